@@ -1,0 +1,68 @@
+/**
+ * One audit record: what it holds, and the one line of JSON that pino makes of it. Never a code, a secret or a
+ * passphrase. Names from outside are data: control and format characters leave here escaped.
+ */
+import { pino } from 'pino';
+import { escapeControls } from '../otp/escape.ts';
+import type { Method, Reason } from '../verdict/reasons.ts';
+
+export type Door = 'gate' | 'pam' | 'cli';
+export type Event = 'login.accepted' | 'login.refused' | 'enroll' | 'replace' | 'enroll.failed' | 'recovery.used' | 'host_key.created';
+
+/** Who knocked, where, and from where. */
+export interface Origin {
+  readonly user: string;
+  /** Absent where the name is nobody's. */
+  readonly uid?: number;
+  readonly context: string;
+  readonly door: Door;
+  /** The PAM service, or `ssh` for the gate. */
+  readonly service?: string;
+  readonly rhost?: string;
+  readonly tty?: string;
+}
+
+export interface AuditRecord extends Origin {
+  readonly event: Event;
+  readonly result: 'accepted' | 'refused' | 'done' | 'failed';
+  readonly reason?: Reason;
+  readonly method?: Method;
+  readonly step_offset?: number;
+  readonly detail?: string;
+  /** 8 hex digits, also shown to the person. */
+  readonly ref: string;
+}
+
+/** A record's place in the chain; see audit/chain.ts. */
+export interface Link {
+  readonly seq: number;
+  readonly prev: string;
+}
+
+/** The longest text of a field; what is longer is cut. */
+const MAX_FIELD_CHARACTERS = 256;
+
+/** The line, with its newline. `time` is RFC 3339 in UTC. A record that the store could not link has no `link`. */
+export function printRecord(record: AuditRecord, link: Link | undefined, nowMs: number): string {
+  let line = '';
+  const logger = pino(
+    {
+      // First in the line: without a level there is no comma before it.
+      timestamp: () => `"time":"${new Date(nowMs).toISOString()}"`,
+      formatters: { level: () => ({}), bindings: ({ pid, hostname }) => ({ pid: pid as unknown, host: hostname as unknown }) },
+    },
+    // pino's own destinations return as if they had written when the disk is full; the sinks write, and throw.
+    { write: (text: string) => void (line += text) },
+  );
+  logger.info({ ...shortened(record), ...link });
+  return escapeControls(line.trimEnd()) + '\n';
+}
+
+function shortened(record: AuditRecord): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(record).map(([key, value]) => [
+      key,
+      typeof value === 'string' ? value.slice(0, MAX_FIELD_CHARACTERS) : (value as unknown),
+    ]),
+  );
+}

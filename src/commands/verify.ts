@@ -1,0 +1,99 @@
+/** `notp verify [context]`: the decision of a login, for a person's own scripts. It consumes the code. */
+import type { Origin } from '../audit/record.ts';
+import { NotpError } from '../error.ts';
+import { askUntilAccepted } from '../doors/questions.ts';
+import { isAccepted, sayRefused } from '../doors/refusal.ts';
+import { contextName } from '../otp/names.ts';
+import { parseProof, readings, typedLine, type Reading } from '../otp/proof.ts';
+import type { Waiting } from '../system/bytes.ts';
+import type { Config } from '../system/config.ts';
+import { openConversation, readStdinLine } from '../system/conversation.ts';
+import { printResult } from '../system/printer.ts';
+import { onEndingSignals } from '../system/signals.ts';
+import { isRoot, realUid, realUser, userByName, type User } from '../system/users.ts';
+import type { Reason } from '../verdict/reasons.ts';
+import { openVerifier } from '../verifier/open.ts';
+import type { Outcome, Verifier } from '../verifier/verifier.ts';
+import { passphraseFromFile } from './passphrase.ts';
+
+export interface VerifyOptions {
+  readonly context: string;
+  readonly user: string | undefined;
+  readonly codeStdin: boolean;
+  readonly passphraseFile: string | undefined;
+  readonly json: boolean;
+}
+
+/** Reasons that are no judgement of the proof: exit code 3. */
+const UNDECIDED: readonly Reason[] = ['bad_secret_file', 'store_unavailable', 'audit_unavailable', 'bad_configuration'];
+
+export async function verify(config: Config, options: VerifyOptions, now: () => number): Promise<number> {
+  const user = whose(options.user);
+  const origin: Origin = { user: user.name, uid: user.uid, context: contextName(options.context), door: 'cli' };
+  const verifier = await openVerifier({ config, user, origin, now });
+  try {
+    const waiting = { deadlineMs: now() + config.gate.timeoutMs, interrupt: onEndingSignals() };
+    const outcome = await judged(verifier, config, options, waiting);
+    if (options.json) printResult(jsonOf(outcome, origin));
+    return exitCodeOf(outcome);
+  } finally {
+    verifier.close();
+  }
+}
+
+async function judged(verifier: Verifier, config: Config, options: VerifyOptions, waiting: Waiting): Promise<Outcome> {
+  const settled = await verifier.beforeAsking(undefined);
+  if (settled !== undefined) return told(settled);
+  const passphrase = options.passphraseFile === undefined ? undefined : await passphraseFromFile(options.passphraseFile, waiting);
+  if (options.codeStdin) return told(await verifier.verify(await readFromStdin(verifier, passphrase, waiting)));
+  const conversation = openConversation(waiting);
+  try {
+    if (!conversation.interactive)
+      throw new NotpError('usage', 'there is no terminal to ask on', 'give --code-stdin to read the code from stdin');
+    return await askUntilAccepted(verifier, conversation, { tries: config.gate.tries, tell, attempt: {}, passphrase });
+  } finally {
+    conversation.close();
+  }
+}
+
+async function readFromStdin(
+  verifier: Verifier,
+  passphrase: string | undefined,
+  waiting: Waiting,
+): Promise<{ readings: readonly Reading[]; timedOut: boolean }> {
+  const answer = await readStdinLine(waiting);
+  if (!('bytes' in answer)) return { readings: [], timedOut: 'ended' in answer && answer.ended === 'timeout' };
+  const line = typedLine(answer.bytes)?.replace(/\r$/, '') ?? '';
+  if (passphrase === undefined) return { readings: readings(line, verifier.seal), timedOut: false };
+  const proof = parseProof(line);
+  return { readings: proof === undefined ? [] : [{ passphrase, proof }], timedOut: false };
+}
+
+function whose(name: string | undefined): User {
+  const user = name === undefined ? realUser() : userByName(name);
+  if (user === undefined) throw new NotpError('usage', `there is no user ${JSON.stringify(name)}`);
+  if (user.uid !== realUid() && !isRoot()) throw new NotpError('not_permitted', 'only root can verify for somebody else');
+  return user;
+}
+
+function told(outcome: Outcome): Outcome {
+  tell(outcome);
+  return outcome;
+}
+
+function tell({ verdict, ref }: Outcome): void {
+  if (verdict.result === 'refused') sayRefused(verdict, ref);
+}
+
+function jsonOf({ verdict, ref }: Outcome, { user, context }: Origin): string {
+  const rest =
+    verdict.result === 'accepted'
+      ? { method: verdict.method, step_offset: verdict.stepOffset }
+      : { reason: verdict.reason, wait_seconds: verdict.waitSeconds };
+  return JSON.stringify({ result: verdict.result, user, context, ...rest, ref }) + '\n';
+}
+
+function exitCodeOf(outcome: Outcome): number {
+  if (isAccepted(outcome)) return 0;
+  return outcome.verdict.result === 'refused' && UNDECIDED.includes(outcome.verdict.reason) ? 3 : 1;
+}

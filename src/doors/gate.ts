@@ -1,0 +1,115 @@
+/**
+ * `notp gate`, for sshd's ForceCommand: runs as the user after sshd has authenticated them, asks for the code, and
+ * becomes the user's shell. It says everything on stderr; whatever ends it before acceptance ends in refusal.
+ */
+import { readFileSync } from 'node:fs';
+import type { Origin } from '../audit/record.ts';
+import { messageOf } from '../error.ts';
+import { readings } from '../otp/proof.ts';
+import type { Connection } from '../store/store.ts';
+import { keyCommand } from '../system/authorized-keys.ts';
+import type { Config } from '../system/config.ts';
+import { openConversation } from '../system/conversation.ts';
+import { sayError, sayHint } from '../system/printer.ts';
+import { onEndingSignals } from '../system/signals.ts';
+import { clientAddress, sshConnection } from '../system/ssh-session.ts';
+import { realUser, type User } from '../system/users.ts';
+import { openVerifier, recordRefusal } from '../verifier/open.ts';
+import type { Outcome, Verifier } from '../verifier/verifier.ts';
+import { askOneLine, askUntilAccepted } from './questions.ts';
+import { isAccepted, sayRefused } from './refusal.ts';
+import { becomeShell, CODE_VARIABLES } from './shell.ts';
+
+export interface GateOptions {
+  readonly configuration: () => Config;
+  readonly environment: NodeJS.ProcessEnv;
+  /** The umask that this process was started with. */
+  readonly umask: number;
+  readonly now: () => number;
+}
+
+/** Programs that speak a protocol on stdin: nobody is there to type, and some of them wait for the other side for ever. */
+const PROTOCOLS =
+  /(^|[\s/])(internal-sftp|sftp-server|scp\s+(-\S+\s+)*-[tf]|rsync\s+--server|git[\s-](upload-pack|receive-pack|upload-archive))(\s|$)/;
+const HEADLESS_HINT =
+  'set the code in the environment: LC_NOTP=123456 scp -o SendEnv=LC_NOTP …; or open a session first and share it (ControlMaster); or ask for the PAM door';
+
+/** Gives an exit code where access is refused; where it is granted, this process is the user's shell by then. */
+export async function gate(options: GateOptions): Promise<number> {
+  const user = realUser();
+  const origin = originOf(user, options.environment);
+  let config: Config;
+  try {
+    config = options.configuration();
+  } catch (error) {
+    return tell(await recordRefusal({ config: undefined, origin, reason: 'bad_configuration', detail: messageOf(error) }, options.now));
+  }
+  const verifier = await openVerifier({ config, user, origin: { ...origin, context: config.context }, now: options.now });
+  try {
+    const outcome = await ask(verifier, config, options);
+    if (!isAccepted(outcome)) return 1;
+  } finally {
+    verifier.close();
+  }
+  return becomeShell(user, { ...options, keyCommand: forcedByKey(user, options.environment) });
+}
+
+async function ask(verifier: Verifier, config: Config, { environment, now }: GateOptions): Promise<Outcome> {
+  const connection = config.gate.sameConnection ? sshConnection() : undefined;
+  const settled = await verifier.beforeAsking(connection);
+  if (settled !== undefined) return told(settled);
+  const given = CODE_VARIABLES.map((name) => environment[name]).find((value) => value !== undefined && value !== '');
+  const conversation = openConversation({ deadlineMs: now() + config.gate.timeoutMs, interrupt: onEndingSignals() });
+  try {
+    if (conversation.interactive) {
+      return await askUntilAccepted(verifier, conversation, { tries: config.gate.tries, tell, attempt: { connection } });
+    }
+    if (given !== undefined) return told(await verifier.verify({ readings: readings(given, verifier.seal), connection }));
+    return await askWithoutTerminal(verifier, conversation, environment, connection);
+  } finally {
+    conversation.close();
+  }
+}
+
+async function askWithoutTerminal(
+  verifier: Verifier,
+  conversation: ReturnType<typeof openConversation>,
+  environment: NodeJS.ProcessEnv,
+  connection: Connection | undefined,
+): Promise<Outcome> {
+  const speaksProtocol = PROTOCOLS.test(environment['SSH_ORIGINAL_COMMAND'] ?? '');
+  const answer = speaksProtocol ? { readings: [], machine: true } : await askOneLine(verifier, conversation);
+  const outcome = told(await verifier.verify({ ...answer, connection }));
+  if (answer.machine) sayHint(HEADLESS_HINT);
+  return outcome;
+}
+
+function told(outcome: Outcome): Outcome {
+  tell(outcome);
+  return outcome;
+}
+
+/** Says a refusal; an acceptance is silent. Gives the exit code of a refusal. */
+function tell({ verdict, ref }: Outcome): number {
+  if (verdict.result === 'refused') sayRefused(verdict, ref);
+  return 1;
+}
+
+function originOf(user: User, environment: NodeJS.ProcessEnv): Origin {
+  const rhost = clientAddress(environment);
+  const tty = environment['SSH_TTY'];
+  const where = { ...(rhost === undefined ? {} : { rhost }), ...(tty === undefined ? {} : { tty }) };
+  return { user: user.name, uid: user.uid, context: 'ssh', door: 'gate', service: 'ssh', ...where };
+}
+
+/** Throws where the key's line cannot be read: a limit that cannot be known must not vanish. */
+function forcedByKey(user: User, environment: NodeJS.ProcessEnv): string | undefined {
+  const file = environment['SSH_USER_AUTH'];
+  if (file === undefined) return undefined;
+  try {
+    return keyCommand(readFileSync(file, 'utf8'), user.home);
+  } catch (error) {
+    sayError('the key of this login cannot be looked up', 'ask an administrator to check ExposeAuthInfo and authorized_keys');
+    throw error;
+  }
+}

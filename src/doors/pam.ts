@@ -1,0 +1,160 @@
+/**
+ * `notp pam`, for pam_exec(8): runs as root inside sshd, sudo, su or login. It reads the sealed file as the user,
+ * then becomes the service's user for good, and only then opens the key, the state and the log. It exits 0 for
+ * an accepted proof and for nothing else.
+ */
+import type { Origin } from '../audit/record.ts';
+import { messageOf, NotpError } from '../error.ts';
+import { MAX_LINE_BYTES, readings, typedLine } from '../otp/proof.ts';
+import type { Config } from '../system/config.ts';
+import { openConversation } from '../system/conversation.ts';
+import { readStdin } from '../system/bytes.ts';
+import { becomeForGood } from '../system/privileges.ts';
+import { printResult } from '../system/printer.ts';
+import { onEndingSignals } from '../system/signals.ts';
+import { openTerminal, type Terminal } from '../system/terminal.ts';
+import { isRoot, SERVICE_USER, userByName, type User } from '../system/users.ts';
+import type { Refused } from '../verdict/decide.ts';
+import { openVerifier, recordRefusal } from '../verifier/open.ts';
+import type { Attempt, Outcome, Verifier } from '../verifier/verifier.ts';
+import { askUntilAccepted } from './questions.ts';
+import { refusalLine } from './refusal.ts';
+
+export interface PamOptions {
+  readonly configuration: () => Config;
+  readonly environment: NodeJS.ProcessEnv;
+  readonly promptTty: boolean;
+  readonly now: () => number;
+}
+
+/** Refusals are answered at whole multiples of this, so that their time does not tell what was found. */
+const REFUSAL_GRID_MS = 500;
+const STDIN_TIMEOUT_MS = 60_000;
+
+/**
+ * `--first-pass`: exit code 0 only in the first pass of sshd's PAM stack, when no method has succeeded yet
+ * (SSH_AUTH_INFO_0 empty, see ExposeAuthInfo in sshd_config(5)): the branch that leads to the password.
+ */
+export function firstPass(environment: NodeJS.ProcessEnv): number {
+  return environment['PAM_TYPE'] === 'auth' && (environment['SSH_AUTH_INFO_0'] ?? '') === '' ? 0 : 1;
+}
+
+/** Gives the exit code: 0 only where a verifier accepted. */
+export async function pam(options: PamOptions): Promise<number> {
+  const startMs = options.now();
+  const name = options.environment['PAM_USER'] ?? '';
+  const user = userByName(name);
+  const outcome = await authenticate(options, user, originOf(options.environment, name, user));
+  if (outcome.verdict.result === 'accepted') return 0;
+  await untilGrid(startMs, options.now());
+  // With --prompt-tty the person has read it on the terminal.
+  if (!options.promptTty) tellPam(refusalLine(shownToStranger(outcome.verdict, user, options.environment), outcome.ref));
+  return 1;
+}
+
+async function authenticate(options: PamOptions, user: User | undefined, origin: Origin): Promise<Outcome> {
+  const { environment, now } = options;
+  let config: Config | undefined;
+  const refuse = (reason: Refused['reason'], detail: string): Promise<Outcome> => recordRefusal({ config, origin, reason, detail }, now);
+  if (!isRoot()) return await refuse('not_permitted', 'notp pam must be started by root, as pam_exec does');
+  try {
+    config = options.configuration();
+    if (environment['PAM_TYPE'] !== 'auth') return await refuse('not_permitted', 'only PAM_TYPE=auth authenticates');
+    const line = options.promptTty ? undefined : await stdinLine();
+    return await judge(options, config, user, { ...origin, context: config.context }, line);
+  } catch (error) {
+    const reason = error instanceof NotpError && error.code === 'bad_configuration' ? 'bad_configuration' : 'store_unavailable';
+    return await refuse(reason, messageOf(error));
+  }
+}
+
+async function judge(
+  options: PamOptions,
+  config: Config,
+  user: User | undefined,
+  origin: Origin,
+  line: Uint8Array | undefined,
+): Promise<Outcome> {
+  const service = userByName(SERVICE_USER);
+  if (service === undefined) throw new NotpError('store_unavailable', `there is no system user ${SERVICE_USER}`);
+  if (config.database === undefined) throw new NotpError('bad_configuration', 'store.url = "user" does not serve the PAM door');
+  // The terminal belongs to the user or to root, so it is opened before root is given up.
+  const terminal = options.promptTty ? pamTerminal(options.environment) : undefined;
+  const verifier = await openVerifier({ config, user, origin, now: options.now });
+  becomeForGood(service);
+  try {
+    if (terminal === undefined) return await verifier.verify(attemptOf(line, verifier));
+    return await askOnTerminal(verifier, config, terminal, options);
+  } finally {
+    verifier.close();
+  }
+}
+
+async function askOnTerminal(verifier: Verifier, config: Config, terminal: Terminal, { now }: PamOptions): Promise<Outcome> {
+  const conversation = openConversation({ deadlineMs: now() + config.gate.timeoutMs, interrupt: onEndingSignals() }, terminal);
+  try {
+    const tell = ({ verdict, ref }: Outcome): void => {
+      if (verdict.result === 'refused') terminal.write(refusalLine(verdict, ref));
+    };
+    const settled = await verifier.beforeAsking(undefined);
+    if (settled !== undefined) tell(settled);
+    return settled ?? (await askUntilAccepted(verifier, conversation, { tries: config.gate.tries, tell, attempt: {} }));
+  } finally {
+    conversation.close();
+  }
+}
+
+function attemptOf(line: Uint8Array | undefined, verifier: Verifier): Attempt {
+  if (line === undefined) return { readings: [], timedOut: true };
+  const text = typedLine(line);
+  return { readings: text === undefined ? [] : readings(text, verifier.seal) };
+}
+
+/** What pam_exec's `expose_authtok` hands over: to the end of stdin, at most one byte over the cap; undefined where it never ended. */
+async function stdinLine(): Promise<Uint8Array | undefined> {
+  const bytes: number[] = [];
+  const waiting = { deadlineMs: Date.now() + STDIN_TIMEOUT_MS, interrupt: onEndingSignals() };
+  const ended = await readStdin((byte) => {
+    bytes.push(byte);
+    return bytes.length > MAX_LINE_BYTES ? 'done' : 'more';
+  }, waiting);
+  return ended === 'timeout' || ended === 'interrupted' ? undefined : Uint8Array.from(bytes);
+}
+
+/** The terminal that PAM_TTY names: `/dev/pts/3` or `pts/3`. */
+function pamTerminal(environment: NodeJS.ProcessEnv): Terminal {
+  const name = environment['PAM_TTY'] ?? '';
+  const path = name.startsWith('/dev/') ? name : `/dev/${name}`;
+  if (name === '' || name === 'ssh' || path.includes('..'))
+    throw new NotpError('not_permitted', '--prompt-tty needs a terminal, and this service has none');
+  return openTerminal(path);
+}
+
+/**
+ * Who has not passed a first factor learns nothing about users: unknown and not enrolled look like a wrong code.
+ * sshd tells what was passed; sudo, su and login run for users that are known to the one who asks.
+ */
+function shownToStranger(verdict: Refused, user: User | undefined, environment: NodeJS.ProcessEnv): Refused {
+  const stranger = environment['PAM_SERVICE'] === 'sshd' && (environment['SSH_AUTH_INFO_0'] ?? '') === '';
+  const telling = verdict.reason === 'not_enrolled' || verdict.reason === 'revoked' || verdict.reason === 'no_proof';
+  return user === undefined || (stranger && telling) ? { result: 'refused', reason: 'wrong_code' } : verdict;
+}
+
+function originOf(environment: NodeJS.ProcessEnv, name: string, user: User | undefined): Origin {
+  const optional = { service: environment['PAM_SERVICE'], rhost: environment['PAM_RHOST'], tty: environment['PAM_TTY'] };
+  const present = Object.fromEntries(Object.entries(optional).filter(([, value]) => value !== undefined && value !== ''));
+  return { user: name, ...(user === undefined ? {} : { uid: user.uid }), context: 'ssh', door: 'pam', ...present };
+}
+
+async function untilGrid(startMs: number, nowMs: number): Promise<void> {
+  const elapsed = Math.max(0, nowMs - startMs);
+  await new Promise((resolve) => setTimeout(resolve, REFUSAL_GRID_MS - (elapsed % REFUSAL_GRID_MS)));
+}
+
+function tellPam(line: string): void {
+  try {
+    printResult(line);
+  } catch {
+    // Nobody listens (pam_exec without `stdout`); the refusal stands.
+  }
+}

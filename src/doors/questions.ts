@@ -1,0 +1,70 @@
+/** Asking for a proof at a terminal: the passphrase first where the seal asks for one, then the code. */
+import { parseProof, readings, type Reading } from '../otp/proof.ts';
+import type { Conversation } from '../system/conversation.ts';
+import type { Attempt, Outcome, Verifier } from '../verifier/verifier.ts';
+
+export const CODE_QUESTION = 'One-time code: ';
+export const TWO_CODES_QUESTION = 'Two consecutive codes: ';
+export const PASSPHRASE_QUESTION = 'Passphrase: ';
+
+/** What came of asking: readings, or the end of the conversation. */
+export type Asked = Pick<Attempt, 'readings' | 'timedOut'> & { readonly over: boolean; readonly machine: boolean };
+
+export interface Asking {
+  readonly tries: number;
+  /** Hears each refusal. */
+  readonly tell: (outcome: Outcome) => void;
+  readonly attempt: Omit<Attempt, 'readings'>;
+  /** Where it is known before anybody is asked. */
+  readonly passphrase?: string | undefined;
+}
+
+const NOTHING: Asked = { readings: [], over: true, machine: false };
+
+/** Asks up to `tries` times, until one is accepted or the person gives up. Gives the last outcome. */
+export async function askUntilAccepted(
+  verifier: Verifier,
+  conversation: Conversation,
+  { tries, tell, attempt, passphrase: known }: Asking,
+): Promise<Outcome> {
+  let passphrase = known;
+  let question = CODE_QUESTION;
+  for (let left = tries; ; left--) {
+    const asked = verifier.seal === 'passphrase' && passphrase === undefined ? await askPassphrase(conversation) : passphrase;
+    passphrase = typeof asked === 'string' ? asked : undefined;
+    const { over, ...answer } = typeof asked === 'object' ? asked : await askCode(conversation, question, passphrase);
+    const outcome = await verifier.verify({ ...attempt, ...answer });
+    if (outcome.verdict.result === 'accepted') return outcome;
+    tell(outcome);
+    const { reason } = outcome.verdict;
+    if (over || left <= 1 || !WORTH_ANOTHER_TRY.includes(reason)) return outcome;
+    if (reason === 'step_up_required') question = TWO_CODES_QUESTION;
+    // With an empty budget a wrong passphrase looks like a wrong code, so both are asked for again.
+    if (reason === 'wrong_passphrase' || question === TWO_CODES_QUESTION) passphrase = undefined;
+  }
+}
+
+const WORTH_ANOTHER_TRY: readonly string[] = ['wrong_code', 'replayed', 'wrong_passphrase', 'step_up_required', 'no_proof'];
+
+/** One line that holds everything: where there is no terminal to ask twice on. */
+export async function askOneLine(verifier: Verifier, conversation: Conversation): Promise<Asked> {
+  const question = verifier.seal === 'passphrase' ? 'Passphrase and one-time code: ' : CODE_QUESTION;
+  const answer = await conversation.ask(question, { hidden: false });
+  if ('line' in answer) return { readings: readings(answer.line, verifier.seal), over: false, machine: false };
+  return 'machine' in answer ? { ...NOTHING, machine: true } : { ...NOTHING, timedOut: answer.ended === 'timeout' };
+}
+
+async function askPassphrase(conversation: Conversation): Promise<string | Asked> {
+  const answer = await conversation.ask(PASSPHRASE_QUESTION, { hidden: true });
+  if ('line' in answer) return answer.line;
+  return 'machine' in answer ? NOTHING : { ...NOTHING, timedOut: answer.ended === 'timeout' };
+}
+
+async function askCode(conversation: Conversation, question: string, passphrase: string | undefined): Promise<Asked> {
+  const answer = await conversation.ask(question, { hidden: false });
+  if ('machine' in answer) return NOTHING;
+  if (!('line' in answer)) return { ...NOTHING, timedOut: answer.ended === 'timeout' };
+  const proof = parseProof(answer.line);
+  const found: readonly Reading[] = proof === undefined ? [] : [{ passphrase, proof }];
+  return { readings: found, over: false, machine: false };
+}

@@ -1,0 +1,30 @@
+/**
+ * The one error class. An expected outcome (a wrong code) is a value; a NotpError is something that went wrong
+ * and that a person can mend: its message names the thing, its hint the way out.
+ */
+export type ErrorCode =
+  'usage' | 'refused' | 'failed' | 'bad_secret_file' | 'bad_configuration' | 'store_unavailable' | 'audit_unavailable' | 'not_permitted';
+
+export class NotpError extends Error {
+  readonly code: ErrorCode;
+  readonly hint: string | undefined;
+
+  /** `message` and `hint`: lower case, no full stop, already free of control characters where they quote something. */
+  constructor(code: ErrorCode, message: string, hint?: string, options?: ErrorOptions) {
+    super(message, options);
+    this.name = 'NotpError';
+    this.code = code;
+    this.hint = hint;
+  }
+}
+
+/** The message of whatever was thrown. */
+export function messageOf(thrown: unknown): string {
+  return thrown instanceof Error ? thrown.message : String(thrown);
+}
+
+/** The errno name (`ENOENT`, errno(3)) of a failed system call, or undefined. */
+export function errnoOf(thrown: unknown): string | undefined {
+  if (!(thrown instanceof Error) || !('code' in thrown)) return undefined;
+  return typeof thrown.code === 'string' ? thrown.code : undefined;
+}

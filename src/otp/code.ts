@@ -1,0 +1,72 @@
+/**
+ * One-time codes: the only file that asks otplib for codes, keys and base32. Pure.
+ * HOTP is RFC 4226, TOTP is RFC 6238, base32 is RFC 4648 section 6.
+ */
+import { timingSafeEqual } from 'node:crypto';
+import { createGuardrails, generateSync, ScureBase32Plugin } from 'otplib';
+
+export type Algorithm = 'SHA1' | 'SHA256' | 'SHA512';
+export type Digits = 6 | 7 | 8;
+
+/** What a phone must know besides the secret. */
+export interface CodeParameters {
+  readonly algorithm: Algorithm;
+  readonly digits: Digits;
+  /** Length of one step in seconds (RFC 6238 section 4.1, X). */
+  readonly periodSeconds: number;
+}
+
+export const ALGORITHMS: readonly Algorithm[] = ['SHA1', 'SHA256', 'SHA512'];
+export const DIGITS: readonly Digits[] = [6, 7, 8];
+export const MIN_PERIOD_SECONDS = 15;
+export const MAX_PERIOD_SECONDS = 300;
+/** 80 bits: below RFC 4226's 128, but what old enrolments have. */
+export const MIN_SECRET_BYTES = 10;
+export const MAX_SECRET_BYTES = 128;
+
+const guardrails = createGuardrails({ MIN_SECRET_BYTES, MAX_SECRET_BYTES });
+const base32 = new ScureBase32Plugin();
+const LIBRARY_NAME = { SHA1: 'sha1', SHA256: 'sha256', SHA512: 'sha512' } as const;
+
+/** The number of random bytes of a new secret: the length of the HMAC's output, as RFC 4226 section 4 and RFC 6238 section 5.1 recommend. */
+export function secretLength(algorithm: Algorithm): number {
+  return { SHA1: 20, SHA256: 32, SHA512: 64 }[algorithm];
+}
+
+/** The TOTP step (RFC 6238: T) of `nowMs`, Unix time in milliseconds. */
+export function stepAt(nowMs: number, periodSeconds: number): number {
+  return Math.floor(nowMs / 1000 / periodSeconds);
+}
+
+/** The code of `step` (an HOTP counter) under `secret` (raw bytes). Throws where the secret is shorter or longer than the caps above. */
+export function codeAt(secret: Uint8Array, step: number, parameters: CodeParameters): string {
+  const algorithm = LIBRARY_NAME[parameters.algorithm];
+  return generateSync({ strategy: 'hotp', secret, counter: step, algorithm, digits: parameters.digits, guardrails });
+}
+
+/** Those of `steps` whose code is `code`. Every candidate is computed and compared in constant time, whatever matches. */
+export function matchingSteps(secret: Uint8Array, code: string, steps: readonly number[], parameters: CodeParameters): readonly number[] {
+  return steps.filter((step) => equalText(codeAt(secret, step, parameters), code));
+}
+
+/** The steps from `centre - window` to `centre + window`, none below 0. */
+export function stepsAround(centre: number, window: number): readonly number[] {
+  return Array.from({ length: 2 * window + 1 }, (_, i) => centre - window + i).filter((step) => step >= 0);
+}
+
+/** Upper-case base32 without padding. */
+export function toBase32(bytes: Uint8Array): string {
+  return base32.encode(bytes, { padding: false });
+}
+
+/** The bytes of canonical base32: upper case, no blanks, no padding. Throws on anything else. */
+export function fromBase32(text: string): Uint8Array {
+  const bytes = base32.decode(text);
+  if (toBase32(bytes) !== text) throw new Error('base32 is not canonical');
+  return bytes;
+}
+
+function equalText(a: string, b: string): boolean {
+  const [left, right] = [Buffer.from(a), Buffer.from(b)];
+  return left.length === right.length && timingSafeEqual(left, right);
+}

@@ -1,0 +1,25 @@
+/** Names that become part of a path or a log line: parsed once, strictly. */
+import { NotpError } from '../error.ts';
+import { quoted } from './escape.ts';
+
+const CONTEXT = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$/;
+const USER = /^[A-Za-z0-9_][A-Za-z0-9_.@+-]{0,254}\$?$/;
+
+export function isContextName(name: string): boolean {
+  return CONTEXT.test(name);
+}
+
+/** A name that the passwd database may be asked for (passwd(5), useradd(8), and the `user@domain` of directory services). */
+export function isUserName(name: string): boolean {
+  return USER.test(name);
+}
+
+/** Gives `name` back, or throws `usage` where it is no context name. */
+export function contextName(name: string): string {
+  if (isContextName(name)) return name;
+  throw new NotpError(
+    'usage',
+    `${quoted(name)} is no context name`,
+    'letters, digits, "_", "." and "-", at most 64, not starting with "." or "-"',
+  );
+}

@@ -1,0 +1,73 @@
+/**
+ * What the person typed. A line is parsed here, once, into a proof (and for a passphrase seal the passphrase
+ * before it). What cannot be a proof is no guess: it is refused as `no_proof` and costs nobody's budget. Pure.
+ */
+import { canonicalRecoveryCode } from './recovery.ts';
+
+export type Proof =
+  | { readonly kind: 'code'; readonly code: string }
+  | { readonly kind: 'two_codes'; readonly first: string; readonly second: string }
+  | { readonly kind: 'recovery'; readonly code: string };
+
+/** One way to read a line: the passphrase (absent where only the proof was typed) and the proof. */
+export interface Reading {
+  readonly passphrase: string | undefined;
+  readonly proof: Proof;
+}
+
+/** pam_exec(8) hands over at most this many bytes; the gate takes no more either. */
+export const MAX_LINE_BYTES = 511;
+/** Each reading of a one-line proof costs a key derivation: the cap on how often one line may make us derive. */
+export const MAX_READINGS = 3;
+
+/** The proof in `typed`: a code (6 to 8 digits, "123 456" and "123-456" too), two codes of one length, or a recovery code. */
+export function parseProof(typed: string): Proof | undefined {
+  const text = typed.trim();
+  const digits = text.replace(/[\s-]/g, '');
+  if (/^\d+$/.test(digits) && /^\d/.test(text) && /\d$/.test(text)) return parseDigits(text, digits);
+  const recovery = canonicalRecoveryCode(text);
+  return recovery === undefined ? undefined : { kind: 'recovery', code: recovery };
+}
+
+/**
+ * The ways to read one line, the likeliest first, at most MAX_READINGS. Without a passphrase seal there is one
+ * way. With it, the line is `correct horse 123456`: blanks may stand inside both parts, and a passphrase may end
+ * in digits, so more than one cut can be meant; the one whose passphrase opens the file is.
+ */
+export function readings(line: string, seal: 'passphrase' | 'host'): readonly Reading[] {
+  if (seal === 'host') {
+    const proof = parseProof(line);
+    return proof === undefined ? [] : [{ passphrase: undefined, proof }];
+  }
+  const found: Reading[] = [];
+  for (const cut of [...line.matchAll(/[ \t]+/g)].reverse()) {
+    const passphrase = line.slice(0, cut.index);
+    const proof = passphrase.trim() === '' ? undefined : parseProof(line.slice(cut.index));
+    if (proof !== undefined) found.push({ passphrase, proof });
+  }
+  return found.slice(0, MAX_READINGS);
+}
+
+/** The line of raw bytes as text, or undefined where no person typed it: too long, not UTF-8, or with control characters (sshd's junk answer begins with a backspace). */
+export function typedLine(bytes: Uint8Array): string | undefined {
+  if (bytes.length > MAX_LINE_BYTES) return undefined;
+  const text = decodeUtf8(bytes);
+  return text === undefined || /[^\t\P{Cc}]/u.test(text) ? undefined : text;
+}
+
+function decodeUtf8(bytes: Uint8Array): string | undefined {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes);
+  } catch {
+    return undefined;
+  }
+}
+
+/** `text` holds digits, blanks and dashes only; `digits` is the same without blanks and dashes. */
+function parseDigits(text: string, digits: string): Proof | undefined {
+  if (digits.length >= 6 && digits.length <= 8) return { kind: 'code', code: digits };
+  if (digits.length % 2 !== 0 || digits.length < 12 || digits.length > 16) return undefined;
+  const half = digits.length / 2;
+  const cutBetweenCodes = new RegExp(`^(?:\\d[\\s-]*){${String(half - 1)}}\\d[\\s-]+\\d`).test(text);
+  return cutBetweenCodes ? { kind: 'two_codes', first: digits.slice(0, half), second: digits.slice(half) } : undefined;
+}

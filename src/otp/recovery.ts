@@ -1,0 +1,47 @@
+/** Recovery codes: random, shown once, stored as salted hashes inside the sealed file. Pure. */
+import { sha256 } from '@noble/hashes/sha2.js';
+import { concatBytes, utf8ToBytes } from '@noble/hashes/utils.js';
+import { timingSafeEqual } from 'node:crypto';
+import { toBase32 } from './code.ts';
+
+/** 65 bits in 13 base32 characters: far beyond guessing, so spending them needs no budget. */
+export const RECOVERY_CHARACTERS = 13;
+/** Random bytes that one code is made of. */
+export const RECOVERY_BYTES = 9;
+export const MAX_RECOVERY_CODES = 32;
+const SALT_BYTES = 16;
+
+export interface RecoveryHashes {
+  /** One random salt for all, so that trying a code costs one hash. */
+  readonly salt: Uint8Array;
+  readonly hashes: readonly Uint8Array[];
+}
+
+/** A code such as `ABCD-EFGH-JKLMN` from RECOVERY_BYTES random bytes. */
+export function formatRecoveryCode(random: Uint8Array): string {
+  const text = toBase32(random).slice(0, RECOVERY_CHARACTERS);
+  return `${text.slice(0, 4)}-${text.slice(4, 8)}-${text.slice(8)}`;
+}
+
+/** The code in the form that is hashed, or undefined where `typed` (any case, dashes and blanks anywhere) cannot be one. */
+export function canonicalRecoveryCode(typed: string): string | undefined {
+  const text = typed.replace(/[\s-]/g, '').toUpperCase();
+  return text.length === RECOVERY_CHARACTERS && /^[A-Z2-7]+$/.test(text) ? text : undefined;
+}
+
+/** `count` new codes and the hashes to keep. `randomBytes` gives that many random bytes. */
+export function newRecoveryCodes(count: number, randomBytes: (length: number) => Uint8Array): { codes: string[]; kept: RecoveryHashes } {
+  const codes = Array.from({ length: count }, () => formatRecoveryCode(randomBytes(RECOVERY_BYTES)));
+  const salt = randomBytes(SALT_BYTES);
+  return { codes, kept: { salt, hashes: codes.map((code) => hash(salt, code.replaceAll('-', ''))) } };
+}
+
+/** The index of `code` (canonical form) among the kept hashes, or -1. Compares with every one in constant time. */
+export function recoveryIndex(code: string, kept: RecoveryHashes): number {
+  const wanted = hash(kept.salt, code);
+  return kept.hashes.reduce((found, candidate, i) => (timingSafeEqual(candidate, wanted) ? i : found), -1);
+}
+
+function hash(salt: Uint8Array, canonical: string): Uint8Array {
+  return sha256(concatBytes(utf8ToBytes('notp recovery code/1'), salt, utf8ToBytes(canonical)));
+}

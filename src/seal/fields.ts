@@ -1,0 +1,63 @@
+/** Strict reading of JSON objects: every key known and present, every value of its type, base64 canonical. Pure. */
+import { NotpError } from '../error.ts';
+import { quoted } from '../otp/escape.ts';
+
+export type Fields = Readonly<Record<string, unknown>>;
+
+export function bad(what: string): NotpError {
+  return new NotpError('bad_secret_file', what);
+}
+
+/** `value` as an object with exactly `keys`. `name` is what the message calls it. */
+export function exactly(value: unknown, name: string, keys: readonly string[]): Fields {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw bad(`${name} is no JSON object`);
+  const fields = value as Fields;
+  const unknown = Object.keys(fields).find((key) => !keys.includes(key));
+  if (unknown !== undefined) throw bad(`${name} has an unknown key ${quoted(unknown)}`);
+  const missing = keys.find((key) => !Object.hasOwn(fields, key));
+  if (missing !== undefined) throw bad(`${name} lacks ${quoted(missing)}`);
+  return fields;
+}
+
+export function text(fields: Fields, key: string, pattern: RegExp): string {
+  const value = fields[key];
+  if (typeof value === 'string' && pattern.test(value)) return value;
+  throw bad(`${quoted(key)} is malformed`);
+}
+
+export function oneOf<T extends string | number>(fields: Fields, key: string, allowed: readonly T[]): T {
+  const found = allowed.find((candidate) => candidate === fields[key]);
+  if (found === undefined) throw bad(`${quoted(key)} is none of ${allowed.join(', ')}`);
+  return found;
+}
+
+export function integer(fields: Fields, key: string, min: number, max: number): number {
+  const value = fields[key];
+  if (typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max) return value;
+  throw bad(`${quoted(key)} is no whole number from ${String(min)} to ${String(max)}`);
+}
+
+/** The bytes of canonical, padded base64 (RFC 4648 section 4), between `min` and `max` of them. */
+export function base64(value: unknown, key: string, min: number, max: number): Uint8Array {
+  const bytes = typeof value === 'string' ? Buffer.from(value, 'base64') : Buffer.alloc(0);
+  if (bytes.toString('base64') !== value) throw bad(`${quoted(key)} is not canonical base64`);
+  if (bytes.length < min || bytes.length > max) throw bad(`${quoted(key)} has the wrong length`);
+  return new Uint8Array(bytes);
+}
+
+export function toBase64(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('base64');
+}
+
+/** `JSON.parse` of UTF-8 bytes that must come back the same when printed, so that duplicate keys cannot hide. */
+export function canonicalJson(bytes: Uint8Array, name: string): unknown {
+  const source = Buffer.from(bytes).toString('utf8');
+  let value: unknown;
+  try {
+    value = JSON.parse(source);
+  } catch {
+    throw bad(`${name} is no JSON`);
+  }
+  if (JSON.stringify(value, null, 2) + '\n' === source || JSON.stringify(value) === source) return value;
+  throw bad(`${name} is not written as notp writes it`);
+}

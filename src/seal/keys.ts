@@ -1,0 +1,46 @@
+/** The keys that open a sealed file. Pure; keys are 32 raw bytes, and whoever made one wipes it. */
+import { hkdf } from '@noble/hashes/hkdf.js';
+import { sha256 } from '@noble/hashes/sha2.js';
+import { argon2id } from '@noble/hashes/argon2.js';
+import { bytesToHex, hexToBytes, utf8ToBytes } from '@noble/hashes/utils.js';
+import * as crypto from 'node:crypto';
+import type { PassphraseSeal } from './file.ts';
+
+export const KEY_BYTES = 32;
+/** Argon2id as RFC 9106 section 4 recommends it where memory is scarce: 64 MiB, 3 passes. */
+export const DEFAULT_KDF = { m: 65_536, t: 3, p: 1 } as const;
+
+/** A key derivation: passphrase and salt in, KEY_BYTES out. */
+export type Argon2id = (passphrase: Uint8Array, cost: PassphraseSeal) => Uint8Array;
+
+/** Node's own Argon2id (Node >= 24.7), several times as fast as noble's and the same bytes. */
+export const nodeArgon2id: Argon2id = (passphrase, { m, t, p, salt }) =>
+  new Uint8Array(
+    crypto.argon2Sync('argon2id', { message: passphrase, nonce: salt, memory: m, passes: t, parallelism: p, tagLength: KEY_BYTES }),
+  );
+
+export const nobleArgon2id: Argon2id = (passphrase, { m, t, p, salt }) => argon2id(passphrase, salt, { m, t, p, dkLen: KEY_BYTES });
+
+/** The key of a passphrase seal. The passphrase is taken in Unicode NFC, so that one keyboard's "é" is another's. */
+export function passphraseKey(passphrase: string, seal: PassphraseSeal, derive: Argon2id = defaultArgon2id()): Uint8Array {
+  return derive(utf8ToBytes(passphrase.normalize('NFC')), seal);
+}
+
+/** The key of a host seal: HKDF-SHA256 (RFC 5869) of the host key, salted with the file's id (hex). */
+export function hostSealKey(hostKey: Uint8Array, id: string): Uint8Array {
+  return hkdf(sha256, hostKey, hexToBytes(id), utf8ToBytes('notp host seal/1'), KEY_BYTES);
+}
+
+/** Names a host key without telling it: 16 hex digits. */
+export function hostKeyId(hostKey: Uint8Array): string {
+  return bytesToHex(hkdf(sha256, hostKey, undefined, utf8ToBytes('notp host key id/1'), 8));
+}
+
+/** The key of the audit chain's HMAC. */
+export function auditKey(hostKey: Uint8Array): Uint8Array {
+  return hkdf(sha256, hostKey, undefined, utf8ToBytes('notp audit chain/1'), KEY_BYTES);
+}
+
+function defaultArgon2id(): Argon2id {
+  return typeof crypto.argon2Sync === 'function' ? nodeArgon2id : nobleArgon2id;
+}

@@ -1,0 +1,31 @@
+/** Sealing and opening: XChaCha20-Poly1305 with the file's header as associated data. Pure. */
+import { xchacha20poly1305 } from '@noble/ciphers/chacha.js';
+import { associatedData, type SealedFile, type SealedHeader } from './file.ts';
+import { parsePayload, printPayload, type Payload } from './payload.ts';
+
+/** `key`: 32 bytes, `nonce`: NONCE_BYTES fresh random bytes. */
+export function seal(header: SealedHeader, payload: Payload, key: Uint8Array, nonce: Uint8Array): SealedFile {
+  const plaintext = printPayload(payload);
+  const ciphertext = xchacha20poly1305(key, nonce, associatedData(header)).encrypt(plaintext);
+  plaintext.fill(0);
+  return { ...header, nonce, ciphertext };
+}
+
+/** The payload, or undefined where the key is wrong or anything of the file was changed. Throws `bad_secret_file` where the content is none of ours. */
+export function open(file: SealedFile, key: Uint8Array): Payload | undefined {
+  const plaintext = decrypt(file, key);
+  if (plaintext === undefined) return undefined;
+  try {
+    return parsePayload(plaintext);
+  } finally {
+    plaintext.fill(0);
+  }
+}
+
+function decrypt(file: SealedFile, key: Uint8Array): Uint8Array | undefined {
+  try {
+    return xchacha20poly1305(key, file.nonce, associatedData(file)).decrypt(file.ciphertext);
+  } catch {
+    return undefined;
+  }
+}

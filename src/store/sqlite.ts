@@ -1,0 +1,198 @@
+/**
+ * The embedded store, on node:sqlite. A login updates rows in place and inserts none; the rollback journal keeps
+ * its space (`journal_mode=PERSIST`) and the database keeps a few free pages, so that a login needs no new block
+ * and works on a full disk. `synchronous=FULL`: committed means on the disk.
+ */
+import { DatabaseSync, type SQLOutputValue } from 'node:sqlite';
+import { messageOf, NotpError } from '../error.ts';
+import type { ChainHead, Connection, Enrolment, Store, Transaction } from './store.ts';
+
+/** How long a decision waits for the others' decisions before it is refused. */
+export const BUSY_TIMEOUT_MS = 20_000;
+const CONNECTION_SLOTS = 8;
+const RESERVE_BYTES = 32 * 1024;
+const MIN_FREE_PAGES = 4;
+const SCHEMA_VERSION = 1;
+
+const SCHEMA = `
+  CREATE TABLE chain (one INTEGER PRIMARY KEY CHECK (one = 1), seq INTEGER NOT NULL, hash TEXT NOT NULL) STRICT;
+  INSERT INTO chain VALUES (1, 0, '${'0'.repeat(64)}');
+  CREATE TABLE enrolment (
+    user TEXT NOT NULL, context TEXT NOT NULL,
+    id TEXT NOT NULL, pending_id TEXT NOT NULL, status TEXT NOT NULL,
+    last_step INTEGER NOT NULL, tokens REAL NOT NULL, as_of_ms INTEGER NOT NULL, spent TEXT NOT NULL,
+    pending_tokens REAL NOT NULL, pending_spent TEXT NOT NULL, last_accepted_ms INTEGER NOT NULL,
+    PRIMARY KEY (user, context)) STRICT, WITHOUT ROWID;
+  CREATE TABLE connection (
+    user TEXT NOT NULL, context TEXT NOT NULL, slot INTEGER NOT NULL,
+    id TEXT NOT NULL, pid INTEGER NOT NULL, start_ticks INTEGER NOT NULL, boot_id TEXT NOT NULL, turn INTEGER NOT NULL,
+    PRIMARY KEY (user, context, slot)) STRICT, WITHOUT ROWID;
+  CREATE TABLE reserve (filler BLOB) STRICT;
+  PRAGMA user_version = ${String(SCHEMA_VERSION)};
+`;
+
+/** Opens the database at `path`, making it where there is none and `create` is set. The caller has checked the path and set the umask. Throws `store_unavailable`. */
+export function openSqliteStore(path: string, { create }: { create: boolean }): Store {
+  const database = unavailable(path, () => connect(path, create));
+  return {
+    exclusively: (work) => exclusively(path, database, work),
+    close: () => {
+      database.close();
+    },
+  };
+}
+
+function connect(path: string, create: boolean): DatabaseSync {
+  const database = new DatabaseSync(create ? path : `file:${encodeURI(path)}?mode=rw`, { timeout: BUSY_TIMEOUT_MS });
+  try {
+    database.exec('PRAGMA journal_mode = PERSIST; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA trusted_schema = OFF');
+    if (version(database) === 0) createSchema(database);
+    if (version(database) !== SCHEMA_VERSION) throw new Error(`schema ${String(version(database))} is not ${String(SCHEMA_VERSION)}`);
+    return database;
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}
+
+function version(database: DatabaseSync): number {
+  return Number(database.prepare('PRAGMA user_version').get()?.['user_version']);
+}
+
+function createSchema(database: DatabaseSync): void {
+  database.exec('BEGIN EXCLUSIVE');
+  try {
+    // Another process may have been first.
+    if (version(database) === 0) database.exec(SCHEMA);
+    database.exec('COMMIT');
+  } catch (error) {
+    rollBack(database);
+    throw error;
+  }
+}
+
+async function exclusively<T>(path: string, database: DatabaseSync, work: (transaction: Transaction) => Promise<T>): Promise<T> {
+  unavailable(path, () => {
+    database.exec('BEGIN EXCLUSIVE');
+  });
+  try {
+    const result = await work(transactionOn(path, database));
+    unavailable(path, () => {
+      database.exec('COMMIT');
+    });
+    return result;
+  } catch (error) {
+    rollBack(database);
+    throw error;
+  }
+}
+
+/** SQLite rolls back by itself after some failures; where it did not, we do. */
+function rollBack(database: DatabaseSync): void {
+  if (database.isTransaction) database.exec('ROLLBACK');
+}
+
+function unavailable<T>(path: string, action: () => T): T {
+  try {
+    return action();
+  } catch (error) {
+    throw new NotpError(
+      'store_unavailable',
+      `${path}: ${messageOf(error)}`,
+      'check the disk, and the owner and mode of the file and its folder',
+      { cause: error },
+    );
+  }
+}
+
+type Row = Record<string, SQLOutputValue>;
+
+function transactionOn(path: string, database: DatabaseSync): Transaction {
+  const run = (sql: string, values: Record<string, string | number>): Promise<void> =>
+    promised(path, () => void database.prepare(sql).run(values));
+  const get = (sql: string, values: Record<string, string | number> = {}): Promise<Row | undefined> =>
+    promised(path, () => database.prepare(sql).get(values));
+  return {
+    enrolment: async (user, context) => {
+      const row = await get('SELECT * FROM enrolment WHERE user = $user AND context = $context', { user, context });
+      return row === undefined ? undefined : enrolmentOf(row);
+    },
+    insert: async (enrolment) => {
+      await run(
+        `INSERT INTO enrolment VALUES ($user, $context, $id, $pending_id, $status, $last_step, $tokens, $as_of_ms, $spent,
+           $pending_tokens, $pending_spent, $last_accepted_ms)`,
+        rowOf(enrolment),
+      );
+      await promised(path, () => {
+        reserve(database, enrolment);
+      });
+    },
+    save: (enrolment) =>
+      run(
+        `UPDATE enrolment SET id = $id, pending_id = $pending_id, status = $status, last_step = $last_step, tokens = $tokens,
+           as_of_ms = $as_of_ms, spent = $spent, pending_tokens = $pending_tokens, pending_spent = $pending_spent,
+           last_accepted_ms = $last_accepted_ms WHERE user = $user AND context = $context`,
+        rowOf(enrolment),
+      ),
+    head: async () => headOf(await get('SELECT seq, hash FROM chain')),
+    moveHead: (head) => run('UPDATE chain SET seq = $seq, hash = $hash', { ...head }),
+    remembers: async ({ user, context, id }, connection) =>
+      (await get(
+        `SELECT slot FROM connection WHERE user = $user AND context = $context AND id = $id
+           AND pid = $pid AND start_ticks = $startTicks AND boot_id = $bootId`,
+        { user, context, id, ...connection },
+      )) !== undefined,
+    remember: ({ user, context, id }, connection: Connection) =>
+      run(
+        `UPDATE connection SET id = $id, pid = $pid, start_ticks = $startTicks, boot_id = $bootId,
+           turn = 1 + (SELECT max(turn) FROM connection WHERE user = $user AND context = $context)
+         WHERE user = $user AND context = $context AND slot =
+           (SELECT slot FROM connection WHERE user = $user AND context = $context ORDER BY turn, slot LIMIT 1)`,
+        { user, context, id, ...connection },
+      ),
+  };
+}
+
+/** The rows and free pages that later logins of this enrolment update, so that they need no space of their own. */
+function reserve(database: DatabaseSync, { user, context }: Enrolment): void {
+  const slot = database.prepare(
+    `INSERT INTO connection VALUES (?, ?, ?, '${'0'.repeat(32)}', 4194304, 1099511627776, '${'0'.repeat(36)}', 65536)`,
+  );
+  for (let i = 0; i < CONNECTION_SLOTS; i++) slot.run(user, context, i);
+  const free = Number(database.prepare('PRAGMA freelist_count').get()?.['freelist_count']);
+  if (free < MIN_FREE_PAGES) database.exec(`INSERT INTO reserve VALUES (zeroblob(${String(RESERVE_BYTES)})); DELETE FROM reserve`);
+}
+
+function rowOf(enrolment: Enrolment): Record<string, string | number> {
+  const { user, context, id, pendingId: pending_id, status, state, pendingState, lastAcceptedMs: last_accepted_ms } = enrolment;
+  const current = { last_step: state.lastStep, tokens: state.bucket.tokens, as_of_ms: state.bucket.asOfMs, spent: state.spent };
+  const pending = { pending_id, pending_tokens: pendingState.bucket.tokens, pending_spent: pendingState.spent };
+  return { user, context, id, status, ...current, ...pending, last_accepted_ms };
+}
+
+function enrolmentOf(row: Row): Enrolment {
+  const asOfMs = Number(row['as_of_ms']);
+  return {
+    user: String(row['user']),
+    context: String(row['context']),
+    id: String(row['id']),
+    pendingId: String(row['pending_id']),
+    status: row['status'] === 'active' ? 'active' : 'revoked',
+    state: { lastStep: Number(row['last_step']), bucket: { tokens: Number(row['tokens']), asOfMs }, spent: String(row['spent']) },
+    pendingState: { lastStep: -1, bucket: { tokens: Number(row['pending_tokens']), asOfMs }, spent: String(row['pending_spent']) },
+    lastAcceptedMs: Number(row['last_accepted_ms']),
+  };
+}
+
+function headOf(row: Row | undefined): ChainHead {
+  if (row === undefined) throw new NotpError('store_unavailable', 'the store has lost the head of the audit chain');
+  return { seq: Number(row['seq']), hash: String(row['hash']) };
+}
+
+function promised<T>(path: string, action: () => T): Promise<T> {
+  try {
+    return Promise.resolve(unavailable(path, action));
+  } catch (error) {
+    return Promise.reject(error instanceof Error ? error : new Error(String(error)));
+  }
+}

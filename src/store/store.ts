@@ -1,0 +1,56 @@
+/**
+ * The store: the changing state of each enrolment and the head of the audit chain, behind one asynchronous
+ * interface. Nothing but an implementation of it knows the database.
+ */
+import type { LoginState } from '../verdict/decide.ts';
+
+export interface Enrolment {
+  readonly user: string;
+  readonly context: string;
+  /** The id of the sealed file that logs in; empty before the first enrolment is complete. */
+  readonly id: string;
+  /** The id of a sealed file that is about to take its place: a file with this id proves that it did. */
+  readonly pendingId: string;
+  readonly status: 'active' | 'revoked';
+  readonly state: LoginState;
+  /** The state that `pendingId` starts with. */
+  readonly pendingState: LoginState;
+  /** Unix time in milliseconds; 0 for never. */
+  readonly lastAcceptedMs: number;
+}
+
+/** The last record of the audit log: its number and its hash (hex); see audit/chain.ts. */
+export interface ChainHead {
+  readonly seq: number;
+  readonly hash: string;
+}
+
+/** One SSH connection: the sshd process that serves it, by pid, start time (clock ticks since boot, proc(5)) and boot. */
+export interface Connection {
+  readonly pid: number;
+  readonly startTicks: number;
+  readonly bootId: string;
+}
+
+/** What can be done inside one exclusive transaction. */
+export interface Transaction {
+  enrolment(user: string, context: string): Promise<Enrolment | undefined>;
+  /** Writes a new enrolment, with the space that its logins will need. */
+  insert(enrolment: Enrolment): Promise<void>;
+  /** Updates an enrolment in place. */
+  save(enrolment: Enrolment): Promise<void>;
+  head(): Promise<ChainHead>;
+  moveHead(head: ChainHead): Promise<void>;
+  /** Whether a code was accepted on this connection for this enrolment id. */
+  remembers(enrolment: Enrolment, connection: Connection): Promise<boolean>;
+  remember(enrolment: Enrolment, connection: Connection): Promise<void>;
+}
+
+export interface Store {
+  /**
+   * Runs `work` alone: no other transaction of any process sees or changes anything meanwhile. What it did is on
+   * the disk when the promise resolves; when it rejects (`store_unavailable`, or what `work` threw) nothing happened.
+   */
+  exclusively<T>(work: (transaction: Transaction) => Promise<T>): Promise<T>;
+  close(): void;
+}

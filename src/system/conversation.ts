@@ -1,0 +1,66 @@
+/** Questions to whoever runs a command: on their terminal, or, where stdin is none, on stderr with the answer on stdin. */
+import { isatty } from 'node:tty';
+import { MAX_LINE_BYTES } from '../otp/proof.ts';
+import { readStdin, type Waiting } from './bytes.ts';
+import { say } from './printer.ts';
+import { openTerminal, type Answer, type Terminal } from './terminal.ts';
+
+export interface Conversation {
+  /** Whether a person sits at a terminal. */
+  readonly interactive: boolean;
+  ask(question: string, options: { hidden: boolean }): Promise<Answer | Machine>;
+  close(): void;
+}
+
+/** Bytes came that no person types: a file transfer or another protocol speaks. */
+export interface Machine {
+  readonly machine: true;
+}
+
+export const OWN_TERMINAL = '/dev/tty';
+const NEWLINE = 10;
+const TAB = 9;
+const RETURN = 13;
+
+export function openConversation(waiting: Waiting, terminal: Terminal | undefined = ownTerminal()): Conversation {
+  if (terminal === undefined) {
+    return { interactive: false, ask: (question) => askOnStdin(question, waiting), close: () => undefined };
+  }
+  return {
+    interactive: true,
+    ask: (question, { hidden }) => terminal.ask(question, { ...waiting, hidden }),
+    close: () => {
+      terminal.close();
+    },
+  };
+}
+
+/** One line of stdin without its newline; nothing beyond it is read. */
+export async function readStdinLine(
+  waiting: Waiting,
+): Promise<{ readonly bytes: Uint8Array } | Exclude<Answer, { line: string }> | Machine> {
+  const bytes: number[] = [];
+  let machine = false;
+  const ended = await readStdin((byte) => {
+    if (byte === NEWLINE) return 'done';
+    bytes.push(byte);
+    machine = (byte < 0x20 && byte !== TAB && byte !== RETURN) || bytes.length > MAX_LINE_BYTES;
+    return machine ? 'done' : 'more';
+  }, waiting);
+  if (machine) return { machine };
+  // The last line of a pipe may lack its newline.
+  if (ended === 'done' || (ended === 'eof' && bytes.length > 0)) return { bytes: Uint8Array.from(bytes) };
+  return { ended };
+}
+
+async function askOnStdin(question: string, waiting: Waiting): Promise<Answer | Machine> {
+  say(question);
+  const answer = await readStdinLine(waiting);
+  if (!('bytes' in answer)) return answer;
+  const line = new TextDecoder().decode(answer.bytes).replace(/\r$/, '');
+  return { line };
+}
+
+function ownTerminal(): Terminal | undefined {
+  return isatty(0) ? openTerminal(OWN_TERMINAL) : undefined;
+}

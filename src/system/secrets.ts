@@ -1,0 +1,54 @@
+/** Where a user's sealed files are, and reading them as DESIGN section 4 asks. The caller is that user. */
+import * as path from 'node:path';
+import { messageOf, NotpError } from '../error.ts';
+import { MAX_SEALED_FILE_BYTES, parseSealedFile, type SealedFile } from '../seal/file.ts';
+import { expand, type Config } from './config.ts';
+import { checkFolders, readTrusted } from './trusted.ts';
+import type { User } from './users.ts';
+
+/** A sealed file as it was found. */
+export type Found =
+  { readonly kind: 'sealed'; readonly file: SealedFile } | { readonly kind: 'absent' } | { readonly kind: 'bad'; readonly why: string };
+
+export function secretsFolder(config: Config, user: User): string {
+  return path.normalize(expand(config.secrets, user));
+}
+
+export function sealedPath(config: Config, user: User, context: string): string {
+  return path.join(secretsFolder(config, user), context);
+}
+
+/** The folder from which a user's path is checked: the home for what lies in it, else the root of the file system. */
+export function checkedFrom(folder: string, user: User): string {
+  return folder === user.home || folder.startsWith(`${user.home}/`) ? user.home : '/';
+}
+
+/** Finds the sealed file. Throws nothing: what cannot be read is `bad`, with why. */
+export function findSealed(config: Config, user: User, context: string): Found {
+  try {
+    const file = readSealed(config, user, context);
+    return file === undefined ? { kind: 'absent' } : { kind: 'sealed', file };
+  } catch (error) {
+    return { kind: 'bad', why: messageOf(error) };
+  }
+}
+
+function readSealed(config: Config, user: User, context: string): SealedFile | undefined {
+  const folder = secretsFolder(config, user);
+  const name = sealedPath(config, user, context);
+  if (!checkFolders(checkedFrom(folder, user), folder, user.uid)) return undefined;
+  const bytes = readTrusted(name, { owner: user.uid, maxBytes: MAX_SEALED_FILE_BYTES });
+  if (bytes === undefined) return undefined;
+  const file = inFile(name, () => parseSealedFile(bytes));
+  if (file.user !== user.name || file.context !== context)
+    throw new NotpError('bad_secret_file', `${name}: sealed for another user or context`);
+  return file;
+}
+
+function inFile<T>(name: string, parse: () => T): T {
+  try {
+    return parse();
+  } catch (error) {
+    throw new NotpError('bad_secret_file', `${name}: ${messageOf(error)}`);
+  }
+}

@@ -1,0 +1,47 @@
+/** What sshd tells and what /proc shows about the SSH session that this process is in. See sshd(8), proc(5). */
+import { readFileSync } from 'node:fs';
+import type { Connection } from '../store/store.ts';
+
+/** How many ancestors there may be between the gate and sshd: the login shell, and what it starts. */
+const MAX_ANCESTORS = 4;
+const SSHD_NAMES = ['sshd', 'sshd-session'];
+/** Fields of /proc/PID/stat after the name: ppid is the 4th of all, starttime the 22nd. */
+const PPID = 4 - 3;
+const START_TICKS = 22 - 3;
+
+interface ProcessStat {
+  readonly name: string;
+  readonly ppid: number;
+  readonly startTicks: number;
+}
+
+/** The sshd process that serves this connection, or undefined where no close ancestor is one. */
+export function sshConnection(): Connection | undefined {
+  let pid = process.ppid;
+  for (let i = 0; i < MAX_ANCESTORS && pid > 1; i++) {
+    const stat = processStat(pid);
+    if (stat === undefined) return undefined;
+    if (SSHD_NAMES.includes(stat.name)) return { pid, startTicks: stat.startTicks, bootId: bootId() };
+    pid = stat.ppid;
+  }
+  return undefined;
+}
+
+/** The client's address: the first word of SSH_CONNECTION. */
+export function clientAddress(environment: NodeJS.ProcessEnv): string | undefined {
+  return environment['SSH_CONNECTION']?.split(' ')[0];
+}
+
+function processStat(pid: number): ProcessStat | undefined {
+  try {
+    const [, name, rest] = /^\d+ \((.*)\) (.*)$/s.exec(readFileSync(`/proc/${String(pid)}/stat`, 'latin1')) ?? [];
+    const fields = rest?.split(' ') ?? [];
+    return name === undefined ? undefined : { name, ppid: Number(fields[PPID]), startTicks: Number(fields[START_TICKS]) };
+  } catch {
+    return undefined;
+  }
+}
+
+function bootId(): string {
+  return readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim();
+}

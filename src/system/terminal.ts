@@ -1,0 +1,105 @@
+/**
+ * Questions on a terminal. The terminal is opened by name, not taken from stdio; it is in raw mode while we ask,
+ * so that no key makes a signal and nothing is echoed that should not be; it is put back whatever happens.
+ */
+import * as fs from 'node:fs';
+import { isatty } from 'node:tty';
+import { NotpError } from '../error.ts';
+import { MAX_LINE_BYTES, typedLine } from '../otp/proof.ts';
+import { readTerminal, type Ended, type Waiting } from './bytes.ts';
+
+export interface Terminal {
+  /** Asks `question` and gives the line, or how it ended without one. `hidden` shows nothing of what is typed. */
+  ask(question: string, options: Waiting & { hidden: boolean }): Promise<Answer>;
+  write(text: string): void;
+  close(): void;
+}
+
+export type Answer = { readonly line: string } | { readonly ended: Exclude<Ended, 'done'> };
+
+const CTRL_C = 3;
+const CTRL_D = 4;
+const CTRL_U = 21;
+const CTRL_W = 23;
+const CTRL_Z = 26;
+const CTRL_BACKSLASH = 28;
+const BACKSPACE = 8;
+const DELETE = 127;
+const NEWLINE = 10;
+const RETURN = 13;
+const ABORTS = [CTRL_C, CTRL_Z, CTRL_BACKSLASH];
+
+/** The terminal at `path`: `/dev/tty` for this process's own. Throws where it is none. */
+export function openTerminal(path: string): Terminal {
+  const { O_RDWR, O_NOCTTY, O_NONBLOCK } = fs.constants;
+  const fd = fs.openSync(path, O_RDWR | O_NOCTTY | O_NONBLOCK);
+  if (!isatty(fd)) {
+    fs.closeSync(fd);
+    throw new NotpError('failed', `${path} is no terminal`);
+  }
+  const write = (text: string): void => void fs.writeSync(fd, text);
+  return {
+    ask: async (question, { hidden, ...waiting }) => {
+      write(question);
+      const line = new Line(hidden ? () => undefined : write);
+      // libuv closes the descriptor that it reads, so it gets one of its own.
+      const own = fs.openSync(path, O_RDWR | O_NOCTTY | O_NONBLOCK);
+      const ended = await readTerminal(own, (byte) => line.take(byte), waiting);
+      write('\n');
+      if (line.aborted) return { ended: 'interrupted' };
+      return ended === 'done' && !line.closed ? { line: line.text() } : { ended: ended === 'done' ? 'eof' : ended };
+    },
+    write,
+    close: () => {
+      fs.closeSync(fd);
+    },
+  };
+}
+
+/** The line being typed, with the keys of a cooked terminal: erase, erase a word, erase all. */
+class Line {
+  aborted = false;
+  closed = false;
+  private bytes: number[] = [];
+  private readonly echo: (text: string) => void;
+
+  constructor(echo: (text: string) => void) {
+    this.echo = echo;
+  }
+
+  take(byte: number): 'more' | 'done' {
+    if (byte === RETURN || byte === NEWLINE) return 'done';
+    if (ABORTS.includes(byte)) this.aborted = true;
+    else if (byte === CTRL_D && this.bytes.length === 0) this.closed = true;
+    else this.edit(byte);
+    return this.aborted || this.closed ? 'done' : 'more';
+  }
+
+  /** The text, or what no parser takes for a proof where it is too long or no text. */
+  text(): string {
+    return typedLine(Uint8Array.from(this.bytes)) ?? '';
+  }
+
+  private edit(byte: number): void {
+    if (byte === BACKSPACE || byte === DELETE) this.erase(1);
+    else if (byte === CTRL_U) this.erase(this.bytes.length);
+    else if (byte === CTRL_W) this.erase(this.lastWordLength());
+    else if (byte >= 0x20 && this.bytes.length <= MAX_LINE_BYTES) {
+      this.bytes.push(byte);
+      this.echo(Buffer.from([byte]).toString('latin1'));
+    }
+  }
+
+  /** Erases the last `count` bytes, and the rest of a UTF-8 character that they were part of. */
+  private erase(count: number): void {
+    for (let i = 0; i < count && this.bytes.length > 0; i++) {
+      let byte = this.bytes.pop();
+      while (byte !== undefined && (byte & 0xc0) === 0x80) byte = this.bytes.pop();
+      this.echo('\b \b');
+    }
+  }
+
+  private lastWordLength(): number {
+    return /\S*\s*$/.exec(Buffer.from(this.bytes).toString('latin1'))?.[0].length ?? 0;
+  }
+}

@@ -1,0 +1,150 @@
+/**
+ * The one door to trusted files. Reading follows no symlink and waits for no FIFO; owner, mode, links, size and
+ * kind are those of the open descriptor. Writing replaces a file whole or not at all.
+ */
+import * as fs from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import * as path from 'node:path';
+import { errnoOf, messageOf, NotpError } from '../error.ts';
+import { quoted } from '../otp/escape.ts';
+
+const { O_RDONLY, O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_NOCTTY, O_DIRECTORY } = fs.constants;
+/** Group and other bits of a mode. */
+const SHARED = 0o077;
+/** Write bits of group and other. */
+const SHARED_WRITE = 0o022;
+const STICKY = 0o1000;
+
+export interface Trust {
+  /** Who may own the file, besides root. */
+  readonly owner: number;
+  readonly maxBytes: number;
+  /** Mode bits that must not be set. */
+  readonly forbidden?: number;
+}
+
+/** The bytes of a trusted file, or undefined where nothing is there. Throws `bad_secret_file` with the path and what is wrong. */
+export function readTrusted(file: string, { owner, maxBytes, forbidden = SHARED }: Trust): Uint8Array | undefined {
+  const fd = openToRead(file);
+  if (fd === undefined) return undefined;
+  try {
+    const stats = fs.fstatSync(fd);
+    const wrong = wrongWith(stats, owner, forbidden) ?? (stats.size > maxBytes ? `is over ${String(maxBytes)} bytes` : undefined);
+    if (wrong !== undefined) throw untrusted(file, wrong);
+    return readUpTo(fd, maxBytes, file);
+  } finally {
+    fs.closeSync(fd);
+  }
+}
+
+/**
+ * Checks every folder from `top` down to `folder`: a real folder, owned by `owner` or root, writable by nobody
+ * else. `top` itself may be reached through a symlink (a home often is). Gives false where one is not there.
+ */
+export function checkFolders(top: string, folder: string, owner: number): boolean {
+  const steps = path
+    .relative(top, folder)
+    .split('/')
+    .filter((step) => step !== '');
+  const folders = steps.reduce<string[]>((paths, step) => [...paths, path.join(paths.at(-1) ?? top, step)], [top]);
+  for (const [i, each] of folders.entries()) {
+    const stats = (i === 0 ? fs.statSync : fs.lstatSync)(each, { throwIfNoEntry: false });
+    if (stats === undefined) return false;
+    if (stats.isSymbolicLink()) throw untrusted(each, 'is a symlink');
+    if (!stats.isDirectory()) throw untrusted(each, 'is no folder');
+    if (stats.uid !== owner && stats.uid !== 0) throw untrusted(each, 'belongs to somebody else');
+    const shared = (stats.mode & SHARED_WRITE) !== 0 && !((stats.mode & STICKY) !== 0 && stats.uid === 0);
+    if (shared) throw untrusted(each, 'can be written by others', `chmod go-w ${each}`);
+  }
+  return true;
+}
+
+/** A new file beside its target, complete and on the disk, that `put` or `drop` ends. */
+export interface Draft {
+  put(): void;
+  drop(): void;
+}
+
+/** Writes `bytes` under a random name in the folder of `file`, mode 0600, fsynced. On failure nothing is left. */
+export function draft(file: string, bytes: Uint8Array): Draft {
+  const temporary = path.join(path.dirname(file), `.${path.basename(file)}.${randomBytes(8).toString('hex')}.tmp`);
+  const drop = (): void => {
+    fs.rmSync(temporary, { force: true });
+  };
+  try {
+    writeNew(temporary, bytes);
+  } catch (error) {
+    drop();
+    throw new NotpError('failed', `${file}: ${messageOf(error)}`, 'nothing was changed; free some space or mend the folder', {
+      cause: error,
+    });
+  }
+  return {
+    put: () => {
+      fs.renameSync(temporary, file);
+      syncFolder(path.dirname(file));
+    },
+    drop,
+  };
+}
+
+/** Writes a file that must not exist yet, 0600, fsynced. */
+export function writeNew(file: string, bytes: Uint8Array): void {
+  const fd = fs.openSync(file, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
+  try {
+    for (let written = 0; written < bytes.length;) written += fs.writeSync(fd, bytes, written);
+    fs.fsyncSync(fd);
+  } finally {
+    fs.closeSync(fd);
+  }
+}
+
+/** fsync(2) of a folder: what was renamed in it stays renamed. */
+export function syncFolder(folder: string): void {
+  const fd = fs.openSync(folder, O_RDONLY | O_DIRECTORY);
+  try {
+    fs.fsyncSync(fd);
+  } finally {
+    fs.closeSync(fd);
+  }
+}
+
+/** The sentence that a bad file is refused with. */
+export function untrusted(file: string, wrong: string, hint?: string): NotpError {
+  return new NotpError('bad_secret_file', `${quoted(file).slice(1, -1)} ${wrong}`, hint);
+}
+
+function openToRead(file: string): number | undefined {
+  try {
+    return fs.openSync(file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+  } catch (error) {
+    switch (errnoOf(error)) {
+      case 'ENOENT':
+        return undefined;
+      case 'ELOOP':
+        throw untrusted(file, 'is a symlink');
+      case 'ENXIO':
+        throw untrusted(file, 'is a socket');
+      default:
+        throw untrusted(file, `cannot be opened: ${errnoOf(error) ?? messageOf(error)}`);
+    }
+  }
+}
+
+function wrongWith(stats: fs.Stats, owner: number, forbidden: number): string | undefined {
+  if (!stats.isFile()) return 'is no regular file';
+  if (stats.nlink !== 1) return 'has more than one name (hard links)';
+  if (stats.uid !== owner && stats.uid !== 0) return 'belongs to somebody else';
+  if ((stats.mode & forbidden) !== 0) return `has mode ${(stats.mode & 0o7777).toString(8).padStart(4, '0')}, which lets others in`;
+  return undefined;
+}
+
+/** Reads to the end, and refuses a file that grew over the cap since it was measured. */
+function readUpTo(fd: number, maxBytes: number, file: string): Uint8Array {
+  const buffer = Buffer.alloc(maxBytes + 1);
+  let length = 0;
+  for (let read = -1; read !== 0 && length < buffer.length; length += read)
+    read = fs.readSync(fd, buffer, length, buffer.length - length, null);
+  if (length > maxBytes) throw untrusted(file, `is over ${String(maxBytes)} bytes`);
+  return new Uint8Array(buffer.subarray(0, length));
+}

@@ -1,0 +1,62 @@
+/** Users, through the passwd database (getent(1), so that directory services count) and never through $HOME or $USER. */
+import { spawnSync } from 'node:child_process';
+import { NotpError } from '../error.ts';
+import { isUserName } from '../otp/names.ts';
+
+export interface User {
+  readonly name: string;
+  readonly uid: number;
+  readonly gid: number;
+  readonly home: string;
+  /** The login shell; `/bin/sh` where the entry names none, as sshd and login(1) read it. */
+  readonly shell: string;
+}
+
+/** The system user that owns the service's state and is all the service may be. */
+export const SERVICE_USER = 'notp';
+const GETENT = '/usr/bin/getent';
+const GETENT_TIMEOUT_MS = 10_000;
+/** getent(1): the key was not found. */
+const NOT_FOUND = 2;
+
+/** The user called `name`, or undefined where there is none. Throws `failed` where the database cannot be asked. */
+export function userByName(name: string): User | undefined {
+  if (!isUserName(name)) return undefined;
+  const user = lookUp(name);
+  // getent takes a number for a uid: only the name that was asked for counts.
+  return user?.name === name ? user : undefined;
+}
+
+/** The user of `uid`. Throws `failed` where there is none. */
+export function userByUid(uid: number): User {
+  const user = lookUp(String(uid));
+  if (user?.uid === uid) return user;
+  throw new NotpError('failed', `uid ${String(uid)} has no entry in the passwd database`);
+}
+
+/** Who runs this process: the real uid. */
+export function realUser(): User {
+  return userByUid(realUid());
+}
+
+export function realUid(): number {
+  return process.getuid?.() ?? -1;
+}
+
+export function isRoot(): boolean {
+  return process.geteuid?.() === 0;
+}
+
+function lookUp(key: string): User | undefined {
+  const { status, stdout } = spawnSync(GETENT, ['passwd', key], { encoding: 'utf8', timeout: GETENT_TIMEOUT_MS, env: {} });
+  if (status === NOT_FOUND) return undefined;
+  if (status !== 0) throw new NotpError('failed', 'the passwd database cannot be asked', 'getent passwd must work');
+  return parseEntry(stdout.split('\n')[0] ?? '');
+}
+
+/** One line of passwd(5). */
+function parseEntry(line: string): User | undefined {
+  const [name, , uid, gid, , home, shell] = line.split(':');
+  if (name === undefined || home === undefined || shell === undefined) return undefined;
+  return { name, uid: Number(uid), gid: Number(gid), home, shell: shell === '' ? '/bin/sh' : shell };
+}

@@ -1,0 +1,61 @@
+/** Every way to end, and how each is told: the one table of wording. Pure. */
+
+export type Reason =
+  | 'wrong_code'
+  | 'replayed'
+  | 'wrong_passphrase'
+  | 'step_up_required'
+  | 'not_enrolled'
+  | 'revoked'
+  | 'stale_enrolment'
+  | 'bad_secret_file'
+  | 'no_proof'
+  | 'timeout'
+  | 'store_unavailable'
+  | 'audit_unavailable'
+  | 'not_permitted'
+  | 'bad_configuration';
+
+export type Method = 'totp' | 'step_up' | 'recovery' | 'same_connection' | 'unenrolled';
+
+export interface Wording {
+  /** What happened, for the person: lower case, no full stop, no oracle. */
+  readonly message: string;
+  /** What to do next. */
+  readonly hint: string;
+}
+
+export const WORDING: Readonly<Record<Reason, Wording>> = {
+  wrong_code: {
+    message: 'code not accepted',
+    hint: 'check the clock of your phone, and that you read the code of this account and host',
+  },
+  replayed: { message: 'code already used', hint: 'wait for the next code; each one works once' },
+  wrong_passphrase: { message: 'passphrase not accepted', hint: 'it is the one chosen at enrolment, not the login password' },
+  step_up_required: {
+    message: 'too many failed tries: two consecutive codes are needed',
+    hint: 'type a code, a blank, and the code that follows it (123456 654321), or a recovery code',
+  },
+  not_enrolled: { message: 'not enrolled for one-time codes', hint: 'ask an administrator to run notp-enroll for you' },
+  revoked: { message: 'this enrolment was revoked', hint: 'ask an administrator to enrol you again' },
+  stale_enrolment: {
+    message: 'the sealed file is not the one that is registered',
+    hint: 'an old copy does not log in; restore the current file or ask for a new enrolment',
+  },
+  bad_secret_file: {
+    message: 'the sealed file cannot be used',
+    hint: 'ask an administrator to look at the audit log; a new enrolment mends it',
+  },
+  no_proof: { message: 'no one-time code was given', hint: 'type the code that your phone shows, or a recovery code' },
+  timeout: { message: 'no answer in time', hint: 'log in again and type the code sooner' },
+  store_unavailable: {
+    message: 'the login state cannot be reached',
+    hint: 'try again; if it stays, ask an administrator to look at the audit log',
+  },
+  audit_unavailable: {
+    message: 'the decision could not be recorded',
+    hint: 'nobody gets in without a record; ask an administrator to look for a full disk',
+  },
+  not_permitted: { message: 'not permitted', hint: 'ask an administrator' },
+  bad_configuration: { message: 'the configuration cannot be used', hint: 'ask an administrator to check /etc/notp/notp.toml' },
+};

@@ -1,0 +1,226 @@
+/**
+ * The verifier in this process: reads key and state itself, judges, records, commits, and only then answers.
+ * Whatever fails on the way is a refusal.
+ */
+import { append, appendUnlinked, newRef } from '../audit/audit.ts';
+import type { AuditRecord, Origin } from '../audit/record.ts';
+import { messageOf, NotpError } from '../error.ts';
+import type { Reading } from '../otp/proof.ts';
+import type { SealedFile } from '../seal/file.ts';
+import { hostSealKey, passphraseKey } from '../seal/keys.ts';
+import type { Payload } from '../seal/payload.ts';
+import { open } from '../seal/seal.ts';
+import type { Connection, Enrolment, Transaction } from '../store/store.ts';
+import { asUser } from '../system/privileges.ts';
+import type { Found } from '../system/secrets.ts';
+import { decide, type Policy, type Presented, type Refused, type Verdict } from '../verdict/decide.ts';
+import type { Reason } from '../verdict/reasons.ts';
+import { auditLog, openState, type HostKey, type State, type StatePlace } from './state.ts';
+import type { Attempt, Outcome, Verifier } from './verifier.ts';
+
+export interface LocalOptions {
+  readonly place: StatePlace;
+  readonly found: Found;
+  readonly origin: Origin;
+  readonly policy: Policy;
+  /** Whether policy lets users without an enrolment in. */
+  readonly allowUnenrolled: boolean;
+  readonly now: () => number;
+}
+
+/** Gives a verifier whatever is broken: then each of its outcomes is the refusal that says so. */
+export function localVerifier(options: LocalOptions): Verifier {
+  const { place, found, now } = options;
+  const opened = memoised(() => openState(place, now, { create: false }));
+  const attempt = async <T extends Outcome | undefined>(
+    work: (state: State | undefined, ref: string) => Promise<T>,
+  ): Promise<T | Outcome> => {
+    const ref = newRef();
+    return await asUser(place.owner, async () => {
+      try {
+        return await work(opened(), ref);
+      } catch (error) {
+        return await refuseUnlinked(options, ref, error);
+      }
+    });
+  };
+  return {
+    seal: found.kind === 'sealed' ? found.file.seal.kind : 'host',
+    beforeAsking: (connection) => attempt((state, ref) => beforeAsking(options, state, ref, connection)),
+    verify: (presented) => attempt((state, ref) => verify(options, state, ref, presented)),
+    close: () => {
+      try {
+        opened()?.store.close();
+      } catch {
+        // It was never open.
+      }
+    },
+  };
+}
+
+async function beforeAsking(
+  options: LocalOptions,
+  state: State | undefined,
+  ref: string,
+  connection: Connection | undefined,
+): Promise<Outcome | undefined> {
+  if (state === undefined) return { ref, verdict: await withoutState(options, ref) };
+  const verdict = await state.store.exclusively(async (transaction) => {
+    const standing = standingOf(await enrolmentOf(transaction, options), options.found);
+    const known = 'file' in standing && connection !== undefined && (await transaction.remembers(standing.enrolment, connection));
+    const settled: Verdict | undefined = known
+      ? { result: 'accepted', method: 'same_connection' }
+      : 'file' in standing
+        ? undefined
+        : unlessAllowed(options, standing);
+    if (settled !== undefined) await append(state.log, transaction, recordOf(options.origin, settled, ref));
+    return settled;
+  });
+  return verdict === undefined ? undefined : { verdict, ref };
+}
+
+async function verify(options: LocalOptions, state: State | undefined, ref: string, attempt: Attempt): Promise<Outcome> {
+  if (state === undefined) return { ref, verdict: await withoutState(options, ref) };
+  const nowMs = options.now();
+  // The key derivation takes its time outside the transaction, and before anything of the state is looked at.
+  const presented = attempt.readings.length === 0 ? undefined : openFirst(options.found, attempt.readings, state.hostKey);
+  try {
+    const verdict = await state.store.exclusively(async (transaction) => {
+      const judged = await judge(options, transaction, presented, attempt, nowMs);
+      await append(state.log, transaction, recordOf(options.origin, judged, ref));
+      if (judged.result === 'accepted' && judged.method === 'recovery') {
+        await append(state.log, transaction, { ...options.origin, event: 'recovery.used', result: 'done', ref });
+      }
+      return judged;
+    });
+    return { verdict, ref };
+  } finally {
+    presented?.opened?.secret.fill(0);
+  }
+}
+
+async function judge(
+  options: LocalOptions,
+  transaction: Transaction,
+  presented: Presented | undefined,
+  attempt: Attempt,
+  nowMs: number,
+): Promise<Verdict> {
+  const standing = standingOf(await enrolmentOf(transaction, options), options.found);
+  if (!('file' in standing)) return unlessAllowed(options, standing);
+  if (presented === undefined) return refused(attempt.timedOut === true ? 'timeout' : 'no_proof');
+  const { enrolment } = standing;
+  const { verdict, next } = decide(enrolment.state, presented, nowMs, options.policy);
+  const accepted = verdict.result === 'accepted';
+  await transaction.save({ ...enrolment, state: next, ...(accepted ? { lastAcceptedMs: nowMs } : {}) });
+  if (accepted && attempt.connection !== undefined) await transaction.remember(enrolment, attempt.connection);
+  return verdict;
+}
+
+/** The enrolment and its sealed file where they belong together, else why there is nothing to judge. */
+type Standing = { readonly enrolment: Enrolment; readonly file: SealedFile } | Refused;
+
+function standingOf(enrolment: Enrolment | undefined, found: Found): Standing {
+  if (enrolment === undefined) return refused('not_enrolled');
+  if (enrolment.status === 'revoked') return refused('revoked');
+  if (found.kind === 'bad') return refused('bad_secret_file', found.why);
+  const id = found.kind === 'sealed' ? found.file.id : '';
+  if (enrolment.id === '' && id !== enrolment.pendingId) return refused('not_enrolled', 'the enrolment was never completed');
+  if (found.kind === 'absent') return refused('bad_secret_file', 'the sealed file is missing');
+  if (id === enrolment.pendingId) return { enrolment: completed(enrolment), file: found.file };
+  return id === enrolment.id ? { enrolment, file: found.file } : refused('stale_enrolment', `the file's id is ${id}`);
+}
+
+/** The enrolment after its pending file has come into its place; see commands/enroll.ts. */
+export function completed(enrolment: Enrolment): Enrolment {
+  return { ...enrolment, id: enrolment.pendingId, pendingId: '', state: enrolment.pendingState, lastAcceptedMs: 0 };
+}
+
+function unlessAllowed(options: LocalOptions, verdict: Refused): Verdict {
+  const allowed = verdict.reason === 'not_enrolled' && options.allowUnenrolled;
+  return allowed ? { result: 'accepted', method: 'unenrolled' } : verdict;
+}
+
+/** No database: a service that was never set up, or a user who never enrolled. There is no chain to link the record to. */
+async function withoutState(options: LocalOptions, ref: string): Promise<Verdict> {
+  const { place, origin, now } = options;
+  if (place.kind === 'service')
+    throw new NotpError('store_unavailable', `${place.database}: there is no such file`, 'run notp host-key init');
+  const verdict = unlessAllowed(options, refused('not_enrolled'));
+  await appendUnlinked(auditLog(place, now), recordOf(origin, verdict, ref), { required: verdict.result === 'accepted' });
+  return verdict;
+}
+
+async function refuseUnlinked({ place, origin, now }: LocalOptions, ref: string, error: unknown): Promise<Outcome> {
+  const verdict = refused(reasonOf(error), messageOf(error));
+  await appendUnlinked(auditLog(place, now), recordOf(origin, verdict, ref), { required: false });
+  return { verdict, ref };
+}
+
+/** The first reading whose key opens the file; where none does, the likeliest, unopened. */
+function openFirst(found: Found, readings: readonly Reading[], hostKey: HostKey | undefined): Presented | undefined {
+  for (const reading of readings) {
+    const opened = found.kind === 'sealed' ? openWith(found.file, reading.passphrase, hostKey) : undefined;
+    if (opened !== undefined) return { proof: reading.proof, opened };
+  }
+  return readings[0] === undefined ? undefined : { proof: readings[0].proof, opened: undefined };
+}
+
+function openWith(file: SealedFile, passphrase: string | undefined, hostKey: HostKey | undefined): Payload | undefined {
+  const key = sealKey(file, passphrase, hostKey);
+  try {
+    const opened = open(file, key);
+    // The host key is the right one, so what does not open was changed: no guess of anybody.
+    if (opened === undefined && file.seal.kind === 'host')
+      throw new NotpError('bad_secret_file', 'the sealed file was changed: it does not open');
+    return opened;
+  } finally {
+    key.fill(0);
+  }
+}
+
+function sealKey(file: SealedFile, passphrase: string | undefined, hostKey: HostKey | undefined): Uint8Array {
+  if (file.seal.kind === 'passphrase') return passphraseKey(passphrase ?? '', file.seal);
+  if (hostKey === undefined) throw new NotpError('store_unavailable', 'the secret is sealed by the host, and its key cannot be read here');
+  if (hostKey.id !== file.seal.key)
+    throw new NotpError('bad_secret_file', `sealed by host key ${file.seal.key}, but this host has ${hostKey.id}`);
+  return hostSealKey(hostKey.key, file.id);
+}
+
+function enrolmentOf(transaction: Transaction, { origin }: LocalOptions): Promise<Enrolment | undefined> {
+  return transaction.enrolment(origin.user, origin.context);
+}
+
+function recordOf(origin: Origin, verdict: Verdict, ref: string): AuditRecord {
+  if (verdict.result === 'refused') {
+    const detail = verdict.detail === undefined ? {} : { detail: verdict.detail };
+    return { ...origin, event: 'login.refused', result: 'refused', reason: verdict.reason, ...detail, ref };
+  }
+  const offset = verdict.stepOffset === undefined ? {} : { step_offset: verdict.stepOffset };
+  return { ...origin, event: 'login.accepted', result: 'accepted', method: verdict.method, ...offset, ref };
+}
+
+function reasonOf(error: unknown): Reason {
+  const code = error instanceof NotpError ? error.code : 'failed';
+  switch (code) {
+    case 'bad_secret_file':
+    case 'bad_configuration':
+    case 'audit_unavailable':
+    case 'not_permitted':
+      return code;
+    case 'store_unavailable':
+    case 'usage':
+    case 'refused':
+    case 'failed':
+      return 'store_unavailable';
+  }
+}
+
+function refused(reason: Reason, detail?: string): Refused {
+  return { result: 'refused', reason, ...(detail === undefined ? {} : { detail }) };
+}
+
+function memoised<T>(make: () => T): () => T {
+  let made: { readonly value: T } | undefined;
+  return () => (made ??= { value: make() }).value;
+}

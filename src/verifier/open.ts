@@ -1,0 +1,60 @@
+/** Choosing the verifier of a door, and refusing where none can be chosen. */
+import { append, appendUnlinked, newRef } from '../audit/audit.ts';
+import type { AuditRecord, Origin } from '../audit/record.ts';
+import { NotpError } from '../error.ts';
+import { defaultConfig, type Config } from '../system/config.ts';
+import { asUser } from '../system/privileges.ts';
+import { findSealed, type Found } from '../system/secrets.ts';
+import { realUser, type User } from '../system/users.ts';
+import type { Reason } from '../verdict/reasons.ts';
+import { localVerifier } from './local.ts';
+import { auditLog, openState, statePlace, type StatePlace } from './state.ts';
+import type { Outcome, Verifier } from './verifier.ts';
+
+export interface OpenOptions {
+  readonly config: Config;
+  /** Whose sealed file; undefined for a name that is nobody's: every outcome is `not_enrolled` then. */
+  readonly user: User | undefined;
+  readonly origin: Origin;
+  readonly now: () => number;
+}
+
+/** The verifier for `user`: as that user it reads their sealed file, then it acts as the owner of the state. */
+export async function openVerifier({ config, user, origin, now }: OpenOptions): Promise<Verifier> {
+  const found: Found = user === undefined ? { kind: 'absent' } : await asUser(user, () => findSealed(config, user, origin.context));
+  const allowUnenrolled = config.unenrolled === 'allow' && origin.door !== 'cli' && user !== undefined;
+  return localVerifier({ place: statePlace(config, user ?? realUser()), found, origin, policy: config.policy, allowUnenrolled, now });
+}
+
+export interface Refusal {
+  /** Where to record; undefined where the configuration is what is broken: then where the defaults say. */
+  readonly config: Config | undefined;
+  readonly origin: Origin;
+  readonly reason: Reason;
+  readonly detail: string;
+}
+
+/** Refuses before there is a verifier, and records it: in the chain where the state can be opened, else as well as can be. */
+export async function recordRefusal({ config, origin, reason, detail }: Refusal, now: () => number): Promise<Outcome> {
+  const ref = newRef();
+  const place = statePlace(config ?? defaultConfig(), realUser());
+  const record: AuditRecord = { ...origin, event: 'login.refused', result: 'refused', reason, detail, ref };
+  await asUser(place.owner, async () => {
+    try {
+      await appendLinked(place, record, now);
+    } catch {
+      await appendUnlinked(auditLog(place, now), record, { required: false });
+    }
+  });
+  return { verdict: { result: 'refused', reason, detail }, ref };
+}
+
+async function appendLinked(place: StatePlace, record: AuditRecord, now: () => number): Promise<void> {
+  const state = openState(place, now, { create: false });
+  if (state === undefined) throw new NotpError('store_unavailable', `${place.database}: there is no such file`);
+  try {
+    await state.store.exclusively((transaction) => append(state.log, transaction, record));
+  } finally {
+    state.store.close();
+  }
+}

@@ -1,0 +1,105 @@
+/**
+ * Whose state a login is judged on: the service's, for root and the service itself, or the user's own, for
+ * somebody who is only a user on this machine. DESIGN section 6.
+ */
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { fileSink, journalSinks } from '../audit/sinks.ts';
+import type { AuditLog } from '../audit/audit.ts';
+import { NotpError } from '../error.ts';
+import { auditKey, hostKeyId, KEY_BYTES } from '../seal/keys.ts';
+import { openSqliteStore } from '../store/sqlite.ts';
+import type { Store } from '../store/store.ts';
+import type { Config } from '../system/config.ts';
+import { checkedFrom, secretsFolder } from '../system/secrets.ts';
+import { checkFolders, readTrusted } from '../system/trusted.ts';
+import { isRoot, SERVICE_USER, userByName, type User } from '../system/users.ts';
+
+export interface StatePlace {
+  readonly kind: 'service' | 'user';
+  /** Who owns the state, and acts on it. */
+  readonly owner: User;
+  readonly database: string;
+  readonly auditFile: string;
+  readonly journal: boolean;
+  readonly hostKeyFile: string | undefined;
+}
+
+export interface State {
+  readonly store: Store;
+  readonly log: AuditLog;
+  readonly hostKey: HostKey | undefined;
+}
+
+export interface HostKey {
+  /** KEY_BYTES raw bytes. */
+  readonly key: Uint8Array;
+  readonly id: string;
+}
+
+/** Where the state of `user` is for whoever runs this. Throws `store_unavailable` where there is none that we may use. */
+export function statePlace(config: Config, user: User): StatePlace {
+  const service = config.database === undefined ? undefined : serviceUser();
+  if (service !== undefined && config.database !== undefined) {
+    return {
+      kind: 'service',
+      owner: service,
+      database: config.database,
+      auditFile: config.audit.file,
+      journal: config.audit.journal,
+      hostKeyFile: config.hostKey,
+    };
+  }
+  const folder = secretsFolder(config, user);
+  const files = { database: path.join(folder, '.state.db'), auditFile: path.join(folder, '.audit.log') };
+  return { kind: 'user', owner: user, ...files, journal: config.audit.journal, hostKeyFile: undefined };
+}
+
+/** The audit log of `place`, without the chain's key. */
+export function auditLog(place: StatePlace, now: () => number): AuditLog {
+  return { sinks: [fileSink(place.auditFile), ...(place.journal ? journalSinks() : [])], key: undefined, now };
+}
+
+/**
+ * Opens the state; the caller acts as `place.owner`. With `create`, makes what is missing in a folder that is
+ * there. Gives undefined where the database is not there and is not to be made. Throws `store_unavailable`.
+ */
+export function openState(place: StatePlace, now: () => number, { create }: { create: boolean }): State | undefined {
+  const folder = path.dirname(place.database);
+  const there = asStore(() => checkFolders(checkedFrom(folder, place.owner), folder, place.owner.uid) && isOurDatabase(place));
+  if (!there && !create) return undefined;
+  const hostKey = place.hostKeyFile === undefined ? undefined : readHostKey(place.hostKeyFile, place.owner);
+  const store = openSqliteStore(place.database, { create });
+  return { store, hostKey, log: { ...auditLog(place, now), key: hostKey === undefined ? undefined : auditKey(hostKey.key) } };
+}
+
+/** The host key, or undefined where there is none. Throws `store_unavailable` where it is not as it must be. */
+export function readHostKey(file: string, owner: User): HostKey | undefined {
+  const key = asStore(() => readTrusted(file, { owner: owner.uid, maxBytes: KEY_BYTES }));
+  if (key === undefined) return undefined;
+  if (key.length === KEY_BYTES) return { key, id: hostKeyId(key) };
+  throw new NotpError('store_unavailable', `${file} is no host key: it must be ${String(KEY_BYTES)} bytes`, 'restore it from a backup');
+}
+
+/** The service's user, where we are it or may become it. */
+function serviceUser(): User | undefined {
+  const user = userByName(SERVICE_USER);
+  return user !== undefined && (isRoot() || process.geteuid?.() === user.uid) ? user : undefined;
+}
+
+/** A symlink, a FIFO or a file of somebody else is none. */
+function isOurDatabase({ database, owner }: StatePlace): boolean {
+  const stats = fs.lstatSync(database, { throwIfNoEntry: false });
+  if (stats === undefined) return false;
+  if (stats.isFile() && stats.uid === owner.uid && stats.nlink === 1 && (stats.mode & 0o077) === 0) return true;
+  throw new NotpError('store_unavailable', `${database} is not a private file of ${owner.name}`, 'look who put it there');
+}
+
+function asStore<T>(action: () => T): T {
+  try {
+    return action();
+  } catch (error) {
+    if (error instanceof NotpError) throw new NotpError('store_unavailable', error.message, error.hint);
+    throw error;
+  }
+}

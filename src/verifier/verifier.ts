@@ -1,0 +1,31 @@
+/** What a door needs to know: was this proof accepted? One interface, whoever holds the key and the state. */
+import type { Reading } from '../otp/proof.ts';
+import type { Connection } from '../store/store.ts';
+import type { Verdict } from '../verdict/decide.ts';
+
+/** What a person presents at a door. */
+export interface Attempt {
+  /** The ways to read what was typed (see otp/proof.ts); none where it cannot be a proof. */
+  readonly readings: readonly Reading[];
+  /** The person did not answer before the deadline. */
+  readonly timedOut?: boolean;
+  /** The SSH connection that an accepted code opens, where the door remembers it. */
+  readonly connection?: Connection | undefined;
+}
+
+/** A verdict that is recorded and on the disk. */
+export interface Outcome {
+  readonly verdict: Verdict;
+  /** 8 hex digits that find the record. */
+  readonly ref: string;
+}
+
+export interface Verifier {
+  /** How the secret is sealed, so that the door knows whether to ask for a passphrase. */
+  readonly seal: 'passphrase' | 'host';
+  /** The outcome where no proof is needed (this connection has shown one, or policy asks for none) or none would help (not enrolled, revoked); undefined: ask. */
+  beforeAsking(connection: Connection | undefined): Promise<Outcome | undefined>;
+  /** Judges one attempt. Never throws: what goes wrong is a refusal. */
+  verify(attempt: Attempt): Promise<Outcome>;
+  close(): void;
+}
