@@ -17,7 +17,39 @@ export interface Surroundings {
   readonly now: () => number;
 }
 
-type Flags = Record<string, string | number | boolean | undefined>;
+/** What commander hands over, after the checks of each option below. */
+interface CommonFlags {
+  readonly config?: string;
+}
+interface EnrollFlags extends CommonFlags {
+  readonly user?: string;
+  readonly seal?: EnrollOptions['seal'];
+  readonly issuer?: string;
+  readonly account?: string;
+  readonly digits?: Digits;
+  readonly period?: number;
+  readonly algorithm?: Algorithm;
+  readonly recovery: number;
+  readonly replace?: boolean;
+  readonly confirm: boolean;
+  readonly qr?: QrStyle;
+  readonly qrFile?: string;
+  readonly passphraseFile?: string;
+  readonly json?: boolean;
+}
+interface VerifyFlags extends CommonFlags {
+  readonly user?: string;
+  readonly codeStdin?: boolean;
+  readonly passphraseFile?: string;
+  readonly json?: boolean;
+}
+interface AuditFlags extends CommonFlags {
+  readonly lines: number;
+}
+interface PamFlags extends CommonFlags {
+  readonly firstPass?: boolean;
+  readonly promptTty?: boolean;
+}
 
 /** Runs the command that `words` (argv without program and script) name, and gives its exit code. Throws what a command throws. */
 export async function runCommand(words: readonly string[], surroundings: Surroundings): Promise<number> {
@@ -44,7 +76,7 @@ function commandTree(surroundings: Surroundings, finish: (code: number) => void)
     .configureOutput({
       writeOut: printResult,
       writeErr: say,
-      outputError: (text) => sayError(text.replace(/^error: /, '').trim(), 'see notp --help'),
+      outputError: (message) => sayError(message.replace(/^error: /, '').trim(), 'see notp --help'),
     })
     .addHelpText(
       'after',
@@ -66,9 +98,9 @@ function addEnroll(program: Command, { now }: Surroundings, finish: (code: numbe
     .addOption(
       new Option('--seal <kind>', 'how to seal it (default: host for root, passphrase for everybody else)').choices(['host', 'passphrase']),
     )
-    .option('--issuer <text>', 'what the phone shows as the service (default: the host name)')
-    .option('--account <text>', 'what the phone shows as the account (default: user@host)')
-    .addOption(new Option('--digits <n>', 'digits of a code').choices(DIGITS.map(String)))
+    .option('--issuer <text>', 'what the phone shows as the service (default: the host name)', label)
+    .option('--account <text>', 'what the phone shows as the account (default: user@host)', label)
+    .option('--digits <n>', 'digits of a code: 6, 7 or 8', digits)
     .option('--period <seconds>', 'seconds that a code is shown', wholeNumber(MIN_PERIOD_SECONDS, MAX_PERIOD_SECONDS))
     .addOption(new Option('--algorithm <name>', 'hash of the codes').choices(ALGORITHMS))
     .option('--recovery <n>', 'number of recovery codes', wholeNumber(0, MAX_RECOVERY_CODES), 10)
@@ -89,33 +121,27 @@ function addEnroll(program: Command, { now }: Surroundings, finish: (code: numbe
       'after',
       '\nExamples:\n  notp enroll                     your own login, sealed by a passphrase\n  sudo notp-enroll --user alice   the login of alice, sealed by this host',
     );
-  enroll.action(async (context: string | undefined, flags: Flags) => {
+  enroll.action(async (context: string | undefined, flags: EnrollFlags) => {
     const config = configOf(flags);
     const command = await import('./commands/enroll.ts');
     finish(await command.enroll(config, await enrollOptions(context, flags, config), now));
   });
 }
 
-async function enrollOptions(context: string | undefined, flags: Flags, config: Config): Promise<EnrollOptions> {
+async function enrollOptions(context: string | undefined, flags: EnrollFlags, config: Config): Promise<EnrollOptions> {
   const { hostname } = await import('node:os');
   const { realUser } = await import('./system/users.ts');
-  const user = text(flags['user']);
+  const { user, seal, recovery, confirm, qr, qrFile, passphraseFile } = flags;
   return {
-    user,
+    ...{ user, seal, recovery, confirm, qr, qrFile, passphraseFile },
     context: context ?? config.context,
-    seal: flags['seal'] as EnrollOptions['seal'],
-    issuer: label(flags['issuer'], '--issuer') ?? '',
-    account: label(flags['account'], '--account') ?? `${user ?? realUser().name}@${hostname()}`,
-    digits: flags['digits'] === undefined ? config.code.digits : (Number(flags['digits']) as Digits),
-    periodSeconds: (flags['period'] as number | undefined) ?? config.code.periodSeconds,
-    algorithm: (flags['algorithm'] as Algorithm | undefined) ?? config.code.algorithm,
-    recovery: flags['recovery'] as number,
-    replace: flags['replace'] === true,
-    confirm: flags['confirm'] === true,
-    qr: flags['qr'] as QrStyle | undefined,
-    qrFile: text(flags['qrFile']),
-    passphraseFile: text(flags['passphraseFile']),
-    json: flags['json'] === true,
+    issuer: flags.issuer ?? '',
+    account: flags.account ?? `${user ?? realUser().name}@${hostname()}`,
+    digits: flags.digits ?? config.code.digits,
+    periodSeconds: flags.period ?? config.code.periodSeconds,
+    algorithm: flags.algorithm ?? config.code.algorithm,
+    replace: flags.replace === true,
+    json: flags.json === true,
   };
 }
 
@@ -128,15 +154,11 @@ function addVerify(program: Command, { now }: Surroundings, finish: (code: numbe
     .option('--passphrase-file <file>', 'read the passphrase from the first line of a file, "-" for stdin')
     .option('--json', 'print one JSON object')
     .addHelpText('after', '\nExample:\n  notp verify deploy && ./deploy.sh')
-    .action(async (context: string | undefined, flags: Flags) => {
+    .action(async (context: string | undefined, flags: VerifyFlags) => {
       const config = configOf(flags);
       const command = await import('./commands/verify.ts');
-      const options = {
-        user: text(flags['user']),
-        codeStdin: flags['codeStdin'] === true,
-        passphraseFile: text(flags['passphraseFile']),
-        json: flags['json'] === true,
-      };
+      const { user, passphraseFile } = flags;
+      const options = { user, passphraseFile, codeStdin: flags.codeStdin === true, json: flags.json === true };
       finish(await command.verify(config, { context: context ?? config.context, ...options }, now));
     });
 }
@@ -146,9 +168,9 @@ function addAudit(program: Command, finish: (code: number) => void): void {
     .description('print the last records of the audit log, one JSON object a line')
     .option('-n, --lines <n>', 'how many', wholeNumber(1, 10_000), 20)
     .option('--json', 'as it is always')
-    .action(async (flags: Flags) => {
+    .action(async (flags: AuditFlags) => {
       const command = await import('./commands/audit.ts');
-      finish(await command.audit(configOf(flags), { lines: flags['lines'] as number }));
+      finish(await command.audit(configOf(flags), { lines: flags.lines }));
     });
 }
 
@@ -156,13 +178,13 @@ function addHostKey(program: Command, { now }: Surroundings, finish: (code: numb
   const hostKey = program.command('host-key').description('the key of this host that host seals are made with').helpCommand(false);
   common(hostKey.command('init'))
     .description("make the key where there is none, and the service's folders; print the key's id")
-    .action(async (flags: Flags) => {
+    .action(async (flags: CommonFlags) => {
       const command = await import('./commands/host-key.ts');
       finish(await command.initHostKey(configOf(flags), now));
     });
   common(hostKey.command('id'))
     .description("print the key's id")
-    .action(async (flags: Flags) => {
+    .action(async (flags: CommonFlags) => {
       const command = await import('./commands/host-key.ts');
       finish(command.printHostKeyId(configOf(flags)));
     });
@@ -171,7 +193,7 @@ function addHostKey(program: Command, { now }: Surroundings, finish: (code: numb
 function addDoors(program: Command, surroundings: Surroundings, finish: (code: number) => void): void {
   common(program.command('gate'))
     .description("for sshd's ForceCommand: ask for a code, then become the user's shell")
-    .action(async (flags: Flags) => {
+    .action(async (flags: CommonFlags) => {
       const { gate } = await import('./doors/gate.ts');
       finish(await gate({ ...surroundings, configuration: () => configOf(flags) }));
     });
@@ -179,10 +201,10 @@ function addDoors(program: Command, surroundings: Surroundings, finish: (code: n
     .description('for pam_exec: judge the code on stdin for PAM_USER')
     .option('--first-pass', "exit 0 only in the first pass of sshd's PAM stack (the branch to the password)")
     .option('--prompt-tty', 'ask on the terminal that PAM_TTY names (sudo, su, login)')
-    .action(async (flags: Flags) => {
+    .action(async (flags: PamFlags) => {
       const { firstPass, pam } = await import('./doors/pam.ts');
-      if (flags['firstPass'] === true) finish(firstPass(surroundings.environment));
-      else finish(await pam({ ...surroundings, promptTty: flags['promptTty'] === true, configuration: () => configOf(flags) }));
+      if (flags.firstPass === true) finish(firstPass(surroundings.environment));
+      else finish(await pam({ ...surroundings, promptTty: flags.promptTty === true, configuration: () => configOf(flags) }));
     });
 }
 
@@ -192,21 +214,22 @@ function common(command: Command): Command {
     .allowExcessArguments(false);
 }
 
-function configOf(flags: Flags): Config {
-  return readConfig(text(flags['config']));
+function configOf(flags: CommonFlags): Config {
+  return readConfig(flags.config);
 }
 
-function text(flag: Flags[string]): string | undefined {
-  return typeof flag === 'string' ? flag : undefined;
+function label(given: string): string {
+  if (/^\P{Cc}{1,64}$/u.test(given)) return given;
+  throw new InvalidArgumentError('It must be 1 to 64 printable characters.');
 }
 
-function label(flag: Flags[string], name: string): string | undefined {
-  const value = text(flag);
-  if (value === undefined || /^\P{Cc}{1,64}$/u.test(value)) return value;
-  throw new NotpError('usage', `${name} must be 1 to 64 printable characters`);
+function digits(given: string): Digits {
+  const value = DIGITS.find((each) => String(each) === given);
+  if (value === undefined) throw new InvalidArgumentError(`It must be one of ${DIGITS.join(', ')}.`);
+  return value;
 }
 
-function wholeNumber(min: number, max: number): (text: string) => number {
+function wholeNumber(min: number, max: number): (given: string) => number {
   return (given) => {
     const value = Number(given);
     if (/^\d+$/.test(given) && value >= min && value <= max) return value;

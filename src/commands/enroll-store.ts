@@ -32,14 +32,14 @@ export async function store(what: ToStore, hand: () => void): Promise<void> {
   try {
     await asOwner(() => begin(state, what, what.policy, what.now()));
   } catch (error) {
-    await asUser(user, written.drop);
+    await asUser(user, () => written.drop());
     throw error;
   }
   try {
     hand();
-    await asUser(user, written.put);
+    await asUser(user, () => written.put());
   } catch (error) {
-    await asUser(user, written.drop);
+    await asUser(user, () => written.drop());
     await asOwner(() => abandon(state, what));
     throw new NotpError(
       'failed',

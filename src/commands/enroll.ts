@@ -50,7 +50,7 @@ interface Plan {
   readonly user: User;
   readonly place: StatePlace;
   readonly origin: Origin;
-  readonly seal: 'host' | 'passphrase';
+  readonly sealKind: 'host' | 'passphrase';
   readonly file: string;
   readonly now: () => number;
 }
@@ -68,7 +68,7 @@ export async function enroll(config: Config, options: EnrollOptions, now: () => 
   const conversation = openConversation(waiting);
   try {
     await refuseExisting(plan, state);
-    const passphrase = plan.seal === 'passphrase' ? await choosePassphrase(options, conversation, waiting) : undefined;
+    const passphrase = plan.sealKind === 'passphrase' ? await choosePassphrase(options, conversation, waiting) : undefined;
     const { payload, codes } = newPayload(plan);
     const uri = otpauthUri(payload.secret, payload, payload);
     const image = options.qrFile === undefined ? undefined : writeImage(uri, options.qrFile);
@@ -117,14 +117,14 @@ function planned(config: Config, options: EnrollOptions, now: () => number): Pla
     );
   }
   const origin: Origin = { user: user.name, uid: user.uid, context, door: 'cli' };
-  return { config, options, user, place, origin, seal: kind, file: sealedPath(config, user, context), now };
+  return { config, options, user, place, origin, sealKind: kind, file: sealedPath(config, user, context), now };
 }
 
-function openForEnrolment({ place, seal, config, user, now }: Plan): State {
+function openForEnrolment({ place, sealKind, config, user, now }: Plan): State {
   if (place.kind === 'user') makeSecretsFolder(config, user);
   const state = openState(place, now, { create: true });
   if (state === undefined) throw new NotpError('store_unavailable', `${place.database} cannot be made`);
-  if (seal === 'passphrase' || state.hostKey !== undefined) return state;
+  if (sealKind === 'passphrase' || state.hostKey !== undefined) return state;
   state.store.close();
   throw new NotpError('failed', `there is no host key at ${config.hostKey}`, 'run notp host-key init once on this host');
 }
@@ -227,7 +227,9 @@ function textOf(codes: readonly string[]): string {
 
 function jsonOf(plan: Plan, id: string, payload: Payload, uri: string, recovery: readonly string[]): string {
   const { user, context } = plan.origin;
-  return JSON.stringify({ id, user, context, seal: plan.seal, file: plan.file, uri, secret: toBase32(payload.secret), recovery }) + '\n';
+  return (
+    JSON.stringify({ id, user, context, seal: plan.sealKind, file: plan.file, uri, secret: toBase32(payload.secret), recovery }) + '\n'
+  );
 }
 
 function tellNext({ origin, file }: Plan, image: string | undefined): void {

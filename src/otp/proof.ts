@@ -40,7 +40,7 @@ export function readings(line: string, seal: 'passphrase' | 'host'): readonly Re
     return proof === undefined ? [] : [{ passphrase: undefined, proof }];
   }
   const found: Reading[] = [];
-  for (const cut of [...line.matchAll(/[ \t]+/g)].reverse()) {
+  for (const cut of [...line.matchAll(/[ \t]+/g)].toReversed()) {
     const passphrase = line.slice(0, cut.index);
     const proof = passphrase.trim() === '' ? undefined : parseProof(line.slice(cut.index));
     if (proof !== undefined) found.push({ passphrase, proof });

@@ -192,8 +192,10 @@ function lineOf(source: string, table: string, key: string): string {
     const name = /^\s*["']?([^"'=\s]+)["']?\s*=/.exec(line)?.[1];
     const isHeader = header !== undefined && (header === key || header.startsWith(`${key}.`));
     const here =
-      (inside === table && (name === key || name?.startsWith(`${key}.`))) || name === `${table}.${key}` || (table === '' && isHeader);
-    if (here === true) return String(i + 1);
+      (inside === table && (name === key || name?.startsWith(`${key}.`) === true)) ||
+      name === `${table}.${key}` ||
+      (table === '' && isHeader);
+    if (here) return String(i + 1);
   }
   return '1';
 }

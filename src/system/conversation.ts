@@ -40,14 +40,14 @@ export async function readStdinLine(
   waiting: Waiting,
 ): Promise<{ readonly bytes: Uint8Array } | Exclude<Answer, { line: string }> | Machine> {
   const bytes: number[] = [];
-  let machine = false;
+  const seen = { machine: false };
   const ended = await readStdin((byte) => {
     if (byte === NEWLINE) return 'done';
     bytes.push(byte);
-    machine = (byte < 0x20 && byte !== TAB && byte !== RETURN) || bytes.length > MAX_LINE_BYTES;
-    return machine ? 'done' : 'more';
+    seen.machine = (byte < 0x20 && byte !== TAB && byte !== RETURN) || bytes.length > MAX_LINE_BYTES;
+    return seen.machine ? 'done' : 'more';
   }, waiting);
-  if (machine) return { machine };
+  if (seen.machine) return { machine: true };
   // The last line of a pipe may lack its newline.
   if (ended === 'done' || (ended === 'eof' && bytes.length > 0)) return { bytes: Uint8Array.from(bytes) };
   return { ended };

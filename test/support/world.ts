@@ -1,0 +1,153 @@
+/**
+ * A throw-away world for tests with real users: an installed copy of the built program that everybody can read,
+ * folders, users, and the service's state, all of it undone at the end.
+ */
+import { spawnSync } from 'node:child_process';
+import * as fs from 'node:fs';
+import * as os from 'node:os';
+import * as path from 'node:path';
+import { randomBytes } from 'node:crypto';
+import { atEnd } from './cleanup.ts';
+import { ROOT, run, type Ran, type RunOptions } from './process.ts';
+
+export interface TestUser {
+  readonly name: string;
+  readonly uid: number;
+  readonly gid: number;
+  readonly home: string;
+}
+
+/** Why a test that needs these cannot run here, or false. In CI nothing may skip: there it throws. */
+export function lacks({ root = false, programs = [] }: { root?: boolean; programs?: readonly string[] }): string | false {
+  const missing = programs.filter((program) => spawnSync('sh', ['-c', `command -v ${program}`], { env: { PATH: SBIN_PATH } }).status !== 0);
+  const reasons = [...(root && process.getuid?.() !== 0 ? ['needs root'] : []), ...missing.map((program) => `needs ${program}`)];
+  if (reasons.length === 0) return false;
+  if (process.env['CI'] === 'true') throw new Error(`nothing may skip in CI: ${reasons.join(', ')}`);
+  return reasons.join(', ');
+}
+
+export const SBIN_PATH = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
+
+/** A folder that is removed when the test file ends; 0755, so that every user gets in. */
+export function scratchFolder(name: string): string {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), `notp-${name}-`));
+  fs.chmodSync(folder, 0o755);
+  atEnd(() => {
+    fs.rmSync(folder, { recursive: true, force: true });
+  });
+  return folder;
+}
+
+/** Installs the built program where everybody can read it, and gives the path of `notp`. */
+export function installNotp(folder: string): string {
+  fs.mkdirSync(path.join(folder, 'bin'));
+  fs.mkdirSync(path.join(folder, 'dist'));
+  fs.mkdirSync(path.join(folder, 'node_modules/.bin'), { recursive: true });
+  fs.copyFileSync(path.join(ROOT, 'bin/notp'), path.join(folder, 'bin/notp'));
+  fs.symlinkSync('notp', path.join(folder, 'bin/notp-enroll'));
+  fs.copyFileSync(path.join(ROOT, 'dist/notp.js'), path.join(folder, 'dist/notp.js'));
+  fs.copyFileSync(process.execPath, path.join(folder, 'node_modules/.bin/node'), fs.constants.COPYFILE_FICLONE);
+  fs.writeFileSync(path.join(folder, 'package.json'), '{"type":"module"}\n');
+  fs.chmodSync(path.join(folder, 'node_modules/.bin/node'), 0o755);
+  return path.join(folder, 'bin/notp');
+}
+
+/** A throw-away user with a home and a shell, gone when the test file ends. */
+export function addUser(shell = '/bin/bash'): TestUser {
+  const name = `notp-t${randomBytes(4).toString('hex')}`;
+  must(['useradd', '--create-home', '--shell', shell, name]);
+  atEnd(() => {
+    endProcessesOf(uid);
+    must(['userdel', '--remove', '--force', name]);
+  });
+  const [, , uid = NaN, gid = NaN] = must(['getent', 'passwd', name]).split(':').map(Number);
+  // A user without a password entry of any kind cannot log in by key on some systems ("!" counts as locked).
+  must(['usermod', '--password', '*', name]);
+  return { name, uid, gid, home: `/home/${name}` };
+}
+
+/** The service's system user: made where it is not there, and then removed at the end. */
+export function serviceUser(): TestUser {
+  const entry = (): string => spawnSync('getent', ['passwd', 'notp'], { encoding: 'utf8' }).stdout;
+  if (entry() === '') {
+    must(['useradd', '--system', '--user-group', '--home-dir', '/nonexistent', '--no-create-home', '--shell', '/usr/sbin/nologin', 'notp']);
+    atEnd(() => {
+      must(['userdel', 'notp']);
+    });
+  }
+  const [, , uid = NaN, gid = NaN] = entry().split(':').map(Number);
+  return { name: 'notp', uid, gid, home: '/nonexistent' };
+}
+
+/** Writes a root-owned configuration into `folder`, with state, key and log of the service in it too. `more` is TOML: top-level lines first. */
+export function writeConfig(folder: string, { top = '', tables = '' }: { top?: string; tables?: string } = {}): string {
+  const file = path.join(folder, 'notp.toml');
+  const own = `host_key = "${folder}/etc/host.key"\n`;
+  const places = `[store]\nurl = "sqlite:${folder}/var/state.db"\n[audit]\nfile = "${folder}/log/audit.log"\njournal = false\n`;
+  fs.writeFileSync(file, `${top}\n${own}${places}${tables}`, { mode: 0o644 });
+  return file;
+}
+
+/** Runs `notp` as `user`, with a clean environment. */
+export async function runAs(user: TestUser, command: readonly string[], options: RunOptions = {}): Promise<Ran> {
+  return await run(['setpriv', `--reuid=${String(user.uid)}`, `--regid=${String(user.gid)}`, '--init-groups', ...command], {
+    cwd: user.home,
+    clearEnvironment: true,
+    ...options,
+    environment: { PATH: SBIN_PATH, HOME: user.home, USER: user.name, ...options.environment },
+  });
+}
+
+/** What `notp enroll --json` prints. */
+export interface Enrolled {
+  readonly id: string;
+  readonly secret: string;
+  readonly uri: string;
+  readonly file: string;
+  readonly recovery: readonly string[];
+}
+
+/** The code of `secret` (base32) at `now` plus `offsetSeconds`, by oathtool. */
+export function oathCode(
+  secret: string,
+  { offsetSeconds = 0, options = [] }: { offsetSeconds?: number; options?: readonly string[] } = {},
+): string {
+  const at = Math.floor(Date.now() / 1000) + offsetSeconds;
+  return must(['oathtool', '--totp', ...options, '--now', `@${String(at)}`, '-b', secret]).trim();
+}
+
+/** Waits where the current 30-second step is nearly over, so that a code stays right for `seconds`. */
+export async function untilFreshStep(seconds = 8): Promise<void> {
+  const left = 30_000 - (Date.now() % 30_000);
+  if (left < seconds * 1000) await new Promise((resolve) => setTimeout(resolve, left + 100));
+}
+
+/** Runs a command that must succeed, and gives its stdout. */
+export function must(command: readonly string[]): string {
+  const [file = '', ...words] = command;
+  const { status, stdout, stderr } = spawnSync(file, words, { encoding: 'utf8', env: { PATH: SBIN_PATH } });
+  if (status !== 0) throw new Error(`${command.join(' ')}: ${stderr}`);
+  return stdout;
+}
+
+/** Ends what still runs as a throw-away user, by pid: nothing else can belong to it. */
+function endProcessesOf(uid: number): void {
+  for (const entry of fs.readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
+    const stats = fs.statSync(`/proc/${entry}`, { throwIfNoEntry: false });
+    if (stats?.uid === uid) {
+      try {
+        process.kill(Number(entry), 'SIGKILL');
+      } catch {
+        // It ended by itself.
+      }
+    }
+  }
+}
+
+/**
+ * The program from its sources, for tests that run it as root or as whoever runs the tests: what these processes
+ * cover counts, even after they have become somebody else.
+ */
+export const SOURCE_NOTP: readonly string[] = [process.execPath, path.join(ROOT, 'src/main.ts')];
+const coverageFolder = process.env['NODE_V8_COVERAGE'];
+if (coverageFolder !== undefined) fs.chmodSync(coverageFolder, 0o1777);
