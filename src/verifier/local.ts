@@ -125,7 +125,7 @@ function standingOf(enrolment: Enrolment | undefined, found: Found): Standing {
   if (enrolment.status === 'revoked') return refused('revoked');
   if (found.kind === 'bad') return refused('bad_secret_file', found.why);
   const id = found.kind === 'sealed' ? found.file.id : '';
-  if (enrolment.id === '' && id !== enrolment.pendingId) return refused('not_enrolled', 'the enrolment was never completed');
+  if (enrolment.id === '' && (id === '' || id !== enrolment.pendingId)) return refused('not_enrolled', 'the enrolment was never completed');
   if (found.kind === 'absent') return refused('bad_secret_file', 'the sealed file is missing');
   if (id === enrolment.pendingId) return { enrolment: completed(enrolment), file: found.file };
   return id === enrolment.id ? { enrolment, file: found.file } : refused('stale_enrolment', `the file's id is ${id}`);
