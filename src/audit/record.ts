@@ -42,6 +42,9 @@ export interface Link {
 /** The longest text of a field; what is longer is cut. */
 const MAX_FIELD_CHARACTERS = 256;
 
+/** No line is longer: five texts from outside at their longest, every character escaped, and what we say ourselves. */
+export const MAX_RECORD_BYTES = 9 * 1024;
+
 /** The line, with its newline. `time` is RFC 3339 in UTC. A record that the store could not link has no `link`. */
 export function printRecord(record: AuditRecord, link: Link | undefined, nowMs: number): string {
   let line = '';

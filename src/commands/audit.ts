@@ -1,14 +1,12 @@
 /** `notp audit`: the last records of the log, as they are. */
-import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
+import { MAX_RECORD_BYTES } from '../audit/record.ts';
 import { messageOf, NotpError } from '../error.ts';
 import type { Config } from '../system/config.ts';
 import { printResult } from '../system/printer.ts';
 import { asUser } from '../system/privileges.ts';
 import { realUser } from '../system/users.ts';
 import { statePlace } from '../verifier/state.ts';
-
-/** A record is under 4 KiB, so this many bytes a line are always enough. */
-const BYTES_PER_LINE = 4096;
 
 /** Prints the last `lines` records, oldest first, one JSON object a line. */
 export async function audit(config: Config, { lines }: { lines: number }): Promise<number> {
@@ -19,16 +17,12 @@ export async function audit(config: Config, { lines }: { lines: number }): Promi
 }
 
 function lastLines(file: string, count: number): string[] {
-  let fd: number;
+  const fd = openLog(file);
   try {
-    fd = openSync(file, 'r');
-  } catch (error) {
-    throw new NotpError('audit_unavailable', messageOf(error), 'root reads the log of the host; everybody their own');
-  }
-  try {
-    const { size } = fstatSync(fd);
-    const start = Math.max(0, size - count * BYTES_PER_LINE);
-    const buffer = Buffer.alloc(size - start);
+    const stats = fstatSync(fd);
+    if (!stats.isFile()) throw new NotpError('audit_unavailable', `${file} is no regular file`, 'look who put it there');
+    const start = Math.max(0, stats.size - count * MAX_RECORD_BYTES);
+    const buffer = Buffer.alloc(stats.size - start);
     const length = readSync(fd, buffer, 0, buffer.length, start);
     const lines = buffer
       .toString('utf8', 0, length)
@@ -37,5 +31,15 @@ function lastLines(file: string, count: number): string[] {
     return lines.slice(-count);
   } finally {
     closeSync(fd);
+  }
+}
+
+/** Opens it without waiting for the other side of a FIFO. */
+function openLog(file: string): number {
+  const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK, O_NOCTTY } = constants;
+  try {
+    return openSync(file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+  } catch (error) {
+    throw new NotpError('audit_unavailable', messageOf(error), 'root reads the log of the host; everybody their own');
   }
 }

@@ -3,6 +3,7 @@
  * and only then does it take the place of an earlier one: whatever fails before leaves that one working.
  */
 import { randomBytes } from 'node:crypto';
+import { rmSync } from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
 import type { Origin } from '../audit/record.ts';
@@ -72,31 +73,38 @@ export async function enroll(config: Config, options: EnrollOptions, now: () => 
     const { payload, codes } = newPayload(plan);
     const uri = otpauthUri(payload.secret, payload, payload);
     const image = options.qrFile === undefined ? undefined : writeImage(uri, options.qrFile);
-    show(plan, payload, uri);
-    if (options.confirm) await confirm(conversation, payload, now);
-    const sealed = sealPayload(plan, payload, passphrase, state);
-    const output = options.json ? jsonOf(plan, sealed.id, payload, uri, codes) : textOf(codes);
-    await store(
-      {
-        ...plan,
-        state,
-        id: sealed.id,
-        bytes: printSealedFile(sealed),
-        policy: config.policy,
-        replace: options.replace,
-        recoveryCodes: codes.length,
-      },
-      () => {
-        printResult(output);
-      },
-    );
-    payload.secret.fill(0);
+    try {
+      show(plan, payload, uri);
+      if (options.confirm) await confirm(conversation, payload, now);
+      await sealAndStore(plan, state, { payload, codes, uri, passphrase });
+    } catch (error) {
+      if (image !== undefined) rmSync(image, { force: true });
+      throw error;
+    }
     tellNext(plan, image);
     return 0;
   } finally {
     conversation.close();
     state.store.close();
   }
+}
+
+interface Confirmed {
+  readonly payload: Payload;
+  readonly codes: readonly string[];
+  readonly uri: string;
+  readonly passphrase: string | undefined;
+}
+
+async function sealAndStore(plan: Plan, state: State, { payload, codes, uri, passphrase }: Confirmed): Promise<void> {
+  const { options, config } = plan;
+  const sealed = sealPayload(plan, payload, passphrase, state);
+  const output = options.json ? jsonOf(plan, sealed.id, payload, uri, codes) : textOf(codes);
+  const enrolment = { id: sealed.id, bytes: printSealedFile(sealed), replace: options.replace, recoveryCodes: codes.length };
+  await store({ ...plan, ...enrolment, state, policy: config.policy }, () => {
+    printResult(output);
+  });
+  payload.secret.fill(0);
 }
 
 function planned(config: Config, options: EnrollOptions, now: () => number): Plan {

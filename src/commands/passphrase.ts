@@ -5,16 +5,23 @@ import { MAX_LINE_BYTES, typedLine } from '../otp/proof.ts';
 import type { Waiting } from '../system/bytes.ts';
 import { readStdinLine, type Conversation } from '../system/conversation.ts';
 
+const RETURN = 13;
+
 /** The first line of `file` (`-`: stdin), without its newline. Throws `usage` where it is empty or no text. */
 export async function passphraseFromFile(file: string, waiting: Waiting): Promise<string> {
   const bytes = file === '-' ? await firstLineOfStdin(waiting) : firstLineOf(file);
-  const passphrase = typedLine(bytes);
+  const passphrase = lineFrom(bytes);
   if (passphrase !== undefined && passphrase !== '') return passphrase;
   throw new NotpError(
     'usage',
     `${file === '-' ? 'stdin' : file}: the first line is no passphrase`,
     `it must be text of 1 to ${String(MAX_LINE_BYTES)} bytes`,
   );
+}
+
+/** The text of a line from a file or a pipe, which may end as lines do on Windows; undefined where it is no text. */
+export function lineFrom(bytes: Uint8Array): string | undefined {
+  return typedLine(bytes.at(-1) === RETURN ? bytes.subarray(0, -1) : bytes);
 }
 
 /** Asks for a new passphrase, twice. */

@@ -2,19 +2,18 @@
 import type { Origin } from '../audit/record.ts';
 import { NotpError } from '../error.ts';
 import { askUntilAccepted } from '../doors/questions.ts';
-import { isAccepted, sayRefused } from '../doors/refusal.ts';
+import { isBroken, sayRefused } from '../doors/refusal.ts';
 import { contextName } from '../otp/names.ts';
-import { parseProof, readings, typedLine, type Reading } from '../otp/proof.ts';
+import { parseProof, readings, type Reading } from '../otp/proof.ts';
 import type { Waiting } from '../system/bytes.ts';
 import type { Config } from '../system/config.ts';
 import { openConversation, readStdinLine } from '../system/conversation.ts';
 import { printResult } from '../system/printer.ts';
 import { onEndingSignals } from '../system/signals.ts';
 import { isRoot, realUid, realUser, userByName, type User } from '../system/users.ts';
-import type { Reason } from '../verdict/reasons.ts';
 import { openVerifier } from '../verifier/open.ts';
 import type { Outcome, Verifier } from '../verifier/verifier.ts';
-import { passphraseFromFile } from './passphrase.ts';
+import { lineFrom, passphraseFromFile } from './passphrase.ts';
 
 export interface VerifyOptions {
   readonly context: string;
@@ -23,9 +22,6 @@ export interface VerifyOptions {
   readonly passphraseFile: string | undefined;
   readonly json: boolean;
 }
-
-/** Reasons that are no judgement of the proof: exit code 3. */
-const UNDECIDED: readonly Reason[] = ['bad_secret_file', 'store_unavailable', 'audit_unavailable', 'bad_configuration'];
 
 export async function verify(config: Config, options: VerifyOptions, now: () => number): Promise<number> {
   const user = whose(options.user);
@@ -63,7 +59,7 @@ async function readFromStdin(
 ): Promise<{ readings: readonly Reading[]; timedOut: boolean }> {
   const answer = await readStdinLine(waiting);
   if (!('bytes' in answer)) return { readings: [], timedOut: 'ended' in answer && answer.ended === 'timeout' };
-  const line = typedLine(answer.bytes)?.replace(/\r$/, '') ?? '';
+  const line = lineFrom(answer.bytes) ?? '';
   if (passphrase === undefined) return { readings: readings(line, verifier.seal), timedOut: false };
   const proof = parseProof(line);
   return { readings: proof === undefined ? [] : [{ passphrase, proof }], timedOut: false };
@@ -94,6 +90,6 @@ function jsonOf({ verdict, ref }: Outcome, { user, context }: Origin): string {
 }
 
 function exitCodeOf(outcome: Outcome): number {
-  if (isAccepted(outcome)) return 0;
-  return outcome.verdict.result === 'refused' && UNDECIDED.includes(outcome.verdict.reason) ? 3 : 1;
+  if (outcome.verdict.result === 'accepted') return 0;
+  return isBroken(outcome.verdict) ? 3 : 1;
 }

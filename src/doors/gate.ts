@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs';
 import type { Origin } from '../audit/record.ts';
 import { messageOf } from '../error.ts';
-import { readings } from '../otp/proof.ts';
+import { readings, typedLine } from '../otp/proof.ts';
 import type { Connection } from '../store/store.ts';
 import { keyCommand } from '../system/authorized-keys.ts';
 import type { Config } from '../system/config.ts';
@@ -64,7 +64,10 @@ async function ask(verifier: Verifier, config: Config, { environment, now }: Gat
     if (conversation.interactive) {
       return await askUntilAccepted(verifier, conversation, { tries: config.gate.tries, tell, attempt: { connection } });
     }
-    if (given !== undefined) return told(await verifier.verify({ readings: readings(given, verifier.seal), connection }));
+    if (given !== undefined) {
+      const line = typedLine(Buffer.from(given)) ?? '';
+      return told(await verifier.verify({ readings: readings(line, verifier.seal), connection }));
+    }
     return await askWithoutTerminal(verifier, conversation, environment, connection);
   } finally {
     conversation.close();

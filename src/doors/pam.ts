@@ -15,6 +15,7 @@ import { onEndingSignals } from '../system/signals.ts';
 import { openTerminal, type Terminal } from '../system/terminal.ts';
 import { isRoot, SERVICE_USER, userByName, type User } from '../system/users.ts';
 import type { Refused } from '../verdict/decide.ts';
+import { reasonOf } from '../verifier/local.ts';
 import { openVerifier, recordRefusal } from '../verifier/open.ts';
 import type { Attempt, Outcome, Verifier } from '../verifier/verifier.ts';
 import { askUntilAccepted } from './questions.ts';
@@ -44,18 +45,26 @@ export async function pam(options: PamOptions): Promise<number> {
   const startMs = options.now();
   const name = options.environment['PAM_USER'] ?? '';
   const user = userByName(name);
-  const outcome = await authenticate(options, user, originOf(options.environment, name, user));
+  const { outcome, told } = await authenticate(options, user, originOf(options.environment, name, user));
   if (outcome.verdict.result === 'accepted') return 0;
   await untilGrid(startMs, options.now());
-  // With --prompt-tty the person has read it on the terminal.
-  if (!options.promptTty) tellPam(refusalLine(shownToStranger(outcome.verdict, user, options.environment), outcome.ref));
+  if (!told) tellPam(refusalLine(shownToStranger(outcome.verdict, user, options.environment), outcome.ref));
   return 1;
 }
 
-async function authenticate(options: PamOptions, user: User | undefined, origin: Origin): Promise<Outcome> {
+interface Answered {
+  readonly outcome: Outcome;
+  /** Whether the person has read it on the terminal. */
+  readonly told: boolean;
+}
+
+async function authenticate(options: PamOptions, user: User | undefined, origin: Origin): Promise<Answered> {
   const { environment, now } = options;
   let config: Config | undefined;
-  const refuse = (reason: Refused['reason'], detail: string): Promise<Outcome> => recordRefusal({ config, origin, reason, detail }, now);
+  const refuse = async (reason: Refused['reason'], detail: string): Promise<Answered> => ({
+    outcome: await recordRefusal({ config, origin, reason, detail }, now),
+    told: false,
+  });
   if (!isRoot()) return await refuse('not_permitted', 'notp pam must be started by root, as pam_exec does');
   try {
     config = options.configuration();
@@ -63,8 +72,7 @@ async function authenticate(options: PamOptions, user: User | undefined, origin:
     const line = options.promptTty ? undefined : await stdinLine();
     return await judge(options, config, user, { ...origin, context: config.context }, line);
   } catch (error) {
-    const reason = error instanceof NotpError && error.code === 'bad_configuration' ? 'bad_configuration' : 'store_unavailable';
-    return await refuse(reason, messageOf(error));
+    return await refuse(reasonOf(error), messageOf(error));
   }
 }
 
@@ -74,7 +82,7 @@ async function judge(
   user: User | undefined,
   origin: Origin,
   line: Uint8Array | undefined,
-): Promise<Outcome> {
+): Promise<Answered> {
   const service = userByName(SERVICE_USER);
   if (service === undefined) throw new NotpError('store_unavailable', `there is no system user ${SERVICE_USER}`);
   if (config.database === undefined) throw new NotpError('bad_configuration', 'store.url = "user" does not serve the PAM door');
@@ -83,8 +91,8 @@ async function judge(
   const verifier = await openVerifier({ config, user, origin, now: options.now });
   becomeForGood(service);
   try {
-    if (terminal === undefined) return await verifier.verify(attemptOf(line, verifier));
-    return await askOnTerminal(verifier, config, terminal, options);
+    if (terminal === undefined) return { outcome: await verifier.verify(attemptOf(line, verifier)), told: false };
+    return { outcome: await askOnTerminal(verifier, config, terminal, options), told: true };
   } finally {
     verifier.close();
   }
@@ -127,7 +135,11 @@ function pamTerminal(environment: NodeJS.ProcessEnv): Terminal {
   const path = name.startsWith('/dev/') ? name : `/dev/${name}`;
   if (name === '' || name === 'ssh' || path.includes('..'))
     throw new NotpError('not_permitted', '--prompt-tty needs a terminal, and this service has none');
-  return openTerminal(path);
+  try {
+    return openTerminal(path);
+  } catch (error) {
+    throw new NotpError('not_permitted', `--prompt-tty cannot ask on ${path}: ${messageOf(error)}`);
+  }
 }
 
 /**
@@ -135,7 +147,9 @@ function pamTerminal(environment: NodeJS.ProcessEnv): Terminal {
  * sshd tells what was passed; sudo, su and login run for users that are known to the one who asks.
  */
 function shownToStranger(verdict: Refused, user: User | undefined, environment: NodeJS.ProcessEnv): Refused {
-  const stranger = environment['PAM_SERVICE'] === 'sshd' && (environment['SSH_AUTH_INFO_0'] ?? '') === '';
+  // sshd's PAM service can have any name (PAMServiceName), but its terminal is always called "ssh".
+  const sshd = environment['PAM_TTY'] === 'ssh' || environment['PAM_SERVICE'] === 'sshd';
+  const stranger = sshd && (environment['SSH_AUTH_INFO_0'] ?? '') === '';
   const telling = verdict.reason === 'not_enrolled' || verdict.reason === 'revoked' || verdict.reason === 'no_proof';
   return user === undefined || (stranger && telling) ? { result: 'refused', reason: 'wrong_code' } : verdict;
 }

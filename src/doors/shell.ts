@@ -6,6 +6,7 @@ import { spawnSync } from 'node:child_process';
 import { accessSync, constants, readFileSync } from 'node:fs';
 import * as path from 'node:path';
 import { NotpError } from '../error.ts';
+import { makeStdioBlocking } from '../system/bytes.ts';
 import type { User } from '../system/users.ts';
 
 /** Where distributions put sftp-server, for `Subsystem sftp internal-sftp`, which is no program. */
@@ -40,9 +41,8 @@ export interface Program {
 /** A login shell with `-name` as argv[0] (login(1)), or `shell -c command`. */
 export function shellProgram(user: User, { environment, keyCommand }: Session): Program {
   const name = path.basename(user.shell);
-  const original = environment['SSH_ORIGINAL_COMMAND'];
-  const command = keyCommand ?? (original === undefined ? undefined : withoutInternalSftp(original));
-  const argv = command === undefined ? [`-${name}`] : [name, '-c', command];
+  const command = keyCommand ?? environment['SSH_ORIGINAL_COMMAND'];
+  const argv = command === undefined ? [`-${name}`] : [name, '-c', withoutInternalSftp(command)];
   return { file: user.shell, argv, environment: shellEnvironment(environment, keyCommand !== undefined) };
 }
 
@@ -83,10 +83,11 @@ function withoutInternalSftp(command: string): string {
 
 /**
  * Undoes what Node did to this process at its start and what execve(2) hands on: ignored signals (a caught one
- * becomes the default again), the raised limit of open files, and our umask.
+ * becomes the default again), non-blocking descriptors, the raised limit of open files, and our umask.
  */
 function restoreProcess(umask: number): void {
   process.umask(umask);
+  makeStdioBlocking();
   for (const signal of ['SIGPIPE', 'SIGXFSZ'] as const) process.on(signal, () => undefined);
   const before = openFilesLimit(`/proc/${String(process.ppid)}/limits`);
   if (before !== undefined && before !== openFilesLimit('/proc/self/limits')) {

@@ -13,5 +13,6 @@ export function escapeControls(text: string): string {
 /** `text` quoted for a message: controls escaped, cut at 64 characters. */
 export function quoted(text: string): string {
   const escaped = escapeControls(text);
-  return `"${escaped.length > 64 ? escaped.slice(0, 63) + '…' : escaped}"`;
+  const characters = Array.from(escaped);
+  return `"${characters.length > 64 ? characters.slice(0, 63).join('') + '…' : escaped}"`;
 }

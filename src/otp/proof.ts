@@ -24,7 +24,8 @@ export const MAX_READINGS = 3;
 export function parseProof(typed: string): Proof | undefined {
   const text = typed.trim();
   const digits = text.replace(/[\s-]/g, '');
-  if (/^\d+$/.test(digits) && /^\d/.test(text) && /\d$/.test(text)) return parseDigits(text, digits);
+  const inDigits = /^\d+$/.test(digits) && /^\d.*\d$/s.test(text) ? parseDigits(text, digits) : undefined;
+  if (inDigits !== undefined) return inDigits;
   const recovery = canonicalRecoveryCode(text);
   return recovery === undefined ? undefined : { kind: 'recovery', code: recovery };
 }

@@ -12,12 +12,19 @@ export interface Account {
  * parameter is written whatever its value.
  */
 export function otpauthUri(secret: Uint8Array, parameters: CodeParameters, { issuer, account }: Account): string {
-  const uri = new URL(generateURI({ secret: toBase32(secret), label: account, issuer }));
-  uri.searchParams.set('algorithm', parameters.algorithm);
-  uri.searchParams.set('digits', String(parameters.digits));
-  uri.searchParams.set('period', String(parameters.periodSeconds));
+  const written = generateURI({ secret: toBase32(secret), label: labelPart(account), issuer: labelPart(issuer) });
+  const [label = '', query = ''] = written.split('?');
+  const all = new URLSearchParams(query);
+  all.set('algorithm', parameters.algorithm);
+  all.set('digits', String(parameters.digits));
+  all.set('period', String(parameters.periodSeconds));
   // Phones read "+" as a plus sign, not as a blank.
-  return uri.href.replaceAll('+', '%20');
+  return `${label}?${all.toString().replaceAll('+', '%20')}`;
+}
+
+/** A colon parts issuer and account, and the format has no way to write another one. */
+function labelPart(text: string): string {
+  return text.toWellFormed().replaceAll(':', '-');
 }
 
 /** Base32 in groups of four, for a person who types the key. */

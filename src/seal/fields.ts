@@ -52,12 +52,17 @@ export function toBase64(bytes: Uint8Array): string {
 /** `JSON.parse` of UTF-8 bytes that must come back the same when printed, so that duplicate keys cannot hide. */
 export function canonicalJson(bytes: Uint8Array, name: string): unknown {
   const source = Buffer.from(bytes).toString('utf8');
-  let value: unknown;
+  const { value, printed } = parseAndPrint(source, name);
+  if (printed.includes(source)) return value;
+  throw bad(`${name} is not written as notp writes it`);
+}
+
+/** Printing recurses, so that a file of brackets alone can exhaust the stack: that is no JSON of ours either. */
+function parseAndPrint(source: string, name: string): { value: unknown; printed: readonly string[] } {
   try {
-    value = JSON.parse(source);
+    const value: unknown = JSON.parse(source);
+    return { value, printed: [JSON.stringify(value, null, 2) + '\n', JSON.stringify(value)] };
   } catch {
     throw bad(`${name} is no JSON`);
   }
-  if (JSON.stringify(value, null, 2) + '\n' === source || JSON.stringify(value) === source) return value;
-  throw bad(`${name} is not written as notp writes it`);
 }

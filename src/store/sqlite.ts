@@ -43,7 +43,7 @@ export function openSqliteStore(path: string, { create }: { create: boolean }): 
 }
 
 function connect(path: string, create: boolean): DatabaseSync {
-  const database = new DatabaseSync(create ? path : `file:${encodeURI(path)}?mode=rw`, { timeout: BUSY_TIMEOUT_MS });
+  const database = new DatabaseSync(create ? path : existing(path), { timeout: BUSY_TIMEOUT_MS });
   try {
     database.exec('PRAGMA journal_mode = PERSIST; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA trusted_schema = OFF');
     if (version(database) === 0) createSchema(database);
@@ -53,6 +53,11 @@ function connect(path: string, create: boolean): DatabaseSync {
     database.close();
     throw error;
   }
+}
+
+/** The URI of a file that must be there (sqlite.org/uri.html); "?" and "#" may be part of its name. */
+function existing(path: string): string {
+  return `file:${path.split('/').map(encodeURIComponent).join('/')}?mode=rw`;
 }
 
 function version(database: DatabaseSync): number {

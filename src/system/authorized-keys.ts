@@ -5,16 +5,25 @@
  */
 import { readFileSync } from 'node:fs';
 import { errnoOf } from '../error.ts';
+import { parseCertificate } from './ssh-certificate.ts';
 
 /** sshd's default for AuthorizedKeysFile. */
 const FILES = ['.ssh/authorized_keys', '.ssh/authorized_keys2'];
 const KEY_TYPE = /^(sk-)?(ssh|ecdsa)-[a-z0-9@.-]+$/;
 
-/** The forced command of the key in `authInfo` (the content of the file that SSH_USER_AUTH names), or undefined. */
+/**
+ * The forced command of the key in `authInfo` (the content of the file that SSH_USER_AUTH names), or undefined. A
+ * certificate may bring its own (force-command); else the line of the key, or of the authority that signed it, has it.
+ * Throws where a line or a certificate cannot be read: a limit that cannot be known must not vanish.
+ */
 export function keyCommand(authInfo: string, home: string): string | undefined {
-  const keys = [...authInfo.matchAll(/^publickey (\S+) (\S+)/gm)].map(([, type, blob]) => `${String(type)} ${String(blob)}`);
-  const lines = FILES.flatMap((file) => readLines(`${home}/${file}`)).map(parseAuthorizedKey);
-  return lines.find((line) => line !== undefined && keys.includes(line.key) && line.command !== undefined)?.command;
+  const keys = [...authInfo.matchAll(/^publickey (\S+) (\S+)/gm)].map(([, type = '', blob = '']) => {
+    const certificate = parseCertificate(type, blob);
+    return { key: certificate?.authority ?? `${type} ${blob}`, command: certificate?.forceCommand };
+  });
+  const lines = FILES.flatMap((file) => readLines(`${home}/${file}`)).flatMap((line) => parseAuthorizedKey(line) ?? []);
+  const limits = [...keys, ...lines.filter((line) => keys.some(({ key }) => key === line.key))];
+  return limits.find(({ command }) => command !== undefined)?.command;
 }
 
 export interface AuthorizedKey {
@@ -33,8 +42,14 @@ export function parseAuthorizedKey(line: string): AuthorizedKey | undefined {
     .trim()
     .split(/[ \t]+/);
   if (type === undefined || blob === undefined || !KEY_TYPE.test(type)) return undefined;
-  const command = /(?:^|,)command="((?:\\"|[^"])*)"/i.exec(options)?.[1];
-  return { key: `${type} ${blob}`, command: command?.replaceAll('\\"', '"') };
+  return { key: `${type} ${blob}`, command: commandOption(options) };
+}
+
+/** The value of `command=`; what stands inside the quotes of another option is none. */
+function commandOption(options: string): string | undefined {
+  const all = [...options.matchAll(/([^",=]+)(?:="((?:\\"|[^"])*)")?(?:,|$)/gy)];
+  const command = all.find(([, name]) => name?.toLowerCase() === 'command')?.[2];
+  return command?.replaceAll('\\"', '"');
 }
 
 /** A file that is not there has no keys; one that cannot be read throws, for a key's limits must not vanish. */

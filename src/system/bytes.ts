@@ -2,9 +2,10 @@
  * Bytes from a descriptor, one at a time, with a deadline. Not one byte is taken beyond what the reader wanted:
  * what follows the line belongs to the command that runs afterwards.
  */
-import { fstatSync, readSync } from 'node:fs';
+import * as fs from 'node:fs';
 import { Socket, type OnReadOpts } from 'node:net';
 import { ReadStream } from 'node:tty';
+import { errnoOf } from '../error.ts';
 
 export type Ended = 'done' | 'eof' | 'timeout' | 'interrupted';
 
@@ -20,21 +21,35 @@ export interface Waiting {
 
 /** Reads fd 0 (a pipe, a socket or a file) and leaves it as it was: open, blocking, at the next byte. */
 export async function readStdin(reader: ByteReader, waiting: Waiting): Promise<Ended> {
-  const stats = fstatSync(0);
+  const stats = fs.fstatSync(0);
   if (!stats.isFIFO() && !stats.isSocket()) return readFile(0, reader);
   return await readSocket((onread) => new Socket({ fd: 0, readable: true, writable: false, onread }), reader, waiting);
 }
 
-/** Reads the terminal open at `fd`, in raw mode (no echo, no signals from keys), and gives it back as it was. */
-export async function readTerminal(fd: number, reader: ByteReader, waiting: Waiting): Promise<Ended> {
+/** Reads the terminal at `path`, in raw mode (no echo, no signals from keys), and gives it back as it was. */
+export async function readTerminal(path: string, reader: ByteReader, waiting: Waiting): Promise<Ended> {
   // The types of tty.ReadStream lack the options that it hands on to net.Socket.
   const Terminal = ReadStream as unknown as new (fd: number, options: { onread: OnReadOpts }) => ReadStream;
-  return await readSocket((onread) => new Terminal(fd, { onread }).setRawMode(true), reader, waiting);
+  const { O_RDWR, O_NOCTTY, O_NONBLOCK } = fs.constants;
+  try {
+    // libuv closes the descriptor that it reads, so it gets one of its own.
+    const fd = fs.openSync(path, O_RDWR | O_NOCTTY | O_NONBLOCK);
+    return await readSocket((onread) => new Terminal(fd, { onread }).setRawMode(true), reader, waiting);
+  } catch (error) {
+    if (HUNG_UP.includes(errnoOf(error) ?? '')) return 'eof';
+    throw error;
+  }
 }
+
+/** What a terminal that hung up answers: nobody types there any more. */
+const HUNG_UP = ['EIO', 'ENXIO'];
 
 function readSocket(open: (onread: OnReadOpts) => Socket, reader: ByteReader, { deadlineMs, interrupt }: Waiting): Promise<Ended> {
   return new Promise((resolve, reject) => {
+    let over = false;
     const finish = (ended: Ended): false => {
+      if (over) return false;
+      over = true;
       clearTimeout(timer);
       interrupt.removeEventListener('abort', onInterrupt);
       release(socket);
@@ -48,8 +63,8 @@ function readSocket(open: (onread: OnReadOpts) => Socket, reader: ByteReader, { 
     };
     const socket = open(onread);
     const timer = setTimeout(() => finish('timeout'), Math.max(0, deadlineMs - Date.now()));
-    // A terminal that hangs up gives EIO; nobody answers there any more.
-    socket.once('end', () => finish('eof')).once('error', () => finish('eof'));
+    // A terminal that hangs up gives EIO, also when it is put back afterwards.
+    socket.once('end', () => finish('eof')).on('error', () => finish('eof'));
     interrupt.addEventListener('abort', onInterrupt);
     if (interrupt.aborted) finish('interrupted');
     else if (!socket.destroyed) socket.resume();
@@ -65,13 +80,32 @@ function release(socket: Socket): void {
     socket.destroy();
     return;
   }
-  const { _handle: handle } = socket as unknown as { _handle: { setBlocking?: (on: boolean) => void; unref: () => void } | null };
+  const handle = handleOf(socket);
   handle?.setBlocking?.(true);
   handle?.unref();
 }
 
+/**
+ * Makes fd 0, 1 and 2 blocking, as programs expect them. Node.js makes them non-blocking when its streams are made,
+ * which importing node:process is enough for, and a program that comes next would fail with EAGAIN.
+ */
+export function makeStdioBlocking(): void {
+  for (const stream of [process.stdin, process.stdout, process.stderr]) handleOf(stream)?.setBlocking?.(true);
+}
+
+interface Handle {
+  setBlocking?: (on: boolean) => void;
+  unref(): void;
+}
+
+/** The libuv handle of a stream, for what Node.js has no public call for; a file has none. */
+function handleOf(stream: object): Handle | undefined {
+  const { _handle: handle } = stream as { readonly _handle?: Handle | null };
+  return handle ?? undefined;
+}
+
 function readFile(fd: number, reader: ByteReader): Ended {
   const byte = Buffer.alloc(1);
-  while (readSync(fd, byte) === 1) if (reader(byte[0] ?? 0) === 'done') return 'done';
+  while (fs.readSync(fd, byte) === 1) if (reader(byte[0] ?? 0) === 'done') return 'done';
   return 'eof';
 }

@@ -1,11 +1,11 @@
 /** `/etc/notp/notp.toml`: every key has a default, every key is known, and an error names file, line and fix. */
+import * as path from 'node:path';
 import { parse, TomlError } from 'smol-toml';
 import { NotpError } from '../error.ts';
-import { ALGORITHMS, DIGITS, MAX_PERIOD_SECONDS, MIN_PERIOD_SECONDS, type CodeParameters } from '../otp/code.ts';
+import type { CodeParameters } from '../otp/code.ts';
 import { quoted } from '../otp/escape.ts';
-import { isContextName } from '../otp/names.ts';
 import type { Policy } from '../verdict/decide.ts';
-import * as path from 'node:path';
+import { Expected, SETTINGS, type Setting } from './settings.ts';
 import { checkFolders, readTrusted } from './trusted.ts';
 import { isRoot, realUid, type User } from './users.ts';
 
@@ -27,48 +27,6 @@ export interface Config {
   readonly audit: { readonly file: string; readonly journal: boolean };
 }
 
-/** A value as it stands in the file: gives the parsed value, or a sentence on what it should be. */
-type Check<T> = (value: unknown) => T | Expected;
-class Expected {
-  readonly what: string;
-  constructor(what: string) {
-    this.what = what;
-  }
-}
-
-/** The table and key of every setting, with its check and its default. */
-const SETTINGS = {
-  secrets: setting('', 'secrets', absolute, '%h/.notp'),
-  context: setting('', 'context', matching(isContextName, 'a context name'), 'ssh'),
-  unenrolled: setting('', 'unenrolled', among(['deny', 'allow', 'enroll'] as const), 'deny'),
-  socket: setting('', 'socket', absolute, '/run/notp/%U.sock'),
-  hostKey: setting('', 'host_key', absolute, '/etc/notp/host.key'),
-  issuer: setting(
-    'code',
-    'issuer',
-    matching((text) => text.length <= 64 && /^\P{Cc}*$/u.test(text), 'at most 64 printable characters'),
-    '',
-  ),
-  digits: setting('code', 'digits', among(DIGITS), 6),
-  period: setting('code', 'period', wholeNumber(MIN_PERIOD_SECONDS, MAX_PERIOD_SECONDS), 30),
-  algorithm: setting('code', 'algorithm', among(ALGORITHMS), 'SHA1'),
-  window: setting('policy', 'window', wholeNumber(0, 10), 1),
-  budget: setting('policy', 'budget', wholeNumber(1, 100), 5),
-  refill: setting('policy', 'refill', duration(1_000), '1h'),
-  tries: setting('gate', 'tries', wholeNumber(1, 10), 3),
-  timeout: setting('gate', 'timeout', duration(1_000), '60s'),
-  sameConnection: setting('gate', 'same_connection', (value) => (typeof value === 'boolean' ? value : new Expected('true or false')), true),
-  trust: setting(
-    'gate',
-    'trust',
-    (value) => (value === '0s' ? 0 : new Expected('"0s": trust needs the service, which this version does not have')),
-    '0s',
-  ),
-  url: setting('store', 'url', storeUrl, 'sqlite:/var/lib/notp/state.db'),
-  auditFile: setting('audit', 'file', absolute, '/var/log/notp/audit.log'),
-  journal: setting('audit', 'journal', (value) => (typeof value === 'boolean' ? value : new Expected('true or false')), true),
-};
-
 /** The defaults, for a machine without a file and for a door that must record that the file is broken. */
 export function defaultConfig(): Config {
   return fromTables({}, DEFAULT_CONFIG_FILE, '');
@@ -79,7 +37,15 @@ export function readConfig(file: string | undefined): Config {
   const name = file ?? DEFAULT_CONFIG_FILE;
   const bytes = readOwned(path.resolve(name));
   if (bytes === undefined && file !== undefined) throw new NotpError('bad_configuration', `${name}: there is no such file`);
-  return parseConfig(bytes === undefined ? '' : Buffer.from(bytes).toString('utf8'), name);
+  return parseConfig(bytes === undefined ? '' : decodeUtf8(bytes, name), name);
+}
+
+function decodeUtf8(bytes: Uint8Array, file: string): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    throw new NotpError('bad_configuration', `${file} is not UTF-8`, 'the file is TOML, which is UTF-8; see iconv(1)');
+  }
 }
 
 /** The configuration in `source`; `file` is for messages. */
@@ -154,32 +120,37 @@ function fromTables(tables: Record<string, unknown>, file: string, source: strin
 }
 
 function refuseUnknown(tables: Record<string, unknown>, file: string, source: string): void {
-  const known = Object.values(SETTINGS).map(({ table, key }) => ({ table, key }));
+  const known = Object.values<Setting<unknown>>(SETTINGS);
+  const refuse = (table: string, key: string): void => {
+    if (!known.some((each) => each.table === table && each.key === key)) throw unknownKey(table, key, file, source);
+  };
   for (const [name, value] of Object.entries(tables)) {
-    const isTable = known.some(({ table }) => table === name);
-    if (isTable && (typeof value !== 'object' || value === null || Array.isArray(value))) {
-      throw new NotpError(
-        'bad_configuration',
-        `${file}:${lineOf(source, '', name)}: ${quoted(name)} must be a table`,
-        `write [${name}] on a line of its own`,
-      );
-    }
-    const entries = isTable ? Object.keys(value as object).map((key) => ({ table: name, key })) : [{ table: '', key: name }];
-    for (const { table, key } of entries) {
-      if (!known.some((each) => each.table === table && each.key === key)) throw unknownKey(table, key, file, source);
-    }
+    // TOML allows an empty name, which is none of our tables.
+    if (name === '' || !known.some(({ table }) => table === name)) refuse('', name);
+    else if (isPlainTable(value)) for (const key of Object.keys(value)) refuse(name, key);
+    else throw noTable(name, file, source);
   }
 }
 
+function noTable(name: string, file: string, source: string): NotpError {
+  const where = `${file}:${lineOf(source, '', name)}`;
+  return new NotpError('bad_configuration', `${where}: ${quoted(name)} must be a table`, `write [${name}] on a line of its own`);
+}
+
+/** A date is an object for the parser too, but no table. */
+function isPlainTable(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Date);
+}
+
 function unknownKey(table: string, key: string, file: string, source: string): NotpError {
-  const keys = Object.values(SETTINGS)
-    .filter((each) => each.table === table)
-    .map((each) => each.key);
+  const settings = Object.values(SETTINGS);
+  const keys = settings.filter((each) => each.table === table).map((each) => each.key);
+  const tables = table === '' ? new Set(settings.flatMap((each) => (each.table === '' ? [] : [`[${each.table}]`]))) : [];
   const where = table === '' ? '' : ` in [${table}]`;
   return new NotpError(
     'bad_configuration',
     `${file}:${lineOf(source, table, key)}: unknown key ${quoted(key)}${where}`,
-    `known here: ${keys.join(', ')}`,
+    `known here: ${[...keys, ...tables].join(', ')}`,
   );
 }
 
@@ -197,53 +168,6 @@ function lineOf(source: string, table: string, key: string): string {
       (table === '' && isHeader);
     if (here) return String(i + 1);
   }
-  return '1';
-}
-
-interface Setting<T> {
-  readonly table: string;
-  readonly key: string;
-  readonly check: Check<T>;
-  readonly standard: unknown;
-}
-
-function setting<T>(table: string, key: string, check: Check<T>, standard: unknown): Setting<T> {
-  return { table, key, check, standard };
-}
-
-function matching(test: (text: string) => boolean, what: string): Check<string> {
-  return (value) => (typeof value === 'string' && test(value) ? value : new Expected(what));
-}
-
-function absolute(value: unknown): string | Expected {
-  const fine = typeof value === 'string' && /^(\/|%h\/)\P{Cc}+$/u.test(value) && !value.split('/').includes('..');
-  return fine ? value : new Expected('an absolute path without ".."');
-}
-
-function among<T extends string | number>(allowed: readonly T[]): Check<T> {
-  return (value) =>
-    allowed.find((each) => each === value) ?? new Expected(`one of ${allowed.map((each) => JSON.stringify(each)).join(', ')}`);
-}
-
-function wholeNumber(min: number, max: number): Check<number> {
-  return (value) =>
-    typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max
-      ? value
-      : new Expected(`a whole number from ${String(min)} to ${String(max)}`);
-}
-
-/** `"60s"`, `"5m"`, `"1h"`, `"2d"` in milliseconds. */
-function duration(minMs: number): Check<number> {
-  const unit: Record<string, number> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 };
-  return (value) => {
-    const [, count, letter] = /^(\d{1,6})([smhd])$/.exec(typeof value === 'string' ? value : '') ?? [];
-    const ms = Number(count) * (unit[letter ?? ''] ?? NaN);
-    return ms >= minMs ? ms : new Expected('a time such as "60s", "5m", "1h" or "2d"');
-  };
-}
-
-function storeUrl(value: unknown): { path: string | undefined } | Expected {
-  if (value === 'user') return { path: undefined };
-  const file = /^sqlite:(\/.+)$/.exec(typeof value === 'string' ? value : '')?.[1];
-  return file === undefined ? new Expected('"sqlite:/absolute/path", or "user" for a database in each home') : { path: file };
+  // Inside an inline table there is only the table's own line to name.
+  return table === '' ? '1' : lineOf(source, '', table);
 }

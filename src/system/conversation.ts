@@ -1,6 +1,6 @@
 /** Questions to whoever runs a command: on their terminal, or, where stdin is none, on stderr with the answer on stdin. */
 import { isatty } from 'node:tty';
-import { MAX_LINE_BYTES } from '../otp/proof.ts';
+import { MAX_LINE_BYTES, typedLine } from '../otp/proof.ts';
 import { readStdin, type Waiting } from './bytes.ts';
 import { say } from './printer.ts';
 import { openTerminal, type Answer, type Terminal } from './terminal.ts';
@@ -57,8 +57,9 @@ async function askOnStdin(question: string, waiting: Waiting): Promise<Answer | 
   say(question);
   const answer = await readStdinLine(waiting);
   if (!('bytes' in answer)) return answer;
-  const line = new TextDecoder().decode(answer.bytes).replace(/\r$/, '');
-  return { line };
+  const { bytes } = answer;
+  // What is no text is no proof either, and costs nobody a try.
+  return { line: typedLine(bytes.at(-1) === RETURN ? bytes.subarray(0, -1) : bytes) ?? '' };
 }
 
 function ownTerminal(): Terminal | undefined {

@@ -6,9 +6,13 @@ import { escapeControls } from '../otp/escape.ts';
 /** A full pipe is waited for in steps of this many milliseconds. */
 const PIPE_RETRY_MS = 5;
 
-/** Writes `text` to stdout. Throws where nobody takes it (EPIPE, ENOSPC): a result that is lost is a failure. */
+/** Writes `text` to stdout. Throws `failed` where nobody takes it (EPIPE, ENOSPC): a result that is lost is a failure. */
 export function printResult(text: string): void {
-  writeWhole(1, text);
+  try {
+    writeWhole(1, text);
+  } catch (error) {
+    throw new NotpError('failed', `the result cannot be written to stdout: ${messageOf(error)}`, undefined, { cause: error });
+  }
 }
 
 /** Says `text` to the person, as it is. Nobody listening is no error. */

@@ -20,7 +20,9 @@ export function sealedPath(config: Config, user: User, context: string): string 
 
 /** The folder from which a user's path is checked: the home for what lies in it, else the root of the file system. */
 export function checkedFrom(folder: string, user: User): string {
-  return folder === user.home || folder.startsWith(`${user.home}/`) ? user.home : '/';
+  // passwd(5) may write a home with a slash at its end.
+  const home = path.resolve(user.home);
+  return folder === home || folder.startsWith(`${home}/`) ? home : '/';
 }
 
 /** Finds the sealed file. Throws nothing: what cannot be read is `bad`, with why. */

@@ -37,14 +37,18 @@ export function openTerminal(path: string): Terminal {
     fs.closeSync(fd);
     throw new NotpError('failed', `${path} is no terminal`);
   }
-  const write = (text: string): void => void fs.writeSync(fd, text);
+  const write = (text: string | Uint8Array): void => {
+    try {
+      fs.writeSync(fd, Buffer.from(text));
+    } catch {
+      // It hung up: whoever reads it hears that, and the decision and its record do not depend on this.
+    }
+  };
   return {
     ask: async (question, { hidden, ...waiting }) => {
       write(question);
       const line = new Line(hidden ? () => undefined : write);
-      // libuv closes the descriptor that it reads, so it gets one of its own.
-      const own = fs.openSync(path, O_RDWR | O_NOCTTY | O_NONBLOCK);
-      const ended = await readTerminal(own, (byte) => line.take(byte), waiting);
+      const ended = await readTerminal(path, (byte) => line.take(byte), waiting);
       write('\n');
       if (line.aborted) return { ended: 'interrupted' };
       return ended === 'done' && !line.closed ? { line: line.text() } : { ended: ended === 'done' ? 'eof' : ended };
@@ -61,9 +65,9 @@ class Line {
   aborted = false;
   closed = false;
   private bytes: number[] = [];
-  private readonly echo: (text: string) => void;
+  private readonly echo: (text: string | Uint8Array) => void;
 
-  constructor(echo: (text: string) => void) {
+  constructor(echo: (text: string | Uint8Array) => void) {
     this.echo = echo;
   }
 
@@ -86,11 +90,11 @@ class Line {
     else if (byte === CTRL_W) this.erase(this.lastWordLength());
     else if (byte >= 0x20 && this.bytes.length <= MAX_LINE_BYTES) {
       this.bytes.push(byte);
-      this.echo(Buffer.from([byte]).toString('latin1'));
+      this.echo(Uint8Array.of(byte));
     }
   }
 
-  /** Erases the last `count` bytes, and the rest of a UTF-8 character that they were part of. */
+  /** Erases the last `count` characters (UTF-8). */
   private erase(count: number): void {
     for (let i = 0; i < count && this.bytes.length > 0; i++) {
       let byte = this.bytes.pop();
@@ -99,7 +103,9 @@ class Line {
     }
   }
 
+  /** In characters. */
   private lastWordLength(): number {
-    return /\S*\s*$/.exec(Buffer.from(this.bytes).toString('latin1'))?.[0].length ?? 0;
+    const word = /\S*\s*$/.exec(Buffer.from(this.bytes).toString('utf8'))?.[0];
+    return word?.match(/./gsu)?.length ?? 0;
   }
 }

@@ -48,7 +48,7 @@ export function checkFolders(top: string, folder: string, owner: number): boolea
     .filter((step) => step !== '');
   const folders = steps.reduce<string[]>((paths, step) => [...paths, path.join(paths.at(-1) ?? top, step)], [top]);
   for (const [i, each] of folders.entries()) {
-    const stats = (i === 0 ? fs.statSync : fs.lstatSync)(each, { throwIfNoEntry: false });
+    const stats = folderStats(each, { followed: i === 0 });
     if (stats === undefined) return false;
     if (stats.isSymbolicLink()) throw untrusted(each, 'is a symlink');
     if (!stats.isDirectory()) throw untrusted(each, 'is no folder');
@@ -128,6 +128,14 @@ function openToRead(file: string): number | undefined {
       default:
         throw untrusted(file, `cannot be opened: ${errnoOf(error) ?? messageOf(error)}`);
     }
+  }
+}
+
+function folderStats(folder: string, { followed }: { followed: boolean }): fs.Stats | undefined {
+  try {
+    return (followed ? fs.statSync : fs.lstatSync)(folder, { throwIfNoEntry: false });
+  } catch (error) {
+    throw untrusted(folder, `cannot be looked at: ${errnoOf(error) ?? messageOf(error)}`);
   }
 }
 

@@ -38,6 +38,7 @@ export function localVerifier(options: LocalOptions): Verifier {
     const ref = newRef();
     return await asUser(place.owner, async () => {
       try {
+        refuseOutOfReach(options);
         return await work(opened(), ref);
       } catch (error) {
         return await refuseUnlinked(options, ref, error);
@@ -151,6 +152,15 @@ async function withoutState(options: LocalOptions, ref: string): Promise<Verdict
   return verdict;
 }
 
+/** A host-sealed secret is registered with the service; one's own state can neither open nor judge it. */
+function refuseOutOfReach({ place, found }: LocalOptions): void {
+  if (place.kind === 'service' || found.kind !== 'sealed' || found.file.seal.kind !== 'host') return;
+  throw new NotpError(
+    'store_unavailable',
+    'the secret is sealed by the host: only root or the service can judge it, and neither is reached from here',
+  );
+}
+
 async function refuseUnlinked({ place, origin, now }: LocalOptions, ref: string, error: unknown): Promise<Outcome> {
   const verdict = refused(reasonOf(error), messageOf(error));
   await appendUnlinked(auditLog(place, now), recordOf(origin, verdict, ref), { required: false });
@@ -200,7 +210,8 @@ function recordOf(origin: Origin, verdict: Verdict, ref: string): AuditRecord {
   return { ...origin, event: 'login.accepted', result: 'accepted', method: verdict.method, ...offset, ref };
 }
 
-function reasonOf(error: unknown): Reason {
+/** The reason that a thrown error is refused with. */
+export function reasonOf(error: unknown): Reason {
   const code = error instanceof NotpError ? error.code : 'failed';
   switch (code) {
     case 'bad_secret_file':

@@ -5,7 +5,7 @@ import { NotpError } from '../error.ts';
 import { defaultConfig, type Config } from '../system/config.ts';
 import { asUser } from '../system/privileges.ts';
 import { findSealed, type Found } from '../system/secrets.ts';
-import { realUser, type User } from '../system/users.ts';
+import { realUser, SERVICE_USER, userByName, type User } from '../system/users.ts';
 import type { Reason } from '../verdict/reasons.ts';
 import { localVerifier } from './local.ts';
 import { auditLog, openState, statePlace, type StatePlace } from './state.ts';
@@ -22,8 +22,18 @@ export interface OpenOptions {
 /** The verifier for `user`: as that user it reads their sealed file, then it acts as the owner of the state. */
 export async function openVerifier({ config, user, origin, now }: OpenOptions): Promise<Verifier> {
   const found: Found = user === undefined ? { kind: 'absent' } : await asUser(user, () => findSealed(config, user, origin.context));
-  const allowUnenrolled = config.unenrolled === 'allow' && origin.door !== 'cli' && user !== undefined;
-  return localVerifier({ place: statePlace(config, user ?? realUser()), found, origin, policy: config.policy, allowUnenrolled, now });
+  const place = statePlace(config, user ?? realUser());
+  const allowUnenrolled = user !== undefined && origin.door !== 'cli' && config.unenrolled === 'allow' && canTellUnenrolled(config, place, found);
+  return localVerifier({ place, found, origin, policy: config.policy, allowUnenrolled, now });
+}
+
+/**
+ * Whether this state knows everybody who is enrolled. The user's own does not where there is a service: who is
+ * enrolled with that must not get in by a door that cannot see it.
+ */
+function canTellUnenrolled(config: Config, place: StatePlace, found: Found): boolean {
+  if (place.kind === 'service') return true;
+  return found.kind === 'absent' && (config.database === undefined || userByName(SERVICE_USER) === undefined);
 }
 
 export interface Refusal {

@@ -1,0 +1,105 @@
+/** The settings of `notp.toml`: table, key, default, and the check that turns a TOML value into a typed one. */
+import { ALGORITHMS, DIGITS, MAX_PERIOD_SECONDS, MIN_PERIOD_SECONDS } from '../otp/code.ts';
+import { isContextName } from '../otp/names.ts';
+
+/** A value as it stands in the file: gives the parsed value, or a sentence on what it should be. */
+export type Check<T> = (value: unknown) => T | Expected;
+export class Expected {
+  readonly what: string;
+  constructor(what: string) {
+    this.what = what;
+  }
+}
+
+export interface Setting<T> {
+  /** Empty for a key at the top. */
+  readonly table: string;
+  readonly key: string;
+  readonly check: Check<T>;
+  readonly standard: unknown;
+}
+
+const SECOND_MS = 1_000;
+const DAY_MS = 86_400_000;
+
+/** The table and key of every setting, with its check and its default. */
+export const SETTINGS = {
+  secrets: setting('', 'secrets', absolute, '%h/.notp'),
+  context: setting('', 'context', matching(isContextName, 'a context name'), 'ssh'),
+  unenrolled: setting('', 'unenrolled', among(['deny', 'allow', 'enroll'] as const), 'deny'),
+  socket: setting('', 'socket', absolute, '/run/notp/%U.sock'),
+  hostKey: setting('', 'host_key', absolute, '/etc/notp/host.key'),
+  issuer: setting('code', 'issuer', matching(isIssuer, 'at most 64 printable characters'), ''),
+  digits: setting('code', 'digits', among(DIGITS), 6),
+  period: setting('code', 'period', wholeNumber(MIN_PERIOD_SECONDS, MAX_PERIOD_SECONDS), 30),
+  algorithm: setting('code', 'algorithm', among(ALGORITHMS), 'SHA1'),
+  window: setting('policy', 'window', wholeNumber(0, 10), 1),
+  budget: setting('policy', 'budget', wholeNumber(1, 100), 5),
+  refill: setting('policy', 'refill', duration(SECOND_MS, 365 * DAY_MS), '1h'),
+  tries: setting('gate', 'tries', wholeNumber(1, 10), 3),
+  // A timer of Node counts 31 bits of milliseconds and ends at once beyond them.
+  timeout: setting('gate', 'timeout', duration(SECOND_MS, DAY_MS), '60s'),
+  sameConnection: setting('gate', 'same_connection', trueOrFalse, true),
+  trust: setting('gate', 'trust', noTrust, '0s'),
+  url: setting('store', 'url', storeUrl, 'sqlite:/var/lib/notp/state.db'),
+  auditFile: setting('audit', 'file', absolute, '/var/log/notp/audit.log'),
+  journal: setting('audit', 'journal', trueOrFalse, true),
+};
+
+function setting<T>(table: string, key: string, check: Check<T>, standard: unknown): Setting<T> {
+  return { table, key, check, standard };
+}
+
+function matching(test: (text: string) => boolean, what: string): Check<string> {
+  return (value) => (typeof value === 'string' && test(value) ? value : new Expected(what));
+}
+
+function isIssuer(text: string): boolean {
+  return text.length <= 64 && /^\P{Cc}*$/u.test(text);
+}
+
+function absolute(value: unknown): string | Expected {
+  return typeof value === 'string' && isAbsolute(value) ? value : new Expected('an absolute path without ".."');
+}
+
+function isAbsolute(text: string): boolean {
+  return /^(\/|%h\/)\P{Cc}+$/u.test(text) && !text.split('/').includes('..');
+}
+
+function among<T extends string | number>(allowed: readonly T[]): Check<T> {
+  return (value) =>
+    allowed.find((each) => each === value) ?? new Expected(`one of ${allowed.map((each) => JSON.stringify(each)).join(', ')}`);
+}
+
+function wholeNumber(min: number, max: number): Check<number> {
+  return (value) =>
+    typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max
+      ? value
+      : new Expected(`a whole number from ${String(min)} to ${String(max)}`);
+}
+
+function trueOrFalse(value: unknown): boolean | Expected {
+  return typeof value === 'boolean' ? value : new Expected('true or false');
+}
+
+function noTrust(value: unknown): 0 | Expected {
+  return value === '0s' ? 0 : new Expected('"0s": trust needs the service, which this version does not have');
+}
+
+/** `"60s"`, `"5m"`, `"1h"`, `"2d"` in milliseconds. */
+function duration(minMs: number, maxMs: number): Check<number> {
+  const unit: Record<string, number> = { s: SECOND_MS, m: 60_000, h: 3_600_000, d: DAY_MS };
+  return (value) => {
+    const [, count, letter] = /^(\d{1,6})([smhd])$/.exec(typeof value === 'string' ? value : '') ?? [];
+    const ms = Number(count) * (unit[letter ?? ''] ?? NaN);
+    if (ms >= minMs && ms <= maxMs) return ms;
+    return new Expected(`a time such as "60s", "5m" or "1h", from "1s" to "${String(maxMs / DAY_MS)}d"`);
+  };
+}
+
+function storeUrl(value: unknown): { path: string | undefined } | Expected {
+  if (value === 'user') return { path: undefined };
+  const file = /^sqlite:(\/.+)$/s.exec(typeof value === 'string' ? value : '')?.[1];
+  if (file !== undefined && isAbsolute(file)) return { path: file };
+  return new Expected('"sqlite:/absolute/path", or "user" for a database in each home');
+}

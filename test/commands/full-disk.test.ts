@@ -1,0 +1,159 @@
+/** A full disk, and one that is read-only: logins go on or are refused with the reason, and enrolments lose nothing. */
+import assert from 'node:assert/strict';
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { before, describe, it } from 'node:test';
+import { atEnd } from '../support/cleanup.ts';
+import { run, type Ran } from '../support/process.ts';
+import { lacks, must, scratchFolder, serviceUser, SOURCE_NOTP, type Enrolled } from '../support/world.ts';
+import { ownState, type OwnState } from './own-state.ts';
+
+const PAGE_BYTES = 4096;
+const NEEDS = lacks({ root: true, programs: ['mount', 'umount', 'useradd'] });
+
+/** A small disk of its own that can be filled. */
+class Disk {
+  readonly folder: string;
+  private readonly filler: string;
+
+  constructor(name: string) {
+    this.folder = path.join(scratchFolder(name), 'disk');
+    this.filler = path.join(this.folder, 'filler');
+    fs.mkdirSync(this.folder);
+    must(['mount', '-t', 'tmpfs', '-o', 'size=1m,mode=755', 'none', this.folder]);
+    atEnd(() => void must(['umount', this.folder]));
+  }
+
+  /** Leaves `pages` free. */
+  fill(pages = 0): void {
+    const fd = fs.openSync(this.filler, 'a');
+    try {
+      for (;;) fs.writeSync(fd, Buffer.alloc(PAGE_BYTES));
+    } catch (error) {
+      assert.equal((error as NodeJS.ErrnoException).code, 'ENOSPC');
+    }
+    fs.ftruncateSync(fd, Math.floor(fs.fstatSync(fd).size / PAGE_BYTES - pages) * PAGE_BYTES);
+    fs.closeSync(fd);
+  }
+
+  free(): void {
+    fs.rmSync(this.filler, { force: true });
+  }
+
+  remount(how: 'ro' | 'rw'): void {
+    must(['mount', '-o', `remount,${how}`, this.folder]);
+  }
+}
+
+describe('a full disk under secrets, state and log', { skip: NEEDS }, () => {
+  let disk: Disk;
+  let own: OwnState;
+  let enrolled: Enrolled;
+  let next = 0;
+  const code = (): string => enrolled.recovery[next++] ?? '';
+  before(async () => {
+    disk = new Disk('full-all');
+    own = ownState('full-own', { parent: disk.folder });
+    enrolled = await own.enrol('ssh', ['--recovery', '32']);
+  });
+
+  it('refuses a login that cannot be recorded, says so, and spends no code', async () => {
+    disk.fill();
+    // The last page of the log takes some more lines.
+    let tried: Ran = await own.verify('no code');
+    for (let i = 0; i < 20 && tried.code === 1; i++) tried = await own.verify('no code');
+    assert.equal(tried.code, 3);
+    const spared = code();
+    const refused = await own.verify(spared);
+    assert.equal(refused.code, 3);
+    assert.match(refused.stdout, /"reason":"audit_unavailable"/);
+    assert.match(refused.stderr, /the decision could not be recorded[^]*look for a full disk/);
+    assert.ok(fs.readFileSync(path.join(own.secrets, '.audit.log'), 'utf8').endsWith('}\n'), 'a cut-off line was left');
+    disk.free();
+    assert.equal((await own.verify(spared)).code, 0, 'the refused try spent the code');
+  });
+
+  it('fails an enrolment at whatever moment the space ends, and leaves the old one working and no temporary file', async () => {
+    const outcomes = new Set<number | null>();
+    for (let pages = 0; pages <= 4; pages++) {
+      disk.fill(pages);
+      const words = ['--no-confirm', '--replace', '--json', '--recovery', '32', '--passphrase-file', own.passphraseFile];
+      const ran = await own.notp(['enroll', '--seal', 'passphrase', ...words]);
+      outcomes.add(ran.code);
+      disk.free();
+      assert.deepEqual(
+        fs.readdirSync(own.secrets).filter((name) => name.endsWith('.tmp')),
+        [],
+      );
+      if (ran.code === 0) [enrolled, next] = [JSON.parse(ran.stdout) as Enrolled, 0];
+      else assert.match(ran.stderr, /^notp: error: .*\nnotp: hint: /m);
+      const verified = await own.verify(code());
+      assert.equal(verified.code, 0, `${String(pages)} pages free: ${ran.stderr}\n${verified.stderr}`);
+    }
+    assert.ok(outcomes.has(3), 'the disk was never full');
+  });
+
+  it('read-only, refuses logins and enrolments, and forgets nothing', async () => {
+    disk.remount('ro');
+    const spared = code();
+    try {
+      const refused = await own.verify(spared);
+      assert.equal(refused.code, 3);
+      assert.match(refused.stdout, /"reason":"(store|audit)_unavailable"/);
+      const ran = await own.notp(['enroll', '--seal', 'passphrase', '--no-confirm', '--replace', '--passphrase-file', own.passphraseFile]);
+      assert.equal(ran.code, 3);
+      assert.doesNotMatch(ran.stderr, /internal error/);
+    } finally {
+      disk.remount('rw');
+    }
+    assert.equal((await own.verify(spared)).code, 0);
+  });
+});
+
+describe('a full disk under secrets and state, with the log elsewhere', { skip: NEEDS }, () => {
+  let disk: Disk;
+  let config: string;
+  let passphraseFile: string;
+  const notp = (words: readonly string[], input = ''): Promise<Ran> =>
+    run([...SOURCE_NOTP, ...words, '--config', config, '--passphrase-file', passphraseFile], { input });
+  before(async () => {
+    const { uid, gid } = serviceUser();
+    disk = new Disk('full-state');
+    const folder = scratchFolder('full-config');
+    config = path.join(folder, 'notp.toml');
+    passphraseFile = path.join(folder, 'passphrase');
+    fs.writeFileSync(passphraseFile, 'correct horse\n');
+    const state = path.join(disk.folder, 'state');
+    const log = path.join(folder, 'log');
+    for (const each of [state, log]) {
+      fs.mkdirSync(each, { mode: 0o700 });
+      fs.chownSync(each, uid, gid);
+    }
+    const top = `secrets = "${disk.folder}/%u"\nhost_key = "${folder}/host.key"\n`;
+    fs.writeFileSync(config, `${top}[store]\nurl = "sqlite:${state}/state.db"\n[audit]\nfile = "${log}/audit.log"\njournal = false\n`);
+    const { code, stderr } = await run([...SOURCE_NOTP, 'host-key', 'init', '--config', config]);
+    assert.equal(code, 0, stderr);
+  });
+
+  for (const seal of ['passphrase', 'host']) {
+    it(`lets people in all the same, and fails an enrolment that leaves the old one working (${seal} seal)`, async () => {
+      const enrol = ['enroll', seal, '--seal', seal, '--no-confirm', '--json', '--replace'];
+      const { recovery } = JSON.parse((await notp(enrol)).stdout) as Enrolled;
+      disk.fill();
+      const accepted = await notp(['verify', seal, '--code-stdin'], `${recovery[0] ?? ''}\n`);
+      assert.equal(accepted.code, 0, accepted.stderr);
+      const replayed = await notp(['verify', seal, '--code-stdin', '--json'], `${recovery[0] ?? ''}\n`);
+      assert.match(replayed.stdout, /"replayed"/);
+      const failed = await notp(enrol);
+      assert.equal(failed.code, 3);
+      assert.match(failed.stderr, /ENOSPC.*\nnotp: hint: nothing was changed/);
+      assert.equal(failed.stdout, '', 'a secret that was not enrolled was printed');
+      assert.deepEqual(
+        fs.readdirSync(path.join(disk.folder, 'root')).filter((name) => name.startsWith('.')),
+        [],
+      );
+      assert.equal((await notp(['verify', seal, '--code-stdin'], `${recovery[1] ?? ''}\n`)).code, 0);
+      disk.free();
+    });
+  }
+});

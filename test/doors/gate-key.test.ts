@@ -1,0 +1,85 @@
+/** A key that was meant for one command keeps to it behind the gate, though ForceCommand makes sshd forget that. */
+import assert from 'node:assert/strict';
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { before, describe, it } from 'node:test';
+import { run, type Ran, type RunOptions } from '../support/process.ts';
+import type { Sshd } from '../support/sshd.ts';
+import { must } from '../support/world.ts';
+import { gateSshd, NEEDS, newPerson, place, SEND_CODE, type Person, type Place } from './gate-world.ts';
+
+describe("a key's own command is what runs after the code", { skip: NEEDS }, () => {
+  let where: Place;
+  let sshd: Sshd;
+  let person: Person;
+  let plainKey: string;
+
+  before(async () => {
+    where = place('gate-key');
+    sshd = await gateSshd(where, { lines: ['Subsystem sftp internal-sftp'] });
+    person = await newPerson(where, [sshd]);
+    plainKey = path.join(where.folder, 'plain-key');
+    must(['ssh-keygen', '-q', '-t', 'ecdsa', '-N', '', '-f', plainKey]);
+  });
+
+  /** The key of sshd.key gets `options`; another key in the same file has none. */
+  const authorize = (options: string): void => {
+    sshd.authorize(person.user, options);
+    const file = path.join(person.user.home, '.ssh/authorized_keys');
+    fs.appendFileSync(file, `# a comment\n\n${fs.readFileSync(`${plainKey}.pub`, 'utf8')}`);
+  };
+  const log = async (words: readonly string[], options: RunOptions = {}): Promise<Ran> =>
+    await sshd.ssh(person.user, words, { environment: person.variable(), sshOptions: SEND_CODE, ...options });
+
+  it('with what the client asked for in SSH_ORIGINAL_COMMAND', async () => {
+    authorize('no-pty,command="echo \\"forced, $0: $SSH_ORIGINAL_COMMAND\\"",from="127.0.0.1" ');
+    assert.equal((await log(['uptime', '-p'])).stdout, 'forced, bash: uptime -p\n');
+    assert.equal((await log([])).stdout, 'forced, bash: \n');
+  });
+
+  it('and not before it', async () => {
+    authorize('command="echo forced" ');
+    const { code, stdout } = await log(['true'], { environment: {} });
+    assert.equal(code, 1);
+    assert.equal(stdout, '');
+  });
+
+  it('while another key of the same file runs what the client asks for', async () => {
+    authorize('command="echo forced" ');
+    const words = sshd.command(person.user, SEND_CODE).map((word) => (word === sshd.key ? plainKey : word));
+    const { stdout } = await run([...words, 'echo "free ${SSH_ORIGINAL_COMMAND-none}"'], { environment: person.variable() });
+    assert.equal(stdout, 'free none\n');
+  });
+
+  const sftp = async (batch: string): Promise<Ran> =>
+    await run(['sftp', ...sshd.options(), ...SEND_CODE, '-b', '-', `${person.user.name}@127.0.0.1`], {
+      environment: person.variable(),
+      input: batch,
+    });
+
+  it('and may be internal-sftp, which is no program', async () => {
+    authorize('restrict,command="internal-sftp -R" ');
+    const listed = await sftp('ls -la .ssh\n');
+    assert.equal(listed.code, 0, listed.stderr);
+    assert.match(listed.stdout, /authorized_keys/);
+    assert.match((await sftp('mkdir folder\n')).stderr, /Permission denied/);
+  });
+
+  it('and where it cannot be looked up nothing runs', async () => {
+    authorize('command="echo forced" ');
+    // sshd reads the file as the user too, so it becomes unreadable only once the login has begun.
+    const file = path.join(person.user.home, '.ssh/authorized_keys');
+    const terminal = sshd.sshInTerminal(person.user, ['echo', 'free']);
+    await terminal.expect(/Passphrase: /);
+    fs.renameSync(file, `${file}.away`);
+    fs.mkdirSync(file);
+    const [passphrase, code] = person.line().split(/ (?=\S+$)/);
+    terminal.send(`${String(passphrase)}\r`);
+    await terminal.expect(/One-time code: /);
+    terminal.send(`${String(code)}\r`);
+    await terminal.expect(/notp: error: the key of this login cannot be looked up/);
+    assert.equal(await terminal.exited, 3);
+    assert.doesNotMatch(terminal.output(), /free|forced/);
+    fs.rmdirSync(file);
+  });
+});

@@ -1,0 +1,127 @@
+/** What the configuration says about the gate, and what happens where something that it needs is missing. */
+import assert from 'node:assert/strict';
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { before, describe, it } from 'node:test';
+import type { Sshd } from '../support/sshd.ts';
+import { ROOT, type Ran } from '../support/process.ts';
+import { addUser, oathCode, type TestUser } from '../support/world.ts';
+import {
+  auditLines,
+  type AuditLine,
+  authorizeAll,
+  gateSshd,
+  NEEDS,
+  newPerson,
+  place,
+  SEND_CODE,
+  typePassphrase,
+  type Person,
+  type Place,
+} from './gate-world.ts';
+
+describe('the gate does what the configuration says', { skip: NEEDS }, () => {
+  let where: Place;
+  let sshd: Sshd;
+  let person: Person;
+  let stranger: TestUser;
+
+  before(async () => {
+    where = place('gate-policy');
+    sshd = await gateSshd(where, { words: `--config ${where.folder}/notp.toml` });
+    configure();
+    person = await newPerson(where, [sshd]);
+    stranger = addUser();
+    authorizeAll(stranger, [sshd]);
+  });
+
+  /** Every user's state and log in their own home, and nowhere else. */
+  const configure = ({ top = '', gate = '' } = {}): void => {
+    const own = '[store]\nurl = "user"\n[audit]\njournal = false\n';
+    fs.writeFileSync(path.join(where.folder, 'notp.toml'), `${top}\n${own}[gate]\n${gate}\n`);
+  };
+  const enter = async (user: TestUser, environment: NodeJS.ProcessEnv = {}): Promise<Ran> =>
+    await sshd.ssh(user, ['echo in'], { environment, sshOptions: SEND_CODE });
+
+  it('ends after the time-out at every prompt, and says so', async () => {
+    configure({ gate: 'timeout = "2s"' });
+    for (const prompt of ['passphrase', 'code', 'line']) {
+      const terminal = sshd.sshInTerminal(person.user, ['echo', 'in'], prompt === 'line' ? ['-T'] : ['-t']);
+      if (prompt === 'code') await typePassphrase(terminal);
+      await terminal.expect(/notp: error: no answer in time \(ref [0-9a-f]{8}\)/);
+      assert.equal(await terminal.exited, 1);
+      assert.equal(lastDecision(person.user).reason, 'timeout');
+      assert.doesNotMatch(terminal.output(), /^in/m);
+    }
+  });
+
+  it('gives as many tries as it allows', async () => {
+    configure({ gate: 'tries = 1' });
+    const terminal = sshd.sshInTerminal(person.user, ['true']);
+    await typePassphrase(terminal);
+    terminal.send(`${oathCode(person.enrolled.secret, { offsetSeconds: 3000 })}\r`);
+    await terminal.expect(/code not accepted/);
+    assert.equal(await terminal.exited, 1);
+  });
+
+  it('refuses who is not enrolled, with a hint', async () => {
+    configure();
+    const { code, stdout, stderr } = await enter(stranger);
+    assert.equal(code, 1);
+    assert.equal(stdout, '');
+    assert.match(
+      stderr,
+      /^notp: error: not enrolled for one-time codes \(ref [0-9a-f]{8}\)\nnotp: hint: ask an administrator to run notp-enroll/,
+    );
+  });
+
+  it('lets who is not enrolled in where it says so, but not without a record', async () => {
+    configure({ top: 'unenrolled = "allow"' });
+    const unrecorded = await enter(stranger);
+    assert.equal(unrecorded.code, 1);
+    assert.match(unrecorded.stderr, /notp: error: the decision could not be recorded/);
+    secretsFolderOf(stranger);
+    const { stdout, stderr } = await enter(stranger);
+    assert.deepEqual({ stdout, stderr }, { stdout: 'in\n', stderr: '' });
+    assert.equal(lastDecision(stranger).method, 'unenrolled');
+    // Who is enrolled is asked all the same.
+    assert.equal((await enter(person.user)).code, 1);
+    assert.equal(lastDecision(person.user).reason, 'no_proof');
+  });
+
+  it('refuses everybody, with a record, where it is broken', async () => {
+    configure({ top: 'unenroled = "allow"' });
+    for (const user of [person.user, stranger]) {
+      const { code, stdout, stderr } = await enter(user, person.variable());
+      assert.equal(code, 1);
+      assert.equal(stdout, '');
+      assert.match(stderr, /notp: error: the configuration cannot be used.*\nnotp: hint: /);
+      assert.equal(lastDecision(user).reason, 'bad_configuration');
+      assert.match(String(lastDecision(user).detail), /notp\.toml:1: unknown key "unenroled"/);
+    }
+  });
+
+  it('refuses a host-sealed secret and says that the service is missing, also where strangers get in', async () => {
+    configure({ top: 'unenrolled = "allow"' });
+    const sealed = JSON.parse(fs.readFileSync(path.join(ROOT, 'test/vectors/sealed-host.json'), 'utf8')) as object;
+    const file = path.join(secretsFolderOf(stranger), 'ssh');
+    fs.writeFileSync(file, `${JSON.stringify({ ...sealed, user: stranger.name, context: 'ssh' }, undefined, 2)}\n`, { mode: 0o600 });
+    fs.chownSync(file, stranger.uid, stranger.gid);
+    const { code, stdout, stderr } = await enter(stranger, { LC_NOTP: '123456' });
+    assert.equal(code, 1);
+    assert.equal(stdout, '');
+    assert.match(stderr, /notp: error: the login state cannot be reached: .*sealed by the host.*service/);
+    assert.equal(lastDecision(stranger).reason, 'store_unavailable');
+  });
+});
+
+function lastDecision(user: TestUser): Partial<AuditLine> {
+  return auditLines(user).findLast(({ event }) => event.startsWith('login.')) ?? {};
+}
+
+function secretsFolderOf(user: TestUser): string {
+  const folder = path.join(user.home, '.notp');
+  fs.mkdirSync(folder, { recursive: true, mode: 0o700 });
+  fs.chownSync(folder, user.uid, user.gid);
+  return folder;
+}

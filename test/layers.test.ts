@@ -1,0 +1,185 @@
+/** The architecture holds: imports run one way, the pure folders are pure, and each library has one door. */
+import assert from 'node:assert/strict';
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { describe, it } from 'node:test';
+import { ROOT } from './support/process.ts';
+
+const SRC = path.join(ROOT, 'src');
+
+/** From the top down: whoever stands higher may import from whoever stands lower, never the other way. */
+const LAYERS: readonly (readonly string[])[] = [
+  ['main.ts'],
+  ['cli.ts'],
+  ['doors', 'commands'],
+  ['verifier', 'doctor'],
+  ['store', 'audit', 'system'],
+  ['otp', 'seal', 'verdict'],
+  ['error.ts'],
+];
+const PURE = ['otp', 'seal', 'verdict'];
+const ALLOWED_IN_PURE = ['node:crypto'];
+
+/** Which files may import a library. */
+const IMPORTERS: Readonly<Record<string, readonly string[]>> = {
+  otplib: ['otp/code.ts', 'otp/uri.ts'],
+  '@noble/hashes': ['otp/recovery.ts', 'seal/keys.ts', 'audit/chain.ts'],
+};
+
+interface Import {
+  readonly from: string;
+  /** A path below src, or the name of a module. */
+  readonly to: string;
+  readonly typeOnly: boolean;
+}
+
+const FILES = fs
+  .readdirSync(SRC, { recursive: true, encoding: 'utf8' })
+  .filter((file) => file.endsWith('.ts'))
+  .toSorted();
+const SOURCES = new Map(FILES.map((file) => [file, fs.readFileSync(path.join(SRC, file), 'utf8')]));
+const IMPORTS = [...SOURCES].flatMap(([file, source]) => importsOf(file, source));
+
+function importsOf(from: string, source: string): Import[] {
+  const statements = source.matchAll(/^(?:import|export)\s(type\s)?(?:[^;'"]*?\sfrom\s)?['"]([^'"]+)['"]/gm);
+  const dynamic = source.matchAll(/\b(?:import|require|getBuiltinModule)(\(\s*)['"]([^'"]+)['"]/g);
+  return [...statements, ...dynamic].map(([, type, name = '']) => {
+    const to = name.startsWith('.') ? path.join(path.dirname(from), name) : name;
+    return { from, to, typeOnly: type?.startsWith('type') === true };
+  });
+}
+
+function isOurs({ to }: Import): boolean {
+  return FILES.includes(to);
+}
+
+/** The folder below src, or the file where it lies in src itself. */
+function part(file: string): string {
+  return file.split('/')[0] ?? file;
+}
+
+function layer(file: string): number {
+  const found = LAYERS.findIndex((parts) => parts.includes(part(file)));
+  assert.notEqual(found, -1, `${file} stands in no layer`);
+  return found;
+}
+
+/** The package that a module belongs to; undefined for Node's own. */
+function library(name: string): string | undefined {
+  if (name.startsWith('node:')) return undefined;
+  return name
+    .split('/')
+    .slice(0, name.startsWith('@') ? 2 : 1)
+    .join('/');
+}
+
+/** The code of a file without its comments. */
+function code(source: string): string {
+  return source.replace(/\/\*[^]*?\*\//g, '').replace(/^\s*\/\/.*$/gm, '');
+}
+
+function told({ from, to }: Import): string {
+  return `${from} imports ${to}`;
+}
+
+/** The files whose code matches `pattern`. */
+function filesWith(pattern: RegExp): string[] {
+  return [...SOURCES].filter(([, source]) => pattern.test(code(source))).map(([file]) => file);
+}
+
+it('the imports of every file are seen', () => {
+  const seen = new Set(IMPORTS.filter(isOurs).flatMap(({ from, to }) => [from, to]));
+  assert.deepEqual(
+    FILES.filter((file) => !seen.has(file)),
+    [],
+  );
+  assert.ok(IMPORTS.some(({ from, to, typeOnly }) => from === 'verdict/decide.ts' && to === 'seal/payload.ts' && typeOnly));
+});
+
+describe('imports', () => {
+  it('run down the layers, never up', () => {
+    assert.deepEqual(IMPORTS.filter((each) => isOurs(each) && layer(each.to) < layer(each.from)).map(told), []);
+  });
+
+  it('inside a layer go round in no circle, types aside', () => {
+    const edges = IMPORTS.filter((each) => isOurs(each) && !each.typeOnly && part(each.from) !== part(each.to));
+    const below = (folder: string): string[] => edges.filter(({ from }) => part(from) === folder).map(({ to }) => part(to));
+    for (const start of new Set(edges.map(({ from }) => part(from)))) {
+      const reached = new Set(below(start));
+      for (const each of reached) for (const next of below(each)) reached.add(next);
+      assert.equal(reached.has(start), false, `${start} needs itself by way of ${[...reached].join(', ')}`);
+    }
+  });
+
+  it('name files that are there, or modules', () => {
+    const ours = IMPORTS.filter(({ to }) => to.endsWith('.ts'));
+    assert.deepEqual(ours.filter((each) => !isOurs(each)).map(told), []);
+  });
+
+  it('of error.ts are none: it is a leaf', () => {
+    assert.deepEqual(IMPORTS.filter(({ from }) => from === 'error.ts').map(told), []);
+  });
+});
+
+describe('the pure folders', () => {
+  const inPure = (file: string): boolean => PURE.includes(part(file));
+
+  it('import nothing of Node but its crypto', () => {
+    const builtin = IMPORTS.filter(({ from, to }) => inPure(from) && to.startsWith('node:'));
+    assert.deepEqual(builtin.filter(({ to }) => !ALLOWED_IN_PURE.includes(to)).map(told), []);
+  });
+
+  for (const [what, pattern] of Object.entries({
+    'ask no process': /\bprocess\./,
+    'read no clock': /\bDate\.now\b|\bnew Date\(\s*\)|\bperformance\./,
+    'draw no random bytes': /\brandom(Bytes|Int|UUID|Fill)|\bgetRandomValues|\bMath\.random/,
+    'set no timer': /\bset(Timeout|Interval|Immediate)\b/,
+  })) {
+    it(what, () => {
+      assert.deepEqual(filesWith(pattern).filter(inPure), []);
+    });
+  }
+});
+
+describe('each library', () => {
+  const importers = Map.groupBy(
+    IMPORTS.filter((each) => !isOurs(each) && library(each.to) !== undefined),
+    ({ to }) => library(to) ?? '',
+  );
+
+  for (const [name, imports] of importers) {
+    it(`has one importer, or the ones that are listed: ${name}`, () => {
+      const files = [...new Set(imports.map(({ from }) => from))];
+      const allowed = IMPORTERS[name];
+      if (allowed === undefined) assert.equal(files.length, 1, `${name} is imported by ${files.join(', ')}`);
+      else assert.deepEqual(files.toSorted(), allowed.toSorted());
+    });
+  }
+
+  it('is a dependency of the package, and each dependency is imported', () => {
+    const { dependencies } = JSON.parse(fs.readFileSync(path.join(ROOT, 'package.json'), 'utf8')) as { dependencies: object };
+    assert.deepEqual([...importers.keys()].toSorted(), Object.keys(dependencies).toSorted());
+  });
+});
+
+describe('the sources', () => {
+  it('speak through the printer, never through the console', () => {
+    assert.deepEqual(filesWith(/\bconsole\s*\./), []);
+  });
+
+  it('end the process in one place', () => {
+    assert.deepEqual(filesWith(/\bprocess\.(exit\b|exitCode\b|abort\b|reallyExit\b)/), ['main.ts']);
+  });
+
+  it('have no default exports', () => {
+    assert.deepEqual(filesWith(/^export default\b|\bas default\b/m), []);
+  });
+
+  it('open with a comment on what they are for', () => {
+    const without = [...SOURCES].filter(([, source]) => !source.startsWith('/**'));
+    assert.deepEqual(
+      without.map(([file]) => file),
+      [],
+    );
+  });
+});

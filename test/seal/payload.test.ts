@@ -1,0 +1,86 @@
+/** The content of a sealed file is read as strictly as the file, and never told in a message. */
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import * as fc from 'fast-check';
+import { ALGORITHMS, DIGITS } from '../../src/otp/code.ts';
+import { MAX_RECOVERY_CODES } from '../../src/otp/recovery.ts';
+import { MAX_LABEL_CHARACTERS, parsePayload, printPayload, type Payload } from '../../src/seal/payload.ts';
+import { PAYLOAD } from './sealed.ts';
+
+const OBJECT = JSON.parse(Buffer.from(printPayload(PAYLOAD)).toString()) as Record<string, unknown>;
+
+function refuses(more: object, why: RegExp): void {
+  const bytes = Buffer.from(JSON.stringify({ ...OBJECT, ...more }));
+  assert.throws(() => parsePayload(bytes), { name: 'NotpError', code: 'bad_secret_file', message: why });
+}
+
+function bytes(minLength: number, maxLength: number): fc.Arbitrary<Uint8Array> {
+  return fc.uint8Array({ minLength, maxLength });
+}
+
+describe('the sealed content', () => {
+  it('is read as it was printed, whatever it is', () => {
+    const label = fc.string({ unit: 'grapheme', maxLength: 64 }).filter((text) => !/\p{Cc}/u.test(text));
+    const plain = { noNullPrototype: true };
+    const payloads: fc.Arbitrary<Payload> = fc.record(
+      {
+        secret: bytes(10, 128),
+        algorithm: fc.constantFrom(...ALGORITHMS),
+        digits: fc.constantFrom(...DIGITS),
+        periodSeconds: fc.integer({ min: 15, max: 300 }),
+        issuer: label,
+        account: label,
+        recovery: fc.record({ salt: bytes(16, 16), hashes: fc.array(bytes(32, 32), { maxLength: MAX_RECOVERY_CODES }) }, plain),
+      },
+      plain,
+    );
+    fc.assert(
+      fc.property(payloads, (payload) => {
+        assert.deepEqual(parsePayload(printPayload(payload)), payload);
+      }),
+    );
+  });
+
+  it('is an object with exactly its keys', () => {
+    for (const key of Object.keys(OBJECT)) refuses({ [key]: undefined }, new RegExp(`the sealed content lacks "${key}"`));
+    refuses({ more: 1 }, /the sealed content has an unknown key "more"/);
+    assert.throws(() => parsePayload(Buffer.from('[]')), { code: 'bad_secret_file' });
+    assert.throws(() => parsePayload(Buffer.from('{')), { code: 'bad_secret_file' });
+    assert.throws(() => parsePayload(Buffer.from(` ${JSON.stringify(OBJECT)}`)), { message: /not written as notp writes it/ });
+  });
+
+  it('holds a secret of 10 to 128 bytes in canonical base32, and no message repeats it', () => {
+    for (const secret of ['aaaaaaaaaaaaaaaa', 'AAAA AAAA AAAA AAAA', '0189018901890189', 16, null])
+      refuses({ secret }, /^"secret" is no base32$/);
+    for (const length of [9, 129]) {
+      const short = printPayload({ ...PAYLOAD, secret: new Uint8Array(length) });
+      assert.throws(() => parsePayload(short), { message: '"secret" has the wrong length' });
+    }
+  });
+
+  const values: readonly (readonly [key: string, values: readonly unknown[], why: RegExp])[] = [
+    ['type', ['hotp', 'TOTP', '', 1], /"type" is none of totp/],
+    ['algorithm', ['sha1', 'MD5', 1, null], /"algorithm" is none of SHA1, SHA256, SHA512/],
+    ['digits', [5, 9, '6', 6.5, null], /"digits" is none of 6, 7, 8/],
+    ['period', [14, 301, 30.5, '30', null, 0], /"period" is no whole number from 15 to 300/],
+    ['issuer', ['a\nb', 'x'.repeat(MAX_LABEL_CHARACTERS + 1), 1, null], /"issuer" is malformed/],
+    ['account', ['a\u0000b', 'x'.repeat(MAX_LABEL_CHARACTERS + 1), 1, null], /"account" is malformed/],
+    ['recovery', [[], null, 'x', 1], /"recovery" is no JSON object/],
+  ];
+  for (const [key, wrong, why] of values) {
+    it(`holds no wrong "${key}"`, () => {
+      for (const value of wrong) refuses({ [key]: value }, why);
+    });
+  }
+
+  it('holds recovery codes as a salt and at most a named number of hashes', () => {
+    const salt = Buffer.alloc(16).toString('base64');
+    const hash = Buffer.alloc(32).toString('base64');
+    refuses({ recovery: { salt } }, /"recovery" lacks "hashes"/);
+    refuses({ recovery: { salt, hashes: {} } }, /"hashes" is no list/);
+    refuses({ recovery: { salt, hashes: Array(MAX_RECOVERY_CODES + 1).fill(hash) } }, /"hashes" is no list/);
+    refuses({ recovery: { salt: '', hashes: [] } }, /"salt" has the wrong length/);
+    refuses({ recovery: { salt, hashes: [salt] } }, /"hashes" has the wrong length/);
+    refuses({ recovery: { salt, hashes: [1] } }, /"hashes" is not canonical base64/);
+  });
+});

@@ -1,0 +1,89 @@
+/** The file of the embedded store: made only where it may be, and refused where it is not as it must be. */
+import assert from 'node:assert/strict';
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { before, describe, it } from 'node:test';
+import { DatabaseSync } from 'node:sqlite';
+import { openSqliteStore } from '../../src/store/sqlite.ts';
+import { scratchFolder } from '../support/world.ts';
+import { ALICE } from './alice.ts';
+
+describe('the file of a store', () => {
+  let folder: string;
+  before(() => {
+    folder = scratchFolder('store-bad');
+  });
+  const refuses = (file: string, wanted: RegExp): void => {
+    assert.throws(
+      () => openSqliteStore(file, { create: false }),
+      (error: Error & { code?: string; hint?: string }) => {
+        assert.equal(error.code, 'store_unavailable');
+        assert.match(error.message, wanted);
+        assert.match(error.hint ?? '', /check the disk/);
+        return true;
+      },
+    );
+  };
+
+  it('is unavailable where it is missing, and is not made by a login', () => {
+    const file = path.join(folder, 'missing.db');
+    refuses(file, /unable to open database file/);
+    assert.ok(!fs.existsSync(file));
+  });
+
+  it('opens the very file where "?", "#" and "%" are in the name, and makes no other', async () => {
+    const file = path.join(folder, 'odd %41?#.db');
+    const made = openSqliteStore(file, { create: true });
+    await made.exclusively((transaction) => transaction.insert(ALICE));
+    made.close();
+    const names = fs.readdirSync(folder);
+    const again = openSqliteStore(file, { create: false });
+    assert.deepEqual(await again.exclusively((transaction) => transaction.enrolment('alice', 'ssh')), ALICE);
+    again.close();
+    assert.deepEqual(fs.readdirSync(folder), names);
+  });
+
+  it('is unavailable where it is no database', () => {
+    const file = path.join(folder, 'text.db');
+    fs.writeFileSync(file, 'something else, and long enough to be looked at. '.repeat(50));
+    refuses(file, /not a database/);
+  });
+
+  it('is unavailable where its pages are damaged', async () => {
+    const file = path.join(folder, 'damaged.db');
+    const store = openSqliteStore(file, { create: true });
+    await store.exclusively((transaction) => transaction.insert(ALICE));
+    store.close();
+    const bytes = fs.readFileSync(file);
+    fs.writeFileSync(file, bytes.fill(0xee, 4096));
+    const damaged = openSqliteStore(file, { create: false });
+    await assert.rejects(
+      damaged.exclusively((transaction) => transaction.enrolment('alice', 'ssh')),
+      { code: 'store_unavailable' },
+    );
+    damaged.close();
+  });
+
+  it('is unavailable where a later version made it', () => {
+    const file = path.join(folder, 'later.db');
+    openSqliteStore(file, { create: true }).close();
+    const database = new DatabaseSync(file);
+    database.exec('PRAGMA user_version = 2');
+    database.close();
+    refuses(file, /schema 2 is not 1/);
+  });
+
+  it('is unavailable where the head of the chain is gone', async () => {
+    const file = path.join(folder, 'headless.db');
+    openSqliteStore(file, { create: true }).close();
+    const database = new DatabaseSync(file);
+    database.exec('DELETE FROM chain');
+    database.close();
+    const store = openSqliteStore(file, { create: false });
+    await assert.rejects(
+      store.exclusively((transaction) => transaction.head()),
+      /lost the head of the audit chain/,
+    );
+    store.close();
+  });
+});

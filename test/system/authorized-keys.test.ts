@@ -1,0 +1,124 @@
+/** The forced command of the key that opened a session is found as sshd(8) finds it, also behind a certificate. */
+import assert from 'node:assert/strict';
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { beforeEach, describe, it } from 'node:test';
+import { keyCommand, parseAuthorizedKey } from '../../src/system/authorized-keys.ts';
+import { lacks, must, scratchFolder } from '../support/world.ts';
+
+const KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIH';
+const home = scratchFolder('keys');
+const ssh = path.join(home, '.ssh');
+
+describe('a line of authorized_keys', () => {
+  const lines: readonly (readonly [line: string, key: string | undefined, command?: string])[] = [
+    [KEY, KEY],
+    [`${KEY} alice@laptop with a comment`, KEY],
+    [`  ${KEY}\r`, KEY],
+    [`no-pty,no-X11-forwarding ${KEY}`, KEY],
+    [`command="uptime" ${KEY}`, KEY, 'uptime'],
+    [`COMMAND="uptime" ${KEY}`, KEY, 'uptime'],
+    [`no-pty,command="ls -l /",from="10.0.0.0/8" ${KEY} comment`, KEY, 'ls -l /'],
+    [`command="echo \\"a b\\", c" ${KEY}`, KEY, 'echo "a b", c'],
+    [`command="echo ssh-rsa AAAA" ${KEY}`, KEY, 'echo ssh-rsa AAAA'],
+    [`command="" ${KEY}`, KEY, ''],
+    [`environment="A=b c",command="x"\t${KEY}`, KEY, 'x'],
+    [`environment="A=,command=",command="real" ${KEY}`, KEY, 'real'],
+    [`environment="A=\\",command=\\"fake\\"" ${KEY}`, KEY],
+    [`cert-authority,principals="a,b",command="x" ${KEY}`, KEY, 'x'],
+    ['sk-ssh-ed25519@openssh.com AAAA x', 'sk-ssh-ed25519@openssh.com AAAA'],
+    ['command="x" sk-ecdsa-sha2-nistp256@openssh.com AAAA', 'sk-ecdsa-sha2-nistp256@openssh.com AAAA', 'x'],
+    ['ecdsa-sha2-nistp521 AAAA', 'ecdsa-sha2-nistp521 AAAA'],
+    ['ssh-rsa AAAA', 'ssh-rsa AAAA'],
+    ['', undefined],
+    ['# comment', undefined],
+    [`# command="x" ${KEY}`, undefined],
+    ['ssh-ed25519', undefined],
+    ['command="x"', undefined],
+    [`command="x ${KEY}`, undefined],
+    ['hello world', undefined],
+  ];
+  for (const [line, key, command] of lines) {
+    it(`is read as sshd reads it: ${JSON.stringify(line)}`, () => {
+      assert.deepEqual(parseAuthorizedKey(line), key === undefined ? undefined : { key, command });
+    });
+  }
+});
+
+function authorize(file: string, ...lines: string[]): void {
+  fs.writeFileSync(path.join(ssh, file), `${lines.join('\n')}\n`);
+}
+
+beforeEach(() => {
+  fs.rmSync(ssh, { recursive: true, force: true });
+  fs.mkdirSync(ssh);
+});
+
+describe('the command of the key that logged in', () => {
+  const other = 'ssh-ed25519 BBBB';
+
+  it('is that of its own line, in either file', () => {
+    authorize('authorized_keys', `command="other" ${other}`, KEY);
+    assert.equal(keyCommand(`publickey ${KEY}\n`, home), undefined);
+    authorize('authorized_keys2', `command="mine" ${KEY}`);
+    assert.equal(keyCommand(`publickey ${KEY}\n`, home), 'mine');
+    assert.equal(keyCommand(`publickey ${other}\n`, home), 'other');
+  });
+
+  it('is that of any key where several were shown', () => {
+    authorize('authorized_keys', KEY, `command="other" ${other}`);
+    assert.equal(keyCommand(`publickey ${KEY}\npassword\npublickey ${other}\n`, home), 'other');
+  });
+
+  it('is none after a password, and where there is no file', () => {
+    assert.equal(keyCommand(`publickey ${KEY}\n`, home), undefined);
+    authorize('authorized_keys', `command="x" ${KEY}`);
+    assert.equal(keyCommand('password\n', home), undefined);
+    assert.equal(keyCommand('', home), undefined);
+  });
+
+  it('throws where the file cannot be read: a limit must not vanish', () => {
+    fs.mkdirSync(path.join(ssh, 'authorized_keys'));
+    assert.throws(() => keyCommand(`publickey ${KEY}\n`, home), { code: 'EISDIR' });
+  });
+});
+
+describe('the command of a certificate', { skip: lacks({ programs: ['ssh-keygen'] }) }, () => {
+  const publicKey = (file: string): string => fs.readFileSync(file, 'utf8').split(' ').slice(0, 2).join(' ');
+
+  /** What sshd tells of a login with a new key of this type that a new authority signed. */
+  function certified(type: readonly string[], options: readonly string[] = []): { authInfo: string; authority: string } {
+    const folder = fs.mkdtempSync(path.join(home, 'ca-'));
+    const [authority, key] = [path.join(folder, 'ca'), path.join(folder, 'key')];
+    must(['ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-f', authority]);
+    must(['ssh-keygen', '-q', ...type, '-N', '', '-f', key]);
+    must(['ssh-keygen', '-q', '-s', authority, '-I', 'id', '-n', 'alice', '-V', '+1d', ...options, `${key}.pub`]);
+    return { authInfo: `publickey ${publicKey(`${key}-cert.pub`)}\n`, authority: publicKey(`${authority}.pub`) };
+  }
+
+  const types = [
+    ['-t', 'ed25519'],
+    ['-t', 'rsa', '-b', '2048'],
+    ['-t', 'ecdsa', '-b', '384'],
+  ];
+  for (const type of types) {
+    it(`is that of the line of its authority: ${type.join(' ')}`, () => {
+      const { authInfo, authority } = certified(type);
+      authorize('authorized_keys', `cert-authority,command="theirs" ${authority}`);
+      assert.equal(keyCommand(authInfo, home), 'theirs');
+      authorize('authorized_keys', `cert-authority ${authority}`, `command="x" ${KEY}`);
+      assert.equal(keyCommand(authInfo, home), undefined);
+    });
+
+    it(`is the one that the certificate forces: ${type.join(' ')}`, () => {
+      const { authInfo } = certified(type, ['-O', 'source-address=127.0.0.1', '-O', 'force-command=echo "für dich"']);
+      assert.equal(keyCommand(authInfo, home), 'echo "für dich"');
+    });
+  }
+
+  it('throws where the certificate is cut off or of a type that is not known', () => {
+    const { authInfo } = certified(['-t', 'ed25519']);
+    assert.throws(() => keyCommand(authInfo.slice(0, 120), home), RangeError);
+    assert.throws(() => keyCommand(authInfo.replace('ssh-ed25519', 'ssh-new'), home), /unknown type of certificate/);
+  });
+});

@@ -1,0 +1,151 @@
+/** The configuration: every key has its default, and every mistake is told with file, line and fix. */
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { NotpError } from '../../src/error.ts';
+import { defaultConfig, expand, parseConfig } from '../../src/system/config.ts';
+
+/** The error for `source`: its message without the file's name, and its hint. */
+function refusal(source: string): { message: string; hint: string } {
+  try {
+    parseConfig(source, '/x/notp.toml');
+  } catch (error) {
+    assert.ok(error instanceof NotpError && error.code === 'bad_configuration' && error.hint !== undefined, String(error));
+    assert.ok(error.message.startsWith('/x/notp.toml:'), error.message);
+    return { message: error.message.slice('/x/notp.toml:'.length), hint: error.hint };
+  }
+  return assert.fail(`accepted: ${source}`);
+}
+
+describe('the defaults', () => {
+  it('are the ones that are documented', () => {
+    assert.deepEqual(defaultConfig(), {
+      secrets: '%h/.notp',
+      context: 'ssh',
+      unenrolled: 'deny',
+      socket: '/run/notp/%U.sock',
+      hostKey: '/etc/notp/host.key',
+      code: { issuer: '', digits: 6, periodSeconds: 30, algorithm: 'SHA1' },
+      policy: { window: 1, budget: 5, refillMs: 3_600_000 },
+      gate: { tries: 3, timeoutMs: 60_000, sameConnection: true },
+      database: '/var/lib/notp/state.db',
+      audit: { file: '/var/log/notp/audit.log', journal: true },
+    });
+  });
+
+  it('are what an empty file and one of comments mean', () => {
+    for (const source of ['', '\n', '# context = "x"\n[policy]\n']) assert.deepEqual(parseConfig(source, 'f'), defaultConfig());
+  });
+
+  it('can be written out: the documented file means the same', () => {
+    const source = `
+      secrets      = "%h/.notp"      # %h home, %u user
+      context      = "ssh"
+      unenrolled   = "deny"
+      socket       = "/run/notp/%U.sock"
+      host_key     = "/etc/notp/host.key"
+      [code]
+      issuer = ""
+      digits = 6
+      period = 30
+      algorithm = "SHA1"
+      [policy]
+      window = 1
+      budget = 5
+      refill = "1h"
+      [gate]
+      tries = 3
+      timeout = "60s"
+      same_connection = true
+      trust = "0s"
+      [store]
+      url = "sqlite:/var/lib/notp/state.db"
+      [audit]
+      file = "/var/log/notp/audit.log"
+      journal = true`;
+    assert.deepEqual(parseConfig(source, 'f'), defaultConfig());
+  });
+});
+
+describe('a value', () => {
+  it('of each key comes through', () => {
+    const source = `
+      secrets = "/srv/%u"
+      context = "login"
+      unenrolled = "enroll"
+      socket = "/tmp/s"
+      host_key = "/k"
+      code = { issuer = "Bücher", digits = 8, period = 60, algorithm = "SHA512" }
+      policy.window = 0
+      policy.budget = 100
+      policy.refill = "90s"
+      [gate]
+      tries = 1
+      timeout = "5m"
+      same_connection = false
+      [store]
+      url = "user"
+      [audit]
+      file = "/a"
+      journal = false`;
+    assert.deepEqual(parseConfig(source, 'f'), {
+      ...{ secrets: '/srv/%u', context: 'login', unenrolled: 'enroll', socket: '/tmp/s', hostKey: '/k' },
+      code: { issuer: 'Bücher', digits: 8, periodSeconds: 60, algorithm: 'SHA512' },
+      policy: { window: 0, budget: 100, refillMs: 90_000 },
+      gate: { tries: 1, timeoutMs: 300_000, sameConnection: false },
+      database: undefined,
+      audit: { file: '/a', journal: false },
+    });
+  });
+
+  it('of time has a unit', () => {
+    const refill = (text: string): number => parseConfig(`[policy]\nrefill = "${text}"`, 'f').policy.refillMs;
+    assert.deepEqual(['1s', '90s', '5m', '1h', '2d', '365d'].map(refill), [1_000, 90_000, 300_000, 3_600_000, 172_800_000, 31_536_000_000]);
+  });
+
+  it('of a path may hold the user: %h, %u, %U and %%', () => {
+    const user = { name: 'alice', uid: 1000, gid: 100, home: '/home/alice', shell: '/bin/sh' };
+    assert.equal(expand('%h/x/%u/%U/%%u/%z%', user), '/home/alice/x/alice/1000/%u/%z%');
+    assert.equal(expand('%h', { ...user, home: '/home/%u' }), '/home/%u');
+  });
+});
+
+const PATHS = ['""', '"x"', '"./x"', '"~/x"', '"/a/../b"', '"%u/x"', '"/a\\u0000b"', '"/"', '1', 'true', '["/a"]'];
+const TIMES = ['"0s"', '""', '"1"', '"1w"', '"-1s"', '"1.5h"', '" 1h"', '"1h "', '"1h\\n"', '3600', 'true', '"366d"'];
+const WHOLE = ['1.5', '"1"', 'true', '-1', 'inf', 'nan', '[1]', '1979-05-27'];
+
+const BAD: readonly (readonly [table: string, key: string, values: readonly string[], fix: RegExp])[] = [
+  ['', 'secrets', PATHS, /must be an absolute path without "\.\."$/],
+  ['', 'context', ['""', '".."', '"a/b"', '".x"', '"a b"', '1', `"${'x'.repeat(65)}"`], /must be a context name$/],
+  ['', 'unenrolled', ['"Deny"', '""', 'true', '0'], /must be one of "deny", "allow", "enroll"$/],
+  ['', 'socket', PATHS, /must be an absolute path/],
+  ['', 'host_key', PATHS, /must be an absolute path/],
+  ['code', 'issuer', ['1', '"a\\nb"', `"${'x'.repeat(65)}"`], /must be at most 64 printable characters$/],
+  ['code', 'digits', [...WHOLE, '5', '9'], /must be one of 6, 7, 8$/],
+  ['code', 'period', [...WHOLE, '14', '301'], /must be a whole number from 15 to 300$/],
+  ['code', 'algorithm', ['"sha1"', '"MD5"', '1'], /must be one of "SHA1", "SHA256", "SHA512"$/],
+  ['policy', 'window', [...WHOLE, '11'], /must be a whole number from 0 to 10$/],
+  ['policy', 'budget', [...WHOLE, '0', '101'], /must be a whole number from 1 to 100$/],
+  ['policy', 'refill', TIMES, /must be a time such as "60s", "5m" or "1h", from "1s" to "365d"$/],
+  ['gate', 'tries', [...WHOLE, '0', '11'], /must be a whole number from 1 to 10$/],
+  ['gate', 'timeout', [...TIMES, '"30d"'], /must be a time such as "60s", "5m" or "1h", from "1s" to "1d"$/],
+  ['gate', 'same_connection', ['1', '"true"', '"yes"'], /must be true or false$/],
+  ['gate', 'trust', ['"1h"', '0', 'false'], /must be "0s"/],
+  ['store', 'url', ['""', '"sqlite:"', '"sqlite:x"', '"sqlite:/a/../b"', '"sqlite:/a\\u0000b"', '"mysql://x"', '1'], /must be "sqlite:/],
+  ['audit', 'file', PATHS, /must be an absolute path/],
+  ['audit', 'journal', ['0', '"no"'], /must be true or false$/],
+];
+
+describe('a bad value', () => {
+  for (const [table, key, values, fix] of BAD) {
+    const name = table === '' ? key : `${table}.${key}`;
+    it(`of ${name} is told with its line, what it should be, and the default`, () => {
+      for (const value of values) {
+        const header = table === '' ? '' : `[${table}]`;
+        const { message, hint } = refusal(`# a comment\n${header}\n  ${key} = ${value}\n`);
+        assert.ok(message.startsWith(`3: ${name} must be `), `${value}: ${message}`);
+        assert.match(message, fix);
+        assert.ok(hint.startsWith(`the default is ${key} = `), hint);
+      }
+    });
+  }
+});

@@ -1,0 +1,107 @@
+/** Being somebody else for a while and for good, each in a process of its own. */
+import assert from 'node:assert/strict';
+import * as path from 'node:path';
+import { before, describe, it } from 'node:test';
+import { ROOT, run, type Ran } from '../support/process.ts';
+import { addUser, lacks, must, runAs, serviceUser, type TestUser } from '../support/world.ts';
+
+const SOURCE = path.join(ROOT, 'src/system/privileges.ts');
+const IDENTITY = `const identity = () => JSON.stringify([process.getuid(), process.geteuid(), process.getgid(), process.getegid(), [...new Set(process.getgroups())].sort()]);`;
+
+function program(body: string): string[] {
+  const code = `import { asUser, becomeForGood } from ${JSON.stringify(SOURCE)};
+    import { readFileSync, existsSync } from 'node:fs';
+    ${IDENTITY}
+    ${body}`;
+  return [process.execPath, '--input-type=module', '--eval', code];
+}
+
+describe('privileges are given up as asked', { skip: lacks({ root: true, programs: ['setpriv'] }) }, () => {
+  let service: TestUser;
+  let user: TestUser;
+
+  before(() => {
+    service = serviceUser();
+    user = addUser();
+    // A group besides the own one, which must not come along.
+    must(['usermod', '--append', '--groups', 'adm', user.name]);
+  });
+
+  const asRoot = async (body: string): Promise<Ran> => await run(program(body));
+
+  it('leaves no way back: every id is the new one, and root is out of reach', async () => {
+    const { stdout, stderr } = await asRoot(`
+      becomeForGood(${JSON.stringify(service)});
+      const tried = (action) => { try { action(); return 'done'; } catch (error) { return error.code; } };
+      console.log(JSON.stringify([
+        tried(() => process.setuid(0)), tried(() => process.seteuid(0)), tried(() => process.setgid(0)),
+        tried(() => process.setegid(0)), tried(() => process.setgroups([0])), tried(() => readFileSync('/etc/shadow')),
+      ]));
+      console.log(readFileSync('/proc/self/status', 'latin1'));`);
+    assert.deepEqual(JSON.parse(stdout.split('\n')[0] ?? ''), [...Array<string>(5).fill('EPERM'), 'EACCES'], stderr);
+    const [uid, gid] = [String(service.uid), String(service.gid)];
+    assert.match(stdout, new RegExp(`^Uid:\\t${uid}\\t${uid}\\t${uid}\\t${uid}$`, 'm'));
+    assert.match(stdout, new RegExp(`^Gid:\\t${gid}\\t${gid}\\t${gid}\\t${gid}$`, 'm'));
+    assert.match(stdout, new RegExp(`^Groups:\\t${gid} *$`, 'm'));
+    assert.match(stdout, /^CapPrm:\t0+$/m);
+    assert.match(stdout, /^CapEff:\t0+$/m);
+  });
+
+  it('gives up root as sudo starts it too: the real uid is the caller, only the effective one is root', async () => {
+    const { stdout, stderr } = await run([
+      'python3',
+      '-c',
+      `import os, sys; os.setresuid(${String(user.uid)}, 0, 0); os.execv(sys.argv[1], sys.argv[1:])`,
+      ...program(`becomeForGood(${JSON.stringify(service)}); console.log(readFileSync('/proc/self/status', 'latin1'));`),
+    ]);
+    const uid = String(service.uid);
+    assert.match(stdout, new RegExp(`^Uid:\\t${uid}\\t${uid}\\t${uid}\\t${uid}$`, 'm'), stderr);
+  });
+
+  it('refuses to become root for good, and to become anybody without root', async () => {
+    const root = { name: 'root', uid: 0, gid: 0 };
+    const { code, stderr } = await asRoot(`becomeForGood(${JSON.stringify(root)});`);
+    assert.equal(code, 1);
+    assert.match(stderr, /could not become root for good/);
+    const other = await runAs(user, program(`becomeForGood(${JSON.stringify(service)});`));
+    assert.equal(other.code, 1);
+  });
+
+  it('acts as a user with their groups, and comes back, also from what throws', async () => {
+    const { stdout } = await asRoot(`
+      const was = identity();
+      const during = await asUser(${JSON.stringify(user)}, async () => {
+        await null;
+        try { readFileSync('/etc/shadow'); } catch (error) { console.log(error.code); }
+        return identity();
+      });
+      console.log(during);
+      console.log(identity() === was);
+      console.log(await asUser(${JSON.stringify(user)}, () => { throw new Error('inside'); }).catch((error) => error.message));
+      console.log(identity() === was);`);
+    const groups = must(['id', '-G', user.name]).trim().split(' ').map(Number);
+    const [shadow, during = '', ...rest] = stdout.trim().split('\n');
+    assert.equal(shadow, 'EACCES');
+    const [uid, euid, gid, egid, had] = JSON.parse(during) as [number, number, number, number, number[]];
+    assert.deepEqual({ uid, euid, gid, egid }, { uid: 0, euid: user.uid, gid: 0, egid: user.gid });
+    assert.deepEqual(new Set(had), new Set(groups));
+    assert.deepEqual(rest, ['true', 'inside', 'true']);
+  });
+
+  it('comes back when the user could not become', async () => {
+    const nobody = { name: 'nobody-of-that-name', uid: user.uid, gid: -5 };
+    const { stdout } = await asRoot(`
+      const was = identity();
+      console.log(await asUser(${JSON.stringify(nobody)}, () => 'acted').catch(() => 'refused'));
+      console.log(identity() === was);`);
+    assert.equal(stdout, 'refused\ntrue\n');
+  });
+
+  it('acts as nobody but oneself without root', async () => {
+    const self = await runAs(user, program(`console.log(await asUser(${JSON.stringify(user)}, () => 'myself'));`));
+    assert.equal(self.stdout, 'myself\n');
+    const other = await runAs(user, program(`await asUser(${JSON.stringify(service)}, () => console.log('acted'));`));
+    assert.equal(other.stdout, '');
+    assert.match(other.stderr, /only root can act as notp/);
+  });
+});

@@ -1,0 +1,59 @@
+/** Users come from the passwd database and from nowhere else. */
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { clientAddress } from '../../src/system/ssh-session.ts';
+import { isRoot, realUid, realUser, userByName, userByUid } from '../../src/system/users.ts';
+import { lacks, must } from '../support/world.ts';
+
+describe('a user', () => {
+  it('is found by name and by uid, as getent(1) finds them', () => {
+    const root = userByName('root');
+    assert.deepEqual(root, userByUid(0));
+    const [name, , uid, gid, , home, shell] = must(['getent', 'passwd', 'root']).trim().split(':');
+    assert.deepEqual(root, { name, uid: Number(uid), gid: Number(gid), home, shell });
+  });
+
+  for (const name of ['', '0', '00', '+0', '../elsewhere/evil', '-h', 'root\n', 'root:x', 'no-such-user-here', 'x'.repeat(300)]) {
+    it(`is not found by ${JSON.stringify(name.slice(0, 20))}`, () => {
+      assert.equal(userByName(name), undefined);
+    });
+  }
+
+  it('is an error where the uid has no entry', () => {
+    assert.throws(() => userByUid(4_000_000_000), { code: 'failed', message: /uid 4000000000 has no entry/ });
+  });
+
+  it('who runs this is told by the kernel, not by the environment', () => {
+    const before = { HOME: process.env['HOME'], USER: process.env['USER'], LOGNAME: process.env['LOGNAME'] };
+    Object.assign(process.env, { HOME: '/evil', USER: 'mallory', LOGNAME: 'mallory' });
+    try {
+      assert.equal(realUser().uid, process.getuid?.());
+      assert.notEqual(realUser().home, '/evil');
+      assert.equal(realUser().name, must(['id', '-un']).trim());
+    } finally {
+      for (const [key, value] of Object.entries(before)) {
+        if (value === undefined) delete process.env[key];
+        else process.env[key] = value;
+      }
+    }
+  });
+
+  it('is root or not by the effective uid', { skip: lacks({ root: true }) }, () => {
+    assert.equal(realUid(), 0);
+    assert.equal(isRoot(), true);
+    process.seteuid?.(12_345);
+    try {
+      assert.equal(isRoot(), false);
+      assert.equal(realUid(), 0);
+    } finally {
+      process.seteuid?.(0);
+    }
+  });
+});
+
+describe('the SSH session', () => {
+  it('has the address that sshd tells', () => {
+    assert.equal(clientAddress({ SSH_CONNECTION: '2001:db8::1 51234 10.0.0.1 22' }), '2001:db8::1');
+    assert.equal(clientAddress({}), undefined);
+  });
+});

@@ -1,0 +1,194 @@
+/** The decision, case by case: which code is accepted when, and what a refusal says. */
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { Proof } from '../../src/otp/proof.ts';
+import { attempt, code, EMPTY, FRESH, NOW, NOW_MS, POLICY, recovery, RECOVERY, sequence, two, word, WRONG } from './world.ts';
+
+/** What becomes of the codes of five steps around now, with this window. */
+function within(window: number): string[] {
+  const policy = { ...POLICY, window };
+  return [-2, -1, 0, 1, 2].map((offset) => word(attempt(FRESH, code(NOW + offset), { policy }).verdict));
+}
+
+describe('a code', () => {
+  for (const offset of [-1, 0, 1]) {
+    it(`of step ${offset} is accepted, and the verdict says how far off it was`, () => {
+      const { verdict, next } = attempt(FRESH, code(NOW + offset));
+      assert.deepEqual(verdict, { result: 'accepted', method: 'totp', stepOffset: offset });
+      assert.equal(next.lastStep, NOW + offset);
+      assert.equal(next.spent, FRESH.spent);
+    });
+  }
+
+  for (const offset of [-3, -2, 2, 3]) {
+    it(`of step ${offset} is outside the window`, () => {
+      assert.equal(word(attempt(FRESH, code(NOW + offset)).verdict), 'wrong_code');
+    });
+  }
+
+  it('counts in as many steps as the window has', () => {
+    assert.deepEqual(within(0), ['wrong_code', 'wrong_code', 'totp', 'wrong_code', 'wrong_code']);
+    assert.deepEqual(within(2), ['totp', 'totp', 'totp', 'totp', 'totp']);
+  });
+
+  it('is accepted in the first and the last millisecond of its step', () => {
+    const policy = { ...POLICY, window: 0 };
+    const at = (nowMs: number): string => word(attempt(FRESH, code(NOW), { nowMs, policy }).verdict);
+    const first = NOW * 30_000;
+    assert.deepEqual([first - 1, first, first + 29_999, first + 30_000].map(at), ['wrong_code', 'totp', 'totp', 'wrong_code']);
+  });
+
+  it('is accepted once', () => {
+    assert.deepEqual(sequence(FRESH, [code(NOW), code(NOW), code(NOW)]).words, ['totp', 'replayed', 'replayed']);
+  });
+
+  it('is refused after a newer one was accepted, even where it was never used', () => {
+    assert.deepEqual(sequence(FRESH, [code(NOW), code(NOW - 1), code(NOW + 1), code(NOW)]).words, ['totp', 'replayed', 'totp', 'replayed']);
+  });
+
+  it('that was used is told when the next one comes', () => {
+    const { next } = attempt(FRESH, code(NOW));
+    const { verdict } = attempt(next, code(NOW));
+    assert.deepEqual(verdict, { result: 'refused', reason: 'replayed', waitSeconds: 15 });
+  });
+
+  it('of the next step that was used asks for a longer wait', () => {
+    const { next } = attempt(FRESH, code(NOW + 1));
+    assert.deepEqual(attempt(next, code(NOW)).verdict, { result: 'refused', reason: 'replayed', waitSeconds: 45 });
+  });
+});
+
+describe('an empty budget', () => {
+  it('makes a right and a wrong code look the same', () => {
+    for (const proof of [code(NOW), WRONG, code(NOW - 1), code(NOW + 9)]) {
+      assert.deepEqual(attempt(EMPTY, proof), attempt(EMPTY, WRONG));
+      assert.equal(word(attempt(EMPTY, proof).verdict), 'step_up_required');
+    }
+  });
+
+  it('hides whether the passphrase was right', () => {
+    for (const proof of [WRONG, code(NOW), two(NOW - 1, NOW + 1), { kind: 'recovery', code: 'A'.repeat(13) } as const]) {
+      const opened = attempt(EMPTY, proof.kind === 'code' ? code(NOW) : proof);
+      assert.deepEqual(attempt(EMPTY, proof, { opened: false }), opened);
+    }
+  });
+
+  it('is no lock: two consecutive codes log in, and so does a recovery code', () => {
+    assert.equal(word(attempt(EMPTY, two(NOW - 1, NOW)).verdict), 'step_up');
+    assert.equal(word(attempt(EMPTY, two(NOW, NOW + 1)).verdict), 'step_up');
+    assert.equal(word(attempt(EMPTY, recovery(0)).verdict), 'recovery');
+  });
+});
+
+describe('two codes', () => {
+  it('move the last accepted step to the second, and say how far off that was', () => {
+    const { verdict, next } = attempt(EMPTY, two(NOW - 1, NOW));
+    assert.deepEqual(verdict, { result: 'accepted', method: 'step_up', stepOffset: 0 });
+    assert.equal(next.lastStep, NOW);
+  });
+
+  it('log in with budget left too', () => {
+    assert.equal(word(attempt(FRESH, two(NOW - 1, NOW)).verdict), 'step_up');
+  });
+
+  const refused: readonly (readonly [what: string, proof: Proof])[] = [
+    ['in the wrong order', two(NOW, NOW - 1)],
+    ['not consecutive', two(NOW - 1, NOW + 1)],
+    ['the same twice', two(NOW, NOW)],
+    ['the first before the window', two(NOW - 2, NOW - 1)],
+    ['the second after the window', two(NOW + 1, NOW + 2)],
+    ['both outside the window', two(NOW + 5, NOW + 6)],
+    ['only the first right', { ...two(NOW, NOW + 1), second: '000000' } as Proof],
+    ['only the second right', { ...two(NOW, NOW + 1), first: '000000' } as Proof],
+  ];
+  for (const [what, proof] of refused) {
+    it(`are refused: ${what}`, () => {
+      assert.equal(word(attempt(EMPTY, proof).verdict), 'wrong_code');
+      assert.equal(word(attempt(FRESH, proof).verdict), 'wrong_code');
+    });
+  }
+
+  it('work once, and no part of them works again', () => {
+    const wide = { policy: { ...POLICY, window: 2 } };
+    const { words } = sequence(FRESH, [two(NOW - 1, NOW), two(NOW - 1, NOW), code(NOW), code(NOW - 1), two(NOW, NOW + 1)], wide);
+    assert.deepEqual(words, ['step_up', 'replayed', 'replayed', 'replayed', 'replayed']);
+  });
+
+  it('must both be later than the last accepted step', () => {
+    assert.deepEqual(sequence(FRESH, [code(NOW - 1), two(NOW - 1, NOW), two(NOW, NOW + 1)]).words, ['totp', 'replayed', 'step_up']);
+  });
+
+  it('have two steps to stand on where the window is 0', () => {
+    const policy = { ...POLICY, window: 0 };
+    assert.equal(word(attempt(EMPTY, two(NOW - 1, NOW), { policy }).verdict), 'step_up');
+    assert.equal(word(attempt(EMPTY, two(NOW - 2, NOW - 1), { policy }).verdict), 'wrong_code');
+  });
+});
+
+describe('a recovery code', () => {
+  it('works once each, in any order, and leaves the steps alone', () => {
+    const { words, state } = sequence(FRESH, [recovery(2), recovery(0), recovery(2), recovery(1), recovery(1)]);
+    assert.deepEqual(words, ['recovery', 'recovery', 'replayed', 'recovery', 'replayed']);
+    assert.equal(state.spent, '111');
+    assert.equal(state.lastStep, -1);
+  });
+
+  it('says nothing of a step', () => {
+    assert.deepEqual(attempt(FRESH, recovery(1)).verdict, { result: 'accepted', method: 'recovery' });
+    assert.equal(attempt(FRESH, recovery(1)).next.spent, '010');
+  });
+
+  it('that is none of ours is a wrong code', () => {
+    assert.equal(word(attempt(FRESH, { kind: 'recovery', code: `${RECOVERY[0]?.slice(0, 12)}9` }).verdict), 'wrong_code');
+  });
+
+  it('of which the state knows nothing is refused', () => {
+    assert.equal(word(attempt({ ...FRESH, spent: '' }, recovery(0)).verdict), 'replayed');
+  });
+});
+
+describe('a wrong passphrase', () => {
+  it('refuses every proof, says so, and leaves steps and recovery codes unused', () => {
+    for (const proof of [code(NOW), two(NOW, NOW + 1), recovery(0), WRONG]) {
+      const { verdict, next } = attempt(FRESH, proof, { opened: false });
+      assert.deepEqual(verdict, { result: 'refused', reason: 'wrong_passphrase' });
+      assert.deepEqual({ ...next, bucket: FRESH.bucket }, FRESH);
+    }
+  });
+});
+
+describe('a clock that was set', () => {
+  const { next: used } = attempt(FRESH, code(NOW));
+
+  it('back lets no used code in, and the record says how far behind it is', () => {
+    const nowMs = NOW_MS - 100 * 30_000;
+    const { verdict, next } = attempt(used, code(NOW - 100), { nowMs });
+    assert.deepEqual(verdict, {
+      result: 'refused',
+      reason: 'replayed',
+      waitSeconds: 100 * 30 + 15,
+      detail: 'the clock is 99 steps behind the last accepted code',
+    });
+    assert.equal(next.lastStep, NOW);
+    assert.match((attempt(used, WRONG, { nowMs }).verdict as { detail: string }).detail, /99 steps behind/);
+  });
+
+  it('back by no more than the window is not worth a word', () => {
+    assert.equal('detail' in attempt(used, WRONG, { nowMs: NOW_MS - 30_000 }).verdict, false);
+    assert.equal('detail' in attempt(used, WRONG, { nowMs: NOW_MS - 2 * 30_000 }).verdict, true);
+  });
+
+  it('back leaves recovery codes working', () => {
+    assert.equal(word(attempt(used, recovery(0), { nowMs: 0 }).verdict), 'recovery');
+  });
+
+  it('forward accepts the codes of that time', () => {
+    const nowMs = NOW_MS + 1000 * 30_000;
+    assert.equal(word(attempt(used, code(NOW + 1000), { nowMs }).verdict), 'totp');
+    assert.equal(word(attempt(used, code(NOW + 1), { nowMs }).verdict), 'wrong_code');
+  });
+
+  it('to 1970 asks for no step before the first', () => {
+    assert.deepEqual(attempt(FRESH, code(0), { nowMs: 0 }).verdict, { result: 'accepted', method: 'totp', stepOffset: 0 });
+  });
+});

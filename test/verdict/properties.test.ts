@@ -1,0 +1,155 @@
+/** What holds of the decision whatever is typed and however the clock goes. */
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import * as fc from 'fast-check';
+import type { Proof } from '../../src/otp/proof.ts';
+import type { Decision, LoginState, Policy } from '../../src/verdict/decide.ts';
+import { attempt, code, FRESH, HOUR_MS, NOW_MS, recovery, RECOVERY, two, WRONG } from './world.ts';
+
+/** One try: what is typed, relative to the clock, and how far the clock moved before it. */
+interface Try {
+  readonly kind: 'code' | 'two' | 'recovery' | 'wrong' | 'wrong_passphrase';
+  readonly offset: number;
+  readonly movedMs: number;
+}
+
+interface Step {
+  readonly nowMs: number;
+  readonly proof: Proof;
+  readonly opened: boolean;
+  readonly before: LoginState;
+  readonly decision: Decision;
+}
+
+const POLICIES: fc.Arbitrary<Policy> = fc.record({
+  window: fc.integer({ min: 0, max: 3 }),
+  budget: fc.integer({ min: 1, max: 6 }),
+  refillMs: fc.constantFrom(60_000, 600_000, HOUR_MS),
+});
+
+function tries(movedMs: fc.Arbitrary<number>): fc.Arbitrary<Try[]> {
+  const kind = fc.constantFrom<Try['kind'][]>('code', 'code', 'two', 'recovery', 'wrong', 'wrong', 'wrong_passphrase');
+  return fc.array(fc.record({ kind, offset: fc.integer({ min: -3, max: 3 }), movedMs }), { minLength: 1, maxLength: 40 });
+}
+
+const ANY_CLOCK = tries(fc.integer({ min: -200_000, max: 200_000 }));
+const FORWARD_CLOCK = tries(fc.nat(200_000));
+
+function proofOf({ kind, offset }: Try, nowMs: number): Proof {
+  const step = Math.floor(nowMs / 30_000) + offset;
+  switch (kind) {
+    case 'code':
+    case 'wrong_passphrase':
+      return code(step);
+    case 'two':
+      return two(step, step + 1);
+    case 'recovery':
+      return recovery(Math.abs(offset) % RECOVERY.length);
+    case 'wrong':
+      return WRONG;
+  }
+}
+
+function play(all: readonly Try[], policy: Policy): Step[] {
+  let state: LoginState = { ...FRESH, bucket: { tokens: policy.budget, asOfMs: NOW_MS } };
+  let nowMs = NOW_MS;
+  return all.map((each) => {
+    nowMs += each.movedMs;
+    const proof = proofOf(each, nowMs);
+    const opened = each.kind !== 'wrong_passphrase';
+    const decision = attempt(state, proof, { nowMs, policy, opened });
+    const step = { nowMs, proof, opened, before: state, decision };
+    state = decision.next;
+    return step;
+  });
+}
+
+function always(all: fc.Arbitrary<Try[]>, holds: (steps: readonly Step[], policy: Policy) => void): void {
+  fc.assert(
+    fc.property(all, POLICIES, (each, policy) => {
+      holds(play(each, policy), policy);
+    }),
+    { numRuns: 150 },
+  );
+}
+
+const accepted = (steps: readonly Step[]): Step[] => steps.filter(({ decision }) => decision.verdict.result === 'accepted');
+
+describe('whatever is typed, and however the clock goes', () => {
+  it('no step is accepted twice', () => {
+    always(ANY_CLOCK, (steps) => {
+      const used = accepted(steps).flatMap(({ proof, decision: { next } }) => {
+        if (proof.kind === 'recovery') return [];
+        return proof.kind === 'code' ? [next.lastStep] : [next.lastStep - 1, next.lastStep];
+      });
+      assert.equal(new Set(used).size, used.length);
+    });
+  });
+
+  it('the last accepted step grows with each accepted code, and else stays', () => {
+    always(ANY_CLOCK, (steps) => {
+      for (const { proof, before, decision } of steps) {
+        const grew = decision.next.lastStep > before.lastStep;
+        assert.equal(grew, decision.verdict.result === 'accepted' && proof.kind !== 'recovery');
+        if (!grew) assert.equal(decision.next.lastStep, before.lastStep);
+      }
+    });
+  });
+
+  it('an accepted code is of a step inside the window', () => {
+    always(ANY_CLOCK, (steps, policy) => {
+      for (const { proof, decision, nowMs } of accepted(steps)) {
+        if (proof.kind === 'recovery') continue;
+        const { stepOffset = NaN } = decision.verdict as { stepOffset?: number };
+        assert.ok(Math.abs(stepOffset) <= (proof.kind === 'two_codes' ? Math.max(1, policy.window) : policy.window));
+        assert.equal(decision.next.lastStep, Math.floor(nowMs / 30_000) + stepOffset);
+      }
+    });
+  });
+
+  it('the tokens stay between none and the budget', () => {
+    always(ANY_CLOCK, (steps, { budget }) => {
+      for (const { decision } of steps) assert.ok(decision.next.bucket.tokens >= 0 && decision.next.bucket.tokens <= budget);
+    });
+  });
+
+  it('each recovery code is accepted once at most', () => {
+    always(ANY_CLOCK, (steps) => {
+      const used = accepted(steps).flatMap(({ proof }) => (proof.kind === 'recovery' ? [proof.code] : []));
+      assert.equal(new Set(used).size, used.length);
+      const spent = steps.at(-1)?.decision.next.spent ?? '';
+      assert.equal(spent.replaceAll('0', '').length, used.length);
+    });
+  });
+
+  it('nothing is accepted with a wrong passphrase, and a refusal spends no recovery code', () => {
+    always(ANY_CLOCK, (steps) => {
+      for (const { opened, decision, before } of steps) {
+        if (!opened) assert.equal(decision.verdict.result, 'refused');
+        if (decision.verdict.result === 'refused') assert.equal(decision.next.spent, before.spent);
+      }
+    });
+  });
+});
+
+describe('as long as the clock goes forward', () => {
+  it('never more wrong single codes are judged than the budget and what has been refilled', () => {
+    always(FORWARD_CLOCK, (steps, { budget, refillMs }) => {
+      let judged = 0;
+      for (const { proof, decision, nowMs } of steps) {
+        const { verdict } = decision;
+        if (proof.kind === 'code' && verdict.result === 'refused' && verdict.reason !== 'step_up_required') judged++;
+        assert.ok(judged <= budget + (nowMs - NOW_MS) / refillMs + 1e-6, `${judged} were judged`);
+      }
+    });
+  });
+
+  it('two fresh consecutive codes log in, whatever was tried before: nobody can lock the owner out', () => {
+    always(FORWARD_CLOCK, (steps, policy) => {
+      const { decision, nowMs } = steps.at(-1) ?? assert.fail('no step');
+      const later = Math.max(nowMs, (decision.next.lastStep + 2) * 30_000);
+      const now = Math.floor(later / 30_000);
+      assert.equal(attempt(decision.next, two(now - 1, now), { nowMs: later, policy }).verdict.result, 'accepted');
+    });
+  });
+});

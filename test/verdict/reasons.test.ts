@@ -1,0 +1,26 @@
+/** Every reason is worded for a person, in one style. */
+import assert from 'node:assert/strict';
+import { it } from 'node:test';
+import { WORDING, type Reason } from '../../src/verdict/reasons.ts';
+
+/** The stable words that scripts and the log rely on. */
+const REASONS: readonly Reason[] = [
+  ...(['wrong_code', 'replayed', 'wrong_passphrase', 'step_up_required', 'not_enrolled', 'revoked', 'stale_enrolment'] as const),
+  ...(['bad_secret_file', 'no_proof', 'timeout', 'store_unavailable', 'audit_unavailable', 'not_permitted', 'bad_configuration'] as const),
+];
+
+it('the reasons are the ones that were promised', () => {
+  assert.deepEqual(Object.keys(WORDING).toSorted(), REASONS.toSorted());
+});
+
+for (const reason of REASONS) {
+  it(`${reason} is told in lower case, without a full stop, with a hint`, () => {
+    const { message, hint } = WORDING[reason];
+    for (const text of [message, hint]) assert.match(text, /^[a-z][^A-Z\n]{6,118}[^.\s!]$/);
+    assert.notEqual(message, hint);
+  });
+}
+
+it('a refused code is told in the same words whether it was a code, two codes or a recovery code', () => {
+  assert.doesNotMatch(WORDING.wrong_code.message, /recovery|two|passphrase/);
+});
