@@ -2,13 +2,16 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { NotpError } from './error.ts';
 import { ALGORITHMS, DIGITS, MAX_PERIOD_SECONDS, MIN_PERIOD_SECONDS, type Algorithm, type Digits } from './otp/code.ts';
-import { MAX_RECOVERY_CODES } from './otp/recovery.ts';
+import { MAX_RECOVERY_CODES, RECOVERY_CODES } from './otp/recovery.ts';
 import { DEFAULT_CONFIG_FILE, readConfig, type Config } from './system/config.ts';
 import { printResult, say, sayError } from './system/printer.ts';
 import type { EnrollOptions } from './commands/enroll.ts';
 import type { QrStyle } from './commands/qr.ts';
 
 export const VERSION = '0.1.0';
+
+/** The other name of the program, under which it is `enroll` with the user as first word. */
+const NOTP_ENROLL = 'notp-enroll';
 
 /** What the process was started with. */
 export interface Surroundings {
@@ -80,9 +83,10 @@ function commandTree(surroundings: Surroundings, finish: (code: number) => void)
     })
     .addHelpText(
       'after',
-      '\nExit codes: 0 accepted or done, 1 refused, 2 wrong usage, 3 could not decide.\nSee notp(1), and README.md for how sshd and PAM call it.',
+      '\nExit codes: 0 accepted or done, 1 refused, 2 wrong usage, 3 could not decide.\nREADME.md tells how sshd and PAM call it, and what to do about each refusal.',
     );
-  addEnroll(program, surroundings, finish);
+  addEnroll(program.command('enroll').argument('[context]', CONTEXT), surroundings, finish);
+  addNotpEnroll(program, surroundings, finish);
   addVerify(program, surroundings, finish);
   addAudit(program, finish);
   addHostKey(program, surroundings, finish);
@@ -90,10 +94,21 @@ function commandTree(surroundings: Surroundings, finish: (code: number) => void)
   return program;
 }
 
-function addEnroll(program: Command, { now }: Surroundings, finish: (code: number) => void): void {
-  const enroll = common(program.command('enroll'))
+const CONTEXT = 'name of the secret (default: the context of logins)';
+
+/** `notp-enroll alice`: what administrators call. The user stands first; with --user, or alone, it is `notp enroll`. */
+function addNotpEnroll(program: Command, surroundings: Surroundings, finish: (code: number) => void): void {
+  const command = program
+    .command(NOTP_ENROLL, { hidden: true })
+    .configureHelp({ commandUsage: () => 'notp-enroll [options] [user] [context]' })
+    .argument('[user]', 'whose login; somebody else needs root (default: yourself)')
+    .argument('[context]', CONTEXT);
+  addEnroll(command, surroundings, finish);
+}
+
+function addEnroll(command: Command, { now }: Surroundings, finish: (code: number) => void): void {
+  const enroll = common(command)
     .description('make a new secret for a login: show it as QR code, confirm it with a code, seal and register it')
-    .argument('[context]', 'name of the secret (default: the context of logins)')
     .option('--user <name>', 'whose login; somebody else needs root')
     .addOption(
       new Option('--seal <kind>', 'how to seal it (default: host for root, passphrase for everybody else)').choices(['host', 'passphrase']),
@@ -103,11 +118,11 @@ function addEnroll(program: Command, { now }: Surroundings, finish: (code: numbe
     .option('--digits <n>', 'digits of a code: 6, 7 or 8', digits)
     .option('--period <seconds>', 'seconds that a code is shown', wholeNumber(MIN_PERIOD_SECONDS, MAX_PERIOD_SECONDS))
     .addOption(new Option('--algorithm <name>', 'hash of the codes').choices(ALGORITHMS))
-    .option('--recovery <n>', 'number of recovery codes', wholeNumber(0, MAX_RECOVERY_CODES), 10)
+    .option('--recovery <n>', 'number of recovery codes', wholeNumber(0, MAX_RECOVERY_CODES), RECOVERY_CODES)
     .option('--replace', 'replace an enrolment that is there; it works until the new one is confirmed')
     .option('--no-confirm', 'do not ask for a code of the new secret')
     .addOption(
-      new Option('--qr <style>', 'how to draw the QR code (default: unicode; none with --json)').choices([
+      new Option('--qr <style>', 'how to draw the QR code (default: unicode on a terminal, else ascii; none with --json)').choices([
         'unicode',
         'ansi',
         'ascii',
@@ -119,19 +134,22 @@ function addEnroll(program: Command, { now }: Surroundings, finish: (code: numbe
     .option('--json', 'print one JSON object')
     .addHelpText(
       'after',
-      '\nExamples:\n  notp enroll                     your own login, sealed by a passphrase\n  sudo notp-enroll --user alice   the login of alice, sealed by this host',
+      '\nExamples:\n  notp enroll              your own login, sealed by a passphrase\n  sudo notp-enroll alice   the login of alice, sealed by this host',
     );
-  enroll.action(async (context: string | undefined, flags: EnrollFlags) => {
+  enroll.action(async () => {
+    const { user, ...flags } = enroll.opts<EnrollFlags>();
+    const words: (string | undefined)[] = enroll.name() === NOTP_ENROLL && user === undefined ? enroll.args : [user, ...enroll.args];
+    if (words.length > 2) throw new NotpError('usage', 'too many arguments', 'see --help');
     const config = configOf(flags);
-    const command = await import('./commands/enroll.ts');
-    finish(await command.enroll(config, await enrollOptions(context, flags, config), now));
+    const { enroll: run } = await import('./commands/enroll.ts');
+    finish(await run(config, await enrollOptions(words, flags, config), now));
   });
 }
 
-async function enrollOptions(context: string | undefined, flags: EnrollFlags, config: Config): Promise<EnrollOptions> {
+async function enrollOptions([user, context]: readonly (string | undefined)[], flags: EnrollFlags, config: Config): Promise<EnrollOptions> {
   const { hostname } = await import('node:os');
   const { realUser } = await import('./system/users.ts');
-  const { user, seal, recovery, confirm, qr, qrFile, passphraseFile } = flags;
+  const { seal, recovery, confirm, qr, qrFile, passphraseFile } = flags;
   return {
     ...{ user, seal, recovery, confirm, qr, qrFile, passphraseFile },
     context: context ?? config.context,
@@ -167,7 +185,7 @@ function addAudit(program: Command, finish: (code: number) => void): void {
   common(program.command('audit'))
     .description('print the last records of the audit log, one JSON object a line')
     .option('-n, --lines <n>', 'how many', wholeNumber(1, 10_000), 20)
-    .option('--json', 'as it is always')
+    .option('--json', 'the same: it is JSON always')
     .action(async (flags: AuditFlags) => {
       const command = await import('./commands/audit.ts');
       finish(await command.audit(configOf(flags), { lines: flags.lines }));

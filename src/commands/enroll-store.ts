@@ -1,12 +1,10 @@
 /** The steps by which a new sealed file takes its place, in the order that loses nothing; see verifier/registrar.ts. */
-import { mkdirSync } from 'node:fs';
-import { errnoOf, messageOf, NotpError } from '../error.ts';
+import { messageOf, NotpError } from '../error.ts';
 import type { Config } from '../system/config.ts';
 import { asUser } from '../system/privileges.ts';
-import { checkedFrom, secretsFolder } from '../system/secrets.ts';
-import { checkFolders, draft, type Draft } from '../system/trusted.ts';
+import { findSealed, type Found } from '../system/secrets.ts';
+import { draft } from '../system/trusted.ts';
 import type { User } from '../system/users.ts';
-import type { Policy } from '../verdict/decide.ts';
 import { abandon, begin, complete, type NewEnrolment } from '../verifier/registrar.ts';
 import type { State, StatePlace } from '../verifier/state.ts';
 
@@ -17,7 +15,6 @@ export interface ToStore extends NewEnrolment {
   readonly state: State;
   readonly file: string;
   readonly bytes: Uint8Array;
-  readonly policy: Policy;
   readonly now: () => number;
 }
 
@@ -28,16 +25,18 @@ export interface ToStore extends NewEnrolment {
 export async function store(what: ToStore, hand: () => void): Promise<void> {
   const { user, place, state } = what;
   const asOwner = <T>(action: () => Promise<T>): Promise<T> => asUser(place.owner, action);
-  const written = await asUser(user, () => newDraft(what));
+  const found = await asUser(user, () => findSealed(what.config, user, what.origin.context));
+  const written = await asUser(user, () => draft(what.file, what.bytes));
   try {
-    await asOwner(() => begin(state, what, what.policy, what.now()));
+    await asOwner(() => begin(state, what, idOf(found), what.now()));
   } catch (error) {
     await asUser(user, () => written.drop());
     throw error;
   }
   try {
     hand();
-    await asUser(user, () => written.put());
+    // Not surely on the disk: both files stay known, and the first login completes what is there.
+    if (!(await asUser(user, () => written.put()))) return;
   } catch (error) {
     await asUser(user, () => written.drop());
     await asOwner(() => abandon(state, what));
@@ -51,18 +50,6 @@ export async function store(what: ToStore, hand: () => void): Promise<void> {
   await asOwner(() => complete(state, what));
 }
 
-function newDraft({ config, user, file, bytes }: ToStore): Draft {
-  makeSecretsFolder(config, user);
-  return draft(file, bytes);
-}
-
-/** Makes the user's folder, 0700, where it is not there, and checks it as a login will. The caller acts as that user. */
-export function makeSecretsFolder(config: Config, user: User): void {
-  const folder = secretsFolder(config, user);
-  try {
-    mkdirSync(folder, { mode: 0o700 });
-  } catch (error) {
-    if (errnoOf(error) !== 'EEXIST') throw new NotpError('failed', messageOf(error), 'nothing was changed');
-  }
-  checkFolders(checkedFrom(folder, user), folder, user.uid);
+function idOf(found: Found): string | undefined {
+  return found.kind === 'sealed' ? found.file.id : undefined;
 }

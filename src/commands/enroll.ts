@@ -6,6 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { rmSync } from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
+import { isatty } from 'node:tty';
 import type { Origin } from '../audit/record.ts';
 import { messageOf, NotpError } from '../error.ts';
 import { matchingSteps, secretLength, stepAt, stepsAround, toBase32, type CodeParameters } from '../otp/code.ts';
@@ -21,13 +22,13 @@ import type { Config } from '../system/config.ts';
 import { openConversation, type Conversation } from '../system/conversation.ts';
 import { printResult, say, sayError, sayHint } from '../system/printer.ts';
 import { asUser } from '../system/privileges.ts';
-import { sealedPath } from '../system/secrets.ts';
+import { makeSecretsFolder, sealedPath } from '../system/secrets.ts';
 import { onEndingSignals } from '../system/signals.ts';
 import { writeNew } from '../system/trusted.ts';
 import { isRoot, realUid, realUser, userByName, type User } from '../system/users.ts';
 import { openState, statePlace, type State, type StatePlace } from '../verifier/state.ts';
 import { isRegistered } from '../verifier/registrar.ts';
-import { makeSecretsFolder, store } from './enroll-store.ts';
+import { store } from './enroll-store.ts';
 import { askNewPassphrase, passphraseFromFile } from './passphrase.ts';
 import { drawQr, qrImage, type QrStyle } from './qr.ts';
 
@@ -64,6 +65,9 @@ const CONFIRM_WINDOW = 1;
 /** The exit code is 0 when the enrolment is complete. */
 export async function enroll(config: Config, options: EnrollOptions, now: () => number): Promise<number> {
   const plan = planned(config, options, now);
+  await asUser(plan.user, () => {
+    makeSecretsFolder(config, plan.user);
+  });
   const state = await asUser(plan.place.owner, () => openForEnrolment(plan));
   const waiting = { deadlineMs: now() + PATIENCE_MS, interrupt: onEndingSignals() };
   const conversation = openConversation(waiting);
@@ -114,7 +118,7 @@ function planned(config: Config, options: EnrollOptions, now: () => number): Pla
   if (user === undefined)
     throw new NotpError('usage', `there is no user ${JSON.stringify(options.user)}`, 'getent passwd lists those there are');
   if (user.uid !== realUid() && !isRoot())
-    throw new NotpError('not_permitted', 'only root can enrol somebody else', `sudo notp-enroll --user ${user.name}`);
+    throw new NotpError('not_permitted', 'only root can enrol somebody else', `sudo notp-enroll ${user.name}`);
   const kind = options.seal ?? (isRoot() ? 'host' : 'passphrase');
   const place = statePlace(config, user);
   if (kind === 'host' && place.kind !== 'service') {
@@ -128,8 +132,7 @@ function planned(config: Config, options: EnrollOptions, now: () => number): Pla
   return { config, options, user, place, origin, sealKind: kind, file: sealedPath(config, user, context), now };
 }
 
-function openForEnrolment({ place, sealKind, config, user, now }: Plan): State {
-  if (place.kind === 'user') makeSecretsFolder(config, user);
+function openForEnrolment({ place, sealKind, config, now }: Plan): State {
   const state = openState(place, now, { create: true });
   if (state === undefined) throw new NotpError('store_unavailable', `${place.database} cannot be made`);
   if (sealKind === 'passphrase' || state.hostKey !== undefined) return state;
@@ -165,7 +168,7 @@ function newPayload({ options, config }: Plan): { payload: Payload; codes: strin
 
 /** The QR code, the key and the URI: the result on stdout, but beside JSON only what was asked for, on stderr. */
 function show({ options }: Plan, payload: Payload, uri: string): void {
-  const style = options.qr ?? (options.json ? 'none' : 'unicode');
+  const style = options.qr ?? (options.json ? 'none' : isatty(1) ? 'unicode' : 'ascii');
   const drawing = drawQr(uri, style);
   const text = `${drawing}\nKey: ${groupedKey(payload.secret)}\nURI: ${uri}\n\n`;
   if (!options.json) printResult(text);

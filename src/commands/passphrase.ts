@@ -32,7 +32,7 @@ export async function askNewPassphrase(conversation: Conversation): Promise<stri
   throw new NotpError('refused', 'the passphrases differ', 'nothing was changed; run the command again');
 }
 
-export async function askPassphrase(conversation: Conversation, question: string): Promise<string> {
+async function askPassphrase(conversation: Conversation, question: string): Promise<string> {
   const answer = await conversation.ask(question, { hidden: true });
   if ('line' in answer && answer.line !== '') return answer.line;
   throw new NotpError('refused', 'no passphrase was given', 'nothing was changed');

@@ -14,8 +14,9 @@ import { sayError, sayHint } from '../system/printer.ts';
 import { onEndingSignals } from '../system/signals.ts';
 import { clientAddress, sshConnection } from '../system/ssh-session.ts';
 import { realUser, type User } from '../system/users.ts';
-import { openVerifier, recordRefusal } from '../verifier/open.ts';
+import { openVerifier, recordRefusal, type OpenOptions } from '../verifier/open.ts';
 import type { Outcome, Verifier } from '../verifier/verifier.ts';
+import { enrollFirst, isToEnroll } from './enroll-first.ts';
 import { askOneLine, askUntilAccepted } from './questions.ts';
 import { isAccepted, sayRefused } from './refusal.ts';
 import { becomeShell, CODE_VARIABLES } from './shell.ts';
@@ -44,14 +45,23 @@ export async function gate(options: GateOptions): Promise<number> {
   } catch (error) {
     return tell(await recordRefusal({ config: undefined, origin, reason: 'bad_configuration', detail: messageOf(error) }, options.now));
   }
-  const verifier = await openVerifier({ config, user, origin: { ...origin, context: config.context }, now: options.now });
+  const judge = async (): Promise<Outcome> =>
+    await withVerifier({ config, user, origin: { ...origin, context: config.context }, now: options.now }, (verifier) =>
+      ask(verifier, config, options),
+    );
+  const first = await judge();
+  const outcome = isToEnroll(first, config) && (await enrollFirst(config, user, options.now)) ? await judge() : first;
+  if (!isAccepted(outcome)) return 1;
+  return becomeShell(user, { ...options, keyCommand: forcedByKey(user, options.environment) });
+}
+
+async function withVerifier(what: OpenOptions, work: (verifier: Verifier) => Promise<Outcome>): Promise<Outcome> {
+  const verifier = await openVerifier(what);
   try {
-    const outcome = await ask(verifier, config, options);
-    if (!isAccepted(outcome)) return 1;
+    return await work(verifier);
   } finally {
     verifier.close();
   }
-  return becomeShell(user, { ...options, keyCommand: forcedByKey(user, options.environment) });
 }
 
 async function ask(verifier: Verifier, config: Config, { environment, now }: GateOptions): Promise<Outcome> {

@@ -29,7 +29,7 @@ export interface PamOptions {
 }
 
 /** Refusals are answered at whole multiples of this, so that their time does not tell what was found. */
-const REFUSAL_GRID_MS = 500;
+const REFUSAL_GRID_MS = 1_000;
 const STDIN_TIMEOUT_MS = 60_000;
 
 /**
@@ -44,12 +44,21 @@ export function firstPass(environment: NodeJS.ProcessEnv): number {
 export async function pam(options: PamOptions): Promise<number> {
   const startMs = options.now();
   const name = options.environment['PAM_USER'] ?? '';
-  const user = userByName(name);
+  const user = lookUp(name);
   const { outcome, told } = await authenticate(options, user, originOf(options.environment, name, user));
   if (outcome.verdict.result === 'accepted') return 0;
   await untilGrid(startMs, options.now());
   if (!told) tellPam(refusalLine(shownToStranger(outcome.verdict, user, options.environment), outcome.ref));
   return 1;
+}
+
+/** A passwd database that does not answer is one that knows nobody: refused, and recorded. */
+function lookUp(name: string): User | undefined {
+  try {
+    return userByName(name);
+  } catch {
+    return undefined;
+  }
 }
 
 interface Answered {

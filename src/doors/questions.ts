@@ -3,9 +3,9 @@ import { parseProof, readings, type Reading } from '../otp/proof.ts';
 import type { Conversation } from '../system/conversation.ts';
 import type { Attempt, Outcome, Verifier } from '../verifier/verifier.ts';
 
-export const CODE_QUESTION = 'One-time code: ';
-export const TWO_CODES_QUESTION = 'Two consecutive codes: ';
-export const PASSPHRASE_QUESTION = 'Passphrase: ';
+const CODE_QUESTION = 'One-time code: ';
+const TWO_CODES_QUESTION = 'Two consecutive codes: ';
+const PASSPHRASE_QUESTION = 'Passphrase: ';
 
 /** What came of asking: readings, or the end of the conversation. */
 export type Asked = Pick<Attempt, 'readings' | 'timedOut'> & { readonly over: boolean; readonly machine: boolean };

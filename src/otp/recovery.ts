@@ -8,6 +8,8 @@ import { toBase32 } from './code.ts';
 export const RECOVERY_CHARACTERS = 13;
 /** Random bytes that one code is made of. */
 export const RECOVERY_BYTES = 9;
+/** How many an enrolment gives unless it is told otherwise. */
+export const RECOVERY_CODES = 10;
 export const MAX_RECOVERY_CODES = 32;
 const SALT_BYTES = 16;
 

@@ -8,7 +8,7 @@ import { messageOf, NotpError } from '../error.ts';
 import type { ChainHead, Connection, Enrolment, Store, Transaction } from './store.ts';
 
 /** How long a decision waits for the others' decisions before it is refused. */
-export const BUSY_TIMEOUT_MS = 20_000;
+const BUSY_TIMEOUT_MS = 20_000;
 const CONNECTION_SLOTS = 8;
 const RESERVE_BYTES = 32 * 1024;
 const MIN_FREE_PAGES = 4;

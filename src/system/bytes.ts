@@ -26,19 +26,47 @@ export async function readStdin(reader: ByteReader, waiting: Waiting): Promise<E
   return await readSocket((onread) => new Socket({ fd: 0, readable: true, writable: false, onread }), reader, waiting);
 }
 
-/** Reads the terminal at `path`, in raw mode (no echo, no signals from keys), and gives it back as it was. */
-export async function readTerminal(path: string, reader: ByteReader, waiting: Waiting): Promise<Ended> {
+/** A terminal to read from, more than once. */
+export interface TerminalInput {
+  /** Reads in raw mode (no echo, no signals from keys), calls `ready` in it, and gives the terminal back as it was. */
+  read(reader: ByteReader, waiting: Waiting, ready: () => void): Promise<Ended>;
+  close(): void;
+}
+
+/** The terminal at `path`. It is opened once: whoever has given up root meanwhile could not open it again. */
+export function openTerminalInput(path: string): TerminalInput {
   // The types of tty.ReadStream lack the options that it hands on to net.Socket.
   const Terminal = ReadStream as unknown as new (fd: number, options: { onread: OnReadOpts }) => ReadStream;
   const { O_RDWR, O_NOCTTY, O_NONBLOCK } = fs.constants;
-  try {
-    // libuv closes the descriptor that it reads, so it gets one of its own.
-    const fd = fs.openSync(path, O_RDWR | O_NOCTTY | O_NONBLOCK);
-    return await readSocket((onread) => new Terminal(fd, { onread }).setRawMode(true), reader, waiting);
-  } catch (error) {
-    if (HUNG_UP.includes(errnoOf(error) ?? '')) return 'eof';
-    throw error;
-  }
+  let take: OnReadOpts['callback'] | undefined;
+  const onread: OnReadOpts = { buffer: Buffer.alloc(1), callback: (length, buffer) => take?.(length, buffer) ?? false };
+  // libuv closes the descriptor that it reads, so it gets one of its own.
+  const stream = new Terminal(fs.openSync(path, O_RDWR | O_NOCTTY | O_NONBLOCK), { onread });
+  // Heard by read() while it waits; what comes in between only must not end the process.
+  stream.on('error', () => undefined);
+  return {
+    read: async (reader, waiting, ready) => {
+      if (stream.destroyed || stream.readableEnded) return 'eof';
+      try {
+        return await readSocket(
+          (inner) => {
+            take = (length, buffer) => inner.callback(length, buffer);
+            stream.setRawMode(true);
+            ready();
+            return stream;
+          },
+          reader,
+          waiting,
+        );
+      } catch (error) {
+        if (HUNG_UP.includes(errnoOf(error) ?? '')) return 'eof';
+        throw error;
+      }
+    },
+    close: () => {
+      stream.destroy();
+    },
+  };
 }
 
 /** What a terminal that hung up answers: nobody types there any more. */
@@ -52,11 +80,13 @@ function readSocket(open: (onread: OnReadOpts) => Socket, reader: ByteReader, { 
       over = true;
       clearTimeout(timer);
       interrupt.removeEventListener('abort', onInterrupt);
+      socket.off('end', onEnd).off('error', onEnd);
       release(socket);
       resolve(ended);
       return false;
     };
     const onInterrupt = (): unknown => finish('interrupted');
+    const onEnd = (): unknown => finish('eof');
     const onread: OnReadOpts = {
       buffer: Buffer.alloc(1),
       callback: (_length, buffer) => (reader(buffer[0] ?? 0) === 'more' ? true : finish('done')),
@@ -64,7 +94,7 @@ function readSocket(open: (onread: OnReadOpts) => Socket, reader: ByteReader, { 
     const socket = open(onread);
     const timer = setTimeout(() => finish('timeout'), Math.max(0, deadlineMs - Date.now()));
     // A terminal that hangs up gives EIO, also when it is put back afterwards.
-    socket.once('end', () => finish('eof')).on('error', () => finish('eof'));
+    socket.on('end', onEnd).on('error', onEnd);
     interrupt.addEventListener('abort', onInterrupt);
     if (interrupt.aborted) finish('interrupted');
     else if (!socket.destroyed) socket.resume();
@@ -77,7 +107,6 @@ function release(socket: Socket): void {
   socket.pause();
   if (socket instanceof ReadStream) {
     socket.setRawMode(false);
-    socket.destroy();
     return;
   }
   const handle = handleOf(socket);

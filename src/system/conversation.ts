@@ -17,7 +17,7 @@ export interface Machine {
   readonly machine: true;
 }
 
-export const OWN_TERMINAL = '/dev/tty';
+const OWN_TERMINAL = '/dev/tty';
 const NEWLINE = 10;
 const TAB = 9;
 const RETURN = 13;

@@ -1,6 +1,7 @@
-/** Where a user's sealed files are, and reading them as DESIGN section 4 asks. The caller is that user. */
+/** Where a user's sealed files are, and reading them safely. The caller is that user. */
+import { mkdirSync } from 'node:fs';
 import * as path from 'node:path';
-import { messageOf, NotpError } from '../error.ts';
+import { errnoOf, messageOf, NotpError } from '../error.ts';
 import { MAX_SEALED_FILE_BYTES, parseSealedFile, type SealedFile } from '../seal/file.ts';
 import { expand, type Config } from './config.ts';
 import { checkFolders, readTrusted } from './trusted.ts';
@@ -23,6 +24,17 @@ export function checkedFrom(folder: string, user: User): string {
   // passwd(5) may write a home with a slash at its end.
   const home = path.resolve(user.home);
   return folder === home || folder.startsWith(`${home}/`) ? home : '/';
+}
+
+/** Makes the user's folder, 0700, where it is not there, and checks it as a login will. The caller acts as that user. */
+export function makeSecretsFolder(config: Config, user: User): void {
+  const folder = secretsFolder(config, user);
+  try {
+    mkdirSync(folder, { mode: 0o700 });
+  } catch (error) {
+    if (errnoOf(error) !== 'EEXIST') throw new NotpError('failed', messageOf(error), 'nothing was changed');
+  }
+  checkFolders(checkedFrom(folder, user), folder, user.uid);
 }
 
 /** Finds the sealed file. Throws nothing: what cannot be read is `bad`, with why. */

@@ -6,7 +6,7 @@ import * as fs from 'node:fs';
 import { isatty } from 'node:tty';
 import { NotpError } from '../error.ts';
 import { MAX_LINE_BYTES, typedLine } from '../otp/proof.ts';
-import { readTerminal, type Ended, type Waiting } from './bytes.ts';
+import { openTerminalInput, type Ended, type Waiting } from './bytes.ts';
 
 export interface Terminal {
   /** Asks `question` and gives the line, or how it ended without one. `hidden` shows nothing of what is typed. */
@@ -37,6 +37,7 @@ export function openTerminal(path: string): Terminal {
     fs.closeSync(fd);
     throw new NotpError('failed', `${path} is no terminal`);
   }
+  const input = openTerminalInput(path);
   const write = (text: string | Uint8Array): void => {
     try {
       fs.writeSync(fd, Buffer.from(text));
@@ -46,15 +47,22 @@ export function openTerminal(path: string): Terminal {
   };
   return {
     ask: async (question, { hidden, ...waiting }) => {
-      write(question);
       const line = new Line(hidden ? () => undefined : write);
-      const ended = await readTerminal(path, (byte) => line.take(byte), waiting);
+      // The question comes when the terminal is ready: what is typed at once must not be echoed either.
+      const ended = await input.read(
+        (byte) => line.take(byte),
+        waiting,
+        () => {
+          write(question);
+        },
+      );
       write('\n');
       if (line.aborted) return { ended: 'interrupted' };
       return ended === 'done' && !line.closed ? { line: line.text() } : { ended: ended === 'done' ? 'eof' : ended };
     },
     write,
     close: () => {
+      input.close();
       fs.closeSync(fd);
     },
   };

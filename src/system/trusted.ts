@@ -61,20 +61,21 @@ export function checkFolders(top: string, folder: string, owner: number): boolea
 
 /** A new file beside its target, complete and on the disk, that `put` or `drop` ends. */
 export interface Draft {
-  put(): void;
+  /** Renames it to its target. Throws where that did not happen; gives false where it may not outlast a power failure. */
+  put(): boolean;
   drop(): void;
 }
+
+/** A draft that a crash left behind is removed by the next one when it is this old. */
+const ABANDONED_MS = 3_600_000;
 
 /** Writes `bytes` under a random name in the folder of `file`, mode 0600, fsynced. On failure nothing is left. */
 export function draft(file: string, bytes: Uint8Array): Draft {
   const temporary = path.join(path.dirname(file), `.${path.basename(file)}.${randomBytes(8).toString('hex')}.tmp`);
-  const drop = (): void => {
-    fs.rmSync(temporary, { force: true });
-  };
   try {
+    removeAbandoned(file);
     writeNew(temporary, bytes);
   } catch (error) {
-    drop();
     throw new NotpError('failed', `${file}: ${messageOf(error)}`, 'nothing was changed; free some space or mend the folder', {
       cause: error,
     });
@@ -82,18 +83,40 @@ export function draft(file: string, bytes: Uint8Array): Draft {
   return {
     put: () => {
       fs.renameSync(temporary, file);
-      syncFolder(path.dirname(file));
+      try {
+        syncFolder(path.dirname(file));
+        return true;
+      } catch {
+        return false;
+      }
     },
-    drop,
+    drop: () => {
+      fs.rmSync(temporary, { force: true });
+    },
   };
 }
 
-/** Writes a file that must not exist yet, 0600, fsynced. */
+function removeAbandoned(file: string): void {
+  const [folder, name] = [path.dirname(file), path.basename(file)];
+  const isDraft = (entry: string): boolean => entry.startsWith(`.${name}.`) && /^[0-9a-f]{16}\.tmp$/.test(entry.slice(name.length + 2));
+  for (const draftFile of fs
+    .readdirSync(folder)
+    .filter(isDraft)
+    .map((entry) => path.join(folder, entry))) {
+    const stats = fs.lstatSync(draftFile, { throwIfNoEntry: false });
+    if (stats !== undefined && stats.mtimeMs < Date.now() - ABANDONED_MS) fs.rmSync(draftFile, { force: true });
+  }
+}
+
+/** Writes a file that must not exist yet, 0600, fsynced. On failure nothing is left of it. */
 export function writeNew(file: string, bytes: Uint8Array): void {
   const fd = fs.openSync(file, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
   try {
     for (let written = 0; written < bytes.length;) written += fs.writeSync(fd, bytes, written);
     fs.fsyncSync(fd);
+  } catch (error) {
+    fs.rmSync(file, { force: true });
+    throw error;
   } finally {
     fs.closeSync(fd);
   }

@@ -27,7 +27,7 @@ export function isEmpty(bucket: Bucket): boolean {
   return bucket.tokens < 1;
 }
 
-/** One token less, never below none. */
+/** One token less. An empty bucket keeps the part of a token that it has: who hammers at it does not stop the refill. */
 export function taken(bucket: Bucket): Bucket {
-  return { ...bucket, tokens: Math.max(0, bucket.tokens - 1) };
+  return isEmpty(bucket) ? bucket : { ...bucket, tokens: bucket.tokens - 1 };
 }

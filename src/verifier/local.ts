@@ -4,6 +4,8 @@
  */
 import { append, appendUnlinked, newRef } from '../audit/audit.ts';
 import type { AuditRecord, Origin } from '../audit/record.ts';
+import { existsSync, mkdirSync } from 'node:fs';
+import * as path from 'node:path';
 import { messageOf, NotpError } from '../error.ts';
 import type { Reading } from '../otp/proof.ts';
 import type { SealedFile } from '../seal/file.ts';
@@ -147,6 +149,8 @@ async function withoutState(options: LocalOptions, ref: string): Promise<Verdict
   const { place, origin, now } = options;
   if (place.kind === 'service')
     throw new NotpError('store_unavailable', `${place.database}: there is no such file`, 'run notp host-key init');
+  // The record needs a place, and whoever was never enrolled has none yet.
+  if (!existsSync(path.dirname(place.auditFile))) mkdirSync(path.dirname(place.auditFile), { mode: 0o700 });
   const verdict = unlessAllowed(options, refused('not_enrolled'));
   await appendUnlinked(auditLog(place, now), recordOf(origin, verdict, ref), { required: verdict.result === 'accepted' });
   return verdict;

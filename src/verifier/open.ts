@@ -23,7 +23,8 @@ export interface OpenOptions {
 export async function openVerifier({ config, user, origin, now }: OpenOptions): Promise<Verifier> {
   const found: Found = user === undefined ? { kind: 'absent' } : await asUser(user, () => findSealed(config, user, origin.context));
   const place = statePlace(config, user ?? realUser());
-  const allowUnenrolled = user !== undefined && origin.door !== 'cli' && config.unenrolled === 'allow' && canTellUnenrolled(config, place, found);
+  const allowUnenrolled =
+    user !== undefined && origin.door !== 'cli' && config.unenrolled === 'allow' && canTellUnenrolled(config, place, found);
   return localVerifier({ place, found, origin, policy: config.policy, allowUnenrolled, now });
 }
 

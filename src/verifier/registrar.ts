@@ -18,6 +18,7 @@ export interface NewEnrolment {
   /** The id of the new sealed file. */
   readonly id: string;
   readonly recoveryCodes: number;
+  readonly policy: Policy;
   readonly replace: boolean;
 }
 
@@ -26,12 +27,17 @@ export async function isRegistered(state: State, { user, context }: Origin): Pro
   return await state.store.exclusively(async (transaction) => registered(await transaction.enrolment(user, context)));
 }
 
-/** Makes `id` the pending one and records it. Throws `refused` where an enrolment is there and is not to be replaced. */
-export async function begin(state: State, enrolment: NewEnrolment, policy: Policy, nowMs: number): Promise<void> {
-  const { origin, id, replace } = enrolment;
+/**
+ * Makes `id` the pending one and records it. `presentId` is the id of the file that is in place now: where that is
+ * an earlier pending one, it is completed first, so that it goes on logging in. Throws `refused` where an enrolment
+ * is there and is not to be replaced.
+ */
+export async function begin(state: State, enrolment: NewEnrolment, presentId: string | undefined, nowMs: number): Promise<void> {
+  const { origin, id, policy, replace } = enrolment;
   const pendingState: LoginState = { lastStep: -1, bucket: fullBucket(policy, nowMs), spent: '0'.repeat(enrolment.recoveryCodes) };
   await state.store.exclusively(async (transaction) => {
-    const present = await transaction.enrolment(origin.user, origin.context);
+    const known = await transaction.enrolment(origin.user, origin.context);
+    const present = known !== undefined && known.pendingId === presentId ? completed(known) : known;
     if (registered(present) && !replace)
       throw new NotpError(
         'refused',

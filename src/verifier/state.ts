@@ -1,6 +1,6 @@
 /**
  * Whose state a login is judged on: the service's, for root and the service itself, or the user's own, for
- * somebody who is only a user on this machine. DESIGN section 6.
+ * somebody who is only a user on this machine.
  */
 import * as fs from 'node:fs';
 import * as path from 'node:path';

@@ -26,8 +26,6 @@ describe('the chain', () => {
 
   it('has another head where one character of one line is another', () => {
     const lines = ['{"a":1}\n', '{"a":2}\n', '{"a":3}\n'];
-    const head = (all: readonly string[]): string =>
-      all.reduce((last, line) => headAfter(nextLink(last), JSON.stringify(nextLink(last)) + line, undefined), START).hash;
     for (const i of lines.keys()) {
       assert.notEqual(head(lines.with(i, lines[i]?.replace('a', 'b') ?? '')), head(lines), 'edited');
       assert.notEqual(head(lines.toSpliced(i, 1)), head(lines), 'removed');
@@ -35,3 +33,8 @@ describe('the chain', () => {
     assert.notEqual(head(lines.toReversed()), head(lines), 'another order');
   });
 });
+
+/** The head of the chain after `lines`, each with its link in it. */
+function head(lines: readonly string[]): string {
+  return lines.reduce((last, line) => headAfter(nextLink(last), JSON.stringify(nextLink(last)) + line, undefined), START).hash;
+}

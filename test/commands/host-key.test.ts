@@ -61,14 +61,14 @@ describe('the host key', { skip: lacks({ root: true, programs: ['useradd', 'setp
   });
 
   it('stays as it is when init is run again, and has the same id always', async () => {
-    const before = fs.readFileSync(key);
+    const made = fs.readFileSync(key);
     const again = await notp(['host-key', 'init']);
     assert.equal(again.code, 0);
     assert.match(again.stderr, /is there already and stays as it is/);
-    assert.deepEqual(fs.readFileSync(key), before);
+    assert.deepEqual(fs.readFileSync(key), made);
     const id = await notp(['host-key', 'id']);
     assert.equal(id.stdout, again.stdout);
-    assert.ok(!before.toString('hex').includes(id.stdout.trim()), 'the id tells a part of the key');
+    assert.ok(!made.toString('hex').includes(id.stdout.trim()), 'the id tells a part of the key');
   });
 
   it('seals the secret that root makes for a user, who alone owns the file', async () => {

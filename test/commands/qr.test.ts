@@ -119,13 +119,15 @@ function decoded(folder: string, drawing: string): string {
 }
 
 type Bitmap = boolean[][];
+/** A colour change (SGR, ECMA-48) or a character. */
+const SGR_OR_CHARACTER = new RegExp(String.raw`${'\x1b'}\[([\d;]*)m|(.)`, 'gu');
 
 /** What a terminal shows: blocks in their two colours, blanks in the background. `##` without colours is dark. */
 function rendered(drawing: string): Bitmap {
   return drawing
     .split('\n')
     .filter((line) => line !== '')
-    .flatMap((line) => (line.includes('\x1b') ? colouredRows(line) : [pairs([...line].map((character) => character === '#'))]));
+    .flatMap((line) => (line.includes('\x1b') ? colouredRows(line) : [pairs(line.split('').map((character) => character === '#'))]));
 }
 
 /** The two rows of modules in a line of half blocks, or the one in a line of coloured blanks. */
@@ -133,7 +135,7 @@ function colouredRows(line: string): Bitmap {
   const upper: boolean[] = [];
   const lower: boolean[] = [];
   const dark = { foreground: false, background: false };
-  for (const [, codes, character = ''] of line.matchAll(/\x1b\[([\d;]*)m|([^\x1b])/gu)) {
+  for (const [, codes, character = ''] of line.matchAll(SGR_OR_CHARACTER)) {
     if (codes === undefined) {
       const [above, below] = halves(character);
       upper.push(above ? dark.foreground : dark.background);

@@ -28,7 +28,7 @@ describe("a key's own command is what runs after the code", { skip: NEEDS }, () 
     const file = path.join(person.user.home, '.ssh/authorized_keys');
     fs.appendFileSync(file, `# a comment\n\n${fs.readFileSync(`${plainKey}.pub`, 'utf8')}`);
   };
-  const log = async (words: readonly string[], options: RunOptions = {}): Promise<Ran> =>
+  const log = async (words: readonly string[], options: RunOptions & { sshOptions?: readonly string[] } = {}): Promise<Ran> =>
     await sshd.ssh(person.user, words, { environment: person.variable(), sshOptions: SEND_CODE, ...options });
 
   it('with what the client asked for in SSH_ORIGINAL_COMMAND', async () => {
@@ -63,6 +63,23 @@ describe("a key's own command is what runs after the code", { skip: NEEDS }, () 
     assert.equal(listed.code, 0, listed.stderr);
     assert.match(listed.stdout, /authorized_keys/);
     assert.match((await sftp('mkdir folder\n')).stderr, /Permission denied/);
+  });
+
+  it('and a certificate keeps to its force-command, or to the command of the authority that signed it', async () => {
+    const authority = path.join(where.folder, 'authority');
+    must(['ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-f', authority]);
+    const file = path.join(person.user.home, '.ssh/authorized_keys');
+    const certify = async (lineOption: string, ...options: string[]): Promise<string> => {
+      fs.writeFileSync(file, `cert-authority${lineOption} ${fs.readFileSync(`${authority}.pub`, 'utf8')}`);
+      must(['ssh-keygen', '-q', '-s', authority, '-I', 'id', '-n', person.user.name, ...options, `${sshd.key}.pub`]);
+      const sshOptions = [...SEND_CODE, '-o', `CertificateFile=${sshd.key}-cert.pub`];
+      return (await log(['echo', 'free'], { sshOptions })).stdout;
+    };
+    const bound = await certify('', '-O', 'force-command=echo "bound: $SSH_ORIGINAL_COMMAND"');
+    assert.equal(bound, 'bound: echo free\n');
+    assert.equal(await certify(',command="echo by the authority"'), 'by the authority\n');
+    assert.equal(await certify(''), 'free\n');
+    fs.rmSync(`${sshd.key}-cert.pub`);
   });
 
   it('and where it cannot be looked up nothing runs', async () => {

@@ -89,6 +89,28 @@ describe('the gate does what the configuration says', { skip: NEEDS }, () => {
     assert.equal(lastDecision(person.user).reason, 'no_proof');
   });
 
+  it('lets who is not enrolled enrol at the gate where it says so, and then asks for a code of it', async () => {
+    configure({ top: 'unenrolled = "enroll"' });
+    const newcomer = addUser();
+    authorizeAll(newcomer, [sshd]);
+    const { code, stdout, stderr } = await enter(newcomer);
+    assert.deepEqual({ code, stdout }, { code: 1, stdout: '' });
+    assert.match(stderr, /notp: hint: log in with a terminal once/);
+    const terminal = sshd.sshInTerminal(newcomer, ['echo', 'in']);
+    await terminal.expect(/New passphrase: /);
+    terminal.send('correct horse\r');
+    await terminal.expect(/The same again: /);
+    terminal.send('correct horse\r');
+    const [, key = ''] = await terminal.expect(/Key: ([A-Z2-7 ]+)/);
+    for (const question of [/One-time code: /, /Passphrase: /, /One-time code: /]) {
+      await terminal.expect(question);
+      terminal.send(question.source.startsWith('Pass') ? 'correct horse\r' : `${oathCode(key.replaceAll(' ', ''))}\r`);
+    }
+    await terminal.expect(/^in/m);
+    assert.equal(await terminal.exited, 0);
+    assert.equal(lastDecision(newcomer).method, 'totp');
+  });
+
   it('refuses everybody, with a record, where it is broken', async () => {
     configure({ top: 'unenroled = "allow"' });
     for (const user of [person.user, stranger]) {

@@ -37,11 +37,11 @@ describe('the PAM door survives what lies in a home', { skip: lacks({ root: true
 
   /** Presents a right code, and gives the reason and the detail of the refusal. */
   const refusedWith = async (): Promise<string> => {
-    const before = traceOf(user.home);
+    const untouched = traceOf(user.home);
     const { code, stdout, signal } = await world.pam(user.name, oathCode(enrolled.secret), { timeoutMs: BOUND_MS });
     assert.equal(signal, null, 'it did not end by itself');
     assert.equal(code, 1);
-    assert.equal(traceOf(user.home), before, 'something in the home was touched');
+    assert.equal(traceOf(user.home), untouched, 'something in the home was touched');
     const { reason, detail = '' } = world.recordIn(stdout);
     return `${String(reason)}: ${detail}`;
   };
@@ -108,9 +108,9 @@ describe('the PAM door survives what lies in a home', { skip: lacks({ root: true
   it('touches nothing in the home when it accepts', async () => {
     await enrol();
     await untilFreshStep();
-    const before = traceOf(user.home);
+    const untouched = traceOf(user.home);
     assert.equal((await world.pam(user.name, oathCode(enrolled.secret))).code, 0);
-    assert.equal(traceOf(user.home), before);
+    assert.equal(traceOf(user.home), untouched);
   });
 
   it('refuses when the sealed file was deleted', async () => {

@@ -44,12 +44,6 @@ describe(
       return await startSshd(world.folder, [...authentication, `AuthenticationMethods ${methods}`, ...newerLines(service)], program);
     };
 
-    /** A client that shows what the server tells besides prompts. */
-    const login = (to: Sshd, who: TestUser, options: readonly string[] = []): Terminal => {
-      const [ssh = '', ...words] = to.command(who, ['-t', ...options]);
-      return runInTerminal([ssh, '-o', 'LogLevel=INFO', ...words, ...COMMAND]);
-    };
-
     it('logs in with a key and a code, and asks for the code alone', async () => {
       const { secret } = await world.enroll(user);
       await untilFreshStep();
@@ -175,6 +169,12 @@ describe(
     });
   },
 );
+
+/** A client that shows what the server tells besides prompts. */
+function login(to: Sshd, who: TestUser, options: readonly string[] = []): Terminal {
+  const [ssh = '', ...words] = to.command(who, ['-t', ...options]);
+  return runInTerminal([ssh, '-o', 'LogLevel=INFO', ...words, ...COMMAND]);
+}
 
 /** The stack that leads to a password in the first pass, and to a code after a password or a key. */
 function twoWays(checker: string): string[] {

@@ -5,7 +5,7 @@ import * as fs from 'node:fs';
 import { before, describe, it } from 'node:test';
 import { atEnd } from '../support/cleanup.ts';
 import { runInTerminal, sleep, type Terminal } from '../support/process.ts';
-import { addUser, installNotp, lacks, oathCode, SBIN_PATH, untilFreshStep, type TestUser } from '../support/world.ts';
+import { addUser, installNotp, lacks, oathCode, SBIN_PATH, SOURCE_NOTP, untilFreshStep, type TestUser } from '../support/world.ts';
 import { pamService, pamWorld, PASSPHRASE, PERMITTED, wrongCode, type PamWorld } from './pam-world.ts';
 
 const PASSWORD = 'a password of Unix';
@@ -52,14 +52,6 @@ describe(
         environment: { PATH: SBIN_PATH, HOME: user.home, LANG: 'C' },
         cwd: user.home,
       });
-    };
-
-    /** The end of `sudo`: its exit status, with the terminal as it was before. */
-    const statusOf = async (terminal: Terminal): Promise<number> => {
-      const [, status = '', settings = ''] = await terminal.expect(/status=(\d+)([^]*)over/);
-      for (const setting of ['echo', 'icanon', 'isig', 'icrnl', 'opost']) assert.match(settings, new RegExp(`(?<!-)\\b${setting}\\b`));
-      await terminal.exited;
-      return Number(status);
     };
 
     const codeAlone = (options = ''): string => `auth required pam_exec.so quiet ${options} ${checker}`;
@@ -129,15 +121,28 @@ describe(
     it('refuses when the terminal hangs up, and leaves no process', async () => {
       await world.enroll(user);
       useStack([codeAlone()]);
-      const before = world.records().length;
+      const recorded = world.records().length;
       const terminal = sudo();
       await terminal.expect(/One-time code: $/);
       terminal.hangUp();
       await terminal.exited;
-      for (let i = 0; i < 100 && (world.records().length === before || running(checker).length > 0); i++) await sleep(100);
+      for (let i = 0; i < 100 && (world.records().length === recorded || running(checker).length > 0); i++) await sleep(100);
       assert.equal(fs.existsSync(marker), false);
       assert.equal(world.lastRecord().reason, 'no_proof');
       assert.deepEqual(running(checker), []);
+    });
+
+    it('asks on the terminal that PAM_TTY names, under whatever has one', async () => {
+      const { secret } = await world.enroll(user);
+      await untilFreshStep();
+      const variables = `PAM_TYPE=auth PAM_SERVICE=login PAM_USER=${user.name}`;
+      const script = `PAM_TTY=$(tty) ${variables} "$@"; echo "status=$?"; stty -a; echo over`;
+      const terminal = runInTerminal(['sh', '-c', script, 'sh', ...SOURCE_NOTP, 'pam', '--config', world.config, '--prompt-tty']);
+      await terminal.expect(/One-time code: $/);
+      terminal.send(`${wrongCode(secret)}\r`);
+      await terminal.expect(/notp: code not accepted[^]*One-time code: $/);
+      terminal.send(`${oathCode(secret)}\r`);
+      assert.equal(await statusOf(terminal), 0, terminal.output());
     });
 
     it('says on the terminal why nobody is asked for a code', async () => {
@@ -152,6 +157,14 @@ describe(
     });
   },
 );
+
+/** The end of `sudo`: its exit status, with the terminal as it was before. */
+async function statusOf(terminal: Terminal): Promise<number> {
+  const [, status = '', settings = ''] = await terminal.expect(/status=(\d+)([^]*)over/);
+  for (const setting of ['echo', 'icanon', 'isig', 'icrnl', 'opost']) assert.match(settings, new RegExp(`(?<!-)\\b${setting}\\b`));
+  await terminal.exited;
+  return Number(status);
+}
 
 /** The processes whose command line holds all words of `command`. */
 function running(command: string): string[] {

@@ -26,6 +26,8 @@ export interface PamOptions {
   readonly environment?: NodeJS.ProcessEnv;
   readonly words?: readonly string[];
   readonly config?: string;
+  /** The words that start notp, where it is not to run from its sources. */
+  readonly program?: readonly string[];
   readonly timeoutMs?: number;
 }
 
@@ -67,8 +69,8 @@ export async function pamWorld(name: string, settings: { top?: string } = {}): P
     service,
     enroll,
     enrollWithPassphrase: async (user) => await enroll(user, ['--seal', 'passphrase', '--passphrase-file', passphraseFile]),
-    pam: async (user, proof, { environment, words = [], config: other = config, timeoutMs } = {}) =>
-      await run([...SOURCE_NOTP, 'pam', '--config', other, ...words], {
+    pam: async (user, proof, { environment, words = [], config: other = config, program = SOURCE_NOTP, timeoutMs } = {}) =>
+      await run([...program, 'pam', '--config', other, ...words], {
         clearEnvironment: true,
         environment: { ...coverage(), PAM_TYPE: 'auth', PAM_SERVICE: 'sudo', PAM_USER: user, ...environment },
         cwd: '/',
@@ -124,7 +126,7 @@ export async function each<T>(items: readonly T[], check: (item: T) => Promise<u
 }
 
 /** Runs a command that must succeed, and gives its stdout. */
-export async function succeed(command: readonly string[], options: RunOptions = {}): Promise<string> {
+async function succeed(command: readonly string[], options: RunOptions = {}): Promise<string> {
   const { code, stdout, stderr } = await run(command, options);
   if (code !== 0) throw new Error(`${command.join(' ')}: ${String(code)} ${stderr}`);
   return stdout;

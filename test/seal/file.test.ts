@@ -1,7 +1,15 @@
 /** Reading a sealed file is strict: each rule of the format has a case that breaks it alone. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { MAX_SEALED_FILE_BYTES, parseSealedFile, printSealedFile, type SealedHeader } from '../../src/seal/file.ts';
+import {
+  MAX_KDF_LANES,
+  MAX_KDF_MEMORY_KIB,
+  MAX_KDF_PASSES,
+  MAX_SEALED_FILE_BYTES,
+  parseSealedFile,
+  printSealedFile,
+  type SealedHeader,
+} from '../../src/seal/file.ts';
 import { edited, HOST_HEADER, PASSPHRASE_HEADER, sealed } from './sealed.ts';
 
 const GOOD = Buffer.from(printSealedFile(sealed(PASSPHRASE_HEADER))).toString();
@@ -110,11 +118,11 @@ describe('the seal', () => {
   }
 
   it('may cost as much as the caps, and not one more', () => {
-    for (const most of [{ m: 131_072 }, { t: 6 }, { p: 8, m: 64 }])
-      assert.equal(parseSealedFile(Buffer.from(withSeal(most))).user, 'alice');
-    refuses(withSeal({ m: 131_073 }), /"m" is no whole number from 8 to 131072/);
-    refuses(withSeal({ t: 7 }), /"t" is no whole number from 1 to 6/);
-    refuses(withSeal({ p: 9, m: 128 }), /"p" is no whole number from 1 to 8/);
+    const most = [{ m: MAX_KDF_MEMORY_KIB }, { t: MAX_KDF_PASSES }, { p: MAX_KDF_LANES, m: 64 }];
+    for (const cost of most) assert.equal(parseSealedFile(Buffer.from(withSeal(cost))).user, 'alice');
+    refuses(withSeal({ m: MAX_KDF_MEMORY_KIB + 1 }), /"m" is no whole number from 8 to 131072/);
+    refuses(withSeal({ t: MAX_KDF_PASSES + 1 }), /"t" is no whole number from 1 to 6/);
+    refuses(withSeal({ p: MAX_KDF_LANES + 1, m: 128 }), /"p" is no whole number from 1 to 8/);
   });
 
   it('costs no less than Argon2id needs', () => {

@@ -10,8 +10,8 @@ import { PAYLOAD } from './sealed.ts';
 const OBJECT = JSON.parse(Buffer.from(printPayload(PAYLOAD)).toString()) as Record<string, unknown>;
 
 function refuses(more: object, why: RegExp): void {
-  const bytes = Buffer.from(JSON.stringify({ ...OBJECT, ...more }));
-  assert.throws(() => parsePayload(bytes), { name: 'NotpError', code: 'bad_secret_file', message: why });
+  const wrong = Buffer.from(JSON.stringify({ ...OBJECT, ...more }));
+  assert.throws(() => parsePayload(wrong), { name: 'NotpError', code: 'bad_secret_file', message: why });
 }
 
 function bytes(minLength: number, maxLength: number): fc.Arbitrary<Uint8Array> {

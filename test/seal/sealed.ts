@@ -4,8 +4,8 @@ import { hostKeyId, hostSealKey, passphraseKey } from '../../src/seal/keys.ts';
 import type { Payload } from '../../src/seal/payload.ts';
 import { seal } from '../../src/seal/seal.ts';
 
-export const HOST_KEY = new Uint8Array(32).fill(9);
-export const PASSPHRASE = 'correct horse';
+const HOST_KEY = new Uint8Array(32).fill(9);
+const PASSPHRASE = 'correct horse';
 export const PAYLOAD: Payload = {
   secret: new Uint8Array(20).fill(1),
   algorithm: 'SHA1',

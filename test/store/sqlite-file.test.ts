@@ -13,17 +13,6 @@ describe('the file of a store', () => {
   before(() => {
     folder = scratchFolder('store-bad');
   });
-  const refuses = (file: string, wanted: RegExp): void => {
-    assert.throws(
-      () => openSqliteStore(file, { create: false }),
-      (error: Error & { code?: string; hint?: string }) => {
-        assert.equal(error.code, 'store_unavailable');
-        assert.match(error.message, wanted);
-        assert.match(error.hint ?? '', /check the disk/);
-        return true;
-      },
-    );
-  };
 
   it('is unavailable where it is missing, and is not made by a login', () => {
     const file = path.join(folder, 'missing.db');
@@ -87,3 +76,15 @@ describe('the file of a store', () => {
     store.close();
   });
 });
+
+function refuses(file: string, wanted: RegExp): void {
+  assert.throws(
+    () => openSqliteStore(file, { create: false }),
+    (error: Error & { code?: string; hint?: string }) => {
+      assert.equal(error.code, 'store_unavailable');
+      assert.match(error.message, wanted);
+      assert.match(error.hint ?? '', /check the disk/);
+      return true;
+    },
+  );
+}

@@ -62,10 +62,10 @@ export function runInTerminal(command: readonly string[], options: RunOptions & 
   let seen = 0;
   const expect = async (pattern: RegExp, timeoutMs = 20_000): Promise<RegExpExecArray> => {
     const deadline = Date.now() + timeoutMs;
-    let over = false;
-    void exited.then(() => (over = true));
+    const program = { over: false };
+    void exited.then(() => (program.over = true));
     for (;;) {
-      const last = over;
+      const last = program.over;
       const match = pattern.exec(output().slice(seen));
       if (match !== null) {
         seen += match.index + match[0].length;

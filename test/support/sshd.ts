@@ -25,7 +25,9 @@ export interface Sshd {
 export async function startSshd(folder: string, lines: readonly string[], program = '/usr/sbin/sshd'): Promise<Sshd> {
   const home = fs.mkdtempSync(path.join(folder, 'sshd-'));
   fs.chmodSync(home, 0o755);
-  const { port, key, clientOptions, log, stop } = await startPrivateSshd({ folder: home, lines: ['MaxStartups 200', ...lines], program });
+  const server = await startPrivateSshd({ folder: home, lines: ['MaxStartups 200', ...lines], program });
+  const { port, key, clientOptions, log } = server;
+  const stop = async (): Promise<void> => await server.stop();
   atEnd(stop);
   const command = (user: TestUser, more: readonly string[] = []): string[] => ['ssh', ...clientOptions, ...more, `${user.name}@127.0.0.1`];
   return {

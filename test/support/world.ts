@@ -68,15 +68,19 @@ export function addUser(shell = '/bin/bash'): TestUser {
 
 /** The service's system user: made where it is not there, and then removed at the end. */
 export function serviceUser(): TestUser {
-  const entry = (): string => spawnSync('getent', ['passwd', 'notp'], { encoding: 'utf8' }).stdout;
-  if (entry() === '') {
+  if (serviceEntry() === '') {
     must(['useradd', '--system', '--user-group', '--home-dir', '/nonexistent', '--no-create-home', '--shell', '/usr/sbin/nologin', 'notp']);
     atEnd(() => {
       must(['userdel', 'notp']);
     });
   }
-  const [, , uid = NaN, gid = NaN] = entry().split(':').map(Number);
+  const [, , uid = NaN, gid = NaN] = serviceEntry().split(':').map(Number);
   return { name: 'notp', uid, gid, home: '/nonexistent' };
+}
+
+/** The passwd entry of the service's user; empty where there is none. */
+function serviceEntry(): string {
+  return spawnSync('getent', ['passwd', 'notp'], { encoding: 'utf8' }).stdout;
 }
 
 /** Writes a root-owned configuration into `folder`, with state, key and log of the service in it too. `more` is TOML: top-level lines first. */

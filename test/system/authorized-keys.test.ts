@@ -83,19 +83,22 @@ describe('the command of the key that logged in', () => {
   });
 });
 
+/** Type and base64 blob. */
+function publicKey(file: string): string {
+  return fs.readFileSync(file, 'utf8').split(' ').slice(0, 2).join(' ');
+}
+
+/** What sshd tells of a login with a new key of this type that a new authority signed. */
+function certified(type: readonly string[], options: readonly string[] = []): { authInfo: string; authority: string } {
+  const folder = fs.mkdtempSync(path.join(home, 'ca-'));
+  const [authority, key] = [path.join(folder, 'ca'), path.join(folder, 'key')];
+  must(['ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-f', authority]);
+  must(['ssh-keygen', '-q', ...type, '-N', '', '-f', key]);
+  must(['ssh-keygen', '-q', '-s', authority, '-I', 'id', '-n', 'alice', '-V', '+1d', ...options, `${key}.pub`]);
+  return { authInfo: `publickey ${publicKey(`${key}-cert.pub`)}\n`, authority: publicKey(`${authority}.pub`) };
+}
+
 describe('the command of a certificate', { skip: lacks({ programs: ['ssh-keygen'] }) }, () => {
-  const publicKey = (file: string): string => fs.readFileSync(file, 'utf8').split(' ').slice(0, 2).join(' ');
-
-  /** What sshd tells of a login with a new key of this type that a new authority signed. */
-  function certified(type: readonly string[], options: readonly string[] = []): { authInfo: string; authority: string } {
-    const folder = fs.mkdtempSync(path.join(home, 'ca-'));
-    const [authority, key] = [path.join(folder, 'ca'), path.join(folder, 'key')];
-    must(['ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-f', authority]);
-    must(['ssh-keygen', '-q', ...type, '-N', '', '-f', key]);
-    must(['ssh-keygen', '-q', '-s', authority, '-I', 'id', '-n', 'alice', '-V', '+1d', ...options, `${key}.pub`]);
-    return { authInfo: `publickey ${publicKey(`${key}-cert.pub`)}\n`, authority: publicKey(`${authority}.pub`) };
-  }
-
   const types = [
     ['-t', 'ed25519'],
     ['-t', 'rsa', '-b', '2048'],

@@ -16,6 +16,10 @@ function program(body: string): string[] {
   return [process.execPath, '--input-type=module', '--eval', code];
 }
 
+async function asRoot(body: string): Promise<Ran> {
+  return await run(program(body));
+}
+
 describe('privileges are given up as asked', { skip: lacks({ root: true, programs: ['setpriv'] }) }, () => {
   let service: TestUser;
   let user: TestUser;
@@ -26,8 +30,6 @@ describe('privileges are given up as asked', { skip: lacks({ root: true, program
     // A group besides the own one, which must not come along.
     must(['usermod', '--append', '--groups', 'adm', user.name]);
   });
-
-  const asRoot = async (body: string): Promise<Ran> => await run(program(body));
 
   it('leaves no way back: every id is the new one, and root is out of reach', async () => {
     const { stdout, stderr } = await asRoot(`

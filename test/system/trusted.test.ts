@@ -16,6 +16,10 @@ const newPlace = (): string => path.join(folder, `place-${places++}`);
 /** "nothing is waited for": a read of a FIFO would hang for ever, and the test with it. */
 const SOON = { timeout: 10_000 };
 
+function openDescriptors(): number {
+  return fs.readdirSync('/proc/self/fd').length;
+}
+
 describe('reading', () => {
   for (const { what, why, root = false, put } of NO_PRIVATE_FILE) {
     it(`refuses ${what}`, { ...SOON, skip: lacks({ root }) }, async () => {
@@ -80,13 +84,12 @@ describe('reading', () => {
   it('leaves no descriptor open, whether it refuses or reads', () => {
     const place = newPlace();
     writeNew(place, Buffer.from('good'));
-    const open = (): number => fs.readdirSync('/proc/self/fd').length;
-    const before = open();
+    const before = openDescriptors();
     for (let i = 0; i < 10; i++) {
       readTrusted(place, TRUST);
       assert.throws(() => readTrusted(place, { ...TRUST, maxBytes: 1 }));
     }
-    assert.equal(open(), before);
+    assert.equal(openDescriptors(), before);
   });
 
   it('escapes the name of the file in what it says', () => {

@@ -12,10 +12,10 @@ describe('the bucket', () => {
     assert.equal(refilled(full, POLICY, NOW_MS + 100 * HOUR_MS).tokens, 5);
   });
 
-  it('is empty below one whole token, and never holds less than none', () => {
+  it('is empty below one whole token, and keeps the part of a token that it has', () => {
     assert.equal(isEmpty({ tokens: 1, asOfMs: 0 }), false);
     assert.equal(isEmpty({ tokens: 0.999, asOfMs: 0 }), true);
-    assert.deepEqual(taken({ tokens: 0.5, asOfMs: 7 }), { tokens: 0, asOfMs: 7 });
+    assert.deepEqual(taken({ tokens: 0.5, asOfMs: 7 }), { tokens: 0.5, asOfMs: 7 });
     assert.deepEqual(taken({ tokens: 3, asOfMs: 7 }), { tokens: 2, asOfMs: 7 });
   });
 

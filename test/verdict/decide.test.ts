@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Proof } from '../../src/otp/proof.ts';
-import { attempt, code, EMPTY, FRESH, NOW, NOW_MS, POLICY, recovery, RECOVERY, sequence, two, word, WRONG } from './world.ts';
+import { attempt, code, EMPTY, FRESH, NOW, POLICY, recovery, sequence, two, word, WRONG } from './world.ts';
 
 /** What becomes of the codes of five steps around now, with this window. */
 function within(window: number): string[] {
@@ -44,6 +44,16 @@ describe('a code', () => {
 
   it('is refused after a newer one was accepted, even where it was never used', () => {
     assert.deepEqual(sequence(FRESH, [code(NOW), code(NOW - 1), code(NOW + 1), code(NOW)]).words, ['totp', 'replayed', 'totp', 'replayed']);
+  });
+
+  it('that chance gives to two steps of the window counts for the later one, and so only once', () => {
+    const window = 10;
+    const [earlier, later] = [1_096_428, 1_096_430];
+    assert.deepEqual(code(earlier), code(later));
+    const circumstances = { nowMs: (earlier + window) * 30_000, policy: { ...POLICY, window } };
+    const { words, state } = sequence(FRESH, [code(earlier), code(later)], circumstances);
+    assert.deepEqual(words, ['totp', 'replayed']);
+    assert.equal(state.lastStep, later);
   });
 
   it('that was used is told when the next one comes', () => {
@@ -122,73 +132,5 @@ describe('two codes', () => {
     const policy = { ...POLICY, window: 0 };
     assert.equal(word(attempt(EMPTY, two(NOW - 1, NOW), { policy }).verdict), 'step_up');
     assert.equal(word(attempt(EMPTY, two(NOW - 2, NOW - 1), { policy }).verdict), 'wrong_code');
-  });
-});
-
-describe('a recovery code', () => {
-  it('works once each, in any order, and leaves the steps alone', () => {
-    const { words, state } = sequence(FRESH, [recovery(2), recovery(0), recovery(2), recovery(1), recovery(1)]);
-    assert.deepEqual(words, ['recovery', 'recovery', 'replayed', 'recovery', 'replayed']);
-    assert.equal(state.spent, '111');
-    assert.equal(state.lastStep, -1);
-  });
-
-  it('says nothing of a step', () => {
-    assert.deepEqual(attempt(FRESH, recovery(1)).verdict, { result: 'accepted', method: 'recovery' });
-    assert.equal(attempt(FRESH, recovery(1)).next.spent, '010');
-  });
-
-  it('that is none of ours is a wrong code', () => {
-    assert.equal(word(attempt(FRESH, { kind: 'recovery', code: `${RECOVERY[0]?.slice(0, 12)}9` }).verdict), 'wrong_code');
-  });
-
-  it('of which the state knows nothing is refused', () => {
-    assert.equal(word(attempt({ ...FRESH, spent: '' }, recovery(0)).verdict), 'replayed');
-  });
-});
-
-describe('a wrong passphrase', () => {
-  it('refuses every proof, says so, and leaves steps and recovery codes unused', () => {
-    for (const proof of [code(NOW), two(NOW, NOW + 1), recovery(0), WRONG]) {
-      const { verdict, next } = attempt(FRESH, proof, { opened: false });
-      assert.deepEqual(verdict, { result: 'refused', reason: 'wrong_passphrase' });
-      assert.deepEqual({ ...next, bucket: FRESH.bucket }, FRESH);
-    }
-  });
-});
-
-describe('a clock that was set', () => {
-  const { next: used } = attempt(FRESH, code(NOW));
-
-  it('back lets no used code in, and the record says how far behind it is', () => {
-    const nowMs = NOW_MS - 100 * 30_000;
-    const { verdict, next } = attempt(used, code(NOW - 100), { nowMs });
-    assert.deepEqual(verdict, {
-      result: 'refused',
-      reason: 'replayed',
-      waitSeconds: 100 * 30 + 15,
-      detail: 'the clock is 99 steps behind the last accepted code',
-    });
-    assert.equal(next.lastStep, NOW);
-    assert.match((attempt(used, WRONG, { nowMs }).verdict as { detail: string }).detail, /99 steps behind/);
-  });
-
-  it('back by no more than the window is not worth a word', () => {
-    assert.equal('detail' in attempt(used, WRONG, { nowMs: NOW_MS - 30_000 }).verdict, false);
-    assert.equal('detail' in attempt(used, WRONG, { nowMs: NOW_MS - 2 * 30_000 }).verdict, true);
-  });
-
-  it('back leaves recovery codes working', () => {
-    assert.equal(word(attempt(used, recovery(0), { nowMs: 0 }).verdict), 'recovery');
-  });
-
-  it('forward accepts the codes of that time', () => {
-    const nowMs = NOW_MS + 1000 * 30_000;
-    assert.equal(word(attempt(used, code(NOW + 1000), { nowMs }).verdict), 'totp');
-    assert.equal(word(attempt(used, code(NOW + 1), { nowMs }).verdict), 'wrong_code');
-  });
-
-  it('to 1970 asks for no step before the first', () => {
-    assert.deepEqual(attempt(FRESH, code(0), { nowMs: 0 }).verdict, { result: 'accepted', method: 'totp', stepOffset: 0 });
   });
 });

@@ -15,7 +15,7 @@ export const NOW_MS = NOW * 30_000 + 15_000;
 let drawn = 0;
 const { codes, kept } = newRecoveryCodes(3, (length) => new Uint8Array(length).map(() => (drawn += 29)));
 export const RECOVERY: readonly string[] = codes.map((shown) => shown.replaceAll('-', ''));
-export const PAYLOAD: Payload = {
+const PAYLOAD: Payload = {
   secret: Buffer.from('12345678901234567890'),
   algorithm: 'SHA1',
   digits: 6,
