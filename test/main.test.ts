@@ -88,10 +88,16 @@ describe('the program as it is installed', () => {
     assert.match(stdout, /^notp \d/);
   });
 
-  it('is notp enroll when it is called notp-enroll', async () => {
+  it('enrols when it is called notp-enroll, the user as its first word', async () => {
     const { code, stdout } = await run([`${notp}-enroll`, '--help']);
     assert.equal(code, 0);
-    assert.match(stdout, /^Usage: notp enroll /);
+    assert.match(stdout, /^Usage: notp-enroll \[options\] \[user\] \[context\]/);
+    const nobody = await run([`${notp}-enroll`, 'no-such-user', 'ssh']);
+    assert.equal(nobody.code, 2);
+    assert.match(nobody.stderr, /there is no user "no-such-user"/);
+    const named = await run([`${notp}-enroll`, '--user', 'no-such-user', 'ssh']);
+    assert.match(named.stderr, /there is no user "no-such-user"/);
+    assert.equal((await run([`${notp}-enroll`, '--user', 'root', 'ssh', 'more'])).code, 2);
   });
 
   it('makes its files private under any umask', { skip: lacks({ programs: ['bash'] }) }, async () => {

@@ -2,7 +2,7 @@
 import { messageOf, NotpError } from '../error.ts';
 import type { Config } from '../system/config.ts';
 import { asUser } from '../system/privileges.ts';
-import { findSealed, type Found } from '../system/secrets.ts';
+import { findSealed, makeSecretsFolder, type Found } from '../system/secrets.ts';
 import { draft } from '../system/trusted.ts';
 import type { User } from '../system/users.ts';
 import { abandon, begin, complete, type NewEnrolment } from '../verifier/registrar.ts';
@@ -26,7 +26,10 @@ export async function store(what: ToStore, hand: () => void): Promise<void> {
   const { user, place, state } = what;
   const asOwner = <T>(action: () => Promise<T>): Promise<T> => asUser(place.owner, action);
   const found = await asUser(user, () => findSealed(what.config, user, what.origin.context));
-  const written = await asUser(user, () => draft(what.file, what.bytes));
+  const written = await asUser(user, () => {
+    makeSecretsFolder(what.config, user);
+    return draft(what.file, what.bytes);
+  });
   try {
     await asOwner(() => begin(state, what, idOf(found), what.now()));
   } catch (error) {

@@ -65,9 +65,6 @@ const CONFIRM_WINDOW = 1;
 /** The exit code is 0 when the enrolment is complete. */
 export async function enroll(config: Config, options: EnrollOptions, now: () => number): Promise<number> {
   const plan = planned(config, options, now);
-  await asUser(plan.user, () => {
-    makeSecretsFolder(config, plan.user);
-  });
   const state = await asUser(plan.place.owner, () => openForEnrolment(plan));
   const waiting = { deadlineMs: now() + PATIENCE_MS, interrupt: onEndingSignals() };
   const conversation = openConversation(waiting);
@@ -132,7 +129,8 @@ function planned(config: Config, options: EnrollOptions, now: () => number): Pla
   return { config, options, user, place, origin, sealKind: kind, file: sealedPath(config, user, context), now };
 }
 
-function openForEnrolment({ place, sealKind, config, now }: Plan): State {
+function openForEnrolment({ place, sealKind, config, user, now }: Plan): State {
+  if (place.kind === 'user') makeSecretsFolder(config, user);
   const state = openState(place, now, { create: true });
   if (state === undefined) throw new NotpError('store_unavailable', `${place.database} cannot be made`);
   if (sealKind === 'passphrase' || state.hostKey !== undefined) return state;

@@ -174,7 +174,7 @@ describe('enrolling as an ordinary user', { skip: lacks({ root: true, programs: 
   it('enrols nobody else', async () => {
     const { code, stderr } = await runAs(user, [notp, 'enroll', '--user', other.name, '--no-confirm']);
     assert.equal(code, 1);
-    assert.match(stderr, /only root can enrol somebody else\nnotp: hint: sudo notp-enroll --user/);
+    assert.match(stderr, /only root can enrol somebody else\nnotp: hint: sudo notp-enroll notp-t/);
     assert.ok(!fs.existsSync(`${other.home}/.notp`));
   });
 

@@ -77,10 +77,14 @@ describe('the gate does what the configuration says', { skip: NEEDS }, () => {
 
   it('lets who is not enrolled in where it says so, but not without a record', async () => {
     configure({ top: 'unenrolled = "allow"' });
+    // A file where the folder of the log would be.
+    const inTheWay = path.join(stranger.home, '.notp');
+    fs.rmSync(inTheWay, { recursive: true, force: true });
+    fs.writeFileSync(inTheWay, '');
     const unrecorded = await enter(stranger);
     assert.equal(unrecorded.code, 1);
-    assert.match(unrecorded.stderr, /notp: error: the decision could not be recorded/);
-    secretsFolderOf(stranger);
+    assert.doesNotMatch(unrecorded.stdout, /in/);
+    fs.rmSync(inTheWay);
     const { stdout, stderr } = await enter(stranger);
     assert.deepEqual({ stdout, stderr }, { stdout: 'in\n', stderr: '' });
     assert.equal(lastDecision(stranger).method, 'unenrolled');

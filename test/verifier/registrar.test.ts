@@ -1,0 +1,89 @@
+/** Registering, step by step: whichever sealed file is in place logs in, wherever it is broken off. */
+import assert from 'node:assert/strict';
+import * as path from 'node:path';
+import { before, beforeEach, describe, it } from 'node:test';
+import { lacks, scratchFolder } from '../support/world.ts';
+import { realUser } from '../../src/system/users.ts';
+import type { StatePlace } from '../../src/verifier/state.ts';
+import { openState, type State } from '../../src/verifier/state.ts';
+import { abandon, begin, complete, type NewEnrolment } from '../../src/verifier/registrar.ts';
+
+const [FIRST, SECOND, THIRD] = ['1'.repeat(32), '2'.repeat(32), '3'.repeat(32)] as const;
+const NOW_MS = 1_700_000_000_000;
+
+const enrolment = (id: string, replace = true): NewEnrolment => ({
+  origin: { user: 'alice', uid: 1000, context: 'ssh', door: 'cli' },
+  ...{ id, replace, recoveryCodes: 2, policy: { window: 1, budget: 5, refillMs: 3_600_000 } },
+});
+
+describe('an enrolment', { skip: lacks({ programs: ['getent'] }) }, () => {
+  let folder: string;
+  let count = 0;
+  let state: State;
+
+  before(() => {
+    folder = scratchFolder('registrar');
+  });
+  beforeEach(() => {
+    const name = `${String(count++)}.db`;
+    const files = { database: path.join(folder, name), auditFile: path.join(folder, `${name}.log`) };
+    const place: StatePlace = { kind: 'user', owner: realUser(), ...files, journal: false, hostKeyFile: undefined };
+    const opened = openState(place, () => NOW_MS, { create: true });
+    assert.ok(opened !== undefined);
+    state = opened;
+  });
+
+  const ids = async (): Promise<readonly [string | undefined, string | undefined]> =>
+    await state.store.exclusively(async (transaction) => {
+      const known = await transaction.enrolment('alice', 'ssh');
+      return [known?.id, known?.pendingId];
+    });
+
+  it('knows both files between begin and complete, and one of them before and after', async () => {
+    await begin(state, enrolment(FIRST, false), undefined, NOW_MS);
+    assert.deepEqual(await ids(), ['', FIRST]);
+    await complete(state, enrolment(FIRST));
+    assert.deepEqual(await ids(), [FIRST, '']);
+    await begin(state, enrolment(SECOND), FIRST, NOW_MS);
+    assert.deepEqual(await ids(), [FIRST, SECOND]);
+    await complete(state, enrolment(SECOND));
+    assert.deepEqual(await ids(), [SECOND, '']);
+  });
+
+  it('that is abandoned leaves the earlier one as it was', async () => {
+    await begin(state, enrolment(FIRST), undefined, NOW_MS);
+    await complete(state, enrolment(FIRST));
+    await begin(state, enrolment(SECOND), FIRST, NOW_MS);
+    await abandon(state, enrolment(SECOND));
+    assert.deepEqual(await ids(), [FIRST, '']);
+  });
+
+  it('broken off after its file came into place is completed by the next one, which may fail without losing it', async () => {
+    await begin(state, enrolment(FIRST), undefined, NOW_MS);
+    await complete(state, enrolment(FIRST));
+    await begin(state, enrolment(SECOND), FIRST, NOW_MS);
+    // Here a crash: the second file is in place, and nobody completed it.
+    await begin(state, enrolment(THIRD), SECOND, NOW_MS);
+    assert.deepEqual(await ids(), [SECOND, THIRD]);
+    await abandon(state, enrolment(THIRD));
+    assert.deepEqual(await ids(), [SECOND, '']);
+  });
+
+  it('broken off before its file came into place changes nothing for the next one', async () => {
+    await begin(state, enrolment(FIRST), undefined, NOW_MS);
+    await complete(state, enrolment(FIRST));
+    await begin(state, enrolment(SECOND), FIRST, NOW_MS);
+    await begin(state, enrolment(THIRD), FIRST, NOW_MS);
+    assert.deepEqual(await ids(), [FIRST, THIRD]);
+  });
+
+  it('does not take the place of another without --replace, and is not completed or abandoned by somebody else', async () => {
+    await begin(state, enrolment(FIRST), undefined, NOW_MS);
+    await complete(state, enrolment(FIRST));
+    await assert.rejects(begin(state, enrolment(SECOND, false), FIRST, NOW_MS), { code: 'refused', message: /enrolled for ssh already/ });
+    await begin(state, enrolment(SECOND), FIRST, NOW_MS);
+    await complete(state, enrolment(THIRD));
+    await abandon(state, enrolment(THIRD));
+    assert.deepEqual(await ids(), [FIRST, SECOND]);
+  });
+});
