@@ -5,7 +5,7 @@ import { ALGORITHMS, DIGITS, MAX_PERIOD_SECONDS, MIN_PERIOD_SECONDS, type Algori
 import { MAX_RECOVERY_CODES, RECOVERY_CODES } from './otp/recovery.ts';
 import { DEFAULT_CONFIG_FILE, readConfig, type Config } from './system/config.ts';
 import { printResult, say, sayError } from './system/printer.ts';
-import type { EnrollOptions } from './commands/enroll.ts';
+import type { EnrollOptions } from './commands/enroll-plan.ts';
 import type { QrStyle } from './commands/qr.ts';
 
 export const VERSION = '0.1.0';

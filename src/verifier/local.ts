@@ -2,22 +2,19 @@
  * The verifier in this process: reads key and state itself, judges, records, commits, and only then answers.
  * Whatever fails on the way is a refusal.
  */
-import { append, appendUnlinked, newRef } from '../audit/audit.ts';
-import type { AuditRecord, Origin } from '../audit/record.ts';
 import { existsSync, mkdirSync } from 'node:fs';
 import * as path from 'node:path';
+import { append, appendUnlinked, newRef } from '../audit/audit.ts';
+import type { AuditRecord, Origin } from '../audit/record.ts';
 import { messageOf, NotpError } from '../error.ts';
-import type { Reading } from '../otp/proof.ts';
-import type { SealedFile } from '../seal/file.ts';
-import { hostSealKey, passphraseKey } from '../seal/keys.ts';
-import type { Payload } from '../seal/payload.ts';
-import { open } from '../seal/seal.ts';
 import type { Connection, Enrolment, Transaction } from '../store/store.ts';
 import { asUser } from '../system/privileges.ts';
 import type { Found } from '../system/secrets.ts';
 import { decide, type Policy, type Presented, type Refused, type Verdict } from '../verdict/decide.ts';
 import type { Reason } from '../verdict/reasons.ts';
-import { auditLog, openState, type HostKey, type State, type StatePlace } from './state.ts';
+import { openFirst } from './opening.ts';
+import { refused, standingOf } from './standing.ts';
+import { auditLog, openState, type State, type StatePlace } from './state.ts';
 import type { Attempt, Outcome, Verifier } from './verifier.ts';
 
 export interface LocalOptions {
@@ -120,25 +117,6 @@ async function judge(
   return verdict;
 }
 
-/** The enrolment and its sealed file where they belong together, else why there is nothing to judge. */
-type Standing = { readonly enrolment: Enrolment; readonly file: SealedFile } | Refused;
-
-function standingOf(enrolment: Enrolment | undefined, found: Found): Standing {
-  if (enrolment === undefined) return refused('not_enrolled');
-  if (enrolment.status === 'revoked') return refused('revoked');
-  if (found.kind === 'bad') return refused('bad_secret_file', found.why);
-  const id = found.kind === 'sealed' ? found.file.id : '';
-  if (enrolment.id === '' && (id === '' || id !== enrolment.pendingId)) return refused('not_enrolled', 'the enrolment was never completed');
-  if (found.kind === 'absent') return refused('bad_secret_file', 'the sealed file is missing');
-  if (id === enrolment.pendingId) return { enrolment: completed(enrolment), file: found.file };
-  return id === enrolment.id ? { enrolment, file: found.file } : refused('stale_enrolment', `the file's id is ${id}`);
-}
-
-/** The enrolment after its pending file has come into its place; see commands/enroll.ts. */
-export function completed(enrolment: Enrolment): Enrolment {
-  return { ...enrolment, id: enrolment.pendingId, pendingId: '', state: enrolment.pendingState, lastAcceptedMs: 0 };
-}
-
 function unlessAllowed(options: LocalOptions, verdict: Refused): Verdict {
   const allowed = verdict.reason === 'not_enrolled' && options.allowUnenrolled;
   return allowed ? { result: 'accepted', method: 'unenrolled' } : verdict;
@@ -171,36 +149,6 @@ async function refuseUnlinked({ place, origin, now }: LocalOptions, ref: string,
   return { verdict, ref };
 }
 
-/** The first reading whose key opens the file; where none does, the likeliest, unopened. */
-function openFirst(found: Found, readings: readonly Reading[], hostKey: HostKey | undefined): Presented | undefined {
-  for (const reading of readings) {
-    const opened = found.kind === 'sealed' ? openWith(found.file, reading.passphrase, hostKey) : undefined;
-    if (opened !== undefined) return { proof: reading.proof, opened };
-  }
-  return readings[0] === undefined ? undefined : { proof: readings[0].proof, opened: undefined };
-}
-
-function openWith(file: SealedFile, passphrase: string | undefined, hostKey: HostKey | undefined): Payload | undefined {
-  const key = sealKey(file, passphrase, hostKey);
-  try {
-    const opened = open(file, key);
-    // The host key is the right one, so what does not open was changed: no guess of anybody.
-    if (opened === undefined && file.seal.kind === 'host')
-      throw new NotpError('bad_secret_file', 'the sealed file was changed: it does not open');
-    return opened;
-  } finally {
-    key.fill(0);
-  }
-}
-
-function sealKey(file: SealedFile, passphrase: string | undefined, hostKey: HostKey | undefined): Uint8Array {
-  if (file.seal.kind === 'passphrase') return passphraseKey(passphrase ?? '', file.seal);
-  if (hostKey === undefined) throw new NotpError('store_unavailable', 'the secret is sealed by the host, and its key cannot be read here');
-  if (hostKey.id !== file.seal.key)
-    throw new NotpError('bad_secret_file', `sealed by host key ${file.seal.key}, but this host has ${hostKey.id}`);
-  return hostSealKey(hostKey.key, file.id);
-}
-
 function enrolmentOf(transaction: Transaction, { origin }: LocalOptions): Promise<Enrolment | undefined> {
   return transaction.enrolment(origin.user, origin.context);
 }
@@ -229,10 +177,6 @@ export function reasonOf(error: unknown): Reason {
     case 'failed':
       return 'store_unavailable';
   }
-}
-
-function refused(reason: Reason, detail?: string): Refused {
-  return { result: 'refused', reason, ...(detail === undefined ? {} : { detail }) };
 }
 
 function memoised<T>(make: () => T): () => T {

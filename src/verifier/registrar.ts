@@ -2,7 +2,7 @@
  * Registering an enrolment so that nothing is lost on any failure. A new sealed file becomes the one that logs in
  * by a rename; before it, the store learns the new id as pending (with the audit record), after it, as the
  * registered one. Between the two both files are known, so whichever is in place logs in: a file with the pending
- * id proves that the rename happened (verifier/local.ts completes it).
+ * id proves that the rename happened (verifier/standing.ts completes it).
  */
 import { append, newRef } from '../audit/audit.ts';
 import type { Origin } from '../audit/record.ts';
@@ -10,7 +10,7 @@ import { NotpError } from '../error.ts';
 import type { Enrolment, Transaction } from '../store/store.ts';
 import type { LoginState, Policy } from '../verdict/decide.ts';
 import { fullBucket } from '../verdict/budget.ts';
-import { completed } from './local.ts';
+import { completed } from './standing.ts';
 import type { State } from './state.ts';
 
 export interface NewEnrolment {

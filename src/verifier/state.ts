@@ -68,6 +68,8 @@ export function openState(place: StatePlace, now: () => number, { create }: { cr
   const folder = path.dirname(place.database);
   const there = asStore(() => checkFolders(checkedFrom(folder, place.owner), folder, place.owner.uid) && isOurDatabase(place));
   if (!there && !create) return undefined;
+  if (!fs.existsSync(folder))
+    throw new NotpError('store_unavailable', `${folder}: there is no such folder`, 'run notp host-key init once on this host');
   const hostKey = place.hostKeyFile === undefined ? undefined : readHostKey(place.hostKeyFile, place.owner);
   const store = openSqliteStore(place.database, { create });
   return { store, hostKey, log: { ...auditLog(place, now), key: hostKey === undefined ? undefined : auditKey(hostKey.key) } };

@@ -1,0 +1,58 @@
+/** What an enrolment is about: whose, how sealed, where, and whether whoever asks may have it. */
+import type { Origin } from '../audit/record.ts';
+import { NotpError } from '../error.ts';
+import type { CodeParameters } from '../otp/code.ts';
+import { contextName } from '../otp/names.ts';
+import type { Account } from '../otp/uri.ts';
+import type { Config } from '../system/config.ts';
+import { sealedPath } from '../system/secrets.ts';
+import { isRoot, realUid, realUser, userByName, type User } from '../system/users.ts';
+import { statePlace, type StatePlace } from '../verifier/state.ts';
+import type { QrStyle } from './qr.ts';
+
+export interface EnrollOptions extends Account, CodeParameters {
+  readonly user: string | undefined;
+  readonly context: string;
+  readonly seal: 'host' | 'passphrase' | undefined;
+  readonly recovery: number;
+  readonly replace: boolean;
+  readonly confirm: boolean;
+  readonly qr: QrStyle | undefined;
+  readonly qrFile: string | undefined;
+  readonly passphraseFile: string | undefined;
+  readonly json: boolean;
+}
+
+/** What an enrolment is about, settled before anything is shown. */
+export interface Plan {
+  readonly config: Config;
+  readonly options: EnrollOptions;
+  readonly user: User;
+  readonly place: StatePlace;
+  readonly origin: Origin;
+  readonly sealKind: 'host' | 'passphrase';
+  readonly file: string;
+  readonly now: () => number;
+}
+
+/** Throws `usage` or `not_permitted` before anything is made or shown. */
+export function planned(config: Config, options: EnrollOptions, now: () => number): Plan {
+  const context = contextName(options.context);
+  const self = realUser();
+  const user = options.user === undefined || options.user === self.name ? self : userByName(options.user);
+  if (user === undefined)
+    throw new NotpError('usage', `there is no user ${JSON.stringify(options.user)}`, 'getent passwd lists those there are');
+  if (user.uid !== realUid() && !isRoot())
+    throw new NotpError('not_permitted', 'only root can enrol somebody else', `sudo notp-enroll ${user.name}`);
+  const kind = options.seal ?? (isRoot() ? 'host' : 'passphrase');
+  const place = statePlace(config, user);
+  if (kind === 'host' && place.kind !== 'service') {
+    throw new NotpError(
+      'not_permitted',
+      'a host-sealed secret needs root and the system user notp',
+      'use --seal passphrase, or ask an administrator to run notp-enroll for you',
+    );
+  }
+  const origin: Origin = { user: user.name, uid: user.uid, context, door: 'cli' };
+  return { config, options, user, place, origin, sealKind: kind, file: sealedPath(config, user, context), now };
+}

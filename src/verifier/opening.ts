@@ -1,0 +1,40 @@
+/** Opening a sealed file with what was typed, or with the host key. What was opened is wiped by who asked for it. */
+import { NotpError } from '../error.ts';
+import type { Reading } from '../otp/proof.ts';
+import type { SealedFile } from '../seal/file.ts';
+import { hostSealKey, passphraseKey } from '../seal/keys.ts';
+import type { Payload } from '../seal/payload.ts';
+import { open } from '../seal/seal.ts';
+import type { Found } from '../system/secrets.ts';
+import type { Presented } from '../verdict/decide.ts';
+import type { HostKey } from './state.ts';
+
+/** The first reading whose key opens the file; where none does, the likeliest, unopened. */
+export function openFirst(found: Found, readings: readonly Reading[], hostKey: HostKey | undefined): Presented | undefined {
+  for (const reading of readings) {
+    const opened = found.kind === 'sealed' ? openWith(found.file, reading.passphrase, hostKey) : undefined;
+    if (opened !== undefined) return { proof: reading.proof, opened };
+  }
+  return readings[0] === undefined ? undefined : { proof: readings[0].proof, opened: undefined };
+}
+
+function openWith(file: SealedFile, passphrase: string | undefined, hostKey: HostKey | undefined): Payload | undefined {
+  const key = sealKey(file, passphrase, hostKey);
+  try {
+    const opened = open(file, key);
+    // The host key is the right one, so what does not open was changed: no guess of anybody.
+    if (opened === undefined && file.seal.kind === 'host')
+      throw new NotpError('bad_secret_file', 'the sealed file was changed: it does not open');
+    return opened;
+  } finally {
+    key.fill(0);
+  }
+}
+
+function sealKey(file: SealedFile, passphrase: string | undefined, hostKey: HostKey | undefined): Uint8Array {
+  if (file.seal.kind === 'passphrase') return passphraseKey(passphrase ?? '', file.seal);
+  if (hostKey === undefined) throw new NotpError('store_unavailable', 'the secret is sealed by the host, and its key cannot be read here');
+  if (hostKey.id !== file.seal.key)
+    throw new NotpError('bad_secret_file', `sealed by host key ${file.seal.key}, but this host has ${hostKey.id}`);
+  return hostSealKey(hostKey.key, file.id);
+}
