@@ -8,13 +8,20 @@ import type { Payload } from '../seal/payload.ts';
 import { printResult, say, sayHint } from '../system/printer.ts';
 import { writeNew } from '../system/trusted.ts';
 import type { Plan } from './enroll-plan.ts';
-import { drawQr, qrImage } from './qr.ts';
+import { drawQr, qrColumns, qrImage } from './qr.ts';
 
 /** The QR code, the key and the URI: the result on stdout, but beside JSON only what was asked for, on stderr. */
 export function show({ options }: Plan, payload: Payload, uri: string): void {
   const style = options.qr ?? (options.json ? 'none' : isatty(1) ? 'unicode' : 'ascii');
   const drawing = drawQr(uri, style);
-  const text = `${drawing}\nKey: ${groupedKey(payload.secret)}\nURI: ${uri}\n\n`;
+  const stream = options.json ? process.stderr : process.stdout;
+  const columns = stream.isTTY ? stream.columns : Infinity;
+  const fits = qrColumns(drawing) <= columns;
+  if (!fits)
+    sayHint(
+      `the QR code needs ${String(qrColumns(drawing))} columns, and this terminal has ${String(columns)}: widen it, or give --qr-file`,
+    );
+  const text = `${fits ? drawing : ''}\nKey: ${groupedKey(payload.secret)}\nURI: ${uri}\n\n`;
   if (!options.json) printResult(text);
   else if (options.confirm || style !== 'none') say(text);
 }

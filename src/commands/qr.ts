@@ -1,4 +1,5 @@
 /** Drawing a QR code (ISO/IEC 18004): black on white with a quiet zone of four modules, whatever the terminal's colours. */
+import { stripVTControlCharacters } from 'node:util';
 import { generate } from 'lean-qr';
 import { toPngBuffer } from 'lean-qr/extras/node_export';
 import { toSvgSource } from 'lean-qr/extras/svg';
@@ -35,6 +36,11 @@ export function drawQr(text: string, style: QrStyle): string {
     case 'none':
       return '';
   }
+}
+
+/** How many columns of a terminal a drawing takes; more than there are would wrap it into nonsense. */
+export function qrColumns(drawing: string): number {
+  return stripVTControlCharacters(drawing.slice(0, drawing.indexOf('\n'))).length;
 }
 
 /** The image for a file whose name ends in `.png` or `.svg`. */

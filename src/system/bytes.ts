@@ -33,15 +33,13 @@ export interface TerminalInput {
   close(): void;
 }
 
-/** The terminal at `path`. It is opened once: whoever has given up root meanwhile could not open it again. */
-export function openTerminalInput(path: string): TerminalInput {
+/** The terminal that is open at `fd`. It is opened once: whoever has given up root meanwhile could not open it again. */
+export function terminalInput(fd: number): TerminalInput {
   // The types of tty.ReadStream lack the options that it hands on to net.Socket.
   const Terminal = ReadStream as unknown as new (fd: number, options: { onread: OnReadOpts }) => ReadStream;
-  const { O_RDWR, O_NOCTTY, O_NONBLOCK } = fs.constants;
   let take: OnReadOpts['callback'] | undefined;
   const onread: OnReadOpts = { buffer: Buffer.alloc(1), callback: (length, buffer) => take?.(length, buffer) ?? false };
-  // libuv closes the descriptor that it reads, so it gets one of its own.
-  const stream = new Terminal(fs.openSync(path, O_RDWR | O_NOCTTY | O_NONBLOCK), { onread });
+  const stream = new Terminal(fd, { onread });
   // Heard by read() while it waits; what comes in between only must not end the process.
   stream.on('error', () => undefined);
   return {
@@ -64,7 +62,9 @@ export function openTerminalInput(path: string): TerminalInput {
       }
     },
     close: () => {
-      stream.destroy();
+      // libuv closes the descriptor that it reads; stdin is not ours to close.
+      if (fd === 0) stream.unref();
+      else stream.destroy();
     },
   };
 }

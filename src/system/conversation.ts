@@ -1,9 +1,8 @@
 /** Questions to whoever runs a command: on their terminal, or, where stdin is none, on stderr with the answer on stdin. */
-import { isatty } from 'node:tty';
 import { MAX_LINE_BYTES, typedLine } from '../otp/proof.ts';
 import { readStdin, type Waiting } from './bytes.ts';
 import { say } from './printer.ts';
-import { openTerminal, type Answer, type Terminal } from './terminal.ts';
+import { ownTerminal, type Answer, type Terminal } from './terminal.ts';
 
 export interface Conversation {
   /** Whether a person sits at a terminal. */
@@ -17,7 +16,6 @@ export interface Machine {
   readonly machine: true;
 }
 
-const OWN_TERMINAL = '/dev/tty';
 const NEWLINE = 10;
 const TAB = 9;
 const RETURN = 13;
@@ -60,8 +58,4 @@ async function askOnStdin(question: string, waiting: Waiting): Promise<Answer | 
   const { bytes } = answer;
   // What is no text is no proof either, and costs nobody a try.
   return { line: typedLine(bytes.at(-1) === RETURN ? bytes.subarray(0, -1) : bytes) ?? '' };
-}
-
-function ownTerminal(): Terminal | undefined {
-  return isatty(0) ? openTerminal(OWN_TERMINAL) : undefined;
 }

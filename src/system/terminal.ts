@@ -4,9 +4,9 @@
  */
 import * as fs from 'node:fs';
 import { isatty } from 'node:tty';
-import { NotpError } from '../error.ts';
+import { errnoOf, NotpError } from '../error.ts';
 import { MAX_LINE_BYTES, typedLine } from '../otp/proof.ts';
-import { openTerminalInput, type Ended, type Waiting } from './bytes.ts';
+import { terminalInput, type Ended, type Waiting } from './bytes.ts';
 
 export interface Terminal {
   /** Asks `question` and gives the line, or how it ended without one. `hidden` shows nothing of what is typed. */
@@ -17,6 +17,7 @@ export interface Terminal {
 
 export type Answer = { readonly line: string } | { readonly ended: Exclude<Ended, 'done'> };
 
+const OWN_TERMINAL = '/dev/tty';
 const CTRL_C = 3;
 const CTRL_D = 4;
 const CTRL_U = 21;
@@ -29,15 +30,30 @@ const NEWLINE = 10;
 const RETURN = 13;
 const ABORTS = [CTRL_C, CTRL_Z, CTRL_BACKSLASH];
 
-/** The terminal at `path`: `/dev/tty` for this process's own. Throws where it is none. */
+/** This process's own terminal: the controlling one, or, where `su -c` has left none, the one that stdin is. Undefined where stdin is no terminal. */
+export function ownTerminal(): Terminal | undefined {
+  if (!isatty(0)) return undefined;
+  try {
+    return openTerminal(OWN_TERMINAL);
+  } catch (error) {
+    if (errnoOf(error) === 'ENXIO') return terminalOn(0, 0);
+    throw error;
+  }
+}
+
+/** The terminal at `path`. Throws where it is none. */
 export function openTerminal(path: string): Terminal {
   const { O_RDWR, O_NOCTTY, O_NONBLOCK } = fs.constants;
-  const fd = fs.openSync(path, O_RDWR | O_NOCTTY | O_NONBLOCK);
-  if (!isatty(fd)) {
-    fs.closeSync(fd);
-    throw new NotpError('failed', `${path} is no terminal`);
-  }
-  const input = openTerminalInput(path);
+  const open = (): number => fs.openSync(path, O_RDWR | O_NOCTTY | O_NONBLOCK);
+  const fd = open();
+  if (isatty(fd)) return terminalOn(open(), fd);
+  fs.closeSync(fd);
+  throw new NotpError('failed', `${path} is no terminal`);
+}
+
+/** The terminal that `readFd` reads and `fd` writes. */
+function terminalOn(readFd: number, fd: number): Terminal {
+  const input = terminalInput(readFd);
   const write = (text: string | Uint8Array): void => {
     try {
       fs.writeSync(fd, Buffer.from(text));
@@ -63,7 +79,7 @@ export function openTerminal(path: string): Terminal {
     write,
     close: () => {
       input.close();
-      fs.closeSync(fd);
+      if (fd !== 0) fs.closeSync(fd);
     },
   };
 }

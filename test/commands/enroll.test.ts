@@ -4,7 +4,7 @@ import * as fs from 'node:fs';
 import { hostname } from 'node:os';
 import * as path from 'node:path';
 import { before, describe, it } from 'node:test';
-import { run } from '../support/process.ts';
+import { run, runInTerminal } from '../support/process.ts';
 import { addUser, installNotp, lacks, must, oathCode, runAs, scratchFolder, SOURCE_NOTP, type TestUser } from '../support/world.ts';
 import { ownState, PASSPHRASE, type OwnState } from './own-state.ts';
 
@@ -169,6 +169,20 @@ describe('enrolling as an ordinary user', { skip: lacks({ root: true, programs: 
     assert.equal(name, user.name);
     assert.equal(file, `${user.home}/.notp/elsewhere`);
     assert.ok(!fs.existsSync(`${other.home}/.notp`));
+  });
+
+  it('asks on the terminal that su hands over, which controls nothing', async () => {
+    const terminal = runInTerminal(['su', '-', user.name, '-c', `${notp} enroll by-su`]);
+    for (const question of [/New passphrase: /, /The same again: /]) {
+      await terminal.expect(question);
+      terminal.send(`${PASSPHRASE}\r`);
+    }
+    const [, key = ''] = await terminal.expect(/Key: ([A-Z2-7 ]+)/);
+    await terminal.expect(/One-time code: /);
+    terminal.send(`${oathCode(key.replaceAll(' ', ''))}\r`);
+    await terminal.expect(/Recovery codes/);
+    assert.equal(await terminal.exited, 0);
+    assert.ok(!terminal.output().includes(PASSPHRASE), 'the passphrase was echoed');
   });
 
   it('enrols nobody else', async () => {
