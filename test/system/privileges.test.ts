@@ -1,19 +1,20 @@
 /** Being somebody else for a while and for good, each in a process of its own. */
 import assert from 'node:assert/strict';
+import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { before, describe, it } from 'node:test';
 import { ROOT, run, type Ran } from '../support/process.ts';
-import { addUser, lacks, must, runAs, serviceUser, type TestUser } from '../support/world.ts';
+import { addUser, installNotp, lacks, must, runAs, scratchFolder, serviceUser, type TestUser } from '../support/world.ts';
 
-const SOURCE = path.join(ROOT, 'src/system/privileges.ts');
 const IDENTITY = `const identity = () => JSON.stringify([process.getuid(), process.geteuid(), process.getgid(), process.getegid(), [...new Set(process.getgroups())].sort()]);`;
 
-function program(body: string): string[] {
-  const code = `import { asUser, becomeForGood } from ${JSON.stringify(SOURCE)};
+/** `tree`: where the sources are read; `node`: what runs them. */
+function program(body: string, tree = ROOT, node = process.execPath): string[] {
+  const code = `import { asUser, becomeForGood } from ${JSON.stringify(path.join(tree, 'src/system/privileges.ts'))};
     import { readFileSync, existsSync } from 'node:fs';
     ${IDENTITY}
     ${body}`;
-  return [process.execPath, '--input-type=module', '--eval', code];
+  return [node, '--input-type=module', '--eval', code];
 }
 
 async function asRoot(body: string): Promise<Ran> {
@@ -65,7 +66,7 @@ describe('privileges are given up as asked', { skip: lacks({ root: true, program
     const { code, stderr } = await asRoot(`becomeForGood(${JSON.stringify(root)});`);
     assert.equal(code, 1);
     assert.match(stderr, /could not become root for good/);
-    const other = await runAs(user, program(`becomeForGood(${JSON.stringify(service)});`));
+    const other = await runAs(user, own(`becomeForGood(${JSON.stringify(service)});`));
     assert.equal(other.code, 1);
   });
 
@@ -100,9 +101,14 @@ describe('privileges are given up as asked', { skip: lacks({ root: true, program
   });
 
   it('acts as nobody but oneself without root', async () => {
-    const self = await runAs(user, program(`console.log(await asUser(${JSON.stringify(user)}, () => 'myself'));`));
+    // An ordinary user may not be able to read this tree.
+    const folder = scratchFolder('privileges');
+    installNotp(folder);
+    fs.cpSync(path.join(ROOT, 'src'), path.join(folder, 'src'), { recursive: true });
+    const own = (body: string): string[] => program(body, folder, path.join(folder, 'node_modules/.bin/node'));
+    const self = await runAs(user, own(`console.log(await asUser(${JSON.stringify(user)}, () => 'myself'));`));
     assert.equal(self.stdout, 'myself\n');
-    const other = await runAs(user, program(`await asUser(${JSON.stringify(service)}, () => console.log('acted'));`));
+    const other = await runAs(user, own(`await asUser(${JSON.stringify(service)}, () => console.log('acted'));`));
     assert.equal(other.stdout, '');
     assert.match(other.stderr, /only root can act as notp/);
   });
