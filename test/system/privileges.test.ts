@@ -24,10 +24,16 @@ async function asRoot(body: string): Promise<Ran> {
 describe('privileges are given up as asked', { skip: lacks({ root: true, programs: ['setpriv'] }) }, () => {
   let service: TestUser;
   let user: TestUser;
+  let own: (body: string) => string[];
 
   before(() => {
     service = serviceUser();
     user = addUser();
+    // An ordinary user may not be able to read this tree.
+    const folder = scratchFolder('privileges');
+    installNotp(folder);
+    fs.cpSync(path.join(ROOT, 'src'), path.join(folder, 'src'), { recursive: true });
+    own = (body) => program(body, folder, path.join(folder, 'node_modules/.bin/node'));
     // A group besides the own one, which must not come along.
     must(['usermod', '--append', '--groups', 'adm', user.name]);
   });
@@ -68,6 +74,7 @@ describe('privileges are given up as asked', { skip: lacks({ root: true, program
     assert.match(stderr, /could not become root for good/);
     const other = await runAs(user, own(`becomeForGood(${JSON.stringify(service)});`));
     assert.equal(other.code, 1);
+    assert.match(other.stderr, /EPERM|could not become notp/);
   });
 
   it('acts as a user with their groups, and comes back, also from what throws', async () => {
@@ -101,11 +108,6 @@ describe('privileges are given up as asked', { skip: lacks({ root: true, program
   });
 
   it('acts as nobody but oneself without root', async () => {
-    // An ordinary user may not be able to read this tree.
-    const folder = scratchFolder('privileges');
-    installNotp(folder);
-    fs.cpSync(path.join(ROOT, 'src'), path.join(folder, 'src'), { recursive: true });
-    const own = (body: string): string[] => program(body, folder, path.join(folder, 'node_modules/.bin/node'));
     const self = await runAs(user, own(`console.log(await asUser(${JSON.stringify(user)}, () => 'myself'));`));
     assert.equal(self.stdout, 'myself\n');
     const other = await runAs(user, own(`await asUser(${JSON.stringify(service)}, () => console.log('acted'));`));
