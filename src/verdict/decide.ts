@@ -30,6 +30,8 @@ export interface LoginState {
 export interface Presented {
   readonly proof: Proof;
   readonly opened: Payload | undefined;
+  /** The line could also be read as more than a single code; see otp/proof.ts. */
+  readonly ambiguous?: boolean;
 }
 
 export interface Accepted {
@@ -58,7 +60,10 @@ export interface Decision {
 export function decide(state: LoginState, presented: Presented, nowMs: number, policy: Policy): Decision {
   const bucket = refilled(state.bucket, policy, nowMs);
   const current = { ...state, bucket };
-  if (isEmpty(bucket) && presented.proof.kind === 'code') return { verdict: refused('step_up_required'), next: current };
+  // Not judged. An ambiguous line is answered as its other reading would be, or the answer would tell which passphrase is right.
+  if (isEmpty(bucket) && presented.proof.kind === 'code') {
+    return { verdict: refused(presented.ambiguous === true ? 'wrong_code' : 'step_up_required'), next: current };
+  }
   const paid = { ...state, bucket: taken(bucket) };
   const judged = judge(current, presented, nowMs, policy);
   return judged.verdict.result === 'accepted' ? judged : { verdict: judged.verdict, next: paid };

@@ -12,7 +12,7 @@ import { asUser } from '../system/privileges.ts';
 import type { Found } from '../system/secrets.ts';
 import { decide, type Policy, type Presented, type Refused, type Verdict } from '../verdict/decide.ts';
 import type { Reason } from '../verdict/reasons.ts';
-import { openFirst } from './opening.ts';
+import { openReading } from './opening.ts';
 import { refused, standingOf } from './standing.ts';
 import { auditLog, openState, type State, type StatePlace } from './state.ts';
 import type { Attempt, Outcome, Verifier } from './verifier.ts';
@@ -83,7 +83,7 @@ async function verify(options: LocalOptions, state: State | undefined, ref: stri
   if (state === undefined) return { ref, verdict: await withoutState(options, ref) };
   const nowMs = options.now();
   // The key derivation takes its time outside the transaction, and before anything of the state is looked at.
-  const presented = attempt.readings.length === 0 ? undefined : openFirst(options.found, attempt.readings, state.hostKey);
+  const presented = attempt.readings.length === 0 ? undefined : openReading(options.found, attempt.readings, state.hostKey);
   try {
     const verdict = await state.store.exclusively(async (transaction) => {
       const judged = await judge(options, transaction, presented, attempt, nowMs);

@@ -9,13 +9,24 @@ import type { Found } from '../system/secrets.ts';
 import type { Presented } from '../verdict/decide.ts';
 import type { HostKey } from './state.ts';
 
-/** The first reading whose key opens the file; where none does, the likeliest, unopened. */
-export function openFirst(found: Found, readings: readonly Reading[], hostKey: HostKey | undefined): Presented | undefined {
-  for (const reading of readings) {
-    const opened = found.kind === 'sealed' ? openWith(found.file, reading.passphrase, hostKey) : undefined;
-    if (opened !== undefined) return { proof: reading.proof, opened };
-  }
-  return readings[0] === undefined ? undefined : { proof: readings[0].proof, opened: undefined };
+/**
+ * The reading whose key opens the file; where none does, one of them, unopened. Every reading is tried, so that
+ * neither the time nor the answer tells which passphrase was right.
+ */
+export function openReading(found: Found, readings: readonly Reading[], hostKey: HostKey | undefined): Presented | undefined {
+  const ambiguous = readings.length > 1 && readings.some(isMore);
+  const tried = readings.map((reading) => ({
+    proof: reading.proof,
+    opened: found.kind === 'sealed' ? openWith(found.file, reading.passphrase, hostKey) : undefined,
+    ambiguous,
+  }));
+  const unopened = readings.findIndex(isMore);
+  return tried.find(({ opened }) => opened !== undefined) ?? tried[unopened] ?? tried[0];
+}
+
+/** More than a single code. */
+function isMore({ proof }: Reading): boolean {
+  return proof.kind !== 'code';
 }
 
 function openWith(file: SealedFile, passphrase: string | undefined, hostKey: HostKey | undefined): Payload | undefined {

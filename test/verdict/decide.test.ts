@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Proof } from '../../src/otp/proof.ts';
-import { attempt, code, EMPTY, FRESH, NOW, POLICY, recovery, sequence, two, word, WRONG } from './world.ts';
+import { decide } from '../../src/verdict/decide.ts';
+import { attempt, code, EMPTY, FRESH, NOW, NOW_MS, POLICY, recovery, sequence, two, word, WRONG } from './world.ts';
 
 /** What becomes of the codes of five steps around now, with this window. */
 function within(window: number): string[] {
@@ -81,6 +82,11 @@ describe('an empty budget', () => {
       const opened = attempt(EMPTY, proof.kind === 'code' ? code(NOW) : proof);
       assert.deepEqual(attempt(EMPTY, proof, { opened: false }), opened);
     }
+  });
+
+  it('answers a single code of a line that may hold two as it answers two', () => {
+    const single = decide(EMPTY, { proof: code(NOW), opened: undefined, ambiguous: true }, NOW_MS, POLICY);
+    assert.deepEqual(single, attempt(EMPTY, two(NOW - 5, NOW - 4)));
   });
 
   it('is no lock: two consecutive codes log in, and so does a recovery code', () => {
