@@ -1,11 +1,9 @@
 /** Passphrases for commands: from a file, from stdin, or asked for, hidden. */
 import { openSync, closeSync, readSync } from 'node:fs';
 import { messageOf, NotpError } from '../error.ts';
-import { MAX_LINE_BYTES, typedLine } from '../otp/proof.ts';
+import { MAX_LINE_BYTES } from '../otp/proof.ts';
 import type { Waiting } from '../system/bytes.ts';
-import { readStdinLine, type Conversation } from '../system/conversation.ts';
-
-const RETURN = 13;
+import { lineFrom, readStdinLine, type Conversation } from '../system/conversation.ts';
 
 /** The first line of `file` (`-`: stdin), without its newline. Throws `usage` where it is empty or no text. */
 export async function passphraseFromFile(file: string, waiting: Waiting): Promise<string> {
@@ -17,11 +15,6 @@ export async function passphraseFromFile(file: string, waiting: Waiting): Promis
     `${file === '-' ? 'stdin' : file}: the first line is no passphrase`,
     `it must be text of 1 to ${String(MAX_LINE_BYTES)} bytes`,
   );
-}
-
-/** The text of a line from a file or a pipe, which may end as lines do on Windows; undefined where it is no text. */
-export function lineFrom(bytes: Uint8Array): string | undefined {
-  return typedLine(bytes.at(-1) === RETURN ? bytes.subarray(0, -1) : bytes);
 }
 
 /** Asks for a new passphrase, twice. */

@@ -2,18 +2,18 @@
 import type { Origin } from '../audit/record.ts';
 import { NotpError } from '../error.ts';
 import { askUntilAccepted } from '../doors/questions.ts';
-import { isBroken, sayRefused } from '../doors/refusal.ts';
+import { isBroken, told } from '../doors/refusal.ts';
 import { contextName } from '../otp/names.ts';
 import { parseProof, readings, type Reading } from '../otp/proof.ts';
 import type { Waiting } from '../system/bytes.ts';
 import type { Config } from '../system/config.ts';
-import { openConversation, readStdinLine } from '../system/conversation.ts';
+import { lineFrom, openConversation, readStdinLine } from '../system/conversation.ts';
 import { printResult } from '../system/printer.ts';
 import { onEndingSignals } from '../system/signals.ts';
 import { isRoot, realUid, realUser, userByName, type User } from '../system/users.ts';
 import { openVerifier } from '../verifier/open.ts';
 import type { Outcome, Verifier } from '../verifier/verifier.ts';
-import { lineFrom, passphraseFromFile } from './passphrase.ts';
+import { passphraseFromFile } from './passphrase.ts';
 
 export interface VerifyOptions {
   readonly context: string;
@@ -46,7 +46,7 @@ async function judged(verifier: Verifier, config: Config, options: VerifyOptions
   try {
     if (!conversation.interactive)
       throw new NotpError('usage', 'there is no terminal to ask on', 'give --code-stdin to read the code from stdin');
-    return await askUntilAccepted(verifier, conversation, { tries: config.gate.tries, tell, attempt: {}, passphrase });
+    return await askUntilAccepted(verifier, conversation, { tries: config.gate.tries, tell: told, attempt: {}, passphrase });
   } finally {
     conversation.close();
   }
@@ -70,15 +70,6 @@ function whose(name: string | undefined): User {
   if (user === undefined) throw new NotpError('usage', `there is no user ${JSON.stringify(name)}`);
   if (user.uid !== realUid() && !isRoot()) throw new NotpError('not_permitted', 'only root can verify for somebody else');
   return user;
-}
-
-function told(outcome: Outcome): Outcome {
-  tell(outcome);
-  return outcome;
-}
-
-function tell({ verdict, ref }: Outcome): void {
-  if (verdict.result === 'refused') sayRefused(verdict, ref);
 }
 
 function jsonOf({ verdict, ref }: Outcome, { user, context }: Origin): string {

@@ -18,7 +18,7 @@ import { openVerifier, recordRefusal, type OpenOptions } from '../verifier/open.
 import type { Outcome, Verifier } from '../verifier/verifier.ts';
 import { enrollFirst, isToEnroll } from './enroll-first.ts';
 import { askOneLine, askUntilAccepted } from './questions.ts';
-import { isAccepted, sayRefused } from './refusal.ts';
+import { isAccepted, told } from './refusal.ts';
 import { becomeShell, CODE_VARIABLES } from './shell.ts';
 
 export interface GateOptions {
@@ -43,7 +43,8 @@ export async function gate(options: GateOptions): Promise<number> {
   try {
     config = options.configuration();
   } catch (error) {
-    return tell(await recordRefusal({ config: undefined, origin, reason: 'bad_configuration', detail: messageOf(error) }, options.now));
+    told(await recordRefusal({ config: undefined, origin, reason: 'bad_configuration', detail: messageOf(error) }, options.now));
+    return 1;
   }
   const judge = async (): Promise<Outcome> =>
     await withVerifier({ config, user, origin: { ...origin, context: config.context }, now: options.now }, (verifier) =>
@@ -72,7 +73,7 @@ async function ask(verifier: Verifier, config: Config, { environment, now }: Gat
   const conversation = openConversation({ deadlineMs: now() + config.gate.timeoutMs, interrupt: onEndingSignals() });
   try {
     if (conversation.interactive) {
-      return await askUntilAccepted(verifier, conversation, { tries: config.gate.tries, tell, attempt: { connection } });
+      return await askUntilAccepted(verifier, conversation, { tries: config.gate.tries, tell: told, attempt: { connection } });
     }
     if (given !== undefined) {
       const line = typedLine(Buffer.from(given)) ?? '';
@@ -95,17 +96,6 @@ async function askWithoutTerminal(
   const outcome = told(await verifier.verify({ ...answer, connection }));
   if (answer.machine) sayHint(HEADLESS_HINT);
   return outcome;
-}
-
-function told(outcome: Outcome): Outcome {
-  tell(outcome);
-  return outcome;
-}
-
-/** Says a refusal; an acceptance is silent. Gives the exit code of a refusal. */
-function tell({ verdict, ref }: Outcome): number {
-  if (verdict.result === 'refused') sayRefused(verdict, ref);
-  return 1;
 }
 
 function originOf(user: User, environment: NodeJS.ProcessEnv): Origin {

@@ -78,7 +78,7 @@ async function authenticate(options: PamOptions, user: User | undefined, origin:
   try {
     config = options.configuration();
     if (environment['PAM_TYPE'] !== 'auth') return await refuse('not_permitted', 'only PAM_TYPE=auth authenticates');
-    const line = options.promptTty ? undefined : await stdinLine();
+    const line = options.promptTty ? undefined : await stdinLine(now);
     return await judge(options, config, user, { ...origin, context: config.context }, line);
   } catch (error) {
     return await refuse(reasonOf(error), messageOf(error));
@@ -128,9 +128,9 @@ function attemptOf(line: Uint8Array | undefined, verifier: Verifier): Attempt {
 }
 
 /** What pam_exec's `expose_authtok` hands over: to the end of stdin, at most one byte over the cap; undefined where it never ended. */
-async function stdinLine(): Promise<Uint8Array | undefined> {
+async function stdinLine(now: () => number): Promise<Uint8Array | undefined> {
   const bytes: number[] = [];
-  const waiting = { deadlineMs: Date.now() + STDIN_TIMEOUT_MS, interrupt: onEndingSignals() };
+  const waiting = { deadlineMs: now() + STDIN_TIMEOUT_MS, interrupt: onEndingSignals() };
   const ended = await readStdin((byte) => {
     bytes.push(byte);
     return bytes.length > MAX_LINE_BYTES ? 'done' : 'more';

@@ -12,10 +12,14 @@ export function isBroken({ reason }: Refused): boolean {
   return BROKEN.includes(reason);
 }
 
-/** Two lines on stderr: what happened with the reference, and what to do. */
-export function sayRefused(refused: Refused, ref: string): void {
-  const detail = isBroken(refused) && refused.detail !== undefined ? `: ${refused.detail}` : '';
-  sayError(`${messageOf(refused)}${detail} (ref ${ref})`, WORDING[refused.reason].hint);
+/** Says a refusal on stderr, in two lines: what happened with the reference, and what to do. An acceptance is silent. Gives the outcome back. */
+export function told(outcome: Outcome): Outcome {
+  const { verdict, ref } = outcome;
+  if (verdict.result === 'refused') {
+    const detail = isBroken(verdict) && verdict.detail !== undefined ? `: ${verdict.detail}` : '';
+    sayError(`${messageOf(verdict)}${detail} (ref ${ref})`, WORDING[verdict.reason].hint);
+  }
+  return outcome;
 }
 
 /** One short line: `notp: code already used, wait 12 s (ref 1a2b3c4d)`. */

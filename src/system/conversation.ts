@@ -51,11 +51,15 @@ export async function readStdinLine(
   return { ended };
 }
 
+/** The text of a line from a file or a pipe, which may end as lines do on Windows; undefined where it is no text. */
+export function lineFrom(bytes: Uint8Array): string | undefined {
+  return typedLine(bytes.at(-1) === RETURN ? bytes.subarray(0, -1) : bytes);
+}
+
 async function askOnStdin(question: string, waiting: Waiting): Promise<Answer | Machine> {
   say(question);
   const answer = await readStdinLine(waiting);
   if (!('bytes' in answer)) return answer;
-  const { bytes } = answer;
   // What is no text is no proof either, and costs nobody a try.
-  return { line: typedLine(bytes.at(-1) === RETURN ? bytes.subarray(0, -1) : bytes) ?? '' };
+  return { line: lineFrom(answer.bytes) ?? '' };
 }
