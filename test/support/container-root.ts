@@ -1,0 +1,159 @@
+/**
+ * What the root of a container holds before it boots: the machine's programs (through an overlay over /usr) and what
+ * everybody may read of its /etc, but none of its people, keys, states and enabled units.
+ */
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { randomBytes } from 'node:crypto';
+import { ROOT } from './process.ts';
+import { installNotp, must } from './world.ts';
+
+/** The key of the client inside, authorised by addContainerUser(). */
+export const CLIENT_KEY = '/root/.ssh/id_ed25519';
+
+/** Folders at the top besides /usr and the links into it; /var is filled at boot by systemd-tmpfiles. */
+const FOLDERS = 'boot dev etc home mnt opt proc root run srv sys tmp var var/lib var/log var/log/journal var/mail'.split(' ');
+
+/** Of /etc: what the machine has enabled, what is made anew here, and what nspawn leaves alone. */
+const NOT_COPIED =
+  /^(systemd\/system|init\.d|rc.\.d|notp|ssh|cron.*|sudoers.*|(passwd|group|shadow|gshadow|subuid|subgid)-?|machine-id|host(s|name)|resolv\.conf|mtab|\.updated)$/;
+
+/** Units that cost seconds or look after hardware. */
+const MASKED = [
+  'ldconfig',
+  'systemd-hwdb-update',
+  'systemd-journal-catalog-update',
+  'systemd-networkd',
+  'systemd-resolved',
+  'systemd-timesyncd',
+];
+
+const SSHD_CONFIG = `Include /etc/ssh/sshd_config.d/*.conf
+ListenAddress 127.0.0.1
+KbdInteractiveAuthentication no
+UsePAM yes
+PrintMotd no
+AcceptEnv LANG LC_*
+Subsystem sftp /usr/lib/openssh/sftp-server
+`;
+
+/** Fills the empty `root`, in which `usr` is mounted. */
+export function fillRoot(root: string, name: string): void {
+  const write = (file: string, text: string, mode = 0o644): void => {
+    fs.mkdirSync(path.dirname(path.join(root, file)), { recursive: true });
+    fs.writeFileSync(path.join(root, file), text);
+    fs.chmodSync(path.join(root, file), mode);
+  };
+  for (const folder of FOLDERS) fs.mkdirSync(path.join(root, folder), { mode: 0o755 });
+  fs.chmodSync(path.join(root, 'root'), 0o700);
+  fs.chmodSync(path.join(root, 'tmp'), 0o1777);
+  // Debian's links of the merged /usr.
+  for (const link of fs.readdirSync('/').filter((entry) => /^(bin|sbin|lib.*)$/.test(entry))) {
+    fs.symlinkSync(`usr/${link}`, path.join(root, link));
+  }
+  copyReadable('/etc', path.join(root, 'etc'));
+  copyAccounts(path.join(root, 'etc'));
+  write('etc/machine-id', `${randomBytes(16).toString('hex')}\n`, 0o444);
+  write('etc/hostname', `${name}\n`);
+  write('etc/hosts', `127.0.0.1 localhost ${name}\n::1 localhost\n`);
+  write('etc/sudoers', 'Defaults env_reset\nroot ALL=(ALL:ALL) ALL\n%sudo ALL=(ALL:ALL) ALL\n@includedir /etc/sudoers.d\n', 0o440);
+  write('etc/sudoers.d/README', '', 0o440);
+  write('etc/ssh/sshd_config', SSHD_CONFIG);
+  fs.mkdirSync(path.join(root, 'etc/ssh/sshd_config.d'));
+  fs.mkdirSync(path.join(root, path.dirname(CLIENT_KEY)), { mode: 0o700 });
+  for (const key of ['/etc/ssh/ssh_host_ed25519_key', CLIENT_KEY]) {
+    must(['ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-C', name, '-f', path.join(root, key)]);
+  }
+  enableUnits(path.join(root, 'etc/systemd/system'));
+}
+
+/** Installs the built program and the units of the tree into `root`, as a package would; nothing is enabled. */
+export function installInto(root: string): void {
+  fs.mkdirSync(path.join(root, 'opt/notp'), { mode: 0o755 });
+  installNotp(path.join(root, 'opt/notp'));
+  for (const program of ['notp', 'notp-enroll']) {
+    fs.rmSync(path.join(root, 'usr/bin', program), { force: true });
+    fs.symlinkSync(`/opt/notp/bin/${program}`, path.join(root, 'usr/bin', program));
+  }
+  installUnits(root);
+}
+
+/** Installs units, sysusers.d and tmpfiles.d of `folder` into `root`. */
+export function installUnits(root: string, folder = path.join(ROOT, 'systemd')): void {
+  for (const name of fs.existsSync(folder) ? fs.readdirSync(folder) : []) {
+    const to = path.join(root, placeOf(name));
+    fs.mkdirSync(path.dirname(to), { recursive: true });
+    fs.copyFileSync(path.join(folder, name), to);
+    fs.chmodSync(to, 0o644);
+  }
+}
+
+/** Where a file of the folder systemd/ belongs. */
+function placeOf(name: string): string {
+  const { name: stem, ext } = path.parse(name);
+  if (ext === '.sysusers') return `etc/sysusers.d/${stem}.conf`;
+  if (ext === '.tmpfiles') return `etc/tmpfiles.d/${stem}.conf`;
+  return `etc/systemd/system/${name}`;
+}
+
+/** Copies what everybody may read, as root's; secrets are what not everybody may read. */
+function copyReadable(from: string, to: string): void {
+  fs.cpSync(from, to, {
+    recursive: true,
+    verbatimSymlinks: true,
+    filter: (source) => {
+      const stats = fs.lstatSync(source);
+      const kind = stats.isFile() || stats.isDirectory() || stats.isSymbolicLink();
+      return kind && (stats.mode & 0o004) !== 0 && !NOT_COPIED.test(path.relative(from, source));
+    },
+  });
+}
+
+/** The machine's system accounts without their passwords, and without the service's user: sysusers makes it at boot. */
+function copyAccounts(etc: string): void {
+  const write = (file: string, lines: readonly string[], mode: number): void => {
+    fs.writeFileSync(path.join(etc, file), lines.map((line) => `${line}\n`).join(''), { mode });
+  };
+  const [users, groups] = [systemEntries('passwd'), systemEntries('group').map(([name = '', , gid = '']) => [name, 'x', gid, ''])];
+  write(
+    'passwd',
+    users.map((user) => user.join(':')),
+    0o644,
+  );
+  write(
+    'group',
+    groups.map((group) => group.join(':')),
+    0o644,
+  );
+  write(
+    'shadow',
+    users.map(([name = '']) => `${name}:*:20000:0:99999:7:::`),
+    0o640,
+  );
+  write(
+    'gshadow',
+    groups.map(([name = '']) => `${name}:*::`),
+    0o640,
+  );
+  const shadow = Number(groups.find(([name]) => name === 'shadow')?.[2] ?? 0);
+  for (const file of ['shadow', 'gshadow']) fs.chownSync(path.join(etc, file), 0, shadow);
+}
+
+/** The entries of system accounts in passwd or group, each as its fields. */
+function systemEntries(file: string): string[][] {
+  const entries = fs
+    .readFileSync(`/etc/${file}`, 'utf8')
+    .split('\n')
+    .map((line) => line.split(':'));
+  return entries.filter(([name, , id]) => name !== 'notp' && id !== undefined && (Number(id) < 1000 || Number(id) === 65_534));
+}
+
+/** Boots to multi-user with sshd, and with nothing else that is not part of systemd. */
+function enableUnits(units: string): void {
+  fs.mkdirSync(path.join(units, 'multi-user.target.wants'), { recursive: true });
+  fs.symlinkSync('/usr/lib/systemd/system/multi-user.target', path.join(units, 'default.target'));
+  for (const link of ['multi-user.target.wants/ssh.service', 'sshd.service']) {
+    fs.symlinkSync('/usr/lib/systemd/system/ssh.service', path.join(units, link));
+  }
+  for (const unit of MASKED) fs.symlinkSync('/dev/null', path.join(units, `${unit}.service`));
+}
