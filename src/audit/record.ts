@@ -7,7 +7,16 @@ import { escapeControls } from '../otp/escape.ts';
 import type { Method, Reason } from '../verdict/reasons.ts';
 
 export type Door = 'gate' | 'pam' | 'cli';
-export type Event = 'login.accepted' | 'login.refused' | 'enroll' | 'replace' | 'enroll.failed' | 'recovery.used' | 'host_key.created';
+export type Event =
+  | 'login.accepted'
+  | 'login.refused'
+  | 'enroll'
+  | 'replace'
+  | 'enroll.failed'
+  | 'passphrase'
+  | 'passphrase.failed'
+  | 'recovery.used'
+  | 'host_key.created';
 
 /** Who knocked, where, and from where. */
 export interface Origin {

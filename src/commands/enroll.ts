@@ -8,24 +8,21 @@ import { matchingSteps, stepAt, stepsAround } from '../otp/code.ts';
 import { parseProof } from '../otp/proof.ts';
 import { otpauthUri } from '../otp/uri.ts';
 import { printSealedFile } from '../seal/file.ts';
-import type { Payload } from '../seal/payload.ts';
+import type { TotpPayload } from '../seal/payload.ts';
 import type { Waiting } from '../system/bytes.ts';
 import type { Config } from '../system/config.ts';
 import { openConversation, type Conversation } from '../system/conversation.ts';
 import { printResult, say, sayError } from '../system/printer.ts';
 import { asUser } from '../system/privileges.ts';
 import { makeSecretsFolder } from '../system/secrets.ts';
-import { onEndingSignals } from '../system/signals.ts';
-import { isRegistered } from '../verifier/registrar.ts';
+import { firstState, isRegistered } from '../verifier/registrar.ts';
 import { openState, type State } from '../verifier/state.ts';
 import { planned, type EnrollOptions, type Plan } from './enroll-plan.ts';
 import { newPayload, sealPayload } from './enroll-secret.ts';
 import { jsonOf, show, tellNext, textOf, writeImage } from './enroll-show.ts';
-import { store } from './enroll-store.ts';
-import { askNewPassphrase, passphraseFromFile } from './passphrase.ts';
+import { storeRegistered } from './storing.ts';
+import { askNewPassphrase, passphraseFromFile, patience } from './ask-passphrase.ts';
 
-/** How long a person may take to find the phone and scan. */
-const PATIENCE_MS = 10 * 60_000;
 const CONFIRM_TRIES = 3;
 const CONFIRM_WINDOW = 1;
 
@@ -33,13 +30,13 @@ const CONFIRM_WINDOW = 1;
 export async function enroll(config: Config, options: EnrollOptions, now: () => number): Promise<number> {
   const plan = planned(config, options, now);
   const state = await asUser(plan.place.owner, () => openForEnrolment(plan));
-  const waiting = { deadlineMs: now() + PATIENCE_MS, interrupt: onEndingSignals() };
+  const waiting = patience(now);
   const conversation = openConversation(waiting);
   try {
     await refuseExisting(plan, state);
     const passphrase = plan.sealKind === 'passphrase' ? await choosePassphrase(options, conversation, waiting) : undefined;
     const { payload, codes } = newPayload(plan);
-    const uri = otpauthUri(payload.secret, payload, payload);
+    const uri = otpauthUri(payload);
     const image = options.qrFile === undefined ? undefined : writeImage(uri, options.qrFile);
     try {
       show(plan, payload, uri);
@@ -58,7 +55,7 @@ export async function enroll(config: Config, options: EnrollOptions, now: () => 
 }
 
 interface Confirmed {
-  readonly payload: Payload;
+  readonly payload: TotpPayload;
   readonly codes: readonly string[];
   readonly uri: string;
   readonly passphrase: string | undefined;
@@ -68,8 +65,9 @@ async function sealAndStore(plan: Plan, state: State, { payload, codes, uri, pas
   const { options, config } = plan;
   const sealed = sealPayload(plan, payload, passphrase, state);
   const output = options.json ? jsonOf(plan, sealed.id, payload, uri, codes) : textOf(codes);
-  const enrolment = { id: sealed.id, bytes: printSealedFile(sealed), replace: options.replace, recoveryCodes: codes.length };
-  await store({ ...plan, ...enrolment, state, policy: config.policy }, () => {
+  const first = firstState(config.policy, codes.length, plan.now());
+  const enrolment = { origin: plan.origin, id: sealed.id, state: first, replace: options.replace };
+  await storeRegistered({ ...plan, enrolment, bytes: printSealedFile(sealed), state }, () => {
     printResult(output);
   });
   payload.secret.fill(0);
@@ -98,7 +96,7 @@ async function choosePassphrase(options: EnrollOptions, conversation: Conversati
   return await askNewPassphrase(conversation);
 }
 
-async function confirm(conversation: Conversation, payload: Payload, now: () => number): Promise<void> {
+async function confirm(conversation: Conversation, payload: TotpPayload, now: () => number): Promise<void> {
   say('Scan the QR code with your phone, then type the code that it shows.\n');
   for (let left = CONFIRM_TRIES; left > 0; left--) {
     const answer = await conversation.ask('One-time code: ', { hidden: false });
@@ -109,7 +107,7 @@ async function confirm(conversation: Conversation, payload: Payload, now: () => 
   throw new NotpError('refused', 'the new secret was not confirmed', 'nothing was changed; an earlier enrolment goes on working');
 }
 
-function isRight(typed: string, payload: Payload, nowMs: number): boolean {
+function isRight(typed: string, payload: TotpPayload, nowMs: number): boolean {
   const proof = parseProof(typed);
   if (proof?.kind !== 'code') return false;
   const steps = stepsAround(stepAt(nowMs, payload.periodSeconds), CONFIRM_WINDOW);

@@ -1,8 +1,10 @@
 /** Drawing a QR code (ISO/IEC 18004): black on white with a quiet zone of four modules, whatever the terminal's colours. */
+import type { WriteStream } from 'node:tty';
 import { stripVTControlCharacters } from 'node:util';
 import { generate } from 'lean-qr';
 import { toPngBuffer } from 'lean-qr/extras/node_export';
 import { toSvgSource } from 'lean-qr/extras/svg';
+import { sayHint } from '../system/printer.ts';
 
 export type QrStyle = 'unicode' | 'ansi' | 'ascii' | 'none';
 export const QR_STYLES: readonly QrStyle[] = ['unicode', 'ansi', 'ascii', 'none'];
@@ -38,8 +40,18 @@ export function drawQr(text: string, style: QrStyle): string {
   }
 }
 
+/** The drawing for `stream`; where it has too few columns there is none but a hint, and `otherwise` says what helps. */
+export function drawFittingQr(text: string, style: QrStyle, stream: WriteStream, otherwise: string): string {
+  const drawing = drawQr(text, style);
+  const columns = stream.isTTY ? stream.columns : Infinity;
+  const needed = qrColumns(drawing);
+  if (needed <= columns) return drawing;
+  sayHint(`the QR code needs ${String(needed)} columns, and this terminal has ${String(columns)}: ${otherwise}`);
+  return '';
+}
+
 /** How many columns of a terminal a drawing takes; more than there are would wrap it into nonsense. */
-export function qrColumns(drawing: string): number {
+function qrColumns(drawing: string): number {
   return stripVTControlCharacters(drawing.slice(0, drawing.indexOf('\n'))).length;
 }
 

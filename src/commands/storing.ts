@@ -1,37 +1,38 @@
-/** The steps by which a new sealed file takes its place, in the order that loses nothing; see verifier/registrar.ts. */
+/** The steps by which a new sealed file takes its place, in the order that loses nothing. */
 import { messageOf, NotpError } from '../error.ts';
 import type { Config } from '../system/config.ts';
 import { asUser } from '../system/privileges.ts';
 import { findSealed, makeSecretsFolder, type Found } from '../system/secrets.ts';
-import { draft } from '../system/trusted.ts';
+import { draft, type Draft } from '../system/trusted.ts';
 import type { User } from '../system/users.ts';
 import { abandon, begin, complete, type NewEnrolment } from '../verifier/registrar.ts';
 import type { State, StatePlace } from '../verifier/state.ts';
 
-export interface ToStore extends NewEnrolment {
+export interface ToStore {
   readonly config: Config;
   readonly user: User;
-  readonly place: StatePlace;
-  readonly state: State;
   readonly file: string;
   readonly bytes: Uint8Array;
-  readonly now: () => number;
+}
+
+/** A file that logs in: its registration changes with it, see verifier/registrar.ts. */
+export interface ToRegister extends ToStore {
+  readonly enrolment: NewEnrolment;
+  readonly place: StatePlace;
+  readonly state: State;
 }
 
 /**
  * Writes the draft, registers it as pending, lets `hand` give the result to the person (who alone has it), puts
  * the file in its place and completes the registration. What fails up to the rename undoes all of it.
  */
-export async function store(what: ToStore, hand: () => void): Promise<void> {
-  const { user, place, state } = what;
+export async function storeRegistered(what: ToRegister, hand: () => void): Promise<void> {
+  const { user, place, state, enrolment } = what;
   const asOwner = <T>(action: () => Promise<T>): Promise<T> => asUser(place.owner, action);
-  const found = await asUser(user, () => findSealed(what.config, user, what.origin.context));
-  const written = await asUser(user, () => {
-    makeSecretsFolder(what.config, user);
-    return draft(what.file, what.bytes);
-  });
+  const found = await asUser(user, () => findSealed(what.config, user, enrolment.origin.context));
+  const written = await drafted(what);
   try {
-    await asOwner(() => begin(state, what, idOf(found), what.now()));
+    await asOwner(() => begin(state, enrolment, idOf(found)));
   } catch (error) {
     await asUser(user, () => written.drop());
     throw error;
@@ -42,15 +43,54 @@ export async function store(what: ToStore, hand: () => void): Promise<void> {
     if (!(await asUser(user, () => written.put()))) return;
   } catch (error) {
     await asUser(user, () => written.drop());
-    await asOwner(() => abandon(state, what));
-    throw new NotpError(
-      'failed',
-      `${what.file}: ${messageOf(error)}`,
-      'nothing was changed: throw away the key and the codes that were shown',
-      { cause: error },
-    );
+    await asOwner(() => abandon(state, enrolment));
+    throw notStored(what, error);
   }
-  await asOwner(() => complete(state, what));
+  await asOwner(() => complete(state, enrolment));
+}
+
+/** Puts a file in its place that is registered for no login, or whose registration stays as it is. */
+export async function storeFile(what: ToStore): Promise<void> {
+  await storeFiles([what], () => Promise.resolve());
+}
+
+/** The same for several, whole on the disk all of them before `last` runs and the first takes its place. */
+export async function storeFiles(all: readonly ToStore[], last: () => Promise<void>): Promise<void> {
+  const written: Placing[] = [];
+  try {
+    for (const what of all) written.push({ what, draft: await drafted(what) });
+    await last();
+    for (const each of written) await put(each);
+  } finally {
+    // What is in its place has no draft any more.
+    for (const each of written) await asUser(each.what.user, () => each.draft.drop());
+  }
+}
+
+interface Placing {
+  readonly what: ToStore;
+  readonly draft: Draft;
+}
+
+async function put({ what, draft: written }: Placing): Promise<void> {
+  try {
+    await asUser(what.user, () => written.put());
+  } catch (error) {
+    throw notStored(what, error);
+  }
+}
+
+function drafted({ config, user, file, bytes }: ToStore): Promise<Draft> {
+  return asUser(user, () => {
+    makeSecretsFolder(config, user);
+    return draft(file, bytes);
+  });
+}
+
+function notStored({ file }: ToStore, cause: unknown): NotpError {
+  return new NotpError('failed', `${file}: ${messageOf(cause)}`, 'nothing was changed; a key or codes that were shown are worth nothing', {
+    cause,
+  });
 }
 
 function idOf(found: Found): string | undefined {

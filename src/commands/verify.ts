@@ -13,7 +13,7 @@ import { onEndingSignals } from '../system/signals.ts';
 import { isRoot, realUid, realUser, userByName, type User } from '../system/users.ts';
 import { openVerifier } from '../verifier/open.ts';
 import type { Outcome, Verifier } from '../verifier/verifier.ts';
-import { passphraseFromFile } from './passphrase.ts';
+import { passphraseFromFile } from './ask-passphrase.ts';
 
 export interface VerifyOptions {
   readonly context: string;

@@ -8,10 +8,14 @@ import { createGuardrails, generateSync, ScureBase32Plugin } from 'otplib';
 export type Algorithm = 'SHA1' | 'SHA256' | 'SHA512';
 export type Digits = 6 | 7 | 8;
 
-/** What a phone must know besides the secret. */
-export interface CodeParameters {
+/** What a phone must know besides the secret, where a counter moves the codes. */
+export interface HotpParameters {
   readonly algorithm: Algorithm;
   readonly digits: Digits;
+}
+
+/** The same where the clock does. */
+export interface CodeParameters extends HotpParameters {
   /** Length of one step in seconds (RFC 6238 section 4.1, X). */
   readonly periodSeconds: number;
 }
@@ -26,6 +30,7 @@ export const MAX_SECRET_BYTES = 128;
 
 const guardrails = createGuardrails({ MIN_SECRET_BYTES, MAX_SECRET_BYTES });
 const base32 = new ScureBase32Plugin();
+const BASE32_ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567';
 const LIBRARY_NAME = { SHA1: 'sha1', SHA256: 'sha256', SHA512: 'sha512' } as const;
 
 /** The number of random bytes of a new secret: the length of the HMAC's output, as RFC 4226 section 4 and RFC 6238 section 5.1 recommend. */
@@ -39,13 +44,13 @@ export function stepAt(nowMs: number, periodSeconds: number): number {
 }
 
 /** The code of `step` (an HOTP counter) under `secret` (raw bytes). Throws where the secret is shorter or longer than the caps above. */
-export function codeAt(secret: Uint8Array, step: number, parameters: CodeParameters): string {
+export function codeAt(secret: Uint8Array, step: number, parameters: HotpParameters): string {
   const algorithm = LIBRARY_NAME[parameters.algorithm];
   return generateSync({ strategy: 'hotp', secret, counter: step, algorithm, digits: parameters.digits, guardrails });
 }
 
 /** Those of `steps` whose code is `code`. Every candidate is computed and compared in constant time, whatever matches. */
-export function matchingSteps(secret: Uint8Array, code: string, steps: readonly number[], parameters: CodeParameters): readonly number[] {
+export function matchingSteps(secret: Uint8Array, code: string, steps: readonly number[], parameters: HotpParameters): readonly number[] {
   return steps.filter((step) => equalText(codeAt(secret, step, parameters), code));
 }
 
@@ -64,6 +69,25 @@ export function fromBase32(text: string): Uint8Array {
   const bytes = base32.decode(text);
   if (toBase32(bytes) !== text) throw new Error('base32 is not canonical');
   return bytes;
+}
+
+/**
+ * The bytes of base32 as people and services write it: any case, blanks and dashes anywhere, with padding or
+ * without, and whatever the last character's unused bits are. Undefined where it is none, or not of a length that
+ * codes are made of (MIN_SECRET_BYTES to MAX_SECRET_BYTES).
+ */
+export function readBase32(text: string): Uint8Array | undefined {
+  const letters = text.replace(/[\s-]/g, '').replace(/=+$/, '');
+  // RFC 4648: a last group of 1, 3 or 6 characters is no whole number of bytes.
+  if (!/^[A-Za-z2-7]+$/.test(letters) || [1, 3, 6].includes(letters.length % 8)) return undefined;
+  const bytes = base32.decode(withoutUnusedBits(letters.toUpperCase()));
+  return bytes.length >= MIN_SECRET_BYTES && bytes.length <= MAX_SECRET_BYTES ? bytes : undefined;
+}
+
+function withoutUnusedBits(letters: string): string {
+  const unused = (letters.length * 5) % 8;
+  const last = BASE32_ALPHABET.indexOf(letters.slice(-1));
+  return letters.slice(0, -1) + BASE32_ALPHABET.charAt((last >> unused) << unused);
 }
 
 function equalText(a: string, b: string): boolean {

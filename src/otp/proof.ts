@@ -50,8 +50,8 @@ export function readings(line: string, seal: 'passphrase' | 'host'): readonly Re
 }
 
 /** The line of raw bytes as text, or undefined where no person typed it: too long, not UTF-8, or with control characters (sshd's junk answer begins with a backspace). */
-export function typedLine(bytes: Uint8Array): string | undefined {
-  if (bytes.length > MAX_LINE_BYTES) return undefined;
+export function typedLine(bytes: Uint8Array, maxBytes = MAX_LINE_BYTES): string | undefined {
+  if (bytes.length > maxBytes) return undefined;
   const text = decodeUtf8(bytes);
   return text === undefined || /[^\t\P{Cc}]/u.test(text) ? undefined : text;
 }

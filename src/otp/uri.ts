@@ -1,30 +1,141 @@
-/** otpauth:// URIs (the Key URI Format of Google Authenticator), every parameter spelled out. Pure. */
-import { generateURI } from 'otplib';
-import { toBase32, type CodeParameters } from './code.ts';
+/**
+ * otpauth:// URIs (the Key URI Format of Google Authenticator): written with every parameter spelled out, read as
+ * leniently as phones read them. What was written reads back the same. Pure.
+ */
+import { generate, InvalidParameterError, MissingParameterError, parse, type OTPAuthURI } from '@otplib/uri';
+import { NotpError } from '../error.ts';
+import {
+  MAX_PERIOD_SECONDS,
+  MIN_PERIOD_SECONDS,
+  readBase32,
+  toBase32,
+  type Algorithm,
+  type CodeParameters,
+  type Digits,
+  type HotpParameters,
+} from './code.ts';
 
 export interface Account {
   readonly issuer: string;
   readonly account: string;
 }
 
-/**
- * The URI of a TOTP secret (raw bytes). otplib leaves defaults out, and apps disagree about defaults, so each
- * parameter is written whatever its value.
- */
-export function otpauthUri(secret: Uint8Array, parameters: CodeParameters, { issuer, account }: Account): string {
-  const written = generateURI({ secret: toBase32(secret), label: labelPart(account), issuer: labelPart(issuer) });
-  const [label = '', query = ''] = written.split('?');
-  const all = new URLSearchParams(query);
-  all.set('algorithm', parameters.algorithm);
-  all.set('digits', String(parameters.digits));
-  all.set('period', String(parameters.periodSeconds));
-  // Phones read "+" as a plus sign, not as a blank.
-  return `${label}?${all.toString().replaceAll('+', '%20')}`;
+/** What two sides must share to get the same codes by the clock (RFC 6238). `secret`: raw bytes. */
+export interface TotpCredential extends CodeParameters, Account {
+  readonly type: 'totp';
+  readonly secret: Uint8Array;
 }
 
-/** A colon parts issuer and account, and the format has no way to write another one. */
-function labelPart(text: string): string {
-  return text.toWellFormed().replaceAll(':', '-');
+/** The same by a counter (RFC 4226), whose next value is `counter`. */
+export interface HotpCredential extends HotpParameters, Account {
+  readonly type: 'hotp';
+  readonly secret: Uint8Array;
+  readonly counter: number;
+}
+
+export type Credential = TotpCredential | HotpCredential;
+
+/** The defaults of the Key URI Format, also for a secret that comes alone. */
+export const USUAL_PARAMETERS: CodeParameters = { algorithm: 'SHA1', digits: 6, periodSeconds: 30 };
+export const MAX_LABEL_CHARACTERS = 256;
+const PARAMETER = /\b(?:type|algorithm|digits|counter|period)\b/;
+const LABEL = new RegExp(`^\\P{Cc}{0,${String(MAX_LABEL_CHARACTERS)}}$`, 'u');
+
+/** otplib's names of them. */
+const ALGORITHM_NAMES = { sha1: 'SHA1', sha256: 'SHA256', sha512: 'SHA512' } as const satisfies Record<string, Algorithm>;
+
+/** Whether `text` may be an issuer or an account: short, and without control characters. */
+export function isLabel(text: string): boolean {
+  return LABEL.test(text);
+}
+
+/**
+ * otplib leaves defaults out, and apps disagree about defaults, so each parameter is written whatever its value.
+ * Throws `refused` where the names are so long that phones, and we, would not read it.
+ */
+export function otpauthUri(credential: Credential): string {
+  const [issuer, account] = [credential.issuer.toWellFormed(), credential.account.toWellFormed()];
+  const label = issuer === '' ? account : `${issuer}:${account}`;
+  const written = generate({ type: credential.type, label, params: { secret: toBase32(credential.secret), issuer } });
+  const [start = '', query = ''] = written.split('?');
+  const all = new URLSearchParams(query);
+  // Without it the account's colon would be taken for the one after an issuer.
+  if (issuer === '' && account.includes(':')) all.set('issuer', '');
+  all.set('algorithm', credential.algorithm);
+  all.set('digits', String(credential.digits));
+  if (credential.type === 'totp') all.set('period', String(credential.periodSeconds));
+  else all.set('counter', String(credential.counter));
+  // Some phones read "+" as a plus sign, some as a blank.
+  const uri = `${start}?${all.toString().replaceAll('+', '%20')}`;
+  refuseTooLong(uri);
+  return uri;
+}
+
+/** What we wrote is well-formed, so nothing but its length can make it unreadable. */
+function refuseTooLong(uri: string): void {
+  try {
+    parse(uri);
+  } catch {
+    throw new NotpError('refused', 'issuer and account are too long for an otpauth URI', 'shorten them');
+  }
+}
+
+/** The credential in `uri`. Throws `refused` with what is wrong, never with the secret. */
+export function parseOtpauthUri(uri: string): Credential {
+  const { type, label, params } = parsed(uri);
+  const secret = readBase32(params.secret);
+  if (secret === undefined) throw badUri('its secret is no base32, or too short or too long');
+  const algorithm = params.algorithm === undefined ? USUAL_PARAMETERS.algorithm : ALGORITHM_NAMES[params.algorithm];
+  // Its own check is for these, but its type says less.
+  const digits = (params.digits as Digits | undefined) ?? USUAL_PARAMETERS.digits;
+  const rest = { secret, algorithm, digits, ...accountOf(label, params.issuer) };
+  if (type === 'hotp') return { type, ...rest, counter: params.counter ?? 0 };
+  const periodSeconds = params.period ?? USUAL_PARAMETERS.periodSeconds;
+  if (periodSeconds < MIN_PERIOD_SECONDS || periodSeconds > MAX_PERIOD_SECONDS)
+    throw badUri(`its period is not from ${String(MIN_PERIOD_SECONDS)} to ${String(MAX_PERIOD_SECONDS)} seconds`);
+  return { type, ...rest, periodSeconds };
+}
+
+function parsed(uri: string): OTPAuthURI {
+  // Some write all of it in capitals, and web forms write a blank as "+".
+  const usual = uri.replace(/^otpauth:\/\/[a-z]+(?=\/)|[?&][a-z]+(?==)/gi, (fixed) => fixed.toLowerCase());
+  const query = Math.max(0, usual.indexOf('?'));
+  try {
+    return parse(usual.slice(0, query) + usual.slice(query).replaceAll('+', '%20'));
+  } catch (error) {
+    throw badUri(whyNot(error));
+  }
+}
+
+/** otplib's messages quote what they refuse, and the secret may be in it: only the name of a parameter is taken from them. */
+function whyNot(error: unknown): string {
+  if (error instanceof MissingParameterError) return 'it has no secret';
+  const name = error instanceof InvalidParameterError ? PARAMETER.exec(error.message)?.[0] : undefined;
+  return name === undefined ? 'it is malformed or too long' : `its "${name}" is none that notp knows`;
+}
+
+/** The label is `issuer:account` or `account`; the issuer parameter, where there is one, settles which. */
+function accountOf(label: string, issuer: string | undefined): Account {
+  const [prefix, account] = issuer === undefined ? cutAtColon(label) : [issuer, withoutIssuer(label, issuer)];
+  const names = { issuer: prefix.trim(), account: account.trim() };
+  if (isLabel(names.issuer) && isLabel(names.account)) return names;
+  throw badUri(`its issuer or account is over ${String(MAX_LABEL_CHARACTERS)} characters or has control characters`);
+}
+
+function withoutIssuer(label: string, issuer: string): string {
+  if (issuer === '') return label;
+  if (label.startsWith(`${issuer}:`)) return label.slice(issuer.length + 1);
+  // Some write another name before the colon than in the parameter; the account is what follows it.
+  return cutAtColon(label)[1];
+}
+
+function cutAtColon(label: string): [string, string] {
+  const colon = label.indexOf(':');
+  return colon === -1 ? ['', label] : [label.slice(0, colon), label.slice(colon + 1)];
+}
+
+function badUri(why: string): NotpError {
+  return new NotpError('refused', `this otpauth URI cannot be used: ${why}`, 'copy it again, whole');
 }
 
 /** Base32 in groups of four, for a person who types the key. */

@@ -8,43 +8,55 @@ import {
   MIN_PERIOD_SECONDS,
   MIN_SECRET_BYTES,
   toBase32,
-  type CodeParameters,
 } from '../otp/code.ts';
+import { quoted } from '../otp/escape.ts';
 import { MAX_RECOVERY_CODES, type RecoveryHashes } from '../otp/recovery.ts';
-import type { Account } from '../otp/uri.ts';
-import { bad, base64, canonicalJson, exactly, integer, oneOf, text, toBase64 } from './fields.ts';
+import { isLabel, type HotpCredential, type TotpCredential } from '../otp/uri.ts';
+import { bad, base64, canonicalJson, exactly, integer, oneOf, text, toBase64, type Fields } from './fields.ts';
 
-export const MAX_LABEL_CHARACTERS = 256;
-
-export interface Payload extends CodeParameters, Account {
-  /** Raw bytes; whoever opens a file wipes them when done. */
-  readonly secret: Uint8Array;
+interface WithRecovery {
   readonly recovery: RecoveryHashes;
 }
 
-const KEYS = ['secret', 'type', 'algorithm', 'digits', 'period', 'issuer', 'account', 'recovery'];
-const LABEL = new RegExp(`^\\P{Cc}{0,${String(MAX_LABEL_CHARACTERS)}}$`, 'u');
+/** What logs in. The secret is raw bytes; whoever opens a file wipes them when done. */
+export type TotpPayload = TotpCredential & WithRecovery;
+/** For `notp code` alone. Its counter moves, so it is in the store and not here. */
+export type HotpPayload = Omit<HotpCredential, 'counter'> & WithRecovery;
+export type Payload = TotpPayload | HotpPayload;
+
+const KEYS = ['secret', 'type', 'algorithm', 'digits', 'issuer', 'account', 'recovery'];
+const TOTP_KEYS = [...KEYS, 'period'];
 
 export function printPayload(payload: Payload): Uint8Array {
-  const { algorithm, digits, periodSeconds: period, issuer, account, recovery } = payload;
+  const { type, algorithm, digits, issuer, account, recovery } = payload;
   const hashes = { salt: toBase64(recovery.salt), hashes: recovery.hashes.map(toBase64) };
-  const object = { secret: toBase32(payload.secret), type: 'totp', ...{ algorithm, digits, period, issuer, account }, recovery: hashes };
+  const period = payload.type === 'totp' ? { period: payload.periodSeconds } : {};
+  const object = { secret: toBase32(payload.secret), type, algorithm, digits, ...period, issuer, account, recovery: hashes };
   return new Uint8Array(Buffer.from(JSON.stringify(object)));
 }
 
 /** Throws `bad_secret_file` with what is wrong, never with a value. */
 export function parsePayload(bytes: Uint8Array): Payload {
-  const fields = exactly(canonicalJson(bytes, 'the sealed content'), 'the sealed content', KEYS);
-  oneOf(fields, 'type', ['totp']);
-  return {
+  const json = canonicalJson(bytes, 'the sealed content');
+  const isHotp = typeof json === 'object' && json !== null && 'type' in json && json.type === 'hotp';
+  const fields = exactly(json, 'the sealed content', isHotp ? KEYS : TOTP_KEYS);
+  const type = oneOf(fields, 'type', ['totp', 'hotp']);
+  const rest = {
     secret: parseSecret(fields['secret']),
     algorithm: oneOf(fields, 'algorithm', ALGORITHMS),
     digits: oneOf(fields, 'digits', DIGITS),
-    periodSeconds: integer(fields, 'period', MIN_PERIOD_SECONDS, MAX_PERIOD_SECONDS),
-    issuer: text(fields, 'issuer', LABEL),
-    account: text(fields, 'account', LABEL),
+    issuer: label(fields, 'issuer'),
+    account: label(fields, 'account'),
     recovery: parseRecovery(fields['recovery']),
   };
+  if (type === 'hotp') return { type, ...rest };
+  return { type, ...rest, periodSeconds: integer(fields, 'period', MIN_PERIOD_SECONDS, MAX_PERIOD_SECONDS) };
+}
+
+function label(fields: Fields, key: string): string {
+  const value = text(fields, key, /^/);
+  if (isLabel(value)) return value;
+  throw bad(`${quoted(key)} is malformed`);
 }
 
 function parseSecret(value: unknown): Uint8Array {

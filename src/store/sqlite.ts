@@ -12,9 +12,10 @@ const BUSY_TIMEOUT_MS = 20_000;
 const CONNECTION_SLOTS = 8;
 const RESERVE_BYTES = 32 * 1024;
 const MIN_FREE_PAGES = 4;
-const SCHEMA_VERSION = 1;
 
-const SCHEMA = `
+/** What each version of the schema adds to the one before; the version is the number of those that were applied. */
+const SCHEMAS = [
+  `
   CREATE TABLE chain (one INTEGER PRIMARY KEY CHECK (one = 1), seq INTEGER NOT NULL, hash TEXT NOT NULL) STRICT;
   INSERT INTO chain VALUES (1, 0, '${'0'.repeat(64)}');
   CREATE TABLE enrolment (
@@ -28,8 +29,12 @@ const SCHEMA = `
     id TEXT NOT NULL, pid INTEGER NOT NULL, start_ticks INTEGER NOT NULL, boot_id TEXT NOT NULL, turn INTEGER NOT NULL,
     PRIMARY KEY (user, context, slot)) STRICT, WITHOUT ROWID;
   CREATE TABLE reserve (filler BLOB) STRICT;
-  PRAGMA user_version = ${String(SCHEMA_VERSION)};
-`;
+`,
+  `
+  ALTER TABLE enrolment ADD COLUMN pending_inherits INTEGER NOT NULL DEFAULT 0;
+  CREATE TABLE counter (id TEXT PRIMARY KEY, next INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+`,
+];
 
 /** Opens the database at `path`, making it where there is none and `create` is set. The caller has checked the path and set the umask. Throws `store_unavailable`. */
 export function openSqliteStore(path: string, { create }: { create: boolean }): Store {
@@ -46,8 +51,9 @@ function connect(path: string, create: boolean): DatabaseSync {
   const database = new DatabaseSync(create ? path : existing(path), { timeout: BUSY_TIMEOUT_MS });
   try {
     database.exec('PRAGMA journal_mode = PERSIST; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA trusted_schema = OFF');
-    if (version(database) === 0) createSchema(database);
-    if (version(database) !== SCHEMA_VERSION) throw new Error(`schema ${String(version(database))} is not ${String(SCHEMA_VERSION)}`);
+    if (version(database) < SCHEMAS.length) upgrade(database);
+    if (version(database) !== SCHEMAS.length)
+      throw new Error(`its schema ${String(version(database))} is of a newer notp than this one, which knows ${String(SCHEMAS.length)}`);
     return database;
   } catch (error) {
     database.close();
@@ -64,12 +70,12 @@ function version(database: DatabaseSync): number {
   return Number(database.prepare('PRAGMA user_version').get()?.['user_version']);
 }
 
-function createSchema(database: DatabaseSync): void {
+function upgrade(database: DatabaseSync): void {
   database.exec('BEGIN EXCLUSIVE');
   try {
     // Another process may have been first.
-    if (version(database) === 0) database.exec(SCHEMA);
-    database.exec('COMMIT');
+    for (const schema of SCHEMAS.slice(version(database))) database.exec(schema);
+    database.exec(`PRAGMA user_version = ${String(Math.max(version(database), SCHEMAS.length))}; COMMIT`);
   } catch (error) {
     rollBack(database);
     throw error;
@@ -125,7 +131,7 @@ function transactionOn(path: string, database: DatabaseSync): Transaction {
     insert: async (enrolment) => {
       await run(
         `INSERT INTO enrolment VALUES ($user, $context, $id, $pending_id, $status, $last_step, $tokens, $as_of_ms, $spent,
-           $pending_tokens, $pending_spent, $last_accepted_ms)`,
+           $pending_tokens, $pending_spent, $last_accepted_ms, $pending_inherits)`,
         rowOf(enrolment),
       );
       await promised(path, () => {
@@ -136,7 +142,7 @@ function transactionOn(path: string, database: DatabaseSync): Transaction {
       run(
         `UPDATE enrolment SET id = $id, pending_id = $pending_id, status = $status, last_step = $last_step, tokens = $tokens,
            as_of_ms = $as_of_ms, spent = $spent, pending_tokens = $pending_tokens, pending_spent = $pending_spent,
-           last_accepted_ms = $last_accepted_ms WHERE user = $user AND context = $context`,
+           last_accepted_ms = $last_accepted_ms, pending_inherits = $pending_inherits WHERE user = $user AND context = $context`,
         rowOf(enrolment),
       ),
     head: async () => headOf(await get('SELECT seq, hash FROM chain')),
@@ -155,6 +161,12 @@ function transactionOn(path: string, database: DatabaseSync): Transaction {
            (SELECT slot FROM connection WHERE user = $user AND context = $context ORDER BY turn, slot LIMIT 1)`,
         { user, context, id, ...connection },
       ),
+    counter: async (id) => {
+      const row = await get('SELECT next FROM counter WHERE id = $id', { id });
+      return row === undefined ? undefined : Number(row['next']);
+    },
+    setCounter: (id, next) => run('INSERT INTO counter VALUES ($id, $next) ON CONFLICT (id) DO UPDATE SET next = $next', { id, next }),
+    dropCounter: (id) => run('DELETE FROM counter WHERE id = $id', { id }),
   };
 }
 
@@ -171,7 +183,8 @@ function reserve(database: DatabaseSync, { user, context }: Enrolment): void {
 function rowOf(enrolment: Enrolment): Record<string, string | number> {
   const { user, context, id, pendingId: pending_id, status, state, pendingState, lastAcceptedMs: last_accepted_ms } = enrolment;
   const current = { last_step: state.lastStep, tokens: state.bucket.tokens, as_of_ms: state.bucket.asOfMs, spent: state.spent };
-  const pending = { pending_id, pending_tokens: pendingState.bucket.tokens, pending_spent: pendingState.spent };
+  const { bucket, spent } = pendingState ?? state;
+  const pending = { pending_id, pending_tokens: bucket.tokens, pending_spent: spent, pending_inherits: pendingState === undefined ? 1 : 0 };
   return { user, context, id, status, ...current, ...pending, last_accepted_ms };
 }
 
@@ -184,7 +197,10 @@ function enrolmentOf(row: Row): Enrolment {
     pendingId: String(row['pending_id']),
     status: row['status'] === 'active' ? 'active' : 'revoked',
     state: { lastStep: Number(row['last_step']), bucket: { tokens: Number(row['tokens']), asOfMs }, spent: String(row['spent']) },
-    pendingState: { lastStep: -1, bucket: { tokens: Number(row['pending_tokens']), asOfMs }, spent: String(row['pending_spent']) },
+    pendingState:
+      row['pending_inherits'] === 1
+        ? undefined
+        : { lastStep: -1, bucket: { tokens: Number(row['pending_tokens']), asOfMs }, spent: String(row['pending_spent']) },
     lastAcceptedMs: Number(row['last_accepted_ms']),
   };
 }

@@ -13,8 +13,8 @@ export interface Enrolment {
   readonly pendingId: string;
   readonly status: 'active' | 'revoked';
   readonly state: LoginState;
-  /** The state that `pendingId` starts with. */
-  readonly pendingState: LoginState;
+  /** The state that `pendingId` starts with; undefined: that of `id`, for it is the same secret, sealed anew. */
+  readonly pendingState: LoginState | undefined;
   /** Unix time in milliseconds; 0 for never. */
   readonly lastAcceptedMs: number;
 }
@@ -44,6 +44,10 @@ export interface Transaction {
   /** Whether a code was accepted on this connection for this enrolment id. */
   remembers(enrolment: Enrolment, connection: Connection): Promise<boolean>;
   remember(enrolment: Enrolment, connection: Connection): Promise<void>;
+  /** The next counter of the HOTP secret in the sealed file `id`; undefined where none was set. */
+  counter(id: string): Promise<number | undefined>;
+  setCounter(id: string, next: number): Promise<void>;
+  dropCounter(id: string): Promise<void>;
 }
 
 export interface Store {

@@ -13,7 +13,7 @@ export type Ended = 'done' | 'eof' | 'timeout' | 'interrupted';
 export type ByteReader = (byte: number) => 'more' | 'done';
 
 export interface Waiting {
-  /** Unix time in milliseconds when the answer comes too late. */
+  /** Unix time in milliseconds when the answer comes too late; Infinity where it never does. */
   readonly deadlineMs: number;
   /** Aborted when a signal ends the conversation. */
   readonly interrupt: AbortSignal;
@@ -92,7 +92,7 @@ function readSocket(open: (onread: OnReadOpts) => Socket, reader: ByteReader, { 
       callback: (_length, buffer) => (reader(buffer[0] ?? 0) === 'more' ? true : finish('done')),
     };
     const socket = open(onread);
-    const timer = setTimeout(() => finish('timeout'), Math.max(0, deadlineMs - Date.now()));
+    const timer = deadlineMs === Infinity ? undefined : setTimeout(() => finish('timeout'), Math.max(0, deadlineMs - Date.now()));
     // A terminal that hangs up gives EIO, also when it is put back afterwards.
     socket.on('end', onEnd).on('error', onEnd);
     interrupt.addEventListener('abort', onInterrupt);

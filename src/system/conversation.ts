@@ -7,7 +7,7 @@ import { ownTerminal, type Answer, type Terminal } from './terminal.ts';
 export interface Conversation {
   /** Whether a person sits at a terminal. */
   readonly interactive: boolean;
-  ask(question: string, options: { hidden: boolean }): Promise<Answer | Machine>;
+  ask(question: string, options: { hidden: boolean; maxBytes?: number }): Promise<Answer | Machine>;
   close(): void;
 }
 
@@ -26,7 +26,7 @@ export function openConversation(waiting: Waiting, terminal: Terminal | undefine
   }
   return {
     interactive: true,
-    ask: (question, { hidden }) => terminal.ask(question, { ...waiting, hidden }),
+    ask: (question, options) => terminal.ask(question, { ...waiting, ...options }),
     close: () => {
       terminal.close();
     },

@@ -6,10 +6,10 @@ import { escapeControls } from '../otp/escape.ts';
 /** A full pipe is waited for in steps of this many milliseconds. */
 const PIPE_RETRY_MS = 5;
 
-/** Writes `text` to stdout. Throws `failed` where nobody takes it (EPIPE, ENOSPC): a result that is lost is a failure. */
-export function printResult(text: string): void {
+/** Writes text, or the bytes of an image, to stdout. Throws `failed` where nobody takes it (EPIPE, ENOSPC): a result that is lost is a failure. */
+export function printResult(result: string | Uint8Array): void {
   try {
-    writeWhole(1, text);
+    writeWhole(1, Buffer.from(result));
   } catch (error) {
     throw new NotpError('failed', `the result cannot be written to stdout: ${messageOf(error)}`, undefined, { cause: error });
   }
@@ -18,7 +18,7 @@ export function printResult(text: string): void {
 /** Says `text` to the person, as it is. Nobody listening is no error. */
 export function say(text: string): void {
   try {
-    writeWhole(2, text);
+    writeWhole(2, Buffer.from(text));
   } catch {
     // The terminal is gone; the decision and its record do not depend on it.
   }
@@ -42,8 +42,7 @@ function shown(text: string): string {
   return escapeControls(text);
 }
 
-function writeWhole(fd: number, text: string): void {
-  const bytes = Buffer.from(text);
+function writeWhole(fd: number, bytes: Uint8Array): void {
   for (let written = 0; written < bytes.length;) {
     try {
       written += writeSync(fd, bytes, written);

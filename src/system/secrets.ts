@@ -1,7 +1,8 @@
 /** Where a user's sealed files are, and reading them safely. The caller is that user. */
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, readdirSync } from 'node:fs';
 import * as path from 'node:path';
 import { errnoOf, messageOf, NotpError } from '../error.ts';
+import { isContextName } from '../otp/names.ts';
 import { MAX_SEALED_FILE_BYTES, parseSealedFile, type SealedFile } from '../seal/file.ts';
 import { expand, type Config } from './config.ts';
 import { checkFolders, readTrusted } from './trusted.ts';
@@ -65,4 +66,11 @@ function inFile<T>(name: string, parse: () => T): T {
   } catch (error) {
     throw new NotpError('bad_secret_file', `${name}: ${messageOf(error)}`);
   }
+}
+
+/** The names in the user's folder that may be contexts, sorted. The caller is that user. */
+export function sealedNames(config: Config, user: User): string[] {
+  const folder = secretsFolder(config, user);
+  if (!checkFolders(checkedFrom(folder, user), folder, user.uid)) return [];
+  return readdirSync(folder).filter(isContextName).toSorted();
 }

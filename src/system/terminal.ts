@@ -6,11 +6,14 @@ import * as fs from 'node:fs';
 import { isatty } from 'node:tty';
 import { errnoOf, NotpError } from '../error.ts';
 import { MAX_LINE_BYTES, typedLine } from '../otp/proof.ts';
-import { terminalInput, type Ended, type Waiting } from './bytes.ts';
+import { terminalInput, type ByteReader, type Ended, type TerminalInput, type Waiting } from './bytes.ts';
+import { KeyReader } from './keys.ts';
 
 export interface Terminal {
-  /** Asks `question` and gives the line, or how it ended without one. `hidden` shows nothing of what is typed. */
-  ask(question: string, options: Waiting & { hidden: boolean }): Promise<Answer>;
+  /** Asks `question` and gives the line, or how it ended without one. `hidden` shows nothing of what is typed; a line over `maxBytes` is no line. */
+  ask(question: string, options: Waiting & { hidden: boolean; maxBytes?: number }): Promise<Answer>;
+  /** Hands each key to `take`, in raw mode without echo, until that wants no more, `interrupt` aborts or the terminal ends. */
+  keys(take: (key: string) => 'more' | 'done', interrupt: AbortSignal): Promise<void>;
   write(text: string): void;
   close(): void;
 }
@@ -62,8 +65,8 @@ function terminalOn(readFd: number, fd: number): Terminal {
     }
   };
   return {
-    ask: async (question, { hidden, ...waiting }) => {
-      const line = new Line(hidden ? () => undefined : write);
+    ask: async (question, { hidden, maxBytes = MAX_LINE_BYTES, ...waiting }) => {
+      const line = new Line(hidden ? () => undefined : write, maxBytes);
       // The question comes when the terminal is ready: what is typed at once must not be echoed either.
       const ended = await input.read(
         (byte) => line.take(byte),
@@ -76,6 +79,7 @@ function terminalOn(readFd: number, fd: number): Terminal {
       if (line.aborted) return { ended: 'interrupted' };
       return ended === 'done' && !line.closed ? { line: line.text() } : { ended: ended === 'done' ? 'eof' : ended };
     },
+    keys: (take, interrupt) => readKeys(input, take, interrupt),
     write,
     close: () => {
       input.close();
@@ -84,15 +88,34 @@ function terminalOn(readFd: number, fd: number): Terminal {
   };
 }
 
+async function readKeys(input: TerminalInput, take: (key: string) => 'more' | 'done', interrupt: AbortSignal): Promise<void> {
+  const enough = new AbortController();
+  const keys = new KeyReader((key) => {
+    if (take(key) === 'done') enough.abort();
+  });
+  const waiting = { deadlineMs: Infinity, interrupt: AbortSignal.any([interrupt, enough.signal]) };
+  const reader: ByteReader = (byte) => {
+    keys.byte(byte);
+    return 'more';
+  };
+  try {
+    await input.read(reader, waiting, () => undefined);
+  } finally {
+    keys.close();
+  }
+}
+
 /** The line being typed, with the keys of a cooked terminal: erase, erase a word, erase all. */
 class Line {
   aborted = false;
   closed = false;
   private bytes: number[] = [];
   private readonly echo: (text: string | Uint8Array) => void;
+  private readonly maxBytes: number;
 
-  constructor(echo: (text: string | Uint8Array) => void) {
+  constructor(echo: (text: string | Uint8Array) => void, maxBytes: number) {
     this.echo = echo;
+    this.maxBytes = maxBytes;
   }
 
   take(byte: number): 'more' | 'done' {
@@ -105,14 +128,14 @@ class Line {
 
   /** The text, or what no parser takes for a proof where it is too long or no text. */
   text(): string {
-    return typedLine(Uint8Array.from(this.bytes)) ?? '';
+    return typedLine(Uint8Array.from(this.bytes), this.maxBytes) ?? '';
   }
 
   private edit(byte: number): void {
     if (byte === BACKSPACE || byte === DELETE) this.erase(1);
     else if (byte === CTRL_U) this.erase(this.bytes.length);
     else if (byte === CTRL_W) this.erase(this.lastWordLength());
-    else if (byte >= 0x20 && this.bytes.length <= MAX_LINE_BYTES) {
+    else if (byte >= 0x20 && this.bytes.length <= this.maxBytes) {
       this.bytes.push(byte);
       this.echo(Uint8Array.of(byte));
     }

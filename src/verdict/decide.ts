@@ -8,7 +8,7 @@
 import { matchingSteps, stepAt, stepsAround } from '../otp/code.ts';
 import type { Proof } from '../otp/proof.ts';
 import { recoveryIndex } from '../otp/recovery.ts';
-import type { Payload } from '../seal/payload.ts';
+import type { TotpPayload } from '../seal/payload.ts';
 import { isEmpty, refilled, taken, type Bucket, type BudgetPolicy } from './budget.ts';
 import type { Method, Reason } from './reasons.ts';
 
@@ -29,7 +29,7 @@ export interface LoginState {
 /** The proof, and the content of the sealed file where the key (passphrase or host key) opened it. */
 export interface Presented {
   readonly proof: Proof;
-  readonly opened: Payload | undefined;
+  readonly opened: TotpPayload | undefined;
   /** The line could also be read as more than a single code; see otp/proof.ts. */
   readonly ambiguous?: boolean;
 }
@@ -84,7 +84,7 @@ function judge(state: LoginState, { proof, opened }: Presented, nowMs: number, p
 }
 
 /** `codes`: one, or two consecutive ones. Accepted is the latest run of steps that matches and lies after the last accepted step. */
-function judgeCodes(state: LoginState, opened: Payload, codes: readonly string[], nowMs: number, policy: Policy): Decision {
+function judgeCodes(state: LoginState, opened: TotpPayload, codes: readonly string[], nowMs: number, policy: Policy): Decision {
   const now = stepAt(nowMs, opened.periodSeconds);
   // Two consecutive codes need two steps to stand on, even where the policy's window is 0.
   const window = codes.length > 1 ? Math.max(1, policy.window) : policy.window;
@@ -105,7 +105,7 @@ function judgeCodes(state: LoginState, opened: Payload, codes: readonly string[]
   return { verdict: { result: 'accepted', method, stepOffset: end - now }, next: { ...state, lastStep: end } };
 }
 
-function judgeRecovery(state: LoginState, opened: Payload, code: string): Decision {
+function judgeRecovery(state: LoginState, opened: TotpPayload, code: string): Decision {
   const index = recoveryIndex(code, opened.recovery);
   if (index === -1) return { verdict: refused('wrong_code'), next: state };
   if (state.spent[index] !== '0') return { verdict: refused('replayed'), next: state };

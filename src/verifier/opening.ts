@@ -3,7 +3,7 @@ import { NotpError } from '../error.ts';
 import type { Reading } from '../otp/proof.ts';
 import type { SealedFile } from '../seal/file.ts';
 import { hostSealKey, passphraseKey } from '../seal/keys.ts';
-import type { Payload } from '../seal/payload.ts';
+import type { TotpPayload } from '../seal/payload.ts';
 import { open } from '../seal/seal.ts';
 import type { Found } from '../system/secrets.ts';
 import type { Presented } from '../verdict/decide.ts';
@@ -29,13 +29,14 @@ function isMore({ proof }: Reading): boolean {
   return proof.kind !== 'code';
 }
 
-function openWith(file: SealedFile, passphrase: string | undefined, hostKey: HostKey | undefined): Payload | undefined {
+function openWith(file: SealedFile, passphrase: string | undefined, hostKey: HostKey | undefined): TotpPayload | undefined {
   const key = sealKey(file, passphrase, hostKey);
   try {
     const opened = open(file, key);
     // The host key is the right one, so what does not open was changed: no guess of anybody.
     if (opened === undefined && file.seal.kind === 'host')
       throw new NotpError('bad_secret_file', 'the sealed file was changed: it does not open');
+    if (opened?.type === 'hotp') throw new NotpError('bad_secret_file', 'the secret is counted (HOTP), and logins take codes of the clock');
     return opened;
   } finally {
     key.fill(0);

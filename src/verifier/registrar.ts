@@ -17,9 +17,14 @@ export interface NewEnrolment {
   readonly origin: Origin;
   /** The id of the new sealed file. */
   readonly id: string;
-  readonly recoveryCodes: number;
-  readonly policy: Policy;
+  /** What it starts with (firstState); undefined: it is the same secret sealed anew, and goes on with the state of the one before. */
+  readonly state: LoginState | undefined;
   readonly replace: boolean;
+}
+
+/** The state of a secret that never logged in, at `nowMs`. */
+export function firstState(policy: Policy, recoveryCodes: number, nowMs: number): LoginState {
+  return { lastStep: -1, bucket: fullBucket(policy, nowMs), spent: '0'.repeat(recoveryCodes) };
 }
 
 /** Whether a login of this user and context is registered. */
@@ -27,14 +32,23 @@ export async function isRegistered(state: State, { user, context }: Origin): Pro
   return await state.store.exclusively(async (transaction) => registered(await transaction.enrolment(user, context)));
 }
 
+/** The status of the login that the sealed file `id` is registered for; undefined where it is for none. */
+export async function registeredAs(
+  transaction: Transaction,
+  { user, context }: Origin,
+  id: string,
+): Promise<Enrolment['status'] | undefined> {
+  const enrolment = await transaction.enrolment(user, context);
+  return enrolment !== undefined && [enrolment.id, enrolment.pendingId].includes(id) ? enrolment.status : undefined;
+}
+
 /**
  * Makes `id` the pending one and records it. `presentId` is the id of the file that is in place now: where that is
  * an earlier pending one, it is completed first, so that it goes on logging in. Throws `refused` where an enrolment
  * is there and is not to be replaced.
  */
-export async function begin(state: State, enrolment: NewEnrolment, presentId: string | undefined, nowMs: number): Promise<void> {
-  const { origin, id, policy, replace } = enrolment;
-  const pendingState: LoginState = { lastStep: -1, bucket: fullBucket(policy, nowMs), spent: '0'.repeat(enrolment.recoveryCodes) };
+export async function begin(state: State, enrolment: NewEnrolment, presentId: string | undefined): Promise<void> {
+  const { origin, id, state: pendingState, replace } = enrolment;
   await state.store.exclusively(async (transaction) => {
     const known = await transaction.enrolment(origin.user, origin.context);
     const present = known !== undefined && known.pendingId === presentId ? completed(known) : known;
@@ -44,22 +58,28 @@ export async function begin(state: State, enrolment: NewEnrolment, presentId: st
         `${origin.user} is enrolled for ${origin.context} already`,
         'give --replace to replace that enrolment',
       );
-    if (present === undefined) await transaction.insert(firstOf(origin, id, pendingState));
-    else await transaction.save({ ...present, pendingId: id, pendingState });
-    await append(state.log, transaction, { ...origin, event: registered(present) ? 'replace' : 'enroll', result: 'done', ref: newRef() });
+    if (present !== undefined) await transaction.save({ ...present, pendingId: id, pendingState });
+    else if (pendingState !== undefined) await transaction.insert(firstOf(origin, id, pendingState));
+    else throw new NotpError('refused', `${origin.user} is not enrolled for ${origin.context}`);
+    const event = pendingState === undefined ? 'passphrase' : registered(present) ? 'replace' : 'enroll';
+    await append(state.log, transaction, { ...origin, event, result: 'done', ref: newRef() });
   });
 }
 
-/** The file is in place: its id is the registered one from now on. */
-export async function complete(state: State, { origin, id }: NewEnrolment): Promise<void> {
-  await changePending(state, origin, id, (enrolment, transaction) => transaction.save({ ...completed(enrolment), status: 'active' }));
+/** The file is in place: its id is the registered one from now on. A new secret makes a revoked enrolment active, the same secret does not. */
+export async function complete(state: State, { origin, id, state: pendingState }: NewEnrolment): Promise<void> {
+  await changePending(state, origin, id, async (enrolment, transaction) => {
+    const status = pendingState === undefined ? enrolment.status : 'active';
+    await transaction.save({ ...completed(enrolment), status });
+  });
 }
 
 /** The file did not come into its place: the enrolment is as it was. */
-export async function abandon(state: State, { origin, id }: NewEnrolment): Promise<void> {
+export async function abandon(state: State, { origin, id, state: pendingState }: NewEnrolment): Promise<void> {
+  const event = pendingState === undefined ? 'passphrase.failed' : 'enroll.failed';
   await changePending(state, origin, id, async (enrolment, transaction) => {
     await transaction.save({ ...enrolment, pendingId: '' });
-    await append(state.log, transaction, { ...origin, event: 'enroll.failed', result: 'failed', ref: newRef() });
+    await append(state.log, transaction, { ...origin, event, result: 'failed', ref: newRef() });
   });
 }
 

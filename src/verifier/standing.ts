@@ -21,7 +21,8 @@ export function standingOf(enrolment: Enrolment | undefined, found: Found): Stan
 
 /** The enrolment after its pending file has come into its place; see commands/enroll.ts. */
 export function completed(enrolment: Enrolment): Enrolment {
-  return { ...enrolment, id: enrolment.pendingId, pendingId: '', state: enrolment.pendingState, lastAcceptedMs: 0 };
+  const { pendingId: id, pendingState } = enrolment;
+  return { ...enrolment, id, pendingId: '', ...(pendingState === undefined ? {} : { state: pendingState, lastAcceptedMs: 0 }) };
 }
 
 export function refused(reason: Reason, detail?: string): Refused {

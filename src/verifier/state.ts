@@ -50,6 +50,11 @@ export function statePlace(config: Config, user: User): StatePlace {
       hostKeyFile: config.hostKey,
     };
   }
+  return ownPlace(config, user);
+}
+
+/** The user's own state, which also counts the HOTP codes that they read. */
+export function ownPlace(config: Config, user: User): StatePlace {
   const folder = secretsFolder(config, user);
   const files = { database: path.join(folder, '.state.db'), auditFile: path.join(folder, '.audit.log') };
   return { kind: 'user', owner: user, ...files, journal: config.audit.journal, hostKeyFile: undefined };

@@ -40,11 +40,7 @@ describe('the published vectors', () => {
     for (const [seconds, ...codes] of vectors) {
       for (const [i, algorithm] of (['SHA1', 'SHA256', 'SHA512'] as const).entries()) {
         const step = stepAt(seconds * 1000, 30);
-        assert.equal(
-          codeAt(asciiKey(algorithm), step, { algorithm, digits: 8, periodSeconds: 30 }),
-          codes[i],
-          `${algorithm} at ${seconds}`,
-        );
+        assert.equal(codeAt(asciiKey(algorithm), step, { algorithm, digits: 8 }), codes[i], `${algorithm} at ${seconds}`);
       }
     }
   });

@@ -50,6 +50,21 @@ describe('a context name', () => {
     );
   });
 
+  for (const uri of ['otpauth://totp/a?secret=JBSWY3DPEHPK3PXP', 'OTPAUTH-migration://offline?data=CjEKCkhlbGxv']) {
+    it(`is not a secret: ${uri.slice(0, 17)} is refused with what it means, and not repeated`, () => {
+      assert.throws(
+        () => contextName(uri),
+        (error) => {
+          assert.ok(error instanceof NotpError && error.code === 'usage');
+          assert.match(error.message, /a secret was given on the command line/);
+          assert.match(error.hint ?? '', /stdin.*history/);
+          assert.doesNotMatch(`${error.message} ${error.hint ?? ''}`, /JBSWY|CjEKC|:\/\//);
+          return true;
+        },
+      );
+    });
+  }
+
   for (const name of ['ssh', 'a', '_', '0', 'git.example.org', 'a..b', 'a-b_c.D', 'x.']) {
     it(`may be ${name}`, () => {
       assert.equal(contextName(name), name);

@@ -117,6 +117,8 @@ describe('a line of raw bytes', () => {
     assert.equal(typedLine(Buffer.from('pässword 123456')), 'pässword 123456');
     assert.equal(typedLine(new Uint8Array()), '');
     assert.equal(typedLine(Buffer.alloc(MAX_LINE_BYTES, 'x'))?.length, MAX_LINE_BYTES);
+    assert.equal(typedLine(Buffer.alloc(MAX_LINE_BYTES + 1, 'x'), MAX_LINE_BYTES + 1)?.length, MAX_LINE_BYTES + 1);
+    assert.equal(typedLine(Buffer.alloc(4, 'x'), 3), undefined);
   });
 
   const notTyped: readonly (readonly [what: string, bytes: Uint8Array])[] = [

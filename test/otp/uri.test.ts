@@ -1,16 +1,29 @@
-/** otpauth URIs hold every parameter and every name, however it is written. */
+/** otpauth URIs hold every parameter and every name, however it is written, and read back the same. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import * as fc from 'fast-check';
-import { ALGORITHMS, DIGITS, fromBase32, toBase32 } from '../../src/otp/code.ts';
-import { groupedKey, otpauthUri } from '../../src/otp/uri.ts';
+import { fromBase32, toBase32 } from '../../src/otp/code.ts';
+import {
+  groupedKey,
+  isLabel,
+  MAX_LABEL_CHARACTERS,
+  otpauthUri,
+  parseOtpauthUri,
+  type Account,
+  type Credential,
+  type HotpCredential,
+} from '../../src/otp/uri.ts';
+import { assertRefuses, credentials, names as anyName } from './credentials.ts';
 
 const SECRET = fromBase32('HSBRGZRKZDRLBVEYHSBRGZRKZDRLBVEY');
-const SIX = { algorithm: 'SHA1', digits: 6, periodSeconds: 30 } as const;
+
+function usual(names: Account): Credential {
+  return { type: 'totp', secret: SECRET, algorithm: 'SHA1', digits: 6, periodSeconds: 30, ...names };
+}
 
 /** Reads a URI as a phone does: decodeURIComponent over each part, "+" left as it is. */
 function read(uri: string): { label: string; parameters: Record<string, string> } {
-  const [, label = '', query = ''] = /^otpauth:\/\/totp\/([^?]*)\?(.*)$/.exec(uri) ?? [];
+  const [, label = '', query = ''] = /^otpauth:\/\/[th]otp\/([^?]*)\?(.*)$/.exec(uri) ?? [];
   const pairs = query.split('&').map((pair) => pair.split('=').map(decodeURIComponent) as [string, string]);
   assert.equal(new Set(pairs.map(([key]) => key)).size, pairs.length, 'a parameter is there twice');
   return { label: decodeURIComponent(label), parameters: Object.fromEntries(pairs) };
@@ -19,24 +32,38 @@ function read(uri: string): { label: string; parameters: Record<string, string> 
 describe('an otpauth URI', () => {
   it('spells out algorithm, digits and period also where they are the usual ones', () => {
     assert.equal(
-      otpauthUri(SECRET, SIX, { issuer: 'bastion', account: 'alice' }),
+      otpauthUri(usual({ issuer: 'bastion', account: 'alice' })),
       'otpauth://totp/bastion:alice?secret=HSBRGZRKZDRLBVEYHSBRGZRKZDRLBVEY&issuer=bastion&algorithm=SHA1&digits=6&period=30',
     );
   });
 
+  it('of a counted secret spells out its counter, also where that is 0', () => {
+    const { periodSeconds, ...rest } = { periodSeconds: 0, ...usual({ issuer: 'bank', account: 'alice' }) };
+    assert.equal(periodSeconds, 30);
+    const counted: HotpCredential = { ...rest, type: 'hotp', counter: 0 };
+    assert.equal(
+      otpauthUri(counted),
+      'otpauth://hotp/bank:alice?secret=HSBRGZRKZDRLBVEYHSBRGZRKZDRLBVEY&issuer=bank&algorithm=SHA1&digits=6&counter=0',
+    );
+  });
+
   it('holds whatever secret and parameters it was made of', () => {
-    const parameters = fc.record({
-      algorithm: fc.constantFrom(...ALGORITHMS),
-      digits: fc.constantFrom(...DIGITS),
-      periodSeconds: fc.integer({ min: 15, max: 300 }),
-    });
     fc.assert(
-      fc.property(fc.uint8Array({ minLength: 10, maxLength: 64 }), parameters, (secret, given) => {
-        const found = read(otpauthUri(secret, given, { issuer: 'i', account: 'a' })).parameters;
-        const { algorithm, digits, periodSeconds } = given;
-        const expected = { secret: toBase32(secret), issuer: 'i', algorithm, digits: String(digits), period: String(periodSeconds) };
-        assert.deepEqual(found, expected);
+      fc.property(credentials, (credential) => {
+        const { secret, algorithm, digits, ...found } = read(otpauthUri(credential)).parameters;
+        assert.deepEqual([secret, algorithm, digits], [toBase32(credential.secret), credential.algorithm, String(credential.digits)]);
+        if (credential.type === 'totp') assert.equal(found['period'], String(credential.periodSeconds));
+        else assert.equal(found['counter'], String(credential.counter));
       }),
+    );
+  });
+
+  it('reads back the same, whatever is in it', () => {
+    fc.assert(
+      fc.property(credentials, (credential) => {
+        assert.deepEqual(parseOtpauthUri(otpauthUri(credential)), credential);
+      }),
+      { numRuns: 1000 },
     );
   });
 
@@ -54,36 +81,59 @@ describe('an otpauth URI', () => {
     "it's",
     '..',
     '.',
+    'host:22',
+    ':',
+    'a: b',
+    'alice@[::1]',
   ];
   for (const name of names) {
-    it(`brings ${JSON.stringify(name)} to the phone as issuer and as account`, () => {
-      const { label, parameters } = read(otpauthUri(SECRET, SIX, { issuer: name, account: name }));
-      assert.equal(label, `${name}:${name}`);
-      assert.equal(parameters['issuer'], name);
-      assert.equal(read(otpauthUri(SECRET, SIX, { issuer: '', account: name })).label, name);
+    it(`brings ${JSON.stringify(name)} to the phone as issuer and as account, and back`, () => {
+      for (const issuer of [name, '', 'i']) {
+        for (const account of [name, '', 'a']) {
+          const uri = otpauthUri(usual({ issuer, account }));
+          const { label, parameters } = read(uri);
+          assert.equal(label, issuer === '' ? account : `${issuer}:${account}`);
+          assert.equal(parameters['issuer'] ?? '', issuer);
+          assert.deepEqual(parseOtpauthUri(uri), usual({ issuer, account }));
+        }
+      }
     });
   }
 
-  it('has no issuer where none was given', () => {
-    assert.equal('issuer' in read(otpauthUri(SECRET, SIX, { issuer: '', account: 'alice' })).parameters, false);
-  });
-
-  it('has one colon in its label: further ones in a name moved the border between issuer and account', () => {
-    const { label, parameters } = read(otpauthUri(SECRET, SIX, { issuer: 'host:22', account: 'alice@[::1]' }));
-    assert.equal(label, 'host-22:alice@[--1]');
-    assert.equal(parameters['issuer'], 'host-22');
+  it('has no issuer where none was given, unless the account would be taken for one', () => {
+    assert.equal('issuer' in read(otpauthUri(usual({ issuer: '', account: 'alice' }))).parameters, false);
+    assert.equal(read(otpauthUri(usual({ issuer: '', account: 'alice:1' }))).parameters['issuer'], '');
   });
 
   it('is ASCII without blanks, whatever the names are', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary' }), fc.string({ unit: 'binary' }), (issuer, account) => {
-        assert.match(otpauthUri(SECRET, SIX, { issuer, account }), /^otpauth:\/\/totp\/[!-~]*$/);
+        assert.match(otpauthUri(usual({ issuer, account })), /^otpauth:\/\/totp\/[!-~]*$/);
       }),
     );
   });
 
   it('survives half a surrogate pair, which cannot be percent-encoded', () => {
-    assert.equal(read(otpauthUri(SECRET, SIX, { issuer: '', account: 'a\ud800' })).label, 'a\ufffd');
+    assert.equal(read(otpauthUri(usual({ issuer: '', account: 'a\ud800' }))).label, 'a\ufffd');
+    assert.equal(parseOtpauthUri(otpauthUri(usual({ issuer: '\udc00', account: 'a' }))).issuer, '\ufffd');
+  });
+
+  it('is not written where it would be too long to be read again', () => {
+    const long = 'é'.repeat(MAX_LABEL_CHARACTERS);
+    assert.equal(isLabel(long), true);
+    assertRefuses(() => otpauthUri(usual({ issuer: long, account: long })), /too long for an otpauth URI/, toBase32(SECRET));
+    assertRefuses(() => otpauthUri(usual({ issuer: 'x'.repeat(256), account: 'y'.repeat(256) })), /too long for an otpauth URI/);
+    const longest = usual({ issuer: 'x'.repeat(256), account: 'y'.repeat(255) });
+    assert.deepEqual(parseOtpauthUri(otpauthUri(longest)), longest);
+  });
+});
+
+describe('a name', () => {
+  it('may hold anything but control characters, and has a length', () => {
+    assert.equal(isLabel('x'.repeat(MAX_LABEL_CHARACTERS)), true);
+    assert.equal(isLabel('x'.repeat(MAX_LABEL_CHARACTERS + 1)), false);
+    for (const name of ['a\nb', '\u0000', '\u007f', '\u009b31m', '\u001b']) assert.equal(isLabel(name), false);
+    fc.assert(fc.property(anyName, isLabel));
   });
 });
 

@@ -4,7 +4,8 @@ import { describe, it } from 'node:test';
 import * as fc from 'fast-check';
 import { ALGORITHMS, DIGITS } from '../../src/otp/code.ts';
 import { MAX_RECOVERY_CODES } from '../../src/otp/recovery.ts';
-import { MAX_LABEL_CHARACTERS, parsePayload, printPayload, type Payload } from '../../src/seal/payload.ts';
+import { MAX_LABEL_CHARACTERS } from '../../src/otp/uri.ts';
+import { parsePayload, printPayload, type Payload } from '../../src/seal/payload.ts';
 import { PAYLOAD } from './sealed.ts';
 
 const OBJECT = JSON.parse(Buffer.from(printPayload(PAYLOAD)).toString()) as Record<string, unknown>;
@@ -22,17 +23,18 @@ describe('the sealed content', () => {
   it('is read as it was printed, whatever it is', () => {
     const label = fc.string({ unit: 'grapheme', maxLength: 64 }).filter((text) => !/\p{Cc}/u.test(text));
     const plain = { noNullPrototype: true };
-    const payloads: fc.Arbitrary<Payload> = fc.record(
-      {
-        secret: bytes(10, 128),
-        algorithm: fc.constantFrom(...ALGORITHMS),
-        digits: fc.constantFrom(...DIGITS),
-        periodSeconds: fc.integer({ min: 15, max: 300 }),
-        issuer: label,
-        account: label,
-        recovery: fc.record({ salt: bytes(16, 16), hashes: fc.array(bytes(32, 32), { maxLength: MAX_RECOVERY_CODES }) }, plain),
-      },
-      plain,
+    const common = {
+      secret: bytes(10, 128),
+      algorithm: fc.constantFrom(...ALGORITHMS),
+      digits: fc.constantFrom(...DIGITS),
+      issuer: label,
+      account: label,
+      recovery: fc.record({ salt: bytes(16, 16), hashes: fc.array(bytes(32, 32), { maxLength: MAX_RECOVERY_CODES }) }, plain),
+    };
+    const periodSeconds = fc.integer({ min: 15, max: 300 });
+    const payloads: fc.Arbitrary<Payload> = fc.oneof(
+      fc.record({ type: fc.constant('totp' as const), ...common, periodSeconds }, plain),
+      fc.record({ type: fc.constant('hotp' as const), ...common }, plain),
     );
     fc.assert(
       fc.property(payloads, (payload) => {
@@ -59,7 +61,7 @@ describe('the sealed content', () => {
   });
 
   const values: readonly (readonly [key: string, values: readonly unknown[], why: RegExp])[] = [
-    ['type', ['hotp', 'TOTP', '', 1], /"type" is none of totp/],
+    ['type', ['TOTP', 'HOTP', '', 1, null], /"type" is none of totp, hotp/],
     ['algorithm', ['sha1', 'MD5', 1, null], /"algorithm" is none of SHA1, SHA256, SHA512/],
     ['digits', [5, 9, '6', 6.5, null], /"digits" is none of 6, 7, 8/],
     ['period', [14, 301, 30.5, '30', null, 0], /"period" is no whole number from 15 to 300/],
@@ -72,6 +74,16 @@ describe('the sealed content', () => {
       for (const value of wrong) refuses({ [key]: value }, why);
     });
   }
+
+  it('of a counted secret has no period, and its counter is not in it', () => {
+    const { period, ...hotp } = { ...OBJECT, type: 'hotp' } as Record<string, unknown>;
+    assert.equal(period, 30);
+    assert.equal(parsePayload(Buffer.from(JSON.stringify(hotp))).type, 'hotp');
+    refuses({ type: 'hotp' }, /the sealed content has an unknown key "period"/);
+    refuses({ type: 'hotp', period: undefined, counter: 1 }, /the sealed content has an unknown key "counter"/);
+    const printed = Buffer.from(printPayload({ ...PAYLOAD, type: 'hotp' })).toString();
+    assert.doesNotMatch(printed, /period|counter/);
+  });
 
   it('holds recovery codes as a salt and at most a named number of hashes', () => {
     const salt = Buffer.alloc(16).toString('base64');

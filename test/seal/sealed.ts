@@ -1,12 +1,13 @@
 /** Sealed files for the tests of this folder: cheap to open, and with parts that can be replaced. */
 import { printSealedFile, type HostSeal, type PassphraseSeal, type SealedFile, type SealedHeader } from '../../src/seal/file.ts';
 import { hostKeyId, hostSealKey, passphraseKey } from '../../src/seal/keys.ts';
-import type { Payload } from '../../src/seal/payload.ts';
+import type { Payload, TotpPayload } from '../../src/seal/payload.ts';
 import { seal } from '../../src/seal/seal.ts';
 
 const HOST_KEY = new Uint8Array(32).fill(9);
 const PASSPHRASE = 'correct horse';
-export const PAYLOAD: Payload = {
+export const PAYLOAD: TotpPayload = {
+  type: 'totp',
   secret: new Uint8Array(20).fill(1),
   algorithm: 'SHA1',
   digits: 6,

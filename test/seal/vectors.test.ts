@@ -20,6 +20,7 @@ interface Content {
 interface Expected {
   readonly 'sealed-passphrase.json': { readonly passphrase: string; readonly content: Content };
   readonly 'sealed-host.json': { readonly hostKey: string; readonly content: Content };
+  readonly 'sealed-hotp.json': { readonly passphrase: string; readonly content: Content };
 }
 
 const expected = createRequire(import.meta.url)('../vectors/expected.json') as Expected;
@@ -55,7 +56,14 @@ describe('a frozen sealed file', () => {
     assert.equal(open(file, hostSealKey(key.fill(0), file.id)), undefined);
   });
 
-  for (const name of ['sealed-passphrase.json', 'sealed-host.json'] as const) {
+  it('of a counted secret opens with its passphrase', () => {
+    const { passphrase, content } = expected['sealed-hotp.json'];
+    const file = parseSealedFile(vector('sealed-hotp.json'));
+    assert.ok(file.seal.kind === 'passphrase');
+    assertContent(open(file, passphraseKey(passphrase, file.seal)), content);
+  });
+
+  for (const name of ['sealed-passphrase.json', 'sealed-host.json', 'sealed-hotp.json'] as const) {
     it(`${name} is printed as it was read`, () => {
       assert.deepEqual(Buffer.from(printSealedFile(parseSealedFile(vector(name)))), Buffer.from(vector(name)));
     });

@@ -2,7 +2,7 @@
 import { codeAt } from '../../src/otp/code.ts';
 import type { Proof } from '../../src/otp/proof.ts';
 import { newRecoveryCodes } from '../../src/otp/recovery.ts';
-import type { Payload } from '../../src/seal/payload.ts';
+import type { TotpPayload } from '../../src/seal/payload.ts';
 import { fullBucket } from '../../src/verdict/budget.ts';
 import { decide, type Decision, type LoginState, type Policy, type Verdict } from '../../src/verdict/decide.ts';
 
@@ -15,7 +15,8 @@ export const NOW_MS = NOW * 30_000 + 15_000;
 let drawn = 0;
 const { codes, kept } = newRecoveryCodes(3, (length) => new Uint8Array(length).map(() => (drawn += 29)));
 export const RECOVERY: readonly string[] = codes.map((shown) => shown.replaceAll('-', ''));
-const PAYLOAD: Payload = {
+const PAYLOAD: TotpPayload = {
+  type: 'totp',
   secret: Buffer.from('12345678901234567890'),
   algorithm: 'SHA1',
   digits: 6,

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { readings } from '../../src/otp/proof.ts';
 import { passphraseKey } from '../../src/seal/keys.ts';
+import type { Payload } from '../../src/seal/payload.ts';
 import { seal } from '../../src/seal/seal.ts';
 import type { SealedFile } from '../../src/seal/file.ts';
 import { decide, type Verdict } from '../../src/verdict/decide.ts';
@@ -10,10 +11,10 @@ import { openReading } from '../../src/verifier/opening.ts';
 import { PASSPHRASE_HEADER, PAYLOAD } from '../seal/sealed.ts';
 import { EMPTY, NOW_MS, POLICY } from '../verdict/world.ts';
 
-function sealedBy(passphrase: string): SealedFile {
+function sealedBy(passphrase: string, payload: Payload = PAYLOAD): SealedFile {
   const { seal: sealing } = PASSPHRASE_HEADER;
   assert.equal(sealing.kind, 'passphrase');
-  return seal(PASSPHRASE_HEADER, PAYLOAD, passphraseKey(passphrase, sealing), new Uint8Array(24));
+  return seal(PASSPHRASE_HEADER, payload, passphraseKey(passphrase, sealing), new Uint8Array(24));
 }
 
 function presented(line: string, passphrase: string): ReturnType<typeof openReading> {
@@ -45,4 +46,14 @@ describe('a line that can be read in more than one way', () => {
   it('is nothing where nothing can be read', () => {
     assert.equal(presented('no code at all', 'pw'), undefined);
   });
+});
+
+it('a counted secret opens no login, whatever it was registered for', () => {
+  const { periodSeconds, ...rest } = PAYLOAD;
+  assert.equal(periodSeconds, 30);
+  const file = sealedBy('pw', { ...rest, type: 'hotp' });
+  const tried = (passphrase: string): unknown =>
+    openReading({ kind: 'sealed', file }, readings(`${passphrase} 123456`, 'passphrase'), undefined);
+  assert.throws(() => tried('pw'), { code: 'bad_secret_file', message: /counted \(HOTP\)/ });
+  assert.equal((tried('other') as { opened: unknown }).opened, undefined);
 });

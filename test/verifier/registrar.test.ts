@@ -6,14 +6,14 @@ import { lacks, scratchFolder } from '../support/world.ts';
 import { realUser } from '../../src/system/users.ts';
 import type { StatePlace } from '../../src/verifier/state.ts';
 import { openState, type State } from '../../src/verifier/state.ts';
-import { abandon, begin, complete, type NewEnrolment } from '../../src/verifier/registrar.ts';
+import { abandon, begin, complete, firstState, type NewEnrolment } from '../../src/verifier/registrar.ts';
 
 const [FIRST, SECOND, THIRD] = ['1'.repeat(32), '2'.repeat(32), '3'.repeat(32)] as const;
 const NOW_MS = 1_700_000_000_000;
 
 const enrolment = (id: string, replace = true): NewEnrolment => ({
   origin: { user: 'alice', uid: 1000, context: 'ssh', door: 'cli' },
-  ...{ id, replace, recoveryCodes: 2, policy: { window: 1, budget: 5, refillMs: 3_600_000 } },
+  ...{ id, replace, state: firstState({ window: 1, budget: 5, refillMs: 3_600_000 }, 2, NOW_MS) },
 });
 
 describe('an enrolment', { skip: lacks({ programs: ['getent'] }) }, () => {
@@ -40,48 +40,48 @@ describe('an enrolment', { skip: lacks({ programs: ['getent'] }) }, () => {
     });
 
   it('knows both files between begin and complete, and one of them before and after', async () => {
-    await begin(state, enrolment(FIRST, false), undefined, NOW_MS);
+    await begin(state, enrolment(FIRST, false), undefined);
     assert.deepEqual(await ids(), ['', FIRST]);
     await complete(state, enrolment(FIRST));
     assert.deepEqual(await ids(), [FIRST, '']);
-    await begin(state, enrolment(SECOND), FIRST, NOW_MS);
+    await begin(state, enrolment(SECOND), FIRST);
     assert.deepEqual(await ids(), [FIRST, SECOND]);
     await complete(state, enrolment(SECOND));
     assert.deepEqual(await ids(), [SECOND, '']);
   });
 
   it('that is abandoned leaves the earlier one as it was', async () => {
-    await begin(state, enrolment(FIRST), undefined, NOW_MS);
+    await begin(state, enrolment(FIRST), undefined);
     await complete(state, enrolment(FIRST));
-    await begin(state, enrolment(SECOND), FIRST, NOW_MS);
+    await begin(state, enrolment(SECOND), FIRST);
     await abandon(state, enrolment(SECOND));
     assert.deepEqual(await ids(), [FIRST, '']);
   });
 
   it('broken off after its file came into place is completed by the next one, which may fail without losing it', async () => {
-    await begin(state, enrolment(FIRST), undefined, NOW_MS);
+    await begin(state, enrolment(FIRST), undefined);
     await complete(state, enrolment(FIRST));
-    await begin(state, enrolment(SECOND), FIRST, NOW_MS);
+    await begin(state, enrolment(SECOND), FIRST);
     // Here a crash: the second file is in place, and nobody completed it.
-    await begin(state, enrolment(THIRD), SECOND, NOW_MS);
+    await begin(state, enrolment(THIRD), SECOND);
     assert.deepEqual(await ids(), [SECOND, THIRD]);
     await abandon(state, enrolment(THIRD));
     assert.deepEqual(await ids(), [SECOND, '']);
   });
 
   it('broken off before its file came into place changes nothing for the next one', async () => {
-    await begin(state, enrolment(FIRST), undefined, NOW_MS);
+    await begin(state, enrolment(FIRST), undefined);
     await complete(state, enrolment(FIRST));
-    await begin(state, enrolment(SECOND), FIRST, NOW_MS);
-    await begin(state, enrolment(THIRD), FIRST, NOW_MS);
+    await begin(state, enrolment(SECOND), FIRST);
+    await begin(state, enrolment(THIRD), FIRST);
     assert.deepEqual(await ids(), [FIRST, THIRD]);
   });
 
   it('does not take the place of another without --replace, and is not completed or abandoned by somebody else', async () => {
-    await begin(state, enrolment(FIRST), undefined, NOW_MS);
+    await begin(state, enrolment(FIRST), undefined);
     await complete(state, enrolment(FIRST));
-    await assert.rejects(begin(state, enrolment(SECOND, false), FIRST, NOW_MS), { code: 'refused', message: /enrolled for ssh already/ });
-    await begin(state, enrolment(SECOND), FIRST, NOW_MS);
+    await assert.rejects(begin(state, enrolment(SECOND, false), FIRST), { code: 'refused', message: /enrolled for ssh already/ });
+    await begin(state, enrolment(SECOND), FIRST);
     await complete(state, enrolment(THIRD));
     await abandon(state, enrolment(THIRD));
     assert.deepEqual(await ids(), [FIRST, SECOND]);

@@ -1,0 +1,49 @@
+/** What all commands share: what they are started with, the common option, and the checks of option values. */
+import { InvalidArgumentError, type Command } from 'commander';
+import { DIGITS, type Digits } from '../otp/code.ts';
+import { DEFAULT_CONFIG_FILE, readConfig, type Config } from '../system/config.ts';
+
+/** What the process was started with. */
+export interface Surroundings {
+  readonly environment: NodeJS.ProcessEnv;
+  readonly umask: number;
+  readonly now: () => number;
+}
+
+/** Takes the exit code of the command that ran. */
+export type Finish = (code: number) => void;
+
+/** What commander hands over, after the checks of each option below. */
+export interface CommonFlags {
+  readonly config?: string;
+}
+
+export function common(command: Command): Command {
+  return command
+    .option('--config <file>', `configuration file (default: ${DEFAULT_CONFIG_FILE}, which may be absent)`)
+    .allowExcessArguments(false);
+}
+
+export function configOf(flags: CommonFlags): Config {
+  return readConfig(flags.config);
+}
+
+export function label(given: string): string {
+  const text = given.trim();
+  if (/^\P{Cc}{1,64}$/u.test(text)) return text;
+  throw new InvalidArgumentError('It must be 1 to 64 printable characters.');
+}
+
+export function digits(given: string): Digits {
+  const value = DIGITS.find((each) => String(each) === given);
+  if (value === undefined) throw new InvalidArgumentError(`It must be one of ${DIGITS.join(', ')}.`);
+  return value;
+}
+
+export function wholeNumber(min: number, max: number): (given: string) => number {
+  return (given) => {
+    const value = Number(given);
+    if (/^\d+$/.test(given) && value >= min && value <= max) return value;
+    throw new InvalidArgumentError(`It must be a whole number from ${String(min)} to ${String(max)}.`);
+  };
+}

@@ -1,0 +1,29 @@
+/** The doors. */
+import type { Command } from 'commander';
+import { common, configOf, type CommonFlags, type Finish, type Surroundings } from './common.ts';
+
+interface PamFlags extends CommonFlags {
+  readonly firstPass?: boolean;
+  readonly promptTty?: boolean;
+}
+
+export const DOORS = ['gate', 'pam'];
+
+/** Adds `gate` and `pam`. */
+export function addDoors(program: Command, surroundings: Surroundings, finish: Finish): void {
+  common(program.command('gate'))
+    .description("for sshd's ForceCommand: ask for a code, then become the user's shell")
+    .action(async (flags: CommonFlags) => {
+      const { gate } = await import('../doors/gate.ts');
+      finish(await gate({ ...surroundings, configuration: () => configOf(flags) }));
+    });
+  common(program.command('pam'))
+    .description('for pam_exec: judge the code on stdin for PAM_USER')
+    .option('--first-pass', "exit 0 only in the first pass of sshd's PAM stack (the branch to the password)")
+    .option('--prompt-tty', 'ask on the terminal that PAM_TTY names (sudo, su, login)')
+    .action(async (flags: PamFlags) => {
+      const { firstPass, pam } = await import('../doors/pam.ts');
+      if (flags.firstPass === true) finish(firstPass(surroundings.environment));
+      else finish(await pam({ ...surroundings, promptTty: flags.promptTty === true, configuration: () => configOf(flags) }));
+    });
+}

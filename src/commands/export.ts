@@ -1,0 +1,86 @@
+/** `notp export`: a secret in the clear, to move it to a phone or another program. */
+import { isatty } from 'node:tty';
+import { messageOf, NotpError } from '../error.ts';
+import { toBase32 } from '../otp/code.ts';
+import { otpauthUri, type Credential } from '../otp/uri.ts';
+import { printResult, sayHint } from '../system/printer.ts';
+import { writeNew } from '../system/trusted.ts';
+import type { ExportFormat } from './formats.ts';
+import { givenPassphrase, patience } from './ask-passphrase.ts';
+import { isHotp, nextCounter, openSealed, ownSealed, refuseHostSealed, type Own } from './own-secrets.ts';
+import { drawFittingQr, drawQr, qrImage } from './qr.ts';
+
+export interface ExportOptions {
+  readonly context: string;
+  readonly to: ExportFormat;
+  /** A new file; undefined: stdout. */
+  readonly file: string | undefined;
+  readonly json: boolean;
+  readonly passphraseFile: string | undefined;
+}
+
+export async function exportSecret(own: Own, options: ExportOptions): Promise<number> {
+  const { context, to, file, json } = options;
+  if ((to === 'png' || to === 'svg') && file === undefined && !json && isatty(1))
+    throw new NotpError('usage', `${to} is no text for a terminal`, `give --file ${context}.${to}, or redirect stdout`);
+  const sealed = await ownSealed(own, context);
+  refuseHostSealed(sealed);
+  const passphrase = await givenPassphrase(options.passphraseFile, `Passphrase for ${context}: `, patience(own.now));
+  const payload = openSealed(sealed, passphrase);
+  try {
+    const credential = isHotp(payload) ? { ...payload, counter: await nextCounter(own, sealed.id) } : payload;
+    const output = json ? Buffer.from(jsonOf(context, credential)) : written(credential, to, file === undefined && isatty(1));
+    if (file === undefined) printResult(output);
+    else writeFile(file, output);
+    return 0;
+  } finally {
+    payload.secret.fill(0);
+  }
+}
+
+function written(credential: Credential, to: ExportFormat, terminal: boolean): Uint8Array {
+  switch (to) {
+    case 'uri':
+      return Buffer.from(`${otpauthUri(credential)}\n`);
+    case 'base32':
+      return Buffer.from(`${toBase32(credential.secret)}\n`);
+    case 'qr':
+      return Buffer.from(terminal ? drawnOnTerminal(otpauthUri(credential)) : drawQr(otpauthUri(credential), 'ascii'));
+    case 'png':
+    case 'svg':
+      return qrImage(otpauthUri(credential), to);
+  }
+}
+
+function drawnOnTerminal(uri: string): string {
+  const drawing = drawFittingQr(uri, 'unicode', process.stdout, 'widen it, or give --to png --file');
+  if (drawing !== '') return drawing;
+  throw new NotpError('failed', 'the QR code was not drawn');
+}
+
+function jsonOf(context: string, credential: Credential): string {
+  const { type, issuer, account, algorithm, digits, secret } = credential;
+  const moving = credential.type === 'totp' ? { period: credential.periodSeconds } : { counter: credential.counter };
+  return (
+    JSON.stringify({
+      context,
+      type,
+      issuer,
+      account,
+      algorithm,
+      digits,
+      ...moving,
+      secret: toBase32(secret),
+      uri: otpauthUri(credential),
+    }) + '\n'
+  );
+}
+
+function writeFile(file: string, bytes: Uint8Array): void {
+  try {
+    writeNew(file, bytes);
+  } catch (error) {
+    throw new NotpError('failed', messageOf(error), '--file overwrites nothing; name a file that is not there');
+  }
+  sayHint(`${file} holds the secret in the clear: delete it when it has served`);
+}

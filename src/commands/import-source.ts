@@ -1,0 +1,86 @@
+/** Where `notp import` gets a secret from: a file, stdin, or whoever sits at the terminal. Never the command line. */
+import { closeSync, openSync, readSync } from 'node:fs';
+import { isatty } from 'node:tty';
+import { errnoOf, messageOf, NotpError } from '../error.ts';
+import { readStdin, type Waiting } from '../system/bytes.ts';
+import { openConversation, type Conversation } from '../system/conversation.ts';
+import { openTerminal, type Terminal } from '../system/terminal.ts';
+
+/** Some hundred accounts; more than any phone shows at once. */
+export const MAX_SOURCE_BYTES = 256 * 1024;
+const STDIN = 0;
+/** Tab, line feed, carriage return, space. */
+const BLANKS = [9, 10, 13, 32];
+
+/** The text of `file` (`-`: stdin), of stdin where it is no terminal, else what is typed, hidden. Throws `usage` or `refused`. */
+export async function sourceText(file: string | undefined, waiting: Waiting): Promise<string> {
+  if (file !== undefined && file !== '-') return textOf(file, readFile(file));
+  if (!isatty(STDIN)) return textOf('stdin', await readAllOfStdin(waiting));
+  const conversation = openConversation(waiting);
+  try {
+    const answer = await conversation.ask('Secret (otpauth URI or base32; it is not shown): ', {
+      hidden: true,
+      maxBytes: MAX_SOURCE_BYTES,
+    });
+    if ('line' in answer && answer.line !== '') return answer.line;
+    throw new NotpError('refused', 'no secret was given', 'nothing was changed');
+  } finally {
+    conversation.close();
+  }
+}
+
+/** A conversation after sourceText, which may have taken stdin to its end. Throws `usage` where there is nobody to ask then. */
+export function conversationBeside(file: string | undefined, waiting: Waiting): Conversation {
+  const stdinTaken = (file === undefined || file === '-') && !isatty(STDIN);
+  return stdinTaken ? openConversation(waiting, terminalBesideStdin()) : openConversation(waiting);
+}
+
+/** The person's terminal, although stdin is none. */
+function terminalBesideStdin(): Terminal {
+  try {
+    return openTerminal('/dev/tty');
+  } catch (error) {
+    if (errnoOf(error) !== 'ENXIO') throw error;
+    throw new NotpError(
+      'usage',
+      'there is no terminal to ask for the passphrase on',
+      'give --passphrase-file, or name the secret with --file',
+    );
+  }
+}
+
+function textOf(name: string, bytes: Uint8Array): string {
+  if (bytes.every((byte) => BLANKS.includes(byte))) throw new NotpError('refused', `${name} is empty`, 'nothing was imported');
+  if (bytes.length > MAX_SOURCE_BYTES)
+    throw new NotpError('refused', `${name} is over ${String(MAX_SOURCE_BYTES / 1024)} KiB`, 'nothing was imported');
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    throw new NotpError('refused', `${name} is no text`, 'a picture of a QR code is read with: zbarimg -q --raw FILE');
+  }
+}
+
+/** Up to the cap and a byte more. Not by read(2): what comes slowly may be waited for, and a signal ends that. */
+async function readAllOfStdin(waiting: Waiting): Promise<Uint8Array> {
+  const bytes: number[] = [];
+  const ended = await readStdin((byte) => (bytes.push(byte) > MAX_SOURCE_BYTES ? 'done' : 'more'), waiting);
+  if (ended === 'eof' || ended === 'done') return Uint8Array.from(bytes);
+  throw new NotpError('refused', 'stdin did not end', 'nothing was imported');
+}
+
+function readFile(file: string): Uint8Array {
+  const buffer = Buffer.alloc(MAX_SOURCE_BYTES + 1);
+  try {
+    const fd = openSync(file, 'r');
+    try {
+      let length = 0;
+      for (let read = -1; read !== 0 && length < buffer.length; length += read)
+        read = readSync(fd, buffer, length, buffer.length - length, null);
+      return buffer.subarray(0, length);
+    } finally {
+      closeSync(fd);
+    }
+  } catch (error) {
+    throw new NotpError('failed', `${file}: ${messageOf(error)}`, 'nothing was imported');
+  }
+}

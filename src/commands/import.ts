@@ -1,0 +1,160 @@
+/**
+ * `notp import`: seals the secrets of other services. Everything is read, opened and checked before anything is
+ * written, and what is there already is never overwritten without --replace.
+ */
+import { randomBytes } from 'node:crypto';
+import { NotpError } from '../error.ts';
+import { contextName } from '../otp/names.ts';
+import { newRecoveryCodes } from '../otp/recovery.ts';
+import type { Credential } from '../otp/uri.ts';
+import { printSealedFile } from '../seal/file.ts';
+import { openPythonNotp } from '../seal/python-notp.ts';
+import type { Waiting } from '../system/bytes.ts';
+import { printResult, say } from '../system/printer.ts';
+import { asUser } from '../system/privileges.ts';
+import { findSealed, sealedPath } from '../system/secrets.ts';
+import { askNewPassphrase, givenPassphrase, passphraseFromFile, patience } from './ask-passphrase.ts';
+import type { ImportFormat } from './formats.ts';
+import { bareCredential, readSource, type Source, type Told } from './import-formats.ts';
+import { contextNames } from './import-names.ts';
+import { conversationBeside, sourceText } from './import-source.ts';
+import { dropCounter, isLoginContext, setCounter, type Own } from './own-secrets.ts';
+import { newHeader, sealByPassphrase } from './sealing.ts';
+import { storeFiles, type ToStore } from './storing.ts';
+
+export interface ImportOptions {
+  readonly context: string;
+  readonly from: ImportFormat | undefined;
+  /** Undefined: stdin, or the terminal. */
+  readonly file: string | undefined;
+  readonly told: Told;
+  readonly replace: boolean;
+  readonly json: boolean;
+  /** The passphrase to seal with; it also opens a file of the Python notp, which `newPassphraseFile` then need not. */
+  readonly passphraseFile: string | undefined;
+  readonly newPassphraseFile: string | undefined;
+}
+
+export async function importSecrets(own: Own, options: ImportOptions): Promise<number> {
+  refuseSecret(contextName(options.context));
+  const waiting = patience(own.now);
+  const source = readSource(await sourceText(options.file, waiting), options.from, options.told);
+  const { credentials, passphrase } = await opened(source, options, waiting);
+  const named = contextNames(options.context, credentials);
+  for (const context of named.keys()) refuseLoginContext(own, context);
+  await refuseExisting(own, named, options.replace);
+  const sealingWith = passphrase ?? (await newPassphrase(options, waiting));
+  const stored = await storeAll(own, named, sealingWith, options.replace);
+  for (const [context, credential] of named) {
+    tell(own, context, credential, stored.get(context) ?? '', options.json);
+    credential.secret.fill(0);
+  }
+  return 0;
+}
+
+/** The secrets, and the passphrase to seal them with where opening them has settled it. */
+async function opened(
+  source: Source,
+  { told, context, file, passphraseFile, newPassphraseFile }: ImportOptions,
+  waiting: Waiting,
+): Promise<{ credentials: readonly Credential[]; passphrase: string | undefined }> {
+  if (source.kind === 'credentials') return { credentials: source.credentials, passphrase: undefined };
+  const question = 'Password of the Python notp file: ';
+  const password = await givenPassphrase(passphraseFile, question, waiting, () => conversationBeside(file, waiting));
+  const secret = openPythonNotp(source.file, password);
+  if (secret === undefined)
+    throw new NotpError(
+      'refused',
+      'the password does not open this file of the Python notp',
+      'it is the wrong one, or the file was cut off or changed; nothing was imported',
+    );
+  const passphrase = passphraseFile !== undefined && newPassphraseFile === undefined ? password : undefined;
+  return { credentials: [bareCredential(secret, { account: context, ...told })], passphrase };
+}
+
+async function newPassphrase({ file, passphraseFile, newPassphraseFile }: ImportOptions, waiting: Waiting): Promise<string> {
+  const given = newPassphraseFile ?? passphraseFile;
+  if (given !== undefined) return await passphraseFromFile(given, waiting);
+  const conversation = conversationBeside(file, waiting);
+  try {
+    return await askNewPassphrase(conversation);
+  } finally {
+    conversation.close();
+  }
+}
+
+/** A name that could be a secret was most likely meant as one. It is not said again. */
+function refuseSecret(context: string): void {
+  if (!/^[A-Z2-7]{16,}$/.test(context)) return;
+  throw new NotpError(
+    'usage',
+    'the name for the secret looks like the secret itself, which has no place on the command line',
+    'give it on stdin or when asked, after a name for it; it is in the history of your shell now: delete it there',
+  );
+}
+
+/** What lies there would look like an enrolment that no login accepts. */
+function refuseLoginContext({ config }: Own, context: string): void {
+  if (context !== config.context) return;
+  throw new NotpError(
+    'usage',
+    `${context} is the context of logins here`,
+    'import under another name; notp enroll makes a secret for logins',
+  );
+}
+
+async function refuseExisting(own: Own, named: ReadonlyMap<string, Credential>, replace: boolean): Promise<void> {
+  for (const context of named.keys()) {
+    refuseLoginContext(own, context);
+    const file = sealedPath(own.config, own.user, context);
+    const found = await asUser(own.user, () => findSealed(own.config, own.user, context));
+    if ((found.kind === 'sealed' && found.file.seal.kind === 'host') || (await isLoginContext(own, context)))
+      throw new NotpError('refused', `${file} logs in here`, 'import under another name; nothing was imported');
+    if (found.kind !== 'absent' && !replace)
+      throw new NotpError('refused', `${file} is there already`, 'give --replace to replace it, or another name; nothing was imported');
+  }
+}
+
+/** Stores all of them or none, and gives the id of each. */
+async function storeAll(
+  own: Own,
+  named: ReadonlyMap<string, Credential>,
+  passphrase: string,
+  replace: boolean,
+): Promise<ReadonlyMap<string, string>> {
+  const earlier = await earlierIds(own, [...named.keys()]);
+  const files = [...named].map(([context, credential]) => sealedFile(own, context, credential, passphrase));
+  await storeFiles(files, async () => {
+    // Somebody may have been quicker.
+    await refuseExisting(own, named, replace);
+    // The counter first: a sealed file without one could show no code.
+    for (const { id, credential } of files) if (credential.type === 'hotp') await setCounter(own, id, credential.counter);
+  });
+  for (const id of earlier) await dropCounter(own, id);
+  return new Map(files.map(({ context, id }) => [context, id]));
+}
+
+function sealedFile(
+  { config, user, now }: Own,
+  context: string,
+  credential: Credential,
+  passphrase: string,
+): ToStore & { readonly context: string; readonly credential: Credential; readonly id: string } {
+  const header = newHeader(user.name, context, now());
+  const payload = { ...credential, recovery: newRecoveryCodes(0, randomBytes).kept };
+  const bytes = printSealedFile(sealByPassphrase(header, payload, passphrase));
+  return { config, user, file: sealedPath(config, user, context), bytes, context, credential, id: header.id };
+}
+
+async function earlierIds({ config, user }: Own, contexts: readonly string[]): Promise<string[]> {
+  const found = await asUser(user, () => contexts.map((context) => findSealed(config, user, context)));
+  return found.flatMap((each) => (each.kind === 'sealed' ? [each.file.id] : []));
+}
+
+function tell({ config, user }: Own, context: string, credential: Credential, id: string, json: boolean): void {
+  const { type, issuer, account, algorithm, digits } = credential;
+  const file = sealedPath(config, user, context);
+  const moving = credential.type === 'totp' ? { period: credential.periodSeconds } : { counter: credential.counter };
+  if (json) printResult(JSON.stringify({ context, file, id, type, issuer, account, algorithm, digits, ...moving }) + '\n');
+  else say(`Imported ${context}: ${file}; notp code ${context} shows its codes\n`);
+}

@@ -1,0 +1,148 @@
+/** A person's own sealed files, as the commands about their codes find and open them. */
+import type { Origin } from '../audit/record.ts';
+import { NotpError } from '../error.ts';
+import { contextName } from '../otp/names.ts';
+import type { HotpPayload, Payload } from '../seal/payload.ts';
+import type { SealedFile } from '../seal/file.ts';
+import { passphraseKey } from '../seal/keys.ts';
+import { open } from '../seal/seal.ts';
+import type { Transaction } from '../store/store.ts';
+import type { Config } from '../system/config.ts';
+import { asUser } from '../system/privileges.ts';
+import { findSealed, makeSecretsFolder, sealedPath } from '../system/secrets.ts';
+import type { User } from '../system/users.ts';
+import { registeredAs } from '../verifier/registrar.ts';
+import { openState, ownPlace, statePlace, type State } from '../verifier/state.ts';
+
+/** Whose secrets, and where they are. */
+export interface Own {
+  readonly config: Config;
+  readonly user: User;
+  readonly now: () => number;
+}
+
+/** The sealed file of `context`. Throws `refused` where there is none, `bad_secret_file` where it is broken. */
+export async function ownSealed({ config, user }: Own, context: string): Promise<SealedFile> {
+  const found = await asUser(user, () => findSealed(config, user, contextName(context)));
+  switch (found.kind) {
+    case 'sealed':
+      return found.file;
+    case 'absent':
+      throw new NotpError('refused', `there is no secret ${sealedPath(config, user, context)}`, 'notp list shows those there are');
+    case 'bad':
+      throw new NotpError('bad_secret_file', found.why, 'restore it from a backup, or import it again with --replace');
+  }
+}
+
+/** Throws `refused` where the file is not sealed by a passphrase: the host's key opens logins, and nothing else. */
+export function refuseHostSealed(file: SealedFile): void {
+  if (file.seal.kind === 'passphrase') return;
+  throw new NotpError(
+    'refused',
+    `${file.context} is sealed by this host: its secret does not leave it`,
+    'the codes are on the phone that was enrolled',
+  );
+}
+
+/** What `passphrase` opens. Throws `refused` where it is the wrong one. The caller wipes the secret. */
+export function openSealed(file: SealedFile, passphrase: string): Payload {
+  const payload = tryToOpen(file, passphrase);
+  if (payload !== undefined) return payload;
+  throw new NotpError(
+    'refused',
+    `wrong passphrase for ${file.context}`,
+    'it is the one that was chosen for this secret; if you are sure of it, the file was changed: restore it from a backup',
+  );
+}
+
+/** What `passphrase` opens, or undefined where it does not. */
+export function tryToOpen(file: SealedFile, passphrase: string): Payload | undefined {
+  if (file.seal.kind !== 'passphrase') return undefined;
+  const key = passphraseKey(passphrase, file.seal);
+  try {
+    return open(file, key);
+  } finally {
+    key.fill(0);
+  }
+}
+
+/** Whether `file` is what a login here is registered with, as far as this user can tell: the service's state is root's to read. */
+export async function isLogin({ config, user, now }: Own, { context, id }: SealedFile): Promise<boolean> {
+  const place = statePlace(config, user);
+  const origin: Origin = { user: user.name, uid: user.uid, context, door: 'cli' };
+  return await asUser(place.owner, async () => {
+    const state = openState(place, now, { create: false });
+    return (await inState(state, (transaction) => registeredAs(transaction, origin, id))) === 'active';
+  });
+}
+
+/** Whether logins here go by `context`, whatever lies there; as far as this user can tell. */
+export async function isLoginContext({ config, user, now }: Own, context: string): Promise<boolean> {
+  const place = statePlace(config, user);
+  return await asUser(place.owner, async () => {
+    const state = openState(place, now, { create: false });
+    return (await inState(state, (transaction) => transaction.enrolment(user.name, context)))?.status === 'active';
+  });
+}
+
+/** The next counter of a HOTP secret, and the one after it from now on: durable before anybody sees the code. */
+export async function takeCounter(own: Own, id: string): Promise<number> {
+  return await onCounters(own, async (transaction) => {
+    const counter = await counterOf(transaction, id);
+    await transaction.setCounter(id, counter + 1);
+    return counter;
+  });
+}
+
+/** The next counter of a HOTP secret; it stays the next. */
+export async function nextCounter(own: Own, id: string): Promise<number> {
+  return await onCounters(own, (transaction) => counterOf(transaction, id));
+}
+
+/** The counter of a new HOTP secret. */
+export async function setCounter(own: Own, id: string, next: number): Promise<void> {
+  await onCounters(own, (transaction) => transaction.setCounter(id, next));
+}
+
+/** Forgets the counter of a secret that is gone, where there was one. */
+export async function dropCounter({ config, user, now }: Own, id: string): Promise<void> {
+  const place = ownPlace(config, user);
+  await asUser(user, async () => {
+    await inState(openState(place, now, { create: false }), (transaction) => transaction.dropCounter(id));
+  });
+}
+
+/** Runs `work` on the user's own state, which holds the counters. */
+async function onCounters<T>({ config, user, now }: Own, work: (transaction: Transaction) => Promise<T>): Promise<T> {
+  const place = ownPlace(config, user);
+  return await asUser(user, async () => {
+    makeSecretsFolder(config, user);
+    const done = await inState(openState(place, now, { create: true }), async (transaction) => ({ result: await work(transaction) }));
+    if (done === undefined) throw new NotpError('store_unavailable', `${place.database} cannot be made`);
+    return done.result;
+  });
+}
+
+/** Undefined where there is no state. */
+async function inState<T>(state: State | undefined, work: (transaction: Transaction) => Promise<T>): Promise<T | undefined> {
+  try {
+    return await state?.store.exclusively(work);
+  } finally {
+    state?.store.close();
+  }
+}
+
+async function counterOf(transaction: Transaction, id: string): Promise<number> {
+  const counter = await transaction.counter(id);
+  if (counter !== undefined) return counter;
+  throw new NotpError(
+    'store_unavailable',
+    'the counter of this HOTP secret is lost: .state.db beside it does not know it',
+    'restore .state.db, or import the secret again with its counter',
+  );
+}
+
+/** Whether a payload is counted (RFC 4226). */
+export function isHotp(payload: Payload): payload is HotpPayload {
+  return payload.type === 'hotp';
+}

@@ -1,0 +1,60 @@
+/** `notp remove`: deletes one's own sealed file. What logs in is revoked, not removed. */
+import { rmSync } from 'node:fs';
+import * as path from 'node:path';
+import { messageOf, NotpError } from '../error.ts';
+import type { SealedFile } from '../seal/file.ts';
+import { openConversation } from '../system/conversation.ts';
+import { printResult, say } from '../system/printer.ts';
+import { asUser } from '../system/privileges.ts';
+import { sealedPath } from '../system/secrets.ts';
+import { syncFolder } from '../system/trusted.ts';
+import { patience } from './ask-passphrase.ts';
+import { dropCounter, isLogin, ownSealed, type Own } from './own-secrets.ts';
+
+export interface RemoveOptions {
+  readonly context: string;
+  /** Do not ask. */
+  readonly yes: boolean;
+  readonly json: boolean;
+}
+
+export async function remove(own: Own, { context, yes, json }: RemoveOptions): Promise<number> {
+  const sealed = await ownSealed(own, context);
+  const file = sealedPath(own.config, own.user, context);
+  await refuseLogin(own, sealed);
+  if (!yes) await confirm(own, file);
+  await asUser(own.user, () => {
+    try {
+      rmSync(file);
+      syncFolder(path.dirname(file));
+    } catch (error) {
+      throw new NotpError('failed', messageOf(error), `${file} may still be there`);
+    }
+  });
+  await dropCounter(own, sealed.id);
+  if (json) printResult(JSON.stringify({ context, file, removed: true }) + '\n');
+  else say(`Removed ${file}\n`);
+  return 0;
+}
+
+async function refuseLogin(own: Own, sealed: SealedFile): Promise<void> {
+  if (sealed.seal.kind !== 'host' && !(await isLogin(own, sealed))) return;
+  throw new NotpError(
+    'refused',
+    `${sealed.context} logs in here: an enrolment is revoked, not removed`,
+    'without its file every login is refused; notp enroll --replace makes a new one',
+  );
+}
+
+async function confirm({ now }: Own, file: string): Promise<void> {
+  const conversation = openConversation(patience(now));
+  try {
+    if (!conversation.interactive)
+      throw new NotpError('usage', 'there is no terminal to ask on', 'give --yes to remove it without a question');
+    const answer = await conversation.ask(`Remove ${file} for good? Its codes cannot be made again. Type yes: `, { hidden: false });
+    if ('line' in answer && answer.line.trim().toLowerCase() === 'yes') return;
+    throw new NotpError('refused', 'not confirmed', 'nothing was changed');
+  } finally {
+    conversation.close();
+  }
+}

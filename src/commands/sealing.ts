@@ -1,0 +1,38 @@
+/** Making a sealed file: fresh id, salt and nonce, and the key of a passphrase or of the host. */
+import { randomBytes } from 'node:crypto';
+import { NONCE_BYTES, SALT_BYTES, type SealedFile, type SealedHeader } from '../seal/file.ts';
+import { DEFAULT_KDF, hostSealKey, passphraseKey } from '../seal/keys.ts';
+import type { Payload } from '../seal/payload.ts';
+import { seal } from '../seal/seal.ts';
+import type { HostKey } from '../verifier/state.ts';
+
+/** What a sealed file says besides its seal. */
+export type Header = Omit<SealedHeader, 'seal'>;
+
+/** The header of a file that is new at `nowMs`, Unix time in milliseconds. */
+export function newHeader(user: string, context: string, nowMs: number): Header {
+  return { id: newId(), user, context, created: new Date(nowMs).toISOString().replace(/\.\d+Z$/, 'Z') };
+}
+
+/** The id of a sealed file: 128 random bits, hex. */
+export function newId(): string {
+  return randomBytes(16).toString('hex');
+}
+
+/** Seals with Argon2id at its default cost and a fresh salt. */
+export function sealByPassphrase(header: Header, payload: Payload, passphrase: string): SealedFile {
+  const sealing = { kind: 'passphrase', ...DEFAULT_KDF, salt: new Uint8Array(randomBytes(SALT_BYTES)) } as const;
+  return sealWith({ ...header, seal: sealing }, payload, passphraseKey(passphrase, sealing));
+}
+
+export function sealByHost(header: Header, payload: Payload, hostKey: HostKey): SealedFile {
+  return sealWith({ ...header, seal: { kind: 'host', key: hostKey.id } }, payload, hostSealKey(hostKey.key, header.id));
+}
+
+function sealWith(header: SealedHeader, payload: Payload, key: Uint8Array): SealedFile {
+  try {
+    return seal(header, payload, key, new Uint8Array(randomBytes(NONCE_BYTES)));
+  } finally {
+    key.fill(0);
+  }
+}

@@ -1,0 +1,29 @@
+/** How many columns of a terminal a text takes, and how it is cut to fit. Pure. */
+
+/** From here on nearly all characters are wide (CJK, symbols, emoji); those that are not are only cut too early. */
+const MOSTLY_WIDE_FROM = 0x2e80;
+/** Hangul letters, and the emoji among the older symbols. */
+const ALSO_WIDE = /[\u1100-\u115f]|\p{Emoji_Presentation}/u;
+const NOT_ASCII = /[^\x20-\x7e]/gu;
+
+/** The columns of `text`, which holds no control characters; rather too many than too few. */
+export function columnsOf(text: string): number {
+  return Array.from(text, widthOf).reduce((sum, width) => sum + width, 0);
+}
+
+/** `text` where it fits `columns`, else its beginning with an ellipsis. Without `utf8` what is not ASCII becomes `?`. */
+export function cutToColumns(text: string, columns: number, utf8: boolean): string {
+  const showable = utf8 ? text : text.replace(NOT_ASCII, '?');
+  if (columnsOf(showable) <= columns) return showable;
+  const ellipsis = (utf8 ? '…' : '...').slice(0, Math.max(0, columns));
+  let kept = '';
+  for (const character of showable) {
+    if (columnsOf(kept + character) > columns - ellipsis.length) break;
+    kept += character;
+  }
+  return kept + ellipsis;
+}
+
+function widthOf(character: string): number {
+  return (character.codePointAt(0) ?? 0) >= MOSTLY_WIDE_FROM || ALSO_WIDE.test(character) ? 2 : 1;
+}

@@ -1,0 +1,43 @@
+/** What the terminal at stdout can show: its size, whether the cursor moves, colours, and characters beyond ASCII. */
+
+export interface Traits {
+  readonly columns: number;
+  readonly rows: number;
+  /** Whether it understands more than carriage return and newline. */
+  readonly cursor: boolean;
+  /** Whether colours (SGR, ECMA-48) are understood and wanted. */
+  readonly colour: boolean;
+  /** Whether it shows UTF-8. */
+  readonly utf8: boolean;
+}
+
+/** What a terminal has that does not tell its size, as a serial line. */
+const DEFAULT_COLUMNS = 80;
+const DEFAULT_ROWS = 24;
+
+/** The traits of stdout as they are now; the size changes when the window does. */
+export function outputTraits(): Traits {
+  return traitsOf(process.env, process.stdout);
+}
+
+/** Locale as in locale(7), TERM as in term(7), NO_COLOR as on no-color.org. */
+export function traitsOf(environment: NodeJS.ProcessEnv, size: { readonly columns?: number; readonly rows?: number }): Traits {
+  const term = environment['TERM'] ?? '';
+  const cursor = term !== '' && term !== 'dumb';
+  const locale = [environment['LC_ALL'], environment['LC_CTYPE'], environment['LANG']].find(isGiven) ?? 'C';
+  return {
+    columns: positive(size.columns) ?? DEFAULT_COLUMNS,
+    rows: positive(size.rows) ?? DEFAULT_ROWS,
+    cursor,
+    colour: cursor && !isGiven(environment['NO_COLOR']),
+    utf8: cursor && /utf-?8/i.test(locale),
+  };
+}
+
+function isGiven(value: string | undefined): boolean {
+  return value !== undefined && value !== '';
+}
+
+function positive(value: number | undefined): number | undefined {
+  return value !== undefined && value > 0 ? value : undefined;
+}

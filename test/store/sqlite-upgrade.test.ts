@@ -1,0 +1,122 @@
+/** A database that the first release made is brought up to date, once, and loses nothing. */
+import assert from 'node:assert/strict';
+import * as path from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { before, beforeEach, describe, it } from 'node:test';
+import { openSqliteStore } from '../../src/store/sqlite.ts';
+import type { Enrolment } from '../../src/store/store.ts';
+import { ROOT, run } from '../support/process.ts';
+import { scratchFolder } from '../support/world.ts';
+import { ALICE } from './alice.ts';
+
+/** As the first release wrote it. */
+const FIRST_SCHEMA = `
+  CREATE TABLE chain (one INTEGER PRIMARY KEY CHECK (one = 1), seq INTEGER NOT NULL, hash TEXT NOT NULL) STRICT;
+  INSERT INTO chain VALUES (1, 0, '${'0'.repeat(64)}');
+  CREATE TABLE enrolment (
+    user TEXT NOT NULL, context TEXT NOT NULL,
+    id TEXT NOT NULL, pending_id TEXT NOT NULL, status TEXT NOT NULL,
+    last_step INTEGER NOT NULL, tokens REAL NOT NULL, as_of_ms INTEGER NOT NULL, spent TEXT NOT NULL,
+    pending_tokens REAL NOT NULL, pending_spent TEXT NOT NULL, last_accepted_ms INTEGER NOT NULL,
+    PRIMARY KEY (user, context)) STRICT, WITHOUT ROWID;
+  CREATE TABLE connection (
+    user TEXT NOT NULL, context TEXT NOT NULL, slot INTEGER NOT NULL,
+    id TEXT NOT NULL, pid INTEGER NOT NULL, start_ticks INTEGER NOT NULL, boot_id TEXT NOT NULL, turn INTEGER NOT NULL,
+    PRIMARY KEY (user, context, slot)) STRICT, WITHOUT ROWID;
+  CREATE TABLE reserve (filler BLOB) STRICT;
+  PRAGMA user_version = 1;
+`;
+const HEAD = { seq: 41, hash: 'a'.repeat(64) };
+const CONNECTION = { pid: 100, startTicks: 5_000, bootId: 'b'.repeat(36) };
+
+/** ALICE, with a pending file and a connection, in a database of the first release. */
+function makeFirst(file: string, more = ''): void {
+  const database = new DatabaseSync(file);
+  database.exec('PRAGMA journal_mode = PERSIST');
+  database.exec(FIRST_SCHEMA + more);
+  const { user, context, id, state, lastAcceptedMs } = ALICE;
+  database
+    .prepare("INSERT INTO enrolment VALUES (?, ?, ?, ?, 'active', ?, ?, ?, ?, 5, '', ?)")
+    .run(user, context, id, 'cd'.repeat(16), state.lastStep, state.bucket.tokens, state.bucket.asOfMs, state.spent, lastAcceptedMs);
+  database
+    .prepare('INSERT INTO connection VALUES (?, ?, 0, ?, ?, ?, ?, 1)')
+    .run(user, context, id, CONNECTION.pid, CONNECTION.startTicks, CONNECTION.bootId);
+  database.prepare('UPDATE chain SET seq = ?, hash = ?').run(HEAD.seq, HEAD.hash);
+  database.close();
+}
+
+function question(file: string, sql: string): unknown {
+  const database = new DatabaseSync(file, { readOnly: true });
+  try {
+    return Object.values(database.prepare(sql).get() ?? {})[0];
+  } finally {
+    database.close();
+  }
+}
+
+describe('a database of the first release', () => {
+  let folder: string;
+  let file: string;
+  let count = 0;
+  before(() => {
+    folder = scratchFolder('store-upgrade');
+  });
+  beforeEach(() => {
+    file = path.join(folder, `${String(count++)}.db`);
+  });
+  const present = async (): Promise<Enrolment | undefined> => {
+    const store = openSqliteStore(file, { create: false });
+    const found = await store.exclusively((transaction) => transaction.enrolment('alice', 'ssh'));
+    store.close();
+    return found;
+  };
+
+  it('keeps its enrolments, connections and the head of the chain', async () => {
+    makeFirst(file);
+    const store = openSqliteStore(file, { create: false });
+    await store.exclusively(async (transaction) => {
+      // A new secret was under way: its state is its own.
+      assert.deepEqual(await transaction.enrolment('alice', 'ssh'), { ...ALICE, pendingId: 'cd'.repeat(16) });
+      assert.deepEqual(await transaction.head(), HEAD);
+      assert.equal(await transaction.remembers(ALICE, CONNECTION), true);
+    });
+    store.close();
+    assert.equal(question(file, 'PRAGMA user_version'), 2);
+    assert.equal(question(file, 'PRAGMA integrity_check'), 'ok');
+  });
+
+  it('takes afterwards what the first release did not know', async () => {
+    makeFirst(file);
+    const store = openSqliteStore(file, { create: false });
+    const inherits: Enrolment = { ...ALICE, pendingState: undefined };
+    await store.exclusively(async (transaction) => {
+      await transaction.save(inherits);
+      await transaction.insert({ ...ALICE, user: 'bob' });
+      await transaction.setCounter('id', 7);
+    });
+    assert.equal(await store.exclusively((transaction) => transaction.counter('id')), 7);
+    store.close();
+    assert.deepEqual(await present(), inherits);
+  });
+
+  it('is brought up to date once where 6 processes open it at the same time', async () => {
+    makeFirst(file);
+    const program = `
+      import { openSqliteStore } from ${JSON.stringify(path.join(ROOT, 'src/store/sqlite.ts'))};
+      const store = openSqliteStore(process.argv[1], { create: false });
+      const found = await store.exclusively((transaction) => transaction.enrolment('alice', 'ssh'));
+      console.log(found.state.lastStep);
+      store.close();`;
+    const ran = await Promise.all(Array.from({ length: 6 }, () => run([process.execPath, '--input-type=module', '-e', program, file])));
+    for (const { code, stdout, stderr } of ran) assert.deepEqual([code, stdout], [0, `${ALICE.state.lastStep}\n`], stderr);
+    assert.equal(question(file, 'PRAGMA user_version'), 2);
+  });
+
+  it('stays as it was where bringing it up to date fails', () => {
+    makeFirst(file, 'CREATE TABLE counter (something TEXT);');
+    assert.throws(() => openSqliteStore(file, { create: false }), { code: 'store_unavailable', message: /counter already exists/ });
+    assert.equal(question(file, 'PRAGMA user_version'), 1);
+    assert.equal(question(file, "SELECT count(*) FROM pragma_table_info('enrolment') WHERE name = 'pending_inherits'"), 0);
+    assert.equal(question(file, 'SELECT last_step FROM enrolment'), ALICE.state.lastStep);
+  });
+});
