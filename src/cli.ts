@@ -35,7 +35,7 @@ function commandTree(surroundings: Surroundings, finish: Finish): Command {
     .configureOutput({
       writeOut: printResult,
       writeErr: say,
-      outputError: (message) => sayError(message.replace(/^error: /, '').trim(), 'see notp --help'),
+      outputError: (message) => sayError(withoutWords(message), 'see notp --help'),
     })
     .addHelpText(
       'after',
@@ -49,4 +49,15 @@ function commandTree(surroundings: Surroundings, finish: Finish): Command {
   addCodeCommands(program, surroundings, finish);
   addDoors(program, surroundings, finish);
   return program;
+}
+
+/** What commander says is wrong, without the words that were given: one of them may be a secret or a code. */
+function withoutWords(message: string): string {
+  return message
+    .replace(/^error: /, '')
+    .replace(/(but got \d+): .*/s, '$1; no secret and no code is given on the command line')
+    .replace(/(unknown option '[^=']*)=.*'/s, "$1'")
+    .replace(/(unknown command '[^']{0,20})[^']*'/s, "$1'")
+    .replace(/(unknown command) 'otpauth[^']*'/is, '$1; no secret is given on the command line')
+    .trim();
 }

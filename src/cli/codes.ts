@@ -4,7 +4,6 @@ import { ALGORITHMS, MAX_PERIOD_SECONDS, MIN_PERIOD_SECONDS, type Algorithm, typ
 import { EXPORT_FORMATS, IMPORT_FORMATS, type ExportFormat, type ImportFormat } from '../commands/formats.ts';
 import type { Own } from '../commands/own-secrets.ts';
 import type { QrStyle } from '../commands/qr.ts';
-import { sayError } from '../system/printer.ts';
 import { common, configOf, digits, label, wholeNumber, type CommonFlags, type Finish, type Surroundings } from './common.ts';
 
 interface SecretFlags extends CommonFlags {
@@ -165,22 +164,8 @@ function addDemo(program: Command, { now }: Surroundings, finish: Finish): void 
 
 function withPassphrase(command: Command): Command {
   return common(command)
-    .configureOutput({
-      outputError: (message) => {
-        sayError(withoutWords(message), `see notp ${command.name()} --help`);
-      },
-    })
     .option('--passphrase-file <file>', 'read the passphrase from the first line of a file, "-" for stdin')
     .option('--json', 'print JSON, one object a line');
-}
-
-/** What commander says is wrong, without the words that were given: one of them may be a secret. */
-function withoutWords(message: string): string {
-  return message
-    .replace(/^error: /, '')
-    .replace(/(but got \d+): .*/s, '$1; no secret is given on the command line')
-    .replace(/(unknown option '[^=']*)=.*'/s, "$1'")
-    .trim();
 }
 
 async function ownOf(flags: CommonFlags, now: () => number): Promise<Own> {

@@ -88,12 +88,16 @@ function jsonLine(fields: object): string {
 /** A line for each step, until a signal ends it. */
 async function printEach(own: Own, file: SealedFile, payload: Payload, json: boolean, interrupt: AbortSignal): Promise<void> {
   if (isHotp(payload)) throw new NotpError('usage', 'a counted (HOTP) secret has no clock to watch', 'leave out --watch');
-  const stepMs = payload.periodSeconds * 1000;
   while (!interrupt.aborted) {
     printResult(timedCode(own, file, payload, json));
-    const next = (stepAt(own.now(), payload.periodSeconds) + 1) * stepMs;
-    // A timer may fire a moment early; and a clock may jump.
-    while (!interrupt.aborted && own.now() < next && next - own.now() <= stepMs)
-      await sleep(next - own.now(), undefined, { signal: interrupt }).catch(() => undefined);
+    await untilNextStep(payload.periodSeconds, own.now, interrupt);
   }
+}
+
+/** Until the clock shows another step: a timer may fire a moment early, and a clock may jump. */
+async function untilNextStep(periodSeconds: number, now: () => number, signal: AbortSignal): Promise<void> {
+  const step = stepAt(now(), periodSeconds);
+  const nextMs = (step + 1) * periodSeconds * 1000;
+  while (!signal.aborted && stepAt(now(), periodSeconds) === step)
+    await sleep(Math.max(1, nextMs - now()), undefined, { signal }).catch(() => undefined);
 }

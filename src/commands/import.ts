@@ -6,7 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { NotpError } from '../error.ts';
 import { contextName } from '../otp/names.ts';
 import { newRecoveryCodes } from '../otp/recovery.ts';
-import type { Credential } from '../otp/uri.ts';
+import { otpauthUri, type Credential } from '../otp/uri.ts';
 import { printSealedFile } from '../seal/file.ts';
 import { openPythonNotp } from '../seal/python-notp.ts';
 import type { Waiting } from '../system/bytes.ts';
@@ -40,6 +40,8 @@ export async function importSecrets(own: Own, options: ImportOptions): Promise<n
   const waiting = patience(own.now);
   const source = readSource(await sourceText(options.file, waiting), options.from, options.told);
   const { credentials, passphrase } = await opened(source, options, waiting);
+  // What no URI can hold could never be given out again.
+  for (const credential of credentials) otpauthUri(credential);
   const named = contextNames(options.context, credentials);
   for (const context of named.keys()) refuseLoginContext(own, context);
   await refuseExisting(own, named, options.replace);

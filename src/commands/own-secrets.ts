@@ -89,6 +89,8 @@ export async function isLoginContext({ config, user, now }: Own, context: string
 export async function takeCounter(own: Own, id: string): Promise<number> {
   return await onCounters(own, async (transaction) => {
     const counter = await counterOf(transaction, id);
+    if (!Number.isSafeInteger(counter + 1))
+      throw new NotpError('refused', 'the counter of this HOTP secret is at its end', 'ask the service for a new secret');
     await transaction.setCounter(id, counter + 1);
     return counter;
   });
