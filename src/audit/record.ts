@@ -13,6 +13,8 @@ export type Event =
   | 'enroll'
   | 'replace'
   | 'enroll.failed'
+  | 'invite'
+  | 'revoke'
   | 'passphrase'
   | 'passphrase.failed'
   | 'recovery.used'

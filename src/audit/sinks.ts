@@ -29,6 +29,7 @@ export function fileSink(path: string): Sink {
 
 /** The journal (systemd-journald.service(8), the stream that a service's stdout uses), else syslog through logger(1), else none. */
 export function journalSinks(): Sink[] {
+  if (stderrIsJournal()) return [{ name: 'journal', write: writeToStderr }];
   if (isSocket(JOURNAL)) return [{ name: 'journal', write: writeToJournal }];
   if (isSocket(SYSLOG)) return [{ name: 'syslog', write: writeToSyslog }];
   return [];
@@ -62,6 +63,19 @@ function appendWhole(fd: number, bytes: Buffer, size: number): void {
     fs.ftruncateSync(fd, size);
     throw error;
   }
+}
+
+/** Whether systemd has connected our stderr to the journal: JOURNAL_STREAM in systemd.exec(5). Only there does a record carry our unit. */
+function stderrIsJournal(): boolean {
+  const { dev, ino } = fs.fstatSync(2, { bigint: true });
+  return process.env['JOURNAL_STREAM'] === `${String(dev)}:${String(ino)}`;
+}
+
+function writeToStderr(line: string): Promise<void> {
+  return new Promise((resolve) => {
+    fs.writeSync(2, `<${String(PRIORITY_INFO)}>${line}`);
+    resolve();
+  });
 }
 
 function writeToJournal(line: string): Promise<void> {

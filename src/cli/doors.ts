@@ -1,15 +1,15 @@
 /** The doors. */
 import type { Command } from 'commander';
-import { common, configOf, type CommonFlags, type Finish, type Surroundings } from './common.ts';
+import { common, configOf, wholeNumber, type CommonFlags, type Finish, type Surroundings } from './common.ts';
 
 interface PamFlags extends CommonFlags {
   readonly firstPass?: boolean;
   readonly promptTty?: boolean;
 }
 
-export const DOORS = ['gate', 'pam'];
+export const DOORS = ['gate', 'pam', 'serve'];
 
-/** Adds `gate` and `pam`. */
+/** Adds `gate`, `pam` and `serve`. */
 export function addDoors(program: Command, surroundings: Surroundings, finish: Finish): void {
   common(program.command('gate'))
     .description("for sshd's ForceCommand: ask for a code, then become the user's shell")
@@ -25,5 +25,12 @@ export function addDoors(program: Command, surroundings: Surroundings, finish: F
       const { firstPass, pam } = await import('../doors/pam.ts');
       if (flags.firstPass === true) finish(firstPass(surroundings.environment));
       else finish(await pam({ ...surroundings, promptTty: flags.promptTty === true, configuration: () => configOf(flags) }));
+    });
+  common(program.command('serve'))
+    .description('for systemd: decide for one user, behind their own socket')
+    .argument('<uid>', "whose socket it is, as a number (systemd's %i)", wholeNumber(0, 2 ** 32 - 2))
+    .action(async (uid: number, flags: CommonFlags) => {
+      const { serve } = await import('../doors/serve.ts');
+      finish(await serve({ ...surroundings, uid, configuration: () => configOf(flags) }));
     });
 }

@@ -22,6 +22,7 @@ interface EnrollFlags extends CommonFlags {
   readonly algorithm?: Algorithm;
   readonly recovery: number;
   readonly replace?: boolean;
+  readonly pending?: boolean;
   readonly confirm: boolean;
   readonly qr?: QrStyle;
   readonly qrFile?: string;
@@ -34,15 +35,21 @@ interface VerifyFlags extends CommonFlags {
   readonly passphraseFile?: string;
   readonly json?: boolean;
 }
+interface RevokeFlags extends CommonFlags {
+  readonly user?: string;
+  readonly yes?: boolean;
+  readonly json?: boolean;
+}
 interface AuditFlags extends CommonFlags {
   readonly lines: number;
 }
 
-/** Adds `enroll`, `notp-enroll`, `verify`, `audit` and `host-key`. */
+/** Adds `enroll`, `notp-enroll`, `verify`, `revoke`, `audit` and `host-key`. */
 export function addLoginCommands(program: Command, surroundings: Surroundings, finish: Finish): void {
   addEnroll(program.command('enroll').argument('[context]', CONTEXT), surroundings, finish);
   addNotpEnroll(program, surroundings, finish);
   addVerify(program, surroundings, finish);
+  addRevoke(program, surroundings, finish);
   addAudit(program, finish);
   addHostKey(program, surroundings, finish);
 }
@@ -71,6 +78,7 @@ function addEnroll(command: Command, { now }: Surroundings, finish: Finish): voi
     .addOption(new Option('--algorithm <name>', 'hash of the codes').choices(ALGORITHMS))
     .option('--recovery <n>', 'number of recovery codes', wholeNumber(0, MAX_RECOVERY_CODES), RECOVERY_CODES)
     .option('--replace', 'replace an enrolment that is there; it works until the new one is confirmed')
+    .option('--pending', 'make nothing: let the user enrol once, through the service of this host')
     .option('--no-confirm', 'do not ask for a code of the new secret')
     .addOption(
       new Option('--qr <style>', 'how to draw the QR code (default: unicode on a terminal, else ascii; none with --json)').choices([
@@ -110,6 +118,7 @@ async function enrollOptions([user, context]: readonly (string | undefined)[], f
     periodSeconds: flags.period ?? config.code.periodSeconds,
     algorithm: flags.algorithm ?? config.code.algorithm,
     replace: flags.replace === true,
+    pending: flags.pending === true,
     json: flags.json === true,
   };
 }
@@ -129,6 +138,21 @@ function addVerify(program: Command, { now }: Surroundings, finish: Finish): voi
       const { user, passphraseFile } = flags;
       const options = { user, passphraseFile, codeStdin: flags.codeStdin === true, json: flags.json === true };
       finish(await command.verify(config, { context: context ?? config.context, ...options }, now));
+    });
+}
+
+function addRevoke(program: Command, { now }: Surroundings, finish: Finish): void {
+  common(program.command('revoke'))
+    .description('end an enrolment: its login is refused until somebody enrols again')
+    .argument('[context]', CONTEXT)
+    .option('--user <name>', 'whose enrolment; somebody else needs root')
+    .option('--yes', 'do not ask')
+    .option('--json', 'print one JSON object')
+    .action(async (context: string | undefined, flags: RevokeFlags) => {
+      const config = configOf(flags);
+      const { revokeEnrolment } = await import('../commands/revoke.ts');
+      const options = { context: context ?? config.context, user: flags.user, yes: flags.yes === true, json: flags.json === true };
+      finish(await revokeEnrolment(config, options, now));
     });
 }
 

@@ -7,6 +7,7 @@ import type { Account } from '../otp/uri.ts';
 import type { Config } from '../system/config.ts';
 import { sealedPath } from '../system/secrets.ts';
 import { isRoot, realUid, realUser, userByName, type User } from '../system/users.ts';
+import { presentSocket } from '../verifier/open.ts';
 import { statePlace, type StatePlace } from '../verifier/state.ts';
 import type { QrStyle } from './qr.ts';
 
@@ -16,6 +17,8 @@ export interface EnrollOptions extends Account, CodeParameters {
   readonly seal: 'host' | 'passphrase' | undefined;
   readonly recovery: number;
   readonly replace: boolean;
+  /** Let the user do it. */
+  readonly pending: boolean;
   readonly confirm: boolean;
   readonly qr: QrStyle | undefined;
   readonly qrFile: string | undefined;
@@ -31,6 +34,8 @@ export interface Plan {
   readonly place: StatePlace;
   readonly origin: Origin;
   readonly sealKind: 'host' | 'passphrase';
+  /** The user's socket, where the service behind it makes the enrolment. */
+  readonly socket: string | undefined;
   readonly file: string;
   readonly now: () => number;
 }
@@ -44,9 +49,18 @@ export function planned(config: Config, options: EnrollOptions, now: () => numbe
     throw new NotpError('usage', `there is no user ${JSON.stringify(options.user)}`, 'getent passwd lists those there are');
   if (user.uid !== realUid() && !isRoot())
     throw new NotpError('not_permitted', 'only root can enrol somebody else', `sudo notp-enroll ${user.name}`);
-  const kind = options.seal ?? (isRoot() ? 'host' : 'passphrase');
   const place = statePlace(config, user);
-  if (kind === 'host' && place.kind !== 'service') {
+  const socket = place.kind === 'user' ? presentSocket(config, user) : undefined;
+  const kind = options.seal ?? (isRoot() || socket !== undefined ? 'host' : 'passphrase');
+  if (kind === 'passphrase' && socket !== undefined)
+    throw new NotpError(
+      'not_permitted',
+      'the service of this host seals with the key of the host',
+      'leave out --seal, or ask root: notp-enroll --seal passphrase',
+    );
+  if (!options.confirm && socket !== undefined)
+    throw new NotpError('not_permitted', 'the service of this host takes a new secret only with a code of it', 'leave out --no-confirm');
+  if (kind === 'host' && place.kind !== 'service' && socket === undefined) {
     throw new NotpError(
       'not_permitted',
       'a host-sealed secret needs root and the system user notp',
@@ -54,5 +68,5 @@ export function planned(config: Config, options: EnrollOptions, now: () => numbe
     );
   }
   const origin: Origin = { user: user.name, uid: user.uid, context, door: 'cli' };
-  return { config, options, user, place, origin, sealKind: kind, file: sealedPath(config, user, context), now };
+  return { config, options, user, place, origin, sealKind: kind, socket, file: sealedPath(config, user, context), now };
 }

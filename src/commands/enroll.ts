@@ -15,11 +15,16 @@ import { openConversation, type Conversation } from '../system/conversation.ts';
 import { printResult, say, sayError } from '../system/printer.ts';
 import { asUser } from '../system/privileges.ts';
 import { makeSecretsFolder } from '../system/secrets.ts';
+import { enableSocket, hasService } from '../system/systemd.ts';
+import { presentSocket } from '../verifier/open.ts';
 import { firstState, isRegistered } from '../verifier/registrar.ts';
-import { openState, type State } from '../verifier/state.ts';
+import { newPayload } from '../verifier/sealing.ts';
+import { hasEncryptedKey, openState, type State } from '../verifier/state.ts';
 import { planned, type EnrollOptions, type Plan } from './enroll-plan.ts';
-import { newPayload, sealPayload } from './enroll-secret.ts';
+import { sealPayload, wanted } from './enroll-secret.ts';
 import { jsonOf, show, tellNext, textOf, writeImage } from './enroll-show.ts';
+import { enrollThroughService } from './enroll-service.ts';
+import { inviteUser, pending } from './invite.ts';
 import { storeRegistered } from './storing.ts';
 import { askNewPassphrase, passphraseFromFile, patience } from './ask-passphrase.ts';
 
@@ -29,13 +34,32 @@ const CONFIRM_WINDOW = 1;
 /** The exit code is 0 when the enrolment is complete. */
 export async function enroll(config: Config, options: EnrollOptions, now: () => number): Promise<number> {
   const plan = planned(config, options, now);
+  if (options.pending) return await pending(plan);
+  if (plan.socket !== undefined) return await enrollThroughService(plan, plan.socket);
+  if (onlyServiceHasKey(plan)) {
+    await inviteUser(plan);
+    return await enrollThroughService(plan, presentSocket(config, plan.user) ?? '');
+  }
+  const code = await enrollHere(plan);
+  if (plan.place.kind === 'service' && hasService()) enableSocket(plan.user.uid);
+  return code;
+}
+
+/** The key is on the disk only as an encrypted credential, which systemd opens for the service. */
+function onlyServiceHasKey({ place, sealKind, config }: Plan): boolean {
+  return place.kind === 'service' && sealKind === 'host' && hasEncryptedKey(config) && hasService();
+}
+
+/** Where this process may write the state. */
+async function enrollHere(plan: Plan): Promise<number> {
+  const { options, now } = plan;
   const state = await asUser(plan.place.owner, () => openForEnrolment(plan));
   const waiting = patience(now);
   const conversation = openConversation(waiting);
   try {
     await refuseExisting(plan, state);
     const passphrase = plan.sealKind === 'passphrase' ? await choosePassphrase(options, conversation, waiting) : undefined;
-    const { payload, codes } = newPayload(plan);
+    const { payload, codes } = newPayload(wanted(plan));
     const uri = otpauthUri(payload);
     const image = options.qrFile === undefined ? undefined : writeImage(uri, options.qrFile);
     try {

@@ -10,7 +10,7 @@ import { printResult, sayHint } from '../system/printer.ts';
 import { asUser } from '../system/privileges.ts';
 import { syncFolder, writeNew } from '../system/trusted.ts';
 import { isRoot, realUser, SERVICE_USER, userByName, type User } from '../system/users.ts';
-import { openState, readHostKey, statePlace } from '../verifier/state.ts';
+import { hasEncryptedKey, openState, readHostKey, statePlace } from '../verifier/state.ts';
 
 /** Makes the host key where there is none, and the service's folders and database. Prints the key's id. */
 export async function initHostKey(config: Config, now: () => number): Promise<number> {
@@ -19,6 +19,12 @@ export async function initHostKey(config: Config, now: () => number): Promise<nu
   makeFolder(path.dirname(config.hostKey), 0o755, undefined);
   makeFolder(path.dirname(config.database), 0o700, service);
   makeFolder(path.dirname(config.audit.file), 0o700, service);
+  if (hasEncryptedKey(config))
+    throw new NotpError(
+      'failed',
+      `the host key is kept encrypted, in ${config.hostKey}.cred`,
+      'the service has it; a second key would open nothing',
+    );
   const present = readHostKey(config.hostKey, service);
   if (present !== undefined) {
     sayHint(`${config.hostKey} is there already and stays as it is`);

@@ -19,7 +19,7 @@ import { bareCredential, readSource, type Source, type Told } from './import-for
 import { contextNames } from './import-names.ts';
 import { conversationBeside, sourceText } from './import-source.ts';
 import { dropCounter, isLoginContext, setCounter, type Own } from './own-secrets.ts';
-import { newHeader, sealByPassphrase } from './sealing.ts';
+import { newHeader, sealByPassphrase } from '../verifier/sealing.ts';
 import { storeFiles, type ToStore } from './storing.ts';
 
 export interface ImportOptions {

@@ -15,7 +15,7 @@ import { registeredAs } from '../verifier/registrar.ts';
 import { openState, statePlace } from '../verifier/state.ts';
 import { askNewPassphrase, givenPassphrase, passphraseFromFile, patience } from './ask-passphrase.ts';
 import { openSealed, ownSealed, refuseHostSealed, type Own } from './own-secrets.ts';
-import { newId, sealByPassphrase } from './sealing.ts';
+import { newId, sealByPassphrase } from '../verifier/sealing.ts';
 import { storeFile, storeRegistered } from './storing.ts';
 
 export interface PassphraseOptions {

@@ -20,7 +20,7 @@ export async function enrollFirst(config: Config, user: User, now: () => number)
   }
   say('This host asks for one-time codes. Enrol now; then you log in with a code.\n');
   const { context, code } = config;
-  const unset = { user: undefined, seal: undefined, qr: undefined, qrFile: undefined, passphraseFile: undefined };
+  const unset = { pending: false, user: undefined, seal: undefined, qr: undefined, qrFile: undefined, passphraseFile: undefined };
   const account = `${user.name}@${hostname()}`;
   const { enroll } = await import('../commands/enroll.ts');
   await enroll(config, { ...unset, ...code, context, account, recovery: RECOVERY_CODES, replace: false, confirm: true, json: false }, now);

@@ -6,16 +6,15 @@ import { readFileSync } from 'node:fs';
 import type { Origin } from '../audit/record.ts';
 import { messageOf } from '../error.ts';
 import { readings, typedLine } from '../otp/proof.ts';
-import type { Connection } from '../store/store.ts';
 import { keyCommand } from '../system/authorized-keys.ts';
 import type { Config } from '../system/config.ts';
 import { openConversation } from '../system/conversation.ts';
 import { sayError, sayHint } from '../system/printer.ts';
 import { onEndingSignals } from '../system/signals.ts';
-import { clientAddress, sshConnection } from '../system/ssh-session.ts';
+import { clientAddress, sshConnection, sshKeyDigest } from '../system/ssh-session.ts';
 import { realUser, type User } from '../system/users.ts';
 import { openVerifier, recordRefusal, type OpenOptions } from '../verifier/open.ts';
-import type { Outcome, Verifier } from '../verifier/verifier.ts';
+import type { Outcome, SshSession, Verifier } from '../verifier/verifier.ts';
 import { enrollFirst, isToEnroll } from './enroll-first.ts';
 import { askOneLine, askUntilAccepted } from './questions.ts';
 import { isAccepted, told } from './refusal.ts';
@@ -66,20 +65,20 @@ async function withVerifier(what: OpenOptions, work: (verifier: Verifier) => Pro
 }
 
 async function ask(verifier: Verifier, config: Config, { environment, now }: GateOptions): Promise<Outcome> {
-  const connection = config.gate.sameConnection ? sshConnection() : undefined;
-  const settled = await verifier.beforeAsking(connection);
+  const session = { connection: config.gate.sameConnection ? sshConnection() : undefined, keyDigest: sshKeyDigest(environment) };
+  const settled = await verifier.beforeAsking(session);
   if (settled !== undefined) return told(settled);
   const given = CODE_VARIABLES.map((name) => environment[name]).find((value) => value !== undefined && value !== '');
   const conversation = openConversation({ deadlineMs: now() + config.gate.timeoutMs, interrupt: onEndingSignals() });
   try {
     if (conversation.interactive) {
-      return await askUntilAccepted(verifier, conversation, { tries: config.gate.tries, tell: told, attempt: { connection } });
+      return await askUntilAccepted(verifier, conversation, { tries: config.gate.tries, tell: told, attempt: { session } });
     }
     if (given !== undefined) {
       const line = typedLine(Buffer.from(given)) ?? '';
-      return told(await verifier.verify({ readings: readings(line, verifier.seal), connection }));
+      return told(await verifier.verify({ readings: readings(line, verifier.seal), session }));
     }
-    return await askWithoutTerminal(verifier, conversation, environment, connection);
+    return await askWithoutTerminal(verifier, conversation, environment, session);
   } finally {
     conversation.close();
   }
@@ -89,11 +88,11 @@ async function askWithoutTerminal(
   verifier: Verifier,
   conversation: ReturnType<typeof openConversation>,
   environment: NodeJS.ProcessEnv,
-  connection: Connection | undefined,
+  session: SshSession,
 ): Promise<Outcome> {
   const speaksProtocol = PROTOCOLS.test(environment['SSH_ORIGINAL_COMMAND'] ?? '');
   const answer = speaksProtocol ? { readings: [], machine: true } : await askOneLine(verifier, conversation);
-  const outcome = told(await verifier.verify({ ...answer, connection }));
+  const outcome = told(await verifier.verify({ ...answer, session }));
   if (answer.machine) sayHint(HEADLESS_HINT);
   return outcome;
 }

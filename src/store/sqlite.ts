@@ -5,7 +5,7 @@
  */
 import { DatabaseSync, type SQLOutputValue } from 'node:sqlite';
 import { messageOf, NotpError } from '../error.ts';
-import type { ChainHead, Connection, Enrolment, Store, Transaction } from './store.ts';
+import type { ChainHead, Connection, Enrolment, Status, Store, Transaction } from './store.ts';
 
 /** How long a decision waits for the others' decisions before it is refused. */
 const BUSY_TIMEOUT_MS = 20_000;
@@ -34,13 +34,20 @@ const SCHEMAS = [
   ALTER TABLE enrolment ADD COLUMN pending_inherits INTEGER NOT NULL DEFAULT 0;
   CREATE TABLE counter (id TEXT PRIMARY KEY, next INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 `,
+  `
+  CREATE TABLE peer (
+    user TEXT NOT NULL, context TEXT NOT NULL, slot INTEGER NOT NULL,
+    id TEXT NOT NULL, digest TEXT NOT NULL, accepted_ms INTEGER NOT NULL,
+    PRIMARY KEY (user, context, slot)) STRICT, WITHOUT ROWID;
+  INSERT INTO peer SELECT user, context, slot, '${'0'.repeat(32)}', '${'0'.repeat(64)}', 1099511627776 FROM connection;
+`,
 ];
 
 /** Opens the database at `path`, making it where there is none and `create` is set. The caller has checked the path and set the umask. Throws `store_unavailable`. */
 export function openSqliteStore(path: string, { create }: { create: boolean }): Store {
   const database = unavailable(path, () => connect(path, create));
   return {
-    exclusively: (work) => exclusively(path, database, work),
+    exclusively: (work) => inTurn(path, () => exclusively(path, database, work)),
     close: () => {
       database.close();
     },
@@ -82,6 +89,21 @@ function upgrade(database: DatabaseSync): void {
   }
 }
 
+const turns = new Map<string, Promise<unknown>>();
+
+/**
+ * Transactions of this process on one file, one after the other: SQLite waits for a lock without letting the event
+ * loop go on, so that a second transaction would keep the first, which waits for its audit line, from ending.
+ */
+function inTurn<T>(path: string, work: () => Promise<T>): Promise<T> {
+  const mine = (turns.get(path) ?? Promise.resolve()).then(work);
+  turns.set(
+    path,
+    mine.catch(() => undefined),
+  );
+  return mine;
+}
+
 async function exclusively<T>(path: string, database: DatabaseSync, work: (transaction: Transaction) => Promise<T>): Promise<T> {
   unavailable(path, () => {
     database.exec('BEGIN EXCLUSIVE');
@@ -117,6 +139,7 @@ function unavailable<T>(path: string, action: () => T): T {
 }
 
 type Row = Record<string, SQLOutputValue>;
+const STATUSES: readonly Status[] = ['active', 'revoked', 'invited'];
 
 function transactionOn(path: string, database: DatabaseSync): Transaction {
   const run = (sql: string, values: Record<string, string | number>): Promise<void> =>
@@ -127,6 +150,12 @@ function transactionOn(path: string, database: DatabaseSync): Transaction {
     enrolment: async (user, context) => {
       const row = await get('SELECT * FROM enrolment WHERE user = $user AND context = $context', { user, context });
       return row === undefined ? undefined : enrolmentOf(row);
+    },
+    enrolmentsOf: async (user) => {
+      const rows = await promised(path, () =>
+        database.prepare('SELECT * FROM enrolment WHERE user = $user ORDER BY context').all({ user }),
+      );
+      return rows.map(enrolmentOf);
     },
     insert: async (enrolment) => {
       await run(
@@ -161,6 +190,21 @@ function transactionOn(path: string, database: DatabaseSync): Transaction {
            (SELECT slot FROM connection WHERE user = $user AND context = $context ORDER BY turn, slot LIMIT 1)`,
         { user, context, id, ...connection },
       ),
+    lastAccepted: async ({ user, context, id }, digest) => {
+      const row = await get(
+        'SELECT max(accepted_ms) AS ms FROM peer WHERE user = $user AND context = $context AND id = $id AND digest = $digest',
+        { user, context, id, digest },
+      );
+      return row === undefined || row['ms'] === null ? undefined : Number(row['ms']);
+    },
+    rememberPeer: ({ user, context, id }, { digest, acceptedMs }) =>
+      run(
+        `UPDATE peer SET id = $id, digest = $digest, accepted_ms = $acceptedMs
+         WHERE user = $user AND context = $context AND slot =
+           (SELECT slot FROM peer WHERE user = $user AND context = $context
+            ORDER BY id = $id AND digest = $digest DESC, id = $id, accepted_ms, slot LIMIT 1)`,
+        { user, context, id, digest, acceptedMs },
+      ),
     counter: async (id) => {
       const row = await get('SELECT next FROM counter WHERE id = $id', { id });
       return row === undefined ? undefined : Number(row['next']);
@@ -175,7 +219,11 @@ function reserve(database: DatabaseSync, { user, context }: Enrolment): void {
   const slot = database.prepare(
     `INSERT INTO connection VALUES (?, ?, ?, '${'0'.repeat(32)}', 4194304, 1099511627776, '${'0'.repeat(36)}', 65536)`,
   );
-  for (let i = 0; i < CONNECTION_SLOTS; i++) slot.run(user, context, i);
+  const peer = database.prepare(`INSERT INTO peer VALUES (?, ?, ?, '${'0'.repeat(32)}', '${'0'.repeat(64)}', 1099511627776)`);
+  for (let i = 0; i < CONNECTION_SLOTS; i++) {
+    slot.run(user, context, i);
+    peer.run(user, context, i);
+  }
   const free = Number(database.prepare('PRAGMA freelist_count').get()?.['freelist_count']);
   if (free < MIN_FREE_PAGES) database.exec(`INSERT INTO reserve VALUES (zeroblob(${String(RESERVE_BYTES)})); DELETE FROM reserve`);
 }
@@ -195,7 +243,8 @@ function enrolmentOf(row: Row): Enrolment {
     context: String(row['context']),
     id: String(row['id']),
     pendingId: String(row['pending_id']),
-    status: row['status'] === 'active' ? 'active' : 'revoked',
+    // What a newer notp may have written is no reason to let anybody in.
+    status: STATUSES.find((status) => status === row['status']) ?? 'revoked',
     state: { lastStep: Number(row['last_step']), bucket: { tokens: Number(row['tokens']), asOfMs }, spent: String(row['spent']) },
     pendingState:
       row['pending_inherits'] === 1

@@ -4,6 +4,8 @@
  */
 import type { LoginState } from '../verdict/decide.ts';
 
+export type Status = 'active' | 'revoked' | 'invited';
+
 export interface Enrolment {
   readonly user: string;
   readonly context: string;
@@ -11,7 +13,8 @@ export interface Enrolment {
   readonly id: string;
   /** The id of a sealed file that is about to take its place: a file with this id proves that it did. */
   readonly pendingId: string;
-  readonly status: 'active' | 'revoked';
+  /** `invited`: the user may enrol themselves, once. */
+  readonly status: Status;
   readonly state: LoginState;
   /** The state that `pendingId` starts with; undefined: that of `id`, for it is the same secret, sealed anew. */
   readonly pendingState: LoginState | undefined;
@@ -32,9 +35,19 @@ export interface Connection {
   readonly bootId: string;
 }
 
+/** Where a person came from, for `gate.trust`: a digest of source address and key, and when a code was accepted from there. */
+export interface Peer {
+  /** SHA-256, hex. */
+  readonly digest: string;
+  /** Unix time in milliseconds. */
+  readonly acceptedMs: number;
+}
+
 /** What can be done inside one exclusive transaction. */
 export interface Transaction {
   enrolment(user: string, context: string): Promise<Enrolment | undefined>;
+  /** All of `user`, by context. */
+  enrolmentsOf(user: string): Promise<readonly Enrolment[]>;
   /** Writes a new enrolment, with the space that its logins will need. */
   insert(enrolment: Enrolment): Promise<void>;
   /** Updates an enrolment in place. */
@@ -44,6 +57,9 @@ export interface Transaction {
   /** Whether a code was accepted on this connection for this enrolment id. */
   remembers(enrolment: Enrolment, connection: Connection): Promise<boolean>;
   remember(enrolment: Enrolment, connection: Connection): Promise<void>;
+  /** When a code of this enrolment id was last accepted from `digest`: Unix time in milliseconds, or undefined. */
+  lastAccepted(enrolment: Enrolment, digest: string): Promise<number | undefined>;
+  rememberPeer(enrolment: Enrolment, peer: Peer): Promise<void>;
   /** The next counter of the HOTP secret in the sealed file `id`; undefined where none was set. */
   counter(id: string): Promise<number | undefined>;
   setCounter(id: string, next: number): Promise<void>;

@@ -21,7 +21,7 @@ export interface Config {
   readonly hostKey: string;
   readonly code: CodeParameters & { readonly issuer: string };
   readonly policy: Policy;
-  readonly gate: { readonly tries: number; readonly timeoutMs: number; readonly sameConnection: boolean };
+  readonly gate: { readonly tries: number; readonly timeoutMs: number; readonly sameConnection: boolean; readonly trustMs: number };
   /** The service's database, or undefined where each user keeps their own (`url = "user"`). */
   readonly database: string | undefined;
   readonly audit: { readonly file: string; readonly journal: boolean };
@@ -99,7 +99,6 @@ function fromTables(tables: Record<string, unknown>, file: string, source: strin
       `the default is ${key} = ${JSON.stringify(standard)}`,
     );
   };
-  get(SETTINGS.trust);
   return {
     secrets: get(SETTINGS.secrets),
     context: get(SETTINGS.context),
@@ -113,7 +112,12 @@ function fromTables(tables: Record<string, unknown>, file: string, source: strin
       algorithm: get(SETTINGS.algorithm),
     },
     policy: { window: get(SETTINGS.window), budget: get(SETTINGS.budget), refillMs: get(SETTINGS.refill) },
-    gate: { tries: get(SETTINGS.tries), timeoutMs: get(SETTINGS.timeout), sameConnection: get(SETTINGS.sameConnection) },
+    gate: {
+      tries: get(SETTINGS.tries),
+      timeoutMs: get(SETTINGS.timeout),
+      sameConnection: get(SETTINGS.sameConnection),
+      trustMs: get(SETTINGS.trust),
+    },
     database: get(SETTINGS.url).path,
     audit: { file: get(SETTINGS.auditFile), journal: get(SETTINGS.journal) },
   };

@@ -54,10 +54,14 @@ function readSealed(config: Config, user: User, context: string): SealedFile | u
   if (!checkFolders(checkedFrom(folder, user), folder, user.uid)) return undefined;
   const bytes = readTrusted(name, { owner: user.uid, maxBytes: MAX_SEALED_FILE_BYTES });
   if (bytes === undefined) return undefined;
-  const file = inFile(name, () => parseSealedFile(bytes));
-  if (file.user !== user.name || file.context !== context)
-    throw new NotpError('bad_secret_file', `${name}: sealed for another user or context`);
-  return file;
+  return inFile(name, () => sealedFor(user, context, bytes));
+}
+
+/** The sealed file in `bytes`. Throws `bad_secret_file` where it is none, or another user's or context's. */
+export function sealedFor(user: User, context: string, bytes: Uint8Array): SealedFile {
+  const file = parseSealedFile(bytes);
+  if (file.user === user.name && file.context === context) return file;
+  throw new NotpError('bad_secret_file', 'sealed for another user or context');
 }
 
 function inFile<T>(name: string, parse: () => T): T {

@@ -40,7 +40,7 @@ export const SETTINGS = {
   // A timer of Node counts 31 bits of milliseconds and ends at once beyond them.
   timeout: setting('gate', 'timeout', duration(SECOND_MS, DAY_MS), '60s'),
   sameConnection: setting('gate', 'same_connection', trueOrFalse, true),
-  trust: setting('gate', 'trust', noTrust, '0s'),
+  trust: setting('gate', 'trust', duration(0, 30 * DAY_MS), '0s'),
   url: setting('store', 'url', storeUrl, 'sqlite:/var/lib/notp/state.db'),
   auditFile: setting('audit', 'file', absolute, '/var/log/notp/audit.log'),
   journal: setting('audit', 'journal', trueOrFalse, true),
@@ -82,10 +82,6 @@ function trueOrFalse(value: unknown): boolean | Expected {
   return typeof value === 'boolean' ? value : new Expected('true or false');
 }
 
-function noTrust(value: unknown): 0 | Expected {
-  return value === '0s' ? 0 : new Expected('"0s": trust needs the service, which this version does not have');
-}
-
 /** `"60s"`, `"5m"`, `"1h"`, `"2d"` in milliseconds. */
 function duration(minMs: number, maxMs: number): Check<number> {
   const unit: Record<string, number> = { s: SECOND_MS, m: 60_000, h: 3_600_000, d: DAY_MS };
@@ -93,7 +89,7 @@ function duration(minMs: number, maxMs: number): Check<number> {
     const [, count, letter] = /^(\d{1,6})([smhd])$/.exec(typeof value === 'string' ? value : '') ?? [];
     const ms = Number(count) * (unit[letter ?? ''] ?? NaN);
     if (ms >= minMs && ms <= maxMs) return ms;
-    return new Expected(`a time such as "60s", "5m" or "1h", from "1s" to "${String(maxMs / DAY_MS)}d"`);
+    return new Expected(`a time such as "60s", "5m" or "1h", from "${String(minMs / SECOND_MS)}s" to "${String(maxMs / DAY_MS)}d"`);
   };
 }
 

@@ -1,4 +1,5 @@
 /** What sshd tells and what /proc shows about the SSH session that this process is in. See sshd(8), proc(5). */
+import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { Connection } from '../store/store.ts';
 
@@ -30,6 +31,22 @@ export function sshConnection(): Connection | undefined {
 /** The client's address: the first word of SSH_CONNECTION. */
 export function clientAddress(environment: NodeJS.ProcessEnv): string | undefined {
   return environment['SSH_CONNECTION']?.split(' ')[0];
+}
+
+/** SHA-256 (hex) of what sshd accepted (SSH_USER_AUTH, see ExposeAuthInfo in sshd_config(5)), where a key was among it. */
+export function sshKeyDigest(environment: NodeJS.ProcessEnv): string | undefined {
+  const file = environment['SSH_USER_AUTH'];
+  const keys = file === undefined ? [] : (readAuthInfo(file).match(/^publickey .*$/gm) ?? []);
+  return keys.length === 0 ? undefined : createHash('sha256').update(keys.join('\n')).digest('hex');
+}
+
+function readAuthInfo(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch {
+    // No key is known, so none is trusted.
+    return '';
+  }
 }
 
 function processStat(pid: number): ProcessStat | undefined {

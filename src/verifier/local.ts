@@ -2,12 +2,13 @@
  * The verifier in this process: reads key and state itself, judges, records, commits, and only then answers.
  * Whatever fails on the way is a refusal.
  */
+import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync } from 'node:fs';
 import * as path from 'node:path';
 import { append, appendUnlinked, newRef } from '../audit/audit.ts';
 import type { AuditRecord, Origin } from '../audit/record.ts';
 import { messageOf, NotpError } from '../error.ts';
-import type { Connection, Enrolment, Transaction } from '../store/store.ts';
+import type { Enrolment, Transaction } from '../store/store.ts';
 import { asUser } from '../system/privileges.ts';
 import type { Found } from '../system/secrets.ts';
 import { decide, type Policy, type Presented, type Refused, type Verdict } from '../verdict/decide.ts';
@@ -15,7 +16,7 @@ import type { Reason } from '../verdict/reasons.ts';
 import { openReading } from './opening.ts';
 import { refused, standingOf } from './standing.ts';
 import { auditLog, openState, type State, type StatePlace } from './state.ts';
-import type { Attempt, Outcome, Verifier } from './verifier.ts';
+import type { Attempt, Outcome, SshSession, Verifier } from './verifier.ts';
 
 export interface LocalOptions {
   readonly place: StatePlace;
@@ -24,6 +25,8 @@ export interface LocalOptions {
   readonly policy: Policy;
   /** Whether policy lets users without an enrolment in. */
   readonly allowUnenrolled: boolean;
+  /** How long an accepted code also counts for the same source address and key, in milliseconds. */
+  readonly trustMs: number;
   readonly now: () => number;
 }
 
@@ -46,7 +49,7 @@ export function localVerifier(options: LocalOptions): Verifier {
   };
   return {
     seal: found.kind === 'sealed' ? found.file.seal.kind : 'host',
-    beforeAsking: (connection) => attempt((state, ref) => beforeAsking(options, state, ref, connection)),
+    beforeAsking: (session) => attempt((state, ref) => beforeAsking(options, state, ref, session)),
     verify: (presented) => attempt((state, ref) => verify(options, state, ref, presented)),
     close: () => {
       try {
@@ -62,21 +65,41 @@ async function beforeAsking(
   options: LocalOptions,
   state: State | undefined,
   ref: string,
-  connection: Connection | undefined,
+  session: SshSession | undefined,
 ): Promise<Outcome | undefined> {
   if (state === undefined) return { ref, verdict: await withoutState(options, ref) };
   const verdict = await state.store.exclusively(async (transaction) => {
     const standing = standingOf(await enrolmentOf(transaction, options), options.found);
-    const known = 'file' in standing && connection !== undefined && (await transaction.remembers(standing.enrolment, connection));
-    const settled: Verdict | undefined = known
-      ? { result: 'accepted', method: 'same_connection' }
-      : 'file' in standing
-        ? undefined
-        : unlessAllowed(options, standing);
+    const settled =
+      'file' in standing ? await remembered(options, transaction, standing.enrolment, session) : unlessAllowed(options, standing);
     if (settled !== undefined) await append(state.log, transaction, recordOf(options.origin, settled, ref));
     return settled;
   });
   return verdict === undefined ? undefined : { verdict, ref };
+}
+
+/** The acceptance that an earlier code on this connection, or from the same source, still stands for. */
+async function remembered(
+  { origin, trustMs, now }: LocalOptions,
+  transaction: Transaction,
+  enrolment: Enrolment,
+  session: SshSession | undefined,
+): Promise<Verdict | undefined> {
+  const connection = session?.connection;
+  if (connection !== undefined && (await transaction.remembers(enrolment, connection)))
+    return { result: 'accepted', method: 'same_connection' };
+  const digest = trustMs === 0 ? undefined : peerDigest(origin, session);
+  const acceptedMs = digest === undefined ? undefined : await transaction.lastAccepted(enrolment, digest);
+  if (acceptedMs === undefined) return undefined;
+  const ageMs = now() - acceptedMs;
+  // A time in the future is no time: the clock was set back, or somebody wrote it.
+  return ageMs >= 0 && ageMs < trustMs ? { result: 'accepted', method: 'trusted' } : undefined;
+}
+
+/** Names source address and key; undefined where either is not known. */
+function peerDigest({ rhost }: Origin, session: SshSession | undefined): string | undefined {
+  if (rhost === undefined || session?.keyDigest === undefined) return undefined;
+  return createHash('sha256').update(`${rhost}\0${session.keyDigest}`).digest('hex');
 }
 
 async function verify(options: LocalOptions, state: State | undefined, ref: string, attempt: Attempt): Promise<Outcome> {
@@ -113,8 +136,20 @@ async function judge(
   const { verdict, next } = decide(enrolment.state, presented, nowMs, options.policy);
   const accepted = verdict.result === 'accepted';
   await transaction.save({ ...enrolment, state: next, ...(accepted ? { lastAcceptedMs: nowMs } : {}) });
-  if (accepted && attempt.connection !== undefined) await transaction.remember(enrolment, attempt.connection);
+  if (accepted) await remember(options, transaction, enrolment, attempt.session, nowMs);
   return verdict;
+}
+
+async function remember(
+  { origin, trustMs }: LocalOptions,
+  transaction: Transaction,
+  enrolment: Enrolment,
+  session: SshSession | undefined,
+  acceptedMs: number,
+): Promise<void> {
+  if (session?.connection !== undefined) await transaction.remember(enrolment, session.connection);
+  const digest = trustMs === 0 ? undefined : peerDigest(origin, session);
+  if (digest !== undefined) await transaction.rememberPeer(enrolment, { digest, acceptedMs });
 }
 
 function unlessAllowed(options: LocalOptions, verdict: Refused): Verdict {

@@ -1,13 +1,15 @@
 /** Choosing the verifier of a door, and refusing where none can be chosen. */
+import { existsSync } from 'node:fs';
 import { append, appendUnlinked, newRef } from '../audit/audit.ts';
 import type { AuditRecord, Origin } from '../audit/record.ts';
 import { NotpError } from '../error.ts';
-import { defaultConfig, type Config } from '../system/config.ts';
+import { defaultConfig, expand, type Config } from '../system/config.ts';
 import { asUser } from '../system/privileges.ts';
 import { findSealed, type Found } from '../system/secrets.ts';
 import { realUser, SERVICE_USER, userByName, type User } from '../system/users.ts';
 import type { Reason } from '../verdict/reasons.ts';
 import { localVerifier } from './local.ts';
+import { remoteVerifier } from './remote.ts';
 import { auditLog, openState, statePlace, type StatePlace } from './state.ts';
 import type { Outcome, Verifier } from './verifier.ts';
 
@@ -19,13 +21,38 @@ export interface OpenOptions {
   readonly now: () => number;
 }
 
-/** The verifier for `user`: as that user it reads their sealed file, then it acts as the owner of the state. */
+/**
+ * The verifier for `user`: as that user it reads their sealed file. Where the user has a socket, the service behind
+ * it decides, and nobody else; else whoever runs this, on the state that they may use.
+ */
 export async function openVerifier({ config, user, origin, now }: OpenOptions): Promise<Verifier> {
   const found: Found = user === undefined ? { kind: 'absent' } : await asUser(user, () => findSealed(config, user, origin.context));
+  const refuse = (reason: Reason, detail: string): Promise<Outcome> => recordRefusal({ config, origin, reason, detail }, now);
+  const socket = user === undefined ? undefined : presentSocket(config, user);
+  if (user !== undefined && socket !== undefined) return await asUser(user, () => remoteVerifier({ path: socket, origin, found, refuse }));
   const place = statePlace(config, user ?? realUser());
+  const missing = place.kind === 'user' && origin.door === 'gate' ? socketOf(config, place.owner) : undefined;
+  if (missing !== undefined)
+    return refusingVerifier(() => refuse('store_unavailable', `there is no ${missing}: an administrator must enrol you (notp-enroll)`));
   const allowUnenrolled =
     user !== undefined && origin.door !== 'cli' && config.unenrolled === 'allow' && canTellUnenrolled(config, place, found);
-  return localVerifier({ place, found, origin, policy: config.policy, allowUnenrolled, now });
+  return localVerifier({ place, found, origin, policy: config.policy, allowUnenrolled, trustMs: 0, now });
+}
+
+/** The user's socket where it is there. */
+export function presentSocket(config: Config, user: User): string | undefined {
+  const socket = socketOf(config, user);
+  return socket !== undefined && existsSync(socket) ? socket : undefined;
+}
+
+/** Where the user's socket would be; undefined where there is no service whose state decides. */
+function socketOf(config: Config, user: User): string | undefined {
+  return config.database === undefined || userByName(SERVICE_USER) === undefined ? undefined : expand(config.socket, user);
+}
+
+/** What a missing socket comes to: the user's own state must not stand in for the service's. */
+function refusingVerifier(refuse: () => Promise<Outcome>): Verifier {
+  return { seal: 'host', beforeAsking: refuse, verify: refuse, close: () => undefined };
 }
 
 /**
@@ -34,7 +61,7 @@ export async function openVerifier({ config, user, origin, now }: OpenOptions): 
  */
 function canTellUnenrolled(config: Config, place: StatePlace, found: Found): boolean {
   if (place.kind === 'service') return true;
-  return found.kind === 'absent' && (config.database === undefined || userByName(SERVICE_USER) === undefined);
+  return found.kind === 'absent' && socketOf(config, place.owner) === undefined;
 }
 
 export interface Refusal {

@@ -20,6 +20,8 @@ export interface NewEnrolment {
   /** What it starts with (firstState); undefined: it is the same secret sealed anew, and goes on with the state of the one before. */
   readonly state: LoginState | undefined;
   readonly replace: boolean;
+  /** What must still be registered: what whoever asks has shown a code of, or was invited for. */
+  readonly expected?: Pick<Enrolment, 'id' | 'status'>;
 }
 
 /** The state of a secret that never logged in, at `nowMs`. */
@@ -48,10 +50,12 @@ export async function registeredAs(
  * is there and is not to be replaced.
  */
 export async function begin(state: State, enrolment: NewEnrolment, presentId: string | undefined): Promise<void> {
-  const { origin, id, state: pendingState, replace } = enrolment;
+  const { origin, id, state: pendingState, replace, expected } = enrolment;
   await state.store.exclusively(async (transaction) => {
     const known = await transaction.enrolment(origin.user, origin.context);
     const present = known !== undefined && known.pendingId === presentId ? completed(known) : known;
+    if (expected !== undefined && (present?.id !== expected.id || present.status !== expected.status))
+      throw new NotpError('refused', 'the enrolment has changed meanwhile', 'begin again');
     if (registered(present) && !replace)
       throw new NotpError(
         'refused',
@@ -66,12 +70,9 @@ export async function begin(state: State, enrolment: NewEnrolment, presentId: st
   });
 }
 
-/** The file is in place: its id is the registered one from now on. A new secret makes a revoked enrolment active, the same secret does not. */
-export async function complete(state: State, { origin, id, state: pendingState }: NewEnrolment): Promise<void> {
-  await changePending(state, origin, id, async (enrolment, transaction) => {
-    const status = pendingState === undefined ? enrolment.status : 'active';
-    await transaction.save({ ...completed(enrolment), status });
-  });
+/** The file is in place: its id is the registered one from now on. */
+export async function complete(state: State, { origin, id }: Pick<NewEnrolment, 'origin' | 'id'>): Promise<void> {
+  await changePending(state, origin, id, (enrolment, transaction) => transaction.save(completed(enrolment)));
 }
 
 /** The file did not come into its place: the enrolment is as it was. */
@@ -80,6 +81,37 @@ export async function abandon(state: State, { origin, id, state: pendingState }:
   await changePending(state, origin, id, async (enrolment, transaction) => {
     await transaction.save({ ...enrolment, pendingId: '' });
     await append(state.log, transaction, { ...origin, event, result: 'failed', ref: newRef() });
+  });
+}
+
+/** Lets `origin.user` enrol themselves once. Throws `refused` where they are enrolled. */
+export async function invite(state: State, origin: Origin, policy: Policy, nowMs: number): Promise<void> {
+  await state.store.exclusively(async (transaction) => {
+    const known = await transaction.enrolment(origin.user, origin.context);
+    if (known?.status === 'active' && registered(known))
+      throw new NotpError(
+        'refused',
+        `${origin.user} is enrolled for ${origin.context} already`,
+        'they replace it themselves with notp enroll --replace, or revoke it first',
+      );
+    const invited = { ...firstOf(origin, '', firstState(policy, 0, nowMs)), status: 'invited' } as const;
+    if (known === undefined) await transaction.insert(invited);
+    else await transaction.save(invited);
+    await append(state.log, transaction, { ...origin, event: 'invite', result: 'done', ref: newRef() });
+  });
+}
+
+/** Ends an enrolment or an invitation. Gives whether the user has another one left. Throws `refused` where there is nothing to end. */
+export async function revoke(state: State, origin: Origin): Promise<{ readonly othersLeft: boolean }> {
+  return await state.store.exclusively(async (transaction) => {
+    const all = await transaction.enrolmentsOf(origin.user);
+    const known = all.find(({ context }) => context === origin.context);
+    if (known === undefined || known.status === 'revoked')
+      throw new NotpError('refused', `${origin.user} is not enrolled for ${origin.context}`, 'nothing was changed');
+    // A file that is still on its way must not bring it back.
+    await transaction.save({ ...known, status: 'revoked', pendingId: '' });
+    await append(state.log, transaction, { ...origin, event: 'revoke', result: 'done', ref: newRef() });
+    return { othersLeft: all.some(({ context, status }) => context !== origin.context && status !== 'revoked') };
   });
 }
 

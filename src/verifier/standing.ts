@@ -10,19 +10,25 @@ export type Standing = { readonly enrolment: Enrolment; readonly file: SealedFil
 
 export function standingOf(enrolment: Enrolment | undefined, found: Found): Standing {
   if (enrolment === undefined) return refused('not_enrolled');
-  if (enrolment.status === 'revoked') return refused('revoked');
-  if (found.kind === 'bad') return refused('bad_secret_file', found.why);
   const id = found.kind === 'sealed' ? found.file.id : '';
-  if (enrolment.id === '' && (id === '' || id !== enrolment.pendingId)) return refused('not_enrolled', 'the enrolment was never completed');
+  const present = id !== '' && id === enrolment.pendingId ? completed(enrolment) : enrolment;
+  if (present.status !== 'revoked' && found.kind === 'sealed' && id === present.id) return { enrolment: present, file: found.file };
+  if (present.status === 'revoked') return refused('revoked');
+  if (found.kind === 'bad') return refused('bad_secret_file', found.why);
+  if (enrolment.status === 'invited') return refused('not_enrolled', 'an administrator has invited, and nobody has enrolled yet');
+  if (enrolment.id === '') return refused('not_enrolled', 'the enrolment was never completed');
   if (found.kind === 'absent') return refused('bad_secret_file', 'the sealed file is missing');
-  if (id === enrolment.pendingId) return { enrolment: completed(enrolment), file: found.file };
-  return id === enrolment.id ? { enrolment, file: found.file } : refused('stale_enrolment', `the file's id is ${id}`);
+  return refused('stale_enrolment', `the file's id is ${id}`);
 }
 
-/** The enrolment after its pending file has come into its place; see commands/enroll.ts. */
+/**
+ * The enrolment after its pending file has come into its place, which proves that it did; see registrar.ts. A new
+ * secret makes a revoked enrolment active, the same secret sealed anew does not.
+ */
 export function completed(enrolment: Enrolment): Enrolment {
   const { pendingId: id, pendingState } = enrolment;
-  return { ...enrolment, id, pendingId: '', ...(pendingState === undefined ? {} : { state: pendingState, lastAcceptedMs: 0 }) };
+  if (pendingState === undefined) return { ...enrolment, id, pendingId: '' };
+  return { ...enrolment, id, pendingId: '', status: 'active', state: pendingState, lastAcceptedMs: 0 };
 }
 
 export function refused(reason: Reason, detail?: string): Refused {

@@ -80,9 +80,17 @@ export function openState(place: StatePlace, now: () => number, { create }: { cr
   return { store, hostKey, log: { ...auditLog(place, now), key: hostKey === undefined ? undefined : auditKey(hostKey.key) } };
 }
 
+/** Group read: what systemd's credentials show (0440) where their ACL lets the service in, see systemd.exec(5). */
+const CREDENTIAL_FORBIDDEN = 0o037;
+
+/** Whether the host key lies on the disk only encrypted, as `<host_key>.cred` for LoadCredentialEncrypted= in systemd.exec(5). */
+export function hasEncryptedKey({ hostKey }: Config): boolean {
+  return !fs.existsSync(hostKey) && fs.existsSync(`${hostKey}.cred`);
+}
+
 /** The host key, or undefined where there is none. Throws `store_unavailable` where it is not as it must be. */
 export function readHostKey(file: string, owner: User): HostKey | undefined {
-  const key = asStore(() => readTrusted(file, { owner: owner.uid, maxBytes: KEY_BYTES }));
+  const key = asStore(() => readTrusted(file, { owner: owner.uid, maxBytes: KEY_BYTES, forbidden: CREDENTIAL_FORBIDDEN }));
   if (key === undefined) return undefined;
   if (key.length === KEY_BYTES) return { key, id: hostKeyId(key) };
   throw new NotpError('store_unavailable', `${file} is no host key: it must be ${String(KEY_BYTES)} bytes`, 'restore it from a backup');

@@ -9,8 +9,15 @@ export interface Attempt {
   readonly readings: readonly Reading[];
   /** The person did not answer before the deadline. */
   readonly timedOut?: boolean;
-  /** The SSH connection that an accepted code opens, where the door remembers it. */
-  readonly connection?: Connection | undefined;
+  readonly session?: SshSession | undefined;
+}
+
+/** The SSH session that asks, as the gate sees it. */
+export interface SshSession {
+  /** The connection that an accepted code opens for further sessions, where the door remembers it. */
+  readonly connection: Connection | undefined;
+  /** SHA-256 (hex) of the key that sshd accepted; undefined where it was none. */
+  readonly keyDigest: string | undefined;
 }
 
 /** A verdict that is recorded and on the disk. */
@@ -23,8 +30,8 @@ export interface Outcome {
 export interface Verifier {
   /** How the secret is sealed, so that the door knows whether to ask for a passphrase. */
   readonly seal: 'passphrase' | 'host';
-  /** The outcome where no proof is needed (this connection has shown one, or policy asks for none) or none would help (not enrolled, revoked); undefined: ask. */
-  beforeAsking(connection: Connection | undefined): Promise<Outcome | undefined>;
+  /** The outcome where no proof is needed (this connection has shown one, the source is trusted for a while, or policy asks for none) or none would help (not enrolled, revoked); undefined: ask. */
+  beforeAsking(session: SshSession | undefined): Promise<Outcome | undefined>;
   /** Judges one attempt. Never throws: what goes wrong is a refusal. */
   verify(attempt: Attempt): Promise<Outcome>;
   close(): void;

@@ -53,6 +53,9 @@ export function fillRoot(root: string, name: string): void {
   }
   copyReadable('/etc', path.join(root, 'etc'));
   copyAccounts(path.join(root, 'etc'));
+  // Uids of their own: tests outside end processes by the uids of their users, and see those of containers too.
+  const defaults = fs.readFileSync(path.join(root, 'etc/login.defs'), 'utf8').replace(/^(UID|GID)_MIN\s.*$/gm, '$1_MIN 30000');
+  write('etc/login.defs', defaults);
   write('etc/machine-id', `${randomBytes(16).toString('hex')}\n`, 0o444);
   write('etc/hostname', `${name}\n`);
   write('etc/hosts', `127.0.0.1 localhost ${name}\n::1 localhost\n`);
@@ -95,6 +98,9 @@ function placeOf(name: string): string {
   if (ext === '.tmpfiles') return `etc/tmpfiles.d/${stem}.conf`;
   return `etc/systemd/system/${name}`;
 }
+
+/** Ids that the machine's own system users may have or get: those inside get lower ones. */
+const TAKEN = Array.from({ length: 40 }, (_, i) => String(999 - i));
 
 /** Copies what everybody may read, as root's; secrets are what not everybody may read. */
 function copyReadable(from: string, to: string): void {
@@ -145,7 +151,9 @@ function systemEntries(file: string): string[][] {
     .readFileSync(`/etc/${file}`, 'utf8')
     .split('\n')
     .map((line) => line.split(':'));
-  return entries.filter(([name, , id]) => name !== 'notp' && id !== undefined && (Number(id) < 1000 || Number(id) === 65_534));
+  const kept = entries.filter(([name, , id]) => name !== 'notp' && id !== undefined && (Number(id) < 1000 || Number(id) === 65_534));
+  const free = TAKEN.filter((id) => !kept.some(([, , taken]) => taken === id));
+  return [...kept, ...free.map((id) => [`outside-${id}`, 'x', id, id, '', '/nonexistent', '/usr/sbin/nologin'])];
 }
 
 /** Boots to multi-user with sshd, and with nothing else that is not part of systemd. */

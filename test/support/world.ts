@@ -71,7 +71,8 @@ export function serviceUser(): TestUser {
   if (serviceEntry() === '') {
     must(['useradd', '--system', '--user-group', '--home-dir', '/nonexistent', '--no-create-home', '--shell', '/usr/sbin/nologin', 'notp']);
     atEnd(() => {
-      must(['userdel', 'notp']);
+      // By force: a process may still be ending.
+      must(['userdel', '--force', 'notp']);
     });
   }
   const [, , uid = NaN, gid = NaN] = serviceEntry().split(':').map(Number);

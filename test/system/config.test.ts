@@ -26,7 +26,7 @@ describe('the defaults', () => {
       hostKey: '/etc/notp/host.key',
       code: { issuer: '', digits: 6, periodSeconds: 30, algorithm: 'SHA1' },
       policy: { window: 1, budget: 5, refillMs: 3_600_000 },
-      gate: { tries: 3, timeoutMs: 60_000, sameConnection: true },
+      gate: { tries: 3, timeoutMs: 60_000, sameConnection: true, trustMs: 0 },
       database: '/var/lib/notp/state.db',
       audit: { file: '/var/log/notp/audit.log', journal: true },
     });
@@ -82,6 +82,7 @@ describe('a value', () => {
       tries = 1
       timeout = "5m"
       same_connection = false
+      trust = "12h"
       [store]
       url = "user"
       [audit]
@@ -91,7 +92,7 @@ describe('a value', () => {
       ...{ secrets: '/srv/%u', context: 'login', unenrolled: 'enroll', socket: '/tmp/s', hostKey: '/k' },
       code: { issuer: 'Bücher', digits: 8, periodSeconds: 60, algorithm: 'SHA512' },
       policy: { window: 0, budget: 100, refillMs: 90_000 },
-      gate: { tries: 1, timeoutMs: 300_000, sameConnection: false },
+      gate: { tries: 1, timeoutMs: 300_000, sameConnection: false, trustMs: 43_200_000 },
       database: undefined,
       audit: { file: '/a', journal: false },
     });
@@ -130,7 +131,7 @@ const BAD: readonly (readonly [table: string, key: string, values: readonly stri
   ['gate', 'tries', [...WHOLE, '0', '11'], /must be a whole number from 1 to 10$/],
   ['gate', 'timeout', [...TIMES, '"30d"'], /must be a time such as "60s", "5m" or "1h", from "1s" to "1d"$/],
   ['gate', 'same_connection', ['1', '"true"', '"yes"'], /must be true or false$/],
-  ['gate', 'trust', ['"1h"', '0', 'false'], /must be "0s"/],
+  ['gate', 'trust', ['"31d"', '"1w"', '-1', '0', 'false'], /must be a time such as "60s", "5m" or "1h", from "0s" to "30d"/],
   ['store', 'url', ['""', '"sqlite:"', '"sqlite:x"', '"sqlite:/a/../b"', '"sqlite:/a\\u0000b"', '"mysql://x"', '1'], /must be "sqlite:/],
   ['audit', 'file', PATHS, /must be an absolute path/],
   ['audit', 'journal', ['0', '"no"'], /must be true or false$/],

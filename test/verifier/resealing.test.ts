@@ -54,7 +54,7 @@ describe('a secret sealed anew', { skip: lacks({ programs: ['getent'] }) }, () =
   const login = async (id: string, proof: string): Promise<string> => {
     const header = { ...PASSPHRASE_HEADER, id };
     const file = seal(header, PAYLOAD, keyOf(header), new Uint8Array(24));
-    const all = { place, found: { kind: 'sealed', file }, origin: ORIGIN, policy: POLICY, allowUnenrolled: false } as const;
+    const all = { place, found: { kind: 'sealed', file }, origin: ORIGIN, policy: POLICY, allowUnenrolled: false, trustMs: 0 } as const;
     const verifier = localVerifier({ ...all, now: () => NOW_MS });
     const { verdict } = await verifier.verify({ readings: readings(`correct horse ${proof}`, 'passphrase') });
     verifier.close();

@@ -1,10 +1,26 @@
-/** Making a sealed file: fresh id, salt and nonce, and the key of a passphrase or of the host. */
+/** Making a secret, and the sealed file around it: fresh id, salt and nonce, and the key of a passphrase or of the host. */
 import { randomBytes } from 'node:crypto';
 import { NONCE_BYTES, SALT_BYTES, type SealedFile, type SealedHeader } from '../seal/file.ts';
 import { DEFAULT_KDF, hostSealKey, passphraseKey } from '../seal/keys.ts';
-import type { Payload } from '../seal/payload.ts';
+import { secretLength, type CodeParameters } from '../otp/code.ts';
+import { newRecoveryCodes } from '../otp/recovery.ts';
+import type { Account } from '../otp/uri.ts';
+import type { Payload, TotpPayload } from '../seal/payload.ts';
 import { seal } from '../seal/seal.ts';
-import type { HostKey } from '../verifier/state.ts';
+import type { HostKey } from './state.ts';
+
+/** What a new secret is for, and how its codes are made. */
+export type Wanted = CodeParameters & Account & { readonly recovery: number };
+
+/** A payload with a fresh secret, and the recovery codes whose hashes it keeps. */
+export function newPayload({ algorithm, digits, periodSeconds, issuer, account, recovery }: Wanted): {
+  payload: TotpPayload;
+  codes: string[];
+} {
+  const { codes, kept } = newRecoveryCodes(recovery, randomBytes);
+  const secret = new Uint8Array(randomBytes(secretLength(algorithm)));
+  return { payload: { type: 'totp', secret, algorithm, digits, periodSeconds, issuer, account, recovery: kept }, codes };
+}
 
 /** What a sealed file says besides its seal. */
 export type Header = Omit<SealedHeader, 'seal'>;

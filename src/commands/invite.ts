@@ -1,0 +1,33 @@
+/** `notp-enroll --pending alice`: lets alice enrol herself once, through her socket. */
+import { NotpError } from '../error.ts';
+import { say, sayHint } from '../system/printer.ts';
+import { asUser } from '../system/privileges.ts';
+import { enableSocket, hasService } from '../system/systemd.ts';
+import { isRoot } from '../system/users.ts';
+import { invite } from '../verifier/registrar.ts';
+import { openState } from '../verifier/state.ts';
+import type { Plan } from './enroll-plan.ts';
+
+export async function pending(plan: Plan): Promise<number> {
+  await inviteUser(plan);
+  say(`Invited: ${plan.user.name} may enrol once, with notp enroll\n`);
+  if (plan.config.unenrolled !== 'enroll')
+    sayHint('with unenrolled = "enroll" in the configuration the gate asks for it at the next login');
+  return 0;
+}
+
+/** Marks the user as invited, and makes the socket listen. */
+export async function inviteUser({ config, user, place, origin, now }: Plan): Promise<void> {
+  if (!isRoot()) throw new NotpError('not_permitted', 'only root can invite', `sudo notp-enroll --pending ${user.name}`);
+  if (place.kind !== 'service' || !hasService())
+    throw new NotpError('failed', 'the service is not set up on this host', 'install its units first, or enrol with notp-enroll as it is');
+  await asUser(place.owner, async () => {
+    const state = openState(place, now, { create: true });
+    try {
+      if (state !== undefined) await invite(state, origin, config.policy, now());
+    } finally {
+      state?.store.close();
+    }
+  });
+  enableSocket(user.uid);
+}

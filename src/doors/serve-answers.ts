@@ -1,0 +1,110 @@
+/** What the service answers: verdicts on the state of the host, and the steps of an enrolment. */
+import * as path from 'node:path';
+import type { Origin } from '../audit/record.ts';
+import { messageOf, NotpError } from '../error.ts';
+import type { Config } from '../system/config.ts';
+import { sayError } from '../system/printer.ts';
+import { sealedFor, type Found } from '../system/secrets.ts';
+import { userByUid, type User } from '../system/users.ts';
+import { localVerifier, reasonOf, type LocalOptions } from '../verifier/local.ts';
+import { recordRefusal } from '../verifier/open.ts';
+import type { SelfEnrolment } from '../verifier/self-enrolment.ts';
+import { statePlace } from '../verifier/state.ts';
+import type { Outcome } from '../verifier/verifier.ts';
+import { isEnrolQuestion, parseEnrolQuestion, printEnrolAnswer } from '../verifier/wire-enrol.ts';
+import { parseQuestion, printAnswer, type AskedOrigin, type Question, type SentFile } from '../verifier/wire.ts';
+import { LINE_MS, type Answering } from './serve-connection.ts';
+
+export interface ServeOptions {
+  readonly configuration: () => Config;
+  /** Whose socket it is. */
+  readonly uid: number;
+  readonly environment: NodeJS.ProcessEnv;
+  readonly now: () => number;
+}
+
+/** Whom it decides for, and by what. */
+interface Service extends Omit<ServeOptions, 'configuration'> {
+  readonly config: Config;
+  readonly user: User;
+}
+
+/** Somebody looks for the phone, or scans a QR code. */
+const PATIENCE_MS = 10 * 60_000;
+const HOST_KEY_CREDENTIAL = 'host.key';
+
+/** What is wrong with the host is answered with refusals: to end at once would only make systemd start it again, for ever. */
+export function answeringFor(options: ServeOptions): Answering {
+  try {
+    const service = serviceOf(options);
+    return {
+      answer: (line, enrolment) => answerTo(line, service, enrolment),
+      patienceMs: Math.max(PATIENCE_MS, service.config.gate.timeoutMs + LINE_MS),
+    };
+  } catch (error) {
+    const reason = reasonOf(error);
+    const detail = messageOf(error);
+    sayError(detail, 'every question is refused until this is mended');
+    const answer: Answering['answer'] = async (line) => {
+      const origin: Origin = { user: '', uid: options.uid, ...(isEnrolQuestion(line) ? ENROLLING : parseQuestion(line).origin) };
+      return printAnswer(await recordRefusal({ config: undefined, origin, reason, detail }, options.now));
+    };
+    return { answer, patienceMs: PATIENCE_MS };
+  }
+}
+
+const ENROLLING: AskedOrigin = { context: 'ssh', door: 'cli' };
+
+function serviceOf(options: ServeOptions): Service {
+  const config = options.configuration();
+  const user = userByUid(options.uid);
+  if (statePlace(config, user).kind !== 'service') throw new NotpError('not_permitted', 'notp serve must run as the system user notp');
+  return { ...options, config, user };
+}
+
+async function answerTo(line: string, service: Service, enrolment: SelfEnrolment): Promise<string> {
+  if (!isEnrolQuestion(line)) return printAnswer(await judge(parseQuestion(line), service));
+  const question = parseEnrolQuestion(line);
+  const begins = question.step === 'begin' ? question : undefined;
+  const asked: AskedOrigin = { ...ENROLLING, context: begins?.context ?? service.config.context };
+  return printEnrolAnswer(await enrolment.answer(question, verifierOptions(service, asked, begins ?? { sealed: '', wrong: '' })));
+}
+
+async function judge(question: Question, service: Service): Promise<Outcome | undefined> {
+  const verifier = localVerifier(verifierOptions(service, question.origin, question));
+  try {
+    if (question.ask === 'before') return await verifier.beforeAsking(question.session);
+    return await verifier.verify(question);
+  } finally {
+    verifier.close();
+  }
+}
+
+function verifierOptions({ config, user, environment, now }: Service, asked: AskedOrigin, file: SentFile): LocalOptions {
+  return {
+    place: { ...statePlace(config, user), hostKeyFile: credential(environment) ?? config.hostKey },
+    found: received(user, asked, file),
+    origin: { user: user.name, uid: user.uid, ...asked },
+    policy: config.policy,
+    allowUnenrolled: config.unenrolled === 'allow' && asked.door !== 'cli',
+    trustMs: asked.door === 'gate' ? config.gate.trustMs : 0,
+    now,
+  };
+}
+
+/** The host key as systemd hands it over: LoadCredential= in systemd.exec(5). */
+function credential(environment: NodeJS.ProcessEnv): string | undefined {
+  const folder = environment['CREDENTIALS_DIRECTORY'];
+  return folder === undefined ? undefined : path.join(folder, HOST_KEY_CREDENTIAL);
+}
+
+/** The sealed file as the user's process sent it. */
+function received(user: User, { context }: AskedOrigin, { sealed, wrong }: SentFile): Found {
+  if (wrong !== '') return { kind: 'bad', why: wrong };
+  if (sealed === '') return { kind: 'absent' };
+  try {
+    return { kind: 'sealed', file: sealedFor(user, context, Buffer.from(sealed)) };
+  } catch (error) {
+    return { kind: 'bad', why: messageOf(error) };
+  }
+}

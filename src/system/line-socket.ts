@@ -1,0 +1,99 @@
+/** Lines over a local stream socket (unix(7)), with a cap on their length and a deadline on each. */
+import { connect, type Socket } from 'node:net';
+import { NotpError } from '../error.ts';
+
+export interface LineSocket {
+  /** Sends `line` (which ends in a newline) and gives the one that comes back. Throws `store_unavailable` past the deadline, at the end of the stream, or over the cap. */
+  ask(line: string): Promise<string>;
+  close(): void;
+}
+
+export interface LineLimits {
+  readonly maxBytes: number;
+  readonly deadlineMs: number;
+}
+
+/** Connects to the socket at `path`. Throws `store_unavailable` where nobody listens. */
+export async function connectLines(path: string, limits: LineLimits): Promise<LineSocket> {
+  const socket = connect({ path });
+  await settled<void>(path, socket, limits.deadlineMs, (done) => {
+    socket.once('connect', () => {
+      done();
+    });
+  });
+  // What comes or breaks between two questions is heard by the next one.
+  socket.pause();
+  socket.on('error', () => undefined);
+  return {
+    ask: (line) =>
+      settled<string>(path, socket, limits.deadlineMs, (done, fail) => {
+        // An answer to no question would be taken for the answer to this one.
+        if (socket.readableLength > 0) {
+          fail('it spoke without being asked');
+          return;
+        }
+        collectLine(socket, limits.maxBytes, done, fail);
+        socket.write(line);
+        socket.resume();
+      }),
+    close: () => {
+      socket.destroy();
+    },
+  };
+}
+
+/** Gives the first line of `socket` without its newline to `done`; one answer has one line, so more is a failure. */
+export function collectLine(socket: Socket, maxBytes: number, done: (line: string) => void, fail: (why: string) => void): void {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  const take = (chunk: Buffer): void => {
+    chunks.push(chunk);
+    length += chunk.length;
+    const newline = chunk.indexOf('\n');
+    if (newline === -1 && length <= maxBytes) return;
+    socket.off('data', take);
+    socket.pause();
+    if (newline !== chunk.length - 1 || length > maxBytes) fail('it sent more than one line, or too long a one');
+    else done(Buffer.concat(chunks).toString('utf8', 0, length - 1));
+  };
+  socket.on('data', take);
+}
+
+/** What `start` brings about, unless the socket fails, ends or is silent past the deadline first; then it is closed. */
+function settled<T>(
+  path: string,
+  socket: Socket,
+  deadlineMs: number,
+  start: (done: (value: T) => void, fail: (why: string) => void) => void,
+): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const finish = (action: () => void): void => {
+      clearTimeout(timer);
+      socket.off('error', onError).off('close', onClose).off('end', onClose);
+      action();
+    };
+    const fail = (why: string): void => {
+      finish(() => {
+        socket.destroy();
+        reject(new NotpError('store_unavailable', `${path}: ${why}`, 'ask an administrator to look at the notp service of your socket'));
+      });
+    };
+    const onError = (error: Error): void => {
+      fail(error.message);
+    };
+    const onClose = (): void => {
+      fail('it ended the conversation');
+    };
+    const timer = setTimeout(() => {
+      fail(`it did not answer within ${String(deadlineMs / 1000)} seconds`);
+    }, deadlineMs);
+    socket.on('error', onError).on('close', onClose).on('end', onClose);
+    if (socket.destroyed) fail('it is gone');
+    else
+      start((value) => {
+        finish(() => {
+          resolve(value);
+        });
+      }, fail);
+  });
+}

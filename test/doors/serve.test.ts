@@ -1,0 +1,138 @@
+/** `notp serve` judges: the real process, as the system user, on a socket of the user, without a JIT compiler. */
+import assert from 'node:assert/strict';
+import * as fs from 'node:fs';
+import { before, describe, it } from 'node:test';
+import { addUser, oathCode, untilFreshStep, type Enrolled, type TestUser } from '../support/world.ts';
+import { asked, code, connectTo, NEEDS, PASSPHRASE, questionFor, serveWorld, word, type ServeWorld, type Service } from './serve-world.ts';
+
+describe('the service', { skip: NEEDS }, () => {
+  let world: ServeWorld;
+  let alice: TestUser;
+  let bob: TestUser;
+  let service: Service;
+  let enrolled: Enrolled;
+  before(async () => {
+    world = serveWorld('serve');
+    [alice, bob] = [addUser(), addUser()];
+    enrolled = world.enrol(alice);
+    service = await world.start(alice.uid);
+  });
+
+  it('runs as notp for good, without a JIT compiler, and holds nothing of root', async () => {
+    await asked(service, questionFor(undefined, []));
+    const pid = String(service.child.pid);
+    const status = fs.readFileSync(`/proc/${pid}/status`, 'utf8');
+    const owner = fs.statSync(world.folder + '/var/state.db').uid;
+    assert.match(status, new RegExp(`^Uid:(\\s+${String(owner)}){4}$`, 'm'));
+    assert.match(fs.readFileSync(`/proc/${pid}/cmdline`, 'utf8'), /\0--jitless\0/);
+  });
+
+  it('accepts a right code once, and says nothing but the verdict', async () => {
+    await untilFreshStep();
+    const right = questionFor(enrolled.file, code(oathCode(enrolled.secret)));
+    const connection = connectTo(service);
+    connection.say(right);
+    const line = (await connection.line()) ?? '';
+    assert.match(
+      line,
+      /^\{"notp":"answer\/1","result":"accepted","method":"totp","stepOffset":0,"reason":null,"waitSeconds":null,"ref":"[0-9a-f]{8}"\}$/,
+    );
+    connection.say(right);
+    assert.equal(word(await connection.line()), 'replayed');
+    connection.close();
+    assert.equal(await asked(service, right), 'replayed');
+    const { ref } = JSON.parse(line) as { ref: string };
+    const [record] = world.records().filter((each) => each['ref'] === ref);
+    assert.deepEqual(
+      ['event', 'user', 'uid', 'context', 'door', 'service', 'rhost', 'method'].map((key) => record?.[key]),
+      ['login.accepted', alice.name, alice.uid, 'ssh', 'gate', 'ssh', '192.0.2.7', 'totp'],
+    );
+  });
+
+  it('accepts a recovery code, and a wrong code never', async () => {
+    const [recovery = ''] = enrolled.recovery;
+    const readings = [{ passphrase: undefined, proof: { kind: 'recovery' as const, code: recovery.replaceAll('-', '') } }];
+    assert.equal(await asked(service, questionFor(enrolled.file, readings)), 'recovery');
+    assert.equal(await asked(service, questionFor(enrolled.file, code('00000000'))), 'wrong_code');
+    assert.equal(await asked(service, questionFor(enrolled.file, [])), 'no_proof');
+    assert.equal(await asked(service, questionFor(enrolled.file, [], { timedOut: true })), 'timeout');
+  });
+
+  it('asks for a code before, and not where there is nothing to ask for', async () => {
+    assert.equal(await asked(service, questionFor(enrolled.file, [], { ask: 'before' })), 'ask');
+    assert.equal(await asked(service, questionFor(undefined, [], { ask: 'before' })), 'bad_secret_file');
+    const origin = { context: 'deploy', door: 'gate' } as const;
+    assert.equal(await asked(service, questionFor(undefined, [], { ask: 'before', origin })), 'not_enrolled');
+    assert.equal(await asked(service, questionFor(enrolled.file, code('123456'), { origin })), 'not_enrolled');
+  });
+
+  it('takes the file of nobody else, none that was changed, and none that cannot be read', async () => {
+    const others = world.enrol(bob);
+    assert.equal(await asked(service, questionFor(others.file, code(oathCode(others.secret)))), 'bad_secret_file');
+    const text = fs.readFileSync(enrolled.file, 'utf8');
+    const own = (sealed: string, wrong = ''): Promise<string> =>
+      asked(service, questionFor(undefined, code(oathCode(enrolled.secret)), { sealed, wrong }));
+    assert.equal(await own(text.replace(/"created": "2/, '"created": "3')), 'bad_secret_file');
+    assert.equal(await own(text.replace(enrolled.id, '0'.repeat(32))), 'bad_secret_file');
+    assert.equal(await own('{}'), 'bad_secret_file');
+    assert.equal(await own('\u0000'.repeat(15_000)), 'bad_secret_file');
+    assert.equal(await own(`${text}${' '.repeat(17_000)}`), 'bad_secret_file');
+    assert.equal(await own('', 'it is a FIFO'), 'bad_secret_file');
+    assert.match(JSON.stringify(world.records().at(-1)), /it is a FIFO/);
+  });
+
+  it('judges as the user of its socket, whatever a question claims', async () => {
+    const line = questionFor(enrolled.file, code('123456')).replace('{"notp"', `{"user":"${bob.name}","notp"`);
+    assert.equal(await asked(service, line), 'closed');
+    assert.equal(await asked(service, questionFor(enrolled.file, [], { ask: 'before' })), 'ask');
+  });
+
+  it('has an old file that was put back refused', async () => {
+    const old = fs.readFileSync(enrolled.file, 'utf8');
+    const { secret } = enrolled;
+    enrolled = world.enrol(alice);
+    assert.equal(await asked(service, questionFor(undefined, code(oathCode(secret)), { sealed: old })), 'stale_enrolment');
+    await untilFreshStep();
+    assert.equal(await asked(service, questionFor(enrolled.file, code(oathCode(enrolled.secret)))), 'totp');
+  });
+
+  it('takes a passphrase where the file is sealed by one', async () => {
+    enrolled = world.enrolWithPassphrase(alice);
+    await untilFreshStep();
+    assert.equal(await asked(service, questionFor(enrolled.file, code(oathCode(enrolled.secret), 'wrong'))), 'wrong_passphrase');
+    const both = [...code(oathCode(enrolled.secret), 'wrong'), ...code(oathCode(enrolled.secret), PASSPHRASE)];
+    assert.equal(await asked(service, questionFor(enrolled.file, both)), 'totp');
+    enrolled = world.enrol(alice);
+  });
+
+  it('lets one of twenty who type the same code at the same time in', async () => {
+    enrolled = world.enrol(alice);
+    await untilFreshStep();
+    const question = questionFor(enrolled.file, code(oathCode(enrolled.secret)));
+    const words = await Promise.all(Array.from({ length: 20 }, () => asked(service, question)));
+    assert.equal(words.filter((each) => each === 'totp').length, 1, words.join());
+    assert.equal(words.filter((each) => each === 'closed').length, 0, words.join());
+    enrolled = world.enrol(alice);
+  });
+
+  it('asks for two codes when the budget is empty, and takes a code of no other door for more', async () => {
+    enrolled = world.enrol(alice);
+    await untilFreshStep(12);
+    const connection = connectTo(service);
+    const ask = async (question: string): Promise<string> => {
+      connection.say(question);
+      return word(await connection.line());
+    };
+    for (let i = 0; i < 5; i++) assert.equal(await ask(questionFor(enrolled.file, code('00000000'))), 'wrong_code');
+    assert.equal(await ask(questionFor(enrolled.file, code(oathCode(enrolled.secret)))), 'step_up_required');
+    const [first, second] = [oathCode(enrolled.secret), oathCode(enrolled.secret, { offsetSeconds: 30 })];
+    const two = [{ passphrase: undefined, proof: { kind: 'two_codes' as const, first, second } }];
+    assert.equal(await ask(questionFor(enrolled.file, two, { origin: { context: 'ssh', door: 'pam' } })), 'step_up');
+    connection.close();
+  });
+
+  it('tells no secret in any answer, to whatever it is asked', () => {
+    const log = fs.readFileSync(`${world.folder}/log/audit.log`, 'utf8') + service.stderr();
+    for (const hidden of [enrolled.secret, PASSPHRASE, ...enrolled.recovery]) assert.ok(!log.includes(hidden));
+  });
+});

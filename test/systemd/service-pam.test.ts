@@ -1,0 +1,98 @@
+/** Root's PAM door and the gate share one state, with the service and without it. */
+import assert from 'node:assert/strict';
+import * as fs from 'node:fs';
+import { before, describe, it } from 'node:test';
+import type { Ran } from '../support/process.ts';
+import { lacks, type TestUser } from '../support/world.ts';
+import { bootService, type Phone, type ServiceWorld, SERVICE_NEEDS } from './service-world.ts';
+
+const STACK = `auth requisite pam_exec.so quiet expose_authtok stdout /usr/bin/notp pam
+auth required pam_permit.so
+account required pam_permit.so
+`;
+
+const NEEDS = { ...SERVICE_NEEDS, programs: [...SERVICE_NEEDS.programs, 'pamtester'] };
+
+describe("root's PAM door beside the service", { skip: lacks(NEEDS) }, () => {
+  let world: ServiceWorld;
+  let alice: TestUser;
+  let phone: Phone;
+
+  before(async () => {
+    world = await bootService('pam', {
+      // These tests refuse more often than a day's budget allows.
+      toml: '[policy]\nbudget = 50\n',
+      prepare: (root) => {
+        fs.writeFileSync(`${root}/etc/pam.d/notp-test`, STACK);
+      },
+    });
+    alice = await world.addUser('alice');
+    phone = await world.enroll(alice);
+  });
+
+  const pam = (proof: string): Promise<Ran> =>
+    world.container.run(['notp', 'pam'], {
+      environment: { PAM_USER: 'alice', PAM_TYPE: 'auth', PAM_SERVICE: 'sudo', PAM_RHOST: '192.0.2.7' },
+      input: proof,
+    });
+  const socket = (): string => `notp@${String(alice.uid)}.socket`;
+
+  it('accepts a code, and the gate refuses that one as replayed', async () => {
+    const code = await phone.code();
+    assert.deepEqual(await pam(code), { code: 0, signal: null, stdout: '', stderr: '' });
+    const record = await world.lastLogin();
+    assert.deepEqual([record?.door, record?.service, record?.rhost, record?.method], ['pam', 'sudo', '192.0.2.7', 'totp']);
+    const again = await world.login(alice, code);
+    assert.deepEqual([again.stdout, (await world.recordOf(again))?.reason], ['', 'replayed']);
+  });
+
+  it('refuses a code that the gate has accepted', async () => {
+    const code = await phone.code();
+    assert.equal((await world.login(alice, code)).stdout, 'alice\n');
+    const again = await pam(code);
+    assert.equal(again.code, 1);
+    assert.match(again.stdout, /^notp: code already used.* \(ref [0-9a-f]{8}\)\n$/);
+    assert.equal((await world.recordOf({ stderr: again.stdout }))?.reason, 'replayed');
+  });
+
+  it('asks the service: nobody else has judged', async () => {
+    const recovery = phone.recoveryCode();
+    assert.equal((await pam(recovery)).code, 0);
+    const { ref } = (await world.lastLogin()) ?? {};
+    const journal = await world.container.must(['journalctl', '--no-pager', '--output=cat', `--unit=notp@${String(alice.uid)}.service`]);
+    assert.equal(journal.includes(`"ref":"${String(ref)}"`), true);
+    const again = await world.login(alice, recovery);
+    assert.equal((await world.recordOf(again))?.reason, 'replayed');
+  });
+
+  it('serves PAM itself, as pam_exec runs it', async () => {
+    const recovery = phone.recoveryCode();
+    const tester = ['pamtester', 'notp-test', 'alice', 'authenticate'];
+    const ran = await world.container.run(tester, { input: `${recovery}\n` });
+    assert.deepEqual([ran.code, ran.stdout.trim().endsWith('successfully authenticated')], [0, true]);
+    const again = await world.container.run(tester, { input: `${recovery}\n` });
+    assert.equal(again.code, 1);
+    assert.equal((await world.lastLogin())?.reason, 'replayed');
+  });
+
+  it('decides on the same state without the socket, while the gate names what is missing', async () => {
+    await world.container.must(['systemctl', 'stop', socket(), `notp@${String(alice.uid)}.service`]);
+    const code = await phone.code();
+    assert.deepEqual([(await pam(code)).code, (await pam(code)).code], [0, 1]);
+    const gate = await world.login(alice, phone.recoveryCode());
+    assert.deepEqual([gate.code, gate.stdout], [1, '']);
+    assert.match(gate.stderr, new RegExp(`there is no /run/notp/${String(alice.uid)}\\.sock`));
+    await world.container.must(['systemctl', 'start', socket()]);
+    const again = await world.login(alice, code);
+    assert.equal((await world.recordOf(again))?.reason, 'replayed');
+    assert.equal((await world.login(alice, phone.recoveryCode())).stdout, 'alice\n');
+  });
+
+  it('chains the records of both into one', async () => {
+    const records = await world.records();
+    assert.deepEqual(
+      records.map(({ seq }) => seq),
+      records.map((_, i) => i + 1),
+    );
+  });
+});

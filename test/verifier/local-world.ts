@@ -1,0 +1,128 @@
+/** The service's state in a scratch folder, judged in this process by a clock that the tests set. */
+import { randomBytes } from 'node:crypto';
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { codeAt } from '../../src/otp/code.ts';
+import type { Proof } from '../../src/otp/proof.ts';
+import type { TotpPayload } from '../../src/seal/payload.ts';
+import type { SealedFile } from '../../src/seal/file.ts';
+import type { Enrolment } from '../../src/store/store.ts';
+import { realUser } from '../../src/system/users.ts';
+import type { Found } from '../../src/system/secrets.ts';
+import type { Policy } from '../../src/verdict/decide.ts';
+import { localVerifier, type LocalOptions } from '../../src/verifier/local.ts';
+import { begin, complete, firstState } from '../../src/verifier/registrar.ts';
+import { newHeader, newPayload, sealByHost } from '../../src/verifier/sealing.ts';
+import { openState, type State, type StatePlace } from '../../src/verifier/state.ts';
+import type { Outcome, SshSession } from '../../src/verifier/verifier.ts';
+import { scratchFolder } from '../support/world.ts';
+
+// As the program starts.
+process.umask(0o077);
+
+export const POLICY: Policy = { window: 1, budget: 5, refillMs: 3_600_000 };
+export const PERIOD_MS = 30_000;
+export const WANTED = { algorithm: 'SHA1', digits: 6, periodSeconds: 30, issuer: 'bastion', account: 'alice', recovery: 3 } as const;
+const START_MS = 1_795_000_000_000;
+export const ORIGIN = { user: 'alice', uid: 1000, context: 'ssh', door: 'gate', service: 'ssh', rhost: '192.0.2.7' } as const;
+
+export interface Secret {
+  readonly file: SealedFile;
+  readonly payload: TotpPayload;
+  readonly recovery: readonly string[];
+}
+
+export interface LocalWorld {
+  readonly place: StatePlace;
+  /** Unix time in milliseconds, for everything in this world. */
+  nowMs: number;
+  options(found: Found, other?: Partial<LocalOptions>): LocalOptions;
+  /** Runs `work` on the opened state. */
+  withState<T>(work: (state: State) => Promise<T>): Promise<T>;
+  /** A secret of alice in a sealed file, registered as root's notp-enroll does. */
+  enrol(): Promise<Secret>;
+  enrolment(): Promise<Enrolment | undefined>;
+  /** Judges `proof` and gives the method or the reason. */
+  verify(secret: Secret, proof: Proof, other?: Partial<LocalOptions>, session?: SshSession): Promise<string>;
+  /** What comes before asking: the method, the reason, or "ask". */
+  before(secret: Secret, other?: Partial<LocalOptions>, session?: SshSession): Promise<string>;
+  /** A code of `secret` so many steps from now. */
+  code(secret: Pick<Secret, 'payload'>, steps?: number): Proof & { kind: 'code' };
+  records(): Record<string, unknown>[];
+}
+
+export function localWorld(name: string): LocalWorld {
+  const folder = scratchFolder(name);
+  const hostKeyFile = path.join(folder, 'host.key');
+  fs.writeFileSync(hostKeyFile, randomBytes(32), { mode: 0o400 });
+  const auditFile = path.join(folder, 'audit.log');
+  const place: StatePlace = {
+    kind: 'service',
+    owner: realUser(),
+    database: path.join(folder, 'state.db'),
+    auditFile,
+    journal: false,
+    hostKeyFile,
+  };
+  const now = (): number => world.nowMs;
+  const withState: LocalWorld['withState'] = async (work) => {
+    const state = openState(place, now, { create: true });
+    if (state === undefined) throw new Error('no state');
+    try {
+      return await work(state);
+    } finally {
+      state.store.close();
+    }
+  };
+  const verifier = (secret: Secret, other: Partial<LocalOptions> = {}): ReturnType<typeof localVerifier> =>
+    localVerifier(world.options({ kind: 'sealed', file: secret.file }, other));
+  const world: LocalWorld = {
+    place,
+    nowMs: START_MS,
+    options: (found, other = {}) => ({ place, found, origin: ORIGIN, policy: POLICY, allowUnenrolled: false, trustMs: 0, now, ...other }),
+    withState,
+    enrol: () =>
+      withState(async (state) => {
+        if (state.hostKey === undefined) throw new Error('no host key');
+        const { payload, codes } = newPayload(WANTED);
+        const file = sealByHost(newHeader('alice', 'ssh', world.nowMs), payload, state.hostKey);
+        const enrolment = { origin: ORIGIN, id: file.id, state: firstState(POLICY, codes.length, world.nowMs), replace: true };
+        await begin(state, enrolment, undefined);
+        await complete(state, enrolment);
+        return { file, payload, recovery: codes };
+      }),
+    enrolment: () => withState((state) => state.store.exclusively((transaction) => transaction.enrolment('alice', 'ssh'))),
+    verify: async (secret, proof, other, session) => {
+      const opened = verifier(secret, other);
+      const outcome = await opened.verify({ readings: [{ passphrase: undefined, proof }], session });
+      opened.close();
+      return wordOf(outcome);
+    },
+    before: async (secret, other, session) => {
+      const opened = verifier(secret, other);
+      const outcome = await opened.beforeAsking(session);
+      opened.close();
+      return wordOf(outcome);
+    },
+    code: ({ payload }, steps = 0) => ({
+      kind: 'code',
+      code: codeAt(payload.secret, Math.floor(world.nowMs / PERIOD_MS) + steps, payload),
+    }),
+    records: () =>
+      fs
+        .readFileSync(auditFile, 'utf8')
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line) as Record<string, unknown>),
+  };
+  return world;
+}
+
+export function recoveryProof(code: string | undefined): Proof {
+  return { kind: 'recovery', code: (code ?? '').replaceAll('-', '') };
+}
+
+function wordOf(outcome: Outcome | undefined): string {
+  if (outcome === undefined) return 'ask';
+  return outcome.verdict.result === 'accepted' ? outcome.verdict.method : outcome.verdict.reason;
+}

@@ -1,0 +1,141 @@
+/** Every kind of question and answer of the wire, for property tests. */
+import * as fc from 'fast-check';
+import type { Proof } from '../../src/otp/proof.ts';
+import { METHODS, WORDING, type Reason } from '../../src/verdict/reasons.ts';
+import type { Outcome, SshSession } from '../../src/verifier/verifier.ts';
+import type { Question } from '../../src/verifier/wire.ts';
+import type { EnrolAnswer, EnrolQuestion } from '../../src/verifier/wire-enrol.ts';
+
+/** As fc.record, but with objects such as JSON.parse makes. */
+function record<T, K extends keyof T = keyof T>(
+  parts: { [Key in keyof T]: fc.Arbitrary<T[Key]> },
+  { requiredKeys }: { requiredKeys?: K[] } = {},
+): fc.Arbitrary<Pick<T, K> & Partial<T>> {
+  const constraints = requiredKeys === undefined ? { noNullPrototype: true } : { requiredKeys, noNullPrototype: true };
+  return fc.record(parts, constraints) as unknown as fc.Arbitrary<Pick<T, K> & Partial<T>>;
+}
+
+/** Text with control characters, quotes, emoji and half surrogate pairs. */
+const anyText = (maxLength: number): fc.Arbitrary<string> =>
+  fc.string({ unit: 'binary', maxLength }).filter((text) => text.length <= maxLength);
+const base32 = (min: number, max: number): fc.Arbitrary<string> =>
+  fc.stringMatching(new RegExp(`^[A-Z2-7]{${String(min)},${String(max)}}$`));
+const hex = (length: number): fc.Arbitrary<string> => fc.stringMatching(new RegExp(`^[0-9a-f]{${String(length)}}$`));
+const code = fc.stringMatching(/^[0-9]{6,8}$/);
+const context = fc.constantFrom('ssh', 'deploy', 'A.b-c_9', 'x'.repeat(64));
+const ref = hex(8);
+
+const proof: fc.Arbitrary<Proof> = fc.oneof(
+  record({ kind: fc.constant('code' as const), code }),
+  record({ kind: fc.constant('two_codes' as const), first: code, second: code }),
+  record({ kind: fc.constant('recovery' as const), code: base32(1, 32) }),
+);
+const readings = fc.array(record({ passphrase: fc.option(anyText(100), { nil: undefined }), proof }), { maxLength: 3 });
+
+const session: fc.Arbitrary<SshSession> = record({
+  connection: fc.option(record({ pid: fc.integer({ min: 1, max: 2 ** 31 - 1 }), startTicks: fc.maxSafeNat(), bootId: fc.uuid() }), {
+    nil: undefined,
+  }),
+  keyDigest: fc.option(hex(64), { nil: undefined }),
+});
+
+const given = fc.string({ unit: 'binary', minLength: 1, maxLength: 50 });
+const file = { sealed: anyText(2_000), wrong: anyText(1_024) };
+
+export const anyQuestion: fc.Arbitrary<Question> = record({
+  ask: fc.constantFrom('before' as const, 'verify' as const),
+  origin: record(
+    { context, door: fc.constantFrom('gate' as const, 'pam' as const, 'cli' as const), service: given, rhost: given, tty: given },
+    { requiredKeys: ['context', 'door'] },
+  ),
+  ...file,
+  session,
+  readings,
+  timedOut: fc.boolean(),
+});
+
+const accepted = record(
+  { result: fc.constant('accepted' as const), method: fc.constantFrom(...METHODS), stepOffset: fc.integer({ min: -10, max: 10 }) },
+  { requiredKeys: ['result', 'method'] },
+);
+const reasons = Object.keys(WORDING) as Reason[];
+const refused = record(
+  { result: fc.constant('refused' as const), reason: fc.constantFrom(...reasons), waitSeconds: fc.maxSafeNat() },
+  { requiredKeys: ['result', 'reason'] },
+);
+
+export const anyAnswer: fc.Arbitrary<Outcome | undefined> = fc.option(record({ verdict: fc.oneof(accepted, refused), ref }), {
+  nil: undefined,
+});
+
+const label = fc.constantFrom('', 'bastion', 'Bücher & Söhne: "x"', 'x'.repeat(256));
+
+export const anyEnrolQuestion: fc.Arbitrary<EnrolQuestion> = fc.oneof(
+  record({
+    step: fc.constant('begin' as const),
+    context,
+    replace: fc.boolean(),
+    wanted: record({
+      algorithm: fc.constantFrom('SHA1' as const, 'SHA256' as const, 'SHA512' as const),
+      digits: fc.constantFrom(6 as const, 7 as const, 8 as const),
+      periodSeconds: fc.integer({ min: 15, max: 300 }),
+      issuer: label,
+      account: label,
+      recovery: fc.integer({ min: 0, max: 32 }),
+    }),
+    ...file,
+    readings,
+  }),
+  record({ step: fc.constant('confirm' as const), code }),
+  record({ step: fc.constantFrom('complete' as const, 'abandon' as const) }),
+);
+
+export const anyEnrolAnswer: fc.Arbitrary<EnrolAnswer> = fc.oneof(
+  record({
+    kind: fc.constant('offer' as const),
+    secret: fc.uint8Array({ minLength: 20, maxLength: 64 }),
+    recovery: fc.array(fc.stringMatching(/^[A-Z2-7]{4}-[A-Z2-7]{4}-[A-Z2-7]{5}$/), { maxLength: 32 }),
+  }),
+  record({ kind: fc.constant('sealed' as const), file: anyText(2_000) }),
+  record({ kind: fc.constant('done' as const) }),
+  record({ kind: fc.constant('refused' as const), outcome: record({ verdict: refused, ref }) }),
+);
+
+/** One question with everything in it, to be spoilt. */
+export const QUESTION: Question = {
+  ask: 'verify',
+  origin: { context: 'ssh', door: 'gate', service: 'ssh', rhost: '192.0.2.7', tty: '/dev/pts/3' },
+  sealed: '{}',
+  wrong: '',
+  session: { connection: { pid: 1, startTicks: 2, bootId: '01234567-89ab-cdef-0123-456789abcdef' }, keyDigest: 'ab'.repeat(32) },
+  readings: [{ passphrase: 'correct horse', proof: { kind: 'two_codes', first: '123456', second: '654321' } }],
+  timedOut: false,
+};
+
+/** The line of `printed` after `change` to its JSON object. */
+export function changed(printed: string, change: Record<string, unknown>): string {
+  return JSON.stringify({ ...(JSON.parse(printed) as object), ...change });
+}
+
+/** `printed` without each of its keys, one at a time, and with one more. */
+export function wrongKeys(printed: string): string[] {
+  const object = JSON.parse(printed) as Record<string, unknown>;
+  const without = Object.keys(object).map((key) =>
+    JSON.stringify(Object.fromEntries(Object.entries(object).filter(([name]) => name !== key))),
+  );
+  return [
+    ...without,
+    ...['more', '__proto__', 'constructor', ''].map((key) => `${JSON.stringify(object).slice(0, -1)},${JSON.stringify(key)}:1}`),
+  ];
+}
+
+/** `printed` with each of its keys given twice (with the same value), and with other values of other types. */
+export function wrongValues(printed: string): string[] {
+  const object = JSON.parse(printed) as Record<string, unknown>;
+  const twice = Object.entries(object).map(
+    ([key, value]) => `{${JSON.stringify(key)}:${JSON.stringify(value)},${JSON.stringify(object).slice(1)}`,
+  );
+  const others = [1.5, -1, [[]], {}, [1], { a: 1 }, '\u0000?', 'x'.repeat(200_000)];
+  const spoilt = Object.keys(object).flatMap((key) => others.map((other) => changed(printed, { [key]: other })));
+  return [...twice, ...spoilt.filter((line) => line !== printed)];
+}

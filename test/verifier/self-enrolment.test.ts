@@ -1,0 +1,153 @@
+/** Enrolling through the service: who may, and what it costs. */
+import assert from 'node:assert/strict';
+import { beforeEach, describe, it } from 'node:test';
+import { lacks } from '../support/world.ts';
+import { localWorld, recoveryProof, type LocalWorld, type Secret } from './local-world.ts';
+import { BEGIN, Client, inviteAlice, replacing, revokeAlice, works } from './self-client.ts';
+
+const NEEDS = lacks({ programs: ['getent'] });
+
+let world: LocalWorld;
+beforeEach(async () => {
+  world = localWorld('self');
+  await world.withState(() => Promise.resolve());
+});
+
+describe('somebody who is not enrolled', { skip: NEEDS }, () => {
+  it('is not let enrol without an invitation, with or without --replace', async () => {
+    assert.equal(await new Client(world).say(BEGIN), 'not_permitted');
+    assert.equal(await new Client(world).say({ ...BEGIN, replace: true }), 'not_permitted');
+    assert.equal(await world.enrolment(), undefined);
+  });
+
+  it('was refused with a reference that no record had', async () => {
+    const client = new Client(world);
+    await client.say(BEGIN);
+    const found = (): unknown[] => world.records().map(({ event, result, reason, ref }) => [event, result, reason, ref === client.ref]);
+    assert.deepEqual(found(), [['enroll.failed', 'refused', 'not_permitted', true]]);
+    await inviteAlice(world);
+    await client.say(BEGIN);
+    await client.say({ step: 'confirm', code: '000000' });
+    assert.deepEqual(found().at(-1), ['enroll.failed', 'refused', 'wrong_code', true]);
+  });
+
+  it('who was invited gets a secret sealed by the host, which logs in from then on', async () => {
+    await inviteAlice(world);
+    const client = new Client(world);
+    assert.equal(await client.say(BEGIN), 'offer');
+    assert.equal(client.recovery.length, 3);
+    assert.equal((await world.enrolment())?.status, 'invited', 'nothing is registered before it is confirmed');
+    assert.equal(await client.confirm(), 'sealed');
+    assert.equal(await client.say({ step: 'complete' }), 'done');
+    const { id, status, pendingId } = (await world.enrolment()) ?? {};
+    assert.deepEqual([id, status, pendingId], [client.file?.id, 'active', '']);
+    assert.ok(await works(world, client.made()));
+    assert.equal(await world.verify(client.made(), recoveryProof(client.recovery[0])), 'recovery');
+  });
+
+  it('who was invited enrols once: the second time needs a code', async () => {
+    await inviteAlice(world);
+    const client = new Client(world);
+    await client.say(BEGIN);
+    await client.confirm();
+    await client.say({ step: 'complete' });
+    assert.equal(await new Client(world).say(BEGIN), 'not_permitted');
+    assert.equal(await new Client(world, client.made()).say({ ...BEGIN, replace: true }), 'no_proof');
+    assert.ok(await works(world, client.made()));
+  });
+
+  it('who was revoked is not let enrol, unless invited again', async () => {
+    const old = await world.enrol();
+    await revokeAlice(world);
+    assert.equal(await new Client(world, old).say(replacing(world, old)), 'not_permitted');
+    await inviteAlice(world);
+    const client = new Client(world, old);
+    assert.equal(await client.say(BEGIN), 'offer');
+    assert.equal(await client.confirm(), 'sealed');
+    await client.say({ step: 'complete' });
+    assert.ok(await works(world, client.made()));
+    assert.ok(!(await works(world, old)));
+  });
+
+  it('whose invitation was taken back is not let confirm', async () => {
+    await inviteAlice(world);
+    const client = new Client(world);
+    await client.say(BEGIN);
+    await revokeAlice(world);
+    assert.equal(await client.confirm(), 'not_permitted');
+    assert.equal((await world.enrolment())?.status, 'revoked');
+  });
+});
+
+describe('somebody who is enrolled', { skip: NEEDS }, () => {
+  let old: Secret;
+  beforeEach(async () => {
+    old = await world.enrol();
+  });
+
+  it('replaces with a code, which is spent by it', async () => {
+    const client = new Client(world, old);
+    assert.equal(await client.say(BEGIN), 'not_permitted', 'not without --replace');
+    assert.equal(await client.say(replacing(world, old)), 'offer');
+    assert.equal(await world.verify(old, world.code(old)), 'replayed');
+    assert.equal(await client.confirm(), 'sealed');
+    assert.ok(await works(world, old), 'until it is complete, the old one logs in');
+    await client.say({ step: 'complete' });
+    assert.equal(await world.verify(old, world.code(old, 1)), 'stale_enrolment');
+    assert.ok(await works(world, client.made()));
+  });
+
+  it('replaces with a recovery code', async () => {
+    const readings = [{ passphrase: undefined, proof: recoveryProof(old.recovery[0]) }];
+    assert.equal(await new Client(world, old).say({ ...BEGIN, replace: true, readings }), 'offer');
+    assert.equal(await new Client(world, old).say({ ...BEGIN, replace: true, readings }), 'replayed');
+  });
+
+  it('pays for wrong codes from the same budget as logins, and needs two codes when it is empty', async () => {
+    const wrong = { ...BEGIN, replace: true, readings: [{ passphrase: undefined, proof: { kind: 'code', code: '000000' } as const }] };
+    for (let i = 0; i < 5; i++) assert.equal(await new Client(world, old).say(wrong), 'wrong_code');
+    assert.equal(await new Client(world, old).say(replacing(world, old)), 'step_up_required');
+    assert.equal(await world.verify(old, world.code(old)), 'step_up_required', 'a login too');
+    const [first, second] = [world.code(old).code, world.code(old, 1).code];
+    const readings = [{ passphrase: undefined, proof: { kind: 'two_codes', first, second } as const }];
+    assert.equal(await new Client(world, old).say({ ...BEGIN, replace: true, readings }), 'offer');
+  });
+
+  it('does not replace by an older file and its code, nor without a file', async () => {
+    const current = await world.enrol();
+    assert.equal(await new Client(world, old).say(replacing(world, old)), 'stale_enrolment');
+    assert.equal(await new Client(world).say(replacing(world, current)), 'bad_secret_file');
+    assert.ok(await works(world, current));
+  });
+
+  it('who was revoked with a new secret on its way stays revoked', async () => {
+    const client = new Client(world, old);
+    await client.say(replacing(world, old));
+    assert.equal(await client.confirm(), 'sealed');
+    await revokeAlice(world);
+    assert.equal(await client.say({ step: 'complete' }), 'done');
+    assert.ok(!(await works(world, client.made())));
+    assert.equal((await world.enrolment())?.status, 'revoked');
+  });
+
+  it('who was revoked with an offer open did come back by confirming it', async () => {
+    const client = new Client(world, old);
+    await client.say(replacing(world, old));
+    await revokeAlice(world);
+    assert.equal(await client.confirm(), 'not_permitted');
+    assert.deepEqual([(await world.enrolment())?.status, (await world.enrolment())?.pendingId], ['revoked', '']);
+  });
+});
+
+describe('an offer that is kept open', { skip: NEEDS }, () => {
+  it('did replace the enrolment that was made meanwhile, without a code of it', async () => {
+    await inviteAlice(world);
+    const [thief, owner] = [new Client(world), new Client(world)];
+    assert.equal(await thief.say(BEGIN), 'offer');
+    assert.equal(await owner.say(BEGIN), 'offer');
+    assert.equal(await owner.confirm(), 'sealed');
+    await owner.say({ step: 'complete' });
+    assert.equal(await thief.confirm(), 'not_permitted');
+    assert.ok(await works(world, owner.made()));
+  });
+});

@@ -1,0 +1,96 @@
+/** How an enrolment and the file that was found stand to each other. */
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import type { Enrolment, Status } from '../../src/store/store.ts';
+import type { Found } from '../../src/system/secrets.ts';
+import { completed, standingOf } from '../../src/verifier/standing.ts';
+import { HOST_HEADER, sealed } from '../seal/sealed.ts';
+import { ALICE } from '../store/alice.ts';
+
+const [CURRENT, PENDING, OTHER] = ['1'.repeat(32), '2'.repeat(32), '3'.repeat(32)] as const;
+const ENROLLED: Enrolment = { ...ALICE, id: CURRENT, pendingId: '', status: 'active' };
+const REPLACING: Enrolment = { ...ENROLLED, pendingId: PENDING };
+/** The same secret, sealed anew. */
+const RESEALING: Enrolment = { ...REPLACING, pendingState: undefined };
+
+const fileOf = (id: string): Found => ({ kind: 'sealed', file: sealed({ ...HOST_HEADER, id }) });
+const ABSENT: Found = { kind: 'absent' };
+const BAD: Found = { kind: 'bad', why: 'a symlink' };
+
+/** The id that logs in, or the reason why none does. */
+function standing(enrolment: Enrolment | undefined, found: Found): string {
+  const result = standingOf(enrolment, found);
+  return 'file' in result ? `${result.enrolment.status} ${result.enrolment.id}` : result.reason;
+}
+
+function rows(cases: readonly (readonly [Enrolment | undefined, Found, string])[]): void {
+  for (const [enrolment, found, expected] of cases) assert.equal(standing(enrolment, found), expected, JSON.stringify([enrolment, found]));
+}
+
+describe('an enrolment and a file', () => {
+  it('belong together by the id, and only so', () => {
+    rows([
+      [ENROLLED, fileOf(CURRENT), `active ${CURRENT}`],
+      [ENROLLED, fileOf(OTHER), 'stale_enrolment'],
+      [ENROLLED, ABSENT, 'bad_secret_file'],
+      [ENROLLED, BAD, 'bad_secret_file'],
+      [undefined, fileOf(CURRENT), 'not_enrolled'],
+      [undefined, ABSENT, 'not_enrolled'],
+      [undefined, BAD, 'not_enrolled'],
+    ]);
+  });
+
+  it('while another file is on its way: whichever is in place', () => {
+    rows([
+      [REPLACING, fileOf(CURRENT), `active ${CURRENT}`],
+      [REPLACING, fileOf(PENDING), `active ${PENDING}`],
+      [REPLACING, fileOf(OTHER), 'stale_enrolment'],
+      [{ ...REPLACING, id: '' }, fileOf(PENDING), `active ${PENDING}`],
+      [{ ...REPLACING, id: '' }, ABSENT, 'not_enrolled'],
+      [{ ...REPLACING, id: '' }, fileOf(OTHER), 'not_enrolled'],
+    ]);
+  });
+
+  it('do not log in when it was revoked, whatever the file', () => {
+    const revoked: Enrolment = { ...ENROLLED, status: 'revoked' };
+    for (const found of [fileOf(CURRENT), fileOf(OTHER), ABSENT, BAD]) rows([[revoked, found, 'revoked']]);
+  });
+
+  it('log in again after a revocation with a new secret', () => {
+    rows([
+      [{ ...REPLACING, status: 'revoked' }, fileOf(PENDING), `active ${PENDING}`],
+      [{ ...REPLACING, status: 'revoked' }, fileOf(CURRENT), 'revoked'],
+    ]);
+  });
+
+  it('did log in again after a revocation with the same secret sealed anew', () => {
+    rows([
+      [{ ...RESEALING, status: 'revoked' }, fileOf(PENDING), 'revoked'],
+      [RESEALING, fileOf(PENDING), `active ${PENDING}`],
+    ]);
+    assert.equal(completed({ ...RESEALING, status: 'revoked' }).status, 'revoked');
+  });
+
+  it('do not log in when somebody was merely invited, but do when that enrolment is made', () => {
+    const invited: Enrolment = { ...ENROLLED, id: '', status: 'invited' };
+    for (const found of [fileOf(OTHER), ABSENT]) rows([[invited, found, 'not_enrolled']]);
+    rows([
+      [{ ...invited, pendingId: PENDING }, fileOf(PENDING), `active ${PENDING}`],
+      [{ ...invited, pendingId: PENDING }, fileOf(OTHER), 'not_enrolled'],
+    ]);
+  });
+
+  it('that has no pending one do not belong together by its absence', () => {
+    for (const status of ['active', 'revoked', 'invited'] satisfies Status[]) {
+      assert.notEqual(standing({ ...ENROLLED, id: '', status }, ABSENT).slice(0, 6), 'active');
+    }
+  });
+
+  it('of a new secret begin with its own state, of the same secret go on with theirs', () => {
+    assert.deepEqual(completed(REPLACING).state, REPLACING.pendingState);
+    assert.equal(completed(REPLACING).lastAcceptedMs, 0);
+    assert.deepEqual(completed(RESEALING).state, RESEALING.state);
+    assert.equal(completed(RESEALING).lastAcceptedMs, RESEALING.lastAcceptedMs);
+    assert.equal(completed(REPLACING).pendingId, '');
+  });
+});

@@ -1,0 +1,105 @@
+/** The lines of an enrolment through the service: read back as they were printed, and nothing else. */
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import * as fc from 'fast-check';
+import {
+  isEnrolQuestion,
+  parseEnrolAnswer,
+  parseEnrolQuestion,
+  printEnrolAnswer,
+  printEnrolQuestion,
+} from '../../src/verifier/wire-enrol.ts';
+import { parseAnswer, parseQuestion, printAnswer, printQuestion } from '../../src/verifier/wire.ts';
+import { anyEnrolAnswer, anyEnrolQuestion, changed, QUESTION, wrongKeys } from './questions.ts';
+
+const BEGIN = printEnrolQuestion({
+  ...{ step: 'begin', context: 'ssh', replace: true, sealed: '', wrong: '', readings: [] },
+  wanted: { algorithm: 'SHA1', digits: 6, periodSeconds: 30, issuer: 'bastion', account: 'alice@bastion', recovery: 10 },
+}).trimEnd();
+const CONFIRM = printEnrolQuestion({ step: 'confirm', code: '123456' }).trimEnd();
+const COMPLETE = printEnrolQuestion({ step: 'complete' }).trimEnd();
+const OFFER = printEnrolAnswer({ kind: 'offer', secret: new Uint8Array(20).fill(1), recovery: ['ABCD-EFGH-JKLMN'] }).trimEnd();
+
+function refusedAsQuestion(lines: readonly string[]): void {
+  for (const line of lines) assert.throws(() => parseEnrolQuestion(line), Error, line.slice(0, 400));
+}
+
+function refusedAsAnswer(lines: readonly string[]): void {
+  for (const line of lines) assert.throws(() => parseEnrolAnswer(line), Error, line.slice(0, 400));
+}
+
+describe('a step of an enrolment', () => {
+  it('is one line that is known as one, and reads back as it was', () => {
+    fc.assert(
+      fc.property(anyEnrolQuestion, (question) => {
+        const line = printEnrolQuestion(question);
+        assert.equal(line.indexOf('\n'), line.length - 1);
+        assert.ok(isEnrolQuestion(line));
+        assert.deepEqual(parseEnrolQuestion(line.slice(0, -1)), question);
+      }),
+    );
+  });
+
+  it('is no question of a login, and that is no step', () => {
+    assert.ok(!isEnrolQuestion(printQuestion(QUESTION)));
+    for (const line of [BEGIN, CONFIRM, COMPLETE]) assert.throws(() => parseQuestion(line));
+    refusedAsQuestion([printQuestion(QUESTION).trimEnd(), printAnswer(undefined).trimEnd(), OFFER]);
+  });
+
+  it('without a key, with an unknown one or one twice, or of another version is refused', () => {
+    for (const line of [BEGIN, CONFIRM, COMPLETE]) {
+      refusedAsQuestion(wrongKeys(line));
+      refusedAsQuestion([changed(line, { notp: 'enrol/2' }), changed(line, { step: 'begun' }), `${line.slice(0, -1)},"step":"complete"}`]);
+    }
+    refusedAsQuestion(['', '[]', 'null', '{', '{"notp":"enrol/1"}', BEGIN + CONFIRM]);
+  });
+
+  it('asks for nothing that an enrolment cannot have', () => {
+    const bad: readonly Record<string, unknown>[] = [
+      ...[{ context: '../x' }, { context: '' }, { replace: 'true' }, { replace: 1 }, { replace: null }],
+      ...[{ algorithm: 'MD5' }, { algorithm: 'sha1' }, { digits: 5 }, { digits: 9 }, { digits: '6' }],
+      ...[{ period: 14 }, { period: 301 }, { period: 30.5 }, { recovery: -1 }, { recovery: 33 }],
+      ...[{ issuer: 'a\nb' }, { issuer: '\u0000' }, { account: 'x'.repeat(257) }, { account: 1 }],
+      ...[{ sealed: null }, { wrong: 'x'.repeat(1_025) }, { readings: null }, { readings: [{}] }],
+      { readings: Array.from({ length: 4 }, () => ({ passphrase: null, kind: 'code', codes: ['123456'] })) },
+    ];
+    refusedAsQuestion(bad.map((change) => changed(BEGIN, change)));
+  });
+
+  it('confirms with a code, as text', () => {
+    refusedAsQuestion([123_456, '12345', '123456789', '', 'ABCDEF', '123456 654321', null].map((code) => changed(CONFIRM, { code })));
+  });
+});
+
+describe('the answer to a step', () => {
+  it('is one line, and reads back as it was', () => {
+    fc.assert(
+      fc.property(anyEnrolAnswer, (answer) => {
+        const line = printEnrolAnswer(answer);
+        assert.equal(line.indexOf('\n'), line.length - 1);
+        assert.deepEqual(parseEnrolAnswer(line.slice(0, -1)), answer);
+      }),
+    );
+  });
+
+  it('is never an acceptance: there is no such thing here', () => {
+    refusedAsAnswer([
+      printAnswer(undefined).trimEnd(),
+      printAnswer({ verdict: { result: 'accepted', method: 'totp' }, ref: '0123abcd' }).trimEnd(),
+    ]);
+    for (const line of [OFFER, printEnrolAnswer({ kind: 'done' }).trimEnd()]) assert.throws(() => parseAnswer(line));
+  });
+
+  it('offers nothing that would not be a secret and recovery codes', () => {
+    refusedAsAnswer(wrongKeys(OFFER));
+    refusedAsAnswer(['', 'a'.repeat(32), 'A'.repeat(15), '1'.repeat(32), 1, null].map((secret) => changed(OFFER, { secret })));
+    const codes = [['\u001b]0;x\u0007'], ['abcd'], [''], [1], 'ABCD', null, Array.from({ length: 33 }, () => 'ABCD-EFGH-JKLMN')];
+    refusedAsAnswer(codes.map((recovery) => changed(OFFER, { recovery })));
+    refusedAsAnswer([
+      changed(OFFER, { notp: 'offer/2' }),
+      `${OFFER.slice(0, -1)},"secret":"${'A'.repeat(32)}"}`,
+      '{"notp":"done/1","more":1}',
+      '{}',
+    ]);
+  });
+});

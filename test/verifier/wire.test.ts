@@ -1,0 +1,133 @@
+/** The questions of the wire: what is printed is read back the same, and nothing else is read at all. */
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import * as fc from 'fast-check';
+import { parseQuestion, printAnswer, printQuestion } from '../../src/verifier/wire.ts';
+import { anyQuestion, changed, QUESTION, wrongKeys, wrongValues } from './questions.ts';
+
+const LINE = printQuestion(QUESTION).trimEnd();
+
+function refusedAsQuestion(lines: readonly string[]): void {
+  for (const line of lines) assert.throws(() => parseQuestion(line), { name: 'NotpError' }, line.slice(0, 400));
+}
+
+describe('a question', () => {
+  it('is one line, and reads back as it was, whatever it holds', () => {
+    fc.assert(
+      fc.property(anyQuestion, (question) => {
+        const line = printQuestion(question);
+        assert.equal(line.indexOf('\n'), line.length - 1);
+        assert.deepEqual(parseQuestion(line.slice(0, -1)), question);
+      }),
+    );
+  });
+
+  it('without a key, with an unknown one, or with one twice is refused', () => {
+    refusedAsQuestion([...wrongKeys(LINE), ...wrongValues(LINE).filter((line) => !isStillOne(line))]);
+  });
+
+  it('of another version, or that is an answer, is refused', () => {
+    refusedAsQuestion([changed(LINE, { notp: 'question/2' }), changed(LINE, { notp: 'enrol/1' }), printAnswer(undefined)]);
+  });
+
+  it('that is no JSON object, or not written as notp writes it, is refused', () => {
+    const raw = LINE.replace('correct horse', 'correct\0horse');
+    const blanks = [
+      ` ${LINE}`,
+      `${LINE} `,
+      LINE.replace(':', ': '),
+      LINE.replace('"pid":1', '"pid":1.0'),
+      LINE.replace('horse', 'h\\u006frse'),
+    ];
+    refusedAsQuestion([
+      '',
+      '\0',
+      'null',
+      '[]',
+      '1',
+      '"x"',
+      '{',
+      '{}',
+      '['.repeat(100_000),
+      LINE.slice(0, -1),
+      `${LINE}${LINE}`,
+      raw,
+      ...blanks,
+    ]);
+  });
+
+  it('with a context that is no name, or a door that is none, is refused', () => {
+    const contexts = ['', '..', '../ssh', '.ssh', 'a/b', 'a b', 'a\u0000', 'x'.repeat(65), 'ssh\n'];
+    refusedAsQuestion(contexts.map((context) => changed(LINE, { context })));
+    refusedAsQuestion(['sudo', 'GATE', '', 'serve'].map((door) => changed(LINE, { door })));
+  });
+
+  it('with texts from outside that are too long is refused, one character over', () => {
+    for (const key of ['service', 'rhost', 'tty', 'wrong']) {
+      assert.doesNotThrow(() => parseQuestion(changed(LINE, { [key]: 'x'.repeat(1_024) })));
+      refusedAsQuestion([changed(LINE, { [key]: 'x'.repeat(1_025) })]);
+    }
+  });
+
+  it('cuts the reason why a file cannot be read to what is taken', () => {
+    const { wrong } = parseQuestion(printQuestion({ ...QUESTION, wrong: 'é'.repeat(5_000) }).trimEnd());
+    assert.equal(wrong, 'é'.repeat(1_024));
+  });
+
+  it('with a connection or a key that cannot be one is refused', () => {
+    const good = { pid: 1, startTicks: 2, bootId: '01234567-89ab-cdef-0123-456789abcdef' };
+    const bad = [
+      { pid: 0 },
+      { pid: 2 ** 31 },
+      { pid: '1' },
+      { startTicks: -1 },
+      { startTicks: 1e300 },
+      { bootId: '' },
+      { bootId: 'x'.repeat(36) },
+      { more: 1 },
+    ];
+    refusedAsQuestion([...bad.map((other) => changed(LINE, { connection: { ...good, ...other } })), changed(LINE, { connection: [good] })]);
+    refusedAsQuestion(['ab', 'AB'.repeat(32), 'ab'.repeat(33), 'xy'.repeat(32)].map((keyDigest) => changed(LINE, { keyDigest })));
+  });
+});
+
+const reading = { passphrase: null, kind: 'code', codes: ['123456'] };
+const withReadings = (...readings: readonly unknown[]): string => changed(LINE, { readings });
+
+describe('the readings of a question', () => {
+  it('are three at most, for each costs a key derivation', () => {
+    assert.equal(parseQuestion(withReadings(reading, reading, reading)).readings.length, 3);
+    refusedAsQuestion([
+      withReadings(reading, reading, reading, reading),
+      changed(LINE, { readings: null }),
+      changed(LINE, { readings: { 0: reading } }),
+    ]);
+  });
+
+  it('hold codes that are texts of 6 to 8 digits, or of the letters of recovery codes', () => {
+    const codes = [123_456, '12345', '123456789', '12345a', '１２３４５６', ' 123456', '123456\n', '', null, ['123456'], { length: 6 }];
+    refusedAsQuestion(codes.map((code) => withReadings({ ...reading, codes: [code] })));
+    refusedAsQuestion(['', 'abc', 'A1', 'A'.repeat(33), 1].map((code) => withReadings({ ...reading, kind: 'recovery', codes: [code] })));
+  });
+
+  it('hold as many codes as their kind has', () => {
+    refusedAsQuestion([[], ['123456', '123456'], '123456', null, {}].map((codes) => withReadings({ ...reading, codes })));
+    refusedAsQuestion(
+      [[], ['123456'], ['123456', '123456', '123456']].map((codes) => withReadings({ ...reading, kind: 'two_codes', codes })),
+    );
+    refusedAsQuestion(['trusted', 'totp', '', null].map((kind) => withReadings({ ...reading, kind })));
+  });
+
+  it('hold a passphrase of at most 511 bytes', () => {
+    const long = 'é'.repeat(255);
+    assert.equal(parseQuestion(withReadings({ ...reading, passphrase: `${long}x` })).readings[0]?.passphrase, `${long}x`);
+    refusedAsQuestion([withReadings({ ...reading, passphrase: `${long}xx` }), withReadings({ ...reading, passphrase: 1 })]);
+    refusedAsQuestion([withReadings({ ...reading, more: 1 }), withReadings({ kind: 'code', codes: ['123456'] }), withReadings(null)]);
+  });
+});
+
+/** Free text may be of any characters. */
+function isStillOne(line: string): boolean {
+  const [twice, text] = [/^\{("\w+":).*\1/.test(line), /"(service|rhost|tty|wrong|sealed)":("\\u0000\?"|"x{200000}")/.exec(line)];
+  return text !== null && !twice && (text[1] === 'sealed' || text[2] === '"\\u0000?"');
+}
