@@ -2,8 +2,10 @@
 import { Command, CommanderError } from 'commander';
 import { addCodeCommands } from './cli/codes.ts';
 import type { Finish, Surroundings } from './cli/common.ts';
+import { addDoctor } from './cli/doctor.ts';
 import { addDoors, DOORS } from './cli/doors.ts';
 import { addLoginCommands } from './cli/logins.ts';
+import { addSetup } from './cli/setup.ts';
 import { NotpError } from './error.ts';
 import { forbidCoreDumps } from './system/core-dumps.ts';
 import { printResult, say, sayError } from './system/printer.ts';
@@ -47,6 +49,8 @@ function commandTree(surroundings: Surroundings, finish: Finish): Command {
   });
   addLoginCommands(program, surroundings, finish);
   addCodeCommands(program, surroundings, finish);
+  addSetup(program, surroundings, finish);
+  addDoctor(program, surroundings, finish);
   addDoors(program, surroundings, finish);
   return program;
 }

@@ -23,7 +23,7 @@ async function answer(terminal: Terminal, question: RegExp, line: string): Promi
   terminal.send(`${line}\r`);
 }
 
-describe('the gate example', { skip: lacks(NEEDS) }, () => {
+describe('the gate example', { skip: lacks({ ...NEEDS, withoutService: true }) }, () => {
   let user: TestUser;
   let sshd: Sshd;
   let enrolled: Enrolled;

@@ -13,7 +13,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ['cli.ts'],
   ['cli'],
   ['doors', 'commands'],
-  ['verifier', 'doctor'],
+  ['verifier', 'doctor', 'setup'],
   ['store', 'audit', 'system'],
   ['otp', 'seal', 'verdict'],
   ['error.ts'],
@@ -23,7 +23,7 @@ const ALLOWED_IN_PURE = ['node:crypto'];
 
 /** Which files may import a library. */
 const IMPORTERS: Readonly<Record<string, readonly string[]>> = {
-  commander: ['cli.ts', 'cli/codes.ts', 'cli/common.ts', 'cli/doors.ts', 'cli/logins.ts'],
+  commander: ['cli.ts', 'cli/codes.ts', 'cli/common.ts', 'cli/doctor.ts', 'cli/doors.ts', 'cli/logins.ts', 'cli/setup.ts'],
   '@noble/hashes': ['otp/recovery.ts', 'seal/keys.ts', 'audit/chain.ts'],
 };
 

@@ -157,6 +157,10 @@ function transactionOn(path: string, database: DatabaseSync): Transaction {
       );
       return rows.map(enrolmentOf);
     },
+    enrolments: async () => {
+      const rows = await promised(path, () => database.prepare('SELECT * FROM enrolment ORDER BY user, context').all());
+      return rows.map(enrolmentOf);
+    },
     insert: async (enrolment) => {
       await run(
         `INSERT INTO enrolment VALUES ($user, $context, $id, $pending_id, $status, $last_step, $tokens, $as_of_ms, $spent,

@@ -48,6 +48,8 @@ export interface Transaction {
   enrolment(user: string, context: string): Promise<Enrolment | undefined>;
   /** All of `user`, by context. */
   enrolmentsOf(user: string): Promise<readonly Enrolment[]>;
+  /** All of all users, by user and context. */
+  enrolments(): Promise<readonly Enrolment[]>;
   /** Writes a new enrolment, with the space that its logins will need. */
   insert(enrolment: Enrolment): Promise<void>;
   /** Updates an enrolment in place. */

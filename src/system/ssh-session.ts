@@ -28,6 +28,40 @@ export function sshConnection(): Connection | undefined {
   return undefined;
 }
 
+/** The process that a login began with, and when that was. */
+export interface LoginStart {
+  readonly pid: number;
+  readonly name: string;
+  readonly startTicks: number;
+  readonly bootId: string;
+}
+
+/**
+ * Where the login of this process began: with the sshd process of its connection, however far up; else, at a
+ * console or in a terminal multiplexer, with the topmost ancestor below init.
+ */
+export function loginStart(): LoginStart {
+  let found = { pid: process.pid, ...(processStat(process.pid) ?? { name: '', ppid: 0, startTicks: 0 }) };
+  while (!SSHD_NAMES.includes(found.name) && found.ppid > 1) {
+    const parent = processStat(found.ppid);
+    if (parent === undefined) break;
+    found = { pid: found.ppid, ...parent };
+  }
+  return { pid: found.pid, name: found.name, startTicks: found.startTicks, bootId: bootId() };
+}
+
+/** A moment, as the start times of processes are told: in ticks since a boot. */
+export interface Moment {
+  readonly ticks: number;
+  readonly bootId: string;
+}
+
+/** Now; see proc_uptime(5). A clock tick is 10 ms in all that /proc shows. */
+export function momentNow(): Moment {
+  const seconds = Number(readFileSync('/proc/uptime', 'latin1').split(' ')[0]);
+  return { ticks: Math.round(seconds * 100), bootId: bootId() };
+}
+
 /** The client's address: the first word of SSH_CONNECTION. */
 export function clientAddress(environment: NodeJS.ProcessEnv): string | undefined {
   return environment['SSH_CONNECTION']?.split(' ')[0];

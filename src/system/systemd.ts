@@ -1,4 +1,4 @@
-/** The user's socket, as systemd(1) holds it. */
+/** What notp asks of systemd(1): the users' sockets, a reload, and a command that is run later. */
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { NotpError } from '../error.ts';
@@ -7,11 +7,16 @@ import { NotpError } from '../error.ts';
 const BOOTED = '/run/systemd/system';
 const UNIT_FOLDERS = ['/etc/systemd/system', '/usr/local/lib/systemd/system', '/usr/lib/systemd/system', '/lib/systemd/system'];
 const SYSTEMCTL = '/usr/bin/systemctl';
+const SYSTEMD_RUN = '/usr/bin/systemd-run';
 const TIMEOUT_MS = 60_000;
+
+export function isBooted(): boolean {
+  return existsSync(BOOTED);
+}
 
 /** Whether this host has the service: systemd runs, and notp's units are installed. */
 export function hasService(): boolean {
-  return existsSync(BOOTED) && UNIT_FOLDERS.some((folder) => existsSync(`${folder}/notp@.socket`));
+  return isBooted() && UNIT_FOLDERS.some((folder) => existsSync(`${folder}/notp@.socket`));
 }
 
 /** Makes the socket of `uid` listen, now and at every boot. Throws `failed` where systemd does not do it. */
@@ -23,6 +28,33 @@ export function enableSocket(uid: number): void {
 export function disableSocket(uid: number): void {
   systemctl(['disable', '--now', '--quiet', `notp@${String(uid)}.socket`]);
   systemctl(['stop', '--quiet', `notp@${String(uid)}.service`]);
+}
+
+/** Reloads the service `name` where it runs; gives false where it does not. Throws `failed` where systemd does not do it. */
+export function reloadUnit(name: string): boolean {
+  if (spawnSync(SYSTEMCTL, ['is-active', '--quiet', `${name}.service`], { timeout: TIMEOUT_MS, env: {} }).status !== 0) return false;
+  systemctl(['reload', '--quiet', `${name}.service`]);
+  return true;
+}
+
+/** Has systemd run `command` after some seconds, in a unit `name` of its own (systemd-run(1)). Throws `failed`. */
+export function runLater(name: string, seconds: number, command: readonly string[]): void {
+  const words = [
+    '--quiet',
+    '--collect',
+    `--unit=${name}`,
+    `--on-active=${String(seconds)}s`,
+    '--timer-property=AccuracySec=1s',
+    '--',
+    ...command,
+  ];
+  const { status, stderr, error } = spawnSync(SYSTEMD_RUN, words, { encoding: 'utf8', timeout: TIMEOUT_MS, env: {} });
+  if (status !== 0) throw new NotpError('failed', `systemd-run failed: ${error?.message ?? stderr.trim()}`);
+}
+
+/** Takes back what `runLater` asked for, where it has not begun. */
+export function cancelLater(name: string): void {
+  spawnSync(SYSTEMCTL, ['stop', '--quiet', `${name}.timer`], { timeout: TIMEOUT_MS, env: {} });
 }
 
 function systemctl(words: readonly string[]): void {

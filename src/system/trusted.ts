@@ -69,12 +69,19 @@ export interface Draft {
 /** A draft that a crash left behind is removed by the next one when it is this old. */
 const ABANDONED_MS = 3_600_000;
 
-/** Writes `bytes` under a random name in the folder of `file`, mode 0600, fsynced. On failure nothing is left. */
-export function draft(file: string, bytes: Uint8Array): Draft {
+/** Whose a new file is, and who may do what with it. */
+export interface Attributes {
+  readonly mode: number;
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/** Writes `bytes` under a random name in the folder of `file`, mode 0600 and our own where not told otherwise, fsynced. On failure nothing is left. */
+export function draft(file: string, bytes: Uint8Array, attributes?: Attributes): Draft {
   const temporary = path.join(path.dirname(file), `.${path.basename(file)}.${randomBytes(8).toString('hex')}.tmp`);
   try {
-    removeAbandoned(file);
-    writeNew(temporary, bytes);
+    removeDrafts(file, ABANDONED_MS);
+    writeNew(temporary, bytes, attributes);
   } catch (error) {
     throw new NotpError('failed', `${file}: ${messageOf(error)}`, 'nothing was changed; free some space or mend the folder', {
       cause: error,
@@ -96,7 +103,8 @@ export function draft(file: string, bytes: Uint8Array): Draft {
   };
 }
 
-function removeAbandoned(file: string): void {
+/** Removes the drafts of `file` that are older than `ageMs`, which a crash left behind. */
+export function removeDrafts(file: string, ageMs: number): void {
   const [folder, name] = [path.dirname(file), path.basename(file)];
   const isDraft = (entry: string): boolean => entry.startsWith(`.${name}.`) && /^[0-9a-f]{16}\.tmp$/.test(entry.slice(name.length + 2));
   for (const draftFile of fs
@@ -104,15 +112,19 @@ function removeAbandoned(file: string): void {
     .filter(isDraft)
     .map((entry) => path.join(folder, entry))) {
     const stats = fs.lstatSync(draftFile, { throwIfNoEntry: false });
-    if (stats !== undefined && stats.mtimeMs < Date.now() - ABANDONED_MS) fs.rmSync(draftFile, { force: true });
+    if (stats !== undefined && stats.mtimeMs <= Date.now() - ageMs) fs.rmSync(draftFile, { force: true });
   }
 }
 
-/** Writes a file that must not exist yet, 0600, fsynced. On failure nothing is left of it. */
-export function writeNew(file: string, bytes: Uint8Array): void {
+/** Writes a file that must not exist yet, 0600 and our own where not told otherwise, fsynced. On failure nothing is left of it. */
+export function writeNew(file: string, bytes: Uint8Array, attributes?: Attributes): void {
   const fd = fs.openSync(file, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
   try {
     for (let written = 0; written < bytes.length;) written += fs.writeSync(fd, bytes, written);
+    if (attributes !== undefined) {
+      fs.fchownSync(fd, attributes.uid, attributes.gid);
+      fs.fchmodSync(fd, attributes.mode);
+    }
     fs.fsyncSync(fd);
   } catch (error) {
     fs.rmSync(file, { force: true });

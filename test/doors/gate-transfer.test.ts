@@ -18,7 +18,7 @@ const SUBSYSTEMS = ['sftp with an sftp-server', 'sftp with internal-sftp', 'scp'
 
 describe(
   'a code in the environment opens what has no terminal',
-  { skip: lacks({ root: true, programs: ['sshd', 'ssh', 'oathtool', 'git', 'rsync', 'sftp', 'scp'] }) },
+  { skip: lacks({ root: true, withoutService: true, programs: ['sshd', 'ssh', 'oathtool', 'git', 'rsync', 'sftp', 'scp'] }) },
   () => {
     let where: Place;
     let sshd: Sshd;

@@ -6,7 +6,7 @@ import { startSshd, type Sshd } from '../support/sshd.ts';
 import { addUser, installNotp, lacks, oathCode, runAs, scratchFolder, type Enrolled, type TestUser } from '../support/world.ts';
 
 export const PASSPHRASE = 'correct horse';
-export const NEEDS = lacks({ root: true, programs: ['sshd', 'ssh', 'oathtool', 'python3', 'setpriv'] });
+export const NEEDS = lacks({ root: true, withoutService: true, programs: ['sshd', 'ssh', 'oathtool', 'python3', 'setpriv'] });
 /** What README recommends, so that no file of the user is read before the gate. */
 export const RECOMMENDED_SETENV =
   'SetEnv SHLVL=1 ZDOTDIR=/etc/notp/empty XDG_CONFIG_HOME=/etc/notp/empty LD_PRELOAD= LD_LIBRARY_PATH= LD_AUDIT= NODE_OPTIONS= BASH_ENV= ENV=';

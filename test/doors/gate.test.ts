@@ -8,7 +8,7 @@ const PASSPHRASE = 'correct horse';
 
 describe(
   'a code guards a login through ForceCommand',
-  { skip: lacks({ root: true, programs: ['sshd', 'ssh', 'oathtool', 'python3'] }) },
+  { skip: lacks({ root: true, withoutService: true, programs: ['sshd', 'ssh', 'oathtool', 'python3'] }) },
   () => {
     let notp: string;
     let user: TestUser;

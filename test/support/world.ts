@@ -17,10 +17,21 @@ export interface TestUser {
   readonly home: string;
 }
 
+export interface Needs {
+  readonly root?: boolean;
+  readonly programs?: readonly string[];
+  /** The gate keeps users' own state only where there is no service. */
+  readonly withoutService?: boolean;
+}
+
 /** Why a test that needs these cannot run here, or false. In CI nothing may skip: there it throws. */
-export function lacks({ root = false, programs = [] }: { root?: boolean; programs?: readonly string[] }): string | false {
+export function lacks({ root = false, programs = [], withoutService = false }: Needs): string | false {
   const missing = programs.filter((program) => spawnSync('sh', ['-c', `command -v ${program}`], { env: { PATH: SBIN_PATH } }).status !== 0);
-  const reasons = [...(root && process.getuid?.() !== 0 ? ['needs root'] : []), ...missing.map((program) => `needs ${program}`)];
+  const reasons = [
+    ...(root && process.getuid?.() !== 0 ? ['needs root'] : []),
+    ...(withoutService && serviceEntry() !== '' ? ['needs a machine without the system user notp'] : []),
+    ...missing.map((program) => `needs ${program}`),
+  ];
   if (reasons.length === 0) return false;
   if (process.env['CI'] === 'true') throw new Error(`nothing may skip in CI: ${reasons.join(', ')}`);
   return reasons.join(', ');

@@ -1,0 +1,161 @@
+/** `notp doctor`: reads what sshd, PAM, systemd and the disk really are, and names each way around the gate. It changes nothing. */
+import { NotpError } from '../error.ts';
+import type { Config } from '../system/config.ts';
+import { isRoot, realUser, SERVICE_USER, userByName, type User } from '../system/users.ts';
+import { presentSocket } from '../verifier/open.ts';
+import { ownPlace, statePlace, type StatePlace } from '../verifier/state.ts';
+import { examineClock } from './clock.ts';
+import { sorted, type Finding } from './finding.ts';
+import { gateProgram } from './gate-command.ts';
+import { tryGate } from './gate-try.ts';
+import { examineKeys } from './keys.ts';
+import { examinePam, pamPrograms, type PamService } from './pam.ts';
+import { examineUserEnvironment } from './pam-environment.ts';
+import { servicesWithNotp } from './pam-stack.ts';
+import { examineHostKey } from './host-key.ts';
+import { peopleOf, type Person } from './people.ts';
+import { examineSealedFiles } from './sealed-files.ts';
+import { examineService } from './service.ts';
+import { examineShells } from './shells.ts';
+import { examineServer, serversFor, type SshdReport } from './sshd.ts';
+import { examineState } from './state.ts';
+import { examinePlaces, examineProgram } from './trust.ts';
+
+export type { Finding } from './finding.ts';
+
+export interface DoctorOptions {
+  readonly config: Config;
+  /** Whose logins; all enrolled users and root where undefined. */
+  readonly users: readonly string[] | undefined;
+  /** An sshd_config to judge instead of the running sshd's. */
+  readonly sshdConfig: string | undefined;
+  readonly now: () => number;
+  /** How many of sshd's answers are there, of how many. */
+  readonly progress: (done: number, total: number) => void;
+}
+
+const ROOT = 'root';
+const NEVER_MATCHES = 'P6';
+
+/** Sorted, worst first. Without root only one's own login is looked at. Throws `usage` for a user that is none, `failed` where there is no sshd. */
+export async function examine(options: DoctorOptions): Promise<readonly Finding[]> {
+  const { config, now } = options;
+  const place = placeFor(config);
+  // What the service keeps for a user, root alone looks at.
+  const theirs = !isRoot() && presentSocket(config, place.owner) !== undefined;
+  const state = theirs ? { findings: [], enrolments: [] } : await examineState(place, now);
+  const active = state.enrolments.filter(({ status }) => status === 'active');
+  const { people, missing } = peopleOf(
+    namesOf(
+      options,
+      active.map(({ user }) => user),
+    ),
+    active,
+  );
+  if (missing.length > 0 && options.users !== undefined)
+    throw new NotpError('usage', `there is no user ${JSON.stringify(missing[0])}`, 'getent passwd lists those there are');
+  const servers = await examineServers(options, people);
+  return sorted([
+    ...servers.flatMap(({ findings }) => findings.map((finding) => asRemark(finding, people))),
+    ...(await aroundSshd(servers, people)),
+    ...(isRoot() ? aroundPam(servers) : [withoutRoot()]),
+    ...aroundService(config, place, people, servers),
+    ...state.findings,
+    ...examineClock(config, active, now()),
+    ...(await examineSealedFiles(config, people)),
+    ...missing.map(nobodys),
+    ...unenrolled(config),
+  ]);
+}
+
+/** Whose codes never match is kept out; that is a fault only for who was given some. */
+function asRemark(finding: Finding, people: readonly Person[]): Finding {
+  const codes = people.some(({ user, enrolments }) => user.name === finding.user && enrolments.length > 0);
+  return finding.id === NEVER_MATCHES && finding.severity === 'fail' && !codes ? { ...finding, severity: 'info' } : finding;
+}
+
+function placeFor(config: Config): StatePlace {
+  const self = realUser();
+  return isRoot() ? statePlace(config, self) : ownPlace(config, self);
+}
+
+function namesOf({ users }: DoctorOptions, enrolled: readonly string[]): string[] {
+  const self = realUser().name;
+  if (!isRoot() && users?.some((name) => name !== self) === true)
+    throw new NotpError('not_permitted', 'only root can look at the logins of others', 'sudo notp doctor');
+  return isRoot() ? [...new Set(users ?? [ROOT, ...enrolled])] : [self];
+}
+
+async function examineServers({ sshdConfig, progress }: DoctorOptions, people: readonly Person[]): Promise<SshdReport[]> {
+  const reports: SshdReport[] = [];
+  let [done, total] = [0, 0];
+  for (const server of serversFor(sshdConfig)) {
+    const expect = (questions: number): void => {
+      total += questions;
+      progress(done, total);
+    };
+    const answered = (): void => {
+      progress(++done, total);
+    };
+    reports.push(await examineServer(server, people, { expect, progress: answered }));
+  }
+  return reports;
+}
+
+/** What the gate needs beside sshd's configuration: the program, the shells before it, the keys beside it. */
+async function aroundSshd(servers: readonly SshdReport[], people: readonly Person[]): Promise<Finding[]> {
+  const gates = servers.filter(({ doors }) => doors.gate);
+  if (gates.length === 0) return [];
+  const commands = [...new Set(gates.flatMap(({ gateCommands }) => gateCommands))];
+  const programs = [...new Set(commands.flatMap((command) => gateProgram(command) ?? []))].map((program) => examineProgram('FC1', program));
+  const trusted = programs.every(({ severity }) => severity === 'ok');
+  const keys: Finding[] = [];
+  for (const { perUser } of gates) keys.push(...(await examineKeys(people, perUser)));
+  // What others may have changed is not run.
+  const tried = isRoot() && trusted ? commands.map(tryGate) : [];
+  const services = [...new Set(gates.map(({ pamService }) => pamService))];
+  return unique([...programs, ...tried, ...keys, ...examineShells(people), ...services.flatMap(examineUserEnvironment)]);
+}
+
+function aroundPam(servers: readonly SshdReport[]): Finding[] {
+  const sshds = ['sshd', ...servers.map(({ pamService }) => pamService)];
+  const services: PamService[] = [...new Set([...sshds, ...servicesWithNotp()])].map((name) => ({ name, sshd: sshds.includes(name) }));
+  const programs = [...new Set(services.flatMap(pamPrograms))].filter((program) => program.startsWith('/'));
+  return unique([...services.flatMap(examinePam), ...programs.map((program) => examineProgram('P8', program))]);
+}
+
+function aroundService(config: Config, place: StatePlace, people: readonly Person[], servers: readonly SshdReport[]): Finding[] {
+  if (!isRoot() || config.database === undefined) return [];
+  const root = userByName(ROOT);
+  const service: User | undefined = place.kind === 'service' ? place.owner : userByName(SERVICE_USER);
+  const gate = servers.some(({ doors }) => doors.gate);
+  const places =
+    service === undefined || root === undefined ? [] : [...examinePlaces(config, service, root), examineHostKey(config, service)];
+  return [...examineService(config, people, { gate }), ...places];
+}
+
+function unenrolled({ unenrolled: how }: Config): Finding[] {
+  if (how !== 'allow') return [];
+  const title = 'Users who were never enrolled are let in without a code';
+  return [{ id: 'unenrolled', severity: 'warn', title, detail: 'unenrolled = "allow" in notp.toml', fix: 'unenrolled = "deny"' }];
+}
+
+function nobodys(name: string): Finding {
+  const title = 'Somebody is enrolled who is no user of this host';
+  return { id: 'user-gone', severity: 'warn', title, detail: `getent passwd ${name}`, fix: `notp revoke --user ${name}`, user: name };
+}
+
+function withoutRoot(): Finding {
+  const title = 'Without root, only your own login was looked at';
+  return {
+    id: 'not-root',
+    severity: 'info',
+    title,
+    detail: 'not seen: other users, PAM, the service and its state',
+    fix: 'sudo notp doctor',
+  };
+}
+
+function unique(findings: readonly Finding[]): Finding[] {
+  return [...new Map(findings.map((finding) => [JSON.stringify(finding), finding])).values()];
+}

@@ -1,0 +1,119 @@
+/**
+ * What a PAM stack comes to, over every way that its modules may answer: whether it can succeed without the code.
+ * The rules are those of libpam's dispatcher for pam_authenticate, see pam.conf(5). Pure.
+ */
+import { notpLine, type PamLine, type PamModule } from './pam-stack.ts';
+
+type Answer = 'success' | 'failure' | 'ignore';
+/** What the stack says so far: nothing, yes, or no; and whether the code was right. */
+interface Soon {
+  readonly impression: 'none' | 'yes' | 'no';
+  readonly code: boolean;
+}
+/** The state after a (sub)stack; `ended`: a module of the outermost stack has spoken the last word. */
+interface After extends Soon {
+  readonly ended: boolean;
+}
+
+/** What the modules may answer for a question. */
+export interface Question {
+  /** Whether `--first-pass` may say yes: only before any method has succeeded. */
+  readonly firstPass: boolean;
+  /** How notp may answer. */
+  readonly code: readonly Answer[];
+}
+
+/** Whether the stack can say yes although notp never did. */
+export function opensWithoutCode(lines: readonly PamLine[], { firstPass }: { firstPass: boolean }): boolean {
+  const ends = ways(lines, { firstPass, code: ['failure'] });
+  return ends.some(({ impression, code }) => impression === 'yes' && !code);
+}
+
+/** Whether it can say yes at all with the right code. */
+export function opensWithCode(lines: readonly PamLine[]): boolean {
+  return ways(lines, { firstPass: false, code: ['success'] }).some(({ impression, code }) => impression === 'yes' && code);
+}
+
+function ways(lines: readonly PamLine[], question: Question): After[] {
+  return walk(lines, 0, { impression: 'none', code: false }, question, new Map());
+}
+
+/** All states after `lines` from line `at` on. What was walked from the same place in the same state is not walked again. */
+function walk(lines: readonly PamLine[], at: number, soon: Soon, question: Question, known: Map<string, After[]>): After[] {
+  const line = lines[at];
+  if (line === undefined) return [{ ...soon, ended: false }];
+  const key = `${String(at)} ${soon.impression} ${String(soon.code)}`;
+  const walked = known.get(key);
+  if (walked !== undefined) return walked;
+  const goOn = (next: number, state: Soon): After[] => walk(lines, next, state, question, known);
+  const found = line.kind === 'substack' ? throughSubstack(line.lines, soon, question).flatMap((state) => goOn(at + 1, state)) : [];
+  if (line.kind === 'module')
+    for (const answer of answersOf(line, question)) {
+      const state = { ...soon, code: soon.code || (notpLine(line) === 'code' && answer === 'success') };
+      const { impression, next } = act(actionOf(line.control, answer), answer, state.impression);
+      if (next === 'end') found.push({ ...state, impression, ended: true });
+      else found.push(...goOn(at + 1 + next, { ...state, impression }));
+    }
+  known.set(key, found);
+  return found;
+}
+
+/** `done` and `die` end the substack alone. */
+function throughSubstack(lines: readonly PamLine[], soon: Soon, question: Question): Soon[] {
+  return walk(lines, 0, soon, question, new Map()).map(({ impression, code }) => ({ impression, code }));
+}
+
+function answersOf(line: PamModule, question: Question): readonly Answer[] {
+  switch (notpLine(line)) {
+    case 'code':
+      return question.code;
+    case 'first-pass':
+      return question.firstPass ? ['success', 'failure'] : ['failure'];
+    case undefined:
+      return FIXED[line.module] ?? ['success', 'failure', 'ignore'];
+  }
+}
+
+/** Modules that always answer the same. */
+const FIXED: Readonly<Record<string, readonly Answer[]>> = {
+  'pam_permit.so': ['success'],
+  'pam_deny.so': ['failure'],
+  'pam_echo.so': ['ignore'],
+  'pam_faildelay.so': ['ignore'],
+  'pam_warn.so': ['ignore'],
+};
+
+/** The historical words in brackets, see pam.conf(5). */
+const SHORT: Readonly<Record<string, string>> = {
+  required: 'success=ok new_authtok_reqd=ok ignore=ignore default=bad',
+  requisite: 'success=ok new_authtok_reqd=ok ignore=ignore default=die',
+  sufficient: 'success=done new_authtok_reqd=done default=ignore',
+  optional: 'success=ok new_authtok_reqd=ok default=ignore',
+};
+
+/** `ok`, `done`, `bad`, `die`, `ignore`, `reset` or a number of lines to jump over. */
+export function actionOf(control: string, answer: Answer): string {
+  const pairs = new Map((SHORT[control] ?? control).split(/\s+/).map((pair) => pair.split('=') as [string, string]));
+  const named = answer === 'failure' ? undefined : pairs.get(answer);
+  return named ?? pairs.get('default') ?? 'bad';
+}
+
+function act(action: string, answer: Answer, before: Soon['impression']): { impression: Soon['impression']; next: number | 'end' } {
+  switch (action) {
+    case 'ok':
+    case 'done': {
+      const impression = before === 'none' && answer === 'success' ? 'yes' : before;
+      // A failure that is called ok leaves its own status, which is no success.
+      const failed = answer === 'failure' && before !== 'no' ? 'no' : impression;
+      return { impression: failed, next: action === 'done' && failed === 'yes' ? 'end' : 0 };
+    }
+    case 'bad':
+      return { impression: 'no', next: 0 };
+    case 'die':
+      return { impression: 'no', next: 'end' };
+    case 'reset':
+      return { impression: 'none', next: 0 };
+    default:
+      return { impression: before, next: /^\d+$/.test(action) ? Number(action) : 0 };
+  }
+}

@@ -1,0 +1,109 @@
+/** The PAM stack of a service: its lines with `@include`, `include` and `substack` followed. See pam.conf(5). */
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+
+export interface PamModule {
+  readonly kind: 'module';
+  /** `requisite`, or what stands in the brackets: `success=ok default=die`. */
+  readonly control: string;
+  /** The name of the module, without its folder. */
+  readonly module: string;
+  readonly words: readonly string[];
+  /** File and line, for people. */
+  readonly where: string;
+}
+
+/** Lines that count as one for a jump, and that `done` and `die` do not leave. */
+export interface PamSubstack {
+  readonly kind: 'substack';
+  readonly lines: readonly PamLine[];
+}
+
+export type PamLine = PamModule | PamSubstack;
+export type PamType = 'auth' | 'account' | 'session' | 'password';
+
+/** The administrator's files stand above the distribution's. */
+const FOLDERS = ['/etc/pam.d', '/usr/lib/pam.d', '/usr/etc/pam.d'];
+const MAX_DEPTH = 16;
+const MAX_FILE_BYTES = 256 * 1024;
+
+/** The lines of `type`; undefined where the service has no file. Throws where a file cannot be read. */
+export function pamStack(service: string, type: PamType): PamLine[] | undefined {
+  const file = pamFile(service);
+  return file === undefined ? undefined : linesOf(file, type, 0);
+}
+
+/** Every module of a stack, in order. */
+export function modulesOf(lines: readonly PamLine[]): PamModule[] {
+  return lines.flatMap((line) => (line.kind === 'module' ? [line] : modulesOf(line.lines)));
+}
+
+/** The program that a line of pam_exec(8) runs, with its arguments; undefined for another module. */
+export function execWords({ module, words }: PamModule): readonly string[] | undefined {
+  if (module !== 'pam_exec.so') return undefined;
+  const start = words.findIndex((word) => !/^(debug|expose_authtok|seteuid|quiet|quiet_log|stdout|log=.*|type=.*)$/.test(word));
+  return start === -1 ? [] : words.slice(start);
+}
+
+/** `code` where the line asks notp for a code, `first-pass` where it asks for the branch, undefined where it is none of notp's. */
+export function notpLine(line: PamModule): 'code' | 'first-pass' | undefined {
+  const [program = '', ...words] = execWords(line) ?? [];
+  if (path.basename(program) !== 'notp' || words[0] !== 'pam') return undefined;
+  return words.includes('--first-pass') ? 'first-pass' : 'code';
+}
+
+/** Whether the auth stack of a service has a line for the code. */
+export function asksForCode(service: string): boolean {
+  try {
+    return modulesOf(pamStack(service, 'auth') ?? []).some((line) => notpLine(line) === 'code');
+  } catch {
+    return false;
+  }
+}
+
+/** The services whose own file names notp. */
+export function servicesWithNotp(): string[] {
+  const names = FOLDERS.filter((folder) => fs.existsSync(folder)).flatMap((folder) => fs.readdirSync(folder));
+  return [...new Set(names)].filter((name) => isPlainFile(pamFile(name)) && asksForCode(name)).toSorted();
+}
+
+function pamFile(service: string): string | undefined {
+  const files = service.startsWith('/') ? [service] : FOLDERS.map((folder) => path.join(folder, service));
+  return files.find((file) => fs.existsSync(file));
+}
+
+function isPlainFile(file: string | undefined): boolean {
+  return file !== undefined && fs.statSync(file).isFile();
+}
+
+function linesOf(file: string, type: PamType, depth: number): PamLine[] {
+  if (depth > MAX_DEPTH) throw new Error(`${file} is included too deep`);
+  if (fs.statSync(file).size > MAX_FILE_BYTES) throw new Error(`${file} is too large for a PAM stack`);
+  const texts = fs.readFileSync(file, 'utf8').replaceAll('\\\n', ' \n').split('\n');
+  return texts.flatMap((text, i) => lineOf(text, type, { where: `${file}:${String(i + 1)}`, depth }));
+}
+
+function lineOf(text: string, type: PamType, { where, depth }: { where: string; depth: number }): PamLine[] {
+  const [first = '', ...rest] = wordsOf(text);
+  const below = (service: string): PamLine[] => {
+    const file = pamFile(service);
+    if (file === undefined) throw new Error(`${where}: there is no ${service}`);
+    return linesOf(file, type, depth + 1);
+  };
+  if (first === '@include') return below(rest[0] ?? '');
+  if (first.replace(/^-/, '').toLowerCase() !== type) return [];
+  const [control = '', module = '', ...words] = rest;
+  if (control === 'include') return below(module);
+  if (control === 'substack') return [{ kind: 'substack', lines: below(module) }];
+  return [{ kind: 'module', control: control.toLowerCase(), module: path.basename(module), words, where }];
+}
+
+/** Blanks between words; `[brackets]` hold several together; a comment at the end. */
+function wordsOf(text: string): string[] {
+  const words: string[] = [];
+  for (const [word, bracketed] of text.matchAll(/\[((?:\\\]|[^\]])*)\]|[^\s[]\S*/g)) {
+    if (word.startsWith('#')) break;
+    words.push(bracketed?.replaceAll('\\]', ']') ?? word);
+  }
+  return words;
+}

@@ -1,0 +1,144 @@
+/** The family of PAM: the stacks of the services that ask notp for a code, line by line and over all ways through them. */
+import { messageOf } from '../error.ts';
+import { ok, type Finding } from './finding.ts';
+import { actionOf, opensWithCode, opensWithoutCode } from './pam-paths.ts';
+import { execWords, modulesOf, notpLine, pamStack, type PamLine, type PamModule } from './pam-stack.ts';
+
+const TEMPLATE = 'take the lines of examples/pam.d';
+/** Modules that read what was typed as a password. */
+const PASSWORD_MODULES = /^pam_(unix|sss|ldap|krb5|winbind|systemd_home)\.so$/;
+/** Modules that have a credential to set, or say so: without one sshd drops the login after the right code. */
+const SETS_CREDENTIALS = /^pam_(permit|unix|sss|ldap|krb5|winbind)\.so$/;
+
+/** A service and how it is reached. */
+export interface PamService {
+  readonly name: string;
+  /** sshd asks in its own prompt; sudo, su and login leave the asking to notp. */
+  readonly sshd: boolean;
+}
+
+/** The programs of notp that the stack calls; those that are no absolute path never run. */
+export function pamPrograms({ name }: PamService): string[] {
+  const lines = readStack(name);
+  if (!Array.isArray(lines)) return [];
+  return modulesOf(lines).flatMap((line) => (notpLine(line) === undefined ? [] : (execWords(line)?.[0] ?? [])));
+}
+
+/** Rules P7 and P9. */
+export function examinePam(service: PamService): Finding[] {
+  const lines = readStack(service.name);
+  if (!Array.isArray(lines)) return [fail('P7', 'The PAM stack cannot be read', lines.why, 'mend the file')];
+  const code = modulesOf(lines).find((line) => notpLine(line) === 'code');
+  if (code === undefined) return [];
+  const findings = [
+    ...wrongLine(code, service),
+    ...wrongWays(lines, service),
+    ...strayBranch(lines, service),
+    ...credentials(lines, code, service),
+    ...passwordFirst(lines, code),
+  ];
+  const held = (id: string, title: string): Finding[] =>
+    findings.some((finding) => finding.id === id) ? [] : [ok(id, title, `PAM service ${service.name}`)];
+  return [
+    ...findings,
+    ...held('P7', 'The PAM stack lets nobody in without a code'),
+    ...held('P9', 'notp is handed the code, not the password'),
+  ];
+}
+
+function wrongLine(line: PamModule, { sshd }: PamService): Finding[] {
+  const [program = '', ...words] = execWords(line) ?? [];
+  const title = 'The line for the code does not do what it should';
+  const wrong = (why: string, fix: string): Finding[] => [fail('P7', title, `${line.where}: ${why}`, fix)];
+  const prompts = words.includes('--prompt-tty');
+  return [
+    ...(program.startsWith('/') ? [] : wrong(`${program} is no absolute path, and pam_exec has no PATH`, '/usr/bin/notp pam')),
+    ...(prompts || line.words.includes('expose_authtok')
+      ? []
+      : wrong('pam_exec hands over no code', 'pam_exec.so quiet expose_authtok stdout /usr/bin/notp pam')),
+    ...(prompts && sshd
+      ? wrong('sshd has no terminal yet, so --prompt-tty asks nobody', 'pam_exec.so quiet expose_authtok stdout /usr/bin/notp pam')
+      : []),
+    ...(line.words.some((word) => word.startsWith('type=') && word !== 'type=auth')
+      ? wrong('with this type= it is skipped', 'drop type=')
+      : []),
+    ...(isStrict(line.control) ? [] : wrong(`its control is ${line.control}`, 'auth requisite pam_exec.so')),
+  ];
+}
+
+/** Refuses at a wrong code, and lets pam_setcred pass, where pam_exec has nothing to say. */
+function isStrict(control: string): boolean {
+  return (
+    ['bad', 'die'].includes(actionOf(control, 'failure')) &&
+    actionOf(control, 'success') === 'ok' &&
+    actionOf(control, 'ignore') === 'ignore'
+  );
+}
+
+/** Without a method that has succeeded before, every pass is the first: elsewhere than in sshd the branch leads to the password alone. */
+function strayBranch(lines: readonly PamLine[], { name, sshd }: PamService): Finding[] {
+  const branch = sshd ? undefined : modulesOf(lines).find((line) => notpLine(line) === 'first-pass');
+  if (branch === undefined || !opensWithoutCode(lines, { firstPass: true })) return [];
+  const title = 'The branch of the first pass stands in a stack that no sshd uses: there the password alone opens';
+  return [
+    {
+      id: 'P7',
+      severity: 'warn',
+      title,
+      detail: `PAM service ${name}: ${branch.where}`,
+      fix: 'take the lines of examples/pam.d/sudo-notp',
+    },
+  ];
+}
+
+function wrongWays(lines: readonly PamLine[], { name }: PamService): Finding[] {
+  if (opensWithoutCode(lines, { firstPass: false }))
+    return [
+      fail(
+        'P7',
+        'The PAM stack can let somebody in without a code',
+        `PAM service ${name}: a way through its auth lines leads past notp to success`,
+        TEMPLATE,
+      ),
+    ];
+  if (!opensWithCode(lines))
+    return [
+      fail('P7', 'The PAM stack lets nobody in', `PAM service ${name}: no way through its auth lines succeeds with the code`, TEMPLATE),
+    ];
+  return [];
+}
+
+function credentials(lines: readonly PamLine[], code: PamModule, { name, sshd }: PamService): Finding[] {
+  if (!sshd || modulesOf(lines).some(({ module }) => SETS_CREDENTIALS.test(module))) return [];
+  return [
+    fail(
+      'P7',
+      'sshd drops the login after the right code',
+      `PAM service ${name}: no module beside ${code.where} has a credential to set`,
+      'auth sufficient pam_permit.so after the line of the code',
+    ),
+  ];
+}
+
+/** Rule P9. A prompt of notp's own is not affected. */
+function passwordFirst(lines: readonly PamLine[], code: PamModule): Finding[] {
+  if (!code.words.includes('expose_authtok')) return [];
+  const modules = modulesOf(lines);
+  const before = modules.slice(0, modules.indexOf(code)).find(({ module }) => PASSWORD_MODULES.test(module));
+  if (before === undefined) return [];
+  return [
+    fail('P9', 'notp is handed the password in place of the code', `${before.where}: ${before.module} asks before ${code.where}`, TEMPLATE),
+  ];
+}
+
+function readStack(service: string): PamLine[] | { readonly why: string } {
+  try {
+    return pamStack(service, 'auth') ?? { why: `there is no PAM service ${service}` };
+  } catch (error) {
+    return { why: messageOf(error) };
+  }
+}
+
+function fail(id: string, title: string, detail: string, fix: string): Finding {
+  return { id, severity: 'fail', title, detail, fix };
+}

@@ -1,0 +1,47 @@
+/** Whose logins are looked at: users with what sshd's Match lines and the other checks need to know of them. */
+import { spawnSync } from 'node:child_process';
+import { userByName, type User } from '../system/users.ts';
+import type { Enrolment } from '../store/store.ts';
+import { matchesPattern } from './effective.ts';
+import { patternsOf, type Criterion } from './sshd-files.ts';
+
+export interface Person {
+  readonly user: User;
+  readonly enrolments: readonly Enrolment[];
+}
+
+const ID = '/usr/bin/id';
+const TIMEOUT_MS = 10_000;
+
+/** The people behind `names`, and the names that are nobody's. */
+export function peopleOf(names: readonly string[], enrolments: readonly Enrolment[]): { people: Person[]; missing: string[] } {
+  const byUser = Map.groupBy(enrolments, ({ user }) => user);
+  const people: Person[] = [];
+  const missing: string[] = [];
+  for (const name of names) {
+    const user = userByName(name);
+    if (user === undefined) missing.push(name);
+    else people.push({ user, enrolments: byUser.get(name) ?? [] });
+  }
+  return { people, missing };
+}
+
+/** Groups people that no Match line tells apart: one of each group stands for all of it. */
+export function alike(people: readonly Person[], criteria: readonly Criterion[]): Person[][] {
+  const users = patternsOf(criteria, 'user');
+  const groups = patternsOf(criteria, 'group');
+  const key = ({ user }: Person): string => {
+    const names = groups.length === 0 ? [] : groupsOf(user.name);
+    const matched = [
+      ...users.map((pattern) => matchesPattern(user.name, pattern)),
+      ...groups.map((pattern) => names.some((name) => matchesPattern(name, pattern))),
+    ];
+    return matched.join();
+  };
+  return [...Map.groupBy(people, key).values()];
+}
+
+function groupsOf(name: string): string[] {
+  const { stdout } = spawnSync(ID, ['-Gnz', name], { encoding: 'utf8', env: {}, timeout: TIMEOUT_MS });
+  return stdout.split('\0').filter((group) => group !== '');
+}

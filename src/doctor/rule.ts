@@ -1,0 +1,19 @@
+/** What a rule is: data, and one small function of the effective configuration. */
+import type { Effective } from './effective.ts';
+import type { Severity } from './finding.ts';
+
+export interface Rule {
+  readonly id: string;
+  readonly severity: Severity;
+  readonly title: string;
+  /** What is true where it finds nothing. */
+  readonly holds: string;
+  readonly fix: string;
+  /** What is wrong, or undefined where nothing is. `version`: see opensshVersion; undefined where it is not known. */
+  problem(effective: Effective, about: About): string | undefined;
+}
+
+export interface About {
+  readonly version: number | undefined;
+  readonly root: boolean;
+}

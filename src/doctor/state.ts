@@ -1,0 +1,80 @@
+/** The family of state: the store opens and takes a write, the audit log can be appended to and agrees with it, and there is room. */
+import { messageOf } from '../error.ts';
+import type { ChainHead, Enrolment } from '../store/store.ts';
+import { asUser } from '../system/privileges.ts';
+import { openState, type State, type StatePlace } from '../verifier/state.ts';
+import { examineLog } from './audit-log.ts';
+import { ok, type Finding } from './finding.ts';
+import { examineSpace } from './space.ts';
+
+export interface StateReport {
+  readonly findings: readonly Finding[];
+  readonly enrolments: readonly Enrolment[];
+}
+
+/** Looks as the owner of the state. Nothing is changed: what is written is rolled back. */
+export async function examineState(place: StatePlace, now: () => number): Promise<StateReport> {
+  return await asUser(place.owner, async () => {
+    try {
+      const state = openState(place, now, { create: false });
+      if (state === undefined) return noState(place);
+      try {
+        return await lookInto(state, place);
+      } finally {
+        state.store.close();
+      }
+    } catch (error) {
+      return { findings: [broken(messageOf(error))], enrolments: [] };
+    }
+  });
+}
+
+/** Not there before the first enrolment, which makes it. */
+function noState({ database, kind }: StatePlace): StateReport {
+  const title = kind === 'user' ? 'Nobody has enrolled here yet' : 'There is no state yet, so nobody is enrolled';
+  return {
+    findings: [
+      {
+        id: 'store',
+        severity: 'info',
+        title,
+        detail: `${database} is not there`,
+        fix: kind === 'user' ? 'notp enroll' : 'sudo notp-enroll USER',
+      },
+    ],
+    enrolments: [],
+  };
+}
+
+async function lookInto(state: State, place: StatePlace): Promise<StateReport> {
+  const { head, enrolments } = await rolledBack(state);
+  const store = ok('store', 'The state opens and takes a write', place.database);
+  return { findings: [store, ...examineLog(state, place, head), ...examineSpace(place)], enrolments };
+}
+
+/** Reads all enrolments and writes the head as it is, inside a transaction that is then thrown away. */
+async function rolledBack({ store }: State): Promise<{ head: ChainHead; enrolments: readonly Enrolment[] }> {
+  let found: { head: ChainHead; enrolments: readonly Enrolment[] } | undefined;
+  const undo = new Error('looked at, and rolled back');
+  try {
+    await store.exclusively(async (transaction) => {
+      const head = await transaction.head();
+      await transaction.moveHead(head);
+      found = { head, enrolments: await transaction.enrolments() };
+      throw undo;
+    });
+  } catch (error) {
+    if (error !== undo) throw error;
+  }
+  return found ?? { head: { seq: 0, hash: '' }, enrolments: [] };
+}
+
+function broken(why: string): Finding {
+  return {
+    id: 'store',
+    severity: 'fail',
+    title: 'The state cannot be used, so every login is refused',
+    detail: why,
+    fix: 'check the disk, and the owner and mode of the file and its folder',
+  };
+}

@@ -1,0 +1,123 @@
+/** The family of trust: whatever decides must belong to root or to the service, with all its folders, and nobody else may write it. */
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import type { Config } from '../system/config.ts';
+import type { User } from '../system/users.ts';
+import { ok, type Finding } from './finding.ts';
+
+const SHARED_WRITE = 0o022;
+const STICKY = 0o1000;
+const MAX_LINKS = 16;
+
+/** Why root cannot rely on `file`: who else can change it, a folder above it, or what it is a link to. Undefined where nobody can. */
+export function whoElse(file: string, links = 0): string | undefined {
+  if (links > MAX_LINKS) return `${file} is a link that leads nowhere`;
+  const parts = path.resolve(file).split('/').slice(1);
+  for (const [i] of parts.entries()) {
+    const each = `/${parts.slice(0, i + 1).join('/')}`;
+    const stats = fs.lstatSync(each, { throwIfNoEntry: false });
+    if (stats === undefined) return `${each} is not there`;
+    if (stats.uid !== 0) return `${each} does not belong to root`;
+    if (stats.isSymbolicLink()) return whoElse(path.resolve(path.dirname(each), fs.readlinkSync(each), ...parts.slice(i + 1)), links + 1);
+    const sticky = stats.isDirectory() && (stats.mode & STICKY) !== 0;
+    if ((stats.mode & SHARED_WRITE) !== 0 && !sticky) return `${each} can be written by others`;
+  }
+  return undefined;
+}
+
+/** What a program of notp is made of: itself, and where it is the script of a source tree, what that runs. */
+function partsOf(program: string): string[] {
+  if (!fs.existsSync(program)) return [program];
+  const top = path.dirname(path.dirname(fs.realpathSync(program)));
+  const beside = [path.join(top, 'dist/notp.js'), path.join(top, 'node_modules/.bin/node')].filter((file) => fs.existsSync(file));
+  return [program, ...beside];
+}
+
+/** Rules FC1 and P8 for the program that sshd forces or that PAM calls. */
+export function examineProgram(id: 'FC1' | 'P8', program: string): Finding {
+  const wrong = partsOf(program)
+    .map((part) => whoElse(part))
+    .find((each) => each !== undefined);
+  if (wrong === undefined) return ok(id, 'The program belongs to root alone', program);
+  if (!fs.existsSync(program))
+    return { id, severity: 'fail', title: 'The program that asks for the code is not there', detail: wrong, fix: 'install notp' };
+  const title = 'The program that asks for the code can be changed by somebody else than root';
+  return { id, severity: 'fail', title, detail: wrong, fix: `chown root ${program}, chmod go-w ${program}, and the same for its folders` };
+}
+
+interface Place {
+  readonly id: string;
+  readonly what: string;
+  readonly path: string;
+  /** Who may own it, besides root. */
+  readonly owner: User;
+  /** Mode bits that must not be set. */
+  readonly forbidden: number;
+  readonly mode: string;
+  /** Whether notp makes it when it needs it. */
+  readonly optional: boolean;
+}
+
+/** Folders and files of the service: state, log, and the folder of the sockets. */
+export function examinePlaces(config: Config, service: User, root: User): Finding[] {
+  const database = config.database ?? '';
+  const places: readonly Place[] = [
+    {
+      id: 'state-folder',
+      what: 'The folder of the state',
+      path: path.dirname(database),
+      owner: service,
+      forbidden: 0o077,
+      mode: '700',
+      optional: false,
+    },
+    { id: 'state-file', what: 'The state', path: database, owner: service, forbidden: 0o077, mode: '600', optional: true },
+    {
+      id: 'log-folder',
+      what: 'The folder of the audit log',
+      path: path.dirname(config.audit.file),
+      owner: service,
+      forbidden: 0o022,
+      mode: '700',
+      optional: false,
+    },
+    { id: 'log-file', what: 'The audit log', path: config.audit.file, owner: service, forbidden: 0o077, mode: '600', optional: true },
+    {
+      id: 'socket-folder',
+      what: 'The folder of the sockets',
+      path: path.dirname(config.socket),
+      owner: root,
+      forbidden: 0o022,
+      mode: '755',
+      optional: true,
+    },
+  ];
+  return places.flatMap(examinePlace);
+}
+
+function examinePlace({ id, what, path: name, owner, forbidden, mode, optional }: Place): Finding[] {
+  const stats = fs.lstatSync(name, { throwIfNoEntry: false });
+  if (stats === undefined && optional) return [];
+  const bits = stats === undefined ? 0 : stats.mode & 0o7777;
+  const wrong =
+    stats === undefined
+      ? 'is not there'
+      : stats.isSymbolicLink()
+        ? 'is a symlink'
+        : stats.uid !== owner.uid && stats.uid !== 0
+          ? `belongs to uid ${String(stats.uid)}`
+          : (bits & forbidden) !== 0
+            ? `has mode ${bits.toString(8)}`
+            : undefined;
+  if (wrong === undefined) return [ok(id, `${what} is the service's alone`, name)];
+  const fix = stats === undefined ? 'notp host-key init' : `chown ${owner.name} ${name} && chmod ${mode} ${name}`;
+  return [
+    {
+      id,
+      severity: 'fail',
+      title: stats === undefined ? `${what} is missing` : `${what} is not as it must be`,
+      detail: `${name} ${wrong}`,
+      fix,
+    },
+  ];
+}

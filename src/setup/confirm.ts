@@ -1,0 +1,27 @@
+/** Confirming a setup: only a login that began after it was in place shows that one still gets in. */
+import { NotpError } from '../error.ts';
+import { loginStart, type Moment } from '../system/ssh-session.ts';
+import { markText, release, unfinishedSetup, type Setup } from './record.ts';
+import { disarmTimer } from './timer.ts';
+
+/** Throws `refused` where there is nothing to confirm, or this login proves nothing. */
+export function confirmSetup(): Setup {
+  const setup = unfinishedSetup();
+  if (setup === undefined) throw new NotpError('refused', 'there is no setup to confirm', 'it is confirmed already, or was undone');
+  const applied = markText(setup, 'applied');
+  if (applied === undefined) throw new NotpError('refused', 'the setup was broken off before all was in place', 'notp setup undo');
+  requireNewLogin(JSON.parse(applied) as Moment);
+  if (!release(setup, 'confirmed')) throw new NotpError('refused', 'the setup is being undone', 'notp setup undo completes that');
+  disarmTimer(setup);
+  return setup;
+}
+
+function requireNewLogin({ ticks, bootId }: Moment): void {
+  const login = loginStart();
+  if (login.bootId !== bootId || login.startTicks >= ticks) return;
+  throw new NotpError(
+    'refused',
+    `this login (${login.name}, pid ${String(login.pid)}) is older than the setup, and does not show that one still gets in`,
+    'open a second SSH connection (not one of ControlMaster or tmux), log in, and run notp setup confirm there',
+  );
+}

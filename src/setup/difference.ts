@@ -1,0 +1,21 @@
+/** The unified difference that a change makes, as diff(1) tells it. */
+import { spawnSync } from 'node:child_process';
+import { NotpError } from '../error.ts';
+import type { Change } from './plan.ts';
+
+const DIFF = '/usr/bin/diff';
+const TIMEOUT_MS = 10_000;
+/** diff(1): 0 is the same, 1 is different. */
+const DIFFERENT = 1;
+
+/** Takes patch(1) as its reader. Empty where only mode or owner change. */
+export function difference({ file, before, after }: Change): Uint8Array {
+  const [from, old] = before === undefined ? ['/dev/null', '/dev/null'] : [file, file];
+  const { status, stdout, error } = spawnSync(DIFF, ['-u', `--label=${from}`, `--label=${file}`, old, '-'], {
+    input: Buffer.from(after.bytes),
+    timeout: TIMEOUT_MS,
+    env: { LC_ALL: 'C' },
+  });
+  if (status === 0 || status === DIFFERENT) return stdout;
+  throw new NotpError('failed', `${DIFF} does not work: ${error?.message ?? `status ${String(status)}`}`, 'install the package diffutils');
+}

@@ -1,0 +1,85 @@
+/** Who would be locked out: the administrator who sets up, and root, where they would be asked for a code and have none. */
+import { spawnSync } from 'node:child_process';
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { expand, type Config } from '../system/config.ts';
+import { asUser } from '../system/privileges.ts';
+import { findSealed } from '../system/secrets.ts';
+import { userByName, userByUid, type User } from '../system/users.ts';
+import { standingOf } from '../verifier/standing.ts';
+import { openState, statePlace } from '../verifier/state.ts';
+import type { Plan, SetupDoor } from './plan.ts';
+import { isEverybody, type Scope } from './scope.ts';
+import { effectiveConfig } from './sshd.ts';
+
+/** Why the administrator would not get in any more after `plan`, with the way out of each. Empty where they would. */
+export async function lockedOut(
+  config: Config,
+  { door, scope }: Plan,
+  { environment, now }: { readonly environment: NodeJS.ProcessEnv; readonly now: () => number },
+): Promise<string[]> {
+  const admin = administrator(environment);
+  const root = userByUid(0);
+  const people = door === 'sudo' ? [admin] : [...(admin.uid === 0 ? [] : [admin]), ...(canLogIn(root) ? [root] : [])];
+  const concerned = people.filter((user) => (door !== 'sudo' || user.uid !== 0) && isIn(user, scope));
+  const reasons: string[] = [];
+  // One after the other: to look, the process becomes that user.
+  for (const user of concerned) reasons.push(...(await noCode(config, door, user, now)), ...rootsOwn(door, user));
+  return reasons;
+}
+
+/** Who called sudo; else who logged in (loginuid, proc(5)); else root. It only protects, so it may be believed. */
+function administrator(environment: NodeJS.ProcessEnv): User {
+  const sudoer = userByName(environment['SUDO_USER'] ?? '');
+  if (sudoer !== undefined) return sudoer;
+  try {
+    return userByUid(Number(fs.readFileSync('/proc/self/loginuid', 'latin1')));
+  } catch {
+    return userByUid(0);
+  }
+}
+
+/** Whether `user` is among those whom the setup concerns. */
+export function isIn(user: User, scope: Scope): boolean {
+  if (isEverybody(scope) || scope.users.includes(user.name)) return true;
+  const { stdout } = spawnSync('/usr/bin/id', ['-Gn', '--', user.name], { encoding: 'utf8', env: {} });
+  const groups = stdout.trim().split(' ');
+  return scope.groups.some((group) => groups.includes(group));
+}
+
+/** Whether root could log in by SSH now: by password, or with a key that is there. */
+function canLogIn(root: User): boolean {
+  const sshd = effectiveConfig(root.name);
+  const permitted = sshd.get('permitrootlogin') ?? 'no';
+  if (permitted === 'no' || permitted === 'yes') return permitted === 'yes';
+  const files = (sshd.get('authorizedkeysfile') ?? '').split(' ').map((file) => path.resolve(root.home, expand(file, root)));
+  const hasKeys = files.some((file) => (fs.statSync(file, { throwIfNoEntry: false })?.size ?? 0) > 0);
+  return hasKeys || (sshd.get('authorizedkeyscommand') ?? 'none') !== 'none';
+}
+
+function rootsOwn(door: SetupDoor, user: User): string[] {
+  const refused = door === 'pam' && user.uid === 0 && effectiveConfig(user.name).get('permitrootlogin') !== 'yes';
+  return refused
+    ? ['root: no code ever matches under PermitRootLogin prohibit-password: set it to yes, which asks for key and code then']
+    : [];
+}
+
+async function noCode(config: Config, door: SetupDoor, user: User, now: () => number): Promise<string[]> {
+  const found = await asUser(user, () => findSealed(config, user, config.context));
+  const place = statePlace(config, user);
+  const enrolment = await asUser(place.owner, async () => {
+    const state = openState(place, now, { create: false });
+    try {
+      return await state?.store.exclusively((transaction) => transaction.enrolment(user.name, config.context));
+    } finally {
+      state?.store.close();
+    }
+  });
+  const standing = standingOf(enrolment, found);
+  if (!('result' in standing)) return [];
+  // At the gate it has an effect only where users' own state is all there is.
+  const allowed = config.unenrolled === 'allow' && (door !== 'gate' || place.kind === 'user');
+  if (standing.reason === 'not_enrolled' && allowed) return [];
+  const how = place.kind === 'service' ? `notp-enroll ${user.name}` : `as ${user.name}: notp enroll`;
+  return [`${user.name}: ${standing.reason.replaceAll('_', ' ')}: ${how}`];
+}

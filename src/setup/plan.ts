@@ -1,0 +1,118 @@
+/** What a setup would write: each file as it is and as it would be. Reads only. */
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { NotpError } from '../error.ts';
+import { readTrusted, type Attributes } from '../system/trusted.ts';
+import { passedOver, PROMPT_FILE, withBlock, type PamDoor } from './pam-file.ts';
+import type { Scope } from './scope.ts';
+import { dropInPath, dropInText, includeProblem, SSHD_CONFIG, type SshdDoor } from './sshd-drop-in.ts';
+
+export type SetupDoor = SshdDoor | PamDoor;
+
+/** A file that is there. */
+export interface Present extends Attributes {
+  readonly bytes: Uint8Array;
+}
+export interface Change {
+  readonly file: string;
+  /** Undefined where there is no such file yet. */
+  readonly before: Present | undefined;
+  readonly after: Present;
+}
+export interface Plan {
+  readonly door: SetupDoor;
+  readonly scope: Scope;
+  /** Only what differs. */
+  readonly changes: readonly Change[];
+  /** What the administrator should know, in sentences. */
+  readonly notes: readonly string[];
+}
+
+const MAX_FILE_BYTES = 256 * 1024;
+const NEW_FILE: Attributes = { mode: 0o644, uid: 0, gid: 0 };
+const PAM_FOLDER = '/etc/pam.d';
+const PROMPT = 'One-time code\n';
+
+/** Throws `refused` where the files are not as they must be for the door. */
+export function planFor(door: SetupDoor, scope: Scope): Plan {
+  const changes = door === 'sudo' ? sudoFiles(scope) : sshdFiles(door, scope);
+  const notes = changes.flatMap(({ file, after }) => notesOn(file, text(after)));
+  return { door, scope, changes: changes.filter(differs), notes };
+}
+
+/** The file at `file`, which must be root's alone to write; undefined where there is none. */
+export function present(file: string): Present | undefined {
+  const bytes = readTrusted(file, { owner: 0, maxBytes: MAX_FILE_BYTES, forbidden: 0o022 });
+  if (bytes === undefined) return undefined;
+  const { mode, uid, gid } = fs.lstatSync(file);
+  return { bytes, mode: mode & 0o7777, uid, gid };
+}
+
+/** Whether two files are the same, bytes, mode and owner. */
+function isSame(one: Present | undefined, other: Present | undefined): boolean {
+  if (one === undefined || other === undefined) return one === other;
+  const attributes = one.mode === other.mode && one.uid === other.uid && one.gid === other.gid;
+  return attributes && Buffer.compare(one.bytes, other.bytes) === 0;
+}
+
+function differs({ before, after }: Change): boolean {
+  return !isSame(before, after);
+}
+
+function sshdFiles(door: SshdDoor, scope: Scope): Change[] {
+  requireInclude();
+  const dropIn = replacing(dropInPath(door), dropInText(door, scope));
+  if (door === 'gate') return [dropIn];
+  // A text of the administrator's own stays.
+  const prompt = present(PROMPT_FILE) === undefined ? [replacing(PROMPT_FILE, PROMPT)] : [];
+  // PAM first: the drop-in makes sshd ask PAM for a code, the block alone only adds a question.
+  return [...prompt, pamFile('sshd', door, scope), dropIn];
+}
+
+/** `sudo -i` may have a stack of its own, beside which a code for sudo alone would be no second factor. */
+function sudoFiles(scope: Scope): Change[] {
+  const login = present(path.join(PAM_FOLDER, 'sudo-i'));
+  const ownStack = login !== undefined && !/^auth\s+(include|substack)\s+sudo\s*$|^@include\s+sudo\s*$/m.test(text(login));
+  return (ownStack ? ['sudo', 'sudo-i'] : ['sudo']).map((name) => pamFile(name, 'sudo', scope));
+}
+
+function pamFile(name: string, door: PamDoor, scope: Scope): Change {
+  const file = path.join(PAM_FOLDER, name);
+  const before = present(file);
+  if (before === undefined) throw new NotpError('refused', `there is no ${file}`, 'copy the one of the distribution to that place first');
+  const after = withBlock(text(before), door, scope);
+  if (after !== undefined) return replacing(file, after);
+  throw new NotpError(
+    'refused',
+    `${file} has no line of its own that asks for the password, such as "@include common-auth", or more than one`,
+    'put the lines of examples/pam.d in by hand',
+  );
+}
+
+function replacing(file: string, after: string): Change {
+  const before = present(file);
+  return { file, before, after: { ...(before ?? NEW_FILE), bytes: Buffer.from(after, 'latin1') } };
+}
+
+function requireInclude(): void {
+  const config = present(SSHD_CONFIG);
+  if (config === undefined) throw new NotpError('refused', `there is no ${SSHD_CONFIG}`, 'install the SSH server first');
+  const folder = path.dirname(dropInPath('gate'));
+  const problem = includeProblem(text(config));
+  if (problem === undefined && fs.existsSync(folder)) return;
+  const what =
+    problem === undefined
+      ? `there is no folder ${folder}`
+      : `${SSHD_CONFIG} does not read ${folder} for everybody: the Include is ${problem}`;
+  throw new NotpError('refused', what, `mkdir -p ${folder}, and make this the first line of ${SSHD_CONFIG}: Include ${folder}/*.conf`);
+}
+
+function notesOn(file: string, after: string): string[] {
+  if (file !== path.join(PAM_FOLDER, 'sshd')) return [];
+  return passedOver(after).map((line) => `${file}: after a right code this line is passed over: ${line.replace(/\s+/g, ' ')}`);
+}
+
+/** Byte for byte: a comment need not be UTF-8. */
+function text({ bytes }: Present): string {
+  return Buffer.from(bytes).toString('latin1');
+}

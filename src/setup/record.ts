@@ -1,0 +1,140 @@
+/**
+ * What a setup can be undone from, root's alone. The manifest and the copies are complete and on the disk before the
+ * first change, so that an undo finds them whatever was killed when.
+ *
+ *     /var/lib/notp-setup/unconfirmed     the id of the setup that waits to be confirmed: one at a time
+ *     /var/lib/notp-setup/ID/manifest     what was changed, see manifest.ts
+ *     /var/lib/notp-setup/ID/0, 1, …      the files as they were
+ *     /var/lib/notp-setup/ID/applied      when all was in place
+ *     /var/lib/notp-setup/ID/confirmed, undoing, undone      there once it is so
+ */
+import { randomBytes } from 'node:crypto';
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { errnoOf, NotpError } from '../error.ts';
+import { checkFolders, syncFolder, writeNew } from '../system/trusted.ts';
+import { manifestOf, parseManifest, printManifest, type Manifest } from './manifest.ts';
+import type { Plan } from './plan.ts';
+
+const RECORDS = '/var/lib/notp-setup';
+const UNCONFIRMED = path.join(RECORDS, 'unconfirmed');
+const ID = /^\d{8}T\d{9}Z-[0-9a-f]{8}$/;
+
+export interface Setup extends Manifest {
+  readonly folder: string;
+}
+
+type Mark = 'applied' | 'confirmed' | 'undoing' | 'undone';
+
+/** Makes the record of `plan`, and claims the one place of an unconfirmed setup. Throws `refused` where that is taken. */
+export function makeRecord(plan: Plan, now: () => number): Setup {
+  const created = new Date(now()).toISOString();
+  const id = `${created.replace(/[-:.]/g, '')}-${randomBytes(4).toString('hex')}`;
+  const setup = { ...manifestOf(plan, id, created), folder: path.join(RECORDS, id) };
+  makeFolder(RECORDS);
+  makeFolder(setup.folder);
+  for (const [i, { before }] of plan.changes.entries()) {
+    if (before !== undefined) writeNew(path.join(setup.folder, String(i)), before.bytes);
+  }
+  // Complete under its name or not there: a folder without a manifest changed nothing.
+  const unnamed = path.join(setup.folder, 'manifest.new');
+  writeNew(unnamed, Buffer.from(printManifest(setup)));
+  fs.renameSync(unnamed, path.join(setup.folder, 'manifest'));
+  claim(setup);
+  for (const folder of [setup.folder, RECORDS, path.dirname(RECORDS)]) syncFolder(folder);
+  return setup;
+}
+
+/** The setup that is neither confirmed nor undone, or whose undoing was broken off. */
+export function unfinishedSetup(): Setup | undefined {
+  const id = unconfirmedId();
+  return id === undefined ? allSetups().find((setup) => has(setup, 'undoing') && !has(setup, 'undone')) : readSetup(id);
+}
+
+/** The setups that hold, newest first. */
+export function setupsInForce(): Setup[] {
+  const unconfirmed = unconfirmedId();
+  return allSetups().filter(
+    (setup) => !has(setup, 'undone') && (setup.id === unconfirmed || has(setup, 'applied') || has(setup, 'undoing')),
+  );
+}
+
+export function mark(setup: Setup, as: Mark, text = ''): void {
+  if (has(setup, as)) return;
+  writeNew(path.join(setup.folder, as), Buffer.from(text));
+  syncFolder(setup.folder);
+}
+
+function has(setup: Setup, as: Mark): boolean {
+  return fs.existsSync(path.join(setup.folder, as));
+}
+
+/** What `mark` wrote; undefined where it did not. */
+export function markText(setup: Setup, as: Mark): string | undefined {
+  return has(setup, as) ? fs.readFileSync(path.join(setup.folder, as), 'utf8') : undefined;
+}
+
+/** Gives the place of the unconfirmed setup free, as confirmed or for its undoing; false where `setup` does not hold it (any more). */
+export function release(setup: Setup, as: 'confirmed' | 'undoing'): boolean {
+  if (unconfirmedId() !== setup.id) return false;
+  try {
+    fs.renameSync(UNCONFIRMED, path.join(setup.folder, as));
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return false;
+    throw error;
+  }
+  syncFolder(RECORDS);
+  return true;
+}
+
+/** Whether `setup` still waits to be confirmed. */
+export function isUnconfirmed(setup: Setup): boolean {
+  return unconfirmedId() === setup.id;
+}
+
+/** A link appears whole, and only where there is none. */
+function claim(setup: Setup): void {
+  const name = path.join(setup.folder, 'claim');
+  writeNew(name, Buffer.from(setup.id));
+  try {
+    fs.linkSync(name, UNCONFIRMED);
+  } catch (error) {
+    fs.rmSync(setup.folder, { recursive: true });
+    if (errnoOf(error) !== 'EEXIST') throw error;
+    throw alreadyUnconfirmed();
+  }
+  fs.rmSync(name);
+}
+
+export function alreadyUnconfirmed(): NotpError {
+  return new NotpError(
+    'refused',
+    'an earlier setup is not confirmed yet',
+    'notp setup confirm, from a new login, or notp setup undo; nothing was changed',
+  );
+}
+
+function unconfirmedId(): string | undefined {
+  try {
+    return fs.readFileSync(UNCONFIRMED, 'utf8');
+  } catch (error) {
+    if (errnoOf(error) === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+function allSetups(): Setup[] {
+  const entries = fs.existsSync(RECORDS) && checkFolders('/', RECORDS, 0) ? fs.readdirSync(RECORDS) : [];
+  const complete = entries.filter((entry) => ID.test(entry) && fs.existsSync(path.join(RECORDS, entry, 'manifest')));
+  return complete.toSorted().toReversed().map(readSetup);
+}
+
+function readSetup(id: string): Setup {
+  const folder = path.join(RECORDS, ID.test(id) ? id : 'unknown');
+  return { ...parseManifest(fs.readFileSync(path.join(folder, 'manifest'), 'utf8')), folder };
+}
+
+function makeFolder(folder: string): void {
+  fs.mkdirSync(folder, { mode: 0o700, recursive: true });
+  checkFolders('/', folder, 0);
+}

@@ -1,0 +1,65 @@
+/** What sshd is told, as a file of sshd_config.d, and whether sshd reads that file for everybody. Pure. See sshd_config(5). */
+import * as path from 'node:path';
+import { isEverybody, matchCriteria, type Scope } from './scope.ts';
+
+/** The name under which sshd and PAM call notp. */
+export const PROGRAM = '/usr/bin/notp';
+export const SSHD_CONFIG = '/etc/ssh/sshd_config';
+const FOLDER = '/etc/ssh/sshd_config.d';
+
+export type SshdDoor = 'gate' | 'pam';
+
+/** Cannot stand in a Match block. */
+const GLOBAL: Readonly<Record<SshdDoor, readonly string[]>> = { gate: ['PermitUserEnvironment no'], pam: ['UsePAM yes'] };
+
+/** The lines of examples/sshd_config.d, where the reason of each is told. */
+const LINES: Readonly<Record<SshdDoor, readonly string[]>> = {
+  gate: [
+    `ForceCommand ${PROGRAM} gate`,
+    'DisableForwarding yes',
+    'AllowAgentForwarding no',
+    'X11Forwarding no',
+    'PermitUserRC no',
+    'ExposeAuthInfo yes',
+    'AcceptEnv LANG LC_*',
+    'SetEnv SHLVL=1 ZDOTDIR=/etc/notp/empty XDG_CONFIG_HOME=/etc/notp/empty LD_PRELOAD= LD_LIBRARY_PATH= LD_AUDIT= NODE_OPTIONS= BASH_ENV= ENV=',
+  ],
+  pam: [
+    'KbdInteractiveAuthentication yes',
+    'PubkeyAuthentication yes',
+    'PasswordAuthentication no',
+    'AuthenticationMethods publickey,keyboard-interactive:pam keyboard-interactive:pam,keyboard-interactive:pam',
+  ],
+};
+
+export function dropInPath(door: SshdDoor): string {
+  return path.join(FOLDER, `10-notp-${door}.conf`);
+}
+
+export function dropInText(door: SshdDoor, scope: Scope): string {
+  const head = [`# Written by "notp setup ${door}"; "notp setup undo" takes it away. Changes by hand are in its way.`, ...GLOBAL[door]];
+  if (isEverybody(scope)) return [...head, ...LINES[door], ''].join('\n');
+  const blocks = matchCriteria(scope).flatMap((criteria) => [`Match ${criteria}`, ...LINES[door].map((line) => `  ${line}`)]);
+  return [...head, ...blocks, 'Match all', ''].join('\n');
+}
+
+/** What keeps `config` (the text of sshd_config) from reading the drop-ins for everybody, or undefined. */
+export function includeProblem(config: string): 'absent' | 'inside a Match block' | undefined {
+  const words = config.split('\n').map((line) =>
+    line
+      .replace(/^\s*(\w+)\s*=/, '$1 ')
+      .trim()
+      .split(/\s+/),
+  );
+  const include = words.findIndex(([key = '', ...patterns]) => key.toLowerCase() === 'include' && patterns.some(coversDropIns));
+  if (include === -1) return 'absent';
+  const match = words.findIndex(([key = '']) => key.toLowerCase() === 'match');
+  return match !== -1 && match < include ? 'inside a Match block' : undefined;
+}
+
+/** Relative patterns start at /etc/ssh; `*` is all of glob(7) that patterns for these names need. */
+function coversDropIns(pattern: string): boolean {
+  const parts = path.resolve('/etc/ssh', pattern.replaceAll('"', '')).split('*');
+  const expression = new RegExp(`^${parts.map((part) => part.replace(/[.+^${}()|[\]\\?]/g, String.raw`\$&`)).join('[^/]*')}$`);
+  return expression.test(dropInPath('gate')) && expression.test(dropInPath('pam'));
+}

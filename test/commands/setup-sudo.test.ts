@@ -1,0 +1,83 @@
+/** `notp setup sudo` on a real host: who is asked for what by sudo and sudo -i, with the PAM layouts of Debian and of Red Hat. */
+import assert from 'node:assert/strict';
+import { afterEach, before, describe, it } from 'node:test';
+import { CONTAINER_NEEDS } from '../support/container.ts';
+import type { Terminal } from '../support/process.ts';
+import { lacks, type TestUser } from '../support/world.ts';
+import { RED_HAT } from './setup-red-hat.ts';
+import { answer, assertAsBefore, assertDone, bootHost, freshCode, snapshot, type Host } from './setup-world.ts';
+
+const PASSWORD = 'login secret';
+const STACKS = ['sudo', 'sudo-i'] as const;
+
+describe('notp setup sudo', { skip: lacks({ root: true, programs: [...CONTAINER_NEEDS.programs, 'oathtool', 'sudo'] }) }, () => {
+  let host: Host;
+  before(async () => {
+    host = await bootHost('setup-sudo');
+    await host.container.must(['chpasswd'], { input: `alice:${PASSWORD}\nbob:${PASSWORD}\n` });
+    host.write('/etc/sudoers.d/alice', 'Defaults lecture=never\nalice ALL=(ALL) ALL\nbob ALL=(ALL) ALL\n', 0o440);
+    await host.enrol(host.alice);
+  });
+  afterEach(async () => {
+    await host.clear();
+  });
+
+  const apply = async (...words: string[]): Promise<void> => {
+    assertDone(await host.setup('sudo', ...words, '--apply', '--confirm-within', 'never'));
+  };
+
+  /** sudo (or sudo -i) of `user`, in a terminal of their own. */
+  const sudo = (user: TestUser, ...words: string[]): Terminal => host.container.inTerminal(['sudo', '-k', ...words], { as: user.name });
+
+  const sudoAsksForPasswordAndCode = async (...words: string[]): Promise<void> => {
+    const code = await freshCode(host, host.alice);
+    const terminal = sudo(host.alice, ...words, 'id', '-u');
+    await answer(terminal, /password for alice: /, PASSWORD);
+    await answer(terminal, /One-time code: /, code);
+    await terminal.expect(/^0\r$/m);
+    assert.equal(await terminal.exited, 0);
+    const refused = sudo(host.alice, ...words, 'id', '-u');
+    await answer(refused, /password for alice: /, PASSWORD);
+    await answer(refused, /One-time code: /, '000000');
+    refused.hangUp();
+    assert.doesNotMatch(refused.output(), /^0\r$/m);
+  };
+
+  it('asks for password and code, also as sudo -i, and is undone byte for byte', async () => {
+    const files = snapshot(host);
+    await apply();
+    await sudoAsksForPasswordAndCode();
+    await sudoAsksForPasswordAndCode('-i');
+    assertDone(await host.setup('undo'));
+    assertAsBefore(host, files);
+  });
+
+  it('asks only those whom it was set up for', async () => {
+    await apply('--group', 'alice');
+    await sudoAsksForPasswordAndCode();
+    const terminal = sudo(host.bob, 'id', '-u');
+    await answer(terminal, /password for bob: /, PASSWORD);
+    await terminal.expect(/^0\r$/m);
+  });
+
+  it('asks for the same with the layout of Red Hat, where the password alone would do in a stack that includes another', async () => {
+    const debian = STACKS.map((name) => [name, host.read(`/etc/pam.d/${name}`)] as const);
+    for (const [name, text] of Object.entries(RED_HAT)) host.write(`/etc/pam.d/${name}`, text);
+    const files = snapshot(host);
+    await apply();
+    await sudoAsksForPasswordAndCode();
+    await sudoAsksForPasswordAndCode('-i');
+    assertDone(await host.setup('undo'));
+    assertAsBefore(host, files);
+    for (const [name, text] of debian) host.write(`/etc/pam.d/${name}`, text);
+  });
+
+  it('is refused where the administrator is not enrolled', async () => {
+    const files = snapshot(host);
+    const terminal = host.container.inTerminal(['sudo', '-k', 'notp', 'setup', 'sudo', '--apply'], { as: 'bob' });
+    await answer(terminal, /password for bob: /, PASSWORD);
+    await terminal.expect(/lock you out: bob: not enrolled: notp-enroll bob/);
+    assert.equal(await terminal.exited, 1);
+    assertAsBefore(host, files);
+  });
+});

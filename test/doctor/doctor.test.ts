@@ -1,0 +1,80 @@
+/** The whole examination, as `notp setup` calls it too: what no single family shows. */
+import * as assert from 'node:assert/strict';
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { before, describe, it } from 'node:test';
+import { examine, type Finding } from '../../src/doctor/doctor.ts';
+import { openSqliteStore } from '../../src/store/sqlite.ts';
+import { readConfig } from '../../src/system/config.ts';
+import { run } from '../support/process.ts';
+import { addUser, installNotp, must, scratchFolder, serviceUser, SOURCE_NOTP, writeConfig } from '../support/world.ts';
+import { pamService } from './pam-files.ts';
+import { detailOf, NEEDS, sshdWorld, wrong, type SshdWorld } from './sshd-world.ts';
+
+describe('doctor', { skip: NEEDS }, () => {
+  let world: SshdWorld;
+  let folder: string;
+  before(async () => {
+    world = sshdWorld();
+    folder = scratchFolder('whole');
+    serviceUser();
+    assert.equal((await run([...SOURCE_NOTP, 'host-key', 'init', '--config', writeConfig(folder)])).code, 0);
+  });
+  const found = async (
+    sshdConfig: string,
+    { top = '', users }: { top?: string; users?: readonly string[] } = {},
+  ): Promise<readonly Finding[]> =>
+    await examine({ config: readConfig(writeConfig(folder, { top })), users, sshdConfig, now: Date.now, progress: () => undefined });
+
+  it('names a gate whose program others can change, and does not run that', async () => {
+    const place = scratchFolder('changed');
+    const notp = installNotp(place);
+    const ran = path.join(place, 'ran');
+    fs.writeFileSync(notp, `#!/bin/sh\ntouch ${ran}\n`);
+    fs.mkdirSync(path.join(place, 'open'));
+    fs.chmodSync(place, 0o777);
+    const findings = await found(world.write([`ForceCommand ${notp} gate`], 'gate'), { users: ['root'] });
+    assert.ok(wrong(findings).includes('FC1'));
+    assert.equal(fs.existsSync(ran), false);
+    assert.ok(!findings.some(({ id }) => id === 'FC17'));
+  });
+
+  it('names the program of a PAM stack that others can change (P8), whatever service it stands in', async () => {
+    const place = scratchFolder('pam-program');
+    const program = path.join(place, 'notp');
+    fs.writeFileSync(program, '', { mode: 0o755 });
+    fs.chmodSync(program, 0o757);
+    pamService(`auth requisite pam_exec.so seteuid quiet ${program} pam --prompt-tty\n`);
+    assert.ok(detailOf(await found(world.write([])), 'P8').includes(`${program} can be written by others`));
+  });
+
+  it('names unenrolled = "allow"', async () => {
+    assert.ok(wrong(await found(world.write([]), { top: 'unenrolled = "allow"' })).includes('unenrolled'));
+    assert.ok(!wrong(await found(world.write([]))).includes('unenrolled'));
+  });
+
+  it('names an enrolment of somebody who is no user any more, and looks at no login that is revoked', async () => {
+    const revoked = addUser();
+    const store = openSqliteStore(path.join(folder, 'var/state.db'), { create: false });
+    const state = { lastStep: 0, bucket: { tokens: 5, asOfMs: 0 }, spent: '' };
+    const rest = { context: 'ssh', id: 'b'.repeat(32), pendingId: '', state, pendingState: undefined, lastAcceptedMs: 0 };
+    await store.exclusively(async (transaction) => {
+      await transaction.insert({ ...rest, user: 'gone-for-ever', status: 'active' });
+      await transaction.insert({ ...rest, user: revoked.name, status: 'revoked' });
+      assert.deepEqual(
+        (await transaction.enrolments()).map(({ user }) => user),
+        ['gone-for-ever', revoked.name],
+      );
+    });
+    store.close();
+    const findings = await found(world.write(['ForceCommand /usr/bin/notp gate']));
+    assert.deepEqual([...new Set(findings.flatMap(({ user }) => user ?? []))].toSorted(), ['gone-for-ever', 'root']);
+    assert.ok(wrong(findings).includes('user-gone gone-for-ever'));
+    must(['sqlite3', path.join(folder, 'var/state.db'), 'DELETE FROM enrolment']);
+  });
+
+  it('refuses a name that is nobody, and gives a finding where sshd has no such file', async () => {
+    await assert.rejects(found(world.write([]), { users: ['no-such-user'] }), /there is no user/);
+    assert.ok(wrong(await found('/nonexistent/sshd_config')).includes('sshd-unseen'));
+  });
+});

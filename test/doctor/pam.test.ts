@@ -1,0 +1,136 @@
+/** PAM stacks: doctor walks every way through them and names those that lead past the code. */
+import * as assert from 'node:assert/strict';
+import * as fs from 'node:fs';
+import { describe, it } from 'node:test';
+import { examinePam, pamPrograms } from '../../src/doctor/pam.ts';
+import { examineUserEnvironment } from '../../src/doctor/pam-environment.ts';
+import { servicesWithNotp } from '../../src/doctor/pam-stack.ts';
+import { lacks } from '../support/world.ts';
+import { exampleStack, pamService } from './pam-files.ts';
+import { detailOf, wrong } from './sshd-world.ts';
+
+const CODE = 'auth requisite pam_exec.so quiet expose_authtok stdout /usr/bin/notp pam';
+const PERMIT = 'auth sufficient pam_permit.so';
+const FIRST = 'auth [success=2 default=ignore] pam_exec.so quiet quiet_log /usr/bin/notp pam --first-pass';
+const SUDO_CODE = 'auth requisite pam_exec.so seteuid quiet /usr/bin/notp pam --prompt-tty';
+
+function found(lines: readonly string[], sshd = true): string[] {
+  return wrong(examinePam({ name: pamService(`${lines.join('\n')}\n`), sshd }));
+}
+
+describe('a PAM stack', { skip: lacks({ root: true }) }, () => {
+  it('of the examples is in order, and names its program', () => {
+    for (const [file, sshd] of [
+      ['sshd-notp', true],
+      ['sudo-notp', false],
+    ] as const) {
+      const name = pamService(exampleStack(file));
+      const findings = examinePam({ name, sshd });
+      assert.deepEqual(wrong(findings), [], JSON.stringify(findings));
+      assert.deepEqual(
+        findings.map(({ id }) => id),
+        ['P7', 'P9'],
+      );
+      assert.deepEqual([...new Set(pamPrograms({ name, sshd }))], ['/usr/bin/notp']);
+    }
+  });
+
+  it('with key and code alone is in order', () => {
+    assert.deepEqual(found([CODE, PERMIT]), []);
+  });
+
+  it("in Red Hat's layout is in order: substacks, and a password-auth of its own", () => {
+    const passwordAuth = ['auth required pam_env.so', 'auth sufficient pam_unix.so nullok', 'auth required pam_deny.so'];
+    const included = pamService(passwordAuth.join('\n'));
+    const stack = [
+      FIRST.replace('success=2', 'success=3'),
+      'auth optional pam_echo.so file=/etc/notp/prompt',
+      CODE,
+      PERMIT,
+      `auth substack ${included}`,
+    ];
+    assert.deepEqual(found(stack), []);
+    assert.deepEqual(found([`auth substack ${included}`, SUDO_CODE], false), []);
+    // Included in place of a substack, its `sufficient` ends everything before the code.
+    assert.deepEqual(found([`auth include ${included}`, SUDO_CODE], false), ['P7']);
+  });
+
+  const holes: readonly (readonly [string, readonly string[]])[] = [
+    ['a wrong code does not count', [CODE.replace('requisite', 'optional'), PERMIT]],
+    ['a right code ends the login of setcred', [CODE.replace('requisite', '[success=ok default=die]'), PERMIT]],
+    ['a code is one way of several', [CODE.replace('requisite', 'sufficient'), 'auth required pam_unix.so']],
+    [
+      'the branch is open where notp fails',
+      ['auth [success=ignore default=2] pam_exec.so quiet /usr/bin/notp pam --first-pass', CODE, PERMIT, 'auth required pam_permit.so'],
+    ],
+    ['the first pass jumps to a permit', [FIRST.replace('default=ignore', 'default=2'), CODE, PERMIT, 'auth required pam_permit.so']],
+    ['notp is handed nothing', [CODE.replace('expose_authtok ', ''), PERMIT]],
+    ['the program is not absolute', [CODE.replace('/usr/bin/notp', 'notp'), PERMIT]],
+    ['another phase is meant', [CODE.replace('quiet', 'type=session quiet'), PERMIT]],
+    ['nothing has a credential to set', [CODE]],
+    ['sshd is to ask on a terminal', [SUDO_CODE, PERMIT]],
+    ['the code never suffices', [CODE, 'auth required pam_deny.so']],
+    ['an included file is missing', ['@include notp-test-no-such-file', CODE, PERMIT]],
+  ];
+  for (const [what, lines] of holes) {
+    it(`in which ${what} is named`, () => {
+      const ids = new Set(found(lines));
+      assert.deepEqual([...ids], ['P7']);
+    });
+  }
+
+  it('in which a sufficient password stands before the code is named twice: notp reads the password, if it is asked at all', () => {
+    assert.deepEqual(found(['auth sufficient pam_unix.so', CODE, PERMIT]), ['P7', 'P9']);
+  });
+
+  it("with the branch of sshd's first pass is named where no sshd uses it: there every pass is the first", () => {
+    const findings = examinePam({ name: pamService(exampleStack('sshd-notp')), sshd: false });
+    assert.deepEqual(
+      findings.map(({ id, severity }) => `${severity} ${id}`),
+      ['warn P7', 'ok P9'],
+    );
+  });
+
+  it('that hands notp the password is named with both lines', () => {
+    const name = pamService(['auth required pam_unix.so', CODE, PERMIT].join('\n'));
+    const findings = examinePam({ name, sshd: true });
+    assert.deepEqual(wrong(findings), ['P9']);
+    assert.match(detailOf(findings, 'P9'), new RegExp(`/etc/pam.d/${name}:1: pam_unix.so asks before /etc/pam.d/${name}:2`));
+  });
+
+  it('reads comments, continued lines, brackets with escapes, dashes and any case as libpam does', () => {
+    const lines = [
+      '# auth sufficient pam_permit.so',
+      'AUTH requisite \\',
+      ' pam_exec.so expose_authtok quiet /usr/bin/notp pam # sufficient',
+      '-auth [default=ignore] pam_no_such.so',
+      PERMIT,
+    ];
+    assert.deepEqual(found(lines), []);
+  });
+
+  it('is looked at wherever notp stands in it', () => {
+    const name = pamService(`${SUDO_CODE}\n`);
+    assert.ok(servicesWithNotp().includes(name));
+    assert.ok(!servicesWithNotp().includes('other'));
+  });
+});
+
+describe("the user's ~/.pam_environment", { skip: lacks({ root: true }) }, () => {
+  it('is named where a stack reads it, in an included file too (FC12)', () => {
+    const inner = pamService('session required pam_env.so user_readenv=1 envfile=/etc/default/locale\n');
+    const findings = examineUserEnvironment(pamService(`auth required pam_unix.so\nsession include ${inner}\n`));
+    assert.deepEqual(wrong(findings), ['FC12']);
+    assert.ok(detailOf(findings, 'FC12').includes(`/etc/pam.d/${inner}:1`));
+  });
+
+  it('is not where it does not, nor in the example', () => {
+    assert.deepEqual(wrong(examineUserEnvironment(pamService('session required pam_env.so user_readenv=0\n#user_readenv=1\n'))), []);
+    assert.deepEqual(wrong(examineUserEnvironment(pamService(exampleStack('sshd-notp')))), []);
+  });
+
+  it('is named for the stack that Debian 12 ships', () => {
+    const shipped = fs.readFileSync('/etc/pam.d/sshd', 'utf8');
+    assert.deepEqual(wrong(examineUserEnvironment('sshd')), /^session.*user_readenv=1/m.test(shipped) ? ['FC12'] : []);
+  });
+});

@@ -1,0 +1,89 @@
+/** The marked block of a PAM file: where it goes, and that the file without it is the file before it, byte for byte. */
+import assert from 'node:assert/strict';
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { describe, it } from 'node:test';
+import * as fc from 'fast-check';
+import { passedOver, withBlock, withoutBlock } from '../../src/setup/pam-file.ts';
+import { ROOT } from '../support/process.ts';
+
+const EVERYBODY = { users: [], groups: [] };
+const DEBIAN = '# a comment\n@include common-auth\naccount required pam_nologin.so\n@include common-account\n';
+
+/** The auth lines that hold, with one blank between their words. */
+function auth(text: string): string[] {
+  const lines = text.split('\n').filter((line) => /^(auth|@include\s+common-auth)/.test(line));
+  return lines.map((line) => line.replace(/\s+/g, ' '));
+}
+
+describe('the block in a PAM file', () => {
+  it('for sshd says what the example says', () => {
+    const example = fs.readFileSync(path.join(ROOT, 'examples/pam.d/sshd-notp'), 'utf8');
+    assert.deepEqual(auth(withBlock(DEBIAN, 'pam', EVERYBODY) ?? ''), auth(example));
+  });
+
+  it('for sudo asks for the code after the password, as the example does', () => {
+    const example = fs.readFileSync(path.join(ROOT, 'examples/pam.d/sudo-notp'), 'utf8');
+    const lines = auth(withBlock(DEBIAN, 'sudo', EVERYBODY) ?? '');
+    assert.deepEqual(lines, ['auth substack common-auth', auth(example).at(-1)]);
+  });
+
+  it('jumps in sshd over exactly what asks for the code, to the password', () => {
+    for (const scope of [EVERYBODY, { users: ['alice'], groups: [] }, { users: ['alice'], groups: ['ops'] }]) {
+      const lines = auth(withBlock(DEBIAN, 'pam', scope) ?? '');
+      const password = lines.length - 1;
+      assert.match(lines[password] ?? '', /^auth substack common-auth$/);
+      for (const [i, line] of lines.entries()) {
+        const [, jump] = /(?:success|auth_err)=(\d+)/.exec(line) ?? [];
+        if (jump !== undefined) assert.equal(i + 1 + Number(jump), password, line);
+      }
+    }
+  });
+
+  for (const line of [
+    '@include common-auth',
+    'auth       substack     password-auth',
+    'auth\tinclude\tsystem-auth',
+    '-auth include system-login',
+    'auth include common-auth ',
+  ]) {
+    it(`takes the place of: ${line}`, () => {
+      const text = withBlock(`#%PAM-1.0\n${line}\naccount include x\n`, 'pam', EVERYBODY) ?? '';
+      assert.match(text, new RegExp(`^#%PAM-1\\.0\\n# BEGIN notp.*\\n# was: ${line}\\n[^]*\\n# END notp\\naccount include x\\n$`));
+      assert.equal(withoutBlock(text), `#%PAM-1.0\n${line}\naccount include x\n`);
+    });
+  }
+
+  it('has no place where no line asks for the password, or two do', () => {
+    for (const text of ['', '#@include common-auth\n', 'auth required pam_unix.so\n', 'auth include other\n', `${DEBIAN}${DEBIAN}`]) {
+      assert.equal(withBlock(text, 'pam', EVERYBODY), undefined);
+    }
+  });
+
+  it('takes the place of an older block', () => {
+    const older = withBlock(DEBIAN, 'pam', { users: ['alice'], groups: [] }) ?? '';
+    assert.equal(withBlock(older, 'pam', EVERYBODY), withBlock(DEBIAN, 'pam', EVERYBODY));
+  });
+
+  it('leaves a file alone whose block has no end', () => {
+    const torn = `${DEBIAN}# BEGIN notp\nauth required pam_deny.so\n`;
+    assert.equal(withoutBlock(torn), torn);
+  });
+
+  it('leaves every other byte as it was', () => {
+    const line = fc.string({ unit: 'binary' }).filter((text) => !/\n|BEGIN notp|common-auth|password-auth|system-/.test(text));
+    const file = fc.tuple(fc.array(line), fc.array(line));
+    fc.assert(
+      fc.property(file, fc.constantFrom('pam' as const, 'sudo' as const), ([above, below], door) => {
+        const text = [...above, '@include common-auth', ...below].join('\n');
+        assert.equal(withoutBlock(withBlock(text, door, EVERYBODY) ?? ''), text);
+      }),
+    );
+  });
+
+  it('tells the auth lines after it, which a right code passes over', () => {
+    const text =
+      withBlock(`${DEBIAN}auth required pam_access.so\nauth include postlogin\nsession optional pam_motd.so\n`, 'pam', EVERYBODY) ?? '';
+    assert.deepEqual(passedOver(text), ['auth required pam_access.so']);
+  });
+});
