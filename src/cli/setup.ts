@@ -14,7 +14,7 @@ interface DoorFlags extends CommonFlags {
   readonly json?: boolean;
 }
 interface EndFlags {
-  readonly ifUnconfirmed?: string;
+  readonly ifUnconfirmed?: string | true;
   readonly force?: boolean;
   readonly reload: boolean;
   readonly json?: boolean;
@@ -93,7 +93,7 @@ function addUndo(setup: Command, finish: Finish): void {
     .allowExcessArguments(false)
     .option('--force', 'also where somebody has changed a file since; what they changed is kept aside')
     .option('--no-reload', 'do not have sshd read its configuration again')
-    .addOption(new Option('--if-unconfirmed <id>', 'what the timer asks for').hideHelp())
+    .addOption(new Option('--if-unconfirmed [id]', 'what the timer asks for, and without an id the next boot').hideHelp())
     .option('--json', 'print one JSON object for each setup')
     .action(async (flags: EndFlags) => {
       const { undo } = await import('../commands/setup-end.ts');

@@ -6,10 +6,11 @@ import { contextName } from '../otp/names.ts';
 import type { Account } from '../otp/uri.ts';
 import type { Config } from '../system/config.ts';
 import { sealedPath } from '../system/secrets.ts';
-import { isRoot, realUid, realUser, userByName, type User } from '../system/users.ts';
+import { isRoot, type User } from '../system/users.ts';
 import { presentSocket } from '../verifier/open.ts';
 import { statePlace, type StatePlace } from '../verifier/state.ts';
 import type { QrStyle } from './qr.ts';
+import { userNamed } from './whose.ts';
 
 export interface EnrollOptions extends Account, CodeParameters {
   readonly user: string | undefined;
@@ -43,12 +44,7 @@ export interface Plan {
 /** Throws `usage` or `not_permitted` before anything is made or shown. */
 export function planned(config: Config, options: EnrollOptions, now: () => number): Plan {
   const context = contextName(options.context);
-  const self = realUser();
-  const user = options.user === undefined || options.user === self.name ? self : userByName(options.user);
-  if (user === undefined)
-    throw new NotpError('usage', `there is no user ${JSON.stringify(options.user)}`, 'getent passwd lists those there are');
-  if (user.uid !== realUid() && !isRoot())
-    throw new NotpError('not_permitted', 'only root can enrol somebody else', `sudo notp-enroll ${user.name}`);
+  const user = userNamed(options.user, { onlyRoot: 'enrol somebody else', hint: ({ name }) => `sudo notp-enroll ${name}` });
   const place = statePlace(config, user);
   const socket = place.kind === 'user' ? presentSocket(config, user) : undefined;
   const kind = options.seal ?? (isRoot() || socket !== undefined ? 'host' : 'passphrase');

@@ -7,11 +7,12 @@ import { openConversation } from '../system/conversation.ts';
 import { printResult, say, sayHint } from '../system/printer.ts';
 import { asUser } from '../system/privileges.ts';
 import { disableSocket, hasService } from '../system/systemd.ts';
-import { isRoot, realUid, realUser, userByName, type User } from '../system/users.ts';
+import type { User } from '../system/users.ts';
 import { presentSocket } from '../verifier/open.ts';
 import { revoke } from '../verifier/registrar.ts';
 import { openState, statePlace } from '../verifier/state.ts';
 import { patience } from './ask-passphrase.ts';
+import { userNamed } from './whose.ts';
 
 export interface RevokeOptions {
   readonly context: string;
@@ -23,7 +24,7 @@ export interface RevokeOptions {
 
 export async function revokeEnrolment(config: Config, options: RevokeOptions, now: () => number): Promise<number> {
   const context = contextName(options.context);
-  const user = whose(options.user);
+  const user = userNamed(options.user, { onlyRoot: 'revoke for somebody else', hint: ({ name }) => `sudo notp revoke --user ${name}` });
   const place = statePlace(config, user);
   if (place.kind === 'user' && presentSocket(config, user) !== undefined)
     throw new NotpError('not_permitted', 'this enrolment is held by the service of this host', `sudo notp revoke --user ${user.name}`);
@@ -43,14 +44,6 @@ export async function revokeEnrolment(config: Config, options: RevokeOptions, no
   sayHint('sessions that are open stay open; loginctl terminate-user ends them');
   if (place.kind === 'service' && !othersLeft && hasService()) disableSocket(user.uid);
   return 0;
-}
-
-function whose(name: string | undefined): User {
-  const user = name === undefined ? realUser() : userByName(name);
-  if (user === undefined) throw new NotpError('usage', `there is no user ${JSON.stringify(name)}`, 'getent passwd lists those there are');
-  if (user.uid !== realUid() && !isRoot())
-    throw new NotpError('not_permitted', 'only root can revoke for somebody else', `sudo notp revoke --user ${user.name}`);
-  return user;
 }
 
 async function confirm(user: User, context: string, now: () => number): Promise<void> {

@@ -8,8 +8,8 @@ import { printResult, say, sayHint } from '../system/printer.ts';
 import { isRoot } from '../system/users.ts';
 
 export interface UndoOptions {
-  /** Only the setup of this id, and only where it was not confirmed: what the timer asks for. */
-  readonly ifUnconfirmed: string | undefined;
+  /** Only the setup of this id (`true`: whichever), and only where it was not confirmed: what the timer and the next boot ask for. */
+  readonly ifUnconfirmed: string | true | undefined;
   readonly force: boolean;
   readonly reload: boolean;
   readonly json: boolean;
@@ -67,9 +67,9 @@ function refuseChanged(setups: readonly Setup[]): void {
 }
 
 /** None where it was confirmed or undone meanwhile. */
-function unconfirmed(id: string): Setup[] {
+function unconfirmed(id: string | true): Setup[] {
   const setup = unfinishedSetup();
-  return setup?.id === id ? [setup] : [];
+  return setup !== undefined && (id === true || setup.id === id) ? [setup] : [];
 }
 
 function requireRoot(what: string): void {

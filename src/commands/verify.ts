@@ -10,10 +10,10 @@ import type { Config } from '../system/config.ts';
 import { lineFrom, openConversation, readStdinLine } from '../system/conversation.ts';
 import { printResult } from '../system/printer.ts';
 import { onEndingSignals } from '../system/signals.ts';
-import { isRoot, realUid, realUser, userByName, type User } from '../system/users.ts';
 import { openVerifier } from '../verifier/open.ts';
 import type { Outcome, Verifier } from '../verifier/verifier.ts';
 import { passphraseFromFile } from './ask-passphrase.ts';
+import { userNamed } from './whose.ts';
 
 export interface VerifyOptions {
   readonly context: string;
@@ -24,7 +24,7 @@ export interface VerifyOptions {
 }
 
 export async function verify(config: Config, options: VerifyOptions, now: () => number): Promise<number> {
-  const user = whose(options.user);
+  const user = userNamed(options.user, { onlyRoot: 'verify for somebody else', hint: ({ name }) => `sudo notp verify --user ${name}` });
   const origin: Origin = { user: user.name, uid: user.uid, context: contextName(options.context), door: 'cli' };
   const verifier = await openVerifier({ config, user, origin, now });
   try {
@@ -63,13 +63,6 @@ async function readFromStdin(
   if (passphrase === undefined) return { readings: readings(line, verifier.seal), timedOut: false };
   const proof = parseProof(line);
   return { readings: proof === undefined ? [] : [{ passphrase, proof }], timedOut: false };
-}
-
-function whose(name: string | undefined): User {
-  const user = name === undefined ? realUser() : userByName(name);
-  if (user === undefined) throw new NotpError('usage', `there is no user ${JSON.stringify(name)}`);
-  if (user.uid !== realUid() && !isRoot()) throw new NotpError('not_permitted', 'only root can verify for somebody else');
-  return user;
 }
 
 function jsonOf({ verdict, ref }: Outcome, { user, context }: Origin): string {
