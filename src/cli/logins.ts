@@ -50,7 +50,7 @@ export function addLoginCommands(program: Command, surroundings: Surroundings, f
   addNotpEnroll(program, surroundings, finish);
   addVerify(program, surroundings, finish);
   addRevoke(program, surroundings, finish);
-  addAudit(program, finish);
+  addAudit(program, surroundings, finish);
   addHostKey(program, surroundings, finish);
 }
 
@@ -156,14 +156,23 @@ function addRevoke(program: Command, { now }: Surroundings, finish: Finish): voi
     });
 }
 
-function addAudit(program: Command, finish: Finish): void {
-  common(program.command('audit'))
-    .description('print the last records of the audit log, one JSON object a line')
+function addAudit(program: Command, { now }: Surroundings, finish: Finish): void {
+  const audit = common(program.command('audit'))
+    .description('print the last records of the audit log, one JSON object a line; verify: check that it is whole')
+    .helpCommand(false)
     .option('-n, --lines <n>', 'how many', wholeNumber(1, 10_000), 20)
     .option('--json', 'the same: it is JSON always')
     .action(async (flags: AuditFlags) => {
       const command = await import('../commands/audit.ts');
       finish(await command.audit(configOf(flags), { lines: flags.lines }));
+    });
+  common(audit.command('verify'))
+    .description('check that no record was changed, removed, moved or cut off, in rotated files too')
+    .option('--json', 'print one JSON object')
+    .action(async (_: unknown, command: Command) => {
+      const flags = command.optsWithGlobals<CommonFlags & { readonly json?: boolean }>();
+      const { verifyAudit } = await import('../commands/audit-verify.ts');
+      finish(await verifyAudit(configOf(flags), { json: flags.json === true }, now));
     });
 }
 

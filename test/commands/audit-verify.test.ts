@@ -1,0 +1,104 @@
+/** `notp audit verify`: each kind of tampering shows, and nothing else does. */
+import assert from 'node:assert/strict';
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { before, beforeEach, describe, it } from 'node:test';
+import { gzipSync } from 'node:zlib';
+import { oathCode } from '../support/world.ts';
+import { ownState, type OwnState } from './own-state.ts';
+
+describe('verifying the audit log', () => {
+  let own: OwnState;
+  let log: string;
+  let lines: readonly string[];
+
+  before(async () => {
+    own = ownState('audit-verify');
+    log = path.join(own.secrets, '.audit.log');
+    const { secret } = await own.enrol();
+    await own.verify('000000');
+    await own.verify(oathCode(secret));
+    await own.verify(oathCode(secret));
+    await own.enrol();
+    lines = fs.readFileSync(log, 'utf8').trimEnd().split('\n');
+  });
+  beforeEach(() => {
+    write(lines);
+  });
+
+  const write = (kept: readonly string[], file = log): void => {
+    fs.writeFileSync(file, kept.map((line) => `${line}\n`).join(''), { mode: 0o600 });
+  };
+  const verify = async (): Promise<{ code: number | null; stdout: string; stderr: string }> => await own.notp(['audit', 'verify']);
+  const refuses = async (message: RegExp): Promise<void> => {
+    const { code, stdout, stderr } = await verify();
+    assert.deepEqual([code, stdout], [1, ''], stderr);
+    assert.match(stderr, message);
+  };
+
+  it('finds a log whole that nobody has touched, also as JSON', async () => {
+    assert.deepEqual(await verify(), {
+      code: 0,
+      signal: null,
+      stdout: 'The log is whole: records 1 to 5, 5 in all\n',
+      stderr: '',
+    });
+    const { stdout } = await own.notp(['audit', 'verify', '--json']);
+    assert.deepEqual(JSON.parse(stdout), { whole: true, records: 5, first: 1, last: 5, cut_off: 0, unlinked: 0 });
+  });
+
+  it('names the line after one that was edited, and the last line by the store', async () => {
+    write(lines.map((line, i) => (i === 1 ? line.replace('"refused"', '"accepted"') : line)));
+    await refuses(/\.audit\.log:3: does not follow from the record before it/);
+    write(lines.map((line, i) => (i === 4 ? line.replace('"replace"', '"enroll"') : line)));
+    await refuses(/record 5, the last that was written, was changed/);
+  });
+
+  it('names the place of a line that was removed, moved or added', async () => {
+    write(lines.toSpliced(2, 1));
+    await refuses(/\.audit\.log:3: is record 4, and 1 before it are missing/);
+    write([lines[0] ?? '', lines[2] ?? '', lines[1] ?? '', ...lines.slice(3)]);
+    await refuses(/\.audit\.log:2: is record 3, and 1 before it are missing/);
+    write([...lines.slice(0, 3), lines[1] ?? '', ...lines.slice(3)]);
+    await refuses(/\.audit\.log:4: is record 2, which does not belong here/);
+    write([...lines.slice(0, 2), 'junk', ...lines.slice(2)]);
+    await refuses(/\.audit\.log:3: is no record/);
+  });
+
+  it('misses what was cut off at the end, in the middle of a line too', async () => {
+    write(lines.slice(0, 3));
+    await refuses(/the last 2 records are missing/);
+    fs.writeFileSync(log, lines.join('\n').slice(0, -20));
+    await refuses(/\.audit\.log:5: is no record/);
+    fs.writeFileSync(log, '');
+    await refuses(/the last 5 records are missing/);
+  });
+
+  it('takes a line that a crash cut off, and refusals that no state could link, for what they are', async () => {
+    const orphan = (lines[3] ?? '').replace(/"ref":"[0-9a-f]+"/, '"ref":"00000000"');
+    const unlinked = (lines[2] ?? '').replace(/,"seq".*/, '}');
+    write([...lines.slice(0, 3), orphan, unlinked, ...lines.slice(3)]);
+    const { stdout } = await own.notp(['audit', 'verify', '--json']);
+    assert.deepEqual(JSON.parse(stdout), { whole: true, records: 6, first: 1, last: 5, cut_off: 1, unlinked: 1 });
+  });
+
+  it('goes on through files that were rotated, by number or by date, compressed or not', async () => {
+    const all = [`${log}.2.gz`, `${log}.1`, `${log}-20260101.gz`, `${log}-20260201`];
+    for (const [older, newer] of [all.slice(0, 2), all.slice(2)] as [string, string][]) {
+      fs.writeFileSync(older, gzipSync(`${lines.slice(0, 2).join('\n')}\n`));
+      write(lines.slice(2, 4), newer);
+      write(lines.slice(4));
+      assert.match((await verify()).stdout, /whole: records 1 to 5, 5 in all/);
+      fs.rmSync(newer);
+      await refuses(/\.audit\.log:1: is record 5, and 2 before it are missing/);
+      fs.rmSync(older);
+      assert.match((await verify()).stdout, /whole: records 5 to 5, 1 in all/);
+    }
+  });
+
+  it('says where there is nothing to verify', async () => {
+    const { code, stderr } = await ownState('audit-nothing').notp(['audit', 'verify']);
+    assert.equal(code, 3);
+    assert.match(stderr, /there is no such file/);
+  });
+});
