@@ -16,7 +16,7 @@ const FOLDERS = 'boot dev etc home mnt opt proc root run srv sys tmp var var/lib
 
 /** Of /etc: what the machine has enabled, what is made anew here, and what nspawn leaves alone. */
 const NOT_COPIED =
-  /^(systemd\/system|init\.d|rc.\.d|notp|ssh|cron.*|sudoers.*|(passwd|group|shadow|gshadow|subuid|subgid)-?|machine-id|host(s|name)|resolv\.conf|mtab|\.updated)$/;
+  /^(systemd\/system|init\.d|rc.\.d|notp|ssh|pam\.d\/notp.*|cron.*|sudoers.*|(passwd|group|shadow|gshadow|subuid|subgid).*|machine-id|host(s|name)|resolv\.conf|mtab|\.updated)$/;
 
 /** Units that cost seconds or look after hardware. */
 const MASKED = [
@@ -108,9 +108,11 @@ function copyReadable(from: string, to: string): void {
     recursive: true,
     verbatimSymlinks: true,
     filter: (source) => {
-      const stats = fs.lstatSync(source);
-      const kind = stats.isFile() || stats.isDirectory() || stats.isSymbolicLink();
-      return kind && (stats.mode & 0o004) !== 0 && !NOT_COPIED.test(path.relative(from, source));
+      if (NOT_COPIED.test(path.relative(from, source))) return false;
+      // The tests outside come and go in there, too.
+      const stats = fs.lstatSync(source, { throwIfNoEntry: false });
+      if (stats === undefined) return false;
+      return (stats.isFile() || stats.isDirectory() || stats.isSymbolicLink()) && (stats.mode & 0o004) !== 0;
     },
   });
 }
