@@ -43,7 +43,6 @@ export async function importSecrets(own: Own, options: ImportOptions): Promise<n
   // What no URI can hold could never be given out again.
   for (const credential of credentials) otpauthUri(credential);
   const named = contextNames(options.context, credentials);
-  for (const context of named.keys()) refuseLoginContext(own, context);
   await refuseExisting(own, named, options.replace);
   const sealingWith = passphrase ?? (await newPassphrase(options, waiting));
   const stored = await storeAll(own, named, sealingWith, options.replace);

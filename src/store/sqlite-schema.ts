@@ -1,0 +1,60 @@
+/** The tables of the embedded store, and bringing those of an earlier release up to date. */
+import type { DatabaseSync } from 'node:sqlite';
+
+/** What each version of the schema adds to the one before; the version is the number of those that were applied. */
+const SCHEMAS = [
+  `
+  CREATE TABLE chain (one INTEGER PRIMARY KEY CHECK (one = 1), seq INTEGER NOT NULL, hash TEXT NOT NULL) STRICT;
+  INSERT INTO chain VALUES (1, 0, '${'0'.repeat(64)}');
+  CREATE TABLE enrolment (
+    user TEXT NOT NULL, context TEXT NOT NULL,
+    id TEXT NOT NULL, pending_id TEXT NOT NULL, status TEXT NOT NULL,
+    last_step INTEGER NOT NULL, tokens REAL NOT NULL, as_of_ms INTEGER NOT NULL, spent TEXT NOT NULL,
+    pending_tokens REAL NOT NULL, pending_spent TEXT NOT NULL, last_accepted_ms INTEGER NOT NULL,
+    PRIMARY KEY (user, context)) STRICT, WITHOUT ROWID;
+  CREATE TABLE connection (
+    user TEXT NOT NULL, context TEXT NOT NULL, slot INTEGER NOT NULL,
+    id TEXT NOT NULL, pid INTEGER NOT NULL, start_ticks INTEGER NOT NULL, boot_id TEXT NOT NULL, turn INTEGER NOT NULL,
+    PRIMARY KEY (user, context, slot)) STRICT, WITHOUT ROWID;
+  CREATE TABLE reserve (filler BLOB) STRICT;
+`,
+  `
+  ALTER TABLE enrolment ADD COLUMN pending_inherits INTEGER NOT NULL DEFAULT 0;
+  CREATE TABLE counter (id TEXT PRIMARY KEY, next INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+`,
+  `
+  CREATE TABLE peer (
+    user TEXT NOT NULL, context TEXT NOT NULL, slot INTEGER NOT NULL,
+    id TEXT NOT NULL, digest TEXT NOT NULL, accepted_ms INTEGER NOT NULL,
+    PRIMARY KEY (user, context, slot)) STRICT, WITHOUT ROWID;
+  INSERT INTO peer SELECT user, context, slot, '${'0'.repeat(32)}', '${'0'.repeat(64)}', 1099511627776 FROM connection;
+`,
+];
+
+/** Throws where the tables are of a newer release, or cannot be made; then nothing was changed. */
+export function bringUpToDate(database: DatabaseSync): void {
+  if (version(database) < SCHEMAS.length) upgrade(database);
+  if (version(database) !== SCHEMAS.length)
+    throw new Error(`its schema ${String(version(database))} is of a newer notp than this one, which knows ${String(SCHEMAS.length)}`);
+}
+
+function upgrade(database: DatabaseSync): void {
+  database.exec('BEGIN EXCLUSIVE');
+  try {
+    // Another process may have been first.
+    for (const schema of SCHEMAS.slice(version(database))) database.exec(schema);
+    database.exec(`PRAGMA user_version = ${String(Math.max(version(database), SCHEMAS.length))}; COMMIT`);
+  } catch (error) {
+    rollBack(database);
+    throw error;
+  }
+}
+
+/** SQLite rolls back by itself after some failures; where it did not, we do. */
+export function rollBack(database: DatabaseSync): void {
+  if (database.isTransaction) database.exec('ROLLBACK');
+}
+
+function version(database: DatabaseSync): number {
+  return Number(database.prepare('PRAGMA user_version').get()?.['user_version']);
+}
