@@ -13,10 +13,10 @@ const UNUSED_TIMEOUT = 9_002;
 /** What a client may set: languages, our own, and two that programs read for colour only. */
 const HARMLESS_VARIABLES = /^(LANG|LANGUAGE|LC_[A-Z_]*\*?|NOTP_CODE|TERM|COLORTERM|NO_COLOR)$/;
 /** What the recommended SetEnv line must name, see examples/sshd_config.d/10-notp-gate.conf. */
-const SHELL_VARIABLES = ['SHLVL', 'ZDOTDIR', 'XDG_CONFIG_HOME'];
-const BLANK_VARIABLES = ['LD_PRELOAD', 'LD_LIBRARY_PATH', 'LD_AUDIT', 'NODE_OPTIONS', 'BASH_ENV', 'ENV'];
+const SHELL_VARIABLES = ['SHLVL', 'ZDOTDIR', 'XDG_CONFIG_HOME', 'XDG_DATA_HOME'];
+const BLANK_VARIABLES = ['LD_PRELOAD', 'LD_LIBRARY_PATH', 'LD_AUDIT', 'NODE_OPTIONS', 'BASH_ENV', 'ENV', 'SHELLOPTS'];
 
-const SETENV_LINE = `SetEnv SHLVL=1 ZDOTDIR=/etc/notp/empty XDG_CONFIG_HOME=/etc/notp/empty ${BLANK_VARIABLES.map((name) => `${name}=`).join(' ')}`;
+const SETENV_LINE = `SetEnv SHLVL=1 ZDOTDIR=/etc/notp/empty XDG_CONFIG_HOME=/etc/notp/empty XDG_DATA_HOME=/etc/notp/empty ${BLANK_VARIABLES.map((name) => `${name}=`).join(' ')}`;
 
 export const GATE_RULES: readonly Rule[] = [
   {

@@ -20,7 +20,17 @@ const PRLIMIT = '/usr/bin/prlimit';
 /** What may hold a code. */
 export const CODE_VARIABLES = ['LC_NOTP', 'NOTP_CODE'];
 /** What the recommended `SetEnv` line sets to keep shells and loaders from reading files before the gate. */
-const BLANKED = ['ZDOTDIR', 'XDG_CONFIG_HOME', 'LD_PRELOAD', 'LD_LIBRARY_PATH', 'LD_AUDIT', 'NODE_OPTIONS', 'BASH_ENV', 'ENV'];
+const BLANKED = [
+  'ZDOTDIR',
+  'XDG_CONFIG_HOME',
+  'XDG_DATA_HOME',
+  'LD_PRELOAD',
+  'LD_LIBRARY_PATH',
+  'LD_AUDIT',
+  'NODE_OPTIONS',
+  'BASH_ENV',
+  'ENV',
+];
 const BLANKS = ['', '/etc/notp/empty'];
 
 export interface Session {
@@ -65,7 +75,8 @@ export function becomeShell(user: User, session: Session): never {
 
 /** What sshd's child would have, without what is ours. SSH_ORIGINAL_COMMAND stays only beside a forced command, as in sshd(8). */
 function shellEnvironment(environment: NodeJS.ProcessEnv, forced: boolean): Record<string, string> {
-  const dropped = ['SHLVL', '_', ...CODE_VARIABLES, ...(forced ? [] : ['SSH_ORIGINAL_COMMAND'])];
+  // bash fills SHELLOPTS and hands it on where it was set, even to nothing.
+  const dropped = ['SHLVL', 'SHELLOPTS', '_', ...CODE_VARIABLES, ...(forced ? [] : ['SSH_ORIGINAL_COMMAND'])];
   const entries = Object.entries(environment).filter((entry): entry is [string, string] => entry[1] !== undefined);
   return Object.fromEntries(
     entries.filter(([name, value]) => !dropped.includes(name) && !(BLANKED.includes(name) && BLANKS.includes(value))),

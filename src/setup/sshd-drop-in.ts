@@ -17,12 +17,13 @@ const LINES: Readonly<Record<SshdDoor, readonly string[]>> = {
   gate: [
     `ForceCommand ${PROGRAM} gate`,
     'DisableForwarding yes',
+    'PermitTunnel no',
     'AllowAgentForwarding no',
     'X11Forwarding no',
     'PermitUserRC no',
     'ExposeAuthInfo yes',
     'AcceptEnv LANG LC_*',
-    'SetEnv SHLVL=1 ZDOTDIR=/etc/notp/empty XDG_CONFIG_HOME=/etc/notp/empty LD_PRELOAD= LD_LIBRARY_PATH= LD_AUDIT= NODE_OPTIONS= BASH_ENV= ENV=',
+    'SetEnv SHLVL=1 ZDOTDIR=/etc/notp/empty XDG_CONFIG_HOME=/etc/notp/empty XDG_DATA_HOME=/etc/notp/empty LD_PRELOAD= LD_LIBRARY_PATH= LD_AUDIT= NODE_OPTIONS= BASH_ENV= ENV= SHELLOPTS=',
   ],
   pam: [
     'KbdInteractiveAuthentication yes',

@@ -37,7 +37,7 @@ const TRIPPED: Readonly<Record<string, readonly (readonly string[])[]>> = {
   FC9: [
     ['SetEnv SHLVL=1'],
     [
-      'SetEnv SHLVL=1 ZDOTDIR=/etc/notp/empty XDG_CONFIG_HOME=/etc/notp/empty LD_PRELOAD= LD_LIBRARY_PATH= LD_AUDIT= NODE_OPTIONS=--inspect BASH_ENV= ENV=',
+      'SetEnv SHLVL=1 ZDOTDIR=/etc/notp/empty XDG_CONFIG_HOME=/etc/notp/empty XDG_DATA_HOME=/etc/notp/empty LD_PRELOAD= LD_LIBRARY_PATH= LD_AUDIT= NODE_OPTIONS=--inspect BASH_ENV= ENV= SHELLOPTS=',
     ],
   ],
   FC10: [['PermitUserRC yes']],

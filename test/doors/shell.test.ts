@@ -15,7 +15,16 @@ describe('what the gate becomes', () => {
   });
 
   it('keeps no code, no trace of the gate and no blank of the SetEnv line', () => {
-    const blanks = { ZDOTDIR: '/etc/notp/empty', LD_PRELOAD: '', NODE_OPTIONS: '', BASH_ENV: '', SHLVL: '1', _: '/usr/bin/notp' };
+    const blanks = {
+      ZDOTDIR: '/etc/notp/empty',
+      LD_PRELOAD: '',
+      NODE_OPTIONS: '',
+      BASH_ENV: '',
+      XDG_DATA_HOME: '/etc/notp/empty',
+      SHLVL: '1',
+      SHELLOPTS: 'braceexpand:hashall',
+      _: '/usr/bin/notp',
+    };
     const environment = { HOME: '/home/alice', ...blanks, LC_NOTP: '123456', NOTP_CODE: '123456', SSH_ORIGINAL_COMMAND: 'id' };
     assert.deepEqual(shellProgram(USER, session(environment)).environment, { HOME: '/home/alice' });
   });
