@@ -81,3 +81,18 @@ export async function givenPassphrase(
     conversation.close();
   }
 }
+
+/** The new passphrase that `file` (`-`: stdin) holds, or, without one, what is typed twice in a conversation that `open` begins. */
+export async function givenNewPassphrase(
+  file: string | undefined,
+  waiting: Waiting,
+  open: (waiting: Waiting) => Conversation = openConversation,
+): Promise<string> {
+  if (file !== undefined) return await passphraseFromFile(file, waiting);
+  const conversation = open(waiting);
+  try {
+    return await askNewPassphrase(conversation);
+  } finally {
+    conversation.close();
+  }
+}

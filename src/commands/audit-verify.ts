@@ -11,7 +11,7 @@ import type { Config } from '../system/config.ts';
 import { printResult, sayError } from '../system/printer.ts';
 import { asUser } from '../system/privileges.ts';
 import { realUser } from '../system/users.ts';
-import { hasEncryptedKey, openState, statePlace, type State, type StatePlace } from '../verifier/state.ts';
+import { hasEncryptedKey, statePlace, withState, type State, type StatePlace } from '../verifier/state.ts';
 
 interface Report extends Walk {
   /** What is wrong, and where; undefined where nothing is. */
@@ -27,16 +27,12 @@ export async function verifyAudit(config: Config, { json }: { readonly json: boo
       'only the service has the key of the chain',
       'decrypt it with systemd-creds for the check, and remove it again',
     );
-  const report = await asUser(place.owner, async () => {
-    const state = openState(place, now, { create: false });
-    if (state === undefined)
+  const report = await asUser(place.owner, () =>
+    withState(place, now, async (state) => {
+      if (state !== undefined) return await verified(place, state);
       throw new NotpError('store_unavailable', `${place.database}: there is no such file`, 'nobody has enrolled yet');
-    try {
-      return await verified(place, state);
-    } finally {
-      state.store.close();
-    }
-  });
+    }),
+  );
   const { problem, records, first, head, cutOff, unlinked } = report;
   const last = head?.seq ?? 0;
   if (json) printResult(JSON.stringify({ whole: problem === undefined, records, first, last, cut_off: cutOff, unlinked, problem }) + '\n');

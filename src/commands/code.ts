@@ -10,7 +10,7 @@ import { printResult } from '../system/printer.ts';
 import { givenPassphrase, patience } from './ask-passphrase.ts';
 import { listSecrets } from './list.ts';
 import { showLive, type LiveSource } from './live.ts';
-import { isHotp, openSealed, ownSealed, refuseHostSealed, takeCounter, type Own } from './own-secrets.ts';
+import { openSealed, ownSealed, refuseHostSealed, takeCounter, type Own } from './own-secrets.ts';
 
 export interface CodeOptions {
   /** Undefined: list them. */
@@ -41,7 +41,7 @@ export async function code(own: Own, options: CodeOptions): Promise<number> {
 
 function liveSource(own: Own, file: SealedFile, payload: Payload): LiveSource {
   const title = titleOf(payload, file.context);
-  if (isHotp(payload))
+  if (payload.type === 'hotp')
     return { kind: 'hotp', title, nextCode: async () => codeAt(payload.secret, await takeCounter(own, file.id), payload) };
   return { kind: 'totp', title, periodSeconds: payload.periodSeconds, codeAt: (step) => codeAt(payload.secret, step, payload) };
 }
@@ -52,7 +52,7 @@ function titleOf({ issuer, account }: Payload, context: string): string {
 }
 
 async function currentCode(own: Own, file: SealedFile, payload: Payload, json: boolean): Promise<string> {
-  return isHotp(payload) ? await countedCode(own, file, payload, json) : timedCode(own, file, payload, json);
+  return payload.type === 'hotp' ? await countedCode(own, file, payload, json) : timedCode(own, file, payload, json);
 }
 
 async function countedCode(own: Own, { id, context }: SealedFile, payload: HotpPayload, json: boolean): Promise<string> {
@@ -87,7 +87,7 @@ function jsonLine(fields: object): string {
 
 /** A line for each step, until a signal ends it. */
 async function printEach(own: Own, file: SealedFile, payload: Payload, json: boolean, interrupt: AbortSignal): Promise<void> {
-  if (isHotp(payload)) throw new NotpError('usage', 'a counted (HOTP) secret has no clock to watch', 'leave out --watch');
+  if (payload.type === 'hotp') throw new NotpError('usage', 'a counted (HOTP) secret has no clock to watch', 'leave out --watch');
   while (!interrupt.aborted) {
     printResult(timedCode(own, file, payload, json));
     await untilNextStep(payload.periodSeconds, own.now, interrupt);

@@ -100,7 +100,6 @@ async function sealAndStore(plan: Plan, state: State, { payload, codes, uri, pas
 function openForEnrolment({ place, sealKind, config, user, now }: Plan): State {
   if (place.kind === 'user') makeSecretsFolder(config, user);
   const state = openState(place, now, { create: true });
-  if (state === undefined) throw new NotpError('store_unavailable', `${place.database} cannot be made`);
   if (sealKind === 'passphrase' || state.hostKey !== undefined) return state;
   state.store.close();
   throw new NotpError('failed', `there is no host key at ${config.hostKey}`, 'run notp host-key init once on this host');

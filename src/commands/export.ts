@@ -7,7 +7,7 @@ import { printResult, sayHint } from '../system/printer.ts';
 import { writeNew } from '../system/trusted.ts';
 import type { ExportFormat } from './formats.ts';
 import { givenPassphrase, patience } from './ask-passphrase.ts';
-import { isHotp, nextCounter, openSealed, ownSealed, refuseHostSealed, type Own } from './own-secrets.ts';
+import { nextCounter, openSealed, ownSealed, refuseHostSealed, type Own } from './own-secrets.ts';
 import { drawFittingQr, drawQr, qrImage } from './qr.ts';
 
 export interface ExportOptions {
@@ -28,7 +28,7 @@ export async function exportSecret(own: Own, options: ExportOptions): Promise<nu
   const passphrase = await givenPassphrase(options.passphraseFile, `Passphrase for ${context}: `, patience(own.now));
   const payload = openSealed(sealed, passphrase);
   try {
-    const credential = isHotp(payload) ? { ...payload, counter: await nextCounter(own, sealed.id) } : payload;
+    const credential = payload.type === 'hotp' ? { ...payload, counter: await nextCounter(own, sealed.id) } : payload;
     const output = json ? Buffer.from(jsonOf(context, credential)) : written(credential, to, file === undefined && isatty(1));
     if (file === undefined) printResult(output);
     else writeFile(file, output);

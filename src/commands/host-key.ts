@@ -10,7 +10,7 @@ import { printResult, sayHint } from '../system/printer.ts';
 import { asUser } from '../system/privileges.ts';
 import { syncFolder, writeNew } from '../system/trusted.ts';
 import { isRoot, realUser, SERVICE_USER, userByName, type User } from '../system/users.ts';
-import { hasEncryptedKey, openState, readHostKey, statePlace } from '../verifier/state.ts';
+import { hasEncryptedKey, readHostKey, statePlace, withNewState } from '../verifier/state.ts';
 
 /** Makes the host key where there is none, and the service's folders and database. Prints the key's id. */
 export async function initHostKey(config: Config, now: () => number): Promise<number> {
@@ -78,22 +78,20 @@ function makeHostKey(file: string, { uid, gid }: User): string {
 async function recordCreation(config: Config, id: string, now: () => number): Promise<void> {
   const root = realUser();
   const place = statePlace(config, root);
-  await asUser(place.owner, async () => {
-    const state = openState(place, now, { create: true });
-    await state?.store.exclusively((transaction) =>
-      append(state.log, transaction, {
-        user: root.name,
-        uid: root.uid,
-        context: '',
-        door: 'cli',
-        event: 'host_key.created',
-        result: 'done',
-        detail: id,
-        ref: newRef(),
-      }),
-    );
-    state?.store.close();
-  });
+  const record = {
+    user: root.name,
+    uid: root.uid,
+    context: '',
+    door: 'cli',
+    event: 'host_key.created',
+    result: 'done',
+    detail: id,
+  } as const;
+  await asUser(place.owner, () =>
+    withNewState(place, now, ({ store, log }) =>
+      store.exclusively((transaction) => append(log, transaction, { ...record, ref: newRef() })),
+    ),
+  );
 }
 
 function makeFolder(folder: string, mode: number, owner: User | undefined): void {

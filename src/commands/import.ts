@@ -10,10 +10,11 @@ import { otpauthUri, type Credential } from '../otp/uri.ts';
 import { printSealedFile } from '../seal/file.ts';
 import { openPythonNotp } from '../seal/python-notp.ts';
 import type { Waiting } from '../system/bytes.ts';
+import type { Conversation } from '../system/conversation.ts';
 import { printResult, say } from '../system/printer.ts';
 import { asUser } from '../system/privileges.ts';
 import { findSealed, sealedPath } from '../system/secrets.ts';
-import { askNewPassphrase, givenPassphrase, passphraseFromFile, patience } from './ask-passphrase.ts';
+import { givenNewPassphrase, givenPassphrase, patience } from './ask-passphrase.ts';
 import type { ImportFormat } from './formats.ts';
 import { bareCredential, readSource, type Source, type Told } from './import-formats.ts';
 import { contextNames } from './import-names.ts';
@@ -44,7 +45,8 @@ export async function importSecrets(own: Own, options: ImportOptions): Promise<n
   for (const credential of credentials) otpauthUri(credential);
   const named = contextNames(options.context, credentials);
   await refuseExisting(own, named, options.replace);
-  const sealingWith = passphrase ?? (await newPassphrase(options, waiting));
+  const beside = (): Conversation => conversationBeside(options.file, waiting);
+  const sealingWith = passphrase ?? (await givenNewPassphrase(options.newPassphraseFile ?? options.passphraseFile, waiting, beside));
   const stored = await storeAll(own, named, sealingWith, options.replace);
   for (const [context, credential] of named) {
     tell(own, context, credential, stored.get(context) ?? '', options.json);
@@ -71,17 +73,6 @@ async function opened(
     );
   const passphrase = passphraseFile !== undefined && newPassphraseFile === undefined ? password : undefined;
   return { credentials: [bareCredential(secret, { account: context, ...told })], passphrase };
-}
-
-async function newPassphrase({ file, passphraseFile, newPassphraseFile }: ImportOptions, waiting: Waiting): Promise<string> {
-  const given = newPassphraseFile ?? passphraseFile;
-  if (given !== undefined) return await passphraseFromFile(given, waiting);
-  const conversation = conversationBeside(file, waiting);
-  try {
-    return await askNewPassphrase(conversation);
-  } finally {
-    conversation.close();
-  }
 }
 
 /** A name that could be a secret was most likely meant as one. It is not said again. */

@@ -5,7 +5,7 @@ import { asUser } from '../system/privileges.ts';
 import { enableSocket, hasService } from '../system/systemd.ts';
 import { isRoot } from '../system/users.ts';
 import { invite } from '../verifier/registrar.ts';
-import { openState } from '../verifier/state.ts';
+import { withNewState } from '../verifier/state.ts';
 import type { Plan } from './enroll-plan.ts';
 
 export async function pending(plan: Plan): Promise<number> {
@@ -21,13 +21,6 @@ export async function inviteUser({ config, user, place, origin, now }: Plan): Pr
   if (!isRoot()) throw new NotpError('not_permitted', 'only root can invite', `sudo notp-enroll --pending ${user.name}`);
   if (place.kind !== 'service' || !hasService())
     throw new NotpError('failed', 'the service is not set up on this host', 'install its units first, or enrol with notp-enroll as it is');
-  await asUser(place.owner, async () => {
-    const state = openState(place, now, { create: true });
-    try {
-      if (state !== undefined) await invite(state, origin, config.policy, now());
-    } finally {
-      state?.store.close();
-    }
-  });
+  await asUser(place.owner, () => withNewState(place, now, (state) => invite(state, origin, config.policy, now())));
   enableSocket(user.uid);
 }

@@ -2,7 +2,7 @@
 import type { Origin } from '../audit/record.ts';
 import { NotpError } from '../error.ts';
 import { contextName } from '../otp/names.ts';
-import type { HotpPayload, Payload } from '../seal/payload.ts';
+import type { Payload } from '../seal/payload.ts';
 import type { SealedFile } from '../seal/file.ts';
 import { passphraseKey } from '../seal/keys.ts';
 import { open } from '../seal/seal.ts';
@@ -12,7 +12,7 @@ import { asUser } from '../system/privileges.ts';
 import { findSealed, makeSecretsFolder, sealedPath } from '../system/secrets.ts';
 import type { User } from '../system/users.ts';
 import { registeredAs } from '../verifier/registrar.ts';
-import { openState, ownPlace, statePlace, type State } from '../verifier/state.ts';
+import { ownPlace, statePlace, withNewState, withState } from '../verifier/state.ts';
 
 /** Whose secrets, and where they are. */
 export interface Own {
@@ -67,22 +67,20 @@ export function tryToOpen(file: SealedFile, passphrase: string): Payload | undef
 }
 
 /** Whether `file` is what a login here is registered with, as far as this user can tell: the service's state is root's to read. */
-export async function isLogin({ config, user, now }: Own, { context, id }: SealedFile): Promise<boolean> {
-  const place = statePlace(config, user);
-  const origin: Origin = { user: user.name, uid: user.uid, context, door: 'cli' };
-  return await asUser(place.owner, async () => {
-    const state = openState(place, now, { create: false });
-    return (await inState(state, (transaction) => registeredAs(transaction, origin, id))) === 'active';
-  });
+export async function isLogin(own: Own, { context, id }: SealedFile): Promise<boolean> {
+  const origin: Origin = { user: own.user.name, uid: own.user.uid, context, door: 'cli' };
+  return (await onLogins(own, (transaction) => registeredAs(transaction, origin, id))) === 'active';
 }
 
 /** Whether logins here go by `context`, whatever lies there; as far as this user can tell. */
-export async function isLoginContext({ config, user, now }: Own, context: string): Promise<boolean> {
+export async function isLoginContext(own: Own, context: string): Promise<boolean> {
+  return (await onLogins(own, (transaction) => transaction.enrolment(own.user.name, context)))?.status === 'active';
+}
+
+/** Runs `work` on the state that logins are judged on; undefined where there is none within reach. */
+async function onLogins<T>({ config, user, now }: Own, work: (transaction: Transaction) => Promise<T>): Promise<T | undefined> {
   const place = statePlace(config, user);
-  return await asUser(place.owner, async () => {
-    const state = openState(place, now, { create: false });
-    return (await inState(state, (transaction) => transaction.enrolment(user.name, context)))?.status === 'active';
-  });
+  return await asUser(place.owner, () => withState(place, now, async (state) => await state?.store.exclusively(work)));
 }
 
 /** The next counter of a HOTP secret, and the one after it from now on: durable before anybody sees the code. */
@@ -108,30 +106,16 @@ export async function setCounter(own: Own, id: string, next: number): Promise<vo
 
 /** Forgets the counter of a secret that is gone, where there was one. */
 export async function dropCounter({ config, user, now }: Own, id: string): Promise<void> {
-  const place = ownPlace(config, user);
-  await asUser(user, async () => {
-    await inState(openState(place, now, { create: false }), (transaction) => transaction.dropCounter(id));
-  });
+  const forget = (transaction: Transaction): Promise<void> => transaction.dropCounter(id);
+  await asUser(user, () => withState(ownPlace(config, user), now, async (state) => await state?.store.exclusively(forget)));
 }
 
 /** Runs `work` on the user's own state, which holds the counters. */
 async function onCounters<T>({ config, user, now }: Own, work: (transaction: Transaction) => Promise<T>): Promise<T> {
-  const place = ownPlace(config, user);
   return await asUser(user, async () => {
     makeSecretsFolder(config, user);
-    const done = await inState(openState(place, now, { create: true }), async (transaction) => ({ result: await work(transaction) }));
-    if (done === undefined) throw new NotpError('store_unavailable', `${place.database} cannot be made`);
-    return done.result;
+    return await withNewState(ownPlace(config, user), now, ({ store }) => store.exclusively(work));
   });
-}
-
-/** Undefined where there is no state. */
-async function inState<T>(state: State | undefined, work: (transaction: Transaction) => Promise<T>): Promise<T | undefined> {
-  try {
-    return await state?.store.exclusively(work);
-  } finally {
-    state?.store.close();
-  }
 }
 
 async function counterOf(transaction: Transaction, id: string): Promise<number> {
@@ -142,9 +126,4 @@ async function counterOf(transaction: Transaction, id: string): Promise<number> 
     'the counter of this HOTP secret is lost: .state.db beside it does not know it',
     'restore .state.db, or import the secret again with its counter',
   );
-}
-
-/** Whether a payload is counted (RFC 4226). */
-export function isHotp(payload: Payload): payload is HotpPayload {
-  return payload.type === 'hotp';
 }

@@ -9,11 +9,9 @@ import type { Payload } from '../seal/payload.ts';
 import { printResult, say } from '../system/printer.ts';
 import { asUser } from '../system/privileges.ts';
 import { sealedPath } from '../system/secrets.ts';
-import { openConversation } from '../system/conversation.ts';
-import type { Waiting } from '../system/bytes.ts';
 import { registeredAs } from '../verifier/registrar.ts';
 import { openState, statePlace } from '../verifier/state.ts';
-import { askNewPassphrase, givenPassphrase, passphraseFromFile, patience } from './ask-passphrase.ts';
+import { givenNewPassphrase, givenPassphrase, patience } from './ask-passphrase.ts';
 import { openSealed, ownSealed, refuseHostSealed, type Own } from './own-secrets.ts';
 import { newId, sealByPassphrase } from '../verifier/sealing.ts';
 import { storeFile, storeRegistered } from './storing.ts';
@@ -32,7 +30,7 @@ export async function changePassphrase(own: Own, options: PassphraseOptions): Pr
   const waiting = patience(own.now);
   const payload = openSealed(old, await givenPassphrase(options.passphraseFile, `Passphrase for ${context}: `, waiting));
   try {
-    const id = await sealAnew(own, old, payload, await newPassphrase(options.newPassphraseFile, waiting));
+    const id = await sealAnew(own, old, payload, await givenNewPassphrase(options.newPassphraseFile, waiting));
     const file = sealedPath(own.config, own.user, context);
     if (json) printResult(JSON.stringify({ context, file, id }) + '\n');
     else say(`The passphrase of ${file} is changed. Copies of the old file still open with the old one.\n`);
@@ -42,36 +40,21 @@ export async function changePassphrase(own: Own, options: PassphraseOptions): Pr
   }
 }
 
-async function newPassphrase(file: string | undefined, waiting: Waiting): Promise<string> {
-  if (file !== undefined) return await passphraseFromFile(file, waiting);
-  const conversation = openConversation(waiting);
-  try {
-    return await askNewPassphrase(conversation);
-  } finally {
-    conversation.close();
-  }
-}
-
 /** Gives the id of the new file. */
 async function sealAnew({ config, user, now }: Own, old: SealedFile, payload: Payload, passphrase: string): Promise<string> {
   const { context, created } = old;
   const place = statePlace(config, user);
-  const state = await asUser(place.owner, () => openState(place, now, { create: false }));
   const origin: Origin = { user: user.name, uid: user.uid, context, door: 'cli' };
-  const sealed = (id: string): { bytes: Uint8Array } => ({
-    bytes: printSealedFile(sealByPassphrase({ id, user: user.name, context, created }, payload, passphrase)),
-  });
-  const target = { config, user, file: sealedPath(config, user, context) };
+  const state = await asUser(place.owner, () => openState(place, now, { create: false }));
   try {
     const status = await asUser(place.owner, () => state?.store.exclusively((transaction) => registeredAs(transaction, origin, old.id)));
     // Not registered here, or where we do not reach: then the id must stay what it is.
     const id = status === 'active' ? newId() : old.id;
-    if (state === undefined || status !== 'active') await storeFile({ ...target, ...sealed(id) });
-    else
-      await storeRegistered(
-        { ...target, ...sealed(id), place, state, enrolment: { origin, id, state: undefined, replace: true } },
-        () => undefined,
-      );
+    const bytes = printSealedFile(sealByPassphrase({ id, user: user.name, context, created }, payload, passphrase));
+    const target = { config, user, file: sealedPath(config, user, context), bytes };
+    const enrolment = { origin, id, state: undefined, replace: true };
+    if (state === undefined || status !== 'active') await storeFile(target);
+    else await storeRegistered({ ...target, place, state, enrolment }, () => undefined);
     return id;
   } finally {
     state?.store.close();

@@ -3,12 +3,11 @@ import { rmSync } from 'node:fs';
 import * as path from 'node:path';
 import { messageOf, NotpError } from '../error.ts';
 import type { SealedFile } from '../seal/file.ts';
-import { openConversation } from '../system/conversation.ts';
 import { printResult, say } from '../system/printer.ts';
 import { asUser } from '../system/privileges.ts';
 import { sealedPath } from '../system/secrets.ts';
 import { syncFolder } from '../system/trusted.ts';
-import { patience } from './ask-passphrase.ts';
+import { confirmYes } from './confirm.ts';
 import { dropCounter, isLogin, ownSealed, type Own } from './own-secrets.ts';
 
 export interface RemoveOptions {
@@ -22,7 +21,8 @@ export async function remove(own: Own, { context, yes, json }: RemoveOptions): P
   const sealed = await ownSealed(own, context);
   const file = sealedPath(own.config, own.user, context);
   await refuseLogin(own, sealed);
-  if (!yes) await confirm(own, file);
+  if (!yes)
+    await confirmYes(`Remove ${file} for good? Its codes cannot be made again.`, 'give --yes to remove it without a question', own.now);
   await asUser(own.user, () => {
     try {
       rmSync(file);
@@ -44,17 +44,4 @@ async function refuseLogin(own: Own, sealed: SealedFile): Promise<void> {
     `${sealed.context} logs in here: an enrolment is revoked, not removed`,
     'without its file every login is refused; notp enroll --replace makes a new one',
   );
-}
-
-async function confirm({ now }: Own, file: string): Promise<void> {
-  const conversation = openConversation(patience(now));
-  try {
-    if (!conversation.interactive)
-      throw new NotpError('usage', 'there is no terminal to ask on', 'give --yes to remove it without a question');
-    const answer = await conversation.ask(`Remove ${file} for good? Its codes cannot be made again. Type yes: `, { hidden: false });
-    if ('line' in answer && answer.line.trim().toLowerCase() === 'yes') return;
-    throw new NotpError('refused', 'not confirmed', 'nothing was changed');
-  } finally {
-    conversation.close();
-  }
 }

@@ -3,15 +3,13 @@ import type { Origin } from '../audit/record.ts';
 import { NotpError } from '../error.ts';
 import { contextName } from '../otp/names.ts';
 import type { Config } from '../system/config.ts';
-import { openConversation } from '../system/conversation.ts';
 import { printResult, say, sayHint } from '../system/printer.ts';
 import { asUser } from '../system/privileges.ts';
 import { disableSocket, hasService } from '../system/systemd.ts';
-import type { User } from '../system/users.ts';
 import { presentSocket } from '../verifier/open.ts';
 import { revoke } from '../verifier/registrar.ts';
-import { openState, statePlace } from '../verifier/state.ts';
-import { patience } from './ask-passphrase.ts';
+import { statePlace, withState } from '../verifier/state.ts';
+import { confirmYes } from './confirm.ts';
 import { userNamed } from './whose.ts';
 
 export interface RevokeOptions {
@@ -28,35 +26,18 @@ export async function revokeEnrolment(config: Config, options: RevokeOptions, no
   const place = statePlace(config, user);
   if (place.kind === 'user' && presentSocket(config, user) !== undefined)
     throw new NotpError('not_permitted', 'this enrolment is held by the service of this host', `sudo notp revoke --user ${user.name}`);
-  if (!options.yes) await confirm(user, context, now);
+  const question = `Revoke ${context} of ${user.name}, so that it does not log in any more?`;
+  if (!options.yes) await confirmYes(question, 'give --yes to revoke without a question', now);
   const origin: Origin = { user: user.name, uid: user.uid, context, door: 'cli' };
-  const { othersLeft } = await asUser(place.owner, async () => {
-    const state = openState(place, now, { create: false });
-    if (state === undefined) throw new NotpError('refused', `${user.name} is not enrolled for ${context}`, 'nothing was changed');
-    try {
+  const { othersLeft } = await asUser(place.owner, () =>
+    withState(place, now, async (state) => {
+      if (state === undefined) throw new NotpError('refused', `${user.name} is not enrolled for ${context}`, 'nothing was changed');
       return await revoke(state, origin);
-    } finally {
-      state.store.close();
-    }
-  });
+    }),
+  );
   if (options.json) printResult(JSON.stringify({ user: user.name, context, revoked: true }) + '\n');
   else say(`Revoked: ${user.name} does not log in with ${context} any more\n`);
   sayHint('sessions that are open stay open; loginctl terminate-user ends them');
   if (place.kind === 'service' && !othersLeft && hasService()) disableSocket(user.uid);
   return 0;
-}
-
-async function confirm(user: User, context: string, now: () => number): Promise<void> {
-  const conversation = openConversation(patience(now));
-  try {
-    if (!conversation.interactive)
-      throw new NotpError('usage', 'there is no terminal to ask on', 'give --yes to revoke without a question');
-    const answer = await conversation.ask(`Revoke ${context} of ${user.name}, so that it does not log in any more? Type yes: `, {
-      hidden: false,
-    });
-    if ('line' in answer && answer.line.trim().toLowerCase() === 'yes') return;
-    throw new NotpError('refused', 'not confirmed', 'nothing was changed');
-  } finally {
-    conversation.close();
-  }
 }

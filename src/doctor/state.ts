@@ -2,7 +2,7 @@
 import { messageOf } from '../error.ts';
 import type { ChainHead, Enrolment } from '../store/store.ts';
 import { asUser } from '../system/privileges.ts';
-import { openState, type State, type StatePlace } from '../verifier/state.ts';
+import { withState, type State, type StatePlace } from '../verifier/state.ts';
 import { examineLog } from './audit-log.ts';
 import { ok, type Finding } from './finding.ts';
 import { examineSpace } from './space.ts';
@@ -16,13 +16,7 @@ export interface StateReport {
 export async function examineState(place: StatePlace, now: () => number): Promise<StateReport> {
   return await asUser(place.owner, async () => {
     try {
-      const state = openState(place, now, { create: false });
-      if (state === undefined) return noState(place);
-      try {
-        return await lookInto(state, place);
-      } finally {
-        state.store.close();
-      }
+      return await withState(place, now, async (state) => (state === undefined ? noState(place) : await lookInto(state, place)));
     } catch (error) {
       return { findings: [broken(messageOf(error))], enrolments: [] };
     }

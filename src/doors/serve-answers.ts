@@ -9,7 +9,7 @@ import { userByUid, type User } from '../system/users.ts';
 import { localVerifier, reasonOf, type LocalOptions } from '../verifier/local.ts';
 import { recordRefusal } from '../verifier/open.ts';
 import type { SelfEnrolment } from '../verifier/self-enrolment.ts';
-import { statePlace } from '../verifier/state.ts';
+import { statePlace, type StatePlace } from '../verifier/state.ts';
 import type { Outcome } from '../verifier/verifier.ts';
 import { isEnrolQuestion, parseEnrolQuestion, printEnrolAnswer } from '../verifier/wire-enrol.ts';
 import { parseQuestion, printAnswer, type AskedOrigin, type Question, type SentFile } from '../verifier/wire.ts';
@@ -27,11 +27,14 @@ export interface ServeOptions {
 interface Service extends Omit<ServeOptions, 'configuration'> {
   readonly config: Config;
   readonly user: User;
+  readonly place: StatePlace;
 }
 
 /** Somebody looks for the phone, or scans a QR code. */
 const PATIENCE_MS = 10 * 60_000;
 const HOST_KEY_CREDENTIAL = 'host.key';
+/** Not group read: a credential shows 0440 where an ACL lets the service in. */
+const CREDENTIAL_FORBIDDEN = 0o037;
 
 /** What is wrong with the host is answered with refusals: to end at once would only make systemd start it again, for ever. */
 export function answeringFor(options: ServeOptions): Answering {
@@ -58,8 +61,9 @@ const ENROLLING: AskedOrigin = { context: 'ssh', door: 'cli' };
 function serviceOf(options: ServeOptions): Service {
   const config = options.configuration();
   const user = userByUid(options.uid);
-  if (statePlace(config, user).kind !== 'service') throw new NotpError('not_permitted', 'notp serve must run as the system user notp');
-  return { ...options, config, user };
+  const place = statePlace(config, user);
+  if (place.kind !== 'service') throw new NotpError('not_permitted', 'notp serve must run as the system user notp');
+  return { ...options, config, user, place: { ...place, ...credential(options.environment) } };
 }
 
 async function answerTo(line: string, service: Service, enrolment: SelfEnrolment): Promise<string> {
@@ -80,9 +84,9 @@ async function judge(question: Question, service: Service): Promise<Outcome | un
   }
 }
 
-function verifierOptions({ config, user, environment, now }: Service, asked: AskedOrigin, file: SentFile): LocalOptions {
+function verifierOptions({ config, user, place, now }: Service, asked: AskedOrigin, file: SentFile): LocalOptions {
   return {
-    place: { ...statePlace(config, user), hostKeyFile: credential(environment) ?? config.hostKey },
+    place,
     found: received(user, asked, file),
     origin: { user: user.name, uid: user.uid, ...asked },
     policy: config.policy,
@@ -92,10 +96,10 @@ function verifierOptions({ config, user, environment, now }: Service, asked: Ask
   };
 }
 
-/** The host key as systemd hands it over: LoadCredential= in systemd.exec(5). */
-function credential(environment: NodeJS.ProcessEnv): string | undefined {
+/** Where the host key is as systemd hands it over: LoadCredential= in systemd.exec(5). */
+function credential(environment: NodeJS.ProcessEnv): Partial<StatePlace> {
   const folder = environment['CREDENTIALS_DIRECTORY'];
-  return folder === undefined ? undefined : path.join(folder, HOST_KEY_CREDENTIAL);
+  return folder === undefined ? {} : { hostKeyFile: path.join(folder, HOST_KEY_CREDENTIAL), hostKeyForbidden: CREDENTIAL_FORBIDDEN };
 }
 
 /** The sealed file as the user's process sent it. */

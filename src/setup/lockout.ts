@@ -7,7 +7,7 @@ import { asUser } from '../system/privileges.ts';
 import { findSealed } from '../system/secrets.ts';
 import { userByName, userByUid, type User } from '../system/users.ts';
 import { standingOf } from '../verifier/standing.ts';
-import { openState, statePlace } from '../verifier/state.ts';
+import { statePlace, withState } from '../verifier/state.ts';
 import type { Plan, SetupDoor } from './plan.ts';
 import { isEverybody, type Scope } from './scope.ts';
 import { effectiveConfig } from './sshd.ts';
@@ -67,14 +67,13 @@ function rootsOwn(door: SetupDoor, user: User): string[] {
 async function noCode(config: Config, door: SetupDoor, user: User, now: () => number): Promise<string[]> {
   const found = await asUser(user, () => findSealed(config, user, config.context));
   const place = statePlace(config, user);
-  const enrolment = await asUser(place.owner, async () => {
-    const state = openState(place, now, { create: false });
-    try {
-      return await state?.store.exclusively((transaction) => transaction.enrolment(user.name, config.context));
-    } finally {
-      state?.store.close();
-    }
-  });
+  const enrolment = await asUser(place.owner, () =>
+    withState(
+      place,
+      now,
+      async (state) => await state?.store.exclusively((transaction) => transaction.enrolment(user.name, config.context)),
+    ),
+  );
   const standing = standingOf(enrolment, found);
   if (!('result' in standing)) return [];
   // At the gate it has an effect only where users' own state is all there is.

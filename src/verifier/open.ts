@@ -2,7 +2,6 @@
 import { existsSync } from 'node:fs';
 import { append, appendUnlinked, newRef } from '../audit/audit.ts';
 import type { AuditRecord, Origin } from '../audit/record.ts';
-import { NotpError } from '../error.ts';
 import { defaultConfig, expand, type Config } from '../system/config.ts';
 import { asUser } from '../system/privileges.ts';
 import { findSealed, type Found } from '../system/secrets.ts';
@@ -10,7 +9,7 @@ import { realUser, SERVICE_USER, userByName, type User } from '../system/users.t
 import type { Reason } from '../verdict/reasons.ts';
 import { localVerifier } from './local.ts';
 import { remoteVerifier } from './remote.ts';
-import { auditLog, openState, statePlace, type StatePlace } from './state.ts';
+import { auditLog, statePlace, withPresentState } from './state.ts';
 import type { Outcome, Verifier } from './verifier.ts';
 
 export interface OpenOptions {
@@ -28,14 +27,15 @@ export interface OpenOptions {
 export async function openVerifier({ config, user, origin, now }: OpenOptions): Promise<Verifier> {
   const found: Found = user === undefined ? { kind: 'absent' } : await asUser(user, () => findSealed(config, user, origin.context));
   const refuse = (reason: Reason, detail: string): Promise<Outcome> => recordRefusal({ config, origin, reason, detail }, now);
-  const socket = user === undefined ? undefined : presentSocket(config, user);
-  if (user !== undefined && socket !== undefined) return await asUser(user, () => remoteVerifier({ path: socket, origin, found, refuse }));
+  const socket = user === undefined ? undefined : socketOf(config, user);
+  if (user !== undefined && socket !== undefined && existsSync(socket))
+    return await asUser(user, () => remoteVerifier({ path: socket, origin, found, refuse }));
   const place = statePlace(config, user ?? realUser());
-  const missing = place.kind === 'user' && origin.door === 'gate' ? socketOf(config, place.owner) : undefined;
-  if (missing !== undefined)
-    return refusingVerifier(() => refuse('store_unavailable', `there is no ${missing}: an administrator must enrol you (notp-enroll)`));
-  const allowUnenrolled =
-    user !== undefined && origin.door !== 'cli' && config.unenrolled === 'allow' && canTellUnenrolled(config, place, found);
+  if (socket !== undefined && place.kind === 'user' && origin.door === 'gate')
+    return refusingVerifier(() => refuse('store_unavailable', `there is no ${socket}: an administrator must enrol you (notp-enroll)`));
+  // The user's own state does not know who is enrolled with a service: they must not get in by a door that cannot see it.
+  const knowsAll = place.kind === 'service' || (found.kind === 'absent' && socket === undefined);
+  const allowUnenrolled = user !== undefined && origin.door !== 'cli' && config.unenrolled === 'allow' && knowsAll;
   return localVerifier({ place, found, origin, policy: config.policy, allowUnenrolled, trustMs: 0, now });
 }
 
@@ -55,15 +55,6 @@ function refusingVerifier(refuse: () => Promise<Outcome>): Verifier {
   return { seal: 'host', beforeAsking: refuse, verify: refuse, close: () => undefined };
 }
 
-/**
- * Whether this state knows everybody who is enrolled. The user's own does not where there is a service: who is
- * enrolled with that must not get in by a door that cannot see it.
- */
-function canTellUnenrolled(config: Config, place: StatePlace, found: Found): boolean {
-  if (place.kind === 'service') return true;
-  return found.kind === 'absent' && socketOf(config, place.owner) === undefined;
-}
-
 export interface Refusal {
   /** Where to record; undefined where the configuration is what is broken: then where the defaults say. */
   readonly config: Config | undefined;
@@ -79,20 +70,10 @@ export async function recordRefusal({ config, origin, reason, detail }: Refusal,
   const record: AuditRecord = { ...origin, event: 'login.refused', result: 'refused', reason, detail, ref };
   await asUser(place.owner, async () => {
     try {
-      await appendLinked(place, record, now);
+      await withPresentState(place, now, ({ store, log }) => store.exclusively((transaction) => append(log, transaction, record)));
     } catch {
       await appendUnlinked(auditLog(place, now), record, { required: false });
     }
   });
   return { verdict: { result: 'refused', reason, detail }, ref };
-}
-
-async function appendLinked(place: StatePlace, record: AuditRecord, now: () => number): Promise<void> {
-  const state = openState(place, now, { create: false });
-  if (state === undefined) throw new NotpError('store_unavailable', `${place.database}: there is no such file`);
-  try {
-    await state.store.exclusively((transaction) => append(state.log, transaction, record));
-  } finally {
-    state.store.close();
-  }
 }

@@ -13,7 +13,7 @@ import { localVerifier, type LocalOptions } from './local.ts';
 import { abandon, begin, complete, firstState, type NewEnrolment } from './registrar.ts';
 import { newHeader, newPayload, sealByHost } from './sealing.ts';
 import { refused } from './standing.ts';
-import { openState, type State } from './state.ts';
+import { withPresentState, type State } from './state.ts';
 import type { Reason } from '../verdict/reasons.ts';
 import type { EnrolAnswer, EnrolBegin, EnrolQuestion } from './wire-enrol.ts';
 
@@ -67,8 +67,9 @@ export function selfEnrolment(): SelfEnrolment {
 
 /** What may be replaced, or why the enrolment may not begin. */
 async function permission(options: LocalOptions, { replace, readings }: EnrolBegin): Promise<Granted | EnrolAnswer> {
-  const enrolment = await withState(options, (state) =>
-    state.store.exclusively((transaction) => transaction.enrolment(options.origin.user, options.origin.context)),
+  const { place, origin, now } = options;
+  const enrolment = await withPresentState(place, now, ({ store }) =>
+    store.exclusively((transaction) => transaction.enrolment(origin.user, origin.context)),
   );
   if (enrolment?.status === 'invited') return { id: enrolment.id, status: 'invited' };
   if (!isActive(enrolment) || !replace) return await refusal(options, 'not_permitted');
@@ -92,7 +93,7 @@ async function confirmed(offered: Offered, code: string): Promise<EnrolAnswer> {
   offered.triesLeft--;
   const steps = stepsAround(stepAt(nowMs, payload.periodSeconds), CONFIRM_WINDOW);
   if (matchingSteps(payload.secret, code, steps, payload).length === 0) return await refusal(options, 'wrong_code');
-  const sealed = await withState(options, async (state): Promise<EnrolAnswer | undefined> => {
+  const sealed = await withPresentState(options.place, options.now, async (state): Promise<EnrolAnswer | undefined> => {
     if (state.hostKey === undefined) throw new NotpError('failed', 'there is no host key');
     const file = sealByHost(newHeader(options.origin.user, options.origin.context, nowMs), payload, state.hostKey);
     const enrolment = {
@@ -124,25 +125,19 @@ async function begun(state: State, enrolment: NewEnrolment, presentId: string | 
 async function refusal(options: LocalOptions, reason: Reason): Promise<EnrolAnswer> {
   const ref = newRef();
   const record = { ...options.origin, event: 'enroll.failed', result: 'refused', reason, ref } as const;
-  await withState(options, (state) => state.store.exclusively((transaction) => append(state.log, transaction, record)));
+  await withPresentState(options.place, options.now, ({ store, log }) =>
+    store.exclusively((transaction) => append(log, transaction, record)),
+  );
   return { kind: 'refused', outcome: { verdict: refused(reason), ref } };
 }
 
 async function ended({ options, registered }: Offered, step: 'complete' | 'abandon'): Promise<EnrolAnswer> {
   if (registered === undefined && step === 'complete') throw new NotpError('usage', 'the enrolment was not confirmed');
   if (registered !== undefined)
-    await withState(options, (state) => (step === 'complete' ? complete(state, registered) : abandon(state, registered)));
+    await withPresentState(options.place, options.now, (state) =>
+      step === 'complete' ? complete(state, registered) : abandon(state, registered),
+    );
   return { kind: 'done' };
-}
-
-async function withState<T>({ place, now }: LocalOptions, work: (state: State) => Promise<T>): Promise<T> {
-  const state = openState(place, now, { create: false });
-  if (state === undefined) throw new NotpError('store_unavailable', `${place.database}: there is no such file`);
-  try {
-    return await work(state);
-  } finally {
-    state.store.close();
-  }
 }
 
 function idOf(found: Found): string | undefined {

@@ -23,6 +23,8 @@ export interface StatePlace {
   readonly auditFile: string;
   readonly journal: boolean;
   readonly hostKeyFile: string | undefined;
+  /** Mode bits that the host key must not have, where they are not those of every trusted file. */
+  readonly hostKeyForbidden?: number;
 }
 
 export interface State {
@@ -69,28 +71,56 @@ export function auditLog(place: StatePlace, now: () => number): AuditLog {
  * Opens the state; the caller acts as `place.owner`. With `create`, makes what is missing in a folder that is
  * there. Gives undefined where the database is not there and is not to be made. Throws `store_unavailable`.
  */
+export function openState(place: StatePlace, now: () => number, options: { create: true }): State;
+export function openState(place: StatePlace, now: () => number, options: { create: boolean }): State | undefined;
 export function openState(place: StatePlace, now: () => number, { create }: { create: boolean }): State | undefined {
   const folder = path.dirname(place.database);
   const there = asStore(() => checkFolders(checkedFrom(folder, place.owner), folder, place.owner.uid) && isOurDatabase(place));
   if (!there && !create) return undefined;
   if (!fs.existsSync(folder))
     throw new NotpError('store_unavailable', `${folder}: there is no such folder`, 'run notp host-key init once on this host');
-  const hostKey = place.hostKeyFile === undefined ? undefined : readHostKey(place.hostKeyFile, place.owner);
+  const hostKey = place.hostKeyFile === undefined ? undefined : readHostKey(place.hostKeyFile, place.owner, place.hostKeyForbidden);
   const store = openSqliteStore(place.database, { create });
   return { store, hostKey, log: { ...auditLog(place, now), key: hostKey === undefined ? undefined : auditKey(hostKey.key) } };
 }
-
-/** Group read: what systemd's credentials show (0440) where their ACL lets the service in, see systemd.exec(5). */
-const CREDENTIAL_FORBIDDEN = 0o037;
 
 /** Whether the host key lies on the disk only encrypted, as `<host_key>.cred` for LoadCredentialEncrypted= in systemd.exec(5). */
 export function hasEncryptedKey({ hostKey }: Config): boolean {
   return !fs.existsSync(hostKey) && fs.existsSync(`${hostKey}.cred`);
 }
 
-/** The host key, or undefined where there is none. Throws `store_unavailable` where it is not as it must be. */
-export function readHostKey(file: string, owner: User): HostKey | undefined {
-  const key = asStore(() => readTrusted(file, { owner: owner.uid, maxBytes: KEY_BYTES, forbidden: CREDENTIAL_FORBIDDEN }));
+/** Runs `work` on the state, undefined where there is none, and closes it afterwards. The caller acts as `place.owner`. Throws as openState does. */
+export async function withState<T>(place: StatePlace, now: () => number, work: (state: State | undefined) => Promise<T>): Promise<T> {
+  const state = openState(place, now, { create: false });
+  try {
+    return await work(state);
+  } finally {
+    state?.store.close();
+  }
+}
+
+/** The same where there must be a state. Throws `store_unavailable` where there is none. */
+export async function withPresentState<T>(place: StatePlace, now: () => number, work: (state: State) => Promise<T>): Promise<T> {
+  return await withState(place, now, async (state) => {
+    if (state === undefined) throw new NotpError('store_unavailable', `${place.database}: there is no such file`);
+    return await work(state);
+  });
+}
+
+/** The same, made where there is none. */
+export async function withNewState<T>(place: StatePlace, now: () => number, work: (state: State) => Promise<T>): Promise<T> {
+  const state = openState(place, now, { create: true });
+  try {
+    return await work(state);
+  } finally {
+    state.store.close();
+  }
+}
+
+/** The host key, or undefined where there is none. Throws `store_unavailable` where it is not as it must be. `forbidden`: mode bits, as readTrusted takes them. */
+export function readHostKey(file: string, owner: User, forbidden?: number): HostKey | undefined {
+  const mode = forbidden === undefined ? {} : { forbidden };
+  const key = asStore(() => readTrusted(file, { owner: owner.uid, maxBytes: KEY_BYTES, ...mode }));
   if (key === undefined) return undefined;
   if (key.length === KEY_BYTES) return { key, id: hostKeyId(key) };
   throw new NotpError('store_unavailable', `${file} is no host key: it must be ${String(KEY_BYTES)} bytes`, 'restore it from a backup');

@@ -5,7 +5,7 @@ import { readConfig } from '../../src/system/config.ts';
 import { asUser } from '../../src/system/privileges.ts';
 import { userByUid } from '../../src/system/users.ts';
 import { invite } from '../../src/verifier/registrar.ts';
-import { openState, statePlace } from '../../src/verifier/state.ts';
+import { withNewState, statePlace } from '../../src/verifier/state.ts';
 import { asked, code, questionFor, type ServeWorld, type Service } from '../doors/serve-world.ts';
 import { runInTerminal, type Terminal } from '../support/process.ts';
 import { oathCode, SBIN_PATH, type TestUser } from '../support/world.ts';
@@ -15,13 +15,8 @@ export async function inviteUser(world: ServeWorld, { uid }: TestUser): Promise<
   const config = readConfig(world.config);
   const user = userByUid(uid);
   const place = statePlace(config, user);
-  await asUser(place.owner, async () => {
-    const state = openState(place, Date.now, { create: true });
-    await state?.store.exclusively(() => Promise.resolve());
-    if (state !== undefined)
-      await invite(state, { user: user.name, uid: user.uid, context: 'ssh', door: 'cli' }, config.policy, Date.now());
-    state?.store.close();
-  });
+  const origin = { user: user.name, uid: user.uid, context: 'ssh', door: 'cli' } as const;
+  await asUser(place.owner, () => withNewState(place, Date.now, (state) => invite(state, origin, config.policy, Date.now())));
 }
 
 /** `notp enroll` as `user`, in a terminal. */

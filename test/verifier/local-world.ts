@@ -13,7 +13,7 @@ import type { Policy } from '../../src/verdict/decide.ts';
 import { localVerifier, type LocalOptions } from '../../src/verifier/local.ts';
 import { begin, complete, firstState } from '../../src/verifier/registrar.ts';
 import { newHeader, newPayload, sealByHost } from '../../src/verifier/sealing.ts';
-import { openState, type State, type StatePlace } from '../../src/verifier/state.ts';
+import { withNewState, type State, type StatePlace } from '../../src/verifier/state.ts';
 import type { Outcome, SshSession } from '../../src/verifier/verifier.ts';
 import { scratchFolder } from '../support/world.ts';
 
@@ -65,15 +65,7 @@ export function localWorld(name: string): LocalWorld {
     hostKeyFile,
   };
   const now = (): number => world.nowMs;
-  const withState: LocalWorld['withState'] = async (work) => {
-    const state = openState(place, now, { create: true });
-    if (state === undefined) throw new Error('no state');
-    try {
-      return await work(state);
-    } finally {
-      state.store.close();
-    }
-  };
+  const withState: LocalWorld['withState'] = async (work) => await withNewState(place, now, work);
   const verifier = (secret: Secret, other: Partial<LocalOptions> = {}): ReturnType<typeof localVerifier> =>
     localVerifier(world.options({ kind: 'sealed', file: secret.file }, other));
   const world: LocalWorld = {

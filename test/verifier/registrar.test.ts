@@ -28,9 +28,7 @@ describe('an enrolment', { skip: lacks({ programs: ['getent'] }) }, () => {
     const name = `${String(count++)}.db`;
     const files = { database: path.join(folder, name), auditFile: path.join(folder, `${name}.log`) };
     const place: StatePlace = { kind: 'user', owner: realUser(), ...files, journal: false, hostKeyFile: undefined };
-    const opened = openState(place, () => NOW_MS, { create: true });
-    assert.ok(opened !== undefined);
-    state = opened;
+    state = openState(place, () => NOW_MS, { create: true });
   });
 
   const ids = async (): Promise<readonly [string | undefined, string | undefined]> =>

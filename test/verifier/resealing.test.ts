@@ -42,9 +42,7 @@ describe('a secret sealed anew', { skip: lacks({ programs: ['getent'] }) }, () =
     const name = `${String(count++)}.db`;
     const files = { database: path.join(folder, name), auditFile: path.join(folder, `${name}.log`) };
     place = { kind: 'user', owner: realUser(), ...files, journal: false, hostKeyFile: undefined };
-    const opened = openState(place, () => NOW_MS, { create: true });
-    assert.ok(opened !== undefined);
-    state = opened;
+    state = openState(place, () => NOW_MS, { create: true });
     fs.chmodSync(files.database, 0o600);
     await begin(state, enrolled, undefined);
     await complete(state, enrolled);
