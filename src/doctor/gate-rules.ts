@@ -2,6 +2,7 @@
  * The rules for the gate (ForceCommand), on the effective configuration of one user from one address. They hold
  * that nothing happens before the code, and nothing beside it. Pure.
  */
+import { GATE_ENVIRONMENT, SETENV_LINE } from '../system/gate-environment.ts';
 import { gateProgram, meansGate } from './gate-command.ts';
 import { is, matchesPattern, setting, words } from './effective.ts';
 import { FORWARDING_RULES, unlessDisabled, wrongSwitch } from './forwarding-rules.ts';
@@ -12,12 +13,6 @@ const UNUSED_TIMEOUT = 9_002;
 
 /** What a client may set: languages, our own, and two that programs read for colour only. */
 const HARMLESS_VARIABLES = /^(LANG|LANGUAGE|LC_[A-Z_]*\*?|NOTP_CODE|TERM|COLORTERM|NO_COLOR)$/;
-/** What the recommended SetEnv line must name, see examples/sshd_config.d/10-notp-gate.conf. */
-const SHELL_VARIABLES = ['SHLVL', 'ZDOTDIR', 'XDG_CONFIG_HOME', 'XDG_DATA_HOME'];
-const BLANK_VARIABLES = ['LD_PRELOAD', 'LD_LIBRARY_PATH', 'LD_AUDIT', 'NODE_OPTIONS', 'BASH_ENV', 'ENV', 'SHELLOPTS'];
-
-const SETENV_LINE = `SetEnv SHLVL=1 ZDOTDIR=/etc/notp/empty XDG_CONFIG_HOME=/etc/notp/empty XDG_DATA_HOME=/etc/notp/empty ${BLANK_VARIABLES.map((name) => `${name}=`).join(' ')}`;
-
 export const GATE_RULES: readonly Rule[] = [
   {
     id: 'FC1',
@@ -73,10 +68,9 @@ export const GATE_RULES: readonly Rule[] = [
     fix: SETENV_LINE,
     problem: (effective) => {
       const set = new Map((effective.get('setenv') ?? []).map((pair) => [pair.split('=')[0], pair.slice(pair.indexOf('=') + 1)]));
-      const missing = [
-        ...SHELL_VARIABLES.filter((name) => !/^([1-9]\d*|\/.*)$/.test(set.get(name) ?? '')),
-        ...BLANK_VARIABLES.filter((name) => set.get(name) !== ''),
-      ];
+      const isSet = (name: string, wanted: string): boolean =>
+        wanted === '' ? set.get(name) === '' : /^([1-9]\d*|\/.*)$/.test(set.get(name) ?? '');
+      const missing = [...GATE_ENVIRONMENT].filter(([name, wanted]) => !isSet(name, wanted)).map(([name]) => name);
       return missing.length === 0 ? undefined : `SetEnv does not set ${missing.join(', ')} as it must`;
     },
   },

@@ -1,6 +1,5 @@
 /** Whose logins are looked at: users with what sshd's Match lines and the other checks need to know of them. */
-import { spawnSync } from 'node:child_process';
-import { userByName, type User } from '../system/users.ts';
+import { groupsOf, userByName, type User } from '../system/users.ts';
 import type { Enrolment } from '../store/store.ts';
 import { matchesPattern } from './effective.ts';
 import { patternsOf, type Criterion } from './sshd-files.ts';
@@ -9,9 +8,6 @@ export interface Person {
   readonly user: User;
   readonly enrolments: readonly Enrolment[];
 }
-
-const ID = '/usr/bin/id';
-const TIMEOUT_MS = 10_000;
 
 /** The people behind `names`, and the names that are nobody's. */
 export function peopleOf(names: readonly string[], enrolments: readonly Enrolment[]): { people: Person[]; missing: string[] } {
@@ -31,7 +27,7 @@ export function alike(people: readonly Person[], criteria: readonly Criterion[])
   const users = patternsOf(criteria, 'user');
   const groups = patternsOf(criteria, 'group');
   const key = ({ user }: Person): string => {
-    const names = groups.length === 0 ? [] : groupsOf(user.name);
+    const names = groups.length === 0 ? [] : groupsOf(user);
     const matched = [
       ...users.map((pattern) => matchesPattern(user.name, pattern)),
       ...groups.map((pattern) => names.some((name) => matchesPattern(name, pattern))),
@@ -39,9 +35,4 @@ export function alike(people: readonly Person[], criteria: readonly Criterion[])
     return matched.join();
   };
   return [...Map.groupBy(people, key).values()];
-}
-
-function groupsOf(name: string): string[] {
-  const { stdout } = spawnSync(ID, ['-Gnz', name], { encoding: 'utf8', env: {}, timeout: TIMEOUT_MS });
-  return stdout.split('\0').filter((group) => group !== '');
 }

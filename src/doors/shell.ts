@@ -7,6 +7,7 @@ import { accessSync, constants, readFileSync } from 'node:fs';
 import * as path from 'node:path';
 import { NotpError } from '../error.ts';
 import { makeStdioBlocking } from '../system/bytes.ts';
+import { isForGate } from '../system/gate-environment.ts';
 import type { User } from '../system/users.ts';
 
 /** Where distributions put sftp-server, for `Subsystem sftp internal-sftp`, which is no program. */
@@ -19,19 +20,6 @@ const SFTP_SERVERS = [
 const PRLIMIT = '/usr/bin/prlimit';
 /** What may hold a code. */
 export const CODE_VARIABLES = ['LC_NOTP', 'NOTP_CODE'];
-/** What the recommended `SetEnv` line sets to keep shells and loaders from reading files before the gate. */
-const BLANKED = [
-  'ZDOTDIR',
-  'XDG_CONFIG_HOME',
-  'XDG_DATA_HOME',
-  'LD_PRELOAD',
-  'LD_LIBRARY_PATH',
-  'LD_AUDIT',
-  'NODE_OPTIONS',
-  'BASH_ENV',
-  'ENV',
-];
-const BLANKS = ['', '/etc/notp/empty'];
 
 export interface Session {
   readonly environment: NodeJS.ProcessEnv;
@@ -75,12 +63,9 @@ export function becomeShell(user: User, session: Session): never {
 
 /** What sshd's child would have, without what is ours. SSH_ORIGINAL_COMMAND stays only beside a forced command, as in sshd(8). */
 function shellEnvironment(environment: NodeJS.ProcessEnv, forced: boolean): Record<string, string> {
-  // bash fills SHELLOPTS and hands it on where it was set, even to nothing.
-  const dropped = ['SHLVL', 'SHELLOPTS', '_', ...CODE_VARIABLES, ...(forced ? [] : ['SSH_ORIGINAL_COMMAND'])];
+  const dropped = ['_', ...CODE_VARIABLES, ...(forced ? [] : ['SSH_ORIGINAL_COMMAND'])];
   const entries = Object.entries(environment).filter((entry): entry is [string, string] => entry[1] !== undefined);
-  return Object.fromEntries(
-    entries.filter(([name, value]) => !dropped.includes(name) && !(BLANKED.includes(name) && BLANKS.includes(value))),
-  );
+  return Object.fromEntries(entries.filter(([name, value]) => !dropped.includes(name) && !isForGate(name, value)));
 }
 
 function withoutInternalSftp(command: string): string {

@@ -1,11 +1,11 @@
 /** Who would be locked out: the administrator who sets up, and root, where they would be asked for a code and have none. */
-import { spawnSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
+import { setting, words } from '../doctor/effective.ts';
 import { expand, type Config } from '../system/config.ts';
 import { asUser } from '../system/privileges.ts';
 import { findSealed } from '../system/secrets.ts';
-import { userByName, userByUid, type User } from '../system/users.ts';
+import { groupsOf, userByName, userByUid, type User } from '../system/users.ts';
 import { standingOf } from '../verifier/standing.ts';
 import { statePlace, withState } from '../verifier/state.ts';
 import type { Plan, SetupDoor } from './plan.ts';
@@ -42,23 +42,22 @@ function administrator(environment: NodeJS.ProcessEnv): User {
 /** Whether `user` is among those whom the setup concerns. */
 export function isIn(user: User, scope: Scope): boolean {
   if (isEverybody(scope) || scope.users.includes(user.name)) return true;
-  const { stdout } = spawnSync('/usr/bin/id', ['-Gn', '--', user.name], { encoding: 'utf8', env: {} });
-  const groups = stdout.trim().split(' ');
+  const groups = groupsOf(user);
   return scope.groups.some((group) => groups.includes(group));
 }
 
 /** Whether root could log in by SSH now: by password, or with a key that is there. */
 function canLogIn(root: User): boolean {
   const sshd = effectiveConfig(root.name);
-  const permitted = sshd.get('permitrootlogin') ?? 'no';
-  if (permitted === 'no' || permitted === 'yes') return permitted === 'yes';
-  const files = (sshd.get('authorizedkeysfile') ?? '').split(' ').map((file) => path.resolve(root.home, expand(file, root)));
+  const permitted = setting(sshd, 'permitrootlogin');
+  if (['', 'no', 'yes'].includes(permitted)) return permitted === 'yes';
+  const files = words(sshd, 'authorizedkeysfile').map((file) => path.resolve(root.home, expand(file, root)));
   const hasKeys = files.some((file) => (fs.statSync(file, { throwIfNoEntry: false })?.size ?? 0) > 0);
-  return hasKeys || (sshd.get('authorizedkeyscommand') ?? 'none') !== 'none';
+  return hasKeys || !['', 'none'].includes(setting(sshd, 'authorizedkeyscommand'));
 }
 
 function rootsOwn(door: SetupDoor, user: User): string[] {
-  const refused = door === 'pam' && user.uid === 0 && effectiveConfig(user.name).get('permitrootlogin') !== 'yes';
+  const refused = door === 'pam' && user.uid === 0 && setting(effectiveConfig(user.name), 'permitrootlogin') !== 'yes';
   return refused
     ? ['root: no code ever matches under PermitRootLogin prohibit-password: set it to yes, which asks for key and code then']
     : [];

@@ -1,5 +1,7 @@
 /** What sshd is told, as a file of sshd_config.d, and whether sshd reads that file for everybody. Pure. See sshd_config(5). */
 import * as path from 'node:path';
+import { wordsOf } from '../doctor/sshd-files.ts';
+import { SETENV_LINE } from '../system/gate-environment.ts';
 import { isEverybody, matchCriteria, type Scope } from './scope.ts';
 
 /** The name under which sshd and PAM call notp. */
@@ -23,7 +25,7 @@ const LINES: Readonly<Record<SshdDoor, readonly string[]>> = {
     'PermitUserRC no',
     'ExposeAuthInfo yes',
     'AcceptEnv LANG LC_*',
-    'SetEnv SHLVL=1 ZDOTDIR=/etc/notp/empty XDG_CONFIG_HOME=/etc/notp/empty XDG_DATA_HOME=/etc/notp/empty LD_PRELOAD= LD_LIBRARY_PATH= LD_AUDIT= NODE_OPTIONS= BASH_ENV= ENV= SHELLOPTS=',
+    SETENV_LINE,
   ],
   pam: [
     'KbdInteractiveAuthentication yes',
@@ -46,12 +48,7 @@ export function dropInText(door: SshdDoor, scope: Scope): string {
 
 /** What keeps `config` (the text of sshd_config) from reading the drop-ins for everybody, or undefined. */
 export function includeProblem(config: string): 'absent' | 'inside a Match block' | undefined {
-  const words = config.split('\n').map((line) =>
-    line
-      .replace(/^\s*(\w+)\s*=/, '$1 ')
-      .trim()
-      .split(/\s+/),
-  );
+  const words = config.split('\n').map(wordsOf);
   const include = words.findIndex(([key = '', ...patterns]) => key.toLowerCase() === 'include' && patterns.some(coversDropIns));
   if (include === -1) return 'absent';
   const match = words.findIndex(([key = '']) => key.toLowerCase() === 'match');
@@ -60,7 +57,7 @@ export function includeProblem(config: string): 'absent' | 'inside a Match block
 
 /** Relative patterns start at /etc/ssh; `*` is all of glob(7) that patterns for these names need. */
 function coversDropIns(pattern: string): boolean {
-  const parts = path.resolve('/etc/ssh', pattern.replaceAll('"', '')).split('*');
+  const parts = path.resolve('/etc/ssh', pattern).split('*');
   const expression = new RegExp(`^${parts.map((part) => part.replace(/[.+^${}()|[\]\\?]/g, String.raw`\$&`)).join('[^/]*')}$`);
   return expression.test(dropInPath('gate')) && expression.test(dropInPath('pam'));
 }

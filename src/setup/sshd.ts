@@ -1,6 +1,7 @@
 /** The sshd of this host: whether it takes its configuration, what that comes to, and having it read again. See sshd(8). */
 import { spawnSync } from 'node:child_process';
 import * as fs from 'node:fs';
+import { parseEffective, setting, type Effective } from '../doctor/effective.ts';
 import { NotpError } from '../error.ts';
 import { isBooted, reloadUnit } from '../system/systemd.ts';
 
@@ -18,19 +19,15 @@ export function checkSshd(hint: string): void {
   throw new NotpError('refused', `sshd does not take its configuration: ${error?.message ?? stderr.trim()}`, hint);
 }
 
-/** The effective configuration for `user`: keys in lower case, the first value of each. */
-export function effectiveConfig(user: string): ReadonlyMap<string, string> {
+/** The effective configuration for `user`, from outside. */
+export function effectiveConfig(user: string): Effective {
   const { status, stdout, stderr } = spawnSync(SSHD, ['-T', '-C', `user=${user},${STRANGER}`], {
     encoding: 'utf8',
     timeout: TIMEOUT_MS,
     env: {},
   });
   if (status !== 0) throw new NotpError('refused', `sshd does not tell its configuration: ${stderr.trim()}`);
-  const entries = stdout.split('\n').map((line): [string, string] => {
-    const [key = '', ...values] = line.split(' ');
-    return [key.toLowerCase(), values.join(' ')];
-  });
-  return new Map(entries.toReversed());
+  return parseEffective(stdout);
 }
 
 /** Has the running sshd read its configuration again, and tells whom; undefined where none runs. Throws `failed` where that did not work. */
@@ -47,7 +44,7 @@ export function reloadSshd(): string | undefined {
 
 /** The pid of sshd's own PidFile, where that is an sshd. */
 function listenerPid(): number | undefined {
-  const file = effectiveConfig('root').get('pidfile') ?? '';
+  const file = setting(effectiveConfig('root'), 'pidfile');
   try {
     const pid = Number(fs.readFileSync(file, 'latin1'));
     return pid > 1 && fs.readFileSync(`/proc/${String(pid)}/comm`, 'latin1') === 'sshd\n' ? pid : undefined;

@@ -15,7 +15,8 @@ export interface User {
 /** The system user that owns the service's state and is all the service may be. */
 export const SERVICE_USER = 'notp';
 const GETENT = '/usr/bin/getent';
-const GETENT_TIMEOUT_MS = 10_000;
+const ID = '/usr/bin/id';
+const TIMEOUT_MS = 10_000;
 /** getent(1): the key was not found. */
 const NOT_FOUND = 2;
 
@@ -47,8 +48,14 @@ export function isRoot(): boolean {
   return process.geteuid?.() === 0;
 }
 
+/** The names of the groups that `user` is in: id(1), so that directory services count. Empty where it does not answer. */
+export function groupsOf({ name }: User): string[] {
+  const { stdout } = spawnSync(ID, ['-Gnz', '--', name], { encoding: 'utf8', timeout: TIMEOUT_MS, env: {} });
+  return stdout.split('\0').filter((group) => group !== '');
+}
+
 function lookUp(key: string): User | undefined {
-  const { status, stdout } = spawnSync(GETENT, ['passwd', key], { encoding: 'utf8', timeout: GETENT_TIMEOUT_MS, env: {} });
+  const { status, stdout } = spawnSync(GETENT, ['passwd', key], { encoding: 'utf8', timeout: TIMEOUT_MS, env: {} });
   if (status === NOT_FOUND) return undefined;
   if (status !== 0) throw new NotpError('failed', 'the passwd database cannot be asked', 'getent passwd must work');
   return parseEntry(stdout.split('\n')[0] ?? '');
