@@ -47,8 +47,8 @@ function wrongLink({ seq }: Link, head: ChainHead): string {
   return `does not follow from the record before it: one of the two was changed`;
 }
 
-/** `none` for a record without a link; undefined for what is no record. */
-function linkOf(line: string): Link | 'none' | undefined {
+/** The link of a record; `none` where it has none, undefined for what is no record. */
+export function linkOf(line: string): Link | 'none' | undefined {
   try {
     const record = JSON.parse(line) as { seq?: unknown; prev?: unknown; event?: unknown } | null;
     if (typeof record?.event !== 'string') return undefined;

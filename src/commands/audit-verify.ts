@@ -1,11 +1,7 @@
 /** `notp audit verify`: whether the log, with the files that logrotate(8) has put aside, is what was written. */
-import * as fs from 'node:fs';
-import * as path from 'node:path';
-import type { Readable } from 'node:stream';
-import { createGunzip } from 'node:zlib';
+import { filesOf, linesOf } from '../audit/reading.ts';
 import { START, step, type Walk } from '../audit/walk.ts';
-import { MAX_RECORD_BYTES } from '../audit/record.ts';
-import { messageOf, NotpError } from '../error.ts';
+import { NotpError } from '../error.ts';
 import type { ChainHead } from '../store/store.ts';
 import type { Config } from '../system/config.ts';
 import { printResult, sayError } from '../system/printer.ts';
@@ -66,45 +62,4 @@ function isHead(head: ChainHead | undefined, known: ChainHead): boolean {
 function missing(file: string, last: number, known: number): string {
   if (last >= known) return `${file}: record ${String(known)}, the last that was written, was changed`;
   return `${file}: the last ${String(known - last)} records are missing, or the record before them was changed`;
-}
-
-/** The log after what was rotated away: `audit.log.2.gz`, `audit.log.1` or, with dates, `audit.log-20261123`; oldest first. */
-function filesOf(file: string): string[] {
-  const name = path.basename(file);
-  const rotated = readFolder(path.dirname(file)).filter(
-    (entry) => entry.startsWith(name) && /^(\.\d+|-\d{8,})(\.gz)?$/.test(entry.slice(name.length)),
-  );
-  const age = (entry: string): number => Number(/[.-](\d+)(\.gz)?$/.exec(entry)?.[1]) * (entry[name.length] === '.' ? -1 : 1);
-  return [...rotated.toSorted((one, other) => age(one) - age(other)).map((entry) => path.join(path.dirname(file), entry)), file];
-}
-
-function readFolder(folder: string): string[] {
-  try {
-    return fs.readdirSync(folder);
-  } catch (error) {
-    throw new NotpError('audit_unavailable', messageOf(error), 'root verifies the log of the host; everybody their own');
-  }
-}
-
-/** Lines without their newlines, in constant memory. Bytes that are no UTF-8 were not written by us, and hash as what they are not. */
-async function* linesOf(file: string): AsyncGenerator<string> {
-  let rest = '';
-  try {
-    for await (const chunk of opened(file)) {
-      const lines = (rest + String(chunk)).split('\n');
-      rest = lines.pop() ?? '';
-      yield* lines;
-      if (rest.length > MAX_RECORD_BYTES) throw new Error('a line is longer than any record');
-    }
-  } catch (error) {
-    throw new NotpError('audit_unavailable', `${file}: ${messageOf(error)}`);
-  }
-  if (rest !== '') yield rest;
-}
-
-function opened(file: string): Readable {
-  const fd = fs.openSync(file, fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW | fs.constants.O_NONBLOCK);
-  if (!fs.fstatSync(fd).isFile()) throw new Error('it is no regular file');
-  const bytes = fs.createReadStream('', { fd, highWaterMark: 1024 * 1024 });
-  return (file.endsWith('.gz') ? bytes.pipe(createGunzip()) : bytes).setEncoding('utf8');
 }

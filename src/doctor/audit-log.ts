@@ -2,7 +2,9 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { headAfter } from '../audit/chain.ts';
-import { MAX_RECORD_BYTES } from '../audit/record.ts';
+import { filesOf, tailOf } from '../audit/reading.ts';
+import { MAX_RECORD_BYTES, type Link } from '../audit/record.ts';
+import { linkOf } from '../audit/walk.ts';
 import { messageOf } from '../error.ts';
 import type { ChainHead } from '../store/store.ts';
 import type { State, StatePlace } from '../verifier/state.ts';
@@ -44,39 +46,23 @@ function appendable(file: string): void {
 function examineChain(state: State, { auditFile, hostKeyFile }: StatePlace, head: ChainHead): Finding {
   const id = 'audit-chain';
   if (head.seq === 0) return ok(id, 'The audit log has no line yet', auditFile);
-  const line = [auditFile, `${auditFile}.1`].flatMap(tailOf).findLast((each) => linkOf(each)?.seq === head.seq);
   const detail = `${auditFile}: line ${String(head.seq)}`;
   const fix = 'notp audit verify tells where it begins; find out who changed the log';
-  if (line === undefined) return { id, severity: 'fail', title: 'The last line that was written is missing in the audit log', detail, fix };
+  const last = lineOf(auditFile, head.seq);
+  if (last === undefined) return { id, severity: 'fail', title: 'The last line that was written is missing in the audit log', detail, fix };
   if (hostKeyFile !== undefined && state.log.key === undefined)
     return { id, severity: 'info', title: 'The last line of the audit log cannot be proven without the host key', detail, fix: '' };
-  const link = linkOf(line);
-  if (link !== undefined && headAfter(link, `${line}\n`, state.log.key).hash === head.hash)
+  if (headAfter(last.link, `${last.line}\n`, state.log.key).hash === head.hash)
     return ok(id, 'The last line of the audit log is the one that was written', detail);
   return { id, severity: 'fail', title: 'The last line of the audit log is not the one that was written', detail, fix };
 }
 
-function linkOf(line: string): { seq: number; prev: string } | undefined {
-  try {
-    const { seq, prev } = JSON.parse(line) as { seq?: unknown; prev?: unknown };
-    return typeof seq === 'number' && typeof prev === 'string' ? { seq, prev } : undefined;
-  } catch {
-    return undefined;
+/** The last line with the number `seq`, in the log or in what was rotated away and is not packed yet. */
+function lineOf(auditFile: string, seq: number): { readonly line: string; readonly link: Link } | undefined {
+  const files = filesOf(auditFile).filter((file) => fs.existsSync(file) && !file.endsWith('.gz'));
+  for (const line of files.toReversed().flatMap((file) => tailOf(file, TAIL_BYTES).toReversed())) {
+    const link = linkOf(line);
+    if (link !== undefined && link !== 'none' && link.seq === seq) return { line, link };
   }
-}
-
-function tailOf(file: string): string[] {
-  if (!fs.existsSync(file)) return [];
-  const fd = fs.openSync(file, fs.constants.O_RDONLY | fs.constants.O_NOFOLLOW | fs.constants.O_NONBLOCK);
-  try {
-    const { size } = fs.fstatSync(fd);
-    const buffer = Buffer.alloc(Math.min(size, TAIL_BYTES));
-    fs.readSync(fd, buffer, 0, buffer.length, size - buffer.length);
-    return buffer
-      .toString('utf8')
-      .split('\n')
-      .filter((line) => line !== '');
-  } finally {
-    fs.closeSync(fd);
-  }
+  return undefined;
 }
