@@ -1,10 +1,20 @@
 /** The commands about one's own codes, of other services too. */
 import { Option, type Command } from 'commander';
 import { ALGORITHMS, MAX_PERIOD_SECONDS, MIN_PERIOD_SECONDS, type Algorithm, type Digits } from '../otp/code.ts';
-import { EXPORT_FORMATS, IMPORT_FORMATS, type ExportFormat, type ImportFormat } from '../commands/formats.ts';
+import { EXPORT_FORMATS, IMPORT_FORMATS, type ExportFormat, type ImportFormat, type QrStyle } from '../commands/formats.ts';
 import type { Own } from '../commands/own-secrets.ts';
-import type { QrStyle } from '../commands/qr.ts';
-import { common, configOf, digits, label, wholeNumber, type CommonFlags, type Finish, type Surroundings } from './common.ts';
+import {
+  common,
+  configOf,
+  digits,
+  label,
+  passphraseFileOption,
+  qrOption,
+  wholeNumber,
+  type CommonFlags,
+  type Finish,
+  type Surroundings,
+} from './common.ts';
 
 interface SecretFlags extends CommonFlags {
   readonly passphraseFile?: string;
@@ -154,7 +164,7 @@ function addDemo(program: Command, { now }: Surroundings, finish: Finish): void 
     .command('demo')
     .description('try it: a throw-away secret, its QR code and its live codes; nothing is kept')
     .allowExcessArguments(false)
-    .addOption(new Option('--qr <style>', 'how to draw the QR code').choices(['unicode', 'ansi', 'ascii', 'none']))
+    .addOption(qrOption('how to draw the QR code'))
     .option('--json', 'print one JSON object')
     .action(async (flags: DemoFlags) => {
       const { demo } = await import('../commands/demo.ts');
@@ -163,9 +173,7 @@ function addDemo(program: Command, { now }: Surroundings, finish: Finish): void 
 }
 
 function withPassphrase(command: Command): Command {
-  return common(command)
-    .option('--passphrase-file <file>', 'read the passphrase from the first line of a file, "-" for stdin')
-    .option('--json', 'print JSON, one object a line');
+  return common(command).addOption(passphraseFileOption()).option('--json', 'print JSON, one object a line');
 }
 
 async function ownOf(flags: CommonFlags, now: () => number): Promise<Own> {

@@ -1,5 +1,6 @@
 /** What all commands share: what they are started with, the common option, and the checks of option values. */
-import { InvalidArgumentError, type Command } from 'commander';
+import { InvalidArgumentError, Option, type Command } from 'commander';
+import { QR_STYLES } from '../commands/formats.ts';
 import { DIGITS, type Digits } from '../otp/code.ts';
 import { DEFAULT_CONFIG_FILE, readConfig, type Config } from '../system/config.ts';
 
@@ -22,6 +23,16 @@ export function common(command: Command): Command {
   return command
     .option('--config <file>', `configuration file (default: ${DEFAULT_CONFIG_FILE}, which may be absent)`)
     .allowExcessArguments(false);
+}
+
+/** The option of commands that ask for a passphrase. */
+export function passphraseFileOption(): Option {
+  return new Option('--passphrase-file <file>', 'read the passphrase from the first line of a file, "-" for stdin');
+}
+
+/** The option of commands that draw a QR code. */
+export function qrOption(description: string): Option {
+  return new Option('--qr <style>', description).choices(QR_STYLES);
 }
 
 export function configOf(flags: CommonFlags): Config {

@@ -5,8 +5,19 @@ import { ALGORITHMS, MAX_PERIOD_SECONDS, MIN_PERIOD_SECONDS, type Algorithm, typ
 import { MAX_RECOVERY_CODES, RECOVERY_CODES } from '../otp/recovery.ts';
 import type { Config } from '../system/config.ts';
 import type { EnrollOptions } from '../commands/enroll-plan.ts';
-import type { QrStyle } from '../commands/qr.ts';
-import { common, configOf, digits, label, wholeNumber, type CommonFlags, type Finish, type Surroundings } from './common.ts';
+import type { QrStyle } from '../commands/formats.ts';
+import {
+  common,
+  configOf,
+  digits,
+  label,
+  passphraseFileOption,
+  qrOption,
+  wholeNumber,
+  type CommonFlags,
+  type Finish,
+  type Surroundings,
+} from './common.ts';
 
 /** The other name of the program, under which it is `enroll` with the user as first word. */
 const NOTP_ENROLL = 'notp-enroll';
@@ -80,16 +91,9 @@ function addEnroll(command: Command, { now }: Surroundings, finish: Finish): voi
     .option('--replace', 'replace an enrolment that is there; it works until the new one is confirmed')
     .option('--pending', 'make nothing: let the user enrol once, through the service of this host')
     .option('--no-confirm', 'do not ask for a code of the new secret')
-    .addOption(
-      new Option('--qr <style>', 'how to draw the QR code (default: unicode on a terminal, else ascii; none with --json)').choices([
-        'unicode',
-        'ansi',
-        'ascii',
-        'none',
-      ]),
-    )
+    .addOption(qrOption('how to draw the QR code (default: unicode on a terminal, else ascii; none with --json)'))
     .option('--qr-file <file>', 'also write the QR code to a new .png or .svg file')
-    .option('--passphrase-file <file>', 'read the passphrase from the first line of a file, "-" for stdin')
+    .addOption(passphraseFileOption())
     .option('--json', 'print one JSON object')
     .addHelpText(
       'after',
@@ -129,7 +133,7 @@ function addVerify(program: Command, { now }: Surroundings, finish: Finish): voi
     .argument('[context]', CONTEXT)
     .option('--user <name>', 'whose code; somebody else needs root')
     .option('--code-stdin', 'read the code from the first line of stdin (a passphrase may stand before it)')
-    .option('--passphrase-file <file>', 'read the passphrase from the first line of a file, "-" for stdin')
+    .addOption(passphraseFileOption())
     .option('--json', 'print one JSON object')
     .addHelpText('after', '\nExample:\n  notp verify deploy && ./deploy.sh')
     .action(async (context: string | undefined, flags: VerifyFlags) => {

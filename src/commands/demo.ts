@@ -7,7 +7,8 @@ import { printResult, say, sayHint } from '../system/printer.ts';
 import { onEndingSignals } from '../system/signals.ts';
 import { outputTraits } from '../system/traits.ts';
 import { showLive } from './live.ts';
-import { drawFittingQr, type QrStyle } from './qr.ts';
+import type { QrStyle } from './formats.ts';
+import { drawFittingQr } from './qr.ts';
 
 /** The exit code is 0; on a terminal it comes when the person has seen enough. */
 export async function demo({ qr, json }: { qr: QrStyle | undefined; json: boolean }, now: () => number): Promise<number> {

@@ -9,7 +9,7 @@ import { sealedPath } from '../system/secrets.ts';
 import { isRoot, type User } from '../system/users.ts';
 import { presentSocket } from '../verifier/open.ts';
 import { statePlace, type StatePlace } from '../verifier/state.ts';
-import type { QrStyle } from './qr.ts';
+import type { QrStyle } from './formats.ts';
 import { userNamed } from './whose.ts';
 
 export interface EnrollOptions extends Account, CodeParameters {

@@ -1,16 +1,14 @@
 /** `notp enroll` where the user has a socket: the service makes and seals the secret, and the file comes back. */
 import { rmSync } from 'node:fs';
-import { messageOf, NotpError } from '../error.ts';
+import { NotpError } from '../error.ts';
 import { parseProof, readings, type Reading } from '../otp/proof.ts';
-import { otpauthUri } from '../otp/uri.ts';
+import { otpauthUri, type TotpCredential } from '../otp/uri.ts';
 import { parseSealedFile } from '../seal/file.ts';
-import type { TotpPayload } from '../seal/payload.ts';
 import { openConversation, type Conversation } from '../system/conversation.ts';
 import { connectLines } from '../system/line-socket.ts';
-import { printResult, sayError } from '../system/printer.ts';
+import { printResult } from '../system/printer.ts';
 import { asUser } from '../system/privileges.ts';
-import { findSealed, makeSecretsFolder, type Found } from '../system/secrets.ts';
-import { draft } from '../system/trusted.ts';
+import { findSealed, type Found } from '../system/secrets.ts';
 import { WORDING } from '../verdict/reasons.ts';
 import type { Refused } from '../verdict/decide.ts';
 import { ANSWER_DEADLINE_MS, sent } from '../verifier/remote.ts';
@@ -18,10 +16,10 @@ import { MAX_LINE } from '../verifier/wire.ts';
 import { parseEnrolAnswer, printEnrolQuestion, type EnrolAnswer, type EnrolQuestion } from '../verifier/wire-enrol.ts';
 import { patience } from './ask-passphrase.ts';
 import type { Plan } from './enroll-plan.ts';
+import { confirmed } from './enroll-confirm.ts';
 import { wanted } from './enroll-secret.ts';
 import { jsonOf, show, tellNext, textOf, writeImage } from './enroll-show.ts';
-
-const CONFIRM_TRIES = 3;
+import { storeBegun, type Registration } from './storing.ts';
 
 type Ask = (question: EnrolQuestion) => Promise<EnrolAnswer>;
 
@@ -34,20 +32,22 @@ export async function enrollThroughService(plan: Plan, socket: string): Promise<
   const ask: Ask = async (question) => parseEnrolAnswer(await lines.ask(printEnrolQuestion(question)));
   try {
     const offer = await offered(plan, found, conversation, ask);
-    const payload: TotpPayload = { type: 'totp', secret: offer.secret, ...wanted(plan), recovery: { salt: new Uint8Array(), hashes: [] } };
-    const uri = otpauthUri(payload);
+    const credential: TotpCredential = { type: 'totp', secret: offer.secret, ...wanted(plan) };
+    const uri = otpauthUri(credential);
     const image = options.qrFile === undefined ? undefined : writeImage(uri, options.qrFile);
     try {
-      show(plan, payload, uri);
-      const file = await confirmed(conversation, ask);
+      show(plan, credential, uri);
+      const file = await confirmed(conversation, (code) => sealedFor(code, ask));
       const id = parseSealedFile(Buffer.from(file)).id;
-      const result = options.json ? jsonOf(plan, id, payload, uri, offer.recovery) : textOf(offer.recovery);
-      await putInPlace(plan, ask, file, result);
+      const result = options.json ? jsonOf(plan, id, credential, uri, offer.recovery) : textOf(offer.recovery);
+      await storeBegun({ ...plan, bytes: Buffer.from(file) }, registrationBy(ask), () => {
+        printResult(result);
+      });
     } catch (error) {
       if (image !== undefined) rmSync(image, { force: true });
       throw error;
     }
-    payload.secret.fill(0);
+    credential.secret.fill(0);
     tellNext(plan, image);
     return 0;
   } finally {
@@ -78,43 +78,21 @@ async function currentProof(found: Found, conversation: Conversation): Promise<r
   return proof === undefined ? [] : [{ passphrase: undefined, proof }];
 }
 
-/** Gives the sealed file when a code of the new secret was typed. */
-async function confirmed(conversation: Conversation, ask: Ask): Promise<string> {
-  for (let left = CONFIRM_TRIES; left > 0; left--) {
-    const answer = await conversation.ask('One-time code: ', { hidden: false });
-    if (!('line' in answer)) break;
-    const proof = parseProof(answer.line);
-    const reply = proof?.kind === 'code' ? await ask({ step: 'confirm', code: proof.code }) : undefined;
-    if (reply?.kind === 'sealed') return reply.file;
-    if (reply?.kind === 'refused' && reply.outcome.verdict.result === 'refused' && reply.outcome.verdict.reason !== 'wrong_code')
-      throw refusal(reply, undefined);
-    sayError('that is not the code of the new secret', 'check the clock of the phone and of this machine, or wait for the next code');
-  }
-  throw new NotpError('refused', 'the new secret was not confirmed', 'nothing was changed; an earlier enrolment goes on working');
+/** The sealed file, where `code` is one of the new secret. */
+async function sealedFor(code: string, ask: Ask): Promise<string | undefined> {
+  const reply = await ask({ step: 'confirm', code });
+  if (reply.kind === 'sealed') return reply.file;
+  if (reply.kind === 'refused' && reply.outcome.verdict.result === 'refused' && reply.outcome.verdict.reason === 'wrong_code')
+    return undefined;
+  throw refusal(reply, undefined);
 }
 
-async function putInPlace({ config, user, file }: Plan, ask: Ask, content: string, result: string): Promise<void> {
-  try {
-    const written = await asUser(user, () => {
-      makeSecretsFolder(config, user);
-      return draft(file, Buffer.from(content));
-    });
-    try {
-      printResult(result);
-      if (!(await asUser(user, () => written.put()))) return;
-    } catch (error) {
-      await asUser(user, () => written.drop());
-      throw error;
-    }
-  } catch (error) {
-    // Where the service is gone the new secret stays pending, and without its file it logs nobody in.
-    await ask({ step: 'abandon' }).catch(() => undefined);
-    throw new NotpError('failed', `${file}: ${messageOf(error)}`, 'nothing was changed; a key or codes that were shown are worth nothing', {
-      cause: error,
-    });
-  }
-  // The file is in place: where the service is gone now, the first login completes it.
-  await ask({ step: 'complete' }).catch(() => undefined);
+/** Where the service is gone: a new secret that is pending and has no file logs nobody in, and one with its file is completed by the first login. */
+function registrationBy(ask: Ask): Registration {
+  const end = async (step: 'complete' | 'abandon'): Promise<void> => {
+    await ask({ step }).catch(() => undefined);
+  };
+  return { complete: () => end('complete'), abandon: () => end('abandon') };
 }
 
 function refusal(answer: EnrolAnswer, hint: string | undefined): NotpError {

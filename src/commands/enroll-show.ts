@@ -3,18 +3,17 @@ import * as path from 'node:path';
 import { isatty } from 'node:tty';
 import { messageOf, NotpError } from '../error.ts';
 import { toBase32 } from '../otp/code.ts';
-import { groupedKey } from '../otp/uri.ts';
-import type { TotpPayload } from '../seal/payload.ts';
+import { groupedKey, type TotpCredential } from '../otp/uri.ts';
 import { printResult, say, sayHint } from '../system/printer.ts';
 import { writeNew } from '../system/trusted.ts';
 import type { Plan } from './enroll-plan.ts';
 import { drawFittingQr, qrImage } from './qr.ts';
 
 /** The QR code, the key and the URI: the result on stdout, but beside JSON only what was asked for, on stderr. */
-export function show({ options }: Plan, payload: TotpPayload, uri: string): void {
+export function show({ options }: Plan, credential: TotpCredential, uri: string): void {
   const style = options.qr ?? (options.json ? 'none' : isatty(1) ? 'unicode' : 'ascii');
   const drawing = drawFittingQr(uri, style, options.json ? process.stderr : process.stdout, 'widen it, or give --qr-file');
-  const text = `${drawing}\nKey: ${groupedKey(payload.secret)}\nURI: ${uri}\n\n`;
+  const text = `${drawing}\nKey: ${groupedKey(credential.secret)}\nURI: ${uri}\n\n`;
   if (!options.json) printResult(text);
   else if (options.confirm || style !== 'none') say(text);
 }
@@ -39,10 +38,10 @@ export function textOf(codes: readonly string[]): string {
 }
 
 /** The whole result, for a script. */
-export function jsonOf(plan: Plan, id: string, payload: TotpPayload, uri: string, recovery: readonly string[]): string {
+export function jsonOf(plan: Plan, id: string, credential: TotpCredential, uri: string, recovery: readonly string[]): string {
   const { user, context } = plan.origin;
   return (
-    JSON.stringify({ id, user, context, seal: plan.sealKind, file: plan.file, uri, secret: toBase32(payload.secret), recovery }) + '\n'
+    JSON.stringify({ id, user, context, seal: plan.sealKind, file: plan.file, uri, secret: toBase32(credential.secret), recovery }) + '\n'
   );
 }
 

@@ -4,32 +4,28 @@
  */
 import { rmSync } from 'node:fs';
 import { NotpError } from '../error.ts';
-import { matchingSteps, stepAt, stepsAround } from '../otp/code.ts';
-import { parseProof } from '../otp/proof.ts';
 import { otpauthUri } from '../otp/uri.ts';
 import { printSealedFile } from '../seal/file.ts';
 import type { TotpPayload } from '../seal/payload.ts';
 import type { Waiting } from '../system/bytes.ts';
 import type { Config } from '../system/config.ts';
 import { openConversation, type Conversation } from '../system/conversation.ts';
-import { printResult, say, sayError } from '../system/printer.ts';
+import { printResult } from '../system/printer.ts';
 import { asUser } from '../system/privileges.ts';
 import { makeSecretsFolder } from '../system/secrets.ts';
 import { enableSocket, hasService } from '../system/systemd.ts';
 import { presentSocket } from '../verifier/open.ts';
 import { firstState, isRegistered } from '../verifier/registrar.ts';
-import { newPayload } from '../verifier/sealing.ts';
+import { confirms, newPayload } from '../verifier/sealing.ts';
 import { hasEncryptedKey, openState, type State } from '../verifier/state.ts';
 import { planned, type EnrollOptions, type Plan } from './enroll-plan.ts';
+import { confirmed } from './enroll-confirm.ts';
 import { sealPayload, wanted } from './enroll-secret.ts';
 import { jsonOf, show, tellNext, textOf, writeImage } from './enroll-show.ts';
 import { enrollThroughService } from './enroll-service.ts';
 import { inviteUser, pending } from './invite.ts';
 import { storeRegistered } from './storing.ts';
 import { askNewPassphrase, passphraseFromFile, patience } from './ask-passphrase.ts';
-
-const CONFIRM_TRIES = 3;
-const CONFIRM_WINDOW = 1;
 
 /** The exit code is 0 when the enrolment is complete. */
 export async function enroll(config: Config, options: EnrollOptions, now: () => number): Promise<number> {
@@ -64,7 +60,8 @@ async function enrollHere(plan: Plan): Promise<number> {
     const image = options.qrFile === undefined ? undefined : writeImage(uri, options.qrFile);
     try {
       show(plan, payload, uri);
-      if (options.confirm) await confirm(conversation, payload, now);
+      if (options.confirm) await confirmed(conversation, (code) => Promise.resolve(confirms(code, payload, now()) || undefined));
+
       await sealAndStore(plan, state, { payload, codes, uri, passphrase });
     } catch (error) {
       if (image !== undefined) rmSync(image, { force: true });
@@ -117,22 +114,4 @@ async function refuseExisting({ options, origin, place }: Plan, state: State): P
 async function choosePassphrase(options: EnrollOptions, conversation: Conversation, waiting: Waiting): Promise<string> {
   if (options.passphraseFile !== undefined) return await passphraseFromFile(options.passphraseFile, waiting);
   return await askNewPassphrase(conversation);
-}
-
-async function confirm(conversation: Conversation, payload: TotpPayload, now: () => number): Promise<void> {
-  say('Scan the QR code with your phone, then type the code that it shows.\n');
-  for (let left = CONFIRM_TRIES; left > 0; left--) {
-    const answer = await conversation.ask('One-time code: ', { hidden: false });
-    if (!('line' in answer)) break;
-    if (isRight(answer.line, payload, now())) return;
-    sayError('that is not the code of the new secret', 'check the clock of the phone and of this machine, or wait for the next code');
-  }
-  throw new NotpError('refused', 'the new secret was not confirmed', 'nothing was changed; an earlier enrolment goes on working');
-}
-
-function isRight(typed: string, payload: TotpPayload, nowMs: number): boolean {
-  const proof = parseProof(typed);
-  if (proof?.kind !== 'code') return false;
-  const steps = stepsAround(stepAt(nowMs, payload.periodSeconds), CONFIRM_WINDOW);
-  return matchingSteps(payload.secret, proof.code, steps, payload).length > 0;
 }

@@ -2,7 +2,7 @@
 import { isatty } from 'node:tty';
 import { messageOf, NotpError } from '../error.ts';
 import { toBase32 } from '../otp/code.ts';
-import { otpauthUri, type Credential } from '../otp/uri.ts';
+import { described, otpauthUri, type Credential } from '../otp/uri.ts';
 import { printResult, sayHint } from '../system/printer.ts';
 import { writeNew } from '../system/trusted.ts';
 import type { ExportFormat } from './formats.ts';
@@ -59,21 +59,7 @@ function drawnOnTerminal(uri: string): string {
 }
 
 function jsonOf(context: string, credential: Credential): string {
-  const { type, issuer, account, algorithm, digits, secret } = credential;
-  const moving = credential.type === 'totp' ? { period: credential.periodSeconds } : { counter: credential.counter };
-  return (
-    JSON.stringify({
-      context,
-      type,
-      issuer,
-      account,
-      algorithm,
-      digits,
-      ...moving,
-      secret: toBase32(secret),
-      uri: otpauthUri(credential),
-    }) + '\n'
-  );
+  return JSON.stringify({ context, ...described(credential), secret: toBase32(credential.secret), uri: otpauthUri(credential) }) + '\n';
 }
 
 function writeFile(file: string, bytes: Uint8Array): void {

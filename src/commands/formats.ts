@@ -1,7 +1,10 @@
-/** The names of the formats that secrets come in and go out as. */
+/** The names of the formats that secrets come in and go out as, and of the ways to draw a QR code; without what reads and draws them. */
 
 export const IMPORT_FORMATS = ['uri', 'base32', 'otpauth-migration', 'python-notp'] as const;
 export type ImportFormat = (typeof IMPORT_FORMATS)[number];
 
 export const EXPORT_FORMATS = ['uri', 'base32', 'qr', 'png', 'svg'] as const;
 export type ExportFormat = (typeof EXPORT_FORMATS)[number];
+
+export const QR_STYLES = ['unicode', 'ansi', 'ascii', 'none'] as const;
+export type QrStyle = (typeof QR_STYLES)[number];

@@ -4,9 +4,9 @@
  */
 import { randomBytes } from 'node:crypto';
 import { NotpError } from '../error.ts';
-import { contextName } from '../otp/names.ts';
+import { contextName, SECRET_TOLD } from '../otp/names.ts';
 import { newRecoveryCodes } from '../otp/recovery.ts';
-import { otpauthUri, type Credential } from '../otp/uri.ts';
+import { described, otpauthUri, type Credential } from '../otp/uri.ts';
 import { printSealedFile } from '../seal/file.ts';
 import { openPythonNotp } from '../seal/python-notp.ts';
 import type { Waiting } from '../system/bytes.ts';
@@ -78,11 +78,7 @@ async function opened(
 /** A name that could be a secret was most likely meant as one. It is not said again. */
 function refuseSecret(context: string): void {
   if (!/^[A-Z2-7]{16,}$/.test(context)) return;
-  throw new NotpError(
-    'usage',
-    'the name for the secret looks like the secret itself, which has no place on the command line',
-    'give it on stdin or when asked, after a name for it; it is in the history of your shell now: delete it there',
-  );
+  throw new NotpError('usage', 'the name for the secret looks like the secret itself, which has no place on the command line', SECRET_TOLD);
 }
 
 /** What lies there would look like an enrolment that no login accepts. */
@@ -144,9 +140,7 @@ async function earlierIds({ config, user }: Own, contexts: readonly string[]): P
 }
 
 function tell({ config, user }: Own, context: string, credential: Credential, id: string, json: boolean): void {
-  const { type, issuer, account, algorithm, digits } = credential;
   const file = sealedPath(config, user, context);
-  const moving = credential.type === 'totp' ? { period: credential.periodSeconds } : { counter: credential.counter };
-  if (json) printResult(JSON.stringify({ context, file, id, type, issuer, account, algorithm, digits, ...moving }) + '\n');
+  if (json) printResult(JSON.stringify({ context, file, id, ...described(credential) }) + '\n');
   else say(`Imported ${context}: ${file}; notp code ${context} shows its codes\n`);
 }

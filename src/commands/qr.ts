@@ -4,10 +4,8 @@ import { stripVTControlCharacters } from 'node:util';
 import { generate } from 'lean-qr';
 import { toPngBuffer } from 'lean-qr/extras/node_export';
 import { toSvgSource } from 'lean-qr/extras/svg';
+import type { QrStyle } from './formats.ts';
 import { sayHint } from '../system/printer.ts';
-
-export type QrStyle = 'unicode' | 'ansi' | 'ascii' | 'none';
-export const QR_STYLES: readonly QrStyle[] = ['unicode', 'ansi', 'ascii', 'none'];
 
 const QUIET_ZONE = 4;
 const PNG_SCALE = 8;

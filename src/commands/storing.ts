@@ -37,16 +37,42 @@ export async function storeRegistered(what: ToRegister, hand: () => void): Promi
     await asUser(user, () => written.drop());
     throw error;
   }
+  const registration: Registration = {
+    complete: () => asOwner(() => complete(state, enrolment)),
+    abandon: () => asOwner(() => abandon(state, enrolment)),
+  };
+  await putInPlace(what, written, registration, hand);
+}
+
+/** The file that the service has sealed and begun to register: the draft comes after that. Else as storeRegistered. */
+export async function storeBegun(what: ToStore, registration: Registration, hand: () => void): Promise<void> {
+  let written: Draft;
+  try {
+    written = await drafted(what);
+  } catch (error) {
+    await registration.abandon();
+    throw notStored(what, error);
+  }
+  await putInPlace(what, written, registration, hand);
+}
+
+/** How a registration that was begun ends: with the file in its place, or without. */
+export interface Registration {
+  complete(): Promise<void>;
+  abandon(): Promise<void>;
+}
+
+async function putInPlace(what: ToStore, written: Draft, registration: Registration, hand: () => void): Promise<void> {
   try {
     hand();
     // Not surely on the disk: both files stay known, and the first login completes what is there.
-    if (!(await asUser(user, () => written.put()))) return;
+    if (!(await asUser(what.user, () => written.put()))) return;
   } catch (error) {
-    await asUser(user, () => written.drop());
-    await asOwner(() => abandon(state, enrolment));
+    await asUser(what.user, () => written.drop());
+    await registration.abandon();
     throw notStored(what, error);
   }
-  await asOwner(() => complete(state, enrolment));
+  await registration.complete();
 }
 
 /** Puts a file in its place that is registered for no login, or whose registration stays as it is. */

@@ -95,29 +95,21 @@ export function examinePlaces(config: Config, service: User, root: User): Findin
   return places.flatMap(examinePlace);
 }
 
-function examinePlace({ id, what, path: name, owner, forbidden, mode, optional }: Place): Finding[] {
+function examinePlace(place: Place): Finding[] {
+  const { id, what, path: name, owner, mode, optional } = place;
   const stats = fs.lstatSync(name, { throwIfNoEntry: false });
-  if (stats === undefined && optional) return [];
-  const bits = stats === undefined ? 0 : stats.mode & 0o7777;
-  const wrong =
-    stats === undefined
-      ? 'is not there'
-      : stats.isSymbolicLink()
-        ? 'is a symlink'
-        : stats.uid !== owner.uid && stats.uid !== 0
-          ? `belongs to uid ${String(stats.uid)}`
-          : (bits & forbidden) !== 0
-            ? `has mode ${bits.toString(8)}`
-            : undefined;
+  if (stats === undefined)
+    return optional
+      ? []
+      : [{ id, severity: 'fail', title: `${what} is missing`, detail: `${name} is not there`, fix: 'notp host-key init' }];
+  const wrong = wrongWith(stats, place);
   if (wrong === undefined) return [ok(id, `${what} is the service's alone`, name)];
-  const fix = stats === undefined ? 'notp host-key init' : `chown ${owner.name} ${name} && chmod ${mode} ${name}`;
-  return [
-    {
-      id,
-      severity: 'fail',
-      title: stats === undefined ? `${what} is missing` : `${what} is not as it must be`,
-      detail: `${name} ${wrong}`,
-      fix,
-    },
-  ];
+  const fix = `chown ${owner.name} ${name} && chmod ${mode} ${name}`;
+  return [{ id, severity: 'fail', title: `${what} is not as it must be`, detail: `${name} ${wrong}`, fix }];
+}
+
+function wrongWith(stats: fs.Stats, { owner, forbidden }: Place): string | undefined {
+  if (stats.isSymbolicLink()) return 'is a symlink';
+  if (stats.uid !== owner.uid && stats.uid !== 0) return `belongs to uid ${String(stats.uid)}`;
+  return (stats.mode & forbidden) === 0 ? undefined : `has mode ${(stats.mode & 0o7777).toString(8)}`;
 }

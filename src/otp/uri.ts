@@ -35,6 +35,13 @@ export interface HotpCredential extends HotpParameters, Account {
 
 export type Credential = TotpCredential | HotpCredential;
 
+/** What a credential is besides its secret, under the names of the Key URI Format. */
+export function described(credential: Credential): object {
+  const { type, issuer, account, algorithm, digits } = credential;
+  const moving = credential.type === 'totp' ? { period: credential.periodSeconds } : { counter: credential.counter };
+  return { type, issuer, account, algorithm, digits, ...moving };
+}
+
 /** The defaults of the Key URI Format, also for a secret that comes alone. */
 export const USUAL_PARAMETERS: CodeParameters = { algorithm: 'SHA1', digits: 6, periodSeconds: 30 };
 export const MAX_LABEL_CHARACTERS = 256;

@@ -1,6 +1,7 @@
 /** Strict reading of JSON objects: every key known and present, every value of its type, base64 canonical. Pure. */
 import { NotpError } from '../error.ts';
 import { quoted } from '../otp/escape.ts';
+import { isLabel } from '../otp/uri.ts';
 
 export type Fields = Readonly<Record<string, unknown>>;
 
@@ -35,6 +36,19 @@ export function integer(fields: Fields, key: string, min: number, max: number): 
   const value = fields[key];
   if (typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max) return value;
   throw bad(`${quoted(key)} is no whole number from ${String(min)} to ${String(max)}`);
+}
+
+/** An issuer or an account; see isLabel. */
+export function label(fields: Fields, key: string): string {
+  const value = text(fields, key, /^/);
+  if (isLabel(value)) return value;
+  throw bad(`${quoted(key)} is malformed`);
+}
+
+export function flag(fields: Fields, key: string): boolean {
+  const value = fields[key];
+  if (typeof value === 'boolean') return value;
+  throw bad(`${quoted(key)} is neither true nor false`);
 }
 
 /** The bytes of canonical, padded base64 (RFC 4648 section 4), between `min` and `max` of them. */

@@ -9,10 +9,9 @@ import {
   MIN_SECRET_BYTES,
   toBase32,
 } from '../otp/code.ts';
-import { quoted } from '../otp/escape.ts';
 import { MAX_RECOVERY_CODES, type RecoveryHashes } from '../otp/recovery.ts';
-import { isLabel, type HotpCredential, type TotpCredential } from '../otp/uri.ts';
-import { bad, base64, canonicalJson, exactly, integer, oneOf, text, toBase64, type Fields } from './fields.ts';
+import { type HotpCredential, type TotpCredential } from '../otp/uri.ts';
+import { bad, base64, canonicalJson, exactly, integer, label, oneOf, toBase64 } from './fields.ts';
 
 interface WithRecovery {
   readonly recovery: RecoveryHashes;
@@ -51,12 +50,6 @@ export function parsePayload(bytes: Uint8Array): Payload {
   };
   if (type === 'hotp') return { type, ...rest };
   return { type, ...rest, periodSeconds: integer(fields, 'period', MIN_PERIOD_SECONDS, MAX_PERIOD_SECONDS) };
-}
-
-function label(fields: Fields, key: string): string {
-  const value = text(fields, key, /^/);
-  if (isLabel(value)) return value;
-  throw bad(`${quoted(key)} is malformed`);
 }
 
 function parseSecret(value: unknown): Uint8Array {

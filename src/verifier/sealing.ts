@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { NONCE_BYTES, SALT_BYTES, type SealedFile, type SealedHeader } from '../seal/file.ts';
 import { DEFAULT_KDF, hostSealKey, passphraseKey } from '../seal/keys.ts';
-import { secretLength, type CodeParameters } from '../otp/code.ts';
+import { matchingSteps, secretLength, stepAt, stepsAround, type CodeParameters } from '../otp/code.ts';
 import { newRecoveryCodes } from '../otp/recovery.ts';
 import type { Account } from '../otp/uri.ts';
 import type { Payload, TotpPayload } from '../seal/payload.ts';
@@ -20,6 +20,17 @@ export function newPayload({ algorithm, digits, periodSeconds, issuer, account, 
   const { codes, kept } = newRecoveryCodes(recovery, randomBytes);
   const secret = new Uint8Array(randomBytes(secretLength(algorithm)));
   return { payload: { type: 'totp', secret, algorithm, digits, periodSeconds, issuer, account, recovery: kept }, codes };
+}
+
+/** How often whoever is shown a new secret may try to confirm it. */
+export const CONFIRM_TRIES = 3;
+/** Steps before and after the current one whose codes confirm it. */
+const CONFIRM_WINDOW = 1;
+
+/** Whether `code` is a current one of a new secret: the phone has it, and the clocks agree. */
+export function confirms(code: string, payload: TotpPayload, nowMs: number): boolean {
+  const steps = stepsAround(stepAt(nowMs, payload.periodSeconds), CONFIRM_WINDOW);
+  return matchingSteps(payload.secret, code, steps, payload).length > 0;
 }
 
 /** What a sealed file says besides its seal. */

@@ -4,22 +4,17 @@
  */
 import { append, newRef } from '../audit/audit.ts';
 import { NotpError } from '../error.ts';
-import { matchingSteps, stepAt, stepsAround } from '../otp/code.ts';
 import { printSealedFile } from '../seal/file.ts';
 import type { TotpPayload } from '../seal/payload.ts';
 import type { Enrolment } from '../store/store.ts';
 import type { Found } from '../system/secrets.ts';
 import { localVerifier, type LocalOptions } from './local.ts';
 import { abandon, begin, complete, firstState, type NewEnrolment } from './registrar.ts';
-import { newHeader, newPayload, sealByHost } from './sealing.ts';
+import { CONFIRM_TRIES, confirms, newHeader, newPayload, sealByHost } from './sealing.ts';
 import { refused } from './standing.ts';
 import { withPresentState, type State } from './state.ts';
 import type { Reason } from '../verdict/reasons.ts';
 import type { EnrolAnswer, EnrolBegin, EnrolQuestion } from './wire-enrol.ts';
-
-/** Steps before and after the current one whose codes confirm a new secret. */
-const CONFIRM_WINDOW = 1;
-const CONFIRM_TRIES = 3;
 
 /** The enrolment that one connection makes. */
 export interface SelfEnrolment {
@@ -91,8 +86,7 @@ async function confirmed(offered: Offered, code: string): Promise<EnrolAnswer> {
   const { options, granted, payload, recoveryCodes } = offered;
   const nowMs = options.now();
   offered.triesLeft--;
-  const steps = stepsAround(stepAt(nowMs, payload.periodSeconds), CONFIRM_WINDOW);
-  if (matchingSteps(payload.secret, code, steps, payload).length === 0) return await refusal(options, 'wrong_code');
+  if (!confirms(code, payload, nowMs)) return await refusal(options, 'wrong_code');
   const sealed = await withPresentState(options.place, options.now, async (state): Promise<EnrolAnswer | undefined> => {
     if (state.hostKey === undefined) throw new NotpError('failed', 'there is no host key');
     const file = sealByHost(newHeader(options.origin.user, options.origin.context, nowMs), payload, state.hostKey);

@@ -12,11 +12,10 @@ import { ALGORITHMS, DIGITS, fromBase32, MAX_PERIOD_SECONDS, MIN_PERIOD_SECONDS,
 import { contextName } from '../otp/names.ts';
 import type { Reading } from '../otp/proof.ts';
 import { MAX_RECOVERY_CODES } from '../otp/recovery.ts';
-import { isLabel } from '../otp/uri.ts';
-import { bad, exactly, integer, oneOf, text, type Fields } from '../seal/fields.ts';
+import { bad, exactly, flag, integer, label, oneOf, text, type Fields } from '../seal/fields.ts';
 import type { Outcome } from './verifier.ts';
 import type { Wanted } from './sealing.ts';
-import { flag, parseAnswer, parsed, parseReadings, printAnswer, printReading, type SentFile } from './wire.ts';
+import { parseAnswer, parsed, parseReadings, printAnswer, printReading, type SentFile } from './wire.ts';
 
 export interface EnrolBegin extends SentFile {
   readonly step: 'begin';
@@ -142,12 +141,6 @@ function parseBegin(fields: Fields): EnrolBegin {
     wrong: text(fields, 'wrong', /^[^]{0,1024}$/),
     readings: parseReadings(fields['readings']),
   };
-}
-
-function label(fields: Fields, key: string): string {
-  const value = text(fields, key, /^/);
-  if (isLabel(value)) return value;
-  throw bad(`"${key}" is malformed`);
 }
 
 /** They are shown as they come, so they are looked at here. */

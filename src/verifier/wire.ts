@@ -12,7 +12,7 @@
 import type { Door, Origin } from '../audit/record.ts';
 import { contextName } from '../otp/names.ts';
 import { MAX_LINE_BYTES, MAX_READINGS, type Proof, type Reading } from '../otp/proof.ts';
-import { bad, canonicalJson, exactly, integer, oneOf, text, type Fields } from '../seal/fields.ts';
+import { bad, canonicalJson, exactly, flag, integer, oneOf, text, type Fields } from '../seal/fields.ts';
 import { MAX_SEALED_FILE_BYTES } from '../seal/file.ts';
 import type { Connection } from '../store/store.ts';
 import { METHODS, WORDING, type Reason } from '../verdict/reasons.ts';
@@ -182,10 +182,4 @@ export function printReading({ passphrase, proof }: Reading): object {
     kind: proof.kind,
     codes: proof.kind === 'two_codes' ? [proof.first, proof.second] : [proof.code],
   };
-}
-
-export function flag(fields: Fields, key: string): boolean {
-  const value = fields[key];
-  if (typeof value === 'boolean') return value;
-  throw bad(`"${key}" is neither true nor false`);
 }

@@ -4,7 +4,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import type { Finding } from '../../src/doctor/finding.ts';
 import { bootContainer, installInto, type Container } from '../support/container.ts';
-import { CLIENT_KEY } from '../support/container-root.ts';
+import { CLIENT_KEY, SSHD_CONFIG } from '../support/container-root.ts';
 import { addContainerUser } from '../support/container-ssh.ts';
 import type { Ran } from '../support/process.ts';
 import { oathCode, type Enrolled, type TestUser } from '../support/world.ts';
@@ -29,16 +29,8 @@ export interface Field {
 const PRELUDE = fs.readFileSync(path.join(import.meta.dirname, 'prelude.sh'), 'utf8');
 const RESTRICTED_KEY = '/root/.ssh/restricted';
 
-/** What Debian ships, but for the addresses and the number of connections that sshd takes at once. */
-const BASE = `Include /etc/ssh/sshd_config.d/*.conf
-ListenAddress 127.0.0.1
-KbdInteractiveAuthentication no
-UsePAM yes
-PrintMotd no
-AcceptEnv LANG LC_*
-Subsystem sftp /usr/lib/openssh/sftp-server
-MaxStartups 200
-`;
+/** More connections at once than Debian's sshd takes. */
+const BASE = `${SSHD_CONFIG}MaxStartups 200\n`;
 
 /** How the attacker's ssh finds the host, coming from outside (victim) and as one who is on it already (itself). */
 const CLIENT = `Host victim

@@ -28,7 +28,8 @@ const MASKED = [
   'systemd-timesyncd',
 ];
 
-const SSHD_CONFIG = `Include /etc/ssh/sshd_config.d/*.conf
+/** What Debian ships, but for the address. */
+export const SSHD_CONFIG = `Include /etc/ssh/sshd_config.d/*.conf
 ListenAddress 127.0.0.1
 KbdInteractiveAuthentication no
 UsePAM yes
