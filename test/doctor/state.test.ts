@@ -97,9 +97,11 @@ describe('the state', { skip: lacks({ root: true, programs: ['sqlite3'] }) }, ()
     const { seq } = JSON.parse(fs.readFileSync(log(), 'utf8').trimEnd().split('\n').at(-1) ?? '') as { seq: number };
     fs.appendFileSync(log(), `{"event":"login.refused","seq":${String(seq + 1)},"prev":"00"}\n{"event":"login.refused"}\n`);
     assert.deepEqual(wrong((await examine()).findings), []);
-    fs.renameSync(log(), `${log()}.1`);
-    assert.deepEqual(wrong((await examine()).findings), []);
-    fs.renameSync(`${log()}.1`, log());
+    for (const rotated of [`${log()}.1`, `${log()}-20261201`]) {
+      fs.renameSync(log(), rotated);
+      assert.deepEqual(wrong((await examine()).findings), [], rotated);
+      fs.renameSync(rotated, log());
+    }
   });
 
   it('is named where the log takes no line', async () => {
