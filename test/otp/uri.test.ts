@@ -4,6 +4,7 @@ import { describe, it } from 'node:test';
 import * as fc from 'fast-check';
 import { fromBase32, toBase32 } from '../../src/otp/code.ts';
 import {
+  described,
   groupedKey,
   isLabel,
   MAX_LABEL_CHARACTERS,
@@ -28,6 +29,20 @@ function read(uri: string): { label: string; parameters: Record<string, string> 
   assert.equal(new Set(pairs.map(([key]) => key)).size, pairs.length, 'a parameter is there twice');
   return { label: decodeURIComponent(label), parameters: Object.fromEntries(pairs) };
 }
+
+describe('the description of a credential', () => {
+  it('has its parameters under the names of the URI, and never the secret', () => {
+    fc.assert(
+      fc.property(credentials, (credential) => {
+        const { secret, issuer, ...found } = read(otpauthUri({ ...credential, issuer: 'bank', account: 'alice' })).parameters;
+        assert.ok(secret !== undefined && issuer === 'bank');
+        const { type, account, ...rest } = { ...described({ ...credential, issuer: 'bank', account: 'alice' }) } as Record<string, unknown>;
+        assert.deepEqual([type, account], [credential.type, 'alice']);
+        assert.deepEqual(Object.fromEntries(Object.entries(rest).map(([key, value]) => [key, String(value)])), { issuer, ...found });
+      }),
+    );
+  });
+});
 
 describe('an otpauth URI', () => {
   it('spells out algorithm, digits and period also where they are the usual ones', () => {
