@@ -1,11 +1,16 @@
 /** The command tree. The options of each command are in cli/, what it does is in its own file, loaded when it is called. */
 import { Command, CommanderError } from 'commander';
+import { addAudit } from './cli/audit.ts';
 import { addCodeCommands } from './cli/codes.ts';
 import type { Finish, Surroundings } from './cli/common.ts';
 import { addDoctor } from './cli/doctor.ts';
 import { addDoors, DOORS } from './cli/doors.ts';
-import { addLoginCommands } from './cli/logins.ts';
+import { addEnrollCommands } from './cli/enroll.ts';
+import { addEnrolmentCommands } from './cli/enrolments.ts';
+import { addImport } from './cli/import.ts';
+import { addKeyCommands } from './cli/keys.ts';
 import { addSetup } from './cli/setup.ts';
+import { addVerify } from './cli/verify.ts';
 import { NotpError } from './error.ts';
 import { forbidCoreDumps } from './system/core-dumps.ts';
 import { printResult, say, sayError } from './system/printer.ts';
@@ -47,7 +52,12 @@ function commandTree(surroundings: Surroundings, finish: Finish): Command {
   program.hook('preAction', (_, command) => {
     if (!DOORS.includes(command.name())) forbidCoreDumps();
   });
-  addLoginCommands(program, surroundings, finish);
+  addEnrollCommands(program, surroundings, finish);
+  addVerify(program, surroundings, finish);
+  addEnrolmentCommands(program, surroundings, finish);
+  addKeyCommands(program, surroundings, finish);
+  addAudit(program, surroundings, finish);
+  addImport(program, surroundings, finish);
   addCodeCommands(program, surroundings, finish);
   addSetup(program, surroundings, finish);
   addDoctor(program, surroundings, finish);

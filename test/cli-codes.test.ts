@@ -1,7 +1,7 @@
 /** The command line of one's own codes: every flag of the contract is in the help, which fits a terminal, and wrong usage says no secret again. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { EXPORT_FORMATS, IMPORT_FORMATS } from '../src/commands/formats.ts';
+import { EXPORT_FORMATS, IMPORT_FORMATS, LOGIN_FORMATS } from '../src/commands/formats.ts';
 import { run, type Ran } from './support/process.ts';
 import { SOURCE_NOTP } from './support/world.ts';
 
@@ -10,16 +10,20 @@ const FLAGS = {
   code: [...PASSPHRASE_FLAGS, '[context]', '--watch', '--once'],
   import: [
     ...PASSPHRASE_FLAGS,
-    '<context>',
+    '[context]',
     '--from <format>',
     '--file <file>',
+    '--user <name>',
+    '--seal <kind>',
+    '--dry-run',
     '--replace',
     '--new-passphrase-file <file>',
     ...IMPORT_FORMATS,
+    ...LOGIN_FORMATS,
   ],
-  export: [...PASSPHRASE_FLAGS, '<context>', '--to <format>', '--file <file>', ...EXPORT_FORMATS],
-  list: PASSPHRASE_FLAGS,
-  passphrase: [...PASSPHRASE_FLAGS, '<context>', '--new-passphrase-file <file>'],
+  export: [...PASSPHRASE_FLAGS, '[context]', '--user <name>', '--to <format>', '--file <file>', ...EXPORT_FORMATS],
+  list: [...PASSPHRASE_FLAGS, '--user <name>', '--all'],
+  passphrase: [...PASSPHRASE_FLAGS, '[context]', '--user <name>', '--new-passphrase-file <file>'],
   remove: ['--config <file>', '--json', '<context>', '--yes'],
   demo: ['--qr <style>', '--json'],
 };
@@ -44,8 +48,7 @@ describe('help', () => {
 
 describe('wrong usage', () => {
   const wrong: readonly (readonly [string[], RegExp])[] = [
-    [['import'], /missing required argument 'context'/],
-    [['import', 'x', '--from', 'paper'], /Allowed choices are uri, base32, otpauth-migration, python-notp/],
+    [['import', 'x', '--from', 'paper'], /Allowed choices are uri, base32, otpauth-migration, python-notp, google-authenticator, pam-oath/],
     [['import', 'x', '--period', '14'], /whole number from 15 to 300/],
     [['import', 'x', '--digits', '9'], /must be one of 6, 7, 8/],
     [['import', 'x', '--issuer', 'a\u001b[31mb'], /1 to 64 printable characters/],

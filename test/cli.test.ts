@@ -7,7 +7,19 @@ import { QR_STYLES } from '../src/commands/formats.ts';
 import { run, type Ran } from './support/process.ts';
 import { SOURCE_NOTP } from './support/world.ts';
 
-const COMMANDS = [['enroll'], ['verify'], ['audit'], ['host-key'], ['host-key', 'init'], ['host-key', 'id'], ['gate'], ['pam']];
+const COMMANDS = [
+  ['enroll'],
+  ['verify'],
+  ['status'],
+  ['unlock'],
+  ['revoke'],
+  ['audit'],
+  ['host-key'],
+  ['host-key', 'init'],
+  ['host-key', 'id'],
+  ['gate'],
+  ['pam'],
+];
 const notp = (...words: string[]): Promise<Ran> => run([...SOURCE_NOTP, ...words]);
 
 describe('help', () => {

@@ -1,22 +1,30 @@
 /** Reading an audit log back: its end, or all of it with what logrotate(8) has put aside. Nothing is followed, nothing is waited for. */
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import type { Readable } from 'node:stream';
+import { pipeline } from 'node:stream';
 import { createGunzip } from 'node:zlib';
-import { messageOf, NotpError } from '../error.ts';
+import { errnoOf, messageOf, NotpError } from '../error.ts';
 import { MAX_RECORD_BYTES } from './record.ts';
+
+const BLOCK_BYTES = 1024 * 1024;
+const NEWLINE = 10;
 
 /** The last lines of `file`, as many as its last `bytes` hold; the first of them may be cut. Throws `audit_unavailable`. */
 export function tailOf(file: string, bytes: number): string[] {
+  return readAt(file, -bytes)
+    .bytes.toString('utf8')
+    .split('\n')
+    .filter((line) => line !== '');
+}
+
+/** The bytes of `file` from `start` on (from its end where negative), `length` or as many as there are, and where they begin. Throws `audit_unavailable`. */
+export function readAt(file: string, start: number, length = Infinity): { readonly bytes: Buffer; readonly start: number } {
   const fd = openLog(file);
   try {
     const { size } = fs.fstatSync(fd);
-    const buffer = Buffer.alloc(Math.min(size, bytes));
-    const length = fs.readSync(fd, buffer, 0, buffer.length, size - buffer.length);
-    return buffer
-      .toString('utf8', 0, length)
-      .split('\n')
-      .filter((line) => line !== '');
+    const from = start < 0 ? Math.max(0, size + start) : Math.min(start, size);
+    const buffer = Buffer.alloc(Math.min(size - from, length));
+    return { bytes: buffer.subarray(0, fs.readSync(fd, buffer, 0, buffer.length, from)), start: from };
   } finally {
     fs.closeSync(fd);
   }
@@ -25,31 +33,96 @@ export function tailOf(file: string, bytes: number): string[] {
 /** The log after what was rotated away: `audit.log.2.gz`, `audit.log.1` or, with dates, `audit.log-20261123`; oldest first. Throws `audit_unavailable`. */
 export function filesOf(file: string): string[] {
   const [folder, name] = [path.dirname(file), path.basename(file)];
+  const entries = readFolder(folder);
   const isRotated = (entry: string): boolean => entry.startsWith(name) && /^(\.\d+|-\d{8,})(\.gz)?$/.test(entry.slice(name.length));
+  // While logrotate packs a file, both are there; the packed one is not whole yet.
+  const isBeingPacked = (entry: string): boolean => entry.endsWith('.gz') && entries.includes(entry.slice(0, -'.gz'.length));
   const age = (entry: string): number => Number(/[.-](\d+)(\.gz)?$/.exec(entry)?.[1]) * (entry[name.length] === '.' ? -1 : 1);
-  const rotated = readFolder(folder).filter(isRotated);
+  const rotated = entries.filter((entry) => isRotated(entry) && !isBeingPacked(entry));
   return [...rotated.toSorted((one, other) => age(one) - age(other)).map((entry) => path.join(folder, entry)), file];
 }
 
-/** The lines of a log, unpacked where its name ends in `.gz`, without their newlines and in constant memory. Throws `audit_unavailable`. */
-export async function* linesOf(file: string): AsyncGenerator<string> {
-  let rest = '';
-  try {
-    for await (const chunk of bytesOf(file)) {
-      const lines = (rest + String(chunk)).split('\n');
-      rest = lines.pop() ?? '';
-      yield* lines;
-      if (rest.length > MAX_RECORD_BYTES) throw new Error('a line is longer than any record');
-    }
-  } catch (error) {
-    throw error instanceof NotpError ? error : new NotpError('audit_unavailable', `${file}: ${messageOf(error)}`);
-  }
-  if (rest !== '') yield rest;
+/**
+ * The same without a log that is not there, if files that were rotated away are; and without what was last written
+ * to before `sinceMs`, Unix time in milliseconds. Throws `audit_unavailable`.
+ */
+export function presentFilesOf(file: string, sinceMs = 0): string[] {
+  const files = filesOf(file);
+  const present = files.filter((each) => each !== file || files.length === 1 || fs.existsSync(each));
+  return present.filter((each) => each === file || (fs.lstatSync(each, { throwIfNoEntry: false })?.mtimeMs ?? Infinity) >= sinceMs);
 }
 
-function bytesOf(file: string): Readable {
-  const bytes = fs.createReadStream('', { fd: openLog(file), highWaterMark: 1024 * 1024 });
-  return (file.endsWith('.gz') ? bytes.pipe(createGunzip()) : bytes).setEncoding('utf8');
+/** The lines of a log, unpacked where its name ends in `.gz`, without their newlines and in constant memory. Throws as blocksOf does. */
+export async function* linesOf(file: string): AsyncGenerator<string> {
+  for await (const block of blocksOf(file)) yield* linesIn(block);
+}
+
+/**
+ * The bytes of a log, unpacked, in blocks of whole lines; only the last of all may lack its newline. A block is the
+ * reader's to keep. Throws `audit_unavailable` where the file cannot be opened, `failed` where it is damaged.
+ */
+export async function* blocksOf(file: string, start = 0): AsyncGenerator<Buffer> {
+  let rest: Buffer = Buffer.alloc(0);
+  for await (const chunk of bytesOf(file, start)) {
+    const bytes = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
+    const end = bytes.lastIndexOf(NEWLINE) + 1;
+    if (end > 0) yield bytes.subarray(0, end);
+    rest = bytes.subarray(end);
+    if (rest.length > MAX_RECORD_BYTES) throw new NotpError('failed', `${file}: a line is longer than any record`);
+  }
+  if (rest.length > 0) yield rest;
+}
+
+/** The lines of one block, without their newlines. */
+export function linesIn(block: Buffer): string[] {
+  const lines = block.toString('utf8').split('\n');
+  if (lines.at(-1) === '') lines.pop();
+  return lines;
+}
+
+/** The same as bytes, with their newlines. */
+export function* rawLinesIn(block: Buffer): Generator<Buffer> {
+  for (let start = 0; start < block.length;) {
+    const newline = block.indexOf(NEWLINE, start);
+    const end = newline === -1 ? block.length : newline + 1;
+    yield block.subarray(start, end);
+    start = end;
+  }
+}
+
+/** The last `count` lines of all `files` (oldest first), oldest first. Throws as blocksOf does. */
+export async function lastLines(files: readonly string[], count: number): Promise<string[]> {
+  let lines: string[] = [];
+  for (const file of files.toReversed()) {
+    const older = file.endsWith('.gz') ? await lastOf(linesOf(file), count) : tailOf(file, count * MAX_RECORD_BYTES);
+    lines = [...older, ...lines].slice(-count);
+    if (lines.length === count) break;
+  }
+  return lines;
+}
+
+/** The last `count` of `all`, holding no more than twice as many. */
+export async function lastOf(all: AsyncIterable<string>, count: number): Promise<string[]> {
+  let kept: string[] = [];
+  for await (const line of all) {
+    kept.push(line);
+    if (kept.length >= 2 * count) kept = kept.slice(-count);
+  }
+  return kept.slice(-count);
+}
+
+async function* bytesOf(file: string, start: number): AsyncGenerator<Buffer> {
+  const fd = openLog(file);
+  const bytes = fs.createReadStream('', { fd, start, highWaterMark: BLOCK_BYTES });
+  // The reader of what was unpacked hears of the errors of both.
+  const unpacked = file.endsWith('.gz') ? pipeline(bytes, createGunzip({ chunkSize: BLOCK_BYTES }), () => undefined) : bytes;
+  try {
+    for await (const chunk of unpacked) yield chunk as Buffer;
+  } catch (error) {
+    throw new NotpError('failed', `${file}: ${messageOf(error)}`);
+  } finally {
+    bytes.destroy();
+  }
 }
 
 function openLog(file: string): number {
@@ -68,6 +141,11 @@ function reaching<T>(action: () => T): T {
   try {
     return action();
   } catch (error) {
-    throw new NotpError('audit_unavailable', messageOf(error), 'root reads the log of the host; everybody their own');
+    throw new NotpError('audit_unavailable', messageOf(error), 'root reads the log of the host; everybody their own', { cause: error });
   }
+}
+
+/** Whether `thrown` says that a file is not there. */
+export function isAbsent(thrown: unknown): boolean {
+  return thrown instanceof NotpError && errnoOf(thrown.cause) === 'ENOENT';
 }

@@ -15,10 +15,20 @@ export type Event =
   | 'enroll.failed'
   | 'invite'
   | 'revoke'
+  | 'unlock'
   | 'passphrase'
   | 'passphrase.failed'
+  | 'recovery'
+  | 'recovery.failed'
+  | 'export'
+  | 'reseal'
+  | 'reseal.failed'
   | 'recovery.used'
-  | 'host_key.created';
+  | 'import'
+  | 'import.failed'
+  | 'host_key.created'
+  | 'host_key.rotated'
+  | 'host_key.retired';
 
 /** Who knocked, where, and from where. */
 export interface Origin {

@@ -1,50 +1,102 @@
-/** Walking along the chain of an audit log: whether each record stands where it was written, as it was written. */
-import type { ChainHead } from '../store/store.ts';
-import { headAfter } from './chain.ts';
+/**
+ * Walking along the chain of an audit log: whether each record stands where it was written, as it was written.
+ *
+ * A line is judged by its bytes. Its link stands at its end, where printRecord puts it, and is read from there: in
+ * what is valid JSON `,"seq":` cannot be part of a text, whose quotes are escaped, and what is not valid JSON
+ * was never written, so the record after it, or the head that the store holds, does not fit. A line that does not
+ * end so is parsed.
+ */
+import { hashOf } from './chain.ts';
 import type { Link } from './record.ts';
 
+/** The chain's key, or undefined where there is none; see audit/chain.ts. */
+export type ChainKey = Uint8Array | undefined;
+
 export interface Walk {
-  /** What the next record links to; undefined before the first record, whose own link is taken as it is. */
-  readonly head: ChainHead | undefined;
-  /** What the last record linked to. Where the next one links there too, a crash has cut the last one off: nobody was told of it. */
-  readonly before: ChainHead | undefined;
+  /** The record we stand at; undefined before the first, whose own link is taken as it is. */
+  readonly last: Step | undefined;
+  /** The key under which the records are hashed up to here. */
+  readonly key: ChainKey;
   readonly first: number;
   readonly records: number;
+  /** Lines whose place the next record took: a crash cut them off, and nobody was told of them. */
   readonly cutOff: number;
   /** Records of refusals that had no state to link to. */
   readonly unlinked: number;
 }
 
-export const START: Walk = { head: undefined, before: undefined, first: 0, records: 0, cutOff: 0, unlinked: 0 };
+interface Step extends Link {
+  /** The line with its newline. */
+  readonly line: Buffer;
+  /** Its hash under the key in use. */
+  readonly hash: string;
+}
 
-/** The walk after `line` (without its newline), or a sentence on what is wrong there. `key`: as in headAfter. */
-export function step(walk: Walk, line: string, key: Uint8Array | undefined): Walk | string {
-  const link = linkOf(line);
-  if (link === 'none') return { ...walk, unlinked: walk.unlinked + 1 };
+/** The most that the link and the end of a line take: see LINK. */
+const LINK_BYTES = 110;
+const LINK = /,"seq":([1-9]\d{0,14}),"prev":"([0-9a-f]{64})"\}\n$/;
+const BRACE = 123;
+const NEWLINE = 10;
+/** What the first record of all links to. */
+const NOTHING = '0'.repeat(64);
+
+/** Before the first record. `keys`: the current key of the chain first, then former ones. */
+export function startOf(keys: readonly ChainKey[]): Walk {
+  return { last: undefined, key: keys[0], first: 0, records: 0, cutOff: 0, unlinked: 0 };
+}
+
+/** The walk after `line` (bytes, with its newline), or a sentence on what is wrong there. `keys`: as startOf takes them. */
+export function step(walk: Walk, line: Buffer, keys: readonly ChainKey[]): Walk | string {
+  const link = linkOfBytes(line);
   if (link === undefined) return 'is no record';
-  const { head, before } = walk;
-  const again = head !== undefined && before !== undefined && linksTo(link, before);
-  if (head !== undefined && !again && !linksTo(link, head)) return wrongLink(link, head);
-  const here = { seq: link.seq - 1, hash: link.prev };
+  if (line.at(-1) !== NEWLINE) return 'is cut off: its newline is missing';
+  if (link === 'none') return { ...walk, unlinked: walk.unlinked + 1 };
+  return walk.last === undefined ? begun(walk, link, line) : follow(walk, walk.last, { link, line, keys });
+}
+
+/** Whether the record we stand at is number `seq` with `hash`, under any of the keys: what the store holds of the last record. */
+export function isAt({ last }: Walk, { seq, hash }: { readonly seq: number; readonly hash: string }, keys: readonly ChainKey[]): boolean {
+  return last?.seq === seq && (last.hash === hash || keys.some((key) => hashOf(last.line, key) === hash));
+}
+
+function begun(walk: Walk, link: Link, line: Buffer): Walk | string {
+  if (link.seq === 1 && link.prev !== NOTHING) return 'is the first record of all and links to one before it: it was changed';
+  return { ...walk, last: { ...link, line, hash: hashOf(line, walk.key) }, first: link.seq, records: 1 };
+}
+
+function follow(walk: Walk, last: Step, { link, line, keys }: { link: Link; line: Buffer; keys: readonly ChainKey[] }): Walk | string {
+  const { seq, prev } = link;
+  const again = seq === last.seq && prev === last.prev;
+  const found = again ? { key: walk.key } : seq === last.seq + 1 ? keyOf(last, prev, walk.key, keys) : undefined;
+  if (found === undefined) return wrongLink(seq, last.seq + 1);
+  const hash = hashOf(line, found.key);
+  if (again && hash === last.hash) return `is record ${String(seq)}, which stands there twice`;
+  const { first, records, cutOff, unlinked } = walk;
   return {
-    ...walk,
-    head: headAfter(link, `${line}\n`, key),
-    before: here,
-    first: head === undefined ? link.seq : walk.first,
-    records: walk.records + 1,
-    cutOff: walk.cutOff + (again ? 1 : 0),
+    last: { seq, prev, line, hash },
+    key: found.key,
+    ...{ first, unlinked, records: records + 1, cutOff: cutOff + (again ? 1 : 0) },
   };
 }
 
-function linksTo({ seq, prev }: Link, { seq: last, hash }: ChainHead): boolean {
-  return seq === last + 1 && prev === hash;
+/** The key under which `last` has the hash `prev`: the one in use, or else another. */
+function keyOf(last: Step, prev: string, inUse: ChainKey, keys: readonly ChainKey[]): { readonly key: ChainKey } | undefined {
+  if (last.hash === prev) return { key: inUse };
+  const index = keys.findIndex((key) => hashOf(last.line, key) === prev);
+  return index === -1 ? undefined : { key: keys[index] };
 }
 
-function wrongLink({ seq }: Link, head: ChainHead): string {
-  const expected = head.seq + 1;
+function wrongLink(seq: number, expected: number): string {
   if (seq > expected) return `is record ${String(seq)}, and ${String(seq - expected)} before it are missing`;
   if (seq < expected) return `is record ${String(seq)}, which does not belong here`;
   return `does not follow from the record before it: one of the two was changed`;
+}
+
+/** As linkOf, of a line as bytes with its newline. */
+export function linkOfBytes(line: Buffer): Link | 'none' | undefined {
+  const [, seq, prev] = LINK.exec(line.toString('latin1', Math.max(0, line.length - LINK_BYTES))) ?? [];
+  if (seq !== undefined && prev !== undefined && line[0] === BRACE) return { seq: Number(seq), prev };
+  return linkOf(line.toString('utf8'));
 }
 
 /** The link of a record; `none` where it has none, undefined for what is no record. */

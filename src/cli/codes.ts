@@ -1,16 +1,13 @@
 /** The commands about one's own codes, of other services too. */
 import { Option, type Command } from 'commander';
-import { ALGORITHMS, MAX_PERIOD_SECONDS, MIN_PERIOD_SECONDS, type Algorithm, type Digits } from '../otp/code.ts';
-import { EXPORT_FORMATS, IMPORT_FORMATS, type ExportFormat, type ImportFormat, type QrStyle } from '../commands/formats.ts';
-import type { Own } from '../commands/own-secrets.ts';
+import { EXPORT_FORMATS, type ExportFormat, type QrStyle } from '../commands/formats.ts';
 import {
   common,
   configOf,
-  digits,
-  label,
+  CONTEXT as LOGIN_CONTEXT,
+  ownOf,
   passphraseFileOption,
   qrOption,
-  wholeNumber,
   type CommonFlags,
   type Finish,
   type Surroundings,
@@ -20,26 +17,21 @@ interface SecretFlags extends CommonFlags {
   readonly passphraseFile?: string;
   readonly json?: boolean;
 }
-interface ImportFlags extends SecretFlags {
-  readonly from?: ImportFormat;
-  readonly file?: string;
-  readonly replace?: boolean;
-  readonly issuer?: string;
-  readonly account?: string;
-  readonly digits?: Digits;
-  readonly period?: number;
-  readonly algorithm?: Algorithm;
-  readonly newPassphraseFile?: string;
+interface ListFlags extends SecretFlags {
+  readonly user?: string;
+  readonly all?: boolean;
 }
 interface CodeFlags extends SecretFlags {
   readonly once?: boolean;
   readonly watch?: boolean;
 }
 interface ExportFlags extends SecretFlags {
+  readonly user?: string;
   readonly to: ExportFormat;
   readonly file?: string;
 }
 interface PassphraseFlags extends SecretFlags {
+  readonly user?: string;
   readonly newPassphraseFile?: string;
 }
 interface RemoveFlags extends CommonFlags {
@@ -53,10 +45,9 @@ interface DemoFlags {
 
 const CONTEXT = 'name of the secret';
 
-/** Adds `demo`, `import`, `code`, `list`, `export`, `passphrase` and `remove`. */
+/** Adds `demo`, `code`, `list`, `export`, `passphrase` and `remove`. */
 export function addCodeCommands(program: Command, surroundings: Surroundings, finish: Finish): void {
   addCode(program, surroundings, finish);
-  addImport(program, surroundings, finish);
   addExport(program, surroundings, finish);
   addList(program, surroundings, finish);
   addPassphrase(program, surroundings, finish);
@@ -82,68 +73,58 @@ function addCode(program: Command, { now }: Surroundings, finish: Finish): void 
     });
 }
 
-function addImport(program: Command, { now }: Surroundings, finish: Finish): void {
-  withPassphrase(program.command('import'))
-    .description('seal the secret of another service by a passphrase; it is read from a file, stdin or the terminal')
-    .argument('<context>', 'name for the secret; of several, each gets its issuer and account added')
-    .addOption(new Option('--from <format>', 'what it is, where that cannot be seen from it').choices(IMPORT_FORMATS))
-    .option('--file <file>', 'read it from a file (default: stdin, or the terminal)')
-    .option('--replace', 'replace a secret of that name')
-    .option('--issuer <text>', 'of a bare secret: the service', label)
-    .option('--account <text>', 'of a bare secret: the account', label)
-    .option('--digits <n>', 'of a bare secret: digits of a code, 6, 7 or 8', digits)
-    .option('--period <seconds>', 'of a bare secret: seconds that a code is shown', wholeNumber(MIN_PERIOD_SECONDS, MAX_PERIOD_SECONDS))
-    .addOption(new Option('--algorithm <name>', 'of a bare secret: hash of the codes').choices(ALGORITHMS))
-    .option('--new-passphrase-file <file>', 'seal with this passphrase, where --passphrase-file opens a file of the Python notp')
-    .addHelpText(
-      'after',
-      '\nExamples:\n  notp import github                              type it or paste it, hidden' +
-        '\n  zbarimg -q --raw code.png | notp import github  a picture of a QR code' +
-        '\n  notp import phone --file transfer.txt           otpauth-migration URIs' +
-        '\n  notp import work --file ~/old/work              a file of the Python notp',
-    )
-    .action(async (context: string, flags: ImportFlags) => {
-      const { importSecrets } = await import('../commands/import.ts');
-      const { from, file, issuer, account, period: periodSeconds, algorithm, passphraseFile, newPassphraseFile } = flags;
-      const all = { issuer, account, digits: flags.digits, periodSeconds, algorithm };
-      const told = Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
-      const options = { context, from, file, told, passphraseFile, newPassphraseFile };
-      finish(await importSecrets(await ownOf(flags, now), { ...options, replace: flags.replace === true, json: flags.json === true }));
-    });
-}
-
 function addExport(program: Command, { now }: Surroundings, finish: Finish): void {
   withPassphrase(program.command('export'))
     .description('give a secret out in the clear, for a phone or another program')
-    .argument('<context>', CONTEXT)
+    .argument('[context]', LOGIN_CONTEXT)
+    .option('--user <name>', 'whose login, sealed by this host; somebody else needs root')
     .addOption(new Option('--to <format>', 'as what').choices(EXPORT_FORMATS).default('uri'))
     .option('--file <file>', 'write it to a new file (default: stdout)')
-    .action(async (context: string, flags: ExportFlags) => {
+    .addHelpText(
+      'after',
+      '\nWhat this host has sealed is shown to root, and to its user after a code.\n\nExamples:\n  notp export --to qr         the QR code of your login, for a second phone\n  notp export github --to uri',
+    )
+    .action(async (context: string | undefined, flags: ExportFlags) => {
       const { exportSecret } = await import('../commands/export.ts');
       const { to, file, passphraseFile } = flags;
-      finish(await exportSecret(await ownOf(flags, now), { context, to, file, passphraseFile, json: flags.json === true }));
+      const own = await ownOf(flags, now, 'show the secret of somebody else');
+      finish(await exportSecret(own, { context: context ?? own.config.context, to, file, passphraseFile, json: flags.json === true }));
     });
 }
 
 function addList(program: Command, { now }: Surroundings, finish: Finish): void {
   withPassphrase(program.command('list'))
     .description('list your secrets: name, seal, day; with a passphrase also issuer and account of those it opens')
-    .action(async (flags: SecretFlags) => {
+    .option('--user <name>', 'the secrets of somebody else; needs root')
+    .addOption(
+      new Option('--all', 'every enrolment of every user, and whether it logs in; needs root').conflicts(['user', 'passphraseFile']),
+    )
+    .addHelpText('after', '\nExamples:\n  notp list\n  sudo notp list --all    user, context, seal, state, last login')
+    .action(async ({ user, all, passphraseFile, ...flags }: ListFlags) => {
+      const json = flags.json === true;
+      if (all === true) {
+        const { listAll } = await import('../commands/list-all.ts');
+        return finish(await listAll(configOf(flags), { json }, now));
+      }
       const { listSecrets } = await import('../commands/list.ts');
-      const { passphraseFile } = flags;
-      finish(await listSecrets(await ownOf(flags, now), { passphraseFile, ask: false, json: flags.json === true }));
+      const { userNamed } = await import('../commands/whose.ts');
+      const whose = userNamed(user, { onlyRoot: "list somebody else's secrets", hint: ({ name }) => `sudo notp list --user ${name}` });
+      finish(await listSecrets({ config: configOf(flags), user: whose, now }, { passphraseFile, ask: false, json }));
     });
 }
 
 function addPassphrase(program: Command, { now }: Surroundings, finish: Finish): void {
   withPassphrase(program.command('passphrase'))
     .description('seal a secret with another passphrase')
-    .argument('<context>', CONTEXT)
+    .argument('[context]', LOGIN_CONTEXT)
+    .option('--user <name>', 'whose; somebody else needs root')
     .option('--new-passphrase-file <file>', 'read the new passphrase from the first line of a file, "-" for stdin (after the old one)')
-    .action(async (context: string, flags: PassphraseFlags) => {
+    .action(async (context: string | undefined, flags: PassphraseFlags) => {
       const { changePassphrase } = await import('../commands/passphrase.ts');
       const { passphraseFile, newPassphraseFile } = flags;
-      finish(await changePassphrase(await ownOf(flags, now), { context, passphraseFile, newPassphraseFile, json: flags.json === true }));
+      const own = await ownOf(flags, now, 'change the passphrase of somebody else');
+      const options = { context: context ?? own.config.context, passphraseFile, newPassphraseFile };
+      finish(await changePassphrase(own, { ...options, json: flags.json === true }));
     });
 }
 
@@ -174,9 +155,4 @@ function addDemo(program: Command, { now }: Surroundings, finish: Finish): void 
 
 function withPassphrase(command: Command): Command {
   return common(command).addOption(passphraseFileOption()).option('--json', 'print JSON, one object a line');
-}
-
-async function ownOf(flags: CommonFlags, now: () => number): Promise<Own> {
-  const { realUser } = await import('../system/users.ts');
-  return { config: configOf(flags), user: realUser(), now };
 }

@@ -1,6 +1,7 @@
 /** What all commands share: what they are started with, the common option, and the checks of option values. */
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { QR_STYLES } from '../commands/formats.ts';
+import type { Own } from '../commands/own-secrets.ts';
 import { DIGITS, type Digits } from '../otp/code.ts';
 import { DEFAULT_CONFIG_FILE, readConfig, type Config } from '../system/config.ts';
 
@@ -10,6 +11,9 @@ export interface Surroundings {
   readonly umask: number;
   readonly now: () => number;
 }
+
+/** The argument of commands about a secret that logs in. */
+export const CONTEXT = 'name of the secret (default: the context of logins)';
 
 /** Takes the exit code of the command that ran. */
 export type Finish = (code: number) => void;
@@ -37,6 +41,13 @@ export function qrOption(description: string): Option {
 
 export function configOf(flags: CommonFlags): Config {
   return readConfig(flags.config);
+}
+
+/** Whose secrets a command is about: one's own, or for root those of `flags.user`. `onlyRoot`: what only root can do for somebody else. */
+export async function ownOf(flags: CommonFlags & { readonly user?: string }, now: () => number, onlyRoot = ''): Promise<Own> {
+  const { userNamed } = await import('../commands/whose.ts');
+  const user = userNamed(flags.user, { onlyRoot, hint: ({ name }) => `run it with sudo, or as ${name}` });
+  return { config: configOf(flags), user, now };
 }
 
 export function label(given: string): string {

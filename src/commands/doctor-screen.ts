@@ -1,7 +1,6 @@
 /** The findings of `notp doctor` as a person reads them: worst first, by user, folded to the width of the terminal. Pure. */
 import { couldLook, folded, type Finding, type Folded, type Severity } from '../doctor/finding.ts';
-import { escapeControls } from '../otp/escape.ts';
-import { columnsOf } from './text-columns.ts';
+import { wrapped } from './text-columns.ts';
 
 export interface ScreenOptions {
   readonly columns: number;
@@ -68,18 +67,4 @@ function plural(count: number, what: string): string {
 
 function paint(severity: Severity, text: string, { colour }: ScreenOptions): string {
   return colour ? `\x1b[${COLOURS[severity]}m${text}\x1b[0m` : text;
-}
-
-/** Breaks at blanks so that no line is wider; `indent` stands before all lines but the first, which already has as much. A word that is too long stays whole, to be copied. */
-function wrapped(text: string, columns: number, indent: string): string {
-  const lines: string[] = [];
-  let line = '';
-  for (const word of escapeControls(text).split(' ')) {
-    const longer = line === '' ? word : `${line} ${word}`;
-    if (line !== '' && columnsOf(longer) > columns - columnsOf(indent)) {
-      lines.push(line);
-      line = word;
-    } else line = longer;
-  }
-  return [...lines, line].join(`\n${indent}`);
 }

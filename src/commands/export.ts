@@ -1,13 +1,16 @@
 /** `notp export`: a secret in the clear, to move it to a phone or another program. */
+import { existsSync } from 'node:fs';
 import { isatty } from 'node:tty';
 import { messageOf, NotpError } from '../error.ts';
 import { toBase32 } from '../otp/code.ts';
 import { described, otpauthUri, type Credential } from '../otp/uri.ts';
+import type { SealedFile } from '../seal/file.ts';
 import { printResult, sayHint } from '../system/printer.ts';
 import { writeNew } from '../system/trusted.ts';
 import type { ExportFormat } from './formats.ts';
 import { givenPassphrase, patience } from './ask-passphrase.ts';
-import { nextCounter, openSealed, ownSealed, refuseHostSealed, type Own } from './own-secrets.ts';
+import { hostSealedCredential } from './export-login.ts';
+import { nextCounter, openSealed, ownSealed, type Own } from './own-secrets.ts';
 import { drawFittingQr, drawQr, qrImage } from './qr.ts';
 
 export interface ExportOptions {
@@ -23,19 +26,23 @@ export async function exportSecret(own: Own, options: ExportOptions): Promise<nu
   const { context, to, file, json } = options;
   if ((to === 'png' || to === 'svg') && file === undefined && !json && isatty(1))
     throw new NotpError('usage', `${to} is no text for a terminal`, `give --file ${context}.${to}, or redirect stdout`);
+  // Before a code is used up for nothing.
+  if (file !== undefined && existsSync(file)) throw notWritten(`${file} is there already`);
   const sealed = await ownSealed(own, context);
-  refuseHostSealed(sealed);
-  const passphrase = await givenPassphrase(options.passphraseFile, `Passphrase for ${context}: `, patience(own.now));
-  const payload = openSealed(sealed, passphrase);
+  const credential = sealed.seal.kind === 'host' ? await hostSealedCredential(own, sealed) : await ownCredential(own, sealed, options);
   try {
-    const credential = payload.type === 'hotp' ? { ...payload, counter: await nextCounter(own, sealed.id) } : payload;
     const output = json ? Buffer.from(jsonOf(context, credential)) : written(credential, to, file === undefined && isatty(1));
     if (file === undefined) printResult(output);
     else writeFile(file, output);
     return 0;
   } finally {
-    payload.secret.fill(0);
+    credential.secret.fill(0);
   }
+}
+
+async function ownCredential(own: Own, sealed: SealedFile, { context, passphraseFile }: ExportOptions): Promise<Credential> {
+  const payload = openSealed(sealed, await givenPassphrase(passphraseFile, `Passphrase for ${context}: `, patience(own.now)));
+  return payload.type === 'hotp' ? { ...payload, counter: await nextCounter(own, sealed.id) } : payload;
 }
 
 function written(credential: Credential, to: ExportFormat, terminal: boolean): Uint8Array {
@@ -66,7 +73,11 @@ function writeFile(file: string, bytes: Uint8Array): void {
   try {
     writeNew(file, bytes);
   } catch (error) {
-    throw new NotpError('failed', messageOf(error), '--file overwrites nothing; name a file that is not there');
+    throw notWritten(messageOf(error));
   }
   sayHint(`${file} holds the secret in the clear: delete it when it has served`);
+}
+
+function notWritten(why: string): NotpError {
+  return new NotpError('failed', why, '--file overwrites nothing; name a file that is not there');
 }

@@ -3,8 +3,16 @@
 export const IMPORT_FORMATS = ['uri', 'base32', 'otpauth-migration', 'python-notp'] as const;
 export type ImportFormat = (typeof IMPORT_FORMATS)[number];
 
+/** What other modules keep for logins. */
+export const LOGIN_FORMATS = ['google-authenticator', 'pam-oath'] as const;
+export type LoginFormat = (typeof LOGIN_FORMATS)[number];
+
 export const EXPORT_FORMATS = ['uri', 'base32', 'qr', 'png', 'svg'] as const;
 export type ExportFormat = (typeof EXPORT_FORMATS)[number];
 
 export const QR_STYLES = ['unicode', 'ansi', 'ascii', 'none'] as const;
 export type QrStyle = (typeof QR_STYLES)[number];
+
+/** The pictures beside hand-outs. */
+export const IMAGES = ['png', 'svg', 'none'] as const;
+export type ImageKind = (typeof IMAGES)[number];

@@ -43,10 +43,12 @@ export function printHostKeyId(config: Config): number {
   const key = readHostKey(config.hostKey, serviceUser());
   if (key === undefined) throw new NotpError('failed', `there is no host key at ${config.hostKey}`, 'run notp host-key init');
   printResult(`${key.id}\n`);
+  if (key.former.length > 0) sayHint(`earlier keys are kept too: ${key.former.map(({ id }) => id).join(', ')}; see notp host-key retire`);
   return 0;
 }
 
-function serviceUser(): User {
+/** The user that the key belongs to. Throws `not_permitted` where we are not root, `failed` where there is no such user. */
+export function serviceUser(): User {
   if (!isRoot()) throw new NotpError('not_permitted', 'the host key is for root alone', 'run this with sudo');
   const service = userByName(SERVICE_USER);
   if (service !== undefined) return service;

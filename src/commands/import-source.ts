@@ -14,8 +14,8 @@ const BLANKS = [9, 10, 13, 32];
 
 /** The text of `file` (`-`: stdin), of stdin where it is no terminal, else what is typed, hidden. Throws `usage` or `refused`. */
 export async function sourceText(file: string | undefined, waiting: Waiting): Promise<string> {
-  if (file !== undefined && file !== '-') return textOf(file, readFile(file));
-  if (!isatty(STDIN)) return textOf('stdin', await readAllOfStdin(waiting));
+  if (file !== undefined && file !== '-') return fileText(file, MAX_SOURCE_BYTES);
+  if (!isatty(STDIN)) return await stdinText(waiting, MAX_SOURCE_BYTES);
   const conversation = openConversation(waiting);
   try {
     const answer = await conversation.ask('Secret (otpauth URI or base32; it is not shown): ', {
@@ -49,10 +49,20 @@ function terminalBesideStdin(): Terminal {
   }
 }
 
-function textOf(name: string, bytes: Uint8Array): string {
+/** All of `file`, up to `maxBytes`. Throws `failed` where it cannot be read, `refused` where it is empty, over the cap or no text. */
+export function fileText(file: string, maxBytes: number): string {
+  return textOf(file, readFile(file, maxBytes), maxBytes);
+}
+
+/** All of stdin, up to `maxBytes`. Throws `refused`. */
+export async function stdinText(waiting: Waiting, maxBytes: number): Promise<string> {
+  return textOf('stdin', await readAllOfStdin(waiting, maxBytes), maxBytes);
+}
+
+/** `bytes` as text; `name` is for messages. Throws `refused` where there are none, over `maxBytes`, or where they are no text. */
+export function textOf(name: string, bytes: Uint8Array, maxBytes: number): string {
   if (bytes.every((byte) => BLANKS.includes(byte))) throw new NotpError('refused', `${name} is empty`, 'nothing was imported');
-  if (bytes.length > MAX_SOURCE_BYTES)
-    throw new NotpError('refused', `${name} is over ${String(MAX_SOURCE_BYTES / 1024)} KiB`, 'nothing was imported');
+  if (bytes.length > maxBytes) throw new NotpError('refused', `${name} is over ${String(maxBytes / 1024)} KiB`, 'nothing was imported');
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch {
@@ -61,15 +71,15 @@ function textOf(name: string, bytes: Uint8Array): string {
 }
 
 /** Up to the cap and a byte more. Not by read(2): what comes slowly may be waited for, and a signal ends that. */
-async function readAllOfStdin(waiting: Waiting): Promise<Uint8Array> {
+async function readAllOfStdin(waiting: Waiting, maxBytes: number): Promise<Uint8Array> {
   const bytes: number[] = [];
-  const ended = await readStdin((byte) => (bytes.push(byte) > MAX_SOURCE_BYTES ? 'done' : 'more'), waiting);
+  const ended = await readStdin((byte) => (bytes.push(byte) > maxBytes ? 'done' : 'more'), waiting);
   if (ended === 'eof' || ended === 'done') return Uint8Array.from(bytes);
   throw new NotpError('refused', 'stdin did not end', 'nothing was imported');
 }
 
-function readFile(file: string): Uint8Array {
-  const buffer = Buffer.alloc(MAX_SOURCE_BYTES + 1);
+function readFile(file: string, maxBytes: number): Uint8Array {
+  const buffer = Buffer.alloc(maxBytes + 1);
   try {
     const fd = openSync(file, 'r');
     try {

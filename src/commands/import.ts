@@ -4,6 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { NotpError } from '../error.ts';
+import { parseGoogleAuthenticator } from '../otp/google-authenticator.ts';
 import { contextName, SECRET_TOLD } from '../otp/names.ts';
 import { newRecoveryCodes } from '../otp/recovery.ts';
 import { described, otpauthUri, type Credential } from '../otp/uri.ts';
@@ -25,7 +26,7 @@ import { storeFiles, type ToStore } from './storing.ts';
 
 export interface ImportOptions {
   readonly context: string;
-  readonly from: ImportFormat | undefined;
+  readonly from: ImportFormat | 'google-authenticator' | undefined;
   /** Undefined: stdin, or the terminal. */
   readonly file: string | undefined;
   readonly told: Told;
@@ -39,7 +40,7 @@ export interface ImportOptions {
 export async function importSecrets(own: Own, options: ImportOptions): Promise<number> {
   refuseSecret(contextName(options.context));
   const waiting = patience(own.now);
-  const source = readSource(await sourceText(options.file, waiting), options.from, options.told);
+  const source = readAny(await sourceText(options.file, waiting), options, own.now());
   const { credentials, passphrase } = await opened(source, options, waiting);
   // What no URI can hold could never be given out again.
   for (const credential of credentials) otpauthUri(credential);
@@ -53,6 +54,13 @@ export async function importSecrets(own: Own, options: ImportOptions): Promise<n
     credential.secret.fill(0);
   }
   return 0;
+}
+
+/** A file of google-authenticator says nothing of the service; its emergency codes and what it remembers are for logins. */
+function readAny(text: string, { from, told }: ImportOptions, nowMs: number): Source {
+  if (from !== 'google-authenticator') return readSource(text, from, told);
+  const { issuer = '', account = '' } = told;
+  return { kind: 'credentials', credentials: [{ ...parseGoogleAuthenticator(text, nowMs).credential, issuer, account }] };
 }
 
 /** The secrets, and the passphrase to seal them with where opening them has settled it. */
@@ -83,7 +91,7 @@ function refuseSecret(context: string): void {
 
 /** What lies there would look like an enrolment that no login accepts. */
 function refuseLoginContext({ config }: Own, context: string): void {
-  if (context !== config.context) return;
+  if (!config.contexts.includes(context)) return;
   throw new NotpError(
     'usage',
     `${context} is the context of logins here`,

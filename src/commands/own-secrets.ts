@@ -94,9 +94,12 @@ export async function takeCounter(own: Own, id: string): Promise<number> {
   });
 }
 
-/** The next counter of a HOTP secret; it stays the next. */
+/** The next counter of a HOTP secret; it stays the next. That of a login is the one after the last accepted. */
 export async function nextCounter(own: Own, id: string): Promise<number> {
-  return await onCounters(own, (transaction) => counterOf(transaction, id));
+  return await onCounters(own, async (transaction) => {
+    const login = (await transaction.enrolmentsOf(own.user.name)).find((enrolment) => enrolment.id === id);
+    return login === undefined ? await counterOf(transaction, id) : login.state.lastStep + 1;
+  });
 }
 
 /** The counter of a new HOTP secret. */
@@ -124,6 +127,6 @@ async function counterOf(transaction: Transaction, id: string): Promise<number> 
   throw new NotpError(
     'store_unavailable',
     'the counter of this HOTP secret is lost: .state.db beside it does not know it',
-    'restore .state.db, or import the secret again with its counter',
+    'restore .state.db, or import the secret again with its counter; the codes of a login come from its token alone',
   );
 }

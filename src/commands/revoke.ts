@@ -3,13 +3,20 @@ import type { Origin } from '../audit/record.ts';
 import { NotpError } from '../error.ts';
 import { contextName } from '../otp/names.ts';
 import type { Config } from '../system/config.ts';
+import { openConversation } from '../system/conversation.ts';
 import { printResult, say, sayHint } from '../system/printer.ts';
 import { asUser } from '../system/privileges.ts';
+import { findSealed } from '../system/secrets.ts';
+import { isRoot, realUser, userByName, type User } from '../system/users.ts';
 import { disableSocket, hasService } from '../system/systemd.ts';
 import { presentSocket } from '../verifier/open.ts';
 import { revoke } from '../verifier/registrar.ts';
-import { statePlace, withState } from '../verifier/state.ts';
+import { sent } from '../verifier/remote.ts';
+import { statePlace, withState, type StatePlace } from '../verifier/state.ts';
+import { patience } from './ask-passphrase.ts';
 import { confirmYes } from './confirm.ts';
+import type { Own } from './own-secrets.ts';
+import { askProof, refusalOf, withService } from './through-service.ts';
 import { userNamed } from './whose.ts';
 
 export interface RevokeOptions {
@@ -22,22 +29,61 @@ export interface RevokeOptions {
 
 export async function revokeEnrolment(config: Config, options: RevokeOptions, now: () => number): Promise<number> {
   const context = contextName(options.context);
-  const user = userNamed(options.user, { onlyRoot: 'revoke for somebody else', hint: ({ name }) => `sudo notp revoke --user ${name}` });
-  const place = statePlace(config, user);
-  if (place.kind === 'user' && presentSocket(config, user) !== undefined)
-    throw new NotpError('not_permitted', 'this enrolment is held by the service of this host', `sudo notp revoke --user ${user.name}`);
+  const user = await whose(config, options.user, now);
+  const place = statePlace(config, user.uid === undefined ? realUser() : user);
   const question = `Revoke ${context} of ${user.name}, so that it does not log in any more?`;
   if (!options.yes) await confirmYes(question, 'give --yes to revoke without a question', now);
-  const origin: Origin = { user: user.name, uid: user.uid, context, door: 'cli' };
-  const { othersLeft } = await asUser(place.owner, () =>
-    withState(place, now, async (state) => {
-      if (state === undefined) throw new NotpError('refused', `${user.name} is not enrolled for ${context}`, 'nothing was changed');
-      return await revoke(state, origin);
-    }),
-  );
+  const socket = place.kind === 'user' && user.uid !== undefined ? presentSocket(config, user) : undefined;
+  const { othersLeft } =
+    socket === undefined || user.uid === undefined
+      ? await here(place, { ...nameOf(user), context, door: 'cli' }, now)
+      : await throughService({ config, user, now }, socket, context);
   if (options.json) printResult(JSON.stringify({ user: user.name, context, revoked: true }) + '\n');
   else say(`Revoked: ${user.name} does not log in with ${context} any more\n`);
   sayHint('sessions that are open stay open; loginctl terminate-user ends them');
-  if (place.kind === 'service' && !othersLeft && hasService()) disableSocket(user.uid);
+  if (user.uid !== undefined && place.kind === 'service' && !othersLeft && hasService()) disableSocket(user.uid);
   return 0;
+}
+
+/** A user, or for root the name of one who is gone. */
+type Whose = User | { readonly name: string; readonly uid?: undefined };
+
+/** Throws as userNamed does where nobody of that name is, or was, enrolled. */
+async function whose(config: Config, name: string | undefined, now: () => number): Promise<Whose> {
+  if (name !== undefined && isRoot() && userByName(name) === undefined) {
+    const place = statePlace(config, realUser());
+    const known = await asUser(place.owner, () =>
+      withState(place, now, async (state) => await state?.store.exclusively((transaction) => transaction.enrolmentsOf(name))),
+    );
+    if (known !== undefined && known.length > 0) return { name };
+  }
+  return userNamed(name, { onlyRoot: 'revoke for somebody else', hint: (user) => `sudo notp revoke --user ${user.name}` });
+}
+
+function nameOf({ name, uid }: Whose): Pick<Origin, 'user' | 'uid'> {
+  return uid === undefined ? { user: name } : { user: name, uid };
+}
+
+async function here(place: StatePlace, origin: Origin, now: () => number): Promise<{ readonly othersLeft: boolean }> {
+  return await asUser(place.owner, () =>
+    withState(place, now, async (state) => {
+      if (state === undefined)
+        throw new NotpError('refused', `${origin.user} is not enrolled for ${origin.context}`, 'nothing was changed');
+      return await revoke(state, origin);
+    }),
+  );
+}
+
+/** After a proof: who merely runs as the user must not lock them out. The socket stays, for only root can end it. */
+async function throughService({ config, user, now }: Own, socket: string, context: string): Promise<{ readonly othersLeft: true }> {
+  const found = await asUser(user, () => findSealed(config, user, context));
+  return await withService(user, socket, async (ask) => {
+    const conversation = openConversation(patience(now));
+    const readings = await askProof(found, conversation, '').finally(() => {
+      conversation.close();
+    });
+    const answer = await ask({ step: 'revoke', ...sent({ context, found }), readings });
+    if (answer.kind === 'done') return { othersLeft: true };
+    throw refusalOf(answer);
+  });
 }

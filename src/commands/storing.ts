@@ -24,13 +24,17 @@ export interface ToRegister extends ToStore {
 
 /**
  * Writes the draft, registers it as pending, lets `hand` give the result to the person (who alone has it), puts
- * the file in its place and completes the registration. What fails up to the rename undoes all of it.
+ * the file in its place and completes the registration. What fails up to the rename undoes all of it; `takeBack`
+ * undoes what `hand` did or began, while the registration is still pending.
  */
-export async function storeRegistered(what: ToRegister, hand: () => void): Promise<void> {
+export async function storeRegistered(what: ToRegister, hand: () => void, takeBack: () => void = () => undefined): Promise<void> {
   const { user, place, state, enrolment } = what;
   const asOwner = <T>(action: () => Promise<T>): Promise<T> => asUser(place.owner, action);
-  const found = await asUser(user, () => findSealed(what.config, user, enrolment.origin.context));
-  const written = await drafted(what);
+  // One change of identity for both: of many users it is what takes the time.
+  const { found, written } = await asUser(user, () => ({
+    found: findSealed(what.config, user, enrolment.origin.context),
+    written: draftOf(what),
+  }));
   try {
     await asOwner(() => begin(state, enrolment, idOf(found)));
   } catch (error) {
@@ -39,7 +43,10 @@ export async function storeRegistered(what: ToRegister, hand: () => void): Promi
   }
   const registration: Registration = {
     complete: () => asOwner(() => complete(state, enrolment)),
-    abandon: () => asOwner(() => abandon(state, enrolment)),
+    abandon: () => {
+      takeBack();
+      return asOwner(() => abandon(state, enrolment));
+    },
   };
   await putInPlace(what, written, registration, hand);
 }
@@ -106,11 +113,13 @@ async function put({ what, draft: written }: Placing): Promise<void> {
   }
 }
 
-function drafted({ config, user, file, bytes }: ToStore): Promise<Draft> {
-  return asUser(user, () => {
-    makeSecretsFolder(config, user);
-    return draft(file, bytes);
-  });
+function drafted(what: ToStore): Promise<Draft> {
+  return asUser(what.user, () => draftOf(what));
+}
+
+function draftOf({ config, user, file, bytes }: ToStore): Draft {
+  makeSecretsFolder(config, user);
+  return draft(file, bytes);
 }
 
 function notStored({ file }: ToStore, cause: unknown): NotpError {

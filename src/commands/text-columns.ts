@@ -1,4 +1,5 @@
-/** How many columns of a terminal a text takes, and how it is cut to fit. Pure. */
+/** How many columns of a terminal a text takes, and how it is cut or folded to fit. Pure. */
+import { escapeControls } from '../otp/escape.ts';
 
 /** From here on nearly all characters are wide (CJK, symbols, emoji); those that are not are only cut too early. */
 const MOSTLY_WIDE_FROM = 0x2e80;
@@ -22,6 +23,20 @@ export function cutToColumns(text: string, columns: number, utf8: boolean): stri
     kept += character;
   }
   return kept + ellipsis;
+}
+
+/** Breaks at blanks so that no line is wider; `indent` stands before all lines but the first, which already has as much. A word that is too long stays whole, to be copied. */
+export function wrapped(text: string, columns: number, indent: string): string {
+  const lines: string[] = [];
+  let line = '';
+  for (const word of escapeControls(text).split(' ')) {
+    const longer = line === '' ? word : `${line} ${word}`;
+    if (line !== '' && columnsOf(longer) > columns - columnsOf(indent)) {
+      lines.push(line);
+      line = word;
+    } else line = longer;
+  }
+  return [...lines, line].join(`\n${indent}`);
 }
 
 function widthOf(character: string): number {

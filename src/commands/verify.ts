@@ -26,7 +26,7 @@ export interface VerifyOptions {
 export async function verify(config: Config, options: VerifyOptions, now: () => number): Promise<number> {
   const user = userNamed(options.user, { onlyRoot: 'verify for somebody else', hint: ({ name }) => `sudo notp verify --user ${name}` });
   const origin: Origin = { user: user.name, uid: user.uid, context: contextName(options.context), door: 'cli' };
-  const verifier = await openVerifier({ config, user, origin, now });
+  const verifier = await openVerifier({ config, contexts: [origin.context], user, origin, now });
   try {
     const waiting = { deadlineMs: now() + config.gate.timeoutMs, interrupt: onEndingSignals() };
     const outcome = await judged(verifier, config, options, waiting);

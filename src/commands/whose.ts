@@ -1,6 +1,9 @@
-/** Whose login a command is about. */
+/** Whose login a command is about, and the state that it is on. */
 import { NotpError } from '../error.ts';
+import type { Config } from '../system/config.ts';
 import { isRoot, realUid, realUser, userByName, type User } from '../system/users.ts';
+import { presentSocket } from '../verifier/open.ts';
+import { statePlace, type StatePlace } from '../verifier/state.ts';
 
 /** The user called `name`, or oneself. Throws `usage` where there is none, `not_permitted` where it is somebody else and we are not root. */
 export function userNamed(name: string | undefined, { onlyRoot, hint }: { onlyRoot: string; hint: (user: User) => string }): User {
@@ -9,4 +12,18 @@ export function userNamed(name: string | undefined, { onlyRoot, hint }: { onlyRo
   if (user === undefined) throw new NotpError('usage', `there is no user ${JSON.stringify(name)}`, 'getent passwd lists those there are');
   if (user.uid !== realUid() && !isRoot()) throw new NotpError('not_permitted', `only root can ${onlyRoot}`, hint(user));
   return user;
+}
+
+/**
+ * The state that the enrolments of `user` are judged on, where we may change it. Throws `not_permitted` where the
+ * service holds them: then it is root's, who calls `notp <command> --user NAME`.
+ */
+export function placeOf(config: Config, user: User, command: string): StatePlace {
+  const place = statePlace(config, user);
+  if (place.kind === 'service' || presentSocket(config, user) === undefined) return place;
+  throw new NotpError(
+    'not_permitted',
+    `the enrolments of ${user.name} are held by the service of this host`,
+    `sudo notp ${command} --user ${user.name}`,
+  );
 }

@@ -12,7 +12,7 @@ import { examineKeys } from './keys.ts';
 import { examinePam, pamPrograms, type PamService } from './pam.ts';
 import { examineUserEnvironment } from './pam-environment.ts';
 import { servicesWithNotp } from './pam-stack.ts';
-import { examineHostKey } from './host-key.ts';
+import { examineFormerKeys, examineHostKey } from './host-key.ts';
 import { peopleOf, type Person } from './people.ts';
 import { examineSealedFiles } from './sealed-files.ts';
 import { examineService } from './service.ts';
@@ -60,6 +60,7 @@ export async function examine(options: DoctorOptions): Promise<readonly Finding[
     ...(await aroundSshd(servers, people)),
     ...(isRoot() ? aroundPam(servers) : [withoutRoot()]),
     ...aroundService(config, place, people, servers),
+    ...(place.kind === 'service' ? await examineFormerKeys(config, place.owner, now) : []),
     ...state.findings,
     ...examineClock(config, active, now()),
     ...(await examineSealedFiles(config, people)),

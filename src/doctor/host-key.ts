@@ -3,9 +3,13 @@ import * as path from 'node:path';
 import { messageOf } from '../error.ts';
 import type { Config } from '../system/config.ts';
 import type { User } from '../system/users.ts';
+import { hostSealed } from '../verifier/host-sealed.ts';
 import { hasEncryptedKey, readHostKey } from '../verifier/state.ts';
 import { ok, type Finding } from './finding.ts';
 import { whoElse } from './trust.ts';
+
+/** How many enrolments are named. */
+const NAMED = 10;
 
 /** Throws nothing: what is wrong is the finding. */
 export function examineHostKey(config: Config, service: User): Finding {
@@ -33,6 +37,27 @@ export function examineHostKey(config: Config, service: User): Finding {
       detail: messageOf(error),
       fix: `chown ${service.name} ${config.hostKey} && chmod 400 ${config.hostKey}`,
     };
+  }
+}
+
+/** The keys before the present one, where some are kept, and whose enrolments need them. What is broken has a finding of its own. */
+export async function examineFormerKeys(config: Config, service: User, now: () => number): Promise<Finding[]> {
+  try {
+    if ((readHostKey(config.hostKey, service)?.former ?? []).length === 0) return [];
+    const left = (await hostSealed(config, now)).filter(({ key }) => key !== 'present');
+    const names = left.slice(0, NAMED).map(({ user, context }) => `${user} ${context}`);
+    const detail = left.length > NAMED ? [...names, `and ${String(left.length - NAMED)} more`] : names;
+    return [
+      {
+        id: 'host-key-former',
+        severity: 'info',
+        title: left.length === 0 ? 'Earlier host keys are kept, and nobody needs them' : 'Earlier host keys are kept, and still needed',
+        detail: detail.join(', '),
+        fix: left.length === 0 ? 'notp host-key retire' : 'notp reseal --all && notp host-key retire',
+      },
+    ];
+  } catch {
+    return [];
   }
 }
 

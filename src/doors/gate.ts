@@ -46,8 +46,9 @@ export async function gate(options: GateOptions): Promise<number> {
     return 1;
   }
   const judge = async (): Promise<Outcome> =>
-    await withVerifier({ config, user, origin: { ...origin, context: config.context }, now: options.now }, (verifier) =>
-      ask(verifier, config, options),
+    await withVerifier(
+      { config, contexts: config.contexts, user, origin: { ...origin, context: config.context }, now: options.now },
+      (verifier) => ask(verifier, config, options),
     );
   const first = await judge();
   const outcome = isToEnroll(first, config) && (await enrollFirst(config, user, options.now)) ? await judge() : first;

@@ -97,7 +97,7 @@ async function judge(
   if (config.database === undefined) throw new NotpError('bad_configuration', 'store.url = "user" does not serve the PAM door');
   // The terminal belongs to the user or to root, so it is opened before root is given up.
   const terminal = options.promptTty ? pamTerminal(options.environment) : undefined;
-  const verifier = await openVerifier({ config, user, origin, now: options.now });
+  const verifier = await openVerifier({ config, contexts: config.contexts, user, origin, now: options.now });
   becomeForGood(service);
   try {
     if (terminal === undefined) return { outcome: await verifier.verify(attemptOf(line, verifier)), told: false };

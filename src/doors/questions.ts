@@ -5,7 +5,13 @@ import type { Attempt, Outcome, Verifier } from '../verifier/verifier.ts';
 
 const CODE_QUESTION = 'One-time code: ';
 const TWO_CODES_QUESTION = 'Two consecutive codes: ';
-const PASSPHRASE_QUESTION = 'Passphrase: ';
+const PASSPHRASE_QUESTIONS = { host: '', passphrase: 'Passphrase: ', either: 'Passphrase (empty for a device without one): ' } as const;
+
+const LINE_QUESTIONS = {
+  host: CODE_QUESTION,
+  passphrase: 'Passphrase and one-time code: ',
+  either: 'One-time code, after its passphrase where it has one: ',
+};
 
 /** What came of asking: readings, or the end of the conversation. */
 export type Asked = Pick<Attempt, 'readings' | 'timedOut'> & { readonly over: boolean; readonly machine: boolean };
@@ -30,7 +36,10 @@ export async function askUntilAccepted(
   let passphrase = known;
   let question = CODE_QUESTION;
   for (let left = tries; ; left--) {
-    const asked = verifier.seal === 'passphrase' && passphrase === undefined ? await askPassphrase(conversation) : passphrase;
+    const asked =
+      verifier.seal !== 'host' && passphrase === undefined
+        ? await askPassphrase(conversation, PASSPHRASE_QUESTIONS[verifier.seal])
+        : passphrase;
     passphrase = typeof asked === 'string' ? asked : undefined;
     const { over, ...answer } = typeof asked === 'object' ? asked : await askCode(conversation, question, passphrase);
     const outcome = await verifier.verify({ ...attempt, ...answer });
@@ -48,14 +57,14 @@ const WORTH_ANOTHER_TRY: readonly string[] = ['wrong_code', 'replayed', 'wrong_p
 
 /** One line that holds everything: where there is no terminal to ask twice on. */
 export async function askOneLine(verifier: Verifier, conversation: Conversation): Promise<Asked> {
-  const question = verifier.seal === 'passphrase' ? 'Passphrase and one-time code: ' : CODE_QUESTION;
+  const question = LINE_QUESTIONS[verifier.seal];
   const answer = await conversation.ask(question, { hidden: false });
   if ('line' in answer) return { readings: readings(answer.line, verifier.seal), over: false, machine: false };
   return 'machine' in answer ? { ...NOTHING, machine: true } : { ...NOTHING, timedOut: answer.ended === 'timeout' };
 }
 
-async function askPassphrase(conversation: Conversation): Promise<string | Asked> {
-  const answer = await conversation.ask(PASSPHRASE_QUESTION, { hidden: true });
+async function askPassphrase(conversation: Conversation, question: string): Promise<string | Asked> {
+  const answer = await conversation.ask(question, { hidden: true });
   if ('line' in answer) return answer.line;
   return 'machine' in answer ? NOTHING : { ...NOTHING, timedOut: answer.ended === 'timeout' };
 }

@@ -6,6 +6,7 @@ import type { Config } from '../system/config.ts';
 import { sayError } from '../system/printer.ts';
 import { sealedFor, type Found } from '../system/secrets.ts';
 import { userByUid, type User } from '../system/users.ts';
+import { accountContexts } from '../verifier/account.ts';
 import { localVerifier, reasonOf, type LocalOptions } from '../verifier/local.ts';
 import { recordRefusal } from '../verifier/open.ts';
 import type { SelfEnrolment } from '../verifier/self-enrolment.ts';
@@ -69,13 +70,13 @@ function serviceOf(options: ServeOptions): Service {
 async function answerTo(line: string, service: Service, enrolment: SelfEnrolment): Promise<string> {
   if (!isEnrolQuestion(line)) return printAnswer(await judge(parseQuestion(line), service));
   const question = parseEnrolQuestion(line);
-  const begins = question.step === 'begin' ? question : undefined;
-  const asked: AskedOrigin = { ...ENROLLING, context: begins?.context ?? service.config.context };
-  return printEnrolAnswer(await enrolment.answer(question, verifierOptions(service, asked, begins ?? { sealed: '', wrong: '' })));
+  const file = 'sealed' in question ? question : { context: service.config.context, sealed: '', wrong: '' };
+  const asked: AskedOrigin = { ...ENROLLING, context: file.context };
+  return printEnrolAnswer(await enrolment.answer(question, verifierOptions(service, asked, [file])));
 }
 
 async function judge(question: Question, service: Service): Promise<Outcome | undefined> {
-  const verifier = localVerifier(verifierOptions(service, question.origin, question));
+  const verifier = localVerifier(verifierOptions(service, question.origin, question.files));
   try {
     if (question.ask === 'before') return await verifier.beforeAsking(question.session);
     return await verifier.verify(question);
@@ -84,10 +85,15 @@ async function judge(question: Question, service: Service): Promise<Outcome | un
   }
 }
 
-function verifierOptions({ config, user, place, now }: Service, asked: AskedOrigin, file: SentFile): LocalOptions {
+function verifierOptions({ config, user, place, now }: Service, asked: AskedOrigin, sent: readonly SentFile[]): LocalOptions {
+  const files = sent.map((file) => ({ context: file.context, found: received(user, file) }));
   return {
     place,
-    found: received(user, asked, file),
+    files,
+    account: accountContexts(
+      config,
+      files.map(({ context }) => context),
+    ),
     origin: { user: user.name, uid: user.uid, ...asked },
     policy: config.policy,
     allowUnenrolled: config.unenrolled === 'allow' && asked.door !== 'cli',
@@ -103,7 +109,7 @@ function credential(environment: NodeJS.ProcessEnv): Partial<StatePlace> {
 }
 
 /** The sealed file as the user's process sent it. */
-function received(user: User, { context }: AskedOrigin, { sealed, wrong }: SentFile): Found {
+function received(user: User, { context, sealed, wrong }: SentFile): Found {
   if (wrong !== '') return { kind: 'bad', why: wrong };
   if (sealed === '') return { kind: 'absent' };
   try {

@@ -32,15 +32,13 @@ export function parseProof(typed: string): Proof | undefined {
 
 /**
  * The ways to read one line, the likeliest first, at most MAX_READINGS. Without a passphrase seal there is one
- * way. With it, the line is `correct horse 123456`: blanks may stand inside both parts, and a passphrase may end
+ * way, which is also one where only some of the account's devices have such a seal. With it, the line is `correct horse 123456`: blanks may stand inside both parts, and a passphrase may end
  * in digits, so more than one cut can be meant; the one whose passphrase opens the file is.
  */
-export function readings(line: string, seal: 'passphrase' | 'host'): readonly Reading[] {
-  if (seal === 'host') {
-    const proof = parseProof(line);
-    return proof === undefined ? [] : [{ passphrase: undefined, proof }];
-  }
-  const found: Reading[] = [];
+export function readings(line: string, seal: 'passphrase' | 'host' | 'either'): readonly Reading[] {
+  const alone = seal === 'passphrase' ? undefined : parseProof(line);
+  const found: Reading[] = alone === undefined ? [] : [{ passphrase: undefined, proof: alone }];
+  if (seal === 'host') return found;
   for (const cut of [...line.matchAll(/[ \t]+/g)].toReversed()) {
     const passphrase = line.slice(0, cut.index);
     const proof = passphrase.trim() === '' ? undefined : parseProof(line.slice(cut.index));

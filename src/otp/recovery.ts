@@ -12,6 +12,8 @@ export const RECOVERY_BYTES = 9;
 export const RECOVERY_CODES = 10;
 export const MAX_RECOVERY_CODES = 32;
 const SALT_BYTES = 16;
+/** Emergency codes that were carried over from pam_google_authenticator are digits. Short as they are, they are guesses like any code. */
+export const EMERGENCY_DIGITS = 8;
 
 export interface RecoveryHashes {
   /** One random salt for all, so that trying a code costs one hash. */
@@ -34,8 +36,14 @@ export function canonicalRecoveryCode(typed: string): string | undefined {
 /** `count` new codes and the hashes to keep. `randomBytes` gives that many random bytes. */
 export function newRecoveryCodes(count: number, randomBytes: (length: number) => Uint8Array): { codes: string[]; kept: RecoveryHashes } {
   const codes = Array.from({ length: count }, () => formatRecoveryCode(randomBytes(RECOVERY_BYTES)));
+  const canonical = codes.map((code) => code.replaceAll('-', ''));
+  return { codes, kept: keptRecoveryCodes(canonical, randomBytes) };
+}
+
+/** The hashes to keep of `codes` in the form that is hashed, or of emergency codes of EMERGENCY_DIGITS digits. */
+export function keptRecoveryCodes(codes: readonly string[], randomBytes: (length: number) => Uint8Array): RecoveryHashes {
   const salt = randomBytes(SALT_BYTES);
-  return { codes, kept: { salt, hashes: codes.map((code) => hash(salt, code.replaceAll('-', ''))) } };
+  return { salt, hashes: codes.map((code) => hash(salt, code)) };
 }
 
 /** The index of `code` (canonical form) among the kept hashes, or -1. Compares with every one in constant time. */

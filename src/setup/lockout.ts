@@ -4,9 +4,9 @@ import * as path from 'node:path';
 import { setting, words } from '../doctor/effective.ts';
 import { expand, type Config } from '../system/config.ts';
 import { asUser } from '../system/privileges.ts';
-import { findSealed } from '../system/secrets.ts';
+import { findDevices } from '../system/secrets.ts';
 import { groupsOf, userByName, userByUid, type User } from '../system/users.ts';
-import { standingOf } from '../verifier/standing.ts';
+import { accountOf } from '../verifier/account.ts';
 import { statePlace, withState } from '../verifier/state.ts';
 import type { Plan, SetupDoor } from './plan.ts';
 import { isEverybody, type Scope } from './scope.ts';
@@ -64,20 +64,17 @@ function rootsOwn(door: SetupDoor, user: User): string[] {
 }
 
 async function noCode(config: Config, door: SetupDoor, user: User, now: () => number): Promise<string[]> {
-  const found = await asUser(user, () => findSealed(config, user, config.context));
+  const files = await asUser(user, () => findDevices(config, user, config.contexts));
   const place = statePlace(config, user);
-  const enrolment = await asUser(place.owner, () =>
-    withState(
-      place,
-      now,
-      async (state) => await state?.store.exclusively((transaction) => transaction.enrolment(user.name, config.context)),
-    ),
+  const asked = { files, account: config.contexts, user: user.name, policy: config.policy, now };
+  const account = await asUser(place.owner, () =>
+    withState(place, now, async (state) => await state?.store.exclusively((transaction) => accountOf(transaction, asked))),
   );
-  const standing = standingOf(enrolment, found);
-  if (!('result' in standing)) return [];
+  if (account !== undefined && account.devices.length > 0) return [];
+  const reason = account?.refusal.reason ?? 'not_enrolled';
   // At the gate it has an effect only where users' own state is all there is.
   const allowed = config.unenrolled === 'allow' && (door !== 'gate' || place.kind === 'user');
-  if (standing.reason === 'not_enrolled' && allowed) return [];
+  if (reason === 'not_enrolled' && allowed) return [];
   const how = place.kind === 'service' ? `notp-enroll ${user.name}` : `as ${user.name}: notp enroll`;
-  return [`${user.name}: ${standing.reason.replaceAll('_', ' ')}: ${how}`];
+  return [`${user.name}: ${reason.replaceAll('_', ' ')}: ${how}`];
 }

@@ -29,6 +29,10 @@ const SCHEMAS = [
     PRIMARY KEY (user, context, slot)) STRICT, WITHOUT ROWID;
   INSERT INTO peer SELECT user, context, slot, '${'0'.repeat(32)}', '${'0'.repeat(64)}', 1099511627776 FROM connection;
 `,
+  `
+  ALTER TABLE enrolment ADD COLUMN pending_last_step INTEGER NOT NULL DEFAULT -1;
+  CREATE TABLE former_chain_key (key TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
+`,
 ];
 
 /** Throws where the tables are of a newer release, or cannot be made; then nothing was changed. */

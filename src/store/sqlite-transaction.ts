@@ -1,6 +1,7 @@
 /** What a transaction does on the tables of the embedded store. */
 import type { DatabaseSync, SQLOutputValue } from 'node:sqlite';
 import { messageOf, NotpError } from '../error.ts';
+import type { LoginState } from '../verdict/decide.ts';
 import type { ChainHead, Connection, Enrolment, Status, Transaction } from './store.ts';
 
 const CONNECTION_SLOTS = 8;
@@ -34,7 +35,7 @@ export function transactionOn(path: string, database: DatabaseSync): Transaction
     insert: async (enrolment) => {
       await run(
         `INSERT INTO enrolment VALUES ($user, $context, $id, $pending_id, $status, $last_step, $tokens, $as_of_ms, $spent,
-           $pending_tokens, $pending_spent, $last_accepted_ms, $pending_inherits)`,
+           $pending_tokens, $pending_spent, $last_accepted_ms, $pending_inherits, $pending_last_step)`,
         rowOf(enrolment),
       );
       await promised(path, () => {
@@ -45,7 +46,8 @@ export function transactionOn(path: string, database: DatabaseSync): Transaction
       run(
         `UPDATE enrolment SET id = $id, pending_id = $pending_id, status = $status, last_step = $last_step, tokens = $tokens,
            as_of_ms = $as_of_ms, spent = $spent, pending_tokens = $pending_tokens, pending_spent = $pending_spent,
-           last_accepted_ms = $last_accepted_ms, pending_inherits = $pending_inherits WHERE user = $user AND context = $context`,
+           last_accepted_ms = $last_accepted_ms, pending_inherits = $pending_inherits, pending_last_step = $pending_last_step
+         WHERE user = $user AND context = $context`,
         rowOf(enrolment),
       ),
     head: async () => headOf(await get('SELECT seq, hash FROM chain')),
@@ -85,6 +87,12 @@ export function transactionOn(path: string, database: DatabaseSync): Transaction
     },
     setCounter: (id, next) => run('INSERT INTO counter VALUES ($id, $next) ON CONFLICT (id) DO UPDATE SET next = $next', { id, next }),
     dropCounter: (id) => run('DELETE FROM counter WHERE id = $id', { id }),
+    formerChainKeys: async () => {
+      const rows = await promised(path, () => database.prepare('SELECT key FROM former_chain_key ORDER BY key').all());
+      return rows.map(({ key }) => new Uint8Array(Buffer.from(String(key), 'hex')));
+    },
+    keepChainKey: (key) =>
+      run('INSERT INTO former_chain_key VALUES ($key) ON CONFLICT (key) DO NOTHING', { key: Buffer.from(key).toString('hex') }),
   };
 }
 
@@ -105,9 +113,24 @@ function reserve(database: DatabaseSync, { user, context }: Enrolment): void {
 function rowOf(enrolment: Enrolment): Record<string, string | number> {
   const { user, context, id, pendingId: pending_id, status, state, pendingState, lastAcceptedMs: last_accepted_ms } = enrolment;
   const current = { last_step: state.lastStep, tokens: state.bucket.tokens, as_of_ms: state.bucket.asOfMs, spent: state.spent };
-  const { bucket, spent } = pendingState ?? state;
-  const pending = { pending_id, pending_tokens: bucket.tokens, pending_spent: spent, pending_inherits: pendingState === undefined ? 1 : 0 };
-  return { user, context, id, status, ...current, ...pending, last_accepted_ms };
+  const { bucket, spent, lastStep: pending_last_step } = { ...state, ...pendingState };
+  const pending = { pending_id, pending_tokens: bucket.tokens, pending_spent: spent, pending_last_step };
+  return { user, context, id, status, ...current, ...pending, pending_inherits: INHERITED[inheritanceOf(pendingState)], last_accepted_ms };
+}
+
+/** What the file that is pending takes over: nothing, everything, or everything but the recovery codes. */
+const INHERITED = { nothing: 0, all: 1, 'all but recovery codes': 2 } as const;
+
+function inheritanceOf(pendingState: Partial<LoginState>): keyof typeof INHERITED {
+  if (pendingState.lastStep !== undefined) return 'nothing';
+  return pendingState.spent === undefined ? 'all' : 'all but recovery codes';
+}
+
+function pendingStateOf(row: Row, asOfMs: number): Partial<LoginState> {
+  if (row['pending_inherits'] === INHERITED.all) return {};
+  const spent = String(row['pending_spent']);
+  if (row['pending_inherits'] === INHERITED['all but recovery codes']) return { spent };
+  return { lastStep: Number(row['pending_last_step']), bucket: { tokens: Number(row['pending_tokens']), asOfMs }, spent };
 }
 
 function enrolmentOf(row: Row): Enrolment {
@@ -120,10 +143,7 @@ function enrolmentOf(row: Row): Enrolment {
     // What a newer notp may have written is no reason to let anybody in.
     status: STATUSES.find((status) => status === row['status']) ?? 'revoked',
     state: { lastStep: Number(row['last_step']), bucket: { tokens: Number(row['tokens']), asOfMs }, spent: String(row['spent']) },
-    pendingState:
-      row['pending_inherits'] === 1
-        ? undefined
-        : { lastStep: -1, bucket: { tokens: Number(row['pending_tokens']), asOfMs }, spent: String(row['pending_spent']) },
+    pendingState: pendingStateOf(row, asOfMs),
     lastAcceptedMs: Number(row['last_accepted_ms']),
   };
 }

@@ -16,8 +16,8 @@ export interface Enrolment {
   /** `invited`: the user may enrol themselves, once. */
   readonly status: Status;
   readonly state: LoginState;
-  /** The state that `pendingId` starts with; undefined: that of `id`, for it is the same secret, sealed anew. */
-  readonly pendingState: LoginState | undefined;
+  /** What `pendingId` starts with. What is not here goes on as it is: a whole state is that of a new secret, none of it the same secret sealed anew. */
+  readonly pendingState: Partial<LoginState>;
   /** Unix time in milliseconds; 0 for never. */
   readonly lastAcceptedMs: number;
 }
@@ -66,6 +66,9 @@ export interface Transaction {
   counter(id: string): Promise<number | undefined>;
   setCounter(id: string, next: number): Promise<void>;
   dropCounter(id: string): Promise<void>;
+  /** The keys of the audit chain before the present one: raw bytes. */
+  formerChainKeys(): Promise<readonly Uint8Array[]>;
+  keepChainKey(key: Uint8Array): Promise<void>;
 }
 
 export interface Store {

@@ -15,6 +15,9 @@ const MAX_CONFIG_BYTES = 64 * 1024;
 export interface Config {
   /** `%h` is the home, `%u` the user's name. */
   readonly secrets: string;
+  /** What logins go by: each is one device, and any of them opens the door. */
+  readonly contexts: readonly string[];
+  /** The first of them, which commands are about unless they are told otherwise. */
   readonly context: string;
   readonly unenrolled: 'deny' | 'allow' | 'enroll';
   readonly socket: string;
@@ -99,9 +102,11 @@ function fromTables(tables: Record<string, unknown>, file: string, source: strin
       `the default is ${key} = ${JSON.stringify(standard)}`,
     );
   };
+  const contexts = get(SETTINGS.contexts);
   return {
     secrets: get(SETTINGS.secrets),
-    context: get(SETTINGS.context),
+    contexts,
+    context: contexts[0] ?? '',
     unenrolled: get(SETTINGS.unenrolled),
     socket: get(SETTINGS.socket),
     hostKey: get(SETTINGS.hostKey),

@@ -12,6 +12,12 @@ import type { User } from './users.ts';
 export type Found =
   { readonly kind: 'sealed'; readonly file: SealedFile } | { readonly kind: 'absent' } | { readonly kind: 'bad'; readonly why: string };
 
+/** The sealed file of one context, which is one device of the account. */
+export interface DeviceFile {
+  readonly context: string;
+  readonly found: Found;
+}
+
 export function secretsFolder(config: Config, user: User): string {
   return path.normalize(expand(config.secrets, user));
 }
@@ -46,6 +52,18 @@ export function findSealed(config: Config, user: User, context: string): Found {
   } catch (error) {
     return { kind: 'bad', why: messageOf(error) };
   }
+}
+
+/** The same for several contexts. */
+export function findDevices(config: Config, user: User, contexts: readonly string[]): DeviceFile[] {
+  return contexts.map((context) => ({ context, found: findSealed(config, user, context) }));
+}
+
+/** How what was found is sealed: by a passphrase, by the host, or some of it either way. */
+export function sealOf(files: readonly DeviceFile[]): 'passphrase' | 'host' | 'either' {
+  const kinds = new Set(files.flatMap(({ found }) => (found.kind === 'sealed' ? [found.file.seal.kind] : [])));
+  if (!kinds.has('passphrase')) return 'host';
+  return kinds.has('host') ? 'either' : 'passphrase';
 }
 
 function readSealed(config: Config, user: User, context: string): SealedFile | undefined {

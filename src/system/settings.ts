@@ -19,13 +19,15 @@ export interface Setting<T> {
   readonly standard: unknown;
 }
 
+/** Each is one more secret that a guess may hit, and one more key to derive. */
+export const MAX_CONTEXTS = 4;
 const SECOND_MS = 1_000;
 const DAY_MS = 86_400_000;
 
 /** The table and key of every setting, with its check and its default. */
 export const SETTINGS = {
   secrets: setting('', 'secrets', absolute, '%h/.notp'),
-  context: setting('', 'context', matching(isContextName, 'a context name'), 'ssh'),
+  contexts: setting('', 'context', contextNames, 'ssh'),
   unenrolled: setting('', 'unenrolled', among(['deny', 'allow', 'enroll'] as const), 'deny'),
   socket: setting('', 'socket', absolute, '/run/notp/%U.sock'),
   hostKey: setting('', 'host_key', absolute, '/etc/notp/host.key'),
@@ -52,6 +54,14 @@ function setting<T>(table: string, key: string, check: Check<T>, standard: unkno
 
 function matching(test: (text: string) => boolean, what: string): Check<string> {
   return (value) => (typeof value === 'string' && test(value) ? value : new Expected(what));
+}
+
+/** One name, or a list of several: the devices of one account. */
+function contextNames(value: unknown): readonly string[] | Expected {
+  const names: readonly unknown[] = Array.isArray(value) ? value : [value];
+  const isList = names.length > 0 && names.length <= MAX_CONTEXTS && new Set(names).size === names.length;
+  if (isList && names.every((name) => typeof name === 'string' && isContextName(name))) return names as readonly string[];
+  return new Expected(`a context name, or a list of at most ${String(MAX_CONTEXTS)} different ones`);
 }
 
 function isIssuer(text: string): boolean {

@@ -6,9 +6,13 @@ import { NotpError } from '../error.ts';
 /** sd_booted(3): systemd is the init of this host. */
 const BOOTED = '/run/systemd/system';
 const UNIT_FOLDERS = ['/etc/systemd/system', '/usr/local/lib/systemd/system', '/usr/lib/systemd/system', '/lib/systemd/system'];
+/** Where `systemctl enable` puts the link of a unit that is WantedBy=sockets.target. */
+const ENABLED_SOCKETS = '/etc/systemd/system/sockets.target.wants';
 const SYSTEMCTL = '/usr/bin/systemctl';
 const SYSTEMD_RUN = '/usr/bin/systemd-run';
 const TIMEOUT_MS = 60_000;
+/** More words of a command than these are not told in a message. */
+const MANY_WORDS = 8;
 
 export function isBooted(): boolean {
   return existsSync(BOOTED);
@@ -21,13 +25,30 @@ export function hasService(): boolean {
 
 /** Makes the socket of `uid` listen, now and at every boot. Throws `failed` where systemd does not do it. */
 export function enableSocket(uid: number): void {
-  systemctl(['enable', '--now', '--quiet', `notp@${String(uid)}.socket`]);
+  systemctl(['enable', '--now', '--quiet', socketUnit(uid)]);
+}
+
+/** The same for many: without the reload of all units that each enabling brings, which takes longer the more there are. */
+export function enableSockets(uids: readonly number[]): void {
+  if (uids.length === 0) return;
+  systemctl(['enable', '--no-reload', '--quiet', ...uids.map(socketUnit)]);
+  systemctl(['start', '--quiet', ...uids.map(socketUnit)]);
+}
+
+/** Whether the socket of `uid` will listen after a boot. */
+export function isSocketEnabled(uid: number): boolean {
+  return existsSync(`${ENABLED_SOCKETS}/${socketUnit(uid)}`);
 }
 
 /** Ends the socket of `uid` and the service behind it, and does not start them again. Throws `failed` where systemd does not do it. */
 export function disableSocket(uid: number): void {
-  systemctl(['disable', '--now', '--quiet', `notp@${String(uid)}.socket`]);
+  systemctl(['disable', '--now', '--quiet', socketUnit(uid)]);
   systemctl(['stop', '--quiet', `notp@${String(uid)}.service`]);
+}
+
+/** Ends the services that run; their sockets start them again. */
+export function stopServices(): void {
+  if (hasService()) systemctl(['stop', '--quiet', 'notp@*.service']);
 }
 
 /** Reloads the service `name` where it runs; gives false where it does not. Throws `failed` where systemd does not do it. */
@@ -57,9 +78,14 @@ export function cancelLater(name: string): void {
   spawnSync(SYSTEMCTL, ['stop', '--quiet', `${name}.timer`], { timeout: TIMEOUT_MS, env: {} });
 }
 
+function socketUnit(uid: number): string {
+  return `notp@${String(uid)}.socket`;
+}
+
 function systemctl(words: readonly string[]): void {
   const { status, stderr, error } = spawnSync(SYSTEMCTL, words, { encoding: 'utf8', timeout: TIMEOUT_MS, env: {} });
   if (status === 0) return;
   const why = error?.message ?? stderr.trim().split('\n')[0] ?? '';
-  throw new NotpError('failed', `systemctl ${words.join(' ')} failed: ${why}`, 'mend what it says, and run that command again');
+  const told = words.length > MANY_WORDS ? [...words.slice(0, MANY_WORDS), '...'] : words;
+  throw new NotpError('failed', `systemctl ${told.join(' ')} failed: ${why}`, 'mend what it says, and run that command again');
 }

@@ -61,6 +61,8 @@ export function checkFolders(top: string, folder: string, owner: number): boolea
 
 /** A new file beside its target, complete and on the disk, that `put` or `drop` ends. */
 export interface Draft {
+  /** Where it is until then. */
+  readonly temporary: string;
   /** Renames it to its target. Throws where that did not happen; gives false where it may not outlast a power failure. */
   put(): boolean;
   drop(): void;
@@ -88,6 +90,7 @@ export function draft(file: string, bytes: Uint8Array, attributes?: Attributes):
     });
   }
   return {
+    temporary,
     put: () => {
       fs.renameSync(temporary, file);
       try {
@@ -103,8 +106,8 @@ export function draft(file: string, bytes: Uint8Array, attributes?: Attributes):
   };
 }
 
-/** Removes the drafts of `file` that are older than `ageMs`, which a crash left behind. */
-export function removeDrafts(file: string, ageMs: number): void {
+/** Removes the drafts of `file` that are older than `ageMs`, which a crash left behind; `but` stays. */
+export function removeDrafts(file: string, ageMs: number, but?: string): void {
   const [folder, name] = [path.dirname(file), path.basename(file)];
   const isDraft = (entry: string): boolean => entry.startsWith(`.${name}.`) && /^[0-9a-f]{16}\.tmp$/.test(entry.slice(name.length + 2));
   for (const draftFile of fs
@@ -112,7 +115,7 @@ export function removeDrafts(file: string, ageMs: number): void {
     .filter(isDraft)
     .map((entry) => path.join(folder, entry))) {
     const stats = fs.lstatSync(draftFile, { throwIfNoEntry: false });
-    if (stats !== undefined && stats.mtimeMs <= Date.now() - ageMs) fs.rmSync(draftFile, { force: true });
+    if (draftFile !== but && stats !== undefined && stats.mtimeMs <= Date.now() - ageMs) fs.rmSync(draftFile, { force: true });
   }
 }
 

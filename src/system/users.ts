@@ -19,18 +19,30 @@ const ID = '/usr/bin/id';
 const TIMEOUT_MS = 10_000;
 /** getent(1): the key was not found. */
 const NOT_FOUND = 2;
+/** Names in one call of getent(1). */
+const NAMES_A_QUESTION = 200;
 
 /** The user called `name`, or undefined where there is none. Throws `failed` where the database cannot be asked. */
 export function userByName(name: string): User | undefined {
   if (!isUserName(name)) return undefined;
-  const user = lookUp(name);
+  const [user] = lookUp([name]);
   // getent takes a number for a uid: only the name that was asked for counts.
   return user?.name === name ? user : undefined;
 }
 
+/** Those of `names` who are there, by name, with few questions to the database. Throws `failed` where it cannot be asked. */
+export function usersByName(names: readonly string[]): ReadonlyMap<string, User> {
+  const asked = new Set(names.filter(isUserName));
+  const found = new Map<string, User>();
+  for (let rest = [...asked]; rest.length > 0; rest = rest.slice(NAMES_A_QUESTION)) {
+    for (const user of lookUp(rest.slice(0, NAMES_A_QUESTION))) if (asked.has(user.name)) found.set(user.name, user);
+  }
+  return found;
+}
+
 /** The user of `uid`. Throws `failed` where there is none. */
 export function userByUid(uid: number): User {
-  const user = lookUp(String(uid));
+  const [user] = lookUp([String(uid)]);
   if (user?.uid === uid) return user;
   throw new NotpError('failed', `uid ${String(uid)} has no entry in the passwd database`);
 }
@@ -54,11 +66,11 @@ export function groupsOf({ name }: User): string[] {
   return stdout.split('\0').filter((group) => group !== '');
 }
 
-function lookUp(key: string): User | undefined {
-  const { status, stdout } = spawnSync(GETENT, ['passwd', key], { encoding: 'utf8', timeout: TIMEOUT_MS, env: {} });
-  if (status === NOT_FOUND) return undefined;
-  if (status !== 0) throw new NotpError('failed', 'the passwd database cannot be asked', 'getent passwd must work');
-  return parseEntry(stdout.split('\n')[0] ?? '');
+/** The entries of those of `keys` that are there. */
+function lookUp(keys: readonly string[]): User[] {
+  const { status, stdout } = spawnSync(GETENT, ['passwd', ...keys], { encoding: 'utf8', timeout: TIMEOUT_MS, env: {} });
+  if (status !== 0 && status !== NOT_FOUND) throw new NotpError('failed', 'the passwd database cannot be asked', 'getent passwd must work');
+  return stdout.split('\n').flatMap((line) => parseEntry(line) ?? []);
 }
 
 /** One line of passwd(5). */

@@ -1,4 +1,4 @@
-/** The guess budget: a token bucket per enrolment, counted before a proof is judged. Pure. */
+/** The guess budget: a token bucket per account, counted before a proof is judged. Pure. */
 
 export interface Bucket {
   /** Whole and part tokens, 0 to the capacity. */
@@ -23,11 +23,21 @@ export function refilled(bucket: Bucket, policy: BudgetPolicy, nowMs: number): B
   return { tokens: Math.min(policy.budget, bucket.tokens + gained), asOfMs: nowMs };
 }
 
-export function isEmpty(bucket: Bucket): boolean {
-  return bucket.tokens < 1;
+/** The one with the fewest tokens: several devices of one account have one budget together. Throws where there is none. */
+export function emptiest(buckets: readonly Bucket[]): Bucket {
+  return buckets.reduce((least, each) => (each.tokens < least.tokens ? each : least));
 }
 
-/** One token less. An empty bucket keeps the part of a token that it has: who hammers at it does not stop the refill. */
-export function taken(bucket: Bucket): Bucket {
-  return isEmpty(bucket) ? bucket : { ...bucket, tokens: bucket.tokens - 1 };
+/** What one try costs that is compared with the secrets of so many devices: each of them is one more chance to guess right. */
+export function priceOf(devices: number, { budget }: BudgetPolicy): number {
+  return Math.min(Math.max(1, devices), budget);
+}
+
+export function isEmpty(bucket: Bucket, price: number): boolean {
+  return bucket.tokens < price;
+}
+
+/** The bucket after a try. An empty one keeps what it has: who hammers at it does not stop the refill. */
+export function taken(bucket: Bucket, price: number): Bucket {
+  return isEmpty(bucket, price) ? bucket : { ...bucket, tokens: bucket.tokens - price };
 }

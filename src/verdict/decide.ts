@@ -1,15 +1,15 @@
 /**
- * The decision: the only place where a login is judged. Pure: state, what was presented and the time go in, a
- * verdict and the next state come out; the caller commits the state with the audit record before anyone hears.
+ * The decision: the only place where a login is judged. Pure: states, what was presented and the time go in, a
+ * verdict and the next states come out; the caller commits them with the audit record before anyone hears.
  *
  * What holds whatever comes in: the last accepted step only grows; a try is paid for before it is judged and paid
  * back only when accepted; with an empty budget a single code is never judged, so right and wrong look the same.
  */
 import { matchingSteps, stepAt, stepsAround } from '../otp/code.ts';
 import type { Proof } from '../otp/proof.ts';
-import { recoveryIndex } from '../otp/recovery.ts';
-import type { TotpPayload } from '../seal/payload.ts';
-import { isEmpty, refilled, taken, type Bucket, type BudgetPolicy } from './budget.ts';
+import { EMERGENCY_DIGITS, recoveryIndex } from '../otp/recovery.ts';
+import type { Payload } from '../seal/payload.ts';
+import { emptiest, isEmpty, priceOf, refilled, taken, type Bucket, type BudgetPolicy } from './budget.ts';
 import type { Method, Reason } from './reasons.ts';
 
 export interface Policy extends BudgetPolicy {
@@ -17,19 +17,20 @@ export interface Policy extends BudgetPolicy {
   readonly window: number;
 }
 
-/** The changing state of one enrolment. */
+/** The changing state of one enrolment, which is one device. */
 export interface LoginState {
-  /** The step of the last accepted code; -1 before the first. */
+  /** The step (TOTP) or counter (HOTP) of the last accepted code; -1 before the first. */
   readonly lastStep: number;
   readonly bucket: Bucket;
   /** One digit per recovery code, `1` where it is spent. */
   readonly spent: string;
 }
 
-/** The proof, and the content of the sealed file where the key (passphrase or host key) opened it. */
+/** The proof, and what it is compared with. */
 export interface Presented {
   readonly proof: Proof;
-  readonly opened: TotpPayload | undefined;
+  /** For each device the content of its sealed file, where the key (passphrase or host key) opened it. */
+  readonly opened: readonly (Payload | undefined)[];
   /** The line could also be read as more than a single code; see otp/proof.ts. */
   readonly ambiguous?: boolean;
 }
@@ -37,7 +38,7 @@ export interface Presented {
 export interface Accepted {
   readonly result: 'accepted';
   readonly method: Method;
-  /** Accepted step minus the current one; absent for what is no code. */
+  /** Accepted step minus the current one, or counters that were left out; absent for what is no code. */
   readonly stepOffset?: number;
 }
 
@@ -54,60 +55,128 @@ export type Verdict = Accepted | Refused;
 
 export interface Decision {
   readonly verdict: Verdict;
+  /** In the order of the states that went in; they share one bucket. */
+  readonly next: readonly LoginState[];
+  /** The device whose code or recovery code was accepted; undefined for a refusal. */
+  readonly device: number | undefined;
+}
+
+/** What a proof comes to on one device, with its state after that. */
+interface Judged {
+  readonly verdict: Verdict;
   readonly next: LoginState;
 }
 
-export function decide(state: LoginState, presented: Presented, nowMs: number, policy: Policy): Decision {
-  const bucket = refilled(state.bucket, policy, nowMs);
-  const current = { ...state, bucket };
+/** How far two consecutive codes may be ahead of a counter: resynchronisation, RFC 4226 section 7.4. Only for tries that are paid for. */
+export const RESYNC_COUNTERS = 20;
+
+/** Judges a proof on the devices of one account, at least one. `nowMs`: Unix time in milliseconds. */
+export function decide(states: readonly LoginState[], presented: Presented, nowMs: number, policy: Policy): Decision {
+  const bucket = emptiest(states.map((state) => refilled(state.bucket, policy, nowMs)));
+  const price = priceOf(states.length, policy);
+  const all = (each: Bucket): LoginState[] => states.map((state) => ({ ...state, bucket: each }));
   // Not judged. An ambiguous line is answered as its other reading would be, or the answer would tell which passphrase is right.
-  if (isEmpty(bucket) && presented.proof.kind === 'code') {
-    return { verdict: refused(presented.ambiguous === true ? 'wrong_code' : 'step_up_required'), next: current };
+  if (isEmpty(bucket, price) && presented.proof.kind === 'code') {
+    return { verdict: refused(presented.ambiguous === true ? 'wrong_code' : 'step_up_required'), next: all(bucket), device: undefined };
   }
-  const paid = { ...state, bucket: taken(bucket) };
-  const judged = judge(current, presented, nowMs, policy);
-  return judged.verdict.result === 'accepted' ? judged : { verdict: judged.verdict, next: paid };
+  // On every device, whatever the first one says: the time must not tell which it was.
+  const how = { nowMs, policy, paid: !isEmpty(bucket, price) };
+  const judged = all(bucket).map((state, i) => judge(state, presented.proof, presented.opened[i], how));
+  // Where two devices have the same secret, what one of them has accepted is used for both.
+  const isUsed = judged.some(({ verdict }) => verdict.result === 'refused' && verdict.reason === 'replayed');
+  const device = isUsed ? -1 : judged.findIndex(({ verdict }) => verdict.result === 'accepted');
+  const accepted = judged[device];
+  if (accepted !== undefined) {
+    return { verdict: accepted.verdict, next: all(bucket).with(device, accepted.next), device };
+  }
+  const verdict = mostTelling(judged.map((each) => each.verdict));
+  // With an empty budget a wrong passphrase must look like a wrong code, or step-up would be an oracle without a price.
+  const told = isEmpty(bucket, price) && verdict.reason === 'wrong_passphrase' ? refused('wrong_code') : verdict;
+  return { verdict: told, next: all(taken(bucket, price)), device: undefined };
+}
+
+/** Of several refusals the one that helps most: a code that was used is no wrong one, and a code was compared where one file opened. */
+function mostTelling(verdicts: readonly Verdict[]): Refused {
+  const refusals = verdicts.filter((each) => each.result === 'refused');
+  const reasons: readonly Reason[] = ['replayed', 'wrong_code'];
+  const found = reasons.map((reason) => refusals.find((each) => each.reason === reason)).find((each) => each !== undefined);
+  return found ?? refused('wrong_passphrase');
+}
+
+interface How {
+  readonly nowMs: number;
+  readonly policy: Policy;
+  /** Whether a wrong proof costs a part of the budget; else it is one of a flood. */
+  readonly paid: boolean;
 }
 
 /** The verdict, with the next state as it is when accepted. */
-function judge(state: LoginState, { proof, opened }: Presented, nowMs: number, policy: Policy): Decision {
-  // With an empty budget a wrong passphrase must look like a wrong code, or step-up would be an oracle without a price.
-  if (opened === undefined) return { verdict: refused(isEmpty(state.bucket) ? 'wrong_code' : 'wrong_passphrase'), next: state };
+function judge(state: LoginState, proof: Proof, opened: Payload | undefined, how: How): Judged {
+  if (opened === undefined) return { verdict: refused('wrong_passphrase'), next: state };
   switch (proof.kind) {
-    case 'code':
-      return judgeCodes(state, opened, [proof.code], nowMs, policy);
+    case 'code': {
+      const judged = judgeCodes(state, opened, [proof.code], how);
+      return judged.verdict.result === 'refused' && proof.code.length === EMERGENCY_DIGITS
+        ? (judgeRecovery(state, opened, proof.code) ?? judged)
+        : judged;
+    }
     case 'two_codes':
-      return judgeCodes(state, opened, [proof.first, proof.second], nowMs, policy);
+      return judgeCodes(state, opened, [proof.first, proof.second], how);
     case 'recovery':
-      return judgeRecovery(state, opened, proof.code);
+      // An emergency code is too short for tries that an empty budget lets through.
+      if (proof.code.length === EMERGENCY_DIGITS) return { verdict: refused('wrong_code'), next: state };
+      return judgeRecovery(state, opened, proof.code) ?? { verdict: refused('wrong_code'), next: state };
   }
 }
 
+/** Which steps or counters codes may be of. */
+interface Candidates {
+  readonly steps: readonly number[];
+  /** The step or counter that is the expected one. */
+  readonly expected: number;
+  /** Steps that the clock is behind the last accepted code by more than the window. */
+  readonly behind: number;
+}
+
+function candidates(state: LoginState, opened: Payload, codes: number, { nowMs, policy, paid }: How): Candidates {
+  if (opened.type === 'totp') {
+    const now = stepAt(nowMs, opened.periodSeconds);
+    // Two consecutive codes need two steps to stand on, even where the policy's window is 0.
+    const window = codes > 1 ? Math.max(1, policy.window) : policy.window;
+    return { steps: stepsAround(now, window), expected: now, behind: state.lastStep - window - now };
+  }
+  // As many counters ahead as the clock's window has steps, for the guess budget counts on that; and as many back, to tell a used code.
+  const next = state.lastStep + 1;
+  const ahead = 2 * policy.window + 1;
+  const length = ahead + (codes === 1 ? ahead : paid ? RESYNC_COUNTERS : Math.max(2, ahead));
+  return { steps: Array.from({ length }, (_, i) => next - ahead + i).filter((step) => step >= 0), expected: next, behind: 0 };
+}
+
 /** `codes`: one, or two consecutive ones. Accepted is the latest run of steps that matches and lies after the last accepted step. */
-function judgeCodes(state: LoginState, opened: TotpPayload, codes: readonly string[], nowMs: number, policy: Policy): Decision {
-  const now = stepAt(nowMs, opened.periodSeconds);
-  // Two consecutive codes need two steps to stand on, even where the policy's window is 0.
-  const window = codes.length > 1 ? Math.max(1, policy.window) : policy.window;
-  const steps = stepsAround(now, window);
+function judgeCodes(state: LoginState, opened: Payload, codes: readonly string[], how: How): Judged {
+  const { steps, expected, behind } = candidates(state, opened, codes.length, how);
   const ends = codes
     .map((code, i) => matchingSteps(opened.secret, code, steps, opened).map((step) => step + codes.length - 1 - i))
     .reduce((left, right) => left.filter((step) => right.includes(step)));
-  const behind = state.lastStep - window - now;
   const clock = behind > 0 ? { detail: `the clock is ${String(behind)} steps behind the last accepted code` } : {};
   const end = ends.at(-1);
   if (end === undefined) return { verdict: { ...refused('wrong_code'), ...clock }, next: state };
   if (end - codes.length + 1 <= state.lastStep) {
-    // The next code that can be accepted is the one after the last accepted; it may be on the phone already.
-    const waitSeconds = Math.max(0, Math.ceil((state.lastStep + 1) * opened.periodSeconds - nowMs / 1000));
-    return { verdict: { ...refused('replayed'), waitSeconds, ...clock }, next: state };
+    return { verdict: { ...refused('replayed'), ...wait(state, opened, how.nowMs), ...clock }, next: state };
   }
-  const method = codes.length > 1 ? 'step_up' : 'totp';
-  return { verdict: { result: 'accepted', method, stepOffset: end - now }, next: { ...state, lastStep: end } };
+  const method = codes.length > 1 ? 'step_up' : opened.type;
+  return { verdict: { result: 'accepted', method, stepOffset: end - expected }, next: { ...state, lastStep: end } };
 }
 
-function judgeRecovery(state: LoginState, opened: TotpPayload, code: string): Decision {
+/** The next code that can be accepted is the one after the last accepted; it may be on the phone already. A counter waits for nobody. */
+function wait({ lastStep }: LoginState, opened: Payload, nowMs: number): { waitSeconds?: number } {
+  return opened.type === 'hotp' ? {} : { waitSeconds: Math.max(0, Math.ceil((lastStep + 1) * opened.periodSeconds - nowMs / 1000)) };
+}
+
+/** Undefined where it is no recovery code of this device. */
+function judgeRecovery(state: LoginState, opened: Payload, code: string): Judged | undefined {
   const index = recoveryIndex(code, opened.recovery);
-  if (index === -1) return { verdict: refused('wrong_code'), next: state };
+  if (index === -1) return undefined;
   if (state.spent[index] !== '0') return { verdict: refused('replayed'), next: state };
   const spent = state.spent.slice(0, index) + '1' + state.spent.slice(index + 1);
   return { verdict: { result: 'accepted', method: 'recovery' }, next: { ...state, spent } };

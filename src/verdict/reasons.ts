@@ -16,9 +16,9 @@ export type Reason =
   | 'not_permitted'
   | 'bad_configuration';
 
-export type Method = 'totp' | 'step_up' | 'recovery' | 'same_connection' | 'trusted' | 'unenrolled';
+export type Method = 'totp' | 'hotp' | 'step_up' | 'recovery' | 'same_connection' | 'trusted' | 'unenrolled';
 
-export const METHODS: readonly Method[] = ['totp', 'step_up', 'recovery', 'same_connection', 'trusted', 'unenrolled'];
+export const METHODS: readonly Method[] = ['totp', 'hotp', 'step_up', 'recovery', 'same_connection', 'trusted', 'unenrolled'];
 
 export interface Wording {
   /** What happened, for the person: lower case, no full stop, no oracle. */
@@ -30,7 +30,7 @@ export interface Wording {
 export const WORDING: Readonly<Record<Reason, Wording>> = {
   wrong_code: {
     message: 'code not accepted',
-    hint: 'check the clock of your phone, and that you read the code of this account and host',
+    hint: 'check the clock of your phone, and that it is the code of this account and host; with a counting token type two in a row',
   },
   replayed: { message: 'code already used', hint: 'wait for the next code; each one works once' },
   wrong_passphrase: { message: 'passphrase not accepted', hint: 'it is the one chosen at enrolment, not the login password' },

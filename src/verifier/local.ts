@@ -10,17 +10,22 @@ import type { AuditRecord, Origin } from '../audit/record.ts';
 import { messageOf, NotpError } from '../error.ts';
 import type { Enrolment, Transaction } from '../store/store.ts';
 import { asUser } from '../system/privileges.ts';
-import type { Found } from '../system/secrets.ts';
+import { sealOf, type DeviceFile } from '../system/secrets.ts';
 import { decide, type Policy, type Presented, type Refused, type Verdict } from '../verdict/decide.ts';
 import type { Reason } from '../verdict/reasons.ts';
-import { openReading } from './opening.ts';
-import { refused, standingOf } from './standing.ts';
+import { accountOf, withBudget, type Device } from './account.ts';
+import { openReading, wipe } from './opening.ts';
+import { refused } from './standing.ts';
 import { auditLog, openState, type State, type StatePlace } from './state.ts';
 import type { Attempt, Outcome, SshSession, Verifier } from './verifier.ts';
 
 export interface LocalOptions {
   readonly place: StatePlace;
-  readonly found: Found;
+  /** The sealed files of the devices that may answer; at least one. */
+  readonly files: readonly DeviceFile[];
+  /** The contexts of all devices of the account, which share one guess budget. */
+  readonly account: readonly string[];
+  /** Its context is that of the first device, until another one answers. */
   readonly origin: Origin;
   readonly policy: Policy;
   /** Whether policy lets users without an enrolment in. */
@@ -32,7 +37,7 @@ export interface LocalOptions {
 
 /** Gives a verifier whatever is broken: then each of its outcomes is the refusal that says so. */
 export function localVerifier(options: LocalOptions): Verifier {
-  const { place, found, now } = options;
+  const { place, files, now } = options;
   const opened = memoised(() => openState(place, now, { create: false }));
   const attempt = async <T extends Outcome | undefined>(
     work: (state: State | undefined, ref: string) => Promise<T>,
@@ -48,7 +53,7 @@ export function localVerifier(options: LocalOptions): Verifier {
     });
   };
   return {
-    seal: found.kind === 'sealed' ? found.file.seal.kind : 'host',
+    seal: sealOf(files),
     beforeAsking: (session) => attempt((state, ref) => beforeAsking(options, state, ref, session)),
     verify: (presented) => attempt((state, ref) => verify(options, state, ref, presented)),
     close: () => {
@@ -68,32 +73,45 @@ async function beforeAsking(
   session: SshSession | undefined,
 ): Promise<Outcome | undefined> {
   if (state === undefined) return { ref, verdict: await withoutState(options, ref) };
-  const verdict = await state.store.exclusively(async (transaction) => {
-    const standing = standingOf(await enrolmentOf(transaction, options), options.found);
-    const settled =
-      'file' in standing ? await remembered(options, transaction, standing.enrolment, session) : unlessAllowed(options, standing);
-    if (settled !== undefined) await append(state.log, transaction, recordOf(options.origin, settled, ref));
-    return settled;
+  const settled = await state.store.exclusively(async (transaction): Promise<Settled | undefined> => {
+    const { devices, refusal } = await accountOf(transaction, { ...options, user: options.origin.user });
+    const found =
+      devices.length === 0 ? settledBy(options, unlessAllowed(options, refusal)) : await remembered(options, transaction, devices, session);
+    if (found !== undefined) await append(state.log, transaction, recordOf(found, ref));
+    return found;
   });
-  return verdict === undefined ? undefined : { verdict, ref };
+  return settled === undefined ? undefined : { verdict: settled.verdict, ref };
+}
+
+/** A verdict, and the origin with the device that it is about. */
+interface Settled {
+  readonly verdict: Verdict;
+  readonly origin: Origin;
+}
+
+function settledBy({ origin }: LocalOptions, verdict: Verdict, device?: Device): Settled {
+  return { verdict, origin: device === undefined ? origin : { ...origin, context: device.enrolment.context } };
 }
 
 /** The acceptance that an earlier code on this connection, or from the same source, still stands for. */
 async function remembered(
-  { origin, trustMs, now }: LocalOptions,
+  options: LocalOptions,
   transaction: Transaction,
-  enrolment: Enrolment,
+  devices: readonly Device[],
   session: SshSession | undefined,
-): Promise<Verdict | undefined> {
+): Promise<Settled | undefined> {
+  const { origin, trustMs, now } = options;
   const connection = session?.connection;
-  if (connection !== undefined && (await transaction.remembers(enrolment, connection)))
-    return { result: 'accepted', method: 'same_connection' };
   const digest = trustMs === 0 ? undefined : peerDigest(origin, session);
-  const acceptedMs = digest === undefined ? undefined : await transaction.lastAccepted(enrolment, digest);
-  if (acceptedMs === undefined) return undefined;
-  const ageMs = now() - acceptedMs;
-  // A time in the future is no time: the clock was set back, or somebody wrote it.
-  return ageMs >= 0 && ageMs < trustMs ? { result: 'accepted', method: 'trusted' } : undefined;
+  for (const device of devices) {
+    if (connection !== undefined && (await transaction.remembers(device.enrolment, connection)))
+      return settledBy(options, { result: 'accepted', method: 'same_connection' }, device);
+    const acceptedMs = digest === undefined ? undefined : await transaction.lastAccepted(device.enrolment, digest);
+    const ageMs = acceptedMs === undefined ? -1 : now() - acceptedMs;
+    // A time in the future is no time: the clock was set back, or somebody wrote it.
+    if (ageMs >= 0 && ageMs < trustMs) return settledBy(options, { result: 'accepted', method: 'trusted' }, device);
+  }
+  return undefined;
 }
 
 /** Names source address and key; undefined where either is not known. */
@@ -106,19 +124,20 @@ async function verify(options: LocalOptions, state: State | undefined, ref: stri
   if (state === undefined) return { ref, verdict: await withoutState(options, ref) };
   const nowMs = options.now();
   // The key derivation takes its time outside the transaction, and before anything of the state is looked at.
-  const presented = attempt.readings.length === 0 ? undefined : openReading(options.found, attempt.readings, state.hostKey);
+  const sealed = options.files.map(({ found }) => (found.kind === 'sealed' ? found.file : undefined));
+  const presented = attempt.readings.length === 0 ? undefined : openReading(sealed, attempt.readings, state.hostKey);
   try {
-    const verdict = await state.store.exclusively(async (transaction) => {
+    const { verdict } = await state.store.exclusively(async (transaction) => {
       const judged = await judge(options, transaction, presented, attempt, nowMs);
-      await append(state.log, transaction, recordOf(options.origin, judged, ref));
-      if (judged.result === 'accepted' && judged.method === 'recovery') {
-        await append(state.log, transaction, { ...options.origin, event: 'recovery.used', result: 'done', ref });
+      await append(state.log, transaction, recordOf(judged, ref));
+      if (judged.verdict.result === 'accepted' && judged.verdict.method === 'recovery') {
+        await append(state.log, transaction, { ...judged.origin, event: 'recovery.used', result: 'done', ref });
       }
       return judged;
     });
     return { verdict, ref };
   } finally {
-    presented?.opened?.secret.fill(0);
+    if (presented !== undefined) wipe(presented);
   }
 }
 
@@ -128,16 +147,23 @@ async function judge(
   presented: Presented | undefined,
   attempt: Attempt,
   nowMs: number,
-): Promise<Verdict> {
-  const standing = standingOf(await enrolmentOf(transaction, options), options.found);
-  if (!('file' in standing)) return unlessAllowed(options, standing);
-  if (presented === undefined) return refused(attempt.timedOut === true ? 'timeout' : 'no_proof');
-  const { enrolment } = standing;
-  const { verdict, next } = decide(enrolment.state, presented, nowMs, options.policy);
-  const accepted = verdict.result === 'accepted';
-  await transaction.save({ ...enrolment, state: next, ...(accepted ? { lastAcceptedMs: nowMs } : {}) });
-  if (accepted) await remember(options, transaction, enrolment, attempt.session, nowMs);
-  return verdict;
+): Promise<Settled> {
+  const { devices, others, bucket, refusal } = await accountOf(transaction, { ...options, user: options.origin.user });
+  if (devices.length === 0) return settledBy(options, unlessAllowed(options, refusal));
+  if (presented === undefined) return settledBy(options, refused(attempt.timedOut === true ? 'timeout' : 'no_proof'));
+  const opened = devices.map(({ file }) => presented.opened[file]);
+  const states = devices.map(({ enrolment }) => ({ ...enrolment.state, bucket }));
+  const decision = decide(states, { ...presented, opened }, nowMs, options.policy);
+  // As of this turn at the store: whoever tries many at once would else be given the same waiting time for each of them.
+  const left = { tokens: decision.next[0]?.bucket.tokens ?? bucket.tokens, asOfMs: bucket.asOfMs };
+  for (const [i, { enrolment }] of devices.entries()) {
+    const accepted = i === decision.device ? { lastAcceptedMs: nowMs } : {};
+    await transaction.save(withBudget({ ...enrolment, state: decision.next[i] ?? enrolment.state, ...accepted }, left));
+  }
+  for (const other of others) await transaction.save(withBudget(other, left));
+  const device = decision.device === undefined ? undefined : devices[decision.device];
+  if (device !== undefined) await remember(options, transaction, device.enrolment, attempt.session, nowMs);
+  return settledBy(options, decision.verdict, device ?? (devices.length === 1 ? devices[0] : undefined));
 }
 
 async function remember(
@@ -165,13 +191,13 @@ async function withoutState(options: LocalOptions, ref: string): Promise<Verdict
   // The record needs a place, and whoever was never enrolled has none yet.
   if (!existsSync(path.dirname(place.auditFile))) mkdirSync(path.dirname(place.auditFile), { mode: 0o700 });
   const verdict = unlessAllowed(options, refused('not_enrolled'));
-  await appendUnlinked(auditLog(place, now), recordOf(origin, verdict, ref), { required: verdict.result === 'accepted' });
+  await appendUnlinked(auditLog(place, now), recordOf({ origin, verdict }, ref), { required: verdict.result === 'accepted' });
   return verdict;
 }
 
 /** A host-sealed secret is registered with the service; one's own state can neither open nor judge it. */
-function refuseOutOfReach({ place, found }: LocalOptions): void {
-  if (place.kind === 'service' || found.kind !== 'sealed' || found.file.seal.kind !== 'host') return;
+function refuseOutOfReach({ place, files }: LocalOptions): void {
+  if (place.kind === 'service' || sealOf(files) !== 'host' || files.every(({ found }) => found.kind !== 'sealed')) return;
   throw new NotpError(
     'store_unavailable',
     'the secret is sealed by the host: only root or the service can judge it, and neither is reached from here',
@@ -180,15 +206,11 @@ function refuseOutOfReach({ place, found }: LocalOptions): void {
 
 async function refuseUnlinked({ place, origin, now }: LocalOptions, ref: string, error: unknown): Promise<Outcome> {
   const verdict = refused(reasonOf(error), messageOf(error));
-  await appendUnlinked(auditLog(place, now), recordOf(origin, verdict, ref), { required: false });
+  await appendUnlinked(auditLog(place, now), recordOf({ origin, verdict }, ref), { required: false });
   return { verdict, ref };
 }
 
-function enrolmentOf(transaction: Transaction, { origin }: LocalOptions): Promise<Enrolment | undefined> {
-  return transaction.enrolment(origin.user, origin.context);
-}
-
-function recordOf(origin: Origin, verdict: Verdict, ref: string): AuditRecord {
+function recordOf({ origin, verdict }: Settled, ref: string): AuditRecord {
   if (verdict.result === 'refused') {
     const detail = verdict.detail === undefined ? {} : { detail: verdict.detail };
     return { ...origin, event: 'login.refused', result: 'refused', reason: verdict.reason, ...detail, ref };

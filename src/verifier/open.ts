@@ -4,9 +4,10 @@ import { append, appendUnlinked, newRef } from '../audit/audit.ts';
 import type { AuditRecord, Origin } from '../audit/record.ts';
 import { defaultConfig, expand, type Config } from '../system/config.ts';
 import { asUser } from '../system/privileges.ts';
-import { findSealed, type Found } from '../system/secrets.ts';
+import { findDevices, type DeviceFile } from '../system/secrets.ts';
 import { realUser, SERVICE_USER, userByName, type User } from '../system/users.ts';
 import type { Reason } from '../verdict/reasons.ts';
+import { accountContexts } from './account.ts';
 import { localVerifier } from './local.ts';
 import { remoteVerifier } from './remote.ts';
 import { auditLog, statePlace, withPresentState } from './state.ts';
@@ -14,6 +15,8 @@ import type { Outcome, Verifier } from './verifier.ts';
 
 export interface OpenOptions {
   readonly config: Config;
+  /** The devices that may answer; at least one, and that of `origin` first. */
+  readonly contexts: readonly string[];
   /** Whose sealed file; undefined for a name that is nobody's: every outcome is `not_enrolled` then. */
   readonly user: User | undefined;
   readonly origin: Origin;
@@ -24,19 +27,21 @@ export interface OpenOptions {
  * The verifier for `user`: as that user it reads their sealed file. Where the user has a socket, the service behind
  * it decides, and nobody else; else whoever runs this, on the state that they may use.
  */
-export async function openVerifier({ config, user, origin, now }: OpenOptions): Promise<Verifier> {
-  const found: Found = user === undefined ? { kind: 'absent' } : await asUser(user, () => findSealed(config, user, origin.context));
+export async function openVerifier({ config, contexts, user, origin, now }: OpenOptions): Promise<Verifier> {
+  const absent = (): DeviceFile[] => contexts.map((context) => ({ context, found: { kind: 'absent' } }));
+  const files = user === undefined ? absent() : await asUser(user, () => findDevices(config, user, contexts));
   const refuse = (reason: Reason, detail: string): Promise<Outcome> => recordRefusal({ config, origin, reason, detail }, now);
   const socket = user === undefined ? undefined : socketOf(config, user);
   if (user !== undefined && socket !== undefined && existsSync(socket))
-    return await asUser(user, () => remoteVerifier({ path: socket, origin, found, refuse }));
+    return await asUser(user, () => remoteVerifier({ path: socket, origin, files, refuse }));
   const place = statePlace(config, user ?? realUser());
   if (socket !== undefined && place.kind === 'user' && origin.door === 'gate')
     return refusingVerifier(() => refuse('store_unavailable', `there is no ${socket}: an administrator must enrol you (notp-enroll)`));
   // The user's own state does not know who is enrolled with a service: they must not get in by a door that cannot see it.
-  const knowsAll = place.kind === 'service' || (found.kind === 'absent' && socket === undefined);
+  const knowsAll = place.kind === 'service' || (files.every(({ found }) => found.kind === 'absent') && socket === undefined);
   const allowUnenrolled = user !== undefined && origin.door !== 'cli' && config.unenrolled === 'allow' && knowsAll;
-  return localVerifier({ place, found, origin, policy: config.policy, allowUnenrolled, trustMs: 0, now });
+  const account = accountContexts(config, contexts);
+  return localVerifier({ place, files, account, origin, policy: config.policy, allowUnenrolled, trustMs: 0, now });
 }
 
 /** The user's socket where it is there. */

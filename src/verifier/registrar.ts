@@ -10,15 +10,17 @@ import { NotpError } from '../error.ts';
 import type { Enrolment, Transaction } from '../store/store.ts';
 import type { LoginState, Policy } from '../verdict/decide.ts';
 import { fullBucket } from '../verdict/budget.ts';
-import { completed } from './standing.ts';
+import { completed, isNewSecret } from './standing.ts';
 import type { State } from './state.ts';
 
 export interface NewEnrolment {
   readonly origin: Origin;
   /** The id of the new sealed file. */
   readonly id: string;
-  /** What it starts with (firstState); undefined: it is the same secret sealed anew, and goes on with the state of the one before. */
-  readonly state: LoginState | undefined;
+  /** What it starts with: firstState, or for the same secret sealed anew what does not go on as it is; see Enrolment.pendingState. */
+  readonly state: Partial<LoginState>;
+  /** What the record calls it, where it is not `enroll` or `replace`: the same secret sealed anew, or one from another module. */
+  readonly event?: 'passphrase' | 'recovery' | 'reseal' | 'import';
   readonly replace: boolean;
   /** What must still be registered: what whoever asks has shown a code of, or was invited for. */
   readonly expected?: Pick<Enrolment, 'id' | 'status'>;
@@ -63,9 +65,9 @@ export async function begin(state: State, enrolment: NewEnrolment, presentId: st
         'give --replace to replace that enrolment',
       );
     if (present !== undefined) await transaction.save({ ...present, pendingId: id, pendingState });
-    else if (pendingState !== undefined) await transaction.insert(firstOf(origin, id, pendingState));
+    else if (isWhole(pendingState)) await transaction.insert(firstOf(origin, id, pendingState));
     else throw new NotpError('refused', `${origin.user} is not enrolled for ${origin.context}`);
-    const event = pendingState === undefined ? 'passphrase' : registered(present) ? 'replace' : 'enroll';
+    const event = enrolment.event ?? (isNewSecret(pendingState) ? (registered(present) ? 'replace' : 'enroll') : 'reseal');
     await append(state.log, transaction, { ...origin, event, result: 'done', ref: newRef() });
   });
 }
@@ -76,8 +78,8 @@ export async function complete(state: State, { origin, id }: Pick<NewEnrolment, 
 }
 
 /** The file did not come into its place: the enrolment is as it was. */
-export async function abandon(state: State, { origin, id, state: pendingState }: NewEnrolment): Promise<void> {
-  const event = pendingState === undefined ? 'passphrase.failed' : 'enroll.failed';
+export async function abandon(state: State, { origin, id, state: pendingState, event: name }: NewEnrolment): Promise<void> {
+  const event = `${name ?? (isNewSecret(pendingState) ? 'enroll' : 'reseal')}.failed` as const;
   await changePending(state, origin, id, async (enrolment, transaction) => {
     await transaction.save({ ...enrolment, pendingId: '' });
     await append(state.log, transaction, { ...origin, event, result: 'failed', ref: newRef() });
@@ -126,6 +128,11 @@ async function changePending(
     // A login may have completed it since.
     if (enrolment?.pendingId === id) await change(enrolment, transaction);
   });
+}
+
+/** Whether it is the state of a new secret, which has all of it. */
+function isWhole(state: Partial<LoginState>): state is LoginState {
+  return isNewSecret(state);
 }
 
 function registered(enrolment: Enrolment | undefined): boolean {

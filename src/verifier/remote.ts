@@ -7,7 +7,7 @@ import type { Origin } from '../audit/record.ts';
 import { messageOf } from '../error.ts';
 import { printSealedFile } from '../seal/file.ts';
 import { connectLines, type LineSocket } from '../system/line-socket.ts';
-import type { Found } from '../system/secrets.ts';
+import { sealOf, type DeviceFile } from '../system/secrets.ts';
 import type { Reason } from '../verdict/reasons.ts';
 import type { Attempt, Outcome, SshSession, Verifier } from './verifier.ts';
 import { MAX_LINE, parseAnswer, printQuestion, type Question, type SentFile } from './wire.ts';
@@ -19,14 +19,14 @@ export interface RemoteOptions {
   /** The user's socket. The caller may connect to it now, and perhaps no more when it asks. */
   readonly path: string;
   readonly origin: Origin;
-  readonly found: Found;
+  readonly files: readonly DeviceFile[];
   /** Refuses and records on this side, where the service has no record of it. */
   readonly refuse: (reason: Reason, detail: string) => Promise<Outcome>;
   /** How long to wait for the connection and for each answer. */
   readonly deadlineMs?: number;
 }
 
-export async function remoteVerifier({ path, origin, found, refuse, deadlineMs = ANSWER_DEADLINE_MS }: RemoteOptions): Promise<Verifier> {
+export async function remoteVerifier({ path, origin, files, refuse, deadlineMs = ANSWER_DEADLINE_MS }: RemoteOptions): Promise<Verifier> {
   const limits = { maxBytes: MAX_LINE, deadlineMs };
   const connected = await connectLines(path, limits).catch((error: unknown) => ({ error }));
   const ask = async <T extends Outcome | undefined>(
@@ -34,7 +34,7 @@ export async function remoteVerifier({ path, origin, found, refuse, deadlineMs =
   ): Promise<T | Outcome> => {
     try {
       if ('error' in connected) throw connected.error;
-      const answer = parseAnswer(await connected.ask(printQuestion({ ...what, ...sent(found), origin })));
+      const answer = parseAnswer(await connected.ask(printQuestion({ ...what, files: files.map(sent), origin })));
       if (answer !== undefined) return answer;
       if (what.ask === 'before') return undefined as T;
       throw new Error(`${path}: it gave no verdict`);
@@ -44,7 +44,7 @@ export async function remoteVerifier({ path, origin, found, refuse, deadlineMs =
     }
   };
   return {
-    seal: found.kind === 'sealed' ? found.file.seal.kind : 'host',
+    seal: sealOf(files),
     beforeAsking: (session) => ask({ ask: 'before', readings: [], timedOut: false, session: session ?? NO_SESSION }),
     verify: ({ readings, timedOut = false, session }: Attempt) =>
       ask<Outcome>({ ask: 'verify', readings, timedOut, session: session ?? NO_SESSION }),
@@ -60,14 +60,14 @@ function close(connected: LineSocket | { error: unknown }): void {
   if ('close' in connected) connected.close();
 }
 
-/** The sealed file as the service takes it. */
-export function sent(found: Found): SentFile {
+/** A sealed file as the service takes it. */
+export function sent({ context, found }: DeviceFile): SentFile {
   switch (found.kind) {
     case 'sealed':
-      return { sealed: Buffer.from(printSealedFile(found.file)).toString('utf8'), wrong: '' };
+      return { context, sealed: Buffer.from(printSealedFile(found.file)).toString('utf8'), wrong: '' };
     case 'absent':
-      return { sealed: '', wrong: '' };
+      return { context, sealed: '', wrong: '' };
     case 'bad':
-      return { sealed: '', wrong: found.why };
+      return { context, sealed: '', wrong: found.why };
   }
 }

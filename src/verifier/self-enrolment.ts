@@ -7,8 +7,8 @@ import { NotpError } from '../error.ts';
 import { printSealedFile } from '../seal/file.ts';
 import type { TotpPayload } from '../seal/payload.ts';
 import type { Enrolment } from '../store/store.ts';
-import type { Found } from '../system/secrets.ts';
 import { localVerifier, type LocalOptions } from './local.ts';
+import { care, type Cared } from './self-care.ts';
 import { abandon, begin, complete, firstState, type NewEnrolment } from './registrar.ts';
 import { CONFIRM_TRIES, confirms, newHeader, newPayload, sealByHost } from './sealing.ts';
 import { refused } from './standing.ts';
@@ -32,29 +32,55 @@ interface Offered {
   readonly payload: TotpPayload;
   readonly recoveryCodes: number;
   triesLeft: number;
-  registered: NewEnrolment | undefined;
+}
+
+/** What was registered and waits for its file to come into its place. */
+interface Pending {
+  readonly options: LocalOptions;
+  readonly registered: NewEnrolment;
 }
 
 export function selfEnrolment(): SelfEnrolment {
   let offered: Offered | undefined;
+  let pending: Pending | undefined;
   const forget = (): void => {
     offered?.payload.secret.fill(0);
     offered = undefined;
+    pending = undefined;
+  };
+  const keep = ({ answer, registered }: Cared, options: LocalOptions): EnrolAnswer => {
+    if (registered !== undefined) pending = { options, registered };
+    return answer;
   };
   return {
     answer: async (question, options) => {
-      if (question.step === 'begin') {
-        forget();
-        const granted = await permission(options, question);
-        if ('kind' in granted) return granted;
-        const { payload, codes } = newPayload(question.wanted);
-        offered = { options, granted, payload, recoveryCodes: codes.length, triesLeft: CONFIRM_TRIES, registered: undefined };
-        return { kind: 'offer', secret: payload.secret, recovery: codes };
+      switch (question.step) {
+        case 'begin': {
+          forget();
+          const granted = await permission(options, question);
+          if ('kind' in granted) return granted;
+          const { payload, codes } = newPayload(question.wanted);
+          offered = { options, granted, payload, recoveryCodes: codes.length, triesLeft: CONFIRM_TRIES };
+          return { kind: 'offer', secret: payload.secret, recovery: codes };
+        }
+        case 'confirm': {
+          if (offered === undefined) throw new NotpError('usage', 'no enrolment was begun');
+          const answer = keep(await confirmed(offered, question.code), offered.options);
+          if (offered.triesLeft === 0) forget();
+          return answer;
+        }
+        case 'complete':
+        case 'abandon':
+          if (offered === undefined && pending === undefined) throw new NotpError('usage', 'no enrolment was begun');
+          await ended(pending, question.step);
+          forget();
+          return { kind: 'done' };
+        case 'change':
+        case 'export':
+        case 'revoke':
+          forget();
+          return keep(await care(options, question), options);
       }
-      if (offered === undefined) throw new NotpError('usage', 'no enrolment was begun');
-      const answer = question.step === 'confirm' ? await confirmed(offered, question.code) : await ended(offered, question.step);
-      if (answer.kind === 'done' || offered.triesLeft === 0) forget();
-      return answer;
     },
     end: forget,
   };
@@ -71,7 +97,7 @@ async function permission(options: LocalOptions, { replace, readings }: EnrolBeg
   const verifier = localVerifier(options);
   try {
     const outcome = await verifier.verify({ readings });
-    return outcome.verdict.result === 'accepted' ? { id: idOf(options.found) ?? '', status: 'active' } : { kind: 'refused', outcome };
+    return outcome.verdict.result === 'accepted' ? { id: presentId(options) ?? '', status: 'active' } : { kind: 'refused', outcome };
   } finally {
     verifier.close();
   }
@@ -82,12 +108,12 @@ function isActive(enrolment: Enrolment | undefined): boolean {
 }
 
 /** Seals and registers the new secret as pending where `code` is one of its codes. */
-async function confirmed(offered: Offered, code: string): Promise<EnrolAnswer> {
+async function confirmed(offered: Offered, code: string): Promise<Cared> {
   const { options, granted, payload, recoveryCodes } = offered;
   const nowMs = options.now();
   offered.triesLeft--;
-  if (!confirms(code, payload, nowMs)) return await refusal(options, 'wrong_code');
-  const sealed = await withPresentState(options.place, options.now, async (state): Promise<EnrolAnswer | undefined> => {
+  if (!confirms(code, payload, nowMs)) return { answer: await refusal(options, 'wrong_code') };
+  const sealed = await withPresentState(options.place, options.now, async (state): Promise<Cared | undefined> => {
     if (state.hostKey === undefined) throw new NotpError('failed', 'there is no host key');
     const file = sealByHost(newHeader(options.origin.user, options.origin.context, nowMs), payload, state.hostKey);
     const enrolment = {
@@ -97,18 +123,17 @@ async function confirmed(offered: Offered, code: string): Promise<EnrolAnswer> {
       replace: true,
       expected: granted,
     };
-    if (!(await begun(state, enrolment, idOf(options.found)))) return undefined;
-    offered.registered = enrolment;
+    if (!(await begun(state, enrolment, presentId(options)))) return undefined;
     offered.triesLeft = CONFIRM_TRIES;
-    return { kind: 'sealed', file: Buffer.from(printSealedFile(file)).toString('utf8') };
+    return { answer: { kind: 'sealed', file: Buffer.from(printSealedFile(file)).toString('utf8') }, registered: enrolment };
   });
-  return sealed ?? (await refusal(options, 'not_permitted'));
+  return sealed ?? { answer: await refusal(options, 'not_permitted') };
 }
 
 /** False where the enrolment was revoked, replaced or completed since the permission: an offer that was kept open is worth nothing then. */
-async function begun(state: State, enrolment: NewEnrolment, presentId: string | undefined): Promise<boolean> {
+async function begun(state: State, enrolment: NewEnrolment, present: string | undefined): Promise<boolean> {
   try {
-    await begin(state, enrolment, presentId);
+    await begin(state, enrolment, present);
     return true;
   } catch (error) {
     if (error instanceof NotpError && error.code === 'refused') return false;
@@ -125,15 +150,17 @@ async function refusal(options: LocalOptions, reason: Reason): Promise<EnrolAnsw
   return { kind: 'refused', outcome: { verdict: refused(reason), ref } };
 }
 
-async function ended({ options, registered }: Offered, step: 'complete' | 'abandon'): Promise<EnrolAnswer> {
-  if (registered === undefined && step === 'complete') throw new NotpError('usage', 'the enrolment was not confirmed');
-  if (registered !== undefined)
-    await withPresentState(options.place, options.now, (state) =>
-      step === 'complete' ? complete(state, registered) : abandon(state, registered),
-    );
-  return { kind: 'done' };
+async function ended(pending: Pending | undefined, step: 'complete' | 'abandon'): Promise<void> {
+  if (pending === undefined && step === 'complete') throw new NotpError('usage', 'the enrolment was not confirmed');
+  if (pending === undefined) return;
+  const { options, registered } = pending;
+  await withPresentState(options.place, options.now, (state) =>
+    step === 'complete' ? complete(state, registered) : abandon(state, registered),
+  );
 }
 
-function idOf(found: Found): string | undefined {
-  return found.kind === 'sealed' ? found.file.id : undefined;
+/** The id of the sealed file that the enrolment is to replace. */
+function presentId({ files }: LocalOptions): string | undefined {
+  const found = files[0]?.found;
+  return found?.kind === 'sealed' ? found.file.id : undefined;
 }

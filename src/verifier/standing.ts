@@ -2,7 +2,7 @@
 import type { SealedFile } from '../seal/file.ts';
 import type { Enrolment } from '../store/store.ts';
 import type { Found } from '../system/secrets.ts';
-import type { Refused } from '../verdict/decide.ts';
+import type { LoginState, Refused } from '../verdict/decide.ts';
 import type { Reason } from '../verdict/reasons.ts';
 
 /** The enrolment and its sealed file where they belong together, else why there is nothing to judge. */
@@ -26,9 +26,14 @@ export function standingOf(enrolment: Enrolment | undefined, found: Found): Stan
  * secret makes a revoked enrolment active, the same secret sealed anew does not.
  */
 export function completed(enrolment: Enrolment): Enrolment {
-  const { pendingId: id, pendingState } = enrolment;
-  if (pendingState === undefined) return { ...enrolment, id, pendingId: '' };
-  return { ...enrolment, id, pendingId: '', status: 'active', state: pendingState, lastAcceptedMs: 0 };
+  const { pendingId: id, pendingState, state } = enrolment;
+  const sealedAnew = { ...enrolment, id, pendingId: '', pendingState: {}, state: { ...state, ...pendingState } };
+  return isNewSecret(pendingState) ? { ...sealedAnew, status: 'active', lastAcceptedMs: 0 } : sealedAnew;
+}
+
+/** Whether it is the state of a secret that takes the place of another. */
+export function isNewSecret(pendingState: Partial<LoginState>): boolean {
+  return pendingState.lastStep !== undefined;
 }
 
 export function refused(reason: Reason, detail?: string): Refused {

@@ -37,6 +37,8 @@ export interface HostKey {
   /** KEY_BYTES raw bytes. */
   readonly key: Uint8Array;
   readonly id: string;
+  /** The keys before it, the newest first: they still open what was sealed with them. */
+  readonly former: readonly Omit<HostKey, 'former'>[];
 }
 
 /** Where the state of `user` is for whoever runs this. Throws `store_unavailable` where there is none that we may use. */
@@ -120,11 +122,18 @@ export async function withNewState<T>(place: StatePlace, now: () => number, work
 /** The host key, or undefined where there is none. Throws `store_unavailable` where it is not as it must be. `forbidden`: mode bits, as readTrusted takes them. */
 export function readHostKey(file: string, owner: User, forbidden?: number): HostKey | undefined {
   const mode = forbidden === undefined ? {} : { forbidden };
-  const key = asStore(() => readTrusted(file, { owner: owner.uid, maxBytes: KEY_BYTES, ...mode }));
-  if (key === undefined) return undefined;
-  if (key.length === KEY_BYTES) return { key, id: hostKeyId(key) };
+  const bytes = asStore(() => readTrusted(file, { owner: owner.uid, maxBytes: KEY_BYTES * MAX_HOST_KEYS, ...mode }));
+  if (bytes === undefined) return undefined;
+  const [present, ...former] = Array.from({ length: Math.ceil(bytes.length / KEY_BYTES) }, (_, i) => {
+    const key = bytes.slice(i * KEY_BYTES, (i + 1) * KEY_BYTES);
+    return { key, id: hostKeyId(key) };
+  });
+  if (present !== undefined && bytes.length % KEY_BYTES === 0) return { ...present, former };
   throw new NotpError('store_unavailable', `${file} is no host key: it must be ${String(KEY_BYTES)} bytes`, 'restore it from a backup');
 }
+
+/** The host key and those before it, of which some enrolment may still need one: one file, so that there is one moment at which the key changes. */
+export const MAX_HOST_KEYS = 8;
 
 /** The service's user, where we are it or may become it. */
 function serviceUser(): User | undefined {

@@ -28,8 +28,8 @@ export interface Outcome {
 }
 
 export interface Verifier {
-  /** How the secret is sealed, so that the door knows whether to ask for a passphrase. */
-  readonly seal: 'passphrase' | 'host';
+  /** How the secrets are sealed, so that the door knows whether to ask for a passphrase. */
+  readonly seal: 'passphrase' | 'host' | 'either';
   /** The outcome where no proof is needed (this connection has shown one, the source is trusted for a while, or policy asks for none) or none would help (not enrolled, revoked); undefined: ask. */
   beforeAsking(session: SshSession | undefined): Promise<Outcome | undefined>;
   /** Judges one attempt. Never throws: what goes wrong is a refusal. */

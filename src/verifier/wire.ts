@@ -1,8 +1,8 @@
 /**
  * What gate and service say to each other over the user's socket: one line of JSON each way for every question.
  *
- *   { "notp": "question/1", "ask": "before" | "verify", "context", "door", "service", "rhost", "tty",
- *     "sealed": the sealed file as text, "" for none, "wrong": why it cannot be read, or "",
+ *   { "notp": "question/2", "ask": "before" | "verify", "door", "service", "rhost", "tty",
+ *     "files": for each device [{ "context", "sealed": the sealed file as text, "" for none, "wrong": why it cannot be read, or "" }, …],
  *     "connection": { "pid", "startTicks", "bootId" } | null, "keyDigest": hex or "",
  *     "readings": [{ "passphrase": text | null, "kind": "code" | "two_codes" | "recovery", "codes": [text, …] }], "timedOut" }
  *   { "notp": "answer/1", "result": "ask" | "accepted" | "refused", "method", "stepOffset", "reason", "waitSeconds", "ref" }
@@ -15,27 +15,31 @@ import { MAX_LINE_BYTES, MAX_READINGS, type Proof, type Reading } from '../otp/p
 import { bad, canonicalJson, exactly, flag, integer, oneOf, text, type Fields } from '../seal/fields.ts';
 import { MAX_SEALED_FILE_BYTES } from '../seal/file.ts';
 import type { Connection } from '../store/store.ts';
+import { MAX_CONTEXTS } from '../system/settings.ts';
 import { METHODS, WORDING, type Reason } from '../verdict/reasons.ts';
-import type { Verdict } from '../verdict/decide.ts';
+import { RESYNC_COUNTERS, type Verdict } from '../verdict/decide.ts';
 import type { Outcome, SshSession } from './verifier.ts';
 
-/** A sealed file of the largest size, every character escaped, and the rest. */
-export const MAX_LINE = 8 * MAX_SEALED_FILE_BYTES;
+/** As many sealed files of the largest size as there can be, every character escaped, and the rest. */
+export const MAX_LINE = MAX_CONTEXTS * 8 * MAX_SEALED_FILE_BYTES;
 
 /** Whose question it is, as the door tells it; the user is who owns the socket. */
 export type AskedOrigin = Omit<Origin, 'user' | 'uid'>;
 
 /** A sealed file on its way: its text, or why there is none. */
 export interface SentFile {
+  readonly context: string;
   /** Empty where there is none. */
   readonly sealed: string;
   /** Why it cannot be read; empty where it can. */
   readonly wrong: string;
 }
 
-export interface Question extends SentFile {
+export interface Question {
   readonly ask: 'before' | 'verify';
+  /** Its context is that of the first file. */
   readonly origin: AskedOrigin;
+  readonly files: readonly SentFile[];
   readonly session: SshSession;
   readonly readings: readonly Reading[];
   readonly timedOut: boolean;
@@ -43,62 +47,53 @@ export interface Question extends SentFile {
 
 const DOORS: readonly Door[] = ['gate', 'pam', 'cli'];
 const REASONS = Object.keys(WORDING) as Reason[];
-const QUESTION_KEYS = [
-  'notp',
-  'ask',
-  'context',
-  'door',
-  'service',
-  'rhost',
-  'tty',
-  'sealed',
-  'wrong',
-  'connection',
-  'keyDigest',
-  'readings',
-  'timedOut',
-];
+const QUESTION_KEYS = ['notp', 'ask', 'door', 'service', 'rhost', 'tty', 'files', 'connection', 'keyDigest', 'readings', 'timedOut'];
 const ANSWER_KEYS = ['notp', 'result', 'method', 'stepOffset', 'reason', 'waitSeconds', 'ref'];
 /** The longest text from outside: an address, a terminal, a message. */
 const SHORT = /^[^]{0,1024}$/;
 const CODE = /^\d{6,8}$/;
 const RECOVERY = /^[A-Z2-7]{1,32}$/;
 
-export function printQuestion({ ask, origin, sealed, wrong, session, readings, timedOut }: Question): string {
-  const { context, door, service = '', rhost = '', tty = '' } = origin;
+export function printQuestion({ ask, origin, files, session, readings, timedOut }: Question): string {
+  const { door, service = '', rhost = '', tty = '' } = origin;
   const { connection = null, keyDigest = '' } = session;
-  const object = {
-    notp: 'question/1',
-    ask,
-    context,
-    door,
-    service,
-    rhost,
-    tty,
-    sealed,
-    wrong: wrong.slice(0, 1024),
-    connection,
-    keyDigest,
-  };
+  const object = { notp: 'question/2', ask, door, service, rhost, tty, files: files.map(printFile), connection, keyDigest };
   return JSON.stringify({ ...object, readings: readings.map(printReading), timedOut }) + '\n';
 }
 
 /** Throws where the line is no question. */
 export function parseQuestion(line: string): Question {
   const fields = exactly(parsed(line, 'the question'), 'the question', QUESTION_KEYS);
-  oneOf(fields, 'notp', ['question/1']);
+  oneOf(fields, 'notp', ['question/2']);
   const names = { service: text(fields, 'service', SHORT), rhost: text(fields, 'rhost', SHORT), tty: text(fields, 'tty', SHORT) };
   const present = Object.fromEntries(Object.entries(names).filter(([, value]) => value !== ''));
   const keyDigest = text(fields, 'keyDigest', /^([0-9a-f]{64})?$/);
+  const files = parseFiles(fields['files']);
   return {
     ask: oneOf(fields, 'ask', ['before', 'verify']),
-    origin: { context: contextName(text(fields, 'context', SHORT)), door: oneOf(fields, 'door', DOORS), ...present },
-    sealed: text(fields, 'sealed', /^/),
-    wrong: text(fields, 'wrong', SHORT),
+    origin: { context: files[0].context, door: oneOf(fields, 'door', DOORS), ...present },
+    files,
     session: { connection: parseConnection(fields['connection']), keyDigest: keyDigest === '' ? undefined : keyDigest },
     readings: parseReadings(fields['readings']),
     timedOut: flag(fields, 'timedOut'),
   };
+}
+
+export function printFile({ context, sealed, wrong }: SentFile): object {
+  return { context, sealed, wrong: wrong.slice(0, 1024) };
+}
+
+export function parseFile(value: unknown): SentFile {
+  const fields = exactly(value, 'a file', ['context', 'sealed', 'wrong']);
+  return { context: contextName(text(fields, 'context', SHORT)), sealed: text(fields, 'sealed', /^/), wrong: text(fields, 'wrong', SHORT) };
+}
+
+function parseFiles(value: unknown): readonly [SentFile, ...SentFile[]] {
+  if (!Array.isArray(value) || value.length > MAX_CONTEXTS) throw bad('"files" is no short list');
+  const [first, ...rest] = value.map(parseFile);
+  if (first === undefined) throw bad('"files" is empty');
+  if (new Set(value.map((each: { context: string }) => each.context)).size !== value.length) throw bad('"files" has a context twice');
+  return [first, ...rest];
 }
 
 /** `undefined`: ask the person. */
@@ -138,7 +133,7 @@ function nothingElse(fields: Fields, result: 'ask' | 'accepted' | 'refused'): vo
 
 function verdictOf(fields: Fields, result: 'accepted' | 'refused'): Verdict {
   if (result === 'accepted') {
-    const offset = fields['stepOffset'] === null ? {} : { stepOffset: integer(fields, 'stepOffset', -10, 10) };
+    const offset = fields['stepOffset'] === null ? {} : { stepOffset: integer(fields, 'stepOffset', -RESYNC_COUNTERS, RESYNC_COUNTERS) };
     return { result, method: oneOf(fields, 'method', METHODS), ...offset };
   }
   const wait = fields['waitSeconds'] === null ? {} : { waitSeconds: integer(fields, 'waitSeconds', 0, Number.MAX_SAFE_INTEGER) };

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { createHash, createHmac } from 'node:crypto';
 import { describe, it } from 'node:test';
 import * as fc from 'fast-check';
-import { headAfter, nextLink } from '../../src/audit/chain.ts';
+import { hashOf, headAfter, nextLink } from '../../src/audit/chain.ts';
 
 const START = { seq: 0, hash: '0'.repeat(64) };
 
@@ -15,13 +15,19 @@ describe('the chain', () => {
 
   it("is SHA-256 without a key and HMAC-SHA256 with one, as Node's own", () => {
     fc.assert(
-      fc.property(fc.string({ unit: 'binary' }), fc.uint8Array({ minLength: 32, maxLength: 32 }), (text, key) => {
+      fc.property(fc.string({ unit: 'binary' }), fc.uint8Array({ minLength: 1, maxLength: 64 }), (text, key) => {
         const line = `${text}\n`;
         const link = nextLink(START);
         assert.deepEqual(headAfter(link, line, undefined), { seq: 1, hash: createHash('sha256').update(line).digest('hex') });
         assert.deepEqual(headAfter(link, line, key), { seq: 1, hash: createHmac('sha256', key).update(line).digest('hex') });
       }),
     );
+  });
+
+  it('hashes a line that is longer than any record as well, and takes no key that HMAC would have to hash first', () => {
+    const [line, key] = [Buffer.alloc(20_000, 'a'), Buffer.alloc(32, 7)];
+    assert.equal(hashOf(line, key), createHmac('sha256', key).update(line).digest('hex'));
+    assert.throws(() => hashOf(line, Buffer.alloc(65)), /too long/);
   });
 
   it('has another head where one character of one line is another', () => {

@@ -4,7 +4,7 @@ import * as fs from 'node:fs';
 import { before, beforeEach, describe, it } from 'node:test';
 import { addUser, lacks, oathCode, runAs, type Enrolled, type TestUser } from '../support/world.ts';
 import { run } from '../support/process.ts';
-import { asked, code, NEEDS, questionFor, serveWorld, type ServeWorld, type Service } from '../doors/serve-world.ts';
+import { asked, code, NEEDS, questionFor, sentFile, serveWorld, type ServeWorld, type Service } from '../doors/serve-world.ts';
 import { ownState, PASSPHRASE, type OwnState } from './own-state.ts';
 
 describe('revoking one’s own enrolment', { skip: lacks({ programs: ['oathtool', 'python3'] }) }, () => {
@@ -128,7 +128,10 @@ describe('revoking with the service', { skip: NEEDS }, () => {
     const old = fs.readFileSync(enrolled.file, 'utf8');
     await revoke('--yes');
     const again = world.enrol(alice);
-    assert.equal(await asked(service, questionFor(undefined, code(oathCode(enrolled.secret)), { sealed: old })), 'stale_enrolment');
+    assert.equal(
+      await asked(service, questionFor(undefined, code(oathCode(enrolled.secret)), { files: sentFile(old) })),
+      'stale_enrolment',
+    );
     assert.equal(await asked(service, questionFor(again.file, code(oathCode(again.secret)))), 'totp');
   });
 

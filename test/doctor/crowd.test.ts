@@ -48,7 +48,7 @@ describe('doctor among 500 enrolled users', { skip: lacks({ root: true, programs
           pendingId: '',
           status: 'active',
           state,
-          pendingState: undefined,
+          pendingState: {},
           lastAcceptedMs: 0,
         });
       }

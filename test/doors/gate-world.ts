@@ -34,6 +34,7 @@ export interface AuditLine {
   readonly method?: string;
   readonly detail?: string;
   readonly user: string;
+  readonly context: string;
   readonly door: string;
   readonly ref: string;
   readonly seq?: number;

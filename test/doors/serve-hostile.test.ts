@@ -4,7 +4,7 @@ import * as fs from 'node:fs';
 import { before, describe, it } from 'node:test';
 import { MAX_LINE } from '../../src/verifier/wire.ts';
 import { addUser, oathCode, untilFreshStep, type Enrolled, type TestUser } from '../support/world.ts';
-import { asked, code, connectTo, NEEDS, questionFor, serveWorld, type ServeWorld, type Service } from './serve-world.ts';
+import { asked, code, connectTo, NEEDS, questionFor, sentFile, serveWorld, type ServeWorld, type Service } from './serve-world.ts';
 
 const MIB = 1024 * 1024;
 
@@ -55,8 +55,8 @@ describe('the service outlives', { skip: NEEDS }, () => {
   });
 
   it('a line one byte too long, and one of 10 MB, without keeping it', async () => {
-    const fits = questionFor(undefined, [], { ask: 'before', sealed: 'x' });
-    const padded = questionFor(undefined, [], { ask: 'before', sealed: 'x'.repeat(1 + MAX_LINE - fits.length) });
+    const fits = questionFor(undefined, [], { ask: 'before', files: sentFile('x') });
+    const padded = questionFor(undefined, [], { ask: 'before', files: sentFile('x'.repeat(1 + MAX_LINE - fits.length)) });
     assert.equal(padded.length, MAX_LINE);
     assert.equal(await asked(service, padded), 'bad_secret_file');
     assert.equal(await asked(service, padded.replace('"x', '"xx')), 'closed');
@@ -69,7 +69,7 @@ describe('the service outlives', { skip: NEEDS }, () => {
 
   it('a question that is begun and never ended: the connection is closed after some seconds', async () => {
     const begun = connectTo(service);
-    begun.say('{"notp":"question/1",');
+    begun.say('{"notp":"question/2",');
     const idle = connectTo(service);
     await stillAsks();
     assert.ok(await begun.closedWithin(9_000), 'who writes has little time');

@@ -4,7 +4,7 @@ import * as fs from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import * as path from 'node:path';
 import type { Reading } from '../../src/otp/proof.ts';
-import { parseAnswer, printQuestion, type Question } from '../../src/verifier/wire.ts';
+import { parseAnswer, printQuestion, type Question, type SentFile } from '../../src/verifier/wire.ts';
 import type { Outcome } from '../../src/verifier/verifier.ts';
 import { atEnd } from '../support/cleanup.ts';
 import { sleep } from '../support/process.ts';
@@ -172,13 +172,17 @@ export function questionFor(file: string | undefined, typed: readonly Reading[],
   return printQuestion({
     ask: 'verify',
     origin: { context: 'ssh', door: 'gate', service: 'ssh', rhost: '192.0.2.7' },
-    sealed: file === undefined ? '' : fs.readFileSync(file, 'utf8'),
-    wrong: '',
+    files: sentFile(file === undefined ? '' : fs.readFileSync(file, 'utf8')),
     session: { connection: undefined, keyDigest: undefined },
     readings: typed,
     timedOut: false,
     ...other,
   });
+}
+
+/** The one sealed file of a question, or why there is none. */
+export function sentFile(sealed: string, wrong = '', context = 'ssh'): SentFile[] {
+  return [{ context, sealed, wrong }];
 }
 
 export function code(text: string, passphrase?: string): Reading[] {

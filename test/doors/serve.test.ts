@@ -3,7 +3,19 @@ import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
 import { before, describe, it } from 'node:test';
 import { addUser, oathCode, untilFreshStep, type Enrolled, type TestUser } from '../support/world.ts';
-import { asked, code, connectTo, NEEDS, PASSPHRASE, questionFor, serveWorld, word, type ServeWorld, type Service } from './serve-world.ts';
+import {
+  asked,
+  code,
+  connectTo,
+  NEEDS,
+  PASSPHRASE,
+  questionFor,
+  sentFile,
+  serveWorld,
+  word,
+  type ServeWorld,
+  type Service,
+} from './serve-world.ts';
 
 describe('the service', { skip: NEEDS }, () => {
   let world: ServeWorld;
@@ -61,9 +73,10 @@ describe('the service', { skip: NEEDS }, () => {
   it('asks for a code before, and not where there is nothing to ask for', async () => {
     assert.equal(await asked(service, questionFor(enrolled.file, [], { ask: 'before' })), 'ask');
     assert.equal(await asked(service, questionFor(undefined, [], { ask: 'before' })), 'bad_secret_file');
-    const origin = { context: 'deploy', door: 'gate' } as const;
-    assert.equal(await asked(service, questionFor(undefined, [], { ask: 'before', origin })), 'not_enrolled');
-    assert.equal(await asked(service, questionFor(enrolled.file, code('123456'), { origin })), 'not_enrolled');
+    const other = sentFile('', '', 'deploy');
+    assert.equal(await asked(service, questionFor(undefined, [], { ask: 'before', files: other })), 'not_enrolled');
+    const renamed = sentFile(fs.readFileSync(enrolled.file, 'utf8'), '', 'deploy');
+    assert.equal(await asked(service, questionFor(undefined, code('123456'), { files: renamed })), 'not_enrolled');
   });
 
   it('takes the file of nobody else, none that was changed, and none that cannot be read', async () => {
@@ -71,7 +84,7 @@ describe('the service', { skip: NEEDS }, () => {
     assert.equal(await asked(service, questionFor(others.file, code(oathCode(others.secret)))), 'bad_secret_file');
     const text = fs.readFileSync(enrolled.file, 'utf8');
     const own = (sealed: string, wrong = ''): Promise<string> =>
-      asked(service, questionFor(undefined, code(oathCode(enrolled.secret)), { sealed, wrong }));
+      asked(service, questionFor(undefined, code(oathCode(enrolled.secret)), { files: sentFile(sealed, wrong) }));
     assert.equal(await own(text.replace(/"created": "2/, '"created": "3')), 'bad_secret_file');
     assert.equal(await own(text.replace(enrolled.id, '0'.repeat(32))), 'bad_secret_file');
     assert.equal(await own('{}'), 'bad_secret_file');
@@ -91,7 +104,7 @@ describe('the service', { skip: NEEDS }, () => {
     const old = fs.readFileSync(enrolled.file, 'utf8');
     const { secret } = enrolled;
     enrolled = world.enrol(alice);
-    assert.equal(await asked(service, questionFor(undefined, code(oathCode(secret)), { sealed: old })), 'stale_enrolment');
+    assert.equal(await asked(service, questionFor(undefined, code(oathCode(secret)), { files: sentFile(old) })), 'stale_enrolment');
     await untilFreshStep();
     assert.equal(await asked(service, questionFor(enrolled.file, code(oathCode(enrolled.secret)))), 'totp');
   });

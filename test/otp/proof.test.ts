@@ -111,6 +111,40 @@ describe('a line for a passphrase-sealed secret', () => {
   });
 });
 
+describe('a line for devices of which some have a passphrase', () => {
+  const lines: readonly (readonly [line: string, ...meanings: (readonly [string | undefined, Proof])[]])[] = [
+    ['123456', [undefined, code('123456')]],
+    ['123 456', [undefined, code('123456')]],
+    ['abcd-efgh-jklm2', [undefined, recovery]],
+    ['correct horse 123456', ['correct horse', code('123456')]],
+    ['123456 654321', [undefined, two('123456', '654321')], ['123456', code('654321')]],
+    ['horse 123456 654321', ['horse 123456', code('654321')], ['horse', two('123456', '654321')]],
+  ];
+  for (const [line, ...meanings] of lines) {
+    it(`${JSON.stringify(line)} is read without one first, where it can be`, () => {
+      assert.deepEqual(
+        readings(line, 'either'),
+        meanings.map(([passphrase, proof]) => ({ passphrase, proof })),
+      );
+    });
+  }
+
+  it('is nothing where it is no proof either way', () => {
+    for (const line of ['', 'correct horse', '12345', ' ']) assert.deepEqual(readings(line, 'either'), []);
+  });
+
+  it('has no more readings than any other line', () => {
+    fc.assert(
+      fc.property(fc.string({ unit: fc.constantFrom('1', '2', ' ', '-', 'a'), maxLength: MAX_LINE_BYTES }), (typed) => {
+        assert.ok(readings(typed, 'either').length <= MAX_READINGS);
+      }),
+    );
+    const line = '1 2 3 4 5 6 1 2 3 4 5 6';
+    assert.equal(readings(line, 'either').length, MAX_READINGS);
+    assert.deepEqual(readings(line, 'either')[0], { passphrase: undefined, proof: two('123456', '123456') });
+  });
+});
+
 describe('a line of raw bytes', () => {
   it('is text where a person can have typed it', () => {
     assert.equal(typedLine(Buffer.from('correct\thorse 123456')), 'correct\thorse 123456');

@@ -5,7 +5,9 @@ import { describe, it } from 'node:test';
 import { fromBase32 } from '../../src/otp/code.ts';
 import {
   canonicalRecoveryCode,
+  EMERGENCY_DIGITS,
   formatRecoveryCode,
+  keptRecoveryCodes,
   newRecoveryCodes,
   RECOVERY_BYTES,
   RECOVERY_CHARACTERS,
@@ -92,5 +94,31 @@ describe('new recovery codes', () => {
     const none = newRecoveryCodes(0, randomBytes);
     assert.deepEqual(none.codes, []);
     assert.equal(recoveryIndex('ABCDEFGHJKLM2', none.kept), -1);
+  });
+});
+
+describe('codes that were carried over', () => {
+  const carried = ['12345678', '00000000', '99999999'];
+  const kept = keptRecoveryCodes(carried, randomBytes);
+
+  it('are found at their place, and no other is', () => {
+    assert.deepEqual(
+      carried.map((code) => recoveryIndex(code, kept)),
+      [0, 1, 2],
+    );
+    for (const code of ['12345679', '1234567', '123456780', '']) assert.equal(recoveryIndex(code, kept), -1);
+  });
+
+  it('are kept as new ones are: salted hashes', () => {
+    const [first] = keptRecoveryCodes(['ABCDEFGHJKLM2'], () => new Uint8Array(16)).hashes;
+    const other = keptRecoveryCodes(['ABCDEFGHJKLM2'], () => new Uint8Array(16).fill(1)).hashes[0];
+    assert.equal(first?.length, 32);
+    assert.notDeepEqual(first, other);
+    assert.equal(kept.salt.length, 16);
+  });
+
+  it('can never be typed as a recovery code, nor a recovery code as one', () => {
+    for (const code of ['12345678', '23456723', '2345 6723']) assert.equal(canonicalRecoveryCode(code), undefined);
+    assert.notEqual(RECOVERY_CHARACTERS, EMERGENCY_DIGITS);
   });
 });

@@ -1,4 +1,4 @@
-/** A database that the first release made is brought up to date, once, and loses nothing. */
+/** A database that an earlier release made is brought up to date, once, and loses nothing. */
 import assert from 'node:assert/strict';
 import * as path from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -81,14 +81,14 @@ describe('a database of the first release', () => {
       assert.equal(await transaction.remembers(ALICE, CONNECTION), true);
     });
     store.close();
-    assert.equal(question(file, 'PRAGMA user_version'), 3);
+    assert.equal(question(file, 'PRAGMA user_version'), 4);
     assert.equal(question(file, 'PRAGMA integrity_check'), 'ok');
   });
 
   it('takes afterwards what the first release did not know', async () => {
     makeFirst(file);
     const store = openSqliteStore(file, { create: false });
-    const inherits: Enrolment = { ...ALICE, pendingState: undefined };
+    const inherits: Enrolment = { ...ALICE, pendingState: {} };
     await store.exclusively(async (transaction) => {
       await transaction.save(inherits);
       await transaction.insert({ ...ALICE, user: 'bob' });
@@ -109,7 +109,7 @@ describe('a database of the first release', () => {
       store.close();`;
     const ran = await Promise.all(Array.from({ length: 6 }, () => run([process.execPath, '--input-type=module', '-e', program, file])));
     for (const { code, stdout, stderr } of ran) assert.deepEqual([code, stdout], [0, `${ALICE.state.lastStep}\n`], stderr);
-    assert.equal(question(file, 'PRAGMA user_version'), 3);
+    assert.equal(question(file, 'PRAGMA user_version'), 4);
   });
 
   it('stays as it was where bringing it up to date fails', () => {
@@ -118,5 +118,59 @@ describe('a database of the first release', () => {
     assert.equal(question(file, 'PRAGMA user_version'), 1);
     assert.equal(question(file, "SELECT count(*) FROM pragma_table_info('enrolment') WHERE name = 'pending_inherits'"), 0);
     assert.equal(question(file, 'SELECT last_step FROM enrolment'), ALICE.state.lastStep);
+  });
+
+  it('has what is pending begin before the first step, and no former keys of the chain', async () => {
+    makeFirst(file);
+    const store = openSqliteStore(file, { create: false });
+    await store.exclusively(async (transaction) => {
+      assert.equal((await transaction.enrolment('alice', 'ssh'))?.pendingState.lastStep, -1);
+      assert.deepEqual(await transaction.formerChainKeys(), []);
+      await transaction.keepChainKey(new Uint8Array(32).fill(1));
+      await transaction.save({ ...ALICE, pendingState: { spent: '00' } });
+    });
+    store.close();
+    assert.deepEqual((await present())?.pendingState, { spent: '00' });
+  });
+});
+
+describe('a database of the third schema', () => {
+  let file: string;
+  before(() => {
+    file = path.join(scratchFolder('store-third'), 'state.db');
+  });
+
+  it('keeps what is pending, whether a new secret or the same one sealed anew, and peers and counters', async () => {
+    const [fresh, anew]: readonly [Enrolment, Enrolment] = [
+      { ...ALICE, pendingId: 'cd'.repeat(16) },
+      { ...ALICE, user: 'bob', pendingId: 'ef'.repeat(16), pendingState: {} },
+    ];
+    const peer = { digest: 'a'.repeat(64), acceptedMs: 1_795_000_000_000 };
+    const made = openSqliteStore(file, { create: true });
+    await made.exclusively(async (transaction) => {
+      for (const each of [fresh, anew]) await transaction.insert(each);
+      await transaction.rememberPeer(ALICE, peer);
+      await transaction.setCounter('id', 7);
+    });
+    made.close();
+    const database = new DatabaseSync(file);
+    database.exec('ALTER TABLE enrolment DROP COLUMN pending_last_step; DROP TABLE former_chain_key; PRAGMA user_version = 3');
+    database.close();
+
+    const store = openSqliteStore(file, { create: false });
+    await store.exclusively(async (transaction) => {
+      assert.deepEqual(await transaction.enrolments(), [fresh, anew]);
+      assert.equal(await transaction.lastAccepted(ALICE, peer.digest), peer.acceptedMs);
+      assert.equal(await transaction.counter('id'), 7);
+      assert.deepEqual(await transaction.formerChainKeys(), []);
+      await transaction.save({ ...anew, pendingState: { spent: '0' } });
+    });
+    assert.deepEqual(await store.exclusively((transaction) => transaction.enrolment('bob', 'ssh')), {
+      ...anew,
+      pendingState: { spent: '0' },
+    });
+    store.close();
+    assert.equal(question(file, 'PRAGMA user_version'), 4);
+    assert.equal(question(file, 'PRAGMA integrity_check'), 'ok');
   });
 });

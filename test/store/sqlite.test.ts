@@ -40,17 +40,6 @@ describe('the store', () => {
     again.close();
   });
 
-  it('keeps that a pending file goes on with the state there is, or begins with one of its own', async () => {
-    const inherits: Enrolment = { ...ALICE, pendingId: 'cd'.repeat(16), pendingState: undefined };
-    await store.exclusively((transaction) => transaction.insert(inherits));
-    assert.deepEqual(await present(), inherits);
-    await store.exclusively((transaction) => transaction.save({ ...ALICE, pendingId: 'ef'.repeat(16) }));
-    assert.deepEqual(await present(), { ...ALICE, pendingId: 'ef'.repeat(16) });
-    await store.exclusively((transaction) => transaction.save(inherits));
-    assert.deepEqual(await present(), inherits);
-    store.close();
-  });
-
   it('keeps users and contexts apart', async () => {
     const others: Enrolment[] = [
       { ...ALICE, user: 'bob' },

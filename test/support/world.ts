@@ -8,6 +8,7 @@ import * as os from 'node:os';
 import * as path from 'node:path';
 import { randomBytes } from 'node:crypto';
 import { atEnd } from './cleanup.ts';
+import { haveHost } from './host-lock.ts';
 import { ROOT, run, type Ran, type RunOptions } from './process.ts';
 
 export interface TestUser {
@@ -26,6 +27,7 @@ export interface Needs {
 
 /** Why a test that needs these cannot run here, or false. In CI nothing may skip: there it throws. */
 export function lacks({ root = false, programs = [], withoutService = false }: Needs): string | false {
+  if (withoutService) haveHost();
   const missing = programs.filter((program) => spawnSync('sh', ['-c', `command -v ${program}`], { env: { PATH: SBIN_PATH } }).status !== 0);
   const reasons = [
     ...(root && process.getuid?.() !== 0 ? ['needs root'] : []),
@@ -79,6 +81,7 @@ export function addUser(shell = '/bin/bash'): TestUser {
 
 /** The service's system user: made where it is not there, and then removed at the end. */
 export function serviceUser(): TestUser {
+  haveHost();
   if (serviceEntry() === '') {
     must(['useradd', '--system', '--user-group', '--home-dir', '/nonexistent', '--no-create-home', '--shell', '/usr/sbin/nologin', 'notp']);
     atEnd(() => {

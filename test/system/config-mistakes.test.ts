@@ -62,7 +62,7 @@ describe('what is no table', () => {
   });
 
   it('is told: a table where a value belongs', () => {
-    refuses(() => parseConfig('\n[context]\nx = 1', 'f'), /^f:2: context must be a context name$/);
+    refuses(() => parseConfig('\n[context]\nx = 1', 'f'), /^f:2: context must be a context name, or a list/);
   });
 });
 

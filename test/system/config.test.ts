@@ -20,6 +20,7 @@ describe('the defaults', () => {
   it('are the ones that are documented', () => {
     assert.deepEqual(defaultConfig(), {
       secrets: '%h/.notp',
+      contexts: ['ssh'],
       context: 'ssh',
       unenrolled: 'deny',
       socket: '/run/notp/%U.sock',
@@ -66,6 +67,12 @@ describe('the defaults', () => {
   });
 });
 
+/** All contexts, and the one that commands are about. */
+const listed = (value: string): readonly [readonly string[], string] => {
+  const { contexts, context } = parseConfig(`context = ${value}`, 'f');
+  return [contexts, context];
+};
+
 describe('a value', () => {
   it('of each key comes through', () => {
     const source = `
@@ -89,13 +96,20 @@ describe('a value', () => {
       file = "/a"
       journal = false`;
     assert.deepEqual(parseConfig(source, 'f'), {
-      ...{ secrets: '/srv/%u', context: 'login', unenrolled: 'enroll', socket: '/tmp/s', hostKey: '/k' },
+      ...{ secrets: '/srv/%u', contexts: ['login'], context: 'login', unenrolled: 'enroll', socket: '/tmp/s', hostKey: '/k' },
       code: { issuer: 'Bücher', digits: 8, periodSeconds: 60, algorithm: 'SHA512' },
       policy: { window: 0, budget: 100, refillMs: 90_000 },
       gate: { tries: 1, timeoutMs: 300_000, sameConnection: false, trustMs: 43_200_000 },
       database: undefined,
       audit: { file: '/a', journal: false },
     });
+  });
+
+  it('of the context may be a list of the devices of one account, the first of which commands are about', () => {
+    assert.deepEqual(listed('["ssh", "ssh-backup"]'), [['ssh', 'ssh-backup'], 'ssh']);
+    assert.deepEqual(listed('["b", "a", "d", "c"]'), [['b', 'a', 'd', 'c'], 'b']);
+    assert.deepEqual(listed('["only"]'), [['only'], 'only']);
+    assert.deepEqual(listed('"only"'), listed('["only"]'));
   });
 
   it('of time has a unit', () => {
@@ -113,11 +127,18 @@ describe('a value', () => {
 
 const PATHS = ['""', '"x"', '"./x"', '"~/x"', '"/a/../b"', '"%u/x"', '"/a\\u0000b"', '"/"', '1', 'true', '["/a"]'];
 const TIMES = ['"0s"', '""', '"1"', '"1w"', '"-1s"', '"1.5h"', '" 1h"', '"1h "', '"1h\\n"', '3600', 'true', '"366d"'];
+const NAMES = ['""', '".."', '"a/b"', '".x"', '"a b"', '1', `"${'x'.repeat(65)}"`];
+const LISTS = ['[]', '["a", "a"]', '["a", "b", "c", "d", "e"]', '[["a"]]', '{ a = "b" }', 'true', '[{}]'];
 const WHOLE = ['1.5', '"1"', 'true', '-1', 'inf', 'nan', '[1]', '1979-05-27'];
 
 const BAD: readonly (readonly [table: string, key: string, values: readonly string[], fix: RegExp])[] = [
   ['', 'secrets', PATHS, /must be an absolute path without "\.\."$/],
-  ['', 'context', ['""', '".."', '"a/b"', '".x"', '"a b"', '1', `"${'x'.repeat(65)}"`], /must be a context name$/],
+  [
+    '',
+    'context',
+    [...NAMES, ...NAMES.map((name) => `["ssh", ${name}]`), ...LISTS],
+    /must be a context name, or a list of at most 4 different ones$/,
+  ],
   ['', 'unenrolled', ['"Deny"', '""', 'true', '0'], /must be one of "deny", "allow", "enroll"$/],
   ['', 'socket', PATHS, /must be an absolute path/],
   ['', 'host_key', PATHS, /must be an absolute path/],

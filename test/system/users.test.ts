@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { clientAddress } from '../../src/system/ssh-session.ts';
-import { isRoot, realUid, realUser, userByName, userByUid } from '../../src/system/users.ts';
+import { isRoot, realUid, realUser, userByName, userByUid, usersByName } from '../../src/system/users.ts';
 import { lacks, must } from '../support/world.ts';
 
 describe('a user', () => {
@@ -18,6 +18,14 @@ describe('a user', () => {
       assert.equal(userByName(name), undefined);
     });
   }
+
+  it('and others are found at once, by their names alone, and those that there are not are left out', () => {
+    const names = ['root', '0', 'no-such-user-here', '-h', 'daemon', ...Array.from({ length: 500 }, (_, i) => `no-such-user-${String(i)}`)];
+    const found = usersByName(names);
+    assert.deepEqual([...found.keys()].toSorted(), ['daemon', 'root']);
+    assert.deepEqual(found.get('daemon'), userByName('daemon'));
+    assert.equal(usersByName([]).size, 0);
+  });
 
   it('is an error where the uid has no entry', () => {
     assert.throws(() => userByUid(4_000_000_000), { code: 'failed', message: /uid 4000000000 has no entry/ });

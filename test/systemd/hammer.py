@@ -38,14 +38,14 @@ def costly():
     sealed = {"notp": "sealed/1", "id": os.urandom(16).hex(), "user": "alice", "context": "ssh", "created": "2026-11-23T17:00:00Z",
               "seal": seal, "nonce": b64(24), "ciphertext": b64(400)}
     reading = {"passphrase": "x", "kind": "code", "codes": ["123456"]}
-    question = {"notp": "question/1", "ask": "verify", "context": "ssh", "door": "gate", "service": "ssh", "rhost": "", "tty": "",
-                "sealed": json.dumps(sealed, separators=(",", ":")), "wrong": "", "connection": None, "keyDigest": "",
+    question = {"notp": "question/2", "ask": "verify", "door": "gate", "service": "ssh", "rhost": "", "tty": "",
+                "files": [{"context": "ssh", "sealed": json.dumps(sealed, separators=(",", ":")), "wrong": ""}], "connection": None, "keyDigest": "",
                 "readings": [reading] * 3, "timedOut": False}
     return json.dumps(question, separators=(",", ":")).encode() + b"\n"
 
 
 ways = {
-    "half-open": lambda: [send(one, b'{"notp":"question/1",') or one for one in (connection() for _ in range(200))],
+    "half-open": lambda: [send(one, b'{"notp":"question/2",') or one for one in (connection() for _ in range(200))],
     "idle": lambda: [connection() for _ in range(200)],
     "garbage": lambda: [send(connection(), os.urandom(64) + b"\n") for _ in range(500)],
     "long": lambda: [send(connection(), b"x" * 10_000_000) for _ in range(10)],

@@ -13,8 +13,8 @@ const PLENTY = '[policy]\nbudget = 50\n';
 /** A question of the gate, which the service may answer whatever is wrong. */
 const QUESTION = `import json, socket, sys
 s = socket.socket(socket.AF_UNIX); s.connect("/run/notp/%s.sock" % sys.argv[1]); f = s.makefile("rw")
-f.write(json.dumps({"notp": "question/1", "ask": "before", "context": "ssh", "door": "gate", "service": "ssh", "rhost": "", "tty": "",
-  "sealed": "", "wrong": "", "connection": None, "keyDigest": "", "readings": [], "timedOut": False}, separators=(",", ":")) + "\\n"); f.flush()
+f.write(json.dumps({"notp": "question/2", "ask": "before", "door": "gate", "service": "ssh", "rhost": "", "tty": "",
+  "files": [{"context": "ssh", "sealed": "", "wrong": ""}], "connection": None, "keyDigest": "", "readings": [], "timedOut": False}, separators=(",", ":")) + "\\n"); f.flush()
 print(json.loads(f.readline())["reason"])`;
 
 describe('a host on which something is wrong', { skip: lacks(SERVICE_NEEDS) }, () => {

@@ -13,10 +13,10 @@ describe('the bucket', () => {
   });
 
   it('is empty below one whole token, and keeps the part of a token that it has', () => {
-    assert.equal(isEmpty({ tokens: 1, asOfMs: 0 }), false);
-    assert.equal(isEmpty({ tokens: 0.999, asOfMs: 0 }), true);
-    assert.deepEqual(taken({ tokens: 0.5, asOfMs: 7 }), { tokens: 0.5, asOfMs: 7 });
-    assert.deepEqual(taken({ tokens: 3, asOfMs: 7 }), { tokens: 2, asOfMs: 7 });
+    assert.equal(isEmpty({ tokens: 1, asOfMs: 0 }, 1), false);
+    assert.equal(isEmpty({ tokens: 0.999, asOfMs: 0 }, 1), true);
+    assert.deepEqual(taken({ tokens: 0.5, asOfMs: 7 }, 1), { tokens: 0.5, asOfMs: 7 });
+    assert.deepEqual(taken({ tokens: 3, asOfMs: 7 }, 1), { tokens: 2, asOfMs: 7 });
   });
 
   it('gains one token each refill time, in parts', () => {

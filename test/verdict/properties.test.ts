@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import * as fc from 'fast-check';
 import type { Proof } from '../../src/otp/proof.ts';
-import type { Decision, LoginState, Policy } from '../../src/verdict/decide.ts';
-import { attempt, code, FRESH, HOUR_MS, NOW_MS, recovery, RECOVERY, two, WRONG } from './world.ts';
+import type { LoginState, Policy } from '../../src/verdict/decide.ts';
+import { attempt, code, FRESH, HOUR_MS, NOW_MS, recovery, RECOVERY, two, WRONG, type Attempted } from './world.ts';
 
 /** One try: what is typed, relative to the clock, and how far the clock moved before it. */
 interface Try {
@@ -18,7 +18,7 @@ interface Step {
   readonly proof: Proof;
   readonly opened: boolean;
   readonly before: LoginState;
-  readonly decision: Decision;
+  readonly decision: Attempted;
 }
 
 const POLICIES: fc.Arbitrary<Policy> = fc.record({

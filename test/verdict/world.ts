@@ -1,10 +1,11 @@
 /** An enrolment, a time and short ways to log in, for the tests of the decision. */
+import assert from 'node:assert/strict';
 import { codeAt } from '../../src/otp/code.ts';
 import type { Proof } from '../../src/otp/proof.ts';
 import { newRecoveryCodes } from '../../src/otp/recovery.ts';
-import type { TotpPayload } from '../../src/seal/payload.ts';
+import type { Payload, TotpPayload } from '../../src/seal/payload.ts';
 import { fullBucket } from '../../src/verdict/budget.ts';
-import { decide, type Decision, type LoginState, type Policy, type Verdict } from '../../src/verdict/decide.ts';
+import { decide, type LoginState, type Policy, type Verdict } from '../../src/verdict/decide.ts';
 
 export const HOUR_MS = 3_600_000;
 export const POLICY: Policy = { window: 1, budget: 5, refillMs: HOUR_MS };
@@ -15,7 +16,7 @@ export const NOW_MS = NOW * 30_000 + 15_000;
 let drawn = 0;
 const { codes, kept } = newRecoveryCodes(3, (length) => new Uint8Array(length).map(() => (drawn += 29)));
 export const RECOVERY: readonly string[] = codes.map((shown) => shown.replaceAll('-', ''));
-const PAYLOAD: TotpPayload = {
+export const PAYLOAD: TotpPayload = {
   type: 'totp',
   secret: Buffer.from('12345678901234567890'),
   algorithm: 'SHA1',
@@ -49,10 +50,28 @@ export interface Circumstances {
   readonly policy?: Policy;
   /** Whether the passphrase or host key opened the file. */
   readonly opened?: boolean;
+  /** What is in the file. */
+  readonly payload?: Payload;
+  /** The line could also be read as more than a single code. */
+  readonly ambiguous?: boolean;
 }
 
-export function attempt(state: LoginState, proof: Proof, { nowMs = NOW_MS, policy = POLICY, opened = true }: Circumstances = {}): Decision {
-  return decide(state, { proof, opened: opened ? PAYLOAD : undefined }, nowMs, policy);
+/** What becomes of a proof where the account has one device. */
+export interface Attempted {
+  readonly verdict: Verdict;
+  readonly next: LoginState;
+}
+
+export function attempt(
+  state: LoginState,
+  proof: Proof,
+  { nowMs = NOW_MS, policy = POLICY, opened = true, payload = PAYLOAD, ambiguous = false }: Circumstances = {},
+): Attempted {
+  const { verdict, next, device } = decide([state], { proof, opened: [opened ? payload : undefined], ambiguous }, nowMs, policy);
+  const [only] = next;
+  assert.ok(only !== undefined && next.length === 1);
+  assert.equal(device, verdict.result === 'accepted' ? 0 : undefined);
+  return { verdict, next: only };
 }
 
 /** The verdicts of these proofs one after the other, and the state that they leave. */

@@ -5,14 +5,16 @@ import * as path from 'node:path';
 import { codeAt } from '../../src/otp/code.ts';
 import type { Proof } from '../../src/otp/proof.ts';
 import type { TotpPayload } from '../../src/seal/payload.ts';
-import type { SealedFile } from '../../src/seal/file.ts';
+import type { PassphraseSeal, SealedFile } from '../../src/seal/file.ts';
+import { passphraseKey } from '../../src/seal/keys.ts';
+import { seal } from '../../src/seal/seal.ts';
 import type { Enrolment } from '../../src/store/store.ts';
 import { realUser } from '../../src/system/users.ts';
 import type { Found } from '../../src/system/secrets.ts';
 import type { Policy } from '../../src/verdict/decide.ts';
 import { localVerifier, type LocalOptions } from '../../src/verifier/local.ts';
 import { begin, complete, firstState } from '../../src/verifier/registrar.ts';
-import { newHeader, newPayload, sealByHost } from '../../src/verifier/sealing.ts';
+import { newHeader, newPayload, sealByHost, type Header } from '../../src/verifier/sealing.ts';
 import { withNewState, type State, type StatePlace } from '../../src/verifier/state.ts';
 import type { Outcome, SshSession } from '../../src/verifier/verifier.ts';
 import { scratchFolder } from '../support/world.ts';
@@ -39,11 +41,11 @@ export interface LocalWorld {
   options(found: Found, other?: Partial<LocalOptions>): LocalOptions;
   /** Runs `work` on the opened state. */
   withState<T>(work: (state: State) => Promise<T>): Promise<T>;
-  /** A secret of alice in a sealed file, registered as root's notp-enroll does. */
-  enrol(): Promise<Secret>;
-  enrolment(): Promise<Enrolment | undefined>;
+  /** A secret of alice in a sealed file, registered as root's notp-enroll does: sealed by the host, or by `passphrase`. */
+  enrol(context?: string, passphrase?: string): Promise<Secret>;
+  enrolment(context?: string): Promise<Enrolment | undefined>;
   /** Judges `proof` and gives the method or the reason. */
-  verify(secret: Secret, proof: Proof, other?: Partial<LocalOptions>, session?: SshSession): Promise<string>;
+  verify(secret: Secret, proof: Proof, other?: Partial<LocalOptions>, session?: SshSession, passphrase?: string): Promise<string>;
   /** What comes before asking: the method, the reason, or "ask". */
   before(secret: Secret, other?: Partial<LocalOptions>, session?: SshSession): Promise<string>;
   /** A code of `secret` so many steps from now. */
@@ -71,22 +73,27 @@ export function localWorld(name: string): LocalWorld {
   const world: LocalWorld = {
     place,
     nowMs: START_MS,
-    options: (found, other = {}) => ({ place, found, origin: ORIGIN, policy: POLICY, allowUnenrolled: false, trustMs: 0, now, ...other }),
+    options: (found, other = {}) => ({
+      ...{ place, files: [{ context: 'ssh', found }], account: ['ssh'], origin: ORIGIN, policy: POLICY },
+      ...{ allowUnenrolled: false, trustMs: 0, now, ...other },
+    }),
     withState,
-    enrol: () =>
+    enrol: (context = 'ssh', passphrase) =>
       withState(async (state) => {
         if (state.hostKey === undefined) throw new Error('no host key');
         const { payload, codes } = newPayload(WANTED);
-        const file = sealByHost(newHeader('alice', 'ssh', world.nowMs), payload, state.hostKey);
-        const enrolment = { origin: ORIGIN, id: file.id, state: firstState(POLICY, codes.length, world.nowMs), replace: true };
+        const header = newHeader('alice', context, world.nowMs);
+        const file = passphrase === undefined ? sealByHost(header, payload, state.hostKey) : sealCheaply(header, payload, passphrase);
+        const origin = { ...ORIGIN, context };
+        const enrolment = { origin, id: file.id, state: firstState(POLICY, codes.length, world.nowMs), replace: true };
         await begin(state, enrolment, undefined);
         await complete(state, enrolment);
         return { file, payload, recovery: codes };
       }),
-    enrolment: () => withState((state) => state.store.exclusively((transaction) => transaction.enrolment('alice', 'ssh'))),
-    verify: async (secret, proof, other, session) => {
+    enrolment: (context = 'ssh') => withState((state) => state.store.exclusively((transaction) => transaction.enrolment('alice', context))),
+    verify: async (secret, proof, other, session, passphrase) => {
       const opened = verifier(secret, other);
-      const outcome = await opened.verify({ readings: [{ passphrase: undefined, proof }], session });
+      const outcome = await opened.verify({ readings: [{ passphrase, proof }], session });
       opened.close();
       return wordOf(outcome);
     },
@@ -108,6 +115,12 @@ export function localWorld(name: string): LocalWorld {
         .map((line) => JSON.parse(line) as Record<string, unknown>),
   };
   return world;
+}
+
+/** Sealed by a passphrase at the lowest cost. */
+function sealCheaply(header: Header, payload: TotpPayload, passphrase: string): SealedFile {
+  const sealing: PassphraseSeal = { kind: 'passphrase', m: 8, t: 1, p: 1, salt: randomBytes(16) };
+  return seal({ ...header, seal: sealing }, payload, passphraseKey(passphrase, sealing), randomBytes(24));
 }
 
 export function recoveryProof(code: string | undefined): Proof {

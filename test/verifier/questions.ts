@@ -3,7 +3,7 @@ import * as fc from 'fast-check';
 import type { Proof } from '../../src/otp/proof.ts';
 import { METHODS, WORDING, type Reason } from '../../src/verdict/reasons.ts';
 import type { Outcome, SshSession } from '../../src/verifier/verifier.ts';
-import type { Question } from '../../src/verifier/wire.ts';
+import type { Question, SentFile } from '../../src/verifier/wire.ts';
 import type { EnrolAnswer, EnrolQuestion } from '../../src/verifier/wire-enrol.ts';
 
 /** As fc.record, but with objects such as JSON.parse makes. */
@@ -42,20 +42,30 @@ const session: fc.Arbitrary<SshSession> = record({
 const given = fc.string({ unit: 'binary', minLength: 1, maxLength: 50 });
 const file = { sealed: anyText(2_000), wrong: anyText(1_024) };
 
-export const anyQuestion: fc.Arbitrary<Question> = record({
+const files: fc.Arbitrary<readonly SentFile[]> = fc.uniqueArray(record({ context, ...file }), {
+  selector: (each) => each.context,
+  minLength: 1,
+  maxLength: 4,
+});
+
+const question = record({
   ask: fc.constantFrom('before' as const, 'verify' as const),
   origin: record(
     { context, door: fc.constantFrom('gate' as const, 'pam' as const, 'cli' as const), service: given, rhost: given, tty: given },
     { requiredKeys: ['context', 'door'] },
   ),
-  ...file,
+  files,
   session,
   readings,
   timedOut: fc.boolean(),
 });
+export const anyQuestion: fc.Arbitrary<Question> = question.map((each) => ({
+  ...each,
+  origin: { ...each.origin, context: each.files[0]?.context ?? '' },
+}));
 
 const accepted = record(
-  { result: fc.constant('accepted' as const), method: fc.constantFrom(...METHODS), stepOffset: fc.integer({ min: -10, max: 10 }) },
+  { result: fc.constant('accepted' as const), method: fc.constantFrom(...METHODS), stepOffset: fc.integer({ min: -20, max: 20 }) },
   { requiredKeys: ['result', 'method'] },
 );
 const reasons = Object.keys(WORDING) as Reason[];
@@ -105,8 +115,7 @@ export const anyEnrolAnswer: fc.Arbitrary<EnrolAnswer> = fc.oneof(
 export const QUESTION: Question = {
   ask: 'verify',
   origin: { context: 'ssh', door: 'gate', service: 'ssh', rhost: '192.0.2.7', tty: '/dev/pts/3' },
-  sealed: '{}',
-  wrong: '',
+  files: [{ context: 'ssh', sealed: '{}', wrong: '' }],
   session: { connection: { pid: 1, startTicks: 2, bootId: '01234567-89ab-cdef-0123-456789abcdef' }, keyDigest: 'ab'.repeat(32) },
   readings: [{ passphrase: 'correct horse', proof: { kind: 'two_codes', first: '123456', second: '654321' } }],
   timedOut: false,

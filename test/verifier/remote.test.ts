@@ -5,7 +5,7 @@ import * as fs from 'node:fs';
 import type { Socket } from 'node:net';
 import * as path from 'node:path';
 import { before, describe, it } from 'node:test';
-import type { Found } from '../../src/system/secrets.ts';
+import type { DeviceFile, Found } from '../../src/system/secrets.ts';
 import type { Reason } from '../../src/verdict/reasons.ts';
 import { remoteVerifier } from '../../src/verifier/remote.ts';
 import type { Outcome, Verifier } from '../../src/verifier/verifier.ts';
@@ -29,14 +29,19 @@ before(() => {
 });
 
 /** A verifier at `socket`, and what it recorded on this side. */
-async function verifierAt(socket: string, found: Found = { kind: 'absent' }): Promise<{ verifier: Verifier; recorded: string[] }> {
+async function verifierAt(
+  socket: string,
+  found: Found = { kind: 'absent' },
+  others: readonly DeviceFile[] = [],
+): Promise<{ verifier: Verifier; recorded: string[] }> {
   const recorded: string[] = [];
   const refuse = (reason: Reason, detail: string): Promise<Outcome> => {
     recorded.push(`${reason}: ${detail}`);
     return Promise.resolve({ verdict: { result: 'refused', reason: 'store_unavailable', detail }, ref: 'ffffffff' });
   };
   const origin = { user: 'alice', uid: 1000, context: 'ssh', door: 'gate' } as const;
-  return { verifier: await remoteVerifier({ path: socket, origin, found, refuse, deadlineMs: DEADLINE_MS }), recorded };
+  const files = [{ context: 'ssh', found }, ...others];
+  return { verifier: await remoteVerifier({ path: socket, origin, files, refuse, deadlineMs: DEADLINE_MS }), recorded };
 }
 
 async function refusesAt(socket: string, why: RegExp): Promise<void> {
@@ -186,7 +191,33 @@ describe('the remote verifier', () => {
     assert.deepEqual([first?.session, second?.session.connection, third?.session], [session, undefined, session]);
     assert.deepEqual([second?.timedOut, third?.timedOut, third?.readings], [true, false, ATTEMPT.readings]);
     assert.deepEqual(third?.origin, { context: 'ssh', door: 'gate' });
-    assert.equal((JSON.parse(third.sealed) as { id: string }).id, file.id);
+    assert.equal((JSON.parse(third.files[0]?.sealed ?? '') as { id: string }).id, file.id);
+    assert.deepEqual(recorded, []);
+  });
+
+  it('sends the files of all devices, and asks as their seals are', async () => {
+    const service = await fakeService(folder, (socket, next) => next().then(() => socket.write(REFUSED)));
+    const found: Found = { kind: 'sealed', file: sealed(PASSPHRASE_HEADER) };
+    const others: DeviceFile[] = [
+      { context: 'backup', found: { kind: 'sealed', file: sealed(HOST_HEADER) } },
+      { context: 'tablet', found: { kind: 'absent' } },
+      { context: 'old', found: { kind: 'bad', why: 'it is a FIFO' } },
+    ];
+    const { verifier, recorded } = await verifierAt(service.path, found, others);
+    assert.equal(verifier.seal, 'either');
+    await verifier.verify(ATTEMPT);
+    verifier.close();
+    const { files, origin } = parseQuestion(service.received().trimEnd());
+    assert.deepEqual(
+      files.map(({ context, sealed: text, wrong }) => [context, text === '' ? '' : 'sealed', wrong]),
+      [
+        ['ssh', 'sealed', ''],
+        ['backup', 'sealed', ''],
+        ['tablet', '', ''],
+        ['old', '', 'it is a FIFO'],
+      ],
+    );
+    assert.equal(origin.context, 'ssh');
     assert.deepEqual(recorded, []);
   });
 
@@ -200,6 +231,6 @@ describe('the remote verifier', () => {
     await bad.verifier.verify(ATTEMPT);
     bad.verifier.close();
     const question = parseQuestion(service.received().trimEnd());
-    assert.deepEqual([question.sealed, question.wrong], ['', 'it is a symlink']);
+    assert.deepEqual(question.files, [{ context: 'ssh', sealed: '', wrong: 'it is a symlink' }]);
   });
 });

@@ -27,7 +27,7 @@ const [FIRST_RECOVERY = '', SECOND_RECOVERY = ''] = RECOVERY;
 const code = (step: number): string => codeAt(PAYLOAD.secret, step, PAYLOAD);
 const enrolled: NewEnrolment = { origin: ORIGIN, id: OLD, state: firstState(POLICY, 2, NOW_MS), replace: false };
 /** The same secret, under another passphrase. */
-const anew: NewEnrolment = { origin: ORIGIN, id: NEW, state: undefined, replace: true };
+const anew: NewEnrolment = { origin: ORIGIN, id: NEW, state: {}, event: 'passphrase', replace: true };
 
 describe('a secret sealed anew', { skip: lacks({ programs: ['getent'] }) }, () => {
   let folder: string;
@@ -52,7 +52,8 @@ describe('a secret sealed anew', { skip: lacks({ programs: ['getent'] }) }, () =
   const login = async (id: string, proof: string): Promise<string> => {
     const header = { ...PASSPHRASE_HEADER, id };
     const file = seal(header, PAYLOAD, keyOf(header), new Uint8Array(24));
-    const all = { place, found: { kind: 'sealed', file }, origin: ORIGIN, policy: POLICY, allowUnenrolled: false, trustMs: 0 } as const;
+    const files = [{ context: 'ssh', found: { kind: 'sealed', file } }] as const;
+    const all = { place, files, account: ['ssh'], origin: ORIGIN, policy: POLICY, allowUnenrolled: false, trustMs: 0 } as const;
     const verifier = localVerifier({ ...all, now: () => NOW_MS });
     const { verdict } = await verifier.verify({ readings: readings(`correct horse ${proof}`, 'passphrase') });
     verifier.close();
@@ -80,12 +81,34 @@ describe('a secret sealed anew', { skip: lacks({ programs: ['getent'] }) }, () =
     assert.deepEqual([used.state.lastStep, used.state.bucket.tokens, used.state.spent], [NOW, 4, '10']);
     await begin(state, anew, OLD);
     await complete(state, anew);
-    assert.deepEqual(await present(), { ...used, id: NEW, pendingId: '', pendingState: undefined });
+    assert.deepEqual(await present(), { ...used, id: NEW, pendingId: '', pendingState: {} });
     assert.equal(used.lastAcceptedMs, NOW_MS);
     assert.deepEqual([await login(NEW, code(NOW)), await login(NEW, FIRST_RECOVERY)], ['replayed', 'replayed']);
     assert.deepEqual([await login(NEW, code(NOW + 1)), await login(NEW, SECOND_RECOVERY)], ['totp', 'recovery']);
     assert.deepEqual(events().slice(0, 2), ['enroll', 'login.accepted']);
     assert.equal(events().filter((event) => event === 'passphrase').length, 1);
+  });
+
+  it('with new recovery codes spends those instead, goes on with the rest, and is recorded as that', async () => {
+    await useUp();
+    const used = await present();
+    const renewed: NewEnrolment = { ...anew, state: { spent: '00' }, event: 'recovery' };
+    await begin(state, renewed, OLD);
+    assert.equal(await login(OLD, FIRST_RECOVERY), 'replayed', 'until they are in place');
+    await complete(state, renewed);
+    const { id, state: now } = await present();
+    assert.deepEqual([id, now.lastStep, now.spent, now.bucket.tokens], [NEW, used.state.lastStep, '00', 3]);
+    assert.equal(await login(NEW, code(NOW)), 'replayed');
+    assert.ok(events().includes('recovery'));
+  });
+
+  it('is recorded by what it was done for, also where it failed', async () => {
+    for (const event of ['passphrase', 'recovery', 'reseal'] as const) {
+      const change: NewEnrolment = { ...anew, event };
+      await begin(state, change, OLD);
+      await abandon(state, change);
+      assert.deepEqual(events().slice(-2), [event, `${event}.failed`]);
+    }
   });
 
   it('makes the old file stale', async () => {

@@ -11,7 +11,7 @@ const [CURRENT, PENDING, OTHER] = ['1'.repeat(32), '2'.repeat(32), '3'.repeat(32
 const ENROLLED: Enrolment = { ...ALICE, id: CURRENT, pendingId: '', status: 'active' };
 const REPLACING: Enrolment = { ...ENROLLED, pendingId: PENDING };
 /** The same secret, sealed anew. */
-const RESEALING: Enrolment = { ...REPLACING, pendingState: undefined };
+const RESEALING: Enrolment = { ...REPLACING, pendingState: {} };
 
 const fileOf = (id: string): Found => ({ kind: 'sealed', file: sealed({ ...HOST_HEADER, id }) });
 const ABSENT: Found = { kind: 'absent' };
@@ -84,6 +84,25 @@ describe('an enrolment and a file', () => {
     for (const status of ['active', 'revoked', 'invited'] satisfies Status[]) {
       assert.notEqual(standing({ ...ENROLLED, id: '', status }, ABSENT).slice(0, 6), 'active');
     }
+  });
+
+  it('with new recovery codes go on with everything else, and stay revoked', () => {
+    const renewing: Enrolment = { ...REPLACING, pendingState: { spent: '00' } };
+    const { state, lastAcceptedMs, pendingState } = completed(renewing);
+    assert.deepEqual(state, { ...ENROLLED.state, spent: '00' });
+    assert.deepEqual([lastAcceptedMs, pendingState], [ENROLLED.lastAcceptedMs, {}]);
+    rows([
+      [renewing, fileOf(PENDING), `active ${PENDING}`],
+      [renewing, fileOf(CURRENT), `active ${CURRENT}`],
+      [{ ...renewing, status: 'revoked' }, fileOf(PENDING), 'revoked'],
+    ]);
+  });
+
+  it('of a token that counts begin at the counter that was carried over', () => {
+    const token: Enrolment = { ...REPLACING, pendingState: { ...ENROLLED.state, lastStep: 41, spent: '' } };
+    assert.deepEqual(completed(token).state, { ...ENROLLED.state, lastStep: 41, spent: '' });
+    assert.equal(completed(token).lastAcceptedMs, 0);
+    assert.deepEqual(completed(token).pendingState, {});
   });
 
   it('of a new secret begin with its own state, of the same secret go on with theirs', () => {

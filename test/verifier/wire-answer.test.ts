@@ -46,7 +46,7 @@ describe('an answer', () => {
     const methods = ['', 'TOTP', 'root', 'refused', null, 1, ['totp']];
     refusedAsAnswer(methods.map((method) => changed(line, { method })));
     refusedAsAnswer(['', '0123ABCD', '0123abc', '0123abcde', 1, null].map((ref) => changed(line, { ref })));
-    refusedAsAnswer([11, -11, 0.5, '0'].map((stepOffset) => changed(line, { stepOffset })));
+    refusedAsAnswer([21, -21, 0.5, '0'].map((stepOffset) => changed(line, { stepOffset })));
     refusedAsAnswer(['yes', true, 1, 'Accepted', null, ['accepted']].map((result) => changed(line, { result })));
     refusedAsAnswer([
       changed(line, { notp: 'answer/2' }),

@@ -2,15 +2,18 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import * as fc from 'fast-check';
+import type { Change } from '../../src/verifier/anew.ts';
 import {
+  type EnrolAnswer,
+  type EnrolQuestion,
   isEnrolQuestion,
   parseEnrolAnswer,
   parseEnrolQuestion,
   printEnrolAnswer,
   printEnrolQuestion,
 } from '../../src/verifier/wire-enrol.ts';
-import { parseAnswer, parseQuestion, printAnswer, printQuestion } from '../../src/verifier/wire.ts';
-import { anyEnrolAnswer, anyEnrolQuestion, changed, QUESTION, wrongKeys } from './questions.ts';
+import { parseAnswer, parseQuestion, printAnswer, printQuestion, type SentFile } from '../../src/verifier/wire.ts';
+import { anyEnrolAnswer, anyEnrolQuestion, anyQuestion, changed, QUESTION, wrongKeys } from './questions.ts';
 
 const BEGIN = printEnrolQuestion({
   ...{ step: 'begin', context: 'ssh', replace: true, sealed: '', wrong: '', readings: [] },
@@ -18,7 +21,56 @@ const BEGIN = printEnrolQuestion({
 }).trimEnd();
 const CONFIRM = printEnrolQuestion({ step: 'confirm', code: '123456' }).trimEnd();
 const COMPLETE = printEnrolQuestion({ step: 'complete' }).trimEnd();
+const ABOUT = { context: 'ssh', sealed: '{}', wrong: '', readings: QUESTION.readings };
+const RECOVERY = printEnrolQuestion({
+  ...{ step: 'change', ...ABOUT },
+  change: { event: 'recovery', passphrase: undefined, recovery: 10 },
+}).trimEnd();
+const CARE = [RECOVERY, ...(['export', 'revoke'] as const).map((step) => printEnrolQuestion({ step, ...ABOUT }).trimEnd())];
+const ANEW = printEnrolAnswer({ kind: 'anew', file: '{}', recovery: ['ABCD-EFGH-JKLMN'] }).trimEnd();
+const SECRET = printEnrolAnswer({ kind: 'secret', uri: 'otpauth://totp/x?secret=ABCD' }).trimEnd();
 const OFFER = printEnrolAnswer({ kind: 'offer', secret: new Uint8Array(20).fill(1), recovery: ['ABCD-EFGH-JKLMN'] }).trimEnd();
+
+const passphrase = fc.string({ unit: 'binary', minLength: 1, maxLength: 300 });
+const anyChange: fc.Arbitrary<Change> = fc.oneof(
+  fc.record({
+    event: fc.constant('recovery' as const),
+    passphrase: fc.option(passphrase, { nil: undefined }),
+    recovery: fc.integer({ min: 0, max: 32 }),
+  }),
+  fc.record({
+    event: fc.constant('reseal' as const),
+    passphrase: fc.option(passphrase, { nil: undefined }),
+    recovery: fc.constant(undefined),
+  }),
+  fc.record({ event: fc.constant('passphrase' as const), passphrase, recovery: fc.constant(undefined) }),
+);
+
+/** A step about an enrolment that is there, with whatever proof a login may come with. */
+const anyCareQuestion: fc.Arbitrary<EnrolQuestion> = fc
+  .tuple(anyQuestion, anyChange, fc.constantFrom('change' as const, 'export' as const, 'revoke' as const))
+  .map(
+    ([
+      {
+        files: [file = QUESTION.files[0] as SentFile],
+        readings,
+      },
+      change,
+      step,
+    ]) => (step === 'change' ? { step, ...file, readings, change: { ...change } } : { step, ...file, readings }),
+  );
+
+const anyCareAnswer: fc.Arbitrary<EnrolAnswer> = fc.oneof(
+  fc
+    .tuple(fc.string({ unit: 'binary' }), fc.array(fc.stringMatching(/^[A-Z2-7]{4}-[A-Z2-7]{4}-[A-Z2-7]{5}$/), { maxLength: 32 }))
+    .map(([file, recovery]) => ({ kind: 'anew' as const, file, recovery })),
+  fc.string({ unit: 'binary' }).map((uri) => ({ kind: 'secret' as const, uri })),
+);
+
+function changeLine(event: Change['event'], wanted: Partial<Change>): string {
+  const whole = { event, passphrase: undefined, recovery: undefined, ...wanted };
+  return printEnrolQuestion({ step: 'change', ...ABOUT, change: whole }).trimEnd();
+}
 
 function refusedAsQuestion(lines: readonly string[]): void {
   for (const line of lines) assert.throws(() => parseEnrolQuestion(line), Error, line.slice(0, 400));
@@ -31,7 +83,7 @@ function refusedAsAnswer(lines: readonly string[]): void {
 describe('a step of an enrolment', () => {
   it('is one line that is known as one, and reads back as it was', () => {
     fc.assert(
-      fc.property(anyEnrolQuestion, (question) => {
+      fc.property(fc.oneof(anyEnrolQuestion, anyCareQuestion), (question) => {
         const line = printEnrolQuestion(question);
         assert.equal(line.indexOf('\n'), line.length - 1);
         assert.ok(isEnrolQuestion(line));
@@ -42,12 +94,12 @@ describe('a step of an enrolment', () => {
 
   it('is no question of a login, and that is no step', () => {
     assert.ok(!isEnrolQuestion(printQuestion(QUESTION)));
-    for (const line of [BEGIN, CONFIRM, COMPLETE]) assert.throws(() => parseQuestion(line));
-    refusedAsQuestion([printQuestion(QUESTION).trimEnd(), printAnswer(undefined).trimEnd(), OFFER]);
+    for (const line of [BEGIN, CONFIRM, COMPLETE, ...CARE]) assert.throws(() => parseQuestion(line));
+    refusedAsQuestion([printQuestion(QUESTION).trimEnd(), printAnswer(undefined).trimEnd(), OFFER, ANEW, SECRET]);
   });
 
   it('without a key, with an unknown one or one twice, or of another version is refused', () => {
-    for (const line of [BEGIN, CONFIRM, COMPLETE]) {
+    for (const line of [BEGIN, CONFIRM, COMPLETE, ...CARE]) {
       refusedAsQuestion(wrongKeys(line));
       refusedAsQuestion([changed(line, { notp: 'enrol/2' }), changed(line, { step: 'begun' }), `${line.slice(0, -1)},"step":"complete"}`]);
     }
@@ -66,6 +118,22 @@ describe('a step of an enrolment', () => {
     refusedAsQuestion(bad.map((change) => changed(BEGIN, change)));
   });
 
+  it('changes only what its event says', () => {
+    refusedAsQuestion([
+      ...[changeLine('recovery', {}), changeLine('reseal', { recovery: 10 }), changeLine('passphrase', { passphrase: 'x', recovery: 1 })],
+      ...[changeLine('passphrase', {}), changeLine('reseal', { passphrase: '' }), changeLine('reseal', { passphrase: 'x'.repeat(1_025) })],
+      ...[{ event: 'enroll' }, { recovery: 33 }, { recovery: -1 }, { recovery: '10' }, { passphrase: 1 }].map((each) =>
+        changed(RECOVERY, each),
+      ),
+    ]);
+  });
+
+  it('about an enrolment that is there has a context, a file and a proof, each of its type', () => {
+    const keys = ['step', 'context', 'sealed', 'wrong', 'readings'];
+    for (const line of CARE)
+      refusedAsQuestion(keys.flatMap((key) => [1, null, true, {}, [1]].map((value) => changed(line, { [key]: value }))));
+  });
+
   it('confirms with a code, as text', () => {
     refusedAsQuestion([123_456, '12345', '123456789', '', 'ABCDEF', '123456 654321', null].map((code) => changed(CONFIRM, { code })));
   });
@@ -74,7 +142,7 @@ describe('a step of an enrolment', () => {
 describe('the answer to a step', () => {
   it('is one line, and reads back as it was', () => {
     fc.assert(
-      fc.property(anyEnrolAnswer, (answer) => {
+      fc.property(fc.oneof(anyEnrolAnswer, anyCareAnswer), (answer) => {
         const line = printEnrolAnswer(answer);
         assert.equal(line.indexOf('\n'), line.length - 1);
         assert.deepEqual(parseEnrolAnswer(line.slice(0, -1)), answer);
@@ -87,7 +155,7 @@ describe('the answer to a step', () => {
       printAnswer(undefined).trimEnd(),
       printAnswer({ verdict: { result: 'accepted', method: 'totp' }, ref: '0123abcd' }).trimEnd(),
     ]);
-    for (const line of [OFFER, printEnrolAnswer({ kind: 'done' }).trimEnd()]) assert.throws(() => parseAnswer(line));
+    for (const line of [OFFER, ANEW, SECRET, printEnrolAnswer({ kind: 'done' }).trimEnd()]) assert.throws(() => parseAnswer(line));
   });
 
   it('offers nothing that would not be a secret and recovery codes', () => {
@@ -101,5 +169,11 @@ describe('the answer to a step', () => {
       '{"notp":"done/1","more":1}',
       '{}',
     ]);
+  });
+
+  it('gives a file and recovery codes, or a URI, and nothing else with them', () => {
+    for (const line of [ANEW, SECRET]) refusedAsAnswer([...wrongKeys(line), `${line.slice(0, -1)},"notp":"done/1"}`]);
+    refusedAsAnswer([['\u001b]0;x\u0007'], ['abcd'], [1], 'ABCD', null].map((recovery) => changed(ANEW, { recovery })));
+    refusedAsAnswer([changed(ANEW, { file: 1 }), changed(SECRET, { uri: null }), changed(ANEW, { notp: 'secret/1' })]);
   });
 });

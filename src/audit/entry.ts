@@ -1,0 +1,45 @@
+/** One record as it is read back: what stands in the line, parsed once. A field that is not what printRecord writes is left out. */
+
+/** `timeMs`: Unix time in milliseconds. All texts may hold anything: they are escaped where they are shown. */
+export interface Entry {
+  readonly timeMs: number;
+  readonly event: string;
+  readonly result: string;
+  readonly user: string;
+  readonly uid: number | undefined;
+  readonly context: string;
+  readonly door: string;
+  readonly ref: string;
+  readonly service: string | undefined;
+  readonly rhost: string | undefined;
+  readonly tty: string | undefined;
+  readonly reason: string | undefined;
+  readonly method: string | undefined;
+  readonly detail: string | undefined;
+  readonly host: string | undefined;
+}
+
+/** The record of `line`; undefined for what is none. */
+export function entryOf(line: string): Entry | undefined {
+  const fields = parsed(line);
+  const text = (key: string): string | undefined => (typeof fields?.[key] === 'string' ? fields[key] : undefined);
+  const timeMs = Date.parse(text('time') ?? '');
+  const event = text('event');
+  if (fields === undefined || event === undefined || Number.isNaN(timeMs)) return undefined;
+  return {
+    ...{ timeMs, event },
+    ...{ result: text('result') ?? '', user: text('user') ?? '', context: text('context') ?? '', door: text('door') ?? '' },
+    ...{ ref: text('ref') ?? '', uid: typeof fields['uid'] === 'number' ? fields['uid'] : undefined, service: text('service') },
+    ...{ rhost: text('rhost'), tty: text('tty'), reason: text('reason'), method: text('method') },
+    ...{ detail: text('detail'), host: text('host') },
+  };
+}
+
+function parsed(line: string): Record<string, unknown> | undefined {
+  try {
+    const value: unknown = JSON.parse(line);
+    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined;
+  } catch {
+    return undefined;
+  }
+}

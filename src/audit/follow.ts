@@ -1,0 +1,133 @@
+/**
+ * The lines that come to a log, each once and in their order, whatever logrotate(8) does meanwhile: rename and create,
+ * copytruncate, compress. What was read last is known by its line, and no two lines of a log are the same: where the
+ * log no longer goes on after it, it is looked for in what was rotated away, and all that follows it is new.
+ */
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { blocksOf, filesOf, isAbsent, rawLinesIn, readAt } from './reading.ts';
+import { MAX_RECORD_BYTES } from './record.ts';
+import { watchFolder } from './watch.ts';
+
+/** What logrotate does in several steps is done by then. */
+const SETTLE_MS = 150;
+const NEWLINE = 10;
+
+/** How far a log was read; follow() moves it. */
+export interface Place {
+  /** The last line that was read, with its newline; undefined where there was none. */
+  last: Buffer | undefined;
+  /** The byte after it in the log itself; 0 where it stands in another file, or nowhere. */
+  position: number;
+}
+
+/** Where the log ends now. Throws `audit_unavailable` where it cannot be read; that it is not there yet is no error. */
+export async function endOf(file: string): Promise<Place> {
+  for (const each of filesOf(file).toReversed().filter(isThere)) {
+    const place = each.endsWith('.gz') ? await endOfPacked(each) : endOfPlain(each);
+    if (place.last !== undefined) return each === file ? place : { ...place, position: 0 };
+  }
+  return { last: undefined, position: 0 };
+}
+
+/** The lines after `place`, without their newlines, as they come, until `interrupt` is aborted. Throws as endOf does. */
+export async function* follow(file: string, place: Place, interrupt: AbortSignal): AsyncGenerator<string> {
+  const watch = watchFolder(path.dirname(file), interrupt);
+  try {
+    while (!interrupt.aborted) {
+      try {
+        for await (const line of linesAfter(file, place)) yield line.toString('utf8', 0, line.length - 1);
+      } catch (error) {
+        // A file that was rotated on while it was read: the place is behind what was told, and is looked for again.
+        if (!isAbsent(error)) throw error;
+      }
+      await watch.next();
+    }
+  } finally {
+    watch.close();
+  }
+}
+
+async function* linesAfter(file: string, place: Place): AsyncGenerator<Buffer> {
+  const size = fs.statSync(file, { throwIfNoEntry: false })?.size ?? 0;
+  if (size === 0 && place.position === 0) return;
+  if (size > 0 && goesOn(file, place)) {
+    if (size > place.position) yield* linesFrom(file, place);
+    return;
+  }
+  await delay(SETTLE_MS);
+  yield* linesFromRotated(file, place);
+}
+
+/** Whether the last line still stands where it was read. */
+function goesOn(file: string, { last, position }: Place): boolean {
+  return last !== undefined && position > 0 && readAt(file, position - last.length, last.length).bytes.equals(last);
+}
+
+/** The whole lines of the log itself, from the place on. */
+async function* linesFrom(file: string, place: Place): AsyncGenerator<Buffer> {
+  for await (const block of blocksOf(file, place.position)) {
+    // The rest of a line that is being written comes with the next look.
+    if (block.at(-1) !== NEWLINE) return;
+    for (const line of rawLinesIn(block)) {
+      [place.last, place.position] = [line, place.position + line.length];
+      yield line;
+    }
+  }
+}
+
+/** What follows the last line in all files; where it is nowhere, what the log itself holds. */
+async function* linesFromRotated(file: string, place: Place): AsyncGenerator<Buffer> {
+  const files = filesOf(file).filter(isThere);
+  const found = place.last === undefined ? { file: files[0], bytes: 0 } : await lookedFor(files, place.last);
+  place.position = 0;
+  const after = found?.file === undefined ? files.filter((each) => each === file) : files.slice(files.indexOf(found.file));
+  for (const each of after) {
+    const start = each === found?.file ? found.bytes : 0;
+    if (each !== file) yield* linesOfRotated(each, start, place);
+    else yield* linesFrom(file, Object.assign(place, { position: start }));
+  }
+}
+
+/** The lines of a file that was rotated away, from the byte `start` of what it holds, unpacked. */
+async function* linesOfRotated(file: string, start: number, place: Place): AsyncGenerator<Buffer> {
+  let bytes = 0;
+  for await (const block of blocksOf(file)) {
+    for (const line of rawLinesIn(block)) {
+      bytes += line.length;
+      if (bytes <= start) continue;
+      place.last = line;
+      yield line;
+    }
+  }
+}
+
+/** The newest file with `line`, and the bytes up to its end there. */
+async function lookedFor(files: readonly string[], line: Buffer): Promise<{ file: string; bytes: number } | undefined> {
+  for (const file of files.toReversed()) {
+    let bytes = 0;
+    for await (const block of blocksOf(file)) {
+      const at = block.indexOf(line);
+      if (at !== -1) return { file, bytes: bytes + at + line.length };
+      bytes += block.length;
+    }
+  }
+  return undefined;
+}
+
+function endOfPlain(file: string): Place {
+  const { bytes, start } = readAt(file, -2 * MAX_RECORD_BYTES);
+  const lines = [...rawLinesIn(bytes.subarray(0, bytes.lastIndexOf(NEWLINE) + 1))];
+  return { last: lines.at(-1), position: start + bytes.lastIndexOf(NEWLINE) + 1 };
+}
+
+async function endOfPacked(file: string): Promise<Place> {
+  let last: Buffer | undefined;
+  for await (const block of blocksOf(file)) last = [...rawLinesIn(block)].at(-1);
+  return { last, position: 0 };
+}
+
+function isThere(file: string): boolean {
+  return fs.existsSync(file);
+}

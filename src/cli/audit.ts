@@ -1,0 +1,129 @@
+/** The commands that read the audit log. */
+import { InvalidArgumentError, Option, type Command } from 'commander';
+import type { Filter } from '../audit/filter.ts';
+import { MOMENT, momentOf } from '../commands/audit-time.ts';
+import { EVENT_FAMILIES, EVENT_NAMES, REASON_NAMES } from '../commands/audit-words.ts';
+import { common, configOf, wholeNumber, type CommonFlags, type Finish, type Surroundings } from './common.ts';
+
+interface PeriodFlags extends CommonFlags {
+  readonly user?: string;
+  /** Unix time in milliseconds. */
+  readonly since?: number;
+  readonly until?: number;
+  readonly json?: boolean;
+}
+interface AuditFlags extends PeriodFlags {
+  readonly event?: string;
+  readonly context?: string;
+  readonly reason?: string;
+  readonly rhost?: string;
+  readonly ref?: string;
+  readonly lines?: number;
+  readonly follow?: boolean;
+  readonly table?: boolean;
+}
+
+const MAX_LINES = 10_000;
+const REPORT_SINCE = '30d';
+
+/** Adds `audit`, `audit verify` and `audit report`. */
+export function addAudit(program: Command, { now }: Surroundings, finish: Finish): void {
+  // Options after a subcommand are the subcommand's.
+  const audit = withFilters(withPeriod(common(program.command('audit')), now))
+    .description('show the last records of the audit log, or those that the options let through; rotated files too')
+    .helpCommand(false)
+    .enablePositionalOptions()
+    .addHelpText('after', HELP)
+    .action(async (flags: AuditFlags) => {
+      const config = configOf(flags);
+      if (flags.ref !== undefined && flags.follow !== true) {
+        const { auditStory } = await import('../commands/audit-story.ts');
+        finish(await auditStory(config, { ref: flags.ref, json: flags.json === true }, now));
+        return;
+      }
+      const command = await import('../commands/audit.ts');
+      const form = flags.json === true ? 'json' : flags.table === true ? 'table' : undefined;
+      finish(await command.audit(config, { filter: filterOf(flags), lines: flags.lines, follow: flags.follow === true, form }));
+    });
+  addVerify(audit, now, finish);
+  addReport(audit, now, finish);
+}
+
+const HELP = `
+A time is ${MOMENT}.
+--until itself is too late; a date is its midnight. On a terminal the records are a table, otherwise JSON lines as they are in the log.
+
+Examples:
+  notp audit --ref 1a2b3c4d                       why was this login refused
+  notp audit --user alice --since yesterday
+  notp audit --event login.refused --follow       as they come, across rotation
+  notp audit --since 7d --json | jq -r .rhost     for a script`;
+
+function withPeriod(command: Command, now: () => number): Command {
+  return command
+    .option('--user <name>', 'of this user')
+    .option('--since <time>', 'from then on', moment(now))
+    .option('--until <time>', 'before then', moment(now));
+}
+
+function withFilters(command: Command): Command {
+  const others = ['user', 'since', 'until', 'event', 'context', 'reason', 'rhost', 'lines'];
+  return command
+    .option('--event <name>', `one of ${[...EVENT_NAMES, ...EVENT_FAMILIES].join(', ')}`, oneOf([...EVENT_NAMES, ...EVENT_FAMILIES]))
+    .option('--reason <name>', 'refused for this reason', oneOf(REASON_NAMES))
+    .option('--context <name>', 'of this secret')
+    .option('--rhost <address>', 'from this address')
+    .addOption(new Option('--ref <ref>', 'the whole story of the attempt with this reference').argParser(reference).conflicts(others))
+    .option('-n, --lines <n>', 'the last so many of them (default: 20 where nothing else is asked for)', wholeNumber(1, MAX_LINES))
+    .option('-f, --follow', 'go on with each record as it comes, until Ctrl-C')
+    .addOption(new Option('--json', 'JSON lines, on a terminal too').conflicts('table'))
+    .option('--table', 'the table, also where stdout is no terminal');
+}
+
+function filterOf({ user, event, context, reason, rhost, ref, since: sinceMs, until: untilMs }: AuditFlags): Filter {
+  return { user, event, context, reason, rhost, ref, sinceMs, untilMs };
+}
+
+function addVerify(audit: Command, now: () => number, finish: Finish): void {
+  common(audit.command('verify'))
+    .description('check that no record was changed, removed, moved or cut off, in rotated files too')
+    .option('--json', 'print one JSON object')
+    .action(async (_: unknown, command: Command) => {
+      const flags = command.optsWithGlobals<CommonFlags & { readonly json?: boolean }>();
+      const { verifyAudit } = await import('../commands/audit-verify.ts');
+      finish(await verifyAudit(configOf(flags), { json: flags.json === true }, now));
+    });
+}
+
+function addReport(audit: Command, now: () => number, finish: Finish): void {
+  withPeriod(common(audit.command('report')), now)
+    .description(`logins, refusals by reason and sources of each user, by day (default: --since ${REPORT_SINCE})`)
+    .option('--json', 'print one JSON object for each user, days inside')
+    .addHelpText('after', "\nExamples:\n  notp audit report --since 7d\n  notp audit report --json | jq -r 'select(.refused > 10).user'")
+    .action(async (_: unknown, command: Command) => {
+      const { user, since, until: untilMs, json, ...flags } = command.optsWithGlobals<PeriodFlags>();
+      const { auditReport } = await import('../commands/audit-report.ts');
+      const sinceMs = since ?? momentOf(REPORT_SINCE, now()) ?? 0;
+      finish(await auditReport(configOf(flags), { user, sinceMs, untilMs, json: json === true }));
+    });
+}
+
+function moment(now: () => number): (given: string) => number {
+  return (given) => {
+    const timeMs = momentOf(given, now());
+    if (timeMs !== undefined) return timeMs;
+    throw new InvalidArgumentError(`It must be one of ${MOMENT}.`);
+  };
+}
+
+function oneOf(names: readonly string[]): (given: string) => string {
+  return (given) => {
+    if (names.includes(given)) return given;
+    throw new InvalidArgumentError(`It must be one of ${names.join(', ')}.`);
+  };
+}
+
+function reference(given: string): string {
+  if (/^[0-9a-f]{8}$/i.test(given)) return given.toLowerCase();
+  throw new InvalidArgumentError('It must be the 8 hex digits that a refusal ends with, as in "(ref 1a2b3c4d)".');
+}

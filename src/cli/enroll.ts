@@ -1,0 +1,188 @@
+/** `notp enroll` and `notp-enroll`: one's own login, somebody else's, or those of many users. */
+import { Option, type Command } from 'commander';
+import { NotpError } from '../error.ts';
+import { ALGORITHMS, MAX_PERIOD_SECONDS, MIN_PERIOD_SECONDS, type Algorithm, type Digits } from '../otp/code.ts';
+import { MAX_RECOVERY_CODES, RECOVERY_CODES } from '../otp/recovery.ts';
+import type { Config } from '../system/config.ts';
+import type { BatchOptions } from '../commands/enroll-batch-plan.ts';
+import type { EnrollOptions } from '../commands/enroll-plan.ts';
+import { IMAGES, type ImageKind, type QrStyle } from '../commands/formats.ts';
+import {
+  common,
+  configOf,
+  CONTEXT,
+  digits,
+  label,
+  passphraseFileOption,
+  qrOption,
+  wholeNumber,
+  type CommonFlags,
+  type Finish,
+  type Surroundings,
+} from './common.ts';
+
+/** The other name of the program, under which it is `enroll` with the user as first word. */
+const NOTP_ENROLL = 'notp-enroll';
+
+interface EnrollFlags extends CommonFlags {
+  readonly user?: string;
+  readonly seal?: EnrollOptions['seal'];
+  readonly issuer?: string;
+  readonly account?: string;
+  readonly digits?: Digits;
+  readonly period?: number;
+  readonly algorithm?: Algorithm;
+  readonly recovery: number;
+  readonly replace?: boolean;
+  readonly pending?: boolean;
+  readonly confirm: boolean;
+  readonly qr?: QrStyle;
+  readonly qrFile?: string;
+  readonly passphraseFile?: string;
+  readonly json?: boolean;
+  readonly batch?: string;
+  readonly out?: string;
+  readonly image?: ImageKind;
+  readonly dryRun?: boolean;
+}
+
+const EXAMPLES = `
+Examples:
+  notp enroll              your own login, sealed by a passphrase
+  sudo notp-enroll alice   the login of alice, sealed by this host
+  sudo notp-enroll --batch users.txt --out /root/handouts
+                           all of a list, with a page to hand out to each`;
+
+const BATCH_HELP = `
+A batch asks nothing: the first login of each user confirms the code. The list
+has one user name a line; blank lines and "# remarks" are left out. Whom it
+cannot enrol it names, and goes on. Interrupted, the same command again goes on
+where it ended; keep the hand-outs in DIR until then. A line of --json that was
+cut off, or whose user comes again, is superseded by the later one.
+--account may hold %u for the name of each user (default: %u@host).`;
+
+/** Adds `enroll` and `notp-enroll`. */
+export function addEnrollCommands(program: Command, surroundings: Surroundings, finish: Finish): void {
+  addEnroll(program.command('enroll').argument('[context]', CONTEXT), surroundings, finish);
+  addNotpEnroll(program, surroundings, finish);
+}
+
+/** `notp-enroll alice`: what administrators call. The user stands first; with --user, or alone, it is `notp enroll`. */
+function addNotpEnroll(program: Command, surroundings: Surroundings, finish: Finish): void {
+  const command = program
+    .command(NOTP_ENROLL, { hidden: true })
+    .configureHelp({ commandUsage: () => 'notp-enroll [options] [user] [context]' })
+    .argument('[user]', 'whose login; somebody else needs root (default: yourself)')
+    .argument('[context]', CONTEXT);
+  addEnroll(command, surroundings, finish);
+}
+
+function addEnroll(command: Command, { now }: Surroundings, finish: Finish): void {
+  const enroll = withBatchOptions(withOptions(common(command)));
+  enroll.addHelpText('after', EXAMPLES + '\n' + BATCH_HELP);
+  enroll.action(async () => {
+    const flags = enroll.opts<EnrollFlags>();
+    const config = configOf(flags);
+    const byUser = enroll.name() === NOTP_ENROLL && flags.user === undefined;
+    if (flags.batch !== undefined) {
+      if (byUser) await refuseUser(enroll.args[0]);
+      const options = await batchOptions(flags.batch, enroll.args, flags, config);
+      const { enrollBatch } = await import('../commands/enroll-batch.ts');
+      finish(await enrollBatch(config, options, now));
+      return;
+    }
+    refuseOutsideBatch(flags);
+    const words: (string | undefined)[] = byUser ? enroll.args : [flags.user, ...enroll.args];
+    if (words.length > 2) throw new NotpError('usage', 'too many arguments', 'see --help');
+    const { enroll: run } = await import('../commands/enroll.ts');
+    finish(await run(config, await enrollOptions(words, flags, config), now));
+  });
+}
+
+function withOptions(command: Command): Command {
+  return command
+    .description('make a new secret for a login: show it as QR code, confirm it with a code, seal and register it')
+    .option('--user <name>', 'whose login; somebody else needs root')
+    .addOption(
+      new Option('--seal <kind>', 'how to seal it (default: host for root, passphrase for everybody else)').choices(['host', 'passphrase']),
+    )
+    .option('--issuer <text>', 'what the phone shows as the service (default: the host name)', label)
+    .option('--account <text>', 'what the phone shows as the account (default: user@host)', label)
+    .option('--digits <n>', 'digits of a code: 6, 7 or 8', digits)
+    .option('--period <seconds>', 'seconds that a code is shown', wholeNumber(MIN_PERIOD_SECONDS, MAX_PERIOD_SECONDS))
+    .addOption(new Option('--algorithm <name>', 'hash of the codes').choices(ALGORITHMS))
+    .option('--recovery <n>', 'number of recovery codes', wholeNumber(0, MAX_RECOVERY_CODES), RECOVERY_CODES)
+    .option('--replace', 'replace an enrolment that is there; it works until the new one is confirmed')
+    .option('--pending', 'make nothing: let the user enrol once, through the service of this host')
+    .option('--no-confirm', 'do not ask for a code of the new secret')
+    .addOption(qrOption('how to draw the QR code (default: unicode on a terminal, else ascii; none with --json)'))
+    .option('--qr-file <file>', 'also write the QR code to a new .png or .svg file')
+    .addOption(passphraseFileOption())
+    .option('--json', 'print one JSON object; a line for each user of a batch');
+}
+
+function withBatchOptions(command: Command): Command {
+  return command
+    .optionsGroup('Options for many users:')
+    .option('--batch <file>', 'enrol all users that a file lists, one name a line; "-" for stdin (root only)')
+    .option('--out <dir>', 'where the hand-outs go: NAME.txt and a picture for each user; made 0700 where it is not there')
+    .addOption(new Option('--image <kind>', 'the picture beside each hand-out (default: png)').choices(IMAGES))
+    .option('--dry-run', 'only say what the batch would do');
+}
+
+function refuseOutsideBatch({ out, image, dryRun }: EnrollFlags): void {
+  if (out === undefined && image === undefined && dryRun === undefined) return;
+  throw new NotpError('usage', '--out, --image and --dry-run belong to --batch', 'give --batch FILE, or --qr-file for one user');
+}
+
+/** Under this name of the program the first word is a user otherwise, and would be taken for a context. */
+async function refuseUser(word: string | undefined): Promise<void> {
+  const { userByName } = await import('../system/users.ts');
+  if (word === undefined || userByName(word) === undefined) return;
+  throw new NotpError(
+    'usage',
+    `with --batch the users are those of the file, and ${word} is a user`,
+    `leave it out; a context of that name goes by: notp enroll ${word} --batch`,
+  );
+}
+
+/** `words`: at most the context, for the users are in the file. */
+async function batchOptions(file: string, words: readonly string[], flags: EnrollFlags, config: Config): Promise<BatchOptions> {
+  if (words.length > 1 || flags.user !== undefined)
+    throw new NotpError('usage', 'with --batch the users are those of the file', 'only a context may stand beside it');
+  if (flags.qrFile !== undefined || flags.passphraseFile !== undefined)
+    throw new NotpError(
+      'usage',
+      '--qr-file and --passphrase-file are for one user',
+      'a batch seals by the host, and makes pictures with --out',
+    );
+  const { hostname } = await import('node:os');
+  const account = flags.account ?? `%u@${hostname()}`;
+  if (!account.includes('%u'))
+    throw new NotpError('usage', '--account would be the same for all users', 'write %u where the name of each belongs');
+  return {
+    each: await enrollOptions([undefined, words[0]], { ...flags, account }, config),
+    file,
+    out: flags.out,
+    image: flags.image ?? 'png',
+    dryRun: flags.dryRun === true,
+  };
+}
+
+async function enrollOptions([user, context]: readonly (string | undefined)[], flags: EnrollFlags, config: Config): Promise<EnrollOptions> {
+  const { hostname } = await import('node:os');
+  const { realUser } = await import('../system/users.ts');
+  const { seal, recovery, confirm, qr, qrFile, passphraseFile } = flags;
+  return {
+    ...{ user, seal, recovery, confirm, qr, qrFile, passphraseFile },
+    context: context ?? config.context,
+    issuer: flags.issuer ?? '',
+    account: flags.account ?? `${user ?? realUser().name}@${hostname()}`,
+    digits: flags.digits ?? config.code.digits,
+    periodSeconds: flags.period ?? config.code.periodSeconds,
+    algorithm: flags.algorithm ?? config.code.algorithm,
+    replace: flags.replace === true,
+    pending: flags.pending === true,
+    json: flags.json === true,
+  };
+}

@@ -1,0 +1,149 @@
+/** `notp import`: secrets of other services, and the logins that other modules of PAM knew. */
+import { Option, type Command } from 'commander';
+import { NotpError } from '../error.ts';
+import { ALGORITHMS, MAX_PERIOD_SECONDS, MIN_PERIOD_SECONDS, type Algorithm, type Digits } from '../otp/code.ts';
+import { IMPORT_FORMATS, LOGIN_FORMATS, type ImportFormat, type LoginFormat } from '../commands/formats.ts';
+import type { Told } from '../commands/import-formats.ts';
+import type { Config } from '../system/config.ts';
+import {
+  common,
+  configOf,
+  digits,
+  label,
+  ownOf,
+  passphraseFileOption,
+  wholeNumber,
+  type CommonFlags,
+  type Finish,
+  type Surroundings,
+} from './common.ts';
+
+interface ImportFlags extends CommonFlags {
+  readonly from?: ImportFormat | LoginFormat;
+  readonly file?: string;
+  readonly user?: string;
+  readonly seal?: 'host' | 'passphrase';
+  readonly dryRun?: boolean;
+  readonly replace?: boolean;
+  readonly issuer?: string;
+  readonly account?: string;
+  readonly digits?: Digits;
+  readonly period?: number;
+  readonly algorithm?: Algorithm;
+  readonly passphraseFile?: string;
+  readonly newPassphraseFile?: string;
+  readonly json?: boolean;
+}
+
+const EXAMPLES = `
+Secrets of other services are yours alone; it is seen from them what they are.
+Logins come from the module that asked for their codes before (--from):
+  google-authenticator  ~/.google_authenticator, of one user
+  pam-oath              its users file, of many users; only root
+The phones go on working, and no code that was used before works again.
+
+Examples:
+  notp import github                              type or paste it, hidden
+  zbarimg -q --raw code.png | notp import github  a picture of a QR code
+  notp import phone --file transfer.txt           otpauth-migration URIs
+  notp import work --file ~/old/work              a file of the Python notp
+  notp import --from google-authenticator         your own login
+  sudo notp import --from google-authenticator --user alice --dry-run
+  sudo notp import --from pam-oath --file /etc/users.oath`;
+
+/** Adds `import`. */
+export function addImport(program: Command, { now }: Surroundings, finish: Finish): void {
+  const command = common(program.command('import'))
+    .description('seal a secret that there is already: of another service, or of logins that another module knew')
+    .argument('[context]', 'name for the secret; of several, each gets its issuer and account added (default: that of logins)')
+    .addOption(
+      new Option('--from <format>', 'what it is, where that cannot be seen from it').choices([...IMPORT_FORMATS, ...LOGIN_FORMATS]),
+    )
+    .option('--file <file>', 'read it from a file, "-" for stdin (default: stdin, or the terminal)')
+    .option('--user <name>', 'whose login; somebody else needs root. Of a users file: only this user')
+    .addOption(
+      new Option('--seal <kind>', 'of a login: how to seal it (default: host for root, else passphrase)').choices(['host', 'passphrase']),
+    )
+    .option('--dry-run', 'of logins: say what would be done, and change nothing')
+    .option('--replace', 'replace a secret of that name, or an enrolment');
+  addTold(command)
+    .addHelpText('after', EXAMPLES)
+    .action(async (context: string | undefined, flags: ImportFlags) => {
+      finish(await imported(context, flags, now));
+    });
+}
+
+/** What a secret may not tell itself, and what seals it. */
+function addTold(command: Command): Command {
+  return command
+    .option('--issuer <text>', 'of a bare secret: the service', label)
+    .option('--account <text>', 'of a bare secret: the account', label)
+    .option('--digits <n>', 'of a bare secret: digits of a code, 6, 7 or 8', digits)
+    .option('--period <seconds>', 'of a bare secret: seconds that a code is shown', wholeNumber(MIN_PERIOD_SECONDS, MAX_PERIOD_SECONDS))
+    .addOption(new Option('--algorithm <name>', 'of a bare secret: hash of the codes').choices(ALGORITHMS))
+    .addOption(passphraseFileOption())
+    .option('--new-passphrase-file <file>', 'seal with this passphrase, where --passphrase-file opens a file of the Python notp')
+    .option('--json', 'print JSON, one object a line');
+}
+
+async function imported(context: string | undefined, flags: ImportFlags, now: () => number): Promise<number> {
+  const config = configOf(flags);
+  if (flags.from === 'pam-oath') return await importedUsersFile(config, context, flags, now);
+  if (flags.from === 'google-authenticator' && (context === undefined || config.contexts.includes(context)))
+    return await importedLogin(config, context ?? config.context, flags, now);
+  return await importedSecrets(context, flags.from, flags, now);
+}
+
+async function importedLogin(config: Config, context: string, flags: ImportFlags, now: () => number): Promise<number> {
+  const { importGoogleAuthenticator } = await import('../commands/import-google-authenticator.ts');
+  const { user, seal, file, passphraseFile, newPassphraseFile } = flags;
+  const options = { context, user, seal, file, told: toldBy(flags), passphraseFile: newPassphraseFile ?? passphraseFile };
+  return await importGoogleAuthenticator(config, { ...options, ...switches(flags) }, now);
+}
+
+async function importedUsersFile(config: Config, context: string | undefined, flags: ImportFlags, now: () => number): Promise<number> {
+  if (context !== undefined)
+    throw new NotpError('usage', 'the logins of a users file get the contexts of notp.toml', 'leave out the name; --user takes one user');
+  if (flags.seal === 'passphrase')
+    throw new NotpError(
+      'usage',
+      'the logins of a users file are sealed with the key of the host',
+      'a passphrase is known to its user alone',
+    );
+  if (Object.keys(toldBy(flags)).length > 0 || flags.passphraseFile !== undefined || flags.newPassphraseFile !== undefined)
+    throw new NotpError('usage', 'a users file says itself what its tokens are', 'leave out the options of bare secrets and passphrases');
+  const { importPamOath } = await import('../commands/import-pam-oath.ts');
+  const { user, file } = flags;
+  return await importPamOath(config, { user, file, ...switches(flags) }, now);
+}
+
+/** A file of google-authenticator may hold the secret of another service too. */
+async function importedSecrets(
+  context: string | undefined,
+  from: ImportFormat | 'google-authenticator' | undefined,
+  flags: ImportFlags,
+  now: () => number,
+): Promise<number> {
+  if (context === undefined)
+    throw new NotpError('usage', 'the secret needs a name', 'notp import github; for a login of another module give --from, see --help');
+  if (flags.user !== undefined || flags.seal !== undefined || flags.dryRun === true)
+    throw new NotpError(
+      'usage',
+      '--user, --seal and --dry-run are for logins',
+      'a secret of another service is your own, and sealed by a passphrase',
+    );
+  const { importSecrets } = await import('../commands/import.ts');
+  const { file, passphraseFile, newPassphraseFile } = flags;
+  const options = { context, from, file, told: toldBy(flags), passphraseFile, newPassphraseFile };
+  const { replace, json } = switches(flags);
+  return await importSecrets(await ownOf(flags, now), { ...options, replace, json });
+}
+
+function switches({ replace, json, dryRun }: ImportFlags): { readonly replace: boolean; readonly json: boolean; readonly dryRun: boolean } {
+  return { replace: replace === true, json: json === true, dryRun: dryRun === true };
+}
+
+function toldBy({ issuer, account, digits: count, period: periodSeconds, algorithm }: ImportFlags): Told {
+  const all = { issuer, account, digits: count, periodSeconds, algorithm };
+  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
+}

@@ -1,0 +1,102 @@
+/** `notp audit --ref`: the whole story of one attempt, for the administrator whom somebody asks "why was I refused". */
+import { isatty } from 'node:tty';
+import type { Entry } from '../audit/entry.ts';
+import { wanted } from '../audit/filter.ts';
+import { linesOf, presentFilesOf } from '../audit/reading.ts';
+import type { Config } from '../system/config.ts';
+import { printResult, sayError } from '../system/printer.ts';
+import { asUser } from '../system/privileges.ts';
+import { outputTraits } from '../system/traits.ts';
+import { realUser } from '../system/users.ts';
+import { statePlace } from '../verifier/state.ts';
+import { storyScreen } from './audit-story-screen.ts';
+
+/** A record with its line. */
+export interface Told {
+  readonly entry: Entry;
+  readonly line: string;
+}
+
+export interface Story {
+  readonly ref: string;
+  /** What was recorded under it; never empty. */
+  readonly records: readonly Told[];
+  /** Other records of that user in the hour before and the hour after, oldest first. */
+  readonly before: readonly Told[];
+  readonly after: readonly Told[];
+  /** How many of each are left out, the ones farther away. */
+  readonly left: { readonly before: number; readonly after: number };
+  /** The first acceptance of that user after it, however late. */
+  readonly gotIn: Told | undefined;
+}
+
+const AROUND_MS = 3_600_000;
+/** So many are told of each side. */
+const MAX_AROUND = 20;
+/** An attempt leaves one or two records; a reference is drawn anew for each. */
+const MAX_RECORDS = 20;
+
+/** `ref`: 8 hex digits. Text on a terminal, one JSON object otherwise. The exit code is 1 where no record has it. */
+export async function auditStory(config: Config, { ref, json }: { ref: string; json: boolean }, now: () => number): Promise<number> {
+  const place = statePlace(config, realUser());
+  const story = await asUser(place.owner, () => storyOf(place.auditFile, ref));
+  if (story === undefined) {
+    sayError(
+      `no record here has the reference ${ref}`,
+      `it may have been rotated away, or be of another host or another user's own log; look in the journal: journalctl -t notp -g ${ref}`,
+    );
+    return 1;
+  }
+  if (json || !isatty(1)) printResult(jsonOf(story));
+  else printResult(storyScreen(story, { traits: outputTraits(), context: config.context, nowMs: now() }));
+  return 0;
+}
+
+/** Two readings of the log: for the attempt, and for what is around it. */
+async function storyOf(file: string, ref: string): Promise<Story | undefined> {
+  const records: Told[] = [];
+  for await (const told of toldIn(file, wanted({ ref }))) if (records.length < MAX_RECORDS) records.push(told);
+  const [first] = records;
+  if (first === undefined) return undefined;
+  const { user, timeMs } = first.entry;
+  const [before, after] = [
+    { kept: [] as Told[], left: 0 },
+    { kept: [] as Told[], left: 0 },
+  ];
+  let gotIn: Told | undefined;
+  for await (const told of toldIn(file, wanted({ user, sinceMs: timeMs - AROUND_MS }), timeMs - AROUND_MS)) {
+    const { entry } = told;
+    if (entry.ref === ref) continue;
+    if (entry.timeMs >= timeMs && entry.event === 'login.accepted') gotIn ??= told;
+    if (entry.timeMs > timeMs + AROUND_MS) {
+      if (gotIn !== undefined) break;
+    } else if (entry.timeMs >= timeMs) {
+      if (after.kept.length < MAX_AROUND) after.kept.push(told);
+      else after.left++;
+    } else {
+      before.kept.push(told);
+      if (before.kept.length > MAX_AROUND) before.left += before.kept.splice(0, 1).length;
+    }
+  }
+  return { ref, records, before: before.kept, after: after.kept, left: { before: before.left, after: after.left }, gotIn };
+}
+
+async function* toldIn(file: string, want: (line: string) => Entry | undefined, sinceMs?: number): AsyncGenerator<Told> {
+  for (const each of presentFilesOf(file, sinceMs)) {
+    for await (const line of linesOf(each)) {
+      const entry = want(line);
+      if (entry !== undefined) yield { entry, line };
+    }
+  }
+}
+
+/** The records as they are in the log. */
+function jsonOf({ ref, records, before, after, left, gotIn }: Story): string {
+  const around = [...before, ...after].map(parsed);
+  const got = gotIn === undefined ? null : parsed(gotIn);
+  return JSON.stringify({ ref, records: records.map(parsed), around, around_left_out: left.before + left.after, got_in: got }) + '\n';
+}
+
+function parsed({ line }: Told): unknown {
+  return JSON.parse(line);
+}

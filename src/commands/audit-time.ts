@@ -1,0 +1,66 @@
+/** Moments as a person gives them and reads them: in the local time of the process (TZ, tzset(3)). Pure but for the time zone. */
+
+/** What --since and --until take, for help and messages. */
+export const MOMENT = '2026-11-24, "2026-11-24 17:00", 2026-11-24T17:00:00Z, 90m, 2h, 7d, today or yesterday';
+
+const SPAN = /^(\d{1,6})([smhdw])$/;
+const UNIT_MS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 };
+const DATE = /^(\d{4})-(\d\d)-(\d\d)(?:[ T](\d\d):(\d\d)(?::(\d\d)(?:\.\d+)?)?)?$/;
+/** RFC 3339, with its offset. */
+const RFC3339 = /^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)$/;
+
+/** The Unix time in milliseconds of `text`; a date is its local midnight, a span is counted back from `nowMs`. Undefined for what is no moment. */
+export function momentOf(text: string, nowMs: number): number | undefined {
+  const [, count = '', unit = ''] = SPAN.exec(text) ?? [];
+  if (unit !== '') return nowMs - Number(count) * (UNIT_MS[unit] ?? 0);
+  if (text === 'today' || text === 'yesterday') return midnight(nowMs, text === 'today' ? 0 : -1);
+  if (RFC3339.test(text)) return valid(Date.parse(text.toUpperCase().replace(' ', 'T')));
+  const [, year, month, day, hour = 0, minute = 0, second = 0] = (DATE.exec(text) ?? []).map(Number);
+  if (year === undefined || month === undefined || day === undefined) return undefined;
+  return exact([year, month, day, hour || 0, minute || 0, second || 0]);
+}
+
+/** `2026-11-24` */
+export function dayOf(timeMs: number): string {
+  const time = new Date(timeMs);
+  return [String(time.getFullYear()).padStart(4, '0'), two(time.getMonth() + 1), two(time.getDate())].join('-');
+}
+
+/** `17:00:01` */
+export function clockOf(timeMs: number): string {
+  const time = new Date(timeMs);
+  return [time.getHours(), time.getMinutes(), time.getSeconds()].map(two).join(':');
+}
+
+/** `12 seconds`, `3 minutes`, `2 hours`, `5 days`: the largest unit that fits twice, or the smallest. */
+export function spanOf(ms: number): string {
+  const seconds = Math.round(Math.max(0, ms) / 1000);
+  const units = [
+    [86_400, 'day'],
+    [3_600, 'hour'],
+    [60, 'minute'],
+  ] as const;
+  const [size, name] = units.find(([each]) => seconds >= 2 * each) ?? ([1, 'second'] as const);
+  const count = Math.floor(seconds / size);
+  return `${String(count)} ${name}${count === 1 ? '' : 's'}`;
+}
+
+function midnight(nowMs: number, days: number): number {
+  const now = new Date(nowMs);
+  return new Date(now.getFullYear(), now.getMonth(), now.getDate() + days).getTime();
+}
+
+/** Undefined for a 31st of February, which Date would move on. */
+function exact([year, month, day, hour, minute, second]: readonly [number, number, number, number, number, number]): number | undefined {
+  const time = new Date(year, month - 1, day, hour, minute, second);
+  const same = time.getMonth() === month - 1 && time.getDate() === day && hour < 24 && minute < 60 && second < 60;
+  return same ? time.getTime() : undefined;
+}
+
+function valid(timeMs: number): number | undefined {
+  return Number.isNaN(timeMs) ? undefined : timeMs;
+}
+
+function two(value: number): string {
+  return String(value).padStart(2, '0');
+}

@@ -1,0 +1,114 @@
+/** The list of users of a batch: one name a line. Everything in it is checked before anything is made. */
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { messageOf, NotpError } from '../error.ts';
+import { quoted } from '../otp/escape.ts';
+import { isUserName } from '../otp/names.ts';
+import { readStdin, type Waiting } from '../system/bytes.ts';
+import type { Config } from '../system/config.ts';
+import { checkedFrom, secretsFolder } from '../system/secrets.ts';
+import { checkFolders } from '../system/trusted.ts';
+import { usersByName, type User } from '../system/users.ts';
+
+/** Some 100,000 users. */
+const MAX_LIST_BYTES = 1024 * 1024;
+
+/** One name of the list. `at`: file and line, for a person. */
+interface Listed {
+  readonly name: string;
+  readonly at: string;
+}
+
+/** Somebody who can be enrolled, and where the list names them. */
+export interface Person {
+  readonly user: User;
+  readonly at: string;
+}
+
+/** A line of the list that comes to nothing. */
+export interface Unfit {
+  readonly at: string;
+  readonly why: string;
+}
+
+/** The text of `file` (`-`: stdin). Throws `usage` where it cannot be read, is too long or does not end. */
+export async function readList(file: string, waiting: Waiting): Promise<string> {
+  const bytes = file === '-' ? await readAllOfStdin(waiting) : readUpTo(file);
+  if (bytes.length <= MAX_LIST_BYTES)
+    return Buffer.from(bytes)
+      .toString('utf8')
+      .replace(/^\uFEFF/, '');
+  throw new NotpError('usage', `${shown(file)} is over ${String(MAX_LIST_BYTES)} bytes`, 'split it, and run one batch after the other');
+}
+
+/** Who of the list in `text` can be enrolled, each once, and which lines come to nothing. Throws `usage` where it names nobody at all. */
+export function peopleIn(text: string, file: string, config: Config): { people: readonly Person[]; unfit: readonly Unfit[] } {
+  const listed = linesOf(text, shown(file));
+  if (listed.length === 0) throw new NotpError('usage', `${shown(file)} names no user`, 'write one user name a line');
+  const names = listed.filter(({ name }) => isUserName(name));
+  const users = usersByName(names.map(({ name }) => name));
+  const people: Person[] = [];
+  const unfit: Unfit[] = [];
+  for (const { name, at } of listed) {
+    const user = users.get(name);
+    const why = user === undefined ? whyNobody(name) : whyHomeless(config, user);
+    if (why !== undefined) unfit.push({ at, why });
+    else if (user !== undefined) people.push({ user, at });
+  }
+  return { people, unfit };
+}
+
+/** Each name once; blank lines and what follows a `#` are left out. */
+function linesOf(text: string, file: string): Listed[] {
+  const byName = new Map<string, Listed>();
+  for (const [i, line] of text.split('\n').entries()) {
+    const name = line.replace(/#.*/s, '').trim();
+    if (name !== '' && !byName.has(name)) byName.set(name, { name, at: `${file}:${String(i + 1)}` });
+  }
+  return [...byName.values()];
+}
+
+function whyNobody(name: string): string {
+  return isUserName(name) ? `there is no user ${name}` : `${quoted(name)} is no user name: write one a line`;
+}
+
+/** Why nothing can be put into the user's home, or undefined. As root: nothing is opened. */
+function whyHomeless(config: Config, user: User): string | undefined {
+  const folder = secretsFolder(config, user);
+  const parent = path.dirname(folder);
+  try {
+    if (checkFolders(checkedFrom(folder, user), parent, user.uid)) return undefined;
+    return `${user.name}: there is no folder ${parent}`;
+  } catch (error) {
+    return `${user.name}: ${messageOf(error)}`;
+  }
+}
+
+function shown(file: string): string {
+  return file === '-' ? 'stdin' : quoted(file).slice(1, -1);
+}
+
+async function readAllOfStdin(waiting: Waiting): Promise<Uint8Array> {
+  const bytes: number[] = [];
+  const ended = await readStdin((byte) => (bytes.push(byte) > MAX_LIST_BYTES ? 'done' : 'more'), waiting);
+  if (ended === 'eof' || ended === 'done') return Uint8Array.from(bytes);
+  throw new NotpError('refused', 'stdin did not end', 'nothing was done');
+}
+
+/** Up to the cap and a byte more. */
+function readUpTo(file: string): Uint8Array {
+  const buffer = Buffer.alloc(MAX_LIST_BYTES + 1);
+  try {
+    const fd = fs.openSync(file, 'r');
+    try {
+      let length = 0;
+      for (let read = -1; read !== 0 && length < buffer.length; length += read)
+        read = fs.readSync(fd, buffer, length, buffer.length - length, null);
+      return buffer.subarray(0, length);
+    } finally {
+      fs.closeSync(fd);
+    }
+  } catch (error) {
+    throw new NotpError('usage', `${shown(file)}: ${messageOf(error)}`, 'give a file with one user name a line, or "-" for stdin');
+  }
+}

@@ -1,0 +1,53 @@
+/**
+ * The secret of a login that this host has sealed, in the clear, for a second phone: root takes it with the host's key, the
+ * user through the service after a code. Recorded before it leaves.
+ */
+import { append, newRef } from '../audit/audit.ts';
+import type { Origin } from '../audit/record.ts';
+import { NotpError } from '../error.ts';
+import { parseOtpauthUri, type Credential } from '../otp/uri.ts';
+import type { SealedFile } from '../seal/file.ts';
+import { openConversation } from '../system/conversation.ts';
+import { asUser } from '../system/privileges.ts';
+import { presentSocket } from '../verifier/open.ts';
+import { openWith } from '../verifier/opening.ts';
+import { sent } from '../verifier/remote.ts';
+import { statePlace, withPresentState } from '../verifier/state.ts';
+import { patience } from './ask-passphrase.ts';
+import { refuseHostSealed, type Own } from './own-secrets.ts';
+import { askProof, refusalOf, withService } from './through-service.ts';
+
+/** The credential in `sealed`, which is sealed by the host. Throws `refused` where it is out of reach, or without a proof. The caller wipes the secret. */
+export async function hostSealedCredential(own: Own, sealed: SealedFile): Promise<Credential> {
+  const { config, user } = own;
+  const place = statePlace(config, user);
+  const socket = place.kind === 'user' ? presentSocket(config, user) : undefined;
+  if (socket !== undefined) return await throughService(own, socket, sealed);
+  if (place.kind === 'user') refuseHostSealed(sealed);
+  const origin: Origin = { user: user.name, uid: user.uid, context: sealed.context, door: 'cli' };
+  return await asUser(place.owner, () =>
+    withPresentState(place, own.now, async ({ store, log, hostKey }) => {
+      const payload = openWith(sealed, undefined, hostKey);
+      if (payload === undefined) throw new NotpError('bad_secret_file', `${sealed.context} does not open`);
+      const counter = await store.exclusively(async (transaction) => {
+        const enrolment = await transaction.enrolment(user.name, sealed.context);
+        await append(log, transaction, { ...origin, event: 'export', result: 'done', ref: newRef() });
+        return (enrolment?.state.lastStep ?? -1) + 1;
+      });
+      return payload.type === 'hotp' ? { ...payload, counter } : payload;
+    }),
+  );
+}
+
+async function throughService({ user, now }: Own, socket: string, file: SealedFile): Promise<Credential> {
+  const found = { kind: 'sealed', file } as const;
+  return await withService(user, socket, async (ask) => {
+    const conversation = openConversation(patience(now));
+    const readings = await askProof(found, conversation, '').finally(() => {
+      conversation.close();
+    });
+    const answer = await ask({ step: 'export', ...sent({ context: file.context, found }), readings });
+    if (answer.kind === 'secret') return parseOtpauthUri(answer.uri);
+    throw refusalOf(answer);
+  });
+}

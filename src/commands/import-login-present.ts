@@ -1,0 +1,80 @@
+/** What is registered and in place where a login of another module is to be imported. */
+import { timingSafeEqual } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import * as path from 'node:path';
+import { messageOf } from '../error.ts';
+import type { Credential } from '../otp/uri.ts';
+import type { SealedFile } from '../seal/file.ts';
+import type { Payload } from '../seal/payload.ts';
+import type { Enrolment } from '../store/store.ts';
+import { asUser } from '../system/privileges.ts';
+import { findSealed, secretsFolder } from '../system/secrets.ts';
+import { WORDING } from '../verdict/reasons.ts';
+import { openWith } from '../verifier/opening.ts';
+import { standingOf } from '../verifier/standing.ts';
+import type { State } from '../verifier/state.ts';
+import type { Target } from './import-login.ts';
+
+/** What is registered and in place. `same`: this very secret, which logs in. */
+export type Present =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'same'; readonly id: string; readonly enrolment: Enrolment }
+  | { readonly kind: 'other'; readonly why: string; readonly enrolment: Enrolment | undefined }
+  /** There is no place for a sealed file. */
+  | { readonly kind: 'homeless'; readonly why: string };
+
+/** How many recovery codes an enrolment has left. */
+export function recoveryLeft({ state }: Enrolment): number {
+  return state.spent.replaceAll('1', '').length;
+}
+
+/** What there is instead of `credential`, which the store knows as `enrolment`. */
+export async function presentLogin(
+  { config, user, origin, file }: Target,
+  enrolment: Enrolment | undefined,
+  state: State | undefined,
+  credential: Credential,
+): Promise<Present> {
+  const above = path.dirname(secretsFolder(config, user));
+  // One change of identity for both: of many users it is what takes the time.
+  const { found, homeless } = await asUser(user, () => ({
+    found: findSealed(config, user, origin.context),
+    homeless: !existsSync(above),
+  }));
+  if (homeless) return { kind: 'homeless', why: `has no home: there is no ${above}` };
+  if (enrolment === undefined)
+    return found.kind === 'absent'
+      ? { kind: 'none' }
+      : { kind: 'other', why: `has ${file} already, which is registered for no login`, enrolment };
+  const standing = standingOf(enrolment, found);
+  if ('file' in standing) {
+    const why = differenceFrom(standing.file, credential, state);
+    return why === undefined ? { kind: 'same', id: standing.file.id, enrolment: standing.enrolment } : { kind: 'other', why, enrolment };
+  }
+  if (enrolment.id === '' && enrolment.status !== 'revoked') return { kind: 'none' };
+  return { kind: 'other', why: `is enrolled for ${origin.context}, but ${standing.detail ?? WORDING[standing.reason].message}`, enrolment };
+}
+
+/** Why the sealed file cannot be said to hold `credential`; undefined where it does. */
+function differenceFrom(file: SealedFile, credential: Credential, state: State | undefined): string | undefined {
+  const enrolled = `is enrolled for ${file.context} already`;
+  if (file.seal.kind === 'passphrase') return `${enrolled}, sealed by a passphrase`;
+  try {
+    const opened = openWith(file, undefined, state?.hostKey);
+    const same = opened !== undefined && isSame(opened, credential);
+    opened?.secret.fill(0);
+    return same ? undefined : `${enrolled}, with another secret`;
+  } catch (error) {
+    return `${enrolled}, and ${messageOf(error)}`;
+  }
+}
+
+/** Whether they give the same codes. */
+function isSame(opened: Payload, credential: Credential): boolean {
+  if (kindOf(opened) !== kindOf(credential) || opened.secret.length !== credential.secret.length) return false;
+  return timingSafeEqual(opened.secret, credential.secret);
+}
+
+function kindOf(each: Payload | Credential): string {
+  return [each.type, each.algorithm, each.digits, each.type === 'totp' ? each.periodSeconds : 0].join();
+}

@@ -1,0 +1,91 @@
+/**
+ * One login that another module knew: sealed, and registered where that module left it, so that no code that was
+ * used before works again.
+ */
+import { randomBytes } from 'node:crypto';
+import { hostname } from 'node:os';
+import type { Origin } from '../audit/record.ts';
+import { NotpError } from '../error.ts';
+import { stepAt } from '../otp/code.ts';
+import { keptRecoveryCodes } from '../otp/recovery.ts';
+import type { Account, Credential } from '../otp/uri.ts';
+import { printSealedFile, type SealedFile } from '../seal/file.ts';
+import type { Payload } from '../seal/payload.ts';
+import type { Enrolment } from '../store/store.ts';
+import type { Config } from '../system/config.ts';
+import { asUser } from '../system/privileges.ts';
+import { sealedPath } from '../system/secrets.ts';
+import type { User } from '../system/users.ts';
+import { complete, firstState } from '../verifier/registrar.ts';
+import { newHeader, sealByHost, sealByPassphrase } from '../verifier/sealing.ts';
+import type { State, StatePlace } from '../verifier/state.ts';
+import { storeRegistered } from './storing.ts';
+
+/** Which login it becomes. */
+export interface Target {
+  readonly config: Config;
+  readonly user: User;
+  readonly place: StatePlace;
+  readonly origin: Origin;
+  readonly file: string;
+  readonly now: () => number;
+}
+
+/** What the other module knew. */
+export interface Moved {
+  readonly credential: Credential;
+  /** Emergency codes that still work. */
+  readonly emergency: readonly string[];
+  /** The last step whose code is spent; for HOTP the counter says it. */
+  readonly lastStep: number | undefined;
+  /** One line for each thing that is not carried over. */
+  readonly notes: readonly string[];
+}
+
+export function targetOf({ config, place, now }: Pick<Target, 'config' | 'place' | 'now'>, user: User, context: string): Target {
+  const origin: Origin = { user: user.name, uid: user.uid, context, door: 'cli' };
+  return { config, user, place, origin, file: sealedPath(config, user, context), now };
+}
+
+/** Named for the day when it is exported to another phone, as an enrolment names it. */
+export function labelled(credential: Credential, { name }: User, { code }: Config, told: Partial<Account> = {}): Credential {
+  const host = hostname();
+  return { ...credential, issuer: told.issuer ?? (code.issuer === '' ? host : code.issuer), account: told.account ?? `${name}@${host}` };
+}
+
+/** An enrolment that was interrupted with its file in place is whole from now on. */
+export async function completeLogin({ place, origin }: Target, state: State, id: string): Promise<void> {
+  await asUser(place.owner, () => complete(state, { origin, id }));
+}
+
+export interface Storing {
+  readonly passphrase: string | undefined;
+  readonly replace: boolean;
+  /** The one that is replaced. */
+  readonly former: Enrolment | undefined;
+}
+
+/** Seals with `passphrase`, or with the host's key, and registers; gives the id. Throws where nothing has changed then. */
+export async function storeLogin(target: Target, state: State, moved: Moved, { passphrase, replace, former }: Storing): Promise<string> {
+  const { origin, now, config } = target;
+  const payload: Payload = { ...moved.credential, recovery: keptRecoveryCodes(moved.emergency, randomBytes) };
+  const sealed = sealedLogin(target, payload, passphrase, state);
+  const first = { ...firstState(config.policy, moved.emergency.length, now()), lastStep: lastStepOf(moved, former, target) };
+  const enrolment = { origin, id: sealed.id, state: first, event: 'import', replace } as const;
+  await storeRegistered({ ...target, enrolment, bytes: printSealedFile(sealed), state }, () => undefined);
+  return sealed.id;
+}
+
+/** What is replaced may have the same secret, sealed by a passphrase: what it has accepted by the clock stays spent. */
+function lastStepOf({ credential, lastStep = -1 }: Moved, former: Enrolment | undefined, { config, now }: Target): number {
+  if (credential.type === 'hotp') return credential.counter - 1;
+  const latest = stepAt(now(), credential.periodSeconds) + config.policy.window;
+  return Math.max(lastStep, Math.min(former?.state.lastStep ?? -1, latest));
+}
+
+function sealedLogin({ user, origin, now }: Target, payload: Payload, passphrase: string | undefined, { hostKey }: State): SealedFile {
+  const header = newHeader(user.name, origin.context, now());
+  if (passphrase !== undefined) return sealByPassphrase(header, payload, passphrase);
+  if (hostKey === undefined) throw new NotpError('failed', 'there is no host key', 'run notp host-key init once on this host');
+  return sealByHost(header, payload, hostKey);
+}

@@ -1,0 +1,131 @@
+/**
+ * `notp import --from pam-oath`: the logins of a whole users file. However it is interrupted, the same command again
+ * goes on: what is registered with the same secret is left as it is, logins since then included.
+ */
+import { setImmediate } from 'node:timers/promises';
+import { NotpError } from '../error.ts';
+import { parsePamOath, type PamOathFile, type PamOathMistake } from '../otp/pam-oath.ts';
+import type { Waiting } from '../system/bytes.ts';
+import type { Config } from '../system/config.ts';
+import { printResult, say, sayHint } from '../system/printer.ts';
+import { asUser } from '../system/privileges.ts';
+import { openProgress, type Progress } from '../system/progress.ts';
+import { onEndingSignals } from '../system/signals.ts';
+import { takeLock } from '../system/sole-run.ts';
+import { usersByName, type User } from '../system/users.ts';
+import { openState, type State } from '../verifier/state.ts';
+import { hostPlace, openToImport } from './import-login-plan.ts';
+import { pamOathText } from './import-login-source.ts';
+import { importOne, keyOf, type Going, type UsersFileOptions } from './import-pam-oath-one.ts';
+import { listening } from './import-pam-oath-sockets.ts';
+import { hasFailures, summaryOf, type Ended, type Outcome } from './import-pam-oath-summary.ts';
+import { placed, type Placed } from './import-pam-oath-tokens.ts';
+
+/** Two imports at once would each take the other's unfinished work for abandoned. */
+const LOCK = 'notp-import';
+
+/** The exit code is 0 when no token has failed. Throws where it ended early, or where there is nothing to import. */
+export async function importPamOath(config: Config, options: UsersFileOptions, now: () => number): Promise<number> {
+  const place = hostPlace(config);
+  const waiting: Waiting = { deadlineMs: Infinity, interrupt: onEndingSignals() };
+  const { text, file = 'stdin' } = await pamOathText(options.file, waiting);
+  const { tokens, mistakes } = chosen(parsePamOath(text, now()), options.user, file);
+  const work = placed(tokens, usersByName(tokens.map(({ user }) => user)), config.contexts);
+  if (!options.dryRun) await refuseSecondRun();
+  const state = await asUser(place.owner, () =>
+    options.dryRun ? openState(place, now, { create: false }) : openToImport(config, place, 'host', now),
+  );
+  const known = await asUser(place.owner, () => enrolmentsIn(state));
+  const progress = openProgress(work.length, now);
+  const ended: Ended[] = [];
+  const early = await throughAll({ config, options, place, state, known, now }, work, { ended, progress, interrupt: waiting.interrupt });
+  state?.store.close();
+  // Also for those who were done before it ended early.
+  const deaf = options.dryRun ? undefined : await listening(config, usersDone(work, ended), progress);
+  progress.end();
+  if (options.json) for (const mistake of mistakes) printMistake(mistake);
+  say(summaryOf(ended, mistakes, { from: file, dryRun: options.dryRun, total: work.length }));
+  for (const { credential } of tokens) credential.secret.fill(0);
+  const trouble = early ?? deaf;
+  if (trouble !== undefined) {
+    sayHint('run the same command again: it goes on where this one ended');
+    throw trouble;
+  }
+  tellNext(options, ended, file);
+  return hasFailures(ended, mistakes) ? 1 : 0;
+}
+
+/** What the file holds of `user`, or of all. Throws `usage` where that is nothing. */
+function chosen({ tokens, mistakes }: PamOathFile, user: string | undefined, file: string): PamOathFile {
+  const isWanted = (each: { readonly user: string | undefined }): boolean => user === undefined || each.user === user;
+  const wanted = { tokens: tokens.filter(isWanted), mistakes: mistakes.filter(isWanted) };
+  if (wanted.tokens.length > 0 || (tokens.length > 0 && wanted.mistakes.length > 0)) return wanted;
+  if (user !== undefined && tokens.length > 0)
+    throw new NotpError('usage', `${file} has no token of ${JSON.stringify(user)}`, 'leave out --user, or name another');
+  const [first] = mistakes;
+  throw first === undefined
+    ? new NotpError('usage', `${file} has no token in it`, 'it must be the users file of pam_oath; nothing was imported')
+    : new NotpError(
+        'usage',
+        `${file} is no users file of pam_oath: no line is a token; line ${String(first.line)}: ${first.why}`,
+        'usersfile= in /etc/pam.d names the file; nothing was imported',
+      );
+}
+
+async function refuseSecondRun(): Promise<void> {
+  if (await takeLock(LOCK)) return;
+  throw new NotpError('failed', 'another import is running on this host', `let it end; ss -xlp shows who holds @${LOCK}`);
+}
+
+/** Read once for all: who is quicker meanwhile is heard of when an enrolment begins. */
+async function enrolmentsIn(state: State | undefined): Promise<Going['known']> {
+  const all = await state?.store.exclusively((transaction) => transaction.enrolments());
+  return new Map((all ?? []).map((each) => [keyOf(each.user, each.context), each]));
+}
+
+interface Course {
+  /** Takes how it ended for each. */
+  readonly ended: Ended[];
+  readonly progress: Progress;
+  readonly interrupt: AbortSignal;
+}
+
+/** One after the other; gives what ended it early, between two tokens. */
+async function throughAll(going: Going, work: readonly Placed[], { ended, progress, interrupt }: Course): Promise<Error | undefined> {
+  for (const each of work) {
+    // Signals are heard only when the event loop turns.
+    await setImmediate();
+    if (interrupt.aborted) return new NotpError('refused', `interrupted after ${String(ended.length)} of ${String(work.length)} tokens`);
+    if (!going.options.json) progress.show(ended.length, each.token.user);
+    try {
+      ended.push({ token: each.token, outcome: await outcomeOf(going, each) });
+    } catch (error) {
+      return error instanceof Error ? error : new Error(String(error));
+    }
+  }
+  return undefined;
+}
+
+async function outcomeOf(going: Going, each: Placed): Promise<Outcome> {
+  const outcome = 'ended' in each ? ({ kind: each.ended, why: each.why } as const) : await importOne(going, each);
+  const { user, line } = each.token;
+  if (going.options.json && 'why' in outcome) printResult(JSON.stringify({ user, line, result: outcome.kind, why: outcome.why }) + '\n');
+  return outcome;
+}
+
+function printMistake({ user = null, line, why }: Omit<PamOathMistake, 'user'> & { readonly user?: string | null | undefined }): void {
+  printResult(JSON.stringify({ user, line, result: 'failed', why }) + '\n');
+}
+
+function usersDone(work: readonly Placed[], ended: readonly Ended[]): User[] {
+  return ended.flatMap(({ outcome }, i) => {
+    const each = work[i];
+    return each !== undefined && 'user' in each && !('why' in outcome) ? [each.user] : [];
+  });
+}
+
+function tellNext({ dryRun }: UsersFileOptions, ended: readonly Ended[], file: string): void {
+  if (dryRun || ended.every(({ outcome }) => 'why' in outcome)) return;
+  sayHint('keep this session open and try a login of one of them before you close it');
+  sayHint(`when all log in, delete ${file === 'stdin' ? 'the old file' : file}, which holds the secrets in the clear`);
+}

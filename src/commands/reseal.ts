@@ -1,0 +1,54 @@
+/**
+ * `notp reseal`: seals a login anew under the key of the host or under a passphrase, the secret stays the same. With `all`,
+ * everybody's that an earlier key of the host sealed: after that the key can go (commands/host-key-rotate.ts).
+ */
+import { messageOf, NotpError } from '../error.ts';
+import type { Config } from '../system/config.ts';
+import { printResult, say, sayError, sayHint } from '../system/printer.ts';
+import { enableSocket, hasService } from '../system/systemd.ts';
+import { userByName } from '../system/users.ts';
+import { hostSealed } from '../verifier/host-sealed.ts';
+import { statePlace } from '../verifier/state.ts';
+import type { Own } from './own-secrets.ts';
+import { sealAnew, type SealAnew } from './seal-anew.ts';
+
+export interface ResealOptions extends Pick<SealAnew, 'context' | 'seal' | 'passphraseFile' | 'newPassphraseFile'> {
+  readonly json: boolean;
+}
+
+export async function reseal(own: Own, { json, ...options }: ResealOptions): Promise<number> {
+  const { id, file, seal } = await sealAnew(own, { ...options, event: 'reseal', recovery: undefined });
+  const { user, config } = own;
+  if (seal === 'host' && statePlace(config, user).kind === 'service' && hasService()) enableSocket(user.uid);
+  if (json) printResult(JSON.stringify({ id, user: user.name, context: options.context, seal, file }) + '\n');
+  else say(`Sealed anew ${seal === 'host' ? 'by this host' : 'by a passphrase'}: ${file}\n`);
+  return 0;
+}
+
+/** Seals anew what an earlier host key sealed. The exit code is 1 where some could not be. */
+export async function resealAll(config: Config, { json }: { readonly json: boolean }, now: () => number): Promise<number> {
+  const left = (await hostSealed(config, now)).filter(({ key }) => key !== 'present');
+  let failed = 0;
+  for (const [i, { user: name, context }] of left.entries()) {
+    try {
+      const user = userByName(name);
+      if (user === undefined) throw new NotpError('failed', 'there is no such user any more', `notp revoke --user ${name} ${context}`);
+      const what = {
+        context,
+        event: 'reseal',
+        seal: 'host',
+        recovery: undefined,
+        passphraseFile: undefined,
+        newPassphraseFile: undefined,
+      } as const;
+      const { id, file } = await sealAnew({ config, user, now }, what);
+      if (json) printResult(JSON.stringify({ id, user: name, context, seal: 'host', file }) + '\n');
+      else say(`${String(i + 1)}/${String(left.length)} ${name} ${context}\n`);
+    } catch (error) {
+      failed++;
+      sayError(`${name} ${context}: ${messageOf(error)}`, error instanceof NotpError ? error.hint : undefined);
+    }
+  }
+  if (failed === 0) sayHint('every host-sealed enrolment is under the present key; notp host-key retire removes the earlier ones');
+  return failed === 0 ? 0 : 1;
+}

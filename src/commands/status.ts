@@ -1,0 +1,53 @@
+/** `notp status`: what there is to know of an enrolment, and what to do where it does not log in. Never a secret. */
+import { isatty } from 'node:tty';
+import { NotpError } from '../error.ts';
+import { contextName } from '../otp/names.ts';
+import type { Config } from '../system/config.ts';
+import { printResult, sayHint } from '../system/printer.ts';
+import { outputTraits } from '../system/traits.ts';
+import { isRoot, type User } from '../system/users.ts';
+import { factsOfUser } from '../verifier/care.ts';
+import type { Facts } from '../verifier/facts.ts';
+import { everybodysFacts, jsonLines, NOBODY_YET } from './list-all.ts';
+import { statusScreen } from './status-screen.ts';
+import { placeOf, userNamed } from './whose.ts';
+
+export interface StatusOptions {
+  /** All of the user's where it is undefined. */
+  readonly context: string | undefined;
+  readonly user: string | undefined;
+  /** Of everybody. */
+  readonly all: boolean;
+  readonly json: boolean;
+}
+
+/** The width of what is read elsewhere than on a terminal. */
+const PIPED_COLUMNS = 100;
+
+/** Prints a block, or with `json` a line, for each enrolment. Throws `refused` where there is none. */
+export async function status(config: Config, options: StatusOptions, now: () => number): Promise<number> {
+  const all = options.all ? await everybodysFacts(config, now) : await factsOfOne(config, options, now);
+  if (all.length === 0) sayHint(NOBODY_YET);
+  if (options.json) printResult(jsonLines(all));
+  else {
+    const columns = isatty(1) ? outputTraits().columns : PIPED_COLUMNS;
+    printResult(statusScreen(all, { columns, nowMs: now(), by: isRoot() ? 'root' : 'user', standard: config.context }));
+  }
+  return 0;
+}
+
+async function factsOfOne(config: Config, { context, user: name }: StatusOptions, now: () => number): Promise<readonly Facts[]> {
+  const wanted = context === undefined ? undefined : contextName(context);
+  const user = userNamed(name, { onlyRoot: "look at somebody else's enrolments", hint: (each) => `sudo notp status --user ${each.name}` });
+  const all = await factsOfUser(config, placeOf(config, user, 'status'), user, now);
+  const found = all.filter((facts) => wanted === undefined || facts.context === wanted);
+  if (found.length > 0) return found;
+  throw notEnrolled(user, wanted, all);
+}
+
+/** What is refused where `user` has no enrolment, or none for `context`; `all` are those that they have. */
+export function notEnrolled({ name }: User, context: string | undefined, all: readonly { readonly context: string }[]): NotpError {
+  const what = `${name} is not enrolled${context === undefined ? '' : ` for ${context}`}`;
+  if (all.length > 0) return new NotpError('refused', what, `enrolled: ${all.map((each) => each.context).join(', ')}`);
+  return new NotpError('refused', what, isRoot() ? `notp-enroll ${name} makes an enrolment` : 'notp enroll makes an enrolment');
+}

@@ -1,0 +1,60 @@
+/** How a user's commands speak with the service behind their socket: questions, a proof, and the end of a registration. */
+import { NotpError } from '../error.ts';
+import { parseProof, readings, type Reading } from '../otp/proof.ts';
+import type { Conversation } from '../system/conversation.ts';
+import { connectLines } from '../system/line-socket.ts';
+import { asUser } from '../system/privileges.ts';
+import type { Found } from '../system/secrets.ts';
+import type { User } from '../system/users.ts';
+import type { Refused } from '../verdict/decide.ts';
+import { WORDING } from '../verdict/reasons.ts';
+import { ANSWER_DEADLINE_MS } from '../verifier/remote.ts';
+import { MAX_LINE } from '../verifier/wire.ts';
+import { parseEnrolAnswer, printEnrolQuestion, type EnrolAnswer, type EnrolQuestion } from '../verifier/wire-enrol.ts';
+import type { Registration } from './storing.ts';
+
+export type Ask = (question: EnrolQuestion) => Promise<EnrolAnswer>;
+
+/** Runs `work` on a connection to `socket`, the one of `user`. */
+export async function withService<T>(user: User, socket: string, work: (ask: Ask) => Promise<T>): Promise<T> {
+  const lines = await asUser(user, () => connectLines(socket, { maxBytes: MAX_LINE, deadlineMs: ANSWER_DEADLINE_MS }));
+  try {
+    return await work(async (question) => parseEnrolAnswer(await lines.ask(printEnrolQuestion(question))));
+  } finally {
+    lines.close();
+  }
+}
+
+/**
+ * Asks for a proof of the enrolment whose file was found: who merely runs as the user must not be able to change it.
+ * `passphrase`: where it is known already. `what`: ends the question.
+ */
+export async function askProof(found: Found, conversation: Conversation, what: string, passphrase?: string): Promise<readonly Reading[]> {
+  if (passphrase === undefined && found.kind === 'sealed' && found.file.seal.kind === 'passphrase') {
+    const answer = await conversation.ask(`Passphrase and one-time code${what}: `, { hidden: true });
+    return 'line' in answer ? readings(answer.line, 'passphrase') : [];
+  }
+  const answer = await conversation.ask(`One-time code (or recovery code)${what}: `, { hidden: false });
+  const proof = 'line' in answer ? parseProof(answer.line) : undefined;
+  return proof === undefined ? [] : [{ passphrase, proof }];
+}
+
+/** Where the service is gone: a new secret that is pending and has no file logs nobody in, and one with its file is completed by the first login. */
+export function registrationBy(ask: Ask): Registration {
+  const end = async (step: 'complete' | 'abandon'): Promise<void> => {
+    await ask({ step }).catch(() => undefined);
+  };
+  return { complete: () => end('complete'), abandon: () => end('abandon') };
+}
+
+/** The error for an answer that is not the one that was asked for. */
+export function refusalOf(answer: EnrolAnswer, hint?: string): NotpError {
+  if (answer.kind !== 'refused' || answer.outcome.verdict.result !== 'refused')
+    return new NotpError(
+      'store_unavailable',
+      'the service gave an answer that is none',
+      'ask an administrator to look at the notp service of your socket',
+    );
+  const { reason }: Refused = answer.outcome.verdict;
+  return new NotpError('refused', `${WORDING[reason].message} (ref ${answer.outcome.ref})`, hint ?? WORDING[reason].hint);
+}

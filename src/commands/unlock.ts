@@ -1,0 +1,54 @@
+/** `notp unlock`: fills the guess budget again, so that one code logs in. Used codes and recovery codes stay used. */
+import { NotpError } from '../error.ts';
+import { contextName } from '../otp/names.ts';
+import type { Config } from '../system/config.ts';
+import { printResult, say, sayHint } from '../system/printer.ts';
+import { asUser } from '../system/privileges.ts';
+import type { User } from '../system/users.ts';
+import { refill, type Refilled } from '../verifier/care.ts';
+import { withState, type State, type StatePlace } from '../verifier/state.ts';
+import { notEnrolled } from './status.ts';
+import { placeOf, userNamed } from './whose.ts';
+
+export interface UnlockOptions {
+  /** All of the user's where it is undefined. */
+  readonly context: string | undefined;
+  readonly user: string | undefined;
+  readonly json: boolean;
+}
+
+/** Throws `refused` where there is no enrolment that logs in. */
+export async function unlock(config: Config, options: UnlockOptions, now: () => number): Promise<number> {
+  const context = options.context === undefined ? undefined : contextName(options.context);
+  const user = userNamed(options.user, { onlyRoot: 'unlock for somebody else', hint: ({ name }) => `sudo notp unlock --user ${name}` });
+  const place = placeOf(config, user, 'unlock');
+  const filled = await fill(config, place, user, context, now);
+  for (const each of filled) tell(user, each, options);
+  if (!options.json && filled.some(({ before }) => before < 1))
+    sayHint('notp audit shows the tries that were refused, and where they came from');
+  return 0;
+}
+
+async function fill(
+  config: Config,
+  place: StatePlace,
+  user: User,
+  context: string | undefined,
+  now: () => number,
+): Promise<readonly Refilled[]> {
+  const origin = { user: user.name, uid: user.uid, door: 'cli' } as const;
+  const work = async (state: State | undefined): Promise<readonly Refilled[]> => {
+    const filled = state === undefined ? [] : await refill(state, origin, context, config, now());
+    if (filled.length > 0) return filled;
+    const known = (await state?.store.exclusively((transaction) => transaction.enrolmentsOf(user.name))) ?? [];
+    if (known.some((each) => context === undefined || each.context === context))
+      throw new NotpError('refused', `the enrolment of ${user.name} is revoked`, 'a new enrolment begins with a full budget');
+    throw notEnrolled(user, context, known);
+  };
+  return await asUser(place.owner, () => withState(place, now, work));
+}
+
+function tell({ name }: User, { context, before, budget }: Refilled, { json }: UnlockOptions): void {
+  if (json) printResult(JSON.stringify({ user: name, context, unlocked: true, budget_before: before, budget }) + '\n');
+  else say(`Unlocked: ${name} has ${String(budget)} tries with ${context} again (${String(before)} were left)\n`);
+}

@@ -1,0 +1,85 @@
+/**
+ * A progress bar on stderr for commands that go through many things: one line that repaints itself where stderr is
+ * a terminal whose cursor moves, and nothing elsewhere. It hides no cursor and changes no mode, so whatever ends the
+ * command, the terminal is as it was.
+ */
+import { isatty } from 'node:tty';
+import { say } from './printer.ts';
+import { traitsOf, type Traits } from './traits.ts';
+
+export interface Progress {
+  /** Shows that `done` things are done and that the one called `label` is in work. Cheap: it paints a few times a second. */
+  show(done: number, label: string): void;
+  /** Takes the bar away, so that what is said next stands alone. */
+  end(): void;
+}
+
+export interface Standing {
+  readonly done: number;
+  readonly total: number;
+  readonly label: string;
+  readonly elapsedMs: number;
+}
+
+const STDERR = 2;
+const REPAINT_MS = 100;
+/** From here on the rate says something about what is left. */
+const ESTIMATE_FROM_MS = 2_000;
+const BAR_COLUMNS = [30, 20, 10, 6];
+const MAX_LABEL_COLUMNS = 32;
+/** ECMA-48: clears from the cursor on. */
+const CLEAR_BELOW = '\x1b[J';
+
+/** The bar for `total` things, which is not shown before the first `show`. `now`: Unix time in milliseconds. */
+export function openProgress(total: number, now: () => number): Progress {
+  if (!isatty(STDERR) || !traits().cursor) return { show: () => undefined, end: () => undefined };
+  const startedMs = now();
+  let paintedMs = -Infinity;
+  return {
+    show: (done, label) => {
+      const nowMs = now();
+      // The clock may be set back meanwhile.
+      if (Math.abs(nowMs - paintedMs) < REPAINT_MS) return;
+      paintedMs = nowMs;
+      say(`\r${progressLine({ done, total, label, elapsedMs: nowMs - startedMs }, traits())}${CLEAR_BELOW}`);
+    },
+    end: () => {
+      if (paintedMs !== -Infinity) say(`\r${CLEAR_BELOW}`);
+    },
+  };
+}
+
+function traits(): Traits {
+  return traitsOf(process.env, process.stderr);
+}
+
+/** `[####    ] 512/1000  12 s left  alice`, and as much of it as fits the columns. Pure. */
+export function progressLine(standing: Standing, { columns, utf8 }: Pick<Traits, 'columns' | 'utf8'>): string {
+  const count = `${String(standing.done)}/${String(standing.total)}`;
+  const left = remaining(standing);
+  const label = ` ${cut(standing.label)}`;
+  const bars = BAR_COLUMNS.map((width) => `${bar(standing, width, utf8)} ${count}`);
+  const texts = [...bars.map((text) => text + left + label), ...bars.map((text) => text + left), ...bars, count];
+  // The last column stays free: some terminals wrap when it is written.
+  return texts.find((text) => text.length < columns) ?? '';
+}
+
+function bar({ done, total }: Standing, width: number, utf8: boolean): string {
+  const filled = total === 0 ? width : Math.floor((done / total) * width);
+  return `[${(utf8 ? '█' : '#').repeat(filled).padEnd(width)}]`;
+}
+
+/** With two blanks before it; empty where the rate is not known yet. */
+function remaining({ done, total, elapsedMs }: Standing): string {
+  if (done === 0 || elapsedMs < ESTIMATE_FROM_MS) return '';
+  const seconds = Math.ceil(((elapsedMs / done) * (total - done)) / 1000);
+  if (seconds < 120) return `  ${String(seconds)} s left`;
+  const minutes = Math.ceil(seconds / 60);
+  return minutes < 120 ? `  ${String(minutes)} min left` : `  ${String(Math.ceil(minutes / 60))} h left`;
+}
+
+/** One column a character, so that lengths are columns. */
+function cut(label: string): string {
+  const ascii = label.replace(/[^\x20-\x7e]/gu, '?');
+  return ascii.length > MAX_LABEL_COLUMNS ? `${ascii.slice(0, MAX_LABEL_COLUMNS - 3)}...` : ascii;
+}

@@ -1,0 +1,112 @@
+/** Looking after enrolments on the state that is within reach: what there is, and a full guess budget again. */
+import { append, newRef } from '../audit/audit.ts';
+import type { Origin } from '../audit/record.ts';
+import type { Enrolment, Transaction } from '../store/store.ts';
+import type { Config } from '../system/config.ts';
+import { asUser } from '../system/privileges.ts';
+import { findDevices, type DeviceFile, type Found } from '../system/secrets.ts';
+import { usersByName, type User } from '../system/users.ts';
+import { fullBucket, priceOf, refilled, type BudgetPolicy } from '../verdict/budget.ts';
+import { accountContexts, sharedBucket } from './account.ts';
+import { factsOf, type Facts } from './facts.ts';
+import { isNewSecret, standingOf } from './standing.ts';
+import { withState, type State, type StatePlace } from './state.ts';
+
+/** What is known of each enrolment of `user`, by context. Empty where there is no state yet. */
+export async function factsOfUser(config: Config, place: StatePlace, user: User, now: () => number): Promise<readonly Facts[]> {
+  const enrolments = await read(place, now, (transaction) => transaction.enrolmentsOf(user.name));
+  return await seenBy(config, user, enrolments, now());
+}
+
+/** What is known of each enrolment of everybody, by user and context. Each user's files are looked at as that user, which takes root. */
+export async function factsOfAll(config: Config, place: StatePlace, now: () => number): Promise<readonly Facts[]> {
+  const enrolments = await read(place, now, (transaction) => transaction.enrolments());
+  const byUser = Map.groupBy(enrolments, ({ user }) => user);
+  const users = usersByName([...byUser.keys()]);
+  const all: Facts[] = [];
+  for (const [name, theirs] of byUser) {
+    const user = users.get(name);
+    if (user !== undefined) all.push(...(await seenBy(config, user, theirs, now())));
+    else all.push(...theirs.map((enrolment) => factsOf(enrolment, { kind: 'nobody' }, config.policy, now())));
+  }
+  return all;
+}
+
+async function read(
+  place: StatePlace,
+  now: () => number,
+  what: (transaction: Transaction) => Promise<readonly Enrolment[]>,
+): Promise<readonly Enrolment[]> {
+  return await asUser(place.owner, () => withState(place, now, async (state) => (await state?.store.exclusively(what)) ?? []));
+}
+
+async function seenBy(config: Config, user: User, enrolments: readonly Enrolment[], nowMs: number): Promise<Facts[]> {
+  const files = await asUser(user, () =>
+    findDevices(
+      config,
+      user,
+      enrolments.map(({ context }) => context),
+    ),
+  );
+  return factsOfFiles(config, enrolments, files, nowMs);
+}
+
+/** The facts of one user's enrolments, with the sealed files that were found for them. */
+function factsOfFiles(
+  { policy, contexts }: Pick<Config, 'policy' | 'contexts'>,
+  enrolments: readonly Enrolment[],
+  files: readonly DeviceFile[],
+  nowMs: number,
+): Facts[] {
+  const foundFor = ({ context }: Enrolment): Found => files.find((each) => each.context === context)?.found ?? { kind: 'absent' };
+  const standings = enrolments.filter((each) => contexts.includes(each.context)).map((each) => standingOf(each, foundFor(each)));
+  const devices = standings.flatMap((each) => ('file' in each ? [each.enrolment] : []));
+  const tries = devices.length === 0 ? undefined : { bucket: sharedBucket(devices, policy, nowMs), price: priceOf(devices.length, policy) };
+  const shares = ({ context }: Enrolment): boolean => devices.some((each) => each.context === context);
+  return enrolments.map((each) => factsOf(each, foundFor(each), policy, nowMs, shares(each) ? tries : undefined));
+}
+
+/** The whole tries that an enrolment had, and has now. */
+export interface Refilled {
+  readonly context: string;
+  readonly before: number;
+  readonly budget: number;
+}
+
+/**
+ * Fills the guess budget of the enrolments of `origin.user` that are not revoked, where `context` is given of those that share
+ * one with it, with a record of each. What was accepted and spent stays so. Empty where there is no such enrolment.
+ */
+export async function refill(
+  { store, log }: State,
+  origin: Omit<Origin, 'context'>,
+  context: string | undefined,
+  { policy, contexts }: Pick<Config, 'policy' | 'contexts'>,
+  nowMs: number,
+): Promise<readonly Refilled[]> {
+  return await store.exclusively(async (transaction) => {
+    const all = await transaction.enrolmentsOf(origin.user);
+    const asked = context === undefined ? undefined : accountContexts({ contexts }, [context]);
+    const wanted = all.filter((each) => each.status !== 'revoked' && (asked === undefined || asked.includes(each.context)));
+    const done: Refilled[] = [];
+    for (const enrolment of wanted) {
+      const before = Math.floor(refilled(enrolment.state.bucket, policy, nowMs).tokens);
+      await transaction.save(withFullBucket(enrolment, policy, nowMs));
+      const detail = `${String(before)} of ${String(policy.budget)} tries were left`;
+      await append(log, transaction, { ...origin, context: enrolment.context, event: 'unlock', result: 'done', detail, ref: newRef() });
+      done.push({ context: enrolment.context, before, budget: policy.budget });
+    }
+    return done;
+  });
+}
+
+/** A file on its way starts with a full one too. */
+function withFullBucket(enrolment: Enrolment, policy: BudgetPolicy, nowMs: number): Enrolment {
+  const { state, pendingState } = enrolment;
+  const bucket = fullBucket(policy, nowMs);
+  return {
+    ...enrolment,
+    state: { ...state, bucket },
+    pendingState: isNewSecret(pendingState) ? { ...pendingState, bucket } : pendingState,
+  };
+}

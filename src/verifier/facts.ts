@@ -1,0 +1,108 @@
+/**
+ * What may be known of an enrolment: whether it logs in, since when, and what is left of its budget and recovery
+ * codes. Never a secret. Plain data with the keys that `--json` prints, so that it can come from another process.
+ */
+import type { Enrolment } from '../store/store.ts';
+import type { Found } from '../system/secrets.ts';
+import { isEmpty, refilled, type Bucket, type BudgetPolicy } from '../verdict/budget.ts';
+import { standingOf } from './standing.ts';
+
+/**
+ * `active` logs in. Else why not: `revoked`; `invited` and nobody has enrolled yet; `incomplete`, an enrolment that
+ * never ended; the sealed file is `missing`, `bad` (it cannot be read or used) or `stale` (not the registered one);
+ * `orphaned`: there is no such user any more.
+ */
+export type EnrolmentState = 'active' | 'revoked' | 'invited' | 'incomplete' | 'missing' | 'bad' | 'stale' | 'orphaned';
+
+export interface Facts {
+  /** Of the registered sealed file; null where none was ever registered. */
+  readonly id: string | null;
+  readonly user: string;
+  readonly context: string;
+  readonly state: EnrolmentState;
+  /** What is wrong with the sealed file, where something is. */
+  readonly problem: string | null;
+  /** Whether the sealed file in its place is the registered one, and logs in. */
+  readonly registered: boolean;
+  /** Of that file; null where `registered` is false. */
+  readonly seal: 'passphrase' | 'host' | null;
+  /** RFC 3339; null where `registered` is false. */
+  readonly created: string | null;
+  /** RFC 3339; null for never. */
+  readonly last_accepted: string | null;
+  /** Whole tries that are left now, of `capacity`. */
+  readonly budget: number;
+  readonly capacity: number;
+  /** RFC 3339: when there is one try more; null where there are as many as there can be. */
+  readonly next_try: string | null;
+  /** Whether two consecutive codes are asked for now. */
+  readonly step_up: boolean;
+  readonly recovery_left: number;
+}
+
+/** The sealed file as its user sees it, or that there is no such user. */
+export type Seen = Found | { readonly kind: 'nobody' };
+
+/** A guess budget, and the tokens that one try costs. */
+export interface TriesLeft {
+  readonly bucket: Bucket;
+  readonly price: number;
+}
+
+/** `nowMs`: Unix time in milliseconds. `tries`: those that several devices share; undefined: the enrolment's own. */
+export function factsOf(enrolment: Enrolment, seen: Seen, policy: BudgetPolicy, nowMs: number, tries?: TriesLeft): Facts {
+  const found: Found = seen.kind === 'nobody' ? { kind: 'absent' } : seen;
+  const standing = standingOf(enrolment, found);
+  const { id, user, context, state, lastAcceptedMs } = 'file' in standing ? standing.enrolment : enrolment;
+  const file = 'file' in standing ? standing.file : undefined;
+  const orphaned = seen.kind === 'nobody';
+  return {
+    id: id === '' ? null : id,
+    user,
+    context,
+    state: orphaned ? 'orphaned' : file === undefined ? stateOf(enrolment, found) : 'active',
+    problem: orphaned ? `there is no user ${user}` : 'file' in standing ? null : (standing.detail ?? null),
+    registered: file !== undefined,
+    seal: file?.seal.kind ?? null,
+    created: file?.created ?? null,
+    last_accepted: lastAcceptedMs === 0 ? null : rfc3339(lastAcceptedMs),
+    ...budgetOf(tries ?? { bucket: state.bucket, price: 1 }, policy, nowMs),
+    recovery_left: Array.from(state.spent).filter((digit) => digit === '0').length,
+  };
+}
+
+/** Why the file that was found does not log in. */
+function stateOf({ status, id }: Enrolment, { kind }: Found): EnrolmentState {
+  if (status !== 'active') return status;
+  if (id === '') return 'incomplete';
+  switch (kind) {
+    case 'absent':
+      return 'missing';
+    case 'bad':
+      return 'bad';
+    case 'sealed':
+      return 'stale';
+  }
+}
+
+function budgetOf(
+  { bucket, price }: TriesLeft,
+  policy: BudgetPolicy,
+  nowMs: number,
+): Pick<Facts, 'budget' | 'capacity' | 'next_try' | 'step_up'> {
+  const now = refilled(bucket, policy, nowMs);
+  const budget = Math.floor(now.tokens / price);
+  const capacity = Math.floor(policy.budget / price);
+  const nextMs = nowMs + ((budget + 1) * price - now.tokens) * policy.refillMs;
+  return {
+    budget,
+    capacity,
+    next_try: budget >= capacity ? null : rfc3339(nextMs),
+    step_up: isEmpty(now, price),
+  };
+}
+
+/** In UTC, whole seconds. */
+function rfc3339(ms: number): string {
+  return new Date(ms).toISOString().replace(/\.\d+Z$/, 'Z');
+}

@@ -1,0 +1,130 @@
+/** Verifying a log of several files: each kind of tampering is found, with the file, the line and what it is. */
+import assert from 'node:assert/strict';
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { beforeEach, describe, it } from 'node:test';
+import { gunzipSync, gzipSync } from 'node:zlib';
+import { verifyLog } from '../../src/audit/verify.ts';
+import type { ChainHead } from '../../src/store/store.ts';
+import { scratchFolder } from '../support/world.ts';
+import { NO_HEAD, writeLongLog } from './long-log.ts';
+
+const KEY = new Uint8Array(32).fill(7);
+const EACH = 100;
+
+function part(file: string, from: ChainHead): ChainHead {
+  return writeLongLog({ file, records: EACH, startMs: from.seq * 1000, everyMs: 1000, key: KEY, head: from });
+}
+
+function at(lines: readonly string[], i: number): string {
+  return lines[i] ?? assert.fail();
+}
+
+describe('verifying a log that was rotated twice', () => {
+  const folder = scratchFolder('audit-tampered');
+  const log = path.join(folder, 'audit.log');
+  const [packed, older] = [`${log}.2.gz`, `${log}.1`];
+  let head: ChainHead;
+
+  beforeEach(() => {
+    for (const file of fs.readdirSync(folder)) fs.rmSync(path.join(folder, file));
+    const plain = `${log}.2`;
+    head = part(log, part(older, part(plain, NO_HEAD)));
+    fs.writeFileSync(packed, gzipSync(fs.readFileSync(plain)));
+    fs.rmSync(plain);
+  });
+
+  const problem = async (): Promise<string | undefined> => (await verifyLog(log, { known: head, keys: [KEY] })).problem;
+  const edit = (file: string, change: (lines: string[]) => readonly string[]): void => {
+    const bytes = fs.readFileSync(file);
+    const text = change(String(file === packed ? gunzipSync(bytes) : bytes).split(/(?<=\n)/)).join('');
+    fs.writeFileSync(file, file === packed ? gzipSync(text) : text);
+  };
+
+  it('finds it whole as it was written', async () => {
+    const report = await verifyLog(log, { known: head, keys: [KEY] });
+    assert.equal(report.problem, undefined);
+    assert.deepEqual([report.first, report.records, report.last?.seq], [1, 3 * EACH, 3 * EACH]);
+  });
+
+  for (const [name, file] of [
+    ['packed', packed],
+    ['older', older],
+    ['current', log],
+  ] as const) {
+    it(`finds a record that was edited, removed, moved, doubled or put in, in the middle of the ${name} file`, async () => {
+      const changes: [(lines: string[]) => readonly string[], RegExp][] = [
+        [(lines) => lines.with(50, at(lines, 50).replace('192.0.2', '192.0.9')), /:52: does not follow/],
+        [(lines) => lines.toSpliced(50, 1), /:51: is record \d+, and 1 before it are missing/],
+        [(lines) => lines.toSpliced(50, 2, at(lines, 51), at(lines, 50)), /:51: is record \d+, and 1 before it are missing/],
+        [(lines) => lines.toSpliced(50, 0, at(lines, 49)), /:51: is record \d+, which stands there twice/],
+        [(lines) => lines.toSpliced(50, 0, at(lines, 9)), /:51: is record \d+, which does not belong here/],
+        [(lines) => lines.toSpliced(50, 0, '\n'), /:51: is no record/],
+      ];
+      for (const [change, message] of changes) {
+        const before = fs.readFileSync(file);
+        edit(file, change);
+        const found = (await problem()) ?? assert.fail(String(change));
+        assert.ok(found.startsWith(`${file}:`), found);
+        assert.match(found, message);
+        fs.writeFileSync(file, before);
+      }
+    });
+  }
+
+  it('tells where a line stands in the place of a record, as a crash leaves one and as somebody may have put it', async () => {
+    edit(older, (lines) => lines.toSpliced(50, 0, at(lines, 50).replace(/"ref":"\w+"/, '"ref":"11111111"')));
+    const report = await verifyLog(log, { known: head, keys: [KEY] });
+    assert.deepEqual([report.problem, report.cutOff, report.cutOffAt], [undefined, 1, [`${older}:51`]]);
+  });
+
+  it('misses the first record after a rotation, and the last before it', async () => {
+    edit(log, (lines) => lines.slice(1));
+    assert.equal(await problem(), `${log}:1: is record 202, and 1 before it are missing`);
+    edit(older, (lines) => lines.slice(0, -1));
+    assert.equal(await problem(), `${log}:1: is record 202, and 2 before it are missing`);
+  });
+
+  it('misses a whole file in the middle, and tells from where on it can prove where the oldest is gone', async () => {
+    fs.rmSync(older);
+    assert.equal(await problem(), `${log}:1: is record 201, and 100 before it are missing`);
+    fs.rmSync(packed);
+    const report = await verifyLog(log, { known: head, keys: [KEY] });
+    assert.deepEqual([report.problem, report.first], [undefined, 201]);
+  });
+
+  it('misses what was cut off: a byte, a line, the log itself, all of it', async () => {
+    fs.truncateSync(log, fs.statSync(log).size - 1);
+    assert.equal(await problem(), `${log}:100: is cut off: its newline is missing`);
+    edit(log, (lines) => lines.slice(0, -1));
+    assert.equal(await problem(), `${log}: the last 1 records are missing, or the record before them was changed`);
+    fs.rmSync(log);
+    assert.equal(await problem(), `${log}: the last 100 records are missing, or the record before them was changed`);
+    fs.rmSync(older);
+    fs.writeFileSync(packed, gzipSync(''));
+    assert.equal(await problem(), `${log}: the last 300 records are missing, or the record before them was changed`);
+  });
+
+  it('finds the last record changed, which only the store can tell', async () => {
+    edit(log, (lines) => lines.with(99, at(lines, 99).replace('192.0.2', '192.0.9')));
+    assert.equal(await problem(), `${log}: record 300, the last that was written, was changed`);
+  });
+
+  it('names a packed file that ends too early or was damaged, and how far it goes', async () => {
+    const bytes = fs.readFileSync(packed);
+    fs.truncateSync(packed, bytes.length - 200);
+    assert.match((await problem()) ?? '', /audit\.log\.2\.gz: .*, after line \d+$/);
+    fs.writeFileSync(packed, bytes.with(bytes.length - 6, (bytes.at(-6) ?? 0) ^ 1));
+    assert.match((await problem()) ?? '', /audit\.log\.2\.gz: .*, after line \d+$/);
+  });
+
+  it('names a file with a line that is longer than any record', async () => {
+    fs.appendFileSync(older, 'x'.repeat(2_000_000));
+    assert.equal(await problem(), `${older}: a line is longer than any record, after line 100`);
+  });
+
+  it('takes the file that logrotate is about to pack, and not its unfinished copy', async () => {
+    fs.writeFileSync(`${older}.gz`, gzipSync(fs.readFileSync(older)).subarray(0, 50));
+    assert.equal(await problem(), undefined);
+  });
+});

@@ -1,0 +1,145 @@
+/** Walking along the chain: the link of a line is what JSON says it is, and every changed byte shows. */
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import * as fc from 'fast-check';
+import { hashOf, nextLink } from '../../src/audit/chain.ts';
+import { printRecord } from '../../src/audit/record.ts';
+import { isAt, linkOf, linkOfBytes, startOf, step, type ChainKey, type Walk } from '../../src/audit/walk.ts';
+import type { ChainHead } from '../../src/store/store.ts';
+import { NO_HEAD, nthRecord } from './long-log.ts';
+
+const [KEY, NEWER, NEWEST] = [1, 2, 3].map((byte) => new Uint8Array(32).fill(byte));
+
+/** Lines of a chain, the i-th under `keys[i]`, and its head. */
+function chain(keys: readonly ChainKey[]): { readonly lines: Buffer[]; readonly head: ChainHead } {
+  let head = NO_HEAD;
+  const lines = keys.map((key, i) => {
+    const line = Buffer.from(printRecord(nthRecord(i), nextLink(head), i * 1000));
+    head = { seq: head.seq + 1, hash: hashOf(line, key) };
+    return line;
+  });
+  return { lines, head };
+}
+
+/** The walk along all `lines`, or what is wrong, with the number of the line. */
+function walked(lines: readonly Buffer[], keys: readonly ChainKey[]): Walk | string {
+  let walk = startOf(keys);
+  for (const [i, line] of lines.entries()) {
+    const next = step(walk, line, keys);
+    if (typeof next === 'string') return `${String(i + 1)}: ${next}`;
+    walk = next;
+  }
+  return walk;
+}
+
+/** What is wrong; empty where nothing is. */
+function said(walk: Walk | string): string {
+  return typeof walk === 'string' ? walk : '';
+}
+
+function isWhole(lines: readonly Buffer[], head: ChainHead, keys: readonly ChainKey[]): boolean {
+  const walk = walked(lines, keys);
+  return typeof walk !== 'string' && isAt(walk, head, keys);
+}
+
+describe('the link of a line', () => {
+  it('is read from its end as JSON reads it, whatever the texts before it hold', () => {
+    const hostile = fc.oneof(
+      fc.string({ unit: 'binary', maxLength: 60 }),
+      fc.constantFrom(
+        `,"seq":7,"prev":"${'a'.repeat(64)}"}`,
+        `\\",\\"seq\\":7,\\"prev\\":\\"${'a'.repeat(64)}\\"}\n`,
+        `x\\","seq":7,"prev":"${'a'.repeat(64)}"}`,
+        '\\',
+        '"',
+      ),
+    );
+    fc.assert(
+      fc.property(hostile, hostile, fc.nat(), fc.boolean(), (user, detail, seq, linked) => {
+        const link = linked ? { seq: seq + 1, prev: 'b'.repeat(64) } : undefined;
+        const line = printRecord({ ...nthRecord(1), user, detail }, link, 0);
+        assert.deepEqual(linkOfBytes(Buffer.from(line)), link ?? 'none');
+        assert.deepEqual(linkOf(line), link ?? 'none');
+      }),
+    );
+  });
+
+  it('inside a text at the end of a line is none of the record', () => {
+    const link = `,"seq":7,"prev":"${'a'.repeat(64)}"}`;
+    for (const line of [
+      JSON.stringify({ event: 'enroll', detail: link }),
+      JSON.stringify({ event: 'enroll', detail: link }).replace('\\"}"}', '\\"}"} '),
+      `{"event":"enroll","detail":{"a":1${link}}`,
+    ])
+      assert.equal(linkOfBytes(Buffer.from(`${line}\n`)), 'none', line);
+    for (const line of ['', '[]', 'null', '{}', `{"time":"",${link}}`, '"event"'])
+      assert.equal(linkOfBytes(Buffer.from(`${line}\n`)), undefined, line);
+  });
+});
+
+describe('a chain', () => {
+  for (const [name, key] of [
+    ['with a key', KEY],
+    ['without a key', undefined],
+  ] as const) {
+    it(`${name} is whole as it was written, and never with another byte in it`, () => {
+      const { lines, head } = chain([key, key, key]);
+      assert.ok(isWhole(lines, head, [key]));
+      const all = Buffer.concat(lines);
+      fc.assert(
+        fc.property(fc.nat({ max: all.length - 1 }), fc.integer({ min: 1, max: 255 }), (at, flip) => {
+          const changed = Buffer.from(all);
+          changed[at] = (changed[at] ?? 0) ^ flip;
+          const split = changed
+            .toString('latin1')
+            .split(/(?<=\n)/)
+            .map((line) => Buffer.from(line, 'latin1'));
+          assert.ok(!isWhole(split, head, [key]));
+        }),
+        { numRuns: 500 },
+      );
+    });
+  }
+
+  it('with another key is not whole', () => {
+    const { lines, head } = chain([KEY, KEY, KEY]);
+    assert.match(said(walked(lines, [NEWER])), /^2: does not follow/);
+    assert.ok(!isWhole(lines.slice(0, 1), { ...head, seq: 1 }, [NEWER]));
+  });
+
+  it('goes on under the next key where the host key was rotated, once or twice, and only where both keys are known', () => {
+    const { lines, head } = chain([KEY, KEY, NEWER, NEWER, NEWEST]);
+    assert.ok(isWhole(lines, head, [NEWEST, NEWER, KEY]));
+    assert.ok(!isWhole(lines, head, [NEWEST, KEY]));
+    assert.match(said(walked(lines, [NEWEST, KEY])), /^4: does not follow/);
+    const edited = lines.with(1, Buffer.from(String(lines[1]).replace('192.0.2', '192.0.3')));
+    assert.match(said(walked(edited, [NEWEST, NEWER, KEY])), /^3: does not follow/);
+  });
+
+  it('was without a key until the host had one', () => {
+    const { lines, head } = chain([undefined, undefined, KEY]);
+    assert.ok(isWhole(lines, head, [KEY, undefined]));
+    assert.ok(!isWhole(lines, head, [KEY]));
+  });
+
+  it('has no record twice, and takes another in its place for one that a crash cut off', () => {
+    const { lines } = chain([KEY, KEY, KEY]);
+    const [one, two, three] = lines as [Buffer, Buffer, Buffer];
+    assert.match(said(walked([one, two, two, three], [KEY])), /^3: is record 2, which stands there twice/);
+    assert.match(said(walked([one, one], [KEY])), /^2: is record 1, which stands there twice/);
+    const orphan = Buffer.from(String(two).replace('"ref":"00000001"', '"ref":"99999999"'));
+    const walk = walked([one, orphan, two, three], [KEY]);
+    assert.ok(typeof walk !== 'string' && walk.cutOff === 1);
+    assert.match(said(walked([one, two, orphan, three], [KEY])), /^4: does not follow/);
+  });
+
+  it('begins with nothing before its first record', () => {
+    const line = Buffer.from(printRecord(nthRecord(0), { seq: 1, prev: 'a'.repeat(64) }, 0));
+    assert.match(said(walked([line], [KEY])), /^1: is the first record of all and links to one before it/);
+  });
+
+  it('does not end in the middle of a line', () => {
+    const { lines } = chain([KEY, KEY]);
+    assert.match(said(walked([lines[0] ?? Buffer.of(), lines[1]?.subarray(0, -1) ?? Buffer.of()], [KEY])), /^2: is cut off/);
+  });
+});

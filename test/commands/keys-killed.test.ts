@@ -1,0 +1,115 @@
+/** kill -9 at any moment of what changes a key or a seal on a host with the service: the old or the new state, whole. */
+import assert from 'node:assert/strict';
+import * as fs from 'node:fs';
+import { before, describe, it } from 'node:test';
+import type { Ran } from '../support/process.ts';
+import { lacks, type TestUser } from '../support/world.ts';
+import { bootService, SERVICE_NEEDS, type ServiceWorld } from '../systemd/service-world.ts';
+
+const KILLS = 12;
+const MAX_KEYS = 8;
+
+describe('kill -9 at any moment', { skip: lacks(SERVICE_NEEDS) }, () => {
+  let world: ServiceWorld;
+  let alice: TestUser;
+  /** The recovery codes that were given out, by the id of the sealed file. */
+  const known = new Map<string, string[]>();
+
+  before(async () => {
+    world = await bootService('killed');
+    alice = await world.addUser('alice');
+    const { id, recovery } = await world.enroll(alice, ['--recovery', '32']);
+    known.set(id, [...recovery]);
+  });
+
+  const notp = (...words: readonly string[]): Promise<Ran> => world.container.run(['notp', ...words]);
+  const idInPlace = async (): Promise<string> =>
+    (JSON.parse(await world.container.must(['cat', '/home/alice/.notp/ssh'])) as { id: string }).id;
+  const codeInPlace = async (): Promise<string> => {
+    const code = known.get(await idInPlace())?.pop();
+    assert.ok(code !== undefined, 'a file is in place whose codes were never given out');
+    return code;
+  };
+  const verified = async (): Promise<void> => {
+    const { code, stderr } = await world.container.run(['notp', 'verify', '--user', 'alice', '--code-stdin'], {
+      input: `${await codeInPlace()}\n`,
+    });
+    assert.equal(code, 0, stderr);
+  };
+  /** Ends the earlier keys, which makes room for more. */
+  const sealedByOneKey = async (): Promise<void> => {
+    const codes = known.get(await idInPlace()) ?? [];
+    await world.container.must(['notp', 'reseal', '--all']);
+    known.set(await idInPlace(), codes);
+    await world.container.must(['notp', 'host-key', 'retire']);
+  };
+  const size = (): number => fs.statSync(world.outside('/etc/notp/host.key')).size;
+  const drafts = (folder: string): string[] => fs.readdirSync(world.outside(folder)).filter((name) => name.endsWith('.tmp'));
+
+  it('of host-key rotate leaves a key file of whole keys that opens everything, and no draft of it after the next', async () => {
+    const sizes = new Set<number>();
+    const ends = await killed(
+      (prefix) => world.container.run([...prefix, 'notp', 'host-key', 'rotate']),
+      async () => {
+        sizes.add(size());
+        await verified();
+        if (size() === 32 * MAX_KEYS) await sealedByOneKey();
+      },
+    );
+    assert.ok([...sizes].every((bytes) => bytes % 32 === 0 && bytes <= 32 * MAX_KEYS));
+    assert.ok(ends.has('killed'));
+    const earlier = size();
+    assert.equal((await notp('host-key', 'rotate')).code, 0);
+    assert.equal(size(), earlier + 32);
+    assert.deepEqual(drafts('/etc/notp'), []);
+    await verified();
+  });
+
+  it('of new recovery codes through the service leaves the old codes or new ones that were given out', async () => {
+    const ends = await killed(
+      async (prefix) =>
+        await world.container.run([...prefix, 'notp', 'recovery', '--recovery', '32', '--json'], {
+          as: 'alice',
+          input: `${await codeInPlace()}\n`,
+        }),
+      async ({ stdout }) => {
+        if (stdout.endsWith('}\n')) {
+          const { id, recovery } = JSON.parse(stdout) as { id: string; recovery: string[] };
+          known.set(id, recovery);
+        }
+        await verified();
+      },
+    );
+    assert.ok(ends.has('killed'));
+  });
+
+  it('of reseal by root leaves a file that logs in', async () => {
+    const given = await notp('recovery', '--user', 'alice', '--recovery', '32', '--json');
+    const { recovery } = JSON.parse(given.stdout) as { recovery: string[] };
+    const ends = await killed(
+      (prefix) => world.container.run([...prefix, 'notp', 'reseal', '--user', 'alice']),
+      async () => {
+        known.set(await idInPlace(), recovery);
+        await verified();
+      },
+    );
+    assert.ok(ends.has('killed'));
+  });
+});
+
+/** Runs a command whole, and then again and again, each killed a little later; `after` looks at what is left. Gives how each ended. */
+async function killed(run: (prefix: readonly string[]) => Promise<Ran>, after: (ran: Ran) => Promise<void>): Promise<Set<string>> {
+  const started = Date.now();
+  const whole = await run([]);
+  const ms = Date.now() - started;
+  assert.equal(whole.code, 0, whole.stderr);
+  await after(whole);
+  const ends = new Set<string>();
+  for (let i = 0; i < KILLS; i++) {
+    const seconds = ((ms * (0.2 + i / KILLS)) / 1000).toFixed(3);
+    const ran = await run(['timeout', '--signal=KILL', seconds]);
+    ends.add(ran.code === 0 ? 'whole' : 'killed');
+    await after(ran);
+  }
+  return ends;
+}
