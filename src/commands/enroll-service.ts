@@ -7,7 +7,7 @@ import { printResult } from '../system/printer.ts';
 import { asUser } from '../system/privileges.ts';
 import { findSealed, type Found } from '../system/secrets.ts';
 import { sent } from '../verifier/remote.ts';
-import type { EnrolAnswer } from '../verifier/wire-enrol.ts';
+import type { EnrolAnswer } from '../verifier/wire-enrol-answer.ts';
 import { patience } from './ask-passphrase.ts';
 import type { Plan } from './enroll-plan.ts';
 import { confirmed } from './enroll-confirm.ts';

@@ -5,12 +5,19 @@ import { contextName } from '../otp/names.ts';
 import type { Config } from '../system/config.ts';
 import { printResult, sayHint } from '../system/printer.ts';
 import { outputTraits } from '../system/traits.ts';
+import { asUser } from '../system/privileges.ts';
+import { findDevices, sealedNames } from '../system/secrets.ts';
 import { isRoot, type User } from '../system/users.ts';
 import { factsOfUser } from '../verifier/care.ts';
 import type { Facts } from '../verifier/facts.ts';
+import { presentSocket } from '../verifier/open.ts';
+import { sent } from '../verifier/remote.ts';
+import { statePlace } from '../verifier/state.ts';
+import { MAX_STATUS_FILES } from '../verifier/wire-enrol.ts';
 import { everybodysFacts, jsonLines, NOBODY_YET } from './list-all.ts';
 import { statusScreen } from './status-screen.ts';
-import { placeOf, userNamed } from './whose.ts';
+import { refusalOf, withService } from './through-service.ts';
+import { userNamed } from './whose.ts';
 
 export interface StatusOptions {
   /** All of the user's where it is undefined. */
@@ -39,10 +46,23 @@ export async function status(config: Config, options: StatusOptions, now: () => 
 async function factsOfOne(config: Config, { context, user: name }: StatusOptions, now: () => number): Promise<readonly Facts[]> {
   const wanted = context === undefined ? undefined : contextName(context);
   const user = userNamed(name, { onlyRoot: "look at somebody else's enrolments", hint: (each) => `sudo notp status --user ${each.name}` });
-  const all = await factsOfUser(config, placeOf(config, user, 'status'), user, now);
+  const place = statePlace(config, user);
+  const socket = place.kind === 'user' ? presentSocket(config, user) : undefined;
+  const all = socket === undefined ? await factsOfUser(config, place, user, now) : await factsByService(config, user, socket);
   const found = all.filter((facts) => wanted === undefined || facts.context === wanted);
   if (found.length > 0) return found;
   throw notEnrolled(user, wanted, all);
+}
+
+/** The service knows the state, and this user the sealed files. */
+async function factsByService(config: Config, user: User, socket: string): Promise<readonly Facts[]> {
+  const files = await asUser(user, () => {
+    const names = new Set([...config.contexts, ...sealedNames(config, user)]);
+    return findDevices(config, user, [...names].slice(0, MAX_STATUS_FILES));
+  });
+  const answer = await withService(user, socket, (ask) => ask({ step: 'status', files: files.map(sent) }));
+  if (answer.kind === 'facts') return answer.facts;
+  throw refusalOf(answer);
 }
 
 /** What is refused where `user` has no enrolment, or none for `context`; `all` are those that they have. */

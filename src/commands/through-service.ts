@@ -10,7 +10,8 @@ import type { Refused } from '../verdict/decide.ts';
 import { WORDING } from '../verdict/reasons.ts';
 import { ANSWER_DEADLINE_MS } from '../verifier/remote.ts';
 import { MAX_LINE } from '../verifier/wire.ts';
-import { parseEnrolAnswer, printEnrolQuestion, type EnrolAnswer, type EnrolQuestion } from '../verifier/wire-enrol.ts';
+import { printEnrolQuestion, type EnrolQuestion } from '../verifier/wire-enrol.ts';
+import { parseEnrolAnswer, type EnrolAnswer } from '../verifier/wire-enrol-answer.ts';
 import type { Registration } from './storing.ts';
 
 export type Ask = (question: EnrolQuestion) => Promise<EnrolAnswer>;

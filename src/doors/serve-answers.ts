@@ -9,10 +9,13 @@ import { userByUid, type User } from '../system/users.ts';
 import { accountContexts } from '../verifier/account.ts';
 import { localVerifier, reasonOf, type LocalOptions } from '../verifier/local.ts';
 import { recordRefusal } from '../verifier/open.ts';
+import { factsOfFiles } from '../verifier/care.ts';
+import type { Facts } from '../verifier/facts.ts';
 import type { SelfEnrolment } from '../verifier/self-enrolment.ts';
-import { statePlace, type StatePlace } from '../verifier/state.ts';
+import { statePlace, withState, type StatePlace } from '../verifier/state.ts';
 import type { Outcome } from '../verifier/verifier.ts';
-import { isEnrolQuestion, parseEnrolQuestion, printEnrolAnswer } from '../verifier/wire-enrol.ts';
+import { isEnrolQuestion, parseEnrolQuestion } from '../verifier/wire-enrol.ts';
+import { printEnrolAnswer } from '../verifier/wire-enrol-answer.ts';
 import { parseQuestion, printAnswer, type AskedOrigin, type Question, type SentFile } from '../verifier/wire.ts';
 import { LINE_MS, type Answering } from './serve-connection.ts';
 
@@ -70,9 +73,18 @@ function serviceOf(options: ServeOptions): Service {
 async function answerTo(line: string, service: Service, enrolment: SelfEnrolment): Promise<string> {
   if (!isEnrolQuestion(line)) return printAnswer(await judge(parseQuestion(line), service));
   const question = parseEnrolQuestion(line);
+  if (question.step === 'status') return printEnrolAnswer({ kind: 'facts', facts: await factsOf(service, question.files) });
   const file = 'sealed' in question ? question : { context: service.config.context, sealed: '', wrong: '' };
   const asked: AskedOrigin = { ...ENROLLING, context: file.context };
   return printEnrolAnswer(await enrolment.answer(question, verifierOptions(service, asked, [file])));
+}
+
+async function factsOf({ config, user, place, now }: Service, sent: readonly SentFile[]): Promise<readonly Facts[]> {
+  const files = sent.map((file) => ({ context: file.context, found: received(user, file) }));
+  const enrolments = await withState(place, now, async (state) => {
+    return await state?.store.exclusively((transaction) => transaction.enrolmentsOf(user.name));
+  });
+  return factsOfFiles(config, enrolments ?? [], files, now());
 }
 
 async function judge(question: Question, service: Service): Promise<Outcome | undefined> {

@@ -31,9 +31,10 @@ export function parseProof(typed: string): Proof | undefined {
 }
 
 /**
- * The ways to read one line, the likeliest first, at most MAX_READINGS. Without a passphrase seal there is one
- * way, which is also one where only some of the account's devices have such a seal. With it, the line is `correct horse 123456`: blanks may stand inside both parts, and a passphrase may end
- * in digits, so more than one cut can be meant; the one whose passphrase opens the file is.
+ * The ways to read one line, the likeliest first, at most MAX_READINGS. Without a passphrase seal there is one way:
+ * the proof alone. With it, the line is `correct horse 123456`: blanks may stand inside both parts, and a passphrase
+ * may end in digits, so more than one cut can be meant; the one whose passphrase opens the file is. Where only some of
+ * the account's devices have such a seal, both kinds of reading count.
  */
 export function readings(line: string, seal: 'passphrase' | 'host' | 'either'): readonly Reading[] {
   const alone = seal === 'passphrase' ? undefined : parseProof(line);

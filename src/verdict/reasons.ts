@@ -32,7 +32,7 @@ export const WORDING: Readonly<Record<Reason, Wording>> = {
     message: 'code not accepted',
     hint: 'check the clock of your phone, and that it is the code of this account and host; with a counting token type two in a row',
   },
-  replayed: { message: 'code already used', hint: 'wait for the next code; each one works once' },
+  replayed: { message: 'code already used', hint: 'wait for the next code; each works once, recovery codes too' },
   wrong_passphrase: { message: 'passphrase not accepted', hint: 'it is the one chosen at enrolment, not the login password' },
   step_up_required: {
     message: 'too many failed tries: two consecutive codes are needed',

@@ -52,7 +52,7 @@ async function seenBy(config: Config, user: User, enrolments: readonly Enrolment
 }
 
 /** The facts of one user's enrolments, with the sealed files that were found for them. */
-function factsOfFiles(
+export function factsOfFiles(
   { policy, contexts }: Pick<Config, 'policy' | 'contexts'>,
   enrolments: readonly Enrolment[],
   files: readonly DeviceFile[],

@@ -2,6 +2,7 @@
  * What may be known of an enrolment: whether it logs in, since when, and what is left of its budget and recovery
  * codes. Never a secret. Plain data with the keys that `--json` prints, so that it can come from another process.
  */
+import { bad, exactly } from '../seal/fields.ts';
 import type { Enrolment } from '../store/store.ts';
 import type { Found } from '../system/secrets.ts';
 import { isEmpty, refilled, type Bucket, type BudgetPolicy } from '../verdict/budget.ts';
@@ -83,6 +84,17 @@ function stateOf({ status, id }: Enrolment, { kind }: Found): EnrolmentState {
     case 'sealed':
       return 'stale';
   }
+}
+
+const NO_FACTS: Facts = {
+  ...{ id: null, user: '', context: '', state: 'active', problem: null, registered: false, seal: null, created: null },
+  ...{ last_accepted: null, budget: 0, capacity: 0, next_try: null, step_up: false, recovery_left: 0 },
+};
+
+/** What the service says of enrolments. Throws `bad_secret_file` where it is none of that; its texts are the service's. */
+export function parseFacts(value: unknown): readonly Facts[] {
+  if (!Array.isArray(value)) throw bad('"facts" is no list');
+  return value.map((each) => exactly(each, 'what is known of an enrolment', Object.keys(NO_FACTS)) as unknown as Facts);
 }
 
 function budgetOf(

@@ -2,19 +2,19 @@
  * The verifier in this process: reads key and state itself, judges, records, commits, and only then answers.
  * Whatever fails on the way is a refusal.
  */
-import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync } from 'node:fs';
 import * as path from 'node:path';
 import { append, appendUnlinked, newRef } from '../audit/audit.ts';
 import type { AuditRecord, Origin } from '../audit/record.ts';
 import { messageOf, NotpError } from '../error.ts';
-import type { Enrolment, Transaction } from '../store/store.ts';
+import type { Transaction } from '../store/store.ts';
 import { asUser } from '../system/privileges.ts';
 import { sealOf, type DeviceFile } from '../system/secrets.ts';
 import { decide, type Policy, type Presented, type Refused, type Verdict } from '../verdict/decide.ts';
 import type { Reason } from '../verdict/reasons.ts';
 import { accountOf, withBudget, type Device } from './account.ts';
 import { openReading, wipe } from './opening.ts';
+import { remember, remembered } from './remembering.ts';
 import { refused } from './standing.ts';
 import { auditLog, openState, type State, type StatePlace } from './state.ts';
 import type { Attempt, Outcome, SshSession, Verifier } from './verifier.ts';
@@ -75,8 +75,9 @@ async function beforeAsking(
   if (state === undefined) return { ref, verdict: await withoutState(options, ref) };
   const settled = await state.store.exclusively(async (transaction): Promise<Settled | undefined> => {
     const { devices, refusal } = await accountOf(transaction, { ...options, user: options.origin.user });
-    const found =
-      devices.length === 0 ? settledBy(options, unlessAllowed(options, refusal)) : await remembered(options, transaction, devices, session);
+    const known = devices.length === 0 ? undefined : await remembered(options, transaction, devices, session);
+    const verdict = devices.length === 0 ? unlessAllowed(options, refusal) : known?.verdict;
+    const found = verdict === undefined ? undefined : settledBy(options, verdict, known?.device);
     if (found !== undefined) await append(state.log, transaction, recordOf(found, ref));
     return found;
   });
@@ -91,33 +92,6 @@ interface Settled {
 
 function settledBy({ origin }: LocalOptions, verdict: Verdict, device?: Device): Settled {
   return { verdict, origin: device === undefined ? origin : { ...origin, context: device.enrolment.context } };
-}
-
-/** The acceptance that an earlier code on this connection, or from the same source, still stands for. */
-async function remembered(
-  options: LocalOptions,
-  transaction: Transaction,
-  devices: readonly Device[],
-  session: SshSession | undefined,
-): Promise<Settled | undefined> {
-  const { origin, trustMs, now } = options;
-  const connection = session?.connection;
-  const digest = trustMs === 0 ? undefined : peerDigest(origin, session);
-  for (const device of devices) {
-    if (connection !== undefined && (await transaction.remembers(device.enrolment, connection)))
-      return settledBy(options, { result: 'accepted', method: 'same_connection' }, device);
-    const acceptedMs = digest === undefined ? undefined : await transaction.lastAccepted(device.enrolment, digest);
-    const ageMs = acceptedMs === undefined ? -1 : now() - acceptedMs;
-    // A time in the future is no time: the clock was set back, or somebody wrote it.
-    if (ageMs >= 0 && ageMs < trustMs) return settledBy(options, { result: 'accepted', method: 'trusted' }, device);
-  }
-  return undefined;
-}
-
-/** Names source address and key; undefined where either is not known. */
-function peerDigest({ rhost }: Origin, session: SshSession | undefined): string | undefined {
-  if (rhost === undefined || session?.keyDigest === undefined) return undefined;
-  return createHash('sha256').update(`${rhost}\0${session.keyDigest}`).digest('hex');
 }
 
 async function verify(options: LocalOptions, state: State | undefined, ref: string, attempt: Attempt): Promise<Outcome> {
@@ -164,18 +138,6 @@ async function judge(
   const device = decision.device === undefined ? undefined : devices[decision.device];
   if (device !== undefined) await remember(options, transaction, device.enrolment, attempt.session, nowMs);
   return settledBy(options, decision.verdict, device ?? (devices.length === 1 ? devices[0] : undefined));
-}
-
-async function remember(
-  { origin, trustMs }: LocalOptions,
-  transaction: Transaction,
-  enrolment: Enrolment,
-  session: SshSession | undefined,
-  acceptedMs: number,
-): Promise<void> {
-  if (session?.connection !== undefined) await transaction.remember(enrolment, session.connection);
-  const digest = trustMs === 0 ? undefined : peerDigest(origin, session);
-  if (digest !== undefined) await transaction.rememberPeer(enrolment, { digest, acceptedMs });
 }
 
 function unlessAllowed(options: LocalOptions, verdict: Refused): Verdict {

@@ -13,7 +13,8 @@ import { openReading, wipe } from './opening.ts';
 import { begin, revoke, type NewEnrolment } from './registrar.ts';
 import { newId } from './sealing.ts';
 import { withPresentState, type State } from './state.ts';
-import type { CareQuestion, EnrolAnswer } from './wire-enrol.ts';
+import type { CareQuestion } from './wire-enrol.ts';
+import type { EnrolAnswer } from './wire-enrol-answer.ts';
 
 /** The answer, and what has been registered as pending and must be completed or abandoned. */
 export interface Cared {

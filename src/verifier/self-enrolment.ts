@@ -14,11 +14,12 @@ import { CONFIRM_TRIES, confirms, newHeader, newPayload, sealByHost } from './se
 import { refused } from './standing.ts';
 import { withPresentState, type State } from './state.ts';
 import type { Reason } from '../verdict/reasons.ts';
-import type { EnrolAnswer, EnrolBegin, EnrolQuestion } from './wire-enrol.ts';
+import type { EnrolBegin, EnrolQuestion, StatusQuestion } from './wire-enrol.ts';
+import type { EnrolAnswer } from './wire-enrol-answer.ts';
 
 /** The enrolment that one connection makes. */
 export interface SelfEnrolment {
-  answer(question: EnrolQuestion, options: LocalOptions): Promise<EnrolAnswer>;
+  answer(question: Exclude<EnrolQuestion, StatusQuestion>, options: LocalOptions): Promise<EnrolAnswer>;
   /** The connection is gone: what was begun and not completed is undone or left to the first login, as the registrar does. */
   end(): void;
 }

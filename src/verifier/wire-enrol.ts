@@ -9,19 +9,20 @@
  *   { "notp": "enrol/1", "step": "change", "context", "sealed", "wrong", "readings",
  *     "event", "passphrase": text | null for the host's key, "recovery": how many new ones | null } -> anew, or a refusal
  *   { "notp": "enrol/1", "step": "export" | "revoke", "context", "sealed", "wrong", "readings" }  -> secret or done, or a refusal
+ *   { "notp": "enrol/1", "step": "status", "files": [{ "context", "sealed", "wrong" }, …] }  -> facts, without a proof
  *   { "notp": "enrol/1", "step": "complete" | "abandon" }                        -> done
  *   { "notp": "offer/1", "secret": base32, "recovery": [text, …] } { "notp": "file/1", "file": the sealed file as text } { "notp": "done/1" }
  *   { "notp": "anew/1", "file", "recovery": [text, …] } { "notp": "secret/1", "uri": otpauth URI }
+ *   { "notp": "facts/1", "facts": [what verifier/facts.ts tells of an enrolment, …] }
  */
-import { ALGORITHMS, DIGITS, fromBase32, MAX_PERIOD_SECONDS, MIN_PERIOD_SECONDS, toBase32 } from '../otp/code.ts';
+import { ALGORITHMS, DIGITS, MAX_PERIOD_SECONDS, MIN_PERIOD_SECONDS } from '../otp/code.ts';
 import { contextName } from '../otp/names.ts';
 import type { Reading } from '../otp/proof.ts';
 import { MAX_RECOVERY_CODES } from '../otp/recovery.ts';
 import { bad, exactly, flag, integer, label, oneOf, text, type Fields } from '../seal/fields.ts';
-import type { Outcome } from './verifier.ts';
 import type { Wanted } from './sealing.ts';
 import type { Change } from './anew.ts';
-import { parseAnswer, parsed, parseFile, parseReadings, printAnswer, printFile, printReading, type SentFile } from './wire.ts';
+import { parsed, parseFile, parseReadings, printFile, printReading, type SentFile } from './wire.ts';
 
 export interface EnrolBegin extends SentFile {
   readonly step: 'begin';
@@ -39,17 +40,18 @@ interface WithProof extends SentFile {
 export type CareQuestion = WithProof &
   ({ readonly step: 'change'; readonly change: Change } | { readonly step: 'export' } | { readonly step: 'revoke' });
 
-export type EnrolQuestion =
-  EnrolBegin | CareQuestion | { readonly step: 'confirm'; readonly code: string } | { readonly step: 'complete' | 'abandon' };
+/** What is known of the enrolments that these files are, or should be, of. */
+export interface StatusQuestion {
+  readonly step: 'status';
+  readonly files: readonly SentFile[];
+}
 
-export type EnrolAnswer =
-  /** The secret (raw bytes) and the recovery codes, to be shown and forgotten. */
-  | { readonly kind: 'offer'; readonly secret: Uint8Array; readonly recovery: readonly string[] }
-  | { readonly kind: 'sealed'; readonly file: string }
-  | { readonly kind: 'anew'; readonly file: string; readonly recovery: readonly string[] }
-  | { readonly kind: 'secret'; readonly uri: string }
-  | { readonly kind: 'done' }
-  | { readonly kind: 'refused'; readonly outcome: Outcome };
+export type EnrolQuestion =
+  | StatusQuestion
+  | EnrolBegin
+  | CareQuestion
+  | { readonly step: 'confirm'; readonly code: string }
+  | { readonly step: 'complete' | 'abandon' };
 
 const BEGIN_KEYS = [
   'notp',
@@ -67,10 +69,13 @@ const BEGIN_KEYS = [
   'readings',
 ];
 
+/** How many sealed files one question about their status may have. */
+export const MAX_STATUS_FILES = 16;
 const CARE_KEYS = ['notp', 'step', 'context', 'sealed', 'wrong', 'readings'];
 
 export function printEnrolQuestion(question: EnrolQuestion): string {
   if ('readings' in question && question.step !== 'begin') return printCare(question);
+  if (question.step === 'status') return JSON.stringify({ notp: 'enrol/1', step: 'status', files: question.files.map(printFile) }) + '\n';
   if (question.step !== 'begin') return JSON.stringify({ notp: 'enrol/1', ...question }) + '\n';
   const { step, context, replace, wanted, sealed, wrong, readings } = question;
   const { algorithm, digits, periodSeconds: period, issuer, account, recovery } = wanted;
@@ -102,6 +107,8 @@ export function parseEnrolQuestion(line: string): EnrolQuestion {
     case 'export':
     case 'revoke':
       return { step, ...withProof(fieldsOf(json, CARE_KEYS)) };
+    case 'status':
+      return { step, files: filesOf(fieldsOf(json, ['notp', 'step', 'files'])['files']) };
     case 'complete':
     case 'abandon':
       fieldsOf(json, ['notp', 'step']);
@@ -109,6 +116,11 @@ export function parseEnrolQuestion(line: string): EnrolQuestion {
     default:
       throw bad('"step" is none');
   }
+}
+
+function filesOf(value: unknown): readonly SentFile[] {
+  if (!Array.isArray(value) || value.length > MAX_STATUS_FILES) throw bad('"files" is no short list');
+  return value.map(parseFile);
 }
 
 function withProof(fields: Fields): WithProof {
@@ -141,51 +153,6 @@ export function isEnrolQuestion(line: string): boolean {
   return line.startsWith('{"notp":"enrol/1"');
 }
 
-export function printEnrolAnswer(answer: EnrolAnswer): string {
-  switch (answer.kind) {
-    case 'offer':
-      return JSON.stringify({ notp: 'offer/1', secret: toBase32(answer.secret), recovery: answer.recovery }) + '\n';
-    case 'sealed':
-      return JSON.stringify({ notp: 'file/1', file: answer.file }) + '\n';
-    case 'anew':
-      return JSON.stringify({ notp: 'anew/1', file: answer.file, recovery: answer.recovery }) + '\n';
-    case 'secret':
-      return JSON.stringify({ notp: 'secret/1', uri: answer.uri }) + '\n';
-    case 'done':
-      return JSON.stringify({ notp: 'done/1' }) + '\n';
-    case 'refused':
-      return printAnswer(answer.outcome);
-  }
-}
-
-/** Throws where the line is no answer. */
-export function parseEnrolAnswer(line: string): EnrolAnswer {
-  const json = parsed(line, 'the answer');
-  const kind = typeof json === 'object' && json !== null && 'notp' in json ? json.notp : undefined;
-  switch (kind) {
-    case 'offer/1': {
-      const fields = exactly(json, 'the answer', ['notp', 'secret', 'recovery']);
-      return { kind: 'offer', secret: fromBase32(text(fields, 'secret', /^[A-Z2-7]{16,}$/)), recovery: recoveryCodes(fields['recovery']) };
-    }
-    case 'file/1':
-      return { kind: 'sealed', file: text(exactly(json, 'the answer', ['notp', 'file']), 'file', /^/) };
-    case 'anew/1': {
-      const fields = exactly(json, 'the answer', ['notp', 'file', 'recovery']);
-      return { kind: 'anew', file: text(fields, 'file', /^/), recovery: recoveryCodes(fields['recovery']) };
-    }
-    case 'secret/1':
-      return { kind: 'secret', uri: text(exactly(json, 'the answer', ['notp', 'uri']), 'uri', /^/) };
-    case 'done/1':
-      exactly(json, 'the answer', ['notp']);
-      return { kind: 'done' };
-    default: {
-      const outcome = parseAnswer(line);
-      if (outcome?.verdict.result === 'refused') return { kind: 'refused', outcome };
-      throw bad('the answer is none');
-    }
-  }
-}
-
 function parseBegin(fields: Fields): EnrolBegin {
   return {
     step: 'begin',
@@ -203,14 +170,4 @@ function parseBegin(fields: Fields): EnrolBegin {
     wrong: text(fields, 'wrong', /^[^]{0,1024}$/),
     readings: parseReadings(fields['readings']),
   };
-}
-
-/** They are shown as they come, so they are looked at here. */
-function recoveryCodes(value: unknown): readonly string[] {
-  if (Array.isArray(value) && value.length <= MAX_RECOVERY_CODES && value.every(isRecoveryCode)) return value;
-  throw bad('"recovery" is no list of recovery codes');
-}
-
-function isRecoveryCode(value: unknown): value is string {
-  return typeof value === 'string' && /^[A-Z2-7-]{1,32}$/.test(value);
 }

@@ -12,6 +12,7 @@
 import type { Door, Origin } from '../audit/record.ts';
 import { contextName } from '../otp/names.ts';
 import { MAX_LINE_BYTES, MAX_READINGS, type Proof, type Reading } from '../otp/proof.ts';
+import { RECOVERY_CHARACTERS } from '../otp/recovery.ts';
 import { bad, canonicalJson, exactly, flag, integer, oneOf, text, type Fields } from '../seal/fields.ts';
 import { MAX_SEALED_FILE_BYTES } from '../seal/file.ts';
 import type { Connection } from '../store/store.ts';
@@ -52,7 +53,7 @@ const ANSWER_KEYS = ['notp', 'result', 'method', 'stepOffset', 'reason', 'waitSe
 /** The longest text from outside: an address, a terminal, a message. */
 const SHORT = /^[^]{0,1024}$/;
 const CODE = /^\d{6,8}$/;
-const RECOVERY = /^[A-Z2-7]{1,32}$/;
+const RECOVERY = new RegExp(`^[A-Z2-7]{${String(RECOVERY_CHARACTERS)}}$`);
 
 export function printQuestion({ ask, origin, files, session, readings, timedOut }: Question): string {
   const { door, service = '', rhost = '', tty = '' } = origin;

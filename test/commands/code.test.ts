@@ -4,7 +4,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { before, describe, it } from 'node:test';
 import { run } from '../support/process.ts';
-import { lacks, scratchFolder, serviceUser, SOURCE_NOTP, writeConfig } from '../support/world.ts';
+import { lacks, scratchFolder, serviceUser, SOURCE_NOTP, writeConfig, type Enrolled } from '../support/world.ts';
 import { answer, assertCode, assertRefused, codeBy, ownCodes, SECRET, type OwnCodes } from './own-codes.ts';
 import { PASSPHRASE } from './own-state.ts';
 
@@ -132,7 +132,7 @@ describe('code without a name', { skip: lacks({ programs: ['python3'] }) }, () =
 });
 
 it(
-  'a secret that the host sealed gives no code and does not leave it, nor is it removed',
+  'a secret that the host sealed gives no code, leaves it for root alone, and is not removed',
   { skip: lacks({ root: true, programs: ['useradd'] }) },
   async () => {
     const { uid, gid } = serviceUser();
@@ -149,12 +149,13 @@ it(
     assert.equal((await notp(['host-key', 'init'])).code, 0);
     const enrolled = await notp(['enroll', 'web', '--seal', 'host', '--no-confirm', '--json']);
     assert.equal(enrolled.code, 0, enrolled.stderr);
-    for (const command of ['code', 'export', 'passphrase'])
+    for (const command of ['code', 'passphrase'])
       assertRefused(
         await notp([command, 'web', '--passphrase-file', passphrase]),
         1,
         /web is sealed by this host: its secret does not leave it/,
       );
+    assert.equal((await notp(['export', 'web'])).stdout, `${(JSON.parse(enrolled.stdout) as Enrolled).uri}\n`);
     assertRefused(await notp(['remove', 'web', '--yes']), 1, /web logs in here: an enrolment is revoked, not removed/);
     const taken = await run([...SOURCE_NOTP, 'import', 'web', '--replace', '--config', config, '--passphrase-file', passphrase], {
       input: SECRET,

@@ -1,4 +1,4 @@
-/** Root looks after everybody's enrolments on the state of the service: list --all, status, unlock; users are sent to root. */
+/** Root looks after everybody's enrolments on the state of the service: list --all, status, unlock; users see their own status alone. */
 import assert from 'node:assert/strict';
 import { before, describe, it } from 'node:test';
 import type { Facts } from '../../src/verifier/facts.ts';
@@ -111,11 +111,27 @@ describe('looking after everybody', { skip: lacks(SERVICE_NEEDS) }, () => {
     assertRefused(await notp('unlock', '--user', 'dave'), 1, /the enrolment of dave is revoked/);
   });
 
+  it('tells users of their own enrolments what it tells root, through the service', async () => {
+    const own = await world.container.run(['notp', 'status', '--json'], { as: 'alice' });
+    assert.deepEqual([own.code, own.stderr], [0, '']);
+    const told = own.stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Facts);
+    const known = await facts('status', '--user', 'alice');
+    assert.deepEqual(
+      told.map((each) => ({ ...each, next_try: null })),
+      known.map((each) => ({ ...each, next_try: null })),
+    );
+    assert.deepEqual([told.length, told.find(({ context }) => context === 'ssh')?.state], [2, 'active']);
+    const screen = await world.container.run(['notp', 'status', 'ssh'], { as: 'alice' });
+    assert.match(screen.stdout, /^ssh of alice\n {2}state +active: it logs in\n/);
+    assertRefused(await world.container.run(['notp', 'status', 'nothing'], { as: 'alice' }), 1, /not enrolled for nothing/);
+  });
+
   it('is not for the users, who would undo the cap on guessing', async () => {
-    for (const command of ['status', 'unlock']) {
-      const ran = await world.container.run(['notp', command], { as: 'alice' });
-      assertRefused(ran, 1, new RegExp(`alice are held by the service of this host\nnotp: hint: sudo notp ${command} --user alice\n`));
-    }
+    const ran = await world.container.run(['notp', 'unlock'], { as: 'alice' });
+    assertRefused(ran, 1, /alice are held by the service of this host\nnotp: hint: sudo notp unlock --user alice\n/);
     assertRefused(await world.container.run(['notp', 'list', '--all'], { as: 'alice' }), 1, /only root can look/);
     assertRefused(await world.container.run(['notp', 'status', '--user', 'bob'], { as: 'alice' }), 1, /only root can look/);
   });

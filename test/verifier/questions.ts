@@ -1,10 +1,12 @@
 /** Every kind of question and answer of the wire, for property tests. */
 import * as fc from 'fast-check';
+import { RECOVERY_CHARACTERS } from '../../src/otp/recovery.ts';
 import type { Proof } from '../../src/otp/proof.ts';
 import { METHODS, WORDING, type Reason } from '../../src/verdict/reasons.ts';
 import type { Outcome, SshSession } from '../../src/verifier/verifier.ts';
 import type { Question, SentFile } from '../../src/verifier/wire.ts';
-import type { EnrolAnswer, EnrolQuestion } from '../../src/verifier/wire-enrol.ts';
+import type { EnrolQuestion } from '../../src/verifier/wire-enrol.ts';
+import type { EnrolAnswer } from '../../src/verifier/wire-enrol-answer.ts';
 
 /** As fc.record, but with objects such as JSON.parse makes. */
 function record<T, K extends keyof T = keyof T>(
@@ -18,8 +20,7 @@ function record<T, K extends keyof T = keyof T>(
 /** Text with control characters, quotes, emoji and half surrogate pairs. */
 const anyText = (maxLength: number): fc.Arbitrary<string> =>
   fc.string({ unit: 'binary', maxLength }).filter((text) => text.length <= maxLength);
-const base32 = (min: number, max: number): fc.Arbitrary<string> =>
-  fc.stringMatching(new RegExp(`^[A-Z2-7]{${String(min)},${String(max)}}$`));
+const recoveryCode = fc.stringMatching(new RegExp(`^[A-Z2-7]{${String(RECOVERY_CHARACTERS)}}$`));
 const hex = (length: number): fc.Arbitrary<string> => fc.stringMatching(new RegExp(`^[0-9a-f]{${String(length)}}$`));
 const code = fc.stringMatching(/^[0-9]{6,8}$/);
 const context = fc.constantFrom('ssh', 'deploy', 'A.b-c_9', 'x'.repeat(64));
@@ -28,7 +29,7 @@ const ref = hex(8);
 const proof: fc.Arbitrary<Proof> = fc.oneof(
   record({ kind: fc.constant('code' as const), code }),
   record({ kind: fc.constant('two_codes' as const), first: code, second: code }),
-  record({ kind: fc.constant('recovery' as const), code: base32(1, 32) }),
+  record({ kind: fc.constant('recovery' as const), code: recoveryCode }),
 );
 const readings = fc.array(record({ passphrase: fc.option(anyText(100), { nil: undefined }), proof }), { maxLength: 3 });
 

@@ -4,7 +4,8 @@ import { parseSealedFile } from '../../src/seal/file.ts';
 import type { Found } from '../../src/system/secrets.ts';
 import { invite, revoke } from '../../src/verifier/registrar.ts';
 import { selfEnrolment, type SelfEnrolment } from '../../src/verifier/self-enrolment.ts';
-import type { EnrolAnswer, EnrolBegin, EnrolQuestion } from '../../src/verifier/wire-enrol.ts';
+import type { EnrolBegin, EnrolQuestion, StatusQuestion } from '../../src/verifier/wire-enrol.ts';
+import type { EnrolAnswer } from '../../src/verifier/wire-enrol-answer.ts';
 import { ORIGIN, PERIOD_MS, POLICY, WANTED, type LocalWorld, type Secret } from './local-world.ts';
 
 const ABSENT: Found = { kind: 'absent' };
@@ -25,7 +26,7 @@ export class Client {
     this.found = replaced === undefined ? ABSENT : { kind: 'sealed', file: replaced.file };
   }
 
-  async say(question: EnrolQuestion): Promise<string> {
+  async say(question: Exclude<EnrolQuestion, StatusQuestion>): Promise<string> {
     // The service knows the file only from the first question.
     const found = question.step === 'begin' ? this.found : ABSENT;
     const answer: EnrolAnswer = await this.enrolment.answer(question, this.world.options(found, { origin: { ...ORIGIN, door: 'cli' } }));

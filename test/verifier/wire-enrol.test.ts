@@ -4,14 +4,15 @@ import { describe, it } from 'node:test';
 import * as fc from 'fast-check';
 import type { Change } from '../../src/verifier/anew.ts';
 import {
-  type EnrolAnswer,
   type EnrolQuestion,
   isEnrolQuestion,
-  parseEnrolAnswer,
+  MAX_STATUS_FILES,
   parseEnrolQuestion,
-  printEnrolAnswer,
   printEnrolQuestion,
 } from '../../src/verifier/wire-enrol.ts';
+import { type EnrolAnswer, parseEnrolAnswer, printEnrolAnswer } from '../../src/verifier/wire-enrol-answer.ts';
+import { factsOf } from '../../src/verifier/facts.ts';
+import { ALICE } from '../store/alice.ts';
 import { parseAnswer, parseQuestion, printAnswer, printQuestion, type SentFile } from '../../src/verifier/wire.ts';
 import { anyEnrolAnswer, anyEnrolQuestion, anyQuestion, changed, QUESTION, wrongKeys } from './questions.ts';
 
@@ -30,6 +31,8 @@ const CARE = [RECOVERY, ...(['export', 'revoke'] as const).map((step) => printEn
 const ANEW = printEnrolAnswer({ kind: 'anew', file: '{}', recovery: ['ABCD-EFGH-JKLMN'] }).trimEnd();
 const SECRET = printEnrolAnswer({ kind: 'secret', uri: 'otpauth://totp/x?secret=ABCD' }).trimEnd();
 const OFFER = printEnrolAnswer({ kind: 'offer', secret: new Uint8Array(20).fill(1), recovery: ['ABCD-EFGH-JKLMN'] }).trimEnd();
+
+const FACTS = factsOf(ALICE, { kind: 'absent' }, { budget: 5, refillMs: 3_600_000 }, 1_795_000_000_000);
 
 const passphrase = fc.string({ unit: 'binary', minLength: 1, maxLength: 300 });
 const anyChange: fc.Arbitrary<Change> = fc.oneof(
@@ -60,11 +63,17 @@ const anyCareQuestion: fc.Arbitrary<EnrolQuestion> = fc
     ]) => (step === 'change' ? { step, ...file, readings, change: { ...change } } : { step, ...file, readings }),
   );
 
+/** The question that needs no proof. */
+const anyStatusQuestion: fc.Arbitrary<EnrolQuestion> = anyQuestion.map(({ files }) => ({ step: 'status' as const, files: [...files] }));
+
 const anyCareAnswer: fc.Arbitrary<EnrolAnswer> = fc.oneof(
   fc
     .tuple(fc.string({ unit: 'binary' }), fc.array(fc.stringMatching(/^[A-Z2-7]{4}-[A-Z2-7]{4}-[A-Z2-7]{5}$/), { maxLength: 32 }))
     .map(([file, recovery]) => ({ kind: 'anew' as const, file, recovery })),
   fc.string({ unit: 'binary' }).map((uri) => ({ kind: 'secret' as const, uri })),
+  fc
+    .array(fc.nat(20), { maxLength: 3 })
+    .map((left) => ({ kind: 'facts' as const, facts: left.map((recovery_left) => ({ ...FACTS, recovery_left })) })),
 );
 
 function changeLine(event: Change['event'], wanted: Partial<Change>): string {
@@ -83,7 +92,7 @@ function refusedAsAnswer(lines: readonly string[]): void {
 describe('a step of an enrolment', () => {
   it('is one line that is known as one, and reads back as it was', () => {
     fc.assert(
-      fc.property(fc.oneof(anyEnrolQuestion, anyCareQuestion), (question) => {
+      fc.property(fc.oneof(anyEnrolQuestion, anyCareQuestion, anyStatusQuestion), (question) => {
         const line = printEnrolQuestion(question);
         assert.equal(line.indexOf('\n'), line.length - 1);
         assert.ok(isEnrolQuestion(line));
@@ -132,6 +141,15 @@ describe('a step of an enrolment', () => {
     const keys = ['step', 'context', 'sealed', 'wrong', 'readings'];
     for (const line of CARE)
       refusedAsQuestion(keys.flatMap((key) => [1, null, true, {}, [1]].map((value) => changed(line, { [key]: value }))));
+  });
+
+  it('asks for the status of at most so many files, each of its type', () => {
+    const [file = {}] = QUESTION.files;
+    const line = printEnrolQuestion({ step: 'status', files: QUESTION.files }).trimEnd();
+    refusedAsQuestion(wrongKeys(line));
+    const many = (count: number): string => changed(line, { files: Array.from({ length: count }, () => file) });
+    assert.doesNotThrow(() => parseEnrolQuestion(many(MAX_STATUS_FILES)));
+    refusedAsQuestion([many(MAX_STATUS_FILES + 1), changed(line, { files: null }), changed(line, { files: [{ context: 'ssh' }] })]);
   });
 
   it('confirms with a code, as text', () => {
