@@ -82,16 +82,16 @@ describe('what runs as the user', { skip: lacks({ ...SERVICE_NEEDS, programs: [.
     assert.doesNotMatch(open, /host\.key|state\.db|audit\.log|credentials/);
   });
 
-  it('cannot open the secret in the own sealed file', async () => {
+  it('cannot open the secret in the own sealed file without a code', async () => {
     const file = await world.container.must(['cat', '/home/alice/.notp/ssh'], { as: 'alice' });
-    for (const command of [
-      ['notp', 'code', 'ssh', '--once'],
-      ['notp', 'export', 'ssh'],
+    for (const { words, why } of [
+      { words: ['notp', 'code', 'ssh', '--once'], why: /notp: error: .*sealed by (the|this) host/ },
+      { words: ['notp', 'export', 'ssh'], why: /notp: error: no one-time code was given/ },
     ]) {
-      const ran = await as('alice', ...command);
+      const ran = await as('alice', ...words);
       assert.notEqual(ran.code, 0);
       assert.equal(`${ran.stdout}${ran.stderr}${file}`.includes(phone.secret), false);
-      assert.match(ran.stderr, /notp: error: .*sealed by (the|this) host/);
+      assert.match(ran.stderr, why);
     }
   });
 
