@@ -1,4 +1,5 @@
 /** The entry. Deny is the initial state, and this file alone ends the process. */
+import * as path from 'node:path';
 import { runCommand } from './cli.ts';
 import { NotpError, type ErrorCode } from './error.ts';
 import { sayThrown } from './system/printer.ts';
@@ -7,16 +8,22 @@ const COULD_NOT_DECIDE = 3;
 
 // An awaited promise that never settles would end the process with 0, which PAM reads as success.
 process.exitCode = COULD_NOT_DECIDE;
-process.exit(await main());
+void main().then((code) => process.exit(code));
 
 async function main(): Promise<number> {
   const umask = process.umask(0o077);
   try {
-    return await runCommand(process.argv.slice(2), { environment: process.env, umask, now: Date.now });
+    return await runCommand(words(), { environment: process.env, umask, now: Date.now });
   } catch (error) {
     sayThrown(error);
     return error instanceof NotpError ? exitCodeOf(error.code) : COULD_NOT_DECIDE;
   }
+}
+
+/** What is to be done. The executable has a second name, notp-enroll, which is a command too; of bin/notp the script adds it. */
+function words(): string[] {
+  const [, called = '', ...given] = process.argv;
+  return path.basename(called) === 'notp-enroll' ? ['notp-enroll', ...given] : given;
 }
 
 function exitCodeOf(code: ErrorCode): number {

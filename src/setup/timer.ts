@@ -1,5 +1,6 @@
 /** The roll-back that nobody has to ask for: it outlives the session and the terminal of whoever set up. */
 import { spawn } from 'node:child_process';
+import { isSea } from 'node:sea';
 import { NotpError } from '../error.ts';
 import { cancelLater, isBooted, runLater } from '../system/systemd.ts';
 import type { Setup } from './record.ts';
@@ -8,7 +9,8 @@ import type { Setup } from './record.ts';
 export function armTimer(setup: Setup, seconds: number): void {
   // The program that runs now, which has shown that it works; not the one that sshd is told to call.
   const [, script = ''] = process.argv;
-  const command = [process.execPath, ...process.execArgv, script, 'setup', 'undo', '--if-unconfirmed', setup.id];
+  const program = isSea() ? [process.execPath] : [process.execPath, ...process.execArgv, script];
+  const command = [...program, 'setup', 'undo', '--if-unconfirmed', setup.id];
   if (isBooted()) runLater(unitOf(setup), seconds, command);
   else runDetached(seconds, command);
 }
