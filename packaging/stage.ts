@@ -18,6 +18,13 @@ export interface Staging {
   readonly seconds: number;
 }
 
+/** Files of the folder completions/, where each belongs, and its second name: two of the shells look for one by the name of the program. */
+const COMPLETIONS: readonly (readonly [file: string, to: string, second?: string])[] = [
+  ['notp.bash', 'usr/share/bash-completion/completions/notp', 'notp-enroll'],
+  ['notp.fish', 'usr/share/fish/vendor_completions.d/notp.fish', 'notp-enroll.fish'],
+  ['_notp', 'usr/share/zsh/vendor-completions/_notp'],
+];
+
 /** Fills the new folder `root`. */
 export function stage({ root, version, executable, seconds }: Staging): void {
   const put = (to: string, content: string | Buffer, mode = 0o644): void => {
@@ -42,7 +49,10 @@ export function stage({ root, version, executable, seconds }: Staging): void {
   for (const name of names('examples').filter((each) => !NO_EXAMPLE.includes(each))) copy(`examples/${name}`, `${DOC}/examples/${name}`);
   for (const name of names('man'))
     pack(`usr/share/man/man${path.extname(name).slice(1)}/${name}`, fs.readFileSync(path.join(ROOT, 'man', name)));
-  for (const name of names('completions')) copy(`completions/${name}`, placeOfCompletion(name));
+  for (const [name, to, second] of COMPLETIONS) {
+    copy(`completions/${name}`, to);
+    if (second !== undefined) fs.symlinkSync(path.basename(to), path.join(root, path.dirname(to), second));
+  }
   pack(`${DOC}/CHANGELOG.md`, fs.readFileSync(path.join(ROOT, 'CHANGELOG.md')));
   pack(`${DOC}/third-party-notices`, notices(executable));
   pack(`${DOC}/notp.cdx.json`, billOfMaterials(executable, version));
@@ -63,14 +73,6 @@ function placeOfUnit(name: string): string {
   if (ext === '.sysusers') return `usr/lib/sysusers.d/${stem}.conf`;
   if (ext === '.tmpfiles') return `usr/lib/tmpfiles.d/${stem}.conf`;
   return ext === '.conf' ? `${DOC}/examples/systemd/${name}` : `usr/lib/systemd/system/${name}`;
-}
-
-/** Where a file of the folder completions/ belongs: notp.bash, notp.zsh, notp.fish, and the same for notp-enroll. */
-function placeOfCompletion(name: string): string {
-  const { name: stem, ext } = path.parse(name);
-  if (ext === '.fish') return `usr/share/fish/vendor_completions.d/${name}`;
-  if (ext === '.bash') return `usr/share/bash-completion/completions/${stem}`;
-  return `usr/share/zsh/vendor-completions/_${stem.replace(/^_/, '')}`;
 }
 
 /** One mode for all folders and one time for everything, whoever builds it and when. */

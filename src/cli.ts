@@ -32,7 +32,8 @@ export async function runCommand(words: readonly string[], surroundings: Surroun
   return exitCode;
 }
 
-function commandTree(surroundings: Surroundings, finish: Finish): Command {
+/** All commands with their options and help; `finish` takes the exit code of the one that ran. */
+export function commandTree(surroundings: Surroundings, finish: Finish): Command {
   const program = new Command('notp');
   program
     .description('a one-time code as second factor for SSH logins')
@@ -46,7 +47,7 @@ function commandTree(surroundings: Surroundings, finish: Finish): Command {
     })
     .addHelpText(
       'after',
-      '\nExit codes: 0 accepted or done, 1 refused, 2 wrong usage, 3 could not decide.\nREADME.md tells how sshd and PAM call it, and what to do about each refusal.',
+      '\nExit codes: 0 accepted or done, 1 refused, 2 wrong usage, 3 could not decide.\nman notp tells more, man notp-gate and man notp-pam how sshd and PAM call it.',
     );
   // A door becomes the user's shell, whose limits are the user's.
   program.hook('preAction', (_, command) => {

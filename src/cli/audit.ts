@@ -69,7 +69,11 @@ function withPeriod(command: Command, now: () => number): Command {
 function withFilters(command: Command): Command {
   const others = ['user', 'since', 'until', 'event', 'context', 'reason', 'rhost', 'lines'];
   return command
-    .option('--event <name>', `one of ${[...EVENT_NAMES, ...EVENT_FAMILIES].join(', ')}`, oneOf([...EVENT_NAMES, ...EVENT_FAMILIES]))
+    .option(
+      '--event <name>',
+      `with this event, one of ${[...EVENT_NAMES, ...EVENT_FAMILIES].join(', ')}`,
+      oneOf([...EVENT_NAMES, ...EVENT_FAMILIES]),
+    )
     .option('--reason <name>', 'refused for this reason', oneOf(REASON_NAMES))
     .option('--context <name>', 'of this secret')
     .option('--rhost <address>', 'from this address')

@@ -1,0 +1,337 @@
+# fish completion for notp(1) and notp-enroll(1). Made by npm run completions from the command tree: do not edit.
+
+# the names of the sealed files; what is no context name is left out
+function __notp_contexts
+    for file in ~/.notp/*
+        test -f $file
+        and string match -r '^[A-Za-z0-9_][A-Za-z0-9_.-]*$' -- (string replace -r '.*/' '' -- $file)
+    end
+end
+
+# whether the words before the cursor name this command, and so many arguments after it: COMMAND [GIVEN]
+function __notp_at
+    set -l words (commandline -opc)
+    set -l at (string replace -r '.*/' '' -- $words[1])
+    set -l given 0
+    set -l wants
+    for word in $words[2..-1]
+        if test -n "$wants"
+            set wants
+            continue
+        end
+        set -l following
+        switch $at
+            case 'notp'
+                set following enroll verify status unlock revoke recovery reseal host-key audit import code export list passphrase remove demo setup doctor gate pam serve
+            case 'notp host-key'
+                set following init id rotate retire
+            case 'notp audit'
+                set following verify report
+            case 'notp setup'
+                set following gate pam sudo confirm undo
+        end
+        if string match -q -- '-*' $word
+            contains -- $word --config --user --seal --issuer --account --digits --period --algorithm --recovery --qr --qr-file --passphrase-file --batch --out --image --new-passphrase-file --since --until --event --reason --context --rhost --ref -n --lines --from --file --to --group --confirm-within --sshd-config
+            and set wants yes
+        else if contains -- $word $following
+            set at "$at $word"
+        else
+            set given (math $given + 1)
+        end
+    end
+    test "$at" = $argv[1]
+    and test (count $argv) = 1 -o "$given" = "$argv[2]"
+end
+
+complete -c notp -f
+# notp
+complete -c notp -n "__notp_at 'notp'" -s V -l version -d 'output the version number'
+complete -c notp -n "__notp_at 'notp'" -s h -l help -d 'display help for command'
+complete -c notp -n "__notp_at 'notp' 0" -a enroll -d 'make a new secret for a login'
+complete -c notp -n "__notp_at 'notp' 0" -a verify -d 'ask for a code and judge it as a login would'
+complete -c notp -n "__notp_at 'notp' 0" -a status -d 'show whether an enrolment logs in'
+complete -c notp -n "__notp_at 'notp' 0" -a unlock -d 'give back the tries that wrong codes have used up'
+complete -c notp -n "__notp_at 'notp' 0" -a revoke -d 'end an enrolment'
+complete -c notp -n "__notp_at 'notp' 0" -a recovery -d 'make new recovery codes for a login'
+complete -c notp -n "__notp_at 'notp' 0" -a reseal -d 'seal a login anew'
+complete -c notp -n "__notp_at 'notp' 0" -a host-key -d 'the key of this host that host seals are made with'
+complete -c notp -n "__notp_at 'notp' 0" -a audit -d 'show the last records of the audit log'
+complete -c notp -n "__notp_at 'notp' 0" -a import -d 'seal a secret that there is already'
+complete -c notp -n "__notp_at 'notp' 0" -a code -d 'show the current code of a secret'
+complete -c notp -n "__notp_at 'notp' 0" -a export -d 'give a secret out in the clear'
+complete -c notp -n "__notp_at 'notp' 0" -a list -d 'list your secrets'
+complete -c notp -n "__notp_at 'notp' 0" -a passphrase -d 'seal a secret with another passphrase'
+complete -c notp -n "__notp_at 'notp' 0" -a remove -d 'delete one of your secrets'
+complete -c notp -n "__notp_at 'notp' 0" -a demo -d 'try it: a throw-away secret'
+complete -c notp -n "__notp_at 'notp' 0" -a setup -d 'put the right configuration of sshd or PAM in place'
+complete -c notp -n "__notp_at 'notp' 0" -a doctor -d 'look for ways around the gate'
+complete -c notp -n "__notp_at 'notp' 0" -a gate -d 'for sshd\'s ForceCommand'
+complete -c notp -n "__notp_at 'notp' 0" -a pam -d 'for pam_exec'
+complete -c notp -n "__notp_at 'notp' 0" -a serve -d 'for systemd: decide for one user'
+# notp enroll
+complete -c notp -n "__notp_at 'notp enroll'" -l config -r -F -d 'configuration file'
+complete -c notp -n "__notp_at 'notp enroll'" -l user -x -a '(__fish_complete_users)' -d 'whose login; somebody else needs root'
+complete -c notp -n "__notp_at 'notp enroll'" -l seal -x -a 'host passphrase' -d 'how to seal it'
+complete -c notp -n "__notp_at 'notp enroll'" -l issuer -x -d 'what the phone shows as the service'
+complete -c notp -n "__notp_at 'notp enroll'" -l account -x -d 'what the phone shows as the account'
+complete -c notp -n "__notp_at 'notp enroll'" -l digits -x -a '6 7 8' -d 'digits of a code'
+complete -c notp -n "__notp_at 'notp enroll'" -l period -x -d 'seconds that a code is shown'
+complete -c notp -n "__notp_at 'notp enroll'" -l algorithm -x -a 'SHA1 SHA256 SHA512' -d 'hash of the codes'
+complete -c notp -n "__notp_at 'notp enroll'" -l recovery -x -d 'number of recovery codes'
+complete -c notp -n "__notp_at 'notp enroll'" -l replace -d 'replace an enrolment that is there'
+complete -c notp -n "__notp_at 'notp enroll'" -l pending -d 'make nothing'
+complete -c notp -n "__notp_at 'notp enroll'" -l no-confirm -d 'do not ask for a code of the new secret'
+complete -c notp -n "__notp_at 'notp enroll'" -l qr -x -a 'unicode ansi ascii none' -d 'how to draw the QR code'
+complete -c notp -n "__notp_at 'notp enroll'" -l qr-file -r -F -d 'also write the QR code to a new .png or .svg file'
+complete -c notp -n "__notp_at 'notp enroll'" -l passphrase-file -r -F -d 'read the passphrase from the first line of a file'
+complete -c notp -n "__notp_at 'notp enroll'" -l json -d 'print one JSON object'
+complete -c notp -n "__notp_at 'notp enroll'" -l batch -r -F -d 'enrol all users that a file lists'
+complete -c notp -n "__notp_at 'notp enroll'" -l out -x -a '(__fish_complete_directories)' -d 'where the hand-outs go'
+complete -c notp -n "__notp_at 'notp enroll'" -l image -x -a 'png svg none' -d 'the picture beside each hand-out'
+complete -c notp -n "__notp_at 'notp enroll'" -l dry-run -d 'only say what the batch would do'
+complete -c notp -n "__notp_at 'notp enroll'" -s h -l help -d 'display help for command'
+complete -c notp -n "__notp_at 'notp enroll' 0" -a '(__notp_contexts)'
+# notp verify
+complete -c notp -n "__notp_at 'notp verify'" -l config -r -F -d 'configuration file'
+complete -c notp -n "__notp_at 'notp verify'" -l user -x -a '(__fish_complete_users)' -d 'whose code; somebody else needs root'
+complete -c notp -n "__notp_at 'notp verify'" -l code-stdin -d 'read the code from the first line of stdin'
+complete -c notp -n "__notp_at 'notp verify'" -l passphrase-file -r -F -d 'read the passphrase from the first line of a file'
+complete -c notp -n "__notp_at 'notp verify'" -l json -d 'print one JSON object'
+complete -c notp -n "__notp_at 'notp verify'" -s h -l help -d 'display help for command'
+complete -c notp -n "__notp_at 'notp verify' 0" -a '(__notp_contexts)'
+# notp status
+complete -c notp -n "__notp_at 'notp status'" -l config -r -F -d 'configuration file'
+complete -c notp -n "__notp_at 'notp status'" -l user -x -a '(__fish_complete_users)' -d 'whose enrolment'
+complete -c notp -n "__notp_at 'notp status'" -l all -d 'everybody\'s enrolments'
+complete -c notp -n "__notp_at 'notp status'" -l json -d 'print JSON, one object a line'
+complete -c notp -n "__notp_at 'notp status'" -s h -l help -d 'display help for command'
+complete -c notp -n "__notp_at 'notp status' 0" -a '(__notp_contexts)'
+# notp unlock
+complete -c notp -n "__notp_at 'notp unlock'" -l config -r -F -d 'configuration file'
+complete -c notp -n "__notp_at 'notp unlock'" -l user -x -a '(__fish_complete_users)' -d 'whose enrolment'
+complete -c notp -n "__notp_at 'notp unlock'" -l json -d 'print JSON, one object a line'
+complete -c notp -n "__notp_at 'notp unlock'" -s h -l help -d 'display help for command'
+complete -c notp -n "__notp_at 'notp unlock' 0" -a '(__notp_contexts)'
+# notp revoke
+complete -c notp -n "__notp_at 'notp revoke'" -l config -r -F -d 'configuration file'
+complete -c notp -n "__notp_at 'notp revoke'" -l user -x -a '(__fish_complete_users)' -d 'whose enrolment'
+complete -c notp -n "__notp_at 'notp revoke'" -l yes -d 'do not ask'
+complete -c notp -n "__notp_at 'notp revoke'" -l json -d 'print one JSON object'
+complete -c notp -n "__notp_at 'notp revoke'" -s h -l help -d 'display help for command'
+complete -c notp -n "__notp_at 'notp revoke' 0" -a '(__notp_contexts)'
+# notp recovery
+complete -c notp -n "__notp_at 'notp recovery'" -l config -r -F -d 'configuration file'
+complete -c notp -n "__notp_at 'notp recovery'" -l user -x -a '(__fish_complete_users)' -d 'whose login; somebody else needs root'
+complete -c notp -n "__notp_at 'notp recovery'" -l recovery -x -d 'how many'
+complete -c notp -n "__notp_at 'notp recovery'" -l passphrase-file -r -F -d 'read the passphrase from the first line of a file'
+complete -c notp -n "__notp_at 'notp recovery'" -l json -d 'print one JSON object'
+complete -c notp -n "__notp_at 'notp recovery'" -s h -l help -d 'display help for command'
+complete -c notp -n "__notp_at 'notp recovery' 0" -a '(__notp_contexts)'
+# notp reseal
+complete -c notp -n "__notp_at 'notp reseal'" -l config -r -F -d 'configuration file'
+complete -c notp -n "__notp_at 'notp reseal'" -l user -x -a '(__fish_complete_users)' -d 'whose login; somebody else needs root'
+complete -c notp -n "__notp_at 'notp reseal'" -l all -d 'everybody whom an earlier key of this host sealed'
+complete -c notp -n "__notp_at 'notp reseal'" -l seal -x -a 'host passphrase' -d 'how to seal it'
+complete -c notp -n "__notp_at 'notp reseal'" -l passphrase-file -r -F -d 'read the passphrase from the first line of a file'
+complete -c notp -n "__notp_at 'notp reseal'" -l new-passphrase-file -r -F -d 'with --seal passphrase'
+complete -c notp -n "__notp_at 'notp reseal'" -l json -d 'print JSON, one object a line'
+complete -c notp -n "__notp_at 'notp reseal'" -s h -l help -d 'display help for command'
+complete -c notp -n "__notp_at 'notp reseal' 0" -a '(__notp_contexts)'
+# notp host-key
+complete -c notp -n "__notp_at 'notp host-key'" -s h -l help -d 'display help for command'
+complete -c notp -n "__notp_at 'notp host-key' 0" -a init -d 'make the key where there is none'
+complete -c notp -n "__notp_at 'notp host-key' 0" -a id -d 'print the key\'s id'
+complete -c notp -n "__notp_at 'notp host-key' 0" -a rotate -d 'make a new key'
+complete -c notp -n "__notp_at 'notp host-key' 0" -a retire -d 'remove the keys before the present one'
+# notp host-key init
+complete -c notp -n "__notp_at 'notp host-key init'" -l config -r -F -d 'configuration file'
+complete -c notp -n "__notp_at 'notp host-key init'" -s h -l help -d 'display help for command'
+# notp host-key id
+complete -c notp -n "__notp_at 'notp host-key id'" -l config -r -F -d 'configuration file'
+complete -c notp -n "__notp_at 'notp host-key id'" -s h -l help -d 'display help for command'
+# notp host-key rotate
+complete -c notp -n "__notp_at 'notp host-key rotate'" -l config -r -F -d 'configuration file'
+complete -c notp -n "__notp_at 'notp host-key rotate'" -s h -l help -d 'display help for command'
+# notp host-key retire
+complete -c notp -n "__notp_at 'notp host-key retire'" -l config -r -F -d 'configuration file'
+complete -c notp -n "__notp_at 'notp host-key retire'" -l yes -d 'also where something is'
+complete -c notp -n "__notp_at 'notp host-key retire'" -s h -l help -d 'display help for command'
+# notp audit
+complete -c notp -n "__notp_at 'notp audit'" -l config -r -F -d 'configuration file'
+complete -c notp -n "__notp_at 'notp audit'" -l user -x -a '(__fish_complete_users)' -d 'of this user'
+complete -c notp -n "__notp_at 'notp audit'" -l since -x -d 'from then on'
+complete -c notp -n "__notp_at 'notp audit'" -l until -x -d 'before then'
+complete -c notp -n "__notp_at 'notp audit'" -l event -x -a 'login.accepted login.refused enroll replace enroll.failed import import.failed invite revoke passphrase passphrase.failed recovery recovery.failed recovery.used unlock reseal reseal.failed export host_key.created host_key.rotated host_key.retired login host_key' -d 'with this event'
+complete -c notp -n "__notp_at 'notp audit'" -l reason -x -a 'wrong_code replayed wrong_passphrase step_up_required not_enrolled revoked stale_enrolment bad_secret_file no_proof timeout store_unavailable audit_unavailable not_permitted bad_configuration' -d 'refused for this reason'
+complete -c notp -n "__notp_at 'notp audit'" -l context -x -a '(__notp_contexts)' -d 'of this secret'
+complete -c notp -n "__notp_at 'notp audit'" -l rhost -x -d 'from this address'
+complete -c notp -n "__notp_at 'notp audit'" -l ref -x -d 'the whole story of the attempt with this reference'
+complete -c notp -n "__notp_at 'notp audit'" -s n -l lines -x -d 'the last so many of them'
+complete -c notp -n "__notp_at 'notp audit'" -s f -l follow -d 'go on with each record as it comes'
+complete -c notp -n "__notp_at 'notp audit'" -l json -d 'JSON lines, on a terminal too'
+complete -c notp -n "__notp_at 'notp audit'" -l table -d 'the table, also where stdout is no terminal'
+complete -c notp -n "__notp_at 'notp audit'" -s h -l help -d 'display help for command'
+complete -c notp -n "__notp_at 'notp audit' 0" -a verify -d 'check that no record was changed'
+complete -c notp -n "__notp_at 'notp audit' 0" -a report -d 'logins, refusals by reason and sources of each user'
+# notp audit verify
+complete -c notp -n "__notp_at 'notp audit verify'" -l config -r -F -d 'configuration file'
+complete -c notp -n "__notp_at 'notp audit verify'" -l json -d 'print one JSON object'
+complete -c notp -n "__notp_at 'notp audit verify'" -s h -l help -d 'display help for command'
+# notp audit report
+complete -c notp -n "__notp_at 'notp audit report'" -l config -r -F -d 'configuration file'
+complete -c notp -n "__notp_at 'notp audit report'" -l user -x -a '(__fish_complete_users)' -d 'of this user'
+complete -c notp -n "__notp_at 'notp audit report'" -l since -x -d 'from then on'
+complete -c notp -n "__notp_at 'notp audit report'" -l until -x -d 'before then'
+complete -c notp -n "__notp_at 'notp audit report'" -l json -d 'print one JSON object for each user'
+complete -c notp -n "__notp_at 'notp audit report'" -s h -l help -d 'display help for command'
+# notp import
+complete -c notp -n "__notp_at 'notp import'" -l config -r -F -d 'configuration file'
+complete -c notp -n "__notp_at 'notp import'" -l from -x -a 'uri base32 otpauth-migration python-notp google-authenticator pam-oath' -d 'what it is, where that cannot be seen from it'
+complete -c notp -n "__notp_at 'notp import'" -l file -r -F -d 'read it from a file'
+complete -c notp -n "__notp_at 'notp import'" -l user -x -a '(__fish_complete_users)' -d 'whose login; somebody else needs root. Of a users file'
+complete -c notp -n "__notp_at 'notp import'" -l seal -x -a 'host passphrase' -d 'of a login: how to seal it'
+complete -c notp -n "__notp_at 'notp import'" -l dry-run -d 'of logins: say what would be done'
+complete -c notp -n "__notp_at 'notp import'" -l replace -d 'replace a secret of that name'
+complete -c notp -n "__notp_at 'notp import'" -l issuer -x -d 'of a bare secret'
+complete -c notp -n "__notp_at 'notp import'" -l account -x -d 'of a bare secret'
+complete -c notp -n "__notp_at 'notp import'" -l digits -x -a '6 7 8' -d 'of a bare secret'
+complete -c notp -n "__notp_at 'notp import'" -l period -x -d 'of a bare secret'
+complete -c notp -n "__notp_at 'notp import'" -l algorithm -x -a 'SHA1 SHA256 SHA512' -d 'of a bare secret'
+complete -c notp -n "__notp_at 'notp import'" -l passphrase-file -r -F -d 'read the passphrase from the first line of a file'
+complete -c notp -n "__notp_at 'notp import'" -l new-passphrase-file -r -F -d 'seal with this passphrase'
+complete -c notp -n "__notp_at 'notp import'" -l json -d 'print JSON, one object a line'
+complete -c notp -n "__notp_at 'notp import'" -s h -l help -d 'display help for command'
+complete -c notp -n "__notp_at 'notp import' 0" -a '(__notp_contexts)'
+# notp code
+complete -c notp -n "__notp_at 'notp code'" -l config -r -F -d 'configuration file'
+complete -c notp -n "__notp_at 'notp code'" -l passphrase-file -r -F -d 'read the passphrase from the first line of a file'
+complete -c notp -n "__notp_at 'notp code'" -l json -d 'print JSON, one object a line'
+complete -c notp -n "__notp_at 'notp code'" -l once -d 'print the code once'
+complete -c notp -n "__notp_at 'notp code'" -l watch -d 'print each new code on a line of its own where stdout is no terminal'
+complete -c notp -n "__notp_at 'notp code'" -s h -l help -d 'display help for command'
+complete -c notp -n "__notp_at 'notp code' 0" -a '(__notp_contexts)'
+# notp export
+complete -c notp -n "__notp_at 'notp export'" -l config -r -F -d 'configuration file'
+complete -c notp -n "__notp_at 'notp export'" -l passphrase-file -r -F -d 'read the passphrase from the first line of a file'
+complete -c notp -n "__notp_at 'notp export'" -l json -d 'print JSON, one object a line'
+complete -c notp -n "__notp_at 'notp export'" -l user -x -a '(__fish_complete_users)' -d 'whose login, sealed by this host'
+complete -c notp -n "__notp_at 'notp export'" -l to -x -a 'uri base32 qr png svg' -d 'as what'
+complete -c notp -n "__notp_at 'notp export'" -l file -r -F -d 'write it to a new file'
+complete -c notp -n "__notp_at 'notp export'" -s h -l help -d 'display help for command'
+complete -c notp -n "__notp_at 'notp export' 0" -a '(__notp_contexts)'
+# notp list
+complete -c notp -n "__notp_at 'notp list'" -l config -r -F -d 'configuration file'
+complete -c notp -n "__notp_at 'notp list'" -l passphrase-file -r -F -d 'read the passphrase from the first line of a file'
+complete -c notp -n "__notp_at 'notp list'" -l json -d 'print JSON, one object a line'
+complete -c notp -n "__notp_at 'notp list'" -l user -x -a '(__fish_complete_users)' -d 'the secrets of somebody else'
+complete -c notp -n "__notp_at 'notp list'" -l all -d 'every enrolment of every user'
+complete -c notp -n "__notp_at 'notp list'" -s h -l help -d 'display help for command'
+# notp passphrase
+complete -c notp -n "__notp_at 'notp passphrase'" -l config -r -F -d 'configuration file'
+complete -c notp -n "__notp_at 'notp passphrase'" -l passphrase-file -r -F -d 'read the passphrase from the first line of a file'
+complete -c notp -n "__notp_at 'notp passphrase'" -l json -d 'print JSON, one object a line'
+complete -c notp -n "__notp_at 'notp passphrase'" -l user -x -a '(__fish_complete_users)' -d 'whose; somebody else needs root'
+complete -c notp -n "__notp_at 'notp passphrase'" -l new-passphrase-file -r -F -d 'read the new passphrase from the first line of a file'
+complete -c notp -n "__notp_at 'notp passphrase'" -s h -l help -d 'display help for command'
+complete -c notp -n "__notp_at 'notp passphrase' 0" -a '(__notp_contexts)'
+# notp remove
+complete -c notp -n "__notp_at 'notp remove'" -l config -r -F -d 'configuration file'
+complete -c notp -n "__notp_at 'notp remove'" -l yes -d 'do not ask'
+complete -c notp -n "__notp_at 'notp remove'" -l json -d 'print one JSON object'
+complete -c notp -n "__notp_at 'notp remove'" -s h -l help -d 'display help for command'
+complete -c notp -n "__notp_at 'notp remove' 0" -a '(__notp_contexts)'
+# notp demo
+complete -c notp -n "__notp_at 'notp demo'" -l qr -x -a 'unicode ansi ascii none' -d 'how to draw the QR code'
+complete -c notp -n "__notp_at 'notp demo'" -l json -d 'print one JSON object'
+complete -c notp -n "__notp_at 'notp demo'" -s h -l help -d 'display help for command'
+# notp setup
+complete -c notp -n "__notp_at 'notp setup'" -s h -l help -d 'display help for command'
+complete -c notp -n "__notp_at 'notp setup' 0" -a gate -d 'have sshd call the gate'
+complete -c notp -n "__notp_at 'notp setup' 0" -a pam -d 'have sshd ask for key or password and then'
+complete -c notp -n "__notp_at 'notp setup' 0" -a sudo -d 'have sudo ask for a code on its terminal'
+complete -c notp -n "__notp_at 'notp setup' 0" -a confirm -d 'keep what was set up'
+complete -c notp -n "__notp_at 'notp setup' 0" -a undo -d 'take away all that was set up'
+# notp setup gate
+complete -c notp -n "__notp_at 'notp setup gate'" -l config -r -F -d 'configuration file'
+complete -c notp -n "__notp_at 'notp setup gate'" -l apply -d 'write it'
+complete -c notp -n "__notp_at 'notp setup gate'" -l dry-run -d 'show what would be written'
+complete -c notp -n "__notp_at 'notp setup gate'" -l user -x -a '(__fish_complete_users)' -d 'only for this user'
+complete -c notp -n "__notp_at 'notp setup gate'" -l group -x -a '(__fish_complete_groups)' -d 'only for the members of this group'
+complete -c notp -n "__notp_at 'notp setup gate'" -l confirm-within -x -d 'undo it after this time unless it is confirmed'
+complete -c notp -n "__notp_at 'notp setup gate'" -l force -d 'also where it would lock you out'
+complete -c notp -n "__notp_at 'notp setup gate'" -l no-reload -d 'do not have sshd read its configuration again'
+complete -c notp -n "__notp_at 'notp setup gate'" -l json -d 'print one JSON object for each file'
+complete -c notp -n "__notp_at 'notp setup gate'" -s h -l help -d 'display help for command'
+# notp setup pam
+complete -c notp -n "__notp_at 'notp setup pam'" -l config -r -F -d 'configuration file'
+complete -c notp -n "__notp_at 'notp setup pam'" -l apply -d 'write it'
+complete -c notp -n "__notp_at 'notp setup pam'" -l dry-run -d 'show what would be written'
+complete -c notp -n "__notp_at 'notp setup pam'" -l user -x -a '(__fish_complete_users)' -d 'only for this user'
+complete -c notp -n "__notp_at 'notp setup pam'" -l group -x -a '(__fish_complete_groups)' -d 'only for the members of this group'
+complete -c notp -n "__notp_at 'notp setup pam'" -l confirm-within -x -d 'undo it after this time unless it is confirmed'
+complete -c notp -n "__notp_at 'notp setup pam'" -l force -d 'also where it would lock you out'
+complete -c notp -n "__notp_at 'notp setup pam'" -l no-reload -d 'do not have sshd read its configuration again'
+complete -c notp -n "__notp_at 'notp setup pam'" -l json -d 'print one JSON object for each file'
+complete -c notp -n "__notp_at 'notp setup pam'" -s h -l help -d 'display help for command'
+# notp setup sudo
+complete -c notp -n "__notp_at 'notp setup sudo'" -l config -r -F -d 'configuration file'
+complete -c notp -n "__notp_at 'notp setup sudo'" -l apply -d 'write it'
+complete -c notp -n "__notp_at 'notp setup sudo'" -l dry-run -d 'show what would be written'
+complete -c notp -n "__notp_at 'notp setup sudo'" -l user -x -a '(__fish_complete_users)' -d 'only for this user'
+complete -c notp -n "__notp_at 'notp setup sudo'" -l group -x -a '(__fish_complete_groups)' -d 'only for the members of this group'
+complete -c notp -n "__notp_at 'notp setup sudo'" -l confirm-within -x -d 'undo it after this time unless it is confirmed'
+complete -c notp -n "__notp_at 'notp setup sudo'" -l force -d 'also where it would lock you out'
+complete -c notp -n "__notp_at 'notp setup sudo'" -l no-reload -d 'do not have sshd read its configuration again'
+complete -c notp -n "__notp_at 'notp setup sudo'" -l json -d 'print one JSON object for each file'
+complete -c notp -n "__notp_at 'notp setup sudo'" -s h -l help -d 'display help for command'
+# notp setup confirm
+complete -c notp -n "__notp_at 'notp setup confirm'" -l json -d 'print one JSON object'
+complete -c notp -n "__notp_at 'notp setup confirm'" -s h -l help -d 'display help for command'
+# notp setup undo
+complete -c notp -n "__notp_at 'notp setup undo'" -l force -d 'also where somebody has changed a file since'
+complete -c notp -n "__notp_at 'notp setup undo'" -l no-reload -d 'do not have sshd read its configuration again'
+complete -c notp -n "__notp_at 'notp setup undo'" -l json -d 'print one JSON object for each setup'
+complete -c notp -n "__notp_at 'notp setup undo'" -s h -l help -d 'display help for command'
+# notp doctor
+complete -c notp -n "__notp_at 'notp doctor'" -l config -r -F -d 'configuration file'
+complete -c notp -n "__notp_at 'notp doctor'" -l user -x -a '(__fish_complete_users)' -d 'only these logins'
+complete -c notp -n "__notp_at 'notp doctor'" -l sshd-config -r -F -d 'judge this sshd_config instead of those of the sshds that run'
+complete -c notp -n "__notp_at 'notp doctor'" -l json -d 'print one JSON object for each check'
+complete -c notp -n "__notp_at 'notp doctor'" -s h -l help -d 'display help for command'
+# notp gate
+complete -c notp -n "__notp_at 'notp gate'" -l config -r -F -d 'configuration file'
+complete -c notp -n "__notp_at 'notp gate'" -s h -l help -d 'display help for command'
+# notp pam
+complete -c notp -n "__notp_at 'notp pam'" -l config -r -F -d 'configuration file'
+complete -c notp -n "__notp_at 'notp pam'" -l first-pass -d 'exit 0 only in the first pass of sshd\'s PAM stack'
+complete -c notp -n "__notp_at 'notp pam'" -l prompt-tty -d 'ask on the terminal that PAM_TTY names'
+complete -c notp -n "__notp_at 'notp pam'" -s h -l help -d 'display help for command'
+# notp serve
+complete -c notp -n "__notp_at 'notp serve'" -l config -r -F -d 'configuration file'
+complete -c notp -n "__notp_at 'notp serve'" -s h -l help -d 'display help for command'
+
+complete -c notp-enroll -f
+# notp-enroll
+complete -c notp-enroll -n "__notp_at 'notp-enroll'" -l config -r -F -d 'configuration file'
+complete -c notp-enroll -n "__notp_at 'notp-enroll'" -l user -x -a '(__fish_complete_users)' -d 'whose login; somebody else needs root'
+complete -c notp-enroll -n "__notp_at 'notp-enroll'" -l seal -x -a 'host passphrase' -d 'how to seal it'
+complete -c notp-enroll -n "__notp_at 'notp-enroll'" -l issuer -x -d 'what the phone shows as the service'
+complete -c notp-enroll -n "__notp_at 'notp-enroll'" -l account -x -d 'what the phone shows as the account'
+complete -c notp-enroll -n "__notp_at 'notp-enroll'" -l digits -x -a '6 7 8' -d 'digits of a code'
+complete -c notp-enroll -n "__notp_at 'notp-enroll'" -l period -x -d 'seconds that a code is shown'
+complete -c notp-enroll -n "__notp_at 'notp-enroll'" -l algorithm -x -a 'SHA1 SHA256 SHA512' -d 'hash of the codes'
+complete -c notp-enroll -n "__notp_at 'notp-enroll'" -l recovery -x -d 'number of recovery codes'
+complete -c notp-enroll -n "__notp_at 'notp-enroll'" -l replace -d 'replace an enrolment that is there'
+complete -c notp-enroll -n "__notp_at 'notp-enroll'" -l pending -d 'make nothing'
+complete -c notp-enroll -n "__notp_at 'notp-enroll'" -l no-confirm -d 'do not ask for a code of the new secret'
+complete -c notp-enroll -n "__notp_at 'notp-enroll'" -l qr -x -a 'unicode ansi ascii none' -d 'how to draw the QR code'
+complete -c notp-enroll -n "__notp_at 'notp-enroll'" -l qr-file -r -F -d 'also write the QR code to a new .png or .svg file'
+complete -c notp-enroll -n "__notp_at 'notp-enroll'" -l passphrase-file -r -F -d 'read the passphrase from the first line of a file'
+complete -c notp-enroll -n "__notp_at 'notp-enroll'" -l json -d 'print one JSON object'
+complete -c notp-enroll -n "__notp_at 'notp-enroll'" -l batch -r -F -d 'enrol all users that a file lists'
+complete -c notp-enroll -n "__notp_at 'notp-enroll'" -l out -x -a '(__fish_complete_directories)' -d 'where the hand-outs go'
+complete -c notp-enroll -n "__notp_at 'notp-enroll'" -l image -x -a 'png svg none' -d 'the picture beside each hand-out'
+complete -c notp-enroll -n "__notp_at 'notp-enroll'" -l dry-run -d 'only say what the batch would do'
+complete -c notp-enroll -n "__notp_at 'notp-enroll'" -s h -l help -d 'display help for command'
+complete -c notp-enroll -n "__notp_at 'notp-enroll' 0" -a '(__fish_complete_users)'
+complete -c notp-enroll -n "__notp_at 'notp-enroll' 1" -a '(__notp_contexts)'
