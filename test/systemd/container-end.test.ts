@@ -15,7 +15,7 @@ function leftOf(machine: string): string[] {
     .readFileSync('/proc/mounts', 'utf8')
     .split('\n')
     .filter((line) => line.startsWith('notp-test '));
-  const groups = must(['find', '/sys/fs/cgroup', '-name', machine])
+  const groups = must(['find', '/sys/fs/cgroup', '-ignore_readdir_race', '-name', machine])
     .split('\n')
     .filter((line) => line !== '');
   return [...processes, ...mounts, ...groups];
