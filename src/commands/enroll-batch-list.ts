@@ -1,10 +1,9 @@
 /** The list of users of a batch: one name a line. Everything in it is checked before anything is made. */
-import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { messageOf, NotpError } from '../error.ts';
 import { quoted } from '../otp/escape.ts';
 import { isUserName } from '../otp/names.ts';
-import { readStdin, type Waiting } from '../system/bytes.ts';
+import { fileUpTo, stdinUpTo, type Waiting } from '../system/bytes.ts';
 import type { Config } from '../system/config.ts';
 import { checkedFrom, secretsFolder } from '../system/secrets.ts';
 import { checkFolders } from '../system/trusted.ts';
@@ -89,25 +88,14 @@ function shown(file: string): string {
 }
 
 async function readAllOfStdin(waiting: Waiting): Promise<Uint8Array> {
-  const bytes: number[] = [];
-  const ended = await readStdin((byte) => (bytes.push(byte) > MAX_LIST_BYTES ? 'done' : 'more'), waiting);
-  if (ended === 'eof' || ended === 'done') return Uint8Array.from(bytes);
+  const bytes = await stdinUpTo(MAX_LIST_BYTES, waiting);
+  if (bytes !== undefined) return bytes;
   throw new NotpError('refused', 'stdin did not end', 'nothing was done');
 }
 
-/** Up to the cap and a byte more. */
 function readUpTo(file: string): Uint8Array {
-  const buffer = Buffer.alloc(MAX_LIST_BYTES + 1);
   try {
-    const fd = fs.openSync(file, 'r');
-    try {
-      let length = 0;
-      for (let read = -1; read !== 0 && length < buffer.length; length += read)
-        read = fs.readSync(fd, buffer, length, buffer.length - length, null);
-      return buffer.subarray(0, length);
-    } finally {
-      fs.closeSync(fd);
-    }
+    return fileUpTo(file, MAX_LIST_BYTES);
   } catch (error) {
     throw new NotpError('usage', `${shown(file)}: ${messageOf(error)}`, 'give a file with one user name a line, or "-" for stdin');
   }

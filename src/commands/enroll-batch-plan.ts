@@ -5,10 +5,11 @@ import type { Config } from '../system/config.ts';
 import type { Enrolment } from '../store/store.ts';
 import { sealedPath } from '../system/secrets.ts';
 import { hasService } from '../system/systemd.ts';
-import { isRoot, realUser, type User } from '../system/users.ts';
-import { hasEncryptedKey, statePlace, type State, type StatePlace } from '../verifier/state.ts';
+import { isRoot, type User } from '../system/users.ts';
+import type { State, StatePlace } from '../verifier/state.ts';
 import type { EnrollOptions, Plan } from './enroll-plan.ts';
 import type { ImageKind } from './formats.ts';
+import { refuseEncryptedKey, serviceState } from './whose.ts';
 
 export interface BatchOptions {
   /** What each enrolment is like. `account`: of its user, `%u` in it is the name. */
@@ -42,21 +43,10 @@ export function batchPlace(config: Config, { each, out }: BatchOptions): StatePl
   if (each.seal === 'passphrase')
     throw new NotpError('usage', 'a batch seals with the key of the host', 'a passphrase is known to its user alone: leave out --seal');
   refuseWithoutResult(each, out);
-  const place = statePlace(config, realUser());
-  if (place.kind !== 'service')
-    throw new NotpError(
-      'failed',
-      'a batch enrols with the state of this host, and there is none',
-      'it needs the system user notp and a store of the host: see "Setting up" in README.md',
-    );
+  const place = serviceState(config, 'a batch enrols with');
   if (each.pending && !hasService())
     throw new NotpError('failed', 'the service is not set up on this host', 'install its units first, or enrol with --out DIR');
-  if (!each.pending && hasEncryptedKey(config))
-    throw new NotpError(
-      'failed',
-      `the key of this host is there only encrypted, as ${config.hostKey}.cred, which systemd opens for the service alone`,
-      'let each user enrol themselves: notp-enroll --pending --batch FILE',
-    );
+  if (!each.pending) refuseEncryptedKey(config, 'let each user enrol themselves: notp-enroll --pending --batch FILE');
   return place;
 }
 

@@ -1,7 +1,7 @@
 /** One user of a batch, in the order that lets an interrupted batch go on: pending, hand-out, sealed file, complete. */
 import { hostname } from 'node:os';
 import { stripVTControlCharacters } from 'node:util';
-import { messageOf, NotpError } from '../error.ts';
+import { NotpError } from '../error.ts';
 import { otpauthUri } from '../otp/uri.ts';
 import { printSealedFile, type SealedFile } from '../seal/file.ts';
 import type { TotpPayload } from '../seal/payload.ts';
@@ -19,11 +19,9 @@ import { sealPayload, wanted } from './enroll-secret.ts';
 import { jsonOf } from './enroll-show.ts';
 import { handoutText } from './handout-text.ts';
 import { handoutOf, imageName, removeHandout, writeHandout, type Image } from './handouts.ts';
+import { concernsOne } from './one-by-one.ts';
 import { drawQr, qrImage } from './qr.ts';
 import { storeRegistered } from './storing.ts';
-
-/** What concerns all users of a batch, not one: it ends there. */
-const ENDS_ALL = ['store_unavailable', 'audit_unavailable'];
 
 /** Enrols one, or finds that there is nothing to do. Throws what would fail for everybody. */
 export async function enrolOne(batch: Batch, state: State, { user }: Person): Promise<Outcome> {
@@ -101,8 +99,8 @@ async function madeFor(batch: Batch, state: State, plan: Plan): Promise<Outcome>
     return { kind: 'made' };
   } catch (error) {
     if (taken.error !== undefined) throw taken.error;
-    if (!(error instanceof NotpError) || ENDS_ALL.includes(error.code)) throw error;
-    return { kind: 'failed', why: messageOf(error) };
+    if (!concernsOne(error)) throw error;
+    return { kind: 'failed', why: error.message };
   } finally {
     payload.secret.fill(0);
   }

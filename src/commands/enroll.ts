@@ -17,7 +17,7 @@ import { enableSocket, hasService } from '../system/systemd.ts';
 import { presentSocket } from '../verifier/open.ts';
 import { firstState, isRegistered } from '../verifier/registrar.ts';
 import { confirms, newPayload } from '../verifier/sealing.ts';
-import { hasEncryptedKey, openState, type State } from '../verifier/state.ts';
+import { hasEncryptedKey, openToSeal, type State } from '../verifier/state.ts';
 import { planned, type EnrollOptions, type Plan } from './enroll-plan.ts';
 import { confirmed } from './enroll-confirm.ts';
 import { sealPayload, wanted } from './enroll-secret.ts';
@@ -96,10 +96,7 @@ async function sealAndStore(plan: Plan, state: State, { payload, codes, uri, pas
 
 function openForEnrolment({ place, sealKind, config, user, now }: Plan): State {
   if (place.kind === 'user') makeSecretsFolder(config, user);
-  const state = openState(place, now, { create: true });
-  if (sealKind === 'passphrase' || state.hostKey !== undefined) return state;
-  state.store.close();
-  throw new NotpError('failed', `there is no host key at ${config.hostKey}`, 'run notp host-key init once on this host');
+  return openToSeal(config, place, sealKind, now);
 }
 
 async function refuseExisting({ options, origin, place }: Plan, state: State): Promise<void> {

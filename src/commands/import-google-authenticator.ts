@@ -9,12 +9,13 @@ import { asUser } from '../system/privileges.ts';
 import { makeSecretsFolder } from '../system/secrets.ts';
 import { enableSocket, hasService } from '../system/systemd.ts';
 import type { Enrolment } from '../store/store.ts';
-import { openState, type State } from '../verifier/state.ts';
+import { openState, openToSeal, type State } from '../verifier/state.ts';
 import { givenNewPassphrase, patience } from './ask-passphrase.ts';
 import type { Told } from './import-formats.ts';
 import { labelled, storeLogin, targetOf, type Moved, type Target } from './import-login.ts';
-import { presentLogin, recoveryLeft, type Present } from './import-login-present.ts';
-import { loginPlan, openToImport, type LoginPlan } from './import-login-plan.ts';
+import { recoveryLeft } from '../verifier/facts.ts';
+import { presentLogin, type Present } from './import-login-present.ts';
+import { loginPlan, type LoginPlan } from './import-login-plan.ts';
 import { googleAuthenticatorText } from './import-login-source.ts';
 import { conversationBeside } from './import-source.ts';
 
@@ -92,7 +93,7 @@ async function stored({ plan, target, moved }: Import, present: Present, options
   const passphrase = sealKind === 'passphrase' ? await givenNewPassphrase(options.passphraseFile, waiting, ask) : undefined;
   const state = await asUser(place.owner, () => {
     if (place.kind === 'user') makeSecretsFolder(target.config, target.user);
-    return openToImport(target.config, place, sealKind, target.now);
+    return openToSeal(target.config, place, sealKind, target.now);
   });
   try {
     return await storeLogin(target, state, moved, { passphrase, replace: options.replace, former });
@@ -105,7 +106,7 @@ function tell({ plan, target, moved, source }: Import, { json, dryRun }: LoginOp
   const { user, context } = target.origin;
   const already = present.kind === 'same';
   const result = already ? 'already_there' : dryRun ? 'would_import' : 'imported';
-  const left = already ? recoveryLeft(present.enrolment) : moved.emergency.length;
+  const left = already ? recoveryLeft(present.enrolment.state) : moved.emergency.length;
   const facts = { id: id ?? null, user, context, seal: plan.sealKind, file: target.file, type: moved.credential.type };
   if (json) printResult(JSON.stringify({ ...facts, result, recovery_left: left, notes: moved.notes }) + '\n');
   if (already) say(`Already there: ${user} is enrolled for ${context} with this very secret; nothing was changed\n`);

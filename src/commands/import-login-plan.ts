@@ -1,9 +1,9 @@
 /** Whether logins may be imported here at all, and on whose state: settled before anything is read. */
 import { NotpError } from '../error.ts';
 import type { Config } from '../system/config.ts';
-import { isRoot, realUser, SERVICE_USER, userByName, type User } from '../system/users.ts';
-import { hasEncryptedKey, openState, statePlace, type State, type StatePlace } from '../verifier/state.ts';
-import { userNamed } from './whose.ts';
+import { isRoot, SERVICE_USER, userByName, type User } from '../system/users.ts';
+import { statePlace, type StatePlace } from '../verifier/state.ts';
+import { refuseEncryptedKey, serviceState, userNamed } from './whose.ts';
 
 export interface LoginPlan {
   readonly user: User;
@@ -28,33 +28,9 @@ export function loginPlan(config: Config, name: string | undefined, seal: 'host'
 export function hostPlace(config: Config): StatePlace {
   if (!isRoot())
     throw new NotpError('not_permitted', 'only root can import the logins of others', 'sudo notp import --from pam-oath --file FILE');
-  const place = statePlace(config, realUser());
-  if (place.kind !== 'service')
-    throw new NotpError(
-      'failed',
-      'a users file is imported into the state of this host, and there is none',
-      'it needs the system user notp and a store of the host: see "Setting up" in README.md',
-    );
+  const place = serviceState(config, 'a users file is imported into');
   refuseEncryptedKey(config, 'let each user enrol anew: notp-enroll --pending USER');
   return place;
-}
-
-/** The state to import into. The caller acts as `place.owner`. Throws `failed` where host seals are wanted and there is no key. */
-export function openToImport(config: Config, place: StatePlace, sealKind: 'host' | 'passphrase', now: () => number): State {
-  const state = openState(place, now, { create: true });
-  if (sealKind === 'passphrase' || state.hostKey !== undefined) return state;
-  state.store.close();
-  throw new NotpError('failed', `there is no host key at ${config.hostKey}`, 'run notp host-key init once on this host');
-}
-
-function refuseEncryptedKey(config: Config, hint: string): void {
-  if (!hasEncryptedKey(config)) return;
-  const file = `${config.hostKey}.cred`;
-  throw new NotpError(
-    'failed',
-    `the key of this host is there only encrypted, as ${file}, which systemd opens for the service alone`,
-    hint,
-  );
 }
 
 function commandFor({ name }: User): string {

@@ -23,11 +23,6 @@ export type Present =
   /** There is no place for a sealed file. */
   | { readonly kind: 'homeless'; readonly why: string };
 
-/** How many recovery codes an enrolment has left. */
-export function recoveryLeft({ state }: Enrolment): number {
-  return state.spent.replaceAll('1', '').length;
-}
-
 /** What there is instead of `credential`, which the store knows as `enrolment`. */
 export async function presentLogin(
   { config, user, origin, file }: Target,

@@ -5,11 +5,10 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { Origin } from '../audit/record.ts';
-import { NotpError } from '../error.ts';
 import { stepAt } from '../otp/code.ts';
 import { keptRecoveryCodes } from '../otp/recovery.ts';
 import type { Account, Credential } from '../otp/uri.ts';
-import { printSealedFile, type SealedFile } from '../seal/file.ts';
+import { printSealedFile } from '../seal/file.ts';
 import type { Payload } from '../seal/payload.ts';
 import type { Enrolment } from '../store/store.ts';
 import type { Config } from '../system/config.ts';
@@ -17,8 +16,8 @@ import { asUser } from '../system/privileges.ts';
 import { sealedPath } from '../system/secrets.ts';
 import type { User } from '../system/users.ts';
 import { complete, firstState } from '../verifier/registrar.ts';
-import { newHeader, sealByHost, sealByPassphrase } from '../verifier/sealing.ts';
 import type { State, StatePlace } from '../verifier/state.ts';
+import { issuerFor, sealPayload } from './enroll-secret.ts';
 import { storeRegistered } from './storing.ts';
 
 /** Which login it becomes. */
@@ -48,9 +47,8 @@ export function targetOf({ config, place, now }: Pick<Target, 'config' | 'place'
 }
 
 /** Named for the day when it is exported to another phone, as an enrolment names it. */
-export function labelled(credential: Credential, { name }: User, { code }: Config, told: Partial<Account> = {}): Credential {
-  const host = hostname();
-  return { ...credential, issuer: told.issuer ?? (code.issuer === '' ? host : code.issuer), account: told.account ?? `${name}@${host}` };
+export function labelled(credential: Credential, { name }: User, config: Config, told: Partial<Account> = {}): Credential {
+  return { ...credential, issuer: issuerFor(told.issuer ?? '', config), account: told.account ?? `${name}@${hostname()}` };
 }
 
 /** An enrolment that was interrupted with its file in place is whole from now on. */
@@ -69,7 +67,7 @@ export interface Storing {
 export async function storeLogin(target: Target, state: State, moved: Moved, { passphrase, replace, former }: Storing): Promise<string> {
   const { origin, now, config } = target;
   const payload: Payload = { ...moved.credential, recovery: keptRecoveryCodes(moved.emergency, randomBytes) };
-  const sealed = sealedLogin(target, payload, passphrase, state);
+  const sealed = sealPayload(target, payload, passphrase, state);
   const first = { ...firstState(config.policy, moved.emergency.length, now()), lastStep: lastStepOf(moved, former, target) };
   const enrolment = { origin, id: sealed.id, state: first, event: 'import', replace } as const;
   await storeRegistered({ ...target, enrolment, bytes: printSealedFile(sealed), state }, () => undefined);
@@ -81,11 +79,4 @@ function lastStepOf({ credential, lastStep = -1 }: Moved, former: Enrolment | un
   if (credential.type === 'hotp') return credential.counter - 1;
   const latest = stepAt(now(), credential.periodSeconds) + config.policy.window;
   return Math.max(lastStep, Math.min(former?.state.lastStep ?? -1, latest));
-}
-
-function sealedLogin({ user, origin, now }: Target, payload: Payload, passphrase: string | undefined, { hostKey }: State): SealedFile {
-  const header = newHeader(user.name, origin.context, now());
-  if (passphrase !== undefined) return sealByPassphrase(header, payload, passphrase);
-  if (hostKey === undefined) throw new NotpError('failed', 'there is no host key', 'run notp host-key init once on this host');
-  return sealByHost(header, payload, hostKey);
 }

@@ -1,12 +1,13 @@
 /** One token of a users file: imported, or left as it is where it was before. */
-import { NotpError } from '../error.ts';
 import type { Enrolment } from '../store/store.ts';
 import type { Config } from '../system/config.ts';
 import { printResult } from '../system/printer.ts';
 import type { State, StatePlace } from '../verifier/state.ts';
 import { completeLogin, labelled, storeLogin, targetOf } from './import-login.ts';
-import { presentLogin, recoveryLeft } from './import-login-present.ts';
+import { recoveryLeft } from '../verifier/facts.ts';
+import { presentLogin } from './import-login-present.ts';
 import type { Outcome } from './import-pam-oath-summary.ts';
+import { concernsOne } from './one-by-one.ts';
 import type { Placed } from './import-pam-oath-tokens.ts';
 
 export interface UsersFileOptions {
@@ -31,9 +32,6 @@ export interface Going {
   readonly now: () => number;
 }
 
-/** What would fail for everybody else too. */
-const ENDS_ALL: readonly string[] = ['store_unavailable', 'audit_unavailable', 'bad_configuration'];
-
 /** Neither name has a blank. */
 export function keyOf(user: string, context: string): string {
   return `${user} ${context}`;
@@ -53,7 +51,7 @@ export async function importOne(going: Going, { token, user, context }: Exclude<
         id: present.id,
         context,
         file: target.file,
-        left: recoveryLeft(present.enrolment),
+        left: recoveryLeft(present.enrolment.state),
         result: 'already_there',
       });
       return { kind: 'already', context };
@@ -66,7 +64,7 @@ export async function importOne(going: Going, { token, user, context }: Exclude<
     printToken(going, moved, { id, context, file: target.file, left: 0, result: id === null ? 'would_import' : 'imported' });
     return { kind: 'imported', context };
   } catch (error) {
-    if (!(error instanceof NotpError) || ENDS_ALL.includes(error.code)) throw error;
+    if (!concernsOne(error)) throw error;
     return { kind: 'failed', why: error.message };
   }
 }

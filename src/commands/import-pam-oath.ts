@@ -2,24 +2,22 @@
  * `notp import --from pam-oath`: the logins of a whole users file. However it is interrupted, the same command again
  * goes on: what is registered with the same secret is left as it is, logins since then included.
  */
-import { setImmediate } from 'node:timers/promises';
 import { NotpError } from '../error.ts';
 import { parsePamOath, type PamOathFile, type PamOathMistake } from '../otp/pam-oath.ts';
 import type { Waiting } from '../system/bytes.ts';
 import type { Config } from '../system/config.ts';
 import { printResult, say, sayHint } from '../system/printer.ts';
 import { asUser } from '../system/privileges.ts';
-import { openProgress, type Progress } from '../system/progress.ts';
+import { openProgress } from '../system/progress.ts';
 import { onEndingSignals } from '../system/signals.ts';
-import { takeLock } from '../system/sole-run.ts';
 import { usersByName, type User } from '../system/users.ts';
-import { openState, type State } from '../verifier/state.ts';
-import { hostPlace, openToImport } from './import-login-plan.ts';
+import { openState, openToSeal, type State } from '../verifier/state.ts';
+import { hostPlace } from './import-login-plan.ts';
 import { pamOathText } from './import-login-source.ts';
 import { importOne, keyOf, type Going, type UsersFileOptions } from './import-pam-oath-one.ts';
-import { listening } from './import-pam-oath-sockets.ts';
 import { hasFailures, summaryOf, type Ended, type Outcome } from './import-pam-oath-summary.ts';
 import { placed, type Placed } from './import-pam-oath-tokens.ts';
+import { listening, oneByOne, refuseSecondRun } from './one-by-one.ts';
 
 /** Two imports at once would each take the other's unfinished work for abandoned. */
 const LOCK = 'notp-import';
@@ -31,14 +29,18 @@ export async function importPamOath(config: Config, options: UsersFileOptions, n
   const { text, file = 'stdin' } = await pamOathText(options.file, waiting);
   const { tokens, mistakes } = chosen(parsePamOath(text, now()), options.user, file);
   const work = placed(tokens, usersByName(tokens.map(({ user }) => user)), config.contexts);
-  if (!options.dryRun) await refuseSecondRun();
+  if (!options.dryRun) await refuseSecondRun(LOCK, 'import');
   const state = await asUser(place.owner, () =>
-    options.dryRun ? openState(place, now, { create: false }) : openToImport(config, place, 'host', now),
+    options.dryRun ? openState(place, now, { create: false }) : openToSeal(config, place, 'host', now),
   );
   const known = await asUser(place.owner, () => enrolmentsIn(state));
   const progress = openProgress(work.length, now);
   const ended: Ended[] = [];
-  const early = await throughAll({ config, options, place, state, known, now }, work, { ended, progress, interrupt: waiting.interrupt });
+  const going: Going = { config, options, place, state, known, now };
+  const early = await oneByOne(work, {
+    ...{ progress, interrupt: waiting.interrupt, unit: 'tokens', label: ({ token }) => (options.json ? undefined : token.user) },
+    step: async (each) => void ended.push({ token: each.token, outcome: await outcomeOf(going, each) }),
+  });
   state?.store.close();
   // Also for those who were done before it ended early.
   const deaf = options.dryRun ? undefined : await listening(config, usersDone(work, ended), progress);
@@ -72,38 +74,10 @@ function chosen({ tokens, mistakes }: PamOathFile, user: string | undefined, fil
       );
 }
 
-async function refuseSecondRun(): Promise<void> {
-  if (await takeLock(LOCK)) return;
-  throw new NotpError('failed', 'another import is running on this host', `let it end; ss -xlp shows who holds @${LOCK}`);
-}
-
 /** Read once for all: who is quicker meanwhile is heard of when an enrolment begins. */
 async function enrolmentsIn(state: State | undefined): Promise<Going['known']> {
   const all = await state?.store.exclusively((transaction) => transaction.enrolments());
   return new Map((all ?? []).map((each) => [keyOf(each.user, each.context), each]));
-}
-
-interface Course {
-  /** Takes how it ended for each. */
-  readonly ended: Ended[];
-  readonly progress: Progress;
-  readonly interrupt: AbortSignal;
-}
-
-/** One after the other; gives what ended it early, between two tokens. */
-async function throughAll(going: Going, work: readonly Placed[], { ended, progress, interrupt }: Course): Promise<Error | undefined> {
-  for (const each of work) {
-    // Signals are heard only when the event loop turns.
-    await setImmediate();
-    if (interrupt.aborted) return new NotpError('refused', `interrupted after ${String(ended.length)} of ${String(work.length)} tokens`);
-    if (!going.options.json) progress.show(ended.length, each.token.user);
-    try {
-      ended.push({ token: each.token, outcome: await outcomeOf(going, each) });
-    } catch (error) {
-      return error instanceof Error ? error : new Error(String(error));
-    }
-  }
-  return undefined;
 }
 
 async function outcomeOf(going: Going, each: Placed): Promise<Outcome> {

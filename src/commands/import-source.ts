@@ -1,8 +1,7 @@
 /** Where `notp import` gets a secret from: a file, stdin, or whoever sits at the terminal. Never the command line. */
-import { closeSync, openSync, readSync } from 'node:fs';
 import { isatty } from 'node:tty';
 import { errnoOf, messageOf, NotpError } from '../error.ts';
-import { readStdin, type Waiting } from '../system/bytes.ts';
+import { fileUpTo, stdinUpTo, type Waiting } from '../system/bytes.ts';
 import { openConversation, type Conversation } from '../system/conversation.ts';
 import { openTerminal, type Terminal } from '../system/terminal.ts';
 
@@ -70,26 +69,15 @@ export function textOf(name: string, bytes: Uint8Array, maxBytes: number): strin
   }
 }
 
-/** Up to the cap and a byte more. Not by read(2): what comes slowly may be waited for, and a signal ends that. */
 async function readAllOfStdin(waiting: Waiting, maxBytes: number): Promise<Uint8Array> {
-  const bytes: number[] = [];
-  const ended = await readStdin((byte) => (bytes.push(byte) > maxBytes ? 'done' : 'more'), waiting);
-  if (ended === 'eof' || ended === 'done') return Uint8Array.from(bytes);
+  const bytes = await stdinUpTo(maxBytes, waiting);
+  if (bytes !== undefined) return bytes;
   throw new NotpError('refused', 'stdin did not end', 'nothing was imported');
 }
 
 function readFile(file: string, maxBytes: number): Uint8Array {
-  const buffer = Buffer.alloc(maxBytes + 1);
   try {
-    const fd = openSync(file, 'r');
-    try {
-      let length = 0;
-      for (let read = -1; read !== 0 && length < buffer.length; length += read)
-        read = readSync(fd, buffer, length, buffer.length - length, null);
-      return buffer.subarray(0, length);
-    } finally {
-      closeSync(fd);
-    }
+    return fileUpTo(file, maxBytes);
   } catch (error) {
     throw new NotpError('failed', `${file}: ${messageOf(error)}`, 'nothing was imported');
   }

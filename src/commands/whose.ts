@@ -3,7 +3,7 @@ import { NotpError } from '../error.ts';
 import type { Config } from '../system/config.ts';
 import { isRoot, realUid, realUser, userByName, type User } from '../system/users.ts';
 import { presentSocket } from '../verifier/open.ts';
-import { statePlace, type StatePlace } from '../verifier/state.ts';
+import { hasEncryptedKey, statePlace, type StatePlace } from '../verifier/state.ts';
 
 /** The user called `name`, or oneself. Throws `usage` where there is none, `not_permitted` where it is somebody else and we are not root. */
 export function userNamed(name: string | undefined, { onlyRoot, hint }: { onlyRoot: string; hint: (user: User) => string }): User {
@@ -25,5 +25,27 @@ export function placeOf(config: Config, user: User, command: string): StatePlace
     'not_permitted',
     `the enrolments of ${user.name} are held by the service of this host`,
     `sudo notp ${command} --user ${user.name}`,
+  );
+}
+
+/** The state of this host, for root. `what`: begins the word about it where there is none, which is thrown as `failed`. */
+export function serviceState(config: Config, what: string): StatePlace {
+  const place = statePlace(config, realUser());
+  if (place.kind === 'service') return place;
+  throw new NotpError(
+    'failed',
+    `${what} the state of this host, and there is none`,
+    'it needs the system user notp and a store of the host: see "Set up" in README.md',
+  );
+}
+
+/** Throws `failed` with `hint` where only the service has the key of this host. */
+export function refuseEncryptedKey(config: Config, hint: string): void {
+  if (!hasEncryptedKey(config)) return;
+  const file = `${config.hostKey}.cred`;
+  throw new NotpError(
+    'failed',
+    `the key of this host is there only encrypted, as ${file}, which systemd opens for the service alone`,
+    hint,
   );
 }

@@ -27,6 +27,27 @@ export async function readStdin(reader: ByteReader, waiting: Waiting): Promise<E
 }
 
 /** A terminal to read from, more than once. */
+/** All of stdin, up to `maxBytes` and a byte more; undefined where it did not end. Not by read(2): what comes slowly may be waited for, and a signal ends that. */
+export async function stdinUpTo(maxBytes: number, waiting: Waiting): Promise<Uint8Array | undefined> {
+  const bytes: number[] = [];
+  const ended = await readStdin((byte) => (bytes.push(byte) > maxBytes ? 'done' : 'more'), waiting);
+  return ended === 'eof' || ended === 'done' ? Uint8Array.from(bytes) : undefined;
+}
+
+/** All of `file`, up to `maxBytes` and a byte more. Throws what the system says. */
+export function fileUpTo(file: string, maxBytes: number): Uint8Array {
+  const buffer = Buffer.alloc(maxBytes + 1);
+  const fd = fs.openSync(file, 'r');
+  try {
+    let length = 0;
+    for (let read = -1; read !== 0 && length < buffer.length; length += read)
+      read = fs.readSync(fd, buffer, length, buffer.length - length, null);
+    return buffer.subarray(0, length);
+  } finally {
+    fs.closeSync(fd);
+  }
+}
+
 export interface TerminalInput {
   /** Reads in raw mode (no echo, no signals from keys), calls `ready` in it, and gives the terminal back as it was. */
   read(reader: ByteReader, waiting: Waiting, ready: () => void): Promise<Ended>;

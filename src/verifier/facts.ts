@@ -68,8 +68,13 @@ export function factsOf(enrolment: Enrolment, seen: Seen, policy: BudgetPolicy, 
     created: file?.created ?? null,
     last_accepted: lastAcceptedMs === 0 ? null : rfc3339(lastAcceptedMs),
     ...budgetOf(tries ?? { bucket: state.bucket, price: 1 }, policy, nowMs),
-    recovery_left: Array.from(state.spent).filter((digit) => digit === '0').length,
+    recovery_left: recoveryLeft(state),
   };
+}
+
+/** How many recovery codes have not been spent. */
+export function recoveryLeft({ spent }: Enrolment['state']): number {
+  return Array.from(spent).filter((digit) => digit === '0').length;
 }
 
 /** Why the file that was found does not log in. */

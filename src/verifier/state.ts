@@ -86,6 +86,14 @@ export function openState(place: StatePlace, now: () => number, { create }: { cr
   return { store, hostKey, log: { ...auditLog(place, now), key: hostKey === undefined ? undefined : auditKey(hostKey.key) } };
 }
 
+/** The state, made where there is none, for what seals with `sealKind`. The caller acts as `place.owner`. Throws `failed` where the host's key is needed and there is none, else as openState. */
+export function openToSeal({ hostKey }: Config, place: StatePlace, sealKind: 'host' | 'passphrase', now: () => number): State {
+  const state = openState(place, now, { create: true });
+  if (sealKind === 'passphrase' || state.hostKey !== undefined) return state;
+  state.store.close();
+  throw new NotpError('failed', `there is no host key at ${hostKey}`, 'run notp host-key init once on this host');
+}
+
 /** Whether the host key lies on the disk only encrypted, as `<host_key>.cred` for LoadCredentialEncrypted= in systemd.exec(5). */
 export function hasEncryptedKey({ hostKey }: Config): boolean {
   return !fs.existsSync(hostKey) && fs.existsSync(`${hostKey}.cred`);
