@@ -36,7 +36,8 @@ export function handoutFolder(folder: string, { create }: { create: boolean }): 
     if (create) makeFolder(real);
     if (!checkFolders('/', real, ROOT)) return real;
     const { mode } = fs.statSync(real);
-    if ((mode & SHARED_WRITE) !== 0) throw new NotpError('usage', `${real} can be written by others`, `chmod go-w ${real}`);
+    // No hint to chmod(1): it may be /tmp, whose mode everybody needs.
+    if ((mode & SHARED_WRITE) !== 0) throw unfit(`${real} can be written by others`);
   } catch (error) {
     if (error instanceof NotpError) throw unfit(error.message, error.hint);
     throw unfit(`${folder}: ${messageOf(error)}`);

@@ -28,7 +28,12 @@ describe('notp-enroll --batch', { skip: lacks(BATCH_NEEDS) }, () => {
 
   for (const [what, words, code, pattern] of [
     ['a folder that others can write', ['--out', '/root/open'], 2, /\/root\/open can be written by others/],
-    ['one that others can write, sticky as it is', ['--out', '/root/sticky'], 2, /\/root\/sticky can be written by others/],
+    [
+      'one that others can write, sticky as it is',
+      ['--out', '/root/sticky'],
+      2,
+      /\/root\/sticky can be written by others\nnotp: hint: the hand-outs hold secrets: give --out a folder of root/,
+    ],
     ["one that is not root's", ['--out', '/root/theirs'], 2, /\/root\/theirs belongs to somebody else/],
     ['one below a folder that others can write', ['--out', '/srv/open/in'], 2, /\/srv\/open can be written by others/],
     ['a symlink', ['--out', '/root/link'], 2, /\/root\/link/],
