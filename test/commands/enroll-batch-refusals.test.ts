@@ -5,6 +5,7 @@ import { before, describe, it } from 'node:test';
 import { stripVTControlCharacters } from 'node:util';
 import { lacks } from '../support/world.ts';
 import { BATCH_NEEDS, bootBatch, type BatchWorld } from './batch-world.ts';
+import { frozen, thaw } from './frozen.ts';
 
 describe('notp-enroll --batch', { skip: lacks(BATCH_NEEDS) }, () => {
   let world: BatchWorld;
@@ -114,11 +115,13 @@ describe('notp-enroll --batch', { skip: lacks(BATCH_NEEDS) }, () => {
   });
 
   it('does not run twice at once', async () => {
+    const standing = frozen(world.container, 'notp-enroll-batch');
     const terminal = world.inTerminal(['twice', '--batch', list, '--out', '/root/twice']);
-    await terminal.expect(/\/60/);
+    await standing;
     const { code, stderr } = await world.enroll(['twice', '--batch', list, '--out', '/root/twice']);
     assert.equal(code, 3, stderr);
     assert.match(stderr, /another batch is running on this host/);
+    await thaw(world.container);
     assert.equal(await terminal.exited, 0);
   });
 

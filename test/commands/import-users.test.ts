@@ -7,6 +7,7 @@ import { before, describe, it } from 'node:test';
 import { bootContainer, installInto, type Container } from '../support/container.ts';
 import { sleep, type Ran } from '../support/process.ts';
 import { lacks } from '../support/world.ts';
+import { frozen, thaw } from './frozen.ts';
 import { assertRefused } from './own-codes.ts';
 import { counted, MODULE_NEEDS, timed } from './import-login-world.ts';
 
@@ -89,12 +90,17 @@ describe('a users file of a thousand', { skip: lacks(MODULE_NEEDS) }, () => {
     assert.equal((await rows()).length, after);
     // Whoever logs in meanwhile has spent that code for good.
     const [first = '', second = ''] = names;
-    const spent = [first, second].map((name) => [name, codeOf(name)] as const);
-    for (const [name, code] of spent) assert.equal((await verify(name, code)).code, 0);
+    for (const name of [first, second]) assert.equal((await verify(name, codeOf(name))).code, 0);
+    const spent = (await rows()).slice(0, 2);
+    assert.deepEqual(
+      spent.map(({ user, last_step: step }) => [user, Number(step) >= 7]),
+      [first, second].map((name) => [name, true]),
+    );
     for (const count of [1, 90, 203]) assert.equal((await interrupted('KILL', count)).signal, 'SIGKILL');
     const rest = await container.run(IMPORT, { timeoutMs: 120_000 });
     assert.equal(rest.code, 0, rest.stderr);
-    for (const [name, code] of spent) assert.match((await verify(name, code)).stdout, /"replayed"/);
+    assert.deepEqual((await rows()).slice(0, 2), spent);
+    assert.match((await verify(second, codeOf(second))).stdout, /"replayed"/);
   });
 
   it('has each of them registered with the file in place, and all can log in', async () => {
@@ -133,11 +139,16 @@ describe('a users file of a thousand', { skip: lacks(MODULE_NEEDS) }, () => {
     const terminal = container.inTerminal(IMPORT, { columns: 40 });
     const [line] = await terminal.expect(/\r\[[^\r]*\] \d+\/1000[ -~]*/);
     assert.ok(line.length <= 40, line);
+    assert.equal(await terminal.exited, 0);
+    const standing = frozen(container, 'notp-import');
+    const other = container.inTerminal(IMPORT);
+    await standing;
     const second = await container.run(IMPORT);
     assertRefused(second, 3, /another import is running on this host/);
-    terminal.send('\x03');
-    await terminal.expect(/interrupted after \d+ of 1000 tokens/);
-    assert.equal(await terminal.exited, 1);
+    other.send('\x03');
+    await thaw(container);
+    await other.expect(/interrupted after \d+ of 1000 tokens/);
+    assert.equal(await other.exited, 1);
     const dumb = container.inTerminal([...IMPORT, '--user', 'user0007'], { environment: { TERM: 'dumb' } });
     assert.equal(await dumb.exited, 0);
     assert.match(dumb.output(), /^Read as root: [^\r]*\r\nImported 0 of 1 token of [^\r]*\r\nAlready there, left alone: 1\r\n/);
