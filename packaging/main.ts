@@ -1,5 +1,5 @@
 /**
- * What `npm run build:executable` and `npm run package` call.
+ * What `npm run build` and `npm run package` call.
  * usage: node packaging/main.ts executable|package [--target linux-x64] [--version 0.1.0] [--to dist] [--compression best|none] [--formats tar,rpm,deb]
  */
 import { spawnSync } from 'node:child_process';

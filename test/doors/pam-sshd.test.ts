@@ -1,12 +1,11 @@
 /** `notp pam` behind a real sshd with the real OpenSSH client: key and code, password and code. */
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
-import * as fs from 'node:fs';
 import { before, describe, it } from 'node:test';
 import { run, runInTerminal, type Terminal } from '../support/process.ts';
-import { startSshd, type Sshd } from '../support/sshd.ts';
+import type { Sshd } from '../support/sshd.ts';
 import { addUser, installNotp, lacks, oathCode, untilFreshStep, type TestUser } from '../support/world.ts';
-import { codeLine, pamService, pamWorld, PASSPHRASE, PERMITTED, wrongCode, type PamWorld } from './pam-world.ts';
+import { codeLine, pamWorld, PASSPHRASE, startPamSshd, wrongCode, type PamWorld } from './pam-world.ts';
 
 const PASSWORD = 'a password of Unix';
 const COMMAND = ['echo', 'in=$((6*7))'];
@@ -35,14 +34,7 @@ describe(
       sshd.authorize(user);
     });
 
-    /** sshd with a PAM service of its own. */
-    const startStack = async (lines: readonly string[], methods: string): Promise<Sshd> => {
-      const service = pamService([...lines, ...PERMITTED]);
-      const program = `${world.folder}/${service}`;
-      fs.symlinkSync('/usr/sbin/sshd', program);
-      const authentication = ['UsePAM yes', 'KbdInteractiveAuthentication yes', 'PasswordAuthentication no', 'MaxAuthTries 20'];
-      return await startSshd(world.folder, [...authentication, `AuthenticationMethods ${methods}`, ...newerLines(service)], program);
-    };
+    const startStack = async (lines: readonly string[], methods: string): Promise<Sshd> => await startPamSshd(world.folder, lines, methods);
 
     it('logs in with a key and a code, and asks for the code alone', async () => {
       const { secret } = await world.enroll(user);
@@ -184,12 +176,4 @@ function twoWays(checker: string): string[] {
     'auth sufficient pam_permit.so',
     'auth substack common-auth',
   ];
-}
-
-/** Newer versions do not take the PAM service from the program's name, and punish the many failures of one address. */
-function newerLines(service: string): string[] {
-  const { stderr } = spawnSync('ssh', ['-V'], { encoding: 'utf8' });
-  const [, major = '0', minor = '0'] = /OpenSSH_(\d+)\.(\d+)/.exec(stderr) ?? [];
-  const version = Number(major) * 100 + Number(minor);
-  return version >= 908 ? [`PAMServiceName ${service}`, 'PerSourcePenalties no'] : [];
 }

@@ -1,8 +1,10 @@
 /** The PAM door's surroundings: the service's state in a scratch folder, enrolments made by root, and stacks in /etc/pam.d. */
+import { spawnSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
 import { atEnd } from '../support/cleanup.ts';
 import { run, type Ran, type RunOptions } from '../support/process.ts';
+import { startSshd, type Sshd } from '../support/sshd.ts';
 import { must, oathCode, scratchFolder, serviceUser, SOURCE_NOTP, writeConfig, type Enrolled, type TestUser } from '../support/world.ts';
 
 export const PASSPHRASE = 'correct horse';
@@ -101,6 +103,23 @@ export function pamService(lines: readonly string[]): string {
     fs.rmSync(file, { force: true });
   });
   return name;
+}
+
+/** sshd with a PAM service of its own, of `lines` and what permits the rest; `methods` as in AuthenticationMethods of sshd_config(5). */
+export async function startPamSshd(folder: string, lines: readonly string[], methods: string): Promise<Sshd> {
+  const service = pamService([...lines, ...PERMITTED]);
+  const program = `${folder}/${service}`;
+  fs.symlinkSync('/usr/sbin/sshd', program);
+  const authentication = ['UsePAM yes', 'KbdInteractiveAuthentication yes', 'PasswordAuthentication no', 'MaxAuthTries 20'];
+  return await startSshd(folder, [...authentication, `AuthenticationMethods ${methods}`, ...newerLines(service)], program);
+}
+
+/** Newer versions do not take the PAM service from the program's name, and punish the many failures of one address. */
+function newerLines(service: string): string[] {
+  const { stderr } = spawnSync('ssh', ['-V'], { encoding: 'utf8' });
+  const [, major = '0', minor = '0'] = /OpenSSH_(\d+)\.(\d+)/.exec(stderr) ?? [];
+  const version = Number(major) * 100 + Number(minor);
+  return version >= 908 ? [`PAMServiceName ${service}`, 'PerSourcePenalties no'] : [];
 }
 
 /** The line by which PAM calls `checker` with the answer to its prompt. */

@@ -101,14 +101,15 @@ export function serveWorld(name: string, tables = '', top = ''): ServeWorld {
   };
 }
 
-interface Start {
+export interface Start {
   readonly socket: string;
   readonly service: TestUser;
   readonly words: readonly string[];
   readonly uid: number;
 }
 
-async function startService({ socket, service, words, uid }: Start): Promise<Service> {
+/** Starts `words` as the service, with a new socket of the user's. */
+export async function startService({ socket, service, words, uid }: Start): Promise<Service> {
   fs.rmSync(socket, { force: true });
   const identity = [uid, service.uid, service.gid].map(String);
   const child = spawn('python3', ['-c', LISTENER, socket, ...identity, ...words], {

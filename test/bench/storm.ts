@@ -1,0 +1,72 @@
+/** 200 wrong codes at the same instant. */
+import * as fs from 'node:fs';
+import { run, sleep } from '../support/process.ts';
+import type { Chapter } from './measure.ts';
+import { stackOf, type Asked, type Place } from './place.ts';
+
+const TRIES = 200;
+/** clock ticks a second, which proc(5) counts in. */
+const TICKS = 100;
+
+interface Storm {
+  readonly seconds: number;
+  readonly cpuMs: number;
+  readonly memoryMb: number;
+  readonly refused: number;
+}
+
+export async function storm(place: Place): Promise<Chapter> {
+  const rows: string[][] = [];
+  const records = (): number => fs.readFileSync(`${place.folder}/log/audit.log`, 'utf8').split('\n').length - 1;
+  const before = records();
+  for (const [name, asked] of [
+    ['pam_google_authenticator', 'google-authenticator'],
+    ['pam_oath', 'oath'],
+    ['notp pam', 'notp'],
+  ] as const) {
+    const { seconds, cpuMs, memoryMb, refused } = await stormAt(place, asked);
+    rows.push([name, `${String(refused)} of ${String(TRIES)}`, seconds.toFixed(1), cpuMs.toFixed(0), memoryMb.toFixed(1)]);
+  }
+  const counted = records() - before;
+  return {
+    title: `A storm of ${String(TRIES)} wrong codes at once`,
+    text: `Each from a pamtester of its own, all started together. CPU and memory (what the machine had less available at the worst moment) are per try, pamtester's share included. notp answers refusals on a grid of one second, and writes a record for each: ${String(counted)} were written for ${String(TRIES)} tries.`,
+    columns: ['module', 'refused', 'seconds in all', 'CPU ms per try', 'MB per try'],
+    rows,
+    targets: [
+      { what: 'wrong codes that were not refused, or not recorded', most: 0, measured: TRIES - Math.min(counted, refusedIn(rows)) },
+    ],
+  };
+}
+
+function refusedIn(rows: readonly (readonly string[])[]): number {
+  return Number.parseInt(rows.at(-1)?.[1] ?? '0', 10);
+}
+
+async function stormAt({ stacks, user }: Place, asked: Asked): Promise<Storm> {
+  const service = stackOf(stacks[asked]);
+  await sleep(1000);
+  const [memory, cpu, startMs] = [availableMb(), childrenMs(), performance.now()];
+  let least = memory;
+  const timer = setInterval(() => (least = Math.min(least, availableMb())), 20);
+  const tries = Array.from({ length: TRIES }, () => run(['pamtester', service, user.name, 'authenticate'], { input: '000000\n' }));
+  const ended = await Promise.all(tries);
+  clearInterval(timer);
+  return {
+    seconds: (performance.now() - startMs) / 1000,
+    cpuMs: (childrenMs() - cpu) / TRIES,
+    memoryMb: (memory - least) / TRIES,
+    // pamtester(1) exits with 1 where PAM refused.
+    refused: ended.filter(({ code }) => code === 1).length,
+  };
+}
+
+function availableMb(): number {
+  return Number(/^MemAvailable:\s+(\d+)/m.exec(fs.readFileSync('/proc/meminfo', 'utf8'))?.[1]) / 1000;
+}
+
+/** The processor time of all children that have ended, theirs included: cutime and cstime in proc(5). */
+function childrenMs(): number {
+  const fields = fs.readFileSync('/proc/self/stat', 'utf8').split(') ')[1]?.split(' ') ?? [];
+  return ((Number(fields[13]) + Number(fields[14])) * 1000) / TICKS;
+}
