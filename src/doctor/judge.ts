@@ -5,7 +5,7 @@ import { meansGate } from './gate-command.ts';
 import { GATE_RULES } from './gate-rules.ts';
 import { PAM_RULES } from './pam-rules.ts';
 import type { About, Rule } from './rule.ts';
-import type { Vantage } from './vantage.ts';
+import { placeOf, type Vantage } from './vantage.ts';
 
 /** People that sshd treats alike, and what it does with them from each place. */
 export interface Judged {
@@ -34,11 +34,18 @@ const EXEMPTION: Pick<Rule, 'id' | 'severity' | 'title' | 'fix'> = {
   fix: 'remove the Match block that exempts them',
 };
 
-/** `where` tells the sshd; it stands in each detail. */
+const BLIND: Pick<Rule, 'id' | 'severity' | 'title' | 'fix'> = {
+  id: 'FC14',
+  severity: 'warn',
+  title: 'What sshd does for a Match line cannot be told',
+  fix: 'say it by addresses, networks, users or groups',
+};
+
+/** `where` tells the sshd; it stands in each detail. `unasked`: what its Match lines look at and nobody was asked about. */
 export function judge(
   people: readonly Judged[],
   doors: Doors,
-  { version, where }: { version: number | undefined; where: string },
+  { version, where, unasked }: { version: number | undefined; where: string; unasked: readonly string[] },
 ): Finding[] {
   const tripped = people.flatMap(({ names, seen }) =>
     names.flatMap((user) => problemsOf(seen, doors, { version, root: user === 'root' }).map((problem) => findingOf(problem, user, where))),
@@ -46,8 +53,9 @@ export function judge(
   const ids = new Set(tripped.map(({ id }) => id));
   const rules = [...(doors.gate ? GATE_RULES : []), ...(doors.pam ? PAM_RULES : [])];
   const fine = rules.filter(({ id }) => !ids.has(id)).map(({ id, holds }) => ok(id, holds, where));
-  const same = doors.gate && !ids.has('FC14') ? [ok('FC14', 'sshd forces the same from every address', where)] : [];
-  return [...tripped, ...fine, ...same];
+  const blind = unasked.map((criterion) => ({ ...BLIND, detail: `${where}: Match ${criterion}` }));
+  const same = doors.gate && !ids.has('FC14') && blind.length === 0 ? [ok('FC14', 'sshd forces the same from every address', where)] : [];
+  return [...tripped, ...blind, ...fine, ...same];
 }
 
 function problemsOf(seen: Judged['seen'], doors: Doors, about: About): Problem[] {
@@ -76,6 +84,6 @@ function rulesFor(effective: Effective, { gate, pam }: Doors): readonly Rule[] {
 
 function findingOf({ rule, text, from, everywhere }: Problem, user: string, where: string): Finding {
   const { id, severity, title, fix } = rule.id === 'FC1' && !everywhere ? EXEMPTION : rule;
-  const places = [...new Set(from.map(({ address, host }) => (host === address ? address : `${host} (${address})`)))];
+  const places = [...new Set(from.map(placeOf))];
   return { id, severity, title, fix, user, detail: `${where}${everywhere ? '' : `, from ${places.join(', ')}`}: ${text}` };
 }

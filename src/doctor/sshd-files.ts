@@ -9,6 +9,8 @@ import * as path from 'node:path';
 const MAX_DEPTH = 16;
 const MAX_FILES = 1024;
 const MAX_FILE_BYTES = 4 * 1024 * 1024;
+/** Criteria without patterns. */
+const ALONE = ['all', 'invalid-user'];
 
 /** One criterion of a Match line, in lower case, and its patterns. */
 export interface Criterion {
@@ -58,12 +60,12 @@ export function wordsOf(line: string): string[] {
   return words;
 }
 
-/** `User a,b Address 10.0.0.0/8`; `All` and the like have no patterns and tell nothing apart. */
-function criteriaOf(words: readonly string[]): Criterion[] {
-  if (words.length < 2) return [];
-  return words.flatMap((name, i) =>
-    i % 2 === 0 ? [{ name: name.toLowerCase(), patterns: (words[i + 1] ?? '').split(',').filter((each) => each !== '') }] : [],
-  );
+/** `User a,b Address 10.0.0.0/8`; `All` and the like have no patterns, and tell nobody apart who is a user. */
+function criteriaOf([name, ...rest]: readonly string[]): Criterion[] {
+  if (name === undefined) return [];
+  if (ALONE.includes(name.toLowerCase())) return criteriaOf(rest);
+  const [patterns = '', ...others] = rest;
+  return [{ name: name.toLowerCase(), patterns: patterns.split(',').filter((each) => each !== '') }, ...criteriaOf(others)];
 }
 
 function included(glob: string): string[] {

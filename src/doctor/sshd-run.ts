@@ -82,8 +82,8 @@ export async function withKeyFolder<T>(work: (folder: string) => Promise<T>): Pr
   }
 }
 
-function specification({ user, vantage: { address, host, localAddress, localPort } }: Question): string {
-  return `user=${user},host=${host},addr=${address},laddr=${localAddress},lport=${String(localPort)},rdomain=`;
+function specification({ user, vantage: { address, host, localAddress, localPort, routingDomain } }: Question): string {
+  return `user=${user},host=${host},addr=${address},laddr=${localAddress},lport=${String(localPort)},rdomain=${routingDomain}`;
 }
 
 async function versionOf(server: Server): Promise<number | undefined> {

@@ -11,7 +11,7 @@ import { DEFAULT_SSHD_CONFIG, installedServer, runningServers, type Server } fro
 import { readSshdFiles, type SshdFiles } from './sshd-files.ts';
 import { askServer, checkServer, withKeyFolder, type Asked, type Question, type Refusal } from './sshd-run.ts';
 import { noDoor, notLoaded, refused, unseen } from './sshd-findings.ts';
-import { vantages, type Vantage } from './vantage.ts';
+import { unasked, vantages, type Vantage } from './vantage.ts';
 
 /** What was found out about one server, for the families that follow. */
 export interface SshdReport {
@@ -89,7 +89,7 @@ function pair(vantage: Vantage, effective: Effective | undefined): { vantage: Va
 }
 
 /** Anywhere: for what no Match line decides. */
-const SOMEWHERE = { address: '203.0.113.7', host: '203.0.113.7', localAddress: '192.0.2.1', localPort: 22 };
+const SOMEWHERE = { address: '203.0.113.7', host: '203.0.113.7', localAddress: '192.0.2.1', localPort: 22, routingDomain: '' };
 
 function reportOf(server: Server, { version }: Asked, people: readonly Judged[], files: SshdFiles, where: string): SshdReport {
   const all = people.flatMap(({ seen }) => seen.map(({ effective }) => effective));
@@ -97,7 +97,7 @@ function reportOf(server: Server, { version }: Asked, people: readonly Judged[],
   const commands = [...new Set(all.map((effective) => setting(effective, 'forcecommand')))];
   const pamService = any === undefined ? server.name : pamServiceOf(server, version, any);
   const doors = { gate: commands.some((command) => meansGate(command)), pam: asksForCode(pamService) };
-  const rules = doors.gate || doors.pam ? judge(people, doors, { version, where }) : [noDoor(where)];
+  const rules = doors.gate || doors.pam ? judge(people, doors, { version, where, unasked: unasked(files.criteria) }) : [noDoor(where)];
   const findings = [ok('sshd-config', 'sshd accepts its configuration', where), ...notLoaded(server, any, files, where), ...rules];
   return {
     ...{ findings, doors, pamService },

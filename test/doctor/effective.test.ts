@@ -4,7 +4,8 @@ import { describe, it } from 'node:test';
 import { is, matchesPattern, opensshVersion, parseEffective, setting, words } from '../../src/doctor/effective.ts';
 import { gateProgram, meansGate } from '../../src/doctor/gate-command.ts';
 import { wordsOf } from '../../src/doctor/sshd-files.ts';
-import { addressOf, vantages } from '../../src/doctor/vantage.ts';
+import { addressesOf } from '../../src/doctor/addresses.ts';
+import { unasked, vantages } from '../../src/doctor/vantage.ts';
 
 describe('the output of sshd -T', () => {
   const effective = parseEffective('Port 22\nAcceptEnv LANG\nacceptenv LC_* X\nForceCommand /a b  c\nBanner\n');
@@ -49,26 +50,41 @@ describe('patterns and words of sshd_config', () => {
 
   it('mean addresses that sshd can be asked about', () => {
     const meant = {
-      '10.0.0.0/8': '10.0.0.1',
-      '10.1.2.3/32': '10.1.2.3',
-      '192.168.*': '192.168.1.1',
-      '2001:db8::/32': '2001:db8::1',
-      '::1': '::1',
-      '10.0.0.?': '10.0.0.1',
+      '10.0.0.0/8': ['10.0.0.0', '11.0.0.0'],
+      '10.1.2.3/32': ['10.1.2.3', '10.1.2.4'],
+      '0.0.0.0/0': ['0.0.0.0'],
+      '255.255.255.255': ['255.255.255.255'],
+      '192.168.*': ['192.168.0.0', '192.169.0.0'],
+      '2001:db8::/32': ['2001:db8::', '2001:db9::'],
+      '2001:db8:0:ff00::/56': ['2001:db8:0:ff00::', '2001:db8:1::'],
+      '::1': ['::1', '::2'],
+      'ff00::/8': ['ff00::'],
+      '10.0.0.?': ['10.0.0.1'],
+      '10.2?.*': ['10.21.1.1'],
+      '2001:db8:*': ['2001:db8:1::1'],
     };
-    for (const [pattern, address] of Object.entries(meant)) assert.equal(addressOf(pattern), address, pattern);
-    for (const pattern of ['host.example', '', '300.1.1.1', 'x/8']) assert.equal(addressOf(pattern), undefined, pattern);
+    for (const [pattern, addresses] of Object.entries(meant)) assert.deepEqual(addressesOf(pattern), addresses, pattern);
+    for (const pattern of ['host.example', '', '300.1.1.1', 'x/8', '10.*.7?8']) assert.deepEqual(addressesOf(pattern), [], pattern);
   });
 
   it('need one connection where no Match line looks at where it comes from', () => {
     const given = { ports: [22, 2222], own: ['192.0.2.2', 'fd00::2'] };
     assert.equal(vantages([{ name: 'user', patterns: ['a'] }], given).length, 1);
     const addresses = vantages([{ name: 'address', patterns: ['10.0.0.0/8', '!10.0.0.0/8'] }], given).map(({ address }) => address);
-    assert.deepEqual(addresses, ['203.0.113.7', '2001:db8::7', '127.0.0.1', '::1', '192.0.2.2', 'fd00::2', '10.0.0.1']);
+    assert.deepEqual(addresses, ['203.0.113.7', '2001:db8::7', '127.0.0.1', '::1', '192.0.2.2', 'fd00::2', '10.0.0.0', '11.0.0.0']);
     assert.deepEqual(
       vantages([{ name: 'localport', patterns: ['22'] }], given).map(({ localPort }) => localPort),
       [22, 2222],
     );
+  });
+
+  it('are named where no connection stands for them', () => {
+    const sessions = { name: 'sessiontype', patterns: ['shell', 'exec'] };
+    const known = ['user', 'group', 'host', 'rdomain', 'localport'].map((name) => ({ name, patterns: ['x'] }));
+    assert.deepEqual(unasked([...known, sessions, { name: 'address', patterns: ['10.0.0.0/8', '!10.*.7?8'] }]), [
+      'sessiontype shell,exec',
+      'address 10.*.7?8',
+    ]);
   });
 });
 

@@ -35,9 +35,11 @@ describe('Match blocks', { skip: NEEDS }, () => {
   for (const [what, pattern, from] of [
     ['loopback', '127.0.0.0/8', '127.0.0.1'],
     ['loopback of IPv6', '::1', '::1'],
-    ['a network', '10.1.0.0/16', '10.1.0.1'],
-    ['a network of IPv6', '2001:db8:77::/48', '2001:db8:77::1'],
-    ['a wildcard', '172.20.*', '172.20.1.1'],
+    ['a network', '10.1.0.0/16', '10.1.0.0'],
+    ['a network of IPv6', '2001:db8:77::/48', '2001:db8:77::'],
+    ['a wildcard', '172.20.*', '172.20.0.0'],
+    ['a network but for its beginning', '10.0.0.0/8,!10.0.0.0/24', '10.0.1.0'],
+    ['one address that begins a network', '10.0.0.0/32', '10.0.0.0'],
     ['everything but a network', '*,!10.0.0.0/8', '203.0.113.7'],
   ] as const) {
     it(`that exempt ${what} are named with the address`, async () => {
@@ -50,6 +52,22 @@ describe('Match blocks', { skip: NEEDS }, () => {
   it('that exempt a host by name are named', async () => {
     const { findings } = await examine(['Match Host *.office.example', 'ForceCommand none', 'Match all'], [alice.name]);
     assert.match(detailOf(findings, 'FC14'), /x\.office\.example/);
+  });
+
+  it('that exempt a host in a network are named', async () => {
+    const { findings } = await examine(['Match Host *.office.example Address 10.0.0.0/8', 'ForceCommand none', 'Match all'], [alice.name]);
+    assert.match(detailOf(findings, 'FC14'), /x\.office\.example \(10\.0\.0\.0\)/);
+  });
+
+  it('that exempt a routing domain are named', async () => {
+    const { findings } = await examine(['Match RDomain mgmt', 'ForceCommand none', 'Match all'], [alice.name]);
+    assert.match(detailOf(findings, 'FC14'), /in routing domain mgmt/);
+  });
+
+  it('whose addresses nobody can tell are named, and nothing is said to be the same everywhere', async () => {
+    const { findings } = await examine(['Match Address 10.*.7?8', 'ForceCommand none', 'Match all'], [alice.name]);
+    assert.deepEqual(wrong(findings), ['FC14']);
+    assert.match(detailOf(findings, 'FC14'), /Match address 10\.\*\.7\?8$/);
   });
 
   it('of a port of its own are asked about', async () => {
@@ -69,7 +87,7 @@ describe('Match blocks', { skip: NEEDS }, () => {
     fs.writeFileSync(inner, 'match address=192.168.7.0/24\n  forcecommand=none\n');
     fs.writeFileSync(path.join(world.folder, 'outer.conf'), `Include "${world.folder}/inn*.conf"\n`);
     const { findings } = await examine([`Include ${world.folder}/outer.conf`, 'Match all'], [alice.name]);
-    assert.match(detailOf(findings, 'FC14'), /from 192\.168\.7\.1:/);
+    assert.match(detailOf(findings, 'FC14'), /from 192\.168\.7\.0:/);
   });
 
   it('are asked about once for all users whom they do not tell apart', async () => {
