@@ -45,10 +45,10 @@ const BLIND: Pick<Rule, 'id' | 'severity' | 'title' | 'fix'> = {
 export function judge(
   people: readonly Judged[],
   doors: Doors,
-  { version, where, unasked }: { version: number | undefined; where: string; unasked: readonly string[] },
+  { where, unasked, ...about }: Omit<About, 'root'> & { where: string; unasked: readonly string[] },
 ): Finding[] {
   const tripped = people.flatMap(({ names, seen }) =>
-    names.flatMap((user) => problemsOf(seen, doors, { version, root: user === 'root' }).map((problem) => findingOf(problem, user, where))),
+    names.flatMap((user) => problemsOf(seen, doors, { ...about, root: user === 'root' }).map((problem) => findingOf(problem, user, where))),
   );
   const ids = new Set(tripped.map(({ id }) => id));
   const rules = [...(doors.gate ? GATE_RULES : []), ...(doors.pam ? PAM_RULES : [])];

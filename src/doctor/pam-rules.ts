@@ -37,6 +37,18 @@ export const PAM_RULES: readonly Rule[] = [
     },
   },
   {
+    id: 'P2',
+    severity: 'fail',
+    title: 'Codes alone log in, without a key and without a password',
+    holds: 'No login is made of codes alone',
+    fix: 'AuthenticationMethods publickey,keyboard-interactive:pam, or the --first-pass line of examples/pam.d/sshd-notp',
+    problem: (effective, { firstPass }) =>
+      shown(
+        methodLists(effective).filter((list) => !firstPass && endsInCode(list) && list.every(isKeyboard)),
+        'asks PAM for the code each time, as its stack has no pass for the password',
+      ),
+  },
+  {
     id: 'P3',
     severity: 'fail',
     title: 'The password method stands where the code should',

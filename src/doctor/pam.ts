@@ -24,6 +24,12 @@ export function pamPrograms({ name }: PamService): string[] {
   return modulesOf(lines).flatMap((line) => (notpLine(line) === undefined ? [] : (execWords(line)?.[0] ?? [])));
 }
 
+/** Whether the first pass of a login may be for another factor: where it is not, keyboard-interactive twice is two codes. */
+export function hasFirstPass(service: string): boolean {
+  const lines = readStack(service);
+  return Array.isArray(lines) && opensWithoutCode(lines, { firstPass: true });
+}
+
 /** Rules P7 and P9. */
 export function examinePam(service: PamService): Finding[] {
   const lines = readStack(service.name);

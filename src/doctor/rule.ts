@@ -16,4 +16,6 @@ export interface Rule {
 export interface About {
   readonly version: number | undefined;
   readonly root: boolean;
+  /** Whether a pass of the PAM stack can be for another factor than the code. */
+  readonly firstPass: boolean;
 }

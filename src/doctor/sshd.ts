@@ -6,6 +6,7 @@ import { ok, type Finding } from './finding.ts';
 import { gateProgram, meansGate } from './gate-command.ts';
 import { judge, type Doors, type Judged } from './judge.ts';
 import { alike, type Person } from './people.ts';
+import { hasFirstPass } from './pam.ts';
 import { asksForCode } from './pam-stack.ts';
 import { DEFAULT_SSHD_CONFIG, installedServer, runningServers, type Server } from './sshd-servers.ts';
 import { readSshdFiles, type SshdFiles } from './sshd-files.ts';
@@ -97,7 +98,8 @@ function reportOf(server: Server, { version }: Asked, people: readonly Judged[],
   const commands = [...new Set(all.map((effective) => setting(effective, 'forcecommand')))];
   const pamService = any === undefined ? server.name : pamServiceOf(server, version, any);
   const doors = { gate: commands.some((command) => meansGate(command)), pam: asksForCode(pamService) };
-  const rules = doors.gate || doors.pam ? judge(people, doors, { version, where, unasked: unasked(files.criteria) }) : [noDoor(where)];
+  const about = { version, where, unasked: unasked(files.criteria), firstPass: hasFirstPass(pamService) };
+  const rules = doors.gate || doors.pam ? judge(people, doors, about) : [noDoor(where)];
   const findings = [ok('sshd-config', 'sshd accepts its configuration', where), ...notLoaded(server, any, files, where), ...rules];
   return {
     ...{ findings, doors, pamService },

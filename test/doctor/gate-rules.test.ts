@@ -101,7 +101,7 @@ async function judged(lines: readonly string[], version: number, print = (text: 
   const { stdout } = await run([SSHD, '-T', '-f', world.write(lines, 'gate'), '-C', 'user=nobody,host=x,addr=203.0.113.7']);
   const vantage = { address: '203.0.113.7', host: 'x', localAddress: '192.0.2.1', localPort: 22, routingDomain: '' };
   const people = [{ names: ['nobody'], seen: [{ vantage, effective: parseEffective(print(stdout)) }] }];
-  return wrong(judge(people, { gate: true, pam: false }, { version, where: 'here', unasked: [] }));
+  return wrong(judge(people, { gate: true, pam: false }, { version, where: 'here', unasked: [], firstPass: false }));
 }
 /** Key names as OpenSSH 10.5 prints them. */
 function mixed(text: string): string {

@@ -64,6 +64,29 @@ describe('the rules of the PAM door', { skip: NEEDS }, () => {
     });
   }
 
+  for (const [what, found, stack] of [
+    ['name P2 where every pass of the stack asks for the code', ['P2 root'], ''],
+    ['name P2 where the branch leads nowhere', ['P2 root'], 'auth [default=ignore] pam_exec.so quiet /usr/bin/notp pam --first-pass\n'],
+    [
+      'take the first pass that leads past the code for a first factor',
+      [],
+      'auth [success=2 default=ignore] pam_exec.so quiet /usr/bin/notp pam --first-pass\n',
+    ],
+  ] as const) {
+    it(what, async () => {
+      const code = 'auth requisite pam_exec.so quiet expose_authtok stdout /usr/bin/notp pam\nauth sufficient pam_permit.so\n';
+      const pam = pamService(`${stack}${code}auth required pam_unix.so\n`);
+      const { findings } = await world.examine(world.write(['PermitRootLogin yes'], 'pam'), { pamService: pam });
+      assert.deepEqual(wrong(findings), found);
+    });
+  }
+
+  it('take keys and codes where the stack knows no password', async () => {
+    const pam = pamService('auth requisite pam_exec.so expose_authtok /usr/bin/notp pam\nauth sufficient pam_permit.so\n');
+    const file = world.write(['PermitRootLogin yes', 'AuthenticationMethods publickey,keyboard-interactive:pam'], 'pam');
+    assert.deepEqual(wrong((await world.examine(file, { pamService: pam })).findings), []);
+  });
+
   it('take password, then code, for two factors', async () => {
     const lines = ['PasswordAuthentication yes', 'AuthenticationMethods password,keyboard-interactive:pam publickey,keyboard-interactive'];
     assert.deepEqual(await examine(lines, ['nobody']), []);
