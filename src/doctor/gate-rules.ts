@@ -66,10 +66,13 @@ export const GATE_RULES: readonly Rule[] = [
     title: "The user's shell reads the user's files before the gate",
     holds: "The user's shell reads none of the user's files before the gate",
     fix: SETENV_LINE,
-    problem: (effective) => {
+    problem: (effective, { isRootsAlone }) => {
       const set = new Map((effective.get('setenv') ?? []).map((pair) => [pair.split('=')[0], pair.slice(pair.indexOf('=') + 1)]));
-      const isSet = (name: string, wanted: string): boolean =>
-        wanted === '' ? set.get(name) === '' : /^([1-9]\d*|\/.*)$/.test(set.get(name) ?? '');
+      const isSet = (name: string, wanted: string): boolean => {
+        const value = set.get(name) ?? 'not set';
+        if (wanted === '') return value === '';
+        return wanted.startsWith('/') ? value.startsWith('/') && isRootsAlone(value) : /^[1-9]\d*$/.test(value);
+      };
       const missing = [...GATE_ENVIRONMENT].filter(([name, wanted]) => !isSet(name, wanted)).map(([name]) => name);
       return missing.length === 0 ? undefined : `SetEnv does not set ${missing.join(', ')} as it must`;
     },

@@ -18,4 +18,6 @@ export interface About {
   readonly root: boolean;
   /** Whether a pass of the PAM stack can be for another factor than the code. */
   readonly firstPass: boolean;
+  /** Whether only root can put something at or below a path. */
+  readonly isRootsAlone: (file: string) => boolean;
 }

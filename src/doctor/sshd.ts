@@ -10,6 +10,7 @@ import { hasFirstPass } from './pam.ts';
 import { asksForCode } from './pam-stack.ts';
 import { DEFAULT_SSHD_CONFIG, installedServer, runningServers, type Server } from './sshd-servers.ts';
 import { readSshdFiles, type SshdFiles } from './sshd-files.ts';
+import { isRootsAlone } from './roots-alone.ts';
 import { askServer, checkServer, withKeyFolder, type Asked, type Question, type Refusal } from './sshd-run.ts';
 import { noDoor, notLoaded, refused, unseen } from './sshd-findings.ts';
 import { unasked, vantages, type Vantage } from './vantage.ts';
@@ -98,7 +99,7 @@ function reportOf(server: Server, { version }: Asked, people: readonly Judged[],
   const commands = [...new Set(all.map((effective) => setting(effective, 'forcecommand')))];
   const pamService = any === undefined ? server.name : pamServiceOf(server, version, any);
   const doors = { gate: commands.some((command) => meansGate(command)), pam: asksForCode(pamService) };
-  const about = { version, where, unasked: unasked(files.criteria), firstPass: hasFirstPass(pamService) };
+  const about = { version, where, unasked: unasked(files.criteria), firstPass: hasFirstPass(pamService), isRootsAlone };
   const rules = doors.gate || doors.pam ? judge(people, doors, about) : [noDoor(where)];
   const findings = [ok('sshd-config', 'sshd accepts its configuration', where), ...notLoaded(server, any, files, where), ...rules];
   return {

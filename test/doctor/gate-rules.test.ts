@@ -2,8 +2,11 @@
 import * as assert from 'node:assert/strict';
 import { before, describe, it } from 'node:test';
 import { judge } from '../../src/doctor/judge.ts';
+import { isRootsAlone } from '../../src/doctor/roots-alone.ts';
 import { parseEffective } from '../../src/doctor/effective.ts';
+import { SETENV_LINE } from '../../src/system/gate-environment.ts';
 import { run } from '../support/process.ts';
+import { addUser } from '../support/world.ts';
 import { detailOf, NEEDS, SSHD, sshdWorld, wrong, type SshdWorld } from './sshd-world.ts';
 
 /** The rule, and the lines that trip it and nothing else. */
@@ -36,6 +39,7 @@ const TRIPPED: Readonly<Record<string, readonly (readonly string[])[]>> = {
   ],
   FC9: [
     ['SetEnv SHLVL=1'],
+    ...['ZDOTDIR=/tmp', 'XDG_DATA_HOME=/var/tmp/none', 'ZDOTDIR=5', 'SHLVL=/x', 'SHLVL=0'].map(setEnv),
     [
       'SetEnv SHLVL=1 ZDOTDIR=/etc/notp/empty XDG_CONFIG_HOME=/etc/notp/empty XDG_DATA_HOME=/etc/notp/empty LD_PRELOAD= LD_LIBRARY_PATH= LD_AUDIT= NODE_OPTIONS=--inspect BASH_ENV= ENV= SHELLOPTS=',
     ],
@@ -44,6 +48,12 @@ const TRIPPED: Readonly<Record<string, readonly (readonly string[])[]>> = {
   FC15: [['LogLevel QUIET'], ['LogLevel ERROR']],
   FC16: [['DisableForwarding no', 'AllowTcpForwarding no', 'AllowStreamLocalForwarding no']],
 };
+
+/** The recommended line but for one variable. */
+function setEnv(pair: string): string[] {
+  const [name = ''] = pair.split('=');
+  return [SETENV_LINE.replace(new RegExp(`\\b${name}=\\S*`), pair)];
+}
 
 describe('the rules of the gate', { skip: NEEDS }, () => {
   let world: SshdWorld;
@@ -89,6 +99,17 @@ describe('the rules of the gate', { skip: NEEDS }, () => {
     assert.deepEqual(wrong((await world.examine(world.write(['AcceptEnv LANG LC_* COLORTERM NO_COLOR LC_NOTP'], 'gate'))).findings), []);
   });
 
+  it("name FC9 where a shell looks in the user's own folder", async () => {
+    const { name, home } = addUser();
+    const { findings } = await world.examine(world.write(setEnv(`XDG_DATA_HOME=${home}`), 'gate'), { names: [name] });
+    assert.deepEqual(wrong(findings), [`FC9 ${name}`]);
+  });
+
+  it('take any folder of root in place of the empty one, there or not', async () => {
+    for (const pair of ['ZDOTDIR=/etc', 'XDG_CONFIG_HOME=/etc/none/there', 'SHLVL=12'])
+      assert.deepEqual(wrong((await world.examine(world.write(setEnv(pair), 'gate'))).findings), [], pair);
+  });
+
   it('ask nothing of root who does not log in', async () => {
     const lines = ['PermitRootLogin no', 'AllowAgentForwarding yes'];
     assert.deepEqual(wrong((await world.examine(world.write(lines, 'gate'), { names: ['root', 'nobody'] })).findings), ['FC5 nobody']);
@@ -101,7 +122,7 @@ async function judged(lines: readonly string[], version: number, print = (text: 
   const { stdout } = await run([SSHD, '-T', '-f', world.write(lines, 'gate'), '-C', 'user=nobody,host=x,addr=203.0.113.7']);
   const vantage = { address: '203.0.113.7', host: 'x', localAddress: '192.0.2.1', localPort: 22, routingDomain: '' };
   const people = [{ names: ['nobody'], seen: [{ vantage, effective: parseEffective(print(stdout)) }] }];
-  return wrong(judge(people, { gate: true, pam: false }, { version, where: 'here', unasked: [], firstPass: false }));
+  return wrong(judge(people, { gate: true, pam: false }, { version, where: 'here', unasked: [], firstPass: false, isRootsAlone }));
 }
 /** Key names as OpenSSH 10.5 prints them. */
 function mixed(text: string): string {
