@@ -8,6 +8,7 @@ import { momentNow } from '../system/ssh-session.ts';
 import { draft } from '../system/trusted.ts';
 import { userByName } from '../system/users.ts';
 import { isIn, lockedOut } from './lockout.ts';
+import { overruled } from './overruled.ts';
 import type { Change, Plan } from './plan.ts';
 import { alreadyUnconfirmed, isUnconfirmed, makeRecord, mark, release, unfinishedSetup, type Setup } from './record.ts';
 import type { Scope } from './scope.ts';
@@ -40,7 +41,7 @@ export async function applyPlan(plan: Plan, options: ApplyOptions): Promise<Outc
   requireFolders(plan);
   if (plan.door !== 'sudo') checkSshd('mend that first; nothing was changed');
   if (!options.force) await refuseLockOut(plan, options);
-  const before = await failures(options);
+  const before = failures(await examined(options));
   const setup = makeRecord(plan, options.now);
   const begun = { reload: false };
   try {
@@ -48,7 +49,8 @@ export async function applyPlan(plan: Plan, options: ApplyOptions): Promise<Outc
     if (options.confirmWithinSeconds !== undefined) armTimer(setup, options.confirmWithinSeconds);
     for (const change of plan.changes) put(change);
     if (plan.door !== 'sudo') checkSshd('all is again as it was');
-    const rejected = worse(before, await failures(options)).filter((finding) => isConcerned(finding, plan.scope));
+    const found = (await examined(options)).filter((finding) => isConcerned(finding, plan.scope));
+    const rejected = [...worse(before, failures(found)), ...(plan.door === 'gate' ? overruled(found) : [])];
     if (rejected.length > 0) {
       takeBack(setup, begun);
       return { rejected };
@@ -92,8 +94,11 @@ async function refuseLockOut(plan: Plan, options: ApplyOptions): Promise<void> {
   );
 }
 
-async function failures({ config, now }: ApplyOptions): Promise<Finding[]> {
-  const all = await examine({ config, users: undefined, sshdConfig: undefined, now, progress: () => undefined });
+async function examined({ config, now }: ApplyOptions): Promise<readonly Finding[]> {
+  return await examine({ config, users: undefined, sshdConfig: undefined, now, progress: () => undefined });
+}
+
+function failures(all: readonly Finding[]): Finding[] {
   return all.filter(({ id, severity }) => severity === 'fail' && id !== ROOT_NEVER_MATCHES);
 }
 

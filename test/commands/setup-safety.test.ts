@@ -54,6 +54,20 @@ describe('notp setup', { skip: lacks({ root: true, programs: [...CONTAINER_NEEDS
     assertDone(await host.login(host.alice, ['true']));
   });
 
+  for (const [line, id] of [
+    ['SetEnv EDITOR=vi', 'FC9'],
+    ['PermitUserRC yes', 'FC10'],
+  ] as const) {
+    it(`puts everything back where an earlier "${line}" overrules what was written, and names it`, async () => {
+      host.write(OTHER, `# ours\n${line}\n`);
+      const files = snapshot(host);
+      const refused = await host.setup('gate', '--apply');
+      assert.equal(refused.code, 1, refused.stderr);
+      assert.match(refused.stderr, new RegExp(`${id} .*sshd takes the first ${line.split(' ')[0] ?? ''} alone.*${OTHER}:2,`, 's'));
+      assertAsBefore(host, files);
+    });
+  }
+
   it('is refused where sshd_config does not read the folder for everybody, and names the line that is missing', async () => {
     const main = host.read(MAIN);
     const include = `Include ${DROP_IN.replace(/[^/]+$/, '*.conf')}\n`;
