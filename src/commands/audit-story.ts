@@ -8,7 +8,7 @@ import { printResult, sayError } from '../system/printer.ts';
 import { asUser } from '../system/privileges.ts';
 import { outputTraits } from '../system/traits.ts';
 import { realUser } from '../system/users.ts';
-import { statePlace } from '../verifier/state.ts';
+import { statePlace, type StatePlace } from '../verifier/state.ts';
 import { storyScreen } from './audit-story-screen.ts';
 
 /** A record with its line. */
@@ -43,13 +43,18 @@ export async function auditStory(config: Config, { ref, json }: { ref: string; j
   if (story === undefined) {
     sayError(
       `no record here has the reference ${ref}`,
-      `it may have been rotated away, or be of another host or another user's own log; look in the journal: journalctl -t notp -g ${ref}`,
+      `it may have been rotated away, or be of another host or another user's own log; look in the journal: ${journalOf(place, ref)}`,
     );
     return 1;
   }
   if (json || !isatty(1)) printResult(jsonOf(story));
   else printResult(storyScreen(story, { traits: outputTraits(), context: config.context, nowMs: now() }));
   return 0;
+}
+
+/** Anybody can write lines of "notp" into the journal, but none with the uid of another, which systemd.journal-fields(7) adds itself. */
+function journalOf({ owner }: StatePlace, ref: string): string {
+  return `journalctl -t notp _UID=${String(owner.uid)} -g ${ref}`;
 }
 
 /** Two readings of the log: for the attempt, and for what is around it. */

@@ -86,6 +86,9 @@ describe('the story of an attempt', () => {
   it('that is not there ends with 1 and where else to look', async () => {
     const { code, stdout, stderr } = await world.audit(['--ref', '12345678']);
     assert.deepEqual([code, stdout], [1, '']);
-    assert.match(stderr, /no record here has the reference 12345678\nnotp: hint: .*rotated away.*journalctl -t notp -g 12345678\n$/);
+    assert.match(
+      stderr,
+      /no record here has the reference 12345678\nnotp: hint: .*rotated away.*journalctl -t notp _UID=\d+ -g 12345678\n$/,
+    );
   });
 });

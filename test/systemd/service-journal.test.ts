@@ -42,25 +42,36 @@ describe('the journal', { skip: lacks({ ...SERVICE_NEEDS, programs: [...SERVICE_
     }
   });
 
-  it('tells a forged line apart: it has the uid and the unit of who wrote it, and notp audit does not show it', async () => {
-    const [real] = (await world.records()).filter(({ event }) => event === 'login.accepted');
-    for (const [i, write] of ['logger -t notp', 'systemd-cat -t notp', 'logger -t notp --journald'].entries()) {
-      const ref = `f0f0f0f${String(i)}`;
-      const forged = JSON.stringify({ ...real, ref });
-      const input = write.endsWith('--journald')
-        ? `MESSAGE=${forged}\nSYSLOG_IDENTIFIER=notp\n_SYSTEMD_UNIT=notp@${String(alice.uid)}.service\n`
-        : `${forged}\n`;
-      const command = write === 'logger -t notp --journald' ? 'logger --journald' : write;
+  it('shows the true record and no forged one with the command that notp audit gives where it has none of that reference', async () => {
+    const refused = await world.login(alice, '000000');
+    const real = await world.recordOf(refused);
+    assert.ok(real !== undefined, refused.stderr);
+    const { ref } = real;
+    const forged = (i: number): string => JSON.stringify({ ...real, event: 'login.accepted', user: `forged${String(i)}` });
+    const field = `SYSLOG_IDENTIFIER=notp\n_UID=0\n_SYSTEMD_UNIT=notp@${String(alice.uid)}.service\n`;
+    const ways: readonly (readonly [command: string, input: string])[] = [
+      ['logger -t notp', `${forged(0)}\n`],
+      ['systemd-cat -t notp', `${forged(1)}\n`],
+      ['logger --journald', `MESSAGE=${forged(2)}\n${field}`],
+    ];
+    for (const [i, [command, input]] of ways.entries()) {
       assert.equal((await world.login(alice, phone.recoveryCode(), { words: [command], input })).code, 0);
-      const found = (await entries()).filter(({ MESSAGE }) => (MESSAGE ?? '').includes(ref));
-      assert.equal(found.length, 1, write);
-      assert.deepEqual([found[0]?.['_UID'], found[0]?.['SYSLOG_IDENTIFIER']], [String(alice.uid), 'notp'], write);
-      assert.doesNotMatch(found[0]?.['_SYSTEMD_UNIT'] ?? '', /^notp@/, write);
+      const found = await entries('-t', 'notp', '-g', `forged${String(i)}`);
       assert.deepEqual(
-        (await world.records()).filter((record) => record.ref === ref),
-        [],
+        found.map(({ _UID, _SYSTEMD_UNIT = '' }) => [_UID, _SYSTEMD_UNIT.startsWith('notp@')]),
+        [[String(alice.uid), false]],
+        command,
       );
     }
+    // Where the file has lost it, only the journal is left to ask.
+    const log = '/var/log/notp/audit.log';
+    await world.container.must(['sh', '-c', `cp ${log} /root/kept && : >${log}`]);
+    const { code, stderr } = await world.container.run(['notp', 'audit', '--ref', ref]);
+    await world.container.must(['sh', '-c', `cat /root/kept >${log}`]);
+    assert.equal(code, 1, stderr);
+    const [, hint = 'false'] = /look in the journal: journalctl (.*)$/m.exec(stderr) ?? [];
+    const messages = (await entries(...hint.split(' '))).map(({ MESSAGE }) => JSON.parse(MESSAGE ?? '') as unknown);
+    assert.deepEqual(messages, [real]);
   });
 
   it('holds no code, no secret and no recovery code', async () => {
