@@ -183,6 +183,21 @@ describe('the pure folders', () => {
   }
 });
 
+describe('the store', () => {
+  const ofSqlite = IMPORTS.filter(({ to }) => to === 'node:sqlite' || to.startsWith('store/sqlite'));
+
+  it('is the only folder that knows SQLite', () => {
+    assert.ok(ofSqlite.some(({ to }) => to === 'node:sqlite'));
+    assert.deepEqual(ofSqlite.filter(({ from }) => part(from) !== 'store').map(told), []);
+  });
+
+  it('is opened in one place there, which chooses the kind', () => {
+    assert.deepEqual(ofSqlite.filter(({ to, typeOnly }) => to === 'store/sqlite.ts' && !typeOnly).map(told), [
+      'store/open.ts imports store/sqlite.ts',
+    ]);
+  });
+});
+
 describe('each library', () => {
   const importers = Map.groupBy(
     IMPORTS.filter((each) => !isOurs(each) && library(each.to) !== undefined),

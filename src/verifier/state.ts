@@ -8,7 +8,7 @@ import { fileSink, journalSinks } from '../audit/sinks.ts';
 import type { AuditLog } from '../audit/audit.ts';
 import { NotpError } from '../error.ts';
 import { auditKey, hostKeyId, KEY_BYTES } from '../seal/keys.ts';
-import { openSqliteStore } from '../store/sqlite.ts';
+import { openStore } from '../store/open.ts';
 import type { Store } from '../store/store.ts';
 import type { Config } from '../system/config.ts';
 import { checkedFrom, secretsFolder } from '../system/secrets.ts';
@@ -82,7 +82,7 @@ export function openState(place: StatePlace, now: () => number, { create }: { cr
   if (!fs.existsSync(folder))
     throw new NotpError('store_unavailable', `${folder}: there is no such folder`, 'run notp host-key init once on this host');
   const hostKey = place.hostKeyFile === undefined ? undefined : readHostKey(place.hostKeyFile, place.owner, place.hostKeyForbidden);
-  const store = openSqliteStore(place.database, { create });
+  const store = openStore(place.database, { create });
   return { store, hostKey, log: { ...auditLog(place, now), key: hostKey === undefined ? undefined : auditKey(hostKey.key) } };
 }
 
