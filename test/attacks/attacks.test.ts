@@ -21,6 +21,15 @@ describe('an attacker with a stolen key and no code', { skip: lacks({ root: true
     field = await bootField('attacks');
   });
 
+  describe('without a gate', () => {
+    for (const attack of ATTACKS.filter(({ defaults, setup }) => defaults === 'closed' && setup === 'closed')) {
+      it(`finds ${attack.id} open, so it is the gate that closes it`, async () => {
+        await field.bring(attack.situation);
+        assert.equal(await field.attempt(attack), 'open');
+      });
+    }
+  });
+
   for (const situation of situations()) {
     describe(`with sshd's defaults and ${situation.name}`, () => {
       let found: readonly Finding[];

@@ -6,7 +6,7 @@ import { PAST_GATE } from './past-gate.ts';
 
 export const ATTACKS: readonly Attack[] = [...FORWARDS, ...BEFORE_GATE, ...PAST_GATE];
 
-/** Tried in codes.test.ts, where the configuration of sshd makes no difference. */
+/** Tried in codes.test.ts, in both configurations too: they make no difference. */
 export const ON_CODES = {
   guesses: 'Guesses at full speed',
   race: '40 sessions at once with one right code: more than one of them',

@@ -8,10 +8,10 @@ const NODE_CODE = '--import=data:text/javascript,(await%20import(%22fs%22)).writ
 const PRELOAD = { LD_PRELOAD: 'libpcprofile.so', PCPROFILE_OUTPUT: '$effect' };
 const TRACE = { SHELLOPTS: 'xtrace', PS4: RUN };
 
-/** A login with variables that the client sends. */
-function sending(variables: Readonly<Record<string, string>>): string {
+/** A login with variables that the client sends, for a command that is not run where the gate is forced. */
+function sending(variables: Readonly<Record<string, string>>, command = 'true'): string {
   const given = Object.entries(variables).map(([name, value]) => `${name}="${value}"`);
-  return `ssh -o 'SetEnv=${given.join(' ').replaceAll('$effect', `'"$effect"'`)}' victim true 2>/dev/null </dev/null; [ -e $effect ]`;
+  return `ssh -o 'SetEnv=${given.join(' ').replaceAll('$effect', `'"$effect"'`)}' victim ${command} 2>/dev/null </dev/null; [ -e $effect ]`;
 }
 
 /** A login after the file `name` in the home was made to hold `lines`. */
@@ -39,7 +39,7 @@ export const BEFORE_GATE: readonly Attack[] = [
     tries: 'The client sends `NODE_OPTIONS`, with `AcceptEnv *`',
     ...CLIENT_SENDS,
     defaults: 'closed',
-    script: sending({ NODE_OPTIONS: NODE_CODE }),
+    script: sending({ NODE_OPTIONS: NODE_CODE }, "'node -e 0'"),
   },
   { id: 'send-preload', tries: 'The client sends `LD_PRELOAD`, with `AcceptEnv *`', ...CLIENT_SENDS, script: sending(PRELOAD) },
   {

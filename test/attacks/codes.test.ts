@@ -1,8 +1,9 @@
-/** Attacks on the code itself, behind what `notp setup gate` writes: guesses at full speed, and one code for many sessions. */
+/** Attacks on the code itself, behind the ForceCommand alone and behind what `notp setup gate` writes: guesses at full speed, and one code for many sessions. */
 import assert from 'node:assert/strict';
 import { before, describe, it } from 'node:test';
 import { CONTAINER_NEEDS } from '../support/container.ts';
 import { lacks, oathCode, untilFreshStep } from '../support/world.ts';
+import { PLAIN } from './attack.ts';
 import { ON_CODES } from './attacks.ts';
 import { bootField, phone, type Field } from './field.ts';
 
@@ -21,29 +22,45 @@ describe('an attacker with a stolen key', { skip: lacks({ root: true, programs: 
   let field: Field;
   before(async () => {
     field = await bootField('codes');
-    const { code, stderr } = await field.setup('gate', '--apply', '--confirm-within', 'never');
-    assert.equal(code, 0, stderr);
   });
 
-  it(`tries in vain: ${ON_CODES.guesses}. Then alice gets in with two codes, and not with one`, async () => {
-    const alice = await field.enrol();
-    const { stdout } = await field.container.run(['bash', '-c', GUESS]);
-    const tries = stdout.match(/^=1$/gm)?.length ?? 0;
-    assert.equal(tries, 3 * TRIES, stdout);
-    assert.equal(stdout.match(/^=\d+$/gm)?.length, tries, 'each try was refused');
-    assert.doesNotMatch(stdout, /^in$/m);
-    assert.match(stdout, /two consecutive codes/);
-    await untilFreshStep(10);
-    assert.notEqual((await field.login(phone(alice))).code, 0);
-    const two = [oathCode(alice.secret), oathCode(alice.secret, { offsetSeconds: 30 })].join(' ');
-    assert.equal((await field.login(two)).stdout, 'in\n');
+  describe("with sshd's defaults and a ForceCommand alone", () => {
+    before(async () => {
+      await field.bring(PLAIN, ['ForceCommand /usr/bin/notp gate']);
+    });
+    triesInVain();
   });
 
-  it(`tries in vain: ${ON_CODES.race}`, async () => {
-    const alice = await field.enrol();
-    await untilFreshStep(20);
-    const ran = await field.container.run(['bash', '-c', RACE], { environment: { LC_NOTP: phone(alice) } });
-    assert.equal(ran.stdout, 'in\n');
-    assert.equal(ran.stderr.match(/notp: error/g)?.length, SESSIONS - 1);
+  describe('with what notp setup gate writes', () => {
+    before(async () => {
+      await field.bring(PLAIN);
+      const { code, stderr } = await field.setup('gate', '--apply', '--confirm-within', 'never');
+      assert.equal(code, 0, stderr);
+    });
+    triesInVain();
   });
+
+  function triesInVain(): void {
+    it(`tries in vain: ${ON_CODES.guesses}. Then alice gets in with two codes, and not with one`, async () => {
+      const alice = await field.enrol();
+      const { stdout } = await field.container.run(['bash', '-c', GUESS]);
+      const tries = stdout.match(/^=1$/gm)?.length ?? 0;
+      assert.equal(tries, 3 * TRIES, stdout);
+      assert.equal(stdout.match(/^=\d+$/gm)?.length, tries, 'each try was refused');
+      assert.doesNotMatch(stdout, /^in$/m);
+      assert.match(stdout, /two consecutive codes/);
+      await untilFreshStep(10);
+      assert.notEqual((await field.login(phone(alice))).code, 0);
+      const two = [oathCode(alice.secret), oathCode(alice.secret, { offsetSeconds: 30 })].join(' ');
+      assert.equal((await field.login(two)).stdout, 'in\n');
+    });
+
+    it(`tries in vain: ${ON_CODES.race}`, async () => {
+      const alice = await field.enrol();
+      await untilFreshStep(20);
+      const ran = await field.container.run(['bash', '-c', RACE], { environment: { LC_NOTP: phone(alice) } });
+      assert.equal(ran.stdout, 'in\n');
+      assert.equal(ran.stderr.match(/notp: error/g)?.length, SESSIONS - 1);
+    });
+  }
 });
