@@ -20,7 +20,9 @@ const PIPED_COLUMNS = 100;
 /** Gives 1 where a check failed, 3 where sshd could not be looked at, else 0. */
 export async function doctor(config: Config, { users, sshdConfig, json }: DoctorCommandOptions, now: () => number): Promise<number> {
   const progress = isatty(2) && outputTraits().cursor ? showProgress : (): void => undefined;
-  const findings = await examine({ config, users, sshdConfig, now, progress });
+  const findings = await examine({ config, users, sshdConfig, now, progress }).finally(() => {
+    progress('');
+  });
   printResult(json ? findings.map((finding) => `${JSON.stringify(finding)}\n`).join('') : doctorScreen(findings, screen()));
   const failed = findings.some(({ severity }) => severity === 'fail');
   if (!json && failed) sayHint(hintFor(findings));
@@ -39,6 +41,6 @@ function hintFor(findings: readonly Finding[]): string {
 }
 
 /** One line that is written over, and is gone at the end. */
-function showProgress(done: number, total: number): void {
-  say(done < total ? `${CLEAR_LINE}Asking sshd: ${String(done)} of ${String(total)}` : CLEAR_LINE);
+function showProgress(doing: string): void {
+  say(CLEAR_LINE + doing);
 }

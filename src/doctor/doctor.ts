@@ -30,8 +30,8 @@ export interface DoctorOptions {
   /** An sshd_config to judge instead of the running sshd's. */
   readonly sshdConfig: string | undefined;
   readonly now: () => number;
-  /** How many of sshd's answers are there, of how many. */
-  readonly progress: (done: number, total: number) => void;
+  /** Hears what is being done now, for people: before anything that takes the longer the more users there are. */
+  readonly progress: (doing: string) => void;
 }
 
 const ROOT = 'root';
@@ -39,7 +39,8 @@ const NEVER_MATCHES = 'P6';
 
 /** Sorted, worst first. Without root only one's own login is looked at. Throws `usage` for a user that is none, `failed` where there is no sshd. */
 export async function examine(options: DoctorOptions): Promise<readonly Finding[]> {
-  const { config, now } = options;
+  const { config, now, progress } = options;
+  progress('Looking who is enrolled');
   const place = placeFor(config);
   // What the service keeps for a user, root alone looks at.
   const theirs = !isRoot() && presentSocket(config, place.owner) !== undefined;
@@ -55,6 +56,7 @@ export async function examine(options: DoctorOptions): Promise<readonly Finding[
   if (missing.length > 0 && options.users !== undefined)
     throw new NotpError('usage', `there is no user ${JSON.stringify(missing[0])}`, 'getent passwd lists those there are');
   const servers = await examineServers(options, people);
+  progress('Looking at what is around sshd');
   return sorted([
     ...servers.flatMap(({ findings }) => findings.map((finding) => asRemark(finding, people))),
     ...(await aroundSshd(servers, people)),
@@ -91,12 +93,16 @@ async function examineServers({ sshdConfig, progress }: DoctorOptions, people: r
   const reports: SshdReport[] = [];
   let [done, total] = [0, 0];
   for (const server of serversFor(sshdConfig)) {
+    const tell = (): void => {
+      progress(`Asking sshd: ${String(done)} of ${String(total)}`);
+    };
     const expect = (questions: number): void => {
       total += questions;
-      progress(done, total);
+      tell();
     };
     const answered = (): void => {
-      progress(++done, total);
+      done++;
+      tell();
     };
     reports.push(await examineServer(server, people, { expect, progress: answered }));
   }

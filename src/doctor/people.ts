@@ -1,5 +1,5 @@
 /** Whose logins are looked at: users with what sshd's Match lines and the other checks need to know of them. */
-import { groupsOf, userByName, type User } from '../system/users.ts';
+import { groupsByName, usersByName, type User } from '../system/users.ts';
 import type { Enrolment } from '../store/store.ts';
 import { matchesPattern } from './effective.ts';
 import { patternsOf, type Criterion } from './sshd-files.ts';
@@ -12,10 +12,11 @@ export interface Person {
 /** The people behind `names`, and the names that are nobody's. */
 export function peopleOf(names: readonly string[], enrolments: readonly Enrolment[]): { people: Person[]; missing: string[] } {
   const byUser = Map.groupBy(enrolments, ({ user }) => user);
+  const users = usersByName(names);
   const people: Person[] = [];
   const missing: string[] = [];
   for (const name of names) {
-    const user = userByName(name);
+    const user = users.get(name);
     if (user === undefined) missing.push(name);
     else people.push({ user, enrolments: byUser.get(name) ?? [] });
   }
@@ -26,8 +27,9 @@ export function peopleOf(names: readonly string[], enrolments: readonly Enrolmen
 export function alike(people: readonly Person[], criteria: readonly Criterion[]): Person[][] {
   const users = patternsOf(criteria, 'user');
   const groups = patternsOf(criteria, 'group');
+  const memberships = groups.length === 0 ? undefined : groupsByName(people.map(({ user }) => user));
   const key = ({ user }: Person): string => {
-    const names = groups.length === 0 ? [] : groupsOf(user);
+    const names = memberships?.get(user.name) ?? [];
     const matched = [
       ...users.map((pattern) => matchesPattern(user.name, pattern)),
       ...groups.map((pattern) => names.some((name) => matchesPattern(name, pattern))),

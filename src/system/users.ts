@@ -19,7 +19,7 @@ const ID = '/usr/bin/id';
 const TIMEOUT_MS = 10_000;
 /** getent(1): the key was not found. */
 const NOT_FOUND = 2;
-/** Names in one call of getent(1). */
+/** Names in one call of getent(1) or id(1). */
 const NAMES_A_QUESTION = 200;
 
 /** The user called `name`, or undefined where there is none. Throws `failed` where the database cannot be asked. */
@@ -61,9 +61,28 @@ export function isRoot(): boolean {
 }
 
 /** The names of the groups that `user` is in: id(1), so that directory services count. Empty where it does not answer. */
-export function groupsOf({ name }: User): string[] {
-  const { stdout } = spawnSync(ID, ['-Gnz', '--', name], { encoding: 'utf8', timeout: TIMEOUT_MS, env: {} });
-  return stdout.split('\0').filter((group) => group !== '');
+export function groupsOf(user: User): readonly string[] {
+  return groupsOfSome([user])[0] ?? [];
+}
+
+/** The same of each of `users`, by name, with few questions to the database. */
+export function groupsByName(users: readonly User[]): ReadonlyMap<string, readonly string[]> {
+  const found = new Map<string, readonly string[]>();
+  for (let rest = users; rest.length > 0; rest = rest.slice(NAMES_A_QUESTION)) {
+    const some = rest.slice(0, NAMES_A_QUESTION);
+    const groups = groupsOfSome(some);
+    // An id(1) that takes one name only (coreutils before 8.31) gives none; one that does not know somebody, too few.
+    for (const [i, user] of some.entries()) found.set(user.name, (groups.length === some.length ? groups[i] : groupsOf(user)) ?? []);
+  }
+  return found;
+}
+
+/** Each group ends with a NUL; where several users are asked for, the groups of each with one more. */
+function groupsOfSome(users: readonly User[]): string[][] {
+  const names = users.map(({ name }) => name);
+  const { stdout } = spawnSync(ID, ['-Gnz', '--', ...names], { encoding: 'utf8', timeout: TIMEOUT_MS, env: {} });
+  const records = stdout.split('\0\0').filter((record) => record !== '');
+  return records.map((record) => record.split('\0').filter((group) => group !== ''));
 }
 
 /** The entries of those of `keys` that are there. */

@@ -26,6 +26,16 @@ describe('doctor', { skip: NEEDS }, () => {
   ): Promise<readonly Finding[]> =>
     await examine({ config: readConfig(writeConfig(folder, { top })), users, sshdConfig, now: Date.now, progress: () => undefined });
 
+  it('tells what it does before it looks at any user, and of each answer of sshd', async () => {
+    const told: string[] = [];
+    const listening = { config: readConfig(writeConfig(folder)), now: Date.now, progress: (doing: string) => void told.push(doing) };
+    await assert.rejects(examine({ ...listening, users: ['no-such-user'], sshdConfig: world.write([]) }), /there is no user/);
+    assert.deepEqual(told.splice(0), ['Looking who is enrolled']);
+    await examine({ ...listening, users: ['root'], sshdConfig: world.write([]) });
+    const asked = ['Asking sshd: 0 of 1', 'Asking sshd: 1 of 1'];
+    assert.deepEqual(told, ['Looking who is enrolled', ...asked, 'Looking at what is around sshd']);
+  });
+
   it('names a gate whose program others can change, and does not run that', async () => {
     const place = scratchFolder('changed');
     const notp = installNotp(place);

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { clientAddress } from '../../src/system/ssh-session.ts';
-import { isRoot, realUid, realUser, userByName, userByUid, usersByName } from '../../src/system/users.ts';
-import { lacks, must } from '../support/world.ts';
+import { groupsByName, groupsOf, isRoot, realUid, realUser, userByName, userByUid, usersByName } from '../../src/system/users.ts';
+import { addUser, lacks, must } from '../support/world.ts';
 
 describe('a user', () => {
   it('is found by name and by uid, as getent(1) finds them', () => {
@@ -56,6 +56,34 @@ describe('a user', () => {
     } finally {
       process.seteuid?.(0);
     }
+  });
+});
+
+describe('the groups of users', { skip: lacks({ root: true }) }, () => {
+  it('are those that id(1) names, of each their own, however many are asked for', () => {
+    const { name } = addUser();
+    must(['usermod', '--groups', 'daemon,bin', name]);
+    const users = ['root', name, 'daemon'].flatMap((each) => userByName(each) ?? []);
+    const expected = new Map(users.map((user) => [user.name, must(['id', '-Gn', user.name]).trim().split(' ')]));
+    assert.deepEqual(expected.get(name)?.toSorted(), ['bin', 'daemon', name].toSorted());
+    assert.deepEqual(groupsByName(users), expected);
+    for (const user of users) assert.deepEqual(groupsOf(user), expected.get(user.name));
+    const crowd = Array.from({ length: 450 }, (_, i) => ({ ...userByUid(0), name: i % 2 === 0 ? name : 'daemon' }));
+    assert.deepEqual(groupsByName(crowd), new Map([name, 'daemon'].map((each) => [each, expected.get(each)])));
+  });
+
+  it('are none for a name that is nobody, and those of the others are theirs still', () => {
+    const nobody = { ...userByUid(0), name: 'no-such-user-here' };
+    const found = groupsByName([nobody, userByUid(0), ...['daemon'].flatMap((each) => userByName(each) ?? [])]);
+    assert.deepEqual(
+      [...found],
+      [
+        [nobody.name, []],
+        ['root', groupsOf(userByUid(0))],
+        ['daemon', ['daemon']],
+      ],
+    );
+    assert.equal(groupsByName([]).size, 0);
   });
 });
 
