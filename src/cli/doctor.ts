@@ -15,7 +15,7 @@ export function addDoctor(program: Command, { now }: Surroundings, finish: Finis
     .option('--user <names...>', 'only these logins (default: root and everybody enrolled)')
     .option('--sshd-config <file>', 'judge this sshd_config instead of those of the sshds that run')
     .option('--json', 'print one JSON object for each check')
-    .addHelpText('after', '\nExit codes: 0 no way was found, 1 a check failed, 3 sshd could not be looked at.')
+    .addHelpText('after', '\nExit codes: 0 no way was found, 1 a check failed, 3 sshd or its users could not be looked at.')
     .action(async (flags: DoctorFlags) => {
       const config = configOf(flags);
       const { doctor } = await import('../commands/doctor.ts');

@@ -46,7 +46,7 @@ function summary(findings: readonly Finding[], options: ScreenOptions): string {
 
 function verdictOf(findings: readonly Finding[], { fail, warn }: { fail: number; warn: number }, options: ScreenOptions): string {
   if (fail > 0) return paint('fail', `${plural(fail, 'check')} failed.`, options);
-  if (!couldLook(findings)) return paint('warn', 'Nothing is known about the gate.', options);
+  if (!couldLook(findings)) return paint('warn', 'Whether there is a way around the gate is not known.', options);
   if (warn === 0) return paint('ok', 'No way around the gate was found.', options);
   return paint('warn', wrapped('No way around the gate was found, but there is something to mend.', options.columns, ''), options);
 }

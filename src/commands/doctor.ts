@@ -17,7 +17,7 @@ const CLEAR_LINE = '\r\x1b[K';
 /** The width of what is read elsewhere than on a terminal. */
 const PIPED_COLUMNS = 100;
 
-/** Gives 1 where a check failed, 3 where sshd could not be looked at, else 0. */
+/** Gives 1 where a check failed, 3 where sshd or its users could not be looked at, else 0. */
 export async function doctor(config: Config, { users, sshdConfig, json }: DoctorCommandOptions, now: () => number): Promise<number> {
   const progress = isatty(2) && outputTraits().cursor ? showProgress : (): void => undefined;
   const findings = await examine({ config, users, sshdConfig, now, progress }).finally(() => {

@@ -5,6 +5,7 @@ import { isRoot, realUser, SERVICE_USER, userByName, type User } from '../system
 import { presentSocket } from '../verifier/open.ts';
 import { ownPlace, statePlace, type StatePlace } from '../verifier/state.ts';
 import { examineClock } from './clock.ts';
+import { enrolledByThemselves } from './enrolled.ts';
 import { sorted, type Finding } from './finding.ts';
 import { gateProgram } from './gate-command.ts';
 import { tryGate } from './gate-try.ts';
@@ -46,13 +47,9 @@ export async function examine(options: DoctorOptions): Promise<readonly Finding[
   const theirs = !isRoot() && presentSocket(config, place.owner) !== undefined;
   const state = theirs ? { findings: [], enrolments: [] } : await examineState(place, now);
   const active = state.enrolments.filter(({ status }) => status === 'active');
-  const { people, missing } = peopleOf(
-    namesOf(
-      options,
-      active.map(({ user }) => user),
-    ),
-    active,
-  );
+  const byThemselves = place.kind === 'user' && isRoot() && options.users === undefined ? await enrolledByThemselves(config) : undefined;
+  const enrolled = [...active.map(({ user }) => user), ...(byThemselves?.names ?? [])];
+  const { people, missing } = peopleOf(namesOf(options, enrolled), active);
   if (missing.length > 0 && options.users !== undefined)
     throw new NotpError('usage', `there is no user ${JSON.stringify(missing[0])}`, 'getent passwd lists those there are');
   const servers = await examineServers(options, people);
@@ -67,6 +64,7 @@ export async function examine(options: DoctorOptions): Promise<readonly Finding[
     ...examineClock(config, active, now()),
     ...(await examineSealedFiles(config, people)),
     ...missing.map(nobodys),
+    ...(byThemselves === undefined ? [] : [byThemselves.finding]),
     ...unenrolled(config),
   ]);
 }

@@ -21,8 +21,9 @@ export interface Folded extends Omit<Finding, 'user'> {
   readonly users: readonly string[];
 }
 
-/** Marks that sshd could not be looked at, which is no answer. */
+/** Mark that sshd, or whoever is enrolled, could not be looked at, which is no answer. */
 export const UNSEEN = 'sshd-unseen';
+export const PEOPLE_UNSEEN = 'people-unseen';
 const ORDER: readonly Severity[] = ['fail', 'warn', 'info', 'ok'];
 
 /** Says that all is well with something. */
@@ -30,9 +31,9 @@ export function ok(id: string, title: string, detail = ''): Finding {
   return { id, severity: 'ok', title, detail, fix: '' };
 }
 
-/** Whether sshd could be looked at; where it could not, that no check failed says nothing. */
+/** Whether sshd and its users could be looked at; where they could not, that no check failed says nothing. */
 export function couldLook(findings: readonly Finding[]): boolean {
-  return !findings.some(({ id }) => id === UNSEEN);
+  return !findings.some(({ id }) => id === UNSEEN || id === PEOPLE_UNSEEN);
 }
 
 /** Worst first, then the host before users by name; else in the order in which they were found, for sshd is what matters most. */

@@ -17,6 +17,8 @@ export const SERVICE_USER = 'notp';
 const GETENT = '/usr/bin/getent';
 const ID = '/usr/bin/id';
 const TIMEOUT_MS = 10_000;
+/** Of getent(1): some 100 000 users. */
+const MAX_ANSWER_BYTES = 8 * 1024 * 1024;
 /** getent(1): the key was not found. */
 const NOT_FOUND = 2;
 /** Names in one call of getent(1) or id(1). */
@@ -38,6 +40,11 @@ export function usersByName(names: readonly string[]): ReadonlyMap<string, User>
     for (const user of lookUp(rest.slice(0, NAMES_A_QUESTION))) if (asked.has(user.name)) found.set(user.name, user);
   }
   return found;
+}
+
+/** All users that the database lists: a directory service may list none of its own. Throws `failed` where it cannot be asked, or lists too many. */
+export function allUsers(): User[] {
+  return lookUp([]).filter(({ name }) => isUserName(name));
 }
 
 /** The user of `uid`. Throws `failed` where there is none. */
@@ -85,10 +92,13 @@ function groupsOfSome(users: readonly User[]): string[][] {
   return records.map((record) => record.split('\0').filter((group) => group !== ''));
 }
 
-/** The entries of those of `keys` that are there. */
+/** The entries of those of `keys` that are there; without any, all that are listed. */
 function lookUp(keys: readonly string[]): User[] {
-  const { status, stdout } = spawnSync(GETENT, ['passwd', ...keys], { encoding: 'utf8', timeout: TIMEOUT_MS, env: {} });
-  if (status !== 0 && status !== NOT_FOUND) throw new NotpError('failed', 'the passwd database cannot be asked', 'getent passwd must work');
+  const limits = { timeout: TIMEOUT_MS, maxBuffer: MAX_ANSWER_BYTES };
+  const { error, status, stdout } = spawnSync(GETENT, ['passwd', ...keys], { encoding: 'utf8', ...limits, env: {} });
+  // Of an answer that is over the limit, the part below it may come with a status of 0.
+  if (error !== undefined || (status !== 0 && status !== NOT_FOUND))
+    throw new NotpError('failed', 'the passwd database cannot be asked', 'getent passwd must work');
   return stdout.split('\n').flatMap((line) => parseEntry(line) ?? []);
 }
 
