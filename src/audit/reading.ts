@@ -10,7 +10,7 @@ const BLOCK_BYTES = 1024 * 1024;
 const NEWLINE = 10;
 
 /** The last lines of `file`, as many as its last `bytes` hold; the first of them may be cut. Throws `audit_unavailable`. */
-export function tailOf(file: string, bytes: number): string[] {
+function tailOf(file: string, bytes: number): string[] {
   return readAt(file, -bytes)
     .bytes.toString('utf8')
     .split('\n')

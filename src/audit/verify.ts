@@ -1,4 +1,5 @@
 /** Whether an audit log is what was written: all of its files along the chain, and whether the last record that the store knows is there. */
+import * as fs from 'node:fs';
 import { NotpError } from '../error.ts';
 import type { ChainHead } from '../store/store.ts';
 import { blocksOf, presentFilesOf, rawLinesIn } from './reading.ts';
@@ -22,23 +23,28 @@ export interface VerifyOptions {
   /** The current key of the chain first, then former ones. */
   readonly keys: readonly ChainKey[];
   readonly progress?: Progress | undefined;
+  /** No more than these at the end of what is not packed, for whoever has no time for all of it. */
+  readonly lastBytes?: number | undefined;
 }
 
 /** Checks `auditFile` with what was rotated away, in constant memory, up to the first problem. Throws `audit_unavailable` where a file cannot be opened. */
-export async function verifyLog(auditFile: string, { known, keys, progress }: VerifyOptions): Promise<Report> {
+export async function verifyLog(auditFile: string, { known, keys, progress, lastBytes }: VerifyOptions): Promise<Report> {
   const cutOffAt: string[] = [];
   let walk = startOf(keys);
   let [reached, bytes] = [known.seq === 0, 0];
-  for (const file of presentFilesOf(auditFile)) {
+  for (const { file, start } of partsOf(auditFile, lastBytes)) {
+    const where = start === 0 ? file : `${file} after byte ${String(start)}`;
     let number = 0;
     try {
-      for await (const block of blocksOf(file)) {
+      for await (const block of blocksOf(file, start)) {
         for (const line of rawLinesIn(block)) {
           number++;
+          // What begins inside a file begins inside a line.
+          if (start > 0 && number === 1) continue;
           const next = step(walk, line, keys);
-          if (typeof next === 'string') return { ...walk, cutOffAt, problem: `${file}:${String(number)}: ${next}` };
+          if (typeof next === 'string') return { ...walk, cutOffAt, problem: `${where}:${String(number)}: ${next}` };
           // The line before this one was it.
-          if (next.cutOff > walk.cutOff && cutOffAt.length < MAX_PLACES) cutOffAt.push(`${file}:${String(number - 1)}`);
+          if (next.cutOff > walk.cutOff && cutOffAt.length < MAX_PLACES) cutOffAt.push(`${where}:${String(number - 1)}`);
           walk = next;
           reached ||= isAt(walk, known, keys);
         }
@@ -51,6 +57,21 @@ export async function verifyLog(auditFile: string, { known, keys, progress }: Ve
     }
   }
   return { ...walk, cutOffAt, problem: reached ? undefined : missing(auditFile, walk.last?.seq ?? 0, known) };
+}
+
+/** The files of the log, oldest first, and where to begin in each. */
+function partsOf(auditFile: string, lastBytes: number | undefined): { readonly file: string; readonly start: number }[] {
+  const files = presentFilesOf(auditFile);
+  if (lastBytes === undefined) return files.map((file) => ({ file, start: 0 }));
+  const parts = [];
+  let left = lastBytes;
+  for (const file of files.filter((each) => !each.endsWith('.gz')).toReversed()) {
+    if (left <= 0) break;
+    const size = fs.statSync(file, { throwIfNoEntry: false })?.size ?? 0;
+    parts.push({ file, start: Math.max(0, size - left) });
+    left -= size;
+  }
+  return parts.toReversed();
 }
 
 function missing(file: string, last: number, { seq: known }: ChainHead): string {

@@ -1,19 +1,23 @@
-/** The family of the audit log: it can be appended to, and its last line is the one that the store knows. Nothing is written. */
+/** The family of the audit log: it can be appended to, and it is the one that was written, up to the line that the store knows. Nothing is written. */
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { headAfter } from '../audit/chain.ts';
-import { filesOf, tailOf } from '../audit/reading.ts';
-import { MAX_RECORD_BYTES, type Link } from '../audit/record.ts';
-import { linkOf } from '../audit/walk.ts';
+import { verifyLog, type Report, type VerifyOptions } from '../audit/verify.ts';
 import { messageOf } from '../error.ts';
 import type { ChainHead } from '../store/store.ts';
 import type { State, StatePlace } from '../verifier/state.ts';
 import { ok, type Finding } from './finding.ts';
 
-const TAIL_BYTES = 16 * MAX_RECORD_BYTES;
+/** Of a longer log its end is walked, in a few seconds: `notp audit verify` is for all of it. */
+const WALKED_BYTES = 64 * 1024 * 1024;
+
+/** What the store holds of the log. */
+export interface Known {
+  readonly head: ChainHead;
+  readonly formerChainKeys: readonly Uint8Array[];
+}
 
 /** The caller acts as the owner of the log. */
-export function examineLog(state: State, place: StatePlace, head: ChainHead): Finding[] {
+export async function examineLog(state: State, place: StatePlace, known: Known): Promise<Finding[]> {
   const file = place.auditFile;
   try {
     if (fs.existsSync(file)) appendable(file);
@@ -23,13 +27,13 @@ export function examineLog(state: State, place: StatePlace, head: ChainHead): Fi
       {
         id: 'audit-log',
         severity: 'fail',
-        title: 'The audit log takes no line',
+        title: 'The audit log cannot be appended to',
         detail: messageOf(error),
         fix: `chown ${place.owner.name} ${file} && chmod 600 ${file}`,
       },
     ];
   }
-  return [ok('audit-log', 'The audit log takes lines', file), examineChain(state, place, head)];
+  return [ok('audit-log', 'The audit log can be appended to', file), await examineChain(state, place, known)];
 }
 
 function appendable(file: string): void {
@@ -42,27 +46,26 @@ function appendable(file: string): void {
   }
 }
 
-/** Whether the last line that the store knows is in the log, unchanged. After it may stand lines of decisions that a crash cut off. */
-function examineChain(state: State, { auditFile, hostKeyFile }: StatePlace, head: ChainHead): Finding {
+/** Whether the log is what was written, up to the last line that the store knows and after it. */
+async function examineChain({ log }: State, { auditFile, hostKeyFile }: StatePlace, { head, formerChainKeys }: Known): Promise<Finding> {
   const id = 'audit-chain';
   if (head.seq === 0) return ok(id, 'The audit log has no line yet', auditFile);
-  const detail = `${auditFile}: line ${String(head.seq)}`;
-  const fix = 'notp audit verify tells where it begins; find out who changed the log';
-  const last = lineOf(auditFile, head.seq);
-  if (last === undefined) return { id, severity: 'fail', title: 'The last line that was written is missing in the audit log', detail, fix };
-  if (hostKeyFile !== undefined && state.log.key === undefined)
-    return { id, severity: 'info', title: 'The last line of the audit log cannot be proven without the host key', detail, fix: '' };
-  if (headAfter(last.link, `${last.line}\n`, state.log.key).hash === head.hash)
-    return ok(id, 'The last line of the audit log is the one that was written', detail);
-  return { id, severity: 'fail', title: 'The last line of the audit log is not the one that was written', detail, fix };
+  if (hostKeyFile !== undefined && log.key === undefined)
+    return { id, severity: 'info', title: 'The audit log cannot be proven without the host key', detail: auditFile, fix: '' };
+  const report = await walked(auditFile, { known: head, keys: [log.key, ...formerChainKeys], lastBytes: WALKED_BYTES });
+  const { problem, first, last } = report;
+  const title = 'The audit log is not what was written';
+  const fix = 'notp audit verify goes through all of it; find out who changed the log';
+  if (problem !== undefined) return { id, severity: 'fail', title, detail: problem, fix };
+  const older = first > 1 ? '; those before them were not looked at' : '';
+  return ok(id, 'The audit log is what was written', `${auditFile}: records ${String(first)} to ${String(last?.seq ?? 0)}${older}`);
 }
 
-/** The last line with the number `seq`, in the log or in what was rotated away and is not packed yet. */
-function lineOf(auditFile: string, seq: number): { readonly line: string; readonly link: Link } | undefined {
-  const files = filesOf(auditFile).filter((file) => fs.existsSync(file) && !file.endsWith('.gz'));
-  for (const line of files.toReversed().flatMap((file) => tailOf(file, TAIL_BYTES).toReversed())) {
-    const link = linkOf(line);
-    if (link !== undefined && link !== 'none' && link.seq === seq) return { line, link };
+/** What cannot be opened is not what was written. */
+async function walked(auditFile: string, options: VerifyOptions): Promise<Pick<Report, 'problem' | 'first' | 'last'>> {
+  try {
+    return await verifyLog(auditFile, options);
+  } catch (error) {
+    return { problem: messageOf(error), first: 0, last: undefined };
   }
-  return undefined;
 }

@@ -1,14 +1,18 @@
 /** The family of state: the store opens and takes a write, the audit log can be appended to and agrees with it, and there is room. */
 import { messageOf } from '../error.ts';
-import type { ChainHead, Enrolment } from '../store/store.ts';
+import type { Enrolment } from '../store/store.ts';
 import { asUser } from '../system/privileges.ts';
 import { withState, type State, type StatePlace } from '../verifier/state.ts';
-import { examineLog } from './audit-log.ts';
+import { examineLog, type Known } from './audit-log.ts';
 import { ok, type Finding } from './finding.ts';
 import { examineSpace } from './space.ts';
 
 export interface StateReport {
   readonly findings: readonly Finding[];
+  readonly enrolments: readonly Enrolment[];
+}
+
+interface Contents extends Known {
   readonly enrolments: readonly Enrolment[];
 }
 
@@ -41,26 +45,26 @@ function noState({ database, kind }: StatePlace): StateReport {
 }
 
 async function lookInto(state: State, place: StatePlace): Promise<StateReport> {
-  const { head, enrolments } = await rolledBack(state);
+  const known = await rolledBack(state);
   const store = ok('store', 'The state opens and takes a write', place.database);
-  return { findings: [store, ...examineLog(state, place, head), ...examineSpace(place)], enrolments };
+  return { findings: [store, ...(await examineLog(state, place, known)), ...examineSpace(place)], enrolments: known.enrolments };
 }
 
 /** Reads all enrolments and writes the head as it is, inside a transaction that is then thrown away. */
-async function rolledBack({ store }: State): Promise<{ head: ChainHead; enrolments: readonly Enrolment[] }> {
-  let found: { head: ChainHead; enrolments: readonly Enrolment[] } | undefined;
+async function rolledBack({ store }: State): Promise<Contents> {
+  let found: Contents | undefined;
   const undo = new Error('looked at, and rolled back');
   try {
     await store.exclusively(async (transaction) => {
       const head = await transaction.head();
       await transaction.moveHead(head);
-      found = { head, enrolments: await transaction.enrolments() };
+      found = { head, enrolments: await transaction.enrolments(), formerChainKeys: await transaction.formerChainKeys() };
       throw undo;
     });
   } catch (error) {
     if (error !== undo) throw error;
   }
-  return found ?? { head: { seq: 0, hash: '' }, enrolments: [] };
+  return found ?? { head: { seq: 0, hash: '' }, enrolments: [], formerChainKeys: [] };
 }
 
 function broken(why: string): Finding {

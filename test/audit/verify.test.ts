@@ -118,6 +118,28 @@ describe('verifying a log that was rotated twice', () => {
     assert.match((await problem()) ?? '', /audit\.log\.2\.gz: .*, after line \d+$/);
   });
 
+  it('goes through no more than the last bytes it is told, without what is packed, and names what is wrong among them', async () => {
+    const size = fs.statSync(log).size;
+    const end = async (lastBytes: number): Promise<unknown> => {
+      const { problem: wrong, first, records } = await verifyLog(log, { known: head, keys: [KEY], lastBytes });
+      return wrong ?? [first, records];
+    };
+    assert.deepEqual(
+      [await end(size - 1), await end(size), await end(Infinity)],
+      [
+        [202, 99],
+        [201, 100],
+        [101, 200],
+      ],
+    );
+    edit(older, (lines) => lines.with(50, at(lines, 50).replace('192.0.2', '192.0.9')));
+    assert.deepEqual(await end(size + 500), [200, 101]);
+    assert.equal(await end(Infinity), `${older}:52: does not follow from the record before it: one of the two was changed`);
+    edit(log, (lines) => lines.with(50, at(lines, 50).replace('192.0.2', '192.0.9')));
+    assert.match(String(await end(size - 1)), /audit\.log after byte 1:52: does not follow/);
+    assert.match(String(await end(1)), /the last 300 records are missing/);
+  });
+
   it('names a file with a line that is longer than any record', async () => {
     fs.appendFileSync(older, 'x'.repeat(2_000_000));
     assert.equal(await problem(), `${older}: a line is longer than any record, after line 100`);

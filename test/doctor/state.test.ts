@@ -93,9 +93,22 @@ describe('the state', { skip: lacks({ root: true, programs: ['sqlite3'] }) }, ()
     assert.deepEqual(wrong((await examine()).findings), []);
   });
 
+  it('is named where a line in the middle of the log was edited, though the last one is as it was written', async () => {
+    const text = fs.readFileSync(log(), 'utf8');
+    const [first = '', second = '', ...rest] = text.split(/(?<=\n)/);
+    assert.ok(rest.length > 0);
+    fs.writeFileSync(log(), [first, second.replace('"result":"', '"result":"un'), ...rest].join(''));
+    const found = (await examine()).findings;
+    fs.writeFileSync(log(), text);
+    assert.deepEqual(wrong(found), ['audit-chain']);
+    assert.match(detailOf(found, 'audit-chain'), /audit\.log:3: does not follow/);
+    assert.match(detailOf((await examine()).findings, 'audit-chain'), /audit\.log: records 1 to \d+$/);
+  });
+
   it('goes with a line that a crash left behind, and with a log that was rotated', async () => {
     const { seq } = JSON.parse(fs.readFileSync(log(), 'utf8').trimEnd().split('\n').at(-1) ?? '') as { seq: number };
-    fs.appendFileSync(log(), `{"event":"login.refused","seq":${String(seq + 1)},"prev":"00"}\n{"event":"login.refused"}\n`);
+    const prev = must(['sqlite3', database(), 'SELECT hash FROM chain']).trim();
+    fs.appendFileSync(log(), `{"event":"login.refused","seq":${String(seq + 1)},"prev":"${prev}"}\n{"event":"login.refused"}\n`);
     assert.deepEqual(wrong((await examine()).findings), []);
     for (const rotated of [`${log()}.1`, `${log()}-20261201`]) {
       fs.renameSync(log(), rotated);
