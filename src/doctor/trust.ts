@@ -6,21 +6,34 @@ import type { User } from '../system/users.ts';
 import { ok, type Finding } from './finding.ts';
 
 const SHARED_WRITE = 0o022;
+/** Debian and Ubuntu let a group of theirs write /var/log. What it can do to the log there, the chain shows. */
+const WRITE_OF_ALL = 0o002;
 const STICKY = 0o1000;
 const MAX_LINKS = 16;
 
+interface Relied {
+  /** Who may own any of it, besides root: a uid. */
+  readonly owner?: number;
+  /** Write bits that none of it may have. */
+  readonly shared?: number;
+  readonly links?: number;
+}
+
 /** Why root cannot rely on `file`: who else can change it, a folder above it, or what it is a link to. Undefined where nobody can. */
-export function whoElse(file: string, links = 0): string | undefined {
+export function whoElse(file: string, { owner = 0, shared = SHARED_WRITE, links = 0 }: Relied = {}): string | undefined {
   if (links > MAX_LINKS) return `${file} is a link that leads nowhere`;
   const parts = path.resolve(file).split('/').slice(1);
   for (const [i] of parts.entries()) {
     const each = `/${parts.slice(0, i + 1).join('/')}`;
     const stats = fs.lstatSync(each, { throwIfNoEntry: false });
     if (stats === undefined) return `${each} is not there`;
-    if (stats.uid !== 0) return `${each} does not belong to root`;
-    if (stats.isSymbolicLink()) return whoElse(path.resolve(path.dirname(each), fs.readlinkSync(each), ...parts.slice(i + 1)), links + 1);
+    if (stats.uid !== 0 && stats.uid !== owner) return `${each} does not belong to root`;
+    if (stats.isSymbolicLink()) {
+      const target = path.resolve(path.dirname(each), fs.readlinkSync(each), ...parts.slice(i + 1));
+      return whoElse(target, { owner, shared, links: links + 1 });
+    }
     const sticky = stats.isDirectory() && (stats.mode & STICKY) !== 0;
-    if ((stats.mode & SHARED_WRITE) !== 0 && !sticky) return `${each} can be written by others`;
+    if ((stats.mode & shared) !== 0 && !sticky) return `${each} can be written by others`;
   }
   return undefined;
 }
@@ -54,6 +67,8 @@ interface Place {
   /** Mode bits that must not be set. */
   readonly forbidden: number;
   readonly mode: string;
+  /** Of a folder: write bits that none of those above it may have. */
+  readonly above?: number;
   /** Whether notp makes it when it needs it. */
   readonly optional: boolean;
 }
@@ -69,6 +84,7 @@ export function examinePlaces(config: Config, service: User, root: User): Findin
       owner: service,
       forbidden: 0o077,
       mode: '700',
+      above: SHARED_WRITE,
       optional: false,
     },
     { id: 'state-file', what: 'The state', path: database, owner: service, forbidden: 0o077, mode: '600', optional: true },
@@ -79,6 +95,7 @@ export function examinePlaces(config: Config, service: User, root: User): Findin
       owner: service,
       forbidden: 0o022,
       mode: '700',
+      above: WRITE_OF_ALL,
       optional: false,
     },
     { id: 'log-file', what: 'The audit log', path: config.audit.file, owner: service, forbidden: 0o077, mode: '600', optional: true },
@@ -89,6 +106,7 @@ export function examinePlaces(config: Config, service: User, root: User): Findin
       owner: root,
       forbidden: 0o022,
       mode: '755',
+      above: SHARED_WRITE,
       optional: true,
     },
   ];
@@ -96,16 +114,19 @@ export function examinePlaces(config: Config, service: User, root: User): Findin
 }
 
 function examinePlace(place: Place): Finding[] {
-  const { id, what, path: name, owner, mode, optional } = place;
+  const { id, what, path: name, owner, mode, above, optional } = place;
   const stats = fs.lstatSync(name, { throwIfNoEntry: false });
   if (stats === undefined)
     return optional
       ? []
       : [{ id, severity: 'fail', title: `${what} is missing`, detail: `${name} is not there`, fix: 'notp host-key init' }];
   const wrong = wrongWith(stats, place);
-  if (wrong === undefined) return [ok(id, `${what} is the service's alone`, name)];
   const fix = `chown ${owner.name} ${name} && chmod ${mode} ${name}`;
-  return [{ id, severity: 'fail', title: `${what} is not as it must be`, detail: `${name} ${wrong}`, fix }];
+  if (wrong !== undefined) return [{ id, severity: 'fail', title: `${what} is not as it must be`, detail: `${name} ${wrong}`, fix }];
+  const other = above === undefined ? undefined : whoElse(path.dirname(name), { owner: owner.uid, shared: above });
+  if (other === undefined) return [ok(id, `${what} is the service's alone`, name)];
+  const title = `${what} can be exchanged by whoever can write a folder above it`;
+  return [{ id, severity: 'fail', title, detail: other, fix: 'chown root that folder and chmod go-w it' }];
 }
 
 function wrongWith(stats: fs.Stats, { owner, forbidden }: Place): string | undefined {

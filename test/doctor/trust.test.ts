@@ -118,6 +118,41 @@ describe('the places of the service', { skip: lacks({ root: true }) }, () => {
     });
   }
 
+  for (const [id, key] of [
+    ['state-folder', 'database'],
+    ['log-folder', 'log'],
+    ['socket-folder', 'socket'],
+  ] as const) {
+    it(`are named where a folder above the ${id} can be written by others, or is somebody else's`, () => {
+      const above = path.join(folder, `above-${id}`);
+      const deep = path.join(above, 'deep');
+      fs.mkdirSync(path.join(deep, 'it'), { recursive: true });
+      fs.chmodSync(path.join(deep, 'it'), id === 'socket-folder' ? 0o755 : 0o700);
+      const read = readConfig(config);
+      const moved = {
+        database: { ...read, database: `${deep}/it/state.db` },
+        log: { ...read, audit: { ...read.audit, file: `${deep}/it/audit.log` } },
+        socket: { ...read, socket: `${deep}/it/%U.sock` },
+      }[key];
+      const found = (): string[] => wrong(examinePlaces(moved, service, userByUid(0)));
+      assert.deepEqual(found(), []);
+      for (const each of [above, deep]) {
+        for (const mode of [0o757, 0o775]) {
+          fs.chmodSync(each, mode);
+          assert.deepEqual(found(), mode === 0o775 && key === 'log' ? [] : [id], 'a group may write /var/log on Debian');
+        }
+        fs.chmodSync(each, 0o755);
+        fs.chownSync(each, addedUser(), 0);
+        assert.deepEqual(found(), [id]);
+        fs.chownSync(each, service.uid, 0);
+        assert.deepEqual(found(), key === 'socket' ? [id] : [], 'the service may own what is above its own');
+        fs.chownSync(each, 0, 0);
+      }
+      fs.chmodSync(above, 0o1777);
+      assert.deepEqual(found(), [], 'nobody exchanges what is not theirs in a sticky folder');
+    });
+  }
+
   it('are named where the state is missing or a link', () => {
     fs.renameSync(path.join(folder, 'var'), path.join(folder, 'away'));
     assert.match(detailOf(examine(), 'state-folder'), /is not there/);
