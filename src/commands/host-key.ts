@@ -10,7 +10,7 @@ import { printResult, sayHint } from '../system/printer.ts';
 import { asUser } from '../system/privileges.ts';
 import { syncFolder, writeNew } from '../system/trusted.ts';
 import { isRoot, realUser, SERVICE_USER, userByName, type User } from '../system/users.ts';
-import { hasEncryptedKey, readHostKey, statePlace, withNewState } from '../verifier/state.ts';
+import { hasEncryptedKey, readHostKey, statePlace, withNewState, type StatePlace } from '../verifier/state.ts';
 
 /** Makes the host key where there is none, and the service's folders and database. Prints the key's id. */
 export async function initHostKey(config: Config, now: () => number): Promise<number> {
@@ -31,8 +31,11 @@ export async function initHostKey(config: Config, now: () => number): Promise<nu
     printResult(`${present.id}\n`);
     return 0;
   }
+  const place = statePlace(config, realUser());
+  // The state that records the key comes first: where it cannot be made, no key is left without its record.
+  await asUser(place.owner, () => withNewState(place, now, () => Promise.resolve()));
   const id = makeHostKey(config.hostKey, service);
-  await recordCreation(config, id, now);
+  await recordCreation(place, id, now);
   printResult(`${id}\n`);
   sayHint(`keep a copy of ${config.hostKey} where only you can read it: without it every host-sealed enrolment is lost`);
   return 0;
@@ -77,9 +80,8 @@ function makeHostKey(file: string, { uid, gid }: User): string {
   return id;
 }
 
-async function recordCreation(config: Config, id: string, now: () => number): Promise<void> {
+async function recordCreation(place: StatePlace, id: string, now: () => number): Promise<void> {
   const root = realUser();
-  const place = statePlace(config, root);
   const record = {
     user: root.name,
     uid: root.uid,

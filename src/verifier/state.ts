@@ -6,7 +6,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { fileSink, journalSinks } from '../audit/sinks.ts';
 import type { AuditLog } from '../audit/audit.ts';
-import { NotpError } from '../error.ts';
+import { errnoOf, messageOf, NotpError } from '../error.ts';
 import { auditKey, hostKeyId, KEY_BYTES } from '../seal/keys.ts';
 import { openStore } from '../store/open.ts';
 import type { Store } from '../store/store.ts';
@@ -151,10 +151,19 @@ function serviceUser(): User | undefined {
 
 /** A symlink, a FIFO or a file of somebody else is none. */
 function isOurDatabase({ database, owner }: StatePlace): boolean {
-  const stats = fs.lstatSync(database, { throwIfNoEntry: false });
+  const stats = look(database, owner);
   if (stats === undefined) return false;
   if (stats.isFile() && stats.uid === owner.uid && stats.nlink === 1 && (stats.mode & 0o077) === 0) return true;
   throw new NotpError('store_unavailable', `${database} is not a private file of ${owner.name}`, 'look who put it there');
+}
+
+function look(file: string, owner: User): fs.Stats | undefined {
+  try {
+    return fs.lstatSync(file, { throwIfNoEntry: false });
+  } catch (error) {
+    const hint = `as root: chown ${owner.name}: ${path.dirname(file)}`;
+    throw new NotpError('store_unavailable', `${owner.name} cannot look at ${file}: ${errnoOf(error) ?? messageOf(error)}`, hint);
+  }
 }
 
 function asStore<T>(action: () => T): T {

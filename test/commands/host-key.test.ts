@@ -125,6 +125,19 @@ describe('the host key', { skip: lacks({ root: true, programs: ['useradd', 'setp
     });
   }
 
+  it('is not made where the state has a folder that its user cannot enter, and the hint is the command that mends it', async () => {
+    const other = scratchFolder('host-key-closed');
+    fs.mkdirSync(path.join(other, 'var'), { mode: 0o700 });
+    const words = [...SOURCE_NOTP, 'host-key', 'init', '--config', writeConfig(other)];
+    const { code, stderr } = await run(words);
+    assert.equal(code, 3);
+    assert.match(stderr, /^notp: error: notp cannot look at \S+state\.db: EACCES\n/);
+    const [, mend = ''] = /hint: as root: (chown notp: \S+\/var)\n/.exec(stderr) ?? [];
+    assert.deepEqual(fs.readdirSync(path.join(other, 'etc')), []);
+    must(mend.split(' '));
+    assert.equal((await run(words)).code, 0);
+  });
+
   it('is for root alone', async () => {
     const installed = installNotp(folder);
     for (const command of ['init', 'id']) {
