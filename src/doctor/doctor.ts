@@ -98,8 +98,8 @@ async function examineServers({ sshdConfig, progress }: DoctorOptions, people: r
       total += questions;
       tell();
     };
-    const answered = (): void => {
-      done++;
+    const answered = (answers: number): void => {
+      done += answers;
       tell();
     };
     reports.push(await examineServer(server, people, { expect, progress: answered }));

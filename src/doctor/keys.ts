@@ -21,11 +21,7 @@ export async function examineKeys(people: readonly Person[], effective: Readonly
   for (const { user } of people) {
     const own = effective.get(user.name);
     if (own === undefined || !meansGate(setting(own, 'forcecommand'))) continue;
-    findings.push(
-      ...(await asUser(user, () => lostCommands(user, own))),
-      ...givenByProgram(user, own),
-      ...(await asUser(user, () => environmentFile(user, own))),
-    );
+    findings.push(...(await asUser(user, () => [...lostCommands(user, own), ...environmentFile(user, own)])), ...givenByProgram(user, own));
   }
   return findings.some(({ id }) => id === 'FC13') ? findings : [...findings, ok('FC13', "No key's own command= is lost")];
 }

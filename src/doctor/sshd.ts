@@ -29,10 +29,10 @@ export interface SshdReport {
   readonly asked: number;
 }
 
-/** Hears how many questions there will be, and then of each answer. */
+/** Hears how many questions there will be, and then of answers as they come. */
 export interface Progress {
   readonly expect: (questions: number) => void;
-  readonly progress: () => void;
+  readonly progress: (answers: number) => void;
 }
 
 const FIXED_PAM_SERVICE = 9_008;
