@@ -4,11 +4,14 @@ import * as path from 'node:path';
 import { verifyLog, type Report, type VerifyOptions } from '../audit/verify.ts';
 import { messageOf } from '../error.ts';
 import type { ChainHead } from '../store/store.ts';
+import type { User } from '../system/users.ts';
 import type { State, StatePlace } from '../verifier/state.ts';
 import { ok, type Finding } from './finding.ts';
 
 /** Of a longer log its end is walked, in a few seconds: `notp audit verify` is for all of it. */
 const WALKED_BYTES = 64 * 1024 * 1024;
+/** Write and search bits of an owner. */
+const OWNER_MAKES = 0o300;
 
 /** What the store holds of the log. */
 export interface Known {
@@ -19,9 +22,11 @@ export interface Known {
 /** The caller acts as the owner of the log. */
 export async function examineLog(state: State, place: StatePlace, known: Known): Promise<Finding[]> {
   const file = place.auditFile;
+  const folder = path.dirname(file);
+  const there = fs.existsSync(file);
   try {
-    if (fs.existsSync(file)) appendable(file);
-    else fs.accessSync(path.dirname(file), fs.constants.W_OK | fs.constants.X_OK);
+    if (there) appendable(file);
+    else makable(folder, place.owner);
   } catch (error) {
     return [
       {
@@ -29,11 +34,17 @@ export async function examineLog(state: State, place: StatePlace, known: Known):
         severity: 'fail',
         title: 'The audit log cannot be appended to',
         detail: messageOf(error),
-        fix: `chown ${place.owner.name} ${file} && chmod 600 ${file}`,
+        fix: `chown ${place.owner.name} ${there ? file : folder} && chmod ${there ? `600 ${file}` : `700 ${folder}`}`,
       },
     ];
   }
   return [ok('audit-log', 'The audit log can be appended to', file), await examineChain(state, place, known)];
+}
+
+/** Throws where `owner` makes no file in `folder`. Not access(2), which asks for who we really are: root. */
+function makable(folder: string, { name, uid }: User): void {
+  const stats = fs.statSync(folder);
+  if (stats.uid !== uid || (stats.mode & OWNER_MAKES) !== OWNER_MAKES) throw new Error(`${name} can make no file in ${folder}`);
 }
 
 function appendable(file: string): void {

@@ -126,6 +126,21 @@ describe('the state', { skip: lacks({ root: true, programs: ['sqlite3'] }) }, ()
     assert.deepEqual(found, ['audit-log']);
   });
 
+  it('is named where the log was rotated away, and its folder takes no new one', async () => {
+    const logs = path.dirname(log());
+    const { uid, gid } = fs.statSync(logs);
+    fs.renameSync(log(), `${log()}.1`);
+    fs.chownSync(logs, 0, 0);
+    fs.chmodSync(logs, 0o755);
+    const { findings } = await examine();
+    fs.chownSync(logs, uid, gid);
+    fs.chmodSync(logs, 0o700);
+    const mended = wrong((await examine()).findings);
+    fs.renameSync(`${log()}.1`, log());
+    assert.deepEqual([wrong(findings), mended], [['audit-log'], []]);
+    assert.match(detailOf(findings, 'audit-log'), /^notp can make no file in /);
+  });
+
   it('is named for the user whose sealed file is missing, open to others, an older one, or no such file', async () => {
     const file = path.join(alice.home, '.notp/ssh');
     const older = fs.readFileSync(file);
