@@ -20,7 +20,7 @@ import type { ImportFormat } from './formats.ts';
 import { bareCredential, readSource, type Source, type Told } from './import-formats.ts';
 import { contextNames } from './import-names.ts';
 import { conversationBeside, sourceText } from './import-source.ts';
-import { dropCounter, isLoginContext, setCounter, type Own } from './own-secrets.ts';
+import { dropCounter, isLogin, isLoginContext, setCounter, type Own } from './own-secrets.ts';
 import { newHeader, sealByPassphrase } from '../verifier/sealing.ts';
 import { storeFiles, type ToStore } from './storing.ts';
 
@@ -104,7 +104,7 @@ async function refuseExisting(own: Own, named: ReadonlyMap<string, Credential>, 
     refuseLoginContext(own, context);
     const file = sealedPath(own.config, own.user, context);
     const found = await asUser(own.user, () => findSealed(own.config, own.user, context));
-    if ((found.kind === 'sealed' && found.file.seal.kind === 'host') || (await isLoginContext(own, context)))
+    if ((found.kind === 'sealed' && (await isLogin(own, found.file))) || (await isLoginContext(own, context)))
       throw new NotpError('refused', `${file} logs in here`, 'import under another name; nothing was imported');
     if (found.kind !== 'absent' && !replace)
       throw new NotpError('refused', `${file} is there already`, 'give --replace to replace it, or another name; nothing was imported');

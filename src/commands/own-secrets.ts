@@ -9,10 +9,13 @@ import { open } from '../seal/seal.ts';
 import type { Transaction } from '../store/store.ts';
 import type { Config } from '../system/config.ts';
 import { asUser } from '../system/privileges.ts';
-import { findSealed, makeSecretsFolder, sealedPath } from '../system/secrets.ts';
+import { findSealed, makeSecretsFolder, sealedPath, type DeviceFile } from '../system/secrets.ts';
 import type { User } from '../system/users.ts';
+import type { Facts } from '../verifier/facts.ts';
+import { presentSocket } from '../verifier/open.ts';
 import { registeredAs } from '../verifier/registrar.ts';
 import { ownPlace, statePlace, withNewState, withState } from '../verifier/state.ts';
+import { factsByService } from './through-service.ts';
 
 /** Whose secrets, and where they are. */
 export interface Own {
@@ -66,15 +69,32 @@ export function tryToOpen(file: SealedFile, passphrase: string): Payload | undef
   }
 }
 
-/** Whether `file` is what a login here is registered with, as far as this user can tell: the service's state is root's to read. */
-export async function isLogin(own: Own, { context, id }: SealedFile): Promise<boolean> {
+/** Whether `file` is what a login here is registered with. Throws where whoever knows it cannot be asked. */
+export async function isLogin(own: Own, file: SealedFile): Promise<boolean> {
+  const { context, id, seal } = file;
+  const facts = await factsFor(own, { context, found: { kind: 'sealed', file } });
+  if (facts !== undefined) return facts.some((each) => each.context === context && each.registered);
+  if (seal.kind === 'host' && statePlace(own.config, own.user).kind === 'user')
+    throw new NotpError(
+      'refused',
+      `${context} is sealed by this host, and no service is there to say whether it logs in`,
+      `an administrator can tell: sudo notp status ${context} --user ${own.user.name}`,
+    );
   const origin: Origin = { user: own.user.name, uid: own.user.uid, context, door: 'cli' };
   return (await onLogins(own, (transaction) => registeredAs(transaction, origin, id))) === 'active';
 }
 
-/** Whether logins here go by `context`, whatever lies there; as far as this user can tell. */
+/** Whether logins here go by `context`, whatever lies there. Throws where the service that knows it cannot answer. */
 export async function isLoginContext(own: Own, context: string): Promise<boolean> {
+  const facts = await factsFor(own, { context, found: { kind: 'absent' } });
+  if (facts !== undefined) return facts.some((each) => each.context === context && each.state !== 'revoked' && each.state !== 'invited');
   return (await onLogins(own, (transaction) => transaction.enrolment(own.user.name, context)))?.status === 'active';
+}
+
+/** What the service says; undefined where it is not asked, because whoever runs this reads the state that logins are judged on. */
+async function factsFor({ config, user }: Own, file: DeviceFile): Promise<readonly Facts[] | undefined> {
+  const socket = statePlace(config, user).kind === 'user' ? presentSocket(config, user) : undefined;
+  return socket === undefined ? undefined : await factsByService(user, socket, [file]);
 }
 
 /** Runs `work` on the state that logins are judged on; undefined where there is none within reach. */

@@ -38,7 +38,7 @@ export async function remove(own: Own, { context, yes, json }: RemoveOptions): P
 }
 
 async function refuseLogin(own: Own, sealed: SealedFile): Promise<void> {
-  if (sealed.seal.kind !== 'host' && !(await isLogin(own, sealed))) return;
+  if (!(await isLogin(own, sealed))) return;
   throw new NotpError(
     'refused',
     `${sealed.context} logs in here: an enrolment is revoked, not removed`,

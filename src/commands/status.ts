@@ -11,12 +11,11 @@ import { isRoot, type User } from '../system/users.ts';
 import { factsOfUser } from '../verifier/care.ts';
 import type { Facts } from '../verifier/facts.ts';
 import { presentSocket } from '../verifier/open.ts';
-import { sent } from '../verifier/remote.ts';
 import { statePlace } from '../verifier/state.ts';
 import { MAX_STATUS_FILES } from '../verifier/wire-enrol.ts';
 import { everybodysFacts, jsonLines, NOBODY_YET } from './list-all.ts';
 import { statusScreen } from './status-screen.ts';
-import { refusalOf, withService } from './through-service.ts';
+import { factsByService } from './through-service.ts';
 import { userNamed } from './whose.ts';
 
 export interface StatusOptions {
@@ -48,21 +47,19 @@ async function factsOfOne(config: Config, { context, user: name }: StatusOptions
   const user = userNamed(name, { onlyRoot: "look at somebody else's enrolments", hint: (each) => `sudo notp status --user ${each.name}` });
   const place = statePlace(config, user);
   const socket = place.kind === 'user' ? presentSocket(config, user) : undefined;
-  const all = socket === undefined ? await factsOfUser(config, place, user, now) : await factsByService(config, user, socket);
+  const all = socket === undefined ? await factsOfUser(config, place, user, now) : await factsFromBoth(config, user, socket);
   const found = all.filter((facts) => wanted === undefined || facts.context === wanted);
   if (found.length > 0) return found;
   throw notEnrolled(user, wanted, all);
 }
 
 /** The service knows the state, and this user the sealed files. */
-async function factsByService(config: Config, user: User, socket: string): Promise<readonly Facts[]> {
+async function factsFromBoth(config: Config, user: User, socket: string): Promise<readonly Facts[]> {
   const files = await asUser(user, () => {
     const names = new Set([...config.contexts, ...sealedNames(config, user)]);
     return findDevices(config, user, [...names].slice(0, MAX_STATUS_FILES));
   });
-  const answer = await withService(user, socket, (ask) => ask({ step: 'status', files: files.map(sent) }));
-  if (answer.kind === 'facts') return answer.facts;
-  throw refusalOf(answer);
+  return await factsByService(user, socket, files);
 }
 
 /** What is refused where `user` has no enrolment, or none for `context`; `all` are those that they have. */

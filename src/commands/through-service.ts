@@ -4,11 +4,12 @@ import { parseProof, readings, type Reading } from '../otp/proof.ts';
 import type { Conversation } from '../system/conversation.ts';
 import { connectLines } from '../system/line-socket.ts';
 import { asUser } from '../system/privileges.ts';
-import type { Found } from '../system/secrets.ts';
+import type { DeviceFile, Found } from '../system/secrets.ts';
 import type { User } from '../system/users.ts';
 import type { Refused } from '../verdict/decide.ts';
 import { WORDING } from '../verdict/reasons.ts';
-import { ANSWER_DEADLINE_MS } from '../verifier/remote.ts';
+import type { Facts } from '../verifier/facts.ts';
+import { ANSWER_DEADLINE_MS, sent } from '../verifier/remote.ts';
 import { MAX_LINE } from '../verifier/wire.ts';
 import { printEnrolQuestion, type EnrolQuestion } from '../verifier/wire-enrol.ts';
 import { parseEnrolAnswer, type EnrolAnswer } from '../verifier/wire-enrol-answer.ts';
@@ -24,6 +25,13 @@ export async function withService<T>(user: User, socket: string, work: (ask: Ask
   } finally {
     lines.close();
   }
+}
+
+/** What the service knows of the user's enrolments, those that `files` are or should be of among them. It takes no proof. */
+export async function factsByService(user: User, socket: string, files: readonly DeviceFile[]): Promise<readonly Facts[]> {
+  const answer = await withService(user, socket, (ask) => ask({ step: 'status', files: files.map(sent) }));
+  if (answer.kind === 'facts') return answer.facts;
+  throw refusalOf(answer);
 }
 
 /**

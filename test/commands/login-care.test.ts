@@ -5,7 +5,7 @@ import type { InsideOptions } from '../support/container.ts';
 import type { Ran, Terminal } from '../support/process.ts';
 import { lacks, must, type TestUser } from '../support/world.ts';
 import { bootService, SERVICE_NEEDS, type Phone, type ServiceWorld } from '../systemd/service-world.ts';
-import { answer } from './own-codes.ts';
+import { answer, assertRefused } from './own-codes.ts';
 
 const PASSPHRASE = 'correct horse';
 const CODE = /One-time code \(or recovery code\): /;
@@ -174,6 +174,33 @@ describe('a login that the service holds', { skip: lacks({ ...SERVICE_NEEDS, pro
       assert.deepEqual([other.code, other.stdout], [1, ''], words.join(' '));
       assert.match(other.stderr, /only root can/);
     }
+  });
+
+  it('is not removed or imported over by its user, however it is sealed, until it is revoked; nor where the service is not heard', async () => {
+    const carol = await world.addUser('carol');
+    const [secrets, file] = ['/home/carol/.notp', '/home/carol/passphrase'];
+    await world.container.must(['sh', '-c', `echo '${PASSPHRASE}' > ${file}`], { as: 'carol' });
+    const asCarol = (...words: readonly string[]): Promise<Ran> =>
+      world.container.run(['notp', ...words], { as: 'carol', input: 'JBSWY3DPEHPK3PXP\n' });
+    const importing = ['--passphrase-file', file, '--replace'];
+    await world.enroll(carol);
+    for (const seal of ['host', 'passphrase']) {
+      await world.enroll(carol, ['vpn', '--seal', seal, ...(seal === 'host' ? [] : ['--passphrase-file', file]), '--replace']);
+      assertRefused(await asCarol('remove', 'vpn', '--yes'), 1, /vpn logs in here: an enrolment is revoked, not removed/);
+      assertRefused(await asCarol('import', 'vpn', ...importing), 1, /vpn logs in here/);
+      await world.container.must(['notp', 'revoke', 'vpn', '--user', 'carol', '--yes']);
+      assert.equal((await asCarol('remove', 'vpn', '--yes')).stderr, `Removed ${secrets}/vpn\n`);
+    }
+    assert.equal((await asCarol('import', 'shop', ...importing)).code, 0);
+    await world.container.must(['systemctl', 'mask', '--runtime', '--now', `notp@${String(carol.uid)}.service`]);
+    assertRefused(await asCarol('remove', 'shop', '--yes'), 3, /notp: error: \/run\/notp\/\d+\.sock: [^\n]+\nnotp: hint: /);
+    await world.container.must(['systemctl', 'stop', `notp@${String(carol.uid)}.socket`]);
+    assertRefused(
+      await asCarol('remove', 'ssh', '--yes'),
+      1,
+      /ssh is sealed by this host, and no service is there to say whether it logs in/,
+    );
+    assert.match(await world.container.must(['ls', secrets]), /^shop\nssh$/m);
   });
 
   it('ends by its user after a question and a code, and then there is nothing more to look after', async () => {
