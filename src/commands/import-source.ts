@@ -20,8 +20,16 @@ export async function sourceText(file: string | undefined, waiting: Waiting): Pr
     const answer = await conversation.ask('Secret (otpauth URI or base32; it is not shown): ', {
       hidden: true,
       maxBytes: MAX_SOURCE_BYTES,
+      // A second URI would else be the passphrase, or a command in the shell's history.
+      wholePaste: true,
     });
     if ('line' in answer && answer.line !== '') return answer.line;
+    if ('ended' in answer && answer.ended === 'several lines')
+      throw new NotpError(
+        'refused',
+        'more than one line was pasted',
+        'several secrets come with --file, or through a pipe; nothing was imported',
+      );
     throw new NotpError('refused', 'no secret was given', 'nothing was changed');
   } finally {
     conversation.close();

@@ -7,7 +7,7 @@ import { ownTerminal, type Answer, type Terminal } from './terminal.ts';
 export interface Conversation {
   /** Whether a person sits at a terminal. */
   readonly interactive: boolean;
-  ask(question: string, options: { hidden: boolean; maxBytes?: number }): Promise<Answer | Machine>;
+  ask(question: string, options: { hidden: boolean; maxBytes?: number; wholePaste?: boolean }): Promise<Answer | Machine>;
   close(): void;
 }
 

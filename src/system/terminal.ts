@@ -10,17 +10,22 @@ import { terminalInput, type ByteReader, type Ended, type TerminalInput, type Wa
 import { KeyReader } from './keys.ts';
 
 export interface Terminal {
-  /** Asks `question` and gives the line, or how it ended without one. `hidden` shows nothing of what is typed; a line over `maxBytes` is no line. */
-  ask(question: string, options: Waiting & { hidden: boolean; maxBytes?: number }): Promise<Answer>;
+  /**
+   * Asks `question` and gives the line, or how it ended without one. `hidden` shows nothing of what is typed; a line over `maxBytes` is
+   * no line. `wholePaste` takes what is pasted after the line too. A door must not: what follows the line belongs to the shell there.
+   */
+  ask(question: string, options: Waiting & { hidden: boolean; maxBytes?: number; wholePaste?: boolean }): Promise<Answer>;
   /** Hands each key to `take`, in raw mode without echo, until that wants no more, `interrupt` aborts or the terminal ends. */
   keys(take: (key: string) => 'more' | 'done', interrupt: AbortSignal): Promise<void>;
   write(text: string): void;
   close(): void;
 }
 
-export type Answer = { readonly line: string } | { readonly ended: Exclude<Ended, 'done'> };
+export type Answer = { readonly line: string } | { readonly ended: Exclude<Ended, 'done'> | 'several lines' };
 
 const OWN_TERMINAL = '/dev/tty';
+/** A paste comes in one piece, or in pieces that are nearer to each other than this; a person at the next question is slower. */
+const PASTE_PAUSE_MS = 100;
 const CTRL_C = 3;
 const CTRL_D = 4;
 const CTRL_U = 21;
@@ -65,19 +70,22 @@ function terminalOn(readFd: number, fd: number): Terminal {
     }
   };
   return {
-    ask: async (question, { hidden, maxBytes = MAX_LINE_BYTES, ...waiting }) => {
+    ask: async (question, { hidden, maxBytes = MAX_LINE_BYTES, wholePaste = false, ...waiting }) => {
       const line = new Line(hidden ? () => undefined : write, maxBytes);
+      const paste = wholePaste ? pasteInto(line) : undefined;
       // The question comes when the terminal is ready: what is typed at once must not be echoed either.
       const ended = await input.read(
-        (byte) => line.take(byte),
-        waiting,
+        paste?.take ?? ((byte) => line.take(byte)),
+        paste === undefined ? waiting : { ...waiting, interrupt: AbortSignal.any([waiting.interrupt, paste.over]) },
         () => {
           write(question);
         },
       );
       write('\n');
       if (line.aborted) return { ended: 'interrupted' };
-      return ended === 'done' && !line.closed ? { line: line.text() } : { ended: ended === 'done' ? 'eof' : ended };
+      if (paste?.hasMore() === true) return { ended: 'several lines' };
+      if (ended !== 'done' && paste?.over.aborted !== true) return { ended };
+      return line.closed ? { ended: 'eof' } : { line: line.text() };
     },
     keys: (take, interrupt) => readKeys(input, take, interrupt),
     write,
@@ -86,6 +94,26 @@ function terminalOn(readFd: number, fd: number): Terminal {
       if (fd !== 0) fs.closeSync(fd);
     },
   };
+}
+
+/** Hands bytes to `line`, and swallows what is pasted after it, until no more comes: neither the next question nor a shell may get that. */
+function pasteInto(line: Line): { readonly take: ByteReader; readonly over: AbortSignal; readonly hasMore: () => boolean } {
+  const over = new AbortController();
+  let pause: NodeJS.Timeout | undefined;
+  let more = false;
+  const take: ByteReader = (byte) => {
+    if (pause !== undefined) {
+      more ||= byte !== RETURN && byte !== NEWLINE;
+      pause.refresh();
+    } else if (line.take(byte) === 'done') {
+      if (line.aborted || line.closed) return 'done';
+      pause = setTimeout(() => {
+        over.abort();
+      }, PASTE_PAUSE_MS);
+    }
+    return 'more';
+  };
+  return { take, over: over.signal, hasMore: () => more };
 }
 
 async function readKeys(input: TerminalInput, take: (key: string) => 'more' | 'done', interrupt: AbortSignal): Promise<void> {

@@ -92,6 +92,27 @@ describe('importing in a terminal', { skip: lacks({ programs: ['python3', 'oatht
     assert.deepEqual(own.files(), earlier);
   });
 
+  it('refuses several lines that are pasted, and leaves none of them to the next reader of the terminal', async () => {
+    const earlier = own.files();
+    const uris = ['one', 'two', 'three'].map((name) => `otpauth://totp/${name}?secret=${SECRET}`);
+    const terminal = own.shellInTerminal('"$@"; echo "ended with $?"; read -r line; echo "read: $line"', ['import', 'pasted']);
+    await terminal.expect(ASKS_SECRET);
+    terminal.send(`${uris.join('\r')}\r`);
+    await terminal.expect(/notp: error: more than one line was pasted\r\nnotp: hint: .*--file/);
+    await terminal.expect(/ended with 1\r\n/);
+    terminal.send('typed later\r');
+    await terminal.expect(/read: typed later\r\n/);
+    assert.equal(await terminal.exited, 0);
+    assert.ok(!terminal.output().includes(SECRET));
+    assert.deepEqual(own.files(), earlier);
+  });
+
+  it('takes one line that is pasted with the empty lines after it', async () => {
+    const terminal = own.inTerminal(['import', 'lines']);
+    await answer(terminal, [ASKS_SECRET, `${SECRET}\r\n\r`], [ASKS_NEW, PASSPHRASE], [ASKS_AGAIN, PASSPHRASE]);
+    assert.equal(await terminal.exited, 0, terminal.output());
+  });
+
   for (const [where, answers] of [
     ['at the secret', []],
     ['at the passphrase', [SECRET]],
