@@ -5,22 +5,14 @@ import { before, describe, it } from 'node:test';
 import { sleep } from '../support/process.ts';
 import { openScreen, type Screen } from '../support/tmux.ts';
 import { lacks } from '../support/world.ts';
-import { bigCodeOn, codeOn, countedCode, liveWorld, SECRET, untilShown, type LiveWorld } from './live-world.ts';
+import { assertNothingStays, bigCodeOn, countedCode, liveWorld, spellings, untilShown, type LiveWorld } from './live-world.ts';
 
 const NEEDS = { skip: lacks({ programs: ['tmux', 'oathtool', 'stty', 'setsid'] }) };
-
-/** Nothing that was shown is left, on the screen or above it. */
-function assertNothingStays(screen: Screen, shown: readonly string[]): void {
-  const left = screen.everything();
-  assert.equal(codeOn(left.split('\n')), undefined, left);
-  for (const word of [SECRET, 'next', ...shown]) assert.ok(!left.includes(word), `${word} in\n${left}`);
-  assert.deepEqual(screen.state(), { cursor: true, alternate: false });
-}
 
 /** The codes that were on the screen, as a display may write them. */
 function codesOf(world: LiveWorld): string[] {
   const codes = [-1, 0, 1].map((steps) => world.codeAt(world.now(), steps));
-  return codes.flatMap((code) => [code, `${code.slice(0, 3)} ${code.slice(3)}`]);
+  return codes.flatMap(spellings);
 }
 
 async function untilGone(pid: number): Promise<void> {

@@ -1,4 +1,5 @@
 /** Live displays in a real terminal emulator: starting them, and reading off the screen what a person would. */
+import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import type { Screen } from '../support/tmux.ts';
@@ -6,7 +7,7 @@ import { must, scratchFolder } from '../support/world.ts';
 import type { LiveCase } from './live-main.ts';
 
 const LIVE = [process.execPath, path.join(import.meta.dirname, 'live-main.ts')];
-export const SECRET = 'HSBRGZRKZDRLBVEY';
+const SECRET = 'HSBRGZRKZDRLBVEY';
 /** Short, so that a test sees several steps. */
 const PERIOD_SECONDS = 15;
 
@@ -113,4 +114,18 @@ export function countedCode(counter: number): string {
 /** Waits until a code is on the screen, and gives the screen. */
 export async function untilShown(screen: Screen): Promise<readonly string[]> {
   return await screen.until((lines) => (codeOn(lines) === undefined ? undefined : lines));
+}
+
+/** Nothing that was shown is left, on the screen or above it. */
+export function assertNothingStays(screen: Screen, shown: readonly string[]): void {
+  const left = screen.everything();
+  assert.equal(codeOn(left.split('\n')), undefined, left);
+  for (const word of [SECRET, 'next', ...shown]) assert.ok(!left.includes(word), `${word} in\n${left}`);
+  assert.deepEqual(screen.state(), { cursor: true, alternate: false });
+}
+
+/** A code of six or eight digits as a display may write it. */
+export function spellings(code: string): readonly string[] {
+  const half = code.length / 2;
+  return [code, `${code.slice(0, half)} ${code.slice(half)}`];
 }
