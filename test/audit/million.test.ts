@@ -1,4 +1,4 @@
-/** A log of a million records: it is verified whole and filtered in constant memory. The speed is printed, not judged. */
+/** A log of a million records: it is verified whole and filtered in constant memory, at a price in processor time that other programs do not change. */
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
 import * as fs from 'node:fs';
@@ -15,6 +15,8 @@ const RECORDS = 1_000_000;
 const KEY = new Uint8Array(32).fill(7);
 const START_MS = Date.UTC(2026, 0, 1);
 const MAX_MEMORY_KB = 250_000;
+/** Megabytes for each second of processor time, which a busy machine does not lengthen as it does the clock's. */
+const MIN_SPEED = 50;
 
 describe('a log of a million records', () => {
   const folder = scratchFolder('audit-million');
@@ -26,16 +28,17 @@ describe('a log of a million records', () => {
     megabytes = fs.statSync(log).size / 1e6;
   });
 
-  it('is verified along the whole chain', async (test) => {
-    const startMs = performance.now();
+  it('is verified along the whole chain, more than 50 MB in each second of processor time', async (test) => {
+    const start = cpuSeconds();
     const { problem, records } = await verifyLog(log, { known: head, keys: [KEY] });
-    const verifyMs = performance.now() - startMs;
+    const verifying = cpuSeconds() - start;
     assert.deepEqual([problem, records], [undefined, RECORDS]);
     await pipeline(fs.createReadStream(log, { highWaterMark: 1024 * 1024 }), createHash('sha256'));
-    const plainMs = performance.now() - startMs - verifyMs;
-    const speed = (ms: number): string => `${(megabytes / (ms / 1000)).toFixed(0)} MB/s`;
-    test.diagnostic(`${megabytes.toFixed(0)} MB at ${speed(verifyMs)}; plain SHA-256 of the same bytes: ${speed(plainMs)}`);
-    test.diagnostic(`${(verifyMs / plainMs).toFixed(1)} times as long as plain reading and hashing`);
+    const plain = cpuSeconds() - start - verifying;
+    const speed = megabytes / verifying;
+    const told = `${megabytes.toFixed(0)} MB at ${speed.toFixed(0)} MB for each second of processor time`;
+    test.diagnostic(`${told}; plain SHA-256 of the same bytes: ${(megabytes / plain).toFixed(0)} MB`);
+    assert.ok(speed > MIN_SPEED, told);
   });
 
   it('is filtered, and was verified, in a memory that does not grow with it', async () => {
@@ -54,3 +57,9 @@ describe('a log of a million records', () => {
     assert.ok(process.resourceUsage().maxRSS < 2 * MAX_MEMORY_KB);
   });
 });
+
+/** What this process has taken so far. */
+function cpuSeconds(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1e6;
+}
