@@ -3,7 +3,7 @@ import { isatty } from 'node:tty';
 import { escapeControls } from '../otp/escape.ts';
 import type { Payload } from '../seal/payload.ts';
 import { openConversation } from '../system/conversation.ts';
-import { printResult, sayHint } from '../system/printer.ts';
+import { printResult, sayError, sayHint } from '../system/printer.ts';
 import { asUser } from '../system/privileges.ts';
 import { findSealed, sealedNames, type Found } from '../system/secrets.ts';
 import { passphraseFromFile, patience } from './ask-passphrase.ts';
@@ -23,20 +23,29 @@ interface Row {
   readonly opened: Omit<Payload, 'secret'> | undefined;
 }
 
-/** Prints a line for each sealed file. */
+/** Prints a line for each sealed file. Gives 1 where a passphrase was given that opens none of those that one opens. */
 export async function listSecrets(own: Own, options: ListOptions): Promise<number> {
   const { config, user } = own;
   const names = await asUser(user, () => sealedNames(config, user));
   if (names.length === 0) sayHint('there are no secrets yet: notp import keeps one, notp enroll makes one for logins');
   const passphrase = names.length === 0 ? undefined : await optionalPassphrase(own, options);
   const width = Math.max(0, ...names.map((name) => name.length));
+  const rows: Row[] = [];
   for (const context of names) {
     const found = await asUser(user, () => findSealed(config, user, context));
     const row = { context, found, opened: passphrase === undefined ? undefined : openedWith(found, passphrase) };
+    rows.push(row);
     // One at a time: opening each takes its time.
     printResult(options.json ? jsonOf(row) : textOf(row, width));
   }
-  return 0;
+  if (passphrase === undefined || !opensNone(rows)) return 0;
+  sayError('this passphrase opens none of them', 'the names are seen without one');
+  return 1;
+}
+
+function opensNone(rows: readonly Row[]): boolean {
+  const closed = rows.filter(({ found }) => found.kind === 'sealed' && found.file.seal.kind === 'passphrase');
+  return closed.length > 0 && closed.every(({ opened }) => opened === undefined);
 }
 
 async function optionalPassphrase({ now }: Own, { passphraseFile, ask }: ListOptions): Promise<string | undefined> {

@@ -72,9 +72,26 @@ describe('a list of secrets', { skip: lacks({ programs: ['python3'] }) }, () => 
     }
   });
 
-  it('with a wrong passphrase is the names alone', async () => {
+  it('with a passphrase that opens none of them is the names alone, and says so with exit code 1', async () => {
     const wrong = own.put('wrong', 'something else\n');
-    assert.equal((await own.notp(['list', '--passphrase-file', wrong])).stdout, (await own.alone(['list'])).stdout);
+    const names = (await own.alone(['list'])).stdout;
+    for (const command of ['list', 'code']) {
+      const { code, stdout, stderr } = await own.notp([command, '--passphrase-file', wrong]);
+      assert.deepEqual({ code, stdout }, { code: 1, stdout: names });
+      assert.match(stderr, /^notp: error: this passphrase opens none of them\nnotp: hint: [^\n]+\n$/);
+    }
+  });
+
+  it('with a passphrase that opens one of them is that one with its names, and the others without', async () => {
+    const other = own.put('other', 'something else\n');
+    assert.equal(
+      (await own.notp(['import', 'zoo2', '--passphrase-file', other], { input: `otpauth://totp/keeper?secret=${SECRET}` })).code,
+      0,
+    );
+    const { code, stdout, stderr } = await own.notp(['list', '--passphrase-file', other]);
+    assert.deepEqual({ code, stderr }, { code: 0, stderr: '' });
+    assert.match(stdout, /^zoo {3}passphrase {2}\S+\nzoo2 {2}passphrase {2}\S+ {2}keeper\n/m);
+    assert.equal((await own.alone(['remove', 'zoo2', '--yes'])).code, 0);
   });
 
   it('that is empty says what to do, with exit code 0, and makes no folder', async () => {
