@@ -6,7 +6,7 @@ import type { SealedFile } from '../seal/file.ts';
 import { printResult, say } from '../system/printer.ts';
 import { asUser } from '../system/privileges.ts';
 import { sealedPath } from '../system/secrets.ts';
-import { syncFolder } from '../system/trusted.ts';
+import { removeDrafts, syncFolder } from '../system/trusted.ts';
 import { confirmYes } from './confirm.ts';
 import { dropCounter, isLogin, ownSealed, type Own } from './own-secrets.ts';
 
@@ -26,6 +26,8 @@ export async function remove(own: Own, { context, yes, json }: RemoveOptions): P
   await asUser(own.user, () => {
     try {
       rmSync(file);
+      // What a kill has left behind of writing it holds the secret too.
+      removeDrafts(file, 0);
       syncFolder(path.dirname(file));
     } catch (error) {
       throw new NotpError('failed', messageOf(error), `${file} may still be there`);

@@ -60,6 +60,14 @@ describe('removing a secret', { skip: lacks({ programs: ['python3', 'setsid'] })
     assert.deepEqual(JSON.parse(stdout), { context: 'shop', file: file(), removed: true });
   });
 
+  it('takes the drafts that a kill has left of it along, and no others', async () => {
+    const draft = (name: string): string => path.join(own.secrets, `.${name}.0123456789abcdef.tmp`);
+    for (const name of ['shop', 'shop.2']) fs.copyFileSync(file(), draft(name));
+    assert.equal((await own.alone(['remove', 'shop', '--yes'])).code, 0);
+    assert.deepEqual([fs.existsSync(draft('shop')), fs.existsSync(draft('shop.2'))], [false, true]);
+    fs.rmSync(draft('shop.2'));
+  });
+
   it('forgets the counter of a counted one, and of no other', async () => {
     for (const name of ['bank', 'other']) assert.equal((await own.import(name, `otpauth://hotp/a?secret=${SECRET}&counter=5`)).code, 0);
     const id = (name: string): string => (JSON.parse(fs.readFileSync(path.join(own.secrets, name), 'utf8')) as { id: string }).id;
