@@ -108,8 +108,15 @@ async function killed(run: (prefix: readonly string[]) => Promise<Ran>, after: (
   for (let i = 0; i < KILLS; i++) {
     const seconds = ((ms * (0.2 + i / KILLS)) / 1000).toFixed(3);
     const ran = await run(['timeout', '--signal=KILL', seconds]);
-    ends.add(ran.code === 0 ? 'whole' : 'killed');
+    ends.add(endOf(ran));
     await after(ran);
   }
   return ends;
+}
+
+/** Whoever starts the command inside may tell of the signal as a shell does. A command that failed by itself is neither. */
+function endOf({ code, signal, stderr }: Ran): 'whole' | 'killed' {
+  if (code === 0) return 'whole';
+  assert.ok(code === 137 || signal === 'SIGKILL', `${String(code)} ${String(signal)}: ${stderr}`);
+  return 'killed';
 }
