@@ -50,8 +50,9 @@ export function addAudit(program: Command, { now }: Surroundings, finish: Finish
 }
 
 const HELP = `
-A time is ${MOMENT}.
---until itself is too late; a date is its midnight. On a terminal the records are a table, otherwise JSON lines as they are in the log.
+A time is ${MOMENT.replace(', 90m', ',\n90m')}.
+--until itself is too late; a date is its midnight. On a terminal the records
+are a table, otherwise JSON lines as they are in the log.
 
 Examples:
   notp audit --ref 1a2b3c4d                       why was this login refused

@@ -35,7 +35,7 @@ export function addSetup(program: Command, surroundings: Surroundings, finish: F
     .helpCommand(false)
     .addHelpText(
       'after',
-      '\nExamples:\n  notp setup gate                               show what would be written\n  sudo notp setup gate --group admins --apply   write it; it is undone by itself unless\n  sudo notp setup confirm                       this is run in a new login',
+      '\nExamples:\n  notp setup gate                               show what would be written\n  sudo notp setup gate --group admins --apply   write it; it is undone unless\n  sudo notp setup confirm                       this is run in a new login',
     );
   for (const door of ['gate', 'pam', 'sudo'] as const) addDoor(setup, door, surroundings, finish);
   addConfirm(setup, finish);

@@ -6,7 +6,7 @@ import type { Entry } from '../audit/entry.ts';
 import { escapeControls } from '../otp/escape.ts';
 import type { Traits } from '../system/traits.ts';
 import { clockOf, dayOf } from './audit-time.ts';
-import { happened } from './audit-words.ts';
+import { HAPPENED_COLUMNS, happened } from './audit-words.ts';
 import { columnsOf, cutToColumns } from './text-columns.ts';
 
 export interface TableOptions {
@@ -18,8 +18,6 @@ export interface TableOptions {
 /** Below this a record takes two lines. */
 const ONE_LINE_FROM_COLUMNS = 72;
 const USER_COLUMNS = 12;
-/** The longest refusal. */
-const HAPPENED_COLUMNS = 'refused: store_unavailable'.length;
 const DOOR_COLUMNS = 4;
 const RED = '\x1b[31m';
 const BOLD = '\x1b[1m';

@@ -73,6 +73,15 @@ export function happened({ event, reason, method }: Entry): string {
   return method === undefined || event !== 'login.accepted' ? words : `${words} ${lookUp(METHODS, method) ?? method}`;
 }
 
+/** The width of the longest that happened() gives for what notp itself records. */
+export const HAPPENED_COLUMNS = Math.max(
+  ...[
+    ...Object.values(EVENTS),
+    ...REASON_NAMES.map((reason) => `${EVENTS['login.refused']}: ${reason}`),
+    ...Object.values(METHODS).map((method) => `${EVENTS['login.accepted']} ${method}`),
+  ].map((words) => words.length),
+);
+
 /** What to do about the refusal of `user`; undefined for what was no refusal. */
 export function adviceOn({ reason }: Entry, user: string): string | undefined {
   return reason === undefined ? undefined : lookUp(ADVICE, reason)?.replaceAll('USER', () => user);

@@ -21,14 +21,6 @@ import { serviceUser } from './host-key.ts';
 /** How many enrolments are named. */
 const NAMED = 20;
 
-/** What becomes of the key file, and what the record says. */
-interface Replacement {
-  readonly from: HostKey;
-  readonly to: readonly Pick<HostKey, 'key' | 'id'>[];
-  readonly event: Event;
-  readonly detail: string;
-}
-
 /** Makes a new key the present one. Prints its id, and says whose enrolments are still under an earlier one. */
 export async function rotateHostKey(config: Config, now: () => number): Promise<number> {
   const present = presentKey(config);

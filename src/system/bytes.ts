@@ -26,7 +26,6 @@ export async function readStdin(reader: ByteReader, waiting: Waiting): Promise<E
   return await readSocket((onread) => new Socket({ fd: 0, readable: true, writable: false, onread }), reader, waiting);
 }
 
-/** A terminal to read from, more than once. */
 /** All of stdin, up to `maxBytes` and a byte more; undefined where it did not end. Not by read(2): what comes slowly may be waited for, and a signal ends that. */
 export async function stdinUpTo(maxBytes: number, waiting: Waiting): Promise<Uint8Array | undefined> {
   const bytes: number[] = [];
@@ -48,6 +47,7 @@ export function fileUpTo(file: string, maxBytes: number): Uint8Array {
   }
 }
 
+/** A terminal to read from, more than once. */
 export interface TerminalInput {
   /** Reads in raw mode (no echo, no signals from keys), calls `ready` in it, and gives the terminal back as it was. */
   read(reader: ByteReader, waiting: Waiting, ready: () => void): Promise<Ended>;

@@ -76,13 +76,13 @@ describe('the table', () => {
     assert.equal(
       shown,
       `2026-03-02
-10:00:00 00000003 bob          accepted by a code         gate 2001:db8:1:2:3:4…
-10:00:30 00000004 bob/deploy   accepted by a code         cli  192.0.2.7
+10:00:00 00000003 bob          accepted by a code          gate 2001:db8:1:2:3:…
+10:00:30 00000004 bob/deploy   accepted by a code          cli  192.0.2.7
 2026-03-03
-08:30:00 00000005 alice        refused: wrong_code        gate 192.0.2.7
-09:15:00 00000006 alice        refused: replayed          gate 198.51.100.9
-09:15:40 00000007 alice        accepted by a code         gate 198.51.100.9
-12:00:00 00000008 alice        refused: store_unavailable gate 192.0.2.7
+08:30:00 00000005 alice        refused: wrong_code         gate 192.0.2.7
+09:15:00 00000006 alice        refused: replayed           gate 198.51.100.9
+09:15:40 00000007 alice        accepted by a code          gate 198.51.100.9
+12:00:00 00000008 alice        refused: store_unavailable  gate 192.0.2.7
 `,
     );
   });
@@ -110,7 +110,7 @@ describe('the table', () => {
     for (const environment of [{ NO_COLOR: '1' }, { TERM: 'dumb' }])
       assert.ok(!(await world.shown(refused, 80, environment)).includes('\u001b'));
     const piped = await world.audit([...refused, '--table']);
-    assert.equal(piped.stdout, '2026-03-03\n08:30:00 00000005 alice        refused: wrong_code        gate 192.0.2.7\n');
+    assert.equal(piped.stdout, '2026-03-03\n08:30:00 00000005 alice        refused: wrong_code         gate 192.0.2.7\n');
   });
 
   it('gives way to JSON lines where they are asked for', async () => {
