@@ -3,9 +3,15 @@ import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { before, beforeEach, describe, it } from 'node:test';
+import { DatabaseSync } from 'node:sqlite';
 import { gzipSync } from 'node:zlib';
+import type { ChainHead } from '../../src/store/store.ts';
+import { writeLongLog } from '../audit/long-log.ts';
 import { oathCode } from '../support/world.ts';
 import { ownState, type OwnState } from './own-state.ts';
+
+/** Takes long enough on most machines for progress to be told. */
+const LONG = { records: 300_000, startMs: Date.UTC(2027, 0, 1), everyMs: 1_000 } as const;
 
 describe('verifying the audit log', () => {
   let own: OwnState;
@@ -45,6 +51,16 @@ describe('verifying the audit log', () => {
     });
     const { stdout } = await own.notp(['audit', 'verify', '--json']);
     assert.deepEqual(JSON.parse(stdout), { whole: true, records: 5, first: 1, last: 5, cut_off: 0, unlinked: 0 });
+  });
+
+  it('is as short on a terminal of 40 columns, where nothing stays of the progress that is told of what takes long', async () => {
+    const long = ownState('audit-verify-long');
+    await long.enrol();
+    const head = writeLongLog({ ...LONG, file: path.join(long.secrets, '.audit.log'), head: headOf(long) });
+    moveHead(long, head);
+    const terminal = long.inTerminal(['audit', 'verify'], 40);
+    assert.equal(await terminal.exited, 0, terminal.output());
+    assert.match(terminal.output(), /^((\r\d+ records, \d+ MB)+\r +\r)?The log is whole: records 1 to 300001, 300001 in all\r\n$/);
   });
 
   it('names the line after one that was edited, and the last line by the store', async () => {
@@ -102,3 +118,21 @@ describe('verifying the audit log', () => {
     assert.match(stderr, /there is no such file/);
   });
 });
+
+/** Runs `work` on the store. */
+function onStore<T>({ secrets }: OwnState, work: (store: DatabaseSync) => T): T {
+  const store = new DatabaseSync(path.join(secrets, '.state.db'));
+  try {
+    return work(store);
+  } finally {
+    store.close();
+  }
+}
+
+function headOf(own: OwnState): ChainHead {
+  return onStore(own, (store) => store.prepare('SELECT seq, hash FROM chain').get() as unknown as ChainHead);
+}
+
+function moveHead(own: OwnState, { seq, hash }: ChainHead): void {
+  onStore(own, (store) => store.prepare('UPDATE chain SET seq = ?, hash = ?').run(seq, hash));
+}

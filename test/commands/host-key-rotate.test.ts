@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
 import { before, describe, it } from 'node:test';
-import type { Ran } from '../support/process.ts';
+import type { Ran, Terminal } from '../support/process.ts';
 import { lacks, type TestUser } from '../support/world.ts';
 import { bootService, SERVICE_NEEDS, type Phone, type ServiceWorld } from '../systemd/service-world.ts';
 
@@ -21,6 +21,7 @@ describe('a new key for the host', { skip: lacks(SERVICE_NEEDS) }, () => {
   });
 
   const notp = (...words: readonly string[]): Promise<Ran> => world.container.run(['notp', ...words]);
+  const inTerminal = (...words: readonly string[]): Terminal => world.container.inTerminal(['notp', ...words], { columns: 40 });
   const keyOf = async (name: string): Promise<string> =>
     (JSON.parse(await world.container.must(['cat', `/home/${name}/.notp/ssh`])) as { seal: { key: string } }).seal.key;
   const keyFile = (): { bytes: Buffer; mode: string } => {
@@ -155,6 +156,24 @@ describe('a new key for the host', { skip: lacks(SERVICE_NEEDS) }, () => {
     assert.equal((await notp('host-key', 'retire')).code, 0);
     const nobody = await notp('revoke', '--user', 'nobody-of-that-name', '--yes');
     assert.deepEqual([nobody.code, nobody.stdout], [2, '']);
+  });
+
+  it('is made, sealed with and alone on a terminal of 40 columns as in a pipe', async () => {
+    const rotating = inTerminal('host-key', 'rotate');
+    const [, id = ''] = await rotating.expect(
+      /^([0-9a-f]+)\r\nThe host key is \1 now\. [^]* {2}alice ssh\r\n {2}bob ssh\r\n {2}carol ssh\r\nnotp: hint: /,
+    );
+    assert.equal(await rotating.exited, 0);
+    const resealing = inTerminal('reseal', '--all');
+    await resealing.expect(
+      /^1\/3 alice ssh\r\n2\/3 bob ssh\r\n3\/3 carol ssh\r\nnotp: hint: every host-sealed enrolment is under the present key/,
+    );
+    assert.equal(await resealing.exited, 0);
+    assert.equal(await keyOf('alice'), id);
+    const retiring = inTerminal('host-key', 'retire');
+    await retiring.expect(/^Retired: [0-9a-f, ]+\r\n$/);
+    assert.equal(await retiring.exited, 0);
+    await allLogIn();
   });
 
   it('is kept by each of several rotations at once that said it was made', async () => {
