@@ -4,6 +4,9 @@ import * as fs from 'node:fs';
 import { before, describe, it } from 'node:test';
 import { run } from '../support/process.ts';
 import { SOURCE_NOTP } from '../support/world.ts';
+import { entryOf } from '../../src/audit/entry.ts';
+import { printRecord } from '../../src/audit/record.ts';
+import { rowOf } from '../../src/commands/audit-table.ts';
 import { columnsOf } from '../../src/commands/text-columns.ts';
 import { auditWorld, login, type AuditWorld } from './audit-log.ts';
 
@@ -85,6 +88,14 @@ describe('the table', () => {
 12:00:00 00000008 alice        refused: store_unavailable  gate 192.0.2.7
 `,
     );
+  });
+
+  it('cuts nothing of what happened, at the longest a login by a recovery code', () => {
+    const [, record] = login('', '00000009', 'alice', undefined, { method: 'recovery' });
+    const entry = entryOf(printRecord(record, undefined, 0));
+    assert.ok(entry !== undefined);
+    const traits = { columns: 80, colour: false, utf8: true };
+    assert.match(rowOf(entry, { traits, context: 'ssh' }), / accepted by a recovery code gate 192\.0\.2\.7\n$/);
   });
 
   it('of 40 columns takes two lines for each, and nothing is wider', async () => {
