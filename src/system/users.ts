@@ -1,7 +1,8 @@
-/** Users, through the passwd database (getent(1), so that directory services count) and never through $HOME or $USER. */
+/** Users, through the passwd database (with getent(1), so that directory services count) and never through $HOME or $USER. */
 import { spawnSync } from 'node:child_process';
 import { NotpError } from '../error.ts';
 import { isUserName } from '../otp/names.ts';
+import { lineInFile } from './passwd-file.ts';
 
 export interface User {
   readonly name: string;
@@ -27,7 +28,7 @@ const NAMES_A_QUESTION = 200;
 /** The user called `name`, or undefined where there is none. Throws `failed` where the database cannot be asked. */
 export function userByName(name: string): User | undefined {
   if (!isUserName(name)) return undefined;
-  const [user] = lookUp([name]);
+  const user = one(name);
   // getent takes a number for a uid: only the name that was asked for counts.
   return user?.name === name ? user : undefined;
 }
@@ -49,7 +50,7 @@ export function allUsers(): User[] {
 
 /** The user of `uid`. Throws `failed` where there is none. */
 export function userByUid(uid: number): User {
-  const [user] = lookUp([String(uid)]);
+  const user = one(String(uid));
   if (user?.uid === uid) return user;
   throw new NotpError('failed', `uid ${String(uid)} has no entry in the passwd database`);
 }
@@ -90,6 +91,12 @@ function groupsOfSome(users: readonly User[]): string[][] {
   const { stdout } = spawnSync(ID, ['-Gnz', '--', ...names], { encoding: 'utf8', timeout: TIMEOUT_MS, env: {} });
   const records = stdout.split('\0\0').filter((record) => record !== '');
   return records.map((record) => record.split('\0').filter((group) => group !== ''));
+}
+
+/** The entry of a name or a uid. */
+function one(key: string): User | undefined {
+  const line = lineInFile(key);
+  return line === undefined ? lookUp([key])[0] : parseEntry(line);
 }
 
 /** The entries of those of `keys` that are there; without any, all that are listed. */
