@@ -38,7 +38,8 @@ describe('nothing leaks', { skip: lacks({ programs: ['strace', 'prlimit', 'bash'
       });
       assert.equal(code, 0, stderr);
       const calls = fs.readFileSync(trace, 'utf8');
-      assert.match(calls, /execve\("\/usr\/bin\/getent"/);
+      // It is a trace of the program, whatever other programs it starts.
+      assert.match(calls, /execve\("[^"]*\/node"/);
       const codes = command === 'code' ? Object.values(JSON.parse(stdout) as Record<string, unknown>).filter(isCode) : [];
       assert.equal(codes.length, command === 'code' ? 2 : 0);
       for (const hidden of [...HIDDEN, ...codes]) assert.ok(!calls.includes(hidden), command);
