@@ -7,7 +7,8 @@ import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { bundle, readPackage, ROOT, type Package } from './bundle.ts';
+import { bundle, readPackage, type Package } from './bundle.ts';
+import { runtimeFolder } from './runtime.ts';
 
 /** Each machine that it is built for: the package of npm that brings its Node.js, and its name at Debian. */
 export const TARGETS = {
@@ -28,11 +29,10 @@ const FLAG = '--jitless';
 /** The code cache holds hashes that V8 salts at random, unless it is told the salt. */
 const SAME_BYTES = '--random-seed=1';
 
-/** Builds `file` for `target`. Throws where the Node.js of that machine is not installed. */
+/** Builds `file` for `target`. Throws where the Node.js of that machine is not to be had. */
 export async function buildExecutable(file: string, target: Target): Promise<Executable> {
   const { runtime } = TARGETS[target];
-  const folder = path.join(ROOT, 'node_modules', runtime);
-  if (!fs.existsSync(folder)) throw new Error(`${runtime} is not installed: npm install --no-save --force ${runtime}`);
+  const folder = runtimeFolder(runtime);
   const work = fs.mkdtempSync(path.join(path.dirname(file), '.executable-'));
   try {
     const packages = await bundle(path.join(work, 'notp.cjs'));

@@ -84,7 +84,7 @@ describe('what enroll gives', { skip: lacks({ programs: ['oathtool', 'strace'] }
     const { stdout } = await run(['strace', '-f', '-v', '-s', '4096', '-e', 'trace=execve', '-o', trace, ...command]);
     const { secret, recovery } = JSON.parse(stdout) as { secret: string; recovery: string[] };
     const calls = fs.readFileSync(trace, 'utf8');
-    assert.match(calls, /execve\("\/usr\/bin\/getent"/);
+    assert.match(calls, /execve\("[^"]*\/node"/);
     for (const hidden of [secret, PASSPHRASE, ...recovery]) assert.ok(!calls.includes(hidden));
   });
 
