@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { before, describe, it } from 'node:test';
-import { run, type Ran } from '../support/process.ts';
+import { ROOT, run, type Ran } from '../support/process.ts';
 import { lacks, must, scratchFolder } from '../support/world.ts';
 import { build, builtPackage } from './package-world.ts';
 
@@ -138,6 +138,18 @@ describe('the executable', { skip: lacks({ programs: ['dpkg-deb', 'rpmbuild', 'l
       );
       const { code, stderr, got } = await attacked([notp, 'code', '--once'], environment);
       assert.deepEqual([code === 0 || code === 3, stderr.includes('extra.pem'), got], [true, false, false], stderr);
+    });
+
+    it('NODE_COMPILE_CACHE, from which Node.js would run whatever lies there', async () => {
+      const cache = path.join(place, 'cache');
+      const filesAfter = async (command: readonly string[]): Promise<number> => {
+        fs.rmSync(cache, { recursive: true, force: true });
+        await attacked(command, { NODE_COMPILE_CACHE: cache });
+        const entries = fs.readdirSync(cache, { recursive: true, withFileTypes: true });
+        return entries.filter((entry) => entry.isFile()).length;
+      };
+      assert.notEqual(await filesAfter([process.execPath, path.join(ROOT, 'dist/notp.js'), 'list']), 0, 'the cache itself is not used');
+      assert.equal(await filesAfter([notp, 'list']), 0);
     });
 
     it('options of Node.js among its words', async () => {
