@@ -1,18 +1,9 @@
 /** The bill of materials (CycloneDX 1.6) and the licences of what is in the executable: the same for the same input, without a date. */
-import * as fs from 'node:fs';
-import * as path from 'node:path';
-import { ROOT, type Package } from './bundle.ts';
+import { locked, type Package } from './bundle.ts';
 import type { Executable } from './executable.ts';
-
-interface Locked {
-  readonly integrity?: string;
-}
 
 /** As JSON. The packages are those of which code is in the executable, and no others. */
 export function billOfMaterials({ packages, runtime, sha256 }: Executable, version: string): string {
-  const { packages: locked } = JSON.parse(fs.readFileSync(path.join(ROOT, 'package-lock.json'), 'utf8')) as {
-    readonly packages: Readonly<Record<string, Locked>>;
-  };
   const subject = {
     type: 'application',
     'bom-ref': `pkg:generic/notp@${version}`,
@@ -21,14 +12,14 @@ export function billOfMaterials({ packages, runtime, sha256 }: Executable, versi
     hashes: [{ alg: 'SHA-256', content: sha256 }],
     licenses: [{ license: { id: 'MIT' } }],
   };
-  const components = [component(runtime, 'platform', locked), ...packages.map((each) => component(each, 'library', locked))];
+  const components = [component(runtime, 'platform'), ...packages.map((each) => component(each, 'library'))];
   const dependencies = [{ ref: subject['bom-ref'], dependsOn: components.map((each) => each['bom-ref']) }];
   const bill = { bomFormat: 'CycloneDX', specVersion: '1.6', version: 1, metadata: { component: subject }, components, dependencies };
   return `${JSON.stringify(bill, null, 2)}\n`;
 }
 
-function component({ name, version, licence }: Package, type: 'library' | 'platform', locked: Readonly<Record<string, Locked>>) {
-  const [, content = ''] = /^sha512-(.+)$/.exec(locked[`node_modules/${name}`]?.integrity ?? '') ?? [];
+function component({ name, version, licence }: Package, type: 'library' | 'platform') {
+  const [, content = ''] = /^sha512-(.+)$/.exec(locked(name).integrity) ?? [];
   if (content === '') throw new Error(`package-lock.json has no SHA-512 of ${name}`);
   const purl = `pkg:npm/${name.replace('@', '%40')}@${version}`;
   const hashes = [{ alg: 'SHA-512', content: Buffer.from(content, 'base64').toString('hex') }];

@@ -27,7 +27,7 @@ export async function bundle(file: string): Promise<readonly Package[]> {
     bundle: true,
     platform: 'node',
     format: 'cjs',
-    target: 'node26',
+    target: 'node24',
     logLevel: 'warning',
     metafile: true,
     // Where the libraries really lie on this machine must not show in the program.
@@ -74,6 +74,16 @@ module.exports = Object.defineProperties((...words) => load()(...words), {\n${ge
 function packageFolder(input: string): string[] {
   const [, folder] = /^(.*node_modules\/(?:@[^/]+\/)?[^/]+)\//.exec(input) ?? [];
   return folder === undefined ? [] : [path.resolve(ROOT, folder)];
+}
+
+/** What package-lock.json says of the package `name`: its version, and the hash of what the registry has (Subresource Integrity). Throws where it says nothing. */
+export function locked(name: string): { readonly version: string; readonly integrity: string } {
+  const { packages } = JSON.parse(fs.readFileSync(path.join(ROOT, 'package-lock.json'), 'utf8')) as {
+    readonly packages: Readonly<Record<string, { readonly version?: string; readonly integrity?: string }>>;
+  };
+  const { version, integrity } = packages[`node_modules/${name}`] ?? {};
+  if (version === undefined || integrity === undefined) throw new Error(`package-lock.json has no ${name}`);
+  return { version, integrity };
 }
 
 /** What `folder`, where a package is installed, says about it. */

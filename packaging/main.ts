@@ -1,13 +1,13 @@
 /**
- * What `npm run build` and `npm run package` call.
- * usage: node packaging/main.ts executable|package [--target linux-x64] [--version 0.1.0] [--to dist] [--compression best|none] [--formats tar,rpm,deb]
+ * What `npm run bundle`, `npm run build` and `npm run package` call.
+ * usage: node packaging/main.ts bundle|executable|package [--target linux-x64] [--version 0.1.0] [--to dist] [--compression best|none] [--formats tar,rpm,deb]
  */
 import { spawnSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { parseArgs } from 'node:util';
 import { billOfMaterials } from './bill.ts';
-import { ROOT } from './bundle.ts';
+import { bundle, ROOT } from './bundle.ts';
 import { buildExecutable, sha256Of, TARGETS, type Executable, type Target } from './executable.ts';
 import { buildArchive, buildDeb, buildRpm, type Product } from './formats.ts';
 import { stage } from './stage.ts';
@@ -24,14 +24,18 @@ const { values, positionals } = parseArgs({
   },
 });
 const [what = ''] = positionals;
-if (!['executable', 'package'].includes(what)) throw new Error('say what to build: executable or package');
+if (!['bundle', 'executable', 'package'].includes(what)) throw new Error('say what to build: bundle, executable or package');
 const target = targetNamed(values.target);
 const to = path.resolve(values.to);
 fs.mkdirSync(to, { recursive: true });
-const executable = await buildExecutable(path.join(to, 'notp'), target);
-fs.writeFileSync(path.join(to, 'notp.cdx.json'), billOfMaterials(executable, values.version));
-if (what === 'executable') told([executable.file]);
-else told(packages(executable));
+if (what === 'bundle') await bundle(path.join(to, 'notp.cjs'));
+else await build();
+
+async function build(): Promise<void> {
+  const executable = await buildExecutable(path.join(to, 'notp'), target);
+  fs.writeFileSync(path.join(to, 'notp.cdx.json'), billOfMaterials(executable, values.version));
+  told(what === 'executable' ? [executable.file] : packages(executable));
+}
 
 function packages(built: Executable): string[] {
   const root = fs.mkdtempSync(path.join(to, '.tree-'));

@@ -3,11 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { ROOT } from './bundle.ts';
-
-interface Lock {
-  readonly packages: Readonly<Record<string, { readonly version?: string; readonly integrity?: string }>>;
-}
+import { locked, ROOT } from './bundle.ts';
 
 /** The folder of the package `name`, fetched from npm's registry where it is not there. Throws where it is not what package-lock.json says. */
 export function runtimeFolder(name: string): string {
@@ -36,11 +32,4 @@ function fetch(spec: string, integrity: string, folder: string): void {
   } finally {
     fs.rmSync(work, { recursive: true, force: true });
   }
-}
-
-function locked(name: string): { readonly version: string; readonly integrity: string } {
-  const { packages } = JSON.parse(fs.readFileSync(path.join(ROOT, 'package-lock.json'), 'utf8')) as Lock;
-  const { version, integrity } = packages[`node_modules/${name}`] ?? {};
-  if (version === undefined || integrity === undefined) throw new Error(`package-lock.json has no ${name}`);
-  return { version, integrity };
 }

@@ -124,7 +124,7 @@ it('bin/notp has Node.js use no compile cache that the environment names, for it
   const folder = scratchFolder('compile-cache');
   const environment = { NODE_COMPILE_CACHE: path.join(folder, 'cache') };
   const notp = installNotp(folder);
-  assert.equal((await run([process.execPath, path.join(folder, 'dist/notp.js'), '--version'], { environment })).code, 0);
+  assert.equal((await run([process.execPath, path.join(folder, 'dist/notp.cjs'), '--version'], { environment })).code, 0);
   assert.ok(fs.existsSync(environment.NODE_COMPILE_CACHE), 'the attack itself does not work');
   fs.rmSync(environment.NODE_COMPILE_CACHE, { recursive: true });
   assert.equal((await run([notp, '--version'], { environment })).stdout, 'notp 0.1.0\n');

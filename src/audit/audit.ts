@@ -4,6 +4,7 @@ import { messageOf, NotpError } from '../error.ts';
 import type { Transaction } from '../store/store.ts';
 import { headAfter, nextLink } from './chain.ts';
 import { printRecord, type AuditRecord } from './record.ts';
+import { afterOneMore, summaryOf } from './refusals.ts';
 import type { Sink } from './sinks.ts';
 
 export interface AuditLog {
@@ -18,8 +19,33 @@ export function newRef(): string {
   return randomBytes(4).toString('hex');
 }
 
-/** Writes `record` as the next of the chain and moves the head. Throws `audit_unavailable` where no sink takes it. */
+/**
+ * Writes `record` as the next of the chain and moves the head; before it, the sum of those refusals of its user that were only
+ * counted. Throws `audit_unavailable` where no sink takes it.
+ */
 export async function append(log: AuditLog, transaction: Transaction, record: AuditRecord): Promise<void> {
+  await appendSum(log, transaction, record.user);
+  await appendNext(log, transaction, record);
+}
+
+/** Records the sum of the refusals of `user` that were only counted so far, where there are any. Throws as `append` does. */
+export async function appendSum(log: AuditLog, transaction: Transaction, user: string): Promise<void> {
+  const refusals = await transaction.refusals(user);
+  const sum = summaryOf(refusals);
+  if (sum === undefined) return;
+  await appendNext(log, transaction, sum);
+  await transaction.saveRefusals({ ...refusals, count: 0 });
+}
+
+/** Records a refusal as `append` does, or counts it where it is one of a flood. Gives the reference that finds it. */
+export async function appendRefusal(log: AuditLog, transaction: Transaction, refusal: AuditRecord): Promise<string> {
+  const { after, record } = afterOneMore(await transaction.refusals(refusal.user), refusal, log.now());
+  if (record !== undefined) await append(log, transaction, record);
+  await transaction.saveRefusals(record === undefined ? after : { ...after, count: 0 });
+  return after.ref;
+}
+
+async function appendNext(log: AuditLog, transaction: Transaction, record: AuditRecord): Promise<void> {
   const link = nextLink(await transaction.head());
   const line = printRecord(record, link, log.now());
   await writeToAny(log.sinks, line);

@@ -17,6 +17,8 @@ export interface Entry {
   readonly method: string | undefined;
   readonly detail: string | undefined;
   readonly host: string | undefined;
+  /** How many refusals the record stands for: 1, or those of a flood; see refusals.ts. */
+  readonly count: number;
 }
 
 /** The record of `line`; undefined for what is none. */
@@ -31,8 +33,12 @@ export function entryOf(line: string): Entry | undefined {
     ...{ result: text('result') ?? '', user: text('user') ?? '', context: text('context') ?? '', door: text('door') ?? '' },
     ...{ ref: text('ref') ?? '', uid: typeof fields['uid'] === 'number' ? fields['uid'] : undefined, service: text('service') },
     ...{ rhost: text('rhost'), tty: text('tty'), reason: text('reason'), method: text('method') },
-    ...{ detail: text('detail'), host: text('host') },
+    ...{ detail: text('detail'), host: text('host'), count: countOf(fields['count']) },
   };
+}
+
+function countOf(value: unknown): number {
+  return typeof value === 'number' && Number.isSafeInteger(value) && value > 0 ? value : 1;
 }
 
 function parsed(line: string): Record<string, unknown> | undefined {

@@ -50,6 +50,9 @@ export interface AuditRecord extends Origin {
   readonly method?: Method;
   readonly step_offset?: number;
   readonly detail?: string;
+  /** How many refusals of a flood this record stands for, and since when (RFC 3339); see refusals.ts. */
+  readonly count?: number;
+  readonly since?: string;
   /** 8 hex digits, also shown to the person. */
   readonly ref: string;
 }

@@ -35,10 +35,11 @@ export function count(reports: Reports, entry: Entry, day: string): void {
   report.days.set(day, today);
   if (entry.event === 'login.accepted') today.logins++;
   else {
-    today.refused++;
-    countUp(today.refusals, entry.reason ?? '', MAX_REASONS);
+    today.refused += entry.count;
+    countUp(today.refusals, entry.reason ?? '', { by: entry.count, max: MAX_REASONS });
   }
-  if (entry.rhost !== undefined && !countUp(report.sources, entry.rhost, MAX_SOURCES)) report.otherSources++;
+  if (entry.rhost !== undefined && !countUp(report.sources, entry.rhost, { by: entry.count, max: MAX_SOURCES }))
+    report.otherSources += entry.count;
 }
 
 /** The sums over all days. */
@@ -66,9 +67,9 @@ function reportOf(reports: Reports, user: string | undefined): UserReport {
 }
 
 /** Whether there was room for it. */
-function countUp(counts: Map<string, number>, key: string, max: number): boolean {
+function countUp(counts: Map<string, number>, key: string, { by, max }: { by: number; max: number }): boolean {
   const known = counts.get(key);
   if (known === undefined && counts.size >= max) return false;
-  counts.set(key, (known ?? 0) + 1);
+  counts.set(key, (known ?? 0) + by);
   return true;
 }

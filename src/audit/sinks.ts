@@ -12,10 +12,11 @@ const JOURNAL = '/run/systemd/journal/stdout';
 const SYSLOG = '/dev/log';
 const LOGGER = '/usr/bin/logger';
 const JOURNAL_TIMEOUT_MS = 2_000;
+const NEWLINE = 10;
 /** syslog(3): LOG_INFO. */
 const PRIORITY_INFO = 6;
 
-/** A file that is only appended to, fsynced line by line. Made 0600 where it is not there; its folder must be. */
+/** A file that is only appended to, fsynced line by line. Made 0600 where it is not there; its folder must be. After what a crash left of a line a new one begins. */
 export function fileSink(path: string): Sink {
   return {
     name: path,
@@ -36,16 +37,21 @@ export function journalSinks(): Sink[] {
 }
 
 function appendLine(path: string, bytes: Buffer): void {
-  const { O_WRONLY, O_APPEND, O_CREAT, O_NOFOLLOW, O_NONBLOCK, O_NOCTTY } = fs.constants;
-  const fd = fs.openSync(path, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0o600);
+  const { O_RDWR, O_APPEND, O_CREAT, O_NOFOLLOW, O_NONBLOCK, O_NOCTTY } = fs.constants;
+  const fd = fs.openSync(path, O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0o600);
   try {
     const { size, nlink } = regularFile(fd);
     if (nlink !== 1) throw new Error(`${path} has more than one name`);
-    appendWhole(fd, bytes, size);
+    appendWhole(fd, endsInLine(fd, size) ? bytes : Buffer.concat([Buffer.from('\n'), bytes]), size);
     fs.fsyncSync(fd);
   } finally {
     fs.closeSync(fd);
   }
+}
+
+function endsInLine(fd: number, size: number): boolean {
+  const last = Buffer.alloc(1);
+  return size === 0 || (fs.readSync(fd, last, 0, 1, size - 1) === 1 && last[0] === NEWLINE);
 }
 
 function regularFile(fd: number): fs.Stats {

@@ -43,10 +43,12 @@ export async function verifyLog(auditFile: string, { known, keys, progress, last
           if (start > 0 && number === 1) continue;
           const next = step(walk, line, keys);
           if (typeof next === 'string') return { ...walk, cutOffAt, problem: `${where}:${String(number)}: ${next}` };
-          // The line before this one was it.
-          if (next.cutOff > walk.cutOff && cutOffAt.length < MAX_PLACES) cutOffAt.push(`${where}:${String(number - 1)}`);
+          // The last of the lines that it takes the place of, or itself where it is a part of one.
+          const cut = next.last === walk.last ? number : number - 1;
+          if (next.cutOff > walk.cutOff && cutOffAt.length < MAX_PLACES) cutOffAt.push(`${where}:${String(cut)}`);
           walk = next;
-          reached ||= isAt(walk, known, keys);
+          // What the store knows is there, and nothing has taken its place since.
+          reached = isAt(walk, known, keys) || (reached && (walk.last?.seq ?? known.seq + 1) > known.seq);
         }
         progress?.((bytes += block.length), walk.records);
       }

@@ -25,7 +25,7 @@ export function storyScreen(story: Story, options: StoryOptions): string {
 }
 
 function attempt(entry: Entry, options: StoryOptions): string {
-  const { user, uid, context, door, service, rhost, tty, host, reason, detail, timeMs } = entry;
+  const { user, context, door, service, rhost, tty, host, reason, detail, timeMs } = entry;
   const wording = reason !== undefined && Object.hasOwn(WORDING, reason) ? WORDING[reason as Reason] : undefined;
   const from = [rhost === undefined ? '' : `from ${rhost}`, tty === undefined ? '' : `on ${tty}`].filter((part) => part !== '').join(' ');
   const ago = spanOf(options.nowMs - timeMs);
@@ -33,7 +33,7 @@ function attempt(entry: Entry, options: StoryOptions): string {
     [
       ['ref', entry.ref],
       ['when', `${dayOf(timeMs)} ${clockOf(timeMs)}, ${ago} ago`],
-      ['who', `${user}${uid === undefined ? ', a name that nobody has' : ` (uid ${String(uid)})`}, secret ${context}`],
+      ['who', `${whoOf(entry)}${context === '' ? '' : `, secret ${context}`}`],
       ['door', [door + (service === undefined ? '' : ` (${service})`), from].filter((part) => part !== '').join(', ')],
       ['host', host ?? ''],
       ['what', happened(entry)],
@@ -44,6 +44,11 @@ function attempt(entry: Entry, options: StoryOptions): string {
     ],
     options,
   );
+}
+
+function whoOf({ user, uid }: Entry): string {
+  if (user === '') return 'names that are not enrolled';
+  return `${user}${uid === undefined ? ', a name that nobody has' : ` (uid ${String(uid)})`}`;
 }
 
 function lines(pairs: readonly (readonly [string, string])[], { traits }: StoryOptions): string {
@@ -66,7 +71,7 @@ function around({ records, before, after, left }: Story, options: StoryOptions):
 function summary({ records, before, after, left, gotIn }: Story, { traits }: StoryOptions): string {
   const [first] = records;
   if (first === undefined) return '';
-  const failed = [...before, ...records, ...after].filter(({ entry }) => PAID.includes(entry.reason ?? '')).length;
+  const failed = [...before, ...records, ...after].filter(({ entry }) => isPaid(entry)).length;
   const sentences = [
     ...(failed > 0
       ? [
@@ -76,6 +81,11 @@ function summary({ records, before, after, left, gotIn }: Story, { traits }: Sto
     gotInSentence(first.entry, gotIn?.entry),
   ];
   return `${wrapped(escapeControls(sentences.join(' ')), traits.columns, '')}\n`;
+}
+
+/** What is counted in one record came when there was nothing left to pay with. */
+function isPaid({ reason, count }: Entry): boolean {
+  return PAID.includes(reason ?? '') && count === 1;
 }
 
 function gotInSentence({ user, timeMs, event }: Entry, later: Entry | undefined): string {

@@ -43,7 +43,7 @@ export async function auditStory(config: Config, { ref, json }: { ref: string; j
   if (story === undefined) {
     sayError(
       `no record here has the reference ${ref}`,
-      `it may have been rotated away, or be of another host or another user's own log; look in the journal: ${journalOf(place, ref)}`,
+      `it may have been rotated away, be of another host, or of a gate that reached no service and wrote with the _UID of its user; look in the journal: ${journalOf(place, ref)}`,
     );
     return 1;
   }

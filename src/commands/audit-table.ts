@@ -19,6 +19,8 @@ export interface TableOptions {
 const ONE_LINE_FROM_COLUMNS = 72;
 const USER_COLUMNS = 12;
 const DOOR_COLUMNS = 4;
+/** Names that are not enrolled, counted in one record. */
+const SEVERAL = '(several)';
 const RED = '\x1b[31m';
 const BOLD = '\x1b[1m';
 const RESET = '\x1b[0m';
@@ -39,7 +41,9 @@ export function tablePrinter(options: TableOptions): (entry: Entry | undefined, 
 export function rowOf(entry: Entry, options: TableOptions): string {
   const { traits } = options;
   const start = `${clockOf(entry.timeMs)} ${escapeControls(entry.ref).padEnd(8)} `;
-  const who = escapeControls(entry.context === options.context || entry.context === '' ? entry.user : `${entry.user}/${entry.context}`);
+  const who = escapeControls(
+    entry.context === options.context || entry.context === '' ? entry.user || SEVERAL : `${entry.user}/${entry.context}`,
+  );
   const what = escapeControls(happened(entry));
   const tone = entry.result === 'refused' || entry.result === 'failed' ? RED : '';
   if (traits.columns < ONE_LINE_FROM_COLUMNS) {

@@ -79,8 +79,24 @@ function isPlainFile(file: string | undefined): boolean {
 function linesOf(file: string, type: PamType, depth: number): PamLine[] {
   if (depth > MAX_DEPTH) throw new Error(`${file} is included too deep`);
   if (fs.statSync(file).size > MAX_FILE_BYTES) throw new Error(`${file} is too large for a PAM stack`);
-  const texts = fs.readFileSync(file, 'utf8').replaceAll('\\\n', ' \n').split('\n');
-  return texts.flatMap((text, i) => lineOf(text, type, { where: `${file}:${String(i + 1)}`, depth }));
+  const texts = wholeLines(fs.readFileSync(file, 'utf8'));
+  return texts.flatMap(({ text, number }) => lineOf(text, type, { where: `${file}:${String(number)}`, depth }));
+}
+
+/** The lines as libpam puts them together, each with the number of its first one: "#" ends a line, in a word too; one that ends in "\\" goes on in the next that is neither empty nor a comment. */
+function wholeLines(text: string): { readonly text: string; readonly number: number }[] {
+  const whole: { text: string; number: number }[] = [];
+  let open: { text: string; number: number } | undefined;
+  for (const [i, line] of text.split('\n').entries()) {
+    const [before = '', ...comment] = line.trim().split('#');
+    if (before === '') continue;
+    const goesOn = comment.length === 0 && before.endsWith('\\');
+    open = { text: (open?.text ?? '') + (goesOn ? `${before.slice(0, -1)} ` : before), number: open?.number ?? i + 1 };
+    if (goesOn) continue;
+    whole.push(open);
+    open = undefined;
+  }
+  return open === undefined ? whole : [...whole, open];
 }
 
 function lineOf(text: string, type: PamType, { where, depth }: { where: string; depth: number }): PamLine[] {
@@ -90,20 +106,16 @@ function lineOf(text: string, type: PamType, { where, depth }: { where: string; 
     if (file === undefined) throw new Error(`${where}: there is no ${service}`);
     return linesOf(file, type, depth + 1);
   };
-  if (first === '@include') return below(rest[0] ?? '');
+  if (first.toLowerCase() === '@include') return below(rest[0] ?? '');
   if (first.replace(/^-/, '').toLowerCase() !== type) return [];
   const [control = '', module = '', ...words] = rest;
-  if (control === 'include') return below(module);
-  if (control === 'substack') return [{ kind: 'substack', lines: below(module) }];
+  if (control.toLowerCase() === 'include') return below(module);
+  if (control.toLowerCase() === 'substack') return [{ kind: 'substack', lines: below(module) }];
   return [{ kind: 'module', control: control.toLowerCase(), module: path.basename(module), words, where }];
 }
 
-/** Blanks between words; `[brackets]` hold several together; a comment at the end. */
+/** Blanks between words; `[brackets]` hold several together. */
 function wordsOf(text: string): string[] {
-  const words: string[] = [];
-  for (const [word, bracketed] of text.matchAll(/\[((?:\\\]|[^\]])*)\]|[^\s[]\S*/g)) {
-    if (word.startsWith('#')) break;
-    words.push(bracketed?.replaceAll('\\]', ']') ?? word);
-  }
-  return words;
+  const words = text.matchAll(/\[((?:\\\]|[^\]])*)\]|[^\s[]\S*/g);
+  return [...words].map(([word, bracketed]) => bracketed?.replaceAll('\\]', ']') ?? word);
 }

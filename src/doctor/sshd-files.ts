@@ -61,11 +61,15 @@ export function wordsOf(line: string): string[] {
 }
 
 /** `User a,b Address 10.0.0.0/8`; `All` and the like have no patterns, and tell nobody apart who is a user. */
-function criteriaOf([name, ...rest]: readonly string[]): Criterion[] {
-  if (name === undefined) return [];
-  if (ALONE.includes(name.toLowerCase())) return criteriaOf(rest);
-  const [patterns = '', ...others] = rest;
-  return [{ name: name.toLowerCase(), patterns: patterns.split(',').filter((each) => each !== '') }, ...criteriaOf(others)];
+function criteriaOf(words: readonly string[]): Criterion[] {
+  const criteria: Criterion[] = [];
+  for (let i = 0; i < words.length; i++) {
+    const name = (words[i] ?? '').toLowerCase();
+    if (ALONE.includes(name)) continue;
+    const patterns = words[++i] ?? '';
+    criteria.push({ name, patterns: patterns.split(',').filter((each) => each !== '') });
+  }
+  return criteria;
 }
 
 function included(glob: string): string[] {

@@ -40,10 +40,20 @@ export function whoElse(file: string, { owner = 0, shared = SHARED_WRITE, links 
 
 /** What a program of notp is made of: itself, and where it is the script of a source tree, what that runs. */
 function partsOf(program: string): string[] {
-  if (!fs.existsSync(program)) return [program];
-  const top = path.dirname(path.dirname(fs.realpathSync(program)));
-  const beside = [path.join(top, 'dist/notp.js'), path.join(top, 'node_modules/.bin/node')].filter((file) => fs.existsSync(file));
+  const real = realOf(program);
+  if (real === undefined) return [program];
+  const top = path.dirname(path.dirname(real));
+  const beside = [path.join(top, 'dist/notp.cjs'), path.join(top, 'node_modules/.bin/node')].filter((file) => fs.existsSync(file));
   return [program, ...beside];
+}
+
+/** Without symlinks; undefined where it is not there, or goes while we look. */
+function realOf(program: string): string | undefined {
+  try {
+    return fs.realpathSync(program);
+  } catch {
+    return undefined;
+  }
 }
 
 /** Rules FC1 and P8 for the program that sshd forces or that PAM calls. */

@@ -19,7 +19,7 @@ import { reasonOf } from '../verifier/local.ts';
 import { openVerifier, recordRefusal } from '../verifier/open.ts';
 import type { Attempt, Outcome, Verifier } from '../verifier/verifier.ts';
 import { askUntilAccepted } from './questions.ts';
-import { refusalLine } from './refusal.ts';
+import { lineToStranger, refusalLine } from './refusal.ts';
 
 export interface PamOptions {
   readonly configuration: () => Config;
@@ -48,7 +48,7 @@ export async function pam(options: PamOptions): Promise<number> {
   const { outcome, told } = await authenticate(options, user, originOf(options.environment, name, user));
   if (outcome.verdict.result === 'accepted') return 0;
   await untilGrid(startMs, options.now());
-  if (!told) tellPam(refusalLine(shownToStranger(outcome.verdict, user, options.environment), outcome.ref));
+  if (!told) tellPam(lineOf(outcome, user, options.environment));
   return 1;
 }
 
@@ -152,15 +152,15 @@ function pamTerminal(environment: NodeJS.ProcessEnv): Terminal {
 }
 
 /**
- * Who has not passed a first factor learns nothing about users: unknown and not enrolled look like a wrong code.
- * sshd tells what was passed; sudo, su and login run for users that are known to the one who asks.
+ * Who has not passed a first factor learns nothing about users. sshd tells what was passed; sudo, su and login run for users that
+ * are known to the one who asks, and there an unknown one looks like a wrong code.
  */
-function shownToStranger(verdict: Refused, user: User | undefined, environment: NodeJS.ProcessEnv): Refused {
+function lineOf({ verdict, ref }: Outcome, user: User | undefined, environment: NodeJS.ProcessEnv): string {
+  const shown: Refused = verdict.result === 'refused' && user !== undefined ? verdict : { result: 'refused', reason: 'wrong_code' };
   // sshd's PAM service can have any name (PAMServiceName), but its terminal is always called "ssh".
   const sshd = environment['PAM_TTY'] === 'ssh' || environment['PAM_SERVICE'] === 'sshd';
   const stranger = sshd && (environment['SSH_AUTH_INFO_0'] ?? '') === '';
-  const telling = verdict.reason === 'not_enrolled' || verdict.reason === 'revoked' || verdict.reason === 'no_proof';
-  return user === undefined || (stranger && telling) ? { result: 'refused', reason: 'wrong_code' } : verdict;
+  return stranger ? lineToStranger(shown, ref) : refusalLine(shown, ref);
 }
 
 function originOf(environment: NodeJS.ProcessEnv, name: string, user: User | undefined): Origin {

@@ -1,7 +1,7 @@
 /** How an outcome is told: to a person at the gate or the command line, and in PAM's one line. */
 import { sayError } from '../system/printer.ts';
 import type { Refused } from '../verdict/decide.ts';
-import { WORDING, type Reason } from '../verdict/reasons.ts';
+import { TO_A_STRANGER, WORDING, type Reason } from '../verdict/reasons.ts';
 import type { Outcome } from '../verifier/verifier.ts';
 
 /** Reasons that are no judgement of the proof: something is broken, and no guess was answered. */
@@ -24,7 +24,22 @@ export function told(outcome: Outcome): Outcome {
 
 /** One short line: `notp: code already used, wait 12 s (ref 1a2b3c4d)`. */
 export function refusalLine(refused: Refused, ref: string): string {
-  return `notp: ${messageOf(refused)} (ref ${ref})\n`;
+  return line(messageOf(refused), ref);
+}
+
+/** The same for somebody who has not passed a first factor: what it is about a user is not in it. */
+export function lineToStranger(refused: Refused, ref: string): string {
+  return ABOUT_A_USER.includes(refused.reason) ? line(TO_A_STRANGER, ref) : refusalLine(refused, ref);
+}
+
+/** Of some users only, and without a right code: that they exist, are enrolled, how, or are being attacked. */
+const ABOUT_A_USER: readonly Reason[] = [
+  ...(['wrong_code', 'wrong_passphrase', 'step_up_required', 'no_proof'] as const),
+  ...(['not_enrolled', 'revoked', 'stale_enrolment', 'bad_secret_file'] as const),
+];
+
+function line(message: string, ref: string): string {
+  return `notp: ${message} (ref ${ref})\n`;
 }
 
 export function isAccepted({ verdict }: Outcome): boolean {

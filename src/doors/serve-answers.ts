@@ -1,5 +1,6 @@
 /** What the service answers: verdicts on the state of the host, and the steps of an enrolment. */
 import * as path from 'node:path';
+import { appendSum } from '../audit/audit.ts';
 import type { Origin } from '../audit/record.ts';
 import { messageOf, NotpError } from '../error.ts';
 import type { Config } from '../system/config.ts';
@@ -47,6 +48,7 @@ export function answeringFor(options: ServeOptions): Answering {
     return {
       answer: (line, enrolment) => answerTo(line, service, enrolment),
       patienceMs: Math.max(PATIENCE_MS, service.config.gate.timeoutMs + LINE_MS),
+      leave: () => tellTheRest(service),
     };
   } catch (error) {
     const reason = reasonOf(error);
@@ -56,7 +58,7 @@ export function answeringFor(options: ServeOptions): Answering {
       const origin: Origin = { user: '', uid: options.uid, ...(isEnrolQuestion(line) ? ENROLLING : parseQuestion(line).origin) };
       return printAnswer(await recordRefusal({ config: undefined, origin, reason, detail }, options.now));
     };
-    return { answer, patienceMs: PATIENCE_MS };
+    return { answer, patienceMs: PATIENCE_MS, leave: () => Promise.resolve() };
   }
 }
 
@@ -85,6 +87,17 @@ async function factsOf({ config, user, place, now }: Service, sent: readonly Sen
     return await state?.store.exclusively((transaction) => transaction.enrolmentsOf(user.name));
   });
   return factsOfFiles(config, enrolments ?? [], files, now());
+}
+
+/** Refusals of a flood that were only counted so far are recorded now: it may be long until somebody comes. If that fails they stay counted. */
+async function tellTheRest({ user, place, now }: Service): Promise<void> {
+  try {
+    await withState(place, now, async (state) => {
+      await state?.store.exclusively((transaction) => appendSum(state.log, transaction, user.name));
+    });
+  } catch (error) {
+    sayError(`refusals are counted and not recorded yet: ${messageOf(error)}`, 'the next login of this user records them');
+  }
 }
 
 async function judge(question: Question, service: Service): Promise<Outcome | undefined> {

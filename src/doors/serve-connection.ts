@@ -12,6 +12,8 @@ export interface Answering {
   readonly answer: (line: string, enrolment: SelfEnrolment) => Promise<string>;
   /** How long a connection may wait for the next question. */
   readonly patienceMs: number;
+  /** What is to be done before the service leaves. Never throws. */
+  readonly leave: () => Promise<void>;
 }
 
 /** Runs one piece of work after the other. */
@@ -20,8 +22,8 @@ type InTurn = <T>(work: () => Promise<T>) => Promise<T>;
 /** How long a question may take to arrive once its first byte is there. */
 export const LINE_MS = 5_000;
 
-/** Answers one question after the other, and closes the connection on the first that is none. */
-export function converse(socket: Socket, { answer, patienceMs }: Answering, inTurn: InTurn): void {
+/** Answers one question after the other, and closes the connection on the first that is none, of which `onNonsense` hears. */
+export function converse(socket: Socket, { answer, patienceMs }: Omit<Answering, 'leave'>, inTurn: InTurn, onNonsense: () => void): void {
   const enrolment = selfEnrolment();
   let timer: NodeJS.Timeout;
   const within = (ms: number): void => {
@@ -55,6 +57,7 @@ export function converse(socket: Socket, { answer, patienceMs }: Answering, inTu
     }
   };
   const hangUp = (why: string): void => {
+    onNonsense();
     complain(why);
     socket.destroy();
   };

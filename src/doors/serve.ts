@@ -13,6 +13,11 @@ import { converse, turns } from './serve-connection.ts';
 const LISTEN_FD = 3;
 /** Sessions of one user that ask at the same time; who comes beyond them is turned away. */
 const MAX_CONNECTIONS = 64;
+/**
+ * So many connections end with nonsense in one life: who sends more talks to a new process, with nothing left in its memory of all that.
+ * (JSON.parse of Node.js 26 was seen to damage the heap after some hundred thousand texts that were none.)
+ */
+const MAX_NONSENSE = 200;
 /** How long it stays warm when the last connection is closed. */
 const IDLE_MS = 15_000;
 
@@ -24,11 +29,16 @@ export async function serve(options: ServeOptions): Promise<number> {
   const stop = onEndingSignals();
   const answering = answeringFor(options);
   const inTurn = turns();
+  const enough = new AbortController();
+  let nonsense = 0;
   const server = createServer((socket) => {
-    converse(socket, answering, inTurn);
+    converse(socket, answering, inTurn, () => {
+      if (++nonsense === MAX_NONSENSE) enough.abort();
+    });
   });
   server.maxConnections = MAX_CONNECTIONS;
-  await untilIdle(server, stop);
+  await untilIdle(server, AbortSignal.any([stop, enough.signal]));
+  await answering.leave();
   return 0;
 }
 

@@ -52,7 +52,8 @@ export function parsePayload(bytes: Uint8Array): Payload {
   return { type, ...rest, periodSeconds: integer(fields, 'period', MIN_PERIOD_SECONDS, MAX_PERIOD_SECONDS) };
 }
 
-function parseSecret(value: unknown): Uint8Array {
+/** The bytes of a secret in canonical base32. Throws `bad_secret_file` where it is none, or too long or short for codes. */
+export function parseSecret(value: unknown): Uint8Array {
   const secret = typeof value === 'string' ? tryBase32(value) : undefined;
   if (secret === undefined) throw bad('"secret" is no base32');
   if (secret.length < MIN_SECRET_BYTES || secret.length > MAX_SECRET_BYTES) throw bad('"secret" has the wrong length');

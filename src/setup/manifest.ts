@@ -51,8 +51,23 @@ export function printManifest({ notp, id, door, created, files }: Manifest): str
 
 /** Throws `failed` for what is no manifest of a version that we know. Its folder is root's alone, so more is not checked. */
 export function parseManifest(text: string): Manifest {
-  const manifest = JSON.parse(text) as Manifest;
+  const manifest = parsed(text);
   // oxlint-disable-next-line typescript/no-unnecessary-condition -- what was read may be of another version
-  if (manifest.notp === VERSION) return manifest;
+  if (manifest?.notp === VERSION) return manifest;
   throw new NotpError('failed', 'the record of a setup is of another version of notp', 'undo it with that version');
+}
+
+function parsed(text: string): Manifest | null {
+  try {
+    return JSON.parse(text) as Manifest | null;
+  } catch (error) {
+    throw new NotpError(
+      'failed',
+      'the record of a setup is damaged: it is no JSON',
+      'look at the files that it lies with, and put them back by hand',
+      {
+        cause: error,
+      },
+    );
+  }
 }

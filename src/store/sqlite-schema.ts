@@ -1,5 +1,9 @@
 /** The tables of the embedded store, and bringing those of an earlier release up to date. */
 import type { DatabaseSync } from 'node:sqlite';
+import { SHARED_BYTES } from './store.ts';
+
+/** None so far, in as much space as some take: a bucket that is full by any policy, from long ago. */
+export const NO_REFUSALS = `1e6 + 0.5, 0, 0, 1099511627776, '${'0'.repeat(8)}', '${' '.repeat(SHARED_BYTES)}'`;
 
 /** What each version of the schema adds to the one before; the version is the number of those that were applied. */
 const SCHEMAS = [
@@ -32,6 +36,12 @@ const SCHEMAS = [
   `
   ALTER TABLE enrolment ADD COLUMN pending_last_step INTEGER NOT NULL DEFAULT -1;
   CREATE TABLE former_chain_key (key TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
+`,
+  `
+  CREATE TABLE refusals (
+    user TEXT PRIMARY KEY, tokens REAL NOT NULL, as_of_ms INTEGER NOT NULL,
+    count INTEGER NOT NULL, since_ms INTEGER NOT NULL, ref TEXT NOT NULL, shared TEXT NOT NULL) STRICT, WITHOUT ROWID;
+  INSERT INTO refusals SELECT user, ${NO_REFUSALS} FROM (SELECT '' AS user UNION SELECT user FROM enrolment);
 `,
 ];
 

@@ -2,7 +2,8 @@
 import type { DatabaseSync, SQLOutputValue } from 'node:sqlite';
 import { messageOf, NotpError } from '../error.ts';
 import type { LoginState } from '../verdict/decide.ts';
-import type { ChainHead, Connection, Enrolment, Status, Transaction } from './store.ts';
+import { NO_REFUSALS } from './sqlite-schema.ts';
+import { SHARED_BYTES, type ChainHead, type Connection, type Enrolment, type Refusals, type Status, type Transaction } from './store.ts';
 
 const CONNECTION_SLOTS = 8;
 const RESERVE_BYTES = 32 * 1024;
@@ -32,6 +33,14 @@ export function transactionOn(path: string, database: DatabaseSync): Transaction
       const rows = await promised(path, () => database.prepare('SELECT * FROM enrolment ORDER BY user, context').all());
       return rows.map(enrolmentOf);
     },
+    refusals: async (user) =>
+      refusalsOf(await get("SELECT * FROM refusals WHERE user IN ($user, '') ORDER BY user DESC LIMIT 1", { user })),
+    saveRefusals: ({ user, records, count, sinceMs, ref, shared }) =>
+      run(
+        `UPDATE refusals SET tokens = $tokens, as_of_ms = $asOfMs, count = $count, since_ms = $sinceMs, ref = $ref, shared = $shared
+         WHERE user = $user`,
+        { user, ...records, count, sinceMs, ref, shared: shared.padEnd(SHARED_BYTES) },
+      ),
     insert: async (enrolment) => {
       await run(
         `INSERT INTO enrolment VALUES ($user, $context, $id, $pending_id, $status, $last_step, $tokens, $as_of_ms, $spent,
@@ -98,6 +107,7 @@ export function transactionOn(path: string, database: DatabaseSync): Transaction
 
 /** The rows and free pages that later logins of this enrolment update, so that they need no space of their own. */
 function reserve(database: DatabaseSync, { user, context }: Enrolment): void {
+  database.prepare(`INSERT INTO refusals VALUES (?, ${NO_REFUSALS}) ON CONFLICT (user) DO NOTHING`).run(user);
   const slot = database.prepare(
     `INSERT INTO connection VALUES (?, ?, ?, '${'0'.repeat(32)}', 4194304, 1099511627776, '${'0'.repeat(36)}', 65536)`,
   );
@@ -145,6 +155,18 @@ function enrolmentOf(row: Row): Enrolment {
     state: { lastStep: Number(row['last_step']), bucket: { tokens: Number(row['tokens']), asOfMs }, spent: String(row['spent']) },
     pendingState: pendingStateOf(row, asOfMs),
     lastAcceptedMs: Number(row['last_accepted_ms']),
+  };
+}
+
+function refusalsOf(row: Row | undefined): Refusals {
+  if (row === undefined) throw new NotpError('store_unavailable', 'the store has lost the counts of refusals');
+  return {
+    user: String(row['user']),
+    records: { tokens: Number(row['tokens']), asOfMs: Number(row['as_of_ms']) },
+    count: Number(row['count']),
+    sinceMs: Number(row['since_ms']),
+    ref: String(row['ref']),
+    shared: String(row['shared']).trimEnd(),
   };
 }
 

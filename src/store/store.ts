@@ -2,6 +2,7 @@
  * The store: the changing state of each enrolment and the head of the audit chain, behind one asynchronous
  * interface. Nothing but an implementation of it knows the database.
  */
+import type { Bucket } from '../verdict/budget.ts';
 import type { LoginState } from '../verdict/decide.ts';
 
 export type Status = 'active' | 'revoked' | 'invited';
@@ -43,6 +44,24 @@ export interface Peer {
   readonly acceptedMs: number;
 }
 
+/** The refusals of one user as the audit log tells them: some are a record each, and those of a flood are counted; see audit/refusals.ts. */
+export interface Refusals {
+  /** Empty for all names that have no enrolment. */
+  readonly user: string;
+  /** How many more may have a record of their own. */
+  readonly records: Bucket;
+  /** How many were counted and stand in no record yet, and since when (Unix time in milliseconds). */
+  readonly count: number;
+  readonly sinceMs: number;
+  /** The reference that those were told, 8 hex digits. */
+  readonly ref: string;
+  /** What they have in common: text for which there is room from the beginning. */
+  readonly shared: string;
+}
+
+/** The longest `shared` in bytes. */
+export const SHARED_BYTES = 320;
+
 /** What can be done inside one exclusive transaction. */
 export interface Transaction {
   enrolment(user: string, context: string): Promise<Enrolment | undefined>;
@@ -50,6 +69,10 @@ export interface Transaction {
   enrolmentsOf(user: string): Promise<readonly Enrolment[]>;
   /** All of all users, by user and context. */
   enrolments(): Promise<readonly Enrolment[]>;
+  /** Those of `user`; of all names without an enrolment where it is one of them. */
+  refusals(user: string): Promise<Refusals>;
+  /** Updates them in place. */
+  saveRefusals(refusals: Refusals): Promise<void>;
   /** Writes a new enrolment, with the space that its logins will need. */
   insert(enrolment: Enrolment): Promise<void>;
   /** Updates an enrolment in place. */

@@ -123,15 +123,22 @@ export function removeDrafts(file: string, ageMs: number, but?: string): void {
 export function writeNew(file: string, bytes: Uint8Array, attributes?: Attributes): void {
   const fd = fs.openSync(file, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
   try {
+    writeTo(fd, bytes, attributes);
+  } catch (error) {
+    fs.rmSync(file, { force: true });
+    throw error;
+  }
+}
+
+/** Closes `fd` as well, whatever happens: close(2) may be what tells of an error, too. */
+function writeTo(fd: number, bytes: Uint8Array, attributes: Attributes | undefined): void {
+  try {
     for (let written = 0; written < bytes.length;) written += fs.writeSync(fd, bytes, written);
     if (attributes !== undefined) {
       fs.fchownSync(fd, attributes.uid, attributes.gid);
       fs.fchmodSync(fd, attributes.mode);
     }
     fs.fsyncSync(fd);
-  } catch (error) {
-    fs.rmSync(file, { force: true });
-    throw error;
   } finally {
     fs.closeSync(fd);
   }

@@ -27,6 +27,9 @@ export interface Wording {
   readonly hint: string;
 }
 
+/** What is said in place of a reason that would tell a stranger about a user: the same for all, and enough for the owner. */
+export const TO_A_STRANGER = 'code not accepted; after several failed tries type two consecutive codes';
+
 export const WORDING: Readonly<Record<Reason, Wording>> = {
   wrong_code: {
     message: 'code not accepted',

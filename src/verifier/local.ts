@@ -4,7 +4,7 @@
  */
 import { existsSync, mkdirSync } from 'node:fs';
 import * as path from 'node:path';
-import { append, appendUnlinked, newRef } from '../audit/audit.ts';
+import { append, appendRefusal, appendUnlinked, newRef, type AuditLog } from '../audit/audit.ts';
 import type { AuditRecord, Origin } from '../audit/record.ts';
 import { messageOf, NotpError } from '../error.ts';
 import type { Transaction } from '../store/store.ts';
@@ -73,15 +73,22 @@ async function beforeAsking(
   session: SshSession | undefined,
 ): Promise<Outcome | undefined> {
   if (state === undefined) return { ref, verdict: await withoutState(options, ref) };
-  const settled = await state.store.exclusively(async (transaction): Promise<Settled | undefined> => {
+  return await state.store.exclusively(async (transaction): Promise<Outcome | undefined> => {
     const { devices, refusal } = await accountOf(transaction, { ...options, user: options.origin.user });
     const known = devices.length === 0 ? undefined : await remembered(options, transaction, devices, session);
     const verdict = devices.length === 0 ? unlessAllowed(options, refusal) : known?.verdict;
-    const found = verdict === undefined ? undefined : settledBy(options, verdict, known?.device);
-    if (found !== undefined) await append(state.log, transaction, recordOf(found, ref));
-    return found;
+    return verdict === undefined ? undefined : await recorded(state.log, transaction, settledBy(options, verdict, known?.device), ref);
   });
-  return settled === undefined ? undefined : { verdict: settled.verdict, ref };
+}
+
+/** The outcome, once it is recorded. */
+async function recorded(log: AuditLog, transaction: Transaction, settled: Settled, ref: string): Promise<Outcome> {
+  const { verdict, origin } = settled;
+  const record = recordOf(settled, ref);
+  if (verdict.result === 'refused') return { verdict, ref: await appendRefusal(log, transaction, record) };
+  await append(log, transaction, record);
+  if (verdict.method === 'recovery') await append(log, transaction, { ...origin, event: 'recovery.used', result: 'done', ref });
+  return { verdict, ref };
 }
 
 /** A verdict, and the origin with the device that it is about. */
@@ -101,15 +108,10 @@ async function verify(options: LocalOptions, state: State | undefined, ref: stri
   const sealed = options.files.map(({ found }) => (found.kind === 'sealed' ? found.file : undefined));
   const presented = attempt.readings.length === 0 ? undefined : openReading(sealed, attempt.readings, state.hostKey);
   try {
-    const { verdict } = await state.store.exclusively(async (transaction) => {
+    return await state.store.exclusively(async (transaction) => {
       const judged = await judge(options, transaction, presented, attempt, nowMs);
-      await append(state.log, transaction, recordOf(judged, ref));
-      if (judged.verdict.result === 'accepted' && judged.verdict.method === 'recovery') {
-        await append(state.log, transaction, { ...judged.origin, event: 'recovery.used', result: 'done', ref });
-      }
-      return judged;
+      return await recorded(state.log, transaction, judged, ref);
     });
-    return { verdict, ref };
   } finally {
     if (presented !== undefined) wipe(presented);
   }

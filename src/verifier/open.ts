@@ -1,6 +1,6 @@
 /** Choosing the verifier of a door, and refusing where none can be chosen. */
 import { existsSync } from 'node:fs';
-import { append, appendUnlinked, newRef } from '../audit/audit.ts';
+import { appendRefusal, appendUnlinked, newRef } from '../audit/audit.ts';
 import type { AuditRecord, Origin } from '../audit/record.ts';
 import { defaultConfig, expand, type Config } from '../system/config.ts';
 import { asUser } from '../system/privileges.ts';
@@ -70,14 +70,16 @@ export interface Refusal {
 
 /** Refuses before there is a verifier, and records it: in the chain where the state can be opened, else as well as can be. */
 export async function recordRefusal({ config, origin, reason, detail }: Refusal, now: () => number): Promise<Outcome> {
-  const ref = newRef();
   const place = statePlace(config ?? defaultConfig(), realUser());
-  const record: AuditRecord = { ...origin, event: 'login.refused', result: 'refused', reason, detail, ref };
-  await asUser(place.owner, async () => {
+  const record: AuditRecord = { ...origin, event: 'login.refused', result: 'refused', reason, detail, ref: newRef() };
+  const ref = await asUser(place.owner, async () => {
     try {
-      await withPresentState(place, now, ({ store, log }) => store.exclusively((transaction) => append(log, transaction, record)));
+      return await withPresentState(place, now, ({ store, log }) =>
+        store.exclusively((transaction) => appendRefusal(log, transaction, record)),
+      );
     } catch {
       await appendUnlinked(auditLog(place, now), record, { required: false });
+      return record.ref;
     }
   });
   return { verdict: { result: 'refused', reason, detail }, ref };

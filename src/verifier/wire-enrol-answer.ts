@@ -1,7 +1,8 @@
 /** What the service answers about an enrolment; the lines are drawn in wire-enrol.ts. */
-import { fromBase32, toBase32 } from '../otp/code.ts';
+import { toBase32 } from '../otp/code.ts';
 import { MAX_RECOVERY_CODES } from '../otp/recovery.ts';
 import { bad, exactly, text } from '../seal/fields.ts';
+import { parseSecret } from '../seal/payload.ts';
 import { parseFacts, type Facts } from './facts.ts';
 import type { Outcome } from './verifier.ts';
 import { parseAnswer, parsed, printAnswer } from './wire.ts';
@@ -42,7 +43,7 @@ export function parseEnrolAnswer(line: string): EnrolAnswer {
   switch (kind) {
     case 'offer/1': {
       const fields = exactly(json, 'the answer', ['notp', 'secret', 'recovery']);
-      return { kind: 'offer', secret: fromBase32(text(fields, 'secret', /^[A-Z2-7]{16,}$/)), recovery: recoveryCodes(fields['recovery']) };
+      return { kind: 'offer', secret: parseSecret(fields['secret']), recovery: recoveryCodes(fields['recovery']) };
     }
     case 'file/1':
       return { kind: 'sealed', file: text(exactly(json, 'the answer', ['notp', 'file']), 'file', /^/) };

@@ -7,7 +7,8 @@ import { append, appendUnlinked, newRef, type AuditLog } from '../../src/audit/a
 import { fileSink, journalSinks, type Sink } from '../../src/audit/sinks.ts';
 import type { AuditRecord } from '../../src/audit/record.ts';
 import { NotpError } from '../../src/error.ts';
-import type { ChainHead, Transaction } from '../../src/store/store.ts';
+import type { ChainHead, Refusals, Transaction } from '../../src/store/store.ts';
+import { NO_REFUSALS } from '../store/alice.ts';
 import { atEnd } from '../support/cleanup.ts';
 import { lacks, must, scratchFolder } from '../support/world.ts';
 
@@ -41,10 +42,20 @@ describe('the file sink', () => {
     assert.ok(!fs.existsSync(path.join(folder, 'nowhere')));
   });
 
+  it('begins a new line after what a power failure left of one', async () => {
+    const file = path.join(folder, 'torn');
+    const sink = fileSink(file);
+    await sink.write('one\n');
+    fs.appendFileSync(file, '{"time":"2026');
+    await sink.write('two\n');
+    await sink.write('three\n');
+    assert.equal(fs.readFileSync(file, 'utf8'), 'one\n{"time":"2026\ntwo\nthree\n');
+  });
+
   it('waits for nobody at a FIFO, with a reader or without', { skip: lacks({ programs: ['mkfifo'] }) }, async () => {
     const fifo = path.join(folder, 'fifo');
     must(['mkfifo', fifo]);
-    await assert.rejects(fileSink(fifo).write('x\n'), { code: 'ENXIO' });
+    await assert.rejects(fileSink(fifo).write('x\n'), /no regular file/);
     const reader = fs.openSync(fifo, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK);
     await assert.rejects(fileSink(fifo).write('x\n'), /no regular file/);
     fs.closeSync(reader);
@@ -124,10 +135,12 @@ function taking(lines: string[]): Sink {
   return { name: 'memory', write: (line) => Promise.resolve(void lines.push(line)) };
 }
 
+const refusals = (user: string): Promise<Refusals> => Promise.resolve({ ...NO_REFUSALS, user });
+
 /** The part of a transaction that appending needs. */
 function chain(): { transaction: Transaction; head: () => ChainHead } {
   let head: ChainHead = { seq: 0, hash: '0'.repeat(64) };
   const moveHead = (next: ChainHead): Promise<void> => Promise.resolve(void (head = next));
-  const transaction = { head: () => Promise.resolve(head), moveHead } as unknown as Transaction;
+  const transaction = { head: () => Promise.resolve(head), moveHead, refusals } as unknown as Transaction;
   return { transaction, head: () => head };
 }

@@ -10,11 +10,11 @@ import { NO_HEAD, nthRecord } from './long-log.ts';
 
 const [KEY, NEWER, NEWEST] = [1, 2, 3].map((byte) => new Uint8Array(32).fill(byte));
 
-/** Lines of a chain, the i-th under `keys[i]`, and its head. */
-function chain(keys: readonly ChainKey[]): { readonly lines: Buffer[]; readonly head: ChainHead } {
-  let head = NO_HEAD;
+/** Lines of a chain, the i-th under `keys[i]`, and its head; `after` a head, of what happens from record `first` on. */
+function chain(keys: readonly ChainKey[], after = NO_HEAD, first = 0): { readonly lines: Buffer[]; readonly head: ChainHead } {
+  let head = after;
   const lines = keys.map((key, i) => {
-    const line = Buffer.from(printRecord(nthRecord(i), nextLink(head), i * 1000));
+    const line = Buffer.from(printRecord(nthRecord(first + i), nextLink(head), i * 1000));
     head = { seq: head.seq + 1, hash: hashOf(line, key) };
     return line;
   });
@@ -140,6 +140,40 @@ describe('a chain', () => {
 
   it('does not end in the middle of a line', () => {
     const { lines } = chain([KEY, KEY]);
-    assert.match(said(walked([lines[0] ?? Buffer.of(), lines[1]?.subarray(0, -1) ?? Buffer.of()], [KEY])), /^2: is cut off/);
+    const [one, two] = lines as [Buffer, Buffer];
+    for (const part of [
+      two.subarray(0, -1),
+      two.subarray(0, 5),
+      two.subarray(0, 60),
+      Buffer.concat([two.subarray(0, 60), Buffer.alloc(40)]),
+    ]) {
+      const walk = walked([one, part], [KEY]);
+      assert.ok(typeof walk !== 'string' && walk.cutOff === 1 && walk.last?.seq === 1, String(part));
+    }
+  });
+
+  it('goes on after what a crash left of a line, and not after what was put in or edited', () => {
+    const [one, two, three] = chain([KEY, KEY, KEY]).lines as [Buffer, Buffer, Buffer];
+    for (const part of ['{"ti', String(two).slice(0, 60), '\0'.repeat(100), `{"time":"2026${'\0'.repeat(10)}`]) {
+      const walk = walked([one, Buffer.from(`${part}\n`), two, three], [KEY]);
+      assert.ok(typeof walk !== 'string' && walk.cutOff === 1 && walk.last?.seq === 3, part);
+      assert.match(said(walked([one, Buffer.from(`${part}\n`), three], [KEY])), /^3: is record 3, and 1 before it are missing/);
+    }
+    const begun = walked([Buffer.from('{"time":"2026\n'), one, two], [KEY]);
+    assert.ok(typeof begun !== 'string' && begun.last?.seq === 2);
+    assert.match(said(walked([Buffer.from('{"time":"2026\n'), two, three], [KEY])), /^2: follows what is no record/);
+    for (const text of ['', 'garbage', '{"event":1}', `${String(two).slice(0, 60)}}`])
+      assert.match(said(walked([one, Buffer.from(`${text}\n`), two, three], [KEY])), /^2: is no record/, text);
+  });
+
+  it('takes others in the place of all the records of one transaction that a crash cut off, and of no more', () => {
+    const many = Array<ChainKey>(20).fill(KEY);
+    const { lines, head } = chain([KEY]);
+    const [lost, others] = [chain(many, head, 100).lines, chain(many, head, 200).lines];
+    for (const count of [1, 2, 15]) {
+      const walk = walked([...lines, ...lost.slice(0, count), ...others], [KEY]);
+      assert.ok(typeof walk !== 'string' && walk.cutOff === count && walk.last?.seq === 21, String(count));
+    }
+    assert.match(said(walked([...lines, ...lost.slice(0, 17), ...others], [KEY])), /^19: is record 2, which does not belong here/);
   });
 });

@@ -7,6 +7,7 @@ import { examine, type Finding } from '../../src/doctor/doctor.ts';
 import { openSqliteStore } from '../../src/store/sqlite.ts';
 import { readConfig } from '../../src/system/config.ts';
 import { run } from '../support/process.ts';
+import { haveHost } from '../support/host-lock.ts';
 import { addUser, installNotp, must, scratchFolder, serviceUser, SOURCE_NOTP, writeConfig } from '../support/world.ts';
 import { pamService } from './pam-files.ts';
 import { detailOf, NEEDS, sshdWorld, wrong, type SshdWorld } from './sshd-world.ts';
@@ -17,6 +18,7 @@ describe('doctor', { skip: NEEDS }, () => {
   before(async () => {
     world = sshdWorld();
     folder = scratchFolder('whole');
+    haveHost('alone');
     serviceUser();
     assert.equal((await run([...SOURCE_NOTP, 'host-key', 'init', '--config', writeConfig(folder)])).code, 0);
   });

@@ -5,6 +5,7 @@ import * as path from 'node:path';
 import { before, describe, it } from 'node:test';
 import type { Finding } from '../../src/doctor/doctor.ts';
 import { run } from '../support/process.ts';
+import { haveHost } from '../support/host-lock.ts';
 import { addUser, SOURCE_NOTP, type TestUser } from '../support/world.ts';
 import { detailOf, NEEDS, sshdWorld, wrong, type SshdWorld } from './sshd-world.ts';
 
@@ -18,6 +19,7 @@ describe('doctor, where each user keeps their own state', { skip: NEEDS }, () =>
   let bob: TestUser;
 
   before(async () => {
+    haveHost('alone');
     world = sshdWorld();
     config = path.join(world.folder, 'notp.toml');
     fs.writeFileSync(config, 'context = ["ssh", "phone"]\n[store]\nurl = "user"\n[audit]\njournal = false\n', { mode: 0o644 });

@@ -3,14 +3,16 @@ import { randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { atEnd } from '../support/cleanup.ts';
+import { haveHost } from '../support/host-lock.ts';
 import { ROOT } from '../support/process.ts';
 
 export function exampleStack(name: string): string {
   return fs.readFileSync(path.join(ROOT, 'examples/pam.d', name), 'utf8');
 }
 
-/** Makes a PAM service, and gives its name. */
+/** Makes a PAM service, and gives its name. Doctor looks at all there are. */
 export function pamService(stack: string): string {
+  haveHost('alone');
   const name = `notp-test-${randomBytes(4).toString('hex')}`;
   const file = path.join('/etc/pam.d', name);
   fs.writeFileSync(file, stack, { mode: 0o644 });

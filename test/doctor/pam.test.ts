@@ -4,7 +4,7 @@ import * as fs from 'node:fs';
 import { describe, it } from 'node:test';
 import { examinePam, pamPrograms } from '../../src/doctor/pam.ts';
 import { examineUserEnvironment } from '../../src/doctor/pam-environment.ts';
-import { servicesWithNotp } from '../../src/doctor/pam-stack.ts';
+import { pamStack, servicesWithNotp } from '../../src/doctor/pam-stack.ts';
 import { lacks } from '../support/world.ts';
 import { exampleStack, pamService } from './pam-files.ts';
 import { detailOf, wrong } from './sshd-world.ts';
@@ -100,13 +100,30 @@ describe('a PAM stack', { skip: lacks({ root: true }) }, () => {
 
   it('reads comments, continued lines, brackets with escapes, dashes and any case as libpam does', () => {
     const lines = [
-      '# auth sufficient pam_permit.so',
-      'AUTH requisite \\',
-      ' pam_exec.so expose_authtok quiet /usr/bin/notp pam # sufficient',
-      '-auth [default=ignore] pam_no_such.so',
+      '# auth sufficient pam_permit.so \\',
+      'AUTH requisite \\ ',
+      '# in between',
+      '',
+      ' pam_exec.so expose_authtok quiet /usr/bin/notp pam # sufficient \\',
+      '-auth [default=ignore] pam_no_such.so#',
       PERMIT,
     ];
     assert.deepEqual(found(lines), []);
+    const name = pamService(lines.join('\n'));
+    assert.deepEqual(
+      pamStack(name, 'auth')?.map((line) => line.kind === 'module' && [line.control, line.module, line.where.split(':').at(-1)]),
+      [
+        ['requisite', 'pam_exec.so', '2'],
+        ['default=ignore', 'pam_no_such.so', '6'],
+        ['sufficient', 'pam_permit.so', '7'],
+      ],
+    );
+  });
+
+  it('lets somebody in by a line that is written over several lines, or included in capitals', () => {
+    const inner = pamService('auth sufficient pam_permit.so\n');
+    for (const way of ['auth \\\n sufficient \\\n pam_permit.so', `@INCLUDE ${inner}`, `auth Include ${inner}`])
+      assert.deepEqual(found([way, CODE, PERMIT]), ['P7'], way);
   });
 
   it('is looked at wherever notp stands in it', () => {

@@ -10,6 +10,7 @@ import { readConfig } from '../../src/system/config.ts';
 import { userByName, userByUid, type User } from '../../src/system/users.ts';
 import { statePlace } from '../../src/verifier/state.ts';
 import { run } from '../support/process.ts';
+import { haveHost } from '../support/host-lock.ts';
 import { addUser, lacks, must, scratchFolder, serviceUser, SOURCE_NOTP, writeConfig, type TestUser } from '../support/world.ts';
 import { detailOf, wrong } from './sshd-world.ts';
 
@@ -31,6 +32,7 @@ describe('the state', { skip: lacks({ root: true, programs: ['sqlite3'] }) }, ()
 
   before(async () => {
     folder = scratchFolder('state');
+    haveHost('alone');
     serviceUser();
     alice = addUser();
     user = userByName(alice.name) ?? userByUid(0);

@@ -32,8 +32,8 @@ describe('a program', { skip: lacks({ root: true }) }, () => {
     ['lies in a folder that others write', () => fs.chmodSync(folder, 0o757), () => fs.chmodSync(folder, 0o755)],
     [
       'runs a file that others write',
-      () => fs.chmodSync(path.join(folder, 'dist/notp.js'), 0o666),
-      () => fs.chmodSync(path.join(folder, 'dist/notp.js'), 0o644),
+      () => fs.chmodSync(path.join(folder, 'dist/notp.cjs'), 0o666),
+      () => fs.chmodSync(path.join(folder, 'dist/notp.cjs'), 0o644),
     ],
     ['is not there', () => fs.renameSync(notp, `${notp}.away`), () => fs.renameSync(`${notp}.away`, notp)],
   ] as const) {

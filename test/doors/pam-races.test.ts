@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import * as path from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { before, describe, it } from 'node:test';
+import { before, beforeEach, describe, it } from 'node:test';
+import { gathering } from '../support/gathering.ts';
 import { run, type Ran } from '../support/process.ts';
 import { addUser, installNotp, lacks, oathCode, untilFreshStep, type TestUser } from '../support/world.ts';
 import { codeLine, pamService, pamWorld, PERMITTED, wrongCode, type PamOptions, type PamWorld } from './pam-world.ts';
@@ -19,22 +20,25 @@ describe('the PAM door holds under a crowd and under kill -9', { skip: lacks({ r
 
   before(async () => {
     world = await pamWorld('races');
-    user = addUser();
     notp = installNotp(world.folder);
+  });
+  beforeEach(() => {
+    user = addUser();
   });
 
   /** `notp pam` as it is installed: the start from the sources takes longer than all the rest. */
   const present = async (proof: string, options: PamOptions = {}): Promise<Ran> =>
-    await world.pam(user.name, proof, { program: [process.execPath, `${path.dirname(path.dirname(notp))}/dist/notp.js`], ...options });
+    await world.pam(user.name, proof, { program: [process.execPath, `${path.dirname(path.dirname(notp))}/dist/notp.cjs`], ...options });
 
   it('accepts one right code once, of 40 that present it to PAM at the same time', async () => {
     const service = pamService([codeLine(`${notp} pam --config ${world.config}`), ...PERMITTED]);
     const { secret } = await world.enroll(user);
     await untilFreshStep();
     const code = oathCode(secret);
-    const ran = await Promise.all(
-      Array.from({ length: CROWD }, () => run(['pamtester', service, user.name, 'authenticate'], { input: `${code}\n` })),
-    );
+    const [ran] = await Promise.all([
+      Promise.all(Array.from({ length: CROWD }, () => run(['pamtester', service, user.name, 'authenticate'], { input: `${code}\n` }))),
+      gathering(`${world.folder}/var/state.db`, CROWD),
+    ]);
     assert.equal(ran.filter(({ code: status }) => status === 0).length, 1);
     const records = world.records().filter((record) => record.service === service);
     assert.equal(records.length, CROWD);

@@ -8,6 +8,7 @@ import { each, pamWorld, wrongCode, type PamWorld } from './pam-world.ts';
 /** As sshd starts it before any method has succeeded. */
 const SSHD = { PAM_SERVICE: 'sshd', PAM_TTY: 'ssh', PAM_RHOST: '192.0.2.7' };
 const JUNK = '\b\n\r\x7fINCORRECT';
+const LINE = 'notp: code not accepted; after several failed tries type two consecutive codes (ref)\n';
 const withoutRef = (text: string): string => text.replace(/\(ref [0-9a-f]{8}\)/, '(ref)');
 
 describe('strangers learn nothing at the PAM door', { skip: lacks({ root: true, programs: ['oathtool'] }) }, () => {
@@ -36,14 +37,14 @@ describe('strangers learn nothing at the PAM door', { skip: lacks({ root: true, 
       const { code, stdout } = await world.pam(name, proof, { environment: SSHD });
       assert.ok(performance.now() - startMs >= 500, 'it answered before the first tick');
       assert.equal(code, 1);
-      assert.equal(withoutRef(stdout), 'notp: code not accepted (ref)\n', `${name} ${JSON.stringify(proof)}`);
+      assert.equal(withoutRef(stdout), LINE, `${name} ${JSON.stringify(proof)}`);
     });
   });
 
   it('knows sshd under whatever name its PAM service has', async () => {
     const environment = { ...SSHD, PAM_SERVICE: 'sshd-internal' };
     const { stdout } = await world.pam(other.name, '123456', { environment });
-    assert.equal(withoutRef(stdout), 'notp: code not accepted (ref)\n');
+    assert.equal(withoutRef(stdout), LINE);
   });
 
   it('tells who has shown a key, or is known to sudo, that there is no enrolment', async () => {
@@ -53,6 +54,28 @@ describe('strangers learn nothing at the PAM door', { skip: lacks({ root: true, 
       assert.equal(code, 1);
       assert.equal(withoutRef(stdout), 'notp: not enrolled for one-time codes (ref)\n');
     }
+  });
+
+  it('does not tell who has not passed a first factor by a sixth wrong code, an old file or a damaged one who is enrolled', async () => {
+    const { secret: fresh, file } = await world.enroll(enrolled);
+    const answers: string[] = [];
+    const reasons = new Set<unknown>();
+    const attack = async (environment: NodeJS.ProcessEnv): Promise<string> => {
+      const { stdout } = await world.pam(enrolled.name, wrongCode(fresh), { environment });
+      reasons.add(world.recordIn(stdout).reason);
+      return withoutRef(stdout);
+    };
+    for (let i = 0; i < 6; i++) answers.push(await attack(SSHD));
+    const afterKey = await attack({ ...SSHD, SSH_AUTH_INFO_0: 'publickey ssh-ed25519 AAAA' });
+    assert.equal(afterKey, 'notp: too many failed tries: two consecutive codes are needed (ref)\n');
+    const old = fs.readFileSync(file);
+    await world.enroll(enrolled);
+    fs.writeFileSync(file, old);
+    answers.push(await attack(SSHD));
+    fs.writeFileSync(file, 'damaged');
+    answers.push(await attack(SSHD));
+    assert.deepEqual([...reasons], ['wrong_code', 'step_up_required', 'stale_enrolment', 'bad_secret_file']);
+    assert.deepEqual([...new Set(answers)], [LINE]);
   });
 
   it('refuses hostile names, and shows them escaped in the log', async () => {
@@ -75,7 +98,7 @@ describe('strangers learn nothing at the PAM door', { skip: lacks({ root: true, 
     await each(names, async (name) => {
       const { code, stdout, stderr } = await world.pam(name, oathCode(secret), { environment: SSHD });
       assert.equal(code, 1, JSON.stringify(name));
-      assert.equal(withoutRef(stdout), 'notp: code not accepted (ref)\n', JSON.stringify(name));
+      assert.equal(withoutRef(stdout), LINE, JSON.stringify(name));
       assert.equal(stderr, '');
       const record = world.recordIn(stdout);
       assert.equal(record.user, name.slice(0, 256));

@@ -115,4 +115,13 @@ describe('the service outlives', { skip: NEEDS }, () => {
     await Promise.all(open.map((connection) => connection.closedWithin(2_000)));
     await stillAsks();
   });
+
+  it('200 connections with nonsense, and is another process then', async () => {
+    for (let i = 0; i < 200; i++) {
+      const connection = connectTo(service);
+      connection.say('garbage\n');
+      assert.equal(await connection.line(), undefined);
+    }
+    assert.equal(await service.exited, 0);
+  });
 });

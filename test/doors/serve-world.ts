@@ -37,7 +37,7 @@ os.set_inheritable(3, True)
 os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS='1')
 os.setgroups([]); os.setgid(service_gid); os.setuid(service_uid)
 print(flush=True)
-os.execv(words[0], words)
+os.execvp(words[0], words)
 `;
 
 export interface Service {

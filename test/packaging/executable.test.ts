@@ -140,6 +140,13 @@ describe('the executable', { skip: lacks({ programs: ['dpkg-deb', 'rpmbuild', 'l
       assert.deepEqual([code === 0 || code === 3, stderr.includes('extra.pem'), got], [true, false, false], stderr);
     });
 
+    it('OPENSSL_CONF, by which OpenSSL would load whatever modules it names', async () => {
+      const environment = { OPENSSL_CONF: path.join(place, 'extra.pem') };
+      assert.notEqual((await attacked([process.execPath, '-e', '0'], environment)).code, 0, 'the attack itself does not work');
+      const { code, stderr } = await attacked([notp, '--version'], environment);
+      assert.deepEqual([code, stderr], [0, '']);
+    });
+
     it('NODE_COMPILE_CACHE, from which Node.js would run whatever lies there', async () => {
       const cache = path.join(place, 'cache');
       const filesAfter = async (command: readonly string[]): Promise<number> => {
@@ -148,7 +155,7 @@ describe('the executable', { skip: lacks({ programs: ['dpkg-deb', 'rpmbuild', 'l
         const entries = fs.readdirSync(cache, { recursive: true, withFileTypes: true });
         return entries.filter((entry) => entry.isFile()).length;
       };
-      assert.notEqual(await filesAfter([process.execPath, path.join(ROOT, 'dist/notp.js'), 'list']), 0, 'the cache itself is not used');
+      assert.notEqual(await filesAfter([process.execPath, path.join(ROOT, 'dist/notp.cjs'), 'list']), 0, 'the cache itself is not used');
       assert.equal(await filesAfter([notp, 'list']), 0);
     });
 

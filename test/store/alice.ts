@@ -1,5 +1,5 @@
 /** An enrolment to put into stores, with a value of every kind. */
-import type { Enrolment } from '../../src/store/store.ts';
+import type { Enrolment, Refusals } from '../../src/store/store.ts';
 
 export const ALICE: Enrolment = {
   user: 'alice',
@@ -10,4 +10,13 @@ export const ALICE: Enrolment = {
   state: { lastStep: 59_000_000, bucket: { tokens: 4.25, asOfMs: 1_795_000_000_123 }, spent: '0100000000' },
   pendingState: { lastStep: -1, bucket: { tokens: 5, asOfMs: 1_795_000_000_123 }, spent: '' },
   lastAcceptedMs: 1_795_000_000_000,
+};
+
+/** What a store holds of a user who was never refused: more records than any policy allows. */
+export const NO_REFUSALS: Omit<Refusals, 'user'> = {
+  records: { tokens: 1_000_000.5, asOfMs: 0 },
+  count: 0,
+  sinceMs: 1_099_511_627_776,
+  ref: '00000000',
+  shared: '',
 };

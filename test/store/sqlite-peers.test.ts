@@ -92,7 +92,7 @@ describe('the peers of an enrolment', () => {
     const old = path.join(folder, 'old.db');
     fs.copyFileSync(file, old);
     const database = new DatabaseSync(old);
-    database.exec('ALTER TABLE enrolment DROP COLUMN pending_last_step; DROP TABLE former_chain_key');
+    database.exec('ALTER TABLE enrolment DROP COLUMN pending_last_step; DROP TABLE former_chain_key; DROP TABLE refusals');
     database.exec('DROP TABLE peer; PRAGMA user_version = 2');
     database.close();
     store = openSqliteStore(old, { create: false });

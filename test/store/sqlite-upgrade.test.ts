@@ -7,7 +7,7 @@ import { openSqliteStore } from '../../src/store/sqlite.ts';
 import type { Enrolment } from '../../src/store/store.ts';
 import { ROOT, run } from '../support/process.ts';
 import { scratchFolder } from '../support/world.ts';
-import { ALICE } from './alice.ts';
+import { ALICE, NO_REFUSALS } from './alice.ts';
 
 /** As the first release wrote it. */
 const FIRST_SCHEMA = `
@@ -81,7 +81,7 @@ describe('a database of the first release', () => {
       assert.equal(await transaction.remembers(ALICE, CONNECTION), true);
     });
     store.close();
-    assert.equal(question(file, 'PRAGMA user_version'), 4);
+    assert.equal(question(file, 'PRAGMA user_version'), 5);
     assert.equal(question(file, 'PRAGMA integrity_check'), 'ok');
   });
 
@@ -109,7 +109,7 @@ describe('a database of the first release', () => {
       store.close();`;
     const ran = await Promise.all(Array.from({ length: 6 }, () => run([process.execPath, '--input-type=module', '-e', program, file])));
     for (const { code, stdout, stderr } of ran) assert.deepEqual([code, stdout], [0, `${ALICE.state.lastStep}\n`], stderr);
-    assert.equal(question(file, 'PRAGMA user_version'), 4);
+    assert.equal(question(file, 'PRAGMA user_version'), 5);
   });
 
   it('stays as it was where bringing it up to date fails', () => {
@@ -126,6 +126,8 @@ describe('a database of the first release', () => {
     await store.exclusively(async (transaction) => {
       assert.equal((await transaction.enrolment('alice', 'ssh'))?.pendingState.lastStep, -1);
       assert.deepEqual(await transaction.formerChainKeys(), []);
+      for (const name of ['', 'alice']) assert.deepEqual(await transaction.refusals(name), { ...NO_REFUSALS, user: name });
+      assert.equal((await transaction.refusals('carol')).user, '');
       await transaction.keepChainKey(new Uint8Array(32).fill(1));
       await transaction.save({ ...ALICE, pendingState: { spent: '00' } });
     });
@@ -154,7 +156,9 @@ describe('a database of the third schema', () => {
     });
     made.close();
     const database = new DatabaseSync(file);
-    database.exec('ALTER TABLE enrolment DROP COLUMN pending_last_step; DROP TABLE former_chain_key; PRAGMA user_version = 3');
+    database.exec(
+      'ALTER TABLE enrolment DROP COLUMN pending_last_step; DROP TABLE former_chain_key; DROP TABLE refusals; PRAGMA user_version = 3',
+    );
     database.close();
 
     const store = openSqliteStore(file, { create: false });
@@ -170,7 +174,7 @@ describe('a database of the third schema', () => {
       pendingState: { spent: '0' },
     });
     store.close();
-    assert.equal(question(file, 'PRAGMA user_version'), 4);
+    assert.equal(question(file, 'PRAGMA user_version'), 5);
     assert.equal(question(file, 'PRAGMA integrity_check'), 'ok');
   });
 });

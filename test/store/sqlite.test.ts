@@ -7,7 +7,7 @@ import { openSqliteStore } from '../../src/store/sqlite.ts';
 import type { Enrolment, Store } from '../../src/store/store.ts';
 import { ROOT, run } from '../support/process.ts';
 import { scratchFolder } from '../support/world.ts';
-import { ALICE } from './alice.ts';
+import { ALICE, NO_REFUSALS } from './alice.ts';
 
 describe('the store', () => {
   let folder: string;
@@ -50,6 +50,25 @@ describe('the store', () => {
     for (const each of others) {
       assert.deepEqual(await store.exclusively((transaction) => transaction.enrolment(each.user, each.context)), each);
     }
+    store.close();
+  });
+
+  it('counts refusals by user, and those of all who are not enrolled together', async () => {
+    await store.exclusively((transaction) => transaction.insert(ALICE));
+    await store.exclusively((transaction) => transaction.insert({ ...ALICE, context: 'deploy' }));
+    const records = { tokens: 1.5, asOfMs: 1_795_000_000_000 };
+    const counted = { records, count: 7, sinceMs: 1_795_000_000_001, ref: '1a2b3c4d', shared: '{"rhost":"192.0.2.7"}' };
+    await store.exclusively(async (transaction) => {
+      assert.deepEqual(await transaction.refusals('alice'), { ...NO_REFUSALS, user: 'alice' });
+      await transaction.saveRefusals({ ...counted, user: 'alice' });
+    });
+    await store.exclusively(async (transaction) => {
+      assert.deepEqual(await transaction.refusals('alice'), { ...counted, user: 'alice' });
+      for (const name of ['root', 'guest']) assert.deepEqual(await transaction.refusals(name), { ...NO_REFUSALS, user: '' });
+      // Enrolling once more does not make it forget.
+      await transaction.insert({ ...ALICE, context: 'backup' });
+      assert.equal((await transaction.refusals('alice')).count, 7);
+    });
     store.close();
   });
 

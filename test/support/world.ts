@@ -8,7 +8,7 @@ import * as os from 'node:os';
 import * as path from 'node:path';
 import { randomBytes } from 'node:crypto';
 import { atEnd } from './cleanup.ts';
-import { haveHost } from './host-lock.ts';
+import { haveHost, makeForAll } from './host-lock.ts';
 import { ROOT, run, type Ran, type RunOptions } from './process.ts';
 
 export interface TestUser {
@@ -27,7 +27,7 @@ export interface Needs {
 
 /** Why a test that needs these cannot run here, or false. In CI nothing may skip: there it throws. */
 export function lacks({ root = false, programs = [], withoutService = false }: Needs): string | false {
-  if (withoutService) haveHost();
+  if (withoutService) haveHost('without the service user');
   const missing = programs.filter((program) => spawnSync('sh', ['-c', `command -v ${program}`], { env: { PATH: SBIN_PATH } }).status !== 0);
   const reasons = [
     ...(root && process.getuid?.() !== 0 ? ['needs root'] : []),
@@ -58,9 +58,8 @@ export function installNotp(folder: string): string {
   fs.mkdirSync(path.join(folder, 'node_modules/.bin'), { recursive: true });
   fs.copyFileSync(path.join(ROOT, 'bin/notp'), path.join(folder, 'bin/notp'));
   fs.symlinkSync('notp', path.join(folder, 'bin/notp-enroll'));
-  fs.copyFileSync(path.join(ROOT, 'dist/notp.js'), path.join(folder, 'dist/notp.js'));
+  fs.copyFileSync(path.join(ROOT, 'dist/notp.cjs'), path.join(folder, 'dist/notp.cjs'));
   fs.copyFileSync(process.execPath, path.join(folder, 'node_modules/.bin/node'), fs.constants.COPYFILE_FICLONE);
-  fs.writeFileSync(path.join(folder, 'package.json'), '{"type":"module"}\n');
   fs.chmodSync(path.join(folder, 'node_modules/.bin/node'), 0o755);
   return path.join(folder, 'bin/notp');
 }
@@ -81,14 +80,26 @@ export function addUser(shell = '/bin/bash'): TestUser {
 
 /** The service's system user: made where it is not there, and then removed at the end. */
 export function serviceUser(): TestUser {
-  haveHost();
-  if (serviceEntry() === '') {
-    must(['useradd', '--system', '--user-group', '--home-dir', '/nonexistent', '--no-create-home', '--shell', '/usr/sbin/nologin', 'notp']);
-    atEnd(() => {
-      // By force: a process may still be ending.
-      must(['userdel', '--force', 'notp']);
-    });
-  }
+  haveHost('with the service user');
+  makeForAll(
+    () => {
+      if (serviceEntry() !== '') return false;
+      must([
+        'useradd',
+        '--system',
+        '--user-group',
+        '--home-dir',
+        '/nonexistent',
+        '--no-create-home',
+        '--shell',
+        '/usr/sbin/nologin',
+        'notp',
+      ]);
+      return true;
+    },
+    // By force: a process may still be ending.
+    ['userdel', '--force', 'notp'],
+  );
   const [, , uid = NaN, gid = NaN] = serviceEntry().split(':').map(Number);
   return { name: 'notp', uid, gid, home: '/nonexistent' };
 }

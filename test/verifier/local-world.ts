@@ -44,10 +44,10 @@ export interface LocalWorld {
   /** A secret of alice in a sealed file, registered as root's notp-enroll does: sealed by the host, or by `passphrase`. */
   enrol(context?: string, passphrase?: string): Promise<Secret>;
   enrolment(context?: string): Promise<Enrolment | undefined>;
-  /** Judges `proof` and gives the method or the reason. */
-  verify(secret: Secret, proof: Proof, other?: Partial<LocalOptions>, session?: SshSession, passphrase?: string): Promise<string>;
+  /** Judges `proof` on the sealed file of `secret`, or on what was found in its place, and gives the method or the reason. */
+  verify(secret: Secret | Found, proof: Proof, other?: Partial<LocalOptions>, session?: SshSession, passphrase?: string): Promise<string>;
   /** What comes before asking: the method, the reason, or "ask". */
-  before(secret: Secret, other?: Partial<LocalOptions>, session?: SshSession): Promise<string>;
+  before(secret: Secret | Found, other?: Partial<LocalOptions>, session?: SshSession): Promise<string>;
   /** A code of `secret` so many steps from now. */
   code(secret: Pick<Secret, 'payload'>, steps?: number): Proof & { kind: 'code' };
   records(): Record<string, unknown>[];
@@ -68,8 +68,8 @@ export function localWorld(name: string): LocalWorld {
   };
   const now = (): number => world.nowMs;
   const withState: LocalWorld['withState'] = async (work) => await withNewState(place, now, work);
-  const verifier = (secret: Secret, other: Partial<LocalOptions> = {}): ReturnType<typeof localVerifier> =>
-    localVerifier(world.options({ kind: 'sealed', file: secret.file }, other));
+  const verifier = (secret: Secret | Found, other: Partial<LocalOptions> = {}): ReturnType<typeof localVerifier> =>
+    localVerifier(world.options('kind' in secret ? secret : { kind: 'sealed', file: secret.file }, other));
   const world: LocalWorld = {
     place,
     nowMs: START_MS,

@@ -1,0 +1,67 @@
+/**
+ * A flood of refusals is summarised, never dropped: some of a user's have a record each, one more a minute; those between
+ * are counted in the store, in the transaction of their decision, and the next record of that user follows one that tells how many
+ * they were. They are told the reference of the last record before them, which the summary has too, so that it finds both.
+ */
+import { SHARED_BYTES, type Refusals } from '../store/store.ts';
+import { isEmpty, refilled, taken, type BudgetPolicy } from '../verdict/budget.ts';
+import type { AuditRecord } from './record.ts';
+
+/** So many at once have a record each, and one more a minute. */
+const RECORDS: BudgetPolicy = { budget: 100, refillMs: 60_000 };
+
+/** What a summary still tells where all that it counts have it in common. */
+const SHARED = ['event', 'uid', 'context', 'door', 'service', 'rhost', 'reason'] as const;
+type Shared = Partial<Pick<AuditRecord, (typeof SHARED)[number]>>;
+
+/** What is told in the last record before others are counted. */
+const MORE = 'more refusals may follow that are counted, and told together in one record a minute';
+
+/** The refusals after one more, and the record of it; undefined where it is counted. */
+export function afterOneMore(
+  before: Refusals,
+  record: AuditRecord,
+  nowMs: number,
+): { readonly after: Refusals; readonly record: AuditRecord | undefined } {
+  const records = refilled(before.records, RECORDS, nowMs);
+  if (isEmpty(records, 1)) return { after: counted({ ...before, records }, record, nowMs), record: undefined };
+  const after = { ...before, records: taken(records, 1), ref: record.ref };
+  if (!isEmpty(after.records, 1)) return { after, record };
+  return { after, record: { ...record, detail: record.detail === undefined ? MORE : `${record.detail}; ${MORE}` } };
+}
+
+/** The record of those that are counted; undefined where there are none. */
+export function summaryOf({ user, count, sinceMs, ref, shared }: Refusals): AuditRecord | undefined {
+  if (count === 0) return undefined;
+  const detail = user === '' ? { detail: 'of names that are not enrolled' } : {};
+  const since = new Date(sinceMs).toISOString();
+  return { user, context: '', door: 'pam', event: 'login.refused', ...sharedOf(shared), result: 'refused', ...detail, count, since, ref };
+}
+
+function counted(before: Refusals, record: AuditRecord, nowMs: number): Refusals {
+  const first = before.count === 0;
+  const shared = first ? sharedBy(record, before.user) : inCommon(sharedOf(before.shared), record);
+  return { ...before, count: before.count + 1, sinceMs: first ? nowMs : before.sinceMs, shared: fitting(shared) };
+}
+
+/** Of names that are not enrolled one may be a user's and the next nobody's. */
+function sharedBy(record: AuditRecord, user: string): Shared {
+  const keys = SHARED.filter((key) => record[key] !== undefined && (key !== 'uid' || user !== ''));
+  return Object.fromEntries(keys.map((key) => [key, record[key]]));
+}
+
+function inCommon(shared: Shared, record: AuditRecord): Shared {
+  return Object.fromEntries(SHARED.filter((key) => shared[key] === record[key]).map((key) => [key, shared[key]]));
+}
+
+/** As text for which there is room: a source of unusual length is left out rather than cut. */
+function fitting(shared: Shared): string {
+  const text = JSON.stringify(shared);
+  if (Buffer.byteLength(text) <= SHARED_BYTES) return text;
+  const { event, uid, context, door, reason } = shared;
+  return JSON.stringify({ event, uid, context, door, reason });
+}
+
+function sharedOf(text: string): Shared {
+  return text === '' ? {} : (JSON.parse(text) as Shared);
+}
