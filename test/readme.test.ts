@@ -63,3 +63,14 @@ function linesOf(name: string): string[] {
 function squeezed(line: string): string {
   return line.trim().replaceAll(/\s+/g, ' ');
 }
+
+it('SECURITY.md names a test for each trust boundary, and each of them is there', () => {
+  const security = fs.readFileSync(path.join(ROOT, 'SECURITY.md'), 'utf8');
+  const rows = (security.split('## Trust boundaries')[1]?.split('\n## ')[0] ?? '').split('\n').filter((line) => line.startsWith('| '));
+  assert.ok(rows.length > 10);
+  for (const row of rows.slice(2)) {
+    const files = [...row.matchAll(/`(test\/[^`]+)`/g)].map(([, file = '']) => file);
+    assert.notEqual(files.length, 0, row);
+    for (const file of files) assert.ok(fs.existsSync(path.join(ROOT, file)), file);
+  }
+});

@@ -2,12 +2,11 @@
 import { spawn } from 'node:child_process';
 import * as fs from 'node:fs';
 import { connect } from 'node:net';
-import { codeLine } from '../doors/pam-world.ts';
+import { codeLine, succeed } from '../doors/pam-world.ts';
 import { code, questionFor, startService } from '../doors/serve-world.ts';
 import { sleep } from '../support/process.ts';
-import { must } from '../support/world.ts';
 import { medianOf, sideBySide, timeRows, type Chapter } from './measure.ts';
-import { asPam, pamVariables, stackOf, succeeds, type Asked, type Place } from './place.ts';
+import { asPam, pamVariables, stackOf, type Asked, type Place } from './place.ts';
 
 const NODE = 'node -e 0';
 const DECISION = 'notp pam';
@@ -18,12 +17,12 @@ export async function alone(place: Place, rounds: number): Promise<Chapter> {
   const node = process.execPath;
   const measured = await sideBySide(
     [
-      { name: NODE, once: async () => await succeeds([node, '-e', '0']) },
-      { name: 'node --jitless -e 0', once: async () => await succeeds([node, '--jitless', '-e', '0']) },
-      { name: 'notp --version', once: async () => await succeeds([notp, '--version']) },
+      { name: NODE, once: async () => await succeed([node, '-e', '0']) },
+      { name: 'node --jitless -e 0', once: async () => await succeed([node, '--jitless', '-e', '0']) },
+      { name: 'notp --version', once: async () => await succeed([notp, '--version']) },
       {
         name: 'notp pam --first-pass',
-        once: async () => await succeeds([notp, 'pam', '--first-pass', '--config', config], { environment: pamVariables(user) }),
+        once: async () => await succeed([notp, 'pam', '--first-pass', '--config', config], { environment: pamVariables(user) }),
       },
       { name: DECISION, once: async () => await asPam(place, config, place.code('notp')) },
     ],
@@ -43,7 +42,8 @@ export async function alone(place: Place, rounds: number): Promise<Chapter> {
 }
 
 /** The most private memory that one decision was seen to have, in MB. */
-async function privateMegabytes({ notp, config, user, ...place }: Place): Promise<number> {
+async function privateMegabytes(place: Place): Promise<number> {
+  const { notp, config, user } = place;
   let most = 0;
   for (let i = 0; i < 5; i++) {
     const child = spawn(notp, ['pam', '--config', config], { env: pamVariables(user), stdio: ['pipe', 'ignore', 'ignore'], cwd: '/' });
@@ -70,9 +70,9 @@ function privateKilobytes(pid: number): number {
 /** A stack in pamtester(1). */
 export async function underPam(place: Place, rounds: number): Promise<Chapter> {
   const { user, stacks } = place;
-  const asks = (name: string, line: string, answer: () => string): { name: string; once: () => Promise<void> } => {
+  const asks = (name: string, line: string, answer: () => string): { name: string; once: () => Promise<string> } => {
     const service = stackOf(line);
-    return { name, once: async () => await succeeds(['pamtester', service, user.name, 'authenticate'], { input: `${answer()}\n` }) };
+    return { name, once: async () => await succeed(['pamtester', service, user.name, 'authenticate'], { input: `${answer()}\n` }) };
   };
   const module = (name: string, asked: Asked): ReturnType<typeof asks> => asks(name, stacks[asked], () => place.code(asked));
   const base = 'pam_google_authenticator';
@@ -144,9 +144,4 @@ function answerOf(socket: string, question: string): Promise<string> {
       resolve(answer);
     });
   });
-}
-
-/** Whether everything that is measured here is installed. */
-export function needed(): void {
-  must(['sh', '-c', 'command -v pamtester google-authenticator systemd-socket-activate sshd ssh']);
 }

@@ -1,10 +1,10 @@
 /** Whole logins, by the real client through a real sshd. */
 import * as fs from 'node:fs';
-import { startPamSshd } from '../doors/pam-world.ts';
+import { startPamSshd, succeed } from '../doors/pam-world.ts';
 import { startService } from '../doors/serve-world.ts';
 import { startSshd, type Sshd } from '../support/sshd.ts';
 import { medianOf, sideBySide, timeRows, type Case, type Chapter } from './measure.ts';
-import { succeeds, type Asked, type Place } from './place.ts';
+import { type Asked, type Place } from './place.ts';
 
 const KEY_ONLY = 'key only';
 const GOOGLE = 'key + pam_google_authenticator';
@@ -15,12 +15,12 @@ export async function logins(place: Place, rounds: number): Promise<Chapter> {
   // ssh asks a program for the answer where there is no terminal; each case but the first pays for it.
   const answer = `${folder}/answer`;
   fs.writeFileSync(answer, '#!/bin/sh\necho "$ANSWER"\n', { mode: 0o755 });
-  const asking = (sshd: Sshd, asked: Asked): (() => Promise<void>) => {
-    return async () => {
+  const asking =
+    (sshd: Sshd, asked: Asked): (() => Promise<unknown>) =>
+    async () => {
       const environment = { SSH_ASKPASS: answer, SSH_ASKPASS_REQUIRE: 'force', ANSWER: place.code(asked) };
-      await succeeds([...sshd.command(user, ['-o', 'NumberOfPasswordPrompts=1']), 'true'], { environment });
+      return await succeed([...sshd.command(user, ['-o', 'NumberOfPasswordPrompts=1']), 'true'], { environment });
     };
-  };
   const pam = async (asked: Asked): Promise<Sshd> =>
     await startPamSshd(folder, [stacks[asked], 'auth required pam_permit.so'], 'publickey,keyboard-interactive:pam');
   const plain = await startPamSshd(folder, ['auth required pam_permit.so'], 'publickey');
@@ -33,7 +33,7 @@ export async function logins(place: Place, rounds: number): Promise<Chapter> {
     if (warm !== undefined && warm.child.exitCode === null) return;
     const words = [notp, 'serve', String(user.uid), '--config', config];
     warm = await startService({ service, uid: user.uid, socket: `${folder}/run/${String(user.uid)}.sock`, words });
-    await succeeds(gateLogin(), { environment: { LC_NOTP: place.code('notp') } });
+    await succeed(gateLogin(), { environment: { LC_NOTP: place.code('notp') } });
   };
   const gateLogin = (): string[] => [...gate.command(user, ['-o', 'SendEnv=LC_NOTP']), 'true'];
   const withoutService = (): void => {
@@ -43,14 +43,14 @@ export async function logins(place: Place, rounds: number): Promise<Chapter> {
     fs.rmSync(`${folder}/run/${String(user.uid)}.sock`, { force: true });
   };
   const cases: Case[] = [
-    { name: KEY_ONLY, once: async () => await succeeds([...plain.command(user), 'true']) },
+    { name: KEY_ONLY, once: async () => await succeed([...plain.command(user), 'true']) },
     { name: GOOGLE, once: asking(google, 'google-authenticator') },
     { name: 'key + pam_oath', once: asking(oath, 'oath') },
     { name: NOTP, prepare: withoutService, once: asking(ours, 'notp') },
     {
       name: 'key + notp gate, warm service',
       prepare: untilWarm,
-      once: async () => await succeeds(gateLogin(), { environment: { LC_NOTP: place.code('notp') } }),
+      once: async () => await succeed(gateLogin(), { environment: { LC_NOTP: place.code('notp') } }),
     },
   ];
   plain.authorize(user);

@@ -9,7 +9,7 @@ import * as path from 'node:path';
 import { parseArgs } from 'node:util';
 import { ROOT } from '../support/process.ts';
 import { lacks } from '../support/world.ts';
-import { alone, byService, needed, underPam } from './checker.ts';
+import { alone, byService, underPam } from './checker.ts';
 import { logins } from './logins.ts';
 import { enrolments, log } from './many.ts';
 import { printChapter, type Chapter } from './measure.ts';
@@ -32,9 +32,11 @@ const { values } = parseArgs({
     write: { type: 'boolean', default: false },
   },
 });
-const missing = lacks({ root: true, programs: ['useradd'] });
+const missing = lacks({
+  root: true,
+  programs: ['useradd', 'pamtester', 'google-authenticator', 'systemd-socket-activate', 'sshd', 'ssh', 'setpriv'],
+});
 if (missing !== false) throw new Error(`npm run bench ${missing}`);
-needed();
 const place = await benchPlace();
 const told = [heading()];
 process.stdout.write(`${heading()}\n`);

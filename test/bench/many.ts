@@ -9,7 +9,7 @@ import { verifyLog } from '../../src/audit/verify.ts';
 import { openSqliteStore } from '../../src/store/sqlite.ts';
 import { nthRecord, writeLongLog } from '../audit/long-log.ts';
 import { scratchFolder } from '../support/world.ts';
-import { medianOf, milliseconds, sideBySide, timeRows, type Chapter } from './measure.ts';
+import { medianOf, sideBySide, timeRows, type Chapter } from './measure.ts';
 import { asPam, type Place } from './place.ts';
 
 const SIZES = [10, 10_000, 100_000];
@@ -121,7 +121,7 @@ async function verifying(file: string): Promise<{ megabytes: number; speed: stri
     const before = process.cpuUsage();
     await work();
     const { user, system } = process.cpuUsage(before);
-    return milliseconds(megabytes / ((user + system) / 1e6));
+    return (megabytes / ((user + system) / 1e6)).toFixed(0);
   };
   const speed = await speedOf(async () => {
     const { problem } = await verifyLog(file, { known, keys: [KEY] });

@@ -1,10 +1,11 @@
 /** Measuring side by side: each case once in each round, so that whatever else the machine does falls on all of them. */
+import { markdownTable } from '../support/markdown.ts';
 
 /** What is measured; `prepare` does not count. */
 export interface Case {
   readonly name: string;
   readonly prepare?: () => void | Promise<void>;
-  readonly once: () => void | Promise<void>;
+  readonly once: () => unknown;
 }
 
 export interface Measured {
@@ -67,13 +68,15 @@ export function timeRows(measured: readonly Measured[], base: string): string[][
   ]);
 }
 
-export function milliseconds(ms: number): string {
+function milliseconds(ms: number): string {
   return ms < 10 ? ms.toFixed(2) : ms.toFixed(0);
 }
 
 /** The chapter in Markdown, which is readable on a terminal too. */
 export function printChapter({ title, text, columns, rows, targets = [] }: Chapter): string {
-  return [`## ${title}`, text, table(columns, rows), ...(targets.length === 0 ? [] : [targetTable(targets)])].join('\n\n');
+  return [`## ${title}`, text, markdownTable(columns, rows).trimEnd(), ...(targets.length === 0 ? [] : [targetTable(targets)])].join(
+    '\n\n',
+  );
 }
 
 function targetTable(targets: readonly Target[]): string {
@@ -81,12 +84,5 @@ function targetTable(targets: readonly Target[]): string {
     const met = measured <= most ? 'met' : `missed by ${String(Math.ceil((measured / most - 1) * 100))} %`;
     return [what, `${String(most)}${unit}`, `${measured.toFixed(2)}${unit}`, met];
   });
-  return table(['target', 'at most', 'measured', ''], rows);
-}
-
-function table(columns: readonly string[], rows: readonly (readonly string[])[]): string {
-  const all = [columns, ...rows];
-  const widths = columns.map((_, i) => Math.max(3, ...all.map((row) => (row[i] ?? '').length)));
-  const line = (row: readonly string[]): string => `| ${widths.map((width, i) => (row[i] ?? '').padEnd(width)).join(' | ')} |`;
-  return [line(columns), line(widths.map((width) => '-'.repeat(width))), ...rows.map(line)].join('\n');
+  return markdownTable(['target', 'at most', 'measured', ''], rows).trimEnd();
 }

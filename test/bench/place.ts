@@ -6,9 +6,8 @@ import { randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { codeAt, toBase32 } from '../../src/otp/code.ts';
-import { codeLine, pamService, PERMITTED } from '../doors/pam-world.ts';
+import { codeLine, pamService, PERMITTED, succeed } from '../doors/pam-world.ts';
 import { builtPackage } from '../packaging/package-world.ts';
-import { run } from '../support/process.ts';
 import { addUser, must, scratchFolder, serviceUser, writeConfig, type TestUser } from '../support/world.ts';
 
 /** The modules of PAM that are asked. */
@@ -87,15 +86,9 @@ export function stackOf(line: string): string {
   return pamService([line, 'auth required pam_permit.so', ...PERMITTED]);
 }
 
-/** Runs a program that must succeed. */
-export async function succeeds(command: readonly string[], options: Parameters<typeof run>[1] = {}): Promise<void> {
-  const { code, stdout, stderr } = await run(command, options);
-  if (code !== 0) throw new Error(`${command.join(' ')}: ${String(code)} ${stdout}${stderr}`);
-}
-
 /** `notp pam` as pam_exec calls it. */
 export async function asPam({ notp, user }: Place, config: string, proof: string): Promise<void> {
-  await succeeds([notp, 'pam', '--config', config], { ...PAM_CALL, environment: pamVariables(user), input: proof });
+  await succeed([notp, 'pam', '--config', config], { ...PAM_CALL, environment: pamVariables(user), input: proof });
 }
 
 const PAM_CALL = { clearEnvironment: true, cwd: '/' } as const;

@@ -16,32 +16,32 @@ interface Storm {
   readonly refused: number;
 }
 
+const MODULES = [
+  ['pam_google_authenticator', 'google-authenticator'],
+  ['pam_oath', 'oath'],
+  ['notp pam', 'notp'],
+] as const;
+
 export async function storm(place: Place): Promise<Chapter> {
-  const rows: string[][] = [];
   const records = (): number => fs.readFileSync(`${place.folder}/log/audit.log`, 'utf8').split('\n').length - 1;
   const before = records();
-  for (const [name, asked] of [
-    ['pam_google_authenticator', 'google-authenticator'],
-    ['pam_oath', 'oath'],
-    ['notp pam', 'notp'],
-  ] as const) {
-    const { seconds, cpuMs, memoryMb, refused } = await stormAt(place, asked);
-    rows.push([name, `${String(refused)} of ${String(TRIES)}`, seconds.toFixed(1), cpuMs.toFixed(0), memoryMb.toFixed(1)]);
-  }
+  const storms = [];
+  for (const [name, asked] of MODULES) storms.push({ name, asked, ...(await stormAt(place, asked)) });
   const counted = records() - before;
+  const refused = storms.find(({ asked }) => asked === 'notp')?.refused ?? 0;
   return {
     title: `A storm of ${String(TRIES)} wrong codes at once`,
     text: `Each from a pamtester of its own; all wait for the answer, then all get it. CPU and memory (what the machine had less available at the worst moment) are per try, pamtester's share included. notp answers refusals on a grid of one second, and writes a record for each: ${String(counted)} were written for ${String(TRIES)} tries.`,
     columns: ['module', 'refused', 'seconds in all', 'CPU ms per try', 'MB per try'],
-    rows,
-    targets: [
-      { what: 'wrong codes that were not refused, or not recorded', most: 0, measured: TRIES - Math.min(counted, refusedIn(rows)) },
-    ],
+    rows: storms.map((each) => [
+      each.name,
+      `${String(each.refused)} of ${String(TRIES)}`,
+      each.seconds.toFixed(1),
+      each.cpuMs.toFixed(0),
+      each.memoryMb.toFixed(1),
+    ]),
+    targets: [{ what: 'wrong codes that were not refused, or not recorded', most: 0, measured: TRIES - Math.min(counted, refused) }],
   };
-}
-
-function refusedIn(rows: readonly (readonly string[])[]): number {
-  return Number.parseInt(rows.at(-1)?.[1] ?? '0', 10);
 }
 
 async function stormAt({ stacks, user }: Place, asked: Asked): Promise<Storm> {

@@ -5,6 +5,7 @@ import * as path from 'node:path';
 import { before, describe, it } from 'node:test';
 import type { Finding } from '../../src/doctor/doctor.ts';
 import { run, runInTerminal, type Ran } from '../support/process.ts';
+import { haveHost } from '../support/host-lock.ts';
 import {
   addUser,
   installNotp,
@@ -66,6 +67,7 @@ describe('notp doctor', { skip: lacks({ root: true, programs: ['sshd', 'ssh-keyg
   before(async () => {
     folder = scratchFolder('doctor');
     notp = installNotp(folder);
+    haveHost('alone');
     serviceUser();
     alice = addUser();
     fs.mkdirSync('/run/sshd', { recursive: true });

@@ -2,7 +2,7 @@
 import type { Container } from '../support/container.ts';
 
 /** notp's processes inside; the brackets keep the shell that looks from finding itself. */
-const OURS = "$(pgrep -f '[n]otp\\.js')";
+const OURS = "$(pgrep -f '[n]otp\\.cjs')";
 
 /** To be called before the run begins: resolves when it has taken the lock `name` and was stopped (SIGSTOP). */
 export async function frozen(container: Container, name: string): Promise<void> {

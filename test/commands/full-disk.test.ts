@@ -3,56 +3,21 @@ import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { before, describe, it } from 'node:test';
-import { atEnd } from '../support/cleanup.ts';
 import { run, type Ran } from '../support/process.ts';
-import { lacks, must, scratchFolder, serviceUser, SOURCE_NOTP, type Enrolled } from '../support/world.ts';
+import { SmallDisk } from '../support/small-disk.ts';
+import { lacks, scratchFolder, serviceUser, SOURCE_NOTP, type Enrolled } from '../support/world.ts';
 import { ownState, type OwnState } from './own-state.ts';
 
-const PAGE_BYTES = 4096;
 const NEEDS = lacks({ root: true, programs: ['mount', 'umount', 'useradd'] });
 
-/** A small disk of its own that can be filled. */
-class Disk {
-  readonly folder: string;
-  private readonly filler: string;
-
-  constructor(name: string) {
-    this.folder = path.join(scratchFolder(name), 'disk');
-    this.filler = path.join(this.folder, 'filler');
-    fs.mkdirSync(this.folder);
-    must(['mount', '-t', 'tmpfs', '-o', 'size=1m,mode=755', 'none', this.folder]);
-    atEnd(() => void must(['umount', this.folder]));
-  }
-
-  /** Leaves `pages` free. */
-  fill(pages = 0): void {
-    const fd = fs.openSync(this.filler, 'a');
-    try {
-      for (;;) fs.writeSync(fd, Buffer.alloc(PAGE_BYTES));
-    } catch (error) {
-      assert.equal((error as NodeJS.ErrnoException).code, 'ENOSPC');
-    }
-    fs.ftruncateSync(fd, Math.floor(fs.fstatSync(fd).size / PAGE_BYTES - pages) * PAGE_BYTES);
-    fs.closeSync(fd);
-  }
-
-  free(): void {
-    fs.rmSync(this.filler, { force: true });
-  }
-
-  remount(how: 'ro' | 'rw'): void {
-    must(['mount', '-o', `remount,${how}`, this.folder]);
-  }
-}
-
 describe('a full disk under secrets, state and log', { skip: NEEDS }, () => {
-  let disk: Disk;
+  let disk: SmallDisk;
   let own: OwnState;
   let enrolled: Enrolled;
   let next = 0;
   const code = (): string => enrolled.recovery[next++] ?? '';
   before(async () => {
-    disk = new Disk('full-all');
+    disk = new SmallDisk(path.join(scratchFolder('full-all'), 'disk'));
     own = ownState('full-own', { parent: disk.folder });
     enrolled = await own.enrol('ssh', ['--recovery', '32']);
   });
@@ -111,14 +76,14 @@ describe('a full disk under secrets, state and log', { skip: NEEDS }, () => {
 });
 
 describe('a full disk under secrets and state, with the log elsewhere', { skip: NEEDS }, () => {
-  let disk: Disk;
+  let disk: SmallDisk;
   let config: string;
   let passphraseFile: string;
   const notp = (words: readonly string[], input = ''): Promise<Ran> =>
     run([...SOURCE_NOTP, ...words, '--config', config, '--passphrase-file', passphraseFile], { input });
   before(async () => {
     const { uid, gid } = serviceUser();
-    disk = new Disk('full-state');
+    disk = new SmallDisk(path.join(scratchFolder('full-state'), 'disk'));
     const folder = scratchFolder('full-config');
     config = path.join(folder, 'notp.toml');
     passphraseFile = path.join(folder, 'passphrase');

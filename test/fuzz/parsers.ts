@@ -1,0 +1,277 @@
+/** Every parser of what comes from outside, with what must hold of it whatever it is given. */
+import assert from 'node:assert/strict';
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { entryOf } from '../../src/audit/entry.ts';
+import { linkOf, linkOfBytes, startOf, step } from '../../src/audit/walk.ts';
+import { momentOf } from '../../src/commands/audit-time.ts';
+import { readSource } from '../../src/commands/import-formats.ts';
+import { parseEffective } from '../../src/doctor/effective.ts';
+import { modulesOf, pamStack } from '../../src/doctor/pam-stack.ts';
+import { readSshdFiles, wordsOf } from '../../src/doctor/sshd-files.ts';
+import { NotpError } from '../../src/error.ts';
+import { readBase32, toBase32 } from '../../src/otp/code.ts';
+import { parseGoogleAuthenticator } from '../../src/otp/google-authenticator.ts';
+import { parseMigrationUri } from '../../src/otp/migration.ts';
+import { parsePamOath } from '../../src/otp/pam-oath.ts';
+import { MAX_READINGS, parseProof, readings, typedLine } from '../../src/otp/proof.ts';
+import { otpauthUri, parseOtpauthUri } from '../../src/otp/uri.ts';
+import { parseSealedFile, printSealedFile } from '../../src/seal/file.ts';
+import { parsePayload, printPayload } from '../../src/seal/payload.ts';
+import { looksLikePythonNotp, parsePythonNotp } from '../../src/seal/python-notp.ts';
+import { parseManifest } from '../../src/setup/manifest.ts';
+import { parseAuthorizedKey } from '../../src/system/authorized-keys.ts';
+import { parseConfig } from '../../src/system/config.ts';
+import { lineInFile } from '../../src/system/passwd-file.ts';
+import { parseCertificate } from '../../src/system/ssh-certificate.ts';
+import { parseEnrolAnswer, printEnrolAnswer } from '../../src/verifier/wire-enrol-answer.ts';
+import { isEnrolQuestion, parseEnrolQuestion, printEnrolQuestion } from '../../src/verifier/wire-enrol.ts';
+import { parseAnswer, parseQuestion, printAnswer, printQuestion } from '../../src/verifier/wire.ts';
+import { scratchFolder } from '../support/world.ts';
+
+export interface Parser {
+  /** Its corpus is in test/fuzz/corpora/ under this name. */
+  readonly name: string;
+  /** The row of TRIALS.md that it counts in. */
+  readonly family:
+    | 'sealed files'
+    | 'questions and answers of the socket'
+    | 'the configuration'
+    | 'files to import'
+    | 'what is typed'
+    | "sshd's and PAM's files"
+    | 'audit lines'
+    | 'other files';
+  /** Parses `input`, and throws what is no documented outcome. */
+  readonly check: (input: Buffer) => void;
+}
+
+const NOW_MS = 1_795_000_000_000;
+const CORPORA = path.join(import.meta.dirname, 'corpora');
+
+/** The corpus of a parser: real inputs, and those that once broke something. */
+export function samplesOf({ name }: Pick<Parser, 'name'>): readonly Buffer[] {
+  const folder = path.join(CORPORA, name);
+  return fs.readdirSync(folder).map((file) => fs.readFileSync(path.join(folder, file)));
+}
+
+/** A value, or a NotpError of one line that shows nothing of a terminal's business. */
+function valueOrRefusal<T>(parse: () => T): T | undefined {
+  try {
+    return parse();
+  } catch (error) {
+    if (!(error instanceof NotpError)) throw error;
+    assert.doesNotMatch(error.message, /[\p{Cc}\p{Cf}]/u, 'the message has control characters');
+    assert.ok(error.message.length < 2_000, 'the message is as long as the input');
+    return undefined;
+  }
+}
+
+/** What was accepted comes back the same after it is written and read again. */
+function roundTrip<T>(parse: () => T, again: (value: T) => unknown): void {
+  const value = valueOrRefusal(parse);
+  if (value !== undefined) assert.deepEqual(again(value), value);
+}
+
+const text = (input: Buffer): string => input.toString('utf8');
+const withoutNewline = (line: string): string => line.replace(/\n$/, '');
+let scratch: string | undefined;
+/** A file of `input`, for what reads files. */
+function fileOf(input: Buffer): string {
+  scratch ??= scratchFolder('fuzz');
+  const file = path.join(scratch, 'input');
+  fs.writeFileSync(file, input);
+  return file;
+}
+
+export const PARSERS: readonly Parser[] = [
+  {
+    name: 'sealed-file',
+    family: 'sealed files',
+    check: (input) =>
+      roundTrip(
+        () => parseSealedFile(input),
+        (file) => parseSealedFile(printSealedFile(file)),
+      ),
+  },
+  {
+    name: 'payload',
+    family: 'sealed files',
+    check: (input) =>
+      roundTrip(
+        () => parsePayload(input),
+        (payload) => parsePayload(printPayload(payload)),
+      ),
+  },
+  {
+    name: 'question',
+    family: 'questions and answers of the socket',
+    check: (input) =>
+      roundTrip(
+        () => parseQuestion(text(input)),
+        (question) => parseQuestion(withoutNewline(printQuestion(question))),
+      ),
+  },
+  {
+    name: 'answer',
+    family: 'questions and answers of the socket',
+    check: (input) =>
+      roundTrip(
+        () => parseAnswer(text(input)),
+        (answer) => parseAnswer(withoutNewline(printAnswer(answer))),
+      ),
+  },
+  {
+    name: 'enrol-question',
+    family: 'questions and answers of the socket',
+    check: (input) => {
+      isEnrolQuestion(text(input));
+      roundTrip(
+        () => parseEnrolQuestion(text(input)),
+        (question) => parseEnrolQuestion(withoutNewline(printEnrolQuestion(question))),
+      );
+    },
+  },
+  {
+    name: 'enrol-answer',
+    family: 'questions and answers of the socket',
+    check: (input) =>
+      roundTrip(
+        () => parseEnrolAnswer(text(input)),
+        (answer) => parseEnrolAnswer(withoutNewline(printEnrolAnswer(answer))),
+      ),
+  },
+  {
+    name: 'config',
+    family: 'the configuration',
+    check: (input) => void valueOrRefusal(() => parseConfig(text(input), '/etc/notp/notp.toml')),
+  },
+  {
+    name: 'otpauth',
+    family: 'files to import',
+    check: (input) =>
+      roundTrip(
+        () => parseOtpauthUri(text(input)),
+        (credential) => parseOtpauthUri(otpauthUri(credential)),
+      ),
+  },
+  { name: 'migration', family: 'files to import', check: (input) => void valueOrRefusal(() => parseMigrationUri(text(input))) },
+  {
+    name: 'google-authenticator',
+    family: 'files to import',
+    check: (input) => void valueOrRefusal(() => parseGoogleAuthenticator(text(input), NOW_MS)),
+  },
+  { name: 'pam-oath', family: 'files to import', check: (input) => void valueOrRefusal(() => parsePamOath(text(input), NOW_MS)) },
+  {
+    name: 'python-notp',
+    family: 'files to import',
+    check: (input) => {
+      looksLikePythonNotp(text(input));
+      valueOrRefusal(() => parsePythonNotp(text(input)));
+    },
+  },
+  {
+    name: 'any-secret',
+    family: 'files to import',
+    check: (input) => {
+      valueOrRefusal(() => readSource(text(input), undefined, {}));
+      const bytes = readBase32(text(input));
+      if (bytes !== undefined) assert.deepEqual(readBase32(toBase32(bytes)), bytes);
+    },
+  },
+  {
+    name: 'typed',
+    family: 'what is typed',
+    check: (input) => {
+      const line = typedLine(input);
+      if (line === undefined) return;
+      for (const seal of ['host', 'passphrase', 'either'] as const) assert.ok(readings(line, seal).length <= MAX_READINGS);
+      const proof = parseProof(line);
+      if (proof?.kind === 'code') assert.match(proof.code, /^\d{6,8}$/);
+      if (proof?.kind === 'two_codes') assert.match(`${proof.first} ${proof.second}`, /^\d{6,8} \d{6,8}$/);
+    },
+  },
+  { name: 'moment', family: 'what is typed', check: (input) => void valueOrRefusal(() => momentOf(text(input), NOW_MS)) },
+  { name: 'authorized-keys', family: "sshd's and PAM's files", check: (input) => void text(input).split('\n').map(parseAuthorizedKey) },
+  {
+    name: 'certificate',
+    family: "sshd's and PAM's files",
+    check: (input) => {
+      const [type = '', blob = ''] = text(input).split(' ');
+      const decoded = orRangeError(() => parseCertificate(type, blob));
+      if (decoded !== undefined) assert.equal(typeof decoded.authority, 'string');
+    },
+  },
+  { name: 'sshd-T', family: "sshd's and PAM's files", check: (input) => void parseEffective(text(input)) },
+  {
+    name: 'sshd-config',
+    family: "sshd's and PAM's files",
+    check: (input) => {
+      for (const line of text(input).split('\n')) wordsOf(line);
+      orSystemError(() => readSshdFiles(fileOf(input)));
+    },
+  },
+  {
+    name: 'pam-stack',
+    family: "sshd's and PAM's files",
+    check: (input) => {
+      orSystemError(() => modulesOf(pamStack(fileOf(input), 'auth') ?? []));
+    },
+  },
+  {
+    name: 'audit-line',
+    family: 'audit lines',
+    check: (input) => {
+      let walk = startOf([undefined]);
+      for (const line of text(input).split(/(?<=\n)/)) {
+        entryOf(line);
+        const bytes = Buffer.from(line);
+        // Read from its end or parsed whole, a link is the same.
+        if (line.endsWith('\n')) assert.deepEqual(linkOfBytes(bytes) ?? linkOf(line), linkOf(line) ?? linkOfBytes(bytes));
+        const next = step(walk, bytes, [undefined]);
+        if (typeof next !== 'string') walk = next;
+      }
+    },
+  },
+  {
+    name: 'passwd',
+    family: 'other files',
+    check: (input) => {
+      const [nsswitch, passwd] = [path.join(CORPORA, 'nsswitch/debian'), fileOf(input)];
+      for (const key of ['alice', '1000', 'root']) {
+        const line = lineInFile(key, { passwd, nsswitch });
+        if (line !== undefined) assert.equal(line.split(':').length, 7);
+      }
+    },
+  },
+  {
+    name: 'nsswitch',
+    family: 'other files',
+    check: (input) => void lineInFile('root', { passwd: '/etc/passwd', nsswitch: fileOf(input) }),
+  },
+  {
+    name: 'manifest',
+    family: 'other files',
+    check: (input) => void valueOrRefusal(() => parseManifest(text(input))),
+  },
+];
+
+/** The documented outcome of a blob that is no certificate. */
+function orRangeError<T>(parse: () => T): T | undefined {
+  try {
+    return parse();
+  } catch (error) {
+    if (error instanceof RangeError) return undefined;
+    throw error;
+  }
+}
+
+/** A file that is named in the input and is not there, or that is too large or too deep, is said so. */
+function orSystemError(read: () => unknown): void {
+  try {
+    read();
+  } catch (error) {
+    const plain = error instanceof Error && Object.getPrototypeOf(error) === Error.prototype;
+    if (!plain) throw error;
+  }
+}

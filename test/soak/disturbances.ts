@@ -1,0 +1,30 @@
+/** What happens to a host while people log in: services that stop or are killed, a log that is rotated, a host key that changes. */
+import type { ServiceWorld } from '../systemd/service-world.ts';
+
+export const ROTATION = '/etc/notp-soak.logrotate';
+/** As examples/logrotate.d has it, but for the names: there are many in one day. */
+export const ROTATION_TEXT = `/var/log/notp/audit.log {
+  su notp notp
+  rotate 10000
+  missingok
+  notifempty
+  nocreate
+  compress
+  delaycompress
+}
+`;
+
+/** One after the other, and again from the beginning. */
+export const DISTURBANCES: readonly ((world: ServiceWorld) => Promise<unknown>)[] = [
+  ({ container }) => container.must(['systemctl', 'stop', 'notp@*.service']),
+  rotateLog,
+  ({ container }) => container.must(['notp', 'host-key', 'rotate']),
+  ({ container }) => container.must(['systemctl', 'kill', '--signal=KILL', 'notp@*.service']),
+  ({ container }) => container.must(['notp', 'reseal', '--all']),
+  rotateLog,
+  ({ container }) => container.must(['notp', 'host-key', 'retire']),
+];
+
+async function rotateLog({ container }: ServiceWorld): Promise<void> {
+  await container.must(['logrotate', '--force', '--state', '/var/lib/logrotate-soak', ROTATION]);
+}
