@@ -72,15 +72,12 @@ async function populated(): Promise<{ world: ServiceWorld; people: Person[] }> {
 }
 
 class Run implements Soaked {
-  tries = 0;
-  logins = 0;
   twice = 0;
   disturbances = 0;
   mostMiB = 0;
   readonly findings: string[] = [];
-  /** Refusals that told a reference. */
-  private readonly refusals: Came[] = [];
-  private untold = 0;
+  /** What came of each try, in the order of their ends. */
+  private readonly all: (Came & { readonly user: string })[] = [];
   /** Counts beginnings and ends of what happens to the host: who saw none had a quiet host. */
   private turmoil = 0;
   private readonly free: Person[];
@@ -90,6 +87,14 @@ class Run implements Soaked {
   constructor(world: ServiceWorld, people: readonly Person[]) {
     this.world = world;
     this.free = [...people];
+  }
+
+  get tries(): number {
+    return this.all.length;
+  }
+
+  get logins(): number {
+    return this.all.filter((each) => each.in).length;
   }
 
   /** One after the other comes, until the end. */
@@ -138,12 +143,9 @@ class Run implements Soaked {
   private async attempt(who: Person, proof: string): Promise<Came> {
     const doors: readonly Door[] = Object.values(DOORS);
     const door = doors[Math.floor(Math.random() * doors.length)] ?? DOORS.gate;
-    this.tries++;
     const came = await door(this.world, who.user, proof);
-    if (came.in) this.logins++;
-    else who.refused++;
-    if (came.ref !== undefined) this.refusals.push(came);
-    else if (!came.in) this.untold++;
+    if (!came.in) who.refused++;
+    this.all.push({ ...came, user: who.user.name });
     return came;
   }
 
@@ -199,15 +201,23 @@ class Run implements Soaked {
 
   /** Each login and each refusal that was told has its record, and none was accepted that nobody saw; but a killed service may have recorded what it could not tell. */
   private compare(records: readonly Logged[], own: readonly Logged[]): void {
-    const accepted = records.filter(({ event }) => event === 'login.accepted').length;
-    const refs = new Set([...records, ...own].map(({ ref }) => ref));
-    const lost = this.refusals.filter(({ ref }) => ref !== undefined && !refs.has(ref));
+    const byRef = new Map([...records, ...own].map((record) => [record.ref, record]));
+    const recorded = ({ ref }: Came): Logged | undefined => (ref === undefined ? undefined : byRef.get(ref));
+    const lost = this.all.filter((each) => each.ref !== undefined && recorded(each) === undefined);
     if (lost.length > 0) this.findings.push(`no record of ${lost.map(({ said }) => said).join(' | ')}`);
     const judged = own.filter(({ event, reason }) => event !== 'login.refused' || reason !== 'store_unavailable');
     if (judged.length > 0) this.findings.push(`judged by a user's own state: ${JSON.stringify(judged)}`);
-    if (accepted < this.logins) this.findings.push(`${String(this.logins)} logins and ${String(accepted)} records of one`);
-    if (accepted > this.logins + this.untold)
-      this.findings.push(`${String(accepted)} records of a login, and ${String(this.logins)} logins`);
+    for (const user of new Set(this.all.map((each) => each.user))) {
+      const theirs = this.all.filter((each) => each.user === user);
+      const logins = theirs.filter((each) => each.in).length;
+      // Nobody knows what was decided: the service did not say it.
+      const unheard = theirs.filter((each) => !each.in && (recorded(each)?.reason ?? 'store_unavailable') === 'store_unavailable').length;
+      const accepted = records.filter((record) => record.user === user && record.event === 'login.accepted').length;
+      if (accepted < logins || accepted > logins + unheard)
+        this.findings.push(
+          `${user}: ${String(accepted)} records of a login, ${String(logins)} logins, ${String(unheard)} tries without an answer`,
+        );
+    }
   }
 }
 
