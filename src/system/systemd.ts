@@ -11,6 +11,9 @@ const ENABLED_SOCKETS = '/etc/systemd/system/sockets.target.wants';
 const SYSTEMCTL = '/usr/bin/systemctl';
 const SYSTEMD_RUN = '/usr/bin/systemd-run';
 const TIMEOUT_MS = 60_000;
+const STOP_TRIES = 5;
+/** Of what systemctl says, why it failed. */
+const ERRORS_ALONE = { SYSTEMD_LOG_LEVEL: 'err' };
 /** More words of a command than these are not told in a message. */
 const MANY_WORDS = 8;
 
@@ -25,14 +28,14 @@ export function hasService(): boolean {
 
 /** Makes the socket of `uid` listen, now and at every boot. Throws `failed` where systemd does not do it. */
 export function enableSocket(uid: number): void {
-  systemctl(['enable', '--now', '--quiet', socketUnit(uid)]);
+  systemctl(['enable', '--now', socketUnit(uid)]);
 }
 
 /** The same for many: without the reload of all units that each enabling brings, which takes longer the more there are. */
 export function enableSockets(uids: readonly number[]): void {
   if (uids.length === 0) return;
-  systemctl(['enable', '--no-reload', '--quiet', ...uids.map(socketUnit)]);
-  systemctl(['start', '--quiet', ...uids.map(socketUnit)]);
+  systemctl(['enable', '--no-reload', ...uids.map(socketUnit)]);
+  systemctl(['start', ...uids.map(socketUnit)]);
 }
 
 /** Whether the socket of `uid` will listen after a boot. */
@@ -42,19 +45,28 @@ export function isSocketEnabled(uid: number): boolean {
 
 /** Ends the socket of `uid` and the service behind it, and does not start them again. Throws `failed` where systemd does not do it. */
 export function disableSocket(uid: number): void {
-  systemctl(['disable', '--now', '--quiet', socketUnit(uid)]);
-  systemctl(['stop', '--quiet', `notp@${String(uid)}.service`]);
+  systemctl(['disable', '--now', socketUnit(uid)]);
+  systemctl(['stop', `notp@${String(uid)}.service`]);
 }
 
-/** Ends the services that run; their sockets start them again. */
+/** Ends the services that run; their sockets start them again. Throws `failed` where systemd does not do it. */
 export function stopServices(): void {
-  if (hasService()) systemctl(['stop', '--quiet', 'notp@*.service']);
+  if (!hasService()) return;
+  for (let left = STOP_TRIES; left > 0; left--) {
+    try {
+      systemctl(['stop', 'notp@*.service']);
+      return;
+    } catch (error) {
+      // Whoever logs in at that moment starts the service again, which cancels its stop.
+      if (left === 1) throw error;
+    }
+  }
 }
 
 /** Reloads the service `name` where it runs; gives false where it does not. Throws `failed` where systemd does not do it. */
 export function reloadUnit(name: string): boolean {
   if (spawnSync(SYSTEMCTL, ['is-active', '--quiet', `${name}.service`], { timeout: TIMEOUT_MS, env: {} }).status !== 0) return false;
-  systemctl(['reload', '--quiet', `${name}.service`]);
+  systemctl(['reload', `${name}.service`]);
   return true;
 }
 
@@ -83,7 +95,7 @@ function socketUnit(uid: number): string {
 }
 
 function systemctl(words: readonly string[]): void {
-  const { status, stderr, error } = spawnSync(SYSTEMCTL, words, { encoding: 'utf8', timeout: TIMEOUT_MS, env: {} });
+  const { status, stderr, error } = spawnSync(SYSTEMCTL, words, { encoding: 'utf8', timeout: TIMEOUT_MS, env: ERRORS_ALONE });
   if (status === 0) return;
   const why = error?.message ?? stderr.trim().split('\n')[0] ?? '';
   const told = words.length > MANY_WORDS ? [...words.slice(0, MANY_WORDS), '...'] : words;

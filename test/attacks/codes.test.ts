@@ -10,7 +10,7 @@ import { bootField, phone, type Field } from './field.ts';
 
 const SESSIONS = 40;
 /** Three at once, each with one code after the other; each try prints its status. */
-const TRIES = 8;
+const TRIES = 4;
 const GUESS = `guess() {
   for _ in $(seq ${String(TRIES)}); do
     LC_NOTP=$(printf %06d $((RANDOM * 32768 % 1000000 + $1))) ssh -o SendEnv=LC_NOTP victim echo in 2>&1 </dev/null; echo "=$?"

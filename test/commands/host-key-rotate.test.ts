@@ -187,6 +187,25 @@ describe('a new key for the host', { skip: lacks(SERVICE_NEEDS) }, () => {
     await allLogIn();
   });
 
+  it('is what the services read next, also where somebody logs in as they are stopped, which cancels that', async () => {
+    const [alice] = people;
+    assert.ok(alice !== undefined);
+    // As a connection that comes before the stop has begun: the start that it asks for takes the place of the stop.
+    const unit = `notp@${String(alice.user.uid)}.service`;
+    const start = `[ -e /run/was-cancelled ] || { touch /run/was-cancelled; systemctl start --no-block ${unit}; }`;
+    const dropIn = `/run/systemd/system/${unit}.d/cancelled.conf`;
+    const written = `mkdir -p "\${0%/*}" && printf '[Service]\\nExecStop=+/bin/sh -c "%s"\\n' "$1" >"$0" && systemctl daemon-reload`;
+    await world.container.must(['sh', '-c', written, dropIn, start]);
+    await allLogIn();
+    const pid = await world.servicePid(alice.user);
+    const ran = await notp('host-key', 'rotate');
+    assert.equal(ran.code, 0, ran.stderr);
+    await world.container.must(['test', '-e', '/run/was-cancelled']);
+    await allLogIn();
+    assert.notEqual(await world.servicePid(alice.user), pid);
+    await world.container.must(['sh', '-c', `rm ${dropIn} && systemctl daemon-reload`]);
+  });
+
   it('is refused to users, where there is none, and at the ninth', async () => {
     for (const words of [
       ['host-key', 'rotate'],

@@ -10,7 +10,7 @@ import type { Expected, Surrounding } from './surroundings.ts';
 
 const MAX_MS = 60_000;
 /** So many of each kind are tried, others in each run. */
-const SOME = 7;
+const SOME = 5;
 
 export interface DoorWorld extends FaultWorld {
   readonly notp: string;

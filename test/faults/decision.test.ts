@@ -51,7 +51,7 @@ for (const { what, shown, login, touched } of DECIDERS) {
     });
 
     it('is refused or holds, whatever error one of its calls ends with', async () => {
-      const failed = await tally(some(calls, 14), async (call, i) => {
+      const failed = await tally(some(calls, 10), async (call, i) => {
         const wrong: string[] = [];
         for (const error of rotating(errorsOf(call), i)) wrong.push(...(await hurt(call, `error=${error}`)));
         return wrong;
@@ -65,7 +65,7 @@ for (const { what, shown, login, touched } of DECIDERS) {
     });
 
     it('is refused or holds, wherever it is killed', async () => {
-      const failed = await tally(some(calls, 14), (call) => hurt(call, 'signal=KILL'));
+      const failed = await tally(some(calls, 10), (call) => hurt(call, 'signal=KILL'));
       report({ part: 'faults', tried: `\`kill -9\` at a call on a file in ${shown}`, ...failed.counts });
       assert.deepEqual(failed.wrong, []);
     });

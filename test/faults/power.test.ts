@@ -10,7 +10,7 @@ import { afterPowerFailure, changesIn, filesBelow, putFiles, RECORDING, type Cha
 import { faultWorld, type FaultWorld } from './world.ts';
 
 /** Random choices of what survives at each moment, besides nothing and everything. */
-const CHOICES = LONG ? 60 : 3;
+const CHOICES = LONG ? 60 : 2;
 
 interface Recorded {
   readonly changes: readonly Change[];

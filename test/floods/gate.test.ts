@@ -23,7 +23,7 @@ import { LONG, report } from '../trials/trial.ts';
 import { assertFewLines, BUDGET, Flood, judged, mostMemory, refusalsOf, told } from './flood.ts';
 
 /** So many wrong codes in SSH sessions, and at the socket alone. */
-const SESSIONS = LONG ? 10_000 : 150;
+const SESSIONS = LONG ? 10_000 : 120;
 const QUESTIONS = LONG ? 10_000 : 1_500;
 const SIDE = 6;
 const MIB = 1024 * 1024;

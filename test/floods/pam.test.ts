@@ -11,7 +11,7 @@ import { LONG, report } from '../trials/trial.ts';
 import { assertFewLines, BUDGET, Flood, judged, refusalsOf, told, type Recorded } from './flood.ts';
 
 /** Some more than have a line each. */
-const CONNECTIONS = LONG ? 1_000 : 13;
+const CONNECTIONS = LONG ? 1_000 : 11;
 const TRIES = 10;
 const SIDE = 4;
 
