@@ -86,7 +86,15 @@ describe('a change', { skip: lacks({ root: true, programs: ['strace', 'oathtool'
   /** The same change once more, with nothing at fault. */
   async function afterwards({ command, options }: ReturnType<FaultWorld['traced']>): Promise<string[]> {
     const { code, stderr } = await run(command, options);
-    return [code === 0 ? '' : `the next try: ${stderr}`, fs.existsSync(world.enrolled.file) ? '' : 'the sealed file is gone'];
+    return [
+      code === 0 ? '' : `the next try: ${stderr}`,
+      fs.existsSync(world.enrolled.file) ? '' : 'the sealed file is gone',
+      // A fresh draft of a sealed file may be somebody else's.
+      ...world
+        .drafts()
+        .filter((draft) => !draft.startsWith('.ssh.'))
+        .map((draft) => `left behind: ${draft}`),
+    ];
   }
 });
 

@@ -166,7 +166,10 @@ class Run implements Soaked {
         this.findings.push(String(error));
       }
       this.turmoil++;
-      say(`${String(this.tries)} tries, ${String(this.logins)} logins, ${String(this.findings.length)} findings`);
+      const last = this.findings.at(-1);
+      say(
+        `${String(this.tries)} tries, ${String(this.logins)} logins, ${String(this.findings.length)} findings${last === undefined ? '' : `; the last: ${last}`}`,
+      );
     }
   }
 
