@@ -3,6 +3,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { sleep } from '../support/process.ts';
 import type { Enrolled, TestUser } from '../support/world.ts';
+import { report } from '../trials/trial.ts';
 import { bootService, SERVICE_NEEDS, type Logged, type ServiceWorld } from '../systemd/service-world.ts';
 import { DISTURBANCES, ROTATION, ROTATION_TEXT } from './disturbances.ts';
 import { DOORS, freshCode, PAM_SERVICE, person, type Came, type Door, type Person } from './people.ts';
@@ -36,7 +37,7 @@ export interface Soaked {
   readonly findings: readonly string[];
 }
 
-/** Soaks for `seconds`; tells `say` how it stands. Stopped when the test file ends. */
+/** Soaks for `seconds`; tells `say` how it stands, and reports what was tried. Stopped when the test file ends. */
 export async function soak(seconds: number, say: (text: string) => void): Promise<Soaked> {
   const { world, people } = await populated();
   const run = new Run(world, people);
@@ -47,7 +48,16 @@ export async function soak(seconds: number, say: (text: string) => void): Promis
   await sleep(IDLE_MS);
   if (size() !== before) run.findings.push(`the state took ${String(before)} bytes and takes ${String(size())}`);
   await run.settle();
+  reportOf(run);
   return run;
+}
+
+function reportOf({ tries, twice, disturbances, findings }: Soaked): void {
+  const failed = findings.length;
+  report({ part: 'soak', tried: 'a try of one of 50 people at the gate, at PAM or with `notp verify`', times: tries, failed });
+  report({ part: 'soak', tried: 'one code at two doors at once', times: twice, failed });
+  const tried = 'a change of the host meanwhile: services stopped or killed, another host key, a rotated log';
+  report({ part: 'soak', tried, times: disturbances, failed });
 }
 
 async function populated(): Promise<{ world: ServiceWorld; people: Person[] }> {

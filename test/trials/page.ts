@@ -1,10 +1,10 @@
-/** TRIALS.md, from the reports of a run: `npm run trials` after `npm test` writes it. */
+/** TRIALS.md, from the reports of a run: `npm run trials` after `npm test` writes it, and `NOTP_TRIALS=long npm run trials` what was tried at length. */
 import { execFileSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { markdownTable, withTable } from '../support/markdown.ts';
 import { ROOT } from '../support/process.ts';
-import { compared, reported } from './trial.ts';
+import { compared, LONG, reported } from './trial.ts';
 
 export const PAGE = path.join(ROOT, 'TRIALS.md');
 
@@ -24,5 +24,9 @@ function peers(): string {
 
 if (import.meta.main) {
   const page = fs.readFileSync(PAGE, 'utf8');
-  fs.writeFileSync(PAGE, withTable(withTable(page, 'trials', trials()), 'peers', peers()));
+  const day = new Date().toISOString().slice(0, 10);
+  const written = LONG
+    ? withTable(page, 'long', `Tried on ${day}.\n\n${trials()}`)
+    : withTable(withTable(page, 'trials', trials()), 'peers', peers());
+  fs.writeFileSync(PAGE, written);
 }
