@@ -34,8 +34,8 @@ export const PAST_GATE: readonly Attack[] = [
     tries: '`-w`: a network device, with `PermitTunnel yes` and a device of the user',
     situation: SWITCHES,
     script: `chmod 0666 /dev/net/tun; ip tuntap add tun7 mode tun user alice || exit 1; ip link set tun7 up
-      hold -w 8:7; sleep 0.3; ip link show tun7 | grep -q LOWER_UP
-      seen=$?; over; ip link delete tun7; exit $seen`,
+      hold -w 8:7; seen=1
+      for _ in $(seq 30); do ip link show tun7 | grep -q LOWER_UP && seen=0 && break; sleep 0.1; done; over; ip link delete tun7; exit $seen`,
     defaults: 'open',
     setup: 'closed',
     doctor: ['FC6'],

@@ -24,7 +24,7 @@ describe('the socket of a user', () => {
           () => {
             change(NO_UID);
           },
-          { code: 'failed', message: new RegExp(`^systemctl ${verb} --now --quiet notp@${String(NO_UID)}\\.socket failed: .`) },
+          { code: 'failed', message: new RegExp(`^systemctl ${verb} --now notp@${String(NO_UID)}\\.socket failed: .`) },
         );
       }
     },
