@@ -6,8 +6,8 @@ const undo: (() => void | Promise<void>)[] = [];
 // At the root of the file that imports this: inside a hook, `after` would run when the hook ends.
 after(undoAll);
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
-  // First of all: the test runner ends the process on these too, and waits for nobody.
-  process.prependOnceListener(signal, () => void undoAll());
+  // First of all: the test runner ends the process on some of these too, and waits for nobody.
+  process.prependOnceListener(signal, () => void undoAll().finally(() => process.exit(1)));
 }
 
 export function atEnd(step: () => void | Promise<void>): void {
