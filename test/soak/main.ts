@@ -8,8 +8,8 @@ const { values } = parseArgs({ options: { minutes: { type: 'string', default: '6
 
 // A test, so that what it boots is ended with it.
 void it(`a soak of ${values.minutes} minutes`, async () => {
-  const { findings, ...counts } = await soak(Number(values.minutes) * 60, (text) => process.stderr.write(`${text}\n`));
-  const { tries, logins, twice, disturbances, mostMiB } = counts;
+  const soaked = await soak(Number(values.minutes) * 60, (text) => process.stderr.write(`${text}\n`));
+  const { tries, logins, twice, disturbances, mostMiB, findings } = soaked;
   process.stdout.write(
     `${JSON.stringify({ tries, logins, twice, disturbances, most_mib: Math.round(mostMiB), findings }, undefined, 2)}\n`,
   );
