@@ -21,6 +21,8 @@ export interface Postgres {
   readonly authority: string;
   /** Runs SQL as its administrator, and gives what psql prints: a line a row, "|" between the columns. */
   sql(text: string, database?: string): string;
+  /** The command that does the same. */
+  psql(text: string, database: string): readonly string[];
   /** A new database that belongs to ROLE. */
   createDatabase(name: string): void;
   /** By default at once and without a farewell, as a machine that loses its power. */
@@ -65,23 +67,11 @@ export async function startPostgres(name: string, settings: readonly string[] = 
   ];
   fs.appendFileSync(path.join(data, 'postgresql.conf'), `${lines.join('\n')}\n`);
   let child: ChildProcess | undefined;
-  const sql = (text: string, database = 'postgres'): string =>
-    must([
-      'psql',
-      '-h',
-      folder,
-      '-p',
-      String(port),
-      '-U',
-      ADMINISTRATOR,
-      '-d',
-      database,
-      '-AtqX',
-      '-v',
-      'ON_ERROR_STOP=1',
-      '-c',
-      text,
-    ]).trim();
+  const psql: Postgres['psql'] = (text, database) => [
+    ...['psql', '-h', folder, '-p', String(port), '-U', ADMINISTRATOR, '-d', database],
+    ...['-AtqX', '-v', 'ON_ERROR_STOP=1', '-c', text],
+  ];
+  const sql: Postgres['sql'] = (text, database = 'postgres') => must(psql(text, database)).trim();
   const start = async (): Promise<void> => {
     const words = [`${binaries() ?? ''}/postgres`, '-D', data];
     child = spawn('setpriv', [...asUser(), ...words], { stdio: ['ignore', 'ignore', fs.openSync(path.join(folder, 'log'), 'a')] });
@@ -107,7 +97,7 @@ export async function startPostgres(name: string, settings: readonly string[] = 
   atEnd(() => stop());
   sql(`CREATE ROLE ${ROLE} LOGIN PASSWORD '${PASSWORD.replaceAll("'", "''")}'`);
   return {
-    ...{ port, folder, sql, start, stop },
+    ...{ port, folder, sql, psql, start, stop },
     authority: fs.readFileSync(path.join(data, 'server.crt'), 'utf8'),
     createDatabase: (database) => void sql(`CREATE DATABASE ${database} OWNER ${ROLE}`),
   };
