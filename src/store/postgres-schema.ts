@@ -32,7 +32,7 @@ const SCHEMAS = [
 `,
 ];
 
-export const VERSION = SCHEMAS.length;
+const VERSION = SCHEMAS.length;
 
 /** So that of two that migrate at once one waits; any number will do that is no one else's. */
 const MIGRATION_LOCK = 7_208_315_571;

@@ -105,7 +105,7 @@ export class Session {
   }
 
   drop(): void {
-    const client = this.connected as (Client & { readonly connection: { readonly stream: { destroy(): void } } }) | undefined;
+    const client = this.connected;
     this.connected = undefined;
     // Without a farewell, which would wait for a server that says nothing.
     client?.connection.stream.destroy();
@@ -167,7 +167,7 @@ export async function named<T>(
 }
 
 /** The store as messages call it. */
-function nameOf({ servers, database }: PostgresPlace): string {
+export function nameOf({ servers, database }: Pick<PostgresPlace, 'servers' | 'database'>): string {
   return `postgres://${servers.map(({ host, port }) => `${host}:${String(port)}`).join(',')}/${database}`;
 }
 

@@ -3,7 +3,7 @@ import { NotpError } from '../error.ts';
 import type { LoginState } from '../verdict/decide.ts';
 import { SHARED_BYTES, type ChainHead, type Connection, type Enrolment, type Refusals, type Status, type Transaction } from './store.ts';
 
-export const CONNECTION_SLOTS = 8;
+const CONNECTION_SLOTS = 8;
 
 /** None so far, in as much space as some take: a bucket that is full by any policy, from long ago. */
 export const NO_REFUSALS = `1e6 + 0.5, 0, 0, 1099511627776, '${'0'.repeat(8)}', '${' '.repeat(SHARED_BYTES)}'`;
@@ -15,8 +15,8 @@ export type Values = Readonly<Record<string, string | number>>;
 /** A database inside a transaction. Its promises reject with `store_unavailable`. */
 export interface Statements {
   /** The rows that `sql` gives. */
-  all(sql: string, values?: Values): Promise<readonly Row[]>;
-  run(sql: string, values?: Values): Promise<void>;
+  readonly all: (sql: string, values?: Values) => Promise<readonly Row[]>;
+  readonly run: (sql: string, values?: Values) => Promise<void>;
   readonly dialect: Dialect;
 }
 

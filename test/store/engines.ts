@@ -24,7 +24,7 @@ export interface Engine {
   readonly name: string;
   readonly skip: string | false;
   /** Called before all, with a name of the test file; gives what makes a new database. */
-  ready(name: string): Promise<() => Promise<Database>>;
+  readonly ready: (name: string) => Promise<() => Promise<Database>>;
 }
 
 const sqlite: Engine = {

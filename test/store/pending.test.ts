@@ -51,8 +51,7 @@ for (const { name, skip, ready } of ENGINES)
 
     it('keeps the keys that the audit chain had before, each once', async () => {
       const keys = [9, 3, 255].map((byte) => new Uint8Array(32).fill(byte));
-      const kept = (from = store): Promise<readonly Uint8Array[]> => from.exclusively((transaction) => transaction.formerChainKeys());
-      assert.deepEqual(await kept(), []);
+      assert.deepEqual(await kept(store), []);
       for (const key of [...keys, ...keys]) await store.exclusively((transaction) => transaction.keepChainKey(key));
       const again = database.open();
       assert.deepEqual(
@@ -70,3 +69,7 @@ for (const { name, skip, ready } of ENGINES)
       again.close();
     });
   });
+
+function kept(store: Store): Promise<readonly Uint8Array[]> {
+  return store.exclusively((transaction) => transaction.formerChainKeys());
+}

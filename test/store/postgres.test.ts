@@ -58,13 +58,6 @@ describe('a store that many hosts share', { skip: lacksPostgres() }, () => {
     const [first] = hosts;
     assert.ok(first !== undefined);
     await first.exclusively((transaction) => transaction.insert({ ...ALICE, state: { ...ALICE.state, lastStep: 0 } }));
-    const increment = async (store: Store): Promise<void> => {
-      await store.exclusively(async (transaction) => {
-        const found = (await transaction.enrolmentsOf('alice'))[0] ?? ALICE;
-        await sleep(1);
-        await transaction.save({ ...found, state: { ...found.state, lastStep: found.state.lastStep + 1 } });
-      });
-    };
     await Promise.all(
       hosts.map(async (store) => {
         for (let i = 0; i < 25; i++) await increment(store);
@@ -158,20 +151,6 @@ describe('a server that is not as it should be', { skip: lacksPostgres() }, () =
     server.createDatabase(database);
     await migratePostgresStore(placeOf(server, database));
   });
-  /** Refused within the bound, with what the message is to say; gives the hint. */
-  const refuses = async (store: Store, message: RegExp): Promise<string> => {
-    const began = Date.now();
-    let hint = '';
-    await assert.rejects(head(store), (error: Error & { code?: string; hint?: string }) => {
-      assert.equal(error.code, 'store_unavailable');
-      assert.match(error.message, message);
-      hint = error.hint ?? '';
-      return true;
-    });
-    assert.ok(Date.now() - began < BOUND_MS);
-    store.close();
-    return hint;
-  };
 
   it('is refused where it has no tables, and where they are of a newer notp', async () => {
     const empty = `empty${String(count++)}`;
@@ -226,3 +205,26 @@ describe('a server that is not as it should be', { skip: lacksPostgres() }, () =
     again.close();
   });
 });
+
+async function increment(store: Store): Promise<void> {
+  await store.exclusively(async (transaction) => {
+    const found = (await transaction.enrolmentsOf('alice'))[0] ?? ALICE;
+    await sleep(1);
+    await transaction.save({ ...found, state: { ...found.state, lastStep: found.state.lastStep + 1 } });
+  });
+}
+
+/** Refused within the bound, with what the message is to say; gives the hint. */
+async function refuses(store: Store, message: RegExp): Promise<string> {
+  const began = Date.now();
+  let hint = '';
+  await assert.rejects(head(store), (error: Error & { code?: string; hint?: string }) => {
+    assert.equal(error.code, 'store_unavailable');
+    assert.match(error.message, message);
+    hint = error.hint ?? '';
+    return true;
+  });
+  assert.ok(Date.now() - began < BOUND_MS);
+  store.close();
+  return hint;
+}

@@ -6,8 +6,8 @@ import { run } from '../support/process.ts';
 import { ALICE, NO_REFUSALS } from './alice.ts';
 import { ENGINES, type Database } from './engines.ts';
 
-for (const { name, skip, ready } of ENGINES)
-  describe(`a store in ${name}`, { skip }, () => {
+for (const { name: engine, skip, ready } of ENGINES)
+  describe(`a store in ${engine}`, { skip }, () => {
     let make: () => Promise<Database>;
     let database: Database;
     let store: Store;

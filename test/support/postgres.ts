@@ -74,7 +74,7 @@ export async function startPostgres(name: string, settings: readonly string[] = 
   const sql: Postgres['sql'] = (text, database = 'postgres') => must(psql(text, database)).trim();
   const start = async (): Promise<void> => {
     const words = [`${binaries() ?? ''}/postgres`, '-D', data];
-    child = spawn('setpriv', [...asUser(), ...words], { stdio: ['ignore', 'ignore', fs.openSync(path.join(folder, 'log'), 'a')] });
+    child = spawn('/usr/bin/setpriv', [...asUser(), ...words], { stdio: ['ignore', 'ignore', fs.openSync(path.join(folder, 'log'), 'a')] });
     for (const end = Date.now() + START_MS; ; await sleep(50)) {
       if ((await run(['pg_isready', '-q', '-h', folder, '-p', String(port)])).code === 0) return;
       if (Date.now() > end || child.exitCode !== null) throw new Error(fs.readFileSync(path.join(folder, 'log'), 'utf8'));
