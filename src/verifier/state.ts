@@ -9,7 +9,7 @@ import { fileSink, journalSinks } from '../audit/sinks.ts';
 import type { AuditLog } from '../audit/audit.ts';
 import { errnoOf, messageOf, NotpError } from '../error.ts';
 import { auditKey, hostKeyId, KEY_BYTES } from '../seal/keys.ts';
-import { openStore, postgresName, type StorePlace } from '../store/open.ts';
+import { migrateStore, openStore, postgresName, type StorePlace } from '../store/open.ts';
 import type { Store } from '../store/store.ts';
 import type { Config, StoreSetting } from '../system/config.ts';
 import { checkedFrom, secretsFolder } from '../system/secrets.ts';
@@ -91,6 +91,11 @@ export function openToSeal({ hostKey }: Config, place: StatePlace, sealKind: 'ho
   if (sealKind === 'passphrase' || state.hostKey !== undefined) return state;
   state.store.close();
   throw new NotpError('failed', `there is no host key at ${hostKey}`, 'run notp host-key init once on this host');
+}
+
+/** Brings the tables of a fleet up to date; see migrateStore(). The caller acts as `place.owner`. Throws `store_unavailable`. */
+export async function migrated(place: StatePlace): ReturnType<typeof migrateStore> {
+  return await migrateStore(placeOf(place));
 }
 
 /** Whether the host key lies on the disk only encrypted, as `<host_key>.cred` for LoadCredentialEncrypted= in systemd.exec(5). */
