@@ -1,9 +1,9 @@
-/** One connection of this host to the store of a fleet: to whichever server takes writes, in bounded time, and a transaction on it. */
+/** The connection of this host to the store of a fleet: to whichever server takes writes, in bounded time. */
 import * as tls from 'node:tls';
 import type { Client, ClientConfig } from 'pg';
 import { messageOf, NotpError } from '../error.ts';
 import { checkVersion, SCHEMA } from './postgres-schema.ts';
-import { NO_REFUSALS, type Dialect, type Row, type Statements, type Values } from './tables.ts';
+import { DEADLINE_MS, PostgresTransaction } from './postgres-transaction.ts';
 
 export interface PostgresPlace {
   /** Of several the first one that takes writes: names, addresses, or folders with a socket. */
@@ -20,29 +20,7 @@ export interface PostgresPlace {
   readonly thisHost: string;
 }
 
-/** How long a decision waits in all, for the server and for others' decisions, before it is refused. */
-const DEADLINE_MS = 20_000;
 const CONNECT_MS = 5_000;
-/** A host that stands still in a transaction does not keep the others waiting for longer. */
-const BEGIN = `BEGIN READ WRITE; SET LOCAL search_path TO ${SCHEMA}; SET LOCAL statement_timeout TO ${String(DEADLINE_MS)};
-SET LOCAL idle_in_transaction_session_timeout TO ${String(DEADLINE_MS)}`;
-/** A commit that is told lasts, whatever the server does by default; where it waits for more (remote_apply) it goes on doing so. */
-const DURABLE = `SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') NOT IN ('on', 'remote_apply')`;
-
-const DIALECT: Dialect = {
-  here: 'host = $host',
-  hostColumn: 'host, ',
-  hostValue: '$host, ',
-  lock: ' FOR UPDATE',
-  // A host that is new to the store has none yet.
-  refusals: `WITH made AS (
-      INSERT INTO refusals SELECT $host, "user", ${NO_REFUSALS}
-      FROM (SELECT '' AS "user" UNION SELECT "user" FROM enrolment WHERE "user" = $user) AS known
-      ON CONFLICT DO NOTHING RETURNING *)
-    SELECT * FROM (SELECT * FROM made UNION ALL SELECT * FROM refusals WHERE host = $host AND "user" IN ($user, '')) AS present
-    ORDER BY "user" DESC LIMIT 1`,
-};
-
 /** One connection to the server that takes writes. */
 export class Session {
   private readonly place: PostgresPlace;
@@ -66,42 +44,15 @@ export class Session {
     };
   }
 
-  /** Begins a transaction with the lock of this host; on a new connection where the one before is not what it was. */
-  async begin(): Promise<Statements> {
-    const reused = this.connected !== undefined;
-    try {
-      return await this.beginOnce();
-    } catch (error) {
-      this.drop();
-      if (!reused) throw error;
-      return await this.beginOnce();
-    }
+  /** Whether there is a connection already, which may not be what it was. */
+  get isConnected(): boolean {
+    return this.connected !== undefined;
   }
 
-  private async beginOnce(): Promise<Statements> {
+  /** Begins a transaction with the lock of this host. */
+  async begin(): Promise<PostgresTransaction> {
     const client = await this.client({ checked: true });
-    const query = async (sql: string, values: Values = {}): Promise<readonly Row[]> =>
-      await this.named(async () => (await client.query<Row>(numbered(sql, { ...values, host: this.place.thisHost }))).rows);
-    // One round trip for all of it.
-    const locked = `SELECT host FROM chain WHERE host = ${client.escapeLiteral(this.place.thisHost)}${DIALECT.lock}`;
-    const began: unknown = await this.named(() => client.query(`${BEGIN}; ${DURABLE}; ${locked}`));
-    const isKnown = Array.isArray(began) && (began.at(-1) as { readonly rowCount: number }).rowCount === 1;
-    if (!isKnown) await query(`INSERT INTO chain VALUES ($host, 0, '${'0'.repeat(64)}')`);
-    return { all: query, run: async (sql, values) => void (await query(sql, values)), dialect: DIALECT };
-  }
-
-  /** Throws also where the server undid it all, because a statement before had failed. */
-  async commit(): Promise<void> {
-    const { command } = await this.named(() => this.present().query('COMMIT'));
-    if (command !== 'COMMIT') throw new NotpError('store_unavailable', `${nameOf(this.place)}: the server did not commit`);
-  }
-
-  async rollBack(): Promise<void> {
-    try {
-      await this.present().query('ROLLBACK');
-    } catch {
-      this.drop();
-    }
+    return new PostgresTransaction(client, this.place.thisHost, (action) => named(this.place, action, () => this.over));
   }
 
   drop(): void {
@@ -109,11 +60,6 @@ export class Session {
     this.connected = undefined;
     // Without a farewell, which would wait for a server that says nothing.
     client?.connection.stream.destroy();
-  }
-
-  private present(): Client {
-    if (this.connected === undefined) throw new Error('the connection is lost');
-    return this.connected;
   }
 
   /** The connection; a new one is made to the first server that takes writes and, where `checked`, has the tables of this release. */
@@ -142,12 +88,11 @@ export class Session {
     this.connected = client;
     await client.connect();
     await takesWrites(client);
-    if (checked) checkVersion(await versionOf(client));
+    if (checked) {
+      checkVersion(await versionOf(client));
+      await client.query(`INSERT INTO ${SCHEMA}.chain VALUES ($1, 0, $2) ON CONFLICT DO NOTHING`, [this.place.thisHost, '0'.repeat(64)]);
+    }
     return client;
-  }
-
-  private async named<T>(action: () => Promise<T>): Promise<T> {
-    return await named(this.place, action, () => this.over);
   }
 }
 
@@ -161,6 +106,8 @@ export async function named<T>(
   try {
     return await action();
   } catch (error) {
+    // It was named already.
+    if (error instanceof NotpError && error.message.startsWith(nameOf(place))) throw error;
     if (error instanceof NotpError) throw new NotpError(error.code, `${nameOf(place)}: ${error.message}`, error.hint);
     throw new NotpError('store_unavailable', `${nameOf(place)}: ${why() ?? messageOf(error)}`, HINT, { cause: error });
   }
@@ -193,19 +140,9 @@ function clientConfig(place: PostgresPlace, { host, port }: PostgresPlace['serve
   };
   const password = place.password();
   return {
-    ...{ host, port, database, user, connectionTimeoutMillis: CONNECT_MS, keepAlive: true, application_name: 'notp' },
+    ...{ host, port, database, user, connectionTimeoutMillis: CONNECT_MS, keepAlive: true, application_name: 'notp', pipeline: true },
     // Never from the environment or ~/.pgpass.
     password: () => password ?? '',
     ssl: place.tls && !host.startsWith('/') ? ssl : false,
   };
-}
-
-/** `$name` as PostgreSQL has it: $1, and the values in their order. */
-function numbered(sql: string, values: Values): { readonly text: string; readonly values: (string | number)[] } {
-  const names: string[] = [];
-  const text = sql.replace(/\$([a-z_]+)/gi, (_, name: string) => {
-    if (!names.includes(name)) names.push(name);
-    return `$${String(names.indexOf(name) + 1)}`;
-  });
-  return { text, values: names.map((name) => values[name] ?? '') };
 }

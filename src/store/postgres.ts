@@ -43,33 +43,28 @@ export async function migratePostgresStore(place: PostgresPlace): Promise<{ read
   }
 }
 
-/** Repeats `work` where another host came in between, until the deadline. */
+/** Repeats `work` where another host came in between, until the deadline; and once where a connection was not what it had been. */
 async function withinDeadline<T>(session: Session, work: (transaction: Transaction) => Promise<T>): Promise<T> {
   const end = session.startClock();
   try {
     for (let tries = 1; ; tries++) {
+      const isReused = session.isConnected;
+      const transaction = await session.begin();
       try {
-        return await once(session, work);
+        const result = await work(transactionOn(transaction.statements));
+        await transaction.commit();
+        return result;
       } catch (error) {
+        if (!(await transaction.rollBack())) session.drop();
         const state = sqlState(error);
-        if (!AGAIN.has(state) && (state !== UNIQUE_VIOLATION || tries > 1)) throw error;
-        await new Promise((resolve) => setTimeout(resolve, PAUSE_MS * (1 + Math.random())));
+        const isLost = isReused && !transaction.hasBegun;
+        if (isLost) session.drop();
+        else if (!AGAIN.has(state) && (state !== UNIQUE_VIOLATION || tries > 1)) throw error;
+        else await new Promise((resolve) => setTimeout(resolve, PAUSE_MS * (1 + Math.random())));
       }
     }
   } finally {
     end();
-  }
-}
-
-async function once<T>(session: Session, work: (transaction: Transaction) => Promise<T>): Promise<T> {
-  const statements = await session.begin();
-  try {
-    const result = await work(transactionOn(statements));
-    await session.commit();
-    return result;
-  } catch (error) {
-    await session.rollBack();
-    throw error;
   }
 }
 

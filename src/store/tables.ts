@@ -17,6 +17,8 @@ export interface Statements {
   /** The rows that `sql` gives. */
   readonly all: (sql: string, values?: Values) => Promise<readonly Row[]>;
   readonly run: (sql: string, values?: Values) => Promise<void>;
+  /** The head of the chain as the transaction found it, where that is known without asking. */
+  readonly head?: () => Promise<ChainHead>;
   readonly dialect: Dialect;
 }
 
@@ -37,6 +39,7 @@ export interface Dialect {
 export function transactionOn(statements: Statements, reserved: () => Promise<void> = () => Promise.resolve()): Transaction {
   const { all, run, dialect } = statements;
   const { here, lock } = dialect;
+  let moved: ChainHead | undefined;
   const get = async (sql: string, values: Values = {}): Promise<Row | undefined> => (await all(sql, values))[0];
   return {
     enrolment: async (user, context) => {
@@ -70,8 +73,11 @@ export function transactionOn(statements: Statements, reserved: () => Promise<vo
          WHERE "user" = $user AND context = $context`,
         rowOf(enrolment),
       ),
-    head: async () => headOf(await get(`SELECT seq, hash FROM chain WHERE ${here}`)),
-    moveHead: (head) => run(`UPDATE chain SET seq = $seq, hash = $hash WHERE ${here}`, { ...head }),
+    head: async () => moved ?? (await statements.head?.()) ?? headOf(await get(`SELECT seq, hash FROM chain WHERE ${here}`)),
+    moveHead: async (head) => {
+      await run(`UPDATE chain SET seq = $seq, hash = $hash WHERE ${here}`, { ...head });
+      moved = head;
+    },
     remembers: async ({ user, context, id }, connection) =>
       (await get(
         `SELECT slot FROM connection WHERE "user" = $user AND context = $context AND id = $id
@@ -183,7 +189,8 @@ function refusalsOf(row: Row | undefined): Refusals {
   };
 }
 
-function headOf(row: Row | undefined): ChainHead {
+/** Throws `store_unavailable` where there is none. */
+export function headOf(row: Row | undefined): ChainHead {
   if (row === undefined) throw new NotpError('store_unavailable', 'the store has lost the head of the audit chain');
   return { seq: Number(row['seq']), hash: String(row['hash']) };
 }
