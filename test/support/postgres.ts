@@ -25,8 +25,8 @@ export interface Postgres {
   psql(text: string, database: string): readonly string[];
   /** A new database that belongs to ROLE. */
   createDatabase(name: string): void;
-  /** By default at once and without a farewell, as a machine that loses its power. */
-  stop(signal?: 'SIGKILL' | 'SIGINT' | 'SIGSTOP'): Promise<void>;
+  /** At once and without a farewell, as a machine that loses its power; or, with SIGSTOP, one that stands still. */
+  stop(signal?: 'SIGKILL' | 'SIGSTOP'): Promise<void>;
   start(): Promise<void>;
 }
 
@@ -41,30 +41,43 @@ export async function startPostgres(name: string, settings: readonly string[] = 
   const folder = scratchFolder(`postgres-${name}`);
   const data = path.join(folder, 'data');
   must(['chown', ADMINISTRATOR, folder]);
-  asAdministrator([
-    `${binaries() ?? ''}/initdb`,
-    '-D',
-    data,
-    '--auth-local=trust',
-    '--auth-host=scram-sha-256',
-    '--no-sync',
-    '-E',
-    'UTF8',
-    '--locale=C',
-  ]);
+  const initdb = [`${binaries() ?? ''}/initdb`, '-D', data, '--auth-local=trust', '--auth-host=scram-sha-256'];
+  asAdministrator([...initdb, '--no-sync', '-E', 'UTF8', '--locale=C']);
   asAdministrator([
     ...['openssl', 'req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-subj', '/CN=localhost', '-addext'],
     ...['subjectAltName=DNS:localhost,IP:127.0.0.1', '-keyout', `${data}/server.key`, '-out', `${data}/server.crt`],
   ]);
+  const server = await serverIn(folder, ["listen_addresses = '127.0.0.1'", 'ssl = on', 'max_connections = 200', ...settings]);
+  server.sql(`CREATE ROLE ${ROLE} LOGIN PASSWORD '${PASSWORD.replaceAll("'", "''")}'`);
+  return server;
+}
+
+/** Starts a hot standby that streams from `primary`, which knows it by `name`; promoted by `SELECT pg_promote()`. Stopped when the test file ends. */
+export async function startStandby(name: string, primary: Postgres): Promise<Postgres> {
+  const folder = scratchFolder(`postgres-${name}`);
+  must(['chown', ADMINISTRATOR, folder]);
+  const source = `host=${primary.folder} port=${String(primary.port)} user=${ADMINISTRATOR} application_name=${name}`;
+  asAdministrator([
+    `${binaries() ?? ''}/pg_basebackup`,
+    '-d',
+    source,
+    '-D',
+    path.join(folder, 'data'),
+    '-R',
+    '-X',
+    'stream',
+    '--no-sync',
+    '-c',
+    'fast',
+  ]);
+  return await serverIn(folder, []);
+}
+
+/** The server whose data is in `folder`, started. */
+async function serverIn(folder: string, settings: readonly string[]): Promise<Postgres> {
+  const data = path.join(folder, 'data');
   const port = await freePort();
-  const lines = [
-    `port = ${String(port)}`,
-    "listen_addresses = '127.0.0.1'",
-    `unix_socket_directories = '${folder}'`,
-    'ssl = on',
-    'max_connections = 200',
-    ...settings,
-  ];
+  const lines = [`port = ${String(port)}`, `unix_socket_directories = '${folder}'`, ...settings];
   fs.appendFileSync(path.join(data, 'postgresql.conf'), `${lines.join('\n')}\n`);
   let child: ChildProcess | undefined;
   const psql: Postgres['psql'] = (text, database) => [
@@ -83,19 +96,15 @@ export async function startPostgres(name: string, settings: readonly string[] = 
   const stop: Postgres['stop'] = async (signal = 'SIGKILL') => {
     const stopped = child;
     if (stopped === undefined || stopped.exitCode !== null || stopped.signalCode !== null) return;
-    if (signal === 'SIGSTOP') {
-      for (const pid of family(stopped.pid)) process.kill(pid, signal);
-      return;
-    }
     const ended = new Promise((resolve) => stopped.on('exit', resolve));
-    if (signal === 'SIGKILL') for (const pid of family(stopped.pid)) killed(pid);
-    else stopped.kill(signal);
+    // A SIGKILL of the server alone would leave its children.
+    for (const pid of family(stopped.pid)) signalled(pid, signal);
+    if (signal === 'SIGSTOP') return;
     await ended;
     fs.rmSync(path.join(data, 'postmaster.pid'), { force: true });
   };
   await start();
   atEnd(() => stop());
-  sql(`CREATE ROLE ${ROLE} LOGIN PASSWORD '${PASSWORD.replaceAll("'", "''")}'`);
   return {
     ...{ port, folder, sql, psql, start, stop },
     authority: fs.readFileSync(path.join(data, 'server.crt'), 'utf8'),
@@ -116,7 +125,7 @@ function asAdministrator(command: readonly string[]): void {
   must(['setpriv', ...asUser(), ...command]);
 }
 
-/** The server and its children, which a SIGKILL of the server alone would leave. */
+/** The server and its children. */
 function family(pid: number | undefined): number[] {
   if (pid === undefined) return [];
   const children = fs.readFileSync(`/proc/${String(pid)}/task/${String(pid)}/children`, 'utf8').trim();
@@ -129,9 +138,9 @@ function family(pid: number | undefined): number[] {
   ];
 }
 
-function killed(pid: number): void {
+function signalled(pid: number, signal: NodeJS.Signals): void {
   try {
-    process.kill(pid, 'SIGKILL');
+    process.kill(pid, signal);
   } catch {
     // It ended by itself.
   }
