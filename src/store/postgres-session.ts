@@ -3,7 +3,7 @@ import * as tls from 'node:tls';
 import type { Client, ClientConfig } from 'pg';
 import { messageOf, NotpError } from '../error.ts';
 import { checkVersion, SCHEMA } from './postgres-schema.ts';
-import { DEADLINE_MS, PostgresTransaction } from './postgres-transaction.ts';
+import { DEADLINE_MS, DURABLE, PostgresTransaction, SETTINGS } from './postgres-transaction.ts';
 
 export interface PostgresPlace {
   /** Of several the first one that takes writes: names, addresses, or folders with a socket. */
@@ -88,6 +88,7 @@ export class Session {
     this.connected = client;
     await client.connect();
     await takesWrites(client);
+    await client.query(DURABLE);
     if (checked) {
       checkVersion(await versionOf(client));
       await client.query(`INSERT INTO ${SCHEMA}.chain VALUES ($1, 0, $2) ON CONFLICT DO NOTHING`, [this.place.thisHost, '0'.repeat(64)]);
@@ -140,7 +141,17 @@ function clientConfig(place: PostgresPlace, { host, port }: PostgresPlace['serve
   };
   const password = place.password();
   return {
-    ...{ host, port, database, user, connectionTimeoutMillis: CONNECT_MS, keepAlive: true, application_name: 'notp', pipeline: true },
+    ...{
+      host,
+      port,
+      database,
+      user,
+      connectionTimeoutMillis: CONNECT_MS,
+      keepAlive: true,
+      application_name: 'notp',
+      options: SETTINGS,
+      pipeline: true,
+    },
     // Never from the environment or ~/.pgpass.
     password: () => password ?? '',
     ssl: place.tls && !host.startsWith('/') ? ssl : false,

@@ -10,11 +10,10 @@ import { NO_REFUSALS, headOf, type Dialect, type Row, type Statements, type Valu
 
 /** How long a decision waits in all, for the server and for others' decisions, before it is refused. */
 export const DEADLINE_MS = 20_000;
-/** A host that stands still in a transaction does not keep the others waiting for longer. */
-const BEGIN = `BEGIN READ WRITE; SET LOCAL search_path TO ${SCHEMA}; SET LOCAL statement_timeout TO ${String(DEADLINE_MS)};
-SET LOCAL idle_in_transaction_session_timeout TO ${String(DEADLINE_MS)}`;
-/** A commit that is told lasts, whatever the server does by default; where it waits for more (remote_apply) it goes on doing so. */
-const DURABLE = `SELECT set_config('synchronous_commit', 'on', true) WHERE current_setting('synchronous_commit') NOT IN ('on', 'remote_apply')`;
+/** What a connection is set to when it is made. A host that stands still in a transaction does not keep the others waiting for longer. */
+export const SETTINGS = `-c search_path=${SCHEMA} -c statement_timeout=${String(DEADLINE_MS)} -c idle_in_transaction_session_timeout=${String(DEADLINE_MS)}`;
+/** And asked then: a commit that is told lasts, whatever the server does by default; where it waits for more (remote_apply) it goes on doing so. */
+export const DURABLE = `SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') NOT IN ('on', 'remote_apply')`;
 
 const DIALECT: Dialect = {
   here: 'host = $host',
@@ -77,7 +76,7 @@ export class PostgresTransaction {
   private async begin(): Promise<ChainHead> {
     const locked = `SELECT seq, hash FROM chain WHERE host = ${this.client.escapeLiteral(this.thisHost)}${DIALECT.lock}`;
     // Of several statements in one text there are several results.
-    const results = (await this.named(() => this.client.query(`${BEGIN}; ${DURABLE}; ${locked}`))) as unknown as QueryResult<Row>[];
+    const results = (await this.named(() => this.client.query(`BEGIN READ WRITE; ${locked}`))) as unknown as QueryResult<Row>[];
     this.hasBegun = true;
     return headOf(results.at(-1)?.rows[0]);
   }
@@ -99,7 +98,7 @@ export class PostgresTransaction {
   }
 
   private async ask(sql: string, values: Values): Promise<QueryResult<Row>> {
-    return await this.named(() => this.client.query<Row>(numbered(sql, { ...values, host: this.thisHost })));
+    return await this.named(() => this.client.query<Row>(prepared(sql, { ...values, host: this.thisHost })));
   }
 }
 
@@ -109,12 +108,26 @@ function quiet<T>(promise: Promise<T>): Promise<T> {
   return promise;
 }
 
-/** `$name` as PostgreSQL has it: $1, and the values in their order. */
-function numbered(sql: string, values: Values): { readonly text: string; readonly values: (string | number)[] } {
+/** `$name` as PostgreSQL has it: $1, and the values in their order; read by the server once in a connection. */
+function prepared(sql: string, values: Values): { readonly name: string; readonly text: string; readonly values: (string | number)[] } {
+  const known = PREPARED.get(sql) ?? numbered(sql);
+  PREPARED.set(sql, known);
+  return { name: known.name, text: known.text, values: known.names.map((name) => values[name] ?? '') };
+}
+
+interface Numbered {
+  readonly name: string;
+  readonly text: string;
+  readonly names: readonly string[];
+}
+
+const PREPARED = new Map<string, Numbered>();
+
+function numbered(sql: string): Numbered {
   const names: string[] = [];
   const text = sql.replace(/\$([a-z_]+)/gi, (_, name: string) => {
     if (!names.includes(name)) names.push(name);
     return `$${String(names.indexOf(name) + 1)}`;
   });
-  return { text, values: names.map((name) => values[name] ?? '') };
+  return { name: `notp${String(PREPARED.size)}`, text, names };
 }

@@ -33,9 +33,9 @@ describe('a primary that is killed, and a standby in its place', { skip: lacksPo
     /** The steps that some host was told are accepted. */
     const told: number[] = [];
     let refused = 0;
-    let running = true;
+    const over = new AbortController();
     const decide = async (store: Store): Promise<void> => {
-      while (running) {
+      while (!over.signal.aborted) {
         try {
           told.push(await store.exclusively(accept));
         } catch {
@@ -52,7 +52,7 @@ describe('a primary that is killed, and a standby in its place', { skip: lacksPo
     standby.sql('SELECT pg_promote()');
     const promotedAt = told.length;
     for (const end = Date.now() + 60_000; told.length < promotedAt + 20 && Date.now() < end;) await sleep(50);
-    running = false;
+    over.abort();
     await Promise.all(deciding);
     assert.ok(
       toldBefore > 0 && refused > 0 && told.length >= promotedAt + 20,
