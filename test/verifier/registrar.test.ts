@@ -26,9 +26,8 @@ describe('an enrolment', { skip: lacks({ programs: ['getent'] }) }, () => {
   });
   beforeEach(() => {
     const name = `${String(count++)}.db`;
-    const store = { kind: 'sqlite', path: path.join(folder, name) } as const;
-    const auditFile = path.join(folder, `${name}.log`);
-    const place: StatePlace = { kind: 'user', owner: realUser(), store, auditFile, journal: false, hostKeyFile: undefined };
+    const files = { database: path.join(folder, name), auditFile: path.join(folder, `${name}.log`) };
+    const place: StatePlace = { kind: 'user', owner: realUser(), ...files, journal: false, hostKeyFile: undefined };
     state = openState(place, () => NOW_MS, { create: true });
   });
 
