@@ -1,7 +1,7 @@
 /** No decision without a record: what appends records, inside the transaction of the decision that they tell. */
 import { randomBytes } from 'node:crypto';
 import { messageOf, NotpError } from '../error.ts';
-import type { Transaction } from '../store/store.ts';
+import type { Refusals, Transaction } from '../store/store.ts';
 import { headAfter, nextLink } from './chain.ts';
 import { printRecord, type AuditRecord } from './record.ts';
 import { afterOneMore, summaryOf } from './refusals.ts';
@@ -31,18 +31,26 @@ export async function append(log: AuditLog, transaction: Transaction, record: Au
 /** Records the sum of the refusals of `user` that were only counted so far, where there are any. Throws as `append` does. */
 export async function appendSum(log: AuditLog, transaction: Transaction, user: string): Promise<void> {
   const refusals = await transaction.refusals(user);
-  const sum = summaryOf(refusals);
-  if (sum === undefined) return;
-  await appendNext(log, transaction, sum);
-  await transaction.saveRefusals({ ...refusals, count: 0 });
+  if (await summed(log, transaction, refusals)) await transaction.saveRefusals({ ...refusals, count: 0 });
 }
 
 /** Records a refusal as `append` does, or counts it where it is one of a flood. Gives the reference that finds it. */
 export async function appendRefusal(log: AuditLog, transaction: Transaction, refusal: AuditRecord): Promise<string> {
-  const { after, record } = afterOneMore(await transaction.refusals(refusal.user), refusal, log.now());
-  if (record !== undefined) await append(log, transaction, record);
+  const before = await transaction.refusals(refusal.user);
+  const { after, record } = afterOneMore(before, refusal, log.now());
+  if (record !== undefined) {
+    await summed(log, transaction, before);
+    await appendNext(log, transaction, record);
+  }
   await transaction.saveRefusals(record === undefined ? after : { ...after, count: 0 });
   return after.ref;
+}
+
+/** Records the sum of `refusals` where there is one; whoever calls it saves that they are told. */
+async function summed(log: AuditLog, transaction: Transaction, refusals: Refusals): Promise<boolean> {
+  const sum = summaryOf(refusals);
+  if (sum !== undefined) await appendNext(log, transaction, sum);
+  return sum !== undefined;
 }
 
 async function appendNext(log: AuditLog, transaction: Transaction, record: AuditRecord): Promise<void> {

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { before, describe, it } from 'node:test';
 import type { Ran } from '../support/process.ts';
 import type { Sshd } from '../support/sshd.ts';
-import { untilFreshStep, oathCode } from '../support/world.ts';
+import { oathCode, stepNow, untilFreshStep } from '../support/world.ts';
 import {
   auditLines,
   codeLine,
@@ -82,10 +82,6 @@ describe('ten attempts at once', { skip: NEEDS }, () => {
     assert.equal(auditLines(person.user).at(-1)?.method, 'step_up');
   });
 });
-
-function stepNow(): number {
-  return Math.floor(Date.now() / 1000 / STEP_SECONDS);
-}
 
 function reasons(records: readonly AuditLine[], reason: string): number {
   return records.filter((record) => record.reason === reason).length;

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
 import { sleep } from '../support/process.ts';
-import { oathCode, untilFreshStep } from '../support/world.ts';
+import { oathCode, stepNow, untilFreshStep } from '../support/world.ts';
 
 /** As decide() and the log have them. */
 export const BUDGET = 5;
@@ -39,10 +39,6 @@ export class Flood {
 }
 
 const STEP_SECONDS = 30;
-
-function stepNow(): number {
-  return Math.floor(Date.now() / 1000 / STEP_SECONDS);
-}
 
 export type Recorded = Record<string, unknown>;
 

@@ -1,7 +1,7 @@
 /** The people of a soak: each holds a phone, and comes to one of the doors with something right or wrong. */
 import { sshIn } from '../support/container-ssh.ts';
 import type { Ran } from '../support/process.ts';
-import { oathCode, type Enrolled, type TestUser } from '../support/world.ts';
+import { oathCode, stepNow, type Enrolled, type TestUser } from '../support/world.ts';
 import type { ServiceWorld } from '../systemd/service-world.ts';
 
 const PERIOD_MS = 30_000;
@@ -59,7 +59,7 @@ export function person(user: TestUser, enrolled: Enrolled): Person {
 
 /** A right code that was typed nowhere yet; undefined where the next one is still to come. */
 export function freshCode(who: Person): string | undefined {
-  const current = Math.floor(Date.now() / PERIOD_MS);
+  const current = stepNow();
   const left = PERIOD_MS - (Date.now() % PERIOD_MS);
   const step = Math.max(who.lastStep + 1, left > SPARE_MS ? current - 1 : current);
   if (step > current) return undefined;

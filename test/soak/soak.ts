@@ -6,6 +6,7 @@ import type { Enrolled, TestUser } from '../support/world.ts';
 import { report } from '../trials/trial.ts';
 import { bootService, SERVICE_NEEDS, type Logged, type ServiceWorld } from '../systemd/service-world.ts';
 import { DISTURBANCES, ROTATION, ROTATION_TEXT } from './disturbances.ts';
+import { unlike, type Try } from './log.ts';
 import { DOORS, freshCode, PAM_SERVICE, person, type Came, type Door, type Person } from './people.ts';
 
 /** What a test file that runs it passes to lacks(). */
@@ -87,7 +88,7 @@ class Run implements Soaked {
   mostMiB = 0;
   readonly findings: string[] = [];
   /** What came of each try, in the order of their ends. */
-  private readonly all: (Came & { readonly user: string })[] = [];
+  private readonly all: Try[] = [];
   /** Counts beginnings and ends of what happens to the host: who saw none had a quiet host. */
   private turmoil = 0;
   private readonly free: Person[];
@@ -209,28 +210,7 @@ class Run implements Soaked {
     if (this.mostMiB > MAX_MIB) this.findings.push(`the service took ${String(this.mostMiB)} MiB`);
     // Where the service died before it answered, the gate refuses, as the user, who has a log of their own.
     const own = await container.must(['sh', '-c', 'cat /home/*/.notp/.audit.log || true']);
-    this.compare(parsed(await container.must(['notp', 'audit', '--event', 'login'])), parsed(own));
-  }
-
-  /** Each login and each refusal that was told has its record, and none was accepted that nobody saw; but a killed service may have recorded what it could not tell. */
-  private compare(records: readonly Logged[], own: readonly Logged[]): void {
-    const byRef = new Map([...records, ...own].map((record) => [record.ref, record]));
-    const recorded = ({ ref }: Came): Logged | undefined => (ref === undefined ? undefined : byRef.get(ref));
-    const lost = this.all.filter((each) => each.ref !== undefined && recorded(each) === undefined);
-    if (lost.length > 0) this.findings.push(`no record of ${lost.map(({ said }) => said).join(' | ')}`);
-    const judged = own.filter(({ event, reason }) => event !== 'login.refused' || reason !== 'store_unavailable');
-    if (judged.length > 0) this.findings.push(`judged by a user's own state: ${JSON.stringify(judged)}`);
-    for (const user of new Set(this.all.map((each) => each.user))) {
-      const theirs = this.all.filter((each) => each.user === user);
-      const logins = theirs.filter((each) => each.in).length;
-      // Nobody knows what was decided: the service did not say it.
-      const unheard = theirs.filter((each) => !each.in && (recorded(each)?.reason ?? 'store_unavailable') === 'store_unavailable').length;
-      const accepted = records.filter((record) => record.user === user && record.event === 'login.accepted').length;
-      if (accepted < logins || accepted > logins + unheard)
-        this.findings.push(
-          `${user}: ${String(accepted)} records of a login, ${String(logins)} logins, ${String(unheard)} tries without an answer`,
-        );
-    }
+    this.findings.push(...unlike(this.all, parsed(await container.must(['notp', 'audit', '--event', 'login'])), parsed(own)));
   }
 }
 

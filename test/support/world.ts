@@ -146,9 +146,16 @@ export function oathCode(
   return must(['oathtool', '--totp', ...options, '--now', `@${String(at)}`, '-b', secret]).trim();
 }
 
+const STEP_MS = 30_000;
+
+/** The step of a TOTP code of 30 seconds now: T in RFC 6238. */
+export function stepNow(): number {
+  return Math.floor(Date.now() / STEP_MS);
+}
+
 /** Waits where the current 30-second step is nearly over, so that a code stays right for `seconds`. */
 export async function untilFreshStep(seconds = 8): Promise<void> {
-  const left = 30_000 - (Date.now() % 30_000);
+  const left = STEP_MS - (Date.now() % STEP_MS);
   if (left < seconds * 1000) await new Promise((resolve) => setTimeout(resolve, left + 100));
 }
 

@@ -5,7 +5,7 @@ import type { AuditRecord } from '../../src/audit/record.ts';
 import { bootContainer, CONTAINER_NEEDS, installInto, type Container } from '../support/container.ts';
 import { addContainerUser, sshIn, sshInTerminal, type SshInOptions } from '../support/container-ssh.ts';
 import { sleep, type Ran, type Terminal } from '../support/process.ts';
-import { must, oathCode, type Enrolled, type TestUser } from '../support/world.ts';
+import { must, oathCode, stepNow, type Enrolled, type TestUser } from '../support/world.ts';
 
 /** What a test file that boots the service passes to lacks(). */
 export const SERVICE_NEEDS = { ...CONTAINER_NEEDS, programs: [...CONTAINER_NEEDS.programs, 'oathtool', 'journalctl'] } as const;
@@ -106,12 +106,11 @@ export function phoneOf(enrolled: Enrolled): Phone {
   return {
     ...enrolled,
     code: async () => {
-      const current = (): number => Math.floor(Date.now() / PERIOD_MS);
       const left = PERIOD_MS - (Date.now() % PERIOD_MS);
-      const step = Math.max(last + 1, left > SPARE_MS ? current() - 1 : current());
-      if (step > current() + 1) await sleep((step - 1) * PERIOD_MS - Date.now() + 100);
+      const step = Math.max(last + 1, left > SPARE_MS ? stepNow() - 1 : stepNow());
+      if (step > stepNow() + 1) await sleep((step - 1) * PERIOD_MS - Date.now() + 100);
       last = step;
-      return oathCode(enrolled.secret, { offsetSeconds: (step - current()) * 30 });
+      return oathCode(enrolled.secret, { offsetSeconds: (step - stepNow()) * 30 });
     },
     recoveryCode: () => recovery.pop() ?? '',
   };
