@@ -78,8 +78,10 @@ function summary({ records, before, after, left, gotIn }: Story, { traits }: Sto
           `${left.before + left.after > 0 ? 'At least ' : ''}${plural(failed, 'try', 'tries')} in these two hours took from the budget of guesses.`,
         ]
       : []),
-    gotInSentence(first.entry, gotIn?.entry),
+    // A sum of names that are not enrolled is nobody's.
+    ...(first.entry.user === '' ? [] : [gotInSentence(first.entry, gotIn?.entry)]),
   ];
+  if (sentences.length === 0) return '';
   return `${wrapped(escapeControls(sentences.join(' ')), traits.columns, '')}\n`;
 }
 
