@@ -16,7 +16,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ['verifier', 'doctor', 'setup'],
   ['store', 'audit', 'system'],
   ['otp', 'seal', 'verdict'],
-  ['error.ts'],
+  ['error.ts', 'json.ts'],
 ];
 const PURE = ['otp', 'seal', 'verdict'];
 const ALLOWED_IN_PURE = ['node:crypto'];
@@ -156,8 +156,8 @@ describe('imports', () => {
     assert.deepEqual(ours.filter((each) => !isOurs(each)).map(told), []);
   });
 
-  it('of error.ts are none: it is a leaf', () => {
-    assert.deepEqual(IMPORTS.filter(({ from }) => from === 'error.ts').map(told), []);
+  it('of error.ts and json.ts are none: they are leaves', () => {
+    assert.deepEqual(IMPORTS.filter(({ from }) => ['error.ts', 'json.ts'].includes(from)).map(told), []);
   });
 });
 
@@ -226,6 +226,10 @@ describe('the sources', () => {
 
   it('end the process in one place', () => {
     assert.deepEqual(filesWith(/\bprocess\.(exit\b|exitCode\b|abort\b|reallyExit\b)/), ['main.ts']);
+  });
+
+  it('parse JSON in one place', () => {
+    assert.deepEqual(filesWith(/\bJSON\.parse\b/), ['json.ts']);
   });
 
   it('have no default exports', () => {

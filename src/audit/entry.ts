@@ -1,5 +1,7 @@
 /** One record as it is read back: what stands in the line, parsed once. A field that is not what printRecord writes is left out. */
 
+import { parseJson } from '../json.ts';
+
 /** `timeMs`: Unix time in milliseconds. All texts may hold anything: they are escaped where they are shown. */
 export interface Entry {
   readonly timeMs: number;
@@ -43,7 +45,7 @@ function countOf(value: unknown): number {
 
 function parsed(line: string): Record<string, unknown> | undefined {
   try {
-    const value: unknown = JSON.parse(line);
+    const value: unknown = parseJson(line);
     return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined;
   } catch {
     return undefined;

@@ -3,6 +3,7 @@
  * are counted in the store, in the transaction of their decision, and the next record of that user follows one that tells how many
  * they were. They are told the reference of the last record before them, which the summary has too, so that it finds both.
  */
+import { parseJson } from '../json.ts';
 import { SHARED_BYTES, type Refusals } from '../store/store.ts';
 import { isEmpty, refilled, taken, type BudgetPolicy } from '../verdict/budget.ts';
 import type { AuditRecord } from './record.ts';
@@ -63,5 +64,5 @@ function fitting(shared: Shared): string {
 }
 
 function sharedOf(text: string): Shared {
-  return text === '' ? {} : (JSON.parse(text) as Shared);
+  return text === '' ? {} : (parseJson(text) as Shared);
 }

@@ -9,6 +9,7 @@
  * A crash leaves records that the store does not know, all those of one transaction, or a part of a line. The next record
  * takes the place of the first of them, so that it can be told what they are.
  */
+import { parseJson } from '../json.ts';
 import { hashOf } from './chain.ts';
 import type { Link } from './record.ts';
 
@@ -124,7 +125,7 @@ export function linkOfBytes(line: Buffer): Link | 'none' | undefined {
 /** The link of a record; `none` where it has none, undefined for what is no record. */
 export function linkOf(line: string): Link | 'none' | undefined {
   try {
-    const record = JSON.parse(line) as { seq?: unknown; prev?: unknown; event?: unknown } | null;
+    const record = parseJson(line) as { seq?: unknown; prev?: unknown; event?: unknown } | null;
     if (typeof record?.event !== 'string') return undefined;
     if (record.seq === undefined && record.prev === undefined) return 'none';
     const { seq, prev } = record;

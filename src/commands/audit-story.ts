@@ -3,6 +3,7 @@ import { isatty } from 'node:tty';
 import type { Entry } from '../audit/entry.ts';
 import { wanted } from '../audit/filter.ts';
 import { linesOf, presentFilesOf } from '../audit/reading.ts';
+import { parseJson } from '../json.ts';
 import type { Config } from '../system/config.ts';
 import { printResult, sayError } from '../system/printer.ts';
 import { asUser } from '../system/privileges.ts';
@@ -103,5 +104,5 @@ function jsonOf({ ref, records, before, after, left, gotIn }: Story): string {
 }
 
 function parsed({ line }: Told): unknown {
-  return JSON.parse(line);
+  return parseJson(line);
 }

@@ -13,10 +13,7 @@ import { converse, turns } from './serve-connection.ts';
 const LISTEN_FD = 3;
 /** Sessions of one user that ask at the same time; who comes beyond them is turned away. */
 const MAX_CONNECTIONS = 64;
-/**
- * So many connections end with nonsense in one life: who sends more talks to a new process, with nothing left in its memory of all that.
- * (JSON.parse of Node.js 26 was seen to damage the heap after some hundred thousand texts that were none.)
- */
+/** So many connections end with nonsense in one life: who sends more talks to a new process, with nothing left in its memory of all that. */
 const MAX_NONSENSE = 200;
 /** How long it stays warm when the last connection is closed. */
 const IDLE_MS = 15_000;

@@ -1,5 +1,6 @@
 /** Strict reading of JSON objects: every key known and present, every value of its type, base64 canonical. Pure. */
 import { NotpError } from '../error.ts';
+import { parseJson } from '../json.ts';
 import { quoted } from '../otp/escape.ts';
 import { isLabel } from '../otp/uri.ts';
 
@@ -74,7 +75,7 @@ export function canonicalJson(bytes: Uint8Array, name: string): unknown {
 /** Printing recurses, so that a file of brackets alone can exhaust the stack: that is no JSON of ours either. */
 function parseAndPrint(source: string, name: string): { value: unknown; printed: readonly string[] } {
   try {
-    const value: unknown = JSON.parse(source);
+    const value: unknown = parseJson(source);
     return { value, printed: [JSON.stringify(value, null, 2) + '\n', JSON.stringify(value)] };
   } catch {
     throw bad(`${name} is no JSON`);

@@ -1,5 +1,6 @@
 /** Confirming a setup: only a login that began after it was in place shows that one still gets in. */
 import { NotpError } from '../error.ts';
+import { parseJson } from '../json.ts';
 import { loginStart, type Moment } from '../system/ssh-session.ts';
 import { markText, release, unfinishedSetup, type Setup } from './record.ts';
 import { disarmTimer } from './timer.ts';
@@ -10,7 +11,7 @@ export function confirmSetup(): Setup {
   if (setup === undefined) throw new NotpError('refused', 'there is no setup to confirm', 'it is confirmed already, or was undone');
   const applied = markText(setup, 'applied');
   if (applied === undefined) throw new NotpError('refused', 'the setup was broken off before all was in place', 'notp setup undo');
-  requireNewLogin(JSON.parse(applied) as Moment);
+  requireNewLogin(parseJson(applied) as Moment);
   if (!release(setup, 'confirmed')) throw new NotpError('refused', 'the setup is being undone', 'notp setup undo completes that');
   disarmTimer(setup);
   return setup;

@@ -1,6 +1,7 @@
 /** What a setup changes, as it is kept: for each file what it was and what it became. Pure. */
 import { createHash } from 'node:crypto';
 import { NotpError } from '../error.ts';
+import { parseJson } from '../json.ts';
 import type { Attributes } from '../system/trusted.ts';
 import type { Plan, Present, SetupDoor } from './plan.ts';
 
@@ -59,7 +60,7 @@ export function parseManifest(text: string): Manifest {
 
 function parsed(text: string): Manifest | null {
   try {
-    return JSON.parse(text) as Manifest | null;
+    return parseJson(text) as Manifest | null;
   } catch (error) {
     throw new NotpError(
       'failed',

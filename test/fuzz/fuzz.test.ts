@@ -13,7 +13,7 @@ const INPUTS = LONG ? 20_000 : 2_500;
 
 /** Exported parsers that are fuzzed in another one, or read nothing from outside. */
 const WITHIN: readonly string[] = [
-  ...['parseFile', 'parseReadings', 'parsed', 'parseFacts', 'parseSecret', 'canonicalJson'],
+  ...['parseJson', 'parseFile', 'parseReadings', 'parsed', 'parseFacts', 'parseSecret', 'canonicalJson'],
   ...['readConfig', 'readTrusted', 'readHostKey', 'readStdin', 'readStdinLine', 'readAt', 'readList'],
 ];
 

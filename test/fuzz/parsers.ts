@@ -151,7 +151,12 @@ export const PARSERS: readonly Parser[] = [
     family: 'files to import',
     check: (input) =>
       roundTrip(
-        () => parseOtpauthUri(text(input)),
+        () => {
+          const credential = parseOtpauthUri(text(input));
+          // Names that are read may be too long to be written with every parameter, which it says.
+          otpauthUri(credential);
+          return credential;
+        },
         (credential) => parseOtpauthUri(otpauthUri(credential)),
       ),
   },
