@@ -17,6 +17,8 @@ _notp_options() {
     'notp host-key id') found='--config --help' ;;
     'notp host-key rotate') found='--config --help' ;;
     'notp host-key retire') found='--config --yes --help' ;;
+    'notp store') found='--help' ;;
+    'notp store migrate') found='--config --help' ;;
     'notp audit') found='--config --user --since --until --event --reason --context --rhost --ref --lines --follow --json --table --help' ;;
     'notp audit verify') found='--config --json --help' ;;
     'notp audit report') found='--config --user --since --until --json --help' ;;
@@ -45,8 +47,9 @@ _notp_options() {
 _notp_commands() {
   found=
   case $1 in
-    'notp') found='enroll verify status unlock revoke recovery reseal host-key audit import code export list passphrase remove demo setup doctor gate pam serve' ;;
+    'notp') found='enroll verify status unlock revoke recovery reseal host-key store audit import code export list passphrase remove demo setup doctor gate pam serve' ;;
     'notp host-key') found='init id rotate retire' ;;
+    'notp store') found='migrate' ;;
     'notp audit') found='verify report' ;;
     'notp setup') found='gate pam sudo confirm undo' ;;
   esac

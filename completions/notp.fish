@@ -22,9 +22,11 @@ function __notp_at
         set -l following
         switch $at
             case 'notp'
-                set following enroll verify status unlock revoke recovery reseal host-key audit import code export list passphrase remove demo setup doctor gate pam serve
+                set following enroll verify status unlock revoke recovery reseal host-key store audit import code export list passphrase remove demo setup doctor gate pam serve
             case 'notp host-key'
                 set following init id rotate retire
+            case 'notp store'
+                set following migrate
             case 'notp audit'
                 set following verify report
             case 'notp setup'
@@ -55,6 +57,7 @@ complete -c notp -n "__notp_at 'notp' 0" -a revoke -d 'end an enrolment'
 complete -c notp -n "__notp_at 'notp' 0" -a recovery -d 'make new recovery codes for a login'
 complete -c notp -n "__notp_at 'notp' 0" -a reseal -d 'seal a login anew'
 complete -c notp -n "__notp_at 'notp' 0" -a host-key -d 'the key of this host that host seals are made with'
+complete -c notp -n "__notp_at 'notp' 0" -a store -d 'look after the database that store.url names'
 complete -c notp -n "__notp_at 'notp' 0" -a audit -d 'show the last records of the audit log'
 complete -c notp -n "__notp_at 'notp' 0" -a import -d 'seal a secret that there is already'
 complete -c notp -n "__notp_at 'notp' 0" -a code -d 'show the current code of a secret'
@@ -156,6 +159,12 @@ complete -c notp -n "__notp_at 'notp host-key rotate'" -s h -l help -d 'display 
 complete -c notp -n "__notp_at 'notp host-key retire'" -l config -r -F -d 'configuration file'
 complete -c notp -n "__notp_at 'notp host-key retire'" -l yes -d 'also where something is'
 complete -c notp -n "__notp_at 'notp host-key retire'" -s h -l help -d 'display help for command'
+# notp store
+complete -c notp -n "__notp_at 'notp store'" -s h -l help -d 'display help for command'
+complete -c notp -n "__notp_at 'notp store' 0" -a migrate -d 'make the tables in the database of a fleet'
+# notp store migrate
+complete -c notp -n "__notp_at 'notp store migrate'" -l config -r -F -d 'configuration file'
+complete -c notp -n "__notp_at 'notp store migrate'" -s h -l help -d 'display help for command'
 # notp audit
 complete -c notp -n "__notp_at 'notp audit'" -l config -r -F -d 'configuration file'
 complete -c notp -n "__notp_at 'notp audit'" -l user -x -a '(__fish_complete_users)' -d 'of this user'

@@ -40,7 +40,7 @@ export async function bundle(file: string): Promise<readonly Package[]> {
 }
 
 /** Modules of Node's that cost time to load. Those that are always loaded are not among them. */
-const COSTLY = ['assert', 'child_process', 'crypto', 'net', 'readline', 'sqlite', 'tty', 'zlib'];
+const COSTLY = ['assert', 'child_process', 'crypto', 'net', 'readline', 'sqlite', 'tls', 'tty', 'zlib'];
 
 /** What pino has for writing in other threads, which it is never asked for, and what there is instead. */
 const NO_THREADS: Readonly<Record<string, string>> = { 'thread-stream': '', worker_threads: 'exports.isMainThread = true;' };

@@ -10,6 +10,7 @@ import { addEnrolmentCommands } from './cli/enrolments.ts';
 import { addImport } from './cli/import.ts';
 import { addKeyCommands } from './cli/keys.ts';
 import { addSetup } from './cli/setup.ts';
+import { addStore } from './cli/store.ts';
 import { addVerify } from './cli/verify.ts';
 import { NotpError } from './error.ts';
 import { forbidCoreDumps } from './system/core-dumps.ts';
@@ -57,6 +58,7 @@ export function commandTree(surroundings: Surroundings, finish: Finish): Command
   addVerify(program, surroundings, finish);
   addEnrolmentCommands(program, surroundings, finish);
   addKeyCommands(program, surroundings, finish);
+  addStore(program, finish);
   addAudit(program, surroundings, finish);
   addImport(program, surroundings, finish);
   addCodeCommands(program, surroundings, finish);

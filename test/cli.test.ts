@@ -19,6 +19,8 @@ const COMMANDS = [
   ['host-key'],
   ['host-key', 'init'],
   ['host-key', 'id'],
+  ['store'],
+  ['store', 'migrate'],
   ['gate'],
   ['pam'],
 ];
@@ -43,7 +45,7 @@ describe('help', () => {
   });
 
   it('offers --config everywhere, and every style and algorithm that enroll knows', async () => {
-    for (const words of COMMANDS.filter((each) => !['host-key', 'setup'].includes(each.join()))) {
+    for (const words of COMMANDS.filter((each) => !['host-key', 'setup', 'store'].includes(each.join()))) {
       assert.match((await notp(...words, '--help')).stdout, /--config <file>/, words.join(' '));
     }
     const { stdout } = await notp('enroll', '--help');

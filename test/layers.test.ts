@@ -35,8 +35,10 @@ const IMPORTERS: Readonly<Record<string, readonly string[]>> = {
     'cli/import.ts',
     'cli/keys.ts',
     'cli/setup.ts',
+    'cli/store.ts',
     'cli/verify.ts',
   ],
+  pg: ['store/postgres-schema.ts', 'store/postgres-session.ts'],
   '@noble/hashes': ['otp/recovery.ts', 'seal/keys.ts'],
 };
 

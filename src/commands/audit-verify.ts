@@ -6,7 +6,7 @@ import type { Config } from '../system/config.ts';
 import { printResult, say, sayError, sayHint } from '../system/printer.ts';
 import { asUser } from '../system/privileges.ts';
 import { realUser } from '../system/users.ts';
-import { hasEncryptedKey, statePlace, withState, type State, type StatePlace } from '../verifier/state.ts';
+import { hasEncryptedKey, type State, statePlace, type StatePlace, storeName, withState } from '../verifier/state.ts';
 
 const PROGRESS_MS = 500;
 
@@ -23,7 +23,7 @@ export async function verifyAudit(config: Config, { json }: { readonly json: boo
   const report = await asUser(place.owner, () =>
     withState(place, now, async (state) => {
       if (state !== undefined) return await verified(place, state, progress?.tell);
-      throw new NotpError('store_unavailable', `${place.database}: there is no such file`, 'nobody has enrolled yet');
+      throw new NotpError('store_unavailable', `${storeName(place)}: there is no such file`, 'nobody has enrolled yet');
     }),
   ).finally(() => progress?.end());
   tell(report, { json });

@@ -74,7 +74,7 @@ export async function retireHostKeys(config: Config, { yes }: { readonly yes: bo
 
 function presentKey(config: Config): HostKey {
   const service = serviceUser();
-  if (config.database === undefined) throw new NotpError('bad_configuration', 'store.url = "user" has no host key');
+  if (config.store.kind === 'user') throw new NotpError('bad_configuration', 'store.url = "user" has no host key');
   if (hasEncryptedKey(config))
     throw new NotpError(
       'failed',

@@ -15,9 +15,9 @@ import { hasEncryptedKey, readHostKey, statePlace, withNewState, type StatePlace
 /** Makes the host key where there is none, and the service's folders and database. Prints the key's id. */
 export async function initHostKey(config: Config, now: () => number): Promise<number> {
   const service = serviceUser();
-  if (config.database === undefined) throw new NotpError('bad_configuration', 'store.url = "user" has no host key');
+  if (config.store.kind === 'user') throw new NotpError('bad_configuration', 'store.url = "user" has no host key');
   makeFolder(path.dirname(config.hostKey), 0o755, undefined);
-  makeFolder(path.dirname(config.database), 0o700, service);
+  if (config.store.kind === 'sqlite') makeFolder(path.dirname(config.store.path), 0o700, service);
   makeFolder(path.dirname(config.audit.file), 0o700, service);
   if (hasEncryptedKey(config))
     throw new NotpError(

@@ -15,7 +15,7 @@ export interface LoginPlan {
 export function loginPlan(config: Config, name: string | undefined, seal: 'host' | 'passphrase' | undefined): LoginPlan {
   const user = userNamed(name, { onlyRoot: 'import the login of somebody else', hint: commandFor });
   const place = statePlace(config, user);
-  if (place.kind === 'user' && config.database !== undefined && userByName(SERVICE_USER) !== undefined)
+  if (place.kind === 'user' && config.store.kind !== 'user' && userByName(SERVICE_USER) !== undefined)
     throw new NotpError('not_permitted', 'the service of this host holds the logins, and only root can import one', commandFor(user));
   const sealKind = seal ?? (isRoot() ? 'host' : 'passphrase');
   if (sealKind === 'host' && place.kind !== 'service')

@@ -130,7 +130,7 @@ function aroundPam(servers: readonly SshdReport[]): Finding[] {
 }
 
 function aroundService(config: Config, place: StatePlace, people: readonly Person[], servers: readonly SshdReport[]): Finding[] {
-  if (!isRoot() || config.database === undefined) return [];
+  if (!isRoot() || config.store.kind === 'user') return [];
   const root = userByName(ROOT);
   const service: User | undefined = place.kind === 'service' ? place.owner : userByName(SERVICE_USER);
   const gate = servers.some(({ doors }) => doors.gate);

@@ -8,8 +8,9 @@ const MIB = 1024 * 1024;
 const LITTLE_BYTES = 32 * MIB;
 const TOO_LITTLE_BYTES = MIB;
 
-export function examineSpace({ database, auditFile }: StatePlace): Finding[] {
-  const folders = [...new Set([path.dirname(database), path.dirname(auditFile)])].filter((folder) => fs.existsSync(folder));
+export function examineSpace({ store, auditFile }: StatePlace): Finding[] {
+  const files = store.kind === 'sqlite' ? [store.path, auditFile] : [auditFile];
+  const folders = [...new Set(files.map((file) => path.dirname(file)))].filter((folder) => fs.existsSync(folder));
   return folders.map((folder) => spaceIn(folder));
 }
 

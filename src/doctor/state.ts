@@ -2,7 +2,7 @@
 import { messageOf } from '../error.ts';
 import type { Enrolment } from '../store/store.ts';
 import { asUser } from '../system/privileges.ts';
-import { withState, type State, type StatePlace } from '../verifier/state.ts';
+import { type State, type StatePlace, storeName, withState } from '../verifier/state.ts';
 import { examineLog, type Known } from './audit-log.ts';
 import { ok, type Finding } from './finding.ts';
 import { examineSpace } from './space.ts';
@@ -28,7 +28,8 @@ export async function examineState(place: StatePlace, now: () => number): Promis
 }
 
 /** Not there before the first enrolment, which makes it. */
-function noState({ database, kind }: StatePlace): StateReport {
+function noState(place: StatePlace): StateReport {
+  const { kind } = place;
   const title = kind === 'user' ? 'Nobody has enrolled here yet' : 'There is no state yet, so nobody is enrolled';
   return {
     findings: [
@@ -36,7 +37,7 @@ function noState({ database, kind }: StatePlace): StateReport {
         id: 'store',
         severity: 'info',
         title,
-        detail: `${database} is not there`,
+        detail: `${storeName(place)} is not there`,
         fix: kind === 'user' ? 'notp enroll' : 'sudo notp-enroll USER',
       },
     ],
@@ -46,7 +47,7 @@ function noState({ database, kind }: StatePlace): StateReport {
 
 async function lookInto(state: State, place: StatePlace): Promise<StateReport> {
   const known = await rolledBack(state);
-  const store = ok('store', 'The state opens and takes a write', place.database);
+  const store = ok('store', 'The state opens and takes a write', storeName(place));
   return { findings: [store, ...(await examineLog(state, place, known)), ...examineSpace(place)], enrolments: known.enrolments };
 }
 

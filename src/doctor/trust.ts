@@ -85,19 +85,8 @@ interface Place {
 
 /** Folders and files of the service: state, log, and the folder of the sockets. */
 export function examinePlaces(config: Config, service: User, root: User): Finding[] {
-  const database = config.database ?? '';
   const places: readonly Place[] = [
-    {
-      id: 'state-folder',
-      what: 'The folder of the state',
-      path: path.dirname(database),
-      owner: service,
-      forbidden: 0o077,
-      mode: '700',
-      above: SHARED_WRITE,
-      optional: false,
-    },
-    { id: 'state-file', what: 'The state', path: database, owner: service, forbidden: 0o077, mode: '600', optional: true },
+    ...placesOfStore(config, service),
     {
       id: 'log-folder',
       what: 'The folder of the audit log',
@@ -121,6 +110,27 @@ export function examinePlaces(config: Config, service: User, root: User): Findin
     },
   ];
   return places.flatMap(examinePlace);
+}
+
+function placesOfStore({ store }: Config, service: User): Place[] {
+  if (store.kind === 'user') return [];
+  if (store.kind === 'postgres') {
+    const password = { id: 'store-password', what: 'The password of the store', path: store.passwordFile };
+    return [{ ...password, owner: service, forbidden: 0o077, mode: '400', optional: true }];
+  }
+  return [
+    {
+      id: 'state-folder',
+      what: 'The folder of the state',
+      path: path.dirname(store.path),
+      owner: service,
+      forbidden: 0o077,
+      mode: '700',
+      above: SHARED_WRITE,
+      optional: false,
+    },
+    { id: 'state-file', what: 'The state', path: store.path, owner: service, forbidden: 0o077, mode: '600', optional: true },
+  ];
 }
 
 function examinePlace(place: Place): Finding[] {

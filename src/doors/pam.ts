@@ -94,7 +94,7 @@ async function judge(
 ): Promise<Answered> {
   const service = userByName(SERVICE_USER);
   if (service === undefined) throw new NotpError('store_unavailable', `there is no system user ${SERVICE_USER}`);
-  if (config.database === undefined) throw new NotpError('bad_configuration', 'store.url = "user" does not serve the PAM door');
+  if (config.store.kind === 'user') throw new NotpError('bad_configuration', 'store.url = "user" does not serve the PAM door');
   // The terminal belongs to the user or to root, so it is opened before root is given up.
   const terminal = options.promptTty ? pamTerminal(options.environment) : undefined;
   const verifier = await openVerifier({ config, contexts: config.contexts, user, origin, now: options.now });

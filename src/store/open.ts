@@ -1,8 +1,19 @@
 /** The one way to a store from outside this folder: which kind it is, nobody else knows. */
+import type { PostgresPlace } from './postgres-session.ts';
+import { migratePostgresStore, openPostgresStore } from './postgres.ts';
 import { openSqliteStore } from './sqlite.ts';
 import type { Store } from './store.ts';
 
-/** Opens the database at `path`, making it where there is none and `create` is set. The caller has checked the path and set the umask. Throws `store_unavailable`. */
-export function openStore(path: string, options: { create: boolean }): Store {
-  return openSqliteStore(path, options);
+export { nameOf as postgresName } from './postgres-session.ts';
+
+export type StorePlace = { readonly kind: 'sqlite'; readonly path: string } | ({ readonly kind: 'postgres' } & PostgresPlace);
+
+/** Opens it; a file is made where there is none and `create` is set. The caller has checked its path and set the umask. Throws `store_unavailable`. */
+export function openStore(place: StorePlace, options: { create: boolean }): Store {
+  return place.kind === 'sqlite' ? openSqliteStore(place.path, options) : openPostgresStore(place);
+}
+
+/** Makes the tables that many hosts share, or brings them up to date; gives their version before and after. Those of a file are brought up to date by opening it. */
+export async function migrateStore(place: StorePlace): Promise<{ readonly from: number; readonly to: number } | undefined> {
+  return place.kind === 'postgres' ? await migratePostgresStore(place) : undefined;
 }

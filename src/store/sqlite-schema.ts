@@ -1,9 +1,6 @@
 /** The tables of the embedded store, and bringing those of an earlier release up to date. */
 import type { DatabaseSync } from 'node:sqlite';
-import { SHARED_BYTES } from './store.ts';
-
-/** None so far, in as much space as some take: a bucket that is full by any policy, from long ago. */
-export const NO_REFUSALS = `1e6 + 0.5, 0, 0, 1099511627776, '${'0'.repeat(8)}', '${' '.repeat(SHARED_BYTES)}'`;
+import { NO_REFUSALS } from './tables.ts';
 
 /** What each version of the schema adds to the one before; the version is the number of those that were applied. */
 const SCHEMAS = [

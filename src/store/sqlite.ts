@@ -4,12 +4,24 @@
  * and works on a full disk. `synchronous=FULL`: committed means on the disk.
  */
 import { DatabaseSync } from 'node:sqlite';
+import { messageOf, NotpError } from '../error.ts';
 import { bringUpToDate, rollBack } from './sqlite-schema.ts';
-import { transactionOn, unavailable } from './sqlite-transaction.ts';
 import type { Store, Transaction } from './store.ts';
+import { transactionOn, type Dialect, type Row, type Statements, type Values } from './tables.ts';
 
 /** How long a decision waits for the others' decisions before it is refused. */
 const BUSY_TIMEOUT_MS = 20_000;
+const RESERVE_BYTES = 32 * 1024;
+const MIN_FREE_PAGES = 4;
+
+/** All of it is of one host, and a transaction is alone. */
+const DIALECT: Dialect = {
+  here: 'TRUE',
+  hostColumn: '',
+  hostValue: '',
+  lock: '',
+  refusals: `SELECT * FROM refusals WHERE "user" IN ($user, '') ORDER BY "user" DESC LIMIT 1`,
+};
 
 /** Opens the database at `path`, making it where there is none and `create` is set. The caller has checked the path and set the umask. Throws `store_unavailable`. */
 export function openSqliteStore(path: string, { create }: { create: boolean }): Store {
@@ -59,7 +71,7 @@ async function exclusively<T>(path: string, database: DatabaseSync, work: (trans
     database.exec('BEGIN EXCLUSIVE');
   });
   try {
-    const result = await work(transactionOn(path, database));
+    const result = await work(transactionOn(statementsOf(path, database), () => promised(path, () => keepFreePages(database))));
     unavailable(path, () => {
       database.exec('COMMIT');
     });
@@ -67,5 +79,41 @@ async function exclusively<T>(path: string, database: DatabaseSync, work: (trans
   } catch (error) {
     rollBack(database);
     throw error;
+  }
+}
+
+function statementsOf(path: string, database: DatabaseSync): Statements {
+  return {
+    all: (sql, values: Values = {}) => promised(path, (): Row[] => database.prepare(sql).all(values)),
+    run: (sql, values: Values = {}) => promised(path, () => void database.prepare(sql).run(values)),
+    dialect: DIALECT,
+  };
+}
+
+/** So that the journal of a later login, and what it makes longer, need no space of their own. */
+function keepFreePages(database: DatabaseSync): void {
+  const free = Number(database.prepare('PRAGMA freelist_count').get()?.['freelist_count']);
+  if (free < MIN_FREE_PAGES) database.exec(`INSERT INTO reserve VALUES (zeroblob(${String(RESERVE_BYTES)})); DELETE FROM reserve`);
+}
+
+function promised<T>(path: string, action: () => T): Promise<T> {
+  try {
+    return Promise.resolve(unavailable(path, action));
+  } catch (error) {
+    return Promise.reject(error instanceof Error ? error : new Error(String(error)));
+  }
+}
+
+/** What SQLite throws as `store_unavailable`. */
+function unavailable<T>(path: string, action: () => T): T {
+  try {
+    return action();
+  } catch (error) {
+    throw new NotpError(
+      'store_unavailable',
+      `${path}: ${messageOf(error)}`,
+      'check the disk, and the owner and mode of the file and its folder',
+      { cause: error },
+    );
   }
 }

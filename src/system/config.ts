@@ -5,7 +5,7 @@ import { NotpError } from '../error.ts';
 import type { CodeParameters } from '../otp/code.ts';
 import { quoted } from '../otp/escape.ts';
 import type { Policy } from '../verdict/decide.ts';
-import { Expected, SETTINGS, type Setting } from './settings.ts';
+import { Expected, SETTINGS, type PostgresUrl, type Setting, type StoreUrl } from './settings.ts';
 import { checkFolders, readTrusted } from './trusted.ts';
 import { isRoot, realUid, type User } from './users.ts';
 
@@ -25,9 +25,21 @@ export interface Config {
   readonly code: CodeParameters & { readonly issuer: string };
   readonly policy: Policy;
   readonly gate: { readonly tries: number; readonly timeoutMs: number; readonly sameConnection: boolean; readonly trustMs: number };
-  /** The service's database, or undefined where each user keeps their own (`url = "user"`). */
-  readonly database: string | undefined;
+  /** Where the changing state is. */
+  readonly store: StoreSetting;
   readonly audit: { readonly file: string; readonly journal: boolean };
+}
+
+export type StoreSetting = Exclude<StoreUrl, PostgresUrl> | PostgresSetting;
+
+/** The database of a fleet. */
+export interface PostgresSetting extends PostgresUrl {
+  readonly passwordFile: string;
+  /** Certificates (PEM) of who vouches for the servers; undefined: those that Node.js trusts. */
+  readonly authoritiesFile: string | undefined;
+  readonly tls: boolean;
+  /** What this host is called there; empty: its name. */
+  readonly host: string;
 }
 
 /** The defaults, for a machine without a file and for a door that must record that the file is broken. */
@@ -123,9 +135,17 @@ function fromTables(tables: Record<string, unknown>, file: string, source: strin
       sameConnection: get(SETTINGS.sameConnection),
       trustMs: get(SETTINGS.trust),
     },
-    database: get(SETTINGS.url).path,
+    store: storeOf(get),
     audit: { file: get(SETTINGS.auditFile), journal: get(SETTINGS.journal) },
   };
+}
+
+function storeOf(get: <T>(setting: Setting<T>) => T): StoreSetting {
+  const url = get(SETTINGS.url);
+  const { passwordFile, authoritiesFile, tls, hostName } = SETTINGS;
+  const shared = { passwordFile: get(passwordFile), authoritiesFile: get(authoritiesFile), tls: get(tls), host: get(hostName) };
+  if (url.kind !== 'postgres') return url;
+  return { ...url, ...shared, authoritiesFile: shared.authoritiesFile === '' ? undefined : shared.authoritiesFile };
 }
 
 function refuseUnknown(tables: Record<string, unknown>, file: string, source: string): void {

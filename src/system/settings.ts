@@ -44,6 +44,10 @@ export const SETTINGS = {
   sameConnection: setting('gate', 'same_connection', trueOrFalse, true),
   trust: setting('gate', 'trust', duration(0, 30 * DAY_MS), '0s'),
   url: setting('store', 'url', storeUrl, 'sqlite:/var/lib/notp/state.db'),
+  passwordFile: setting('store', 'password_file', absolute, '/etc/notp/store.password'),
+  authoritiesFile: setting('store', 'ca_file', absoluteOrNone, ''),
+  tls: setting('store', 'tls', trueOrFalse, true),
+  hostName: setting('store', 'host', matching(isHostName, 'at most 64 letters, digits, dots, hyphens and underscores'), ''),
   auditFile: setting('audit', 'file', absolute, '/var/log/notp/audit.log'),
   journal: setting('audit', 'journal', trueOrFalse, true),
 };
@@ -70,6 +74,14 @@ function isIssuer(text: string): boolean {
 
 function absolute(value: unknown): string | Expected {
   return typeof value === 'string' && isAbsolute(value) ? value : new Expected('an absolute path without ".."');
+}
+
+function absoluteOrNone(value: unknown): string | Expected {
+  return value === '' ? value : absolute(value);
+}
+
+function isHostName(text: string): boolean {
+  return /^[\w.-]{0,64}$/.test(text);
 }
 
 function isAbsolute(text: string): boolean {
@@ -103,9 +115,43 @@ function duration(minMs: number, maxMs: number): Check<number> {
   };
 }
 
-function storeUrl(value: unknown): { path: string | undefined } | Expected {
-  if (value === 'user') return { path: undefined };
-  const file = /^sqlite:(\/.+)$/s.exec(typeof value === 'string' ? value : '')?.[1];
-  if (file !== undefined && isAbsolute(file)) return { path: file };
-  return new Expected('"sqlite:/absolute/path", or "user" for a database in each home');
+/** A database of each user, a file of this host, or what many hosts share. */
+export type StoreUrl = { readonly kind: 'user' } | { readonly kind: 'sqlite'; readonly path: string } | PostgresUrl;
+
+export interface PostgresUrl {
+  readonly kind: 'postgres';
+  /** Names, addresses, or folders with a socket. */
+  readonly servers: readonly { readonly host: string; readonly port: number }[];
+  readonly database: string;
+  readonly user: string;
+}
+
+function storeUrl(value: unknown): StoreUrl | Expected {
+  if (value === 'user') return { kind: 'user' };
+  const text = typeof value === 'string' ? value : '';
+  const file = /^sqlite:(\/.+)$/s.exec(text)?.[1];
+  if (file !== undefined && isAbsolute(file)) return { kind: 'sqlite', path: file };
+  if (/^postgres(ql)?:/.test(text)) return postgresUrl(text);
+  return new Expected('"sqlite:/absolute/path", "postgres://user@server/database", or "user" for a database in each home');
+}
+
+const POSTGRES_PORT = 5432;
+
+/** As libpq has them, but for the password and for parameters: `postgres://user@one,two:5433/database`, `postgres:///database?host=/run/postgresql`. */
+function postgresUrl(text: string): PostgresUrl | Expected {
+  const [, user = 'notp', password, hosts = '', database = '', folder] =
+    /^postgres(?:ql)?:\/\/(?:([\w.-]+)(:[^@]*)?@)?([\w.:,[\]-]*)\/([\w.-]+)(?:\?host=(\/[\w./-]+))?$/.exec(text) ?? [];
+  if (password !== undefined) return new Expected('an address without a password: that is kept in the file that password_file names');
+  const named = folder === undefined ? hosts.split(',') : [`${folder}:${hosts.replace(/^:/, '')}`];
+  const servers = named.map(serverOf);
+  if (database !== '' && servers.every((server) => server !== undefined)) return { kind: 'postgres', servers, database, user };
+  return new Expected(
+    '"postgres://user@server/database", with more servers after commas, or "postgres:///database?host=/folder/of/the/socket"',
+  );
+}
+
+function serverOf(text: string): PostgresUrl['servers'][number] | undefined {
+  const [, name = '', port = ''] = /^(\[[\da-f:.]+\]|\/[\w./-]+|[\w.-]+)(?::(\d{0,5}))?$/i.exec(text) ?? [];
+  if (name === '') return undefined;
+  return { host: name.replace(/^\[|\]$/g, ''), port: port === '' ? POSTGRES_PORT : Number(port) };
 }

@@ -16,7 +16,7 @@ import { accountOf, withBudget, type Device } from './account.ts';
 import { openReading, wipe } from './opening.ts';
 import { remember, remembered } from './remembering.ts';
 import { refused } from './standing.ts';
-import { auditLog, openState, type State, type StatePlace } from './state.ts';
+import { auditLog, openState, type State, type StatePlace, storeName } from './state.ts';
 import type { Attempt, Outcome, SshSession, Verifier } from './verifier.ts';
 
 export interface LocalOptions {
@@ -151,7 +151,7 @@ function unlessAllowed(options: LocalOptions, verdict: Refused): Verdict {
 async function withoutState(options: LocalOptions, ref: string): Promise<Verdict> {
   const { place, origin, now } = options;
   if (place.kind === 'service')
-    throw new NotpError('store_unavailable', `${place.database}: there is no such file`, 'run notp host-key init');
+    throw new NotpError('store_unavailable', `${storeName(place)}: there is no such file`, 'run notp host-key init');
   // The record needs a place, and whoever was never enrolled has none yet.
   if (!existsSync(path.dirname(place.auditFile))) mkdirSync(path.dirname(place.auditFile), { mode: 0o700 });
   const verdict = unlessAllowed(options, refused('not_enrolled'));

@@ -52,7 +52,7 @@ export function presentSocket(config: Config, user: User): string | undefined {
 
 /** Where the user's socket would be; undefined where there is no service whose state decides. */
 function socketOf(config: Config, user: User): string | undefined {
-  return config.database === undefined || userByName(SERVICE_USER) === undefined ? undefined : expand(config.socket, user);
+  return config.store.kind === 'user' || userByName(SERVICE_USER) === undefined ? undefined : expand(config.socket, user);
 }
 
 /** What a missing socket comes to: the user's own state must not stand in for the service's. */

@@ -3,23 +3,25 @@
  * somebody who is only a user on this machine.
  */
 import * as fs from 'node:fs';
+import { hostname } from 'node:os';
 import * as path from 'node:path';
 import { fileSink, journalSinks } from '../audit/sinks.ts';
 import type { AuditLog } from '../audit/audit.ts';
 import { errnoOf, messageOf, NotpError } from '../error.ts';
 import { auditKey, hostKeyId, KEY_BYTES } from '../seal/keys.ts';
-import { openStore } from '../store/open.ts';
+import { migrateStore, openStore, postgresName, type StorePlace } from '../store/open.ts';
 import type { Store } from '../store/store.ts';
-import type { Config } from '../system/config.ts';
+import type { Config, StoreSetting } from '../system/config.ts';
 import { checkedFrom, secretsFolder } from '../system/secrets.ts';
-import { checkFolders, readTrusted } from '../system/trusted.ts';
+import { checkFolders, readTrusted, type Trust } from '../system/trusted.ts';
 import { isRoot, SERVICE_USER, userByName, type User } from '../system/users.ts';
 
 export interface StatePlace {
   readonly kind: 'service' | 'user';
   /** Who owns the state, and acts on it. */
   readonly owner: User;
-  readonly database: string;
+  /** Where its changing part is. */
+  readonly store: Exclude<StoreSetting, { kind: 'user' }>;
   readonly auditFile: string;
   readonly journal: boolean;
   readonly hostKeyFile: string | undefined;
@@ -43,12 +45,12 @@ export interface HostKey {
 
 /** Where the state of `user` is for whoever runs this. Throws `store_unavailable` where there is none that we may use. */
 export function statePlace(config: Config, user: User): StatePlace {
-  const service = config.database === undefined ? undefined : serviceUser();
-  if (service !== undefined && config.database !== undefined) {
+  const service = config.store.kind === 'user' ? undefined : serviceUser();
+  if (service !== undefined && config.store.kind !== 'user') {
     return {
       kind: 'service',
       owner: service,
-      database: config.database,
+      store: config.store,
       auditFile: config.audit.file,
       journal: config.audit.journal,
       hostKeyFile: config.hostKey,
@@ -60,8 +62,9 @@ export function statePlace(config: Config, user: User): StatePlace {
 /** The user's own state, which also counts the HOTP codes that they read. */
 export function ownPlace(config: Config, user: User): StatePlace {
   const folder = secretsFolder(config, user);
-  const files = { database: path.join(folder, '.state.db'), auditFile: path.join(folder, '.audit.log') };
-  return { kind: 'user', owner: user, ...files, journal: config.audit.journal, hostKeyFile: undefined };
+  const store = { kind: 'sqlite', path: path.join(folder, '.state.db') } as const;
+  const auditFile = path.join(folder, '.audit.log');
+  return { kind: 'user', owner: user, store, auditFile, journal: config.audit.journal, hostKeyFile: undefined };
 }
 
 /** The audit log of `place`, without the chain's key. */
@@ -76,13 +79,9 @@ export function auditLog(place: StatePlace, now: () => number): AuditLog {
 export function openState(place: StatePlace, now: () => number, options: { create: true }): State;
 export function openState(place: StatePlace, now: () => number, options: { create: boolean }): State | undefined;
 export function openState(place: StatePlace, now: () => number, { create }: { create: boolean }): State | undefined {
-  const folder = path.dirname(place.database);
-  const there = asStore(() => checkFolders(checkedFrom(folder, place.owner), folder, place.owner.uid) && isOurDatabase(place));
-  if (!there && !create) return undefined;
-  if (!fs.existsSync(folder))
-    throw new NotpError('store_unavailable', `${folder}: there is no such folder`, 'run notp host-key init once on this host');
+  if (place.store.kind === 'sqlite' && !isThere(place.store.path, place.owner, create)) return undefined;
   const hostKey = place.hostKeyFile === undefined ? undefined : readHostKey(place.hostKeyFile, place.owner, place.hostKeyForbidden);
-  const store = openStore(place.database, { create });
+  const store = openStore(placeOf(place), { create });
   return { store, hostKey, log: { ...auditLog(place, now), key: hostKey === undefined ? undefined : auditKey(hostKey.key) } };
 }
 
@@ -92,6 +91,11 @@ export function openToSeal({ hostKey }: Config, place: StatePlace, sealKind: 'ho
   if (sealKind === 'passphrase' || state.hostKey !== undefined) return state;
   state.store.close();
   throw new NotpError('failed', `there is no host key at ${hostKey}`, 'run notp host-key init once on this host');
+}
+
+/** Brings the tables of a fleet up to date; see migrateStore(). The caller acts as `place.owner`. Throws `store_unavailable`. */
+export async function migrated(place: StatePlace): ReturnType<typeof migrateStore> {
+  return await migrateStore(placeOf(place));
 }
 
 /** Whether the host key lies on the disk only encrypted, as `<host_key>.cred` for LoadCredentialEncrypted= in systemd.exec(5). */
@@ -112,7 +116,7 @@ export async function withState<T>(place: StatePlace, now: () => number, work: (
 /** The same where there must be a state. Throws `store_unavailable` where there is none. */
 export async function withPresentState<T>(place: StatePlace, now: () => number, work: (state: State) => Promise<T>): Promise<T> {
   return await withState(place, now, async (state) => {
-    if (state === undefined) throw new NotpError('store_unavailable', `${place.database}: there is no such file`);
+    if (state === undefined) throw new NotpError('store_unavailable', `${storeName(place)}: there is no such file`);
     return await work(state);
   });
 }
@@ -149,8 +153,46 @@ function serviceUser(): User | undefined {
   return user !== undefined && (isRoot() || process.geteuid?.() === user.uid) ? user : undefined;
 }
 
+/** What messages call the store: its file, or its address. */
+export function storeName({ store }: StatePlace): string {
+  if (store.kind === 'sqlite') return store.path;
+  return postgresName(store);
+}
+
+/** The store with what its files hold. */
+function placeOf({ store, owner }: StatePlace): StorePlace {
+  if (store.kind === 'sqlite') return store;
+  const { passwordFile, authoritiesFile, host, ...url } = store;
+  const authorities =
+    authoritiesFile === undefined ? undefined : textOf(authoritiesFile, { owner: owner.uid, maxBytes: MAX_PEM_BYTES, forbidden: 0o022 });
+  return {
+    ...url,
+    // Read anew each time: it may have been replaced.
+    password: () => textOf(passwordFile, { owner: owner.uid, maxBytes: MAX_PASSWORD_BYTES, forbidden: 0o037 })?.trimEnd(),
+    authorities,
+    thisHost: host === '' ? hostname() : host,
+  };
+}
+
+const MAX_PASSWORD_BYTES = 1024;
+const MAX_PEM_BYTES = 1024 * 1024;
+
+function textOf(file: string, trust: Trust): string | undefined {
+  const bytes = asStore(() => readTrusted(file, trust));
+  return bytes === undefined ? undefined : Buffer.from(bytes).toString('utf8');
+}
+
+/** Whether the database is there, or can be made. Throws `store_unavailable` where it is not as it must be, or has no folder to be made in. */
+function isThere(database: string, owner: User, create: boolean): boolean {
+  const folder = path.dirname(database);
+  const there = asStore(() => checkFolders(checkedFrom(folder, owner), folder, owner.uid) && isOurDatabase(database, owner));
+  if (there || !create) return there;
+  if (fs.existsSync(folder)) return true;
+  throw new NotpError('store_unavailable', `${folder}: there is no such folder`, 'run notp host-key init once on this host');
+}
+
 /** A symlink, a FIFO or a file of somebody else is none. */
-function isOurDatabase({ database, owner }: StatePlace): boolean {
+function isOurDatabase(database: string, owner: User): boolean {
   const stats = look(database, owner);
   if (stats === undefined) return false;
   if (stats.isFile() && stats.uid === owner.uid && stats.nlink === 1 && (stats.mode & 0o077) === 0) return true;

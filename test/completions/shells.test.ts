@@ -10,7 +10,7 @@ const COMPLETIONS = path.join(ROOT, 'completions');
 
 /** What is typed, and all that may follow. Each shell must say the same. */
 const LINES: readonly (readonly [string, readonly string[]])[] = [
-  ['notp st', ['status']],
+  ['notp st', ['status', 'store']],
   ['notp un', ['unlock']],
   ['/usr/bin/notp un', ['unlock']],
   ['notp audit ', ['report', 'verify']],

@@ -48,12 +48,24 @@ export interface PamWorld {
   lastRecord(): Recorded;
 }
 
-export async function pamWorld(name: string, settings: { top?: string } = {}): Promise<PamWorld> {
+export async function pamWorld(
+  name: string,
+  settings: Parameters<typeof writeConfig>[1] & {
+    hostKey?: Uint8Array;
+    prepare?: (world: Pick<PamWorld, 'config' | 'service'>) => Promise<void>;
+  } = {},
+): Promise<PamWorld> {
   const folder = scratchFolder(name);
   const service = serviceUser();
   const config = writeConfig(folder, settings);
   const passphraseFile = `${folder}/passphrase`;
   fs.writeFileSync(passphraseFile, `${PASSPHRASE}\n`, { mode: 0o600 });
+  if (settings.hostKey !== undefined) {
+    fs.mkdirSync(`${folder}/etc`);
+    fs.writeFileSync(`${folder}/etc/host.key`, settings.hostKey, { mode: 0o400 });
+    fs.chownSync(`${folder}/etc/host.key`, service.uid, service.gid);
+  }
+  await settings.prepare?.({ config, service });
   await succeed([...SOURCE_NOTP, 'host-key', 'init', '--config', config]);
   const enroll = async (user: TestUser, words: readonly string[] = []): Promise<Enrolled> => {
     const basic = ['enroll', '--config', config, '--user', user.name, '--no-confirm', '--json', '--replace'];

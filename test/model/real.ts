@@ -40,9 +40,10 @@ export async function realWorld(): Promise<Real> {
   const world = localWorld('model');
   await world.withState(() => Promise.resolve());
   const { place } = world;
+  const database = path.join(path.dirname(place.auditFile), 'state.db');
   const found = (): Parameters<LocalWorld['options']>[0] =>
     real.present === undefined ? { kind: 'absent' } : { kind: 'sealed', file: real.present.file };
-  const databaseFiles = (): string[] => [place.database, `${place.database}-journal`].filter((file) => fs.existsSync(file));
+  const databaseFiles = (): string[] => [database, `${database}-journal`].filter((file) => fs.existsSync(file));
   const real: Real = {
     world,
     files: [],
@@ -83,12 +84,12 @@ export async function realWorld(): Promise<Real> {
     },
     checkLog: async () => {
       const known = await world.withState((state) => state.store.exclusively((transaction) => transaction.head()));
-      const key = auditKey(fs.readFileSync(path.join(path.dirname(place.database), 'host.key')));
+      const key = auditKey(fs.readFileSync(path.join(path.dirname(database), 'host.key')));
       if (!fs.existsSync(place.auditFile)) fs.writeFileSync(place.auditFile, '', { mode: 0o600 });
       return await verifyLog(place.auditFile, { known, keys: [key] });
     },
     discard: () => {
-      fs.rmSync(path.dirname(place.database), { recursive: true });
+      fs.rmSync(path.dirname(database), { recursive: true });
     },
   };
   return real;

@@ -75,6 +75,24 @@ describe('the file of a store', () => {
     );
     store.close();
   });
+
+  it('grows by no page in a login', async () => {
+    const file = path.join(folder, 'pages.db');
+    const store = openSqliteStore(file, { create: true });
+    await store.exclusively((transaction) => transaction.insert(ALICE));
+    const size = fs.statSync(file).size;
+    const widest = { ...ALICE, state: { ...ALICE.state, lastStep: 2 ** 40, bucket: { tokens: 1 / 3, asOfMs: 2 ** 42 } } };
+    for (let i = 0; i < 10; i++) {
+      await store.exclusively(async (transaction) => {
+        await transaction.save(widest);
+        await transaction.remember(ALICE, { pid: 4_194_304, startTicks: 2 ** 40 + i, bootId: 'b'.repeat(36) });
+        await transaction.rememberPeer(ALICE, { digest: String(i).repeat(64), acceptedMs: 2 ** 42 });
+        await transaction.moveHead({ seq: 2 ** 40 + i, hash: 'e'.repeat(64) });
+      });
+    }
+    assert.equal(fs.statSync(file).size, size);
+    store.close();
+  });
 });
 
 function refuses(file: string, wanted: RegExp): void {

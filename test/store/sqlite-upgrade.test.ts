@@ -178,3 +178,24 @@ describe('a database of the third schema', () => {
     assert.equal(question(file, 'PRAGMA integrity_check'), 'ok');
   });
 });
+
+describe('a database of the second schema', () => {
+  it('has places for eight peers of an enrolment that was made before there were any', async () => {
+    const file = path.join(scratchFolder('store-second'), 'state.db');
+    const made = openSqliteStore(file, { create: true });
+    await made.exclusively((transaction) => transaction.insert(ALICE));
+    made.close();
+    const database = new DatabaseSync(file);
+    database.exec('ALTER TABLE enrolment DROP COLUMN pending_last_step; DROP TABLE former_chain_key; DROP TABLE refusals');
+    database.exec('DROP TABLE peer; PRAGMA user_version = 2');
+    database.close();
+    const store = openSqliteStore(file, { create: false });
+    await store.exclusively(async (transaction) => {
+      assert.deepEqual(await transaction.enrolment('alice', 'ssh'), ALICE);
+      const digests = Array.from({ length: 8 }, (_, i) => String(i).repeat(64));
+      for (const digest of digests) await transaction.rememberPeer(ALICE, { digest, acceptedMs: 1 });
+      for (const digest of digests) assert.equal(await transaction.lastAccepted(ALICE, digest), 1);
+    });
+    store.close();
+  });
+});

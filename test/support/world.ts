@@ -110,10 +110,13 @@ function serviceEntry(): string {
 }
 
 /** Writes a root-owned configuration into `folder`, with state, key and log of the service in it too. `more` is TOML: top-level lines first. */
-export function writeConfig(folder: string, { top = '', tables = '' }: { top?: string; tables?: string } = {}): string {
+export function writeConfig(
+  folder: string,
+  { top = '', store, tables = '' }: { top?: string; store?: string; tables?: string } = {},
+): string {
   const file = path.join(folder, 'notp.toml');
   const own = `host_key = "${folder}/etc/host.key"\n`;
-  const places = `[store]\nurl = "sqlite:${folder}/var/state.db"\n[audit]\nfile = "${folder}/log/audit.log"\njournal = false\n`;
+  const places = `[store]\n${store ?? `url = "sqlite:${folder}/var/state.db"`}\n[audit]\nfile = "${folder}/log/audit.log"\njournal = false\n`;
   fs.writeFileSync(file, `${top}\n${own}${places}${tables}`, { mode: 0o644 });
   return file;
 }

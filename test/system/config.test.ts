@@ -28,7 +28,7 @@ describe('the defaults', () => {
       code: { issuer: '', digits: 6, periodSeconds: 30, algorithm: 'SHA1' },
       policy: { window: 1, budget: 5, refillMs: 3_600_000 },
       gate: { tries: 3, timeoutMs: 60_000, sameConnection: true, trustMs: 0 },
-      database: '/var/lib/notp/state.db',
+      store: { kind: 'sqlite', path: '/var/lib/notp/state.db' },
       audit: { file: '/var/log/notp/audit.log', journal: true },
     });
   });
@@ -67,6 +67,43 @@ describe('the defaults', () => {
   });
 });
 
+describe('the database of a fleet', () => {
+  const standard = { passwordFile: '/etc/notp/store.password', authoritiesFile: undefined, tls: true, host: '' };
+
+  it('is named as libpq names it, but for the password', () => {
+    const named: readonly (readonly [string, object])[] = [
+      ['postgres://db.example.org/notp', { servers: [{ host: 'db.example.org', port: 5432 }], database: 'notp', user: 'notp' }],
+      ['postgresql://me@10.0.0.1:6000/n', { servers: [{ host: '10.0.0.1', port: 6000 }], database: 'n', user: 'me' }],
+      [
+        'postgres://notp@one,two:5433,[fd00::1]:5434/notp',
+        {
+          servers: [
+            { host: 'one', port: 5432 },
+            { host: 'two', port: 5433 },
+            { host: 'fd00::1', port: 5434 },
+          ],
+          database: 'notp',
+          user: 'notp',
+        },
+      ],
+      ['postgres:///notp?host=/run/postgresql', { servers: [{ host: '/run/postgresql', port: 5432 }], database: 'notp', user: 'notp' }],
+      ['postgres://me@:5433/n?host=/run/pg', { servers: [{ host: '/run/pg', port: 5433 }], database: 'n', user: 'me' }],
+    ];
+    for (const [url, expected] of named) assert.deepEqual(storeOf(`url = "${url}"`), { kind: 'postgres', ...expected, ...standard }, url);
+  });
+
+  it('has its password and authorities in files, and a name for this host', () => {
+    const lines = 'url = "postgres://db/n"\npassword_file = "/p"\nca_file = "/c.pem"\ntls = false\nhost = "web-1"';
+    const found = storeOf(lines) as object;
+    const expected = { passwordFile: '/p', authoritiesFile: '/c.pem', tls: false, host: 'web-1' };
+    assert.deepEqual(found, { ...found, ...expected });
+  });
+});
+
+function storeOf(lines: string): unknown {
+  return parseConfig(`[store]\n${lines}\n`, 'f').store;
+}
+
 /** All contexts, and the one that commands are about. */
 const listed = (value: string): readonly [readonly string[], string] => {
   const { contexts, context } = parseConfig(`context = ${value}`, 'f');
@@ -100,7 +137,7 @@ describe('a value', () => {
       code: { issuer: 'Bücher', digits: 8, periodSeconds: 60, algorithm: 'SHA512' },
       policy: { window: 0, budget: 100, refillMs: 90_000 },
       gate: { tries: 1, timeoutMs: 300_000, sameConnection: false, trustMs: 43_200_000 },
-      database: undefined,
+      store: { kind: 'user' },
       audit: { file: '/a', journal: false },
     });
   });
@@ -154,6 +191,29 @@ const BAD: readonly (readonly [table: string, key: string, values: readonly stri
   ['gate', 'same_connection', ['1', '"true"', '"yes"'], /must be true or false$/],
   ['gate', 'trust', ['"31d"', '"1w"', '-1', '0', 'false'], /must be a time such as "60s", "5m" or "1h", from "0s" to "30d"/],
   ['store', 'url', ['""', '"sqlite:"', '"sqlite:x"', '"sqlite:/a/../b"', '"sqlite:/a\\u0000b"', '"mysql://x"', '1'], /must be "sqlite:/],
+  [
+    'store',
+    'url',
+    [
+      '"postgres:"',
+      '"postgres://db"',
+      '"postgres:///"',
+      '"postgres://db/a/b"',
+      '"postgres://db:x/n"',
+      '"postgres://a,,b/n"',
+      '"postgres://db/n?sslmode=disable"',
+    ],
+    /must be "postgres:\/\/user@server\/database"/,
+  ],
+  [
+    'store',
+    'url',
+    ['"postgres://u:secret@db/n"'],
+    /must be an address without a password: that is kept in the file that password_file names$/,
+  ],
+  ['store', 'password_file', PATHS, /must be an absolute path/],
+  ['store', 'tls', ['0', '"no"'], /must be true or false$/],
+  ['store', 'host', ['1', '"a b"', '"a/b"'], /must be at most 64 letters/],
   ['audit', 'file', PATHS, /must be an absolute path/],
   ['audit', 'journal', ['0', '"no"'], /must be true or false$/],
 ];

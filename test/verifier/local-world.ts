@@ -61,7 +61,7 @@ export function localWorld(name: string): LocalWorld {
   const place: StatePlace = {
     kind: 'service',
     owner: realUser(),
-    database: path.join(folder, 'state.db'),
+    store: { kind: 'sqlite', path: path.join(folder, 'state.db') },
     auditFile,
     journal: false,
     hostKeyFile,

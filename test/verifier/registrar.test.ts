@@ -26,8 +26,9 @@ describe('an enrolment', { skip: lacks({ programs: ['getent'] }) }, () => {
   });
   beforeEach(() => {
     const name = `${String(count++)}.db`;
-    const files = { database: path.join(folder, name), auditFile: path.join(folder, `${name}.log`) };
-    const place: StatePlace = { kind: 'user', owner: realUser(), ...files, journal: false, hostKeyFile: undefined };
+    const store = { kind: 'sqlite', path: path.join(folder, name) } as const;
+    const auditFile = path.join(folder, `${name}.log`);
+    const place: StatePlace = { kind: 'user', owner: realUser(), store, auditFile, journal: false, hostKeyFile: undefined };
     state = openState(place, () => NOW_MS, { create: true });
   });
 

@@ -40,10 +40,11 @@ describe('a secret sealed anew', { skip: lacks({ programs: ['getent'] }) }, () =
   });
   beforeEach(async () => {
     const name = `${String(count++)}.db`;
-    const files = { database: path.join(folder, name), auditFile: path.join(folder, `${name}.log`) };
-    place = { kind: 'user', owner: realUser(), ...files, journal: false, hostKeyFile: undefined };
+    const store = { kind: 'sqlite', path: path.join(folder, name) } as const;
+    const auditFile = path.join(folder, `${name}.log`);
+    place = { kind: 'user', owner: realUser(), store, auditFile, journal: false, hostKeyFile: undefined };
     state = openState(place, () => NOW_MS, { create: true });
-    fs.chmodSync(files.database, 0o600);
+    fs.chmodSync(store.path, 0o600);
     await begin(state, enrolled, undefined);
     await complete(state, enrolled);
   });

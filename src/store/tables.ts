@@ -1,44 +1,59 @@
-/** What a transaction does on the tables of the embedded store. */
-import type { DatabaseSync, SQLOutputValue } from 'node:sqlite';
-import { messageOf, NotpError } from '../error.ts';
+/** What a transaction does on the tables, which are the same in each database: its statements, in what SQLite and PostgreSQL both understand. */
+import { NotpError } from '../error.ts';
 import type { LoginState } from '../verdict/decide.ts';
-import { NO_REFUSALS } from './sqlite-schema.ts';
 import { SHARED_BYTES, type ChainHead, type Connection, type Enrolment, type Refusals, type Status, type Transaction } from './store.ts';
 
 const CONNECTION_SLOTS = 8;
-const RESERVE_BYTES = 32 * 1024;
-const MIN_FREE_PAGES = 4;
 
-type Row = Record<string, SQLOutputValue>;
-const STATUSES: readonly Status[] = ['active', 'revoked', 'invited'];
+/** None so far, in as much space as some take: a bucket that is full by any policy, from long ago. */
+export const NO_REFUSALS = `1e6 + 0.5, 0, 0, 1099511627776, '${'0'.repeat(8)}', '${' '.repeat(SHARED_BYTES)}'`;
 
-/** Inside an exclusive transaction on the database at `path`. */
-export function transactionOn(path: string, database: DatabaseSync): Transaction {
-  const run = (sql: string, values: Record<string, string | number>): Promise<void> =>
-    promised(path, () => void database.prepare(sql).run(values));
-  const get = (sql: string, values: Record<string, string | number> = {}): Promise<Row | undefined> =>
-    promised(path, () => database.prepare(sql).get(values));
+export type Row = Readonly<Record<string, unknown>>;
+/** By name, as `$name` stands for them. */
+export type Values = Readonly<Record<string, string | number>>;
+
+/** A database inside a transaction. Its promises reject with `store_unavailable`. */
+export interface Statements {
+  /** The rows that `sql` gives. */
+  readonly all: (sql: string, values?: Values) => Promise<readonly Row[]>;
+  readonly run: (sql: string, values?: Values) => Promise<void>;
+  /** The head of the chain as the transaction found it, where that is known without asking. */
+  readonly head?: () => Promise<ChainHead>;
+  readonly dialect: Dialect;
+}
+
+/** What differs. */
+export interface Dialect {
+  /** What holds for the rows of this host, where a database is shared by many: a condition. */
+  readonly here: string;
+  /** Before the columns and values of a row that is of this host. */
+  readonly hostColumn: string;
+  readonly hostValue: string;
+  /** After a SELECT of rows that nobody else may change until the transaction ends. */
+  readonly lock: string;
+  /** The refusals of `$user`, or of nobody where `$user` has no enrolment. */
+  readonly refusals: string;
+}
+
+/** `reserved`: called when the rows of an enrolment were added. */
+export function transactionOn(statements: Statements, reserved: () => Promise<void> = () => Promise.resolve()): Transaction {
+  const { all, run, dialect } = statements;
+  const { here, lock } = dialect;
+  let moved: ChainHead | undefined;
+  const get = async (sql: string, values: Values = {}): Promise<Row | undefined> => (await all(sql, values))[0];
   return {
     enrolment: async (user, context) => {
-      const row = await get('SELECT * FROM enrolment WHERE user = $user AND context = $context', { user, context });
+      const row = await get(`SELECT * FROM enrolment WHERE "user" = $user AND context = $context${lock}`, { user, context });
       return row === undefined ? undefined : enrolmentOf(row);
     },
-    enrolmentsOf: async (user) => {
-      const rows = await promised(path, () =>
-        database.prepare('SELECT * FROM enrolment WHERE user = $user ORDER BY context').all({ user }),
-      );
-      return rows.map(enrolmentOf);
-    },
-    enrolments: async () => {
-      const rows = await promised(path, () => database.prepare('SELECT * FROM enrolment ORDER BY user, context').all());
-      return rows.map(enrolmentOf);
-    },
-    refusals: async (user) =>
-      refusalsOf(await get("SELECT * FROM refusals WHERE user IN ($user, '') ORDER BY user DESC LIMIT 1", { user })),
+    enrolmentsOf: async (user) =>
+      (await all(`SELECT * FROM enrolment WHERE "user" = $user ORDER BY context${lock}`, { user })).map(enrolmentOf),
+    enrolments: async () => (await all('SELECT * FROM enrolment ORDER BY "user", context')).map(enrolmentOf),
+    refusals: async (user) => refusalsOf(await get(dialect.refusals, { user })),
     saveRefusals: ({ user, records, count, sinceMs, ref, shared }) =>
       run(
         `UPDATE refusals SET tokens = $tokens, as_of_ms = $asOfMs, count = $count, since_ms = $sinceMs, ref = $ref, shared = $shared
-         WHERE user = $user`,
+         WHERE ${here} AND "user" = $user`,
         { user, ...records, count, sinceMs, ref, shared: shared.padEnd(SHARED_BYTES) },
       ),
     insert: async (enrolment) => {
@@ -47,37 +62,39 @@ export function transactionOn(path: string, database: DatabaseSync): Transaction
            $pending_tokens, $pending_spent, $last_accepted_ms, $pending_inherits, $pending_last_step)`,
         rowOf(enrolment),
       );
-      await promised(path, () => {
-        reserve(database, enrolment);
-      });
+      await reserve(statements, enrolment);
+      await reserved();
     },
     save: (enrolment) =>
       run(
         `UPDATE enrolment SET id = $id, pending_id = $pending_id, status = $status, last_step = $last_step, tokens = $tokens,
            as_of_ms = $as_of_ms, spent = $spent, pending_tokens = $pending_tokens, pending_spent = $pending_spent,
            last_accepted_ms = $last_accepted_ms, pending_inherits = $pending_inherits, pending_last_step = $pending_last_step
-         WHERE user = $user AND context = $context`,
+         WHERE "user" = $user AND context = $context`,
         rowOf(enrolment),
       ),
-    head: async () => headOf(await get('SELECT seq, hash FROM chain')),
-    moveHead: (head) => run('UPDATE chain SET seq = $seq, hash = $hash', { ...head }),
+    head: async () => moved ?? (await statements.head?.()) ?? headOf(await get(`SELECT seq, hash FROM chain WHERE ${here}`)),
+    moveHead: async (head) => {
+      await run(`UPDATE chain SET seq = $seq, hash = $hash WHERE ${here}`, { ...head });
+      moved = head;
+    },
     remembers: async ({ user, context, id }, connection) =>
       (await get(
-        `SELECT slot FROM connection WHERE user = $user AND context = $context AND id = $id
+        `SELECT slot FROM connection WHERE "user" = $user AND context = $context AND id = $id
            AND pid = $pid AND start_ticks = $startTicks AND boot_id = $bootId`,
         { user, context, id, ...connection },
       )) !== undefined,
     remember: ({ user, context, id }, connection: Connection) =>
       run(
         `UPDATE connection SET id = $id, pid = $pid, start_ticks = $startTicks, boot_id = $bootId,
-           turn = 1 + (SELECT max(turn) FROM connection WHERE user = $user AND context = $context)
-         WHERE user = $user AND context = $context AND slot =
-           (SELECT slot FROM connection WHERE user = $user AND context = $context ORDER BY turn, slot LIMIT 1)`,
+           turn = 1 + (SELECT max(turn) FROM connection WHERE "user" = $user AND context = $context)
+         WHERE "user" = $user AND context = $context AND slot =
+           (SELECT slot FROM connection WHERE "user" = $user AND context = $context ORDER BY turn, slot LIMIT 1)`,
         { user, context, id, ...connection },
       ),
     lastAccepted: async ({ user, context, id }, digest) => {
       const row = await get(
-        'SELECT max(accepted_ms) AS ms FROM peer WHERE user = $user AND context = $context AND id = $id AND digest = $digest',
+        'SELECT max(accepted_ms) AS ms FROM peer WHERE "user" = $user AND context = $context AND id = $id AND digest = $digest',
         { user, context, id, digest },
       );
       return row === undefined || row['ms'] === null ? undefined : Number(row['ms']);
@@ -85,39 +102,39 @@ export function transactionOn(path: string, database: DatabaseSync): Transaction
     rememberPeer: ({ user, context, id }, { digest, acceptedMs }) =>
       run(
         `UPDATE peer SET id = $id, digest = $digest, accepted_ms = $acceptedMs
-         WHERE user = $user AND context = $context AND slot =
-           (SELECT slot FROM peer WHERE user = $user AND context = $context
+         WHERE "user" = $user AND context = $context AND slot =
+           (SELECT slot FROM peer WHERE "user" = $user AND context = $context
             ORDER BY id = $id AND digest = $digest DESC, id = $id, accepted_ms, slot LIMIT 1)`,
         { user, context, id, digest, acceptedMs },
       ),
     counter: async (id) => {
-      const row = await get('SELECT next FROM counter WHERE id = $id', { id });
+      const row = await get(`SELECT next FROM counter WHERE id = $id${lock}`, { id });
       return row === undefined ? undefined : Number(row['next']);
     },
     setCounter: (id, next) => run('INSERT INTO counter VALUES ($id, $next) ON CONFLICT (id) DO UPDATE SET next = $next', { id, next }),
     dropCounter: (id) => run('DELETE FROM counter WHERE id = $id', { id }),
     formerChainKeys: async () => {
-      const rows = await promised(path, () => database.prepare('SELECT key FROM former_chain_key ORDER BY key').all());
+      const rows = await all(`SELECT key FROM former_chain_key WHERE ${here} ORDER BY key`);
       return rows.map(({ key }) => new Uint8Array(Buffer.from(String(key), 'hex')));
     },
     keepChainKey: (key) =>
-      run('INSERT INTO former_chain_key VALUES ($key) ON CONFLICT (key) DO NOTHING', { key: Buffer.from(key).toString('hex') }),
+      run(`INSERT INTO former_chain_key (${dialect.hostColumn}key) VALUES (${dialect.hostValue}$key) ON CONFLICT DO NOTHING`, {
+        key: Buffer.from(key).toString('hex'),
+      }),
   };
 }
 
-/** The rows and free pages that later logins of this enrolment update, so that they need no space of their own. */
-function reserve(database: DatabaseSync, { user, context }: Enrolment): void {
-  database.prepare(`INSERT INTO refusals VALUES (?, ${NO_REFUSALS}) ON CONFLICT (user) DO NOTHING`).run(user);
-  const slot = database.prepare(
-    `INSERT INTO connection VALUES (?, ?, ?, '${'0'.repeat(32)}', 4194304, 1099511627776, '${'0'.repeat(36)}', 65536)`,
-  );
-  const peer = database.prepare(`INSERT INTO peer VALUES (?, ?, ?, '${'0'.repeat(32)}', '${'0'.repeat(64)}', 1099511627776)`);
-  for (let i = 0; i < CONNECTION_SLOTS; i++) {
-    slot.run(user, context, i);
-    peer.run(user, context, i);
-  }
-  const free = Number(database.prepare('PRAGMA freelist_count').get()?.['freelist_count']);
-  if (free < MIN_FREE_PAGES) database.exec(`INSERT INTO reserve VALUES (zeroblob(${String(RESERVE_BYTES)})); DELETE FROM reserve`);
+/** The rows that later logins of this enrolment update, so that they insert none. */
+async function reserve({ run, dialect }: Statements, { user, context }: Enrolment): Promise<void> {
+  const { hostColumn, hostValue } = dialect;
+  const columns = `${hostColumn}"user", tokens, as_of_ms, count, since_ms, ref, shared`;
+  await run(`INSERT INTO refusals (${columns}) VALUES (${hostValue}$user, ${NO_REFUSALS}) ON CONFLICT DO NOTHING`, { user });
+  const slots = Array.from({ length: CONNECTION_SLOTS }, (_, slot) => `$user, $context, ${String(slot)}`);
+  const connection = `'${'0'.repeat(32)}', 4194304, 1099511627776, '${'0'.repeat(36)}', 65536`;
+  const peer = `'${'0'.repeat(32)}', '${'0'.repeat(64)}', 1099511627776`;
+  const rows = (filler: string): string => slots.map((slot) => `(${slot}, ${filler})`).join(', ');
+  await run(`INSERT INTO connection VALUES ${rows(connection)}`, { user, context });
+  await run(`INSERT INTO peer VALUES ${rows(peer)}`, { user, context });
 }
 
 function rowOf(enrolment: Enrolment): Record<string, string | number> {
@@ -142,6 +159,8 @@ function pendingStateOf(row: Row, asOfMs: number): Partial<LoginState> {
   if (row['pending_inherits'] === INHERITED['all but recovery codes']) return { spent };
   return { lastStep: Number(row['pending_last_step']), bucket: { tokens: Number(row['pending_tokens']), asOfMs }, spent };
 }
+
+const STATUSES: readonly Status[] = ['active', 'revoked', 'invited'];
 
 function enrolmentOf(row: Row): Enrolment {
   const asOfMs = Number(row['as_of_ms']);
@@ -170,29 +189,8 @@ function refusalsOf(row: Row | undefined): Refusals {
   };
 }
 
-function headOf(row: Row | undefined): ChainHead {
+/** Throws `store_unavailable` where there is none. */
+export function headOf(row: Row | undefined): ChainHead {
   if (row === undefined) throw new NotpError('store_unavailable', 'the store has lost the head of the audit chain');
   return { seq: Number(row['seq']), hash: String(row['hash']) };
-}
-
-function promised<T>(path: string, action: () => T): Promise<T> {
-  try {
-    return Promise.resolve(unavailable(path, action));
-  } catch (error) {
-    return Promise.reject(error instanceof Error ? error : new Error(String(error)));
-  }
-}
-
-/** What SQLite throws as `store_unavailable`. */
-export function unavailable<T>(path: string, action: () => T): T {
-  try {
-    return action();
-  } catch (error) {
-    throw new NotpError(
-      'store_unavailable',
-      `${path}: ${messageOf(error)}`,
-      'check the disk, and the owner and mode of the file and its folder',
-      { cause: error },
-    );
-  }
 }

@@ -1,0 +1,75 @@
+/** The tables in PostgreSQL, which many hosts share, and bringing those of an earlier release up to date: `notp store migrate`. */
+import type { ClientBase } from 'pg';
+import { NotpError } from '../error.ts';
+
+/** The schema in the database that is notp's own. */
+export const SCHEMA = 'notp';
+
+/** The same columns in the same order as the embedded store has them; what is of one host says of which. */
+const SCHEMAS = [
+  `
+  CREATE TABLE chain (host text PRIMARY KEY, seq bigint NOT NULL, hash text NOT NULL);
+  CREATE TABLE enrolment (
+    "user" text NOT NULL, context text NOT NULL,
+    id text NOT NULL, pending_id text NOT NULL, status text NOT NULL,
+    last_step bigint NOT NULL, tokens double precision NOT NULL, as_of_ms bigint NOT NULL, spent text NOT NULL,
+    pending_tokens double precision NOT NULL, pending_spent text NOT NULL, last_accepted_ms bigint NOT NULL,
+    pending_inherits integer NOT NULL, pending_last_step bigint NOT NULL,
+    PRIMARY KEY ("user", context)) WITH (fillfactor = 70);
+  CREATE TABLE connection (
+    "user" text NOT NULL, context text NOT NULL, slot integer NOT NULL,
+    id text NOT NULL, pid bigint NOT NULL, start_ticks bigint NOT NULL, boot_id text NOT NULL, turn bigint NOT NULL,
+    PRIMARY KEY ("user", context, slot));
+  CREATE TABLE peer (
+    "user" text NOT NULL, context text NOT NULL, slot integer NOT NULL,
+    id text NOT NULL, digest text NOT NULL, accepted_ms bigint NOT NULL,
+    PRIMARY KEY ("user", context, slot));
+  CREATE TABLE counter (id text PRIMARY KEY, next bigint NOT NULL);
+  CREATE TABLE former_chain_key (host text NOT NULL, key text NOT NULL, PRIMARY KEY (host, key));
+  CREATE TABLE refusals (
+    host text NOT NULL, "user" text NOT NULL, tokens double precision NOT NULL, as_of_ms bigint NOT NULL,
+    count bigint NOT NULL, since_ms bigint NOT NULL, ref text NOT NULL, shared text NOT NULL, PRIMARY KEY (host, "user"));
+`,
+];
+
+const VERSION = SCHEMAS.length;
+
+/** So that of two that migrate at once one waits; any number will do that is no one else's. */
+const MIGRATION_LOCK = 7_208_315_571;
+
+/** Makes what is missing. Gives the versions before and after. Throws `refused` where the tables are of a newer release. */
+export async function migrate(client: ClientBase): Promise<{ readonly from: number; readonly to: number }> {
+  await client.query('BEGIN');
+  await client.query('SELECT pg_advisory_xact_lock($1)', [MIGRATION_LOCK]);
+  await client.query(`CREATE SCHEMA IF NOT EXISTS ${SCHEMA}`);
+  await client.query(`SET LOCAL search_path TO ${SCHEMA}`);
+  await client.query('CREATE TABLE IF NOT EXISTS version (one integer PRIMARY KEY CHECK (one = 1), version integer NOT NULL)');
+  const { rows } = await client.query<{ version: number }>('SELECT version FROM version');
+  const from = rows[0]?.version ?? 0;
+  if (from > VERSION) throw newer(from);
+  for (const schema of SCHEMAS.slice(from)) await client.query(schema);
+  await client.query('INSERT INTO version VALUES (1, $1) ON CONFLICT (one) DO UPDATE SET version = $1', [VERSION]);
+  await client.query('COMMIT');
+  return { from, to: VERSION };
+}
+
+/** Throws where the tables are not of this release; `version` is undefined where there are none. */
+export function checkVersion(version: number | undefined): void {
+  if (version === undefined) throw new NotpError('store_unavailable', 'it has no tables of notp', 'run notp store migrate');
+  if (version > VERSION) throw newer(version);
+  if (version < VERSION)
+    throw new NotpError(
+      'store_unavailable',
+      `its tables are of version ${String(version)}, and this notp needs ${String(VERSION)}`,
+      'run notp store migrate',
+    );
+}
+
+function newer(version: number): NotpError {
+  const known = String(VERSION);
+  return new NotpError(
+    'refused',
+    `its schema ${String(version)} is of a newer notp than this one, which knows ${known}`,
+    'update notp on this host',
+  );
+}

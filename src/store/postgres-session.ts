@@ -1,0 +1,159 @@
+/** The connection of this host to the store of a fleet: to whichever server takes writes, in bounded time. */
+import * as tls from 'node:tls';
+import type { Client, ClientConfig } from 'pg';
+import { messageOf, NotpError } from '../error.ts';
+import { checkVersion, SCHEMA } from './postgres-schema.ts';
+import { DEADLINE_MS, DURABLE, PostgresTransaction, SETTINGS } from './postgres-transaction.ts';
+
+export interface PostgresPlace {
+  /** Of several the first one that takes writes: names, addresses, or folders with a socket. */
+  readonly servers: readonly { readonly host: string; readonly port: number }[];
+  readonly database: string;
+  readonly user: string;
+  /** Read anew for each connection. */
+  readonly password: () => string | undefined;
+  /** Certificates (PEM) of who vouches for the servers; undefined: those that Node.js trusts. */
+  readonly authorities: string | undefined;
+  /** Without TLS where that is said, or on a socket. */
+  readonly tls: boolean;
+  /** What this host is called in the store. */
+  readonly thisHost: string;
+}
+
+const CONNECT_MS = 5_000;
+/** One connection to the server that takes writes. */
+export class Session {
+  private readonly place: PostgresPlace;
+  private connected: Client | undefined;
+  /** Why nothing is waited for any more. */
+  private over: string | undefined;
+
+  constructor(place: PostgresPlace) {
+    this.place = place;
+  }
+
+  /** From now on everything has DEADLINE_MS in all, until the function it gives is called. */
+  startClock(): () => void {
+    this.over = undefined;
+    const timer = setTimeout(() => {
+      this.over = `no answer in ${String(DEADLINE_MS / 1000)} seconds`;
+      this.drop();
+    }, DEADLINE_MS);
+    return () => {
+      clearTimeout(timer);
+    };
+  }
+
+  /** Whether there is a connection already, which may not be what it was. */
+  get isConnected(): boolean {
+    return this.connected !== undefined;
+  }
+
+  /** Begins a transaction with the lock of this host. */
+  async begin(): Promise<PostgresTransaction> {
+    const client = await this.client({ checked: true });
+    return new PostgresTransaction(client, this.place.thisHost, (action) => named(this.place, action, () => this.over));
+  }
+
+  drop(): void {
+    const client = this.connected;
+    this.connected = undefined;
+    // Without a farewell, which would wait for a server that says nothing.
+    client?.connection.stream.destroy();
+  }
+
+  /** The connection; a new one is made to the first server that takes writes and, where `checked`, has the tables of this release. */
+  async client({ checked }: { checked: boolean }): Promise<Client> {
+    if (this.connected !== undefined) return this.connected;
+    const failures: string[] = [];
+    for (const server of this.place.servers) {
+      try {
+        return await this.connect(server, checked);
+      } catch (error) {
+        this.drop();
+        if (error instanceof NotpError) throw new NotpError(error.code, `${nameOf(this.place)}: ${error.message}`, error.hint);
+        failures.push(`${server.host}: ${messageOf(error)}`);
+      }
+    }
+    throw new NotpError('store_unavailable', `${nameOf(this.place)}: ${this.over ?? failures.join('; ')}`, HINT);
+  }
+
+  private async connect(server: PostgresPlace['servers'][number], checked: boolean): Promise<Client> {
+    if (this.over !== undefined) throw new Error(this.over);
+    const { Client: PgClient } = await import('pg');
+    const client = new PgClient(clientConfig(this.place, server));
+    client.on('error', () => {
+      if (this.connected === client) this.drop();
+    });
+    this.connected = client;
+    await client.connect();
+    await takesWrites(client);
+    await client.query(DURABLE);
+    if (checked) {
+      checkVersion(await versionOf(client));
+      await client.query(`INSERT INTO ${SCHEMA}.chain VALUES ($1, 0, $2) ON CONFLICT DO NOTHING`, [this.place.thisHost, '0'.repeat(64)]);
+    }
+    return client;
+  }
+}
+
+const HINT = 'look whether the server runs, is reached from here and takes writes';
+
+export async function named<T>(
+  place: PostgresPlace,
+  action: () => Promise<T>,
+  why: () => string | undefined = () => undefined,
+): Promise<T> {
+  try {
+    return await action();
+  } catch (error) {
+    // It was named already.
+    if (error instanceof NotpError && error.message.startsWith(nameOf(place))) throw error;
+    if (error instanceof NotpError) throw new NotpError(error.code, `${nameOf(place)}: ${error.message}`, error.hint);
+    throw new NotpError('store_unavailable', `${nameOf(place)}: ${why() ?? messageOf(error)}`, HINT, { cause: error });
+  }
+}
+
+/** The store as messages call it. */
+export function nameOf({ servers, database }: Pick<PostgresPlace, 'servers' | 'database'>): string {
+  return `postgres://${servers.map(({ host, port }) => `${host}:${String(port)}`).join(',')}/${database}`;
+}
+
+async function takesWrites(client: Client): Promise<void> {
+  const { rows } = await client.query<{ readonly: string }>("SELECT current_setting('transaction_read_only') AS readonly");
+  if (rows[0]?.readonly !== 'off') throw new Error('it takes no writes (a standby?)');
+}
+
+async function versionOf(client: Client): Promise<number | undefined> {
+  const { rows } = await client.query<{ there: boolean }>(`SELECT to_regclass('${SCHEMA}.version') IS NOT NULL AS there`);
+  if (rows[0]?.there !== true) return undefined;
+  const found = await client.query<{ version: number }>(`SELECT version FROM ${SCHEMA}.version`);
+  return found.rows[0]?.version;
+}
+
+function clientConfig(place: PostgresPlace, { host, port }: PostgresPlace['servers'][number]): ClientConfig {
+  const { database, user, authorities } = place;
+  const ssl: tls.ConnectionOptions = {
+    rejectUnauthorized: true,
+    ...(authorities === undefined ? {} : { ca: authorities }),
+    // Also where it is an address, which pg would not compare.
+    checkServerIdentity: (_, certificate) => tls.checkServerIdentity(host, certificate),
+  };
+  const password = place.password();
+  return {
+    ...{
+      host,
+      port,
+      database,
+      user,
+      connectionTimeoutMillis: CONNECT_MS,
+      keepAlive: true,
+      application_name: 'notp',
+      options: SETTINGS,
+      pipeline: true,
+    },
+    // Never from the environment or ~/.pgpass.
+    password: () => password ?? '',
+    ssl: place.tls && !host.startsWith('/') ? ssl : false,
+  };
+}

@@ -1,0 +1,133 @@
+/**
+ * A transaction on a connection to PostgreSQL. Questions are sent without waiting for what was sent before them to be answered, so that a
+ * decision takes a few round trips: what begins it goes with its first question, what it writes with its next, and the last of it with COMMIT.
+ */
+import type { Client, QueryResult } from 'pg';
+import { NotpError } from '../error.ts';
+import { SCHEMA } from './postgres-schema.ts';
+import type { ChainHead } from './store.ts';
+import { NO_REFUSALS, headOf, type Dialect, type Row, type Statements, type Values } from './tables.ts';
+
+/** How long a decision waits in all, for the server and for others' decisions, before it is refused. */
+export const DEADLINE_MS = 20_000;
+/** What a connection is set to when it is made. A host that stands still in a transaction does not keep the others waiting for longer. */
+export const SETTINGS = `-c search_path=${SCHEMA} -c statement_timeout=${String(DEADLINE_MS)} -c idle_in_transaction_session_timeout=${String(DEADLINE_MS)}`;
+/** And asked then: a commit that is told lasts, whatever the server does by default; where it waits for more (remote_apply) it goes on doing so. */
+export const DURABLE = `SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') NOT IN ('on', 'remote_apply')`;
+
+const DIALECT: Dialect = {
+  here: 'host = $host',
+  hostColumn: 'host, ',
+  hostValue: '$host, ',
+  lock: ' FOR UPDATE',
+  // A host that is new to the store has none yet.
+  refusals: `WITH made AS (
+      INSERT INTO refusals SELECT $host, "user", ${NO_REFUSALS}
+      FROM (SELECT '' AS "user" UNION SELECT "user" FROM enrolment WHERE "user" = $user) AS known
+      ON CONFLICT DO NOTHING RETURNING *)
+    SELECT * FROM (SELECT * FROM made UNION ALL SELECT * FROM refusals WHERE host = $host AND "user" IN ($user, '')) AS present
+    ORDER BY "user" DESC LIMIT 1`,
+};
+
+export class PostgresTransaction {
+  readonly statements: Statements;
+  /** Whether the server has answered: before that, nothing was learnt or done. */
+  hasBegun = false;
+  private readonly client: Client;
+  private readonly thisHost: string;
+  private readonly named: <T>(action: () => Promise<T>) => Promise<T>;
+  private readonly head: Promise<ChainHead>;
+  /** Sent, and not waited for yet. */
+  private written: Promise<unknown>[] = [];
+
+  /** `named`: has what fails say of which store. */
+  constructor(client: Client, thisHost: string, named: <T>(action: () => Promise<T>) => Promise<T>) {
+    this.client = client;
+    this.thisHost = thisHost;
+    this.named = named;
+    this.head = quiet(this.begin());
+    this.statements = {
+      all: (sql, values) => this.all(sql, values),
+      run: (sql, values) => this.run(sql, values),
+      head: () => this.head,
+      dialect: DIALECT,
+    };
+  }
+
+  /** Throws also where the server undid it all, because a statement before had failed. */
+  async commit(): Promise<void> {
+    await this.head;
+    await this.named(async () => {
+      const [committed] = await Promise.all([this.client.query('COMMIT'), ...this.written]);
+      if (committed.command !== 'COMMIT') throw new NotpError('store_unavailable', 'the server did not commit');
+    });
+  }
+
+  /** Gives false where the connection is of no more use. */
+  async rollBack(): Promise<boolean> {
+    try {
+      await this.client.query('ROLLBACK');
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
+  private async begin(): Promise<ChainHead> {
+    const locked = `SELECT seq, hash FROM chain WHERE host = ${this.client.escapeLiteral(this.thisHost)}${DIALECT.lock}`;
+    // Of several statements in one text there are several results.
+    const results = (await this.named(() => this.client.query(`BEGIN READ WRITE; ${locked}`))) as unknown as QueryResult<Row>[];
+    this.hasBegun = true;
+    return headOf(results.at(-1)?.rows[0]);
+  }
+
+  private async all(sql: string, values: Values = {}): Promise<readonly Row[]> {
+    const asked = quiet(this.ask(sql, values));
+    // A question that is not inside the transaction has asked nothing.
+    await this.head;
+    const { rows } = await asked;
+    // They were answered before it.
+    await this.named(() => Promise.all(this.written));
+    return rows;
+  }
+
+  private async run(sql: string, values: Values = {}): Promise<void> {
+    // Outside the transaction it would be done for good.
+    await this.head;
+    this.written.push(quiet(this.ask(sql, values)));
+  }
+
+  private async ask(sql: string, values: Values): Promise<QueryResult<Row>> {
+    return await this.named(() => this.client.query<Row>(prepared(sql, { ...values, host: this.thisHost })));
+  }
+}
+
+/** The same promise, for one that may be waited for later or never. */
+function quiet<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(() => undefined);
+  return promise;
+}
+
+/** `$name` as PostgreSQL has it: $1, and the values in their order; read by the server once in a connection. */
+function prepared(sql: string, values: Values): { readonly name: string; readonly text: string; readonly values: (string | number)[] } {
+  const known = PREPARED.get(sql) ?? numbered(sql);
+  PREPARED.set(sql, known);
+  return { name: known.name, text: known.text, values: known.names.map((name) => values[name] ?? '') };
+}
+
+interface Numbered {
+  readonly name: string;
+  readonly text: string;
+  readonly names: readonly string[];
+}
+
+const PREPARED = new Map<string, Numbered>();
+
+function numbered(sql: string): Numbered {
+  const names: string[] = [];
+  const text = sql.replace(/\$([a-z_]+)/gi, (_, name: string) => {
+    if (!names.includes(name)) names.push(name);
+    return `$${String(names.indexOf(name) + 1)}`;
+  });
+  return { name: `notp${String(PREPARED.size)}`, text, names };
+}

@@ -1,0 +1,105 @@
+/** Two hosts and one PostgreSQL: what happens on one of them counts on the other at once. */
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { before, describe, it } from 'node:test';
+import { lacksPostgres, PASSWORD, ROLE, startPostgres, type Postgres } from '../support/postgres.ts';
+import { run, type Ran } from '../support/process.ts';
+import { addUser, lacks, oathCode, SOURCE_NOTP, untilFreshStep, type TestUser } from '../support/world.ts';
+import { pamWorld, succeed, wrongCode, type PamWorld } from './pam-world.ts';
+
+const DATABASE = 'notp';
+const ROUNDS = 4;
+
+describe(
+  'two hosts that share a store',
+  { skip: lacksPostgres() === false ? lacks({ root: true, programs: ['oathtool', 'openssl'] }) : lacksPostgres() },
+  () => {
+    let server: Postgres;
+    let hosts: readonly [PamWorld, PamWorld];
+    let user: TestUser;
+
+    before(async () => {
+      server = await startPostgres('doors');
+      server.createDatabase(DATABASE);
+      const hostKey = randomBytes(32);
+      hosts = [await host('one', hostKey), await host('two', hostKey)];
+      user = addUser();
+    });
+
+    async function host(name: string, hostKey: Uint8Array): Promise<PamWorld> {
+      const files = path.join(server.folder, name);
+      fs.writeFileSync(`${files}.pem`, server.authority, { mode: 0o644 });
+      fs.writeFileSync(`${files}.password`, `${PASSWORD}\n`, { mode: 0o400 });
+      const lines = [
+        `url = "postgres://${ROLE}@localhost:${String(server.port)}/${DATABASE}"`,
+        `password_file = "${files}.password"`,
+        `ca_file = "${files}.pem"`,
+        `host = "${name}"`,
+      ];
+      const world = await pamWorld(`fleet-${name}`, {
+        store: lines.join('\n'),
+        hostKey,
+        prepare: async ({ config, service }) => {
+          fs.chownSync(`${files}.password`, service.uid, service.gid);
+          await succeed([...SOURCE_NOTP, 'store', 'migrate', '--config', config]);
+        },
+      });
+      return world;
+    }
+
+    const both = async (proof: string): Promise<readonly Ran[]> => await Promise.all(hosts.map((each) => each.pam(user.name, proof)));
+
+    it('let one code in once, though it comes to both at the same instant', async () => {
+      const [one, two] = hosts;
+      const { secret } = await one.enroll(user);
+      for (let i = 0; i < ROUNDS; i++) {
+        await untilFreshStep(10);
+        const ran = await both(oathCode(secret));
+        assert.deepEqual(new Set(ran.map(({ code }) => code)), new Set([0, 1]), ran.map(({ stdout }) => stdout).join());
+        if (i < ROUNDS - 1) await nextStep();
+      }
+      for (const each of [one, two]) await succeed([...SOURCE_NOTP, 'audit', 'verify', '--config', each.config]);
+    });
+
+    it('count wrong codes together, and log the owner in with two on either of them', async () => {
+      const [one, two] = hosts;
+      const { secret } = await two.enroll(user);
+      const wrong = wrongCode(secret);
+      for (let i = 0; i < 3; i++) await both(wrong);
+      await untilFreshStep(10);
+      const single = await one.pam(user.name, oathCode(secret));
+      assert.equal(one.recordIn(single.stdout).reason, 'step_up_required');
+      const ran = await two.pam(user.name, `${oathCode(secret, { offsetSeconds: -30 })} ${oathCode(secret)}`);
+      assert.equal(ran.code, 0, ran.stdout);
+    });
+
+    it('refuse at once whom one of them has revoked, and say so on both', async () => {
+      const [one, two] = hosts;
+      const { recovery } = await one.enroll(user);
+      assert.equal((await two.pam(user.name, recovery[0] ?? '')).code, 0);
+      await succeed([...SOURCE_NOTP, 'revoke', '--user', user.name, '--yes', '--config', one.config]);
+      const refused = await two.pam(user.name, recovery[1] ?? '');
+      assert.equal(refused.code, 1);
+      assert.equal(two.recordIn(refused.stdout).reason, 'revoked');
+    });
+
+    it('refuse, in bounded time and with a record, while the store is gone, and go on when it is back', async () => {
+      const [one] = hosts;
+      const { recovery } = await one.enroll(user);
+      await server.stop();
+      const refused = await one.pam(user.name, recovery[0] ?? '');
+      assert.equal(refused.code, 1);
+      assert.match(one.recordIn(refused.stdout).detail ?? '', /^postgres:\/\/localhost:\d+\/notp: localhost: .*ECONNREFUSED/);
+      await server.start();
+      assert.equal((await one.pam(user.name, recovery[0] ?? '')).code, 0);
+      const verified = await run([...SOURCE_NOTP, 'audit', 'verify', '--config', one.config]);
+      assert.equal(verified.code, 0, verified.stdout + verified.stderr);
+    });
+  },
+);
+
+async function nextStep(): Promise<void> {
+  await new Promise((resolve) => setTimeout(resolve, 30_000 - (Date.now() % 30_000) + 100));
+}

@@ -1,0 +1,87 @@
+/** The databases that a store may be in: what a store promises is tried on each of them. */
+import * as path from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import type { PostgresPlace } from '../../src/store/postgres-session.ts';
+import { migratePostgresStore, openPostgresStore } from '../../src/store/postgres.ts';
+import { openSqliteStore } from '../../src/store/sqlite.ts';
+import type { Store } from '../../src/store/store.ts';
+import { lacksPostgres, PASSWORD, ROLE, startPostgres, type Postgres } from '../support/postgres.ts';
+import { ROOT } from '../support/process.ts';
+import { scratchFolder } from '../support/world.ts';
+
+/** One database, empty when it is given. */
+export interface Database {
+  open(): Store;
+  /** What messages begin with. */
+  readonly name: string;
+  /** The beginning of a module that has it open as `store`. */
+  readonly opening: string;
+  /** Changes it past the store. */
+  sql(text: string): void;
+}
+
+export interface Engine {
+  readonly name: string;
+  readonly skip: string | false;
+  /** Called before all, with a name of the test file; gives what makes a new database. */
+  readonly ready: (name: string) => Promise<() => Promise<Database>>;
+}
+
+const sqlite: Engine = {
+  name: 'SQLite',
+  skip: false,
+  ready: (name) => {
+    const folder = scratchFolder(`store-${name}`);
+    let count = 0;
+    return Promise.resolve(() => {
+      const file = path.join(folder, `${String(count++)}.db`);
+      openSqliteStore(file, { create: true }).close();
+      return Promise.resolve({
+        open: () => openSqliteStore(file, { create: false }),
+        name: file,
+        opening: `import { openSqliteStore } from ${source('sqlite.ts')};
+          const store = openSqliteStore(${JSON.stringify(file)}, { create: false });`,
+        sql: (text) => {
+          const database = new DatabaseSync(file);
+          database.exec(text);
+          database.close();
+        },
+      });
+    });
+  },
+};
+
+const postgres: Engine = {
+  name: 'PostgreSQL',
+  skip: lacksPostgres(),
+  ready: async (name) => {
+    const server = await startPostgres(name);
+    let count = 0;
+    return async () => {
+      const database = `notp${String(count++)}`;
+      server.createDatabase(database);
+      const place = placeOf(server, database);
+      await migratePostgresStore(place);
+      return {
+        open: () => openPostgresStore(place),
+        name: `postgres://localhost:${String(server.port)}/${database}`,
+        opening: `import { openPostgresStore } from ${source('postgres.ts')};
+          const place = ${JSON.stringify({ ...place, password: undefined })};
+          const store = openPostgresStore({ ...place, password: () => ${JSON.stringify(PASSWORD)} });`,
+        sql: (text) => void server.sql(`SET search_path TO notp; ${text}`, database),
+      };
+    };
+  },
+};
+
+export const ENGINES: readonly Engine[] = [sqlite, postgres];
+
+/** As a host called `thisHost` reaches it. */
+export function placeOf({ port, authority }: Postgres, database: string, thisHost = 'one'): PostgresPlace {
+  const servers = [{ host: 'localhost', port }];
+  return { servers, database, user: ROLE, password: () => PASSWORD, authorities: authority, tls: true, thisHost };
+}
+
+function source(file: string): string {
+  return JSON.stringify(path.join(ROOT, 'src/store', file));
+}

@@ -1,0 +1,230 @@
+/** The store of a fleet: many hosts in one database, and a server that is dead, slow, strange or read-only. */
+import assert from 'node:assert/strict';
+import { before, beforeEach, describe, it } from 'node:test';
+import type { PostgresPlace } from '../../src/store/postgres-session.ts';
+import { migratePostgresStore, openPostgresStore } from '../../src/store/postgres.ts';
+import type { Store } from '../../src/store/store.ts';
+import { lacksPostgres, startPostgres, type Postgres } from '../support/postgres.ts';
+import { run, sleep } from '../support/process.ts';
+import { ALICE, NO_REFUSALS } from './alice.ts';
+import { placeOf } from './engines.ts';
+
+/** Longer than any decision waits. */
+const BOUND_MS = 40_000;
+
+let server: Postgres;
+let database: string;
+let count = 0;
+const open = (thisHost: string, change: Partial<PostgresPlace> = {}): Store =>
+  openPostgresStore({ ...placeOf(server, database, thisHost), ...change });
+const head = (store: Store): Promise<{ seq: number }> => store.exclusively((transaction) => transaction.head());
+
+describe('a store that many hosts share', { skip: lacksPostgres() }, () => {
+  before(async () => {
+    server = await startPostgres('fleet');
+  });
+  beforeEach(async () => {
+    database = `fleet${String(count++)}`;
+    server.createDatabase(database);
+    await migratePostgresStore(placeOf(server, database));
+  });
+
+  it('has the enrolments of all, and a chain, former keys and counts of refusals for each', async () => {
+    const [one, two] = [open('one'), open('two')];
+    await one.exclusively(async (transaction) => {
+      await transaction.insert(ALICE);
+      await transaction.moveHead({ seq: 7, hash: 'a'.repeat(64) });
+      await transaction.keepChainKey(new Uint8Array(32).fill(1));
+      await transaction.saveRefusals({ ...NO_REFUSALS, user: 'alice', count: 3 });
+    });
+    await two.exclusively(async (transaction) => {
+      assert.deepEqual(await transaction.enrolment('alice', 'ssh'), ALICE);
+      assert.equal((await transaction.head()).seq, 0);
+      assert.deepEqual(await transaction.formerChainKeys(), []);
+      // Also of a user who was enrolled elsewhere.
+      assert.deepEqual(await transaction.refusals('alice'), { ...NO_REFUSALS, user: 'alice' });
+      assert.deepEqual(await transaction.refusals('mallory'), { ...NO_REFUSALS, user: '' });
+      await transaction.saveRefusals({ ...NO_REFUSALS, user: 'alice', count: 5 });
+      await transaction.moveHead({ seq: 1, hash: 'b'.repeat(64) });
+    });
+    await one.exclusively(async (transaction) => {
+      assert.deepEqual([(await transaction.head()).seq, (await transaction.refusals('alice')).count], [7, 3]);
+    });
+    for (const store of [one, two]) store.close();
+  });
+
+  it('lets one host at a time look at a user: none of 4 hosts × 25 increments is lost, and other users do not wait', async () => {
+    const hosts = ['one', 'two', 'three', 'four'].map((name) => open(name));
+    const [first] = hosts;
+    assert.ok(first !== undefined);
+    await first.exclusively((transaction) => transaction.insert({ ...ALICE, state: { ...ALICE.state, lastStep: 0 } }));
+    await Promise.all(
+      hosts.map(async (store) => {
+        for (let i = 0; i < 25; i++) await increment(store);
+      }),
+    );
+    const after = await first.exclusively((transaction) => transaction.enrolment('alice', 'ssh'));
+    assert.equal(after?.state.lastStep, 100);
+    await first.exclusively((transaction) => transaction.insert({ ...ALICE, user: 'bob' }));
+    const [holds, other] = [hosts[1], hosts[2]];
+    let free = false;
+    const held = holds?.exclusively(async (transaction) => {
+      await transaction.enrolmentsOf('alice');
+      await other?.exclusively((second) => second.enrolmentsOf('bob'));
+      free = true;
+    });
+    await held;
+    assert.ok(free);
+    for (const store of hosts) store.close();
+  });
+
+  it('lets two hosts that enrol the same user at once do it once', async () => {
+    const hosts = ['one', 'two'].map((name) => open(name));
+    const outcomes = await Promise.all(
+      hosts.map((store) =>
+        store.exclusively(async (transaction) => {
+          if ((await transaction.enrolment('alice', 'ssh')) !== undefined) return 'there';
+          await sleep(50);
+          await transaction.insert(ALICE);
+          return 'made';
+        }),
+      ),
+    );
+    assert.deepEqual(outcomes.toSorted(), ['made', 'there']);
+    for (const store of hosts) store.close();
+  });
+
+  it('goes on after a host that was lost in a transaction, and where the connection was cut between two', async () => {
+    const [lost, store] = [open('one'), open('two')];
+    await lost.exclusively((transaction) => transaction.insert(ALICE));
+    const broken = lost.exclusively(async (transaction) => {
+      await transaction.save({ ...ALICE, id: 'changed' });
+      server.sql(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '${database}'`);
+      await transaction.head();
+    });
+    await assert.rejects(broken, { code: 'store_unavailable' });
+    for (const each of [lost, store])
+      assert.deepEqual(await each.exclusively((transaction) => transaction.enrolment('alice', 'ssh')), ALICE);
+    server.sql(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '${database}'`);
+    for (const each of [lost, store]) assert.equal((await head(each)).seq, 0);
+    for (const each of [lost, store]) each.close();
+  });
+
+  it('is not committed where a statement failed and the work went on', async () => {
+    const store = open('one');
+    await store.exclusively((transaction) => transaction.insert(ALICE));
+    const went = store.exclusively(async (transaction) => {
+      await transaction.moveHead({ seq: 9, hash: 'x' });
+      await transaction.insert(ALICE).catch(() => undefined);
+      return 'done';
+    });
+    await assert.rejects(went, { code: 'store_unavailable', message: /did not commit|duplicate key/ });
+    assert.equal((await head(store)).seq, 0);
+    store.close();
+  });
+
+  it('waits for a standby that the server waits for, also where the server does not by default', async () => {
+    const store = open('one');
+    await head(store);
+    server.sql("ALTER SYSTEM SET synchronous_standby_names TO 'nobody'");
+    server.sql(`ALTER DATABASE ${database} SET synchronous_commit TO off; SELECT pg_reload_conf()`);
+    await assert.rejects(
+      store.exclusively((transaction) => transaction.insert(ALICE)),
+      {
+        code: 'store_unavailable',
+        message: /no answer in 20 seconds/,
+      },
+    );
+    server.sql('ALTER SYSTEM RESET synchronous_standby_names');
+    server.sql('SELECT pg_reload_conf()');
+    assert.equal((await head(store)).seq, 0);
+    store.close();
+  });
+});
+
+describe('a server that is not as it should be', { skip: lacksPostgres() }, () => {
+  before(async () => {
+    server = await startPostgres('outage');
+  });
+  beforeEach(async () => {
+    database = `outage${String(count++)}`;
+    server.createDatabase(database);
+    await migratePostgresStore(placeOf(server, database));
+  });
+
+  it('is refused where it has no tables, and where they are of a newer notp', async () => {
+    const empty = `empty${String(count++)}`;
+    server.createDatabase(empty);
+    assert.match(await refuses(open('one', { database: empty }), /\/empty\d+: it has no tables of notp/), /notp store migrate/);
+    server.sql('UPDATE notp.version SET version = 99', database);
+    const newer = /its schema 99 is of a newer notp/;
+    await assert.rejects(head(open('one')), newer);
+    await assert.rejects(migratePostgresStore(placeOf(server, database)), newer);
+  });
+
+  it('is refused where it is not who it should be, or does not know us', async () => {
+    await refuses(open('one', { authorities: undefined }), /self-signed certificate/);
+    await refuses(open('one', { servers: [{ host: '127.0.0.2', port: server.port }] }), /ECONNREFUSED|does not match|altnames/);
+    await refuses(open('one', { password: () => 'wrong' }), /password authentication failed/);
+    await refuses(open('one', { password: () => undefined }), /password/);
+    await refuses(open('one', { database: 'none' }), /database "none" does not exist/);
+  });
+
+  it('is passed over for one that takes writes', async () => {
+    const { port } = server;
+    const store = open('one', {
+      servers: [
+        { host: '127.0.0.1', port: 1 },
+        { host: '127.0.0.1', port },
+      ],
+    });
+    assert.equal((await head(store)).seq, 0);
+    store.close();
+    server.sql(`ALTER DATABASE ${database} SET default_transaction_read_only TO on`);
+    assert.match(await refuses(open('one'), /it takes no writes/), /takes writes/);
+  });
+
+  it('is not waited for longer than a decision may take, where it is dead, stands still, or another host holds the user', async () => {
+    const store = open('one');
+    await store.exclusively((transaction) => transaction.insert(ALICE));
+    const holding = run(server.psql('BEGIN; SELECT * FROM notp.enrolment FOR UPDATE; SELECT pg_sleep(22)', database));
+    await sleep(500);
+    await assert.rejects(
+      store.exclusively((transaction) => transaction.enrolmentsOf('alice')),
+      { code: 'store_unavailable', message: /no answer in 20 seconds|statement timeout/ },
+    );
+    await holding;
+    assert.equal((await head(store)).seq, 0, 'it is well again');
+    await server.stop('SIGSTOP');
+    await refuses(store, /no answer in 20 seconds|timeout/);
+    await server.stop();
+    await refuses(open('one'), /ECONNREFUSED/);
+    await server.start();
+    const again = open('one');
+    assert.deepEqual(await again.exclusively((transaction) => transaction.enrolment('alice', 'ssh')), ALICE);
+    again.close();
+  });
+});
+
+async function increment(store: Store): Promise<void> {
+  await store.exclusively(async (transaction) => {
+    const found = (await transaction.enrolmentsOf('alice'))[0] ?? ALICE;
+    await sleep(1);
+    await transaction.save({ ...found, state: { ...found.state, lastStep: found.state.lastStep + 1 } });
+  });
+}
+
+/** Refused within the bound, with what the message is to say; gives the hint. */
+async function refuses(store: Store, message: RegExp): Promise<string> {
+  const began = Date.now();
+  let hint = '';
+  await assert.rejects(head(store), (error: Error & { code?: string; hint?: string }) => {
+    assert.equal(error.code, 'store_unavailable');
+    assert.match(error.message, message);
+    hint = error.hint ?? '';
+    return true;
+  });
+  assert.ok(Date.now() - began < BOUND_MS);
+  store.close();
+  return hint;
+}
