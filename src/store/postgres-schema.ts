@@ -25,6 +25,7 @@ const SCHEMAS = [
     id text NOT NULL, digest text NOT NULL, accepted_ms bigint NOT NULL,
     PRIMARY KEY ("user", context, slot));
   CREATE TABLE counter (id text PRIMARY KEY, next bigint NOT NULL);
+  CREATE TABLE sealed ("user" text NOT NULL, context text NOT NULL, text text NOT NULL, PRIMARY KEY ("user", context));
   CREATE TABLE former_chain_key (host text NOT NULL, key text NOT NULL, PRIMARY KEY (host, key));
   CREATE TABLE refusals (
     host text NOT NULL, "user" text NOT NULL, tokens double precision NOT NULL, as_of_ms bigint NOT NULL,

@@ -3,7 +3,8 @@ import * as tls from 'node:tls';
 import type { Client, ClientConfig } from 'pg';
 import { messageOf, NotpError } from '../error.ts';
 import { checkVersion, SCHEMA } from './postgres-schema.ts';
-import { DEADLINE_MS, DURABLE, PostgresTransaction, SETTINGS } from './postgres-transaction.ts';
+import { DEADLINE_MS, DURABLE, PostgresTransaction, prepared, SETTINGS } from './postgres-transaction.ts';
+import type { Row, Values } from './tables.ts';
 
 export interface PostgresPlace {
   /** Of several the first one that takes writes: names, addresses, or folders with a socket. */
@@ -53,6 +54,16 @@ export class Session {
   async begin(): Promise<PostgresTransaction> {
     const client = await this.client({ checked: true });
     return new PostgresTransaction(client, this.place.thisHost, (action) => named(this.place, action, () => this.over));
+  }
+
+  /** What `sql` gives, outside of a transaction. */
+  async rows(sql: string, values: Values): Promise<readonly Row[]> {
+    const client = await this.client({ checked: true });
+    return await named(
+      this.place,
+      async () => (await client.query<Row>(prepared(sql, values))).rows,
+      () => this.over,
+    );
   }
 
   drop(): void {

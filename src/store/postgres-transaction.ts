@@ -109,7 +109,10 @@ function quiet<T>(promise: Promise<T>): Promise<T> {
 }
 
 /** `$name` as PostgreSQL has it: $1, and the values in their order; read by the server once in a connection. */
-function prepared(sql: string, values: Values): { readonly name: string; readonly text: string; readonly values: (string | number)[] } {
+export function prepared(
+  sql: string,
+  values: Values,
+): { readonly name: string; readonly text: string; readonly values: (string | number)[] } {
   const known = PREPARED.get(sql) ?? numbered(sql);
   PREPARED.set(sql, known);
   return { name: known.name, text: known.text, values: known.names.map((name) => values[name] ?? '') };

@@ -7,7 +7,7 @@ import { NotpError } from '../error.ts';
 import { migrate } from './postgres-schema.ts';
 import { named, Session, type PostgresPlace } from './postgres-session.ts';
 import type { Store, Transaction } from './store.ts';
-import { transactionOn } from './tables.ts';
+import { SEALED_OF, sealedByContext, transactionOn } from './tables.ts';
 
 /** Errors after which the same work may go well: serialization failure and deadlock. */
 const AGAIN = new Set(['40001', '40P01']);
@@ -18,12 +18,14 @@ const PAUSE_MS = 20;
 export function openPostgresStore(place: PostgresPlace): Store {
   const session = new Session(place);
   let last: Promise<unknown> = Promise.resolve();
+  const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
+    const mine = last.then(work);
+    last = mine.catch(() => undefined);
+    return mine;
+  };
   return {
-    exclusively: (work) => {
-      const mine = last.then(() => withinDeadline(session, work));
-      last = mine.catch(() => undefined);
-      return mine;
-    },
+    exclusively: (work) => inTurn(() => withinDeadline(session, work)),
+    sealedOf: (user) => inTurn(() => sealedOf(session, user)),
     close: () => {
       session.drop();
     },
@@ -40,6 +42,23 @@ export async function migratePostgresStore(place: PostgresPlace): Promise<{ read
   } finally {
     end();
     session.drop();
+  }
+}
+
+/** Asked again on a new connection where the one that was there already was lost meanwhile. */
+async function sealedOf(session: Session, user: string): Promise<ReadonlyMap<string, string>> {
+  const end = session.startClock();
+  try {
+    const isReused = session.isConnected;
+    try {
+      return sealedByContext(await session.rows(SEALED_OF, { user }));
+    } catch (error) {
+      session.drop();
+      if (!isReused) throw error;
+      return sealedByContext(await session.rows(SEALED_OF, { user }));
+    }
+  } finally {
+    end();
   }
 }
 

@@ -40,6 +40,10 @@ const SCHEMAS = [
     count INTEGER NOT NULL, since_ms INTEGER NOT NULL, ref TEXT NOT NULL, shared TEXT NOT NULL) STRICT, WITHOUT ROWID;
   INSERT INTO refusals SELECT user, ${NO_REFUSALS} FROM (SELECT '' AS user UNION SELECT user FROM enrolment);
 `,
+  `
+  CREATE TABLE sealed (
+    user TEXT NOT NULL, context TEXT NOT NULL, text TEXT NOT NULL, PRIMARY KEY (user, context)) STRICT, WITHOUT ROWID;
+`,
 ];
 
 /** Throws where the tables are of a newer release, or cannot be made; then nothing was changed. */

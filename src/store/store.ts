@@ -89,6 +89,10 @@ export interface Transaction {
   counter(id: string): Promise<number | undefined>;
   setCounter(id: string, next: number): Promise<void>;
   dropCounter(id: string): Promise<void>;
+  /** The text of the sealed file of this login, where the store keeps those (`secrets = "store"`); undefined where it has none. */
+  sealed(user: string, context: string): Promise<string | undefined>;
+  putSealed(user: string, context: string, text: string): Promise<void>;
+  dropSealed(user: string, context: string): Promise<void>;
   /** The keys of the audit chain before the present one: raw bytes. */
   formerChainKeys(): Promise<readonly Uint8Array[]>;
   keepChainKey(key: Uint8Array): Promise<void>;
@@ -100,5 +104,7 @@ export interface Store {
    * the disk when the promise resolves; when it rejects (`store_unavailable`, or what `work` threw) nothing happened.
    */
   exclusively<T>(work: (transaction: Transaction) => Promise<T>): Promise<T>;
+  /** What the store keeps of sealed files for `user`, by context, as they are now: nobody waits for it, and it waits for nobody. */
+  sealedOf(user: string): Promise<ReadonlyMap<string, string>>;
   close(): void;
 }

@@ -113,8 +113,20 @@ export function transactionOn(statements: Statements, reserved: () => Promise<vo
     },
     setCounter: (id, next) => run('INSERT INTO counter VALUES ($id, $next) ON CONFLICT (id) DO UPDATE SET next = $next', { id, next }),
     dropCounter: (id) => run('DELETE FROM counter WHERE id = $id', { id }),
+    sealed: async (user, context) => {
+      const row = await get(`SELECT text FROM sealed WHERE "user" = $user AND context = $context${lock}`, { user, context });
+      return row === undefined ? undefined : String(row['text']);
+    },
+    putSealed: (user, context, text) =>
+      run('INSERT INTO sealed VALUES ($user, $context, $text) ON CONFLICT ("user", context) DO UPDATE SET text = $text', {
+        user,
+        context,
+        text,
+      }),
+    dropSealed: (user, context) => run('DELETE FROM sealed WHERE "user" = $user AND context = $context', { user, context }),
+    // Of all hosts: a key that several of them had is kept by the one that gave it up first.
     formerChainKeys: async () => {
-      const rows = await all(`SELECT key FROM former_chain_key WHERE ${here} ORDER BY key`);
+      const rows = await all('SELECT DISTINCT key FROM former_chain_key ORDER BY key');
       return rows.map(({ key }) => new Uint8Array(Buffer.from(String(key), 'hex')));
     },
     keepChainKey: (key) =>
@@ -122,6 +134,13 @@ export function transactionOn(statements: Statements, reserved: () => Promise<vo
         key: Buffer.from(key).toString('hex'),
       }),
   };
+}
+
+/** What sealedOf() asks. */
+export const SEALED_OF = 'SELECT context, text FROM sealed WHERE "user" = $user';
+
+export function sealedByContext(rows: readonly Row[]): ReadonlyMap<string, string> {
+  return new Map(rows.map(({ context, text }) => [String(context), String(text)]));
 }
 
 /** The rows that later logins of this enrolment update, so that they insert none. */

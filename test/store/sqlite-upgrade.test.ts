@@ -81,7 +81,7 @@ describe('a database of the first release', () => {
       assert.equal(await transaction.remembers(ALICE, CONNECTION), true);
     });
     store.close();
-    assert.equal(question(file, 'PRAGMA user_version'), 5);
+    assert.equal(question(file, 'PRAGMA user_version'), 6);
     assert.equal(question(file, 'PRAGMA integrity_check'), 'ok');
   });
 
@@ -109,7 +109,7 @@ describe('a database of the first release', () => {
       store.close();`;
     const ran = await Promise.all(Array.from({ length: 6 }, () => run([process.execPath, '--input-type=module', '-e', program, file])));
     for (const { code, stdout, stderr } of ran) assert.deepEqual([code, stdout], [0, `${ALICE.state.lastStep}\n`], stderr);
-    assert.equal(question(file, 'PRAGMA user_version'), 5);
+    assert.equal(question(file, 'PRAGMA user_version'), 6);
   });
 
   it('stays as it was where bringing it up to date fails', () => {
@@ -157,7 +157,7 @@ describe('a database of the third schema', () => {
     made.close();
     const database = new DatabaseSync(file);
     database.exec(
-      'ALTER TABLE enrolment DROP COLUMN pending_last_step; DROP TABLE former_chain_key; DROP TABLE refusals; PRAGMA user_version = 3',
+      'ALTER TABLE enrolment DROP COLUMN pending_last_step; DROP TABLE former_chain_key; DROP TABLE refusals; DROP TABLE sealed; PRAGMA user_version = 3',
     );
     database.close();
 
@@ -174,7 +174,7 @@ describe('a database of the third schema', () => {
       pendingState: { spent: '0' },
     });
     store.close();
-    assert.equal(question(file, 'PRAGMA user_version'), 5);
+    assert.equal(question(file, 'PRAGMA user_version'), 6);
     assert.equal(question(file, 'PRAGMA integrity_check'), 'ok');
   });
 });
@@ -187,7 +187,7 @@ describe('a database of the second schema', () => {
     made.close();
     const database = new DatabaseSync(file);
     database.exec('ALTER TABLE enrolment DROP COLUMN pending_last_step; DROP TABLE former_chain_key; DROP TABLE refusals');
-    database.exec('DROP TABLE peer; PRAGMA user_version = 2');
+    database.exec('DROP TABLE peer; DROP TABLE sealed; PRAGMA user_version = 2');
     database.close();
     const store = openSqliteStore(file, { create: false });
     await store.exclusively(async (transaction) => {
