@@ -6,7 +6,7 @@ import type { Config } from '../system/config.ts';
 import { printResult, say, sayError, sayHint } from '../system/printer.ts';
 import { asUser } from '../system/privileges.ts';
 import { realUser } from '../system/users.ts';
-import { hasEncryptedKey, type State, statePlace, type StatePlace, storeName, withState } from '../verifier/state.ts';
+import { chainKeys, hasEncryptedKey, type State, statePlace, type StatePlace, storeName, withState } from '../verifier/state.ts';
 
 const PROGRESS_MS = 500;
 
@@ -50,12 +50,12 @@ function sayRemarks({ first, cutOff, cutOffAt, unlinked }: Pick<Report, 'first' 
 }
 
 /** The head is taken first: records that come while the log is read follow it. */
-async function verified({ auditFile }: StatePlace, { store, log }: State, progress: Progress | undefined): Promise<Report> {
-  const { known, former } = await store.exclusively(async (transaction) => ({
+async function verified({ auditFile }: StatePlace, state: State, progress: Progress | undefined): Promise<Report> {
+  const { known, former } = await state.store.exclusively(async (transaction) => ({
     known: await transaction.head(),
     former: await transaction.formerChainKeys(),
   }));
-  return await verifyLog(auditFile, { known, keys: [log.key, ...former], progress });
+  return await verifyLog(auditFile, { known, keys: chainKeys(state, former), progress });
 }
 
 /** One line on stderr that is written over, and gone at the end; nothing for what is done at once. */

@@ -2,10 +2,10 @@
 import { NotpError } from '../error.ts';
 import { contextName } from '../otp/names.ts';
 import type { Config } from '../system/config.ts';
-import type { Enrolment } from '../store/store.ts';
-import { sealedPath } from '../system/secrets.ts';
+import type { Enrolment, KeptFile } from '../store/store.ts';
 import { hasService } from '../system/systemd.ts';
 import { isRoot, type User } from '../system/users.ts';
+import { whereSealed } from '../verifier/sealed-files.ts';
 import type { State, StatePlace } from '../verifier/state.ts';
 import type { EnrollOptions, Plan } from './enroll-plan.ts';
 import type { ImageKind } from './formats.ts';
@@ -31,6 +31,8 @@ export interface Batch {
   readonly state: State | undefined;
   /** The enrolments for its context as they were when it began, by user. */
   readonly known: ReadonlyMap<string, Enrolment>;
+  /** The sealed files that the store kept then, by user; undefined where they are in the homes. */
+  readonly kept: ReadonlyMap<string, KeptFile> | undefined;
   /** The real path of the folder of hand-outs. */
   readonly folder: string | undefined;
   readonly now: () => number;
@@ -74,6 +76,6 @@ export function planFor({ config, options, place, now }: Batch, user: User): Pla
     origin: { user: user.name, uid: user.uid, context, door: 'cli' },
     sealKind: 'host',
     socket: undefined,
-    file: sealedPath(config, user, context),
+    file: whereSealed(config, place, user, context),
   };
 }

@@ -9,6 +9,7 @@ import { printResult } from '../system/printer.ts';
 import { asUser } from '../system/privileges.ts';
 import { findSealed } from '../system/secrets.ts';
 import { complete, firstState, invite } from '../verifier/registrar.ts';
+import { fileAmong } from '../verifier/sealed-files.ts';
 import { newPayload } from '../verifier/sealing.ts';
 import type { State } from '../verifier/state.ts';
 import type { Person } from './enroll-batch-list.ts';
@@ -69,8 +70,10 @@ async function lookAt(batch: Batch, plan: Plan): Promise<Next> {
   return nextFor(await seen(batch, plan), plan.options);
 }
 
-async function seen({ config, known, folder }: Batch, { user, origin }: Plan): Promise<Seen> {
-  const found = await asUser(user, () => findSealed(config, user, origin.context));
+async function seen({ config, known, kept, folder }: Batch, { user, origin }: Plan): Promise<Seen> {
+  const { context } = origin;
+  const found =
+    kept === undefined ? await asUser(user, () => findSealed(config, user, context)) : fileAmong(kept.get(user.name), user.name, context);
   return { found, enrolment: known.get(user.name), handout: folder === undefined ? undefined : handoutOf(folder, user.name) };
 }
 

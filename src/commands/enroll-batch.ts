@@ -9,6 +9,7 @@ import { say, sayHint } from '../system/printer.ts';
 import { asUser } from '../system/privileges.ts';
 import { openProgress } from '../system/progress.ts';
 import { onEndingSignals } from '../system/signals.ts';
+import type { KeptFile } from '../store/store.ts';
 import type { User } from '../system/users.ts';
 import { openState, openToSeal, type State } from '../verifier/state.ts';
 import { peopleIn, readList, type Person } from './enroll-batch-list.ts';
@@ -34,7 +35,8 @@ export async function enrollBatch(config: Config, options: BatchOptions, now: ()
     sealing ? openToSeal(config, place, 'host', now) : openState(place, now, { create: !options.dryRun }),
   );
   const known = await asUser(place.owner, () => enrolmentsIn(state, options.each.context));
-  const batch: Batch = { config, options, place, state, known, folder, now };
+  const kept = config.secretsInStore ? await asUser(place.owner, () => filesIn(state, options.each.context)) : undefined;
+  const batch: Batch = { config, options, place, state, known, kept, folder, now };
   const progress = openProgress(people.length, now);
   const ended: Ended[] = [];
   const step = stepOf(batch);
@@ -61,6 +63,11 @@ export async function enrollBatch(config: Config, options: BatchOptions, now: ()
 async function enrolmentsIn(state: State | undefined, context: string): Promise<Batch['known']> {
   const all = await state?.store.exclusively((transaction) => transaction.enrolments());
   return new Map((all ?? []).filter((each) => each.context === context).map((each) => [each.user, each]));
+}
+
+async function filesIn(state: State | undefined, context: string): Promise<ReadonlyMap<string, KeptFile>> {
+  const all = (await state?.store.sealedFiles()) ?? [];
+  return new Map(all.filter((each) => each.context === context).map((each) => [each.user, each]));
 }
 
 type Step = (person: Person) => Promise<Outcome>;

@@ -5,9 +5,9 @@ import type { CodeParameters } from '../otp/code.ts';
 import { contextName } from '../otp/names.ts';
 import type { Account } from '../otp/uri.ts';
 import type { Config } from '../system/config.ts';
-import { sealedPath } from '../system/secrets.ts';
 import { isRoot, type User } from '../system/users.ts';
 import { presentSocket } from '../verifier/open.ts';
+import { whereSealed } from '../verifier/sealed-files.ts';
 import { statePlace, type StatePlace } from '../verifier/state.ts';
 import type { QrStyle } from './formats.ts';
 import { userNamed } from './whose.ts';
@@ -54,6 +54,12 @@ export function planned(config: Config, options: EnrollOptions, now: () => numbe
       'the service of this host seals with the key of the host',
       'leave out --seal, or ask root: notp-enroll --seal passphrase',
     );
+  if (kind === 'passphrase' && config.secretsInStore)
+    throw new NotpError(
+      'not_permitted',
+      'the store keeps what is sealed by a key of the host alone (secrets = "store")',
+      'leave out --seal',
+    );
   if (!options.confirm && socket !== undefined)
     throw new NotpError('not_permitted', 'the service of this host takes a new secret only with a code of it', 'leave out --no-confirm');
   if (kind === 'host' && place.kind !== 'service' && socket === undefined) {
@@ -64,5 +70,5 @@ export function planned(config: Config, options: EnrollOptions, now: () => numbe
     );
   }
   const origin: Origin = { user: user.name, uid: user.uid, context, door: 'cli' };
-  return { config, options, user, place, origin, sealKind: kind, socket, file: sealedPath(config, user, context), now };
+  return { config, options, user, place, origin, sealKind: kind, socket, file: whereSealed(config, place, user, context), now };
 }

@@ -4,9 +4,9 @@ import { otpauthUri, type TotpCredential } from '../otp/uri.ts';
 import { parseSealedFile } from '../seal/file.ts';
 import { openConversation, type Conversation } from '../system/conversation.ts';
 import { printResult } from '../system/printer.ts';
-import { asUser } from '../system/privileges.ts';
-import { findSealed, type Found } from '../system/secrets.ts';
+import type { Found } from '../system/secrets.ts';
 import { sent } from '../verifier/remote.ts';
+import { sealedFile } from '../verifier/sealed-files.ts';
 import type { EnrolAnswer } from '../verifier/wire-enrol-answer.ts';
 import { patience } from './ask-passphrase.ts';
 import type { Plan } from './enroll-plan.ts';
@@ -19,7 +19,7 @@ import { askProof, refusalOf, registrationBy, withService, type Ask } from './th
 /** The exit code is 0 when the enrolment is complete. `socket`: the user's. */
 export async function enrollThroughService(plan: Plan, socket: string): Promise<number> {
   const { config, user, origin, options } = plan;
-  const found = await asUser(user, () => findSealed(config, user, origin.context));
+  const found = await sealedFile(config, user, origin.context, plan.now);
   return await withService(user, socket, async (ask) => {
     const conversation = openConversation(patience(plan.now));
     try {

@@ -15,14 +15,18 @@ import { sent } from '../verifier/remote.ts';
 import { statePlace, withPresentState } from '../verifier/state.ts';
 import { patience } from './ask-passphrase.ts';
 import { refuseHostSealed, type Own } from './own-secrets.ts';
-import { askProof, refusalOf, withService } from './through-service.ts';
+import { askProof, foundAs, noService, refusalOf, withService } from './through-service.ts';
 
-/** The credential in `sealed`, which is sealed by the host. Throws `refused` where it is out of reach, or without a proof. The caller wipes the secret. */
-export async function hostSealedCredential(own: Own, sealed: SealedFile): Promise<Credential> {
+/**
+ * The credential of the login `context`, in `sealed`, which is sealed by the host; undefined: the service keeps it. Throws `refused`
+ * where it is out of reach, or without a proof. The caller wipes the secret.
+ */
+export async function hostSealedCredential(own: Own, context: string, sealed: SealedFile | undefined): Promise<Credential> {
   const { config, user } = own;
   const place = statePlace(config, user);
   const socket = place.kind === 'user' ? presentSocket(config, user) : undefined;
-  if (socket !== undefined) return await throughService(own, socket, sealed);
+  if (socket !== undefined) return await throughService(own, socket, context, sealed);
+  if (sealed === undefined) throw noService(own, context);
   if (place.kind === 'user') refuseHostSealed(sealed);
   const origin: Origin = { user: user.name, uid: user.uid, context: sealed.context, door: 'cli' };
   return await asUser(place.owner, () =>
@@ -39,14 +43,14 @@ export async function hostSealedCredential(own: Own, sealed: SealedFile): Promis
   );
 }
 
-async function throughService({ user, now }: Own, socket: string, file: SealedFile): Promise<Credential> {
-  const found = { kind: 'sealed', file } as const;
+async function throughService({ user, now }: Own, socket: string, context: string, file: SealedFile | undefined): Promise<Credential> {
+  const found = foundAs(file);
   return await withService(user, socket, async (ask) => {
     const conversation = openConversation(patience(now));
     const readings = await askProof(found, conversation, '').finally(() => {
       conversation.close();
     });
-    const answer = await ask({ step: 'export', ...sent({ context: file.context, found }), readings });
+    const answer = await ask({ step: 'export', ...sent({ context, found }), readings });
     if (answer.kind === 'secret') return parseOtpauthUri(answer.uri);
     throw refusalOf(answer);
   });

@@ -10,7 +10,7 @@ import { writeNew } from '../system/trusted.ts';
 import type { ExportFormat } from './formats.ts';
 import { givenPassphrase, patience } from './ask-passphrase.ts';
 import { hostSealedCredential } from './export-login.ts';
-import { nextCounter, openSealed, ownSealed, type Own } from './own-secrets.ts';
+import { isOutOfSight, nextCounter, openSealed, ownSealed, type Own } from './own-secrets.ts';
 import { drawFittingQr, drawQr, qrImage } from './qr.ts';
 
 export interface ExportOptions {
@@ -28,8 +28,7 @@ export async function exportSecret(own: Own, options: ExportOptions): Promise<nu
     throw new NotpError('usage', `${to} is no text for a terminal`, `give --file ${context}.${to}, or redirect stdout`);
   // Before a code is used up for nothing.
   if (file !== undefined && existsSync(file)) throw notWritten(`${file} is there already`);
-  const sealed = await ownSealed(own, context);
-  const credential = sealed.seal.kind === 'host' ? await hostSealedCredential(own, sealed) : await ownCredential(own, sealed, options);
+  const credential = await credentialOf(own, options);
   try {
     const output = json ? Buffer.from(jsonOf(context, credential)) : written(credential, to, file === undefined && isatty(1));
     if (file === undefined) printResult(output);
@@ -38,6 +37,13 @@ export async function exportSecret(own: Own, options: ExportOptions): Promise<nu
   } finally {
     credential.secret.fill(0);
   }
+}
+
+async function credentialOf(own: Own, options: ExportOptions): Promise<Credential> {
+  if (isOutOfSight(own, options.context)) return await hostSealedCredential(own, options.context, undefined);
+  const sealed = await ownSealed(own, options.context);
+  if (sealed.seal.kind === 'host') return await hostSealedCredential(own, options.context, sealed);
+  return await ownCredential(own, sealed, options);
 }
 
 async function ownCredential(own: Own, sealed: SealedFile, { context, passphraseFile }: ExportOptions): Promise<Credential> {

@@ -8,9 +8,10 @@ import type { SealedFile } from '../seal/file.ts';
 import type { Payload } from '../seal/payload.ts';
 import type { Enrolment } from '../store/store.ts';
 import { asUser } from '../system/privileges.ts';
-import { findSealed, secretsFolder } from '../system/secrets.ts';
+import { findSealed, secretsFolder, type Found } from '../system/secrets.ts';
 import { WORDING } from '../verdict/reasons.ts';
 import { openWith } from '../verifier/opening.ts';
+import { fileAmong } from '../verifier/sealed-files.ts';
 import { standingOf } from '../verifier/standing.ts';
 import type { State } from '../verifier/state.ts';
 import type { Target } from './import-login.ts';
@@ -25,18 +26,14 @@ export type Present =
 
 /** What there is instead of `credential`, which the store knows as `enrolment`. */
 export async function presentLogin(
-  { config, user, origin, file }: Target,
+  target: Target,
   enrolment: Enrolment | undefined,
   state: State | undefined,
   credential: Credential,
 ): Promise<Present> {
-  const above = path.dirname(secretsFolder(config, user));
-  // One change of identity for both: of many users it is what takes the time.
-  const { found, homeless } = await asUser(user, () => ({
-    found: findSealed(config, user, origin.context),
-    homeless: !existsSync(above),
-  }));
-  if (homeless) return { kind: 'homeless', why: `has no home: there is no ${above}` };
+  const { origin, file } = target;
+  const { found, homeless } = target.config.secretsInStore ? await inStore(target, state) : await inHome(target);
+  if (homeless !== undefined) return { kind: 'homeless', why: `has no home: there is no ${homeless}` };
   if (enrolment === undefined)
     return found.kind === 'absent'
       ? { kind: 'none' }
@@ -48,6 +45,32 @@ export async function presentLogin(
   }
   if (enrolment.id === '' && enrolment.status !== 'revoked') return { kind: 'none' };
   return { kind: 'other', why: `is enrolled for ${origin.context}, but ${standing.detail ?? WORDING[standing.reason].message}`, enrolment };
+}
+
+/** What was found, and the folder that is missing for one. */
+interface Looked {
+  readonly found: Found;
+  readonly homeless?: string | undefined;
+}
+
+async function inHome({ config, user, origin }: Target): Promise<Looked> {
+  const above = path.dirname(secretsFolder(config, user));
+  // One change of identity for both: of many users it is what takes the time.
+  return await asUser(user, () => ({
+    found: findSealed(config, user, origin.context),
+    homeless: existsSync(above) ? undefined : above,
+  }));
+}
+
+async function inStore({ place, origin: { user, context } }: Target, state: State | undefined): Promise<Looked> {
+  const kept = await asUser(place.owner, async () => (await state?.store.sealedFiles(user)) ?? []);
+  return {
+    found: fileAmong(
+      kept.find((each) => each.context === context),
+      user,
+      context,
+    ),
+  };
 }
 
 /** Why the sealed file cannot be said to hold `credential`; undefined where it does. */

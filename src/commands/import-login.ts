@@ -13,9 +13,9 @@ import type { Payload } from '../seal/payload.ts';
 import type { Enrolment } from '../store/store.ts';
 import type { Config } from '../system/config.ts';
 import { asUser } from '../system/privileges.ts';
-import { sealedPath } from '../system/secrets.ts';
 import type { User } from '../system/users.ts';
 import { complete, firstState } from '../verifier/registrar.ts';
+import { whereSealed } from '../verifier/sealed-files.ts';
 import type { State, StatePlace } from '../verifier/state.ts';
 import { issuerFor, sealPayload } from './enroll-secret.ts';
 import { storeRegistered } from './storing.ts';
@@ -43,7 +43,7 @@ export interface Moved {
 
 export function targetOf({ config, place, now }: Pick<Target, 'config' | 'place' | 'now'>, user: User, context: string): Target {
   const origin: Origin = { user: user.name, uid: user.uid, context, door: 'cli' };
-  return { config, user, place, origin, file: sealedPath(config, user, context), now };
+  return { config, user, place, origin, file: whereSealed(config, place, user, context), now };
 }
 
 /** Named for the day when it is exported to another phone, as an enrolment names it. */

@@ -14,6 +14,7 @@ import type { User } from '../system/users.ts';
 import type { Facts } from '../verifier/facts.ts';
 import { presentSocket } from '../verifier/open.ts';
 import { registeredAs } from '../verifier/registrar.ts';
+import { sealedFile } from '../verifier/sealed-files.ts';
 import { ownPlace, statePlace, withNewState, withState } from '../verifier/state.ts';
 import { factsByService } from './through-service.ts';
 
@@ -24,9 +25,11 @@ export interface Own {
   readonly now: () => number;
 }
 
-/** The sealed file of `context`. Throws `refused` where there is none, `bad_secret_file` where it is broken. */
-export async function ownSealed({ config, user }: Own, context: string): Promise<SealedFile> {
-  const found = await asUser(user, () => findSealed(config, user, contextName(context)));
+/** The sealed file of `context`: of a login where the store keeps those, else in the user's folder. Throws `refused` where there is none, `bad_secret_file` where it is broken. */
+export async function ownSealed({ config, user, now }: Own, context: string): Promise<SealedFile> {
+  const kept = config.secretsInStore ? await sealedFile(config, user, contextName(context), now) : undefined;
+  const found =
+    kept === undefined || kept.kind === 'absent' ? await asUser(user, () => findSealed(config, user, contextName(context))) : kept;
   switch (found.kind) {
     case 'sealed':
       return found.file;
@@ -35,6 +38,11 @@ export async function ownSealed({ config, user }: Own, context: string): Promise
     case 'bad':
       throw new NotpError('bad_secret_file', found.why, 'restore it from a backup, or import it again with --replace');
   }
+}
+
+/** Whether `context` is a login whose sealed file the service keeps, so that whoever runs this does not see it. */
+export function isOutOfSight({ config, user }: Own, context: string): boolean {
+  return config.secretsInStore && config.contexts.includes(context) && statePlace(config, user).kind === 'user';
 }
 
 /** Throws `refused` where the file is not sealed by a passphrase: the host's key opens logins, and nothing else. */

@@ -3,12 +3,14 @@
  * everybody's that an earlier key of the host sealed: after that the key can go (commands/host-key-rotate.ts).
  */
 import { messageOf, NotpError } from '../error.ts';
+import { auditKey } from '../seal/keys.ts';
 import type { Config } from '../system/config.ts';
 import { printResult, say, sayError, sayHint } from '../system/printer.ts';
 import { enableSocket, hasService } from '../system/systemd.ts';
-import { userByName } from '../system/users.ts';
+import { asUser } from '../system/privileges.ts';
+import { realUser, userByName } from '../system/users.ts';
 import { hostSealed } from '../verifier/host-sealed.ts';
-import { statePlace } from '../verifier/state.ts';
+import { statePlace, withPresentState } from '../verifier/state.ts';
 import type { Own } from './own-secrets.ts';
 import { sealAnew, type SealAnew } from './seal-anew.ts';
 
@@ -28,6 +30,7 @@ export async function reseal(own: Own, { json, ...options }: ResealOptions): Pro
 /** Seals anew what an earlier host key sealed. The exit code is 1 where some could not be. */
 export async function resealAll(config: Config, { json }: { readonly json: boolean }, now: () => number): Promise<number> {
   const left = (await hostSealed(config, now)).filter(({ key }) => key !== 'present');
+  await keepChainKeys(config, now);
   let failed = 0;
   for (const [i, { user: name, context }] of left.entries()) {
     try {
@@ -51,4 +54,18 @@ export async function resealAll(config: Config, { json }: { readonly json: boole
   }
   if (failed === 0) sayHint('every host-sealed enrolment is under the present key; notp host-key retire removes the earlier ones');
   return failed === 0 ? 0 : 1;
+}
+
+/** The records that were made with the earlier keys are proven by them, also when those are gone. */
+async function keepChainKeys(config: Config, now: () => number): Promise<void> {
+  const place = statePlace(config, realUser());
+  await asUser(place.owner, () =>
+    withPresentState(place, now, async ({ store, hostKey }) => {
+      const former = hostKey?.former ?? [];
+      if (former.length === 0) return;
+      await store.exclusively(async (transaction) => {
+        for (const { key } of former) await transaction.keepChainKey(auditKey(key));
+      });
+    }),
+  );
 }

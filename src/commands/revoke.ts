@@ -6,18 +6,18 @@ import type { Config } from '../system/config.ts';
 import { openConversation } from '../system/conversation.ts';
 import { printResult, say, sayHint } from '../system/printer.ts';
 import { asUser } from '../system/privileges.ts';
-import { findSealed } from '../system/secrets.ts';
-import { isRoot, realUser, userByName, type User } from '../system/users.ts';
+import { realUser } from '../system/users.ts';
 import { disableSocket, hasService } from '../system/systemd.ts';
 import { presentSocket } from '../verifier/open.ts';
 import { revoke } from '../verifier/registrar.ts';
 import { sent } from '../verifier/remote.ts';
+import { sealedFile } from '../verifier/sealed-files.ts';
 import { statePlace, withState, type StatePlace } from '../verifier/state.ts';
 import { patience } from './ask-passphrase.ts';
 import { confirmYes } from './confirm.ts';
 import type { Own } from './own-secrets.ts';
 import { askProof, refusalOf, withService } from './through-service.ts';
-import { userNamed } from './whose.ts';
+import { enrolledUser, originOf } from './whose.ts';
 
 export interface RevokeOptions {
   readonly context: string;
@@ -29,39 +29,23 @@ export interface RevokeOptions {
 
 export async function revokeEnrolment(config: Config, options: RevokeOptions, now: () => number): Promise<number> {
   const context = contextName(options.context);
-  const user = await whose(config, options.user, now);
+  const user = await enrolledUser(config, options.user, now, {
+    onlyRoot: 'revoke for somebody else',
+    hint: ({ name }) => `sudo notp revoke --user ${name}`,
+  });
   const place = statePlace(config, user.uid === undefined ? realUser() : user);
   const question = `Revoke ${context} of ${user.name}, so that it does not log in any more?`;
   if (!options.yes) await confirmYes(question, 'give --yes to revoke without a question', now);
   const socket = place.kind === 'user' && user.uid !== undefined ? presentSocket(config, user) : undefined;
   const { othersLeft } =
     socket === undefined || user.uid === undefined
-      ? await here(place, { ...nameOf(user), context, door: 'cli' }, now)
+      ? await here(place, { ...originOf(user), context, door: 'cli' }, now)
       : await throughService({ config, user, now }, socket, context);
   if (options.json) printResult(JSON.stringify({ user: user.name, context, revoked: true }) + '\n');
   else say(`Revoked: ${user.name} does not log in with ${context} any more\n`);
   sayHint('sessions that are open stay open; loginctl terminate-user ends them');
   if (user.uid !== undefined && place.kind === 'service' && !othersLeft && hasService()) disableSocket(user.uid);
   return 0;
-}
-
-/** A user, or for root the name of one who is gone. */
-type Whose = User | { readonly name: string; readonly uid?: undefined };
-
-/** Throws as userNamed does where nobody of that name is, or was, enrolled. */
-async function whose(config: Config, name: string | undefined, now: () => number): Promise<Whose> {
-  if (name !== undefined && isRoot() && userByName(name) === undefined) {
-    const place = statePlace(config, realUser());
-    const known = await asUser(place.owner, () =>
-      withState(place, now, async (state) => await state?.store.exclusively((transaction) => transaction.enrolmentsOf(name))),
-    );
-    if (known !== undefined && known.length > 0) return { name };
-  }
-  return userNamed(name, { onlyRoot: 'revoke for somebody else', hint: (user) => `sudo notp revoke --user ${user.name}` });
-}
-
-function nameOf({ name, uid }: Whose): Pick<Origin, 'user' | 'uid'> {
-  return uid === undefined ? { user: name } : { user: name, uid };
 }
 
 async function here(place: StatePlace, origin: Origin, now: () => number): Promise<{ readonly othersLeft: boolean }> {
@@ -76,7 +60,7 @@ async function here(place: StatePlace, origin: Origin, now: () => number): Promi
 
 /** After a proof: who merely runs as the user must not lock them out. The socket stays, for only root can end it. */
 async function throughService({ config, user, now }: Own, socket: string, context: string): Promise<{ readonly othersLeft: true }> {
-  const found = await asUser(user, () => findSealed(config, user, context));
+  const found = await sealedFile(config, user, context, now);
   return await withService(user, socket, async (ask) => {
     const conversation = openConversation(patience(now));
     const readings = await askProof(found, conversation, '').finally(() => {

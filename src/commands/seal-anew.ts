@@ -9,18 +9,18 @@ import { parseSealedFile, printSealedFile, type SealedFile } from '../seal/file.
 import type { Payload } from '../seal/payload.ts';
 import { openConversation } from '../system/conversation.ts';
 import { asUser } from '../system/privileges.ts';
-import { sealedPath } from '../system/secrets.ts';
 import { sealedAnew, type Change } from '../verifier/anew.ts';
 import { presentSocket } from '../verifier/open.ts';
 import { openWith } from '../verifier/opening.ts';
 import { registeredAs } from '../verifier/registrar.ts';
 import { sent } from '../verifier/remote.ts';
+import { whereSealed } from '../verifier/sealed-files.ts';
 import { newId } from '../verifier/sealing.ts';
 import { openState, statePlace, type State, type StatePlace } from '../verifier/state.ts';
 import { givenNewPassphrase, givenPassphrase, patience } from './ask-passphrase.ts';
-import { openSealed, ownSealed, refuseHostSealed, type Own } from './own-secrets.ts';
+import { isOutOfSight, openSealed, ownSealed, refuseHostSealed, type Own } from './own-secrets.ts';
 import { storeBegun, storeFile, storeRegistered } from './storing.ts';
-import { askProof, refusalOf, registrationBy, withService } from './through-service.ts';
+import { askProof, foundAs, noService, refusalOf, registrationBy, withService } from './through-service.ts';
 
 export interface SealAnew {
   readonly context: string;
@@ -48,9 +48,13 @@ type Hand = (done: SealedAgain) => void;
 /** Throws `refused` where there is nothing to seal anew, or the proof is none; then nothing was changed. */
 export async function sealAnew(own: Own, what: SealAnew, hand: Hand = () => undefined): Promise<SealedAgain> {
   const { config, user } = own;
-  const old = await ownSealed(own, what.context);
   const place = statePlace(config, user);
   const socket = place.kind === 'user' ? presentSocket(config, user) : undefined;
+  if (isOutOfSight(own, what.context)) {
+    if (socket === undefined) throw noService(own, what.context);
+    return await throughService(own, socket, undefined, what, hand);
+  }
+  const old = await ownSealed(own, what.context);
   // A passphrase may be of a secret that logs in nowhere; everything else is of a login.
   const held = socket !== undefined && (old.seal.kind === 'host' || what.event !== 'passphrase' || config.contexts.includes(what.context));
   return held ? await throughService(own, socket, old, what, hand) : await here(own, place, old, what, hand);
@@ -87,7 +91,7 @@ async function stored(
   if (status !== 'active' && change.event !== 'passphrase') throw noLogin(context, user.name);
   // What is not registered, or where we do not reach, must keep its id.
   const anew = sealedAnew(old, payload, change, status === 'active' ? newId() : old.id, state?.hostKey);
-  const target = { config, user, file: sealedPath(config, user, context), bytes: printSealedFile(anew.file) };
+  const target = { config, user, file: whereSealed(config, place, user, context), bytes: printSealedFile(anew.file) };
   const done = { id: anew.file.id, file: target.file, seal: anew.file.seal.kind, recovery: anew.codes };
   if (state === undefined || status !== 'active') {
     await storeFile(target);
@@ -100,9 +104,9 @@ async function stored(
   return done;
 }
 
-async function throughService(own: Own, socket: string, old: SealedFile, what: SealAnew, hand: Hand): Promise<SealedAgain> {
+async function throughService(own: Own, socket: string, old: SealedFile | undefined, what: SealAnew, hand: Hand): Promise<SealedAgain> {
   const { config, user, now } = own;
-  const found = { kind: 'sealed', file: old } as const;
+  const found = foundAs(old);
   return await withService(user, socket, async (ask) => {
     const passphrase = await presentPassphrase(own, old, what);
     const { event, recovery } = what;
@@ -116,7 +120,7 @@ async function throughService(own: Own, socket: string, old: SealedFile, what: S
     if (answer.kind !== 'anew') throw refusalOf(answer);
     const bytes = Buffer.from(answer.file);
     const { id, seal } = parseSealedFile(bytes);
-    const target = { config, user, file: sealedPath(config, user, what.context), bytes };
+    const target = { config, user, file: whereSealed(config, statePlace(config, user), user, what.context), bytes };
     const done = { id, file: target.file, seal: seal.kind, recovery: answer.recovery };
     await storeBegun(target, registrationBy(ask), () => {
       hand(done);
@@ -126,18 +130,30 @@ async function throughService(own: Own, socket: string, old: SealedFile, what: S
 }
 
 /** The passphrase that the file is sealed with; undefined where it is the host. */
-async function presentPassphrase({ now }: Own, old: SealedFile, { context, passphraseFile }: SealAnew): Promise<string | undefined> {
-  return old.seal.kind === 'host' ? undefined : await givenPassphrase(passphraseFile, `Passphrase for ${context}: `, patience(now));
+async function presentPassphrase(
+  { now }: Own,
+  old: SealedFile | undefined,
+  { context, passphraseFile }: SealAnew,
+): Promise<string | undefined> {
+  return (old?.seal.kind ?? 'host') === 'host'
+    ? undefined
+    : await givenPassphrase(passphraseFile, `Passphrase for ${context}: `, patience(now));
 }
 
 /** The passphrase to seal with; undefined: the key of the host. */
 async function passphraseToSealWith(
-  { now }: Own,
-  old: SealedFile,
+  { now, config }: Own,
+  old: SealedFile | undefined,
   what: SealAnew,
   present: string | undefined,
 ): Promise<string | undefined> {
-  if ((what.seal ?? old.seal.kind) === 'host') return undefined;
+  if ((what.seal ?? old?.seal.kind ?? 'host') === 'host') return undefined;
+  if (config.secretsInStore && old?.seal.kind !== 'passphrase')
+    throw new NotpError(
+      'not_permitted',
+      'the store keeps what is sealed by a key of the host alone (secrets = "store")',
+      'leave out --seal',
+    );
   if (what.event !== 'passphrase' && present !== undefined && what.newPassphraseFile === undefined) return present;
   return await givenNewPassphrase(what.newPassphraseFile, patience(now));
 }

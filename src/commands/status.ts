@@ -16,7 +16,7 @@ import { MAX_STATUS_FILES } from '../verifier/wire-enrol.ts';
 import { everybodysFacts, jsonLines, NOBODY_YET } from './list-all.ts';
 import { statusScreen } from './status-screen.ts';
 import { factsByService } from './through-service.ts';
-import { userNamed } from './whose.ts';
+import { enrolledUser } from './whose.ts';
 
 export interface StatusOptions {
   /** All of the user's where it is undefined. */
@@ -44,7 +44,11 @@ export async function status(config: Config, options: StatusOptions, now: () => 
 
 async function factsOfOne(config: Config, { context, user: name }: StatusOptions, now: () => number): Promise<readonly Facts[]> {
   const wanted = context === undefined ? undefined : contextName(context);
-  const user = userNamed(name, { onlyRoot: "look at somebody else's enrolments", hint: (each) => `sudo notp status --user ${each.name}` });
+  const user = await enrolledUser(config, name, now, {
+    onlyRoot: "look at somebody else's enrolments",
+    hint: (each) => `sudo notp status --user ${each.name}`,
+  });
+  if (user.uid === undefined) return (await everybodysFacts(config, now)).filter((facts) => facts.user === user.name);
   const place = statePlace(config, user);
   const socket = place.kind === 'user' ? presentSocket(config, user) : undefined;
   const all = socket === undefined ? await factsOfUser(config, place, user, now) : await factsFromBoth(config, user, socket);
@@ -63,7 +67,11 @@ async function factsFromBoth(config: Config, user: User, socket: string): Promis
 }
 
 /** What is refused where `user` has no enrolment, or none for `context`; `all` are those that they have. */
-export function notEnrolled({ name }: User, context: string | undefined, all: readonly { readonly context: string }[]): NotpError {
+export function notEnrolled(
+  { name }: Pick<User, 'name'>,
+  context: string | undefined,
+  all: readonly { readonly context: string }[],
+): NotpError {
   const what = `${name} is not enrolled${context === undefined ? '' : ` for ${context}`}`;
   if (all.length > 0) return new NotpError('refused', what, `enrolled: ${all.map((each) => each.context).join(', ')}`);
   return new NotpError('refused', what, isRoot() ? `notp-enroll ${name} makes an enrolment` : 'notp enroll makes an enrolment');

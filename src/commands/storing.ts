@@ -5,7 +5,7 @@ import { asUser } from '../system/privileges.ts';
 import { findSealed, makeSecretsFolder, type Found } from '../system/secrets.ts';
 import { draft, type Draft } from '../system/trusted.ts';
 import type { User } from '../system/users.ts';
-import { abandon, begin, complete, type NewEnrolment } from '../verifier/registrar.ts';
+import { abandon, begin, complete, completeInStore, type NewEnrolment } from '../verifier/registrar.ts';
 import type { State, StatePlace } from '../verifier/state.ts';
 
 export interface ToStore {
@@ -28,6 +28,10 @@ export interface ToRegister extends ToStore {
  * undoes what `hand` did or began, while the registration is still pending.
  */
 export async function storeRegistered(what: ToRegister, hand: () => void, takeBack: () => void = () => undefined): Promise<void> {
+  if (what.config.secretsInStore) {
+    await registerInStore(what, hand, takeBack);
+    return;
+  }
   const { user, place, state, enrolment } = what;
   const asOwner = <T>(action: () => Promise<T>): Promise<T> => asUser(place.owner, action);
   // One change of identity for both: of many users it is what takes the time.
@@ -43,6 +47,7 @@ export async function storeRegistered(what: ToRegister, hand: () => void, takeBa
   }
   const registration: Registration = {
     complete: () => asOwner(() => complete(state, enrolment)),
+    completeSurely: () => asOwner(() => complete(state, enrolment)),
     abandon: () => {
       takeBack();
       return asOwner(() => abandon(state, enrolment));
@@ -51,8 +56,30 @@ export async function storeRegistered(what: ToRegister, hand: () => void, takeBa
   await putInPlace(what, written, registration, hand);
 }
 
+/** The same where the store keeps the sealed file: it is there from the moment at which it is the registered one. */
+async function registerInStore(what: ToRegister, hand: () => void, takeBack: () => void): Promise<void> {
+  const { place, state, enrolment, bytes } = what;
+  await asUser(place.owner, () => begin(state, enrolment, undefined));
+  const text = Buffer.from(bytes).toString('utf8');
+  await asUser(place.owner, async () => {
+    try {
+      hand();
+      await completeInStore(state, enrolment, text);
+    } catch (error) {
+      takeBack();
+      // What cannot be undone now stays pending, which logs nobody in.
+      await abandon(state, enrolment).catch(() => undefined);
+      throw error;
+    }
+  });
+}
+
 /** The file that the service has sealed and begun to register: the draft comes after that. Else as storeRegistered. */
 export async function storeBegun(what: ToStore, registration: Registration, hand: () => void): Promise<void> {
+  if (what.config.secretsInStore) {
+    await endInStore(registration, hand);
+    return;
+  }
   let written: Draft;
   try {
     written = await drafted(what);
@@ -63,9 +90,22 @@ export async function storeBegun(what: ToStore, registration: Registration, hand
   await putInPlace(what, written, registration, hand);
 }
 
+/** The service keeps the file: nothing is in its place before it says so. */
+async function endInStore(registration: Registration, hand: () => void): Promise<void> {
+  try {
+    hand();
+  } catch (error) {
+    await registration.abandon();
+    throw error;
+  }
+  await registration.completeSurely();
+}
+
 /** How a registration that was begun ends: with the file in its place, or without. */
 export interface Registration {
   complete(): Promise<void>;
+  /** The same, and throws where it is not known to be done. */
+  completeSurely(): Promise<void>;
   abandon(): Promise<void>;
 }
 

@@ -1,6 +1,7 @@
 /** How a user's commands speak with the service behind their socket: questions, a proof, and the end of a registration. */
 import { NotpError } from '../error.ts';
 import { parseProof, readings, type Reading } from '../otp/proof.ts';
+import type { SealedFile } from '../seal/file.ts';
 import type { Conversation } from '../system/conversation.ts';
 import { connectLines } from '../system/line-socket.ts';
 import { asUser } from '../system/privileges.ts';
@@ -13,6 +14,7 @@ import { ANSWER_DEADLINE_MS, sent } from '../verifier/remote.ts';
 import { MAX_LINE } from '../verifier/wire.ts';
 import { printEnrolQuestion, type EnrolQuestion } from '../verifier/wire-enrol.ts';
 import { parseEnrolAnswer, type EnrolAnswer } from '../verifier/wire-enrol-answer.ts';
+import type { Own } from './own-secrets.ts';
 import type { Registration } from './storing.ts';
 
 export type Ask = (question: EnrolQuestion) => Promise<EnrolAnswer>;
@@ -53,7 +55,25 @@ export function registrationBy(ask: Ask): Registration {
   const end = async (step: 'complete' | 'abandon'): Promise<void> => {
     await ask({ step }).catch(() => undefined);
   };
-  return { complete: () => end('complete'), abandon: () => end('abandon') };
+  const completeSurely = async (): Promise<void> => {
+    const answer = await ask({ step: 'complete' });
+    if (answer.kind !== 'done') throw refusalOf(answer);
+  };
+  return { complete: () => end('complete'), completeSurely, abandon: () => end('abandon') };
+}
+
+/** The sealed file as it was found; undefined: the service keeps it. */
+export function foundAs(file: SealedFile | undefined): Found {
+  return file === undefined ? { kind: 'absent' } : { kind: 'sealed', file };
+}
+
+/** Where the service keeps the sealed file of `context` and cannot be asked. */
+export function noService({ user }: Own, context: string): NotpError {
+  return new NotpError(
+    'refused',
+    `the login ${context} of ${user.name} is kept by the service of this host, and no socket leads to it`,
+    'ask an administrator to run this, or to enrol you (notp-enroll)',
+  );
 }
 
 /** The error for an answer that is not the one that was asked for. */

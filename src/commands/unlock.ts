@@ -4,11 +4,10 @@ import { contextName } from '../otp/names.ts';
 import type { Config } from '../system/config.ts';
 import { printResult, say, sayHint } from '../system/printer.ts';
 import { asUser } from '../system/privileges.ts';
-import type { User } from '../system/users.ts';
 import { refill, type Refilled } from '../verifier/care.ts';
 import { withState, type State, type StatePlace } from '../verifier/state.ts';
 import { notEnrolled } from './status.ts';
-import { placeOf, userNamed } from './whose.ts';
+import { enrolledUser, originOf, placeOf, type Whose } from './whose.ts';
 
 export interface UnlockOptions {
   /** All of the user's where it is undefined. */
@@ -20,7 +19,10 @@ export interface UnlockOptions {
 /** Throws `refused` where there is no enrolment that logs in. */
 export async function unlock(config: Config, options: UnlockOptions, now: () => number): Promise<number> {
   const context = options.context === undefined ? undefined : contextName(options.context);
-  const user = userNamed(options.user, { onlyRoot: 'unlock for somebody else', hint: ({ name }) => `sudo notp unlock --user ${name}` });
+  const user = await enrolledUser(config, options.user, now, {
+    onlyRoot: 'unlock for somebody else',
+    hint: ({ name }) => `sudo notp unlock --user ${name}`,
+  });
   const place = placeOf(config, user, 'unlock');
   const filled = await fill(config, place, user, context, now);
   for (const each of filled) tell(user, each, options);
@@ -32,11 +34,11 @@ export async function unlock(config: Config, options: UnlockOptions, now: () => 
 async function fill(
   config: Config,
   place: StatePlace,
-  user: User,
+  user: Whose,
   context: string | undefined,
   now: () => number,
 ): Promise<readonly Refilled[]> {
-  const origin = { user: user.name, uid: user.uid, door: 'cli' } as const;
+  const origin = { ...originOf(user), door: 'cli' } as const;
   const work = async (state: State | undefined): Promise<readonly Refilled[]> => {
     const filled = state === undefined ? [] : await refill(state, origin, context, config, now());
     if (filled.length > 0) return filled;
@@ -48,7 +50,7 @@ async function fill(
   return await asUser(place.owner, () => withState(place, now, work));
 }
 
-function tell({ name }: User, { context, before, budget }: Refilled, { json }: UnlockOptions): void {
+function tell({ name }: Whose, { context, before, budget }: Refilled, { json }: UnlockOptions): void {
   if (json) printResult(JSON.stringify({ user: name, context, unlocked: true, budget_before: before, budget }) + '\n');
   else say(`Unlocked: ${name} has ${String(budget)} tries with ${context} again (${String(before)} were left)\n`);
 }

@@ -1,9 +1,11 @@
 /** Whose login a command is about, and the state that it is on. */
+import type { Origin } from '../audit/record.ts';
 import { NotpError } from '../error.ts';
 import type { Config } from '../system/config.ts';
+import { asUser } from '../system/privileges.ts';
 import { isRoot, realUid, realUser, userByName, type User } from '../system/users.ts';
 import { presentSocket } from '../verifier/open.ts';
-import { hasEncryptedKey, statePlace, type StatePlace } from '../verifier/state.ts';
+import { hasEncryptedKey, statePlace, withState, type StatePlace } from '../verifier/state.ts';
 
 /** The user called `name`, or oneself. Throws `usage` where there is none, `not_permitted` where it is somebody else and we are not root. */
 export function userNamed(name: string | undefined, { onlyRoot, hint }: { onlyRoot: string; hint: (user: User) => string }): User {
@@ -14,13 +16,38 @@ export function userNamed(name: string | undefined, { onlyRoot, hint }: { onlyRo
   return user;
 }
 
+/** A user of this host, or for root the name of an enrolment whose user is gone, or on other hosts of the fleet alone. */
+export type Whose = User | { readonly name: string; readonly uid?: undefined };
+
+/** As userNamed, and for root also a name that the store knows. */
+export async function enrolledUser(
+  config: Config,
+  name: string | undefined,
+  now: () => number,
+  words: Parameters<typeof userNamed>[1],
+): Promise<Whose> {
+  if (name !== undefined && isRoot() && userByName(name) === undefined) {
+    const place = statePlace(config, realUser());
+    const known = await asUser(place.owner, () =>
+      withState(place, now, async (state) => await state?.store.exclusively((transaction) => transaction.enrolmentsOf(name))),
+    );
+    if (known !== undefined && known.length > 0) return { name };
+  }
+  return userNamed(name, words);
+}
+
+/** Whose a record is. */
+export function originOf({ name, uid }: Whose): Pick<Origin, 'user' | 'uid'> {
+  return uid === undefined ? { user: name } : { user: name, uid };
+}
+
 /**
  * The state that the enrolments of `user` are judged on, where we may change it. Throws `not_permitted` where the
  * service holds them: then it is root's, who calls `notp <command> --user NAME`.
  */
-export function placeOf(config: Config, user: User, command: string): StatePlace {
-  const place = statePlace(config, user);
-  if (place.kind === 'service' || presentSocket(config, user) === undefined) return place;
+export function placeOf(config: Config, user: Whose, command: string): StatePlace {
+  const place = statePlace(config, user.uid === undefined ? realUser() : user);
+  if (place.kind === 'service' || user.uid === undefined || presentSocket(config, user) === undefined) return place;
   throw new NotpError(
     'not_permitted',
     `the enrolments of ${user.name} are held by the service of this host`,

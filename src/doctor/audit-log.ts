@@ -5,7 +5,7 @@ import { verifyLog, type Report, type VerifyOptions } from '../audit/verify.ts';
 import { messageOf } from '../error.ts';
 import type { ChainHead } from '../store/store.ts';
 import type { User } from '../system/users.ts';
-import type { State, StatePlace } from '../verifier/state.ts';
+import { chainKeys, type State, type StatePlace } from '../verifier/state.ts';
 import { ok, type Finding } from './finding.ts';
 
 /** Of a longer log its end is walked, in a few seconds: `notp audit verify` is for all of it. */
@@ -58,12 +58,12 @@ function appendable(file: string): void {
 }
 
 /** Whether the log is what was written, up to the last line that the store knows and after it. */
-async function examineChain({ log }: State, { auditFile, hostKeyFile }: StatePlace, { head, formerChainKeys }: Known): Promise<Finding> {
+async function examineChain(state: State, { auditFile, hostKeyFiles }: StatePlace, { head, formerChainKeys }: Known): Promise<Finding> {
   const id = 'audit-chain';
   if (head.seq === 0) return ok(id, 'The audit log has no line yet', auditFile);
-  if (hostKeyFile !== undefined && log.key === undefined)
+  if (hostKeyFiles.length > 0 && state.log.key === undefined)
     return { id, severity: 'info', title: 'The audit log cannot be proven without the host key', detail: auditFile, fix: '' };
-  const report = await walked(auditFile, { known: head, keys: [log.key, ...formerChainKeys], lastBytes: WALKED_BYTES });
+  const report = await walked(auditFile, { known: head, keys: chainKeys(state, formerChainKeys), lastBytes: WALKED_BYTES });
   const { problem, first, last } = report;
   const title = 'The audit log is not what was written';
   const fix = 'notp audit verify goes through all of it; find out who changed the log';

@@ -62,7 +62,7 @@ export async function examine(options: DoctorOptions): Promise<readonly Finding[
     ...(place.kind === 'service' ? await examineFormerKeys(config, place.owner, now) : []),
     ...state.findings,
     ...examineClock(config, active, now()),
-    ...(await examineSealedFiles(config, people)),
+    ...(await examineSealedFiles(config, people, now)),
     ...missing.map(nobodys),
     ...(byThemselves === undefined ? [] : [byThemselves.finding]),
     ...unenrolled(config),

@@ -1,20 +1,23 @@
 /** The family of sealed files: each enrolment's file is there, the user's alone, and the registered one. */
-import { asUser } from '../system/privileges.ts';
 import type { Config } from '../system/config.ts';
-import { findSealed, sealedPath } from '../system/secrets.ts';
+import type { Found } from '../system/secrets.ts';
 import type { User } from '../system/users.ts';
+import { filesAmong, keptOfAll, sealedFiles, whereSealed } from '../verifier/sealed-files.ts';
 import { standingOf } from '../verifier/standing.ts';
+import { statePlace } from '../verifier/state.ts';
 import type { Enrolment } from '../store/store.ts';
 import { ok, type Finding } from './finding.ts';
 import type { Person } from './people.ts';
 
 const ID = 'sealed-file';
 
-export async function examineSealedFiles(config: Config, people: readonly Person[]): Promise<Finding[]> {
+export async function examineSealedFiles(config: Config, people: readonly Person[], now: () => number): Promise<Finding[]> {
   const findings: Finding[] = [];
+  const kept = config.secretsInStore ? await keptOfAll(config, now) : undefined;
   for (const { user, enrolments } of people) {
-    const found = await asUser(user, () => enrolments.flatMap((enrolment) => wrongWith(config, user, enrolment)));
-    findings.push(...found);
+    const contexts = enrolments.map(({ context }) => context);
+    const files = kept === undefined ? await sealedFiles(config, user, contexts, now) : filesAmong(kept, user.name, contexts);
+    findings.push(...enrolments.flatMap((enrolment, i) => wrongWith(config, user, enrolment, files[i]?.found ?? { kind: 'absent' })));
   }
   const count = people.reduce((sum, { enrolments }) => sum + enrolments.length, 0);
   return findings.length > 0 || count === 0
@@ -22,10 +25,10 @@ export async function examineSealedFiles(config: Config, people: readonly Person
     : [ok(ID, 'Every sealed file is there and is the registered one', `${String(count)} looked at`)];
 }
 
-function wrongWith(config: Config, user: User, enrolment: Enrolment): Finding[] {
-  const standing = standingOf(enrolment, findSealed(config, user, enrolment.context));
+function wrongWith(config: Config, user: User, enrolment: Enrolment, found: Found): Finding[] {
+  const standing = standingOf(enrolment, found);
   if (!('result' in standing)) return [];
-  const file = sealedPath(config, user, enrolment.context);
+  const file = whereSealed(config, statePlace(config, user), user, enrolment.context);
   const detail = `${file}: ${standing.detail ?? standing.reason}`;
   const fix = /mode|belongs|written by others/.test(detail)
     ? `chown ${user.name} ${file} && chmod 600 ${file}`

@@ -1,7 +1,7 @@
 /** The family of the service: its user, its units, its key as a credential, and the socket of each enrolled user. See systemd.unit(5). */
 import { spawnSync } from 'node:child_process';
 import * as fs from 'node:fs';
-import { expand, type Config } from '../system/config.ts';
+import { credentialNames, expand, type Config } from '../system/config.ts';
 import { hasService, isBooted } from '../system/systemd.ts';
 import { SERVICE_USER, userByName, type User } from '../system/users.ts';
 import { hasEncryptedKey } from '../verifier/state.ts';
@@ -50,9 +50,12 @@ function examineUnits(config: Config, gate: boolean): Finding[] {
 /** An encrypted key reaches the service only where its unit says so. */
 function examineCredential(config: Config): Finding[] {
   const shown = systemctl(['cat', 'notp@.service']).join('\n');
-  const wanted = hasEncryptedKey(config) ? 'LoadCredentialEncrypted=host.key:' : 'LoadCredential=host.key:';
-  const line = wanted + (hasEncryptedKey(config) ? `${config.hostKey}.cred` : config.hostKey);
-  if (shown.split('\n').includes(line)) return [ok('service-credential', 'The service is handed the host key', line)];
+  const [first, ...others] = credentialNames(config).map((name, i) => `${name}:${config.hostKeys[i] ?? ''}`);
+  const key = hasEncryptedKey(config) ? `LoadCredentialEncrypted=${first ?? ''}.cred` : `LoadCredential=${first ?? ''}`;
+  const lines = [key, ...others.map((other) => `LoadCredential=${other}`)];
+  const present = shown.split('\n');
+  const line = lines.find((each) => !present.includes(each)) ?? lines.join(', ');
+  if (lines.every((each) => present.includes(each))) return [ok('service-credential', 'The service is handed the host key', line)];
   const title = 'The service is not handed the host key';
   return [
     {

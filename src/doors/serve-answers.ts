@@ -1,17 +1,19 @@
 /** What the service answers: verdicts on the state of the host, and the steps of an enrolment. */
+import { existsSync } from 'node:fs';
 import * as path from 'node:path';
 import { appendSum } from '../audit/audit.ts';
 import type { Origin } from '../audit/record.ts';
 import { messageOf, NotpError } from '../error.ts';
-import type { Config } from '../system/config.ts';
+import { credentialNames, type Config } from '../system/config.ts';
 import { sayError } from '../system/printer.ts';
 import { sealedFor, type Found } from '../system/secrets.ts';
 import { userByUid, type User } from '../system/users.ts';
 import { accountContexts } from '../verifier/account.ts';
-import { localVerifier, reasonOf, type LocalOptions } from '../verifier/local.ts';
+import { localVerifier, reasonOf, withKept, type LocalOptions } from '../verifier/local.ts';
 import { recordRefusal } from '../verifier/open.ts';
 import { factsOfFiles } from '../verifier/care.ts';
 import type { Facts } from '../verifier/facts.ts';
+import { keptFiles } from '../verifier/sealed-files.ts';
 import type { SelfEnrolment } from '../verifier/self-enrolment.ts';
 import { statePlace, withState, type StatePlace } from '../verifier/state.ts';
 import type { Outcome } from '../verifier/verifier.ts';
@@ -37,7 +39,7 @@ interface Service extends Omit<ServeOptions, 'configuration'> {
 
 /** Somebody looks for the phone, or scans a QR code. */
 const PATIENCE_MS = 10 * 60_000;
-const HOST_KEY_CREDENTIAL = 'host.key';
+const PASSWORD_CREDENTIAL = 'store.password';
 /** Not group read: a credential shows 0440 where an ACL lets the service in. */
 const CREDENTIAL_FORBIDDEN = 0o037;
 
@@ -69,7 +71,7 @@ function serviceOf(options: ServeOptions): Service {
   const user = userByUid(options.uid);
   const place = statePlace(config, user);
   if (place.kind !== 'service') throw new NotpError('not_permitted', 'notp serve must run as the system user notp');
-  return { ...options, config, user, place: { ...place, ...credential(options.environment) } };
+  return { ...options, config, user, place: { ...place, ...credentials(options.environment, config, place) } };
 }
 
 async function answerTo(line: string, service: Service, enrolment: SelfEnrolment): Promise<string> {
@@ -78,15 +80,20 @@ async function answerTo(line: string, service: Service, enrolment: SelfEnrolment
   if (question.step === 'status') return printEnrolAnswer({ kind: 'facts', facts: await factsOf(service, question.files) });
   const file = 'sealed' in question ? question : { context: service.config.context, sealed: '', wrong: '' };
   const asked: AskedOrigin = { ...ENROLLING, context: file.context };
-  return printEnrolAnswer(await enrolment.answer(question, verifierOptions(service, asked, [file])));
+  const options = verifierOptions(service, asked, [file]);
+  const { place, now, config } = service;
+  const whole = config.secretsInStore ? await withState(place, now, (state) => withKept(options, state?.store)) : options;
+  return printEnrolAnswer(await enrolment.answer(question, whole));
 }
 
 async function factsOf({ config, user, place, now }: Service, sent: readonly SentFile[]): Promise<readonly Facts[]> {
   const files = sent.map((file) => ({ context: file.context, found: received(user, file) }));
-  const enrolments = await withState(place, now, async (state) => {
-    return await state?.store.exclusively((transaction) => transaction.enrolmentsOf(user.name));
+  return await withState(place, now, async (state) => {
+    const enrolments = (await state?.store.exclusively((transaction) => transaction.enrolmentsOf(user.name))) ?? [];
+    const contexts = enrolments.map(({ context }) => context);
+    const kept = config.secretsInStore && state !== undefined ? await keptFiles(state.store, user.name, contexts) : files;
+    return factsOfFiles(config, enrolments, kept, now());
   });
-  return factsOfFiles(config, enrolments ?? [], files, now());
 }
 
 /** Refusals of a flood that were only counted so far are recorded now: it may be long until somebody comes. If that fails they stay counted. */
@@ -115,6 +122,7 @@ function verifierOptions({ config, user, place, now }: Service, asked: AskedOrig
   return {
     place,
     files,
+    inStore: config.secretsInStore,
     account: accountContexts(
       config,
       files.map(({ context }) => context),
@@ -127,10 +135,14 @@ function verifierOptions({ config, user, place, now }: Service, asked: AskedOrig
   };
 }
 
-/** Where the host key is as systemd hands it over: LoadCredential= in systemd.exec(5). */
-function credential(environment: NodeJS.ProcessEnv): Partial<StatePlace> {
+/** Where the keys of the host and the password of the store are as systemd hands them over: LoadCredential= in systemd.exec(5). */
+function credentials(environment: NodeJS.ProcessEnv, config: Config, { store }: StatePlace): Partial<StatePlace> {
   const folder = environment['CREDENTIALS_DIRECTORY'];
-  return folder === undefined ? {} : { hostKeyFile: path.join(folder, HOST_KEY_CREDENTIAL), hostKeyForbidden: CREDENTIAL_FORBIDDEN };
+  if (folder === undefined) return {};
+  const hostKeyFiles = credentialNames(config).map((name) => path.join(folder, name));
+  const keys = { hostKeyFiles, hostKeyForbidden: CREDENTIAL_FORBIDDEN };
+  const passwordFile = path.join(folder, PASSWORD_CREDENTIAL);
+  return store.kind === 'postgres' && existsSync(passwordFile) ? { ...keys, store: { ...store, passwordFile } } : keys;
 }
 
 /** The sealed file as the user's process sent it. */

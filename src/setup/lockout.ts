@@ -4,9 +4,9 @@ import * as path from 'node:path';
 import { setting, words } from '../doctor/effective.ts';
 import { expand, type Config } from '../system/config.ts';
 import { asUser } from '../system/privileges.ts';
-import { findDevices } from '../system/secrets.ts';
 import { groupsOf, userByName, userByUid, type User } from '../system/users.ts';
 import { accountOf } from '../verifier/account.ts';
+import { sealedFiles } from '../verifier/sealed-files.ts';
 import { statePlace, withState } from '../verifier/state.ts';
 import type { Plan, SetupDoor } from './plan.ts';
 import { isEverybody, type Scope } from './scope.ts';
@@ -64,7 +64,7 @@ function rootsOwn(door: SetupDoor, user: User): string[] {
 }
 
 async function noCode(config: Config, door: SetupDoor, user: User, now: () => number): Promise<string[]> {
-  const files = await asUser(user, () => findDevices(config, user, config.contexts));
+  const files = await sealedFiles(config, user, config.contexts, now);
   const place = statePlace(config, user);
   const asked = { files, account: config.contexts, user: user.name, policy: config.policy, now };
   const account = await asUser(place.owner, () =>

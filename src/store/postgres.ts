@@ -6,8 +6,8 @@
 import { NotpError } from '../error.ts';
 import { migrate } from './postgres-schema.ts';
 import { named, Session, type PostgresPlace } from './postgres-session.ts';
-import type { Store, Transaction } from './store.ts';
-import { SEALED_OF, sealedByContext, transactionOn } from './tables.ts';
+import type { KeptFile, Store, Transaction } from './store.ts';
+import { filesOf, keptFile, SEALED_FILES, transactionOn } from './tables.ts';
 
 /** Errors after which the same work may go well: serialization failure and deadlock. */
 const AGAIN = new Set(['40001', '40P01']);
@@ -25,7 +25,7 @@ export function openPostgresStore(place: PostgresPlace): Store {
   };
   return {
     exclusively: (work) => inTurn(() => withinDeadline(session, work)),
-    sealedOf: (user) => inTurn(() => sealedOf(session, user)),
+    sealedFiles: (user) => inTurn(() => sealedFiles(session, user)),
     close: () => {
       session.drop();
     },
@@ -46,16 +46,16 @@ export async function migratePostgresStore(place: PostgresPlace): Promise<{ read
 }
 
 /** Asked again on a new connection where the one that was there already was lost meanwhile. */
-async function sealedOf(session: Session, user: string): Promise<ReadonlyMap<string, string>> {
+async function sealedFiles(session: Session, user: string | undefined): Promise<readonly KeptFile[]> {
   const end = session.startClock();
   try {
     const isReused = session.isConnected;
     try {
-      return sealedByContext(await session.rows(SEALED_OF, { user }));
+      return (await session.rows(SEALED_FILES, filesOf(user))).map(keptFile);
     } catch (error) {
       session.drop();
       if (!isReused) throw error;
-      return sealedByContext(await session.rows(SEALED_OF, { user }));
+      return (await session.rows(SEALED_FILES, filesOf(user))).map(keptFile);
     }
   } finally {
     end();

@@ -7,7 +7,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { messageOf, NotpError } from '../error.ts';
 import { bringUpToDate, rollBack } from './sqlite-schema.ts';
 import type { Store, Transaction } from './store.ts';
-import { SEALED_OF, sealedByContext, transactionOn, type Dialect, type Row, type Statements, type Values } from './tables.ts';
+import { filesOf, keptFile, SEALED_FILES, transactionOn, type Dialect, type Row, type Statements, type Values } from './tables.ts';
 
 /** How long a decision waits for the others' decisions before it is refused. */
 const BUSY_TIMEOUT_MS = 20_000;
@@ -28,7 +28,7 @@ export function openSqliteStore(path: string, { create }: { create: boolean }): 
   const database = unavailable(path, () => connect(path, create));
   return {
     exclusively: (work) => inTurn(path, () => exclusively(path, database, work)),
-    sealedOf: (user) => promised(path, () => sealedByContext(database.prepare(SEALED_OF).all({ user }))),
+    sealedFiles: (user) => promised(path, () => database.prepare(SEALED_FILES).all(filesOf(user)).map(keptFile)),
     close: () => {
       database.close();
     },

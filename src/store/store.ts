@@ -62,6 +62,13 @@ export interface Refusals {
 /** The longest `shared` in bytes. */
 export const SHARED_BYTES = 320;
 
+/** A sealed file that the store keeps. */
+export interface KeptFile {
+  readonly user: string;
+  readonly context: string;
+  readonly text: string;
+}
+
 /** What can be done inside one exclusive transaction. */
 export interface Transaction {
   enrolment(user: string, context: string): Promise<Enrolment | undefined>;
@@ -104,7 +111,7 @@ export interface Store {
    * the disk when the promise resolves; when it rejects (`store_unavailable`, or what `work` threw) nothing happened.
    */
   exclusively<T>(work: (transaction: Transaction) => Promise<T>): Promise<T>;
-  /** What the store keeps of sealed files for `user`, by context, as they are now: nobody waits for it, and it waits for nobody. */
-  sealedOf(user: string): Promise<ReadonlyMap<string, string>>;
+  /** The sealed files that the store keeps of `user`, or of everybody, as they are now: nobody waits for it, and it waits for nobody. */
+  sealedFiles(user?: string): Promise<readonly KeptFile[]>;
   close(): void;
 }

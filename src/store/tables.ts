@@ -1,7 +1,16 @@
 /** What a transaction does on the tables, which are the same in each database: its statements, in what SQLite and PostgreSQL both understand. */
 import { NotpError } from '../error.ts';
 import type { LoginState } from '../verdict/decide.ts';
-import { SHARED_BYTES, type ChainHead, type Connection, type Enrolment, type Refusals, type Status, type Transaction } from './store.ts';
+import {
+  SHARED_BYTES,
+  type ChainHead,
+  type Connection,
+  type Enrolment,
+  type KeptFile,
+  type Refusals,
+  type Status,
+  type Transaction,
+} from './store.ts';
 
 const CONNECTION_SLOTS = 8;
 
@@ -136,11 +145,15 @@ export function transactionOn(statements: Statements, reserved: () => Promise<vo
   };
 }
 
-/** What sealedOf() asks. */
-export const SEALED_OF = 'SELECT context, text FROM sealed WHERE "user" = $user';
+/** What sealedFiles() asks; `$all` is 1 where it is not of `$user` alone. */
+export const SEALED_FILES = 'SELECT "user", context, text FROM sealed WHERE "user" = $user OR $all = 1 ORDER BY "user", context';
 
-export function sealedByContext(rows: readonly Row[]): ReadonlyMap<string, string> {
-  return new Map(rows.map(({ context, text }) => [String(context), String(text)]));
+export function filesOf(user: string | undefined): Values {
+  return { user: user ?? '', all: user === undefined ? 1 : 0 };
+}
+
+export function keptFile({ user, context, text }: Row): KeptFile {
+  return { user: String(user), context: String(context), text: String(text) };
 }
 
 /** The rows that later logins of this enrolment update, so that they insert none. */

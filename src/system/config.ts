@@ -5,7 +5,7 @@ import { NotpError } from '../error.ts';
 import type { CodeParameters } from '../otp/code.ts';
 import { quoted } from '../otp/escape.ts';
 import type { Policy } from '../verdict/decide.ts';
-import { Expected, SETTINGS, type PostgresUrl, type Setting, type StoreUrl } from './settings.ts';
+import { DEFAULT_SECRETS, Expected, SETTINGS, type PostgresUrl, type Setting, type StoreUrl } from './settings.ts';
 import { checkFolders, readTrusted } from './trusted.ts';
 import { isRoot, realUid, type User } from './users.ts';
 
@@ -13,14 +13,19 @@ export const DEFAULT_CONFIG_FILE = '/etc/notp/notp.toml';
 const MAX_CONFIG_BYTES = 64 * 1024;
 
 export interface Config {
-  /** `%h` is the home, `%u` the user's name. */
+  /** Where sealed files are: `%h` is the home, `%u` the user's name. */
   readonly secrets: string;
+  /** Whether those of logins are in the store instead, so that nobody needs a home. */
+  readonly secretsInStore: boolean;
   /** What logins go by: each is one device, and any of them opens the door. */
   readonly contexts: readonly string[];
   /** The first of them, which commands are about unless they are told otherwise. */
   readonly context: string;
   readonly unenrolled: 'deny' | 'allow' | 'enroll';
   readonly socket: string;
+  /** The files of the keys that open what hosts have sealed. */
+  readonly hostKeys: readonly string[];
+  /** The first of them, whose key seals. */
   readonly hostKey: string;
   readonly code: CodeParameters & { readonly issuer: string };
   readonly policy: Policy;
@@ -80,6 +85,11 @@ export function parseConfig(source: string, file: string): Config {
   return fromTables(tables, file, source);
 }
 
+/** What the files of the host's keys are called as credentials of the service (LoadCredential= in systemd.exec(5)): one alone is always the same. */
+export function credentialNames({ hostKeys }: Pick<Config, 'hostKeys'>): readonly string[] {
+  return hostKeys.length === 1 ? ['host.key'] : hostKeys.map((file) => path.basename(file));
+}
+
 /** A path of the configuration for `user`: `%h`, `%u`, `%U` and `%%`. */
 export function expand(template: string, user: User): string {
   const values: Record<string, string> = { h: user.home, u: user.name, U: String(user.uid), '%': '%' };
@@ -115,13 +125,24 @@ function fromTables(tables: Record<string, unknown>, file: string, source: strin
     );
   };
   const contexts = get(SETTINGS.contexts);
+  const hostKeys = get(SETTINGS.hostKeys);
+  const secrets = get(SETTINGS.secrets);
+  const store = storeOf(get);
+  if (secrets === 'store' && store.kind === 'user')
+    throw new NotpError(
+      'bad_configuration',
+      `${file}:${lineOf(source, '', 'secrets')}: secrets = "store" needs a store of the host or of a fleet, and store.url is "user"`,
+      'leave out one of the two',
+    );
   return {
-    secrets: get(SETTINGS.secrets),
+    secrets: secrets === 'store' ? DEFAULT_SECRETS : secrets,
+    secretsInStore: secrets === 'store',
     contexts,
     context: contexts[0] ?? '',
     unenrolled: get(SETTINGS.unenrolled),
     socket: get(SETTINGS.socket),
-    hostKey: get(SETTINGS.hostKey),
+    hostKeys,
+    hostKey: hostKeys[0] ?? '',
     code: {
       issuer: get(SETTINGS.issuer),
       digits: get(SETTINGS.digits),
@@ -135,7 +156,7 @@ function fromTables(tables: Record<string, unknown>, file: string, source: strin
       sameConnection: get(SETTINGS.sameConnection),
       trustMs: get(SETTINGS.trust),
     },
-    store: storeOf(get),
+    store,
     audit: { file: get(SETTINGS.auditFile), journal: get(SETTINGS.journal) },
   };
 }

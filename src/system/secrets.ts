@@ -76,7 +76,7 @@ function readSealed(config: Config, user: User, context: string): SealedFile | u
 }
 
 /** The sealed file in `bytes`. Throws `bad_secret_file` where it is none, or another user's or context's. */
-export function sealedFor(user: User, context: string, bytes: Uint8Array): SealedFile {
+export function sealedFor(user: Pick<User, 'name'>, context: string, bytes: Uint8Array): SealedFile {
   const file = parseSealedFile(bytes);
   if (file.user === user.name && file.context === context) return file;
   throw new NotpError('bad_secret_file', 'sealed for another user or context');

@@ -21,16 +21,19 @@ export interface Setting<T> {
 
 /** Each is one more secret that a guess may hit, and one more key to derive. */
 export const MAX_CONTEXTS = 4;
+const MAX_KEY_FILES = 4;
 const SECOND_MS = 1_000;
 const DAY_MS = 86_400_000;
 
+export const DEFAULT_SECRETS = '%h/.notp';
+
 /** The table and key of every setting, with its check and its default. */
 export const SETTINGS = {
-  secrets: setting('', 'secrets', absolute, '%h/.notp'),
+  secrets: setting('', 'secrets', absoluteOrStore, DEFAULT_SECRETS),
   contexts: setting('', 'context', contextNames, 'ssh'),
   unenrolled: setting('', 'unenrolled', among(['deny', 'allow', 'enroll'] as const), 'deny'),
   socket: setting('', 'socket', absolute, '/run/notp/%U.sock'),
-  hostKey: setting('', 'host_key', absolute, '/etc/notp/host.key'),
+  hostKeys: setting('', 'host_key', keyFiles, '/etc/notp/host.key'),
   issuer: setting('code', 'issuer', matching(isIssuer, 'at most 64 printable characters'), ''),
   digits: setting('code', 'digits', among(DIGITS), 6),
   period: setting('code', 'period', wholeNumber(MIN_PERIOD_SECONDS, MAX_PERIOD_SECONDS), 30),
@@ -74,6 +77,21 @@ function isIssuer(text: string): boolean {
 
 function absolute(value: unknown): string | Expected {
   return typeof value === 'string' && isAbsolute(value) ? value : new Expected('an absolute path without ".."');
+}
+
+function absoluteOrStore(value: unknown): string | Expected {
+  if (value === 'store') return value;
+  const folder = absolute(value);
+  return typeof folder === 'string' ? folder : new Expected(`${folder.what}, or "store" where the store keeps the sealed files of logins`);
+}
+
+/** One file, or a list of several whose names differ, for they are credentials of the service under these names. */
+function keyFiles(value: unknown): readonly string[] | Expected {
+  const files: readonly unknown[] = Array.isArray(value) ? value : [value];
+  const names = new Set(files.map((file) => String(file).split('/').at(-1)));
+  const isList = files.length > 0 && files.length <= MAX_KEY_FILES && names.size === files.length;
+  if (isList && files.every((file) => typeof absolute(file) === 'string')) return files as readonly string[];
+  return new Expected(`an absolute path without "..", or a list of at most ${String(MAX_KEY_FILES)} with different names`);
 }
 
 function absoluteOrNone(value: unknown): string | Expected {

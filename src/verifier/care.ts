@@ -1,7 +1,7 @@
 /** Looking after enrolments on the state that is within reach: what there is, and a full guess budget again. */
 import { append, newRef } from '../audit/audit.ts';
 import type { Origin } from '../audit/record.ts';
-import type { Enrolment, Transaction } from '../store/store.ts';
+import type { Enrolment } from '../store/store.ts';
 import type { Config } from '../system/config.ts';
 import { asUser } from '../system/privileges.ts';
 import { findDevices, type DeviceFile, type Found } from '../system/secrets.ts';
@@ -9,19 +9,28 @@ import { usersByName, type User } from '../system/users.ts';
 import { fullBucket, priceOf, refilled, type BudgetPolicy } from '../verdict/budget.ts';
 import { accountContexts, sharedBucket } from './account.ts';
 import { factsOf, type Facts } from './facts.ts';
+import { filesAmong, sealedFiles } from './sealed-files.ts';
 import { isNewSecret, standingOf } from './standing.ts';
 import { withState, type State, type StatePlace } from './state.ts';
 
 /** What is known of each enrolment of `user`, by context. Empty where there is no state yet. */
 export async function factsOfUser(config: Config, place: StatePlace, user: User, now: () => number): Promise<readonly Facts[]> {
-  const enrolments = await read(place, now, (transaction) => transaction.enrolmentsOf(user.name));
-  return await seenBy(config, user, enrolments, now());
+  const enrolments = await read(place, now, ({ store }) => store.exclusively((transaction) => transaction.enrolmentsOf(user.name)));
+  const contexts = enrolments.map(({ context }) => context);
+  return factsOfFiles(config, enrolments, await sealedFiles(config, user, contexts, now), now());
 }
 
 /** What is known of each enrolment of everybody, by user and context. Each user's files are looked at as that user, which takes root. */
 export async function factsOfAll(config: Config, place: StatePlace, now: () => number): Promise<readonly Facts[]> {
-  const enrolments = await read(place, now, (transaction) => transaction.enrolments());
+  const enrolments = await read(place, now, ({ store }) => store.exclusively((transaction) => transaction.enrolments()));
   const byUser = Map.groupBy(enrolments, ({ user }) => user);
+  if (config.secretsInStore) {
+    const kept = Map.groupBy(await read(place, now, (state) => state.store.sealedFiles()), ({ user }) => user);
+    return [...byUser].flatMap(([name, theirs]) => {
+      const contexts = theirs.map(({ context }) => context);
+      return factsOfFiles(config, theirs, filesAmong(kept.get(name) ?? [], name, contexts), now());
+    });
+  }
   const users = usersByName([...byUser.keys()]);
   const all: Facts[] = [];
   for (const [name, theirs] of byUser) {
@@ -32,12 +41,8 @@ export async function factsOfAll(config: Config, place: StatePlace, now: () => n
   return all;
 }
 
-async function read(
-  place: StatePlace,
-  now: () => number,
-  what: (transaction: Transaction) => Promise<readonly Enrolment[]>,
-): Promise<readonly Enrolment[]> {
-  return await asUser(place.owner, () => withState(place, now, async (state) => (await state?.store.exclusively(what)) ?? []));
+async function read<T>(place: StatePlace, now: () => number, what: (state: State) => Promise<readonly T[]>): Promise<readonly T[]> {
+  return await asUser(place.owner, () => withState(place, now, async (state) => (state === undefined ? [] : await what(state))));
 }
 
 async function seenBy(config: Config, user: User, enrolments: readonly Enrolment[], nowMs: number): Promise<Facts[]> {

@@ -7,7 +7,7 @@ import * as path from 'node:path';
 import { append, appendRefusal, appendUnlinked, newRef, type AuditLog } from '../audit/audit.ts';
 import type { AuditRecord, Origin } from '../audit/record.ts';
 import { messageOf, NotpError } from '../error.ts';
-import type { Transaction } from '../store/store.ts';
+import type { Store, Transaction } from '../store/store.ts';
 import { asUser } from '../system/privileges.ts';
 import { sealOf, type DeviceFile } from '../system/secrets.ts';
 import { decide, type Policy, type Presented, type Refused, type Verdict } from '../verdict/decide.ts';
@@ -15,6 +15,7 @@ import type { Reason } from '../verdict/reasons.ts';
 import { accountOf, withBudget, type Device } from './account.ts';
 import { openReading, wipe } from './opening.ts';
 import { remember, remembered } from './remembering.ts';
+import { keptFiles } from './sealed-files.ts';
 import { refused } from './standing.ts';
 import { auditLog, openState, type State, type StatePlace, storeName } from './state.ts';
 import type { Attempt, Outcome, SshSession, Verifier } from './verifier.ts';
@@ -23,6 +24,8 @@ export interface LocalOptions {
   readonly place: StatePlace;
   /** The sealed files of the devices that may answer; at least one. */
   readonly files: readonly DeviceFile[];
+  /** Whether the store keeps the sealed files: what it has of these contexts takes the place of `files`. */
+  readonly inStore: boolean;
   /** The contexts of all devices of the account, which share one guess budget. */
   readonly account: readonly string[];
   /** Its context is that of the first device, until another one answers. */
@@ -40,13 +43,14 @@ export function localVerifier(options: LocalOptions): Verifier {
   const { place, files, now } = options;
   const opened = memoised(() => openState(place, now, { create: false }));
   const attempt = async <T extends Outcome | undefined>(
-    work: (state: State | undefined, ref: string) => Promise<T>,
+    work: (options: LocalOptions, state: State | undefined, ref: string) => Promise<T>,
   ): Promise<T | Outcome> => {
     const ref = newRef();
     return await asUser(place.owner, async () => {
       try {
         refuseOutOfReach(options);
-        return await work(opened(), ref);
+        const state = opened();
+        return await work(await withKept(options, state?.store), state, ref);
       } catch (error) {
         return await refuseUnlinked(options, ref, error);
       }
@@ -54,8 +58,8 @@ export function localVerifier(options: LocalOptions): Verifier {
   };
   return {
     seal: sealOf(files),
-    beforeAsking: (session) => attempt((state, ref) => beforeAsking(options, state, ref, session)),
-    verify: (presented) => attempt((state, ref) => verify(options, state, ref, presented)),
+    beforeAsking: (session) => attempt((whole, state, ref) => beforeAsking(whole, state, ref, session)),
+    verify: (presented) => attempt((whole, state, ref) => verify(whole, state, ref, presented)),
     close: () => {
       try {
         opened()?.store.close();
@@ -64,6 +68,13 @@ export function localVerifier(options: LocalOptions): Verifier {
       }
     },
   };
+}
+
+/** The same with the sealed files that `store` keeps, where it does. */
+export async function withKept(options: LocalOptions, store: Store | undefined): Promise<LocalOptions> {
+  if (!options.inStore || store === undefined) return options;
+  const contexts = options.files.map(({ context }) => context);
+  return { ...options, files: await keptFiles(store, options.origin.user, contexts) };
 }
 
 async function beforeAsking(

@@ -29,7 +29,7 @@ export interface OpenOptions {
  */
 export async function openVerifier({ config, contexts, user, origin, now }: OpenOptions): Promise<Verifier> {
   const absent = (): DeviceFile[] => contexts.map((context) => ({ context, found: { kind: 'absent' } }));
-  const files = user === undefined ? absent() : await asUser(user, () => findDevices(config, user, contexts));
+  const files = user === undefined || config.secretsInStore ? absent() : await asUser(user, () => findDevices(config, user, contexts));
   const refuse = (reason: Reason, detail: string): Promise<Outcome> => recordRefusal({ config, origin, reason, detail }, now);
   const socket = user === undefined ? undefined : socketOf(config, user);
   if (user !== undefined && socket !== undefined && existsSync(socket))
@@ -41,7 +41,17 @@ export async function openVerifier({ config, contexts, user, origin, now }: Open
   const knowsAll = place.kind === 'service' || (files.every(({ found }) => found.kind === 'absent') && socket === undefined);
   const allowUnenrolled = user !== undefined && origin.door !== 'cli' && config.unenrolled === 'allow' && knowsAll;
   const account = accountContexts(config, contexts);
-  return localVerifier({ place, files, account, origin, policy: config.policy, allowUnenrolled, trustMs: 0, now });
+  return localVerifier({
+    place,
+    files,
+    inStore: config.secretsInStore && place.kind === 'service',
+    account,
+    origin,
+    policy: config.policy,
+    allowUnenrolled,
+    trustMs: 0,
+    now,
+  });
 }
 
 /** The user's socket where it is there. */

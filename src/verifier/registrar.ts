@@ -77,6 +77,17 @@ export async function complete(state: State, { origin, id }: Pick<NewEnrolment, 
   await changePending(state, origin, id, (enrolment, transaction) => transaction.save(completed(enrolment)));
 }
 
+/** Puts the sealed file `text` in its place in the store, and with it the enrolment. Throws `refused` where another one came in between. */
+export async function completeInStore(state: State, { origin, id }: Pick<NewEnrolment, 'origin' | 'id'>, text: string): Promise<void> {
+  const { user, context } = origin;
+  await state.store.exclusively(async (transaction) => {
+    const enrolment = await transaction.enrolment(user, context);
+    if (enrolment?.pendingId !== id) throw new NotpError('refused', 'the enrolment has changed meanwhile', 'begin again');
+    await transaction.putSealed(user, context, text);
+    await transaction.save(completed(enrolment));
+  });
+}
+
 /** The file did not come into its place: the enrolment is as it was. */
 export async function abandon(state: State, { origin, id, state: pendingState, event: name }: NewEnrolment): Promise<void> {
   const event = `${name ?? (isNewSecret(pendingState) ? 'enroll' : 'reseal')}.failed` as const;
@@ -112,6 +123,7 @@ export async function revoke(state: State, origin: Origin): Promise<{ readonly o
       throw new NotpError('refused', `${origin.user} is not enrolled for ${origin.context}`, 'nothing was changed');
     // A file that is still on its way must not bring it back.
     await transaction.save({ ...known, status: 'revoked', pendingId: '' });
+    await transaction.dropSealed(origin.user, origin.context);
     await append(state.log, transaction, { ...origin, event: 'revoke', result: 'done', ref: newRef() });
     return { othersLeft: all.some(({ context, status }) => context !== origin.context && status !== 'revoked') };
   });

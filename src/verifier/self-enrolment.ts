@@ -9,7 +9,7 @@ import type { TotpPayload } from '../seal/payload.ts';
 import type { Enrolment } from '../store/store.ts';
 import { localVerifier, type LocalOptions } from './local.ts';
 import { care, type Cared } from './self-care.ts';
-import { abandon, begin, complete, firstState, type NewEnrolment } from './registrar.ts';
+import { abandon, begin, complete, completeInStore, firstState, type NewEnrolment } from './registrar.ts';
 import { CONFIRM_TRIES, confirms, newHeader, newPayload, sealByHost } from './sealing.ts';
 import { refused } from './standing.ts';
 import { withPresentState, type State } from './state.ts';
@@ -35,10 +35,11 @@ interface Offered {
   triesLeft: number;
 }
 
-/** What was registered and waits for its file to come into its place. */
+/** What was registered and waits for its file, `text`, to come into its place. */
 interface Pending {
   readonly options: LocalOptions;
   readonly registered: NewEnrolment;
+  readonly text: string;
 }
 
 export function selfEnrolment(): SelfEnrolment {
@@ -50,7 +51,7 @@ export function selfEnrolment(): SelfEnrolment {
     pending = undefined;
   };
   const keep = ({ answer, registered }: Cared, options: LocalOptions): EnrolAnswer => {
-    if (registered !== undefined) pending = { options, registered };
+    if (registered !== undefined && 'file' in answer) pending = { options, registered, text: answer.file };
     return answer;
   };
   return {
@@ -153,10 +154,11 @@ async function refusal(options: LocalOptions, reason: Reason): Promise<EnrolAnsw
 async function ended(pending: Pending | undefined, step: 'complete' | 'abandon'): Promise<void> {
   if (pending === undefined && step === 'complete') throw new NotpError('usage', 'the enrolment was not confirmed');
   if (pending === undefined) return;
-  const { options, registered } = pending;
-  await withPresentState(options.place, options.now, (state) =>
-    step === 'complete' ? complete(state, registered) : abandon(state, registered),
-  );
+  const { options, registered, text } = pending;
+  await withPresentState(options.place, options.now, (state) => {
+    if (step === 'abandon') return abandon(state, registered);
+    return options.inStore ? completeInStore(state, registered, text) : complete(state, registered);
+  });
 }
 
 /** The id of the sealed file that the enrolment is to replace. */

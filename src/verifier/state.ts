@@ -24,8 +24,9 @@ export interface StatePlace {
   readonly store: Exclude<StoreSetting, { kind: 'user' }>;
   readonly auditFile: string;
   readonly journal: boolean;
-  readonly hostKeyFile: string | undefined;
-  /** Mode bits that the host key must not have, where they are not those of every trusted file. */
+  /** None where it has none. */
+  readonly hostKeyFiles: readonly string[];
+  /** Mode bits that the host keys must not have, where they are not those of every trusted file. */
   readonly hostKeyForbidden?: number;
 }
 
@@ -53,7 +54,7 @@ export function statePlace(config: Config, user: User): StatePlace {
       store: config.store,
       auditFile: config.audit.file,
       journal: config.audit.journal,
-      hostKeyFile: config.hostKey,
+      hostKeyFiles: config.hostKeys,
     };
   }
   return ownPlace(config, user);
@@ -64,7 +65,7 @@ export function ownPlace(config: Config, user: User): StatePlace {
   const folder = secretsFolder(config, user);
   const store = { kind: 'sqlite', path: path.join(folder, '.state.db') } as const;
   const auditFile = path.join(folder, '.audit.log');
-  return { kind: 'user', owner: user, store, auditFile, journal: config.audit.journal, hostKeyFile: undefined };
+  return { kind: 'user', owner: user, store, auditFile, journal: config.audit.journal, hostKeyFiles: [] };
 }
 
 /** The audit log of `place`, without the chain's key. */
@@ -80,7 +81,7 @@ export function openState(place: StatePlace, now: () => number, options: { creat
 export function openState(place: StatePlace, now: () => number, options: { create: boolean }): State | undefined;
 export function openState(place: StatePlace, now: () => number, { create }: { create: boolean }): State | undefined {
   if (place.store.kind === 'sqlite' && !isThere(place.store.path, place.owner, create)) return undefined;
-  const hostKey = place.hostKeyFile === undefined ? undefined : readHostKey(place.hostKeyFile, place.owner, place.hostKeyForbidden);
+  const hostKey = readHostKeys(place);
   const store = openStore(placeOf(place), { create });
   return { store, hostKey, log: { ...auditLog(place, now), key: hostKey === undefined ? undefined : auditKey(hostKey.key) } };
 }
@@ -131,7 +132,19 @@ export async function withNewState<T>(place: StatePlace, now: () => number, work
   }
 }
 
-/** The host key, or undefined where there is none. Throws `store_unavailable` where it is not as it must be. `forbidden`: mode bits, as readTrusted takes them. */
+/** The keys of all files: that of the first one seals, and all of them open. */
+function readHostKeys({ hostKeyFiles, owner, hostKeyForbidden }: StatePlace): HostKey | undefined {
+  const [present, ...others] = hostKeyFiles.map((file) => readHostKey(file, owner, hostKeyForbidden));
+  if (present === undefined) return undefined;
+  return { ...present, former: [...present.former, ...others.flatMap((other) => (other === undefined ? [] : [other, ...other.former]))] };
+}
+
+/** The keys that records of the chain may have been made with: those of `state`, and `former`, which the store keeps. */
+export function chainKeys({ log, hostKey }: State, former: readonly Uint8Array[]): readonly (Uint8Array | undefined)[] {
+  return [log.key, ...(hostKey?.former ?? []).map(({ key }) => auditKey(key)), ...former];
+}
+
+/** The host key in `file`, or undefined where there is none. Throws `store_unavailable` where it is not as it must be. `forbidden`: mode bits, as readTrusted takes them. */
 export function readHostKey(file: string, owner: User, forbidden?: number): HostKey | undefined {
   const mode = forbidden === undefined ? {} : { forbidden };
   const bytes = asStore(() => readTrusted(file, { owner: owner.uid, maxBytes: KEY_BYTES * MAX_HOST_KEYS, ...mode }));

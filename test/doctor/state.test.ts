@@ -21,7 +21,7 @@ describe('the state', { skip: lacks({ root: true, programs: ['sqlite3'] }) }, ()
   let user: User;
   const examine = async (): Promise<StateReport> => await examineState(statePlace(readConfig(config), userByUid(0)), Date.now);
   const files = async (): Promise<string[]> =>
-    wrong(await examineSealedFiles(readConfig(config), [{ user, enrolments: (await examine()).enrolments }]));
+    wrong(await examineSealedFiles(readConfig(config), [{ user, enrolments: (await examine()).enrolments }], Date.now));
   const notp = async (...words: readonly string[]): Promise<void> => {
     const { code, stderr } = await run([...SOURCE_NOTP, ...words, '--config', config]);
     assert.equal(code, 0, stderr);

@@ -1,15 +1,13 @@
 /** Two hosts and one PostgreSQL: what happens on one of them counts on the other at once. */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
-import * as fs from 'node:fs';
-import * as path from 'node:path';
 import { before, describe, it } from 'node:test';
-import { lacksPostgres, PASSWORD, ROLE, startPostgres, type Postgres } from '../support/postgres.ts';
+import { lacksPostgres, startPostgres, type Postgres } from '../support/postgres.ts';
 import { run, type Ran } from '../support/process.ts';
 import { addUser, lacks, oathCode, SOURCE_NOTP, untilFreshStep, type TestUser } from '../support/world.ts';
-import { pamWorld, succeed, wrongCode, type PamWorld } from './pam-world.ts';
+import { FLEET_DATABASE, fleetHost, nextStep } from './fleet-world.ts';
+import { succeed, wrongCode, type PamWorld } from './pam-world.ts';
 
-const DATABASE = 'notp';
 const ROUNDS = 4;
 
 describe(
@@ -22,32 +20,11 @@ describe(
 
     before(async () => {
       server = await startPostgres('doors');
-      server.createDatabase(DATABASE);
+      server.createDatabase(FLEET_DATABASE);
       const hostKey = randomBytes(32);
-      hosts = [await host('one', hostKey), await host('two', hostKey)];
+      hosts = [await fleetHost(server, 'one', { hostKey }), await fleetHost(server, 'two', { hostKey })];
       user = addUser();
     });
-
-    async function host(name: string, hostKey: Uint8Array): Promise<PamWorld> {
-      const files = path.join(server.folder, name);
-      fs.writeFileSync(`${files}.pem`, server.authority, { mode: 0o644 });
-      fs.writeFileSync(`${files}.password`, `${PASSWORD}\n`, { mode: 0o400 });
-      const lines = [
-        `url = "postgres://${ROLE}@localhost:${String(server.port)}/${DATABASE}"`,
-        `password_file = "${files}.password"`,
-        `ca_file = "${files}.pem"`,
-        `host = "${name}"`,
-      ];
-      const world = await pamWorld(`fleet-${name}`, {
-        store: lines.join('\n'),
-        hostKey,
-        prepare: async ({ config, service }) => {
-          fs.chownSync(`${files}.password`, service.uid, service.gid);
-          await succeed([...SOURCE_NOTP, 'store', 'migrate', '--config', config]);
-        },
-      });
-      return world;
-    }
 
     const both = async (proof: string): Promise<readonly Ran[]> => await Promise.all(hosts.map((each) => each.pam(user.name, proof)));
 
@@ -99,7 +76,3 @@ describe(
     });
   },
 );
-
-async function nextStep(): Promise<void> {
-  await new Promise((resolve) => setTimeout(resolve, 30_000 - (Date.now() % 30_000) + 100));
-}

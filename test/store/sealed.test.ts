@@ -1,8 +1,10 @@
 /** Sealed files that the store keeps: written and dropped with the enrolment, and read without waiting for anybody. */
 import assert from 'node:assert/strict';
 import { afterEach, before, beforeEach, describe, it } from 'node:test';
-import type { Store } from '../../src/store/store.ts';
+import type { KeptFile, Store } from '../../src/store/store.ts';
 import { ENGINES, type Database } from './engines.ts';
+
+const alice = (context: string, text: string): KeptFile => ({ user: 'alice', context, text });
 
 for (const { name, skip, ready } of ENGINES)
   describe(`the sealed files in ${name}`, { skip }, () => {
@@ -23,18 +25,12 @@ for (const { name, skip, ready } of ENGINES)
       store.exclusively((transaction) => transaction.putSealed(user, context, text));
 
     it('are of a user and a context, and the last one stays', async () => {
-      assert.deepEqual(await store.sealedOf('alice'), new Map());
+      assert.deepEqual(await store.sealedFiles('alice'), []);
       await put('alice', 'ssh', 'first');
       await put('alice', 'ssh', 'second\nwith "quotes", é');
       await put('alice', 'phone', 'another');
       await put('bob', 'ssh', "bob's");
-      assert.deepEqual(
-        await store.sealedOf('alice'),
-        new Map([
-          ['phone', 'another'],
-          ['ssh', 'second\nwith "quotes", é'],
-        ]),
-      );
+      assert.deepEqual(await store.sealedFiles('alice'), [alice('phone', 'another'), alice('ssh', 'second\nwith "quotes", é')]);
       const [ssh, none] = await store.exclusively(async (transaction) => [
         await transaction.sealed('bob', 'ssh'),
         await transaction.sealed('bob', 'phone'),
@@ -46,7 +42,7 @@ for (const { name, skip, ready } of ENGINES)
       await put('alice', 'ssh', 'a');
       await put('alice', 'phone', 'b');
       await store.exclusively((transaction) => transaction.dropSealed('alice', 'ssh'));
-      assert.deepEqual(await store.sealedOf('alice'), new Map([['phone', 'b']]));
+      assert.deepEqual(await store.sealedFiles('alice'), [alice('phone', 'b')]);
     });
 
     it('are as they were where the work throws', async () => {
@@ -58,13 +54,14 @@ for (const { name, skip, ready } of ENGINES)
         }),
         /not shown/,
       );
-      assert.deepEqual(await store.sealedOf('alice'), new Map([['ssh', 'a']]));
+      assert.deepEqual(await store.sealedFiles('alice'), [alice('ssh', 'a')]);
     });
 
-    it('are read on another connection', async () => {
+    it('are read on another connection, those of everybody too', async () => {
+      await put('bob', 'ssh', 'b');
       await put('alice', 'ssh', 'a');
       const other = database.open();
-      assert.deepEqual(await other.sealedOf('alice'), new Map([['ssh', 'a']]));
+      assert.deepEqual(await other.sealedFiles(), [alice('ssh', 'a'), { user: 'bob', context: 'ssh', text: 'b' }]);
       other.close();
     });
   });

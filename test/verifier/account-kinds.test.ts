@@ -77,7 +77,7 @@ describe('devices with passphrases', NEEDS, () => {
   });
 
   it('log in on a user’s own state beside a file that only a host can open', async () => {
-    const own = { ...world.place, kind: 'user', hostKeyFile: undefined } as const;
+    const own = { ...world.place, kind: 'user', hostKeyFiles: [] } as const;
     backup = await world.enrol('backup');
     const options = { ...on([deviceFile(phone.file), deviceFile(backup.file)]), place: own };
     assert.equal(await type('one', world.code(backup), options), 'wrong_code');

@@ -64,7 +64,7 @@ export function localWorld(name: string): LocalWorld {
     store: { kind: 'sqlite', path: path.join(folder, 'state.db') },
     auditFile,
     journal: false,
-    hostKeyFile,
+    hostKeyFiles: [hostKeyFile],
   };
   const now = (): number => world.nowMs;
   const withState: LocalWorld['withState'] = async (work) => await withNewState(place, now, work);
@@ -75,7 +75,7 @@ export function localWorld(name: string): LocalWorld {
     nowMs: START_MS,
     options: (found, other = {}) => ({
       ...{ place, files: [{ context: 'ssh', found }], account: ['ssh'], origin: ORIGIN, policy: POLICY },
-      ...{ allowUnenrolled: false, trustMs: 0, now, ...other },
+      ...{ allowUnenrolled: false, trustMs: 0, inStore: false, now, ...other },
     }),
     withState,
     enrol: (context = 'ssh', passphrase) =>

@@ -28,7 +28,7 @@ describe('an enrolment', { skip: lacks({ programs: ['getent'] }) }, () => {
     const name = `${String(count++)}.db`;
     const store = { kind: 'sqlite', path: path.join(folder, name) } as const;
     const auditFile = path.join(folder, `${name}.log`);
-    const place: StatePlace = { kind: 'user', owner: realUser(), store, auditFile, journal: false, hostKeyFile: undefined };
+    const place: StatePlace = { kind: 'user', owner: realUser(), store, auditFile, journal: false, hostKeyFiles: [] };
     state = openState(place, () => NOW_MS, { create: true });
   });
 

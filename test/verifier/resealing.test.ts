@@ -42,7 +42,7 @@ describe('a secret sealed anew', { skip: lacks({ programs: ['getent'] }) }, () =
     const name = `${String(count++)}.db`;
     const store = { kind: 'sqlite', path: path.join(folder, name) } as const;
     const auditFile = path.join(folder, `${name}.log`);
-    place = { kind: 'user', owner: realUser(), store, auditFile, journal: false, hostKeyFile: undefined };
+    place = { kind: 'user', owner: realUser(), store, auditFile, journal: false, hostKeyFiles: [] };
     state = openState(place, () => NOW_MS, { create: true });
     fs.chmodSync(store.path, 0o600);
     await begin(state, enrolled, undefined);
@@ -54,7 +54,16 @@ describe('a secret sealed anew', { skip: lacks({ programs: ['getent'] }) }, () =
     const header = { ...PASSPHRASE_HEADER, id };
     const file = seal(header, PAYLOAD, keyOf(header), new Uint8Array(24));
     const files = [{ context: 'ssh', found: { kind: 'sealed', file } }] as const;
-    const all = { place, files, account: ['ssh'], origin: ORIGIN, policy: POLICY, allowUnenrolled: false, trustMs: 0 } as const;
+    const all = {
+      place,
+      files,
+      account: ['ssh'],
+      origin: ORIGIN,
+      policy: POLICY,
+      allowUnenrolled: false,
+      inStore: false,
+      trustMs: 0,
+    } as const;
     const verifier = localVerifier({ ...all, now: () => NOW_MS });
     const { verdict } = await verifier.verify({ readings: readings(`correct horse ${proof}`, 'passphrase') });
     verifier.close();

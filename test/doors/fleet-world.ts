@@ -1,0 +1,44 @@
+/** Hosts with a PAM door each, whose store is one PostgreSQL. */
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { PASSWORD, ROLE, type Postgres } from '../support/postgres.ts';
+import { SOURCE_NOTP } from '../support/world.ts';
+import { pamWorld, succeed, type PamWorld } from './pam-world.ts';
+
+export const FLEET_DATABASE = 'notp';
+
+export interface FleetOptions {
+  readonly hostKey: Uint8Array;
+  /** Lines of the configuration before all tables. */
+  readonly top?: string;
+  /** Lines of its table [store]. */
+  readonly store?: readonly string[];
+}
+
+/** A host called `name` on the database of `server`, whose tables are made where they are not there. */
+export async function fleetHost(server: Postgres, name: string, { hostKey, top = '', store = [] }: FleetOptions): Promise<PamWorld> {
+  const files = path.join(server.folder, name);
+  fs.writeFileSync(`${files}.pem`, server.authority, { mode: 0o644 });
+  fs.writeFileSync(`${files}.password`, `${PASSWORD}\n`, { mode: 0o400 });
+  const lines = [
+    `url = "postgres://${ROLE}@localhost:${String(server.port)}/${FLEET_DATABASE}"`,
+    `password_file = "${files}.password"`,
+    `ca_file = "${files}.pem"`,
+    `host = "${name}"`,
+    ...store,
+  ];
+  return await pamWorld(`fleet-${name}`, {
+    top,
+    store: lines.join('\n'),
+    hostKey,
+    prepare: async ({ config, service }) => {
+      fs.chownSync(`${files}.password`, service.uid, service.gid);
+      await succeed([...SOURCE_NOTP, 'store', 'migrate', '--config', config]);
+    },
+  });
+}
+
+/** Until the codes of this moment are over. */
+export async function nextStep(): Promise<void> {
+  await new Promise((resolve) => setTimeout(resolve, 30_000 - (Date.now() % 30_000) + 100));
+}
