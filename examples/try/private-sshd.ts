@@ -21,10 +21,15 @@ export interface PrivateSshdOptions {
   readonly lines: readonly string[];
   /** sshd, or a symlink to it: before OpenSSH 9.8 its name is the PAM service. */
   readonly program?: string;
+  /** Where it listens; a free port is sought on 127.0.0.1. */
+  readonly address?: string;
+  /** Words that a command starts with to run where it shall be. */
+  readonly within?: readonly string[];
 }
 
 /** Resolves when sshd listens. Throws with its log where it does not. */
-export async function startPrivateSshd({ folder, lines, program = sshdProgram() }: PrivateSshdOptions): Promise<PrivateSshd> {
+export async function startPrivateSshd(options: PrivateSshdOptions): Promise<PrivateSshd> {
+  const { folder, lines, program = sshdProgram(), address = '127.0.0.1', within = [] } = options;
   const [hostKey, key, log, config] = ['host', 'client', 'log', 'config'].map((name) => path.join(folder, name)) as [
     string,
     string,
@@ -35,16 +40,25 @@ export async function startPrivateSshd({ folder, lines, program = sshdProgram() 
   // Root's sshd wants it for its privilege separation.
   if (process.getuid?.() === 0) fs.mkdirSync('/run/sshd', { recursive: true });
   const port = await freePort();
-  const base = [`Port ${String(port)}`, 'ListenAddress 127.0.0.1', `HostKey ${hostKey}`, 'PidFile none', 'LogLevel VERBOSE'];
+  const base = [`Port ${String(port)}`, `ListenAddress ${address}`, `HostKey ${hostKey}`, 'PidFile none', 'LogLevel VERBOSE'];
   fs.writeFileSync(config, [...base, ...lines, ''].join('\n'));
-  const child = spawn(program, ['-D', '-f', config, '-E', log], { stdio: 'ignore' });
+  const words = ['-D', '-f', config, '-E', log];
+  const child =
+    within.length === 0
+      ? spawn(program, words, { stdio: 'ignore' })
+      : spawn('/usr/bin/env', [...within, program, ...words], { stdio: 'ignore' });
   const stop = async (): Promise<void> => {
     if (child.exitCode !== null || child.signalCode !== null) return;
     const gone = new Promise((resolve) => child.once('exit', resolve));
     child.kill();
     await gone;
   };
-  await untilListening(port, log);
+  try {
+    await untilListening(port, address, log);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
   const hosts = ['-o', 'StrictHostKeyChecking=no', '-o', 'UserKnownHostsFile=/dev/null'];
   const clientOptions = [
     '-F',
@@ -83,17 +97,17 @@ async function freePort(): Promise<number> {
   return address.port;
 }
 
-async function untilListening(port: number, log: string): Promise<void> {
+async function untilListening(port: number, address: string, log: string): Promise<void> {
   for (let i = 0; i < 200; i++) {
-    if (await canConnect(port)) return;
+    if (await canConnect(port, address)) return;
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
   throw new Error(`sshd does not listen:\n${fs.readFileSync(log, 'utf8')}`);
 }
 
-function canConnect(port: number): Promise<boolean> {
+function canConnect(port: number, address: string): Promise<boolean> {
   return new Promise((resolve) => {
-    const socket = createConnection(port, '127.0.0.1');
+    const socket = createConnection(port, address);
     socket.once('connect', () => {
       socket.destroy();
       resolve(true);

@@ -11,17 +11,22 @@ export interface FleetOptions {
   readonly hostKey: Uint8Array;
   /** Lines of the configuration before all tables. */
   readonly top?: string;
+  /** As the host reaches the server. */
+  readonly address?: string;
+  /** Tables at its end. */
+  readonly tables?: string;
   /** Lines of its table [store]. */
   readonly store?: readonly string[];
 }
 
 /** A host called `name` on the database of `server`, whose tables are made where they are not there. */
-export async function fleetHost(server: Postgres, name: string, { hostKey, top = '', store = [] }: FleetOptions): Promise<PamWorld> {
+export async function fleetHost(server: Postgres, name: string, options: FleetOptions): Promise<PamWorld> {
+  const { hostKey, top = '', tables = '', address = 'localhost', store = [] } = options;
   const files = path.join(server.folder, name);
   fs.writeFileSync(`${files}.pem`, server.authority, { mode: 0o644 });
   fs.writeFileSync(`${files}.password`, `${PASSWORD}\n`, { mode: 0o400 });
   const lines = [
-    `url = "postgres://${ROLE}@localhost:${String(server.port)}/${FLEET_DATABASE}"`,
+    `url = "postgres://${ROLE}@${address}:${String(server.port)}/${FLEET_DATABASE}"`,
     `password_file = "${files}.password"`,
     `ca_file = "${files}.pem"`,
     `host = "${name}"`,
@@ -29,6 +34,7 @@ export async function fleetHost(server: Postgres, name: string, { hostKey, top =
   ];
   return await pamWorld(`fleet-${name}`, {
     top,
+    tables,
     store: lines.join('\n'),
     hostKey,
     prepare: async ({ config, service }) => {

@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
 import { atEnd } from '../support/cleanup.ts';
 import { run, type Ran, type RunOptions } from '../support/process.ts';
-import { startSshd, type Sshd } from '../support/sshd.ts';
+import { startSshd, type Sshd, type Whereabouts } from '../support/sshd.ts';
 import { must, oathCode, scratchFolder, serviceUser, SOURCE_NOTP, writeConfig, type Enrolled, type TestUser } from '../support/world.ts';
 
 export const PASSPHRASE = 'correct horse';
@@ -125,12 +125,17 @@ export function pamService(lines: readonly string[]): string {
 }
 
 /** sshd with a PAM service of its own, of `lines` and what permits the rest; `methods` as in AuthenticationMethods of sshd_config(5). */
-export async function startPamSshd(folder: string, lines: readonly string[], methods: string): Promise<Sshd> {
+export async function startPamSshd(
+  folder: string,
+  lines: readonly string[],
+  methods: string,
+  whereabouts: Whereabouts = {},
+): Promise<Sshd> {
   const service = pamService([...lines, ...PERMITTED]);
   const program = `${folder}/${service}`;
   fs.symlinkSync('/usr/sbin/sshd', program);
   const authentication = ['UsePAM yes', 'KbdInteractiveAuthentication yes', 'PasswordAuthentication no', 'MaxAuthTries 20'];
-  return await startSshd(folder, [...authentication, `AuthenticationMethods ${methods}`, ...newerLines(service)], program);
+  return await startSshd(folder, [...authentication, `AuthenticationMethods ${methods}`, ...newerLines(service)], program, whereabouts);
 }
 
 /** Newer versions do not take the PAM service from the program's name, and punish the many failures of one address. */

@@ -36,8 +36,8 @@ export function lacksPostgres(): string | false {
   return binaries() === undefined ? 'needs PostgreSQL (the Debian package postgresql)' : false;
 }
 
-/** Starts it; `settings`: lines of postgresql.conf(5). Stopped when the test file ends. */
-export async function startPostgres(name: string, settings: readonly string[] = []): Promise<Postgres> {
+/** Starts it; `settings`: lines of postgresql.conf; `addresses`: where it listens besides 127.0.0.1. Stopped when the test file ends. */
+export async function startPostgres(name: string, settings: readonly string[] = [], addresses: readonly string[] = []): Promise<Postgres> {
   const folder = scratchFolder(`postgres-${name}`);
   const data = path.join(folder, 'data');
   must(['chown', ADMINISTRATOR, folder]);
@@ -45,9 +45,21 @@ export async function startPostgres(name: string, settings: readonly string[] = 
   asAdministrator([...initdb, '--no-sync', '-E', 'UTF8', '--locale=C']);
   asAdministrator([
     ...['openssl', 'req', '-x509', '-newkey', 'rsa:2048', '-nodes', '-days', '2', '-subj', '/CN=localhost', '-addext'],
-    ...['subjectAltName=DNS:localhost,IP:127.0.0.1', '-keyout', `${data}/server.key`, '-out', `${data}/server.crt`],
+    ...[
+      ['subjectAltName=DNS:localhost', ...['127.0.0.1', ...addresses].map((each) => `IP:${each}`)].join(','),
+      '-keyout',
+      `${data}/server.key`,
+      '-out',
+      `${data}/server.crt`,
+    ],
   ]);
-  const server = await serverIn(folder, ["listen_addresses = '127.0.0.1'", 'ssl = on', 'max_connections = 200', ...settings]);
+  fs.appendFileSync(`${data}/pg_hba.conf`, 'hostssl all all samenet scram-sha-256\n');
+  const server = await serverIn(folder, [
+    `listen_addresses = '${['127.0.0.1', ...addresses].join(',')}'`,
+    'ssl = on',
+    'max_connections = 200',
+    ...settings,
+  ]);
   server.sql(`CREATE ROLE ${ROLE} LOGIN PASSWORD '${PASSWORD.replaceAll("'", "''")}'`);
   return server;
 }

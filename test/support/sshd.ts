@@ -2,7 +2,7 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { atEnd } from './cleanup.ts';
-import { startPrivateSshd } from '../../examples/try/private-sshd.ts';
+import { startPrivateSshd, type PrivateSshdOptions } from '../../examples/try/private-sshd.ts';
 import { run, runInTerminal, type Ran, type RunOptions, type Terminal } from './process.ts';
 import type { TestUser } from './world.ts';
 
@@ -21,15 +21,28 @@ export interface Sshd {
   stop(): Promise<void>;
 }
 
+/** Where it is, if it is not on 127.0.0.1 of this host. */
+export type Whereabouts = Pick<PrivateSshdOptions, 'address' | 'within'>;
+
 /** Starts sshd with `lines` of configuration. `program` may be a symlink to sshd, whose name is the PAM service then. Stopped when the test file ends. */
-export async function startSshd(folder: string, lines: readonly string[], program = '/usr/sbin/sshd'): Promise<Sshd> {
+export async function startSshd(
+  folder: string,
+  lines: readonly string[],
+  program = '/usr/sbin/sshd',
+  whereabouts: Whereabouts = {},
+): Promise<Sshd> {
   const home = fs.mkdtempSync(path.join(folder, 'sshd-'));
   fs.chmodSync(home, 0o755);
-  const server = await startPrivateSshd({ folder: home, lines: ['MaxStartups 200', ...lines], program });
+  const server = await startPrivateSshd({ folder: home, lines: ['MaxStartups 200', ...lines], program, ...whereabouts });
   const { port, key, clientOptions, log } = server;
   const stop = async (): Promise<void> => await server.stop();
   atEnd(stop);
-  const command = (user: TestUser, more: readonly string[] = []): string[] => ['ssh', ...clientOptions, ...more, `${user.name}@127.0.0.1`];
+  const command = (user: TestUser, more: readonly string[] = []): string[] => [
+    'ssh',
+    ...clientOptions,
+    ...more,
+    `${user.name}@${whereabouts.address ?? '127.0.0.1'}`,
+  ];
   return {
     ...{ port, key, log, stop, command },
     options: () => [...clientOptions],
