@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { NotpError } from '../../src/error.ts';
-import { defaultConfig, expand, parseConfig } from '../../src/system/config.ts';
+import { credentialNames, defaultConfig, expand, parseConfig } from '../../src/system/config.ts';
 
 /** The error for `source`: its message without the file's name, and its hint. */
 function refusal(source: string): { message: string; hint: string } {
@@ -20,10 +20,12 @@ describe('the defaults', () => {
   it('are the ones that are documented', () => {
     assert.deepEqual(defaultConfig(), {
       secrets: '%h/.notp',
+      secretsInStore: false,
       contexts: ['ssh'],
       context: 'ssh',
       unenrolled: 'deny',
       socket: '/run/notp/%U.sock',
+      hostKeys: ['/etc/notp/host.key'],
       hostKey: '/etc/notp/host.key',
       code: { issuer: '', digits: 6, periodSeconds: 30, algorithm: 'SHA1' },
       policy: { window: 1, budget: 5, refillMs: 3_600_000 },
@@ -133,7 +135,16 @@ describe('a value', () => {
       file = "/a"
       journal = false`;
     assert.deepEqual(parseConfig(source, 'f'), {
-      ...{ secrets: '/srv/%u', contexts: ['login'], context: 'login', unenrolled: 'enroll', socket: '/tmp/s', hostKey: '/k' },
+      ...{
+        secrets: '/srv/%u',
+        contexts: ['login'],
+        context: 'login',
+        unenrolled: 'enroll',
+        socket: '/tmp/s',
+        hostKeys: ['/k'],
+        hostKey: '/k',
+      },
+      secretsInStore: false,
       code: { issuer: 'Bücher', digits: 8, periodSeconds: 60, algorithm: 'SHA512' },
       policy: { window: 0, budget: 100, refillMs: 90_000 },
       gate: { tries: 1, timeoutMs: 300_000, sameConnection: false, trustMs: 43_200_000 },
@@ -163,13 +174,14 @@ describe('a value', () => {
 });
 
 const PATHS = ['""', '"x"', '"./x"', '"~/x"', '"/a/../b"', '"%u/x"', '"/a\\u0000b"', '"/"', '1', 'true', '["/a"]'];
+const KEY_FILES = [...PATHS.slice(0, -1), '[]', '["/a/k", "/b/k"]', '["/a", "/b", "/c", "/d", "/e"]', '["/a", "b"]', '["/a", 1]'];
 const TIMES = ['"0s"', '""', '"1"', '"1w"', '"-1s"', '"1.5h"', '" 1h"', '"1h "', '"1h\\n"', '3600', 'true', '"366d"'];
 const NAMES = ['""', '".."', '"a/b"', '".x"', '"a b"', '1', `"${'x'.repeat(65)}"`];
 const LISTS = ['[]', '["a", "a"]', '["a", "b", "c", "d", "e"]', '[["a"]]', '{ a = "b" }', 'true', '[{}]'];
 const WHOLE = ['1.5', '"1"', 'true', '-1', 'inf', 'nan', '[1]', '1979-05-27'];
 
 const BAD: readonly (readonly [table: string, key: string, values: readonly string[], fix: RegExp])[] = [
-  ['', 'secrets', PATHS, /must be an absolute path without "\.\."$/],
+  ['', 'secrets', PATHS, /must be an absolute path without "\.\.", or "store"/],
   [
     '',
     'context',
@@ -178,7 +190,7 @@ const BAD: readonly (readonly [table: string, key: string, values: readonly stri
   ],
   ['', 'unenrolled', ['"Deny"', '""', 'true', '0'], /must be one of "deny", "allow", "enroll"$/],
   ['', 'socket', PATHS, /must be an absolute path/],
-  ['', 'host_key', PATHS, /must be an absolute path/],
+  ['', 'host_key', KEY_FILES, /must be an absolute path without "\.\.", or a list of at most 4/],
   ['code', 'issuer', ['1', '"a\\nb"', `"${'x'.repeat(65)}"`], /must be at most 64 printable characters$/],
   ['code', 'digits', [...WHOLE, '5', '9'], /must be one of 6, 7, 8$/],
   ['code', 'period', [...WHOLE, '14', '301'], /must be a whole number from 15 to 300$/],
@@ -217,6 +229,15 @@ const BAD: readonly (readonly [table: string, key: string, values: readonly stri
   ['audit', 'file', PATHS, /must be an absolute path/],
   ['audit', 'journal', ['0', '"no"'], /must be true or false$/],
 ];
+
+it('files in the store need a store of the host, and a list of keys has the one that seals first', () => {
+  const { message } = refusal('secrets = "store"\n[store]\nurl = "user"\n');
+  assert.match(message, /^1: secrets = "store" needs a store of the host or of a fleet/);
+  const { secretsInStore, secrets, hostKey, hostKeys } = parseConfig('secrets = "store"\nhost_key = ["/a/new", "/a/old"]', 'f');
+  assert.deepEqual({ secretsInStore, secrets, hostKey }, { secretsInStore: true, secrets: '%h/.notp', hostKey: '/a/new' });
+  assert.deepEqual(credentialNames({ hostKeys }), ['new', 'old']);
+  assert.deepEqual(credentialNames({ hostKeys: ['/a/any'] }), ['host.key']);
+});
 
 describe('a bad value', () => {
   for (const [table, key, values, fix] of BAD) {
