@@ -19,8 +19,9 @@ _notp_options() {
     'notp host-key retire') found='--config --yes --help' ;;
     'notp store') found='--help' ;;
     'notp store migrate') found='--config --help' ;;
+    'notp store hosts') found='--config --json --help' ;;
     'notp audit') found='--config --user --since --until --event --reason --context --rhost --ref --lines --follow --json --table --help' ;;
-    'notp audit verify') found='--config --json --help' ;;
+    'notp audit verify') found='--config --host --file --key --json --help' ;;
     'notp audit report') found='--config --user --since --until --json --help' ;;
     'notp import') found='--config --from --file --user --seal --dry-run --replace --issuer --account --digits --period --algorithm --passphrase-file --new-passphrase-file --json --help' ;;
     'notp code') found='--config --passphrase-file --json --once --watch --help' ;;
@@ -49,7 +50,7 @@ _notp_commands() {
   case $1 in
     'notp') found='enroll verify status unlock revoke recovery reseal host-key store audit import code export list passphrase remove demo setup doctor gate pam serve' ;;
     'notp host-key') found='init id rotate retire' ;;
-    'notp store') found='migrate' ;;
+    'notp store') found='migrate hosts' ;;
     'notp audit') found='verify report' ;;
     'notp setup') found='gate pam sudo confirm undo' ;;
   esac
@@ -104,8 +105,10 @@ _notp_takes() {
     --rhost) found='none' ;;
     --ref) found='none' ;;
     -n | --lines) found='none' ;;
-    --from) found='words uri base32 otpauth-migration python-notp google-authenticator pam-oath' ;;
+    --host) found='none' ;;
     --file) found='file' ;;
+    --key) found='file' ;;
+    --from) found='words uri base32 otpauth-migration python-notp google-authenticator pam-oath' ;;
     --to) found='words uri base32 qr png svg' ;;
     --group) found='group' ;;
     --confirm-within) found='none' ;;

@@ -26,14 +26,14 @@ function __notp_at
             case 'notp host-key'
                 set following init id rotate retire
             case 'notp store'
-                set following migrate
+                set following migrate hosts
             case 'notp audit'
                 set following verify report
             case 'notp setup'
                 set following gate pam sudo confirm undo
         end
         if string match -q -- '-*' $word
-            contains -- $word --config --user --seal --issuer --account --digits --period --algorithm --recovery --qr --qr-file --passphrase-file --batch --out --image --new-passphrase-file --since --until --event --reason --context --rhost --ref -n --lines --from --file --to --group --confirm-within --sshd-config
+            contains -- $word --config --user --seal --issuer --account --digits --period --algorithm --recovery --qr --qr-file --passphrase-file --batch --out --image --new-passphrase-file --since --until --event --reason --context --rhost --ref -n --lines --host --file --key --from --to --group --confirm-within --sshd-config
             and set wants yes
         else if contains -- $word $following
             set at "$at $word"
@@ -162,9 +162,14 @@ complete -c notp -n "__notp_at 'notp host-key retire'" -s h -l help -d 'display 
 # notp store
 complete -c notp -n "__notp_at 'notp store'" -s h -l help -d 'display help for command'
 complete -c notp -n "__notp_at 'notp store' 0" -a migrate -d 'make the tables in the database of a fleet'
+complete -c notp -n "__notp_at 'notp store' 0" -a hosts -d 'list the hosts that share the database'
 # notp store migrate
 complete -c notp -n "__notp_at 'notp store migrate'" -l config -r -F -d 'configuration file'
 complete -c notp -n "__notp_at 'notp store migrate'" -s h -l help -d 'display help for command'
+# notp store hosts
+complete -c notp -n "__notp_at 'notp store hosts'" -l config -r -F -d 'configuration file'
+complete -c notp -n "__notp_at 'notp store hosts'" -l json -d 'print a JSON object for each'
+complete -c notp -n "__notp_at 'notp store hosts'" -s h -l help -d 'display help for command'
 # notp audit
 complete -c notp -n "__notp_at 'notp audit'" -l config -r -F -d 'configuration file'
 complete -c notp -n "__notp_at 'notp audit'" -l user -x -a '(__fish_complete_users)' -d 'of this user'
@@ -184,6 +189,9 @@ complete -c notp -n "__notp_at 'notp audit' 0" -a verify -d 'check that no recor
 complete -c notp -n "__notp_at 'notp audit' 0" -a report -d 'logins, refusals by reason and sources of each user'
 # notp audit verify
 complete -c notp -n "__notp_at 'notp audit verify'" -l config -r -F -d 'configuration file'
+complete -c notp -n "__notp_at 'notp audit verify'" -l host -x -d 'the log of another host that shares the store'
+complete -c notp -n "__notp_at 'notp audit verify'" -l file -r -F -d 'with --host: that log or a copy of it'
+complete -c notp -n "__notp_at 'notp audit verify'" -l key -r -F -d 'with --host: a copy of the key file of that host'
 complete -c notp -n "__notp_at 'notp audit verify'" -l json -d 'print one JSON object'
 complete -c notp -n "__notp_at 'notp audit verify'" -s h -l help -d 'display help for command'
 # notp audit report

@@ -42,6 +42,7 @@ const OPTION_KINDS: Readonly<Record<string, Kind>> = {
   '--user': 'user',
   '--group': 'group',
   '--context': 'context',
+  '--host': 'none',
 };
 
 const PLACEHOLDER_KINDS: Readonly<Record<string, Kind>> = {

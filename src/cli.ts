@@ -58,7 +58,7 @@ export function commandTree(surroundings: Surroundings, finish: Finish): Command
   addVerify(program, surroundings, finish);
   addEnrolmentCommands(program, surroundings, finish);
   addKeyCommands(program, surroundings, finish);
-  addStore(program, finish);
+  addStore(program, surroundings, finish);
   addAudit(program, surroundings, finish);
   addImport(program, surroundings, finish);
   addCodeCommands(program, surroundings, finish);

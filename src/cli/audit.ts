@@ -89,14 +89,24 @@ function filterOf({ user, event, context, reason, rhost, ref, since: sinceMs, un
   return { user, event, context, reason, rhost, ref, sinceMs, untilMs };
 }
 
+interface VerifyFlags extends CommonFlags {
+  readonly host?: string;
+  readonly file?: string;
+  readonly key?: string;
+  readonly json?: boolean;
+}
+
 function addVerify(audit: Command, now: () => number, finish: Finish): void {
   common(audit.command('verify'))
     .description('check that no record was changed, removed, moved or cut off, in rotated files too')
+    .option('--host <name>', 'the log of another host that shares the store, against what the store knows of it')
+    .option('--file <file>', "with --host: that log or a copy of it, with what was rotated beside it (default: this host's)")
+    .option('--key <file>', 'with --host: a copy of the key file of that host, where it has one of its own')
     .option('--json', 'print one JSON object')
     .action(async (_: unknown, command: Command) => {
-      const flags = command.optsWithGlobals<CommonFlags & { readonly json?: boolean }>();
+      const { host, file, key, json, ...flags } = command.optsWithGlobals<VerifyFlags>();
       const { verifyAudit } = await import('../commands/audit-verify.ts');
-      finish(await verifyAudit(configOf(flags), { json: flags.json === true }, now));
+      finish(await verifyAudit(configOf(flags), { host, file, key, json: json === true }, now));
     });
 }
 

@@ -1,18 +1,46 @@
 /** `notp audit verify`: whether the log, with the files that logrotate(8) has put aside, is what was written. */
 import { isatty } from 'node:tty';
-import { verifyLog, type Progress, type Report } from '../audit/verify.ts';
+import { verifyLog, type Progress, type Report, type VerifyOptions as Chain } from '../audit/verify.ts';
 import { NotpError } from '../error.ts';
+import { quoted } from '../otp/escape.ts';
+import { auditKey } from '../seal/keys.ts';
+import type { HostHead } from '../store/store.ts';
 import type { Config } from '../system/config.ts';
 import { printResult, say, sayError, sayHint } from '../system/printer.ts';
 import { asUser } from '../system/privileges.ts';
 import { realUser } from '../system/users.ts';
-import { chainKeys, hasEncryptedKey, type State, statePlace, type StatePlace, storeName, withState } from '../verifier/state.ts';
+import {
+  chainKeys,
+  hasEncryptedKey,
+  readHostKey,
+  type State,
+  statePlace,
+  type StatePlace,
+  storeName,
+  withState,
+} from '../verifier/state.ts';
 
 const PROGRESS_MS = 500;
+/** How many hosts are named. */
+const NAMED = 10;
+const PROBLEM_HINT = 'up to there the log is what was written; compare it with the journal or another copy';
+const COPY_HINT =
+  'a copy that was made a while ago lacks the newest records too: copy it again, or give --key where that host has a key of its own';
+
+export interface VerifyOptions {
+  readonly json: boolean;
+  /** The host of the fleet whose log it is; undefined: this one. */
+  readonly host: string | undefined;
+  /** Where its log is, or a copy of it; undefined: where that of this host is. */
+  readonly file: string | undefined;
+  /** A copy of its key file, where its key is none of this host's. */
+  readonly key: string | undefined;
+}
 
 /** The exit code is 0 where the chain is whole, 1 where it is not. */
-export async function verifyAudit(config: Config, { json }: { readonly json: boolean }, now: () => number): Promise<number> {
+export async function verifyAudit(config: Config, options: VerifyOptions, now: () => number): Promise<number> {
   const place = statePlace(config, realUser());
+  refuseUnshared(place, options);
   if (place.kind === 'service' && hasEncryptedKey(config))
     throw new NotpError(
       'failed',
@@ -20,22 +48,54 @@ export async function verifyAudit(config: Config, { json }: { readonly json: boo
       'decrypt it with systemd-creds for the check, and remove it again',
     );
   const progress = isatty(2) ? progressOnTerminal(now) : undefined;
-  const report = await asUser(place.owner, () =>
-    withState(place, now, async (state) => {
-      if (state !== undefined) return await verified(place, state, progress?.tell);
-      throw new NotpError('store_unavailable', `${storeName(place)}: there is no such file`, 'nobody has enrolled yet');
-    }),
-  ).finally(() => progress?.end());
-  tell(report, { json });
+  // The head is taken first: records that come while the log is read follow it.
+  const chain = await asUser(place.owner, () => withState(place, now, (state) => chainOf(place, state, options)));
+  const verified = (): Promise<Report> => verifyLog(options.file ?? place.auditFile, { ...chain, progress: progress?.tell });
+  // A copy may be anybody's, the log is its owner's.
+  const report = await (options.file === undefined ? asUser(place.owner, verified) : verified()).finally(() => progress?.end());
+  tell(report, options);
   return report.problem === undefined ? 0 : 1;
 }
 
-function tell({ problem, records, first, last, cutOff, cutOffAt, unlinked }: Report, { json }: { json: boolean }): void {
+function refuseUnshared({ store }: StatePlace, { host, file, key }: VerifyOptions): void {
+  if (host === undefined && (file !== undefined || key !== undefined))
+    throw new NotpError('usage', '--file and --key are of the log of another host', 'name it with --host');
+  if (host !== undefined && store.kind !== 'postgres')
+    throw new NotpError('usage', 'the store of this host is shared with no other, so it knows nothing of one', 'leave out --host');
+}
+
+/** The head of the chain, and the keys that it may be made with. */
+async function chainOf(place: StatePlace, state: State | undefined, { host, key }: VerifyOptions): Promise<Pick<Chain, 'known' | 'keys'>> {
+  if (state === undefined)
+    throw new NotpError('store_unavailable', `${storeName(place)}: there is no such file`, 'nobody has enrolled yet');
+  const { head, heads, former } = await state.store.exclusively(async (transaction) => ({
+    head: await transaction.head(),
+    heads: host === undefined ? [] : await transaction.heads(),
+    former: await transaction.formerChainKeys(),
+  }));
+  const known = host === undefined ? head : heads.find((each) => each.host === host);
+  if (known === undefined) throw unknownHost(host ?? '', heads);
+  return { known, keys: [...(key === undefined ? [] : keysIn(key)), ...chainKeys(state, former)] };
+}
+
+function unknownHost(host: string, heads: readonly HostHead[]): NotpError {
+  const names = heads.map((each) => each.host);
+  const some = names.slice(0, NAMED).join(', ') + (names.length > NAMED ? ' and others' : '');
+  return new NotpError('refused', `the store knows no host ${quoted(host)}`, `it knows ${some}: notp store hosts`);
+}
+
+function keysIn(file: string): Uint8Array[] {
+  const keys = readHostKey(file, realUser());
+  if (keys === undefined) throw new NotpError('usage', `${file}: there is no such file`);
+  return [keys, ...keys.former].map(({ key }) => auditKey(key));
+}
+
+function tell({ problem, records, first, last, cutOff, cutOffAt, unlinked }: Report, { json, host }: VerifyOptions): void {
   const [from, to] = [first, last?.seq ?? 0];
   if (json)
     printResult(JSON.stringify({ whole: problem === undefined, records, first, last: to, cut_off: cutOff, unlinked, problem }) + '\n');
   else if (problem === undefined) printResult(`The log is whole: records ${String(from)} to ${String(to)}, ${String(records)} in all\n`);
-  if (problem !== undefined) sayError(problem, 'up to there the log is what was written; compare it with the journal or another copy');
+  if (problem !== undefined) sayError(problem, host === undefined ? PROBLEM_HINT : `${PROBLEM_HINT}; ${COPY_HINT}`);
   else if (!json) sayRemarks({ first, cutOff, cutOffAt, unlinked });
 }
 
@@ -47,15 +107,6 @@ function sayRemarks({ first, cutOff, cutOffAt, unlinked }: Pick<Report, 'first' 
       `cut off by a crash or put in by somebody, and no decision that anybody was told: ${String(cutOff)}, at ${cutOffAt.join(', ')}`,
     );
   if (unlinked > 0) sayHint(`outside the chain, written while there was no state to link to: ${String(unlinked)}`);
-}
-
-/** The head is taken first: records that come while the log is read follow it. */
-async function verified({ auditFile }: StatePlace, state: State, progress: Progress | undefined): Promise<Report> {
-  const { known, former } = await state.store.exclusively(async (transaction) => ({
-    known: await transaction.head(),
-    former: await transaction.formerChainKeys(),
-  }));
-  return await verifyLog(auditFile, { known, keys: chainKeys(state, former), progress });
 }
 
 /** One line on stderr that is written over, and gone at the end; nothing for what is done at once. */

@@ -20,6 +20,7 @@ const DIALECT: Dialect = {
   hostColumn: 'host, ',
   hostValue: '$host, ',
   lock: ' FOR UPDATE',
+  heads: 'SELECT host, seq, hash FROM chain ORDER BY host',
   // A host that is new to the store has none yet.
   refusals: `WITH made AS (
       INSERT INTO refusals SELECT $host, "user", ${NO_REFUSALS}

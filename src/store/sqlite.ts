@@ -20,6 +20,7 @@ const DIALECT: Dialect = {
   hostColumn: '',
   hostValue: '',
   lock: '',
+  heads: 'SELECT NULL AS host, 0 AS seq, NULL AS hash WHERE FALSE',
   refusals: `SELECT * FROM refusals WHERE "user" IN ($user, '') ORDER BY "user" DESC LIMIT 1`,
 };
 

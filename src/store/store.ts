@@ -29,6 +29,11 @@ export interface ChainHead {
   readonly hash: string;
 }
 
+/** The head of the chain of one host among those that share a store. */
+export interface HostHead extends ChainHead {
+  readonly host: string;
+}
+
 /** One SSH connection: the sshd process that serves it, by pid, start time (clock ticks since boot, proc(5)) and boot. */
 export interface Connection {
   readonly pid: number;
@@ -86,6 +91,8 @@ export interface Transaction {
   save(enrolment: Enrolment): Promise<void>;
   head(): Promise<ChainHead>;
   moveHead(head: ChainHead): Promise<void>;
+  /** Those of all hosts that share the store, by name; none where it is the store of one. */
+  heads(): Promise<readonly HostHead[]>;
   /** Whether a code was accepted on this connection for this enrolment id. */
   remembers(enrolment: Enrolment, connection: Connection): Promise<boolean>;
   remember(enrolment: Enrolment, connection: Connection): Promise<void>;

@@ -38,6 +38,8 @@ export interface Dialect {
   /** Before the columns and values of a row that is of this host. */
   readonly hostColumn: string;
   readonly hostValue: string;
+  /** Asks for the heads of the hosts that share it. */
+  readonly heads: string;
   /** After a SELECT of rows that nobody else may change until the transaction ends. */
   readonly lock: string;
   /** The refusals of `$user`, or of nobody where `$user` has no enrolment. */
@@ -87,6 +89,7 @@ export function transactionOn(statements: Statements, reserved: () => Promise<vo
       await run(`UPDATE chain SET seq = $seq, hash = $hash WHERE ${here}`, { ...head });
       moved = head;
     },
+    heads: async () => (await all(dialect.heads)).map((row) => ({ host: String(row['host']), ...headOf(row) })),
     remembers: async ({ user, context, id }, connection) =>
       (await get(
         `SELECT slot FROM connection WHERE "user" = $user AND context = $context AND id = $id

@@ -1,0 +1,126 @@
+/** `notp audit verify --host`: what one host of a fleet did to its log is found on another, against the heads in the store. */
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import * as fs from 'node:fs';
+import { before, describe, it } from 'node:test';
+import { gzipSync } from 'node:zlib';
+import { lacksPostgres, startPostgres, type Postgres } from '../support/postgres.ts';
+import { run, type Ran } from '../support/process.ts';
+import { addUser, lacks, SOURCE_NOTP, type TestUser } from '../support/world.ts';
+import { FLEET_DATABASE, fleetHost } from './fleet-world.ts';
+import { pamWorld, succeed, type PamWorld } from './pam-world.ts';
+
+describe(
+  'the logs of a fleet',
+  { skip: lacksPostgres() === false ? lacks({ root: true, programs: ['oathtool', 'openssl'] }) : lacksPostgres() },
+  () => {
+    let server: Postgres;
+    let one: PamWorld;
+    let two: PamWorld;
+    let alone: PamWorld;
+    let user: TestUser;
+    let lines: readonly string[];
+
+    before(async () => {
+      server = await startPostgres('fleet-audit');
+      server.createDatabase(FLEET_DATABASE);
+      const hostKey = randomBytes(32);
+      one = await fleetHost(server, 'one', { hostKey });
+      two = await fleetHost(server, 'two', { hostKey });
+      alone = await fleetHost(server, 'alone', { hostKey: randomBytes(32) });
+      user = addUser();
+      await one.enroll(user);
+      for (const host of [one, one, one, one, two]) await host.pam(user.name, '000000');
+      await alone.pam('nobody-of-that-name', '000000');
+      lines = fs.readFileSync(`${one.folder}/log/audit.log`, 'utf8').trim().split('\n');
+    });
+
+    const verify = async (host: string, ...words: readonly string[]): Promise<Ran> =>
+      await run([...SOURCE_NOTP, 'audit', 'verify', '--host', host, '--config', two.config, ...words]);
+    /** Checks, on the second host, a copy of the log of the first that says this. */
+    const copied = async (...text: readonly string[]): Promise<Ran> => {
+      const file = `${two.folder}/copy.log`;
+      fs.writeFileSync(file, text.map((line) => `${line}\n`).join(''));
+      return await verify('one', '--file', file);
+    };
+
+    it('are whole where nobody changed them, also in parts and packed', async () => {
+      const { code, stdout } = await copied(...lines);
+      assert.deepEqual([code, stdout], [0, `The log is whole: records 1 to ${String(lines.length)}, ${String(lines.length)} in all\n`]);
+      const file = `${two.folder}/rotated.log`;
+      fs.writeFileSync(`${file}.2.gz`, gzipSync(`${lines[0] ?? ''}\n`));
+      fs.writeFileSync(`${file}.1`, `${lines.slice(1, 3).join('\n')}\n`);
+      fs.writeFileSync(file, `${lines.slice(3).join('\n')}\n`);
+      assert.equal((await verify('one', '--file', file)).code, 0);
+      assert.equal((await verify('two')).code, 0);
+    });
+
+    it('are not where a line was edited, removed or put elsewhere', async () => {
+      const edited = lines.map((line, i) => (i === 2 ? line.replace('refused', 'accepted') : line));
+      for (const [text, what] of [
+        [edited, /copy\.log:\d+: /],
+        [lines.toSpliced(2, 1), /copy\.log:\d+: /],
+        [lines.with(1, lines[2] ?? '').with(2, lines[1] ?? ''), /copy\.log:\d+: /],
+      ] as const) {
+        const { code, stderr } = await copied(...text);
+        assert.equal(code, 1);
+        assert.match(stderr, what);
+      }
+    });
+
+    it('are not where the end is missing, which an older copy looks like', async () => {
+      const { code, stderr } = await copied(...lines.slice(0, -2));
+      assert.equal(code, 1);
+      assert.match(stderr, /the last 2 records are missing[^]*a copy that was made a while ago/);
+    });
+
+    it('are not where the host has written them anew, with its own key and as long as they were', async () => {
+      const forger = await pamWorld('fleet-forger', { hostKey: fs.readFileSync(`${one.folder}/etc/host.key`) });
+      for (let i = 0; i < lines.length; i++) await forger.pam(user.name, '000000');
+      const forged = fs.readFileSync(`${forger.folder}/log/audit.log`, 'utf8').trim().split('\n').slice(0, lines.length);
+      assert.equal(forged.length, lines.length);
+      const { code, stderr } = await copied(...forged);
+      assert.equal(code, 1);
+      assert.match(stderr, /was changed/);
+    });
+
+    it('are not those of another host', async () => {
+      const { code } = await verify('one', '--file', `${two.folder}/log/audit.log`);
+      assert.equal(code, 1);
+    });
+
+    it('are proven by the key of the host that wrote them', async () => {
+      const file = `${alone.folder}/log/audit.log`;
+      assert.equal((await verify('alone', '--file', file)).code, 1);
+      fs.copyFileSync(`${alone.folder}/etc/host.key`, `${two.folder}/alone.key`);
+      fs.chmodSync(`${two.folder}/alone.key`, 0o400);
+      const proven = await verify('alone', '--file', file, '--key', `${two.folder}/alone.key`);
+      assert.equal(proven.code, 0, proven.stderr);
+    });
+
+    it('are counted by host, and of no other host', async () => {
+      const listed = await succeed([...SOURCE_NOTP, 'store', 'hosts', '--json', '--config', two.config]);
+      const hosts = listed
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line) as { host: string; records: number });
+      assert.deepEqual(
+        hosts.map(({ host }) => host),
+        ['alone', 'one', 'two'],
+      );
+      assert.equal(hosts[1]?.records, lines.length);
+      const unknown = await verify('three');
+      assert.deepEqual([unknown.code, /knows no host "?three"?[^]*alone, one, two/.test(unknown.stderr)], [1, true], unknown.stderr);
+      const own = await pamWorld('fleet-none');
+      for (const words of [
+        ['audit', 'verify', '--host', 'one'],
+        ['audit', 'verify', '--file', '/x'],
+        ['store', 'hosts'],
+      ]) {
+        const { code, stderr } = await run([...SOURCE_NOTP, ...words, '--config', own.config]);
+        assert.notEqual(code, 0);
+        assert.match(stderr, /shared with no other|--host/);
+      }
+    });
+  },
+);
