@@ -47,11 +47,14 @@ export async function verifyAudit(config: Config, options: VerifyOptions, now: (
       'only the service has the key of the chain',
       'decrypt it with systemd-creds for the check, and remove it again',
     );
+  // Read by whoever runs this, as the copy of the log is.
+  const given = options.key === undefined ? [] : keysIn(options.key);
   const progress = isatty(2) ? progressOnTerminal(now) : undefined;
   // The head is taken first: records that come while the log is read follow it.
-  const chain = await asUser(place.owner, () => withState(place, now, (state) => chainOf(place, state, options)));
-  const verified = (): Promise<Report> => verifyLog(options.file ?? place.auditFile, { ...chain, progress: progress?.tell });
-  // A copy may be anybody's, the log is its owner's.
+  const chain = await asUser(place.owner, () => withState(place, now, (state) => chainOf(place, state, options.host)));
+  const keys = [...given, ...chain.keys];
+  const verified = (): Promise<Report> =>
+    verifyLog(options.file ?? place.auditFile, { known: chain.known, keys, progress: progress?.tell });
   const report = await (options.file === undefined ? asUser(place.owner, verified) : verified()).finally(() => progress?.end());
   tell(report, options);
   return report.problem === undefined ? 0 : 1;
@@ -65,7 +68,7 @@ function refuseUnshared({ store }: StatePlace, { host, file, key }: VerifyOption
 }
 
 /** The head of the chain, and the keys that it may be made with. */
-async function chainOf(place: StatePlace, state: State | undefined, { host, key }: VerifyOptions): Promise<Pick<Chain, 'known' | 'keys'>> {
+async function chainOf(place: StatePlace, state: State | undefined, host: string | undefined): Promise<Pick<Chain, 'known' | 'keys'>> {
   if (state === undefined)
     throw new NotpError('store_unavailable', `${storeName(place)}: there is no such file`, 'nobody has enrolled yet');
   const { head, heads, former } = await state.store.exclusively(async (transaction) => ({
@@ -75,7 +78,7 @@ async function chainOf(place: StatePlace, state: State | undefined, { host, key 
   }));
   const known = host === undefined ? head : heads.find((each) => each.host === host);
   if (known === undefined) throw unknownHost(host ?? '', heads);
-  return { known, keys: [...(key === undefined ? [] : keysIn(key)), ...chainKeys(state, former)] };
+  return { known, keys: chainKeys(state, former) };
 }
 
 function unknownHost(host: string, heads: readonly HostHead[]): NotpError {

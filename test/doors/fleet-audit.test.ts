@@ -92,8 +92,7 @@ describe(
     it('are proven by the key of the host that wrote them', async () => {
       const file = `${alone.folder}/log/audit.log`;
       assert.equal((await verify('alone', '--file', file)).code, 1);
-      fs.copyFileSync(`${alone.folder}/etc/host.key`, `${two.folder}/alone.key`);
-      fs.chmodSync(`${two.folder}/alone.key`, 0o400);
+      fs.writeFileSync(`${two.folder}/alone.key`, fs.readFileSync(`${alone.folder}/etc/host.key`), { mode: 0o400 });
       const proven = await verify('alone', '--file', file, '--key', `${two.folder}/alone.key`);
       assert.equal(proven.code, 0, proven.stderr);
     });
