@@ -87,8 +87,9 @@ export class Session {
     if (this.connected !== undefined) return this.connected;
     const failures = new Map<unknown, string>();
     const { servers } = this.place;
-    // A pooler says no while it does not know that its server is back, and looks because of it.
-    for (const [i, server] of [...servers, ...servers.filter(isSocket)].entries()) {
+    const poolers = servers.filter(isSocket);
+    // A pooler says no until it knows that its server is back, and looks only where it is asked, and that not at once after it looked.
+    for (const [i, server] of [...servers, ...poolers, ...poolers].entries()) {
       if (i >= servers.length) await new Promise((resolve) => setTimeout(resolve, POOLER_MS));
       try {
         return await this.connect(server, checked);

@@ -87,5 +87,5 @@ export function exampleFor({ port, database }: { port: number; database: string 
   const text = fs.readFileSync(path.join(ROOT, 'examples/pgbouncer.ini'), 'utf8');
   const line = 'notp = host=postgres.example.org port=5432 dbname=notp user=notp';
   if (!text.includes(`\n${line}\n`)) throw new Error('the example has no such line');
-  return text.replace(line, `${database} = host=localhost port=${String(port)} dbname=${database} user=${ROLE}`);
+  return text.replace(line, `${database} = host=127.0.0.1 port=${String(port)} dbname=${database} user=${ROLE}`);
 }
