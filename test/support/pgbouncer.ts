@@ -83,7 +83,7 @@ export function throughPool({ folder }: Pgbouncer, place: PostgresPlace): Postgr
 }
 
 /** The example for a server on this host. */
-export function exampleFor({ port, database }: { port: number; database: string }): string {
+function exampleFor({ port, database }: { port: number; database: string }): string {
   const text = fs.readFileSync(path.join(ROOT, 'examples/pgbouncer.ini'), 'utf8');
   const line = 'notp = host=postgres.example.org port=5432 dbname=notp user=notp';
   if (!text.includes(`\n${line}\n`)) throw new Error('the example has no such line');
