@@ -102,18 +102,6 @@ describe('a store through PgBouncer', { skip: lacksPostgres() === false ? lacksP
     await refuses(store, increment, /timeout|server login has been failing|cannot connect/);
     store.close();
   });
-
-  it('never runs one statement for another where it lends its connections for a transaction only', async () => {
-    await pool.stop();
-    await pool.start((text) => text.replace('pool_mode = session', 'pool_mode = transaction'));
-    const stores = Array.from({ length: HOSTS }, (_, i) => open(`other${String(i)}`));
-    const told = await Promise.allSettled(stores.map(increment));
-    const done = told.filter(({ status }) => status === 'fulfilled').length;
-    await pool.stop();
-    await pool.start();
-    assert.equal(await lastStep(stores[0]), done);
-    for (const store of stores) store.close();
-  });
 });
 
 async function increment(store: Store): Promise<void> {
