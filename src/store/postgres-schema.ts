@@ -33,7 +33,8 @@ const SCHEMAS = [
 `,
 ];
 
-const VERSION = SCHEMAS.length;
+/** Of the tables that this notp needs. */
+export const VERSION = SCHEMAS.length;
 
 /** So that of two that migrate at once one waits; any number will do that is no one else's. */
 const MIGRATION_LOCK = 7_208_315_571;

@@ -2,8 +2,8 @@
 import * as tls from 'node:tls';
 import type { Client, ClientConfig } from 'pg';
 import { messageOf, NotpError } from '../error.ts';
-import { checkVersion, SCHEMA } from './postgres-schema.ts';
-import { DEADLINE_MS, DURABLE, PostgresTransaction, prepared, SETTINGS } from './postgres-transaction.ts';
+import { checkVersion, SCHEMA, VERSION } from './postgres-schema.ts';
+import { DEADLINE_MS, PostgresTransaction, prepared } from './postgres-transaction.ts';
 import type { Row, Values } from './tables.ts';
 
 export interface PostgresPlace {
@@ -22,6 +22,11 @@ export interface PostgresPlace {
 }
 
 const CONNECT_MS = 5_000;
+/** What a pooler needs for a connection to its server. */
+const POOLER_MS = 500;
+/** PostgreSQL's, in its appendix A. */
+const UNDEFINED_TABLE = '42P01';
+
 /** One connection to the server that takes writes. */
 export class Session {
   private readonly place: PostgresPlace;
@@ -33,7 +38,10 @@ export class Session {
     this.place = place;
   }
 
-  /** From now on everything has DEADLINE_MS in all, until the function it gives is called. */
+  /**
+   * From now on everything has DEADLINE_MS in all, until the function it gives is called. Then a connection on a socket is given back: a
+   * new one costs next to nothing there, and behind it may be a pooler, whose connections to the server others wait for.
+   */
   startClock(): () => void {
     this.over = undefined;
     const timer = setTimeout(() => {
@@ -42,6 +50,7 @@ export class Session {
     }, DEADLINE_MS);
     return () => {
       clearTimeout(timer);
+      if (this.connected !== undefined && isSocket(this.connected)) this.drop();
     };
   }
 
@@ -76,17 +85,21 @@ export class Session {
   /** The connection; a new one is made to the first server that takes writes and, where `checked`, has the tables of this release. */
   async client({ checked }: { checked: boolean }): Promise<Client> {
     if (this.connected !== undefined) return this.connected;
-    const failures: string[] = [];
-    for (const server of this.place.servers) {
+    const failures = new Map<unknown, string>();
+    const { servers } = this.place;
+    const poolers = servers.filter(isSocket);
+    // A pooler says no until it knows that its server is back, and looks only where it is asked, and that not at once after it looked.
+    for (const [i, server] of [...servers, ...poolers, ...poolers].entries()) {
+      if (i >= servers.length) await new Promise((resolve) => setTimeout(resolve, POOLER_MS));
       try {
         return await this.connect(server, checked);
       } catch (error) {
         this.drop();
         if (error instanceof NotpError) throw new NotpError(error.code, `${nameOf(this.place)}: ${error.message}`, error.hint);
-        failures.push(`${server.host}: ${messageOf(error)}`);
+        failures.set(server, `${server.host}: ${messageOf(error)}`);
       }
     }
-    throw new NotpError('store_unavailable', `${nameOf(this.place)}: ${this.over ?? failures.join('; ')}`, HINT);
+    throw new NotpError('store_unavailable', `${nameOf(this.place)}: ${this.over ?? [...failures.values()].join('; ')}`, HINT);
   }
 
   private async connect(server: PostgresPlace['servers'][number], checked: boolean): Promise<Client> {
@@ -98,12 +111,13 @@ export class Session {
     });
     this.connected = client;
     await client.connect();
-    await takesWrites(client);
-    await client.query(DURABLE);
-    if (checked) {
-      checkVersion(await versionOf(client));
-      await client.query(`INSERT INTO ${SCHEMA}.chain VALUES ($1, 0, $2) ON CONFLICT DO NOTHING`, [this.place.thisHost, '0'.repeat(64)]);
-    }
+    // All are sent at once, and in one piece: of who hangs up after the first, the reason would not be read. The first that fails says why.
+    const { stream } = client.connection;
+    stream.cork();
+    const asked = [takesWrites(client), ...(checked ? [hasTables(client), hasChain(client, this.place.thisHost)] : [])];
+    stream.uncork();
+    const failed = (await Promise.allSettled(asked)).find(({ status }) => status === 'rejected');
+    if (failed?.status === 'rejected') throw failed.reason;
     return client;
   }
 }
@@ -130,18 +144,38 @@ export function nameOf({ servers, database }: Pick<PostgresPlace, 'servers' | 'd
   return `postgres://${servers.map(({ host, port }) => `${host}:${String(port)}`).join(',')}/${database}`;
 }
 
+/**
+ * What a connection is set to: not when it is made, since a pooler in between takes no settings then. A host that stands still in a
+ * transaction does not keep the others waiting for longer than the deadline. A commit that is told lasts, whatever the server does by
+ * default; where it waits for more (remote_apply) it goes on doing so.
+ */
+const SETTINGS = `set_config('search_path', '${SCHEMA}', false),
+  set_config('statement_timeout', '${String(DEADLINE_MS)}', false),
+  set_config('idle_in_transaction_session_timeout', '${String(DEADLINE_MS)}', false),
+  set_config('synchronous_commit', CASE current_setting('synchronous_commit') WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, false)`;
+
+function isSocket({ host }: { readonly host: string }): boolean {
+  return host.startsWith('/');
+}
+
 async function takesWrites(client: Client): Promise<void> {
-  const { rows } = await client.query<{ readonly: string }>("SELECT current_setting('transaction_read_only') AS readonly");
+  const { rows } = await client.query<{ readonly: string }>(`SELECT ${SETTINGS}, current_setting('transaction_read_only') AS readonly`);
   if (rows[0]?.readonly !== 'off') throw new Error('it takes no writes (a standby?)');
 }
 
-async function versionOf(client: Client): Promise<number | undefined> {
-  const { rows } = await client.query<{ there: boolean }>(`SELECT to_regclass('${SCHEMA}.version') IS NOT NULL AS there`);
-  if (rows[0]?.there !== true) return undefined;
-  const found = await client.query<{ version: number }>(`SELECT version FROM ${SCHEMA}.version`);
-  return found.rows[0]?.version;
+async function hasTables(client: Client): Promise<void> {
+  const { rows } = await client.query<{ version: number }>(`SELECT version FROM ${SCHEMA}.version`).catch((error: unknown) => {
+    if (error instanceof Error && 'code' in error && error.code === UNDEFINED_TABLE) return { rows: [] };
+    throw error;
+  });
+  checkVersion(rows[0]?.version);
 }
 
+/** A host that is new to the store has no head of its chain yet. Tables of another release are left alone. */
+async function hasChain(client: Client, thisHost: string): Promise<void> {
+  const first = `SELECT $1::text, 0, $2::text WHERE EXISTS (SELECT FROM ${SCHEMA}.version WHERE version = ${String(VERSION)})`;
+  await client.query(`INSERT INTO ${SCHEMA}.chain ${first} ON CONFLICT DO NOTHING`, [thisHost, '0'.repeat(64)]);
+}
 function clientConfig(place: PostgresPlace, { host, port }: PostgresPlace['servers'][number]): ClientConfig {
   const { database, user, authorities } = place;
   const ssl: tls.ConnectionOptions = {
@@ -160,11 +194,10 @@ function clientConfig(place: PostgresPlace, { host, port }: PostgresPlace['serve
       connectionTimeoutMillis: CONNECT_MS,
       keepAlive: true,
       application_name: 'notp',
-      options: SETTINGS,
       pipeline: true,
     },
     // Never from the environment or ~/.pgpass.
     password: () => password ?? '',
-    ssl: place.tls && !host.startsWith('/') ? ssl : false,
+    ssl: place.tls && !isSocket({ host }) ? ssl : false,
   };
 }

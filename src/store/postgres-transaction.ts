@@ -2,18 +2,14 @@
  * A transaction on a connection to PostgreSQL. Questions are sent without waiting for what was sent before them to be answered, so that a
  * decision takes a few round trips: what begins it goes with its first question, what it writes with its next, and the last of it with COMMIT.
  */
+import { createHash } from 'node:crypto';
 import type { Client, QueryResult } from 'pg';
 import { NotpError } from '../error.ts';
-import { SCHEMA } from './postgres-schema.ts';
 import type { ChainHead } from './store.ts';
 import { NO_REFUSALS, headOf, type Dialect, type Row, type Statements, type Values } from './tables.ts';
 
 /** How long a decision waits in all, for the server and for others' decisions, before it is refused. */
 export const DEADLINE_MS = 20_000;
-/** What a connection is set to when it is made. A host that stands still in a transaction does not keep the others waiting for longer. */
-export const SETTINGS = `-c search_path=${SCHEMA} -c statement_timeout=${String(DEADLINE_MS)} -c idle_in_transaction_session_timeout=${String(DEADLINE_MS)}`;
-/** And asked then: a commit that is told lasts, whatever the server does by default; where it waits for more (remote_apply) it goes on doing so. */
-export const DURABLE = `SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') NOT IN ('on', 'remote_apply')`;
 
 const DIALECT: Dialect = {
   here: 'host = $host',
@@ -133,5 +129,6 @@ function numbered(sql: string): Numbered {
     if (!names.includes(name)) names.push(name);
     return `$${String(names.indexOf(name) + 1)}`;
   });
-  return { name: `notp${String(PREPARED.size)}`, text, names };
+  // By what it says: where a pooler mixes up whose connection is whose, another statement is never meant by it.
+  return { name: createHash('sha256').update(text).digest('hex').slice(0, 32), text, names };
 }
