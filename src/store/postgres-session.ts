@@ -105,6 +105,8 @@ export class Session {
   private async connect(server: PostgresPlace['servers'][number], checked: boolean): Promise<Client> {
     if (this.over !== undefined) throw new Error(this.over);
     const { Client: PgClient } = await import('pg');
+    // It would take settings from the environment, which is not whom we ask.
+    for (const name of Object.keys(process.env)) if (name.startsWith('PG')) delete process.env[name];
     const client = new PgClient(clientConfig(this.place, server));
     client.on('error', () => {
       if (this.connected === client) this.drop();
