@@ -20,6 +20,8 @@ const DIALECT: Dialect = {
   hostColumn: '',
   hostValue: '',
   lock: '',
+  lockEnrolments: '',
+  reserves: true,
   refusals: `SELECT * FROM refusals WHERE "user" IN ($user, '') ORDER BY "user" DESC LIMIT 1`,
 };
 
