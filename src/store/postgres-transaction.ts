@@ -28,6 +28,8 @@ const DIALECT: Dialect = {
     LEFT JOIN refusals ON host = $host AND refusals."user" = known."user"`,
 };
 
+const LOCKED_HEAD = `SELECT seq, hash FROM chain WHERE host = $host${DIALECT.lock}`;
+
 export class PostgresTransaction {
   readonly statements: Statements;
   /** Whether the server has answered: before that, nothing was learnt or done. */
@@ -84,11 +86,11 @@ export class PostgresTransaction {
 
   private async begin(): Promise<ChainHead> {
     this.gather();
-    const locked = `SELECT seq, hash FROM chain WHERE host = ${this.client.escapeLiteral(this.thisHost)}${DIALECT.lock}`;
-    // Of several statements in one text there are several results.
-    const results = (await this.named(() => this.client.query(`BEGIN READ WRITE; ${locked}`))) as unknown as QueryResult<Row>[];
+    const [, { rows }] = await this.named(() =>
+      Promise.all([this.client.query('BEGIN READ WRITE'), this.client.query<Row>(prepared(LOCKED_HEAD, { host: this.thisHost }))]),
+    );
     this.hasBegun = true;
-    return headOf(results.at(-1)?.rows[0]);
+    return headOf(rows[0]);
   }
 
   private async all(sql: string, values: Values = {}): Promise<readonly Row[]> {
