@@ -5,10 +5,13 @@ import { NotpError } from '../error.ts';
 /** The schema in the database that is notp's own. */
 export const SCHEMA = 'notp';
 
-/** The same columns in the same order as the embedded store has them; what is of one host says of which. */
+/**
+ * The same columns in the same order as the embedded store has them; what is of one host says of which. What logins update has room in
+ * its page for the next version of a row, so that no index is written (a HOT update); the few rows of `chain`, which each login updates, for many.
+ */
 const SCHEMAS = [
   `
-  CREATE TABLE chain (host text PRIMARY KEY, seq bigint NOT NULL, hash text NOT NULL);
+  CREATE TABLE chain (host text PRIMARY KEY, seq bigint NOT NULL, hash text NOT NULL) WITH (fillfactor = 10);
   CREATE TABLE enrolment (
     "user" text NOT NULL, context text NOT NULL,
     id text NOT NULL, pending_id text NOT NULL, status text NOT NULL,
@@ -19,17 +22,17 @@ const SCHEMAS = [
   CREATE TABLE connection (
     "user" text NOT NULL, context text NOT NULL, slot integer NOT NULL,
     id text NOT NULL, pid bigint NOT NULL, start_ticks bigint NOT NULL, boot_id text NOT NULL, turn bigint NOT NULL,
-    PRIMARY KEY ("user", context, slot));
+    PRIMARY KEY ("user", context, slot)) WITH (fillfactor = 70);
   CREATE TABLE peer (
     "user" text NOT NULL, context text NOT NULL, slot integer NOT NULL,
     id text NOT NULL, digest text NOT NULL, accepted_ms bigint NOT NULL,
-    PRIMARY KEY ("user", context, slot));
-  CREATE TABLE counter (id text PRIMARY KEY, next bigint NOT NULL);
+    PRIMARY KEY ("user", context, slot)) WITH (fillfactor = 70);
+  CREATE TABLE counter (id text PRIMARY KEY, next bigint NOT NULL) WITH (fillfactor = 70);
   CREATE TABLE sealed ("user" text NOT NULL, context text NOT NULL, text text NOT NULL, PRIMARY KEY ("user", context));
   CREATE TABLE former_chain_key (host text NOT NULL, key text NOT NULL, PRIMARY KEY (host, key));
   CREATE TABLE refusals (
     host text NOT NULL, "user" text NOT NULL, tokens double precision NOT NULL, as_of_ms bigint NOT NULL,
-    count bigint NOT NULL, since_ms bigint NOT NULL, ref text NOT NULL, shared text NOT NULL, PRIMARY KEY (host, "user"));
+    count bigint NOT NULL, since_ms bigint NOT NULL, ref text NOT NULL, shared text NOT NULL, PRIMARY KEY (host, "user")) WITH (fillfactor = 70);
 `,
 ];
 

@@ -6,7 +6,7 @@ import { createHash } from 'node:crypto';
 import type { Client, QueryResult } from 'pg';
 import { NotpError } from '../error.ts';
 import type { ChainHead } from './store.ts';
-import { NO_REFUSALS, headOf, type Dialect, type Row, type Statements, type Values } from './tables.ts';
+import { headOf, type Dialect, type Row, type Statements, type Values } from './tables.ts';
 
 /** How long a decision waits in all, for the server and for others' decisions, before it is refused. */
 export const DEADLINE_MS = 20_000;
@@ -17,14 +17,15 @@ const DIALECT: Dialect = {
   hostValue: '$host, ',
   lock: ' FOR UPDATE',
   heads: 'SELECT host, seq, hash FROM chain ORDER BY host',
-  // A host that is new to the store has none yet.
-  refusals: `WITH made AS (
-      INSERT INTO refusals SELECT $host, "user", ${NO_REFUSALS}
-      FROM (SELECT '' AS "user" UNION SELECT "user" FROM enrolment WHERE "user" = $user) AS known
-      ON CONFLICT DO NOTHING RETURNING *)
-    SELECT * FROM (SELECT * FROM made UNION ALL SELECT * FROM refusals WHERE host = $host AND "user" IN ($user, '')) AS present
-    ORDER BY "user" DESC LIMIT 1`,
+  lockEnrolments: ' FOR UPDATE OF enrolment',
+  // An UPDATE takes space like an INSERT here.
+  reserves: false,
+  refusals: `SELECT known."user", tokens, as_of_ms, count, since_ms, ref, shared
+    FROM (SELECT CASE WHEN EXISTS (SELECT 1 FROM enrolment WHERE "user" = $user) THEN $user ELSE '' END AS "user") AS known
+    LEFT JOIN refusals ON host = $host AND refusals."user" = known."user"`,
 };
+
+const LOCKED_HEAD = `SELECT seq, hash FROM chain WHERE host = $host${DIALECT.lock}`;
 
 export class PostgresTransaction {
   readonly statements: Statements;
@@ -54,6 +55,7 @@ export class PostgresTransaction {
   /** Throws also where the server undid it all, because a statement before had failed. */
   async commit(): Promise<void> {
     await this.head;
+    this.gather();
     await this.named(async () => {
       const [committed] = await Promise.all([this.client.query('COMMIT'), ...this.written]);
       if (committed.command !== 'COMMIT') throw new NotpError('store_unavailable', 'the server did not commit');
@@ -70,12 +72,22 @@ export class PostgresTransaction {
     }
   }
 
+  /** What is sent before anything else is waited for goes as one packet. */
+  private gather(): void {
+    const { stream } = this.client.connection;
+    stream.cork();
+    process.nextTick(() => {
+      stream.uncork();
+    });
+  }
+
   private async begin(): Promise<ChainHead> {
-    const locked = `SELECT seq, hash FROM chain WHERE host = ${this.client.escapeLiteral(this.thisHost)}${DIALECT.lock}`;
-    // Of several statements in one text there are several results.
-    const results = (await this.named(() => this.client.query(`BEGIN READ WRITE; ${locked}`))) as unknown as QueryResult<Row>[];
+    this.gather();
+    const [, { rows }] = await this.named(() =>
+      Promise.all([this.client.query('BEGIN READ WRITE'), this.client.query<Row>(prepared(LOCKED_HEAD, { host: this.thisHost }))]),
+    );
     this.hasBegun = true;
-    return headOf(results.at(-1)?.rows[0]);
+    return headOf(rows[0]);
   }
 
   private async all(sql: string, values: Values = {}): Promise<readonly Row[]> {
@@ -95,6 +107,7 @@ export class PostgresTransaction {
   }
 
   private async ask(sql: string, values: Values): Promise<QueryResult<Row>> {
+    this.gather();
     return await this.named(() => this.client.query<Row>(prepared(sql, { ...values, host: this.thisHost })));
   }
 }

@@ -21,6 +21,8 @@ const DIALECT: Dialect = {
   hostValue: '',
   lock: '',
   heads: 'SELECT NULL AS host, 0 AS seq, NULL AS hash WHERE FALSE',
+  lockEnrolments: '',
+  reserves: true,
   refusals: `SELECT * FROM refusals WHERE "user" IN ($user, '') ORDER BY "user" DESC LIMIT 1`,
 };
 

@@ -13,8 +13,13 @@ import {
 } from './store.ts';
 
 const CONNECTION_SLOTS = 8;
+const FIRST_TURN = '65536';
+/** What is counted of refusals, as columns. */
+const COUNTS = ['tokens', 'as_of_ms', 'count', 'since_ms', 'ref', 'shared'];
 
-/** None so far, in as much space as some take: a bucket that is full by any policy, from long ago. */
+/** A bucket that is full by any policy, from long ago. */
+const NONE_REFUSED = { records: { tokens: 1e6 + 0.5, asOfMs: 0 }, count: 0, sinceMs: 2 ** 40, ref: '0'.repeat(8), shared: '' } as const;
+/** The same as values, in as much space as some take. */
 export const NO_REFUSALS = `1e6 + 0.5, 0, 0, 1099511627776, '${'0'.repeat(8)}', '${' '.repeat(SHARED_BYTES)}'`;
 
 export type Row = Readonly<Record<string, unknown>>;
@@ -42,8 +47,12 @@ export interface Dialect {
   readonly heads: string;
   /** After a SELECT of rows that nobody else may change until the transaction ends. */
   readonly lock: string;
+  /** The same where it joins them with others. */
+  readonly lockEnrolments: string;
   /** The refusals of `$user`, or of nobody where `$user` has no enrolment. */
   readonly refusals: string;
+  /** Whether an enrolment has all its rows from the beginning, so that a login needs no space. */
+  readonly reserves: boolean;
 }
 
 /** `reserved`: called when the rows of an enrolment were added. */
@@ -51,29 +60,49 @@ export function transactionOn(statements: Statements, reserved: () => Promise<vo
   const { all, run, dialect } = statements;
   const { here, lock } = dialect;
   let moved: ChainHead | undefined;
+  let counted: Refusals | undefined;
   const get = async (sql: string, values: Values = {}): Promise<Row | undefined> => (await all(sql, values))[0];
   return {
     enrolment: async (user, context) => {
       const row = await get(`SELECT * FROM enrolment WHERE "user" = $user AND context = $context${lock}`, { user, context });
       return row === undefined ? undefined : enrolmentOf(row);
     },
-    enrolmentsOf: async (user) =>
-      (await all(`SELECT * FROM enrolment WHERE "user" = $user ORDER BY context${lock}`, { user })).map(enrolmentOf),
+    enrolmentsOf: async (user) => {
+      const rows = await all(
+        `SELECT enrolment.*, ${COUNTS.map((column) => `refusals.${column} AS refused_${column}`).join(', ')}
+         FROM enrolment LEFT JOIN refusals ON ${here} AND refusals."user" = enrolment."user"
+         WHERE enrolment."user" = $user ORDER BY context${dialect.lockEnrolments}`,
+        { user },
+      );
+      // What a decision on them will ask for next.
+      counted = rows[0] === undefined ? undefined : refusalsOf(user, rows[0], 'refused_');
+      return rows.map(enrolmentOf);
+    },
     enrolments: async () => (await all('SELECT * FROM enrolment ORDER BY "user", context')).map(enrolmentOf),
-    refusals: async (user) => refusalsOf(await get(dialect.refusals, { user })),
-    saveRefusals: ({ user, records, count, sinceMs, ref, shared }) =>
-      run(
-        `UPDATE refusals SET tokens = $tokens, as_of_ms = $asOfMs, count = $count, since_ms = $sinceMs, ref = $ref, shared = $shared
-         WHERE ${here} AND "user" = $user`,
+    refusals: async (user) => {
+      if (counted?.user === user) return counted;
+      const row = await get(dialect.refusals, { user });
+      if (row === undefined) throw new NotpError('store_unavailable', 'the store has lost the counts of refusals');
+      return refusalsOf(String(row['user']), row);
+    },
+    saveRefusals: async (refusals) => {
+      const { user, records, count, sinceMs, ref, shared } = refusals;
+      await run(
+        `INSERT INTO refusals (${dialect.hostColumn}"user", ${COUNTS.join(', ')})
+         VALUES (${dialect.hostValue}$user, $tokens, $asOfMs, $count, $sinceMs, $ref, $shared)
+         ON CONFLICT (${dialect.hostColumn}"user") DO UPDATE SET ${COUNTS.map((column) => `${column} = excluded.${column}`).join(', ')}`,
         { user, ...records, count, sinceMs, ref, shared: shared.padEnd(SHARED_BYTES) },
-      ),
+      );
+      counted = refusals;
+    },
     insert: async (enrolment) => {
       await run(
         `INSERT INTO enrolment VALUES ($user, $context, $id, $pending_id, $status, $last_step, $tokens, $as_of_ms, $spent,
            $pending_tokens, $pending_spent, $last_accepted_ms, $pending_inherits, $pending_last_step)`,
         rowOf(enrolment),
       );
-      await reserve(statements, enrolment);
+      counted = undefined;
+      if (dialect.reserves) await reserve(statements, enrolment);
       await reserved();
     },
     save: (enrolment) =>
@@ -98,10 +127,13 @@ export function transactionOn(statements: Statements, reserved: () => Promise<vo
       )) !== undefined,
     remember: ({ user, context, id }, connection: Connection) =>
       run(
-        `UPDATE connection SET id = $id, pid = $pid, start_ticks = $startTicks, boot_id = $bootId,
-           turn = 1 + (SELECT max(turn) FROM connection WHERE "user" = $user AND context = $context)
-         WHERE "user" = $user AND context = $context AND slot =
-           (SELECT slot FROM connection WHERE "user" = $user AND context = $context ORDER BY turn, slot LIMIT 1)`,
+        `INSERT INTO connection ("user", context, slot, id, pid, start_ticks, boot_id, turn)
+         VALUES ($user, $context, coalesce(${unusedSlot('connection')},
+             (SELECT slot FROM connection WHERE "user" = $user AND context = $context ORDER BY turn, slot LIMIT 1)),
+           $id, $pid, $startTicks, $bootId,
+           1 + (SELECT coalesce(max(turn), ${FIRST_TURN}) FROM connection WHERE "user" = $user AND context = $context))
+         ON CONFLICT ("user", context, slot) DO UPDATE SET id = excluded.id, pid = excluded.pid,
+           start_ticks = excluded.start_ticks, boot_id = excluded.boot_id, turn = excluded.turn`,
         { user, context, id, ...connection },
       ),
     lastAccepted: async ({ user, context, id }, digest) => {
@@ -113,10 +145,13 @@ export function transactionOn(statements: Statements, reserved: () => Promise<vo
     },
     rememberPeer: ({ user, context, id }, { digest, acceptedMs }) =>
       run(
-        `UPDATE peer SET id = $id, digest = $digest, accepted_ms = $acceptedMs
-         WHERE "user" = $user AND context = $context AND slot =
-           (SELECT slot FROM peer WHERE "user" = $user AND context = $context
-            ORDER BY id = $id AND digest = $digest DESC, id = $id, accepted_ms, slot LIMIT 1)`,
+        `INSERT INTO peer ("user", context, slot, id, digest, accepted_ms)
+         VALUES ($user, $context, coalesce(
+             (SELECT min(slot) FROM peer WHERE "user" = $user AND context = $context AND id = $id AND digest = $digest),
+             ${unusedSlot('peer')},
+             (SELECT slot FROM peer WHERE "user" = $user AND context = $context ORDER BY id = $id, accepted_ms, slot LIMIT 1)),
+           $id, $digest, $acceptedMs)
+         ON CONFLICT ("user", context, slot) DO UPDATE SET id = excluded.id, digest = excluded.digest, accepted_ms = excluded.accepted_ms`,
         { user, context, id, digest, acceptedMs },
       ),
     counter: async (id) => {
@@ -148,6 +183,12 @@ export function transactionOn(statements: Statements, reserved: () => Promise<vo
   };
 }
 
+/** The next slot of `$user` and `$context` in `table` that has no row yet; NULL where all have. */
+function unusedSlot(table: 'connection' | 'peer'): string {
+  return `(SELECT CASE WHEN count(*) < ${String(CONNECTION_SLOTS)} THEN CAST(count(*) AS integer) END
+    FROM ${table} WHERE "user" = $user AND context = $context)`;
+}
+
 /** What sealedFiles() asks; `$all` is 1 where it is not of `$user` alone. */
 export const SEALED_FILES = 'SELECT "user", context, text FROM sealed WHERE "user" = $user OR $all = 1 ORDER BY "user", context';
 
@@ -165,7 +206,7 @@ async function reserve({ run, dialect }: Statements, { user, context }: Enrolmen
   const columns = `${hostColumn}"user", tokens, as_of_ms, count, since_ms, ref, shared`;
   await run(`INSERT INTO refusals (${columns}) VALUES (${hostValue}$user, ${NO_REFUSALS}) ON CONFLICT DO NOTHING`, { user });
   const slots = Array.from({ length: CONNECTION_SLOTS }, (_, slot) => `$user, $context, ${String(slot)}`);
-  const connection = `'${'0'.repeat(32)}', 4194304, 1099511627776, '${'0'.repeat(36)}', 65536`;
+  const connection = `'${'0'.repeat(32)}', 4194304, 1099511627776, '${'0'.repeat(36)}', ${FIRST_TURN}`;
   const peer = `'${'0'.repeat(32)}', '${'0'.repeat(64)}', 1099511627776`;
   const rows = (filler: string): string => slots.map((slot) => `(${slot}, ${filler})`).join(', ');
   await run(`INSERT INTO connection VALUES ${rows(connection)}`, { user, context });
@@ -212,15 +253,17 @@ function enrolmentOf(row: Row): Enrolment {
   };
 }
 
-function refusalsOf(row: Row | undefined): Refusals {
-  if (row === undefined) throw new NotpError('store_unavailable', 'the store has lost the counts of refusals');
+/** What `row` counts of the refusals of `user`: none so far where it has nothing. */
+function refusalsOf(user: string, row: Row, prefix = ''): Refusals {
+  if (row[`${prefix}count`] === null) return { user, ...NONE_REFUSED };
+  const [tokens, asOfMs, count, sinceMs, ref, shared] = COUNTS.map((column) => row[`${prefix}${column}`]);
   return {
-    user: String(row['user']),
-    records: { tokens: Number(row['tokens']), asOfMs: Number(row['as_of_ms']) },
-    count: Number(row['count']),
-    sinceMs: Number(row['since_ms']),
-    ref: String(row['ref']),
-    shared: String(row['shared']).trimEnd(),
+    user,
+    records: { tokens: Number(tokens), asOfMs: Number(asOfMs) },
+    count: Number(count),
+    sinceMs: Number(sinceMs),
+    ref: String(ref),
+    shared: String(shared).trimEnd(),
   };
 }
 
