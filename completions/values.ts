@@ -51,6 +51,8 @@ const PLACEHOLDER_KINDS: Readonly<Record<string, Kind>> = {
   user: 'user',
   context: 'context',
   text: 'none',
+  from: 'none',
+  to: 'none',
   n: 'none',
   seconds: 'none',
   time: 'none',

@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { common, configOf, type CommonFlags, type Finish, type Surroundings } from './common.ts';
 
-/** Adds `store migrate` and `store hosts`. */
+/** Adds `store migrate`, `store copy` and `store hosts`. */
 export function addStore(program: Command, { now }: Surroundings, finish: Finish): void {
   const store = program.command('store').description('look after the database that store.url names').helpCommand(false);
   common(store.command('migrate'))
@@ -10,6 +10,21 @@ export function addStore(program: Command, { now }: Surroundings, finish: Finish
     .action(async (flags: CommonFlags) => {
       const command = await import('../commands/store-migrate.ts');
       finish(await command.migrateStore(configOf(flags)));
+    });
+  common(store.command('copy').argument('<from>', 'where it is: a value of store.url').argument('<to>', 'where it shall be'))
+    .description('copy enrolments, used codes, counts and the head of the audit chain from one store into another')
+    .option('--dry-run', 'say what would be copied and what stands in the way, and change nothing')
+    .addHelpText(
+      'after',
+      `
+Logins on both stores wait until it is done, and are refused where that takes over 20 seconds. Stop them before it (no login may change
+the old store afterwards): set store.url to the new one at once when it is done, and end the services: systemctl stop 'notp@*.service'.
+
+Example: notp store copy sqlite:/var/lib/notp/state.db postgres://notp@db.example.org/notp`,
+    )
+    .action(async (from: string, to: string, { dryRun, ...flags }: CommonFlags & { readonly dryRun?: boolean }) => {
+      const command = await import('../commands/store-copy.ts');
+      finish(await command.copyStore(configOf(flags), { from, to, dryRun: dryRun === true }, now));
     });
   common(store.command('hosts'))
     .description('list the hosts that share the database, with the number of records of each')

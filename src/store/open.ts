@@ -2,6 +2,7 @@
 import type { PostgresPlace } from './postgres-session.ts';
 import { migratePostgresStore, openPostgresStore } from './postgres.ts';
 import { openSqliteStore } from './sqlite.ts';
+import { copyStore, type CopyOptions, type Counts } from './copy.ts';
 import type { Store } from './store.ts';
 
 export { nameOf as postgresName } from './postgres-session.ts';
@@ -16,4 +17,26 @@ export function openStore(place: StorePlace, options: { create: boolean }): Stor
 /** Makes the tables that many hosts share, or brings them up to date; gives their version before and after. Those of a file are brought up to date by opening it. */
 export async function migrateStore(place: StorePlace): Promise<{ readonly from: number; readonly to: number } | undefined> {
   return place.kind === 'postgres' ? await migratePostgresStore(place) : undefined;
+}
+
+/** A fleet is large, and nobody waits for this at a door. */
+const COPY_MS = 3_600_000;
+
+/** Copies one into another; see copyStore(). A file is made where there is none, but for a dry run. Throws `store_unavailable` too. */
+export async function copyStores(from: StorePlace, to: StorePlace, options: CopyOptions): Promise<Counts> {
+  const source = openStore(unhurried(from), { create: false });
+  try {
+    const target = openStore(unhurried(to), { create: !options.dryRun });
+    try {
+      return await copyStore(source, target, options);
+    } finally {
+      target.close();
+    }
+  } finally {
+    source.close();
+  }
+}
+
+function unhurried(place: StorePlace): StorePlace {
+  return place.kind === 'postgres' ? { ...place, deadlineMs: COPY_MS } : place;
 }

@@ -19,6 +19,8 @@ export interface PostgresPlace {
   readonly tls: boolean;
   /** What this host is called in the store. */
   readonly thisHost: string;
+  /** How long anything may take in all; undefined: DEADLINE_MS. */
+  readonly deadlineMs?: number;
 }
 
 const CONNECT_MS = 5_000;
@@ -39,15 +41,16 @@ export class Session {
   }
 
   /**
-   * From now on everything has DEADLINE_MS in all, until the function it gives is called. Then a connection on a socket is given back: a
+   * From now on everything has its deadline, until the function it gives is called. Then a connection on a socket is given back: a
    * new one costs next to nothing there, and behind it may be a pooler, whose connections to the server others wait for.
    */
   startClock(): () => void {
     this.over = undefined;
+    const deadlineMs = deadlineOf(this.place);
     const timer = setTimeout(() => {
-      this.over = `no answer in ${String(DEADLINE_MS / 1000)} seconds`;
+      this.over = `no answer in ${String(deadlineMs / 1000)} seconds`;
       this.drop();
-    }, DEADLINE_MS);
+    }, deadlineMs);
     return () => {
       clearTimeout(timer);
       if (this.connected !== undefined && isSocket(this.connected)) this.drop();
@@ -116,7 +119,7 @@ export class Session {
     // All are sent at once, and in one piece: of who hangs up after the first, the reason would not be read. The first that fails says why.
     const { stream } = client.connection;
     stream.cork();
-    const asked = [takesWrites(client), ...(checked ? [hasTables(client), hasChain(client, this.place.thisHost)] : [])];
+    const asked = [takesWrites(client, this.place), ...(checked ? [hasTables(client), hasChain(client, this.place.thisHost)] : [])];
     stream.uncork();
     const failed = (await Promise.allSettled(asked)).find(({ status }) => status === 'rejected');
     if (failed?.status === 'rejected') throw failed.reason;
@@ -151,17 +154,26 @@ export function nameOf({ servers, database }: Pick<PostgresPlace, 'servers' | 'd
  * transaction does not keep the others waiting for longer than the deadline. A commit that is told lasts, whatever the server does by
  * default; where it waits for more (remote_apply) it goes on doing so.
  */
-const SETTINGS = `set_config('search_path', '${SCHEMA}', false),
-  set_config('statement_timeout', '${String(DEADLINE_MS)}', false),
-  set_config('idle_in_transaction_session_timeout', '${String(DEADLINE_MS)}', false),
+function settings(place: PostgresPlace): string {
+  const deadline = String(deadlineOf(place));
+  return `set_config('search_path', '${SCHEMA}', false),
+  set_config('statement_timeout', '${deadline}', false),
+  set_config('idle_in_transaction_session_timeout', '${deadline}', false),
   set_config('synchronous_commit', CASE current_setting('synchronous_commit') WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, false)`;
+}
+
+function deadlineOf({ deadlineMs = DEADLINE_MS }: PostgresPlace): number {
+  return deadlineMs;
+}
 
 function isSocket({ host }: { readonly host: string }): boolean {
   return host.startsWith('/');
 }
 
-async function takesWrites(client: Client): Promise<void> {
-  const { rows } = await client.query<{ readonly: string }>(`SELECT ${SETTINGS}, current_setting('transaction_read_only') AS readonly`);
+async function takesWrites(client: Client, place: PostgresPlace): Promise<void> {
+  const { rows } = await client.query<{ readonly: string }>(
+    `SELECT ${settings(place)}, current_setting('transaction_read_only') AS readonly`,
+  );
   if (rows[0]?.readonly !== 'off') throw new Error('it takes no writes (a standby?)');
 }
 

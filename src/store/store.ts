@@ -74,6 +74,16 @@ export interface KeptFile {
   readonly text: string;
 }
 
+/** Values in the order of the columns, see contents.ts. */
+export type TableRow = readonly (string | number)[];
+export type Tables = Readonly<Record<string, readonly TableRow[]>>;
+
+/** All that a store holds of this host and of its users. */
+export interface Contents {
+  readonly tables: Tables;
+  readonly head: ChainHead;
+}
+
 /** What can be done inside one exclusive transaction. */
 export interface Transaction {
   enrolment(user: string, context: string): Promise<Enrolment | undefined>;
@@ -110,6 +120,9 @@ export interface Transaction {
   /** The keys of the audit chain before the present one: raw bytes. */
   formerChainKeys(): Promise<readonly Uint8Array[]>;
   keepChainKey(key: Uint8Array): Promise<void>;
+  contents(): Promise<Contents>;
+  /** Adds what another store held. `told`: called with how many rows are in. What is there must not be there otherwise. */
+  add(contents: Contents, told: (rows: number) => void): Promise<void>;
 }
 
 export interface Store {

@@ -1,5 +1,6 @@
 /** What a transaction does on the tables, which are the same in each database: its statements, in what SQLite and PostgreSQL both understand. */
 import { NotpError } from '../error.ts';
+import { putTables, tablesOf } from './contents.ts';
 import type { LoginState } from '../verdict/decide.ts';
 import {
   SHARED_BYTES,
@@ -61,6 +62,12 @@ export function transactionOn(statements: Statements, reserved: () => Promise<vo
   const { here, lock } = dialect;
   let moved: ChainHead | undefined;
   let counted: Refusals | undefined;
+  const head = async (): Promise<ChainHead> =>
+    moved ?? (await statements.head?.()) ?? headOf(await get(`SELECT seq, hash FROM chain WHERE ${here}`));
+  const moveHead = async (next: ChainHead): Promise<void> => {
+    await run(`UPDATE chain SET seq = $seq, hash = $hash WHERE ${here}`, { ...next });
+    moved = next;
+  };
   const get = async (sql: string, values: Values = {}): Promise<Row | undefined> => (await all(sql, values))[0];
   return {
     enrolment: async (user, context) => {
@@ -113,11 +120,8 @@ export function transactionOn(statements: Statements, reserved: () => Promise<vo
          WHERE "user" = $user AND context = $context`,
         rowOf(enrolment),
       ),
-    head: async () => moved ?? (await statements.head?.()) ?? headOf(await get(`SELECT seq, hash FROM chain WHERE ${here}`)),
-    moveHead: async (head) => {
-      await run(`UPDATE chain SET seq = $seq, hash = $hash WHERE ${here}`, { ...head });
-      moved = head;
-    },
+    head,
+    moveHead,
     heads: async () => (await all(dialect.heads)).map((row) => ({ host: String(row['host']), ...headOf(row) })),
     remembers: async ({ user, context, id }, connection) =>
       (await get(
@@ -180,6 +184,16 @@ export function transactionOn(statements: Statements, reserved: () => Promise<vo
       run(`INSERT INTO former_chain_key (${dialect.hostColumn}key) VALUES (${dialect.hostValue}$key) ON CONFLICT DO NOTHING`, {
         key: Buffer.from(key).toString('hex'),
       }),
+    contents: async () => ({ tables: await tablesOf(statements), head: await head() }),
+    add: async (contents, told) => {
+      const enrolled = async (user: string, context: string): Promise<void> => {
+        if (dialect.reserves) await reserve(statements, { user, context });
+      };
+      await putTables(statements, contents.tables, { enrolled, told });
+      await reserved();
+      await moveHead(contents.head);
+      counted = undefined;
+    },
   };
 }
 
@@ -201,7 +215,7 @@ export function keptFile({ user, context, text }: Row): KeptFile {
 }
 
 /** The rows that later logins of this enrolment update, so that they insert none. */
-async function reserve({ run, dialect }: Statements, { user, context }: Enrolment): Promise<void> {
+async function reserve({ run, dialect }: Statements, { user, context }: Pick<Enrolment, 'user' | 'context'>): Promise<void> {
   const { hostColumn, hostValue } = dialect;
   const columns = `${hostColumn}"user", tokens, as_of_ms, count, since_ms, ref, shared`;
   await run(`INSERT INTO refusals (${columns}) VALUES (${hostValue}$user, ${NO_REFUSALS}) ON CONFLICT DO NOTHING`, { user });

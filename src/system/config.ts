@@ -32,13 +32,17 @@ export interface Config {
   readonly gate: { readonly tries: number; readonly timeoutMs: number; readonly sameConnection: boolean; readonly trustMs: number };
   /** Where the changing state is. */
   readonly store: StoreSetting;
+  /** How a database of a fleet is reached, whichever it is. */
+  readonly fleet: FleetSetting;
   readonly audit: { readonly file: string; readonly journal: boolean };
 }
 
 export type StoreSetting = Exclude<StoreUrl, PostgresUrl> | PostgresSetting;
 
 /** The database of a fleet. */
-export interface PostgresSetting extends PostgresUrl {
+export interface PostgresSetting extends PostgresUrl, FleetSetting {}
+
+export interface FleetSetting {
   readonly passwordFile: string;
   /** Certificates (PEM) of who vouches for the servers; undefined: those that Node.js trusts. */
   readonly authoritiesFile: string | undefined;
@@ -127,7 +131,8 @@ function fromTables(tables: Record<string, unknown>, file: string, source: strin
   const contexts = get(SETTINGS.contexts);
   const hostKeys = get(SETTINGS.hostKeys);
   const secrets = get(SETTINGS.secrets);
-  const store = storeOf(get);
+  const fleet = fleetOf(get);
+  const store = storeAt(get(SETTINGS.url), fleet);
   if (secrets === 'store' && store.kind === 'user')
     throw new NotpError(
       'bad_configuration',
@@ -157,16 +162,29 @@ function fromTables(tables: Record<string, unknown>, file: string, source: strin
       trustMs: get(SETTINGS.trust),
     },
     store,
+    fleet,
     audit: { file: get(SETTINGS.auditFile), journal: get(SETTINGS.journal) },
   };
 }
 
-function storeOf(get: <T>(setting: Setting<T>) => T): StoreSetting {
-  const url = get(SETTINGS.url);
-  const { passwordFile, authoritiesFile, tls, hostName } = SETTINGS;
-  const shared = { passwordFile: get(passwordFile), authoritiesFile: get(authoritiesFile), tls: get(tls), host: get(hostName) };
-  if (url.kind !== 'postgres') return url;
-  return { ...url, ...shared, authoritiesFile: shared.authoritiesFile === '' ? undefined : shared.authoritiesFile };
+function fleetOf(get: <T>(setting: Setting<T>) => T): FleetSetting {
+  const { passwordFile, authoritiesFile: caFile, tls, hostName } = SETTINGS;
+  const authoritiesFile = get(caFile);
+  return {
+    ...{ passwordFile: get(passwordFile), tls: get(tls), host: get(hostName) },
+    authoritiesFile: authoritiesFile === '' ? undefined : authoritiesFile,
+  };
+}
+
+function storeAt(url: StoreUrl, fleet: FleetSetting): StoreSetting {
+  return url.kind === 'postgres' ? { ...url, ...fleet } : url;
+}
+
+/** The store that `url` names, as [store] url would. Throws `usage`. */
+export function storeNamed(url: string, { fleet }: Pick<Config, 'fleet'>): StoreSetting {
+  const parsed = SETTINGS.url.check(url);
+  if (parsed instanceof Expected) throw new NotpError('usage', `${quoted(url)} must be ${parsed.what}`);
+  return storeAt(parsed, fleet);
 }
 
 function refuseUnknown(tables: Record<string, unknown>, file: string, source: string): void {

@@ -9,7 +9,7 @@ import { fileSink, journalSinks } from '../audit/sinks.ts';
 import type { AuditLog } from '../audit/audit.ts';
 import { errnoOf, messageOf, NotpError } from '../error.ts';
 import { auditKey, hostKeyId, KEY_BYTES } from '../seal/keys.ts';
-import { migrateStore, openStore, postgresName, type StorePlace } from '../store/open.ts';
+import { copyStores, migrateStore, openStore, postgresName, type StorePlace } from '../store/open.ts';
 import type { Store } from '../store/store.ts';
 import type { Config, StoreSetting } from '../system/config.ts';
 import { checkedFrom, secretsFolder } from '../system/secrets.ts';
@@ -97,6 +97,15 @@ export function openToSeal({ hostKey }: Config, place: StatePlace, sealKind: 'ho
 /** Brings the tables of a fleet up to date; see migrateStore(). The caller acts as `place.owner`. Throws `store_unavailable`. */
 export async function migrated(place: StatePlace): ReturnType<typeof migrateStore> {
   return await migrateStore(placeOf(place));
+}
+
+/** Copies the store of one place into that of another; see copyStores(). The caller acts as their owner. Throws `store_unavailable`, `refused` or `failed`. */
+export async function copied(from: StatePlace, to: StatePlace, options: Parameters<typeof copyStores>[2]): ReturnType<typeof copyStores> {
+  for (const [{ store, owner }, create] of [[from, false] as const, [to, !options.dryRun] as const]) {
+    if (store.kind === 'sqlite' && !isThere(store.path, owner, create) && !create)
+      throw new NotpError('store_unavailable', `${store.path}: there is no such file`);
+  }
+  return await copyStores(placeOf(from), placeOf(to), options);
 }
 
 /** Whether the host key lies on the disk only encrypted, as `<host_key>.cred` for LoadCredentialEncrypted= in systemd.exec(5). */

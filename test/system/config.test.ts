@@ -31,6 +31,7 @@ describe('the defaults', () => {
       policy: { window: 1, budget: 5, refillMs: 3_600_000 },
       gate: { tries: 3, timeoutMs: 60_000, sameConnection: true, trustMs: 0 },
       store: { kind: 'sqlite', path: '/var/lib/notp/state.db' },
+      fleet: { passwordFile: '/etc/notp/store.password', authoritiesFile: undefined, tls: true, host: '' },
       audit: { file: '/var/log/notp/audit.log', journal: true },
     });
   });
@@ -149,6 +150,7 @@ describe('a value', () => {
       policy: { window: 0, budget: 100, refillMs: 90_000 },
       gate: { tries: 1, timeoutMs: 300_000, sameConnection: false, trustMs: 43_200_000 },
       store: { kind: 'user' },
+      fleet: { passwordFile: '/etc/notp/store.password', authoritiesFile: undefined, tls: true, host: '' },
       audit: { file: '/a', journal: false },
     });
   });

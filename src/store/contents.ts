@@ -1,0 +1,107 @@
+/** All that a store holds of this host and of its users, taken out of one database and put into another. */
+import type { TableRow, Tables } from './store.ts';
+import type { Statements } from './tables.ts';
+
+/** What is copied: the columns of each table that are the same in each database, and what tells its rows apart. */
+const TABLES = {
+  enrolment: {
+    columns: [
+      ...['"user"', 'context', 'id', 'pending_id', 'status', 'last_step', 'tokens', 'as_of_ms', 'spent', 'pending_tokens'],
+      ...['pending_spent', 'last_accepted_ms', 'pending_inherits', 'pending_last_step'],
+    ],
+    key: ['"user"', 'context'],
+  },
+  connection: { columns: ['"user"', 'context', 'slot', 'id', 'pid', 'start_ticks', 'boot_id', 'turn'], key: ['"user"', 'context', 'slot'] },
+  peer: { columns: ['"user"', 'context', 'slot', 'id', 'digest', 'accepted_ms'], key: ['"user"', 'context', 'slot'] },
+  counter: { columns: ['id', 'next'], key: ['id'] },
+  sealed: { columns: ['"user"', 'context', 'text'], key: ['"user"', 'context'] },
+  former_chain_key: { columns: ['key'], key: ['key'] },
+  refusals: { columns: ['"user"', 'tokens', 'as_of_ms', 'count', 'since_ms', 'ref', 'shared'], key: ['"user"'] },
+} as const satisfies Record<string, { columns: readonly string[]; key: readonly string[] }>;
+
+type Table = keyof typeof TABLES;
+const NAMES = Object.keys(TABLES) as Table[];
+const OF_HOST: readonly Table[] = ['former_chain_key', 'refusals'];
+/** Rows that are there for the space alone say nothing. */
+const SAYING: Partial<Record<Table, string>> = {
+  connection: `id <> '${'0'.repeat(32)}'`,
+  peer: `id <> '${'0'.repeat(32)}'`,
+  refusals: 'as_of_ms <> 0',
+};
+
+/** All of it, but for the rows that say nothing and the head of the chain. */
+export async function tablesOf({ all, dialect }: Statements): Promise<Tables> {
+  const tables: Record<string, readonly TableRow[]> = {};
+  for (const name of NAMES) {
+    const { columns, key } = TABLES[name];
+    const conditions = [SAYING[name] ?? 'TRUE', OF_HOST.includes(name) ? dialect.here : 'TRUE'].join(' AND ');
+    const rows = await all(`SELECT ${columns.join(', ')} FROM ${name} WHERE ${conditions} ORDER BY ${key.join(', ')}`);
+    tables[name] = rows.map((row) => columns.map((column) => valueOf(column, row[bare(column)])));
+  }
+  return tables;
+}
+
+/** What of `incoming` is there already, and is not the same: table and key of each. */
+export function clashes(present: Tables, incoming: Tables): string[] {
+  return NAMES.flatMap((name) => {
+    const known = new Map(present[name]?.map((row) => [keyOf(name, row), JSON.stringify(row)]));
+    return (incoming[name] ?? [])
+      .filter((row) => (known.get(keyOf(name, row)) ?? JSON.stringify(row)) !== JSON.stringify(row))
+      .map((row) => `${name} ${keyOf(name, row)}`);
+  });
+}
+
+/** What of `incoming` is not there. */
+export function lacking(present: Tables, incoming: Tables): Tables {
+  return Object.fromEntries(
+    NAMES.map((name) => {
+      const known = new Set(present[name]?.map((row) => keyOf(name, row)));
+      return [name, (incoming[name] ?? []).filter((row) => !known.has(keyOf(name, row)))];
+    }),
+  );
+}
+
+export interface Putting {
+  /** Called after the row of each enrolment. */
+  readonly enrolled: (user: string, context: string) => Promise<void>;
+  /** Called with how many rows are in. */
+  readonly told: (rows: number) => void;
+}
+
+/** Puts `tables` in, of which nothing is there. */
+export async function putTables({ run, dialect }: Statements, tables: Tables, { enrolled, told }: Putting): Promise<void> {
+  let count = 0;
+  for (const name of NAMES) {
+    const { columns, key } = TABLES[name];
+    const [hostColumn, hostValue] = OF_HOST.includes(name) ? [dialect.hostColumn, dialect.hostValue] : ['', ''];
+    // Over rows that are there for the space alone.
+    const rest = columns.filter((column) => !(key as readonly string[]).includes(column));
+    const otherwise = rest.length === 0 ? 'NOTHING' : `UPDATE SET ${rest.map((column) => `${column} = excluded.${column}`).join(', ')}`;
+    const sql = `INSERT INTO ${name} (${hostColumn}${columns.join(', ')}) VALUES (${hostValue}${columns.map((column) => `$${bare(column)}`).join(', ')})
+      ON CONFLICT (${hostColumn}${key.join(', ')}) DO ${otherwise}`;
+    for (const row of tables[name] ?? []) {
+      await run(sql, Object.fromEntries(columns.map((column, i) => [bare(column), row[i] ?? ''])));
+      if (name === 'enrolment') await enrolled(String(row[0]), String(row[1]));
+      told(++count);
+    }
+  }
+}
+
+/** Databases differ in how they give numbers. */
+function valueOf(column: string, value: unknown): string | number {
+  return NUMBERS.has(column) ? Number(value) : String(value);
+}
+
+const NUMBERS: ReadonlySet<string> = new Set([
+  ...['last_step', 'tokens', 'as_of_ms', 'pending_tokens', 'last_accepted_ms', 'pending_inherits', 'pending_last_step'],
+  ...['slot', 'pid', 'start_ticks', 'turn', 'accepted_ms', 'next', 'count', 'since_ms'],
+]);
+
+/** The first columns of each are its key. */
+function keyOf(name: Table, row: TableRow): string {
+  return row.slice(0, TABLES[name].key.length).join(' ');
+}
+
+function bare(column: string): string {
+  return column.replaceAll('"', '');
+}

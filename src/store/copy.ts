@@ -1,0 +1,60 @@
+/** From one store into another: all of it or nothing, and compared before it counts. */
+import { NotpError } from '../error.ts';
+import { clashes, lacking } from './contents.ts';
+import type { Contents, Store, Tables } from './store.ts';
+
+/** How many of what stands in the way is named. */
+const NAMED = 5;
+
+/** How many rows of each table were copied, or would be. */
+export type Counts = Readonly<Record<string, number>>;
+
+export interface CopyOptions {
+  readonly dryRun: boolean;
+  /** Called with how many rows are in, of how many. */
+  readonly told: (rows: number, total: number) => void;
+}
+
+/**
+ * Adds what `source` holds to `target`, which may hold that of other hosts. Nobody decides on either meanwhile. What is there already
+ * and the same stays; throws `refused`, with nothing changed, where something is there and is not the same.
+ */
+export async function copyStore(source: Store, target: Store, { dryRun, told }: CopyOptions): Promise<Counts> {
+  return await source.exclusively(async (from) => {
+    const contents = await from.contents();
+    return await target.exclusively(async (to) => {
+      const present = await to.contents();
+      refuseClash(present, contents);
+      const tables = lacking(present.tables, contents.tables);
+      const counts = countsOf(tables);
+      if (dryRun) return counts;
+      const total = Object.values(counts).reduce((sum, count) => sum + count, 0);
+      await to.add({ tables, head: contents.head }, (rows) => {
+        told(rows, total);
+      });
+      compare(await to.contents(), contents);
+      return counts;
+    });
+  });
+}
+
+function refuseClash(present: Contents, incoming: Contents): void {
+  const found = clashes(present.tables, incoming.tables);
+  const { seq } = present.head;
+  if (seq > 0 && (seq !== incoming.head.seq || present.head.hash !== incoming.head.hash))
+    found.push(`the audit chain of this host, at record ${String(seq)}`);
+  if (found.length === 0) return;
+  const more = found.length > NAMED ? ` and ${String(found.length - NAMED)} more` : '';
+  throw new NotpError('refused', `the target has it otherwise: ${found.slice(0, NAMED).join(', ')}${more}`, 'nothing was changed');
+}
+
+/** Throws `failed` where the target does not give back what was put in: then it is not committed. */
+function compare(now: Contents, wanted: Contents): void {
+  const missing = Object.values(countsOf(lacking(now.tables, wanted.tables))).some((count) => count > 0);
+  if (missing || clashes(now.tables, wanted.tables).length > 0 || now.head.hash !== wanted.head.hash)
+    throw new NotpError('failed', 'the target does not hold what was put into it', 'nothing was changed');
+}
+
+function countsOf(tables: Tables): Counts {
+  return Object.fromEntries(Object.entries(tables).map(([name, rows]) => [name, rows.length]));
+}

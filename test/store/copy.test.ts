@@ -1,0 +1,109 @@
+/** A store that is copied into another kind and back is the same, and what is there already is not overwritten. */
+import assert from 'node:assert/strict';
+import { before, describe, it } from 'node:test';
+import { copyStore } from '../../src/store/copy.ts';
+import type { Contents, Refusals, Store } from '../../src/store/store.ts';
+import { lacksPostgres } from '../support/postgres.ts';
+import { ALICE } from './alice.ts';
+import { ENGINES, type Database } from './engines.ts';
+
+const BOB = { ...ALICE, user: 'bob', id: 'b'.repeat(32), pendingId: 'c'.repeat(32), status: 'revoked' } as const;
+const COUNTED: Refusals = {
+  ...{ user: 'alice', records: { tokens: 0.25, asOfMs: 1_700_000_000_123 }, count: 12_345, sinceMs: 1_700_000_000_000 },
+  ...{ ref: '0123abcd', shared: '{"event":"login.refused","rhost":"2001:db8::1"}' },
+};
+const CONNECTION = { pid: 4711, startTicks: 123_456, bootId: '12345678-1234-1234-1234-123456789abc' };
+const PEER = { digest: 'd'.repeat(64), acceptedMs: 1_700_000_000_456 };
+const HEAD = { seq: 1_234, hash: 'e'.repeat(64) };
+const QUIET = { dryRun: false, told: () => undefined } as const;
+
+async function fill(store: Store): Promise<void> {
+  await store.exclusively(async (transaction) => {
+    await transaction.insert(ALICE);
+    await transaction.insert(BOB);
+    await transaction.saveRefusals(COUNTED);
+    await transaction.remember(ALICE, CONNECTION);
+    await transaction.rememberPeer(ALICE, PEER);
+    await transaction.setCounter(ALICE.id, Number.MAX_SAFE_INTEGER);
+    await transaction.putSealed('alice', 'ssh', '{"a":"é\\n"}');
+    await transaction.keepChainKey(new Uint8Array(32).fill(7));
+    await transaction.moveHead(HEAD);
+  });
+}
+
+const contentsOf = (store: Store): Promise<Contents> => store.exclusively((transaction) => transaction.contents());
+
+describe('a copy of a store', { skip: lacksPostgres() }, () => {
+  const make: (() => Promise<Database>)[] = [];
+  before(async () => {
+    for (const { ready } of ENGINES) make.push(await ready('copy'));
+  });
+  const empty = async (engine: number): Promise<Store> => {
+    const database = await make[engine]?.();
+    if (database === undefined) throw new Error('no such engine');
+    return database.open();
+  };
+
+  for (const [first, second] of [
+    [0, 1],
+    [1, 0],
+  ] as const)
+    it(`holds all that it held, in ${ENGINES[second]?.name ?? ''} and back in ${ENGINES[first]?.name ?? ''}`, async () => {
+      const stores = [await empty(first), await empty(second), await empty(first)] as const;
+      const [source, there, back] = stores;
+      await fill(source);
+      const rows: number[] = [];
+      const counts = await copyStore(source, there, { dryRun: false, told: (done, total) => void rows.push(done / total) });
+      assert.deepEqual(counts, { enrolment: 2, connection: 1, peer: 1, counter: 1, sealed: 1, former_chain_key: 1, refusals: 1 });
+      assert.equal(rows.at(-1), 1);
+      await copyStore(there, back, QUIET);
+      assert.deepEqual(await contentsOf(back), await contentsOf(source));
+      await back.exclusively(async (transaction) => {
+        assert.deepEqual(await transaction.enrolmentsOf('alice'), [ALICE]);
+        assert.deepEqual(await transaction.enrolment('bob', 'ssh'), BOB);
+        assert.deepEqual(await transaction.refusals('alice'), COUNTED);
+        assert.deepEqual(await transaction.head(), HEAD);
+        assert.ok(await transaction.remembers(ALICE, CONNECTION));
+        assert.equal(await transaction.lastAccepted(ALICE, PEER.digest), PEER.acceptedMs);
+        assert.equal(await transaction.counter(ALICE.id), Number.MAX_SAFE_INTEGER);
+        // A login finds the places that it needs.
+        for (let pid = 1; pid <= 8; pid++) await transaction.remember(BOB, { ...CONNECTION, pid });
+        for (let pid = 1; pid <= 8; pid++) assert.ok(await transaction.remembers(BOB, { ...CONNECTION, pid }));
+      });
+      for (const store of stores) store.close();
+    });
+
+  it('adds nothing where it is there already, and where it shall only be said', async () => {
+    const [source, target] = [await empty(0), await empty(1)];
+    await fill(source);
+    const counts = await copyStore(source, target, { ...QUIET, dryRun: true });
+    assert.equal(counts['enrolment'], 2);
+    assert.deepEqual((await contentsOf(target)).tables['enrolment'], []);
+    await copyStore(source, target, QUIET);
+    const again = await copyStore(source, target, QUIET);
+    assert.deepEqual(new Set(Object.values(again)), new Set([0]));
+    for (const store of [source, target]) store.close();
+  });
+
+  it('is refused as a whole where the target has an enrolment otherwise, or a chain of its own', async () => {
+    const [source, target] = [await empty(0), await empty(1)];
+    await fill(source);
+    await target.exclusively((transaction) => transaction.insert({ ...BOB, status: 'active' }));
+    await assert.rejects(copyStore(source, target, QUIET), { code: 'refused', message: 'the target has it otherwise: enrolment bob ssh' });
+    assert.equal((await contentsOf(target)).tables['enrolment']?.length, 1);
+    const other = await empty(1);
+    await other.exclusively((transaction) => transaction.moveHead({ seq: 5, hash: 'f'.repeat(64) }));
+    await assert.rejects(copyStore(source, other, QUIET), /the audit chain of this host, at record 5/);
+    for (const store of [source, target, other]) store.close();
+  });
+
+  it('adds the users of a second host to those of the first', async () => {
+    const [source, target] = [await empty(0), await empty(1)];
+    await target.exclusively((transaction) => transaction.insert({ ...ALICE, user: 'carol' }));
+    await fill(source);
+    await copyStore(source, target, QUIET);
+    const users = (await contentsOf(target)).tables['enrolment']?.map(([user]) => user);
+    assert.deepEqual(users, ['alice', 'bob', 'carol']);
+    for (const store of [source, target]) store.close();
+  });
+});
