@@ -5,7 +5,7 @@ import { asUser } from '../system/privileges.ts';
 import { findSealed, makeSecretsFolder, type Found } from '../system/secrets.ts';
 import { draft, type Draft } from '../system/trusted.ts';
 import type { User } from '../system/users.ts';
-import { abandon, begin, complete, completeInStore, type NewEnrolment } from '../verifier/registrar.ts';
+import { abandon, begin, complete, completeInStore, standingInStore, type NewEnrolment } from '../verifier/registrar.ts';
 import type { State, StatePlace } from '../verifier/state.ts';
 
 export interface ToStore {
@@ -59,19 +59,30 @@ export async function storeRegistered(what: ToRegister, hand: () => void, takeBa
 /** The same where the store keeps the sealed file: it is there from the moment at which it is the registered one. */
 async function registerInStore(what: ToRegister, hand: () => void, takeBack: () => void): Promise<void> {
   const { place, state, enrolment, bytes } = what;
-  await asUser(place.owner, () => begin(state, enrolment, undefined));
-  const text = Buffer.from(bytes).toString('utf8');
-  await asUser(place.owner, async () => {
-    try {
-      hand();
-      await completeInStore(state, enrolment, text);
-    } catch (error) {
-      takeBack();
-      // What cannot be undone now stays pending, which logs nobody in.
-      await abandon(state, enrolment).catch(() => undefined);
-      throw error;
-    }
-  });
+  const asOwner = <T>(action: () => Promise<T>): Promise<T> => asUser(place.owner, action);
+  await asOwner(() => begin(state, enrolment, undefined));
+  try {
+    hand();
+    await asOwner(() => completeInStore(state, enrolment, Buffer.from(bytes).toString('utf8')));
+  } catch (error) {
+    // An answer of the store may have been lost on its way.
+    const standing = await asOwner(() => standingInStore(state, enrolment)).catch(() => 'unknown' as const);
+    if (standing === 'registered') return;
+    if (standing === 'unknown') throw notKnown(error);
+    takeBack();
+    await asOwner(() => abandon(state, enrolment));
+    throw error;
+  }
+}
+
+/** Both secrets may be the right one now, so nothing is taken back. */
+function notKnown(cause: unknown): NotpError {
+  return new NotpError(
+    'store_unavailable',
+    `${messageOf(cause)}; it is not known whether the new secret has taken its place`,
+    'keep what was shown, and run the command again when the store answers',
+    { cause },
+  );
 }
 
 /** The file that the service has sealed and begun to register: the draft comes after that. Else as storeRegistered. */

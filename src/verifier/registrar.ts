@@ -88,6 +88,16 @@ export async function completeInStore(state: State, { origin, id }: Pick<NewEnro
   });
 }
 
+/** Whether the sealed file `id` is the registered one, or still pending or given up. */
+export async function standingInStore(
+  state: State,
+  { origin, id }: Pick<NewEnrolment, 'origin' | 'id'>,
+): Promise<'registered' | 'not registered'> {
+  const { user, context } = origin;
+  const enrolment = await state.store.exclusively((transaction) => transaction.enrolment(user, context));
+  return enrolment?.id === id ? 'registered' : 'not registered';
+}
+
 /** The file did not come into its place: the enrolment is as it was. */
 export async function abandon(state: State, { origin, id, state: pendingState, event: name }: NewEnrolment): Promise<void> {
   const event = `${name ?? (isNewSecret(pendingState) ? 'enroll' : 'reseal')}.failed` as const;

@@ -25,16 +25,16 @@ export async function sealedFiles(
   );
 }
 
-/** What the store of this host keeps of everybody. Throws `store_unavailable`. */
-export async function keptOfAll(config: Config, now: () => number): Promise<readonly KeptFile[]> {
-  const place = statePlace(config, realUser());
-  return await asUser(place.owner, () => withState(place, now, async (state) => (await state?.store.sealedFiles()) ?? []));
-}
-
 /** The same of one context. */
 export async function sealedFile(config: Config, user: User, context: string, now: () => number): Promise<Found> {
   const [file] = await sealedFiles(config, user, [context], now);
   return file?.found ?? { kind: 'absent' };
+}
+
+/** What the store of this host keeps of everybody. Throws `store_unavailable`. */
+export async function keptOfAll(config: Config, now: () => number): Promise<readonly KeptFile[]> {
+  const place = statePlace(config, realUser());
+  return await asUser(place.owner, () => withState(place, now, async (state) => (await state?.store.sealedFiles()) ?? []));
 }
 
 /** The sealed files that `store` keeps of `user`, for `contexts`. */

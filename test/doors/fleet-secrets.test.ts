@@ -109,6 +109,24 @@ describe(
       assert.equal(exported.trim(), secret);
     });
 
+    it('enrol all users of a list with a hand-out each, and once', async () => {
+      const people = [addUser(), addUser()];
+      const [list, out] = [`${one.folder}/people`, `${one.folder}/out`];
+      fs.writeFileSync(list, people.map(({ name }) => `${name}\n`).join(''));
+      const batch = ['enroll', '--batch', list, '--out', out, '--json'];
+      const lines = (await succeed([...SOURCE_NOTP, ...batch, '--config', one.config])).trim().split('\n');
+      const enrolled = lines.map((line) => JSON.parse(line) as { user: string; recovery: string[] });
+      assert.deepEqual(
+        enrolled.map((each) => each.user),
+        people.map(({ name }) => name),
+      );
+      for (const { user: name, recovery } of enrolled) {
+        assert.ok(fs.readdirSync(out).some((file) => file.startsWith(name)));
+        assert.equal((await two.pam(name, recovery[0] ?? '')).code, 0);
+      }
+      assert.equal((await succeed([...SOURCE_NOTP, ...batch, '--config', one.config])).trim(), '');
+    });
+
     it('refuse a seal by a passphrase', async () => {
       const refused = await notp(one, 'enroll', '--user', user.name, '--seal', 'passphrase', '--no-confirm', '--replace');
       assert.equal(refused.code, 1);
