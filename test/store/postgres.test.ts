@@ -1,5 +1,6 @@
 /** The store of a fleet: many hosts in one database, and a server that is dead, slow, strange or read-only. */
 import assert from 'node:assert/strict';
+import * as net from 'node:net';
 import { before, beforeEach, describe, it } from 'node:test';
 import type { PostgresPlace } from '../../src/store/postgres-session.ts';
 import { migratePostgresStore, openPostgresStore } from '../../src/store/postgres.ts';
@@ -110,6 +111,26 @@ describe('a store that many hosts share', { skip: lacksPostgres() }, () => {
     for (const each of [lost, store]) each.close();
   });
 
+  it('asks the server twice for a decision: for what it is made on, and to keep what came of it', async () => {
+    const { port, turns, close } = await countingTurns(server.port);
+    const store = open('one', { servers: [{ host: '127.0.0.1', port }], tls: false });
+    await store.exclusively((transaction) => transaction.insert(ALICE));
+    const before = turns();
+    await store.exclusively(async (transaction) => {
+      for (const found of await transaction.enrolmentsOf('alice')) {
+        await transaction.save({ ...found, id: 'changed' });
+        await transaction.remember(found, { pid: 1, startTicks: 2, bootId: 'boot' });
+        assert.equal((await transaction.refusals('alice')).count, 0);
+        const { seq, hash } = await transaction.head();
+        await transaction.moveHead({ seq: seq + 1, hash });
+      }
+    });
+    assert.equal(turns() - before, 2);
+    assert.equal((await store.exclusively((transaction) => transaction.enrolment('alice', 'ssh')))?.id, 'changed');
+    store.close();
+    close();
+  });
+
   it('is not committed where a statement failed and the work went on', async () => {
     const store = open('one');
     await store.exclusively((transaction) => transaction.insert(ALICE));
@@ -212,6 +233,23 @@ async function increment(store: Store): Promise<void> {
     await sleep(1);
     await transaction.save({ ...found, state: { ...found.state, lastStep: found.state.lastStep + 1 } });
   });
+}
+
+/** A port that leads to `server`, and how often something was said there after an answer. */
+async function countingTurns(server: number): Promise<{ port: number; turns: () => number; close: () => void }> {
+  let [turns, isAnswered] = [0, true];
+  const proxy = net.createServer((client) => {
+    const onward = net.connect(server, '127.0.0.1');
+    client.on('data', () => {
+      if (isAnswered) turns++;
+      isAnswered = false;
+    });
+    onward.on('data', () => (isAnswered = true));
+    client.pipe(onward).pipe(client);
+    for (const each of [client, onward]) each.on('error', () => each.destroy());
+  });
+  await new Promise<void>((resolve) => proxy.listen(0, '127.0.0.1', resolve));
+  return { port: (proxy.address() as net.AddressInfo).port, turns: () => turns, close: () => void proxy.close() };
 }
 
 /** Refused within the bound, with what the message is to say; gives the hint. */
