@@ -38,7 +38,7 @@ const IMPORTERS: Readonly<Record<string, readonly string[]>> = {
     'cli/store.ts',
     'cli/verify.ts',
   ],
-  pg: ['store/postgres-schema.ts', 'store/postgres-session.ts'],
+  pg: ['store/postgres-schema.ts', 'store/postgres-session.ts', 'store/postgres-transaction.ts'],
   '@noble/hashes': ['otp/recovery.ts', 'seal/keys.ts'],
 };
 

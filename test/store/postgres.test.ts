@@ -115,7 +115,7 @@ describe('a store that many hosts share', { skip: lacksPostgres() }, () => {
     const { port, turns, close } = await countingTurns(server.port);
     const store = open('one', { servers: [{ host: '127.0.0.1', port }], tls: false });
     await store.exclusively((transaction) => transaction.insert(ALICE));
-    const before = turns();
+    const turnsBefore = turns();
     await store.exclusively(async (transaction) => {
       for (const found of await transaction.enrolmentsOf('alice')) {
         await transaction.save({ ...found, id: 'changed' });
@@ -125,7 +125,7 @@ describe('a store that many hosts share', { skip: lacksPostgres() }, () => {
         await transaction.moveHead({ seq: seq + 1, hash });
       }
     });
-    assert.equal(turns() - before, 2);
+    assert.equal(turns() - turnsBefore, 2);
     assert.equal((await store.exclusively((transaction) => transaction.enrolment('alice', 'ssh')))?.id, 'changed');
     store.close();
     close();
@@ -236,10 +236,10 @@ async function increment(store: Store): Promise<void> {
 }
 
 /** A port that leads to `server`, and how often something was said there after an answer. */
-async function countingTurns(server: number): Promise<{ port: number; turns: () => number; close: () => void }> {
+async function countingTurns(port: number): Promise<{ port: number; turns: () => number; close: () => void }> {
   let [turns, isAnswered] = [0, true];
   const proxy = net.createServer((client) => {
-    const onward = net.connect(server, '127.0.0.1');
+    const onward = net.connect(port, '127.0.0.1');
     client.on('data', () => {
       if (isAnswered) turns++;
       isAnswered = false;
