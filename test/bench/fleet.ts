@@ -78,12 +78,12 @@ async function measuredAll(): Promise<string> {
   for (const [size, database] of databases)
     byEnrolments.push([size.toLocaleString('en'), sizeOf(database, size), ...(await cells(here, SOME_CLIENTS, database, size))]);
   return [
-    `On ${String(os.cpus().length)} cores (${os.cpus()[0]?.model ?? 'unknown'}), which the server and all clients share; ${server.sql('SHOW server_version')}, Node.js ${process.versions.node}, TLS, ${options.seconds} s for each figure.`,
-    markdownTable(['between client and disk', 'clients', ...COLUMNS], byClients),
+    `On ${String(os.cpus().length)} cores (${os.cpus()[0]?.model ?? 'unknown'}), which the server and all clients share; PostgreSQL ${server.sql('SHOW server_version').split(' ')[0] ?? ''}, Node.js ${process.versions.node}, TLS, ${options.seconds} s for each figure.`,
+    markdownTable(['between client and disk', 'clients', ...COLUMNS], byClients).trimEnd(),
     markdownTable(
       ['enrolments', 'bytes each', ...COLUMNS],
       byEnrolments.toSorted((a, b) => number(a[0]) - number(b[0])),
-    ),
+    ).trimEnd(),
   ].join('\n\n');
 }
 
