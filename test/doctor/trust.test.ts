@@ -130,7 +130,7 @@ describe('the places of the service', { skip: lacks({ root: true }) }, () => {
       fs.chmodSync(path.join(deep, 'it'), id === 'socket-folder' ? 0o755 : 0o700);
       const read = readConfig(config);
       const moved = {
-        database: { ...read, database: `${deep}/it/state.db` },
+        database: { ...read, store: { kind: 'sqlite', path: `${deep}/it/state.db` } } as const,
         log: { ...read, audit: { ...read.audit, file: `${deep}/it/audit.log` } },
         socket: { ...read, socket: `${deep}/it/%U.sock` },
       }[key];
