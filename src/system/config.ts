@@ -178,7 +178,8 @@ function fromTables(tables: Record<string, unknown>, file: string, source: strin
 function fleetOf(get: <T>(setting: Setting<T>) => T): FleetSetting {
   const { passwordFile, authoritiesFile: caFile, tls, hostName } = SETTINGS;
   const authoritiesFile = get(caFile);
-  const outage = get(SETTINGS.outage) === 'deny' ? undefined : { users: get(SETTINGS.outageUsers), file: get(SETTINGS.outageFile) };
+  const copy = { users: get(SETTINGS.outageUsers), file: get(SETTINGS.outageFile) };
+  const outage = get(SETTINGS.outage) === 'deny' ? undefined : copy;
   return {
     ...{ passwordFile: get(passwordFile), tls: get(tls), host: get(hostName), outage },
     authoritiesFile: authoritiesFile === '' ? undefined : authoritiesFile,

@@ -71,7 +71,7 @@ describe('the defaults', () => {
 });
 
 describe('the database of a fleet', () => {
-  const standard = { passwordFile: '/etc/notp/store.password', authoritiesFile: undefined, tls: true, host: '' };
+  const standard = { passwordFile: '/etc/notp/store.password', authoritiesFile: undefined, tls: true, host: '', outage: undefined };
 
   it('is named as libpq names it, but for the password', () => {
     const named: readonly (readonly [string, object])[] = [
