@@ -1,5 +1,5 @@
 /**
- * `npm run bench-fleet`: what a login costs a fleet at its PostgreSQL, beside what one UPDATE that commits costs there, in one run.
+ * `npm run bench:fleet`: what a login costs a fleet at its PostgreSQL, beside what one UPDATE that commits costs there, in one run.
  * usage: fleet.ts [--clients 1,4,16,64] [--enrolments 10,1000,100000,1000000] [--seconds 1] [--write]
  * `--write` puts the tables into GROWING.md. Needs root, PostgreSQL and python3, and takes about three minutes.
  */
@@ -43,14 +43,14 @@ interface Way {
 }
 
 const missing = lacksPostgres();
-if (missing !== false) throw new Error(`npm run bench-fleet ${missing}`);
+if (missing !== false) throw new Error(`npm run bench:fleet ${missing}`);
 const server = await startPostgres('bench', ['commit_siblings = 0']);
 const proxies = await Promise.all(ROUND_TRIPS_MS.map(async (ms) => await delayed(server.port, ms)));
 try {
   const told = await measuredAll();
   process.stdout.write(`${told}\n`);
   const page = path.join(ROOT, 'GROWING.md');
-  if (options.write) fs.writeFileSync(page, withTable(fs.readFileSync(page, 'utf8'), 'npm run bench-fleet', told));
+  if (options.write) fs.writeFileSync(page, withTable(fs.readFileSync(page, 'utf8'), 'npm run bench:fleet', told));
 } finally {
   for (const { stop } of proxies) stop();
   await server.stop();
