@@ -20,7 +20,6 @@ _notp_options() {
     'notp store') found='--help' ;;
     'notp store migrate') found='--config --help' ;;
     'notp store copy') found='--config --dry-run --help' ;;
-    'notp store refresh') found='--config --help' ;;
     'notp store hosts') found='--config --json --help' ;;
     'notp audit') found='--config --user --since --until --event --reason --context --rhost --ref --lines --follow --json --table --help' ;;
     'notp audit verify') found='--config --host --file --key --json --help' ;;
@@ -52,7 +51,7 @@ _notp_commands() {
   case $1 in
     'notp') found='enroll verify status unlock revoke recovery reseal host-key store audit import code export list passphrase remove demo setup doctor gate pam serve' ;;
     'notp host-key') found='init id rotate retire' ;;
-    'notp store') found='migrate copy refresh hosts' ;;
+    'notp store') found='migrate copy hosts' ;;
     'notp audit') found='verify report' ;;
     'notp setup') found='gate pam sudo confirm undo' ;;
   esac

@@ -26,7 +26,7 @@ function __notp_at
             case 'notp host-key'
                 set following init id rotate retire
             case 'notp store'
-                set following migrate copy refresh hosts
+                set following migrate copy hosts
             case 'notp audit'
                 set following verify report
             case 'notp setup'
@@ -163,7 +163,6 @@ complete -c notp -n "__notp_at 'notp host-key retire'" -s h -l help -d 'display 
 complete -c notp -n "__notp_at 'notp store'" -s h -l help -d 'display help for command'
 complete -c notp -n "__notp_at 'notp store' 0" -a migrate -d 'make the tables in the database of a fleet'
 complete -c notp -n "__notp_at 'notp store' 0" -a copy -d 'copy enrolments'
-complete -c notp -n "__notp_at 'notp store' 0" -a refresh -d 'with store.outage = "local"'
 complete -c notp -n "__notp_at 'notp store' 0" -a hosts -d 'list the hosts that share the database'
 # notp store migrate
 complete -c notp -n "__notp_at 'notp store migrate'" -l config -r -F -d 'configuration file'
@@ -172,9 +171,6 @@ complete -c notp -n "__notp_at 'notp store migrate'" -s h -l help -d 'display he
 complete -c notp -n "__notp_at 'notp store copy'" -l config -r -F -d 'configuration file'
 complete -c notp -n "__notp_at 'notp store copy'" -l dry-run -d 'say what would be copied and what stands in the way'
 complete -c notp -n "__notp_at 'notp store copy'" -s h -l help -d 'display help for command'
-# notp store refresh
-complete -c notp -n "__notp_at 'notp store refresh'" -l config -r -F -d 'configuration file'
-complete -c notp -n "__notp_at 'notp store refresh'" -s h -l help -d 'display help for command'
 # notp store hosts
 complete -c notp -n "__notp_at 'notp store hosts'" -l config -r -F -d 'configuration file'
 complete -c notp -n "__notp_at 'notp store hosts'" -l json -d 'print a JSON object for each'

@@ -18,14 +18,6 @@ export class NotpError extends Error {
   }
 }
 
-/** The store cannot be reached, and nothing was begun there. */
-export class StoreUnreached extends NotpError {
-  constructor(message: string, hint?: string, options?: ErrorOptions) {
-    super('store_unavailable', message, hint, options);
-    this.name = 'StoreUnreached';
-  }
-}
-
 /** The message of whatever was thrown. */
 export function messageOf(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown);

@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { common, configOf, type CommonFlags, type Finish, type Surroundings } from './common.ts';
 
-/** Adds `store migrate`, `store copy`, `store refresh` and `store hosts`. */
+/** Adds `store migrate`, `store copy` and `store hosts`. */
 export function addStore(program: Command, { now }: Surroundings, finish: Finish): void {
   const store = program.command('store').description('look after the database that store.url names').helpCommand(false);
   common(store.command('migrate'))
@@ -25,12 +25,6 @@ Example: notp store copy sqlite:/var/lib/notp/state.db postgres://notp@db.exampl
     .action(async (from: string, to: string, { dryRun, ...flags }: CommonFlags & { readonly dryRun?: boolean }) => {
       const command = await import('../commands/store-copy.ts');
       finish(await command.copyStore(configOf(flags), { from, to, dryRun: dryRun === true }, now));
-    });
-  common(store.command('refresh'))
-    .description('with store.outage = "local": tell the store of what was decided without it, and renew the copy for the next time')
-    .action(async (flags: CommonFlags) => {
-      const command = await import('../commands/store-refresh.ts');
-      finish(await command.refreshCopy(configOf(flags), now));
     });
   common(store.command('hosts'))
     .description('list the hosts that share the database, with the number of records of each')

@@ -15,7 +15,6 @@ import { examineUserEnvironment } from './pam-environment.ts';
 import { servicesWithNotp } from './pam-stack.ts';
 import { examineFormerKeys, examineHostKey } from './host-key.ts';
 import { peopleOf, type Person } from './people.ts';
-import { examineOutage } from './outage.ts';
 import { examineSealedFiles } from './sealed-files.ts';
 import { examineService } from './service.ts';
 import { examineShells } from './shells.ts';
@@ -62,7 +61,6 @@ export async function examine(options: DoctorOptions): Promise<readonly Finding[
     ...aroundService(config, place, people, servers),
     ...(place.kind === 'service' ? await examineFormerKeys(config, place.owner, now) : []),
     ...state.findings,
-    ...(isRoot() ? await examineOutage(config, place, now) : []),
     ...examineClock(config, active, now()),
     ...(await examineSealedFiles(config, people, now)),
     ...missing.map(nobodys),

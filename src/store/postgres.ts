@@ -3,7 +3,7 @@
  * that host's chain, and keeps other hosts from the enrolments it looks at, by locks on their rows: always the head first, so that none
  * waits for one that waits for it. Whatever the server does, it ends within a deadline.
  */
-import { NotpError, StoreUnreached } from '../error.ts';
+import { NotpError } from '../error.ts';
 import { migrate } from './postgres-schema.ts';
 import { named, Session, type PostgresPlace } from './postgres-session.ts';
 import type { KeptFile, Store, Transaction } from './store.ts';
@@ -54,7 +54,7 @@ async function sealedFiles(session: Session, user: string | undefined): Promise<
       return (await session.rows(SEALED_FILES, filesOf(user))).map(keptFile);
     } catch (error) {
       session.drop();
-      if (!isReused) throw asUnreached(error);
+      if (!isReused) throw error;
       return (await session.rows(SEALED_FILES, filesOf(user))).map(keptFile);
     }
   } finally {
@@ -68,7 +68,7 @@ async function withinDeadline<T>(session: Session, work: (transaction: Transacti
   try {
     for (let tries = 1; ; tries++) {
       const isReused = session.isConnected;
-      const transaction = await unreached(() => session.begin());
+      const transaction = await session.begin();
       try {
         const result = await work(transactionOn(transaction.statements));
         await transaction.commit();
@@ -78,7 +78,6 @@ async function withinDeadline<T>(session: Session, work: (transaction: Transacti
         const state = sqlState(error);
         const isLost = isReused && !transaction.hasBegun;
         if (isLost) session.drop();
-        else if (!transaction.hasBegun) throw asUnreached(error);
         else if (!AGAIN.has(state) && (state !== UNIQUE_VIOLATION || tries > 1)) throw error;
         else await new Promise((resolve) => setTimeout(resolve, PAUSE_MS * (1 + Math.random())));
       }
@@ -86,20 +85,6 @@ async function withinDeadline<T>(session: Session, work: (transaction: Transacti
   } finally {
     end();
   }
-}
-
-async function unreached<T>(action: () => Promise<T>): Promise<T> {
-  try {
-    return await action();
-  } catch (error) {
-    throw asUnreached(error);
-  }
-}
-
-/** What was thrown where nothing had begun: the same may be done elsewhere. */
-function asUnreached(error: unknown): unknown {
-  const isUnavailable = error instanceof NotpError && error.code === 'store_unavailable';
-  return isUnavailable ? new StoreUnreached(error.message, error.hint, { cause: error }) : error;
 }
 
 /** The code of PostgreSQL's error (its appendix A) that `error` comes from; empty where it does not. */

@@ -49,8 +49,6 @@ export interface FleetSetting {
   readonly tls: boolean;
   /** What this host is called there; empty: its name. */
   readonly host: string;
-  /** Who may log in while it cannot be reached, by step-up on a copy; undefined: nobody. */
-  readonly outage: { readonly users: readonly string[]; readonly file: string } | undefined;
 }
 
 /** The defaults, for a machine without a file and for a door that must record that the file is broken. */
@@ -135,12 +133,6 @@ function fromTables(tables: Record<string, unknown>, file: string, source: strin
   const secrets = get(SETTINGS.secrets);
   const fleet = fleetOf(get);
   const store = storeAt(get(SETTINGS.url), fleet);
-  if (fleet.outage !== undefined && store.kind !== 'postgres')
-    throw new NotpError(
-      'bad_configuration',
-      `${file}:${lineOf(source, 'store', 'outage')}: store.outage = "local" is of a database that is reached over the network, and store.url names none`,
-      'leave it out',
-    );
   if (secrets === 'store' && store.kind === 'user')
     throw new NotpError(
       'bad_configuration',
@@ -178,10 +170,8 @@ function fromTables(tables: Record<string, unknown>, file: string, source: strin
 function fleetOf(get: <T>(setting: Setting<T>) => T): FleetSetting {
   const { passwordFile, authoritiesFile: caFile, tls, hostName } = SETTINGS;
   const authoritiesFile = get(caFile);
-  const copy = { users: get(SETTINGS.outageUsers), file: get(SETTINGS.outageFile) };
-  const outage = get(SETTINGS.outage) === 'deny' ? undefined : copy;
   return {
-    ...{ passwordFile: get(passwordFile), tls: get(tls), host: get(hostName), outage },
+    ...{ passwordFile: get(passwordFile), tls: get(tls), host: get(hostName) },
     authoritiesFile: authoritiesFile === '' ? undefined : authoritiesFile,
   };
 }

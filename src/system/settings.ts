@@ -22,7 +22,6 @@ export interface Setting<T> {
 /** Each is one more secret that a guess may hit, and one more key to derive. */
 export const MAX_CONTEXTS = 4;
 const MAX_KEY_FILES = 4;
-const MAX_OUTAGE_USERS = 20;
 const SECOND_MS = 1_000;
 const DAY_MS = 86_400_000;
 
@@ -52,9 +51,6 @@ export const SETTINGS = {
   authoritiesFile: setting('store', 'ca_file', absoluteOrNone, ''),
   tls: setting('store', 'tls', trueOrFalse, true),
   hostName: setting('store', 'host', matching(isHostName, 'at most 64 letters, digits, dots, hyphens and underscores'), ''),
-  outage: setting('store', 'outage', among(['deny', 'local'] as const), 'deny'),
-  outageUsers: setting('store', 'outage_users', userNames, []),
-  outageFile: setting('store', 'outage_file', absolute, '/var/lib/notp/outage.db'),
   auditFile: setting('audit', 'file', absolute, '/var/log/notp/audit.log'),
   journal: setting('audit', 'journal', trueOrFalse, true),
 };
@@ -100,14 +96,6 @@ function keyFiles(value: unknown): readonly string[] | Expected {
 
 function absoluteOrNone(value: unknown): string | Expected {
   return value === '' ? value : absolute(value);
-}
-
-/** Break-glass people: few, each by name. */
-function userNames(value: unknown): readonly string[] | Expected {
-  const names: readonly unknown[] = Array.isArray(value) ? value : [undefined];
-  if (names.length <= MAX_OUTAGE_USERS && names.every((name) => typeof name === 'string' && /^[^\p{Cc}:/ ]{1,64}$/u.test(name)))
-    return names as readonly string[];
-  return new Expected(`a list of at most ${String(MAX_OUTAGE_USERS)} names of users`);
 }
 
 function isHostName(text: string): boolean {

@@ -14,7 +14,6 @@ import { decide, type Policy, type Presented, type Refused, type Verdict } from 
 import type { Reason } from '../verdict/reasons.ts';
 import { accountOf, withBudget, type Device } from './account.ts';
 import { openReading, wipe } from './opening.ts';
-import { outageOf } from './outage.ts';
 import { remember, remembered } from './remembering.ts';
 import { keptFiles } from './sealed-files.ts';
 import { refused } from './standing.ts';
@@ -36,15 +35,12 @@ export interface LocalOptions {
   readonly allowUnenrolled: boolean;
   /** How long an accepted code also counts for the same source address and key, in milliseconds. */
   readonly trustMs: number;
-  /** Whether an accepted code stands for its own login alone, whatever it was on. */
-  readonly forgets?: boolean;
   readonly now: () => number;
 }
 
 /** Gives a verifier whatever is broken: then each of its outcomes is the refusal that says so. */
 export function localVerifier(options: LocalOptions): Verifier {
   const { place, files, now } = options;
-  const outage = outageOf(options);
   const opened = memoised(() => openState(place, now, { create: false }));
   const attempt = async <T extends Outcome | undefined>(
     work: (options: LocalOptions, state: State | undefined, ref: string) => Promise<T>,
@@ -54,12 +50,7 @@ export function localVerifier(options: LocalOptions): Verifier {
       try {
         refuseOutOfReach(options);
         const state = opened();
-        if (outage === undefined || state === undefined) return await work(await withKept(options, state?.store), state, ref);
-        return await outage.around(
-          state,
-          async () => await work(await withKept(options, state.store), state, ref),
-          async (copy, rules) => await work(await withKept({ ...options, ...rules }, copy.store), copy, ref),
-        );
+        return await work(await withKept(options, state?.store), state, ref);
       } catch (error) {
         return await refuseUnlinked(options, ref, error);
       }

@@ -7,16 +7,15 @@ import type { Device } from './account.ts';
 import type { LocalOptions } from './local.ts';
 import type { SshSession } from './verifier.ts';
 
-type Where = Pick<LocalOptions, 'origin' | 'trustMs' | 'forgets' | 'now'>;
+type Where = Pick<LocalOptions, 'origin' | 'trustMs' | 'now'>;
 
 /** The acceptance that an earlier code on this connection, or from the same source, still stands for. */
 export async function remembered(
-  { origin, trustMs, forgets, now }: Where,
+  { origin, trustMs, now }: Where,
   transaction: Transaction,
   devices: readonly Device[],
   session: SshSession | undefined,
 ): Promise<{ readonly verdict: Accepted; readonly device: Device } | undefined> {
-  if (forgets === true) return undefined;
   const connection = session?.connection;
   const digest = trustMs === 0 ? undefined : peerDigest(origin, session);
   for (const device of devices) {
@@ -32,13 +31,12 @@ export async function remembered(
 
 /** Keeps that a code of `enrolment` was accepted from there. */
 export async function remember(
-  { origin, trustMs, forgets }: Where,
+  { origin, trustMs }: Where,
   transaction: Transaction,
   enrolment: Enrolment,
   session: SshSession | undefined,
   acceptedMs: number,
 ): Promise<void> {
-  if (forgets === true) return;
   if (session?.connection !== undefined) await transaction.remember(enrolment, session.connection);
   const digest = trustMs === 0 ? undefined : peerDigest(origin, session);
   if (digest !== undefined) await transaction.rememberPeer(enrolment, { digest, acceptedMs });

@@ -68,13 +68,6 @@ export function ownPlace(config: Config, user: User): StatePlace {
   return { kind: 'user', owner: user, store, auditFile, journal: config.audit.journal, hostKeyFiles: [] };
 }
 
-/** Where logins are judged while the store of `place` cannot be reached; undefined where none are. */
-export function outagePlace(place: StatePlace): StatePlace | undefined {
-  if (place.store.kind !== 'postgres' || place.store.outage === undefined) return undefined;
-  const { dir, name, ext } = path.parse(place.auditFile);
-  return { ...place, store: { kind: 'sqlite', path: place.store.outage.file }, auditFile: path.join(dir, `${name}-outage${ext}`) };
-}
-
 /** The audit log of `place`, without the chain's key. */
 export function auditLog(place: StatePlace, now: () => number): AuditLog {
   return { sinks: [fileSink(place.auditFile), ...(place.journal ? journalSinks() : [])], key: undefined, now };
@@ -191,7 +184,7 @@ export function storeName({ store }: StatePlace): string {
 /** The store with what its files hold. */
 function placeOf({ store, owner }: StatePlace): StorePlace {
   if (store.kind === 'sqlite') return store;
-  const { passwordFile, authoritiesFile, host, outage: _, ...url } = store;
+  const { passwordFile, authoritiesFile, host, ...url } = store;
   const authorities =
     authoritiesFile === undefined ? undefined : textOf(authoritiesFile, { owner: owner.uid, maxBytes: MAX_PEM_BYTES, forbidden: 0o022 });
   return {

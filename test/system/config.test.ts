@@ -31,7 +31,7 @@ describe('the defaults', () => {
       policy: { window: 1, budget: 5, refillMs: 3_600_000 },
       gate: { tries: 3, timeoutMs: 60_000, sameConnection: true, trustMs: 0 },
       store: { kind: 'sqlite', path: '/var/lib/notp/state.db' },
-      fleet: { passwordFile: '/etc/notp/store.password', authoritiesFile: undefined, tls: true, host: '', outage: undefined },
+      fleet: { passwordFile: '/etc/notp/store.password', authoritiesFile: undefined, tls: true, host: '' },
       audit: { file: '/var/log/notp/audit.log', journal: true },
     });
   });
@@ -71,7 +71,7 @@ describe('the defaults', () => {
 });
 
 describe('the database of a fleet', () => {
-  const standard = { passwordFile: '/etc/notp/store.password', authoritiesFile: undefined, tls: true, host: '', outage: undefined };
+  const standard = { passwordFile: '/etc/notp/store.password', authoritiesFile: undefined, tls: true, host: '' };
 
   it('is named as libpq names it, but for the password', () => {
     const named: readonly (readonly [string, object])[] = [
@@ -150,7 +150,7 @@ describe('a value', () => {
       policy: { window: 0, budget: 100, refillMs: 90_000 },
       gate: { tries: 1, timeoutMs: 300_000, sameConnection: false, trustMs: 43_200_000 },
       store: { kind: 'user' },
-      fleet: { passwordFile: '/etc/notp/store.password', authoritiesFile: undefined, tls: true, host: '', outage: undefined },
+      fleet: { passwordFile: '/etc/notp/store.password', authoritiesFile: undefined, tls: true, host: '' },
       audit: { file: '/a', journal: false },
     });
   });
@@ -228,19 +228,9 @@ const BAD: readonly (readonly [table: string, key: string, values: readonly stri
   ['store', 'password_file', PATHS, /must be an absolute path/],
   ['store', 'tls', ['0', '"no"'], /must be true or false$/],
   ['store', 'host', ['1', '"a b"', '"a/b"'], /must be at most 64 letters/],
-  ['store', 'outage', ['"yes"', 'true'], /must be one of "deny", "local"/],
-  ['store', 'outage_users', ['"root"', '[1]', '["a b"]', '[""]'], /must be a list of at most 20 names/],
-  ['store', 'outage_file', PATHS, /must be an absolute path/],
   ['audit', 'file', PATHS, /must be an absolute path/],
   ['audit', 'journal', ['0', '"no"'], /must be true or false$/],
 ];
-
-it('logins without the store are of a store that many hosts share', () => {
-  const { message } = refusal('[store]\noutage = "local"\n');
-  assert.match(message, /^2: store\.outage = "local" is of a database/);
-  const { fleet } = parseConfig('[store]\nurl = "postgres://db/n"\noutage = "local"\noutage_users = ["root", "oncall"]', 'f');
-  assert.deepEqual(fleet.outage, { users: ['root', 'oncall'], file: '/var/lib/notp/outage.db' });
-});
 
 it('files in the store need a store of the host, and a list of keys has the one that seals first', () => {
   const { message } = refusal('secrets = "store"\n[store]\nurl = "user"\n');
