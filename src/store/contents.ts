@@ -1,6 +1,6 @@
 /** All that a store holds of this host and of its users, taken out of one database and put into another. */
 import type { TableRow, Tables } from './store.ts';
-import type { Statements } from './tables.ts';
+import type { Dialect, Statements, Values } from './tables.ts';
 
 /** What is copied: the columns of each table that are the same in each database, and what tells its rows apart. */
 const TABLES = {
@@ -21,6 +21,8 @@ const TABLES = {
 
 type Table = keyof typeof TABLES;
 const NAMES = Object.keys(TABLES) as Table[];
+/** How many rows go into a database with one statement, and wait for its answer: what is on its way takes little memory. */
+const BATCH_ROWS = 25;
 const OF_HOST: readonly Table[] = ['former_chain_key', 'refusals'];
 /** Rows that are there for the space alone say nothing. */
 const SAYING: Partial<Record<Table, string>> = {
@@ -29,8 +31,9 @@ const SAYING: Partial<Record<Table, string>> = {
   refusals: 'as_of_ms <> 0',
 };
 
-/** All of it, but for the rows that say nothing and the head of the chain. */
+/** All of it, but for the rows that say nothing and the head of the chain. From here on nobody changes it until the transaction ends. */
 export async function tablesOf({ all, dialect }: Statements): Promise<Tables> {
+  if (dialect.lockAll !== undefined) await all(dialect.lockAll(NAMES));
   const tables: Record<string, readonly TableRow[]> = {};
   for (const name of NAMES) {
     const { columns, key } = TABLES[name];
@@ -62,29 +65,43 @@ export function lacking(present: Tables, incoming: Tables): Tables {
 }
 
 export interface Putting {
-  /** Called after the row of each enrolment. */
+  /** Called for each enrolment whose row is in. */
   readonly enrolled: (user: string, context: string) => Promise<void>;
   /** Called with how many rows are in. */
   readonly told: (rows: number) => void;
 }
 
-/** Puts `tables` in, of which nothing is there. */
-export async function putTables({ run, dialect }: Statements, tables: Tables, { enrolled, told }: Putting): Promise<void> {
+/** Puts `tables` in, of which nothing is there; what is there all the same is an error, and is not written over. */
+export async function putTables({ all, dialect }: Statements, tables: Tables, { enrolled, told }: Putting): Promise<void> {
   let count = 0;
   for (const name of NAMES) {
-    const { columns, key } = TABLES[name];
-    const [hostColumn, hostValue] = OF_HOST.includes(name) ? [dialect.hostColumn, dialect.hostValue] : ['', ''];
-    // Over rows that are there for the space alone.
-    const rest = columns.filter((column) => !(key as readonly string[]).includes(column));
-    const otherwise = rest.length === 0 ? 'NOTHING' : `UPDATE SET ${rest.map((column) => `${column} = excluded.${column}`).join(', ')}`;
-    const sql = `INSERT INTO ${name} (${hostColumn}${columns.join(', ')}) VALUES (${hostValue}${columns.map((column) => `$${bare(column)}`).join(', ')})
-      ON CONFLICT (${hostColumn}${key.join(', ')}) DO ${otherwise}`;
-    for (const row of tables[name] ?? []) {
-      await run(sql, Object.fromEntries(columns.map((column, i) => [bare(column), row[i] ?? ''])));
-      if (name === 'enrolment') await enrolled(String(row[0]), String(row[1]));
-      told(++count);
+    for (const rows of batches(tables[name] ?? [])) {
+      await all(insertion(name, rows.length, dialect), valuesOf(name, rows));
+      if (name === 'enrolment') for (const [user, context] of rows) await enrolled(String(user), String(context));
+      told((count += rows.length));
     }
   }
+}
+
+function batches(rows: readonly TableRow[]): (readonly TableRow[])[] {
+  return Array.from({ length: Math.ceil(rows.length / BATCH_ROWS) }, (_, i) => rows.slice(i * BATCH_ROWS, (i + 1) * BATCH_ROWS));
+}
+
+/** The statement for so many rows of a table: the values of the third are $user_2, $context_2 and so on. */
+function insertion(name: Table, rows: number, dialect: Dialect): string {
+  const { columns, key } = TABLES[name];
+  const [hostColumn, hostValue] = OF_HOST.includes(name) ? [dialect.hostColumn, dialect.hostValue] : ['', ''];
+  const row = (i: number): string => `(${hostValue}${columns.map((column) => `$${bare(column)}_${String(i)}`).join(', ')})`;
+  const sql = `INSERT INTO ${name} (${hostColumn}${columns.join(', ')}) VALUES ${Array.from({ length: rows }, (_, i) => row(i)).join(', ')}`;
+  if (SAYING[name] === undefined) return sql;
+  // Over rows that are there for the space alone.
+  const rest = columns.filter((column) => !(key as readonly string[]).includes(column));
+  return `${sql} ON CONFLICT (${hostColumn}${key.join(', ')}) DO UPDATE SET ${rest.map((column) => `${column} = excluded.${column}`).join(', ')}`;
+}
+
+function valuesOf(name: Table, rows: readonly TableRow[]): Values {
+  const { columns } = TABLES[name];
+  return Object.fromEntries(rows.flatMap((row, i) => columns.map((column, j) => [`${bare(column)}_${String(i)}`, row[j] ?? ''])));
 }
 
 /** Databases differ in how they give numbers. */

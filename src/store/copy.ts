@@ -51,7 +51,7 @@ function refuseClash(present: Contents, incoming: Contents): void {
 /** Throws `failed` where the target does not give back what was put in: then it is not committed. */
 function compare(now: Contents, wanted: Contents): void {
   const missing = Object.values(countsOf(lacking(now.tables, wanted.tables))).some((count) => count > 0);
-  if (missing || clashes(now.tables, wanted.tables).length > 0 || now.head.hash !== wanted.head.hash)
+  if (missing || clashes(now.tables, wanted.tables).length > 0 || now.head.seq !== wanted.head.seq || now.head.hash !== wanted.head.hash)
     throw new NotpError('failed', 'the target does not hold what was put into it', 'nothing was changed');
 }
 

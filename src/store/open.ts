@@ -21,12 +21,14 @@ export async function migrateStore(place: StorePlace): Promise<{ readonly from: 
 
 /** A fleet is large, and nobody waits for this at a door. */
 const COPY_MS = 3_600_000;
+/** An empty store that leaves no trace: what SQLite calls so. */
+const NOWHERE: StorePlace = { kind: 'sqlite', path: ':memory:' };
 
-/** Copies one into another; see copyStore(). A file is made where there is none, but for a dry run. Throws `store_unavailable` too. */
-export async function copyStores(from: StorePlace, to: StorePlace, options: CopyOptions): Promise<Counts> {
+/** Copies one into another; see copyStore(). A file is made where there is none; `to` is undefined for a dry run where none is. Throws `store_unavailable` too. */
+export async function copyStores(from: StorePlace, to: StorePlace | undefined, options: CopyOptions): Promise<Counts> {
   const source = openStore(unhurried(from), { create: false });
   try {
-    const target = openStore(unhurried(to), { create: !options.dryRun });
+    const target = to === undefined ? openStore(NOWHERE, { create: true }) : openStore(unhurried(to), { create: !options.dryRun });
     try {
       return await copyStore(source, target, options);
     } finally {

@@ -127,6 +127,14 @@ export class Session {
   }
 }
 
+/** PostgreSQL's for what lock_timeout ends, in its appendix A. */
+const LOCK_NOT_AVAILABLE = '55P03';
+const HELD = ['somebody else holds what is needed', 'try it again; a copy needs two stores that are not one under two names'] as const;
+
+function isHeld(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === LOCK_NOT_AVAILABLE;
+}
+
 const HINT = 'look whether the server runs, is reached from here and takes writes';
 
 export async function named<T>(
@@ -140,7 +148,8 @@ export async function named<T>(
     // It was named already.
     if (error instanceof NotpError && error.message.startsWith(nameOf(place))) throw error;
     if (error instanceof NotpError) throw new NotpError(error.code, `${nameOf(place)}: ${error.message}`, error.hint);
-    throw new NotpError('store_unavailable', `${nameOf(place)}: ${why() ?? messageOf(error)}`, HINT, { cause: error });
+    const [reason, hint] = isHeld(error) ? HELD : [messageOf(error), HINT];
+    throw new NotpError('store_unavailable', `${nameOf(place)}: ${why() ?? reason}`, hint, { cause: error });
   }
 }
 
@@ -151,13 +160,14 @@ export function nameOf({ servers, database }: Pick<PostgresPlace, 'servers' | 'd
 
 /**
  * What a connection is set to: not when it is made, since a pooler in between takes no settings then. A host that stands still in a
- * transaction does not keep the others waiting for longer than the deadline. A commit that is told lasts, whatever the server does by
+ * transaction does not keep the others waiting for longer than the deadline; what may take longer, as a copy, waits for nobody longer. A commit that is told lasts, whatever the server does by
  * default; where it waits for more (remote_apply) it goes on doing so.
  */
 function settings(place: PostgresPlace): string {
   const deadline = String(deadlineOf(place));
   return `set_config('search_path', '${SCHEMA}', false),
   set_config('statement_timeout', '${deadline}', false),
+  set_config('lock_timeout', '${String(DEADLINE_MS)}', false),
   set_config('idle_in_transaction_session_timeout', '${deadline}', false),
   set_config('synchronous_commit', CASE current_setting('synchronous_commit') WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, false)`;
 }

@@ -18,6 +18,8 @@ const DIALECT: Dialect = {
   lock: ' FOR UPDATE',
   heads: 'SELECT host, seq, hash FROM chain ORDER BY host',
   lockEnrolments: ' FOR UPDATE OF enrolment',
+  // Waits for who has a row of them, as every decision does that changes anything.
+  lockAll: (tables) => `LOCK TABLE ${tables.join(', ')} IN EXCLUSIVE MODE`,
   // An UPDATE takes space like an INSERT here.
   reserves: false,
   refusals: `SELECT known."user", tokens, as_of_ms, count, since_ms, ref, shared
@@ -138,7 +140,7 @@ const PREPARED = new Map<string, Numbered>();
 
 function numbered(sql: string): Numbered {
   const names: string[] = [];
-  const text = sql.replace(/\$([a-z_]+)/gi, (_, name: string) => {
+  const text = sql.replace(/\$([a-z_]\w*)/gi, (_, name: string) => {
     if (!names.includes(name)) names.push(name);
     return `$${String(names.indexOf(name) + 1)}`;
   });

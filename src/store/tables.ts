@@ -50,6 +50,8 @@ export interface Dialect {
   readonly lock: string;
   /** The same where it joins them with others. */
   readonly lockEnrolments: string;
+  /** Keeps everybody from changing `tables` until the transaction ends, where a transaction is not alone. */
+  readonly lockAll?: (tables: readonly string[]) => string;
   /** The refusals of `$user`, or of nobody where `$user` has no enrolment. */
   readonly refusals: string;
   /** Whether an enrolment has all its rows from the beginning, so that a login needs no space. */

@@ -101,11 +101,10 @@ export async function migrated(place: StatePlace): ReturnType<typeof migrateStor
 
 /** Copies the store of one place into that of another; see copyStores(). The caller acts as their owner. Throws `store_unavailable`, `refused` or `failed`. */
 export async function copied(from: StatePlace, to: StatePlace, options: Parameters<typeof copyStores>[2]): ReturnType<typeof copyStores> {
-  for (const [{ store, owner }, create] of [[from, false] as const, [to, !options.dryRun] as const]) {
-    if (store.kind === 'sqlite' && !isThere(store.path, owner, create) && !create)
-      throw new NotpError('store_unavailable', `${store.path}: there is no such file`);
-  }
-  return await copyStores(placeOf(from), placeOf(to), options);
+  if (from.store.kind === 'sqlite' && !isThere(from.store.path, from.owner, false))
+    throw new NotpError('store_unavailable', `${from.store.path}: there is no such file`);
+  const isNew = to.store.kind === 'sqlite' && isThere(to.store.path, to.owner, true) && !fs.existsSync(to.store.path);
+  return await copyStores(placeOf(from), isNew && options.dryRun ? undefined : placeOf(to), options);
 }
 
 /** Whether the host key lies on the disk only encrypted, as `<host_key>.cred` for LoadCredentialEncrypted= in systemd.exec(5). */

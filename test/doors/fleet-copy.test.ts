@@ -58,6 +58,11 @@ describe(
       const refused = await copy(alone, fleet);
       assert.equal(refused.code, 1);
       assert.match(refused.stderr, /the target has it otherwise: enrolment \S+ ssh, the audit chain of this host/);
+      const dry = await copy(alone, fleet, '--dry-run');
+      assert.deepEqual([dry.code, dry.stderr], [1, refused.stderr]);
+      const tried = await copy(fleet, `sqlite:${host.folder}/var/back.db`, '--dry-run');
+      assert.equal(tried.code, 0, tried.stderr);
+      assert.equal(fs.existsSync(`${host.folder}/var/back.db`), false);
       const back = await copy(fleet, `sqlite:${host.folder}/var/back.db`);
       assert.equal(back.code, 0, back.stderr);
       use(`sqlite:${host.folder}/var/back.db`);
@@ -65,7 +70,11 @@ describe(
     });
 
     it('is told what is no store, or not there', async () => {
+      server.createDatabase('bare');
+      const bare = fleet.replace(/[^/]+$/, 'bare');
       for (const [words, code, text] of [
+        [[alone, bare], 3, /\/bare: it has no tables of notp\nnotp: hint: run notp store migrate/],
+        [[alone, `sqlite:${host.folder}/none/new.db`, '--dry-run'], 3, /none: there is no such folder/],
         [[alone, alone], 2, /both are the same store/],
         [[alone, 'user'], 2, /no store of a host/],
         [[alone, 'mysql://x'], 2, /must be "sqlite:/],

@@ -31,6 +31,10 @@ async function fill(store: Store): Promise<void> {
   });
 }
 
+const interrupt = (rows: number): void => {
+  if (rows > 30) throw new Error('interrupted');
+};
+
 const contentsOf = (store: Store): Promise<Contents> => store.exclusively((transaction) => transaction.contents());
 
 describe('a copy of a store', { skip: lacksPostgres() }, () => {
@@ -84,6 +88,30 @@ describe('a copy of a store', { skip: lacksPostgres() }, () => {
     assert.deepEqual(new Set(Object.values(again)), new Set([0]));
     for (const store of [source, target]) store.close();
   });
+
+  for (const [first, second] of [
+    [0, 1],
+    [1, 0],
+  ] as const)
+    it(`leaves nothing in ${ENGINES[second]?.name ?? ''} where it is interrupted, and is made whole by another`, async () => {
+      const [source, target] = [await empty(first), await empty(second)];
+      // What is pending takes over nothing, all, or all but the recovery codes.
+      const pending = [ALICE.pendingState, {}, { spent: '1' }];
+      const many = Array.from({ length: 60 }, (_, i) => ({ ...ALICE, user: `u${String(i)}`, pendingState: pending[i % 3] ?? {} }));
+      await source.exclusively(async (transaction) => {
+        for (const each of many) await transaction.insert(each);
+      });
+      await assert.rejects(copyStore(source, target, { dryRun: false, told: interrupt }), { message: 'interrupted' });
+      assert.deepEqual((await contentsOf(target)).tables['enrolment'], []);
+      await copyStore(source, target, QUIET);
+      assert.deepEqual(await contentsOf(target), await contentsOf(source));
+      const copied = await target.exclusively((transaction) => transaction.enrolments());
+      assert.deepEqual(
+        copied,
+        many.toSorted((a, b) => (a.user < b.user ? -1 : 1)),
+      );
+      for (const store of [source, target]) store.close();
+    });
 
   it('is refused as a whole where the target has an enrolment otherwise, or a chain of its own', async () => {
     const [source, target] = [await empty(0), await empty(1)];
