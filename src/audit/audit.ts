@@ -1,7 +1,7 @@
 /** No decision without a record: what appends records, inside the transaction of the decision that they tell. */
 import { randomBytes } from 'node:crypto';
 import { messageOf, NotpError } from '../error.ts';
-import type { Refusals, Transaction } from '../store/store.ts';
+import type { ChainHead, Refusals, Transaction } from '../store/store.ts';
 import { headAfter, nextLink } from './chain.ts';
 import { printRecord, type AuditRecord } from './record.ts';
 import { afterOneMore, summaryOf } from './refusals.ts';
@@ -12,6 +12,8 @@ export interface AuditLog {
   /** The chain's key; undefined where there is no host key. */
   readonly key: Uint8Array | undefined;
   readonly now: () => number;
+  /** Of the log of outages: keeps each record, after which the chain has this head, for the store that could not be reached. */
+  readonly keep?: (transaction: Transaction, record: AuditRecord, head: ChainHead) => Promise<void>;
 }
 
 /** 8 hex digits that name one decision to the person and in the log. */
@@ -55,9 +57,13 @@ async function summed(log: AuditLog, transaction: Transaction, refusals: Refusal
 
 async function appendNext(log: AuditLog, transaction: Transaction, record: AuditRecord): Promise<void> {
   const link = nextLink(await transaction.head());
-  const line = printRecord(record, link, log.now());
+  const nowMs = log.now();
+  const told = log.keep === undefined ? record : { ...record, outage: new Date(nowMs).toISOString() };
+  const line = printRecord(told, link, nowMs);
   await writeToAny(log.sinks, line);
-  await transaction.moveHead(headAfter(link, line, log.key));
+  const head = headAfter(link, line, log.key);
+  await transaction.moveHead(head);
+  await log.keep?.(transaction, told, head);
 }
 
 /**

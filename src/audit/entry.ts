@@ -19,6 +19,8 @@ export interface Entry {
   readonly method: string | undefined;
   readonly detail: string | undefined;
   readonly host: string | undefined;
+  /** When it was decided, in an outage of the store, where `timeMs` is when the store was told: Unix time in milliseconds. */
+  readonly outageMs: number | undefined;
   /** How many refusals the record stands for: 1, or those of a flood; see refusals.ts. */
   readonly count: number;
 }
@@ -35,8 +37,13 @@ export function entryOf(line: string): Entry | undefined {
     ...{ result: text('result') ?? '', user: text('user') ?? '', context: text('context') ?? '', door: text('door') ?? '' },
     ...{ ref: text('ref') ?? '', uid: typeof fields['uid'] === 'number' ? fields['uid'] : undefined, service: text('service') },
     ...{ rhost: text('rhost'), tty: text('tty'), reason: text('reason'), method: text('method') },
-    ...{ detail: text('detail'), host: text('host'), count: countOf(fields['count']) },
+    ...{ detail: text('detail'), host: text('host'), count: countOf(fields['count']), outageMs: timeOf(text('outage')) },
   };
+}
+
+function timeOf(text: string | undefined): number | undefined {
+  const timeMs = Date.parse(text ?? '');
+  return Number.isNaN(timeMs) ? undefined : timeMs;
 }
 
 function countOf(value: unknown): number {

@@ -28,7 +28,10 @@ export type Event =
   | 'import.failed'
   | 'host_key.created'
   | 'host_key.rotated'
-  | 'host_key.retired';
+  | 'host_key.retired'
+  | 'outage.approved'
+  | 'outage.withdrawn'
+  | 'outage.conflict';
 
 /** Who knocked, where, and from where. */
 export interface Origin {
@@ -53,6 +56,11 @@ export interface AuditRecord extends Origin {
   /** How many refusals of a flood this record stands for, and since when (RFC 3339); see refusals.ts. */
   readonly count?: number;
   readonly since?: string;
+  /** When this was decided, RFC 3339, by the copy of a host while the store could not be reached; see verifier/outage.ts. */
+  readonly outage?: string;
+  /** What such a decision took: the step or counter of the last code, or the place of the recovery code in its list. */
+  readonly step?: number;
+  readonly recovery_code?: number;
   /** 8 hex digits, also shown to the person. */
   readonly ref: string;
 }

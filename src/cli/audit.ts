@@ -93,6 +93,7 @@ interface VerifyFlags extends CommonFlags {
   readonly host?: string;
   readonly file?: string;
   readonly key?: string;
+  readonly outage?: boolean;
   readonly json?: boolean;
 }
 
@@ -102,11 +103,14 @@ function addVerify(audit: Command, now: () => number, finish: Finish): void {
     .option('--host <name>', 'the log of another host that shares the store, against what the store knows of it')
     .option('--file <file>', "with --host: that log or a copy of it, with what was rotated beside it (default: this host's)")
     .option('--key <file>', 'with --host: a copy of the key file of that host, where it has one of its own')
+    .addOption(
+      new Option('--outage', 'the log of what this host has decided while it could not reach the store').conflicts(['host', 'file', 'key']),
+    )
     .option('--json', 'print one JSON object')
     .action(async (_: unknown, command: Command) => {
-      const { host, file, key, json, ...flags } = command.optsWithGlobals<VerifyFlags>();
+      const { host, file, key, outage, json, ...flags } = command.optsWithGlobals<VerifyFlags>();
       const { verifyAudit } = await import('../commands/audit-verify.ts');
-      finish(await verifyAudit(configOf(flags), { host, file, key, json: json === true }, now));
+      finish(await verifyAudit(configOf(flags), { host, file, key, outage: outage === true, json: json === true }, now));
     });
 }
 

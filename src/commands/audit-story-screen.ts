@@ -25,7 +25,7 @@ export function storyScreen(story: Story, options: StoryOptions): string {
 }
 
 function attempt(entry: Entry, options: StoryOptions): string {
-  const { user, context, door, service, rhost, tty, host, reason, detail, timeMs } = entry;
+  const { user, context, door, service, rhost, tty, host, reason, detail, timeMs, outageMs } = entry;
   const wording = reason !== undefined && Object.hasOwn(WORDING, reason) ? WORDING[reason as Reason] : undefined;
   const from = [rhost === undefined ? '' : `from ${rhost}`, tty === undefined ? '' : `on ${tty}`].filter((part) => part !== '').join(' ');
   const ago = spanOf(options.nowMs - timeMs);
@@ -33,6 +33,10 @@ function attempt(entry: Entry, options: StoryOptions): string {
     [
       ['ref', entry.ref],
       ['when', `${dayOf(timeMs)} ${clockOf(timeMs)}, ${ago} ago`],
+      [
+        'outage',
+        outageMs === undefined ? '' : `decided ${dayOf(outageMs)} ${clockOf(outageMs)} by the copy of the host, and reported then`,
+      ],
       ['who', `${whoOf(entry)}${context === '' ? '' : `, secret ${context}`}`],
       ['door', [door + (service === undefined ? '' : ` (${service})`), from].filter((part) => part !== '').join(', ')],
       ['host', host ?? ''],

@@ -59,9 +59,10 @@ export function rowOf(entry: Entry, options: TableOptions): string {
   return `${start}${cells.join(' ')} ${cutToColumns(sourceOf(entry), traits.columns - used, traits.utf8)}`.trimEnd() + '\n';
 }
 
-/** Where somebody came from: the address, else the terminal, else the service. */
-function sourceOf({ rhost, tty, service }: Entry): string {
-  return escapeControls(rhost ?? tty ?? service ?? '');
+/** Where somebody came from: the address, else the terminal, else the service; and whether the store was told only later. */
+function sourceOf({ rhost, tty, service, outageMs }: Entry): string {
+  const source = escapeControls(rhost ?? tty ?? service ?? '');
+  return outageMs === undefined ? source : `outage, ${source}`;
 }
 
 function cell(text: string, columns: number, { utf8 }: TableOptions['traits']): string {

@@ -9,6 +9,7 @@ import type { Config } from '../system/config.ts';
 import { printResult, say, sayError, sayHint } from '../system/printer.ts';
 import { asUser } from '../system/privileges.ts';
 import { realUser } from '../system/users.ts';
+import { outagePlace } from '../verifier/outage.ts';
 import {
   chainKeys,
   hasEncryptedKey,
@@ -33,14 +34,15 @@ export interface VerifyOptions {
   readonly host: string | undefined;
   /** Where its log is, or a copy of it; undefined: where that of this host is. */
   readonly file: string | undefined;
+  /** The log of what was decided in outages of the store of a fleet. */
+  readonly outage: boolean;
   /** A copy of its key file, where its key is none of this host's. */
   readonly key: string | undefined;
 }
 
 /** The exit code is 0 where the chain is whole, 1 where it is not. */
 export async function verifyAudit(config: Config, options: VerifyOptions, now: () => number): Promise<number> {
-  const place = statePlace(config, realUser());
-  refuseUnshared(place, options);
+  const place = placeOf(statePlace(config, realUser()), options);
   if (place.kind === 'service' && hasEncryptedKey(config))
     throw new NotpError(
       'failed',
@@ -58,6 +60,14 @@ export async function verifyAudit(config: Config, options: VerifyOptions, now: (
   const report = await (options.file === undefined ? asUser(place.owner, verified) : verified()).finally(() => progress?.end());
   tell(report, options);
   return report.problem === undefined ? 0 : 1;
+}
+
+/** Whose log it is. Throws `usage` where there is no such log. */
+function placeOf(place: StatePlace, options: VerifyOptions): StatePlace {
+  refuseUnshared(place, options);
+  const found = options.outage ? outagePlace(place) : place;
+  if (found !== undefined) return found;
+  throw new NotpError('usage', 'store.outage is "deny", so this host decides nothing in an outage', 'leave out --outage');
 }
 
 function refuseUnshared({ store }: StatePlace, { host, file, key }: VerifyOptions): void {

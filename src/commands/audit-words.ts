@@ -26,6 +26,9 @@ const EVENTS: Readonly<Record<Event, string>> = {
   'host_key.created': 'host key made',
   'host_key.rotated': 'new host key',
   'host_key.retired': 'earlier host keys removed',
+  'outage.approved': 'approved for outages',
+  'outage.withdrawn': 'approval withdrawn',
+  'outage.conflict': 'code used twice in outage',
 };
 
 const METHODS: Readonly<Record<Method, string>> = {

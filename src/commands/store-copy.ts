@@ -22,6 +22,7 @@ const NOUNS: Readonly<Record<string, readonly [string, string]>> = {
   peer: ['trusted source', 'trusted sources'],
   counter: ['counter', 'counters'],
   sealed: ['sealed file', 'sealed files'],
+  approved: ['user approved for outages', 'users approved for outages'],
   former_chain_key: ['earlier key of the audit chain', 'earlier keys of the audit chain'],
   refusals: ['count of refusals', 'counts of refusals'],
 };

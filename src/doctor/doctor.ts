@@ -10,6 +10,7 @@ import { sorted, type Finding } from './finding.ts';
 import { gateProgram } from './gate-command.ts';
 import { tryGate } from './gate-try.ts';
 import { examineKeys } from './keys.ts';
+import { examineOutage } from './outage.ts';
 import { examinePam, pamPrograms, type PamService } from './pam.ts';
 import { examineUserEnvironment } from './pam-environment.ts';
 import { servicesWithNotp } from './pam-stack.ts';
@@ -61,6 +62,7 @@ export async function examine(options: DoctorOptions): Promise<readonly Finding[
     ...aroundService(config, place, people, servers),
     ...(place.kind === 'service' ? await examineFormerKeys(config, place.owner, now) : []),
     ...state.findings,
+    ...(place.kind === 'service' ? await examineOutage(place, now) : []),
     ...examineClock(config, active, now()),
     ...(await examineSealedFiles(config, people, now)),
     ...missing.map(nobodys),

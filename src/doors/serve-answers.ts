@@ -1,10 +1,8 @@
 /** What the service answers: verdicts on the state of the host, and the steps of an enrolment. */
-import { existsSync } from 'node:fs';
-import * as path from 'node:path';
 import { appendSum } from '../audit/audit.ts';
 import type { Origin } from '../audit/record.ts';
 import { messageOf, NotpError } from '../error.ts';
-import { credentialNames, type Config } from '../system/config.ts';
+import type { Config } from '../system/config.ts';
 import { sayError } from '../system/printer.ts';
 import { sealedFor, type Found } from '../system/secrets.ts';
 import { userByUid, type User } from '../system/users.ts';
@@ -12,6 +10,7 @@ import { accountContexts } from '../verifier/account.ts';
 import { localVerifier, reasonOf, withKept, type LocalOptions } from '../verifier/local.ts';
 import { recordRefusal } from '../verifier/open.ts';
 import { factsOfFiles } from '../verifier/care.ts';
+import { withCredentials } from '../verifier/credentials.ts';
 import type { Facts } from '../verifier/facts.ts';
 import { keptFiles } from '../verifier/sealed-files.ts';
 import type { SelfEnrolment } from '../verifier/self-enrolment.ts';
@@ -39,9 +38,6 @@ interface Service extends Omit<ServeOptions, 'configuration'> {
 
 /** Somebody looks for the phone, or scans a QR code. */
 const PATIENCE_MS = 10 * 60_000;
-const PASSWORD_CREDENTIAL = 'store.password';
-/** Not group read: a credential shows 0440 where an ACL lets the service in. */
-const CREDENTIAL_FORBIDDEN = 0o037;
 
 /** What is wrong with the host is answered with refusals: to end at once would only make systemd start it again, for ever. */
 export function answeringFor(options: ServeOptions): Answering {
@@ -71,7 +67,7 @@ function serviceOf(options: ServeOptions): Service {
   const user = userByUid(options.uid);
   const place = statePlace(config, user);
   if (place.kind !== 'service') throw new NotpError('not_permitted', 'notp serve must run as the system user notp');
-  return { ...options, config, user, place: { ...place, ...credentials(options.environment, config, place) } };
+  return { ...options, config, user, place: withCredentials(place, config, options.environment) };
 }
 
 async function answerTo(line: string, service: Service, enrolment: SelfEnrolment): Promise<string> {
@@ -108,7 +104,7 @@ async function tellTheRest({ user, place, now }: Service): Promise<void> {
 }
 
 async function judge(question: Question, service: Service): Promise<Outcome | undefined> {
-  const verifier = localVerifier(verifierOptions(service, question.origin, question.files));
+  const verifier = localVerifier({ ...verifierOptions(service, question.origin, question.files), mayFallBack: true });
   try {
     if (question.ask === 'before') return await verifier.beforeAsking(question.session);
     return await verifier.verify(question);
@@ -133,16 +129,6 @@ function verifierOptions({ config, user, place, now }: Service, asked: AskedOrig
     trustMs: asked.door === 'gate' ? config.gate.trustMs : 0,
     now,
   };
-}
-
-/** Where the keys of the host and the password of the store are as systemd hands them over: LoadCredential= in systemd.exec(5). */
-function credentials(environment: NodeJS.ProcessEnv, config: Config, { store }: StatePlace): Partial<StatePlace> {
-  const folder = environment['CREDENTIALS_DIRECTORY'];
-  if (folder === undefined) return {};
-  const hostKeyFiles = credentialNames(config).map((name) => path.join(folder, name));
-  const keys = { hostKeyFiles, hostKeyForbidden: CREDENTIAL_FORBIDDEN };
-  const passwordFile = path.join(folder, PASSWORD_CREDENTIAL);
-  return store.kind === 'postgres' && existsSync(passwordFile) ? { ...keys, store: { ...store, passwordFile } } : keys;
 }
 
 /** The sealed file as the user's process sent it. */

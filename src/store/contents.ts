@@ -15,6 +15,7 @@ const TABLES = {
   peer: { columns: ['"user"', 'context', 'slot', 'id', 'digest', 'accepted_ms'], key: ['"user"', 'context', 'slot'] },
   counter: { columns: ['id', 'next'], key: ['id'] },
   sealed: { columns: ['"user"', 'context', 'text'], key: ['"user"', 'context'] },
+  approved: { columns: ['"user"', 'as_of_ms'], key: ['"user"'] },
   former_chain_key: { columns: ['key'], key: ['key'] },
   refusals: { columns: ['"user"', 'tokens', 'as_of_ms', 'count', 'since_ms', 'ref', 'shared'], key: ['"user"'] },
 } as const satisfies Record<string, { columns: readonly string[]; key: readonly string[] }>;

@@ -29,6 +29,8 @@ const SCHEMAS = [
     PRIMARY KEY ("user", context, slot)) WITH (fillfactor = 70);
   CREATE TABLE counter (id text PRIMARY KEY, next bigint NOT NULL) WITH (fillfactor = 70);
   CREATE TABLE sealed ("user" text NOT NULL, context text NOT NULL, text text NOT NULL, PRIMARY KEY ("user", context));
+  CREATE TABLE approved ("user" text PRIMARY KEY, as_of_ms bigint NOT NULL);
+  CREATE TABLE outage (id text PRIMARY KEY, seq bigint NOT NULL, text text NOT NULL);
   CREATE TABLE former_chain_key (host text NOT NULL, key text NOT NULL, PRIMARY KEY (host, key));
   CREATE TABLE refusals (
     host text NOT NULL, "user" text NOT NULL, tokens double precision NOT NULL, as_of_ms bigint NOT NULL,

@@ -5,6 +5,7 @@ import { messageOf, NotpError } from '../error.ts';
 import { checkVersion, SCHEMA, VERSION } from './postgres-schema.ts';
 import { DEADLINE_MS, PostgresTransaction, prepared } from './postgres-transaction.ts';
 import type { Row, Values } from './tables.ts';
+import { unreached } from './unreached.ts';
 
 export interface PostgresPlace {
   /** Of several the first one that takes writes: names, addresses, or folders with a socket. */
@@ -102,7 +103,7 @@ export class Session {
         failures.set(server, `${server.host}: ${messageOf(error)}`);
       }
     }
-    throw new NotpError('store_unavailable', `${nameOf(this.place)}: ${this.over ?? [...failures.values()].join('; ')}`, HINT);
+    throw unreached(new NotpError('store_unavailable', `${nameOf(this.place)}: ${this.over ?? [...failures.values()].join('; ')}`, HINT));
   }
 
   private async connect(server: PostgresPlace['servers'][number], checked: boolean): Promise<Client> {

@@ -33,6 +33,8 @@ export class PostgresTransaction {
   readonly statements: Statements;
   /** Whether the server has answered: before that, nothing was learnt or done. */
   hasBegun = false;
+  /** Whether it answers at all, though it may let us wait for the lock. */
+  isReached = false;
   private readonly client: Client;
   private readonly thisHost: string;
   private readonly named: <T>(action: () => Promise<T>) => Promise<T>;
@@ -86,10 +88,15 @@ export class PostgresTransaction {
   private async begin(): Promise<ChainHead> {
     this.gather();
     const [, { rows }] = await this.named(() =>
-      Promise.all([this.client.query('BEGIN READ WRITE'), this.client.query<Row>(prepared(LOCKED_HEAD, { host: this.thisHost }))]),
+      Promise.all([this.reached(), this.client.query<Row>(prepared(LOCKED_HEAD, { host: this.thisHost }))]),
     );
     this.hasBegun = true;
     return headOf(rows[0]);
+  }
+
+  private async reached(): Promise<void> {
+    await this.client.query('BEGIN READ WRITE');
+    this.isReached = true;
   }
 
   private async all(sql: string, values: Values = {}): Promise<readonly Row[]> {

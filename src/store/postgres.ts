@@ -7,6 +7,7 @@ import { NotpError } from '../error.ts';
 import { migrate } from './postgres-schema.ts';
 import { named, Session, type PostgresPlace } from './postgres-session.ts';
 import type { KeptFile, Store, Transaction } from './store.ts';
+import { unreached } from './unreached.ts';
 import { filesOf, keptFile, SEALED_FILES, transactionOn } from './tables.ts';
 
 /** Errors after which the same work may go well: serialization failure and deadlock. */
@@ -78,7 +79,7 @@ async function withinDeadline<T>(session: Session, work: (transaction: Transacti
         const state = sqlState(error);
         const isLost = isReused && !transaction.hasBegun;
         if (isLost) session.drop();
-        else if (!AGAIN.has(state) && (state !== UNIQUE_VIOLATION || tries > 1)) throw error;
+        else if (!AGAIN.has(state) && (state !== UNIQUE_VIOLATION || tries > 1)) throw transaction.isReached ? error : unreached(error);
         else await new Promise((resolve) => setTimeout(resolve, PAUSE_MS * (1 + Math.random())));
       }
     }

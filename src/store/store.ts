@@ -4,6 +4,7 @@
  */
 import type { Bucket } from '../verdict/budget.ts';
 import type { LoginState } from '../verdict/decide.ts';
+import type { OutageTables } from './outage-tables.ts';
 
 export type Status = 'active' | 'revoked' | 'invited';
 
@@ -85,7 +86,7 @@ export interface Contents {
 }
 
 /** What can be done inside one exclusive transaction. */
-export interface Transaction {
+export interface Transaction extends OutageTables {
   enrolment(user: string, context: string): Promise<Enrolment | undefined>;
   /** All of `user`, by context. */
   enrolmentsOf(user: string): Promise<readonly Enrolment[]>;

@@ -1,6 +1,7 @@
 /** What a transaction does on the tables, which are the same in each database: its statements, in what SQLite and PostgreSQL both understand. */
 import { NotpError } from '../error.ts';
 import { putTables, tablesOf } from './contents.ts';
+import { outageOn } from './outage-tables.ts';
 import type { LoginState } from '../verdict/decide.ts';
 import {
   SHARED_BYTES,
@@ -72,6 +73,7 @@ export function transactionOn(statements: Statements, reserved: () => Promise<vo
   };
   const get = async (sql: string, values: Values = {}): Promise<Row | undefined> => (await all(sql, values))[0];
   return {
+    ...outageOn(statements),
     enrolment: async (user, context) => {
       const row = await get(`SELECT * FROM enrolment WHERE "user" = $user AND context = $context${lock}`, { user, context });
       return row === undefined ? undefined : enrolmentOf(row);

@@ -49,6 +49,10 @@ export interface FleetSetting {
   readonly tls: boolean;
   /** What this host is called there; empty: its name. */
   readonly host: string;
+  /** Who gets in while no server of it can be reached: nobody, or whoever is approved, by a copy of this host. */
+  readonly outage: 'deny' | 'local';
+  /** Where that copy is. */
+  readonly outageFile: string;
 }
 
 /** The defaults, for a machine without a file and for a door that must record that the file is broken. */
@@ -139,6 +143,12 @@ function fromTables(tables: Record<string, unknown>, file: string, source: strin
       `${file}:${lineOf(source, '', 'secrets')}: secrets = "store" needs a store of the host or of a fleet, and store.url is "user"`,
       'leave out one of the two',
     );
+  if (fleet.outage === 'local' && store.kind !== 'postgres')
+    throw new NotpError(
+      'bad_configuration',
+      `${file}:${lineOf(source, 'store', 'outage')}: store.outage = "local" is for the database of a fleet, and store.url names none`,
+      'leave out one of the two',
+    );
   return {
     secrets: secrets === 'store' ? DEFAULT_SECRETS : secrets,
     secretsInStore: secrets === 'store',
@@ -168,10 +178,10 @@ function fromTables(tables: Record<string, unknown>, file: string, source: strin
 }
 
 function fleetOf(get: <T>(setting: Setting<T>) => T): FleetSetting {
-  const { passwordFile, authoritiesFile: caFile, tls, hostName } = SETTINGS;
+  const { passwordFile, authoritiesFile: caFile, tls, hostName, outage, outageFile } = SETTINGS;
   const authoritiesFile = get(caFile);
   return {
-    ...{ passwordFile: get(passwordFile), tls: get(tls), host: get(hostName) },
+    ...{ passwordFile: get(passwordFile), tls: get(tls), host: get(hostName), outage: get(outage), outageFile: get(outageFile) },
     authoritiesFile: authoritiesFile === '' ? undefined : authoritiesFile,
   };
 }

@@ -51,6 +51,8 @@ export const SETTINGS = {
   authoritiesFile: setting('store', 'ca_file', absoluteOrNone, ''),
   tls: setting('store', 'tls', trueOrFalse, true),
   hostName: setting('store', 'host', matching(isHostName, 'at most 64 letters, digits, dots, hyphens and underscores'), ''),
+  outage: setting('store', 'outage', among(['deny', 'local'] as const), 'deny'),
+  outageFile: setting('store', 'outage_file', absolute, '/var/lib/notp/outage.db'),
   auditFile: setting('audit', 'file', absolute, '/var/log/notp/audit.log'),
   journal: setting('audit', 'journal', trueOrFalse, true),
 };

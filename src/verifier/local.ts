@@ -14,6 +14,8 @@ import { decide, type Policy, type Presented, type Refused, type Verdict } from 
 import type { Reason } from '../verdict/reasons.ts';
 import { accountOf, withBudget, type Device } from './account.ts';
 import { openReading, wipe } from './opening.ts';
+import { throughOutages } from './outage.ts';
+import { budgetAfter, usedBy, type Used } from './outage-merge.ts';
 import { remember, remembered } from './remembering.ts';
 import { keptFiles } from './sealed-files.ts';
 import { refused } from './standing.ts';
@@ -35,6 +37,10 @@ export interface LocalOptions {
   readonly allowUnenrolled: boolean;
   /** How long an accepted code also counts for the same source address and key, in milliseconds. */
   readonly trustMs: number;
+  /** Whether a copy of this host may decide where the store cannot be reached. */
+  readonly mayFallBack?: boolean;
+  /** Whether it does: then a single code is never judged, and nothing is remembered. */
+  readonly inOutage?: boolean;
   readonly now: () => number;
 }
 
@@ -49,8 +55,7 @@ export function localVerifier(options: LocalOptions): Verifier {
     return await asUser(place.owner, async () => {
       try {
         refuseOutOfReach(options);
-        const state = opened();
-        return await work(await withKept(options, state?.store), state, ref);
+        return await throughOutages(options, opened(), async (asked, state) => await work(await withKept(asked, state?.store), state, ref));
       } catch (error) {
         return await refuseUnlinked(options, ref, error);
       }
@@ -86,7 +91,7 @@ async function beforeAsking(
   if (state === undefined) return { ref, verdict: await withoutState(options, ref) };
   return await state.store.exclusively(async (transaction): Promise<Outcome | undefined> => {
     const { devices, refusal } = await accountOf(transaction, { ...options, user: options.origin.user });
-    const known = devices.length === 0 ? undefined : await remembered(options, transaction, devices, session);
+    const known = devices.length === 0 || options.inOutage === true ? undefined : await remembered(options, transaction, devices, session);
     const verdict = devices.length === 0 ? unlessAllowed(options, refusal) : known?.verdict;
     return verdict === undefined ? undefined : await recorded(state.log, transaction, settledBy(options, verdict, known?.device), ref);
   });
@@ -106,6 +111,8 @@ async function recorded(log: AuditLog, transaction: Transaction, settled: Settle
 interface Settled {
   readonly verdict: Verdict;
   readonly origin: Origin;
+  /** What was taken in an outage. */
+  readonly used?: Used;
 }
 
 function settledBy({ origin }: LocalOptions, verdict: Verdict, device?: Device): Settled {
@@ -135,22 +142,30 @@ async function judge(
   attempt: Attempt,
   nowMs: number,
 ): Promise<Settled> {
-  const { devices, others, bucket, refusal } = await accountOf(transaction, { ...options, user: options.origin.user });
+  const { devices, others, bucket: own, refusal } = await accountOf(transaction, { ...options, user: options.origin.user });
   if (devices.length === 0) return settledBy(options, unlessAllowed(options, refusal));
   if (presented === undefined) return settledBy(options, refused(attempt.timedOut === true ? 'timeout' : 'no_proof'));
   const opened = devices.map(({ file }) => presented.opened[file]);
+  const bucket = options.inOutage === true ? { ...own, tokens: 0 } : own;
   const states = devices.map(({ enrolment }) => ({ ...enrolment.state, bucket }));
   const decision = decide(states, { ...presented, opened }, nowMs, options.policy);
   // As of this turn at the store: whoever tries many at once would else be given the same waiting time for each of them.
-  const left = { tokens: decision.next[0]?.bucket.tokens ?? bucket.tokens, asOfMs: bucket.asOfMs };
+  const left =
+    options.inOutage === true
+      ? budgetAfter(own, decision, devices.length, options.policy)
+      : { tokens: decision.next[0]?.bucket.tokens ?? bucket.tokens, asOfMs: bucket.asOfMs };
   for (const [i, { enrolment }] of devices.entries()) {
     const accepted = i === decision.device ? { lastAcceptedMs: nowMs } : {};
     await transaction.save(withBudget({ ...enrolment, state: decision.next[i] ?? enrolment.state, ...accepted }, left));
   }
   for (const other of others) await transaction.save(withBudget(other, left));
   const device = decision.device === undefined ? undefined : devices[decision.device];
-  if (device !== undefined) await remember(options, transaction, device.enrolment, attempt.session, nowMs);
-  return settledBy(options, decision.verdict, device ?? (devices.length === 1 ? devices[0] : undefined));
+  if (device !== undefined && options.inOutage !== true) await remember(options, transaction, device.enrolment, attempt.session, nowMs);
+  const settled = settledBy(options, decision.verdict, device ?? (devices.length === 1 ? devices[0] : undefined));
+  const after = decision.device === undefined ? undefined : decision.next[decision.device];
+  return options.inOutage === true && device !== undefined && after !== undefined
+    ? { ...settled, used: usedBy(device.enrolment.state, after) }
+    : settled;
 }
 
 function unlessAllowed(options: LocalOptions, verdict: Refused): Verdict {
@@ -185,13 +200,13 @@ async function refuseUnlinked({ place, origin, now }: LocalOptions, ref: string,
   return { verdict, ref };
 }
 
-function recordOf({ origin, verdict }: Settled, ref: string): AuditRecord {
+function recordOf({ origin, verdict, used = {} }: Settled, ref: string): AuditRecord {
   if (verdict.result === 'refused') {
     const detail = verdict.detail === undefined ? {} : { detail: verdict.detail };
     return { ...origin, event: 'login.refused', result: 'refused', reason: verdict.reason, ...detail, ref };
   }
   const offset = verdict.stepOffset === undefined ? {} : { step_offset: verdict.stepOffset };
-  return { ...origin, event: 'login.accepted', result: 'accepted', method: verdict.method, ...offset, ref };
+  return { ...origin, event: 'login.accepted', result: 'accepted', method: verdict.method, ...offset, ...used, ref };
 }
 
 /** The reason that a thrown error is refused with. */

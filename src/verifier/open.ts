@@ -50,6 +50,7 @@ export async function openVerifier({ config, contexts, user, origin, now }: Open
     policy: config.policy,
     allowUnenrolled,
     trustMs: 0,
+    mayFallBack: true,
     now,
   });
 }

@@ -183,11 +183,11 @@ export function storeName({ store }: StatePlace): string {
 /** The store with what its files hold. */
 function placeOf({ store, owner }: StatePlace): StorePlace {
   if (store.kind === 'sqlite') return store;
-  const { passwordFile, authoritiesFile, host, ...url } = store;
+  const { kind, servers, database, user, tls, passwordFile, authoritiesFile, host } = store;
   const authorities =
     authoritiesFile === undefined ? undefined : textOf(authoritiesFile, { owner: owner.uid, maxBytes: MAX_PEM_BYTES, forbidden: 0o022 });
   return {
-    ...url,
+    ...{ kind, servers, database, user, tls },
     // Read anew each time: it may have been replaced.
     password: () => textOf(passwordFile, { owner: owner.uid, maxBytes: MAX_PASSWORD_BYTES, forbidden: 0o037 })?.trimEnd(),
     authorities,

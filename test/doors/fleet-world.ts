@@ -2,7 +2,7 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { PASSWORD, ROLE, type Postgres } from '../support/postgres.ts';
-import { SOURCE_NOTP } from '../support/world.ts';
+import { scratchFolder, serviceUser, SOURCE_NOTP } from '../support/world.ts';
 import { pamWorld, succeed, type PamWorld } from './pam-world.ts';
 
 export const FLEET_DATABASE = 'notp';
@@ -17,11 +17,13 @@ export interface FleetOptions {
   readonly tables?: string;
   /** Lines of its table [store]. */
   readonly store?: readonly string[];
+  /** Whether it lets users in who are approved while it cannot reach the server. */
+  readonly outage?: boolean;
 }
 
 /** A host called `name` on the database of `server`, whose tables are made where they are not there. */
 export async function fleetHost(server: Postgres, name: string, options: FleetOptions): Promise<PamWorld> {
-  const { hostKey, top = '', tables = '', address = 'localhost', store = [] } = options;
+  const { hostKey, top = '', tables = '', address = 'localhost', store = [], outage = false } = options;
   const files = path.join(server.folder, name);
   fs.writeFileSync(`${files}.pem`, server.authority, { mode: 0o644 });
   fs.writeFileSync(`${files}.password`, `${PASSWORD}\n`, { mode: 0o400 });
@@ -31,6 +33,7 @@ export async function fleetHost(server: Postgres, name: string, options: FleetOp
     `ca_file = "${files}.pem"`,
     `host = "${name}"`,
     ...store,
+    ...(outage ? ['outage = "local"', `outage_file = "${outageFile(name)}"`] : []),
   ];
   return await pamWorld(`fleet-${name}`, {
     top,
@@ -42,6 +45,15 @@ export async function fleetHost(server: Postgres, name: string, options: FleetOp
       await succeed([...SOURCE_NOTP, 'store', 'migrate', '--config', config]);
     },
   });
+}
+
+/** Where the copy of a host is, in a folder of the service. */
+function outageFile(name: string): string {
+  const folder = path.join(scratchFolder(`outage-${name}`), 'var');
+  const { uid, gid } = serviceUser();
+  fs.mkdirSync(folder, { mode: 0o700 });
+  fs.chownSync(folder, uid, gid);
+  return path.join(folder, 'outage.db');
 }
 
 /** Until the codes of this moment are over. */

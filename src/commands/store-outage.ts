@@ -1,0 +1,91 @@
+/** `notp store approve`, `approved` and `refresh`: who may log in while the server of a fleet cannot be reached, and the copy that this takes. */
+import { messageOf, NotpError } from '../error.ts';
+import type { Config } from '../system/config.ts';
+import { printResult, say, sayHint } from '../system/printer.ts';
+import { asUser } from '../system/privileges.ts';
+import { isRoot } from '../system/users.ts';
+import { withCredentials } from '../verifier/credentials.ts';
+import { openCopy } from '../verifier/outage.ts';
+import { copyApproved, reportOutage, setApproval } from '../verifier/outage-report.ts';
+import { withPresentState, type State, type StatePlace } from '../verifier/state.ts';
+import { enrolledUser, originOf, serviceState } from './whose.ts';
+
+/** Throws `not_permitted` where we are not root, `refused` where the store is that of one host, `usage` where there is no such user. */
+export async function approveUser(
+  config: Config,
+  { user: name, remove }: { readonly user: string; readonly remove: boolean },
+  now: () => number,
+): Promise<number> {
+  if (!isRoot())
+    throw new NotpError('not_permitted', 'only root can say who may log in while the store cannot be reached', 'run this with sudo');
+  const place = sharedPlace(config);
+  const user = await enrolledUser(config, name, now, { onlyRoot: 'approve', hint: () => 'run this with sudo' });
+  await within(place, now, async (state) => {
+    const isNew = await setApproval(state, originOf(user), !remove, now());
+    const done = remove ? 'may not log in' : 'may log in';
+    say(`${user.name} ${done} while the store cannot be reached${isNew ? '' : ', as before'}\n`);
+    await refreshed(config, place, state, now).catch((error: unknown) => {
+      sayHint(`the copy of this host is not up to date: ${messageOf(error)}; notp store refresh`);
+    });
+  });
+  sayHint(
+    config.fleet.outage === 'local'
+      ? 'other hosts with store.outage = "local" know it once they have run notp store refresh'
+      : 'this counts on hosts with store.outage = "local", and this is none',
+  );
+  return 0;
+}
+
+/** Throws `refused` where the store is that of one host. */
+export async function listApproved(config: Config, { json }: { readonly json: boolean }, now: () => number): Promise<number> {
+  const all = await within(sharedPlace(config), now, ({ store }) => store.exclusively((transaction) => transaction.approved()));
+  const width = Math.max(0, ...all.map(({ user }) => user.length));
+  for (const { user, asOfMs } of all) {
+    const since = new Date(asOfMs).toISOString();
+    printResult(json ? `${JSON.stringify({ user, since })}\n` : `${user.padEnd(width)}  since ${since}\n`);
+  }
+  return 0;
+}
+
+/** Reports what was decided in an outage, and brings the copy of this host up to date; nothing where it keeps none. Throws `store_unavailable`. */
+export async function refreshCopy(config: Config, environment: NodeJS.ProcessEnv, now: () => number): Promise<number> {
+  if (config.fleet.outage === 'deny') {
+    sayHint('store.outage = "deny": this host keeps no copy');
+    return 0;
+  }
+  const place = withCredentials(sharedPlace(config), config, environment);
+  const { reported, users } = await within(place, now, (state) => refreshed(config, place, state, now));
+  if (reported > 0) say(`Reported: ${String(reported)} records of an outage\n`);
+  say(users.length === 0 ? 'The copy holds nobody, for nobody is approved\n' : `The copy is up to date: ${users.join(', ')}\n`);
+  return 0;
+}
+
+async function refreshed(
+  { policy }: Config,
+  place: StatePlace,
+  state: State,
+  now: () => number,
+): Promise<{ readonly reported: number; readonly users: readonly string[] }> {
+  const copy = openCopy(place, now, { create: true });
+  if (copy === undefined) return { reported: 0, users: [] };
+  try {
+    return { reported: await reportOutage(state, copy, policy), users: await copyApproved(state, copy, now()) };
+  } finally {
+    copy.store.close();
+  }
+}
+
+async function within<T>(place: StatePlace, now: () => number, work: (state: State) => Promise<T>): Promise<T> {
+  return await asUser(place.owner, () => withPresentState(place, now, work));
+}
+
+/** The state of this host, where others share it. */
+function sharedPlace(config: Config): StatePlace {
+  const place = serviceState(config, 'what can be reached or not is');
+  if (place.store.kind === 'postgres') return place;
+  throw new NotpError(
+    'refused',
+    'the store of this host is a file of its own, which is there or is not',
+    'store.url names a database of a fleet: see notp.toml(5)',
+  );
+}

@@ -1,0 +1,181 @@
+/** Between the store of a fleet and the copy of a host: what was decided in an outage goes there, and what the host may need in the next comes here. */
+import { append, appendSum, newRef, type AuditLog } from '../audit/audit.ts';
+import type { AuditRecord } from '../audit/record.ts';
+import { NotpError } from '../error.ts';
+import { parseJson } from '../json.ts';
+import type { OutageRecord } from '../store/outage-tables.ts';
+import type { Enrolment, Transaction } from '../store/store.ts';
+import type { BudgetPolicy } from '../verdict/budget.ts';
+import { withBudget } from './account.ts';
+import { conflictOf, merged, usedOnEither } from './outage-merge.ts';
+import type { State } from './state.ts';
+
+/** So many are reported in one transaction, which has a deadline. */
+const CHUNK = 200;
+const ALL = Number.MAX_SAFE_INTEGER;
+
+interface Pending {
+  readonly records: readonly OutageRecord[];
+  /** Those of the copy, by user. */
+  readonly enrolments: readonly Enrolment[];
+}
+
+/**
+ * Tells the store what was decided on the copy: each record becomes one of its chain, and what was used up is used up there. Nothing is told
+ * twice, though this end before it is through, or the copy be put back to what it was. Throws as Store.exclusively does.
+ */
+export async function reportOutage(state: State, copy: State, policy: BudgetPolicy): Promise<number> {
+  const { records, enrolments } = await pendingIn(copy);
+  for (let start = 0; start < records.length; start += CHUNK) {
+    const some = records.slice(start, start + CHUNK);
+    const isLast = start + CHUNK >= records.length;
+    await state.store.exclusively(async (transaction) => {
+      const present = await presentOf(transaction, enrolments);
+      for (const record of some)
+        if (await transaction.keepOutageRecord(record)) await tell(state.log, transaction, recordIn(record), { present, enrolments });
+      // With the last of them: until then each is compared with what the others know.
+      if (isLast) await merge(transaction, present, touched(enrolments, records), policy);
+    });
+  }
+  if (records.length > 0)
+    await copy.store.exclusively(async (transaction) => {
+      for (const { id } of records) await transaction.dropOutageRecord(id);
+    });
+  return records.length;
+}
+
+async function pendingIn({ store, log }: State): Promise<Pending> {
+  return await store.exclusively(async (transaction) => {
+    if ((await transaction.outageRecords(1)).length === 0) return { records: [], enrolments: [] };
+    const enrolments = await transaction.enrolments();
+    // Refusals that were only counted are told now.
+    for (const user of new Set(enrolments.map((each) => each.user))) await appendSum(log, transaction, user);
+    return { records: await transaction.outageRecords(ALL), enrolments };
+  });
+}
+
+/** What the store has of the same users, who are asked for in one order on all hosts: each waits for the others' locks. */
+async function presentOf(transaction: Transaction, enrolments: readonly Enrolment[]): Promise<readonly Enrolment[]> {
+  const present = [];
+  for (const user of new Set(enrolments.map((each) => each.user))) present.push(...(await transaction.enrolmentsOf(user)));
+  return present;
+}
+
+async function tell(
+  log: AuditLog,
+  transaction: Transaction,
+  record: AuditRecord,
+  { present, enrolments }: { readonly present: readonly Enrolment[]; readonly enrolments: readonly Enrolment[] },
+): Promise<void> {
+  await append(log, transaction, record);
+  const [store, copy] = [present, enrolments].map((all) => all.find((each) => isSame(each, record)));
+  const detail = store === undefined || copy === undefined ? undefined : conflictOf(record, store, copy);
+  if (detail === undefined) return;
+  const { user, context, door, ref } = record;
+  const uid = record.uid === undefined ? {} : { uid: record.uid };
+  await append(log, transaction, { user, ...uid, context, door, event: 'outage.conflict', result: 'failed', detail, ref });
+}
+
+async function merge(
+  transaction: Transaction,
+  present: readonly Enrolment[],
+  copies: readonly Enrolment[],
+  policy: BudgetPolicy,
+): Promise<void> {
+  for (const copy of copies) {
+    const store = present.find((each) => isSame(each, copy));
+    if (store !== undefined) await transaction.save(merged(store, copy, policy));
+  }
+}
+
+/** Those of users whom the records are about. */
+function touched(enrolments: readonly Enrolment[], records: readonly OutageRecord[]): readonly Enrolment[] {
+  const users = new Set(records.map((record) => recordIn(record).user));
+  return enrolments.filter(({ user }) => users.has(user));
+}
+
+function recordIn({ text }: OutageRecord): AuditRecord {
+  return parseJson(text) as AuditRecord;
+}
+
+function isSame(one: Pick<Enrolment, 'user' | 'context'>, other: Pick<Enrolment, 'user' | 'context'>): boolean {
+  return one.user === other.user && one.context === other.context;
+}
+
+/** What the copy needs of one user. */
+interface Needed {
+  readonly user: string;
+  readonly enrolments: readonly Enrolment[];
+  /** In the same order; undefined where the store does not keep it. */
+  readonly files: readonly (string | undefined)[];
+}
+
+/**
+ * Brings the copy up to date, as of `nowMs` (Unix time in milliseconds). It is written while nobody else of this host decides by the store,
+ * so that what is older never comes after what is newer. Throws as Store.exclusively does.
+ */
+export async function copyApproved(state: State, copy: State, nowMs: number): Promise<readonly string[]> {
+  return await state.store.exclusively(async (store) => {
+    const needed: Needed[] = [];
+    for (const { user } of await store.approved()) {
+      const enrolments = await store.enrolmentsOf(user);
+      const files = [];
+      for (const { context } of enrolments) files.push(await store.sealed(user, context));
+      needed.push({ user, enrolments, files });
+    }
+    const former = await store.formerChainKeys();
+    await copy.store.exclusively(async (transaction) => {
+      // The log of outages is made with the keys of this host, too.
+      for (const key of former) await transaction.keepChainKey(key);
+      await forgetOthers(transaction, needed);
+      for (const each of needed) await put(transaction, each, nowMs);
+    });
+    return needed.map(({ user }) => user);
+  });
+}
+
+/** What was not reported yet keeps what it is about. */
+async function forgetOthers(copy: Transaction, needed: readonly Needed[]): Promise<void> {
+  const mayForget = (await copy.outageRecords(1)).length === 0;
+  const users = new Set([...(await copy.approved()), ...(await copy.enrolments())].map(({ user }) => user));
+  for (const user of users) {
+    if (needed.some((each) => each.user === user)) continue;
+    await copy.disapprove(user);
+    if (mayForget) await copy.forget(user);
+  }
+}
+
+async function put(copy: Transaction, { user, enrolments, files }: Needed, nowMs: number): Promise<void> {
+  const known = await copy.enrolmentsOf(user);
+  const isOther = known.some((old) => !enrolments.some((each) => isSame(each, old)));
+  if (isOther) await copy.forget(user);
+  for (const [i, enrolment] of enrolments.entries()) {
+    const old = isOther ? undefined : known.find((each) => isSame(each, enrolment));
+    // What was used here since the store was asked stays used.
+    if (old === undefined) await copy.insert(enrolment);
+    else await copy.save(withBudget(usedOnEither(enrolment, old), enrolment.state.bucket));
+    const file = files[i];
+    if (file === undefined) await copy.dropSealed(user, enrolment.context);
+    else await copy.putSealed(user, enrolment.context, file);
+  }
+  await copy.approve({ user, asOfMs: nowMs });
+}
+
+/** Lets hosts take `user` in an outage, or no more; gives false where that was so already. Throws `refused` for who is not enrolled. */
+export async function setApproval(
+  { store, log }: State,
+  origin: Pick<AuditRecord, 'user' | 'uid'>,
+  isApproved: boolean,
+  nowMs: number,
+): Promise<boolean> {
+  return await store.exclusively(async (transaction) => {
+    const { user } = origin;
+    if ((await transaction.approved()).some((each) => each.user === user) === isApproved) return false;
+    if (isApproved && (await transaction.enrolmentsOf(user)).length === 0)
+      throw new NotpError('refused', `${user} is not enrolled`, 'enrol them first: notp-enroll');
+    await (isApproved ? transaction.approve({ user, asOfMs: nowMs }) : transaction.disapprove(user));
+    const event = isApproved ? 'outage.approved' : 'outage.withdrawn';
+    await append(log, transaction, { ...origin, context: '', door: 'cli', event, result: 'done', ref: newRef() });
+    return true;
+  });
+}

@@ -1,0 +1,91 @@
+/**
+ * Logins while no server of the store can be reached: with `outage = "local"` for users whom an administrator has approved, by a copy that
+ * this host keeps of what the store knows of them, and never with a single code. What is decided so is kept for the store, see outage-report.ts.
+ */
+import * as path from 'node:path';
+import type { AuditLog } from '../audit/audit.ts';
+import { isUnreached } from '../store/unreached.ts';
+import type { LocalOptions } from './local.ts';
+import { copyApproved, reportOutage } from './outage-report.ts';
+import { openState, type State, type StatePlace } from './state.ts';
+
+/** An older copy lets nobody in. */
+const MAX_COPY_AGE_MS = 24 * 3_600_000;
+/** For so long a server that was not reached is not waited for again. */
+const PAUSE_MS = 30_000;
+
+/** Where the copy and the log of outages are; undefined where there shall be none. */
+export function outagePlace(place: StatePlace): StatePlace | undefined {
+  const { store, auditFile } = place;
+  if (store.kind !== 'postgres' || store.outage !== 'local') return undefined;
+  const { dir, name, ext } = path.parse(auditFile);
+  return { ...place, store: { kind: 'sqlite', path: store.outageFile }, auditFile: path.join(dir, `${name}-outage${ext}`) };
+}
+
+/** Opens the copy; the caller acts as `place.owner`. Undefined where there is none and none is to be made. Throws `store_unavailable`. */
+export function openCopy(place: StatePlace, now: () => number, options: { create: boolean }): State | undefined {
+  const where = outagePlace(place);
+  const state = where === undefined ? undefined : openState(where, now, options);
+  return state === undefined ? undefined : { ...state, log: { ...state.log, keep } };
+}
+
+const keep: NonNullable<AuditLog['keep']> = async (transaction, record, { seq, hash }) => {
+  await transaction.keepOutageRecord({ id: hash, seq, text: JSON.stringify(record) });
+};
+
+/** Whether a copy may still be used. A time in the future is no time: the clock was set back. */
+export function isFresh(asOfMs: number, nowMs: number): boolean {
+  return nowMs >= asOfMs && nowMs - asOfMs <= MAX_COPY_AGE_MS;
+}
+
+/** When the server of each copy was not reached last, by the file of the copy. */
+const unreachedMs = new Map<string, number>();
+
+type Work<T> = (options: LocalOptions, state: State | undefined) => Promise<T>;
+
+/** Runs `work` on `state`, or where its server cannot be reached, and nothing was judged yet, on the copy, for whom that is approved. */
+export async function throughOutages<T>(options: LocalOptions, state: State | undefined, work: Work<T>): Promise<T> {
+  const copy = options.mayFallBack === true ? copyIfAny(options) : undefined;
+  if (state === undefined || copy === undefined) return await work(options, state);
+  try {
+    return await onEither(options, state, copy, work);
+  } finally {
+    copy.store.close();
+  }
+}
+
+/** A copy that cannot be opened keeps nobody out while the server is there; `notp doctor` tells of it. */
+function copyIfAny({ place, now }: LocalOptions): State | undefined {
+  try {
+    return openCopy(place, now, { create: false });
+  } catch {
+    return undefined;
+  }
+}
+
+async function onEither<T>(options: LocalOptions, state: State, copy: State, work: Work<T>): Promise<T> {
+  const { place, origin, now, policy } = options;
+  const file = place.store.kind === 'postgres' ? place.store.outageFile : '';
+  const approved = await copy.store.exclusively((transaction) => transaction.approved());
+  const isApproved = approved.some(({ user, asOfMs }) => user === origin.user && isFresh(asOfMs, now()));
+  const locally = (): Promise<T> => work({ ...options, inOutage: true, trustMs: 0, allowUnenrolled: false }, copy);
+  if (isApproved && isPaused(file, now())) return await locally();
+  let done: T;
+  try {
+    // What was used here must be known there before it decides again.
+    await reportOutage(state, copy, policy);
+    done = await work(options, state);
+  } catch (error) {
+    if (!isApproved || !isUnreached(error)) throw error;
+    unreachedMs.set(file, now());
+    return await locally();
+  }
+  // It is decided: a copy that is behind is brought up to date later.
+  if (isApproved) await copyApproved(state, copy, now()).catch(() => undefined);
+  return done;
+}
+
+function isPaused(file: string, nowMs: number): boolean {
+  const since = nowMs - (unreachedMs.get(file) ?? -Infinity);
+  return since >= 0 && since < PAUSE_MS;
+}

@@ -1,0 +1,267 @@
+/** `outage = "local"`: who gets in while no server is reached, by what, and what comes of it when it is back. */
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import * as fs from 'node:fs';
+import { afterEach, before, describe, it } from 'node:test';
+import { DatabaseSync } from 'node:sqlite';
+import type { Finding } from '../../src/doctor/finding.ts';
+import { lacksPostgres, startPostgres, type Postgres } from '../support/postgres.ts';
+import { run, type Ran } from '../support/process.ts';
+import { addUser, lacks, oathCode, SOURCE_NOTP, untilFreshStep, type Enrolled, type TestUser } from '../support/world.ts';
+import { FLEET_DATABASE, fleetHost } from './fleet-world.ts';
+import { succeed, type PamWorld, type Recorded } from './pam-world.ts';
+
+type OutageRecord = Recorded & { readonly outage?: string; readonly seq: number };
+
+describe(
+  'a store that cannot be reached',
+  { skip: lacksPostgres() === false ? lacks({ root: true, programs: ['oathtool', 'openssl'] }) : lacksPostgres() },
+  () => {
+    let server: Postgres;
+    let one: PamWorld;
+    let two: PamWorld;
+    let denying: PamWorld;
+    let keeping: PamWorld;
+
+    before(async () => {
+      server = await startPostgres('outage');
+      server.createDatabase(FLEET_DATABASE);
+      const hostKey = randomBytes(32);
+      one = await fleetHost(server, 'one', { hostKey, outage: true });
+      two = await fleetHost(server, 'two', { hostKey, outage: true });
+      denying = await fleetHost(server, 'denying', { hostKey });
+      keeping = await fleetHost(server, 'keeping', { hostKey, outage: true, top: 'secrets = "store"' });
+    });
+    afterEach(async () => {
+      await server.stop();
+      await server.start();
+      for (const host of [one, two, keeping]) await notp(host, 'store', 'refresh');
+    });
+
+    const approved = async (host: PamWorld = one): Promise<{ readonly user: TestUser; readonly enrolled: Enrolled }> => {
+      const user = addUser();
+      const enrolled = await host.enroll(user);
+      await notp(host, 'store', 'approve', '--user', user.name);
+      for (const each of [one, two]) await notp(each, 'store', 'refresh');
+      return { user, enrolled };
+    };
+
+    it('lets in who is approved, by two codes and once, and nobody else; what was used counts everywhere when it is back', async () => {
+      const { user, enrolled } = await approved();
+      const other = addUser();
+      const { recovery } = await one.enroll(other);
+      await server.stop();
+      await untilFreshStep(20);
+      const codes = pair(enrolled);
+      assert.equal(reasonIn(one, await one.pam(other.name, recovery[0] ?? '')), 'store_unavailable');
+      assert.equal(reasonIn(denying, await denying.pam(user.name, codes)), 'store_unavailable');
+      const single = await one.pam(user.name, oathCode(enrolled.secret));
+      assert.equal(outageRecordIn(one, single).reason, 'step_up_required');
+      assert.equal((await one.pam(user.name, codes)).code, 0);
+      assert.equal(outageRecordIn(one, await one.pam(user.name, codes)).reason, 'replayed');
+      await server.start();
+      // Whoever comes first makes the host report.
+      assert.equal(reasonIn(one, await one.pam(other.name, '000000')), 'wrong_code');
+      for (const host of [denying, two]) assert.equal(reasonIn(host, await host.pam(user.name, codes)), 'replayed');
+      assert.deepEqual(told(one, user), ['step_up_required', 'step_up', 'replayed']);
+      const shown = await notp(one, 'audit', '--user', user.name, '--table');
+      assert.match(shown, /accepted by two codes +pam +outage, sudo/);
+      await areWhole(one);
+    });
+
+    it('lets one code in on each host, which is found when they report', async () => {
+      const { user, enrolled } = await approved();
+      await server.stop();
+      await untilFreshStep(10);
+      const codes = pair(enrolled);
+      const [recovery = ''] = enrolled.recovery;
+      for (const host of [one, two]) for (const proof of [codes, recovery]) assert.equal((await host.pam(user.name, proof)).code, 0, proof);
+      await server.start();
+      for (const host of [one, two]) await notp(host, 'store', 'refresh');
+      const conflicts = (host: PamWorld): (string | undefined)[] =>
+        recordsOf(host, user)
+          .filter(({ event }) => event === 'outage.conflict')
+          .map(({ detail }) => detail);
+      assert.deepEqual(conflicts(one), []);
+      const [first = '', second] = conflicts(two);
+      assert.match(
+        first,
+        /^a code may have been accepted on two hosts: this host took those of steps \d+ and \d+, and another one that of \d+$/,
+      );
+      assert.equal(second, 'a recovery code was accepted on two hosts');
+      assert.equal(reasonIn(one, await one.pam(user.name, recovery)), 'replayed');
+      for (const host of [one, two]) await areWhole(host);
+    });
+
+    it('refuses whom another host has revoked, or whose approval ended, as far as this host was told', async () => {
+      const [revoked, withdrawn] = [await approved(), await approved()];
+      await notp(one, 'revoke', '--user', revoked.user.name, '--yes');
+      await notp(one, 'store', 'approve', '--remove', '--user', withdrawn.user.name);
+      await notp(two, 'store', 'refresh');
+      assert.doesNotMatch(await notp(two, 'store', 'approved'), new RegExp(withdrawn.user.name));
+      await server.stop();
+      const proofs = [revoked, withdrawn].map(({ enrolled }) => enrolled.recovery[0] ?? '');
+      assert.equal(outageRecordIn(two, await two.pam(revoked.user.name, proofs[0] ?? '')).reason, 'revoked');
+      assert.equal(reasonIn(two, await two.pam(withdrawn.user.name, proofs[1] ?? '')), 'store_unavailable');
+    });
+
+    it('knows what was used before on this host, without being told', async () => {
+      const { user, enrolled } = await approved();
+      const [used = ''] = enrolled.recovery;
+      assert.equal((await two.pam(user.name, used)).code, 0);
+      await server.stop();
+      assert.equal(outageRecordIn(two, await two.pam(user.name, used)).reason, 'replayed');
+    });
+
+    it('reports nothing twice where a host went down before it noted what it had reported', async () => {
+      const { user, enrolled } = await approved();
+      await server.stop();
+      assert.equal((await one.pam(user.name, enrolled.recovery[0] ?? '')).code, 0);
+      const earlier = fs.readFileSync(copyOf(one));
+      await server.start();
+      await notp(one, 'store', 'refresh');
+      fs.writeFileSync(copyOf(one), earlier);
+      await notp(one, 'store', 'refresh');
+      assert.deepEqual(told(one, user), ['recovery', 'recovery.used']);
+      assert.equal(question(one, 'SELECT count(*) AS answer FROM outage'), 0);
+      await areWhole(one);
+    });
+
+    it('uses no copy that is a day old', async () => {
+      const { user, enrolled } = await approved();
+      await server.stop();
+      const database = new DatabaseSync(copyOf(one));
+      database.exec('UPDATE approved SET as_of_ms = as_of_ms - 86401000');
+      database.close();
+      assert.equal(reasonIn(one, await one.pam(user.name, enrolled.recovery[0] ?? '')), 'store_unavailable');
+    });
+
+    it('is one that stands still, too', async () => {
+      const { user, enrolled } = await approved();
+      await server.stop('SIGSTOP');
+      assert.equal((await one.pam(user.name, enrolled.recovery[0] ?? '')).code, 0);
+    });
+
+    it('is one that takes no writes, too', async () => {
+      const { user, enrolled } = await approved();
+      server.sql("ALTER SYSTEM SET default_transaction_read_only = 'on'");
+      server.sql('SELECT pg_reload_conf()');
+      const accepted = await one.pam(user.name, enrolled.recovery[0] ?? '');
+      fs.rmSync(`${server.folder}/data/postgresql.auto.conf`);
+      assert.equal(accepted.code, 0, accepted.stdout);
+      assert.equal(outageRecords(one).at(-1)?.user, user.name);
+    });
+
+    it('is none whose answer to a decision is lost: that was perhaps made', async () => {
+      const { user, enrolled } = await approved();
+      server.sql("ALTER SYSTEM SET synchronous_standby_names = 'nobody'");
+      server.sql('SELECT pg_reload_conf()');
+      const refused = await one.pam(user.name, enrolled.recovery[0] ?? '');
+      fs.rmSync(`${server.folder}/data/postgresql.auto.conf`);
+      // Its record is of a decision that nobody was told, and the refusal has one of its own.
+      assert.match(refused.stdout, /the login state cannot be reached/);
+      assert.deepEqual(
+        outageRecords(one).filter((record) => record.user === user.name),
+        [],
+      );
+    });
+
+    it('leaves the sealed files that it keeps to the host', async () => {
+      const { user, enrolled } = await approved(keeping);
+      await notp(keeping, 'store', 'refresh');
+      await server.stop();
+      assert.equal((await keeping.pam(user.name, enrolled.recovery[0] ?? '')).code, 0);
+    });
+
+    it('is something that doctor looks whether this host is prepared for, and has told what it decided', async () => {
+      const user = addUser();
+      const { recovery } = await one.enroll(user);
+      await notp(one, 'store', 'approve', '--user', user.name);
+      assert.deepEqual(await findings(one), ['outage-copy ok']);
+      assert.deepEqual(await findings(two), ['outage-copy warn']);
+      assert.deepEqual(await findings(denying), []);
+      await server.stop();
+      assert.equal((await one.pam(user.name, recovery[0] ?? '')).code, 0);
+      assert.deepEqual(await findings(one), ['outage-report warn', 'outage-copy ok']);
+      fs.chmodSync(copyOf(one), 0o644);
+      assert.deepEqual(await findings(one), ['outage-copy fail']);
+      fs.chmodSync(copyOf(one), 0o600);
+    });
+
+    it('cannot be prepared for without root, for nobody, or for a store that is no fleet', async () => {
+      const nobody = await run([...SOURCE_NOTP, 'store', 'approve', '--user', addUser().name, '--config', one.config]);
+      assert.match(nobody.stderr, /is not enrolled/);
+      fs.writeFileSync(`${one.folder}/alone.toml`, `[store]\noutage = "local"\n`);
+      const alone = await run([...SOURCE_NOTP, 'store', 'approved', '--config', `${one.folder}/alone.toml`]);
+      assert.match(alone.stderr, /alone\.toml:2: store\.outage = "local" is for the database of a fleet/);
+    });
+  },
+);
+
+async function notp(host: PamWorld, ...words: readonly string[]): Promise<string> {
+  return await succeed([...SOURCE_NOTP, ...words, '--config', host.config]);
+}
+
+async function areWhole(host: PamWorld): Promise<void> {
+  await notp(host, 'audit', 'verify');
+  await notp(host, 'audit', 'verify', '--outage');
+}
+
+/** What doctor says of outages, as `id severity`. */
+async function findings(host: PamWorld): Promise<string[]> {
+  const { stdout } = await run([...SOURCE_NOTP, 'doctor', '--json', '--config', host.config]);
+  const all = stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Finding);
+  return all.filter(({ id }) => id.startsWith('outage')).map(({ id, severity }) => `${id} ${severity}`);
+}
+
+/** The code before and the present one. */
+function pair({ secret }: Enrolled): string {
+  return `${oathCode(secret, { offsetSeconds: -30 })} ${oathCode(secret)}`;
+}
+
+function copyOf({ config }: PamWorld): string {
+  return /outage_file = "(.*)"/.exec(fs.readFileSync(config, 'utf8'))?.[1] ?? '';
+}
+
+function question(host: PamWorld, sql: string): unknown {
+  const database = new DatabaseSync(copyOf(host));
+  try {
+    return database.prepare(sql).get()?.['answer'];
+  } finally {
+    database.close();
+  }
+}
+
+function reasonIn(host: PamWorld, { code, stdout }: Ran): string | undefined {
+  assert.equal(code, 1, stdout);
+  return host.recordIn(stdout).reason;
+}
+
+function outageRecords({ folder }: PamWorld): OutageRecord[] {
+  const text = fs.readFileSync(`${folder}/log/audit-outage.log`, 'utf8').trim();
+  return text.split('\n').map((line) => JSON.parse(line) as OutageRecord);
+}
+
+/** The record of a refusal in the log of outages, which is in no other. */
+function outageRecordIn(host: PamWorld, { code, stdout }: Ran): OutageRecord {
+  assert.equal(code, 1, stdout);
+  const ref = /\(ref ([0-9a-f]{8})\)/.exec(stdout)?.[1];
+  const found = outageRecords(host).find((record) => record.ref === ref);
+  assert.ok(found, stdout);
+  assert.ok(host.records().every((record) => record.ref !== ref));
+  return found;
+}
+
+function recordsOf(host: PamWorld, { name }: TestUser): OutageRecord[] {
+  return host.records().filter(({ user }) => user === name) as OutageRecord[];
+}
+
+/** What the log of the host says of the outage, in its order. */
+function told(host: PamWorld, user: TestUser): (string | undefined)[] {
+  const records = recordsOf(host, user).filter(({ outage }) => outage !== undefined);
+  for (const { ref } of records) assert.ok(outageRecords(host).some((record) => record.ref === ref));
+  return records.map(({ reason, method, event }) => reason ?? method ?? event);
+}

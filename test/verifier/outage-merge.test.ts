@@ -1,0 +1,102 @@
+/** After an outage: nothing that was used on either side is unused, and what took the place of an enrolment is left alone. */
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { assert as holds, integer, nat, property, record as object, stringMatching } from 'fast-check';
+import type { AuditRecord } from '../../src/audit/record.ts';
+import type { Enrolment } from '../../src/store/store.ts';
+import { budgetAfter, conflictOf, merged, usedBy, usedOnEither } from '../../src/verifier/outage-merge.ts';
+
+const POLICY = { budget: 5, refillMs: 3_600_000 };
+
+function enrolment(changes: Partial<Enrolment> = {}, state: Partial<Enrolment['state']> = {}): Enrolment {
+  return {
+    ...{ user: 'alice', context: 'ssh', id: 'a', pendingId: '', status: 'active', pendingState: {}, lastAcceptedMs: 0 },
+    state: { lastStep: 10, bucket: { tokens: 5, asOfMs: 1000 }, spent: '000', ...state },
+    ...changes,
+  };
+}
+
+const ANY = object({
+  lastStep: integer({ min: -1, max: 20 }),
+  spent: stringMatching(/^[01]{3}$/),
+  lastAcceptedMs: nat(),
+  tokens: nat(5),
+}).map(({ lastStep, spent, lastAcceptedMs, tokens }) =>
+  enrolment({ lastAcceptedMs }, { lastStep, spent, bucket: { tokens, asOfMs: 1000 } }),
+);
+
+describe('what is merged', () => {
+  it('has everything used that either side has used, whichever comes first, and however often it is told', () => {
+    holds(
+      property(ANY, ANY, (store, copy) => {
+        const both = merged(store, copy, POLICY);
+        assert.equal(both.state.lastStep, Math.max(store.state.lastStep, copy.state.lastStep));
+        for (const each of [store, copy]) {
+          assert.ok(Array.from(each.state.spent).every((digit, i) => digit === '0' || both.state.spent[i] === '1'));
+          assert.ok(both.lastAcceptedMs >= each.lastAcceptedMs && both.state.bucket.tokens <= each.state.bucket.tokens);
+        }
+        assert.deepEqual(merged(copy, store, POLICY), both);
+        assert.deepEqual(merged(both, copy, POLICY), both);
+      }),
+    );
+  });
+
+  it('compares budgets as they are at one time', () => {
+    const store = enrolment({}, { bucket: { tokens: 3, asOfMs: 3_601_000 } });
+    const copy = enrolment({}, { bucket: { tokens: 2.5, asOfMs: 1000 } });
+    assert.deepEqual(merged(store, copy, POLICY).state.bucket, { tokens: 3, asOfMs: 3_601_000 });
+    assert.deepEqual(usedOnEither(copy, store).state.bucket, copy.state.bucket);
+  });
+
+  it('is revoked where the store has it so', () => {
+    assert.equal(merged(enrolment({ status: 'revoked' }), enrolment(), POLICY).status, 'revoked');
+  });
+
+  it('is the enrolment of the store where another has taken its place', () => {
+    const store = enrolment({ id: 'b' }, { lastStep: -1 });
+    assert.deepEqual(merged(store, enrolment({}, { lastStep: 90, spent: '111' }), POLICY), store);
+  });
+
+  it('is one that was on its way, where its file was in its place in the outage', () => {
+    const pendingState = { lastStep: -1, bucket: { tokens: 5, asOfMs: 0 }, spent: '00' };
+    const both = merged(enrolment({ pendingId: 'b', pendingState }), enrolment({ id: 'b' }, { lastStep: 7, spent: '01' }), POLICY);
+    assert.deepEqual([both.id, both.pendingId, both.state.lastStep, both.state.spent], ['b', '', 7, '01']);
+  });
+});
+
+function record(used: Partial<AuditRecord>): AuditRecord {
+  return { user: 'alice', context: 'ssh', door: 'pam', event: 'login.accepted', result: 'accepted', ref: '00000000', ...used };
+}
+
+describe('an acceptance in an outage', () => {
+  it('takes both codes, or one recovery code', () => {
+    const { state } = enrolment();
+    assert.deepEqual(usedBy(state, { ...state, lastStep: 12 }), { step: 12 });
+    assert.deepEqual(usedBy(state, { ...state, spent: '010' }), { recovery_code: 1 });
+  });
+
+  it('is at odds with the store where either code may have been taken there', () => {
+    for (const [lastStep, isConflict] of [
+      [10, false],
+      [11, true],
+      [12, true],
+    ] as const)
+      assert.equal(conflictOf(record({ step: 12 }), enrolment({}, { lastStep }), enrolment()) !== undefined, isConflict, String(lastStep));
+  });
+
+  it('is at odds with it where the recovery code was spent there, and not where that is of another enrolment', () => {
+    const spent = enrolment({}, { spent: '010' });
+    assert.match(conflictOf(record({ recovery_code: 1 }), spent, enrolment()) ?? '', /recovery code/);
+    assert.equal(conflictOf(record({ recovery_code: 2 }), spent, enrolment()), undefined);
+    assert.equal(conflictOf(record({ recovery_code: 1 }), { ...spent, id: 'b' }, enrolment()), undefined);
+    assert.equal(conflictOf(record({ event: 'recovery.used', recovery_code: 1 }), spent, enrolment()), undefined);
+  });
+
+  it('costs nothing, nor does a single code that nobody judged; a guess costs what it always does', () => {
+    const bucket = { tokens: 4, asOfMs: 0 };
+    const after = (reason: 'wrong_code' | 'step_up_required'): number =>
+      budgetAfter(bucket, { verdict: { result: 'refused', reason }, next: [], device: undefined }, 2, POLICY).tokens;
+    assert.deepEqual([after('wrong_code'), after('step_up_required')], [2, 4]);
+    assert.equal(budgetAfter(bucket, { verdict: { result: 'accepted', method: 'step_up' }, next: [], device: 0 }, 1, POLICY).tokens, 4);
+  });
+});
