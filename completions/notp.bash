@@ -21,8 +21,11 @@ _notp_options() {
     'notp store migrate') found='--config --help' ;;
     'notp store copy') found='--config --dry-run --help' ;;
     'notp store hosts') found='--config --json --help' ;;
+    'notp store approve') found='--config --user --remove --help' ;;
+    'notp store approved') found='--config --json --help' ;;
+    'notp store refresh') found='--config --help' ;;
     'notp audit') found='--config --user --since --until --event --reason --context --rhost --ref --lines --follow --json --table --help' ;;
-    'notp audit verify') found='--config --host --file --key --json --help' ;;
+    'notp audit verify') found='--config --host --file --key --outage --json --help' ;;
     'notp audit report') found='--config --user --since --until --json --help' ;;
     'notp import') found='--config --from --file --user --seal --dry-run --replace --issuer --account --digits --period --algorithm --passphrase-file --new-passphrase-file --json --help' ;;
     'notp code') found='--config --passphrase-file --json --once --watch --help' ;;
@@ -51,7 +54,7 @@ _notp_commands() {
   case $1 in
     'notp') found='enroll verify status unlock revoke recovery reseal host-key store audit import code export list passphrase remove demo setup doctor gate pam serve' ;;
     'notp host-key') found='init id rotate retire' ;;
-    'notp store') found='migrate copy hosts' ;;
+    'notp store') found='migrate copy hosts approve approved refresh' ;;
     'notp audit') found='verify report' ;;
     'notp setup') found='gate pam sudo confirm undo' ;;
   esac
@@ -101,7 +104,7 @@ _notp_takes() {
     --new-passphrase-file) found='file' ;;
     --since) found='none' ;;
     --until) found='none' ;;
-    --event) found='words login.accepted login.refused enroll replace enroll.failed import import.failed invite revoke passphrase passphrase.failed recovery recovery.failed recovery.used unlock reseal reseal.failed export host_key.created host_key.rotated host_key.retired login host_key' ;;
+    --event) found='words login.accepted login.refused enroll replace enroll.failed import import.failed invite revoke passphrase passphrase.failed recovery recovery.failed recovery.used unlock reseal reseal.failed export host_key.created host_key.rotated host_key.retired outage.approved outage.withdrawn outage.conflict login host_key outage' ;;
     --reason) found='words wrong_code replayed wrong_passphrase step_up_required not_enrolled revoked stale_enrolment bad_secret_file no_proof timeout store_unavailable audit_unavailable not_permitted bad_configuration' ;;
     --context) found='context' ;;
     --rhost) found='none' ;;

@@ -26,7 +26,7 @@ function __notp_at
             case 'notp host-key'
                 set following init id rotate retire
             case 'notp store'
-                set following migrate copy hosts
+                set following migrate copy hosts approve approved refresh
             case 'notp audit'
                 set following verify report
             case 'notp setup'
@@ -164,6 +164,9 @@ complete -c notp -n "__notp_at 'notp store'" -s h -l help -d 'display help for c
 complete -c notp -n "__notp_at 'notp store' 0" -a migrate -d 'make the tables in the database of a fleet'
 complete -c notp -n "__notp_at 'notp store' 0" -a copy -d 'copy enrolments'
 complete -c notp -n "__notp_at 'notp store' 0" -a hosts -d 'list the hosts that share the database'
+complete -c notp -n "__notp_at 'notp store' 0" -a approve -d 'let a user log in'
+complete -c notp -n "__notp_at 'notp store' 0" -a approved -d 'list the users who are approved for that'
+complete -c notp -n "__notp_at 'notp store' 0" -a refresh -d 'report what this host has decided in an outage'
 # notp store migrate
 complete -c notp -n "__notp_at 'notp store migrate'" -l config -r -F -d 'configuration file'
 complete -c notp -n "__notp_at 'notp store migrate'" -s h -l help -d 'display help for command'
@@ -175,12 +178,24 @@ complete -c notp -n "__notp_at 'notp store copy'" -s h -l help -d 'display help 
 complete -c notp -n "__notp_at 'notp store hosts'" -l config -r -F -d 'configuration file'
 complete -c notp -n "__notp_at 'notp store hosts'" -l json -d 'print a JSON object for each'
 complete -c notp -n "__notp_at 'notp store hosts'" -s h -l help -d 'display help for command'
+# notp store approve
+complete -c notp -n "__notp_at 'notp store approve'" -l config -r -F -d 'configuration file'
+complete -c notp -n "__notp_at 'notp store approve'" -l user -x -a '(__fish_complete_users)' -d 'whom'
+complete -c notp -n "__notp_at 'notp store approve'" -l remove -d 'no more'
+complete -c notp -n "__notp_at 'notp store approve'" -s h -l help -d 'display help for command'
+# notp store approved
+complete -c notp -n "__notp_at 'notp store approved'" -l config -r -F -d 'configuration file'
+complete -c notp -n "__notp_at 'notp store approved'" -l json -d 'print a JSON object for each'
+complete -c notp -n "__notp_at 'notp store approved'" -s h -l help -d 'display help for command'
+# notp store refresh
+complete -c notp -n "__notp_at 'notp store refresh'" -l config -r -F -d 'configuration file'
+complete -c notp -n "__notp_at 'notp store refresh'" -s h -l help -d 'display help for command'
 # notp audit
 complete -c notp -n "__notp_at 'notp audit'" -l config -r -F -d 'configuration file'
 complete -c notp -n "__notp_at 'notp audit'" -l user -x -a '(__fish_complete_users)' -d 'of this user'
 complete -c notp -n "__notp_at 'notp audit'" -l since -x -d 'from then on'
 complete -c notp -n "__notp_at 'notp audit'" -l until -x -d 'before then'
-complete -c notp -n "__notp_at 'notp audit'" -l event -x -a 'login.accepted login.refused enroll replace enroll.failed import import.failed invite revoke passphrase passphrase.failed recovery recovery.failed recovery.used unlock reseal reseal.failed export host_key.created host_key.rotated host_key.retired login host_key' -d 'with this event'
+complete -c notp -n "__notp_at 'notp audit'" -l event -x -a 'login.accepted login.refused enroll replace enroll.failed import import.failed invite revoke passphrase passphrase.failed recovery recovery.failed recovery.used unlock reseal reseal.failed export host_key.created host_key.rotated host_key.retired outage.approved outage.withdrawn outage.conflict login host_key outage' -d 'with this event'
 complete -c notp -n "__notp_at 'notp audit'" -l reason -x -a 'wrong_code replayed wrong_passphrase step_up_required not_enrolled revoked stale_enrolment bad_secret_file no_proof timeout store_unavailable audit_unavailable not_permitted bad_configuration' -d 'refused for this reason'
 complete -c notp -n "__notp_at 'notp audit'" -l context -x -a '(__notp_contexts)' -d 'of this secret'
 complete -c notp -n "__notp_at 'notp audit'" -l rhost -x -d 'from this address'
@@ -197,6 +212,7 @@ complete -c notp -n "__notp_at 'notp audit verify'" -l config -r -F -d 'configur
 complete -c notp -n "__notp_at 'notp audit verify'" -l host -x -d 'the log of another host that shares the store'
 complete -c notp -n "__notp_at 'notp audit verify'" -l file -r -F -d 'with --host: that log or a copy of it'
 complete -c notp -n "__notp_at 'notp audit verify'" -l key -r -F -d 'with --host: a copy of the key file of that host'
+complete -c notp -n "__notp_at 'notp audit verify'" -l outage -d 'the log of what this host has decided while it could not reach the store'
 complete -c notp -n "__notp_at 'notp audit verify'" -l json -d 'print one JSON object'
 complete -c notp -n "__notp_at 'notp audit verify'" -s h -l help -d 'display help for command'
 # notp audit report

@@ -66,6 +66,13 @@ async function refreshed(
   state: State,
   now: () => number,
 ): Promise<{ readonly reported: number; readonly users: readonly string[] }> {
+  // Its records would not be those of this host.
+  if (state.hostKey === undefined)
+    throw new NotpError(
+      'failed',
+      'the key of this host cannot be read here',
+      'where it is encrypted only systemd has it: systemctl start notp-store-refresh',
+    );
   const copy = openCopy(place, now, { create: true });
   if (copy === undefined) return { reported: 0, users: [] };
   try {

@@ -18,7 +18,7 @@ export const PAGES: Readonly<Record<string, Readonly<Record<string, readonly str
     recovery: ['notp recovery'],
     reseal: ['notp reseal'],
     'host-key': ['notp host-key init', 'notp host-key id', 'notp host-key rotate', 'notp host-key retire'],
-    store: ['notp store migrate', 'notp store copy', 'notp store hosts'],
+    store: ['notp store migrate', 'notp store copy', 'notp store hosts', 'notp store approve', 'notp store approved', 'notp store refresh'],
     import: ['notp import'],
     code: ['notp code'],
     export: ['notp export'],

@@ -16,6 +16,8 @@ function refusal(source: string): { message: string; hint: string } {
   return assert.fail(`accepted: ${source}`);
 }
 
+const NO_OUTAGE = { outage: 'deny', outageFile: '/var/lib/notp/outage.db' } as const;
+
 describe('the defaults', () => {
   it('are the ones that are documented', () => {
     assert.deepEqual(defaultConfig(), {
@@ -31,7 +33,7 @@ describe('the defaults', () => {
       policy: { window: 1, budget: 5, refillMs: 3_600_000 },
       gate: { tries: 3, timeoutMs: 60_000, sameConnection: true, trustMs: 0 },
       store: { kind: 'sqlite', path: '/var/lib/notp/state.db' },
-      fleet: { passwordFile: '/etc/notp/store.password', authoritiesFile: undefined, tls: true, host: '' },
+      fleet: { passwordFile: '/etc/notp/store.password', authoritiesFile: undefined, tls: true, host: '', ...NO_OUTAGE },
       audit: { file: '/var/log/notp/audit.log', journal: true },
     });
   });
@@ -71,7 +73,7 @@ describe('the defaults', () => {
 });
 
 describe('the database of a fleet', () => {
-  const standard = { passwordFile: '/etc/notp/store.password', authoritiesFile: undefined, tls: true, host: '' };
+  const standard = { passwordFile: '/etc/notp/store.password', authoritiesFile: undefined, tls: true, host: '', ...NO_OUTAGE };
 
   it('is named as libpq names it, but for the password', () => {
     const named: readonly (readonly [string, object])[] = [
@@ -100,6 +102,14 @@ describe('the database of a fleet', () => {
     const found = storeOf(lines) as object;
     const expected = { passwordFile: '/p', authoritiesFile: '/c.pem', tls: false, host: 'web-1' };
     assert.deepEqual(found, { ...found, ...expected });
+  });
+
+  it('may be left out for a while by whom a copy of this host knows; no other store can', () => {
+    const lines = 'outage = "local"\noutage_file = "/o.db"';
+    const found = storeOf(`url = "postgres://db/n"\n${lines}`) as object;
+    assert.deepEqual(found, { ...found, outage: 'local', outageFile: '/o.db' });
+    for (const url of ['', 'url = "user"\n'])
+      assert.throws(() => storeOf(`${url}${lines}`), /^NotpError: f:\d: store\.outage = "local" is for the database of a fleet/);
   });
 });
 
@@ -150,7 +160,7 @@ describe('a value', () => {
       policy: { window: 0, budget: 100, refillMs: 90_000 },
       gate: { tries: 1, timeoutMs: 300_000, sameConnection: false, trustMs: 43_200_000 },
       store: { kind: 'user' },
-      fleet: { passwordFile: '/etc/notp/store.password', authoritiesFile: undefined, tls: true, host: '' },
+      fleet: { passwordFile: '/etc/notp/store.password', authoritiesFile: undefined, tls: true, host: '', ...NO_OUTAGE },
       audit: { file: '/a', journal: false },
     });
   });
