@@ -15,7 +15,7 @@ import { onEndingSignals } from '../system/signals.ts';
 import { openTerminal, type Terminal } from '../system/terminal.ts';
 import { isRoot, SERVICE_USER, userByName, type User } from '../system/users.ts';
 import type { Refused } from '../verdict/decide.ts';
-import { reasonOf } from '../verifier/local.ts';
+import { reasonOf } from '../verifier/outcome.ts';
 import { openVerifier, recordRefusal } from '../verifier/open.ts';
 import type { Attempt, Outcome, Verifier } from '../verifier/verifier.ts';
 import { askUntilAccepted } from './questions.ts';

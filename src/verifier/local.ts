@@ -4,19 +4,19 @@
  */
 import { existsSync, mkdirSync } from 'node:fs';
 import * as path from 'node:path';
-import { append, appendRefusal, appendUnlinked, newRef, type AuditLog } from '../audit/audit.ts';
-import type { AuditRecord, Origin } from '../audit/record.ts';
-import { messageOf, NotpError } from '../error.ts';
-import type { Store, Transaction } from '../store/store.ts';
+import { appendUnlinked, newRef } from '../audit/audit.ts';
+import type { Origin } from '../audit/record.ts';
+import { NotpError } from '../error.ts';
+import type { Enrolment, Store } from '../store/store.ts';
 import { asUser } from '../system/privileges.ts';
 import { sealOf, type DeviceFile } from '../system/secrets.ts';
-import { decide, type Policy, type Presented, type Refused, type Verdict } from '../verdict/decide.ts';
-import type { Reason } from '../verdict/reasons.ts';
-import { accountOf, withBudget, type Device } from './account.ts';
+import type { Policy, Verdict } from '../verdict/decide.ts';
+import { accountOf } from './account.ts';
+import { judge, unlessAllowed } from './judging.ts';
 import { openReading, wipe } from './opening.ts';
 import { throughOutages } from './outage.ts';
-import { budgetAfter, usedBy, type Used } from './outage-merge.ts';
-import { remember, remembered } from './remembering.ts';
+import { recorded, recordOf, refuseUnlinked, settledBy } from './outcome.ts';
+import { remembered } from './remembering.ts';
 import { keptFiles } from './sealed-files.ts';
 import { refused } from './standing.ts';
 import { auditLog, openState, type State, type StatePlace, storeName } from './state.ts';
@@ -41,6 +41,8 @@ export interface LocalOptions {
   readonly mayFallBack?: boolean;
   /** Whether it does: then a single code is never judged, and nothing is remembered. */
   readonly inOutage?: boolean;
+  /** Is told what an accepted code has used up, before that counts. */
+  readonly used?: (enrolment: Enrolment) => Promise<void>;
   readonly now: () => number;
 }
 
@@ -97,28 +99,6 @@ async function beforeAsking(
   });
 }
 
-/** The outcome, once it is recorded. */
-async function recorded(log: AuditLog, transaction: Transaction, settled: Settled, ref: string): Promise<Outcome> {
-  const { verdict, origin } = settled;
-  const record = recordOf(settled, ref);
-  if (verdict.result === 'refused') return { verdict, ref: await appendRefusal(log, transaction, record) };
-  await append(log, transaction, record);
-  if (verdict.method === 'recovery') await append(log, transaction, { ...origin, event: 'recovery.used', result: 'done', ref });
-  return { verdict, ref };
-}
-
-/** A verdict, and the origin with the device that it is about. */
-interface Settled {
-  readonly verdict: Verdict;
-  readonly origin: Origin;
-  /** What was taken in an outage. */
-  readonly used?: Used;
-}
-
-function settledBy({ origin }: LocalOptions, verdict: Verdict, device?: Device): Settled {
-  return { verdict, origin: device === undefined ? origin : { ...origin, context: device.enrolment.context } };
-}
-
 async function verify(options: LocalOptions, state: State | undefined, ref: string, attempt: Attempt): Promise<Outcome> {
   if (state === undefined) return { ref, verdict: await withoutState(options, ref) };
   const nowMs = options.now();
@@ -133,44 +113,6 @@ async function verify(options: LocalOptions, state: State | undefined, ref: stri
   } finally {
     if (presented !== undefined) wipe(presented);
   }
-}
-
-async function judge(
-  options: LocalOptions,
-  transaction: Transaction,
-  presented: Presented | undefined,
-  attempt: Attempt,
-  nowMs: number,
-): Promise<Settled> {
-  const { devices, others, bucket: own, refusal } = await accountOf(transaction, { ...options, user: options.origin.user });
-  if (devices.length === 0) return settledBy(options, unlessAllowed(options, refusal));
-  if (presented === undefined) return settledBy(options, refused(attempt.timedOut === true ? 'timeout' : 'no_proof'));
-  const opened = devices.map(({ file }) => presented.opened[file]);
-  const bucket = options.inOutage === true ? { ...own, tokens: 0 } : own;
-  const states = devices.map(({ enrolment }) => ({ ...enrolment.state, bucket }));
-  const decision = decide(states, { ...presented, opened }, nowMs, options.policy);
-  // As of this turn at the store: whoever tries many at once would else be given the same waiting time for each of them.
-  const left =
-    options.inOutage === true
-      ? budgetAfter(own, decision, devices.length, options.policy)
-      : { tokens: decision.next[0]?.bucket.tokens ?? bucket.tokens, asOfMs: bucket.asOfMs };
-  for (const [i, { enrolment }] of devices.entries()) {
-    const accepted = i === decision.device ? { lastAcceptedMs: nowMs } : {};
-    await transaction.save(withBudget({ ...enrolment, state: decision.next[i] ?? enrolment.state, ...accepted }, left));
-  }
-  for (const other of others) await transaction.save(withBudget(other, left));
-  const device = decision.device === undefined ? undefined : devices[decision.device];
-  if (device !== undefined && options.inOutage !== true) await remember(options, transaction, device.enrolment, attempt.session, nowMs);
-  const settled = settledBy(options, decision.verdict, device ?? (devices.length === 1 ? devices[0] : undefined));
-  const after = decision.device === undefined ? undefined : decision.next[decision.device];
-  return options.inOutage === true && device !== undefined && after !== undefined
-    ? { ...settled, used: usedBy(device.enrolment.state, after) }
-    : settled;
-}
-
-function unlessAllowed(options: LocalOptions, verdict: Refused): Verdict {
-  const allowed = verdict.reason === 'not_enrolled' && options.allowUnenrolled;
-  return allowed ? { result: 'accepted', method: 'unenrolled' } : verdict;
 }
 
 /** No database: a service that was never set up, or a user who never enrolled. There is no chain to link the record to. */
@@ -192,38 +134,6 @@ function refuseOutOfReach({ place, files }: LocalOptions): void {
     'store_unavailable',
     'the secret is sealed by the host: only root or the service can judge it, and neither is reached from here',
   );
-}
-
-async function refuseUnlinked({ place, origin, now }: LocalOptions, ref: string, error: unknown): Promise<Outcome> {
-  const verdict = refused(reasonOf(error), messageOf(error));
-  await appendUnlinked(auditLog(place, now), recordOf({ origin, verdict }, ref), { required: false });
-  return { verdict, ref };
-}
-
-function recordOf({ origin, verdict, used = {} }: Settled, ref: string): AuditRecord {
-  if (verdict.result === 'refused') {
-    const detail = verdict.detail === undefined ? {} : { detail: verdict.detail };
-    return { ...origin, event: 'login.refused', result: 'refused', reason: verdict.reason, ...detail, ref };
-  }
-  const offset = verdict.stepOffset === undefined ? {} : { step_offset: verdict.stepOffset };
-  return { ...origin, event: 'login.accepted', result: 'accepted', method: verdict.method, ...offset, ...used, ref };
-}
-
-/** The reason that a thrown error is refused with. */
-export function reasonOf(error: unknown): Reason {
-  const code = error instanceof NotpError ? error.code : 'failed';
-  switch (code) {
-    case 'bad_secret_file':
-    case 'bad_configuration':
-    case 'audit_unavailable':
-    case 'not_permitted':
-      return code;
-    case 'store_unavailable':
-    case 'usage':
-    case 'refused':
-    case 'failed':
-      return 'store_unavailable';
-  }
 }
 
 function memoised<T>(make: () => T): () => T {

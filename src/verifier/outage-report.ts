@@ -14,18 +14,37 @@ import type { State } from './state.ts';
 const CHUNK = 200;
 const ALL = Number.MAX_SAFE_INTEGER;
 
-interface Pending {
+/** What the store was not told yet. */
+export interface Pending {
   readonly records: readonly OutageRecord[];
   /** Those of the copy, by user. */
   readonly enrolments: readonly Enrolment[];
 }
 
-/**
- * Tells the store what was decided on the copy: each record becomes one of its chain, and what was used up is used up there. Nothing is told
- * twice, though this end before it is through, or the copy be put back to what it was. Throws as Store.exclusively does.
- */
+/** Tells the store what was decided on the copy, which then holds nothing of it; gives how many records. Throws as Store.exclusively does. */
 export async function reportOutage(state: State, copy: State, policy: BudgetPolicy): Promise<number> {
-  const { records, enrolments } = await pendingIn(copy);
+  const pending = await pendingIn(copy);
+  if (pending.records.length === 0) return 0;
+  await tellStore(state, pending, policy);
+  await dropTold(copy, pending);
+  return pending.records.length;
+}
+
+export async function pendingIn({ store, log }: State): Promise<Pending> {
+  return await store.exclusively(async (transaction) => {
+    if ((await transaction.outageRecords(1)).length === 0) return { records: [], enrolments: [] };
+    const enrolments = await transaction.enrolments();
+    // Refusals that were only counted are told now.
+    for (const user of new Set(enrolments.map((each) => each.user))) await appendSum(log, transaction, user);
+    return { records: await transaction.outageRecords(ALL), enrolments };
+  });
+}
+
+/**
+ * Each record becomes one of the chain of the store, and what was used up is used up there. Nothing is told twice, though this end before it
+ * is through, or the copy be put back to what it was. Throws as Store.exclusively does.
+ */
+export async function tellStore(state: State, { records, enrolments }: Pending, policy: BudgetPolicy): Promise<void> {
   for (let start = 0; start < records.length; start += CHUNK) {
     const some = records.slice(start, start + CHUNK);
     const isLast = start + CHUNK >= records.length;
@@ -37,20 +56,11 @@ export async function reportOutage(state: State, copy: State, policy: BudgetPoli
       if (isLast) await merge(transaction, present, touched(enrolments, records), policy);
     });
   }
-  if (records.length > 0)
-    await copy.store.exclusively(async (transaction) => {
-      for (const { id } of records) await transaction.dropOutageRecord(id);
-    });
-  return records.length;
 }
 
-async function pendingIn({ store, log }: State): Promise<Pending> {
-  return await store.exclusively(async (transaction) => {
-    if ((await transaction.outageRecords(1)).length === 0) return { records: [], enrolments: [] };
-    const enrolments = await transaction.enrolments();
-    // Refusals that were only counted are told now.
-    for (const user of new Set(enrolments.map((each) => each.user))) await appendSum(log, transaction, user);
-    return { records: await transaction.outageRecords(ALL), enrolments };
+export async function dropTold({ store }: State, { records }: Pending): Promise<void> {
+  await store.exclusively(async (transaction) => {
+    for (const { id } of records) await transaction.dropOutageRecord(id);
   });
 }
 
@@ -111,18 +121,13 @@ interface Needed {
 }
 
 /**
- * Brings the copy up to date, as of `nowMs` (Unix time in milliseconds). It is written while nobody else of this host decides by the store,
- * so that what is older never comes after what is newer. Throws as Store.exclusively does.
+ * Brings the copy up to date, as of `nowMs` (Unix time in milliseconds), and gives whom it holds. It is written while nobody else of this host
+ * decides by the store, so that what is older never comes after what is newer. Throws as Store.exclusively does.
  */
 export async function copyApproved(state: State, copy: State, nowMs: number): Promise<readonly string[]> {
   return await state.store.exclusively(async (store) => {
     const needed: Needed[] = [];
-    for (const { user } of await store.approved()) {
-      const enrolments = await store.enrolmentsOf(user);
-      const files = [];
-      for (const { context } of enrolments) files.push(await store.sealed(user, context));
-      needed.push({ user, enrolments, files });
-    }
+    for (const { user } of await store.approved()) needed.push(await neededOf(store, user));
     const former = await store.formerChainKeys();
     await copy.store.exclusively(async (transaction) => {
       // The log of outages is made with the keys of this host, too.
@@ -132,6 +137,21 @@ export async function copyApproved(state: State, copy: State, nowMs: number): Pr
     });
     return needed.map(({ user }) => user);
   });
+}
+
+/** Notes in the copy what was used up of an enrolment, where it holds that. */
+export async function noteUsed({ store }: State, used: Enrolment): Promise<void> {
+  await store.exclusively(async (transaction) => {
+    const known = await transaction.enrolment(used.user, used.context);
+    if (known !== undefined) await transaction.save(usedOnEither(known, used));
+  });
+}
+
+async function neededOf(store: Transaction, user: string): Promise<Needed> {
+  const enrolments = await store.enrolmentsOf(user);
+  const files = [];
+  for (const { context } of enrolments) files.push(await store.sealed(user, context));
+  return { user, enrolments, files };
 }
 
 /** What was not reported yet keeps what it is about. */

@@ -4,9 +4,10 @@
  */
 import * as path from 'node:path';
 import type { AuditLog } from '../audit/audit.ts';
+import type { Enrolment } from '../store/store.ts';
 import { isUnreached } from '../store/unreached.ts';
 import type { LocalOptions } from './local.ts';
-import { copyApproved, reportOutage } from './outage-report.ts';
+import { dropTold, noteUsed, pendingIn, tellStore } from './outage-report.ts';
 import { openState, type State, type StatePlace } from './state.ts';
 
 /** An older copy lets nobody in. */
@@ -45,7 +46,7 @@ type Work<T> = (options: LocalOptions, state: State | undefined) => Promise<T>;
 
 /** Runs `work` on `state`, or where its server cannot be reached, and nothing was judged yet, on the copy, for whom that is approved. */
 export async function throughOutages<T>(options: LocalOptions, state: State | undefined, work: Work<T>): Promise<T> {
-  const copy = options.mayFallBack === true ? copyIfAny(options) : undefined;
+  const copy = options.mayFallBack === true ? await ofCopy(() => openCopy(options.place, options.now, { create: false })) : undefined;
   if (state === undefined || copy === undefined) return await work(options, state);
   try {
     return await onEither(options, state, copy, work);
@@ -54,35 +55,43 @@ export async function throughOutages<T>(options: LocalOptions, state: State | un
   }
 }
 
-/** A copy that cannot be opened keeps nobody out while the server is there; `notp doctor` tells of it. */
-function copyIfAny({ place, now }: LocalOptions): State | undefined {
+/** What fails in the copy keeps nobody out while the server is there, and lets nobody in while it is not; `notp doctor` tells of it. */
+async function ofCopy<T>(work: () => T): Promise<Awaited<T> | undefined> {
   try {
-    return openCopy(place, now, { create: false });
+    return await work();
   } catch {
     return undefined;
   }
 }
 
 async function onEither<T>(options: LocalOptions, state: State, copy: State, work: Work<T>): Promise<T> {
-  const { place, origin, now, policy } = options;
+  const { place, origin, now } = options;
   const file = place.store.kind === 'postgres' ? place.store.outageFile : '';
-  const approved = await copy.store.exclusively((transaction) => transaction.approved());
+  const approved = (await ofCopy(() => copy.store.exclusively((transaction) => transaction.approved()))) ?? [];
   const isApproved = approved.some(({ user, asOfMs }) => user === origin.user && isFresh(asOfMs, now()));
   const locally = (): Promise<T> => work({ ...options, inOutage: true, trustMs: 0, allowUnenrolled: false }, copy);
   if (isApproved && isPaused(file, now())) return await locally();
-  let done: T;
+  // Noted here before it counts there: whoever comes when the server has just gone must find it.
+  const used = async (enrolment: Enrolment): Promise<void> => {
+    await ofCopy(() => noteUsed(copy, enrolment));
+  };
   try {
-    // What was used here must be known there before it decides again.
-    await reportOutage(state, copy, policy);
-    done = await work(options, state);
+    await reportBefore(options, state, copy);
+    return await work({ ...options, used }, state);
   } catch (error) {
     if (!isApproved || !isUnreached(error)) throw error;
     unreachedMs.set(file, now());
     return await locally();
   }
-  // It is decided: a copy that is behind is brought up to date later.
-  if (isApproved) await copyApproved(state, copy, now()).catch(() => undefined);
-  return done;
+}
+
+/** What was used here must be known there before it decides again. */
+async function reportBefore({ policy }: LocalOptions, state: State, copy: State): Promise<void> {
+  const pending = await ofCopy(() => pendingIn(copy));
+  if (pending === undefined || pending.records.length === 0) return;
+  await tellStore(state, pending, policy);
+  // Where this fails they are told again, and known then.
+  await ofCopy(() => dropTold(copy, pending));
 }
 
 function isPaused(file: string, nowMs: number): boolean {

@@ -22,6 +22,7 @@ describe(
     let two: PamWorld;
     let denying: PamWorld;
     let keeping: PamWorld;
+    let allowing: PamWorld;
 
     before(async () => {
       server = await startPostgres('outage');
@@ -31,6 +32,7 @@ describe(
       two = await fleetHost(server, 'two', { hostKey, outage: true });
       denying = await fleetHost(server, 'denying', { hostKey });
       keeping = await fleetHost(server, 'keeping', { hostKey, outage: true, top: 'secrets = "store"' });
+      allowing = await fleetHost(server, 'allowing', { hostKey, outage: true, top: 'unenrolled = "allow"' });
     });
     afterEach(async () => {
       await server.stop();
@@ -173,6 +175,53 @@ describe(
       assert.equal((await keeping.pam(user.name, enrolled.recovery[0] ?? '')).code, 0);
     });
 
+    it('lets in nobody without a code, whom the host could not know to be enrolled neither', async () => {
+      const [stranger, later] = [addUser(), addUser()];
+      await approved();
+      await notp(allowing, 'store', 'refresh');
+      assert.equal((await allowing.pam(stranger.name, '')).code, 0);
+      const { secret } = await one.enroll(later);
+      await notp(one, 'store', 'approve', '--user', later.name);
+      await server.stop();
+      for (const user of [stranger, later]) assert.equal(reasonIn(allowing, await allowing.pam(user.name, '')), 'store_unavailable');
+      assert.equal(reasonIn(allowing, await allowing.pam(later.name, pair({ secret }))), 'store_unavailable');
+    });
+
+    for (const [how, damage] of [
+      [
+        'may be read by others',
+        (file: string): void => {
+          fs.chmodSync(file, 0o644);
+        },
+      ],
+      [
+        'is no database',
+        (file: string): void => {
+          fs.writeFileSync(file, 'no database, but as long as one'.repeat(999));
+        },
+      ],
+      [
+        'is half a database',
+        (file: string): void => {
+          fs.truncateSync(file, fs.statSync(file).size / 2);
+        },
+      ],
+    ] as const)
+      it(`keeps nobody out while it is there, though the copy ${how}, and lets nobody in by that`, async () => {
+        const { user, enrolled } = await approved();
+        for (const rest of ['-wal', '-shm']) fs.rmSync(`${copyOf(one)}${rest}`, { force: true });
+        damage(copyOf(one));
+        const [first = '', second = ''] = enrolled.recovery;
+        try {
+          assert.equal((await one.pam(user.name, first)).code, 0);
+          assert.deepEqual(await findings(one), ['outage-copy fail']);
+          await server.stop();
+          assert.equal(reasonIn(one, await one.pam(user.name, second)), 'store_unavailable');
+        } finally {
+          fs.rmSync(copyOf(one));
+        }
+      });
+
     it('is something that doctor looks whether this host is prepared for, and has told what it decided', async () => {
       const user = addUser();
       const { recovery } = await one.enroll(user);
@@ -218,7 +267,7 @@ async function findings(host: PamWorld): Promise<string[]> {
 }
 
 /** The code before and the present one. */
-function pair({ secret }: Enrolled): string {
+function pair({ secret }: Pick<Enrolled, 'secret'>): string {
   return `${oathCode(secret, { offsetSeconds: -30 })} ${oathCode(secret)}`;
 }
 

@@ -26,6 +26,7 @@ async function fill(store: Store): Promise<void> {
     await transaction.rememberPeer(ALICE, PEER);
     await transaction.setCounter(ALICE.id, Number.MAX_SAFE_INTEGER);
     await transaction.putSealed('alice', 'ssh', '{"a":"é\\n"}');
+    await transaction.approve({ user: 'alice', asOfMs: 1_700_000_000_789 });
     await transaction.keepChainKey(new Uint8Array(32).fill(7));
     await transaction.moveHead(HEAD);
   });
@@ -58,7 +59,16 @@ describe('a copy of a store', { skip: lacksPostgres() }, () => {
       await fill(source);
       const rows: number[] = [];
       const counts = await copyStore(source, there, { dryRun: false, told: (done, total) => void rows.push(done / total) });
-      assert.deepEqual(counts, { enrolment: 2, connection: 1, peer: 1, counter: 1, sealed: 1, former_chain_key: 1, refusals: 1 });
+      assert.deepEqual(counts, {
+        enrolment: 2,
+        connection: 1,
+        peer: 1,
+        counter: 1,
+        sealed: 1,
+        approved: 1,
+        former_chain_key: 1,
+        refusals: 1,
+      });
       assert.equal(rows.at(-1), 1);
       await copyStore(there, back, QUIET);
       assert.deepEqual(await contentsOf(back), await contentsOf(source));

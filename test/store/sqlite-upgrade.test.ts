@@ -157,7 +157,7 @@ describe('a database of the third schema', () => {
     made.close();
     const database = new DatabaseSync(file);
     database.exec(
-      'ALTER TABLE enrolment DROP COLUMN pending_last_step; DROP TABLE former_chain_key; DROP TABLE refusals; DROP TABLE sealed; PRAGMA user_version = 3',
+      'ALTER TABLE enrolment DROP COLUMN pending_last_step; DROP TABLE former_chain_key; DROP TABLE refusals; DROP TABLE sealed; DROP TABLE approved; DROP TABLE outage; PRAGMA user_version = 3',
     );
     database.close();
 
@@ -187,7 +187,7 @@ describe('a database of the second schema', () => {
     made.close();
     const database = new DatabaseSync(file);
     database.exec('ALTER TABLE enrolment DROP COLUMN pending_last_step; DROP TABLE former_chain_key; DROP TABLE refusals');
-    database.exec('DROP TABLE peer; DROP TABLE sealed; PRAGMA user_version = 2');
+    database.exec('DROP TABLE peer; DROP TABLE sealed; DROP TABLE approved; DROP TABLE outage; PRAGMA user_version = 2');
     database.close();
     const store = openSqliteStore(file, { create: false });
     await store.exclusively(async (transaction) => {

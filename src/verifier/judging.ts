@@ -1,0 +1,68 @@
+/** The judgement of a proof inside the transaction of the decision, which leaves the enrolments as they are afterwards. */
+import type { Transaction } from '../store/store.ts';
+import type { Bucket } from '../verdict/budget.ts';
+import { decide, type Decision, type Presented, type Refused, type Verdict } from '../verdict/decide.ts';
+import { accountOf, withBudget, type Account } from './account.ts';
+import type { LocalOptions } from './local.ts';
+import { budgetAfter, usedBy } from './outage-merge.ts';
+import { settledBy, type Settled } from './outcome.ts';
+import { remember } from './remembering.ts';
+import { refused } from './standing.ts';
+import type { Attempt } from './verifier.ts';
+
+/** Judges `attempt` at `nowMs`, Unix time in milliseconds; `presented` is undefined where nothing was typed. */
+export async function judge(
+  options: LocalOptions,
+  transaction: Transaction,
+  presented: Presented | undefined,
+  attempt: Attempt,
+  nowMs: number,
+): Promise<Settled> {
+  const account = await accountOf(transaction, { ...options, user: options.origin.user });
+  const { devices, others, refusal } = account;
+  if (devices.length === 0) return settledBy(options, unlessAllowed(options, refusal));
+  if (presented === undefined) return settledBy(options, refused(attempt.timedOut === true ? 'timeout' : 'no_proof'));
+  const { decision, left } = decided(options, account, presented, nowMs);
+  const after = devices.map(({ enrolment }, i) => withBudget({ ...enrolment, state: decision.next[i] ?? enrolment.state }, left));
+  for (const [i, each] of after.entries()) await transaction.save(i === decision.device ? { ...each, lastAcceptedMs: nowMs } : each);
+  for (const other of others) await transaction.save(withBudget(other, left));
+  const [device, used] = decision.device === undefined ? [] : [devices[decision.device], after[decision.device]];
+  if (device === undefined || used === undefined)
+    return settledBy(options, decision.verdict, devices.length === 1 ? devices[0] : undefined);
+  const settled = settledBy(options, decision.verdict, device);
+  if (options.inOutage === true) return { ...settled, used: usedBy(device.enrolment.state, used.state) };
+  await remember(options, transaction, device.enrolment, attempt.session, nowMs);
+  await options.used?.({ ...used, lastAcceptedMs: nowMs });
+  return settled;
+}
+
+/** The decision, and the guess budget of the account after it. */
+function decided(
+  { inOutage, policy }: LocalOptions,
+  { devices, bucket }: Account,
+  presented: Presented,
+  nowMs: number,
+): { readonly decision: Decision; readonly left: Bucket } {
+  const opened = devices.map(({ file }) => presented.opened[file]);
+  const decideWith = (budget: Bucket): Decision =>
+    decide(
+      devices.map(({ enrolment }) => ({ ...enrolment.state, bucket: budget })),
+      { ...presented, opened },
+      nowMs,
+      policy,
+    );
+  if (inOutage === true) {
+    // With an empty budget no single code is judged.
+    const decision = decideWith({ ...bucket, tokens: 0 });
+    return { decision, left: budgetAfter(bucket, decision, devices.length, policy) };
+  }
+  const decision = decideWith(bucket);
+  // As of this turn at the store: whoever tries many at once would else be given the same waiting time for each of them.
+  return { decision, left: { tokens: decision.next[0]?.bucket.tokens ?? bucket.tokens, asOfMs: bucket.asOfMs } };
+}
+
+/** Policy may let users without an enrolment in. */
+export function unlessAllowed({ allowUnenrolled }: Pick<LocalOptions, 'allowUnenrolled'>, verdict: Refused): Verdict {
+  const allowed = verdict.reason === 'not_enrolled' && allowUnenrolled;
+  return allowed ? { result: 'accepted', method: 'unenrolled' } : verdict;
+}
