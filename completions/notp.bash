@@ -24,9 +24,9 @@ _notp_options() {
     'notp store approve') found='--config --user --remove --help' ;;
     'notp store approved') found='--config --json --help' ;;
     'notp store refresh') found='--config --help' ;;
-    'notp audit') found='--config --user --since --until --event --reason --context --rhost --ref --lines --follow --json --table --help' ;;
+    'notp audit') found='--config --user --since --until --file --event --reason --context --rhost --ref --lines --follow --json --table --help' ;;
     'notp audit verify') found='--config --host --file --key --outage --json --help' ;;
-    'notp audit report') found='--config --user --since --until --json --help' ;;
+    'notp audit report') found='--config --user --since --until --file --json --help' ;;
     'notp import') found='--config --from --file --user --seal --dry-run --replace --issuer --account --digits --period --algorithm --passphrase-file --new-passphrase-file --json --help' ;;
     'notp code') found='--config --passphrase-file --json --once --watch --help' ;;
     'notp export') found='--config --passphrase-file --json --user --to --file --help' ;;
@@ -104,6 +104,7 @@ _notp_takes() {
     --new-passphrase-file) found='file' ;;
     --since) found='none' ;;
     --until) found='none' ;;
+    --file) found='file' ;;
     --event) found='words login.accepted login.refused enroll replace enroll.failed import import.failed invite revoke passphrase passphrase.failed recovery recovery.failed recovery.used unlock reseal reseal.failed export host_key.created host_key.rotated host_key.retired outage.approved outage.withdrawn outage.conflict login host_key outage' ;;
     --reason) found='words wrong_code replayed wrong_passphrase step_up_required not_enrolled revoked stale_enrolment bad_secret_file no_proof timeout store_unavailable audit_unavailable not_permitted bad_configuration' ;;
     --context) found='context' ;;
@@ -111,7 +112,6 @@ _notp_takes() {
     --ref) found='none' ;;
     -n | --lines) found='none' ;;
     --host) found='none' ;;
-    --file) found='file' ;;
     --key) found='file' ;;
     --from) found='words uri base32 otpauth-migration python-notp google-authenticator pam-oath' ;;
     --to) found='words uri base32 qr png svg' ;;

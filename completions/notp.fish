@@ -33,7 +33,7 @@ function __notp_at
                 set following gate pam sudo confirm undo
         end
         if string match -q -- '-*' $word
-            contains -- $word --config --user --seal --issuer --account --digits --period --algorithm --recovery --qr --qr-file --passphrase-file --batch --out --image --new-passphrase-file --since --until --event --reason --context --rhost --ref -n --lines --host --file --key --from --to --group --confirm-within --sshd-config
+            contains -- $word --config --user --seal --issuer --account --digits --period --algorithm --recovery --qr --qr-file --passphrase-file --batch --out --image --new-passphrase-file --since --until --file --event --reason --context --rhost --ref -n --lines --host --key --from --to --group --confirm-within --sshd-config
             and set wants yes
         else if contains -- $word $following
             set at "$at $word"
@@ -195,6 +195,7 @@ complete -c notp -n "__notp_at 'notp audit'" -l config -r -F -d 'configuration f
 complete -c notp -n "__notp_at 'notp audit'" -l user -x -a '(__fish_complete_users)' -d 'of this user'
 complete -c notp -n "__notp_at 'notp audit'" -l since -x -d 'from then on'
 complete -c notp -n "__notp_at 'notp audit'" -l until -x -d 'before then'
+complete -c notp -n "__notp_at 'notp audit'" -l file -r -F -d 'of this log, with what was rotated beside it'
 complete -c notp -n "__notp_at 'notp audit'" -l event -x -a 'login.accepted login.refused enroll replace enroll.failed import import.failed invite revoke passphrase passphrase.failed recovery recovery.failed recovery.used unlock reseal reseal.failed export host_key.created host_key.rotated host_key.retired outage.approved outage.withdrawn outage.conflict login host_key outage' -d 'with this event'
 complete -c notp -n "__notp_at 'notp audit'" -l reason -x -a 'wrong_code replayed wrong_passphrase step_up_required not_enrolled revoked stale_enrolment bad_secret_file no_proof timeout store_unavailable audit_unavailable not_permitted bad_configuration' -d 'refused for this reason'
 complete -c notp -n "__notp_at 'notp audit'" -l context -x -a '(__notp_contexts)' -d 'of this secret'
@@ -220,6 +221,7 @@ complete -c notp -n "__notp_at 'notp audit report'" -l config -r -F -d 'configur
 complete -c notp -n "__notp_at 'notp audit report'" -l user -x -a '(__fish_complete_users)' -d 'of this user'
 complete -c notp -n "__notp_at 'notp audit report'" -l since -x -d 'from then on'
 complete -c notp -n "__notp_at 'notp audit report'" -l until -x -d 'before then'
+complete -c notp -n "__notp_at 'notp audit report'" -l file -r -F -d 'of this log, with what was rotated beside it'
 complete -c notp -n "__notp_at 'notp audit report'" -l json -d 'print one JSON object for each user'
 complete -c notp -n "__notp_at 'notp audit report'" -s h -l help -d 'display help for command'
 # notp import

@@ -10,6 +10,7 @@ interface PeriodFlags extends CommonFlags {
   /** Unix time in milliseconds. */
   readonly since?: number;
   readonly until?: number;
+  readonly file?: readonly string[];
   readonly json?: boolean;
 }
 interface AuditFlags extends PeriodFlags {
@@ -38,12 +39,13 @@ export function addAudit(program: Command, { now }: Surroundings, finish: Finish
       const config = configOf(flags);
       if (flags.ref !== undefined && flags.follow !== true) {
         const { auditStory } = await import('../commands/audit-story.ts');
-        finish(await auditStory(config, { ref: flags.ref, json: flags.json === true }, now));
+        finish(await auditStory(config, { ref: flags.ref, json: flags.json === true, files: flags.file ?? [] }, now));
         return;
       }
       const command = await import('../commands/audit.ts');
       const form = flags.json === true ? 'json' : flags.table === true ? 'table' : undefined;
-      finish(await command.audit(config, { filter: filterOf(flags), lines: flags.lines, follow: flags.follow === true, form }));
+      const { lines, follow = false, file: files = [] } = flags;
+      finish(await command.audit(config, { filter: filterOf(flags), lines, follow, files, form }));
     });
   addVerify(audit, now, finish);
   addReport(audit, now, finish);
@@ -58,13 +60,19 @@ Examples:
   notp audit --ref 1a2b3c4d                       why was this login refused
   notp audit --user alice --since yesterday
   notp audit --event login.refused --follow       as they come, across rotation
-  notp audit --since 7d --json | jq -r .rhost     for a script`;
+  notp audit --since 7d --json | jq -r .rhost     for a script
+  notp audit --user alice --file web1.log --file web2.log   of a fleet`;
 
 function withPeriod(command: Command, now: () => number): Command {
   return command
     .option('--user <name>', 'of this user')
     .option('--since <time>', 'from then on', moment(now))
-    .option('--until <time>', 'before then', moment(now));
+    .option('--until <time>', 'before then', moment(now))
+    .option(
+      '--file <file>',
+      'of this log, with what was rotated beside it, as a copy of that of another host; may be given several times',
+      collected,
+    );
 }
 
 function withFilters(command: Command): Command {
@@ -80,7 +88,7 @@ function withFilters(command: Command): Command {
     .option('--rhost <address>', 'from this address')
     .addOption(new Option('--ref <ref>', 'the whole story of the attempt with this reference').argParser(reference).conflicts(others))
     .option('-n, --lines <n>', 'the last so many of them (default: 20 where nothing else is asked for)', wholeNumber(1, MAX_LINES))
-    .option('-f, --follow', 'go on with each record as it comes, until Ctrl-C')
+    .addOption(new Option('-f, --follow', 'go on with each record as it comes, until Ctrl-C').conflicts('file'))
     .addOption(new Option('--json', 'JSON lines, on a terminal too').conflicts('table'))
     .option('--table', 'the table, also where stdout is no terminal');
 }
@@ -120,10 +128,10 @@ function addReport(audit: Command, now: () => number, finish: Finish): void {
     .option('--json', 'print one JSON object for each user, days inside')
     .addHelpText('after', "\nExamples:\n  notp audit report --since 7d\n  notp audit report --json | jq -r 'select(.refused > 10).user'")
     .action(async (_: unknown, command: Command) => {
-      const { user, since, until: untilMs, json, ...flags } = command.optsWithGlobals<PeriodFlags>();
+      const { user, since, until: untilMs, json, file: files = [], ...flags } = command.optsWithGlobals<PeriodFlags>();
       const { auditReport } = await import('../commands/audit-report.ts');
       const sinceMs = since ?? momentOf(REPORT_SINCE, now()) ?? 0;
-      finish(await auditReport(configOf(flags), { user, sinceMs, untilMs, json: json === true }));
+      finish(await auditReport(configOf(flags), { user, sinceMs, untilMs, json: json === true, files }));
     });
 }
 
@@ -133,6 +141,10 @@ function moment(now: () => number): (given: string) => number {
     if (timeMs !== undefined) return timeMs;
     throw new InvalidArgumentError(`It must be one of ${MOMENT}.`);
   };
+}
+
+function collected(given: string, before: readonly string[] = []): readonly string[] {
+  return [...before, given];
 }
 
 function oneOf(names: readonly string[]): (given: string) => string {

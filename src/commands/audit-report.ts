@@ -5,10 +5,8 @@ import { linesOf, presentFilesOf } from '../audit/reading.ts';
 import { byCount, count, totalOf, type Day, type Reports, type UserReport } from '../audit/report.ts';
 import type { Config } from '../system/config.ts';
 import { printResult, sayHint } from '../system/printer.ts';
-import { asUser } from '../system/privileges.ts';
 import { outputTraits } from '../system/traits.ts';
-import { realUser } from '../system/users.ts';
-import { statePlace } from '../verifier/state.ts';
+import { withLogs } from './audit-logs.ts';
 import { reportScreen } from './audit-report-screen.ts';
 import { dayOf } from './audit-time.ts';
 
@@ -17,12 +15,13 @@ export interface ReportOptions {
   readonly sinceMs: number;
   readonly untilMs: number | undefined;
   readonly json: boolean;
+  /** Other logs than one's own. */
+  readonly files: readonly string[];
 }
 
 /** Prints text, or with `json` one object for each user. */
-export async function auditReport(config: Config, { json, ...filter }: ReportOptions): Promise<number> {
-  const place = statePlace(config, realUser());
-  const reports = await asUser(place.owner, () => reportsOf(place.auditFile, filter));
+export async function auditReport(config: Config, { json, files, ...filter }: ReportOptions): Promise<number> {
+  const reports = await withLogs(config, files, (logs) => reportsOf(logs, filter));
   const sorted = [...reports.values()].toSorted((one, other) => compare(one.user, other.user));
   if (json) printResult(sorted.map((report) => `${jsonOf(report)}\n`).join(''));
   else if (sorted.length === 0) sayHint('there was no login and no refusal in that time; --since looks further back');
@@ -30,10 +29,10 @@ export async function auditReport(config: Config, { json, ...filter }: ReportOpt
   return 0;
 }
 
-async function reportsOf(file: string, filter: Filter): Promise<Reports> {
+async function reportsOf(logs: readonly string[], filter: Filter): Promise<Reports> {
   const reports: Reports = new Map();
   const want = wanted(filter);
-  for (const each of presentFilesOf(file, filter.sinceMs)) {
+  for (const each of logs.flatMap((log) => presentFilesOf(log, filter.sinceMs))) {
     for await (const line of linesOf(each)) {
       const entry = want(line);
       if (entry !== undefined) count(reports, entry, dayOf(entry.timeMs));

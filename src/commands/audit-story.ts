@@ -1,15 +1,18 @@
 /** `notp audit --ref`: the whole story of one attempt, for the administrator whom somebody asks "why was I refused". */
+import { existsSync } from 'node:fs';
 import { isatty } from 'node:tty';
 import type { Entry } from '../audit/entry.ts';
 import { wanted } from '../audit/filter.ts';
+import { merged } from '../audit/merging.ts';
 import { linesOf, presentFilesOf } from '../audit/reading.ts';
 import { parseJson } from '../json.ts';
 import type { Config } from '../system/config.ts';
 import { printResult, sayError } from '../system/printer.ts';
-import { asUser } from '../system/privileges.ts';
 import { outputTraits } from '../system/traits.ts';
 import { realUser } from '../system/users.ts';
+import { outagePlace } from '../verifier/outage.ts';
 import { statePlace, type StatePlace } from '../verifier/state.ts';
+import { withLogs } from './audit-logs.ts';
 import { storyScreen } from './audit-story-screen.ts';
 
 /** A record with its line. */
@@ -37,20 +40,37 @@ const MAX_AROUND = 20;
 /** An attempt leaves one or two records; a reference is drawn anew for each. */
 const MAX_RECORDS = 20;
 
-/** `ref`: 8 hex digits. Text on a terminal, one JSON object otherwise. The exit code is 1 where no record has it. */
-export async function auditStory(config: Config, { ref, json }: { ref: string; json: boolean }, now: () => number): Promise<number> {
-  const place = statePlace(config, realUser());
-  const story = await asUser(place.owner, () => storyOf(place.auditFile, ref));
+export interface StoryOptions {
+  /** 8 hex digits. */
+  readonly ref: string;
+  readonly json: boolean;
+  /** Other logs than one's own. */
+  readonly files: readonly string[];
+}
+
+/** Text on a terminal, one JSON object otherwise. The exit code is 1 where no record has it. */
+export async function auditStory(config: Config, { ref, json, files }: StoryOptions, now: () => number): Promise<number> {
+  const story = await withLogs(
+    config,
+    files,
+    async (logs) => (await storyOf(logs, ref)) ?? (await storyOf(unreported(config, files), ref)),
+  );
   if (story === undefined) {
     sayError(
       `no record here has the reference ${ref}`,
-      `it may have been rotated away, be of another host, or of a gate that reached no service and wrote with the _UID of its user; look in the journal: ${journalOf(place, ref)}`,
+      `it may have been rotated away, be of another host, or of a gate that reached no service and wrote with the _UID of its user; look in the journal: ${journalOf(statePlace(config, realUser()), ref)}`,
     );
     return 1;
   }
   if (json || !isatty(1)) printResult(jsonOf(story));
-  else printResult(storyScreen(story, { traits: outputTraits(), context: config.context, nowMs: now() }));
+  else printResult(storyScreen(story, { traits: outputTraits(), context: config.context, hosts: files.length > 0, nowMs: now() }));
   return 0;
+}
+
+/** The log of what was decided in an outage of a fleet's store, and is perhaps not reported. */
+function unreported(config: Config, files: readonly string[]): readonly string[] {
+  const log = files.length > 0 ? undefined : outagePlace(statePlace(config, realUser()))?.auditFile;
+  return log !== undefined && existsSync(log) ? [log] : [];
 }
 
 /** Anybody can write lines of "notp" into the journal, but none with the uid of another, which systemd.journal-fields(7) adds itself. */
@@ -59,9 +79,9 @@ function journalOf({ owner }: StatePlace, ref: string): string {
 }
 
 /** Two readings of the log: for the attempt, and for what is around it. */
-async function storyOf(file: string, ref: string): Promise<Story | undefined> {
+async function storyOf(logs: readonly string[], ref: string): Promise<Story | undefined> {
   const records: Told[] = [];
-  for await (const told of toldIn(file, wanted({ ref }))) if (records.length < MAX_RECORDS) records.push(told);
+  for await (const told of toldIn(logs, wanted({ ref }))) if (records.length < MAX_RECORDS) records.push(told);
   const [first] = records;
   if (first === undefined) return undefined;
   const { user, timeMs } = first.entry;
@@ -70,7 +90,7 @@ async function storyOf(file: string, ref: string): Promise<Story | undefined> {
     { kept: [] as Told[], left: 0 },
   ];
   let gotIn: Told | undefined;
-  for await (const told of toldIn(file, wanted({ user, sinceMs: timeMs - AROUND_MS }), timeMs - AROUND_MS)) {
+  for await (const told of toldIn(logs, wanted({ user, sinceMs: timeMs - AROUND_MS }), timeMs - AROUND_MS)) {
     const { entry } = told;
     if (entry.ref === ref) continue;
     if (entry.timeMs >= timeMs && entry.event === 'login.accepted') gotIn ??= told;
@@ -87,13 +107,15 @@ async function storyOf(file: string, ref: string): Promise<Story | undefined> {
   return { ref, records, before: before.kept, after: after.kept, left: { before: before.left, after: after.left }, gotIn };
 }
 
-async function* toldIn(file: string, want: (line: string) => Entry | undefined, sinceMs?: number): AsyncGenerator<Told> {
-  for (const each of presentFilesOf(file, sinceMs)) {
-    for await (const line of linesOf(each)) {
-      const entry = want(line);
-      if (entry !== undefined) yield { entry, line };
-    }
+async function* toldIn(logs: readonly string[], want: (line: string) => Entry | undefined, sinceMs?: number): AsyncGenerator<Told> {
+  for await (const line of merged(logs.map((log) => wantedIn(presentFilesOf(log, sinceMs), want)))) {
+    const entry = want(line);
+    if (entry !== undefined) yield { entry, line };
   }
+}
+
+async function* wantedIn(files: readonly string[], want: (line: string) => Entry | undefined): AsyncGenerator<string> {
+  for (const file of files) for await (const line of linesOf(file)) if (want(line) !== undefined) yield line;
 }
 
 /** The records as they are in the log. */

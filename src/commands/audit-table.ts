@@ -13,6 +13,8 @@ export interface TableOptions {
   readonly traits: Pick<Traits, 'columns' | 'colour' | 'utf8'>;
   /** The context that need not be told. */
   readonly context: string;
+  /** Whether they are of several hosts. */
+  readonly hosts?: boolean;
 }
 
 /** Below this a record takes two lines. */
@@ -47,7 +49,7 @@ export function rowOf(entry: Entry, options: TableOptions): string {
   const what = escapeControls(happened(entry));
   const tone = entry.result === 'refused' || entry.result === 'failed' ? RED : '';
   if (traits.columns < ONE_LINE_FROM_COLUMNS) {
-    const more = fitted(`  ${[what, entry.door, sourceOf(entry)].filter((part) => part !== '').join('  ')}`, traits);
+    const more = fitted(`  ${[what, entry.door, sourceOf(entry, options)].filter((part) => part !== '').join('  ')}`, traits);
     return `${fitted(start + who, traits)}\n${painted(more, tone, options)}\n`;
   }
   const cells = [
@@ -56,13 +58,13 @@ export function rowOf(entry: Entry, options: TableOptions): string {
     cell(entry.door, DOOR_COLUMNS, traits),
   ];
   const used = start.length + USER_COLUMNS + HAPPENED_COLUMNS + DOOR_COLUMNS + cells.length;
-  return `${start}${cells.join(' ')} ${cutToColumns(sourceOf(entry), traits.columns - used, traits.utf8)}`.trimEnd() + '\n';
+  return `${start}${cells.join(' ')} ${cutToColumns(sourceOf(entry, options), traits.columns - used, traits.utf8)}`.trimEnd() + '\n';
 }
 
-/** Where somebody came from: the address, else the terminal, else the service; and whether the store was told only later. */
-function sourceOf({ rhost, tty, service, outageMs }: Entry): string {
-  const source = escapeControls(rhost ?? tty ?? service ?? '');
-  return outageMs === undefined ? source : `outage, ${source}`;
+/** Where somebody came from: the address, else the terminal, else the service; to which host, and whether the store was told only later. */
+function sourceOf({ host, rhost, tty, service, outageMs }: Entry, { hosts }: TableOptions): string {
+  const parts = [hosts === true ? `${host ?? ''}:` : '', outageMs === undefined ? '' : 'outage,', rhost ?? tty ?? service ?? ''];
+  return escapeControls(parts.filter((part) => part !== '').join(' '));
 }
 
 function cell(text: string, columns: number, { utf8 }: TableOptions['traits']): string {

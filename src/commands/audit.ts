@@ -3,16 +3,15 @@ import { isatty } from 'node:tty';
 import { entryOf } from '../audit/entry.ts';
 import { isFiltering, wanted, type Filter } from '../audit/filter.ts';
 import { endOf, follow } from '../audit/follow.ts';
+import { merged } from '../audit/merging.ts';
 import { blocksOf, lastLines, lastOf, linesIn, presentFilesOf } from '../audit/reading.ts';
 import { errnoOf } from '../error.ts';
 import { escapeControls } from '../otp/escape.ts';
 import type { Config } from '../system/config.ts';
 import { printResult } from '../system/printer.ts';
-import { asUser } from '../system/privileges.ts';
 import { onEndingSignals } from '../system/signals.ts';
 import { outputTraits } from '../system/traits.ts';
-import { realUser } from '../system/users.ts';
-import { statePlace } from '../verifier/state.ts';
+import { withLogs } from './audit-logs.ts';
 import { tablePrinter } from './audit-table.ts';
 
 export interface AuditOptions {
@@ -20,6 +19,8 @@ export interface AuditOptions {
   /** The last so many of those; without it all that a filter lets through, or the last 20 of all. */
   readonly lines: number | undefined;
   readonly follow: boolean;
+  /** Other logs than one's own; not with `follow`. */
+  readonly files: readonly string[];
   /** JSON lines or the table; without it the table on a terminal alone. */
   readonly form: 'json' | 'table' | undefined;
 }
@@ -28,13 +29,12 @@ const DEFAULT_LINES = 20;
 
 /** Prints records, oldest first. The exit code is 0, also where the reader of stdout has seen enough. */
 export async function audit(config: Config, options: AuditOptions): Promise<number> {
-  const place = statePlace(config, realUser());
-  const print = printer(config, options.form);
+  const print = printer(config, options);
   // From the beginning, so that no moment is without it.
   const interrupt = options.follow ? onEndingSignals() : new AbortController().signal;
-  await asUser(place.owner, async () => {
+  await withLogs(config, options.files, async (logs) => {
     try {
-      await printAll(place.auditFile, options, print, interrupt);
+      await printAll(logs, options, print, interrupt);
     } catch (error) {
       if (!isReaderGone(error)) throw error;
     }
@@ -45,29 +45,43 @@ export async function audit(config: Config, options: AuditOptions): Promise<numb
 /** Takes lines as they are in the log. */
 type Print = (lines: readonly string[]) => void;
 
-async function printAll(file: string, options: AuditOptions, print: Print, interrupt: AbortSignal): Promise<void> {
-  if (!options.follow) {
-    await printPresent(file, options, print, undefined);
+async function printAll(logs: readonly string[], options: AuditOptions, print: Print, interrupt: AbortSignal): Promise<void> {
+  const [file] = logs;
+  if (!options.follow || file === undefined) {
+    await printPresent(logs, options, print, undefined);
     return;
   }
   // What comes while the present is printed comes after this place, and is told by follow().
   const place = await endOf(file);
   const isWanted = isWantedBy(options.filter);
-  if (place.last !== undefined) await printPresent(file, options, print, place.last.toString('utf8').trimEnd());
+  if (place.last !== undefined) await printPresent(logs, options, print, place.last.toString('utf8').trimEnd());
   for await (const line of follow(file, place, interrupt)) if (isWanted(line)) print([line]);
 }
 
 /** Prints what is there, up to the line `end` where there is one. */
-async function printPresent(file: string, { filter, lines }: AuditOptions, print: Print, end: string | undefined): Promise<void> {
-  const files = presentFilesOf(file, filter.sinceMs);
+async function printPresent(
+  logs: readonly string[],
+  { filter, lines }: AuditOptions,
+  print: Print,
+  end: string | undefined,
+): Promise<void> {
+  const files = logs.map((log) => presentFilesOf(log, filter.sinceMs));
   if (!isFiltering(filter)) {
-    const last = await lastLines(files, lines ?? DEFAULT_LINES);
+    const wantedLines = lines ?? DEFAULT_LINES;
+    const each = await Promise.all(files.map((some) => lastLines(some, wantedLines)));
+    const last = await lastOf(merged(each.map(streamed)), wantedLines);
     print(last.slice(0, end === undefined || !last.includes(end) ? undefined : last.indexOf(end) + 1));
     return;
   }
-  const found = wantedIn(files, isWantedBy(filter), end);
-  if (lines !== undefined) print(await lastOf(flat(found), lines));
-  else for await (const some of found) print(some);
+  const found = files.map((some) => wantedIn(some, isWantedBy(filter), end));
+  const [only] = found;
+  if (lines !== undefined) print(await lastOf(merged(found.map(flat)), lines));
+  else if (only !== undefined && found.length === 1) for await (const some of only) print(some);
+  else for await (const line of merged(found.map(flat))) print([line]);
+}
+
+async function* streamed(lines: readonly string[]): AsyncGenerator<string> {
+  yield* await Promise.resolve(lines);
 }
 
 /** The lines that are wanted, many at a time. */
@@ -92,7 +106,7 @@ function isWantedBy(filter: Filter): (line: string) => boolean {
   return (line) => entry(line) !== undefined;
 }
 
-function printer({ context }: Config, form: AuditOptions['form']): Print {
+function printer({ context }: Config, { form, files }: AuditOptions): Print {
   const onTerminal = isatty(1);
   if (form === 'json' || (form === undefined && !onTerminal)) {
     // A line that notp wrote has nothing to escape; somebody else may have written one.
@@ -102,7 +116,7 @@ function printer({ context }: Config, form: AuditOptions['form']): Print {
     };
   }
   const traits = onTerminal ? outputTraits() : { ...outputTraits(), colour: false };
-  const row = tablePrinter({ traits, context });
+  const row = tablePrinter({ traits, context, hosts: files.length > 0 });
   return (lines) => {
     if (lines.length > 0) printResult(lines.map((line) => row(entryOf(line), line)).join(''));
   };

@@ -69,6 +69,30 @@ describe('the service with the store of a fleet', { skip: lacksPostgres() === fa
     assert.equal((await world.login(alice, phone.recoveryCode())).stdout, 'alice\n');
   });
 
+  it('lets in who is approved while the server is away, on the copy that the timer brings up to date, and reports it by itself', async () => {
+    const [url, ca] = [`url = "postgres://${ROLE}@127.0.0.1:${String(PORT)}/notp"`, 'ca_file = "/etc/notp/store.pem"'];
+    await configure([url, ca, 'outage = "local"'].join('\n'));
+    await world.container.must(['notp', 'store', 'approve', '--user', 'alice']);
+    await world.container.must(['systemctl', 'enable', '--now', 'notp-store-refresh.timer']);
+    await world.container.must(['systemctl', 'start', 'notp-store-refresh.service']);
+    await asServer(`kill -9 $(head -1 /var/lib/pg/postmaster.pid)`);
+    const alone = await world.login(alice, await phone.code());
+    assert.match(alone.stderr, /two/);
+    const used = phone.recoveryCode();
+    assert.equal((await world.login(alice, used)).stdout, 'alice\n');
+    assert.match((await world.login(alice, used)).stderr, /already used/);
+    await restart();
+    await world.container.must(['systemctl', 'start', 'notp-store-refresh.service']);
+    const again = await world.login(alice, used);
+    assert.match(again.stderr, /already used/);
+    const ref = /\(ref ([0-9a-f]{8})\)/.exec(again.stderr)?.[1] ?? '';
+    // Wherever it was decided: the service goes on with the copy for a while.
+    assert.match(await world.container.must(['notp', 'audit', '--ref', ref]), /"reason":"replayed"/);
+    for (const more of [[], ['--outage']]) await world.container.must(['notp', 'audit', 'verify', ...more]);
+    const told = await world.container.must(['notp', 'audit', '--user', 'alice', '--event', 'login.accepted', '-n', '1', '--json']);
+    assert.match(told, /"method":"recovery".*"outage":"20/);
+  });
+
   async function restart(): Promise<void> {
     await asServer(`rm -f /var/lib/pg/postmaster.pid && ${BIN}/pg_ctl -D /var/lib/pg -w -l /var/lib/pg/log start`);
   }
