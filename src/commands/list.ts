@@ -27,7 +27,7 @@ interface Row {
 export async function listSecrets(own: Own, options: ListOptions): Promise<number> {
   const { config, user } = own;
   const names = await asUser(user, () => sealedNames(config, user));
-  if (names.length === 0) sayHint('there are no secrets yet: notp import keeps one, notp enroll makes one for logins');
+  if (names.length === 0) sayHint(nothingYet(config));
   const passphrase = names.length === 0 ? undefined : await optionalPassphrase(own, options);
   const width = Math.max(0, ...names.map((name) => name.length));
   const rows: Row[] = [];
@@ -41,6 +41,12 @@ export async function listSecrets(own: Own, options: ListOptions): Promise<numbe
   if (passphrase === undefined || !opensNone(rows)) return 0;
   sayError('this passphrase opens none of them', 'the names are seen without one');
   return 1;
+}
+
+function nothingYet({ secretsInStore }: Own['config']): string {
+  return secretsInStore
+    ? 'there are no secrets in your home: notp import keeps one; those for logins are in the store, see notp status'
+    : 'there are no secrets yet: notp import keeps one, notp enroll makes one for logins';
 }
 
 function opensNone(rows: readonly Row[]): boolean {

@@ -35,7 +35,7 @@ export async function resealAll(config: Config, { json }: { readonly json: boole
   for (const [i, { user: name, context }] of left.entries()) {
     try {
       const user = userByName(name);
-      if (user === undefined) throw new NotpError('failed', 'there is no such user any more', `notp revoke --user ${name} ${context}`);
+      if (user === undefined) throw noUser(config, name, context);
       const what = {
         context,
         event: 'reseal',
@@ -54,6 +54,13 @@ export async function resealAll(config: Config, { json }: { readonly json: boole
   }
   if (failed === 0) sayHint('every host-sealed enrolment is under the present key; notp host-key retire removes the earlier ones');
   return failed === 0 ? 0 : 1;
+}
+
+function noUser({ store }: Config, name: string, context: string): NotpError {
+  const revoke = `notp revoke --user ${name} ${context}`;
+  return store.kind === 'postgres'
+    ? new NotpError('failed', 'there is no such user on this host', `run this on a host that has ${name}; where none has: ${revoke}`)
+    : new NotpError('failed', 'there is no such user any more', revoke);
 }
 
 /** The records that were made with the earlier keys are proven by them, also when those are gone. */

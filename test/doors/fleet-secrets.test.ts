@@ -97,6 +97,10 @@ describe(
       assert.equal((await notp(two, 'status', '--user', 'nobody-at-all')).code, 2);
     });
 
+    it('are not said to be nowhere, where the home has none', async () => {
+      assert.match((await notp(one, 'list')).stderr, /those for logins are in the store, see notp status/);
+    });
+
     it('give new recovery codes and the secret again on each of them', async () => {
       const { secret, recovery } = await one.enroll(user);
       const given = JSON.parse(await succeed([...SOURCE_NOTP, 'recovery', '--json', '--user', user.name, '--config', two.config])) as {
