@@ -10,16 +10,9 @@ import { printResult, say, sayError, sayHint } from '../system/printer.ts';
 import { asUser } from '../system/privileges.ts';
 import { realUser } from '../system/users.ts';
 import { outagePlace } from '../verifier/outage.ts';
-import {
-  chainKeys,
-  hasEncryptedKey,
-  readHostKey,
-  type State,
-  statePlace,
-  type StatePlace,
-  storeName,
-  withState,
-} from '../verifier/state.ts';
+import { chainKeys, hasEncryptedKey, readHostKey } from '../verifier/host-keys.ts';
+import { type State, statePlace, type StatePlace, withState } from '../verifier/state.ts';
+import { storeName } from '../verifier/store-place.ts';
 
 const PROGRESS_MS = 500;
 /** How many hosts are named. */

@@ -15,7 +15,8 @@ import { stopServices } from '../system/systemd.ts';
 import { draft, removeDrafts, type Draft } from '../system/trusted.ts';
 import { realUser } from '../system/users.ts';
 import { hostSealed, type HostSealed } from '../verifier/host-sealed.ts';
-import { hasEncryptedKey, MAX_HOST_KEYS, readHostKey, statePlace, withPresentState, type HostKey } from '../verifier/state.ts';
+import { hasEncryptedKey, MAX_HOST_KEYS, readHostKey, type HostKey } from '../verifier/host-keys.ts';
+import { statePlace, withPresentState } from '../verifier/state.ts';
 import { serviceUser } from './host-key.ts';
 
 /** How many enrolments are named. */

@@ -10,7 +10,8 @@ import { printResult, sayHint } from '../system/printer.ts';
 import { asUser } from '../system/privileges.ts';
 import { syncFolder, writeNew } from '../system/trusted.ts';
 import { isRoot, realUser, SERVICE_USER, userByName, type User } from '../system/users.ts';
-import { hasEncryptedKey, readHostKey, statePlace, withNewState, type StatePlace } from '../verifier/state.ts';
+import { hasEncryptedKey, readHostKey } from '../verifier/host-keys.ts';
+import { statePlace, withNewState, type StatePlace } from '../verifier/state.ts';
 
 /** Makes the host key where there is none, and the service's folders and database. Prints the key's id. */
 export async function initHostKey(config: Config, now: () => number): Promise<number> {

@@ -5,7 +5,8 @@ import { say, sayHint } from '../system/printer.ts';
 import { asUser } from '../system/privileges.ts';
 import { openProgress, type Progress } from '../system/progress.ts';
 import { isRoot } from '../system/users.ts';
-import { copied, storeName, type StatePlace } from '../verifier/state.ts';
+import { type StatePlace } from '../verifier/state.ts';
+import { copied, storeName } from '../verifier/store-place.ts';
 import { serviceState } from './whose.ts';
 
 export interface CopyOptions {

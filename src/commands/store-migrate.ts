@@ -4,7 +4,8 @@ import type { Config } from '../system/config.ts';
 import { say, sayHint } from '../system/printer.ts';
 import { asUser } from '../system/privileges.ts';
 import { isRoot, realUser } from '../system/users.ts';
-import { migrated, statePlace, storeName } from '../verifier/state.ts';
+import { statePlace } from '../verifier/state.ts';
+import { migrated, storeName } from '../verifier/store-place.ts';
 
 /** Throws `not_permitted` where we are not root, `store_unavailable` where the server does not do it. */
 export async function migrateStore(config: Config): Promise<number> {

@@ -5,7 +5,8 @@ import type { Config } from '../system/config.ts';
 import { asUser } from '../system/privileges.ts';
 import { isRoot, realUid, realUser, userByName, type User } from '../system/users.ts';
 import { presentSocket } from '../verifier/open.ts';
-import { hasEncryptedKey, statePlace, withState, type StatePlace } from '../verifier/state.ts';
+import { hasEncryptedKey } from '../verifier/host-keys.ts';
+import { statePlace, withState, type StatePlace } from '../verifier/state.ts';
 
 /** The user called `name`, or oneself. Throws `usage` where there is none, `not_permitted` where it is somebody else and we are not root. */
 export function userNamed(name: string | undefined, { onlyRoot, hint }: { onlyRoot: string; hint: (user: User) => string }): User {

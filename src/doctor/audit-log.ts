@@ -5,7 +5,8 @@ import { verifyLog, type Report, type VerifyOptions } from '../audit/verify.ts';
 import { messageOf } from '../error.ts';
 import type { ChainHead } from '../store/store.ts';
 import type { User } from '../system/users.ts';
-import { chainKeys, type State, type StatePlace } from '../verifier/state.ts';
+import { chainKeys } from '../verifier/host-keys.ts';
+import { type State, type StatePlace } from '../verifier/state.ts';
 import { ok, type Finding } from './finding.ts';
 
 /** Of a longer log its end is walked, in a few seconds: `notp audit verify` is for all of it. */

@@ -4,7 +4,7 @@ import { messageOf } from '../error.ts';
 import type { Config } from '../system/config.ts';
 import type { User } from '../system/users.ts';
 import { hostSealed } from '../verifier/host-sealed.ts';
-import { hasEncryptedKey, readHostKey } from '../verifier/state.ts';
+import { hasEncryptedKey, readHostKey } from '../verifier/host-keys.ts';
 import { ok, type Finding } from './finding.ts';
 import { whoElse } from './trust.ts';
 

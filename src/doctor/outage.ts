@@ -3,7 +3,8 @@ import { messageOf } from '../error.ts';
 import type { Approved } from '../store/outage-tables.ts';
 import { asUser } from '../system/privileges.ts';
 import { isFresh, openCopy, outagePlace } from '../verifier/outage.ts';
-import { storeName, withPresentState, type State, type StatePlace } from '../verifier/state.ts';
+import { withPresentState, type State, type StatePlace } from '../verifier/state.ts';
+import { storeName } from '../verifier/store-place.ts';
 import { ok, type Finding } from './finding.ts';
 
 const COPY = 'outage-copy';

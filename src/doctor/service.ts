@@ -4,7 +4,7 @@ import * as fs from 'node:fs';
 import { credentialNames, expand, type Config } from '../system/config.ts';
 import { hasService, isBooted } from '../system/systemd.ts';
 import { SERVICE_USER, userByName, type User } from '../system/users.ts';
-import { hasEncryptedKey } from '../verifier/state.ts';
+import { hasEncryptedKey } from '../verifier/host-keys.ts';
 import { ok, type Finding } from './finding.ts';
 import type { Person } from './people.ts';
 

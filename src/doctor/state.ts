@@ -2,7 +2,8 @@
 import { messageOf } from '../error.ts';
 import type { Enrolment } from '../store/store.ts';
 import { asUser } from '../system/privileges.ts';
-import { type State, type StatePlace, storeName, withState } from '../verifier/state.ts';
+import { type State, type StatePlace, withState } from '../verifier/state.ts';
+import { storeName } from '../verifier/store-place.ts';
 import { examineLog, type Known } from './audit-log.ts';
 import { ok, type Finding } from './finding.ts';
 import { examineSpace } from './space.ts';

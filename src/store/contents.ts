@@ -1,6 +1,7 @@
 /** All that a store holds of this host and of its users, taken out of one database and put into another. */
 import type { TableRow, Tables } from './store.ts';
-import type { Dialect, Statements, Values } from './tables.ts';
+import type { Values } from './rows.ts';
+import type { Dialect, Statements } from './tables.ts';
 
 /** What is copied: the columns of each table that are the same in each database, and what tells its rows apart. */
 const TABLES = {

@@ -1,5 +1,6 @@
 /** The tables for outages of a server: who may be let in meanwhile, and what was decided then. The same statements for each database. */
-import type { Statements, Row } from './tables.ts';
+import type { Row } from './rows.ts';
+import type { Statements } from './tables.ts';
 
 /** A user whom hosts may let in while the server cannot be reached. */
 export interface Approved {

@@ -4,7 +4,7 @@ import type { Client, ClientConfig } from 'pg';
 import { messageOf, NotpError } from '../error.ts';
 import { checkVersion, SCHEMA, VERSION } from './postgres-schema.ts';
 import { DEADLINE_MS, PostgresTransaction, prepared } from './postgres-transaction.ts';
-import type { Row, Values } from './tables.ts';
+import type { Row, Values } from './rows.ts';
 import { unreached } from './unreached.ts';
 
 export interface PostgresPlace {

@@ -6,7 +6,8 @@ import { createHash } from 'node:crypto';
 import type { Client, QueryResult } from 'pg';
 import { NotpError } from '../error.ts';
 import type { ChainHead } from './store.ts';
-import { headOf, type Dialect, type Row, type Statements, type Values } from './tables.ts';
+import { headOf, type Row, type Values } from './rows.ts';
+import type { Dialect, Statements } from './tables.ts';
 
 /** How long a decision waits in all, for the server and for others' decisions, before it is refused. */
 export const DEADLINE_MS = 20_000;

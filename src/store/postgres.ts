@@ -8,7 +8,8 @@ import { migrate } from './postgres-schema.ts';
 import { named, Session, type PostgresPlace } from './postgres-session.ts';
 import type { KeptFile, Store, Transaction } from './store.ts';
 import { unreached } from './unreached.ts';
-import { filesOf, keptFile, SEALED_FILES, transactionOn } from './tables.ts';
+import { keptFile } from './rows.ts';
+import { filesOf, SEALED_FILES, transactionOn } from './tables.ts';
 
 /** Errors after which the same work may go well: serialization failure and deadlock. */
 const AGAIN = new Set(['40001', '40P01']);

@@ -1,6 +1,6 @@
 /** The tables of the embedded store, and bringing those of an earlier release up to date. */
 import type { DatabaseSync } from 'node:sqlite';
-import { NO_REFUSALS } from './tables.ts';
+import { NO_REFUSALS } from './rows.ts';
 
 /** What each version of the schema adds to the one before; the version is the number of those that were applied. */
 const SCHEMAS = [

@@ -7,7 +7,8 @@ import { DatabaseSync } from 'node:sqlite';
 import { messageOf, NotpError } from '../error.ts';
 import { bringUpToDate, rollBack } from './sqlite-schema.ts';
 import type { Store, Transaction } from './store.ts';
-import { filesOf, keptFile, SEALED_FILES, transactionOn, type Dialect, type Row, type Statements, type Values } from './tables.ts';
+import { keptFile, type Row, type Values } from './rows.ts';
+import { filesOf, SEALED_FILES, transactionOn, type Dialect, type Statements } from './tables.ts';
 
 /** How long a decision waits for the others' decisions before it is refused. */
 const BUSY_TIMEOUT_MS = 20_000;

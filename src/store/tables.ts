@@ -2,31 +2,9 @@
 import { NotpError } from '../error.ts';
 import { putTables, tablesOf } from './contents.ts';
 import { outageOn } from './outage-tables.ts';
-import type { LoginState } from '../verdict/decide.ts';
-import {
-  SHARED_BYTES,
-  type ChainHead,
-  type Connection,
-  type Enrolment,
-  type KeptFile,
-  type Refusals,
-  type Status,
-  type Transaction,
-} from './store.ts';
-
-const CONNECTION_SLOTS = 8;
-const FIRST_TURN = '65536';
-/** What is counted of refusals, as columns. */
-const COUNTS = ['tokens', 'as_of_ms', 'count', 'since_ms', 'ref', 'shared'];
-
-/** A bucket that is full by any policy, from long ago. */
-const NONE_REFUSED = { records: { tokens: 1e6 + 0.5, asOfMs: 0 }, count: 0, sinceMs: 2 ** 40, ref: '0'.repeat(8), shared: '' } as const;
-/** The same as values, in as much space as some take. */
-export const NO_REFUSALS = `1e6 + 0.5, 0, 0, 1099511627776, '${'0'.repeat(8)}', '${' '.repeat(SHARED_BYTES)}'`;
-
-export type Row = Readonly<Record<string, unknown>>;
-/** By name, as `$name` stands for them. */
-export type Values = Readonly<Record<string, string | number>>;
+import { COUNTS, enrolmentOf, headOf, NO_REFUSALS, refusalsOf, rowOf, type Row, type Values } from './rows.ts';
+import { reserveSlots, slotsOn } from './slots.ts';
+import { SHARED_BYTES, type ChainHead, type Enrolment, type Refusals, type Transaction } from './store.ts';
 
 /** A database inside a transaction. Its promises reject with `store_unavailable`. */
 export interface Statements {
@@ -74,6 +52,7 @@ export function transactionOn(statements: Statements, reserved: () => Promise<vo
   const get = async (sql: string, values: Values = {}): Promise<Row | undefined> => (await all(sql, values))[0];
   return {
     ...outageOn(statements),
+    ...slotsOn(statements),
     enrolment: async (user, context) => {
       const row = await get(`SELECT * FROM enrolment WHERE "user" = $user AND context = $context${lock}`, { user, context });
       return row === undefined ? undefined : enrolmentOf(row);
@@ -127,41 +106,6 @@ export function transactionOn(statements: Statements, reserved: () => Promise<vo
     head,
     moveHead,
     heads: async () => (await all(dialect.heads)).map((row) => ({ host: String(row['host']), ...headOf(row) })),
-    remembers: async ({ user, context, id }, connection) =>
-      (await get(
-        `SELECT slot FROM connection WHERE "user" = $user AND context = $context AND id = $id
-           AND pid = $pid AND start_ticks = $startTicks AND boot_id = $bootId`,
-        { user, context, id, ...connection },
-      )) !== undefined,
-    remember: ({ user, context, id }, connection: Connection) =>
-      run(
-        `INSERT INTO connection ("user", context, slot, id, pid, start_ticks, boot_id, turn)
-         VALUES ($user, $context, coalesce(${unusedSlot('connection')},
-             (SELECT slot FROM connection WHERE "user" = $user AND context = $context ORDER BY turn, slot LIMIT 1)),
-           $id, $pid, $startTicks, $bootId,
-           1 + (SELECT coalesce(max(turn), ${FIRST_TURN}) FROM connection WHERE "user" = $user AND context = $context))
-         ON CONFLICT ("user", context, slot) DO UPDATE SET id = excluded.id, pid = excluded.pid,
-           start_ticks = excluded.start_ticks, boot_id = excluded.boot_id, turn = excluded.turn`,
-        { user, context, id, ...connection },
-      ),
-    lastAccepted: async ({ user, context, id }, digest) => {
-      const row = await get(
-        'SELECT max(accepted_ms) AS ms FROM peer WHERE "user" = $user AND context = $context AND id = $id AND digest = $digest',
-        { user, context, id, digest },
-      );
-      return row === undefined || row['ms'] === null ? undefined : Number(row['ms']);
-    },
-    rememberPeer: ({ user, context, id }, { digest, acceptedMs }) =>
-      run(
-        `INSERT INTO peer ("user", context, slot, id, digest, accepted_ms)
-         VALUES ($user, $context, coalesce(
-             (SELECT min(slot) FROM peer WHERE "user" = $user AND context = $context AND id = $id AND digest = $digest),
-             ${unusedSlot('peer')},
-             (SELECT slot FROM peer WHERE "user" = $user AND context = $context ORDER BY id = $id, accepted_ms, slot LIMIT 1)),
-           $id, $digest, $acceptedMs)
-         ON CONFLICT ("user", context, slot) DO UPDATE SET id = excluded.id, digest = excluded.digest, accepted_ms = excluded.accepted_ms`,
-        { user, context, id, digest, acceptedMs },
-      ),
     counter: async (id) => {
       const row = await get(`SELECT next FROM counter WHERE id = $id${lock}`, { id });
       return row === undefined ? undefined : Number(row['next']);
@@ -201,12 +145,6 @@ export function transactionOn(statements: Statements, reserved: () => Promise<vo
   };
 }
 
-/** The next slot of `$user` and `$context` in `table` that has no row yet; NULL where all have. */
-function unusedSlot(table: 'connection' | 'peer'): string {
-  return `(SELECT CASE WHEN count(*) < ${String(CONNECTION_SLOTS)} THEN CAST(count(*) AS integer) END
-    FROM ${table} WHERE "user" = $user AND context = $context)`;
-}
-
 /** What sealedFiles() asks; `$all` is 1 where it is not of `$user` alone. */
 export const SEALED_FILES = 'SELECT "user", context, text FROM sealed WHERE "user" = $user OR $all = 1 ORDER BY "user", context';
 
@@ -214,79 +152,10 @@ export function filesOf(user: string | undefined): Values {
   return { user: user ?? '', all: user === undefined ? 1 : 0 };
 }
 
-export function keptFile({ user, context, text }: Row): KeptFile {
-  return { user: String(user), context: String(context), text: String(text) };
-}
-
 /** The rows that later logins of this enrolment update, so that they insert none. */
-async function reserve({ run, dialect }: Statements, { user, context }: Pick<Enrolment, 'user' | 'context'>): Promise<void> {
-  const { hostColumn, hostValue } = dialect;
-  const columns = `${hostColumn}"user", tokens, as_of_ms, count, since_ms, ref, shared`;
-  await run(`INSERT INTO refusals (${columns}) VALUES (${hostValue}$user, ${NO_REFUSALS}) ON CONFLICT DO NOTHING`, { user });
-  const slots = Array.from({ length: CONNECTION_SLOTS }, (_, slot) => `$user, $context, ${String(slot)}`);
-  const connection = `'${'0'.repeat(32)}', 4194304, 1099511627776, '${'0'.repeat(36)}', ${FIRST_TURN}`;
-  const peer = `'${'0'.repeat(32)}', '${'0'.repeat(64)}', 1099511627776`;
-  const rows = (filler: string): string => slots.map((slot) => `(${slot}, ${filler})`).join(', ');
-  await run(`INSERT INTO connection VALUES ${rows(connection)}`, { user, context });
-  await run(`INSERT INTO peer VALUES ${rows(peer)}`, { user, context });
-}
-
-function rowOf(enrolment: Enrolment): Record<string, string | number> {
-  const { user, context, id, pendingId: pending_id, status, state, pendingState, lastAcceptedMs: last_accepted_ms } = enrolment;
-  const current = { last_step: state.lastStep, tokens: state.bucket.tokens, as_of_ms: state.bucket.asOfMs, spent: state.spent };
-  const { bucket, spent, lastStep: pending_last_step } = { ...state, ...pendingState };
-  const pending = { pending_id, pending_tokens: bucket.tokens, pending_spent: spent, pending_last_step };
-  return { user, context, id, status, ...current, ...pending, pending_inherits: INHERITED[inheritanceOf(pendingState)], last_accepted_ms };
-}
-
-/** What the file that is pending takes over: nothing, everything, or everything but the recovery codes. */
-const INHERITED = { nothing: 0, all: 1, 'all but recovery codes': 2 } as const;
-
-function inheritanceOf(pendingState: Partial<LoginState>): keyof typeof INHERITED {
-  if (pendingState.lastStep !== undefined) return 'nothing';
-  return pendingState.spent === undefined ? 'all' : 'all but recovery codes';
-}
-
-function pendingStateOf(row: Row, asOfMs: number): Partial<LoginState> {
-  if (row['pending_inherits'] === INHERITED.all) return {};
-  const spent = String(row['pending_spent']);
-  if (row['pending_inherits'] === INHERITED['all but recovery codes']) return { spent };
-  return { lastStep: Number(row['pending_last_step']), bucket: { tokens: Number(row['pending_tokens']), asOfMs }, spent };
-}
-
-const STATUSES: readonly Status[] = ['active', 'revoked', 'invited'];
-
-function enrolmentOf(row: Row): Enrolment {
-  const asOfMs = Number(row['as_of_ms']);
-  return {
-    user: String(row['user']),
-    context: String(row['context']),
-    id: String(row['id']),
-    pendingId: String(row['pending_id']),
-    // What a newer notp may have written is no reason to let anybody in.
-    status: STATUSES.find((status) => status === row['status']) ?? 'revoked',
-    state: { lastStep: Number(row['last_step']), bucket: { tokens: Number(row['tokens']), asOfMs }, spent: String(row['spent']) },
-    pendingState: pendingStateOf(row, asOfMs),
-    lastAcceptedMs: Number(row['last_accepted_ms']),
-  };
-}
-
-/** What `row` counts of the refusals of `user`: none so far where it has nothing. */
-function refusalsOf(user: string, row: Row, prefix = ''): Refusals {
-  if (row[`${prefix}count`] === null) return { user, ...NONE_REFUSED };
-  const [tokens, asOfMs, count, sinceMs, ref, shared] = COUNTS.map((column) => row[`${prefix}${column}`]);
-  return {
-    user,
-    records: { tokens: Number(tokens), asOfMs: Number(asOfMs) },
-    count: Number(count),
-    sinceMs: Number(sinceMs),
-    ref: String(ref),
-    shared: String(shared).trimEnd(),
-  };
-}
-
-/** Throws `store_unavailable` where there is none. */
-export function headOf(row: Row | undefined): ChainHead {
-  if (row === undefined) throw new NotpError('store_unavailable', 'the store has lost the head of the audit chain');
-  return { seq: Number(row['seq']), hash: String(row['hash']) };
+async function reserve(statements: Statements, enrolment: Pick<Enrolment, 'user' | 'context'>): Promise<void> {
+  const { hostColumn, hostValue } = statements.dialect;
+  const sql = `INSERT INTO refusals (${hostColumn}"user", ${COUNTS.join(', ')}) VALUES (${hostValue}$user, ${NO_REFUSALS}) ON CONFLICT DO NOTHING`;
+  await statements.run(sql, { user: enrolment.user });
+  await reserveSlots(statements, enrolment);
 }

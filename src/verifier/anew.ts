@@ -6,7 +6,7 @@ import type { SealedFile } from '../seal/file.ts';
 import type { Payload } from '../seal/payload.ts';
 import type { LoginState } from '../verdict/decide.ts';
 import { sealByHost, sealByPassphrase } from './sealing.ts';
-import type { HostKey } from './state.ts';
+import type { HostKey } from './host-keys.ts';
 
 /** What is to be different. */
 export interface Change {

@@ -19,7 +19,8 @@ import { recorded, recordOf, refuseUnlinked, settledBy } from './outcome.ts';
 import { remembered } from './remembering.ts';
 import { keptFiles } from './sealed-files.ts';
 import { refused } from './standing.ts';
-import { auditLog, openState, type State, type StatePlace, storeName } from './state.ts';
+import { auditLog, openState, type State, type StatePlace } from './state.ts';
+import { storeName } from './store-place.ts';
 import type { Attempt, Outcome, SshSession, Verifier } from './verifier.ts';
 
 export interface LocalOptions {

@@ -6,7 +6,7 @@ import { hostSealKey, passphraseKey } from '../seal/keys.ts';
 import type { Payload } from '../seal/payload.ts';
 import { open } from '../seal/seal.ts';
 import type { Presented } from '../verdict/decide.ts';
-import type { HostKey } from './state.ts';
+import type { HostKey } from './host-keys.ts';
 
 /**
  * The reading whose key opens one of the files, the devices of one account; where none does, one of them, with nothing

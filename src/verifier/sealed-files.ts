@@ -5,7 +5,8 @@ import type { Config } from '../system/config.ts';
 import { asUser } from '../system/privileges.ts';
 import { findDevices, sealedFor, sealedPath, type DeviceFile, type Found } from '../system/secrets.ts';
 import { realUser, type User } from '../system/users.ts';
-import { statePlace, storeName, withState, type StatePlace } from './state.ts';
+import { statePlace, withState, type StatePlace } from './state.ts';
+import { storeName } from './store-place.ts';
 
 /**
  * The sealed files of `contexts`. Those in a home are looked at as that user; those in the store as its owner, who alone sees them:

@@ -7,7 +7,7 @@ import { newRecoveryCodes } from '../otp/recovery.ts';
 import type { Account } from '../otp/uri.ts';
 import type { Payload, TotpPayload } from '../seal/payload.ts';
 import { seal } from '../seal/seal.ts';
-import type { HostKey } from './state.ts';
+import type { HostKey } from './host-keys.ts';
 
 /** What a new secret is for, and how its codes are made. */
 export type Wanted = CodeParameters & Account & { readonly recovery: number };

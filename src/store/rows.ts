@@ -1,0 +1,80 @@
+/** How what is stored stands in the rows of the tables, and is read back. */
+import { NotpError } from '../error.ts';
+import type { LoginState } from '../verdict/decide.ts';
+import { SHARED_BYTES, type ChainHead, type Enrolment, type KeptFile, type Refusals, type Status } from './store.ts';
+
+export type Row = Readonly<Record<string, unknown>>;
+/** By name, as `$name` stands for them. */
+export type Values = Readonly<Record<string, string | number>>;
+
+/** What is counted of refusals, as columns. */
+export const COUNTS = ['tokens', 'as_of_ms', 'count', 'since_ms', 'ref', 'shared'];
+
+/** A bucket that is full by any policy, from long ago. */
+const NONE_REFUSED = { records: { tokens: 1e6 + 0.5, asOfMs: 0 }, count: 0, sinceMs: 2 ** 40, ref: '0'.repeat(8), shared: '' } as const;
+/** The same as values, in as much space as some take. */
+export const NO_REFUSALS = `1e6 + 0.5, 0, 0, 1099511627776, '${'0'.repeat(8)}', '${' '.repeat(SHARED_BYTES)}'`;
+
+export function rowOf(enrolment: Enrolment): Record<string, string | number> {
+  const { user, context, id, pendingId: pending_id, status, state, pendingState, lastAcceptedMs: last_accepted_ms } = enrolment;
+  const current = { last_step: state.lastStep, tokens: state.bucket.tokens, as_of_ms: state.bucket.asOfMs, spent: state.spent };
+  const { bucket, spent, lastStep: pending_last_step } = { ...state, ...pendingState };
+  const pending = { pending_id, pending_tokens: bucket.tokens, pending_spent: spent, pending_last_step };
+  return { user, context, id, status, ...current, ...pending, pending_inherits: INHERITED[inheritanceOf(pendingState)], last_accepted_ms };
+}
+
+/** What the file that is pending takes over: nothing, everything, or everything but the recovery codes. */
+const INHERITED = { nothing: 0, all: 1, 'all but recovery codes': 2 } as const;
+
+function inheritanceOf(pendingState: Partial<LoginState>): keyof typeof INHERITED {
+  if (pendingState.lastStep !== undefined) return 'nothing';
+  return pendingState.spent === undefined ? 'all' : 'all but recovery codes';
+}
+
+function pendingStateOf(row: Row, asOfMs: number): Partial<LoginState> {
+  if (row['pending_inherits'] === INHERITED.all) return {};
+  const spent = String(row['pending_spent']);
+  if (row['pending_inherits'] === INHERITED['all but recovery codes']) return { spent };
+  return { lastStep: Number(row['pending_last_step']), bucket: { tokens: Number(row['pending_tokens']), asOfMs }, spent };
+}
+
+const STATUSES: readonly Status[] = ['active', 'revoked', 'invited'];
+
+export function enrolmentOf(row: Row): Enrolment {
+  const asOfMs = Number(row['as_of_ms']);
+  return {
+    user: String(row['user']),
+    context: String(row['context']),
+    id: String(row['id']),
+    pendingId: String(row['pending_id']),
+    // What a newer notp may have written is no reason to let anybody in.
+    status: STATUSES.find((status) => status === row['status']) ?? 'revoked',
+    state: { lastStep: Number(row['last_step']), bucket: { tokens: Number(row['tokens']), asOfMs }, spent: String(row['spent']) },
+    pendingState: pendingStateOf(row, asOfMs),
+    lastAcceptedMs: Number(row['last_accepted_ms']),
+  };
+}
+
+/** What `row` counts of the refusals of `user`: none so far where it has nothing. */
+export function refusalsOf(user: string, row: Row, prefix = ''): Refusals {
+  if (row[`${prefix}count`] === null) return { user, ...NONE_REFUSED };
+  const [tokens, asOfMs, count, sinceMs, ref, shared] = COUNTS.map((column) => row[`${prefix}${column}`]);
+  return {
+    user,
+    records: { tokens: Number(tokens), asOfMs: Number(asOfMs) },
+    count: Number(count),
+    sinceMs: Number(sinceMs),
+    ref: String(ref),
+    shared: String(shared).trimEnd(),
+  };
+}
+
+/** Throws `store_unavailable` where there is none. */
+export function headOf(row: Row | undefined): ChainHead {
+  if (row === undefined) throw new NotpError('store_unavailable', 'the store has lost the head of the audit chain');
+  return { seq: Number(row['seq']), hash: String(row['hash']) };
+}
+
+export function keptFile({ user, context, text }: Row): KeptFile {
+  return { user: String(user), context: String(context), text: String(text) };
+}
