@@ -1,7 +1,7 @@
 /** Whether an audit log is what was written: all of its files along the chain, and whether the last record that the store knows is there. */
 import * as fs from 'node:fs';
 import { NotpError } from '../error.ts';
-import type { ChainHead } from '../store/store.ts';
+import type { ChainHead, Marks } from '../store/store.ts';
 import { blocksOf, presentFilesOf, rawLinesIn } from './reading.ts';
 import { isAt, startOf, step, type ChainKey, type Walk } from './walk.ts';
 
@@ -22,14 +22,17 @@ export interface VerifyOptions {
   readonly known: ChainHead;
   /** The current key of the chain first, then former ones. */
   readonly keys: readonly ChainKey[];
+  /** What the store kept of records in between, where it is that of a fleet. */
+  readonly marks?: Marks | undefined;
   readonly progress?: Progress | undefined;
   /** No more than these at the end of what is not packed, for whoever has no time for all of it. */
   readonly lastBytes?: number | undefined;
 }
 
 /** Checks `auditFile` with what was rotated away, in constant memory, up to the first problem. Throws `audit_unavailable` where a file cannot be opened. */
-export async function verifyLog(auditFile: string, { known, keys, progress, lastBytes }: VerifyOptions): Promise<Report> {
+export async function verifyLog(auditFile: string, { known, keys, marks, progress, lastBytes }: VerifyOptions): Promise<Report> {
   const cutOffAt: string[] = [];
+  const marked = comparedWith(marks, keys);
   let walk = startOf(keys);
   let [reached, bytes] = [known.seq === 0, 0];
   for (const { file, start } of partsOf(auditFile, lastBytes)) {
@@ -47,6 +50,7 @@ export async function verifyLog(auditFile: string, { known, keys, progress, last
           const cut = next.last === walk.last ? number : number - 1;
           if (next.cutOff > walk.cutOff && cutOffAt.length < MAX_PLACES) cutOffAt.push(`${where}:${String(cut)}`);
           walk = next;
+          marked.look(walk, `${where}:${String(number)}`);
           // What the store knows is there, and nothing has taken its place since.
           reached = isAt(walk, known, keys) || (reached && (walk.last?.seq ?? known.seq + 1) > known.seq);
         }
@@ -58,7 +62,29 @@ export async function verifyLog(auditFile: string, { known, keys, progress, last
       return { ...walk, cutOffAt, problem: `${error.message}, after line ${String(number)}` };
     }
   }
-  return { ...walk, cutOffAt, problem: reached ? undefined : missing(auditFile, walk.last?.seq ?? 0, known) };
+  return { ...walk, cutOffAt, problem: marked.problem() ?? (reached ? undefined : missing(auditFile, walk.last?.seq ?? 0, known)) };
+}
+
+interface Compared {
+  /** Looks at the record that the walk has just come to, at `place`. */
+  readonly look: (walk: Walk, place: string) => void;
+  readonly problem: () => string | undefined;
+}
+
+/** Whoever holds all keys of a host can write its log anew, head and all, but not what the store has kept since. */
+function comparedWith(marks: Marks | undefined, keys: readonly ChainKey[]): Compared {
+  // By the number of the record: what a crash left may stand before the record that was marked.
+  const unlike = new Map<number, string>();
+  return {
+    look: (walk, place) => {
+      const seq = walk.last?.seq ?? 0;
+      const hash = marks?.get(seq);
+      if (hash === undefined) return;
+      if (isAt(walk, { seq, hash }, keys)) unlike.delete(seq);
+      else if (!unlike.has(seq)) unlike.set(seq, `${place}: is not record ${String(seq)} as the store knew it: the log was written anew`);
+    },
+    problem: () => unlike.values().next().value,
+  };
 }
 
 /** The files of the log, oldest first, and where to begin in each. */

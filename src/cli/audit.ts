@@ -99,7 +99,8 @@ function filterOf({ user, event, context, reason, rhost, ref, since: sinceMs, un
 
 interface VerifyFlags extends CommonFlags {
   readonly host?: string;
-  readonly file?: string;
+  /** As `audit` itself takes it, which comes first. */
+  readonly file?: readonly string[];
   readonly key?: string;
   readonly outage?: boolean;
   readonly json?: boolean;
@@ -109,14 +110,16 @@ function addVerify(audit: Command, now: () => number, finish: Finish): void {
   common(audit.command('verify'))
     .description('check that no record was changed, removed, moved or cut off, in rotated files too')
     .option('--host <name>', 'the log of another host that shares the store, against what the store knows of it')
-    .option('--file <file>', "with --host: that log or a copy of it, with what was rotated beside it (default: this host's)")
+    .option('--file <file>', "with --host: that log or a copy of it, with what was rotated beside it (default: this host's)", collected)
     .option('--key <file>', 'with --host: a copy of the key file of that host, where it has one of its own')
     .addOption(
       new Option('--outage', 'the log of what this host has decided while it could not reach the store').conflicts(['host', 'file', 'key']),
     )
     .option('--json', 'print one JSON object')
     .action(async (_: unknown, command: Command) => {
-      const { host, file, key, outage, json, ...flags } = command.optsWithGlobals<VerifyFlags>();
+      const { host, file: files = [], key, outage, json, ...flags } = command.optsWithGlobals<VerifyFlags>();
+      const [file, ...others] = files;
+      if (others.length > 0) command.error("error: option '--file <file>' of verify is of one log; check one after the other");
       const { verifyAudit } = await import('../commands/audit-verify.ts');
       finish(await verifyAudit(configOf(flags), { host, file, key, outage: outage === true, json: json === true }, now));
     });

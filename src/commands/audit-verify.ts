@@ -48,8 +48,7 @@ export async function verifyAudit(config: Config, options: VerifyOptions, now: (
   // The head is taken first: records that come while the log is read follow it.
   const chain = await asUser(place.owner, () => withState(place, now, (state) => chainOf(place, state, options.host)));
   const keys = [...given, ...chain.keys];
-  const verified = (): Promise<Report> =>
-    verifyLog(options.file ?? place.auditFile, { known: chain.known, keys, progress: progress?.tell });
+  const verified = (): Promise<Report> => verifyLog(options.file ?? place.auditFile, { ...chain, keys, progress: progress?.tell });
   const report = await (options.file === undefined ? asUser(place.owner, verified) : verified()).finally(() => progress?.end());
   tell(report, options);
   return report.problem === undefined ? 0 : 1;
@@ -71,17 +70,22 @@ function refuseUnshared({ store }: StatePlace, { host, file, key }: VerifyOption
 }
 
 /** The head of the chain, and the keys that it may be made with. */
-async function chainOf(place: StatePlace, state: State | undefined, host: string | undefined): Promise<Pick<Chain, 'known' | 'keys'>> {
+async function chainOf(
+  place: StatePlace,
+  state: State | undefined,
+  host: string | undefined,
+): Promise<Pick<Chain, 'known' | 'marks' | 'keys'>> {
   if (state === undefined)
     throw new NotpError('store_unavailable', `${storeName(place)}: there is no such file`, 'nobody has enrolled yet');
-  const { head, heads, former } = await state.store.exclusively(async (transaction) => ({
+  const { head, heads, marks, former } = await state.store.exclusively(async (transaction) => ({
     head: await transaction.head(),
     heads: host === undefined ? [] : await transaction.heads(),
+    marks: await transaction.marks(host),
     former: await transaction.formerChainKeys(),
   }));
   const known = host === undefined ? head : heads.find((each) => each.host === host);
   if (known === undefined) throw unknownHost(host ?? '', heads);
-  return { known, keys: chainKeys(state, former) };
+  return { known, marks, keys: chainKeys(state, former) };
 }
 
 function unknownHost(host: string, heads: readonly HostHead[]): NotpError {

@@ -12,6 +12,7 @@ export const SCHEMA = 'notp';
 const SCHEMAS = [
   `
   CREATE TABLE chain (host text PRIMARY KEY, seq bigint NOT NULL, hash text NOT NULL) WITH (fillfactor = 10);
+  CREATE TABLE mark (host text NOT NULL, seq bigint NOT NULL, hash text NOT NULL, PRIMARY KEY (host, seq));
   CREATE TABLE enrolment (
     "user" text NOT NULL, context text NOT NULL,
     id text NOT NULL, pending_id text NOT NULL, status text NOT NULL,

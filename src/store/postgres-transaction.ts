@@ -18,6 +18,7 @@ const DIALECT: Dialect = {
   hostValue: '$host, ',
   lock: ' FOR UPDATE',
   heads: 'SELECT host, seq, hash FROM chain ORDER BY host',
+  marks: `SELECT seq, hash FROM mark WHERE host = CASE WHEN $of = '' THEN $host ELSE $of END`,
   lockEnrolments: ' FOR UPDATE OF enrolment',
   // Waits for who has a row of them, as every decision does that changes anything.
   lockAll: (tables) => `LOCK TABLE ${tables.join(', ')} IN EXCLUSIVE MODE`,

@@ -79,6 +79,9 @@ export interface KeptFile {
 export type TableRow = readonly (string | number)[];
 export type Tables = Readonly<Record<string, readonly TableRow[]>>;
 
+/** Hashes by the number of their record. */
+export type Marks = ReadonlyMap<number, string>;
+
 /** All that a store holds of this host and of its users. */
 export interface Contents {
   readonly tables: Tables;
@@ -104,6 +107,8 @@ export interface Transaction extends OutageTables {
   moveHead(head: ChainHead): Promise<void>;
   /** Those of all hosts that share the store, by name; none where it is the store of one. */
   heads(): Promise<readonly HostHead[]>;
+  /** Some records of the chain of `host` (undefined: this one) by number, as they were when it came by; none where the store is that of one host. */
+  marks(host: string | undefined): Promise<Marks>;
   /** Whether a code was accepted on this connection for this enrolment id. */
   remembers(enrolment: Enrolment, connection: Connection): Promise<boolean>;
   remember(enrolment: Enrolment, connection: Connection): Promise<void>;

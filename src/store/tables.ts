@@ -6,6 +6,9 @@ import { COUNTS, enrolmentOf, headOf, NO_REFUSALS, refusalsOf, rowOf, type Row, 
 import { reserveSlots, slotsOn } from './slots.ts';
 import { SHARED_BYTES, type ChainHead, type Enrolment, type Refusals, type Transaction } from './store.ts';
 
+/** So many records of a host are between two marks, which nobody needs to change or remove; see examples/postgres-roles.sql. */
+const MARK_EVERY = 50;
+
 /** A database inside a transaction. Its promises reject with `store_unavailable`. */
 export interface Statements {
   /** The rows that `sql` gives. */
@@ -25,6 +28,8 @@ export interface Dialect {
   readonly hostValue: string;
   /** Asks for the heads of the hosts that share it. */
   readonly heads: string;
+  /** Asks for the marks of the chain of `$of`, this host where it is empty; undefined where none are kept. */
+  readonly marks?: string;
   /** After a SELECT of rows that nobody else may change until the transaction ends. */
   readonly lock: string;
   /** The same where it joins them with others. */
@@ -47,6 +52,10 @@ export function transactionOn(statements: Statements, reserved: () => Promise<vo
     moved ?? (await statements.head?.()) ?? headOf(await get(`SELECT seq, hash FROM chain WHERE ${here}`));
   const moveHead = async (next: ChainHead): Promise<void> => {
     await run(`UPDATE chain SET seq = $seq, hash = $hash WHERE ${here}`, { ...next });
+    if (dialect.marks !== undefined && next.seq % MARK_EVERY === 0)
+      await run(`INSERT INTO mark (${dialect.hostColumn}seq, hash) VALUES (${dialect.hostValue}$seq, $hash) ON CONFLICT DO NOTHING`, {
+        ...next,
+      });
     moved = next;
   };
   const get = async (sql: string, values: Values = {}): Promise<Row | undefined> => (await all(sql, values))[0];
@@ -105,6 +114,10 @@ export function transactionOn(statements: Statements, reserved: () => Promise<vo
       ),
     head,
     moveHead,
+    marks: async (host = '') =>
+      new Map(
+        (dialect.marks === undefined ? [] : await all(dialect.marks, { of: host })).map(({ seq, hash }) => [Number(seq), String(hash)]),
+      ),
     heads: async () => (await all(dialect.heads)).map((row) => ({ host: String(row['host']), ...headOf(row) })),
     counter: async (id) => {
       const row = await get(`SELECT next FROM counter WHERE id = $id${lock}`, { id });

@@ -76,6 +76,8 @@ describe(
 
     it('are not where the host has written them anew, with its own key and as long as they were', async () => {
       const forger = await pamWorld('fleet-forger', { hostKey: fs.readFileSync(`${one.folder}/etc/host.key`) });
+      // From here on its records are in a chain.
+      await forger.enroll(addUser());
       for (let i = 0; i < lines.length; i++) await forger.pam(user.name, '000000');
       const forged = fs.readFileSync(`${forger.folder}/log/audit.log`, 'utf8').trim().split('\n').slice(0, lines.length);
       assert.equal(forged.length, lines.length);
@@ -114,11 +116,12 @@ describe(
       for (const words of [
         ['audit', 'verify', '--host', 'one'],
         ['audit', 'verify', '--file', '/x'],
+        ['audit', 'verify', '--host', 'one', '--file', '/x', '--file', '/y'],
         ['store', 'hosts'],
       ]) {
         const { code, stderr } = await run([...SOURCE_NOTP, ...words, '--config', own.config]);
         assert.notEqual(code, 0);
-        assert.match(stderr, /shared with no other|--host/);
+        assert.match(stderr, /shared with no other|--host|is of one log/);
       }
     });
   },

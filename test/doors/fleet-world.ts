@@ -11,6 +11,8 @@ export interface FleetOptions {
   readonly hostKey: Uint8Array;
   /** Lines of the configuration before all tables. */
   readonly top?: string;
+  /** Who it is to the server. */
+  readonly role?: string;
   /** As the host reaches the server. */
   readonly address?: string;
   /** Tables at its end. */
@@ -23,12 +25,12 @@ export interface FleetOptions {
 
 /** A host called `name` on the database of `server`, whose tables are made where they are not there. */
 export async function fleetHost(server: Postgres, name: string, options: FleetOptions): Promise<PamWorld> {
-  const { hostKey, top = '', tables = '', address = 'localhost', store = [], outage = false } = options;
+  const { hostKey, top = '', tables = '', address = 'localhost', role = ROLE, store = [], outage = false } = options;
   const files = path.join(server.folder, name);
   fs.writeFileSync(`${files}.pem`, server.authority, { mode: 0o644 });
   fs.writeFileSync(`${files}.password`, `${PASSWORD}\n`, { mode: 0o400 });
   const lines = [
-    `url = "postgres://${ROLE}@${address}:${String(server.port)}/${FLEET_DATABASE}"`,
+    `url = "postgres://${role}@${address}:${String(server.port)}/${FLEET_DATABASE}"`,
     `password_file = "${files}.password"`,
     `ca_file = "${files}.pem"`,
     `host = "${name}"`,
@@ -42,7 +44,7 @@ export async function fleetHost(server: Postgres, name: string, options: FleetOp
     hostKey,
     prepare: async ({ config, service }) => {
       fs.chownSync(`${files}.password`, service.uid, service.gid);
-      await succeed([...SOURCE_NOTP, 'store', 'migrate', '--config', config]);
+      if (role === ROLE) await succeed([...SOURCE_NOTP, 'store', 'migrate', '--config', config]);
     },
   });
 }

@@ -1,0 +1,41 @@
+-- A role for each host that shares a store, in place of one for all: none of them can then touch what the store keeps of the audit logs of the
+-- others, or take back what it keeps of its own, so that `notp audit verify --host` on another host finds what even root has written anew.
+-- Enrolments are shared, and each host can change them: see SECURITY.md.
+--
+-- After `notp store migrate` (as the role "notp", which owns the tables), as the administrator of the database, once for each host and again
+-- after an update of notp that migrates the tables:
+--   createuser --pwprompt web1
+--   psql -d notp -v host=web1 -f postgres-roles.sql
+-- and on that host in /etc/notp/notp.toml:
+--   [store]
+--   url = "postgres://web1@db.example.org/notp"
+--   host = "web1"              # the same name
+-- `notp store migrate` and `notp store copy` go on as the owner.
+\set ON_ERROR_STOP 1
+BEGIN;
+
+GRANT USAGE ON SCHEMA notp TO :"host";
+GRANT SELECT ON notp.version TO :"host";
+GRANT SELECT, INSERT, UPDATE, DELETE
+  ON notp.enrolment, notp.connection, notp.peer, notp.counter, notp.sealed, notp.approved, notp.outage, notp.refusals TO :"host";
+-- Added to, never changed.
+GRANT SELECT, INSERT ON notp.mark, notp.former_chain_key TO :"host";
+GRANT SELECT, INSERT, UPDATE ON notp.chain TO :"host";
+
+ALTER TABLE notp.chain ENABLE ROW LEVEL SECURITY;
+ALTER TABLE notp.mark ENABLE ROW LEVEL SECURITY;
+ALTER TABLE notp.former_chain_key ENABLE ROW LEVEL SECURITY;
+DROP POLICY IF EXISTS seen ON notp.chain;
+DROP POLICY IF EXISTS own ON notp.chain;
+DROP POLICY IF EXISTS seen ON notp.mark;
+DROP POLICY IF EXISTS own ON notp.mark;
+DROP POLICY IF EXISTS seen ON notp.former_chain_key;
+DROP POLICY IF EXISTS own ON notp.former_chain_key;
+CREATE POLICY seen ON notp.chain FOR SELECT USING (true);
+CREATE POLICY own ON notp.chain USING (host = current_user) WITH CHECK (host = current_user);
+CREATE POLICY seen ON notp.mark FOR SELECT USING (true);
+CREATE POLICY own ON notp.mark FOR INSERT WITH CHECK (host = current_user);
+CREATE POLICY seen ON notp.former_chain_key FOR SELECT USING (true);
+CREATE POLICY own ON notp.former_chain_key FOR INSERT WITH CHECK (host = current_user);
+
+COMMIT;
