@@ -47,7 +47,11 @@ export async function bootHost(name: string): Promise<Host> {
     },
     login: async (user, words, code) => {
       const send = code === undefined ? {} : { sshOptions: ['-o', 'SendEnv=LC_NOTP'], environment: { LC_NOTP: code } };
-      return await sshIn(container, user, words, { timeoutMs: 30_000, ...send });
+      for (const deadline = Date.now() + 10_000; ; await sleep(50)) {
+        const ran = await sshIn(container, user, words, { timeoutMs: 30_000, ...send });
+        // For a moment nobody listens: sshd begins anew when it is reloaded.
+        if (!ran.stderr.includes('Connection refused') || Date.now() > deadline) return ran;
+      }
     },
     terminal: (user, words = [], options = {}) => sshInTerminal(container, user, words, options),
     clear: async () => {

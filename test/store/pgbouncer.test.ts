@@ -50,7 +50,8 @@ describe('a store through PgBouncer', { skip: lacksPostgres() === false ? lacksP
       await refuses(open('one'), increment, /no answer in 20 seconds/);
     } finally {
       server.sql('ALTER SYSTEM RESET synchronous_standby_names');
-      server.sql(`ALTER DATABASE ${DATABASE} RESET synchronous_commit; SELECT pg_reload_conf()`);
+      server.sql('SELECT pg_reload_conf()');
+      server.sql(`ALTER DATABASE ${DATABASE} RESET synchronous_commit`);
     }
   });
 

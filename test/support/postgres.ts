@@ -96,7 +96,8 @@ async function serverIn(folder: string, settings: readonly string[]): Promise<Po
     ...['psql', '-h', folder, '-p', String(port), '-U', ADMINISTRATOR, '-d', database],
     ...['-AtqX', '-v', 'ON_ERROR_STOP=1', '-c', text],
   ];
-  const sql: Postgres['sql'] = (text, database = 'postgres') => must(psql(text, database)).trim();
+  // Nothing else goes on meanwhile, not even the time that a test may take.
+  const sql: Postgres['sql'] = (text, database = 'postgres') => must(['timeout', '60', ...psql(text, database)]).trim();
   const start = async (): Promise<void> => {
     const words = [`${binaries() ?? ''}/postgres`, '-D', data];
     child = spawn('/usr/bin/setpriv', [...asUser(), ...words], { stdio: ['ignore', 'ignore', fs.openSync(path.join(folder, 'log'), 'a')] });
