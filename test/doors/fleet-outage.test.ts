@@ -237,11 +237,37 @@ describe(
       fs.chmodSync(copyOf(one), 0o600);
     });
 
+    it('is prepared for by commands that say what they did, and that nothing was to be done', async () => {
+      const { user } = await approved();
+      assert.match(await saidBy(two, 'approve', '--user', user.name), /may log in while the store cannot be reached, as before\n/);
+      assert.match(
+        await saidBy(denying, 'approve', '--user', user.name),
+        /this counts on hosts with store\.outage = "local", and this is none/,
+      );
+      assert.match(await saidBy(denying, 'refresh'), /this host keeps no copy/);
+      assert.match(await saidBy(one, 'refresh'), new RegExp(`^The copy is up to date: .*${user.name}`));
+      const listed = (await notp(two, 'store', 'approved', '--json')).trim().split('\n');
+      const all = listed.map((line) => JSON.parse(line) as { user: string; since: string });
+      assert.match(all.find((each) => each.user === user.name)?.since ?? '', /^20\d\d-/);
+      for (const each of all) await saidBy(one, 'approve', '--remove', '--user', each.user);
+      assert.match(await saidBy(one, 'refresh'), /^The copy holds nobody, for nobody is approved\n/);
+      assert.deepEqual(await findings(one), ['outage-copy info']);
+      const events = recordsOf(one, user).map(({ event }) => event);
+      assert.deepEqual(
+        events.filter((event) => event.startsWith('outage')),
+        ['outage.approved', 'outage.withdrawn'],
+      );
+    });
+
     it('cannot be prepared for without root, for nobody, or for a store that is no fleet', async () => {
       const nobody = await run([...SOURCE_NOTP, 'store', 'approve', '--user', addUser().name, '--config', one.config]);
       assert.match(nobody.stderr, /is not enrolled/);
       fs.writeFileSync(`${one.folder}/alone.toml`, `[store]\noutage = "local"\n`);
       const alone = await run([...SOURCE_NOTP, 'store', 'approved', '--config', `${one.folder}/alone.toml`]);
+      const own = `${one.folder}/own.toml`;
+      fs.writeFileSync(own, `[store]\nurl = "sqlite:${one.folder}/var/own.db"\n`);
+      const file = await run([...SOURCE_NOTP, 'store', 'approve', '--user', 'root', '--config', own]);
+      assert.match(file.stderr, /the store of this host is a file of its own/);
       assert.match(alone.stderr, /alone\.toml:2: store\.outage = "local" is for the database of a fleet/);
     });
   },
@@ -249,6 +275,11 @@ describe(
 
 async function notp(host: PamWorld, ...words: readonly string[]): Promise<string> {
   return await succeed([...SOURCE_NOTP, ...words, '--config', host.config]);
+}
+
+/** What a command of `notp store` says on stderr. */
+async function saidBy(host: PamWorld, ...words: readonly string[]): Promise<string> {
+  return (await run([...SOURCE_NOTP, 'store', ...words, '--config', host.config])).stderr;
 }
 
 async function areWhole(host: PamWorld): Promise<void> {
