@@ -22,7 +22,7 @@ export function hasEncryptedKey({ hostKey }: Config): boolean {
 }
 
 /** The keys of all files: that of the first one seals, and all of them open. */
-export function readHostKeys({ hostKeyFiles, owner, hostKeyForbidden }: StatePlace): HostKey | undefined {
+export function hostKeysOf({ hostKeyFiles, owner, hostKeyForbidden }: StatePlace): HostKey | undefined {
   const [present, ...others] = hostKeyFiles.map((file) => readHostKey(file, owner, hostKeyForbidden));
   if (present === undefined) return undefined;
   return { ...present, former: [...present.former, ...others.flatMap((other) => (other === undefined ? [] : [other, ...other.former]))] };

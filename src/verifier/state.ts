@@ -12,7 +12,7 @@ import type { Store } from '../store/store.ts';
 import type { Config, StoreSetting } from '../system/config.ts';
 import { secretsFolder } from '../system/secrets.ts';
 import { isRoot, SERVICE_USER, userByName, type User } from '../system/users.ts';
-import { readHostKeys, type HostKey } from './host-keys.ts';
+import { hostKeysOf, type HostKey } from './host-keys.ts';
 import { isThere, storePlaceOf, storeName } from './store-place.ts';
 
 export interface StatePlace {
@@ -72,7 +72,7 @@ export function openState(place: StatePlace, now: () => number, options: { creat
 export function openState(place: StatePlace, now: () => number, options: { create: boolean }): State | undefined;
 export function openState(place: StatePlace, now: () => number, { create }: { create: boolean }): State | undefined {
   if (place.store.kind === 'sqlite' && !isThere(place.store.path, place.owner, create)) return undefined;
-  const hostKey = readHostKeys(place);
+  const hostKey = hostKeysOf(place);
   const store = openStore(storePlaceOf(place), { create });
   return { store, hostKey, log: { ...auditLog(place, now), key: hostKey === undefined ? undefined : auditKey(hostKey.key) } };
 }

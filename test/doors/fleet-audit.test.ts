@@ -116,12 +116,13 @@ describe(
       for (const words of [
         ['audit', 'verify', '--host', 'one'],
         ['audit', 'verify', '--file', '/x'],
+        ['audit', 'verify', '--outage'],
         ['audit', 'verify', '--host', 'one', '--file', '/x', '--file', '/y'],
         ['store', 'hosts'],
       ]) {
         const { code, stderr } = await run([...SOURCE_NOTP, ...words, '--config', own.config]);
         assert.notEqual(code, 0);
-        assert.match(stderr, /shared with no other|--host|is of one log/);
+        assert.match(stderr, /shared with no other|--host|is of one log|decides nothing in an outage/);
       }
     });
   },

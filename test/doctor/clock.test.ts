@@ -1,0 +1,32 @@
+/** What doctor says of the clock: whether it has gone back behind a login. */
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { examineClock } from '../../src/doctor/clock.ts';
+import { defaultConfig } from '../../src/system/config.ts';
+import { ALICE } from '../store/alice.ts';
+
+const NOW_MS = Date.parse('2026-03-01T09:00:00Z');
+
+describe('the clock', () => {
+  it('is behind the logins that come after it, beyond what the window takes', () => {
+    const behind = { ...ALICE, lastAcceptedMs: NOW_MS + 61_000 };
+    const [synchronised, ...found] = examineClock(
+      defaultConfig(),
+      [behind, { ...behind, user: 'bob', lastAcceptedMs: NOW_MS + 60_000 }],
+      NOW_MS,
+    );
+    assert.equal(synchronised?.id, 'clock-synchronised');
+    assert.deepEqual(
+      found.map(({ id, severity, user, detail }) => [id, severity, user, detail]),
+      [['clock-behind', 'fail', 'alice', 'ssh: the last code was accepted at 2026-03-01T09:01:01.000Z, it is 2026-03-01T09:00:00.000Z']],
+    );
+  });
+
+  it('is not where all logins were before', () => {
+    const found = examineClock(defaultConfig(), [{ ...ALICE, lastAcceptedMs: NOW_MS }], NOW_MS).slice(1);
+    assert.deepEqual(
+      found.map(({ id, severity }) => [id, severity]),
+      [['clock-behind', 'ok']],
+    );
+  });
+});
