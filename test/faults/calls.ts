@@ -46,12 +46,16 @@ export async function callsOf(traced: Traced, { all }: { all: boolean }): Promis
 /** What is done to a call: it fails with an error, or the program is killed in its place. */
 export type Fault = `error=${string}` | 'signal=KILL';
 
-/** Runs it with `fault` at `call`. `hit` tells whether that call came. */
+/**
+ * Runs it with `fault` at `call`. `hit` tells whether that call came: now and then the program makes one more or less of that name before it,
+ * as Node.js wakes its own threads, and an error at one of those ends it.
+ */
 export async function runWith(traced: Traced, call: Call, fault: Fault): Promise<{ readonly ran: Ran; readonly hit: boolean }> {
   const inject = ['-e', `inject=${call.name}:${fault}:when=${String(call.ordinal)}`];
   const ran = await runBehind(traced, [...strace(traced.output), ...inject]);
-  const lines = fs.readFileSync(traced.output, 'latin1');
-  const hit = fault === 'signal=KILL' ? lines.includes('+++ killed by SIGKILL +++') : lines.includes('(INJECTED)');
+  const lines = fs.readFileSync(traced.output, 'latin1').split('\n');
+  const isOnFile = (line: string): boolean => line.includes('(INJECTED)') && traced.folders.some((folder) => line.includes(folder));
+  const hit = fault === 'signal=KILL' ? lines.includes('+++ killed by SIGKILL +++') : lines.some(isOnFile);
   return { ran, hit };
 }
 
