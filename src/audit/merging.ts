@@ -1,40 +1,42 @@
 /** The logs of several hosts as one: their records in the order of time. */
-import { entryOf } from './entry.ts';
 
-/** A line, and when it was written: of what is no record, when the one before it was. */
-interface Next {
-  readonly line: string;
+/** An item, and when it was written: of what has no time, when the one before it was. */
+interface Next<T> {
+  readonly item: T;
   readonly timeMs: number;
 }
 
-/** The lines of all `logs`, each of which has them oldest first, oldest first. Of the same moment those of the earlier log come first. */
-export async function* merged(logs: readonly AsyncIterable<string>[]): AsyncGenerator<string> {
+/**
+ * What is in all `logs`, each of which has it oldest first, oldest first. Of the same moment what is in the earlier log comes first.
+ * `timeOf` gives Unix time in milliseconds.
+ */
+export async function* merged<T>(logs: readonly AsyncIterable<T>[], timeOf: (item: T) => number | undefined): AsyncGenerator<T> {
   const [only] = logs;
   if (only !== undefined && logs.length === 1) {
     yield* only;
     return;
   }
-  const readers = logs.map(timed);
-  const heads = await Promise.all(readers.map(nextOf));
+  const readers = logs.map((log) => timed(log, timeOf));
+  const heads = await Promise.all(readers.map((reader) => nextOf(reader)));
   for (;;) {
     let first = -1;
     for (const [i, head] of heads.entries()) if (head !== undefined && head.timeMs < (heads[first]?.timeMs ?? Infinity)) first = i;
     const [head, reader] = [heads[first], readers[first]];
     if (head === undefined || reader === undefined) return;
-    yield head.line;
+    yield head.item;
     heads[first] = await nextOf(reader);
   }
 }
 
-async function* timed(lines: AsyncIterable<string>): AsyncGenerator<Next> {
+async function* timed<T>(items: AsyncIterable<T>, timeOf: (item: T) => number | undefined): AsyncGenerator<Next<T>> {
   let timeMs = 0;
-  for await (const line of lines) {
-    timeMs = entryOf(line)?.timeMs ?? timeMs;
-    yield { line, timeMs };
+  for await (const item of items) {
+    timeMs = timeOf(item) ?? timeMs;
+    yield { item, timeMs };
   }
 }
 
-async function nextOf(reader: AsyncGenerator<Next>): Promise<Next | undefined> {
+async function nextOf<T>(reader: AsyncGenerator<Next<T>>): Promise<Next<T> | undefined> {
   const next = await reader.next();
   return next.done === true ? undefined : next.value;
 }

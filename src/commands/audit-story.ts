@@ -107,15 +107,18 @@ async function storyOf(logs: readonly string[], ref: string): Promise<Story | un
   return { ref, records, before: before.kept, after: after.kept, left: { before: before.left, after: after.left }, gotIn };
 }
 
-async function* toldIn(logs: readonly string[], want: (line: string) => Entry | undefined, sinceMs?: number): AsyncGenerator<Told> {
-  for await (const line of merged(logs.map((log) => wantedIn(presentFilesOf(log, sinceMs), want)))) {
-    const entry = want(line);
-    if (entry !== undefined) yield { entry, line };
-  }
+function toldIn(logs: readonly string[], want: (line: string) => Entry | undefined, sinceMs?: number): AsyncGenerator<Told> {
+  const each = logs.map((log) => toldInFiles(presentFilesOf(log, sinceMs), want));
+  return merged(each, ({ entry }) => entry.timeMs);
 }
 
-async function* wantedIn(files: readonly string[], want: (line: string) => Entry | undefined): AsyncGenerator<string> {
-  for (const file of files) for await (const line of linesOf(file)) if (want(line) !== undefined) yield line;
+async function* toldInFiles(files: readonly string[], want: (line: string) => Entry | undefined): AsyncGenerator<Told> {
+  for (const file of files) {
+    for await (const line of linesOf(file)) {
+      const entry = want(line);
+      if (entry !== undefined) yield { entry, line };
+    }
+  }
 }
 
 /** The records as they are in the log. */

@@ -69,15 +69,19 @@ async function printPresent(
   if (!isFiltering(filter)) {
     const wantedLines = lines ?? DEFAULT_LINES;
     const each = await Promise.all(files.map((some) => lastLines(some, wantedLines)));
-    const last = await lastOf(merged(each.map(streamed)), wantedLines);
+    const last = await lastOf(merged(each.map(streamed), timeOf), wantedLines);
     print(last.slice(0, end === undefined || !last.includes(end) ? undefined : last.indexOf(end) + 1));
     return;
   }
   const found = files.map((some) => wantedIn(some, isWantedBy(filter), end));
   const [only] = found;
-  if (lines !== undefined) print(await lastOf(merged(found.map(flat)), lines));
+  if (lines !== undefined) print(await lastOf(merged(found.map(flat), timeOf), lines));
   else if (only !== undefined && found.length === 1) for await (const some of only) print(some);
-  else for await (const line of merged(found.map(flat))) print([line]);
+  else for await (const line of merged(found.map(flat), timeOf)) print([line]);
+}
+
+function timeOf(line: string): number | undefined {
+  return entryOf(line)?.timeMs;
 }
 
 async function* streamed(lines: readonly string[]): AsyncGenerator<string> {

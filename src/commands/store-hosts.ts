@@ -1,20 +1,13 @@
 /** `notp store hosts`: who shares the store, and how long the log of each is. */
-import { NotpError } from '../error.ts';
 import type { Config } from '../system/config.ts';
 import { printResult } from '../system/printer.ts';
 import { asUser } from '../system/privileges.ts';
 import { withPresentState } from '../verifier/state.ts';
-import { serviceState } from './whose.ts';
+import { sharedState } from './whose.ts';
 
 /** Throws `refused` where the store is that of one host. */
 export async function listHosts(config: Config, { json }: { readonly json: boolean }, now: () => number): Promise<number> {
-  const place = serviceState(config, 'hosts share');
-  if (place.store.kind !== 'postgres')
-    throw new NotpError(
-      'refused',
-      'the store of this host is shared with no other',
-      'store.url names a database of a fleet: see notp.toml(5)',
-    );
+  const place = sharedState(config, 'hosts share', 'the store of this host is shared with no other');
   const heads = await asUser(place.owner, () =>
     withPresentState(place, now, ({ store }) => store.exclusively((transaction) => transaction.heads())),
   );

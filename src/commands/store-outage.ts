@@ -8,7 +8,7 @@ import { withCredentials } from '../verifier/credentials.ts';
 import { openCopy } from '../verifier/outage.ts';
 import { copyApproved, reportOutage, setApproval } from '../verifier/outage-report.ts';
 import { withPresentState, type State, type StatePlace } from '../verifier/state.ts';
-import { enrolledUser, originOf, serviceState } from './whose.ts';
+import { enrolledUser, originOf, sharedState } from './whose.ts';
 
 /** Throws `not_permitted` where we are not root, `refused` where the store is that of one host, `usage` where there is no such user. */
 export async function approveUser(
@@ -18,7 +18,7 @@ export async function approveUser(
 ): Promise<number> {
   if (!isRoot())
     throw new NotpError('not_permitted', 'only root can say who may log in while the store cannot be reached', 'run this with sudo');
-  const place = sharedPlace(config);
+  const place = placeOf(config);
   const user = await enrolledUser(config, name, now, { onlyRoot: 'approve', hint: () => 'run this with sudo' });
   await within(place, now, async (state) => {
     const isNew = await setApproval(state, originOf(user), !remove, now());
@@ -38,7 +38,7 @@ export async function approveUser(
 
 /** Throws `refused` where the store is that of one host. */
 export async function listApproved(config: Config, { json }: { readonly json: boolean }, now: () => number): Promise<number> {
-  const all = await within(sharedPlace(config), now, ({ store }) => store.exclusively((transaction) => transaction.approved()));
+  const all = await within(placeOf(config), now, ({ store }) => store.exclusively((transaction) => transaction.approved()));
   const width = Math.max(0, ...all.map(({ user }) => user.length));
   for (const { user, asOfMs } of all) {
     const since = new Date(asOfMs).toISOString();
@@ -53,7 +53,7 @@ export async function refreshCopy(config: Config, environment: NodeJS.ProcessEnv
     sayHint('store.outage = "deny": this host keeps no copy');
     return 0;
   }
-  const place = withCredentials(sharedPlace(config), config, environment);
+  const place = withCredentials(placeOf(config), config, environment);
   const { reported, users } = await within(place, now, (state) => refreshed(config, place, state, now));
   if (reported > 0) say(`Reported: ${String(reported)} records of an outage\n`);
   say(users.length === 0 ? 'The copy holds nobody, for nobody is approved\n' : `The copy is up to date: ${users.join(', ')}\n`);
@@ -87,12 +87,6 @@ async function within<T>(place: StatePlace, now: () => number, work: (state: Sta
 }
 
 /** The state of this host, where others share it. */
-function sharedPlace(config: Config): StatePlace {
-  const place = serviceState(config, 'what can be reached or not is');
-  if (place.store.kind === 'postgres') return place;
-  throw new NotpError(
-    'refused',
-    'the store of this host is a file of its own, which is there or is not',
-    'store.url names a database of a fleet: see notp.toml(5)',
-  );
+function placeOf(config: Config): StatePlace {
+  return sharedState(config, 'what can be reached or not is', 'the store of this host is a file of its own, which is there or is not');
 }

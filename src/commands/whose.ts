@@ -67,6 +67,13 @@ export function serviceState(config: Config, what: string): StatePlace {
   );
 }
 
+/** The same, where other hosts share its store. `alone`: what is said where none does, which is thrown as `refused`. */
+export function sharedState(config: Config, what: string, alone: string): StatePlace {
+  const place = serviceState(config, what);
+  if (place.store.kind === 'postgres') return place;
+  throw new NotpError('refused', alone, 'store.url names a database of a fleet: see notp.toml(5)');
+}
+
 /** Throws `failed` with `hint` where only the service has the key of this host. */
 export function refuseEncryptedKey(config: Config, hint: string): void {
   if (!hasEncryptedKey(config)) return;

@@ -17,7 +17,7 @@ const ALL = Number.MAX_SAFE_INTEGER;
 /** What the store was not told yet. */
 export interface Pending {
   readonly records: readonly OutageRecord[];
-  /** Those of the copy, by user. */
+  /** Those that the copy has of the users whom they are about, by user. */
   readonly enrolments: readonly Enrolment[];
 }
 
@@ -36,7 +36,9 @@ export async function pendingIn({ store, log }: State): Promise<Pending> {
     const enrolments = await transaction.enrolments();
     // Refusals that were only counted are told now.
     for (const user of new Set(enrolments.map((each) => each.user))) await appendSum(log, transaction, user);
-    return { records: await transaction.outageRecords(ALL), enrolments };
+    const records = await transaction.outageRecords(ALL);
+    const users = new Set(records.map((record) => recordIn(record).user));
+    return { records, enrolments: enrolments.filter(({ user }) => users.has(user)) };
   });
 }
 
@@ -53,7 +55,7 @@ export async function tellStore(state: State, { records, enrolments }: Pending, 
       for (const record of some)
         if (await transaction.keepOutageRecord(record)) await tell(state.log, transaction, recordIn(record), { present, enrolments });
       // With the last of them: until then each is compared with what the others know.
-      if (isLast) await merge(transaction, present, touched(enrolments, records), policy);
+      if (isLast) await merge(transaction, present, enrolments, policy);
     });
   }
 }
@@ -96,12 +98,6 @@ async function merge(
     const store = present.find((each) => isSame(each, copy));
     if (store !== undefined) await transaction.save(merged(store, copy, policy));
   }
-}
-
-/** Those of users whom the records are about. */
-function touched(enrolments: readonly Enrolment[], records: readonly OutageRecord[]): readonly Enrolment[] {
-  const users = new Set(records.map((record) => recordIn(record).user));
-  return enrolments.filter(({ user }) => users.has(user));
 }
 
 function recordIn({ text }: OutageRecord): AuditRecord {

@@ -48,6 +48,15 @@ describe(
       return { user, enrolled };
     };
 
+    /** What `login` comes to while the server has this setting, until it is started again. */
+    const whileSet = async (setting: string, login: () => Promise<Ran>): Promise<Ran> => {
+      server.sql(`ALTER SYSTEM SET ${setting}`);
+      server.sql('SELECT pg_reload_conf()');
+      return await login().finally(() => {
+        fs.rmSync(`${server.folder}/data/postgresql.auto.conf`);
+      });
+    };
+
     it('lets in who is approved, by two codes and once, and nobody else; what was used counts everywhere when it is back', async () => {
       const { user, enrolled } = await approved();
       const other = addUser();
@@ -146,20 +155,14 @@ describe(
 
     it('is one that takes no writes, too', async () => {
       const { user, enrolled } = await approved();
-      server.sql("ALTER SYSTEM SET default_transaction_read_only = 'on'");
-      server.sql('SELECT pg_reload_conf()');
-      const accepted = await one.pam(user.name, enrolled.recovery[0] ?? '');
-      fs.rmSync(`${server.folder}/data/postgresql.auto.conf`);
+      const accepted = await whileSet("default_transaction_read_only = 'on'", () => one.pam(user.name, enrolled.recovery[0] ?? ''));
       assert.equal(accepted.code, 0, accepted.stdout);
       assert.equal(outageRecords(one).at(-1)?.user, user.name);
     });
 
     it('is none whose answer to a decision is lost: that was perhaps made', async () => {
       const { user, enrolled } = await approved();
-      server.sql("ALTER SYSTEM SET synchronous_standby_names = 'nobody'");
-      server.sql('SELECT pg_reload_conf()');
-      const refused = await one.pam(user.name, enrolled.recovery[0] ?? '');
-      fs.rmSync(`${server.folder}/data/postgresql.auto.conf`);
+      const refused = await whileSet("synchronous_standby_names = 'nobody'", () => one.pam(user.name, enrolled.recovery[0] ?? ''));
       // Its record is of a decision that nobody was told, and the refusal has one of its own.
       assert.match(refused.stdout, /the login state cannot be reached/);
       assert.deepEqual(
