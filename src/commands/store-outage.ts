@@ -88,5 +88,5 @@ async function within<T>(place: StatePlace, now: () => number, work: (state: Sta
 
 /** The state of this host, where others share it. */
 function placeOf(config: Config): StatePlace {
-  return sharedState(config, 'what can be reached or not is', 'the store of this host is a file of its own, which is there or is not');
+  return sharedState(config, 'approvals for outages are kept in', 'the store of this host is a file of its own, which is there or is not');
 }
