@@ -31,6 +31,7 @@ export function nextFor({ enrolment, found, handout }: Seen, { replace }: { repl
   const standing = standingOf(enrolment, found);
   if ('file' in standing) {
     const { id } = standing.file;
+    // Its standing says that it is this very file.
     const pendingId = enrolment?.pendingId === id ? id : undefined;
     if (handout?.id === id) return { do: 'leave', pendingId, outcome: { kind: 'made before' } };
     if (!replace) return { do: 'leave', pendingId, outcome: alreadyBeside(handout) };

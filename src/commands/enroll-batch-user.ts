@@ -3,7 +3,7 @@ import { hostname } from 'node:os';
 import { stripVTControlCharacters } from 'node:util';
 import { NotpError } from '../error.ts';
 import { otpauthUri } from '../otp/uri.ts';
-import { printSealedFile, type SealedFile } from '../seal/file.ts';
+import { printSealedFile, registrationOf, type SealedFile } from '../seal/file.ts';
 import type { TotpPayload } from '../seal/payload.ts';
 import { printResult } from '../system/printer.ts';
 import { asUser } from '../system/privileges.ts';
@@ -84,7 +84,7 @@ async function madeFor(batch: Batch, state: State, plan: Plan): Promise<Outcome>
     return { kind: 'failed', why: 'issuer and account are too long for an otpauth URI: shorten --account or --issuer' };
   const sealed = sealPayload(plan, payload, undefined, state);
   const first = firstState(plan.config.policy, codes.length, plan.now());
-  const enrolment = { origin: plan.origin, id: sealed.id, state: first, replace: plan.options.replace };
+  const enrolment = { origin: plan.origin, ...registrationOf(sealed), state: first, replace: plan.options.replace };
   const { folder } = batch;
   const taken: { error?: Error } = {};
   const hand = (): void => {

@@ -5,7 +5,7 @@
 import { rmSync } from 'node:fs';
 import { NotpError } from '../error.ts';
 import { otpauthUri } from '../otp/uri.ts';
-import { printSealedFile } from '../seal/file.ts';
+import { printSealedFile, registrationOf } from '../seal/file.ts';
 import type { TotpPayload } from '../seal/payload.ts';
 import type { Waiting } from '../system/bytes.ts';
 import type { Config } from '../system/config.ts';
@@ -88,7 +88,7 @@ async function sealAndStore(plan: Plan, state: State, { payload, codes, uri, pas
   const sealed = sealPayload(plan, payload, passphrase, state);
   const output = options.json ? jsonOf(plan, sealed.id, payload, uri, codes) : textOf(codes);
   const first = firstState(config.policy, codes.length, plan.now());
-  const enrolment = { origin: plan.origin, id: sealed.id, state: first, replace: options.replace };
+  const enrolment = { origin: plan.origin, ...registrationOf(sealed), state: first, replace: options.replace };
   await storeRegistered({ ...plan, enrolment, bytes: printSealedFile(sealed), state }, () => {
     printResult(output);
   });

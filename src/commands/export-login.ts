@@ -6,11 +6,12 @@ import { append, newRef } from '../audit/audit.ts';
 import type { Origin } from '../audit/record.ts';
 import { NotpError } from '../error.ts';
 import { parseOtpauthUri, type Credential } from '../otp/uri.ts';
-import type { SealedFile } from '../seal/file.ts';
+import { registrationOf, type SealedFile } from '../seal/file.ts';
 import { openConversation } from '../system/conversation.ts';
 import { asUser } from '../system/privileges.ts';
 import { presentSocket } from '../verifier/open.ts';
 import { openWith } from '../verifier/opening.ts';
+import { registeredAs } from '../verifier/registrar.ts';
 import { sent } from '../verifier/remote.ts';
 import { statePlace, withPresentState } from '../verifier/state.ts';
 import { patience } from './ask-passphrase.ts';
@@ -34,6 +35,8 @@ export async function hostSealedCredential(own: Own, context: string, sealed: Se
       const payload = openWith(sealed, undefined, hostKey);
       if (payload === undefined) throw new NotpError('bad_secret_file', `${sealed.context} does not open`);
       const counter = await store.exclusively(async (transaction) => {
+        const status = await registeredAs(transaction, origin, registrationOf(sealed));
+        if (status !== 'active') throw notRegistered(user.name, sealed.context);
         const enrolment = await transaction.enrolment(user.name, sealed.context);
         await append(log, transaction, { ...origin, event: 'export', result: 'done', ref: newRef() });
         return (enrolment?.state.lastStep ?? -1) + 1;
@@ -54,4 +57,13 @@ async function throughService({ user, now }: Own, socket: string, context: strin
     if (answer.kind === 'secret') return parseOtpauthUri(answer.uri);
     throw refusalOf(answer);
   });
+}
+
+/** A revoked enrolment, or an old copy that was put back: its secret is worth nothing, and may be in the wrong hands. */
+function notRegistered(name: string, context: string): NotpError {
+  return new NotpError(
+    'refused',
+    `the sealed file of ${name} for ${context} is not one that logs in`,
+    `notp status ${context} --user ${name} says why; notp-enroll --replace makes a new enrolment`,
+  );
 }

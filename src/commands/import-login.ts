@@ -8,7 +8,7 @@ import type { Origin } from '../audit/record.ts';
 import { stepAt } from '../otp/code.ts';
 import { keptRecoveryCodes } from '../otp/recovery.ts';
 import type { Account, Credential } from '../otp/uri.ts';
-import { printSealedFile } from '../seal/file.ts';
+import { printSealedFile, registrationOf } from '../seal/file.ts';
 import type { Payload } from '../seal/payload.ts';
 import type { Enrolment } from '../store/store.ts';
 import type { Config } from '../system/config.ts';
@@ -69,7 +69,7 @@ export async function storeLogin(target: Target, state: State, moved: Moved, { p
   const payload: Payload = { ...moved.credential, recovery: keptRecoveryCodes(moved.emergency, randomBytes) };
   const sealed = sealPayload(target, payload, passphrase, state);
   const first = { ...firstState(config.policy, moved.emergency.length, now()), lastStep: lastStepOf(moved, former, target) };
-  const enrolment = { origin, id: sealed.id, state: first, event: 'import', replace } as const;
+  const enrolment = { origin, ...registrationOf(sealed), state: first, event: 'import', replace } as const;
   await storeRegistered({ ...target, enrolment, bytes: printSealedFile(sealed), state }, () => undefined);
   return sealed.id;
 }

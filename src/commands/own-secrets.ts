@@ -3,7 +3,7 @@ import type { Origin } from '../audit/record.ts';
 import { NotpError } from '../error.ts';
 import { contextName } from '../otp/names.ts';
 import type { Payload } from '../seal/payload.ts';
-import type { SealedFile } from '../seal/file.ts';
+import { registrationOf, type SealedFile } from '../seal/file.ts';
 import { passphraseKey } from '../seal/keys.ts';
 import { open } from '../seal/seal.ts';
 import type { Transaction } from '../store/store.ts';
@@ -79,7 +79,7 @@ export function tryToOpen(file: SealedFile, passphrase: string): Payload | undef
 
 /** Whether `file` is what a login here is registered with. Throws where whoever knows it cannot be asked. */
 export async function isLogin(own: Own, file: SealedFile): Promise<boolean> {
-  const { context, id, seal } = file;
+  const { context, seal } = file;
   const facts = await factsFor(own, { context, found: { kind: 'sealed', file } });
   if (facts !== undefined) return facts.some((each) => each.context === context && each.registered);
   if (seal.kind === 'host' && statePlace(own.config, own.user).kind === 'user')
@@ -89,7 +89,7 @@ export async function isLogin(own: Own, file: SealedFile): Promise<boolean> {
       `an administrator can tell: sudo notp status ${context} --user ${own.user.name}`,
     );
   const origin: Origin = { user: own.user.name, uid: own.user.uid, context, door: 'cli' };
-  return (await onLogins(own, (transaction) => registeredAs(transaction, origin, id))) === 'active';
+  return (await onLogins(own, (transaction) => registeredAs(transaction, origin, registrationOf(file)))) === 'active';
 }
 
 /** Whether logins here go by `context`, whatever lies there. Throws where the service that knows it cannot answer. */

@@ -5,7 +5,7 @@
  */
 import type { Origin } from '../audit/record.ts';
 import { NotpError } from '../error.ts';
-import { parseSealedFile, printSealedFile, type SealedFile } from '../seal/file.ts';
+import { parseSealedFile, printSealedFile, registrationOf, type SealedFile } from '../seal/file.ts';
 import type { Payload } from '../seal/payload.ts';
 import { openConversation } from '../system/conversation.ts';
 import { asUser } from '../system/privileges.ts';
@@ -87,7 +87,9 @@ async function stored(
 ): Promise<SealedAgain> {
   const { context } = old;
   const origin: Origin = { user: user.name, uid: user.uid, context, door: 'cli' };
-  const status = await asUser(place.owner, () => state?.store.exclusively((transaction) => registeredAs(transaction, origin, old.id)));
+  const status = await asUser(place.owner, () =>
+    state?.store.exclusively((transaction) => registeredAs(transaction, origin, registrationOf(old))),
+  );
   if (status !== 'active' && change.event !== 'passphrase') throw noLogin(context, user.name);
   // What is not registered, or where we do not reach, must keep its id.
   const anew = sealedAnew(old, payload, change, status === 'active' ? newId() : old.id, state?.hostKey);
@@ -97,7 +99,7 @@ async function stored(
     await storeFile(target);
     return done;
   }
-  const enrolment = { origin, id: done.id, state: anew.state, event: change.event, replace: true };
+  const enrolment = { origin, ...registrationOf(anew.file), state: anew.state, event: change.event, replace: true };
   await storeRegistered({ ...target, place, state, enrolment }, () => {
     hand(done);
   });

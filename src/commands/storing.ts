@@ -1,5 +1,6 @@
 /** The steps by which a new sealed file takes its place, in the order that loses nothing. */
 import { messageOf, NotpError } from '../error.ts';
+import { registrationOf, type Registration as Registered } from '../seal/file.ts';
 import type { Config } from '../system/config.ts';
 import { asUser } from '../system/privileges.ts';
 import { findSealed, makeSecretsFolder, type Found } from '../system/secrets.ts';
@@ -40,7 +41,7 @@ export async function storeRegistered(what: ToRegister, hand: () => void, takeBa
     written: draftOf(what),
   }));
   try {
-    await asOwner(() => begin(state, enrolment, idOf(found)));
+    await asOwner(() => begin(state, enrolment, inPlace(found)));
   } catch (error) {
     await asUser(user, () => written.drop());
     throw error;
@@ -179,6 +180,6 @@ function notStored({ file }: ToStore, cause: unknown): NotpError {
   });
 }
 
-function idOf(found: Found): string | undefined {
-  return found.kind === 'sealed' ? found.file.id : undefined;
+function inPlace(found: Found): Registered | undefined {
+  return found.kind === 'sealed' ? registrationOf(found.file) : undefined;
 }

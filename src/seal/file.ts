@@ -7,6 +7,7 @@
  *
  * Parsing is strict and says what is wrong; printing is its inverse. Pure.
  */
+import { createHash } from 'node:crypto';
 import { isContextName, isUserName } from '../otp/names.ts';
 import { bad, base64, canonicalJson, exactly, integer, oneOf, text, toBase64, type Fields } from './fields.ts';
 
@@ -15,6 +16,9 @@ export const MAX_SEALED_FILE_BYTES = 16 * 1024;
 export const MAX_KDF_MEMORY_KIB = 128 * 1024;
 export const MAX_KDF_PASSES = 6;
 export const MAX_KDF_LANES = 8;
+/** Floors: a file that asks for less was not written by notp, whose default is 64 MiB and 3 passes. RFC 9106 section 4. */
+export const MIN_KDF_MEMORY_KIB = 16 * 1024;
+export const MIN_KDF_PASSES = 2;
 export const SALT_BYTES = 16;
 export const NONCE_BYTES = 24;
 const TAG_BYTES = 16;
@@ -50,6 +54,18 @@ export interface SealedFile extends SealedHeader {
   readonly ciphertext: Uint8Array;
 }
 
+/** Names one sealed file by its whole content. */
+export interface Registration {
+  readonly id: string;
+  /** SHA-256 of the file's bytes, hex. The id stands in the clear and proves nothing; this does. */
+  readonly digest: string;
+}
+
+/** What a state registers of `file`: the id, and the SHA-256 of the bytes that printSealedFile gives. */
+export function registrationOf(file: SealedFile): Registration {
+  return { id: file.id, digest: createHash('sha256').update(printSealedFile(file)).digest('hex') };
+}
+
 const KEYS = ['notp', 'id', 'user', 'context', 'created', 'seal', 'nonce', 'ciphertext'];
 
 /** The sealed file in `bytes`. Throws `bad_secret_file` with what is wrong. */
@@ -62,7 +78,7 @@ export function parseSealedFile(bytes: Uint8Array): SealedFile {
   const context = text(fields, 'context', /^/);
   if (!isUserName(user)) throw bad('"user" is no user name');
   if (!isContextName(context)) throw bad('"context" is no context name');
-  return {
+  const file: SealedFile = {
     id: text(fields, 'id', /^[0-9a-f]{32}$/),
     user,
     context,
@@ -71,6 +87,9 @@ export function parseSealedFile(bytes: Uint8Array): SealedFile {
     nonce: base64(fields['nonce'], 'nonce', NONCE_BYTES, NONCE_BYTES),
     ciphertext: base64(fields['ciphertext'], 'ciphertext', TAG_BYTES, MAX_SEALED_FILE_BYTES),
   };
+  // One way to write it, so that the digest of what was parsed is the digest of the file.
+  if (Buffer.compare(printSealedFile(file), bytes) !== 0) throw bad('the file is not written as notp writes it');
+  return file;
 }
 
 /** The bytes of `file`, as parseSealedFile takes them. */
@@ -120,8 +139,8 @@ function parseSeal(value: unknown): PassphraseSeal | HostSeal {
   const p = integer(fields, 'p', 1, MAX_KDF_LANES);
   return {
     kind: 'passphrase',
-    m: integer(fields, 'm', 8 * p, MAX_KDF_MEMORY_KIB),
-    t: integer(fields, 't', 1, MAX_KDF_PASSES),
+    m: integer(fields, 'm', MIN_KDF_MEMORY_KIB, MAX_KDF_MEMORY_KIB),
+    t: integer(fields, 't', MIN_KDF_PASSES, MAX_KDF_PASSES),
     p,
     salt: base64(fields['salt'], 'salt', SALT_BYTES, SALT_BYTES),
   };

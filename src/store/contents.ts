@@ -8,7 +8,7 @@ const TABLES = {
   enrolment: {
     columns: [
       ...['"user"', 'context', 'id', 'pending_id', 'status', 'last_step', 'tokens', 'as_of_ms', 'spent', 'pending_tokens'],
-      ...['pending_spent', 'last_accepted_ms', 'pending_inherits', 'pending_last_step'],
+      ...['pending_spent', 'last_accepted_ms', 'pending_inherits', 'pending_last_step', 'digest', 'pending_digest'],
     ],
     key: ['"user"', 'context'],
   },

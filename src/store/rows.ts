@@ -16,11 +16,22 @@ const NONE_REFUSED = { records: { tokens: 1e6 + 0.5, asOfMs: 0 }, count: 0, sinc
 export const NO_REFUSALS = `1e6 + 0.5, 0, 0, 1099511627776, '${'0'.repeat(8)}', '${' '.repeat(SHARED_BYTES)}'`;
 
 export function rowOf(enrolment: Enrolment): Record<string, string | number> {
-  const { user, context, id, pendingId: pending_id, status, state, pendingState, lastAcceptedMs: last_accepted_ms } = enrolment;
+  const { user, context, id, digest, pendingId: pending_id, pendingDigest: pending_digest } = enrolment;
+  const { status, state, pendingState, lastAcceptedMs: last_accepted_ms } = enrolment;
   const current = { last_step: state.lastStep, tokens: state.bucket.tokens, as_of_ms: state.bucket.asOfMs, spent: state.spent };
   const { bucket, spent, lastStep: pending_last_step } = { ...state, ...pendingState };
-  const pending = { pending_id, pending_tokens: bucket.tokens, pending_spent: spent, pending_last_step };
-  return { user, context, id, status, ...current, ...pending, pending_inherits: INHERITED[inheritanceOf(pendingState)], last_accepted_ms };
+  const pending = { pending_id, pending_digest, pending_tokens: bucket.tokens, pending_spent: spent, pending_last_step };
+  return {
+    user,
+    context,
+    id,
+    digest,
+    status,
+    ...current,
+    ...pending,
+    pending_inherits: INHERITED[inheritanceOf(pendingState)],
+    last_accepted_ms,
+  };
 }
 
 /** What the file that is pending takes over: nothing, everything, or everything but the recovery codes. */
@@ -46,7 +57,9 @@ export function enrolmentOf(row: Row): Enrolment {
     user: String(row['user']),
     context: String(row['context']),
     id: String(row['id']),
+    digest: String(row['digest']),
     pendingId: String(row['pending_id']),
+    pendingDigest: String(row['pending_digest']),
     // What a newer notp may have written is no reason to let anybody in.
     status: STATUSES.find((status) => status === row['status']) ?? 'revoked',
     state: { lastStep: Number(row['last_step']), bucket: { tokens: Number(row['tokens']), asOfMs }, spent: String(row['spent']) },

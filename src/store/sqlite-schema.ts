@@ -46,6 +46,11 @@ const SCHEMAS = [
   CREATE TABLE approved (user TEXT PRIMARY KEY, as_of_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID;
   CREATE TABLE outage (id TEXT PRIMARY KEY, seq INTEGER NOT NULL, text TEXT NOT NULL) STRICT, WITHOUT ROWID;
 `,
+  // What an earlier notp registered by its id alone has no digest, so that no file counts for it until somebody enrols again.
+  `
+  ALTER TABLE enrolment ADD COLUMN digest TEXT NOT NULL DEFAULT '';
+  ALTER TABLE enrolment ADD COLUMN pending_digest TEXT NOT NULL DEFAULT '';
+`,
 ];
 
 /** Throws where the tables are of a newer release, or cannot be made; then nothing was changed. */

@@ -13,8 +13,12 @@ export interface Enrolment {
   readonly context: string;
   /** The id of the sealed file that logs in; empty before the first enrolment is complete. */
   readonly id: string;
-  /** The id of a sealed file that is about to take its place: a file with this id proves that it did. */
+  /** SHA-256 of that file, hex; empty where `id` is. */
+  readonly digest: string;
+  /** The id of a sealed file that is about to take its place: that file proves that it did. */
   readonly pendingId: string;
+  /** SHA-256 of the pending file, hex; empty where `pendingId` is. */
+  readonly pendingDigest: string;
   /** `invited`: the user may enrol themselves, once. */
   readonly status: Status;
   readonly state: LoginState;

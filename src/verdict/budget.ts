@@ -17,10 +17,13 @@ export function fullBucket(policy: BudgetPolicy, nowMs: number): Bucket {
   return { tokens: policy.budget, asOfMs: nowMs };
 }
 
-/** The bucket as it is at `nowMs`. A clock set back adds nothing and takes nothing. */
+/**
+ * The bucket as it is at `nowMs`. Time that was counted is never counted again: a clock that is behind adds nothing and keeps
+ * `asOfMs`, so that two hosts whose clocks differ refill the bucket no faster than one.
+ */
 export function refilled(bucket: Bucket, policy: BudgetPolicy, nowMs: number): Bucket {
   const gained = Math.max(0, nowMs - bucket.asOfMs) / policy.refillMs;
-  return { tokens: Math.min(policy.budget, bucket.tokens + gained), asOfMs: nowMs };
+  return { tokens: Math.min(policy.budget, bucket.tokens + gained), asOfMs: Math.max(bucket.asOfMs, nowMs) };
 }
 
 /** The one with the fewest tokens: several devices of one account have one budget together. Throws where there is none. */

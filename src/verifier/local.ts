@@ -7,6 +7,7 @@ import * as path from 'node:path';
 import { appendUnlinked, newRef } from '../audit/audit.ts';
 import type { Origin } from '../audit/record.ts';
 import { NotpError } from '../error.ts';
+import type { SealedFile } from '../seal/file.ts';
 import type { Enrolment, Store } from '../store/store.ts';
 import { asUser } from '../system/privileges.ts';
 import { sealOf, type DeviceFile } from '../system/secrets.ts';
@@ -103,9 +104,9 @@ async function beforeAsking(
 async function verify(options: LocalOptions, state: State | undefined, ref: string, attempt: Attempt): Promise<Outcome> {
   if (state === undefined) return { ref, verdict: await withoutState(options, ref) };
   const nowMs = options.now();
-  // The key derivation takes its time outside the transaction, and before anything of the state is looked at.
-  const sealed = options.files.map(({ found }) => (found.kind === 'sealed' ? found.file : undefined));
-  const presented = attempt.readings.length === 0 ? undefined : openReading(sealed, attempt.readings, state.hostKey);
+  // The key derivation takes its time outside the transaction, and only for files that are registered.
+  const sealed = attempt.readings.length === 0 ? [] : await registeredFiles(options, state);
+  const presented = sealed.every((file) => file === undefined) ? undefined : openReading(sealed, attempt.readings, state.hostKey);
   try {
     return await state.store.exclusively(async (transaction) => {
       const judged = await judge(options, transaction, presented, attempt, nowMs);
@@ -114,6 +115,13 @@ async function verify(options: LocalOptions, state: State | undefined, ref: stri
   } finally {
     if (presented !== undefined) wipe(presented);
   }
+}
+
+/** The sealed files that the state knows by their whole content; undefined in the place of any other. */
+async function registeredFiles(options: LocalOptions, { store }: State): Promise<readonly (SealedFile | undefined)[]> {
+  const { devices } = await store.exclusively((transaction) => accountOf(transaction, { ...options, user: options.origin.user }));
+  const registered = devices.map(({ file }) => file);
+  return options.files.map(({ found }, i) => (found.kind === 'sealed' && registered.includes(i) ? found.file : undefined));
 }
 
 /** No database: a service that was never set up, or a user who never enrolled. There is no chain to link the record to. */

@@ -62,6 +62,8 @@ function isMore({ proof }: Reading): boolean {
 
 /** What the passphrase or the host key opens; undefined for a wrong passphrase. Throws where that is no guess of anybody. */
 export function openWith(file: SealedFile, passphrase: string | undefined, hostKey: HostKey | undefined): Payload | undefined {
+  // An empty passphrase protects nothing, so no file counts as sealed by one.
+  if (file.seal.kind === 'passphrase' && (passphrase ?? '') === '') return undefined;
   const key = sealKey(file, passphrase, hostKey);
   try {
     const opened = open(file, key);

@@ -7,16 +7,16 @@
 import { append, newRef } from '../audit/audit.ts';
 import type { Origin } from '../audit/record.ts';
 import { NotpError } from '../error.ts';
+import type { Registration } from '../seal/file.ts';
 import type { Enrolment, Transaction } from '../store/store.ts';
 import type { LoginState, Policy } from '../verdict/decide.ts';
 import { fullBucket } from '../verdict/budget.ts';
-import { completed, isNewSecret } from './standing.ts';
+import { awaits, completed, isNewSecret, registers } from './standing.ts';
 import type { State } from './state.ts';
 
-export interface NewEnrolment {
+/** A new sealed file, and what becomes of the enrolment with it. */
+export interface NewEnrolment extends Registration {
   readonly origin: Origin;
-  /** The id of the new sealed file. */
-  readonly id: string;
   /** What it starts with: firstState, or for the same secret sealed anew what does not go on as it is; see Enrolment.pendingState. */
   readonly state: Partial<LoginState>;
   /** What the record calls it, where it is not `enroll` or `replace`: the same secret sealed anew, or one from another module. */
@@ -36,26 +36,26 @@ export async function isRegistered(state: State, { user, context }: Origin): Pro
   return await state.store.exclusively(async (transaction) => registered(await transaction.enrolment(user, context)));
 }
 
-/** The status of the login that the sealed file `id` is registered for; undefined where it is for none. */
+/** The status of the login that the sealed file `file` is registered for; undefined where it is for none. */
 export async function registeredAs(
   transaction: Transaction,
   { user, context }: Origin,
-  id: string,
+  file: Registration,
 ): Promise<Enrolment['status'] | undefined> {
   const enrolment = await transaction.enrolment(user, context);
-  return enrolment !== undefined && [enrolment.id, enrolment.pendingId].includes(id) ? enrolment.status : undefined;
+  return enrolment !== undefined && (registers(enrolment, file) || awaits(enrolment, file)) ? enrolment.status : undefined;
 }
 
 /**
- * Makes `id` the pending one and records it. `presentId` is the id of the file that is in place now: where that is
+ * Makes the new file the pending one and records it. `inPlace` is the file that is in place now: where that is
  * an earlier pending one, it is completed first, so that it goes on logging in. Throws `refused` where an enrolment
  * is there and is not to be replaced.
  */
-export async function begin(state: State, enrolment: NewEnrolment, presentId: string | undefined): Promise<void> {
-  const { origin, id, state: pendingState, replace, expected } = enrolment;
+export async function begin(state: State, enrolment: NewEnrolment, inPlace: Registration | undefined): Promise<void> {
+  const { origin, id, digest, state: pendingState, replace, expected } = enrolment;
   await state.store.exclusively(async (transaction) => {
     const known = await transaction.enrolment(origin.user, origin.context);
-    const present = known !== undefined && known.pendingId === presentId ? completed(known) : known;
+    const present = known !== undefined && awaits(known, inPlace) ? completed(known) : known;
     if (expected !== undefined && (present?.id !== expected.id || present.status !== expected.status))
       throw new NotpError('refused', 'the enrolment has changed meanwhile', 'begin again');
     if (registered(present) && !replace)
@@ -64,8 +64,8 @@ export async function begin(state: State, enrolment: NewEnrolment, presentId: st
         `${origin.user} is enrolled for ${origin.context} already`,
         'give --replace to replace that enrolment',
       );
-    if (present !== undefined) await transaction.save({ ...present, pendingId: id, pendingState });
-    else if (isWhole(pendingState)) await transaction.insert(firstOf(origin, id, pendingState));
+    if (present !== undefined) await transaction.save({ ...present, pendingId: id, pendingDigest: digest, pendingState });
+    else if (isWhole(pendingState)) await transaction.insert(firstOf(origin, { id, digest }, pendingState));
     else throw new NotpError('refused', `${origin.user} is not enrolled for ${origin.context}`);
     const event = enrolment.event ?? (isNewSecret(pendingState) ? (registered(present) ? 'replace' : 'enroll') : 'reseal');
     await append(state.log, transaction, { ...origin, event, result: 'done', ref: newRef() });
@@ -102,7 +102,7 @@ export async function standingInStore(
 export async function abandon(state: State, { origin, id, state: pendingState, event: name }: NewEnrolment): Promise<void> {
   const event = `${name ?? (isNewSecret(pendingState) ? 'enroll' : 'reseal')}.failed` as const;
   await changePending(state, origin, id, async (enrolment, transaction) => {
-    await transaction.save({ ...enrolment, pendingId: '' });
+    await transaction.save({ ...enrolment, pendingId: '', pendingDigest: '' });
     await append(state.log, transaction, { ...origin, event, result: 'failed', ref: newRef() });
   });
 }
@@ -117,7 +117,7 @@ export async function invite(state: State, origin: Origin, policy: Policy, nowMs
         `${origin.user} is enrolled for ${origin.context} already`,
         'they replace it themselves with notp enroll --replace, or revoke it first',
       );
-    const invited = { ...firstOf(origin, '', firstState(policy, 0, nowMs)), status: 'invited' } as const;
+    const invited = { ...firstOf(origin, { id: '', digest: '' }, firstState(policy, 0, nowMs)), status: 'invited' } as const;
     if (known === undefined) await transaction.insert(invited);
     else await transaction.save(invited);
     await append(state.log, transaction, { ...origin, event: 'invite', result: 'done', ref: newRef() });
@@ -131,8 +131,8 @@ export async function revoke(state: State, origin: Origin): Promise<{ readonly o
     const known = all.find(({ context }) => context === origin.context);
     if (known === undefined || known.status === 'revoked')
       throw new NotpError('refused', `${origin.user} is not enrolled for ${origin.context}`, 'nothing was changed');
-    // A file that is still on its way must not bring it back.
-    await transaction.save({ ...known, status: 'revoked', pendingId: '' });
+    // Neither the file that is there nor one that is still on its way can bring it back.
+    await transaction.save({ ...known, status: 'revoked', digest: '', pendingId: '', pendingDigest: '' });
     await transaction.dropSealed(origin.user, origin.context);
     await append(state.log, transaction, { ...origin, event: 'revoke', result: 'done', ref: newRef() });
     return { othersLeft: all.some(({ context, status }) => context !== origin.context && status !== 'revoked') };
@@ -161,6 +161,6 @@ function registered(enrolment: Enrolment | undefined): boolean {
   return enrolment !== undefined && enrolment.id !== '';
 }
 
-function firstOf({ user, context }: Origin, pendingId: string, state: LoginState): Enrolment {
-  return { user, context, id: '', pendingId, status: 'active', state, pendingState: state, lastAcceptedMs: 0 };
+function firstOf({ user, context }: Origin, { id: pendingId, digest: pendingDigest }: Registration, state: LoginState): Enrolment {
+  return { user, context, id: '', digest: '', pendingId, pendingDigest, status: 'active', state, pendingState: state, lastAcceptedMs: 0 };
 }

@@ -5,7 +5,7 @@
 import { append, newRef } from '../audit/audit.ts';
 import { NotpError } from '../error.ts';
 import { otpauthUri } from '../otp/uri.ts';
-import { printSealedFile, type SealedFile } from '../seal/file.ts';
+import { printSealedFile, registrationOf, type SealedFile } from '../seal/file.ts';
 import type { Payload } from '../seal/payload.ts';
 import { sealedAnew, type Change } from './anew.ts';
 import { localVerifier, type LocalOptions } from './local.ts';
@@ -49,8 +49,8 @@ async function changed(options: LocalOptions, state: State, question: CareQuesti
   return await opened(options, state, question, async (old, payload) => {
     const { file, codes, state: pending } = sealedAnew(old, payload, change, newId(), state.hostKey);
     const expected = { id: old.id, status: 'active' } as const;
-    const registered: NewEnrolment = { origin, id: file.id, state: pending, event: change.event, replace: true, expected };
-    await begin(state, registered, old.id);
+    const registered: NewEnrolment = { origin, ...registrationOf(file), state: pending, event: change.event, replace: true, expected };
+    await begin(state, registered, registrationOf(old));
     return { answer: { kind: 'anew', file: Buffer.from(printSealedFile(file)).toString('utf8'), recovery: codes }, registered };
   });
 }

@@ -4,7 +4,7 @@
  */
 import { appendRefusal, newRef } from '../audit/audit.ts';
 import { NotpError } from '../error.ts';
-import { printSealedFile } from '../seal/file.ts';
+import { printSealedFile, registrationOf, type Registration } from '../seal/file.ts';
 import type { TotpPayload } from '../seal/payload.ts';
 import type { Enrolment } from '../store/store.ts';
 import { localVerifier, type LocalOptions } from './local.ts';
@@ -99,7 +99,7 @@ async function permission(options: LocalOptions, { replace, readings }: EnrolBeg
   const verifier = localVerifier(options);
   try {
     const outcome = await verifier.verify({ readings });
-    return outcome.verdict.result === 'accepted' ? { id: presentId(options) ?? '', status: 'active' } : { kind: 'refused', outcome };
+    return outcome.verdict.result === 'accepted' ? { id: inPlace(options)?.id ?? '', status: 'active' } : { kind: 'refused', outcome };
   } finally {
     verifier.close();
   }
@@ -120,12 +120,12 @@ async function confirmed(offered: Offered, code: string): Promise<Cared> {
     const file = sealByHost(newHeader(options.origin.user, options.origin.context, nowMs), payload, state.hostKey);
     const enrolment = {
       origin: options.origin,
-      id: file.id,
+      ...registrationOf(file),
       state: firstState(options.policy, recoveryCodes, nowMs),
       replace: true,
       expected: granted,
     };
-    if (!(await begun(state, enrolment, presentId(options)))) return undefined;
+    if (!(await begun(state, enrolment, inPlace(options)))) return undefined;
     offered.triesLeft = CONFIRM_TRIES;
     return { answer: { kind: 'sealed', file: Buffer.from(printSealedFile(file)).toString('utf8') }, registered: enrolment };
   });
@@ -133,7 +133,7 @@ async function confirmed(offered: Offered, code: string): Promise<Cared> {
 }
 
 /** False where the enrolment was revoked, replaced or completed since the permission: an offer that was kept open is worth nothing then. */
-async function begun(state: State, enrolment: NewEnrolment, present: string | undefined): Promise<boolean> {
+async function begun(state: State, enrolment: NewEnrolment, present: Registration | undefined): Promise<boolean> {
   try {
     await begin(state, enrolment, present);
     return true;
@@ -161,8 +161,8 @@ async function ended(pending: Pending | undefined, step: 'complete' | 'abandon')
   });
 }
 
-/** The id of the sealed file that the enrolment is to replace. */
-function presentId({ files }: LocalOptions): string | undefined {
+/** The sealed file that the enrolment is to replace. */
+function inPlace({ files }: LocalOptions): Registration | undefined {
   const found = files[0]?.found;
-  return found?.kind === 'sealed' ? found.file.id : undefined;
+  return found?.kind === 'sealed' ? registrationOf(found.file) : undefined;
 }

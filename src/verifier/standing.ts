@@ -1,5 +1,5 @@
 /** How an enrolment and the sealed file that was found stand to each other: whether there is anything to judge. */
-import type { SealedFile } from '../seal/file.ts';
+import { registrationOf, type Registration, type SealedFile } from '../seal/file.ts';
 import type { Enrolment } from '../store/store.ts';
 import type { Found } from '../system/secrets.ts';
 import type { LoginState, Refused } from '../verdict/decide.ts';
@@ -10,15 +10,32 @@ export type Standing = { readonly enrolment: Enrolment; readonly file: SealedFil
 
 export function standingOf(enrolment: Enrolment | undefined, found: Found): Standing {
   if (enrolment === undefined) return refused('not_enrolled');
-  const id = found.kind === 'sealed' ? found.file.id : '';
-  const present = id !== '' && id === enrolment.pendingId ? completed(enrolment) : enrolment;
-  if (present.status !== 'revoked' && found.kind === 'sealed' && id === present.id) return { enrolment: present, file: found.file };
+  const registration = found.kind === 'sealed' ? registrationOf(found.file) : undefined;
+  const present = awaits(enrolment, registration) ? completed(enrolment) : enrolment;
+  if (present.status !== 'revoked' && found.kind === 'sealed' && registers(present, registration))
+    return { enrolment: present, file: found.file };
   if (present.status === 'revoked') return refused('revoked');
   if (found.kind === 'bad') return refused('bad_secret_file', found.why);
   if (enrolment.status === 'invited') return refused('not_enrolled', 'an administrator has invited, and nobody has enrolled yet');
   if (enrolment.id === '') return refused('not_enrolled', 'the enrolment was never completed');
   if (found.kind === 'absent') return refused('bad_secret_file', 'the sealed file is missing');
-  return refused('stale_enrolment', `the file's id is ${id}`);
+  if (enrolment.digest === '')
+    return refused('stale_enrolment', 'an earlier notp registered it without its content: notp-enroll --replace');
+  const isForged = registration?.id === enrolment.id;
+  return refused(
+    'stale_enrolment',
+    isForged ? 'the file has the registered id and other content' : `the file's id is ${registration?.id ?? ''}`,
+  );
+}
+
+/** Whether `file` is the registered one, by its whole content. */
+export function registers({ id, digest }: Enrolment, file: Registration | undefined): boolean {
+  return file !== undefined && digest !== '' && file.id === id && file.digest === digest;
+}
+
+/** The same for the one that is about to take its place. */
+export function awaits({ pendingId: id, pendingDigest: digest }: Enrolment, file: Registration | undefined): boolean {
+  return file !== undefined && digest !== '' && file.id === id && file.digest === digest;
 }
 
 /**
@@ -26,8 +43,8 @@ export function standingOf(enrolment: Enrolment | undefined, found: Found): Stan
  * secret makes a revoked enrolment active, the same secret sealed anew does not.
  */
 export function completed(enrolment: Enrolment): Enrolment {
-  const { pendingId: id, pendingState, state } = enrolment;
-  const sealedAnew = { ...enrolment, id, pendingId: '', pendingState: {}, state: { ...state, ...pendingState } };
+  const { pendingId: id, pendingDigest: digest, pendingState, state } = enrolment;
+  const sealedAnew = { ...enrolment, id, digest, pendingId: '', pendingDigest: '', pendingState: {}, state: { ...state, ...pendingState } };
   return isNewSecret(pendingState) ? { ...sealedAnew, status: 'active', lastAcceptedMs: 0 } : sealedAnew;
 }
 

@@ -49,7 +49,15 @@ async function fill(database: string, size: number, { service }: Place): Promise
     await store.exclusively(async (transaction) => {
       for (let i = from; i < Math.min(size, from + IN_ONE_TRANSACTION); i++) {
         const id = i.toString(16).padStart(32, '0');
-        const rest = { status: 'active', state, pendingId: '', pendingState: {}, lastAcceptedMs: 0 } as const;
+        const rest = {
+          status: 'active',
+          state,
+          digest: id + id,
+          pendingId: '',
+          pendingDigest: '',
+          pendingState: {},
+          lastAcceptedMs: 0,
+        } as const;
         await transaction.insert({ user: `user${String(i)}`, context: 'ssh', id, ...rest });
       }
     });

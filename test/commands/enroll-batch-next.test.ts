@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { nextFor, type Seen } from '../../src/commands/enroll-batch-next.ts';
-import type { SealedFile } from '../../src/seal/file.ts';
+import { registrationOf, type SealedFile } from '../../src/seal/file.ts';
 import type { Enrolment } from '../../src/store/store.ts';
 import type { Found } from '../../src/system/secrets.ts';
 
@@ -10,16 +10,21 @@ const [OLD, NEW, OTHER] = ['a'.repeat(32), 'b'.repeat(32), 'c'.repeat(32)] as co
 const STATE = { lastStep: -1, bucket: { tokens: 5, asOfMs: 0 }, spent: '' };
 
 function enrolment(id: string, pendingId = '', status: Enrolment['status'] = 'active'): Enrolment {
-  return { user: 'alice', context: 'ssh', id, pendingId, status, state: STATE, pendingState: STATE, lastAcceptedMs: 0 };
+  const [digest, pendingDigest] = [id, pendingId].map((each) => (each === '' ? '' : registrationOf(sealed(each)).digest));
+  const ids = { id, digest: digest ?? '', pendingId, pendingDigest: pendingDigest ?? '' };
+  return { user: 'alice', context: 'ssh', ...ids, status, state: STATE, pendingState: STATE, lastAcceptedMs: 0 };
 }
 
-function file(id: string): Found {
+function sealed(id: string): SealedFile {
   const seal = { kind: 'host', key: '0'.repeat(32) } as const;
-  const sealed: SealedFile = {
+  return {
     ...{ id, user: 'alice', context: 'ssh', created: '2026-11-23T17:00:00Z', seal },
     ...{ nonce: new Uint8Array(24), ciphertext: new Uint8Array(64) },
   };
-  return { kind: 'sealed', file: sealed };
+}
+
+function file(id: string): Found {
+  return { kind: 'sealed', file: sealed(id) };
 }
 
 function told({ enrolment: known, found = { kind: 'absent' }, handout }: Partial<Seen>, replace = false): string {

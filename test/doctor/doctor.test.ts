@@ -69,7 +69,16 @@ describe('doctor', { skip: NEEDS }, () => {
     const revoked = addUser();
     const store = openSqliteStore(path.join(folder, 'var/state.db'), { create: false });
     const state = { lastStep: 0, bucket: { tokens: 5, asOfMs: 0 }, spent: '' };
-    const rest = { context: 'ssh', id: 'b'.repeat(32), pendingId: '', state, pendingState: {}, lastAcceptedMs: 0 };
+    const rest = {
+      context: 'ssh',
+      id: 'b'.repeat(32),
+      digest: 'b'.repeat(64),
+      pendingId: '',
+      pendingDigest: '',
+      state,
+      pendingState: {},
+      lastAcceptedMs: 0,
+    };
     await store.exclusively(async (transaction) => {
       await transaction.insert({ ...rest, user: 'gone-for-ever', status: 'active' });
       await transaction.insert({ ...rest, user: revoked.name, status: 'revoked' });

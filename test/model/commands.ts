@@ -162,7 +162,9 @@ const unlock = fc.constant(
     await real.unlock();
     const { account } = model;
     if (account === undefined || account.revoked) return;
-    Object.assign(account, { creditMs: enrolled('', 0).creditMs, asOfMs: model.nowMs });
+    // Also where the clock was ahead before: what was counted then does not hold the budget up.
+    for (const each of [account, model.pending])
+      if (each !== undefined) Object.assign(each, { creditMs: enrolled('', 0).creditMs, asOfMs: model.nowMs });
     model.records++;
   }),
 );

@@ -50,7 +50,7 @@ export function standing(account: Account | undefined, file: File | undefined, p
 /** Judges what is shown, and changes `account` by it. Gives the method or the reason. */
 export function judge(account: Account, secret: Uint8Array, shown: Shown, nowMs: number): string {
   account.creditMs = Math.min(BUDGET * TRY_MS, account.creditMs + Math.max(0, nowMs - account.asOfMs));
-  account.asOfMs = nowMs;
+  account.asOfMs = Math.max(account.asOfMs, nowMs);
   const paid = account.creditMs >= TRY_MS;
   if (!paid && 'codes' in shown && shown.codes.length === 1) return 'step_up_required';
   const outcome = 'codes' in shown ? judgeCodes(account, secret, shown.codes, nowMs) : judgeRecovery(account, shown.recovery);

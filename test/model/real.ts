@@ -1,4 +1,5 @@
 /** notp itself as the model test drives it: its registrar and verifier on a real database, a real log and real sealed files, by a clock that is set. */
+import { registrationOf } from '../../src/seal/file.ts';
 import { randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
@@ -53,8 +54,8 @@ export async function realWorld(): Promise<Real> {
         if (state.hostKey === undefined) throw new Error('no host key');
         const { payload, codes } = newPayload(WANTED);
         const file = sealByHost(newHeader('alice', 'ssh', world.nowMs), payload, state.hostKey);
-        const enrolment = { origin: ORIGIN, id: file.id, state: firstState(POLICY, codes.length, world.nowMs), replace: true };
-        await begin(state, enrolment, real.present?.file.id);
+        const enrolment = { origin: ORIGIN, ...registrationOf(file), state: firstState(POLICY, codes.length, world.nowMs), replace: true };
+        await begin(state, enrolment, real.present === undefined ? undefined : registrationOf(real.present.file));
         const secret = { file, payload, recovery: codes };
         real.files.push(secret);
         if (stops !== 'before the file') real.present = secret;

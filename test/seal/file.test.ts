@@ -5,6 +5,8 @@ import {
   MAX_KDF_LANES,
   MAX_KDF_MEMORY_KIB,
   MAX_KDF_PASSES,
+  MIN_KDF_MEMORY_KIB,
+  MIN_KDF_PASSES,
   MAX_SEALED_FILE_BYTES,
   parseSealedFile,
   printSealedFile,
@@ -51,8 +53,8 @@ describe('as a whole', () => {
     ['other indentation', GOOD.replaceAll('  ', '\t'), /not written as notp writes it/],
     ['an escape where none is needed', GOOD.replace('alice', '\\u0061lice'), /not written as notp writes it/],
     ['a key twice', GOOD.replace('  "user"', '  "user": "mallory",\n  "user"'), /not written as notp writes it/],
-    ['a key twice inside the seal', GOOD.replace('    "m": 8', '    "m": 8,\n    "m": 8'), /not written as notp writes it/],
-    ['a number in another form', GOOD.replace('"m": 8', '"m": 8.0'), /not written as notp writes it/],
+    ['a key twice inside the seal', GOOD.replace('    "m": 16384', '    "m": 16384,\n    "m": 16384'), /not written as notp writes it/],
+    ['a number in another form', GOOD.replace('"m": 16384', '"m": 16384.0'), /not written as notp writes it/],
     ['two objects', GOOD + GOOD, /no JSON/],
     ['a list', '[]', /no JSON object/],
     ['null', 'null', /no JSON object/],
@@ -118,17 +120,19 @@ describe('the seal', () => {
   }
 
   it('may cost as much as the caps, and not one more', () => {
-    const most = [{ m: MAX_KDF_MEMORY_KIB }, { t: MAX_KDF_PASSES }, { p: MAX_KDF_LANES, m: 64 }];
+    const most = [{ m: MAX_KDF_MEMORY_KIB }, { t: MAX_KDF_PASSES }, { p: MAX_KDF_LANES }];
     for (const cost of most) assert.equal(parseSealedFile(Buffer.from(withSeal(cost))).user, 'alice');
-    refuses(withSeal({ m: MAX_KDF_MEMORY_KIB + 1 }), /"m" is no whole number from 8 to 131072/);
-    refuses(withSeal({ t: MAX_KDF_PASSES + 1 }), /"t" is no whole number from 1 to 6/);
-    refuses(withSeal({ p: MAX_KDF_LANES + 1, m: 128 }), /"p" is no whole number from 1 to 8/);
+    refuses(withSeal({ m: MAX_KDF_MEMORY_KIB + 1 }), /"m" is no whole number from 16384 to 131072/);
+    refuses(withSeal({ t: MAX_KDF_PASSES + 1 }), /"t" is no whole number from 2 to 6/);
+    refuses(withSeal({ p: MAX_KDF_LANES + 1 }), /"p" is no whole number from 1 to 8/);
   });
 
-  it('costs no less than Argon2id needs', () => {
-    refuses(withSeal({ m: 7 }), /"m" is no whole number from 8 /);
-    refuses(withSeal({ p: 2, m: 15 }), /"m" is no whole number from 16 /);
-    refuses(withSeal({ t: 0 }), /"t"/);
+  it('that costs less than the floor is refused: nobody guesses at it cheaply', () => {
+    const least = { m: MIN_KDF_MEMORY_KIB, t: MIN_KDF_PASSES };
+    assert.equal(parseSealedFile(Buffer.from(withSeal(least))).user, 'alice');
+    refuses(withSeal({ m: MIN_KDF_MEMORY_KIB - 1 }), /"m" is no whole number from 16384 /);
+    refuses(withSeal({ t: MIN_KDF_PASSES - 1 }), /"t" is no whole number from 2 /);
+    refuses(withSeal({ m: 8, t: 1, p: 1 }), /"m"/);
     refuses(withSeal({ p: 0 }), /"p"/);
   });
 

@@ -73,7 +73,7 @@ for (const [kind, header] of Object.entries(KINDS)) {
 describe('the parameters of a seal', () => {
   const { seal } = PASSPHRASE_HEADER;
   assert.ok(seal.kind === 'passphrase');
-  const changes = { m: 9, t: 2, p: 2, salt: seal.salt.with(0, 0) };
+  const changes = { m: 16385, t: 3, p: 2, salt: seal.salt.with(0, 0) };
   for (const [key, value] of Object.entries(changes)) {
     it(`are bound into the ciphertext: another ${key} does not open, even with the key of the original`, () => {
       assert.equal(open({ ...sealed(PASSPHRASE_HEADER), seal: { ...seal, [key]: value } }, keyOf(PASSPHRASE_HEADER)), undefined);

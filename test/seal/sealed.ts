@@ -1,5 +1,13 @@
 /** Sealed files for the tests of this folder: cheap to open, and with parts that can be replaced. */
-import { printSealedFile, type HostSeal, type PassphraseSeal, type SealedFile, type SealedHeader } from '../../src/seal/file.ts';
+import {
+  MIN_KDF_MEMORY_KIB,
+  MIN_KDF_PASSES,
+  printSealedFile,
+  type HostSeal,
+  type PassphraseSeal,
+  type SealedFile,
+  type SealedHeader,
+} from '../../src/seal/file.ts';
 import { hostKeyId, hostSealKey, passphraseKey } from '../../src/seal/keys.ts';
 import type { Payload, TotpPayload } from '../../src/seal/payload.ts';
 import { seal } from '../../src/seal/seal.ts';
@@ -19,7 +27,13 @@ export const PAYLOAD: TotpPayload = {
 
 const BASE = { id: '00112233445566778899aabbccddeeff', user: 'alice', context: 'ssh', created: '2026-11-23T17:00:00Z' };
 const HOST_SEAL: HostSeal = { kind: 'host', key: hostKeyId(HOST_KEY) };
-const PASSPHRASE_SEAL: PassphraseSeal = { kind: 'passphrase', m: 8, t: 1, p: 1, salt: new Uint8Array(16).fill(4) };
+const PASSPHRASE_SEAL: PassphraseSeal = {
+  kind: 'passphrase',
+  m: MIN_KDF_MEMORY_KIB,
+  t: MIN_KDF_PASSES,
+  p: 1,
+  salt: new Uint8Array(16).fill(4),
+};
 const NONCE = new Uint8Array(24).fill(5);
 
 export const HOST_HEADER: SealedHeader = { ...BASE, seal: HOST_SEAL };

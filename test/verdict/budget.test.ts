@@ -28,7 +28,13 @@ describe('the bucket', () => {
   });
 
   it('neither gains nor loses where the clock is set back', () => {
-    assert.deepEqual(refilled({ tokens: 2, asOfMs: NOW_MS }, POLICY, NOW_MS - 10 * HOUR_MS), { tokens: 2, asOfMs: NOW_MS - 10 * HOUR_MS });
+    assert.deepEqual(refilled({ tokens: 2, asOfMs: NOW_MS }, POLICY, NOW_MS - 10 * HOUR_MS), { tokens: 2, asOfMs: NOW_MS });
+  });
+
+  it('was refilled by the skew of two clocks that took turns', () => {
+    let bucket = { tokens: 0, asOfMs: NOW_MS };
+    for (let i = 0; i < 100; i++) bucket = refilled(bucket, POLICY, NOW_MS + (i % 2) * HOUR_MS);
+    assert.equal(bucket.tokens, 1);
   });
 });
 

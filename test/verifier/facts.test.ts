@@ -1,6 +1,7 @@
 /** What is told of an enrolment: its state with each file that may be found, its budget as it is now, and nothing secret. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { registrationOf, type SealedFile } from '../../src/seal/file.ts';
 import type { Enrolment } from '../../src/store/store.ts';
 import type { Found } from '../../src/system/secrets.ts';
 import { factsOf, type Seen } from '../../src/verifier/facts.ts';
@@ -11,8 +12,11 @@ const [CURRENT, PENDING, OTHER] = ['1'.repeat(32), '2'.repeat(32), '3'.repeat(32
 const NOW = 1_795_000_000_000;
 const HOUR = 3_600_000;
 const POLICY = { budget: 5, refillMs: HOUR };
-const ENROLLED: Enrolment = { ...ALICE, id: CURRENT, pendingState: {} };
-const fileOf = (id: string): Found => ({ kind: 'sealed', file: sealed({ ...HOST_HEADER, id }) });
+const sealedFile = (id: string): SealedFile => sealed({ ...HOST_HEADER, id });
+const fileOf = (id: string): Found => ({ kind: 'sealed', file: sealedFile(id) });
+const ENROLLED: Enrolment = { ...ALICE, ...registrationOf(sealedFile(CURRENT)), pendingState: {} };
+const REPLACING: Enrolment = { ...ENROLLED, pendingId: PENDING, pendingDigest: registrationOf(sealedFile(PENDING)).digest };
+const FORGED = { ...sealedFile(CURRENT), created: '2026-11-23T17:00:01Z' };
 const ABSENT: Found = { kind: 'absent' };
 const BAD: Found = { kind: 'bad', why: 'a symlink' };
 
@@ -39,8 +43,9 @@ describe('the facts of an enrolment', () => {
 
   const states: readonly (readonly [string, Enrolment, Seen, string | null])[] = [
     ['active', ENROLLED, fileOf(CURRENT), null],
-    ['active', { ...ENROLLED, pendingId: PENDING, pendingState: ALICE.state }, fileOf(PENDING), null],
+    ['active', { ...REPLACING, pendingState: ALICE.state }, fileOf(PENDING), null],
     ['stale', ENROLLED, fileOf(OTHER), `the file's id is ${OTHER}`],
+    ['stale', ENROLLED, { kind: 'sealed', file: FORGED }, 'the file has the registered id and other content'],
     ['missing', ENROLLED, ABSENT, 'the sealed file is missing'],
     ['bad', ENROLLED, BAD, 'a symlink'],
     ['revoked', { ...ENROLLED, status: 'revoked' }, fileOf(CURRENT), null],
@@ -61,7 +66,7 @@ describe('the facts of an enrolment', () => {
 
   it('take the id of the file that has come into its place, and its budget and recovery codes', () => {
     const pendingState = { lastStep: -1, bucket: { tokens: 5, asOfMs: NOW }, spent: '000' };
-    const facts = factsOf({ ...ENROLLED, pendingId: PENDING, pendingState }, fileOf(PENDING), POLICY, NOW);
+    const facts = factsOf({ ...REPLACING, pendingState }, fileOf(PENDING), POLICY, NOW);
     assert.deepEqual([facts.id, facts.budget, facts.recovery_left, facts.last_accepted], [PENDING, 5, 3, null]);
   });
 

@@ -5,7 +5,7 @@ import * as path from 'node:path';
 import { codeAt } from '../../src/otp/code.ts';
 import type { Proof } from '../../src/otp/proof.ts';
 import type { TotpPayload } from '../../src/seal/payload.ts';
-import type { PassphraseSeal, SealedFile } from '../../src/seal/file.ts';
+import { MIN_KDF_MEMORY_KIB, MIN_KDF_PASSES, registrationOf, type PassphraseSeal, type SealedFile } from '../../src/seal/file.ts';
 import { passphraseKey } from '../../src/seal/keys.ts';
 import { seal } from '../../src/seal/seal.ts';
 import type { Enrolment } from '../../src/store/store.ts';
@@ -85,7 +85,7 @@ export function localWorld(name: string): LocalWorld {
         const header = newHeader('alice', context, world.nowMs);
         const file = passphrase === undefined ? sealByHost(header, payload, state.hostKey) : sealCheaply(header, payload, passphrase);
         const origin = { ...ORIGIN, context };
-        const enrolment = { origin, id: file.id, state: firstState(POLICY, codes.length, world.nowMs), replace: true };
+        const enrolment = { origin, ...registrationOf(file), state: firstState(POLICY, codes.length, world.nowMs), replace: true };
         await begin(state, enrolment, undefined);
         await complete(state, enrolment);
         return { file, payload, recovery: codes };
@@ -119,7 +119,7 @@ export function localWorld(name: string): LocalWorld {
 
 /** Sealed by a passphrase at the lowest cost. */
 function sealCheaply(header: Header, payload: TotpPayload, passphrase: string): SealedFile {
-  const sealing: PassphraseSeal = { kind: 'passphrase', m: 8, t: 1, p: 1, salt: randomBytes(16) };
+  const sealing: PassphraseSeal = { kind: 'passphrase', m: MIN_KDF_MEMORY_KIB, t: MIN_KDF_PASSES, p: 1, salt: randomBytes(16) };
   return seal({ ...header, seal: sealing }, payload, passphraseKey(passphrase, sealing), randomBytes(24));
 }
 

@@ -10,7 +10,17 @@ const POLICY = { budget: 5, refillMs: 3_600_000 };
 
 function enrolment(changes: Partial<Enrolment> = {}, state: Partial<Enrolment['state']> = {}): Enrolment {
   return {
-    ...{ user: 'alice', context: 'ssh', id: 'a', pendingId: '', status: 'active', pendingState: {}, lastAcceptedMs: 0 },
+    ...{
+      user: 'alice',
+      context: 'ssh',
+      id: 'a',
+      digest: 'aa',
+      pendingId: '',
+      pendingDigest: '',
+      status: 'active',
+      pendingState: {},
+      lastAcceptedMs: 0,
+    },
     state: { lastStep: 10, bucket: { tokens: 5, asOfMs: 1000 }, spent: '000', ...state },
     ...changes,
   };

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import * as path from 'node:path';
 import { before, beforeEach, describe, it } from 'node:test';
 import { lacks, scratchFolder } from '../support/world.ts';
+import type { Registration } from '../../src/seal/file.ts';
 import { realUser } from '../../src/system/users.ts';
 import type { StatePlace } from '../../src/verifier/state.ts';
 import { openState, type State } from '../../src/verifier/state.ts';
@@ -11,9 +12,10 @@ import { abandon, begin, complete, firstState, type NewEnrolment } from '../../s
 const [FIRST, SECOND, THIRD] = ['1'.repeat(32), '2'.repeat(32), '3'.repeat(32)] as const;
 const NOW_MS = 1_700_000_000_000;
 
+const registered = (id: string): Registration => ({ id, digest: id + id });
 const enrolment = (id: string, replace = true): NewEnrolment => ({
   origin: { user: 'alice', uid: 1000, context: 'ssh', door: 'cli' },
-  ...{ id, replace, state: firstState({ window: 1, budget: 5, refillMs: 3_600_000 }, 2, NOW_MS) },
+  ...{ ...registered(id), replace, state: firstState({ window: 1, budget: 5, refillMs: 3_600_000 }, 2, NOW_MS) },
 });
 
 describe('an enrolment', { skip: lacks({ programs: ['getent'] }) }, () => {
@@ -43,7 +45,7 @@ describe('an enrolment', { skip: lacks({ programs: ['getent'] }) }, () => {
     assert.deepEqual(await ids(), ['', FIRST]);
     await complete(state, enrolment(FIRST));
     assert.deepEqual(await ids(), [FIRST, '']);
-    await begin(state, enrolment(SECOND), FIRST);
+    await begin(state, enrolment(SECOND), registered(FIRST));
     assert.deepEqual(await ids(), [FIRST, SECOND]);
     await complete(state, enrolment(SECOND));
     assert.deepEqual(await ids(), [SECOND, '']);
@@ -52,7 +54,7 @@ describe('an enrolment', { skip: lacks({ programs: ['getent'] }) }, () => {
   it('that is abandoned leaves the earlier one as it was', async () => {
     await begin(state, enrolment(FIRST), undefined);
     await complete(state, enrolment(FIRST));
-    await begin(state, enrolment(SECOND), FIRST);
+    await begin(state, enrolment(SECOND), registered(FIRST));
     await abandon(state, enrolment(SECOND));
     assert.deepEqual(await ids(), [FIRST, '']);
   });
@@ -60,9 +62,9 @@ describe('an enrolment', { skip: lacks({ programs: ['getent'] }) }, () => {
   it('broken off after its file came into place is completed by the next one, which may fail without losing it', async () => {
     await begin(state, enrolment(FIRST), undefined);
     await complete(state, enrolment(FIRST));
-    await begin(state, enrolment(SECOND), FIRST);
+    await begin(state, enrolment(SECOND), registered(FIRST));
     // Here a crash: the second file is in place, and nobody completed it.
-    await begin(state, enrolment(THIRD), SECOND);
+    await begin(state, enrolment(THIRD), registered(SECOND));
     assert.deepEqual(await ids(), [SECOND, THIRD]);
     await abandon(state, enrolment(THIRD));
     assert.deepEqual(await ids(), [SECOND, '']);
@@ -71,16 +73,19 @@ describe('an enrolment', { skip: lacks({ programs: ['getent'] }) }, () => {
   it('broken off before its file came into place changes nothing for the next one', async () => {
     await begin(state, enrolment(FIRST), undefined);
     await complete(state, enrolment(FIRST));
-    await begin(state, enrolment(SECOND), FIRST);
-    await begin(state, enrolment(THIRD), FIRST);
+    await begin(state, enrolment(SECOND), registered(FIRST));
+    await begin(state, enrolment(THIRD), registered(FIRST));
     assert.deepEqual(await ids(), [FIRST, THIRD]);
   });
 
   it('does not take the place of another without --replace, and is not completed or abandoned by somebody else', async () => {
     await begin(state, enrolment(FIRST), undefined);
     await complete(state, enrolment(FIRST));
-    await assert.rejects(begin(state, enrolment(SECOND, false), FIRST), { code: 'refused', message: /enrolled for ssh already/ });
-    await begin(state, enrolment(SECOND), FIRST);
+    await assert.rejects(begin(state, enrolment(SECOND, false), registered(FIRST)), {
+      code: 'refused',
+      message: /enrolled for ssh already/,
+    });
+    await begin(state, enrolment(SECOND), registered(FIRST));
     await complete(state, enrolment(THIRD));
     await abandon(state, enrolment(THIRD));
     assert.deepEqual(await ids(), [FIRST, SECOND]);

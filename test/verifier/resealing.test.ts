@@ -1,4 +1,5 @@
 /** A secret that is sealed anew logs in as before and inherits what was used, whenever a login comes and wherever it is broken off. */
+import { registrationOf, type Registration, type SealedFile } from '../../src/seal/file.ts';
 import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
@@ -25,9 +26,14 @@ const PAYLOAD = { ...USUAL_PAYLOAD, recovery: kept };
 const [FIRST_RECOVERY = '', SECOND_RECOVERY = ''] = RECOVERY;
 
 const code = (step: number): string => codeAt(PAYLOAD.secret, step, PAYLOAD);
-const enrolled: NewEnrolment = { origin: ORIGIN, id: OLD, state: firstState(POLICY, 2, NOW_MS), replace: false };
+const fileOf = (id: string): SealedFile => {
+  const header = { ...PASSPHRASE_HEADER, id };
+  return seal(header, PAYLOAD, keyOf(header), new Uint8Array(24));
+};
+const registered = (id: string): Registration => registrationOf(fileOf(id));
+const enrolled: NewEnrolment = { origin: ORIGIN, ...registered(OLD), state: firstState(POLICY, 2, NOW_MS), replace: false };
 /** The same secret, under another passphrase. */
-const anew: NewEnrolment = { origin: ORIGIN, id: NEW, state: {}, event: 'passphrase', replace: true };
+const anew: NewEnrolment = { origin: ORIGIN, ...registered(NEW), state: {}, event: 'passphrase', replace: true };
 
 describe('a secret sealed anew', { skip: lacks({ programs: ['getent'] }) }, () => {
   let folder: string;
@@ -51,8 +57,7 @@ describe('a secret sealed anew', { skip: lacks({ programs: ['getent'] }) }, () =
 
   /** What becomes of a login with `proof` where the file in place has this id. */
   const login = async (id: string, proof: string): Promise<string> => {
-    const header = { ...PASSPHRASE_HEADER, id };
-    const file = seal(header, PAYLOAD, keyOf(header), new Uint8Array(24));
+    const file = fileOf(id);
     const files = [{ context: 'ssh', found: { kind: 'sealed', file } }] as const;
     const all = {
       place,
@@ -89,9 +94,9 @@ describe('a secret sealed anew', { skip: lacks({ programs: ['getent'] }) }, () =
     await useUp();
     const used = await present();
     assert.deepEqual([used.state.lastStep, used.state.bucket.tokens, used.state.spent], [NOW, 4, '10']);
-    await begin(state, anew, OLD);
+    await begin(state, anew, registered(OLD));
     await complete(state, anew);
-    assert.deepEqual(await present(), { ...used, id: NEW, pendingId: '', pendingState: {} });
+    assert.deepEqual(await present(), { ...used, ...registered(NEW), pendingId: '', pendingState: {} });
     assert.equal(used.lastAcceptedMs, NOW_MS);
     assert.deepEqual([await login(NEW, code(NOW)), await login(NEW, FIRST_RECOVERY)], ['replayed', 'replayed']);
     assert.deepEqual([await login(NEW, code(NOW + 1)), await login(NEW, SECOND_RECOVERY)], ['totp', 'recovery']);
@@ -103,7 +108,7 @@ describe('a secret sealed anew', { skip: lacks({ programs: ['getent'] }) }, () =
     await useUp();
     const used = await present();
     const renewed: NewEnrolment = { ...anew, state: { spent: '00' }, event: 'recovery' };
-    await begin(state, renewed, OLD);
+    await begin(state, renewed, registered(OLD));
     assert.equal(await login(OLD, FIRST_RECOVERY), 'replayed', 'until they are in place');
     await complete(state, renewed);
     const { id, state: now } = await present();
@@ -115,20 +120,20 @@ describe('a secret sealed anew', { skip: lacks({ programs: ['getent'] }) }, () =
   it('is recorded by what it was done for, also where it failed', async () => {
     for (const event of ['passphrase', 'recovery', 'reseal'] as const) {
       const change: NewEnrolment = { ...anew, event };
-      await begin(state, change, OLD);
+      await begin(state, change, registered(OLD));
       await abandon(state, change);
       assert.deepEqual(events().slice(-2), [event, `${event}.failed`]);
     }
   });
 
   it('makes the old file stale', async () => {
-    await begin(state, anew, OLD);
+    await begin(state, anew, registered(OLD));
     await complete(state, anew);
     assert.equal(await login(OLD, code(NOW)), 'stale_enrolment');
   });
 
   it('inherits too what the old file used between begin and complete', async () => {
-    await begin(state, anew, OLD);
+    await begin(state, anew, registered(OLD));
     await useUp();
     await complete(state, anew);
     assert.deepEqual([await login(NEW, code(NOW)), await login(NEW, FIRST_RECOVERY)], ['replayed', 'replayed']);
@@ -138,7 +143,7 @@ describe('a secret sealed anew', { skip: lacks({ programs: ['getent'] }) }, () =
 
   it('is completed by a login with the new file, and completing it later changes nothing', async () => {
     await useUp();
-    await begin(state, anew, OLD);
+    await begin(state, anew, registered(OLD));
     assert.equal(await login(NEW, code(NOW)), 'replayed');
     assert.equal(await login(NEW, code(NOW + 1)), 'totp');
     const after = await present();
@@ -151,14 +156,14 @@ describe('a secret sealed anew', { skip: lacks({ programs: ['getent'] }) }, () =
 
   it('is completed by a refused login with the new file too, which takes its token from the budget there is', async () => {
     await useUp();
-    await begin(state, anew, OLD);
+    await begin(state, anew, registered(OLD));
     assert.equal(await login(NEW, '000000'), 'wrong_code');
     const { id, state: now } = await present();
     assert.deepEqual([id, now.bucket.tokens], [NEW, 3]);
   });
 
   it('that is abandoned leaves all as it was, with what was used meanwhile, and a record', async () => {
-    await begin(state, anew, OLD);
+    await begin(state, anew, registered(OLD));
     await useUp();
     await abandon(state, anew);
     assert.equal(await login(NEW, code(NOW + 1)), 'stale_enrolment');
@@ -168,9 +173,9 @@ describe('a secret sealed anew', { skip: lacks({ programs: ['getent'] }) }, () =
 
   it('broken off after the file came into place is completed by the next change, and inherits through both', async () => {
     await useUp();
-    await begin(state, anew, OLD);
+    await begin(state, anew, registered(OLD));
     const third = { ...anew, id: THIRD };
-    await begin(state, third, NEW);
+    await begin(state, third, registered(NEW));
     assert.deepEqual([(await present()).id, (await present()).pendingId], [NEW, THIRD]);
     await complete(state, third);
     const { id, state: now } = await present();
@@ -178,7 +183,7 @@ describe('a secret sealed anew', { skip: lacks({ programs: ['getent'] }) }, () =
   });
 
   it('stays revoked where it was revoked meanwhile: completing the change made it active again', async () => {
-    await begin(state, anew, OLD);
+    await begin(state, anew, registered(OLD));
     const known = await present();
     await state.store.exclusively((transaction) => transaction.save({ ...known, status: 'revoked' }));
     assert.equal(await login(NEW, code(NOW)), 'revoked');
@@ -192,7 +197,7 @@ describe('a secret sealed anew', { skip: lacks({ programs: ['getent'] }) }, () =
     const known = await present();
     await state.store.exclusively((transaction) => transaction.save({ ...known, status: 'revoked' }));
     const replacement: NewEnrolment = { ...enrolled, id: NEW, replace: true };
-    await begin(state, replacement, OLD);
+    await begin(state, replacement, registered(OLD));
     await complete(state, replacement);
     const { status, lastAcceptedMs, state: fresh } = await present();
     assert.deepEqual([status, lastAcceptedMs, fresh.lastStep, fresh.bucket.tokens, fresh.spent], ['active', 0, -1, 5, '00']);
@@ -201,15 +206,20 @@ describe('a secret sealed anew', { skip: lacks({ programs: ['getent'] }) }, () =
 
   it('needs an enrolment that is there', async () => {
     const nobody: NewEnrolment = { ...anew, origin: { ...ORIGIN, context: 'deploy' } };
-    await assert.rejects(begin(state, nobody, OLD), { code: 'refused', message: /alice is not enrolled for deploy/ });
+    await assert.rejects(begin(state, nobody, registered(OLD)), { code: 'refused', message: /alice is not enrolled for deploy/ });
     assert.deepEqual(events(), ['enroll']);
   });
 
-  it('is found by the id of the file, the pending one too, with its status', async () => {
+  it('is not found by the id of the file without its content', async () => {
+    const status = state.store.exclusively((transaction) => registeredAs(transaction, ORIGIN, { id: OLD, digest: 'f'.repeat(64) }));
+    assert.equal(await status, undefined);
+  });
+
+  it('is found by the file, the pending one too, with its status', async () => {
     const statusOf = (id: string, origin = ORIGIN): Promise<string | undefined> =>
-      state.store.exclusively((transaction) => registeredAs(transaction, origin, id));
+      state.store.exclusively((transaction) => registeredAs(transaction, origin, registered(id)));
     assert.deepEqual([await statusOf(OLD), await statusOf(NEW)], ['active', undefined]);
-    await begin(state, anew, OLD);
+    await begin(state, anew, registered(OLD));
     assert.deepEqual([await statusOf(OLD), await statusOf(NEW), await statusOf(THIRD)], ['active', 'active', undefined]);
     assert.equal(await statusOf(OLD, { ...ORIGIN, context: 'deploy' }), undefined);
     assert.equal(await statusOf(OLD, { ...ORIGIN, user: 'bob' }), undefined);

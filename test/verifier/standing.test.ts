@@ -1,19 +1,24 @@
 /** How an enrolment and the file that was found stand to each other. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { registrationOf, type SealedFile } from '../../src/seal/file.ts';
 import type { Enrolment, Status } from '../../src/store/store.ts';
 import type { Found } from '../../src/system/secrets.ts';
 import { completed, standingOf } from '../../src/verifier/standing.ts';
-import { HOST_HEADER, sealed } from '../seal/sealed.ts';
+import { HOST_HEADER, PASSPHRASE_HEADER, PAYLOAD, sealed } from '../seal/sealed.ts';
 import { ALICE } from '../store/alice.ts';
 
 const [CURRENT, PENDING, OTHER] = ['1'.repeat(32), '2'.repeat(32), '3'.repeat(32)] as const;
-const ENROLLED: Enrolment = { ...ALICE, id: CURRENT, pendingId: '', status: 'active' };
-const REPLACING: Enrolment = { ...ENROLLED, pendingId: PENDING };
+const sealedFile = (id: string): SealedFile => sealed({ ...HOST_HEADER, id });
+const digestOf = (id: string): string => registrationOf(sealedFile(id)).digest;
+const ENROLLED: Enrolment = { ...ALICE, id: CURRENT, digest: digestOf(CURRENT), status: 'active' };
+const REPLACING: Enrolment = { ...ENROLLED, pendingId: PENDING, pendingDigest: digestOf(PENDING) };
+/** Of an enrolment that is not complete. */
+const NONE = { id: '', digest: '' };
 /** The same secret, sealed anew. */
 const RESEALING: Enrolment = { ...REPLACING, pendingState: {} };
 
-const fileOf = (id: string): Found => ({ kind: 'sealed', file: sealed({ ...HOST_HEADER, id }) });
+const fileOf = (id: string): Found => ({ kind: 'sealed', file: sealedFile(id) });
 const ABSENT: Found = { kind: 'absent' };
 const BAD: Found = { kind: 'bad', why: 'a symlink' };
 
@@ -28,7 +33,27 @@ function rows(cases: readonly (readonly [Enrolment | undefined, Found, string])[
 }
 
 describe('an enrolment and a file', () => {
-  it('belong together by the id, and only so', () => {
+  it('do not belong together by the id alone, which stands there in the clear', () => {
+    const other = { ...PAYLOAD, secret: new Uint8Array(20).fill(7) };
+    const forged: readonly SealedFile[] = [
+      sealed({ ...HOST_HEADER, id: CURRENT }, other),
+      sealed({ ...PASSPHRASE_HEADER, id: CURRENT }),
+      { ...sealedFile(CURRENT), created: '2026-11-23T17:00:01Z' },
+      { ...sealedFile(CURRENT), ciphertext: sealedFile(CURRENT).ciphertext.with(0, (sealedFile(CURRENT).ciphertext[0] ?? 0) ^ 1) },
+    ];
+    for (const file of forged) rows([[ENROLLED, { kind: 'sealed', file }, 'stale_enrolment']]);
+    const pending = { ...sealedFile(PENDING), created: '2026-11-23T17:00:01Z' };
+    rows([[REPLACING, { kind: 'sealed', file: pending }, 'stale_enrolment']]);
+  });
+
+  it('do not belong together where no content was registered, as an earlier notp did', () => {
+    rows([
+      [{ ...ENROLLED, digest: '' }, fileOf(CURRENT), 'stale_enrolment'],
+      [{ ...REPLACING, pendingDigest: '' }, fileOf(PENDING), 'stale_enrolment'],
+    ]);
+  });
+
+  it('belong together by the whole content, and only so', () => {
     rows([
       [ENROLLED, fileOf(CURRENT), `active ${CURRENT}`],
       [ENROLLED, fileOf(OTHER), 'stale_enrolment'],
@@ -45,9 +70,9 @@ describe('an enrolment and a file', () => {
       [REPLACING, fileOf(CURRENT), `active ${CURRENT}`],
       [REPLACING, fileOf(PENDING), `active ${PENDING}`],
       [REPLACING, fileOf(OTHER), 'stale_enrolment'],
-      [{ ...REPLACING, id: '' }, fileOf(PENDING), `active ${PENDING}`],
-      [{ ...REPLACING, id: '' }, ABSENT, 'not_enrolled'],
-      [{ ...REPLACING, id: '' }, fileOf(OTHER), 'not_enrolled'],
+      [{ ...REPLACING, ...NONE }, fileOf(PENDING), `active ${PENDING}`],
+      [{ ...REPLACING, ...NONE }, ABSENT, 'not_enrolled'],
+      [{ ...REPLACING, ...NONE }, fileOf(OTHER), 'not_enrolled'],
     ]);
   });
 
@@ -72,17 +97,17 @@ describe('an enrolment and a file', () => {
   });
 
   it('do not log in when somebody was merely invited, but do when that enrolment is made', () => {
-    const invited: Enrolment = { ...ENROLLED, id: '', status: 'invited' };
+    const invited: Enrolment = { ...ENROLLED, ...NONE, status: 'invited' };
     for (const found of [fileOf(OTHER), ABSENT]) rows([[invited, found, 'not_enrolled']]);
     rows([
-      [{ ...invited, pendingId: PENDING }, fileOf(PENDING), `active ${PENDING}`],
-      [{ ...invited, pendingId: PENDING }, fileOf(OTHER), 'not_enrolled'],
+      [{ ...invited, pendingId: PENDING, pendingDigest: digestOf(PENDING) }, fileOf(PENDING), `active ${PENDING}`],
+      [{ ...invited, pendingId: PENDING, pendingDigest: digestOf(PENDING) }, fileOf(OTHER), 'not_enrolled'],
     ]);
   });
 
   it('that has no pending one do not belong together by its absence', () => {
     for (const status of ['active', 'revoked', 'invited'] satisfies Status[]) {
-      assert.notEqual(standing({ ...ENROLLED, id: '', status }, ABSENT).slice(0, 6), 'active');
+      assert.notEqual(standing({ ...ENROLLED, ...NONE, status }, ABSENT).slice(0, 6), 'active');
     }
   });
 
