@@ -28,6 +28,8 @@ export interface Executable {
 const FLAG = '--jitless';
 /** Else OpenSSL reads the file that OPENSSL_CONF names, and loads the modules that it asks for. */
 const NO_CONFIGURATION = '--openssl-config=/dev/null';
+/** Else SIGUSR1 opens a port for a debugger. */
+const NO_INSPECTOR = '--disable-sigusr1';
 /** The code cache holds hashes that V8 salts at random, unless it is told the salt. */
 const SAME_BYTES = '--random-seed=1';
 
@@ -57,7 +59,7 @@ function inject(work: string, node: string, target: Target): void {
     disableExperimentalSEAWarning: true,
     // A cache of another machine's code is no use.
     useCodeCache: own,
-    execArgv: [FLAG, NO_CONFIGURATION],
+    execArgv: [FLAG, NO_CONFIGURATION, NO_INSPECTOR],
     execArgvExtension: 'none',
   };
   fs.writeFileSync(path.join(work, 'sea.json'), JSON.stringify(configuration));

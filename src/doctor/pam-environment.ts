@@ -8,8 +8,8 @@ export function examineUserEnvironment(service: string): Finding[] {
   const reads = modules.filter(({ module, words }) => module === 'pam_env.so' && words.includes('user_readenv=1'));
   if (reads.length === 0) return [ok('FC12', "No PAM module reads the user's ~/.pam_environment", `PAM service ${service}`)];
   const detail = `${reads.map(({ where }) => where).join(', ')}: pam_env.so has user_readenv=1`;
-  const title = 'Files of the user set variables that reach the gate (~/.pam_environment)';
-  return [{ id: 'FC12', severity: 'warn', title, detail, fix: 'drop user_readenv=1' }];
+  const title = 'A file of the user sets variables that run code before the gate (~/.pam_environment)';
+  return [{ id: 'FC12', severity: 'fail', title, detail, fix: 'write user_readenv=0 there; notp setup gate does it' }];
 }
 
 function quietStack(service: string, type: 'auth' | 'session'): PamLine[] {

@@ -20,8 +20,7 @@ export type PamDoor = 'pam' | 'sudo';
 
 /**
  * `text` with the block of `door` in place of the line that asks for the password (and of an older block). Gives
- * undefined where there is no such line, or more than one. `substack`, not include: a module that is `sufficient`
- * in there ends only that stack, and a jump counts it as one.
+ * undefined where there is no such line, or more than one.
  */
 export function withBlock(text: string, door: PamDoor, scope: Scope): string | undefined {
   const lines = withoutBlock(text).split('\n');
@@ -29,15 +28,40 @@ export function withBlock(text: string, door: PamDoor, scope: Scope): string | u
   const [place] = places;
   if (place === undefined || places.length > 1) return undefined;
   const was = lines[place] ?? '';
-  const stack = `auth       substack     ${PASSWORD_STACK.exec(was)?.[1] ?? ''}`;
+  const stack = lineOfStack(door, PASSWORD_STACK.exec(was)?.[1] ?? '');
   const block = [`${BEGIN}: written by "notp setup ${door}"; "notp setup undo" takes it away`, WAS + was, ...auth(door, stack, scope), END];
   return lines.toSpliced(place, 1, ...block).join('\n');
+}
+
+/**
+ * `substack` at sshd: a module that is `sufficient` in there ends only that stack, and the jump over the code counts it as one. At sudo
+ * the code comes after it, and a wrong password or Ctrl-C must end it all: in a substack `requisite pam_deny.so` ends only that, so that
+ * a code was asked for, judged and spent all the same. common-auth of pam-auth-update(8) ends a success by a jump to its own end, so that
+ * it can be included. The stacks of others have `sufficient` modules, which would end all before the code.
+ */
+function lineOfStack(door: PamDoor, name: string): string {
+  return door === 'sudo' && name === 'common-auth' ? `@include ${name}` : `auth       substack     ${name}`;
+}
+
+const USER_ENVIRONMENT = /^(\s*-?(?:auth|session)\s.*\bpam_env\.so\b.*\s)user_readenv=1(?=\s|$)/;
+
+/**
+ * `text` where pam_env(8) reads no ~/.pam_environment: a variable that the user sets there may run the user's code in the shell that
+ * starts the gate, and no list of variables to blank would be whole. Undefined where it reads none.
+ */
+export function withoutUserEnvironment(text: string): string | undefined {
+  const lines = text.split('\n');
+  if (!lines.some((line) => USER_ENVIRONMENT.test(line))) return undefined;
+  const head = `${BEGIN}: written by "notp setup gate"; "notp setup undo" takes it away`;
+  return lines
+    .flatMap((line) => (USER_ENVIRONMENT.test(line) ? [head, WAS + line, line.replace(USER_ENVIRONMENT, '$1user_readenv=0'), END] : [line]))
+    .join('\n');
 }
 
 /** `text` as it was before the block, which `withBlock` put there. */
 export function withoutBlock(text: string): string {
   const lines = text.split('\n');
-  const begin = lines.findIndex((line) => line.startsWith(BEGIN));
+  const begin = lines.findIndex((line) => line.startsWith(BEGIN) && !line.includes('"notp setup gate"'));
   const end = lines.findIndex((line, i) => i > begin && line === END);
   if (begin === -1 || end === -1) return text;
   const was = lines.slice(begin, end).flatMap((line) => (line.startsWith(WAS) ? [line.slice(WAS.length)] : []));

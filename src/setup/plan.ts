@@ -3,7 +3,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { NotpError } from '../error.ts';
 import { readTrusted, type Attributes } from '../system/trusted.ts';
-import { passedOver, PROMPT_FILE, withBlock, type PamDoor } from './pam-file.ts';
+import { passedOver, PROMPT_FILE, withBlock, withoutUserEnvironment, type PamDoor } from './pam-file.ts';
 import type { Scope } from './scope.ts';
 import { dropInPath, dropInText, includeProblem, SSHD_CONFIG, type SshdDoor } from './sshd-drop-in.ts';
 
@@ -62,11 +62,19 @@ function differs({ before, after }: Change): boolean {
 function sshdFiles(door: SshdDoor, scope: Scope): Change[] {
   requireInclude();
   const dropIn = replacing(dropInPath(door), dropInText(door, scope));
-  if (door === 'gate') return [dropIn];
+  if (door === 'gate') return [...userEnvironment(), dropIn];
   // A text of the administrator's own stays.
   const prompt = present(PROMPT_FILE) === undefined ? [replacing(PROMPT_FILE, PROMPT)] : [];
   // PAM first: the drop-in makes sshd ask PAM for a code, the block alone only adds a question.
   return [...prompt, pamFile('sshd', door, scope), dropIn];
+}
+
+/** Before the gate starts, PAM must not take variables from the user's home. */
+function userEnvironment(): Change[] {
+  const file = path.join(PAM_FOLDER, 'sshd');
+  const before = present(file);
+  const after = before === undefined ? undefined : withoutUserEnvironment(text(before));
+  return after === undefined ? [] : [replacing(file, after)];
 }
 
 /** `sudo -i` may have a stack of its own, beside which a code for sudo alone would be no second factor. */

@@ -15,6 +15,8 @@ export const GATE_ENVIRONMENT: ReadonlyMap<string, string> = new Map([
   ['LD_LIBRARY_PATH', ''],
   ['LD_AUDIT', ''],
   ['NODE_OPTIONS', ''],
+  ['NODE_V8_COVERAGE', ''],
+  ['NODE_REPL_EXTERNAL_MODULE', ''],
   ['BASH_ENV', ''],
   ['ENV', ''],
   ['SHELLOPTS', ''],

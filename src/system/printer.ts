@@ -6,19 +6,19 @@ import { escapeControls } from '../otp/escape.ts';
 /** A full pipe is waited for in steps of this many milliseconds. */
 const PIPE_RETRY_MS = 5;
 
-/** Writes text, or the bytes of an image, to stdout. Throws `failed` where nobody takes it (EPIPE, ENOSPC): a result that is lost is a failure. */
+/** Writes text, or the bytes of an image, to stdout. Of text, controls and marks that no program here writes leave as `\uXXXX`. Throws `failed` where nobody takes it (EPIPE, ENOSPC): a result that is lost is a failure. */
 export function printResult(result: string | Uint8Array): void {
   try {
-    writeWhole(1, Buffer.from(result));
+    writeWhole(1, Buffer.from(typeof result === 'string' ? withoutControls(result) : result));
   } catch (error) {
     throw new NotpError('failed', `the result cannot be written to stdout: ${messageOf(error)}`, undefined, { cause: error });
   }
 }
 
-/** Says `text` to the person, as it is. Nobody listening is no error. */
+/** Says `text` to the person. Nobody listening is no error. */
 export function say(text: string): void {
   try {
-    writeWhole(2, Buffer.from(text));
+    writeWhole(2, Buffer.from(withoutControls(text)));
   } catch {
     // The terminal is gone; the decision and its record do not depend on it.
   }
@@ -40,6 +40,28 @@ export function sayThrown(thrown: unknown): void {
 
 function shown(text: string): string {
   return escapeControls(text);
+}
+
+const ESCAPE = '\x1b';
+const PLAIN = /^[\n\r\t\x20-\x7e]*$/;
+const LINE_CONTROLS = /([\n\r\t])/;
+
+/**
+ * Whatever a caller forgot to escape: all controls but line ends, tabs and the escapes of our own colours, which names from outside
+ * have lost where they were put into the text. The same inside of JSON, where `\uXXXX` means the character.
+ */
+function withoutControls(text: string): string {
+  return text
+    .split(ESCAPE)
+    .map((piece) => (PLAIN.test(piece) ? piece : escapedBetween(piece)))
+    .join(ESCAPE);
+}
+
+function escapedBetween(piece: string): string {
+  return piece
+    .split(LINE_CONTROLS)
+    .map((part, i) => (i % 2 === 1 ? part : escapeControls(part)))
+    .join('');
 }
 
 function writeWhole(fd: number, bytes: Uint8Array): void {

@@ -92,7 +92,7 @@ export const BEFORE_GATE: readonly Attack[] = [
     situation: FISH,
     script: `plant data/fish/vendor_conf.d/x.fish "touch $effect"; ${pamEnvironment({ XDG_DATA_DIRS: '$home/data' })}`,
     defaults: 'open',
-    setup: 'open',
+    setup: 'closed',
     doctor: ['FC12'],
   },
   { id: 'bash', tries: '`~/.bashrc`', ...SHELL_READS, script: `plant .bashrc "touch $effect"; ${withShell('bash')}` },

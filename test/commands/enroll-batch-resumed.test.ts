@@ -60,7 +60,7 @@ describe('a batch that is run again', { skip: lacks(BATCH_NEEDS) }, () => {
   /** Puts the enrolments back to where they are before the last step of an enrolment. */
   async function killedWhilePending(users: readonly string[]): Promise<void> {
     const names = users.map((user) => `'${user}'`).join(', ');
-    const sql = `UPDATE enrolment SET pending_id = id, id = '' WHERE user IN (${names})`;
+    const sql = `UPDATE enrolment SET pending_id = id, pending_digest = digest, id = '', digest = '' WHERE user IN (${names})`;
     const script = `new (require('node:sqlite').DatabaseSync)('/var/lib/notp/state.db').exec(${JSON.stringify(sql)})`;
     await world.container.must([NODE, '-e', script]);
   }

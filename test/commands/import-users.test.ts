@@ -157,7 +157,8 @@ describe('a users file of a thousand', { skip: lacks(MODULE_NEEDS) }, () => {
 
   it('completes what was ended between the file and its registration', async () => {
     const earlier = await rows();
-    const undo = "UPDATE enrolment SET pending_id = id, id = '' WHERE user IN ('user0010', 'user0011')";
+    const undo =
+      "UPDATE enrolment SET pending_id = id, pending_digest = digest, id = '', digest = '' WHERE user IN ('user0010', 'user0011')";
     await container.must([NODE, '-e', `new (require('node:sqlite').DatabaseSync)('${DATABASE}').exec(${JSON.stringify(undo)})`]);
     assert.notDeepEqual(await rows(), earlier);
     const { code, stderr } = await container.run(IMPORT);

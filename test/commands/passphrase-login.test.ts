@@ -38,11 +38,12 @@ describe('a new passphrase for what logs in', { skip: lacks({ programs: ['oathto
     assert.equal((await own.verify(code)).code, 0);
     assert.equal((await own.verify(enrolled.recovery[0] ?? '')).code, 0);
     assert.match((await own.verify(oathCode(enrolled.secret, { offsetSeconds: 3600 }))).stdout, /"wrong_code"/);
-    const { id, ...earlier } = row();
+    const { id, digest, ...earlier } = row();
     const changed = await own.opening(['passphrase', 'ssh', '--new-passphrase-file', newFile, '--json']);
     assert.equal(changed.code, 0, changed.stderr);
-    const { id: newId, ...later } = row();
+    const { id: newId, digest: newDigest, ...later } = row();
     assert.deepEqual(later, earlier);
+    assert.notEqual(newDigest, digest);
     assert.notEqual(newId, id);
     assert.equal((JSON.parse(changed.stdout) as { id: unknown }).id, newId);
     const record = own.records().at(-1);

@@ -72,6 +72,31 @@ describe(
       });
     }
 
+    it('was asked for, judged and spent after a wrong password or Ctrl-C at the password', async () => {
+      const { secret } = await world.enroll(user);
+      useStack(['@include common-auth', codeAlone('seteuid')]);
+      const records = world.records().length;
+      const wrong = sudo();
+      for (let i = 0; i < 3; i++) {
+        await wrong.expect(/Unix: $/);
+        wrong.send('not the password\r');
+      }
+      assert.notEqual(await statusOf(wrong), 0);
+      const broken = sudo();
+      await broken.expect(/Unix: $/);
+      broken.send('\x03');
+      await broken.expect(/status=[1-9]|\$ ?$|over/);
+      for (const terminal of [wrong, broken]) assert.doesNotMatch(terminal.output(), /One-time code/);
+      assert.equal(world.records().length, records);
+      await untilFreshStep();
+      const right = sudo();
+      await right.expect(/Unix: $/);
+      right.send(`${PASSWORD}\r`);
+      await right.expect(/One-time code: $/);
+      right.send(`${oathCode(secret)}\r`);
+      assert.equal(await statusOf(right), 0, right.output());
+    });
+
     it('asks for the passphrase, hidden, where it seals the secret', async () => {
       const { secret } = await world.enrollWithPassphrase(user);
       useStack([codeAlone()]);

@@ -4,7 +4,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { describe, it } from 'node:test';
 import * as fc from 'fast-check';
-import { passedOver, withBlock, withoutBlock } from '../../src/setup/pam-file.ts';
+import { passedOver, withBlock, withoutBlock, withoutUserEnvironment } from '../../src/setup/pam-file.ts';
 import { ROOT } from '../support/process.ts';
 
 const EVERYBODY = { users: [], groups: [] };
@@ -25,7 +25,7 @@ describe('the block in a PAM file', () => {
   it('for sudo asks for the code after the password, as the example does', () => {
     const example = fs.readFileSync(path.join(ROOT, 'examples/pam.d/sudo-notp'), 'utf8');
     const lines = auth(withBlock(DEBIAN, 'sudo', EVERYBODY) ?? '');
-    assert.deepEqual(lines, ['auth substack common-auth', auth(example).at(-1)]);
+    assert.deepEqual(lines, ['@include common-auth', auth(example).at(-1)]);
   });
 
   it('jumps in sshd over exactly what asks for the code, to the password', () => {
@@ -79,6 +79,19 @@ describe('the block in a PAM file', () => {
         assert.equal(withoutBlock(withBlock(text, door, EVERYBODY) ?? ''), text);
       }),
     );
+  });
+
+  it('that takes the environment of the user away stands beside it, and neither is in the way of the other', () => {
+    const line = 'session    required     pam_env.so user_readenv=1 envfile=/etc/default/locale';
+    const stock = `${DEBIAN}${line}\nsession optional pam_motd.so\n`;
+    const closed = withoutUserEnvironment(stock) ?? '';
+    const written = closed.split('\n').filter((each) => !each.startsWith('#') && each.includes('pam_env'));
+    assert.deepEqual(written, ['session    required     pam_env.so user_readenv=0 envfile=/etc/default/locale']);
+    assert.ok(closed.includes(`# was: ${line}\n`));
+    assert.equal(withoutUserEnvironment(closed), undefined);
+    assert.equal(withoutBlock(withBlock(closed, 'pam', EVERYBODY) ?? ''), closed);
+    for (const text of [DEBIAN, '# session required pam_env.so user_readenv=1\n', 'session required pam_env.so user_readenv=10\n'])
+      assert.equal(withoutUserEnvironment(text), undefined);
   });
 
   it('tells the auth lines after it, which a right code passes over', () => {

@@ -147,6 +147,7 @@ describe('looking after everybody', { skip: lacks(SERVICE_NEEDS) }, () => {
 /** A thousand users, whose enrolments and sealed files are those of alice under their names. */
 const THOUSAND = `
 const fs = require('node:fs');
+const { createHash } = require('node:crypto');
 const { DatabaseSync } = require('node:sqlite');
 const file = fs.readFileSync('/home/alice/.notp/ssh', 'utf8');
 const store = new DatabaseSync('/var/lib/notp/state.db');
@@ -156,10 +157,11 @@ store.exec('BEGIN');
 for (let i = 0; i < 1000; i++) {
   const [user, id] = ['crowd-' + i, 40000 + i];
   const home = '/home/' + user;
-  insert.run({ ...row, user });
+  const sealed = file.replace('"user": "alice"', '"user": "' + user + '"');
+  insert.run({ ...row, user, digest: createHash('sha256').update(sealed).digest('hex') });
   fs.appendFileSync('/etc/passwd', user + ':x:' + id + ':' + id + '::' + home + ':/bin/sh\\n');
   fs.mkdirSync(home + '/.notp', { recursive: true, mode: 0o700 });
-  fs.writeFileSync(home + '/.notp/ssh', file.replace('"user": "alice"', '"user": "' + user + '"'), { mode: 0o600 });
+  fs.writeFileSync(home + '/.notp/ssh', sealed, { mode: 0o600 });
   for (const each of [home, home + '/.notp', home + '/.notp/ssh']) fs.chownSync(each, id, id);
 }
 store.exec('COMMIT');

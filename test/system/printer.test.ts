@@ -1,0 +1,44 @@
+/** What leaves the program: never a control character or a mark of direction that came from outside, on a terminal or not. */
+import assert from 'node:assert/strict';
+import * as path from 'node:path';
+import { describe, it } from 'node:test';
+import { assert as holds, asyncProperty, string } from 'fast-check';
+import { ROOT, run } from '../support/process.ts';
+
+const UNSAFE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/u;
+
+async function printed(text: string): Promise<{ readonly stdout: string; readonly stderr: string }> {
+  const program = `
+    import { printResult, say } from ${JSON.stringify(path.join(ROOT, 'src/system/printer.ts'))};
+    const text = JSON.parse(process.argv[1]);
+    printResult(text);
+    say(text);`;
+  const { code, stdout, stderr } = await run([process.execPath, '--input-type=module', '-e', program, JSON.stringify(text)]);
+  assert.equal(code, 0, stderr);
+  return { stdout, stderr };
+}
+
+describe('the printer', () => {
+  it('was passed raw C1 and direction marks of an address by `audit --ref` without a terminal', async () => {
+    const record = `${JSON.stringify({ rhost: '\u009b31m\u202eevil\u2066\u200b' })}\n`;
+    const { stdout, stderr } = await printed(record);
+    assert.equal(stdout, '{"rhost":"\\u009b31m\\u202eevil\\u2066\\u200b"}\n');
+    assert.equal(stderr, stdout);
+    assert.deepEqual(JSON.parse(stdout), JSON.parse(record));
+  });
+
+  it('leaves lines, tabs, colours, drawings and letters as they are', async () => {
+    const text = '\x1b[31mrot\x1b[0m\tJosé ▀▄█\r\n';
+    assert.deepEqual(await printed(text), { stdout: text, stderr: text });
+  });
+
+  it('lets nothing else out, whatever it is given', async () => {
+    await holds(
+      asyncProperty(string({ unit: 'binary', maxLength: 200 }), async (text) => {
+        const { stdout } = await printed(text);
+        assert.doesNotMatch(stdout.replaceAll(/[\n\r\t]/g, '').replaceAll('\x1b', ''), UNSAFE);
+      }),
+      { numRuns: 30 },
+    );
+  });
+});
