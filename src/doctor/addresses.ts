@@ -1,6 +1,6 @@
 /** The addresses that a pattern of Match Address tells from others, so that sshd can be asked about them. Pure. */
 import { isIP, isIPv6 } from 'node:net';
-import { matchesPattern } from './effective.ts';
+import { matchesPattern } from '../system/ssh-patterns.ts';
 
 /**
  * Of a network where it begins and where the one after it begins: going through all addresses, whether one is in some

@@ -32,12 +32,3 @@ export function opensshVersion(text: string): number | undefined {
   const [, major, minor] = /OpenSSH_(\d+)\.(\d+)/.exec(text) ?? [];
   return major === undefined ? undefined : Number(major) * 1000 + Number(minor);
 }
-
-/** `name` against a pattern of ssh_config(5): `*` and `?`. */
-export function matchesPattern(name: string, pattern: string): boolean {
-  const source = pattern
-    .replace(/[.+^${}()|[\]\\]/g, String.raw`\$&`)
-    .replaceAll('*', '.*')
-    .replaceAll('?', '.');
-  return new RegExp(`^${source}$`, 's').test(name);
-}

@@ -4,7 +4,8 @@
  */
 import { GATE_ENVIRONMENT, SETENV_LINE } from '../system/gate-environment.ts';
 import { gateProgram, meansGate } from './gate-command.ts';
-import { is, matchesPattern, setting, words } from './effective.ts';
+import { matchesPattern } from '../system/ssh-patterns.ts';
+import { is, setting, words } from './effective.ts';
 import { FORWARDING_RULES, unlessDisabled, wrongSwitch } from './forwarding-rules.ts';
 import type { Rule } from './rule.ts';
 

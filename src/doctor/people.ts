@@ -1,7 +1,7 @@
 /** Whose logins are looked at: users with what sshd's Match lines and the other checks need to know of them. */
 import { groupsByName, usersByName, type User } from '../system/users.ts';
 import type { Enrolment } from '../store/store.ts';
-import { matchesPattern } from './effective.ts';
+import { matchesPattern } from '../system/ssh-patterns.ts';
 import { patternsOf, type Criterion } from './sshd-files.ts';
 
 export interface Person {

@@ -53,7 +53,7 @@ export async function gate(options: GateOptions): Promise<number> {
   const first = await judge();
   const outcome = isToEnroll(first, config) && (await enrollFirst(config, user, options.now)) ? await judge() : first;
   if (!isAccepted(outcome)) return 1;
-  return becomeShell(user, { ...options, keyCommand: forcedByKey(user, options.environment) });
+  return becomeShell(user, { ...options, keyCommand: forcedByKey(user, options) });
 }
 
 async function withVerifier(what: OpenOptions, work: (verifier: Verifier) => Promise<Outcome>): Promise<Outcome> {
@@ -106,11 +106,11 @@ function originOf(user: User, environment: NodeJS.ProcessEnv): Origin {
 }
 
 /** Throws where the key's line cannot be read: a limit that cannot be known must not vanish. */
-function forcedByKey(user: User, environment: NodeJS.ProcessEnv): string | undefined {
+function forcedByKey(user: User, { environment, now }: GateOptions): string | undefined {
   const file = environment['SSH_USER_AUTH'];
   if (file === undefined) return undefined;
   try {
-    return keyCommand(readFileSync(file, 'utf8'), user.home);
+    return keyCommand(readFileSync(file, 'utf8'), { home: user.home, address: clientAddress(environment), nowMs: now() });
   } catch (error) {
     sayError('the key of this login cannot be looked up', 'ask an administrator to check ExposeAuthInfo and authorized_keys');
     throw error;

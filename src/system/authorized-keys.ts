@@ -4,32 +4,101 @@
  * See AUTHORIZED_KEYS FILE FORMAT in sshd(8) and ExposeAuthInfo in sshd_config(5).
  */
 import { readFileSync } from 'node:fs';
-import { errnoOf } from '../error.ts';
+import { errnoOf, NotpError } from '../error.ts';
 import { parseCertificate } from './ssh-certificate.ts';
+import { addressMatches, type Match } from './ssh-patterns.ts';
 
 /** sshd's default for AuthorizedKeysFile. */
 const FILES = ['.ssh/authorized_keys', '.ssh/authorized_keys2'];
 const KEY_TYPE = /^(sk-)?(ssh|ecdsa)-[a-z0-9@.-]+$/;
 
+/** What sshd knew when it looked the key up. */
+export interface Asking {
+  readonly home: string;
+  /** The client's; undefined where nobody says. */
+  readonly address: string | undefined;
+  /** Unix time in milliseconds. */
+  readonly nowMs: number;
+}
+
 /**
- * The forced command of the key in `authInfo` (the content of the file that SSH_USER_AUTH names), or undefined. A
- * certificate may bring its own (force-command); else the line of the key, or of the authority that signed it, has it.
- * Throws where a line or a certificate cannot be read: a limit that cannot be known must not vanish.
+ * The forced command of the key in `authInfo` (the content of the file that SSH_USER_AUTH names), or undefined. Of several lines
+ * with that key it is the first that admits this client, as sshd takes it: `from=` and `expiry-time=` tell lines apart. A certificate
+ * may bring its own (force-command); else the line of the authority that signed it has it.
+ * Throws where a file or a certificate cannot be read, where no line has the key, or where lines that differ may both have been the
+ * one: a limit that cannot be known must not vanish.
  */
-export function keyCommand(authInfo: string, home: string): string | undefined {
-  const keys = [...authInfo.matchAll(/^publickey (\S+) (\S+)/gm)].map(([, type = '', blob = '']) => {
-    const certificate = parseCertificate(type, blob);
-    return { key: certificate?.authority ?? `${type} ${blob}`, command: certificate?.forceCommand };
-  });
-  const lines = FILES.flatMap((file) => readLines(`${home}/${file}`)).flatMap((line) => parseAuthorizedKey(line) ?? []);
-  const limits = [...keys, ...lines.filter((line) => keys.some(({ key }) => key === line.key))];
-  return limits.find(({ command }) => command !== undefined)?.command;
+export function keyCommand(authInfo: string, asking: Asking): string | undefined {
+  const shown = [...authInfo.matchAll(/^publickey (\S+) (\S+)/gm)];
+  if (shown.length === 0) return undefined;
+  const lines = FILES.flatMap((file) => readLines(`${asking.home}/${file}`)).flatMap((line) => parseAuthorizedKey(line) ?? []);
+  const commands = shown.map(([, type = '', blob = '']) => commandOf(type, blob, lines, asking));
+  return commands.find((command) => command !== undefined);
+}
+
+function commandOf(type: string, blob: string, lines: readonly AuthorizedKey[], asking: Asking): string | undefined {
+  const certificate = parseCertificate(type, blob);
+  const key = certificate?.authority ?? `${type} ${blob}`;
+  const candidates = lines.filter((line) => line.key === key && line.isAuthority === (certificate !== undefined));
+  const possible = upToFirst(candidates, (line) => admits(line, asking));
+  // An authority may be one of sshd's own (TrustedUserCAKeys), which has no options.
+  if (possible.length === 0 && certificate !== undefined) return certificate.forceCommand;
+  if (possible.length === 0) throw unknownLimit('no line of authorized_keys has this key and admits this client');
+  const commands = new Set(possible.map(({ command }) => certificate?.forceCommand ?? command));
+  if (commands.size > 1) throw unknownLimit('several lines of authorized_keys have this key, and each may be the one that sshd took');
+  return [...commands][0];
+}
+
+/** Those that may have been taken: up to the first that surely was. */
+function upToFirst(lines: readonly AuthorizedKey[], judge: (line: AuthorizedKey) => Match): AuthorizedKey[] {
+  const judged = lines.map((line) => ({ line, match: judge(line) }));
+  const first = judged.findIndex(({ match }) => match === 'yes');
+  const considered = first === -1 ? judged : judged.slice(0, first + 1);
+  return considered.filter(({ match }) => match !== 'no').map(({ line }) => line);
+}
+
+/** Whether sshd took this line for this client. Of a clause that stands there twice it takes none. */
+function admits({ options }: AuthorizedKey, { address, nowMs }: Asking): Match {
+  const values = (name: string): string[] => options.filter((option) => option.name === name).map(({ value }) => value);
+  if (['from', 'command', 'expiry-time', 'principals'].some((name) => values(name).length > 1)) return 'no';
+  const [from] = values('from');
+  const [expiry] = values('expiry-time');
+  const source = from === undefined ? 'yes' : address === undefined ? 'unknown' : addressMatches(address, from);
+  const end = expiry === undefined ? Infinity : expiryMs(expiry);
+  const time = Number.isNaN(end) ? 'no' : nowMs < end ? 'yes' : 'no';
+  const who = values('principals').length > 0 ? 'unknown' : 'yes';
+  const all = [source, time, who] as const;
+  return all.includes('no') ? 'no' : all.includes('unknown') ? 'unknown' : 'yes';
+}
+
+/** `expiry-time=`: YYYYMMDD, with HHMM or HHMMSS, of the host's time zone or with Z of UTC; in milliseconds, NaN for what is none. */
+function expiryMs(text: string): number {
+  const [, year, month, day, hour = '00', minute = '00', second = '00', zone = ''] =
+    /^(\d{4})(\d\d)(\d\d)(?:(\d\d)(\d\d)(\d\d)?)?(Z?)$/.exec(text) ?? [];
+  return year === undefined ? NaN : Date.parse(`${year}-${month ?? ''}-${day ?? ''}T${hour}:${minute}:${second}${zone}`);
+}
+
+function unknownLimit(what: string): NotpError {
+  return new NotpError(
+    'not_permitted',
+    what,
+    "the gate cannot know the key's limits: keep one line for each key there, or use the PAM door",
+  );
 }
 
 export interface AuthorizedKey {
   /** Type and base64 blob. */
   readonly key: string;
   readonly command: string | undefined;
+  /** The line is of an authority that signs certificates. */
+  readonly isAuthority: boolean;
+  readonly options: readonly Option[];
+}
+
+/** Lower case; the value is empty where it has none. */
+interface Option {
+  readonly name: string;
+  readonly value: string;
 }
 
 /** One line of authorized_keys, or undefined where it holds no key. */
@@ -42,14 +111,15 @@ export function parseAuthorizedKey(line: string): AuthorizedKey | undefined {
     .trim()
     .split(/[ \t]+/);
   if (type === undefined || blob === undefined || !KEY_TYPE.test(type)) return undefined;
-  return { key: `${type} ${blob}`, command: commandOption(options) };
+  const all = optionsIn(options);
+  const isAuthority = all.some(({ name }) => name === 'cert-authority');
+  return { key: `${type} ${blob}`, command: all.find(({ name }) => name === 'command')?.value, isAuthority, options: all };
 }
 
-/** The value of `command=`; what stands inside the quotes of another option is none. */
-function commandOption(options: string): string | undefined {
-  const all = [...options.matchAll(/([^",=]+)(?:="((?:\\"|[^"])*)")?(?:,|$)/gy)];
-  const command = all.find(([, name]) => name?.toLowerCase() === 'command')?.[2];
-  return command?.replaceAll('\\"', '"');
+/** What stands inside the quotes of an option is no other option. */
+function optionsIn(text: string): Option[] {
+  const all = text.matchAll(/([^",=]+)(?:="((?:\\"|[^"])*)")?(?:,|$)/gy);
+  return [...all].map(([, name = '', value = '']) => ({ name: name.toLowerCase(), value: value.replaceAll('\\"', '"') }));
 }
 
 /** A file that is not there has no keys; one that cannot be read throws, for a key's limits must not vanish. */

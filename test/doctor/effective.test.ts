@@ -1,7 +1,8 @@
 /** The small parsers of doctor: sshd's output, its patterns and words, the addresses that a pattern means, and what counts as the gate. */
 import * as assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { is, matchesPattern, opensshVersion, parseEffective, setting, words } from '../../src/doctor/effective.ts';
+import { matchesPattern } from '../../src/system/ssh-patterns.ts';
+import { is, opensshVersion, parseEffective, setting, words } from '../../src/doctor/effective.ts';
 import { gateProgram, meansGate } from '../../src/doctor/gate-command.ts';
 import { wordsOf } from '../../src/doctor/sshd-files.ts';
 import { addressesOf } from '../../src/doctor/addresses.ts';

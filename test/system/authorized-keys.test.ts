@@ -9,6 +9,8 @@ import { lacks, must, scratchFolder } from '../support/world.ts';
 const KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIH';
 const home = scratchFolder('keys');
 const ssh = path.join(home, '.ssh');
+const NOW_MS = Date.UTC(2026, 10, 29);
+const ASKING = { home, address: '203.0.113.7', nowMs: NOW_MS };
 
 describe('a line of authorized_keys', () => {
   const lines: readonly (readonly [line: string, key: string | undefined, command?: string])[] = [
@@ -40,7 +42,8 @@ describe('a line of authorized_keys', () => {
   ];
   for (const [line, key, command] of lines) {
     it(`is read as sshd reads it: ${JSON.stringify(line)}`, () => {
-      assert.deepEqual(parseAuthorizedKey(line), key === undefined ? undefined : { key, command });
+      const found = parseAuthorizedKey(line);
+      assert.deepEqual([found?.key, found?.command], [key, command]);
     });
   }
 });
@@ -59,27 +62,64 @@ describe('the command of the key that logged in', () => {
 
   it('is that of its own line, in either file', () => {
     authorize('authorized_keys', `command="other" ${other}`, KEY);
-    assert.equal(keyCommand(`publickey ${KEY}\n`, home), undefined);
+    assert.equal(keyCommand(`publickey ${KEY}\n`, ASKING), undefined);
     authorize('authorized_keys2', `command="mine" ${KEY}`);
-    assert.equal(keyCommand(`publickey ${KEY}\n`, home), 'mine');
-    assert.equal(keyCommand(`publickey ${other}\n`, home), 'other');
+    assert.equal(keyCommand(`publickey ${KEY}\n`, ASKING), undefined, 'the first line with the key is the one');
+    authorize('authorized_keys', `command="other" ${other}`);
+    assert.equal(keyCommand(`publickey ${KEY}\n`, ASKING), 'mine');
+    assert.equal(keyCommand(`publickey ${other}\n`, ASKING), 'other');
   });
 
   it('is that of any key where several were shown', () => {
     authorize('authorized_keys', KEY, `command="other" ${other}`);
-    assert.equal(keyCommand(`publickey ${KEY}\npassword\npublickey ${other}\n`, home), 'other');
+    assert.equal(keyCommand(`publickey ${KEY}\npassword\npublickey ${other}\n`, ASKING), 'other');
+  });
+
+  it('was that of another line with the same key, which does not admit this client', () => {
+    authorize('authorized_keys', `from="192.0.2.1",command="A" ${KEY}`, `command="B" ${KEY}`);
+    assert.equal(keyCommand(`publickey ${KEY}\n`, ASKING), 'B');
+    assert.equal(keyCommand(`publickey ${KEY}\n`, { ...ASKING, address: '192.0.2.1' }), 'A');
+  });
+
+  const lines: readonly (readonly [options: string, admits: boolean])[] = [
+    ['from="203.0.113.0/24"', true],
+    ['from="203.0.113.*"', true],
+    ['from="!203.0.113.7,203.0.113.0/24"', false],
+    ['from="10.0.0.0/8,::1"', false],
+    ['from="203.0.113.7",from="203.0.113.7"', false],
+    ['expiry-time="20261130"', true],
+    ['expiry-time="202611282359Z"', false],
+    ['expiry-time="tomorrow"', false],
+    ['cert-authority', false],
+  ];
+  for (const [options, admits] of lines) {
+    it(`is ${admits ? '' : 'not '}that of a line with ${options}`, () => {
+      authorize('authorized_keys', `${options},command="A" ${KEY}`, `command="B" ${KEY}`);
+      assert.equal(keyCommand(`publickey ${KEY}\n`, ASKING), admits ? 'A' : 'B');
+    });
+  }
+
+  it('is refused where it cannot be known: a host name decides, no line has the key, or none admits', () => {
+    authorize('authorized_keys', `from="*.example.org",command="A" ${KEY}`, `command="B" ${KEY}`);
+    assert.throws(() => keyCommand(`publickey ${KEY}\n`, ASKING), /several lines/);
+    authorize('authorized_keys', `from="*.example.org",command="A" ${KEY}`);
+    assert.equal(keyCommand(`publickey ${KEY}\n`, ASKING), 'A');
+    for (const line of [`command="A" ${other}`, `from="192.0.2.1",command="A" ${KEY}`]) {
+      authorize('authorized_keys', line);
+      assert.throws(() => keyCommand(`publickey ${KEY}\n`, ASKING), { code: 'not_permitted', message: /no line/ });
+    }
   });
 
   it('is none after a password, and where there is no file', () => {
-    assert.equal(keyCommand(`publickey ${KEY}\n`, home), undefined);
+    assert.throws(() => keyCommand(`publickey ${KEY}\n`, ASKING), { code: 'not_permitted' });
     authorize('authorized_keys', `command="x" ${KEY}`);
-    assert.equal(keyCommand('password\n', home), undefined);
-    assert.equal(keyCommand('', home), undefined);
+    assert.equal(keyCommand('password\n', ASKING), undefined);
+    assert.equal(keyCommand('', ASKING), undefined);
   });
 
   it('throws where the file cannot be read: a limit must not vanish', () => {
     fs.mkdirSync(path.join(ssh, 'authorized_keys'));
-    assert.throws(() => keyCommand(`publickey ${KEY}\n`, home), { code: 'EISDIR' });
+    assert.throws(() => keyCommand(`publickey ${KEY}\n`, ASKING), { code: 'EISDIR' });
   });
 });
 
@@ -108,20 +148,20 @@ describe('the command of a certificate', { skip: lacks({ programs: ['ssh-keygen'
     it(`is that of the line of its authority: ${type.join(' ')}`, () => {
       const { authInfo, authority } = certified(type);
       authorize('authorized_keys', `cert-authority,command="theirs" ${authority}`);
-      assert.equal(keyCommand(authInfo, home), 'theirs');
+      assert.equal(keyCommand(authInfo, ASKING), 'theirs');
       authorize('authorized_keys', `cert-authority ${authority}`, `command="x" ${KEY}`);
-      assert.equal(keyCommand(authInfo, home), undefined);
+      assert.equal(keyCommand(authInfo, ASKING), undefined);
     });
 
     it(`is the one that the certificate forces: ${type.join(' ')}`, () => {
       const { authInfo } = certified(type, ['-O', 'source-address=127.0.0.1', '-O', 'force-command=echo "für dich"']);
-      assert.equal(keyCommand(authInfo, home), 'echo "für dich"');
+      assert.equal(keyCommand(authInfo, ASKING), 'echo "für dich"');
     });
   }
 
   it('throws where the certificate is cut off or of a type that is not known', () => {
     const { authInfo } = certified(['-t', 'ed25519']);
-    assert.throws(() => keyCommand(authInfo.slice(0, 120), home), RangeError);
-    assert.throws(() => keyCommand(authInfo.replace('ssh-ed25519', 'ssh-new'), home), /unknown type of certificate/);
+    assert.throws(() => keyCommand(authInfo.slice(0, 120), ASKING), RangeError);
+    assert.throws(() => keyCommand(authInfo.replace('ssh-ed25519', 'ssh-new'), ASKING), /unknown type of certificate/);
   });
 });
