@@ -11,8 +11,8 @@ import { converse, turns } from './serve-connection.ts';
 
 /** sd_listen_fds(3): the first inherited descriptor. */
 const LISTEN_FD = 3;
-/** Sessions of one user that ask at the same time; who comes beyond them is turned away. */
-const MAX_CONNECTIONS = 64;
+/** Questions of one user at the same time; whoever comes beyond them is turned away. What they may send at the most fits into MemoryMax of the unit. */
+const MAX_CONNECTIONS = 128;
 /** So many connections end with nonsense in one life: who sends more talks to a new process, with nothing left in its memory of all that. */
 const MAX_NONSENSE = 200;
 /** How long it stays warm when the last connection is closed. */

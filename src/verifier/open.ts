@@ -33,7 +33,7 @@ export async function openVerifier({ config, contexts, user, origin, now }: Open
   const refuse = (reason: Reason, detail: string): Promise<Outcome> => recordRefusal({ config, origin, reason, detail }, now);
   const socket = user === undefined ? undefined : socketOf(config, user);
   if (user !== undefined && socket !== undefined && existsSync(socket))
-    return await asUser(user, () => remoteVerifier({ path: socket, origin, files, refuse }));
+    return await asUser(user, () => remoteVerifier({ path: socket, origin, files, refuse, connectNow: origin.door === 'pam' }));
   const place = statePlace(config, user ?? realUser());
   if (socket !== undefined && place.kind === 'user' && origin.door === 'gate')
     return refusingVerifier(() => refuse('store_unavailable', `there is no ${socket}: an administrator must enrol you (notp-enroll)`));

@@ -104,7 +104,7 @@ describe('the service outlives', { skip: NEEDS }, () => {
   });
 
   it('more connections than it serves: those beyond are closed at once, and it needs little memory', async () => {
-    const open = Array.from({ length: 64 }, () => connectTo(service));
+    const open = Array.from({ length: 128 }, () => connectTo(service));
     for (const connection of open) connection.say(questionFor(enrolled.file, [], { ask: 'before' }));
     for (const connection of open) assert.match((await connection.line()) ?? '', /"ask"/);
     assert.ok(await connectTo(service).closedWithin(2_000));

@@ -85,8 +85,8 @@ describe('the service', { skip: NEEDS }, () => {
     const text = fs.readFileSync(enrolled.file, 'utf8');
     const own = (sealed: string, wrong = ''): Promise<string> =>
       asked(service, questionFor(undefined, code(oathCode(enrolled.secret)), { files: sentFile(sealed, wrong) }));
-    assert.equal(await own(text.replace(/"created": "2/, '"created": "3')), 'bad_secret_file');
-    assert.equal(await own(text.replace(enrolled.id, '0'.repeat(32))), 'bad_secret_file');
+    assert.equal(await own(text.replace(/"created": "2/, '"created": "3')), 'stale_enrolment');
+    assert.equal(await own(text.replace(enrolled.id, '0'.repeat(32))), 'stale_enrolment');
     assert.equal(await own('{}'), 'bad_secret_file');
     assert.equal(await own('\u0000'.repeat(15_000)), 'bad_secret_file');
     assert.equal(await own(`${text}${' '.repeat(17_000)}`), 'bad_secret_file');

@@ -33,6 +33,7 @@ async function verifierAt(
   socket: string,
   found: Found = { kind: 'absent' },
   others: readonly DeviceFile[] = [],
+  connectNow = true,
 ): Promise<{ verifier: Verifier; recorded: string[] }> {
   const recorded: string[] = [];
   const refuse = (reason: Reason, detail: string): Promise<Outcome> => {
@@ -41,7 +42,7 @@ async function verifierAt(
   };
   const origin = { user: 'alice', uid: 1000, context: 'ssh', door: 'gate' } as const;
   const files = [{ context: 'ssh', found }, ...others];
-  return { verifier: await remoteVerifier({ path: socket, origin, files, refuse, deadlineMs: DEADLINE_MS }), recorded };
+  return { verifier: await remoteVerifier({ path: socket, origin, files, refuse, connectNow, deadlineMs: DEADLINE_MS }), recorded };
 }
 
 async function refusesAt(socket: string, why: RegExp): Promise<void> {
@@ -165,6 +166,32 @@ describe('a service', () => {
   it('that is not there is told before anybody is asked', async () => {
     const { verifier } = await verifierAt(path.join(folder, 'none.sock'));
     assert.equal((await verifier.beforeAsking(undefined))?.ref, 'ffffffff');
+  });
+});
+
+describe('a prompt', () => {
+  it('held a connection for as long as somebody waited at it', async () => {
+    const closed: Promise<unknown>[] = [];
+    const service = await fakeService(folder, async (socket, next) => {
+      closed.push(new Promise((resolve) => socket.once('close', resolve)));
+      await next();
+      socket.write(closed.length === 1 ? ASK : ACCEPTED);
+    });
+    const { verifier, recorded } = await verifierAt(service.path, { kind: 'absent' }, [], false);
+    assert.equal(closed.length, 0, 'nothing is connected before there is a question');
+    assert.equal(await verifier.beforeAsking(undefined), undefined);
+    await Promise.all(closed);
+    assert.equal((await verifier.verify(ATTEMPT)).verdict.result, 'accepted');
+    await Promise.all(closed);
+    assert.deepEqual([closed.length, recorded], [2, []]);
+  });
+
+  it('whose service failed once asks it no more', async () => {
+    const service = await fakeService(folder, (socket, next) => next().then(() => socket.end()));
+    const { verifier, recorded } = await verifierAt(service.path, { kind: 'absent' }, [], false);
+    for (const outcome of [await verifier.beforeAsking(undefined), await verifier.verify(ATTEMPT)]) assert.equal(outcome?.ref, 'ffffffff');
+    assert.equal(recorded.length, 2);
+    assert.equal(service.received().trimEnd().split('\n').length, 1);
   });
 });
 
