@@ -35,9 +35,9 @@ export async function remoteVerifier(options: RemoteOptions): Promise<Verifier> 
   const kept = connectNow ? await connect().catch((error: unknown) => ({ error })) : undefined;
   let failed: unknown;
   const send = async (question: string): Promise<string> => {
-    if (failed !== undefined) throw failed;
-    if (kept !== undefined && 'error' in kept) throw kept.error;
-    const connection = kept ?? (await connect());
+    const broken = failed ?? (kept !== undefined && 'error' in kept ? kept.error : undefined);
+    if (broken !== undefined) throw new Error(messageOf(broken));
+    const connection = kept === undefined || 'error' in kept ? await connect() : kept;
     try {
       return await connection.ask(question);
     } finally {
