@@ -1,8 +1,13 @@
 /** With the service's state only the registered sealed file logs in: no old copy, no other's, no edited one, and none at all. */
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { before, describe, it } from 'node:test';
+import { toBase32 } from '../../src/otp/code.ts';
+import { MIN_KDF_MEMORY_KIB, MIN_KDF_PASSES, parseSealedFile, printSealedFile, type PassphraseSeal } from '../../src/seal/file.ts';
+import { passphraseKey } from '../../src/seal/keys.ts';
+import { seal } from '../../src/seal/seal.ts';
 import { sshInTerminal } from '../support/container-ssh.ts';
-import { lacks, type TestUser } from '../support/world.ts';
+import { lacks, oathCode, type TestUser } from '../support/world.ts';
 import { bootService, type Phone, type ServiceWorld, SERVICE_NEEDS } from './service-world.ts';
 
 const FILE = '.notp/ssh';
@@ -81,14 +86,29 @@ describe('the sealed file before the service', { skip: lacks(SERVICE_NEEDS) }, (
   it('is refused where anything of it was edited', async () => {
     const [id = ''] = /[0-9a-f]{32}/.exec(await asAlice('cat current')) ?? [];
     await asAlice(`sed 's/"created": *"20/"created": "19/' current > ${FILE}`);
-    await refuses([right], 'bad_secret_file', /./);
+    await refuses([right], 'stale_enrolment', /registered id and other content/);
     await asAlice(`sed 's/"ssh"/"web"/' current > ${FILE}`);
     await refuses([right], 'bad_secret_file', /context/);
     await asAlice(`sed 's/"ciphertext": *"..../"ciphertext": "AAAA/' current > ${FILE}`);
-    await refuses([right], 'bad_secret_file', /./);
+    await refuses([right], 'stale_enrolment', /registered id and other content/);
     // The registered id on the old file.
     await asAlice(`sed 's/"id": *"[0-9a-f]*"/"id": "${id}"/' old > ${FILE}`);
-    await refuses([olds?.recoveryCode() ?? '', right], 'bad_secret_file', /./);
+    await refuses([olds?.recoveryCode() ?? '', right], 'stale_enrolment', /registered id and other content/);
+    await putRightLogsIn();
+  });
+
+  it('was accepted with the registered id around a secret and a passphrase of the own', async () => {
+    const current = parseSealedFile(Buffer.from(await asAlice('cat current')));
+    const secret = randomBytes(20);
+    for (const passphrase of ['mine', '']) {
+      const own: PassphraseSeal = { kind: 'passphrase', m: MIN_KDF_MEMORY_KIB, t: MIN_KDF_PASSES, p: 1, salt: randomBytes(16) };
+      const recovery = { salt: randomBytes(16), hashes: [] };
+      const payload = { type: 'totp', secret, algorithm: 'SHA1', digits: 6, periodSeconds: 30, issuer: '', account: '', recovery } as const;
+      const forged = seal({ ...current, seal: own }, payload, passphraseKey(passphrase, own), randomBytes(24));
+      await asAlice(`echo ${Buffer.from(printSealedFile(forged)).toString('base64')} | base64 -d > ${FILE}`);
+      const code = oathCode(toBase32(secret));
+      await refuses([`${passphrase} ${code}`.trim()], 'stale_enrolment', /registered id and other content/);
+    }
     await putRightLogsIn();
   });
 
