@@ -1,4 +1,4 @@
-/** `notp unlock`: fills the guess budget again, so that one code logs in. Used codes and recovery codes stay used. */
+/** `notp unlock`: fills the guess budget again, so that one code logs in. Used codes and recovery codes stay used; after a clock that was ahead, those of the present and the past do. */
 import { NotpError } from '../error.ts';
 import { contextName } from '../otp/names.ts';
 import type { Config } from '../system/config.ts';
@@ -50,7 +50,8 @@ async function fill(
   return await asUser(place.owner, () => withState(place, now, work));
 }
 
-function tell({ name }: Whose, { context, before, budget }: Refilled, { json }: UnlockOptions): void {
+function tell({ name }: Whose, { context, before, budget, stepsAhead }: Refilled, { json }: UnlockOptions): void {
   if (json) printResult(JSON.stringify({ user: name, context, unlocked: true, budget_before: before, budget }) + '\n');
   else say(`Unlocked: ${name} has ${String(budget)} tries with ${context} again (${String(before)} were left)\n`);
+  if (!json && stepsAhead > 0) say('The clock of this host was ahead before: codes from the next one on are accepted again\n');
 }

@@ -26,21 +26,27 @@ function synchronised(): Finding {
   return { id: 'clock-synchronised', severity: told ? 'warn' : 'info', title, detail, fix: 'timedatectl set-ntp true, or run chrony' };
 }
 
-/** Enrolments whose last code was accepted later than it is now; see the clock in verdict/decide.ts. */
+/** Enrolments whose last accepted code is of later than now; see the clock in verdict/decide.ts. */
 function behind({ code, policy }: Config, enrolments: readonly Enrolment[], nowMs: number): Finding[] {
   const toleranceMs = (policy.window + 1) * code.periodSeconds * 1000;
   const findings = enrolments
-    .filter(({ lastAcceptedMs }) => lastAcceptedMs > nowMs + toleranceMs)
-    .map(({ user, context, lastAcceptedMs }): Finding => {
-      const detail = `${context}: the last code was accepted at ${new Date(lastAcceptedMs).toISOString()}, it is ${new Date(nowMs).toISOString()}`;
+    .filter((each) => lastCodeMs(each) > nowMs + toleranceMs)
+    .map((each): Finding => {
+      const { user, context } = each;
+      const detail = `${context}: the last code was of ${new Date(lastCodeMs(each)).toISOString()}, it is ${new Date(nowMs).toISOString()}`;
       return {
         id: 'clock-behind',
         severity: 'fail',
         title: 'The clock is behind the last login, so codes are refused',
         detail,
-        fix: 'set the clock: timedatectl set-ntp true',
+        fix: `where the clock is right now: notp unlock --user ${user}; else timedatectl set-ntp true`,
         user,
       };
     });
   return findings.length > 0 ? findings : [ok('clock-behind', 'The clock is not behind any login')];
+}
+
+/** When the last accepted code began; a recovery code, which leaves the step as it is, hides nothing. */
+function lastCodeMs({ state, lastAcceptedMs }: Enrolment): number {
+  return state.periodSeconds === undefined ? lastAcceptedMs : state.lastStep * state.periodSeconds * 1000;
 }

@@ -47,6 +47,14 @@ export function isAccepted({ verdict }: Outcome): boolean {
 }
 
 function messageOf({ reason, waitSeconds }: Refused): string {
-  const wait = waitSeconds === undefined || waitSeconds === 0 ? '' : `, wait ${String(waitSeconds)} s for the next one`;
-  return WORDING[reason].message + wait;
+  return WORDING[reason].message + waitOf(waitSeconds ?? 0);
+}
+
+/** No code waits that long for the next: one of a time to come was accepted. */
+const CLOCK_WAS_AHEAD_SECONDS = 900;
+
+function waitOf(seconds: number): string {
+  if (seconds === 0) return '';
+  if (seconds < CLOCK_WAS_AHEAD_SECONDS) return `, wait ${String(seconds)} s for the next one`;
+  return ', by a clock that was ahead: ask an administrator to run notp unlock';
 }

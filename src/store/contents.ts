@@ -8,7 +8,7 @@ const TABLES = {
   enrolment: {
     columns: [
       ...['"user"', 'context', 'id', 'pending_id', 'status', 'last_step', 'tokens', 'as_of_ms', 'spent', 'pending_tokens'],
-      ...['pending_spent', 'last_accepted_ms', 'pending_inherits', 'pending_last_step', 'digest', 'pending_digest'],
+      ...['pending_spent', 'last_accepted_ms', 'pending_inherits', 'pending_last_step', 'digest', 'pending_digest', 'period_seconds'],
     ],
     key: ['"user"', 'context'],
   },
@@ -112,7 +112,7 @@ function valueOf(column: string, value: unknown): string | number {
 }
 
 const NUMBERS: ReadonlySet<string> = new Set([
-  ...['last_step', 'tokens', 'as_of_ms', 'pending_tokens', 'last_accepted_ms', 'pending_inherits', 'pending_last_step'],
+  ...['last_step', 'tokens', 'as_of_ms', 'pending_tokens', 'last_accepted_ms', 'pending_inherits', 'pending_last_step', 'period_seconds'],
   ...['slot', 'pid', 'start_ticks', 'turn', 'accepted_ms', 'next', 'count', 'since_ms'],
 ]);
 

@@ -19,7 +19,7 @@ const SCHEMAS = [
     last_step bigint NOT NULL, tokens double precision NOT NULL, as_of_ms bigint NOT NULL, spent text NOT NULL,
     pending_tokens double precision NOT NULL, pending_spent text NOT NULL, last_accepted_ms bigint NOT NULL,
     pending_inherits integer NOT NULL, pending_last_step bigint NOT NULL,
-    digest text NOT NULL, pending_digest text NOT NULL,
+    digest text NOT NULL, pending_digest text NOT NULL, period_seconds bigint NOT NULL,
     PRIMARY KEY ("user", context)) WITH (fillfactor = 70);
   CREATE TABLE connection (
     "user" text NOT NULL, context text NOT NULL, slot integer NOT NULL,

@@ -19,6 +19,7 @@ export function rowOf(enrolment: Enrolment): Record<string, string | number> {
   const { user, context, id, digest, pendingId: pending_id, pendingDigest: pending_digest } = enrolment;
   const { status, state, pendingState, lastAcceptedMs: last_accepted_ms } = enrolment;
   const current = { last_step: state.lastStep, tokens: state.bucket.tokens, as_of_ms: state.bucket.asOfMs, spent: state.spent };
+  const period_seconds = state.periodSeconds ?? 0;
   const { bucket, spent, lastStep: pending_last_step } = { ...state, ...pendingState };
   const pending = { pending_id, pending_digest, pending_tokens: bucket.tokens, pending_spent: spent, pending_last_step };
   return {
@@ -28,6 +29,7 @@ export function rowOf(enrolment: Enrolment): Record<string, string | number> {
     digest,
     status,
     ...current,
+    period_seconds,
     ...pending,
     pending_inherits: INHERITED[inheritanceOf(pendingState)],
     last_accepted_ms,
@@ -62,7 +64,10 @@ export function enrolmentOf(row: Row): Enrolment {
     pendingDigest: String(row['pending_digest']),
     // What a newer notp may have written is no reason to let anybody in.
     status: STATUSES.find((status) => status === row['status']) ?? 'revoked',
-    state: { lastStep: Number(row['last_step']), bucket: { tokens: Number(row['tokens']), asOfMs }, spent: String(row['spent']) },
+    state: {
+      ...{ lastStep: Number(row['last_step']), bucket: { tokens: Number(row['tokens']), asOfMs }, spent: String(row['spent']) },
+      ...(Number(row['period_seconds']) === 0 ? {} : { periodSeconds: Number(row['period_seconds']) }),
+    },
     pendingState: pendingStateOf(row, asOfMs),
     lastAcceptedMs: Number(row['last_accepted_ms']),
   };

@@ -50,6 +50,7 @@ const SCHEMAS = [
   `
   ALTER TABLE enrolment ADD COLUMN digest TEXT NOT NULL DEFAULT '';
   ALTER TABLE enrolment ADD COLUMN pending_digest TEXT NOT NULL DEFAULT '';
+  ALTER TABLE enrolment ADD COLUMN period_seconds INTEGER NOT NULL DEFAULT 0;
 `,
 ];
 

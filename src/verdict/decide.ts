@@ -24,6 +24,8 @@ export interface LoginState {
   readonly bucket: Bucket;
   /** One digit per recovery code, `1` where it is spent. */
   readonly spent: string;
+  /** What `lastStep` is counted in, in seconds, once a TOTP code was accepted. */
+  readonly periodSeconds?: number;
 }
 
 /** The proof, and what it is compared with. */
@@ -165,7 +167,20 @@ function judgeCodes(state: LoginState, opened: Payload, codes: readonly string[]
     return { verdict: { ...refused('replayed'), ...wait(state, opened, how.nowMs), ...clock }, next: state };
   }
   const method = codes.length > 1 ? 'step_up' : opened.type;
-  return { verdict: { result: 'accepted', method, stepOffset: end - expected }, next: { ...state, lastStep: end } };
+  return { verdict: { result: 'accepted', method, stepOffset: end - expected }, next: { ...state, lastStep: end, ...period(opened) } };
+}
+
+function period(opened: Payload): Pick<LoginState, 'periodSeconds'> {
+  return opened.type === 'totp' ? { periodSeconds: opened.periodSeconds } : {};
+}
+
+/**
+ * The state where no step after the present one counts as accepted: after a clock that was ahead, codes count again. Those of the present
+ * and the past stay used. `nowMs`: Unix time in milliseconds.
+ */
+export function withoutFutureSteps(state: LoginState, nowMs: number): LoginState {
+  if (state.periodSeconds === undefined) return state;
+  return { ...state, lastStep: Math.min(state.lastStep, stepAt(nowMs, state.periodSeconds)) };
 }
 
 /** The next code that can be accepted is the one after the last accepted; it may be on the phone already. A counter waits for nobody. */

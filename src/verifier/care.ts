@@ -7,6 +7,7 @@ import { asUser } from '../system/privileges.ts';
 import { findDevices, type DeviceFile, type Found } from '../system/secrets.ts';
 import { usersByName, type User } from '../system/users.ts';
 import { fullBucket, priceOf, refilled, type BudgetPolicy } from '../verdict/budget.ts';
+import { withoutFutureSteps } from '../verdict/decide.ts';
 import { accountContexts, sharedBucket } from './account.ts';
 import { factsOf, type Facts } from './facts.ts';
 import { filesAmong, sealedFiles } from './sealed-files.ts';
@@ -76,11 +77,14 @@ export interface Refilled {
   readonly context: string;
   readonly before: number;
   readonly budget: number;
+  /** How many steps after the present one the last accepted code was: the clock was ahead. Later codes count again. */
+  readonly stepsAhead: number;
 }
 
 /**
  * Fills the guess budget of the enrolments of `origin.user` that are not revoked, where `context` is given of those that share
- * one with it, with a record of each. What was accepted and spent stays so. Empty where there is no such enrolment.
+ * one with it, with a record of each, and brings the last accepted step of a clock that was ahead back to the present. What was accepted and
+ * spent stays so. Empty where there is no such enrolment.
  */
 export async function refill(
   { store, log }: State,
@@ -96,10 +100,13 @@ export async function refill(
     const done: Refilled[] = [];
     for (const enrolment of wanted) {
       const before = Math.floor(refilled(enrolment.state.bucket, policy, nowMs).tokens);
-      await transaction.save(withFullBucket(enrolment, policy, nowMs));
-      const detail = `${String(before)} of ${String(policy.budget)} tries were left`;
+      const unlocked = withFullBucket(enrolment, policy, nowMs);
+      const stepsAhead = enrolment.state.lastStep - unlocked.state.lastStep;
+      await transaction.save(unlocked);
+      const clock = stepsAhead === 0 ? '' : `; the last code was of a clock ${String(stepsAhead)} steps ahead`;
+      const detail = `${String(before)} of ${String(policy.budget)} tries were left${clock}`;
       await append(log, transaction, { ...origin, context: enrolment.context, event: 'unlock', result: 'done', detail, ref: newRef() });
-      done.push({ context: enrolment.context, before, budget: policy.budget });
+      done.push({ context: enrolment.context, before, budget: policy.budget, stepsAhead });
     }
     return done;
   });
@@ -111,7 +118,7 @@ function withFullBucket(enrolment: Enrolment, policy: BudgetPolicy, nowMs: numbe
   const bucket = fullBucket(policy, nowMs);
   return {
     ...enrolment,
-    state: { ...state, bucket },
+    state: { ...withoutFutureSteps(state, nowMs), bucket },
     pendingState: isNewSecret(pendingState) ? { ...pendingState, bucket } : pendingState,
   };
 }

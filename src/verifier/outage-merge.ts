@@ -30,7 +30,7 @@ export function usedOnEither(store: Enrolment, copy: Enrolment): Enrolment {
   const lastStep = Math.max(known.state.lastStep, copy.state.lastStep);
   const spent = Array.from(known.state.spent, (digit, i) => (copy.state.spent[i] === '1' ? '1' : digit)).join('');
   const lastAcceptedMs = Math.max(known.lastAcceptedMs, copy.lastAcceptedMs);
-  return { ...known, state: { ...known.state, lastStep, spent }, lastAcceptedMs };
+  return { ...known, state: { ...copy.state, ...known.state, lastStep, spent }, lastAcceptedMs };
 }
 
 /** The same with the emptier of both budgets, too. */

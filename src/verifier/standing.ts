@@ -44,8 +44,10 @@ export function awaits({ pendingId: id, pendingDigest: digest }: Enrolment, file
  */
 export function completed(enrolment: Enrolment): Enrolment {
   const { pendingId: id, pendingDigest: digest, pendingState, state } = enrolment;
-  const sealedAnew = { ...enrolment, id, digest, pendingId: '', pendingDigest: '', pendingState: {}, state: { ...state, ...pendingState } };
-  return isNewSecret(pendingState) ? { ...sealedAnew, status: 'active', lastAcceptedMs: 0 } : sealedAnew;
+  const next = { ...enrolment, id, digest, pendingId: '', pendingDigest: '', pendingState: {} };
+  if (!isNewSecret(pendingState)) return { ...next, state: { ...state, ...pendingState } };
+  const { periodSeconds: _, ...earlier } = state;
+  return { ...next, state: { ...earlier, ...pendingState }, status: 'active', lastAcceptedMs: 0 };
 }
 
 /** Whether it is the state of a secret that takes the place of another. */

@@ -18,7 +18,16 @@ describe('the clock', () => {
     assert.equal(synchronised?.id, 'clock-synchronised');
     assert.deepEqual(
       found.map(({ id, severity, user, detail }) => [id, severity, user, detail]),
-      [['clock-behind', 'fail', 'alice', 'ssh: the last code was accepted at 2026-03-01T09:01:01.000Z, it is 2026-03-01T09:00:00.000Z']],
+      [['clock-behind', 'fail', 'alice', 'ssh: the last code was of 2026-03-01T09:01:01.000Z, it is 2026-03-01T09:00:00.000Z']],
+    );
+  });
+
+  it('was not behind any more after a login with a recovery code', () => {
+    const state = { ...ALICE.state, lastStep: NOW_MS / 30_000 + 5760, periodSeconds: 30 };
+    const [, ...found] = examineClock(defaultConfig(), [{ ...ALICE, state, lastAcceptedMs: NOW_MS }], NOW_MS);
+    assert.deepEqual(
+      found.map(({ id, severity, fix }) => [id, severity, /notp unlock --user alice/.test(fix)]),
+      [['clock-behind', 'fail', true]],
     );
   });
 

@@ -9,7 +9,7 @@ export const ALICE: Enrolment = {
   pendingId: '',
   pendingDigest: '',
   status: 'active',
-  state: { lastStep: 59_000_000, bucket: { tokens: 4.25, asOfMs: 1_795_000_000_123 }, spent: '0100000000' },
+  state: { lastStep: 59_000_000, bucket: { tokens: 4.25, asOfMs: 1_795_000_000_123 }, spent: '0100000000', periodSeconds: 30 },
   pendingState: { lastStep: -1, bucket: { tokens: 5, asOfMs: 1_795_000_000_123 }, spent: '' },
   lastAcceptedMs: 1_795_000_000_000,
 };

@@ -9,6 +9,10 @@ import { ROOT, run } from '../support/process.ts';
 import { scratchFolder } from '../support/world.ts';
 import { ALICE, NO_REFUSALS } from './alice.ts';
 
+const { lastStep, bucket, spent } = ALICE.state;
+/** What an earlier release knew of her. */
+const EARLIER: Enrolment = { ...ALICE, digest: '', state: { lastStep, bucket, spent } };
+
 /** As the first release wrote it. */
 const FIRST_SCHEMA = `
   CREATE TABLE chain (one INTEGER PRIMARY KEY CHECK (one = 1), seq INTEGER NOT NULL, hash TEXT NOT NULL) STRICT;
@@ -77,7 +81,7 @@ describe('a database of the first release', () => {
     await store.exclusively(async (transaction) => {
       // A new secret was under way: its state is its own.
       // Without the content of its file, which it did not register: no file counts for it.
-      assert.deepEqual(await transaction.enrolment('alice', 'ssh'), { ...ALICE, digest: '', pendingId: 'cd'.repeat(16) });
+      assert.deepEqual(await transaction.enrolment('alice', 'ssh'), { ...EARLIER, pendingId: 'cd'.repeat(16) });
       assert.deepEqual(await transaction.head(), HEAD);
       assert.equal(await transaction.remembers(ALICE, CONNECTION), true);
     });
@@ -158,7 +162,7 @@ describe('a database of the third schema', () => {
     made.close();
     const database = new DatabaseSync(file);
     database.exec(
-      'ALTER TABLE enrolment DROP COLUMN digest; ALTER TABLE enrolment DROP COLUMN pending_digest; ALTER TABLE enrolment DROP COLUMN pending_last_step; DROP TABLE former_chain_key; DROP TABLE refusals; DROP TABLE sealed; DROP TABLE approved; DROP TABLE outage; PRAGMA user_version = 3',
+      'ALTER TABLE enrolment DROP COLUMN digest; ALTER TABLE enrolment DROP COLUMN pending_digest; ALTER TABLE enrolment DROP COLUMN period_seconds; ALTER TABLE enrolment DROP COLUMN pending_last_step; DROP TABLE former_chain_key; DROP TABLE refusals; DROP TABLE sealed; DROP TABLE approved; DROP TABLE outage; PRAGMA user_version = 3',
     );
     database.close();
 
@@ -166,7 +170,7 @@ describe('a database of the third schema', () => {
     await store.exclusively(async (transaction) => {
       assert.deepEqual(
         await transaction.enrolments(),
-        [fresh, anew].map((each) => ({ ...each, digest: '' })),
+        [fresh, anew].map((each) => ({ ...each, digest: EARLIER.digest, state: EARLIER.state })),
       );
       assert.equal(await transaction.lastAccepted(ALICE, peer.digest), peer.acceptedMs);
       assert.equal(await transaction.counter('id'), 7);
@@ -191,13 +195,13 @@ describe('a database of the second schema', () => {
     made.close();
     const database = new DatabaseSync(file);
     database.exec(
-      'ALTER TABLE enrolment DROP COLUMN digest; ALTER TABLE enrolment DROP COLUMN pending_digest; ALTER TABLE enrolment DROP COLUMN pending_last_step; DROP TABLE former_chain_key; DROP TABLE refusals',
+      'ALTER TABLE enrolment DROP COLUMN digest; ALTER TABLE enrolment DROP COLUMN pending_digest; ALTER TABLE enrolment DROP COLUMN period_seconds; ALTER TABLE enrolment DROP COLUMN pending_last_step; DROP TABLE former_chain_key; DROP TABLE refusals',
     );
     database.exec('DROP TABLE peer; DROP TABLE sealed; DROP TABLE approved; DROP TABLE outage; PRAGMA user_version = 2');
     database.close();
     const store = openSqliteStore(file, { create: false });
     await store.exclusively(async (transaction) => {
-      assert.deepEqual(await transaction.enrolment('alice', 'ssh'), { ...ALICE, digest: '' });
+      assert.deepEqual(await transaction.enrolment('alice', 'ssh'), EARLIER);
       const digests = Array.from({ length: 8 }, (_, i) => String(i).repeat(64));
       for (const digest of digests) await transaction.rememberPeer(ALICE, { digest, acceptedMs: 1 });
       for (const digest of digests) assert.equal(await transaction.lastAccepted(ALICE, digest), 1);
