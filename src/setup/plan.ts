@@ -62,7 +62,7 @@ function differs({ before, after }: Change): boolean {
 function sshdFiles(door: SshdDoor, scope: Scope): Change[] {
   requireInclude();
   const dropIn = replacing(dropInPath(door), dropInText(door, scope));
-  if (door === 'gate') return [...userEnvironment(), dropIn];
+  if (door === 'gate') return [dropIn, ...userEnvironment()];
   // A text of the administrator's own stays.
   const prompt = present(PROMPT_FILE) === undefined ? [replacing(PROMPT_FILE, PROMPT)] : [];
   // PAM first: the drop-in makes sshd ask PAM for a code, the block alone only adds a question.

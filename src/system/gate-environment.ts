@@ -16,7 +16,6 @@ export const GATE_ENVIRONMENT: ReadonlyMap<string, string> = new Map([
   ['LD_AUDIT', ''],
   ['NODE_OPTIONS', ''],
   ['NODE_V8_COVERAGE', ''],
-  ['NODE_REPL_EXTERNAL_MODULE', ''],
   ['BASH_ENV', ''],
   ['ENV', ''],
   ['SHELLOPTS', ''],

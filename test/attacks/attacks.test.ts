@@ -89,10 +89,10 @@ describe('an attacker with a stolen key and no code', { skip: lacks({ root: true
   for (const situation of situations().filter(({ leftover }) => leftover === 'stays')) {
     describe(`with what notp setup gate writes, and ${situation.name}`, () => {
       for (const attack of attacksIn(situation)) {
-        it(`finds ${attack.id} ${attack.setup}, and doctor goes on to name it`, async () => {
+        it(`finds ${attack.id} ${attack.setup}${attack.setup === 'open' ? ', and doctor goes on to name it' : ''}`, async () => {
           await field.bring(situation, GATE);
           assert.equal(await field.attempt(attack), attack.setup);
-          assertNamed(await field.doctor(), attack);
+          if (attack.setup === 'open') assertNamed(await field.doctor(), attack);
         });
       }
     });

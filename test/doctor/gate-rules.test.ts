@@ -41,7 +41,7 @@ const TRIPPED: Readonly<Record<string, readonly (readonly string[])[]>> = {
     ['SetEnv SHLVL=1'],
     ...['ZDOTDIR=/tmp', 'XDG_DATA_HOME=/var/tmp/none', 'ZDOTDIR=5', 'SHLVL=/x', 'SHLVL=0'].map(setEnv),
     [
-      'SetEnv SHLVL=1 ZDOTDIR=/etc/notp/empty XDG_CONFIG_HOME=/etc/notp/empty XDG_DATA_HOME=/etc/notp/empty LD_PRELOAD= LD_LIBRARY_PATH= LD_AUDIT= NODE_OPTIONS=--inspect NODE_V8_COVERAGE= NODE_REPL_EXTERNAL_MODULE= BASH_ENV= ENV= SHELLOPTS=',
+      'SetEnv SHLVL=1 ZDOTDIR=/etc/notp/empty XDG_CONFIG_HOME=/etc/notp/empty XDG_DATA_HOME=/etc/notp/empty LD_PRELOAD= LD_LIBRARY_PATH= LD_AUDIT= NODE_OPTIONS=--inspect NODE_V8_COVERAGE= BASH_ENV= ENV= SHELLOPTS=',
     ],
   ],
   FC10: [['PermitUserRC yes']],
