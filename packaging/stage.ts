@@ -69,7 +69,8 @@ function names(folder: string): string[] {
 
 /** Where a file of the folder systemd/ belongs. */
 function placeOfUnit(name: string): string {
-  const { name: stem, ext } = path.parse(name);
+  const { dir, name: stem, ext } = path.parse(name);
+  if (dir !== '') return `usr/lib/systemd/system/${name}`;
   if (ext === '.sysusers') return `usr/lib/sysusers.d/${stem}.conf`;
   if (ext === '.tmpfiles') return `usr/lib/tmpfiles.d/${stem}.conf`;
   return ext === '.conf' ? `${DOC}/examples/systemd/${name}` : `usr/lib/systemd/system/${name}`;

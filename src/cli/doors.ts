@@ -7,6 +7,8 @@ interface PamFlags extends CommonFlags {
   readonly promptTty?: boolean;
 }
 
+const uidNumber = wholeNumber(0, 2 ** 32 - 2);
+
 export const DOORS = ['gate', 'pam', 'serve'];
 
 /** Adds `gate`, `pam` and `serve`. */
@@ -27,9 +29,12 @@ export function addDoors(program: Command, surroundings: Surroundings, finish: F
       else finish(await pam({ ...surroundings, promptTty: flags.promptTty === true, configuration: () => configOf(flags) }));
     });
   common(program.command('serve'))
-    .description('for systemd: decide for one user, behind their own socket')
-    .argument('<uid>', "whose socket it is, as a number (systemd's %i)", wholeNumber(0, 2 ** 32 - 2))
-    .action(async (uid: number, flags: CommonFlags) => {
+    .description('for systemd: decide for one user behind their own socket, or for all at the PAM door')
+    .argument('<whose>', "whose socket it is: a uid, or judge for root's, where PAM asks about all (systemd's %i)", (text) =>
+      text === 'judge' ? text : uidNumber(text),
+    )
+    .action(async (whose: number | 'judge', flags: CommonFlags) => {
+      const uid = whose === 'judge' ? undefined : whose;
       const { serve } = await import('../doors/serve.ts');
       finish(await serve({ ...surroundings, uid, configuration: () => configOf(flags) }));
     });

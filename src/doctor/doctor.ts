@@ -138,7 +138,8 @@ function aroundService(config: Config, place: StatePlace, people: readonly Perso
   const gate = servers.some(({ doors }) => doors.gate);
   const places =
     service === undefined || root === undefined ? [] : [...examinePlaces(config, service, root), examineHostKey(config, service)];
-  return [...examineService(config, people, { gate }), ...places];
+  const pam = servicesWithNotp().length > 0 || servers.some(({ doors }) => doors.pam);
+  return [...examineService(config, people, { gate, pam }), ...places];
 }
 
 function unenrolled({ unenrolled: how }: Config): Finding[] {

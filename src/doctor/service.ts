@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import { credentialNames, expand, type Config } from '../system/config.ts';
-import { hasService, isBooted } from '../system/systemd.ts';
+import { hasService, isBooted, JUDGE_SOCKET } from '../system/systemd.ts';
 import { SERVICE_USER, userByName, type User } from '../system/users.ts';
 import { hasEncryptedKey } from '../verifier/host-keys.ts';
 import { ok, type Finding } from './finding.ts';
@@ -13,22 +13,26 @@ const TIMEOUT_MS = 30_000;
 /** Names on one command line. */
 const BATCH = 100;
 
-/** `gate`: whether sshd forces it; its users need their sockets, for at the PAM door root asks for them. */
-export function examineService(config: Config, people: readonly Person[], { gate }: { gate: boolean }): Finding[] {
+/** Which doors are in use: at the gate each user needs a socket of their own, at the PAM door root asks the judge. */
+export interface DoorsInUse {
+  readonly gate: boolean;
+  readonly pam: boolean;
+}
+
+export function examineService(config: Config, people: readonly Person[], { gate, pam }: DoorsInUse): Finding[] {
   const service = userByName(SERVICE_USER);
   if (service === undefined) return [noUser()];
   const enrolled = people.filter(({ enrolments }) => enrolments.length > 0).map(({ user }) => user);
   const sockets = gate || hasService() ? examineSockets(config, enrolled) : [];
-  return [ok('service-user', `The system user ${SERVICE_USER} is there`), ...examineUnits(config, gate), ...sockets];
+  return [ok('service-user', `The system user ${SERVICE_USER} is there`), ...examineUnits(config, { gate, pam }), ...sockets];
 }
 
-function examineUnits(config: Config, gate: boolean): Finding[] {
-  const severity = gate ? 'fail' : 'info';
+function examineUnits(config: Config, { gate, pam }: DoorsInUse): Finding[] {
   if (!isBooted())
     return [
       {
         id: 'service-units',
-        severity,
+        severity: gate ? 'fail' : 'info',
         title: 'systemd is not the init of this host, so no socket starts the service',
         detail: 'no /run/systemd/system',
         fix: gate ? 'the PAM door needs no service' : '',
@@ -38,13 +42,22 @@ function examineUnits(config: Config, gate: boolean): Finding[] {
     return [
       {
         id: 'service-units',
-        severity,
+        severity: gate || pam ? 'fail' : 'info',
         title: "notp's units are not installed",
         detail: 'no notp@.socket',
         fix: 'install the files of systemd/',
       },
     ];
-  return [ok('service-units', "notp's units are installed"), ...examineCredential(config)];
+  return [ok('service-units', "notp's units are installed"), ...examineCredential(config), ...(pam ? [examineJudge(config)] : [])];
+}
+
+function examineJudge({ judge }: Config): Finding {
+  const [active = ''] = states('is-active', [JUDGE_SOCKET]);
+  const [enabled = ''] = states('is-enabled', [JUDGE_SOCKET]);
+  const wrong = wrongWith(judge, { uid: 0 }) ?? unlike('active', active) ?? unlike('enabled', enabled);
+  if (wrong === undefined) return ok('service-judge', 'The judge of the PAM door listens', judge);
+  const title = 'The judge of the PAM door does not listen as it must, so every login there is refused';
+  return { id: 'service-judge', severity: 'fail', title, detail: wrong, fix: `systemctl enable --now ${JUDGE_SOCKET}` };
 }
 
 /** An encrypted key reaches the service only where its unit says so. */
@@ -91,7 +104,7 @@ function examineSockets(config: Config, users: readonly User[]): Finding[] {
     : [ok('service-socket', 'Every enrolled user has a socket', `${String(users.length)} looked at`)];
 }
 
-function wrongWith(socket: string, user: User): string | undefined {
+function wrongWith(socket: string, user: Pick<User, 'uid'>): string | undefined {
   const stats = fs.lstatSync(socket, { throwIfNoEntry: false });
   if (stats === undefined) return `${socket} is not there`;
   if (!stats.isSocket()) return `${socket} is no socket`;

@@ -1,22 +1,24 @@
 /**
- * `notp pam`, for pam_exec(8): runs as root inside sshd, sudo, su or login. It reads the sealed file as the user,
- * then becomes the service's user for good, and only then opens the key, the state and the log. It exits 0 for
- * an accepted proof and for nothing else.
+ * `notp pam`, for pam_exec(8): runs as root inside sshd, sudo, su or login. As root it connects to the judge, as the user it reads the
+ * sealed file, then it becomes the service's user for good, and only then looks at what was typed. Where there is no judge it opens the
+ * key, the state and the log itself. It exits 0 for an accepted proof and for nothing else.
  */
 import type { Origin } from '../audit/record.ts';
 import { messageOf, NotpError } from '../error.ts';
 import { MAX_LINE_BYTES, readings, typedLine } from '../otp/proof.ts';
-import type { Config } from '../system/config.ts';
+import { defaultConfig, type Config } from '../system/config.ts';
 import { openConversation } from '../system/conversation.ts';
 import { readStdin } from '../system/bytes.ts';
+import { shedInherited } from '../system/inherited.ts';
 import { becomeForGood } from '../system/privileges.ts';
 import { printResult } from '../system/printer.ts';
 import { onEndingSignals } from '../system/signals.ts';
 import { openTerminal, type Terminal } from '../system/terminal.ts';
 import { isRoot, SERVICE_USER, userByName, type User } from '../system/users.ts';
 import type { Refused } from '../verdict/decide.ts';
+import { hasJudge, openJudge, type Judge } from '../verifier/judge.ts';
 import { reasonOf } from '../verifier/outcome.ts';
-import { openVerifier, recordRefusal } from '../verifier/open.ts';
+import { openVerifier, recordRefusal, type OpenOptions } from '../verifier/open.ts';
 import type { Attempt, Outcome, Verifier } from '../verifier/verifier.ts';
 import { askUntilAccepted } from './questions.ts';
 import { lineToStranger, refusalLine } from './refusal.ts';
@@ -70,34 +72,40 @@ interface Answered {
 async function authenticate(options: PamOptions, user: User | undefined, origin: Origin): Promise<Answered> {
   const { environment, now } = options;
   let config: Config | undefined;
-  const refuse = async (reason: Refused['reason'], detail: string): Promise<Answered> => ({
-    outcome: await recordRefusal({ config, origin, reason, detail }, now),
-    told: false,
-  });
-  if (!isRoot()) return await refuse('not_permitted', 'notp pam must be started by root, as pam_exec does');
+  let judge: Judge | undefined;
   try {
+    if (!isRoot()) throw new NotpError('not_permitted', 'notp pam must be started by root, as pam_exec does');
     config = options.configuration();
-    if (environment['PAM_TYPE'] !== 'auth') return await refuse('not_permitted', 'only PAM_TYPE=auth authenticates');
+    if (environment['PAM_TYPE'] !== 'auth') throw new NotpError('not_permitted', 'only PAM_TYPE=auth authenticates');
     const line = options.promptTty ? undefined : await stdinLine(now);
-    return await judge(options, config, user, { ...origin, context: config.context }, line);
+    const whose = { ...origin, context: config.context };
+    judge = await judgeOf(config, whose, now);
+    return await decided(options, { config, contexts: config.contexts, user, origin: whose, judge, now }, line);
   } catch (error) {
-    return await refuse(reasonOf(error), messageOf(error));
+    const [reason, detail] = [reasonOf(error), messageOf(error)];
+    judge ??= await judgeOf(config ?? defaultConfig(), origin, now);
+    const refused = judge === undefined ? recordRefusal({ config, origin, reason, detail }, now) : judge.refuse(reason, detail);
+    return { outcome: await refused, told: false };
+  } finally {
+    judge?.close();
   }
 }
 
-async function judge(
-  options: PamOptions,
-  config: Config,
-  user: User | undefined,
-  origin: Origin,
-  line: Uint8Array | undefined,
-): Promise<Answered> {
+/** The judge; undefined where there is none, and this process decides without what its caller has given it. */
+async function judgeOf(config: Config, origin: Origin, now: () => number): Promise<Judge | undefined> {
+  if (hasJudge(config)) return await openJudge(config, origin, now);
+  shedInherited();
+  return undefined;
+}
+
+async function decided(options: PamOptions, opening: OpenOptions, line: Uint8Array | undefined): Promise<Answered> {
+  const { config } = opening;
   const service = userByName(SERVICE_USER);
   if (service === undefined) throw new NotpError('store_unavailable', `there is no system user ${SERVICE_USER}`);
   if (config.store.kind === 'user') throw new NotpError('bad_configuration', 'store.url = "user" does not serve the PAM door');
   // The terminal belongs to the user or to root, so it is opened before root is given up.
   const terminal = options.promptTty ? pamTerminal(options.environment) : undefined;
-  const verifier = await openVerifier({ config, contexts: config.contexts, user, origin, now: options.now });
+  const verifier = await openVerifier(opening);
   becomeForGood(service);
   try {
     if (terminal === undefined) return { outcome: await verifier.verify(attemptOf(line, verifier)), told: false };

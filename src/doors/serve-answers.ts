@@ -1,11 +1,11 @@
-/** What the service answers: verdicts on the state of the host, and the steps of an enrolment. */
+/** What a service answers: verdicts on the state of the host; behind a user's own socket also the steps of an enrolment. */
 import { appendSum } from '../audit/audit.ts';
 import type { Origin } from '../audit/record.ts';
 import { messageOf, NotpError } from '../error.ts';
 import type { Config } from '../system/config.ts';
 import { sayError } from '../system/printer.ts';
 import { sealedFor, type Found } from '../system/secrets.ts';
-import { userByUid, type User } from '../system/users.ts';
+import { realUser, userByUid } from '../system/users.ts';
 import { accountContexts } from '../verifier/account.ts';
 import { localVerifier, withKept, type LocalOptions } from '../verifier/local.ts';
 import { reasonOf } from '../verifier/outcome.ts';
@@ -17,63 +17,136 @@ import { keptFiles } from '../verifier/sealed-files.ts';
 import type { SelfEnrolment } from '../verifier/self-enrolment.ts';
 import { statePlace, withState, type StatePlace } from '../verifier/state.ts';
 import type { Outcome } from '../verifier/verifier.ts';
-import { isEnrolQuestion, parseEnrolQuestion } from '../verifier/wire-enrol.ts';
+import { isEnrolQuestion, parseEnrolQuestion, type EnrolQuestion } from '../verifier/wire-enrol.ts';
 import { printEnrolAnswer } from '../verifier/wire-enrol-answer.ts';
-import { parseQuestion, printAnswer, type AskedOrigin, type Question, type SentFile } from '../verifier/wire.ts';
+import {
+  parseQuestion,
+  parseRefusal,
+  printAnswer,
+  type Account,
+  type AskedOrigin,
+  type Question,
+  type SentFile,
+} from '../verifier/wire.ts';
 import { LINE_MS, type Answering } from './serve-connection.ts';
 
 export interface ServeOptions {
   readonly configuration: () => Config;
-  /** Whose socket it is. */
-  readonly uid: number;
+  /** Whose socket it is; undefined: root's, where the PAM door asks about everybody. */
+  readonly uid: number | undefined;
   readonly environment: NodeJS.ProcessEnv;
   readonly now: () => number;
 }
 
-/** Whom it decides for, and by what. */
-interface Service extends Omit<ServeOptions, 'configuration'> {
+/** By what it decides. */
+interface Bench {
   readonly config: Config;
-  readonly user: User;
   readonly place: StatePlace;
+  readonly now: () => number;
+}
+
+/** Whom it decides for, too. */
+interface Service extends Bench {
+  readonly account: Account;
 }
 
 /** Somebody looks for the phone, or scans a QR code. */
 const PATIENCE_MS = 10 * 60_000;
 
-/** What is wrong with the host is answered with refusals: to end at once would only make systemd start it again, for ever. */
+/**
+ * Whom a service knows of when it starts: the user of the socket, or nobody where root names the account with each question. What is
+ * wrong with the host is answered with refusals: to end at once would only make systemd start it again, for ever.
+ */
 export function answeringFor(options: ServeOptions): Answering {
+  return options.uid === undefined ? answeringForAll(options) : answeringForOne(options, options.uid);
+}
+
+function answeringForOne(options: ServeOptions, uid: number): Answering {
   try {
-    const service = serviceOf(options);
+    const { name } = userByUid(uid);
+    const service: Service = { ...benchOf(options), account: { user: name, uid } };
     return {
-      answer: (line, enrolment) => answerTo(line, service, enrolment),
+      understand: (line) => {
+        if (isEnrolQuestion(line)) {
+          const question = parseEnrolQuestion(line);
+          return { account: name, answer: async (enrolment) => await answerEnrolment(question, service, enrolment) };
+        }
+        const question = parseQuestion(line);
+        if (question.account !== undefined || question.origin.door === 'pam')
+          throw new NotpError('failed', 'the socket of a user is for that user');
+        return { account: name, answer: async () => printAnswer(await judge(question, service)) };
+      },
+      firstMs: PATIENCE_MS,
       patienceMs: Math.max(PATIENCE_MS, service.config.gate.timeoutMs + LINE_MS),
-      leave: () => tellTheRest(service),
+      leave: () => tellTheRest(service, [name]),
     };
   } catch (error) {
-    const reason = reasonOf(error);
-    const detail = messageOf(error);
-    sayError(detail, 'every question is refused until this is mended');
-    const answer: Answering['answer'] = async (line) => {
-      const origin: Origin = { user: '', uid: options.uid, ...(isEnrolQuestion(line) ? ENROLLING : parseQuestion(line).origin) };
-      return printAnswer(await recordRefusal({ config: undefined, origin, reason, detail }, options.now));
+    const refuse = refusingAll(options, error);
+    return {
+      understand: (line) => {
+        const asked = isEnrolQuestion(line) ? ENROLLING : parseQuestion(line).origin;
+        return { account: '', answer: () => refuse({ user: '', uid, ...asked }) };
+      },
+      firstMs: PATIENCE_MS,
+      patienceMs: PATIENCE_MS,
+      leave: () => Promise.resolve(),
     };
-    return { answer, patienceMs: PATIENCE_MS, leave: () => Promise.resolve() };
   }
+}
+
+function answeringForAll(options: ServeOptions): Answering {
+  const names = new Set<string>();
+  return {
+    understand: (line) => {
+      const refusal = parseRefusal(line);
+      const asked = refusal ?? parseQuestion(line);
+      const { account, origin } = asked;
+      if (account === undefined || origin.door !== 'pam') throw new NotpError('failed', "root's socket is for the PAM door");
+      if (account.uid !== undefined) names.add(account.user);
+      const answer = async (): Promise<string> => {
+        let bench: Bench;
+        try {
+          bench = benchOf(options);
+        } catch (error) {
+          return await refusingAll(options, error)({ ...account, ...origin });
+        }
+        if (refusal !== undefined)
+          return printAnswer(await recordRefusal({ ...refusal, config: bench.config, origin: { ...account, ...origin } }, options.now));
+        return printAnswer(await judge(asked as Question, { ...bench, account }));
+      };
+      // Names that are nobody's have one turn together.
+      return { account: account.uid === undefined ? '' : account.user, answer };
+    },
+    firstMs: LINE_MS,
+    patienceMs: PATIENCE_MS,
+    leave: async () => {
+      try {
+        await tellTheRest(benchOf(options), [...names]);
+      } catch {
+        // The next start tells what is wrong.
+      }
+    },
+  };
+}
+
+/** Answers everything with the refusal that `error` is. */
+function refusingAll(options: ServeOptions, error: unknown): (origin: Origin) => Promise<string> {
+  const reason = reasonOf(error);
+  const detail = messageOf(error);
+  sayError(detail, 'every question is refused until this is mended');
+  return async (origin) => printAnswer(await recordRefusal({ config: undefined, origin, reason, detail }, options.now));
 }
 
 const ENROLLING: AskedOrigin = { context: 'ssh', door: 'cli' };
 
-function serviceOf(options: ServeOptions): Service {
-  const config = options.configuration();
-  const user = userByUid(options.uid);
-  const place = statePlace(config, user);
+function benchOf({ configuration, environment, now }: ServeOptions): Bench {
+  const config = configuration();
+  const place = statePlace(config, realUser());
   if (place.kind !== 'service') throw new NotpError('not_permitted', 'notp serve must run as the system user notp');
-  return { ...options, config, user, place: withCredentials(place, config, options.environment) };
+  return { config, place: withCredentials(place, config, environment), now };
 }
 
-async function answerTo(line: string, service: Service, enrolment: SelfEnrolment): Promise<string> {
-  if (!isEnrolQuestion(line)) return printAnswer(await judge(parseQuestion(line), service));
-  const question = parseEnrolQuestion(line);
+async function answerEnrolment(question: EnrolQuestion, service: Service, enrolment: SelfEnrolment): Promise<string> {
   if (question.step === 'status') return printEnrolAnswer({ kind: 'facts', facts: await factsOf(service, question.files) });
   const file = 'sealed' in question ? question : { context: service.config.context, sealed: '', wrong: '' };
   const asked: AskedOrigin = { ...ENROLLING, context: file.context };
@@ -83,28 +156,36 @@ async function answerTo(line: string, service: Service, enrolment: SelfEnrolment
   return printEnrolAnswer(await enrolment.answer(question, whole));
 }
 
-async function factsOf({ config, user, place, now }: Service, sent: readonly SentFile[]): Promise<readonly Facts[]> {
-  const files = sent.map((file) => ({ context: file.context, found: received(user, file) }));
+async function factsOf({ config, account, place, now }: Service, sent: readonly SentFile[]): Promise<readonly Facts[]> {
+  const files = sent.map((file) => ({ context: file.context, found: received(account, file) }));
   return await withState(place, now, async (state) => {
-    const enrolments = (await state?.store.exclusively((transaction) => transaction.enrolmentsOf(user.name))) ?? [];
+    const enrolments = (await state?.store.exclusively((transaction) => transaction.enrolmentsOf(account.user))) ?? [];
     const contexts = enrolments.map(({ context }) => context);
-    const kept = config.secretsInStore && state !== undefined ? await keptFiles(state.store, user.name, contexts) : files;
+    const kept = config.secretsInStore && state !== undefined ? await keptFiles(state.store, account.user, contexts) : files;
     return factsOfFiles(config, enrolments, kept, now());
   });
 }
 
 /** Refusals of a flood that were only counted so far are recorded now: it may be long until somebody comes. If that fails they stay counted. */
-async function tellTheRest({ user, place, now }: Service): Promise<void> {
+async function tellTheRest({ place, now }: Bench, names: readonly string[]): Promise<void> {
   try {
     await withState(place, now, async (state) => {
-      await state?.store.exclusively((transaction) => appendSum(state.log, transaction, user.name));
+      for (const name of names) await state?.store.exclusively((transaction) => appendSum(state.log, transaction, name));
     });
   } catch (error) {
-    sayError(`refusals are counted and not recorded yet: ${messageOf(error)}`, 'the next login of this user records them');
+    sayError(`refusals are counted and not recorded yet: ${messageOf(error)}`, 'the next login records them');
   }
 }
 
 async function judge(question: Question, service: Service): Promise<Outcome | undefined> {
+  const { config, account, now } = service;
+  const asked = question.files.map(({ context }) => context).join(' ');
+  // By what a login goes the configuration says, not who asks.
+  if (question.origin.door !== 'cli' && asked !== config.contexts.join(' ')) {
+    const detail = `asked by ${asked}, but the configuration says context = ${config.contexts.join(' ')}`;
+    const origin = { ...account, ...question.origin, context: config.context };
+    return await recordRefusal({ config, origin, reason: 'bad_configuration', detail }, now);
+  }
   const verifier = localVerifier({ ...verifierOptions(service, question.origin, question.files), mayFallBack: true });
   try {
     if (question.ask === 'before') return await verifier.beforeAsking(question.session);
@@ -114,8 +195,8 @@ async function judge(question: Question, service: Service): Promise<Outcome | un
   }
 }
 
-function verifierOptions({ config, user, place, now }: Service, asked: AskedOrigin, sent: readonly SentFile[]): LocalOptions {
-  const files = sent.map((file) => ({ context: file.context, found: received(user, file) }));
+function verifierOptions({ config, account, place, now }: Service, asked: AskedOrigin, sent: readonly SentFile[]): LocalOptions {
+  const files = sent.map((file) => ({ context: file.context, found: received(account, file) }));
   return {
     place,
     files,
@@ -124,20 +205,20 @@ function verifierOptions({ config, user, place, now }: Service, asked: AskedOrig
       config,
       files.map(({ context }) => context),
     ),
-    origin: { user: user.name, uid: user.uid, ...asked },
+    origin: { ...account, ...asked },
     policy: config.policy,
-    allowUnenrolled: config.unenrolled === 'allow' && asked.door !== 'cli',
+    allowUnenrolled: config.unenrolled === 'allow' && asked.door !== 'cli' && account.uid !== undefined,
     trustMs: asked.door === 'gate' ? config.gate.trustMs : 0,
     now,
   };
 }
 
-/** The sealed file as the user's process sent it. */
-function received(user: User, { context, sealed, wrong }: SentFile): Found {
-  if (wrong !== '') return { kind: 'bad', why: wrong };
+/** The sealed file as the door sent it. */
+function received({ user }: Account, { context, sealed, wrong }: SentFile): Found {
+  if (wrong !== '') return { kind: 'bad', why: `the door says: ${wrong}` };
   if (sealed === '') return { kind: 'absent' };
   try {
-    return { kind: 'sealed', file: sealedFor(user, context, Buffer.from(sealed)) };
+    return { kind: 'sealed', file: sealedFor({ name: user }, context, Buffer.from(sealed)) };
   } catch (error) {
     return { kind: 'bad', why: messageOf(error) };
   }

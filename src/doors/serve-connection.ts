@@ -1,38 +1,56 @@
 /** One connection to the service: questions come and answers go, one line each, and nonsense ends it. */
 import type { Socket } from 'node:net';
-import { setImmediate } from 'node:timers/promises';
 import { messageOf } from '../error.ts';
 import { collectLine } from '../system/line-socket.ts';
 import { sayError } from '../system/printer.ts';
 import { selfEnrolment, type SelfEnrolment } from '../verifier/self-enrolment.ts';
 import { MAX_LINE } from '../verifier/wire.ts';
+import type { Turns } from './turns.ts';
+
+/** A question that was understood. */
+export interface Asked {
+  /** Whom it is about: each account has turns of its own. */
+  readonly account: string;
+  readonly answer: (enrolment: SelfEnrolment) => Promise<string>;
+}
 
 export interface Answering {
-  /** Answers one line of a connection with one line. Throws where the line is no question. */
-  readonly answer: (line: string, enrolment: SelfEnrolment) => Promise<string>;
-  /** How long a connection may wait for the next question. */
+  /** Understands one line. Throws where it is no question. */
+  readonly understand: (line: string) => Asked;
+  /** How long a connection may wait for its first question, and for the next one. */
+  readonly firstMs: number;
   readonly patienceMs: number;
   /** What is to be done before the service leaves. Never throws. */
   readonly leave: () => Promise<void>;
 }
 
-/** Runs one piece of work after the other. */
-type InTurn = <T>(work: () => Promise<T>) => Promise<T>;
+/** What is told of a connection while it lasts. */
+export interface Listener {
+  onNonsense(): void;
+  /** It waits for the next question about this account. */
+  onIdle(account: string): void;
+  onBusy(): void;
+}
 
 /** How long a question may take to arrive once its first byte is there. */
 export const LINE_MS = 5_000;
 
-/** Answers one question after the other, and closes the connection on the first that is none, of which `onNonsense` hears. */
-export function converse(socket: Socket, { answer, patienceMs }: Omit<Answering, 'leave'>, inTurn: InTurn, onNonsense: () => void): void {
+/** Answers one question after the other, and closes the connection on the first that is none. */
+export function converse(
+  socket: Socket,
+  { understand, firstMs, patienceMs }: Omit<Answering, 'leave'>,
+  turns: Turns,
+  listener: Listener,
+): void {
   const enrolment = selfEnrolment();
   let timer: NodeJS.Timeout;
   const within = (ms: number): void => {
     clearTimeout(timer);
     timer = setTimeout(() => socket.destroy(), ms);
   };
-  const next = (): void => {
+  const next = (ms: number): void => {
     // Whoever thinks has time; whoever writes has little.
-    within(patienceMs);
+    within(ms);
     socket.once('data', () => {
       within(LINE_MS);
     });
@@ -45,19 +63,24 @@ export function converse(socket: Socket, { answer, patienceMs }: Omit<Answering,
   };
   const reply = async (line: string): Promise<void> => {
     clearTimeout(timer);
+    listener.onBusy();
     // Only who reads hears that the other side has left.
     socket.once('data', tooEarly).resume();
     try {
-      const answered = await inTurn(async () => (isGone() ? undefined : await answer(line, enrolment)));
+      const { account, answer } = understand(line);
+      // Nobody waits behind a queue that is never done; whoever asked is refused on the other side.
+      if (turns.isFull(account)) socket.destroy();
+      const answered = await turns.take(account, async () => (isGone() ? undefined : await answer(enrolment)));
       if (answered === undefined || isGone()) return;
       socket.off('data', tooEarly).write(answered);
-      next();
+      listener.onIdle(account);
+      next(patienceMs);
     } catch (error) {
       hangUp(messageOf(error));
     }
   };
   const hangUp = (why: string): void => {
-    onNonsense();
+    listener.onNonsense();
     complain(why);
     socket.destroy();
   };
@@ -66,25 +89,7 @@ export function converse(socket: Socket, { answer, patienceMs }: Omit<Answering,
     clearTimeout(timer);
     enrolment.end();
   });
-  next();
-}
-
-/**
- * Deriving a key holds the whole process up. In between it hears who has left meanwhile, so that a flood of costly
- * questions ends with those who asked them.
- */
-export function turns(): InTurn {
-  let last: Promise<unknown> = Promise.resolve();
-  return (work) => {
-    const mine = last.then(hear).then(work);
-    last = mine.catch(() => undefined);
-    return mine;
-  };
-}
-
-/** Node reads a socket once in each pass of its event loop: first the question, then the end of the stream. */
-async function hear(): Promise<void> {
-  for (let pass = 0; pass < 3; pass++) await setImmediate();
+  next(firstMs);
 }
 
 let complained = false;

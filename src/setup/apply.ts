@@ -5,6 +5,7 @@ import { examine, type Finding } from '../doctor/doctor.ts';
 import { NotpError } from '../error.ts';
 import type { Config } from '../system/config.ts';
 import { momentNow } from '../system/ssh-session.ts';
+import { enableJudge, hasService, isBooted } from '../system/systemd.ts';
 import { draft } from '../system/trusted.ts';
 import { userByName } from '../system/users.ts';
 import { isIn, lockedOut } from './lockout.ts';
@@ -41,6 +42,7 @@ export async function applyPlan(plan: Plan, options: ApplyOptions): Promise<Outc
   requireFolders(plan);
   if (plan.door !== 'sudo') checkSshd('mend that first; nothing was changed');
   if (!options.force) await refuseLockOut(plan, options);
+  if (plan.door !== 'gate') requireJudge();
   const before = failures(await examined(options));
   const setup = makeRecord(plan, options.now);
   const begun = { reload: false };
@@ -82,6 +84,14 @@ function finish(setup: Setup, { confirmWithinSeconds }: ApplyOptions): void {
 function requireFolders({ changes }: Plan): void {
   const missing = changes.map(({ file }) => dirname(file)).find((folder) => !existsSync(folder));
   if (missing !== undefined) throw new NotpError('refused', `there is no ${missing}`, 'set notp up on this host first: notp host-key init');
+}
+
+/** At the PAM door of a host with systemd it alone decides. */
+function requireJudge(): void {
+  if (!isBooted()) return;
+  if (!hasService())
+    throw new NotpError('refused', "notp's units are not installed, and nobody could log in", 'install the files of systemd/');
+  enableJudge();
 }
 
 async function refuseLockOut(plan: Plan, options: ApplyOptions): Promise<void> {

@@ -23,6 +23,8 @@ export interface Config {
   readonly context: string;
   readonly unenrolled: 'deny' | 'allow' | 'enroll';
   readonly socket: string;
+  /** The socket of the judge of the PAM door. */
+  readonly judge: string;
   /** The files of the keys that open what hosts have sealed. */
   readonly hostKeys: readonly string[];
   /** The first of them, whose key seals. */
@@ -156,6 +158,7 @@ function fromTables(tables: Record<string, unknown>, file: string, source: strin
     context: contexts[0] ?? '',
     unenrolled: get(SETTINGS.unenrolled),
     socket: get(SETTINGS.socket),
+    judge: get(SETTINGS.judge),
     hostKeys,
     hostKey: hostKeys[0] ?? '',
     code: {

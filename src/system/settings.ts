@@ -33,6 +33,7 @@ export const SETTINGS = {
   contexts: setting('', 'context', contextNames, 'ssh'),
   unenrolled: setting('', 'unenrolled', among(['deny', 'allow', 'enroll'] as const), 'deny'),
   socket: setting('', 'socket', absolute, '/run/notp/%U.sock'),
+  judge: setting('', 'judge', absolute, '/run/notp/judge.sock'),
   hostKeys: setting('', 'host_key', keyFiles, '/etc/notp/host.key'),
   issuer: setting('code', 'issuer', matching(isIssuer, 'at most 64 printable characters'), ''),
   digits: setting('code', 'digits', among(DIGITS), 6),

@@ -31,6 +31,13 @@ export function enableSocket(uid: number): void {
   systemctl(['enable', '--now', socketUnit(uid)]);
 }
 
+export const JUDGE_SOCKET = 'notp-judge.socket';
+
+/** Makes the judge of the PAM door listen, now and at every boot. Throws `failed` where systemd does not do it. */
+export function enableJudge(): void {
+  systemctl(['enable', '--now', JUDGE_SOCKET]);
+}
+
 /** The same for many: without the reload of all units that each enabling brings, which takes longer the more there are. */
 export function enableSockets(uids: readonly number[]): void {
   if (uids.length === 0) return;

@@ -9,7 +9,8 @@ import { realUser, SERVICE_USER, userByName, type User } from '../system/users.t
 import type { Reason } from '../verdict/reasons.ts';
 import { accountContexts } from './account.ts';
 import { localVerifier } from './local.ts';
-import { remoteVerifier } from './remote.ts';
+import type { Judge } from './judge.ts';
+import { connectForEach, remoteVerifier } from './remote.ts';
 import { auditLog, statePlace, withPresentState } from './state.ts';
 import type { Outcome, Verifier } from './verifier.ts';
 
@@ -20,20 +21,22 @@ export interface OpenOptions {
   /** Whose sealed file; undefined for a name that is nobody's: every outcome is `not_enrolled` then. */
   readonly user: User | undefined;
   readonly origin: Origin;
+  /** The judge of the PAM door, where it decides and nobody else. */
+  readonly judge?: Judge | undefined;
   readonly now: () => number;
 }
 
 /**
- * The verifier for `user`: as that user it reads their sealed file. Where the user has a socket, the service behind
- * it decides, and nobody else; else whoever runs this, on the state that they may use.
+ * The verifier for `user`: as that user it reads their sealed file. At the PAM door the judge decides where there is one, at the
+ * others the service behind the user's socket; else whoever runs this, on the state that they may use.
  */
-export async function openVerifier({ config, contexts, user, origin, now }: OpenOptions): Promise<Verifier> {
+export async function openVerifier({ config, contexts, user, origin, judge, now }: OpenOptions): Promise<Verifier> {
   const absent = (): DeviceFile[] => contexts.map((context) => ({ context, found: { kind: 'absent' } }));
   const files = user === undefined || config.secretsInStore ? absent() : await asUser(user, () => findDevices(config, user, contexts));
+  if (judge !== undefined) return judge.verifier(files);
   const refuse = (reason: Reason, detail: string): Promise<Outcome> => recordRefusal({ config, origin, reason, detail }, now);
-  const socket = user === undefined ? undefined : socketOf(config, user);
-  if (user !== undefined && socket !== undefined && existsSync(socket))
-    return await asUser(user, () => remoteVerifier({ path: socket, origin, files, refuse, connectNow: origin.door === 'pam' }));
+  const socket = user === undefined || origin.door === 'pam' ? undefined : socketOf(config, user);
+  if (socket !== undefined && existsSync(socket)) return remoteVerifier({ wire: connectForEach(socket), origin, files, refuse });
   const place = statePlace(config, user ?? realUser());
   if (socket !== undefined && place.kind === 'user' && origin.door === 'gate')
     return refusingVerifier(() => refuse('store_unavailable', `there is no ${socket}: an administrator must enrol you (notp-enroll)`));

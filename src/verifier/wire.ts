@@ -1,10 +1,12 @@
 /**
- * What gate and service say to each other over the user's socket: one line of JSON each way for every question.
+ * What a door and the service say to each other: one line of JSON each way for every question. Over the user's own socket there is no
+ * "account": whoever owns it is meant. The PAM door names it to the judge, and has refusals of its own recorded there ("refusal/1").
  *
- *   { "notp": "question/2", "ask": "before" | "verify", "door", "service", "rhost", "tty",
+ *   { "notp": "question/3", "ask": "before" | "verify", "account": { "user", "uid" } | null, "door", "service", "rhost", "tty",
  *     "files": for each device [{ "context", "sealed": the sealed file as text, "" for none, "wrong": why it cannot be read, or "" }, …],
  *     "connection": { "pid", "startTicks", "bootId" } | null, "keyDigest": hex or "",
  *     "readings": [{ "passphrase": text | null, "kind": "code" | "two_codes" | "recovery", "codes": [text, …] }], "timedOut" }
+ *   { "notp": "refusal/1", "account", "door", "service", "rhost", "tty", "context", "reason", "detail" }
  *   { "notp": "answer/1", "result": "ask" | "accepted" | "refused", "method", "stepOffset", "reason", "waitSeconds", "ref" }
  *
  * Parsing is strict on both sides. Nothing but the verdict comes back: no detail, no secret.
@@ -24,8 +26,11 @@ import type { Outcome, SshSession } from './verifier.ts';
 /** As many sealed files of the largest size as there can be, every character escaped, and the rest. */
 export const MAX_LINE = MAX_CONTEXTS * 8 * MAX_SEALED_FILE_BYTES;
 
-/** Whose question it is, as the door tells it; the user is who owns the socket. */
+/** Where a question comes from, as the door tells it. */
 export type AskedOrigin = Omit<Origin, 'user' | 'uid'>;
+
+/** Whom the judge of the PAM door is asked about; without a uid a name that is nobody's. */
+export type Account = Pick<Origin, 'user' | 'uid'>;
 
 /** A sealed file on its way: its text, or why there is none. */
 export interface SentFile {
@@ -38,6 +43,8 @@ export interface SentFile {
 
 export interface Question {
   readonly ask: 'before' | 'verify';
+  /** Undefined over the user's own socket. */
+  readonly account?: Account | undefined;
   /** Its context is that of the first file. */
   readonly origin: AskedOrigin;
   readonly files: readonly SentFile[];
@@ -48,31 +55,33 @@ export interface Question {
 
 const DOORS: readonly Door[] = ['gate', 'pam', 'cli'];
 const REASONS = Object.keys(WORDING) as Reason[];
-const QUESTION_KEYS = ['notp', 'ask', 'door', 'service', 'rhost', 'tty', 'files', 'connection', 'keyDigest', 'readings', 'timedOut'];
+const ORIGIN_KEYS = ['account', 'door', 'service', 'rhost', 'tty'];
+const QUESTION_KEYS = ['notp', 'ask', ...ORIGIN_KEYS, 'files', 'connection', 'keyDigest', 'readings', 'timedOut'];
+const REFUSAL_KEYS = ['notp', ...ORIGIN_KEYS, 'context', 'reason', 'detail'];
 const ANSWER_KEYS = ['notp', 'result', 'method', 'stepOffset', 'reason', 'waitSeconds', 'ref'];
-/** The longest text from outside: an address, a terminal, a message. */
+/** The longest text from outside: a name, an address, a terminal, a message. */
+const MAX_TEXT = 1024;
 const SHORT = /^[^]{0,1024}$/;
+const MAX_UID = 2 ** 32 - 2;
 const CODE = /^\d{6,8}$/;
 const RECOVERY = new RegExp(`^[A-Z2-7]{${String(RECOVERY_CHARACTERS)}}$`);
 
-export function printQuestion({ ask, origin, files, session, readings, timedOut }: Question): string {
-  const { door, service = '', rhost = '', tty = '' } = origin;
+export function printQuestion({ ask, account, origin, files, session, readings, timedOut }: Question): string {
   const { connection = null, keyDigest = '' } = session;
-  const object = { notp: 'question/2', ask, door, service, rhost, tty, files: files.map(printFile), connection, keyDigest };
+  const object = { notp: 'question/3', ask, ...printOrigin(account, origin), files: files.map(printFile), connection, keyDigest };
   return JSON.stringify({ ...object, readings: readings.map(printReading), timedOut }) + '\n';
 }
 
 /** Throws where the line is no question. */
 export function parseQuestion(line: string): Question {
   const fields = exactly(parsed(line, 'the question'), 'the question', QUESTION_KEYS);
-  oneOf(fields, 'notp', ['question/2']);
-  const names = { service: text(fields, 'service', SHORT), rhost: text(fields, 'rhost', SHORT), tty: text(fields, 'tty', SHORT) };
-  const present = Object.fromEntries(Object.entries(names).filter(([, value]) => value !== ''));
+  oneOf(fields, 'notp', ['question/3']);
   const keyDigest = text(fields, 'keyDigest', /^([0-9a-f]{64})?$/);
   const files = parseFiles(fields['files']);
   return {
     ask: oneOf(fields, 'ask', ['before', 'verify']),
-    origin: { context: files[0].context, door: oneOf(fields, 'door', DOORS), ...present },
+    account: parseAccount(fields['account']),
+    origin: parseOrigin(fields, files[0].context),
     files,
     session: { connection: parseConnection(fields['connection']), keyDigest: keyDigest === '' ? undefined : keyDigest },
     readings: parseReadings(fields['readings']),
@@ -80,8 +89,49 @@ export function parseQuestion(line: string): Question {
   };
 }
 
+/** What a door has refused without a question, to be recorded. */
+export interface ToldRefusal {
+  readonly account: Account;
+  readonly origin: AskedOrigin;
+  readonly reason: Reason;
+  readonly detail: string;
+}
+
+export function printRefusal({ account, origin, reason, detail }: ToldRefusal): string {
+  const { context } = origin;
+  return JSON.stringify({ notp: 'refusal/1', ...printOrigin(account, origin), context, reason, detail: detail.slice(0, MAX_TEXT) }) + '\n';
+}
+
+/** Gives undefined where the line is a question. Throws where it begins as a refusal and is none. */
+export function parseRefusal(line: string): ToldRefusal | undefined {
+  if (!line.startsWith('{"notp":"refusal/1"')) return undefined;
+  const fields = exactly(parsed(line, 'the refusal'), 'the refusal', REFUSAL_KEYS);
+  const account = parseAccount(fields['account']);
+  if (account === undefined) throw bad('"account" is missing');
+  const origin = parseOrigin(fields, contextName(text(fields, 'context', SHORT)));
+  return { account, origin, reason: oneOf(fields, 'reason', REASONS), detail: text(fields, 'detail', SHORT) };
+}
+
+function printOrigin(account: Account | undefined, { door, service = '', rhost = '', tty = '' }: AskedOrigin): object {
+  const who = account === undefined ? null : { user: account.user.slice(0, MAX_TEXT), uid: account.uid ?? null };
+  return { account: who, door, service: service.slice(0, MAX_TEXT), rhost: rhost.slice(0, MAX_TEXT), tty: tty.slice(0, MAX_TEXT) };
+}
+
+function parseOrigin(fields: Fields, context: string): AskedOrigin {
+  const names = { service: text(fields, 'service', SHORT), rhost: text(fields, 'rhost', SHORT), tty: text(fields, 'tty', SHORT) };
+  const present = Object.fromEntries(Object.entries(names).filter(([, value]) => value !== ''));
+  return { context, door: oneOf(fields, 'door', DOORS), ...present };
+}
+
+function parseAccount(value: unknown): Account | undefined {
+  if (value === null) return undefined;
+  const fields = exactly(value, '"account"', ['user', 'uid']);
+  const user = text(fields, 'user', SHORT);
+  return fields['uid'] === null ? { user } : { user, uid: integer(fields, 'uid', 0, MAX_UID) };
+}
+
 export function printFile({ context, sealed, wrong }: SentFile): object {
-  return { context, sealed, wrong: wrong.slice(0, 1024) };
+  return { context, sealed, wrong: wrong.slice(0, MAX_TEXT) };
 }
 
 export function parseFile(value: unknown): SentFile {

@@ -58,6 +58,8 @@ export interface ServeWorld {
   start(uid: number, config?: string): Promise<Service>;
   /** The same on the socket that the configuration names for `uid`, so that notp finds it. */
   startInPlace(uid: number): Promise<Service>;
+  /** Starts the judge of the PAM door where the configuration says that it is. */
+  startJudge(): Promise<Service>;
   /** Where that socket is. */
   socketOf(uid: number): string;
   records(): Record<string, unknown>[];
@@ -70,7 +72,7 @@ export function serveWorld(name: string, tables = '', top = ''): ServeWorld {
   const service = serviceUser();
   const notp = installNotp(folder);
   // %U so that every test user has a socket of their own.
-  const config = writeConfig(folder, { top: `socket = "${folder}/run/%U.sock"\n${top}`, tables });
+  const config = writeConfig(folder, { top: `socket = "${folder}/run/%U.sock"\njudge = "${folder}/run/judge.sock"\n${top}`, tables });
   fs.mkdirSync(path.join(folder, 'run'), { mode: 0o755 });
   const passphraseFile = path.join(folder, 'passphrase');
   fs.writeFileSync(passphraseFile, `${PASSPHRASE}\n`, { mode: 0o600 });
@@ -91,6 +93,8 @@ export function serveWorld(name: string, tables = '', top = ''): ServeWorld {
         words: [notp, 'serve', String(uid), '--config', other],
       }),
     startInPlace: (uid) => startService({ service, uid, socket: socketOf(uid), words: [notp, 'serve', String(uid), '--config', config] }),
+    startJudge: () =>
+      startService({ service, uid: 0, socket: path.join(folder, 'run/judge.sock'), words: [notp, 'serve', 'judge', '--config', config] }),
     socketOf,
     records: () =>
       fs

@@ -74,9 +74,25 @@ describe('the service', { skip: NEEDS }, () => {
     assert.equal(await asked(service, questionFor(enrolled.file, [], { ask: 'before' })), 'ask');
     assert.equal(await asked(service, questionFor(undefined, [], { ask: 'before' })), 'bad_secret_file');
     const other = sentFile('', '', 'deploy');
-    assert.equal(await asked(service, questionFor(undefined, [], { ask: 'before', files: other })), 'not_enrolled');
+    const script = { context: 'deploy', door: 'cli' as const };
+    assert.equal(await asked(service, questionFor(undefined, [], { ask: 'before', files: other, origin: script })), 'not_enrolled');
     const renamed = sentFile(fs.readFileSync(enrolled.file, 'utf8'), '', 'deploy');
-    assert.equal(await asked(service, questionFor(undefined, code('123456'), { files: renamed })), 'not_enrolled');
+    assert.equal(await asked(service, questionFor(undefined, code('123456'), { files: renamed, origin: script })), 'not_enrolled');
+  });
+
+  it('lets nobody choose by which context a login goes, or say that it is the PAM door or somebody else', async () => {
+    const other = { files: sentFile('', '', 'deploy') };
+    assert.equal(await asked(service, questionFor(undefined, [], { ...other, ask: 'before' })), 'bad_configuration');
+    assert.equal(await asked(service, questionFor(undefined, code('123456'), other)), 'bad_configuration');
+    assert.match(String(world.records().at(-1)?.['detail']), /^asked by deploy, but the configuration says context = ssh$/);
+    assert.equal(await asked(service, questionFor(enrolled.file, [], { origin: { context: 'ssh', door: 'pam' } })), 'closed');
+    assert.equal(await asked(service, questionFor(enrolled.file, [], { account: { user: 'root', uid: 0 } })), 'closed');
+  });
+
+  it('records what a door says of a file as what the door says', async () => {
+    const files = sentFile('', 'the moon is full');
+    assert.equal(await asked(service, questionFor(undefined, code('123456'), { files })), 'bad_secret_file');
+    assert.match(String(world.records().at(-1)?.['detail']), /the door says: the moon is full$/);
   });
 
   it('takes the file of nobody else, none that was changed, and none that cannot be read', async () => {
@@ -140,7 +156,7 @@ describe('the service', { skip: NEEDS }, () => {
     assert.equal(await ask(questionFor(enrolled.file, code(oathCode(enrolled.secret)))), 'step_up_required');
     const [first, second] = [oathCode(enrolled.secret), oathCode(enrolled.secret, { offsetSeconds: 30 })];
     const two = [{ passphrase: undefined, proof: { kind: 'two_codes' as const, first, second } }];
-    assert.equal(await ask(questionFor(enrolled.file, two, { origin: { context: 'ssh', door: 'pam' } })), 'step_up');
+    assert.equal(await ask(questionFor(enrolled.file, two, { origin: { context: 'ssh', door: 'cli' } })), 'step_up');
     connection.close();
   });
 

@@ -71,7 +71,7 @@ export function fillRoot(root: string, name: string): void {
   enableUnits(path.join(root, 'etc/systemd/system'));
 }
 
-/** Installs the built program and the units of the tree into `root`, as a package would; nothing is enabled. */
+/** Installs the built program and the units of the tree into `root`, as a package would; only the socket of the PAM door is enabled. */
 export function installInto(root: string): void {
   fs.mkdirSync(path.join(root, 'opt/notp'), { mode: 0o755 });
   installNotp(path.join(root, 'opt/notp'));
@@ -80,11 +80,15 @@ export function installInto(root: string): void {
     fs.symlinkSync(`/opt/notp/bin/${program}`, path.join(root, 'usr/bin', program));
   }
   installUnits(root);
+  const wanted = path.join(root, 'etc/systemd/system/sockets.target.wants');
+  fs.mkdirSync(wanted, { recursive: true });
+  fs.symlinkSync('/etc/systemd/system/notp-judge.socket', path.join(wanted, 'notp-judge.socket'));
 }
 
 /** Installs units, sysusers.d and tmpfiles.d of `folder` into `root`. */
 export function installUnits(root: string, folder = path.join(ROOT, 'systemd')): void {
-  for (const name of fs.existsSync(folder) ? fs.readdirSync(folder) : []) {
+  const all = fs.existsSync(folder) ? fs.readdirSync(folder, { recursive: true, encoding: 'utf8' }) : [];
+  for (const name of all.filter((each) => fs.statSync(path.join(folder, each)).isFile())) {
     const to = path.join(root, placeOf(name));
     fs.mkdirSync(path.dirname(to), { recursive: true });
     fs.copyFileSync(path.join(folder, name), to);

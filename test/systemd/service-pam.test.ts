@@ -1,4 +1,4 @@
-/** Root's PAM door and the gate share one state, with the service and without it. */
+/** Root's PAM door and the gate share one state: the judge of all decides at the one, the service of the user at the other. */
 import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
 import { before, describe, it } from 'node:test';
@@ -55,11 +55,11 @@ describe("root's PAM door beside the service", { skip: lacks(NEEDS) }, () => {
     assert.equal((await world.recordOf({ stderr: again.stdout }))?.reason, 'replayed');
   });
 
-  it('asks the service: nobody else has judged', async () => {
+  it('asks the judge: nobody else has judged', async () => {
     const recovery = phone.recoveryCode();
     assert.equal((await pam(recovery)).code, 0);
     const { ref } = (await world.lastLogin()) ?? {};
-    const journal = await world.container.must(['journalctl', '--no-pager', '--output=cat', `--unit=notp@${String(alice.uid)}.service`]);
+    const journal = await world.container.must(['journalctl', '--no-pager', '--output=cat', '--unit=notp@judge.service']);
     assert.equal(journal.includes(`"ref":"${String(ref)}"`), true);
     const again = await world.login(alice, recovery);
     assert.equal((await world.recordOf(again))?.reason, 'replayed');
@@ -75,7 +75,7 @@ describe("root's PAM door beside the service", { skip: lacks(NEEDS) }, () => {
     assert.equal((await world.lastLogin())?.reason, 'replayed');
   });
 
-  it('decides on the same state without the socket, while the gate names what is missing', async () => {
+  it("decides on the same state without the user's socket, while the gate names what is missing", async () => {
     await world.container.must(['systemctl', 'stop', socket(), `notp@${String(alice.uid)}.service`]);
     const code = await phone.code();
     assert.deepEqual([(await pam(code)).code, (await pam(code)).code], [0, 1]);
@@ -86,6 +86,24 @@ describe("root's PAM door beside the service", { skip: lacks(NEEDS) }, () => {
     const again = await world.login(alice, code);
     assert.equal((await world.recordOf(again))?.reason, 'replayed');
     assert.equal((await world.login(alice, phone.recoveryCode())).stdout, 'alice\n');
+  });
+
+  it('is refused where the judge does not listen: nothing else decides', async () => {
+    await world.container.must(['systemctl', 'stop', 'notp-judge.socket', 'notp@judge.service']);
+    const recovery = phone.recoveryCode();
+    const ran = await pam(recovery);
+    assert.deepEqual([ran.code, /^notp: .*\(ref [0-9a-f]{8}\)\n$/.test(ran.stdout)], [1, true], ran.stdout);
+    const told = await world.container.must(['journalctl', '--no-pager', '--output=cat', '--identifier=notp']);
+    assert.match(told, /"reason":"store_unavailable","detail":"[^"]*\/run\/notp\/judge\.sock/);
+    await world.container.must(['systemctl', 'start', 'notp-judge.socket']);
+    assert.equal((await pam(recovery)).code, 0);
+  });
+
+  it("is in nobody's hands but root's", async () => {
+    assert.equal(await world.container.must(['stat', '--format=%U %a', '/run/notp/judge.sock']), 'root 600\n');
+    const words = ['python3', '-c', "import socket; socket.socket(socket.AF_UNIX).connect('/run/notp/judge.sock')"];
+    const ran = await world.container.run(['setpriv', '--reuid=alice', '--regid=alice', '--init-groups', ...words]);
+    assert.match(ran.stderr, /PermissionError/);
   });
 
   it('chains the records of both into one', async () => {

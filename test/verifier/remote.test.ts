@@ -7,7 +7,7 @@ import * as path from 'node:path';
 import { before, describe, it } from 'node:test';
 import type { DeviceFile, Found } from '../../src/system/secrets.ts';
 import type { Reason } from '../../src/verdict/reasons.ts';
-import { remoteVerifier } from '../../src/verifier/remote.ts';
+import { connectForEach, connectOnce, remoteVerifier } from '../../src/verifier/remote.ts';
 import type { Outcome, Verifier } from '../../src/verifier/verifier.ts';
 import { MAX_LINE, parseQuestion, printAnswer } from '../../src/verifier/wire.ts';
 import { HOST_HEADER, PASSPHRASE_HEADER, sealed } from '../seal/sealed.ts';
@@ -42,7 +42,8 @@ async function verifierAt(
   };
   const origin = { user: 'alice', uid: 1000, context: 'ssh', door: 'gate' } as const;
   const files = [{ context: 'ssh', found }, ...others];
-  return { verifier: await remoteVerifier({ path: socket, origin, files, refuse, connectNow, deadlineMs: DEADLINE_MS }), recorded };
+  const wire = connectNow ? await connectOnce(socket, DEADLINE_MS) : connectForEach(socket, DEADLINE_MS);
+  return { verifier: remoteVerifier({ wire, origin, files, refuse }), recorded };
 }
 
 async function refusesAt(socket: string, why: RegExp): Promise<void> {
