@@ -3,6 +3,7 @@
  * user and root can connect, so the socket is the identity; to that of the judge (`--judge`) only root can, who names the account. It
  * runs as the system user notp, answers questions with verdicts, and leaves when nobody has asked for a while; the socket stays with systemd.
  */
+import { spawn } from 'node:child_process';
 import { createServer, type Server } from 'node:net';
 import { NotpError } from '../error.ts';
 import { onEndingSignals } from '../system/signals.ts';
@@ -12,6 +13,7 @@ import { crowd, turns } from './turns.ts';
 
 /** sd_listen_fds(3): the first inherited descriptor. */
 const LISTEN_FD = 3;
+const SYSTEMD_NOTIFY = '/usr/bin/systemd-notify';
 /** Connections of one user at the same time; whoever comes beyond them is turned away. What they may send at the most fits into MemoryMax of the unit. */
 const MAX_CONNECTIONS = 128;
 /** The same for the judge, to which only root's processes talk: those that wait at a prompt of sudo, and those that are answered. */
@@ -59,6 +61,13 @@ export async function serve(options: ServeOptions): Promise<number> {
   return 0;
 }
 
+/** sd_notify(3): tells systemd that it is whole, for one that is not is ended (TimeoutStartSec= in notp@.service). */
+function tellReady(): void {
+  const socket = process.env['NOTIFY_SOCKET'];
+  if (socket !== undefined)
+    spawn(SYSTEMD_NOTIFY, ['--ready'], { env: { NOTIFY_SOCKET: socket }, stdio: 'ignore' }).on('error', () => undefined);
+}
+
 /** Listens, and resolves when no connection was open for `idleMs`, or on a signal. */
 function untilIdle(server: Server, stop: AbortSignal, idleMs: number): Promise<void> {
   return new Promise((resolve, reject) => {
@@ -76,6 +85,6 @@ function untilIdle(server: Server, stop: AbortSignal, idleMs: number): Promise<v
     stop.addEventListener('abort', () => {
       resolve();
     });
-    server.listen({ fd: LISTEN_FD });
+    server.listen({ fd: LISTEN_FD }, tellReady);
   });
 }

@@ -27,6 +27,7 @@ describe('the defaults', () => {
       context: 'ssh',
       unenrolled: 'deny',
       socket: '/run/notp/%U.sock',
+      judge: '/run/notp/judge.sock',
       hostKeys: ['/etc/notp/host.key'],
       hostKey: '/etc/notp/host.key',
       code: { issuer: '', digits: 6, periodSeconds: 30, algorithm: 'SHA1' },
@@ -48,6 +49,7 @@ describe('the defaults', () => {
       context      = "ssh"
       unenrolled   = "deny"
       socket       = "/run/notp/%U.sock"
+      judge        = "/run/notp/judge.sock"
       host_key     = "/etc/notp/host.key"
       [code]
       issuer = ""
@@ -130,6 +132,7 @@ describe('a value', () => {
       context = "login"
       unenrolled = "enroll"
       socket = "/tmp/s"
+      judge = "/tmp/j"
       host_key = "/k"
       code = { issuer = "Bücher", digits = 8, period = 60, algorithm = "SHA512" }
       policy.window = 0
@@ -152,6 +155,7 @@ describe('a value', () => {
         context: 'login',
         unenrolled: 'enroll',
         socket: '/tmp/s',
+        judge: '/tmp/j',
         hostKeys: ['/k'],
         hostKey: '/k',
       },
@@ -202,6 +206,7 @@ const BAD: readonly (readonly [table: string, key: string, values: readonly stri
   ],
   ['', 'unenrolled', ['"Deny"', '""', 'true', '0'], /must be one of "deny", "allow", "enroll"$/],
   ['', 'socket', PATHS, /must be an absolute path/],
+  ['', 'judge', PATHS, /must be an absolute path/],
   ['', 'host_key', KEY_FILES, /must be an absolute path without "\.\.", or a list of at most 4/],
   ['code', 'issuer', ['1', '"a\\nb"', `"${'x'.repeat(65)}"`], /must be at most 64 printable characters$/],
   ['code', 'digits', [...WHOLE, '5', '9'], /must be one of 6, 7, 8$/],
