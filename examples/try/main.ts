@@ -32,10 +32,24 @@ try {
 /** Everything of notp in one folder: each user's own state, no journal. */
 function writeConfig(): string {
   const file = path.join(folder, 'notp.toml');
-  const lines = [`secrets = "${folder}/secrets"`, '[store]', 'url = "user"', '[audit]', 'journal = false', ''];
+  const lines = [
+    `secrets = "${folder}/secrets"`,
+    '[gate]',
+    `authorized_keys = [${JSON.stringify(authorizedKeys())}]`,
+    '[store]',
+    'url = "user"',
+    '[audit]',
+    'journal = false',
+    '',
+  ];
   writeFileSync(file, lines.join('\n'), { mode: 0o644 });
   writeFileSync(path.join(folder, 'passphrase'), `${PASSPHRASE}\n`);
   return file;
+}
+
+/** Where the key of the login stands, for sshd and for the gate. */
+function authorizedKeys(): string {
+  return path.join(folder, 'authorized_keys');
 }
 
 /** Enrols a throw-away secret (base32), with the QR code on the screen. */
@@ -53,7 +67,7 @@ function enroll(config: string): string {
 async function startSshd(config: string): Promise<PrivateSshd> {
   const home = path.join(folder, 'sshd');
   mkdirSync(home);
-  const authorized = path.join(folder, 'authorized_keys');
+  const authorized = authorizedKeys();
   const started = await startPrivateSshd({
     folder: home,
     lines: [

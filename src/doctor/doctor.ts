@@ -57,7 +57,7 @@ export async function examine(options: DoctorOptions): Promise<readonly Finding[
   progress('Looking at what is around sshd');
   return sorted([
     ...servers.flatMap(({ findings }) => findings.map((finding) => asRemark(finding, people))),
-    ...(await aroundSshd(servers, people)),
+    ...(await aroundSshd(config, servers, people)),
     ...(isRoot() ? aroundPam(servers) : [withoutRoot()]),
     ...aroundService(config, place, people, servers),
     ...(place.kind === 'service' ? await examineFormerKeys(config, place.owner, now) : []),
@@ -110,14 +110,14 @@ async function examineServers({ sshdConfig, progress }: DoctorOptions, people: r
 }
 
 /** What the gate needs beside sshd's configuration: the program, the shells before it, the keys beside it. */
-async function aroundSshd(servers: readonly SshdReport[], people: readonly Person[]): Promise<Finding[]> {
+async function aroundSshd(config: Config, servers: readonly SshdReport[], people: readonly Person[]): Promise<Finding[]> {
   const gates = servers.filter(({ doors }) => doors.gate);
   if (gates.length === 0) return [];
   const commands = [...new Set(gates.flatMap(({ gateCommands }) => gateCommands))];
   const programs = [...new Set(commands.flatMap((command) => gateProgram(command) ?? []))].map((program) => examineProgram('FC1', program));
   const trusted = programs.every(({ severity }) => severity === 'ok');
   const keys: Finding[] = [];
-  for (const { perUser } of gates) keys.push(...(await examineKeys(people, perUser)));
+  for (const { perUser } of gates) keys.push(...(await examineKeys(people, perUser, config.gate.authorizedKeys)));
   // What others may have changed is not run.
   const tried = isRoot() && trusted ? commands.map(tryGate) : [];
   const services = [...new Set(gates.map(({ pamService }) => pamService))];

@@ -1,8 +1,11 @@
-/** The family of keys: rule FC13. A forced gate makes sshd drop a key's own `command=`; the gate keeps to it where it can know the key. */
+/**
+ * The family of keys: rule FC13. A forced gate makes sshd drop a key's own `command=`; the gate keeps to it where it can know the key, and
+ * refuses a key that it finds nowhere.
+ */
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { errnoOf, messageOf } from '../error.ts';
-import { parseAuthorizedKey } from '../system/authorized-keys.ts';
+import { messageOf } from '../error.ts';
+import { keyFiles, readAuthorizedKeys, type AuthorizedKey } from '../system/authorized-keys.ts';
 import { asUser } from '../system/privileges.ts';
 import type { User } from '../system/users.ts';
 import { is, setting, words, type Effective } from './effective.ts';
@@ -10,80 +13,92 @@ import { ok, type Finding } from './finding.ts';
 import { meansGate } from './gate-command.ts';
 import type { Person } from './people.ts';
 
-/** Where the gate looks for a key's command, see system/authorized-keys.ts. */
-const LOOKED_AT = ['.ssh/authorized_keys', '.ssh/authorized_keys2'];
-const MAX_BYTES = 4 * 1024 * 1024;
-const TITLE = "A key's own command= is lost: after the code the key opens a whole shell";
+const LOST = "A key's own command= is lost: after the code the key opens a whole shell";
+const REFUSED = 'The gate refuses keys that stand in no file it reads';
 
-/** `effective`: what sshd does with each user. */
-export async function examineKeys(people: readonly Person[], effective: ReadonlyMap<string, Effective>): Promise<Finding[]> {
+/** `effective`: what sshd does with each user. `listed`: what the gate reads, [gate] authorized_keys. */
+export async function examineKeys(
+  people: readonly Person[],
+  effective: ReadonlyMap<string, Effective>,
+  listed: readonly string[],
+): Promise<Finding[]> {
   const findings: Finding[] = [];
   for (const { user } of people) {
     const own = effective.get(user.name);
     if (own === undefined || !meansGate(setting(own, 'forcecommand'))) continue;
-    findings.push(...(await asUser(user, () => [...lostCommands(user, own), ...environmentFile(user, own)])), ...givenByProgram(user, own));
+    const keys = is(own, 'exposeauthinfo', 'yes') ? refusedKeys : lostCommands;
+    findings.push(...(await asUser(user, () => [...keys(user, own, listed), ...environmentFile(user, own)])));
   }
-  return findings.some(({ id }) => id === 'FC13') ? findings : [...findings, ok('FC13', "No key's own command= is lost")];
+  return findings.some(({ id }) => id === 'FC13') ? findings : [...findings, ok('FC13', "The gate knows every key's own command=")];
 }
 
-function lostCommands(user: User, effective: Effective): Finding[] {
-  const exposed = is(effective, 'exposeauthinfo', 'yes');
-  const home = path.resolve(user.home);
-  return words(effective, 'authorizedkeysfile')
-    .filter((file) => file !== 'none')
-    .flatMap((template) => {
-      const file = path.resolve(
-        home,
-        template.replace(/%(.)/g, (_, letter: string) => expanded(letter, user)),
-      );
-      const honoured = exposed && LOOKED_AT.some((name) => file === path.join(home, name));
-      const count = honoured ? 0 : restrictedKeys(file);
-      if (typeof count === 'string') return [unread(user, count)];
-      if (count === 0) return [];
-      const fix = exposed ? `move the keys with command= to ${home}/.ssh/authorized_keys` : 'ExposeAuthInfo yes';
-      return [
-        { id: 'FC13', severity: 'fail', title: TITLE, detail: `${file}: ${String(count)} with command=`, fix, user: user.name } as const,
-      ];
-    });
-}
-
-/** How many keys of a file have a command of their own, or why that cannot be told. A file that is not there has none. */
-function restrictedKeys(file: string): number | string {
-  const { O_RDONLY, O_NONBLOCK, O_NOCTTY } = fs.constants;
-  let fd: number | undefined;
-  try {
-    // The user may have put a FIFO there: it must not hold up whoever looks at everybody.
-    fd = fs.openSync(file, O_RDONLY | O_NONBLOCK | O_NOCTTY);
-    const stats = fs.fstatSync(fd);
-    if (!stats.isFile() || stats.size > MAX_BYTES) return `${file} is no file of keys`;
-    const keys = fs.readFileSync(fd, 'utf8').split('\n').map(parseAuthorizedKey);
-    return keys.filter((key) => key?.command !== undefined).length;
-  } catch (error) {
-    return errnoOf(error) === 'ENOENT' || errnoOf(error) === 'ENOTDIR' ? 0 : messageOf(error);
-  } finally {
-    if (fd !== undefined) fs.closeSync(fd);
-  }
-}
-
-/** TOKENS in sshd_config(5). */
-function expanded(letter: string, { name, uid, home }: User): string {
-  return { u: name, h: home, U: String(uid), '%': '%' }[letter] ?? `%${letter}`;
-}
-
-function givenByProgram(user: User, effective: Effective): Finding[] {
-  const program = setting(effective, 'authorizedkeyscommand');
-  if (program === '' || program === 'none') return [];
-  const title = 'Keys come from a program, and a command= of theirs is not known to the gate';
+/** Where the gate knows the key: what it would refuse. The caller is `user`, or root as them. */
+export function refusedKeys(user: User, effective: Effective, listed: readonly string[]): Finding[] {
+  const read = keyFiles(listed, user);
+  const templates = keyFilesOfSshd(effective);
+  const all = [...listed, ...templates.filter((template) => !read.includes(keyFile(template, user)))];
+  const fix = `under [gate] in notp.toml: authorized_keys = [${all.map((file) => JSON.stringify(file)).join(', ')}]`;
+  const unlisted = templates.map((template) => keyFile(template, user)).filter((file) => !read.includes(file));
   return [
-    {
-      id: 'FC13',
-      severity: 'warn',
-      title,
-      detail: `AuthorizedKeysCommand ${program}`,
-      fix: 'let it give no keys with command=',
-      user: user.name,
-    },
+    ...read.flatMap((file) => keysIn(file, user).findings),
+    ...unlisted.flatMap((file) => {
+      const { keys, findings } = keysIn(file, user);
+      if (findings.length > 0) return findings;
+      const severity = keys.length > 0 ? 'fail' : 'warn';
+      const detail = `sshd reads ${file}, the gate does not: ${String(keys.length)} keys of ${user.name} there now`;
+      return [{ id: 'FC13', severity, title: REFUSED, detail, fix, user: user.name } as const];
+    }),
+    ...givenByProgram(user, effective, read),
   ];
+}
+
+/** Where the gate is not told the key: each command is lost. */
+function lostCommands(user: User, effective: Effective): Finding[] {
+  const fix = 'ExposeAuthInfo yes';
+  const id = 'FC13';
+  const inFiles = keyFilesOfSshd(effective).flatMap((template): Finding[] => {
+    const file = keyFile(template, user);
+    const { keys, findings } = keysIn(file, user);
+    const count = keys.filter(({ command }) => command !== undefined).length;
+    if (count === 0) return findings;
+    return [{ id, severity: 'fail', title: LOST, detail: `${file}: ${String(count)} with command=`, fix, user: user.name }];
+  });
+  const program = keyProgram(effective);
+  if (program === undefined) return inFiles;
+  const title = 'Keys come from a program, and a command= of theirs is not known to the gate';
+  return [...inFiles, { id, severity: 'warn', title, detail: `AuthorizedKeysCommand ${program}`, fix, user: user.name }];
+}
+
+function keyFilesOfSshd(effective: Effective): string[] {
+  return words(effective, 'authorizedkeysfile').filter((file) => file !== 'none');
+}
+
+function keyFile(template: string, user: User): string {
+  return keyFiles([template], user)[0] ?? '';
+}
+
+function keysIn(file: string, user: User): { keys: AuthorizedKey[]; findings: Finding[] } {
+  try {
+    return { keys: readAuthorizedKeys(file), findings: [] };
+  } catch (error) {
+    return { keys: [], findings: [unread(user, messageOf(error))] };
+  }
+}
+
+/** Nobody can tell which keys it gives: who has none in a file can only come with one of those. */
+function givenByProgram(user: User, effective: Effective, read: readonly string[]): Finding[] {
+  const program = keyProgram(effective);
+  if (program === undefined) return [];
+  const hasOthers = read.some((file) => keysIn(file, user).keys.length > 0);
+  const severity = hasOthers ? 'warn' : 'fail';
+  const title = 'The gate refuses keys that come from a program, for it cannot know their limits';
+  const fix = 'write them into files and list those in [gate] authorized_keys of notp.toml, or use the PAM door (notp setup pam)';
+  return [{ id: 'FC13', severity, title, detail: `AuthorizedKeysCommand ${program}`, fix, user: user.name }];
+}
+
+function keyProgram(effective: Effective): string | undefined {
+  const program = setting(effective, 'authorizedkeyscommand');
+  return program === '' || program === 'none' ? undefined : program;
 }
 
 /** What ~/.ssh/environment sets where sshd reads it. */
@@ -107,9 +122,9 @@ function unread(user: User, why: string): Finding {
   return {
     id: 'FC13',
     severity: 'warn',
-    title: 'The keys of a user cannot be looked at',
+    title: 'The keys of a user cannot be looked at, and the gate refuses the user for it',
     detail: why,
-    fix: 'check the owner and mode of the file',
+    fix: 'make it a file that the user can read, or take it away',
     user: user.name,
   };
 }

@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import type { Origin } from '../audit/record.ts';
 import { messageOf } from '../error.ts';
 import { readings, typedLine } from '../otp/proof.ts';
-import { keyCommand } from '../system/authorized-keys.ts';
+import { keyCommand, keyFiles } from '../system/authorized-keys.ts';
 import type { Config } from '../system/config.ts';
 import { openConversation } from '../system/conversation.ts';
 import { sayError, sayHint } from '../system/printer.ts';
@@ -53,7 +53,7 @@ export async function gate(options: GateOptions): Promise<number> {
   const first = await judge();
   const outcome = isToEnroll(first, config) && (await enrollFirst(config, user, options.now)) ? await judge() : first;
   if (!isAccepted(outcome)) return 1;
-  return becomeShell(user, { ...options, keyCommand: forcedByKey(user, options) });
+  return becomeShell(user, { ...options, keyCommand: forcedByKey(user, config, options) });
 }
 
 async function withVerifier(what: OpenOptions, work: (verifier: Verifier) => Promise<Outcome>): Promise<Outcome> {
@@ -106,11 +106,12 @@ function originOf(user: User, environment: NodeJS.ProcessEnv): Origin {
 }
 
 /** Throws where the key's line cannot be read: a limit that cannot be known must not vanish. */
-function forcedByKey(user: User, { environment, now }: GateOptions): string | undefined {
+function forcedByKey(user: User, config: Config, { environment, now }: GateOptions): string | undefined {
   const file = environment['SSH_USER_AUTH'];
   if (file === undefined) return undefined;
+  const asking = { files: keyFiles(config.gate.authorizedKeys, user), address: clientAddress(environment), nowMs: now() };
   try {
-    return keyCommand(readFileSync(file, 'utf8'), { home: user.home, address: clientAddress(environment), nowMs: now() });
+    return keyCommand(readFileSync(file, 'utf8'), asking);
   } catch (error) {
     sayError('the key of this login cannot be looked up', 'ask an administrator to check ExposeAuthInfo and authorized_keys');
     throw error;

@@ -2,6 +2,7 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { setting, words } from '../doctor/effective.ts';
+import { refusedKeys } from '../doctor/keys.ts';
 import { expand, type Config } from '../system/config.ts';
 import { asUser } from '../system/privileges.ts';
 import { groupsOf, userByName, userByUid, type User } from '../system/users.ts';
@@ -24,7 +25,8 @@ export async function lockedOut(
   const concerned = people.filter((user) => (door !== 'sudo' || user.uid !== 0) && isIn(user, scope));
   const reasons: string[] = [];
   // One after the other: to look, the process becomes that user.
-  for (const user of concerned) reasons.push(...(await noCode(config, door, user, now)), ...rootsOwn(door, user));
+  for (const user of concerned)
+    reasons.push(...(await noCode(config, door, user, now)), ...rootsOwn(door, user), ...(await keysRefused(config, door, user)));
   return reasons;
 }
 
@@ -61,6 +63,14 @@ function rootsOwn(door: SetupDoor, user: User): string[] {
   return refused
     ? ['root: no code ever matches under PermitRootLogin prohibit-password: set it to yes, which asks for key and code then']
     : [];
+}
+
+/** Keys that the gate would refuse though sshd takes them. */
+async function keysRefused({ gate }: Config, door: SetupDoor, user: User): Promise<string[]> {
+  if (door !== 'gate') return [];
+  const effective = effectiveConfig(user.name);
+  const found = await asUser(user, () => refusedKeys(user, effective, gate.authorizedKeys));
+  return found.filter(({ severity }) => severity === 'fail').map(({ detail, fix }) => `${user.name}: ${detail}: ${fix}`);
 }
 
 async function noCode(config: Config, door: SetupDoor, user: User, now: () => number): Promise<string[]> {

@@ -3,18 +3,21 @@
  * for one command would get a shell; with `ExposeAuthInfo yes` sshd names the key and the gate keeps to it.
  * See AUTHORIZED_KEYS FILE FORMAT in sshd(8) and ExposeAuthInfo in sshd_config(5).
  */
-import { readFileSync } from 'node:fs';
-import { errnoOf, NotpError } from '../error.ts';
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { errnoOf, messageOf, NotpError } from '../error.ts';
+import { expand } from './config.ts';
 import { parseCertificate } from './ssh-certificate.ts';
 import { addressMatches, type Match } from './ssh-patterns.ts';
+import type { User } from './users.ts';
 
-/** sshd's default for AuthorizedKeysFile. */
-const FILES = ['.ssh/authorized_keys', '.ssh/authorized_keys2'];
+const MAX_BYTES = 4 * 1024 * 1024;
 const KEY_TYPE = /^(sk-)?(ssh|ecdsa)-[a-z0-9@.-]+$/;
 
 /** What sshd knew when it looked the key up. */
 export interface Asking {
-  readonly home: string;
+  /** The files that it looked in, absolute. */
+  readonly files: readonly string[];
   /** The client's; undefined where nobody says. */
   readonly address: string | undefined;
   /** Unix time in milliseconds. */
@@ -31,7 +34,7 @@ export interface Asking {
 export function keyCommand(authInfo: string, asking: Asking): string | undefined {
   const shown = [...authInfo.matchAll(/^publickey (\S+) (\S+)/gm)];
   if (shown.length === 0) return undefined;
-  const lines = FILES.flatMap((file) => readLines(`${asking.home}/${file}`)).flatMap((line) => parseAuthorizedKey(line) ?? []);
+  const lines = asking.files.flatMap(readAuthorizedKeys);
   const commands = shown.map(([, type = '', blob = '']) => commandOf(type, blob, lines, asking));
   return commands.find((command) => command !== undefined);
 }
@@ -43,7 +46,7 @@ function commandOf(type: string, blob: string, lines: readonly AuthorizedKey[], 
   const possible = upToFirst(candidates, (line) => admits(line, asking));
   // An authority may be one of sshd's own (TrustedUserCAKeys), which has no options.
   if (possible.length === 0 && certificate !== undefined) return certificate.forceCommand;
-  if (possible.length === 0) throw unknownLimit('no line of authorized_keys has this key and admits this client');
+  if (possible.length === 0) throw unknownLimit(`no line of ${asking.files.join(', ')} has this key and admits this client`);
   const commands = new Set(possible.map(({ command }) => certificate?.forceCommand ?? command));
   if (commands.size > 1) throw unknownLimit('several lines of authorized_keys have this key, and each may be the one that sshd took');
   return [...commands][0];
@@ -82,7 +85,7 @@ function unknownLimit(what: string): NotpError {
   return new NotpError(
     'not_permitted',
     what,
-    "the gate cannot know the key's limits: keep one line for each key there, or use the PAM door",
+    "the gate cannot know the key's limits: keep one line for each key there, list all files of AuthorizedKeysFile in [gate] authorized_keys of notp.toml, or use the PAM door",
   );
 }
 
@@ -122,12 +125,32 @@ function optionsIn(text: string): Option[] {
   return [...all].map(([, name = '', value = '']) => ({ name: name.toLowerCase(), value: value.replaceAll('\\"', '"') }));
 }
 
-/** A file that is not there has no keys; one that cannot be read throws, for a key's limits must not vanish. */
-function readLines(file: string): string[] {
+/** The files of `templates` (AuthorizedKeysFile in sshd_config(5)) for `user`, absolute. */
+export function keyFiles(templates: readonly string[], user: User): string[] {
+  return templates.map((template) => path.resolve(user.home, expand(template, user)));
+}
+
+/**
+ * The keys of `file`. A file that is not there has none. Throws `not_permitted`, naming the file, for one that cannot be read: a key's
+ * limits must not vanish.
+ */
+export function readAuthorizedKeys(file: string): AuthorizedKey[] {
+  const { O_RDONLY, O_NONBLOCK, O_NOCTTY } = fs.constants;
+  let fd: number | undefined;
   try {
-    return readFileSync(file, 'utf8').split('\n');
+    // The user may have put a FIFO there: it must not hold up whoever looks at everybody.
+    fd = fs.openSync(file, O_RDONLY | O_NONBLOCK | O_NOCTTY);
+    const stats = fs.fstatSync(fd);
+    if (!stats.isFile() || stats.size > MAX_BYTES) throw new Error(`no file of at most ${String(MAX_BYTES)} bytes`);
+    return fs
+      .readFileSync(fd, 'utf8')
+      .split('\n')
+      .flatMap((line) => parseAuthorizedKey(line) ?? []);
   } catch (error) {
-    if (errnoOf(error) === 'ENOENT') return [];
-    throw error;
+    if (['ENOENT', 'ENOTDIR'].includes(errnoOf(error) ?? '')) return [];
+    const hint = `the user must be able to read ${file}, or [gate] authorized_keys in notp.toml must not list it`;
+    throw new NotpError('not_permitted', `${file} cannot be read: ${messageOf(error)}`, hint, { cause: error });
+  } finally {
+    if (fd !== undefined) fs.closeSync(fd);
   }
 }

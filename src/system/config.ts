@@ -31,7 +31,14 @@ export interface Config {
   readonly hostKey: string;
   readonly code: CodeParameters & { readonly issuer: string };
   readonly policy: Policy;
-  readonly gate: { readonly tries: number; readonly timeoutMs: number; readonly sameConnection: boolean; readonly trustMs: number };
+  readonly gate: {
+    readonly tries: number;
+    readonly timeoutMs: number;
+    readonly sameConnection: boolean;
+    readonly trustMs: number;
+    /** Where keys and their limits stand, as sshd's AuthorizedKeysFile has it: %h, %u, %U and %%, relative to the home. */
+    readonly authorizedKeys: readonly string[];
+  };
   /** Where the changing state is. */
   readonly store: StoreSetting;
   /** How a database of a fleet is reached, whichever it is. */
@@ -173,6 +180,7 @@ function fromTables(tables: Record<string, unknown>, file: string, source: strin
       timeoutMs: get(SETTINGS.timeout),
       sameConnection: get(SETTINGS.sameConnection),
       trustMs: get(SETTINGS.trust),
+      authorizedKeys: get(SETTINGS.authorizedKeys),
     },
     store,
     fleet,

@@ -22,8 +22,12 @@ export interface Setting<T> {
 /** Each is one more secret that a guess may hit, and one more key to derive. */
 export const MAX_CONTEXTS = 4;
 const MAX_KEY_FILES = 4;
+const MAX_AUTHORIZED_KEYS = 8;
 const SECOND_MS = 1_000;
 const DAY_MS = 86_400_000;
+
+/** sshd's default for AuthorizedKeysFile. */
+const SSHDS_KEY_FILES = ['.ssh/authorized_keys', '.ssh/authorized_keys2'];
 
 export const DEFAULT_SECRETS = '%h/.notp';
 
@@ -47,6 +51,7 @@ export const SETTINGS = {
   timeout: setting('gate', 'timeout', duration(SECOND_MS, DAY_MS), '60s'),
   sameConnection: setting('gate', 'same_connection', trueOrFalse, true),
   trust: setting('gate', 'trust', duration(0, 30 * DAY_MS), '0s'),
+  authorizedKeys: setting('gate', 'authorized_keys', authorizedKeysFiles, SSHDS_KEY_FILES),
   url: setting('store', 'url', storeUrl, 'sqlite:/var/lib/notp/state.db'),
   passwordFile: setting('store', 'password_file', absolute, '/etc/notp/store.password'),
   authoritiesFile: setting('store', 'ca_file', absoluteOrNone, ''),
@@ -95,6 +100,19 @@ function keyFiles(value: unknown): readonly string[] | Expected {
   const isList = files.length > 0 && files.length <= MAX_KEY_FILES && names.size === files.length;
   if (isList && files.every((file) => typeof absolute(file) === 'string')) return files as readonly string[];
   return new Expected(`an absolute path without "..", or a list of at most ${String(MAX_KEY_FILES)} with different names`);
+}
+
+/** Like AuthorizedKeysFile of sshd_config(5): a path that is not absolute starts at the home. */
+function authorizedKeysFiles(value: unknown): readonly string[] | Expected {
+  const files: readonly unknown[] = Array.isArray(value) ? value : [];
+  if (files.length > 0 && files.length <= MAX_AUTHORIZED_KEYS && files.every(isKeyFile)) return files as readonly string[];
+  return new Expected(
+    `a list of 1 to ${String(MAX_AUTHORIZED_KEYS)} paths without "..", as AuthorizedKeysFile of sshd has them: %h, %u, %U and %%, relative to the home`,
+  );
+}
+
+function isKeyFile(file: unknown): boolean {
+  return typeof file === 'string' && /^(?:[^%\p{Cc}]|%[%huU])+$/u.test(file) && !file.split('/').includes('..');
 }
 
 function absoluteOrNone(value: unknown): string | Expected {

@@ -3,11 +3,15 @@ import * as assert from 'node:assert/strict';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { before, describe, it } from 'node:test';
+import type { Finding } from '../../src/doctor/finding.ts';
 import { examineKeys } from '../../src/doctor/keys.ts';
 import { examineShells } from '../../src/doctor/shells.ts';
+import { defaultConfig } from '../../src/system/config.ts';
 import { userByName, userByUid, type User } from '../../src/system/users.ts';
 import { addUser, must } from '../support/world.ts';
 import { NEEDS, sshdWorld, wrong, type SshdWorld } from './sshd-world.ts';
+
+const LISTED = defaultConfig().gate.authorizedKeys;
 
 describe('login shells', () => {
   it('that can be kept from the files of the user are in order, and those that let nobody in', () => {
@@ -41,9 +45,10 @@ describe('keys with command=', { skip: NEEDS }, () => {
     fs.writeFileSync(file, text, { mode: 0o600 });
     fs.chownSync(file, user.uid, user.gid);
   };
-  const examine = async (lines: readonly string[]): Promise<string[]> => {
+  const examine = async (lines: readonly string[], listed = LISTED): Promise<string[]> => wrong(await find(lines, listed));
+  const find = async (lines: readonly string[], listed = LISTED): Promise<Finding[]> => {
     const { perUser } = await world.examine(world.write(lines, 'gate'), { names: [user.name] });
-    return wrong(await examineKeys([{ user, enrolments: [] }], perUser));
+    return await examineKeys([{ user, enrolments: [] }], perUser, listed);
   };
 
   it('are lost where the gate is not told the key, and kept where it is (FC13)', async () => {
@@ -57,21 +62,36 @@ describe('keys with command=', { skip: NEEDS }, () => {
     assert.deepEqual(await examine(['ExposeAuthInfo no']), []);
   });
 
-  it('are lost where the gate does not look for them: in another file of sshd', async () => {
+  it('and without are refused in a file of sshd that the gate does not read, which the line for notp.toml mends', async () => {
     put(key);
-    put(`command="true" ${key}`, path.join(world.folder, user.name));
-    assert.deepEqual(await examine([`AuthorizedKeysFile .ssh/authorized_keys ${world.folder}/%u`]), [`FC13 ${user.name}`]);
+    const file = path.join(world.folder, user.name);
+    const lines = [`AuthorizedKeysFile .ssh/authorized_keys ${world.folder}/%u`];
+    const [empty] = (await find(lines)).filter(({ id }) => id === 'FC13');
+    assert.equal(empty?.severity, 'warn', 'nobody is refused yet');
+    put(key, file);
+    const [refused] = (await find(lines)).filter(({ id }) => id === 'FC13');
+    assert.equal(refused?.severity, 'fail');
+    assert.match(refused.detail, new RegExp(`sshd reads ${file}, the gate does not: 1 keys`));
+    const [, list = ''] = /^under \[gate\] in notp\.toml: authorized_keys = (\[.*\])$/.exec(refused.fix) ?? [];
+    assert.deepEqual(await examine(lines, JSON.parse(list) as string[]), []);
+    fs.rmSync(file);
   });
 
-  it('are not known where a program gives the keys', async () => {
+  it('are refused where a program gives the keys: all of a user who has no others', async () => {
+    const lines = ['AuthorizedKeysCommand /usr/bin/true', 'AuthorizedKeysCommandUser nobody'];
+    const severities = async (more: readonly string[] = []): Promise<string[]> =>
+      (await find([...lines, ...more])).filter(({ id }) => id === 'FC13').map(({ severity }) => severity);
     put(key);
-    assert.deepEqual(await examine(['AuthorizedKeysCommand /usr/bin/true', 'AuthorizedKeysCommandUser nobody']), [`FC13 ${user.name}`]);
+    assert.deepEqual(await severities(), ['warn']);
+    put('');
+    assert.deepEqual(await severities(), ['fail']);
+    assert.deepEqual(await severities(['ExposeAuthInfo no']), ['warn'], 'without the key nothing is refused, and its command= is lost');
   });
 
   it('are not known where the file cannot be read, which is said', async () => {
     fs.rmSync(path.join(user.home, '.ssh/authorized_keys'));
     fs.mkdirSync(path.join(user.home, '.ssh/authorized_keys'));
-    assert.deepEqual(await examine([]), []);
+    assert.deepEqual(await examine([]), [`FC13 ${user.name}`]);
     assert.deepEqual(await examine(['ExposeAuthInfo no']), [`FC13 ${user.name}`]);
     fs.rmdirSync(path.join(user.home, '.ssh/authorized_keys'));
     must(['mkfifo', '-m', '666', path.join(user.home, '.ssh/authorized_keys')]);

@@ -82,6 +82,33 @@ describe("a key's own command is what runs after the code", { skip: NEEDS }, () 
     fs.rmSync(`${sshd.key}-cert.pub`);
   });
 
+  it('and is known where sshd has the keys elsewhere, once notp.toml says so', async () => {
+    const keys = path.join(where.folder, 'keys');
+    const config = path.join(where.folder, 'elsewhere.toml');
+    const elsewhere = await gateSshd(where, {
+      words: `--config ${config}`,
+      lines: [`AuthorizedKeysFile ${keys}/%u`, 'StrictModes no'],
+    });
+    const file = path.join(keys, person.user.name);
+    fs.mkdirSync(keys, { mode: 0o755 });
+    const put = (options: string): void => {
+      fs.writeFileSync(file, `${options}${fs.readFileSync(`${elsewhere.key}.pub`, 'utf8')}`);
+    };
+    const login = async (): Promise<Ran> =>
+      await elsewhere.ssh(person.user, ['echo', 'free'], { environment: person.variable(), sshOptions: SEND_CODE });
+    const own = '[store]\nurl = "user"\n';
+    fs.writeFileSync(config, own);
+    put('');
+    const refused = await login();
+    assert.deepEqual([refused.code, refused.stdout], [1, '']);
+    assert.match(refused.stderr, /no line of .*authorized_keys2 has this key/);
+    assert.match(refused.stderr, /\[gate\] authorized_keys of notp\.toml/);
+    fs.writeFileSync(config, `${own}[gate]\nauthorized_keys = ["${keys}/%u"]\n`);
+    assert.equal((await login()).stdout, 'free\n');
+    put('command="echo forced" ');
+    assert.equal((await login()).stdout, 'forced\n');
+  });
+
   it('and where it cannot be looked up nothing runs', async () => {
     authorize('command="echo forced" ');
     // sshd reads the file as the user too, so it becomes unreadable only once the login has begun.
@@ -95,7 +122,7 @@ describe("a key's own command is what runs after the code", { skip: NEEDS }, () 
     await terminal.expect(/One-time code: /);
     terminal.send(`${String(code)}\r`);
     await terminal.expect(/notp: error: the key of this login cannot be looked up/);
-    assert.equal(await terminal.exited, 3);
+    assert.equal(await terminal.exited, 1);
     assert.doesNotMatch(terminal.output(), /free|forced/);
     fs.rmdirSync(file);
   });

@@ -3,14 +3,16 @@ import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { beforeEach, describe, it } from 'node:test';
-import { keyCommand, parseAuthorizedKey } from '../../src/system/authorized-keys.ts';
+import { keyCommand, keyFiles, parseAuthorizedKey } from '../../src/system/authorized-keys.ts';
+import { defaultConfig } from '../../src/system/config.ts';
 import { lacks, must, scratchFolder } from '../support/world.ts';
 
 const KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIH';
 const home = scratchFolder('keys');
 const ssh = path.join(home, '.ssh');
 const NOW_MS = Date.UTC(2026, 10, 29);
-const ASKING = { home, address: '203.0.113.7', nowMs: NOW_MS };
+const alice = { name: 'alice', uid: 1000, gid: 1000, home, shell: '/bin/sh' };
+const ASKING = { files: keyFiles(defaultConfig().gate.authorizedKeys, alice), address: '203.0.113.7', nowMs: NOW_MS };
 
 describe('a line of authorized_keys', () => {
   const lines: readonly (readonly [line: string, key: string | undefined, command?: string])[] = [
@@ -117,9 +119,28 @@ describe('the command of the key that logged in', () => {
     assert.equal(keyCommand('', ASKING), undefined);
   });
 
-  it('throws where the file cannot be read: a limit must not vanish', () => {
-    fs.mkdirSync(path.join(ssh, 'authorized_keys'));
-    assert.throws(() => keyCommand(`publickey ${KEY}\n`, ASKING), { code: 'EISDIR' });
+  it('throws where a file cannot be read, and names it: a limit must not vanish', () => {
+    authorize('authorized_keys', KEY);
+    const second = path.join(ssh, 'authorized_keys2');
+    const refusal = { code: 'not_permitted', message: new RegExp(`^${second} cannot be read`), hint: new RegExp(second) };
+    fs.mkdirSync(second);
+    assert.throws(() => keyCommand(`publickey ${KEY}\n`, ASKING), refusal);
+    fs.rmdirSync(second);
+    must(['mkfifo', second]);
+    assert.throws(() => keyCommand(`publickey ${KEY}\n`, ASKING), refusal, 'and does not wait for a FIFO');
+    fs.rmSync(second);
+    fs.writeFileSync(second, '#'.repeat(4 * 1024 * 1024 + 1));
+    assert.throws(() => keyCommand(`publickey ${KEY}\n`, ASKING), refusal);
+  });
+
+  it('is looked for in the files of the setting, with the words of sshd, and in no other', () => {
+    const templates = ['.ssh/%u-%U', '%h/.ssh/50%%', '/srv/keys/%u'];
+    const files = keyFiles(templates, alice);
+    assert.deepEqual(files, [path.join(ssh, 'alice-1000'), path.join(ssh, '50%'), '/srv/keys/alice']);
+    authorize('authorized_keys', `command="here" ${KEY}`);
+    assert.throws(() => keyCommand(`publickey ${KEY}\n`, { ...ASKING, files }), { message: new RegExp(files.join(', ')) });
+    authorize('50%', `command="there" ${KEY}`);
+    assert.equal(keyCommand(`publickey ${KEY}\n`, { ...ASKING, files }), 'there');
   });
 });
 

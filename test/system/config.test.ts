@@ -32,7 +32,13 @@ describe('the defaults', () => {
       hostKey: '/etc/notp/host.key',
       code: { issuer: '', digits: 6, periodSeconds: 30, algorithm: 'SHA1' },
       policy: { window: 1, budget: 5, refillMs: 3_600_000 },
-      gate: { tries: 3, timeoutMs: 60_000, sameConnection: true, trustMs: 0 },
+      gate: {
+        tries: 3,
+        timeoutMs: 60_000,
+        sameConnection: true,
+        trustMs: 0,
+        authorizedKeys: ['.ssh/authorized_keys', '.ssh/authorized_keys2'],
+      },
       store: { kind: 'sqlite', path: '/var/lib/notp/state.db' },
       fleet: { passwordFile: '/etc/notp/store.password', authoritiesFile: undefined, tls: true, host: '', ...NO_OUTAGE },
       audit: { file: '/var/log/notp/audit.log', journal: true },
@@ -65,6 +71,7 @@ describe('the defaults', () => {
       timeout = "60s"
       same_connection = true
       trust = "0s"
+      authorized_keys = [".ssh/authorized_keys", ".ssh/authorized_keys2"]
       [store]
       url = "sqlite:/var/lib/notp/state.db"
       [audit]
@@ -143,6 +150,7 @@ describe('a value', () => {
       timeout = "5m"
       same_connection = false
       trust = "12h"
+      authorized_keys = ["/etc/ssh/keys/%u", "50%%"]
       [store]
       url = "user"
       [audit]
@@ -162,7 +170,7 @@ describe('a value', () => {
       secretsInStore: false,
       code: { issuer: 'Bücher', digits: 8, periodSeconds: 60, algorithm: 'SHA512' },
       policy: { window: 0, budget: 100, refillMs: 90_000 },
-      gate: { tries: 1, timeoutMs: 300_000, sameConnection: false, trustMs: 43_200_000 },
+      gate: { tries: 1, timeoutMs: 300_000, sameConnection: false, trustMs: 43_200_000, authorizedKeys: ['/etc/ssh/keys/%u', '50%%'] },
       store: { kind: 'user' },
       fleet: { passwordFile: '/etc/notp/store.password', authoritiesFile: undefined, tls: true, host: '', ...NO_OUTAGE },
       audit: { file: '/a', journal: false },
@@ -219,6 +227,12 @@ const BAD: readonly (readonly [table: string, key: string, values: readonly stri
   ['gate', 'timeout', [...TIMES, '"30d"'], /must be a time such as "60s", "5m" or "1h", from "1s" to "1d"$/],
   ['gate', 'same_connection', ['1', '"true"', '"yes"'], /must be true or false$/],
   ['gate', 'trust', ['"31d"', '"1w"', '-1', '0', 'false'], /must be a time such as "60s", "5m" or "1h", from "0s" to "30d"/],
+  [
+    'gate',
+    'authorized_keys',
+    ['[]', '".ssh/authorized_keys"', '[""]', '["a", 1]', '["../a"]', '["%k"]', '["%"]', '["a\\nb"]', `[${'"a", '.repeat(9)}]`],
+    /must be a list of 1 to 8 paths without "\.\.", as AuthorizedKeysFile of sshd has them/,
+  ],
   ['store', 'url', ['""', '"sqlite:"', '"sqlite:x"', '"sqlite:/a/../b"', '"sqlite:/a\\u0000b"', '"mysql://x"', '1'], /must be "sqlite:/],
   [
     'store',
