@@ -102,6 +102,24 @@ describe('notp setup gate', { skip: lacks({ root: true, programs: [...CONTAINER_
     assertDone(await host.login(host.bob, [...SELF, 'gate', '--apply', '--force']));
   });
 
+  it('is refused where sshd has keys in a file that the gate does not read, until notp.toml lists it', async () => {
+    const [conf, toml] = ['/etc/ssh/sshd_config.d/05-keys.conf', '/etc/notp/notp.toml'];
+    host.write(conf, 'AuthorizedKeysFile .ssh/authorized_keys /etc/ssh/keys-%u\n');
+    await host.container.must(['cp', '/home/alice/.ssh/authorized_keys', '/etc/ssh/keys-alice']);
+    await host.container.must(['chown', 'alice', '/etc/ssh/keys-alice']);
+    const files = snapshot(host);
+    const refused = await host.login(host.alice, [...SELF, 'gate', '--apply']);
+    assert.equal(refused.code, 1);
+    assert.match(refused.stderr, /lock you out: alice: sshd reads \/etc\/ssh\/keys-alice, the gate does not: 1 keys/);
+    assertAsBefore(host, files);
+    const [list = ''] = /authorized_keys = \[.*?\]/.exec(refused.stderr) ?? [];
+    host.write(toml, `[gate]\n${list}\n`);
+    assertDone(await host.login(host.alice, [...SELF, 'gate', '--apply', '--confirm-within', 'never']));
+    assertDone(await host.login(host.alice, ['true'], await freshCode(host, host.alice)));
+    assertDone(await host.setup('undo'));
+    await host.container.must(['rm', conf, toml, '/etc/ssh/keys-alice']);
+  });
+
   it('is refused where root could log in with a key and is not enrolled', async () => {
     await host.container.must(['sh', '-c', 'cp /root/.ssh/id_ed25519.pub /root/.ssh/authorized_keys']);
     const refused = await host.login(host.alice, [...SELF, 'gate', '--apply']);
