@@ -8,6 +8,10 @@ export interface PamModule {
   readonly control: string;
   /** The name of the module, without its folder. */
   readonly module: string;
+  /** As it is written. */
+  readonly path: string;
+  /** Not missed where it is not installed: "-auth". */
+  readonly isOptional: boolean;
   readonly words: readonly string[];
   /** File and line, for people. */
   readonly where: string;
@@ -33,6 +37,12 @@ export function pamStack(service: string, type: PamType): PamLine[] | undefined 
   return file === undefined ? undefined : linesOf(file, type, 0);
 }
 
+/** The text of the service's own file; empty where it has none. Throws where it cannot be read. */
+export function pamText(service: string): string {
+  const file = pamFile(service);
+  return file === undefined ? '' : fs.readFileSync(file, 'utf8');
+}
+
 /** Every module of a stack, in order. */
 export function modulesOf(lines: readonly PamLine[]): PamModule[] {
   return lines.flatMap((line) => (line.kind === 'module' ? [line] : modulesOf(line.lines)));
@@ -50,6 +60,14 @@ export function notpLine(line: PamModule): 'code' | 'first-pass' | undefined {
   const [program = '', ...words] = execWords(line) ?? [];
   if (path.basename(program) !== 'notp' || words[0] !== 'pam') return undefined;
   return words.includes('--first-pass') ? 'first-pass' : 'code';
+}
+
+/** A password, a finger, a token. */
+const FIRST_FACTOR = /^pam_(unix|sss|ldap|krb5|winbind|systemd_home|fprintd|u2f|pkcs11|ssh_agent_auth)\.so$/;
+
+/** Whether the module takes a first factor. */
+export function isFirstFactor({ module }: PamModule): boolean {
+  return FIRST_FACTOR.test(module);
 }
 
 /** Whether the auth stack of a service has a line for the code. */
@@ -99,6 +117,11 @@ function wholeLines(text: string): { readonly text: string; readonly number: num
   return open === undefined ? whole : [...whole, open];
 }
 
+/** One line as it would stand in a file. */
+export function moduleLine(text: string, type: PamType): PamLine[] {
+  return lineOf(text, type, { where: '', depth: 0 });
+}
+
 function lineOf(text: string, type: PamType, { where, depth }: { where: string; depth: number }): PamLine[] {
   const [first = '', ...rest] = wordsOf(text);
   const below = (service: string): PamLine[] => {
@@ -111,7 +134,15 @@ function lineOf(text: string, type: PamType, { where, depth }: { where: string; 
   const [control = '', module = '', ...words] = rest;
   if (control.toLowerCase() === 'include') return below(module);
   if (control.toLowerCase() === 'substack') return [{ kind: 'substack', lines: below(module) }];
-  return [{ kind: 'module', control: control.toLowerCase(), module: path.basename(module), words, where }];
+  return [
+    {
+      kind: 'module',
+      control: control.toLowerCase(),
+      ...{ module: path.basename(module), path: module, isOptional: first.startsWith('-') },
+      words,
+      where,
+    },
+  ];
 }
 
 /** Blanks between words; `[brackets]` hold several together. */

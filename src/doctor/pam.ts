@@ -1,8 +1,9 @@
 /** The family of PAM: the stacks of the services that ask notp for a code, line by line and over all ways through them. */
 import { messageOf } from '../error.ts';
 import { ok, type Finding } from './finding.ts';
-import { actionOf, opensWithCode, opensWithoutCode } from './pam-paths.ts';
-import { execWords, modulesOf, notpLine, pamStack, type PamLine, type PamModule } from './pam-stack.ts';
+import { outdatedCopies } from './pam-inline.ts';
+import { actionsOf, asksAfterFailure, opensWithCode, opensWithoutCode } from './pam-paths.ts';
+import { execWords, modulesOf, notpLine, pamStack, pamText, type PamLine, type PamModule } from './pam-stack.ts';
 
 const TEMPLATE = 'take the lines of examples/pam.d';
 /** Modules that read what was typed as a password. */
@@ -40,6 +41,8 @@ export function examinePam(service: PamService): Finding[] {
     ...wrongLine(code, service),
     ...wrongWays(lines, service),
     ...strayBranch(lines, service),
+    ...afterFailure(lines, code, service),
+    ...outdated(service),
     ...credentials(lines, code, service),
     ...passwordFirst(lines, code),
   ];
@@ -68,16 +71,16 @@ function wrongLine(line: PamModule, { sshd }: PamService): Finding[] {
     ...(line.words.some((word) => word.startsWith('type=') && word !== 'type=auth')
       ? wrong('with this type= it is skipped', 'drop type=')
       : []),
-    ...(isStrict(line.control) ? [] : wrong(`its control is ${line.control}`, 'auth requisite pam_exec.so')),
+    ...(isStrict(line) ? [] : wrong(`its control is ${line.control}`, 'auth requisite pam_exec.so')),
   ];
 }
 
 /** Refuses at a wrong code, and lets pam_setcred pass, where pam_exec has nothing to say. */
-function isStrict(control: string): boolean {
+function isStrict(line: PamModule): boolean {
   return (
-    ['bad', 'die'].includes(actionOf(control, 'failure')) &&
-    actionOf(control, 'success') === 'ok' &&
-    actionOf(control, 'ignore') === 'ignore'
+    actionsOf(line, 'failure').every((action) => ['bad', 'die'].includes(action)) &&
+    actionsOf(line, 'success').join() === 'ok' &&
+    actionsOf(line, 'ignore').join() === 'ignore'
   );
 }
 
@@ -112,6 +115,28 @@ function wrongWays(lines: readonly PamLine[], { name }: PamService): Finding[] {
       fail('P7', 'The PAM stack lets nobody in', `PAM service ${name}: no way through its auth lines succeeds with the code`, TEMPLATE),
     ];
   return [];
+}
+
+/** A code that is asked for after a wrong password is spent for nothing, and can be guessed without the password. */
+function afterFailure(lines: readonly PamLine[], code: PamModule, { name, sshd }: PamService): Finding[] {
+  if (!asksAfterFailure(lines)) return [];
+  const detail = `PAM service ${name}: a way through its auth lines leads from a wrong password to ${code.where}`;
+  const fix = sshd ? TEMPLATE : 'notp setup sudo --apply, or let the lines before it end in "die" where the password is wrong';
+  return [fail('P7', 'A code is asked for, judged and spent although the first factor has failed', detail, fix)];
+}
+
+/** What `notp setup sudo` copied does not follow its origin by itself. */
+function outdated({ name }: PamService): Finding[] {
+  const stacks = outdatedCopies(pamText(name), (stack) => pamStack(stack, 'auth') ?? []);
+  const title = 'A copy of a PAM stack is older than the stack';
+  const fix = 'run the same notp setup sudo --apply again';
+  return stacks.map((stack) => ({
+    id: 'P7',
+    severity: 'warn',
+    title,
+    detail: `PAM service ${name}: the auth lines of ${stack} have changed`,
+    fix,
+  }));
 }
 
 function credentials(lines: readonly PamLine[], code: PamModule, { name, sshd }: PamService): Finding[] {

@@ -2,6 +2,10 @@
  * The marked block in a file of /etc/pam.d: where it goes, what stands in it, and the file without it. The lines
  * that it replaces stay in it as comments, so that a person sees what was there. Pure. See pam.d(5).
  */
+import { copyOf } from '../doctor/pam-inline.ts';
+import { asksAfterFailure, opensWithCode, opensWithoutCode } from '../doctor/pam-paths.ts';
+import { moduleLine, type PamLine, type PamType } from '../doctor/pam-stack.ts';
+import { NotpError } from '../error.ts';
 import { pamConditions, type Scope } from './scope.ts';
 import { PROGRAM } from './sshd-drop-in.ts';
 
@@ -15,32 +19,27 @@ export const PROMPT_FILE = '/etc/notp/prompt';
 const PASSWORD_STACK =
   /^(?:@include\s+|-?auth\s+(?:include|substack)\s+)(common-auth|password-auth|system-auth|system-login|system-remote-login)\s*$/;
 
+/** The lines of a stack, for its name. */
+export type ReadStack = (stack: string, type: PamType) => readonly PamLine[];
+
 /** The same block in another PAM file: sudo -i has one of its own on some systems, which may include the first. */
 export type PamDoor = 'pam' | 'sudo';
 
 /**
  * `text` with the block of `door` in place of the line that asks for the password (and of an older block). Gives
- * undefined where there is no such line, or more than one.
+ * undefined where there is no such line, or more than one. Throws `refused` where no line can follow the stack of the password.
  */
-export function withBlock(text: string, door: PamDoor, scope: Scope): string | undefined {
+export function withBlock(text: string, { door, scope, read }: { door: PamDoor; scope: Scope; read: ReadStack }): string | undefined {
   const lines = withoutBlock(text).split('\n');
   const places = lines.flatMap((line, i) => (PASSWORD_STACK.test(line) ? [i] : []));
   const [place] = places;
   if (place === undefined || places.length > 1) return undefined;
   const was = lines[place] ?? '';
-  const stack = lineOfStack(door, PASSWORD_STACK.exec(was)?.[1] ?? '');
-  const block = [`${BEGIN}: written by "notp setup ${door}"; "notp setup undo" takes it away`, WAS + was, ...auth(door, stack, scope), END];
+  const stack = PASSWORD_STACK.exec(was)?.[1] ?? '';
+  const head = `${BEGIN}: written by "notp setup ${door}"; "notp setup undo" takes it away`;
+  const written = door === 'sudo' ? sudoLines(was, { stack, scope, read }) : sshdLines(stack, scope);
+  const block = [head, WAS + was, ...written, END];
   return lines.toSpliced(place, 1, ...block).join('\n');
-}
-
-/**
- * `substack` at sshd: a module that is `sufficient` in there ends only that stack, and the jump over the code counts it as one. At sudo
- * the code comes after it, and a wrong password or Ctrl-C must end it all: in a substack `requisite pam_deny.so` ends only that, so that
- * a code was asked for, judged and spent all the same. common-auth of pam-auth-update(8) ends a success by a jump to its own end, so that
- * it can be included. The stacks of others have `sufficient` modules, which would end all before the code.
- */
-function lineOfStack(door: PamDoor, name: string): string {
-  return door === 'sudo' && name === 'common-auth' ? `@include ${name}` : `auth       substack     ${name}`;
 }
 
 const USER_ENVIRONMENT = /^(\s*-?(?:auth|session)\s.*\bpam_env\.so\b.*\s)user_readenv=1(?=\s|$)/;
@@ -74,17 +73,38 @@ export function passedOver(text: string): string[] {
   return lines.slice(lines.indexOf(END) + 1).filter((line) => /^-?auth\s/.test(line) && !/\spostlogin\s*$/.test(line));
 }
 
-/** As in examples/pam.d, where the reason of each line is told. */
-function auth(door: PamDoor, passwordStack: string, scope: Scope): string[] {
-  if (door === 'sudo') {
-    const code = `auth       requisite    pam_exec.so seteuid quiet quiet_log ${PROGRAM} pam --prompt-tty`;
-    return [passwordStack, ...pamConditions(scope, 1), code];
-  }
+const SUDO_CODE = `auth       requisite    pam_exec.so seteuid quiet quiet_log ${PROGRAM} pam --prompt-tty`;
+
+/**
+ * The code comes after the password, and only then: a wrong password or Ctrl-C must end it all. In a substack a failure ends only that, so
+ * that a code was asked for, judged and spent all the same; a stack with `sufficient` modules that is included ends all before the code.
+ * Debian's common-auth does neither and is included; of others the lines are copied, with jumps in place of `sufficient`.
+ */
+function sudoLines(was: string, { stack, scope, read }: { stack: string; scope: Scope; read: ReadStack }): string[] {
+  const code = [...pamConditions(scope, 1), SUDO_CODE];
+  const lines = read(stack, 'auth');
+  const whole = [...lines, ...moduleLine(SUDO_CODE, 'auth')];
+  const isInOrder = opensWithCode(whole) && !opensWithoutCode(whole, { firstPass: false }) && !asksAfterFailure(whole);
+  const isWhole = was.startsWith('@');
+  if (isInOrder) return [isWhole ? was : `auth       include      ${stack}`, ...code];
+  const others = (['account', 'session', 'password'] as const).flatMap((type) => (isWhole ? read(stack, type) : []));
+  const copy = others.length === 0 ? copyOf(stack, lines) : undefined;
+  if (copy !== undefined) return [...copy, ...code];
+  const hint = 'put lines there by hand that end in "die" where the password is wrong, and after them the last of examples/pam.d/sudo-notp';
+  throw new NotpError(
+    'refused',
+    `no line can follow the stack ${stack}: it succeeds in ways that end it, or goes on after a failure`,
+    hint,
+  );
+}
+
+/** `substack`: a module that is `sufficient` in there ends only that stack, and the jump over the code counts it as one. See examples/pam.d for the reason of each line. */
+function sshdLines(stack: string, scope: Scope): string[] {
   const code = [
     `auth       [success=3 default=ignore] pam_exec.so quiet quiet_log ${PROGRAM} pam --first-pass`,
     `auth       optional     pam_echo.so file=${PROMPT_FILE}`,
     `auth       requisite    pam_exec.so expose_authtok stdout quiet ${PROGRAM} pam`,
     'auth       sufficient   pam_permit.so',
   ];
-  return [...pamConditions(scope, code.length), ...code, passwordStack];
+  return [...pamConditions(scope, code.length), ...code, `auth       substack     ${stack}`];
 }

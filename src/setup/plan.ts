@@ -1,9 +1,10 @@
 /** What a setup would write: each file as it is and as it would be. Reads only. */
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { NotpError } from '../error.ts';
+import { messageOf, NotpError } from '../error.ts';
+import { pamStack } from '../doctor/pam-stack.ts';
 import { readTrusted, type Attributes } from '../system/trusted.ts';
-import { passedOver, PROMPT_FILE, withBlock, withoutUserEnvironment, type PamDoor } from './pam-file.ts';
+import { passedOver, PROMPT_FILE, withBlock, withoutUserEnvironment, type PamDoor, type ReadStack } from './pam-file.ts';
 import type { Scope } from './scope.ts';
 import { dropInPath, dropInText, includeProblem, SSHD_CONFIG, type SshdDoor } from './sshd-drop-in.ts';
 
@@ -88,7 +89,7 @@ function pamFile(name: string, door: PamDoor, scope: Scope): Change {
   const file = path.join(PAM_FOLDER, name);
   const before = present(file);
   if (before === undefined) throw new NotpError('refused', `there is no ${file}`, 'copy the one of the distribution to that place first');
-  const after = withBlock(text(before), door, scope);
+  const after = withBlock(text(before), { door, scope, read: readStack });
   if (after !== undefined) return replacing(file, after);
   throw new NotpError(
     'refused',
@@ -96,6 +97,17 @@ function pamFile(name: string, door: PamDoor, scope: Scope): Change {
     'put the lines of examples/pam.d in by hand',
   );
 }
+
+const readStack: ReadStack = (stack, type) => {
+  const hint = `mend it in ${PAM_FOLDER} first`;
+  try {
+    const lines = pamStack(stack, type);
+    if (lines !== undefined) return lines;
+  } catch (error) {
+    throw new NotpError('refused', `the PAM stack ${stack} cannot be read: ${messageOf(error)}`, hint, { cause: error });
+  }
+  throw new NotpError('refused', `there is no PAM stack ${stack}`, hint);
+};
 
 function replacing(file: string, after: string): Change {
   const before = present(file);

@@ -1,9 +1,14 @@
 /** The PAM layout of Red Hat, for the tests of `notp setup`. */
 
-/** As on Red Hat; pam_unix is `sufficient` there, and ends whatever includes it. */
-const PASSWORD_AUTH = `auth        required      pam_env.so
-auth        sufficient    pam_unix.so
-auth        required      pam_deny.so
+/** As authselect writes it; pam_unix is `sufficient` there, and ends whatever includes it. */
+const PASSWORD_AUTH = `auth        required                                     pam_env.so
+auth        required                                     pam_faildelay.so delay=100000
+auth        [default=1 ignore=ignore success=ok]         pam_usertype.so isregular
+auth        [default=1 ignore=ignore success=ok]         pam_localuser.so
+auth        sufficient                                   pam_unix.so nullok
+auth        [default=1 ignore=ignore success=ok]         pam_usertype.so isregular
+auth        sufficient                                   pam_sss.so forward_pass
+auth        required                                     pam_deny.so
 account     required      pam_unix.so
 session     optional      pam_keyinit.so revoke
 session     required      pam_limits.so

@@ -48,9 +48,25 @@ describe('notp setup sudo', { skip: lacks({ root: true, programs: [...CONTAINER_
     await apply();
     await sudoAsksForPasswordAndCode();
     await sudoAsksForPasswordAndCode('-i');
+    await asksNothingAfterAWrongPassword();
     assertDone(await host.setup('undo'));
     assertAsBefore(host, files);
   });
+
+  /** Neither a code that is judged nor a prompt for one before the password is right. */
+  const asksNothingAfterAWrongPassword = async (...words: string[]): Promise<void> => {
+    await freshCode(host, host.alice);
+    const records = host.read('/var/log/notp/audit.log');
+    const wrong = sudo(host.alice, ...words, 'id', '-u');
+    for (let i = 0; i < 3; i++) await answer(wrong, /password for alice: $/, `wrong ${String(i)}`);
+    assert.notEqual(await wrong.exited, 0);
+    const broken = sudo(host.alice, ...words, 'id', '-u');
+    await broken.expect(/password for alice: $/);
+    broken.send('\x03');
+    assert.notEqual(await broken.exited, 0);
+    for (const terminal of [wrong, broken]) assert.doesNotMatch(terminal.output(), /One-time code|^0\r$/m);
+    assert.equal(host.read('/var/log/notp/audit.log'), records);
+  };
 
   it('asks only those whom it was set up for', async () => {
     await apply('--group', 'alice');
@@ -67,6 +83,7 @@ describe('notp setup sudo', { skip: lacks({ root: true, programs: [...CONTAINER_
     await apply();
     await sudoAsksForPasswordAndCode();
     await sudoAsksForPasswordAndCode('-i');
+    await asksNothingAfterAWrongPassword();
     assertDone(await host.setup('undo'));
     assertAsBefore(host, files);
     for (const [name, text] of debian) host.write(`/etc/pam.d/${name}`, text);

@@ -21,3 +21,8 @@ export function pamService(stack: string): string {
   });
   return name;
 }
+
+/** Gives a PAM service other lines. */
+export function rewriteService(name: string, lines: readonly string[]): void {
+  fs.writeFileSync(path.join('/etc/pam.d', name), `${lines.join('\n')}\n`);
+}

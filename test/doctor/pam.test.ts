@@ -50,9 +50,10 @@ describe('a PAM stack', { skip: lacks({ root: true }) }, () => {
       `auth substack ${included}`,
     ];
     assert.deepEqual(found(stack), []);
-    assert.deepEqual(found([`auth substack ${included}`, SUDO_CODE], false), []);
+    // At sudo the code would be asked for after a wrong password, which ends only the substack.
+    assert.deepEqual(found([`auth substack ${included}`, SUDO_CODE], false), ['P7']);
     // Included in place of a substack, its `sufficient` ends everything before the code.
-    assert.deepEqual(found([`auth include ${included}`, SUDO_CODE], false), ['P7']);
+    assert.deepEqual(found([`auth include ${included}`, SUDO_CODE], false), ['P7', 'P7']);
   });
 
   const holes: readonly (readonly [string, readonly string[]])[] = [
@@ -69,6 +70,10 @@ describe('a PAM stack', { skip: lacks({ root: true }) }, () => {
     ['another phase is meant', [CODE.replace('quiet', 'type=session quiet'), PERMIT]],
     ['nothing has a credential to set', [CODE]],
     ['sshd is to ask on a terminal', [SUDO_CODE, PERMIT]],
+    [
+      'a failure that is told apart leads past the code',
+      ['auth [authinfo_unavail=2 default=die] pam_debug.so', CODE, PERMIT, 'auth required pam_permit.so'],
+    ],
     ['the code never suffices', [CODE, 'auth required pam_deny.so']],
     ['an included file is missing', ['@include notp-test-no-such-file', CODE, PERMIT]],
   ];
@@ -79,8 +84,8 @@ describe('a PAM stack', { skip: lacks({ root: true }) }, () => {
     });
   }
 
-  it('in which a sufficient password stands before the code is named twice: notp reads the password, if it is asked at all', () => {
-    assert.deepEqual(found(['auth sufficient pam_unix.so', CODE, PERMIT]), ['P7', 'P9']);
+  it('in which a sufficient password stands before the code is named for each: notp is asked after a wrong password, reads that, or is not asked at all', () => {
+    assert.deepEqual(found(['auth sufficient pam_unix.so', CODE, PERMIT]), ['P7', 'P7', 'P9']);
   });
 
   it("with the branch of sshd's first pass is named where no sshd uses it: there every pass is the first", () => {
@@ -94,7 +99,8 @@ describe('a PAM stack', { skip: lacks({ root: true }) }, () => {
   it('that hands notp the password is named with both lines', () => {
     const name = pamService(['auth required pam_unix.so', CODE, PERMIT].join('\n'));
     const findings = examinePam({ name, sshd: true });
-    assert.deepEqual(wrong(findings), ['P9']);
+    assert.deepEqual(wrong(findings), ['P7', 'P9']);
+    assert.match(detailOf(findings, 'P7'), /from a wrong password to .*:2/);
     assert.match(detailOf(findings, 'P9'), new RegExp(`/etc/pam.d/${name}:1: pam_unix.so asks before /etc/pam.d/${name}:2`));
   });
 

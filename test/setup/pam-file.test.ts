@@ -4,11 +4,27 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { describe, it } from 'node:test';
 import * as fc from 'fast-check';
-import { passedOver, withBlock, withoutBlock, withoutUserEnvironment } from '../../src/setup/pam-file.ts';
+import { outdatedCopies } from '../../src/doctor/pam-inline.ts';
+import { moduleLine } from '../../src/doctor/pam-stack.ts';
+import { passedOver, withBlock, withoutBlock, withoutUserEnvironment, type ReadStack } from '../../src/setup/pam-file.ts';
 import { ROOT } from '../support/process.ts';
 
 const EVERYBODY = { users: [], groups: [] };
 const DEBIAN = '# a comment\n@include common-auth\naccount required pam_nologin.so\n@include common-account\n';
+
+/** common-auth of Debian, and what others have. */
+const OTHERS: Readonly<Record<string, readonly string[]>> = {
+  'common-auth': ['auth [success=1 default=ignore] pam_unix.so nullok', 'auth requisite pam_deny.so', 'auth required pam_permit.so'],
+  'system-auth': [
+    'auth required pam_env.so',
+    'auth [default=1 ignore=ignore success=ok] pam_localuser.so',
+    'auth sufficient pam_unix.so nullok',
+    '-auth sufficient /lib/security/pam_sss.so [a b] forward_pass',
+    'auth required pam_deny.so',
+  ],
+  'system-login': ['auth required pam_unix.so', 'auth [success=reset default=ignore] pam_env.so'],
+};
+const read: ReadStack = (stack, type) => (type === 'auth' ? (OTHERS[stack] ?? []).flatMap((line) => moduleLine(line, type)) : []);
 
 /** The auth lines that hold, with one blank between their words. */
 function auth(text: string): string[] {
@@ -19,18 +35,47 @@ function auth(text: string): string[] {
 describe('the block in a PAM file', () => {
   it('for sshd says what the example says', () => {
     const example = fs.readFileSync(path.join(ROOT, 'examples/pam.d/sshd-notp'), 'utf8');
-    assert.deepEqual(auth(withBlock(DEBIAN, 'pam', EVERYBODY) ?? ''), auth(example));
+    assert.deepEqual(auth(withBlock(DEBIAN, { door: 'pam', scope: EVERYBODY, read }) ?? ''), auth(example));
   });
 
   it('for sudo asks for the code after the password, as the example does', () => {
     const example = fs.readFileSync(path.join(ROOT, 'examples/pam.d/sudo-notp'), 'utf8');
-    const lines = auth(withBlock(DEBIAN, 'sudo', EVERYBODY) ?? '');
+    const lines = auth(withBlock(DEBIAN, { door: 'sudo', scope: EVERYBODY, read }) ?? '');
     assert.deepEqual(lines, ['@include common-auth', auth(example).at(-1)]);
+  });
+
+  it('for sudo is a copy where the stack can be neither included nor a substack: success jumps to the code, failure ends it all', () => {
+    const text =
+      withBlock('auth\tinclude\tsystem-auth\nsession include x\n', { door: 'sudo', scope: { users: ['bob'], groups: [] }, read }) ?? '';
+    assert.deepEqual(auth(text), [
+      'auth [success=ok ignore=ignore new_authtok_reqd=die default=die] pam_env.so',
+      'auth [success=ok ignore=ignore default=1] pam_localuser.so',
+      'auth [success=2 ignore=ignore new_authtok_reqd=die default=ignore] pam_unix.so nullok',
+      'auth [success=ok ignore=ignore new_authtok_reqd=die default=die] pam_deny.so',
+      'auth required pam_permit.so',
+      'auth [auth_err=1 default=ignore] pam_succeed_if.so quiet user in bob',
+      'auth requisite pam_exec.so seteuid quiet quiet_log /usr/bin/notp pam --prompt-tty',
+    ]);
+    assert.match(text, /^-auth \[success=1 ignore=ignore .*\] \/lib\/security\/pam_sss\.so \[a b\] forward_pass$/m);
+    assert.deepEqual(
+      outdatedCopies(text, (stack) => read(stack, 'auth')),
+      [],
+    );
+    assert.deepEqual(
+      outdatedCopies(text, () => read('common-auth', 'auth')),
+      ['system-auth'],
+      'doctor finds that it is old',
+    );
+    assert.equal(withoutBlock(text), 'auth\tinclude\tsystem-auth\nsession include x\n');
+  });
+
+  it('for sudo is refused where no line can follow the stack', () => {
+    assert.throws(() => withBlock('auth include system-login\n', { door: 'sudo', scope: EVERYBODY, read }), { code: 'refused' });
   });
 
   it('jumps in sshd over exactly what asks for the code, to the password', () => {
     for (const scope of [EVERYBODY, { users: ['alice'], groups: [] }, { users: ['alice'], groups: ['ops'] }]) {
-      const lines = auth(withBlock(DEBIAN, 'pam', scope) ?? '');
+      const lines = auth(withBlock(DEBIAN, { door: 'pam', scope: scope, read }) ?? '');
       const password = lines.length - 1;
       assert.match(lines[password] ?? '', /^auth substack common-auth$/);
       for (const [i, line] of lines.entries()) {
@@ -48,7 +93,7 @@ describe('the block in a PAM file', () => {
     'auth include common-auth ',
   ]) {
     it(`takes the place of: ${line}`, () => {
-      const text = withBlock(`#%PAM-1.0\n${line}\naccount include x\n`, 'pam', EVERYBODY) ?? '';
+      const text = withBlock(`#%PAM-1.0\n${line}\naccount include x\n`, { door: 'pam', scope: EVERYBODY, read }) ?? '';
       assert.match(text, new RegExp(`^#%PAM-1\\.0\\n# BEGIN notp.*\\n# was: ${line}\\n[^]*\\n# END notp\\naccount include x\\n$`));
       assert.equal(withoutBlock(text), `#%PAM-1.0\n${line}\naccount include x\n`);
     });
@@ -56,13 +101,13 @@ describe('the block in a PAM file', () => {
 
   it('has no place where no line asks for the password, or two do', () => {
     for (const text of ['', '#@include common-auth\n', 'auth required pam_unix.so\n', 'auth include other\n', `${DEBIAN}${DEBIAN}`]) {
-      assert.equal(withBlock(text, 'pam', EVERYBODY), undefined);
+      assert.equal(withBlock(text, { door: 'pam', scope: EVERYBODY, read }), undefined);
     }
   });
 
   it('takes the place of an older block', () => {
-    const older = withBlock(DEBIAN, 'pam', { users: ['alice'], groups: [] }) ?? '';
-    assert.equal(withBlock(older, 'pam', EVERYBODY), withBlock(DEBIAN, 'pam', EVERYBODY));
+    const older = withBlock(DEBIAN, { door: 'pam', scope: { users: ['alice'], groups: [] }, read }) ?? '';
+    assert.equal(withBlock(older, { door: 'pam', scope: EVERYBODY, read }), withBlock(DEBIAN, { door: 'pam', scope: EVERYBODY, read }));
   });
 
   it('leaves a file alone whose block has no end', () => {
@@ -76,7 +121,7 @@ describe('the block in a PAM file', () => {
     fc.assert(
       fc.property(file, fc.constantFrom('pam' as const, 'sudo' as const), ([above, below], door) => {
         const text = [...above, '@include common-auth', ...below].join('\n');
-        assert.equal(withoutBlock(withBlock(text, door, EVERYBODY) ?? ''), text);
+        assert.equal(withoutBlock(withBlock(text, { door, scope: EVERYBODY, read }) ?? ''), text);
       }),
     );
   });
@@ -89,14 +134,18 @@ describe('the block in a PAM file', () => {
     assert.deepEqual(written, ['session    required     pam_env.so user_readenv=0 envfile=/etc/default/locale']);
     assert.ok(closed.includes(`# was: ${line}\n`));
     assert.equal(withoutUserEnvironment(closed), undefined);
-    assert.equal(withoutBlock(withBlock(closed, 'pam', EVERYBODY) ?? ''), closed);
+    assert.equal(withoutBlock(withBlock(closed, { door: 'pam', scope: EVERYBODY, read }) ?? ''), closed);
     for (const text of [DEBIAN, '# session required pam_env.so user_readenv=1\n', 'session required pam_env.so user_readenv=10\n'])
       assert.equal(withoutUserEnvironment(text), undefined);
   });
 
   it('tells the auth lines after it, which a right code passes over', () => {
     const text =
-      withBlock(`${DEBIAN}auth required pam_access.so\nauth include postlogin\nsession optional pam_motd.so\n`, 'pam', EVERYBODY) ?? '';
+      withBlock(`${DEBIAN}auth required pam_access.so\nauth include postlogin\nsession optional pam_motd.so\n`, {
+        door: 'pam',
+        scope: EVERYBODY,
+        read,
+      }) ?? '';
     assert.deepEqual(passedOver(text), ['auth required pam_access.so']);
   });
 });
