@@ -7,7 +7,8 @@ import { ownPlace, statePlace, type StatePlace } from '../verifier/state.ts';
 import { examineClock } from './clock.ts';
 import { enrolledByThemselves } from './enrolled.ts';
 import { sorted, type Finding } from './finding.ts';
-import { gateProgram } from './gate-command.ts';
+import { setting, type Effective } from './effective.ts';
+import { gateProgram, meansGate } from './gate-command.ts';
 import { tryGate } from './gate-try.ts';
 import { examineKeys } from './keys.ts';
 import { examineOutage } from './outage.ts';
@@ -121,7 +122,13 @@ async function aroundSshd(config: Config, servers: readonly SshdReport[], people
   // What others may have changed is not run.
   const tried = isRoot() && trusted ? commands.map(tryGate) : [];
   const services = [...new Set(gates.map(({ pamService }) => pamService))];
-  return unique([...programs, ...tried, ...keys, ...examineShells(people), ...services.flatMap(examineUserEnvironment)]);
+  return unique([...programs, ...tried, ...keys, ...examineShells(gated(people, gates)), ...services.flatMap(examineUserEnvironment)]);
+}
+
+/** For whom one of them forces the gate. */
+function gated(people: readonly Person[], gates: readonly SshdReport[]): Person[] {
+  const none: Effective = new Map();
+  return people.filter(({ user }) => gates.some(({ perUser }) => meansGate(setting(perUser.get(user.name) ?? none, 'forcecommand'))));
 }
 
 function aroundPam(servers: readonly SshdReport[]): Finding[] {

@@ -6,28 +6,43 @@ import type { Person } from './people.ts';
 
 const SHELLS = '/etc/shells';
 /** They read ~/.tcshrc or ~/.cshrc whatever the environment says. */
-const UNTAMED = ['tcsh', 'csh'];
+const UNTAMED = /^t?csh$/;
+/** With what SetEnv sets and blanks (FC9) they read no file of the user before a command. */
+const TAMED = /^(sh|dash|ash|bash|zsh|fish|ksh|ksh93|mksh|lksh|oksh)(-static|[-.\d]+)?$/;
+/** They run no program that has a path, so never the gate. */
+const RESTRICTED = /^r(bash|zsh|ksh)$/;
 /** Who has one of these does not log in. */
-const NO_SHELLS = ['nologin', 'false'];
+const NO_SHELLS = ['nologin', 'false', 'sync', 'shutdown', 'halt'];
+const OTHER_SHELL = 'another shell (chsh -s /bin/bash), or the PAM door (notp setup pam)';
 
+/** `people`: those whom the gate is forced for. */
 export function examineShells(people: readonly Person[]): Finding[] {
   const listed = fs.existsSync(SHELLS) ? fs.readFileSync(SHELLS, 'utf8').split('\n') : undefined;
   const findings = people.flatMap(({ user: { name, shell } }) => {
-    const problem = wrongWith(shell, listed);
-    return problem === undefined ? [] : [findingOf(name, ...problem)];
+    const found = wrongWith(shell, listed);
+    return found === undefined ? [] : [{ id: 'FC11', title: 'The login shell does not go with the gate', ...found, user: name }];
   });
-  return findings.length > 0 ? findings : [ok('FC11', 'No login shell reads files of the user that cannot be kept from it')];
+  return findings.length > 0 ? findings : [ok('FC11', 'No login shell reads files of the user before the gate')];
 }
 
-function wrongWith(shell: string, listed: readonly string[] | undefined): [why: string, fix: string] | undefined {
+/** Whether the shell runs what the user wrote before the gate, which nothing closes. */
+export function runsFilesOfUser(shell: string): boolean {
+  return UNTAMED.test(path.basename(shell));
+}
+
+type Wrong = Pick<Finding, 'severity' | 'detail' | 'fix'>;
+
+function wrongWith(shell: string, listed: readonly string[] | undefined): Wrong | undefined {
   const name = path.basename(shell);
   if (NO_SHELLS.includes(name)) return undefined;
-  if (UNTAMED.includes(name)) return [`${shell} reads ~/.${name}rc before the gate`, 'another shell (chsh -s /bin/bash), or the PAM door'];
-  if (!fs.existsSync(shell)) return [`${shell} is not there`, 'chsh -s /bin/bash'];
+  if (runsFilesOfUser(shell)) return { severity: 'fail', detail: `${shell} reads ~/.${name}rc before the gate`, fix: OTHER_SHELL };
+  if (!fs.existsSync(shell)) return warning(`${shell} is not there`, 'chsh -s /bin/bash');
+  if (RESTRICTED.test(name)) return warning(`${shell} runs no program that has a path, so not the gate: nobody gets in`, OTHER_SHELL);
+  if (!TAMED.test(name)) return warning(`what ${shell} reads before the gate, notp does not know`, OTHER_SHELL);
   // pam_shells(8) and some programs refuse it, and nobody has looked at it.
-  return listed?.includes(shell) === false ? [`${shell} is not in ${SHELLS}`, `another shell, or add it to ${SHELLS}`] : undefined;
+  return listed?.includes(shell) === false ? warning(`${shell} is not in ${SHELLS}`, `another shell, or add it to ${SHELLS}`) : undefined;
 }
 
-function findingOf(user: string, detail: string, fix: string): Finding {
-  return { id: 'FC11', severity: 'warn', title: 'The login shell does not go with the gate', detail, fix, user };
+function warning(detail: string, fix: string): Wrong {
+  return { severity: 'warn', detail, fix };
 }

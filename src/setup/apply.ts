@@ -2,12 +2,13 @@
 import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { examine, type Finding } from '../doctor/doctor.ts';
+import { runsFilesOfUser } from '../doctor/shells.ts';
 import { NotpError } from '../error.ts';
 import type { Config } from '../system/config.ts';
 import { momentNow } from '../system/ssh-session.ts';
 import { enableJudge, hasService, isBooted } from '../system/systemd.ts';
 import { draft } from '../system/trusted.ts';
-import { userByName } from '../system/users.ts';
+import { allUsers, userByName } from '../system/users.ts';
 import { isIn, lockedOut } from './lockout.ts';
 import { overruled } from './overruled.ts';
 import type { Change, Plan } from './plan.ts';
@@ -19,6 +20,8 @@ import { endUndo, restoreFiles } from './undo.ts';
 
 /** Doctor's rule on PermitRootLogin at the PAM door: no way around it but a lock-out, which lockout.ts judges, and --force allows. */
 const ROOT_NEVER_MATCHES = 'P6';
+
+const MAX_NAMES = 20;
 
 export interface ApplyOptions {
   readonly config: Config;
@@ -43,6 +46,7 @@ export async function applyPlan(plan: Plan, options: ApplyOptions): Promise<Outc
   if (plan.door !== 'sudo') checkSshd('mend that first; nothing was changed');
   if (!options.force) await refuseLockOut(plan, options);
   if (plan.door !== 'gate') requireJudge();
+  refuseOpenShells(plan);
   const before = failures(await examined(options));
   const setup = makeRecord(plan, options.now);
   const begun = { reload: false };
@@ -101,6 +105,20 @@ async function refuseLockOut(plan: Plan, options: ApplyOptions): Promise<void> {
     'refused',
     `this would lock you out: ${reasons.join('; ')}`,
     'or begin with --user or --group; --force does it all the same',
+  );
+}
+
+/** Also those whom doctor does not look at, who are not enrolled yet. */
+function refuseOpenShells({ door, scope }: Plan): void {
+  if (door !== 'gate') return;
+  const users = allUsers().filter((user) => runsFilesOfUser(user.shell) && isIn(user, scope));
+  if (users.length === 0) return;
+  const names = users.slice(0, MAX_NAMES).map(({ name, shell }) => `${name} (${shell})`);
+  const more = users.length > MAX_NAMES ? ` and ${String(users.length - MAX_NAMES)} more` : '';
+  throw new NotpError(
+    'refused',
+    `these would pass the gate by a file in their home, which their shell reads first: ${names.join(', ')}${more}`,
+    'chsh -s /bin/bash for each, or begin with --user or --group, or notp setup pam',
   );
 }
 

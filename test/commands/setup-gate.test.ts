@@ -120,6 +120,17 @@ describe('notp setup gate', { skip: lacks({ root: true, programs: [...CONTAINER_
     await host.container.must(['rm', conf, toml, '/etc/ssh/keys-alice']);
   });
 
+  it('is refused where somebody whom it is for has a shell that reads ~/.tcshrc before the gate, enrolled or not', async () => {
+    const files = snapshot(host);
+    await host.container.must(['usermod', '--shell', '/usr/bin/tcsh', 'bob']);
+    const refused = await host.login(host.alice, [...SELF, 'gate', '--apply', '--force']);
+    assert.equal(refused.code, 1);
+    assert.match(refused.stderr, /their shell reads first: bob \(\/usr\/bin\/tcsh\)/);
+    assertAsBefore(host, files);
+    assertDone(await host.login(host.alice, [...SELF, 'gate', '--user', 'alice', '--apply']));
+    await host.container.must(['usermod', '--shell', '/bin/bash', 'bob']);
+  });
+
   it('is refused where root could log in with a key and is not enrolled', async () => {
     await host.container.must(['sh', '-c', 'cp /root/.ssh/id_ed25519.pub /root/.ssh/authorized_keys']);
     const refused = await host.login(host.alice, [...SELF, 'gate', '--apply']);

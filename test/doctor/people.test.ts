@@ -5,6 +5,7 @@ import * as path from 'node:path';
 import { before, describe, it } from 'node:test';
 import type { Finding } from '../../src/doctor/finding.ts';
 import { examineKeys } from '../../src/doctor/keys.ts';
+import type { Person } from '../../src/doctor/people.ts';
 import { examineShells } from '../../src/doctor/shells.ts';
 import { defaultConfig } from '../../src/system/config.ts';
 import { userByName, userByUid, type User } from '../../src/system/users.ts';
@@ -15,7 +16,17 @@ const LISTED = defaultConfig().gate.authorizedKeys;
 
 describe('login shells', () => {
   it('that can be kept from the files of the user are in order, and those that let nobody in', () => {
-    assert.deepEqual(shells('/bin/bash', '/bin/sh', '/usr/sbin/nologin', '/bin/false'), []);
+    assert.deepEqual(shells('/bin/bash', '/bin/sh', '/usr/bin/fish', '/bin/zsh', '/usr/sbin/nologin', '/bin/false', '/bin/sync'), []);
+  });
+
+  it('that read ~/.tcshrc fail, and those that nobody knows are named', () => {
+    const found = examineShells(withShells('/bin/tcsh', '/usr/bin/tmux', '/bin/rbash'));
+    assert.deepEqual(
+      found.map(({ severity }) => severity),
+      ['fail', 'warn', 'warn'],
+    );
+    assert.match(found[1]?.detail ?? '', /what \/usr\/bin\/tmux reads before the gate, notp does not know/);
+    assert.match(found[2]?.detail ?? '', /not the gate: nobody gets in/);
   });
 
   it('are named: tcsh and csh, one that is not there, one that is not in /etc/shells (FC11)', () => {
@@ -108,5 +119,9 @@ describe('keys with command=', { skip: NEEDS }, () => {
 });
 
 function shells(...all: readonly string[]): string[] {
-  return wrong(examineShells(all.map((shell, i) => ({ user: { ...userByUid(0), name: `u${String(i)}`, shell }, enrolments: [] }))));
+  return wrong(examineShells(withShells(...all)));
+}
+
+function withShells(...all: readonly string[]): Person[] {
+  return all.map((shell, i) => ({ user: { ...userByUid(0), name: `u${String(i)}`, shell }, enrolments: [] }));
 }
