@@ -45,7 +45,7 @@ export function addAudit(program: Command, { now }: Surroundings, finish: Finish
       const command = await import('../commands/audit.ts');
       const form = flags.json === true ? 'json' : flags.table === true ? 'table' : undefined;
       const { lines, follow = false, file: files = [] } = flags;
-      finish(await command.audit(config, { filter: filterOf(flags), lines, follow, files, form }));
+      finish(await command.audit(config, { filter: await filterOf(flags), lines, follow, files, form }));
     });
   addVerify(audit, now, finish);
   addReport(audit, now, finish);
@@ -93,8 +93,14 @@ function withFilters(command: Command): Command {
     .option('--table', 'the table, also where stdout is no terminal');
 }
 
-function filterOf({ user, event, context, reason, rhost, ref, since: sinceMs, until: untilMs }: AuditFlags): Filter {
-  return { user, event, context, reason, rhost, ref, sinceMs, untilMs };
+async function filterOf({ event, context, reason, rhost, ref, since: sinceMs, until: untilMs, ...whose }: AuditFlags): Promise<Filter> {
+  return { user: await recordedUser(whose), event, context, reason, rhost, ref, sinceMs, untilMs };
+}
+
+/** Records have the name of the account. Another host may call it otherwise. */
+async function recordedUser({ user, file = [] }: Pick<PeriodFlags, 'user' | 'file'>): Promise<string | undefined> {
+  const { accountName } = await import('../system/users.ts');
+  return user === undefined || file.length > 0 ? user : accountName(user);
 }
 
 interface VerifyFlags extends CommonFlags {
@@ -131,10 +137,11 @@ function addReport(audit: Command, now: () => number, finish: Finish): void {
     .option('--json', 'print one JSON object for each user, days inside')
     .addHelpText('after', "\nExamples:\n  notp audit report --since 7d\n  notp audit report --json | jq -r 'select(.refused > 10).user'")
     .action(async (_: unknown, command: Command) => {
-      const { user, since, until: untilMs, json, file: files = [], ...flags } = command.optsWithGlobals<PeriodFlags>();
+      const { since, until: untilMs, json, ...flags } = command.optsWithGlobals<PeriodFlags>();
+      const { file: files = [] } = flags;
       const { auditReport } = await import('../commands/audit-report.ts');
       const sinceMs = since ?? momentOf(REPORT_SINCE, now()) ?? 0;
-      finish(await auditReport(configOf(flags), { user, sinceMs, untilMs, json: json === true, files }));
+      finish(await auditReport(configOf(flags), { user: await recordedUser(flags), sinceMs, untilMs, json: json === true, files }));
     });
 }
 

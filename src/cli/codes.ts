@@ -1,6 +1,7 @@
 /** The commands about one's own codes, of other services too. */
 import { Option, type Command } from 'commander';
 import { EXPORT_FORMATS, type ExportFormat, type QrStyle } from '../commands/formats.ts';
+import { shellWord } from '../otp/escape.ts';
 import {
   common,
   configOf,
@@ -108,7 +109,10 @@ function addList(program: Command, { now }: Surroundings, finish: Finish): void 
       }
       const { listSecrets } = await import('../commands/list.ts');
       const { userNamed } = await import('../commands/whose.ts');
-      const whose = userNamed(user, { onlyRoot: "list somebody else's secrets", hint: ({ name }) => `sudo notp list --user ${name}` });
+      const whose = userNamed(user, {
+        onlyRoot: "list somebody else's secrets",
+        hint: ({ name }) => `sudo notp list --user ${shellWord(name)}`,
+      });
       finish(await listSecrets({ config: configOf(flags), user: whose, now }, { passphraseFile, ask: false, json }));
     });
 }

@@ -7,6 +7,7 @@ import type { Config } from '../system/config.ts';
 import type { BatchOptions } from '../commands/enroll-batch-plan.ts';
 import type { EnrollOptions } from '../commands/enroll-plan.ts';
 import { IMAGES, type ImageKind, type QrStyle } from '../commands/formats.ts';
+import { cutAccount } from '../otp/names.ts';
 import {
   common,
   configOf,
@@ -171,13 +172,14 @@ async function batchOptions(file: string, words: readonly string[], flags: Enrol
 
 async function enrollOptions([user, context]: readonly (string | undefined)[], flags: EnrollFlags, config: Config): Promise<EnrollOptions> {
   const { hostname } = await import('node:os');
-  const { realUser } = await import('../system/users.ts');
+  const { accountName, realUser } = await import('../system/users.ts');
+  const name = user === undefined ? realUser().name : accountName(user);
   const { seal, recovery, confirm, qr, qrFile, passphraseFile } = flags;
   return {
     ...{ user, seal, recovery, confirm, qr, qrFile, passphraseFile },
     context: context ?? config.context,
     issuer: flags.issuer ?? '',
-    account: flags.account ?? `${user ?? realUser().name}@${hostname()}`,
+    account: flags.account ?? cutAccount(`${name}@${hostname()}`),
     digits: flags.digits ?? config.code.digits,
     periodSeconds: flags.period ?? config.code.periodSeconds,
     algorithm: flags.algorithm ?? config.code.algorithm,

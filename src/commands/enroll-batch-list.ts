@@ -1,7 +1,7 @@
 /** The list of users of a batch: one name a line. Everything in it is checked before anything is made. */
 import * as path from 'node:path';
 import { messageOf, NotpError } from '../error.ts';
-import { quoted } from '../otp/escape.ts';
+import { quoted, shellWord } from '../otp/escape.ts';
 import { isUserName } from '../otp/names.ts';
 import { fileUpTo, stdinUpTo, type Waiting } from '../system/bytes.ts';
 import type { Config } from '../system/config.ts';
@@ -48,8 +48,12 @@ export function peopleIn(text: string, file: string, config: Config): { people: 
   const users = usersByName(names.map(({ name }) => name));
   const people: Person[] = [];
   const unfit: Unfit[] = [];
+  const done = new Set<number>();
   for (const { name, at } of listed) {
     const user = users.get(name);
+    // Under another spelling it was there before.
+    if (user !== undefined && done.has(user.uid)) continue;
+    if (user !== undefined) done.add(user.uid);
     const why = user === undefined ? whyNobody(name) : whyHomeless(config, user);
     if (why !== undefined) unfit.push({ at, why });
     else if (user !== undefined) people.push({ user, at });
@@ -57,18 +61,18 @@ export function peopleIn(text: string, file: string, config: Config): { people: 
   return { people, unfit };
 }
 
-/** Each name once; blank lines and what follows a `#` are left out. */
+/** Each name once; blank lines are left out, and what follows a `#` that begins a word. */
 function linesOf(text: string, file: string): Listed[] {
   const byName = new Map<string, Listed>();
   for (const [i, line] of text.split('\n').entries()) {
-    const name = line.replace(/#.*/s, '').trim();
+    const name = line.replace(/(^|\s)#.*/s, '').trim();
     if (name !== '' && !byName.has(name)) byName.set(name, { name, at: `${file}:${String(i + 1)}` });
   }
   return [...byName.values()];
 }
 
 function whyNobody(name: string): string {
-  return isUserName(name) ? `there is no user ${name}` : `${quoted(name)} is no user name: write one a line`;
+  return isUserName(name) ? `there is no user ${shellWord(name)}` : `${quoted(name)} is no user name: write one a line`;
 }
 
 /** Why nothing can be put into the user's home, or undefined. As root: nothing is opened. */

@@ -1,6 +1,6 @@
 /** What a batch is about, settled before anything is made: the same for all its users. */
 import { NotpError } from '../error.ts';
-import { contextName } from '../otp/names.ts';
+import { contextName, cutAccount } from '../otp/names.ts';
 import type { Config } from '../system/config.ts';
 import type { Enrolment, KeptFile } from '../store/store.ts';
 import { hasService } from '../system/systemd.ts';
@@ -69,7 +69,7 @@ function refuseWithoutResult({ pending, json, replace }: EnrollOptions, out: str
 /** The plan of one user, as `notp-enroll USER` would make it. */
 export function planFor({ config, options, place, now }: Batch, user: User): Plan {
   const { context } = options.each;
-  const account = options.each.account.replaceAll('%u', user.name);
+  const account = cutAccount(options.each.account.replaceAll('%u', () => user.name));
   return {
     ...{ config, user, place, now },
     options: { ...options.each, user: user.name, account },

@@ -2,6 +2,7 @@
 import type { Origin } from '../audit/record.ts';
 import { NotpError } from '../error.ts';
 import type { CodeParameters } from '../otp/code.ts';
+import { shellWord } from '../otp/escape.ts';
 import { contextName } from '../otp/names.ts';
 import type { Account } from '../otp/uri.ts';
 import type { Config } from '../system/config.ts';
@@ -44,7 +45,7 @@ export interface Plan {
 /** Throws `usage` or `not_permitted` before anything is made or shown. */
 export function planned(config: Config, options: EnrollOptions, now: () => number): Plan {
   const context = contextName(options.context);
-  const user = userNamed(options.user, { onlyRoot: 'enrol somebody else', hint: ({ name }) => `sudo notp-enroll ${name}` });
+  const user = userNamed(options.user, { onlyRoot: 'enrol somebody else', hint: ({ name }) => `sudo notp-enroll ${shellWord(name)}` });
   const place = statePlace(config, user);
   const socket = place.kind === 'user' ? presentSocket(config, user) : undefined;
   const kind = options.seal ?? (isRoot() || socket !== undefined ? 'host' : 'passphrase');

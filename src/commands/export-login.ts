@@ -5,6 +5,7 @@
 import { append, newRef } from '../audit/audit.ts';
 import type { Origin } from '../audit/record.ts';
 import { NotpError } from '../error.ts';
+import { shellWord } from '../otp/escape.ts';
 import { parseOtpauthUri, type Credential } from '../otp/uri.ts';
 import { registrationOf, type SealedFile } from '../seal/file.ts';
 import { openConversation } from '../system/conversation.ts';
@@ -64,6 +65,6 @@ function notRegistered(name: string, context: string): NotpError {
   return new NotpError(
     'refused',
     `the sealed file of ${name} for ${context} is not one that logs in`,
-    `notp status ${context} --user ${name} says why; notp-enroll --replace makes a new enrolment`,
+    `notp status ${context} --user ${shellWord(name)} says why; notp-enroll --replace makes a new enrolment`,
   );
 }

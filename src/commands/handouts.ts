@@ -7,6 +7,7 @@ import { randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { errnoOf, messageOf, NotpError } from '../error.ts';
+import { userInPath } from '../otp/names.ts';
 import { checkFolders, readTrusted, syncFolder, writeNew } from '../system/trusted.ts';
 import { enrolmentIn } from './handout-text.ts';
 
@@ -56,7 +57,7 @@ export function handoutOf(folder: string, user: string): Handout | undefined {
 }
 
 export function imageName(user: string, kind: (typeof PICTURES)[number]): string {
-  return `${user}.${kind}`;
+  return `${userInPath(user)}.${kind}`;
 }
 
 /** Writes both, 0600, on the disk when it returns. There must be none. Throws what the disk says. */
@@ -73,7 +74,7 @@ export function removeHandout(folder: string, user: string): void {
 }
 
 function textFile(folder: string, user: string): string {
-  return path.join(folder, `${user}.txt`);
+  return path.join(folder, `${userInPath(user)}.txt`);
 }
 
 function writeWhole(folder: string, file: string, bytes: Uint8Array): void {

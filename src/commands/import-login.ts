@@ -6,6 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import type { Origin } from '../audit/record.ts';
 import { stepAt } from '../otp/code.ts';
+import { cutAccount } from '../otp/names.ts';
 import { keptRecoveryCodes } from '../otp/recovery.ts';
 import type { Account, Credential } from '../otp/uri.ts';
 import { printSealedFile, registrationOf } from '../seal/file.ts';
@@ -48,7 +49,7 @@ export function targetOf({ config, place, now }: Pick<Target, 'config' | 'place'
 
 /** Named for the day when it is exported to another phone, as an enrolment names it. */
 export function labelled(credential: Credential, { name }: User, config: Config, told: Partial<Account> = {}): Credential {
-  return { ...credential, issuer: issuerFor(told.issuer ?? '', config), account: told.account ?? `${name}@${hostname()}` };
+  return { ...credential, issuer: issuerFor(told.issuer ?? '', config), account: told.account ?? cutAccount(`${name}@${hostname()}`) };
 }
 
 /** An enrolment that was interrupted with its file in place is whole from now on. */

@@ -32,7 +32,7 @@ export interface Going {
   readonly now: () => number;
 }
 
-/** Neither name has a blank. */
+/** No context has a blank. */
 export function keyOf(user: string, context: string): string {
   return `${user} ${context}`;
 }

@@ -13,8 +13,8 @@ export function placed(tokens: readonly PamOathToken[], users: ReadonlyMap<strin
   return tokens.map((token) => {
     const user = users.get(token.user);
     if (user === undefined) return { token, ended: 'failed', why: 'there is no such user' };
-    const count = counts.get(token.user) ?? 0;
-    counts.set(token.user, count + 1);
+    const count = counts.get(user.name) ?? 0;
+    counts.set(user.name, count + 1);
     const context = contexts[count];
     return context === undefined ? { token, ended: 'skipped', why: tooMany(count + 1, contexts) } : { token, user, context };
   });

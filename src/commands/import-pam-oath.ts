@@ -3,6 +3,7 @@
  * goes on: what is registered with the same secret is left as it is, logins since then included.
  */
 import { NotpError } from '../error.ts';
+import { quoted } from '../otp/escape.ts';
 import { parsePamOath, type PamOathFile, type PamOathMistake } from '../otp/pam-oath.ts';
 import type { Waiting } from '../system/bytes.ts';
 import type { Config } from '../system/config.ts';
@@ -27,8 +28,10 @@ export async function importPamOath(config: Config, options: UsersFileOptions, n
   const place = hostPlace(config);
   const waiting: Waiting = { deadlineMs: Infinity, interrupt: onEndingSignals() };
   const { text, file = 'stdin' } = await pamOathText(options.file, waiting);
-  const { tokens, mistakes } = chosen(parsePamOath(text, now()), options.user, file);
-  const work = placed(tokens, usersByName(tokens.map(({ user }) => user)), config.contexts);
+  const all = parsePamOath(text, now());
+  const users = usersByName([...all.tokens, ...all.mistakes, options].flatMap(({ user }) => user ?? []));
+  const { tokens, mistakes } = chosen(all, options.user, users, file);
+  const work = placed(tokens, users, config.contexts);
   if (!options.dryRun) await refuseSecondRun(LOCK, 'import');
   const state = await asUser(place.owner, () =>
     options.dryRun ? openState(place, now, { create: false }) : openToSeal(config, place, 'host', now),
@@ -57,13 +60,14 @@ export async function importPamOath(config: Config, options: UsersFileOptions, n
   return hasFailures(ended, mistakes) ? 1 : 0;
 }
 
-/** What the file holds of `user`, or of all. Throws `usage` where that is nothing. */
-function chosen({ tokens, mistakes }: PamOathFile, user: string | undefined, file: string): PamOathFile {
-  const isWanted = (each: { readonly user: string | undefined }): boolean => user === undefined || each.user === user;
+/** What the file holds of `user`, by whatever spelling, or of all. Throws `usage` where that is nothing. */
+function chosen({ tokens, mistakes }: PamOathFile, user: string | undefined, users: ReadonlyMap<string, User>, file: string): PamOathFile {
+  const nameOf = (spelling: string | undefined): string | undefined => users.get(spelling ?? '')?.name ?? spelling;
+  const isWanted = (each: { readonly user: string | undefined }): boolean => user === undefined || nameOf(each.user) === nameOf(user);
   const wanted = { tokens: tokens.filter(isWanted), mistakes: mistakes.filter(isWanted) };
   if (wanted.tokens.length > 0 || (tokens.length > 0 && wanted.mistakes.length > 0)) return wanted;
   if (user !== undefined && tokens.length > 0)
-    throw new NotpError('usage', `${file} has no token of ${JSON.stringify(user)}`, 'leave out --user, or name another');
+    throw new NotpError('usage', `${file} has no token of ${quoted(user)}`, 'leave out --user, or name another');
   const [first] = mistakes;
   throw first === undefined
     ? new NotpError('usage', `${file} has no token in it`, 'it must be the users file of pam_oath; nothing was imported')

@@ -1,6 +1,7 @@
 /** `notp list --all`: every enrolment of every user in a line each, and how many of them do not log in. Root's to see. */
 import { isatty } from 'node:tty';
 import { NotpError } from '../error.ts';
+import { shellWord } from '../otp/escape.ts';
 import type { Config } from '../system/config.ts';
 import { printResult, sayHint } from '../system/printer.ts';
 import { outputTraits } from '../system/traits.ts';
@@ -24,7 +25,9 @@ export async function listAll(config: Config, { json }: { readonly json: boolean
   const [first] = broken;
   if (all.length === 0) sayHint(NOBODY_YET);
   else if (first !== undefined && !json)
-    sayHint(`${String(broken.length)} of ${String(all.length)} cannot log in as they are: notp status --user ${first.user} says more`);
+    sayHint(
+      `${String(broken.length)} of ${String(all.length)} cannot log in as they are: notp status --user ${shellWord(first.user)} says more`,
+    );
   return 0;
 }
 

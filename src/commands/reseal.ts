@@ -3,6 +3,7 @@
  * everybody's that an earlier key of the host sealed: after that the key can go (commands/host-key-rotate.ts).
  */
 import { messageOf, NotpError } from '../error.ts';
+import { shellWord } from '../otp/escape.ts';
 import { auditKey } from '../seal/keys.ts';
 import type { Config } from '../system/config.ts';
 import { printResult, say, sayError, sayHint } from '../system/printer.ts';
@@ -57,7 +58,7 @@ export async function resealAll(config: Config, { json }: { readonly json: boole
 }
 
 function noUser({ store }: Config, name: string, context: string): NotpError {
-  const revoke = `notp revoke --user ${name} ${context}`;
+  const revoke = `notp revoke --user ${shellWord(name)} ${context}`;
   return store.kind === 'postgres'
     ? new NotpError('failed', 'there is no such user on this host', `run this on a host that has ${name}; where none has: ${revoke}`)
     : new NotpError('failed', 'there is no such user any more', revoke);

@@ -1,4 +1,5 @@
 /** An enrolment as a person reads it: a block of aligned lines, folded to the width of the terminal, and what to do next. Pure. */
+import { shellWord } from '../otp/escape.ts';
 import type { EnrolmentState, Facts } from '../verifier/facts.ts';
 import { wrapped } from './text-columns.ts';
 import { distanceOf, minuteOf } from './text-times.ts';
@@ -95,10 +96,10 @@ function nextSteps(facts: Facts, screen: StatusScreen): Step[] {
 
 function enrolWords({ user, context }: Facts, { by, standard }: StatusScreen): string {
   const named = context === standard ? '' : ` ${context}`;
-  return by === 'root' ? `sudo notp-enroll ${user}${named}` : `notp enroll${named}`;
+  return by === 'root' ? `sudo notp-enroll ${shellWord(user)}${named}` : `notp enroll${named}`;
 }
 
 function words(command: string, { user, context }: Facts, { by, standard }: StatusScreen): string {
   const named = context === standard ? command : `${command} ${context}`;
-  return by === 'root' ? `sudo notp ${named} --user ${user}` : `notp ${named}`;
+  return by === 'root' ? `sudo notp ${named} --user ${shellWord(user)}` : `notp ${named}`;
 }

@@ -1,6 +1,7 @@
 /** `notp status`: what there is to know of an enrolment, and what to do where it does not log in. Never a secret. */
 import { isatty } from 'node:tty';
 import { NotpError } from '../error.ts';
+import { shellWord } from '../otp/escape.ts';
 import { contextName } from '../otp/names.ts';
 import type { Config } from '../system/config.ts';
 import { printResult, sayHint } from '../system/printer.ts';
@@ -46,7 +47,7 @@ async function factsOfOne(config: Config, { context, user: name }: StatusOptions
   const wanted = context === undefined ? undefined : contextName(context);
   const user = await enrolledUser(config, name, now, {
     onlyRoot: "look at somebody else's enrolments",
-    hint: (each) => `sudo notp status --user ${each.name}`,
+    hint: (each) => `sudo notp status --user ${shellWord(each.name)}`,
   });
   if (user.uid === undefined) return (await everybodysFacts(config, now)).filter((facts) => facts.user === user.name);
   const place = statePlace(config, user);
@@ -74,5 +75,5 @@ export function notEnrolled(
 ): NotpError {
   const what = `${name} is not enrolled${context === undefined ? '' : ` for ${context}`}`;
   if (all.length > 0) return new NotpError('refused', what, `enrolled: ${all.map((each) => each.context).join(', ')}`);
-  return new NotpError('refused', what, isRoot() ? `notp-enroll ${name} makes an enrolment` : 'notp enroll makes an enrolment');
+  return new NotpError('refused', what, isRoot() ? `notp-enroll ${shellWord(name)} makes an enrolment` : 'notp enroll makes an enrolment');
 }

@@ -1,6 +1,7 @@
 /** Whose login a command is about, and the state that it is on. */
 import type { Origin } from '../audit/record.ts';
 import { NotpError } from '../error.ts';
+import { quoted, shellWord } from '../otp/escape.ts';
 import type { Config } from '../system/config.ts';
 import { asUser } from '../system/privileges.ts';
 import { isRoot, realUid, realUser, userByName, type User } from '../system/users.ts';
@@ -8,11 +9,11 @@ import { presentSocket } from '../verifier/open.ts';
 import { hasEncryptedKey } from '../verifier/host-keys.ts';
 import { statePlace, withState, type StatePlace } from '../verifier/state.ts';
 
-/** The user called `name`, or oneself. Throws `usage` where there is none, `not_permitted` where it is somebody else and we are not root. */
+/** The account that `name` is a spelling of, or oneself. Throws `usage` where there is none, `not_permitted` where it is somebody else and we are not root. */
 export function userNamed(name: string | undefined, { onlyRoot, hint }: { onlyRoot: string; hint: (user: User) => string }): User {
   const self = realUser();
   const user = name === undefined || name === self.name ? self : userByName(name);
-  if (user === undefined) throw new NotpError('usage', `there is no user ${JSON.stringify(name)}`, 'getent passwd lists those there are');
+  if (user === undefined) throw new NotpError('usage', `there is no user ${quoted(name ?? '')}`, 'getent passwd lists those there are');
   if (user.uid !== realUid() && !isRoot()) throw new NotpError('not_permitted', `only root can ${onlyRoot}`, hint(user));
   return user;
 }
@@ -20,14 +21,14 @@ export function userNamed(name: string | undefined, { onlyRoot, hint }: { onlyRo
 /** A user of this host, or for root the name of an enrolment whose user is gone, or on other hosts of the fleet alone. */
 export type Whose = User | { readonly name: string; readonly uid?: undefined };
 
-/** As userNamed, and for root also a name that the store knows. */
+/** As userNamed, and for root also a name that the store knows: somebody's who is gone, or an account's that has another name now. */
 export async function enrolledUser(
   config: Config,
   name: string | undefined,
   now: () => number,
   words: Parameters<typeof userNamed>[1],
 ): Promise<Whose> {
-  if (name !== undefined && isRoot() && userByName(name) === undefined) {
+  if (name !== undefined && isRoot() && userByName(name)?.name !== name) {
     const place = statePlace(config, realUser());
     const known = await asUser(place.owner, () =>
       withState(place, now, async (state) => await state?.store.exclusively((transaction) => transaction.enrolmentsOf(name))),
@@ -52,7 +53,7 @@ export function placeOf(config: Config, user: Whose, command: string): StatePlac
   throw new NotpError(
     'not_permitted',
     `the enrolments of ${user.name} are held by the service of this host`,
-    `sudo notp ${command} --user ${user.name}`,
+    `sudo notp ${command} --user ${shellWord(user.name)}`,
   );
 }
 

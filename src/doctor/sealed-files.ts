@@ -1,4 +1,5 @@
 /** The family of sealed files: each enrolment's file is there, the user's alone, and the registered one. */
+import { shellWord } from '../otp/escape.ts';
 import type { Config } from '../system/config.ts';
 import type { Found } from '../system/secrets.ts';
 import type { User } from '../system/users.ts';
@@ -31,8 +32,8 @@ function wrongWith(config: Config, user: User, enrolment: Enrolment, found: Foun
   const file = whereSealed(config, statePlace(config, user), user, enrolment.context);
   const detail = `${file}: ${standing.detail ?? standing.reason}`;
   const fix = /mode|belongs|written by others/.test(detail)
-    ? `chown ${user.name} ${file} && chmod 600 ${file}`
-    : `notp-enroll ${user.name} ${enrolment.context} --replace`;
+    ? `chown ${shellWord(user.name)} ${shellWord(file)} && chmod 600 ${shellWord(file)}`
+    : `notp-enroll ${shellWord(user.name)} ${enrolment.context} --replace`;
   return [
     { id: ID, severity: 'fail', title: 'The user cannot log in: the sealed file is not as it must be', detail, fix, user: user.name },
   ];

@@ -1,6 +1,7 @@
 /** `unenrolled = "enroll"`: who is let in by sshd but has no secret yet makes one at the gate, and then shows a code of it. */
 import { hostname } from 'node:os';
 import { isatty } from 'node:tty';
+import { cutAccount } from '../otp/names.ts';
 import { RECOVERY_CODES } from '../otp/recovery.ts';
 import type { Config } from '../system/config.ts';
 import { say, sayHint } from '../system/printer.ts';
@@ -21,7 +22,7 @@ export async function enrollFirst(config: Config, user: User, now: () => number)
   say('This host asks for one-time codes. Enrol now; then you log in with a code.\n');
   const { context, code } = config;
   const unset = { pending: false, user: undefined, seal: undefined, qr: undefined, qrFile: undefined, passphraseFile: undefined };
-  const account = `${user.name}@${hostname()}`;
+  const account = cutAccount(`${user.name}@${hostname()}`);
   const { enroll } = await import('../commands/enroll.ts');
   await enroll(config, { ...unset, ...code, context, account, recovery: RECOVERY_CODES, replace: false, confirm: true, json: false }, now);
   return true;

@@ -10,6 +10,11 @@ export function escapeControls(text: string): string {
   );
 }
 
+/** `text` as one word of a command that a person copies into a shell. */
+export function shellWord(text: string): string {
+  return /^[\w.@%+:,/][\w.@%+:,/-]*$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`;
+}
+
 /** `text` quoted for a message: controls escaped, cut at 64 characters. */
 export function quoted(text: string): string {
   const escaped = escapeControls(text);

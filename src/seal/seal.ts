@@ -1,10 +1,15 @@
 /** Sealing and opening: XChaCha20-Poly1305 with the file's header as associated data. Pure. */
 import { xchacha20poly1305 } from '@noble/ciphers/chacha.js';
+import { NotpError } from '../error.ts';
+import { quoted } from '../otp/escape.ts';
+import { isContextName, isUserName } from '../otp/names.ts';
+import { isLabel } from '../otp/uri.ts';
 import { associatedData, type SealedFile, type SealedHeader } from './file.ts';
 import { parsePayload, printPayload, type Payload } from './payload.ts';
 
-/** `key`: 32 bytes, `nonce`: NONCE_BYTES fresh random bytes. */
+/** `key`: 32 bytes, `nonce`: NONCE_BYTES fresh random bytes. Throws `refused` for what would not be read again. */
 export function seal(header: SealedHeader, payload: Payload, key: Uint8Array, nonce: Uint8Array): SealedFile {
+  refuseUnreadable(header, payload);
   const plaintext = printPayload(payload);
   const ciphertext = xchacha20poly1305(key, nonce, associatedData(header)).encrypt(plaintext);
   plaintext.fill(0);
@@ -20,6 +25,13 @@ export function open(file: SealedFile, key: Uint8Array): Payload | undefined {
   } finally {
     plaintext.fill(0);
   }
+}
+
+/** By the rules of those who read it, so that nothing is sealed that never opens. */
+function refuseUnreadable({ user, context }: SealedHeader, { issuer, account }: Payload): void {
+  const wrong = !isUserName(user) ? user : !isContextName(context) ? context : [issuer, account].find((text) => !isLabel(text));
+  if (wrong === undefined) return;
+  throw new NotpError('refused', `no sealed file can hold the name ${quoted(wrong)}`, 'shorten it, and leave control characters out');
 }
 
 function decrypt(file: SealedFile, key: Uint8Array): Uint8Array | undefined {

@@ -4,6 +4,7 @@ import { parse, TomlError } from 'smol-toml';
 import { NotpError } from '../error.ts';
 import type { CodeParameters } from '../otp/code.ts';
 import { quoted } from '../otp/escape.ts';
+import { userInPath } from '../otp/names.ts';
 import type { Policy } from '../verdict/decide.ts';
 import { DEFAULT_SECRETS, Expected, SETTINGS, type PostgresUrl, type Setting, type StoreUrl } from './settings.ts';
 import { checkFolders, readTrusted } from './trusted.ts';
@@ -107,9 +108,9 @@ export function credentialNames({ hostKeys }: Pick<Config, 'hostKeys'>): readonl
   return hostKeys.length === 1 ? ['host.key'] : hostKeys.map((file) => path.basename(file));
 }
 
-/** A path of the configuration for `user`: `%h`, `%u`, `%U` and `%%`. */
+/** A path of the configuration for `user`: `%h`, `%u`, `%U` and `%%`. A name that is no name of a file is encoded. */
 export function expand(template: string, user: User): string {
-  const values: Record<string, string> = { h: user.home, u: user.name, U: String(user.uid), '%': '%' };
+  const values: Record<string, string> = { h: user.home, u: userInPath(user.name), U: String(user.uid), '%': '%' };
   return template.replace(/%(.)/g, (whole, letter: string) => values[letter] ?? whole);
 }
 

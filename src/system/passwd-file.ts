@@ -15,15 +15,61 @@ export const MAX_PASSWD_BYTES = 1024 * 1024;
 const MAX_NSSWITCH_BYTES = 64 * 1024;
 /** nsswitch.conf(5): files before all others, and no action that goes on after an entry was found. */
 const FILES_FIRST = /^passwd:[ \t]*files(?:[ \t]+(?!\[)|[ \t]*$)/m;
+/** The sources of passwd in nsswitch.conf(5), without a comment. */
+const SOURCES = /^[ \t]*passwd[ \t]*:([^#\n]*)/gm;
 /** An entry of passwd(5) that means the same to everybody; not those of "compat" (+, -). */
 const ENTRY = /^[^:#+\-\s][^:]*:[^:]*:\d+:\d+:[^:]*:[^:]*:[^:]*$/;
 
-/** The line of `key`, a name or a uid in digits, in passwd(5); undefined where getent(1) has to say. */
-export function lineInFile(key: string, files: PasswdFiles = FILES): string | undefined {
-  const lines = linesOf(files);
-  const field = /^\d+$/.test(key) ? 2 : 0;
-  const found = lines.find((line) => line.split(':', 3)[field] === key);
+/** Sources that know no other spelling of a name than the one that they list. */
+const EXACT_SOURCES = ['files', 'systemd'];
+
+/** The fields of an entry that it can be asked for by. */
+export type PasswdKey = 'name' | 'uid';
+
+/** The lines of passwd(5) by name and by uid in digits, the first of each; empty where getent(1) has to say. */
+export type PasswdLines = Readonly<Record<PasswdKey, ReadonlyMap<string, string>>>;
+
+/** The line of `key` in passwd(5); undefined where getent(1) has to say. */
+export function lineInFile(by: PasswdKey, key: string, files: PasswdFiles = FILES): string | undefined {
+  const found = linesOf(files).find((line) => keyOf(by, line) === key);
   return found !== undefined && ENTRY.test(found) ? found : undefined;
+}
+
+/** The line of the account that `name` stands for: the first one with its uid. */
+export function accountInFile(name: string, files: PasswdFiles = FILES): string | undefined {
+  const lines = linesOf(files);
+  const named = lines.find((line) => keyOf('name', line) === name);
+  if (named === undefined || !ENTRY.test(named)) return undefined;
+  const uid = keyOf('uid', named);
+  const found = lines.find((line) => keyOf('uid', line) === uid);
+  return found !== undefined && ENTRY.test(found) ? found : undefined;
+}
+
+/** The lines by name and by uid for whoever asks for many. */
+export function linesInFile(files: PasswdFiles = FILES): PasswdLines {
+  const lines = linesOf(files).filter((line) => line !== '');
+  return { name: firstLines('name', lines), uid: firstLines('uid', lines) };
+}
+
+/** Whether a name has one spelling on this host: every source of the passwd database takes the names that it lists, and no others. */
+export function namesAreExact({ nsswitch }: PasswdFiles = FILES): boolean {
+  try {
+    const lines = [...text(nsswitch, MAX_NSSWITCH_BYTES).matchAll(SOURCES)];
+    const words = lines.flatMap(([, sources = '']) => sources.split(/[ \t]+/)).filter((word) => word !== '');
+    return words.length > 0 && words.every((word) => EXACT_SOURCES.includes(word));
+  } catch {
+    return false;
+  }
+}
+
+function firstLines(by: PasswdKey, lines: readonly string[]): ReadonlyMap<string, string> {
+  const firsts = new Map(lines.toReversed().map((line) => [keyOf(by, line), line]));
+  // One that is no entry stays with getent(1), and so do those after it with the same key.
+  return new Map([...firsts].filter(([, line]) => ENTRY.test(line)));
+}
+
+function keyOf(by: PasswdKey, line: string): string {
+  return line.split(':', 3)[by === 'name' ? 0 : 2] ?? '';
 }
 
 function linesOf({ passwd, nsswitch }: PasswdFiles): string[] {
@@ -39,5 +85,5 @@ function linesOf({ passwd, nsswitch }: PasswdFiles): string[] {
 function text(file: string, maxBytes: number): string {
   const bytes = fileUpTo(file, maxBytes);
   if (bytes.length > maxBytes) throw new RangeError(`${file} is over ${String(maxBytes)} bytes`);
-  return new TextDecoder().decode(bytes);
+  return new TextDecoder('utf-8', { ignoreBOM: true }).decode(bytes);
 }

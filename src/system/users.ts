@@ -1,10 +1,16 @@
-/** Users, through the passwd database (with getent(1), so that directory services count) and never through $HOME or $USER. */
+/**
+ * Users, through the passwd database (with getent(1), so that directory services count) and never through $HOME or $USER.
+ * An account is one uid. Its name is the one that the database gives for the uid, whatever spelling was asked for: a directory
+ * service may take `ADBOB`, `CORP\adbob` and `adbob` for the same user, and two lines of passwd(5) may have one uid.
+ */
 import { spawnSync } from 'node:child_process';
 import { NotpError } from '../error.ts';
+import { quoted } from '../otp/escape.ts';
 import { isUserName } from '../otp/names.ts';
-import { lineInFile } from './passwd-file.ts';
+import { accountInFile, lineInFile, linesInFile, type PasswdKey } from './passwd-file.ts';
 
 export interface User {
+  /** The name of the account, and no other spelling of it. */
   readonly name: string;
   readonly uid: number;
   readonly gid: number;
@@ -22,37 +28,75 @@ const TIMEOUT_MS = 10_000;
 const MAX_ANSWER_BYTES = 8 * 1024 * 1024;
 /** getent(1): the key was not found. */
 const NOT_FOUND = 2;
+/** What getent(1) reads as a uid: strtoul(3). */
+const IS_NUMBER = /^\s*[+-]?\d+$/;
 /** Names in one call of getent(1) or id(1). */
 const NAMES_A_QUESTION = 200;
 
-/** The user called `name`, or undefined where there is none. Throws `failed` where the database cannot be asked. */
-export function userByName(name: string): User | undefined {
-  if (!isUserName(name)) return undefined;
-  const user = one(name);
-  // getent takes a number for a uid: only the name that was asked for counts.
-  return user?.name === name ? user : undefined;
+/** The account that `spelling` is a name of, or undefined where there is none. Throws `failed` where the database cannot be asked. */
+export function userByName(spelling: string): User | undefined {
+  if (!isUserName(spelling)) return undefined;
+  const line = accountInFile(spelling);
+  const user = line === undefined ? userElsewhere(spelling) : parseEntry(line);
+  return user !== undefined && isUserName(user.name) ? user : undefined;
 }
 
-/** Those of `names` who are there, by name, with few questions to the database. Throws `failed` where it cannot be asked. */
-export function usersByName(names: readonly string[]): ReadonlyMap<string, User> {
-  const asked = new Set(names.filter(isUserName));
-  const found = new Map<string, User>();
-  for (let rest = [...asked]; rest.length > 0; rest = rest.slice(NAMES_A_QUESTION)) {
-    for (const user of lookUp(rest.slice(0, NAMES_A_QUESTION))) if (asked.has(user.name)) found.set(user.name, user);
+/** What the database calls the account that `spelling` is a name of; `spelling` itself where it is nobody's, or it cannot be asked. */
+export function accountName(spelling: string): string {
+  try {
+    return userByName(spelling)?.name ?? spelling;
+  } catch {
+    return spelling;
   }
-  return found;
+}
+
+/** The accounts of those of `spellings` that are a name of one, by spelling, with few questions to the database. Throws `failed` where it cannot be asked. */
+export function usersByName(spellings: readonly string[]): ReadonlyMap<string, User> {
+  const file = linesInFile();
+  const uids = new Map<string, number>();
+  const elsewhere: string[] = [];
+  for (const spelling of new Set(spellings.filter(isUserName))) {
+    const uid = uidIn(file.name.get(spelling));
+    if (uid === undefined) elsewhere.push(spelling);
+    else uids.set(spelling, uid);
+  }
+  for (const [spelling, uid] of uidsElsewhere(elsewhere)) uids.set(spelling, uid);
+  const users = usersOf([...new Set(uids.values())], file.uid);
+  return new Map(
+    [...uids].flatMap(([spelling, uid]) => {
+      const user = users.get(uid);
+      return user === undefined || !isUserName(user.name) ? [] : [[spelling, user] as const];
+    }),
+  );
 }
 
 /** All users that the database lists: a directory service may list none of its own. Throws `failed` where it cannot be asked, or lists too many. */
 export function allUsers(): User[] {
-  return lookUp([]).filter(({ name }) => isUserName(name));
+  return lookUp([]).flatMap((user) => (user !== undefined && isUserName(user.name) ? [user] : []));
 }
 
-/** The user of `uid`. Throws `failed` where there is none. */
+/** The user of `uid`. Throws `failed` where there is none, or one whose name cannot be told from others. */
 export function userByUid(uid: number): User {
-  const user = one(String(uid));
-  if (user?.uid === uid) return user;
-  throw new NotpError('failed', `uid ${String(uid)} has no entry in the passwd database`);
+  const user = one('uid', String(uid));
+  if (user?.uid !== uid) throw new NotpError('failed', `uid ${String(uid)} has no entry in the passwd database`);
+  if (isUserName(user.name)) return user;
+  const why = `the name of uid ${String(uid)} is no UTF-8, or has a control character in it: ${quoted(user.name)}`;
+  throw new NotpError('failed', why, 'give the account another name: usermod --login NAME');
+}
+
+/** All names that the database lists for `uid`, of whatever bytes. Throws `failed` where it cannot be asked. */
+export function namesOfUid(uid: number): string[] {
+  const names = lookUp([]).flatMap((user) => (user?.uid === uid ? [user.name] : []));
+  return [...new Set(names)];
+}
+
+/** What the group database calls the group that `spelling` is a name of, or undefined where there is none. Throws `failed` where it cannot be asked. */
+export function groupByName(spelling: string): string | undefined {
+  if (!isUserName(spelling)) return undefined;
+  const gid = ask('group', [spelling])[0]?.split(':')[2];
+  const name = gid === undefined ? undefined : ask('group', [gid])[0]?.split(':')[0];
+  // A number is a gid to getent(1).
+  return name !== undefined && isUserName(name) && (!IS_NUMBER.test(spelling) || name === spelling) ? name : undefined;
 }
 
 /** Who runs this process: the real uid. */
@@ -87,31 +131,94 @@ export function groupsByName(users: readonly User[]): ReadonlyMap<string, readon
 
 /** Each group ends with a NUL; where several users are asked for, the groups of each with one more. */
 function groupsOfSome(users: readonly User[]): string[][] {
-  const names = users.map(({ name }) => name);
-  const { stdout } = spawnSync(ID, ['-Gnz', '--', ...names], { encoding: 'utf8', timeout: TIMEOUT_MS, env: {} });
+  // By uid, which "+" tells from a name of digits.
+  const uids = users.map(({ uid }) => `+${String(uid)}`);
+  const { stdout } = spawnSync(ID, ['-Gnz', '--', ...uids], { encoding: 'utf8', timeout: TIMEOUT_MS, env: {} });
   const records = stdout.split('\0\0').filter((record) => record !== '');
   return records.map((record) => record.split('\0').filter((group) => group !== ''));
 }
 
-/** The entry of a name or a uid. */
-function one(key: string): User | undefined {
-  const line = lineInFile(key);
-  return line === undefined ? lookUp([key])[0] : parseEntry(line);
+function userElsewhere(spelling: string): User | undefined {
+  const isNumber = IS_NUMBER.test(spelling);
+  const uid = isNumber ? uidOfNumber(spelling) : one('name', spelling)?.uid;
+  const user = uid === undefined ? undefined : one('uid', String(uid));
+  if (user?.uid !== uid) return undefined;
+  // Asked for a number that is nobody's name, id(1) gives the user of that uid, who is somebody else.
+  return isNumber && Number(spelling) === uid && user?.name !== spelling ? undefined : user;
 }
 
-/** The entries of those of `keys` that are there; without any, all that are listed. */
-function lookUp(keys: readonly string[]): User[] {
+/** getent(1) takes a number for a uid. id(1) takes it for a name, and for a uid where that is nobody's name. */
+function uidOfNumber(spelling: string): number | undefined {
+  const { stdout, status } = spawnSync(ID, ['-u', '--', spelling], { encoding: 'utf8', timeout: TIMEOUT_MS, env: {} });
+  return status === 0 && /^\d+\n$/.test(stdout) ? Number(stdout) : undefined;
+}
+
+/** The uids of names that are not in the file. The answers come without what was asked, and under the name that the database prefers. */
+function uidsElsewhere(spellings: readonly string[]): Map<string, number> {
+  const found = new Map<string, number>();
+  const alone = (some: readonly string[]): void => {
+    for (const spelling of some) {
+      const user = userByName(spelling);
+      if (user !== undefined) found.set(spelling, user.uid);
+    }
+  };
+  const words = spellings.filter((spelling) => !IS_NUMBER.test(spelling));
+  for (let rest = words; rest.length > 0; rest = rest.slice(NAMES_A_QUESTION)) {
+    const some = rest.slice(0, NAMES_A_QUESTION);
+    const lines = lookUp(some);
+    const named = new Map(lines.map((user) => [user?.name, user?.uid]));
+    const told = some.filter((spelling) => named.has(spelling));
+    // More lines than names that were asked for so: some were asked for by another spelling.
+    if (lines.length === told.length) for (const spelling of told) found.set(spelling, named.get(spelling) ?? NaN);
+    else alone(some);
+  }
+  alone(spellings.filter((spelling) => IS_NUMBER.test(spelling)));
+  return found;
+}
+
+function usersOf(uids: readonly number[], inFile: ReadonlyMap<string, string>): ReadonlyMap<number, User> {
+  const lines = uids.flatMap((uid) => inFile.get(String(uid)) ?? []);
+  const found = new Map(lines.flatMap((line) => parseEntry(line) ?? []).map((user) => [user.uid, user]));
+  const asked = new Set(uids.filter((uid) => !found.has(uid)));
+  for (let rest = [...asked]; rest.length > 0; rest = rest.slice(NAMES_A_QUESTION)) {
+    const some = rest.slice(0, NAMES_A_QUESTION);
+    const entries = lookUp(some.map(String));
+    const users = entries.includes(undefined) ? some.map((uid) => one('uid', String(uid))) : entries;
+    for (const user of users) if (user !== undefined && asked.has(user.uid)) found.set(user.uid, user);
+  }
+  return found;
+}
+
+function uidIn(line: string | undefined): number | undefined {
+  return line === undefined ? undefined : parseEntry(line)?.uid;
+}
+
+/** The entry of a name or a uid. Of more than one line it is none: behind a line break in an entry there may stand anything. */
+function one(by: PasswdKey, key: string): User | undefined {
+  const line = lineInFile(by, key);
+  if (line !== undefined) return parseEntry(line);
+  const lines = lookUp([key]);
+  return lines.length === 1 ? lines[0] : undefined;
+}
+
+/** The entries of those of `keys` that are there; without any, all that are listed. Undefined for each line that is no entry. */
+function lookUp(keys: readonly string[]): (User | undefined)[] {
+  return ask('passwd', keys).map(parseEntry);
+}
+
+/** The lines that getent(1) prints. */
+function ask(database: 'passwd' | 'group', keys: readonly string[]): string[] {
   const limits = { timeout: TIMEOUT_MS, maxBuffer: MAX_ANSWER_BYTES };
-  const { error, status, stdout } = spawnSync(GETENT, ['passwd', ...keys], { encoding: 'utf8', ...limits, env: {} });
+  const { error, status, stdout } = spawnSync(GETENT, [database, '--', ...keys], { encoding: 'utf8', ...limits, env: {} });
   // Of an answer that is over the limit, the part below it may come with a status of 0.
   if (error !== undefined || (status !== 0 && status !== NOT_FOUND))
-    throw new NotpError('failed', 'the passwd database cannot be asked', 'getent passwd must work');
-  return stdout.split('\n').flatMap((line) => parseEntry(line) ?? []);
+    throw new NotpError('failed', `the ${database} database cannot be asked`, `getent ${database} must work`);
+  return stdout.split('\n').slice(0, -1);
 }
 
 /** One line of passwd(5). */
 function parseEntry(line: string): User | undefined {
-  const [name, , uid, gid, , home, shell] = line.split(':');
-  if (name === undefined || home === undefined || shell === undefined) return undefined;
+  const [name, , uid, gid, , home, shell, ...more] = line.split(':');
+  if (name === undefined || home === undefined || shell === undefined || more.length > 0 || !/^\d+$/.test(uid ?? '')) return undefined;
   return { name, uid: Number(uid), gid: Number(gid), home, shell: shell === '' ? '/bin/sh' : shell };
 }

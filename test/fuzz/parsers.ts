@@ -244,7 +244,7 @@ export const PARSERS: readonly Parser[] = [
     check: (input) => {
       const [nsswitch, passwd] = [path.join(CORPORA, 'nsswitch/debian'), fileOf(input)];
       for (const key of ['alice', '1000', 'root']) {
-        const line = lineInFile(key, { passwd, nsswitch });
+        const line = lineInFile(key === '1000' ? 'uid' : 'name', key, { passwd, nsswitch });
         if (line !== undefined) assert.equal(line.split(':').length, 7);
       }
     },
@@ -252,7 +252,7 @@ export const PARSERS: readonly Parser[] = [
   {
     name: 'nsswitch',
     family: 'other files',
-    check: (input) => void lineInFile('root', { passwd: '/etc/passwd', nsswitch: fileOf(input) }),
+    check: (input) => void lineInFile('name', 'root', { passwd: '/etc/passwd', nsswitch: fileOf(input) }),
   },
   {
     name: 'manifest',

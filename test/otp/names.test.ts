@@ -1,8 +1,10 @@
-/** Names of contexts and users that could leave a folder, forge a log line or fool an eye are refused. */
+/** Names of contexts that could leave a folder, forge a log line or fool an eye are refused; of users it is the passwd database that has them. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { NotpError } from '../../src/error.ts';
-import { contextName, isContextName, isUserName } from '../../src/otp/names.ts';
+import * as fc from 'fast-check';
+import { contextName, cutAccount, isContextName, isUserName, userInPath } from '../../src/otp/names.ts';
+import { isLabel } from '../../src/otp/uri.ts';
 
 const HOSTILE = [
   ['nothing', ''],
@@ -73,25 +75,92 @@ describe('a context name', () => {
 });
 
 describe('a user name', () => {
-  for (const [what, name] of HOSTILE) {
+  for (const [what, name] of [
+    ['nothing', ''],
+    ['a tab', 'a\tb'],
+    ['a newline at the end', 'a\n'],
+    ['NUL', 'a\0b'],
+    ['an escape sequence', 'a\u001b[2J'],
+    ['DEL', 'a\u007f'],
+    ['a C1 control', 'a\u009b'],
+    ['a line separator', 'a\u2028b'],
+    ['a colon', 'a:b'],
+    ['what was no UTF-8', 'a\ufffd'],
+    ['half a character', 'a\ud83d'],
+  ] as const) {
     it(`is not ${what}`, () => {
       assert.equal(isUserName(name), false);
     });
   }
 
-  it('has at most 255 characters', () => {
-    assert.equal(isUserName('x'.repeat(255)), true);
-    assert.equal(isUserName('x'.repeat(300)), false);
+  it('has at most 256 bytes', () => {
+    assert.equal(isUserName('x'.repeat(256)), true);
+    assert.equal(isUserName('x'.repeat(257)), false);
+    assert.equal(isUserName('é'.repeat(128)), true);
+    assert.equal(isUserName('é'.repeat(129)), false);
   });
 
-  for (const name of ['alice', 'alice@example.org', 'machine$', 'a+b', '0day', 'Jane.Doe']) {
+  for (const name of [
+    'alice',
+    'alice@example.org',
+    'machine$',
+    'a$b',
+    'a+b',
+    '0day',
+    '20231234',
+    'CORP\\sam',
+    'jo doe',
+    'jürgen',
+    'аlice',
+    'a/b',
+    '..',
+    '%h',
+    '-rf',
+  ]) {
     it(`may be ${name}`, () => {
       assert.equal(isUserName(name), true);
     });
   }
+});
 
-  it('has a dollar sign only at its end', () => {
-    assert.equal(isUserName('a$b'), false);
-    assert.equal(isUserName('$'), false);
+describe('a user name in a path', () => {
+  it('stands as it is where a file can be called so', () => {
+    for (const name of ['alice', 'alice@example.org', 'machine$', 'CORP\\sam', 'jo doe', 'jürgen', '20231234', 'a.b'])
+      assert.equal(userInPath(name), name);
+  });
+
+  it('is encoded where none can', () => {
+    assert.equal(userInPath('..'), '%2E.');
+    assert.equal(userInPath('.hidden'), '%2Ehidden');
+    assert.equal(userInPath('../root'), '%2E.%2Froot');
+    assert.equal(userInPath('50%'), '50%25');
+    assert.equal(userInPath('%2E.'), '%252E.');
+  });
+
+  it('is one part of a path, short enough for an ending, and no two are the same', () => {
+    const character = fc.constantFrom('a', 'é', '😀', '.', '/', '%', '2', 'E', '~', ' ', '\\');
+    const name = fc
+      .oneof(fc.string({ unit: character, minLength: 1 }), fc.string({ unit: character, minLength: 40, maxLength: 256 }))
+      .filter(isUserName);
+    const seen = new Map<string, string>();
+    fc.assert(
+      fc.property(name, (each) => {
+        const encoded = userInPath(each);
+        assert.doesNotMatch(encoded, /^\.|\/|^$/);
+        assert.ok(encoded.isWellFormed() && Buffer.byteLength(encoded) <= 200, encoded);
+        assert.equal(seen.get(encoded) ?? each, each);
+        seen.set(encoded, each);
+      }),
+      { numRuns: 2000 },
+    );
+    const long = ['x', 'y'].map((last) => userInPath('é'.repeat(127) + last));
+    assert.equal(new Set(long).size, 2);
+  });
+});
+
+describe('an account that a phone shows', () => {
+  it('is cut where the name is long, and never so that no sealed file could hold it', () => {
+    assert.equal(cutAccount('alice@host'), 'alice@host');
+    for (const name of ['x'.repeat(256), '😀'.repeat(64), 'é'.repeat(128)]) assert.ok(isLabel(cutAccount(`${name}@${'h'.repeat(64)}`)));
   });
 });

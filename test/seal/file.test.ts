@@ -89,7 +89,7 @@ describe('the keys', () => {
     ['an id in capitals', { id: 'A'.repeat(32) }, /"id" is malformed/],
     ['an id that is too short', { id: 'a'.repeat(31) }, /"id" is malformed/],
     ['an id with a newline at its end', { id: `${'a'.repeat(32)}\n` }, /"id" is malformed/],
-    ['a user that is a path', { user: '../mallory' }, /"user" is no user name/],
+    ['a user with a control character', { user: 'mal\u0007lory' }, /"user" is no user name/],
     ['a context that is a path', { context: '../ssh' }, /"context" is no context name/],
     ['a date with a zone', { created: '2026-11-23T17:00:00+01:00' }, /"created" is malformed/],
     ['a nonce of 23 bytes', { nonce: Buffer.alloc(23).toString('base64') }, /"nonce" has the wrong length/],

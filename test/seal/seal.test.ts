@@ -20,6 +20,62 @@ function opens(bytes: Uint8Array): boolean {
   return open(file, keyOf(file)) !== undefined;
 }
 
+describe('whatever name a file is sealed for', () => {
+  const ODD = fc.constantFrom(
+    'a',
+    'Z',
+    '7',
+    '.',
+    '/',
+    '\\',
+    '@',
+    ' ',
+    '%',
+    '$',
+    ':',
+    '\n',
+    '\0',
+    '\u0085',
+    '\u2028',
+    '\ufffd',
+    '\ud83d',
+    'é',
+    '😀',
+    '"',
+  );
+  const name = fc.oneof(
+    fc.string({ unit: ODD, maxLength: 20 }),
+    fc.string({ unit: 'binary', maxLength: 12 }),
+    fc.string({ unit: ODD, minLength: 60, maxLength: 260 }),
+  );
+
+  it('is one that the file opens for, or nothing is sealed at all', () => {
+    const tally = { opened: 0, refused: 0 };
+    fc.assert(
+      fc.property(name, name, (user, account) => {
+        let bytes: Uint8Array;
+        try {
+          bytes = printSealedFile(sealed({ ...HOST_HEADER, user }, { ...PAYLOAD, account }));
+        } catch (error) {
+          assert.ok(error instanceof NotpError && error.code === 'refused', String(error));
+          tally.refused++;
+          return;
+        }
+        const file = parseSealedFile(bytes);
+        assert.deepEqual([file.user, open(file, keyOf(file))?.account], [user, account]);
+        tally.opened++;
+      }),
+      { numRuns: 1000 },
+    );
+    assert.ok(tally.opened > 100 && tally.refused > 100, JSON.stringify(tally));
+  });
+
+  it('may be any that a directory service has', () => {
+    for (const user of ['CORP\\sam', 'jo doe', 'josé', 'adann@corp.example', '20231234', 'x'.repeat(256), '😀'.repeat(64)])
+      assert.equal(parseSealedFile(printSealedFile(sealed({ ...HOST_HEADER, user }))).user, user);
+  });
+});
+
 const KINDS = { 'host-sealed': HOST_HEADER, 'passphrase-sealed': PASSPHRASE_HEADER };
 
 for (const [kind, header] of Object.entries(KINDS)) {

@@ -68,12 +68,12 @@ describe('the groups of users', { skip: lacks({ root: true }) }, () => {
     assert.deepEqual(expected.get(name)?.toSorted(), ['bin', 'daemon', name].toSorted());
     assert.deepEqual(groupsByName(users), expected);
     for (const user of users) assert.deepEqual(groupsOf(user), expected.get(user.name));
-    const crowd = Array.from({ length: 450 }, (_, i) => ({ ...userByUid(0), name: i % 2 === 0 ? name : 'daemon' }));
+    const crowd = Array.from({ length: 450 }, (_, i) => userByName(i % 2 === 0 ? name : 'daemon') ?? userByUid(0));
     assert.deepEqual(groupsByName(crowd), new Map([name, 'daemon'].map((each) => [each, expected.get(each)])));
   });
 
   it('are none for a name that is nobody, and those of the others are theirs still', () => {
-    const nobody = { ...userByUid(0), name: 'no-such-user-here' };
+    const nobody = { ...userByUid(0), name: 'no-such-user-here', uid: 4_000_000_000 };
     const found = groupsByName([nobody, userByUid(0), ...['daemon'].flatMap((each) => userByName(each) ?? [])]);
     assert.deepEqual(
       [...found],
