@@ -6,15 +6,16 @@ import { printResult, say, sayError, sayHint } from '../system/printer.ts';
 import { isRoot } from '../system/users.ts';
 import type { Finding } from '../doctor/doctor.ts';
 import { applyPlan } from '../setup/apply.ts';
+import { scopeOf, type Named } from '../setup/concerned.ts';
 import { difference } from '../setup/difference.ts';
 import { planFor, type Change, type Plan, type SetupDoor } from '../setup/plan.ts';
 import type { Setup } from '../setup/record.ts';
-import { describeScope, type Scope } from '../setup/scope.ts';
+import { describeScope } from '../setup/scope.ts';
 import { PROGRAM } from '../setup/sshd-drop-in.ts';
 
 export interface SetupOptions {
   readonly door: SetupDoor;
-  readonly scope: Scope;
+  readonly named: Named;
   readonly apply: boolean;
   readonly json: boolean;
   readonly force: boolean;
@@ -29,9 +30,9 @@ export async function setup(
   surroundings: { readonly environment: NodeJS.ProcessEnv; readonly now: () => number },
 ): Promise<number> {
   if (options.apply && !isRoot()) throw new NotpError('not_permitted', 'only root can set up', `sudo notp setup ${options.door} --apply`);
-  const plan = planFor(options.door, options.scope);
+  const plan = planFor(options.door, scopeOf(options.door, options.named));
   if (plan.changes.length === 0) {
-    sayHint(`${options.door} is set up for ${describeScope(options.scope)} already: there is nothing to change`);
+    sayHint(`${options.door} is set up for ${describeScope(plan.scope)} already: there is nothing to change`);
     return 0;
   }
   if (!options.apply) return show(plan, options);

@@ -3,6 +3,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { setting, words } from '../doctor/effective.ts';
 import { refusedKeys } from '../doctor/keys.ts';
+import { shellWord } from '../otp/escape.ts';
 import { expand, type Config } from '../system/config.ts';
 import { asUser } from '../system/privileges.ts';
 import { groupsOf, userByName, userByUid, type User } from '../system/users.ts';
@@ -43,7 +44,7 @@ function administrator(environment: NodeJS.ProcessEnv): User {
 
 /** Whether `user` is among those whom the setup concerns. */
 export function isIn(user: User, scope: Scope): boolean {
-  if (isEverybody(scope) || scope.users.includes(user.name)) return true;
+  if (isEverybody(scope) || scope.users.some(({ uid }) => uid === user.uid)) return true;
   const groups = groupsOf(user);
   return scope.groups.some((group) => groups.includes(group));
 }
@@ -85,6 +86,6 @@ async function noCode(config: Config, door: SetupDoor, user: User, now: () => nu
   // At the gate it has an effect only where users' own state is all there is.
   const allowed = config.unenrolled === 'allow' && (door !== 'gate' || place.kind === 'user');
   if (reason === 'not_enrolled' && allowed) return [];
-  const how = place.kind === 'service' ? `notp-enroll ${user.name}` : `as ${user.name}: notp enroll`;
+  const how = place.kind === 'service' ? `notp-enroll ${shellWord(user.name)}` : `as ${user.name}: notp enroll`;
   return [`${user.name}: ${reason.replaceAll('_', ' ')}: ${how}`];
 }

@@ -1,38 +1,72 @@
 /** Whom a setup concerns, as sshd (`Match`) and PAM (pam_succeed_if) have to be told. Pure. */
 
+/** One account by all of its names. */
+export interface Account {
+  /** What the passwd database calls it. */
+  readonly name: string;
+  readonly uid: number;
+  /** All names of the uid, that one too: sshd compares with what the client typed, letter by letter. */
+  readonly spellings: readonly string[];
+}
+
 export interface Scope {
-  /** Names, checked already. Where both lists are empty everybody is concerned. */
-  readonly users: readonly string[];
+  /** Checked already, with canMatch(). Where both lists are empty everybody is concerned. */
+  readonly users: readonly Account[];
   readonly groups: readonly string[];
 }
+
+/** What sshd reads as a pattern, a list or a quote, and versions of it read in different ways; `[` and `]` enclose the words of PAM. */
+const NO_PATTERN = /[,!*?"'#=:[\]]|\\[\\ ]|^ | $|\\$/;
 
 export function isEverybody({ users, groups }: Scope): boolean {
   return users.length === 0 && groups.length === 0;
 }
 
-/** The criteria of each Match block (sshd_config(5)): users and groups on one line would both have to hold. */
+/** Whether a name of a user or a group can stand in a Match line and in a line of PAM, and means itself alone there. */
+export function canMatch(name: string): boolean {
+  return !NO_PATTERN.test(name);
+}
+
+/** The criteria of each Match block (sshd_config(5)), as Latin-1: users and groups on one line would both have to hold. */
 export function matchCriteria({ users, groups }: Scope): string[] {
-  return [...(users.length === 0 ? [] : [`User ${users.join(',')}`]), ...(groups.length === 0 ? [] : [`Group ${groups.join(',')}`])];
+  const names = users.flatMap(({ spellings }) => spellings);
+  return [...(names.length === 0 ? [] : [`User ${listOf(names)}`]), ...(groups.length === 0 ? [] : [`Group ${listOf(groups)}`])];
 }
 
 /**
- * Lines of an auth stack that jump over the next `skip` modules for who is not concerned (pam_succeed_if(8)). Only a
- * clear no (auth_err) jumps: where the answer is an error the code is asked for.
+ * Lines of an auth stack that jump over the next `skip` modules for who is not concerned (pam_succeed_if(8)), as Latin-1. Only a
+ * clear no (auth_err) jumps: where the answer is an error the code is asked for. Users go by their uid, which has one spelling.
  */
 export function pamConditions({ users, groups }: Scope, skip: number): string[] {
-  const no = `auth       [auth_err=${String(skip)} default=ignore] pam_succeed_if.so quiet user`;
-  const inUsers = `in ${users.join(':')}`;
-  const inGroups = `ingroup ${groups.join(':')}`;
+  const no = `auth       [auth_err=${String(skip)} default=ignore] pam_succeed_if.so quiet`;
+  const inUsers = `uid in ${users.map(({ uid }) => String(uid)).join(':')}`;
+  const inGroups = `user ingroup ${word(groups.join(':'))}`;
   if (users.length === 0) return groups.length === 0 ? [] : [`${no} ${inGroups}`];
-  if (groups.length === 0) return [`${no} ${inUsers}`];
-  return [`auth       [auth_err=ignore ignore=ignore default=1] pam_succeed_if.so quiet user ${inUsers}`, `${no} ${inGroups}`];
+  const who = users.map(({ name, uid }) => `# uid ${String(uid)}: ${bytesOf(name)}`);
+  if (groups.length === 0) return [...who, `${no} ${inUsers}`];
+  return [...who, `auth       [auth_err=ignore ignore=ignore default=1] pam_succeed_if.so quiet ${inUsers}`, `${no} ${inGroups}`];
 }
 
 /** For a person. */
 export function describeScope({ users, groups }: Scope): string {
   const parts = [
-    ...(users.length === 0 ? [] : [`the users ${users.join(', ')}`]),
+    ...(users.length === 0 ? [] : [`the users ${users.map(({ name }) => name).join(', ')}`]),
     ...(groups.length === 0 ? [] : [`the groups ${groups.join(', ')}`]),
   ];
   return parts.length === 0 ? 'everybody' : parts.join(' and ');
+}
+
+function listOf(names: readonly string[]): string {
+  const list = bytesOf(names.join(','));
+  return list.includes(' ') ? `"${list}"` : list;
+}
+
+/** One argument of pam.d(5). */
+function word(text: string): string {
+  return text.includes(' ') ? `[${bytesOf(text)}]` : bytesOf(text);
+}
+
+/** The files of sshd and PAM are taken byte by byte, as Latin-1, whatever they are written in. */
+function bytesOf(text: string): string {
+  return Buffer.from(text).toString('latin1');
 }

@@ -10,6 +10,8 @@ import { passedOver, withBlock, withoutBlock, withoutUserEnvironment, type ReadS
 import { ROOT } from '../support/process.ts';
 
 const EVERYBODY = { users: [], groups: [] };
+const ALICE = { name: 'alice', uid: 1000, spellings: ['alice'] };
+const BOB = { name: 'bob', uid: 1001, spellings: ['bob'] };
 const DEBIAN = '# a comment\n@include common-auth\naccount required pam_nologin.so\n@include common-account\n';
 
 /** common-auth of Debian, and what others have. */
@@ -46,14 +48,14 @@ describe('the block in a PAM file', () => {
 
   it('for sudo is a copy where the stack can be neither included nor a substack: success jumps to the code, failure ends it all', () => {
     const text =
-      withBlock('auth\tinclude\tsystem-auth\nsession include x\n', { door: 'sudo', scope: { users: ['bob'], groups: [] }, read }) ?? '';
+      withBlock('auth\tinclude\tsystem-auth\nsession include x\n', { door: 'sudo', scope: { users: [BOB], groups: [] }, read }) ?? '';
     assert.deepEqual(auth(text), [
       'auth [success=ok ignore=ignore new_authtok_reqd=die default=die] pam_env.so',
       'auth [success=ok ignore=ignore default=1] pam_localuser.so',
       'auth [success=2 ignore=ignore new_authtok_reqd=die default=ignore] pam_unix.so nullok',
       'auth [success=ok ignore=ignore new_authtok_reqd=die default=die] pam_deny.so',
       'auth required pam_permit.so',
-      'auth [auth_err=1 default=ignore] pam_succeed_if.so quiet user in bob',
+      'auth [auth_err=1 default=ignore] pam_succeed_if.so quiet uid in 1001',
       'auth requisite pam_exec.so seteuid quiet quiet_log /usr/bin/notp pam --prompt-tty',
     ]);
     assert.match(text, /^-auth \[success=1 ignore=ignore .*\] \/lib\/security\/pam_sss\.so \[a b\] forward_pass$/m);
@@ -74,7 +76,7 @@ describe('the block in a PAM file', () => {
   });
 
   it('jumps in sshd over exactly what asks for the code, to the password', () => {
-    for (const scope of [EVERYBODY, { users: ['alice'], groups: [] }, { users: ['alice'], groups: ['ops'] }]) {
+    for (const scope of [EVERYBODY, { users: [ALICE], groups: [] }, { users: [ALICE], groups: ['ops'] }]) {
       const lines = auth(withBlock(DEBIAN, { door: 'pam', scope: scope, read }) ?? '');
       const password = lines.length - 1;
       assert.match(lines[password] ?? '', /^auth substack common-auth$/);
@@ -106,7 +108,7 @@ describe('the block in a PAM file', () => {
   });
 
   it('takes the place of an older block', () => {
-    const older = withBlock(DEBIAN, { door: 'pam', scope: { users: ['alice'], groups: [] }, read }) ?? '';
+    const older = withBlock(DEBIAN, { door: 'pam', scope: { users: [ALICE], groups: [] }, read }) ?? '';
     assert.equal(withBlock(older, { door: 'pam', scope: EVERYBODY, read }), withBlock(DEBIAN, { door: 'pam', scope: EVERYBODY, read }));
   });
 

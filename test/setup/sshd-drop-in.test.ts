@@ -42,7 +42,7 @@ for (const door of ['gate', 'pam'] as const) {
           return stdout.split('\n');
         };
         const all = await effective(dropInText(door, EVERYBODY), 'nobody');
-        const named = dropInText(door, { users: ['nobody'], groups: ['root'] });
+        const named = dropInText(door, { users: [{ name: 'nobody', uid: 65_534, spellings: ['nobody'] }], groups: ['root'] });
         assert.deepEqual(await effective(named, 'nobody'), all);
         assert.deepEqual(await effective(named, 'root'), all);
         const [global = ''] = directives(named);

@@ -1,0 +1,56 @@
+/** Whom a setup is for: the accounts and groups behind the names that were given, or why sshd cannot be told of them by name. */
+import { NotpError } from '../error.ts';
+import { quoted } from '../otp/escape.ts';
+import { accountInFile, namesAreExact } from '../system/passwd-file.ts';
+import { groupByName, namesOfUid, userByName } from '../system/users.ts';
+import type { SetupDoor } from './plan.ts';
+import { canMatch, type Account, type Scope } from './scope.ts';
+
+/** Names as they were given. */
+export interface Named {
+  readonly users: readonly string[];
+  readonly groups: readonly string[];
+}
+
+/** Throws `usage` for a name that is nobody's, `refused` where another spelling of it would lead past what is written. */
+export function scopeOf(door: SetupDoor, { users, groups }: Named): Scope {
+  const accounts = users.map((name) => accountOf(door, name));
+  return {
+    users: [...new Map(accounts.map((account) => [account.uid, account])).values()],
+    groups: [...new Set(groups.map(groupNamed))],
+  };
+}
+
+function accountOf(door: SetupDoor, given: string): Account {
+  const user = userByName(given);
+  if (user === undefined) throw new NotpError('usage', `there is no user ${quoted(given)}`, 'getent passwd lists those there are');
+  const { name, uid } = user;
+  // PAM goes by the uid.
+  if (door === 'sudo') return { name, uid, spellings: [name] };
+  if (!namesAreExact() || accountInFile(given) === undefined)
+    throw new NotpError(
+      'refused',
+      `another spelling of ${quoted(name)} may lead past "Match User": the user is not in /etc/passwd alone, see passwd in /etc/nsswitch.conf`,
+      `a group holds for every spelling: notp setup ${door} --group GROUP, with ${name} in it`,
+    );
+  const spellings = namesOfUid(uid);
+  const odd = spellings.find((spelling) => !canMatch(spelling));
+  if (odd === undefined && spellings.includes(name)) return { name, uid, spellings };
+  throw new NotpError(
+    'refused',
+    `sshd cannot be told of the user name ${quoted(odd ?? name)}`,
+    `a group can stand for the user: notp setup ${door} --group GROUP`,
+  );
+}
+
+/** As the group database writes it, for sshd compares letter by letter. */
+function groupNamed(given: string): string {
+  const name = groupByName(given);
+  if (name === undefined) throw new NotpError('usage', `there is no group ${quoted(given)}`, 'getent group lists those there are');
+  if (canMatch(name)) return name;
+  throw new NotpError(
+    'refused',
+    `sshd and PAM cannot be told of the group name ${quoted(name)}`,
+    'make another group for it: groupadd NAME',
+  );
+}
