@@ -1,7 +1,8 @@
 /** `notp doctor`: reads what sshd, PAM, systemd and the disk really are, and names each way around the gate. It changes nothing. */
 import { NotpError } from '../error.ts';
+import { quoted, shellWord } from '../otp/escape.ts';
 import type { Config } from '../system/config.ts';
-import { isRoot, realUser, SERVICE_USER, userByName, type User } from '../system/users.ts';
+import { accountName, isRoot, realUser, SERVICE_USER, userByName, type User } from '../system/users.ts';
 import { presentSocket } from '../verifier/open.ts';
 import { ownPlace, statePlace, type StatePlace } from '../verifier/state.ts';
 import { examineClock } from './clock.ts';
@@ -51,9 +52,9 @@ export async function examine(options: DoctorOptions): Promise<readonly Finding[
   const active = state.enrolments.filter(({ status }) => status === 'active');
   const byThemselves = place.kind === 'user' && isRoot() && options.users === undefined ? await enrolledByThemselves(config) : undefined;
   const enrolled = [...active.map(({ user }) => user), ...(byThemselves?.names ?? [])];
-  const { people, missing } = peopleOf(namesOf(options, enrolled), active);
+  const { people, missing, renamed } = peopleOf(namesOf(options, enrolled), active);
   if (missing.length > 0 && options.users !== undefined)
-    throw new NotpError('usage', `there is no user ${JSON.stringify(missing[0])}`, 'getent passwd lists those there are');
+    throw new NotpError('usage', `there is no user ${quoted(missing[0] ?? '')}`, 'getent passwd lists those there are');
   const servers = await examineServers(options, people);
   progress('Looking at what is around sshd');
   return sorted([
@@ -67,6 +68,7 @@ export async function examine(options: DoctorOptions): Promise<readonly Finding[
     ...examineClock(config, active, now()),
     ...(await examineSealedFiles(config, people, now)),
     ...missing.map(nobodys),
+    ...renamed.map(enrolledAs),
     ...(byThemselves === undefined ? [] : [byThemselves.finding]),
     ...unenrolled(config),
   ]);
@@ -85,7 +87,7 @@ function placeFor(config: Config): StatePlace {
 
 function namesOf({ users }: DoctorOptions, enrolled: readonly string[]): string[] {
   const self = realUser().name;
-  if (!isRoot() && users?.some((name) => name !== self) === true)
+  if (!isRoot() && users?.some((name) => accountName(name) !== self) === true)
     throw new NotpError('not_permitted', 'only root can look at the logins of others', 'sudo notp doctor');
   return isRoot() ? [...new Set(users ?? [ROOT, ...enrolled])] : [self];
 }
@@ -157,7 +159,25 @@ function unenrolled({ unenrolled: how }: Config): Finding[] {
 
 function nobodys(name: string): Finding {
   const title = 'Somebody is enrolled who is no user of this host';
-  return { id: 'user-gone', severity: 'warn', title, detail: `getent passwd ${name}`, fix: `notp revoke --user ${name}`, user: name };
+  return {
+    id: 'user-gone',
+    severity: 'warn',
+    title,
+    detail: `getent passwd ${shellWord(name)}`,
+    fix: `notp revoke --user ${shellWord(name)}`,
+    user: name,
+  };
+}
+
+function enrolledAs({ from, to }: { readonly from: string; readonly to: string }): Finding {
+  return {
+    id: 'user-renamed',
+    severity: 'warn',
+    title: 'Somebody is enrolled under a name that the account does not have any more',
+    detail: `${from} is ${to} to the passwd database, and logins ask for that name`,
+    fix: `notp-enroll ${shellWord(to)}, and then notp revoke --user ${shellWord(from)}`,
+    user: from,
+  };
 }
 
 function withoutRoot(): Finding {

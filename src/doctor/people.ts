@@ -1,4 +1,5 @@
 /** Whose logins are looked at: users with what sshd's Match lines and the other checks need to know of them. */
+import { linesInFile, namesAreExact } from '../system/passwd-file.ts';
 import { groupsByName, usersByName, type User } from '../system/users.ts';
 import type { Enrolment } from '../store/store.ts';
 import { matchesPattern } from '../system/ssh-patterns.ts';
@@ -9,18 +10,66 @@ export interface Person {
   readonly enrolments: readonly Enrolment[];
 }
 
-/** The people behind `names`, and the names that are nobody's. */
-export function peopleOf(names: readonly string[], enrolments: readonly Enrolment[]): { people: Person[]; missing: string[] } {
+export interface People {
+  /** Each account once. */
+  readonly people: readonly Person[];
+  /** Names that are nobody's. */
+  readonly missing: readonly string[];
+  /** Names with enrolments whose account has another name now, so that no login asks for them. */
+  readonly renamed: readonly { readonly from: string; readonly to: string }[];
+}
+
+/** The people behind `names`. */
+export function peopleOf(names: readonly string[], enrolments: readonly Enrolment[]): People {
   const byUser = Map.groupBy(enrolments, ({ user }) => user);
   const users = usersByName(names);
-  const people: Person[] = [];
-  const missing: string[] = [];
-  for (const name of names) {
-    const user = users.get(name);
-    if (user === undefined) missing.push(name);
-    else people.push({ user, enrolments: byUser.get(name) ?? [] });
-  }
-  return { people, missing };
+  const people = new Map([...users.values()].map((user) => [user.uid, { user, enrolments: byUser.get(user.name) ?? [] }]));
+  const missing = names.filter((name) => !users.has(name));
+  const renamed = [...users].flatMap(([from, { name: to }]) => (from !== to && byUser.has(from) ? [{ from, to }] : []));
+  return { people: [...people.values()], missing, renamed };
+}
+
+/** A person by another name. */
+export interface Spelling {
+  readonly user: User;
+  readonly name: string;
+}
+
+/** More of them are not looked up: each may take a question to a directory service. */
+const MAX_SPELLINGS = 200;
+
+/**
+ * Other names of `people` that the Match lines treat otherwise than the name of the account: further lines of passwd(5) with the
+ * uid, what stands in a Match line itself, and capitals, which a directory service may take for the same. Others cannot be guessed.
+ */
+export function otherSpellings(people: readonly Person[], criteria: readonly Criterion[]): Spelling[] {
+  const patterns = patternsOf(criteria, 'user');
+  if (patterns.length === 0) return [];
+  const matched = (name: string): string => patterns.map((pattern) => matchesPattern(name, pattern)).join();
+  const literals = patterns.filter((pattern) => !/[*?]/.test(pattern));
+  const names = new Map(people.map(({ user }) => [user.uid, user]));
+  const inCapitals = namesAreExact()
+    ? []
+    : people.flatMap(({ user }) => otherCases(user.name).filter((name) => matched(name) !== matched(user.name)));
+  const asked = [...new Set([...literals, ...namesBeside([...names.values()]), ...inCapitals])];
+  return [...usersByName(asked.slice(0, MAX_SPELLINGS))].flatMap(([name, { uid }]) => {
+    const user = names.get(uid);
+    return user === undefined || matched(name) === matched(user.name) ? [] : [{ user, name }];
+  });
+}
+
+function otherCases(name: string): string[] {
+  return [name.toUpperCase(), name.toLowerCase()].filter((other) => other !== name);
+}
+
+/** The names in passwd(5) besides the first one of each uid. */
+function namesBeside(users: readonly User[]): string[] {
+  const uids = new Set(users.map(({ uid }) => String(uid)));
+  const first = linesInFile();
+  return [...first.name].flatMap(([name, line]) => {
+    const uid = line.split(':', 3)[2] ?? '';
+    return uids.has(uid) && first.uid.get(uid) !== line ? [name] : [];
+  });
 }
 
 /** Groups people that no Match line tells apart: one of each group stands for all of it. */

@@ -1,6 +1,7 @@
 /** What there is to say about an sshd itself, before and beside the rules. */
 import * as fs from 'node:fs';
 import { errnoOf, messageOf } from '../error.ts';
+import { quoted } from '../otp/escape.ts';
 import { isRoot } from '../system/users.ts';
 import { setting, type Effective } from './effective.ts';
 import { ok, UNSEEN, type Finding } from './finding.ts';
@@ -44,6 +45,29 @@ export function refused(where: string, why: string): Finding {
     title: 'sshd does not accept its configuration',
     detail: `${where}: ${why}`,
     fix: 'mend what it says, and check with sshd -t',
+  };
+}
+
+/** `finding`: what fails for its user where sshd is asked for the same account as `spelling`. */
+export function spelledOtherwise(spelling: string, { id, detail, user }: Finding): Finding {
+  return {
+    id: 'spelling',
+    severity: 'fail',
+    title: 'Another spelling of a user name leads past what sshd has for that user',
+    detail: `${quoted(spelling)} is the same account, and Match User compares letter by letter: ${id}: ${detail}`,
+    fix: 'Match Group in place of Match User, as notp setup writes it with --group GROUP',
+    ...(user === undefined ? {} : { user }),
+  };
+}
+
+export function unaskable(where: string, user: string): Finding {
+  return {
+    id: UNSEEN,
+    severity: 'warn',
+    title: 'sshd cannot be asked about a user name with a comma in it, so nothing is known about this login',
+    detail: where,
+    fix: 'give the user a name without a comma: usermod --login NAME',
+    user,
   };
 }
 

@@ -5,14 +5,14 @@ import { setting, words, type Effective } from './effective.ts';
 import { ok, type Finding } from './finding.ts';
 import { gateProgram, meansGate } from './gate-command.ts';
 import { judge, type Doors, type Judged } from './judge.ts';
-import { alike, type Person } from './people.ts';
+import { alike, otherSpellings, type Person } from './people.ts';
 import { hasFirstPass } from './pam.ts';
 import { asksForCode } from './pam-stack.ts';
 import { DEFAULT_SSHD_CONFIG, installedServer, runningServers, type Server } from './sshd-servers.ts';
 import { readSshdFiles, type SshdFiles } from './sshd-files.ts';
 import { isRootsAlone } from './roots-alone.ts';
 import { askServer, checkServer, withKeyFolder, type Asked, type Question, type Refusal } from './sshd-run.ts';
-import { noDoor, notLoaded, refused, unseen } from './sshd-findings.ts';
+import { noDoor, notLoaded, refused, spelledOtherwise, unaskable, unseen } from './sshd-findings.ts';
 import { unasked, vantages, type Vantage } from './vantage.ts';
 
 /** What was found out about one server, for the families that follow. */
@@ -59,9 +59,27 @@ export async function examineServer(server: Server, people: readonly Person[], h
   return await withKeyFolder(async (folder) => {
     const asked = await checkServer(server, folder);
     if ('refused' in asked) return nothing(refused(where, asked.refused));
-    const judged = await ask(server, asked, people, files, hear);
-    return 'refused' in judged ? nothing(refused(where, judged.refused)) : reportOf(server, asked, judged, files, where);
+    const judged = await ask(
+      server,
+      asked,
+      people.filter(({ user }) => canBeAsked(user.name)),
+      files,
+      hear,
+    );
+    if ('refused' in judged) return nothing(refused(where, judged.refused));
+    const report = reportOf(server, asked, judged, files, where);
+    const unknown = people.filter(({ user }) => !canBeAsked(user.name)).map(({ user }) => unaskable(where, user.name));
+    return { ...report, findings: [...report.findings, ...unknown] };
   });
+}
+
+/** People that sshd treats alike, and people under other names of theirs. */
+interface Answers {
+  readonly people: readonly Judged[];
+  readonly spellings: readonly AskedAs[];
+}
+interface AskedAs extends Judged {
+  readonly name: string;
 }
 
 async function ask(
@@ -70,20 +88,25 @@ async function ask(
   people: readonly Person[],
   { criteria }: SshdFiles,
   { expect, progress }: Progress,
-): Promise<readonly Judged[] | Refusal> {
+): Promise<Answers | Refusal> {
   const first = await askServer(server, asked, [{ user: 'root', vantage: SOMEWHERE }], () => undefined);
   if ('refused' in first) return first;
   const ports = first.flatMap((each) => words(each, 'port').map(Number));
   const from = vantages(criteria, { ports, own: ownAddresses() });
-  const groups = alike(people, criteria);
-  const questions: Question[] = groups.flatMap((group) => from.map((vantage) => ({ user: group[0]?.user.name ?? '', vantage })));
+  const groups = alike(people, criteria).map((group) => ({ name: group[0]?.user.name ?? '', names: group.map(({ user }) => user.name) }));
+  const others = otherSpellings(people, criteria).map(({ name, user }) => ({ name, names: [user.name] }));
+  const all = [...groups, ...others.filter(({ name }) => canBeAsked(name))];
+  const questions: Question[] = all.flatMap(({ name: user }) => from.map((vantage) => ({ user, vantage })));
   expect(questions.length);
   const answers = await askServer(server, asked, questions, progress);
   if ('refused' in answers) return answers;
-  return groups.map((group, i) => ({
-    names: group.map(({ user }) => user.name),
-    seen: from.flatMap((vantage, j) => pair(vantage, answers[i * from.length + j])),
-  }));
+  const judged = all.map((each, i) => ({ ...each, seen: from.flatMap((vantage, j) => pair(vantage, answers[i * from.length + j])) }));
+  return { people: judged.slice(0, groups.length), spellings: judged.slice(groups.length) };
+}
+
+/** `sshd -T -C` takes a comma for the end of a name. */
+function canBeAsked(name: string): boolean {
+  return !name.includes(',');
 }
 
 function pair(vantage: Vantage, effective: Effective | undefined): { vantage: Vantage; effective: Effective }[] {
@@ -93,7 +116,7 @@ function pair(vantage: Vantage, effective: Effective | undefined): { vantage: Va
 /** Anywhere: for what no Match line decides. */
 const SOMEWHERE = { address: '203.0.113.7', host: '203.0.113.7', localAddress: '192.0.2.1', localPort: 22, routingDomain: '' };
 
-function reportOf(server: Server, { version }: Asked, people: readonly Judged[], files: SshdFiles, where: string): SshdReport {
+function reportOf(server: Server, { version }: Asked, { people, spellings }: Answers, files: SshdFiles, where: string): SshdReport {
   const all = people.flatMap(({ seen }) => seen.map(({ effective }) => effective));
   const [any] = all;
   const commands = [...new Set(all.map((effective) => setting(effective, 'forcecommand')))];
@@ -101,7 +124,8 @@ function reportOf(server: Server, { version }: Asked, people: readonly Judged[],
   const doors = { gate: commands.some((command) => meansGate(command)), pam: asksForCode(pamService) };
   const about = { version, where, unasked: unasked(files.criteria), firstPass: hasFirstPass(pamService), isRootsAlone };
   const rules = doors.gate || doors.pam ? judge(people, doors, about) : [noDoor(where)];
-  const findings = [ok('sshd-config', 'sshd accepts its configuration', where), ...notLoaded(server, any, files, where), ...rules];
+  const past = spellings.flatMap((each) => pastUnder(each, judge([each], doors, about), rules));
+  const findings = [ok('sshd-config', 'sshd accepts its configuration', where), ...notLoaded(server, any, files, where), ...rules, ...past];
   return {
     ...{ findings, doors, pamService },
     gateCommands: commands.filter((command) => gateProgram(command) !== undefined),
@@ -110,6 +134,13 @@ function reportOf(server: Server, { version }: Asked, people: readonly Judged[],
     ),
     asked: all.length,
   };
+}
+
+/** What fails under another name of somebody alone. */
+function pastUnder({ name }: AskedAs, found: readonly Finding[], rules: readonly Finding[]): Finding[] {
+  const isKnown = ({ id, user }: Finding): boolean => rules.some((rule) => rule.id === id && rule.user === user);
+  const first = found.find((finding) => finding.severity === 'fail' && finding.user !== undefined && !isKnown(finding));
+  return first === undefined ? [] : [spelledOtherwise(name, first)];
 }
 
 function pamServiceOf({ name }: Server, version: number | undefined, effective: Effective): string {
