@@ -174,7 +174,7 @@ function lineOf({ verdict, ref }: Outcome, user: User | undefined, environment: 
 function originOf(environment: NodeJS.ProcessEnv, name: string, user: User | undefined): Origin {
   const optional = { service: environment['PAM_SERVICE'], rhost: environment['PAM_RHOST'], tty: environment['PAM_TTY'] };
   const present = Object.fromEntries(Object.entries(optional).filter(([, value]) => value !== undefined && value !== ''));
-  return { user: name, ...(user === undefined ? {} : { uid: user.uid }), context: 'ssh', door: 'pam', ...present };
+  return { user: user?.name ?? name, ...(user === undefined ? {} : { uid: user.uid }), context: 'ssh', door: 'pam', ...present };
 }
 
 async function untilGrid(startMs: number, nowMs: number): Promise<void> {
