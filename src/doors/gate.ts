@@ -12,7 +12,7 @@ import { openConversation } from '../system/conversation.ts';
 import { sayError, sayHint } from '../system/printer.ts';
 import { onEndingSignals } from '../system/signals.ts';
 import { clientAddress, sshConnection, sshKeyDigest } from '../system/ssh-session.ts';
-import { realUser, type User } from '../system/users.ts';
+import { entryOf, realUser, type User } from '../system/users.ts';
 import { openVerifier, recordRefusal, type OpenOptions } from '../verifier/open.ts';
 import type { Outcome, SshSession, Verifier } from '../verifier/verifier.ts';
 import { enrollFirst, isToEnroll } from './enroll-first.ts';
@@ -53,7 +53,8 @@ export async function gate(options: GateOptions): Promise<number> {
   const first = await judge();
   const outcome = isToEnroll(first, config) && (await enrollFirst(config, user, options.now)) ? await judge() : first;
   if (!isAccepted(outcome)) return 1;
-  return becomeShell(user, { ...options, keyCommand: forcedByKey(user, config, options) });
+  const entry = entryOf(user, options.environment['USER']);
+  return becomeShell(entry, { ...options, keyCommand: forcedByKey(entry, config, options) });
 }
 
 async function withVerifier(what: OpenOptions, work: (verifier: Verifier) => Promise<Outcome>): Promise<Outcome> {

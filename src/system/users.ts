@@ -70,6 +70,16 @@ export function usersByName(spellings: readonly string[]): ReadonlyMap<string, U
   );
 }
 
+/**
+ * The entry by which somebody is logged in: another one with the uid of `account` may have another home and another shell. `name`: what
+ * the session calls the user, which counts only where it is a name of that uid.
+ */
+export function entryOf(account: User, name: string | undefined): User {
+  if (name === undefined || name === account.name || !isUserName(name)) return account;
+  const entry = one('name', name);
+  return entry?.uid === account.uid ? entry : account;
+}
+
 /** All users that the database lists: a directory service may list none of its own. Throws `failed` where it cannot be asked, or lists too many. */
 export function allUsers(): User[] {
   return lookUp([]).flatMap((user) => (user !== undefined && isUserName(user.name) ? [user] : []));

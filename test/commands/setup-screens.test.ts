@@ -11,6 +11,7 @@ describe('notp setup', { skip: lacks({ root: true, programs: [...CONTAINER_NEEDS
   let host: Host;
   before(async () => {
     host = await bootHost('setup-screens');
+    await host.container.must(['groupadd', 'people']);
     await host.enrol(host.alice);
   });
 
@@ -90,9 +91,11 @@ describe('notp setup', { skip: lacks({ root: true, programs: [...CONTAINER_NEEDS
 
   it('names what is wrong with an option', async () => {
     for (const [words, said] of [
-      [['gate', '--group', 'a b'], /It must be a name without blanks, commas or colons/],
-      [['gate', '--user', 'a,b'], /It must be a name/],
-      [['gate', '--user', '*'], /It must be a name/],
+      [['gate', '--group', 'a b'], /there is no group "a b"\nnotp: hint: getent group/],
+      [['gate', '--group', 'PEOPLE'], /there is no group "PEOPLE"/],
+      [['gate', '--group', '0'], /there is no group "0"/],
+      [['gate', '--user', 'a,b'], /there is no user "a,b"\nnotp: hint: getent passwd/],
+      [['gate', '--user', '*'], /there is no user "\*"/],
       [['gate', '--confirm-within', '5'], /It must be "never" or a time such as/],
       [['gate', '--confirm-within', '0s'], /It must be "never"/],
       [['gate', '--confirm-within', '25h'], /It must be "never"/],

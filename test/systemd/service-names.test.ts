@@ -30,9 +30,9 @@ const NAMES = [
   directory('josé', 3006),
 ];
 /** Of passwd(5). */
-const LISTED = [
+const LISTED: readonly (TestUser & { readonly shell?: string })[] = [
   { ...directory('carol', 3100), name: 'carol' },
-  { ...directory('carol', 3100), name: 'carol2', home: '/home/carol2' },
+  { ...directory('carol', 3100), name: 'carol2', home: '/home/carol2', shell: '/bin/sh' },
   directory(LONG, 3101),
   directory('4711', 3102),
   ...[...new Set(RANDOM)].map((name, i) => directory(name, 3200 + i)),
@@ -49,7 +49,9 @@ describe('names of a directory service', { skip: lacks(NEEDS) }, () => {
         const library = path.join(root, 'usr/lib', must(['gcc', '-print-multiarch']).trim(), 'libnss_spellings.so.2');
         must(['gcc', '-shared', '-fPIC', '-o', library, MODULE]);
         nsswitch(root, 'files spellings systemd');
-        const lines = LISTED.map(({ name, uid, home }) => `${name}:*:${String(uid)}:${String(uid)}::${home}:/bin/bash\n`);
+        const lines = LISTED.map(
+          ({ name, uid, home, shell = '/bin/bash' }) => `${name}:*:${String(uid)}:${String(uid)}::${home}:${shell}\n`,
+        );
         fs.appendFileSync(path.join(root, 'etc/passwd'), lines.join(''));
         fs.appendFileSync(path.join(root, 'etc/group'), 'bobs:x:3001:\n');
       },
@@ -158,6 +160,18 @@ describe('names of a directory service', { skip: lacks(NEEDS) }, () => {
     }
     assert.deepEqual(await lastUser(), ['login.accepted', 'carol', 3100]);
     await world.configure('');
+  });
+
+  it('with one uid have the home, the keys and the shell of the entry that was logged in by', async () => {
+    const [, carol2] = LISTED;
+    assert.ok(carol2 !== undefined);
+    const keys = world.outside('/home/u3100/.ssh/authorized_keys');
+    const key = fs.readFileSync(keys, 'utf8');
+    fs.rmSync(keys);
+    fs.writeFileSync(world.outside('/home/carol2/.ssh/authorized_keys'), `command="echo forced; pwd; echo $0" ${key}`);
+    const phone = await world.enroll(carol2, ['--replace']);
+    const inside = await world.login(carol2, await phone.code());
+    assert.equal(inside.stdout, 'forced\n/home/carol2\nsh\n', inside.stderr);
   });
 
   it('are refused by setup where sshd would take one spelling alone; the uid goes to PAM, and a group holds for all', async () => {
