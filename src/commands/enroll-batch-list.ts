@@ -72,7 +72,8 @@ function linesOf(text: string, file: string): Listed[] {
 }
 
 function whyNobody(name: string): string {
-  return isUserName(name) ? `there is no user ${shellWord(name)}` : `${quoted(name)} is no user name: write one a line`;
+  if (!isUserName(name)) return `${quoted(name)} is no user name: write one a line`;
+  return `there is no user ${shellWord(name)}${/[\s,;]/.test(name) ? ': write one a line' : ''}`;
 }
 
 /** Why nothing can be put into the user's home, or undefined. As root: nothing is opened. */

@@ -12,7 +12,7 @@ const WAITING = { deadlineMs: Infinity, interrupt: new AbortController().signal 
 describe('a list of users', { skip: lacks({ root: true, programs: [] }) }, () => {
   it('names each once, with its line; comments and blank lines are none', () => {
     const [one, two] = [addUser(), addUser()];
-    const text = `# people\n\n${one.name}\n  ${two.name}   # second\n${one.name}\nnobody-there\nno user name\n`;
+    const text = `# people\n\n${one.name}\n  ${two.name}   # second\n${one.name}\nnobody-there\nno user name\nnobody#1 # a remark\n`;
     const { people, unfit } = peopleIn(text, '/tmp/list', defaultConfig());
     assert.deepEqual(
       people.map(({ user, at }) => [user.name, at]),
@@ -23,7 +23,8 @@ describe('a list of users', { skip: lacks({ root: true, programs: [] }) }, () =>
     );
     assert.deepEqual(unfit, [
       { at: '/tmp/list:6', why: 'there is no user nobody-there' },
-      { at: '/tmp/list:7', why: '"no user name" is no user name: write one a line' },
+      { at: '/tmp/list:7', why: "there is no user 'no user name': write one a line" },
+      { at: '/tmp/list:8', why: 'there is no user nobody#1' },
     ]);
   });
 
