@@ -194,6 +194,8 @@ describe('a value', () => {
     const user = { name: 'alice', uid: 1000, gid: 100, home: '/home/alice', shell: '/bin/sh' };
     assert.equal(expand('%h/x/%u/%U/%%u/%z%', user), '/home/alice/x/alice/1000/%u/%z%');
     assert.equal(expand('%h', { ...user, home: '/home/%u' }), '/home/%u');
+    assert.equal(expand('/srv/%u/notp', { ...user, name: '../root' }), '/srv/%2E.%2Froot/notp');
+    assert.equal(expand('/srv/%u/notp', { ...user, name: 'CORP\\jo doe' }), '/srv/CORP\\jo doe/notp');
   });
 });
 
