@@ -34,7 +34,7 @@ const EVENTS: Readonly<Record<Event, string>> = {
 const METHODS: Readonly<Record<Method, string>> = {
   totp: 'by a code',
   hotp: 'by a counted code',
-  step_up: 'by two codes',
+  step_up: 'by codes in a row',
   recovery: 'by a recovery code',
   same_connection: 'same connection',
   trusted: 'trusted source',
@@ -48,7 +48,7 @@ const ADVICE: Readonly<Record<Reason, string>> = {
   replayed: 'nothing to mend: each code works once; if the user did not type it, somebody else has seen a code',
   wrong_passphrase: 'only the user knows the passphrase; if it is forgotten, notp-enroll USER --replace',
   step_up_required:
-    "tell the user to type two consecutive codes, or a recovery code; many tries that are not the user's own are somebody guessing: look at their sources",
+    "tell the user to type two consecutive codes, three where the detail says so, or a recovery code; many tries that are not the user's own are somebody guessing: look at their sources",
   not_enrolled: 'notp-enroll USER enrols them; `unenrolled` in notp.toml says what happens to those who are not',
   revoked: 'somebody revoked it: notp audit --event revoke --user USER tells when; notp-enroll USER enrols them again',
   stale_enrolment: 'an old copy of the sealed file was put back: restore the current one from a backup, or notp-enroll USER --replace',

@@ -18,7 +18,10 @@ const LABEL_COLUMNS = 16;
 const INDENT = '  ';
 /** So few recovery codes are worth a word. */
 const FEW_RECOVERY_CODES = 2;
-const TWO_CODES = 'log in with two consecutive codes (123456 654321) or a recovery code, or let one code do again';
+const STEP_UP = {
+  2: 'log in with two consecutive codes (123456 654321) or a recovery code, or let one code do again',
+  3: 'log in with three consecutive codes (123456 654321 246802) or a recovery code, or let one code do again',
+} as const;
 
 const SAYS: Readonly<Record<EnrolmentState, string>> = {
   active: 'active: it logs in',
@@ -72,7 +75,7 @@ interface Step {
 }
 
 function nextSteps(facts: Facts, screen: StatusScreen): Step[] {
-  const { user, state, step_up, recovery_left } = facts;
+  const { user, state, codes_needed: needed, recovery_left } = facts;
   const enrol = enrolWords(facts, screen);
   switch (state) {
     case 'revoked':
@@ -88,7 +91,7 @@ function nextSteps(facts: Facts, screen: StatusScreen): Step[] {
       return [];
     case 'active':
       return [
-        ...(step_up ? [{ why: TWO_CODES, run: words('unlock', facts, screen) }] : []),
+        ...(needed > 1 ? [{ why: STEP_UP[needed === 3 ? 3 : 2], run: words('unlock', facts, screen) }] : []),
         ...(recovery_left <= FEW_RECOVERY_CODES ? [{ why: 'make new recovery codes', run: words('recovery', facts, screen) }] : []),
       ];
   }

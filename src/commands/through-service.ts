@@ -7,8 +7,7 @@ import { connectLines } from '../system/line-socket.ts';
 import { asUser } from '../system/privileges.ts';
 import type { DeviceFile, Found } from '../system/secrets.ts';
 import type { User } from '../system/users.ts';
-import type { Refused } from '../verdict/decide.ts';
-import { WORDING } from '../verdict/reasons.ts';
+import { wordingOf } from '../verdict/reasons.ts';
 import type { Facts } from '../verifier/facts.ts';
 import { ANSWER_DEADLINE_MS, sent } from '../verifier/remote.ts';
 import { MAX_LINE } from '../verifier/wire.ts';
@@ -84,6 +83,6 @@ export function refusalOf(answer: EnrolAnswer, hint?: string): NotpError {
       'the service gave an answer that is none',
       'ask an administrator to look at the notp service of your socket',
     );
-  const { reason }: Refused = answer.outcome.verdict;
-  return new NotpError('refused', `${WORDING[reason].message} (ref ${answer.outcome.ref})`, hint ?? WORDING[reason].hint);
+  const wording = wordingOf(answer.outcome.verdict);
+  return new NotpError('refused', `${wording.message} (ref ${answer.outcome.ref})`, hint ?? wording.hint);
 }

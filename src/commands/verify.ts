@@ -73,7 +73,7 @@ function jsonOf({ verdict, ref }: Outcome, { user, context }: Origin): string {
   const rest =
     verdict.result === 'accepted'
       ? { method: verdict.method, step_offset: verdict.stepOffset }
-      : { reason: verdict.reason, wait_seconds: verdict.waitSeconds };
+      : { reason: verdict.reason, wait_seconds: verdict.waitSeconds, codes_needed: verdict.codesNeeded };
   return JSON.stringify({ result: verdict.result, user, context, ...rest, ref }) + '\n';
 }
 

@@ -4,7 +4,7 @@ import type { Conversation } from '../system/conversation.ts';
 import type { Attempt, Outcome, Verifier } from '../verifier/verifier.ts';
 
 const CODE_QUESTION = 'One-time code: ';
-const TWO_CODES_QUESTION = 'Two consecutive codes: ';
+const STEP_UP_QUESTIONS = { 2: 'Two consecutive codes: ', 3: 'Three consecutive codes: ' } as const;
 const PASSPHRASE_QUESTIONS = { host: '', passphrase: 'Passphrase: ', either: 'Passphrase (empty for a device without one): ' } as const;
 
 const LINE_QUESTIONS = {
@@ -45,11 +45,11 @@ export async function askUntilAccepted(
     const outcome = await verifier.verify({ ...attempt, ...answer });
     if (outcome.verdict.result === 'accepted') return outcome;
     tell(outcome);
-    const { reason } = outcome.verdict;
+    const { reason, codesNeeded = 2 } = outcome.verdict;
     if (over || left <= 1 || !WORTH_ANOTHER_TRY.includes(reason)) return outcome;
-    if (reason === 'step_up_required') question = TWO_CODES_QUESTION;
+    if (reason === 'step_up_required') question = STEP_UP_QUESTIONS[codesNeeded];
     // With an empty budget a wrong passphrase looks like a wrong code, so both are asked for again.
-    if (reason === 'wrong_passphrase' || question === TWO_CODES_QUESTION) passphrase = undefined;
+    if (reason === 'wrong_passphrase' || question !== CODE_QUESTION) passphrase = undefined;
   }
 }
 

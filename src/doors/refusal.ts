@@ -1,7 +1,7 @@
 /** How an outcome is told: to a person at the gate or the command line, and in PAM's one line. */
 import { sayError } from '../system/printer.ts';
 import type { Refused } from '../verdict/decide.ts';
-import { TO_A_STRANGER, WORDING, type Reason } from '../verdict/reasons.ts';
+import { TO_A_STRANGER, wordingOf, type Reason } from '../verdict/reasons.ts';
 import type { Outcome } from '../verifier/verifier.ts';
 
 /** Reasons that are no judgement of the proof: something is broken, and no guess was answered. */
@@ -17,7 +17,7 @@ export function told(outcome: Outcome): Outcome {
   const { verdict, ref } = outcome;
   if (verdict.result === 'refused') {
     const detail = isBroken(verdict) && verdict.detail !== undefined ? `: ${verdict.detail}` : '';
-    sayError(`${messageOf(verdict)}${detail} (ref ${ref})`, WORDING[verdict.reason].hint);
+    sayError(`${messageOf(verdict)}${detail} (ref ${ref})`, wordingOf(verdict).hint);
   }
   return outcome;
 }
@@ -46,8 +46,8 @@ export function isAccepted({ verdict }: Outcome): boolean {
   return verdict.result === 'accepted';
 }
 
-function messageOf({ reason, waitSeconds }: Refused): string {
-  return WORDING[reason].message + waitOf(waitSeconds ?? 0);
+function messageOf(refused: Refused): string {
+  return wordingOf(refused).message + waitOf(refused.waitSeconds ?? 0);
 }
 
 /** No code waits that long for the next: one of a time to come was accepted. */

@@ -4,9 +4,10 @@
  */
 import { canonicalRecoveryCode } from './recovery.ts';
 
+/** `codes`: two or three of one length, meant to be consecutive. */
 export type Proof =
   | { readonly kind: 'code'; readonly code: string }
-  | { readonly kind: 'two_codes'; readonly first: string; readonly second: string }
+  | { readonly kind: 'codes'; readonly codes: readonly string[] }
   | { readonly kind: 'recovery'; readonly code: string };
 
 /** One way to read a line: the passphrase (absent where only the proof was typed) and the proof. */
@@ -20,7 +21,7 @@ export const MAX_LINE_BYTES = 511;
 /** Each reading of a one-line proof costs a key derivation: the cap on how often one line may make us derive. */
 export const MAX_READINGS = 3;
 
-/** The proof in `typed`: a code (6 to 8 digits, "123 456" and "123-456" too), two codes of one length, or a recovery code. */
+/** The proof in `typed`: a code (6 to 8 digits, "123 456" and "123-456" too), two or three codes of one length, or a recovery code. */
 export function parseProof(typed: string): Proof | undefined {
   const text = typed.trim();
   const digits = text.replace(/[\s-]/g, '');
@@ -66,8 +67,11 @@ function decodeUtf8(bytes: Uint8Array): string | undefined {
 /** `text` holds digits, blanks and dashes only; `digits` is the same without blanks and dashes. */
 function parseDigits(text: string, digits: string): Proof | undefined {
   if (digits.length >= 6 && digits.length <= 8) return { kind: 'code', code: digits };
-  if (digits.length % 2 !== 0 || digits.length < 12 || digits.length > 16) return undefined;
-  const half = digits.length / 2;
-  const cutBetweenCodes = new RegExp(`^(?:\\d[\\s-]*){${String(half - 1)}}\\d[\\s-]+\\d`).test(text);
-  return cutBetweenCodes ? { kind: 'two_codes', first: digits.slice(0, half), second: digits.slice(half) } : undefined;
+  // No number of digits can be both two codes and three.
+  const count = [2, 3].find((each) => digits.length % each === 0 && digits.length >= 6 * each && digits.length <= 8 * each);
+  if (count === undefined) return undefined;
+  const length = digits.length / count;
+  const oneCode = `\\d(?:[\\s-]*\\d){${String(length - 1)}}`;
+  const codes = Array.from({ length: count }, (_, i) => digits.slice(i * length, (i + 1) * length));
+  return new RegExp(`^${oneCode}(?:[\\s-]+${oneCode}){${String(count - 1)}}$`).test(text) ? { kind: 'codes', codes } : undefined;
 }

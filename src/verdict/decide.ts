@@ -3,13 +3,13 @@
  * verdict and the next states come out; the caller commits them with the audit record before anyone hears.
  *
  * What holds whatever comes in: the last accepted step only grows; a try is paid for before it is judged and paid
- * back only when accepted; with an empty budget a single code is never judged, so right and wrong look the same.
+ * back only when accepted; what the budget does not pay for (a single code, then a pair) is never judged, so right and wrong look the same.
  */
-import { matchingSteps, stepAt, stepsAround } from '../otp/code.ts';
+import { matchingSteps, stepAt } from '../otp/code.ts';
 import type { Proof } from '../otp/proof.ts';
 import { EMERGENCY_DIGITS, recoveryIndex } from '../otp/recovery.ts';
 import type { Payload } from '../seal/payload.ts';
-import { emptiest, isEmpty, priceOf, refilled, taken, type Bucket, type BudgetPolicy } from './budget.ts';
+import { codesNeeded, emptiest, priceOf, refilled, taken, type Bucket, type BudgetPolicy } from './budget.ts';
 import type { Method, Reason } from './reasons.ts';
 
 export interface Policy extends BudgetPolicy {
@@ -33,8 +33,8 @@ export interface Presented {
   readonly proof: Proof;
   /** For each device the content of its sealed file, where the key (passphrase or host key) opened it. */
   readonly opened: readonly (Payload | undefined)[];
-  /** The line could also be read as more than a single code; see otp/proof.ts. */
-  readonly ambiguous?: boolean;
+  /** The most codes in a row that the line could also be read as; see otp/proof.ts. */
+  readonly longest?: number;
 }
 
 export interface Accepted {
@@ -49,6 +49,8 @@ export interface Refused {
   readonly reason: Reason;
   /** Seconds until another try makes sense, where waiting helps. */
   readonly waitSeconds?: number;
+  /** With `step_up_required`: how many consecutive codes are asked for. */
+  readonly codesNeeded?: 2 | 3;
   /** For the record, not for the person. */
   readonly detail?: string;
 }
@@ -69,7 +71,7 @@ interface Judged {
   readonly next: LoginState;
 }
 
-/** How far two consecutive codes may be ahead of a counter: resynchronisation, RFC 4226 section 7.4. Only for tries that are paid for. */
+/** How far consecutive codes may be ahead of a counter: resynchronisation, RFC 4226 section 7.4. Pairs only as tries that are paid for. */
 export const RESYNC_COUNTERS = 20;
 
 /** Judges a proof on the devices of one account, at least one. `nowMs`: Unix time in milliseconds. */
@@ -77,12 +79,15 @@ export function decide(states: readonly LoginState[], presented: Presented, nowM
   const bucket = emptiest(states.map((state) => refilled(state.bucket, policy, nowMs)));
   const price = priceOf(states.length, policy);
   const all = (each: Bucket): LoginState[] => states.map((state) => ({ ...state, bucket: each }));
-  // Not judged. An ambiguous line is answered as its other reading would be, or the answer would tell which passphrase is right.
-  if (isEmpty(bucket, price) && presented.proof.kind === 'code') {
-    return { verdict: refused(presented.ambiguous === true ? 'wrong_code' : 'step_up_required'), next: all(bucket), device: undefined };
+  const needed = codesNeeded(bucket, price);
+  if (needed !== 1 && lengthOf(presented.proof) < needed) {
+    // Not judged. A line with a longer reading is answered, and costs, as that would, or the answer would tell which passphrase is right.
+    const isLonger = (presented.longest ?? 0) >= needed;
+    const verdict = isLonger ? refused('wrong_code') : { ...refused('step_up_required'), codesNeeded: needed, ...detailOf(needed) };
+    return { verdict, next: all(isLonger ? taken(bucket, price) : bucket), device: undefined };
   }
   // On every device, whatever the first one says: the time must not tell which it was.
-  const how = { nowMs, policy, paid: !isEmpty(bucket, price) };
+  const how = { nowMs, policy, paid: needed === 1 };
   const judged = all(bucket).map((state, i) => judge(state, presented.proof, presented.opened[i], how));
   // Where two devices have the same secret, what one of them has accepted is used for both.
   const isUsed = judged.some(({ verdict }) => verdict.result === 'refused' && verdict.reason === 'replayed');
@@ -93,8 +98,27 @@ export function decide(states: readonly LoginState[], presented: Presented, nowM
   }
   const verdict = mostTelling(judged.map((each) => each.verdict));
   // With an empty budget a wrong passphrase must look like a wrong code, or step-up would be an oracle without a price.
-  const told = isEmpty(bucket, price) && verdict.reason === 'wrong_passphrase' ? refused('wrong_code') : verdict;
+  const told = needed !== 1 && verdict.reason === 'wrong_passphrase' ? refused('wrong_code') : verdict;
   return { verdict: told, next: all(taken(bucket, price)), device: undefined };
+}
+
+/** How many codes in a row a proof counts for. A recovery code is always judged. */
+export function lengthOf(proof: Proof): number {
+  switch (proof.kind) {
+    case 'code':
+      return 1;
+    case 'codes':
+      return proof.codes.length;
+    case 'recovery':
+      return MOST_CODES;
+  }
+}
+
+/** More are never asked for. */
+const MOST_CODES = 3;
+
+function detailOf(needed: 2 | 3): Pick<Refused, 'detail'> {
+  return needed === 3 ? { detail: 'pairs of codes came as a flood: three consecutive codes are needed' } : {};
 }
 
 /** Of several refusals the one that helps most: a code that was used is no wrong one, and a code was compared where one file opened. */
@@ -122,8 +146,8 @@ function judge(state: LoginState, proof: Proof, opened: Payload | undefined, how
         ? (judgeRecovery(state, opened, proof.code) ?? judged)
         : judged;
     }
-    case 'two_codes':
-      return judgeCodes(state, opened, [proof.first, proof.second], how);
+    case 'codes':
+      return judgeCodes(state, opened, proof.codes, how);
     case 'recovery':
       // An emergency code is too short for tries that an empty budget lets through.
       if (proof.code.length === EMERGENCY_DIGITS) return { verdict: refused('wrong_code'), next: state };
@@ -143,18 +167,24 @@ interface Candidates {
 function candidates(state: LoginState, opened: Payload, codes: number, { nowMs, policy, paid }: How): Candidates {
   if (opened.type === 'totp') {
     const now = stepAt(nowMs, opened.periodSeconds);
-    // Two consecutive codes need two steps to stand on, even where the policy's window is 0.
-    const window = codes > 1 ? Math.max(1, policy.window) : policy.window;
-    return { steps: stepsAround(now, window), expected: now, behind: state.lastStep - window - now };
+    // Consecutive codes need steps to stand on, even where the policy's window is 0: the last of them is the one that the phone shows now.
+    const window = codes === 2 ? Math.max(1, policy.window) : policy.window;
+    const first = now - Math.max(window, codes === 3 ? window + 2 : 0);
+    return { steps: range(first, now + window - first + 1), expected: now, behind: state.lastStep - window - now };
   }
   // As many counters ahead as the clock's window has steps, for the guess budget counts on that; and as many back, to tell a used code.
   const next = state.lastStep + 1;
   const ahead = 2 * policy.window + 1;
-  const length = ahead + (codes === 1 ? ahead : paid ? RESYNC_COUNTERS : Math.max(2, ahead));
-  return { steps: Array.from({ length }, (_, i) => next - ahead + i).filter((step) => step >= 0), expected: next, behind: 0 };
+  const length = ahead + (codes === 1 ? ahead : paid || codes === 3 ? RESYNC_COUNTERS : Math.max(2, ahead));
+  return { steps: range(next - ahead, length), expected: next, behind: 0 };
 }
 
-/** `codes`: one, or two consecutive ones. Accepted is the latest run of steps that matches and lies after the last accepted step. */
+/** So many from `first` on, none below 0. */
+function range(first: number, length: number): readonly number[] {
+  return Array.from({ length }, (_, i) => first + i).filter((step) => step >= 0);
+}
+
+/** `codes`: one, or consecutive ones. Accepted is the latest run of steps that matches and lies after the last accepted step. */
 function judgeCodes(state: LoginState, opened: Payload, codes: readonly string[], how: How): Judged {
   const { steps, expected, behind } = candidates(state, opened, codes.length, how);
   const ends = codes

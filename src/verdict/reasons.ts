@@ -28,7 +28,7 @@ export interface Wording {
 }
 
 /** What is said in place of a reason that would tell a stranger about a user: the same for all, and enough for the owner. */
-export const TO_A_STRANGER = 'code not accepted; after several failed tries type two consecutive codes';
+export const TO_A_STRANGER = 'code not accepted; after several failed tries type two or three consecutive codes';
 
 export const WORDING: Readonly<Record<Reason, Wording>> = {
   wrong_code: {
@@ -64,3 +64,13 @@ export const WORDING: Readonly<Record<Reason, Wording>> = {
   not_permitted: { message: 'not permitted', hint: 'ask an administrator' },
   bad_configuration: { message: 'the configuration cannot be used', hint: 'ask an administrator to check /etc/notp/notp.toml' },
 };
+
+const THREE_CODES: Wording = {
+  message: 'too many failed tries: three consecutive codes are needed',
+  hint: 'type three codes that follow one another, with blanks between them (123456 654321 246802), or a recovery code',
+};
+
+/** The wording of a refusal. `codesNeeded`: how many consecutive codes are asked for, where more than one are. */
+export function wordingOf({ reason, codesNeeded }: { readonly reason: Reason; readonly codesNeeded?: number }): Wording {
+  return reason === 'step_up_required' && codesNeeded === 3 ? THREE_CODES : WORDING[reason];
+}

@@ -99,7 +99,7 @@ export async function refill(
     const wanted = all.filter((each) => each.status !== 'revoked' && (asked === undefined || asked.includes(each.context)));
     const done: Refilled[] = [];
     for (const enrolment of wanted) {
-      const before = Math.floor(refilled(enrolment.state.bucket, policy, nowMs).tokens);
+      const before = Math.max(0, Math.floor(refilled(enrolment.state.bucket, policy, nowMs).tokens));
       const unlocked = withFullBucket(enrolment, policy, nowMs);
       const stepsAhead = enrolment.state.lastStep - unlocked.state.lastStep;
       await transaction.save(unlocked);

@@ -5,7 +5,7 @@
 import { bad, exactly } from '../seal/fields.ts';
 import type { Enrolment } from '../store/store.ts';
 import type { Found } from '../system/secrets.ts';
-import { isEmpty, refilled, type Bucket, type BudgetPolicy } from '../verdict/budget.ts';
+import { codesNeeded, refilled, type Bucket, type BudgetPolicy } from '../verdict/budget.ts';
 import { standingOf } from './standing.ts';
 
 /**
@@ -36,8 +36,10 @@ export interface Facts {
   readonly capacity: number;
   /** RFC 3339: when there is one try more; null where there are as many as there can be. */
   readonly next_try: string | null;
-  /** Whether two consecutive codes are asked for now. */
+  /** Whether more than one code is asked for now. */
   readonly step_up: boolean;
+  /** How many consecutive codes are asked for now. */
+  readonly codes_needed: 1 | 2 | 3;
   readonly recovery_left: number;
 }
 
@@ -93,7 +95,7 @@ function stateOf({ status, id }: Enrolment, { kind }: Found): EnrolmentState {
 
 const NO_FACTS: Facts = {
   ...{ id: null, user: '', context: '', state: 'active', problem: null, registered: false, seal: null, created: null },
-  ...{ last_accepted: null, budget: 0, capacity: 0, next_try: null, step_up: false, recovery_left: 0 },
+  ...{ last_accepted: null, budget: 0, capacity: 0, next_try: null, step_up: false, codes_needed: 1, recovery_left: 0 },
 };
 
 /** What the service says of enrolments. Throws `bad_secret_file` where it is none of that; its texts are the service's. */
@@ -106,16 +108,18 @@ function budgetOf(
   { bucket, price }: TriesLeft,
   policy: BudgetPolicy,
   nowMs: number,
-): Pick<Facts, 'budget' | 'capacity' | 'next_try' | 'step_up'> {
+): Pick<Facts, 'budget' | 'capacity' | 'next_try' | 'step_up' | 'codes_needed'> {
   const now = refilled(bucket, policy, nowMs);
-  const budget = Math.floor(now.tokens / price);
+  const budget = Math.max(0, Math.floor(now.tokens / price));
+  const needed = codesNeeded(now, price);
   const capacity = Math.floor(policy.budget / price);
   const nextMs = nowMs + ((budget + 1) * price - now.tokens) * policy.refillMs;
   return {
     budget,
     capacity,
     next_try: budget >= capacity ? null : rfc3339(nextMs),
-    step_up: isEmpty(now, price),
+    step_up: needed > 1,
+    codes_needed: needed,
   };
 }
 

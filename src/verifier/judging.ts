@@ -53,7 +53,7 @@ function decided(
     );
   if (inOutage === true) {
     // With an empty budget no single code is judged.
-    const decision = decideWith({ ...bucket, tokens: 0 });
+    const decision = decideWith({ ...bucket, tokens: Math.min(bucket.tokens, 0) });
     return { decision, left: budgetAfter(bucket, decision, devices.length, policy) };
   }
   const decision = decideWith(bucket);

@@ -5,7 +5,7 @@ import type { SealedFile } from '../seal/file.ts';
 import { hostSealKey, passphraseKey } from '../seal/keys.ts';
 import type { Payload } from '../seal/payload.ts';
 import { open } from '../seal/seal.ts';
-import type { Presented } from '../verdict/decide.ts';
+import { lengthOf, type Presented } from '../verdict/decide.ts';
 import type { HostKey } from './host-keys.ts';
 
 /**
@@ -18,11 +18,11 @@ export function openReading(
   readings: readonly Reading[],
   hostKey: HostKey | undefined,
 ): Presented | undefined {
-  const ambiguous = readings.length > 1 && readings.some(isMore);
+  const longest = Math.max(0, ...readings.map(({ proof }) => lengthOf(proof)));
   const broken = new Map<SealedFile, Error>();
   const tried = readings.map(({ proof, passphrase }) => {
     const opened = files.map((file) => (file === undefined ? undefined : openOrNote(file, passphrase, hostKey, broken)));
-    return { proof, opened, ambiguous };
+    return { proof, opened, longest };
   });
   const [wrong] = broken.values();
   if (wrong !== undefined && files.every((file) => file === undefined || broken.has(file))) throw wrong;
@@ -31,8 +31,7 @@ export function openReading(
   const most = Math.max(0, ...counts);
   const best = most === 0 ? undefined : tried[counts.indexOf(most)];
   for (const each of tried) if (each !== best) wipe(each);
-  const unopened = readings.findIndex(isMore);
-  return best ?? tried[unopened] ?? tried[0];
+  return best ?? tried.find(({ proof }) => lengthOf(proof) === longest);
 }
 
 function openOrNote(
@@ -53,11 +52,6 @@ function openOrNote(
 /** Overwrites the secrets that were opened. */
 export function wipe({ opened }: Pick<Presented, 'opened'>): void {
   for (const each of opened) each?.secret.fill(0);
-}
-
-/** More than a single code. */
-function isMore({ proof }: Reading): boolean {
-  return proof.kind !== 'code';
 }
 
 /** What the passphrase or the host key opens; undefined for a wrong passphrase. Throws where that is no guess of anybody. */

@@ -5,9 +5,9 @@
  *   { "notp": "question/3", "ask": "before" | "verify", "account": { "user", "uid" } | null, "door", "service", "rhost", "tty",
  *     "files": for each device [{ "context", "sealed": the sealed file as text, "" for none, "wrong": why it cannot be read, or "" }, …],
  *     "connection": { "pid", "startTicks", "bootId" } | null, "keyDigest": hex or "",
- *     "readings": [{ "passphrase": text | null, "kind": "code" | "two_codes" | "recovery", "codes": [text, …] }], "timedOut" }
+ *     "readings": [{ "passphrase": text | null, "kind": "code" | "codes" | "recovery", "codes": [text, …] }], "timedOut" }
  *   { "notp": "refusal/1", "account", "door", "service", "rhost", "tty", "context", "reason", "detail" }
- *   { "notp": "answer/1", "result": "ask" | "accepted" | "refused", "method", "stepOffset", "reason", "waitSeconds", "ref" }
+ *   { "notp": "answer/1", "result": "ask" | "accepted" | "refused", "method", "stepOffset", "reason", "waitSeconds", "codesNeeded", "ref" }
  *
  * Parsing is strict on both sides. Nothing but the verdict comes back: no detail, no secret.
  */
@@ -58,7 +58,7 @@ const REASONS = Object.keys(WORDING) as Reason[];
 const ORIGIN_KEYS = ['account', 'door', 'service', 'rhost', 'tty'];
 const QUESTION_KEYS = ['notp', 'ask', ...ORIGIN_KEYS, 'files', 'connection', 'keyDigest', 'readings', 'timedOut'];
 const REFUSAL_KEYS = ['notp', ...ORIGIN_KEYS, 'context', 'reason', 'detail'];
-const ANSWER_KEYS = ['notp', 'result', 'method', 'stepOffset', 'reason', 'waitSeconds', 'ref'];
+const ANSWER_KEYS = ['notp', 'result', 'method', 'stepOffset', 'reason', 'waitSeconds', 'codesNeeded', 'ref'];
 /** The longest text from outside: a name, an address, a terminal, a message. */
 const MAX_TEXT = 1024;
 const SHORT = /^[^]{0,1024}$/;
@@ -149,7 +149,7 @@ function parseFiles(value: unknown): readonly [SentFile, ...SentFile[]] {
 
 /** `undefined`: ask the person. */
 export function printAnswer(outcome: Outcome | undefined): string {
-  const nothing = { result: 'ask', method: null, stepOffset: null, reason: null, waitSeconds: null, ref: '' };
+  const nothing = { result: 'ask', method: null, stepOffset: null, reason: null, waitSeconds: null, codesNeeded: null, ref: '' };
   const told = outcome === undefined ? {} : { ...withoutDetail(outcome.verdict), ref: outcome.ref };
   return JSON.stringify({ notp: 'answer/1', ...nothing, ...told }) + '\n';
 }
@@ -171,14 +171,19 @@ export function parsed(line: string, name: string): unknown {
 
 /** The detail is for the record. */
 function withoutDetail(verdict: Verdict): object {
-  if (verdict.result === 'refused') return { result: 'refused', reason: verdict.reason, waitSeconds: verdict.waitSeconds ?? null };
+  if (verdict.result === 'refused') {
+    const { reason, waitSeconds = null, codesNeeded = null } = verdict;
+    return { result: 'refused', reason, waitSeconds, codesNeeded };
+  }
   return { result: 'accepted', method: verdict.method, stepOffset: verdict.stepOffset ?? null };
 }
 
 /** What does not belong to a result is null. */
 function nothingElse(fields: Fields, result: 'ask' | 'accepted' | 'refused'): void {
-  const own: readonly string[] = { ask: [], accepted: ['method', 'stepOffset'], refused: ['reason', 'waitSeconds'] }[result];
-  const foreign = ['method', 'stepOffset', 'reason', 'waitSeconds'].find((key) => !own.includes(key) && fields[key] !== null);
+  const own: readonly string[] = { ask: [], accepted: ['method', 'stepOffset'], refused: ['reason', 'waitSeconds', 'codesNeeded'] }[result];
+  const foreign = ['method', 'stepOffset', 'reason', 'waitSeconds', 'codesNeeded'].find(
+    (key) => !own.includes(key) && fields[key] !== null,
+  );
   if (foreign !== undefined) throw bad(`"${foreign}" does not belong to "${result}"`);
 }
 
@@ -188,7 +193,9 @@ function verdictOf(fields: Fields, result: 'accepted' | 'refused'): Verdict {
     return { result, method: oneOf(fields, 'method', METHODS), ...offset };
   }
   const wait = fields['waitSeconds'] === null ? {} : { waitSeconds: integer(fields, 'waitSeconds', 0, Number.MAX_SAFE_INTEGER) };
-  return { result, reason: oneOf(fields, 'reason', REASONS), ...wait };
+  const needed =
+    fields['codesNeeded'] === null ? {} : { codesNeeded: integer(fields, 'codesNeeded', 2, 3) === 2 ? (2 as const) : (3 as const) };
+  return { result, reason: oneOf(fields, 'reason', REASONS), ...wait, ...needed };
 }
 
 function parseConnection(value: unknown): Connection | undefined {
@@ -212,20 +219,21 @@ export function parseReadings(value: unknown): Reading[] {
 }
 
 function parseSentProof(fields: Fields): Proof {
-  const kind = oneOf(fields, 'kind', ['code', 'two_codes', 'recovery']);
+  const kind = oneOf(fields, 'kind', ['code', 'codes', 'recovery']);
   const codes: unknown = fields['codes'];
   const pattern = kind === 'recovery' ? RECOVERY : CODE;
   if (!Array.isArray(codes) || !codes.every((code): code is string => typeof code === 'string' && pattern.test(code)))
     throw bad('"codes" are none');
-  const [first, second] = codes;
-  if (first === undefined || codes.length !== (kind === 'two_codes' ? 2 : 1)) throw bad('"codes" are too few or too many');
-  return kind === 'two_codes' ? { kind, first, second: second ?? '' } : { kind, code: first };
+  const [code = ''] = codes;
+  const counts = kind === 'codes' ? [2, 3] : [1];
+  if (!counts.includes(codes.length)) throw bad('"codes" are too few or too many');
+  return kind === 'codes' ? { kind, codes } : { kind, code };
 }
 
 export function printReading({ passphrase, proof }: Reading): object {
   return {
     passphrase: passphrase ?? null,
     kind: proof.kind,
-    codes: proof.kind === 'two_codes' ? [proof.first, proof.second] : [proof.code],
+    codes: proof.kind === 'codes' ? proof.codes : [proof.code],
   };
 }

@@ -21,9 +21,10 @@ const ACTIVE: Facts = {
   capacity: 5,
   next_try: null,
   step_up: false,
+  codes_needed: 1,
   recovery_left: 10,
 };
-const EMPTY: Facts = { ...ACTIVE, budget: 0, next_try: '2026-11-24T12:43:00Z', step_up: true };
+const EMPTY: Facts = { ...ACTIVE, budget: 0, next_try: '2026-11-24T12:43:00Z', step_up: true, codes_needed: 2 };
 const broken = (state: EnrolmentState, problem: string | null = null): Facts => ({
   ...ACTIVE,
   ...{ state, problem, registered: false, seal: null, created: null },

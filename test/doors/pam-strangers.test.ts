@@ -8,7 +8,7 @@ import { each, pamWorld, wrongCode, type PamWorld } from './pam-world.ts';
 /** As sshd starts it before any method has succeeded. */
 const SSHD = { PAM_SERVICE: 'sshd', PAM_TTY: 'ssh', PAM_RHOST: '192.0.2.7' };
 const JUNK = '\b\n\r\x7fINCORRECT';
-const LINE = 'notp: code not accepted; after several failed tries type two consecutive codes (ref)\n';
+const LINE = 'notp: code not accepted; after several failed tries type two or three consecutive codes (ref)\n';
 const withoutRef = (text: string): string => text.replace(/\(ref [0-9a-f]{8}\)/, '(ref)');
 
 describe('strangers learn nothing at the PAM door', { skip: lacks({ root: true, programs: ['oathtool'] }) }, () => {

@@ -47,7 +47,7 @@ describe('the service', { skip: NEEDS }, () => {
     const line = (await connection.line()) ?? '';
     assert.match(
       line,
-      /^\{"notp":"answer\/1","result":"accepted","method":"totp","stepOffset":0,"reason":null,"waitSeconds":null,"ref":"[0-9a-f]{8}"\}$/,
+      /^\{"notp":"answer\/1","result":"accepted","method":"totp","stepOffset":0,"reason":null,"waitSeconds":null,"codesNeeded":null,"ref":"[0-9a-f]{8}"\}$/,
     );
     connection.say(right);
     assert.equal(word(await connection.line()), 'replayed');
@@ -155,7 +155,7 @@ describe('the service', { skip: NEEDS }, () => {
     for (let i = 0; i < 5; i++) assert.equal(await ask(questionFor(enrolled.file, code('00000000'))), 'wrong_code');
     assert.equal(await ask(questionFor(enrolled.file, code(oathCode(enrolled.secret)))), 'step_up_required');
     const [first, second] = [oathCode(enrolled.secret), oathCode(enrolled.secret, { offsetSeconds: 30 })];
-    const two = [{ passphrase: undefined, proof: { kind: 'two_codes' as const, first, second } }];
+    const two = [{ passphrase: undefined, proof: { kind: 'codes' as const, codes: [first, second] } }];
     assert.equal(await ask(questionFor(enrolled.file, two, { origin: { context: 'ssh', door: 'cli' } })), 'step_up');
     connection.close();
   });

@@ -193,7 +193,7 @@ export const PARSERS: readonly Parser[] = [
       for (const seal of ['host', 'passphrase', 'either'] as const) assert.ok(readings(line, seal).length <= MAX_READINGS);
       const proof = parseProof(line);
       if (proof?.kind === 'code') assert.match(proof.code, /^\d{6,8}$/);
-      if (proof?.kind === 'two_codes') assert.match(`${proof.first} ${proof.second}`, /^\d{6,8} \d{6,8}$/);
+      if (proof?.kind === 'codes') assert.match(proof.codes.join(' '), /^\d{6,8}( \d{6,8}){1,2}$/);
     },
   },
   { name: 'moment', family: 'what is typed', check: (input) => void valueOrRefusal(() => momentOf(text(input), NOW_MS)) },

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
 import type { Proof } from '../../src/otp/proof.ts';
 import { recoveryProof } from '../verifier/local-world.ts';
-import { enrolled, judge, remember, standing, type Account, type File, type Shown } from './model.ts';
+import { enrolled, judge, LEAST_MS, PAIR_MS, remember, TRY_MS, standing, type Account, type File, type Shown } from './model.ts';
 import { oracleCode, stepOf } from './oracle.ts';
 import { strangersRecovery, type Real } from './real.ts';
 
@@ -80,6 +80,10 @@ const tries: fc.Arbitrary<Try> = fc.oneof(
     weight: 1,
     arbitrary: fc.record({ steps: fc.tuple(fc.integer({ min: -1, max: 1 }), fc.integer({ min: -1, max: 1 })), wrong: fc.constant(false) }),
   },
+  {
+    weight: 2,
+    arbitrary: fc.record({ steps: fc.integer({ min: -4, max: 1 }).map((step) => [step, step + 1, step + 2]), wrong: fc.boolean() }),
+  },
   { weight: 2, arbitrary: fc.record({ recovery: fc.integer({ min: -1, max: 2 }) }) },
 );
 
@@ -132,8 +136,8 @@ function proofOf(shown: Try, secret: Uint8Array, recovery: readonly string[], no
   }
   const codes = shown.steps.map((step) => oracleCode(secret, stepOf(nowMs) + step));
   if (shown.wrong) codes[codes.length - 1] = (codes.at(-1) ?? '').replace(/\d$/, (digit) => String((Number(digit) + 1) % 10));
-  const [first = '', second] = codes;
-  return [second === undefined ? { kind: 'code', code: first } : { kind: 'two_codes', first, second }, { codes }];
+  const [first = ''] = codes;
+  return [codes.length === 1 ? { kind: 'code', code: first } : { kind: 'codes', codes }, { codes }];
 }
 
 const before = fc.integer({ min: 1, max: 3 }).map((connection) =>
@@ -165,7 +169,17 @@ const unlock = fc.constant(
     // Also where the clock was ahead before: what was counted then does not hold the budget up.
     for (const each of [account, model.pending])
       if (each !== undefined) Object.assign(each, { creditMs: enrolled('', 0).creditMs, asOfMs: model.nowMs });
+    account.lastStep = Math.min(account.lastStep, stepOf(model.nowMs));
     model.records++;
+  }),
+);
+
+/** As many wrong pairs as are judged, but for a few. */
+const flood = fc.integer({ min: 0, max: 3 }).map((left) =>
+  command(`pairs come as a flood, ${String(left)} more are judged`, async ({ account, nowMs }, real) => {
+    if (account === undefined || account.revoked) return;
+    Object.assign(account, { creditMs: LEAST_MS + (left + 0.5) * PAIR_MS, asOfMs: nowMs });
+    await real.flooded({ tokens: account.creditMs / TRY_MS, asOfMs: nowMs });
   }),
 );
 
@@ -207,6 +221,7 @@ export const COMMANDS = [
   before,
   revoke,
   unlock,
+  flood,
   putBackFile,
   keepDatabase,
   putBackDatabase,

@@ -75,9 +75,28 @@ async function compare({ account }: Model, { world }: Real): Promise<void> {
   const { id, pendingId, status, state } = enrolment;
   const { revoked, lastStep, creditMs } = account;
   assert.deepEqual(
-    { id, pendingId, revoked: status === 'revoked', lastStep: state.lastStep, creditMs: state.bucket.tokens * TRY_MS, spent: state.spent },
-    { id: account.id, pendingId: account.pendingId, revoked, lastStep, creditMs, spent: digits(account.spent, state.spent.length) },
+    {
+      id,
+      pendingId,
+      revoked: status === 'revoked',
+      lastStep: state.lastStep,
+      creditMs: toMicroseconds(state.bucket.tokens * TRY_MS),
+      spent: state.spent,
+    },
+    {
+      id: account.id,
+      pendingId: account.pendingId,
+      revoked,
+      lastStep,
+      creditMs: toMicroseconds(creditMs),
+      spent: digits(account.spent, state.spent.length),
+    },
   );
+}
+
+/** What pairs cost is not exact in binary. */
+function toMicroseconds(ms: number): number {
+  return Math.round(ms * 1000) + 0;
 }
 
 function digits(spent: ReadonlySet<number>, length: number): string {

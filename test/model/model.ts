@@ -7,6 +7,9 @@ import { oracleCode, stepOf } from './oracle.ts';
 /** What one more try takes to come, in milliseconds. */
 export const TRY_MS = 3_600_000;
 const BUDGET = 5;
+/** What a refused pair takes where no try is left, and down to where such pairs are judged. */
+export const PAIR_MS = TRY_MS / 1e6;
+export const LEAST_MS = -TRY_MS;
 const CONNECTIONS = 8;
 
 /** A sealed file: where it came from decides whether it logs in. */
@@ -51,17 +54,25 @@ export function standing(account: Account | undefined, file: File | undefined, p
 export function judge(account: Account, secret: Uint8Array, shown: Shown, nowMs: number): string {
   account.creditMs = Math.min(BUDGET * TRY_MS, account.creditMs + Math.max(0, nowMs - account.asOfMs));
   account.asOfMs = Math.max(account.asOfMs, nowMs);
-  const paid = account.creditMs >= TRY_MS;
-  if (!paid && 'codes' in shown && shown.codes.length === 1) return 'step_up_required';
+  const [needed, price] = ladder(account.creditMs);
+  if ('codes' in shown && shown.codes.length < needed) return 'step_up_required';
   const outcome = 'codes' in shown ? judgeCodes(account, secret, shown.codes, nowMs) : judgeRecovery(account, shown.recovery);
   const refused = outcome === 'wrong_code' || outcome === 'replayed';
-  if (refused && paid) account.creditMs -= TRY_MS;
+  if (refused) account.creditMs -= price;
   return outcome;
+}
+
+/** How many codes in a row are asked for, and what a refused try costs. */
+function ladder(creditMs: number): readonly [needed: number, price: number] {
+  if (creditMs >= TRY_MS) return [1, TRY_MS];
+  return creditMs - PAIR_MS >= LEAST_MS ? [2, PAIR_MS] : [3, 0];
 }
 
 function judgeCodes(account: Account, secret: Uint8Array, codes: readonly string[], nowMs: number): string {
   const now = stepOf(nowMs);
-  for (let first = now + 2 - codes.length; first >= now - 1; first--) {
+  // One code or the last of three may be of the step before or after; two lie in these three steps.
+  const earliest = codes.length === 3 ? now - 3 : now - 1;
+  for (let first = now + 2 - codes.length; first >= earliest; first--) {
     if (!codes.every((code, i) => code === oracleCode(secret, first + i))) continue;
     if (first <= account.lastStep) return 'replayed';
     account.lastStep = first + codes.length - 1;

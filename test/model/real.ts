@@ -6,6 +6,7 @@ import * as path from 'node:path';
 import { verifyLog, type Report } from '../../src/audit/verify.ts';
 import type { Proof } from '../../src/otp/proof.ts';
 import { auditKey } from '../../src/seal/keys.ts';
+import type { Bucket } from '../../src/verdict/budget.ts';
 import { refill } from '../../src/verifier/care.ts';
 import { begin, complete, firstState, revoke } from '../../src/verifier/registrar.ts';
 import { newHeader, newPayload, sealByHost } from '../../src/verifier/sealing.ts';
@@ -25,6 +26,8 @@ export interface Real {
   /** False where there was nothing to end. */
   revoke(): Promise<boolean>;
   unlock(): Promise<void>;
+  /** Leaves the budget as a flood of guesses does. */
+  flooded(bucket: Bucket): Promise<void>;
   database: { save(): Saved; restore(saved: Saved): void };
   checkLog(): Promise<Report>;
   /** Removes its files. */
@@ -75,6 +78,14 @@ export async function realWorld(): Promise<Real> {
       await world.withState(async (state) => {
         await refill(state, ORIGIN, 'ssh', { policy: POLICY, contexts: ['ssh'] }, world.nowMs);
       });
+    },
+    flooded: async (bucket) => {
+      await world.withState(({ store }) =>
+        store.exclusively(async (transaction) => {
+          const [known] = await transaction.enrolmentsOf('alice');
+          if (known !== undefined) await transaction.save({ ...known, state: { ...known.state, bucket } });
+        }),
+      );
     },
     database: {
       save: () => new Map(databaseFiles().map((file) => [file, fs.readFileSync(file)])),

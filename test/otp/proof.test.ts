@@ -5,7 +5,8 @@ import * as fc from 'fast-check';
 import { MAX_LINE_BYTES, MAX_READINGS, parseProof, readings, typedLine, type Proof } from '../../src/otp/proof.ts';
 
 const code = (digits: string): Proof => ({ kind: 'code', code: digits });
-const two = (first: string, second: string): Proof => ({ kind: 'two_codes', first, second });
+const two = (first: string, second: string): Proof => ({ kind: 'codes', codes: [first, second] });
+const three = (...codes: readonly string[]): Proof => ({ kind: 'codes', codes });
 const recovery: Proof = { kind: 'recovery', code: 'ABCDEFGHJKLM2' };
 
 describe('a typed proof', () => {
@@ -24,6 +25,10 @@ describe('a typed proof', () => {
     ['123-456  654-321', two('123456', '654321')],
     ['1234567 7654321', two('1234567', '7654321')],
     ['1234 5678 8765 4321', two('12345678', '87654321')],
+    ['123456 654321 246802', three('123456', '654321', '246802')],
+    ['123 456-654-321 246 802', three('123456', '654321', '246802')],
+    ['1234567 7654321 2468024', three('1234567', '7654321', '2468024')],
+    ['12345678 87654321 24680246', three('12345678', '87654321', '24680246')],
     ['ABCD-EFGH-JKLM2', recovery],
     ['abcd-efgh-jklm2', recovery],
     ['abcdefghjklm2', recovery],
@@ -40,7 +45,19 @@ describe('a typed proof', () => {
   });
 
   const junk = [
-    ...['', ' ', '12345', '123456789', '123456654321', '12345 6654321', '1234567 654321', '123456 654321 123456', '-123456', '123456-'],
+    ...[
+      '',
+      ' ',
+      '12345',
+      '123456789',
+      '123456654321',
+      '12345 6654321',
+      '1234567 654321',
+      '123456654321 123456',
+      '123456 65432 1123456',
+      '-123456',
+      '123456-',
+    ],
     ...['１２３４５６', '٠١٢٣٤٥', '12345a', '0x1234', '1e5', '123.456', '123_456', '+123456', 'yes', 'ABCD-EFGH-JKLM', '😀😀😀'],
     ...['\b\n\r\x7fINCORRECT', 'SSH-2.0-OpenSSH_9.9', '9'.repeat(300), '1 '.repeat(300), ' '.repeat(500) + '1'],
   ];
@@ -82,6 +99,12 @@ describe('a line for a passphrase-sealed secret', () => {
     ['horse 123 456789', ['horse 123', code('456789')]],
     ['horse 42 123456', ['horse 42', code('123456')], ['horse', code('42123456')]],
     ['horse 123456 654321', ['horse 123456', code('654321')], ['horse', two('123456', '654321')]],
+    [
+      'horse 123456 654321 246802',
+      ['horse 123456 654321', code('246802')],
+      ['horse 123456', two('654321', '246802')],
+      ['horse', three('123456', '654321', '246802')],
+    ],
     ['pässword 123456', ['pässword', code('123456')]],
     ['123456 654321', ['123456', code('654321')]],
   ];

@@ -68,6 +68,12 @@ describe('a code', () => {
   });
 });
 
+/** The same codes, that at `index` a wrong one. */
+function withWrong(proof: Proof, index: number): Proof {
+  assert.ok(proof.kind === 'codes');
+  return { ...proof, codes: proof.codes.with(index, '000000') };
+}
+
 describe('an empty budget', () => {
   it('makes a right and a wrong code look the same', () => {
     for (const proof of [code(NOW), WRONG, code(NOW - 1), code(NOW + 9)]) {
@@ -84,7 +90,7 @@ describe('an empty budget', () => {
   });
 
   it('answers a single code of a line that may hold two as it answers two', () => {
-    const single = attempt(EMPTY, code(NOW), { opened: false, ambiguous: true });
+    const single = attempt(EMPTY, code(NOW), { opened: false, longest: 2 });
     assert.deepEqual(single, attempt(EMPTY, two(NOW - 5, NOW - 4)));
   });
 
@@ -113,8 +119,8 @@ describe('two codes', () => {
     ['the first before the window', two(NOW - 2, NOW - 1)],
     ['the second after the window', two(NOW + 1, NOW + 2)],
     ['both outside the window', two(NOW + 5, NOW + 6)],
-    ['only the first right', { ...two(NOW, NOW + 1), second: '000000' } as Proof],
-    ['only the second right', { ...two(NOW, NOW + 1), first: '000000' } as Proof],
+    ['only the first right', withWrong(two(NOW, NOW + 1), 1)],
+    ['only the second right', withWrong(two(NOW, NOW + 1), 0)],
   ];
   for (const [what, proof] of refused) {
     it(`are refused: ${what}`, () => {

@@ -44,7 +44,7 @@ export function codeOf(device: Device, step: number): Proof {
 }
 
 export function twoOf(device: Device, first: number): Proof {
-  return { kind: 'two_codes', first: codeText(device, first), second: codeText(device, first + 1) };
+  return { kind: 'codes', codes: [codeText(device, first), codeText(device, first + 1)] };
 }
 
 export function recoveryOf({ recovery }: Device, index: number): Proof {

@@ -86,7 +86,7 @@ describe('a code of any device', () => {
 
 describe('two codes', () => {
   it('are of one device: one of each are none', () => {
-    const mixed: Proof = { kind: 'two_codes', first: codeText(PHONE, NOW), second: codeText(BACKUP, NOW + 1) };
+    const mixed: Proof = { kind: 'codes', codes: [codeText(PHONE, NOW), codeText(BACKUP, NOW + 1)] };
     assert.equal(word(judged(BOTH, states(2), mixed).verdict), 'wrong_code');
     for (const device of BOTH) assert.equal(word(judged(BOTH, EMPTY, twoOf(device, NOW)).verdict), 'step_up');
   });

@@ -64,7 +64,7 @@ describe('an emergency code', () => {
   });
 
   it('is no half of two codes', () => {
-    const proof: Proof = { kind: 'two_codes', first: EMERGENCY[0] ?? '', second: EMERGENCY[1] ?? '' };
+    const proof: Proof = { kind: 'codes', codes: EMERGENCY.slice(0, 2) };
     assert.equal(word(attempt(FRESH, proof, { payload }).verdict), 'wrong_code');
     assert.equal(word(attempt(EMPTY, two(NOW, NOW + 1), { payload }).verdict), 'step_up');
   });

@@ -3,12 +3,13 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import * as fc from 'fast-check';
 import type { Proof } from '../../src/otp/proof.ts';
+import { PAIRS_RESERVE } from '../../src/verdict/budget.ts';
 import type { LoginState, Policy } from '../../src/verdict/decide.ts';
-import { attempt, code, FRESH, HOUR_MS, NOW_MS, recovery, RECOVERY, two, WRONG, type Attempted } from './world.ts';
+import { attempt, code, FRESH, HOUR_MS, inARow, NOW_MS, recovery, RECOVERY, two, WRONG, type Attempted } from './world.ts';
 
 /** One try: what is typed, relative to the clock, and how far the clock moved before it. */
 interface Try {
-  readonly kind: 'code' | 'two' | 'recovery' | 'wrong' | 'wrong_passphrase';
+  readonly kind: 'code' | 'two' | 'three' | 'recovery' | 'wrong' | 'wrong_passphrase';
   readonly offset: number;
   readonly movedMs: number;
 }
@@ -28,7 +29,7 @@ const POLICIES: fc.Arbitrary<Policy> = fc.record({
 });
 
 function tries(movedMs: fc.Arbitrary<number>): fc.Arbitrary<Try[]> {
-  const kind = fc.constantFrom<Try['kind'][]>('code', 'code', 'two', 'recovery', 'wrong', 'wrong', 'wrong_passphrase');
+  const kind = fc.constantFrom<Try['kind'][]>('code', 'code', 'two', 'three', 'recovery', 'wrong', 'wrong', 'wrong_passphrase');
   return fc.array(fc.record({ kind, offset: fc.integer({ min: -3, max: 3 }), movedMs }), { minLength: 1, maxLength: 40 });
 }
 
@@ -43,6 +44,8 @@ function proofOf({ kind, offset }: Try, nowMs: number): Proof {
       return code(step);
     case 'two':
       return two(step, step + 1);
+    case 'three':
+      return inARow(step, step + 1, step + 2);
     case 'recovery':
       return recovery(Math.abs(offset) % RECOVERY.length);
     case 'wrong':
@@ -50,8 +53,8 @@ function proofOf({ kind, offset }: Try, nowMs: number): Proof {
   }
 }
 
-function play(all: readonly Try[], policy: Policy): Step[] {
-  let state: LoginState = { ...FRESH, bucket: { tokens: policy.budget, asOfMs: NOW_MS } };
+function play(all: readonly Try[], policy: Policy, tokens = policy.budget): Step[] {
+  let state: LoginState = { ...FRESH, bucket: { tokens, asOfMs: NOW_MS } };
   let nowMs = NOW_MS;
   return all.map((each) => {
     nowMs += each.movedMs;
@@ -80,7 +83,8 @@ describe('whatever is typed, and however the clock goes', () => {
     always(ANY_CLOCK, (steps) => {
       const used = accepted(steps).flatMap(({ proof, decision: { next } }) => {
         if (proof.kind === 'recovery') return [];
-        return proof.kind === 'code' ? [next.lastStep] : [next.lastStep - 1, next.lastStep];
+        const count = proof.kind === 'codes' ? proof.codes.length : 1;
+        return Array.from({ length: count }, (_, i) => next.lastStep - i);
       });
       assert.equal(new Set(used).size, used.length);
     });
@@ -101,15 +105,17 @@ describe('whatever is typed, and however the clock goes', () => {
       for (const { proof, decision, nowMs } of accepted(steps)) {
         if (proof.kind === 'recovery') continue;
         const { stepOffset = NaN } = decision.verdict as { stepOffset?: number };
-        assert.ok(Math.abs(stepOffset) <= (proof.kind === 'two_codes' ? Math.max(1, policy.window) : policy.window));
+        assert.ok(
+          Math.abs(stepOffset) <= (proof.kind === 'codes' && proof.codes.length === 2 ? Math.max(1, policy.window) : policy.window),
+        );
         assert.equal(decision.next.lastStep, Math.floor(nowMs / 30_000) + stepOffset);
       }
     });
   });
 
-  it('the tokens stay between none and the budget', () => {
+  it('the tokens stay between the reserve and the budget', () => {
     always(ANY_CLOCK, (steps, { budget }) => {
-      for (const { decision } of steps) assert.ok(decision.next.bucket.tokens >= 0 && decision.next.bucket.tokens <= budget);
+      for (const { decision } of steps) assert.ok(decision.next.bucket.tokens >= -PAIRS_RESERVE && decision.next.bucket.tokens <= budget);
     });
   });
 
@@ -144,12 +150,25 @@ describe('as long as the clock goes forward', () => {
     });
   });
 
-  it('two fresh consecutive codes log in, whatever was tried before: nobody can lock the owner out', () => {
+  it('two fresh consecutive codes log in, whatever was tried before', () => {
     always(FORWARD_CLOCK, (steps, policy) => {
       const { decision, nowMs } = steps.at(-1) ?? assert.fail('no step');
       const later = Math.max(nowMs, (decision.next.lastStep + 2) * 30_000);
       const now = Math.floor(later / 30_000);
       assert.equal(attempt(decision.next, two(now - 1, now), { nowMs: later, policy }).verdict.result, 'accepted');
     });
+  });
+
+  it('three fresh consecutive codes log in, also after any flood: nobody can lock the owner out', () => {
+    const flooded = fc.record({ all: FORWARD_CLOCK, policy: POLICIES, tokens: fc.double({ min: -PAIRS_RESERVE, max: 1, noNaN: true }) });
+    fc.assert(
+      fc.property(flooded, ({ all, policy, tokens }) => {
+        const { decision, nowMs } = play(all, policy, tokens).at(-1) ?? assert.fail('no step');
+        const later = Math.max(nowMs, (decision.next.lastStep + 3) * 30_000);
+        const now = Math.floor(later / 30_000);
+        const { verdict, next } = attempt(decision.next, inARow(now - 2, now - 1, now), { nowMs: later, policy });
+        assert.deepEqual([verdict.result, next.lastStep], ['accepted', now]);
+      }),
+    );
   });
 });

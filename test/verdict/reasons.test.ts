@@ -1,7 +1,7 @@
 /** Every reason is worded for a person, in one style. */
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { WORDING, type Reason } from '../../src/verdict/reasons.ts';
+import { WORDING, wordingOf, type Reason } from '../../src/verdict/reasons.ts';
 
 /** The stable words that scripts and the log rely on. */
 const REASONS: readonly Reason[] = [
@@ -15,11 +15,21 @@ it('the reasons are the ones that were promised', () => {
 
 for (const reason of REASONS) {
   it(`${reason} is told in lower case, without a full stop, with a hint`, () => {
-    const { message, hint } = WORDING[reason];
-    for (const text of [message, hint]) assert.match(text, /^[a-z][^A-Z\n]{6,118}[^.\s!]$/);
-    assert.notEqual(message, hint);
+    for (const { message, hint } of [WORDING[reason], wordingOf({ reason, codesNeeded: 3 })]) {
+      for (const text of [message, hint]) assert.match(text, /^[a-z][^A-Z\n]{6,118}[^.\s!]$/);
+      assert.notEqual(message, hint);
+    }
   });
 }
+
+it('the number of codes that are asked for is told', () => {
+  for (const [codesNeeded, words] of [
+    [2, /two consecutive/],
+    [3, /three consecutive/],
+  ] as const)
+    assert.match(wordingOf({ reason: 'step_up_required', codesNeeded }).message, words);
+  assert.equal(wordingOf({ reason: 'wrong_code', codesNeeded: 3 }), WORDING.wrong_code);
+});
 
 it('a refused code is told in the same words whether it was a code, two codes or a recovery code', () => {
   assert.doesNotMatch(WORDING.wrong_code.message, /recovery|two|passphrase/);

@@ -35,7 +35,12 @@ export function code(step: number): Proof {
 }
 
 export function two(first: number, second: number): Proof {
-  return { kind: 'two_codes', first: codeAt(PAYLOAD.secret, first, PAYLOAD), second: codeAt(PAYLOAD.secret, second, PAYLOAD) };
+  return inARow(first, second);
+}
+
+/** The codes of these steps. */
+export function inARow(...steps: readonly number[]): Proof {
+  return { kind: 'codes', codes: steps.map((step) => codeAt(PAYLOAD.secret, step, PAYLOAD)) };
 }
 
 export function recovery(index: number): Proof {
@@ -52,8 +57,8 @@ export interface Circumstances {
   readonly opened?: boolean;
   /** What is in the file. */
   readonly payload?: Payload;
-  /** The line could also be read as more than a single code. */
-  readonly ambiguous?: boolean;
+  /** The most codes in a row that the line could also be read as. */
+  readonly longest?: number;
 }
 
 /** What becomes of a proof where the account has one device. */
@@ -65,9 +70,9 @@ export interface Attempted {
 export function attempt(
   state: LoginState,
   proof: Proof,
-  { nowMs = NOW_MS, policy = POLICY, opened = true, payload = PAYLOAD, ambiguous = false }: Circumstances = {},
+  { nowMs = NOW_MS, policy = POLICY, opened = true, payload = PAYLOAD, longest = 0 }: Circumstances = {},
 ): Attempted {
-  const { verdict, next, device } = decide([state], { proof, opened: [opened ? payload : undefined], ambiguous }, nowMs, policy);
+  const { verdict, next, device } = decide([state], { proof, opened: [opened ? payload : undefined], longest }, nowMs, policy);
   const [only] = next;
   assert.ok(only !== undefined && next.length === 1);
   assert.equal(device, verdict.result === 'accepted' ? 0 : undefined);

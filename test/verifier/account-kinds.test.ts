@@ -91,9 +91,8 @@ describe('a token that counts', NEEDS, () => {
   };
   const counted = (counter: number): Proof => ({ kind: 'code', code: codeAt(payload.secret, counter, payload) });
   const two = (first: number): Proof => ({
-    kind: 'two_codes',
-    first: codeAt(payload.secret, first, payload),
-    second: codeAt(payload.secret, first + 1, payload),
+    kind: 'codes',
+    codes: [codeAt(payload.secret, first, payload), codeAt(payload.secret, first + 1, payload)],
   });
   let phone: Secret;
   let token: SealedFile;

@@ -37,6 +37,7 @@ describe('the facts of an enrolment', () => {
       capacity: 5,
       next_try: new Date(NOW + 0.75 * HOUR).toISOString().replace('.000', ''),
       step_up: false,
+      codes_needed: 1,
       recovery_left: 9,
     });
   });
@@ -70,18 +71,21 @@ describe('the facts of an enrolment', () => {
     assert.deepEqual([facts.id, facts.budget, facts.recovery_left, facts.last_accepted], [PENDING, 5, 3, null]);
   });
 
-  it('count the budget as it is now: whole tries, step-up below one, and when there is one more', () => {
+  it('count the budget as it is now: whole tries, step-up below one, three codes where nothing is left for two, and when there is one more', () => {
     const told = (tokens: number, ageMs: number): unknown[] => {
       const state = { ...ALICE.state, bucket: { tokens, asOfMs: NOW - ageMs } };
-      const { budget, step_up, next_try } = factsOf({ ...ENROLLED, state }, fileOf(CURRENT), POLICY, NOW);
-      return [budget, step_up, next_try === null ? null : (Date.parse(next_try) - NOW) / HOUR];
+      const { budget, step_up, codes_needed, next_try } = factsOf({ ...ENROLLED, state }, fileOf(CURRENT), POLICY, NOW);
+      assert.equal(step_up, codes_needed > 1);
+      return [budget, codes_needed, next_try === null ? null : (Date.parse(next_try) - NOW) / HOUR];
     };
-    assert.deepEqual(told(0, 0), [0, true, 1]);
-    assert.deepEqual(told(0.5, HOUR / 4), [0, true, 0.25]);
-    assert.deepEqual(told(0, HOUR), [1, false, 1]);
-    assert.deepEqual(told(5, 0), [5, false, null]);
-    assert.deepEqual(told(0, 100 * HOUR), [5, false, null]);
-    assert.deepEqual(told(2, -HOUR), [2, false, 1]);
+    assert.deepEqual(told(0, 0), [0, 2, 1]);
+    assert.deepEqual(told(0.5, HOUR / 4), [0, 2, 0.25]);
+    assert.deepEqual(told(0, HOUR), [1, 1, 1]);
+    assert.deepEqual(told(5, 0), [5, 1, null]);
+    assert.deepEqual(told(0, 100 * HOUR), [5, 1, null]);
+    assert.deepEqual(told(2, -HOUR), [2, 1, 1]);
+    assert.deepEqual(told(-1, 0), [0, 3, 2], 'after a flood of pairs');
+    assert.deepEqual(told(-1, HOUR / 2), [0, 2, 1.5]);
   });
 
   it('hold nothing that is secret', () => {

@@ -93,7 +93,7 @@ describe('a flood of refusals', NEEDS, () => {
   it('never hides an acceptance, which comes after the sum of what was before it', async () => {
     await guesses(RECORDED + 7);
     const [first, second] = [world.code(alice, 0).code, world.code(alice, 1).code];
-    assert.equal(await world.verify(alice, { kind: 'two_codes', first, second }), 'step_up');
+    assert.equal(await world.verify(alice, { kind: 'codes', codes: [first, second] }), 'step_up');
     const [sum, accepted] = world.records().slice(-2);
     assert.deepEqual([sum?.['count'], accepted?.['event']], [7, 'login.accepted']);
     await guesses(3);

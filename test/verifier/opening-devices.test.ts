@@ -58,10 +58,10 @@ describe('the files of several devices', () => {
     const files = [byPassphrase('pw'), byPassphrase('pw 111111')];
     for (const [line, expected, kind] of [
       ['pw 111111 222222', [undefined, 'pw 111111'], 'code'],
-      ['pw 333333 222222', ['pw', undefined], 'two_codes'],
+      ['pw 333333 222222', ['pw', undefined], 'codes'],
     ] as const) {
       const presented = open(files, line);
-      assert.deepEqual([names(presented), presented?.proof.kind, presented?.ambiguous], [expected, kind, true]);
+      assert.deepEqual([names(presented), presented?.proof.kind, presented?.longest], [expected, kind, 2]);
     }
   });
 
@@ -70,10 +70,10 @@ describe('the files of several devices', () => {
     assert.deepEqual(names(open(files, '123456', 'either')), ['host', undefined]);
     assert.deepEqual(names(open(files, 'other 123456', 'either')), ['host', undefined]);
     const two = open(files, 'horse 123456 654321', 'either');
-    assert.deepEqual([names(two), two?.proof], [['host', 'horse'], { kind: 'two_codes', first: '123456', second: '654321' }]);
+    assert.deepEqual([names(two), two?.proof], [['host', 'horse'], { kind: 'codes', codes: ['123456', '654321'] }]);
     const numbered = open([byHost(), byPassphrase('123456')], '123456 654321', 'either');
     assert.deepEqual([names(numbered), numbered?.proof.kind], [['host', '123456'], 'code']);
-    assert.equal(open(files, '123456 654321', 'either')?.proof.kind, 'two_codes');
+    assert.equal(open(files, '123456 654321', 'either')?.proof.kind, 'codes');
   });
 
   it('sealed by a passphrase that is empty are not opened by none', () => {

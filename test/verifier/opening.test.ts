@@ -32,7 +32,7 @@ describe('a line that can be read in more than one way', () => {
   it('is read as the one whose passphrase opens the file', () => {
     const line = 'pw 111111 222222';
     assert.deepEqual(presented(line, 'pw 111111')?.proof, { kind: 'code', code: '222222' });
-    assert.deepEqual(presented(line, 'pw')?.proof, { kind: 'two_codes', first: '111111', second: '222222' });
+    assert.deepEqual(presented(line, 'pw')?.proof, { kind: 'codes', codes: ['111111', '222222'] });
     assert.deepEqual(presented(line, 'other')?.opened, [undefined]);
   });
 

@@ -28,7 +28,7 @@ const ref = hex(8);
 
 const proof: fc.Arbitrary<Proof> = fc.oneof(
   record({ kind: fc.constant('code' as const), code }),
-  record({ kind: fc.constant('two_codes' as const), first: code, second: code }),
+  record({ kind: fc.constant('codes' as const), codes: fc.array(code, { minLength: 2, maxLength: 3 }) }),
   record({ kind: fc.constant('recovery' as const), code: recoveryCode }),
 );
 const readings = fc.array(record({ passphrase: fc.option(anyText(100), { nil: undefined }), proof }), { maxLength: 3 });
@@ -71,7 +71,12 @@ const accepted = record(
 );
 const reasons = Object.keys(WORDING) as Reason[];
 const refused = record(
-  { result: fc.constant('refused' as const), reason: fc.constantFrom(...reasons), waitSeconds: fc.maxSafeNat() },
+  {
+    result: fc.constant('refused' as const),
+    reason: fc.constantFrom(...reasons),
+    waitSeconds: fc.maxSafeNat(),
+    codesNeeded: fc.constantFrom(2 as const, 3 as const),
+  },
   { requiredKeys: ['result', 'reason'] },
 );
 
@@ -118,7 +123,7 @@ export const QUESTION: Question = {
   origin: { context: 'ssh', door: 'gate', service: 'ssh', rhost: '192.0.2.7', tty: '/dev/pts/3' },
   files: [{ context: 'ssh', sealed: '{}', wrong: '' }],
   session: { connection: { pid: 1, startTicks: 2, bootId: '01234567-89ab-cdef-0123-456789abcdef' }, keyDigest: 'ab'.repeat(32) },
-  readings: [{ passphrase: 'correct horse', proof: { kind: 'two_codes', first: '123456', second: '654321' } }],
+  readings: [{ passphrase: 'correct horse', proof: { kind: 'codes', codes: ['123456', '654321'] } }],
   timedOut: false,
 };
 

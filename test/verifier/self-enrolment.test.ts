@@ -109,7 +109,7 @@ describe('somebody who is enrolled', { skip: NEEDS }, () => {
     assert.equal(await new Client(world, old).say(replacing(world, old)), 'step_up_required');
     assert.equal(await world.verify(old, world.code(old)), 'step_up_required', 'a login too');
     const [first, second] = [world.code(old).code, world.code(old, 1).code];
-    const readings = [{ passphrase: undefined, proof: { kind: 'two_codes', first, second } as const }];
+    const readings = [{ passphrase: undefined, proof: { kind: 'codes', codes: [first, second] } as const }];
     assert.equal(await new Client(world, old).say({ ...BEGIN, replace: true, readings }), 'offer');
   });
 

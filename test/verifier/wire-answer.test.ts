@@ -29,7 +29,7 @@ describe('an answer', () => {
       verdict: { result: 'refused', reason: 'stale_enrolment', detail: '/var/lib/notp is full' },
       ref: '0123abcd',
     });
-    const keys = ['notp', 'result', 'method', 'stepOffset', 'reason', 'waitSeconds', 'ref'];
+    const keys = ['notp', 'result', 'method', 'stepOffset', 'reason', 'waitSeconds', 'codesNeeded', 'ref'];
     assert.deepEqual(Object.keys(JSON.parse(line) as object), keys);
     assert.doesNotMatch(line, /var|full/);
   });
