@@ -8,8 +8,24 @@ import { ok, type Finding } from './finding.ts';
 const TIMEDATECTL = '/usr/bin/timedatectl';
 const TIMEOUT_MS = 10_000;
 
-export function examineClock(config: Config, enrolments: readonly Enrolment[], nowMs: number): Finding[] {
-  return [synchronised(), ...behind(config, enrolments, nowMs)];
+/** `skewMs`: how far the clock of this host is ahead of that of the store, which counts then; undefined where this host's is the only one. */
+export function examineClock(config: Config, enrolments: readonly Enrolment[], nowMs: number, skewMs?: number): Finding[] {
+  const store = skewMs === undefined ? [] : [besideStore(config, skewMs)];
+  return [synchronised(), ...store, ...behind(config, enrolments, nowMs - (skewMs ?? 0))];
+}
+
+/** Logins are judged by the store's clock, so another one refuses nobody; records and new enrolments go by the host's. */
+function besideStore({ code, policy }: Config, skewMs: number): Finding {
+  const toleranceMs = Math.max(1, policy.window) * code.periodSeconds * 1000;
+  if (Math.abs(skewMs) <= toleranceMs) return ok('clock-store', 'The clock agrees with that of the store');
+  const seconds = String(Math.round(Math.abs(skewMs) / 1000));
+  return {
+    id: 'clock-store',
+    severity: 'warn',
+    title: 'The clock of this host is not that of the store',
+    detail: `it is ${seconds} s ${skewMs > 0 ? 'ahead' : 'behind'}; logins are judged by the store's, records and new enrolments are of this one`,
+    fix: 'timedatectl set-ntp true, or run chrony, on this host and on the server of the store',
+  };
 }
 
 function synchronised(): Finding {

@@ -65,7 +65,7 @@ export async function examine(options: DoctorOptions): Promise<readonly Finding[
     ...(place.kind === 'service' ? await examineFormerKeys(config, place.owner, now) : []),
     ...state.findings,
     ...(place.kind === 'service' ? await examineOutage(place, now) : []),
-    ...examineClock(config, active, now()),
+    ...examineClock(config, active, now(), state.skewMs),
     ...(await examineSealedFiles(config, people, now)),
     ...missing.map(nobodys),
     ...renamed.map(enrolledAs),

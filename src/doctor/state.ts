@@ -11,17 +11,20 @@ import { examineSpace } from './space.ts';
 export interface StateReport {
   readonly findings: readonly Finding[];
   readonly enrolments: readonly Enrolment[];
+  /** How far the clock of this host is ahead of that of the store, where that has one. */
+  readonly skewMs?: number | undefined;
 }
 
 interface Contents extends Known {
   readonly enrolments: readonly Enrolment[];
+  readonly skewMs: number | undefined;
 }
 
 /** Looks as the owner of the state. Nothing is changed: what is written is rolled back. */
 export async function examineState(place: StatePlace, now: () => number): Promise<StateReport> {
   return await asUser(place.owner, async () => {
     try {
-      return await withState(place, now, async (state) => (state === undefined ? noState(place) : await lookInto(state, place)));
+      return await withState(place, now, async (state) => (state === undefined ? noState(place) : await lookInto(state, place, now)));
     } catch (error) {
       return { findings: [broken(messageOf(error))], enrolments: [] };
     }
@@ -46,27 +49,34 @@ function noState(place: StatePlace): StateReport {
   };
 }
 
-async function lookInto(state: State, place: StatePlace): Promise<StateReport> {
-  const known = await rolledBack(state);
+async function lookInto(state: State, place: StatePlace, now: () => number): Promise<StateReport> {
+  const known = await rolledBack(state, now);
   const store = ok('store', 'The state opens and takes a write', storeName(place));
-  return { findings: [store, ...(await examineLog(state, place, known)), ...examineSpace(place)], enrolments: known.enrolments };
+  const { enrolments, skewMs } = known;
+  return { findings: [store, ...(await examineLog(state, place, known)), ...examineSpace(place)], enrolments, skewMs };
 }
 
 /** Reads all enrolments and writes the head as it is, inside a transaction that is then thrown away. */
-async function rolledBack({ store }: State): Promise<Contents> {
+async function rolledBack({ store }: State, now: () => number): Promise<Contents> {
   let found: Contents | undefined;
   const undo = new Error('looked at, and rolled back');
   try {
     await store.exclusively(async (transaction) => {
       const head = await transaction.head();
       await transaction.moveHead(head);
-      found = { head, enrolments: await transaction.enrolments(), formerChainKeys: await transaction.formerChainKeys() };
+      const clockMs = await transaction.clockMs();
+      found = {
+        head,
+        enrolments: await transaction.enrolments(),
+        formerChainKeys: await transaction.formerChainKeys(),
+        skewMs: clockMs === undefined ? undefined : now() - clockMs,
+      };
       throw undo;
     });
   } catch (error) {
     if (error !== undo) throw error;
   }
-  return found ?? { head: { seq: 0, hash: '' }, enrolments: [], formerChainKeys: [] };
+  return found ?? { head: { seq: 0, hash: '' }, enrolments: [], formerChainKeys: [], skewMs: undefined };
 }
 
 function broken(why: string): Finding {

@@ -29,7 +29,14 @@ const DIALECT: Dialect = {
     LEFT JOIN refusals ON host = $host AND refusals."user" = known."user"`,
 };
 
-const LOCKED_HEAD = `SELECT seq, hash FROM chain WHERE host = $host${DIALECT.lock}`;
+/** With the time, which costs no question of its own: the hosts' clocks may differ, and this one is for all of them. */
+const LOCKED_HEAD = `SELECT seq, hash, floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint AS clock_ms FROM chain WHERE host = $host${DIALECT.lock}`;
+
+/** What the first answer holds. */
+interface Beginning {
+  readonly head: ChainHead;
+  readonly clockMs: number;
+}
 
 export class PostgresTransaction {
   readonly statements: Statements;
@@ -40,7 +47,7 @@ export class PostgresTransaction {
   private readonly client: Client;
   private readonly thisHost: string;
   private readonly named: <T>(action: () => Promise<T>) => Promise<T>;
-  private readonly head: Promise<ChainHead>;
+  private readonly beginning: Promise<Beginning>;
   /** Sent, and not waited for yet. */
   private written: Promise<unknown>[] = [];
 
@@ -49,18 +56,19 @@ export class PostgresTransaction {
     this.client = client;
     this.thisHost = thisHost;
     this.named = named;
-    this.head = quiet(this.begin());
+    this.beginning = quiet(this.begin());
     this.statements = {
       all: (sql, values) => this.all(sql, values),
       run: (sql, values) => this.run(sql, values),
-      head: () => this.head,
+      head: async () => (await this.beginning).head,
+      clockMs: async () => (await this.beginning).clockMs,
       dialect: DIALECT,
     };
   }
 
   /** Throws also where the server undid it all, because a statement before had failed. */
   async commit(): Promise<void> {
-    await this.head;
+    await this.beginning;
     this.gather();
     await this.named(async () => {
       const [committed] = await Promise.all([this.client.query('COMMIT'), ...this.written]);
@@ -87,13 +95,13 @@ export class PostgresTransaction {
     });
   }
 
-  private async begin(): Promise<ChainHead> {
+  private async begin(): Promise<Beginning> {
     this.gather();
     const [, { rows }] = await this.named(() =>
       Promise.all([this.reached(), this.client.query<Row>(prepared(LOCKED_HEAD, { host: this.thisHost }))]),
     );
     this.hasBegun = true;
-    return headOf(rows[0]);
+    return { head: headOf(rows[0]), clockMs: Number(rows[0]?.['clock_ms']) };
   }
 
   private async reached(): Promise<void> {
@@ -104,7 +112,7 @@ export class PostgresTransaction {
   private async all(sql: string, values: Values = {}): Promise<readonly Row[]> {
     const asked = quiet(this.ask(sql, values));
     // A question that is not inside the transaction has asked nothing.
-    await this.head;
+    await this.beginning;
     const { rows } = await asked;
     // They were answered before it.
     await this.named(() => Promise.all(this.written));
@@ -113,7 +121,7 @@ export class PostgresTransaction {
 
   private async run(sql: string, values: Values = {}): Promise<void> {
     // Outside the transaction it would be done for good.
-    await this.head;
+    await this.beginning;
     this.written.push(quiet(this.ask(sql, values)));
   }
 

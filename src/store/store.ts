@@ -94,6 +94,8 @@ export interface Contents {
 
 /** What can be done inside one exclusive transaction. */
 export interface Transaction extends OutageTables {
+  /** Unix time in milliseconds by the store's own clock, where several hosts share it; undefined where the host's clock is the only one. */
+  clockMs(): Promise<number | undefined>;
   enrolment(user: string, context: string): Promise<Enrolment | undefined>;
   /** All of `user`, by context. */
   enrolmentsOf(user: string): Promise<readonly Enrolment[]>;

@@ -16,6 +16,8 @@ export interface Statements {
   readonly run: (sql: string, values?: Values) => Promise<void>;
   /** The head of the chain as the transaction found it, where that is known without asking. */
   readonly head?: () => Promise<ChainHead>;
+  /** What the database's clock said when the transaction began, in milliseconds, where that clock is one for many hosts. */
+  readonly clockMs?: () => Promise<number>;
   readonly dialect: Dialect;
 }
 
@@ -60,6 +62,7 @@ export function transactionOn(statements: Statements, reserved: () => Promise<vo
   };
   const get = async (sql: string, values: Values = {}): Promise<Row | undefined> => (await all(sql, values))[0];
   return {
+    clockMs: async () => await statements.clockMs?.(),
     ...outageOn(statements),
     ...slotsOn(statements),
     enrolment: async (user, context) => {

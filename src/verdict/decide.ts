@@ -42,6 +42,8 @@ export interface Accepted {
   readonly method: Method;
   /** Accepted step minus the current one, or counters that were left out; absent for what is no code. */
   readonly stepOffset?: number;
+  /** For the record, not for the person. */
+  readonly detail?: string;
 }
 
 export interface Refused {
@@ -205,12 +207,12 @@ function period(opened: Payload): Pick<LoginState, 'periodSeconds'> {
 }
 
 /**
- * The state where no step after the present one counts as accepted: after a clock that was ahead, codes count again. Those of the present
- * and the past stay used. `nowMs`: Unix time in milliseconds.
+ * The state where no step after the present one, or `window` steps after it, counts as accepted: after a clock that was ahead, codes count
+ * again. Those of the present and the past stay used. `nowMs`: Unix time in milliseconds.
  */
-export function withoutFutureSteps(state: LoginState, nowMs: number): LoginState {
+export function withoutFutureSteps(state: LoginState, nowMs: number, window = 0): LoginState {
   if (state.periodSeconds === undefined) return state;
-  return { ...state, lastStep: Math.min(state.lastStep, stepAt(nowMs, state.periodSeconds)) };
+  return { ...state, lastStep: Math.min(state.lastStep, stepAt(nowMs, state.periodSeconds) + window) };
 }
 
 /** The next code that can be accepted is the one after the last accepted; it may be on the phone already. A counter waits for nobody. */

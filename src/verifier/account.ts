@@ -29,17 +29,23 @@ export function accountContexts({ contexts }: Pick<Config, 'contexts'>, asked: r
   return asked.some((context) => contexts.includes(context)) ? [...new Set([...contexts, ...asked])] : asked;
 }
 
+/** The time that counts, Unix time in milliseconds: the store's where it has a clock of its own, so that no host's clock gives guesses back; else `now`. */
+export async function timeOf(transaction: Pick<Transaction, 'clockMs'>, now: () => number): Promise<number> {
+  return (await transaction.clockMs()) ?? now();
+}
+
 /** The account as the store knows it now. */
 export async function accountOf(
   transaction: Transaction,
   { files, account, user, policy, now }: Pick<LocalOptions, 'files' | 'account' | 'policy' | 'now'> & { readonly user: string },
 ): Promise<Account> {
   const known = await transaction.enrolmentsOf(user);
+  const nowMs = await timeOf(transaction, now);
   const standings = files.map((each) => standing(known, each));
   const devices = standings.flatMap((each, file) => ('file' in each ? [{ enrolment: each.enrolment, file }] : []));
   const asked = devices.map(({ enrolment }) => enrolment.context);
   const others = known.filter((each) => account.includes(each.context) && !asked.includes(each.context) && isActive(each));
-  const bucket = sharedBucket([...devices.map(({ enrolment }) => enrolment), ...others], policy, now());
+  const bucket = sharedBucket([...devices.map(({ enrolment }) => enrolment), ...others], policy, nowMs);
   return { devices, others, bucket, refusal: mostTelling(standings.filter((each) => 'reason' in each)) };
 }
 

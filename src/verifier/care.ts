@@ -1,49 +1,58 @@
 /** Looking after enrolments on the state that is within reach: what there is, and a full guess budget again. */
 import { append, newRef } from '../audit/audit.ts';
 import type { Origin } from '../audit/record.ts';
-import type { Enrolment } from '../store/store.ts';
+import type { Enrolment, Transaction } from '../store/store.ts';
 import type { Config } from '../system/config.ts';
 import { asUser } from '../system/privileges.ts';
 import { findDevices, type DeviceFile, type Found } from '../system/secrets.ts';
 import { usersByName, type User } from '../system/users.ts';
 import { fullBucket, priceOf, refilled, type BudgetPolicy } from '../verdict/budget.ts';
 import { withoutFutureSteps } from '../verdict/decide.ts';
-import { accountContexts, sharedBucket } from './account.ts';
+import { accountContexts, sharedBucket, timeOf } from './account.ts';
 import { factsOf, type Facts } from './facts.ts';
-import { filesAmong, sealedFiles } from './sealed-files.ts';
+import { filesAmong, keptOfAll, sealedFiles } from './sealed-files.ts';
 import { isNewSecret, standingOf } from './standing.ts';
 import { withState, type State, type StatePlace } from './state.ts';
 
 /** What is known of each enrolment of `user`, by context. Empty where there is no state yet. */
 export async function factsOfUser(config: Config, place: StatePlace, user: User, now: () => number): Promise<readonly Facts[]> {
-  const enrolments = await read(place, now, ({ store }) => store.exclusively((transaction) => transaction.enrolmentsOf(user.name)));
+  const { enrolments, nowMs } = await read(place, now, (transaction) => transaction.enrolmentsOf(user.name));
   const contexts = enrolments.map(({ context }) => context);
-  return factsOfFiles(config, enrolments, await sealedFiles(config, user, contexts, now), now());
+  return factsOfFiles(config, enrolments, await sealedFiles(config, user, contexts, now), nowMs);
 }
 
 /** What is known of each enrolment of everybody, by user and context. Each user's files are looked at as that user, which takes root. */
 export async function factsOfAll(config: Config, place: StatePlace, now: () => number): Promise<readonly Facts[]> {
-  const enrolments = await read(place, now, ({ store }) => store.exclusively((transaction) => transaction.enrolments()));
+  const { enrolments, nowMs } = await read(place, now, (transaction) => transaction.enrolments());
   const byUser = Map.groupBy(enrolments, ({ user }) => user);
   if (config.secretsInStore) {
-    const kept = Map.groupBy(await read(place, now, (state) => state.store.sealedFiles()), ({ user }) => user);
+    const kept = Map.groupBy(await keptOfAll(config, now), ({ user }) => user);
     return [...byUser].flatMap(([name, theirs]) => {
       const contexts = theirs.map(({ context }) => context);
-      return factsOfFiles(config, theirs, filesAmong(kept.get(name) ?? [], name, contexts), now());
+      return factsOfFiles(config, theirs, filesAmong(kept.get(name) ?? [], name, contexts), nowMs);
     });
   }
   const users = usersByName([...byUser.keys()]);
   const all: Facts[] = [];
   for (const [name, theirs] of byUser) {
     const user = users.get(name);
-    if (user !== undefined) all.push(...(await seenBy(config, user, theirs, now())));
-    else all.push(...theirs.map((enrolment) => factsOf(enrolment, { kind: 'nobody' }, config.policy, now())));
+    if (user !== undefined) all.push(...(await seenBy(config, user, theirs, nowMs)));
+    else all.push(...theirs.map((enrolment) => factsOf(enrolment, { kind: 'nobody' }, config.policy, nowMs)));
   }
   return all;
 }
 
-async function read<T>(place: StatePlace, now: () => number, what: (state: State) => Promise<readonly T[]>): Promise<readonly T[]> {
-  return await asUser(place.owner, () => withState(place, now, async (state) => (state === undefined ? [] : await what(state))));
+/** Enrolments, and the time that counts for them. */
+async function read(
+  place: StatePlace,
+  now: () => number,
+  what: (transaction: Transaction) => Promise<readonly Enrolment[]>,
+): Promise<{ readonly enrolments: readonly Enrolment[]; readonly nowMs: number }> {
+  const inStore = ({ store }: State): ReturnType<typeof read> =>
+    store.exclusively(async (transaction) => ({ enrolments: await what(transaction), nowMs: await timeOf(transaction, now) }));
+  return await asUser(place.owner, () =>
+    withState(place, now, async (state) => (state === undefined ? { enrolments: [], nowMs: now() } : await inStore(state))),
+  );
 }
 
 async function seenBy(config: Config, user: User, enrolments: readonly Enrolment[], nowMs: number): Promise<Facts[]> {
@@ -91,9 +100,10 @@ export async function refill(
   origin: Omit<Origin, 'context'>,
   context: string | undefined,
   { policy, contexts }: Pick<Config, 'policy' | 'contexts'>,
-  nowMs: number,
+  hostMs: number,
 ): Promise<readonly Refilled[]> {
   return await store.exclusively(async (transaction) => {
+    const nowMs = await timeOf(transaction, () => hostMs);
     const all = await transaction.enrolmentsOf(origin.user);
     const asked = context === undefined ? undefined : accountContexts({ contexts }, [context]);
     const wanted = all.filter((each) => each.status !== 'revoked' && (asked === undefined || asked.includes(each.context)));

@@ -2,7 +2,7 @@
 import type { Transaction } from '../store/store.ts';
 import type { Bucket } from '../verdict/budget.ts';
 import { decide, type Decision, type Presented, type Refused, type Verdict } from '../verdict/decide.ts';
-import { accountOf, withBudget, type Account } from './account.ts';
+import { accountOf, timeOf, withBudget, type Account } from './account.ts';
 import type { LocalOptions } from './local.ts';
 import { budgetAfter, usedBy } from './outage-merge.ts';
 import { settledBy, type Settled } from './outcome.ts';
@@ -10,19 +10,21 @@ import { remember } from './remembering.ts';
 import { refused } from './standing.ts';
 import type { Attempt } from './verifier.ts';
 
-/** Judges `attempt` at `nowMs`, Unix time in milliseconds; `presented` is undefined where nothing was typed. */
+/** Judges `attempt` at `hostMs`, Unix time in milliseconds, or by the store's clock where it has one; `presented` is undefined where nothing was typed. */
 export async function judge(
   options: LocalOptions,
   transaction: Transaction,
   presented: Presented | undefined,
   attempt: Attempt,
-  nowMs: number,
+  hostMs: number,
 ): Promise<Settled> {
+  const nowMs = await timeOf(transaction, () => hostMs);
   const account = await accountOf(transaction, { ...options, user: options.origin.user });
   const { devices, others, refusal } = account;
   if (devices.length === 0) return settledBy(options, unlessAllowed(options, refusal));
   if (presented === undefined) return settledBy(options, refused(attempt.timedOut === true ? 'timeout' : 'no_proof'));
-  const { decision, left } = decided(options, account, presented, nowMs);
+  const { decision: judged, left } = decided(options, account, presented, nowMs);
+  const decision = withSkew(judged, hostMs - nowMs);
   const after = devices.map(({ enrolment }, i) => withBudget({ ...enrolment, state: decision.next[i] ?? enrolment.state }, left));
   for (const [i, each] of after.entries()) await transaction.save(i === decision.device ? { ...each, lastAcceptedMs: nowMs } : each);
   for (const other of others) await transaction.save(withBudget(other, left));
@@ -34,6 +36,19 @@ export async function judge(
   await remember(options, transaction, device.enrolment, attempt.session, nowMs);
   await options.used?.({ ...used, lastAcceptedMs: nowMs });
   return settled;
+}
+
+/** A clock of the host that is off by less changes no answer, and a decision may wait for the store for less. */
+const SKEW_MS = 30_000;
+
+/** For the record: that the clock of this host is not that of the store, which has judged. */
+function withSkew(decision: Decision, skewMs: number): Decision {
+  const { verdict } = decision;
+  if (Math.abs(skewMs) <= SKEW_MS) return decision;
+  const seconds = String(Math.round(Math.abs(skewMs) / 1000));
+  const clock = `the clock of this host is ${seconds} s ${skewMs > 0 ? 'ahead of' : 'behind'} that of the store, which counts`;
+  const detail = verdict.result === 'refused' && verdict.detail !== undefined ? `${verdict.detail}; ${clock}` : clock;
+  return { ...decision, verdict: { ...verdict, detail } };
 }
 
 /** The decision, and the guess budget of the account after it. */

@@ -2,7 +2,7 @@
 import type { AuditRecord } from '../audit/record.ts';
 import type { Enrolment } from '../store/store.ts';
 import { emptiest, priceOf, refilled, taken, type Bucket, type BudgetPolicy } from '../verdict/budget.ts';
-import type { Decision, LoginState } from '../verdict/decide.ts';
+import { withoutFutureSteps, type Decision, type LoginState, type Policy } from '../verdict/decide.ts';
 import { withBudget } from './account.ts';
 import { completed } from './standing.ts';
 
@@ -33,12 +33,15 @@ export function usedOnEither(store: Enrolment, copy: Enrolment): Enrolment {
   return { ...known, state: { ...copy.state, ...known.state, lastStep, spent }, lastAcceptedMs };
 }
 
-/** The same with the emptier of both budgets, too. */
-export function merged(store: Enrolment, copy: Enrolment, policy: BudgetPolicy): Enrolment {
-  const known = usedOnEither(store, copy);
+/**
+ * The same with the emptier of both budgets, too, at `nowMs` by the store's clock: a copy whose host had a clock that was ahead gives no
+ * guesses back, and leaves no step of a time to come as the last one.
+ */
+export function merged(store: Enrolment, copy: Enrolment, policy: Policy, nowMs: number): Enrolment {
+  const known = usedOnEither(store, { ...copy, state: withoutFutureSteps(copy.state, nowMs, policy.window) });
   if (known.id !== copy.id) return known;
   const buckets = [known.state.bucket, copy.state.bucket];
-  const atMs = Math.max(...buckets.map(({ asOfMs }) => asOfMs));
+  const atMs = Math.min(nowMs, Math.max(...buckets.map(({ asOfMs }) => asOfMs)));
   return withBudget(known, emptiest(buckets.map((each) => refilled(each, policy, atMs))));
 }
 

@@ -5,8 +5,8 @@ import { NotpError } from '../error.ts';
 import { parseJson } from '../json.ts';
 import type { OutageRecord } from '../store/outage-tables.ts';
 import type { Enrolment, Transaction } from '../store/store.ts';
-import type { BudgetPolicy } from '../verdict/budget.ts';
-import { withBudget } from './account.ts';
+import type { Policy } from '../verdict/decide.ts';
+import { timeOf, withBudget } from './account.ts';
 import { conflictOf, merged, usedOnEither } from './outage-merge.ts';
 import type { State } from './state.ts';
 
@@ -22,7 +22,7 @@ export interface Pending {
 }
 
 /** Tells the store what was decided on the copy, which then holds nothing of it; gives how many records. Throws as Store.exclusively does. */
-export async function reportOutage(state: State, copy: State, policy: BudgetPolicy): Promise<number> {
+export async function reportOutage(state: State, copy: State, policy: Policy): Promise<number> {
   const pending = await pendingIn(copy);
   if (pending.records.length === 0) return 0;
   await tellStore(state, pending, policy);
@@ -46,7 +46,7 @@ export async function pendingIn({ store, log }: State): Promise<Pending> {
  * Each record becomes one of the chain of the store, and what was used up is used up there. Nothing is told twice, though this end before it
  * is through, or the copy be put back to what it was. Throws as Store.exclusively does.
  */
-export async function tellStore(state: State, { records, enrolments }: Pending, policy: BudgetPolicy): Promise<void> {
+export async function tellStore(state: State, { records, enrolments }: Pending, policy: Policy): Promise<void> {
   for (let start = 0; start < records.length; start += CHUNK) {
     const some = records.slice(start, start + CHUNK);
     const isLast = start + CHUNK >= records.length;
@@ -88,15 +88,10 @@ async function tell(
   await append(log, transaction, { user, ...uid, context, door, event: 'outage.conflict', result: 'failed', detail, ref });
 }
 
-async function merge(
-  transaction: Transaction,
-  present: readonly Enrolment[],
-  copies: readonly Enrolment[],
-  policy: BudgetPolicy,
-): Promise<void> {
+async function merge(transaction: Transaction, present: readonly Enrolment[], copies: readonly Enrolment[], policy: Policy): Promise<void> {
   for (const copy of copies) {
     const store = present.find((each) => isSame(each, copy));
-    if (store !== undefined) await transaction.save(merged(store, copy, policy));
+    if (store !== undefined) await transaction.save(merged(store, copy, policy, await timeOf(transaction, Date.now)));
   }
 }
 

@@ -42,12 +42,12 @@ export async function refuseUnlinked({ place, origin, now }: LocalOptions, ref: 
 }
 
 export function recordOf({ origin, verdict, used = {} }: Settled, ref: string): AuditRecord {
+  const detail = verdict.detail === undefined ? {} : { detail: verdict.detail };
   if (verdict.result === 'refused') {
-    const detail = verdict.detail === undefined ? {} : { detail: verdict.detail };
     return { ...origin, event: 'login.refused', result: 'refused', reason: verdict.reason, ...detail, ref };
   }
   const offset = verdict.stepOffset === undefined ? {} : { step_offset: verdict.stepOffset };
-  return { ...origin, event: 'login.accepted', result: 'accepted', method: verdict.method, ...offset, ...used, ref };
+  return { ...origin, event: 'login.accepted', result: 'accepted', method: verdict.method, ...offset, ...used, ...detail, ref };
 }
 
 /** The reason that a thrown error is refused with. */

@@ -11,6 +11,7 @@ import type { Registration } from '../seal/file.ts';
 import type { Enrolment, Transaction } from '../store/store.ts';
 import type { LoginState, Policy } from '../verdict/decide.ts';
 import { fullBucket } from '../verdict/budget.ts';
+import { timeOf } from './account.ts';
 import { awaits, completed, isNewSecret, registers } from './standing.ts';
 import type { State } from './state.ts';
 
@@ -52,8 +53,9 @@ export async function registeredAs(
  * is there and is not to be replaced.
  */
 export async function begin(state: State, enrolment: NewEnrolment, inPlace: Registration | undefined): Promise<void> {
-  const { origin, id, digest, state: pendingState, replace, expected } = enrolment;
+  const { origin, id, digest, replace, expected } = enrolment;
   await state.store.exclusively(async (transaction) => {
+    const pendingState = await asOfStore(transaction, enrolment.state);
     const known = await transaction.enrolment(origin.user, origin.context);
     const present = known !== undefined && awaits(known, inPlace) ? completed(known) : known;
     if (expected !== undefined && (present?.id !== expected.id || present.status !== expected.status))
@@ -117,7 +119,8 @@ export async function invite(state: State, origin: Origin, policy: Policy, nowMs
         `${origin.user} is enrolled for ${origin.context} already`,
         'they replace it themselves with notp enroll --replace, or revoke it first',
       );
-    const invited = { ...firstOf(origin, { id: '', digest: '' }, firstState(policy, 0, nowMs)), status: 'invited' } as const;
+    const first = firstState(policy, 0, await timeOf(transaction, () => nowMs));
+    const invited = { ...firstOf(origin, { id: '', digest: '' }, first), status: 'invited' } as const;
     if (known === undefined) await transaction.insert(invited);
     else await transaction.save(invited);
     await append(state.log, transaction, { ...origin, event: 'invite', result: 'done', ref: newRef() });
@@ -150,6 +153,13 @@ async function changePending(
     // A login may have completed it since.
     if (enrolment?.pendingId === id) await change(enrolment, transaction);
   });
+}
+
+/** The same, with a budget that is of the time that counts: one of a time to come would not be refilled until then. */
+async function asOfStore(transaction: Transaction, state: Partial<LoginState>): Promise<Partial<LoginState>> {
+  const { bucket } = state;
+  if (bucket === undefined) return state;
+  return { ...state, bucket: { ...bucket, asOfMs: await timeOf(transaction, () => bucket.asOfMs) } };
 }
 
 /** Whether it is the state of a new secret, which has all of it. */

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import type { Origin } from '../audit/record.ts';
 import type { Enrolment, Transaction } from '../store/store.ts';
 import type { Accepted } from '../verdict/decide.ts';
-import type { Device } from './account.ts';
+import { timeOf, type Device } from './account.ts';
 import type { LocalOptions } from './local.ts';
 import type { SshSession } from './verifier.ts';
 
@@ -22,7 +22,7 @@ export async function remembered(
     if (connection !== undefined && (await transaction.remembers(device.enrolment, connection)))
       return { verdict: { result: 'accepted', method: 'same_connection' }, device };
     const acceptedMs = digest === undefined ? undefined : await transaction.lastAccepted(device.enrolment, digest);
-    const ageMs = acceptedMs === undefined ? -1 : now() - acceptedMs;
+    const ageMs = acceptedMs === undefined ? -1 : (await timeOf(transaction, now)) - acceptedMs;
     // A time in the future is no time: the clock was set back, or somebody wrote it.
     if (ageMs >= 0 && ageMs < trustMs) return { verdict: { result: 'accepted', method: 'trusted' }, device };
   }

@@ -2,23 +2,27 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { examineClock } from '../../src/doctor/clock.ts';
+import type { Enrolment } from '../../src/store/store.ts';
 import { defaultConfig } from '../../src/system/config.ts';
 import { ALICE } from '../store/alice.ts';
 
 const NOW_MS = Date.parse('2026-03-01T09:00:00Z');
 
+function lastCodeAt(ms: number): Enrolment {
+  return { ...ALICE, state: { ...ALICE.state, lastStep: ms / 30_000 } };
+}
+
 describe('the clock', () => {
   it('is behind the logins that come after it, beyond what the window takes', () => {
-    const behind = { ...ALICE, lastAcceptedMs: NOW_MS + 61_000 };
     const [synchronised, ...found] = examineClock(
       defaultConfig(),
-      [behind, { ...behind, user: 'bob', lastAcceptedMs: NOW_MS + 60_000 }],
+      [lastCodeAt(NOW_MS + 90_000), { ...lastCodeAt(NOW_MS + 60_000), user: 'bob' }],
       NOW_MS,
     );
     assert.equal(synchronised?.id, 'clock-synchronised');
     assert.deepEqual(
       found.map(({ id, severity, user, detail }) => [id, severity, user, detail]),
-      [['clock-behind', 'fail', 'alice', 'ssh: the last code was of 2026-03-01T09:01:01.000Z, it is 2026-03-01T09:00:00.000Z']],
+      [['clock-behind', 'fail', 'alice', 'ssh: the last code was of 2026-03-01T09:01:30.000Z, it is 2026-03-01T09:00:00.000Z']],
     );
   });
 

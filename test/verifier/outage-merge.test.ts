@@ -6,7 +6,9 @@ import type { AuditRecord } from '../../src/audit/record.ts';
 import type { Enrolment } from '../../src/store/store.ts';
 import { budgetAfter, conflictOf, merged, usedBy, usedOnEither } from '../../src/verifier/outage-merge.ts';
 
-const POLICY = { budget: 5, refillMs: 3_600_000 };
+const POLICY = { window: 1, budget: 5, refillMs: 3_600_000 };
+/** Later than everything here. */
+const FAR_MS = 1e12;
 
 function enrolment(changes: Partial<Enrolment> = {}, state: Partial<Enrolment['state']> = {}): Enrolment {
   return {
@@ -39,14 +41,14 @@ describe('what is merged', () => {
   it('has everything used that either side has used, whichever comes first, and however often it is told', () => {
     holds(
       property(ANY, ANY, (store, copy) => {
-        const both = merged(store, copy, POLICY);
+        const both = merged(store, copy, POLICY, FAR_MS);
         assert.equal(both.state.lastStep, Math.max(store.state.lastStep, copy.state.lastStep));
         for (const each of [store, copy]) {
           assert.ok(Array.from(each.state.spent).every((digit, i) => digit === '0' || both.state.spent[i] === '1'));
           assert.ok(both.lastAcceptedMs >= each.lastAcceptedMs && both.state.bucket.tokens <= each.state.bucket.tokens);
         }
-        assert.deepEqual(merged(copy, store, POLICY), both);
-        assert.deepEqual(merged(both, copy, POLICY), both);
+        assert.deepEqual(merged(copy, store, POLICY, FAR_MS), both);
+        assert.deepEqual(merged(both, copy, POLICY, FAR_MS), both);
       }),
     );
   });
@@ -54,22 +56,31 @@ describe('what is merged', () => {
   it('compares budgets as they are at one time', () => {
     const store = enrolment({}, { bucket: { tokens: 3, asOfMs: 3_601_000 } });
     const copy = enrolment({}, { bucket: { tokens: 2.5, asOfMs: 1000 } });
-    assert.deepEqual(merged(store, copy, POLICY).state.bucket, { tokens: 3, asOfMs: 3_601_000 });
+    assert.deepEqual(merged(store, copy, POLICY, FAR_MS).state.bucket, { tokens: 3, asOfMs: 3_601_000 });
     assert.deepEqual(usedOnEither(copy, store).state.bucket, copy.state.bucket);
   });
 
+  it('gave guesses back, and left a last step of a time to come, where the clock of the host was ahead in the outage', () => {
+    const nowMs = 100 * 30_000;
+    const store = enrolment({}, { bucket: { tokens: 0, asOfMs: nowMs } });
+    const copy = enrolment({}, { lastStep: 5860, periodSeconds: 30, bucket: { tokens: 5, asOfMs: nowMs + 48 * 3_600_000 } });
+    const { lastStep, bucket } = merged(store, copy, POLICY, nowMs).state;
+    // What can be typed now stays used.
+    assert.deepEqual([lastStep, bucket], [101, { tokens: 0, asOfMs: nowMs }]);
+  });
+
   it('is revoked where the store has it so', () => {
-    assert.equal(merged(enrolment({ status: 'revoked' }), enrolment(), POLICY).status, 'revoked');
+    assert.equal(merged(enrolment({ status: 'revoked' }), enrolment(), POLICY, FAR_MS).status, 'revoked');
   });
 
   it('is the enrolment of the store where another has taken its place', () => {
     const store = enrolment({ id: 'b' }, { lastStep: -1 });
-    assert.deepEqual(merged(store, enrolment({}, { lastStep: 90, spent: '111' }), POLICY), store);
+    assert.deepEqual(merged(store, enrolment({}, { lastStep: 90, spent: '111' }), POLICY, FAR_MS), store);
   });
 
   it('is one that was on its way, where its file was in its place in the outage', () => {
     const pendingState = { lastStep: -1, bucket: { tokens: 5, asOfMs: 0 }, spent: '00' };
-    const both = merged(enrolment({ pendingId: 'b', pendingState }), enrolment({ id: 'b' }, { lastStep: 7, spent: '01' }), POLICY);
+    const both = merged(enrolment({ pendingId: 'b', pendingState }), enrolment({ id: 'b' }, { lastStep: 7, spent: '01' }), POLICY, FAR_MS);
     assert.deepEqual([both.id, both.pendingId, both.state.lastStep, both.state.spent], ['b', '', 7, '01']);
   });
 });

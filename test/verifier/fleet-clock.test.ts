@@ -1,0 +1,198 @@
+/** Hosts that share a PostgreSQL, with clocks that differ: the database's clock counts, so none gives guesses back or takes a step ahead. */
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { before, beforeEach, describe, it } from 'node:test';
+import { examineClock } from '../../src/doctor/clock.ts';
+import { examineState } from '../../src/doctor/state.ts';
+import { codeAt } from '../../src/otp/code.ts';
+import type { Proof } from '../../src/otp/proof.ts';
+import { registrationOf } from '../../src/seal/file.ts';
+import type { Enrolment } from '../../src/store/store.ts';
+import { defaultConfig } from '../../src/system/config.ts';
+import { realUser } from '../../src/system/users.ts';
+import { refill } from '../../src/verifier/care.ts';
+import { localVerifier } from '../../src/verifier/local.ts';
+import { begin, complete, firstState, invite } from '../../src/verifier/registrar.ts';
+import { newHeader, newPayload, sealByHost } from '../../src/verifier/sealing.ts';
+import { withPresentState, type State, type StatePlace } from '../../src/verifier/state.ts';
+import { migrated } from '../../src/verifier/store-place.ts';
+import { lacksPostgres, PASSWORD, ROLE, startPostgres, type Postgres } from '../support/postgres.ts';
+import { scratchFolder, untilFreshStep } from '../support/world.ts';
+import { ORIGIN, POLICY, WANTED, type Secret } from './local-world.ts';
+
+const HOUR_MS = 3_600_000;
+const DAYS_MS = 48 * HOUR_MS;
+const WRONG: Proof = { kind: 'code', code: '000000' };
+
+interface Host {
+  readonly place: StatePlace;
+  readonly now: () => number;
+  inState<T>(work: (state: State) => Promise<T>): Promise<T>;
+  enrol(): Promise<Secret>;
+  /** Gives the method or the reason. */
+  verify(secret: Secret, proof: Proof, trustMs?: number): Promise<string>;
+  before(secret: Secret, trustMs: number): Promise<string>;
+  lastRecord(): Record<string, unknown>;
+}
+
+function wordOf(verdict: { result: string; method?: string; reason?: string } | undefined): string {
+  return verdict?.method ?? verdict?.reason ?? 'ask';
+}
+
+function code({ payload }: Secret, atMs = Date.now()): Proof {
+  return { kind: 'code', code: codeAt(payload.secret, Math.floor(atMs / 30_000), payload) };
+}
+
+function isNow(ms: number): boolean {
+  return Math.abs(ms - Date.now()) < 5 * 60_000;
+}
+
+describe('hosts whose clocks differ', { skip: lacksPostgres() }, () => {
+  let server: Postgres;
+  let database: string;
+  let folder: string;
+  let count = 0;
+  let [right, ahead, behind]: Host[] = [];
+
+  before(async () => {
+    server = await startPostgres('fleet-clock');
+    folder = scratchFolder('fleet-clock');
+    fs.writeFileSync(path.join(folder, 'host.key'), randomBytes(32), { mode: 0o400 });
+    fs.writeFileSync(path.join(folder, 'password'), PASSWORD, { mode: 0o400 });
+    fs.writeFileSync(path.join(folder, 'authority.pem'), server.authority, { mode: 0o644 });
+  });
+  beforeEach(async () => {
+    database = `clock${String(count++)}`;
+    server.createDatabase(database);
+    await migrated(hostOf('right', 0).place);
+    [right, ahead, behind] = [hostOf('right', 0), hostOf('ahead', DAYS_MS), hostOf('behind', -DAYS_MS)];
+  });
+
+  function hostOf(name: string, skewMs: number): Host {
+    const servers = [{ host: 'localhost', port: server.port }];
+    const files = { passwordFile: path.join(folder, 'password'), authoritiesFile: path.join(folder, 'authority.pem'), outageFile: '' };
+    const store = { kind: 'postgres', servers, database, user: ROLE, tls: true, host: name, outage: 'deny', ...files } as const;
+    const auditFile = path.join(folder, `${database}-${name}.log`);
+    const place: StatePlace = {
+      kind: 'service',
+      owner: realUser(),
+      store,
+      auditFile,
+      journal: false,
+      hostKeyFiles: [path.join(folder, 'host.key')],
+    };
+    const now = (): number => Date.now() + skewMs;
+    const verifierOf = (secret: Secret, trustMs: number): ReturnType<typeof localVerifier> =>
+      localVerifier({
+        ...{
+          place,
+          files: [{ context: 'ssh', found: { kind: 'sealed', file: secret.file } }],
+          account: ['ssh'],
+          origin: ORIGIN,
+          policy: POLICY,
+        },
+        ...{ allowUnenrolled: false, trustMs, inStore: false, now },
+      });
+    const session = { connection: undefined, keyDigest: 'a'.repeat(64) };
+    return {
+      place,
+      now,
+      inState: (work) => withPresentState(place, now, work),
+      enrol: () =>
+        withPresentState(place, now, async (state) => {
+          assert.ok(state.hostKey !== undefined);
+          const { payload, codes } = newPayload(WANTED);
+          const file = sealByHost(newHeader('alice', 'ssh', now()), payload, state.hostKey);
+          const enrolment = { origin: ORIGIN, ...registrationOf(file), state: firstState(POLICY, codes.length, now()), replace: true };
+          await begin(state, enrolment, undefined);
+          await complete(state, enrolment);
+          return { file, payload, recovery: codes };
+        }),
+      verify: async (secret, proof, trustMs = 0) => {
+        const verifier = verifierOf(secret, trustMs);
+        const { verdict } = await verifier.verify({ readings: [{ passphrase: undefined, proof }], session });
+        verifier.close();
+        return wordOf(verdict);
+      },
+      before: async (secret, trustMs) => {
+        const verifier = verifierOf(secret, trustMs);
+        const outcome = await verifier.beforeAsking(session);
+        verifier.close();
+        return wordOf(outcome?.verdict);
+      },
+      lastRecord: () => JSON.parse(fs.readFileSync(auditFile, 'utf8').trim().split('\n').at(-1) ?? '') as Record<string, unknown>,
+    };
+  }
+
+  const known = async (): Promise<Enrolment> => {
+    const enrolment = await right?.inState(({ store }) => store.exclusively((transaction) => transaction.enrolment('alice', 'ssh')));
+    return enrolment ?? assert.fail('alice is not enrolled');
+  };
+  const all = (): readonly [Host, Host, Host] => {
+    assert.ok(right !== undefined && ahead !== undefined && behind !== undefined);
+    return [right, ahead, behind];
+  };
+
+  it('gave a used-up budget back, all of it, at the one that was two days ahead', async () => {
+    const [one, two, three] = all();
+    const secret = await one.enrol();
+    for (let i = 0; i < 5; i++) assert.equal(await [two, three, one][i % 3]?.verify(secret, WRONG), 'wrong_code');
+    for (const host of [two, three, one, two]) assert.equal(await host.verify(secret, code(secret)), 'step_up_required');
+    const { bucket } = (await known()).state;
+    assert.ok(bucket.tokens < 0.5 && isNow(bucket.asOfMs));
+  });
+
+  it('took a code of a time to come, and refused the present ones for two days after', async () => {
+    const [one, two, three] = all();
+    const secret = await one.enrol();
+    assert.equal(await two.verify(secret, code(secret, two.now())), 'wrong_code');
+    await untilFreshStep();
+    assert.equal(await two.verify(secret, code(secret)), 'totp');
+    assert.match(String(two.lastRecord()['detail']), /^the clock of this host is 1728\d\d s ahead of that of the store, which counts$/);
+    const { state, lastAcceptedMs } = await known();
+    assert.ok(isNow(state.lastStep * 30_000) && isNow(lastAcceptedMs));
+    assert.equal(await one.verify(secret, code(secret)), 'replayed');
+    assert.equal(one.lastRecord()['detail'], undefined);
+    assert.equal(
+      await three.verify(secret, code(secret, Date.now() + 30_000)),
+      'totp',
+      'the next one on the phone, at a host that is behind',
+    );
+    assert.match(String(three.lastRecord()['detail']), /^the clock of this host is 1728\d\d s behind that of the store/);
+  });
+
+  it('enrolled, invited or unlocked by a time to come, from which on a budget would be refilled', async () => {
+    const [, two] = all();
+    await two.inState((state) => invite(state, ORIGIN, POLICY, two.now()));
+    assert.ok(isNow((await known()).state.bucket.asOfMs));
+    const secret = await two.enrol();
+    assert.ok(isNow((await known()).state.bucket.asOfMs));
+    assert.equal(await two.verify(secret, WRONG), 'wrong_code');
+    await two.inState((state) => refill(state, ORIGIN, undefined, { policy: POLICY, contexts: ['ssh'] }, two.now()));
+    assert.ok(isNow((await known()).state.bucket.asOfMs));
+  });
+
+  it('trusted a source for two days longer, or not at all', async () => {
+    const [one, two, three] = all();
+    const secret = await one.enrol();
+    assert.equal(await two.verify(secret, code(secret), HOUR_MS), 'totp');
+    for (const host of [one, two, three]) assert.equal(await host.before(secret, HOUR_MS), 'trusted');
+  });
+
+  it('are named by doctor, each with how far it is off', async () => {
+    for (const [host, expected] of [
+      [right, ['clock-store', 'ok', '']],
+      [ahead, ['clock-store', 'warn', 'ahead']],
+      [behind, ['clock-store', 'warn', 'behind']],
+    ] as const) {
+      assert.ok(host !== undefined);
+      const { skewMs, enrolments } = await examineState(host.place, host.now);
+      const [, finding, then] = examineClock(defaultConfig(), enrolments, host.now(), skewMs);
+      const words = /^it is 1728\d\d s (ahead|behind);/.exec(finding?.detail ?? '')?.[1] ?? '';
+      assert.deepEqual([finding?.id, finding?.severity, words], expected);
+      assert.deepEqual([then?.id, then?.severity], ['clock-behind', 'ok']);
+    }
+  });
+});
