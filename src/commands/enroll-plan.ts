@@ -7,10 +7,11 @@ import { contextName } from '../otp/names.ts';
 import type { Account } from '../otp/uri.ts';
 import type { Config } from '../system/config.ts';
 import { isRoot, type User } from '../system/users.ts';
-import { presentSocket } from '../verifier/open.ts';
+import { missingSocket, presentSocket } from '../verifier/open.ts';
 import { whereSealed } from '../verifier/sealed-files.ts';
 import { statePlace, type StatePlace } from '../verifier/state.ts';
 import type { QrStyle } from './formats.ts';
+import { judgedElsewhere } from './through-service.ts';
 import { userNamed } from './whose.ts';
 
 export interface EnrollOptions extends Account, CodeParameters {
@@ -42,12 +43,14 @@ export interface Plan {
   readonly now: () => number;
 }
 
-/** Throws `usage` or `not_permitted` before anything is made or shown. */
+/** Throws `usage`, `not_permitted` or, where a login that this made would be refused at each door, `refused`, before anything is made or shown. */
 export function planned(config: Config, options: EnrollOptions, now: () => number): Plan {
   const context = contextName(options.context);
   const user = userNamed(options.user, { onlyRoot: 'enrol somebody else', hint: ({ name }) => `sudo notp-enroll ${shellWord(name)}` });
   const place = statePlace(config, user);
   const socket = place.kind === 'user' ? presentSocket(config, user) : undefined;
+  const missing = config.contexts.includes(context) ? missingSocket(config, user) : undefined;
+  if (missing !== undefined) throw judgedElsewhere(user, missing, `notp-enroll ${user.name}`);
   const kind = options.seal ?? (isRoot() || socket !== undefined ? 'host' : 'passphrase');
   if (kind === 'passphrase' && socket !== undefined)
     throw new NotpError(

@@ -11,12 +11,12 @@ import { findDevices, sealedNames } from '../system/secrets.ts';
 import { isRoot, type User } from '../system/users.ts';
 import { factsOfUser } from '../verifier/care.ts';
 import type { Facts } from '../verifier/facts.ts';
-import { presentSocket } from '../verifier/open.ts';
+import { missingSocket, presentSocket } from '../verifier/open.ts';
 import { statePlace } from '../verifier/state.ts';
 import { MAX_STATUS_FILES } from '../verifier/wire-enrol.ts';
 import { everybodysFacts, jsonLines, NOBODY_YET } from './list-all.ts';
 import { statusScreen } from './status-screen.ts';
-import { factsByService } from './through-service.ts';
+import { factsByService, judgedElsewhere } from './through-service.ts';
 import { enrolledUser } from './whose.ts';
 
 export interface StatusOptions {
@@ -53,9 +53,14 @@ async function factsOfOne(config: Config, { context, user: name }: StatusOptions
   const place = statePlace(config, user);
   const socket = place.kind === 'user' ? presentSocket(config, user) : undefined;
   const all = socket === undefined ? await factsOfUser(config, place, user, now) : await factsFromBoth(config, user, socket);
-  const found = all.filter((facts) => wanted === undefined || facts.context === wanted);
+  const missing = missingSocket(config, user);
+  // What the user's own state says of a login counts for nothing where another one judges it.
+  const known = missing === undefined ? all : all.filter((facts) => !config.contexts.includes(facts.context));
+  const found = known.filter((facts) => wanted === undefined || facts.context === wanted);
   if (found.length > 0) return found;
-  throw notEnrolled(user, wanted, all);
+  if (missing !== undefined && (wanted === undefined || config.contexts.includes(wanted)))
+    throw judgedElsewhere(user, missing, `notp status --user ${user.name}`);
+  throw notEnrolled(user, wanted, known);
 }
 
 /** The service knows the state, and this user the sealed files. */

@@ -66,6 +66,15 @@ export function foundAs(file: SealedFile | undefined): Found {
   return file === undefined ? { kind: 'absent' } : { kind: 'sealed', file };
 }
 
+/** Where the service's state judges the logins of `user`, and `socket`, which would lead to it, is missing. `command`: what root can run instead. */
+export function judgedElsewhere({ name }: Pick<User, 'name'>, socket: string, command: string): NotpError {
+  return new NotpError(
+    'refused',
+    `the logins of ${name} are judged by the state of the service, and there is no ${socket} that leads to it; nothing was changed`,
+    `ask an administrator: sudo ${command}`,
+  );
+}
+
 /** Where the service keeps the sealed file of `context` and cannot be asked. */
 export function noService({ user }: Own, context: string): NotpError {
   return new NotpError(

@@ -24,7 +24,7 @@ export async function unlock(config: Config, options: UnlockOptions, now: () => 
     onlyRoot: 'unlock for somebody else',
     hint: ({ name }) => `sudo notp unlock --user ${shellWord(name)}`,
   });
-  const place = placeOf(config, user, 'unlock');
+  const place = placeOf(config, user, 'unlock', context);
   const filled = await fill(config, place, user, context, now);
   for (const each of filled) tell(user, each, options);
   if (!options.json && filled.some(({ before }) => before < 1))

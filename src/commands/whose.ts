@@ -5,7 +5,7 @@ import { quoted, shellWord } from '../otp/escape.ts';
 import type { Config } from '../system/config.ts';
 import { asUser } from '../system/privileges.ts';
 import { isRoot, realUid, realUser, userByName, type User } from '../system/users.ts';
-import { presentSocket } from '../verifier/open.ts';
+import { missingSocket, presentSocket } from '../verifier/open.ts';
 import { hasEncryptedKey } from '../verifier/host-keys.ts';
 import { statePlace, withState, type StatePlace } from '../verifier/state.ts';
 
@@ -47,9 +47,11 @@ export function originOf({ name, uid }: Whose): Pick<Origin, 'user' | 'uid'> {
  * The state that the enrolments of `user` are judged on, where we may change it. Throws `not_permitted` where the
  * service holds them: then it is root's, who calls `notp <command> --user NAME`.
  */
-export function placeOf(config: Config, user: Whose, command: string): StatePlace {
+export function placeOf(config: Config, user: Whose, command: string, context: string | undefined): StatePlace {
   const place = statePlace(config, user.uid === undefined ? realUser() : user);
-  if (place.kind === 'service' || user.uid === undefined || presentSocket(config, user) === undefined) return place;
+  if (place.kind === 'service' || user.uid === undefined) return place;
+  const isOfLogins = context === undefined || config.contexts.includes(context);
+  if (presentSocket(config, user) === undefined && (!isOfLogins || missingSocket(config, user) === undefined)) return place;
   throw new NotpError(
     'not_permitted',
     `the enrolments of ${user.name} are held by the service of this host`,

@@ -6,11 +6,13 @@ import { RECOVERY_CODES } from '../otp/recovery.ts';
 import type { Config } from '../system/config.ts';
 import { say, sayHint } from '../system/printer.ts';
 import type { User } from '../system/users.ts';
+import { missingSocket } from '../verifier/open.ts';
 import type { Outcome } from '../verifier/verifier.ts';
 
-/** Whether `outcome` is one that an enrolment mends here. */
-export function isToEnroll({ verdict }: Outcome, config: Config): boolean {
-  return config.unenrolled === 'enroll' && verdict.result === 'refused' && verdict.reason === 'not_enrolled';
+/** Whether `outcome` is one that an enrolment mends here: with the service, only through the socket that an invitation comes with. */
+export function isToEnroll({ verdict }: Outcome, config: Config, user: User): boolean {
+  const isUnenrolled = verdict.result === 'refused' && verdict.reason === 'not_enrolled';
+  return config.unenrolled === 'enroll' && isUnenrolled && missingSocket(config, user) === undefined;
 }
 
 /** Enrols `user` on this terminal with the configured defaults; gives false where nobody sits at one. Throws where the enrolment is not completed. */

@@ -51,7 +51,7 @@ export async function gate(options: GateOptions): Promise<number> {
       (verifier) => ask(verifier, config, options),
     );
   const first = await judge();
-  const outcome = isToEnroll(first, config) && (await enrollFirst(config, user, options.now)) ? await judge() : first;
+  const outcome = isToEnroll(first, config, user) && (await enrollFirst(config, user, options.now)) ? await judge() : first;
   if (!isAccepted(outcome)) return 1;
   const entry = entryOf(user, options.environment['USER']);
   return becomeShell(entry, { ...options, keyCommand: forcedByKey(entry, config, options) });

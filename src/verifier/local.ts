@@ -2,8 +2,6 @@
  * The verifier in this process: reads key and state itself, judges, records, commits, and only then answers.
  * Whatever fails on the way is a refusal.
  */
-import { existsSync, mkdirSync } from 'node:fs';
-import * as path from 'node:path';
 import { appendUnlinked, newRef } from '../audit/audit.ts';
 import type { Origin } from '../audit/record.ts';
 import { NotpError } from '../error.ts';
@@ -20,7 +18,7 @@ import { recorded, recordOf, refuseUnlinked, settledBy } from './outcome.ts';
 import { remembered } from './remembering.ts';
 import { keptFiles } from './sealed-files.ts';
 import { refused } from './standing.ts';
-import { auditLog, openState, type State, type StatePlace } from './state.ts';
+import { auditLog, makeLogFolder, openState, type State, type StatePlace } from './state.ts';
 import { storeName } from './store-place.ts';
 import type { Attempt, Outcome, SshSession, Verifier } from './verifier.ts';
 
@@ -129,8 +127,7 @@ async function withoutState(options: LocalOptions, ref: string): Promise<Verdict
   const { place, origin, now } = options;
   if (place.kind === 'service')
     throw new NotpError('store_unavailable', `${storeName(place)}: there is no such file`, 'run notp host-key init');
-  // The record needs a place, and whoever was never enrolled has none yet.
-  if (!existsSync(path.dirname(place.auditFile))) mkdirSync(path.dirname(place.auditFile), { mode: 0o700 });
+  makeLogFolder(place);
   const verdict = unlessAllowed(options, refused('not_enrolled'));
   await appendUnlinked(auditLog(place, now), recordOf({ origin, verdict }, ref), { required: verdict.result === 'accepted' });
   return verdict;

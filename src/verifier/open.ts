@@ -11,7 +11,7 @@ import { accountContexts } from './account.ts';
 import { localVerifier } from './local.ts';
 import type { Judge } from './judge.ts';
 import { connectForEach, remoteVerifier } from './remote.ts';
-import { auditLog, statePlace, withPresentState } from './state.ts';
+import { auditLog, makeLogFolder, statePlace, withPresentState } from './state.ts';
 import type { Outcome, Verifier } from './verifier.ts';
 
 export interface OpenOptions {
@@ -38,8 +38,13 @@ export async function openVerifier({ config, contexts, user, origin, judge, now 
   const socket = user === undefined || origin.door === 'pam' ? undefined : socketOf(config, user);
   if (socket !== undefined && existsSync(socket)) return remoteVerifier({ wire: connectForEach(socket), origin, files, refuse });
   const place = statePlace(config, user ?? realUser());
-  if (socket !== undefined && place.kind === 'user' && origin.door === 'gate')
-    return refusingVerifier(() => refuse('store_unavailable', `there is no ${socket}: an administrator must enrol you (notp-enroll)`));
+  const missing = user === undefined ? undefined : missingSocket(config, user);
+  if (missing !== undefined && origin.door === 'gate') {
+    // Whom root enrols has a sealed file, unless the store keeps those.
+    const isUnknown = !config.secretsInStore && files.every(({ found }) => found.kind === 'absent');
+    const [reason, what] = isUnknown ? (['not_enrolled', ', and no sealed file'] as const) : (['store_unavailable', ''] as const);
+    return refusingVerifier(() => refuse(reason, `there is no ${missing}${what}: an administrator must enrol you (notp-enroll)`));
+  }
   // The user's own state does not know who is enrolled with a service: they must not get in by a door that cannot see it.
   const knowsAll = place.kind === 'service' || (files.every(({ found }) => found.kind === 'absent') && socket === undefined);
   const allowUnenrolled = user !== undefined && origin.door !== 'cli' && config.unenrolled === 'allow' && knowsAll;
@@ -62,6 +67,15 @@ export async function openVerifier({ config, contexts, user, origin, judge, now 
 export function presentSocket(config: Config, user: User): string | undefined {
   const socket = socketOf(config, user);
   return socket !== undefined && existsSync(socket) ? socket : undefined;
+}
+
+/**
+ * The socket that `user` lacks, where the service's state judges their logins and whoever runs this cannot see it without: what their own
+ * state says of a login counts for nothing then. Undefined where it is there, or where this process may see what judges.
+ */
+export function missingSocket(config: Config, user: User): string | undefined {
+  const socket = statePlace(config, user).kind === 'user' ? socketOf(config, user) : undefined;
+  return socket !== undefined && !existsSync(socket) ? socket : undefined;
 }
 
 /** Where the user's socket would be; undefined where there is no service whose state decides. */
@@ -92,6 +106,7 @@ export async function recordRefusal({ config, origin, reason, detail }: Refusal,
         store.exclusively((transaction) => appendRefusal(log, transaction, record)),
       );
     } catch {
+      if (reason === 'not_enrolled') makeLogFolder(place);
       await appendUnlinked(auditLog(place, now), record, { required: false });
       return record.ref;
     }

@@ -2,6 +2,7 @@
  * Whose state a login is judged on: the service's, for root and the service itself, or the user's own, for
  * somebody who is only a user on this machine.
  */
+import { existsSync, mkdirSync } from 'node:fs';
 import * as path from 'node:path';
 import { fileSink, journalSinks } from '../audit/sinks.ts';
 import type { AuditLog } from '../audit/audit.ts';
@@ -57,6 +58,12 @@ export function ownPlace(config: Config, user: User): StatePlace {
   const store = { kind: 'sqlite', path: path.join(folder, '.state.db') } as const;
   const auditFile = path.join(folder, '.audit.log');
   return { kind: 'user', owner: user, store, auditFile, journal: config.audit.journal, hostKeyFiles: [] };
+}
+
+/** A record needs a place, and a user who was never enrolled has none yet. The caller acts as `place.owner`. */
+export function makeLogFolder({ kind, auditFile }: StatePlace): void {
+  const folder = path.dirname(auditFile);
+  if (kind === 'user' && !existsSync(folder)) mkdirSync(folder, { mode: 0o700 });
 }
 
 /** The audit log of `place`, without the chain's key. */

@@ -18,9 +18,10 @@ import { runInTerminal } from '../support/process.ts';
 import { assertRefused } from './own-codes.ts';
 import { ownState, type OwnState } from './own-state.ts';
 
-const KEYS = 'id user context state problem registered seal created last_accepted budget capacity next_try step_up recovery_left'.split(
-  ' ',
-);
+const KEYS =
+  'id user context state problem registered seal created last_accepted budget capacity next_try step_up codes_needed recovery_left'.split(
+    ' ',
+  );
 
 /** The one object that `notp status --json` prints. */
 async function told(own: OwnState, context = 'ssh'): Promise<Record<string, unknown>> {
@@ -44,7 +45,7 @@ describe('the status of one’s own enrolments', { skip: lacks({ programs: ['oat
     const { created, user, ...facts } = await told(own);
     assert.match(String(created), /^20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ$/);
     assert.equal(typeof user, 'string');
-    const numbers = { budget: 5, capacity: 5, next_try: null, step_up: false, recovery_left: 10 };
+    const numbers = { budget: 5, capacity: 5, next_try: null, step_up: false, codes_needed: 1, recovery_left: 10 };
     const rest = { state: 'active', problem: null, registered: true, seal: 'passphrase', last_accepted: null };
     assert.deepEqual(facts, { id: ssh.id, context: 'ssh', ...rest, ...numbers });
   });
