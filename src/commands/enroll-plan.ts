@@ -7,6 +7,7 @@ import { contextName } from '../otp/names.ts';
 import type { Account } from '../otp/uri.ts';
 import type { Config } from '../system/config.ts';
 import { isRoot, type User } from '../system/users.ts';
+import { withOpenedKey } from '../verifier/credentials.ts';
 import { missingSocket, presentSocket } from '../verifier/open.ts';
 import { whereSealed } from '../verifier/sealed-files.ts';
 import { statePlace, type StatePlace } from '../verifier/state.ts';
@@ -47,7 +48,7 @@ export interface Plan {
 export function planned(config: Config, options: EnrollOptions, now: () => number): Plan {
   const context = contextName(options.context);
   const user = userNamed(options.user, { onlyRoot: 'enrol somebody else', hint: ({ name }) => `sudo notp-enroll ${shellWord(name)}` });
-  const place = statePlace(config, user);
+  const place = withOpenedKey(statePlace(config, user), config);
   const socket = place.kind === 'user' ? presentSocket(config, user) : undefined;
   const missing = config.contexts.includes(context) ? missingSocket(config, user) : undefined;
   if (missing !== undefined) throw judgedElsewhere(user, missing, `notp-enroll ${user.name}`);

@@ -3,6 +3,7 @@ import { NotpError } from '../error.ts';
 import { shellWord } from '../otp/escape.ts';
 import type { Config } from '../system/config.ts';
 import { isRoot, SERVICE_USER, userByName, type User } from '../system/users.ts';
+import { withOpenedKey } from '../verifier/credentials.ts';
 import { statePlace, type StatePlace } from '../verifier/state.ts';
 import { refuseEncryptedKey, serviceState, userNamed } from './whose.ts';
 
@@ -15,7 +16,7 @@ export interface LoginPlan {
 /** One user's login. Throws `usage` or `not_permitted`. */
 export function loginPlan(config: Config, name: string | undefined, seal: 'host' | 'passphrase' | undefined): LoginPlan {
   const user = userNamed(name, { onlyRoot: 'import the login of somebody else', hint: commandFor });
-  const place = statePlace(config, user);
+  const place = withOpenedKey(statePlace(config, user), config);
   if (place.kind === 'user' && config.store.kind !== 'user' && userByName(SERVICE_USER) !== undefined)
     throw new NotpError('not_permitted', 'the service of this host holds the logins, and only root can import one', commandFor(user));
   const sealKind = seal ?? (isRoot() ? 'host' : 'passphrase');

@@ -10,6 +10,7 @@ import type { Payload } from '../seal/payload.ts';
 import { openConversation } from '../system/conversation.ts';
 import { asUser } from '../system/privileges.ts';
 import { sealedAnew, type Change } from '../verifier/anew.ts';
+import { withOpenedKey } from '../verifier/credentials.ts';
 import { presentSocket } from '../verifier/open.ts';
 import { openWith } from '../verifier/opening.ts';
 import { registeredAs } from '../verifier/registrar.ts';
@@ -48,7 +49,7 @@ type Hand = (done: SealedAgain) => void;
 /** Throws `refused` where there is nothing to seal anew, or the proof is none; then nothing was changed. */
 export async function sealAnew(own: Own, what: SealAnew, hand: Hand = () => undefined): Promise<SealedAgain> {
   const { config, user } = own;
-  const place = statePlace(config, user);
+  const place = withOpenedKey(statePlace(config, user), config);
   const socket = place.kind === 'user' ? presentSocket(config, user) : undefined;
   if (isOutOfSight(own, what.context)) {
     if (socket === undefined) throw noService(own, what.context);

@@ -5,6 +5,7 @@ import { quoted, shellWord } from '../otp/escape.ts';
 import type { Config } from '../system/config.ts';
 import { asUser } from '../system/privileges.ts';
 import { isRoot, realUid, realUser, userByName, type User } from '../system/users.ts';
+import { withOpenedKey } from '../verifier/credentials.ts';
 import { missingSocket, presentSocket } from '../verifier/open.ts';
 import { hasEncryptedKey } from '../verifier/host-keys.ts';
 import { statePlace, withState, type StatePlace } from '../verifier/state.ts';
@@ -48,7 +49,7 @@ export function originOf({ name, uid }: Whose): Pick<Origin, 'user' | 'uid'> {
  * service holds them: then it is root's, who calls `notp <command> --user NAME`.
  */
 export function placeOf(config: Config, user: Whose, command: string, context: string | undefined): StatePlace {
-  const place = statePlace(config, user.uid === undefined ? realUser() : user);
+  const place = withOpenedKey(statePlace(config, user.uid === undefined ? realUser() : user), config);
   if (place.kind === 'service' || user.uid === undefined) return place;
   const isOfLogins = context === undefined || config.contexts.includes(context);
   if (presentSocket(config, user) === undefined && (!isOfLogins || missingSocket(config, user) === undefined)) return place;
@@ -61,7 +62,7 @@ export function placeOf(config: Config, user: Whose, command: string, context: s
 
 /** The state of this host, for root. `what`: begins the word about it where there is none, which is thrown as `failed`. */
 export function serviceState(config: Config, what: string): StatePlace {
-  const place = statePlace(config, realUser());
+  const place = withOpenedKey(statePlace(config, realUser()), config);
   if (place.kind === 'service') return place;
   throw new NotpError(
     'failed',

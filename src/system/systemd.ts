@@ -10,6 +10,7 @@ const UNIT_FOLDERS = ['/etc/systemd/system', '/usr/local/lib/systemd/system', '/
 const ENABLED_SOCKETS = '/etc/systemd/system/sockets.target.wants';
 const SYSTEMCTL = '/usr/bin/systemctl';
 const SYSTEMD_RUN = '/usr/bin/systemd-run';
+const SYSTEMD_CREDS = '/usr/bin/systemd-creds';
 const TIMEOUT_MS = 60_000;
 const STOP_TRIES = 5;
 /** Of what systemctl says, why it failed. */
@@ -54,6 +55,12 @@ export function isSocketEnabled(uid: number): boolean {
 export function disableSocket(uid: number): void {
   systemctl(['disable', '--now', socketUnit(uid)]);
   systemctl(['stop', `notp@${String(uid)}.service`]);
+}
+
+/** What the encrypted credential in `file` holds, for root; undefined where systemd-creds(1) does not open it. */
+export function openCredential(file: string, name: string): Uint8Array | undefined {
+  const { status, stdout } = spawnSync(SYSTEMD_CREDS, ['decrypt', `--name=${name}`, file, '-'], { timeout: TIMEOUT_MS, env: {} });
+  return status === 0 ? new Uint8Array(stdout) : undefined;
 }
 
 /** Ends the services that run; their sockets start them again. Throws `failed` where systemd does not do it. */

@@ -2,11 +2,24 @@
 import { existsSync } from 'node:fs';
 import * as path from 'node:path';
 import { credentialNames, type Config } from '../system/config.ts';
+import { openCredential } from '../system/systemd.ts';
+import { isRoot } from '../system/users.ts';
+import { hasEncryptedKey } from './host-keys.ts';
 import type { StatePlace } from './state.ts';
 
 const PASSWORD_CREDENTIAL = 'store.password';
 /** Not group read: a credential shows 0440 where an ACL lets the service in. */
 const CREDENTIAL_FORBIDDEN = 0o037;
+
+/**
+ * For root's commands where the host key is on the disk only encrypted: the place with what systemd makes of it, since what they write is
+ * signed with it. As it was where there is nothing to open, or it does not open: then they can look, and end enrolments.
+ */
+export function withOpenedKey(place: StatePlace, config: Config): StatePlace {
+  if (place.kind !== 'service' || !isRoot() || !hasEncryptedKey(config)) return place;
+  const openedKey = openCredential(`${config.hostKey}.cred`, credentialNames(config)[0] ?? '');
+  return openedKey === undefined ? place : { ...place, openedKey };
+}
 
 /** The place with them, where there are any. */
 export function withCredentials(place: StatePlace, config: Config, environment: NodeJS.ProcessEnv): StatePlace {

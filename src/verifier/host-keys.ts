@@ -22,8 +22,9 @@ export function hasEncryptedKey({ hostKey }: Config): boolean {
 }
 
 /** The keys of all files: that of the first one seals, and all of them open. */
-export function hostKeysOf({ hostKeyFiles, owner, hostKeyForbidden }: StatePlace): HostKey | undefined {
-  const [present, ...others] = hostKeyFiles.map((file) => readHostKey(file, owner, hostKeyForbidden));
+export function hostKeysOf({ hostKeyFiles, owner, hostKeyForbidden, openedKey }: StatePlace): HostKey | undefined {
+  const [first, ...others] = hostKeyFiles.map((file) => readHostKey(file, owner, hostKeyForbidden));
+  const present = first ?? (openedKey === undefined ? undefined : parseHostKey(openedKey, hostKeyFiles[0] ?? ''));
   if (present === undefined) return undefined;
   return { ...present, former: [...present.former, ...others.flatMap((other) => (other === undefined ? [] : [other, ...other.former]))] };
 }
@@ -37,7 +38,10 @@ export function chainKeys({ log, hostKey }: State, former: readonly Uint8Array[]
 export function readHostKey(file: string, owner: User, forbidden?: number): HostKey | undefined {
   const mode = forbidden === undefined ? {} : { forbidden };
   const bytes = asStore(() => readTrusted(file, { owner: owner.uid, maxBytes: KEY_BYTES * MAX_HOST_KEYS, ...mode }));
-  if (bytes === undefined) return undefined;
+  return bytes === undefined ? undefined : parseHostKey(bytes, file);
+}
+
+function parseHostKey(bytes: Uint8Array, file: string): HostKey {
   const [present, ...former] = Array.from({ length: Math.ceil(bytes.length / KEY_BYTES) }, (_, i) => {
     const key = bytes.slice(i * KEY_BYTES, (i + 1) * KEY_BYTES);
     return { key, id: hostKeyId(key) };

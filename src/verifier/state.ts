@@ -28,6 +28,8 @@ export interface StatePlace {
   readonly hostKeyFiles: readonly string[];
   /** Mode bits that the host keys must not have, where they are not those of every trusted file. */
   readonly hostKeyForbidden?: number;
+  /** What belongs into the first of them, where that is encrypted on the disk and root has opened it. */
+  readonly openedKey?: Uint8Array;
 }
 
 export interface State {
