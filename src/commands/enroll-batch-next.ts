@@ -37,7 +37,7 @@ export function nextFor({ enrolment, found, handout }: Seen, { replace }: { repl
     if (!replace) return { do: 'leave', pendingId, outcome: alreadyBeside(handout) };
     return makeBeside(handout, enrolment);
   }
-  if (enrolment === undefined || enrolment.id === '' || replace) return makeBeside(handout, enrolment);
+  if (enrolment === undefined || (enrolment.id === '' && enrolment.doubt === undefined) || replace) return makeBeside(handout, enrolment);
   const why = standing.detail ?? WORDING[standing.reason].message;
   return left({ kind: 'skipped', why: `is enrolled, but ${why}; --replace makes a new enrolment` });
 }

@@ -41,7 +41,7 @@ export async function enrolOne(batch: Batch, state: State, { user }: Person): Pr
 export async function inviteOne(batch: Batch, state: State, { user }: Person): Promise<Outcome> {
   const { origin } = planFor(batch, user);
   const enrolment = batch.known.get(user.name);
-  if (enrolment?.status === 'invited') return { kind: 'made before' };
+  if (enrolment?.status === 'invited' && enrolment.doubt === undefined) return { kind: 'made before' };
   if (enrolment?.status === 'active' && enrolment.id !== '') return { kind: 'already' };
   await asUser(batch.place.owner, () => invite(state, origin, batch.config.policy, batch.now()));
   return { kind: 'made' };

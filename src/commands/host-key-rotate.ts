@@ -16,6 +16,7 @@ import { draft, removeDrafts, type Draft } from '../system/trusted.ts';
 import { realUser } from '../system/users.ts';
 import { hostSealed, type HostSealed } from '../verifier/host-sealed.ts';
 import { hasEncryptedKey, MAX_HOST_KEYS, readHostKey, type HostKey } from '../verifier/host-keys.ts';
+import { renewRows } from '../verifier/renewing.ts';
 import { statePlace, withPresentState } from '../verifier/state.ts';
 import { serviceUser } from './host-key.ts';
 
@@ -67,6 +68,8 @@ export async function retireHostKeys(config: Config, { yes }: { readonly yes: bo
       'notp reseal --all first, and notp revoke who is gone; with --yes they are lost and those users must be enrolled again',
     );
   }
+  const place = statePlace(config, realUser());
+  await asUser(place.owner, () => renewRows(place, now));
   const retired = present.former.map(({ id }) => id).join(', ');
   await replaceKeys(config, { from: present, to: [present], event: 'host_key.retired', detail: retired }, now);
   say(`Retired: ${retired}\n`);

@@ -11,6 +11,7 @@ import { enableSocket, hasService } from '../system/systemd.ts';
 import { asUser } from '../system/privileges.ts';
 import { realUser, userByName } from '../system/users.ts';
 import { hostSealed } from '../verifier/host-sealed.ts';
+import { renewRows } from '../verifier/renewing.ts';
 import { statePlace, withPresentState } from '../verifier/state.ts';
 import type { Own } from './own-secrets.ts';
 import { sealAnew, type SealAnew } from './seal-anew.ts';
@@ -31,7 +32,7 @@ export async function reseal(own: Own, { json, ...options }: ResealOptions): Pro
 /** Seals anew what an earlier host key sealed. The exit code is 1 where some could not be. */
 export async function resealAll(config: Config, { json }: { readonly json: boolean }, now: () => number): Promise<number> {
   const left = (await hostSealed(config, now)).filter(({ key }) => key !== 'present');
-  await keepChainKeys(config, now);
+  await renewProofs(config, now);
   let failed = 0;
   for (const [i, { user: name, context }] of left.entries()) {
     try {
@@ -64,16 +65,18 @@ function noUser({ store }: Config, name: string, context: string): NotpError {
     : new NotpError('failed', 'there is no such user any more', revoke);
 }
 
-/** The records that were made with the earlier keys are proven by them, also when those are gone. */
-async function keepChainKeys(config: Config, now: () => number): Promise<void> {
+/** What else the earlier keys prove is proven when those are gone, too: the rows of the store, and the records that were made with them. */
+async function renewProofs(config: Config, now: () => number): Promise<void> {
   const place = statePlace(config, realUser());
-  await asUser(place.owner, () =>
-    withPresentState(place, now, async ({ store, hostKey }) => {
-      const former = hostKey?.former ?? [];
-      if (former.length === 0) return;
+  await asUser(place.owner, async () => {
+    const former = await withPresentState(place, now, async ({ store, hostKey }) => {
+      const keys = hostKey?.former ?? [];
+      if (keys.length === 0) return keys;
       await store.exclusively(async (transaction) => {
-        for (const { key } of former) await transaction.keepChainKey(auditKey(key));
+        for (const { key } of keys) await transaction.keepChainKey(auditKey(key));
       });
-    }),
-  );
+      return keys;
+    });
+    if (former.length > 0) await renewRows(place, now);
+  });
 }

@@ -5,6 +5,8 @@ import { say, sayHint } from '../system/printer.ts';
 import { asUser } from '../system/privileges.ts';
 import { openProgress, type Progress } from '../system/progress.ts';
 import { isRoot } from '../system/users.ts';
+import { hostKeysOf } from '../verifier/host-keys.ts';
+import { rowSealOf } from '../verifier/row-keys.ts';
 import { type StatePlace } from '../verifier/state.ts';
 import { copied, storeName } from '../verifier/store-place.ts';
 import { serviceState } from './whose.ts';
@@ -39,7 +41,8 @@ export async function copyStore(config: Config, { from, to, dryRun }: CopyOption
     progress ??= openProgress(total, now);
     progress.show(rows, 'rows');
   };
-  const counts = await asUser(here.owner, () => copied(source, target, { dryRun, told })).finally(() => progress?.end());
+  const copying = asUser(here.owner, () => copied(source, target, { dryRun, told, rows: rowSealOf(here.kind, hostKeysOf(here)) }));
+  const counts = await copying.finally(() => progress?.end());
   const parts = Object.entries(counts).flatMap(([name, count]) => (count === 0 ? [] : [`${String(count)} ${nounOf(name, count)}`]));
   const what = parts.length === 0 ? 'nothing but the head of the audit chain' : parts.join(', ');
   say(dryRun ? `Would copy ${what}; nothing stands in the way\n` : `Copied and compared: ${what}\n`);

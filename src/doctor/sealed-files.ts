@@ -4,7 +4,7 @@ import type { Config } from '../system/config.ts';
 import type { Found } from '../system/secrets.ts';
 import type { User } from '../system/users.ts';
 import { filesAmong, keptOfAll, sealedFiles, whereSealed } from '../verifier/sealed-files.ts';
-import { standingOf } from '../verifier/standing.ts';
+import { seenStanding } from '../verifier/standing.ts';
 import { statePlace } from '../verifier/state.ts';
 import type { Enrolment } from '../store/store.ts';
 import { ok, type Finding } from './finding.ts';
@@ -27,14 +27,13 @@ export async function examineSealedFiles(config: Config, people: readonly Person
 }
 
 function wrongWith(config: Config, user: User, enrolment: Enrolment, found: Found): Finding[] {
-  const standing = standingOf(enrolment, found);
+  const standing = seenStanding(enrolment, found);
   if (!('result' in standing)) return [];
   const file = whereSealed(config, statePlace(config, user), user, enrolment.context);
   const detail = `${file}: ${standing.detail ?? standing.reason}`;
   const fix = /mode|belongs|written by others/.test(detail)
     ? `chown ${shellWord(user.name)} ${shellWord(file)} && chmod 600 ${shellWord(file)}`
     : `notp-enroll ${shellWord(user.name)} ${enrolment.context} --replace`;
-  return [
-    { id: ID, severity: 'fail', title: 'The user cannot log in: the sealed file is not as it must be', detail, fix, user: user.name },
-  ];
+  const what = enrolment.doubt === 'forged' ? 'the enrolment was changed outside notp' : 'the sealed file is not as it must be';
+  return [{ id: ID, severity: 'fail', title: `The user cannot log in: ${what}`, detail, fix, user: user.name }];
 }

@@ -1,5 +1,6 @@
 /** The keys that open a sealed file. Pure; keys are 32 raw bytes, and whoever made one wipes it. */
 import { hkdf } from '@noble/hashes/hkdf.js';
+import { hmac } from '@noble/hashes/hmac.js';
 import { sha256 } from '@noble/hashes/sha2.js';
 import { argon2id } from '@noble/hashes/argon2.js';
 import { bytesToHex, hexToBytes, utf8ToBytes } from '@noble/hashes/utils.js';
@@ -39,6 +40,16 @@ export function hostKeyId(hostKey: Uint8Array): string {
 /** The key of the audit chain's HMAC. */
 export function auditKey(hostKey: Uint8Array): Uint8Array {
   return hkdf(sha256, hostKey, undefined, utf8ToBytes('notp audit chain/1'), KEY_BYTES);
+}
+
+/** The key of the MACs of the store's rows; see store/row-seal.ts. */
+export function rowKey(hostKey: Uint8Array): Uint8Array {
+  return hkdf(sha256, hostKey, undefined, utf8ToBytes('notp store rows/1'), KEY_BYTES);
+}
+
+/** HMAC-SHA256 of a row, hex. `key`: of rowKey. */
+export function rowMac(key: Uint8Array, row: Uint8Array): string {
+  return bytesToHex(hmac(sha256, key, row));
 }
 
 function defaultArgon2id(): Argon2id {

@@ -1,6 +1,7 @@
 /** All that a store holds of this host and of its users, taken out of one database and put into another. */
 import type { TableRow, Tables } from './store.ts';
-import type { Values } from './rows.ts';
+import { isSealed, renewedMac, valueOf } from './row-seal.ts';
+import type { Row, Values } from './rows.ts';
 import type { Dialect, Statements } from './tables.ts';
 
 /** What is copied: the columns of each table that are the same in each database, and what tells its rows apart. */
@@ -8,15 +9,27 @@ const TABLES = {
   enrolment: {
     columns: [
       ...['"user"', 'context', 'id', 'pending_id', 'status', 'last_step', 'tokens', 'as_of_ms', 'spent', 'pending_tokens'],
-      ...['pending_spent', 'last_accepted_ms', 'pending_inherits', 'pending_last_step', 'digest', 'pending_digest', 'period_seconds'],
+      ...[
+        'pending_spent',
+        'last_accepted_ms',
+        'pending_inherits',
+        'pending_last_step',
+        'digest',
+        'pending_digest',
+        'period_seconds',
+        'mac',
+      ],
     ],
     key: ['"user"', 'context'],
   },
-  connection: { columns: ['"user"', 'context', 'slot', 'id', 'pid', 'start_ticks', 'boot_id', 'turn'], key: ['"user"', 'context', 'slot'] },
-  peer: { columns: ['"user"', 'context', 'slot', 'id', 'digest', 'accepted_ms'], key: ['"user"', 'context', 'slot'] },
+  connection: {
+    columns: ['"user"', 'context', 'slot', 'id', 'pid', 'start_ticks', 'boot_id', 'turn', 'mac'],
+    key: ['"user"', 'context', 'slot'],
+  },
+  peer: { columns: ['"user"', 'context', 'slot', 'id', 'digest', 'accepted_ms', 'mac'], key: ['"user"', 'context', 'slot'] },
   counter: { columns: ['id', 'next'], key: ['id'] },
   sealed: { columns: ['"user"', 'context', 'text'], key: ['"user"', 'context'] },
-  approved: { columns: ['"user"', 'as_of_ms'], key: ['"user"'] },
+  approved: { columns: ['"user"', 'as_of_ms', 'mac'], key: ['"user"'] },
   former_chain_key: { columns: ['key'], key: ['key'] },
   refusals: { columns: ['"user"', 'tokens', 'as_of_ms', 'count', 'since_ms', 'ref', 'shared'], key: ['"user"'] },
 } as const satisfies Record<string, { columns: readonly string[]; key: readonly string[] }>;
@@ -33,15 +46,20 @@ const SAYING: Partial<Record<Table, string>> = {
   refusals: 'as_of_ms <> 0',
 };
 
-/** All of it, but for the rows that say nothing and the head of the chain. From here on nobody changes it until the transaction ends. */
-export async function tablesOf({ all, dialect }: Statements): Promise<Tables> {
+/**
+ * All of it, but for the rows that say nothing and the head of the chain. From here on nobody changes it until the transaction ends. What
+ * counts has the MAC of the present key, so that it counts where earlier ones are not known, and the same row is the same in each database.
+ */
+export async function tablesOf({ all, dialect, seal }: Statements): Promise<Tables> {
   if (dialect.lockAll !== undefined) await all(dialect.lockAll(NAMES));
   const tables: Record<string, readonly TableRow[]> = {};
   for (const name of NAMES) {
     const { columns, key } = TABLES[name];
     const conditions = [SAYING[name] ?? 'TRUE', OF_HOST.includes(name) ? dialect.here : 'TRUE'].join(' AND ');
     const rows = await all(`SELECT ${columns.join(', ')} FROM ${name} WHERE ${conditions} ORDER BY ${key.join(', ')}`);
-    tables[name] = rows.map((row) => columns.map((column) => valueOf(column, row[bare(column)])));
+    const value = (row: Row, column: string): string | number =>
+      column === 'mac' && isSealed(name) ? renewedMac(seal, name, row) : valueOf(column, row[bare(column)]);
+    tables[name] = rows.map((row) => columns.map((column) => value(row, column)));
   }
   return tables;
 }
@@ -64,6 +82,21 @@ export function lacking(present: Tables, incoming: Tables): Tables {
       return [name, (incoming[name] ?? []).filter((row) => !known.has(keyOf(name, row)))];
     }),
   );
+}
+
+/** Gives each row of `users` that counts the MAC of the present key, before earlier keys are forgotten. */
+export async function renewMacs({ all, run, dialect, seal }: Statements, users: readonly string[]): Promise<void> {
+  for (const name of NAMES.filter(isSealed)) {
+    const { key } = TABLES[name];
+    const update = `UPDATE ${name} SET mac = $mac WHERE ${key.map((column) => `${column} = $${bare(column)}`).join(' AND ')}`;
+    for (const user of users) {
+      for (const row of await all(`SELECT * FROM ${name} WHERE "user" = $user${dialect.lock}`, { user })) {
+        const mac = renewedMac(seal, name, row);
+        if (mac === row['mac']) continue;
+        await run(update, { ...Object.fromEntries(key.map((column) => [bare(column), valueOf(bare(column), row[bare(column)])])), mac });
+      }
+    }
+  }
 }
 
 export interface Putting {
@@ -105,16 +138,6 @@ function valuesOf(name: Table, rows: readonly TableRow[]): Values {
   const { columns } = TABLES[name];
   return Object.fromEntries(rows.flatMap((row, i) => columns.map((column, j) => [`${bare(column)}_${String(i)}`, row[j] ?? ''])));
 }
-
-/** Databases differ in how they give numbers. */
-function valueOf(column: string, value: unknown): string | number {
-  return NUMBERS.has(column) ? Number(value) : String(value);
-}
-
-const NUMBERS: ReadonlySet<string> = new Set([
-  ...['last_step', 'tokens', 'as_of_ms', 'pending_tokens', 'last_accepted_ms', 'pending_inherits', 'pending_last_step', 'period_seconds'],
-  ...['slot', 'pid', 'start_ticks', 'turn', 'accepted_ms', 'next', 'count', 'since_ms'],
-]);
 
 /** The first columns of each are its key. */
 function keyOf(name: Table, row: TableRow): string {

@@ -1,4 +1,5 @@
 /** The tables for outages of a server: who may be let in meanwhile, and what was decided then. The same statements for each database. */
+import { doubtOf, macOf } from './row-seal.ts';
 import type { Row } from './rows.ts';
 import type { Statements } from './tables.ts';
 
@@ -20,6 +21,7 @@ export interface OutageRecord {
 }
 
 export interface OutageTables {
+  /** Those whose row was not forged. */
   approved(): Promise<readonly Approved[]>;
   approve(approved: Approved): Promise<void>;
   disapprove(user: string): Promise<void>;
@@ -32,15 +34,17 @@ export interface OutageTables {
   forget(user: string): Promise<void>;
 }
 
-export function outageOn({ all, run }: Pick<Statements, 'all' | 'run'>): OutageTables {
+export function outageOn({ all, run, seal }: Pick<Statements, 'all' | 'run' | 'seal'>): OutageTables {
   return {
     approved: async () =>
-      (await all('SELECT "user", as_of_ms FROM approved ORDER BY "user"')).map(({ user, as_of_ms: asOfMs }) => ({
-        user: String(user),
-        asOfMs: Number(asOfMs),
-      })),
-    approve: ({ user, asOfMs }) =>
-      run('INSERT INTO approved VALUES ($user, $asOfMs) ON CONFLICT ("user") DO UPDATE SET as_of_ms = $asOfMs', { user, asOfMs }),
+      (await all('SELECT * FROM approved ORDER BY "user"'))
+        .filter((row) => doubtOf(seal, 'approved', row) !== 'forged')
+        .map(({ user, as_of_ms: asOfMs }) => ({ user: String(user), asOfMs: Number(asOfMs) })),
+    approve: async ({ user, asOfMs }) => {
+      const mac = macOf(seal, 'approved', { user, as_of_ms: asOfMs });
+      const sql = 'INSERT INTO approved VALUES ($user, $asOfMs, $mac) ON CONFLICT ("user") DO UPDATE SET as_of_ms = $asOfMs, mac = $mac';
+      await run(sql, { user, asOfMs, mac });
+    },
     disapprove: (user) => run('DELETE FROM approved WHERE "user" = $user', { user }),
     outageRecords: async (limit) =>
       (await all('SELECT id, seq, text FROM outage ORDER BY seq, id LIMIT $limit', { limit })).map(outageRecordOf),

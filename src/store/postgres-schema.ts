@@ -1,6 +1,7 @@
 /** The tables in PostgreSQL, which many hosts share, and bringing those of an earlier release up to date: `notp store migrate`. */
 import type { ClientBase } from 'pg';
 import { NotpError } from '../error.ts';
+import { NO_MAC } from './row-seal.ts';
 
 /** The schema in the database that is notp's own. */
 export const SCHEMA = 'notp';
@@ -38,6 +39,10 @@ const SCHEMAS = [
     host text NOT NULL, "user" text NOT NULL, tokens double precision NOT NULL, as_of_ms bigint NOT NULL,
     count bigint NOT NULL, since_ms bigint NOT NULL, ref text NOT NULL, shared text NOT NULL, PRIMARY KEY (host, "user")) WITH (fillfactor = 70);
 `,
+  // What an earlier notp wrote has no MAC, so that it counts no more until somebody enrols again.
+  ['enrolment', 'connection', 'peer', 'approved']
+    .map((table) => `ALTER TABLE ${table} ADD COLUMN mac text NOT NULL DEFAULT '${NO_MAC}';`)
+    .join('\n'),
 ];
 
 /** Of the tables that this notp needs. */

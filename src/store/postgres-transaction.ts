@@ -39,7 +39,7 @@ interface Beginning {
 }
 
 export class PostgresTransaction {
-  readonly statements: Statements;
+  readonly statements: Omit<Statements, 'seal'>;
   /** Whether the server has answered: before that, nothing was learnt or done. */
   hasBegun = false;
   /** Whether it answers at all, though it may let us wait for the lock. */

@@ -6,7 +6,8 @@
 import { NotpError } from '../error.ts';
 import { migrate } from './postgres-schema.ts';
 import { named, Session, type PostgresPlace } from './postgres-session.ts';
-import type { KeptFile, Store, Transaction } from './store.ts';
+import { UNKEYED, type RowSeal } from './row-seal.ts';
+import type { KeptFile, Store, StoreOptions, Transaction } from './store.ts';
 import { unreached } from './unreached.ts';
 import { keptFile } from './rows.ts';
 import { filesOf, SEALED_FILES, transactionOn } from './tables.ts';
@@ -17,7 +18,7 @@ const AGAIN = new Set(['40001', '40P01']);
 const UNIQUE_VIOLATION = '23505';
 const PAUSE_MS = 20;
 /** Connects when it is first needed, and anew where the connection was lost. Its promises reject with `store_unavailable`. */
-export function openPostgresStore(place: PostgresPlace): Store {
+export function openPostgresStore(place: PostgresPlace, { rows = UNKEYED }: Pick<StoreOptions, 'rows'> = {}): Store {
   const session = new Session(place);
   let last: Promise<unknown> = Promise.resolve();
   const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
@@ -26,7 +27,7 @@ export function openPostgresStore(place: PostgresPlace): Store {
     return mine;
   };
   return {
-    exclusively: (work) => inTurn(() => withinDeadline(session, work)),
+    exclusively: (work) => inTurn(() => withinDeadline(session, rows, work)),
     sealedFiles: (user) => inTurn(() => sealedFiles(session, user)),
     close: () => {
       session.drop();
@@ -65,14 +66,14 @@ async function sealedFiles(session: Session, user: string | undefined): Promise<
 }
 
 /** Repeats `work` where another host came in between, until the deadline; and once where a connection was not what it had been. */
-async function withinDeadline<T>(session: Session, work: (transaction: Transaction) => Promise<T>): Promise<T> {
+async function withinDeadline<T>(session: Session, rows: RowSeal, work: (transaction: Transaction) => Promise<T>): Promise<T> {
   const end = session.startClock();
   try {
     for (let tries = 1; ; tries++) {
       const isReused = session.isConnected;
       const transaction = await session.begin();
       try {
-        const result = await work(transactionOn(transaction.statements));
+        const result = await work(transactionOn({ ...transaction.statements, seal: rows }));
         await transaction.commit();
         return result;
       } catch (error) {

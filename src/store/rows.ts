@@ -1,6 +1,7 @@
 /** How what is stored stands in the rows of the tables, and is read back. */
 import { NotpError } from '../error.ts';
 import type { LoginState } from '../verdict/decide.ts';
+import { doubtOf, macOf, NO_MAC, type RowSeal } from './row-seal.ts';
 import { SHARED_BYTES, type ChainHead, type Enrolment, type KeptFile, type Refusals, type Status } from './store.ts';
 
 export type Row = Readonly<Record<string, unknown>>;
@@ -15,7 +16,20 @@ const NONE_REFUSED = { records: { tokens: 1e6 + 0.5, asOfMs: 0 }, count: 0, sinc
 /** The same as values, in as much space as some take. */
 export const NO_REFUSALS = `1e6 + 0.5, 0, 0, 1099511627776, '${'0'.repeat(8)}', '${' '.repeat(SHARED_BYTES)}'`;
 
-export function rowOf(enrolment: Enrolment): Record<string, string | number> {
+/** The row of an enrolment, with its MAC: none where there is a doubt about it, and where none can be made here and none is needed. */
+export function rowOf(enrolment: Enrolment, seal: RowSeal): Record<string, string | number> {
+  const row = columnsOf(enrolment);
+  if (enrolment.doubt === 'forged') return { ...row, mac: NO_MAC };
+  try {
+    return { ...row, mac: macOf(seal, 'enrolment', row) };
+  } catch (error) {
+    // Nobody gets in by it, so whoever ends an enrolment needs no key.
+    if (enrolment.status === 'revoked' && enrolment.pendingId === '') return { ...row, mac: NO_MAC };
+    throw error;
+  }
+}
+
+function columnsOf(enrolment: Enrolment): Record<string, string | number> {
   const { user, context, id, digest, pendingId: pending_id, pendingDigest: pending_digest } = enrolment;
   const { status, state, pendingState, lastAcceptedMs: last_accepted_ms } = enrolment;
   const current = { last_step: state.lastStep, tokens: state.bucket.tokens, as_of_ms: state.bucket.asOfMs, spent: state.spent };
@@ -53,8 +67,9 @@ function pendingStateOf(row: Row, asOfMs: number): Partial<LoginState> {
 
 const STATUSES: readonly Status[] = ['active', 'revoked', 'invited'];
 
-export function enrolmentOf(row: Row): Enrolment {
+export function enrolmentOf(row: Row, seal: RowSeal): Enrolment {
   const asOfMs = Number(row['as_of_ms']);
+  const doubt = doubtOf(seal, 'enrolment', row);
   return {
     user: String(row['user']),
     context: String(row['context']),
@@ -70,6 +85,7 @@ export function enrolmentOf(row: Row): Enrolment {
     },
     pendingState: pendingStateOf(row, asOfMs),
     lastAcceptedMs: Number(row['last_accepted_ms']),
+    ...(doubt === undefined ? {} : { doubt }),
   };
 }
 

@@ -2,6 +2,7 @@
  * The tables of what an accepted code still stands for: the last connections and sources of each enrolment, a few slots each, the oldest of
  * which is written over. The same statements for each database.
  */
+import { doubtOf, macOf, NO_MAC, type SealedTable } from './row-seal.ts';
 import type { Row, Values } from './rows.ts';
 import type { Connection, Enrolment, Transaction } from './store.ts';
 import type { Statements } from './tables.ts';
@@ -11,44 +12,49 @@ const FIRST_TURN = '65536';
 
 export type Slots = Pick<Transaction, 'remembers' | 'remember' | 'lastAccepted' | 'rememberPeer'>;
 
-export function slotsOn({ all, run }: Pick<Statements, 'all' | 'run'>): Slots {
-  const get = async (sql: string, values: Values): Promise<Row | undefined> => (await all(sql, values))[0];
+export function slotsOn({ all, run, seal }: Pick<Statements, 'all' | 'run' | 'seal'>): Slots {
+  /** The rows that `sql` gives and that notp wrote. */
+  const proven = async (table: SealedTable, sql: string, values: Values): Promise<readonly Row[]> =>
+    (await all(sql, values)).filter((row) => doubtOf(seal, table, row) === undefined);
   return {
-    remembers: async ({ user, context, id }, connection) =>
-      (await get(
-        `SELECT slot FROM connection WHERE "user" = $user AND context = $context AND id = $id
-           AND pid = $pid AND start_ticks = $startTicks AND boot_id = $bootId`,
-        { user, context, id, ...connection },
-      )) !== undefined,
-    remember: ({ user, context, id }, connection: Connection) =>
-      run(
-        `INSERT INTO connection ("user", context, slot, id, pid, start_ticks, boot_id, turn)
+    remembers: async ({ user, context, id }, connection) => {
+      const sql = `SELECT * FROM connection WHERE "user" = $user AND context = $context AND id = $id
+           AND pid = $pid AND start_ticks = $startTicks AND boot_id = $bootId`;
+      return (await proven('connection', sql, { user, context, id, ...connection })).length > 0;
+    },
+    remember: async ({ user, context, id }, connection: Connection) => {
+      const { pid, startTicks: start_ticks, bootId: boot_id } = connection;
+      const mac = macOf(seal, 'connection', { user, context, id, pid, start_ticks, boot_id });
+      await run(
+        `INSERT INTO connection ("user", context, slot, id, pid, start_ticks, boot_id, turn, mac)
          VALUES ($user, $context, coalesce(${unusedSlot('connection')},
              (SELECT slot FROM connection WHERE "user" = $user AND context = $context ORDER BY turn, slot LIMIT 1)),
            $id, $pid, $startTicks, $bootId,
-           1 + (SELECT coalesce(max(turn), ${FIRST_TURN}) FROM connection WHERE "user" = $user AND context = $context))
+           1 + (SELECT coalesce(max(turn), ${FIRST_TURN}) FROM connection WHERE "user" = $user AND context = $context), $mac)
          ON CONFLICT ("user", context, slot) DO UPDATE SET id = excluded.id, pid = excluded.pid,
-           start_ticks = excluded.start_ticks, boot_id = excluded.boot_id, turn = excluded.turn`,
-        { user, context, id, ...connection },
-      ),
-    lastAccepted: async ({ user, context, id }, digest) => {
-      const row = await get(
-        'SELECT max(accepted_ms) AS ms FROM peer WHERE "user" = $user AND context = $context AND id = $id AND digest = $digest',
-        { user, context, id, digest },
+           start_ticks = excluded.start_ticks, boot_id = excluded.boot_id, turn = excluded.turn, mac = excluded.mac`,
+        { user, context, id, ...connection, mac },
       );
-      return row === undefined || row['ms'] === null ? undefined : Number(row['ms']);
     },
-    rememberPeer: ({ user, context, id }, { digest, acceptedMs }) =>
-      run(
-        `INSERT INTO peer ("user", context, slot, id, digest, accepted_ms)
+    lastAccepted: async ({ user, context, id }, digest) => {
+      const sql = 'SELECT * FROM peer WHERE "user" = $user AND context = $context AND id = $id AND digest = $digest';
+      const rows = await proven('peer', sql, { user, context, id, digest });
+      return rows.length === 0 ? undefined : Math.max(...rows.map((row) => Number(row['accepted_ms'])));
+    },
+    rememberPeer: async ({ user, context, id }, { digest, acceptedMs }) => {
+      const mac = macOf(seal, 'peer', { user, context, id, digest, accepted_ms: acceptedMs });
+      await run(
+        `INSERT INTO peer ("user", context, slot, id, digest, accepted_ms, mac)
          VALUES ($user, $context, coalesce(
              (SELECT min(slot) FROM peer WHERE "user" = $user AND context = $context AND id = $id AND digest = $digest),
              ${unusedSlot('peer')},
              (SELECT slot FROM peer WHERE "user" = $user AND context = $context ORDER BY id = $id, accepted_ms, slot LIMIT 1)),
-           $id, $digest, $acceptedMs)
-         ON CONFLICT ("user", context, slot) DO UPDATE SET id = excluded.id, digest = excluded.digest, accepted_ms = excluded.accepted_ms`,
-        { user, context, id, digest, acceptedMs },
-      ),
+           $id, $digest, $acceptedMs, $mac)
+         ON CONFLICT ("user", context, slot) DO UPDATE SET id = excluded.id, digest = excluded.digest,
+           accepted_ms = excluded.accepted_ms, mac = excluded.mac`,
+        { user, context, id, digest, acceptedMs, mac },
+      );
+    },
   };
 }
 
@@ -64,8 +70,8 @@ export async function reserveSlots(
   { user, context }: Pick<Enrolment, 'user' | 'context'>,
 ): Promise<void> {
   const slots = Array.from({ length: CONNECTION_SLOTS }, (_, slot) => `$user, $context, ${String(slot)}`);
-  const connection = `'${'0'.repeat(32)}', 4194304, 1099511627776, '${'0'.repeat(36)}', ${FIRST_TURN}`;
-  const peer = `'${'0'.repeat(32)}', '${'0'.repeat(64)}', 1099511627776`;
+  const connection = `'${'0'.repeat(32)}', 4194304, 1099511627776, '${'0'.repeat(36)}', ${FIRST_TURN}, '${NO_MAC}'`;
+  const peer = `'${'0'.repeat(32)}', '${'0'.repeat(64)}', 1099511627776, '${NO_MAC}'`;
   const rows = (filler: string): string => slots.map((slot) => `(${slot}, ${filler})`).join(', ');
   await run(`INSERT INTO connection VALUES ${rows(connection)}`, { user, context });
   await run(`INSERT INTO peer VALUES ${rows(peer)}`, { user, context });

@@ -1,5 +1,6 @@
 /** The tables of the embedded store, and bringing those of an earlier release up to date. */
 import type { DatabaseSync } from 'node:sqlite';
+import { NO_MAC } from './row-seal.ts';
 import { NO_REFUSALS } from './rows.ts';
 
 /** What each version of the schema adds to the one before; the version is the number of those that were applied. */
@@ -52,6 +53,11 @@ const SCHEMAS = [
   ALTER TABLE enrolment ADD COLUMN pending_digest TEXT NOT NULL DEFAULT '';
   ALTER TABLE enrolment ADD COLUMN period_seconds INTEGER NOT NULL DEFAULT 0;
 `,
+  // What an earlier notp wrote has no MAC, so that where there is a host key it counts no more until somebody enrols again. Each row has
+  // room for one, so that a login on a full disk needs no space.
+  ['enrolment', 'connection', 'peer', 'approved']
+    .map((table) => `ALTER TABLE ${table} ADD COLUMN mac TEXT NOT NULL DEFAULT '${NO_MAC}'; UPDATE ${table} SET mac = '${NO_MAC}';`)
+    .join('\n'),
 ];
 
 /** Throws where the tables are of a newer release, or cannot be made; then nothing was changed. */

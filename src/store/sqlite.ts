@@ -5,8 +5,9 @@
  */
 import { DatabaseSync } from 'node:sqlite';
 import { messageOf, NotpError } from '../error.ts';
+import { UNKEYED, type RowSeal } from './row-seal.ts';
 import { bringUpToDate, rollBack } from './sqlite-schema.ts';
-import type { Store, Transaction } from './store.ts';
+import type { Store, StoreOptions, Transaction } from './store.ts';
 import { keptFile, type Row, type Values } from './rows.ts';
 import { filesOf, SEALED_FILES, transactionOn, type Dialect, type Statements } from './tables.ts';
 
@@ -28,10 +29,10 @@ const DIALECT: Dialect = {
 };
 
 /** Opens the database at `path`, making it where there is none and `create` is set. The caller has checked the path and set the umask. Throws `store_unavailable`. */
-export function openSqliteStore(path: string, { create }: { create: boolean }): Store {
+export function openSqliteStore(path: string, { create, rows = UNKEYED }: StoreOptions): Store {
   const database = unavailable(path, () => connect(path, create));
   return {
-    exclusively: (work) => inTurn(path, () => exclusively(path, database, work)),
+    exclusively: (work) => inTurn(path, () => exclusively(path, database, rows, work)),
     sealedFiles: (user) => promised(path, () => database.prepare(SEALED_FILES).all(filesOf(user)).map(keptFile)),
     close: () => {
       database.close();
@@ -71,12 +72,17 @@ function inTurn<T>(path: string, work: () => Promise<T>): Promise<T> {
   return mine;
 }
 
-async function exclusively<T>(path: string, database: DatabaseSync, work: (transaction: Transaction) => Promise<T>): Promise<T> {
+async function exclusively<T>(
+  path: string,
+  database: DatabaseSync,
+  seal: RowSeal,
+  work: (transaction: Transaction) => Promise<T>,
+): Promise<T> {
   unavailable(path, () => {
     database.exec('BEGIN EXCLUSIVE');
   });
   try {
-    const result = await work(transactionOn(statementsOf(path, database), () => promised(path, () => keepFreePages(database))));
+    const result = await work(transactionOn(statementsOf(path, database, seal), () => promised(path, () => keepFreePages(database))));
     unavailable(path, () => {
       database.exec('COMMIT');
     });
@@ -87,11 +93,12 @@ async function exclusively<T>(path: string, database: DatabaseSync, work: (trans
   }
 }
 
-function statementsOf(path: string, database: DatabaseSync): Statements {
+function statementsOf(path: string, database: DatabaseSync, seal: RowSeal): Statements {
   return {
     all: (sql, values: Values = {}) => promised(path, (): Row[] => database.prepare(sql).all(values)),
     run: (sql, values: Values = {}) => promised(path, () => void database.prepare(sql).run(values)),
     dialect: DIALECT,
+    seal,
   };
 }
 

@@ -5,6 +5,7 @@
 import type { Bucket } from '../verdict/budget.ts';
 import type { LoginState } from '../verdict/decide.ts';
 import type { OutageTables } from './outage-tables.ts';
+import type { Doubt, RowSeal } from './row-seal.ts';
 
 export type Status = 'active' | 'revoked' | 'invited';
 
@@ -26,6 +27,8 @@ export interface Enrolment {
   readonly pendingState: Partial<LoginState>;
   /** Unix time in milliseconds; 0 for never. */
   readonly lastAcceptedMs: number;
+  /** Why it counts for nothing. It goes on through every change: what is made of such an enrolment is saved without a MAC. */
+  readonly doubt?: Doubt;
 }
 
 /** The last record of the audit log: its number and its hash (hex); see audit/chain.ts. */
@@ -105,10 +108,12 @@ export interface Transaction extends OutageTables {
   refusals(user: string): Promise<Refusals>;
   /** Updates them in place. */
   saveRefusals(refusals: Refusals): Promise<void>;
-  /** Writes a new enrolment, with the space that its logins will need. */
+  /** Writes a new enrolment, with the space that its logins will need. Throws as save() does. */
   insert(enrolment: Enrolment): Promise<void>;
-  /** Updates an enrolment in place. */
+  /** Updates an enrolment in place. Throws where it cannot be signed here; one that is revoked and has nothing pending needs no signature. */
   save(enrolment: Enrolment): Promise<void>;
+  /** Signs with the present key what counts of `users` by an earlier one. Throws where it cannot be signed here. */
+  renewRows(users: readonly string[]): Promise<void>;
   head(): Promise<ChainHead>;
   moveHead(head: ChainHead): Promise<void>;
   /** Those of all hosts that share the store, by name; none where it is the store of one. */
@@ -135,6 +140,14 @@ export interface Transaction extends OutageTables {
   contents(): Promise<Contents>;
   /** Adds what another store held. `told`: called with how many rows are in. What is there must not be there otherwise. */
   add(contents: Contents, told: (rows: number) => void): Promise<void>;
+}
+
+/** How a store is opened. */
+export interface StoreOptions {
+  /** Whether to make a file where there is none. */
+  readonly create: boolean;
+  /** What proves its rows; undefined: nothing does. */
+  readonly rows?: RowSeal;
 }
 
 export interface Store {

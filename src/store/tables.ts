@@ -1,8 +1,9 @@
 /** What a transaction does on the tables, which are the same in each database: its statements, in what SQLite and PostgreSQL both understand. */
 import { NotpError } from '../error.ts';
-import { putTables, tablesOf } from './contents.ts';
+import { putTables, renewMacs, tablesOf } from './contents.ts';
 import { outageOn } from './outage-tables.ts';
 import { COUNTS, enrolmentOf, headOf, NO_REFUSALS, refusalsOf, rowOf, type Row, type Values } from './rows.ts';
+import type { RowSeal } from './row-seal.ts';
 import { reserveSlots, slotsOn } from './slots.ts';
 import { SHARED_BYTES, type ChainHead, type Enrolment, type Refusals, type Transaction } from './store.ts';
 
@@ -19,6 +20,8 @@ export interface Statements {
   /** What the database's clock said when the transaction began, in milliseconds, where that clock is one for many hosts. */
   readonly clockMs?: () => Promise<number>;
   readonly dialect: Dialect;
+  /** What proves the rows. */
+  readonly seal: RowSeal;
 }
 
 /** What differs. */
@@ -46,7 +49,7 @@ export interface Dialect {
 
 /** `reserved`: called when the rows of an enrolment were added. */
 export function transactionOn(statements: Statements, reserved: () => Promise<void> = () => Promise.resolve()): Transaction {
-  const { all, run, dialect } = statements;
+  const { all, run, dialect, seal } = statements;
   const { here, lock } = dialect;
   let moved: ChainHead | undefined;
   let counted: Refusals | undefined;
@@ -67,7 +70,7 @@ export function transactionOn(statements: Statements, reserved: () => Promise<vo
     ...slotsOn(statements),
     enrolment: async (user, context) => {
       const row = await get(`SELECT * FROM enrolment WHERE "user" = $user AND context = $context${lock}`, { user, context });
-      return row === undefined ? undefined : enrolmentOf(row);
+      return row === undefined ? undefined : enrolmentOf(row, seal);
     },
     enrolmentsOf: async (user) => {
       const rows = await all(
@@ -78,9 +81,9 @@ export function transactionOn(statements: Statements, reserved: () => Promise<vo
       );
       // What a decision on them will ask for next.
       counted = rows[0] === undefined ? undefined : refusalsOf(user, rows[0], 'refused_');
-      return rows.map(enrolmentOf);
+      return rows.map((row) => enrolmentOf(row, seal));
     },
-    enrolments: async () => (await all('SELECT * FROM enrolment ORDER BY "user", context')).map(enrolmentOf),
+    enrolments: async () => (await all('SELECT * FROM enrolment ORDER BY "user", context')).map((row) => enrolmentOf(row, seal)),
     refusals: async (user) => {
       if (counted?.user === user) return counted;
       const row = await get(dialect.refusals, { user });
@@ -100,22 +103,23 @@ export function transactionOn(statements: Statements, reserved: () => Promise<vo
     insert: async (enrolment) => {
       await run(
         `INSERT INTO enrolment VALUES ($user, $context, $id, $pending_id, $status, $last_step, $tokens, $as_of_ms, $spent,
-           $pending_tokens, $pending_spent, $last_accepted_ms, $pending_inherits, $pending_last_step, $digest, $pending_digest, $period_seconds)`,
-        rowOf(enrolment),
+           $pending_tokens, $pending_spent, $last_accepted_ms, $pending_inherits, $pending_last_step, $digest, $pending_digest, $period_seconds, $mac)`,
+        rowOf(enrolment, seal),
       );
       counted = undefined;
       if (dialect.reserves) await reserve(statements, enrolment);
       await reserved();
     },
-    save: (enrolment) =>
-      run(
+    save: async (enrolment) =>
+      await run(
         `UPDATE enrolment SET id = $id, pending_id = $pending_id, status = $status, last_step = $last_step, tokens = $tokens,
            as_of_ms = $as_of_ms, spent = $spent, pending_tokens = $pending_tokens, pending_spent = $pending_spent,
            last_accepted_ms = $last_accepted_ms, pending_inherits = $pending_inherits, pending_last_step = $pending_last_step,
-           digest = $digest, pending_digest = $pending_digest, period_seconds = $period_seconds
+           digest = $digest, pending_digest = $pending_digest, period_seconds = $period_seconds, mac = $mac
          WHERE "user" = $user AND context = $context`,
-        rowOf(enrolment),
+        rowOf(enrolment, seal),
       ),
+    renewRows: (users) => renewMacs(statements, users),
     head,
     moveHead,
     marks: async (host = '') =>

@@ -46,7 +46,10 @@ export async function accountOf(
   const asked = devices.map(({ enrolment }) => enrolment.context);
   const others = known.filter((each) => account.includes(each.context) && !asked.includes(each.context) && isActive(each));
   const bucket = sharedBucket([...devices.map(({ enrolment }) => enrolment), ...others], policy, nowMs);
-  return { devices, others, bucket, refusal: mostTelling(standings.filter((each) => 'reason' in each)) };
+  const refusals = standings.filter((each) => 'reason' in each);
+  // Who has a forged enrolment for another context was enrolled: policy that lets in those who were not does not mean them.
+  const doubted = known.flatMap((each) => (each.doubt === undefined ? [] : [standingOf(each, { kind: 'absent' })]));
+  return { devices, others, bucket, refusal: mostTelling([...refusals, ...doubted.filter((each) => 'reason' in each)]) };
 }
 
 /** The guess budget that the active ones of `enrolments` have together, as it is at `nowMs`; empty where there is none. */
@@ -72,6 +75,6 @@ function mostTelling(refusals: readonly Refused[]): Refused {
   return refusals.find(({ reason }) => reason !== 'not_enrolled') ?? refusals[0] ?? refused('not_enrolled');
 }
 
-function isActive({ status, id }: Enrolment): boolean {
-  return status === 'active' && id !== '';
+function isActive({ status, id, doubt }: Enrolment): boolean {
+  return status === 'active' && id !== '' && doubt === undefined;
 }

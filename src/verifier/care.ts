@@ -11,7 +11,7 @@ import { withoutFutureSteps } from '../verdict/decide.ts';
 import { accountContexts, sharedBucket, timeOf } from './account.ts';
 import { factsOf, type Facts } from './facts.ts';
 import { filesAmong, keptOfAll, sealedFiles } from './sealed-files.ts';
-import { isNewSecret, standingOf } from './standing.ts';
+import { isNewSecret, refuseForged, seenStanding } from './standing.ts';
 import { withState, type State, type StatePlace } from './state.ts';
 
 /** What is known of each enrolment of `user`, by context. Empty where there is no state yet. */
@@ -74,7 +74,7 @@ export function factsOfFiles(
   nowMs: number,
 ): Facts[] {
   const foundFor = ({ context }: Enrolment): Found => files.find((each) => each.context === context)?.found ?? { kind: 'absent' };
-  const standings = enrolments.filter((each) => contexts.includes(each.context)).map((each) => standingOf(each, foundFor(each)));
+  const standings = enrolments.filter((each) => contexts.includes(each.context)).map((each) => seenStanding(each, foundFor(each)));
   const devices = standings.flatMap((each) => ('file' in each ? [each.enrolment] : []));
   const tries = devices.length === 0 ? undefined : { bucket: sharedBucket(devices, policy, nowMs), price: priceOf(devices.length, policy) };
   const shares = ({ context }: Enrolment): boolean => devices.some((each) => each.context === context);
@@ -93,7 +93,7 @@ export interface Refilled {
 /**
  * Fills the guess budget of the enrolments of `origin.user` that are not revoked, where `context` is given of those that share
  * one with it, with a record of each, and brings the last accepted step of a clock that was ahead back to the present. What was accepted and
- * spent stays so. Empty where there is no such enrolment.
+ * spent stays so. Empty where there is no such enrolment; throws `refused` where one was forged.
  */
 export async function refill(
   { store, log }: State,
@@ -107,6 +107,7 @@ export async function refill(
     const all = await transaction.enrolmentsOf(origin.user);
     const asked = context === undefined ? undefined : accountContexts({ contexts }, [context]);
     const wanted = all.filter((each) => each.status !== 'revoked' && (asked === undefined || asked.includes(each.context)));
+    for (const each of wanted) refuseForged(each);
     const done: Refilled[] = [];
     for (const enrolment of wanted) {
       const before = Math.max(0, Math.floor(refilled(enrolment.state.bucket, policy, nowMs).tokens));

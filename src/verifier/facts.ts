@@ -6,11 +6,12 @@ import { bad, exactly } from '../seal/fields.ts';
 import type { Enrolment } from '../store/store.ts';
 import type { Found } from '../system/secrets.ts';
 import { codesNeeded, refilled, type Bucket, type BudgetPolicy } from '../verdict/budget.ts';
-import { standingOf } from './standing.ts';
+import { seenStanding } from './standing.ts';
 
 /**
  * `active` logs in. Else why not: `revoked`; `invited` and nobody has enrolled yet; `incomplete`, an enrolment that
- * never ended; the sealed file is `missing`, `bad` (it cannot be read or used) or `stale` (not the registered one);
+ * never ended; the sealed file is `missing`, `bad` (it cannot be read or used) or `stale` (not the registered one, or the enrolment was
+ * changed outside notp, so that none is);
  * `orphaned`: there is no such user any more.
  */
 export type EnrolmentState = 'active' | 'revoked' | 'invited' | 'incomplete' | 'missing' | 'bad' | 'stale' | 'orphaned';
@@ -55,7 +56,7 @@ export interface TriesLeft {
 /** `nowMs`: Unix time in milliseconds. `tries`: those that several devices share; undefined: the enrolment's own. */
 export function factsOf(enrolment: Enrolment, seen: Seen, policy: BudgetPolicy, nowMs: number, tries?: TriesLeft): Facts {
   const found: Found = seen.kind === 'nobody' ? { kind: 'absent' } : seen;
-  const standing = standingOf(enrolment, found);
+  const standing = seenStanding(enrolment, found);
   const { id, user, context, state, lastAcceptedMs } = 'file' in standing ? standing.enrolment : enrolment;
   const file = 'file' in standing ? standing.file : undefined;
   const orphaned = seen.kind === 'nobody';
@@ -80,7 +81,8 @@ export function recoveryLeft({ spent }: Enrolment['state']): number {
 }
 
 /** Why the file that was found does not log in. */
-function stateOf({ status, id }: Enrolment, { kind }: Found): EnrolmentState {
+function stateOf({ status, id, doubt }: Enrolment, { kind }: Found): EnrolmentState {
+  if (doubt === 'forged' && status !== 'revoked') return 'stale';
   if (status !== 'active') return status;
   if (id === '') return 'incomplete';
   switch (kind) {

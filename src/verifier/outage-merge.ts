@@ -23,8 +23,9 @@ export function budgetAfter(bucket: Bucket, { verdict }: Decision, devices: numb
   return guessed ? taken(bucket, priceOf(devices, policy)) : bucket;
 }
 
-/** The enrolment of the store, with what the copy knows to be used up too; another one that has taken its place stays as it is. */
+/** The enrolment of the store, with what the copy knows to be used up too; another one that has taken its place stays as it is. A copy that was forged knows nothing. */
 export function usedOnEither(store: Enrolment, copy: Enrolment): Enrolment {
+  if (copy.doubt !== undefined) return store;
   const known = asCopied(store, copy);
   if (known.id !== copy.id) return store;
   const lastStep = Math.max(known.state.lastStep, copy.state.lastStep);
@@ -39,7 +40,7 @@ export function usedOnEither(store: Enrolment, copy: Enrolment): Enrolment {
  */
 export function merged(store: Enrolment, copy: Enrolment, policy: Policy, nowMs: number): Enrolment {
   const known = usedOnEither(store, { ...copy, state: withoutFutureSteps(copy.state, nowMs, policy.window) });
-  if (known.id !== copy.id) return known;
+  if (known.id !== copy.id || copy.doubt !== undefined) return known;
   const buckets = [known.state.bucket, copy.state.bucket];
   const atMs = Math.min(nowMs, Math.max(...buckets.map(({ asOfMs }) => asOfMs)));
   return withBudget(known, emptiest(buckets.map((each) => refilled(each, policy, atMs))));

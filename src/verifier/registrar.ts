@@ -12,7 +12,7 @@ import type { Enrolment, Transaction } from '../store/store.ts';
 import type { LoginState, Policy } from '../verdict/decide.ts';
 import { fullBucket } from '../verdict/budget.ts';
 import { timeOf } from './account.ts';
-import { awaits, completed, isNewSecret, registers } from './standing.ts';
+import { awaits, completed, isNewSecret, refuseForged, registers } from './standing.ts';
 import type { State } from './state.ts';
 
 /** A new sealed file, and what becomes of the enrolment with it. */
@@ -44,20 +44,24 @@ export async function registeredAs(
   file: Registration,
 ): Promise<Enrolment['status'] | undefined> {
   const enrolment = await transaction.enrolment(user, context);
-  return enrolment !== undefined && (registers(enrolment, file) || awaits(enrolment, file)) ? enrolment.status : undefined;
+  if (enrolment === undefined || enrolment.doubt === 'forged') return undefined;
+  return registers(enrolment, file) || awaits(enrolment, file) ? enrolment.status : undefined;
 }
 
 /**
  * Makes the new file the pending one and records it. `inPlace` is the file that is in place now: where that is
- * an earlier pending one, it is completed first, so that it goes on logging in. Throws `refused` where an enrolment
- * is there and is not to be replaced.
+ * an earlier pending one, it is completed first, so that it goes on logging in. Of a forged enrolment nothing is kept: it is over
+ * when its replacement begins. Throws `refused` where an enrolment is there and is not to be replaced.
  */
 export async function begin(state: State, enrolment: NewEnrolment, inPlace: Registration | undefined): Promise<void> {
   const { origin, id, digest, replace, expected } = enrolment;
   await state.store.exclusively(async (transaction) => {
     const pendingState = await asOfStore(transaction, enrolment.state);
     const known = await transaction.enrolment(origin.user, origin.context);
-    const present = known !== undefined && awaits(known, inPlace) ? completed(known) : known;
+    const isForged = known?.doubt === 'forged';
+    const present = known !== undefined && !isForged && awaits(known, inPlace) ? completed(known) : known;
+    // Who has shown a code, or was invited, did so by an enrolment that was none of this.
+    if (isForged && (expected !== undefined || !isWhole(pendingState))) refuseForged(known);
     if (expected !== undefined && (present?.id !== expected.id || present.status !== expected.status))
       throw new NotpError('refused', 'the enrolment has changed meanwhile', 'begin again');
     if (registered(present) && !replace)
@@ -66,7 +70,8 @@ export async function begin(state: State, enrolment: NewEnrolment, inPlace: Regi
         `${origin.user} is enrolled for ${origin.context} already`,
         'give --replace to replace that enrolment',
       );
-    if (present !== undefined) await transaction.save({ ...present, pendingId: id, pendingDigest: digest, pendingState });
+    if (isForged && isWhole(pendingState)) await transaction.save({ ...firstOf(origin, { id, digest }, pendingState), status: 'revoked' });
+    else if (present !== undefined) await transaction.save({ ...present, pendingId: id, pendingDigest: digest, pendingState });
     else if (isWhole(pendingState)) await transaction.insert(firstOf(origin, { id, digest }, pendingState));
     else throw new NotpError('refused', `${origin.user} is not enrolled for ${origin.context}`);
     const event = enrolment.event ?? (isNewSecret(pendingState) ? (registered(present) ? 'replace' : 'enroll') : 'reseal');
@@ -76,7 +81,10 @@ export async function begin(state: State, enrolment: NewEnrolment, inPlace: Regi
 
 /** The file is in place: its id is the registered one from now on. */
 export async function complete(state: State, { origin, id }: Pick<NewEnrolment, 'origin' | 'id'>): Promise<void> {
-  await changePending(state, origin, id, (enrolment, transaction) => transaction.save(completed(enrolment)));
+  await changePending(state, origin, id, (enrolment, transaction) => {
+    refuseForged(enrolment);
+    return transaction.save(completed(enrolment));
+  });
 }
 
 /** Puts the sealed file `text` in its place in the store, and with it the enrolment. Throws `refused` where another one came in between. */
@@ -85,6 +93,7 @@ export async function completeInStore(state: State, { origin, id }: Pick<NewEnro
   await state.store.exclusively(async (transaction) => {
     const enrolment = await transaction.enrolment(user, context);
     if (enrolment?.pendingId !== id) throw new NotpError('refused', 'the enrolment has changed meanwhile', 'begin again');
+    refuseForged(enrolment);
     await transaction.putSealed(user, context, text);
     await transaction.save(completed(enrolment));
   });
@@ -97,7 +106,7 @@ export async function standingInStore(
 ): Promise<'registered' | 'not registered'> {
   const { user, context } = origin;
   const enrolment = await state.store.exclusively((transaction) => transaction.enrolment(user, context));
-  return enrolment?.id === id ? 'registered' : 'not registered';
+  return enrolment?.id === id && enrolment.doubt === undefined ? 'registered' : 'not registered';
 }
 
 /** The file did not come into its place: the enrolment is as it was. */
@@ -168,7 +177,7 @@ function isWhole(state: Partial<LoginState>): state is LoginState {
 }
 
 function registered(enrolment: Enrolment | undefined): boolean {
-  return enrolment !== undefined && enrolment.id !== '';
+  return enrolment !== undefined && (enrolment.id !== '' || enrolment.doubt === 'forged');
 }
 
 function firstOf({ user, context }: Origin, { id: pendingId, digest: pendingDigest }: Registration, state: LoginState): Enrolment {

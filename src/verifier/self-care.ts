@@ -66,7 +66,8 @@ async function exported(options: LocalOptions, state: State, question: CareQuest
 async function recordExport({ origin }: LocalOptions, state: State, id: string): Promise<number> {
   return await state.store.exclusively(async (transaction) => {
     const enrolment = await transaction.enrolment(origin.user, origin.context);
-    if (enrolment?.id !== id) throw new NotpError('refused', 'the enrolment has changed meanwhile', 'begin again');
+    if (enrolment?.id !== id || enrolment.doubt !== undefined)
+      throw new NotpError('refused', 'the enrolment has changed meanwhile', 'begin again');
     await append(state.log, transaction, { ...origin, event: 'export', result: 'done', ref: newRef() });
     return enrolment.state.lastStep + 1;
   });

@@ -94,6 +94,7 @@ async function permission(options: LocalOptions, { replace, readings }: EnrolBeg
   const enrolment = await withPresentState(place, now, ({ store }) =>
     store.exclusively((transaction) => transaction.enrolment(origin.user, origin.context)),
   );
+  if (enrolment?.doubt !== undefined) return await refusal(options, 'stale_enrolment');
   if (enrolment?.status === 'invited') return { id: enrolment.id, status: 'invited' };
   if (!isActive(enrolment) || !replace) return await refusal(options, 'not_permitted');
   const verifier = localVerifier(options);

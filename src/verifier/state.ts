@@ -14,6 +14,7 @@ import type { Config, StoreSetting } from '../system/config.ts';
 import { secretsFolder } from '../system/secrets.ts';
 import { isRoot, SERVICE_USER, userByName, type User } from '../system/users.ts';
 import { hostKeysOf, type HostKey } from './host-keys.ts';
+import { rowSealOf } from './row-keys.ts';
 import { isThere, storePlaceOf, storeName } from './store-place.ts';
 
 export interface StatePlace {
@@ -82,7 +83,7 @@ export function openState(place: StatePlace, now: () => number, options: { creat
 export function openState(place: StatePlace, now: () => number, { create }: { create: boolean }): State | undefined {
   if (place.store.kind === 'sqlite' && !isThere(place.store.path, place.owner, create)) return undefined;
   const hostKey = hostKeysOf(place);
-  const store = openStore(storePlaceOf(place), { create });
+  const store = openStore(storePlaceOf(place), { create, rows: rowSealOf(place.kind, hostKey) });
   return { store, hostKey, log: { ...auditLog(place, now), key: hostKey === undefined ? undefined : auditKey(hostKey.key) } };
 }
 

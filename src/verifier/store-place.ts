@@ -3,7 +3,9 @@ import * as fs from 'node:fs';
 import { hostname } from 'node:os';
 import * as path from 'node:path';
 import { errnoOf, messageOf, NotpError } from '../error.ts';
+import type { CopyOptions } from '../store/copy.ts';
 import { copyStores, migrateStore, postgresName, type StorePlace } from '../store/open.ts';
+import type { RowSeal } from '../store/row-seal.ts';
 import { checkedFrom } from '../system/secrets.ts';
 import { checkFolders, readTrusted, type Trust } from '../system/trusted.ts';
 import type { User } from '../system/users.ts';
@@ -21,7 +23,11 @@ export async function migrated(place: StatePlace): ReturnType<typeof migrateStor
 }
 
 /** Copies the store of one place into that of another; see copyStores(). The caller acts as their owner. Throws `store_unavailable`, `refused` or `failed`. */
-export async function copied(from: StatePlace, to: StatePlace, options: Parameters<typeof copyStores>[2]): ReturnType<typeof copyStores> {
+export async function copied(
+  from: StatePlace,
+  to: StatePlace,
+  options: CopyOptions & { readonly rows: RowSeal },
+): ReturnType<typeof copyStores> {
   if (from.store.kind === 'sqlite' && !isThere(from.store.path, from.owner, false))
     throw new NotpError('store_unavailable', `${from.store.path}: there is no such file`);
   const isNew = to.store.kind === 'sqlite' && isThere(to.store.path, to.owner, true) && !fs.existsSync(to.store.path);

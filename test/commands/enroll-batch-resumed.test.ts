@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
 import { before, describe, it } from 'node:test';
+import { changing } from '../support/row-macs.ts';
 import { lacks } from '../support/world.ts';
 import { BATCH_NEEDS, bootBatch, readHandout, type BatchWorld } from './batch-world.ts';
 
@@ -61,8 +62,7 @@ describe('a batch that is run again', { skip: lacks(BATCH_NEEDS) }, () => {
   async function killedWhilePending(users: readonly string[]): Promise<void> {
     const names = users.map((user) => `'${user}'`).join(', ');
     const sql = `UPDATE enrolment SET pending_id = id, pending_digest = digest, id = '', digest = '' WHERE user IN (${names})`;
-    const script = `new (require('node:sqlite').DatabaseSync)('/var/lib/notp/state.db').exec(${JSON.stringify(sql)})`;
-    await world.container.must([NODE, '-e', script]);
+    await world.container.must([NODE, '-e', changing('/var/lib/notp/state.db', sql)]);
   }
 
   function remove(...files: readonly string[]): void {

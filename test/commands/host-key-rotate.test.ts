@@ -18,6 +18,11 @@ describe('a new key for the host', { skip: lacks(SERVICE_NEEDS) }, () => {
       const user = await world.addUser(name);
       people.push({ user, phone: await world.enroll(user, ['--recovery', '32']) });
     }
+    await world.addUser('erin');
+    await world.container.must(['sh', '-c', 'umask 077; echo correct horse >/root/passphrase']);
+    await world.container.must([
+      ...['notp-enroll', 'erin', '--seal', 'passphrase', '--passphrase-file', '/root/passphrase', '--no-confirm', '--json'],
+    ]);
   });
 
   const notp = (...words: readonly string[]): Promise<Ran> => world.container.run(['notp', ...words]);
@@ -126,6 +131,9 @@ describe('a new key for the host', { skip: lacks(SERVICE_NEEDS) }, () => {
     assert.equal(keyFile().bytes.length, 32);
     assert.equal(await former(), undefined);
     await allLogIn();
+    // Sealed by a passphrase, and not used since: but for its row no key was needed.
+    const erin = JSON.parse((await notp('status', '--user', 'erin', '--json')).stdout) as { state: string; problem: string | null };
+    assert.deepEqual([erin.state, erin.problem], ['active', null]);
     assert.deepEqual((await world.records()).filter(({ event }) => event.startsWith('host_key.')).length, 4);
     const keys = 'SELECT count(*) AS n FROM former_chain_key';
     const counted = await world.container.must([

@@ -6,6 +6,7 @@ import * as path from 'node:path';
 import { before, describe, it } from 'node:test';
 import { bootContainer, installInto, type Container } from '../support/container.ts';
 import { sleep, type Ran } from '../support/process.ts';
+import { changing } from '../support/row-macs.ts';
 import { lacks } from '../support/world.ts';
 import { frozen, thaw } from './frozen.ts';
 import { assertRefused } from './own-codes.ts';
@@ -159,7 +160,7 @@ describe('a users file of a thousand', { skip: lacks(MODULE_NEEDS) }, () => {
     const earlier = await rows();
     const undo =
       "UPDATE enrolment SET pending_id = id, pending_digest = digest, id = '', digest = '' WHERE user IN ('user0010', 'user0011')";
-    await container.must([NODE, '-e', `new (require('node:sqlite').DatabaseSync)('${DATABASE}').exec(${JSON.stringify(undo)})`]);
+    await container.must([NODE, '-e', changing(DATABASE, undo)]);
     assert.notDeepEqual(await rows(), earlier);
     const { code, stderr } = await container.run(IMPORT);
     assert.equal(code, 0, stderr);

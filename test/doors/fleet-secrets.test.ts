@@ -5,7 +5,7 @@ import * as fs from 'node:fs';
 import { before, describe, it } from 'node:test';
 import { lacksPostgres, startPostgres, type Postgres } from '../support/postgres.ts';
 import { run, type Ran } from '../support/process.ts';
-import { addUser, lacks, oathCode, SOURCE_NOTP, untilFreshStep, type TestUser } from '../support/world.ts';
+import { addUser, lacks, must, oathCode, SOURCE_NOTP, untilFreshStep, type TestUser } from '../support/world.ts';
 import { FLEET_DATABASE, fleetHost } from './fleet-world.ts';
 import { succeed, type PamWorld } from './pam-world.ts';
 
@@ -87,13 +87,18 @@ describe(
     it('look after who is on none of their passwd databases any more', async () => {
       const gone = addUser();
       await one.enroll(gone);
-      server.sql(`UPDATE notp.enrolment SET "user" = 'elsewhere' WHERE "user" = '${gone.name}'`, FLEET_DATABASE);
-      assert.deepEqual(
-        (await shown(two, 'status', '--user', 'elsewhere')).map((each) => each.user),
-        ['elsewhere'],
-      );
-      await succeed([...SOURCE_NOTP, 'unlock', '--user', 'elsewhere', '--config', two.config]);
-      await succeed([...SOURCE_NOTP, 'revoke', '--user', 'elsewhere', '--yes', '--config', one.config]);
+      must(['userdel', '--remove', '--force', gone.name]);
+      try {
+        assert.deepEqual(
+          (await shown(two, 'status', '--user', gone.name)).map((each) => each.user),
+          [gone.name],
+        );
+        await succeed([...SOURCE_NOTP, 'unlock', '--user', gone.name, '--config', two.config]);
+        await succeed([...SOURCE_NOTP, 'revoke', '--user', gone.name, '--yes', '--config', one.config]);
+      } finally {
+        // What was made with the user removes it at the end.
+        must(['useradd', gone.name]);
+      }
       assert.equal((await notp(two, 'status', '--user', 'nobody-at-all')).code, 2);
     });
 

@@ -3,6 +3,7 @@ import * as path from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import type { PostgresPlace } from '../../src/store/postgres-session.ts';
 import { migratePostgresStore, openPostgresStore } from '../../src/store/postgres.ts';
+import { UNKEYED, type RowSeal } from '../../src/store/row-seal.ts';
 import { openSqliteStore } from '../../src/store/sqlite.ts';
 import type { Store } from '../../src/store/store.ts';
 import { lacksPostgres, PASSWORD, ROLE, startPostgres, type Postgres } from '../support/postgres.ts';
@@ -11,7 +12,8 @@ import { scratchFolder } from '../support/world.ts';
 
 /** One database, empty when it is given. */
 export interface Database {
-  open(): Store;
+  /** Its rows are proven by `rows`; undefined: by nothing. */
+  open(rows?: RowSeal): Store;
   /** What messages begin with. */
   readonly name: string;
   /** The beginning of a module that has it open as `store`. */
@@ -37,7 +39,7 @@ const sqlite: Engine = {
       const file = path.join(folder, `${String(count++)}.db`);
       openSqliteStore(file, { create: true }).close();
       return Promise.resolve({
-        open: () => openSqliteStore(file, { create: false }),
+        open: (rows = UNKEYED) => openSqliteStore(file, { create: false, rows }),
         name: file,
         opening: `import { openSqliteStore } from ${source('sqlite.ts')};
           const store = openSqliteStore(${JSON.stringify(file)}, { create: false });`,
@@ -63,7 +65,7 @@ const postgres: Engine = {
       const place = placeOf(server, database);
       await migratePostgresStore(place);
       return {
-        open: () => openPostgresStore(place),
+        open: (rows = UNKEYED) => openPostgresStore(place, { rows }),
         name: `postgres://localhost:${String(server.port)}/${database}`,
         opening: `import { openPostgresStore } from ${source('postgres.ts')};
           const place = ${JSON.stringify({ ...place, password: undefined })};

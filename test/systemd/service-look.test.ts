@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { before, describe, it } from 'node:test';
 import type { Facts } from '../../src/verifier/facts.ts';
 import type { Ran } from '../support/process.ts';
+import { signRows } from '../support/row-macs.ts';
 import { lacks, type TestUser } from '../support/world.ts';
 import { assertRefused } from '../commands/own-codes.ts';
 import { bootService, SERVICE_NEEDS, type Phone, type ServiceWorld } from './service-world.ts';
@@ -165,4 +166,5 @@ for (let i = 0; i < 1000; i++) {
   for (const each of [home, home + '/.notp', home + '/.notp/ssh']) fs.chownSync(each, id, id);
 }
 store.exec('COMMIT');
+(${signRows.toString()})(store, '/etc/notp/host.key');
 `;

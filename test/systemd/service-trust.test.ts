@@ -5,6 +5,7 @@ import { atEnd } from '../support/cleanup.ts';
 import { CLIENT_KEY } from '../support/container-root.ts';
 import { sshIn, sshInTerminal } from '../support/container-ssh.ts';
 import { sleep, type Ran } from '../support/process.ts';
+import { changing } from '../support/row-macs.ts';
 import { lacks, type TestUser } from '../support/world.ts';
 import { bootService, type Phone, type ServiceWorld, SERVICE_NEEDS } from './service-world.ts';
 
@@ -47,13 +48,7 @@ describe('the memory of the service', { skip: lacks(SERVICE_NEEDS) }, () => {
     assert.equal((await world.login(alice, phone.recoveryCode())).stdout, 'alice\n');
   }
 
-  const sql = (statement: string): Promise<string> =>
-    world.container.must([
-      NODE,
-      '-e',
-      `new (require('node:sqlite').DatabaseSync)('/var/lib/notp/state.db').exec(process.argv[1])`,
-      statement,
-    ]);
+  const sql = (statement: string): Promise<string> => world.container.must([NODE, '-e', changing('/var/lib/notp/state.db', statement)]);
 
   it('trusts nobody before a code', async () => {
     assert.equal(await withoutCode(), 'no_proof');
@@ -85,6 +80,15 @@ describe('the memory of the service', { skip: lacks(SERVICE_NEEDS) }, () => {
     assert.equal(await withoutCode(), 'no_proof');
     await sql(`UPDATE peer SET accepted_ms = ${String(Date.now() - 3_500_000)} WHERE user = 'alice'`);
     assert.equal(await withoutCode(), 'trusted');
+  });
+
+  it('trusts no row that somebody wrote who has no host key', async () => {
+    await withCode();
+    assert.equal(await withoutCode(), 'trusted');
+    const sooner = "UPDATE peer SET accepted_ms = accepted_ms - 1 WHERE user = 'alice'";
+    const program = `new (require('node:sqlite').DatabaseSync)('/var/lib/notp/state.db').exec(${JSON.stringify(sooner)})`;
+    await world.container.must([NODE, '-e', program]);
+    assert.equal(await withoutCode(), 'no_proof');
   });
 
   it('trusts nobody where the configuration does not say so', async () => {

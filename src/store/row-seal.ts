@@ -1,0 +1,81 @@
+/**
+ * What proves that notp wrote a row, and not somebody who can merely write to the database: a MAC beside the columns, by a key that no
+ * database has. Whoever opens a store brings the seal along, so nothing in this folder knows a key.
+ *
+ * What the MAC is of: "notp row/1", the name of the table and the value of each column of SEALED in its order, each as its length in bytes
+ * (32 bits, big-endian) followed by its UTF-8. A number is printed as JavaScript does. So no two rows have the same encoding, and a row
+ * counts for its own user and context alone.
+ */
+import type { Row } from './rows.ts';
+
+/** Why a row counts for nothing: its MAC is not the one that belongs to it, or the key to tell is not here. */
+export type Doubt = 'forged' | 'unverified';
+
+export interface RowSeal {
+  /** The MAC of an encoded row, MAC_LENGTH hex digits. Throws where the key is not here. */
+  readonly sign: (row: Uint8Array) => string;
+  /** Undefined where `mac` is that of the encoded row. */
+  readonly doubt: (row: Uint8Array, mac: string) => Doubt | undefined;
+}
+
+export const MAC_LENGTH = 64;
+/** Takes the place of a MAC where there is none, in as much space as one takes. */
+export const NO_MAC = '0'.repeat(MAC_LENGTH);
+
+/** For the state that a user keeps: whoever can write it owns it, and there is no key that they do not have. Nothing is proven there. */
+export const UNKEYED: RowSeal = { sign: () => NO_MAC, doubt: () => undefined };
+
+/** The columns that decide: those of an enrolment, and of what lets somebody in without a code. */
+const SEALED = {
+  enrolment: [
+    ...['user', 'context', 'id', 'digest', 'pending_id', 'pending_digest', 'status'],
+    ...['last_step', 'tokens', 'as_of_ms', 'spent', 'period_seconds', 'last_accepted_ms'],
+    ...['pending_inherits', 'pending_last_step', 'pending_tokens', 'pending_spent'],
+  ],
+  connection: ['user', 'context', 'id', 'pid', 'start_ticks', 'boot_id'],
+  peer: ['user', 'context', 'id', 'digest', 'accepted_ms'],
+  approved: ['user', 'as_of_ms'],
+} as const satisfies Record<string, readonly string[]>;
+
+export type SealedTable = keyof typeof SEALED;
+
+export function isSealed(table: string): table is SealedTable {
+  return Object.hasOwn(SEALED, table);
+}
+
+/** The MAC of `row`, which has the sealed columns of `table` by name. Throws where the key is not here. */
+export function macOf(seal: RowSeal, table: SealedTable, row: Row): string {
+  return seal.sign(encoded(table, row));
+}
+
+/** Why `row` of `table`, as the database gives it with its column mac, counts for nothing; undefined where it does count. */
+export function doubtOf(seal: RowSeal, table: SealedTable, row: Row): Doubt | undefined {
+  return seal.doubt(encoded(table, row), String(row['mac']));
+}
+
+/** The MAC of a row that is read to be written again: that of the present key where it counts, and none where it does not. Throws where the key is not here. */
+export function renewedMac(seal: RowSeal, table: SealedTable, row: Row): string {
+  return doubtOf(seal, table, row) === 'forged' ? NO_MAC : macOf(seal, table, row);
+}
+
+function encoded(table: SealedTable, row: Row): Uint8Array {
+  const values = SEALED[table].map((column) => String(valueOf(column, row[column])));
+  return new Uint8Array(Buffer.concat(['notp row/1', table, ...values].flatMap(lengthPrefixed)));
+}
+
+function lengthPrefixed(text: string): Buffer[] {
+  const bytes = Buffer.from(text);
+  const length = Buffer.alloc(4);
+  length.writeUInt32BE(bytes.length);
+  return [length, bytes];
+}
+
+/** A value as it counts: databases differ in how they give numbers. */
+export function valueOf(column: string, value: unknown): string | number {
+  return NUMBERS.has(column) ? Number(value) : String(value);
+}
+
+const NUMBERS: ReadonlySet<string> = new Set([
+  ...['last_step', 'tokens', 'as_of_ms', 'pending_tokens', 'last_accepted_ms', 'pending_inherits', 'pending_last_step', 'period_seconds'],
+  ...['slot', 'pid', 'start_ticks', 'turn', 'accepted_ms', 'next', 'count', 'since_ms'],
+]);

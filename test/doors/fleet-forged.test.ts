@@ -1,0 +1,110 @@
+/** Whoever administers the database of a fleet registers a sealed file of their own there: it lets nobody in, and the host says so. */
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import { before, describe, it } from 'node:test';
+import { codeAt } from '../../src/otp/code.ts';
+import { MIN_KDF_MEMORY_KIB, MIN_KDF_PASSES, printSealedFile, registrationOf, type PassphraseSeal } from '../../src/seal/file.ts';
+import { passphraseKey } from '../../src/seal/keys.ts';
+import { seal } from '../../src/seal/seal.ts';
+import { newHeader, newPayload } from '../../src/verifier/sealing.ts';
+import { lacksPostgres, startPostgres, type Postgres } from '../support/postgres.ts';
+import { run } from '../support/process.ts';
+import { addUser, lacks, SOURCE_NOTP, type TestUser } from '../support/world.ts';
+import { FLEET_DATABASE, fleetHost } from './fleet-world.ts';
+import { succeed, type PamWorld } from './pam-world.ts';
+
+const PASSPHRASE = 'of my own';
+const WANTED = { algorithm: 'SHA1', digits: 6, periodSeconds: 30, issuer: 'mine', account: 'mine', recovery: 0 } as const;
+
+describe(
+  'the administrator of a fleet’s database',
+  { skip: lacksPostgres() === false ? lacks({ root: true, programs: ['openssl'] }) : lacksPostgres() },
+  () => {
+    let server: Postgres;
+    let host: PamWorld;
+    let other: PamWorld;
+    let user: TestUser;
+    const hostKey = randomBytes(32);
+
+    before(async () => {
+      server = await startPostgres('fleet-forged');
+      server.createDatabase(FLEET_DATABASE);
+      const top = 'secrets = "store"\nunenrolled = "allow"';
+      host = await fleetHost(server, 'one', { hostKey, top });
+      other = await fleetHost(server, 'two', { hostKey, top });
+      user = addUser();
+    });
+
+    const sql = (text: string): string => server.sql(`SET search_path TO notp; ${text}`, FLEET_DATABASE);
+    const sameUser = (): string => `"user" = '${user.name}'`;
+
+    /** Puts a sealed file of their own in the place of that of `user`, and its registration; gives what is typed then. */
+    function registerOwn(how: 'present' | 'pending'): string {
+      const { payload } = newPayload(WANTED);
+      const own: PassphraseSeal = { kind: 'passphrase', m: MIN_KDF_MEMORY_KIB, t: MIN_KDF_PASSES, p: 1, salt: randomBytes(16) };
+      const header = { ...newHeader(user.name, 'ssh', Date.now()), seal: own };
+      const file = seal(header, payload, passphraseKey(PASSPHRASE, own), randomBytes(24));
+      const { id, digest } = registrationOf(file);
+      sql(`UPDATE sealed SET text = '${Buffer.from(printSealedFile(file)).toString()}' WHERE ${sameUser()}`);
+      const columns = { present: `id = '${id}', digest = '${digest}'`, pending: `pending_id = '${id}', pending_digest = '${digest}'` }[how];
+      sql(`UPDATE enrolment SET ${columns}, status = 'active', last_step = -1, tokens = 5 WHERE ${sameUser()}`);
+      return `${PASSPHRASE} ${codeAt(payload.secret, Math.floor(Date.now() / 30_000), payload)}`;
+    }
+
+    async function refusal(proof: string, on = host): Promise<string | undefined> {
+      const { code, stdout } = await on.pam(user.name, proof);
+      assert.equal(code, 1, stdout);
+      return on.recordIn(stdout).reason;
+    }
+
+    it('got in with a file of their own, which they had registered in both tables', async () => {
+      for (const how of ['present', 'pending'] as const) {
+        await host.enroll(user);
+        const proof = registerOwn(how);
+        assert.equal(await refusal(proof), 'stale_enrolment');
+        assert.match(host.lastRecord().detail ?? '', /was changed outside notp.*: notp-enroll --replace \S+ ssh$/);
+        assert.equal(await refusal(proof, other), 'stale_enrolment');
+      }
+    });
+
+    it('is told of by status and doctor, and root mends it by a new enrolment alone', async () => {
+      const { recovery } = await host.enroll(user);
+      registerOwn('present');
+      const status = await run([...SOURCE_NOTP, 'status', '--user', user.name, '--config', other.config]);
+      assert.match(status.stdout, /stale/);
+      assert.match(status.stdout.replaceAll(/\s+/g, ' '), /was changed outside notp/);
+      const unlocked = await run([...SOURCE_NOTP, 'unlock', '--user', user.name, '--config', host.config]);
+      assert.equal(unlocked.code, 1);
+      assert.match(unlocked.stderr, /changed outside notp[^\n]*\nnotp: hint: notp-enroll --replace/);
+      assert.equal(await refusal(recovery[0] ?? ''), 'stale_enrolment');
+      const { recovery: newer } = await host.enroll(user);
+      assert.equal((await other.pam(user.name, newer[0] ?? '')).code, 0);
+    });
+
+    it('gives nobody back what they have used, and takes no revocation back', async () => {
+      const { recovery } = await host.enroll(user);
+      assert.equal((await host.pam(user.name, recovery[0] ?? '')).code, 0);
+      sql(`UPDATE enrolment SET spent = repeat('0', length(spent)) WHERE ${sameUser()}`);
+      assert.equal(await refusal(recovery[0] ?? ''), 'stale_enrolment');
+      await host.enroll(user);
+      const digest = sql(`SELECT digest FROM enrolment WHERE ${sameUser()}`);
+      const text = sql(`SELECT text FROM sealed WHERE ${sameUser()}`);
+      await succeed([...SOURCE_NOTP, 'revoke', '--user', user.name, '--yes', '--config', host.config]);
+      sql(
+        `UPDATE enrolment SET status = 'active', digest = '${digest}' WHERE ${sameUser()}; INSERT INTO sealed VALUES ('${user.name}', 'ssh', '${text}')`,
+      );
+      assert.equal(await refusal('123456'), 'stale_enrolment');
+    });
+
+    it('makes no invitation and no approval that counts', async () => {
+      await host.enroll(user);
+      sql(`UPDATE enrolment SET status = 'invited', id = '', digest = '' WHERE ${sameUser()}`);
+      // Not even where policy lets in whoever is not enrolled.
+      assert.equal(await refusal('123456'), 'stale_enrolment');
+      sql(`INSERT INTO approved VALUES ('${user.name}', 1, repeat('a', 64))`);
+      assert.equal(await succeed([...SOURCE_NOTP, 'store', 'approved', '--config', host.config]), '');
+      await succeed([...SOURCE_NOTP, 'store', 'approve', '--user', user.name, '--config', host.config]);
+      assert.match(await succeed([...SOURCE_NOTP, 'store', 'approved', '--config', other.config]), new RegExp(user.name));
+    });
+  },
+);

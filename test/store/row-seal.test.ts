@@ -1,0 +1,175 @@
+/** Rows that are proven by a key that no database has: what was written past the store is known, and what it wrote itself is known as its own. */
+import assert from 'node:assert/strict';
+import { createHmac } from 'node:crypto';
+import { after, before, beforeEach, describe, it } from 'node:test';
+import { array, assert as holds, asyncProperty, constantFrom, double, integer, record } from 'fast-check';
+import { copyStore } from '../../src/store/copy.ts';
+import { NO_MAC, type RowSeal } from '../../src/store/row-seal.ts';
+import type { Enrolment, Store, Transaction } from '../../src/store/store.ts';
+import { ALICE } from './alice.ts';
+import { ENGINES, type Database } from './engines.ts';
+
+/** Signs with the first of `keys`, and knows all of them. */
+function sealWith(...keys: readonly string[]): RowSeal {
+  const macs = (row: Uint8Array): string[] => keys.map((key) => createHmac('sha256', key).update(row).digest('hex'));
+  return { sign: (row) => macs(row)[0] ?? '', doubt: (row, mac) => (macs(row).includes(mac) ? undefined : 'forged') };
+}
+
+const BOB: Enrolment = { ...ALICE, user: 'bob' };
+const CONNECTION = { pid: 100, startTicks: 5_000, bootId: 'b'.repeat(36) };
+const PEER = { digest: 'a'.repeat(64), acceptedMs: 1_795_000_000_000 };
+const CHANGES: readonly (readonly [string, string])[] = [
+  ...['user', 'context', 'id', 'digest', 'pending_id', 'pending_digest', 'status', 'spent', 'pending_spent', 'mac'].map(
+    (column) => [column, "'other'"] as const,
+  ),
+  ...[
+    'last_step',
+    'tokens',
+    'as_of_ms',
+    'period_seconds',
+    'last_accepted_ms',
+    'pending_inherits',
+    'pending_last_step',
+    'pending_tokens',
+  ].map((column) => [column, '"COLUMN" + 1'.replace('COLUMN', column)] as const),
+];
+
+for (const { name, skip, ready } of ENGINES) {
+  describe(`in ${name}, a row`, { skip }, () => {
+    let fresh: () => Promise<Database>;
+    let database: Database;
+    let store: Store;
+    const opened: Store[] = [];
+    before(async () => {
+      fresh = await ready('row-seal');
+    });
+    beforeEach(async () => {
+      database = await fresh();
+      store = open(sealWith('key'));
+      await store.exclusively((transaction) => transaction.insert(ALICE));
+    });
+    after(() => {
+      for (const each of opened) each.close();
+    });
+    function open(rows: RowSeal, of = database): Store {
+      const made = of.open(rows);
+      opened.push(made);
+      return made;
+    }
+    const within = <T>(work: (transaction: Transaction) => Promise<T>): Promise<T> => store.exclusively(work);
+    const everybody = (): Promise<readonly Enrolment[]> => within((transaction) => transaction.enrolments());
+    const doubts = async (): Promise<(string | undefined)[]> => (await everybody()).map(({ doubt }) => doubt);
+
+    it('that was changed in any column is known as forged, and as its own when it is as it was', async () => {
+      for (const [column, value] of CHANGES) {
+        const kept = `CREATE TABLE kept AS SELECT * FROM enrolment`;
+        database.sql(kept);
+        database.sql(`UPDATE enrolment SET "${column}" = ${value}`);
+        assert.deepEqual(await doubts(), ['forged'], column);
+        database.sql('DELETE FROM enrolment; INSERT INTO enrolment SELECT * FROM kept; DROP TABLE kept');
+        assert.deepEqual(await doubts(), [undefined], column);
+      }
+    });
+
+    it('is read back as it was written, whatever the numbers are', async () => {
+      const numbers = record({
+        lastStep: integer({ min: -1, max: Number.MAX_SAFE_INTEGER }),
+        tokens: double({ min: 0, max: 1e6, noNaN: true }),
+        asOfMs: integer({ min: 0, max: 2 ** 52 }),
+      });
+      await holds(
+        asyncProperty(numbers, async ({ lastStep, tokens, asOfMs }) => {
+          const bucket = { tokens, asOfMs };
+          const saved: Enrolment = { ...ALICE, state: { ...ALICE.state, lastStep, bucket }, pendingState: {} };
+          await within((transaction) => transaction.save(saved));
+          assert.deepEqual(await everybody(), [saved]);
+        }),
+        { numRuns: 40 },
+      );
+    });
+
+    it('that was forged is not signed by saving what was read of it', async () => {
+      database.sql(`UPDATE enrolment SET spent = '000'`);
+      await within(async (transaction) => {
+        const found = await transaction.enrolment('alice', 'ssh');
+        assert.ok(found?.doubt === 'forged');
+        await transaction.save({ ...found, state: ALICE.state });
+      });
+      assert.deepEqual(await doubts(), ['forged']);
+      await within((transaction) => transaction.save(ALICE));
+      assert.deepEqual(await everybody(), [ALICE]);
+    });
+
+    it('of a connection or a peer counts only as it was written', async () => {
+      const remembered = (): Promise<readonly [boolean, number | undefined]> =>
+        within(async (transaction) => [await transaction.remembers(ALICE, CONNECTION), await transaction.lastAccepted(ALICE, PEER.digest)]);
+      await within(async (transaction) => {
+        await transaction.remember(ALICE, CONNECTION);
+        await transaction.rememberPeer(ALICE, PEER);
+      });
+      assert.deepEqual(await remembered(), [true, PEER.acceptedMs]);
+      const columns = ['id', 'pid', 'start_ticks', 'boot_id'].join(', ');
+      // The same for a second device, with the MACs of the first.
+      await within((transaction) => transaction.insert({ ...ALICE, context: 'backup' }));
+      database.sql(`DELETE FROM connection WHERE context = 'backup'; DELETE FROM peer WHERE context = 'backup'`);
+      database.sql(
+        `INSERT INTO connection ("user", context, slot, ${columns}, turn, mac) SELECT "user", 'backup', slot, ${columns}, turn, mac FROM connection`,
+      );
+      database.sql(
+        `INSERT INTO peer ("user", context, slot, id, digest, accepted_ms, mac) SELECT "user", 'backup', slot, id, digest, accepted_ms, mac FROM peer`,
+      );
+      const backup = { ...ALICE, context: 'backup' };
+      assert.equal(await within((transaction) => transaction.remembers(backup, CONNECTION)), false);
+      assert.equal(await within((transaction) => transaction.lastAccepted(backup, PEER.digest)), undefined);
+      database.sql(`UPDATE peer SET accepted_ms = accepted_ms + 1; UPDATE connection SET pid = 101`);
+      assert.deepEqual(await remembered(), [false, undefined]);
+      const moved = { ...CONNECTION, pid: 101 };
+      assert.equal(await within((transaction) => transaction.remembers(ALICE, moved)), false);
+      database.sql(`UPDATE connection SET pid = 100`);
+      assert.equal(await within((transaction) => transaction.remembers(ALICE, CONNECTION)), true);
+    });
+
+    it('that an earlier key has signed counts, and by the present one alone once it was renewed', async () => {
+      await within(async (transaction) => {
+        await transaction.insert(BOB);
+        await transaction.approve({ user: 'alice', asOfMs: 7 });
+        await transaction.remember(ALICE, CONNECTION);
+      });
+      database.sql(`UPDATE enrolment SET spent = '000' WHERE "user" = 'bob'`);
+      store = open(sealWith('next', 'key'));
+      assert.deepEqual(await doubts(), [undefined, 'forged']);
+      await within((transaction) => transaction.renewRows(['alice', 'bob']));
+      store = open(sealWith('next'));
+      assert.deepEqual(await doubts(), [undefined, 'forged']);
+      assert.equal(await within((transaction) => transaction.remembers(ALICE, CONNECTION)), true);
+      assert.equal((await within((transaction) => transaction.approved())).length, 1);
+    });
+
+    it('is copied with the MAC of the present key, and one that was forged as such', async () => {
+      await within((transaction) => transaction.insert(BOB));
+      database.sql(`UPDATE enrolment SET spent = '000' WHERE "user" = 'bob'`);
+      const both = sealWith('next', 'key');
+      const target = open(both, await fresh());
+      for (let i = 0; i < 2; i++) await copyStore(open(both), target, { dryRun: false, told: () => undefined });
+      store = target;
+      assert.deepEqual(await doubts(), [undefined, 'forged']);
+    });
+
+    it('is no other for any two that differ', async () => {
+      const texts = array(constantFrom('', 'a', 'b', 'ab', '1', 'user'), { minLength: 3, maxLength: 3 });
+      const seen = new Map<string, string>();
+      await holds(
+        asyncProperty(texts, async ([spent = '', digest = '', id = '']) => {
+          await within((transaction) => transaction.save({ ...ALICE, id, digest, state: { ...ALICE.state, spent } }));
+          const { tables } = await within((transaction) => transaction.contents());
+          const mac = String(tables['enrolment']?.[0]?.at(-1));
+          const row = JSON.stringify([spent, digest, id]);
+          assert.notEqual(mac, NO_MAC);
+          assert.equal(seen.get(mac) ?? row, row);
+          seen.set(mac, row);
+        }),
+        { numRuns: 60 },
+      );
+    });
+  });
+}
