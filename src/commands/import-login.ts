@@ -79,5 +79,7 @@ export async function storeLogin(target: Target, state: State, moved: Moved, { p
 function lastStepOf({ credential, lastStep = -1 }: Moved, former: Enrolment | undefined, { config, now }: Target): number {
   if (credential.type === 'hotp') return credential.counter - 1;
   const latest = stepAt(now(), credential.periodSeconds) + config.policy.window;
+  // Of one that was forged nobody knows what it has accepted.
+  if (former?.doubt !== undefined) return latest;
   return Math.max(lastStep, Math.min(former?.state.lastStep ?? -1, latest));
 }

@@ -7,6 +7,7 @@ import { DatabaseSync } from 'node:sqlite';
 import type { Finding } from '../../src/doctor/finding.ts';
 import { lacksPostgres, startPostgres, type Postgres } from '../support/postgres.ts';
 import { run, type Ran } from '../support/process.ts';
+import { signRows } from '../support/row-macs.ts';
 import { addUser, lacks, oathCode, SOURCE_NOTP, untilFreshStep, type Enrolled, type TestUser } from '../support/world.ts';
 import { FLEET_DATABASE, fleetHost } from './fleet-world.ts';
 import { succeed, type PamWorld, type Recorded } from './pam-world.ts';
@@ -143,6 +144,7 @@ describe(
       await server.stop();
       const database = new DatabaseSync(copyOf(one));
       database.exec('UPDATE approved SET as_of_ms = as_of_ms - 86401000');
+      signRows(database, `${one.folder}/etc/host.key`);
       database.close();
       assert.equal(reasonIn(one, await one.pam(user.name, enrolled.recovery[0] ?? '')), 'store_unavailable');
     });
