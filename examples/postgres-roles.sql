@@ -20,19 +20,24 @@ GRANT SELECT, INSERT, UPDATE, DELETE
   ON notp.enrolment, notp.connection, notp.peer, notp.counter, notp.sealed, notp.approved, notp.outage, notp.refusals TO :"host";
 -- Added to, never changed.
 GRANT SELECT, INSERT ON notp.mark, notp.former_chain_key TO :"host";
-GRANT SELECT, INSERT, UPDATE ON notp.chain TO :"host";
+GRANT SELECT, INSERT, UPDATE ON notp.chain, notp.backlog TO :"host";
 
 ALTER TABLE notp.chain ENABLE ROW LEVEL SECURITY;
+ALTER TABLE notp.backlog ENABLE ROW LEVEL SECURITY;
 ALTER TABLE notp.mark ENABLE ROW LEVEL SECURITY;
 ALTER TABLE notp.former_chain_key ENABLE ROW LEVEL SECURITY;
 DROP POLICY IF EXISTS seen ON notp.chain;
 DROP POLICY IF EXISTS own ON notp.chain;
+DROP POLICY IF EXISTS seen ON notp.backlog;
+DROP POLICY IF EXISTS own ON notp.backlog;
 DROP POLICY IF EXISTS seen ON notp.mark;
 DROP POLICY IF EXISTS own ON notp.mark;
 DROP POLICY IF EXISTS seen ON notp.former_chain_key;
 DROP POLICY IF EXISTS own ON notp.former_chain_key;
 CREATE POLICY seen ON notp.chain FOR SELECT USING (true);
 CREATE POLICY own ON notp.chain USING (host = current_user) WITH CHECK (host = current_user);
+CREATE POLICY seen ON notp.backlog FOR SELECT USING (true);
+CREATE POLICY own ON notp.backlog USING (host = current_user) WITH CHECK (host = current_user);
 CREATE POLICY seen ON notp.mark FOR SELECT USING (true);
 CREATE POLICY own ON notp.mark FOR INSERT WITH CHECK (host = current_user);
 CREATE POLICY seen ON notp.former_chain_key FOR SELECT USING (true);

@@ -5,7 +5,7 @@ import * as path from 'node:path';
 import { describe, it } from 'node:test';
 import { appendUnlinked } from '../src/audit/audit.ts';
 import { printRecord, type AuditRecord } from '../src/audit/record.ts';
-import { fileSink } from '../src/audit/sinks.ts';
+import { logFile } from '../src/audit/log-file.ts';
 import { ROOT, run, type Ran } from './support/process.ts';
 import { lacks, must, runAs, scratchFolder, serviceUser } from './support/world.ts';
 
@@ -82,7 +82,7 @@ describe('the example for logrotate', { skip: lacks({ root: true, programs: ['lo
     const log = path.join(folder, 'log/audit.log');
     must(['install', '-d', '-o', 'notp', '-g', 'notp', '-m', '0700', path.dirname(log)]);
     const append = async (): Promise<void> => {
-      await appendUnlinked({ sinks: [fileSink(log)], key: undefined, now: Date.now }, REFUSED, { required: true });
+      await appendUnlinked({ file: logFile(log), copies: [], key: undefined, now: Date.now }, REFUSED, { required: true });
       fs.chownSync(log, service.uid, service.gid);
     };
     await append();

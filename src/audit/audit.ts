@@ -1,14 +1,18 @@
 /** No decision without a record: what appends records, inside the transaction of the decision that they tell. */
 import { randomBytes } from 'node:crypto';
 import { messageOf, NotpError } from '../error.ts';
-import type { ChainHead, Refusals, Transaction } from '../store/store.ts';
+import type { ChainHead, KeptLine, Refusals, Transaction } from '../store/store.ts';
 import { headAfter, nextLink } from './chain.ts';
 import { printRecord, type AuditRecord } from './record.ts';
 import { afterOneMore, summaryOf } from './refusals.ts';
+import type { LogFile } from './log-file.ts';
 import type { Sink } from './sinks.ts';
 
 export interface AuditLog {
-  readonly sinks: readonly Sink[];
+  /** Has each record. What it does not take waits in the state, and is written before the next record that it takes. */
+  readonly file: LogFile;
+  /** Where each record goes besides, as well as can be. */
+  readonly copies: readonly Sink[];
   /** The chain's key; undefined where there is no host key. */
   readonly key: Uint8Array | undefined;
   readonly now: () => number;
@@ -23,7 +27,7 @@ export function newRef(): string {
 
 /**
  * Writes `record` as the next of the chain and moves the head; before it, the sum of those refusals of its user that were only
- * counted. Throws `audit_unavailable` where no sink takes it.
+ * counted. Throws `audit_unavailable` where the file does not take it and no more can wait for it.
  */
 export async function append(log: AuditLog, transaction: Transaction, record: AuditRecord): Promise<void> {
   await appendSum(log, transaction, record.user);
@@ -60,10 +64,24 @@ async function appendNext(log: AuditLog, transaction: Transaction, record: Audit
   const nowMs = log.now();
   const told = log.keep === undefined ? record : { ...record, outage: new Date(nowMs).toISOString() };
   const line = printRecord(told, link, nowMs);
-  await writeToAny(log.sinks, line);
+  const lacking = await fileOrKeep(log.file, transaction, { seq: link.seq, line });
+  await failuresOf(log.copies, line);
   const head = headAfter(link, line, log.key);
-  await transaction.moveHead(head);
+  await transaction.moveHead(head, lacking);
   await log.keep?.(transaction, told, head);
+}
+
+/** Writes what waits and the line of the next record, or keeps that too. Gives how many records the file lacks then. */
+async function fileOrKeep(file: LogFile, transaction: Transaction, next: KeptLine): Promise<number> {
+  const waiting = await transaction.backlog();
+  try {
+    await file.bring(waiting, next.line);
+    return 0;
+  } catch (error) {
+    if (await transaction.keepLine(next)) return waiting.length + 1;
+    const count = `${String(waiting.length)} records wait for ${file.name}, and there is no room for more`;
+    throw unavailable(`${count}: ${messageOf(error)}`);
+  }
 }
 
 /**
@@ -72,13 +90,24 @@ async function appendNext(log: AuditLog, transaction: Transaction, record: Audit
  */
 export async function appendUnlinked(log: AuditLog, record: AuditRecord, { required }: { required: boolean }): Promise<void> {
   try {
-    await writeToAny(log.sinks, printRecord(record, undefined, log.now()));
+    await writeToAny([log.file, ...log.copies], printRecord(record, undefined, log.now()));
   } catch (error) {
     if (required) throw error;
   }
 }
 
+/** The same to `sinks` alone, by who may not write the log. Never throws. */
+export async function tell(sinks: readonly Sink[], record: AuditRecord, nowMs: number): Promise<void> {
+  await failuresOf(sinks, printRecord(record, undefined, nowMs));
+}
+
 async function writeToAny(sinks: readonly Sink[], line: string): Promise<void> {
+  const failures = await failuresOf(sinks, line);
+  if (failures.length === sinks.length) throw unavailable(failures.join('; '));
+}
+
+/** Writes `line` to each, and gives why some did not take it. */
+async function failuresOf(sinks: readonly Sink[], line: string): Promise<readonly string[]> {
   const failures: string[] = [];
   for (const sink of sinks) {
     try {
@@ -87,7 +116,9 @@ async function writeToAny(sinks: readonly Sink[], line: string): Promise<void> {
       failures.push(`${sink.name}: ${messageOf(error)}`);
     }
   }
-  if (failures.length < sinks.length) return;
-  const why = failures.length === 0 ? 'no audit log is configured and there is no journal' : failures.join('; ');
-  throw new NotpError('audit_unavailable', `no audit record could be written: ${why}`, 'free some space, or mend the audit log');
+  return failures;
+}
+
+function unavailable(why: string): NotpError {
+  return new NotpError('audit_unavailable', `no audit record could be written: ${why}`, 'free some space, or mend the audit log');
 }

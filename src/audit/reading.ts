@@ -59,16 +59,24 @@ export async function* linesOf(file: string): AsyncGenerator<string> {
 
 /**
  * The bytes of a log, unpacked, in blocks of whole lines; only the last of all may lack its newline. A block is the
- * reader's to keep. Throws `audit_unavailable` where the file cannot be opened, `failed` where it is damaged.
+ * reader's to keep. Throws `audit_unavailable` where the file cannot be opened, `failed` where it is damaged, or where a line is longer
+ * than any record and there is no `tooLong`: that is called in the place of such a line.
  */
-export async function* blocksOf(file: string, start = 0): AsyncGenerator<Buffer> {
+export async function* blocksOf(file: string, start = 0, tooLong?: () => void): AsyncGenerator<Buffer> {
   let rest: Buffer = Buffer.alloc(0);
+  let isSkipping = false;
   for await (const chunk of bytesOf(file, start)) {
-    const bytes = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
+    const from = isSkipping ? chunk.indexOf(NEWLINE) + 1 : 0;
+    if (isSkipping && from === 0) continue;
+    isSkipping = false;
+    const bytes = rest.length === 0 ? chunk.subarray(from) : Buffer.concat([rest, chunk]);
     const end = bytes.lastIndexOf(NEWLINE) + 1;
     if (end > 0) yield bytes.subarray(0, end);
     rest = bytes.subarray(end);
-    if (rest.length > MAX_RECORD_BYTES) throw new NotpError('failed', `${file}: a line is longer than any record`);
+    if (rest.length <= MAX_RECORD_BYTES) continue;
+    if (tooLong === undefined) throw new NotpError('failed', `${file}: a line is longer than any record`);
+    tooLong();
+    [rest, isSkipping] = [Buffer.alloc(0), true];
   }
   if (rest.length > 0) yield rest;
 }

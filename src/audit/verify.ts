@@ -1,18 +1,19 @@
 /** Whether an audit log is what was written: all of its files along the chain, and whether the last record that the store knows is there. */
 import * as fs from 'node:fs';
 import { NotpError } from '../error.ts';
-import type { ChainHead, Marks } from '../store/store.ts';
+import type { ChainHead, KeptLine, Marks } from '../store/store.ts';
 import { blocksOf, presentFilesOf, rawLinesIn } from './reading.ts';
-import { isAt, startOf, step, type ChainKey, type Walk } from './walk.ts';
+import { ended, isAt, startOf, step, type ChainKey, type Problem, type Walk } from './walk.ts';
 
 export interface Report extends Walk {
-  /** What is wrong, and where; undefined where nothing is. */
-  readonly problem: string | undefined;
-  /** Where lines were cut off by a crash, as `file:line`; the first MAX_PLACES. */
-  readonly cutOffAt: readonly string[];
+  /** What is wrong, and where, in the order of the log; of each kind the first MAX_OF_A_KIND, and how many more. Empty where nothing is. */
+  readonly problems: readonly string[];
 }
 
-const MAX_PLACES = 5;
+/** A log that was cut to pieces has as many problems as lines. */
+const MAX_OF_A_KIND = 20;
+/** Where the lines stand that wait for the file of the log. */
+const STATE = 'the state';
 
 /** Takes how many bytes and records were checked so far. Called after each block that was read. */
 export type Progress = (bytes: number, records: number) => void;
@@ -24,66 +25,100 @@ export interface VerifyOptions {
   readonly keys: readonly ChainKey[];
   /** What the store kept of records in between, where it is that of a fleet. */
   readonly marks?: Marks | undefined;
+  /** The lines that the store held for the file of the log, at the same time as the head. */
+  readonly backlog?: readonly KeptLine[] | undefined;
   readonly progress?: Progress | undefined;
   /** No more than these at the end of what is not packed, for whoever has no time for all of it. */
   readonly lastBytes?: number | undefined;
 }
 
-/** Checks `auditFile` with what was rotated away, in constant memory, up to the first problem. Throws `audit_unavailable` where a file cannot be opened. */
-export async function verifyLog(auditFile: string, { known, keys, marks, progress, lastBytes }: VerifyOptions): Promise<Report> {
-  const cutOffAt: string[] = [];
-  const marked = comparedWith(marks, keys);
-  let walk = startOf(keys);
-  let [reached, bytes] = [known.seq === 0, 0];
-  for (const { file, start } of partsOf(auditFile, lastBytes)) {
+/** Checks `auditFile` with what was rotated away, in constant memory, to its end. Throws `audit_unavailable` where a file cannot be opened. */
+export async function verifyLog(auditFile: string, options: VerifyOptions): Promise<Report> {
+  const { known, keys, backlog = [], progress } = options;
+  const problems = gathered();
+  const marked = comparedWith(options.marks, keys);
+  let [walk, bytes] = [startOf(keys, known), 0];
+  const take = (line: Buffer, place: string): void => {
+    const next = step(walk, { line, place, keys });
+    if (next.problem !== undefined) problems.add(next.problem, place);
+    if (next.walk.last !== walk.last) marked.look(next.walk, place);
+    walk = next.walk;
+  };
+  for (const { file, start } of partsOf(auditFile, options.lastBytes)) {
     const where = start === 0 ? file : `${file} after byte ${String(start)}`;
     let number = 0;
+    const tooLong = (): void => {
+      problems.add({ kind: 'too long', text: 'is longer than any record' }, `${where}:${String(++number)}`);
+    };
     try {
-      for await (const block of blocksOf(file, start)) {
+      for await (const block of blocksOf(file, start, tooLong)) {
         for (const line of rawLinesIn(block)) {
           number++;
           // What begins inside a file begins inside a line.
-          if (start > 0 && number === 1) continue;
-          const next = step(walk, line, keys);
-          if (typeof next === 'string') return { ...walk, cutOffAt, problem: `${where}:${String(number)}: ${next}` };
-          // The last of the lines that it takes the place of, or itself where it is a part of one.
-          const cut = next.last === walk.last ? number : number - 1;
-          if (next.cutOff > walk.cutOff && cutOffAt.length < MAX_PLACES) cutOffAt.push(`${where}:${String(cut)}`);
-          walk = next;
-          marked.look(walk, `${where}:${String(number)}`);
-          // What the store knows is there, and nothing has taken its place since.
-          reached = isAt(walk, known, keys) || (reached && (walk.last?.seq ?? known.seq + 1) > known.seq);
+          if (start === 0 || number > 1) take(line, `${where}:${String(number)}`);
         }
         progress?.((bytes += block.length), walk.records);
       }
     } catch (error) {
       // A file that cannot be opened is no finding about the log; one that cannot be read to its end is.
       if (!(error instanceof NotpError) || error.code !== 'failed') throw error;
-      return { ...walk, cutOffAt, problem: `${error.message}, after line ${String(number)}` };
+      problems.add({ kind: 'unreadable', text: `${error.message}, after line ${String(number)}` }, undefined);
     }
   }
-  return { ...walk, cutOffAt, problem: marked.problem() ?? (reached ? undefined : missing(auditFile, walk.last?.seq ?? 0, known)) };
+  // What has come to the file since is there.
+  const inFile = walk.last?.seq ?? 0;
+  for (const { seq, line } of backlog) if (seq > inFile) take(Buffer.from(line), STATE);
+  const whole = ended(walk);
+  for (const text of marked.problems()) problems.add({ kind: 'written anew', text }, undefined);
+  if (!whole.reached) problems.add({ kind: 'end', text: missing(auditFile, whole.last?.seq ?? 0, known) }, undefined);
+  return { ...whole, problems: problems.all() };
+}
+
+interface Gathered {
+  /** `place`: undefined where the text names it. */
+  readonly add: (problem: Problem, place: string | undefined) => void;
+  readonly all: () => readonly string[];
+}
+
+function gathered(): Gathered {
+  const counts = new Map<string, { count: number; text: string }>();
+  const told: string[] = [];
+  return {
+    add: ({ kind, text }, place) => {
+      const count = (counts.get(kind)?.count ?? 0) + 1;
+      const said = place === undefined ? text : `${place}: ${text}`;
+      counts.set(kind, { count, text: said });
+      if (count <= MAX_OF_A_KIND) told.push(said);
+    },
+    all: () => {
+      const more = [...counts.values()].filter(({ count }) => count > MAX_OF_A_KIND);
+      return [...told, ...more.map(({ count, text }) => `${String(count - MAX_OF_A_KIND)} more of this kind, the last: ${text}`)];
+    },
+  };
 }
 
 interface Compared {
   /** Looks at the record that the walk has just come to, at `place`. */
   readonly look: (walk: Walk, place: string) => void;
-  readonly problem: () => string | undefined;
+  readonly problems: () => Iterable<string>;
 }
 
 /** Whoever holds all keys of a host can write its log anew, head and all, but not what the store has kept since. */
 function comparedWith(marks: Marks | undefined, keys: readonly ChainKey[]): Compared {
-  // By the number of the record: what a crash left may stand before the record that was marked.
+  // By the number of the record: what a crash left may stand before or behind the record that was marked.
   const unlike = new Map<number, string>();
+  const found = new Set<number>();
   return {
     look: (walk, place) => {
       const seq = walk.last?.seq ?? 0;
       const hash = marks?.get(seq);
-      if (hash === undefined) return;
-      if (isAt(walk, { seq, hash }, keys)) unlike.delete(seq);
-      else if (!unlike.has(seq)) unlike.set(seq, `${place}: is not record ${String(seq)} as the store knew it: the log was written anew`);
+      if (hash === undefined || found.has(seq)) return;
+      if (isAt(walk, { seq, hash }, keys)) {
+        found.add(seq);
+        unlike.delete(seq);
+      } else if (!unlike.has(seq)) unlike.set(seq, `${place}: is not record ${String(seq)} as the store knew it: the log was written anew`);
     },
-    problem: () => unlike.values().next().value,
+    problems: () => unlike.values(),
   };
 }
 

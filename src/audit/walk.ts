@@ -7,9 +7,14 @@
  * end so is parsed.
  *
  * A crash leaves records that the store does not know, all those of one transaction, or a part of a line. The next record
- * takes the place of the first of them, so that it can be told what they are.
+ * takes the place of the first of them, so that it can be told what they are. A writer that stood still for too long leaves them behind
+ * what has taken their place.
+ *
+ * What does not fit is told, and the walk goes on from there, or from before it, whichever the next record follows: so that what comes
+ * later is looked at all the same.
  */
 import { parseJson } from '../json.ts';
+import type { ChainHead } from '../store/store.ts';
 import { hashOf } from './chain.ts';
 import type { Link } from './record.ts';
 
@@ -21,14 +26,23 @@ export interface Walk {
   readonly last: Step | undefined;
   /** Those before it that a crash may have cut off together with it, the latest last. */
   readonly earlier: readonly Step[];
+  /** Where we stood when a record took the place of others or did not fit: the next may follow that. */
+  readonly before: Walk | undefined;
   /** The key under which the records are hashed up to here. */
   readonly key: ChainKey;
   readonly first: number;
   readonly records: number;
-  /** Lines whose place the next record took, and parts of lines: a crash cut them off, and nobody was told of them. */
+  /** How many of them were told as problems. */
+  readonly told: number;
+  /** Lines whose place other records took, and parts of lines: a crash cut them off, and nobody was told of them. */
   readonly cutOff: number;
+  /** Where some of them are, the first MAX_PLACES. */
+  readonly cutOffAt: readonly string[];
   /** Records of refusals that had no state to link to. */
   readonly unlinked: number;
+  /** The last record that the store knows, and whether it is among these. */
+  readonly known: ChainHead;
+  readonly reached: boolean;
 }
 
 interface Step extends Link {
@@ -37,10 +51,30 @@ interface Step extends Link {
   /** Its hash under the key in use. */
   readonly hash: string;
   readonly key: ChainKey;
+  readonly place: string;
+}
+
+/** What is wrong with a line: `kind` is the same for all of which no more than some need to be told. */
+export interface Problem {
+  readonly kind: string;
+  readonly text: string;
+}
+
+export interface Stepped {
+  readonly walk: Walk;
+  readonly problem: Problem | undefined;
+}
+
+/** A line (bytes, with its newline), and its place in words. */
+interface Line {
+  readonly line: Buffer;
+  readonly place: string;
+  readonly keys: readonly ChainKey[];
 }
 
 /** More records than one transaction writes. */
 const MAX_CUT_OFF = 16;
+const MAX_PLACES = 5;
 
 /** The most that the link and the end of a line take: see LINK. */
 const LINK_BYTES = 110;
@@ -51,18 +85,27 @@ const NEWLINE = 10;
 /** What the first record of all links to. */
 const NOTHING = '0'.repeat(64);
 
-/** Before the first record. `keys`: the current key of the chain first, then former ones. */
-export function startOf(keys: readonly ChainKey[]): Walk {
-  return { last: undefined, earlier: [], key: keys[0], first: 0, records: 0, cutOff: 0, unlinked: 0 };
+/** Before the first record. `keys`: the current key of the chain first, then former ones. `known`: what the store knows of the last record. */
+export function startOf(keys: readonly ChainKey[], known: ChainHead): Walk {
+  return {
+    ...{ last: undefined, earlier: [], before: undefined, key: keys[0], first: 0, records: 0, told: 0 },
+    ...{ cutOff: 0, cutOffAt: [], unlinked: 0, known, reached: known.seq === 0 },
+  };
 }
 
-/** The walk after `line` (bytes, with its newline), or a sentence on what is wrong there. `keys`: as startOf takes them. */
-export function step(walk: Walk, line: Buffer, keys: readonly ChainKey[]): Walk | string {
+/** The walk after `line`, and what is wrong there. `keys`: as startOf takes them. */
+export function step(walk: Walk, { line, place, keys }: Line): Stepped {
   const link = linkOfBytes(line);
-  if (isPart(line, link)) return { ...walk, cutOff: walk.cutOff + 1 };
-  if (link === undefined) return 'is no record';
-  if (link === 'none') return { ...walk, unlinked: walk.unlinked + 1 };
-  return walk.last === undefined ? begun(walk, link, line) : follow(walk, walk.last, { link, line, keys });
+  if (isPart(line, link)) return { walk: { ...walk, ...cutOff(walk, 1, place) }, problem: undefined };
+  if (link === undefined) return { walk, problem: { kind: 'no record', text: 'is no record' } };
+  if (link === 'none') return { walk: { ...walk, unlinked: walk.unlinked + 1 }, problem: undefined };
+  return walk.last === undefined ? begun(walk, link, { line, place, keys }) : follow(walk, link, { line, place, keys });
+}
+
+/** The walk at its end: where a record has come after it that the store does not know, it ends at the one that the store does. */
+export function ended(walk: Walk): Walk {
+  const found = [...branches(walk)].find(({ reached }) => reached);
+  return found === undefined ? walk : backTo(found, walk);
 }
 
 /** Whether the record we stand at is number `seq` with `hash`, under any of the keys: what the store holds of the last record. */
@@ -77,29 +120,84 @@ function isPart(line: Buffer, link: Link | 'none' | undefined): boolean {
   return link === undefined && line.length > 1 && !text.endsWith('}') && (text.startsWith(BEGINNING) || BEGINNING.startsWith(text));
 }
 
-function begun(walk: Walk, link: Link, line: Buffer): Walk | string {
-  // What stands before the first record that is left could be one that was made to look so.
-  if (link.seq > 1 && walk.cutOff > 0) return 'follows what is no record';
-  if (link.seq === 1 && link.prev !== NOTHING) return 'is the first record of all and links to one before it: it was changed';
-  return { ...walk, last: { ...link, line, hash: hashOf(line, walk.key), key: walk.key }, first: link.seq, records: 1 };
+function begun(walk: Walk, link: Link, { line, place, keys }: Line): Stepped {
+  const last = { ...link, line, place, hash: hashOf(line, walk.key), key: walk.key };
+  const next = { ...walk, last, first: link.seq, records: 1 };
+  return { walk: { ...next, reached: walk.reached || isAt(next, walk.known, keys) }, problem: wrongStart(walk, link) };
 }
 
-function follow(walk: Walk, last: Step, { link, line, keys }: { link: Link; line: Buffer; keys: readonly ChainKey[] }): Walk | string {
-  const { seq, prev } = link;
+function wrongStart({ cutOff: before }: Walk, { seq, prev }: Link): Problem | undefined {
+  // What stands before the first record that is left could be one that was made to look so.
+  if (seq > 1 && before > 0) return { kind: 'start', text: 'follows what is no record' };
+  if (seq > 1 || prev === NOTHING) return undefined;
+  return { kind: 'start', text: 'is the first record of all and links to one before it: it was changed' };
+}
+
+function follow(walk: Walk, link: Link, line: Line): Stepped {
+  for (const branch of branches(walk)) {
+    const next = fitting(backTo(branch, walk), link, line);
+    if (next === 'twice') {
+      const text = `is record ${String(link.seq)}, which stands there twice`;
+      return { walk: { ...walk, records: walk.records + 1, told: walk.told + 1 }, problem: { kind: 'twice', text } };
+    }
+    if (next !== undefined) return { walk: next, problem: undefined };
+  }
+  const last = { ...link, line: line.line, place: line.place, hash: hashOf(line.line, walk.key), key: walk.key };
+  const next = { ...walk, last, earlier: [], before: recent(walk, walk.records), records: walk.records + 1, told: walk.told + 1 };
+  const problem = wrongLink(link.seq, (walk.last?.seq ?? 0) + 1);
+  return { walk: { ...next, reached: walk.reached || isAt(next, walk.known, line.keys) }, problem };
+}
+
+/** Where the next record may follow: the walk, and where it stood before something that may not belong there, the latest first. */
+function* branches(walk: Walk): Generator<Walk> {
+  for (let each: Walk | undefined = walk; each !== undefined; each = each.before) yield each;
+}
+
+/** The walk as it was at `branch`; what it has come by since without a word is cut off. */
+function backTo(branch: Walk, walk: Walk): Walk {
+  if (branch === walk) return walk;
+  const { records, told, unlinked } = walk;
+  const silent = records - branch.records - (told - branch.told);
+  return { ...branch, records, told, unlinked, ...(silent > 0 ? cutOff(branch, silent, walk.last?.place ?? '') : {}) };
+}
+
+/** Without the branches that are too long ago for anything to follow them. */
+function recent(walk: Walk | undefined, records: number): Walk | undefined {
+  if (walk === undefined || records - walk.records > MAX_CUT_OFF) return undefined;
+  return { ...walk, before: recent(walk.before, records) };
+}
+
+function cutOff(walk: Walk, lines: number, place: string): Pick<Walk, 'cutOff' | 'cutOffAt'> {
+  const places = walk.cutOffAt.length < MAX_PLACES ? [...walk.cutOffAt, place] : walk.cutOffAt;
+  return { cutOff: walk.cutOff + lines, cutOffAt: places };
+}
+
+/** The walk at the record, where it follows the last or takes the place of some; `twice` where it is one of these, undefined where it does not fit. */
+function fitting(walk: Walk, { seq, prev }: Link, { line, place, keys }: Line): Walk | 'twice' | undefined {
+  const { last } = walk;
+  if (last === undefined) return undefined;
   const known = [...walk.earlier, last];
   const again = known.findIndex((each) => each.seq === seq && each.prev === prev);
   const replaced = known[again];
   const found = replaced ?? (seq === last.seq + 1 ? keyOf(last, prev, walk.key, keys) : undefined);
-  if (found === undefined) return wrongLink(seq, last.seq + 1);
+  if (found === undefined) return undefined;
   const { key } = found;
   const hash = hashOf(line, key);
-  if (known.some((each) => each.seq === seq && each.hash === hash)) return `is record ${String(seq)}, which stands there twice`;
-  const before = replaced === undefined ? known.slice(1 - MAX_CUT_OFF) : known.slice(0, again);
+  if (known.some((each) => each.seq === seq && each.hash === hash)) return 'twice';
+  const at = { ...walk, last: { seq, prev, line, place, hash, key }, key, records: walk.records + 1 };
+  const isKnown = isAt(at, walk.known, keys);
+  if (replaced === undefined)
+    return { ...at, earlier: known.slice(1 - MAX_CUT_OFF), before: recentOf(walk), reached: walk.reached || isKnown };
   return {
-    ...walk,
-    last: { seq, prev, line, hash, key },
-    ...{ earlier: before, key, records: walk.records + 1, cutOff: walk.cutOff + (replaced === undefined ? 0 : known.length - again) },
+    ...at,
+    ...cutOff(walk, known.length - again, last.place),
+    ...{ earlier: known.slice(0, again), before: recent(walk, walk.records), reached: isKnown || (walk.reached && seq > walk.known.seq) },
   };
+}
+
+/** The branches of a walk that goes on. */
+function recentOf({ before, records }: Walk): Walk | undefined {
+  return before === undefined || records - before.records > MAX_CUT_OFF ? undefined : before;
 }
 
 /** The key under which `last` has the hash `prev`: the one in use, or else another. */
@@ -109,10 +207,10 @@ function keyOf(last: Step, prev: string, inUse: ChainKey, keys: readonly ChainKe
   return index === -1 ? undefined : { key: keys[index] };
 }
 
-function wrongLink(seq: number, expected: number): string {
-  if (seq > expected) return `is record ${String(seq)}, and ${String(seq - expected)} before it are missing`;
-  if (seq < expected) return `is record ${String(seq)}, which does not belong here`;
-  return `does not follow from the record before it: one of the two was changed`;
+function wrongLink(seq: number, expected: number): Problem {
+  if (seq > expected) return { kind: 'missing', text: `is record ${String(seq)}, and ${String(seq - expected)} before it are missing` };
+  if (seq < expected) return { kind: 'misplaced', text: `is record ${String(seq)}, which does not belong here` };
+  return { kind: 'changed', text: 'does not follow from the record before it: one of the two was changed' };
 }
 
 /** As linkOf, of a line as bytes with its newline. */

@@ -17,7 +17,7 @@ import { storeName } from '../verifier/store-place.ts';
 const PROGRESS_MS = 500;
 /** How many hosts are named. */
 const NAMED = 10;
-const PROBLEM_HINT = 'up to there the log is what was written; compare it with the journal or another copy';
+const PROBLEM_HINT = 'the rest is what was written; compare the log with the journal or another copy';
 const COPY_HINT =
   'a copy that was made a while ago lacks the newest records too: copy it again, or give --key where that host has a key of its own';
 
@@ -51,7 +51,7 @@ export async function verifyAudit(config: Config, options: VerifyOptions, now: (
   const verified = (): Promise<Report> => verifyLog(options.file ?? place.auditFile, { ...chain, keys, progress: progress?.tell });
   const report = await (options.file === undefined ? asUser(place.owner, verified) : verified()).finally(() => progress?.end());
   tell(report, options);
-  return report.problem === undefined ? 0 : 1;
+  return report.problems.length === 0 ? 0 : 1;
 }
 
 /** Whose log it is. Throws `usage` where there is no such log. */
@@ -74,18 +74,19 @@ async function chainOf(
   place: StatePlace,
   state: State | undefined,
   host: string | undefined,
-): Promise<Pick<Chain, 'known' | 'marks' | 'keys'>> {
+): Promise<Pick<Chain, 'known' | 'marks' | 'backlog' | 'keys'>> {
   if (state === undefined)
     throw new NotpError('store_unavailable', `${storeName(place)}: there is no such file`, 'nobody has enrolled yet');
-  const { head, heads, marks, former } = await state.store.exclusively(async (transaction) => ({
+  const { head, heads, marks, backlog, former } = await state.store.exclusively(async (transaction) => ({
     head: await transaction.head(),
     heads: host === undefined ? [] : await transaction.heads(),
     marks: await transaction.marks(host),
+    backlog: await transaction.backlog(host),
     former: await transaction.formerChainKeys(),
   }));
   const known = host === undefined ? head : heads.find((each) => each.host === host);
   if (known === undefined) throw unknownHost(host ?? '', heads);
-  return { known, marks, keys: chainKeys(state, former) };
+  return { known, marks, backlog, keys: chainKeys(state, former) };
 }
 
 function unknownHost(host: string, heads: readonly HostHead[]): NotpError {
@@ -100,12 +101,13 @@ function keysIn(file: string): Uint8Array[] {
   return [keys, ...keys.former].map(({ key }) => auditKey(key));
 }
 
-function tell({ problem, records, first, last, cutOff, cutOffAt, unlinked }: Report, { json, host }: VerifyOptions): void {
+function tell({ problems, records, first, last, cutOff, cutOffAt, unlinked }: Report, { json, host }: VerifyOptions): void {
   const [from, to] = [first, last?.seq ?? 0];
-  if (json)
-    printResult(JSON.stringify({ whole: problem === undefined, records, first, last: to, cut_off: cutOff, unlinked, problem }) + '\n');
-  else if (problem === undefined) printResult(`The log is whole: records ${String(from)} to ${String(to)}, ${String(records)} in all\n`);
-  if (problem !== undefined) sayError(problem, host === undefined ? PROBLEM_HINT : `${PROBLEM_HINT}; ${COPY_HINT}`);
+  const whole = problems.length === 0;
+  if (json) printResult(JSON.stringify({ whole, records, first, last: to, cut_off: cutOff, unlinked, problems }) + '\n');
+  else if (whole) printResult(`The log is whole: records ${String(from)} to ${String(to)}, ${String(records)} in all\n`);
+  for (const problem of problems) sayError(problem);
+  if (!whole) sayHint(host === undefined ? PROBLEM_HINT : `${PROBLEM_HINT}; ${COPY_HINT}`);
   else if (!json) sayRemarks({ first, cutOff, cutOffAt, unlinked });
 }
 

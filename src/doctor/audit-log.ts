@@ -3,7 +3,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { verifyLog, type Report, type VerifyOptions } from '../audit/verify.ts';
 import { messageOf } from '../error.ts';
-import type { ChainHead } from '../store/store.ts';
+import type { ChainHead, KeptLine } from '../store/store.ts';
 import type { User } from '../system/users.ts';
 import { chainKeys } from '../verifier/host-keys.ts';
 import { type State, type StatePlace } from '../verifier/state.ts';
@@ -17,6 +17,8 @@ const OWNER_MAKES = 0o300;
 /** What the store holds of the log. */
 export interface Known {
   readonly head: ChainHead;
+  /** Its last lines that the file did not take yet. */
+  readonly backlog: readonly KeptLine[];
   readonly formerChainKeys: readonly Uint8Array[];
 }
 
@@ -39,7 +41,16 @@ export async function examineLog(state: State, place: StatePlace, known: Known):
       },
     ];
   }
-  return [ok('audit-log', 'The audit log can be appended to', file), await examineChain(state, place, known)];
+  const waiting = known.backlog.length;
+  const appended: Finding =
+    waiting === 0
+      ? ok('audit-log', 'The audit log can be appended to', file)
+      : {
+          ...{ id: 'audit-log', severity: 'warn', title: 'Records wait in the state for the audit log' },
+          detail: `${file} took none of the last ${String(waiting)} records`,
+          fix: 'look for a full disk, a quota or a read-only file system; the next login writes them',
+        };
+  return [appended, await examineChain(state, place, known)];
 }
 
 /** Throws where `owner` makes no file in `folder`. Not access(2), which asks for who we really are: root. */
@@ -59,25 +70,31 @@ function appendable(file: string): void {
 }
 
 /** Whether the log is what was written, up to the last line that the store knows and after it. */
-async function examineChain(state: State, { auditFile, hostKeyFiles }: StatePlace, { head, formerChainKeys }: Known): Promise<Finding> {
+async function examineChain(
+  state: State,
+  { auditFile, hostKeyFiles }: StatePlace,
+  { head, backlog, formerChainKeys }: Known,
+): Promise<Finding> {
   const id = 'audit-chain';
   if (head.seq === 0) return ok(id, 'The audit log has no line yet', auditFile);
   if (hostKeyFiles.length > 0 && state.log.key === undefined)
     return { id, severity: 'info', title: 'The audit log cannot be proven without the host key', detail: auditFile, fix: '' };
-  const report = await walked(auditFile, { known: head, keys: chainKeys(state, formerChainKeys), lastBytes: WALKED_BYTES });
-  const { problem, first, last } = report;
+  const report = await walked(auditFile, { known: head, backlog, keys: chainKeys(state, formerChainKeys), lastBytes: WALKED_BYTES });
+  const { problems, first, last } = report;
   const title = 'The audit log is not what was written';
   const fix = 'notp audit verify goes through all of it; find out who changed the log';
-  if (problem !== undefined) return { id, severity: 'fail', title, detail: problem, fix };
+  const [problem, ...more] = problems;
+  if (problem !== undefined)
+    return { id, severity: 'fail', title, detail: problem + (more.length > 0 ? ` (and ${String(more.length)} more)` : ''), fix };
   const older = first > 1 ? '; those before them were not looked at' : '';
   return ok(id, 'The audit log is what was written', `${auditFile}: records ${String(first)} to ${String(last?.seq ?? 0)}${older}`);
 }
 
 /** What cannot be opened is not what was written. */
-async function walked(auditFile: string, options: VerifyOptions): Promise<Pick<Report, 'problem' | 'first' | 'last'>> {
+async function walked(auditFile: string, options: VerifyOptions): Promise<Pick<Report, 'problems' | 'first' | 'last'>> {
   try {
     return await verifyLog(auditFile, options);
   } catch (error) {
-    return { problem: messageOf(error), first: 0, last: undefined };
+    return { problems: [messageOf(error)], first: 0, last: undefined };
   }
 }

@@ -63,10 +63,12 @@ async function rolledBack({ store }: State, now: () => number): Promise<Contents
   try {
     await store.exclusively(async (transaction) => {
       const head = await transaction.head();
-      await transaction.moveHead(head);
+      const backlog = await transaction.backlog();
+      await transaction.moveHead(head, backlog.length);
       const clockMs = await transaction.clockMs();
       found = {
         head,
+        backlog,
         enrolments: await transaction.enrolments(),
         formerChainKeys: await transaction.formerChainKeys(),
         skewMs: clockMs === undefined ? undefined : now() - clockMs,
@@ -76,7 +78,7 @@ async function rolledBack({ store }: State, now: () => number): Promise<Contents
   } catch (error) {
     if (error !== undo) throw error;
   }
-  return found ?? { head: { seq: 0, hash: '' }, enrolments: [], formerChainKeys: [], skewMs: undefined };
+  return found ?? { head: { seq: 0, hash: '' }, backlog: [], enrolments: [], formerChainKeys: [], skewMs: undefined };
 }
 
 function broken(why: string): Finding {

@@ -29,7 +29,7 @@ export async function copyStore(source: Store, target: Store, { dryRun, told }: 
       const counts = countsOf(tables);
       if (dryRun) return counts;
       const total = Object.values(counts).reduce((sum, count) => sum + count, 0);
-      await to.add({ tables, head: contents.head }, (rows) => {
+      await to.add({ ...contents, tables }, (rows) => {
         told(rows, total);
       });
       compare(await to.contents(), contents);

@@ -43,6 +43,11 @@ const SCHEMAS = [
   ['enrolment', 'connection', 'peer', 'approved']
     .map((table) => `ALTER TABLE ${table} ADD COLUMN mac text NOT NULL DEFAULT '${NO_MAC}';`)
     .join('\n'),
+  `
+  ALTER TABLE chain ADD COLUMN lacking bigint NOT NULL DEFAULT 0;
+  CREATE TABLE backlog (
+    host text NOT NULL, slot integer NOT NULL, seq bigint NOT NULL, part integer NOT NULL, text text NOT NULL, PRIMARY KEY (host, slot));
+`,
 ];
 
 /** Of the tables that this notp needs. */

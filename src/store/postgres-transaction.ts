@@ -5,8 +5,7 @@
 import { createHash } from 'node:crypto';
 import type { Client, QueryResult } from 'pg';
 import { NotpError } from '../error.ts';
-import type { ChainHead } from './store.ts';
-import { headOf, type Row, type Values } from './rows.ts';
+import { chainOf, type Chain, type Row, type Values } from './rows.ts';
 import type { Dialect, Statements } from './tables.ts';
 
 /** How long a decision waits in all, for the server and for others' decisions, before it is refused. */
@@ -30,11 +29,11 @@ const DIALECT: Dialect = {
 };
 
 /** With the time, which costs no question of its own: the hosts' clocks may differ, and this one is for all of them. */
-const LOCKED_HEAD = `SELECT seq, hash, floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint AS clock_ms FROM chain WHERE host = $host${DIALECT.lock}`;
+const LOCKED_CHAIN = `SELECT seq, hash, lacking, floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint AS clock_ms FROM chain WHERE host = $host${DIALECT.lock}`;
 
 /** What the first answer holds. */
 interface Beginning {
-  readonly head: ChainHead;
+  readonly chain: Chain;
   readonly clockMs: number;
 }
 
@@ -60,7 +59,7 @@ export class PostgresTransaction {
     this.statements = {
       all: (sql, values) => this.all(sql, values),
       run: (sql, values) => this.run(sql, values),
-      head: async () => (await this.beginning).head,
+      chain: async () => (await this.beginning).chain,
       clockMs: async () => (await this.beginning).clockMs,
       dialect: DIALECT,
     };
@@ -98,10 +97,10 @@ export class PostgresTransaction {
   private async begin(): Promise<Beginning> {
     this.gather();
     const [, { rows }] = await this.named(() =>
-      Promise.all([this.reached(), this.client.query<Row>(prepared(LOCKED_HEAD, { host: this.thisHost }))]),
+      Promise.all([this.reached(), this.client.query<Row>(prepared(LOCKED_CHAIN, { host: this.thisHost }))]),
     );
     this.hasBegun = true;
-    return { head: headOf(rows[0]), clockMs: Number(rows[0]?.['clock_ms']) };
+    return { chain: chainOf(rows[0]), clockMs: Number(rows[0]?.['clock_ms']) };
   }
 
   private async reached(): Promise<void> {

@@ -109,6 +109,20 @@ export function headOf(row: Row | undefined): ChainHead {
   return { seq: Number(row['seq']), hash: String(row['hash']) };
 }
 
+/** The head of the chain, and how many of its last records the file of the log lacks. */
+export interface Chain {
+  readonly head: ChainHead;
+  readonly lacking: number;
+}
+
+/** What asks for it, but for which host. */
+export const CHAIN = 'SELECT seq, hash, lacking FROM chain';
+
+/** Throws as headOf does. */
+export function chainOf(row: Row | undefined): Chain {
+  return { head: headOf(row), lacking: Number(row?.['lacking']) };
+}
+
 export function keptFile({ user, context, text }: Row): KeptFile {
   return { user: String(user), context: String(context), text: String(text) };
 }

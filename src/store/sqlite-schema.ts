@@ -1,5 +1,6 @@
 /** The tables of the embedded store, and bringing those of an earlier release up to date. */
 import type { DatabaseSync } from 'node:sqlite';
+import { RESERVED_SLOTS, TOUCHED_SLOTS } from './backlog.ts';
 import { NO_MAC } from './row-seal.ts';
 import { NO_REFUSALS } from './rows.ts';
 
@@ -58,6 +59,11 @@ const SCHEMAS = [
   ['enrolment', 'connection', 'peer', 'approved']
     .map((table) => `ALTER TABLE ${table} ADD COLUMN mac TEXT NOT NULL DEFAULT '${NO_MAC}'; UPDATE ${table} SET mac = '${NO_MAC}';`)
     .join('\n'),
+  `
+  ALTER TABLE chain ADD COLUMN lacking INTEGER NOT NULL DEFAULT 0;
+  CREATE TABLE backlog (slot INTEGER PRIMARY KEY, seq INTEGER NOT NULL, part INTEGER NOT NULL, text TEXT NOT NULL) STRICT;
+  ${RESERVED_SLOTS}
+`,
 ];
 
 /** Throws where the tables are of a newer release, or cannot be made; then nothing was changed. */
@@ -73,6 +79,7 @@ function upgrade(database: DatabaseSync): void {
     // Another process may have been first.
     for (const schema of SCHEMAS.slice(version(database))) database.exec(schema);
     database.exec(`PRAGMA user_version = ${String(Math.max(version(database), SCHEMAS.length))}; COMMIT`);
+    database.exec(TOUCHED_SLOTS);
   } catch (error) {
     rollBack(database);
     throw error;

@@ -42,6 +42,12 @@ export interface HostHead extends ChainHead {
   readonly host: string;
 }
 
+/** A line of the audit log, with its newline, and the number of its record. */
+export interface KeptLine {
+  readonly seq: number;
+  readonly line: string;
+}
+
 /** One SSH connection: the sshd process that serves it, by pid, start time (clock ticks since boot, proc(5)) and boot. */
 export interface Connection {
   readonly pid: number;
@@ -93,6 +99,8 @@ export type Marks = ReadonlyMap<number, string>;
 export interface Contents {
   readonly tables: Tables;
   readonly head: ChainHead;
+  /** What the file of the log lacks of it. */
+  readonly backlog: readonly KeptLine[];
 }
 
 /** What can be done inside one exclusive transaction. */
@@ -115,7 +123,12 @@ export interface Transaction extends OutageTables {
   /** Signs with the present key what counts of `users` by an earlier one. Throws where it cannot be signed here. */
   renewRows(users: readonly string[]): Promise<void>;
   head(): Promise<ChainHead>;
-  moveHead(head: ChainHead): Promise<void>;
+  /** `lacking`: how many of the last records the file of the log lacks; keepLine() was given each of them. */
+  moveHead(head: ChainHead, lacking?: number): Promise<void>;
+  /** The lines of the last records that the file of the log of `host` (undefined: this one) lacks, oldest first. */
+  backlog(host?: string): Promise<readonly KeptLine[]>;
+  /** Keeps the line of the next record for the file of the log. Gives false where there is no room for it. */
+  keepLine(line: KeptLine): Promise<boolean>;
   /** Those of all hosts that share the store, by name; none where it is the store of one. */
   heads(): Promise<readonly HostHead[]>;
   /** Some records of the chain of `host` (undefined: this one) by number, as they were when it came by; none where the store is that of one host. */

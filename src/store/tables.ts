@@ -1,8 +1,9 @@
 /** What a transaction does on the tables, which are the same in each database: its statements, in what SQLite and PostgreSQL both understand. */
 import { NotpError } from '../error.ts';
+import { backlogOn } from './backlog.ts';
 import { putTables, renewMacs, tablesOf } from './contents.ts';
 import { outageOn } from './outage-tables.ts';
-import { COUNTS, enrolmentOf, headOf, NO_REFUSALS, refusalsOf, rowOf, type Row, type Values } from './rows.ts';
+import { CHAIN, chainOf, COUNTS, enrolmentOf, headOf, NO_REFUSALS, refusalsOf, rowOf, type Chain, type Row, type Values } from './rows.ts';
 import type { RowSeal } from './row-seal.ts';
 import { reserveSlots, slotsOn } from './slots.ts';
 import { SHARED_BYTES, type ChainHead, type Enrolment, type Refusals, type Transaction } from './store.ts';
@@ -16,7 +17,7 @@ export interface Statements {
   readonly all: (sql: string, values?: Values) => Promise<readonly Row[]>;
   readonly run: (sql: string, values?: Values) => Promise<void>;
   /** The head of the chain as the transaction found it, where that is known without asking. */
-  readonly head?: () => Promise<ChainHead>;
+  readonly chain?: () => Promise<Chain>;
   /** What the database's clock said when the transaction began, in milliseconds, where that clock is one for many hosts. */
   readonly clockMs?: () => Promise<number>;
   readonly dialect: Dialect;
@@ -51,17 +52,18 @@ export interface Dialect {
 export function transactionOn(statements: Statements, reserved: () => Promise<void> = () => Promise.resolve()): Transaction {
   const { all, run, dialect, seal } = statements;
   const { here, lock } = dialect;
-  let moved: ChainHead | undefined;
+  let moved: Chain | undefined;
   let counted: Refusals | undefined;
-  const head = async (): Promise<ChainHead> =>
-    moved ?? (await statements.head?.()) ?? headOf(await get(`SELECT seq, hash FROM chain WHERE ${here}`));
-  const moveHead = async (next: ChainHead): Promise<void> => {
-    await run(`UPDATE chain SET seq = $seq, hash = $hash WHERE ${here}`, { ...next });
+  const chain = async (): Promise<Chain> => moved ?? (await statements.chain?.()) ?? chainOf(await get(`${CHAIN} WHERE ${here}`));
+  const head = async (): Promise<ChainHead> => (await chain()).head;
+  const { backlog, keepLine } = backlogOn(statements, chain);
+  const moveHead = async (next: ChainHead, lacking = 0): Promise<void> => {
+    await run(`UPDATE chain SET seq = $seq, hash = $hash, lacking = $lacking WHERE ${here}`, { ...next, lacking });
     if (dialect.marks !== undefined && next.seq % MARK_EVERY === 0)
       await run(`INSERT INTO mark (${dialect.hostColumn}seq, hash) VALUES (${dialect.hostValue}$seq, $hash) ON CONFLICT DO NOTHING`, {
         ...next,
       });
-    moved = next;
+    moved = { head: next, lacking };
   };
   const get = async (sql: string, values: Values = {}): Promise<Row | undefined> => (await all(sql, values))[0];
   return {
@@ -122,6 +124,8 @@ export function transactionOn(statements: Statements, reserved: () => Promise<vo
     renewRows: (users) => renewMacs(statements, users),
     head,
     moveHead,
+    backlog,
+    keepLine,
     marks: async (host = '') =>
       new Map(
         (dialect.marks === undefined ? [] : await all(dialect.marks, { of: host })).map(({ seq, hash }) => [Number(seq), String(hash)]),
@@ -153,14 +157,16 @@ export function transactionOn(statements: Statements, reserved: () => Promise<vo
       run(`INSERT INTO former_chain_key (${dialect.hostColumn}key) VALUES (${dialect.hostValue}$key) ON CONFLICT DO NOTHING`, {
         key: Buffer.from(key).toString('hex'),
       }),
-    contents: async () => ({ tables: await tablesOf(statements), head: await head() }),
+    contents: async () => ({ tables: await tablesOf(statements), head: await head(), backlog: await backlog() }),
     add: async (contents, told) => {
       const enrolled = async (user: string, context: string): Promise<void> => {
         if (dialect.reserves) await reserve(statements, { user, context });
       };
       await putTables(statements, contents.tables, { enrolled, told });
       await reserved();
-      await moveHead(contents.head);
+      if (contents.backlog.length > 0 && (await backlog()).length > 0) return;
+      for (const line of contents.backlog) await keepLine(line);
+      await moveHead(contents.head, contents.backlog.length);
       counted = undefined;
     },
   };

@@ -4,7 +4,8 @@
  */
 import { existsSync, mkdirSync } from 'node:fs';
 import * as path from 'node:path';
-import { fileSink, journalSinks } from '../audit/sinks.ts';
+import { logFile } from '../audit/log-file.ts';
+import { journalSinks } from '../audit/sinks.ts';
 import type { AuditLog } from '../audit/audit.ts';
 import { NotpError } from '../error.ts';
 import { auditKey } from '../seal/keys.ts';
@@ -71,7 +72,7 @@ export function makeLogFolder({ kind, auditFile }: StatePlace): void {
 
 /** The audit log of `place`, without the chain's key. */
 export function auditLog(place: StatePlace, now: () => number): AuditLog {
-  return { sinks: [fileSink(place.auditFile), ...(place.journal ? journalSinks() : [])], key: undefined, now };
+  return { file: logFile(place.auditFile), copies: place.journal ? journalSinks() : [], key: undefined, now };
 }
 
 /**

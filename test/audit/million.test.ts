@@ -30,9 +30,9 @@ describe('a log of a million records', () => {
 
   it('is verified along the whole chain, more than 50 MB in each second of processor time', async (test) => {
     const start = cpuSeconds();
-    const { problem, records } = await verifyLog(log, { known: head, keys: [KEY] });
+    const { problems, records } = await verifyLog(log, { known: head, keys: [KEY] });
     const verifying = cpuSeconds() - start;
-    assert.deepEqual([problem, records], [undefined, RECORDS]);
+    assert.deepEqual([problems, records], [[], RECORDS]);
     await pipeline(fs.createReadStream(log, { highWaterMark: 1024 * 1024 }), createHash('sha256'));
     const plain = cpuSeconds() - start - verifying;
     const speed = megabytes / verifying;

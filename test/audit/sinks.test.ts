@@ -4,10 +4,11 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { before, describe, it } from 'node:test';
 import { append, appendUnlinked, newRef, type AuditLog } from '../../src/audit/audit.ts';
-import { fileSink, journalSinks, type Sink } from '../../src/audit/sinks.ts';
+import { logFile, type LogFile } from '../../src/audit/log-file.ts';
+import { journalSinks, type Sink } from '../../src/audit/sinks.ts';
 import type { AuditRecord } from '../../src/audit/record.ts';
 import { NotpError } from '../../src/error.ts';
-import type { ChainHead, Refusals, Transaction } from '../../src/store/store.ts';
+import type { ChainHead, KeptLine, Refusals, Transaction } from '../../src/store/store.ts';
 import { NO_REFUSALS } from '../store/alice.ts';
 import { atEnd } from '../support/cleanup.ts';
 import { lacks, must, scratchFolder } from '../support/world.ts';
@@ -22,8 +23,8 @@ describe('the file sink', () => {
 
   it('makes the file 0600 and appends line after line', async () => {
     const file = path.join(folder, 'new.log');
-    await fileSink(file).write('one\n');
-    await fileSink(file).write('two\n');
+    await logFile(file).write('one\n');
+    await logFile(file).write('two\n');
     assert.equal(fs.readFileSync(file, 'utf8'), 'one\ntwo\n');
     assert.equal(fs.statSync(file).mode & 0o777, 0o600);
   });
@@ -36,15 +37,15 @@ describe('the file sink', () => {
     fs.linkSync(target, path.join(folder, 'hard-link'));
     fs.mkdirSync(path.join(folder, 'folder'));
     for (const name of ['symlink', 'dangling', 'hard-link', 'folder'])
-      await assert.rejects(fileSink(path.join(folder, name)).write('x\n'), name);
-    await assert.rejects(fileSink('/dev/null').write('x\n'), /no regular file/);
+      await assert.rejects(logFile(path.join(folder, name)).write('x\n'), name);
+    await assert.rejects(logFile('/dev/null').write('x\n'), /no regular file/);
     assert.equal(fs.readFileSync(target, 'utf8'), '');
     assert.ok(!fs.existsSync(path.join(folder, 'nowhere')));
   });
 
   it('begins a new line after what a power failure left of one', async () => {
     const file = path.join(folder, 'torn');
-    const sink = fileSink(file);
+    const sink = logFile(file);
     await sink.write('one\n');
     fs.appendFileSync(file, '{"time":"2026');
     await sink.write('two\n');
@@ -55,9 +56,9 @@ describe('the file sink', () => {
   it('waits for nobody at a FIFO, with a reader or without', { skip: lacks({ programs: ['mkfifo'] }) }, async () => {
     const fifo = path.join(folder, 'fifo');
     must(['mkfifo', fifo]);
-    await assert.rejects(fileSink(fifo).write('x\n'), /no regular file/);
+    await assert.rejects(logFile(fifo).write('x\n'), /no regular file/);
     const reader = fs.openSync(fifo, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK);
-    await assert.rejects(fileSink(fifo).write('x\n'), /no regular file/);
+    await assert.rejects(logFile(fifo).write('x\n'), /no regular file/);
     fs.closeSync(reader);
   });
 
@@ -66,10 +67,10 @@ describe('the file sink', () => {
     fs.mkdirSync(disk);
     must(['mount', '-t', 'tmpfs', '-o', 'size=64k', 'none', disk]);
     atEnd(() => void must(['umount', disk]));
-    const sink = fileSink(path.join(disk, 'log'));
+    const sink = logFile(path.join(disk, 'log'));
     await sink.write('kept\n');
     // Not a multiple of a page, so that some of it fits.
-    await assert.rejects(sink.write(`${'x'.repeat(70_001)}\n`), { code: 'ENOSPC' });
+    await assert.rejects(sink.bring([], `${'x'.repeat(70_001)}\n`), { code: 'ENOSPC' });
     assert.equal(fs.readFileSync(path.join(disk, 'log'), 'utf8'), 'kept\n');
     await sink.write('after\n');
     assert.equal(fs.readFileSync(path.join(disk, 'log'), 'utf8'), 'kept\nafter\n');
@@ -77,34 +78,32 @@ describe('the file sink', () => {
 });
 
 describe('appending a record', () => {
-  it('goes on to the next sink where one fails, and moves the head', async () => {
-    const { transaction, head } = chain();
+  it('keeps for the file what it does not take, tells the journal all the same, and moves the head', async () => {
+    const { transaction, head, kept } = chain();
     const lines: string[] = [];
-    await append(log([failing('first'), taking(lines)]), transaction, RECORD);
+    await append(log(failing('the file'), [failing('another'), taking(lines)]), transaction, RECORD);
     assert.equal(lines.length, 1);
+    assert.deepEqual(kept(), lines);
     assert.equal(head().seq, 1);
   });
 
-  it('throws audit_unavailable where no sink takes it, names each, and leaves the head', async () => {
-    const { transaction, head } = chain();
-    await assert.rejects(append(log([failing('first'), failing('second')]), transaction, RECORD), (error: unknown) => {
+  it('throws audit_unavailable where nothing more can wait for the file, whatever else would take it, and leaves the head', async () => {
+    const { transaction, head } = chain({ room: 0 });
+    const lines: string[] = [];
+    await assert.rejects(append(log(failing('the file'), [taking(lines)]), transaction, RECORD), (error: unknown) => {
       assert.ok(error instanceof NotpError);
       assert.equal(error.code, 'audit_unavailable');
-      assert.match(error.message, /first: it is full; second: it is full$/);
+      assert.match(error.message, /0 records wait for the file, and there is no room for more: it is full$/);
       return true;
     });
-    assert.equal(head().seq, 0);
-  });
-
-  it('throws where there is no sink at all', async () => {
-    await assert.rejects(append(log([]), chain().transaction, RECORD), /no audit log is configured and there is no journal/);
+    assert.deepEqual([head().seq, lines], [0, []]);
   });
 
   it('without a place in the chain fails only where it is required', async () => {
-    await appendUnlinked(log([failing('only')]), RECORD, { required: false });
-    await assert.rejects(appendUnlinked(log([failing('only')]), RECORD, { required: true }), { code: 'audit_unavailable' });
+    await appendUnlinked(log(failing('only')), RECORD, { required: false });
+    await assert.rejects(appendUnlinked(log(failing('only')), RECORD, { required: true }), { code: 'audit_unavailable' });
     const lines: string[] = [];
-    await appendUnlinked(log([taking(lines)]), RECORD, { required: true });
+    await appendUnlinked(log(taking(lines)), RECORD, { required: true });
     assert.doesNotMatch(lines[0] ?? '', /"seq"|"prev"/);
   });
 
@@ -123,24 +122,31 @@ describe('the journal', () => {
   });
 });
 
-function log(sinks: readonly Sink[]): AuditLog {
-  return { sinks, key: undefined, now: () => 0 };
+function log(file: LogFile, copies: readonly Sink[] = []): AuditLog {
+  return { file, copies, key: undefined, now: () => 0 };
 }
 
-function failing(name: string): Sink {
-  return { name, write: () => Promise.reject(new Error('it is full')) };
+const fails = (): Promise<void> => Promise.reject(new Error('it is full'));
+
+function failing(name: string): LogFile {
+  return { name, write: fails, bring: fails };
 }
 
-function taking(lines: string[]): Sink {
-  return { name: 'memory', write: (line) => Promise.resolve(void lines.push(line)) };
+function taking(lines: string[]): LogFile {
+  const take = (line: string): Promise<void> => Promise.resolve(void lines.push(line));
+  return { name: 'memory', write: take, bring: (_, line) => take(line) };
 }
 
 const refusals = (user: string): Promise<Refusals> => Promise.resolve({ ...NO_REFUSALS, user });
 
+const backlog = (): Promise<readonly KeptLine[]> => Promise.resolve([]);
+
 /** The part of a transaction that appending needs. */
-function chain(): { transaction: Transaction; head: () => ChainHead } {
+function chain({ room = 1 } = {}): { transaction: Transaction; head: () => ChainHead; kept: () => string[] } {
   let head: ChainHead = { seq: 0, hash: '0'.repeat(64) };
+  const kept: string[] = [];
   const moveHead = (next: ChainHead): Promise<void> => Promise.resolve(void (head = next));
-  const transaction = { head: () => Promise.resolve(head), moveHead, refusals } as unknown as Transaction;
-  return { transaction, head: () => head };
+  const keepLine = ({ line }: KeptLine): Promise<boolean> => Promise.resolve(kept.length < room && kept.push(line) > 0);
+  const transaction = { head: () => Promise.resolve(head), moveHead, refusals, backlog, keepLine } as unknown as Transaction;
+  return { transaction, head: () => head, kept: () => kept };
 }

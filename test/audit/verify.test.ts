@@ -20,6 +20,11 @@ function at(lines: readonly string[], i: number): string {
   return lines[i] ?? assert.fail();
 }
 
+/** A line that claims to be record `seq`. */
+function forged(lines: readonly string[], seq: number): string {
+  return at(lines, 50).replace(/"seq":\d+/, `"seq":${String(seq)}`);
+}
+
 describe('verifying a log that was rotated twice', () => {
   const folder = scratchFolder('audit-tampered');
   const log = path.join(folder, 'audit.log');
@@ -34,7 +39,7 @@ describe('verifying a log that was rotated twice', () => {
     fs.rmSync(plain);
   });
 
-  const problem = async (): Promise<string | undefined> => (await verifyLog(log, { known: head, keys: [KEY] })).problem;
+  const problem = async (): Promise<string | undefined> => (await verifyLog(log, { known: head, keys: [KEY] })).problems[0];
   const edit = (file: string, change: (lines: string[]) => readonly string[]): void => {
     const bytes = fs.readFileSync(file);
     const text = change(String(file === packed ? gunzipSync(bytes) : bytes).split(/(?<=\n)/)).join('');
@@ -43,7 +48,7 @@ describe('verifying a log that was rotated twice', () => {
 
   it('finds it whole as it was written', async () => {
     const report = await verifyLog(log, { known: head, keys: [KEY] });
-    assert.equal(report.problem, undefined);
+    assert.deepEqual(report.problems, []);
     assert.deepEqual([report.first, report.records, report.last?.seq], [1, 3 * EACH, 3 * EACH]);
   });
 
@@ -75,7 +80,7 @@ describe('verifying a log that was rotated twice', () => {
   it('tells where a line stands in the place of a record, as a crash leaves one and as somebody may have put it', async () => {
     edit(older, (lines) => lines.toSpliced(50, 0, at(lines, 50).replace(/"ref":"\w+"/, '"ref":"11111111"')));
     const report = await verifyLog(log, { known: head, keys: [KEY] });
-    assert.deepEqual([report.problem, report.cutOff, report.cutOffAt], [undefined, 1, [`${older}:51`]]);
+    assert.deepEqual([report.problems, report.cutOff, report.cutOffAt], [[], 1, [`${older}:51`]]);
   });
 
   it('misses the first record after a rotation, and the last before it', async () => {
@@ -90,7 +95,7 @@ describe('verifying a log that was rotated twice', () => {
     assert.equal(await problem(), `${log}:1: is record 201, and 100 before it are missing`);
     fs.rmSync(packed);
     const report = await verifyLog(log, { known: head, keys: [KEY] });
-    assert.deepEqual([report.problem, report.first], [undefined, 201]);
+    assert.deepEqual([report.problems, report.first], [[], 201]);
   });
 
   it('misses what was cut off: a byte, a line, the log itself, all of it', async () => {
@@ -121,7 +126,11 @@ describe('verifying a log that was rotated twice', () => {
   it('goes through no more than the last bytes it is told, without what is packed, and names what is wrong among them', async () => {
     const size = fs.statSync(log).size;
     const end = async (lastBytes: number): Promise<unknown> => {
-      const { problem: wrong, first, records } = await verifyLog(log, { known: head, keys: [KEY], lastBytes });
+      const {
+        problems: [wrong],
+        first,
+        records,
+      } = await verifyLog(log, { known: head, keys: [KEY], lastBytes });
       return wrong ?? [first, records];
     };
     assert.deepEqual(
@@ -140,9 +149,34 @@ describe('verifying a log that was rotated twice', () => {
     assert.match(String(await end(1)), /the last 300 records are missing/);
   });
 
+  it('names every problem up to the end, and of a flood of one kind the first twenty and how many more', async () => {
+    edit(packed, (lines) => lines.toSpliced(10, 5));
+    edit(older, (lines) => lines.toSpliced(50, 0, ...Array<string>(1_000).fill('junk\n')));
+    fs.appendFileSync(older, `${'x'.repeat(2_000_000)}\n`);
+    edit(log, (lines) => lines.with(50, at(lines, 50).replace('192.0.2', '192.0.9')));
+    const { problems } = await verifyLog(log, { known: head, keys: [KEY] });
+    assert.equal(problems.length, 1 + 20 + 1 + 1 + 1);
+    assert.match(problems[0] ?? '', /\.2\.gz:11: is record 16, and 5 before it are missing$/);
+    assert.match(problems[20] ?? '', /\.1:70: is no record$/);
+    assert.match(problems[21] ?? '', /\.1:1101: is longer than any record$/);
+    assert.match(problems[22] ?? '', /\.log:52: does not follow/);
+    assert.match(problems[23] ?? '', /^980 more of this kind, the last: .*\.1:1050: is no record$/);
+  });
+
+  it('goes on at the right record behind one that was put in, however it claims to be linked', async () => {
+    for (const seq of [5, 151, 152, 9_999]) {
+      const whole = fs.readFileSync(older);
+      edit(older, (lines) => lines.toSpliced(50, 0, forged(lines, seq)).with(80, at(lines, 79).replace('192.0.2', '192.0.9')));
+      const { problems } = await verifyLog(log, { known: head, keys: [KEY] });
+      assert.match(problems.at(-1) ?? '', /\.1:82: does not follow/, String(seq));
+      assert.ok(problems.length <= 2, String(problems));
+      fs.writeFileSync(older, whole);
+    }
+  });
+
   it('names a file with a line that is longer than any record', async () => {
     fs.appendFileSync(older, 'x'.repeat(2_000_000));
-    assert.equal(await problem(), `${older}: a line is longer than any record, after line 100`);
+    assert.equal(await problem(), `${older}:101: is longer than any record`);
   });
 
   it('takes the file that logrotate is about to pack, and not its unfinished copy', async () => {

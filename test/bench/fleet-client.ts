@@ -2,7 +2,7 @@
 import * as path from 'node:path';
 import { Client } from 'pg';
 import { append, newRef, type AuditLog } from '../../src/audit/audit.ts';
-import { fileSink } from '../../src/audit/sinks.ts';
+import { logFile } from '../../src/audit/log-file.ts';
 import { openPostgresStore } from '../../src/store/postgres.ts';
 import type { PostgresPlace } from '../../src/store/postgres-session.ts';
 import type { Store } from '../../src/store/store.ts';
@@ -60,9 +60,9 @@ async function updating(number: number): Promise<() => Promise<unknown>> {
 /** A code that is right, each time of another user whom no other client asks for, where there are enough of them. */
 function deciding(number: number): () => Promise<unknown> {
   const store = openPostgresStore({ ...told.place, password: () => PASSWORD, thisHost: `host${String(number)}` });
-  const nowhere = { name: 'nowhere', write: () => Promise.resolve() };
-  const file = fileSink(path.join(told.folder, `${String(number)}.log`));
-  const log = { sinks: [told.work === 'decision' ? nowhere : file], key: new Uint8Array(32).fill(7), now: Date.now };
+  const nowhere = { name: 'nowhere', write: () => Promise.resolve(), bring: () => Promise.resolve() };
+  const file = logFile(path.join(told.folder, `${String(number)}.log`));
+  const log = { file: told.work === 'decision' ? nowhere : file, copies: [], key: new Uint8Array(32).fill(7), now: Date.now };
   const mine = Math.max(1, Math.floor(told.enrolments / told.of));
   return () => login(store, log, (Math.floor(Math.random() * mine) * told.of + number) % told.enrolments);
 }

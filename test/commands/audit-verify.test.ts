@@ -50,7 +50,7 @@ describe('verifying the audit log', () => {
       stderr: '',
     });
     const { stdout } = await own.notp(['audit', 'verify', '--json']);
-    assert.deepEqual(JSON.parse(stdout), { whole: true, records: 5, first: 1, last: 5, cut_off: 0, unlinked: 0 });
+    assert.deepEqual(JSON.parse(stdout), { whole: true, records: 5, first: 1, last: 5, cut_off: 0, unlinked: 0, problems: [] });
   });
 
   it('is as short on a terminal of 40 columns, where nothing stays of the progress that is told of what takes long', async () => {
@@ -95,7 +95,19 @@ describe('verifying the audit log', () => {
     const unlinked = (lines[2] ?? '').replace(/,"seq".*/, '}');
     write([...lines.slice(0, 3), orphan, unlinked, ...lines.slice(3)]);
     const { stdout } = await own.notp(['audit', 'verify', '--json']);
-    assert.deepEqual(JSON.parse(stdout), { whole: true, records: 6, first: 1, last: 5, cut_off: 1, unlinked: 1 });
+    assert.deepEqual(JSON.parse(stdout), { whole: true, records: 6, first: 1, last: 5, cut_off: 1, unlinked: 1, problems: [] });
+  });
+
+  it('names every problem, and does not stop at the first: a gap hides nothing that comes after it', async () => {
+    write([...lines.slice(0, 1), ...lines.slice(2, 4), 'junk', (lines[4] ?? '').replace('"replace"', '"enroll"')]);
+    const { code, stderr } = await verify();
+    assert.equal(code, 1);
+    assert.match(
+      stderr,
+      /:2: is record 3, and 1 before it are missing\n.*:4: is no record\n.*record 5, the last that was written, was changed\nnotp: hint: .*\n$/,
+    );
+    const { stdout } = await own.notp(['audit', 'verify', '--json']);
+    assert.equal((JSON.parse(stdout) as { problems: unknown[] }).problems.length, 3);
   });
 
   it('goes on through files that were rotated, by number or by date, compressed or not', async () => {

@@ -5,14 +5,14 @@ import * as fs from 'node:fs';
 import { before, describe, it } from 'node:test';
 import { atEnd } from '../support/cleanup.ts';
 import { runInTerminal, sleep, type Terminal } from '../support/process.ts';
-import { addUser, installNotp, lacks, oathCode, SBIN_PATH, SOURCE_NOTP, untilFreshStep, type TestUser } from '../support/world.ts';
+import { addUser, installNotp, lacks, must, oathCode, SBIN_PATH, SOURCE_NOTP, untilFreshStep, type TestUser } from '../support/world.ts';
 import { pamService, pamWorld, PASSPHRASE, PERMITTED, wrongCode, type PamWorld } from './pam-world.ts';
 
 const PASSWORD = 'a password of Unix';
 
 describe(
   'a code guards sudo',
-  { skip: lacks({ root: true, programs: ['sudo', 'visudo', 'setpriv', 'oathtool', 'python3', 'chpasswd', 'stty'] }) },
+  { skip: lacks({ root: true, programs: ['sudo', 'visudo', 'setpriv', 'oathtool', 'python3', 'chpasswd', 'stty', 'prlimit'] }) },
   () => {
     let world: PamWorld;
     let user: TestUser;
@@ -43,10 +43,10 @@ describe(
     };
 
     /** sudo as `user` in a terminal, and then what it left of the terminal. */
-    const sudo = (): Terminal => {
+    const sudo = (limited = ''): Terminal => {
       fs.rmSync(marker, { force: true });
       const identity = [`--reuid=${String(user.uid)}`, `--regid=${String(user.gid)}`, '--init-groups'];
-      const script = `sudo -p 'Unix: ' /usr/bin/touch ${marker}; echo "status=$?"; stty -a; echo over`;
+      const script = `${limited}sudo -p 'Unix: ' /usr/bin/touch ${marker}; echo "status=$?"; stty -a; echo over`;
       return runInTerminal(['setpriv', ...identity, 'sh', '-c', script], {
         clearEnvironment: true,
         environment: { PATH: SBIN_PATH, HOME: user.home, LANG: 'C' },
@@ -71,6 +71,32 @@ describe(
         assert.equal(world.lastRecord().method, 'totp');
       });
     }
+
+    it('leaves a log without a gap, whatever limit on the size of files sudo was started with', async () => {
+      const { secret } = await world.enroll(user);
+      useStack([codeAlone()]);
+      const log = `${world.folder}/log/audit.log`;
+      const limit = 2 ** 20;
+      // Longer than the limit, with what had no state to link to.
+      const line = '{"time":"2026-11-29T08:00:00.000Z","event":"login.refused"}\n';
+      fs.appendFileSync(log, line.repeat(Math.ceil(limit / line.length)));
+      const { size } = fs.statSync(log);
+      await untilFreshStep();
+      const terminal = sudo(`prlimit --fsize=${String(limit)} `);
+      await terminal.expect(/One-time code: $/);
+      terminal.send(`${oathCode(secret)}\r`);
+      assert.equal(await statusOf(terminal), 0, terminal.output());
+      const notp = (words: readonly string[]): string => must([...SOURCE_NOTP, 'audit', ...words, '--config', world.config]);
+      assert.match(notp(['verify']), /^The log is whole: /);
+      // Anybody's next record brings it.
+      const records = world.records().length;
+      await world.pam('nobody-of-this-name', '123456');
+      assert.ok(fs.statSync(log).size > size);
+      const { method, ref } = world.records()[records] ?? {};
+      assert.equal(method, 'totp');
+      assert.match(notp(['--ref', String(ref)]), new RegExp(user.name));
+      assert.match(notp(['verify']), /^The log is whole: /);
+    });
 
     it('was asked for, judged and spent after a wrong password or Ctrl-C at the password', async () => {
       const { secret } = await world.enroll(user);

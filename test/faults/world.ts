@@ -78,12 +78,13 @@ export async function faultWorld(name: string, settings?: Parameters<typeof pamW
     logProblem: async () =>
       await asUser(place.owner, () =>
         withPresentState(place, Date.now, async ({ store, hostKey }) => {
-          const { head, former } = await store.exclusively(async (transaction) => ({
+          const { head, backlog, former } = await store.exclusively(async (transaction) => ({
             head: await transaction.head(),
+            backlog: await transaction.backlog(),
             former: await transaction.formerChainKeys(),
           }));
           const keys = [hostKey === undefined ? undefined : auditKey(hostKey.key), ...former];
-          return (await verifyLog(place.auditFile, { known: head, keys })).problem;
+          return (await verifyLog(place.auditFile, { known: head, backlog, keys })).problems[0];
         }),
       ),
     drafts: () => folders.flatMap((folder) => fs.readdirSync(folder)).filter((file) => file.endsWith('.tmp')),

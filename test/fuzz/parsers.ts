@@ -227,14 +227,13 @@ export const PARSERS: readonly Parser[] = [
     name: 'audit-line',
     family: 'audit lines',
     check: (input) => {
-      let walk = startOf([undefined]);
+      let walk = startOf([undefined], { seq: 0, hash: '' });
       for (const line of text(input).split(/(?<=\n)/)) {
         entryOf(line);
         const bytes = Buffer.from(line);
         // Read from its end or parsed whole, a link is the same.
         if (line.endsWith('\n')) assert.deepEqual(linkOfBytes(bytes) ?? linkOf(line), linkOf(line) ?? linkOfBytes(bytes));
-        const next = step(walk, bytes, [undefined]);
-        if (typeof next !== 'string') walk = next;
+        ({ walk } = step(walk, { line: bytes, place: '', keys: [undefined] }));
       }
     },
   },

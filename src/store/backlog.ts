@@ -1,0 +1,74 @@
+/**
+ * Lines of the audit log that its file did not take, until it does: cut into parts for which the state has room from the beginning, so
+ * that they can be kept on a full disk too. The same statements for each database.
+ */
+import { CHAIN, chainOf, type Chain } from './rows.ts';
+import type { Transaction } from './store.ts';
+import type { Statements } from './tables.ts';
+
+/** A usual line takes one slot, the longest of all nineteen. */
+const SLOTS = 256;
+const SLOT_BYTES = 512;
+
+/** Makes the slots of the embedded store. */
+export const RESERVED_SLOTS = `WITH RECURSIVE each(slot) AS (SELECT 0 UNION ALL SELECT slot + 1 FROM each WHERE slot + 1 < ${String(SLOTS)})
+  INSERT INTO backlog SELECT slot, 0, 0, '${' '.repeat(SLOT_BYTES)}' FROM each;`;
+
+/** Makes the rollback journal of the embedded store, which keeps its size, as long as a decision needs it that keeps a line on a full disk. */
+export const TOUCHED_SLOTS = 'UPDATE backlog SET part = 1 WHERE seq = 0 AND slot < 112';
+
+/** `chain`: gives the head as the transaction has it now. */
+export function backlogOn(
+  { all, run, dialect }: Pick<Statements, 'all' | 'run' | 'dialect'>,
+  chain: () => Promise<Chain>,
+): Pick<Transaction, 'backlog' | 'keepLine'> {
+  const { here, hostColumn, hostValue } = dialect;
+  return {
+    backlog: async (host) => {
+      const [where, of] = host === undefined ? [here, {}] : ['host = $of', { of: host }];
+      const { head, lacking } = host === undefined ? await chain() : chainOf((await all(`${CHAIN} WHERE ${where}`, of))[0]);
+      if (lacking === 0) return [];
+      const rows = await all(`SELECT seq, text FROM backlog WHERE ${where} AND seq > $filed AND seq <= $last ORDER BY seq, part`, {
+        ...of,
+        ...{ filed: head.seq - lacking, last: head.seq },
+      });
+      const texts = new Map<number, string>();
+      for (const { seq, text } of rows) texts.set(Number(seq), (texts.get(Number(seq)) ?? '') + String(text));
+      return [...texts].map(([seq, text]) => ({ seq, line: text.slice(0, text.indexOf('\n') + 1) }));
+    },
+    keepLine: async ({ seq, line }) => {
+      const { head, lacking } = await chain();
+      const rows = lacking === 0 ? [] : await all(`SELECT slot, seq FROM backlog WHERE ${here}`);
+      const waits = (number: number): boolean => number > head.seq - lacking && number <= head.seq;
+      const taken = new Set(rows.filter((row) => waits(Number(row['seq']))).map(({ slot }) => Number(slot)));
+      const free = Array.from({ length: SLOTS }, (_, slot) => slot).filter((slot) => !taken.has(slot));
+      const parts = partsOf(line);
+      if (parts.length > free.length) return false;
+      for (const [part, text] of parts.entries())
+        await run(
+          `INSERT INTO backlog (${hostColumn}slot, seq, part, text) VALUES (${hostValue}$slot, $seq, $part, $text)
+           ON CONFLICT (${hostColumn}slot) DO UPDATE SET seq = excluded.seq, part = excluded.part, text = excluded.text`,
+          { slot: free[part] ?? 0, seq, part, text },
+        );
+      return true;
+    },
+  };
+}
+
+/** Texts of SLOT_BYTES each, the last of which is filled up behind the newline. */
+function partsOf(line: string): string[] {
+  const parts: string[] = [];
+  let [part, bytes] = ['', 0];
+  const end = (): void => void parts.push(part + ' '.repeat(SLOT_BYTES - bytes));
+  for (const character of line) {
+    const more = Buffer.byteLength(character);
+    if (bytes + more > SLOT_BYTES) {
+      end();
+      [part, bytes] = ['', 0];
+    }
+    part += character;
+    bytes += more;
+  }
+  end();
+  return parts;
+}
