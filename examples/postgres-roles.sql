@@ -17,7 +17,7 @@ BEGIN;
 GRANT USAGE ON SCHEMA notp TO :"host";
 GRANT SELECT ON notp.version TO :"host";
 GRANT SELECT, INSERT, UPDATE, DELETE
-  ON notp.enrolment, notp.connection, notp.peer, notp.counter, notp.sealed, notp.approved, notp.outage, notp.refusals TO :"host";
+  ON notp.enrolment, notp.connection, notp.peer, notp.counter, notp.sealed, notp.approved, notp.outage, notp.refusals, notp.acceptances TO :"host";
 -- Added to, never changed.
 GRANT SELECT, INSERT ON notp.mark, notp.former_chain_key TO :"host";
 GRANT SELECT, INSERT, UPDATE ON notp.chain, notp.backlog TO :"host";

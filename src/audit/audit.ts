@@ -1,10 +1,10 @@
 /** No decision without a record: what appends records, inside the transaction of the decision that they tell. */
 import { randomBytes } from 'node:crypto';
 import { messageOf, NotpError } from '../error.ts';
-import type { ChainHead, KeptLine, Refusals, Transaction } from '../store/store.ts';
+import { FLOODS, type ChainHead, type KeptLine, type Transaction } from '../store/store.ts';
 import { headAfter, nextLink } from './chain.ts';
 import { printRecord, type AuditRecord } from './record.ts';
-import { afterOneMore, summaryOf } from './refusals.ts';
+import { afterOneMore, floodOf, summaryOf } from './floods.ts';
 import type { LogFile } from './log-file.ts';
 import type { Sink } from './sinks.ts';
 
@@ -26,37 +26,36 @@ export function newRef(): string {
 }
 
 /**
- * Writes `record` as the next of the chain and moves the head; before it, the sum of those refusals of its user that were only
- * counted. Throws `audit_unavailable` where the file does not take it and no more can wait for it.
+ * Writes `record` as the next of the chain and moves the head; before it, the sums of what was only counted of its user.
+ * Throws `audit_unavailable` where the file does not take it and no more can wait for it.
  */
 export async function append(log: AuditLog, transaction: Transaction, record: AuditRecord): Promise<void> {
-  await appendSum(log, transaction, record.user);
+  await appendSums(log, transaction, record.user);
   await appendNext(log, transaction, record);
 }
 
-/** Records the sum of the refusals of `user` that were only counted so far, where there are any. Throws as `append` does. */
-export async function appendSum(log: AuditLog, transaction: Transaction, user: string): Promise<void> {
-  const refusals = await transaction.refusals(user);
-  if (await summed(log, transaction, refusals)) await transaction.saveRefusals({ ...refusals, count: 0 });
-}
-
-/** Records a refusal as `append` does, or counts it where it is one of a flood. Gives the reference that finds it. */
-export async function appendRefusal(log: AuditLog, transaction: Transaction, refusal: AuditRecord): Promise<string> {
-  const before = await transaction.refusals(refusal.user);
-  const { after, record } = afterOneMore(before, refusal, log.now());
-  if (record !== undefined) {
-    await summed(log, transaction, before);
-    await appendNext(log, transaction, record);
+/** Records the sums of what was only counted of `user` so far, where there is something. Throws as `append` does. */
+export async function appendSums(log: AuditLog, transaction: Transaction, user: string): Promise<void> {
+  for (const flood of FLOODS) {
+    const tally = await transaction.tally(flood, user);
+    const sum = summaryOf(flood, tally);
+    if (sum === undefined) continue;
+    await appendNext(log, transaction, sum);
+    await transaction.saveTally(flood, { ...tally, count: 0 });
   }
-  await transaction.saveRefusals(record === undefined ? after : { ...after, count: 0 });
-  return after.ref;
 }
 
-/** Records the sum of `refusals` where there is one; whoever calls it saves that they are told. */
-async function summed(log: AuditLog, transaction: Transaction, refusals: Refusals): Promise<boolean> {
-  const sum = summaryOf(refusals);
-  if (sum !== undefined) await appendNext(log, transaction, sum);
-  return sum !== undefined;
+/** Records a login as `append` does, or counts it where it is one of a flood. Gives the reference that finds it. */
+export async function appendLogin(log: AuditLog, transaction: Transaction, login: AuditRecord): Promise<string> {
+  const flood = floodOf(login);
+  if (flood === undefined) {
+    await append(log, transaction, login);
+    return login.ref;
+  }
+  const { after, record } = afterOneMore(flood, await transaction.tally(flood, login.user), login, log.now());
+  if (record !== undefined) await append(log, transaction, record);
+  await transaction.saveTally(flood, record === undefined ? after : { ...after, count: 0 });
+  return after.ref;
 }
 
 async function appendNext(log: AuditLog, transaction: Transaction, record: AuditRecord): Promise<void> {

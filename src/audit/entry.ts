@@ -21,7 +21,7 @@ export interface Entry {
   readonly host: string | undefined;
   /** When it was decided, in an outage of the store, where `timeMs` is when the store was told: Unix time in milliseconds. */
   readonly outageMs: number | undefined;
-  /** How many refusals the record stands for: 1, or those of a flood; see refusals.ts. */
+  /** How many logins the record stands for: 1, or those of a flood; see floods.ts. */
   readonly count: number;
 }
 

@@ -53,9 +53,10 @@ export interface AuditRecord extends Origin {
   readonly method?: Method;
   readonly step_offset?: number;
   readonly detail?: string;
-  /** How many refusals of a flood this record stands for, and since when (RFC 3339); see refusals.ts. */
+  /** How many of a flood this record stands for, and when the first and the last of them were (RFC 3339); see floods.ts. */
   readonly count?: number;
   readonly since?: string;
+  readonly until?: string;
   /** When this was decided, RFC 3339, by the copy of a host while the store could not be reached; see verifier/outage.ts. */
   readonly outage?: string;
   /** What such a decision took: the step or counter of the last code, or the place of the recovery code in its list. */

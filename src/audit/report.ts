@@ -33,7 +33,7 @@ export function count(reports: Reports, entry: Entry, day: string): void {
   const report = reportOf(reports, entry.uid === undefined ? undefined : entry.user);
   const today = report.days.get(day) ?? { logins: 0, refused: 0, refusals: new Map<string, number>() };
   report.days.set(day, today);
-  if (entry.event === 'login.accepted') today.logins++;
+  if (entry.event === 'login.accepted') today.logins += entry.count;
   else {
     today.refused += entry.count;
     countUp(today.refusals, entry.reason ?? '', { by: entry.count, max: MAX_REASONS });

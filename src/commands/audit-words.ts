@@ -72,7 +72,7 @@ export const EVENT_FAMILIES: readonly string[] = [...new Set(EVENT_NAMES.map((na
 /** What happened, as short as a table needs it; a reason stands as its stable word. May hold anything that the log holds. */
 export function happened({ event, reason, method, count }: Entry): string {
   const words = lookUp(EVENTS, event) ?? event;
-  if (count > 1) return `${String(count)} x ${reason ?? words}`;
+  if (count > 1) return `${String(count)} x ${reason ?? (method === undefined ? words : (lookUp(METHODS, method) ?? method))}`;
   if (reason !== undefined) return `${words}: ${reason}`;
   return method === undefined || event !== 'login.accepted' ? words : `${words} ${lookUp(METHODS, method) ?? method}`;
 }

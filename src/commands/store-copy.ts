@@ -28,6 +28,7 @@ const NOUNS: Readonly<Record<string, readonly [string, string]>> = {
   approved: ['user approved for outages', 'users approved for outages'],
   former_chain_key: ['earlier key of the audit chain', 'earlier keys of the audit chain'],
   refusals: ['count of refusals', 'counts of refusals'],
+  acceptances: ['count of acceptances', 'counts of acceptances'],
 };
 
 /** Throws `usage`, `not_permitted`, `refused` where the target has something otherwise, or `store_unavailable`; then nothing was changed. */

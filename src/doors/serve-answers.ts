@@ -1,5 +1,5 @@
 /** What a service answers: verdicts on the state of the host; behind a user's own socket also the steps of an enrolment. */
-import { appendSum } from '../audit/audit.ts';
+import { appendSums } from '../audit/audit.ts';
 import type { Origin } from '../audit/record.ts';
 import { messageOf, NotpError } from '../error.ts';
 import type { Config } from '../system/config.ts';
@@ -166,14 +166,14 @@ async function factsOf({ config, account, place, now }: Service, sent: readonly 
   });
 }
 
-/** Refusals of a flood that were only counted so far are recorded now: it may be long until somebody comes. If that fails they stay counted. */
+/** What was only counted so far, of a flood, is recorded now: it may be long until somebody comes. If that fails they stay counted. */
 async function tellTheRest({ place, now }: Bench, names: readonly string[]): Promise<void> {
   try {
     await withState(place, now, async (state) => {
-      for (const name of names) await state?.store.exclusively((transaction) => appendSum(state.log, transaction, name));
+      for (const name of names) await state?.store.exclusively((transaction) => appendSums(state.log, transaction, name));
     });
   } catch (error) {
-    sayError(`refusals are counted and not recorded yet: ${messageOf(error)}`, 'the next login records them');
+    sayError(`logins are counted and not recorded yet: ${messageOf(error)}`, 'the next login records them');
   }
 }
 

@@ -1,7 +1,7 @@
 /** All that a store holds of this host and of its users, taken out of one database and put into another. */
-import type { TableRow, Tables } from './store.ts';
+import { FLOODS, type TableRow, type Tables } from './store.ts';
 import { isSealed, renewedMac, valueOf } from './row-seal.ts';
-import type { Row, Values } from './rows.ts';
+import { COUNTS, type Row, type Values } from './rows.ts';
 import type { Dialect, Statements } from './tables.ts';
 
 /** What is copied: the columns of each table that are the same in each database, and what tells its rows apart. */
@@ -31,19 +31,21 @@ const TABLES = {
   sealed: { columns: ['"user"', 'context', 'text'], key: ['"user"', 'context'] },
   approved: { columns: ['"user"', 'as_of_ms', 'mac'], key: ['"user"'] },
   former_chain_key: { columns: ['key'], key: ['key'] },
-  refusals: { columns: ['"user"', 'tokens', 'as_of_ms', 'count', 'since_ms', 'ref', 'shared'], key: ['"user"'] },
+  refusals: { columns: ['"user"', ...COUNTS], key: ['"user"'] },
+  acceptances: { columns: ['"user"', ...COUNTS], key: ['"user"'] },
 } as const satisfies Record<string, { columns: readonly string[]; key: readonly string[] }>;
 
 type Table = keyof typeof TABLES;
 const NAMES = Object.keys(TABLES) as Table[];
 /** How many rows go into a database with one statement, and wait for its answer: what is on its way takes little memory. */
 const BATCH_ROWS = 25;
-const OF_HOST: readonly Table[] = ['former_chain_key', 'refusals'];
+const OF_HOST: readonly Table[] = ['former_chain_key', ...FLOODS];
 /** Rows that are there for the space alone say nothing. */
 const SAYING: Partial<Record<Table, string>> = {
   connection: `id <> '${'0'.repeat(32)}'`,
   peer: `id <> '${'0'.repeat(32)}'`,
   refusals: 'as_of_ms <> 0',
+  acceptances: 'as_of_ms <> 0',
 };
 
 /**

@@ -52,7 +52,7 @@ export function outageOn({ all, run, seal }: Pick<Statements, 'all' | 'run' | 's
       (await all('INSERT INTO outage VALUES ($id, $seq, $text) ON CONFLICT (id) DO NOTHING RETURNING id', { id, seq, text })).length > 0,
     dropOutageRecord: (id) => run('DELETE FROM outage WHERE id = $id', { id }),
     forget: async (user) => {
-      for (const table of ['approved', 'enrolment', 'connection', 'peer', 'sealed', 'refusals'])
+      for (const table of ['approved', 'enrolment', 'connection', 'peer', 'sealed', 'refusals', 'acceptances'])
         await run(`DELETE FROM ${table} WHERE "user" = $user`, { user });
     },
   };

@@ -47,6 +47,11 @@ const SCHEMAS = [
   ALTER TABLE chain ADD COLUMN lacking bigint NOT NULL DEFAULT 0;
   CREATE TABLE backlog (
     host text NOT NULL, slot integer NOT NULL, seq bigint NOT NULL, part integer NOT NULL, text text NOT NULL, PRIMARY KEY (host, slot));
+  ALTER TABLE refusals ADD COLUMN until_ms bigint NOT NULL DEFAULT 1099511627776;
+  CREATE TABLE acceptances (
+    host text NOT NULL, "user" text NOT NULL, tokens double precision NOT NULL, as_of_ms bigint NOT NULL,
+    count bigint NOT NULL, since_ms bigint NOT NULL, ref text NOT NULL, shared text NOT NULL, until_ms bigint NOT NULL,
+    PRIMARY KEY (host, "user")) WITH (fillfactor = 70);
 `,
 ];
 

@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto';
 import type { Client, QueryResult } from 'pg';
 import { NotpError } from '../error.ts';
-import { chainOf, type Chain, type Row, type Values } from './rows.ts';
+import { chainOf, COUNTS, type Chain, type Row, type Values } from './rows.ts';
 import type { Dialect, Statements } from './tables.ts';
 
 /** How long a decision waits in all, for the server and for others' decisions, before it is refused. */
@@ -23,9 +23,10 @@ const DIALECT: Dialect = {
   lockAll: (tables) => `LOCK TABLE ${tables.join(', ')} IN EXCLUSIVE MODE`,
   // An UPDATE takes space like an INSERT here.
   reserves: false,
-  refusals: `SELECT known."user", tokens, as_of_ms, count, since_ms, ref, shared
+  joined: (flood) => `LEFT JOIN ${flood} ON ${flood}.host = $host AND ${flood}."user" = enrolment."user"`,
+  tally: (flood) => `SELECT known."user", ${COUNTS.join(', ')}
     FROM (SELECT CASE WHEN EXISTS (SELECT 1 FROM enrolment WHERE "user" = $user) THEN $user ELSE '' END AS "user") AS known
-    LEFT JOIN refusals ON host = $host AND refusals."user" = known."user"`,
+    LEFT JOIN ${flood} ON host = $host AND ${flood}."user" = known."user"`,
 };
 
 /** With the time, which costs no question of its own: the hosts' clocks may differ, and this one is for all of them. */

@@ -77,5 +77,5 @@ export function valueOf(column: string, value: unknown): string | number {
 
 const NUMBERS: ReadonlySet<string> = new Set([
   ...['last_step', 'tokens', 'as_of_ms', 'pending_tokens', 'last_accepted_ms', 'pending_inherits', 'pending_last_step', 'period_seconds'],
-  ...['slot', 'pid', 'start_ticks', 'turn', 'accepted_ms', 'next', 'count', 'since_ms'],
+  ...['slot', 'pid', 'start_ticks', 'turn', 'accepted_ms', 'next', 'count', 'since_ms', 'until_ms'],
 ]);

@@ -2,19 +2,23 @@
 import { NotpError } from '../error.ts';
 import type { LoginState } from '../verdict/decide.ts';
 import { doubtOf, macOf, NO_MAC, type RowSeal } from './row-seal.ts';
-import { SHARED_BYTES, type ChainHead, type Enrolment, type KeptFile, type Refusals, type Status } from './store.ts';
+import { SHARED_BYTES, type ChainHead, type Enrolment, type KeptFile, type Status, type Tally } from './store.ts';
 
 export type Row = Readonly<Record<string, unknown>>;
 /** By name, as `$name` stands for them. */
 export type Values = Readonly<Record<string, string | number>>;
 
-/** What is counted of refusals, as columns. */
-export const COUNTS = ['tokens', 'as_of_ms', 'count', 'since_ms', 'ref', 'shared'];
+/** What is counted of a flood, as columns. */
+export const COUNTS = ['tokens', 'as_of_ms', 'count', 'since_ms', 'ref', 'shared', 'until_ms'];
 
 /** A bucket that is full by any policy, from long ago. */
-const NONE_REFUSED = { records: { tokens: 1e6 + 0.5, asOfMs: 0 }, count: 0, sinceMs: 2 ** 40, ref: '0'.repeat(8), shared: '' } as const;
+const NO_TALLY = {
+  ...{ records: { tokens: 1e6 + 0.5, asOfMs: 0 }, count: 0, sinceMs: 2 ** 40, untilMs: 2 ** 40 },
+  ...{ ref: '0'.repeat(8), shared: '' },
+} as const;
 /** The same as values, in as much space as some take. */
 export const NO_REFUSALS = `1e6 + 0.5, 0, 0, 1099511627776, '${'0'.repeat(8)}', '${' '.repeat(SHARED_BYTES)}'`;
+export const NO_FLOOD = `${NO_REFUSALS}, 1099511627776`;
 
 /** The row of an enrolment, with its MAC: none where there is a doubt about it, and where none can be made here and none is needed. */
 export function rowOf(enrolment: Enrolment, seal: RowSeal): Record<string, string | number> {
@@ -89,15 +93,16 @@ export function enrolmentOf(row: Row, seal: RowSeal): Enrolment {
   };
 }
 
-/** What `row` counts of the refusals of `user`: none so far where it has nothing. */
-export function refusalsOf(user: string, row: Row, prefix = ''): Refusals {
-  if (row[`${prefix}count`] === null) return { user, ...NONE_REFUSED };
-  const [tokens, asOfMs, count, sinceMs, ref, shared] = COUNTS.map((column) => row[`${prefix}${column}`]);
+/** What `row` counts of a flood of `user`: nothing so far where it has nothing. */
+export function tallyOf(user: string, row: Row, prefix = ''): Tally {
+  if (row[`${prefix}count`] === null) return { user, ...NO_TALLY };
+  const [tokens, asOfMs, count, sinceMs, ref, shared, untilMs] = COUNTS.map((column) => row[`${prefix}${column}`]);
   return {
     user,
     records: { tokens: Number(tokens), asOfMs: Number(asOfMs) },
     count: Number(count),
     sinceMs: Number(sinceMs),
+    untilMs: Number(untilMs),
     ref: String(ref),
     shared: String(shared).trimEnd(),
   };

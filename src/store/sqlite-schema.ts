@@ -2,7 +2,7 @@
 import type { DatabaseSync } from 'node:sqlite';
 import { RESERVED_SLOTS, TOUCHED_SLOTS } from './backlog.ts';
 import { NO_MAC } from './row-seal.ts';
-import { NO_REFUSALS } from './rows.ts';
+import { NO_FLOOD, NO_REFUSALS } from './rows.ts';
 
 /** What each version of the schema adds to the one before; the version is the number of those that were applied. */
 const SCHEMAS = [
@@ -63,6 +63,12 @@ const SCHEMAS = [
   ALTER TABLE chain ADD COLUMN lacking INTEGER NOT NULL DEFAULT 0;
   CREATE TABLE backlog (slot INTEGER PRIMARY KEY, seq INTEGER NOT NULL, part INTEGER NOT NULL, text TEXT NOT NULL) STRICT;
   ${RESERVED_SLOTS}
+  ALTER TABLE refusals ADD COLUMN until_ms INTEGER NOT NULL DEFAULT 1099511627776;
+  CREATE TABLE acceptances (
+    user TEXT PRIMARY KEY, tokens REAL NOT NULL, as_of_ms INTEGER NOT NULL,
+    count INTEGER NOT NULL, since_ms INTEGER NOT NULL, ref TEXT NOT NULL, shared TEXT NOT NULL, until_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+  INSERT INTO acceptances SELECT user, ${NO_FLOOD} FROM refusals;
+  UPDATE refusals SET until_ms = until_ms;
 `,
 ];
 

@@ -25,7 +25,8 @@ const DIALECT: Dialect = {
   heads: 'SELECT NULL AS host, 0 AS seq, NULL AS hash WHERE FALSE',
   lockEnrolments: '',
   reserves: true,
-  refusals: `SELECT * FROM refusals WHERE "user" IN ($user, '') ORDER BY "user" DESC LIMIT 1`,
+  joined: (flood) => `LEFT JOIN ${flood} ON ${flood}."user" = enrolment."user"`,
+  tally: (flood) => `SELECT * FROM ${flood} WHERE "user" IN ($user, '') ORDER BY "user" DESC LIMIT 1`,
 };
 
 /** Opens the database at `path`, making it where there is none and `create` is set. The caller has checked the path and set the umask. Throws `store_unavailable`. */

@@ -63,15 +63,20 @@ export interface Peer {
   readonly acceptedMs: number;
 }
 
-/** The refusals of one user as the audit log tells them: some are a record each, and those of a flood are counted; see audit/refusals.ts. */
-export interface Refusals {
+/** What the audit log tells in sums where it comes as a flood: refusals, and acceptances that took no code; see audit/floods.ts. */
+export const FLOODS = ['refusals', 'acceptances'] as const;
+export type Flood = (typeof FLOODS)[number];
+
+/** Those of one user: some are a record each, and the others are counted. */
+export interface Tally {
   /** Empty for all names that have no enrolment. */
   readonly user: string;
   /** How many more may have a record of their own. */
   readonly records: Bucket;
-  /** How many were counted and stand in no record yet, and since when (Unix time in milliseconds). */
+  /** How many were counted and stand in no record yet, since when and until when (Unix time in milliseconds). */
   readonly count: number;
   readonly sinceMs: number;
+  readonly untilMs: number;
   /** The reference that those were told, 8 hex digits. */
   readonly ref: string;
   /** What they have in common: text for which there is room from the beginning. */
@@ -113,9 +118,9 @@ export interface Transaction extends OutageTables {
   /** All of all users, by user and context. */
   enrolments(): Promise<readonly Enrolment[]>;
   /** Those of `user`; of all names without an enrolment where it is one of them. */
-  refusals(user: string): Promise<Refusals>;
-  /** Updates them in place. */
-  saveRefusals(refusals: Refusals): Promise<void>;
+  tally(flood: Flood, user: string): Promise<Tally>;
+  /** Updates it in place. */
+  saveTally(flood: Flood, tally: Tally): Promise<void>;
   /** Writes a new enrolment, with the space that its logins will need. Throws as save() does. */
   insert(enrolment: Enrolment): Promise<void>;
   /** Updates an enrolment in place. Throws where it cannot be signed here; one that is revoked and has nothing pending needs no signature. */

@@ -3,10 +3,10 @@ import { NotpError } from '../error.ts';
 import { backlogOn } from './backlog.ts';
 import { putTables, renewMacs, tablesOf } from './contents.ts';
 import { outageOn } from './outage-tables.ts';
-import { CHAIN, chainOf, COUNTS, enrolmentOf, headOf, NO_REFUSALS, refusalsOf, rowOf, type Chain, type Row, type Values } from './rows.ts';
+import { CHAIN, chainOf, COUNTS, enrolmentOf, headOf, NO_FLOOD, rowOf, tallyOf, type Chain, type Row, type Values } from './rows.ts';
 import type { RowSeal } from './row-seal.ts';
 import { reserveSlots, slotsOn } from './slots.ts';
-import { SHARED_BYTES, type ChainHead, type Enrolment, type Refusals, type Transaction } from './store.ts';
+import { FLOODS, SHARED_BYTES, type ChainHead, type Enrolment, type Flood, type Tally, type Transaction } from './store.ts';
 
 /** So many records of a host are between two marks, which nobody needs to change or remove; see examples/postgres-roles.sql. */
 const MARK_EVERY = 50;
@@ -42,8 +42,10 @@ export interface Dialect {
   readonly lockEnrolments: string;
   /** Keeps everybody from changing `tables` until the transaction ends, where a transaction is not alone. */
   readonly lockAll?: (tables: readonly string[]) => string;
-  /** The refusals of `$user`, or of nobody where `$user` has no enrolment. */
-  readonly refusals: string;
+  /** Joins the counts of `flood` to the enrolments. */
+  readonly joined: (flood: Flood) => string;
+  /** Asks for what is counted of `$user`, or of nobody where `$user` has no enrolment. */
+  readonly tally: (flood: Flood) => string;
   /** Whether an enrolment has all its rows from the beginning, so that a login needs no space. */
   readonly reserves: boolean;
 }
@@ -53,7 +55,7 @@ export function transactionOn(statements: Statements, reserved: () => Promise<vo
   const { all, run, dialect, seal } = statements;
   const { here, lock } = dialect;
   let moved: Chain | undefined;
-  let counted: Refusals | undefined;
+  const counted = new Map<Flood, Tally>();
   const chain = async (): Promise<Chain> => moved ?? (await statements.chain?.()) ?? chainOf(await get(`${CHAIN} WHERE ${here}`));
   const head = async (): Promise<ChainHead> => (await chain()).head;
   const { backlog, keepLine } = backlogOn(statements, chain);
@@ -76,31 +78,33 @@ export function transactionOn(statements: Statements, reserved: () => Promise<vo
     },
     enrolmentsOf: async (user) => {
       const rows = await all(
-        `SELECT enrolment.*, ${COUNTS.map((column) => `refusals.${column} AS refused_${column}`).join(', ')}
-         FROM enrolment LEFT JOIN refusals ON ${here} AND refusals."user" = enrolment."user"
+        `SELECT enrolment.*, ${FLOODS.flatMap((flood) => COUNTS.map((column) => `${flood}.${column} AS ${flood}_${column}`)).join(', ')}
+         FROM enrolment ${FLOODS.map((flood) => dialect.joined(flood)).join(' ')}
          WHERE enrolment."user" = $user ORDER BY context${dialect.lockEnrolments}`,
         { user },
       );
       // What a decision on them will ask for next.
-      counted = rows[0] === undefined ? undefined : refusalsOf(user, rows[0], 'refused_');
+      counted.clear();
+      if (rows[0] !== undefined) for (const flood of FLOODS) counted.set(flood, tallyOf(user, rows[0], `${flood}_`));
       return rows.map((row) => enrolmentOf(row, seal));
     },
     enrolments: async () => (await all('SELECT * FROM enrolment ORDER BY "user", context')).map((row) => enrolmentOf(row, seal)),
-    refusals: async (user) => {
-      if (counted?.user === user) return counted;
-      const row = await get(dialect.refusals, { user });
-      if (row === undefined) throw new NotpError('store_unavailable', 'the store has lost the counts of refusals');
-      return refusalsOf(String(row['user']), row);
+    tally: async (flood, user) => {
+      const known = counted.get(flood);
+      if (known?.user === user) return known;
+      const row = await get(dialect.tally(flood), { user });
+      if (row === undefined) throw new NotpError('store_unavailable', `the store has lost the counts of ${flood}`);
+      return tallyOf(String(row['user']), row);
     },
-    saveRefusals: async (refusals) => {
-      const { user, records, count, sinceMs, ref, shared } = refusals;
+    saveTally: async (flood, tally) => {
+      const { user, records, count, sinceMs, untilMs, ref, shared } = tally;
       await run(
-        `INSERT INTO refusals (${dialect.hostColumn}"user", ${COUNTS.join(', ')})
-         VALUES (${dialect.hostValue}$user, $tokens, $asOfMs, $count, $sinceMs, $ref, $shared)
+        `INSERT INTO ${flood} (${dialect.hostColumn}"user", ${COUNTS.join(', ')})
+         VALUES (${dialect.hostValue}$user, $tokens, $asOfMs, $count, $sinceMs, $ref, $shared, $untilMs)
          ON CONFLICT (${dialect.hostColumn}"user") DO UPDATE SET ${COUNTS.map((column) => `${column} = excluded.${column}`).join(', ')}`,
-        { user, ...records, count, sinceMs, ref, shared: shared.padEnd(SHARED_BYTES) },
+        { user, ...records, count, sinceMs, untilMs, ref, shared: shared.padEnd(SHARED_BYTES) },
       );
-      counted = refusals;
+      counted.set(flood, tally);
     },
     insert: async (enrolment) => {
       await run(
@@ -108,7 +112,7 @@ export function transactionOn(statements: Statements, reserved: () => Promise<vo
            $pending_tokens, $pending_spent, $last_accepted_ms, $pending_inherits, $pending_last_step, $digest, $pending_digest, $period_seconds, $mac)`,
         rowOf(enrolment, seal),
       );
-      counted = undefined;
+      counted.clear();
       if (dialect.reserves) await reserve(statements, enrolment);
       await reserved();
     },
@@ -167,7 +171,7 @@ export function transactionOn(statements: Statements, reserved: () => Promise<vo
       if (contents.backlog.length > 0 && (await backlog()).length > 0) return;
       for (const line of contents.backlog) await keepLine(line);
       await moveHead(contents.head, contents.backlog.length);
-      counted = undefined;
+      counted.clear();
     },
   };
 }
@@ -182,7 +186,9 @@ export function filesOf(user: string | undefined): Values {
 /** The rows that later logins of this enrolment update, so that they insert none. */
 async function reserve(statements: Statements, enrolment: Pick<Enrolment, 'user' | 'context'>): Promise<void> {
   const { hostColumn, hostValue } = statements.dialect;
-  const sql = `INSERT INTO refusals (${hostColumn}"user", ${COUNTS.join(', ')}) VALUES (${hostValue}$user, ${NO_REFUSALS}) ON CONFLICT DO NOTHING`;
-  await statements.run(sql, { user: enrolment.user });
+  for (const flood of FLOODS) {
+    const sql = `INSERT INTO ${flood} (${hostColumn}"user", ${COUNTS.join(', ')}) VALUES (${hostValue}$user, ${NO_FLOOD}) ON CONFLICT DO NOTHING`;
+    await statements.run(sql, { user: enrolment.user });
+  }
   await reserveSlots(statements, enrolment);
 }

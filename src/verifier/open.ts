@@ -1,6 +1,6 @@
 /** Choosing the verifier of a door, and refusing where none can be chosen. */
 import { existsSync } from 'node:fs';
-import { appendRefusal, appendUnlinked, newRef } from '../audit/audit.ts';
+import { appendLogin, appendUnlinked, newRef } from '../audit/audit.ts';
 import type { AuditRecord, Origin } from '../audit/record.ts';
 import { defaultConfig, expand, type Config } from '../system/config.ts';
 import { asUser } from '../system/privileges.ts';
@@ -103,7 +103,7 @@ export async function recordRefusal({ config, origin, reason, detail }: Refusal,
   const ref = await asUser(place.owner, async () => {
     try {
       return await withPresentState(place, now, ({ store, log }) =>
-        store.exclusively((transaction) => appendRefusal(log, transaction, record)),
+        store.exclusively((transaction) => appendLogin(log, transaction, record)),
       );
     } catch {
       if (reason === 'not_enrolled') makeLogFolder(place);

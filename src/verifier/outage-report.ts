@@ -1,5 +1,5 @@
 /** Between the store of a fleet and the copy of a host: what was decided in an outage goes there, and what the host may need in the next comes here. */
-import { append, appendSum, newRef, type AuditLog } from '../audit/audit.ts';
+import { append, appendSums, newRef, type AuditLog } from '../audit/audit.ts';
 import type { AuditRecord } from '../audit/record.ts';
 import { NotpError } from '../error.ts';
 import { parseJson } from '../json.ts';
@@ -34,8 +34,8 @@ export async function pendingIn({ store, log }: State): Promise<Pending> {
   return await store.exclusively(async (transaction) => {
     if ((await transaction.outageRecords(1)).length === 0) return { records: [], enrolments: [] };
     const enrolments = await transaction.enrolments();
-    // Refusals that were only counted are told now.
-    for (const user of new Set(enrolments.map((each) => each.user))) await appendSum(log, transaction, user);
+    // What was only counted is told now.
+    for (const user of new Set(enrolments.map((each) => each.user))) await appendSums(log, transaction, user);
     const records = await transaction.outageRecords(ALL);
     const users = new Set(records.map((record) => recordIn(record).user));
     return { records, enrolments: enrolments.filter(({ user }) => users.has(user)) };

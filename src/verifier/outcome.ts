@@ -1,5 +1,5 @@
 /** What a verdict comes to: the record of it, and the outcome once that is written. */
-import { append, appendRefusal, appendUnlinked, type AuditLog } from '../audit/audit.ts';
+import { append, appendLogin, appendUnlinked, type AuditLog } from '../audit/audit.ts';
 import type { AuditRecord, Origin } from '../audit/record.ts';
 import { messageOf, NotpError } from '../error.ts';
 import type { Transaction } from '../store/store.ts';
@@ -15,11 +15,10 @@ import type { Outcome } from './verifier.ts';
 /** The outcome, once it is recorded. */
 export async function recorded(log: AuditLog, transaction: Transaction, settled: Settled, ref: string): Promise<Outcome> {
   const { verdict, origin } = settled;
-  const record = recordOf(settled, ref);
-  if (verdict.result === 'refused') return { verdict, ref: await appendRefusal(log, transaction, record) };
-  await append(log, transaction, record);
-  if (verdict.method === 'recovery') await append(log, transaction, { ...origin, event: 'recovery.used', result: 'done', ref });
-  return { verdict, ref };
+  const shown = await appendLogin(log, transaction, recordOf(settled, ref));
+  if (verdict.result === 'accepted' && verdict.method === 'recovery')
+    await append(log, transaction, { ...origin, event: 'recovery.used', result: 'done', ref });
+  return { verdict, ref: shown };
 }
 
 /** A verdict, and the origin with the device that it is about. */

@@ -2,7 +2,7 @@
  * A user who enrols themselves through the service. Who is enrolled must show a code of the enrolment that is to be
  * replaced; who is not must have been invited by root. The secret is sealed by the host and leaves once, to be shown.
  */
-import { appendRefusal, newRef } from '../audit/audit.ts';
+import { appendLogin, newRef } from '../audit/audit.ts';
 import { NotpError } from '../error.ts';
 import { printSealedFile, registrationOf, type Registration } from '../seal/file.ts';
 import type { TotpPayload } from '../seal/payload.ts';
@@ -147,7 +147,7 @@ async function begun(state: State, enrolment: NewEnrolment, present: Registratio
 async function refusal(options: LocalOptions, reason: Reason): Promise<EnrolAnswer> {
   const record = { ...options.origin, event: 'enroll.failed', result: 'refused', reason, ref: newRef() } as const;
   const ref = await withPresentState(options.place, options.now, ({ store, log }) =>
-    store.exclusively((transaction) => appendRefusal(log, transaction, record)),
+    store.exclusively((transaction) => appendLogin(log, transaction, record)),
   );
   return { kind: 'refused', outcome: { verdict: refused(reason), ref } };
 }

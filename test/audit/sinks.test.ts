@@ -8,7 +8,7 @@ import { logFile, type LogFile } from '../../src/audit/log-file.ts';
 import { journalSinks, type Sink } from '../../src/audit/sinks.ts';
 import type { AuditRecord } from '../../src/audit/record.ts';
 import { NotpError } from '../../src/error.ts';
-import type { ChainHead, KeptLine, Refusals, Transaction } from '../../src/store/store.ts';
+import type { ChainHead, Flood, KeptLine, Tally, Transaction } from '../../src/store/store.ts';
 import { NO_REFUSALS } from '../store/alice.ts';
 import { atEnd } from '../support/cleanup.ts';
 import { lacks, must, scratchFolder } from '../support/world.ts';
@@ -137,7 +137,7 @@ function taking(lines: string[]): LogFile {
   return { name: 'memory', write: take, bring: (_, line) => take(line) };
 }
 
-const refusals = (user: string): Promise<Refusals> => Promise.resolve({ ...NO_REFUSALS, user });
+const tally = (_: Flood, user: string): Promise<Tally> => Promise.resolve({ ...NO_REFUSALS, user });
 
 const backlog = (): Promise<readonly KeptLine[]> => Promise.resolve([]);
 
@@ -147,6 +147,6 @@ function chain({ room = 1 } = {}): { transaction: Transaction; head: () => Chain
   const kept: string[] = [];
   const moveHead = (next: ChainHead): Promise<void> => Promise.resolve(void (head = next));
   const keepLine = ({ line }: KeptLine): Promise<boolean> => Promise.resolve(kept.length < room && kept.push(line) > 0);
-  const transaction = { head: () => Promise.resolve(head), moveHead, refusals, backlog, keepLine } as unknown as Transaction;
+  const transaction = { head: () => Promise.resolve(head), moveHead, tally, backlog, keepLine } as unknown as Transaction;
   return { transaction, head: () => head, kept: () => kept };
 }

@@ -35,6 +35,17 @@ describe('a flood in the log', () => {
     );
   });
 
+  it('of acceptances is a row, a story and a count in the report', async () => {
+    const sums = auditWorld('audit-sums-accepted');
+    const more = { method: 'same_connection', count: 345, since: SINCE, until: SINCE } as const;
+    const [time, { step_offset: _, ...record }] = login('2026-03-03T13:00:00', '000000a3', 'alice', undefined, more);
+    sums.write(sums.log, [[time, record]]);
+    const told = async (words: readonly string[]): Promise<string> => await sums.shown(words, 80, { NO_COLOR: '1' });
+    assert.match(await told(['--since', '2026-03-03 12:30']), /^13:00:00 000000a3 alice {8}345 x same connection +gate 192\.0\.2\.7$/m);
+    assert.match(await told(['report', '--since', '2026-03-03 12:30']), /^alice: 345 in, 0 refused\n[^]*from: 192\.0\.2\.7 \(345\)\n/);
+    assert.match(await told(['--ref', '000000a3']), /^what {4}345 x same connection$/m);
+  });
+
   it('counts in the report for as many refusals as there were', async () => {
     const report = await shown(['report', '--since', '2026-03-03 12:30']);
     assert.match(report, /^alice: 0 in, 1234 refused\n[^]*\n {2}from: 192\.0\.2\.7 \(1234\)\n/);

@@ -17,7 +17,7 @@ export interface Person {
   /** The step of the last code that was typed anywhere. */
   lastStep: number;
   lastCode: string | undefined;
-  /** Refusals that took from the budget since it was full. */
+  /** Tally that took from the budget since it was full. */
   refused: number;
 }
 

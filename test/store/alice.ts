@@ -1,5 +1,5 @@
 /** An enrolment to put into stores, with a value of every kind. */
-import type { Enrolment, Refusals } from '../../src/store/store.ts';
+import type { Enrolment, Tally } from '../../src/store/store.ts';
 
 export const ALICE: Enrolment = {
   user: 'alice',
@@ -15,10 +15,11 @@ export const ALICE: Enrolment = {
 };
 
 /** What a store holds of a user who was never refused: more records than any policy allows. */
-export const NO_REFUSALS: Omit<Refusals, 'user'> = {
+export const NO_REFUSALS: Omit<Tally, 'user'> = {
   records: { tokens: 1_000_000.5, asOfMs: 0 },
   count: 0,
   sinceMs: 1_099_511_627_776,
+  untilMs: 1_099_511_627_776,
   ref: '00000000',
   shared: '',
 };

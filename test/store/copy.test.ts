@@ -2,15 +2,15 @@
 import assert from 'node:assert/strict';
 import { before, describe, it } from 'node:test';
 import { copyStore } from '../../src/store/copy.ts';
-import type { Contents, Refusals, Store } from '../../src/store/store.ts';
+import type { Contents, Tally, Store } from '../../src/store/store.ts';
 import { lacksPostgres } from '../support/postgres.ts';
 import { ALICE } from './alice.ts';
 import { ENGINES, type Database } from './engines.ts';
 
 const BOB = { ...ALICE, user: 'bob', id: 'b'.repeat(32), pendingId: 'c'.repeat(32), status: 'revoked' } as const;
-const COUNTED: Refusals = {
+const COUNTED: Tally = {
   ...{ user: 'alice', records: { tokens: 0.25, asOfMs: 1_700_000_000_123 }, count: 12_345, sinceMs: 1_700_000_000_000 },
-  ...{ ref: '0123abcd', shared: '{"event":"login.refused","rhost":"2001:db8::1"}' },
+  ...{ untilMs: 1_700_000_000_456, ref: '0123abcd', shared: '{"event":"login.refused","rhost":"2001:db8::1"}' },
 };
 const CONNECTION = { pid: 4711, startTicks: 123_456, bootId: '12345678-1234-1234-1234-123456789abc' };
 const PEER = { digest: 'd'.repeat(64), acceptedMs: 1_700_000_000_456 };
@@ -21,7 +21,7 @@ async function fill(store: Store): Promise<void> {
   await store.exclusively(async (transaction) => {
     await transaction.insert(ALICE);
     await transaction.insert(BOB);
-    await transaction.saveRefusals(COUNTED);
+    await transaction.saveTally('refusals', COUNTED);
     await transaction.remember(ALICE, CONNECTION);
     await transaction.rememberPeer(ALICE, PEER);
     await transaction.setCounter(ALICE.id, Number.MAX_SAFE_INTEGER);
@@ -68,6 +68,7 @@ describe('a copy of a store', { skip: lacksPostgres() }, () => {
         approved: 1,
         former_chain_key: 1,
         refusals: 1,
+        acceptances: 0,
       });
       assert.equal(rows.at(-1), 1);
       await copyStore(there, back, QUIET);
@@ -75,7 +76,7 @@ describe('a copy of a store', { skip: lacksPostgres() }, () => {
       await back.exclusively(async (transaction) => {
         assert.deepEqual(await transaction.enrolmentsOf('alice'), [ALICE]);
         assert.deepEqual(await transaction.enrolment('bob', 'ssh'), BOB);
-        assert.deepEqual(await transaction.refusals('alice'), COUNTED);
+        assert.deepEqual(await transaction.tally('refusals', 'alice'), COUNTED);
         assert.deepEqual(await transaction.head(), HEAD);
         assert.ok(await transaction.remembers(ALICE, CONNECTION));
         assert.equal(await transaction.lastAccepted(ALICE, PEER.digest), PEER.acceptedMs);

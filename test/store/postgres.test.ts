@@ -36,20 +36,20 @@ describe('a store that many hosts share', { skip: lacksPostgres() }, () => {
       await transaction.insert(ALICE);
       await transaction.moveHead({ seq: 7, hash: 'a'.repeat(64) });
       await transaction.keepChainKey(new Uint8Array(32).fill(1));
-      await transaction.saveRefusals({ ...NO_REFUSALS, user: 'alice', count: 3 });
+      await transaction.saveTally('refusals', { ...NO_REFUSALS, user: 'alice', count: 3 });
     });
     await two.exclusively(async (transaction) => {
       assert.deepEqual(await transaction.enrolment('alice', 'ssh'), ALICE);
       assert.equal((await transaction.head()).seq, 0);
       assert.deepEqual(await transaction.formerChainKeys(), [new Uint8Array(32).fill(1)]);
       // Also of a user who was enrolled elsewhere.
-      assert.deepEqual(await transaction.refusals('alice'), { ...NO_REFUSALS, user: 'alice' });
-      assert.deepEqual(await transaction.refusals('mallory'), { ...NO_REFUSALS, user: '' });
-      await transaction.saveRefusals({ ...NO_REFUSALS, user: 'alice', count: 5 });
+      assert.deepEqual(await transaction.tally('refusals', 'alice'), { ...NO_REFUSALS, user: 'alice' });
+      assert.deepEqual(await transaction.tally('refusals', 'mallory'), { ...NO_REFUSALS, user: '' });
+      await transaction.saveTally('refusals', { ...NO_REFUSALS, user: 'alice', count: 5 });
       await transaction.moveHead({ seq: 1, hash: 'b'.repeat(64) });
     });
     await one.exclusively(async (transaction) => {
-      assert.deepEqual([(await transaction.head()).seq, (await transaction.refusals('alice')).count], [7, 3]);
+      assert.deepEqual([(await transaction.head()).seq, (await transaction.tally('refusals', 'alice')).count], [7, 3]);
     });
     for (const store of [one, two]) store.close();
   });
@@ -120,7 +120,7 @@ describe('a store that many hosts share', { skip: lacksPostgres() }, () => {
       for (const found of await transaction.enrolmentsOf('alice')) {
         await transaction.save({ ...found, id: 'changed' });
         await transaction.remember(found, { pid: 1, startTicks: 2, bootId: 'boot' });
-        assert.equal((await transaction.refusals('alice')).count, 0);
+        assert.equal((await transaction.tally('refusals', 'alice')).count, 0);
         const { seq, hash } = await transaction.head();
         await transaction.moveHead({ seq: seq + 1, hash });
       }

@@ -55,17 +55,28 @@ for (const { name: engine, skip, ready } of ENGINES)
       await store.exclusively((transaction) => transaction.insert(ALICE));
       await store.exclusively((transaction) => transaction.insert({ ...ALICE, context: 'deploy' }));
       const records = { tokens: 1.5, asOfMs: 1_795_000_000_000 };
-      const counted = { records, count: 7, sinceMs: 1_795_000_000_001, ref: '1a2b3c4d', shared: '{"rhost":"192.0.2.7"}' };
+      const counted = {
+        records,
+        count: 7,
+        sinceMs: 1_795_000_000_001,
+        untilMs: 1_795_000_000_002,
+        ref: '1a2b3c4d',
+        shared: '{"rhost":"192.0.2.7"}',
+      };
       await store.exclusively(async (transaction) => {
-        assert.deepEqual(await transaction.refusals('alice'), { ...NO_REFUSALS, user: 'alice' });
-        await transaction.saveRefusals({ ...counted, user: 'alice' });
+        assert.deepEqual(await transaction.tally('refusals', 'alice'), { ...NO_REFUSALS, user: 'alice' });
+        await transaction.saveTally('refusals', { ...counted, user: 'alice' });
+        await transaction.saveTally('acceptances', { ...counted, user: 'alice', count: 8 });
       });
       await store.exclusively(async (transaction) => {
-        assert.deepEqual(await transaction.refusals('alice'), { ...counted, user: 'alice' });
-        for (const name of ['root', 'guest']) assert.deepEqual(await transaction.refusals(name), { ...NO_REFUSALS, user: '' });
+        assert.deepEqual(await transaction.tally('acceptances', 'alice'), { ...counted, user: 'alice', count: 8 });
+        await transaction.enrolmentsOf('alice');
+        assert.deepEqual(await transaction.tally('acceptances', 'alice'), { ...counted, user: 'alice', count: 8 });
+        assert.deepEqual(await transaction.tally('refusals', 'alice'), { ...counted, user: 'alice' });
+        for (const name of ['root', 'guest']) assert.deepEqual(await transaction.tally('refusals', name), { ...NO_REFUSALS, user: '' });
         // Enrolling once more does not make it forget.
         await transaction.insert({ ...ALICE, context: 'backup' });
-        assert.equal((await transaction.refusals('alice')).count, 7);
+        assert.equal((await transaction.tally('refusals', 'alice')).count, 7);
       });
     });
 

@@ -1,6 +1,7 @@
 /** A flood of refusals in the log: the first ones one by one, then a sum each minute, and nothing that is in neither. */
 import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'node:test';
+import { appendSums } from '../../src/audit/audit.ts';
 import { verifyLog } from '../../src/audit/verify.ts';
 import { auditKey } from '../../src/seal/keys.ts';
 import type { LocalOptions } from '../../src/verifier/local.ts';
@@ -38,10 +39,77 @@ const stranger = (name: string): Partial<LocalOptions> => {
   const { uid: _, ...nobody } = { ...ORIGIN, user: name };
   return { origin: nobody, files: [{ context: 'ssh', found: { kind: 'absent' } }] };
 };
+const accepted = (): Record<string, unknown>[] => world.records().filter(({ event }) => event === 'login.accepted');
+const toldOf = (method: string): number =>
+  accepted().reduce((sum, each) => sum + (each['method'] === method ? Number(each['count'] ?? 1) : 0), 0);
 const refusals = (): Record<string, unknown>[] => world.records().filter(({ event }) => event === 'login.refused');
 /** Each record as often as it says that it stands for. */
 const told = (): number => refusals().reduce((sum, { count }) => sum + (typeof count === 'number' ? count : 1), 0);
 const sums = (): Record<string, unknown>[] => refusals().filter(({ count }) => count !== undefined);
+
+describe('a flood of acceptances that take no code', NEEDS, () => {
+  const session = { connection: { pid: 7, startTicks: 5, bootId: 'b'.repeat(36) }, keyDigest: 'ab'.repeat(32) };
+  const elsewhere = { ...session, connection: { ...session.connection, pid: 8 } };
+  const again = async (times: number, from = session): Promise<void> => {
+    for (let i = 0; i < times; i++) await world.before(alice, { trustMs: 3_600_000 }, from);
+  };
+  beforeEach(async () => {
+    assert.equal(await world.verify(alice, world.code(alice), { trustMs: 3_600_000 }, session), 'totp');
+  });
+
+  it('on one connection has two records a minute, and none is left out of the sums', async () => {
+    await again(RECORDED);
+    assert.equal(accepted().length, 1 + RECORDED);
+    assert.match(String(accepted().at(-1)?.['detail']), /more acceptances may follow/);
+    const since = new Date((world.nowMs += 1000)).toISOString();
+    await again(1);
+    const until = new Date((world.nowMs += 1000)).toISOString();
+    await again(199);
+    assert.equal(accepted().length, 1 + RECORDED);
+    world.nowMs += MINUTE_MS;
+    await again(50);
+    const sum = accepted().at(-2);
+    const { result, method, count, since: from, until: to, user, uid, context, door, rhost } = sum ?? {};
+    assert.deepEqual([result, method, count, from, to], ['accepted', 'same_connection', 200, since, until]);
+    assert.deepEqual({ user, uid, context, door, service: ORIGIN.service, rhost }, ORIGIN);
+    for (let minute = 0; minute < 3; minute++) {
+      world.nowMs += MINUTE_MS;
+      await again(50);
+    }
+    assert.equal(accepted().length, 1 + RECORDED + 2 * 4);
+    // What the service does when it leaves.
+    await world.withState(({ store, log }) => store.exclusively((transaction) => appendSums(log, transaction, 'alice')));
+    assert.equal(toldOf('same_connection'), RECORDED + 200 + 4 * 50);
+  });
+
+  it('by the trust in a source is counted too, and told before whatever comes next of that user', async () => {
+    await again(RECORDED + 20, elsewhere);
+    await guess();
+    const [sum, refusal] = world.records().slice(-2);
+    assert.deepEqual([sum?.['method'], sum?.['count'], refusal?.['event']], ['trusted', 20, 'login.refused']);
+    assert.equal(toldOf('trusted'), RECORDED + 20);
+  });
+
+  it('hides no login by a code, and shares its records with no refusals', async () => {
+    await again(RECORDED + 20);
+    world.nowMs += PERIOD_MS;
+    assert.equal(await world.verify(alice, world.code(alice, 1)), 'totp');
+    const [sum, login] = world.records().slice(-2);
+    assert.deepEqual([sum?.['count'], login?.['method']], [20, 'totp']);
+    await guesses(RECORDED);
+    assert.equal(refusals().length, RECORDED);
+  });
+
+  it('leaves a chain that is whole', async () => {
+    await again(RECORDED + 5);
+    await guess();
+    await world.withState(async ({ store, hostKey }) => {
+      const known = await store.exclusively((transaction) => transaction.head());
+      const { problems } = await verifyLog(world.place.auditFile, { known, keys: [auditKey(hostKey?.key ?? assert.fail())] });
+      assert.deepEqual(problems, []);
+    });
+  });
+});
 
 describe('a flood of refusals', NEEDS, () => {
   it('has a record each for the first hundred, of which the last says what comes', async () => {
@@ -85,7 +153,7 @@ describe('a flood of refusals', NEEDS, () => {
     assert.equal(refusals().length, RECORDED + 5 + 4);
     await world.withState(({ store }) =>
       store.exclusively(async (transaction) => {
-        assert.equal(told() + (await transaction.refusals('alice')).count, RECORDED + 250);
+        assert.equal(told() + (await transaction.tally('refusals', 'alice')).count, RECORDED + 250);
       }),
     );
   });
@@ -94,8 +162,8 @@ describe('a flood of refusals', NEEDS, () => {
     await guesses(RECORDED + 7);
     const [first, second] = [world.code(alice, 0).code, world.code(alice, 1).code];
     assert.equal(await world.verify(alice, { kind: 'codes', codes: [first, second] }), 'step_up');
-    const [sum, accepted] = world.records().slice(-2);
-    assert.deepEqual([sum?.['count'], accepted?.['event']], [7, 'login.accepted']);
+    const [sum, login] = world.records().slice(-2);
+    assert.deepEqual([sum?.['count'], login?.['event']], [7, 'login.accepted']);
     await guesses(3);
     assert.equal(refusals().length, RECORDED + 1, 'an acceptance gives a flood no new lines');
   });

@@ -1,10 +1,10 @@
 /**
- * A flood of refusals is summarised, never dropped: some of a user's have a record each, one more a minute; those between
+ * A flood of refusals, or of acceptances that took no code, is summarised, never dropped: some of a user's have a record each, one more a minute; those between
  * are counted in the store, in the transaction of their decision, and the next record of that user follows one that tells how many
  * they were. They are told the reference of the last record before them, which the summary has too, so that it finds both.
  */
 import { parseJson } from '../json.ts';
-import { SHARED_BYTES, type Refusals } from '../store/store.ts';
+import { SHARED_BYTES, type Flood, type Tally } from '../store/store.ts';
 import { isEmpty, refilled, taken, type BudgetPolicy } from '../verdict/budget.ts';
 import type { AuditRecord } from './record.ts';
 
@@ -12,37 +12,47 @@ import type { AuditRecord } from './record.ts';
 const RECORDS: BudgetPolicy = { budget: 100, refillMs: 60_000 };
 
 /** What a summary still tells where all that it counts have it in common. */
-const SHARED = ['event', 'uid', 'context', 'door', 'service', 'rhost', 'reason'] as const;
+const SHARED = ['event', 'uid', 'context', 'door', 'service', 'rhost', 'reason', 'method'] as const;
 type Shared = Partial<Pick<AuditRecord, (typeof SHARED)[number]>>;
 
 /** What is told in the last record before others are counted. */
-const MORE = 'more refusals may follow that are counted, and told together in one record a minute';
+const MORE = 'may follow that are counted, and told together in one record a minute';
 
-/** The refusals after one more, and the record of it; undefined where it is counted. */
+/** What counts as one; undefined for what always has a record of its own. */
+export function floodOf({ event, method }: AuditRecord): Flood | undefined {
+  if (event === 'login.refused') return 'refusals';
+  return event === 'login.accepted' && (method === 'same_connection' || method === 'trusted') ? 'acceptances' : undefined;
+}
+
+/** The tally after one more, and the record of it; undefined where it is counted. */
 export function afterOneMore(
-  before: Refusals,
+  flood: Flood,
+  before: Tally,
   record: AuditRecord,
   nowMs: number,
-): { readonly after: Refusals; readonly record: AuditRecord | undefined } {
+): { readonly after: Tally; readonly record: AuditRecord | undefined } {
   const records = refilled(before.records, RECORDS, nowMs);
   if (isEmpty(records, 1)) return { after: counted({ ...before, records }, record, nowMs), record: undefined };
   const after = { ...before, records: taken(records, 1), ref: record.ref };
   if (!isEmpty(after.records, 1)) return { after, record };
-  return { after, record: { ...record, detail: record.detail === undefined ? MORE : `${record.detail}; ${MORE}` } };
+  const more = `more ${flood} ${MORE}`;
+  return { after, record: { ...record, detail: record.detail === undefined ? more : `${record.detail}; ${more}` } };
 }
 
 /** The record of those that are counted; undefined where there are none. */
-export function summaryOf({ user, count, sinceMs, ref, shared }: Refusals): AuditRecord | undefined {
+export function summaryOf(flood: Flood, { user, count, sinceMs, untilMs, ref, shared }: Tally): AuditRecord | undefined {
   if (count === 0) return undefined;
   const detail = user === '' ? { detail: 'of names that are not enrolled' } : {};
-  const since = new Date(sinceMs).toISOString();
-  return { user, context: '', door: 'pam', event: 'login.refused', ...sharedOf(shared), result: 'refused', ...detail, count, since, ref };
+  const [since, until] = [new Date(sinceMs).toISOString(), new Date(untilMs).toISOString()];
+  const sum = { user, context: '', ...detail, count, since, until, ref } as const;
+  if (flood === 'refusals') return { door: 'pam', event: 'login.refused', ...sum, ...sharedOf(shared), result: 'refused' };
+  return { door: 'gate', event: 'login.accepted', ...sum, ...sharedOf(shared), result: 'accepted' };
 }
 
-function counted(before: Refusals, record: AuditRecord, nowMs: number): Refusals {
+function counted(before: Tally, record: AuditRecord, nowMs: number): Tally {
   const first = before.count === 0;
   const shared = first ? sharedBy(record, before.user) : inCommon(sharedOf(before.shared), record);
-  return { ...before, count: before.count + 1, sinceMs: first ? nowMs : before.sinceMs, shared: fitting(shared) };
+  return { ...before, count: before.count + 1, sinceMs: first ? nowMs : before.sinceMs, untilMs: nowMs, shared: fitting(shared) };
 }
 
 /** Of names that are not enrolled one may be a user's and the next nobody's. */
@@ -59,8 +69,8 @@ function inCommon(shared: Shared, record: AuditRecord): Shared {
 function fitting(shared: Shared): string {
   const text = JSON.stringify(shared);
   if (Buffer.byteLength(text) <= SHARED_BYTES) return text;
-  const { event, uid, context, door, reason } = shared;
-  return JSON.stringify({ event, uid, context, door, reason });
+  const { event, uid, context, door, reason, method } = shared;
+  return JSON.stringify({ event, uid, context, door, reason, method });
 }
 
 function sharedOf(text: string): Shared {
