@@ -176,10 +176,10 @@ describe('a broken host', { skip: NEEDS }, () => {
     const lines = (): number => fs.readFileSync(log, 'utf8').split('\n').length;
     const count = lines();
     must(['mv', `${world.folder}/log`, `${world.folder}/log.away`]);
-    assert.equal(await asked(service, question), 'not_enrolled');
+    assert.equal(await asked(service, question), 'bad_secret_file');
     must(['mv', `${world.folder}/log.away`, `${world.folder}/log`]);
     assert.equal(lines(), count);
-    assert.equal(await asked(service, question), 'not_enrolled');
+    assert.equal(await asked(service, question), 'bad_secret_file');
     assert.equal(lines(), count + 2);
   });
 });
