@@ -113,10 +113,9 @@ function isWantedBy(filter: Filter): (line: string) => boolean {
 function printer({ context }: Config, { form, files }: AuditOptions): Print {
   const onTerminal = isatty(1);
   if (form === 'json' || (form === undefined && !onTerminal)) {
-    // A line that notp wrote has nothing to escape; somebody else may have written one.
-    const shown = onTerminal ? escapeControls : (line: string): string => line;
     return (lines) => {
-      if (lines.length > 0) printResult(lines.map((line) => `${shown(line)}\n`).join(''));
+      // A line that notp wrote has nothing to escape; somebody else may have written one.
+      if (lines.length > 0) printResult(lines.map((line) => `${escapeControls(line)}\n`).join(''));
     };
   }
   const traits = onTerminal ? outputTraits() : { ...outputTraits(), colour: false };
