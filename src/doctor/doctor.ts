@@ -120,7 +120,7 @@ async function aroundSshd(config: Config, servers: readonly SshdReport[], people
   const programs = [...new Set(commands.flatMap((command) => gateProgram(command) ?? []))].map((program) => examineProgram('FC1', program));
   const trusted = programs.every(({ severity }) => severity === 'ok');
   const keys: Finding[] = [];
-  for (const { perUser } of gates) keys.push(...(await examineKeys(people, perUser, config.gate.authorizedKeys)));
+  for (const { perUser } of gates) keys.push(...(await examineKeys(people, perUser, config.gate)));
   // What others may have changed is not run.
   const tried = isRoot() && trusted ? commands.map(tryGate) : [];
   const services = [...new Set(gates.map(({ pamService }) => pamService))];

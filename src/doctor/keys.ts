@@ -5,7 +5,8 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { messageOf } from '../error.ts';
-import { keyFiles, readAuthorizedKeys, type AuthorizedKey } from '../system/authorized-keys.ts';
+import { keyFiles, authorizedKeysOf, type AuthorizedKey } from '../system/authorized-keys.ts';
+import type { Config } from '../system/config.ts';
 import { asUser } from '../system/privileges.ts';
 import type { User } from '../system/users.ts';
 import { is, setting, words, type Effective } from './effective.ts';
@@ -14,26 +15,28 @@ import { meansGate } from './gate-command.ts';
 import type { Person } from './people.ts';
 
 const LOST = "A key's own command= is lost: after the code the key opens a whole shell";
+const UNTOLD = 'The gate is not told which key was used, and refuses users who may have come with a limited one';
 const REFUSED = 'The gate refuses keys that stand in no file it reads';
 
-/** `effective`: what sshd does with each user. `listed`: what the gate reads, [gate] authorized_keys. */
+/** `effective`: what sshd does with each user. `gate`: what the gate reads, [gate] in notp.toml. */
 export async function examineKeys(
   people: readonly Person[],
   effective: ReadonlyMap<string, Effective>,
-  listed: readonly string[],
+  gate: Config['gate'],
 ): Promise<Finding[]> {
   const findings: Finding[] = [];
   for (const { user } of people) {
     const own = effective.get(user.name);
     if (own === undefined || !meansGate(setting(own, 'forcecommand'))) continue;
     const keys = is(own, 'exposeauthinfo', 'yes') ? refusedKeys : lostCommands;
-    findings.push(...(await asUser(user, () => [...keys(user, own, listed), ...environmentFile(user, own)])));
+    findings.push(...(await asUser(user, () => [...keys(user, own, gate), ...environmentFile(user, own)])));
   }
   return findings.some(({ id }) => id === 'FC13') ? findings : [...findings, ok('FC13', "The gate knows every key's own command=")];
 }
 
 /** Where the gate knows the key: what it would refuse. The caller is `user`, or root as them. */
-export function refusedKeys(user: User, effective: Effective, listed: readonly string[]): Finding[] {
+export function refusedKeys(user: User, effective: Effective, gate: Config['gate']): Finding[] {
+  const listed = gate.authorizedKeys;
   const read = keyFiles(listed, user);
   const templates = keyFilesOfSshd(effective);
   const all = [...listed, ...templates.filter((template) => !read.includes(keyFile(template, user)))];
@@ -49,11 +52,13 @@ export function refusedKeys(user: User, effective: Effective, listed: readonly s
       return [{ id: 'FC13', severity, title: REFUSED, detail, fix, user: user.name } as const];
     }),
     ...givenByProgram(user, effective, read),
+    ...certificates(user, effective, gate),
   ];
 }
 
-/** Where the gate is not told the key: each command is lost. */
-function lostCommands(user: User, effective: Effective): Finding[] {
+/** Where the gate is not told the key: it refuses users for whom it sees a limit, and the others are lost. */
+function lostCommands(user: User, effective: Effective, gate: Config['gate']): Finding[] {
+  const read = keyFiles(gate.authorizedKeys, user);
   const fix = 'ExposeAuthInfo yes';
   const id = 'FC13';
   const inFiles = keyFilesOfSshd(effective).flatMap((template): Finding[] => {
@@ -61,7 +66,16 @@ function lostCommands(user: User, effective: Effective): Finding[] {
     const { keys, findings } = keysIn(file, user);
     const count = keys.filter(({ command }) => command !== undefined).length;
     if (count === 0) return findings;
-    return [{ id, severity: 'fail', title: LOST, detail: `${file}: ${String(count)} with command=`, fix, user: user.name }];
+    return [
+      {
+        id,
+        severity: 'fail',
+        title: read.includes(file) ? UNTOLD : LOST,
+        detail: `${file}: ${String(count)} with command=`,
+        fix,
+        user: user.name,
+      },
+    ];
   });
   const program = keyProgram(effective);
   if (program === undefined) return inFiles;
@@ -79,7 +93,7 @@ function keyFile(template: string, user: User): string {
 
 function keysIn(file: string, user: User): { keys: AuthorizedKey[]; findings: Finding[] } {
   try {
-    return { keys: readAuthorizedKeys(file), findings: [] };
+    return { keys: authorizedKeysOf(file), findings: [] };
   } catch (error) {
     return { keys: [], findings: [unread(user, messageOf(error))] };
   }
@@ -96,9 +110,41 @@ function givenByProgram(user: User, effective: Effective, read: readonly string[
   return [{ id: 'FC13', severity, title, detail: `AuthorizedKeysCommand ${program}`, fix, user: user.name }];
 }
 
+/** Certificates of sshd's own authorities: the gate must know the authority, and where the principals stand. */
+function certificates(user: User, effective: Effective, gate: Config['gate']): Finding[] {
+  const [authorities, principals, program] = ['trustedusercakeys', 'authorizedprincipalsfile', 'authorizedprincipalscommand'].map((name) =>
+    given(effective, name),
+  );
+  if (authorities === undefined) return [];
+  const finding = (title: string, detail: string, fix: string): Finding => ({
+    id: 'FC13',
+    severity: 'fail',
+    title,
+    detail,
+    fix,
+    user: user.name,
+  });
+  if (program !== undefined) {
+    const fix = 'AuthorizedPrincipalsFile in its place, or the PAM door (notp setup pam)';
+    return [
+      finding('Principals come from a program, and their limits are not known to the gate', `AuthorizedPrincipalsCommand ${program}`, fix),
+    ];
+  }
+  if (authorities === gate.trustedUserCaKeys && principals === gate.authorizedPrincipals) return [];
+  const detail = `sshd has TrustedUserCAKeys ${authorities} and AuthorizedPrincipalsFile ${principals ?? 'none'}, the gate others`;
+  const lines = `trusted_user_ca_keys = ${JSON.stringify(authorities)} and authorized_principals = ${JSON.stringify(principals ?? '')}`;
+  return [
+    finding('The gate refuses certificates whose authority or principals it does not know', detail, `under [gate] in notp.toml: ${lines}`),
+  ];
+}
+
+function given(effective: Effective, name: string): string | undefined {
+  const value = setting(effective, name);
+  return value === '' || value === 'none' ? undefined : value;
+}
+
 function keyProgram(effective: Effective): string | undefined {
-  const program = setting(effective, 'authorizedkeyscommand');
-  return program === '' || program === 'none' ? undefined : program;
+  return given(effective, 'authorizedkeyscommand');
 }
 
 /** What ~/.ssh/environment sets where sshd reads it. */

@@ -4,9 +4,9 @@
  */
 import { readFileSync } from 'node:fs';
 import type { Origin } from '../audit/record.ts';
-import { messageOf } from '../error.ts';
+import { messageOf, NotpError } from '../error.ts';
 import { readings, typedLine } from '../otp/proof.ts';
-import { keyCommand, keyFiles } from '../system/authorized-keys.ts';
+import { askingFor, keyCommand, requireNoLimits } from '../system/authorized-keys.ts';
 import type { Config } from '../system/config.ts';
 import { openConversation } from '../system/conversation.ts';
 import { sayError, sayHint } from '../system/printer.ts';
@@ -45,6 +45,16 @@ export async function gate(options: GateOptions): Promise<number> {
     told(await recordRefusal({ config: undefined, origin, reason: 'bad_configuration', detail: messageOf(error) }, options.now));
     return 1;
   }
+  // Its home, keys and shell.
+  const entry = entryOf(user, options.environment['USER']);
+  let forced: string | undefined;
+  try {
+    forced = forcedByKey(entry, config, options);
+  } catch (error) {
+    sayError(messageOf(error), error instanceof NotpError ? error.hint : undefined);
+    told(await recordRefusal({ config, origin, reason: 'not_permitted', detail: messageOf(error) }, options.now));
+    return 1;
+  }
   const judge = async (): Promise<Outcome> =>
     await withVerifier(
       { config, contexts: config.contexts, user, origin: { ...origin, context: config.context }, now: options.now },
@@ -53,8 +63,7 @@ export async function gate(options: GateOptions): Promise<number> {
   const first = await judge();
   const outcome = isToEnroll(first, config, user) && (await enrollFirst(config, user, options.now)) ? await judge() : first;
   if (!isAccepted(outcome)) return 1;
-  const entry = entryOf(user, options.environment['USER']);
-  return becomeShell(entry, { ...options, keyCommand: forcedByKey(entry, config, options) });
+  return becomeShell(entry, { ...options, keyCommand: forced });
 }
 
 async function withVerifier(what: OpenOptions, work: (verifier: Verifier) => Promise<Outcome>): Promise<Outcome> {
@@ -106,15 +115,11 @@ function originOf(user: User, environment: NodeJS.ProcessEnv): Origin {
   return { user: user.name, uid: user.uid, context: 'ssh', door: 'gate', service: 'ssh', ...where };
 }
 
-/** Throws where the key's line cannot be read: a limit that cannot be known must not vanish. */
+/** Throws where the key's line cannot be known: a limit must not vanish. */
 function forcedByKey(user: User, config: Config, { environment, now }: GateOptions): string | undefined {
   const file = environment['SSH_USER_AUTH'];
-  if (file === undefined) return undefined;
-  const asking = { files: keyFiles(config.gate.authorizedKeys, user), address: clientAddress(environment), nowMs: now() };
-  try {
-    return keyCommand(readFileSync(file, 'utf8'), asking);
-  } catch (error) {
-    sayError('the key of this login cannot be looked up', 'ask an administrator to check ExposeAuthInfo and authorized_keys');
-    throw error;
-  }
+  const asking = askingFor(config, user);
+  if (file !== undefined) return keyCommand(readFileSync(file, 'utf8'), { ...asking, address: clientAddress(environment), nowMs: now() });
+  if (environment['SSH_CONNECTION'] !== undefined) requireNoLimits(asking);
+  return undefined;
 }

@@ -70,7 +70,7 @@ function rootsOwn(door: SetupDoor, user: User): string[] {
 async function keysRefused({ gate }: Config, door: SetupDoor, user: User): Promise<string[]> {
   if (door !== 'gate') return [];
   const effective = effectiveConfig(user.name);
-  const found = await asUser(user, () => refusedKeys(user, effective, gate.authorizedKeys));
+  const found = await asUser(user, () => refusedKeys(user, effective, gate));
   return found.filter(({ severity }) => severity === 'fail').map(({ detail, fix }) => `${user.name}: ${detail}: ${fix}`);
 }
 

@@ -39,6 +39,10 @@ export interface Config {
     readonly trustMs: number;
     /** Where keys and their limits stand, as sshd's AuthorizedKeysFile has it: %h, %u, %U and %%, relative to the home. */
     readonly authorizedKeys: readonly string[];
+    /** TrustedUserCAKeys of sshd; undefined where it has none. */
+    readonly trustedUserCaKeys: string | undefined;
+    /** AuthorizedPrincipalsFile of sshd; undefined where it has none. */
+    readonly authorizedPrincipals: string | undefined;
   };
   /** Where the changing state is. */
   readonly store: StoreSetting;
@@ -182,6 +186,8 @@ function fromTables(tables: Record<string, unknown>, file: string, source: strin
       sameConnection: get(SETTINGS.sameConnection),
       trustMs: get(SETTINGS.trust),
       authorizedKeys: get(SETTINGS.authorizedKeys),
+      trustedUserCaKeys: nonEmpty(get(SETTINGS.trustedUserCaKeys)),
+      authorizedPrincipals: nonEmpty(get(SETTINGS.authorizedPrincipals)),
     },
     store,
     fleet,
@@ -191,11 +197,14 @@ function fromTables(tables: Record<string, unknown>, file: string, source: strin
 
 function fleetOf(get: <T>(setting: Setting<T>) => T): FleetSetting {
   const { passwordFile, authoritiesFile: caFile, tls, hostName, outage, outageFile } = SETTINGS;
-  const authoritiesFile = get(caFile);
   return {
     ...{ passwordFile: get(passwordFile), tls: get(tls), host: get(hostName), outage: get(outage), outageFile: get(outageFile) },
-    authoritiesFile: authoritiesFile === '' ? undefined : authoritiesFile,
+    authoritiesFile: nonEmpty(get(caFile)),
   };
+}
+
+function nonEmpty(text: string): string | undefined {
+  return text === '' ? undefined : text;
 }
 
 function storeAt(url: StoreUrl, fleet: FleetSetting): StoreSetting {

@@ -52,6 +52,8 @@ export const SETTINGS = {
   sameConnection: setting('gate', 'same_connection', trueOrFalse, true),
   trust: setting('gate', 'trust', duration(0, 30 * DAY_MS), '0s'),
   authorizedKeys: setting('gate', 'authorized_keys', authorizedKeysFiles, SSHDS_KEY_FILES),
+  trustedUserCaKeys: setting('gate', 'trusted_user_ca_keys', absoluteOrNone, ''),
+  authorizedPrincipals: setting('gate', 'authorized_principals', principalsFile, ''),
   url: setting('store', 'url', storeUrl, 'sqlite:/var/lib/notp/state.db'),
   passwordFile: setting('store', 'password_file', absolute, '/etc/notp/store.password'),
   authoritiesFile: setting('store', 'ca_file', absoluteOrNone, ''),
@@ -109,6 +111,12 @@ function authorizedKeysFiles(value: unknown): readonly string[] | Expected {
   return new Expected(
     `a list of 1 to ${String(MAX_AUTHORIZED_KEYS)} paths without "..", as AuthorizedKeysFile of sshd has them: %h, %u, %U and %%, relative to the home`,
   );
+}
+
+/** Like AuthorizedPrincipalsFile of sshd_config(5). */
+function principalsFile(value: unknown): string | Expected {
+  if (value === '' || isKeyFile(value)) return String(value);
+  return new Expected('a path without "..", as AuthorizedPrincipalsFile of sshd has it: %h, %u, %U and %%, relative to the home');
 }
 
 function isKeyFile(file: unknown): boolean {

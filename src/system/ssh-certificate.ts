@@ -15,6 +15,8 @@ export interface Certificate {
   /** Type and base64 blob of the key that signed it, as authorized_keys writes them. */
   readonly authority: string;
   readonly forceCommand: string | undefined;
+  /** Whose certificate it is: names of users, or what AuthorizedPrincipalsFile has. */
+  readonly principals: readonly string[];
 }
 
 /** The certificate of this type and blob (base64), or undefined where it is a plain key. Throws RangeError where it is malformed. */
@@ -27,14 +29,21 @@ export function parseCertificate(type: string, blob: string): Certificate | unde
   for (let i = 0; i < 1 + strings; i++) reader.string();
   reader.skip(8 + 4); // serial, type
   reader.string(); // key id
-  reader.string(); // principals
+  const principals = stringsOf(reader.string());
   reader.skip(8 + 8); // valid from, valid to
   const critical = reader.string();
   reader.string(); // extensions
   reader.string(); // reserved
   const authority = reader.string();
   const authorityType = new WireReader(authority).string().toString('latin1');
-  return { authority: `${authorityType} ${authority.toString('base64')}`, forceCommand: forceCommandOf(critical) };
+  return { authority: `${authorityType} ${authority.toString('base64')}`, forceCommand: forceCommandOf(critical), principals };
+}
+
+function stringsOf(bytes: Buffer): string[] {
+  const reader = new WireReader(bytes);
+  const all: string[] = [];
+  while (!reader.atEnd()) all.push(reader.string().toString('utf8'));
+  return all;
 }
 
 /** Critical options: pairs of a name and a string that holds the value, itself a string. */

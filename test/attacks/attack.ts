@@ -16,6 +16,8 @@ export interface Situation {
   readonly leftover: 'overruled' | 'refused' | 'stays';
   /** Another sshd_config, of a second sshd. */
   readonly second?: readonly string[];
+  /** Alice has a second key, which may only say who she is; the attacker has that too. */
+  readonly restrictedKey?: true;
   /** Of alice, where it is not bash. */
   readonly shell?: string;
 }
@@ -56,5 +58,6 @@ export const USER_EXEMPT: Situation = {
   leftover: 'refused',
 };
 export const SECOND_SSHD: Situation = { name: 'a second sshd', lines: [], leftover: 'stays', second: ['Port 2222', 'UsePAM yes'] };
+export const RESTRICTED_KEY: Situation = { name: 'a key that is limited to a command', lines: [], leftover: 'stays', restrictedKey: true };
 export const TCSH: Situation = { name: 'tcsh as the login shell', lines: [], leftover: 'stays', shell: '/usr/bin/tcsh' };
 export const FISH: Situation = { name: 'fish as the login shell', lines: [], leftover: 'stays', shell: '/usr/bin/fish' };

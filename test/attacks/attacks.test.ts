@@ -22,7 +22,10 @@ describe('an attacker with a stolen key and no code', { skip: lacks({ root: true
   });
 
   describe('without a gate', () => {
-    for (const attack of ATTACKS.filter(({ defaults, setup }) => defaults === 'closed' && setup === 'closed')) {
+    // Without a gate sshd itself keeps a key to its command.
+    for (const attack of ATTACKS.filter(
+      ({ id, defaults, setup }) => defaults === 'closed' && setup === 'closed' && id !== 'restricted-key',
+    )) {
       it(`finds ${attack.id} open, so it is the gate that closes it`, async () => {
         await field.bring(attack.situation);
         assert.equal(await field.attempt(attack), 'open');

@@ -53,12 +53,12 @@ export async function bootField(name: string): Promise<Field> {
   await container.must(['notp', 'host-key', 'init']);
   const alice = await addContainerUser(container, 'alice');
   fs.writeFileSync(inRoot('/root/.ssh/config'), CLIENT, { mode: 0o600 });
-  await addRestrictedKey(container, alice);
+  await container.must(['ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-f', RESTRICTED_KEY]);
   const enrol = async (): Promise<Enrolled> =>
     JSON.parse(await container.must(['notp-enroll', 'alice', '--replace', '--no-confirm', '--json'])) as Enrolled;
   await enrol();
   const begin = async (situation: Situation, lines: readonly string[] = []): Promise<void> => {
-    await bring(container, situation, lines);
+    await bring(container, alice, situation, lines);
   };
   await begin(PLAIN);
   return {
@@ -78,15 +78,10 @@ function prepare(root: string): void {
   for (const name of fs.readdirSync(services).filter((each) => each.includes('notp'))) fs.rmSync(path.join(services, name));
 }
 
-/** A second key of hers that may only say who she is; the attacker has it too. */
-async function addRestrictedKey(container: Container, { home }: TestUser): Promise<void> {
-  const add = `ssh-keygen -q -t ed25519 -N '' -f ${RESTRICTED_KEY} && echo "command=\\"id -un\\" $(cat ${RESTRICTED_KEY}.pub)" >>${home}/.ssh/authorized_keys`;
-  await container.must(['sh', '-c', add]);
-}
-
 async function bring(
   container: Container,
-  { lines: own, second, shell = '/bin/bash' }: Situation,
+  { home }: TestUser,
+  { lines: own, second, restrictedKey, shell = '/bin/bash' }: Situation,
   lines: readonly string[],
 ): Promise<void> {
   const write = (file: string, text: readonly string[]): void => {
@@ -97,7 +92,11 @@ async function bring(
   const start =
     second === undefined ? 'true' : 'systemd-run --quiet --unit=second --property=Type=notify /usr/sbin/sshd -D -f /etc/ssh/second';
   const restart = `systemctl reset-failed ssh.service; systemctl restart ssh.service || exit; systemctl stop second.service 2>/dev/null; ${start}`;
-  await container.must(['sh', '-c', `usermod --shell ${shell} alice 2>/dev/null; ${restart}`]);
+  const key =
+    restrictedKey === undefined ? '' : `command="id -un" ${fs.readFileSync(path.join(container.root, `${RESTRICTED_KEY}.pub`), 'utf8')}`;
+  // The copy of her home too, which each attempt begins with.
+  const keys = `for home in ${home} /tmp/home; do [ -d $home/.ssh ] && printf %s "$KEY" >$home/.ssh/authorized_keys2; done`;
+  await container.must(['sh', '-c', `${keys}; usermod --shell ${shell} alice 2>/dev/null; ${restart}`], { environment: { KEY: key } });
 }
 
 async function attempt(container: Container, { uid, home }: TestUser, { id, script }: Attack): Promise<Outcome> {

@@ -1,5 +1,5 @@
 /** Sessions: a command, a transfer, a restricted key, and sshds and Match blocks that know no gate. */
-import { PLAIN, SECOND_SSHD, SWITCHES, USER_EXEMPT, type Attack } from './attack.ts';
+import { PLAIN, RESTRICTED_KEY, SECOND_SSHD, SWITCHES, USER_EXEMPT, type Attack } from './attack.ts';
 
 export const PAST_GATE: readonly Attack[] = [
   {
@@ -43,10 +43,10 @@ export const PAST_GATE: readonly Attack[] = [
   {
     id: 'restricted-key',
     tries: 'A key with a `command=` of its own, and a code: more than that command',
-    situation: PLAIN,
+    situation: RESTRICTED_KEY,
     script:
       'LC_NOTP=$(code) ssh -i /root/.ssh/restricted -o SendEnv=LC_NOTP victim touch $effect >/dev/null 2>&1 </dev/null; [ -e $effect ]',
-    defaults: 'open',
+    defaults: 'closed',
     setup: 'closed',
     doctor: ['FC13'],
   },

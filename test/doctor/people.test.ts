@@ -12,7 +12,7 @@ import { userByName, userByUid, type User } from '../../src/system/users.ts';
 import { addUser, must } from '../support/world.ts';
 import { NEEDS, sshdWorld, wrong, type SshdWorld } from './sshd-world.ts';
 
-const LISTED = defaultConfig().gate.authorizedKeys;
+const { gate } = defaultConfig();
 
 describe('login shells', () => {
   it('that can be kept from the files of the user are in order, and those that let nobody in', () => {
@@ -56,10 +56,10 @@ describe('keys with command=', { skip: NEEDS }, () => {
     fs.writeFileSync(file, text, { mode: 0o600 });
     fs.chownSync(file, user.uid, user.gid);
   };
-  const examine = async (lines: readonly string[], listed = LISTED): Promise<string[]> => wrong(await find(lines, listed));
-  const find = async (lines: readonly string[], listed = LISTED): Promise<Finding[]> => {
+  const examine = async (lines: readonly string[], own = gate): Promise<string[]> => wrong(await find(lines, own));
+  const find = async (lines: readonly string[], own = gate): Promise<Finding[]> => {
     const { perUser } = await world.examine(world.write(lines, 'gate'), { names: [user.name] });
-    return await examineKeys([{ user, enrolments: [] }], perUser, listed);
+    return await examineKeys([{ user, enrolments: [] }], perUser, own);
   };
 
   it('are lost where the gate is not told the key, and kept where it is (FC13)', async () => {
@@ -84,8 +84,20 @@ describe('keys with command=', { skip: NEEDS }, () => {
     assert.equal(refused?.severity, 'fail');
     assert.match(refused.detail, new RegExp(`sshd reads ${file}, the gate does not: 1 keys`));
     const [, list = ''] = /^under \[gate\] in notp\.toml: authorized_keys = (\[.*\])$/.exec(refused.fix) ?? [];
-    assert.deepEqual(await examine(lines, JSON.parse(list) as string[]), []);
+    assert.deepEqual(await examine(lines, { ...gate, authorizedKeys: JSON.parse(list) as string[] }), []);
     fs.rmSync(file);
+  });
+
+  it('and certificates are refused whose authority or principals the gate does not know, or a program names', async () => {
+    put('');
+    const lines = [`TrustedUserCAKeys ${world.folder}/key.pub`, 'AuthorizedPrincipalsFile /etc/ssh/principals/%u'];
+    const [found] = (await find(lines)).filter(({ id }) => id === 'FC13');
+    assert.equal(found?.severity, 'fail');
+    const [, authorities = '', principals = ''] = /trusted_user_ca_keys = "(.*)" and authorized_principals = "(.*)"$/.exec(found.fix) ?? [];
+    const known = { ...gate, trustedUserCaKeys: authorities, authorizedPrincipals: principals };
+    assert.deepEqual(await examine(lines, known), []);
+    const program = [...lines, 'AuthorizedPrincipalsCommand /usr/bin/true', 'AuthorizedPrincipalsCommandUser nobody'];
+    assert.deepEqual(await examine(program, known), [`FC13 ${user.name}`]);
   });
 
   it('are refused where a program gives the keys: all of a user who has no others', async () => {

@@ -6,7 +6,7 @@ import { before, describe, it } from 'node:test';
 import { run, type Ran, type RunOptions } from '../support/process.ts';
 import type { Sshd } from '../support/sshd.ts';
 import { must } from '../support/world.ts';
-import { gateSshd, NEEDS, newPerson, place, SEND_CODE, type Person, type Place } from './gate-world.ts';
+import { auditLines, gateSshd, NEEDS, newPerson, place, SEND_CODE, type Person, type Place } from './gate-world.ts';
 
 describe("a key's own command is what runs after the code", { skip: NEEDS }, () => {
   let where: Place;
@@ -102,28 +102,59 @@ describe("a key's own command is what runs after the code", { skip: NEEDS }, () 
     const refused = await login();
     assert.deepEqual([refused.code, refused.stdout], [1, '']);
     assert.match(refused.stderr, /no line of .*authorized_keys2 has this key/);
-    assert.match(refused.stderr, /\[gate\] authorized_keys of notp\.toml/);
+    assert.match(refused.stderr, /\[gate\] of notp\.toml name all files that sshd reads/);
     fs.writeFileSync(config, `${own}[gate]\nauthorized_keys = ["${keys}/%u"]\n`);
     assert.equal((await login()).stdout, 'free\n');
     put('command="echo forced" ');
     assert.equal((await login()).stdout, 'forced\n');
   });
 
-  it('and where it cannot be looked up nothing runs', async () => {
+  it('and where it cannot be looked up nothing runs, no code is asked for, and it is recorded', async () => {
     authorize('command="echo forced" ');
-    // sshd reads the file as the user too, so it becomes unreadable only once the login has begun.
+    const unreadable = path.join(person.user.home, '.ssh/authorized_keys2');
+    fs.mkdirSync(unreadable);
+    const { code, stdout, stderr } = await log(['echo', 'free']);
+    fs.rmdirSync(unreadable);
+    assert.deepEqual([code, stdout], [1, '']);
+    assert.match(stderr, new RegExp(`notp: error: ${unreadable} cannot be read`));
+    const last = auditLines(person.user).at(-1);
+    assert.deepEqual([last?.event, last?.reason], ['login.refused', 'not_permitted']);
+  });
+
+  it('was lost where sshd does not tell the key: users who may have come with a limited one are refused', async () => {
+    const untold = await gateSshd(where, { exposed: false });
     const file = path.join(person.user.home, '.ssh/authorized_keys');
-    const terminal = sshd.sshInTerminal(person.user, ['echo', 'free']);
-    await terminal.expect(/Passphrase: /);
-    fs.renameSync(file, `${file}.away`);
-    fs.mkdirSync(file);
-    const [passphrase, code] = person.line().split(/ (?=\S+$)/);
-    terminal.send(`${String(passphrase)}\r`);
-    await terminal.expect(/One-time code: /);
-    terminal.send(`${String(code)}\r`);
-    await terminal.expect(/notp: error: the key of this login cannot be looked up/);
-    assert.equal(await terminal.exited, 1);
-    assert.doesNotMatch(terminal.output(), /free|forced/);
-    fs.rmdirSync(file);
+    const login = async (options: string): Promise<Ran> => {
+      untold.authorize(person.user);
+      fs.appendFileSync(file, `${options}${fs.readFileSync(`${plainKey}.pub`, 'utf8')}`);
+      return await untold.ssh(person.user, ['echo', 'free'], { environment: person.variable(), sshOptions: SEND_CODE });
+    };
+    assert.equal((await login('')).stdout, 'free\n');
+    const refused = await login('command="echo forced" ');
+    assert.deepEqual([refused.code, refused.stdout], [1, '']);
+    assert.match(refused.stderr, /notp: hint: ExposeAuthInfo yes in sshd_config/);
+  });
+
+  it('and a certificate of an authority of sshd keeps to the line of its principal', async () => {
+    const authority = path.join(where.folder, 'sshds-authority');
+    must(['ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-f', authority]);
+    const principals = path.join(where.folder, 'principals');
+    const config = path.join(where.folder, 'principals.toml');
+    fs.writeFileSync(
+      config,
+      `[store]\nurl = "user"\n[gate]\ntrusted_user_ca_keys = "${authority}.pub"\nauthorized_principals = "${principals}"\n`,
+    );
+    const trusting = await gateSshd(where, {
+      words: `--config ${config}`,
+      lines: [`TrustedUserCAKeys ${authority}.pub`, `AuthorizedPrincipalsFile ${principals}`, 'AuthorizedKeysFile none', 'StrictModes no'],
+    });
+    must(['ssh-keygen', '-q', '-s', authority, '-I', 'id', '-n', 'ops', `${trusting.key}.pub`]);
+    const login = async (line: string): Promise<string> => {
+      fs.writeFileSync(principals, `${line}\n`);
+      const sshOptions = [...SEND_CODE, '-o', `CertificateFile=${trusting.key}-cert.pub`];
+      return (await trusting.ssh(person.user, ['echo', 'free'], { environment: person.variable(), sshOptions })).stdout;
+    };
+    assert.equal(await login('ops'), 'free\n');
+    assert.equal(await login('command="echo by the principal" ops'), 'by the principal\n');
   });
 });

@@ -49,9 +49,20 @@ export function place(name: string): Place {
 /** An sshd that forces the gate. `words` follow `notp gate`. */
 export async function gateSshd(
   { folder, notp }: Place,
-  { lines = [], words = '', program }: { lines?: readonly string[]; words?: string; program?: string } = {},
+  {
+    lines = [],
+    words = '',
+    program,
+    exposed = true,
+  }: { lines?: readonly string[]; words?: string; program?: string; exposed?: boolean } = {},
 ): Promise<Sshd> {
-  const own = [`ForceCommand ${notp} gate ${words}`, 'AcceptEnv LANG LC_*', 'ExposeAuthInfo yes', 'UsePAM no', ...lines];
+  const own = [
+    `ForceCommand ${notp} gate ${words}`,
+    'AcceptEnv LANG LC_*',
+    `ExposeAuthInfo ${exposed ? 'yes' : 'no'}`,
+    'UsePAM no',
+    ...lines,
+  ];
   return await (program === undefined ? startSshd(folder, own) : startSshd(folder, own, program));
 }
 

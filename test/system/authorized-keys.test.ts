@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { beforeEach, describe, it } from 'node:test';
-import { keyCommand, keyFiles, parseAuthorizedKey } from '../../src/system/authorized-keys.ts';
+import { askingFor, keyCommand, keyFiles, parseAuthorizedKey, requireNoLimits } from '../../src/system/authorized-keys.ts';
 import { defaultConfig } from '../../src/system/config.ts';
 import { lacks, must, scratchFolder } from '../support/world.ts';
 
@@ -12,7 +12,7 @@ const home = scratchFolder('keys');
 const ssh = path.join(home, '.ssh');
 const NOW_MS = Date.UTC(2026, 10, 29);
 const alice = { name: 'alice', uid: 1000, gid: 1000, home, shell: '/bin/sh' };
-const ASKING = { files: keyFiles(defaultConfig().gate.authorizedKeys, alice), address: '203.0.113.7', nowMs: NOW_MS };
+const ASKING = { ...askingFor(defaultConfig(), alice), address: '203.0.113.7', nowMs: NOW_MS };
 
 describe('a line of authorized_keys', () => {
   const lines: readonly (readonly [line: string, key: string | undefined, command?: string])[] = [
@@ -40,6 +40,7 @@ describe('a line of authorized_keys', () => {
     ['ssh-ed25519', undefined],
     ['command="x"', undefined],
     [`command="x ${KEY}`, undefined],
+    [`a"b",command="x" ${KEY}`, undefined],
     ['hello world', undefined],
   ];
   for (const [line, key, command] of lines) {
@@ -175,14 +176,76 @@ describe('the command of a certificate', { skip: lacks({ programs: ['ssh-keygen'
     });
 
     it(`is the one that the certificate forces: ${type.join(' ')}`, () => {
-      const { authInfo } = certified(type, ['-O', 'source-address=127.0.0.1', '-O', 'force-command=echo "für dich"']);
-      assert.equal(keyCommand(authInfo, ASKING), 'echo "für dich"');
+      const { authInfo, authority } = certified(type, ['-O', 'source-address=127.0.0.1', '-O', 'force-command=echo "für dich"']);
+      authorize('authorities', authority);
+      assert.equal(keyCommand(authInfo, { ...ASKING, authorities: path.join(ssh, 'authorities') }), 'echo "für dich"');
     });
   }
+
+  it('is refused where nobody whom the gate knows has signed the certificate', () => {
+    const { authInfo, authority } = certified(['-t', 'ed25519']);
+    assert.throws(() => keyCommand(authInfo, ASKING), { code: 'not_permitted', message: /no line of/ });
+    authorize('authorities', 'ssh-ed25519 BBBB', authority);
+    const asking = { ...ASKING, authorities: path.join(ssh, 'authorities') };
+    assert.equal(keyCommand(authInfo, asking), undefined);
+    assert.throws(() => keyCommand(authInfo, { ...asking, name: 'bob' }), { code: 'not_permitted' }, 'it is of alice');
+  });
+
+  const principals: readonly (readonly [lines: readonly string[], command: string | undefined | RegExp])[] = [
+    [['alice'], undefined],
+    [['# alice', '', 'bob', 'command="A" alice # hers', 'command="B" alice'], 'A'],
+    [['from="192.0.2.1",command="A" alice', 'command="B"\talice'], 'B'],
+    [['command="A" bob', '  alice  '], undefined],
+    [['command="A bob', 'bob'], /no line/],
+    [['command="A alice'], /no line/],
+    [['from="*.example.org",command="A" alice', 'alice'], /several lines/],
+    [[], /no line/],
+  ];
+  for (const [lines, expected] of principals) {
+    it(`is that of the line of its principal: ${JSON.stringify(lines)}`, () => {
+      const { authInfo, authority } = certified(['-t', 'ed25519']);
+      authorize('authorities', authority);
+      authorize('principals', ...lines);
+      const asking = { ...ASKING, authorities: path.join(ssh, 'authorities'), principals: path.join(ssh, 'principals') };
+      if (expected instanceof RegExp) assert.throws(() => keyCommand(authInfo, asking), { code: 'not_permitted', message: expected });
+      else assert.equal(keyCommand(authInfo, asking), expected);
+    });
+  }
+
+  it('is that of the line that admits its principals', () => {
+    const { authInfo, authority } = certified(['-t', 'ed25519']);
+    authorize(
+      'authorized_keys',
+      `cert-authority,principals="bob,ops",command="A" ${authority}`,
+      `cert-authority,principals="ops,alice",command="B" ${authority}`,
+    );
+    assert.equal(keyCommand(authInfo, ASKING), 'B');
+    authorize('authorized_keys', `cert-authority,command="A" ${authority}`);
+    assert.equal(keyCommand(authInfo, ASKING), 'A');
+    assert.throws(() => keyCommand(authInfo, { ...ASKING, name: 'bob' }), { code: 'not_permitted' });
+  });
 
   it('throws where the certificate is cut off or of a type that is not known', () => {
     const { authInfo } = certified(['-t', 'ed25519']);
     assert.throws(() => keyCommand(authInfo.slice(0, 120), ASKING), RangeError);
     assert.throws(() => keyCommand(authInfo.replace('ssh-ed25519', 'ssh-new'), ASKING), /unknown type of certificate/);
+  });
+});
+
+describe('a login whose key sshd does not tell', () => {
+  it('is refused where one that the user can come with may have a limit', () => {
+    requireNoLimits(ASKING);
+    authorize('authorized_keys', `no-pty ${KEY}`);
+    requireNoLimits(ASKING);
+    const refusal = { code: 'not_permitted', hint: /ExposeAuthInfo yes/ };
+    assert.throws(() => {
+      requireNoLimits({ ...ASKING, authorities: '/etc/ssh/ca.pub' });
+    }, refusal);
+    for (const options of ['command="x"', 'cert-authority']) {
+      authorize('authorized_keys', KEY, `${options} ssh-ed25519 BBBB`);
+      assert.throws(() => {
+        requireNoLimits(ASKING);
+      }, refusal);
+    }
   });
 });

@@ -38,6 +38,8 @@ describe('the defaults', () => {
         sameConnection: true,
         trustMs: 0,
         authorizedKeys: ['.ssh/authorized_keys', '.ssh/authorized_keys2'],
+        trustedUserCaKeys: undefined,
+        authorizedPrincipals: undefined,
       },
       store: { kind: 'sqlite', path: '/var/lib/notp/state.db' },
       fleet: { passwordFile: '/etc/notp/store.password', authoritiesFile: undefined, tls: true, host: '', ...NO_OUTAGE },
@@ -72,6 +74,8 @@ describe('the defaults', () => {
       same_connection = true
       trust = "0s"
       authorized_keys = [".ssh/authorized_keys", ".ssh/authorized_keys2"]
+      trusted_user_ca_keys = ""
+      authorized_principals = ""
       [store]
       url = "sqlite:/var/lib/notp/state.db"
       [audit]
@@ -151,6 +155,8 @@ describe('a value', () => {
       same_connection = false
       trust = "12h"
       authorized_keys = ["/etc/ssh/keys/%u", "50%%"]
+      trusted_user_ca_keys = "/etc/ssh/ca.pub"
+      authorized_principals = ".ssh/principals"
       [store]
       url = "user"
       [audit]
@@ -170,7 +176,15 @@ describe('a value', () => {
       secretsInStore: false,
       code: { issuer: 'Bücher', digits: 8, periodSeconds: 60, algorithm: 'SHA512' },
       policy: { window: 0, budget: 100, refillMs: 90_000 },
-      gate: { tries: 1, timeoutMs: 300_000, sameConnection: false, trustMs: 43_200_000, authorizedKeys: ['/etc/ssh/keys/%u', '50%%'] },
+      gate: {
+        tries: 1,
+        timeoutMs: 300_000,
+        sameConnection: false,
+        trustMs: 43_200_000,
+        authorizedKeys: ['/etc/ssh/keys/%u', '50%%'],
+        trustedUserCaKeys: '/etc/ssh/ca.pub',
+        authorizedPrincipals: '.ssh/principals',
+      },
       store: { kind: 'user' },
       fleet: { passwordFile: '/etc/notp/store.password', authoritiesFile: undefined, tls: true, host: '', ...NO_OUTAGE },
       audit: { file: '/a', journal: false },
@@ -235,6 +249,8 @@ const BAD: readonly (readonly [table: string, key: string, values: readonly stri
     ['[]', '".ssh/authorized_keys"', '[""]', '["a", 1]', '["../a"]', '["%k"]', '["%"]', '["a\\nb"]', `[${'"a", '.repeat(9)}]`],
     /must be a list of 1 to 8 paths without "\.\.", as AuthorizedKeysFile of sshd has them/,
   ],
+  ['gate', 'trusted_user_ca_keys', ['1', '"ca.pub"', '"/a/../b"'], /must be an absolute path/],
+  ['gate', 'authorized_principals', ['1', '"%k"', '"../a"', '[]'], /must be a path without "\.\.", as AuthorizedPrincipalsFile/],
   ['store', 'url', ['""', '"sqlite:"', '"sqlite:x"', '"sqlite:/a/../b"', '"sqlite:/a\\u0000b"', '"mysql://x"', '1'], /must be "sqlite:/],
   [
     'store',
