@@ -2,12 +2,14 @@
 import * as path from 'node:path';
 import { runCommand } from './cli.ts';
 import { NotpError, type ErrorCode } from './error.ts';
+import { shedSwitches } from './system/node-switches.ts';
 import { sayThrown } from './system/printer.ts';
 
 const COULD_NOT_DECIDE = 3;
 
 // An awaited promise that never settles would end the process with 0, which PAM reads as success.
 process.exitCode = COULD_NOT_DECIDE;
+shedSwitches(process.argv[1] ?? '', process.argv.slice(2));
 void main().then((code) => process.exit(code));
 
 async function main(): Promise<number> {

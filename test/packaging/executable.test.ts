@@ -159,6 +159,40 @@ describe('the executable', { skip: lacks({ programs: ['dpkg-deb', 'rpmbuild', 'l
       assert.equal(await filesAfter([notp, 'list']), 0);
     });
 
+    it(
+      'NODE_V8_COVERAGE, by which it would write a file as it ends, also by its second name and where it refuses',
+      { skip: lacks({ root: true }) },
+      async () => {
+        const coverage = path.join(place, 'coverage');
+        const written = async (command: readonly string[], environment: NodeJS.ProcessEnv = {}): Promise<[number | null, number]> => {
+          fs.rmSync(coverage, { recursive: true, force: true });
+          fs.mkdirSync(coverage, { mode: 0o777 });
+          fs.chmodSync(coverage, 0o777);
+          const { code } = await attacked(command, { NODE_V8_COVERAGE: coverage, NODE_DEBUG: 'fs', ...environment });
+          return [code, fs.readdirSync(coverage).length];
+        };
+        assert.deepEqual(await written([process.execPath, '-e', '0']), [0, 1], 'the attack itself does not work');
+        assert.deepEqual(await written([notp, '--version']), [0, 0]);
+        assert.deepEqual(await written([notp, 'pam'], { PAM_TYPE: 'auth', PAM_USER: 'nobody-of-that-name' }), [1, 0]);
+        const second = path.join(place, 'notp-enroll');
+        fs.rmSync(second, { force: true });
+        fs.symlinkSync(notp, second);
+        assert.deepEqual(await written([second, '--help']), [0, 0]);
+      },
+    );
+
+    it('NODE_REPL_EXTERNAL_MODULE, which ends it before it decides anything', async () => {
+      for (const value of ['', evil]) {
+        const { code, stdout, got } = await attacked([notp, 'pam'], {
+          NODE_REPL_EXTERNAL_MODULE: value,
+          PAM_TYPE: 'auth',
+          PAM_USER: 'root',
+        });
+        assert.ok(code !== 0, String(code));
+        assert.deepEqual([stdout, got], ['', false]);
+      }
+    });
+
     it('options of Node.js among its words', async () => {
       for (const word of [`--require=${evil}`, `--node-options=--require=${evil}`, '--inspect-brk']) {
         const { code, got } = await attacked([notp, 'list', word], {});
