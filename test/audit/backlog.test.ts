@@ -15,6 +15,7 @@ import { run, type Ran } from '../support/process.ts';
 import { SmallDisk } from '../support/small-disk.ts';
 import { lacks, scratchFolder } from '../support/world.ts';
 import { NO_HEAD, writeLongLog } from './long-log.ts';
+import { report } from '../trials/trial.ts';
 
 const KEY = new Uint8Array(32).fill(7);
 const RECORD: Omit<AuditRecord, 'ref'> = { user: 'alice', context: 'ssh', door: 'cli', event: 'enroll', result: 'done' };
@@ -163,6 +164,7 @@ describe('a log that takes no line', () => {
       fc.constantFrom(...acts),
       fc.record({ lines: fc.integer({ min: 1, max: 3 }), less: fc.constantFrom(0, 1, 2, 100) }),
     );
+    let sequences = 0;
     await fc.assert(
       fc.asyncProperty(fc.array(act, { maxLength: 25 }), async (all) => {
         const own = logged(folder, `p${String(count++)}`);
@@ -203,9 +205,13 @@ describe('a log that takes no line', () => {
         assert.equal(await own.waiting(), 0);
         assert.deepEqual((await own.verified()).problems, []);
         assertOnce(own, own.refs);
+        sequences++;
       }),
       { numRuns: 60 },
     );
+    const tried =
+      'a sequence of records, crashes, lines that were cut off, moments without a log and rotations, and `audit verify` after it';
+    report({ part: 'callers', tried, times: sequences, failed: 0 });
   });
 });
 
@@ -235,6 +241,7 @@ describe('twenty writers of one log', { skip: lacks({ programs: ['prlimit'] }) }
     assert.equal(await log.waiting(), 0);
     assert.deepEqual((await log.verified()).problems, []);
     assertOnce(log, [...refs, ...log.refs]);
+    report({ part: 'callers', tried: 'a writer of the log beside others, some of them limited or killed', times: all.length, failed: 0 });
   });
 });
 

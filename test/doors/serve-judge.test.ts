@@ -5,6 +5,7 @@ import * as fs from 'node:fs';
 import { before, describe, it } from 'node:test';
 import { asked, code, connectTo, NEEDS, questionFor, sentFile, serveWorld, type Service, type ServeWorld, word } from './serve-world.ts';
 import { run, sleep, type Ran } from '../support/process.ts';
+import { report } from '../trials/trial.ts';
 import { addUser, lacks, must, oathCode, type Enrolled, type TestUser } from '../support/world.ts';
 
 const OTHERS = 20;
@@ -149,6 +150,8 @@ describe('the judge of the PAM door', { skip: NEEDS }, () => {
     for (const user of people.slice(1)) assert.equal((await pam(user, must1(phones[people.indexOf(user)]).recovery[0] ?? '')).code, 0);
     assert.ok(Date.now() - started < BOUND_MS, 'nobody waited for a frozen process until its deadline');
     for (const end of held) end();
+    const tried = 'a process of the PAM door that its caller froze, limited or killed, beside logins of others';
+    report({ part: 'callers', tried, times: held.length, failed: 0 });
     assert.match(must([world.notp, 'audit', 'verify', '--config', world.config]), /\d/);
   });
 

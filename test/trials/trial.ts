@@ -11,7 +11,7 @@ import { ROOT } from '../support/process.ts';
 export const LONG = process.env['NOTP_TRIALS'] === 'long';
 
 /** The parts of the page, in its order. */
-export const PARTS = ['model', 'faults', 'fuzzing', 'floods', 'soak', 'environment', 'fleet'] as const;
+export const PARTS = ['model', 'faults', 'forgeries', 'callers', 'fuzzing', 'floods', 'soak', 'environment', 'fleet'] as const;
 
 export interface Trial {
   readonly part: (typeof PARTS)[number];
