@@ -70,7 +70,7 @@ complete -c notp -n "__notp_at 'notp' 0" -a setup -d 'put the right configuratio
 complete -c notp -n "__notp_at 'notp' 0" -a doctor -d 'look for ways around the gate'
 complete -c notp -n "__notp_at 'notp' 0" -a gate -d 'for sshd\'s ForceCommand'
 complete -c notp -n "__notp_at 'notp' 0" -a pam -d 'for pam_exec'
-complete -c notp -n "__notp_at 'notp' 0" -a serve -d 'for systemd: decide for one user'
+complete -c notp -n "__notp_at 'notp' 0" -a serve -d 'for systemd: decide for one user behind their own socket'
 # notp enroll
 complete -c notp -n "__notp_at 'notp enroll'" -l config -r -F -d 'configuration file'
 complete -c notp -n "__notp_at 'notp enroll'" -l user -x -a '(__fish_complete_users)' -d 'whose login; somebody else needs root'

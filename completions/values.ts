@@ -58,5 +58,5 @@ const PLACEHOLDER_KINDS: Readonly<Record<string, Kind>> = {
   time: 'none',
   address: 'none',
   ref: 'none',
-  uid: 'none',
+  whose: 'none',
 };
