@@ -106,7 +106,11 @@ export async function recordRefusal({ config, origin, reason, detail }: Refusal,
         store.exclusively((transaction) => appendLogin(log, transaction, record)),
       );
     } catch {
-      if (reason === 'not_enrolled') makeLogFolder(place);
+      try {
+        if (reason === 'not_enrolled') makeLogFolder(place);
+      } catch {
+        // Whoever has no home has the journal at the most.
+      }
       await appendUnlinked(auditLog(place, now), record, { required: false });
       return record.ref;
     }
