@@ -77,16 +77,13 @@ async function chainOf(
 ): Promise<Pick<Chain, 'known' | 'marks' | 'backlog' | 'keys'>> {
   if (state === undefined)
     throw new NotpError('store_unavailable', `${storeName(place)}: there is no such file`, 'nobody has enrolled yet');
-  const { head, heads, marks, backlog, former } = await state.store.exclusively(async (transaction) => ({
-    head: await transaction.head(),
-    heads: host === undefined ? [] : await transaction.heads(),
-    marks: await transaction.marks(host),
-    backlog: await transaction.backlog(host),
-    former: await transaction.formerChainKeys(),
-  }));
-  const known = host === undefined ? head : heads.find((each) => each.host === host);
-  if (known === undefined) throw unknownHost(host ?? '', heads);
-  return { known, marks, backlog, keys: chainKeys(state, former) };
+  return await state.store.exclusively(async (transaction) => {
+    const heads = host === undefined ? [] : await transaction.heads();
+    const known = host === undefined ? await transaction.head() : heads.find((each) => each.host === host);
+    if (known === undefined) throw unknownHost(host ?? '', heads);
+    const [marks, backlog] = [await transaction.marks(host), await transaction.backlog(host)];
+    return { known, marks, backlog, keys: chainKeys(state, await transaction.formerChainKeys()) };
+  });
 }
 
 function unknownHost(host: string, heads: readonly HostHead[]): NotpError {
