@@ -196,7 +196,7 @@ async function judge(question: Question, service: Service): Promise<Outcome | un
 }
 
 function verifierOptions({ config, account, place, now }: Service, asked: AskedOrigin, sent: readonly SentFile[]): LocalOptions {
-  const files = sent.map((file) => ({ context: file.context, found: received(account, file) }));
+  const files = sent.map((file) => ({ context: file.context, found: received(account, asSaid(file)) }));
   return {
     place,
     files,
@@ -215,11 +215,16 @@ function verifierOptions({ config, account, place, now }: Service, asked: AskedO
 
 /** The sealed file as the door sent it. */
 function received({ user }: Account, { context, sealed, wrong }: SentFile): Found {
-  if (wrong !== '') return { kind: 'bad', why: `the door says: ${wrong}` };
+  if (wrong !== '') return { kind: 'bad', why: wrong };
   if (sealed === '') return { kind: 'absent' };
   try {
     return { kind: 'sealed', file: sealedFor({ name: user }, context, Buffer.from(sealed)) };
   } catch (error) {
     return { kind: 'bad', why: messageOf(error) };
   }
+}
+
+/** Why a file cannot be read is what the other side says, and the record of a decision tells it as that. */
+function asSaid(file: SentFile): SentFile {
+  return file.wrong === '' ? file : { ...file, wrong: `the door says: ${file.wrong}` };
 }

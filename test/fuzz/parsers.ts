@@ -26,7 +26,7 @@ import { lineInFile } from '../../src/system/passwd-file.ts';
 import { parseCertificate } from '../../src/system/ssh-certificate.ts';
 import { parseEnrolAnswer, printEnrolAnswer } from '../../src/verifier/wire-enrol-answer.ts';
 import { isEnrolQuestion, parseEnrolQuestion, printEnrolQuestion } from '../../src/verifier/wire-enrol.ts';
-import { parseAnswer, parseQuestion, printAnswer, printQuestion } from '../../src/verifier/wire.ts';
+import { parseAnswer, parseQuestion, parseRefusal, printAnswer, printQuestion, printRefusal } from '../../src/verifier/wire.ts';
 import { scratchFolder } from '../support/world.ts';
 
 export interface Parser {
@@ -110,6 +110,15 @@ export const PARSERS: readonly Parser[] = [
       roundTrip(
         () => parseQuestion(text(input)),
         (question) => parseQuestion(withoutNewline(printQuestion(question))),
+      ),
+  },
+  {
+    name: 'refusal',
+    family: 'questions and answers of the socket',
+    check: (input) =>
+      roundTrip(
+        () => parseRefusal(text(input)),
+        (refusal) => (refusal === undefined ? undefined : parseRefusal(withoutNewline(printRefusal(refusal)))),
       ),
   },
   {

@@ -18,7 +18,7 @@ describe(
       const container = await bootContainer('readme', (root) => {
         installInto(root);
         for (const name of fs.readdirSync(path.join(root, 'etc/systemd/system')).filter((each) => each.includes('notp')))
-          fs.rmSync(path.join(root, 'etc/systemd/system', name));
+          fs.rmSync(path.join(root, 'etc/systemd/system', name), { recursive: true });
         for (const folder of ['sysusers.d', 'tmpfiles.d']) fs.rmSync(path.join(root, 'etc', folder, 'notp.conf'));
         fs.cpSync(path.join(ROOT, 'systemd'), path.join(root, 'opt/notp/systemd'), { recursive: true });
       });

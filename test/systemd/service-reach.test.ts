@@ -13,6 +13,9 @@ const CONNECT = `import errno, socket, sys
 try: socket.socket(socket.AF_UNIX).connect(sys.argv[1]); print("connected")
 except OSError as error: print(errno.errorcode[error.errno])`;
 
+const HOLD = `import socket, sys, time
+held = socket.socket(socket.AF_UNIX); held.connect(sys.argv[1]); print("held", flush=True); time.sleep(600)`;
+
 describe('what runs as the user', { skip: lacks({ ...SERVICE_NEEDS, programs: [...SERVICE_NEEDS.programs, 'pgrep'] }) }, () => {
   let world: ServiceWorld;
   let [alice, bob]: TestUser[] = [];
@@ -27,8 +30,10 @@ describe('what runs as the user', { skip: lacks({ ...SERVICE_NEEDS, programs: [.
     phone = await world.enroll(alice);
     await world.enroll(bob);
     socket = `/run/notp/${String(alice.uid)}.sock`;
-    // The prompt keeps the service running.
     await world.atPrompt(alice);
+    // A connection keeps the service running.
+    const holder = world.container.inTerminal(['python3', '-c', HOLD, socket], { as: 'alice' });
+    await holder.expect(/held/);
     pid = String(await world.servicePid(alice));
   });
 

@@ -24,7 +24,7 @@ describe('enrolling oneself through the service', { skip: lacks(SERVICE_NEEDS) }
 
   it('is refused to whom nobody has invited: with a socket, without one, and to whom root has revoked', async () => {
     const without = await world.login(bob as TestUser, '000000');
-    assert.match(without.stderr, /an administrator must enrol you/);
+    assert.match(without.stderr, /not enrolled for one-time codes[^]*ask an administrator to run notp-enroll for you/);
     await world.container.must(['systemctl', 'enable', '--now', '--quiet', `notp@${String(bob?.uid)}.socket`]);
     const terminal = sshInTerminal(world.container, bob as TestUser);
     await terminal.expect(/not permitted/);
