@@ -1,6 +1,6 @@
 /** All that a store holds of this host and of its users, taken out of one database and put into another. */
 import { FLOODS, type TableRow, type Tables } from './store.ts';
-import { isSealed, renewedMac, valueOf } from './row-seal.ts';
+import { isSealed, renewedMac, sealedRows, valueOf } from './row-seal.ts';
 import { COUNTS, type Row, type Values } from './rows.ts';
 import type { Dialect, Statements } from './tables.ts';
 
@@ -58,10 +58,11 @@ export async function tablesOf({ all, dialect, seal }: Statements): Promise<Tabl
   for (const name of NAMES) {
     const { columns, key } = TABLES[name];
     const conditions = [SAYING[name] ?? 'TRUE', OF_HOST.includes(name) ? dialect.here : 'TRUE'].join(' AND ');
-    const rows = await all(`SELECT ${columns.join(', ')} FROM ${name} WHERE ${conditions} ORDER BY ${key.join(', ')}`);
-    const value = (row: Row, column: string): string | number =>
-      column === 'mac' && isSealed(name) ? renewedMac(seal, name, row) : valueOf(column, row[bare(column)]);
-    tables[name] = rows.map((row) => columns.map((column) => value(row, column)));
+    const sql = `SELECT ${columns.join(', ')} FROM ${name} WHERE ${conditions} ORDER BY ${key.join(', ')}`;
+    const values = (row: Row): TableRow => columns.map((column) => valueOf(bare(column), row[bare(column)]));
+    tables[name] = isSealed(name)
+      ? (await sealedRows({ all, seal }, name, sql)).map((each) => values({ ...each.row, mac: renewedMac(seal, name, each) }))
+      : (await all(sql)).map(values);
   }
   return tables;
 }
@@ -92,8 +93,9 @@ export async function renewMacs({ all, run, dialect, seal }: Statements, users: 
     const { key } = TABLES[name];
     const update = `UPDATE ${name} SET mac = $mac WHERE ${key.map((column) => `${column} = $${bare(column)}`).join(' AND ')}`;
     for (const user of users) {
-      for (const row of await all(`SELECT * FROM ${name} WHERE "user" = $user${dialect.lock}`, { user })) {
-        const mac = renewedMac(seal, name, row);
+      for (const each of await sealedRows({ all, seal }, name, `SELECT * FROM ${name} WHERE "user" = $user${dialect.lock}`, { user })) {
+        const { row } = each;
+        const mac = renewedMac(seal, name, each);
         if (mac === row['mac']) continue;
         await run(update, { ...Object.fromEntries(key.map((column) => [bare(column), valueOf(bare(column), row[bare(column)])])), mac });
       }

@@ -1,5 +1,5 @@
 /** The tables for outages of a server: who may be let in meanwhile, and what was decided then. The same statements for each database. */
-import { doubtOf, macOf } from './row-seal.ts';
+import { macOf, sealedRows } from './row-seal.ts';
 import type { Row } from './rows.ts';
 import type { Statements } from './tables.ts';
 
@@ -37,9 +37,9 @@ export interface OutageTables {
 export function outageOn({ all, run, seal }: Pick<Statements, 'all' | 'run' | 'seal'>): OutageTables {
   return {
     approved: async () =>
-      (await all('SELECT * FROM approved ORDER BY "user"'))
-        .filter((row) => doubtOf(seal, 'approved', row) !== 'forged')
-        .map(({ user, as_of_ms: asOfMs }) => ({ user: String(user), asOfMs: Number(asOfMs) })),
+      (await sealedRows({ all, seal }, 'approved', 'SELECT * FROM approved ORDER BY "user"'))
+        .filter(({ doubt }) => doubt !== 'forged')
+        .map(({ row: { user, as_of_ms: asOfMs } }) => ({ user: String(user), asOfMs: Number(asOfMs) })),
     approve: async ({ user, asOfMs }) => {
       const mac = macOf(seal, 'approved', { user, as_of_ms: asOfMs });
       const sql = 'INSERT INTO approved VALUES ($user, $asOfMs, $mac) ON CONFLICT ("user") DO UPDATE SET as_of_ms = $asOfMs, mac = $mac';

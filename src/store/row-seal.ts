@@ -6,7 +6,8 @@
  * (32 bits, big-endian) followed by its UTF-8. A number is printed as JavaScript does. So no two rows have the same encoding, and a row
  * counts for its own user and context alone.
  */
-import type { Row } from './rows.ts';
+import { NotpError } from '../error.ts';
+import type { Row, Values } from './rows.ts';
 
 /** Why a row counts for nothing: its MAC is not the one that belongs to it, or the key to tell is not here. */
 export type Doubt = 'forged' | 'unverified';
@@ -39,6 +40,50 @@ const SEALED = {
 
 export type SealedTable = keyof typeof SEALED;
 
+/** What tells the rows of each apart. */
+const KEYS: Readonly<Record<SealedTable, readonly string[]>> = {
+  enrolment: ['user', 'context'],
+  connection: ['user', 'context', 'slot'],
+  peer: ['user', 'context', 'slot'],
+  approved: ['user'],
+};
+
+/** A row of a sealed table, and why it counts for nothing; no doubt where it counts. */
+export interface SealedRow {
+  readonly row: Row;
+  readonly doubt: Doubt | undefined;
+}
+
+/** What asks a database. */
+export interface Asking {
+  readonly all: (sql: string, values?: Values) => Promise<readonly Row[]>;
+  readonly seal: RowSeal;
+}
+
+/**
+ * Every read of a sealed table goes through here: a genuine row is no answer to another question. `asked` is what `sql` names, by column,
+ * and each row must have it; no two may have the same key. Throws `store_unavailable` where that is not so.
+ */
+export async function sealedRows({ all, seal }: Asking, table: SealedTable, sql: string, asked: Values = {}): Promise<SealedRow[]> {
+  const keys = new Set<string>();
+  return (await all(sql, asked)).map((row) => {
+    for (const [column, value] of Object.entries(asked))
+      if (valueOf(column, row[column]) !== value) throw wrongAnswer(`a row of ${table} with another ${column} than was asked for`);
+    const key = JSON.stringify(KEYS[table].map((column) => valueOf(column, row[column])));
+    if (keys.has(key)) throw wrongAnswer(`two rows of ${table} for ${key}`);
+    keys.add(key);
+    return { row, doubt: doubtOf(seal, table, row) };
+  });
+}
+
+function wrongAnswer(what: string): NotpError {
+  return new NotpError(
+    'store_unavailable',
+    `the store answered with ${what}`,
+    'somebody changed how the database answers: find out who administers it, and what is between it and this host',
+  );
+}
+
 export function isSealed(table: string): table is SealedTable {
   return Object.hasOwn(SEALED, table);
 }
@@ -49,13 +94,13 @@ export function macOf(seal: RowSeal, table: SealedTable, row: Row): string {
 }
 
 /** Why `row` of `table`, as the database gives it with its column mac, counts for nothing; undefined where it does count. */
-export function doubtOf(seal: RowSeal, table: SealedTable, row: Row): Doubt | undefined {
+function doubtOf(seal: RowSeal, table: SealedTable, row: Row): Doubt | undefined {
   return seal.doubt(encoded(table, row), String(row['mac']));
 }
 
 /** The MAC of a row that is read to be written again: that of the present key where it counts, and none where it does not. Throws where the key is not here. */
-export function renewedMac(seal: RowSeal, table: SealedTable, row: Row): string {
-  return doubtOf(seal, table, row) === 'forged' ? NO_MAC : macOf(seal, table, row);
+export function renewedMac(seal: RowSeal, table: SealedTable, { row, doubt }: SealedRow): string {
+  return doubt === 'forged' ? NO_MAC : macOf(seal, table, row);
 }
 
 function encoded(table: SealedTable, row: Row): Uint8Array {

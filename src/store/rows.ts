@@ -1,7 +1,7 @@
 /** How what is stored stands in the rows of the tables, and is read back. */
 import { NotpError } from '../error.ts';
 import type { LoginState } from '../verdict/decide.ts';
-import { doubtOf, macOf, NO_MAC, type RowSeal } from './row-seal.ts';
+import { macOf, NO_MAC, type RowSeal, type SealedRow } from './row-seal.ts';
 import { SHARED_BYTES, type ChainHead, type Enrolment, type KeptFile, type Status, type Tally } from './store.ts';
 
 export type Row = Readonly<Record<string, unknown>>;
@@ -71,9 +71,8 @@ function pendingStateOf(row: Row, asOfMs: number): Partial<LoginState> {
 
 const STATUSES: readonly Status[] = ['active', 'revoked', 'invited'];
 
-export function enrolmentOf(row: Row, seal: RowSeal): Enrolment {
+export function enrolmentOf({ row, doubt }: SealedRow): Enrolment {
   const asOfMs = Number(row['as_of_ms']);
-  const doubt = doubtOf(seal, 'enrolment', row);
   return {
     user: String(row['user']),
     context: String(row['context']),

@@ -2,7 +2,7 @@
  * The tables of what an accepted code still stands for: the last connections and sources of each enrolment, a few slots each, the oldest of
  * which is written over. The same statements for each database.
  */
-import { doubtOf, macOf, NO_MAC, type SealedTable } from './row-seal.ts';
+import { macOf, NO_MAC, sealedRows, type SealedTable } from './row-seal.ts';
 import type { Row, Values } from './rows.ts';
 import type { Connection, Enrolment, Transaction } from './store.ts';
 import type { Statements } from './tables.ts';
@@ -13,14 +13,14 @@ const FIRST_TURN = '65536';
 export type Slots = Pick<Transaction, 'remembers' | 'remember' | 'lastAccepted' | 'rememberPeer'>;
 
 export function slotsOn({ all, run, seal }: Pick<Statements, 'all' | 'run' | 'seal'>): Slots {
-  /** The rows that `sql` gives and that notp wrote. */
-  const proven = async (table: SealedTable, sql: string, values: Values): Promise<readonly Row[]> =>
-    (await all(sql, values)).filter((row) => doubtOf(seal, table, row) === undefined);
+  /** The rows that `sql` gives and that notp wrote; see sealedRows(). */
+  const proven = async (table: SealedTable, sql: string, asked: Values): Promise<readonly Row[]> =>
+    (await sealedRows({ all, seal }, table, sql, asked)).filter(({ doubt }) => doubt === undefined).map(({ row }) => row);
   return {
-    remembers: async ({ user, context, id }, connection) => {
+    remembers: async ({ user, context, id }, { pid, startTicks: start_ticks, bootId: boot_id }) => {
       const sql = `SELECT * FROM connection WHERE "user" = $user AND context = $context AND id = $id
-           AND pid = $pid AND start_ticks = $startTicks AND boot_id = $bootId`;
-      return (await proven('connection', sql, { user, context, id, ...connection })).length > 0;
+           AND pid = $pid AND start_ticks = $start_ticks AND boot_id = $boot_id`;
+      return (await proven('connection', sql, { user, context, id, pid, start_ticks, boot_id })).length > 0;
     },
     remember: async ({ user, context, id }, connection: Connection) => {
       const { pid, startTicks: start_ticks, bootId: boot_id } = connection;

@@ -123,7 +123,10 @@ export interface Transaction extends OutageTables {
   saveTally(flood: Flood, tally: Tally): Promise<void>;
   /** Writes a new enrolment, with the space that its logins will need. Throws as save() does. */
   insert(enrolment: Enrolment): Promise<void>;
-  /** Updates an enrolment in place. Throws where it cannot be signed here; one that is revoked and has nothing pending needs no signature. */
+  /**
+   * Updates in place an enrolment that this transaction has asked for or made. Throws `store_unavailable` for another one, and where it cannot be
+   * signed here; one that is revoked and has nothing pending needs no signature.
+   */
   save(enrolment: Enrolment): Promise<void>;
   /** Signs with the present key what counts of `users` by an earlier one. Throws where it cannot be signed here. */
   renewRows(users: readonly string[]): Promise<void>;

@@ -4,7 +4,7 @@ import { backlogOn } from './backlog.ts';
 import { putTables, renewMacs, tablesOf } from './contents.ts';
 import { outageOn } from './outage-tables.ts';
 import { CHAIN, chainOf, COUNTS, enrolmentOf, headOf, NO_FLOOD, rowOf, tallyOf, type Chain, type Row, type Values } from './rows.ts';
-import type { RowSeal } from './row-seal.ts';
+import { sealedRows, type RowSeal } from './row-seal.ts';
 import { reserveSlots, slotsOn } from './slots.ts';
 import { FLOODS, SHARED_BYTES, type ChainHead, type Enrolment, type Flood, type Tally, type Transaction } from './store.ts';
 
@@ -56,6 +56,8 @@ export function transactionOn(statements: Statements, reserved: () => Promise<vo
   const { here, lock } = dialect;
   let moved: Chain | undefined;
   const counted = new Map<Flood, Tally>();
+  /** The enrolments that were asked for or made: no other is signed. */
+  const known = new Set<string>();
   const chain = async (): Promise<Chain> => moved ?? (await statements.chain?.()) ?? chainOf(await get(`${CHAIN} WHERE ${here}`));
   const head = async (): Promise<ChainHead> => (await chain()).head;
   const { backlog, keepLine } = backlogOn(statements, chain);
@@ -73,11 +75,15 @@ export function transactionOn(statements: Statements, reserved: () => Promise<vo
     ...outageOn(statements),
     ...slotsOn(statements),
     enrolment: async (user, context) => {
-      const row = await get(`SELECT * FROM enrolment WHERE "user" = $user AND context = $context${lock}`, { user, context });
-      return row === undefined ? undefined : enrolmentOf(row, seal);
+      const sql = `SELECT * FROM enrolment WHERE "user" = $user AND context = $context${lock}`;
+      const [found] = (await sealedRows(statements, 'enrolment', sql, { user, context })).map(enrolmentOf);
+      known.add(nameOf({ user, context }));
+      return found;
     },
     enrolmentsOf: async (user) => {
-      const rows = await all(
+      const rows = await sealedRows(
+        statements,
+        'enrolment',
         `SELECT enrolment.*, ${FLOODS.flatMap((flood) => COUNTS.map((column) => `${flood}.${column} AS ${flood}_${column}`)).join(', ')}
          FROM enrolment ${FLOODS.map((flood) => dialect.joined(flood)).join(' ')}
          WHERE enrolment."user" = $user ORDER BY context${dialect.lockEnrolments}`,
@@ -85,13 +91,16 @@ export function transactionOn(statements: Statements, reserved: () => Promise<vo
       );
       // What a decision on them will ask for next.
       counted.clear();
-      if (rows[0] !== undefined) for (const flood of FLOODS) counted.set(flood, tallyOf(user, rows[0], `${flood}_`));
-      return rows.map((row) => enrolmentOf(row, seal));
+      if (rows[0] !== undefined) for (const flood of FLOODS) counted.set(flood, tallyOf(user, rows[0].row, `${flood}_`));
+      const found = rows.map(enrolmentOf);
+      for (const each of found) known.add(nameOf(each));
+      return found;
     },
-    enrolments: async () => (await all('SELECT * FROM enrolment ORDER BY "user", context')).map((row) => enrolmentOf(row, seal)),
+    enrolments: async () =>
+      (await sealedRows(statements, 'enrolment', 'SELECT * FROM enrolment ORDER BY "user", context')).map(enrolmentOf),
     tally: async (flood, user) => {
-      const known = counted.get(flood);
-      if (known?.user === user) return known;
+      const found = counted.get(flood);
+      if (found?.user === user) return found;
       const row = await get(dialect.tally(flood), { user });
       if (row === undefined) throw new NotpError('store_unavailable', `the store has lost the counts of ${flood}`);
       return tallyOf(String(row['user']), row);
@@ -113,10 +122,14 @@ export function transactionOn(statements: Statements, reserved: () => Promise<vo
         rowOf(enrolment, seal),
       );
       counted.clear();
+      known.add(nameOf(enrolment));
       if (dialect.reserves) await reserve(statements, enrolment);
       await reserved();
     },
-    save: async (enrolment) =>
+    save: async (enrolment) => {
+      const { user, context } = enrolment;
+      if (!known.has(nameOf(enrolment)))
+        throw new NotpError('store_unavailable', `the enrolment of ${user} for ${context} was not asked for, so it is not written`);
       await run(
         `UPDATE enrolment SET id = $id, pending_id = $pending_id, status = $status, last_step = $last_step, tokens = $tokens,
            as_of_ms = $as_of_ms, spent = $spent, pending_tokens = $pending_tokens, pending_spent = $pending_spent,
@@ -124,7 +137,8 @@ export function transactionOn(statements: Statements, reserved: () => Promise<vo
            digest = $digest, pending_digest = $pending_digest, period_seconds = $period_seconds, mac = $mac
          WHERE "user" = $user AND context = $context`,
         rowOf(enrolment, seal),
-      ),
+      );
+    },
     renewRows: (users) => renewMacs(statements, users),
     head,
     moveHead,
@@ -174,6 +188,10 @@ export function transactionOn(statements: Statements, reserved: () => Promise<vo
       counted.clear();
     },
   };
+}
+
+function nameOf({ user, context }: Pick<Enrolment, 'user' | 'context'>): string {
+  return JSON.stringify([user, context]);
 }
 
 /** What sealedFiles() asks; `$all` is 1 where it is not of `$user` alone. */

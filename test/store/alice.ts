@@ -1,5 +1,5 @@
 /** An enrolment to put into stores, with a value of every kind. */
-import type { Enrolment, Tally } from '../../src/store/store.ts';
+import type { Enrolment, Tally, Transaction } from '../../src/store/store.ts';
 
 export const ALICE: Enrolment = {
   user: 'alice',
@@ -23,3 +23,9 @@ export const NO_REFUSALS: Omit<Tally, 'user'> = {
   ref: '00000000',
   shared: '',
 };
+
+/** Saves an enrolment after asking for it: no other is written. */
+export async function askAndSave(transaction: Transaction, enrolment: Enrolment): Promise<void> {
+  await transaction.enrolment(enrolment.user, enrolment.context);
+  await transaction.save(enrolment);
+}

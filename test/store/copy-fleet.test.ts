@@ -7,7 +7,7 @@ import { migratePostgresStore, openPostgresStore } from '../../src/store/postgre
 import type { Store } from '../../src/store/store.ts';
 import { lacksPostgres, startPostgres, type Postgres } from '../support/postgres.ts';
 import { sleep } from '../support/process.ts';
-import { ALICE } from './alice.ts';
+import { ALICE, askAndSave } from './alice.ts';
 import { placeOf } from './engines.ts';
 
 const QUIET = { dryRun: false, told: () => undefined } as const;
@@ -48,7 +48,7 @@ describe('a copy of a store that other hosts have too', { skip: lacksPostgres() 
     const spent = { ...ALICE, state: { ...ALICE.state, lastStep: ALICE.state.lastStep + 1 } };
     let decision: Promise<void> | undefined;
     const meanwhile: Store['exclusively'] = async (work) => {
-      decision = other.exclusively((transaction) => transaction.save(spent));
+      decision = other.exclusively((transaction) => askAndSave(transaction, spent));
       assert.equal(await endedOrWaits(decision, from), 'waits');
       return await target.exclusively(work);
     };

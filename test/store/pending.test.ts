@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { afterEach, before, beforeEach, describe, it } from 'node:test';
 import type { Enrolment, Store } from '../../src/store/store.ts';
-import { ALICE } from './alice.ts';
+import { ALICE, askAndSave } from './alice.ts';
 import { ENGINES, type Database } from './engines.ts';
 
 for (const { name, skip, ready } of ENGINES)
@@ -26,9 +26,9 @@ for (const { name, skip, ready } of ENGINES)
       const inherits: Enrolment = { ...ALICE, pendingId: 'cd'.repeat(16), pendingState: {} };
       await store.exclusively((transaction) => transaction.insert(inherits));
       assert.deepEqual(await present(), inherits);
-      await store.exclusively((transaction) => transaction.save({ ...ALICE, pendingId: 'ef'.repeat(16) }));
+      await store.exclusively((transaction) => askAndSave(transaction, { ...ALICE, pendingId: 'ef'.repeat(16) }));
       assert.deepEqual(await present(), { ...ALICE, pendingId: 'ef'.repeat(16) });
-      await store.exclusively((transaction) => transaction.save(inherits));
+      await store.exclusively((transaction) => askAndSave(transaction, inherits));
       assert.deepEqual(await present(), inherits);
     });
 
@@ -44,7 +44,7 @@ for (const { name, skip, ready } of ENGINES)
       await store.exclusively((transaction) => transaction.insert({ ...pending, pendingState: { spent: '1' } }));
       assert.deepEqual(await present(), { ...pending, pendingState: { spent: '1' } });
       for (const pendingState of states) {
-        await store.exclusively((transaction) => transaction.save({ ...pending, pendingState }));
+        await store.exclusively((transaction) => askAndSave(transaction, { ...pending, pendingState }));
         assert.deepEqual(await present(), { ...pending, pendingState });
       }
     });

@@ -7,7 +7,7 @@ import { migratePostgresStore, openPostgresStore } from '../../src/store/postgre
 import type { Store } from '../../src/store/store.ts';
 import { lacksPostgres, startPostgres, type Postgres } from '../support/postgres.ts';
 import { run, sleep } from '../support/process.ts';
-import { ALICE, NO_REFUSALS } from './alice.ts';
+import { ALICE, NO_REFUSALS, askAndSave } from './alice.ts';
 import { placeOf } from './engines.ts';
 
 /** Longer than any decision waits. */
@@ -99,7 +99,7 @@ describe('a store that many hosts share', { skip: lacksPostgres() }, () => {
     const [lost, store] = [open('one'), open('two')];
     await lost.exclusively((transaction) => transaction.insert(ALICE));
     const broken = lost.exclusively(async (transaction) => {
-      await transaction.save({ ...ALICE, id: 'changed' });
+      await askAndSave(transaction, { ...ALICE, id: 'changed' });
       server.sql(`SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '${database}'`);
       await transaction.head();
     });

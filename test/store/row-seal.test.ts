@@ -6,7 +6,7 @@ import { array, assert as holds, asyncProperty, constantFrom, double, integer, r
 import { copyStore } from '../../src/store/copy.ts';
 import { NO_MAC, type RowSeal } from '../../src/store/row-seal.ts';
 import type { Enrolment, Store, Transaction } from '../../src/store/store.ts';
-import { ALICE } from './alice.ts';
+import { ALICE, askAndSave } from './alice.ts';
 import { ENGINES, type Database } from './engines.ts';
 
 /** Signs with the first of `keys`, and knows all of them. */
@@ -81,7 +81,7 @@ for (const { name, skip, ready } of ENGINES) {
         asyncProperty(numbers, async ({ lastStep, tokens, asOfMs }) => {
           const bucket = { tokens, asOfMs };
           const saved: Enrolment = { ...ALICE, state: { ...ALICE.state, lastStep, bucket }, pendingState: {} };
-          await within((transaction) => transaction.save(saved));
+          await within((transaction) => askAndSave(transaction, saved));
           assert.deepEqual(await everybody(), [saved]);
         }),
         { numRuns: 40 },
@@ -96,7 +96,7 @@ for (const { name, skip, ready } of ENGINES) {
         await transaction.save({ ...found, state: ALICE.state });
       });
       assert.deepEqual(await doubts(), ['forged']);
-      await within((transaction) => transaction.save(ALICE));
+      await within((transaction) => askAndSave(transaction, ALICE));
       assert.deepEqual(await everybody(), [ALICE]);
     });
 
@@ -160,7 +160,7 @@ for (const { name, skip, ready } of ENGINES) {
       const seen = new Map<string, string>();
       await holds(
         asyncProperty(texts, async ([spent = '', digest = '', id = '']) => {
-          await within((transaction) => transaction.save({ ...ALICE, id, digest, state: { ...ALICE.state, spent } }));
+          await within((transaction) => askAndSave(transaction, { ...ALICE, id, digest, state: { ...ALICE.state, spent } }));
           const { tables } = await within((transaction) => transaction.contents());
           const mac = String(tables['enrolment']?.[0]?.at(-1));
           const row = JSON.stringify([spent, digest, id]);

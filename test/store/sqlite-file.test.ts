@@ -6,7 +6,7 @@ import { before, describe, it } from 'node:test';
 import { DatabaseSync } from 'node:sqlite';
 import { openSqliteStore } from '../../src/store/sqlite.ts';
 import { scratchFolder } from '../support/world.ts';
-import { ALICE } from './alice.ts';
+import { ALICE, askAndSave } from './alice.ts';
 
 describe('the file of a store', () => {
   let folder: string;
@@ -84,7 +84,7 @@ describe('the file of a store', () => {
     const widest = { ...ALICE, state: { ...ALICE.state, lastStep: 2 ** 40, bucket: { tokens: 1 / 3, asOfMs: 2 ** 42 } } };
     for (let i = 0; i < 10; i++) {
       await store.exclusively(async (transaction) => {
-        await transaction.save(widest);
+        await askAndSave(transaction, widest);
         await transaction.remember(ALICE, { pid: 4_194_304, startTicks: 2 ** 40 + i, bootId: 'b'.repeat(36) });
         await transaction.rememberPeer(ALICE, { digest: String(i).repeat(64), acceptedMs: 2 ** 42 });
         await transaction.moveHead({ seq: 2 ** 40 + i, hash: 'e'.repeat(64) });

@@ -7,7 +7,7 @@ import { openSqliteStore } from '../../src/store/sqlite.ts';
 import type { Enrolment } from '../../src/store/store.ts';
 import { ROOT, run } from '../support/process.ts';
 import { scratchFolder } from '../support/world.ts';
-import { ALICE, NO_REFUSALS } from './alice.ts';
+import { ALICE, NO_REFUSALS, askAndSave } from './alice.ts';
 
 const { lastStep, bucket, spent } = ALICE.state;
 /** What an earlier release knew of her. */
@@ -95,7 +95,7 @@ describe('a database of the first release', () => {
     const store = openSqliteStore(file, { create: false });
     const inherits: Enrolment = { ...ALICE, pendingState: {} };
     await store.exclusively(async (transaction) => {
-      await transaction.save(inherits);
+      await askAndSave(transaction, inherits);
       await transaction.insert({ ...ALICE, user: 'bob' });
       await transaction.setCounter('id', 7);
     });
@@ -134,7 +134,7 @@ describe('a database of the first release', () => {
       for (const name of ['', 'alice']) assert.deepEqual(await transaction.tally('refusals', name), { ...NO_REFUSALS, user: name });
       assert.equal((await transaction.tally('refusals', 'carol')).user, '');
       await transaction.keepChainKey(new Uint8Array(32).fill(1));
-      await transaction.save({ ...ALICE, pendingState: { spent: '00' } });
+      await askAndSave(transaction, { ...ALICE, pendingState: { spent: '00' } });
     });
     store.close();
     assert.deepEqual((await present())?.pendingState, { spent: '00' });
@@ -175,7 +175,7 @@ describe('a database of the third schema', () => {
       assert.equal(await transaction.lastAccepted(ALICE, peer.digest), peer.acceptedMs);
       assert.equal(await transaction.counter('id'), 7);
       assert.deepEqual(await transaction.formerChainKeys(), []);
-      await transaction.save({ ...anew, pendingState: { spent: '0' } });
+      await askAndSave(transaction, { ...anew, pendingState: { spent: '0' } });
     });
     assert.deepEqual(await store.exclusively((transaction) => transaction.enrolment('bob', 'ssh')), {
       ...anew,

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { afterEach, before, beforeEach, describe, it } from 'node:test';
 import type { Enrolment, Store } from '../../src/store/store.ts';
 import { run } from '../support/process.ts';
-import { ALICE, NO_REFUSALS } from './alice.ts';
+import { ALICE, NO_REFUSALS, askAndSave } from './alice.ts';
 import { ENGINES, type Database } from './engines.ts';
 
 for (const { name: engine, skip, ready } of ENGINES)
@@ -30,7 +30,7 @@ for (const { name: engine, skip, ready } of ENGINES)
       assert.deepEqual(await present(), ALICE);
       const saved: Enrolment = { ...ALICE, status: 'revoked', pendingId: 'cd'.repeat(16), lastAcceptedMs: 5 };
       await store.exclusively(async (transaction) => {
-        await transaction.save(saved);
+        await askAndSave(transaction, saved);
         await transaction.moveHead({ seq: 3, hash: 'f'.repeat(64) });
       });
       const again = database.open();
@@ -45,7 +45,7 @@ for (const { name: engine, skip, ready } of ENGINES)
         { ...ALICE, context: 'deploy' },
       ];
       for (const each of [ALICE, ...others]) await store.exclusively((transaction) => transaction.insert(each));
-      await store.exclusively((transaction) => transaction.save({ ...ALICE, state: { ...ALICE.state, lastStep: 1 } }));
+      await store.exclusively((transaction) => askAndSave(transaction, { ...ALICE, state: { ...ALICE.state, lastStep: 1 } }));
       for (const each of others) {
         assert.deepEqual(await store.exclusively((transaction) => transaction.enrolment(each.user, each.context)), each);
       }
@@ -83,7 +83,7 @@ for (const { name: engine, skip, ready } of ENGINES)
     it('undoes everything where the work throws, and goes on afterwards', async () => {
       await store.exclusively((transaction) => transaction.insert(ALICE));
       const broken = store.exclusively(async (transaction) => {
-        await transaction.save({ ...ALICE, id: 'changed' });
+        await askAndSave(transaction, { ...ALICE, id: 'changed' });
         await transaction.moveHead({ seq: 9, hash: 'changed' });
         throw new Error('the audit log is full');
       });
