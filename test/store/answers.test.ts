@@ -26,6 +26,10 @@ function sealWith(...keys: readonly string[]): RowSeal {
   return { sign: (row) => macs(row)[0] ?? '', doubt: (row, mac) => (macs(row).includes(mac) ? undefined : 'forged') };
 }
 
+function of(user: string) {
+  return (rows: readonly Row[]): readonly Row[] => rows.filter((row) => row['user'] === user);
+}
+
 const DIALECT: Dialect = {
   ...{ here: 'TRUE', hostColumn: '', hostValue: '', lock: '', heads: '', lockEnrolments: '', reserves: true },
   joined: () => '',
@@ -81,15 +85,13 @@ describe('a store that answers with every genuine row it has', () => {
     }
   }
 
-  const sameKind = (user: string) => (rows: readonly Row[]) => rows.filter((row) => row['user'] === user);
-
   it('let alice in by the row, the connection and the source of mallory', async () => {
     const options = {
       ...{ origin: { user: 'alice', context: 'ssh', door: 'gate', rhost: '192.0.2.7' } as const, trustMs: 3_600_000, files: [] },
       ...{ account: ['ssh'], policy: { window: 1, budget: 5, refillMs: 3_600_000 }, now: () => PEER.acceptedMs, user: 'alice' },
     };
     const session = { connection: CONNECTION, keyDigest: 'c'.repeat(64) };
-    for (const among of [undefined, sameKind('mallory'), sameKind('bob')]) {
+    for (const among of [undefined, of('mallory'), of('bob')]) {
       const how = among === undefined ? {} : { among };
       await assert.rejects(
         lying((transaction) => transaction.enrolment('alice', 'ssh'), how),
@@ -122,7 +124,7 @@ describe('a store that answers with every genuine row it has', () => {
   });
 
   it('let mallory in by another connection, source, context or enrolment of their own', async () => {
-    const own = { among: sameKind('mallory') };
+    const own = { among: of('mallory') };
     for (const [column, value] of [
       ['pid', 101],
       ['startTicks', 5_001],
@@ -157,7 +159,7 @@ describe('a store that answers with every genuine row it has', () => {
   });
 
   it('gave the same enrolment or approval twice, each with a MAC', async () => {
-    const twice = { among: (rows: readonly Row[]) => [...sameKind('mallory')(rows), ...sameKind('mallory')(rows)] };
+    const twice = { among: (rows: readonly Row[]) => [...of('mallory')(rows), ...of('mallory')(rows)] };
     for (const ask of [
       (transaction: Transaction) => transaction.enrolmentsOf('mallory'),
       (transaction: Transaction) => transaction.enrolments(),
@@ -170,11 +172,7 @@ describe('a store that answers with every genuine row it has', () => {
   it('had a new host key sign rows of others, or one row twice', async () => {
     const before = everything();
     const seal = sealWith('next', 'key');
-    for (const among of [
-      undefined,
-      sameKind('mallory'),
-      (rows: readonly Row[]) => [...sameKind('alice')(rows), ...sameKind('alice')(rows)],
-    ])
+    for (const among of [undefined, of('mallory'), (rows: readonly Row[]) => [...of('alice')(rows), ...of('alice')(rows)]])
       await assert.rejects(
         lying((transaction) => transaction.renewRows(['alice']), { seal, ...(among && { among }) }),
         REFUSED,
