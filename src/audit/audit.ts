@@ -2,11 +2,12 @@
 import { randomBytes } from 'node:crypto';
 import { messageOf, NotpError } from '../error.ts';
 import { FLOODS, type ChainHead, type KeptLine, type Transaction } from '../store/store.ts';
-import { headAfter, nextLink } from './chain.ts';
-import { printRecord, type AuditRecord } from './record.ts';
+import { hashOf, headAfter, nextLink } from './chain.ts';
+import { MAX_RECORD_BYTES, printRecord, type AuditRecord } from './record.ts';
 import { afterOneMore, floodOf, summaryOf } from './floods.ts';
 import type { LogFile } from './log-file.ts';
 import type { Sink } from './sinks.ts';
+import { linkOf } from './walk.ts';
 
 export interface AuditLog {
   /** Has each record. What it does not take waits in the state, and is written before the next record that it takes. */
@@ -15,6 +16,8 @@ export interface AuditLog {
   readonly copies: readonly Sink[];
   /** The chain's key; undefined where there is no host key. */
   readonly key: Uint8Array | undefined;
+  /** Those before it, by which a record may have been hashed that waits in the state; undefined: none. */
+  readonly formerKeys?: readonly Uint8Array[];
   readonly now: () => number;
   /** Of the log of outages: keeps each record, after which the chain has this head, for the store that could not be reached. */
   readonly keep?: (transaction: Transaction, record: AuditRecord, head: ChainHead) => Promise<void>;
@@ -59,20 +62,49 @@ export async function appendLogin(log: AuditLog, transaction: Transaction, login
 }
 
 async function appendNext(log: AuditLog, transaction: Transaction, record: AuditRecord): Promise<void> {
-  const link = nextLink(await transaction.head());
+  const before = await transaction.head();
+  const kept = await transaction.backlog();
+  const waiting = genuineOf(log, before, kept);
+  const link = nextLink(before);
   const nowMs = log.now();
-  const told = log.keep === undefined ? record : { ...record, outage: new Date(nowMs).toISOString() };
+  const whole = withDropped(record, kept.length - waiting.length);
+  const told = log.keep === undefined ? whole : { ...whole, outage: new Date(nowMs).toISOString() };
   const line = printRecord(told, link, nowMs);
-  const lacking = await fileOrKeep(log.file, transaction, { seq: link.seq, line });
+  const lacking = await fileOrKeep(log.file, transaction, waiting, { seq: link.seq, line });
   await failuresOf(log.copies, line);
   const head = headAfter(link, line, log.key);
   await transaction.moveHead(head, lacking);
   await log.keep?.(transaction, told, head);
 }
 
+/**
+ * Of the lines that the state holds those that lead to its last record by keys of this host: whoever can write to a database makes none.
+ * Throws `audit_unavailable` where the key to tell is not here.
+ */
+function genuineOf({ key, formerKeys = [] }: AuditLog, head: ChainHead, kept: readonly KeptLine[]): readonly KeptLine[] {
+  const genuine: KeptLine[] = [];
+  let { seq, hash } = head;
+  for (const each of kept.toReversed()) {
+    const bytes = Buffer.from(each.line);
+    const link = bytes.length > MAX_RECORD_BYTES ? undefined : linkOf(each.line);
+    if (typeof link !== 'object' || each.seq !== seq || link.seq !== seq) break;
+    if (![key, ...formerKeys].some((by) => hashOf(bytes, by) === hash)) break;
+    genuine.unshift(each);
+    [seq, hash] = [seq - 1, link.prev];
+  }
+  if (key === undefined && genuine.length < kept.length)
+    throw unavailable('records wait in the store that were changed, or need the host key, which cannot be read here');
+  return genuine;
+}
+
+function withDropped(record: AuditRecord, dropped: number): AuditRecord {
+  if (dropped === 0) return record;
+  const problem = `dropped ${String(dropped)} waiting records that were changed outside notp`;
+  return { ...record, detail: record.detail === undefined ? problem : `${problem}; ${record.detail}` };
+}
+
 /** Writes what waits and the line of the next record, or keeps that too. Gives how many records the file lacks then. */
-async function fileOrKeep(file: LogFile, transaction: Transaction, next: KeptLine): Promise<number> {
-  const waiting = await transaction.backlog();
+async function fileOrKeep(file: LogFile, transaction: Transaction, waiting: readonly KeptLine[], next: KeptLine): Promise<number> {
   try {
     await file.bring(waiting, next.line);
     return 0;

@@ -5,15 +5,20 @@
  */
 import { parseJson } from '../json.ts';
 import { SHARED_BYTES, type Flood, type Tally } from '../store/store.ts';
+import { WORDING, type Reason } from '../verdict/reasons.ts';
 import { isEmpty, refilled, taken, type BudgetPolicy } from '../verdict/budget.ts';
-import type { AuditRecord } from './record.ts';
+import type { AuditRecord, Door } from './record.ts';
 
 /** So many at once have a record each, and one more a minute. */
 const RECORDS: BudgetPolicy = { budget: 100, refillMs: 60_000 };
 
 /** What a summary still tells where all that it counts have it in common. */
-const SHARED = ['event', 'uid', 'context', 'door', 'service', 'rhost', 'reason', 'method'] as const;
+const SHARED = ['uid', 'context', 'door', 'service', 'rhost', 'reason', 'method'] as const;
 type Shared = Partial<Pick<AuditRecord, (typeof SHARED)[number]>>;
+
+const DOORS: readonly Door[] = ['gate', 'pam', 'cli'];
+/** Those of acceptances that took no code. */
+const COUNTED_METHODS = ['same_connection', 'trusted'] as const;
 
 /** What is told in the last record before others are counted. */
 const MORE = 'may follow that are counted, and told together in one record a minute';
@@ -21,7 +26,7 @@ const MORE = 'may follow that are counted, and told together in one record a min
 /** What counts as one; undefined for what always has a record of its own. */
 export function floodOf({ event, method }: AuditRecord): Flood | undefined {
   if (event === 'login.refused') return 'refusals';
-  return event === 'login.accepted' && (method === 'same_connection' || method === 'trusted') ? 'acceptances' : undefined;
+  return event === 'login.accepted' && COUNTED_METHODS.some((each) => each === method) ? 'acceptances' : undefined;
 }
 
 /** The tally after one more, and the record of it; undefined where it is counted. */
@@ -32,7 +37,7 @@ export function afterOneMore(
   nowMs: number,
 ): { readonly after: Tally; readonly record: AuditRecord | undefined } {
   const records = refilled(before.records, RECORDS, nowMs);
-  if (isEmpty(records, 1)) return { after: counted({ ...before, records }, record, nowMs), record: undefined };
+  if (isEmpty(records, 1)) return { after: counted(flood, { ...before, records }, record, nowMs), record: undefined };
   const after = { ...before, records: taken(records, 1), ref: record.ref };
   if (!isEmpty(after.records, 1)) return { after, record };
   const more = `more ${flood} ${MORE}`;
@@ -45,13 +50,13 @@ export function summaryOf(flood: Flood, { user, count, sinceMs, untilMs, ref, sh
   const detail = user === '' ? { detail: 'of names that are not enrolled' } : {};
   const [since, until] = [new Date(sinceMs).toISOString(), new Date(untilMs).toISOString()];
   const sum = { user, context: '', ...detail, count, since, until, ref } as const;
-  if (flood === 'refusals') return { door: 'pam', event: 'login.refused', ...sum, ...sharedOf(shared), result: 'refused' };
-  return { door: 'gate', event: 'login.accepted', ...sum, ...sharedOf(shared), result: 'accepted' };
+  if (flood === 'refusals') return { door: 'pam', event: 'login.refused', ...sum, ...sharedOf(flood, shared), result: 'refused' };
+  return { door: 'gate', event: 'login.accepted', ...sum, ...sharedOf(flood, shared), result: 'accepted' };
 }
 
-function counted(before: Tally, record: AuditRecord, nowMs: number): Tally {
+function counted(flood: Flood, before: Tally, record: AuditRecord, nowMs: number): Tally {
   const first = before.count === 0;
-  const shared = first ? sharedBy(record, before.user) : inCommon(sharedOf(before.shared), record);
+  const shared = first ? sharedBy(record, before.user) : inCommon(sharedOf(flood, before.shared), record);
   return { ...before, count: before.count + 1, sinceMs: first ? nowMs : before.sinceMs, untilMs: nowMs, shared: fitting(shared) };
 }
 
@@ -69,10 +74,31 @@ function inCommon(shared: Shared, record: AuditRecord): Shared {
 function fitting(shared: Shared): string {
   const text = JSON.stringify(shared);
   if (Buffer.byteLength(text) <= SHARED_BYTES) return text;
-  const { event, uid, context, door, reason, method } = shared;
-  return JSON.stringify({ event, uid, context, door, reason, method });
+  const { uid, context, door, reason, method } = shared;
+  return JSON.stringify({ uid, context, door, reason, method });
 }
 
-function sharedOf(text: string): Shared {
-  return text === '' ? {} : (parseJson(text) as Shared);
+/** Nothing of the store is taken for more than it is: what notp would not have written there is left out. */
+function sharedOf(flood: Flood, text: string): Shared {
+  const fields = fieldsOf(text);
+  const textOf = (key: string): string | undefined => {
+    const value = fields[key];
+    return typeof value === 'string' && value.length <= SHARED_BYTES ? value : undefined;
+  };
+  const uid = Number.isSafeInteger(fields['uid']) ? Number(fields['uid']) : undefined;
+  const door = DOORS.find((each) => each === fields['door']);
+  const reason = flood === 'refusals' ? (Object.keys(WORDING) as Reason[]).find((each) => each === fields['reason']) : undefined;
+  const method = flood === 'acceptances' ? COUNTED_METHODS.find((each) => each === fields['method']) : undefined;
+  const [context, service, rhost] = [textOf('context'), textOf('service'), textOf('rhost')];
+  const known = { uid, context, door, service, rhost, reason, method };
+  return Object.fromEntries(Object.entries(known).filter(([, value]) => value !== undefined));
+}
+
+function fieldsOf(text: string): Readonly<Record<string, unknown>> {
+  try {
+    const value: unknown = parseJson(text);
+    return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : {};
+  } catch {
+    return {};
+  }
 }

@@ -96,6 +96,12 @@ export function enrolmentOf({ row, doubt }: SealedRow): Enrolment {
 export function tallyOf(user: string, row: Row, prefix = ''): Tally {
   if (row[`${prefix}count`] === null) return { user, ...NO_TALLY };
   const [tokens, asOfMs, count, sinceMs, ref, shared, untilMs] = COUNTS.map((column) => row[`${prefix}${column}`]);
+  const times = [asOfMs, sinceMs, untilMs].map(Number);
+  if (!isCount(count) || !Number.isFinite(Number(tokens)) || !times.every((ms) => Math.abs(ms) <= MAX_TIME_MS) || !REF.test(String(ref)))
+    throw new NotpError(
+      'store_unavailable',
+      `the store counts for ${user === '' ? 'names without an enrolment' : user} what notp never writes`,
+    );
   return {
     user,
     records: { tokens: Number(tokens), asOfMs: Number(asOfMs) },
@@ -107,10 +113,22 @@ export function tallyOf(user: string, row: Row, prefix = ''): Tally {
   };
 }
 
-/** Throws `store_unavailable` where there is none. */
+/** The latest time that a Date can be. */
+const MAX_TIME_MS = 8.64e15;
+const REF = /^[0-9a-f]{8}$/;
+const HASH = /^[0-9a-f]{64}$/;
+
+function isCount(value: unknown): boolean {
+  return Number.isSafeInteger(Number(value)) && Number(value) >= 0;
+}
+
+/** Throws `store_unavailable` where there is none, or what notp never writes: it becomes a part of the next record. */
 export function headOf(row: Row | undefined): ChainHead {
   if (row === undefined) throw new NotpError('store_unavailable', 'the store has lost the head of the audit chain');
-  return { seq: Number(row['seq']), hash: String(row['hash']) };
+  const [seq, hash] = [Number(row['seq']), String(row['hash'])];
+  if (!isCount(row['seq']) || !HASH.test(hash))
+    throw new NotpError('store_unavailable', 'the head of the audit chain in the store was changed outside notp');
+  return { seq, hash };
 }
 
 /** The head of the chain, and how many of its last records the file of the log lacks. */
@@ -124,7 +142,9 @@ export const CHAIN = 'SELECT seq, hash, lacking FROM chain';
 
 /** Throws as headOf does. */
 export function chainOf(row: Row | undefined): Chain {
-  return { head: headOf(row), lacking: Number(row?.['lacking']) };
+  const [head, lacking] = [headOf(row), Number(row?.['lacking'])];
+  if (!isCount(lacking)) throw new NotpError('store_unavailable', 'the head of the audit chain in the store was changed outside notp');
+  return { head, lacking };
 }
 
 export function keptFile({ user, context, text }: Row): KeptFile {

@@ -103,7 +103,10 @@ export function transactionOn(statements: Statements, reserved: () => Promise<vo
       if (found?.user === user) return found;
       const row = await get(dialect.tally(flood), { user });
       if (row === undefined) throw new NotpError('store_unavailable', `the store has lost the counts of ${flood}`);
-      return tallyOf(String(row['user']), row);
+      const of = String(row['user']);
+      if (of !== user && of !== '')
+        throw new NotpError('store_unavailable', `the store answered with the counts of another user than ${user}`);
+      return tallyOf(of, row);
     },
     saveTally: async (flood, tally) => {
       const { user, records, count, sinceMs, untilMs, ref, shared } = tally;

@@ -85,7 +85,9 @@ export function openState(place: StatePlace, now: () => number, { create }: { cr
   if (place.store.kind === 'sqlite' && !isThere(place.store.path, place.owner, create)) return undefined;
   const hostKey = hostKeysOf(place);
   const store = openStore(storePlaceOf(place), { create, rows: rowSealOf(place.kind, hostKey) });
-  return { store, hostKey, log: { ...auditLog(place, now), key: hostKey === undefined ? undefined : auditKey(hostKey.key) } };
+  const log = auditLog(place, now);
+  if (hostKey === undefined) return { store, hostKey, log };
+  return { store, hostKey, log: { ...log, key: auditKey(hostKey.key), formerKeys: hostKey.former.map(({ key }) => auditKey(key)) } };
 }
 
 /** The state, made where there is none, for what seals with `sealKind`. The caller acts as `place.owner`. Throws `failed` where the host's key is needed and there is none, else as openState. */

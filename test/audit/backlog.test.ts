@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { beforeEach, describe, it } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import * as fc from 'fast-check';
@@ -28,7 +29,7 @@ interface Logged {
   /** What was committed. */
   readonly refs: string[];
   /** Records one thing and gives its reference; with `dies` it ends between the file and the commit. */
-  record(how?: { readonly dies?: boolean; readonly detail?: string }): Promise<string>;
+  record(how?: { readonly dies?: boolean; readonly detail?: string } & Partial<Pick<AuditLog, 'key' | 'formerKeys'>>): Promise<string>;
   /** Records one thing while the file takes nothing. */
   recordWithout(): Promise<void>;
   waiting(): Promise<number>;
@@ -48,11 +49,11 @@ function logged(folder: string, name: string): Logged {
   };
   const refs: string[] = [];
   const died = new Error('killed');
-  const record: Logged['record'] = async ({ dies = false, detail } = {}) => {
+  const record: Logged['record'] = async ({ dies = false, detail, ...keys } = {}) => {
     const ref = newRef();
     const work = withStore((store) =>
       store.exclusively(async (transaction) => {
-        await append(log, transaction, { ...RECORD, ...(detail === undefined ? {} : { detail }), ref });
+        await append({ ...log, ...keys }, transaction, { ...RECORD, ...(detail === undefined ? {} : { detail }), ref });
         if (dies) throw died;
       }),
     );
@@ -115,6 +116,36 @@ describe('a log that takes no line', () => {
     assert.deepEqual((await log.verified()).problems, []);
   });
 
+  it('took lines that somebody had written to the store, and not notp', async () => {
+    const forged = [
+      '{"time":"2026-01-01T00:00:00.000Z","event":"login.accepted","user":"mallory","ref":"00000000","seq":2,"prev":"PREV"}\n',
+      'Jan  1 00:00:00 host sshd[1]: Accepted publickey for mallory\n',
+      `{"time":"2026-01-01T00:00:00.000Z","event":"enroll","detail":"${'x'.repeat(20_000)}","seq":2,"prev":"PREV"}\n`,
+    ];
+    for (const line of forged) {
+      log = logged(folder, String(count++));
+      await log.record();
+      await log.recordWithout();
+      const database = new DatabaseSync(log.database);
+      const { hash } = database.prepare('SELECT hash FROM chain').get() ?? {};
+      database.prepare('UPDATE backlog SET text = ? WHERE seq = 2').run(line.replace('PREV', String(hash)));
+      database.close();
+      await log.record();
+      const lines = fs.readFileSync(log.file, 'utf8').trim().split('\n');
+      assert.equal(lines.length, 2, line);
+      assert.match(lines[1] ?? '', /"detail":"dropped 1 waiting records that were changed outside notp".*"seq":3/);
+      assert.equal(await log.waiting(), 0);
+      assert.match((await log.verified()).problems.join(), /is record 3, and 1 before it are missing/);
+    }
+  });
+
+  it('dropped what waited under a host key that was changed meanwhile', async () => {
+    await log.record();
+    await log.recordWithout();
+    await log.record({ key: new Uint8Array(32).fill(8), formerKeys: [KEY] });
+    assert.deepEqual(refsIn(log), log.refs);
+  });
+
   it('refuses when there is no more room in the state, loses nothing, and goes on when it takes lines again', async () => {
     fs.mkdirSync(log.file);
     for (let i = 0; i < ROOM; i++) await log.record();
@@ -148,13 +179,12 @@ describe('a log that takes no line', () => {
     await log.recordWithout();
     const { problems } = await log.verified();
     assert.deepEqual(problems, []);
-    const { DatabaseSync } = await import('node:sqlite');
     const database = new DatabaseSync(log.database);
     database.exec(`UPDATE backlog SET text = replace(text, '"done"', '"fake"') WHERE seq = 2`);
     database.close();
     assert.match(String((await log.verified()).problems), /^the state: does not follow from the record before it/);
     await log.record();
-    assert.match(String((await log.verified()).problems), /\.log:3: does not follow from the record before it/);
+    assert.match(String((await log.verified()).problems), /is record 3, and 1 before it are missing/);
   });
 
   it('keeps its chain and each record once, whatever comes between file and state, and logrotate too', async () => {

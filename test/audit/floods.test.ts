@@ -1,0 +1,61 @@
+/** What the store says that a flood has in common goes into a record only as what notp writes there. */
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { summaryOf } from '../../src/audit/floods.ts';
+import { transactionOn } from '../../src/store/tables.ts';
+import { UNKEYED } from '../../src/store/row-seal.ts';
+import type { Row } from '../../src/store/rows.ts';
+import type { Tally } from '../../src/store/store.ts';
+
+const TALLY: Tally = {
+  ...{ user: 'alice', records: { tokens: 0, asOfMs: 0 }, count: 7, sinceMs: 1_795_000_000_000, untilMs: 1_795_000_000_001 },
+  ...{ ref: '1a2b3c4d', shared: '' },
+};
+
+describe('the summary of a flood', () => {
+  it('had any field of the record that somebody had written to the store', () => {
+    const forged = {
+      ...{ event: 'login.accepted', result: 'accepted', user: 'mallory', detail: 'all is well', count: 1, ref: '00000000', method: 'totp' },
+      ...{ time: '2020-01-01T00:00:00Z', seq: 1, prev: '', uid: '0', door: 'window', reason: 'none', rhost: ['x'], service: 'sshd' },
+    };
+    const record = summaryOf('refusals', { ...TALLY, shared: JSON.stringify(forged) });
+    const { since, until, ...rest } = record ?? {};
+    assert.ok(since !== undefined && until !== undefined);
+    assert.deepEqual(rest, {
+      ...{ door: 'pam', event: 'login.refused', user: 'alice', context: '', count: 7, ref: '1a2b3c4d', service: 'sshd', result: 'refused' },
+    });
+    for (const shared of ['{', '[1]', 'null', '"x"', '{"uid":1,"uid":2}', '7'])
+      assert.deepEqual(summaryOf('acceptances', { ...TALLY, shared })?.method, undefined);
+  });
+
+  it('is none of counts that notp never writes', async () => {
+    const genuine = { user: 'alice', tokens: 1, as_of_ms: 0, count: 1, since_ms: 5, until_ms: 5, ref: '1a2b3c4d', shared: '' };
+    for (const forged of [
+      { user: 'mallory' },
+      { ref: 'x'.repeat(9000) },
+      { count: -1 },
+      { count: 'many' },
+      { since_ms: 1e300 },
+      { until_ms: 'soon' },
+      { tokens: 'NaN' },
+    ] as const) {
+      const all = (): Promise<readonly Row[]> => Promise.resolve([{ ...genuine, ...forged }]);
+      const dialect = { ...{ here: '', hostColumn: '', hostValue: '', heads: '', lock: '', lockEnrolments: '', reserves: false } };
+      const transaction = transactionOn({
+        ...{ all, run: () => Promise.resolve(), seal: UNKEYED, dialect: { ...dialect, joined: () => '', tally: () => '' } },
+      });
+      await assert.rejects(transaction.tally('refusals', 'alice'), { code: 'store_unavailable' });
+    }
+  });
+
+  it('took whatever the store called the head of the chain into the next record', async () => {
+    for (const forged of [{ hash: 'x","event":"enroll' }, { hash: 'A'.repeat(64) }, { seq: -1 }, { seq: 'many' }, { lacking: -1 }]) {
+      const all = (): Promise<readonly Row[]> => Promise.resolve([{ seq: 1, hash: '0'.repeat(64), lacking: 0, ...forged }]);
+      const dialect = { ...{ here: '', hostColumn: '', hostValue: '', heads: '', lock: '', lockEnrolments: '', reserves: false } };
+      const transaction = transactionOn({
+        ...{ all, run: () => Promise.resolve(), seal: UNKEYED, dialect: { ...dialect, joined: () => '', tally: () => '' } },
+      });
+      await assert.rejects(transaction.head(), { code: 'store_unavailable' });
+    }
+  });
+});
