@@ -85,6 +85,42 @@ describe(
       }
     });
 
+    it('could write to the rows of another in some tables that have a host', async () => {
+      const tables = server
+        .sql(
+          "SELECT table_name FROM information_schema.columns WHERE table_schema = 'notp' AND column_name = 'host' ORDER BY 1",
+          FLEET_DATABASE,
+        )
+        .trim()
+        .split('\n');
+      assert.ok(tables.includes('chain') && tables.includes('refusals') && tables.includes('acceptances'), tables.join());
+      for (const table of tables) {
+        // A row of the other host, with whatever the table needs.
+        const columns = server
+          .sql(
+            `SELECT column_name || ' ' || data_type FROM information_schema.columns WHERE table_schema = 'notp' AND table_name = '${table}'`,
+            FLEET_DATABASE,
+          )
+          .trim()
+          .split('\n')
+          .map((line) => line.split(' '));
+        const values = columns.map(([name, type]) => (name === 'host' ? `'${HOSTS[1]}'` : type === 'text' ? "'forged'" : '7'));
+        const names = columns.map(([name]) => `"${name ?? ''}"`).join(', ');
+        const insertion = `INSERT INTO ${table} (${names}) VALUES (${values.join(', ')})`;
+        assert.match((await asOne(insertion)).stderr, /row-level security/, table);
+        server.sql(`SET search_path TO notp; ${insertion} ON CONFLICT DO NOTHING`, FLEET_DATABASE);
+        const count = `SET search_path TO notp; SELECT count(*) FROM ${table} WHERE host = '${HOSTS[1]}'`;
+        const earlier = server.sql(count, FLEET_DATABASE);
+        for (const change of [`UPDATE ${table} SET host = host`, `DELETE FROM ${table}`]) {
+          const { stdout, stderr } = await asOne(`${change} WHERE host = '${HOSTS[1]}' RETURNING 1`);
+          assert.equal(stdout, '', change);
+          assert.match(stderr, /^$|permission denied/, change);
+        }
+        assert.equal(server.sql(count, FLEET_DATABASE), earlier, table);
+        if (table !== 'chain') server.sql(`SET search_path TO notp; DELETE FROM ${table} WHERE host = '${HOSTS[1]}'`, FLEET_DATABASE);
+      }
+    });
+
     it('are found to have written their log anew, though they move the head of the chain along', async () => {
       const user = addUser();
       await one.enroll(user);
