@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { shellWord } from '../otp/escape.ts';
 import type { Config } from '../system/config.ts';
 import type { Enrolment } from '../store/store.ts';
+import { MAX_SKEW_MS } from '../verifier/account.ts';
 import { ok, type Finding } from './finding.ts';
 
 const TIMEDATECTL = '/usr/bin/timedatectl';
@@ -14,16 +15,19 @@ export function examineClock(config: Config, enrolments: readonly Enrolment[], n
   return [synchronised(), ...store, ...behind(config, enrolments, nowMs - (skewMs ?? 0))];
 }
 
-/** Logins are judged by the store's clock, so another one refuses nobody; records and new enrolments go by the host's. */
+/** Logins are judged by the store's clock, so one that is a little off refuses nobody; records and new enrolments go by the host's. */
 function besideStore({ code, policy }: Config, skewMs: number): Finding {
   const toleranceMs = Math.max(1, policy.window) * code.periodSeconds * 1000;
   if (Math.abs(skewMs) <= toleranceMs) return ok('clock-store', 'The clock agrees with that of the store');
   const seconds = String(Math.round(Math.abs(skewMs) / 1000));
+  const isRefused = Math.abs(skewMs) > MAX_SKEW_MS;
   return {
     id: 'clock-store',
-    severity: 'warn',
-    title: 'The clock of this host is not that of the store',
-    detail: `it is ${seconds} s ${skewMs > 0 ? 'ahead' : 'behind'}; logins are judged by the store's, records and new enrolments are of this one`,
+    severity: isRefused ? 'fail' : 'warn',
+    title: isRefused
+      ? 'The clocks of this host and of the store differ too much: all are refused'
+      : 'The clock of this host is not that of the store',
+    detail: `it is ${seconds} s ${skewMs > 0 ? 'ahead' : 'behind'}; ${isRefused ? 'one of the two is wrong' : "logins are judged by the store's, records and new enrolments are of this one"}`,
     fix: 'timedatectl set-ntp true, or run chrony, on this host and on the server of the store',
   };
 }

@@ -1,4 +1,5 @@
 /** One account may have several devices, each an enrolment with a sealed file of its own: which of them can be judged, on one guess budget. */
+import { NotpError } from '../error.ts';
 import type { Enrolment, Transaction } from '../store/store.ts';
 import type { Config } from '../system/config.ts';
 import type { DeviceFile } from '../system/secrets.ts';
@@ -29,9 +30,26 @@ export function accountContexts({ contexts }: Pick<Config, 'contexts'>, asked: r
   return asked.some((context) => contexts.includes(context)) ? [...new Set([...contexts, ...asked])] : asked;
 }
 
-/** The time that counts, Unix time in milliseconds: the store's where it has a clock of its own, so that no host's clock gives guesses back; else `now`. */
+/** How far the clock of the store may be from that of the host: whoever sets one of them is stopped by the other. */
+export const MAX_SKEW_MS = 10 * 60_000;
+
+/**
+ * The time that counts, Unix time in milliseconds: the store's where it has a clock of its own, so that no host's clock gives guesses back;
+ * else `now`. Throws `store_unavailable` where the two are more than MAX_SKEW_MS apart: one of them is wrong, and nobody knows which.
+ */
 export async function timeOf(transaction: Pick<Transaction, 'clockMs'>, now: () => number): Promise<number> {
-  return (await transaction.clockMs()) ?? now();
+  const [storeMs, hostMs] = [await transaction.clockMs(), now()];
+  if (storeMs === undefined) return hostMs;
+  if (Math.abs(storeMs - hostMs) <= MAX_SKEW_MS) return storeMs;
+  throw new NotpError(
+    'store_unavailable',
+    `the clock of this host says ${timeIn(hostMs)}, and that of the store ${timeIn(storeMs)}: run chrony on both`,
+  );
+}
+
+function timeIn(ms: number): string {
+  const date = new Date(ms);
+  return Number.isNaN(date.getTime()) ? 'nothing' : date.toISOString();
 }
 
 /** The account as the store knows it now. */

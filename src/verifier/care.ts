@@ -42,14 +42,14 @@ export async function factsOfAll(config: Config, place: StatePlace, now: () => n
   return all;
 }
 
-/** Enrolments, and the time that counts for them. */
+/** Enrolments, and the time that counts for them: whoever only looks is told, however far the clocks are apart. */
 async function read(
   place: StatePlace,
   now: () => number,
   what: (transaction: Transaction) => Promise<readonly Enrolment[]>,
 ): Promise<{ readonly enrolments: readonly Enrolment[]; readonly nowMs: number }> {
   const inStore = ({ store }: State): ReturnType<typeof read> =>
-    store.exclusively(async (transaction) => ({ enrolments: await what(transaction), nowMs: await timeOf(transaction, now) }));
+    store.exclusively(async (transaction) => ({ enrolments: await what(transaction), nowMs: (await transaction.clockMs()) ?? now() }));
   return await asUser(place.owner, () =>
     withState(place, now, async (state) => (state === undefined ? { enrolments: [], nowMs: now() } : await inStore(state))),
   );

@@ -56,7 +56,7 @@ export async function registeredAs(
 export async function begin(state: State, enrolment: NewEnrolment, inPlace: Registration | undefined): Promise<void> {
   const { origin, id, digest, replace, expected } = enrolment;
   await state.store.exclusively(async (transaction) => {
-    const pendingState = await asOfStore(transaction, enrolment.state);
+    const pendingState = await asOfStore(transaction, enrolment.state, state.log.now);
     const known = await transaction.enrolment(origin.user, origin.context);
     const isForged = known?.doubt === 'forged';
     const present = known !== undefined && !isForged && awaits(known, inPlace) ? completed(known) : known;
@@ -165,10 +165,10 @@ async function changePending(
 }
 
 /** The same, with a budget that is of the time that counts: one of a time to come would not be refilled until then. */
-async function asOfStore(transaction: Transaction, state: Partial<LoginState>): Promise<Partial<LoginState>> {
+async function asOfStore(transaction: Transaction, state: Partial<LoginState>, now: () => number): Promise<Partial<LoginState>> {
   const { bucket } = state;
   if (bucket === undefined) return state;
-  return { ...state, bucket: { ...bucket, asOfMs: await timeOf(transaction, () => bucket.asOfMs) } };
+  return { ...state, bucket: { ...bucket, asOfMs: await timeOf(transaction, now) } };
 }
 
 /** Whether it is the state of a new secret, which has all of it. */
