@@ -84,8 +84,9 @@ async function authenticate(options: PamOptions, user: User | undefined, origin:
   } catch (error) {
     const [reason, detail] = [reasonOf(error), messageOf(error)];
     judge ??= await judgeOf(config ?? defaultConfig(), origin, now);
-    const refused = judge === undefined ? recordRefusal({ config, origin, reason, detail }, now) : judge.refuse(reason, detail);
-    return { outcome: await refused, told: false };
+    if (judge !== undefined) return { outcome: await judge.refuse(reason, detail), told: false };
+    becomeService(config ?? defaultConfig());
+    return { outcome: await recordRefusal({ config, origin, reason, detail }, now), told: false };
   } finally {
     judge?.close();
   }
@@ -96,6 +97,12 @@ async function judgeOf(config: Config, origin: Origin, now: () => number): Promi
   if (hasJudge(config)) return await openJudge(config, origin, now);
   shedInherited();
   return undefined;
+}
+
+/** Before the state is opened: whoever started this may neither stop nor end it then. */
+function becomeService({ store }: Config): void {
+  const service = isRoot() && store.kind !== 'user' ? lookUp(SERVICE_USER) : undefined;
+  if (service !== undefined) becomeForGood(service);
 }
 
 async function decided(options: PamOptions, opening: OpenOptions, line: Uint8Array | undefined): Promise<Answered> {

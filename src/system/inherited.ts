@@ -1,10 +1,11 @@
 /**
- * What a process has from whoever started it, and what they could hold it up or cut it off with: limits, timers, niceness, a cgroup that
- * can be frozen. sudo and su hand all of it on to what runs as root. See execve(2), setrlimit(2), setitimer(2), cgroups(7).
+ * What a process has from whoever started it, and what they could hold it up or cut it off with: limits, timers, niceness, a real
+ * uid whose signals reach it, a cgroup that can be frozen. sudo and su hand all of it on to what runs as root. See execve(2), setrlimit(2), setitimer(2), cgroups(7).
  */
 import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { setPriority } from 'node:os';
+import { becomeRootForGood } from './privileges.ts';
 
 const PRLIMIT = '/usr/bin/prlimit';
 const CHRT = '/usr/bin/chrt';
@@ -18,9 +19,10 @@ const FROM_TERMINAL: readonly NodeJS.Signals[] = ['SIGTSTP', 'SIGTTIN', 'SIGTTOU
 
 /**
  * Sheds what can be shed; the caller is root. What the kernel does not allow stays as it is: a container may have its cgroups and its
- * hard limits from outside, where only whoever runs that container can use them.
+ * hard limits from outside, where only whoever runs that container can use them. Throws `not_permitted` where a caller's uid is left.
  */
 export function shedInherited(): void {
+  becomeRootForGood();
   for (const signal of [...FROM_TIMERS, ...FROM_TERMINAL]) process.on(signal, () => undefined);
   const own = String(process.pid);
   if (!run(PRLIMIT, ['--pid', own, `--nofile=${String(OPEN_FILES)}`, ...UNLIMITED.map((limit) => `--${limit}=unlimited`)]))

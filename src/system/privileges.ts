@@ -28,6 +28,17 @@ export async function asUser<T>(user: User, action: () => T | Promise<T>): Promi
   }
 }
 
+/**
+ * Takes the ids of the caller off a process that sudo or su has made root: real, effective and saved ids are root's then, so that only
+ * root may send it a signal (kill(2)). Changes nothing where this is not root. Throws `not_permitted` where the kernel says that one is left.
+ */
+export function becomeRootForGood(): void {
+  if (!isRoot()) return;
+  process.setgid?.(0);
+  process.setuid?.(0);
+  if (!hasOnly('Uid', 0)) throw new NotpError('not_permitted', 'could not become root for good');
+}
+
 function enter(user: User): void {
   posix.initgroups(user.name, user.gid);
   process.setegid?.(user.gid);
@@ -42,9 +53,16 @@ export function becomeForGood(user: User): void {
   process.setgroups?.([user.gid]);
   process.setgid?.(user.gid);
   process.setuid?.(user.uid);
-  const status = readFileSync('/proc/self/status', 'latin1');
-  const only = (key: string, id: number): boolean => new RegExp(`^${key}:(\\s+${String(id)}){4}$`, 'm').test(status);
-  const groups = /^Groups:\s*(\d*)\s*$/m.exec(status)?.[1];
-  if (only('Uid', user.uid) && only('Gid', user.gid) && groups === String(user.gid) && user.uid !== 0) return;
+  const groups = /^Groups:\s*(\d*)\s*$/m.exec(ownStatus())?.[1];
+  if (hasOnly('Uid', user.uid) && hasOnly('Gid', user.gid) && groups === String(user.gid) && user.uid !== 0) return;
   throw new NotpError('not_permitted', `could not become ${user.name} for good`);
+}
+
+/** Whether the real, effective, saved and file system id are all `id`: proc(5). */
+function hasOnly(key: 'Uid' | 'Gid', id: number): boolean {
+  return new RegExp(`^${key}:(\\s+${String(id)}){4}$`, 'm').test(ownStatus());
+}
+
+function ownStatus(): string {
+  return readFileSync('/proc/self/status', 'latin1');
 }

@@ -1,8 +1,10 @@
 /** What `notp pam` judges, run as pam_exec runs it: who gets in, who does not, and what the person and the log are told. */
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import * as fs from 'node:fs';
 import { before, describe, it } from 'node:test';
-import { run } from '../support/process.ts';
+import { run, sleep } from '../support/process.ts';
 import { addUser, lacks, oathCode, runAs, SOURCE_NOTP, installNotp, untilFreshStep, type TestUser } from '../support/world.ts';
 import { each, pamWorld, PASSPHRASE, wrongCode, type PamWorld } from './pam-world.ts';
 
@@ -133,6 +135,28 @@ describe('notp pam judges what PAM hands over', { skip: lacks({ root: true, prog
     assert.match(record.detail, /unenroled/);
   });
 
+  it('could be stopped by whoever started it, with the state in its hands, where it only had to refuse', async () => {
+    const lock = spawn('python3', ['-c', LOCK, `${world.folder}/var/state.db`], { stdio: ['pipe', 'pipe', 'inherit'] });
+    await once(lock.stdout, 'data');
+    const words = ['setpriv', '--ruid', String(alice.uid), ...SOURCE_NOTP, 'pam', '--config', world.config];
+    const [program = '', ...rest] = words;
+    const environment = { PATH: process.env['PATH'], PAM_TYPE: 'account', PAM_USER: alice.name, PAM_SERVICE: 'sudo' };
+    const child = spawn(program, rest, { env: environment, stdio: ['ignore', 'pipe', 'inherit'] });
+    const exited = once(child, 'exit');
+    try {
+      const holds = (): boolean => openFiles(child.pid).some((file) => file.endsWith('/state.db'));
+      while (child.exitCode === null && !holds()) await sleep(20);
+      const ids = /^Uid:\s+(.*)$/m.exec(fs.readFileSync(`/proc/${String(child.pid)}/status`, 'latin1'))?.[1];
+      assert.deepEqual(new Set(ids?.split('\t')), new Set([String(world.service.uid)]));
+      const { code, stderr } = await runAs(alice, ['kill', '-STOP', String(child.pid)]);
+      assert.notEqual(code, 0, stderr);
+    } finally {
+      lock.stdin.end();
+    }
+    assert.deepEqual(await exited, [1, null]);
+    assert.equal(world.lastRecord().reason, 'not_permitted');
+  });
+
   it('says why where it is to ask on a terminal and there is none', async () => {
     await world.enroll(alice);
     await each([undefined, 'ssh', 'pts/../../etc/shadow', '/dev/null', 'pts/99999'], async (tty) => {
@@ -145,4 +169,22 @@ describe('notp pam judges what PAM hands over', { skip: lacks({ root: true, prog
 
 async function firstPass(world: PamWorld, environment: NodeJS.ProcessEnv): Promise<number | null> {
   return (await world.pam('root', '', { environment, words: ['--first-pass'] })).code;
+}
+
+/** Holds the state until stdin ends. */
+const LOCK = `
+import sqlite3, sys
+state = sqlite3.connect(sys.argv[1], isolation_level=None)
+state.execute('BEGIN EXCLUSIVE')
+print(flush=True)
+sys.stdin.read()
+`;
+
+function openFiles(pid: number | undefined): readonly string[] {
+  const folder = `/proc/${String(pid)}/fd`;
+  try {
+    return fs.readdirSync(folder).map((fd) => fs.readlinkSync(`${folder}/${fd}`));
+  } catch {
+    return [];
+  }
 }

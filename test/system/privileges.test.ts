@@ -67,6 +67,17 @@ describe('privileges are given up as asked', { skip: lacks({ root: true, program
     assert.match(stdout, new RegExp(`^Uid:\\t${uid}\\t${uid}\\t${uid}\\t${uid}$`, 'm'), stderr);
   });
 
+  it('left the uid of the caller to what sheds the rest that it inherited from sudo: they could stop it', async () => {
+    const code = `import { shedInherited } from ${JSON.stringify(path.join(ROOT, 'src/system/inherited.ts'))};
+      import { readFileSync } from 'node:fs';
+      shedInherited();
+      console.log(readFileSync('/proc/self/status', 'latin1'));`;
+    const ids = ['--ruid', String(user.uid), '--rgid', String(user.gid), '--keep-groups'];
+    const { stdout, stderr } = await run(['setpriv', ...ids, process.execPath, '--input-type=module', '--eval', code]);
+    assert.match(stdout, /^Uid:\t0\t0\t0\t0$/m, stderr);
+    assert.match(stdout, /^Gid:\t0\t0\t0\t0$/m);
+  });
+
   it('refuses to become root for good, and to become anybody without root', async () => {
     const root = { name: 'root', uid: 0, gid: 0 };
     const { code, stderr } = await asRoot(`becomeForGood(${JSON.stringify(root)});`);
