@@ -4,7 +4,7 @@ import { messageOf, NotpError } from '../error.ts';
 import { FLOODS, type ChainHead, type KeptLine, type Transaction } from '../store/store.ts';
 import { hashOf, headAfter, nextLink } from './chain.ts';
 import { MAX_RECORD_BYTES, printRecord, type AuditRecord } from './record.ts';
-import { afterOneMore, floodOf, summaryOf } from './floods.ts';
+import { afterOneMore, counted, floodOf, summaryOf } from './floods.ts';
 import type { LogFile } from './log-file.ts';
 import type { Sink } from './sinks.ts';
 import { linkOf } from './walk.ts';
@@ -33,35 +33,58 @@ export function newRef(): string {
  * Throws `audit_unavailable` where the file does not take it and no more can wait for it.
  */
 export async function append(log: AuditLog, transaction: Transaction, record: AuditRecord): Promise<void> {
-  await appendSums(log, transaction, record.user);
-  await appendNext(log, transaction, record);
+  const lacking = (await sumsUnlessFull(log, transaction, record.user)) ?? (await appendNext(log, transaction, record));
+  if (lacking !== undefined) throw unavailable(lacking);
 }
 
-/** Records the sums of what was only counted of `user` so far, where there is something. Throws as `append` does. */
+/** Records the sums of what was only counted of `user` so far, where there is something and room for it: what has none stays counted. */
 export async function appendSums(log: AuditLog, transaction: Transaction, user: string): Promise<void> {
-  for (const flood of FLOODS) {
-    const tally = await transaction.tally(flood, user);
-    const sum = summaryOf(flood, tally);
-    if (sum === undefined) continue;
-    await appendNext(log, transaction, sum);
-    await transaction.saveTally(flood, { ...tally, count: 0 });
-  }
+  await sumsUnlessFull(log, transaction, user, KEPT_FREE);
 }
 
-/** Records a login as `append` does, or counts it where it is one of a flood. Gives the reference that finds it. */
+/**
+ * Records a login as `append` does, or counts it where it is one of a flood, or one that costs nothing and finds no more room.
+ * Gives the reference that finds it.
+ */
 export async function appendLogin(log: AuditLog, transaction: Transaction, login: AuditRecord): Promise<string> {
   const flood = floodOf(login);
   if (flood === undefined) {
     await append(log, transaction, login);
     return login.ref;
   }
-  const { after, record } = afterOneMore(flood, await transaction.tally(flood, login.user), login, log.now());
-  if (record !== undefined) await append(log, transaction, record);
-  await transaction.saveTally(flood, record === undefined ? after : { ...after, count: 0 });
-  return after.ref;
+  const nowMs = log.now();
+  const { after, record } = afterOneMore(flood, await transaction.tally(flood, login.user), login, nowMs);
+  if (record !== undefined) {
+    const lacking =
+      (await sumsUnlessFull(log, transaction, record.user, KEPT_FREE)) ?? (await appendNext(log, transaction, record, KEPT_FREE));
+    if (lacking === undefined) {
+      await transaction.saveTally(flood, { ...after, count: 0 });
+      return after.ref;
+    }
+  }
+  const tally = record === undefined ? after : counted(flood, await transaction.tally(flood, login.user), login, nowMs);
+  await transaction.saveTally(flood, tally);
+  return tally.ref;
 }
 
-async function appendNext(log: AuditLog, transaction: Transaction, record: AuditRecord): Promise<void> {
+/** Of the room in the state: no flood of refusals takes it, so that acceptances and changes find it. */
+const KEPT_FREE = 128;
+
+/** Records the sums of `user`. Gives why there is no room, where there is none beyond `keptFree`. */
+async function sumsUnlessFull(log: AuditLog, transaction: Transaction, user: string, keptFree = 0): Promise<string | undefined> {
+  for (const flood of FLOODS) {
+    const tally = await transaction.tally(flood, user);
+    const sum = summaryOf(flood, tally);
+    if (sum === undefined) continue;
+    const lacking = await appendNext(log, transaction, sum, keptFree);
+    if (lacking !== undefined) return lacking;
+    await transaction.saveTally(flood, { ...tally, count: 0 });
+  }
+  return undefined;
+}
+
+/** Gives why nothing was written, where there is no room beyond `keptFree`. */
+async function appendNext(log: AuditLog, transaction: Transaction, record: AuditRecord, keptFree = 0): Promise<string | undefined> {
   const before = await transaction.head();
   const kept = await transaction.backlog();
   const waiting = genuineOf(log, before, kept);
@@ -70,11 +93,13 @@ async function appendNext(log: AuditLog, transaction: Transaction, record: Audit
   const whole = withDropped(record, kept.length - waiting.length);
   const told = log.keep === undefined ? whole : { ...whole, outage: new Date(nowMs).toISOString() };
   const line = printRecord(told, link, nowMs);
-  const lacking = await fileOrKeep(log.file, transaction, waiting, { seq: link.seq, line });
+  const lacking = await fileOrKeep(log.file, transaction, { waiting, next: { seq: link.seq, line }, keptFree });
+  if (typeof lacking === 'string') return lacking;
   await failuresOf(log.copies, line);
   const head = headAfter(link, line, log.key);
   await transaction.moveHead(head, lacking);
   await log.keep?.(transaction, told, head);
+  return undefined;
 }
 
 /**
@@ -103,15 +128,20 @@ function withDropped(record: AuditRecord, dropped: number): AuditRecord {
   return { ...record, detail: record.detail === undefined ? problem : `${problem}; ${record.detail}` };
 }
 
-/** Writes what waits and the line of the next record, or keeps that too. Gives how many records the file lacks then. */
-async function fileOrKeep(file: LogFile, transaction: Transaction, waiting: readonly KeptLine[], next: KeptLine): Promise<number> {
+interface Bringing {
+  readonly waiting: readonly KeptLine[];
+  readonly next: KeptLine;
+  readonly keptFree: number;
+}
+
+/** Writes what waits and the line of the next record, or keeps that too. Gives how many records the file lacks then, or why there is no room. */
+async function fileOrKeep(file: LogFile, transaction: Transaction, { waiting, next, keptFree }: Bringing): Promise<number | string> {
   try {
     await file.bring(waiting, next.line);
     return 0;
   } catch (error) {
-    if (await transaction.keepLine(next)) return waiting.length + 1;
-    const count = `${String(waiting.length)} records wait for ${file.name}, and there is no room for more`;
-    throw unavailable(`${count}: ${messageOf(error)}`);
+    if (await transaction.keepLine(next, keptFree)) return waiting.length + 1;
+    return `${String(waiting.length)} records wait for ${file.name}, and there is no room for more: ${messageOf(error)}`;
   }
 }
 

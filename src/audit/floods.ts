@@ -24,8 +24,9 @@ const COUNTED_METHODS = ['same_connection', 'trusted'] as const;
 const MORE = 'may follow that are counted, and told together in one record a minute';
 
 /** What counts as one; undefined for what always has a record of its own. */
-export function floodOf({ event, method }: AuditRecord): Flood | undefined {
-  if (event === 'login.refused') return 'refusals';
+export function floodOf({ event, method, result }: AuditRecord): Flood | undefined {
+  // Whatever was asked for: a refusal costs nothing.
+  if (result === 'refused') return 'refusals';
   return event === 'login.accepted' && COUNTED_METHODS.some((each) => each === method) ? 'acceptances' : undefined;
 }
 
@@ -54,10 +55,12 @@ export function summaryOf(flood: Flood, { user, count, sinceMs, untilMs, ref, sh
   return { door: 'gate', event: 'login.accepted', ...sum, ...sharedOf(flood, shared), result: 'accepted' };
 }
 
-function counted(flood: Flood, before: Tally, record: AuditRecord, nowMs: number): Tally {
+/** The tally where `record` is counted and not written; its reference is that of the last record, or its own where there was none. */
+export function counted(flood: Flood, before: Tally, record: AuditRecord, nowMs: number): Tally {
   const first = before.count === 0;
   const shared = first ? sharedBy(record, before.user) : inCommon(sharedOf(flood, before.shared), record);
-  return { ...before, count: before.count + 1, sinceMs: first ? nowMs : before.sinceMs, untilMs: nowMs, shared: fitting(shared) };
+  const ref = before.ref === '' ? record.ref : before.ref;
+  return { ...before, ref, count: before.count + 1, sinceMs: first ? nowMs : before.sinceMs, untilMs: nowMs, shared: fitting(shared) };
 }
 
 /** Of names that are not enrolled one may be a user's and the next nobody's. */

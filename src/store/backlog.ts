@@ -36,14 +36,14 @@ export function backlogOn(
       for (const { seq, text } of rows) texts.set(Number(seq), (texts.get(Number(seq)) ?? '') + String(text));
       return [...texts].map(([seq, text]) => ({ seq, line: text.slice(0, text.indexOf('\n') + 1) }));
     },
-    keepLine: async ({ seq, line }) => {
+    keepLine: async ({ seq, line }, keptFree = 0) => {
       const { head, lacking } = await chain();
       const rows = lacking === 0 ? [] : await all(`SELECT slot, seq FROM backlog WHERE ${here}`);
       const waits = (number: number): boolean => number > head.seq - lacking && number <= head.seq;
       const taken = new Set(rows.filter((row) => waits(Number(row['seq']))).map(({ slot }) => Number(slot)));
       const free = Array.from({ length: SLOTS }, (_, slot) => slot).filter((slot) => !taken.has(slot));
       const parts = partsOf(line);
-      if (parts.length > free.length) return false;
+      if (parts.length > free.length - keptFree) return false;
       for (const [part, text] of parts.entries())
         await run(
           `INSERT INTO backlog (${hostColumn}slot, seq, part, text) VALUES (${hostValue}$slot, $seq, $part, $text)

@@ -135,8 +135,8 @@ export interface Transaction extends OutageTables {
   moveHead(head: ChainHead, lacking?: number): Promise<void>;
   /** The lines of the last records that the file of the log of `host` (undefined: this one) lacks, oldest first. */
   backlog(host?: string): Promise<readonly KeptLine[]>;
-  /** Keeps the line of the next record for the file of the log. Gives false where there is no room for it. */
-  keepLine(line: KeptLine): Promise<boolean>;
+  /** Keeps the line of the next record for the file of the log. Gives false where there is no room for it; `keptFree` slots of it are left to others. */
+  keepLine(line: KeptLine, keptFree?: number): Promise<boolean>;
   /** Those of all hosts that share the store, by name; none where it is the store of one. */
   heads(): Promise<readonly HostHead[]>;
   /** Some records of the chain of `host` (undefined: this one) by number, as they were when it came by; none where the store is that of one host. */

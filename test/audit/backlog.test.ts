@@ -6,7 +6,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { beforeEach, describe, it } from 'node:test';
 import { gzipSync } from 'node:zlib';
 import * as fc from 'fast-check';
-import { append, newRef, type AuditLog } from '../../src/audit/audit.ts';
+import { append, appendLogin, newRef, type AuditLog } from '../../src/audit/audit.ts';
 import { logFile } from '../../src/audit/log-file.ts';
 import { verifyLog, type Report } from '../../src/audit/verify.ts';
 import type { AuditRecord } from '../../src/audit/record.ts';
@@ -30,6 +30,8 @@ interface Logged {
   readonly refs: string[];
   /** Records one thing and gives its reference; with `dies` it ends between the file and the commit. */
   record(how?: { readonly dies?: boolean; readonly detail?: string } & Partial<Pick<AuditLog, 'key' | 'formerKeys'>>): Promise<string>;
+  /** Refuses a login of `user` and gives the reference of it. */
+  refuse(user: string): Promise<string>;
   /** Records one thing while the file takes nothing. */
   recordWithout(): Promise<void>;
   waiting(): Promise<number>;
@@ -60,8 +62,12 @@ function logged(folder: string, name: string): Logged {
     await (dies ? assert.rejects(work, died) : work.then(() => refs.push(ref)));
     return ref;
   };
+  const refuse: Logged['refuse'] = (user) => {
+    const refused = { ...RECORD, user, event: 'login.refused', result: 'refused', reason: 'not_permitted', ref: newRef() } as const;
+    return withStore((store) => store.exclusively((transaction) => appendLogin(log, transaction, refused)));
+  };
   return {
-    ...{ file, database, refs, record },
+    ...{ file, database, refs, record, refuse },
     recordWithout: async () => {
       const away = `${file}~`;
       if (fs.existsSync(file)) fs.renameSync(file, away);
@@ -162,6 +168,23 @@ describe('a log that takes no line', () => {
     await log.record();
     assert.deepEqual((await log.verified()).problems, []);
     assertOnce(log, log.refs);
+  });
+
+  it('had its room taken by refusals, so that nobody got in', async () => {
+    fs.mkdirSync(log.file);
+    for (let i = 0; i < 40; i++) await log.record();
+    for (let i = 0; i < 100; i++) await log.refuse('flood');
+    assert.equal(await log.waiting(), ROOM / 2);
+    // And the sum of those that were only counted.
+    for (let i = 0; i < ROOM / 2 - 1; i++) await log.record();
+    await assert.rejects(log.record(), { code: 'audit_unavailable' });
+    await log.refuse('flood');
+    fs.rmdirSync(log.file);
+    await log.refuse('flood');
+    assertOnce(log, log.refs);
+    const sums = fs.readFileSync(log.file, 'utf8').match(/"count":\d+/g);
+    assert.deepEqual(sums, ['"count":12', '"count":1']);
+    assert.deepEqual((await log.verified()).problems, []);
   });
 
   it('has lines back as they were, however long they are and whatever stands in them', async () => {

@@ -31,6 +31,12 @@ describe('somebody who is not enrolled', { skip: NEEDS }, () => {
     assert.deepEqual(found().at(-1), ['enroll.failed', 'refused', 'wrong_code', true]);
   });
 
+  it('had a record for each of the questions of a flood', async () => {
+    for (let i = 0; i < 150; i++) assert.equal(await new Client(world).say(BEGIN), 'not_permitted');
+    assert.equal(world.records().length, 100);
+    assert.match(String(world.records().at(-1)?.['detail']), /more refusals may follow/);
+  });
+
   it('who was invited gets a secret sealed by the host, which logs in from then on', async () => {
     await inviteAlice(world);
     const client = new Client(world);
