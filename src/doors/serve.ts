@@ -59,6 +59,9 @@ export async function serve(options: ServeOptions): Promise<number> {
   });
   server.maxConnections = forAll ? MAX_JUDGE_CONNECTIONS : MAX_CONNECTIONS;
   await untilIdle(server, AbortSignal.any([stop, enough.signal]), forAll ? JUDGE_IDLE_MS : IDLE_MS);
+  // Whoever comes from now on waits at the socket of systemd, for the next process.
+  waiting.close();
+  await inTurn.ended();
   await answering.leave();
   return 0;
 }
@@ -70,23 +73,25 @@ function tellReady(): void {
     spawn(SYSTEMD_NOTIFY, ['--ready'], { env: { NOTIFY_SOCKET: socket }, stdio: 'ignore' }).on('error', () => undefined);
 }
 
-/** Listens, and resolves when no connection was open for `idleMs`, or on a signal. */
+/** Listens, and resolves when no connection was open for `idleMs`, or on a signal; then nothing more is accepted. */
 function untilIdle(server: Server, stop: AbortSignal, idleMs: number): Promise<void> {
   return new Promise((resolve, reject) => {
+    const end = (): void => {
+      server.close();
+      resolve();
+    };
     let open = 0;
-    let timer = setTimeout(resolve, idleMs);
+    let timer = setTimeout(end, idleMs);
     server.on('connection', (socket) => {
       open++;
       clearTimeout(timer);
       socket.on('close', () => {
         open--;
-        if (open === 0) timer = setTimeout(resolve, idleMs);
+        if (open === 0) timer = setTimeout(end, idleMs);
       });
     });
     server.on('error', reject);
-    stop.addEventListener('abort', () => {
-      resolve();
-    });
+    stop.addEventListener('abort', end);
     server.listen({ fd: LISTEN_FD }, tellReady);
   });
 }

@@ -10,14 +10,15 @@ export interface Turns {
   isFull(account: string): boolean;
   /** Runs one piece of work at a time, and of the accounts that wait one after the other. */
   take<T>(account: string, work: () => Promise<T>): Promise<T>;
+  /** Resolves when nothing is running and nobody waits, with their answers on their way. */
+  ended(): Promise<void>;
 }
 
 export function turns(): Turns {
   /** The accounts in the order of their turns, each with its questions in the order they came. */
   const waiting = new Map<string, (() => Promise<void>)[]>();
-  let running = false;
+  let running: Promise<void> | undefined;
   const run = async (): Promise<void> => {
-    running = true;
     for (let next = waiting.entries().next(); next.done !== true; next = waiting.entries().next()) {
       const [account, [first, ...rest]] = next.value;
       waiting.delete(account);
@@ -25,15 +26,19 @@ export function turns(): Turns {
       await hear();
       await first?.();
     }
-    running = false;
+    running = undefined;
   };
   return {
     isFull: (account) => (waiting.get(account)?.length ?? 0) >= MAX_WAITING,
     take: (account, work) =>
       new Promise((resolve, reject) => {
         waiting.set(account, [...(waiting.get(account) ?? []), () => work().then(resolve, reject)]);
-        if (!running) void run();
+        running ??= run();
       }),
+    ended: async () => {
+      await running;
+      await hear();
+    },
   };
 }
 
@@ -52,16 +57,20 @@ export interface Crowd {
   waits(socket: Socket, account: string): void;
   /** It has asked. */
   asks(socket: Socket): void;
+  /** Closes those that wait, and from now on each that would, behind its answer. */
+  close(): void;
 }
 
 /** Connections that wait at a prompt: beyond `most` of them, the account with the most of them loses the one that has waited longest. */
 export function crowd(most: number): Crowd {
   const idle = new Map<string, Set<Socket>>();
+  let closed = false;
   const forget = (socket: Socket): void => {
     for (const [account, sockets] of idle) if (sockets.delete(socket) && sockets.size === 0) idle.delete(account);
   };
   const remember = (socket: Socket, account: string): void => {
-    if (socket.destroyed) return;
+    if (closed) socket.destroySoon();
+    if (closed || socket.destroyed) return;
     idle.set(account, (idle.get(account) ?? new Set()).add(socket));
     const all = [...idle.values()];
     if (all.reduce((sum, { size }) => sum + size, 0) <= most) return;
@@ -79,5 +88,9 @@ export function crowd(most: number): Crowd {
     },
     waits: remember,
     asks: forget,
+    close: () => {
+      closed = true;
+      for (const sockets of idle.values()) for (const socket of sockets) socket.destroy();
+    },
   };
 }

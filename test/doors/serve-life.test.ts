@@ -39,6 +39,21 @@ describe('the service', { skip: NEEDS }, () => {
     assert.ok(await connection.closedWithin(2_000));
   });
 
+  it('left without an answer to whoever had asked, and took more in while it left', async () => {
+    const service = await world.start(alice.uid);
+    const question = questionFor(undefined, [], { ask: 'before' });
+    assert.match(await asked(service, question), /not_enrolled/);
+    const asking = Array.from({ length: 20 }, () => connectTo(service));
+    for (const connection of asking) connection.say(question);
+    // One of them is answered, so all are there.
+    await asking[0]?.line();
+    service.child.kill('SIGTERM');
+    const answers = await Promise.all(asking.slice(1).map((connection) => connection.line()));
+    assert.deepEqual(answers.filter((line) => line === undefined).length, 0);
+    assert.equal(await service.exited, 0);
+    assert.ok(fs.existsSync(service.socket), 'the socket is not its own to remove');
+  });
+
   it('that is killed leaves nothing half done: the code still counts', async () => {
     const enrolled = world.enrol(alice);
     const service = await world.start(alice.uid);
