@@ -12,7 +12,24 @@ import { addressMatches, type Match } from './ssh-patterns.ts';
 import type { User } from './users.ts';
 
 const MAX_BYTES = 4 * 1024 * 1024;
-const KEY_TYPE = /^(sk-)?(ssh|ecdsa)-[a-z0-9@.-]+$/;
+/** Older versions of sshd read no longer lines. */
+const MAX_LINE = 8192;
+const KEY_TYPE =
+  /^(?:ssh-(?:rsa|dss|ed25519)|ecdsa-sha2-nistp(?:256|384|521)|sk-ssh-ed25519@openssh\.com|sk-ecdsa-sha2-nistp256@openssh\.com)$/;
+/** One option. A backslash hides a quote and nothing else. */
+const OPTION = /([A-Za-z0-9-]+)(?:="((?:[^"\\\p{Cc}\ufffd]|\\"|\\(?!"))*)")?/gu;
+/** The options that every supported sshd reads alike, with the values of which that is sure. Any other leaves the line unknown. */
+const FLAGS =
+  /^(?:restrict|cert-authority|no-touch-required|verify-required|(?:no-)?(?:port-forwarding|agent-forwarding|x11-forwarding|pty|user-rc))$/;
+const REPEATABLE: Readonly<Record<string, RegExp>> = {
+  environment: /^[A-Za-z_]\w*=/,
+  permitopen: /^[A-Za-z0-9.-]+:[1-9]\d{0,3}$/,
+  permitlisten: /^[A-Za-z0-9.-]+:[1-9]\d{0,3}$/,
+};
+const PRINCIPALS = /^[\w.@-]+(?:,[\w.@-]+)*$/;
+const ONCE: Readonly<Record<string, RegExp>> = { command: /^/, from: /^/, 'expiry-time': /^/, principals: PRINCIPALS };
+/** Wider than any two time zones are apart. */
+const ZONES_MS = 26 * 3_600_000;
 
 /** What sshd knew when it looked the key up. */
 export interface Asking {
@@ -36,24 +53,22 @@ export function askingFor({ gate }: Config, user: User): Omit<Asking, 'address' 
 }
 
 /**
- * The forced command of the key in `authInfo` (the content of the file that SSH_USER_AUTH names), or undefined. Of several lines
- * with that key it is the first that admits this client, as sshd takes it: `from=` and `expiry-time=` tell lines apart, and `principals=`
- * where it is a certificate. That may bring a command itself (force-command); else the line of the authority that signed it, or of its
- * principal, has it. Throws `not_permitted` where a file cannot be read, where no line has the key, or where lines that differ may both
- * have been the one: a limit that cannot be known must not vanish.
+ * The forced command of the key in `authInfo` (the content of the file that SSH_USER_AUTH names), or undefined. Each line is judged: it
+ * was the one, it was not, or that is unknown, because sshd may read it in another way than the gate. Within a file the first line
+ * that surely was the one ends the search. A certificate may bring a command itself (force-command). Throws `not_permitted` where a file
+ * cannot be read, where no line has the key, or where lines that differ may have been the one: a limit that cannot be known must not vanish.
  */
 export function keyCommand(authInfo: string, asking: Asking): string | undefined {
   const shown = [...authInfo.matchAll(/^publickey (\S+) (\S+)/gm)];
   if (shown.length === 0) return undefined;
-  const lines = asking.files.flatMap(authorizedKeysOf);
-  const commands = shown.map(([, type = '', blob = '']) => commandOf(type, blob, lines, asking));
+  const files = asking.files.map(authorizedKeysOf);
+  const commands = shown.map(([, type = '', blob = '']) => commandOf(type, blob, files, asking));
   return commands.find((command) => command !== undefined);
 }
 
 /** Throws `not_permitted` where sshd does not tell the key, and one that this user can come with may have a limit. */
 export function requireNoLimits(asking: Omit<Asking, 'address' | 'nowMs'>): void {
-  const limited = asking.files.flatMap(authorizedKeysOf).some(({ command, isAuthority }) => isAuthority || command !== undefined);
-  if (!limited && asking.authorities === undefined) return;
+  if (asking.files.flatMap(authorizedKeysOf).every(isUnlimited) && asking.authorities === undefined) return;
   throw new NotpError(
     'not_permitted',
     'sshd does not tell which key this login used, and there are keys with a command= or certificates for this user',
@@ -61,35 +76,52 @@ export function requireNoLimits(asking: Omit<Asking, 'address' | 'nowMs'>): void
   );
 }
 
-function commandOf(type: string, blob: string, lines: readonly AuthorizedKey[], asking: Asking): string | undefined {
+/** Whether this line surely is a plain key without a limit. */
+function isUnlimited({ key, options, command, isAuthority }: AuthorizedKey): boolean {
+  return key !== undefined && isKnown(options) && command === undefined && !isAuthority;
+}
+
+/** sshd looks into the files first and then asks the authorities; older versions the other way round, so that neither overrules the other. */
+function commandOf(type: string, blob: string, files: readonly (readonly AuthorizedKey[])[], asking: Asking): string | undefined {
   const certificate = parseCertificate(type, blob);
   const key = certificate?.authority ?? `${type} ${blob}`;
-  const all = certificate === undefined ? lines : [...linesOfAuthorities(certificate, asking), ...lines];
-  const candidates = all.filter((line) => line.key === key && line.isAuthority === (certificate !== undefined));
-  const possible = upToFirst(candidates, (line) => admits(line, certificate, asking));
+  const inFiles = files.flatMap((lines) => upToFirst(lines, (line) => admits(line, key, certificate, asking)));
+  const possible = [...inFiles, ...(certificate === undefined ? [] : linesOfAuthorities(certificate, asking))];
   if (possible.length === 0)
     throw unknownLimit(`no line of ${placesOf(certificate, asking).join(', ')} has this key and admits this client`);
-  const commands = new Set(possible.map(({ command }) => certificate?.forceCommand ?? command));
-  if (commands.size > 1) throw unknownLimit('several lines of authorized_keys have this key, and each may be the one that sshd took');
+  if (certificate?.forceCommand !== undefined) return certificate.forceCommand;
+  const places = [...new Set(possible.map(({ place }) => place))].join(', ');
+  if (possible.some(hidesCommand)) throw unknownLimit(`the gate cannot read a line that may have this key: ${places}`);
+  const commands = new Set(possible.map(({ command }) => command));
+  if (commands.size > 1) throw unknownLimit(`several lines differ, and each may be the one that sshd took: ${places}`);
   return [...commands][0];
 }
 
-/** What sshd makes of TrustedUserCAKeys, as lines of authorized_keys that come before all others. */
-function linesOfAuthorities({ authority }: Certificate, { name, authorities, principals }: Asking): AuthorizedKey[] {
+/** The lines that sshd may have taken after it found the authority in TrustedUserCAKeys: it stops at the first that names a principal. */
+function linesOfAuthorities(certificate: Certificate, asking: Asking): AuthorizedKey[] {
+  const { name, authorities, principals } = asking;
   const trusted = authorities === undefined ? [] : authorizedKeysOf(authorities);
-  if (!trusted.some(({ key }) => key === authority)) return [];
-  if (principals === undefined) return [lineFor(authority, name, '') ?? []].flat();
-  return readLines(principals).flatMap((line) => {
-    const [, options = '', principal] = /^\s*(?:(\S.*)[ \t]+)?([^\s#]+)\s*$/.exec(line.split('#')[0] ?? '') ?? [];
-    return principal === undefined ? [] : (lineFor(authority, principal, options.trim()) ?? []);
+  if (trusted.every(({ key }) => sameKey(key, certificate.authority) === 'no')) return [];
+  if (principals === undefined)
+    return isFor(certificate, [name]) === 'no' ? [] : [{ ...lineOf('', authorities ?? ''), isAuthority: true, options: [] }];
+  const named = upToFirst(linesOfPrincipals(principals), ({ principal, text }) => {
+    if (principal !== undefined) return isFor(certificate, [principal]);
+    return certificate.principals.length > 0 && !certificate.principals.some((each) => text.includes(each)) ? 'no' : 'unknown';
   });
+  return named.filter(({ options = [] }) => admitsClient(options, asking) !== 'no');
 }
 
-function lineFor(key: string, principal: string, text: string): AuthorizedKey | undefined {
-  const options = optionsIn(text);
-  if (options === undefined) return undefined;
-  const command = options.find(({ name }) => name === 'command')?.value;
-  return { key, command, isAuthority: true, options: [...options, { name: 'principals', value: principal }] };
+function linesOfPrincipals(file: string): (AuthorizedKey & { readonly principal: string | undefined; readonly text: string })[] {
+  return readLines(file).flatMap((text, i) => {
+    if (/^[ \t]*(?:#|$)/.test(text)) return [];
+    // sshd cuts at the first #, and looks for the last blank before it looks for the last tab.
+    const [, spaced, tabbed, principal] = /^[ \t]*(?:(\S.*?) +|(\S[^ ]*?)\t+)?([\w.@-]+)[ \t]*$/.exec(text.replace(/#.*/, '')) ?? [];
+    const before = spaced ?? tabbed ?? '';
+    const options = principal === undefined ? undefined : optionsIn(before);
+    const known = isKnown(options) && !options.some(({ name: option }) => ['cert-authority', 'principals'].includes(option));
+    const line = { ...lineOf(text, `${file}:${String(i + 1)}`), options, command: onlyCommand(options), isAuthority: true, text };
+    return [{ ...line, principal: known ? principal : undefined }];
+  });
 }
 
 function placesOf(certificate: Certificate | undefined, { files, authorities, principals }: Asking): string[] {
@@ -97,38 +129,81 @@ function placesOf(certificate: Certificate | undefined, { files, authorities, pr
 }
 
 /** Those that may have been taken: up to the first that surely was. */
-function upToFirst(lines: readonly AuthorizedKey[], judge: (line: AuthorizedKey) => Match): AuthorizedKey[] {
+function upToFirst<T>(lines: readonly T[], judge: (line: T) => Match): T[] {
   const judged = lines.map((line) => ({ line, match: judge(line) }));
   const first = judged.findIndex(({ match }) => match === 'yes');
   const considered = first === -1 ? judged : judged.slice(0, first + 1);
   return considered.filter(({ match }) => match !== 'no').map(({ line }) => line);
 }
 
-/** Whether sshd took this line for this client. Of a clause that stands there twice it takes none. */
-function admits({ options }: AuthorizedKey, certificate: Certificate | undefined, { name: user, address, nowMs }: Asking): Match {
-  const values = (name: string): string[] => options.filter((option) => option.name === name).map(({ value }) => value);
-  if (['from', 'command', 'expiry-time', 'principals'].some((name) => values(name).length > 1)) return 'no';
-  const [from] = values('from');
-  const [expiry] = values('expiry-time');
-  const source = from === undefined ? 'yes' : address === undefined ? 'unknown' : addressMatches(address, from);
-  const end = expiry === undefined ? Infinity : expiryMs(expiry);
-  const time = Number.isNaN(end) ? 'no' : nowMs < end ? 'yes' : 'no';
-  const who = certificate === undefined ? 'yes' : isFor(certificate, values('principals')[0]?.split(',') ?? [user]);
-  const all = [source, time, who] as const;
-  return all.includes('no') ? 'no' : all.includes('unknown') ? 'unknown' : 'yes';
+/** Whether sshd took this line for this client. */
+function admits(line: AuthorizedKey, key: string, certificate: Certificate | undefined, asking: Asking): Match {
+  const { options, isAuthority } = line;
+  const same = sameKey(line.key, key);
+  if (same === 'no') return 'no';
+  if (options === undefined) return 'unknown';
+  if (isAuthority !== (certificate !== undefined)) return 'no';
+  if (!isKnown(options)) return 'unknown';
+  const principals = options.find(({ name }) => name === 'principals')?.value;
+  // sshd takes no plain key with principals=.
+  const who =
+    certificate === undefined
+      ? principals === undefined
+        ? 'yes'
+        : 'unknown'
+      : isFor(certificate, principals?.split(',') ?? [asking.name]);
+  return all(same, admitsClient(options, asking), who);
 }
 
-/** Of a certificate without principals sshd's versions think differently. */
+function admitsClient(options: readonly Option[], { address, nowMs }: Asking): Match {
+  const [from, expiry] = ['from', 'expiry-time'].map((wanted) => options.find(({ name }) => name === wanted)?.value);
+  const source = from === undefined ? 'yes' : address === undefined ? 'unknown' : addressMatches(address, from);
+  return isKnown(options) ? all(source, expiry === undefined ? 'yes' : isBefore(nowMs, expiry)) : 'unknown';
+}
+
+function all(...matches: readonly Match[]): Match {
+  return matches.includes('no') ? 'no' : matches.includes('unknown') ? 'unknown' : 'yes';
+}
+
+/** Of a certificate without principals, or with odd ones, sshd's versions think differently. */
 function isFor({ principals }: Certificate, wanted: readonly string[]): Match {
-  if (principals.length === 0) return 'unknown';
+  if (principals.length === 0 || principals.some((principal) => !/^[\w.@-]+$/.test(principal))) return 'unknown';
   return principals.some((principal) => wanted.includes(principal)) ? 'yes' : 'no';
 }
 
-/** `expiry-time=`: YYYYMMDD, with HHMM or HHMMSS, of the host's time zone or with Z of UTC; in milliseconds, NaN for what is none. */
-function expiryMs(text: string): number {
-  const [, year, month, day, hour = '00', minute = '00', second = '00', zone = ''] =
-    /^(\d{4})(\d\d)(\d\d)(?:(\d\d)(\d\d)(\d\d)?)?(Z?)$/.exec(text) ?? [];
-  return year === undefined ? NaN : Date.parse(`${year}-${month ?? ''}-${day ?? ''}T${hour}:${minute}:${second}${zone}`);
+/**
+ * `expiry-time=`: YYYYMMDD, with HHMM or HHMMSS, of the host's time zone or with Z of UTC. Never a sure no: sshd looked when the
+ * connection began, which may be long ago.
+ */
+function isBefore(nowMs: number, text: string): Match {
+  const [, year = '', month = '', day = '', hour = '00', minute = '00', second = '00'] =
+    /^(\d{4})(\d\d)(\d\d)(?:(\d\d)(\d\d)(\d\d)?)?Z?$/.exec(text) ?? [];
+  const iso = `${year}-${month}-${day}T${hour}:${minute}:${second}.000Z`;
+  const end = Date.parse(iso);
+  // Date.parse takes the 31st of February.
+  if (Number.isNaN(end) || new Date(end).toISOString() !== iso) return 'unknown';
+  return nowMs + ZONES_MS < end ? 'yes' : 'unknown';
+}
+
+/** Compares the key material. A key that is written in another way than sshd writes it may be the same. */
+function sameKey(one: string | undefined, other: string): Match {
+  if (one === undefined) return 'unknown';
+  if (one === other) return 'yes';
+  return material(one) === material(other) ? 'unknown' : 'no';
+}
+
+/** sshd passes over zeros before the numbers of an RSA key. */
+function material(key: string): string {
+  const [type = '', blob = ''] = key.split(' ');
+  if (type !== 'ssh-rsa') return key;
+  const bytes = Buffer.from(blob, 'base64');
+  const numbers: string[] = [];
+  for (let at = 0; at + 4 <= bytes.length;) {
+    const end = at + 4 + bytes.readUInt32BE(at);
+    numbers.push(bytes.toString('hex', at + 4, end).replace(/^(?:00)+/, ''));
+    at = end;
+  }
+  return numbers.join(' ');
 }
 
 function unknownLimit(what: string): NotpError {
@@ -140,42 +215,76 @@ function unknownLimit(what: string): NotpError {
 }
 
 export interface AuthorizedKey {
-  /** Type and base64 blob. */
-  readonly key: string;
+  /** Type and base64 blob; undefined where it is not sure how sshd reads them. */
+  readonly key: string | undefined;
   readonly command: string | undefined;
   /** The line is of an authority that signs certificates. */
   readonly isAuthority: boolean;
-  readonly options: readonly Option[];
+  /** Undefined where it is not sure where each begins and ends. */
+  readonly options: readonly Option[] | undefined;
+  /** The file and the number of the line. */
+  readonly place: string;
+  /** The line has the word command somewhere. */
+  readonly saysCommand: boolean;
 }
 
-/** Lower case; the value is empty where it has none. */
+/** Lower case; the value is undefined where it has none. */
 interface Option {
   readonly name: string;
-  readonly value: string;
+  readonly value: string | undefined;
 }
 
-/** One line of authorized_keys, or undefined where it holds no key. */
-export function parseAuthorizedKey(line: string): AuthorizedKey | undefined {
-  const text = line.trim();
-  if (text === '' || text.startsWith('#')) return undefined;
-  const options = KEY_TYPE.test(text.split(/[ \t]/)[0] ?? '') ? '' : (/^(?:[^ \t"]|"(?:\\"|[^"])*")+/.exec(text)?.[0] ?? '');
-  const [type, blob] = text
-    .slice(options.length)
-    .trim()
-    .split(/[ \t]+/);
-  if (type === undefined || blob === undefined || !KEY_TYPE.test(type)) return undefined;
-  const all = optionsIn(options);
-  // sshd passes such a line over too.
-  if (all === undefined) return undefined;
-  const isAuthority = all.some(({ name }) => name === 'cert-authority');
-  return { key: `${type} ${blob}`, command: all.find(({ name }) => name === 'command')?.value, isAuthority, options: all };
+/** One line of authorized_keys, or undefined where it is blank or a comment. `place`: file and number, for messages. */
+export function parseAuthorizedKey(line: string, place = ''): AuthorizedKey | undefined {
+  if (/^[ \t]*(?:#|\r?$)/.test(line)) return undefined;
+  const unread = lineOf(line, place);
+  const text = line.replace(/^[ \t]+/, '').replace(/\r$/, '');
+  const options = KEY_TYPE.test(/^[^ \t]*/.exec(text)?.[0] ?? '') ? '' : (/^(?:[^\s"\\]|"(?:[^"\\]|\\"|\\(?!"))*")+/.exec(text)?.[0] ?? '');
+  const [, type = '', blob = ''] = /^[ \t]*([^ \t]+)[ \t]+([A-Za-z0-9+/]+={0,2})(?:[ \t]|$)/.exec(text.slice(options.length)) ?? [];
+  if (!isWhole(type, blob) || line.length > MAX_LINE || text.includes('\0')) return unread;
+  const read = optionsIn(options);
+  const isAuthority = read?.some(({ name }) => name === 'cert-authority') ?? false;
+  return { ...unread, key: `${type} ${blob}`, command: onlyCommand(read), isAuthority, options: read };
 }
 
-/** What stands inside the quotes of an option is no other option. Undefined where it is not whole. */
+/** A line of which nothing is sure. */
+function lineOf(text: string, place: string): AuthorizedKey {
+  return { key: undefined, command: undefined, isAuthority: false, options: undefined, place, saysCommand: /command/i.test(text) };
+}
+
+/** Whether the line has a command that the gate cannot tell. */
+function hidesCommand({ options, command, saysCommand }: AuthorizedKey): boolean {
+  return saysCommand && (options === undefined || (command === undefined && options.some(({ name }) => name === 'command')));
+}
+
+/** Whether the blob is base64 as sshd writes it, of a key of this type. */
+function isWhole(type: string, blob: string): boolean {
+  const bytes = Buffer.from(blob, 'base64');
+  const inner = bytes.length < 4 ? '' : bytes.toString('latin1', 4, 4 + bytes.readUInt32BE(0));
+  return KEY_TYPE.test(type) && inner === type && bytes.toString('base64') === blob;
+}
+
+/** Undefined where they are not in the grammar that sshd surely reads alike: names, values in quotes, one comma between two. */
 function optionsIn(text: string): Option[] | undefined {
-  const all = [...text.matchAll(/([^",=\s]+)(?:="((?:\\"|[^"])*)")?(?:,|$)/gy)];
-  if (all.reduce((length, [whole]) => length + whole.length, 0) < text.length) return undefined;
-  return all.map(([, name = '', value = '']) => ({ name: name.toLowerCase(), value: value.replaceAll('\\"', '"') }));
+  const found = [...text.matchAll(OPTION)];
+  if (found.map(([whole]) => whole).join(',') !== text) return undefined;
+  return found.map(([, name = '', value]) => ({ name: name.toLowerCase(), value: value?.replaceAll('\\"', '"') }));
+}
+
+function onlyCommand(options: readonly Option[] | undefined): string | undefined {
+  const found = options?.filter(({ name }) => name === 'command') ?? [];
+  return found.length === 1 ? found[0]?.value : undefined;
+}
+
+/** Whether every supported sshd takes these options, and in the same sense. */
+function isKnown(options: readonly Option[] | undefined): options is readonly Option[] {
+  if (options === undefined) return false;
+  return options.every(({ name, value }) => {
+    if (value === undefined) return FLAGS.test(name);
+    const once = options.filter((option) => option.name === name).length === 1;
+    const values = once ? { ...REPEATABLE, ...ONCE } : REPEATABLE;
+    return Object.hasOwn(values, name) && values[name]?.test(value) === true;
+  });
 }
 
 /** The files of `templates` (AuthorizedKeysFile in sshd_config(5)) for `user`, absolute. */
@@ -183,9 +292,9 @@ export function keyFiles(templates: readonly string[], user: User): string[] {
   return templates.map((template) => path.resolve(user.home, expand(template, user)));
 }
 
-/** The keys of `file`; see `readLines`. */
+/** The lines of `file` that are neither blank nor a comment; see `readLines`. */
 export function authorizedKeysOf(file: string): AuthorizedKey[] {
-  return readLines(file).flatMap((line) => parseAuthorizedKey(line) ?? []);
+  return readLines(file).flatMap((line, i) => parseAuthorizedKey(line, `${file}:${String(i + 1)}`) ?? []);
 }
 
 /** A file that is not there has none. Throws `not_permitted`, naming the file, for one that cannot be read: a key's limits must not vanish. */

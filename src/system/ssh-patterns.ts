@@ -1,5 +1,5 @@
 /** Patterns of OpenSSH: names and addresses. See PATTERNS in ssh_config(5). Pure. */
-import { BlockList, isIP, isIPv6 } from 'node:net';
+import { BlockList, isIPv4, isIPv6 } from 'node:net';
 
 /** `name` against a pattern of ssh_config(5): `*` and `?`. */
 export function matchesPattern(name: string, pattern: string): boolean {
@@ -10,33 +10,56 @@ export function matchesPattern(name: string, pattern: string): boolean {
   return new RegExp(`^${source}$`, 's').test(name);
 }
 
-/** What a list of patterns says of an address; `unknown` where it depends on a host name, which sshd may have looked up. */
+/** What a list of patterns says of an address; `unknown` where it depends on a host name or where sshd may read the list in another way. */
 export type Match = 'yes' | 'no' | 'unknown';
 
 /** A list as `from=` in authorized_keys has it: patterns and networks with commas between them, a negated one denies. `address`: IPv4 or IPv6. */
 export function addressMatches(address: string, list: string): Match {
-  const parts = list.split(',').map((part) => part.trim());
-  const told = parts.map((part) => ({ denies: part.startsWith('!'), match: matchesOne(address, part.replace(/^!/, '')) }));
+  const told = list.split(',').map((part) => ({ denies: part.startsWith('!'), match: matchesOne(address, part.replace(/^!/, '')) }));
+  // sshd throws the whole list away for one part that is malformed.
+  if (told.some(({ match }) => match === undefined) || (!isIPv4(address) && !isPlainIPv6(address))) return 'unknown';
   if (told.some(({ denies, match }) => denies && match === 'yes')) return 'no';
   if (told.some(({ denies, match }) => denies && match === 'unknown')) return 'unknown';
   const allowing = told.filter(({ denies }) => !denies).map(({ match }) => match);
   return allowing.find((match) => match === 'yes') ?? allowing.find((match) => match === 'unknown') ?? 'no';
 }
 
-function matchesOne(address: string, pattern: string): Match {
-  const [base = '', bits] = pattern.split('/');
-  const size = isIP(base);
-  if (size !== 0) return inNetwork(address, base, Number(bits ?? (size === 6 ? 128 : 32))) ? 'yes' : 'no';
-  if (matchesPattern(address.toLowerCase(), pattern.toLowerCase())) return 'yes';
-  // Wildcards of an address: no host name is made of digits and dots alone.
-  return /^[\d.*?]+$|^[\da-f:*?]*:[\da-f:*?]*$/i.test(pattern) ? 'no' : 'unknown';
+/** Undefined for what is no address, no network whose host bits are zero, and no pattern of the letters that names and addresses have. */
+function matchesOne(address: string, pattern: string): Match | undefined {
+  const [, base = '', bits] = /^([\d.]+|[\da-f:]+)(?:\/(0|[1-9]\d{0,2}))?$/i.exec(pattern) ?? [];
+  if (isIPv4(base) || isPlainIPv6(base)) return inNetwork(address, base, bits);
+  if (!/^[\w.*?:-]+$/.test(pattern)) return undefined;
+  // A host name may match where the address does not.
+  return matchesPattern(address.toLowerCase(), pattern.toLowerCase()) ? 'yes' : 'unknown';
 }
 
-function inNetwork(address: string, base: string, bits: number): boolean {
-  const mapped = /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(address)?.[1] ?? address;
+/** No zone, and not in the part that also means addresses of IPv4. */
+function isPlainIPv6(text: string): boolean {
+  return isIPv6(text) && /^[\da-f:]+$/i.test(text) && (text === '::1' || text === '::' || /^[1-9a-f]/i.test(text));
+}
+
+function inNetwork(address: string, base: string, bits: string | undefined): Match | undefined {
   const family = isIPv6(base) ? 'ipv6' : 'ipv4';
-  if (isIP(mapped) === 0 || isIPv6(mapped) !== isIPv6(base) || !(bits >= 0 && bits <= (family === 'ipv6' ? 128 : 32))) return false;
+  const size = family === 'ipv6' ? 128 : 32;
+  const length = Number(bits ?? size);
+  if (length > size || !hostBitsAreZero(base, family, length)) return undefined;
   const network = new BlockList();
-  network.addSubnet(base, bits, family);
-  return network.check(mapped.replace(/%.*/, ''), family);
+  network.addSubnet(base, length, family);
+  return isIPv6(address) === isIPv6(base) && network.check(address, family) ? 'yes' : 'no';
+}
+
+/** `from=` with host bits is malformed to sshd. */
+function hostBitsAreZero(base: string, family: 'ipv4' | 'ipv6', length: number): boolean {
+  const bits = family === 'ipv4' ? bitsOf(base.split('.'), 10, 8) : bitsOf(groupsOf(base), 16, 16);
+  return !bits.slice(length).includes('1');
+}
+
+function bitsOf(numbers: readonly string[], radix: number, width: number): string {
+  return numbers.map((number) => parseInt(number, radix).toString(2).padStart(width, '0')).join('');
+}
+
+/** All eight groups of an IPv6 address. */
+function groupsOf(address: string): string[] {
+  const [head = [], tail = []] = address.split('::').map((half) => half.split(':').filter((group) => group !== ''));
+  return [...head, ...Array.from({ length: 8 - head.length - tail.length }, () => '0'), ...tail];
 }

@@ -206,7 +206,14 @@ export const PARSERS: readonly Parser[] = [
     },
   },
   { name: 'moment', family: 'what is typed', check: (input) => void valueOrRefusal(() => momentOf(text(input), NOW_MS)) },
-  { name: 'authorized-keys', family: "sshd's and PAM's files", check: (input) => void text(input).split('\n').map(parseAuthorizedKey) },
+  {
+    name: 'authorized-keys',
+    family: "sshd's and PAM's files",
+    check: (input) =>
+      void text(input)
+        .split('\n')
+        .map((line) => parseAuthorizedKey(line)),
+  },
   {
     name: 'certificate',
     family: "sshd's and PAM's files",

@@ -7,12 +7,18 @@ import { askingFor, keyCommand, keyFiles, parseAuthorizedKey, requireNoLimits } 
 import { defaultConfig } from '../../src/system/config.ts';
 import { lacks, must, scratchFolder } from '../support/world.ts';
 
-const KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIH';
+const KEY = plainKey(1);
+const OTHER = plainKey(2);
 const home = scratchFolder('keys');
 const ssh = path.join(home, '.ssh');
 const NOW_MS = Date.UTC(2026, 10, 29);
 const alice = { name: 'alice', uid: 1000, gid: 1000, home, shell: '/bin/sh' };
 const ASKING = { ...askingFor(defaultConfig(), alice), address: '203.0.113.7', nowMs: NOW_MS };
+
+function plainKey(byte: number, type = 'ssh-ed25519'): string {
+  const parts = [Buffer.from(type), Buffer.alloc(32, byte)].flatMap((part) => [Buffer.from([0, 0, 0, part.length]), part]);
+  return `${type} ${Buffer.concat(parts).toString('base64')}`;
+}
 
 describe('a line of authorized_keys', () => {
   const lines: readonly (readonly [line: string, key: string | undefined, command?: string])[] = [
@@ -30,17 +36,17 @@ describe('a line of authorized_keys', () => {
     [`environment="A=,command=",command="real" ${KEY}`, KEY, 'real'],
     [`environment="A=\\",command=\\"fake\\"" ${KEY}`, KEY],
     [`cert-authority,principals="a,b",command="x" ${KEY}`, KEY, 'x'],
-    ['sk-ssh-ed25519@openssh.com AAAA x', 'sk-ssh-ed25519@openssh.com AAAA'],
-    ['command="x" sk-ecdsa-sha2-nistp256@openssh.com AAAA', 'sk-ecdsa-sha2-nistp256@openssh.com AAAA', 'x'],
-    ['ecdsa-sha2-nistp521 AAAA', 'ecdsa-sha2-nistp521 AAAA'],
-    ['ssh-rsa AAAA', 'ssh-rsa AAAA'],
+    [`${plainKey(3, 'sk-ssh-ed25519@openssh.com')} x`, plainKey(3, 'sk-ssh-ed25519@openssh.com')],
+    [`command="x" ${plainKey(3, 'sk-ecdsa-sha2-nistp256@openssh.com')}`, plainKey(3, 'sk-ecdsa-sha2-nistp256@openssh.com'), 'x'],
+    [plainKey(3, 'ecdsa-sha2-nistp521'), plainKey(3, 'ecdsa-sha2-nistp521')],
+    [plainKey(3, 'ssh-rsa'), plainKey(3, 'ssh-rsa')],
     ['', undefined],
     ['# comment', undefined],
     [`# command="x" ${KEY}`, undefined],
     ['ssh-ed25519', undefined],
     ['command="x"', undefined],
     [`command="x ${KEY}`, undefined],
-    [`a"b",command="x" ${KEY}`, undefined],
+    [`a"b",command="x" ${KEY}`, KEY],
     ['hello world', undefined],
   ];
   for (const [line, key, command] of lines) {
@@ -61,13 +67,13 @@ beforeEach(() => {
 });
 
 describe('the command of the key that logged in', () => {
-  const other = 'ssh-ed25519 BBBB';
+  const other = OTHER;
 
   it('is that of its own line, in either file', () => {
     authorize('authorized_keys', `command="other" ${other}`, KEY);
     assert.equal(keyCommand(`publickey ${KEY}\n`, ASKING), undefined);
     authorize('authorized_keys2', `command="mine" ${KEY}`);
-    assert.equal(keyCommand(`publickey ${KEY}\n`, ASKING), undefined, 'the first line with the key is the one');
+    assert.throws(() => keyCommand(`publickey ${KEY}\n`, ASKING), /several lines/, 'sshd may have passed over the first file');
     authorize('authorized_keys', `command="other" ${other}`);
     assert.equal(keyCommand(`publickey ${KEY}\n`, ASKING), 'mine');
     assert.equal(keyCommand(`publickey ${other}\n`, ASKING), 'other');
@@ -84,23 +90,46 @@ describe('the command of the key that logged in', () => {
     assert.equal(keyCommand(`publickey ${KEY}\n`, { ...ASKING, address: '192.0.2.1' }), 'A');
   });
 
-  const lines: readonly (readonly [options: string, admits: boolean])[] = [
-    ['from="203.0.113.0/24"', true],
-    ['from="203.0.113.*"', true],
-    ['from="!203.0.113.7,203.0.113.0/24"', false],
-    ['from="10.0.0.0/8,::1"', false],
-    ['from="203.0.113.7",from="203.0.113.7"', false],
-    ['expiry-time="20261130"', true],
-    ['expiry-time="202611282359Z"', false],
-    ['expiry-time="tomorrow"', false],
-    ['cert-authority', false],
+  const lines: readonly (readonly [options: string, command: 'A' | 'B' | 'refused'])[] = [
+    ['from="203.0.113.0/24"', 'A'],
+    ['from="203.0.113.*"', 'A'],
+    ['from="!203.0.113.7,203.0.113.0/24"', 'B'],
+    ['from="10.0.0.0/8,::1"', 'B'],
+    ['from="2001:db8::/32"', 'B'],
+    ['cert-authority', 'B'],
+    ['expiry-time="20271130"', 'A'],
+    ['expiry-time="20271130Z"', 'A'],
+    ['expiry-time="202611282359Z"', 'refused'],
+    ['expiry-time="20261130"', 'refused'],
+    ['expiry-time="tomorrow"', 'refused'],
+    ['expiry-time="20270231"', 'refused'],
+    ['from="203.0.113.7",from="203.0.113.7"', 'refused'],
+    ['from="203.0.113.7/24"', 'refused'],
+    ['from="2001:db8::1/32"', 'refused'],
+    ['from="10.0.0.0/8,"', 'refused'],
+    ['from="10.0.0.0/08"', 'refused'],
+    ['from="::ffff:203.0.113.7"', 'refused'],
+    ['from="192.0.2.*"', 'refused'],
+    ['principals="alice"', 'refused'],
+    ['no-such-option', 'refused'],
   ];
-  for (const [options, admits] of lines) {
-    it(`is ${admits ? '' : 'not '}that of a line with ${options}`, () => {
+  for (const [options, expected] of lines) {
+    it(`is ${expected === 'refused' ? 'not known' : expected} after a line with ${options}`, () => {
       authorize('authorized_keys', `${options},command="A" ${KEY}`, `command="B" ${KEY}`);
-      assert.equal(keyCommand(`publickey ${KEY}\n`, ASKING), admits ? 'A' : 'B');
+      const command = (): string | undefined => keyCommand(`publickey ${KEY}\n`, ASKING);
+      if (expected === 'refused') assert.throws(command, { code: 'not_permitted', message: /several lines differ.*keys:1, .*keys:2/ });
+      else assert.equal(command(), expected);
     });
   }
+
+  it('is refused where a line that may have the key cannot be read, and that line is named', () => {
+    authorize('authorized_keys', 'wrapped', `command="A" ${KEY}`);
+    assert.throws(() => keyCommand(`publickey ${KEY}\n`, ASKING), /several lines differ/);
+    authorize('authorized_keys', 'wrapped', KEY);
+    assert.equal(keyCommand(`publickey ${KEY}\n`, ASKING), undefined);
+    authorize('authorized_keys', `command="A" ed25519 ${KEY.split(' ')[1] ?? ''}`, `command="A" ${KEY}`);
+    assert.throws(() => keyCommand(`publickey ${KEY}\n`, ASKING), /cannot read a line that may have this key: .*authorized_keys:1/);
+  });
 
   it('is refused where it cannot be known: a host name decides, no line has the key, or none admits', () => {
     authorize('authorized_keys', `from="*.example.org",command="A" ${KEY}`, `command="B" ${KEY}`);
@@ -185,7 +214,7 @@ describe('the command of a certificate', { skip: lacks({ programs: ['ssh-keygen'
   it('is refused where nobody whom the gate knows has signed the certificate', () => {
     const { authInfo, authority } = certified(['-t', 'ed25519']);
     assert.throws(() => keyCommand(authInfo, ASKING), { code: 'not_permitted', message: /no line of/ });
-    authorize('authorities', 'ssh-ed25519 BBBB', authority);
+    authorize('authorities', OTHER, authority);
     const asking = { ...ASKING, authorities: path.join(ssh, 'authorities') };
     assert.equal(keyCommand(authInfo, asking), undefined);
     assert.throws(() => keyCommand(authInfo, { ...asking, name: 'bob' }), { code: 'not_permitted' }, 'it is of alice');
@@ -194,11 +223,13 @@ describe('the command of a certificate', { skip: lacks({ programs: ['ssh-keygen'
   const principals: readonly (readonly [lines: readonly string[], command: string | undefined | RegExp])[] = [
     [['alice'], undefined],
     [['# alice', '', 'bob', 'command="A" alice # hers', 'command="B" alice'], 'A'],
-    [['from="192.0.2.1",command="A" alice', 'command="B"\talice'], 'B'],
+    [['from="192.0.2.1",command="A" alice', 'command="B"\talice'], /no line/],
+    [['bob', 'command="B"\talice'], 'B'],
     [['command="A" bob', '  alice  '], undefined],
     [['command="A bob', 'bob'], /no line/],
-    [['command="A alice'], /no line/],
-    [['from="*.example.org",command="A" alice', 'alice'], /several lines/],
+    [['command="A alice'], /cannot read a line/],
+    [['from="*.example.org",command="A" alice', 'alice'], 'A'],
+    [['no-such-option alice', 'command="A" alice'], /several lines/],
     [[], /no line/],
   ];
   for (const [lines, expected] of principals) {
@@ -241,8 +272,8 @@ describe('a login whose key sshd does not tell', () => {
     assert.throws(() => {
       requireNoLimits({ ...ASKING, authorities: '/etc/ssh/ca.pub' });
     }, refusal);
-    for (const options of ['command="x"', 'cert-authority']) {
-      authorize('authorized_keys', KEY, `${options} ssh-ed25519 BBBB`);
+    for (const options of ['command="x"', 'cert-authority', 'no-such-option', 'command', 'command="x']) {
+      authorize('authorized_keys', KEY, `${options} ${OTHER}`);
       assert.throws(() => {
         requireNoLimits(ASKING);
       }, refusal);
