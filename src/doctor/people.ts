@@ -1,6 +1,6 @@
 /** Whose logins are looked at: users with what sshd's Match lines and the other checks need to know of them. */
-import { linesInFile, namesAreExact } from '../system/passwd-file.ts';
-import { groupsByName, usersByName, type User } from '../system/users.ts';
+import { namesAreExact } from '../system/passwd-file.ts';
+import { groupsByName, namesByUid, usersByName, type User } from '../system/users.ts';
 import type { Enrolment } from '../store/store.ts';
 import { matchesPattern } from '../system/ssh-patterns.ts';
 import { patternsOf, type Criterion } from './sshd-files.ts';
@@ -39,36 +39,36 @@ export interface Spelling {
 const MAX_SPELLINGS = 200;
 
 /**
- * Other names of `people` that the Match lines treat otherwise than the name of the account: further lines of passwd(5) with the
- * uid, what stands in a Match line itself, and capitals, which a directory service may take for the same. Others cannot be guessed.
+ * Other names of `people` that the Match lines may treat otherwise than the name of the account: further names of the uid, which
+ * may be in other groups, what stands in a Match line itself, and capitals, which a directory service may take for the same.
+ * Others cannot be guessed. Throws `failed` where the passwd database cannot be asked.
  */
 export function otherSpellings(people: readonly Person[], criteria: readonly Criterion[]): Spelling[] {
   const patterns = patternsOf(criteria, 'user');
-  if (patterns.length === 0) return [];
+  if (patterns.length === 0 && patternsOf(criteria, 'group').length === 0) return [];
   const matched = (name: string): string => patterns.map((pattern) => matchesPattern(name, pattern)).join();
   const literals = patterns.filter((pattern) => !/[*?]/.test(pattern));
   const names = new Map(people.map(({ user }) => [user.uid, user]));
   const inCapitals = namesAreExact()
     ? []
     : people.flatMap(({ user }) => otherCases(user.name).filter((name) => matched(name) !== matched(user.name)));
-  const asked = [...new Set([...literals, ...namesBeside([...names.values()]), ...inCapitals])];
-  return [...usersByName(asked.slice(0, MAX_SPELLINGS))].flatMap(([name, { uid }]) => {
+  const beside = namesBeside(names);
+  const guessed = [...usersByName([...new Set([...literals, ...inCapitals])].slice(0, MAX_SPELLINGS))].flatMap(([name, { uid }]) => {
     const user = names.get(uid);
     return user === undefined || matched(name) === matched(user.name) ? [] : [{ user, name }];
   });
+  return [...beside, ...guessed.filter(({ name }) => !beside.some((each) => each.name === name))];
 }
 
 function otherCases(name: string): string[] {
   return [name.toUpperCase(), name.toLowerCase()].filter((other) => other !== name);
 }
 
-/** The names in passwd(5) besides the first one of each uid. */
-function namesBeside(users: readonly User[]): string[] {
-  const uids = new Set(users.map(({ uid }) => String(uid)));
-  const first = linesInFile();
-  return [...first.name].flatMap(([name, line]) => {
-    const uid = line.split(':', 3)[2] ?? '';
-    return uids.has(uid) && first.uid.get(uid) !== line ? [name] : [];
+/** The names that the passwd database lists besides that of the account. */
+function namesBeside(users: ReadonlyMap<number, User>): Spelling[] {
+  return [...namesByUid()].flatMap(([uid, names]) => {
+    const user = users.get(uid);
+    return user === undefined ? [] : names.filter((name) => name !== user.name).map((name) => ({ user, name }));
   });
 }
 

@@ -53,9 +53,9 @@ export function spelledOtherwise(spelling: string, { id, detail, user }: Finding
   return {
     id: 'spelling',
     severity: 'fail',
-    title: 'Another spelling of a user name leads past what sshd has for that user',
-    detail: `${quoted(spelling)} is the same account, and Match User compares letter by letter: ${id}: ${detail}`,
-    fix: 'Match Group in place of Match User, as notp setup writes it with --group GROUP',
+    title: 'Another name of an account leads past what sshd has for that user',
+    detail: `${quoted(spelling)} is the same account, and Match goes by the name that was typed, and by its groups: ${id}: ${detail}`,
+    fix: 'Match Group in place of Match User, with each name of the account in the group: gpasswd -a NAME GROUP',
     ...(user === undefined ? {} : { user }),
   };
 }

@@ -94,10 +94,10 @@ export function userByUid(uid: number): User {
   throw new NotpError('failed', why, 'give the account another name: usermod --login NAME');
 }
 
-/** All names that the database lists for `uid`, of whatever bytes. Throws `failed` where it cannot be asked. */
-export function namesOfUid(uid: number): string[] {
-  const names = lookUp([]).flatMap((user) => (user?.uid === uid ? [user.name] : []));
-  return [...new Set(names)];
+/** All names that the database lists, of whatever bytes, by uid. Throws `failed` where it cannot be asked. */
+export function namesByUid(): ReadonlyMap<number, readonly string[]> {
+  const entries = lookUp([]).flatMap((user) => user ?? []);
+  return new Map([...Map.groupBy(entries, ({ uid }) => uid)].map(([uid, of]) => [uid, [...new Set(of.map(({ name }) => name))]]));
 }
 
 /** What the group database calls the group that `spelling` is a name of, or undefined where there is none. Throws `failed` where it cannot be asked. */
@@ -124,26 +124,41 @@ export function isRoot(): boolean {
 
 /** The names of the groups that `user` is in: id(1), so that directory services count. Empty where it does not answer. */
 export function groupsOf(user: User): readonly string[] {
-  return groupsOfSome([user])[0] ?? [];
+  return groupsOfSome([byUid(user)])[0] ?? [];
 }
 
-/** The same of each of `users`, by name, with few questions to the database. */
+/** The same of each of `users`, by name. */
 export function groupsByName(users: readonly User[]): ReadonlyMap<string, readonly string[]> {
+  const groups = groupsByWord(users.map(byUid));
+  return new Map(users.map((user) => [user.name, groups.get(byUid(user)) ?? []]));
+}
+
+/** The groups of each name itself, as sshd and PAM look them up: two names of one uid may be in different groups. */
+export function groupsOfNames(names: readonly string[]): ReadonlyMap<string, readonly string[]> {
+  return groupsByWord(names);
+}
+
+/** With few questions to the database. */
+function groupsByWord(words: readonly string[]): ReadonlyMap<string, readonly string[]> {
   const found = new Map<string, readonly string[]>();
-  for (let rest = users; rest.length > 0; rest = rest.slice(NAMES_A_QUESTION)) {
+  for (let rest = words; rest.length > 0; rest = rest.slice(NAMES_A_QUESTION)) {
     const some = rest.slice(0, NAMES_A_QUESTION);
     const groups = groupsOfSome(some);
     // An id(1) that takes one name only (coreutils before 8.31) gives none; one that does not know somebody, too few.
-    for (const [i, user] of some.entries()) found.set(user.name, (groups.length === some.length ? groups[i] : groupsOf(user)) ?? []);
+    const isWhole = groups.length === some.length;
+    for (const [i, word] of some.entries()) found.set(word, (isWhole ? groups[i] : groupsOfSome([word])[0]) ?? []);
   }
   return found;
 }
 
-/** Each group ends with a NUL; where several users are asked for, the groups of each with one more. */
-function groupsOfSome(users: readonly User[]): string[][] {
-  // By uid, which "+" tells from a name of digits.
-  const uids = users.map(({ uid }) => `+${String(uid)}`);
-  const { stdout } = spawnSync(ID, ['-Gnz', '--', ...uids], { encoding: 'utf8', timeout: TIMEOUT_MS, env: {} });
+/** "+" tells a uid from a name of digits. */
+function byUid({ uid }: User): string {
+  return `+${String(uid)}`;
+}
+
+/** `words`: names, or uids with a "+". Each group ends with a NUL; where several users are asked for, the groups of each with one more. */
+function groupsOfSome(words: readonly string[]): string[][] {
+  const { stdout } = spawnSync(ID, ['-Gnz', '--', ...words], { encoding: 'utf8', timeout: TIMEOUT_MS, env: {} });
   const records = stdout.split('\0\0').filter((record) => record !== '');
   return records.map((record) => record.split('\0').filter((group) => group !== ''));
 }

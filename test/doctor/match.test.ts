@@ -3,8 +3,9 @@ import * as assert from 'node:assert/strict';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { before, describe, it } from 'node:test';
-import { addUser, must, type TestUser } from '../support/world.ts';
-import { detailOf, NEEDS, sshdWorld, wrong, type SshdWorld } from './sshd-world.ts';
+import { addSecondName, addUser, must, type TestUser } from '../support/world.ts';
+import type { Finding } from '../../src/doctor/finding.ts';
+import { detailOf, example, NEEDS, sshdWorld, wrong, type SshdWorld } from './sshd-world.ts';
 
 describe('Match blocks', { skip: NEEDS }, () => {
   let world: SshdWorld;
@@ -26,6 +27,30 @@ describe('Match blocks', { skip: NEEDS }, () => {
     const { findings } = await examine(['Match Group games,nosuchgroup', 'ForceCommand none', 'Match all']);
     assert.deepEqual(wrong(findings), [`FC1 ${bob.name}`]);
   });
+
+  for (const criteria of ['Group games', 'User %n']) {
+    it(`that look at ${criteria.replace('%n', 'a user')} are asked about each name of a uid: a second name, in no group, was let in without a code`, async () => {
+      const carol = addUser();
+      must(['usermod', '-a', '-G', 'games', carol.name]);
+      const second = addSecondName(carol);
+      const lines = example('gate')
+        .split('\n')
+        .map((line) => `>${line}`);
+      const block = [
+        `>Match ${criteria.replace('%n', carol.name)}`,
+        '>ForceCommand /usr/bin/notp gate',
+        ...lines.filter((line) => !/^>(#|Permit|Match|ForceCommand)/.test(line)),
+      ];
+      const seen = async (): Promise<Finding[]> =>
+        (await world.examine(world.write(block), { names: [carol.name] })).findings.filter(({ id }) => id === 'spelling');
+      const [past] = await seen();
+      assert.equal(past?.severity, 'fail');
+      assert.match(past.detail, new RegExp(`^"${second}" is the same account.* FC1: `));
+      if (criteria.startsWith('User')) return;
+      must(['usermod', '-a', '-G', 'games', second]);
+      assert.deepEqual(await seen(), []);
+    });
+  }
 
   it('that negate and use wildcards are read as sshd reads them', async () => {
     const lines = [`Match User !${alice.name},notp-t*`, 'ForceCommand none', 'Match all'];

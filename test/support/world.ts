@@ -78,6 +78,16 @@ export function addUser(shell = '/bin/bash'): TestUser {
   return { name, uid, gid, home: `/home/${name}` };
 }
 
+/** Another name of `user`, with the same uid, home and keys. */
+export function addSecondName({ uid, gid, home }: TestUser): string {
+  const name = `notp-t${randomBytes(4).toString('hex')}`;
+  must(['useradd', '--non-unique', '--uid', String(uid), '--gid', String(gid), '--home-dir', home, '--no-create-home', name]);
+  atEnd(() => {
+    must(['userdel', '--force', name]);
+  });
+  return name;
+}
+
 /** The service's system user: made where it is not there, and then removed at the end. */
 export function serviceUser(): TestUser {
   haveHost('with the service user');
