@@ -21,10 +21,15 @@ export const GATE_RULES: readonly Rule[] = [
     title: 'sshd does not force the gate, or not the gate alone',
     holds: 'sshd forces the gate, and the gate alone',
     fix: 'ForceCommand /usr/bin/notp gate',
+    fixFor: (effective) => {
+      const command = setting(effective, 'forcecommand');
+      const keep = `limited to ${command}, which the gate would take away: use the PAM door (notp setup pam), or revoke the enrolment`;
+      return isLimit(command) ? keep : 'ForceCommand /usr/bin/notp gate';
+    },
     problem: (effective) => {
       const command = setting(effective, 'forcecommand');
-      if (command === '' || command.toLowerCase() === 'none') return 'no ForceCommand: a shell without a code';
-      if (!meansGate(command)) return `ForceCommand is ${command}`;
+      if (isNone(command)) return 'no ForceCommand: a shell without a code';
+      if (isLimit(command)) return `ForceCommand is ${command}`;
       return gateProgram(command) === undefined ? `a shell reads more into ${command} than the gate` : undefined;
     },
   },
@@ -108,4 +113,24 @@ export const GATE_RULES: readonly Rule[] = [
       return endless ? unlessDisabled(effective, 'UnusedConnectionTimeout is none, and forwarding is open') : undefined;
     },
   },
+  {
+    id: 'FC18',
+    severity: 'fail',
+    title: 'sshd looks for the gate in a chroot, where it is not, so that nobody gets in',
+    holds: 'sshd finds the gate in no chroot',
+    fix: 'the PAM door (notp setup pam) for those who have a ChrootDirectory',
+    problem: (effective) => {
+      const folder = setting(effective, 'chrootdirectory');
+      return isNone(folder) ? undefined : `ChrootDirectory is ${folder}`;
+    },
+  },
 ];
+
+function isNone(value: string): boolean {
+  return value === '' || value.toLowerCase() === 'none';
+}
+
+/** Whether a command is somebody's only one, such as internal-sftp. */
+function isLimit(command: string): boolean {
+  return !isNone(command) && !meansGate(command);
+}

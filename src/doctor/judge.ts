@@ -22,6 +22,7 @@ export interface Doors {
 interface Problem {
   readonly rule: Rule;
   readonly text: string;
+  readonly fix: string;
   readonly from: readonly Vantage[];
   /** Of the connections that it was looked for on. */
   readonly everywhere: boolean;
@@ -65,10 +66,10 @@ function problemsOf(seen: Judged['seen'], doors: Doors, about: About): Problem[]
     const asked = open.filter((each) => rules.get(each)?.includes(rule) === true);
     const found = asked.flatMap(({ vantage, effective }) => {
       const text = rule.problem(effective, about);
-      return text === undefined ? [] : [{ vantage, text }];
+      return text === undefined ? [] : [{ vantage, text, fix: rule.fixFor?.(effective) ?? rule.fix }];
     });
     return [...Map.groupBy(found, ({ text }) => text)].map(([text, all]) => ({
-      ...{ rule, text },
+      ...{ rule, text, fix: all[0]?.fix ?? rule.fix },
       from: all.map(({ vantage }) => vantage),
       everywhere: all.length === asked.length,
     }));
@@ -82,8 +83,8 @@ function rulesFor(effective: Effective, { gate, pam }: Doors): readonly Rule[] {
   return gate ? GATE_RULES.filter(({ id }) => id === 'FC1') : [];
 }
 
-function findingOf({ rule, text, from, everywhere }: Problem, user: string, where: string): Finding {
-  const { id, severity, title, fix } = rule.id === 'FC1' && !everywhere ? EXEMPTION : rule;
+function findingOf({ rule, text, fix: own, from, everywhere }: Problem, user: string, where: string): Finding {
+  const { id, severity, title, fix } = rule.id === 'FC1' && !everywhere ? EXEMPTION : { ...rule, fix: own };
   const places = [...new Set(from.map(placeOf))];
   return { id, severity, title, fix, user, detail: `${where}${everywhere ? '' : `, from ${places.join(', ')}`}: ${text}` };
 }

@@ -76,7 +76,7 @@ function namesBeside(users: ReadonlyMap<number, User>): Spelling[] {
 export function alike(people: readonly Person[], criteria: readonly Criterion[]): Person[][] {
   const users = patternsOf(criteria, 'user');
   const groups = patternsOf(criteria, 'group');
-  const memberships = groups.length === 0 ? undefined : groupsByName(people.map(({ user }) => user));
+  const memberships = groups.length === 0 ? undefined : groupsByName(people.map(({ user }) => user.name));
   const key = ({ user }: Person): string => {
     const names = memberships?.get(user.name) ?? [];
     const matched = [

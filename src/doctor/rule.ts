@@ -9,6 +9,8 @@ export interface Rule {
   /** What is true where it finds nothing. */
   readonly holds: string;
   readonly fix: string;
+  /** In place of `fix`, where it depends on what is wrong. */
+  fixFor?(effective: Effective): string;
   /** What is wrong, or undefined where nothing is. `version`: see opensshVersion; undefined where it is not known. */
   problem(effective: Effective, about: About): string | undefined;
 }

@@ -105,7 +105,7 @@ async function ask(
 }
 
 /** `sshd -T -C` takes a comma for the end of a name. */
-function canBeAsked(name: string): boolean {
+export function canBeAsked(name: string): boolean {
   return !name.includes(',');
 }
 
@@ -154,7 +154,7 @@ function nothing(finding: Finding): SshdReport {
 }
 
 /** One address of each network that this host is in. */
-function ownAddresses(): string[] {
+export function ownAddresses(): string[] {
   const all = Object.values(os.networkInterfaces()).flatMap((each) => each ?? []);
   return all.filter(({ internal, address }) => !internal && !address.toLowerCase().startsWith('fe80:')).map(({ address }) => address);
 }

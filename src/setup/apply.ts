@@ -9,6 +9,7 @@ import { momentNow } from '../system/ssh-session.ts';
 import { enableJudge, hasService, isBooted } from '../system/systemd.ts';
 import { draft } from '../system/trusted.ts';
 import { allUsers, userByName } from '../system/users.ts';
+import { limitsOf } from './limits.ts';
 import { isIn, lockedOut } from './lockout.ts';
 import { overruled } from './overruled.ts';
 import type { Change, Plan } from './plan.ts';
@@ -30,7 +31,7 @@ export interface ApplyOptions {
   /** Undefined: it is confirmed at once. */
   readonly confirmWithinSeconds: number | undefined;
   readonly reload: boolean;
-  /** Also where the administrator would be locked out. */
+  /** Also where the administrator would be locked out, or the gate takes the place of a limit. */
   readonly force: boolean;
 }
 
@@ -44,7 +45,10 @@ export async function applyPlan(plan: Plan, options: ApplyOptions): Promise<Outc
   if (unfinishedSetup() !== undefined) throw alreadyUnconfirmed();
   requireFolders(plan);
   if (plan.door !== 'sudo') checkSshd('mend that first; nothing was changed');
-  if (!options.force) await refuseLockOut(plan, options);
+  if (!options.force) {
+    await refuseLockOut(plan, options);
+    await refuseLimits(plan);
+  }
   if (plan.door !== 'gate') requireJudge();
   refuseOpenShells(plan);
   const before = failures(await examined(options));
@@ -105,6 +109,18 @@ async function refuseLockOut(plan: Plan, options: ApplyOptions): Promise<void> {
     'refused',
     `this would lock you out: ${reasons.join('; ')}`,
     'or begin with --user or --group; --force does it all the same',
+  );
+}
+
+/** Enrolled or not. */
+async function refuseLimits({ door, scope }: Plan): Promise<void> {
+  const limits = door === 'gate' ? await limitsOf(scope) : [];
+  if (limits.length === 0) return;
+  const more = limits.length > MAX_NAMES ? `; and ${String(limits.length - MAX_NAMES)} more` : '';
+  throw new NotpError(
+    'refused',
+    `sshd_config limits these, and the gate would give them a whole shell, or not be found in a chroot: ${limits.slice(0, MAX_NAMES).join('; ')}${more}`,
+    'notp setup pam keeps their limits; or leave them out with --user or --group; --force sets up the gate all the same',
   );
 }
 

@@ -2,7 +2,7 @@
 import { NotpError } from '../error.ts';
 import { quoted, shellWord } from '../otp/escape.ts';
 import { accountInFile, namesAreExact } from '../system/passwd-file.ts';
-import { groupByName, groupsOfNames, namesByUid, userByName } from '../system/users.ts';
+import { groupByName, groupsByName, namesByUid, userByName } from '../system/users.ts';
 import type { SetupDoor } from './plan.ts';
 import { canMatch, type Account, type Scope } from './scope.ts';
 
@@ -26,7 +26,7 @@ export function scopeOf(door: SetupDoor, { users, groups }: Named): Scope {
 /** sshd and PAM look a group up by the name that was typed: with another name of the same uid, the keys and home would be the same and no code asked for. */
 function requireWholeAccounts({ users, groups }: Scope): void {
   const several = [...namesByUid()].filter(([uid, names]) => names.length > 1 && !users.some((user) => user.uid === uid));
-  const memberships = groupsOfNames(several.flatMap(([, names]) => names));
+  const memberships = groupsByName(several.flatMap(([, names]) => names));
   for (const group of groups)
     for (const [uid, names] of several) {
       const isMember = (name: string): boolean => memberships.get(name)?.includes(group) === true;

@@ -124,39 +124,26 @@ export function isRoot(): boolean {
 
 /** The names of the groups that `user` is in: id(1), so that directory services count. Empty where it does not answer. */
 export function groupsOf(user: User): readonly string[] {
-  return groupsOfSome([byUid(user)])[0] ?? [];
+  return groupsOfSome([`+${String(user.uid)}`])[0] ?? [];
 }
 
-/** The same of each of `users`, by name. */
-export function groupsByName(users: readonly User[]): ReadonlyMap<string, readonly string[]> {
-  const groups = groupsByWord(users.map(byUid));
-  return new Map(users.map((user) => [user.name, groups.get(byUid(user)) ?? []]));
-}
-
-/** The groups of each name itself, as sshd and PAM look them up: two names of one uid may be in different groups. */
-export function groupsOfNames(names: readonly string[]): ReadonlyMap<string, readonly string[]> {
-  return groupsByWord(names);
-}
-
-/** With few questions to the database. */
-function groupsByWord(words: readonly string[]): ReadonlyMap<string, readonly string[]> {
+/**
+ * The groups of each of `names`, with few questions to the database: those of the name itself, as sshd and PAM look them up, for two
+ * names of one uid may be in different groups.
+ */
+export function groupsByName(names: readonly string[]): ReadonlyMap<string, readonly string[]> {
   const found = new Map<string, readonly string[]>();
-  for (let rest = words; rest.length > 0; rest = rest.slice(NAMES_A_QUESTION)) {
+  for (let rest = names; rest.length > 0; rest = rest.slice(NAMES_A_QUESTION)) {
     const some = rest.slice(0, NAMES_A_QUESTION);
     const groups = groupsOfSome(some);
     // An id(1) that takes one name only (coreutils before 8.31) gives none; one that does not know somebody, too few.
     const isWhole = groups.length === some.length;
-    for (const [i, word] of some.entries()) found.set(word, (isWhole ? groups[i] : groupsOfSome([word])[0]) ?? []);
+    for (const [i, name] of some.entries()) found.set(name, (isWhole ? groups[i] : groupsOfSome([name])[0]) ?? []);
   }
   return found;
 }
 
-/** "+" tells a uid from a name of digits. */
-function byUid({ uid }: User): string {
-  return `+${String(uid)}`;
-}
-
-/** `words`: names, or uids with a "+". Each group ends with a NUL; where several users are asked for, the groups of each with one more. */
+/** `words`: names, or uids with a "+", which tells them from a name of digits. Each group ends with a NUL; where several users are asked for, the groups of each with one more. */
 function groupsOfSome(words: readonly string[]): string[][] {
   const { stdout } = spawnSync(ID, ['-Gnz', '--', ...words], { encoding: 'utf8', timeout: TIMEOUT_MS, env: {} });
   const records = stdout.split('\0\0').filter((record) => record !== '');

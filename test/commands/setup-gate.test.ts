@@ -131,6 +131,30 @@ describe('notp setup gate', { skip: lacks({ root: true, programs: [...CONTAINER_
     await host.container.must(['usermod', '--shell', '/bin/bash', 'bob']);
   });
 
+  it('is refused where sshd_config limits somebody whom it is for: sftp-only users had a whole shell after the code', async () => {
+    const conf = '/etc/ssh/sshd_config.d/20-sftp.conf';
+    await host.container.must(['groupadd', '--force', 'sftponly']);
+    await host.container.must(['gpasswd', '--add', 'bob', 'sftponly']);
+    for (const limit of ['ForceCommand internal-sftp', 'ChrootDirectory /srv']) {
+      host.write(conf, `Match Group sftponly\n  ${limit}\nMatch all\n`);
+      const files = snapshot(host);
+      for (const whom of [[], ['--group', 'sftponly'], ['--user', 'bob']]) {
+        const refused = await host.login(host.alice, [...SELF, 'gate', ...whom, '--apply']);
+        assert.equal(refused.code, 1);
+        assert.match(
+          refused.stderr,
+          new RegExp(`sshd_config limits these.*: bob \\(${limit}\\)\nnotp: hint: notp setup pam keeps their limits`),
+        );
+        assertAsBefore(host, files);
+      }
+      assertDone(await host.login(host.alice, [...SELF, 'gate', '--user', 'alice', '--apply']));
+      assertDone(await host.setup('undo'));
+    }
+    assertDone(await host.login(host.alice, [...SELF, 'gate', '--apply', '--force']));
+    assertDone(await host.setup('undo'));
+    await host.container.must(['rm', conf]);
+  });
+
   it('is refused where root could log in with a key and is not enrolled', async () => {
     await host.container.must(['sh', '-c', 'cp /root/.ssh/id_ed25519.pub /root/.ssh/authorized_keys']);
     const refused = await host.login(host.alice, [...SELF, 'gate', '--apply']);

@@ -47,6 +47,7 @@ const TRIPPED: Readonly<Record<string, readonly (readonly string[])[]>> = {
   FC10: [['PermitUserRC yes']],
   FC15: [['LogLevel QUIET'], ['LogLevel ERROR']],
   FC16: [['DisableForwarding no', 'AllowTcpForwarding no', 'AllowStreamLocalForwarding no']],
+  FC18: [['ChrootDirectory /srv'], ['ChrootDirectory /srv/sftp/%u']],
 };
 
 /** The recommended line but for one variable. */
@@ -88,6 +89,14 @@ describe('the rules of the gate', { skip: NEEDS }, () => {
     for (const id of ['FC2', 'FC3', 'FC4', 'FC5', 'FC9', 'FC10', 'FC16'])
       assert.ok(found.includes(`${id} root`), `${id} in ${found.join(', ')}`);
     assert.match(detailOf(findings, 'FC2'), /FC3, FC4/);
+  });
+
+  it('tell users whom another ForceCommand limits of the PAM door, and not to take their limit away', async () => {
+    const { name } = addUser();
+    const lines = [`Match User ${name}`, 'ForceCommand internal-sftp', 'Match all'];
+    const { findings } = await world.examine(world.write(lines, 'gate'), { names: ['root', name] });
+    assert.deepEqual(wrong(findings), [`FC1 ${name}`]);
+    assert.match(findings.find(({ id }) => id === 'FC1')?.fix ?? '', /^limited to internal-sftp, .*: use the PAM door \(notp setup pam\)/);
   });
 
   it('say that nothing asks for a code where there is no gate at all', async () => {
