@@ -84,7 +84,7 @@ function withoutInternalSftp(command: string): string {
 function restoreProcess(umask: number): void {
   process.umask(umask);
   makeStdioBlocking();
-  for (const signal of ['SIGPIPE', 'SIGXFSZ'] as const) process.on(signal, () => undefined);
+  for (const signal of ['SIGPIPE', 'SIGXFSZ', 'SIGUSR1'] as const) process.on(signal, () => undefined);
   const before = openFilesLimit(`/proc/${String(process.ppid)}/limits`);
   if (before !== undefined && before !== openFilesLimit('/proc/self/limits')) {
     spawnSync(PRLIMIT, ['--pid', String(process.pid), `--nofile=${before}:`], { env: {}, stdio: 'ignore' });
