@@ -1,7 +1,7 @@
 /** `notp list --all`: every enrolment of every user in a line each, and how many of them do not log in. Root's to see. */
 import { isatty } from 'node:tty';
 import { NotpError } from '../error.ts';
-import { shellWord } from '../otp/escape.ts';
+import { escapeControls, shellWord } from '../otp/escape.ts';
 import type { Config } from '../system/config.ts';
 import { printResult, sayHint } from '../system/printer.ts';
 import { outputTraits } from '../system/traits.ts';
@@ -48,7 +48,7 @@ export async function everybodysFacts(config: Config, now: () => number): Promis
 export function table(all: readonly Facts[], columns: number): string {
   const rows = all.map(({ user, context, seal, state, last_accepted }) => {
     const last = last_accepted === null ? 'never' : `${minuteOf(last_accepted)}Z`;
-    return [user, context, seal ?? '-', state, last] as const;
+    return [escapeControls(user), escapeControls(context), seal ?? '-', state, last] as const;
   });
   const names = aligned(rows.map(([user, context]) => [user, context]));
   const facts = aligned(rows.map(([, , ...rest]) => rest));

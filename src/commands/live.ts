@@ -4,7 +4,7 @@
  */
 import { errnoOf } from '../error.ts';
 import { stepAt } from '../otp/code.ts';
-import { printResult } from '../system/printer.ts';
+import { drawScreen } from '../system/printer.ts';
 import { ownTerminal } from '../system/terminal.ts';
 import { outputTraits } from '../system/traits.ts';
 import { linePainter, screenPainter, type Painter, type View } from './live-screen.ts';
@@ -95,7 +95,7 @@ async function paintUntilEnd(source: LiveSource, code: string, { painter, now, h
 /** Writes to the terminal, and tells whether it is still there. */
 function paint(text: string): boolean {
   try {
-    printResult(text);
+    drawScreen(text);
     return true;
   } catch (error) {
     const { cause } = error instanceof Error ? error : {};

@@ -1,5 +1,5 @@
 /** An enrolment as a person reads it: a block of aligned lines, folded to the width of the terminal, and what to do next. Pure. */
-import { shellWord } from '../otp/escape.ts';
+import { escapeControls, shellWord } from '../otp/escape.ts';
 import type { EnrolmentState, Facts } from '../verifier/facts.ts';
 import { wrapped } from './text-columns.ts';
 import { distanceOf, minuteOf } from './text-times.ts';
@@ -36,7 +36,9 @@ const SAYS: Readonly<Record<EnrolmentState, string>> = {
 
 /** One block for each of `all`, with an empty line between. */
 export function statusScreen(all: readonly Facts[], screen: StatusScreen): string {
-  return all.map((facts) => block(facts, screen)).join('\n');
+  // A database may have been given any name.
+  const shown = all.map((facts) => ({ ...facts, user: escapeControls(facts.user), context: escapeControls(facts.context) }));
+  return shown.map((facts) => block(facts, screen)).join('\n');
 }
 
 function block(facts: Facts, screen: StatusScreen): string {

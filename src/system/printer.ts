@@ -8,8 +8,17 @@ const PIPE_RETRY_MS = 5;
 
 /** Writes text, or the bytes of an image, to stdout. Of text, controls and marks that no program here writes leave as `\uXXXX`. Throws `failed` where nobody takes it (EPIPE, ENOSPC): a result that is lost is a failure. */
 export function printResult(result: string | Uint8Array): void {
+  printBytes(Buffer.from(typeof result === 'string' ? withoutControls(result) : result));
+}
+
+/** The same for what is drawn in place, and moves the cursor for that. */
+export function drawScreen(text: string): void {
+  printBytes(Buffer.from(withoutControls(text, OWN_MOVES)));
+}
+
+function printBytes(bytes: Uint8Array): void {
   try {
-    writeWhole(1, Buffer.from(typeof result === 'string' ? withoutControls(result) : result));
+    writeWhole(1, bytes);
   } catch (error) {
     throw new NotpError('failed', `the result cannot be written to stdout: ${messageOf(error)}`, undefined, { cause: error });
   }
@@ -42,25 +51,21 @@ function shown(text: string): string {
   return escapeControls(text);
 }
 
-const ESCAPE = '\x1b';
-const PLAIN = /^[\n\r\t\x20-\x7e]*$/;
-const LINE_CONTROLS = /([\n\r\t])/;
+const PLAIN = /^[\x20-\x7e]*$/;
+/** The colours that notp itself writes, and what clears the rest of a line or screen: no other sequence leaves (ECMA-48 8.3.117, 8.3.39, 8.3.41). */
+const OWN = String.raw`[\n\r\t]|\x1b\[(?:(?:[012]|3[1-6]|1;3[12]|38;5;16;48;5;231|48;5;(?:16|231))m|[JK])`;
+const OWN_MARKS = new RegExp(`(${OWN})`);
+/** Those of a screen that is drawn in place, too. */
+const OWN_MOVES = new RegExp(String.raw`(${OWN}|\x1b\[(?:H|2K|\?25[hl]|\?1049[hl]|\d{1,4};1H))`);
 
 /**
- * Whatever a caller forgot to escape: all controls but line ends, tabs and the escapes of our own colours, which names from outside
- * have lost where they were put into the text. The same inside of JSON, where `\uXXXX` means the character.
+ * Whatever a caller forgot to escape: all controls but line ends, tabs and `own` sequences, which must be whole. The same inside of JSON,
+ * where `\uXXXX` means the character.
  */
-function withoutControls(text: string): string {
+function withoutControls(text: string, own = OWN_MARKS): string {
   return text
-    .split(ESCAPE)
-    .map((piece) => (PLAIN.test(piece) ? piece : escapedBetween(piece)))
-    .join(ESCAPE);
-}
-
-function escapedBetween(piece: string): string {
-  return piece
-    .split(LINE_CONTROLS)
-    .map((part, i) => (i % 2 === 1 ? part : escapeControls(part)))
+    .split(own)
+    .map((part, i) => (i % 2 === 1 || PLAIN.test(part) ? part : escapeControls(part)))
     .join('');
 }
 

@@ -75,6 +75,11 @@ describe('the block of an enrolment', () => {
     assert.match(statusScreen([{ ...ACTIVE, last_accepted: null }], SCREEN), /^ {2}last login {6}never$/m);
   });
 
+  it('showed a name from a database with its line ends, as if they were its own', () => {
+    const text = statusScreen([{ ...ACTIVE, user: 'eve\n\nssh of alice' }], SCREEN);
+    assert.match(text, /^ssh of eve\\u000a\\u000assh of alice\n/);
+  });
+
   it('that means nothing any more counts no tries, and of several each has its own', () => {
     const text = statusScreen([broken('revoked'), broken('orphaned', 'there is no user alice')], SCREEN);
     assert.doesNotMatch(text, /tries|recovery|seal/);

@@ -5,6 +5,7 @@ import { describe, it } from 'node:test';
 import { assert as holds, asyncProperty, string } from 'fast-check';
 import { ROOT, run } from '../support/process.ts';
 
+const COLOURS = new RegExp(String.raw`\x1b\[[0-9;]*[mJK]`, 'g');
 const UNSAFE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/u;
 
 async function printed(text: string): Promise<{ readonly stdout: string; readonly stderr: string }> {
@@ -32,11 +33,30 @@ describe('the printer', () => {
     assert.deepEqual(await printed(text), { stdout: text, stderr: text });
   });
 
+  it('let out every escape sequence of a name that somebody had put into a database', async () => {
+    for (const name of [
+      '\x1b]0;title\x07',
+      '\x1b[2J',
+      '\x1b[1;1H',
+      '\x1b[8m',
+      '\x1b[?1049h',
+      '\x1bc',
+      '\x1bP+q\x1b\\',
+      '\x1b',
+      '\x1b[31',
+    ]) {
+      const { stdout, stderr } = await printed(`ssh of ${name}\n`);
+      assert.ok(!stdout.includes('\x1b'), stdout);
+      assert.ok(stdout.startsWith('ssh of \\u001b'), stdout);
+      assert.equal(stderr, stdout);
+    }
+  });
+
   it('lets nothing else out, whatever it is given', async () => {
     await holds(
       asyncProperty(string({ unit: 'binary', maxLength: 200 }), async (text) => {
         const { stdout } = await printed(text);
-        assert.doesNotMatch(stdout.replaceAll(/[\n\r\t]/g, '').replaceAll('\x1b', ''), UNSAFE);
+        assert.doesNotMatch(stdout.replaceAll(/[\n\r\t]/g, '').replaceAll(COLOURS, ''), UNSAFE);
       }),
       { numRuns: 30 },
     );
