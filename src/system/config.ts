@@ -157,6 +157,13 @@ function fromTables(tables: Record<string, unknown>, file: string, source: strin
       `${file}:${lineOf(source, '', 'secrets')}: secrets = "store" needs a store of the host or of a fleet, and store.url is "user"`,
       'leave out one of the two',
     );
+  const budget = get(SETTINGS.budget);
+  if (budget < contexts.length)
+    throw new NotpError(
+      'bad_configuration',
+      `${file}:${lineOf(source, 'policy', 'budget')}: policy.budget = ${String(budget)} is less than the ${String(contexts.length)} contexts of a login, and a try costs one for each`,
+      `set budget to ${String(contexts.length)} or more, or shorten the list of context`,
+    );
   if (fleet.outage === 'local' && store.kind !== 'postgres')
     throw new NotpError(
       'bad_configuration',
@@ -179,7 +186,7 @@ function fromTables(tables: Record<string, unknown>, file: string, source: strin
       periodSeconds: get(SETTINGS.period),
       algorithm: get(SETTINGS.algorithm),
     },
-    policy: { window: get(SETTINGS.window), budget: get(SETTINGS.budget), refillMs: get(SETTINGS.refill) },
+    policy: { window: get(SETTINGS.window), budget, refillMs: get(SETTINGS.refill) },
     gate: {
       tries: get(SETTINGS.tries),
       timeoutMs: get(SETTINGS.timeout),

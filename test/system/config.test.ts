@@ -279,6 +279,15 @@ const BAD: readonly (readonly [table: string, key: string, values: readonly stri
   ['audit', 'journal', ['0', '"no"'], /must be true or false$/],
 ];
 
+it('a budget below the number of contexts was taken, and four secrets were guessed at for the price of one', () => {
+  const contexts = 'context = ["a", "b", "c", "d"]\n[policy]\n';
+  const { message, hint } = refusal(`${contexts}budget = 3\n`);
+  assert.match(message, /^3: policy\.budget = 3 is less than the 4 contexts of a login/);
+  assert.match(hint, /^set budget to 4 or more/);
+  assert.equal(parseConfig(`${contexts}budget = 4\n`, 'f').policy.budget, 4);
+  assert.equal(parseConfig('[policy]\nbudget = 1\n', 'f').policy.budget, 1);
+});
+
 it('files in the store need a store of the host, and a list of keys has the one that seals first', () => {
   const { message } = refusal('secrets = "store"\n[store]\nurl = "user"\n');
   assert.match(message, /^1: secrets = "store" needs a store of the host or of a fleet/);
