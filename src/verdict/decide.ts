@@ -82,7 +82,7 @@ export function decide(states: readonly LoginState[], presented: Presented, nowM
   const price = priceOf(states.length, policy);
   const all = (each: Bucket): LoginState[] => states.map((state) => ({ ...state, bucket: each }));
   const needed = codesNeeded(bucket, price);
-  if (needed !== 1 && lengthOf(presented.proof) < needed) {
+  if (needed !== 1 && !isJudged(presented.proof, needed)) {
     // Not judged. A line with a longer reading is answered, and costs, as that would, or the answer would tell which passphrase is right.
     const isLonger = (presented.longest ?? 0) >= needed;
     const verdict = isLonger ? refused('wrong_code') : { ...refused('step_up_required'), codesNeeded: needed, ...detailOf(needed) };
@@ -102,6 +102,11 @@ export function decide(states: readonly LoginState[], presented: Presented, nowM
   // With an empty budget a wrong passphrase must look like a wrong code, or step-up would be an oracle without a price.
   const told = needed !== 1 && verdict.reason === 'wrong_passphrase' ? refused('wrong_code') : verdict;
   return { verdict: told, next: all(taken(bucket, price)), device: undefined };
+}
+
+/** Whether a proof is judged where `needed` consecutive codes are asked for. */
+export function isJudged(proof: Proof, needed: 1 | 2 | 3): boolean {
+  return lengthOf(proof) >= needed;
 }
 
 /** How many codes in a row a proof counts for. A recovery code is always judged. */

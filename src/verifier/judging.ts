@@ -1,6 +1,6 @@
 /** The judgement of a proof inside the transaction of the decision, which leaves the enrolments as they are afterwards. */
 import type { Transaction } from '../store/store.ts';
-import type { Bucket } from '../verdict/budget.ts';
+import { codesNeeded, priceOf, type Bucket } from '../verdict/budget.ts';
 import { decide, type Decision, type Presented, type Refused, type Verdict } from '../verdict/decide.ts';
 import { accountOf, timeOf, withBudget, type Account } from './account.ts';
 import type { LocalOptions } from './local.ts';
@@ -10,19 +10,23 @@ import { remember } from './remembering.ts';
 import { refused } from './standing.ts';
 import type { Attempt } from './verifier.ts';
 
-/** Judges `attempt` at `hostMs`, Unix time in milliseconds, or by the store's clock where it has one; `presented` is undefined where nothing was typed. */
+/**
+ * Judges `attempt` at `hostMs`, Unix time in milliseconds, or by the store's clock where it has one; `presented` is undefined where nothing
+ * was typed. What has fewer codes than `needed` was left unopened: gives undefined where fewer are asked for by now.
+ */
 export async function judge(
   options: LocalOptions,
   transaction: Transaction,
   presented: Presented | undefined,
   attempt: Attempt,
-  hostMs: number,
-): Promise<Settled> {
+  { hostMs, needed }: { readonly hostMs: number; readonly needed: 1 | 2 | 3 },
+): Promise<Settled | undefined> {
   const nowMs = await timeOf(transaction, () => hostMs);
   const account = await accountOf(transaction, { ...options, user: options.origin.user });
   const { devices, others, refusal } = account;
   if (devices.length === 0) return settledBy(options, unlessAllowed(options, refusal));
   if (presented === undefined) return settledBy(options, refused(attempt.timedOut === true ? 'timeout' : 'no_proof'));
+  if (neededFor(options, account) < needed) return undefined;
   const { decision: judged, left } = decided(options, account, presented, nowMs);
   const decision = withSkew(judged, hostMs - nowMs);
   const after = devices.map(({ enrolment }, i) => withBudget({ ...enrolment, state: decision.next[i] ?? enrolment.state }, left));
@@ -51,6 +55,16 @@ function withSkew(decision: Decision, skewMs: number): Decision {
   return { ...decision, verdict: { ...verdict, detail } };
 }
 
+/** How many consecutive codes the account is asked for: a proof of fewer is not judged. */
+export function neededFor({ inOutage, policy }: LocalOptions, { devices, bucket }: Account): 1 | 2 | 3 {
+  return codesNeeded(inOutage === true ? emptied(bucket) : bucket, priceOf(devices.length, policy));
+}
+
+/** In an outage: with an empty budget no single code is judged. */
+function emptied(bucket: Bucket): Bucket {
+  return { ...bucket, tokens: Math.min(bucket.tokens, 0) };
+}
+
 /** The decision, and the guess budget of the account after it. */
 function decided(
   { inOutage, policy }: LocalOptions,
@@ -67,8 +81,7 @@ function decided(
       policy,
     );
   if (inOutage === true) {
-    // With an empty budget no single code is judged.
-    const decision = decideWith({ ...bucket, tokens: Math.min(bucket.tokens, 0) });
+    const decision = decideWith(emptied(bucket));
     return { decision, left: budgetAfter(bucket, decision, devices.length, policy) };
   }
   const decision = decideWith(bucket);

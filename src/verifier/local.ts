@@ -6,13 +6,13 @@ import { appendUnlinked, newRef } from '../audit/audit.ts';
 import type { Origin } from '../audit/record.ts';
 import { NotpError } from '../error.ts';
 import type { SealedFile } from '../seal/file.ts';
-import type { Enrolment, Store } from '../store/store.ts';
+import type { Enrolment, Store, Transaction } from '../store/store.ts';
 import { asUser } from '../system/privileges.ts';
 import { sealOf, type DeviceFile } from '../system/secrets.ts';
-import type { Policy, Verdict } from '../verdict/decide.ts';
-import { accountOf } from './account.ts';
-import { judge, unlessAllowed } from './judging.ts';
-import { openReading, wipe } from './opening.ts';
+import { isJudged, type Policy, type Verdict } from '../verdict/decide.ts';
+import { accountOf, type Account } from './account.ts';
+import { judge, neededFor, unlessAllowed } from './judging.ts';
+import { openReading, unopened, wipe } from './opening.ts';
 import { throughOutages } from './outage.ts';
 import { recorded, recordOf, refuseUnlinked, settledBy } from './outcome.ts';
 import { remembered } from './remembering.ts';
@@ -102,24 +102,39 @@ async function beforeAsking(
 async function verify(options: LocalOptions, state: State | undefined, ref: string, attempt: Attempt): Promise<Outcome> {
   if (state === undefined) return { ref, verdict: await withoutState(options, ref) };
   const nowMs = options.now();
-  // The key derivation takes its time outside the transaction, and only for files that are registered.
-  const sealed = attempt.readings.length === 0 ? [] : await registeredFiles(options, state);
-  const presented = sealed.every((file) => file === undefined) ? undefined : openReading(sealed, attempt.readings, state.hostKey);
+  // The key derivation takes its time outside the transaction, and only for files that are registered and what the budget pays for.
+  const nothing = { sealed: [], needed: 1 } as const;
+  const { sealed, needed } = attempt.readings.length === 0 ? nothing : await registeredFiles(options, state);
+  const judged = attempt.readings.filter(({ proof }) => isJudged(proof, needed));
+  const open = judged.length === 0 ? unopened : openReading;
+  const presented = sealed.every((file) => file === undefined)
+    ? undefined
+    : open(sealed, judged.length === 0 ? attempt.readings : judged, state.hostKey);
   try {
-    return await state.store.exclusively(async (transaction) => {
-      const judged = await judge(options, transaction, presented, attempt, nowMs);
-      return await recorded(state.log, transaction, judged, ref);
+    const outcome = await state.store.exclusively(async (transaction) => {
+      const settled = await judge(options, transaction, presented, attempt, { hostMs: nowMs, needed });
+      return settled === undefined ? undefined : await recorded(state.log, transaction, settled, ref);
     });
+    // The budget was refilled meanwhile, and pays for more than was opened.
+    return outcome ?? (await verify(options, state, ref, attempt));
   } finally {
     if (presented !== undefined) wipe(presented);
   }
 }
 
-/** The sealed files that the state knows by their whole content; undefined in the place of any other. */
-async function registeredFiles(options: LocalOptions, { store }: State): Promise<readonly (SealedFile | undefined)[]> {
-  const { devices } = await store.exclusively((transaction) => accountOf(transaction, { ...options, user: options.origin.user }));
-  const registered = devices.map(({ file }) => file);
-  return options.files.map(({ found }, i) => (found.kind === 'sealed' && registered.includes(i) ? found.file : undefined));
+/** The sealed files that the state knows by their whole content, undefined in the place of any other; and how many codes are asked for. */
+async function registeredFiles(
+  options: LocalOptions,
+  { store }: State,
+): Promise<{ readonly sealed: readonly (SealedFile | undefined)[]; readonly needed: 1 | 2 | 3 }> {
+  const account = await store.exclusively((transaction) => present(options, transaction));
+  const registered = account.devices.map(({ file }) => file);
+  const sealed = options.files.map(({ found }, i) => (found.kind === 'sealed' && registered.includes(i) ? found.file : undefined));
+  return { sealed, needed: neededFor(options, account) };
+}
+
+function present(options: LocalOptions, transaction: Transaction): Promise<Account> {
+  return accountOf(transaction, { ...options, user: options.origin.user });
 }
 
 /** No database: a service that was never set up, or a user who never enrolled. There is no chain to link the record to. */

@@ -34,6 +34,13 @@ export function openReading(
   return best ?? tried.find(({ proof }) => lengthOf(proof) === longest);
 }
 
+/** The same where the budget pays for none of `readings`: no key is derived for what is not judged. */
+export function unopened(files: readonly (SealedFile | undefined)[], readings: readonly Reading[]): Presented | undefined {
+  const longest = Math.max(0, ...readings.map(({ proof }) => lengthOf(proof)));
+  const found = readings.find(({ proof }) => lengthOf(proof) === longest);
+  return found === undefined ? undefined : { proof: found.proof, opened: files.map(() => undefined), longest };
+}
+
 function openOrNote(
   file: SealedFile,
   passphrase: string | undefined,

@@ -1,7 +1,8 @@
 /** Devices of different kinds in one account: sealed in other ways, broken, or counting. */
 import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'node:test';
-import { randomBytes } from 'node:crypto';
+import crypto, { randomBytes } from 'node:crypto';
+import { syncBuiltinESMExports } from 'node:module';
 import { codeAt } from '../../src/otp/code.ts';
 import type { Proof } from '../../src/otp/proof.ts';
 import type { HotpPayload } from '../../src/seal/payload.ts';
@@ -42,6 +43,22 @@ describe('devices with passphrases', NEEDS, () => {
     world.nowMs += 10 * POLICY.refillMs;
     assert.equal(await type('two', world.code(backup)), 'totp');
     assert.deepEqual([last('context'), await tokens(world)], ['backup', [5, 5]]);
+  });
+
+  it('had a key derived for each code of a flood that the budget does not judge, which kept the owner waiting', async (t) => {
+    for (let i = 0; i < 2; i++) await type('guess', WRONG);
+    const derive = t.mock.method(crypto, 'argon2Sync');
+    syncBuiltinESMExports();
+    assert.equal(await type('guess', WRONG), 'step_up_required');
+    assert.equal(await type('one', world.code(phone)), 'step_up_required');
+    assert.equal(derive.mock.callCount(), 0);
+    assert.equal(await type('guess', { kind: 'codes', codes: ['111111', '222222'] }), 'wrong_code');
+    assert.equal(derive.mock.callCount(), 2);
+    // A right one in a pair, and a wrong passphrase is a try again when the budget is refilled.
+    world.nowMs += 10 * POLICY.refillMs;
+    assert.equal(await type('guess', WRONG), 'wrong_passphrase');
+    assert.deepEqual(await tokens(world), [3, 3]);
+    assert.equal(await type('one', world.code(phone)), 'totp');
   });
 
   it('may share one passphrase: a code of either goes with it', async () => {
