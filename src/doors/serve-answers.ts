@@ -74,7 +74,7 @@ function answeringForOne(options: ServeOptions, uid: number): Answering {
         const question = parseQuestion(line);
         if (question.account !== undefined || question.origin.door === 'pam')
           throw new NotpError('failed', 'the socket of a user is for that user');
-        return { account: name, answer: async () => printAnswer(await judge(question, service)) };
+        return { account: name, source: sourceOf(question.origin), answer: async () => printAnswer(await judge(question, service)) };
       },
       firstMs: PATIENCE_MS,
       patienceMs: Math.max(PATIENCE_MS, service.config.gate.timeoutMs + LINE_MS),
@@ -115,7 +115,7 @@ function answeringForAll(options: ServeOptions): Answering {
         return printAnswer(await judge(asked as Question, { ...bench, account }));
       };
       // Names that are nobody's have one turn together.
-      return { account: account.uid === undefined ? '' : account.user, answer };
+      return { account: account.uid === undefined ? '' : account.user, source: sourceOf(origin), answer };
     },
     firstMs: LINE_MS,
     patienceMs: PATIENCE_MS,
@@ -135,6 +135,10 @@ function refusingAll(options: ServeOptions, error: unknown): (origin: Origin) =>
   const detail = messageOf(error);
   sayError(detail, 'every question is refused until this is mended');
   return async (origin) => printAnswer(await recordRefusal({ config: undefined, origin, reason, detail }, options.now));
+}
+
+function sourceOf({ rhost = '', tty = '' }: AskedOrigin): string {
+  return `${rhost} ${tty}`;
 }
 
 const ENROLLING: AskedOrigin = { context: 'ssh', door: 'cli' };

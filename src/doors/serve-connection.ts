@@ -11,6 +11,8 @@ import type { Turns } from './turns.ts';
 export interface Asked {
   /** Whom it is about: each account has turns of its own. */
   readonly account: string;
+  /** From where, as the door tells it: of one account each source has turns, too. */
+  readonly source?: string;
   readonly answer: (enrolment: SelfEnrolment) => Promise<string>;
 }
 
@@ -67,10 +69,13 @@ export function converse(
     // Only who reads hears that the other side has left.
     socket.once('data', tooEarly).resume();
     try {
-      const { account, answer } = understand(line);
+      const { account, source, answer } = understand(line);
       // Nobody waits behind a queue that is never done; whoever asked is refused on the other side.
-      if (turns.isFull(account)) socket.destroy();
-      const answered = await turns.take(account, async () => (isGone() ? undefined : await answer(enrolment)));
+      if (turns.isFull(account, source)) {
+        socket.destroy();
+        return;
+      }
+      const answered = await turns.take(account, async () => (isGone() ? undefined : await answer(enrolment)), source);
       if (answered === undefined || isGone()) return;
       socket.off('data', tooEarly).write(answered);
       listener.onIdle(account);

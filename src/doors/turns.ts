@@ -2,37 +2,52 @@
 import type { Socket } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
 
-/** Questions of one account that wait at the same time; those beyond them are turned away. */
+/** Questions of one account that wait at the same time; beyond them only a source that has none there yet is let wait. */
 const MAX_WAITING = 128;
+/** Less than whoever asks waits for an answer (ANSWER_DEADLINE_MS): a question that would wait for longer is turned away at once. */
+const MAX_WAIT_MS = 20_000;
 
 export interface Turns {
-  /** Whether so many questions about `account` wait that no more may. */
-  isFull(account: string): boolean;
-  /** Runs one piece of work at a time, and of the accounts that wait one after the other. */
-  take<T>(account: string, work: () => Promise<T>): Promise<T>;
+  /** Whether no more questions about `account` from `source` may wait. */
+  isFull(account: string, source?: string): boolean;
+  /** Runs one piece of work at a time: of the accounts that wait one after the other, and of each account its sources. */
+  take<T>(account: string, work: () => Promise<T>, source?: string): Promise<T>;
   /** Resolves when nothing is running and nobody waits, with their answers on their way. */
   ended(): Promise<void>;
 }
 
-export function turns(): Turns {
-  /** The accounts in the order of their turns, each with its questions in the order they came. */
-  const waiting = new Map<string, (() => Promise<void>)[]>();
+/** `now`: milliseconds of a clock. */
+export function turns(now: () => number = () => performance.now()): Turns {
+  /** The accounts in the order of their turns, in each its sources, and in each of these its questions in the order they came. */
+  const waiting = new Map<string, Map<string, (() => Promise<void>)[]>>();
   let running: Promise<void> | undefined;
+  /** What a turn takes of late. */
+  let turnMs = 0;
   const run = async (): Promise<void> => {
     for (let next = waiting.entries().next(); next.done !== true; next = waiting.entries().next()) {
-      const [account, [first, ...rest]] = next.value;
+      const [account, sources] = next.value;
       waiting.delete(account);
-      if (rest.length > 0) waiting.set(account, rest);
+      const first = shiftFirst(sources);
+      if (sources.size > 0) waiting.set(account, sources);
       await hear();
+      const startMs = now();
       await first?.();
+      turnMs += (now() - startMs - turnMs) / 4;
     }
     running = undefined;
   };
   return {
-    isFull: (account) => (waiting.get(account)?.length ?? 0) >= MAX_WAITING,
-    take: (account, work) =>
+    isFull: (account, source = '') => {
+      const sources = waiting.get(account) ?? new Map<string, (() => Promise<void>)[]>();
+      const mine = sources.get(source)?.length ?? 0;
+      if (mine === 0) return false;
+      const all = [...sources.values()].reduce((sum, { length }) => sum + length, 0);
+      return all >= MAX_WAITING || mine * sources.size * waiting.size * turnMs > MAX_WAIT_MS;
+    },
+    take: (account, work, source = '') =>
       new Promise((resolve, reject) => {
-        waiting.set(account, [...(waiting.get(account) ?? []), () => work().then(resolve, reject)]);
+        const sources = waiting.get(account) ?? new Map<string, (() => Promise<void>)[]>();
+        waiting.set(account, sources.set(source, [...(sources.get(source) ?? []), () => work().then(resolve, reject)]));
         running ??= run();
       }),
     ended: async () => {
@@ -40,6 +55,14 @@ export function turns(): Turns {
       await hear();
     },
   };
+}
+
+/** Takes the first question of the first of `sources`, which comes last then. */
+function shiftFirst(sources: Map<string, (() => Promise<void>)[]>): (() => Promise<void>) | undefined {
+  const [source, [first, ...rest]] = sources.entries().next().value ?? ['', []];
+  sources.delete(source);
+  if (rest.length > 0) sources.set(source, rest);
+  return first;
 }
 
 /**

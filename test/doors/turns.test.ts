@@ -22,6 +22,30 @@ describe('turns', () => {
     assert.deepEqual(answered, ['flood', 'flood', 'alice', 'bob', 'flood', 'alice', 'flood', 'flood']);
   });
 
+  it('let a flood from one source keep the same account waiting at another, past every deadline', async () => {
+    let nowMs = 0;
+    const inTurn = turns(() => nowMs);
+    const answered: string[] = [];
+    const ask = (source: string): Promise<void> =>
+      inTurn.take(
+        'alice',
+        () => {
+          nowMs += 1_000;
+          answered.push(source);
+          return Promise.resolve();
+        },
+        source,
+      );
+    await Promise.all(Array.from({ length: 20 }, () => ask('flood')));
+    const flood: Promise<void>[] = [];
+    while (!inTurn.isFull('alice', 'flood')) flood.push(ask('flood'));
+    assert.ok(flood.length <= 25, 'whoever would wait for longer than anybody is turned away');
+    assert.equal(inTurn.isFull('alice', 'owner'), false);
+    answered.length = 0;
+    await Promise.all([...flood, ask('owner')]);
+    assert.ok(answered.indexOf('owner') <= 2, answered.join(' '));
+  });
+
   it('go on after a question that failed, and tell who asked it', async () => {
     const inTurn = turns();
     const failed = inTurn.take('a', () => Promise.reject(new Error('broken')));
