@@ -5,7 +5,7 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { messageOf } from '../error.ts';
-import { keyFiles, authorizedKeysOf, type AuthorizedKey } from '../system/authorized-keys.ts';
+import { keyFiles, authorizedKeysOf, isUnlimited, type AuthorizedKey } from '../system/authorized-keys.ts';
 import type { Config } from '../system/config.ts';
 import { asUser } from '../system/privileges.ts';
 import type { User } from '../system/users.ts';
@@ -16,7 +16,7 @@ import type { Person } from './people.ts';
 
 const LOST = "A key's own command= is lost: after the code the key opens a whole shell";
 const UNTOLD = 'The gate is not told which key was used, and refuses users who may have come with a limited one';
-const REFUSED = 'The gate refuses keys that stand in no file it reads';
+const DIFFERENT = 'The gate does not read the files of keys that sshd reads, in the same order';
 
 /** `effective`: what sshd does with each user. `gate`: what the gate reads, [gate] in notp.toml. */
 export async function examineKeys(
@@ -28,32 +28,44 @@ export async function examineKeys(
   for (const { user } of people) {
     const own = effective.get(user.name);
     if (own === undefined || !meansGate(setting(own, 'forcecommand'))) continue;
-    const keys = is(own, 'exposeauthinfo', 'yes') ? refusedKeys : lostCommands;
+    const isTold = is(own, 'exposeauthinfo', 'yes');
+    const keys = isTold ? refusedKeys : gate.exposeAuthInfo ? () => [] : lostCommands;
+    findings.push(...exposure(user, isTold, gate));
     findings.push(...(await asUser(user, () => [...keys(user, own, gate), ...environmentFile(user, own)])));
   }
   return findings.some(({ id }) => id === 'FC13') ? findings : [...findings, ok('FC13', "The gate knows every key's own command=")];
 }
 
-/** Where the gate knows the key: what it would refuse. The caller is `user`, or root as them. */
+/** Whether sshd tells the key is configuration on both sides: where sshd only fails to tell it, the gate must not go on without. */
+function exposure(user: User, isTold: boolean, gate: Config['gate']): Finding[] {
+  if (isTold === gate.exposeAuthInfo) return [];
+  const [title, fix] = isTold
+    ? ['The gate goes on where sshd fails to tell which key was used', 'under [gate] in notp.toml: expose_auth_info = true']
+    : ['The gate refuses everybody, for sshd does not tell which key was used', 'ExposeAuthInfo yes'];
+  const detail = `sshd has ExposeAuthInfo ${isTold ? 'yes' : 'no'}, the gate expose_auth_info = ${String(gate.exposeAuthInfo)}`;
+  return [{ id: 'FC13', severity: 'fail', title, detail, fix, user: user.name }];
+}
+
+/** Where the gate knows the key: what it would refuse, or judge by other lines than sshd. The caller is `user`, or root as them. */
 export function refusedKeys(user: User, effective: Effective, gate: Config['gate']): Finding[] {
-  const listed = gate.authorizedKeys;
-  const read = keyFiles(listed, user);
-  const templates = keyFilesOfSshd(effective);
-  const all = [...listed, ...templates.filter((template) => !read.includes(keyFile(template, user)))];
-  const fix = `under [gate] in notp.toml: authorized_keys = [${all.map((file) => JSON.stringify(file)).join(', ')}]`;
-  const unlisted = templates.map((template) => keyFile(template, user)).filter((file) => !read.includes(file));
+  const read = keyFiles(gate.authorizedKeys, user);
+  const unreadable = read.flatMap((file) => keysIn(file, user).findings);
   return [
-    ...read.flatMap((file) => keysIn(file, user).findings),
-    ...unlisted.flatMap((file) => {
-      const { keys, findings } = keysIn(file, user);
-      if (findings.length > 0) return findings;
-      const severity = keys.length > 0 ? 'fail' : 'warn';
-      const detail = `sshd reads ${file}, the gate does not: ${String(keys.length)} keys of ${user.name} there now`;
-      return [{ id: 'FC13', severity, title: REFUSED, detail, fix, user: user.name } as const];
-    }),
+    ...unreadable,
+    ...otherFiles(user, effective, read),
     ...givenByProgram(user, effective, read),
     ...certificates(user, effective, gate),
   ];
+}
+
+/** A key in a file that only sshd reads is refused; one in a file that only the gate reads may overrule the administrator's limit. */
+function otherFiles(user: User, effective: Effective, read: readonly string[]): Finding[] {
+  const templates = keyFilesOfSshd(effective);
+  const files = keyFiles(templates, user);
+  if (files.length === read.length && files.every((file, i) => file === read[i])) return [];
+  const detail = `sshd reads ${files.join(', then ') || 'no file'}; the gate reads ${read.join(', then ') || 'no file'}`;
+  const fix = `under [gate] in notp.toml: authorized_keys = [${templates.map((file) => JSON.stringify(file)).join(', ')}]`;
+  return [{ id: 'FC13', severity: 'fail', title: DIFFERENT, detail, fix, user: user.name }];
 }
 
 /** Where the gate is not told the key: it refuses users for whom it sees a limit, and the others are lost. */
@@ -64,14 +76,14 @@ function lostCommands(user: User, effective: Effective, gate: Config['gate']): F
   const inFiles = keyFilesOfSshd(effective).flatMap((template): Finding[] => {
     const file = keyFile(template, user);
     const { keys, findings } = keysIn(file, user);
-    const count = keys.filter(({ command }) => command !== undefined).length;
+    const count = keys.filter((line) => !isUnlimited(line)).length;
     if (count === 0) return findings;
     return [
       {
         id,
         severity: 'fail',
         title: read.includes(file) ? UNTOLD : LOST,
-        detail: `${file}: ${String(count)} with command=`,
+        detail: `${file}: ${String(count)} with command=, cert-authority or something that notp cannot read`,
         fix,
         user: user.name,
       },
@@ -115,7 +127,6 @@ function certificates(user: User, effective: Effective, gate: Config['gate']): F
   const [authorities, principals, program] = ['trustedusercakeys', 'authorizedprincipalsfile', 'authorizedprincipalscommand'].map((name) =>
     given(effective, name),
   );
-  if (authorities === undefined) return [];
   const finding = (title: string, detail: string, fix: string): Finding => ({
     id: 'FC13',
     severity: 'fail',
@@ -124,17 +135,23 @@ function certificates(user: User, effective: Effective, gate: Config['gate']): F
     fix,
     user: user.name,
   });
-  if (program !== undefined) {
+  if (authorities !== undefined && program !== undefined) {
     const fix = 'AuthorizedPrincipalsFile in its place, or the PAM door (notp setup pam)';
     return [
       finding('Principals come from a program, and their limits are not known to the gate', `AuthorizedPrincipalsCommand ${program}`, fix),
     ];
   }
-  if (authorities === gate.trustedUserCaKeys && principals === gate.authorizedPrincipals) return [];
-  const detail = `sshd has TrustedUserCAKeys ${authorities} and AuthorizedPrincipalsFile ${principals ?? 'none'}, the gate others`;
-  const lines = `trusted_user_ca_keys = ${JSON.stringify(authorities)} and authorized_principals = ${JSON.stringify(principals ?? '')}`;
+  // Without authorities sshd looks at no principals.
+  const isSame = principals === gate.authorizedPrincipals || (authorities === undefined && gate.authorizedPrincipals === undefined);
+  if (authorities === gate.trustedUserCaKeys && isSame) return [];
+  const detail = `sshd has TrustedUserCAKeys ${authorities ?? 'none'} and AuthorizedPrincipalsFile ${principals ?? 'none'}, the gate others`;
+  const lines = `trusted_user_ca_keys = ${JSON.stringify(authorities ?? '')} and authorized_principals = ${JSON.stringify(principals ?? '')}`;
   return [
-    finding('The gate refuses certificates whose authority or principals it does not know', detail, `under [gate] in notp.toml: ${lines}`),
+    finding(
+      'The gate does not know the authorities and principals of certificates as sshd does',
+      detail,
+      `under [gate] in notp.toml: ${lines}`,
+    ),
   ];
 }
 
@@ -167,7 +184,7 @@ function environmentFile(user: User, effective: Effective): Finding[] {
 function unread(user: User, why: string): Finding {
   return {
     id: 'FC13',
-    severity: 'warn',
+    severity: 'fail',
     title: 'The keys of a user cannot be looked at, and the gate refuses the user for it',
     detail: why,
     fix: 'make it a file that the user can read, or take it away',

@@ -20,6 +20,9 @@ import { askOneLine, askUntilAccepted } from './questions.ts';
 import { isAccepted, told } from './refusal.ts';
 import { becomeShell, CODE_VARIABLES } from './shell.ts';
 
+const UNTOLD_HINT =
+  'check ExposeAuthInfo yes in sshd_config and the space in /tmp; where sshd is not to say it, expose_auth_info = false under [gate] in notp.toml';
+
 export interface GateOptions {
   readonly configuration: () => Config;
   readonly environment: NodeJS.ProcessEnv;
@@ -118,8 +121,13 @@ function originOf(user: User, environment: NodeJS.ProcessEnv): Origin {
 /** Throws where the key's line cannot be known: a limit must not vanish. */
 function forcedByKey(user: User, config: Config, { environment, now }: GateOptions): string | undefined {
   const file = environment['SSH_USER_AUTH'];
+  const info = file === undefined ? '' : readFileSync(file, 'utf8');
   const asking = askingFor(config, user);
-  if (file !== undefined) return keyCommand(readFileSync(file, 'utf8'), { ...asking, address: clientAddress(environment), nowMs: now() });
-  if (environment['SSH_CONNECTION'] !== undefined) requireNoLimits(asking);
+  // sshd writes a line for every method, also for a password.
+  if (info !== '') return keyCommand(info, { ...asking, address: clientAddress(environment), nowMs: now() });
+  if (environment['SSH_CONNECTION'] === undefined) return undefined;
+  // Where it cannot write the file, because /tmp is full, it goes on without.
+  if (config.gate.exposeAuthInfo) throw new NotpError('not_permitted', 'sshd did not say which key this login used', UNTOLD_HINT);
+  requireNoLimits(asking);
   return undefined;
 }

@@ -77,7 +77,7 @@ export function requireNoLimits(asking: Omit<Asking, 'address' | 'nowMs'>): void
 }
 
 /** Whether this line surely is a plain key without a limit. */
-function isUnlimited({ key, options, command, isAuthority }: AuthorizedKey): boolean {
+export function isUnlimited({ key, options, command, isAuthority }: AuthorizedKey): boolean {
   return key !== undefined && isKnown(options) && command === undefined && !isAuthority;
 }
 

@@ -37,6 +37,8 @@ export interface Config {
     readonly timeoutMs: number;
     readonly sameConnection: boolean;
     readonly trustMs: number;
+    /** Whether sshd tells the key of a login: ExposeAuthInfo. */
+    readonly exposeAuthInfo: boolean;
     /** Where keys and their limits stand, as sshd's AuthorizedKeysFile has it: %h, %u, %U and %%, relative to the home. */
     readonly authorizedKeys: readonly string[];
     /** TrustedUserCAKeys of sshd; undefined where it has none. */
@@ -192,6 +194,7 @@ function fromTables(tables: Record<string, unknown>, file: string, source: strin
       timeoutMs: get(SETTINGS.timeout),
       sameConnection: get(SETTINGS.sameConnection),
       trustMs: get(SETTINGS.trust),
+      exposeAuthInfo: get(SETTINGS.exposeAuthInfo),
       authorizedKeys: get(SETTINGS.authorizedKeys),
       trustedUserCaKeys: nonEmpty(get(SETTINGS.trustedUserCaKeys)),
       authorizedPrincipals: nonEmpty(get(SETTINGS.authorizedPrincipals)),

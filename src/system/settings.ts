@@ -51,6 +51,7 @@ export const SETTINGS = {
   timeout: setting('gate', 'timeout', duration(SECOND_MS, DAY_MS), '60s'),
   sameConnection: setting('gate', 'same_connection', trueOrFalse, true),
   trust: setting('gate', 'trust', duration(0, 30 * DAY_MS), '0s'),
+  exposeAuthInfo: setting('gate', 'expose_auth_info', trueOrFalse, true),
   authorizedKeys: setting('gate', 'authorized_keys', authorizedKeysFiles, SSHDS_KEY_FILES),
   trustedUserCaKeys: setting('gate', 'trusted_user_ca_keys', absoluteOrNone, ''),
   authorizedPrincipals: setting('gate', 'authorized_principals', principalsFile, ''),
@@ -107,9 +108,9 @@ function keyFiles(value: unknown): readonly string[] | Expected {
 /** Like AuthorizedKeysFile of sshd_config(5): a path that is not absolute starts at the home. */
 function authorizedKeysFiles(value: unknown): readonly string[] | Expected {
   const files: readonly unknown[] = Array.isArray(value) ? value : [];
-  if (files.length > 0 && files.length <= MAX_AUTHORIZED_KEYS && files.every(isKeyFile)) return files as readonly string[];
+  if (Array.isArray(value) && files.length <= MAX_AUTHORIZED_KEYS && files.every(isKeyFile)) return files as readonly string[];
   return new Expected(
-    `a list of 1 to ${String(MAX_AUTHORIZED_KEYS)} paths without "..", as AuthorizedKeysFile of sshd has them: %h, %u, %U and %%, relative to the home`,
+    `a list of at most ${String(MAX_AUTHORIZED_KEYS)} paths without "..", as AuthorizedKeysFile of sshd has them: %h, %u, %U and %%, relative to the home`,
   );
 }
 

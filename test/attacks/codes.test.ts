@@ -27,7 +27,7 @@ describe('an attacker with a stolen key', { skip: lacks({ root: true, programs: 
 
   describe("with sshd's defaults and a ForceCommand alone", () => {
     before(async () => {
-      await field.bring(PLAIN, ['ForceCommand /usr/bin/notp gate']);
+      await field.bring(PLAIN, ['ForceCommand /usr/bin/notp gate', 'ExposeAuthInfo yes']);
     });
     triesInVain('a ForceCommand alone');
   });

@@ -24,7 +24,12 @@ export async function logins(place: Place, rounds: number): Promise<Chapter> {
   const pam = async (asked: Asked): Promise<Sshd> =>
     await startPamSshd(folder, [stacks[asked], 'auth required pam_permit.so'], 'publickey,keyboard-interactive:pam');
   const plain = await startPamSshd(folder, ['auth required pam_permit.so'], 'publickey');
-  const gate = await startSshd(folder, [`ForceCommand ${notp} gate --config ${config}`, 'AcceptEnv LC_*', 'UsePAM yes']);
+  const gate = await startSshd(folder, [
+    `ForceCommand ${notp} gate --config ${config}`,
+    'AcceptEnv LC_*',
+    'ExposeAuthInfo yes',
+    'UsePAM yes',
+  ]);
   const authorized = `${user.home}/.ssh/authorized_keys`;
   const servers = [plain, gate, await pam('google-authenticator'), await pam('oath'), await pam('notp')] as const;
   const [, , google, oath, ours] = servers;

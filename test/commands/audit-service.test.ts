@@ -17,7 +17,7 @@ describe(
     before(async () => {
       host = await bootHost('audit');
       enrolled = await host.enrol(host.alice);
-      host.write('/etc/ssh/sshd_config.d/notp.conf', 'ForceCommand /usr/bin/notp gate\n');
+      host.write('/etc/ssh/sshd_config.d/notp.conf', 'ForceCommand /usr/bin/notp gate\nExposeAuthInfo yes\n');
       await host.container.must(['systemctl', 'reload', 'ssh']);
     });
 

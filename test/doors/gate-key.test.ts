@@ -122,7 +122,9 @@ describe("a key's own command is what runs after the code", { skip: NEEDS }, () 
   });
 
   it('was lost where sshd does not tell the key: users who may have come with a limited one are refused', async () => {
-    const untold = await gateSshd(where, { exposed: false });
+    const config = path.join(where.folder, 'untold.toml');
+    fs.writeFileSync(config, '[store]\nurl = "user"\n[gate]\nexpose_auth_info = false\n');
+    const untold = await gateSshd(where, { exposed: false, words: `--config ${config}` });
     const file = path.join(person.user.home, '.ssh/authorized_keys');
     const login = async (options: string): Promise<Ran> => {
       untold.authorize(person.user);
@@ -133,6 +135,23 @@ describe("a key's own command is what runs after the code", { skip: NEEDS }, () 
     const refused = await login('command="echo forced" ');
     assert.deepEqual([refused.code, refused.stdout], [1, '']);
     assert.match(refused.stderr, /notp: hint: ExposeAuthInfo yes in sshd_config/);
+  });
+
+  it('was lost where sshd had no space in /tmp to say which key it was: the gate refuses, and asks for no code', async () => {
+    authorize('command="echo forced" ');
+    const full = path.join(where.folder, 'full');
+    fs.writeFileSync(full, '#!/bin/sh\nunset SSH_USER_AUTH\nexec "$@"\n', { mode: 0o755 });
+    // sshd goes on without the variable, as with ExposeAuthInfo no.
+    for (const exposed of [true, false]) {
+      const silent = await gateSshd(exposed ? { ...where, notp: `${full} ${where.notp}` } : where, { exposed });
+      silent.authorize(person.user);
+      const { code, stdout, stderr } = await silent.ssh(person.user, ['echo', 'free'], {
+        environment: person.variable(),
+        sshOptions: SEND_CODE,
+      });
+      assert.deepEqual([code, stdout], [1, '']);
+      assert.match(stderr, /sshd did not say which key this login used\n.*check ExposeAuthInfo yes in sshd_config and the space in \/tmp/);
+    }
   });
 
   it('and a certificate of an authority of sshd keeps to the line of its principal', async () => {

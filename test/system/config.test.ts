@@ -37,6 +37,7 @@ describe('the defaults', () => {
         timeoutMs: 60_000,
         sameConnection: true,
         trustMs: 0,
+        exposeAuthInfo: true,
         authorizedKeys: ['.ssh/authorized_keys', '.ssh/authorized_keys2'],
         trustedUserCaKeys: undefined,
         authorizedPrincipals: undefined,
@@ -73,6 +74,7 @@ describe('the defaults', () => {
       timeout = "60s"
       same_connection = true
       trust = "0s"
+      expose_auth_info = true
       authorized_keys = [".ssh/authorized_keys", ".ssh/authorized_keys2"]
       trusted_user_ca_keys = ""
       authorized_principals = ""
@@ -154,6 +156,7 @@ describe('a value', () => {
       timeout = "5m"
       same_connection = false
       trust = "12h"
+      expose_auth_info = false
       authorized_keys = ["/etc/ssh/keys/%u", "50%%"]
       trusted_user_ca_keys = "/etc/ssh/ca.pub"
       authorized_principals = ".ssh/principals"
@@ -181,6 +184,7 @@ describe('a value', () => {
         timeoutMs: 300_000,
         sameConnection: false,
         trustMs: 43_200_000,
+        exposeAuthInfo: false,
         authorizedKeys: ['/etc/ssh/keys/%u', '50%%'],
         trustedUserCaKeys: '/etc/ssh/ca.pub',
         authorizedPrincipals: '.ssh/principals',
@@ -242,12 +246,13 @@ const BAD: readonly (readonly [table: string, key: string, values: readonly stri
   ['gate', 'tries', [...WHOLE, '0', '11'], /must be a whole number from 1 to 10$/],
   ['gate', 'timeout', [...TIMES, '"30d"'], /must be a time such as "60s", "5m" or "1h", from "1s" to "1d"$/],
   ['gate', 'same_connection', ['1', '"true"', '"yes"'], /must be true or false$/],
+  ['gate', 'expose_auth_info', ['1', '"true"', '"yes"'], /must be true or false$/],
   ['gate', 'trust', ['"31d"', '"1w"', '-1', '0', 'false'], /must be a time such as "60s", "5m" or "1h", from "0s" to "30d"/],
   [
     'gate',
     'authorized_keys',
-    ['[]', '".ssh/authorized_keys"', '[""]', '["a", 1]', '["../a"]', '["%k"]', '["%"]', '["a\\nb"]', `[${'"a", '.repeat(9)}]`],
-    /must be a list of 1 to 8 paths without "\.\.", as AuthorizedKeysFile of sshd has them/,
+    ['{}', '".ssh/authorized_keys"', '[""]', '["a", 1]', '["../a"]', '["%k"]', '["%"]', '["a\\nb"]', `[${'"a", '.repeat(9)}]`],
+    /must be a list of at most 8 paths without "\.\.", as AuthorizedKeysFile of sshd has them/,
   ],
   ['gate', 'trusted_user_ca_keys', ['1', '"ca.pub"', '"/a/../b"'], /must be an absolute path/],
   ['gate', 'authorized_principals', ['1', '"%k"', '"../a"', '[]'], /must be a path without "\.\.", as AuthorizedPrincipalsFile/],
