@@ -38,11 +38,11 @@ const EXEMPTION: Pick<Rule, 'id' | 'severity' | 'title' | 'fix'> = {
 const BLIND: Pick<Rule, 'id' | 'severity' | 'title' | 'fix'> = {
   id: 'FC14',
   severity: 'warn',
-  title: 'What sshd does for a Match line cannot be told',
-  fix: 'say it by addresses, networks, users or groups',
+  title: 'What sshd does for a line cannot be told',
+  fix: 'say it by addresses, networks, users or groups, without quotes and backslashes',
 };
 
-/** `where` tells the sshd; it stands in each detail. `unasked`: what its Match lines look at and nobody was asked about. */
+/** `where` tells the sshd; it stands in each detail. `unasked`: lines that nobody was asked about. */
 export function judge(
   people: readonly Judged[],
   doors: Doors,
@@ -54,7 +54,7 @@ export function judge(
   const ids = new Set(tripped.map(({ id }) => id));
   const rules = [...(doors.gate ? GATE_RULES : []), ...(doors.pam ? PAM_RULES : [])];
   const fine = rules.filter(({ id }) => !ids.has(id)).map(({ id, holds }) => ok(id, holds, where));
-  const blind = unasked.map((criterion) => ({ ...BLIND, detail: `${where}: Match ${criterion}` }));
+  const blind = unasked.map((line) => ({ ...BLIND, detail: `${where}: ${line}` }));
   const same = doors.gate && !ids.has('FC14') && blind.length === 0 ? [ok('FC14', 'sshd forces the same from every address', where)] : [];
   return [...tripped, ...blind, ...fine, ...same];
 }

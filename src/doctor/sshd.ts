@@ -1,15 +1,15 @@
 /** The family of sshd: each server's effective configuration against the rules, for all people from everywhere. */
 import * as os from 'node:os';
-import { NotpError } from '../error.ts';
+import { messageOf, NotpError } from '../error.ts';
 import { setting, words, type Effective } from './effective.ts';
 import { ok, type Finding } from './finding.ts';
 import { gateProgram, meansGate } from './gate-command.ts';
 import { judge, type Doors, type Judged } from './judge.ts';
-import { alike, otherSpellings, type Person } from './people.ts';
+import { alike, otherSpellings, type Person, type Spelling } from './people.ts';
 import { hasFirstPass } from './pam.ts';
 import { asksForCode } from './pam-stack.ts';
 import { DEFAULT_SSHD_CONFIG, installedServer, runningServers, type Server } from './sshd-servers.ts';
-import { readSshdFiles, type SshdFiles } from './sshd-files.ts';
+import { readSshdFiles, type Criterion, type SshdFiles } from './sshd-files.ts';
 import { isRootsAlone } from './roots-alone.ts';
 import { askServer, checkServer, withKeyFolder, type Asked, type Question, type Refusal } from './sshd-run.ts';
 import { noDoor, notLoaded, refused, spelledOtherwise, unaskable, unseen } from './sshd-findings.ts';
@@ -77,6 +77,8 @@ export async function examineServer(server: Server, people: readonly Person[], h
 interface Answers {
   readonly people: readonly Judged[];
   readonly spellings: readonly AskedAs[];
+  /** Why something could not be asked about. */
+  readonly untold: readonly string[];
 }
 interface AskedAs extends Judged {
   readonly name: string;
@@ -86,7 +88,7 @@ async function ask(
   server: Server,
   asked: Asked,
   people: readonly Person[],
-  { criteria }: SshdFiles,
+  { criteria, untold }: SshdFiles,
   { expect, progress }: Progress,
 ): Promise<Answers | Refusal> {
   const first = await askServer(server, asked, [{ user: 'root', vantage: SOMEWHERE }], () => undefined);
@@ -94,14 +96,23 @@ async function ask(
   const ports = first.flatMap((each) => words(each, 'port').map(Number));
   const from = vantages(criteria, { ports, own: ownAddresses() });
   const groups = alike(people, criteria).map((group) => ({ name: group[0]?.user.name ?? '', names: group.map(({ user }) => user.name) }));
-  const others = otherSpellings(people, criteria).map(({ name, user }) => ({ name, names: [user.name] }));
+  const spellings = spellingsOf(people, criteria);
+  const others = spellings.found.map(({ name, user }) => ({ name, names: [user.name] }));
   const all = [...groups, ...others.filter(({ name }) => canBeAsked(name))];
   const questions: Question[] = all.flatMap(({ name: user }) => from.map((vantage) => ({ user, vantage })));
   expect(questions.length);
   const answers = await askServer(server, asked, questions, progress);
   if ('refused' in answers) return answers;
   const judged = all.map((each, i) => ({ ...each, seen: from.flatMap((vantage, j) => pair(vantage, answers[i * from.length + j])) }));
-  return { people: judged.slice(0, groups.length), spellings: judged.slice(groups.length) };
+  return { people: judged.slice(0, groups.length), spellings: judged.slice(groups.length), untold: [...untold, ...spellings.untold] };
+}
+
+function spellingsOf(people: readonly Person[], criteria: readonly Criterion[]): { found: Spelling[]; untold: string[] } {
+  try {
+    return { found: otherSpellings(people, criteria), untold: [] };
+  } catch (error) {
+    return { found: [], untold: [`Match for other names of the same uid: ${messageOf(error)}`] };
+  }
 }
 
 /** `sshd -T -C` takes a comma for the end of a name. */
@@ -116,13 +127,19 @@ function pair(vantage: Vantage, effective: Effective | undefined): { vantage: Va
 /** Anywhere: for what no Match line decides. */
 const SOMEWHERE = { address: '203.0.113.7', host: '203.0.113.7', localAddress: '192.0.2.1', localPort: 22, routingDomain: '' };
 
-function reportOf(server: Server, { version }: Asked, { people, spellings }: Answers, files: SshdFiles, where: string): SshdReport {
+function reportOf(server: Server, { version }: Asked, { people, spellings, untold }: Answers, files: SshdFiles, where: string): SshdReport {
   const all = people.flatMap(({ seen }) => seen.map(({ effective }) => effective));
   const [any] = all;
   const commands = [...new Set(all.map((effective) => setting(effective, 'forcecommand')))];
   const pamService = any === undefined ? server.name : pamServiceOf(server, version, any);
   const doors = { gate: commands.some((command) => meansGate(command)), pam: asksForCode(pamService) };
-  const about = { version, where, unasked: unasked(files.criteria), firstPass: hasFirstPass(pamService), isRootsAlone };
+  const about = {
+    version,
+    where,
+    unasked: [...unasked(files.criteria).map((criterion) => `Match ${criterion}`), ...untold],
+    firstPass: hasFirstPass(pamService),
+    isRootsAlone,
+  };
   const rules = doors.gate || doors.pam ? judge(people, doors, about) : [noDoor(where)];
   const past = spellings.flatMap((each) => pastUnder(each, judge([each], doors, about), rules));
   const findings = [ok('sshd-config', 'sshd accepts its configuration', where), ...notLoaded(server, any, files, where), ...rules, ...past];

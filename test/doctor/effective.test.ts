@@ -43,9 +43,11 @@ describe('patterns and words of sshd_config', () => {
     for (const [name, pattern] of no) assert.ok(!matchesPattern(name, pattern), pattern);
   });
 
-  it('are parted by blanks or one "=", with quotes and comments', () => {
-    assert.deepEqual(wordsOf('  Match User="a b",c Address 10.0.0.0/8 # none'), ['Match', 'User', 'a b', ',c', 'Address', '10.0.0.0/8']);
+  it('are parted by blanks, the keyword also by "=", with quotes of both kinds and comments', () => {
+    assert.deepEqual(wordsOf('  Match User="a b",c Address 10.0.0.0/8 # none'), ['Match', 'User=a b,c', 'Address', '10.0.0.0/8']);
     assert.deepEqual(wordsOf('include=/etc/x.conf'), ['include', '/etc/x.conf']);
+    assert.deepEqual(wordsOf(String.raw`SetEnv 'A=b c'd "e'" f\ g "h`), ['SetEnv']);
+    assert.deepEqual(wordsOf(String.raw`SetEnv 'A=b c'd "e'" f\ g h#`), ['SetEnv', 'A=b cd', "e'", 'f g', 'h#']);
     assert.deepEqual(wordsOf('# Match all'), []);
   });
 

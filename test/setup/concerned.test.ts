@@ -1,9 +1,14 @@
 /** Whom a setup is for: a group that holds for one name of an account and not for another is none to go by. */
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { before, describe, it } from 'node:test';
 import { scopeOf } from '../../src/setup/concerned.ts';
 import type { Scope } from '../../src/setup/scope.ts';
+import { atEnd } from '../support/cleanup.ts';
 import { addSecondName, addUser, lacks, must, type TestUser } from '../support/world.ts';
+
+/** A group of its own: other tests add users to those that are there. */
+const GROUP = `notp-g${randomBytes(4).toString('hex')}`;
 
 describe('the scope of a setup', { skip: lacks({ root: true }) }, () => {
   let alice: TestUser;
@@ -11,7 +16,11 @@ describe('the scope of a setup', { skip: lacks({ root: true }) }, () => {
   before(() => {
     alice = addUser();
     second = addSecondName(alice);
-    must(['usermod', '-a', '-G', 'games', alice.name]);
+    must(['groupadd', GROUP]);
+    atEnd(() => {
+      must(['groupdel', GROUP]);
+    });
+    must(['usermod', '-a', '-G', GROUP, alice.name]);
   });
 
   it('is refused by group where a second name of the uid is in none, which let it in without a code at every door', () => {
@@ -19,19 +28,19 @@ describe('the scope of a setup', { skip: lacks({ root: true }) }, () => {
       assert.throws(() => scope(door), {
         code: 'refused',
         message: new RegExp(
-          `^"${second}" and "${alice.name}" are both uid ${String(alice.uid)}, and only "${alice.name}" is in the group "games"`,
+          `^"${second}" and "${alice.name}" are both uid ${String(alice.uid)}, and only "${alice.name}" is in the group "${GROUP}"`,
         ),
-        hint: `put each name of the account into the group: gpasswd -a ${second} games`,
+        hint: `put each name of the account into the group: gpasswd -a ${second} ${GROUP}`,
       });
     // By their uid, or all of their names, they are asked anyway.
-    assert.deepEqual(scope('pam', [alice.name]).groups, ['games']);
-    must(['gpasswd', '-a', second, 'games']);
-    assert.deepEqual(scope('gate'), { users: [], groups: ['games'] });
-    must(['gpasswd', '-d', alice.name, 'games']);
-    assert.throws(() => scope('gate'), { hint: new RegExp(`gpasswd -a ${alice.name} games$`) });
+    assert.deepEqual(scope('pam', [alice.name]).groups, [GROUP]);
+    must(['gpasswd', '-a', second, GROUP]);
+    assert.deepEqual(scope('gate'), { users: [], groups: [GROUP] });
+    must(['gpasswd', '-d', alice.name, GROUP]);
+    assert.throws(() => scope('gate'), { hint: new RegExp(`gpasswd -a ${alice.name} ${GROUP}$`) });
   });
 });
 
 function scope(door: 'gate' | 'pam' | 'sudo', users: readonly string[] = []): Scope {
-  return scopeOf(door, { users, groups: ['games'] });
+  return scopeOf(door, { users, groups: [GROUP] });
 }
