@@ -3,6 +3,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { ok, type Finding } from './finding.ts';
 import type { Person } from './people.ts';
+import { whoElse } from './trust.ts';
 
 const SHELLS = '/etc/shells';
 /** They read ~/.tcshrc or ~/.cshrc whatever the environment says. */
@@ -25,8 +26,12 @@ export function examineShells(people: readonly Person[]): Finding[] {
   return findings.length > 0 ? findings : [ok('FC11', 'No login shell reads files of the user before the gate')];
 }
 
-/** Whether the shell runs what the user wrote before the gate, which nothing closes. */
+/** Whether the shell runs what the user wrote before the gate, which nothing closes, or can itself be changed by others than root. */
 export function runsFilesOfUser(shell: string): boolean {
+  return readsOwnFile(shell) || (fs.existsSync(shell) && whoElse(shell) !== undefined);
+}
+
+function readsOwnFile(shell: string): boolean {
   return UNTAMED.test(path.basename(shell));
 }
 
@@ -34,8 +39,11 @@ type Wrong = Pick<Finding, 'severity' | 'detail' | 'fix'>;
 
 function wrongWith(shell: string, listed: readonly string[] | undefined): Wrong | undefined {
   const name = path.basename(shell);
+  // Before the name says anything: it may be anybody's program.
+  const other = fs.existsSync(shell) ? whoElse(shell) : undefined;
+  if (other !== undefined) return { severity: 'fail', detail: `${shell} runs before the gate, and ${other}`, fix: OTHER_SHELL };
   if (NO_SHELLS.includes(name)) return undefined;
-  if (runsFilesOfUser(shell)) return { severity: 'fail', detail: `${shell} reads ~/.${name}rc before the gate`, fix: OTHER_SHELL };
+  if (readsOwnFile(shell)) return { severity: 'fail', detail: `${shell} reads ~/.${name}rc before the gate`, fix: OTHER_SHELL };
   if (!fs.existsSync(shell)) return warning(`${shell} is not there`, 'chsh -s /bin/bash');
   if (RESTRICTED.test(name)) return warning(`${shell} runs no program that has a path, so not the gate: nobody gets in`, OTHER_SHELL);
   if (!TAMED.test(name)) return warning(`what ${shell} reads before the gate, notp does not know`, OTHER_SHELL);

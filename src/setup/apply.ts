@@ -133,7 +133,7 @@ function refuseOpenShells({ door, scope }: Plan): void {
   const more = users.length > MAX_NAMES ? ` and ${String(users.length - MAX_NAMES)} more` : '';
   throw new NotpError(
     'refused',
-    `these would pass the gate by a file in their home, which their shell reads first: ${names.join(', ')}${more}`,
+    `these would pass the gate by their shell, which reads a file in their home first, or can be changed by others than root: ${names.join(', ')}${more}`,
     'chsh -s /bin/bash for each, or begin with --user or --group, or notp setup pam',
   );
 }

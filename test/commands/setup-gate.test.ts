@@ -125,7 +125,7 @@ describe('notp setup gate', { skip: lacks({ root: true, programs: [...CONTAINER_
     await host.container.must(['usermod', '--shell', '/usr/bin/tcsh', 'bob']);
     const refused = await host.login(host.alice, [...SELF, 'gate', '--apply', '--force']);
     assert.equal(refused.code, 1);
-    assert.match(refused.stderr, /their shell reads first: bob \(\/usr\/bin\/tcsh\)/);
+    assert.match(refused.stderr, /by their shell, which reads a file in their home first, .*: bob \(\/usr\/bin\/tcsh\)/);
     assertAsBefore(host, files);
     assertDone(await host.login(host.alice, [...SELF, 'gate', '--user', 'alice', '--apply']));
     await host.container.must(['usermod', '--shell', '/bin/bash', 'bob']);

@@ -6,7 +6,7 @@ import { before, describe, it } from 'node:test';
 import type { Finding } from '../../src/doctor/finding.ts';
 import { examineKeys } from '../../src/doctor/keys.ts';
 import type { Person } from '../../src/doctor/people.ts';
-import { examineShells } from '../../src/doctor/shells.ts';
+import { examineShells, runsFilesOfUser } from '../../src/doctor/shells.ts';
 import { defaultConfig } from '../../src/system/config.ts';
 import { userByName, userByUid, type User } from '../../src/system/users.ts';
 import { addUser, must } from '../support/world.ts';
@@ -29,6 +29,18 @@ describe('login shells', () => {
     );
     assert.match(found[1]?.detail ?? '', /what \/usr\/bin\/tmux reads before the gate, notp does not know/);
     assert.match(found[2]?.detail ?? '', /not the gate: nobody gets in/);
+  });
+
+  it('that others than root can change fail, whatever their name: a bash in the home of its user passed', () => {
+    const { home, uid } = addUser();
+    const shell = path.join(home, 'bash');
+    fs.copyFileSync('/bin/sh', shell);
+    fs.chownSync(shell, uid, uid);
+    fs.chmodSync(shell, 0o755);
+    const [found] = examineShells(withShells(shell));
+    assert.equal(found?.severity, 'fail');
+    assert.match(found.detail, new RegExp(`^${shell} runs before the gate, and ${home} does not belong to root`));
+    assert.ok(runsFilesOfUser(shell) && !runsFilesOfUser('/bin/bash') && !runsFilesOfUser('/bin/no-such-shell'));
   });
 
   it('are named: tcsh and csh, one that is not there, one that is not in /etc/shells (FC11)', () => {
