@@ -14,7 +14,7 @@ const FILES: PasswdFiles = { passwd: '/etc/passwd', nsswitch: '/etc/nsswitch.con
 export const MAX_PASSWD_BYTES = 1024 * 1024;
 const MAX_NSSWITCH_BYTES = 64 * 1024;
 /** nsswitch.conf(5): files before all others, and no action that goes on after an entry was found. */
-const FILES_FIRST = /^passwd:[ \t]*files(?:[ \t]+(?!\[)|[ \t]*$)/m;
+const PASSWD_LINE = /^passwd:(.*)$/gm;
 /** The sources of passwd in nsswitch.conf(5), without a comment. */
 const SOURCES = /^[ \t]*passwd[ \t]*:([^#\n]*)/gm;
 /** An entry of passwd(5) that means the same to everybody; not those of "compat" (+, -). */
@@ -74,12 +74,17 @@ function keyOf(by: PasswdKey, line: string): string {
 
 function linesOf({ passwd, nsswitch }: PasswdFiles): string[] {
   try {
-    if (!FILES_FIRST.test(text(nsswitch, MAX_NSSWITCH_BYTES))) return [];
+    if (!isFilesFirst(text(nsswitch, MAX_NSSWITCH_BYTES))) return [];
     return text(passwd, MAX_PASSWD_BYTES).split('\n');
   } catch {
     // Missing, unreadable or too long: not for us to judge.
     return [];
   }
+}
+
+function isFilesFirst(nsswitch: string): boolean {
+  const lines = [...nsswitch.matchAll(PASSWD_LINE)].map(([, sources = '']) => sources.split(/[ \t]+/).filter((word) => word !== ''));
+  return lines.length > 0 && lines.every(([first, action = '']) => first === 'files' && !action.startsWith('['));
 }
 
 function text(file: string, maxBytes: number): string {

@@ -3,11 +3,16 @@ import { BlockList, isIPv4, isIPv6 } from 'node:net';
 
 /** `name` against a pattern of ssh_config(5): `*` and `?`. */
 export function matchesPattern(name: string, pattern: string): boolean {
-  const source = pattern
-    .replace(/[.+^${}()|[\]\\]/g, String.raw`\$&`)
-    .replaceAll('*', '.*')
-    .replaceAll('?', '.');
-  return new RegExp(`^${source}$`, 's').test(name);
+  // Only the last "*" is ever taken up again, so that no pattern takes more than its length times that of the name.
+  let [i, j, star, from] = [0, 0, -1, 0];
+  while (i < name.length) {
+    const each = pattern[j];
+    if (each === '*') [star, from] = [j++, i];
+    else if (each === '?' || each === name[i]) [i, j] = [i + 1, j + 1];
+    else if (star === -1) return false;
+    else [i, j] = [++from, star + 1];
+  }
+  return /^\**$/.test(pattern.slice(j));
 }
 
 /** What a list of patterns says of an address; `unknown` where it depends on a host name or where sshd may read the list in another way. */

@@ -1,5 +1,6 @@
 /** The small parsers of doctor: sshd's output, its patterns and words, the addresses that a pattern means, and what counts as the gate. */
 import * as assert from 'node:assert/strict';
+import * as fc from 'fast-check';
 import { describe, it } from 'node:test';
 import { matchesPattern } from '../../src/system/ssh-patterns.ts';
 import { is, opensshVersion, parseEffective, setting, words } from '../../src/doctor/effective.ts';
@@ -41,6 +42,13 @@ describe('patterns and words of sshd_config', () => {
     ] as const;
     for (const [name, pattern] of yes) assert.ok(matchesPattern(name, pattern), pattern);
     for (const [name, pattern] of no) assert.ok(!matchesPattern(name, pattern), pattern);
+  });
+
+  it('end however many stars a pattern has: one with 25 took longer than a login', () => {
+    assert.ok(!matchesPattern('a'.repeat(1000), `${'*a'.repeat(250)}b`));
+    assert.ok(matchesPattern(`${'a'.repeat(1000)}b`, `${'*a'.repeat(250)}*b**`));
+    const piece = fc.string({ unit: fc.constantFrom('a', 'b', '*', '?', '.'), maxLength: 8 });
+    fc.assert(fc.property(piece, piece, (name, pattern) => matchesPattern(name, pattern) === expression(pattern).test(name)));
   });
 
   it('are parted by blanks, the keyword also by "=", with quotes of both kinds and comments', () => {
@@ -118,3 +126,11 @@ describe('a forced command', () => {
       assert.equal(meansGate(command), false, command);
   });
 });
+
+function expression(pattern: string): RegExp {
+  const source = pattern
+    .replaceAll('.', String.raw`\.`)
+    .replaceAll('*', '.*')
+    .replaceAll('?', '.');
+  return new RegExp(`^${source}$`, 's');
+}

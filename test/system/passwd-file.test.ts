@@ -63,6 +63,14 @@ describe('the passwd file', () => {
     assert.deepEqual([uid.get('1000'), uid.get('0'), uid.get('7')], [ALICE, lines[0], lines[5]]);
   });
 
+  it('is left to getent(1) where an action goes on after an entry was found: two blanks before it counted as none', () => {
+    const action = '[SUCCESS=continue] ldap';
+    for (const sources of [`files ${action}`, `files  ${action}`, `\tfiles \t${action}`, `files${action}`, 'ldap files'])
+      assert.equal(lineInFile('name', 'alice', withFiles(`${ALICE}\n`, `passwd:${sources}\n`)), undefined, sources);
+    for (const sources of [' files', 'files  ldap', '\tfiles \t', 'files # [SUCCESS=continue]'])
+      assert.equal(lineInFile('name', 'alice', withFiles(`${ALICE}\n`, `passwd:${sources}\n`)), ALICE, sources);
+  });
+
   for (const [sources, exact] of [
     ['files', true],
     ['files systemd # sss', true],
