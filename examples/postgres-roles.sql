@@ -19,8 +19,8 @@ GRANT SELECT ON notp.version TO :"host";
 GRANT SELECT, INSERT, UPDATE, DELETE
   ON notp.enrolment, notp.connection, notp.peer, notp.counter, notp.sealed, notp.approved, notp.outage, notp.refusals, notp.acceptances TO :"host";
 -- Added to, never changed.
-GRANT SELECT, INSERT ON notp.mark, notp.former_chain_key TO :"host";
-GRANT SELECT, INSERT, UPDATE ON notp.chain, notp.backlog TO :"host";
+GRANT SELECT, INSERT ON notp.mark TO :"host";
+GRANT SELECT, INSERT, UPDATE ON notp.chain, notp.backlog, notp.former_chain_key TO :"host";
 
 ALTER TABLE notp.chain ENABLE ROW LEVEL SECURITY;
 ALTER TABLE notp.backlog ENABLE ROW LEVEL SECURITY;
@@ -47,7 +47,7 @@ CREATE POLICY own ON notp.backlog USING (host = current_user) WITH CHECK (host =
 CREATE POLICY seen ON notp.mark FOR SELECT USING (true);
 CREATE POLICY own ON notp.mark FOR INSERT WITH CHECK (host = current_user);
 CREATE POLICY seen ON notp.former_chain_key FOR SELECT USING (true);
-CREATE POLICY own ON notp.former_chain_key FOR INSERT WITH CHECK (host = current_user);
+CREATE POLICY own ON notp.former_chain_key USING (host = current_user) WITH CHECK (host = current_user);
 CREATE POLICY seen ON notp.refusals FOR SELECT USING (true);
 CREATE POLICY own ON notp.refusals USING (host = current_user) WITH CHECK (host = current_user);
 CREATE POLICY seen ON notp.acceptances FOR SELECT USING (true);

@@ -30,6 +30,8 @@ export interface Walk {
   readonly before: Walk | undefined;
   /** The key under which the records are hashed up to here. */
   readonly key: ChainKey;
+  /** Whether a record has shown that the present key of the chain was in use: from there on no former one counts. */
+  readonly isPresent: boolean;
   readonly first: number;
   readonly records: number;
   /** How many of them were told as problems. */
@@ -88,7 +90,7 @@ const NOTHING = '0'.repeat(64);
 /** Before the first record. `keys`: the current key of the chain first, then former ones. `known`: what the store knows of the last record. */
 export function startOf(keys: readonly ChainKey[], known: ChainHead): Walk {
   return {
-    ...{ last: undefined, earlier: [], before: undefined, key: keys[0], first: 0, records: 0, told: 0 },
+    ...{ last: undefined, earlier: [], before: undefined, key: keys[0], isPresent: false, first: 0, records: 0, told: 0 },
     ...{ cutOff: 0, cutOffAt: [], unlinked: 0, known, reached: known.seq === 0 },
   };
 }
@@ -179,12 +181,13 @@ function fitting(walk: Walk, { seq, prev }: Link, { line, place, keys }: Line): 
   const known = [...walk.earlier, last];
   const again = known.findIndex((each) => each.seq === seq && each.prev === prev);
   const replaced = known[again];
-  const found = replaced ?? (seq === last.seq + 1 ? keyOf(last, prev, walk.key, keys) : undefined);
+  const found = replaced ?? (seq === last.seq + 1 ? keyOf(last, prev, walk, keys) : undefined);
   if (found === undefined) return undefined;
   const { key } = found;
   const hash = hashOf(line, key);
   if (known.some((each) => each.seq === seq && each.hash === hash)) return 'twice';
-  const at = { ...walk, last: { seq, prev, line, place, hash, key }, key, records: walk.records + 1 };
+  const isPresent = walk.isPresent || (replaced === undefined && key === keys[0]);
+  const at = { ...walk, last: { seq, prev, line, place, hash, key }, key, isPresent, records: walk.records + 1 };
   const isKnown = isAt(at, walk.known, keys);
   if (replaced === undefined)
     return { ...at, earlier: known.slice(1 - MAX_CUT_OFF), before: recentOf(walk), reached: walk.reached || isKnown };
@@ -200,9 +203,15 @@ function recentOf({ before, records }: Walk): Walk | undefined {
   return before === undefined || records - before.records > MAX_CUT_OFF ? undefined : before;
 }
 
-/** The key under which `last` has the hash `prev`: the one in use, or else another. */
-function keyOf(last: Step, prev: string, inUse: ChainKey, keys: readonly ChainKey[]): { readonly key: ChainKey } | undefined {
+/** The key under which `last` has the hash `prev`: the one in use, or else another; after the present one was in use no earlier one is. */
+function keyOf(
+  last: Step,
+  prev: string,
+  { key: inUse, isPresent }: Walk,
+  keys: readonly ChainKey[],
+): { readonly key: ChainKey } | undefined {
   if (last.hash === prev) return { key: inUse };
+  if (isPresent) return undefined;
   const index = keys.findIndex((key) => hashOf(last.line, key) === prev);
   return index === -1 ? undefined : { key: keys[index] };
 }

@@ -30,7 +30,7 @@ const TABLES = {
   counter: { columns: ['id', 'next'], key: ['id'] },
   sealed: { columns: ['"user"', 'context', 'text'], key: ['"user"', 'context'] },
   approved: { columns: ['"user"', 'as_of_ms', 'mac'], key: ['"user"'] },
-  former_chain_key: { columns: ['key'], key: ['key'] },
+  former_chain_key: { columns: ['key', 'mac'], key: ['key'] },
   refusals: { columns: ['"user"', ...COUNTS], key: ['"user"'] },
   acceptances: { columns: ['"user"', ...COUNTS], key: ['"user"'] },
 } as const satisfies Record<string, { columns: readonly string[]; key: readonly string[] }>;
@@ -89,7 +89,7 @@ export function lacking(present: Tables, incoming: Tables): Tables {
 
 /** Gives each row of `users` that counts the MAC of the present key, before earlier keys are forgotten. */
 export async function renewMacs({ all, run, dialect, seal }: Statements, users: readonly string[]): Promise<void> {
-  for (const name of NAMES.filter(isSealed)) {
+  for (const name of NAMES.filter(isSealed).filter((each) => !OF_HOST.includes(each))) {
     const { key } = TABLES[name];
     const update = `UPDATE ${name} SET mac = $mac WHERE ${key.map((column) => `${column} = $${bare(column)}`).join(' AND ')}`;
     for (const user of users) {

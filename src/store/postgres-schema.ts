@@ -53,6 +53,7 @@ const SCHEMAS = [
     count bigint NOT NULL, since_ms bigint NOT NULL, ref text NOT NULL, shared text NOT NULL, until_ms bigint NOT NULL,
     PRIMARY KEY (host, "user")) WITH (fillfactor = 70);
 `,
+  `ALTER TABLE former_chain_key ADD COLUMN mac text NOT NULL DEFAULT '${NO_MAC}'`,
 ];
 
 /** Of the tables that this notp needs. */

@@ -36,6 +36,7 @@ const SEALED = {
   connection: ['user', 'context', 'id', 'pid', 'start_ticks', 'boot_id'],
   peer: ['user', 'context', 'id', 'digest', 'accepted_ms'],
   approved: ['user', 'as_of_ms'],
+  former_chain_key: ['key'],
 } as const satisfies Record<string, readonly string[]>;
 
 export type SealedTable = keyof typeof SEALED;
@@ -46,6 +47,7 @@ const KEYS: Readonly<Record<SealedTable, readonly string[]>> = {
   connection: ['user', 'context', 'slot'],
   peer: ['user', 'context', 'slot'],
   approved: ['user'],
+  former_chain_key: ['host', 'key'],
 };
 
 /** A row of a sealed table, and why it counts for nothing; no doubt where it counts. */

@@ -70,6 +70,7 @@ const SCHEMAS = [
   INSERT INTO acceptances SELECT user, ${NO_FLOOD} FROM refusals;
   UPDATE refusals SET until_ms = until_ms;
 `,
+  `ALTER TABLE former_chain_key ADD COLUMN mac TEXT NOT NULL DEFAULT '${NO_MAC}'`,
 ];
 
 /** Throws where the tables are of a newer release, or cannot be made; then nothing was changed. */

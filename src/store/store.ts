@@ -155,8 +155,9 @@ export interface Transaction extends OutageTables {
   sealed(user: string, context: string): Promise<string | undefined>;
   putSealed(user: string, context: string, text: string): Promise<void>;
   dropSealed(user: string, context: string): Promise<void>;
-  /** The keys of the audit chain before the present one: raw bytes. */
+  /** The keys of the audit chain before the present one that notp has signed: raw bytes. */
   formerChainKeys(): Promise<readonly Uint8Array[]>;
+  /** Keeps it with the MAC of the present host key. Throws where it cannot be signed here. */
   keepChainKey(key: Uint8Array): Promise<void>;
   contents(): Promise<Contents>;
   /** Adds what another store held. `told`: called with how many rows are in. What is there must not be there otherwise. */

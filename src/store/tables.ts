@@ -4,7 +4,7 @@ import { backlogOn } from './backlog.ts';
 import { putTables, renewMacs, tablesOf } from './contents.ts';
 import { outageOn } from './outage-tables.ts';
 import { CHAIN, chainOf, COUNTS, enrolmentOf, headOf, NO_FLOOD, rowOf, tallyOf, type Chain, type Row, type Values } from './rows.ts';
-import { sealedRows, type RowSeal } from './row-seal.ts';
+import { macOf, sealedRows, type RowSeal } from './row-seal.ts';
 import { reserveSlots, slotsOn } from './slots.ts';
 import { FLOODS, SHARED_BYTES, type ChainHead, type Enrolment, type Flood, type Tally, type Transaction } from './store.ts';
 
@@ -171,13 +171,16 @@ export function transactionOn(statements: Statements, reserved: () => Promise<vo
     dropSealed: (user, context) => run('DELETE FROM sealed WHERE "user" = $user AND context = $context', { user, context }),
     // Of all hosts: a key that several of them had is kept by the one that gave it up first.
     formerChainKeys: async () => {
-      const rows = await all('SELECT DISTINCT key FROM former_chain_key ORDER BY key');
-      return rows.map(({ key }) => new Uint8Array(Buffer.from(String(key), 'hex')));
+      const rows = await sealedRows(statements, 'former_chain_key', 'SELECT * FROM former_chain_key ORDER BY key');
+      const keys = new Set(rows.filter(({ doubt }) => doubt === undefined).map(({ row }) => String(row['key'])));
+      return [...keys].map((key) => new Uint8Array(Buffer.from(key, 'hex')));
     },
-    keepChainKey: (key) =>
-      run(`INSERT INTO former_chain_key (${dialect.hostColumn}key) VALUES (${dialect.hostValue}$key) ON CONFLICT DO NOTHING`, {
-        key: Buffer.from(key).toString('hex'),
-      }),
+    keepChainKey: async (bytes) => {
+      const key = Buffer.from(bytes).toString('hex');
+      const sql = `INSERT INTO former_chain_key (${dialect.hostColumn}key, mac) VALUES (${dialect.hostValue}$key, $mac)
+         ON CONFLICT (${dialect.hostColumn}key) DO UPDATE SET mac = excluded.mac`;
+      await run(sql, { key, mac: macOf(seal, 'former_chain_key', { key }) });
+    },
     contents: async () => ({ tables: await tablesOf(statements), head: await head(), backlog: await backlog() }),
     add: async (contents, told) => {
       const enrolled = async (user: string, context: string): Promise<void> => {

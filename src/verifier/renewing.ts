@@ -18,6 +18,9 @@ export async function renewRows(place: StatePlace, now: () => number): Promise<v
 
 async function renewIn({ store }: State): Promise<void> {
   const all = await store.exclusively(async (transaction) => [...(await transaction.enrolments()), ...(await transaction.approved())]);
+  await store.exclusively(async (transaction) => {
+    for (const key of await transaction.formerChainKeys()) await transaction.keepChainKey(key);
+  });
   const users = [...new Set(all.map(({ user }) => user))].toSorted();
   for (let start = 0; start < users.length; start += USERS_AT_ONCE)
     await store.exclusively((transaction) => transaction.renewRows(users.slice(start, start + USERS_AT_ONCE)));

@@ -116,6 +116,18 @@ describe('a chain', () => {
     assert.match(said(walked(edited, [NEWEST, NEWER, KEY])), /^3: does not follow/);
   });
 
+  it('went on under a former key after the present one was in use', () => {
+    for (const keys of [
+      [NEWER, KEY, KEY],
+      [KEY, NEWER, NEWER, KEY, KEY],
+    ]) {
+      const { lines } = chain(keys);
+      assert.match(said(walked(lines, [NEWER, KEY])), /does not follow from the record before it/);
+    }
+    const { lines, head } = chain([KEY, KEY, NEWER, NEWER]);
+    assert.ok(isWhole(lines, head, [NEWER, KEY]));
+  });
+
   it('was without a key until the host had one', () => {
     const { lines, head } = chain([undefined, undefined, KEY]);
     assert.ok(isWhole(lines, head, [KEY, undefined]));

@@ -145,6 +145,20 @@ for (const { name, skip, ready } of ENGINES) {
       assert.equal((await within((transaction) => transaction.approved())).length, 1);
     });
 
+    it('of a former key of the audit chain counts only where notp has kept it', async () => {
+      const [kept, forged] = [new Uint8Array(32).fill(1), 'ee'.repeat(32)];
+      const keys = (): Promise<readonly Uint8Array[]> => within((transaction) => transaction.formerChainKeys());
+      await within((transaction) => transaction.keepChainKey(kept));
+      assert.deepEqual(await keys(), [kept]);
+      database.sql(`CREATE TABLE made AS SELECT * FROM former_chain_key; UPDATE made SET key = '${forged}'`);
+      database.sql('INSERT INTO former_chain_key SELECT * FROM made');
+      assert.deepEqual(await keys(), [kept]);
+      store = open(sealWith('next', 'key'));
+      await within((transaction) => transaction.keepChainKey(kept));
+      store = open(sealWith('next'));
+      assert.deepEqual(await keys(), [kept]);
+    });
+
     it('is copied with the MAC of the present key, and one that was forged as such', async () => {
       await within((transaction) => transaction.insert(BOB));
       database.sql(`UPDATE enrolment SET spent = '000' WHERE "user" = 'bob'`);

@@ -8,6 +8,7 @@ import { passphraseKey } from '../../src/seal/keys.ts';
 import { seal } from '../../src/seal/seal.ts';
 import { revoke } from '../../src/verifier/registrar.ts';
 import { lacks } from '../support/world.ts';
+import { askAndSave } from '../store/alice.ts';
 import { localWorld, ORIGIN, PERIOD_MS, type LocalWorld, type Secret } from './local-world.ts';
 
 describe('a file with the id of the registered one', { skip: lacks({ programs: ['getent'] }) }, () => {
@@ -82,7 +83,7 @@ describe('a file with the id of the registered one', { skip: lacks({ programs: [
     // Whoever can only change the status finds nothing that it would count for.
     await world.withState(({ store }) =>
       store.exclusively(async (transaction) => {
-        await transaction.save({ ...known, status: 'active' });
+        await askAndSave(transaction, { ...known, status: 'active' });
       }),
     );
     assert.equal(await world.verify(victim, world.code(victim)), 'stale_enrolment');

@@ -16,6 +16,7 @@ import { abandon, begin, complete, firstState, registeredAs, type NewEnrolment }
 import { openState, type State, type StatePlace } from '../../src/verifier/state.ts';
 import { keyOf, PASSPHRASE_HEADER, PAYLOAD as USUAL_PAYLOAD } from '../seal/sealed.ts';
 import { lacks, scratchFolder } from '../support/world.ts';
+import { askAndSave } from '../store/alice.ts';
 import { NOW, NOW_MS, POLICY, word } from '../verdict/world.ts';
 
 const [OLD, NEW, THIRD] = ['1'.repeat(32), '2'.repeat(32), '3'.repeat(32)] as const;
@@ -185,7 +186,7 @@ describe('a secret sealed anew', { skip: lacks({ programs: ['getent'] }) }, () =
   it('stays revoked where it was revoked meanwhile: completing the change made it active again', async () => {
     await begin(state, anew, registered(OLD));
     const known = await present();
-    await state.store.exclusively((transaction) => transaction.save({ ...known, status: 'revoked' }));
+    await state.store.exclusively((transaction) => askAndSave(transaction, { ...known, status: 'revoked' }));
     assert.equal(await login(NEW, code(NOW)), 'revoked');
     await complete(state, anew);
     assert.deepEqual([(await present()).id, (await present()).status], [NEW, 'revoked']);
@@ -195,7 +196,7 @@ describe('a secret sealed anew', { skip: lacks({ programs: ['getent'] }) }, () =
   it('is another thing than a new secret, which starts anew and is active', async () => {
     await useUp();
     const known = await present();
-    await state.store.exclusively((transaction) => transaction.save({ ...known, status: 'revoked' }));
+    await state.store.exclusively((transaction) => askAndSave(transaction, { ...known, status: 'revoked' }));
     const replacement: NewEnrolment = { ...enrolled, id: NEW, replace: true };
     await begin(state, replacement, registered(OLD));
     await complete(state, replacement);
@@ -226,7 +227,7 @@ describe('a secret sealed anew', { skip: lacks({ programs: ['getent'] }) }, () =
     await complete(state, anew);
     assert.deepEqual([await statusOf(OLD), await statusOf(NEW)], [undefined, 'active']);
     const known = await present();
-    await state.store.exclusively((transaction) => transaction.save({ ...known, status: 'revoked' }));
+    await state.store.exclusively((transaction) => askAndSave(transaction, { ...known, status: 'revoked' }));
     assert.equal(await statusOf(NEW), 'revoked');
   });
 });
