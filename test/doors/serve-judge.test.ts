@@ -156,8 +156,10 @@ describe('the judge of the PAM door', { skip: NEEDS }, () => {
   });
 
   it('keeps many prompts that wait open, and answers whoever comes beside them', async () => {
-    const waiting = Array.from({ length: 300 }, () => connectTo(judge));
-    for (const each of waiting) {
+    const waiting: ReturnType<typeof connectTo>[] = [];
+    for (let i = 0; i < 300; i++) {
+      const each = connectTo(judge);
+      waiting.push(each);
       each.say(questionFor(phone().file, [], { ask: 'before', account: account(alice()), origin }));
       assert.equal(word(await each.line()), 'ask');
     }
