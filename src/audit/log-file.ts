@@ -101,12 +101,12 @@ function refuseRotated(path: string, opened: Pick<fs.Stats, 'ino' | 'dev'>): voi
   if (now?.ino !== opened.ino || now.dev !== opened.dev) throw new Error(`${path} was rotated away meanwhile`);
 }
 
-/** The lines of the log, with their newlines, from its end back to a record before number `seq`. What ends in no newline is one where that is about to be written. */
+/** The lines of the log, with their newlines, from its end back to a record before number `seq`. What ends in no newline is one too, whole or not. */
 async function linesSince(path: string, seq: number): Promise<ReadonlySet<string>> {
   const lines = new Set<string>();
   for (const file of presentFilesOf(path).toReversed().slice(0, LOOK_FILES)) {
     const { isEnough, found } = file === path ? endOf(file, seq) : await endOfRotated(file, seq);
-    for (const line of found) if (line.endsWith('\n') || file === path) lines.add(line.endsWith('\n') ? line : `${line}\n`);
+    for (const line of found) lines.add(line.endsWith('\n') ? line : `${line}\n`);
     if (isEnough) break;
   }
   return lines;
