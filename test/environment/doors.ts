@@ -52,7 +52,7 @@ const pam: Door = {
 const gate: Door = {
   where: 'at the gate, behind the service',
   world: async () => {
-    const world = await worldOf('gate', { top: 'socket = "/tmp/notp-environment-%U.sock"' });
+    const world = await worldOf('gate', { top: 'socket = "/tmp/notp-environment-%U.sock"', tables: '[gate]\nexpose_auth_info = false\n' });
     const uid = world.user.uid;
     const socket = `/tmp/notp-environment-${String(uid)}.sock`;
     atEnd(() => {
