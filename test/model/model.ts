@@ -36,7 +36,9 @@ export interface Account {
 
 /** An account that was just enrolled, by a file that came into its place. */
 export function enrolled(id: string, nowMs: number, earlier?: Account): Account {
-  const fresh = { id, pendingId: '', revoked: false, lastStep: -1, creditMs: BUDGET * TRY_MS, asOfMs: nowMs, spent: new Set<number>() };
+  // Time that was counted is never counted again, also where the clock was put back since.
+  const asOfMs = Math.max(nowMs, earlier?.asOfMs ?? nowMs);
+  const fresh = { id, pendingId: '', revoked: false, lastStep: -1, creditMs: BUDGET * TRY_MS, asOfMs, spent: new Set<number>() };
   return { ...fresh, connections: earlier?.connections ?? [] };
 }
 
