@@ -44,8 +44,12 @@ describe('the service', { skip: NEEDS }, () => {
     const question = questionFor(undefined, [], { ask: 'before' });
     assert.match(await asked(service, question), /not_enrolled/);
     const asking = Array.from({ length: 20 }, () => connectTo(service));
+    for (const connection of asking) {
+      connection.say(question);
+      await connection.line();
+    }
     for (const connection of asking) connection.say(question);
-    // One of them is answered, so all are there.
+    // One of them is answered, so all were heard.
     await asking[0]?.line();
     service.child.kill('SIGTERM');
     const answers = await Promise.all(asking.slice(1).map((connection) => connection.line()));
