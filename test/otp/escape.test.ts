@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import * as fc from 'fast-check';
-import { escapeControls, quoted } from '../../src/otp/escape.ts';
+import { escapeControls, quoted, shellWord } from '../../src/otp/escape.ts';
 
 describe('escapeControls', () => {
   it('leaves what is printable as it is, in any script', () => {
@@ -43,5 +43,19 @@ describe('quoted', () => {
     const shown = quoted('😀'.repeat(65));
     assert.ok(shown.isWellFormed());
     assert.equal(shown, `"${'😀'.repeat(63)}…"`);
+  });
+});
+
+describe('shellWord', () => {
+  it('is the word itself where a shell reads nothing else in it, and quoted where it may', () => {
+    assert.deepEqual(['alice', 'a.b@c-d', "o'neil", 'john doe', '', '-x', '$(id)'].map(shellWord), [
+      'alice',
+      'a.b@c-d',
+      String.raw`'o'\''neil'`,
+      "'john doe'",
+      "''",
+      "'-x'",
+      "'$(id)'",
+    ]);
   });
 });

@@ -14,6 +14,8 @@ import {
   nobleArgon2id,
   nodeArgon2id,
   passphraseKey,
+  rowKey,
+  rowMac,
 } from '../../src/seal/keys.ts';
 
 const ID = '00112233445566778899aabbccddeeff';
@@ -106,5 +108,15 @@ describe('the keys that come from a host key', () => {
     ];
     assert.equal(new Set(keys.map((key) => Buffer.from(key).toString('hex'))).size, keys.length);
     assert.notEqual(hostKeyId(hostKey), hostKeyId(other));
+  });
+});
+
+describe('the MAC of a row of the store', () => {
+  it("is HMAC-SHA256 by a key of HKDF, as Node's own crypto has them", () => {
+    const hostKey = new Uint8Array(32).fill(7);
+    const key = rowKey(hostKey);
+    assert.deepEqual(Buffer.from(key), Buffer.from(crypto.hkdfSync('sha256', hostKey, '', 'notp store rows/1', KEY_BYTES)));
+    const row = Buffer.from('a row');
+    assert.equal(rowMac(key, row), crypto.createHmac('sha256', key).update(row).digest('hex'));
   });
 });

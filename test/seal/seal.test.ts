@@ -4,7 +4,15 @@ import { describe, it } from 'node:test';
 import { xchacha20poly1305 } from '@noble/ciphers/chacha.js';
 import * as fc from 'fast-check';
 import { NotpError } from '../../src/error.ts';
-import { associatedData, parseSealedFile, printSealedFile, type SealedFile, type SealedHeader } from '../../src/seal/file.ts';
+import { createHash } from 'node:crypto';
+import {
+  associatedData,
+  parseSealedFile,
+  printSealedFile,
+  registrationOf,
+  type SealedFile,
+  type SealedHeader,
+} from '../../src/seal/file.ts';
 import { open } from '../../src/seal/seal.ts';
 import { HOST_HEADER, keyOf, PASSPHRASE_HEADER, PAYLOAD, sealed } from './sealed.ts';
 
@@ -184,4 +192,25 @@ it('content that opens but is none of ours is refused, not used', () => {
   const key = keyOf(HOST_HEADER);
   const ciphertext = xchacha20poly1305(key, file.nonce, associatedData(file)).encrypt(Buffer.from('{"secret":"AAAA"}'));
   assert.throws(() => open({ ...file, ciphertext }, key), { code: 'bad_secret_file', message: /^the sealed content lacks "type"$/ });
+});
+
+describe('what a state registers of a file', () => {
+  it('is its id and the SHA-256 of its bytes', () => {
+    const file = sealed(HOST_HEADER);
+    const digest = createHash('sha256').update(printSealedFile(file)).digest('hex');
+    assert.deepEqual(registrationOf(file), { id: file.id, digest });
+  });
+});
+
+describe('a context that is none', () => {
+  it('is sealed for nobody', () => {
+    assert.throws(() => sealed({ ...HOST_HEADER, context: '../x' }), { code: 'refused' });
+  });
+});
+
+describe('a sealed file that is written in another way', () => {
+  it('is none, though it says the same', () => {
+    const same: unknown = JSON.parse(Buffer.from(printSealedFile(sealed(HOST_HEADER))).toString());
+    assert.throws(() => parseSealedFile(Buffer.from(JSON.stringify(same))), /is not written as notp writes it/);
+  });
 });

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Proof } from '../../src/otp/proof.ts';
-import { attempt, code, EMPTY, FRESH, NOW, POLICY, recovery, sequence, two, word, WRONG } from './world.ts';
+import { withoutFutureSteps } from '../../src/verdict/decide.ts';
+import { attempt, code, EMPTY, FRESH, NOW, NOW_MS, POLICY, recovery, sequence, two, word, WRONG } from './world.ts';
 
 /** What becomes of the codes of five steps around now, with this window. */
 function within(window: number): string[] {
@@ -143,5 +144,13 @@ describe('two codes', () => {
     const policy = { ...POLICY, window: 0 };
     assert.equal(word(attempt(EMPTY, two(NOW - 1, NOW), { policy }).verdict), 'step_up');
     assert.equal(word(attempt(EMPTY, two(NOW - 2, NOW - 1), { policy }).verdict), 'wrong_code');
+  });
+});
+
+describe('a clock that was ahead', () => {
+  it('leaves no step of a time to come, and those of the present and the past as they are', () => {
+    const at = (lastStep: number): number => withoutFutureSteps({ ...FRESH, lastStep, periodSeconds: 30 }, NOW_MS).lastStep;
+    assert.deepEqual([at(NOW + 5_000), at(NOW), at(NOW - 3)], [NOW, NOW, NOW - 3]);
+    assert.equal(withoutFutureSteps({ ...FRESH, lastStep: NOW + 9 }, NOW_MS).lastStep, NOW + 9, 'a counter knows no time');
   });
 });

@@ -49,7 +49,10 @@ const files: fc.Arbitrary<readonly SentFile[]> = fc.uniqueArray(record({ context
   maxLength: 4,
 });
 
+const account = fc.option(record({ user: fc.string({ maxLength: 40 }), uid: fc.nat() }, { requiredKeys: ['user'] }), { nil: undefined });
+
 const question = record({
+  account,
   ask: fc.constantFrom('before' as const, 'verify' as const),
   origin: record(
     { context, door: fc.constantFrom('gate' as const, 'pam' as const, 'cli' as const), service: given, rhost: given, tty: given },
