@@ -12,7 +12,7 @@ import { askedOfService } from './service.ts';
 import { rotating, some, tally } from './tally.ts';
 
 /** Now and then the program makes some calls of that name more or less before it. */
-const OFFSETS = [0, 0, 1, -1, 2, -2, 3, -3, 4, -4];
+const OFFSETS = [0, 0, 0, 1, -1, 2, -2, 3, -3, 4, -4, 0, 5, -5, 6, -6, 0, 1, -1, 7, -7, 8, -8];
 
 interface Decider {
   readonly what: string;
