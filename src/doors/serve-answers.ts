@@ -98,8 +98,7 @@ function answeringForAll(options: ServeOptions): Answering {
   const names = new Set<string>();
   return {
     understand: (line) => {
-      const refusal = parseRefusal(line);
-      const asked = refusal ?? parseQuestion(line);
+      const asked = parseRefusal(line) ?? parseQuestion(line);
       const { account, origin } = asked;
       if (account === undefined || origin.door !== 'pam') throw new NotpError('failed', "root's socket is for the PAM door");
       if (account.uid !== undefined) names.add(account.user);
@@ -110,9 +109,8 @@ function answeringForAll(options: ServeOptions): Answering {
         } catch (error) {
           return await refusingAll(options, error)({ ...account, ...origin });
         }
-        if (refusal !== undefined)
-          return printAnswer(await recordRefusal({ ...refusal, config: bench.config, origin: { ...account, ...origin } }, options.now));
-        return printAnswer(await judge(asked as Question, { ...bench, account }));
+        if ('ask' in asked) return printAnswer(await judge(asked, { ...bench, account }));
+        return printAnswer(await recordRefusal({ ...asked, config: bench.config, origin: { ...account, ...origin } }, options.now));
       };
       // Names that are nobody's have one turn together.
       return { account: account.uid === undefined ? '' : account.user, source: sourceOf(origin), answer };

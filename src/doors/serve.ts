@@ -1,6 +1,6 @@
 /**
  * `notp serve`: the service behind a socket, started by systemd when it is used (systemd.socket(5)). To the socket of a user only that
- * user and root can connect, so the socket is the identity; to that of the judge (`--judge`) only root can, who names the account. It
+ * user and root can connect, so the socket is the identity; to that of the judge (`notp serve judge`) only root can, who names the account. It
  * runs as the system user notp, answers questions with verdicts, and leaves when nobody has asked for a while; the socket stays with systemd.
  */
 import { spawn } from 'node:child_process';
