@@ -8,6 +8,7 @@ import { NO_MAC, type RowSeal } from '../../src/store/row-seal.ts';
 import type { Enrolment, Store, Transaction } from '../../src/store/store.ts';
 import { ALICE, askAndSave } from './alice.ts';
 import { ENGINES, type Database } from './engines.ts';
+import { ENROLMENT_NUMBERS, ENROLMENT_TEXTS } from '../support/row-macs.ts';
 
 /** Signs with the first of `keys`, and knows all of them. */
 function sealWith(...keys: readonly string[]): RowSeal {
@@ -19,19 +20,8 @@ const BOB: Enrolment = { ...ALICE, user: 'bob' };
 const CONNECTION = { pid: 100, startTicks: 5_000, bootId: 'b'.repeat(36) };
 const PEER = { digest: 'a'.repeat(64), acceptedMs: 1_795_000_000_000 };
 const CHANGES: readonly (readonly [string, string])[] = [
-  ...['user', 'context', 'id', 'digest', 'pending_id', 'pending_digest', 'status', 'spent', 'pending_spent', 'mac'].map(
-    (column) => [column, "'other'"] as const,
-  ),
-  ...[
-    'last_step',
-    'tokens',
-    'as_of_ms',
-    'period_seconds',
-    'last_accepted_ms',
-    'pending_inherits',
-    'pending_last_step',
-    'pending_tokens',
-  ].map((column) => [column, '"COLUMN" + 1'.replace('COLUMN', column)] as const),
+  ...ENROLMENT_TEXTS.map((column) => [column, "'other'"] as const),
+  ...ENROLMENT_NUMBERS.map((column) => [column, '"COLUMN" + 1'.replace('COLUMN', column)] as const),
 ];
 
 for (const { name, skip, ready } of ENGINES) {

@@ -1,6 +1,30 @@
 /** What whoever has the host key may write past notp: the MACs of rows as src/store/row-seal.ts describes them, by Node's own crypto. */
 import type { DatabaseSync } from 'node:sqlite';
 
+/** The columns of an enrolment that its MAC covers and a test may change: those that hold a text, and those that hold a number. */
+export const ENROLMENT_TEXTS = [
+  'user',
+  'context',
+  'id',
+  'digest',
+  'pending_id',
+  'pending_digest',
+  'status',
+  'spent',
+  'pending_spent',
+  'mac',
+];
+export const ENROLMENT_NUMBERS = [
+  'last_step',
+  'tokens',
+  'as_of_ms',
+  'period_seconds',
+  'last_accepted_ms',
+  'pending_inherits',
+  'pending_last_step',
+  'pending_tokens',
+];
+
 /** Signs all rows of a store with the first key in `keyFile`. It needs nothing from outside, so that its text runs elsewhere, too. */
 export function signRows(database: DatabaseSync, keyFile: string): void {
   const { createHmac, hkdfSync } = process.getBuiltinModule('node:crypto');

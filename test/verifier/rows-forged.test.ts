@@ -13,23 +13,12 @@ import { abandon, begin, complete, completeInStore, firstState, invite, revoke, 
 import { renewRows } from '../../src/verifier/renewing.ts';
 import { newHeader, newPayload, sealByHost } from '../../src/verifier/sealing.ts';
 import { withPresentState } from '../../src/verifier/state.ts';
-import { signRows } from '../support/row-macs.ts';
+import { ENROLMENT_NUMBERS, ENROLMENT_TEXTS, signRows } from '../support/row-macs.ts';
 import { lacks } from '../support/world.ts';
 import { localWorld, ORIGIN, POLICY, WANTED, type LocalWorld, type Secret } from './local-world.ts';
 import { BEGIN, Client } from './self-client.ts';
 import { report } from '../trials/trial.ts';
 
-const TEXTS = ['user', 'context', 'id', 'digest', 'pending_id', 'pending_digest', 'status', 'spent', 'pending_spent', 'mac'];
-const NUMBERS = [
-  'last_step',
-  'tokens',
-  'as_of_ms',
-  'period_seconds',
-  'last_accepted_ms',
-  'pending_inherits',
-  'pending_last_step',
-  'pending_tokens',
-];
 const SESSION = { connection: { pid: 77, startTicks: 4711, bootId: 'b'.repeat(36) }, keyDigest: 'c'.repeat(64) };
 const TRUSTING = { trustMs: 3_600_000 };
 
@@ -61,10 +50,13 @@ describe('a row that was changed past notp', { skip: lacks({ programs: ['getent'
   it('lets nobody in, whichever column it was', async () => {
     const change = oneof(
       record({
-        column: constantFrom(...TEXTS),
+        column: constantFrom(...ENROLMENT_TEXTS),
         value: oneof(stringMatching(/^[0-9a-f]{1,64}$/), constantFrom('', 'active', 'invited', '000', 'backup')),
       }),
-      record({ column: constantFrom(...NUMBERS), value: oneof(integer({ min: -1, max: 10 }), integer({ min: 0, max: 2 ** 31 })) }),
+      record({
+        column: constantFrom(...ENROLMENT_NUMBERS),
+        value: oneof(integer({ min: -1, max: 10 }), integer({ min: 0, max: 2 ** 31 })),
+      }),
     );
     let forged = 0;
     await holds(
