@@ -7,6 +7,8 @@ import { NotpError } from '../error.ts';
 import { printSealedFile, registrationOf, type Registration } from '../seal/file.ts';
 import type { TotpPayload } from '../seal/payload.ts';
 import type { Enrolment } from '../store/store.ts';
+import { isEmpty, refilled, taken } from '../verdict/budget.ts';
+import { timeOf } from './account.ts';
 import { localVerifier, type LocalOptions } from './local.ts';
 import { care, type Cared } from './self-care.ts';
 import { abandon, begin, complete, completeInStore, firstState, type NewEnrolment } from './registrar.ts';
@@ -66,7 +68,8 @@ export function selfEnrolment(): SelfEnrolment {
           return { kind: 'offer', secret: payload.secret, recovery: codes };
         }
         case 'confirm': {
-          if (offered === undefined) throw new NotpError('usage', 'no enrolment was begun');
+          // One offer gives one sealed file, so that a code is worth no more than one record of a new enrolment.
+          if (offered === undefined || pending !== undefined) throw new NotpError('usage', 'no enrolment was begun');
           const answer = keep(await confirmed(offered, question.code), offered.options);
           if (offered.triesLeft === 0) forget();
           return answer;
@@ -118,6 +121,7 @@ async function confirmed(offered: Offered, code: string): Promise<Cared> {
   if (!confirms(code, payload, nowMs)) return { answer: await refusal(options, 'wrong_code') };
   const sealed = await withPresentState(options.place, options.now, async (state): Promise<Cared | undefined> => {
     if (state.hostKey === undefined) throw new NotpError('failed', 'there is no host key');
+    if (granted.status === 'invited' && !(await paid(state, options))) return { answer: await refusal(options, 'not_permitted', OFTEN) };
     const file = sealByHost(newHeader(options.origin.user, options.origin.context, nowMs), payload, state.hostKey);
     const enrolment = {
       origin: options.origin,
@@ -127,10 +131,27 @@ async function confirmed(offered: Offered, code: string): Promise<Cared> {
       expected: granted,
     };
     if (!(await begun(state, enrolment, inPlace(options)))) return undefined;
-    offered.triesLeft = CONFIRM_TRIES;
     return { answer: { kind: 'sealed', file: Buffer.from(printSealedFile(file)).toString('utf8') }, registered: enrolment };
   });
   return sealed ?? { answer: await refusal(options, 'not_permitted') };
+}
+
+const OFTEN = 'this invitation was begun and given up too often for the time being';
+
+/**
+ * Takes a guess from the budget of the invitation: who enrols and gives up again and again would fill the log, and needs no code for it.
+ * False where none is left until it is refilled.
+ */
+async function paid({ store }: State, { origin, policy, now }: LocalOptions): Promise<boolean> {
+  return await store.exclusively(async (transaction) => {
+    const invited = await transaction.enrolment(origin.user, origin.context);
+    // Whatever became of it meanwhile, begin() refuses it.
+    if (invited?.status !== 'invited' || invited.doubt !== undefined) return true;
+    const bucket = refilled(invited.state.bucket, policy, await timeOf(transaction, now));
+    if (isEmpty(bucket, 1)) return false;
+    await transaction.save({ ...invited, state: { ...invited.state, bucket: taken(bucket, 1) } });
+    return true;
+  });
 }
 
 /** False where the enrolment was revoked, replaced or completed since the permission: an offer that was kept open is worth nothing then. */
@@ -144,12 +165,13 @@ async function begun(state: State, enrolment: NewEnrolment, present: Registratio
   }
 }
 
-async function refusal(options: LocalOptions, reason: Reason): Promise<EnrolAnswer> {
-  const record = { ...options.origin, event: 'enroll.failed', result: 'refused', reason, ref: newRef() } as const;
+async function refusal(options: LocalOptions, reason: Reason, detail?: string): Promise<EnrolAnswer> {
+  const why = detail === undefined ? { reason } : { reason, detail };
+  const record = { ...options.origin, event: 'enroll.failed', result: 'refused', ...why, ref: newRef() } as const;
   const ref = await withPresentState(options.place, options.now, ({ store, log }) =>
     store.exclusively((transaction) => appendLogin(log, transaction, record)),
   );
-  return { kind: 'refused', outcome: { verdict: refused(reason), ref } };
+  return { kind: 'refused', outcome: { verdict: refused(reason, detail), ref } };
 }
 
 async function ended(pending: Pending | undefined, step: 'complete' | 'abandon'): Promise<void> {

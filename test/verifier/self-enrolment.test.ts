@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'node:test';
 import { lacks } from '../support/world.ts';
-import { localWorld, recoveryProof, type LocalWorld, type Secret } from './local-world.ts';
+import { localWorld, POLICY, recoveryProof, type LocalWorld, type Secret } from './local-world.ts';
 import { BEGIN, Client, inviteAlice, replacing, revokeAlice, works } from './self-client.ts';
 
 const NEEDS = lacks({ programs: ['getent'] });
@@ -60,6 +60,25 @@ describe('somebody who is not enrolled', { skip: NEEDS }, () => {
     assert.equal(await new Client(world).say(BEGIN), 'not_permitted');
     assert.equal(await new Client(world, client.made()).say({ ...BEGIN, replace: true }), 'no_proof');
     assert.ok(await works(world, client.made()));
+  });
+
+  it('who was invited filled the log by enrolling and giving up again and again', async () => {
+    await inviteAlice(world);
+    const tries: string[] = [];
+    for (let i = 0; i < 8; i++) {
+      const client = new Client(world);
+      await client.say(BEGIN);
+      tries.push(await client.confirm());
+      if (tries.at(-1) !== 'sealed') continue;
+      await assert.rejects(client.confirm(), /no enrolment was begun/, 'one offer, one file');
+      await client.say({ step: 'abandon' });
+    }
+    assert.deepEqual(tries, [...Array<string>(5).fill('sealed'), ...Array<string>(3).fill('not_permitted')]);
+    assert.match(String(world.records().at(-1)?.['detail']), /given up too often/);
+    world.nowMs += POLICY.refillMs;
+    const client = new Client(world);
+    await client.say(BEGIN);
+    assert.equal(await client.confirm(), 'sealed');
   });
 
   it('who was revoked is not let enrol, unless invited again', async () => {
