@@ -53,6 +53,7 @@ export async function gate(options: GateOptions): Promise<number> {
   let forced: string | undefined;
   try {
     forced = forcedByKey(entry, config, options);
+    if (forced === undefined) requireText(options.environment['SSH_ORIGINAL_COMMAND'] ?? '');
   } catch (error) {
     sayError(messageOf(error), error instanceof NotpError ? error.hint : undefined);
     told(await recordRefusal({ config, origin, reason: 'not_permitted', detail: messageOf(error) }, options.now));
@@ -116,6 +117,13 @@ function originOf(user: User, environment: NodeJS.ProcessEnv): Origin {
   const tty = environment['SSH_TTY'];
   const where = { ...(rhost === undefined ? {} : { rhost }), ...(tty === undefined ? {} : { tty }) };
   return { user: user.name, uid: user.uid, context: 'ssh', door: 'gate', service: 'ssh', ...where };
+}
+
+/** Node.js reads bytes that are no UTF-8 as U+FFFD: another command would be run than the one that was asked for. Throws `not_permitted`. */
+function requireText(command: string): void {
+  if (!command.includes('\ufffd')) return;
+  const hint = 'open a session without a command and type it there, or use sftp for files with such names';
+  throw new NotpError('not_permitted', 'the command has bytes that are no UTF-8, which would not reach the shell as they are', hint);
 }
 
 /** Throws where the key's line cannot be known: a limit must not vanish. */

@@ -7,7 +7,18 @@ import { isDeepStrictEqual } from 'node:util';
 import { sleep } from '../support/process.ts';
 import { startSshd, type Sshd } from '../support/sshd.ts';
 import { runAs } from '../support/world.ts';
-import { gateSshd, NEEDS, newPerson, place, RECOMMENDED_SETENV, SEND_CODE, typePassphrase, type Person, type Place } from './gate-world.ts';
+import {
+  auditLines,
+  gateSshd,
+  NEEDS,
+  newPerson,
+  place,
+  RECOMMENDED_SETENV,
+  SEND_CODE,
+  typePassphrase,
+  type Person,
+  type Place,
+} from './gate-world.ts';
 
 /** What differs between any two logins. */
 const PER_LOGIN = /^(SSH_CLIENT|SSH_CONNECTION|SSH_TTY|SSH_USER_AUTH)=.*$/;
@@ -118,6 +129,18 @@ describe('the shell behind the gate is the one of a login without it', { skip: N
     const { user, variable } = await newPerson(where, [gated], '/bin/sh');
     const { stdout } = await gated.ssh(user, ['echo "$0 ${BASH_VERSION:-none}"'], { environment: variable(), sshOptions: SEND_CODE });
     assert.equal(stdout, 'sh none\n');
+  });
+
+  it('ran another command than the one that was asked for, where it had bytes that are no UTF-8', async () => {
+    const script = `SSH_ORIGINAL_COMMAND=$(printf 'touch other-\\377') exec "$0" gate`;
+    const { code, stderr } = await runAs(person.user, ['sh', '-c', script, where.notp], { environment: person.variable() });
+    assert.equal(code, 1);
+    assert.match(stderr, /the command has bytes that are no UTF-8/);
+    assert.deepEqual(
+      fs.readdirSync(person.user.home).filter((name) => name.startsWith('other-')),
+      [],
+    );
+    assert.equal(auditLines(person.user).at(-1)?.reason, 'not_permitted');
   });
 
   it('is said to be missing where the passwd entry names none that can be run', async () => {
