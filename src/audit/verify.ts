@@ -38,7 +38,11 @@ export async function verifyLog(auditFile: string, options: VerifyOptions): Prom
   const problems = gathered();
   const marked = comparedWith(options.marks, keys);
   let [walk, bytes] = [startOf(keys, known), 0];
+  const waiting = new Map(backlog.map(({ line }) => [line, Buffer.from(line)]));
+  const lengths = new Set([...waiting.values()].map(({ length }) => length));
   const take = (line: Buffer, place: string): void => {
+    // What has come to the file since is there. One of the same number that a crash left is another.
+    if (lengths.has(line.length)) waiting.delete(line.toString('utf8'));
     const next = step(walk, { line, place, keys });
     if (next.problem !== undefined) problems.add(next.problem, place);
     if (next.walk.last !== walk.last) marked.look(next.walk, place);
@@ -65,9 +69,7 @@ export async function verifyLog(auditFile: string, options: VerifyOptions): Prom
       problems.add({ kind: 'unreadable', text: `${error.message}, after line ${String(number)}` }, undefined);
     }
   }
-  // What has come to the file since is there.
-  const inFile = walk.last?.seq ?? 0;
-  for (const { seq, line } of backlog) if (seq > inFile) take(Buffer.from(line), STATE);
+  for (const line of waiting.values()) take(line, STATE);
   const whole = ended(walk);
   for (const text of marked.problems()) problems.add({ kind: 'written anew', text }, undefined);
   if (!whole.reached) problems.add({ kind: 'end', text: missing(auditFile, whole.last?.seq ?? 0, known) }, undefined);

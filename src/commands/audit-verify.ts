@@ -4,9 +4,9 @@ import { verifyLog, type Progress, type Report, type VerifyOptions as Chain } fr
 import { NotpError } from '../error.ts';
 import { quoted } from '../otp/escape.ts';
 import { auditKey } from '../seal/keys.ts';
-import type { HostHead } from '../store/store.ts';
+import type { ChainHead, HostHead } from '../store/store.ts';
 import type { Config } from '../system/config.ts';
-import { printResult, say, sayError, sayHint } from '../system/printer.ts';
+import { printResult, redraw, sayError, sayHint } from '../system/printer.ts';
 import { asUser } from '../system/privileges.ts';
 import { realUser } from '../system/users.ts';
 import { outagePlace } from '../verifier/outage.ts';
@@ -79,11 +79,17 @@ async function chainOf(
     throw new NotpError('store_unavailable', `${storeName(place)}: there is no such file`, 'nobody has enrolled yet');
   return await state.store.exclusively(async (transaction) => {
     const heads = host === undefined ? [] : await transaction.heads();
-    const known = host === undefined ? await transaction.head() : heads.find((each) => each.host === host);
-    if (known === undefined) throw unknownHost(host ?? '', heads);
+    const known = host === undefined ? await transaction.head() : headIn(heads, host);
     const [marks, backlog] = [await transaction.marks(host), await transaction.backlog(host)];
     return { known, marks, backlog, keys: chainKeys(state, await transaction.formerChainKeys()) };
   });
+}
+
+function headIn(heads: readonly HostHead[], host: string): ChainHead {
+  const found = heads.find((each) => each.host === host);
+  if (found === undefined) throw unknownHost(host, heads);
+  if (found.head !== undefined) return found.head;
+  throw new NotpError('store_unavailable', `the head of the log of ${quoted(host)} in the store was changed outside notp`);
 }
 
 function unknownHost(host: string, heads: readonly HostHead[]): NotpError {
@@ -113,7 +119,8 @@ function sayRemarks({ first, cutOff, cutOffAt, unlinked }: Pick<Report, 'first' 
   if (first > 1) sayHint(`records 1 to ${String(first - 1)} are not here: rotated away and deleted, or taken away`);
   if (cutOff > 0)
     sayHint(
-      `cut off by a crash or put in by somebody, and no decision that anybody was told: ${String(cutOff)}, at ${cutOffAt.join(', ')}`,
+      `cut off by a crash, put in by somebody, or written before the state was put back to an earlier one, so that nobody knows who was told of them: ` +
+        `${String(cutOff)}, up to ${cutOffAt.join(', ')}`,
     );
   if (unlinked > 0) sayHint(`outside the chain, written while there was no state to link to: ${String(unlinked)}`);
 }
@@ -128,10 +135,10 @@ function progressOnTerminal(now: () => number): { readonly tell: Progress; reado
       nextMs = now() + PROGRESS_MS;
       const text = `${String(records)} records, ${String(Math.floor(bytes / 1e6))} MB`;
       width = Math.max(width, text.length);
-      say(`\r${text}`);
+      redraw(`\r${text}`);
     },
     end: () => {
-      if (width > 0) say(`\r${' '.repeat(width)}\r`);
+      if (width > 0) redraw(`\r${' '.repeat(width)}\r`);
     },
   };
 }

@@ -3,7 +3,7 @@ import { isatty } from 'node:tty';
 import { examine } from '../doctor/doctor.ts';
 import { couldLook, type Finding } from '../doctor/finding.ts';
 import type { Config } from '../system/config.ts';
-import { printResult, say, sayHint } from '../system/printer.ts';
+import { printResult, redraw, sayHint } from '../system/printer.ts';
 import { outputTraits } from '../system/traits.ts';
 import { doctorScreen } from './doctor-screen.ts';
 
@@ -42,5 +42,5 @@ function hintFor(findings: readonly Finding[]): string {
 
 /** One line that is written over, and is gone at the end. */
 function showProgress(doing: string): void {
-  say(CLEAR_LINE + doing);
+  redraw(CLEAR_LINE + doing);
 }

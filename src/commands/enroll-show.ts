@@ -4,7 +4,7 @@ import { isatty } from 'node:tty';
 import { messageOf, NotpError } from '../error.ts';
 import { toBase32 } from '../otp/code.ts';
 import { groupedKey, type TotpCredential } from '../otp/uri.ts';
-import { printResult, say, sayHint } from '../system/printer.ts';
+import { printResult, say, sayHint, sayLine } from '../system/printer.ts';
 import { writeNew } from '../system/trusted.ts';
 import type { Plan } from './enroll-plan.ts';
 import { drawFittingQr, qrImage } from './qr.ts';
@@ -47,7 +47,7 @@ export function jsonOf(plan: Plan, id: string, credential: TotpCredential, uri: 
 
 /** Ends the command by naming what to do next. */
 export function tellNext({ origin, file }: Plan, image: string | undefined): void {
-  say(`Enrolled ${origin.user} for ${origin.context}: ${file}\n`);
+  sayLine(`Enrolled ${origin.user} for ${origin.context}: ${file}`);
   if (image !== undefined) sayHint(`${image} holds the secret: delete it when it is scanned`);
   sayHint('keep this session open and try a new login before you close it');
 }

@@ -9,7 +9,7 @@ import type { Event } from '../audit/record.ts';
 import { messageOf, NotpError } from '../error.ts';
 import { auditKey, hostKeyId, KEY_BYTES } from '../seal/keys.ts';
 import type { Config } from '../system/config.ts';
-import { printResult, say, sayError, sayHint } from '../system/printer.ts';
+import { printResult, say, sayError, sayHint, sayLine } from '../system/printer.ts';
 import { asUser } from '../system/privileges.ts';
 import { stopServices } from '../system/systemd.ts';
 import { draft, removeDrafts, type Draft } from '../system/trusted.ts';
@@ -72,7 +72,7 @@ export async function retireHostKeys(config: Config, { yes }: { readonly yes: bo
   await asUser(place.owner, () => renewRows(place, now));
   const retired = present.former.map(({ id }) => id).join(', ');
   await replaceKeys(config, { from: present, to: [present], event: 'host_key.retired', detail: retired }, now);
-  say(`Retired: ${retired}\n`);
+  sayLine(`Retired: ${retired}`);
   return 0;
 }
 
@@ -144,7 +144,7 @@ async function record(config: Config, { from, event, detail }: Replacement, resu
 /** Names some of them: right after a new key it is everybody. */
 function sayLeft(left: readonly HostSealed[]): void {
   for (const { user, context, key } of left.slice(0, NAMED)) {
-    say(`  ${user} ${context}${key === 'former' ? '' : ': the sealed file cannot be read, so nobody knows which key it needs'}\n`);
+    sayLine(`  ${user} ${context}${key === 'former' ? '' : ': the sealed file cannot be read, so nobody knows which key it needs'}`);
   }
-  if (left.length > NAMED) say(`  and ${String(left.length - NAMED)} more\n`);
+  if (left.length > NAMED) sayLine(`  and ${String(left.length - NAMED)} more`);
 }

@@ -4,7 +4,7 @@ import { parseGoogleAuthenticator } from '../otp/google-authenticator.ts';
 import type { Waiting } from '../system/bytes.ts';
 import type { Config } from '../system/config.ts';
 import type { Conversation } from '../system/conversation.ts';
-import { printResult, say, sayHint } from '../system/printer.ts';
+import { printResult, sayHint, sayLine } from '../system/printer.ts';
 import { asUser } from '../system/privileges.ts';
 import { makeSecretsFolder } from '../system/secrets.ts';
 import { enableSocket, hasService } from '../system/systemd.ts';
@@ -109,10 +109,10 @@ function tell({ plan, target, moved, source }: Import, { json, dryRun }: LoginOp
   const left = already ? recoveryLeft(present.enrolment.state) : moved.emergency.length;
   const facts = { id: id ?? null, user, context, seal: plan.sealKind, file: target.file, type: moved.credential.type };
   if (json) printResult(JSON.stringify({ ...facts, result, recovery_left: left, notes: moved.notes }) + '\n');
-  if (already) say(`Already there: ${user} is enrolled for ${context} with this very secret; nothing was changed\n`);
+  if (already) sayLine(`Already there: ${user} is enrolled for ${context} with this very secret; nothing was changed`);
   else {
-    say(`${dryRun ? 'Would import' : 'Imported'} ${user} for ${context}: ${target.file}, ${codesLeft(left)}\n`);
-    for (const note of moved.notes) say(`Note: ${note}\n`);
+    sayLine(`${dryRun ? 'Would import' : 'Imported'} ${user} for ${context}: ${target.file}, ${codesLeft(left)}`);
+    for (const note of moved.notes) sayLine(`Note: ${note}`);
   }
   if (dryRun) return;
   sayHint('keep this session open and try a new login before you close it');

@@ -7,7 +7,7 @@ import { escapeControls } from '../otp/escape.ts';
 import { MAX_GOOGLE_AUTHENTICATOR_BYTES } from '../otp/google-authenticator.ts';
 import { MAX_PAM_OATH_BYTES } from '../otp/pam-oath.ts';
 import type { Waiting } from '../system/bytes.ts';
-import { say } from '../system/printer.ts';
+import { sayLine } from '../system/printer.ts';
 import { asUser } from '../system/privileges.ts';
 import { readTrusted } from '../system/trusted.ts';
 import { isRoot, type User } from '../system/users.ts';
@@ -84,7 +84,7 @@ function trusted(file: string, user: User): Uint8Array | undefined {
 /** The administrator says which file, and it is told what that comes to. */
 function asOurselves(file: string, maxBytes: number): string {
   const text = fileText(file, maxBytes);
-  if (isRoot()) say(`Read as root: ${escapeControls(behind(file))}\n`);
+  if (isRoot()) sayLine(`Read as root: ${escapeControls(behind(file))}`);
   return text;
 }
 

@@ -12,7 +12,7 @@ import { printSealedFile } from '../seal/file.ts';
 import { openPythonNotp } from '../seal/python-notp.ts';
 import type { Waiting } from '../system/bytes.ts';
 import type { Conversation } from '../system/conversation.ts';
-import { printResult, say } from '../system/printer.ts';
+import { printResult, sayLine } from '../system/printer.ts';
 import { asUser } from '../system/privileges.ts';
 import { findSealed, sealedPath } from '../system/secrets.ts';
 import { givenNewPassphrase, givenPassphrase, patience } from './ask-passphrase.ts';
@@ -150,5 +150,5 @@ async function earlierIds({ config, user }: Own, contexts: readonly string[]): P
 function tell({ config, user }: Own, context: string, credential: Credential, id: string, json: boolean): void {
   const file = sealedPath(config, user, context);
   if (json) printResult(JSON.stringify({ context, file, id, ...described(credential) }) + '\n');
-  else say(`Imported ${context}: ${file}; notp code ${context} shows its codes\n`);
+  else sayLine(`Imported ${context}: ${file}; notp code ${context} shows its codes`);
 }

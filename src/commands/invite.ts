@@ -1,7 +1,7 @@
 /** `notp-enroll --pending alice`: lets alice enrol herself once, through her socket. */
 import { NotpError } from '../error.ts';
 import { shellWord } from '../otp/escape.ts';
-import { say, sayHint } from '../system/printer.ts';
+import { sayHint, sayLine } from '../system/printer.ts';
 import { asUser } from '../system/privileges.ts';
 import { enableSocket, hasService } from '../system/systemd.ts';
 import { isRoot } from '../system/users.ts';
@@ -11,7 +11,7 @@ import type { Plan } from './enroll-plan.ts';
 
 export async function pending(plan: Plan): Promise<number> {
   await inviteUser(plan);
-  say(`Invited: ${plan.user.name} may enrol once, with notp enroll\n`);
+  sayLine(`Invited: ${plan.user.name} may enrol once, with notp enroll`);
   if (plan.config.unenrolled !== 'enroll')
     sayHint('with unenrolled = "enroll" in the configuration the gate asks for it at the next login');
   return 0;

@@ -1,5 +1,5 @@
 /** `notp passphrase`: seals a secret with another passphrase, and a fresh salt at the cost of today. */
-import { printResult, say } from '../system/printer.ts';
+import { printResult, sayLine } from '../system/printer.ts';
 import { ownSealed, refuseHostSealed, type Own } from './own-secrets.ts';
 import { sealAnew, type SealAnew } from './seal-anew.ts';
 
@@ -11,6 +11,6 @@ export async function changePassphrase(own: Own, { json, ...options }: Passphras
   refuseHostSealed(await ownSealed(own, options.context));
   const { id, file } = await sealAnew(own, { ...options, event: 'passphrase', seal: undefined, recovery: undefined });
   if (json) printResult(JSON.stringify({ context: options.context, file, id }) + '\n');
-  else say(`The passphrase of ${file} is changed. Copies of the old file still open with the old one.\n`);
+  else sayLine(`The passphrase of ${file} is changed. Copies of the old file still open with the old one.`);
   return 0;
 }

@@ -1,5 +1,5 @@
 /** `notp recovery`: new recovery codes for a login, without a new secret; the old ones are worth nothing from then on. */
-import { printResult, say } from '../system/printer.ts';
+import { printResult, sayLine } from '../system/printer.ts';
 import { textOf } from './enroll-show.ts';
 import type { Own } from './own-secrets.ts';
 import { sealAnew, type SealAnew } from './seal-anew.ts';
@@ -17,6 +17,6 @@ export async function newRecovery(own: Own, { count, json, ...options }: Recover
     printResult(json ? JSON.stringify({ id, user, context: options.context, file, recovery }) + '\n' : textOf(recovery));
   });
   if (!json)
-    say(`The recovery codes of ${user} for ${options.context} are ${count === 0 ? 'gone' : 'new'}; the old ones are worth nothing\n`);
+    sayLine(`The recovery codes of ${user} for ${options.context} are ${count === 0 ? 'gone' : 'new'}; the old ones are worth nothing`);
   return 0;
 }

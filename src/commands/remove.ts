@@ -3,7 +3,7 @@ import { rmSync } from 'node:fs';
 import * as path from 'node:path';
 import { messageOf, NotpError } from '../error.ts';
 import type { SealedFile } from '../seal/file.ts';
-import { printResult, say } from '../system/printer.ts';
+import { printResult, sayLine } from '../system/printer.ts';
 import { asUser } from '../system/privileges.ts';
 import { sealedPath } from '../system/secrets.ts';
 import { removeDrafts, syncFolder } from '../system/trusted.ts';
@@ -35,7 +35,7 @@ export async function remove(own: Own, { context, yes, json }: RemoveOptions): P
   });
   await dropCounter(own, sealed.id);
   if (json) printResult(JSON.stringify({ context, file, removed: true }) + '\n');
-  else say(`Removed ${file}\n`);
+  else sayLine(`Removed ${file}`);
   return 0;
 }
 

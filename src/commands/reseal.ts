@@ -6,7 +6,7 @@ import { messageOf, NotpError } from '../error.ts';
 import { shellWord } from '../otp/escape.ts';
 import { auditKey } from '../seal/keys.ts';
 import type { Config } from '../system/config.ts';
-import { printResult, say, sayError, sayHint } from '../system/printer.ts';
+import { printResult, sayError, sayHint, sayLine } from '../system/printer.ts';
 import { enableSocket, hasService } from '../system/systemd.ts';
 import { asUser } from '../system/privileges.ts';
 import { realUser, userByName } from '../system/users.ts';
@@ -25,7 +25,7 @@ export async function reseal(own: Own, { json, ...options }: ResealOptions): Pro
   const { user, config } = own;
   if (seal === 'host' && statePlace(config, user).kind === 'service' && hasService()) enableSocket(user.uid);
   if (json) printResult(JSON.stringify({ id, user: user.name, context: options.context, seal, file }) + '\n');
-  else say(`Sealed anew ${seal === 'host' ? 'by this host' : 'by a passphrase'}: ${file}\n`);
+  else sayLine(`Sealed anew ${seal === 'host' ? 'by this host' : 'by a passphrase'}: ${file}`);
   return 0;
 }
 
@@ -48,7 +48,7 @@ export async function resealAll(config: Config, { json }: { readonly json: boole
       } as const;
       const { id, file } = await sealAnew({ config, user, now }, what);
       if (json) printResult(JSON.stringify({ id, user: name, context, seal: 'host', file }) + '\n');
-      else say(`${String(i + 1)}/${String(left.length)} ${name} ${context}\n`);
+      else sayLine(`${String(i + 1)}/${String(left.length)} ${name} ${context}`);
     } catch (error) {
       failed++;
       sayError(`${name} ${context}: ${messageOf(error)}`, error instanceof NotpError ? error.hint : undefined);

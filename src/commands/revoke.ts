@@ -5,7 +5,7 @@ import { shellWord } from '../otp/escape.ts';
 import { contextName } from '../otp/names.ts';
 import type { Config } from '../system/config.ts';
 import { openConversation } from '../system/conversation.ts';
-import { printResult, say, sayHint } from '../system/printer.ts';
+import { printResult, sayHint, sayLine } from '../system/printer.ts';
 import { asUser } from '../system/privileges.ts';
 import { realUser } from '../system/users.ts';
 import { disableSocket, hasService } from '../system/systemd.ts';
@@ -43,7 +43,7 @@ export async function revokeEnrolment(config: Config, options: RevokeOptions, no
       ? await here(place, { ...originOf(user), context, door: 'cli' }, now)
       : await throughService({ config, user, now }, socket, context);
   if (options.json) printResult(JSON.stringify({ user: user.name, context, revoked: true }) + '\n');
-  else say(`Revoked: ${user.name} does not log in with ${context} any more\n`);
+  else sayLine(`Revoked: ${user.name} does not log in with ${context} any more`);
   sayHint('sessions that are open stay open; loginctl terminate-user ends them');
   if (user.uid !== undefined && place.kind === 'service' && !othersLeft && hasService()) disableSocket(user.uid);
   return 0;

@@ -4,7 +4,7 @@ import { confirmSetup } from '../setup/confirm.ts';
 import { setupsInForce, unfinishedSetup, type Setup } from '../setup/record.ts';
 import { reloadSshd } from '../setup/sshd.ts';
 import { changedSince, endUndo, restoreFiles } from '../setup/undo.ts';
-import { printResult, say, sayHint } from '../system/printer.ts';
+import { printResult, sayHint, sayLine } from '../system/printer.ts';
 import { isRoot } from '../system/users.ts';
 
 export interface UndoOptions {
@@ -19,7 +19,7 @@ export function confirm({ json }: { readonly json: boolean }): number {
   requireRoot('confirm');
   const { id, door } = confirmSetup();
   if (json) printResult(JSON.stringify({ id, door, confirmed: true }) + '\n');
-  else say(`Confirmed: ${door} stays as it is\n`);
+  else sayLine(`Confirmed: ${door} stays as it is`);
   sayHint('notp setup undo still takes it away');
   return 0;
 }
@@ -35,7 +35,7 @@ export function undo(options: UndoOptions): number {
   for (const setup of setups) restoreOne(setup, options);
   if (options.reload && setups.some(({ door }) => door !== 'sudo')) {
     const reloaded = reloadSshd();
-    say(reloaded === undefined ? 'No sshd runs\n' : `Reloaded ${reloaded}\n`);
+    sayLine(reloaded === undefined ? 'No sshd runs' : `Reloaded ${reloaded}`);
   }
   // Only now: where this was killed before, the next undo does it again.
   for (const setup of setups) endUndo(setup);
@@ -46,7 +46,7 @@ function restoreOne(setup: Setup, { json }: UndoOptions): void {
   const { id, door, files, folder } = setup;
   const changed = restoreFiles(setup);
   if (json) printResult(JSON.stringify({ id, door, undone: true, files: files.map(({ file }) => file), changed }) + '\n');
-  for (const { file, before } of files) say(`${before === null ? 'Removed' : 'Put back'} ${file}\n`);
+  for (const { file, before } of files) sayLine(`${before === null ? 'Removed' : 'Put back'} ${file}`);
   if (changed.length > 0) sayHint(`${changed.join(', ')}: had been changed since; as found it is in ${folder}`);
 }
 

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { NotpError } from '../error.ts';
 import type { Config } from '../system/config.ts';
-import { printResult, say, sayError, sayHint } from '../system/printer.ts';
+import { printResult, say, sayError, sayHint, sayLine } from '../system/printer.ts';
 import { isRoot } from '../system/users.ts';
 import type { Finding } from '../doctor/doctor.ts';
 import { applyPlan } from '../setup/apply.ts';
@@ -76,8 +76,8 @@ function tellApplied(plan: Plan, made: Setup, reloaded: string | undefined, opti
       JSON.stringify({ id: made.id, door: plan.door, reloaded: reloaded ?? null, confirm_within_seconds: within ?? null }) + '\n',
     );
   }
-  for (const { file } of plan.changes) say(`Wrote ${file}\n`);
-  if (reloaded !== undefined) say(`Reloaded ${reloaded}\n`);
+  for (const { file } of plan.changes) sayLine(`Wrote ${file}`);
+  if (reloaded !== undefined) sayLine(`Reloaded ${reloaded}`);
   for (const note of plan.notes) sayHint(note);
   if (plan.door !== 'sudo' && reloaded === undefined)
     sayHint('no sshd was reloaded: new logins ask for a code once it has read its configuration');

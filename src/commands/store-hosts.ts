@@ -12,7 +12,9 @@ export async function listHosts(config: Config, { json }: { readonly json: boole
     withPresentState(place, now, ({ store }) => store.exclusively((transaction) => transaction.heads())),
   );
   const width = Math.max(0, ...heads.map(({ host }) => host.length));
-  for (const { host, seq } of heads)
-    printResult(json ? `${JSON.stringify({ host, records: seq })}\n` : `${host.padEnd(width)}  ${String(seq)} records\n`);
+  for (const { host, head } of heads) {
+    const records = head === undefined ? 'its head was changed outside notp' : `${String(head.seq)} records`;
+    printResult(json ? `${JSON.stringify({ host, records: head?.seq ?? null })}\n` : `${host.padEnd(width)}  ${records}\n`);
+  }
   return 0;
 }

@@ -1,7 +1,7 @@
 /** `notp store migrate`: the tables in the database of a fleet, made or brought up to date. */
 import { NotpError } from '../error.ts';
 import type { Config } from '../system/config.ts';
-import { say, sayHint } from '../system/printer.ts';
+import { sayHint, sayLine } from '../system/printer.ts';
 import { asUser } from '../system/privileges.ts';
 import { isRoot, realUser } from '../system/users.ts';
 import { statePlace } from '../verifier/state.ts';
@@ -18,6 +18,6 @@ export async function migrateStore(config: Config): Promise<number> {
   if (place.kind !== 'service') throw new NotpError('failed', 'there is no system user notp', 'install the package, or see README.md');
   const versions = await asUser(place.owner, () => migrated(place));
   const now = versions === undefined || versions.from === versions.to ? 'were up to date' : `are of version ${String(versions.to)} now`;
-  say(`The tables in ${storeName(place)} ${now}.\n`);
+  sayLine(`The tables in ${storeName(place)} ${now}.`);
   return 0;
 }

@@ -1,7 +1,8 @@
 /** `notp store approve`, `approved` and `refresh`: who may log in while the server of a fleet cannot be reached, and the copy that this takes. */
 import { messageOf, NotpError } from '../error.ts';
+import { escapeControls } from '../otp/escape.ts';
 import type { Config } from '../system/config.ts';
-import { printResult, say, sayHint } from '../system/printer.ts';
+import { printResult, sayHint, sayLine } from '../system/printer.ts';
 import { asUser } from '../system/privileges.ts';
 import { isRoot } from '../system/users.ts';
 import { withCredentials } from '../verifier/credentials.ts';
@@ -23,7 +24,7 @@ export async function approveUser(
   await within(place, now, async (state) => {
     const isNew = await setApproval(state, originOf(user), !remove, now());
     const done = remove ? 'may not log in' : 'may log in';
-    say(`${user.name} ${done} while the store cannot be reached${isNew ? '' : ', as before'}\n`);
+    sayLine(`${user.name} ${done} while the store cannot be reached${isNew ? '' : ', as before'}`);
     await refreshed(config, place, state, now).catch((error: unknown) => {
       sayHint(`the copy of this host is not up to date: ${messageOf(error)}; notp store refresh`);
     });
@@ -42,7 +43,7 @@ export async function listApproved(config: Config, { json }: { readonly json: bo
   const width = Math.max(0, ...all.map(({ user }) => user.length));
   for (const { user, asOfMs } of all) {
     const since = new Date(asOfMs).toISOString();
-    printResult(json ? `${JSON.stringify({ user, since })}\n` : `${user.padEnd(width)}  since ${since}\n`);
+    printResult(json ? `${JSON.stringify({ user, since })}\n` : `${escapeControls(user).padEnd(width)}  since ${since}\n`);
   }
   return 0;
 }
@@ -55,8 +56,8 @@ export async function refreshCopy(config: Config, environment: NodeJS.ProcessEnv
   }
   const place = withCredentials(placeOf(config), config, environment);
   const { reported, users } = await within(place, now, (state) => refreshed(config, place, state, now));
-  if (reported > 0) say(`Reported: ${String(reported)} records of an outage\n`);
-  say(users.length === 0 ? 'The copy holds nobody, for nobody is approved\n' : `The copy is up to date: ${users.join(', ')}\n`);
+  if (reported > 0) sayLine(`Reported: ${String(reported)} records of an outage`);
+  sayLine(users.length === 0 ? 'The copy holds nobody, for nobody is approved' : `The copy is up to date: ${users.join(', ')}`);
   return 0;
 }
 

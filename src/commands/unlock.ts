@@ -3,7 +3,7 @@ import { NotpError } from '../error.ts';
 import { shellWord } from '../otp/escape.ts';
 import { contextName } from '../otp/names.ts';
 import type { Config } from '../system/config.ts';
-import { printResult, say, sayHint } from '../system/printer.ts';
+import { printResult, say, sayHint, sayLine } from '../system/printer.ts';
 import { asUser } from '../system/privileges.ts';
 import { refill, type Refilled } from '../verifier/care.ts';
 import { withState, type State, type StatePlace } from '../verifier/state.ts';
@@ -53,6 +53,6 @@ async function fill(
 
 function tell({ name }: Whose, { context, before, budget, stepsAhead }: Refilled, { json }: UnlockOptions): void {
   if (json) printResult(JSON.stringify({ user: name, context, unlocked: true, budget_before: before, budget }) + '\n');
-  else say(`Unlocked: ${name} has ${String(budget)} tries with ${context} again (${String(before)} were left)\n`);
+  else sayLine(`Unlocked: ${name} has ${String(budget)} tries with ${context} again (${String(before)} were left)`);
   if (!json && stepsAhead > 0) say('The clock of this host was ahead before: codes from the next one on are accepted again\n');
 }

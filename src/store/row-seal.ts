@@ -74,7 +74,7 @@ export async function sealedRows({ all, seal }: Asking, table: SealedTable, sql:
     const key = JSON.stringify(KEYS[table].map((column) => valueOf(column, row[column])));
     if (keys.has(key)) throw wrongAnswer(`two rows of ${table} for ${key}`);
     keys.add(key);
-    return { row, doubt: doubtOf(seal, table, row) };
+    return { row: asProven(table, row), doubt: doubtOf(seal, table, row) };
   });
 }
 
@@ -95,8 +95,9 @@ export function macOf(seal: RowSeal, table: SealedTable, row: Row): string {
   return seal.sign(encoded(table, row));
 }
 
-/** Why `row` of `table`, as the database gives it with its column mac, counts for nothing; undefined where it does count. */
+/** Why `row` of `table`, as the database gives it with its column mac, counts for nothing; undefined where it does count. Without a key too, no number is taken that notp never writes. */
 function doubtOf(seal: RowSeal, table: SealedTable, row: Row): Doubt | undefined {
+  if (!SEALED[table].every((column) => isPossible(valueOf(column, row[column])))) return 'forged';
   return seal.doubt(encoded(table, row), String(row['mac']));
 }
 
@@ -110,11 +111,23 @@ function encoded(table: SealedTable, row: Row): Uint8Array {
   return new Uint8Array(Buffer.concat(['notp row/1', table, ...values].flatMap(lengthPrefixed)));
 }
 
+/** The latest time that a Date can be, in milliseconds: no number of a sealed row is further from 0. */
+const MAX_NUMBER = 8.64e15;
+
+function isPossible(value: string | number): boolean {
+  return typeof value === 'string' || Math.abs(value) <= MAX_NUMBER;
+}
+
 function lengthPrefixed(text: string): Buffer[] {
   const bytes = Buffer.from(text);
   const length = Buffer.alloc(4);
   length.writeUInt32BE(bytes.length);
   return [length, bytes];
+}
+
+/** The row with the values that its MAC is of, whatever types the columns have in the database: nobody reads them otherwise. */
+function asProven(table: SealedTable, row: Row): Row {
+  return { ...row, ...Object.fromEntries(SEALED[table].map((column) => [column, valueOf(column, row[column])])) };
 }
 
 /** A value as it counts: databases differ in how they give numbers. */

@@ -71,6 +71,9 @@ function pendingStateOf(row: Row, asOfMs: number): Partial<LoginState> {
 
 const STATUSES: readonly Status[] = ['active', 'revoked', 'invited'];
 
+/** What a forged row says of guesses and logins: nothing, so that nobody computes with it. */
+const NO_STATE = { state: { lastStep: -1, bucket: { tokens: 0, asOfMs: 0 }, spent: '' }, pendingState: {}, lastAcceptedMs: 0 } as const;
+
 export function enrolmentOf({ row, doubt }: SealedRow): Enrolment {
   const asOfMs = Number(row['as_of_ms']);
   return {
@@ -89,6 +92,7 @@ export function enrolmentOf({ row, doubt }: SealedRow): Enrolment {
     pendingState: pendingStateOf(row, asOfMs),
     lastAcceptedMs: Number(row['last_accepted_ms']),
     ...(doubt === undefined ? {} : { doubt }),
+    ...(doubt === 'forged' ? NO_STATE : {}),
   };
 }
 
@@ -123,12 +127,17 @@ function isCount(value: unknown): boolean {
 }
 
 /** Throws `store_unavailable` where there is none, or what notp never writes: it becomes a part of the next record. */
-export function headOf(row: Row | undefined): ChainHead {
+function headOf(row: Row | undefined): ChainHead {
   if (row === undefined) throw new NotpError('store_unavailable', 'the store has lost the head of the audit chain');
-  const [seq, hash] = [Number(row['seq']), String(row['hash'])];
-  if (!isCount(row['seq']) || !HASH.test(hash))
-    throw new NotpError('store_unavailable', 'the head of the audit chain in the store was changed outside notp');
-  return { seq, hash };
+  const head = possibleHead(row);
+  if (head === undefined) throw new NotpError('store_unavailable', 'the head of the audit chain in the store was changed outside notp');
+  return head;
+}
+
+/** The same, and undefined where it is what notp never writes. */
+export function possibleHead(row: Row): ChainHead | undefined {
+  const hash = String(row['hash']);
+  return isCount(row['seq']) && HASH.test(hash) ? { seq: Number(row['seq']), hash } : undefined;
 }
 
 /** The head of the chain, and how many of its last records the file of the log lacks. */

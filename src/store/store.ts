@@ -38,8 +38,11 @@ export interface ChainHead {
 }
 
 /** The head of the chain of one host among those that share a store. */
-export interface HostHead extends ChainHead {
+export interface HostHead {
+  /** Controls are escaped: whoever administers the database may have written anything. */
   readonly host: string;
+  /** Undefined where it is what notp never writes: one host's row hides nothing of the others. */
+  readonly head: ChainHead | undefined;
 }
 
 /** A line of the audit log, with its newline, and the number of its record. */

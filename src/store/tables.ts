@@ -1,9 +1,10 @@
 /** What a transaction does on the tables, which are the same in each database: its statements, in what SQLite and PostgreSQL both understand. */
 import { NotpError } from '../error.ts';
+import { escapeControls } from '../otp/escape.ts';
 import { backlogOn } from './backlog.ts';
 import { putTables, renewMacs, tablesOf } from './contents.ts';
 import { outageOn } from './outage-tables.ts';
-import { CHAIN, chainOf, COUNTS, enrolmentOf, headOf, NO_FLOOD, rowOf, tallyOf, type Chain, type Row, type Values } from './rows.ts';
+import { CHAIN, chainOf, COUNTS, enrolmentOf, NO_FLOOD, possibleHead, rowOf, tallyOf, type Chain, type Row, type Values } from './rows.ts';
 import { macOf, sealedRows, type RowSeal } from './row-seal.ts';
 import { reserveSlots, slotsOn } from './slots.ts';
 import { FLOODS, SHARED_BYTES, type ChainHead, type Enrolment, type Flood, type Tally, type Transaction } from './store.ts';
@@ -151,7 +152,7 @@ export function transactionOn(statements: Statements, reserved: () => Promise<vo
       new Map(
         (dialect.marks === undefined ? [] : await all(dialect.marks, { of: host })).map(({ seq, hash }) => [Number(seq), String(hash)]),
       ),
-    heads: async () => (await all(dialect.heads)).map((row) => ({ host: String(row['host']), ...headOf(row) })),
+    heads: async () => (await all(dialect.heads)).map((row) => ({ host: escapeControls(String(row['host'])), head: possibleHead(row) })),
     counter: async (id) => {
       const row = await get(`SELECT next FROM counter WHERE id = $id${lock}`, { id });
       return row === undefined ? undefined : Number(row['next']);

@@ -26,19 +26,33 @@ function printBytes(bytes: Uint8Array): void {
 
 /** Says `text` to the person. Nobody listening is no error. */
 export function say(text: string): void {
+  tell(withoutControls(text));
+}
+
+/** The same for one line: nothing in it is a control of ours. */
+export function sayLine(line: string): void {
+  say(`${escapeControls(line)}\n`);
+}
+
+/** The same for a line of progress, which is written over the one before. */
+export function redraw(line: string): void {
+  tell(withoutControls(line, OWN_LINE));
+}
+
+function tell(text: string): void {
   try {
-    writeWhole(2, Buffer.from(withoutControls(text)));
+    writeWhole(2, Buffer.from(text));
   } catch {
     // The terminal is gone; the decision and its record do not depend on it.
   }
 }
 
 export function sayError(message: string, hint?: string): void {
-  say(`notp: error: ${shown(message)}\n` + (hint === undefined ? '' : `notp: hint: ${shown(hint)}\n`));
+  say(`notp: error: ${escapeControls(message)}\n` + (hint === undefined ? '' : `notp: hint: ${escapeControls(hint)}\n`));
 }
 
 export function sayHint(hint: string): void {
-  say(`notp: hint: ${shown(hint)}\n`);
+  sayLine(`notp: hint: ${hint}`);
 }
 
 /** Whatever was thrown, for a person: no stack trace. */
@@ -47,16 +61,15 @@ export function sayThrown(thrown: unknown): void {
   else sayError(`internal error: ${messageOf(thrown)}`, 'this is a defect of notp; please report it');
 }
 
-function shown(text: string): string {
-  return escapeControls(text);
-}
-
 const PLAIN = /^[\x20-\x7e]*$/;
-/** The colours that notp itself writes, and what clears the rest of a line or screen: no other sequence leaves (ECMA-48 8.3.117, 8.3.39, 8.3.41). */
-const OWN = String.raw`[\n\r\t]|\x1b\[(?:(?:[012]|3[1-6]|1;3[12]|38;5;16;48;5;231|48;5;(?:16|231))m|[JK])`;
+/** The colours that notp itself writes (ECMA-48 8.3.117): no other sequence leaves in a result or a message. */
+const OWN = String.raw`\r?\n|\t|\x1b\[(?:[012]|3[1-6]|1;3[12]|38;5;16;48;5;231|48;5;(?:16|231))m`;
 const OWN_MARKS = new RegExp(`(${OWN})`);
+/** Those of a line that is written over, too: its beginning, and what clears the rest of line or screen (8.3.39, 8.3.41). */
+const OVER = String.raw`${OWN}|\r|\x1b\[[JK]`;
+const OWN_LINE = new RegExp(`(${OVER})`);
 /** Those of a screen that is drawn in place, too. */
-const OWN_MOVES = new RegExp(String.raw`(${OWN}|\x1b\[(?:H|2K|\?25[hl]|\?1049[hl]|\d{1,4};1H))`);
+const OWN_MOVES = new RegExp(String.raw`(${OVER}|\x1b\[(?:H|2K|\?25[hl]|\?1049[hl]|\d{1,4};1H))`);
 
 /**
  * Whatever a caller forgot to escape: all controls but line ends, tabs and `own` sequences, which must be whole. The same inside of JSON,

@@ -4,7 +4,7 @@
  * command, the terminal is as it was.
  */
 import { isatty } from 'node:tty';
-import { say } from './printer.ts';
+import { redraw } from './printer.ts';
 import { traitsOf, type Traits } from './traits.ts';
 
 export interface Progress {
@@ -41,10 +41,10 @@ export function openProgress(total: number, now: () => number): Progress {
       // The clock may be set back meanwhile.
       if (Math.abs(nowMs - paintedMs) < REPAINT_MS) return;
       paintedMs = nowMs;
-      say(`\r${progressLine({ done, total, label, elapsedMs: nowMs - startedMs }, traits())}${CLEAR_BELOW}`);
+      redraw(`\r${progressLine({ done, total, label, elapsedMs: nowMs - startedMs }, traits())}${CLEAR_BELOW}`);
     },
     end: () => {
-      if (paintedMs !== -Infinity) say(`\r${CLEAR_BELOW}`);
+      if (paintedMs !== -Infinity) redraw(`\r${CLEAR_BELOW}`);
     },
   };
 }

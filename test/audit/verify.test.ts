@@ -46,6 +46,32 @@ describe('verifying a log that was rotated twice', () => {
     fs.writeFileSync(file, file === packed ? gzipSync(text) : text);
   };
 
+  it('was called broken where a crash had left a record, and the true one of that number and the next wait in the state', async () => {
+    const lines = fs.readFileSync(log, 'utf8').split(/(?<=\n)/);
+    const [last, before] = [at(lines, EACH - 1), at(lines, EACH - 2)];
+    const crashed = last.replace(/"ref":"[0-9a-f]+"/, '"ref":"00000000"');
+    assert.notEqual(crashed, last);
+    const crashedBefore = before.replace(/"ref":"[0-9a-f]+"/, '"ref":"00000000"');
+    for (const [left, waiting] of [
+      [[...lines.slice(0, EACH - 1), crashed], [last]],
+      [
+        [...lines.slice(0, EACH - 2), crashedBefore],
+        [before, last],
+      ],
+      // What has come to the file since is looked at once.
+      [
+        [...lines.slice(0, EACH - 2), crashedBefore, before, last],
+        [before, last],
+      ],
+    ] as const) {
+      fs.writeFileSync(log, left.join(''));
+      const backlog = waiting.map((line) => ({ seq: Number(/"seq":(\d+)/.exec(line)?.[1]), line }));
+      const report = await verifyLog(log, { known: head, keys: [KEY], backlog });
+      assert.deepEqual(report.problems, []);
+      assert.deepEqual([report.cutOff, report.last?.seq], [1, 3 * EACH]);
+    }
+  });
+
   it('finds it whole as it was written', async () => {
     const report = await verifyLog(log, { known: head, keys: [KEY] });
     assert.deepEqual(report.problems, []);

@@ -96,6 +96,12 @@ describe('verifying the audit log', () => {
     write([...lines.slice(0, 3), orphan, unlinked, ...lines.slice(3)]);
     const { stdout } = await own.notp(['audit', 'verify', '--json']);
     assert.deepEqual(JSON.parse(stdout), { whole: true, records: 6, first: 1, last: 5, cut_off: 1, unlinked: 1, problems: [] });
+    // A state that was put back looks the same: then somebody was told.
+    const { stderr } = await own.notp(['audit', 'verify']);
+    assert.match(
+      stderr,
+      /written before the state was put back to an earlier one, so that nobody knows who was told of them: 1, up to \S+:4/,
+    );
   });
 
   it('names every problem, and does not stop at the first: a gap hides nothing that comes after it', async () => {

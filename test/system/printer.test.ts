@@ -5,7 +5,7 @@ import { describe, it } from 'node:test';
 import { assert as holds, asyncProperty, string } from 'fast-check';
 import { ROOT, run } from '../support/process.ts';
 
-const COLOURS = new RegExp(String.raw`\x1b\[[0-9;]*[mJK]`, 'g');
+const COLOURS = new RegExp(String.raw`\x1b\[[0-9;]*m`, 'g');
 const UNSAFE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/u;
 
 async function printed(text: string): Promise<{ readonly stdout: string; readonly stderr: string }> {
@@ -44,12 +44,18 @@ describe('the printer', () => {
       '\x1bP+q\x1b\\',
       '\x1b',
       '\x1b[31',
+      '\x1b[K',
+      '\x1b[J',
     ]) {
       const { stdout, stderr } = await printed(`ssh of ${name}\n`);
       assert.ok(!stdout.includes('\x1b'), stdout);
       assert.ok(stdout.startsWith('ssh of \\u001b'), stdout);
       assert.equal(stderr, stdout);
     }
+  });
+
+  it('let a name out that wrote over the line that it stands in', async () => {
+    assert.equal((await printed('evil\r1 record\n')).stdout, 'evil\\u000d1 record\n');
   });
 
   it('lets nothing else out, whatever it is given', async () => {

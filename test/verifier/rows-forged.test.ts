@@ -45,6 +45,7 @@ describe('a row that was changed past notp', { skip: lacks({ programs: ['getent'
   const row = (context = 'ssh'): Record<string, unknown> =>
     database((opened) => opened.prepare('SELECT * FROM enrolment WHERE user = ? AND context = ?').get('alice', context)) ?? {};
   const doubt = async (context = 'ssh'): Promise<Enrolment['doubt']> => (await world.enrolment(context))?.doubt;
+  const shown = (enrolment: Enrolment): string => factsOf(enrolment, { kind: 'sealed', file: victim.file }, POLICY, world.nowMs).state;
   const login = (other?: Parameters<LocalWorld['verify']>[2]): Promise<string> => world.verify(victim, world.code(victim), other);
 
   it('lets nobody in, whichever column it was', async () => {
@@ -55,7 +56,7 @@ describe('a row that was changed past notp', { skip: lacks({ programs: ['getent'
       }),
       record({
         column: constantFrom(...ENROLMENT_NUMBERS),
-        value: oneof(integer({ min: -1, max: 10 }), integer({ min: 0, max: 2 ** 31 })),
+        value: oneof(integer({ min: -1, max: 10 }), integer({ min: 0, max: 2 ** 31 }), constantFrom(2 ** 53 - 1, 1 - 2 ** 53)),
       }),
     );
     let forged = 0;
@@ -69,12 +70,31 @@ describe('a row that was changed past notp', { skip: lacks({ programs: ['getent'
         // Of another name there is no trace that alice was ever enrolled; see SECURITY.md.
         if (column !== 'user') words.push(await login({ allowUnenrolled: true }), await world.before(victim, { allowUnenrolled: true }));
         for (const word of words) assert.match(word, /^(stale_enrolment|not_enrolled|revoked)$/, `${column} = ${String(value)}`);
+        const found = await world.enrolment();
+        if (found !== undefined) assert.match(shown(found), /^(stale|revoked)$/);
         sql(`UPDATE enrolment SET ${column} = ?`, before[column] as string | number);
         assert.equal(await doubt(), undefined);
       }),
       { numRuns: 150 },
     );
     report({ part: 'forgeries', tried: 'a column of an enrolment changed in the store, and a login by it', times: forged, failed: 0 });
+    assert.equal(await login(), 'totp');
+  });
+
+  it('ended status and doctor of everybody in an internal error, by one number that is none', async () => {
+    for (const [column, value] of [
+      ['tokens', Number.MAX_VALUE],
+      ['tokens', -Infinity],
+      ['last_accepted_ms', 2 ** 53 - 1],
+      ['as_of_ms', 1 - 2 ** 53],
+    ] as const) {
+      const before = row();
+      sql(`UPDATE enrolment SET ${column} = ?`, value);
+      const found = await world.enrolment();
+      assert.ok(found !== undefined);
+      assert.equal(shown(found), 'stale', `${column} = ${String(value)}`);
+      sql(`UPDATE enrolment SET ${column} = ?`, before[column] as number);
+    }
     assert.equal(await login(), 'totp');
   });
 
