@@ -13,13 +13,14 @@ import { shedInherited } from '../system/inherited.ts';
 import { becomeForGood } from '../system/privileges.ts';
 import { printResult } from '../system/printer.ts';
 import { onEndingSignals } from '../system/signals.ts';
-import { openTerminal, type Terminal } from '../system/terminal.ts';
+import type { Terminal } from '../system/terminal.ts';
 import { isRoot, SERVICE_USER, userByName, type User } from '../system/users.ts';
 import type { Refused } from '../verdict/decide.ts';
 import { hasJudge, openJudge, type Judge } from '../verifier/judge.ts';
 import { reasonOf } from '../verifier/outcome.ts';
 import { openVerifier, recordRefusal, type OpenOptions } from '../verifier/open.ts';
 import type { Attempt, Outcome, Verifier } from '../verifier/verifier.ts';
+import { pamTerminal } from './pam-terminal.ts';
 import { askUntilAccepted } from './questions.ts';
 import { lineToStranger, refusalLine } from './refusal.ts';
 
@@ -151,19 +152,6 @@ async function stdinLine(now: () => number): Promise<Uint8Array | undefined> {
     return bytes.length > MAX_LINE_BYTES ? 'done' : 'more';
   }, waiting);
   return ended === 'timeout' || ended === 'interrupted' ? undefined : Uint8Array.from(bytes);
-}
-
-/** The terminal that PAM_TTY names: `/dev/pts/3` or `pts/3`. */
-function pamTerminal(environment: NodeJS.ProcessEnv): Terminal {
-  const name = environment['PAM_TTY'] ?? '';
-  const path = name.startsWith('/dev/') ? name : `/dev/${name}`;
-  if (name === '' || name === 'ssh' || path.includes('..'))
-    throw new NotpError('not_permitted', '--prompt-tty needs a terminal, and this service has none');
-  try {
-    return openTerminal(path);
-  } catch (error) {
-    throw new NotpError('not_permitted', `--prompt-tty cannot ask on ${path}: ${messageOf(error)}`);
-  }
 }
 
 /**

@@ -5,7 +5,18 @@ import * as fs from 'node:fs';
 import { before, describe, it } from 'node:test';
 import { atEnd } from '../support/cleanup.ts';
 import { runInTerminal, sleep, type Terminal } from '../support/process.ts';
-import { addUser, installNotp, lacks, must, oathCode, SBIN_PATH, SOURCE_NOTP, untilFreshStep, type TestUser } from '../support/world.ts';
+import {
+  addUser,
+  installNotp,
+  lacks,
+  must,
+  oathCode,
+  runAs,
+  SBIN_PATH,
+  SOURCE_NOTP,
+  untilFreshStep,
+  type TestUser,
+} from '../support/world.ts';
 import { pamService, pamWorld, PASSPHRASE, PERMITTED, wrongCode, type PamWorld } from './pam-world.ts';
 
 const PASSWORD = 'a password of Unix';
@@ -194,6 +205,27 @@ describe(
       await terminal.expect(/notp: code not accepted[^]*One-time code: $/);
       terminal.send(`${oathCode(secret)}\r`);
       assert.equal(await statusOf(terminal), 0, terminal.output());
+    });
+
+    it('asked on the terminal of somebody else, whose number a user had given a terminal of their own', async (t) => {
+      await world.enroll(user);
+      useStack([codeAlone()]);
+      const victim = runInTerminal(['sh', '-c', 'tty; read line']);
+      const [, number = ''] = await victim.expect(/\/dev\/pts\/(\d+)\r\n/);
+      const records = world.records().length;
+      const words = ['python3', `${import.meta.dirname}/own_devpts.py`, number, 'sudo', '/usr/bin/touch', marker];
+      const { code, stdout, stderr } = await runAs(user, words, { cwd: user.home });
+      if (stderr.includes("no devpts of one's own")) {
+        t.skip('a user can mount no devpts here');
+        return;
+      }
+      assert.notEqual(code, 0, stdout);
+      victim.hangUp();
+      await victim.exited;
+      assert.doesNotMatch(victim.output(), /One-time code/);
+      const record = world.records()[records];
+      assert.deepEqual([record?.reason, record?.tty], ['not_permitted', `/dev/pts/${number}`], stdout);
+      assert.match(record?.detail ?? '', /belongs neither to/);
     });
 
     it('says on the terminal why nobody is asked for a code', async () => {

@@ -20,6 +20,7 @@ export interface Recorded {
   readonly method?: string;
   readonly detail?: string;
   readonly service?: string;
+  readonly tty?: string;
   readonly uid?: number;
 }
 

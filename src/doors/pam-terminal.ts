@@ -1,0 +1,37 @@
+/** The terminal that a PAM service names to ask on, and whether its caller may have it asked there. */
+import * as fs from 'node:fs';
+import { messageOf, NotpError } from '../error.ts';
+import { openTerminal, type Terminal } from '../system/terminal.ts';
+import { userByName } from '../system/users.ts';
+
+/**
+ * Opens the terminal that PAM_TTY names: `/dev/pts/3` or `pts/3`. sudo finds that name by the number of its terminal, and a user who mounts
+ * a devpts of their own chooses the number: so the terminal must belong to PAM_RUSER, who called, or be one that the calling process has open itself.
+ * Called as root. Throws `not_permitted` where there is no such terminal.
+ */
+export function pamTerminal(environment: NodeJS.ProcessEnv): Terminal {
+  const name = environment['PAM_TTY'] ?? '';
+  const path = name.startsWith('/dev/') ? name : `/dev/${name}`;
+  if (name === '' || name === 'ssh' || path.includes('..'))
+    throw new NotpError('not_permitted', '--prompt-tty needs a terminal, and this service has none');
+  try {
+    requireOfCaller(path, environment['PAM_RUSER'] ?? '');
+    return openTerminal(path);
+  } catch (error) {
+    throw new NotpError('not_permitted', `--prompt-tty cannot ask on ${path}: ${messageOf(error)}`);
+  }
+}
+
+function requireOfCaller(path: string, caller: string): void {
+  const terminal = fs.statSync(path);
+  if (!terminal.isCharacterDevice()) throw new NotpError('not_permitted', 'it is no terminal');
+  const uid = caller === '' ? undefined : userByName(caller)?.uid;
+  if (terminal.uid === uid || ['0', '1', '2'].some((fd) => isSame(terminal, `/proc/${String(process.ppid)}/fd/${fd}`))) return;
+  throw new NotpError('not_permitted', `it belongs neither to ${caller === '' ? 'the caller' : caller} nor to what called notp`);
+}
+
+/** The same device in the same file system: a devpts of one's own has the same numbers in another. */
+function isSame({ dev, ino, rdev }: fs.Stats, file: string): boolean {
+  const open = fs.statSync(file, { throwIfNoEntry: false });
+  return open?.dev === dev && open.ino === ino && open.rdev === rdev;
+}

@@ -1,0 +1,73 @@
+"""Runs a command whose controlling terminal has the number N in a devpts of the user's own.
+
+usage: own_devpts.py N COMMAND [ARGUMENT...], in a folder of the user's
+
+The devpts is mounted in an unprivileged user namespace; the command runs outside of it, with the terminal as stdin, stdout and stderr.
+What the command prints comes out of stdout, and stdin goes to it. The exit status is the command's.
+"""
+import array, ctypes, fcntl, os, select, socket, sys, termios
+
+TIOCGPTN, TIOCSPTLCK = 0x80045430, 0x40045431
+CLONE_NEWUSER, CLONE_NEWNS = 0x10000000, 0x00020000
+
+number, command = int(sys.argv[1]), sys.argv[2:]
+libc = ctypes.CDLL(None, use_errno=True)
+uid, gid = os.getuid(), os.getgid()
+ours, theirs = socket.socketpair()
+holder = os.fork()
+if holder == 0:
+    ours.close()
+    if libc.unshare(CLONE_NEWUSER | CLONE_NEWNS) != 0:
+        os._exit(1)
+    for name, text in (("setgroups", "deny"), ("uid_map", f"0 {uid} 1"), ("gid_map", f"0 {gid} 1")):
+        with open(f"/proc/self/{name}", "w") as file:
+            file.write(text)
+    folder = f"devpts.{os.getpid()}"
+    os.makedirs(folder)
+    if libc.mount(b"devpts", folder.encode(), b"devpts", 0, b"newinstance,ptmxmode=0666,mode=0666") != 0:
+        os._exit(1)
+    for _ in range(number + 1):
+        master = os.open(f"{folder}/ptmx", os.O_RDWR | os.O_NOCTTY)
+    found = array.array("i", [0])
+    fcntl.ioctl(master, TIOCGPTN, found)
+    fcntl.ioctl(master, TIOCSPTLCK, array.array("i", [0]))
+    slave = os.open(f"{folder}/{found[0]}", os.O_RDWR | os.O_NOCTTY)
+    theirs.sendmsg([b"x"], [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", [master, slave]))])
+    os.close(slave)
+    theirs.recv(1)
+    os._exit(0)
+theirs.close()
+_, passed, _, _ = ours.recvmsg(1, socket.CMSG_SPACE(8))
+if not passed:
+    sys.exit("no devpts of one's own can be mounted here")
+descriptors = array.array("i")
+descriptors.frombytes(passed[0][2][:8])
+master, slave = descriptors
+child = os.fork()
+if child == 0:
+    os.setsid()
+    fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
+    for fd in (0, 1, 2):
+        os.dup2(slave, fd)
+    os.closerange(3, 64)
+    os.execvp(command[0], command)
+os.close(slave)
+watched = [master, 0]
+while True:
+    ready, _, _ = select.select(watched, [], [])
+    if master in ready:
+        try:
+            data = os.read(master, 65536)
+        except OSError:
+            break
+        if not data:
+            break
+        os.write(1, data)
+    if 0 in ready:
+        data = os.read(0, 65536)
+        if data:
+            os.write(master, data)
+        else:
+            watched.remove(0)
+_, status = os.waitpid(child, 0)
+sys.exit(os.waitstatus_to_exitcode(status) & 255)
