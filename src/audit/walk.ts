@@ -119,7 +119,8 @@ export function isAt({ last }: Walk, { seq, hash }: { readonly seq: number; read
 function isPart(line: Buffer, link: Link | 'none' | undefined): boolean {
   if (line.at(-1) !== NEWLINE) return true;
   const text = line.toString('latin1').replace(/\0*\n$/, '');
-  return link === undefined && line.length > 1 && !text.endsWith('}') && (text.startsWith(BEGINNING) || BEGINNING.startsWith(text));
+  // It may end in any character that a record can have.
+  return link === undefined && line.length > 1 && (text.startsWith(BEGINNING) || BEGINNING.startsWith(text)) && !isJson(text);
 }
 
 function begun(walk: Walk, link: Link, { line, place, keys }: Line): Stepped {
@@ -220,6 +221,15 @@ function wrongLink(seq: number, expected: number): Problem {
   if (seq > expected) return { kind: 'missing', text: `is record ${String(seq)}, and ${String(seq - expected)} before it are missing` };
   if (seq < expected) return { kind: 'misplaced', text: `is record ${String(seq)}, which does not belong here` };
   return { kind: 'changed', text: 'does not follow from the record before it: one of the two was changed' };
+}
+
+function isJson(text: string): boolean {
+  try {
+    parseJson(text);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** As linkOf, of a line as bytes with its newline. */

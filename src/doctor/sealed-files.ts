@@ -2,10 +2,11 @@
 import { shellWord } from '../otp/escape.ts';
 import type { Config } from '../system/config.ts';
 import type { Found } from '../system/secrets.ts';
-import type { User } from '../system/users.ts';
-import { filesAmong, keptOfAll, sealedFiles, whereSealed } from '../verifier/sealed-files.ts';
+import { asUser } from '../system/privileges.ts';
+import { realUser, type User } from '../system/users.ts';
+import { filesAmong, keptOfAll, openable, sealedFiles, whereSealed } from '../verifier/sealed-files.ts';
 import { seenStanding } from '../verifier/standing.ts';
-import { statePlace } from '../verifier/state.ts';
+import { statePlace, withState } from '../verifier/state.ts';
 import type { Enrolment } from '../store/store.ts';
 import { ok, type Finding } from './finding.ts';
 import type { Person } from './people.ts';
@@ -18,9 +19,12 @@ export async function examineSealedFiles(config: Config, people: readonly Person
   if (count === 0) return [];
   const findings: Finding[] = [];
   const kept = config.secretsInStore ? await keptOfAll(config, now) : undefined;
+  const place = statePlace(config, realUser());
+  const hostKey = await asUser(place.owner, () => withState(place, now, (state) => Promise.resolve(state?.hostKey)));
   for (const { user, enrolments } of people) {
     const contexts = enrolments.map(({ context }) => context);
-    const files = kept === undefined ? await sealedFiles(config, user, contexts, now) : filesAmong(kept, user.name, contexts);
+    const found = kept === undefined ? await sealedFiles(config, user, contexts, now) : filesAmong(kept, user.name, contexts);
+    const files = openable(found, hostKey);
     findings.push(...enrolments.flatMap((enrolment, i) => wrongWith(config, user, enrolment, files[i]?.found ?? { kind: 'absent' })));
   }
   return findings.length > 0 ? findings : [ok(ID, 'Every sealed file is there and is the registered one', `${String(count)} looked at`)];

@@ -13,7 +13,7 @@ import { recordRefusal } from '../verifier/open.ts';
 import { factsOfFiles } from '../verifier/care.ts';
 import { withCredentials } from '../verifier/credentials.ts';
 import type { Facts } from '../verifier/facts.ts';
-import { keptFiles } from '../verifier/sealed-files.ts';
+import { keptFiles, openable } from '../verifier/sealed-files.ts';
 import type { SelfEnrolment } from '../verifier/self-enrolment.ts';
 import { statePlace, withState, type StatePlace } from '../verifier/state.ts';
 import type { Outcome } from '../verifier/verifier.ts';
@@ -154,7 +154,7 @@ async function answerEnrolment(question: EnrolQuestion, service: Service, enrolm
   const asked: AskedOrigin = { ...ENROLLING, context: file.context };
   const options = verifierOptions(service, asked, [file]);
   const { place, now, config } = service;
-  const whole = config.secretsInStore ? await withState(place, now, (state) => withKept(options, state?.store)) : options;
+  const whole = config.secretsInStore ? await withState(place, now, (state) => withKept(options, state)) : options;
   return printEnrolAnswer(await enrolment.answer(question, whole));
 }
 
@@ -164,7 +164,7 @@ async function factsOf({ config, account, place, now }: Service, sent: readonly 
     const enrolments = (await state?.store.exclusively((transaction) => transaction.enrolmentsOf(account.user))) ?? [];
     const contexts = enrolments.map(({ context }) => context);
     const kept = config.secretsInStore && state !== undefined ? await keptFiles(state.store, account.user, contexts) : files;
-    return factsOfFiles(config, enrolments, kept, now());
+    return factsOfFiles(config, enrolments, openable(kept, state?.hostKey), now());
   });
 }
 

@@ -8,9 +8,11 @@ import { expand, type Config } from './config.ts';
 import { checkFolders, readTrusted } from './trusted.ts';
 import type { User } from './users.ts';
 
-/** A sealed file as it was found. */
+/** A sealed file as it was found; `locked`: why nobody here can open it. */
 export type Found =
-  { readonly kind: 'sealed'; readonly file: SealedFile } | { readonly kind: 'absent' } | { readonly kind: 'bad'; readonly why: string };
+  | { readonly kind: 'sealed'; readonly file: SealedFile; readonly locked?: string }
+  | { readonly kind: 'absent' }
+  | { readonly kind: 'bad'; readonly why: string };
 
 /** The sealed file of one context, which is one device of the account. */
 export interface DeviceFile {

@@ -10,60 +10,66 @@ import { fullBucket, priceOf, refilled, type BudgetPolicy } from '../verdict/bud
 import { withoutFutureSteps } from '../verdict/decide.ts';
 import { accountContexts, sharedBucket, timeOf } from './account.ts';
 import { factsOf, type Facts } from './facts.ts';
-import { filesAmong, keptOfAll, sealedFiles } from './sealed-files.ts';
+import type { HostKey } from './host-keys.ts';
+import { filesAmong, keptOfAll, openable, sealedFiles } from './sealed-files.ts';
 import { isNewSecret, refuseForged, seenStanding } from './standing.ts';
 import { withState, type State, type StatePlace } from './state.ts';
 
 /** What is known of each enrolment of `user`, by context. Empty where there is no state yet. */
 export async function factsOfUser(config: Config, place: StatePlace, user: User, now: () => number): Promise<readonly Facts[]> {
-  const { enrolments, nowMs } = await read(place, now, (transaction) => transaction.enrolmentsOf(user.name));
+  const { enrolments, hostKey, nowMs } = await read(place, now, (transaction) => transaction.enrolmentsOf(user.name));
   const contexts = enrolments.map(({ context }) => context);
-  return factsOfFiles(config, enrolments, await sealedFiles(config, user, contexts, now), nowMs);
+  return factsOfFiles(config, enrolments, openable(await sealedFiles(config, user, contexts, now), hostKey), nowMs);
 }
 
 /** What is known of each enrolment of everybody, by user and context. Each user's files are looked at as that user, which takes root. */
 export async function factsOfAll(config: Config, place: StatePlace, now: () => number): Promise<readonly Facts[]> {
-  const { enrolments, nowMs } = await read(place, now, (transaction) => transaction.enrolments());
+  const { enrolments, hostKey, nowMs } = await read(place, now, (transaction) => transaction.enrolments());
   const byUser = Map.groupBy(enrolments, ({ user }) => user);
   if (config.secretsInStore) {
     const kept = Map.groupBy(await keptOfAll(config, now), ({ user }) => user);
     return [...byUser].flatMap(([name, theirs]) => {
       const contexts = theirs.map(({ context }) => context);
-      return factsOfFiles(config, theirs, filesAmong(kept.get(name) ?? [], name, contexts), nowMs);
+      return factsOfFiles(config, theirs, openable(filesAmong(kept.get(name) ?? [], name, contexts), hostKey), nowMs);
     });
   }
   const users = usersByName([...byUser.keys()]);
   const all: Facts[] = [];
   for (const [name, theirs] of byUser) {
     const user = users.get(name);
-    if (user !== undefined) all.push(...(await seenBy(config, user, theirs, nowMs)));
+    if (user !== undefined) all.push(...factsOfFiles(config, theirs, openable(await seenBy(config, user, theirs), hostKey), nowMs));
     else all.push(...theirs.map((enrolment) => factsOf(enrolment, { kind: 'nobody' }, config.policy, nowMs)));
   }
   return all;
 }
 
-/** Enrolments, and the time that counts for them: whoever only looks is told, however far the clocks are apart. */
+interface Known {
+  readonly enrolments: readonly Enrolment[];
+  readonly hostKey: HostKey | undefined;
+  readonly nowMs: number;
+}
+
+/** Enrolments, the keys for their files, and the time that counts for them: whoever only looks is told, however far the clocks are apart. */
 async function read(
   place: StatePlace,
   now: () => number,
   what: (transaction: Transaction) => Promise<readonly Enrolment[]>,
-): Promise<{ readonly enrolments: readonly Enrolment[]; readonly nowMs: number }> {
-  const inStore = ({ store }: State): ReturnType<typeof read> =>
-    store.exclusively(async (transaction) => ({ enrolments: await what(transaction), nowMs: (await transaction.clockMs()) ?? now() }));
+): Promise<Known> {
+  const inStore = ({ store, hostKey }: State): Promise<Known> =>
+    store.exclusively(async (transaction) => ({
+      enrolments: await what(transaction),
+      hostKey,
+      nowMs: (await transaction.clockMs()) ?? now(),
+    }));
+  const nothing = { enrolments: [], hostKey: undefined } as const;
   return await asUser(place.owner, () =>
-    withState(place, now, async (state) => (state === undefined ? { enrolments: [], nowMs: now() } : await inStore(state))),
+    withState(place, now, async (state) => (state === undefined ? { ...nothing, nowMs: now() } : await inStore(state))),
   );
 }
 
-async function seenBy(config: Config, user: User, enrolments: readonly Enrolment[], nowMs: number): Promise<Facts[]> {
-  const files = await asUser(user, () =>
-    findDevices(
-      config,
-      user,
-      enrolments.map(({ context }) => context),
-    ),
-  );
-  return factsOfFiles(config, enrolments, files, nowMs);
+async function seenBy(config: Config, user: User, enrolments: readonly Enrolment[]): Promise<readonly DeviceFile[]> {
+  const contexts = enrolments.map(({ context }) => context);
+  return await asUser(user, () => findDevices(config, user, contexts));
 }
 
 /** The facts of one user's enrolments, with the sealed files that were found for them. */

@@ -81,17 +81,17 @@ export function recoveryLeft({ spent }: Enrolment['state']): number {
 }
 
 /** Why the file that was found does not log in. */
-function stateOf({ status, id, doubt }: Enrolment, { kind }: Found): EnrolmentState {
+function stateOf({ status, id, doubt }: Enrolment, found: Found): EnrolmentState {
   if (doubt === 'forged' && status !== 'revoked') return 'stale';
   if (status !== 'active') return status;
   if (id === '') return 'incomplete';
-  switch (kind) {
+  switch (found.kind) {
     case 'absent':
       return 'missing';
     case 'bad':
       return 'bad';
     case 'sealed':
-      return 'stale';
+      return found.locked === undefined ? 'stale' : 'bad';
   }
 }
 

@@ -6,7 +6,7 @@ import { appendUnlinked, newRef } from '../audit/audit.ts';
 import type { Origin } from '../audit/record.ts';
 import { NotpError } from '../error.ts';
 import type { SealedFile } from '../seal/file.ts';
-import type { Enrolment, Store, Transaction } from '../store/store.ts';
+import type { Enrolment, Transaction } from '../store/store.ts';
 import { asUser } from '../system/privileges.ts';
 import { sealOf, type DeviceFile } from '../system/secrets.ts';
 import { isJudged, type Policy, type Verdict } from '../verdict/decide.ts';
@@ -16,7 +16,7 @@ import { openReading, unopened, wipe } from './opening.ts';
 import { throughOutages } from './outage.ts';
 import { recorded, recordOf, refuseUnlinked, settledBy } from './outcome.ts';
 import { remembered } from './remembering.ts';
-import { keptFiles } from './sealed-files.ts';
+import { keptFiles, openable } from './sealed-files.ts';
 import { refused } from './standing.ts';
 import { auditLog, makeLogFolder, openState, type State, type StatePlace } from './state.ts';
 import { storeName } from './store-place.ts';
@@ -57,7 +57,7 @@ export function localVerifier(options: LocalOptions): Verifier {
     return await asUser(place.owner, async () => {
       try {
         refuseOutOfReach(options);
-        return await throughOutages(options, opened(), async (asked, state) => await work(await withKept(asked, state?.store), state, ref));
+        return await throughOutages(options, opened(), async (asked, state) => await work(await withKept(asked, state), state, ref));
       } catch (error) {
         return await refuseUnlinked(options, ref, error);
       }
@@ -77,11 +77,12 @@ export function localVerifier(options: LocalOptions): Verifier {
   };
 }
 
-/** The same with the sealed files that `store` keeps, where it does. */
-export async function withKept(options: LocalOptions, store: Store | undefined): Promise<LocalOptions> {
-  if (!options.inStore || store === undefined) return options;
+/** The same with the sealed files that the store keeps, where it does, and with none that no key of this host opens. */
+export async function withKept(options: LocalOptions, state: State | undefined): Promise<LocalOptions> {
+  if (state === undefined) return options;
   const contexts = options.files.map(({ context }) => context);
-  return { ...options, files: await keptFiles(store, options.origin.user, contexts) };
+  const files = options.inStore ? await keptFiles(state.store, options.origin.user, contexts) : options.files;
+  return { ...options, files: openable(files, state.hostKey) };
 }
 
 async function beforeAsking(

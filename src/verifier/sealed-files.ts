@@ -5,6 +5,7 @@ import type { Config } from '../system/config.ts';
 import { asUser } from '../system/privileges.ts';
 import { findDevices, sealedFor, sealedPath, type DeviceFile, type Found } from '../system/secrets.ts';
 import { realUser, type User } from '../system/users.ts';
+import type { HostKey } from './host-keys.ts';
 import { statePlace, withState, type StatePlace } from './state.ts';
 import { storeName } from './store-place.ts';
 
@@ -54,6 +55,16 @@ export function filesAmong(kept: readonly KeptFile[], user: string, contexts: re
       context,
     ),
   }));
+}
+
+/** The files, locked where neither `hostKey` nor one before it has sealed them. Undefined: nobody here can tell. */
+export function openable(files: readonly DeviceFile[], hostKey: HostKey | undefined): readonly DeviceFile[] {
+  if (hostKey === undefined) return files;
+  const ids = [hostKey, ...hostKey.former].map(({ id }) => id);
+  return files.map(({ context, found }) => {
+    if (found.kind !== 'sealed' || found.file.seal.kind !== 'host' || ids.includes(found.file.seal.key)) return { context, found };
+    return { context, found: { ...found, locked: `sealed by host key ${found.file.seal.key}, but this host has ${hostKey.id}` } };
+  });
 }
 
 /** Where it is, for a person. */

@@ -16,7 +16,7 @@ export function standingOf(enrolment: Enrolment | undefined, found: Found): Stan
   const registration = found.kind === 'sealed' ? registrationOf(found.file) : undefined;
   const present = awaits(enrolment, registration) ? completed(enrolment) : enrolment;
   if (present.status !== 'revoked' && found.kind === 'sealed' && registers(present, registration))
-    return { enrolment: present, file: found.file };
+    return found.locked === undefined ? { enrolment: present, file: found.file } : refused('bad_secret_file', found.locked);
   if (present.status === 'revoked') return refused('revoked');
   if (found.kind === 'bad') return refused('bad_secret_file', found.why);
   if (enrolment.status === 'invited') return refused('not_enrolled', 'an administrator has invited, and nobody has enrolled yet');

@@ -72,6 +72,16 @@ describe('verifying a log that was rotated twice', () => {
     }
   });
 
+  it('was called broken for ever where a full disk had cut a line off behind a brace that a user had put into it', async () => {
+    const lines = fs.readFileSync(log, 'utf8').split(/(?<=\n)/);
+    const long = at(lines, 50).replace('"event"', `"tty":"${'}'.repeat(40)}","event"`);
+    for (const end of [long.indexOf('}') + 1, long.indexOf('}') + 30, 1, long.length - 3]) {
+      fs.writeFileSync(log, [...lines.slice(0, 51), `${long.slice(0, end)}\n`, ...lines.slice(51)].join(''));
+      const { problems, cutOff } = await verifyLog(log, { known: head, keys: [KEY] });
+      assert.deepEqual([problems, cutOff], [[], 1], long.slice(0, end));
+    }
+  });
+
   it('finds it whole as it was written', async () => {
     const report = await verifyLog(log, { known: head, keys: [KEY] });
     assert.deepEqual(report.problems, []);
