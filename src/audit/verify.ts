@@ -3,7 +3,7 @@ import * as fs from 'node:fs';
 import { NotpError } from '../error.ts';
 import type { ChainHead, KeptLine, Marks } from '../store/store.ts';
 import { blocksOf, presentFilesOf, rawLinesIn } from './reading.ts';
-import { ended, isAt, startOf, step, type ChainKey, type Problem, type Walk } from './walk.ts';
+import { ended, isAt, startOf, step, unknownAtEnd, type ChainKey, type Problem, type Walk } from './walk.ts';
 
 export interface Report extends Walk {
   /** What is wrong, and where, in the order of the log; of each kind the first MAX_OF_A_KIND, and how many more. Empty where nothing is. */
@@ -21,6 +21,8 @@ export type Progress = (bytes: number, records: number) => void;
 export interface VerifyOptions {
   /** The head that the store held before the log was read. */
   readonly known: ChainHead;
+  /** The head that the store holds now: by it alone records that have come meanwhile are told from those that it does not know. */
+  readonly headNow?: (() => Promise<ChainHead>) | undefined;
   /** The current key of the chain first, then former ones. */
   readonly keys: readonly ChainKey[];
   /** What the store kept of records in between, where it is that of a fleet. */
@@ -70,6 +72,10 @@ export async function verifyLog(auditFile: string, options: VerifyOptions): Prom
     }
   }
   for (const line of waiting.values()) take(line, STATE);
+  if (options.headNow !== undefined && (walk.last?.seq ?? 0) > known.seq) {
+    const unknown = unknownAtEnd(walk, (await options.headNow()).seq);
+    if (unknown !== undefined) problems.add(unknown, walk.last?.place);
+  }
   const whole = ended(walk);
   for (const text of marked.problems()) problems.add({ kind: 'written anew', text }, undefined);
   if (!whole.reached) problems.add({ kind: 'end', text: missing(auditFile, whole.last?.seq ?? 0, known) }, undefined);

@@ -38,7 +38,7 @@ export interface Walk {
   readonly told: number;
   /** Lines whose place other records took, and parts of lines: a crash cut them off, and nobody was told of them. */
   readonly cutOff: number;
-  /** Where some of them are, the first MAX_PLACES. */
+  /** Where they are, the first MAX_PLACES. */
   readonly cutOffAt: readonly string[];
   /** Records of refusals that had no state to link to. */
   readonly unlinked: number;
@@ -98,7 +98,7 @@ export function startOf(keys: readonly ChainKey[], known: ChainHead): Walk {
 /** The walk after `line`, and what is wrong there. `keys`: as startOf takes them. */
 export function step(walk: Walk, { line, place, keys }: Line): Stepped {
   const link = linkOfBytes(line);
-  if (isPart(line, link)) return { walk: { ...walk, ...cutOff(walk, 1, place) }, problem: undefined };
+  if (isPart(line, link)) return { walk: { ...walk, ...cutOff(walk, 1, [place]) }, problem: undefined };
   if (link === undefined) return { walk, problem: { kind: 'no record', text: 'is no record' } };
   if (link === 'none') return { walk: { ...walk, unlinked: walk.unlinked + 1 }, problem: undefined };
   return walk.last === undefined ? begun(walk, link, { line, place, keys }) : follow(walk, link, { line, place, keys });
@@ -108,6 +108,36 @@ export function step(walk: Walk, { line, place, keys }: Line): Stepped {
 export function ended(walk: Walk): Walk {
   const found = [...branches(walk)].find(({ reached }) => reached);
   return found === undefined ? walk : backTo(found, walk);
+}
+
+/** What is wrong where the walk has ended, and the store knows no record after number `seq` by now. */
+export function unknownAtEnd(walk: Walk, seq: number): Problem | undefined {
+  return putBack(steps(walk).filter((each) => each.seq > seq));
+}
+
+/** The record we stand at, and those before it that may have been cut off. */
+function steps({ earlier, last }: Walk): readonly Step[] {
+  return last === undefined ? [] : [...earlier, last];
+}
+
+/**
+ * One transaction decides once, so a crash leaves one decision that the store does not know. Several, one after the other, were told: then
+ * it is the store that was put back. `lost`: the records that it does not know, in their order.
+ */
+function putBack(lost: readonly Step[]): Problem | undefined {
+  if (lost.filter(({ line }) => isDecision(line)).length < 2) return undefined;
+  const numbers = `records ${String(lost[0]?.seq)} to ${String(lost.at(-1)?.seq)}`;
+  const text = `${numbers} were written and told, and the state does not know them: it was put back to an earlier one, and what was used since may work again`;
+  return { kind: 'put back', text };
+}
+
+function isDecision(line: Buffer): boolean {
+  try {
+    const { event, count } = parseJson(line.toString('utf8')) as { event?: unknown; count?: unknown };
+    return (event === 'login.accepted' || event === 'login.refused') && count === undefined;
+  } catch {
+    return false;
+  }
 }
 
 /** Whether the record we stand at is number `seq` with `hash`, under any of the keys: what the store holds of the last record. */
@@ -143,7 +173,7 @@ function follow(walk: Walk, link: Link, line: Line): Stepped {
       const text = `is record ${String(link.seq)}, which stands there twice`;
       return { walk: { ...walk, records: walk.records + 1, told: walk.told + 1 }, problem: { kind: 'twice', text } };
     }
-    if (next !== undefined) return { walk: next, problem: undefined };
+    if (next !== undefined) return { walk: next, problem: putBack(steps(walk).filter((each) => each.seq >= link.seq)) };
   }
   const last = { ...link, line: line.line, place: line.place, hash: hashOf(line.line, walk.key), key: walk.key };
   const next = { ...walk, last, earlier: [], before: recent(walk, walk.records), records: walk.records + 1, told: walk.told + 1 };
@@ -161,7 +191,13 @@ function backTo(branch: Walk, walk: Walk): Walk {
   if (branch === walk) return walk;
   const { records, told, unlinked } = walk;
   const silent = records - branch.records - (told - branch.told);
-  return { ...branch, records, told, unlinked, ...(silent > 0 ? cutOff(branch, silent, walk.last?.place ?? '') : {}) };
+  return {
+    ...branch,
+    records,
+    told,
+    unlinked,
+    ...(silent > 0 ? cutOff(branch, silent, steps(walk).slice(-silent).map(placeOf)) : {}),
+  };
 }
 
 /** Without the branches that are too long ago for anything to follow them. */
@@ -170,9 +206,12 @@ function recent(walk: Walk | undefined, records: number): Walk | undefined {
   return { ...walk, before: recent(walk.before, records) };
 }
 
-function cutOff(walk: Walk, lines: number, place: string): Pick<Walk, 'cutOff' | 'cutOffAt'> {
-  const places = walk.cutOffAt.length < MAX_PLACES ? [...walk.cutOffAt, place] : walk.cutOffAt;
-  return { cutOff: walk.cutOff + lines, cutOffAt: places };
+function placeOf({ place }: Step): string {
+  return place;
+}
+
+function cutOff(walk: Walk, lines: number, places: readonly string[]): Pick<Walk, 'cutOff' | 'cutOffAt'> {
+  return { cutOff: walk.cutOff + lines, cutOffAt: [...walk.cutOffAt, ...places].slice(0, MAX_PLACES) };
 }
 
 /** The walk at the record, where it follows the last or takes the place of some; `twice` where it is one of these, undefined where it does not fit. */
@@ -194,7 +233,7 @@ function fitting(walk: Walk, { seq, prev }: Link, { line, place, keys }: Line): 
     return { ...at, earlier: known.slice(1 - MAX_CUT_OFF), before: recentOf(walk), reached: walk.reached || isKnown };
   return {
     ...at,
-    ...cutOff(walk, known.length - again, last.place),
+    ...cutOff(walk, known.length - again, known.slice(again).map(placeOf)),
     ...{ earlier: known.slice(0, again), before: recent(walk, walk.records), reached: isKnown || (walk.reached && seq > walk.known.seq) },
   };
 }

@@ -4,7 +4,7 @@ import { verifyLog, type Progress, type Report, type VerifyOptions as Chain } fr
 import { NotpError } from '../error.ts';
 import { quoted } from '../otp/escape.ts';
 import { auditKey } from '../seal/keys.ts';
-import type { ChainHead, HostHead } from '../store/store.ts';
+import type { ChainHead, HostHead, Transaction } from '../store/store.ts';
 import type { Config } from '../system/config.ts';
 import { printResult, redraw, sayError, sayHint } from '../system/printer.ts';
 import { asUser } from '../system/privileges.ts';
@@ -47,8 +47,9 @@ export async function verifyAudit(config: Config, options: VerifyOptions, now: (
   const progress = isatty(2) ? progressOnTerminal(now) : undefined;
   // The head is taken first: records that come while the log is read follow it.
   const chain = await asUser(place.owner, () => withState(place, now, (state) => chainOf(place, state, options.host)));
+  const headNow = (): Promise<ChainHead> => asUser(place.owner, () => withState(place, now, (state) => headOf(place, state, options.host)));
   const keys = [...given, ...chain.keys];
-  const verified = (): Promise<Report> => verifyLog(options.file ?? place.auditFile, { ...chain, keys, progress: progress?.tell });
+  const verified = (): Promise<Report> => verifyLog(options.file ?? place.auditFile, { ...chain, headNow, keys, progress: progress?.tell });
   const report = await (options.file === undefined ? asUser(place.owner, verified) : verified()).finally(() => progress?.end());
   tell(report, options);
   return report.problems.length === 0 ? 0 : 1;
@@ -78,11 +79,20 @@ async function chainOf(
   if (state === undefined)
     throw new NotpError('store_unavailable', `${storeName(place)}: there is no such file`, 'nobody has enrolled yet');
   return await state.store.exclusively(async (transaction) => {
-    const heads = host === undefined ? [] : await transaction.heads();
-    const known = host === undefined ? await transaction.head() : headIn(heads, host);
+    const known = await headWith(transaction, host);
     const [marks, backlog] = [await transaction.marks(host), await transaction.backlog(host)];
     return { known, marks, backlog, keys: chainKeys(state, await transaction.formerChainKeys()) };
   });
+}
+
+async function headOf(place: StatePlace, state: State | undefined, host: string | undefined): Promise<ChainHead> {
+  if (state === undefined)
+    throw new NotpError('store_unavailable', `${storeName(place)}: there is no such file`, 'nobody has enrolled yet');
+  return await state.store.exclusively((transaction) => headWith(transaction, host));
+}
+
+async function headWith(transaction: Transaction, host: string | undefined): Promise<ChainHead> {
+  return host === undefined ? await transaction.head() : headIn(await transaction.heads(), host);
 }
 
 function headIn(heads: readonly HostHead[], host: string): ChainHead {
@@ -120,7 +130,7 @@ function sayRemarks({ first, cutOff, cutOffAt, unlinked }: Pick<Report, 'first' 
   if (cutOff > 0)
     sayHint(
       `cut off by a crash, put in by somebody, or written before the state was put back to an earlier one, so that nobody knows who was told of them: ` +
-        `${String(cutOff)}, up to ${cutOffAt.join(', ')}`,
+        `${String(cutOff)}, at ${cutOffAt.join(', ')}${cutOff > cutOffAt.length ? ' and others' : ''}`,
     );
   if (unlinked > 0) sayHint(`outside the chain, written while there was no state to link to: ${String(unlinked)}`);
 }

@@ -79,7 +79,9 @@ async function examineChain(
   if (head.seq === 0) return ok(id, 'The audit log has no line yet', auditFile);
   if (hostKeyFiles.length > 0 && state.log.key === undefined)
     return { id, severity: 'info', title: 'The audit log cannot be proven without the host key', detail: auditFile, fix: '' };
-  const report = await walked(auditFile, { known: head, backlog, keys: chainKeys(state, formerChainKeys), lastBytes: WALKED_BYTES });
+  const headNow = (): Promise<ChainHead> => state.store.exclusively((transaction) => transaction.head());
+  const keys = chainKeys(state, formerChainKeys);
+  const report = await walked(auditFile, { known: head, headNow, backlog, keys, lastBytes: WALKED_BYTES });
   const { problems, first, last } = report;
   const title = 'The audit log is not what was written';
   const fix = 'notp audit verify goes through all of it; find out who changed the log';

@@ -3,18 +3,24 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import * as fc from 'fast-check';
 import { hashOf, nextLink } from '../../src/audit/chain.ts';
-import { printRecord } from '../../src/audit/record.ts';
-import { isAt, linkOf, linkOfBytes, startOf, step, type ChainKey, type Walk } from '../../src/audit/walk.ts';
+import { printRecord, type AuditRecord } from '../../src/audit/record.ts';
+import { isAt, linkOf, linkOfBytes, startOf, step, unknownAtEnd, type ChainKey, type Walk } from '../../src/audit/walk.ts';
 import type { ChainHead } from '../../src/store/store.ts';
 import { NO_HEAD, nthRecord } from './long-log.ts';
 
+const UNLOCKED = { event: 'unlock', result: 'done' } as const;
 const [KEY, NEWER, NEWEST] = [1, 2, 3].map((byte) => new Uint8Array(32).fill(byte));
 
 /** Lines of a chain, the i-th under `keys[i]`, and its head; `after` a head, of what happens from record `first` on. */
-function chain(keys: readonly ChainKey[], after = NO_HEAD, first = 0): { readonly lines: Buffer[]; readonly head: ChainHead } {
+function chain(
+  keys: readonly ChainKey[],
+  after = NO_HEAD,
+  first = 0,
+  as: Partial<AuditRecord> = {},
+): { readonly lines: Buffer[]; readonly head: ChainHead } {
   let head = after;
   const lines = keys.map((key, i) => {
-    const line = Buffer.from(printRecord(nthRecord(first + i), nextLink(head), i * 1000));
+    const line = Buffer.from(printRecord({ ...nthRecord(first + i), ...as }, nextLink(head), i * 1000));
     head = { seq: head.seq + 1, hash: hashOf(line, key) };
     return line;
   });
@@ -169,7 +175,13 @@ describe('a chain', () => {
 
   it('goes on after what a crash left of a line, and not after what was put in or edited', () => {
     const [one, two, three] = chain([KEY, KEY, KEY]).lines as [Buffer, Buffer, Buffer];
-    for (const part of ['{"ti', String(two).slice(0, 60), '\0'.repeat(100), `{"time":"2026${'\0'.repeat(10)}`]) {
+    for (const part of [
+      '{"ti',
+      String(two).slice(0, 60),
+      `${String(two).slice(0, 60)}}`,
+      '\0'.repeat(100),
+      `{"time":"2026${'\0'.repeat(10)}`,
+    ]) {
       const walk = walked([one, Buffer.from(`${part}\n`), two, three], [KEY]);
       assert.ok(typeof walk !== 'string' && walk.cutOff === 1 && walk.last?.seq === 3, part);
       assert.match(said(walked([one, Buffer.from(`${part}\n`), three], [KEY])), /^3: is record 3, and 1 before it are missing/);
@@ -177,18 +189,34 @@ describe('a chain', () => {
     const begun = walked([Buffer.from('{"time":"2026\n'), one, two], [KEY]);
     assert.ok(typeof begun !== 'string' && begun.last?.seq === 2);
     assert.match(said(walked([Buffer.from('{"time":"2026\n'), two, three], [KEY])), /^2: follows what is no record/);
-    for (const text of ['', 'garbage', '{"event":1}', `${String(two).slice(0, 60)}}`])
+    for (const text of ['', 'garbage', '{"event":1}'])
       assert.match(said(walked([one, Buffer.from(`${text}\n`), two, three], [KEY])), /^2: is no record/, text);
   });
 
   it('takes others in the place of all the records of one transaction that a crash cut off, and of no more', () => {
     const many = Array<ChainKey>(20).fill(KEY);
     const { lines, head } = chain([KEY]);
-    const [lost, others] = [chain(many, head, 100).lines, chain(many, head, 200).lines];
+    // Root may unlock many devices at once.
+    const [lost, others] = [chain(many, head, 100, UNLOCKED).lines, chain(many, head, 200).lines];
     for (const count of [1, 2, 15]) {
       const walk = walked([...lines, ...lost.slice(0, count), ...others], [KEY]);
       assert.ok(typeof walk !== 'string' && walk.cutOff === count && walk.last?.seq === 21, String(count));
     }
     assert.match(said(walked([...lines, ...lost.slice(0, 17), ...others], [KEY])), /^19: is record 2, which does not belong here/);
+  });
+
+  it('took decisions that were told for what a crash had cut off, where the state had been put back to before them', () => {
+    const { lines, head } = chain([KEY, KEY, KEY]);
+    const [told, others] = [chain([KEY, KEY], head, 100).lines, chain([KEY], head, 200).lines];
+    assert.match(
+      said(walked([...lines, ...told, ...others], [KEY])),
+      /^6: records 4 to 5 were written and told, and the state does not know them/,
+    );
+    const ending = [...lines, ...told].reduce((walk, line) => step(walk, { line, place: '', keys: [KEY] }).walk, startOf([KEY], head));
+    assert.match(unknownAtEnd(ending, 3)?.text ?? '', /^records 4 to 5 were written and told/);
+    // One decision and what goes with it are those of one transaction.
+    const [accepted, spent] = [chain([KEY], head, 100), { event: 'recovery.used', result: 'done' }] as const;
+    const one = [...accepted.lines, ...chain([KEY], accepted.head, 100, spent).lines];
+    assert.equal(said(walked([...lines, ...one, ...others], [KEY])), '');
   });
 });
