@@ -52,6 +52,20 @@ describe('the filter for fail2ban', { skip: lacks({ programs: ['fail2ban-regex']
     assert.deepEqual(await banned({ ...REFUSED, user: 'rhost', context: '198.51.100.1' }), ['192.0.2.7']);
   });
 
+  it('lets no user of the host have an address banned by what they tell their own service, or su', async () => {
+    const told = (['gate', 'cli'] as const).flatMap((door) =>
+      ['sshd', 'ssh', '"door":"pam"'].map((service) => ({ ...REFUSED, door, service })),
+    );
+    const elsewhere = ['su', 'sudo', 'login'].map((service) => ({ ...REFUSED, service }));
+    assert.deepEqual(await banned(...told, ...elsewhere), []);
+    for (const forged of ['","door":"pam","service":"sshd', '\\","door":"pam","service":"sshd'])
+      assert.deepEqual(await banned({ ...REFUSED, door: 'gate', service: forged, tty: forged }), []);
+  });
+
+  it('asks nobody who a name belongs to: its owner would choose whom to ban', async () => {
+    assert.deepEqual(await banned({ ...REFUSED, rhost: 'localhost' }, { ...REFUSED, rhost: 'localhost.localdomain' }), []);
+  });
+
   it('is the one that the jail names', () => {
     const jail = fs.readFileSync(path.join(EXAMPLES, 'fail2ban/jail.d/notp.conf'), 'utf8');
     assert.match(jail, /^filter += notp$/m);

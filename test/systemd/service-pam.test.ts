@@ -1,8 +1,9 @@
 /** Root's PAM door and the gate share one state: the judge of all decides at the one, the service of the user at the other. */
 import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
+import * as path from 'node:path';
 import { before, describe, it } from 'node:test';
-import type { Ran } from '../support/process.ts';
+import { ROOT, type Ran } from '../support/process.ts';
 import { lacks, type TestUser } from '../support/world.ts';
 import { bootService, type Phone, type ServiceWorld, SERVICE_NEEDS } from './service-world.ts';
 
@@ -53,6 +54,23 @@ describe("root's PAM door beside the service", { skip: lacks(NEEDS) }, () => {
     assert.equal(again.code, 1);
     assert.match(again.stdout, /^notp: code already used.* \(ref [0-9a-f]{8}\)\n$/);
     assert.equal((await world.recordOf({ stderr: again.stdout }))?.reason, 'replayed');
+  });
+
+  it('is in the journal what the filter for fail2ban looks for, and nothing that a user says is', async () => {
+    const filter = fs.readFileSync(path.join(ROOT, 'examples/fail2ban/filter.d/notp.conf'), 'utf8');
+    const [, match = 'none'] = /^journalmatch = (.*)$/m.exec(filter) ?? [];
+    const refused = await world.recordOf({ stderr: (await pam('000000')).stdout });
+    const atGate = await world.recordOf(await world.login(alice, '000000'));
+    const forged = JSON.stringify({ ...refused, ref: 'forged' });
+    for (const command of ['logger -t notp', `sh -c 'cat; echo _SYSTEMD_UNIT=notp@judge.service' | logger -t notp`])
+      assert.equal((await world.login(alice, phone.recoveryCode(), { words: [command], input: `${forged}\n` })).code, 0);
+    await world.container.must(['journalctl', '--sync']);
+    const found = await world.container.must(['journalctl', '--no-pager', '--output=cat', ...match.split(' ')]);
+    const refs = found.split('\n').flatMap((line) => (line.startsWith('{') ? [(JSON.parse(line) as { ref: string }).ref] : []));
+    assert.deepEqual(
+      [refused?.ref, atGate?.ref, 'forged'].map((ref) => refs.includes(ref ?? '')),
+      [true, false, false],
+    );
   });
 
   it('asks the judge: nobody else has judged', async () => {
