@@ -12,6 +12,7 @@ import { missingSocket, presentSocket } from '../verifier/open.ts';
 import { whereSealed } from '../verifier/sealed-files.ts';
 import { statePlace, type StatePlace } from '../verifier/state.ts';
 import type { QrStyle } from './formats.ts';
+import { newFile } from './new-file.ts';
 import { judgedElsewhere } from './through-service.ts';
 import { userNamed } from './whose.ts';
 
@@ -45,7 +46,8 @@ export interface Plan {
 }
 
 /** Throws `usage`, `not_permitted` or, where a login that this made would be refused at each door, `refused`, before anything is made or shown. */
-export function planned(config: Config, options: EnrollOptions, now: () => number): Plan {
+export function planned(config: Config, given: EnrollOptions, now: () => number): Plan {
+  const options = given.qrFile === undefined ? given : { ...given, qrFile: newFile(given.qrFile) };
   const context = contextName(options.context);
   const user = userNamed(options.user, { onlyRoot: 'enrol somebody else', hint: ({ name }) => `sudo notp-enroll ${shellWord(name)}` });
   const place = withOpenedKey(statePlace(config, user), config);

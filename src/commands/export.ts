@@ -10,6 +10,7 @@ import { writeNew } from '../system/trusted.ts';
 import type { ExportFormat } from './formats.ts';
 import { givenPassphrase, patience } from './ask-passphrase.ts';
 import { hostSealedCredential } from './export-login.ts';
+import { newFile } from './new-file.ts';
 import { isOutOfSight, nextCounter, openSealed, ownSealed, type Own } from './own-secrets.ts';
 import { drawFittingQr, drawQr, qrImage } from './qr.ts';
 
@@ -23,7 +24,8 @@ export interface ExportOptions {
 }
 
 export async function exportSecret(own: Own, options: ExportOptions): Promise<number> {
-  const { context, to, file, json } = options;
+  const { context, to, json } = options;
+  const file = options.file === undefined ? undefined : newFile(options.file);
   if ((to === 'png' || to === 'svg') && file === undefined && !json && isatty(1))
     throw new NotpError('usage', `${to} is no text for a terminal`, `give --file ${context}.${to}, or redirect stdout`);
   // Before a code is used up for nothing.

@@ -8,7 +8,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { errnoOf, messageOf, NotpError } from '../error.ts';
 import { userInPath } from '../otp/names.ts';
-import { checkFolders, readTrusted, syncFolder, writeNew } from '../system/trusted.ts';
+import { checkFolders, readTrusted, realWay, syncFolder, writeNew } from '../system/trusted.ts';
 import { enrolmentIn } from './handout-text.ts';
 
 export interface Image {
@@ -32,8 +32,9 @@ const UNFINISHED = /^\.notp-handout-[0-9a-f]{16}\.tmp$/;
 
 /** The real path of `folder`, which is root's alone or is made so, with `create`. Throws `usage` where it is not fit for secrets. */
 export function handoutFolder(folder: string, { create }: { create: boolean }): string {
-  const real = realFolder(folder);
+  let real: string;
   try {
+    real = realFolder(folder);
     if (create) makeFolder(real);
     if (!checkFolders('/', real, ROOT)) return real;
     const { mode } = fs.statSync(real);
@@ -98,14 +99,12 @@ function idIn(file: string): string | undefined {
   }
 }
 
-/** With what is above it resolved: /var/run is a link on most hosts. */
+/** With what is above it resolved, where root alone decides where that leads: /var/run is a link on most hosts. */
 function realFolder(folder: string): string {
   const absolute = path.resolve(folder);
-  try {
-    return path.join(fs.realpathSync(path.dirname(absolute)), path.basename(absolute));
-  } catch (error) {
-    throw unfit(`${path.dirname(absolute)}: ${errnoOf(error) === 'ENOENT' ? 'there is no such folder' : messageOf(error)}`);
-  }
+  const above = realWay(path.dirname(absolute), ROOT);
+  if (above === undefined) throw unfit(`${path.dirname(absolute)}: there is no such folder`);
+  return path.join(above, path.basename(absolute));
 }
 
 function makeFolder(folder: string): void {

@@ -51,12 +51,47 @@ export function checkFolders(top: string, folder: string, owner: number): boolea
     const stats = folderStats(each, { followed: i === 0 });
     if (stats === undefined) return false;
     if (stats.isSymbolicLink()) throw untrusted(each, 'is a symlink');
-    if (!stats.isDirectory()) throw untrusted(each, 'is no folder');
-    if (stats.uid !== owner && stats.uid !== 0) throw untrusted(each, 'belongs to somebody else');
-    const shared = (stats.mode & SHARED_WRITE) !== 0 && !((stats.mode & STICKY) !== 0 && stats.uid === 0);
-    if (shared) throw untrusted(each, 'can be written by others', `chmod go-w ${each}`);
+    refuseFolder(each, stats, owner);
   }
   return true;
+}
+
+function refuseFolder(folder: string, stats: fs.Stats, owner: number): void {
+  if (!stats.isDirectory()) throw untrusted(folder, 'is no folder');
+  if (stats.uid !== owner && stats.uid !== 0) throw untrusted(folder, 'belongs to somebody else');
+  const shared = (stats.mode & SHARED_WRITE) !== 0 && !((stats.mode & STICKY) !== 0 && stats.uid === 0);
+  if (shared) throw untrusted(folder, 'can be written by others', `chmod go-w ${folder}`);
+}
+
+/** As many symlinks as Linux follows, path_resolution(7). */
+const MAX_LINKS = 40;
+
+/**
+ * The real path of `folder`, walked as the kernel walks it: each folder on the way belongs to `owner` or root and is writable by nobody else,
+ * and so does each symlink. Nobody else can then change where it leads. Undefined where one of them is not there. Throws `bad_secret_file`
+ * with the folder that is at fault.
+ */
+export function realWay(folder: string, owner: number): string | undefined {
+  const left = `${folder.startsWith('/') ? '' : `${process.cwd()}/`}${folder}`.split('/');
+  let way = '/';
+  let links = 0;
+  for (let step = left.shift(); step !== undefined; step = left.shift()) {
+    if (step === '..') way = path.dirname(way);
+    const each = path.join(way, step === '..' ? '' : step);
+    const stats = folderStats(each, { followed: false });
+    if (stats === undefined) return undefined;
+    if (!stats.isSymbolicLink()) {
+      refuseFolder(each, stats, owner);
+      way = each;
+      continue;
+    }
+    if (stats.uid !== owner && stats.uid !== 0) throw untrusted(each, 'is a symlink of somebody else');
+    if (++links > MAX_LINKS) throw untrusted(each, 'leads through too many symlinks');
+    const target = fs.readlinkSync(each);
+    if (target.startsWith('/')) way = '/';
+    left.unshift(...target.split('/'));
+  }
+  return way;
 }
 
 /** A new file beside its target, complete and on the disk, that `put` or `drop` ends. */

@@ -25,6 +25,11 @@ describe('notp-enroll --batch', { skip: lacks(BATCH_NEEDS) }, () => {
       '-c',
       'install -d -m 0777 /srv/open; install -d -m 0700 /srv/open/in; ln -s /root/in /root/link; touch /root/file',
     ]);
+    await world.container.must([
+      'sh',
+      '-c',
+      'mkdir /root/aim; for link in /home/user1/link /var/tmp/link; do ln -s /root/aim $link; chown -h user1 $link; done',
+    ]);
   });
 
   for (const [what, words, code, pattern] of [
@@ -38,6 +43,14 @@ describe('notp-enroll --batch', { skip: lacks(BATCH_NEEDS) }, () => {
     ["one that is not root's", ['--out', '/root/theirs'], 2, /\/root\/theirs belongs to somebody else/],
     ['one below a folder that others can write', ['--out', '/srv/open/in'], 2, /\/srv\/open can be written by others/],
     ['a symlink', ['--out', '/root/link'], 2, /\/root\/link/],
+    ["one below a user's symlink", ['--out', '/home/user1/link/evil'], 2, /\/home\/user1 belongs to somebody else/],
+    [
+      "one below a user's symlink in a folder for all",
+      ['--out', '/var/tmp/link/evil'],
+      2,
+      /\/var\/tmp\/link is a symlink of somebody else/,
+    ],
+    ["a new one in a user's home", ['--out', '/home/user1/new'], 2, /\/home\/user1 belongs to somebody else/],
     ['a file', ['--out', '/root/file'], 2, /\/root\/file/],
     ['one whose parent is missing', ['--out', '/root/no/such'], 2, /\/root\/no: there is no such folder/],
     ['secrets that go nowhere', [], 2, /the secrets must go somewhere/],
@@ -58,7 +71,7 @@ describe('notp-enroll --batch', { skip: lacks(BATCH_NEEDS) }, () => {
       assert.match(ran.stderr, pattern);
       assert.match(ran.stderr, /^notp: hint: /m);
       assert.equal(world.sealedId('user0'), undefined);
-      assert.equal(fs.existsSync(world.outside('/root/x')), false);
+      for (const made of ['/root/x', '/root/aim/evil', '/home/user1/new']) assert.equal(fs.existsSync(world.outside(made)), false, made);
     });
   }
 

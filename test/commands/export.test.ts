@@ -7,6 +7,7 @@ import { drawQr } from '../../src/commands/qr.ts';
 import { lacks, must } from '../support/world.ts';
 import { answer, assertRefused, migrationUri, ownCodes, SECRET, type OwnCodes } from './own-codes.ts';
 import { PASSPHRASE } from './own-state.ts';
+import { steered } from './steered.ts';
 
 const URI = `otpauth://totp/Big%20Corp:eve?secret=${SECRET}&issuer=Big%20Corp&algorithm=SHA1&digits=6&period=30`;
 
@@ -86,6 +87,13 @@ describe('exporting', { skip: lacks({ programs: ['zbarimg', 'rsvg-convert', 'pyt
       assertRefused(await own.opening(['export', 'corp', '--file', file]), 3, /--file overwrites nothing; name a file that is not there/);
     assert.equal(fs.readFileSync(there, 'utf8'), 'mine');
     assert.ok(!fs.existsSync(path.join(own.folder, 'elsewhere')));
+  });
+
+  it("writes as root through no folder and no symlink of somebody else's", { skip: lacks({ root: true }) }, async () => {
+    const { home, aim } = steered(own.folder);
+    for (const file of [`${home}/x`, `${home}/link/x`, `${own.folder}/theirs/x`])
+      assertRefused(await own.opening(['export', 'corp', '--file', file]), 2, /somebody else\nnotp: hint: name a file in a folder of root/);
+    assert.deepEqual([fs.readdirSync(aim), fs.readdirSync(home)], [[], ['link']]);
   });
 
   it('gives nothing for a wrong passphrase, nor into a full device', async () => {

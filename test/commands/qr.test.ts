@@ -8,6 +8,7 @@ import { drawQr } from '../../src/commands/qr.ts';
 
 import { lacks, must } from '../support/world.ts';
 import { ownState, type OwnState } from './own-state.ts';
+import { steered } from './steered.ts';
 
 const NAMES = {
   'short names': ['--issuer', 'host', '--account', 'a'],
@@ -76,6 +77,25 @@ describe('QR codes', { skip: lacks({ programs: ['zbarimg', 'rsvg-convert'] }) },
     assert.ok(!fs.existsSync(path.join(own.folder, 'elsewhere.svg')));
     assert.deepEqual(own.snapshot(), earlier);
   });
+
+  it(
+    "goes as root through no folder and no symlink of somebody else's, and then enrols nobody",
+    { skip: lacks({ root: true }) },
+    async () => {
+      const { home, aim } = steered(own.folder);
+      const earlier = own.snapshot();
+      for (const file of [`${home}/x.png`, `${home}/link/x.png`, `${home}/link/../x.png`, `${own.folder}/theirs/x.png`]) {
+        const { code, stdout, stderr } = await own.notp(['enroll', ...ENROL, '--passphrase-file', own.passphraseFile, '--qr-file', file]);
+        assert.deepEqual([code, stdout], [2, ''], file);
+        assert.match(
+          stderr,
+          /(home belongs to somebody else|theirs is a symlink of somebody else)\nnotp: hint: name a file in a folder of root/,
+        );
+      }
+      assert.deepEqual([fs.readdirSync(aim), fs.readdirSync(home)], [[], ['link']]);
+      assert.deepEqual(own.snapshot(), earlier);
+    },
+  );
 
   it('leaves no image of a secret that was not enrolled', { skip: lacks({ programs: ['python3'] }) }, async () => {
     const file = path.join(own.folder, 'given-up.png');

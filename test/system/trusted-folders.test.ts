@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { describe, it } from 'node:test';
-import { checkFolders } from '../../src/system/trusted.ts';
+import { checkFolders, realWay } from '../../src/system/trusted.ts';
 import { lacks, scratchFolder } from '../support/world.ts';
 
 const OWNER = process.getuid?.() ?? -1;
@@ -67,5 +67,50 @@ describe('the folders down to a trusted file', () => {
   it('that cannot be looked at are refused with the reason, which was an internal error', () => {
     const long = path.join(top, 'x'.repeat(300));
     assert.throws(() => checkFolders(top, long, OWNER), { code: 'bad_secret_file', message: /cannot be looked at: ENAMETOOLONG$/ });
+  });
+});
+
+describe('the way to a folder that somebody has named', { skip: lacks({ root: true }) }, () => {
+  const top = path.join(folder, 'way');
+  const at = (...steps: readonly string[]): string => [top, ...steps].join('/');
+  fs.mkdirSync(at('root/below'), { recursive: true, mode: 0o755 });
+  fs.mkdirSync(at('user'), { mode: 0o755 });
+  fs.symlinkSync('../root/below', at('root/link'));
+  fs.symlinkSync(at('root/link'), at('root/absolute'));
+  fs.symlinkSync('loop', at('root/loop'));
+  fs.symlinkSync(at('root'), at('user/link'));
+  fs.symlinkSync(at('user'), at('root/to-user'));
+  fs.symlinkSync(at('root'), at('root/theirs'));
+  fs.writeFileSync(at('root/file'), '');
+  fs.chownSync(at('user'), 12_345, 0);
+  fs.lchownSync(at('root/theirs'), 12_345, 0);
+
+  it('is the real one, also through symlinks of root and their parents', () => {
+    for (const way of ['root/below', 'root/link', 'root/absolute', 'root/absolute/../below', './root//link/.'])
+      assert.equal(realWay(at(way), 0), at('root/below'), way);
+    assert.equal(realWay(at('user'), 12_345), at('user'));
+  });
+
+  it('is none where a folder is not there', () => {
+    for (const way of ['none', 'none/x', 'root/link/none']) assert.equal(realWay(at(way), 0), undefined);
+  });
+
+  it('is refused through whatever somebody else can change', () => {
+    const refused = {
+      ...{ user: 'user', 'user/link': 'user', 'user/link/../x': 'user', 'root/to-user': 'user', 'user/../root': 'user' },
+      ...{ 'root/theirs': 'root/theirs', 'root/theirs/below': 'root/theirs', 'root/file': 'root/file', 'root/loop': 'root/loop' },
+    };
+    for (const [way, fault] of Object.entries(refused))
+      assert.throws(() => realWay(at(way), 0), { message: new RegExp(`^${at(fault)} (is|belongs|leads) `) }, way);
+  });
+
+  it('is taken from where the process is, when it is no absolute one', () => {
+    const before = process.cwd();
+    process.chdir(at('root/link'));
+    try {
+      assert.deepEqual([realWay('.', 0), realWay('../link', 0)], [at('root/below'), at('root/below')]);
+    } finally {
+      process.chdir(before);
+    }
   });
 });
