@@ -19,7 +19,7 @@ export const TOUCHED_SLOTS = 'UPDATE backlog SET part = 1 WHERE seq = 0 AND slot
 
 /** `chain`: gives the head as the transaction has it now. */
 export function backlogOn(
-  { all, run, dialect }: Pick<Statements, 'all' | 'run' | 'dialect'>,
+  { all, write, dialect }: Pick<Statements, 'all' | 'write' | 'dialect'>,
   chain: () => Promise<Chain>,
 ): Pick<Transaction, 'backlog' | 'keepLine'> {
   const { here, hostColumn, hostValue } = dialect;
@@ -45,10 +45,11 @@ export function backlogOn(
       const parts = partsOf(line);
       if (parts.length > free.length - keptFree) return false;
       for (const [part, text] of parts.entries())
-        await run(
+        await write(
           `INSERT INTO backlog (${hostColumn}slot, seq, part, text) VALUES (${hostValue}$slot, $seq, $part, $text)
            ON CONFLICT (${hostColumn}slot) DO UPDATE SET seq = excluded.seq, part = excluded.part, text = excluded.text`,
           { slot: free[part] ?? 0, seq, part, text },
+          { seq, part, text },
         );
       return true;
     },

@@ -88,7 +88,7 @@ export function lacking(present: Tables, incoming: Tables): Tables {
 }
 
 /** Gives each row of `users` that counts the MAC of the present key, before earlier keys are forgotten. */
-export async function renewMacs({ all, run, dialect, seal }: Statements, users: readonly string[]): Promise<void> {
+export async function renewMacs({ all, write, dialect, seal }: Statements, users: readonly string[]): Promise<void> {
   for (const name of NAMES.filter(isSealed).filter((each) => !OF_HOST.includes(each))) {
     const { key } = TABLES[name];
     const update = `UPDATE ${name} SET mac = $mac WHERE ${key.map((column) => `${column} = $${bare(column)}`).join(' AND ')}`;
@@ -97,7 +97,8 @@ export async function renewMacs({ all, run, dialect, seal }: Statements, users: 
         const { row } = each;
         const mac = renewedMac(seal, name, each);
         if (mac === row['mac']) continue;
-        await run(update, { ...Object.fromEntries(key.map((column) => [bare(column), valueOf(bare(column), row[bare(column)])])), mac });
+        const values = Object.fromEntries(key.map((column) => [bare(column), valueOf(bare(column), row[bare(column)])]));
+        await write(update, { ...values, mac }, { mac });
       }
     }
   }

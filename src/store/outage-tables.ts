@@ -1,5 +1,5 @@
 /** The tables for outages of a server: who may be let in meanwhile, and what was decided then. The same statements for each database. */
-import { macOf, sealedRows } from './row-seal.ts';
+import { drop, macOf, sealedRows } from './row-seal.ts';
 import type { Row } from './rows.ts';
 import type { Statements } from './tables.ts';
 
@@ -34,7 +34,7 @@ export interface OutageTables {
   forget(user: string): Promise<void>;
 }
 
-export function outageOn({ all, run, seal }: Pick<Statements, 'all' | 'run' | 'seal'>): OutageTables {
+export function outageOn({ all, run, write, seal }: Pick<Statements, 'all' | 'run' | 'write' | 'seal'>): OutageTables {
   return {
     approved: async () =>
       (await sealedRows({ all, seal }, 'approved', 'SELECT * FROM approved ORDER BY "user"'))
@@ -43,13 +43,16 @@ export function outageOn({ all, run, seal }: Pick<Statements, 'all' | 'run' | 's
     approve: async ({ user, asOfMs }) => {
       const mac = macOf(seal, 'approved', { user, as_of_ms: asOfMs });
       const sql = 'INSERT INTO approved VALUES ($user, $asOfMs, $mac) ON CONFLICT ("user") DO UPDATE SET as_of_ms = $asOfMs, mac = $mac';
-      await run(sql, { user, asOfMs, mac });
+      await write(sql, { user, asOfMs, mac }, { mac });
     },
-    disapprove: (user) => run('DELETE FROM approved WHERE "user" = $user', { user }),
+    disapprove: (user) => drop({ all, run }, 'approved', '"user" = $user', { user }),
     outageRecords: async (limit) =>
       (await all('SELECT id, seq, text FROM outage ORDER BY seq, id LIMIT $limit', { limit })).map(outageRecordOf),
-    keepOutageRecord: async ({ id, seq, text }) =>
-      (await all('INSERT INTO outage VALUES ($id, $seq, $text) ON CONFLICT (id) DO NOTHING RETURNING id', { id, seq, text })).length > 0,
+    keepOutageRecord: async ({ id, seq, text }) => {
+      if ((await all('SELECT 1 FROM outage WHERE id = $id', { id })).length > 0) return false;
+      await write('INSERT INTO outage VALUES ($id, $seq, $text)', { id, seq, text }, { id, seq, text });
+      return true;
+    },
     dropOutageRecord: (id) => run('DELETE FROM outage WHERE id = $id', { id }),
     forget: async (user) => {
       for (const table of ['approved', 'enrolment', 'connection', 'peer', 'sealed', 'refusals', 'acceptances'])

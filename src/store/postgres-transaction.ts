@@ -5,6 +5,7 @@
 import { createHash } from 'node:crypto';
 import type { Client, QueryResult } from 'pg';
 import { NotpError } from '../error.ts';
+import { checkStored, returning } from './row-seal.ts';
 import { chainOf, COUNTS, type Chain, type Row, type Values } from './rows.ts';
 import type { Dialect, Statements } from './tables.ts';
 
@@ -60,6 +61,7 @@ export class PostgresTransaction {
     this.statements = {
       all: (sql, values) => this.all(sql, values),
       run: (sql, values) => this.run(sql, values),
+      write: (sql, values, stored) => this.write(sql, values, stored),
       chain: async () => (await this.beginning).chain,
       clockMs: async () => (await this.beginning).clockMs,
       dialect: DIALECT,
@@ -123,6 +125,18 @@ export class PostgresTransaction {
     // Outside the transaction it would be done for good.
     await this.beginning;
     this.written.push(quiet(this.ask(sql, values)));
+  }
+
+  private async write(sql: string, values: Values, stored: Values): Promise<void> {
+    await this.beginning;
+    const taken = async (): Promise<void> => {
+      const { rows } = await this.ask(returning(sql, stored), values);
+      await this.named(async () => {
+        await Promise.resolve();
+        checkStored(sql, rows, stored);
+      });
+    };
+    this.written.push(quiet(taken()));
   }
 
   private async ask(sql: string, values: Values): Promise<QueryResult<Row>> {

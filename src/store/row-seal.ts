@@ -8,6 +8,7 @@
  */
 import { NotpError } from '../error.ts';
 import type { Row, Values } from './rows.ts';
+import type { Statements } from './tables.ts';
 
 /** Why a row counts for nothing: its MAC is not the one that belongs to it, or the key to tell is not here. */
 export type Doubt = 'forged' | 'unverified';
@@ -78,12 +79,29 @@ export async function sealedRows({ all, seal }: Asking, table: SealedTable, sql:
   });
 }
 
+const CHANGED = 'somebody changed how the database answers: find out who administers it, and what is between it and this host';
+
 function wrongAnswer(what: string): NotpError {
-  return new NotpError(
-    'store_unavailable',
-    `the store answered with ${what}`,
-    'somebody changed how the database answers: find out who administers it, and what is between it and this host',
-  );
+  return new NotpError('store_unavailable', `the store answered with ${what}`, CHANGED);
+}
+
+/** Has `sql`, which writes one row, tell what that row has now in the columns of `stored`. */
+export function returning(sql: string, stored: Values): string {
+  return `${sql} RETURNING ${Object.keys(stored).join(', ')}`;
+}
+
+/** Deletes those rows of `table`. Throws `store_unavailable` where the database has some left. */
+export async function drop({ all, run }: Pick<Statements, 'all' | 'run'>, table: string, where: string, values: Values): Promise<void> {
+  await run(`DELETE FROM ${table} WHERE ${where}`, values);
+  if ((await all(`SELECT 1 FROM ${table} WHERE ${where}`, values)).length > 0)
+    throw new NotpError('store_unavailable', `the store did not delete a row of ${table}`, CHANGED);
+}
+
+/** Throws `store_unavailable` where `rows`, the answer to returning(), are not one with the values of `stored`: a trigger, a rule or a policy can swallow a write and say nothing. */
+export function checkStored(sql: string, rows: readonly Row[], stored: Values): void {
+  const isStored = Object.entries(stored).every(([column, value]) => String(rows[0]?.[column]) === String(value));
+  if (rows.length === 1 && isStored) return;
+  throw new NotpError('store_unavailable', `the store did not take a row of ${/(?:INTO|UPDATE) (\w+)/.exec(sql)?.[1] ?? 'it'}`, CHANGED);
 }
 
 export function isSealed(table: string): table is SealedTable {

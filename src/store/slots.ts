@@ -12,7 +12,7 @@ const FIRST_TURN = '65536';
 
 export type Slots = Pick<Transaction, 'remembers' | 'remember' | 'lastAccepted' | 'rememberPeer'>;
 
-export function slotsOn({ all, run, seal }: Pick<Statements, 'all' | 'run' | 'seal'>): Slots {
+export function slotsOn({ all, write, seal }: Pick<Statements, 'all' | 'write' | 'seal'>): Slots {
   /** The rows that `sql` gives and that notp wrote; see sealedRows(). */
   const proven = async (table: SealedTable, sql: string, asked: Values): Promise<readonly Row[]> =>
     (await sealedRows({ all, seal }, table, sql, asked)).filter(({ doubt }) => doubt === undefined).map(({ row }) => row);
@@ -25,7 +25,7 @@ export function slotsOn({ all, run, seal }: Pick<Statements, 'all' | 'run' | 'se
     remember: async ({ user, context, id }, connection: Connection) => {
       const { pid, startTicks: start_ticks, bootId: boot_id } = connection;
       const mac = macOf(seal, 'connection', { user, context, id, pid, start_ticks, boot_id });
-      await run(
+      await write(
         `INSERT INTO connection ("user", context, slot, id, pid, start_ticks, boot_id, turn, mac)
          VALUES ($user, $context, coalesce(${unusedSlot('connection')},
              (SELECT slot FROM connection WHERE "user" = $user AND context = $context ORDER BY turn, slot LIMIT 1)),
@@ -34,6 +34,7 @@ export function slotsOn({ all, run, seal }: Pick<Statements, 'all' | 'run' | 'se
          ON CONFLICT ("user", context, slot) DO UPDATE SET id = excluded.id, pid = excluded.pid,
            start_ticks = excluded.start_ticks, boot_id = excluded.boot_id, turn = excluded.turn, mac = excluded.mac`,
         { user, context, id, ...connection, mac },
+        { mac },
       );
     },
     lastAccepted: async ({ user, context, id }, digest) => {
@@ -43,7 +44,7 @@ export function slotsOn({ all, run, seal }: Pick<Statements, 'all' | 'run' | 'se
     },
     rememberPeer: async ({ user, context, id }, { digest, acceptedMs }) => {
       const mac = macOf(seal, 'peer', { user, context, id, digest, accepted_ms: acceptedMs });
-      await run(
+      await write(
         `INSERT INTO peer ("user", context, slot, id, digest, accepted_ms, mac)
          VALUES ($user, $context, coalesce(
              (SELECT min(slot) FROM peer WHERE "user" = $user AND context = $context AND id = $id AND digest = $digest),
@@ -53,6 +54,7 @@ export function slotsOn({ all, run, seal }: Pick<Statements, 'all' | 'run' | 'se
          ON CONFLICT ("user", context, slot) DO UPDATE SET id = excluded.id, digest = excluded.digest,
            accepted_ms = excluded.accepted_ms, mac = excluded.mac`,
         { user, context, id, digest, acceptedMs, mac },
+        { mac },
       );
     },
   };

@@ -5,7 +5,7 @@
  */
 import { DatabaseSync } from 'node:sqlite';
 import { messageOf, NotpError } from '../error.ts';
-import { UNKEYED, type RowSeal } from './row-seal.ts';
+import { checkStored, returning, UNKEYED, type RowSeal } from './row-seal.ts';
 import { bringUpToDate, rollBack } from './sqlite-schema.ts';
 import type { Store, StoreOptions, Transaction } from './store.ts';
 import { keptFile, type Row, type Values } from './rows.ts';
@@ -98,6 +98,9 @@ function statementsOf(path: string, database: DatabaseSync, seal: RowSeal): Stat
   return {
     all: (sql, values: Values = {}) => promised(path, (): Row[] => database.prepare(sql).all(values)),
     run: (sql, values: Values = {}) => promised(path, () => void database.prepare(sql).run(values)),
+    write: async (sql, values, stored) => {
+      checkStored(sql, await promised(path, (): Row[] => database.prepare(returning(sql, stored)).all(values)), stored);
+    },
     dialect: DIALECT,
     seal,
   };

@@ -5,7 +5,7 @@ import { backlogOn } from './backlog.ts';
 import { putTables, renewMacs, tablesOf } from './contents.ts';
 import { outageOn } from './outage-tables.ts';
 import { CHAIN, chainOf, COUNTS, enrolmentOf, NO_FLOOD, possibleHead, rowOf, tallyOf, type Chain, type Row, type Values } from './rows.ts';
-import { macOf, sealedRows, type RowSeal } from './row-seal.ts';
+import { drop, macOf, sealedRows, type RowSeal } from './row-seal.ts';
 import { reserveSlots, slotsOn } from './slots.ts';
 import { FLOODS, SHARED_BYTES, type ChainHead, type Enrolment, type Flood, type Tally, type Transaction } from './store.ts';
 
@@ -16,7 +16,10 @@ const MARK_EVERY = 50;
 export interface Statements {
   /** The rows that `sql` gives. */
   readonly all: (sql: string, values?: Values) => Promise<readonly Row[]>;
+  /** Does what may change no row. */
   readonly run: (sql: string, values?: Values) => Promise<void>;
+  /** Writes one row with `sql`. Rejects, at the latest when the transaction ends, where the row does not have the values of `stored` then; see checkStored(). */
+  readonly write: (sql: string, values: Values, stored: Values) => Promise<void>;
   /** The head of the chain as the transaction found it, where that is known without asking. */
   readonly chain?: () => Promise<Chain>;
   /** What the database's clock said when the transaction began, in milliseconds, where that clock is one for many hosts. */
@@ -53,7 +56,7 @@ export interface Dialect {
 
 /** `reserved`: called when the rows of an enrolment were added. */
 export function transactionOn(statements: Statements, reserved: () => Promise<void> = () => Promise.resolve()): Transaction {
-  const { all, run, dialect, seal } = statements;
+  const { all, run, write, dialect, seal } = statements;
   const { here, lock } = dialect;
   let moved: Chain | undefined;
   const counted = new Map<Flood, Tally>();
@@ -63,7 +66,8 @@ export function transactionOn(statements: Statements, reserved: () => Promise<vo
   const head = async (): Promise<ChainHead> => (await chain()).head;
   const { backlog, keepLine } = backlogOn(statements, chain);
   const moveHead = async (next: ChainHead, lacking = 0): Promise<void> => {
-    await run(`UPDATE chain SET seq = $seq, hash = $hash, lacking = $lacking WHERE ${here}`, { ...next, lacking });
+    const values = { ...next, lacking };
+    await write(`UPDATE chain SET seq = $seq, hash = $hash, lacking = $lacking WHERE ${here}`, values, values);
     if (dialect.marks !== undefined && next.seq % MARK_EVERY === 0)
       await run(`INSERT INTO mark (${dialect.hostColumn}seq, hash) VALUES (${dialect.hostValue}$seq, $hash) ON CONFLICT DO NOTHING`, {
         ...next,
@@ -111,19 +115,22 @@ export function transactionOn(statements: Statements, reserved: () => Promise<vo
     },
     saveTally: async (flood, tally) => {
       const { user, records, count, sinceMs, untilMs, ref, shared } = tally;
-      await run(
+      await write(
         `INSERT INTO ${flood} (${dialect.hostColumn}"user", ${COUNTS.join(', ')})
          VALUES (${dialect.hostValue}$user, $tokens, $asOfMs, $count, $sinceMs, $ref, $shared, $untilMs)
          ON CONFLICT (${dialect.hostColumn}"user") DO UPDATE SET ${COUNTS.map((column) => `${column} = excluded.${column}`).join(', ')}`,
         { user, ...records, count, sinceMs, untilMs, ref, shared: shared.padEnd(SHARED_BYTES) },
+        { count, ref, since_ms: sinceMs, until_ms: untilMs },
       );
       counted.set(flood, tally);
     },
     insert: async (enrolment) => {
-      await run(
+      const row = rowOf(enrolment, seal);
+      await write(
         `INSERT INTO enrolment VALUES ($user, $context, $id, $pending_id, $status, $last_step, $tokens, $as_of_ms, $spent,
            $pending_tokens, $pending_spent, $last_accepted_ms, $pending_inherits, $pending_last_step, $digest, $pending_digest, $period_seconds, $mac)`,
-        rowOf(enrolment, seal),
+        row,
+        macIn(row),
       );
       counted.clear();
       known.add(nameOf(enrolment));
@@ -134,13 +141,15 @@ export function transactionOn(statements: Statements, reserved: () => Promise<vo
       const { user, context } = enrolment;
       if (!known.has(nameOf(enrolment)))
         throw new NotpError('store_unavailable', `the enrolment of ${user} for ${context} was not asked for, so it is not written`);
-      await run(
+      const row = rowOf(enrolment, seal);
+      await write(
         `UPDATE enrolment SET id = $id, pending_id = $pending_id, status = $status, last_step = $last_step, tokens = $tokens,
            as_of_ms = $as_of_ms, spent = $spent, pending_tokens = $pending_tokens, pending_spent = $pending_spent,
            last_accepted_ms = $last_accepted_ms, pending_inherits = $pending_inherits, pending_last_step = $pending_last_step,
            digest = $digest, pending_digest = $pending_digest, period_seconds = $period_seconds, mac = $mac
          WHERE "user" = $user AND context = $context`,
-        rowOf(enrolment, seal),
+        row,
+        macIn(row),
       );
     },
     renewRows: (users) => renewMacs(statements, users),
@@ -157,19 +166,20 @@ export function transactionOn(statements: Statements, reserved: () => Promise<vo
       const row = await get(`SELECT next FROM counter WHERE id = $id${lock}`, { id });
       return row === undefined ? undefined : Number(row['next']);
     },
-    setCounter: (id, next) => run('INSERT INTO counter VALUES ($id, $next) ON CONFLICT (id) DO UPDATE SET next = $next', { id, next }),
+    setCounter: (id, next) =>
+      write('INSERT INTO counter VALUES ($id, $next) ON CONFLICT (id) DO UPDATE SET next = $next', { id, next }, { id, next }),
     dropCounter: (id) => run('DELETE FROM counter WHERE id = $id', { id }),
     sealed: async (user, context) => {
       const row = await get(`SELECT text FROM sealed WHERE "user" = $user AND context = $context${lock}`, { user, context });
       return row === undefined ? undefined : String(row['text']);
     },
     putSealed: (user, context, text) =>
-      run('INSERT INTO sealed VALUES ($user, $context, $text) ON CONFLICT ("user", context) DO UPDATE SET text = $text', {
-        user,
-        context,
-        text,
-      }),
-    dropSealed: (user, context) => run('DELETE FROM sealed WHERE "user" = $user AND context = $context', { user, context }),
+      write(
+        'INSERT INTO sealed VALUES ($user, $context, $text) ON CONFLICT ("user", context) DO UPDATE SET text = $text',
+        { user, context, text },
+        { text },
+      ),
+    dropSealed: (user, context) => drop(statements, 'sealed', '"user" = $user AND context = $context', { user, context }),
     // Of all hosts: a key that several of them had is kept by the one that gave it up first.
     formerChainKeys: async () => {
       const rows = await sealedRows(statements, 'former_chain_key', 'SELECT * FROM former_chain_key ORDER BY key');
@@ -180,7 +190,8 @@ export function transactionOn(statements: Statements, reserved: () => Promise<vo
       const key = Buffer.from(bytes).toString('hex');
       const sql = `INSERT INTO former_chain_key (${dialect.hostColumn}key, mac) VALUES (${dialect.hostValue}$key, $mac)
          ON CONFLICT (${dialect.hostColumn}key) DO UPDATE SET mac = excluded.mac`;
-      await run(sql, { key, mac: macOf(seal, 'former_chain_key', { key }) });
+      const mac = macOf(seal, 'former_chain_key', { key });
+      await write(sql, { key, mac }, { mac });
     },
     contents: async () => ({ tables: await tablesOf(statements), head: await head(), backlog: await backlog() }),
     add: async (contents, told) => {
@@ -195,6 +206,10 @@ export function transactionOn(statements: Statements, reserved: () => Promise<vo
       counted.clear();
     },
   };
+}
+
+function macIn({ mac = '' }: Values): Values {
+  return { mac };
 }
 
 function nameOf({ user, context }: Pick<Enrolment, 'user' | 'context'>): string {

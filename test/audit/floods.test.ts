@@ -42,7 +42,13 @@ describe('the summary of a flood', () => {
       const all = (): Promise<readonly Row[]> => Promise.resolve([{ ...genuine, ...forged }]);
       const dialect = { ...{ here: '', hostColumn: '', hostValue: '', heads: '', lock: '', lockEnrolments: '', reserves: false } };
       const transaction = transactionOn({
-        ...{ all, run: () => Promise.resolve(), seal: UNKEYED, dialect: { ...dialect, joined: () => '', tally: () => '' } },
+        ...{
+          all,
+          run: () => Promise.resolve(),
+          write: () => Promise.resolve(),
+          seal: UNKEYED,
+          dialect: { ...dialect, joined: () => '', tally: () => '' },
+        },
       });
       await assert.rejects(transaction.tally('refusals', 'alice'), { code: 'store_unavailable' });
     }
@@ -53,7 +59,13 @@ describe('the summary of a flood', () => {
       const all = (): Promise<readonly Row[]> => Promise.resolve([{ seq: 1, hash: '0'.repeat(64), lacking: 0, ...forged }]);
       const dialect = { ...{ here: '', hostColumn: '', hostValue: '', heads: '', lock: '', lockEnrolments: '', reserves: false } };
       const transaction = transactionOn({
-        ...{ all, run: () => Promise.resolve(), seal: UNKEYED, dialect: { ...dialect, joined: () => '', tally: () => '' } },
+        ...{
+          all,
+          run: () => Promise.resolve(),
+          write: () => Promise.resolve(),
+          seal: UNKEYED,
+          dialect: { ...dialect, joined: () => '', tally: () => '' },
+        },
       });
       await assert.rejects(transaction.head(), { code: 'store_unavailable' });
     }

@@ -76,6 +76,7 @@ describe('a store that answers with every genuine row it has', () => {
           return Promise.resolve(table === undefined ? database.prepare(sql).all(values) : among(rowsOf(table)));
         },
         run: (sql, values = {}) => Promise.resolve(void database.prepare(sql).run(values)),
+        write: (sql, values) => Promise.resolve(void database.prepare(sql).run(values)),
         dialect: DIALECT,
         seal,
       });
