@@ -45,6 +45,8 @@ export class PostgresTransaction {
   hasBegun = false;
   /** Whether it answers at all, though it may let us wait for the lock. */
   isReached = false;
+  /** Whether anything was sent that changes something: before that, its work wrote nothing to a log either. */
+  hasWritten = false;
   private readonly client: Client;
   private readonly thisHost: string;
   private readonly named: <T>(action: () => Promise<T>) => Promise<T>;
@@ -124,11 +126,13 @@ export class PostgresTransaction {
   private async run(sql: string, values: Values = {}): Promise<void> {
     // Outside the transaction it would be done for good.
     await this.beginning;
+    this.hasWritten = true;
     this.written.push(quiet(this.ask(sql, values)));
   }
 
   private async write(sql: string, values: Values, stored: Values): Promise<void> {
     await this.beginning;
+    this.hasWritten = true;
     const taken = async (): Promise<void> => {
       const { rows } = await this.ask(returning(sql, stored), values);
       await this.named(async () => {

@@ -17,6 +17,9 @@ const AGAIN = new Set(['40001', '40P01']);
 /** A row is there already: perhaps another host has made it just now. */
 const UNIQUE_VIOLATION = '23505';
 const PAUSE_MS = 20;
+/** How often a decision is made that the server undoes after it was written: each time its lines go to the log and the journal, before it is told. */
+const WRITTEN_TRIES = 3;
+
 /** Connects when it is first needed, and anew where the connection was lost. Its promises reject with `store_unavailable`. */
 export function openPostgresStore(place: PostgresPlace, { rows = UNKEYED }: Pick<StoreOptions, 'rows'> = {}): Store {
   const session = new Session(place);
@@ -65,10 +68,11 @@ async function sealedFiles(session: Session, user: string | undefined): Promise<
   }
 }
 
-/** Repeats `work` where another host came in between, until the deadline; and once where a connection was not what it had been. */
+/** Repeats `work` where another host came in between, until the deadline, or a few times where it had written something; and once where a connection was not what it had been. */
 async function withinDeadline<T>(session: Session, rows: RowSeal, work: (transaction: Transaction) => Promise<T>): Promise<T> {
   const end = session.startClock();
   try {
+    let written = 0;
     for (let tries = 1; ; tries++) {
       const isReused = session.isConnected;
       const transaction = await session.begin();
@@ -80,8 +84,10 @@ async function withinDeadline<T>(session: Session, rows: RowSeal, work: (transac
         if (!(await transaction.rollBack())) session.drop();
         const state = sqlState(error);
         const isLost = isReused && !transaction.hasBegun;
+        if (transaction.hasWritten) written++;
+        const mayGoWell = AGAIN.has(state) ? written < WRITTEN_TRIES : state === UNIQUE_VIOLATION && tries === 1;
         if (isLost) session.drop();
-        else if (!AGAIN.has(state) && (state !== UNIQUE_VIOLATION || tries > 1)) throw transaction.isReached ? error : unreached(error);
+        else if (!mayGoWell) throw transaction.isReached ? error : unreached(error);
         else await new Promise((resolve) => setTimeout(resolve, PAUSE_MS * (1 + Math.random())));
       }
     }

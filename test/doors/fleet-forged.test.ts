@@ -96,6 +96,21 @@ describe(
       assert.equal(await refusal('123456'), 'stale_enrolment');
     });
 
+    it('had one refused login write a thousand acceptances, whose COMMIT the server undid each time', async () => {
+      const { recovery } = await host.enroll(user);
+      const lines = (): number => host.records().length;
+      sql(`CREATE FUNCTION again() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''again'' USING ERRCODE = ''40001''; END';
+        CREATE CONSTRAINT TRIGGER again AFTER UPDATE ON enrolment DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION again()`);
+      for (const proof of [recovery[0] ?? '', '123456']) {
+        const earlier = lines();
+        assert.equal((await host.pam(user.name, proof)).code, 1);
+        const more = lines() - earlier;
+        assert.ok(more > 0 && more < 10, `${String(more)} lines of one login`);
+      }
+      sql('DROP TRIGGER again ON enrolment');
+      assert.equal((await host.pam(user.name, recovery[0] ?? '')).code, 0);
+    });
+
     it('makes no invitation and no approval that counts', async () => {
       await host.enroll(user);
       sql(`UPDATE enrolment SET status = 'invited', id = '', digest = '' WHERE ${sameUser()}`);
