@@ -37,9 +37,14 @@ export function nextFor({ enrolment, found, handout }: Seen, { replace }: { repl
     if (!replace) return { do: 'leave', pendingId, outcome: alreadyBeside(handout) };
     return makeBeside(handout, enrolment);
   }
-  if (enrolment === undefined || (enrolment.id === '' && enrolment.doubt === undefined) || replace) return makeBeside(handout, enrolment);
+  if (enrolment === undefined || isUnused(enrolment) || replace) return makeBeside(handout, enrolment);
   const why = standing.detail ?? WORDING[standing.reason].message;
   return left({ kind: 'skipped', why: `is enrolled, but ${why}; --replace makes a new enrolment` });
+}
+
+/** Whether it was never completed, or is an invitation that nobody has used. */
+function isUnused({ id, status, doubt }: Enrolment): boolean {
+  return (id === '' || status === 'invited') && doubt === undefined;
 }
 
 function makeBeside(handout: Handout | undefined, enrolment: Enrolment | undefined): Next {

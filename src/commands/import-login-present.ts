@@ -43,7 +43,8 @@ export async function presentLogin(
     const why = differenceFrom(standing.file, credential, state);
     return why === undefined ? { kind: 'same', id: standing.file.id, enrolment: standing.enrolment } : { kind: 'other', why, enrolment };
   }
-  if (enrolment.id === '' && enrolment.status !== 'revoked' && enrolment.doubt === undefined) return { kind: 'none' };
+  const isInvited = enrolment.status === 'invited';
+  if ((enrolment.id === '' || isInvited) && enrolment.status !== 'revoked' && enrolment.doubt === undefined) return { kind: 'none' };
   return { kind: 'other', why: `is enrolled for ${origin.context}, but ${standing.detail ?? WORDING[standing.reason].message}`, enrolment };
 }
 

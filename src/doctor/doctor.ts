@@ -67,8 +67,7 @@ export async function examine(options: DoctorOptions): Promise<readonly Finding[
     ...(place.kind === 'service' ? await examineOutage(place, now) : []),
     ...examineClock(config, active, now(), state.skewMs),
     ...(await examineSealedFiles(config, people, now)),
-    ...missing.map(nobodys),
-    ...renamed.map(enrolledAs),
+    ...[...missing.map(nobodys), ...renamed.map(enrolledAs)].map((finding) => graver(finding, config)),
     ...(byThemselves === undefined ? [] : [byThemselves.finding]),
     ...unenrolled(config),
   ]);
@@ -155,6 +154,11 @@ function unenrolled({ unenrolled: how }: Config): Finding[] {
   if (how !== 'allow') return [];
   const title = 'Users who were never enrolled are let in without a code';
   return [{ id: 'unenrolled', severity: 'warn', title, detail: 'unenrolled = "allow" in notp.toml', fix: 'unenrolled = "deny"' }];
+}
+
+/** Where users are let in who were never enrolled, whoever is enrolled under no name of theirs must not pass for one of them. */
+function graver(finding: Finding, { unenrolled: how }: Config): Finding {
+  return how === 'allow' ? { ...finding, severity: 'fail' } : finding;
 }
 
 function nobodys(name: string): Finding {

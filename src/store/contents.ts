@@ -17,6 +17,7 @@ const TABLES = {
         'digest',
         'pending_digest',
         'period_seconds',
+        'uid',
         'mac',
       ],
     ],

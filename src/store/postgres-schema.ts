@@ -54,6 +54,9 @@ const SCHEMAS = [
     PRIMARY KEY (host, "user")) WITH (fillfactor = 70);
 `,
   `ALTER TABLE former_chain_key ADD COLUMN mac text NOT NULL DEFAULT '${NO_MAC}'`,
+  '',
+  // The MAC of an earlier notp is of no uid, so that no enrolment of it counts until somebody enrols again.
+  'ALTER TABLE enrolment ADD COLUMN uid bigint NOT NULL DEFAULT -1',
 ];
 
 /** Of the tables that this notp needs. */

@@ -32,7 +32,7 @@ const SEALED = {
   enrolment: [
     ...['user', 'context', 'id', 'digest', 'pending_id', 'pending_digest', 'status'],
     ...['last_step', 'tokens', 'as_of_ms', 'spent', 'period_seconds', 'last_accepted_ms'],
-    ...['pending_inherits', 'pending_last_step', 'pending_tokens', 'pending_spent'],
+    ...['pending_inherits', 'pending_last_step', 'pending_tokens', 'pending_spent', 'uid'],
   ],
   connection: ['user', 'context', 'id', 'pid', 'start_ticks', 'boot_id'],
   peer: ['user', 'context', 'id', 'digest', 'accepted_ms'],
@@ -155,5 +155,5 @@ export function valueOf(column: string, value: unknown): string | number {
 
 const NUMBERS: ReadonlySet<string> = new Set([
   ...['last_step', 'tokens', 'as_of_ms', 'pending_tokens', 'last_accepted_ms', 'pending_inherits', 'pending_last_step', 'period_seconds'],
-  ...['slot', 'pid', 'start_ticks', 'turn', 'accepted_ms', 'next', 'count', 'since_ms', 'until_ms'],
+  ...['slot', 'pid', 'start_ticks', 'turn', 'accepted_ms', 'next', 'count', 'since_ms', 'until_ms', 'uid'],
 ]);

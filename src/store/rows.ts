@@ -51,6 +51,7 @@ function columnsOf(enrolment: Enrolment): Record<string, string | number> {
     ...pending,
     pending_inherits: INHERITED[inheritanceOf(pendingState)],
     last_accepted_ms,
+    uid: enrolment.uid,
   };
 }
 
@@ -91,6 +92,7 @@ export function enrolmentOf({ row, doubt }: SealedRow): Enrolment {
     },
     pendingState: pendingStateOf(row, asOfMs),
     lastAcceptedMs: Number(row['last_accepted_ms']),
+    uid: Number(row['uid']),
     ...(doubt === undefined ? {} : { doubt }),
     ...(doubt === 'forged' ? NO_STATE : {}),
   };

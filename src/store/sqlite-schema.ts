@@ -71,6 +71,9 @@ const SCHEMAS = [
   UPDATE refusals SET until_ms = until_ms;
 `,
   `ALTER TABLE former_chain_key ADD COLUMN mac TEXT NOT NULL DEFAULT '${NO_MAC}'`,
+  '',
+  // The MAC of an earlier notp is of no uid, so that where there is a host key no enrolment of it counts until somebody enrols again.
+  'ALTER TABLE enrolment ADD COLUMN uid INTEGER NOT NULL DEFAULT -1',
 ];
 
 /** Throws where the tables are of a newer release, or cannot be made; then nothing was changed. */

@@ -27,9 +27,13 @@ export interface Enrolment {
   readonly pendingState: Partial<LoginState>;
   /** Unix time in milliseconds; 0 for never. */
   readonly lastAcceptedMs: number;
+  /** Of the account that was enrolled, whatever it is called since; NO_UID where that is not known. */
+  readonly uid: number;
   /** Why it counts for nothing. It goes on through every change: what is made of such an enrolment is saved without a MAC. */
   readonly doubt?: Doubt;
 }
+
+export const NO_UID = -1;
 
 /** The last record of the audit log: its number and its hash (hex); see audit/chain.ts. */
 export interface ChainHead {
@@ -118,6 +122,8 @@ export interface Transaction extends OutageTables {
   enrolment(user: string, context: string): Promise<Enrolment | undefined>;
   /** All of `user`, by context. */
   enrolmentsOf(user: string): Promise<readonly Enrolment[]>;
+  /** All of the account `uid`, whatever their names are: to look at, and not to save. */
+  enrolmentsOfUid(uid: number): Promise<readonly Enrolment[]>;
   /** All of all users, by user and context. */
   enrolments(): Promise<readonly Enrolment[]>;
   /** Those of `user`; of all names without an enrolment where it is one of them. */

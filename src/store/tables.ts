@@ -101,6 +101,10 @@ export function transactionOn(statements: Statements, reserved: () => Promise<vo
       for (const each of found) known.add(nameOf(each));
       return found;
     },
+    enrolmentsOfUid: async (uid) =>
+      (await sealedRows(statements, 'enrolment', 'SELECT * FROM enrolment WHERE uid = $uid ORDER BY "user", context', { uid })).map(
+        enrolmentOf,
+      ),
     enrolments: async () =>
       (await sealedRows(statements, 'enrolment', 'SELECT * FROM enrolment ORDER BY "user", context')).map(enrolmentOf),
     tally: async (flood, user) => {
@@ -128,7 +132,7 @@ export function transactionOn(statements: Statements, reserved: () => Promise<vo
       const row = rowOf(enrolment, seal);
       await write(
         `INSERT INTO enrolment VALUES ($user, $context, $id, $pending_id, $status, $last_step, $tokens, $as_of_ms, $spent,
-           $pending_tokens, $pending_spent, $last_accepted_ms, $pending_inherits, $pending_last_step, $digest, $pending_digest, $period_seconds, $mac)`,
+           $pending_tokens, $pending_spent, $last_accepted_ms, $pending_inherits, $pending_last_step, $digest, $pending_digest, $period_seconds, $mac, $uid)`,
         row,
         macIn(row),
       );
@@ -146,7 +150,7 @@ export function transactionOn(statements: Statements, reserved: () => Promise<vo
         `UPDATE enrolment SET id = $id, pending_id = $pending_id, status = $status, last_step = $last_step, tokens = $tokens,
            as_of_ms = $as_of_ms, spent = $spent, pending_tokens = $pending_tokens, pending_spent = $pending_spent,
            last_accepted_ms = $last_accepted_ms, pending_inherits = $pending_inherits, pending_last_step = $pending_last_step,
-           digest = $digest, pending_digest = $pending_digest, period_seconds = $period_seconds, mac = $mac
+           digest = $digest, pending_digest = $pending_digest, period_seconds = $period_seconds, mac = $mac, uid = $uid
          WHERE "user" = $user AND context = $context`,
         row,
         macIn(row),

@@ -1,5 +1,6 @@
 /** The judgement of a proof inside the transaction of the decision, which leaves the enrolments as they are afterwards. */
-import type { Transaction } from '../store/store.ts';
+import type { Origin } from '../audit/record.ts';
+import type { Enrolment, Transaction } from '../store/store.ts';
 import { codesNeeded, priceOf, type Bucket } from '../verdict/budget.ts';
 import { decide, type Decision, type Presented, type Refused, type Verdict } from '../verdict/decide.ts';
 import { accountOf, timeOf, withBudget, type Account } from './account.ts';
@@ -24,7 +25,7 @@ export async function judge(
   const nowMs = await timeOf(transaction, () => hostMs);
   const account = await accountOf(transaction, { ...options, user: options.origin.user });
   const { devices, others, refusal } = account;
-  if (devices.length === 0) return settledBy(options, unlessAllowed(options, refusal));
+  if (devices.length === 0) return settledBy(options, await unlessAllowed(options, transaction, refusal));
   if (presented === undefined) return settledBy(options, refused(attempt.timedOut === true ? 'timeout' : 'no_proof'));
   if (neededFor(options, account) < needed) return undefined;
   const { decision: judged, left } = decided(options, account, presented, nowMs);
@@ -89,8 +90,32 @@ function decided(
   return { decision, left: { tokens: decision.next[0]?.bucket.tokens ?? bucket.tokens, asOfMs: bucket.asOfMs } };
 }
 
-/** Policy may let users without an enrolment in. */
-export function unlessAllowed({ allowUnenrolled }: Pick<LocalOptions, 'allowUnenrolled'>, verdict: Refused): Verdict {
-  const allowed = verdict.reason === 'not_enrolled' && allowUnenrolled;
-  return allowed ? { result: 'accepted', method: 'unenrolled' } : verdict;
+/** Policy may let users in who were never enrolled, or have them enrol: what may be `verdict` then. */
+export async function unlessAllowed(options: LocalOptions, transaction: Transaction, verdict: Refused): Promise<Verdict> {
+  const { allowUnenrolled, mayEnroll, origin } = options;
+  if (verdict.reason !== 'not_enrolled' || !(allowUnenrolled || mayEnroll === true)) return verdict;
+  return (await formerEnrolment(transaction, origin)) ?? strangersVerdict(options, verdict);
+}
+
+/** The same of whom no store knows. */
+export function strangersVerdict({ allowUnenrolled }: Pick<LocalOptions, 'allowUnenrolled'>, verdict: Refused): Verdict {
+  return allowUnenrolled && verdict.reason === 'not_enrolled' ? { result: 'accepted', method: 'unenrolled' } : verdict;
+}
+
+/**
+ * Why the account of `origin`, which has no enrolment to be judged by, is none that was never enrolled: an account is a uid, so whatever
+ * its name is now, and whatever contexts the configuration lists now. Undefined where it never was.
+ */
+async function formerEnrolment(transaction: Transaction, { user, uid, context }: Origin): Promise<Refused | undefined> {
+  const ofUid = uid === undefined ? [] : await transaction.enrolmentsOfUid(uid);
+  const found = [...(await transaction.enrolmentsOf(user)), ...ofUid].find(wasEnrolled);
+  if (found === undefined) return undefined;
+  const name = found.user === user ? user : `${found.user}, which has the uid of ${user},`;
+  const detail = `${name} was enrolled for ${found.context}: notp-enroll ${user} ${context} makes an enrolment that counts here`;
+  return refused(found.status === 'revoked' ? 'revoked' : 'stale_enrolment', detail);
+}
+
+/** An invitation alone is no enrolment, nor is one that was never completed. */
+function wasEnrolled({ id, status, doubt }: Enrolment): boolean {
+  return id !== '' || status === 'revoked' || doubt !== undefined;
 }

@@ -11,7 +11,7 @@ import { asUser } from '../system/privileges.ts';
 import { sealOf, type DeviceFile } from '../system/secrets.ts';
 import { isJudged, type Policy, type Verdict } from '../verdict/decide.ts';
 import { accountOf, type Account } from './account.ts';
-import { judge, neededFor, unlessAllowed } from './judging.ts';
+import { judge, neededFor, strangersVerdict, unlessAllowed } from './judging.ts';
 import { openReading, unopened, wipe } from './opening.ts';
 import { throughOutages } from './outage.ts';
 import { recorded, recordOf, refuseUnlinked, settledBy } from './outcome.ts';
@@ -33,8 +33,10 @@ export interface LocalOptions {
   /** Its context is that of the first device, until another one answers. */
   readonly origin: Origin;
   readonly policy: Policy;
-  /** Whether policy lets users without an enrolment in. */
+  /** Whether policy lets users in who were never enrolled. */
   readonly allowUnenrolled: boolean;
+  /** Whether the door has them enrol, without an invitation. */
+  readonly mayEnroll?: boolean;
   /** How long an accepted code also counts for the same source address and key, in milliseconds. */
   readonly trustMs: number;
   /** Whether a copy of this host may decide where the store cannot be reached. */
@@ -95,7 +97,7 @@ async function beforeAsking(
   return await state.store.exclusively(async (transaction): Promise<Outcome | undefined> => {
     const { devices, refusal } = await accountOf(transaction, { ...options, user: options.origin.user });
     const known = devices.length === 0 || options.inOutage === true ? undefined : await remembered(options, transaction, devices, session);
-    const verdict = devices.length === 0 ? unlessAllowed(options, refusal) : known?.verdict;
+    const verdict = devices.length === 0 ? await unlessAllowed(options, transaction, refusal) : known?.verdict;
     return verdict === undefined ? undefined : await recorded(state.log, transaction, settledBy(options, verdict, known?.device), ref);
   });
 }
@@ -144,7 +146,7 @@ async function withoutState(options: LocalOptions, ref: string): Promise<Verdict
   if (place.kind === 'service')
     throw new NotpError('store_unavailable', `${storeName(place)}: there is no such file`, 'run notp host-key init');
   makeLogFolder(place);
-  const verdict = unlessAllowed(options, refused('not_enrolled'));
+  const verdict = strangersVerdict(options, refused('not_enrolled'));
   await appendUnlinked(auditLog(place, now), recordOf({ origin, verdict }, ref), { required: verdict.result === 'accepted' });
   return verdict;
 }

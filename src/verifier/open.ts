@@ -57,6 +57,8 @@ export async function openVerifier({ config, contexts, user, origin, judge, now 
     origin,
     policy: config.policy,
     allowUnenrolled,
+    // With the service nobody enrols without an invitation.
+    mayEnroll: origin.door === 'gate' && config.unenrolled === 'enroll' && place.kind === 'user',
     trustMs: 0,
     mayFallBack: true,
     now,

@@ -8,7 +8,7 @@ import { append, newRef } from '../audit/audit.ts';
 import type { Origin } from '../audit/record.ts';
 import { NotpError } from '../error.ts';
 import type { Registration } from '../seal/file.ts';
-import type { Enrolment, Transaction } from '../store/store.ts';
+import { NO_UID, type Enrolment, type Transaction } from '../store/store.ts';
 import type { LoginState, Policy } from '../verdict/decide.ts';
 import { fullBucket } from '../verdict/budget.ts';
 import { timeOf } from './account.ts';
@@ -71,7 +71,8 @@ export async function begin(state: State, enrolment: NewEnrolment, inPlace: Regi
         'give --replace to replace that enrolment',
       );
     if (isForged && isWhole(pendingState)) await transaction.save({ ...firstOf(origin, { id, digest }, pendingState), status: 'revoked' });
-    else if (present !== undefined) await transaction.save({ ...present, pendingId: id, pendingDigest: digest, pendingState });
+    else if (present !== undefined)
+      await transaction.save({ ...present, pendingId: id, pendingDigest: digest, pendingState, uid: origin.uid ?? present.uid });
     else if (isWhole(pendingState)) await transaction.insert(firstOf(origin, { id, digest }, pendingState));
     else throw new NotpError('refused', `${origin.user} is not enrolled for ${origin.context}`);
     const event = enrolment.event ?? (isNewSecret(pendingState) ? (registered(present) ? 'replace' : 'enroll') : 'reseal');
@@ -129,7 +130,8 @@ export async function invite(state: State, origin: Origin, policy: Policy, nowMs
         'they replace it themselves with notp enroll --replace, or revoke it first',
       );
     const first = firstState(policy, 0, await timeOf(transaction, () => nowMs));
-    const invited = { ...firstOf(origin, { id: '', digest: '' }, first), status: 'invited' } as const;
+    // Whose enrolment was ended is not let in as somebody who never had one: its id stays.
+    const invited = { ...firstOf(origin, { id: '', digest: '' }, first), id: known?.id ?? '', status: 'invited' } as const;
     if (known === undefined) await transaction.insert(invited);
     else await transaction.save(invited);
     await append(state.log, transaction, { ...origin, event: 'invite', result: 'done', ref: newRef() });
@@ -177,9 +179,14 @@ function isWhole(state: Partial<LoginState>): state is LoginState {
 }
 
 function registered(enrolment: Enrolment | undefined): boolean {
-  return enrolment !== undefined && (enrolment.id !== '' || enrolment.doubt === 'forged');
+  return enrolment !== undefined && ((enrolment.id !== '' && enrolment.status !== 'invited') || enrolment.doubt === 'forged');
 }
 
-function firstOf({ user, context }: Origin, { id: pendingId, digest: pendingDigest }: Registration, state: LoginState): Enrolment {
-  return { user, context, id: '', digest: '', pendingId, pendingDigest, status: 'active', state, pendingState: state, lastAcceptedMs: 0 };
+function firstOf(
+  { user, uid = NO_UID, context }: Origin,
+  { id: pendingId, digest: pendingDigest }: Registration,
+  state: LoginState,
+): Enrolment {
+  const registration = { id: '', digest: '', pendingId, pendingDigest } as const;
+  return { user, uid, context, ...registration, status: 'active', state, pendingState: state, lastAcceptedMs: 0 };
 }

@@ -57,6 +57,7 @@ async function fill(database: string, size: number, { service }: Place): Promise
           pendingDigest: '',
           pendingState: {},
           lastAcceptedMs: 0,
+          uid: 100_000 + i,
         } as const;
         await transaction.insert({ user: `user${String(i)}`, context: 'ssh', id, ...rest });
       }

@@ -12,7 +12,7 @@ const STATE = { lastStep: -1, bucket: { tokens: 5, asOfMs: 0 }, spent: '' };
 function enrolment(id: string, pendingId = '', status: Enrolment['status'] = 'active'): Enrolment {
   const [digest, pendingDigest] = [id, pendingId].map((each) => (each === '' ? '' : registrationOf(sealed(each)).digest));
   const ids = { id, digest: digest ?? '', pendingId, pendingDigest: pendingDigest ?? '' };
-  return { user: 'alice', context: 'ssh', ...ids, status, state: STATE, pendingState: STATE, lastAcceptedMs: 0 };
+  return { user: 'alice', context: 'ssh', ...ids, status, state: STATE, pendingState: STATE, lastAcceptedMs: 0, uid: 1000 };
 }
 
 function sealed(id: string): SealedFile {

@@ -54,6 +54,7 @@ describe('doctor among 500 enrolled users', { skip: lacks({ root: true, programs
           state,
           pendingState: {},
           lastAcceptedMs: 0,
+          uid: -1,
         });
       }
     });

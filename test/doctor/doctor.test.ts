@@ -78,6 +78,7 @@ describe('doctor', { skip: NEEDS }, () => {
       state,
       pendingState: {},
       lastAcceptedMs: 0,
+      uid: -1,
     };
     await store.exclusively(async (transaction) => {
       await transaction.insert({ ...rest, user: 'gone-for-ever', status: 'active' });
@@ -91,6 +92,9 @@ describe('doctor', { skip: NEEDS }, () => {
     const findings = await found(world.write(['ForceCommand /usr/bin/notp gate']));
     assert.deepEqual([...new Set(findings.flatMap(({ user }) => user ?? []))].toSorted(), ['gone-for-ever', 'root']);
     assert.ok(wrong(findings).includes('user-gone gone-for-ever'));
+    const severity = async (top: string): Promise<unknown> =>
+      (await found(world.write(['ForceCommand /usr/bin/notp gate']), { top })).find(({ id }) => id === 'user-gone')?.severity;
+    assert.deepEqual([await severity(''), await severity('unenrolled = "allow"')], ['warn', 'fail']);
     must(['sqlite3', path.join(folder, 'var/state.db'), 'DELETE FROM enrolment']);
   });
 

@@ -12,6 +12,7 @@ export const ALICE: Enrolment = {
   state: { lastStep: 59_000_000, bucket: { tokens: 4.25, asOfMs: 1_795_000_000_123 }, spent: '0100000000', periodSeconds: 30 },
   pendingState: { lastStep: -1, bucket: { tokens: 5, asOfMs: 1_795_000_000_123 }, spent: '' },
   lastAcceptedMs: 1_795_000_000_000,
+  uid: 1000,
 };
 
 /** What a store holds of a user who was never refused: more records than any policy allows. */

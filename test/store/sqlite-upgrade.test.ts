@@ -4,14 +4,14 @@ import * as path from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { before, beforeEach, describe, it } from 'node:test';
 import { openSqliteStore } from '../../src/store/sqlite.ts';
-import type { Enrolment } from '../../src/store/store.ts';
+import { NO_UID, type Enrolment } from '../../src/store/store.ts';
 import { ROOT, run } from '../support/process.ts';
 import { scratchFolder } from '../support/world.ts';
 import { ALICE, NO_REFUSALS, askAndSave } from './alice.ts';
 
 const { lastStep, bucket, spent } = ALICE.state;
 /** What an earlier release knew of her. */
-const EARLIER: Enrolment = { ...ALICE, digest: '', state: { lastStep, bucket, spent } };
+const EARLIER: Enrolment = { ...ALICE, digest: '', state: { lastStep, bucket, spent }, uid: NO_UID };
 
 /** As the first release wrote it. */
 const FIRST_SCHEMA = `
@@ -86,7 +86,7 @@ describe('a database of the first release', () => {
       assert.equal(await transaction.remembers(ALICE, CONNECTION), true);
     });
     store.close();
-    assert.equal(question(file, 'PRAGMA user_version'), 10);
+    assert.equal(question(file, 'PRAGMA user_version'), 12);
     assert.equal(question(file, 'PRAGMA integrity_check'), 'ok');
   });
 
@@ -114,7 +114,7 @@ describe('a database of the first release', () => {
       store.close();`;
     const ran = await Promise.all(Array.from({ length: 6 }, () => run([process.execPath, '--input-type=module', '-e', program, file])));
     for (const { code, stdout, stderr } of ran) assert.deepEqual([code, stdout], [0, `${ALICE.state.lastStep}\n`], stderr);
-    assert.equal(question(file, 'PRAGMA user_version'), 10);
+    assert.equal(question(file, 'PRAGMA user_version'), 12);
   });
 
   it('stays as it was where bringing it up to date fails', () => {
@@ -162,7 +162,7 @@ describe('a database of the third schema', () => {
     made.close();
     const database = new DatabaseSync(file);
     database.exec(
-      'ALTER TABLE chain DROP COLUMN lacking; DROP TABLE backlog; DROP TABLE acceptances; ALTER TABLE enrolment DROP COLUMN mac; ALTER TABLE connection DROP COLUMN mac; ALTER TABLE enrolment DROP COLUMN digest; ALTER TABLE enrolment DROP COLUMN pending_digest; ALTER TABLE enrolment DROP COLUMN period_seconds; ALTER TABLE enrolment DROP COLUMN pending_last_step; DROP TABLE former_chain_key; DROP TABLE refusals; DROP TABLE sealed; DROP TABLE approved; DROP TABLE outage; ALTER TABLE peer DROP COLUMN mac; PRAGMA user_version = 3',
+      'ALTER TABLE enrolment DROP COLUMN uid; ALTER TABLE chain DROP COLUMN lacking; DROP TABLE backlog; DROP TABLE acceptances; ALTER TABLE enrolment DROP COLUMN mac; ALTER TABLE connection DROP COLUMN mac; ALTER TABLE enrolment DROP COLUMN digest; ALTER TABLE enrolment DROP COLUMN pending_digest; ALTER TABLE enrolment DROP COLUMN period_seconds; ALTER TABLE enrolment DROP COLUMN pending_last_step; DROP TABLE former_chain_key; DROP TABLE refusals; DROP TABLE sealed; DROP TABLE approved; DROP TABLE outage; ALTER TABLE peer DROP COLUMN mac; PRAGMA user_version = 3',
     );
     database.close();
 
@@ -170,7 +170,7 @@ describe('a database of the third schema', () => {
     await store.exclusively(async (transaction) => {
       assert.deepEqual(
         await transaction.enrolments(),
-        [fresh, anew].map((each) => ({ ...each, digest: EARLIER.digest, state: EARLIER.state })),
+        [fresh, anew].map((each) => ({ ...each, digest: EARLIER.digest, state: EARLIER.state, uid: NO_UID })),
       );
       assert.equal(await transaction.lastAccepted(ALICE, peer.digest), peer.acceptedMs);
       assert.equal(await transaction.counter('id'), 7);
@@ -182,7 +182,7 @@ describe('a database of the third schema', () => {
       pendingState: { spent: '0' },
     });
     store.close();
-    assert.equal(question(file, 'PRAGMA user_version'), 10);
+    assert.equal(question(file, 'PRAGMA user_version'), 12);
     assert.equal(question(file, 'PRAGMA integrity_check'), 'ok');
   });
 });
@@ -195,7 +195,7 @@ describe('a database of the second schema', () => {
     made.close();
     const database = new DatabaseSync(file);
     database.exec(
-      'ALTER TABLE chain DROP COLUMN lacking; DROP TABLE backlog; DROP TABLE acceptances; ALTER TABLE enrolment DROP COLUMN mac; ALTER TABLE connection DROP COLUMN mac; ALTER TABLE enrolment DROP COLUMN digest; ALTER TABLE enrolment DROP COLUMN pending_digest; ALTER TABLE enrolment DROP COLUMN period_seconds; ALTER TABLE enrolment DROP COLUMN pending_last_step; DROP TABLE former_chain_key; DROP TABLE refusals',
+      'ALTER TABLE enrolment DROP COLUMN uid; ALTER TABLE chain DROP COLUMN lacking; DROP TABLE backlog; DROP TABLE acceptances; ALTER TABLE enrolment DROP COLUMN mac; ALTER TABLE connection DROP COLUMN mac; ALTER TABLE enrolment DROP COLUMN digest; ALTER TABLE enrolment DROP COLUMN pending_digest; ALTER TABLE enrolment DROP COLUMN period_seconds; ALTER TABLE enrolment DROP COLUMN pending_last_step; DROP TABLE former_chain_key; DROP TABLE refusals',
     );
     database.exec('DROP TABLE peer; DROP TABLE sealed; DROP TABLE approved; DROP TABLE outage; PRAGMA user_version = 2');
     database.close();

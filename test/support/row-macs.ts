@@ -23,6 +23,7 @@ export const ENROLMENT_NUMBERS = [
   'pending_inherits',
   'pending_last_step',
   'pending_tokens',
+  'uid',
 ];
 
 /** Signs all rows of a store with the first key in `keyFile`. It needs nothing from outside, so that its text runs elsewhere, too. */
@@ -32,7 +33,7 @@ export function signRows(database: DatabaseSync, keyFile: string): void {
   const key = Buffer.from(hkdfSync('sha256', readFileSync(keyFile).subarray(0, 32), '', 'notp store rows/1', 32));
   const columns = {
     enrolment:
-      'user context id digest pending_id pending_digest status last_step tokens as_of_ms spent period_seconds last_accepted_ms pending_inherits pending_last_step pending_tokens pending_spent',
+      'user context id digest pending_id pending_digest status last_step tokens as_of_ms spent period_seconds last_accepted_ms pending_inherits pending_last_step pending_tokens pending_spent uid',
     connection: 'user context id pid start_ticks boot_id',
     peer: 'user context id digest accepted_ms',
     approved: 'user as_of_ms',

@@ -51,6 +51,35 @@ describe('users without an enrolment, behind the service', { skip: lacks(SERVICE
     assert.deepEqual([ran.stdout, (await world.recordOf(ran))?.reason], ['', 'bad_secret_file']);
   });
 
+  it('are not those whose account got another name, by either door', async () => {
+    const erin = await world.addUser('erin');
+    const phone = await world.enroll(erin);
+    const pam = ['env', '-i', 'PAM_USER=erica', 'PAM_TYPE=auth', 'PAM_SERVICE=sudo', 'notp', 'pam'];
+    // As usermod -l does, which wants nobody to be logged in.
+    const rename = async (from: string, to: string): Promise<string> =>
+      await world.container.must(['sed', '-i', `s/^${from}:/${to}:/`, '/etc/passwd', '/etc/shadow']);
+    await rename('erin', 'erica');
+    try {
+      assert.equal((await world.login({ ...erin, name: 'erica' }, '')).stdout, '');
+      assert.equal((await world.lastLogin())?.reason, 'stale_enrolment');
+      assert.notEqual((await world.container.run(pam, { input: 'hello' })).code, 0);
+      assert.deepEqual([(await world.lastLogin())?.door, (await world.lastLogin())?.reason], ['pam', 'stale_enrolment']);
+      await world.container.must(['notp', 'revoke', '--user', 'erin', '--yes']);
+    } finally {
+      await rename('erica', 'erin');
+    }
+    assert.equal((await world.login(erin, phone.recoveryCode())).stdout, '');
+  });
+
+  it('are not those whom root has revoked and invited again', async () => {
+    const fred = await world.addUser('fred');
+    await world.enroll(fred);
+    await world.container.must(['notp', 'revoke', '--user', 'fred', '--yes']);
+    await world.container.must(['notp-enroll', 'fred', '--pending']);
+    const ran = await world.login(fred, '');
+    assert.deepEqual([ran.stdout, (await world.recordOf(ran))?.reason], ['', 'stale_enrolment']);
+  });
+
   it('are not those whom root has revoked', async () => {
     const dora = await world.addUser('dora');
     await world.enroll(dora);

@@ -22,6 +22,7 @@ function enrolment(changes: Partial<Enrolment> = {}, state: Partial<Enrolment['s
       status: 'active',
       pendingState: {},
       lastAcceptedMs: 0,
+      uid: 1000,
     },
     state: { lastStep: 10, bucket: { tokens: 5, asOfMs: 1000 }, spent: '000', ...state },
     ...changes,
