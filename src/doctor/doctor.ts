@@ -23,6 +23,7 @@ import { examineService } from './service.ts';
 import { examineShells } from './shells.ts';
 import { examineServer, serversFor, type SshdReport } from './sshd.ts';
 import { examineState } from './state.ts';
+import { examineSudoers } from './sudoers.ts';
 import { examinePlaces, examineProgram } from './trust.ts';
 
 export type { Finding } from './finding.ts';
@@ -136,7 +137,7 @@ function aroundPam(servers: readonly SshdReport[]): Finding[] {
   const sshds = ['sshd', ...servers.map(({ pamService }) => pamService)];
   const services: PamService[] = [...new Set([...sshds, ...servicesWithNotp()])].map((name) => ({ name, sshd: sshds.includes(name) }));
   const programs = [...new Set(services.flatMap(pamPrograms))].filter((program) => program.startsWith('/'));
-  return unique([...services.flatMap(examinePam), ...programs.map((program) => examineProgram('P8', program))]);
+  return unique([...services.flatMap(examinePam), ...examineSudoers(), ...programs.map((program) => examineProgram('P8', program))]);
 }
 
 function aroundService(config: Config, place: StatePlace, people: readonly Person[], servers: readonly SshdReport[]): Finding[] {

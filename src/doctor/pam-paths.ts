@@ -104,6 +104,7 @@ function answersOf(line: PamModule, question: Question): readonly Answer[] {
       return question.code;
     case 'first-pass':
       return question.firstPass ? ['success', 'failure'] : ['failure'];
+    case 'other':
     case undefined:
       return FIXED[line.module] ?? ['success', 'failure', 'ignore'];
   }

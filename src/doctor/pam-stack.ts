@@ -24,7 +24,8 @@ export interface PamSubstack {
 }
 
 export type PamLine = PamModule | PamSubstack;
-export type PamType = 'auth' | 'account' | 'session' | 'password';
+export const TYPES = ['auth', 'account', 'session', 'password'] as const;
+export type PamType = (typeof TYPES)[number];
 
 /** The administrator's files stand above the distribution's. */
 const FOLDERS = ['/etc/pam.d', '/usr/lib/pam.d', '/usr/etc/pam.d'];
@@ -55,11 +56,31 @@ export function execWords({ module, words }: PamModule): readonly string[] | und
   return start === -1 ? [] : words.slice(start);
 }
 
-/** `code` where the line asks notp for a code, `first-pass` where it asks for the branch, undefined where it is none of notp's. */
-export function notpLine(line: PamModule): 'code' | 'first-pass' | undefined {
-  const [program = '', ...words] = execWords(line) ?? [];
-  if (path.basename(program) !== 'notp' || words[0] !== 'pam') return undefined;
-  return words.includes('--first-pass') ? 'first-pass' : 'code';
+/**
+ * What a line of pam_exec(8) does with notp: `code` where it asks for a code, `first-pass` where it asks for the branch, `other` where it starts
+ * notp, or names it, in a form that is neither of these; undefined where it is none of notp's.
+ */
+export function notpLine(line: PamModule): 'code' | 'first-pass' | 'other' | undefined {
+  const found = execWords(line) ?? [];
+  const [program = '', pam, ...flags] = found;
+  if (path.basename(program) !== 'notp' || pam !== 'pam') return found.some(namesNotp) || isNotp(program) ? 'other' : undefined;
+  const asks = flags.filter((flag, i) => !flag.startsWith('--config=') && flag !== '--config' && flags[i - 1] !== '--config');
+  if (asks.every((flag) => flag === '--prompt-tty')) return 'code';
+  return asks.every((flag) => flag === '--first-pass') ? 'first-pass' : 'other';
+}
+
+/** A word of a command line with the name of the program in it. */
+function namesNotp(word: string): boolean {
+  return /(?:^|[^\w.-])notp(?:-enroll|\.cjs)?(?![\w./-])/i.test(word);
+}
+
+/** Also under another name, by a symlink. */
+function isNotp(program: string): boolean {
+  try {
+    return program.startsWith('/') && namesNotp(fs.realpathSync(program));
+  } catch {
+    return false;
+  }
 }
 
 /** A password, a finger, a token. */
@@ -79,10 +100,18 @@ export function asksForCode(service: string): boolean {
   }
 }
 
-/** The services whose own file names notp. */
+/** The services with a line that starts notp, in whatever form and phase; where their lines cannot be read, those whose own file names it. */
 export function servicesWithNotp(): string[] {
   const names = FOLDERS.filter((folder) => fs.existsSync(folder)).flatMap((folder) => fs.readdirSync(folder));
-  return [...new Set(names)].filter((name) => isPlainFile(pamFile(name)) && asksForCode(name)).toSorted();
+  return [...new Set(names)].filter((name) => isPlainFile(pamFile(name)) && callsNotp(name)).toSorted();
+}
+
+function callsNotp(service: string): boolean {
+  try {
+    return TYPES.some((type) => modulesOf(pamStack(service, type) ?? []).some((line) => notpLine(line) !== undefined));
+  } catch {
+    return namesNotp(pamText(service));
+  }
 }
 
 function pamFile(service: string): string | undefined {

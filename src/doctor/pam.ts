@@ -3,7 +3,7 @@ import { messageOf } from '../error.ts';
 import { ok, type Finding } from './finding.ts';
 import { outdatedCopies } from './pam-inline.ts';
 import { actionsOf, asksAfterFailure, opensWithCode, opensWithoutCode } from './pam-paths.ts';
-import { execWords, modulesOf, notpLine, pamStack, pamText, type PamLine, type PamModule } from './pam-stack.ts';
+import { execWords, modulesOf, notpLine, pamStack, pamText, TYPES, type PamLine, type PamModule, type PamType } from './pam-stack.ts';
 
 const TEMPLATE = 'take the lines of examples/pam.d';
 /** Modules that read what was typed as a password. */
@@ -22,7 +22,7 @@ export interface PamService {
 export function pamPrograms({ name }: PamService): string[] {
   const lines = readStack(name);
   if (!Array.isArray(lines)) return [];
-  return modulesOf(lines).flatMap((line) => (notpLine(line) === undefined ? [] : (execWords(line)?.[0] ?? [])));
+  return modulesOf(lines).flatMap((line) => (isDoor(line) ? (execWords(line)?.[0] ?? []) : []));
 }
 
 /** Whether the first pass of a login may be for another factor: where it is not, keyboard-interactive twice is two codes. */
@@ -36,8 +36,10 @@ export function examinePam(service: PamService): Finding[] {
   const lines = readStack(service.name);
   if (!Array.isArray(lines)) return [fail('P7', 'The PAM stack cannot be read', lines.why, 'mend the file')];
   const code = modulesOf(lines).find((line) => notpLine(line) === 'code');
-  if (code === undefined) return [];
+  const calls = callsWithoutCode(service);
+  if (code === undefined) return [...calls, ...branchAlone(lines, service)];
   const findings = [
+    ...calls,
     ...wrongLine(code, service),
     ...wrongWays(lines, service),
     ...strayBranch(lines, service),
@@ -52,6 +54,41 @@ export function examinePam(service: PamService): Finding[] {
     ...findings,
     ...held('P7', 'The PAM stack lets nobody in without a code'),
     ...held('P9', 'notp is handed the code, not the password'),
+  ];
+}
+
+function isDoor(line: PamModule): boolean {
+  return ['code', 'first-pass'].includes(notpLine(line) ?? '');
+}
+
+/** Lines that start notp and ask for no code, whatever they look like: `sh -c`, a mistyped option, a phase that has no code. */
+function callsWithoutCode({ name, sshd }: PamService): Finding[] {
+  const lines = TYPES.flatMap((type) => {
+    const stack = readStack(name, type);
+    const calls = Array.isArray(stack) ? modulesOf(stack).filter((line) => notpLine(line) !== undefined) : [];
+    return type === 'auth' ? calls.filter((line) => !isDoor(line)) : calls;
+  });
+  return lines.map((line) =>
+    fail(
+      'P7',
+      'A line of PAM starts notp and asks for no code, or in a form that cannot be judged',
+      `PAM service ${name}, ${line.where}: ${(execWords(line) ?? []).join(' ')}`,
+      `auth requisite pam_exec.so quiet ${sshd ? 'expose_authtok stdout /usr/bin/notp pam' : 'seteuid /usr/bin/notp pam --prompt-tty'}`,
+    ),
+  );
+}
+
+/** `--first-pass` without a line for the code beside it. */
+function branchAlone(lines: readonly PamLine[], { name }: PamService): Finding[] {
+  const branch = modulesOf(lines).find((line) => notpLine(line) === 'first-pass');
+  if (branch === undefined) return [];
+  return [
+    fail(
+      'P7',
+      'The PAM stack asks for no code: it has the branch of the first pass alone',
+      `PAM service ${name}: ${branch.where}`,
+      TEMPLATE,
+    ),
   ];
 }
 
@@ -162,9 +199,9 @@ function passwordFirst(lines: readonly PamLine[], code: PamModule): Finding[] {
   ];
 }
 
-function readStack(service: string): PamLine[] | { readonly why: string } {
+function readStack(service: string, type: PamType = 'auth'): PamLine[] | { readonly why: string } {
   try {
-    return pamStack(service, 'auth') ?? { why: `there is no PAM service ${service}` };
+    return pamStack(service, type) ?? { why: `there is no PAM service ${service}` };
   } catch (error) {
     return { why: messageOf(error) };
   }

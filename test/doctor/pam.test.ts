@@ -1,11 +1,12 @@
 /** PAM stacks: doctor walks every way through them and names those that lead past the code. */
 import * as assert from 'node:assert/strict';
 import * as fs from 'node:fs';
+import * as path from 'node:path';
 import { describe, it } from 'node:test';
 import { examinePam, pamPrograms } from '../../src/doctor/pam.ts';
 import { examineUserEnvironment } from '../../src/doctor/pam-environment.ts';
 import { pamStack, servicesWithNotp } from '../../src/doctor/pam-stack.ts';
-import { lacks } from '../support/world.ts';
+import { lacks, scratchFolder } from '../support/world.ts';
 import { exampleStack, pamService } from './pam-files.ts';
 import { detailOf, wrong } from './sshd-world.ts';
 
@@ -130,6 +131,68 @@ describe('a PAM stack', { skip: lacks({ root: true }) }, () => {
     const inner = pamService('auth sufficient pam_permit.so\n');
     for (const way of ['auth \\\n sufficient \\\n pam_permit.so', `@INCLUDE ${inner}`, `auth Include ${inner}`])
       assert.deepEqual(found([way, CODE, PERMIT]), ['P7'], way);
+  });
+
+  const calls: Readonly<Record<string, string>> = {
+    'the branch in place of the code': '/usr/bin/notp pam --first-pass --prompt-tty',
+    'a shell, whose command is "notp" alone': 'sh -c "/usr/bin/notp pam"',
+    'a shell with an absolute path': '/bin/sh -c /usr/bin/notp pam --prompt-tty',
+    'an option in place of the command': '/usr/bin/notp --version pam',
+    'an option that only tells': '/usr/bin/notp pam --help',
+    'another command': '/usr/bin/notp list pam',
+    'its second name': '/usr/bin/notp-enroll pam',
+    'no word at all': '/usr/bin/notp',
+    env: '/usr/bin/env notp pam',
+    brackets: '[/usr/bin/notp pam]',
+    'capitals before it': 'Quiet /usr/bin/notp pam --prompt-tty',
+    'what the tree runs': '/usr/bin/node /usr/lib/notp/notp.cjs pam --prompt-tty',
+  };
+  for (const [what, call] of Object.entries(calls)) {
+    it(`that starts notp without a code is named, also at sudo, alone and beside a line for the code: ${what}`, () => {
+      const line = `auth requisite pam_exec.so seteuid quiet ${call}`;
+      const name = pamService(`auth required pam_unix.so\n${line}\n`);
+      assert.ok(servicesWithNotp().includes(name));
+      for (const sshd of [true, false]) {
+        const findings = examinePam({ name, sshd });
+        assert.deepEqual(wrong(findings), ['P7']);
+        assert.ok(detailOf(findings, 'P7').includes(`/etc/pam.d/${name}:2`));
+      }
+      const beside = examinePam({ name: pamService(['auth requisite pam_unix.so', line, SUDO_CODE, ''].join('\n')), sshd: false });
+      assert.ok(detailOf(beside, 'P7').includes(':2'), JSON.stringify(beside));
+    });
+  }
+
+  it('that starts notp by another name is named', () => {
+    const program = path.join(scratchFolder('alias'), 'otp');
+    fs.writeFileSync(path.join(path.dirname(program), 'notp'), '', { mode: 0o755 });
+    fs.symlinkSync('notp', program);
+    assert.deepEqual(found([`auth requisite pam_exec.so seteuid quiet ${program} pam --prompt-tty`], false), ['P7']);
+  });
+
+  it('that starts notp where no code is asked for is named: in account, session and password', () => {
+    for (const type of ['account', 'session', 'password']) {
+      const name = pamService(`${type} required pam_exec.so /usr/bin/notp pam --prompt-tty\n`);
+      assert.ok(servicesWithNotp().includes(name), type);
+      assert.deepEqual(wrong(examinePam({ name, sshd: false })), ['P7'], type);
+    }
+  });
+
+  it('with the branch of the first pass alone is named', () => {
+    for (const sshd of [true, false])
+      assert.deepEqual(wrong(examinePam({ name: pamService(`${FIRST}\nauth required pam_unix.so\n`), sshd })), ['P7']);
+  });
+
+  it('that cannot be read is looked at where it names notp, and named', () => {
+    const name = pamService(`@include notp-test-no-such-file\n${SUDO_CODE}\n`);
+    assert.ok(servicesWithNotp().includes(name));
+    assert.deepEqual(wrong(examinePam({ name, sshd: false })), ['P7']);
+  });
+
+  it('that only has a file of notp as an argument is none of its services, and its configuration may be named', () => {
+    const other = pamService('auth required pam_exec.so /usr/bin/mail-hook /etc/notp/notp.toml /var/log/notp/audit.log\n');
+    assert.ok(!servicesWithNotp().includes(other));
+    for (const words of ['--config /etc/notp/x.toml', '--config=/etc/notp/x.toml'])
+      assert.deepEqual(found([`${CODE} ${words}`, PERMIT]), []);
   });
 
   it('is looked at wherever notp stands in it', () => {

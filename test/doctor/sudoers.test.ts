@@ -1,0 +1,104 @@
+/** What sudoers says beside the code of sudo, as sudo's own program reads it: who is asked for none, and for whose. */
+import * as assert from 'node:assert/strict';
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { before, describe, it } from 'node:test';
+import { examineSudoers } from '../../src/doctor/sudoers.ts';
+import type { Finding } from '../../src/doctor/finding.ts';
+import { lacks, scratchFolder } from '../support/world.ts';
+import { pamService } from './pam-files.ts';
+
+const CODE = 'auth required pam_unix.so\nauth requisite pam_exec.so seteuid quiet /usr/bin/notp pam --prompt-tty\n';
+
+/** In a file that another one includes, with the service that asks. */
+function found(...lines: readonly string[]): readonly Finding[] {
+  const folder = scratchFolder('sudoers');
+  fs.mkdirSync(path.join(folder, 'd'));
+  const file = path.join(folder, 'sudoers');
+  fs.writeFileSync(file, `Defaults env_reset\n@includedir ${folder}/d\nroot ALL=(ALL:ALL) ALL\n`, { mode: 0o440 });
+  fs.writeFileSync(path.join(folder, 'd/local'), lines.map((line) => `${line}\n`).join(''), { mode: 0o440 });
+  return examineSudoers(file);
+}
+
+describe('sudoers beside the code of sudo', { skip: lacks({ root: true, programs: ['cvtsudoers', 'visudo'] }) }, () => {
+  let asks: string;
+  let silent: string;
+  before(() => {
+    asks = pamService(CODE);
+    silent = pamService('auth required pam_unix.so\n');
+  });
+
+  const told = (...lines: readonly string[]): string[] =>
+    found(`Defaults pam_service=${asks}, pam_login_service=${asks}`, ...lines).map(({ severity, detail }) => `${severity}: ${detail}`);
+
+  it('is in order where nobody is exempt, whatever is said in names and texts', () => {
+    const [only = '', ...more] = told(
+      'Defaults passprompt="!authenticate, targetpw, exempt_group=x, pam_service=y"',
+      'Defaults !targetpw, !rootpw, !runaspw',
+      '"NOPASSWD: x" ALL=(ALL) ALL',
+      '%adm ALL=(root) PASSWD: /bin/ls',
+    );
+    assert.match(only, /^ok: /);
+    assert.deepEqual(more, []);
+  });
+
+  for (const [line, shown = line] of [
+    ['Defaults targetpw'],
+    ['Defaults env_keep += "X", rootpw', 'Defaults env_keep+=X, rootpw'],
+    ['Defaults:alice runaspw'],
+    ['Defaults exempt_group=adm'],
+    ['Defaults>root !authenticate'],
+    ['%adm ALL=(root) NOPASSWD: /bin/ls, PASSWD: /bin/cat', '%adm ALL = (root) NOPASSWD: /bin/ls, PASSWD: /bin/cat'],
+  ] as const) {
+    it(`is warned of with its line: ${line}`, () => {
+      assert.deepEqual(told(line), [`warn: ${shown}`]);
+    });
+  }
+
+  it('is warned of whom an alias means, and of a line that goes on in the next', () => {
+    const many = Array.from({ length: 60 }, (_, i) => `user${String(i)}`);
+    const [only = '', ...more] = told(`User_Alias ADMINS = ${many.join(', ')}`, 'ADMINS ALL=(ALL) \\', '  NOPASSWD: ALL');
+    assert.match(only, /^warn: user0, user1, .*user59 ALL = \(ALL\) NOPASSWD: ALL$/);
+    assert.deepEqual(more, []);
+  });
+
+  it('fails where sudo goes through a PAM service that asks for no code', () => {
+    for (const setting of ['pam_service', 'pam_login_service'])
+      for (const line of [`Defaults ${setting}=${silent}`, `Defaults:alice ${setting}="${silent}"`, `Defaults ${setting}=no-such-service`])
+        assert.match(told(line).join(), /^fail: Defaults.*\(PAM service \S+\)$/, line);
+  });
+
+  it('cannot be looked at where it is malformed, which is said', () => {
+    const folder = scratchFolder('sudoers-bad');
+    fs.writeFileSync(path.join(folder, 'sudoers'), 'this is nothing\n');
+    const findings = examineSudoers(path.join(folder, 'sudoers'), [asks]);
+    assert.deepEqual(
+      findings.map(({ severity, detail }) => [severity, detail]),
+      [['warn', `/usr/bin/cvtsudoers cannot read ${folder}/sudoers`]],
+    );
+  });
+
+  it('fails where one of the two services of sudo asks for no code', () => {
+    const file = path.join(scratchFolder('sudoers-two'), 'sudoers');
+    fs.writeFileSync(file, 'root ALL=(ALL) ALL\n');
+    for (const services of [
+      [asks, silent],
+      [silent, asks],
+    ]) {
+      const findings = examineSudoers(file, services);
+      assert.deepEqual(
+        findings.map(({ severity, detail }) => [severity, detail]),
+        [['fail', `PAM service ${silent}, beside ${asks}`]],
+      );
+    }
+    assert.deepEqual(
+      examineSudoers(file, [asks, 'no-such-service']).map(({ severity }) => severity),
+      ['ok'],
+    );
+  });
+
+  it('is nothing to look at where no service of sudo asks for a code', () => {
+    assert.deepEqual(found('alice ALL=(ALL) NOPASSWD: ALL'), []);
+    assert.deepEqual(examineSudoers('/no/such/file'), []);
+  });
+});
