@@ -19,10 +19,17 @@ export function confirmSetup(): Setup {
 
 function requireNewLogin({ ticks, bootId }: Moment): void {
   const login = loginStart();
-  if (login.bootId !== bootId || login.startTicks >= ticks) return;
-  throw new NotpError(
+  if (login?.bootId === bootId && login.startTicks < ticks)
+    throw unproven(
+      `this login (${login.name}, pid ${String(login.pid)}) is older than the setup, and does not show that one still gets in`,
+    );
+  if (login === undefined) throw unproven('this is no login: neither sshd nor the login of a console started it');
+}
+
+function unproven(why: string): NotpError {
+  return new NotpError(
     'refused',
-    `this login (${login.name}, pid ${String(login.pid)}) is older than the setup, and does not show that one still gets in`,
-    'open a second SSH connection (not one of ControlMaster or tmux), log in, and run notp setup confirm there',
+    why,
+    'open a second SSH connection (not one of ControlMaster, tmux, cron or systemd-run), log in, and run notp setup confirm there',
   );
 }

@@ -6,6 +6,8 @@ import type { Connection } from '../store/store.ts';
 /** How many ancestors there may be between the gate and sshd: the login shell, and what it starts. */
 const MAX_ANCESTORS = 4;
 const SSHD_NAMES = ['sshd', 'sshd-session'];
+/** Stays above the shell that it starts. */
+const CONSOLE_LOGIN = 'login';
 /** Fields of /proc/PID/stat after the name: ppid is the 4th of all, starttime the 22nd. */
 const PPID = 4 - 3;
 const START_TICKS = 22 - 3;
@@ -37,17 +39,25 @@ export interface LoginStart {
 }
 
 /**
- * Where the login of this process began: with the sshd process of its connection, however far up; else, at a
- * console or in a terminal multiplexer, with the topmost ancestor below init.
+ * Where the login of this process began: with the sshd process of its connection, however far up, else with the login(1) of a console. Undefined
+ * below anything else: a process of the service manager, of cron or of a terminal multiplexer began whenever that liked, and is no login.
  */
-export function loginStart(): LoginStart {
-  let found = { pid: process.pid, ...(processStat(process.pid) ?? { name: '', ppid: 0, startTicks: 0 }) };
-  while (!SSHD_NAMES.includes(found.name) && found.ppid > 1) {
-    const parent = processStat(found.ppid);
-    if (parent === undefined) break;
-    found = { pid: found.ppid, ...parent };
+export function loginStart(): LoginStart | undefined {
+  const above = ancestors();
+  const found = above.find(({ name }) => SSHD_NAMES.includes(name)) ?? above.find(({ name }) => name === CONSOLE_LOGIN);
+  return found === undefined ? undefined : { pid: found.pid, name: found.name, startTicks: found.startTicks, bootId: bootId() };
+}
+
+/** The nearest first, without init. */
+function ancestors(): (ProcessStat & { readonly pid: number })[] {
+  const found: (ProcessStat & { readonly pid: number })[] = [];
+  for (let pid = process.ppid; pid > 1;) {
+    const stat = processStat(pid);
+    if (stat === undefined) break;
+    found.push({ pid, ...stat });
+    pid = stat.ppid;
   }
-  return { pid: found.pid, name: found.name, startTicks: found.startTicks, bootId: bootId() };
+  return found;
 }
 
 /** A moment, as the start times of processes are told: in ticks since a boot. */

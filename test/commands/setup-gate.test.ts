@@ -64,6 +64,43 @@ describe('notp setup gate', { skip: lacks({ root: true, programs: [...CONTAINER_
     assertDone(await host.login(host.alice, [...SELF, 'confirm'], await freshCode(host, host.alice)));
   });
 
+  it('is confirmed by no process that is no login: of the service manager, of cron, or left over by the old session', async () => {
+    assertDone(await host.login(host.alice, [...SELF, 'gate', '--apply', '--user', 'bob']));
+    const confirm = ['notp', 'setup', 'confirm'];
+    const orphan = 'sudo sh -c "(sleep 1; notp setup confirm; echo =\\$?) >/root/orphan 2>&1 </dev/null &"';
+    assertDone(await host.login(host.alice, [orphan]));
+    host.write('/etc/systemd/system/at-once.service', `[Service]\nType=oneshot\nExecStart=/usr/bin/notp setup confirm\n`);
+    await host.container.must(['systemctl', 'daemon-reload']);
+    const ways = [
+      ['systemd-run', '--wait', '--pipe', '-q', ...confirm],
+      ['systemd-run', '--scope', '-q', ...confirm],
+      ['systemctl', 'start', 'at-once.service'],
+      confirm,
+    ];
+    for (const way of ways) {
+      const { code, stderr } = await host.container.run(way);
+      assert.equal(code, 1, way.join(' '));
+      if (way[0] !== 'systemctl') assert.match(stderr, /this is no login.*\nnotp: hint: open a second SSH connection/, way.join(' '));
+      const fromOld = await host.login(host.bob, ['true']);
+      assert.equal(fromOld.code, 1, 'the gate was taken away');
+    }
+    await host.container.must(['sh', '-c', 'for i in 1 2 3 4 5 6 7 8 9; do ! grep -q = /root/orphan || break; sleep 1; done']);
+    assert.match(host.read('/root/orphan'), /this is no login[^]*=1\n$/);
+    assertDone(await host.login(host.alice, [...SELF, 'confirm']));
+    assertDone(await host.setup('undo'));
+  });
+
+  it('is confirmed by a new login at a console', async () => {
+    assertDone(await host.setup('gate', '--user', 'bob', '--apply', '--force'));
+    const console = host.container.inTerminal(['login', '-f', 'root']);
+    await console.expect(/# /);
+    console.send('notp setup confirm; echo "=$?"\r');
+    await console.expect(/Confirmed: gate stays[^]*=0\r/);
+    console.send('exit\r');
+    await console.exited;
+    assertDone(await host.setup('undo'));
+  });
+
   it('is undone by itself where nobody confirms it, although the login that applied it is over', async () => {
     const files = snapshot(host);
     assertDone(await host.login(host.alice, [...SELF, 'gate', '--apply', '--confirm-within', '5s']));

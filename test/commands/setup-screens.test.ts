@@ -55,7 +55,7 @@ describe('notp setup', { skip: lacks({ root: true, programs: [...CONTAINER_NEEDS
     const applied = await host.setup('sudo', '--json', '--apply', '--confirm-within', '1h');
     const last = JSON.parse(applied.stdout.trim().split('\n').at(-1) ?? '') as Record<string, unknown>;
     assert.deepEqual({ ...last, id: '' }, { id: '', door: 'sudo', reloaded: null, confirm_within_seconds: 3600 });
-    const confirmed = await host.setup('confirm', '--json');
+    const confirmed = await host.login(host.alice, ['sudo', '-n', 'notp', 'setup', 'confirm', '--json']);
     assert.deepEqual(JSON.parse(confirmed.stdout), { id: last['id'], door: 'sudo', confirmed: true });
     const undone = await host.setup('undo', '--json');
     const wanted = { id: last['id'], door: 'sudo', undone: true, files: ['/etc/pam.d/sudo', '/etc/pam.d/sudo-i'], changed: [] };

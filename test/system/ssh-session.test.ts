@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { before, describe, it } from 'node:test';
-import { clientAddress, sshConnection, sshKeyDigest } from '../../src/system/ssh-session.ts';
+import { clientAddress, loginStart, sshConnection, sshKeyDigest } from '../../src/system/ssh-session.ts';
 import { ROOT, run } from '../support/process.ts';
 import { lacks, scratchFolder } from '../support/world.ts';
 
@@ -22,13 +22,17 @@ function digest(text: string): string | undefined {
 }
 
 /** What a process sees that is started by a program called `name`, with `shells` shells between. */
-async function seenBelow(name: string, shells: number): Promise<Record<string, unknown> | null> {
+async function seenBelow(
+  name: string,
+  shells: number,
+  asked: 'sshConnection' | 'loginStart' = 'sshConnection',
+): Promise<Record<string, unknown> | null> {
   const fake = path.join(folder, name);
   fs.copyFileSync('/bin/sh', fake);
   fs.chmodSync(fake, 0o755);
   const script = path.join(folder, 'ask.mjs');
   const module = JSON.stringify(path.join(ROOT, 'src/system/ssh-session.ts'));
-  fs.writeFileSync(script, `import { sshConnection } from ${module};\nconsole.log(JSON.stringify(sshConnection() ?? null));\n`);
+  fs.writeFileSync(script, `import { ${asked} } from ${module};\nconsole.log(JSON.stringify(${asked}() ?? null));\n`);
   // After "; :" a shell stays and waits instead of becoming the last command.
   const inner = Array.from({ length: shells }).reduce<string>(
     (command) => `sh -c ${JSON.stringify(`${command}; :`)}`,
@@ -86,5 +90,17 @@ describe('the connection', { skip: lacks({ programs: ['sh'] }) }, () => {
   it('is none where nobody came by ssh', () => {
     const seen = sshConnection();
     assert.ok(seen === undefined || seen.pid > 1);
+  });
+});
+
+describe('the beginning of a login', { skip: lacks({ programs: ['sh'] }) }, () => {
+  it('is the sshd of the connection however far up, or the login of a console', async () => {
+    for (const name of ['sshd', 'sshd-session']) assert.equal((await seenBelow(name, 6, 'loginStart'))?.['name'], name);
+    assert.ok(['login', loginStart()?.name].includes(String((await seenBelow('login', 6, 'loginStart'))?.['name'])));
+  });
+
+  it('is none of what cron, a service manager or a terminal multiplexer starts', async () => {
+    for (const name of ['cron', 'atd', 'systemd', 'systemd-run', 'tmux: server', 'xlogin', 'login2'])
+      assert.equal((await seenBelow(name, 1, 'loginStart'))?.['name'], loginStart()?.name, name);
   });
 });
