@@ -7,6 +7,8 @@ import { asksForCode, pamText } from './pam-stack.ts';
 /** Prints all that sudo reads, includes and aliases expanded, see cvtsudoers(1). */
 const CVTSUDOERS = '/usr/bin/cvtsudoers';
 const SUDOERS = ['/etc/sudoers', '/usr/etc/sudoers'];
+/** Where else sudo may read rules, nsswitch.conf(5). */
+const NSSWITCH = '/etc/nsswitch.conf';
 const TIMEOUT_MS = 10_000;
 const MAX_OUTPUT_BYTES = 16 * 1024 * 1024;
 /** sudo's own services: the second where somebody asks for a login shell. */
@@ -21,7 +23,11 @@ const EXEMPTIONS: readonly (readonly [pattern: RegExp, title: string])[] = [
 ];
 
 /** Rule P11, for the sudoers file at `file` and the PAM services of sudo (the host's own unless told). Nothing where none of them asks for a code. */
-export function examineSudoers(file = SUDOERS.find((each) => fs.existsSync(each)), services: readonly string[] = SERVICES): Finding[] {
+export function examineSudoers(
+  file = SUDOERS.find((each) => fs.existsSync(each)),
+  services: readonly string[] = SERVICES,
+  nsswitch = NSSWITCH,
+): Finding[] {
   if (file === undefined) return [];
   const lines = sudoersLines(file);
   const named = (lines ?? []).flatMap((line) => servicesIn(line).map((service) => ({ service, line })));
@@ -30,6 +36,7 @@ export function examineSudoers(file = SUDOERS.find((each) => fs.existsSync(each)
   if (lines === undefined) return [unread(file)];
   const without = named.filter(({ service }) => !asking.includes(service));
   const findings = [
+    ...elsewhere(nsswitch),
     ...(named.length === 0 ? otherOfTwo(services, asking) : []),
     ...without.map(({ service, line }) =>
       finding('fail', 'sudo asks for no code: it goes through another PAM service', `${line} (PAM service ${service})`, 'drop that line'),
@@ -41,6 +48,15 @@ export function examineSudoers(file = SUDOERS.find((each) => fs.existsSync(each)
     ),
   ];
   return findings.length === 0 ? [ok(ID, 'No line of sudoers leads past the code', file)] : findings;
+}
+
+/** Rules of a directory service, which no program of this host prints. */
+function elsewhere(nsswitch: string): Finding[] {
+  const text = fs.existsSync(nsswitch) ? fs.readFileSync(nsswitch, 'utf8') : '';
+  const [line = '', sources = ''] = /^\s*sudoers:([^#\n]*)/m.exec(text) ?? [];
+  if (sources.split(/\s+/).every((source) => ['', 'files'].includes(source))) return [];
+  const fix = 'sudo -l -U USER shows them for one user';
+  return [finding('info', 'Rules of sudo that a directory service has are not looked at', `${nsswitch}: ${line.trim()}`, fix)];
 }
 
 /** `sudo -i` without a code beside a sudo with one, or the other way round. */
@@ -87,6 +103,6 @@ function unread(file: string): Finding {
   return finding('warn', 'Whom sudo asks for a code could not be looked at', detail, fix);
 }
 
-function finding(severity: 'warn' | 'fail', title: string, detail: string, fix: string): Finding {
+function finding(severity: 'info' | 'warn' | 'fail', title: string, detail: string, fix: string): Finding {
   return { id: ID, severity, title, detail, fix };
 }

@@ -30,6 +30,6 @@ function unproven(why: string): NotpError {
   return new NotpError(
     'refused',
     why,
-    'open a second SSH connection (not one of ControlMaster, tmux, cron or systemd-run), log in, and run notp setup confirm there',
+    'open a second SSH connection (not one of ControlMaster, tmux, cron or systemd-run) or log in at a console, and run notp setup confirm there',
   );
 }

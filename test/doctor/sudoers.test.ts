@@ -97,6 +97,25 @@ describe('sudoers beside the code of sudo', { skip: lacks({ root: true, programs
     );
   });
 
+  it('is only a part of what sudo obeys where a directory service has rules too, which is said', () => {
+    const folder = scratchFolder('sudoers-elsewhere');
+    const [file, nsswitch] = ['sudoers', 'nsswitch.conf'].map((name) => path.join(folder, name)) as [string, string];
+    fs.writeFileSync(file, 'root ALL=(ALL) ALL\n');
+    for (const [line, severity] of [
+      ['sudoers: files', 'ok'],
+      ['#sudoers: sss', 'ok'],
+      ['sudoers:\tfiles sss # both', 'info'],
+      ['sudoers: ldap', 'info'],
+    ] as const) {
+      fs.writeFileSync(nsswitch, `passwd: files sss\n${line}\n`);
+      assert.deepEqual(
+        examineSudoers(file, [asks], nsswitch).map((finding) => finding.severity),
+        [severity],
+        line,
+      );
+    }
+  });
+
   it('is nothing to look at where no service of sudo asks for a code', () => {
     assert.deepEqual(found('alice ALL=(ALL) NOPASSWD: ALL'), []);
     assert.deepEqual(examineSudoers('/no/such/file'), []);
