@@ -95,6 +95,28 @@ describe('the service', { skip: NEEDS }, () => {
     assert.match(String(world.records().at(-1)?.['detail']), /the door says: the moon is full$/);
   });
 
+  it('lets the user choose a context at the door cli and some reasons to be refused for, and never whose record it is or that it is an acceptance', async () => {
+    const right = code(oathCode(enrolled.secret));
+    const cli = { context: 'prod-db.root', door: 'cli' } as const;
+    const said = {
+      not_enrolled: questionFor(undefined, right, { origin: cli, files: sentFile('', '', cli.context) }),
+      timeout: questionFor(enrolled.file, [], { timedOut: true }),
+      no_proof: questionFor(enrolled.file, []),
+      bad_secret_file: questionFor(undefined, right, { files: sentFile('', 'the host key was stolen') }),
+    };
+    const missing = questionFor(undefined, right);
+    for (const [reason, question] of [...Object.entries(said), ['bad_secret_file', missing] as const]) {
+      assert.equal(await asked(service, question), reason);
+      const record = world.records().at(-1);
+      assert.deepEqual(
+        ['user', 'uid', 'event'].map((key) => record?.[key]),
+        [alice.name, alice.uid, 'login.refused'],
+        reason,
+      );
+      assert.equal(record?.['context'], reason === 'not_enrolled' ? cli.context : 'ssh');
+    }
+  });
+
   it('takes the file of nobody else, none that was changed, and none that cannot be read', async () => {
     const others = world.enrol(bob);
     assert.equal(await asked(service, questionFor(others.file, code(oathCode(others.secret)))), 'bad_secret_file');
