@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { afterEach, before, describe, it } from 'node:test';
 import { CONTAINER_NEEDS } from '../support/container.ts';
+import type { Finding } from '../../src/doctor/finding.ts';
 import type { Terminal } from '../support/process.ts';
 import { lacks, type TestUser } from '../support/world.ts';
 import { RED_HAT } from './setup-red-hat.ts';
@@ -87,6 +88,42 @@ describe('notp setup sudo', { skip: lacks({ root: true, programs: [...CONTAINER_
     assertDone(await host.setup('undo'));
     assertAsBefore(host, files);
     for (const [name, text] of debian) host.write(`/etc/pam.d/${name}`, text);
+  });
+
+  /** What notp doctor says of sudo that is not in order. */
+  const found = async (): Promise<string[]> => {
+    const { stdout } = await host.container.run(['notp', 'doctor', '--json']);
+    const findings = stdout.split('\n').flatMap((line) => (line === '' ? [] : [JSON.parse(line) as Finding]));
+    const sudos = findings.filter(({ id, detail }) => id === 'P11' || (id === 'P7' && /PAM service sudo\b/.test(detail)));
+    return sudos.flatMap(({ id, severity }) => (severity === 'ok' ? [] : [`${severity} ${id}`]));
+  };
+
+  it('is seen by notp doctor to be led around: by a line in a form that is no door, and by sudoers', async () => {
+    await apply();
+    /** With the password alone, or with nothing. */
+    const openBy = async (file: string, text: string, { asks }: { asks: boolean }): Promise<string[]> => {
+      const earlier = host.read(file);
+      host.write(file, text, file.startsWith('/etc/sudoers') ? 0o440 : 0o644);
+      const terminal = sudo(host.alice, 'id', '-u');
+      if (asks) await answer(terminal, /password for alice: /, PASSWORD);
+      await terminal.expect(/^0\r$/m);
+      const ids = await found();
+      host.write(file, earlier, file.startsWith('/etc/sudoers') ? 0o440 : 0o644);
+      return ids;
+    };
+    assert.deepEqual(await found(), []);
+    for (const form of ['/usr/bin/notp pam --first-pass --prompt-tty', '/usr/bin/notp --version pam']) {
+      const text = host.read('/etc/pam.d/sudo').replaceAll(/\/usr\/bin\/notp pam.*$/gm, form);
+      assert.deepEqual([...new Set(await openBy('/etc/pam.d/sudo', text, { asks: true }))], ['fail P7', 'fail P11'], form);
+    }
+    const sudoers = '/etc/sudoers.d/alice';
+    for (const [line, asks, wanted] of [
+      ['Defaults pam_service=su', true, 'fail P11'],
+      ['Defaults exempt_group=alice', false, 'warn P11'],
+      ['Defaults:alice !authenticate', false, 'warn P11'],
+    ] as const)
+      assert.deepEqual(await openBy(sudoers, `${host.read(sudoers)}${line}\n`, { asks }), [wanted], line);
+    assert.deepEqual(await found(), []);
   });
 
   it('is refused where the administrator is not enrolled', async () => {
