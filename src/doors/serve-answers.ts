@@ -28,7 +28,8 @@ import {
   type Question,
   type SentFile,
 } from '../verifier/wire.ts';
-import { LINE_MS, type Answering } from './serve-connection.ts';
+import { LINE_MS, type Answered, type Answering } from './serve-connection.ts';
+import { networkOf } from './turns.ts';
 
 export interface ServeOptions {
   readonly configuration: () => Config;
@@ -69,12 +70,17 @@ function answeringForOne(options: ServeOptions, uid: number): Answering {
       understand: (line) => {
         if (isEnrolQuestion(line)) {
           const question = parseEnrolQuestion(line);
-          return { account: name, answer: async (enrolment) => await answerEnrolment(question, service, enrolment) };
+          const answer = async (enrolment: SelfEnrolment): Promise<Answered> => ({
+            line: await answerEnrolment(question, service, enrolment),
+          });
+          return { account: name, answer };
         }
         const question = parseQuestion(line);
         if (question.account !== undefined || question.origin.door === 'pam')
           throw new NotpError('failed', 'the socket of a user is for that user');
-        return { account: name, source: sourceOf(question.origin), answer: async () => printAnswer(await judge(question, service)) };
+        const askedMs = options.now();
+        const answer = async (): Promise<Answered> => answerOf(await judge(question, service, askedMs));
+        return { account: name, source: sourceOf(question.origin), answer };
       },
       firstMs: PATIENCE_MS,
       patienceMs: Math.max(PATIENCE_MS, service.config.gate.timeoutMs + LINE_MS),
@@ -102,15 +108,16 @@ function answeringForAll(options: ServeOptions): Answering {
       const { account, origin } = asked;
       if (account === undefined || origin.door !== 'pam') throw new NotpError('failed', "root's socket is for the PAM door");
       if (account.uid !== undefined) names.add(account.user);
-      const answer = async (): Promise<string> => {
+      const askedMs = options.now();
+      const answer = async (): Promise<Answered> => {
         let bench: Bench;
         try {
           bench = benchOf(options);
         } catch (error) {
           return await refusingAll(options, error)({ ...account, ...origin });
         }
-        if ('ask' in asked) return printAnswer(await judge(asked, { ...bench, account }));
-        return printAnswer(await recordRefusal({ ...asked, config: bench.config, origin: { ...account, ...origin } }, options.now));
+        if ('ask' in asked) return answerOf(await judge(asked, { ...bench, account }, askedMs));
+        return answerOf(await recordRefusal({ ...asked, config: bench.config, origin: { ...account, ...origin } }, options.now));
       };
       // Names that are nobody's have one turn together.
       return { account: account.uid === undefined ? '' : account.user, source: sourceOf(origin), answer };
@@ -128,15 +135,20 @@ function answeringForAll(options: ServeOptions): Answering {
 }
 
 /** Answers everything with the refusal that `error` is. */
-function refusingAll(options: ServeOptions, error: unknown): (origin: Origin) => Promise<string> {
+function refusingAll(options: ServeOptions, error: unknown): (origin: Origin) => Promise<Answered> {
   const reason = reasonOf(error);
   const detail = messageOf(error);
   sayError(detail, 'every question is refused until this is mended');
-  return async (origin) => printAnswer(await recordRefusal({ config: undefined, origin, reason, detail }, options.now));
+  return async (origin) => answerOf(await recordRefusal({ config: undefined, origin, reason, detail }, options.now));
 }
 
-function sourceOf({ rhost = '', tty = '' }: AskedOrigin): string {
-  return `${rhost} ${tty}`;
+function answerOf(outcome: Outcome | undefined): Answered {
+  return { line: printAnswer(outcome), isAccepted: outcome?.verdict.result === 'accepted' };
+}
+
+/** An address, without the terminal: whoever opens more sessions is no more sources for it. */
+function sourceOf({ rhost = '' }: AskedOrigin): string {
+  return networkOf(rhost);
 }
 
 const ENROLLING: AskedOrigin = { context: 'ssh', door: 'cli' };
@@ -179,7 +191,7 @@ async function tellTheRest({ place, now }: Bench, names: readonly string[]): Pro
   }
 }
 
-async function judge(question: Question, service: Service): Promise<Outcome | undefined> {
+async function judge(question: Question, service: Service, askedMs: number): Promise<Outcome | undefined> {
   const { config, account, now } = service;
   const asked = question.files.map(({ context }) => context).join(' ');
   // By what a login goes the configuration says, not who asks.
@@ -188,7 +200,7 @@ async function judge(question: Question, service: Service): Promise<Outcome | un
     const origin = { ...account, ...question.origin, context: config.context };
     return await recordRefusal({ config, origin, reason: 'bad_configuration', detail }, now);
   }
-  const verifier = localVerifier({ ...verifierOptions(service, question.origin, question.files), mayFallBack: true });
+  const verifier = localVerifier({ ...verifierOptions(service, question.origin, question.files), mayFallBack: true, askedMs });
   try {
     if (question.ask === 'before') return await verifier.beforeAsking(question.session);
     return await verifier.verify(question);

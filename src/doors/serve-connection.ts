@@ -13,7 +13,13 @@ export interface Asked {
   readonly account: string;
   /** From where, as the door tells it: of one account each source has turns, too. */
   readonly source?: string;
-  readonly answer: (enrolment: SelfEnrolment) => Promise<string>;
+  readonly answer: (enrolment: SelfEnrolment) => Promise<Answered>;
+}
+
+export interface Answered {
+  readonly line: string;
+  /** Whether it lets somebody in. */
+  readonly isAccepted?: boolean;
 }
 
 export interface Answering {
@@ -76,8 +82,9 @@ export function converse(
         return;
       }
       const answered = await turns.take(account, async () => (isGone() ? undefined : await answer(enrolment)), source);
+      if (answered?.isAccepted === true) turns.prefer(account, source);
       if (answered === undefined || isGone()) return;
-      socket.off('data', tooEarly).write(answered);
+      socket.off('data', tooEarly).write(answered.line);
       listener.onIdle(account);
       next(patienceMs);
     } catch (error) {

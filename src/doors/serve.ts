@@ -16,8 +16,8 @@ const LISTEN_FD = 3;
 const SYSTEMD_NOTIFY = '/usr/bin/systemd-notify';
 /** Connections of one user at the same time; whoever comes beyond them is turned away. What they may send at the most fits into MemoryMax of the unit. */
 const MAX_CONNECTIONS = 128;
-/** Of them those that wait for a question: beyond these the oldest is closed, so that there is always room for one that asks. */
-const MAX_IDLE = 64;
+/** Of them those that wait for a question: beyond these the oldest is closed. With MAX_STRANGERS that ask there is always room for more. */
+const MAX_IDLE = 32;
 /** The same for the judge, to which only root's processes talk: those that wait at a prompt of sudo, and those that are answered. */
 const MAX_JUDGE_IDLE = 2_000;
 const MAX_JUDGE_CONNECTIONS = 4_000;

@@ -1,33 +1,46 @@
 /** Who is answered next, and who may wait: each account has its share, so that a flood is that account's own. */
-import type { Socket } from 'node:net';
+import { isIPv6, type Socket } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
+import { MAX_WAIT_MS } from '../verifier/judging.ts';
 
 /** Questions of one account that wait at the same time; beyond them only a source that has none there yet is let wait. */
-const MAX_WAITING = 128;
-/** Less than whoever asks waits for an answer (ANSWER_DEADLINE_MS): a question that would wait for longer is turned away at once. */
-const MAX_WAIT_MS = 20_000;
+const MAX_WAITING = 64;
+/** The same beyond which only sources with an accepted login are let wait. */
+const MAX_STRANGERS = 88;
+/** Sources with an accepted login that are remembered of each account, the last ones. */
+const MAX_KNOWN = 8;
 
 export interface Turns {
   /** Whether no more questions about `account` from `source` may wait. */
   isFull(account: string, source?: string): boolean;
-  /** Runs one piece of work at a time: of the accounts that wait one after the other, and of each account its sources. */
+  /**
+   * Runs one piece of work at a time: of the accounts that wait one after the other, and of each account its sources, those with an
+   * accepted login before all others.
+   */
   take<T>(account: string, work: () => Promise<T>, source?: string): Promise<T>;
+  /** A login of `account` from `source` was accepted. */
+  prefer(account: string, source?: string): void;
   /** Resolves when nothing is running and nobody waits, with their answers on their way. */
   ended(): Promise<void>;
 }
 
+/** The questions of each source in the order they came, and the sources in the order of their turns. */
+type Queues = Map<string, (() => Promise<void>)[]>;
+
 /** `now`: milliseconds of a clock. */
 export function turns(now: () => number = () => performance.now()): Turns {
-  /** The accounts in the order of their turns, in each its sources, and in each of these its questions in the order they came. */
-  const waiting = new Map<string, Map<string, (() => Promise<void>)[]>>();
+  /** The accounts in the order of their turns. */
+  const waiting = new Map<string, Queues>();
+  const known = new Map<string, readonly string[]>();
   let running: Promise<void> | undefined;
   /** What a turn takes of late. */
   let turnMs = 0;
+  const isKnown = (account: string, source: string): boolean => known.get(account)?.includes(source) === true;
   const run = async (): Promise<void> => {
     for (let next = waiting.entries().next(); next.done !== true; next = waiting.entries().next()) {
       const [account, sources] = next.value;
       waiting.delete(account);
-      const first = shiftFirst(sources);
+      const first = shiftFirst(sources, (source) => isKnown(account, source));
       if (sources.size > 0) waiting.set(account, sources);
       await hear();
       const startMs = now();
@@ -38,11 +51,15 @@ export function turns(now: () => number = () => performance.now()): Turns {
   };
   return {
     isFull: (account, source = '') => {
-      const sources = waiting.get(account) ?? new Map<string, (() => Promise<void>)[]>();
-      const mine = sources.get(source)?.length ?? 0;
-      if (mine === 0) return false;
-      const all = [...sources.values()].reduce((sum, { length }) => sum + length, 0);
-      return all >= MAX_WAITING || mine * sources.size * waiting.size * turnMs > MAX_WAIT_MS;
+      const first = isKnown(account, source);
+      // Those that wait for turns of the same kind: nobody else is in the way.
+      const queues = [...(waiting.get(account) ?? [])].filter(([each]) => isKnown(account, each) === first);
+      const all = queues.reduce((sum, [, { length }]) => sum + length, 0);
+      const mine = waiting.get(account)?.get(source)?.length ?? 0;
+      if (first && mine === 0) return false;
+      const most = mine === 0 ? MAX_STRANGERS : MAX_WAITING;
+      const before = mine === 0 ? queues.length : mine * queues.length;
+      return all >= most || before * waiting.size * turnMs > MAX_WAIT_MS;
     },
     take: (account, work, source = '') =>
       new Promise((resolve, reject) => {
@@ -50,6 +67,10 @@ export function turns(now: () => number = () => performance.now()): Turns {
         waiting.set(account, sources.set(source, [...(sources.get(source) ?? []), () => work().then(resolve, reject)]));
         running ??= run();
       }),
+    prefer: (account, source = '') => {
+      const others = (known.get(account) ?? []).filter((each) => each !== source);
+      known.set(account, [source, ...others].slice(0, MAX_KNOWN));
+    },
     ended: async () => {
       await running;
       await hear();
@@ -57,12 +78,26 @@ export function turns(now: () => number = () => performance.now()): Turns {
   };
 }
 
-/** Takes the first question of the first of `sources`, which comes last then. */
-function shiftFirst(sources: Map<string, (() => Promise<void>)[]>): (() => Promise<void>) | undefined {
-  const [source, [first, ...rest]] = sources.entries().next().value ?? ['', []];
+/** Takes the first question of the first of `sources`, or of the first that is preferred; it comes last then. */
+function shiftFirst(sources: Queues, isPreferred: (source: string) => boolean): (() => Promise<void>) | undefined {
+  const source = sources.keys().find(isPreferred) ?? sources.keys().next().value ?? '';
+  const [first, ...rest] = sources.get(source) ?? [];
   sources.delete(source);
   if (rest.length > 0) sources.set(source, rest);
   return first;
+}
+
+/** What of a source address its owner cannot choose: of IPv6 the first 64 bits, of anything else all of it. */
+export function networkOf(address: string): string {
+  const [bare = ''] = address.split('%');
+  if (!isIPv6(bare)) return address;
+  // As RFC 5952 has it: no dots, and at most one "::".
+  const [head = '', tail] = new URL(`http://[${bare}]`).hostname.slice(1, -1).split('::');
+  const [left, right] = [head, tail ?? ''].map((part) => part.split(':').filter((group) => group !== ''));
+  const groups = [...(left ?? []), ...Array<string>(8 - (left?.length ?? 0) - (right?.length ?? 0)).fill('0'), ...(right ?? [])];
+  const network = groups.slice(0, 4).join(':');
+  // IPv4 in IPv6 (RFC 4291) is an address each.
+  return network === '0:0:0:0' ? address : `${network}::/64`;
 }
 
 /**

@@ -12,23 +12,25 @@ import { refused } from './standing.ts';
 import type { Attempt } from './verifier.ts';
 
 /**
- * Judges `attempt` at `hostMs`, Unix time in milliseconds, or by the store's clock where it has one; `presented` is undefined where nothing
- * was typed. What has fewer codes than `needed` was left unopened: gives undefined where fewer are asked for by now.
+ * Judges `attempt` as of `askedMs`, when it came: what waits for its turn does not age. That is Unix time in milliseconds by the host's clock;
+ * where the store's counts it is as long ago by that one. `presented` is undefined where nothing was typed. What has fewer codes than `needed` was left unopened: gives undefined where fewer are asked for by now.
  */
 export async function judge(
   options: LocalOptions,
   transaction: Transaction,
   presented: Presented | undefined,
   attempt: Attempt,
-  { hostMs, needed }: { readonly hostMs: number; readonly needed: 1 | 2 | 3 },
+  { askedMs, needed }: { readonly askedMs: number; readonly needed: 1 | 2 | 3 },
 ): Promise<Settled | undefined> {
+  const hostMs = options.now();
   const nowMs = await timeOf(transaction, () => hostMs);
+  const waitedMs = Math.min(Math.max(0, hostMs - askedMs), MAX_WAIT_MS);
   const account = await accountOf(transaction, { ...options, user: options.origin.user });
   const { devices, others, refusal } = account;
   if (devices.length === 0) return settledBy(options, await unlessAllowed(options, transaction, refusal));
   if (presented === undefined) return settledBy(options, refused(attempt.timedOut === true ? 'timeout' : 'no_proof'));
   if (neededFor(options, account) < needed) return undefined;
-  const { decision: judged, left } = decided(options, account, presented, nowMs);
+  const { decision: judged, left } = decided(options, account, presented, nowMs - waitedMs);
   const decision = withSkew(judged, hostMs - nowMs);
   const after = devices.map(({ enrolment }, i) => withBudget({ ...enrolment, state: decision.next[i] ?? enrolment.state }, left));
   for (const [i, each] of after.entries()) await transaction.save(i === decision.device ? { ...each, lastAcceptedMs: nowMs } : each);
@@ -42,6 +44,9 @@ export async function judge(
   await options.used?.({ ...used, lastAcceptedMs: nowMs });
   return settled;
 }
+
+/** No question waits for longer: whoever would is turned away, and no code is judged as of a time further back. */
+export const MAX_WAIT_MS = 20_000;
 
 /** A clock of the host that is off by less changes no answer, and a decision may wait for the store for less. */
 const SKEW_MS = 30_000;

@@ -46,6 +46,8 @@ export interface LocalOptions {
   /** Is told what an accepted code has used up, before that counts. */
   readonly used?: (enrolment: Enrolment) => Promise<void>;
   readonly now: () => number;
+  /** When the question came that waited for its turn, by `now`; undefined: it did not wait. */
+  readonly askedMs?: number;
 }
 
 /** Gives a verifier whatever is broken: then each of its outcomes is the refusal that says so. */
@@ -102,9 +104,14 @@ async function beforeAsking(
   });
 }
 
-async function verify(options: LocalOptions, state: State | undefined, ref: string, attempt: Attempt): Promise<Outcome> {
+async function verify(
+  options: LocalOptions,
+  state: State | undefined,
+  ref: string,
+  attempt: Attempt,
+  askedMs = options.askedMs ?? options.now(),
+): Promise<Outcome> {
   if (state === undefined) return { ref, verdict: await withoutState(options, ref) };
-  const nowMs = options.now();
   // The key derivation takes its time outside the transaction, and only for files that are registered and what the budget pays for.
   const nothing = { sealed: [], needed: 1 } as const;
   const { sealed, needed } = attempt.readings.length === 0 ? nothing : await registeredFiles(options, state);
@@ -115,11 +122,11 @@ async function verify(options: LocalOptions, state: State | undefined, ref: stri
     : open(sealed, judged.length === 0 ? attempt.readings : judged, state.hostKey);
   try {
     const outcome = await state.store.exclusively(async (transaction) => {
-      const settled = await judge(options, transaction, presented, attempt, { hostMs: nowMs, needed });
+      const settled = await judge(options, transaction, presented, attempt, { askedMs, needed });
       return settled === undefined ? undefined : await recorded(state.log, transaction, settled, ref);
     });
     // The budget was refilled meanwhile, and pays for more than was opened.
-    return outcome ?? (await verify(options, state, ref, attempt));
+    return outcome ?? (await verify(options, state, ref, attempt, askedMs));
   } finally {
     if (presented !== undefined) wipe(presented);
   }

@@ -4,7 +4,8 @@ import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import * as path from 'node:path';
 import { describe, it } from 'node:test';
-import { crowd, turns } from '../../src/doors/turns.ts';
+import { array, assert as holds, asyncProperty, boolean, integer, nat, property } from 'fast-check';
+import { crowd, networkOf, turns } from '../../src/doors/turns.ts';
 import { atEnd } from '../support/cleanup.ts';
 import { scratchFolder } from '../support/world.ts';
 
@@ -46,6 +47,56 @@ describe('turns', () => {
     assert.ok(answered.indexOf('owner') <= 2, answered.join(' '));
   });
 
+  it('come first to a source with an accepted login, and leave it room, however many others flood from however many', async () => {
+    await holds(
+      asyncProperty(
+        array(nat(200), { minLength: 1, maxLength: 400 }),
+        integer({ min: 1, max: 5_000 }),
+        nat(30),
+        async (flood, costMs, early) => {
+          let nowMs = 0;
+          const inTurn = turns(() => nowMs);
+          const answered: string[] = [];
+          const asked: Promise<void>[] = [];
+          const ask = (source: string): boolean => {
+            if (inTurn.isFull('alice', source)) return false;
+            const work = (): Promise<void> => {
+              nowMs += costMs;
+              answered.push(source);
+              return Promise.resolve();
+            };
+            asked.push(inTurn.take('alice', work, source));
+            return true;
+          };
+          inTurn.prefer('alice', 'owner');
+          for (const source of flood.slice(0, early)) ask(String(source));
+          await Promise.all(asked.splice(0));
+          const waiting = flood.filter((source) => ask(String(source))).length;
+          assert.ok(waiting <= 89, 'one of them is answered already');
+          answered.length = 0;
+          assert.ok(ask('owner'));
+          await Promise.all(asked);
+          assert.ok(answered.indexOf('owner') <= 1, answered.slice(0, 5).join(' '));
+        },
+      ),
+      { numRuns: 60 },
+    );
+  });
+
+  it('are remembered for the last few sources of each account', async () => {
+    const inTurn = turns();
+    for (let i = 0; i < 9; i++) inTurn.prefer('alice', `known ${String(i)}`);
+    inTurn.prefer('alice', 'known 2');
+    const answered: string[] = [];
+    const ask = (account: string, source: string): Promise<void> =>
+      inTurn.take(account, () => Promise.resolve(void answered.push(source)), source);
+    await Promise.all([ask('alice', 'running'), ask('alice', 'known 0'), ask('alice', 'known 1'), ask('alice', 'known 2')]);
+    assert.deepEqual(answered, ['running', 'known 1', 'known 2', 'known 0']);
+    answered.length = 0;
+    await Promise.all([ask('bob', 'running'), ask('bob', 'other'), ask('bob', 'known 2')]);
+    assert.deepEqual(answered, ['running', 'other', 'known 2']);
+  });
+
   it('go on after a question that failed, and tell who asked it', async () => {
     const inTurn = turns();
     const failed = inTurn.take('a', () => Promise.reject(new Error('broken')));
@@ -63,6 +114,31 @@ describe('turns', () => {
     assert.equal(inTurn.isFull('alice'), false);
     await Promise.all(all);
     assert.equal(inTurn.isFull('flood'), false);
+  });
+});
+
+/** A half of an address of IPv6. */
+const FOUR_GROUPS = array(integer({ min: 1, max: 0xffff }), { minLength: 4, maxLength: 4 });
+
+describe('a source of questions', () => {
+  it('is an address, and of IPv6 a network of which somebody may have all addresses', () => {
+    for (const address of ['192.0.2.7', '::ffff:192.0.2.7', '', 'client.example', '192.0.2.7%']) assert.equal(networkOf(address), address);
+    for (const address of ['2001:db8::1', '2001:DB8:0:0:1:2:3:4', '2001:db8:0:0:ffff::', '2001:db8::1%eth0', '2001:db8::192.0.2.7'])
+      assert.equal(networkOf(address), '2001:db8:0:0::/64', address);
+    assert.equal(networkOf('2001:db8:0:1::1'), '2001:db8:0:1::/64');
+  });
+
+  it('is the same for two addresses of IPv6 where their first 64 bits are, and else another', () => {
+    holds(
+      property(FOUR_GROUPS, FOUR_GROUPS, FOUR_GROUPS, nat(3), boolean(), (network, one, other, i, same) => {
+        const second = same ? network : network.with(i, ((network[i] ?? 0) % 0xffff) + 1);
+        const [a, b] = [
+          [...network, ...one],
+          [...second, ...other],
+        ].map((all) => networkOf(all.map((group) => group.toString(16)).join(':')));
+        assert.equal(a === b, same);
+      }),
+    );
   });
 });
 

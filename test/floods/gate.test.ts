@@ -5,9 +5,11 @@ import * as path from 'node:path';
 import { before, describe, it } from 'node:test';
 import { gateSshd, SEND_CODE } from '../doors/gate-world.ts';
 import {
+  asked,
   connectTo,
   code,
   NEEDS,
+  PASSPHRASE,
   questionFor,
   serveWorld,
   word,
@@ -17,6 +19,7 @@ import {
 } from '../doors/serve-world.ts';
 import { wrongCode } from '../doors/pam-world.ts';
 import { atEnd } from '../support/cleanup.ts';
+import { sleep } from '../support/process.ts';
 import type { Sshd } from '../support/sshd.ts';
 import { addUser, must, type Enrolled, type TestUser } from '../support/world.ts';
 import { LONG, report } from '../trials/trial.ts';
@@ -27,6 +30,9 @@ const SESSIONS = LONG ? 10_000 : 120;
 const QUESTIONS = LONG ? 10_000 : 1_500;
 const SIDE = 6;
 const MIB = 1024 * 1024;
+
+/** Addresses that somebody with a key comes from, all at once. */
+const SOURCES = 90;
 
 describe('a flood with a stolen key', { skip: NEEDS }, () => {
   let world: ServeWorld;
@@ -122,6 +128,42 @@ describe('a flood with a stolen key', { skip: NEEDS }, () => {
     assertTold(QUESTIONS, outcomes);
     assert.equal(database(), size);
     assert.ok(fs.statSync(path.join(world.folder, 'log/audit.log')).size - earlier < MIB / 10);
+  });
+
+  it('from 90 addresses at a passphrase seal: the owner gets in from where they have logged in before', async () => {
+    await begin();
+    enrolled = world.enrolWithPassphrase(owner);
+    const recovery = enrolled.recovery.map((text) => ({ kind: 'recovery', code: text.replaceAll('-', '') }) as const);
+    const ownerEnters = async (i: number): Promise<void> => {
+      const proof = recovery[i] ?? assert.fail();
+      const [first, then] = [
+        questionFor(enrolled.file, [], { ask: 'before' }),
+        questionFor(enrolled.file, [{ passphrase: PASSPHRASE, proof }]),
+      ];
+      assert.deepEqual([await asked(service, first), await asked(service, then)], ['ask', 'recovery']);
+    };
+    await ownerEnters(0);
+    const over = new AbortController();
+    const wrong = code('123456', 'w');
+    const codes = { passphrase: 'w', proof: { kind: 'codes', codes: ['123456', '234567', '345678'] } } as const;
+    const flood = Array.from({ length: SOURCES }, async (_, i) => {
+      const origin = { context: 'ssh', door: 'gate', service: 'ssh', rhost: `198.51.100.${String(i)}` } as const;
+      const question = questionFor(enrolled.file, [...wrong, codes], { origin });
+      for (; !over.signal.aborted; await sleep(50)) {
+        const connection = connectTo(service);
+        connection.say(question);
+        await connection.line().catch(() => undefined);
+        connection.close();
+      }
+    });
+    try {
+      await sleep(2_000);
+      for (const i of [1, 2, 3]) await ownerEnters(i);
+    } finally {
+      over.abort();
+      await Promise.all(flood);
+    }
+    await end();
   });
 });
 

@@ -34,7 +34,7 @@ interface Host {
   inState<T>(work: (state: State) => Promise<T>): Promise<T>;
   enrol(): Promise<Secret>;
   /** Gives the method or the reason. */
-  verify(secret: Secret, proof: Proof, trustMs?: number): Promise<string>;
+  verify(secret: Secret, proof: Proof, trustMs?: number, waitedMs?: number): Promise<string>;
   before(secret: Secret, trustMs: number): Promise<string>;
   lastRecord(): Record<string, unknown>;
 }
@@ -87,7 +87,7 @@ describe('hosts whose clocks differ', { skip: lacksPostgres() }, () => {
       hostKeyFiles: [path.join(folder, 'host.key')],
     };
     const now = (): number => Date.now() + skewMs;
-    const verifierOf = (secret: Secret, trustMs: number): ReturnType<typeof localVerifier> =>
+    const verifierOf = (secret: Secret, trustMs: number, waitedMs = 0): ReturnType<typeof localVerifier> =>
       localVerifier({
         ...{
           place,
@@ -96,7 +96,7 @@ describe('hosts whose clocks differ', { skip: lacksPostgres() }, () => {
           origin: ORIGIN,
           policy: POLICY,
         },
-        ...{ allowUnenrolled: false, trustMs, inStore: false, now },
+        ...{ allowUnenrolled: false, trustMs, inStore: false, now, askedMs: now() - waitedMs },
       });
     const session = { connection: undefined, keyDigest: 'a'.repeat(64) };
     return {
@@ -113,8 +113,8 @@ describe('hosts whose clocks differ', { skip: lacksPostgres() }, () => {
           await complete(state, enrolment);
           return { file, payload, recovery: codes };
         }),
-      verify: async (secret, proof, trustMs = 0) => {
-        const verifier = verifierOf(secret, trustMs);
+      verify: async (secret, proof, trustMs = 0, waitedMs = 0) => {
+        const verifier = verifierOf(secret, trustMs, waitedMs);
         const { verdict } = await verifier.verify({ readings: [{ passphrase: undefined, proof }], session });
         verifier.close();
         return wordOf(verdict);
@@ -164,6 +164,17 @@ describe('hosts whose clocks differ', { skip: lacksPostgres() }, () => {
       'the next one on the phone, at a host that is behind',
     );
     assert.match(String(three.lastRecord()['detail']), /^the clock of this host is (?:29\d|30\d) s behind that of the store/);
+  });
+
+  it('judged a code as of a time at which it did not come, or as old as the wait for its turn had made it', async () => {
+    for (const host of all()) {
+      const secret = await host.enrol();
+      // Less than 18 seconds are over of the present step.
+      await untilFreshStep(12);
+      const earlier = code(secret, Date.now() - 60_000);
+      assert.equal(await host.verify(secret, earlier), 'wrong_code');
+      assert.equal(await host.verify(secret, earlier, 0, 20_000), 'totp');
+    }
   });
 
   it('enrolled, invited or unlocked by a time to come, from which on a budget would be refilled', async () => {
