@@ -2,6 +2,7 @@
 import * as path from 'node:path';
 import { runCommand } from './cli.ts';
 import { NotpError, type ErrorCode } from './error.ts';
+import { shedFileLimit } from './system/inherited.ts';
 import { shedSwitches } from './system/node-switches.ts';
 import { sayThrown } from './system/printer.ts';
 
@@ -15,6 +16,7 @@ void main().then((code) => process.exit(code));
 async function main(): Promise<number> {
   const umask = process.umask(0o077);
   try {
+    shedFileLimit(process.argv.slice(2));
     return await runCommand(words(), { environment: process.env, umask, now: Date.now });
   } catch (error) {
     sayThrown(error);

@@ -147,19 +147,22 @@ async function fileOrKeep(file: LogFile, transaction: Transaction, { waiting, ne
 
 /**
  * Writes a record that no store can link. Where it is `required` (an acceptance) it throws as `append` does; a
- * refusal stands whether or not its record succeeds.
+ * refusal stands whether or not its record succeeds. Gives the reference that finds it, which is empty where nothing took it.
  */
-export async function appendUnlinked(log: AuditLog, record: AuditRecord, { required }: { required: boolean }): Promise<void> {
+export async function appendUnlinked(log: AuditLog, record: AuditRecord, { required }: { required: boolean }): Promise<string> {
   try {
     await writeToAny([log.file, ...log.copies], printRecord(record, undefined, log.now()));
+    return record.ref;
   } catch (error) {
     if (required) throw error;
+    return '';
   }
 }
 
 /** The same to `sinks` alone, by who may not write the log. Never throws. */
-export async function tell(sinks: readonly Sink[], record: AuditRecord, nowMs: number): Promise<void> {
-  await failuresOf(sinks, printRecord(record, undefined, nowMs));
+export async function tell(sinks: readonly Sink[], record: AuditRecord, nowMs: number): Promise<string> {
+  const failures = await failuresOf(sinks, printRecord(record, undefined, nowMs));
+  return failures.length === sinks.length ? '' : record.ref;
 }
 
 async function writeToAny(sinks: readonly Sink[], line: string): Promise<void> {

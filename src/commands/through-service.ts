@@ -7,7 +7,7 @@ import { connectLines } from '../system/line-socket.ts';
 import { asUser } from '../system/privileges.ts';
 import type { DeviceFile, Found } from '../system/secrets.ts';
 import type { User } from '../system/users.ts';
-import { wordingOf } from '../verdict/reasons.ts';
+import { referenceTo, wordingOf } from '../verdict/reasons.ts';
 import type { Facts } from '../verifier/facts.ts';
 import { ANSWER_DEADLINE_MS, sent } from '../verifier/remote.ts';
 import { MAX_LINE } from '../verifier/wire.ts';
@@ -93,5 +93,5 @@ export function refusalOf(answer: EnrolAnswer, hint?: string): NotpError {
       'ask an administrator to look at the notp service of your socket',
     );
   const wording = wordingOf(answer.outcome.verdict);
-  return new NotpError('refused', `${wording.message} (ref ${answer.outcome.ref})`, hint ?? wording.hint);
+  return new NotpError('refused', `${wording.message} ${referenceTo(answer.outcome.ref)}`, hint ?? wording.hint);
 }

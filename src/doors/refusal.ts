@@ -1,7 +1,7 @@
 /** How an outcome is told: to a person at the gate or the command line, and in PAM's one line. */
 import { sayError } from '../system/printer.ts';
 import type { Refused } from '../verdict/decide.ts';
-import { TO_A_STRANGER, wordingOf, type Reason } from '../verdict/reasons.ts';
+import { referenceTo, TO_A_STRANGER, wordingOf, type Reason } from '../verdict/reasons.ts';
 import type { Outcome } from '../verifier/verifier.ts';
 
 /** Reasons that are no judgement of the proof: something is broken, and no guess was answered. */
@@ -17,7 +17,7 @@ export function told(outcome: Outcome): Outcome {
   const { verdict, ref } = outcome;
   if (verdict.result === 'refused') {
     const detail = isBroken(verdict) && verdict.detail !== undefined ? `: ${verdict.detail}` : '';
-    sayError(`${messageOf(verdict)}${detail} (ref ${ref})`, wordingOf(verdict).hint);
+    sayError(`${messageOf(verdict)}${detail} ${referenceTo(ref)}`, wordingOf(verdict).hint);
   }
   return outcome;
 }
@@ -39,7 +39,7 @@ const ABOUT_A_USER: readonly Reason[] = [
 ];
 
 function line(message: string, ref: string): string {
-  return `notp: ${message} (ref ${ref})\n`;
+  return `notp: ${message} ${referenceTo(ref)}\n`;
 }
 
 export function isAccepted({ verdict }: Outcome): boolean {

@@ -3,12 +3,15 @@
  * uid whose signals reach it, a cgroup that can be frozen. sudo and su hand all of it on to what runs as root. See execve(2), setrlimit(2), setitimer(2), cgroups(7).
  */
 import { spawnSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { setPriority } from 'node:os';
+import { isSea } from 'node:sea';
+import { errnoOf, NotpError } from '../error.ts';
 import { becomeRootForGood } from './privileges.ts';
 
 const PRLIMIT = '/usr/bin/prlimit';
 const CHRT = '/usr/bin/chrt';
+const SHELL = '/bin/sh';
 /** Of each the soft and the hard limit. */
 const UNLIMITED = ['as', 'core', 'cpu', 'data', 'fsize', 'locks', 'memlock', 'msgqueue', 'nproc', 'rss', 'sigpending', 'stack'];
 const OPEN_FILES = 1_024;
@@ -38,6 +41,45 @@ export function shedInherited(): void {
     } catch {
       // Nothing to be done about it here.
     }
+  }
+}
+
+/** With fewer, notp may find none left to ask the judge with, or to write a record. */
+const ENOUGH_FILES = 64;
+/** With fewer it fails on the way. */
+const LEAST_FILES = 24;
+/** Says that it was tried. */
+const TRIED = 'NOTP_FILES';
+
+/**
+ * Becomes the same program with more open files allowed (execve(2), which needs none for it), where the caller of `notp pam` has left it
+ * almost none; else comes back. `words` are the words that it was called with. Throws `failed` where there are too few and the kernel
+ * allows no more.
+ */
+export function shedFileLimit(words: readonly string[]): void {
+  if (words[0] !== 'pam' || process.geteuid?.() !== 0) return;
+  const { soft, hard } = fileLimit();
+  if (soft >= ENOUGH_FILES) return;
+  if (process.env[TRIED] === undefined) {
+    const most = String(hard >= ENOUGH_FILES ? Math.min(hard, OPEN_FILES) : OPEN_FILES);
+    const again = isSea() ? words : [...process.execArgv, process.argv[1] ?? '', ...words];
+    // As bin/notp: -p keeps the effective user where the real one is another.
+    const raise = `ulimit -n ${most} 2>/dev/null; exec "$@"`;
+    process.execve?.(SHELL, [SHELL, '-p', '-c', raise, SHELL, process.execPath, ...again], { ...process.env, [TRIED]: 'tried' });
+  }
+  if (soft < LEAST_FILES)
+    throw new NotpError('failed', 'the caller allows too few open files, so nothing can be asked or recorded', 'ulimit -n 1024');
+}
+
+/** None where there are too few to look, and enough where it cannot be known. */
+function fileLimit(): { readonly soft: number; readonly hard: number } {
+  try {
+    const [, soft = 'unlimited', hard = soft] = /^Max open files +(\w+) +(\w+)/m.exec(readFileSync('/proc/self/limits', 'utf8')) ?? [];
+    const [most, mostOfAll] = [soft, hard].map((limit) => (limit === 'unlimited' ? Infinity : Number(limit)));
+    return { soft: most ?? 0, hard: mostOfAll ?? 0 };
+  } catch (error) {
+    const known = errnoOf(error) === 'EMFILE' ? 0 : Infinity;
+    return { soft: known, hard: known };
   }
 }
 

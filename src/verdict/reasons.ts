@@ -27,6 +27,11 @@ export interface Wording {
   readonly hint: string;
 }
 
+/** What finds the record of a refusal; an empty `ref` says that there is none. */
+export function referenceTo(ref: string): string {
+  return ref === '' ? '(no record of it could be made)' : `(ref ${ref})`;
+}
+
 /** What is said in place of a reason that would tell a stranger about a user: the same for all, and enough for the owner. */
 export const TO_A_STRANGER = 'code not accepted; after several failed tries type two or three consecutive codes';
 

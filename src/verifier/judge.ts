@@ -34,8 +34,7 @@ export async function openJudge({ judge }: Pick<Config, 'judge'>, origin: Origin
   const account = { user: origin.user, ...(origin.uid === undefined ? {} : { uid: origin.uid }) };
   const refuseHere = async (reason: Reason, detail: string): Promise<Outcome> => {
     const record: AuditRecord = { ...origin, event: 'login.refused', result: 'refused', reason, detail, ref: newRef() };
-    await tell(journalSinks(), record, now());
-    return { verdict: { result: 'refused', reason, detail }, ref: record.ref };
+    return { verdict: { result: 'refused', reason, detail }, ref: await tell(journalSinks(), record, now()) };
   };
   return {
     verifier: (files) => remoteVerifier({ wire, account, origin, files, refuse: refuseHere }),

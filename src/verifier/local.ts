@@ -9,7 +9,7 @@ import type { SealedFile } from '../seal/file.ts';
 import type { Enrolment, Transaction } from '../store/store.ts';
 import { asUser } from '../system/privileges.ts';
 import { sealOf, type DeviceFile } from '../system/secrets.ts';
-import { isJudged, type Policy, type Verdict } from '../verdict/decide.ts';
+import { isJudged, type Policy } from '../verdict/decide.ts';
 import { accountOf, type Account } from './account.ts';
 import { judge, neededFor, strangersVerdict, unlessAllowed } from './judging.ts';
 import { openReading, unopened, wipe } from './opening.ts';
@@ -95,7 +95,7 @@ async function beforeAsking(
   ref: string,
   session: SshSession | undefined,
 ): Promise<Outcome | undefined> {
-  if (state === undefined) return { ref, verdict: await withoutState(options, ref) };
+  if (state === undefined) return await withoutState(options, ref);
   return await state.store.exclusively(async (transaction): Promise<Outcome | undefined> => {
     const { devices, refusal } = await accountOf(transaction, { ...options, user: options.origin.user });
     const known = devices.length === 0 || options.inOutage === true ? undefined : await remembered(options, transaction, devices, session);
@@ -111,7 +111,7 @@ async function verify(
   attempt: Attempt,
   askedMs = options.askedMs ?? options.now(),
 ): Promise<Outcome> {
-  if (state === undefined) return { ref, verdict: await withoutState(options, ref) };
+  if (state === undefined) return await withoutState(options, ref);
   // The key derivation takes its time outside the transaction, and only for files that are registered and what the budget pays for.
   const nothing = { sealed: [], needed: 1 } as const;
   const { sealed, needed } = attempt.readings.length === 0 ? nothing : await registeredFiles(options, state);
@@ -148,14 +148,14 @@ function present(options: LocalOptions, transaction: Transaction): Promise<Accou
 }
 
 /** No database: a service that was never set up, or a user who never enrolled. There is no chain to link the record to. */
-async function withoutState(options: LocalOptions, ref: string): Promise<Verdict> {
+async function withoutState(options: LocalOptions, ref: string): Promise<Outcome> {
   const { place, origin, now } = options;
   if (place.kind === 'service')
     throw new NotpError('store_unavailable', `${storeName(place)}: there is no such file`, 'run notp host-key init');
   makeLogFolder(place);
   const verdict = strangersVerdict(options, refused('not_enrolled'));
-  await appendUnlinked(auditLog(place, now), recordOf({ origin, verdict }, ref), { required: verdict.result === 'accepted' });
-  return verdict;
+  const required = verdict.result === 'accepted';
+  return { verdict, ref: await appendUnlinked(auditLog(place, now), recordOf({ origin, verdict }, ref), { required }) };
 }
 
 /** A host-sealed secret is registered with the service; one's own state can neither open nor judge it. */

@@ -113,8 +113,7 @@ export async function recordRefusal({ config, origin, reason, detail }: Refusal,
       } catch {
         // Whoever has no home has the journal at the most.
       }
-      await appendUnlinked(auditLog(place, now), record, { required: false });
-      return record.ref;
+      return await appendUnlinked(auditLog(place, now), record, { required: false });
     }
   });
   return { verdict: { result: 'refused', reason, detail }, ref };

@@ -36,8 +36,7 @@ export function settledBy({ origin }: LocalOptions, verdict: Verdict, device?: D
 /** The refusal that an error is, recorded outside of the chain as well as can be. */
 export async function refuseUnlinked({ place, origin, now }: LocalOptions, ref: string, error: unknown): Promise<Outcome> {
   const verdict = refused(reasonOf(error), messageOf(error));
-  await appendUnlinked(auditLog(place, now), recordOf({ origin, verdict }, ref), { required: false });
-  return { verdict, ref };
+  return { verdict, ref: await appendUnlinked(auditLog(place, now), recordOf({ origin, verdict }, ref), { required: false }) };
 }
 
 export function recordOf({ origin, verdict, used = {} }: Settled, ref: string): AuditRecord {

@@ -20,10 +20,10 @@ export interface SshSession {
   readonly keyDigest: string | undefined;
 }
 
-/** A verdict that is recorded and on the disk. */
+/** A verdict that is recorded and on the disk; a refusal as well as can be. */
 export interface Outcome {
   readonly verdict: Verdict;
-  /** 8 hex digits that find the record. */
+  /** 8 hex digits that find the record; empty for a refusal that nothing took a record of. */
   readonly ref: string;
 }
 

@@ -159,7 +159,7 @@ export function parseAnswer(line: string): Outcome | undefined {
   const fields = exactly(parsed(line, 'the answer'), 'the answer', ANSWER_KEYS);
   oneOf(fields, 'notp', ['answer/1']);
   const result = oneOf(fields, 'result', ['ask', 'accepted', 'refused']);
-  const ref = text(fields, 'ref', result === 'ask' ? /^$/ : /^[0-9a-f]{8}$/);
+  const ref = text(fields, 'ref', { ask: /^$/, accepted: /^[0-9a-f]{8}$/, refused: /^([0-9a-f]{8})?$/ }[result]);
   nothingElse(fields, result);
   return result === 'ask' ? undefined : { verdict: verdictOf(fields, result), ref };
 }

@@ -12,6 +12,8 @@ auth required pam_permit.so
 account required pam_permit.so
 `;
 
+const PAM = ['PATH=/usr/bin:/bin', 'PAM_USER=alice', 'PAM_TYPE=auth', 'PAM_SERVICE=sudo', 'PAM_TTY=pts/9'];
+
 const NEEDS = { ...SERVICE_NEEDS, programs: [...SERVICE_NEEDS.programs, 'pamtester'] };
 
 describe("root's PAM door beside the service", { skip: lacks(NEEDS) }, () => {
@@ -45,6 +47,20 @@ describe("root's PAM door beside the service", { skip: lacks(NEEDS) }, () => {
     assert.deepEqual([record?.door, record?.service, record?.rhost, record?.method], ['pam', 'sudo', '192.0.2.7', 'totp']);
     const again = await world.login(alice, code);
     assert.deepEqual([again.stdout, (await world.recordOf(again))?.reason], ['', 'replayed']);
+  });
+
+  it('refuses with a record, or says that there is none, however few open files its caller leaves it, and shows no stack', async () => {
+    const ask = (soft: number, hard = soft): Promise<Ran> =>
+      world.container.run(['prlimit', `--nofile=${String(soft)}:${String(hard)}`, 'env', '-i', ...PAM, 'notp', 'pam'], { input: '000000' });
+    for (const files of [...Array.from({ length: 28 }, (_, i) => i + 3), 64]) {
+      const { code, stdout, stderr } = await ask(files);
+      assert.ok(code !== 0, String(files));
+      assert.doesNotMatch(stdout + stderr, /\n\s+at |node:|Error:/, String(files));
+      assert.match(stdout, /^(notp: [^\n]+ \((?:ref [0-9a-f]{8}|no record of it could be made)\)\n)?$/, String(files));
+      if (stdout.includes('(ref ')) assert.ok((await world.recordOf({ stderr: stdout })) !== undefined, String(files));
+    }
+    const { stdout } = await ask(22, 1024);
+    assert.equal((await world.recordOf({ stderr: stdout }))?.reason, 'wrong_code', 'what its caller has lowered it raises');
   });
 
   it('refuses a code that the gate has accepted', async () => {

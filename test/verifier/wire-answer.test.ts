@@ -24,6 +24,12 @@ describe('an answer', () => {
     );
   });
 
+  it('is a refusal that nobody could record without a reference, and no acceptance is', () => {
+    const unrecorded = { ...REFUSED, ref: '' };
+    assert.deepEqual(parseAnswer(printAnswer(unrecorded).trimEnd()), unrecorded);
+    refusedAsAnswer([printAnswer({ ...ACCEPTED, ref: '' }).trimEnd()]);
+  });
+
   it('holds the verdict and nothing else: no detail', () => {
     const line = printAnswer({
       verdict: { result: 'refused', reason: 'stale_enrolment', detail: '/var/lib/notp is full' },
