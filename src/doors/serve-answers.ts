@@ -202,8 +202,10 @@ async function judge(question: Question, service: Service, askedMs: number): Pro
   }
   const verifier = localVerifier({ ...verifierOptions(service, question.origin, question.files), mayFallBack: true, askedMs });
   try {
-    if (question.ask === 'before') return await verifier.beforeAsking(question.session);
-    return await verifier.verify(question);
+    // What the configuration forbids is not for who asks to send.
+    const session = config.gate.sameConnection ? question.session : { ...question.session, connection: undefined };
+    if (question.ask === 'before') return await verifier.beforeAsking(session);
+    return await verifier.verify({ ...question, session });
   } finally {
     verifier.close();
   }

@@ -1,7 +1,9 @@
 /** `notp serve` judges: the real process, as the system user, on a socket of the user, without a JIT compiler. */
 import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
+import * as path from 'node:path';
 import { before, describe, it } from 'node:test';
+import type { Question } from '../../src/verifier/wire.ts';
 import { addUser, oathCode, untilFreshStep, type Enrolled, type TestUser } from '../support/world.ts';
 import {
   asked,
@@ -16,6 +18,12 @@ import {
   type ServeWorld,
   type Service,
 } from './serve-world.ts';
+
+/** A question on the connection that the sshd process `pid` serves. */
+function connected(pid: number): Partial<Question> {
+  const connection = { pid, startTicks: 7, bootId: '01234567-89ab-cdef-0123-456789abcdef' };
+  return { session: { connection, keyDigest: undefined } };
+}
 
 describe('the service', { skip: NEEDS }, () => {
   let world: ServeWorld;
@@ -37,6 +45,24 @@ describe('the service', { skip: NEEDS }, () => {
     const owner = fs.statSync(world.folder + '/var/state.db').uid;
     assert.match(status, new RegExp(`^Uid:(\\s+${String(owner)}){4}$`, 'm'));
     assert.match(fs.readFileSync(`/proc/${pid}/cmdline`, 'utf8'), /\0--jitless\0/);
+  });
+
+  it('with same_connection = false remembers no connection and accepts none, whoever sends one', async () => {
+    const forbidding = path.join(world.folder, 'no-connections.toml');
+    fs.writeFileSync(forbidding, `${fs.readFileSync(world.config, 'utf8')}\n[gate]\nsame_connection = false\n`, { mode: 0o644 });
+    const carol = addUser();
+    const { file, recovery } = world.enrol(carol);
+    const unspent = [...recovery];
+    const [allowed, forbidden] = [await world.start(carol.uid), await world.start(carol.uid, forbidding)];
+    const logIn = async (where: Service, pid: number): Promise<string> => {
+      const proof = { kind: 'recovery', code: (unspent.shift() ?? '').replaceAll('-', '') } as const;
+      return await asked(where, questionFor(file, [{ passphrase: undefined, proof }], connected(pid)));
+    };
+    const goOn = (where: Service, pid: number): Promise<string> =>
+      asked(where, questionFor(file, [], { ask: 'before', ...connected(pid) }));
+    assert.deepEqual([await logIn(allowed, 1), await goOn(allowed, 1)], ['recovery', 'same_connection']);
+    assert.deepEqual([await goOn(forbidden, 1), await logIn(forbidden, 2), await goOn(forbidden, 2)], ['ask', 'recovery', 'ask']);
+    assert.deepEqual([await goOn(allowed, 2), await goOn(allowed, 1)], ['ask', 'same_connection']);
   });
 
   it('accepts a right code once, and says nothing but the verdict', async () => {
