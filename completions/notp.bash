@@ -25,7 +25,7 @@ _notp_options() {
     'notp store approved') found='--config --json --help' ;;
     'notp store refresh') found='--config --help' ;;
     'notp audit') found='--config --user --since --until --file --event --reason --context --rhost --ref --lines --follow --json --table --help' ;;
-    'notp audit verify') found='--config --host --file --key --outage --json --help' ;;
+    'notp audit verify') found='--config --host --file --key --outage --resume --json --help' ;;
     'notp audit report') found='--config --user --since --until --file --json --help' ;;
     'notp import') found='--config --from --file --user --seal --dry-run --replace --issuer --account --digits --period --algorithm --passphrase-file --new-passphrase-file --json --help' ;;
     'notp code') found='--config --passphrase-file --json --once --watch --help' ;;
@@ -105,7 +105,7 @@ _notp_takes() {
     --since) found='none' ;;
     --until) found='none' ;;
     --file) found='file' ;;
-    --event) found='words login.accepted login.refused enroll replace enroll.failed import import.failed invite revoke passphrase passphrase.failed recovery recovery.failed recovery.used unlock reseal reseal.failed export host_key.created host_key.rotated host_key.retired outage.approved outage.withdrawn outage.conflict login host_key outage' ;;
+    --event) found='words login.accepted login.refused enroll replace enroll.failed import import.failed invite revoke passphrase passphrase.failed recovery recovery.failed recovery.used unlock reseal reseal.failed export host_key.created host_key.rotated host_key.retired outage.approved outage.withdrawn outage.conflict audit.resumed login host_key outage audit' ;;
     --reason) found='words wrong_code replayed wrong_passphrase step_up_required not_enrolled revoked stale_enrolment bad_secret_file no_proof timeout store_unavailable audit_unavailable not_permitted bad_configuration' ;;
     --context) found='context' ;;
     --rhost) found='none' ;;

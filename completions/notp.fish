@@ -196,7 +196,7 @@ complete -c notp -n "__notp_at 'notp audit'" -l user -x -a '(__fish_complete_use
 complete -c notp -n "__notp_at 'notp audit'" -l since -x -d 'from then on'
 complete -c notp -n "__notp_at 'notp audit'" -l until -x -d 'before then'
 complete -c notp -n "__notp_at 'notp audit'" -l file -r -F -d 'of this log, with what was rotated beside it'
-complete -c notp -n "__notp_at 'notp audit'" -l event -x -a 'login.accepted login.refused enroll replace enroll.failed import import.failed invite revoke passphrase passphrase.failed recovery recovery.failed recovery.used unlock reseal reseal.failed export host_key.created host_key.rotated host_key.retired outage.approved outage.withdrawn outage.conflict login host_key outage' -d 'with this event'
+complete -c notp -n "__notp_at 'notp audit'" -l event -x -a 'login.accepted login.refused enroll replace enroll.failed import import.failed invite revoke passphrase passphrase.failed recovery recovery.failed recovery.used unlock reseal reseal.failed export host_key.created host_key.rotated host_key.retired outage.approved outage.withdrawn outage.conflict audit.resumed login host_key outage audit' -d 'with this event'
 complete -c notp -n "__notp_at 'notp audit'" -l reason -x -a 'wrong_code replayed wrong_passphrase step_up_required not_enrolled revoked stale_enrolment bad_secret_file no_proof timeout store_unavailable audit_unavailable not_permitted bad_configuration' -d 'refused for this reason'
 complete -c notp -n "__notp_at 'notp audit'" -l context -x -a '(__notp_contexts)' -d 'of this secret'
 complete -c notp -n "__notp_at 'notp audit'" -l rhost -x -d 'from this address'
@@ -214,6 +214,7 @@ complete -c notp -n "__notp_at 'notp audit verify'" -l host -x -d 'the log of an
 complete -c notp -n "__notp_at 'notp audit verify'" -l file -r -F -d 'with --host: that log or a copy of it'
 complete -c notp -n "__notp_at 'notp audit verify'" -l key -r -F -d 'with --host: a copy of the key file of that host'
 complete -c notp -n "__notp_at 'notp audit verify'" -l outage -d 'the log of what this host has decided while it could not reach the store'
+complete -c notp -n "__notp_at 'notp audit verify'" -l resume -d 'go on after the last record of the log'
 complete -c notp -n "__notp_at 'notp audit verify'" -l json -d 'print one JSON object'
 complete -c notp -n "__notp_at 'notp audit verify'" -s h -l help -d 'display help for command'
 # notp audit report

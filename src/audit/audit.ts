@@ -1,7 +1,7 @@
 /** No decision without a record: what appends records, inside the transaction of the decision that they tell. */
 import { randomBytes } from 'node:crypto';
 import { messageOf, NotpError } from '../error.ts';
-import { FLOODS, type ChainHead, type KeptLine, type Transaction } from '../store/store.ts';
+import { FLOODS, type ChainHead, type Flood, type KeptLine, type Transaction } from '../store/store.ts';
 import { hashOf, headAfter, nextLink } from './chain.ts';
 import { MAX_RECORD_BYTES, printRecord, type AuditRecord } from './record.ts';
 import { afterOneMore, counted, floodOf, summaryOf } from './floods.ts';
@@ -16,6 +16,8 @@ export interface AuditLog {
   readonly copies: readonly Sink[];
   /** The chain's key; undefined where there is no host key. */
   readonly key: Uint8Array | undefined;
+  /** Set where the chain has a key, and that cannot be read here: nobody goes on with it, and records are lines outside of it. */
+  readonly isUnlinked?: true;
   /** Those before it, by which a record may have been hashed that waits in the state; undefined: none. */
   readonly formerKeys?: readonly Uint8Array[];
   readonly now: () => number;
@@ -33,7 +35,12 @@ export function newRef(): string {
  * Throws `audit_unavailable` where the file does not take it and no more can wait for it.
  */
 export async function append(log: AuditLog, transaction: Transaction, record: AuditRecord): Promise<void> {
-  const lacking = (await sumsUnlessFull(log, transaction, record.user)) ?? (await appendNext(log, transaction, record));
+  if (log.isUnlinked) {
+    await appendUnlinked(log, record, { required: true });
+    return;
+  }
+  const told = await withChangedCounts(transaction, record);
+  const lacking = (await sumsUnlessFull(log, transaction, record.user)) ?? (await appendNext(log, transaction, told));
   if (lacking !== undefined) throw unavailable(lacking);
 }
 
@@ -52,11 +59,17 @@ export async function appendLogin(log: AuditLog, transaction: Transaction, login
     await append(log, transaction, login);
     return login.ref;
   }
+  if (log.isUnlinked) {
+    await appendUnlinked(log, login, { required: login.result === 'accepted' });
+    return login.ref;
+  }
   const nowMs = log.now();
-  const { after, record } = afterOneMore(flood, await transaction.tally(flood, login.user), login, nowMs);
+  const { isChanged: _, ...before } = await transaction.tally(flood, login.user);
+  const { after, record } = afterOneMore(flood, before, login, nowMs);
   if (record !== undefined) {
+    const told = await withChangedCounts(transaction, record);
     const lacking =
-      (await sumsUnlessFull(log, transaction, record.user, KEPT_FREE)) ?? (await appendNext(log, transaction, record, KEPT_FREE));
+      (await sumsUnlessFull(log, transaction, record.user, KEPT_FREE)) ?? (await appendNext(log, transaction, told, KEPT_FREE));
     if (lacking === undefined) {
       await transaction.saveTally(flood, { ...after, count: 0 });
       return after.ref;
@@ -67,6 +80,18 @@ export async function appendLogin(log: AuditLog, transaction: Transaction, login
   return tally.ref;
 }
 
+/** The record with what was changed of the counts of its user, which begin afresh. */
+async function withChangedCounts(transaction: Transaction, record: AuditRecord): Promise<AuditRecord> {
+  const changed: Flood[] = [];
+  for (const flood of FLOODS) {
+    const { isChanged, ...fresh } = await transaction.tally(flood, record.user);
+    if (!isChanged) continue;
+    await transaction.saveTally(flood, fresh);
+    changed.push(flood);
+  }
+  return changed.length === 0 ? record : withProblem(record, `counts of ${changed.join(' and ')} changed outside notp`);
+}
+
 /** Of the room in the state: no flood of refusals takes it, so that acceptances and changes find it. */
 const KEPT_FREE = 128;
 
@@ -74,7 +99,7 @@ const KEPT_FREE = 128;
 async function sumsUnlessFull(log: AuditLog, transaction: Transaction, user: string, keptFree = 0): Promise<string | undefined> {
   for (const flood of FLOODS) {
     const tally = await transaction.tally(flood, user);
-    const sum = summaryOf(flood, tally);
+    const sum = summaryOf(flood, tally, log.now());
     if (sum === undefined) continue;
     const lacking = await appendNext(log, transaction, sum, keptFree);
     if (lacking !== undefined) return lacking;
@@ -124,7 +149,10 @@ function genuineOf({ key, formerKeys = [] }: AuditLog, head: ChainHead, kept: re
 
 function withDropped(record: AuditRecord, dropped: number): AuditRecord {
   if (dropped === 0) return record;
-  const problem = `dropped ${String(dropped)} waiting records that were changed outside notp`;
+  return withProblem(record, `dropped ${String(dropped)} waiting records that were changed outside notp`);
+}
+
+function withProblem(record: AuditRecord, problem: string): AuditRecord {
   return { ...record, detail: record.detail === undefined ? problem : `${problem}; ${record.detail}` };
 }
 

@@ -45,11 +45,13 @@ export function afterOneMore(
   return { after, record: { ...record, detail: record.detail === undefined ? more : `${record.detail}; ${more}` } };
 }
 
-/** The record of those that are counted; undefined where there are none. */
-export function summaryOf(flood: Flood, { user, count, sinceMs, untilMs, ref, shared }: Tally): AuditRecord | undefined {
+/** The record of those that are counted, as of `nowMs`; undefined where there are none. */
+export function summaryOf(flood: Flood, { user, count, sinceMs, untilMs, ref, shared }: Tally, nowMs: number): AuditRecord | undefined {
   if (count === 0) return undefined;
   const detail = user === '' ? { detail: 'of names that are not enrolled' } : {};
-  const [since, until] = [new Date(sinceMs).toISOString(), new Date(untilMs).toISOString()];
+  // A clock that was set back has them later.
+  const time = (ms: number): string => new Date(Math.min(ms, nowMs)).toISOString();
+  const [since, until] = [time(sinceMs), time(untilMs)];
   const sum = { user, context: '', ...detail, count, since, until, ref } as const;
   if (flood === 'refusals') return { door: 'pam', event: 'login.refused', ...sum, ...sharedOf(flood, shared), result: 'refused' };
   return { door: 'gate', event: 'login.accepted', ...sum, ...sharedOf(flood, shared), result: 'accepted' };

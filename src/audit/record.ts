@@ -31,7 +31,8 @@ export type Event =
   | 'host_key.retired'
   | 'outage.approved'
   | 'outage.withdrawn'
-  | 'outage.conflict';
+  | 'outage.conflict'
+  | 'audit.resumed';
 
 /** Who knocked, where, and from where. */
 export interface Origin {

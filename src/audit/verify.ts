@@ -1,7 +1,7 @@
 /** Whether an audit log is what was written: all of its files along the chain, and whether the last record that the store knows is there. */
 import * as fs from 'node:fs';
 import { NotpError } from '../error.ts';
-import type { ChainHead, KeptLine, Marks } from '../store/store.ts';
+import type { ChainHead, KeptLine, Mark, Marks } from '../store/store.ts';
 import { blocksOf, presentFilesOf, rawLinesIn } from './reading.ts';
 import { ended, isAt, startOf, step, unknownAtEnd, type ChainKey, type Problem, type Walk } from './walk.ts';
 
@@ -77,7 +77,7 @@ export async function verifyLog(auditFile: string, options: VerifyOptions): Prom
     if (unknown !== undefined) problems.add(unknown, walk.last?.place);
   }
   const whole = ended(walk);
-  for (const text of marked.problems()) problems.add({ kind: 'written anew', text }, undefined);
+  for (const problem of marked.problems()) problems.add(problem, undefined);
   if (!whole.reached) problems.add({ kind: 'end', text: missing(auditFile, whole.last?.seq ?? 0, known) }, undefined);
   return { ...whole, problems: problems.all() };
 }
@@ -108,26 +108,33 @@ function gathered(): Gathered {
 interface Compared {
   /** Looks at the record that the walk has just come to, at `place`. */
   readonly look: (walk: Walk, place: string) => void;
-  readonly problems: () => Iterable<string>;
+  readonly problems: () => Iterable<Problem>;
 }
 
 /** Whoever holds all keys of a host can write its log anew, head and all, but not what the store has kept since. */
 function comparedWith(marks: Marks | undefined, keys: readonly ChainKey[]): Compared {
   // By the number of the record: what a crash left may stand before or behind the record that was marked.
-  const unlike = new Map<number, string>();
+  const unlike = new Map<number, Problem>();
   const found = new Set<number>();
   return {
     look: (walk, place) => {
       const seq = walk.last?.seq ?? 0;
-      const hash = marks?.get(seq);
-      if (hash === undefined || found.has(seq)) return;
-      if (isAt(walk, { seq, hash }, keys)) {
+      const mark = marks?.get(seq);
+      if (mark === undefined || found.has(seq)) return;
+      if (isAt(walk, { seq, hash: mark.hash }, keys)) {
         found.add(seq);
         unlike.delete(seq);
-      } else if (!unlike.has(seq)) unlike.set(seq, `${place}: is not record ${String(seq)} as the store knew it: the log was written anew`);
+      } else if (!unlike.has(seq)) unlike.set(seq, unlikeMark(mark, seq, place));
     },
     problems: () => unlike.values(),
   };
+}
+
+function unlikeMark({ isSigned }: Mark, seq: number, place: string): Problem {
+  if (isSigned)
+    return { kind: 'written anew', text: `${place}: is not record ${String(seq)} as the store knew it: the log was written anew` };
+  const text = `the store's mark of record ${String(seq)} was changed, or signed by a key that is not here: it tells nothing of the log; delete it from mark in the database`;
+  return { kind: 'mark', text };
 }
 
 /** The files of the log, oldest first, and where to begin in each. */

@@ -109,6 +109,7 @@ interface VerifyFlags extends CommonFlags {
   readonly file?: readonly string[];
   readonly key?: string;
   readonly outage?: boolean;
+  readonly resume?: boolean;
   readonly json?: boolean;
 }
 
@@ -121,13 +122,19 @@ function addVerify(audit: Command, now: () => number, finish: Finish): void {
     .addOption(
       new Option('--outage', 'the log of what this host has decided while it could not reach the store').conflicts(['host', 'file', 'key']),
     )
+    .addOption(
+      new Option('--resume', "go on after the last record of the log, where the store's head was changed outside notp").conflicts([
+        ...['host', 'file', 'key', 'json'],
+      ]),
+    )
     .option('--json', 'print one JSON object')
     .action(async (_: unknown, command: Command) => {
-      const { host, file: files = [], key, outage, json, ...flags } = command.optsWithGlobals<VerifyFlags>();
+      const { host, file: files = [], key, outage, resume, json, ...flags } = command.optsWithGlobals<VerifyFlags>();
       const [file, ...others] = files;
       if (others.length > 0) command.error("error: option '--file <file>' of verify is of one log; check one after the other");
       const { verifyAudit } = await import('../commands/audit-verify.ts');
-      finish(await verifyAudit(configOf(flags), { host, file, key, outage: outage === true, json: json === true }, now));
+      const options = { host, file, key, outage: outage === true, resume: resume === true, json: json === true };
+      finish(await verifyAudit(configOf(flags), options, now));
     });
 }
 

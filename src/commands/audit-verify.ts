@@ -1,5 +1,7 @@
 /** `notp audit verify`: whether the log, with the files that logrotate(8) has put aside, is what was written. */
 import { isatty } from 'node:tty';
+import { append, newRef } from '../audit/audit.ts';
+import { hashOf } from '../audit/chain.ts';
 import { verifyLog, type Progress, type Report, type VerifyOptions as Chain } from '../audit/verify.ts';
 import { NotpError } from '../error.ts';
 import { quoted } from '../otp/escape.ts';
@@ -11,7 +13,7 @@ import { asUser } from '../system/privileges.ts';
 import { realUser } from '../system/users.ts';
 import { outagePlace } from '../verifier/outage.ts';
 import { chainKeys, hasEncryptedKey, readHostKey } from '../verifier/host-keys.ts';
-import { type State, statePlace, type StatePlace, withState } from '../verifier/state.ts';
+import { type State, statePlace, type StatePlace, withPresentState, withState } from '../verifier/state.ts';
 import { storeName } from '../verifier/store-place.ts';
 
 const PROGRESS_MS = 500;
@@ -29,6 +31,8 @@ export interface VerifyOptions {
   readonly file: string | undefined;
   /** The log of what was decided in outages of the store of a fleet. */
   readonly outage: boolean;
+  /** Whether the chain goes on after the last record of the log, where the head in the store does not count. */
+  readonly resume: boolean;
   /** A copy of its key file, where its key is none of this host's. */
   readonly key: string | undefined;
 }
@@ -42,6 +46,7 @@ export async function verifyAudit(config: Config, options: VerifyOptions, now: (
       'only the service has the key of the chain',
       'decrypt it with systemd-creds for the check, and remove it again',
     );
+  if (options.resume) await asUser(place.owner, () => resume(place, now));
   // Read by whoever runs this, as the copy of the log is.
   const given = options.key === undefined ? [] : keysIn(options.key);
   const progress = isatty(2) ? progressOnTerminal(now) : undefined;
@@ -53,6 +58,39 @@ export async function verifyAudit(config: Config, options: VerifyOptions, now: (
   const report = await (options.file === undefined ? asUser(place.owner, verified) : verified()).finally(() => progress?.end());
   tell(report, options);
   return report.problems.length === 0 ? 0 : 1;
+}
+
+/**
+ * Has the chain go on after the last record that the file of the log has, which nobody but its owner can write, and records that. Throws
+ * `refused` where the head in the store counts.
+ */
+async function resume(place: StatePlace, now: () => number): Promise<void> {
+  const { name: user, uid } = realUser();
+  await withPresentState(place, now, async (state) => {
+    if (place.kind === 'service' && state.hostKey === undefined)
+      throw new NotpError('failed', 'there is no host key to go on with', 'put it back, or run notp host-key init');
+    await state.store.exclusively(async (transaction) => {
+      if (await hasHead(transaction))
+        throw new NotpError('refused', 'the head of the audit chain in the store is as notp wrote it', 'leave out --resume');
+      const keys = chainKeys(state, await transaction.formerChainKeys());
+      const { last } = await verifyLog(place.auditFile, { known: FIRST, keys });
+      await transaction.moveHead(last === undefined ? FIRST : { seq: last.seq, hash: hashOf(last.line, state.log.key) });
+      const detail = `after record ${String(last?.seq ?? 0)}: the head in the store was changed outside notp, and records that waited there are given up`;
+      const record = { user, uid, context: '', door: 'cli', event: 'audit.resumed', result: 'done', detail } as const;
+      await append(state.log, transaction, { ...record, ref: newRef() });
+    });
+  });
+}
+
+const FIRST: ChainHead = { seq: 0, hash: '0'.repeat(64) };
+
+async function hasHead(transaction: Transaction): Promise<boolean> {
+  try {
+    await transaction.backlog();
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 /** Whose log it is. Throws `usage` where there is no such log. */

@@ -29,6 +29,7 @@ const EVENTS: Readonly<Record<Event, string>> = {
   'outage.approved': 'approved for outages',
   'outage.withdrawn': 'approval withdrawn',
   'outage.conflict': 'code used twice in outage',
+  'audit.resumed': 'audit chain resumed',
 };
 
 const METHODS: Readonly<Record<Method, string>> = {

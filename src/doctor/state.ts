@@ -1,5 +1,5 @@
 /** The family of state: the store opens and takes a write, the audit log can be appended to and agrees with it, and there is room. */
-import { messageOf } from '../error.ts';
+import { messageOf, NotpError } from '../error.ts';
 import type { Enrolment } from '../store/store.ts';
 import { asUser } from '../system/privileges.ts';
 import { type State, type StatePlace, withState } from '../verifier/state.ts';
@@ -26,7 +26,7 @@ export async function examineState(place: StatePlace, now: () => number): Promis
     try {
       return await withState(place, now, async (state) => (state === undefined ? noState(place) : await lookInto(state, place, now)));
     } catch (error) {
-      return { findings: [broken(messageOf(error))], enrolments: [] };
+      return { findings: [broken(error)], enrolments: [] };
     }
   });
 }
@@ -81,12 +81,12 @@ async function rolledBack({ store }: State, now: () => number): Promise<Contents
   return found ?? { head: { seq: 0, hash: '' }, backlog: [], enrolments: [], formerChainKeys: [], skewMs: undefined };
 }
 
-function broken(why: string): Finding {
+function broken(error: unknown): Finding {
   return {
     id: 'store',
     severity: 'fail',
     title: 'The state cannot be used, so every login is refused',
-    detail: why,
-    fix: 'check the disk, and the owner and mode of the file and its folder',
+    detail: messageOf(error),
+    fix: (error instanceof NotpError ? error.hint : undefined) ?? 'check the disk, and the owner and mode of the file and its folder',
   };
 }

@@ -1,7 +1,7 @@
 /** All that a store holds of this host and of its users, taken out of one database and put into another. */
-import { FLOODS, type TableRow, type Tables } from './store.ts';
-import { isSealed, renewedMac, sealedRows, valueOf } from './row-seal.ts';
-import { COUNTS, type Row, type Values } from './rows.ts';
+import { FLOODS, type Flood, type TableRow, type Tables } from './store.ts';
+import { COUNTS, isForged, isSealed, macOf, renewedMac, sealedRows, valueOf, type SealedTable } from './row-seal.ts';
+import type { Row, Values } from './rows.ts';
 import type { Dialect, Statements } from './tables.ts';
 
 /** What is copied: the columns of each table that are the same in each database, and what tells its rows apart. */
@@ -32,6 +32,7 @@ const TABLES = {
   sealed: { columns: ['"user"', 'context', 'text'], key: ['"user"', 'context'] },
   approved: { columns: ['"user"', 'as_of_ms', 'mac'], key: ['"user"'] },
   former_chain_key: { columns: ['key', 'mac'], key: ['key'] },
+  // Their MACs are of the host that they are of, so they are made where they are put.
   refusals: { columns: ['"user"', ...COUNTS], key: ['"user"'] },
   acceptances: { columns: ['"user"', ...COUNTS], key: ['"user"'] },
 } as const satisfies Record<string, { columns: readonly string[]; key: readonly string[] }>;
@@ -50,20 +51,22 @@ const SAYING: Partial<Record<Table, string>> = {
 };
 
 /**
- * All of it, but for the rows that say nothing and the head of the chain. From here on nobody changes it until the transaction ends. What
+ * All of it, but for the rows that say nothing, counts that somebody changed and the head of the chain. From here on nobody changes it until the transaction ends. What
  * counts has the MAC of the present key, so that it counts where earlier ones are not known, and the same row is the same in each database.
  */
-export async function tablesOf({ all, dialect, seal }: Statements): Promise<Tables> {
+export async function tablesOf({ all, dialect, seal, host }: Statements): Promise<Tables> {
   if (dialect.lockAll !== undefined) await all(dialect.lockAll(NAMES));
   const tables: Record<string, readonly TableRow[]> = {};
   for (const name of NAMES) {
     const { columns, key } = TABLES[name];
     const conditions = [SAYING[name] ?? 'TRUE', OF_HOST.includes(name) ? dialect.here : 'TRUE'].join(' AND ');
-    const sql = `SELECT ${columns.join(', ')} FROM ${name} WHERE ${conditions} ORDER BY ${key.join(', ')}`;
+    const selected = isCounted(name) ? [...columns, 'mac'] : columns;
+    const sql = `SELECT ${selected.join(', ')} FROM ${name} WHERE ${conditions} ORDER BY ${key.join(', ')}`;
     const values = (row: Row): TableRow => columns.map((column) => valueOf(bare(column), row[bare(column)]));
-    tables[name] = isSealed(name)
-      ? (await sealedRows({ all, seal }, name, sql)).map((each) => values({ ...each.row, mac: renewedMac(seal, name, each) }))
-      : (await all(sql)).map(values);
+    if (isCounted(name)) tables[name] = (await all(sql)).filter((row) => !isForged(seal, name, { ...row, host })).map(values);
+    else if (isProven(name))
+      tables[name] = (await sealedRows({ all, seal }, name, sql)).map((each) => values({ ...each.row, mac: renewedMac(seal, name, each) }));
+    else tables[name] = (await all(sql)).map(values);
   }
   return tables;
 }
@@ -90,7 +93,7 @@ export function lacking(present: Tables, incoming: Tables): Tables {
 
 /** Gives each row of `users` that counts the MAC of the present key, before earlier keys are forgotten. */
 export async function renewMacs({ all, write, dialect, seal }: Statements, users: readonly string[]): Promise<void> {
-  for (const name of NAMES.filter(isSealed).filter((each) => !OF_HOST.includes(each))) {
+  for (const name of NAMES.filter(isProven).filter((each) => !OF_HOST.includes(each))) {
     const { key } = TABLES[name];
     const update = `UPDATE ${name} SET mac = $mac WHERE ${key.map((column) => `${column} = $${bare(column)}`).join(' AND ')}`;
     for (const user of users) {
@@ -105,6 +108,14 @@ export async function renewMacs({ all, write, dialect, seal }: Statements, users
   }
 }
 
+function isProven(name: Table): name is Table & SealedTable {
+  return isSealed(name);
+}
+
+function isCounted(name: Table): name is Flood {
+  return FLOODS.some((flood) => flood === name);
+}
+
 export interface Putting {
   /** Called for each enrolment whose row is in. */
   readonly enrolled: (user: string, context: string) => Promise<void>;
@@ -113,11 +124,12 @@ export interface Putting {
 }
 
 /** Puts `tables` in, of which nothing is there; what is there all the same is an error, and is not written over. */
-export async function putTables({ all, dialect }: Statements, tables: Tables, { enrolled, told }: Putting): Promise<void> {
+export async function putTables({ all, dialect, seal, host }: Statements, tables: Tables, { enrolled, told }: Putting): Promise<void> {
   let count = 0;
   for (const name of NAMES) {
     for (const rows of batches(tables[name] ?? [])) {
-      await all(insertion(name, rows.length, dialect), valuesOf(name, rows));
+      const macs = isCounted(name) ? rows.map((row) => macOf(seal, name, { ...named(name, row), host })) : undefined;
+      await all(insertion(name, rows.length, dialect), { ...valuesOf(name, rows), ...numbered(macs) });
       if (name === 'enrolment') for (const [user, context] of rows) await enrolled(String(user), String(context));
       told((count += rows.length));
     }
@@ -130,7 +142,8 @@ function batches(rows: readonly TableRow[]): (readonly TableRow[])[] {
 
 /** The statement for so many rows of a table: the values of the third are $user_2, $context_2 and so on. */
 function insertion(name: Table, rows: number, dialect: Dialect): string {
-  const { columns, key } = TABLES[name];
+  const { key } = TABLES[name];
+  const columns: readonly string[] = isCounted(name) ? [...TABLES[name].columns, 'mac'] : TABLES[name].columns;
   const [hostColumn, hostValue] = OF_HOST.includes(name) ? [dialect.hostColumn, dialect.hostValue] : ['', ''];
   const row = (i: number): string => `(${hostValue}${columns.map((column) => `$${bare(column)}_${String(i)}`).join(', ')})`;
   const sql = `INSERT INTO ${name} (${hostColumn}${columns.join(', ')}) VALUES ${Array.from({ length: rows }, (_, i) => row(i)).join(', ')}`;
@@ -143,6 +156,14 @@ function insertion(name: Table, rows: number, dialect: Dialect): string {
 function valuesOf(name: Table, rows: readonly TableRow[]): Values {
   const { columns } = TABLES[name];
   return Object.fromEntries(rows.flatMap((row, i) => columns.map((column, j) => [`${bare(column)}_${String(i)}`, row[j] ?? ''])));
+}
+
+function named(name: Table, row: TableRow): Row {
+  return Object.fromEntries(TABLES[name].columns.map((column, i) => [bare(column), row[i]]));
+}
+
+function numbered(macs: readonly string[] = []): Values {
+  return Object.fromEntries(macs.map((mac, i) => [`mac_${String(i)}`, mac]));
 }
 
 /** The first columns of each are its key. */

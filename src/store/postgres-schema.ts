@@ -54,7 +54,10 @@ const SCHEMAS = [
     PRIMARY KEY (host, "user")) WITH (fillfactor = 70);
 `,
   `ALTER TABLE former_chain_key ADD COLUMN mac text NOT NULL DEFAULT '${NO_MAC}'`,
-  '',
+  // A chain that an earlier notp has begun is gone on with by `notp audit verify --resume`.
+  ['chain', 'mark', 'refusals', 'acceptances']
+    .map((table) => `ALTER TABLE ${table} ADD COLUMN mac text NOT NULL DEFAULT '${NO_MAC}';`)
+    .join('\n'),
   // The MAC of an earlier notp is of no uid, so that no enrolment of it counts until somebody enrols again.
   'ALTER TABLE enrolment ADD COLUMN uid bigint NOT NULL DEFAULT -1',
 ];

@@ -5,8 +5,8 @@
 import { createHash } from 'node:crypto';
 import type { Client, QueryResult } from 'pg';
 import { NotpError } from '../error.ts';
-import { checkStored, returning } from './row-seal.ts';
-import { chainOf, COUNTS, type Chain, type Row, type Values } from './rows.ts';
+import { checkStored, COUNTS, returning } from './row-seal.ts';
+import { presentHead, type Row, type Values } from './rows.ts';
 import type { Dialect, Statements } from './tables.ts';
 
 /** How long a decision waits in all, for the server and for others' decisions, before it is refused. */
@@ -18,24 +18,24 @@ const DIALECT: Dialect = {
   hostValue: '$host, ',
   lock: ' FOR UPDATE',
   heads: 'SELECT host, seq, hash FROM chain ORDER BY host',
-  marks: `SELECT seq, hash FROM mark WHERE host = CASE WHEN $of = '' THEN $host ELSE $of END`,
+  marks: `SELECT seq, hash, mac FROM mark WHERE host = CASE WHEN $of = '' THEN $host ELSE $of END`,
   lockEnrolments: ' FOR UPDATE OF enrolment',
   // Waits for who has a row of them, as every decision does that changes anything.
   lockAll: (tables) => `LOCK TABLE ${tables.join(', ')} IN EXCLUSIVE MODE`,
   // An UPDATE takes space like an INSERT here.
   reserves: false,
   joined: (flood) => `LEFT JOIN ${flood} ON ${flood}.host = $host AND ${flood}."user" = enrolment."user"`,
-  tally: (flood) => `SELECT known."user", ${COUNTS.join(', ')}
+  tally: (flood) => `SELECT known."user", ${COUNTS.join(', ')}, mac
     FROM (SELECT CASE WHEN EXISTS (SELECT 1 FROM enrolment WHERE "user" = $user) THEN $user ELSE '' END AS "user") AS known
     LEFT JOIN ${flood} ON host = $host AND ${flood}."user" = known."user"`,
 };
 
 /** With the time, which costs no question of its own: the hosts' clocks may differ, and this one is for all of them. */
-const LOCKED_CHAIN = `SELECT seq, hash, lacking, floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint AS clock_ms FROM chain WHERE host = $host${DIALECT.lock}`;
+const LOCKED_CHAIN = `SELECT seq, hash, lacking, mac, floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint AS clock_ms FROM chain WHERE host = $host${DIALECT.lock}`;
 
 /** What the first answer holds. */
 interface Beginning {
-  readonly chain: Chain;
+  readonly chain: Row;
   readonly clockMs: number;
 }
 
@@ -67,6 +67,7 @@ export class PostgresTransaction {
       chain: async () => (await this.beginning).chain,
       clockMs: async () => (await this.beginning).clockMs,
       dialect: DIALECT,
+      host: thisHost,
     };
   }
 
@@ -105,7 +106,7 @@ export class PostgresTransaction {
       Promise.all([this.reached(), this.client.query<Row>(prepared(LOCKED_CHAIN, { host: this.thisHost }))]),
     );
     this.hasBegun = true;
-    return { chain: chainOf(rows[0]), clockMs: Number(rows[0]?.['clock_ms']) };
+    return { chain: presentHead(rows[0]), clockMs: Number(rows[0]?.['clock_ms']) };
   }
 
   private async reached(): Promise<void> {

@@ -27,7 +27,13 @@ export const NO_MAC = '0'.repeat(MAC_LENGTH);
 /** For the state that a user keeps: whoever can write it owns it, and there is no key that they do not have. Nothing is proven there. */
 export const UNKEYED: RowSeal = { sign: () => NO_MAC, doubt: () => undefined };
 
-/** The columns that decide: those of an enrolment, and of what lets somebody in without a code. */
+/** What is counted of a flood, as columns. */
+export const COUNTS = ['tokens', 'as_of_ms', 'count', 'since_ms', 'ref', 'shared', 'until_ms'] as const;
+
+/**
+ * The columns that decide: those of an enrolment, and of what lets somebody in without a code; and what becomes part of the records of a host.
+ * `host` is what this host is called in a store that many share, and else empty.
+ */
 const SEALED = {
   enrolment: [
     ...['user', 'context', 'id', 'digest', 'pending_id', 'pending_digest', 'status'],
@@ -38,6 +44,10 @@ const SEALED = {
   peer: ['user', 'context', 'id', 'digest', 'accepted_ms'],
   approved: ['user', 'as_of_ms'],
   former_chain_key: ['key'],
+  chain: ['host', 'seq', 'hash', 'lacking'],
+  mark: ['host', 'seq', 'hash'],
+  refusals: ['host', 'user', ...COUNTS],
+  acceptances: ['host', 'user', ...COUNTS],
 } as const satisfies Record<string, readonly string[]>;
 
 export type SealedTable = keyof typeof SEALED;
@@ -49,6 +59,10 @@ const KEYS: Readonly<Record<SealedTable, readonly string[]>> = {
   peer: ['user', 'context', 'slot'],
   approved: ['user'],
   former_chain_key: ['host', 'key'],
+  chain: ['host'],
+  mark: ['host', 'seq'],
+  refusals: ['host', 'user'],
+  acceptances: ['host', 'user'],
 };
 
 /** A row of a sealed table, and why it counts for nothing; no doubt where it counts. */
@@ -119,6 +133,11 @@ function doubtOf(seal: RowSeal, table: SealedTable, row: Row): Doubt | undefined
   return seal.doubt(encoded(table, row), String(row['mac']));
 }
 
+/** Whether `row` of `table` has a MAC that is not its own. Without a key nobody can tell. */
+export function isForged(seal: RowSeal, table: SealedTable, row: Row): boolean {
+  return seal.doubt(encoded(table, row), String(row['mac'])) === 'forged';
+}
+
 /** The MAC of a row that is read to be written again: that of the present key where it counts, and none where it does not. Throws where the key is not here. */
 export function renewedMac(seal: RowSeal, table: SealedTable, { row, doubt }: SealedRow): string {
   return doubt === 'forged' ? NO_MAC : macOf(seal, table, row);
@@ -155,5 +174,5 @@ export function valueOf(column: string, value: unknown): string | number {
 
 const NUMBERS: ReadonlySet<string> = new Set([
   ...['last_step', 'tokens', 'as_of_ms', 'pending_tokens', 'last_accepted_ms', 'pending_inherits', 'pending_last_step', 'period_seconds'],
-  ...['slot', 'pid', 'start_ticks', 'turn', 'accepted_ms', 'next', 'count', 'since_ms', 'until_ms', 'uid'],
+  ...['slot', 'pid', 'start_ticks', 'turn', 'accepted_ms', 'next', 'count', 'since_ms', 'until_ms', 'seq', 'lacking', 'uid'],
 ]);

@@ -1,15 +1,12 @@
 /** How what is stored stands in the rows of the tables, and is read back. */
 import { NotpError } from '../error.ts';
 import type { LoginState } from '../verdict/decide.ts';
-import { macOf, NO_MAC, type RowSeal, type SealedRow } from './row-seal.ts';
+import { COUNTS, macOf, NO_MAC, type RowSeal, type SealedRow } from './row-seal.ts';
 import { SHARED_BYTES, type ChainHead, type Enrolment, type KeptFile, type Status, type Tally } from './store.ts';
 
 export type Row = Readonly<Record<string, unknown>>;
 /** By name, as `$name` stands for them. */
 export type Values = Readonly<Record<string, string | number>>;
-
-/** What is counted of a flood, as columns. */
-export const COUNTS = ['tokens', 'as_of_ms', 'count', 'since_ms', 'ref', 'shared', 'until_ms'];
 
 /** A bucket that is full by any policy, from long ago. */
 const NO_TALLY = {
@@ -98,10 +95,27 @@ export function enrolmentOf({ row, doubt }: SealedRow): Enrolment {
   };
 }
 
-/** What `row` counts of a flood of `user`: nothing so far where it has nothing. */
-export function tallyOf(user: string, row: Row, prefix = ''): Tally {
-  if (row[`${prefix}count`] === null) return { user, ...NO_TALLY };
-  const [tokens, asOfMs, count, sinceMs, ref, shared, untilMs] = COUNTS.map((column) => row[`${prefix}${column}`]);
+/** The row of a tally, without what is of its host. */
+export function rowOfTally({ user, records, count, sinceMs, untilMs, ref, shared }: Tally): Record<string, string | number> {
+  const times = { as_of_ms: records.asOfMs, since_ms: sinceMs, until_ms: untilMs };
+  return { user, tokens: records.tokens, ...times, count, ref, shared: shared.padEnd(SHARED_BYTES) };
+}
+
+/** The columns of a tally in `row`, which has them with `prefix`; undefined where there are none. */
+export function countsIn(row: Row, prefix = ''): Row | undefined {
+  if (row[`${prefix}count`] === null) return undefined;
+  return Object.fromEntries([...COUNTS, 'mac'].map((column) => [column, row[`${prefix}${column}`]]));
+}
+
+/** Whether it is there for its space alone: nobody has signed it, for it says as much as none. */
+export function isFiller(row: Row): boolean {
+  return row['mac'] === NO_MAC && Number(row['as_of_ms']) === 0 && Number(row['count']) === 0;
+}
+
+/** What `row` counts of a flood of `user`: nothing so far where there is none. */
+export function tallyOf(user: string, row: Row | undefined): Tally {
+  if (row === undefined || isFiller(row)) return { user, ...NO_TALLY };
+  const [tokens, asOfMs, count, sinceMs, ref, shared, untilMs] = COUNTS.map((column) => row[column]);
   const times = [asOfMs, sinceMs, untilMs].map(Number);
   if (!isCount(count) || !Number.isFinite(Number(tokens)) || !times.every((ms) => Math.abs(ms) <= MAX_TIME_MS) || !REF.test(String(ref)))
     throw new NotpError(
@@ -130,10 +144,23 @@ function isCount(value: unknown): boolean {
 
 /** Throws `store_unavailable` where there is none, or what notp never writes: it becomes a part of the next record. */
 function headOf(row: Row | undefined): ChainHead {
-  if (row === undefined) throw new NotpError('store_unavailable', 'the store has lost the head of the audit chain');
-  const head = possibleHead(row);
-  if (head === undefined) throw new NotpError('store_unavailable', 'the head of the audit chain in the store was changed outside notp');
+  const head = possibleHead(presentHead(row));
+  if (head === undefined) throw changedHead();
   return head;
+}
+
+/** Throws `store_unavailable` where there is none. */
+export function presentHead(row: Row | undefined): Row {
+  if (row === undefined) throw new NotpError('store_unavailable', 'the store has lost the head of the audit chain');
+  return row;
+}
+
+export function changedHead(): NotpError {
+  return new NotpError(
+    'store_unavailable',
+    'the head of the audit chain in the store was changed outside notp, or is of a host key that is not here',
+    'find out who can write to the database, and where the key is; then run as root: notp audit verify --resume',
+  );
 }
 
 /** The same, and undefined where it is what notp never writes. */
@@ -149,13 +176,18 @@ export interface Chain {
 }
 
 /** What asks for it, but for which host. */
-export const CHAIN = 'SELECT seq, hash, lacking FROM chain';
+export const CHAIN = 'SELECT seq, hash, lacking, mac FROM chain';
 
 /** Throws as headOf does. */
 export function chainOf(row: Row | undefined): Chain {
   const [head, lacking] = [headOf(row), Number(row?.['lacking'])];
-  if (!isCount(lacking)) throw new NotpError('store_unavailable', 'the head of the audit chain in the store was changed outside notp');
+  if (!isCount(lacking)) throw changedHead();
   return { head, lacking };
+}
+
+/** Whether it is that of a host that has no record yet: nobody has signed it. */
+export function isFirst({ head, lacking }: Chain): boolean {
+  return head.seq === 0 && lacking === 0 && /^0+$/.test(head.hash);
 }
 
 export function keptFile({ user, context, text }: Row): KeptFile {

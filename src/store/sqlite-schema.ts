@@ -71,7 +71,10 @@ const SCHEMAS = [
   UPDATE refusals SET until_ms = until_ms;
 `,
   `ALTER TABLE former_chain_key ADD COLUMN mac TEXT NOT NULL DEFAULT '${NO_MAC}'`,
-  '',
+  // Where there is a host key, a chain that an earlier notp has begun is gone on with by `notp audit verify --resume`.
+  ['chain', 'refusals', 'acceptances']
+    .map((table) => `ALTER TABLE ${table} ADD COLUMN mac TEXT NOT NULL DEFAULT '${NO_MAC}'; UPDATE ${table} SET mac = '${NO_MAC}';`)
+    .join('\n'),
   // The MAC of an earlier notp is of no uid, so that where there is a host key no enrolment of it counts until somebody enrols again.
   'ALTER TABLE enrolment ADD COLUMN uid INTEGER NOT NULL DEFAULT -1',
 ];

@@ -102,6 +102,7 @@ function statementsOf(path: string, database: DatabaseSync, seal: RowSeal): Stat
       checkStored(sql, await promised(path, (): Row[] => database.prepare(returning(sql, stored)).all(values)), stored);
     },
     dialect: DIALECT,
+    host: '',
     seal,
   };
 }

@@ -88,6 +88,8 @@ export interface Tally {
   readonly ref: string;
   /** What they have in common: text for which there is room from the beginning. */
   readonly shared: string;
+  /** Set where the store's row was changed outside notp: what it counted is lost, and nothing of it is believed. */
+  readonly isChanged?: true;
 }
 
 /** The longest `shared` in bytes. */
@@ -104,8 +106,15 @@ export interface KeptFile {
 export type TableRow = readonly (string | number)[];
 export type Tables = Readonly<Record<string, readonly TableRow[]>>;
 
-/** Hashes by the number of their record. */
-export type Marks = ReadonlyMap<number, string>;
+/** What the store kept of a record when it came by. */
+export interface Mark {
+  readonly hash: string;
+  /** Whether notp has signed it, by a key that is here. */
+  readonly isSigned: boolean;
+}
+
+/** By the number of their record. */
+export type Marks = ReadonlyMap<number, Mark>;
 
 /** All that a store holds of this host and of its users. */
 export interface Contents {
@@ -137,8 +146,9 @@ export interface Transaction extends OutageTables {
    * signed here; one that is revoked and has nothing pending needs no signature.
    */
   save(enrolment: Enrolment): Promise<void>;
-  /** Signs with the present key what counts of `users` by an earlier one. Throws where it cannot be signed here. */
+  /** Signs with the present key what counts of `users` by an earlier one, and the head of the chain. Throws where it cannot be signed here. */
   renewRows(users: readonly string[]): Promise<void>;
+  /** Throws `store_unavailable` where it was changed outside notp. */
   head(): Promise<ChainHead>;
   /** `lacking`: how many of the last records the file of the log lacks; keepLine() was given each of them. */
   moveHead(head: ChainHead, lacking?: number): Promise<void>;

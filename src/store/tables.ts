@@ -4,10 +4,27 @@ import { escapeControls } from '../otp/escape.ts';
 import { backlogOn } from './backlog.ts';
 import { putTables, renewMacs, tablesOf } from './contents.ts';
 import { outageOn } from './outage-tables.ts';
-import { CHAIN, chainOf, COUNTS, enrolmentOf, NO_FLOOD, possibleHead, rowOf, tallyOf, type Chain, type Row, type Values } from './rows.ts';
-import { drop, macOf, sealedRows, type RowSeal } from './row-seal.ts';
+import {
+  CHAIN,
+  chainOf,
+  changedHead,
+  countsIn,
+  enrolmentOf,
+  isFiller,
+  isFirst,
+  NO_FLOOD,
+  possibleHead,
+  presentHead,
+  rowOf,
+  rowOfTally,
+  tallyOf,
+  type Chain,
+  type Row,
+  type Values,
+} from './rows.ts';
+import { COUNTS, drop, isForged, macOf, NO_MAC, sealedRows, type RowSeal } from './row-seal.ts';
 import { reserveSlots, slotsOn } from './slots.ts';
-import { FLOODS, SHARED_BYTES, type ChainHead, type Enrolment, type Flood, type Tally, type Transaction } from './store.ts';
+import { FLOODS, type ChainHead, type Enrolment, type Flood, type Tally, type Transaction } from './store.ts';
 
 /** So many records of a host are between two marks, which nobody needs to change or remove; see examples/postgres-roles.sql. */
 const MARK_EVERY = 50;
@@ -21,10 +38,12 @@ export interface Statements {
   /** Writes one row with `sql`. Rejects, at the latest when the transaction ends, where the row does not have the values of `stored` then; see checkStored(). */
   readonly write: (sql: string, values: Values, stored: Values) => Promise<void>;
   /** The head of the chain as the transaction found it, where that is known without asking. */
-  readonly chain?: () => Promise<Chain>;
+  readonly chain?: () => Promise<Row>;
   /** What the database's clock said when the transaction began, in milliseconds, where that clock is one for many hosts. */
   readonly clockMs?: () => Promise<number>;
   readonly dialect: Dialect;
+  /** What this host is called in a database that many share; empty where it is alone. */
+  readonly host: string;
   /** What proves the rows. */
   readonly seal: RowSeal;
 }
@@ -56,23 +75,61 @@ export interface Dialect {
 
 /** `reserved`: called when the rows of an enrolment were added. */
 export function transactionOn(statements: Statements, reserved: () => Promise<void> = () => Promise.resolve()): Transaction {
-  const { all, run, write, dialect, seal } = statements;
+  const { all, run, write, dialect, seal, host: thisHost } = statements;
   const { here, lock } = dialect;
-  let moved: Chain | undefined;
+  let current: Chain | undefined;
   const counted = new Map<Flood, Tally>();
+  /** Whose counts those of a user are: nobody's, where that has been found out. */
+  const countedAs = new Map<string, string>();
   /** The enrolments that were asked for or made: no other is signed. */
   const known = new Set<string>();
-  const chain = async (): Promise<Chain> => moved ?? (await statements.chain?.()) ?? chainOf(await get(`${CHAIN} WHERE ${here}`));
+  const chain = async (): Promise<Chain> => {
+    if (current !== undefined) return current;
+    const row = presentHead((await statements.chain?.()) ?? (await get(`${CHAIN} WHERE ${here}`)));
+    const found = chainOf(row);
+    if (!isFirst(found) && isForged(seal, 'chain', { ...row, host: thisHost })) throw changedHead();
+    return (current = found);
+  };
   const head = async (): Promise<ChainHead> => (await chain()).head;
   const { backlog, keepLine } = backlogOn(statements, chain);
   const moveHead = async (next: ChainHead, lacking = 0): Promise<void> => {
-    const values = { ...next, lacking };
-    await write(`UPDATE chain SET seq = $seq, hash = $hash, lacking = $lacking WHERE ${here}`, values, values);
-    if (dialect.marks !== undefined && next.seq % MARK_EVERY === 0)
-      await run(`INSERT INTO mark (${dialect.hostColumn}seq, hash) VALUES (${dialect.hostValue}$seq, $hash) ON CONFLICT DO NOTHING`, {
-        ...next,
-      });
-    moved = { head: next, lacking };
+    const values = { ...next, lacking, mac: macOrNone(seal, 'chain', { ...next, lacking, host: thisHost }) };
+    await write(`UPDATE chain SET seq = $seq, hash = $hash, lacking = $lacking, mac = $mac WHERE ${here}`, values, values);
+    if (dialect.marks !== undefined && next.seq % MARK_EVERY === 0) {
+      const sql = `INSERT INTO mark (${dialect.hostColumn}seq, hash, mac) VALUES (${dialect.hostValue}$seq, $hash, $mac) ON CONFLICT DO NOTHING`;
+      await run(sql, { ...next, mac: macOrNone(seal, 'mark', { ...next, host: thisHost }) });
+    }
+    current = { head: next, lacking };
+  };
+  const tallyIn = (flood: Flood, user: string, row: Row | undefined): Tally => {
+    const isChanged = row !== undefined && !isFiller(row) && isForged(seal, flood, { ...row, user, host: thisHost });
+    return isChanged ? { ...tallyOf(user, undefined), isChanged } : tallyOf(user, row);
+  };
+  const tally = async (flood: Flood, user: string): Promise<Tally> => {
+    const found = counted.get(flood);
+    if (found !== undefined && found.user === (countedAs.get(user) ?? user)) return found;
+    const row = await get(dialect.tally(flood), { user });
+    if (row === undefined) throw new NotpError('store_unavailable', `the store has lost the counts of ${flood}`);
+    const of = String(row['user']);
+    if (of !== user && of !== '')
+      throw new NotpError('store_unavailable', `the store answered with the counts of another user than ${user}`);
+    const asked = tallyIn(flood, of, countsIn(row));
+    countedAs.set(user, of);
+    counted.set(flood, asked);
+    return asked;
+  };
+  const saveTally = async (flood: Flood, of: Tally): Promise<void> => {
+    const row = rowOfTally(of);
+    const mac = macOf(seal, flood, { ...row, host: thisHost });
+    const columns = [...COUNTS, 'mac'];
+    await write(
+      `INSERT INTO ${flood} (${dialect.hostColumn}"user", ${columns.join(', ')})
+       VALUES (${dialect.hostValue}$user, ${columns.map((column) => `$${column}`).join(', ')})
+       ON CONFLICT (${dialect.hostColumn}"user") DO UPDATE SET ${columns.map((column) => `${column} = excluded.${column}`).join(', ')}`,
+      { ...row, mac },
+      { mac },
+    );
+    counted.set(flood, of);
   };
   const get = async (sql: string, values: Values = {}): Promise<Row | undefined> => (await all(sql, values))[0];
   return {
@@ -89,14 +146,15 @@ export function transactionOn(statements: Statements, reserved: () => Promise<vo
       const rows = await sealedRows(
         statements,
         'enrolment',
-        `SELECT enrolment.*, ${FLOODS.flatMap((flood) => COUNTS.map((column) => `${flood}.${column} AS ${flood}_${column}`)).join(', ')}
+        `SELECT enrolment.*, ${FLOODS.flatMap((flood) => [...COUNTS, 'mac'].map((column) => `${flood}.${column} AS ${flood}_${column}`)).join(', ')}
          FROM enrolment ${FLOODS.map((flood) => dialect.joined(flood)).join(' ')}
          WHERE enrolment."user" = $user ORDER BY context${dialect.lockEnrolments}`,
         { user },
       );
       // What a decision on them will ask for next.
       counted.clear();
-      if (rows[0] !== undefined) for (const flood of FLOODS) counted.set(flood, tallyOf(user, rows[0].row, `${flood}_`));
+      countedAs.clear();
+      if (rows[0] !== undefined) for (const flood of FLOODS) counted.set(flood, tallyIn(flood, user, countsIn(rows[0].row, `${flood}_`)));
       const found = rows.map(enrolmentOf);
       for (const each of found) known.add(nameOf(each));
       return found;
@@ -107,27 +165,8 @@ export function transactionOn(statements: Statements, reserved: () => Promise<vo
       ),
     enrolments: async () =>
       (await sealedRows(statements, 'enrolment', 'SELECT * FROM enrolment ORDER BY "user", context')).map(enrolmentOf),
-    tally: async (flood, user) => {
-      const found = counted.get(flood);
-      if (found?.user === user) return found;
-      const row = await get(dialect.tally(flood), { user });
-      if (row === undefined) throw new NotpError('store_unavailable', `the store has lost the counts of ${flood}`);
-      const of = String(row['user']);
-      if (of !== user && of !== '')
-        throw new NotpError('store_unavailable', `the store answered with the counts of another user than ${user}`);
-      return tallyOf(of, row);
-    },
-    saveTally: async (flood, tally) => {
-      const { user, records, count, sinceMs, untilMs, ref, shared } = tally;
-      await write(
-        `INSERT INTO ${flood} (${dialect.hostColumn}"user", ${COUNTS.join(', ')})
-         VALUES (${dialect.hostValue}$user, $tokens, $asOfMs, $count, $sinceMs, $ref, $shared, $untilMs)
-         ON CONFLICT (${dialect.hostColumn}"user") DO UPDATE SET ${COUNTS.map((column) => `${column} = excluded.${column}`).join(', ')}`,
-        { user, ...records, count, sinceMs, untilMs, ref, shared: shared.padEnd(SHARED_BYTES) },
-        { count, ref, since_ms: sinceMs, until_ms: untilMs },
-      );
-      counted.set(flood, tally);
-    },
+    tally,
+    saveTally,
     insert: async (enrolment) => {
       const row = rowOf(enrolment, seal);
       await write(
@@ -137,6 +176,7 @@ export function transactionOn(statements: Statements, reserved: () => Promise<vo
         macIn(row),
       );
       counted.clear();
+      countedAs.clear();
       known.add(nameOf(enrolment));
       if (dialect.reserves) await reserve(statements, enrolment);
       await reserved();
@@ -156,14 +196,27 @@ export function transactionOn(statements: Statements, reserved: () => Promise<vo
         macIn(row),
       );
     },
-    renewRows: (users) => renewMacs(statements, users),
+    renewRows: async (users) => {
+      await renewMacs(statements, users);
+      for (const user of users) {
+        for (const flood of FLOODS) {
+          const found = await tally(flood, user);
+          if (found.user === user && found.isChanged === undefined && found.records.asOfMs !== 0) await saveTally(flood, found);
+        }
+      }
+      const { head: last, lacking } = await chain();
+      if (last.seq > 0) await moveHead(last, lacking);
+    },
     head,
     moveHead,
     backlog,
     keepLine,
     marks: async (host = '') =>
       new Map(
-        (dialect.marks === undefined ? [] : await all(dialect.marks, { of: host })).map(({ seq, hash }) => [Number(seq), String(hash)]),
+        (dialect.marks === undefined ? [] : await all(dialect.marks, { of: host })).map((row) => {
+          const isSigned = !isForged(seal, 'mark', { ...row, host: host === '' ? thisHost : host });
+          return [Number(row['seq']), { hash: String(row['hash']), isSigned }];
+        }),
       ),
     heads: async () => (await all(dialect.heads)).map((row) => ({ host: escapeControls(String(row['host'])), head: possibleHead(row) })),
     counter: async (id) => {
@@ -212,6 +265,15 @@ export function transactionOn(statements: Statements, reserved: () => Promise<vo
   };
 }
 
+/** None where there is no key: a chain is looked at without one, and not gone on with. */
+function macOrNone(seal: RowSeal, table: 'chain' | 'mark', row: Row): string {
+  try {
+    return macOf(seal, table, row);
+  } catch {
+    return NO_MAC;
+  }
+}
+
 function macIn({ mac = '' }: Values): Values {
   return { mac };
 }
@@ -231,7 +293,7 @@ export function filesOf(user: string | undefined): Values {
 async function reserve(statements: Statements, enrolment: Pick<Enrolment, 'user' | 'context'>): Promise<void> {
   const { hostColumn, hostValue } = statements.dialect;
   for (const flood of FLOODS) {
-    const sql = `INSERT INTO ${flood} (${hostColumn}"user", ${COUNTS.join(', ')}) VALUES (${hostValue}$user, ${NO_FLOOD}) ON CONFLICT DO NOTHING`;
+    const sql = `INSERT INTO ${flood} (${hostColumn}"user", ${COUNTS.join(', ')}, mac) VALUES (${hostValue}$user, ${NO_FLOOD}, '${NO_MAC}') ON CONFLICT DO NOTHING`;
     await statements.run(sql, { user: enrolment.user });
   }
   await reserveSlots(statements, enrolment);

@@ -21,7 +21,8 @@ async function renewIn({ store }: State): Promise<void> {
   await store.exclusively(async (transaction) => {
     for (const key of await transaction.formerChainKeys()) await transaction.keepChainKey(key);
   });
-  const users = [...new Set(all.map(({ user }) => user))].toSorted();
+  // Under the empty name is what is counted of names that are not enrolled.
+  const users = [...new Set(['', ...all.map(({ user }) => user)])].toSorted();
   for (let start = 0; start < users.length; start += USERS_AT_ONCE)
     await store.exclusively((transaction) => transaction.renewRows(users.slice(start, start + USERS_AT_ONCE)));
 }

@@ -86,7 +86,7 @@ export function openState(place: StatePlace, now: () => number, { create }: { cr
   const hostKey = hostKeysOf(place);
   const store = openStore(storePlaceOf(place), { create, rows: rowSealOf(place.kind, hostKey) });
   const log = auditLog(place, now);
-  if (hostKey === undefined) return { store, hostKey, log };
+  if (hostKey === undefined) return { store, hostKey, log: place.kind === 'user' ? log : { ...log, isUnlinked: true } };
   return { store, hostKey, log: { ...log, key: auditKey(hostKey.key), formerKeys: hostKey.former.map(({ key }) => auditKey(key)) } };
 }
 

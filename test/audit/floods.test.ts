@@ -18,14 +18,22 @@ describe('the summary of a flood', () => {
       ...{ event: 'login.accepted', result: 'accepted', user: 'mallory', detail: 'all is well', count: 1, ref: '00000000', method: 'totp' },
       ...{ time: '2020-01-01T00:00:00Z', seq: 1, prev: '', uid: '0', door: 'window', reason: 'none', rhost: ['x'], service: 'sshd' },
     };
-    const record = summaryOf('refusals', { ...TALLY, shared: JSON.stringify(forged) });
+    const record = summaryOf('refusals', { ...TALLY, shared: JSON.stringify(forged) }, TALLY.untilMs);
     const { since, until, ...rest } = record ?? {};
     assert.ok(since !== undefined && until !== undefined);
     assert.deepEqual(rest, {
       ...{ door: 'pam', event: 'login.refused', user: 'alice', context: '', count: 7, ref: '1a2b3c4d', service: 'sshd', result: 'refused' },
     });
     for (const shared of ['{', '[1]', 'null', '"x"', '{"uid":1,"uid":2}', '7'])
-      assert.deepEqual(summaryOf('acceptances', { ...TALLY, shared })?.method, undefined);
+      assert.deepEqual(summaryOf('acceptances', { ...TALLY, shared }, TALLY.untilMs)?.method, undefined);
+  });
+
+  it('went on until a time to come', () => {
+    const record = summaryOf('refusals', TALLY, TALLY.sinceMs - 1000);
+    assert.deepEqual(
+      [record?.since, record?.until].map((time) => Date.parse(time ?? '')),
+      [TALLY.sinceMs - 1000, TALLY.sinceMs - 1000],
+    );
   });
 
   it('is none of counts that notp never writes', async () => {
@@ -47,6 +55,7 @@ describe('the summary of a flood', () => {
           run: () => Promise.resolve(),
           write: () => Promise.resolve(),
           seal: UNKEYED,
+          host: '',
           dialect: { ...dialect, joined: () => '', tally: () => '' },
         },
       });
@@ -64,6 +73,7 @@ describe('the summary of a flood', () => {
           run: () => Promise.resolve(),
           write: () => Promise.resolve(),
           seal: UNKEYED,
+          host: '',
           dialect: { ...dialect, joined: () => '', tally: () => '' },
         },
       });

@@ -8,13 +8,17 @@ import { passphraseKey } from '../../src/seal/keys.ts';
 import { seal } from '../../src/seal/seal.ts';
 import { newHeader, newPayload } from '../../src/verifier/sealing.ts';
 import { lacksPostgres, startPostgres, type Postgres } from '../support/postgres.ts';
-import { run } from '../support/process.ts';
+import { run, type Ran } from '../support/process.ts';
 import { addUser, lacks, SOURCE_NOTP, type TestUser } from '../support/world.ts';
 import { FLEET_DATABASE, fleetHost } from './fleet-world.ts';
 import { succeed, type PamWorld } from './pam-world.ts';
 
 const PASSPHRASE = 'of my own';
 const WANTED = { algorithm: 'SHA1', digits: 6, periodSeconds: 30, issuer: 'mine', account: 'mine', recovery: 0 } as const;
+
+function told(ran: Ran): string {
+  return (ran.stdout + ran.stderr).replaceAll(/\s+/g, ' ');
+}
 
 describe(
   'the administrator of a fleet’s database',
@@ -109,6 +113,70 @@ describe(
       }
       sql('DROP TRIGGER again ON enrolment');
       assert.equal((await host.pam(user.name, recovery[0] ?? '')).code, 0);
+    });
+
+    const audit = (...words: readonly string[]): Promise<Ran> => run([...SOURCE_NOTP, 'audit', ...words, '--config', host.config]);
+
+    it('had the host sign an acceptance that never was, which they had written to the counts', async () => {
+      const { recovery } = await host.enroll(user);
+      const shared = '{"uid":0,"context":"root-ctx","door":"pam","service":"sudo","rhost":"6.6.6.6","method":"trusted"}';
+      for (const flood of ['acceptances', 'refusals']) {
+        sql(`DELETE FROM ${flood}; INSERT INTO ${flood} (host, "user", tokens, as_of_ms, count, since_ms, ref, shared, until_ms)
+          VALUES ('one', '${user.name}', 50, 0, 777, 1700000000000, 'deadbeef', '${shared}', 1900000000000)`);
+      }
+      const earlier = host.records().length;
+      assert.equal((await host.pam(user.name, recovery[0] ?? '')).code, 0);
+      const records = host.records().slice(earlier);
+      assert.deepEqual(
+        records.map(({ event }) => event),
+        ['login.accepted', 'recovery.used'],
+      );
+      assert.equal(records[0]?.detail, 'counts of refusals and acceptances changed outside notp');
+      assert.doesNotMatch(records[1]?.detail ?? '', /changed outside/);
+    });
+
+    it('had refusals leave no record, by a count below nothing and then none', async () => {
+      await host.enroll(user);
+      assert.equal(await refusal('123456'), 'wrong_code');
+      for (const change of ['tokens = -1e12', 'count = 0, tokens = -1e12', "tokens = 'NaN'", `mac = repeat('0', 64)`]) {
+        sql(`UPDATE refusals SET ${change} WHERE ${sameUser()}`);
+        assert.match((await refusal('123456')) ?? '', /^(wrong_code|rate_limited|locked)/);
+        assert.match(host.lastRecord().detail ?? '', /^counts of refusals changed outside notp/, change);
+      }
+    });
+
+    it('had a whole log called written anew, by a mark that notp never made', async () => {
+      const { seq } = host.lastRecord() as unknown as { seq: number };
+      sql(`INSERT INTO mark VALUES ('one', ${String(seq)}, repeat('b', 64))`);
+      const ran = await audit('verify');
+      assert.equal(ran.code, 1);
+      assert.match(told(ran), new RegExp(`the store's mark of record ${String(seq)} was changed, .* delete it from mark`));
+      assert.doesNotMatch(told(ran), /written anew/);
+      sql(`DELETE FROM mark WHERE seq = ${String(seq)}`);
+      assert.match(told(await audit('verify')), /whole/);
+    });
+
+    it('took an acceptance out of the log before it was written there, by the head of the chain', async () => {
+      const { recovery } = await host.enroll(user);
+      sql('DROP TABLE IF EXISTS kept; CREATE TABLE kept AS SELECT * FROM chain');
+      assert.equal((await host.pam(user.name, recovery[0] ?? '')).code, 0);
+      for (const change of ['seq = seq - 1', 'lacking = 1', `hash = repeat('a', 64)`, 'seq = 0']) {
+        sql('DELETE FROM kept; INSERT INTO kept SELECT * FROM chain');
+        sql(`UPDATE chain SET ${change} WHERE host = 'one'`);
+        const { code, stdout } = await host.pam(user.name, recovery[1] ?? '');
+        assert.equal(code, 1, change);
+        assert.match(stdout, /the login state cannot be reached/);
+        const found = await audit('verify');
+        assert.equal(found.code, 3);
+        assert.match(told(found), /head of the audit chain in the store was changed outside notp.* notp audit verify --resume/);
+        sql('DELETE FROM chain; INSERT INTO chain SELECT * FROM kept');
+      }
+      assert.equal((await audit('verify', '--resume')).code, 1, 'there is nothing to mend');
+      sql("UPDATE chain SET seq = seq - 1, lacking = 0 WHERE host = 'one'");
+      assert.match(told(await audit('verify', '--resume')), /The log is whole/);
+      assert.equal(host.lastRecord().event, 'audit.resumed');
+      assert.equal((await host.pam(user.name, recovery[1] ?? '')).code, 0);
+      assert.match(told(await audit('verify')), /The log is whole/);
     });
 
     it('makes no invitation and no approval that counts', async () => {

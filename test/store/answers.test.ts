@@ -78,6 +78,7 @@ describe('a store that answers with every genuine row it has', () => {
         run: (sql, values = {}) => Promise.resolve(void database.prepare(sql).run(values)),
         write: (sql, values) => Promise.resolve(void database.prepare(sql).run(values)),
         dialect: DIALECT,
+        host: '',
         seal,
       });
       return await work(transaction);

@@ -162,7 +162,7 @@ describe('a database of the third schema', () => {
     made.close();
     const database = new DatabaseSync(file);
     database.exec(
-      'ALTER TABLE enrolment DROP COLUMN uid; ALTER TABLE chain DROP COLUMN lacking; DROP TABLE backlog; DROP TABLE acceptances; ALTER TABLE enrolment DROP COLUMN mac; ALTER TABLE connection DROP COLUMN mac; ALTER TABLE enrolment DROP COLUMN digest; ALTER TABLE enrolment DROP COLUMN pending_digest; ALTER TABLE enrolment DROP COLUMN period_seconds; ALTER TABLE enrolment DROP COLUMN pending_last_step; DROP TABLE former_chain_key; DROP TABLE refusals; DROP TABLE sealed; DROP TABLE approved; DROP TABLE outage; ALTER TABLE peer DROP COLUMN mac; PRAGMA user_version = 3',
+      'ALTER TABLE enrolment DROP COLUMN uid; ALTER TABLE chain DROP COLUMN mac; ALTER TABLE chain DROP COLUMN lacking; DROP TABLE backlog; DROP TABLE acceptances; ALTER TABLE enrolment DROP COLUMN mac; ALTER TABLE connection DROP COLUMN mac; ALTER TABLE enrolment DROP COLUMN digest; ALTER TABLE enrolment DROP COLUMN pending_digest; ALTER TABLE enrolment DROP COLUMN period_seconds; ALTER TABLE enrolment DROP COLUMN pending_last_step; DROP TABLE former_chain_key; DROP TABLE refusals; DROP TABLE sealed; DROP TABLE approved; DROP TABLE outage; ALTER TABLE peer DROP COLUMN mac; PRAGMA user_version = 3',
     );
     database.close();
 
@@ -195,7 +195,7 @@ describe('a database of the second schema', () => {
     made.close();
     const database = new DatabaseSync(file);
     database.exec(
-      'ALTER TABLE enrolment DROP COLUMN uid; ALTER TABLE chain DROP COLUMN lacking; DROP TABLE backlog; DROP TABLE acceptances; ALTER TABLE enrolment DROP COLUMN mac; ALTER TABLE connection DROP COLUMN mac; ALTER TABLE enrolment DROP COLUMN digest; ALTER TABLE enrolment DROP COLUMN pending_digest; ALTER TABLE enrolment DROP COLUMN period_seconds; ALTER TABLE enrolment DROP COLUMN pending_last_step; DROP TABLE former_chain_key; DROP TABLE refusals',
+      'ALTER TABLE enrolment DROP COLUMN uid; ALTER TABLE chain DROP COLUMN mac; ALTER TABLE chain DROP COLUMN lacking; DROP TABLE backlog; DROP TABLE acceptances; ALTER TABLE enrolment DROP COLUMN mac; ALTER TABLE connection DROP COLUMN mac; ALTER TABLE enrolment DROP COLUMN digest; ALTER TABLE enrolment DROP COLUMN pending_digest; ALTER TABLE enrolment DROP COLUMN period_seconds; ALTER TABLE enrolment DROP COLUMN pending_last_step; DROP TABLE former_chain_key; DROP TABLE refusals',
     );
     database.exec('DROP TABLE peer; DROP TABLE sealed; DROP TABLE approved; DROP TABLE outage; PRAGMA user_version = 2');
     database.close();

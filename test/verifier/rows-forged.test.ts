@@ -282,6 +282,27 @@ describe('rows and the keys of the host', { skip: lacks({ programs: ['getent'] }
     assert.equal((await world.enrolment('backup'))?.doubt, undefined);
   });
 
+  it('are those of the log and of a flood, too, which go on under the next key', async () => {
+    const [former, next] = [fs.readFileSync(keyFile), randomBytes(32)];
+    const wrong = { kind: 'code', code: '000000' } as const;
+    for (const name of ['alice', 'nobody']) await world.verify(victim, wrong, { origin: { ...ORIGIN, user: name } }, undefined, 'hunter2');
+    const inStore = async (): Promise<unknown> =>
+      await world.withState(({ store }) =>
+        store.exclusively(async (transaction) => ({
+          head: await transaction.head(),
+          tallies: [await transaction.tally('refusals', 'alice'), await transaction.tally('refusals', 'nobody')],
+        })),
+      );
+    const before = await inStore();
+    useKeys(next);
+    await assert.rejects(inStore(), { code: 'store_unavailable', hint: /notp audit verify --resume$/ });
+    useKeys(next, former);
+    assert.deepEqual(await inStore(), before);
+    await renewRows(world.place, () => world.nowMs);
+    useKeys(next);
+    assert.deepEqual(await inStore(), before);
+  });
+
   it('count by the key of another file of the configuration', async () => {
     const other = `${keyFile}.fleet`;
     fs.writeFileSync(other, randomBytes(32), { mode: 0o400 });
