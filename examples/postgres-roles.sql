@@ -1,6 +1,8 @@
 -- A role for each host that shares a store, in place of one for all: none of them can then touch what the store keeps of the audit logs of the
 -- others, or take back what it keeps of its own, so that `notp audit verify --host` on another host finds what even root has written anew.
--- Enrolments are shared, and each host can change them: see SECURITY.md.
+-- Enrolments are shared, and each host can change them: see SECURITY.md. No role can lock a table for the others, but for "sealed" and
+-- "approved", from which notp deletes: with those a host could keep the others waiting, as it can with the rows of the enrolments. It can put
+-- reports of outages in under the name of another, and change or delete none.
 --
 -- After `notp store migrate` (as the role "notp", which owns the tables), as the administrator of the database, once for each host and again
 -- after an update of notp that migrates the tables:
@@ -14,13 +16,27 @@
 \set ON_ERROR_STOP 1
 BEGIN;
 
+-- What an earlier version of this file has granted.
+REVOKE ALL ON ALL TABLES IN SCHEMA notp FROM :"host";
 GRANT USAGE ON SCHEMA notp TO :"host";
 GRANT SELECT ON notp.version TO :"host";
-GRANT SELECT, INSERT, UPDATE, DELETE
-  ON notp.enrolment, notp.connection, notp.peer, notp.counter, notp.sealed, notp.approved, notp.outage, notp.refusals, notp.acceptances TO :"host";
+GRANT SELECT, INSERT, DELETE ON notp.sealed, notp.approved TO :"host";
 -- Added to, never changed.
-GRANT SELECT, INSERT ON notp.mark TO :"host";
-GRANT SELECT, INSERT, UPDATE ON notp.chain, notp.backlog, notp.former_chain_key TO :"host";
+GRANT SELECT, INSERT ON notp.mark, notp.outage TO :"host";
+-- Changed by columns: whoever may update a whole table may lock it, too.
+GRANT SELECT, INSERT ON notp.chain, notp.backlog, notp.former_chain_key, notp.refusals, notp.acceptances,
+  notp.enrolment, notp.connection, notp.peer, notp.counter TO :"host";
+GRANT UPDATE (seq, hash, lacking, mac) ON notp.chain TO :"host";
+GRANT UPDATE (seq, part, text) ON notp.backlog TO :"host";
+GRANT UPDATE (mac) ON notp.former_chain_key TO :"host";
+GRANT UPDATE (tokens, as_of_ms, count, since_ms, ref, shared, until_ms, mac) ON notp.refusals, notp.acceptances TO :"host";
+GRANT UPDATE (id, pending_id, status, last_step, tokens, as_of_ms, spent, pending_tokens, pending_spent, last_accepted_ms,
+  pending_inherits, pending_last_step, digest, pending_digest, period_seconds, mac) ON notp.enrolment TO :"host";
+GRANT UPDATE (id, pid, start_ticks, boot_id, turn, mac) ON notp.connection TO :"host";
+GRANT UPDATE (id, digest, accepted_ms, mac) ON notp.peer TO :"host";
+GRANT UPDATE (next) ON notp.counter TO :"host";
+GRANT UPDATE (text) ON notp.sealed TO :"host";
+GRANT UPDATE (as_of_ms, mac) ON notp.approved TO :"host";
 
 ALTER TABLE notp.chain ENABLE ROW LEVEL SECURITY;
 ALTER TABLE notp.backlog ENABLE ROW LEVEL SECURITY;

@@ -77,6 +77,12 @@ describe(
         ['DELETE FROM mark', /permission denied/],
         ['DELETE FROM chain', /permission denied/],
         ['DELETE FROM former_chain_key', /permission denied/],
+        ["UPDATE outage SET text = ''", /permission denied/],
+        ['DELETE FROM outage', /permission denied/],
+        ...['chain', 'mark', 'backlog', 'enrolment', 'connection', 'peer', 'refusals', 'acceptances', 'counter', 'outage'].map(
+          (table) => [`BEGIN; LOCK TABLE ${table} IN ACCESS EXCLUSIVE MODE`, /permission denied/] as const,
+        ),
+        ['BEGIN; LOCK TABLE enrolment IN SHARE MODE', /permission denied/],
         ['ALTER TABLE mark DISABLE ROW LEVEL SECURITY', /must be owner/],
       ] as const) {
         const { stdout, stderr } = await asOne(sql);
