@@ -101,7 +101,7 @@ function refuseRotated(path: string, opened: Pick<fs.Stats, 'ino' | 'dev'>): voi
   if (now?.ino !== opened.ino || now.dev !== opened.dev) throw new Error(`${path} was rotated away meanwhile`);
 }
 
-/** The lines of the log, with their newlines, from its end back to a record before number `seq`. What ends in no newline is one too, whole or not. */
+/** The lines of the log, with their newlines, from its end back to a record before number `seq`. What ends in no newline is one too, whole or not: whoever writes next ends it. */
 async function linesSince(path: string, seq: number): Promise<ReadonlySet<string>> {
   const lines = new Set<string>();
   for (const file of presentFilesOf(path).toReversed().slice(0, LOOK_FILES)) {
@@ -117,11 +117,11 @@ interface End {
   readonly found: readonly string[];
 }
 
-/** What cannot be read of those that were put aside keeps nobody from writing: a record stands there twice at the worst. */
+/** The same of one that was put aside, in which nobody ends a line any more. What cannot be read of those keeps nobody from writing: a record stands there twice at the worst. */
 async function endOfRotated(file: string, seq: number): Promise<End> {
   try {
-    if (!file.endsWith('.gz')) return endOf(file, seq);
-    const found = await lastOf(linesOf(file), LOOK_PACKED_LINES);
+    const lines = file.endsWith('.gz') ? await lastOf(linesOf(file), LOOK_PACKED_LINES) : endOf(file, seq).found;
+    const found = lines.filter((line) => line.endsWith('\n'));
     return { isEnough: found.some((line) => isBefore(line, seq)), found };
   } catch {
     return { isEnough: false, found: [] };

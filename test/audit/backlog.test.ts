@@ -260,7 +260,8 @@ describe('a log that takes no line', () => {
         assertOnce(own, own.refs);
         sequences++;
       }),
-      { numRuns: 60 },
+      // A whole line without its newline, in a file that is put aside then.
+      { numRuns: 60, examples: [[['without', { lines: 1, less: 1 }, 'rotate']]] },
     );
     const tried =
       'a sequence of records, crashes, lines that were cut off, moments without a log and rotations, and `audit verify` after it';
