@@ -1,5 +1,6 @@
 /** Programs as a person or a script meets them: with pipes, or in a pseudo-terminal. */
 import { spawn, type ChildProcess } from 'node:child_process';
+import * as fs from 'node:fs';
 import * as path from 'node:path';
 
 export const ROOT = path.resolve(import.meta.dirname, '../..');
@@ -24,17 +25,39 @@ export interface Ran {
   readonly stderr: string;
 }
 
-/** Runs `command` to its end with pipes. Past the time-out it is killed, by pid. */
+/** Runs `command` to its end with pipes. Past the time-out it is killed, by pid, and what it has started, which may hold the pipes. */
 export async function run(command: readonly string[], options: RunOptions = {}): Promise<Ran> {
   const child = start(command, options);
   const stdout = collect(child, 'stdout');
   const stderr = collect(child, 'stderr');
   child.stdin?.on('error', () => undefined);
   child.stdin?.end(options.input ?? '');
-  const timer = setTimeout(() => child.kill('SIGKILL'), options.timeoutMs ?? DEFAULT_TIMEOUT_MS);
+  const timer = setTimeout(() => {
+    for (const pid of descendantsOf(child.pid ?? 0)) endNow(pid);
+    child.kill('SIGKILL');
+  }, options.timeoutMs ?? DEFAULT_TIMEOUT_MS);
   const [code, signal] = await ended(child);
   clearTimeout(timer);
   return { code, signal, stdout: stdout(), stderr: stderr() };
+}
+
+function endNow(pid: number): void {
+  try {
+    process.kill(pid, 'SIGKILL');
+  } catch {
+    // It has ended meanwhile.
+  }
+}
+
+/** The children of a process and theirs, see proc(5). */
+function descendantsOf(pid: number): number[] {
+  try {
+    const children = fs.readFileSync(`/proc/${String(pid)}/task/${String(pid)}/children`, 'utf8').trim();
+    return children === '' ? [] : children.split(' ').flatMap((child) => [Number(child), ...descendantsOf(Number(child))]);
+  } catch {
+    // It has ended meanwhile.
+    return [];
+  }
 }
 
 /** A program in a pseudo-terminal. */
