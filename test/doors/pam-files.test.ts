@@ -140,7 +140,7 @@ describe('the PAM door survives what lies in a home', { skip: lacks({ root: true
     const key = `${world.folder}/etc/host.key`;
     const right = fs.readFileSync(key);
     fs.writeFileSync(key, randomBytes(right.length));
-    assert.match(await refusedWith(), /^stale_enrolment: .* under a host key that is not here/);
+    assert.match(await refusedWith(), /^store_unavailable: the head of the audit chain .* is of a host key that is not here/);
     fs.renameSync(key, `${key}.away`);
     assert.match(await refusedWith(), /^store_unavailable: /);
     fs.renameSync(`${key}.away`, key);
