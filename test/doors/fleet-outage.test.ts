@@ -303,9 +303,9 @@ async function findings(host: PamWorld): Promise<string[]> {
   return all.filter(({ id }) => id.startsWith('outage')).map(({ id, severity }) => `${id} ${severity}`);
 }
 
-/** The code before and the present one. */
+/** The present code and the next one, which are both judged until the step after this one is over. */
 function pair({ secret }: Pick<Enrolled, 'secret'>): string {
-  return `${codeOf({ secret }, -PERIOD_SECONDS)} ${codeOf({ secret })}`;
+  return `${codeOf({ secret })} ${codeOf({ secret }, PERIOD_SECONDS)}`;
 }
 
 function codeOf({ secret }: Pick<Enrolled, 'secret'>, offsetSeconds = 0): string {
