@@ -2,7 +2,6 @@
 import * as path from 'node:path';
 import { runCommand } from './cli.ts';
 import { NotpError, type ErrorCode } from './error.ts';
-import { shedFileLimit } from './system/inherited.ts';
 import { shedSwitches } from './system/node-switches.ts';
 import { sayThrown } from './system/printer.ts';
 
@@ -16,7 +15,8 @@ void main().then((code) => process.exit(code));
 async function main(): Promise<number> {
   const umask = process.umask(0o077);
   try {
-    shedFileLimit(process.argv.slice(2));
+    const [word] = process.argv.slice(2);
+    if (word === 'pam') (await import('./system/inherited.ts')).shedFileLimit(process.argv.slice(2));
     return await runCommand(words(), { environment: process.env, umask, now: Date.now });
   } catch (error) {
     sayThrown(error);

@@ -6,7 +6,7 @@ import { verifyLog, type Progress, type Report, type VerifyOptions as Chain } fr
 import { NotpError } from '../error.ts';
 import { quoted } from '../otp/escape.ts';
 import { auditKey } from '../seal/keys.ts';
-import type { ChainHead, HostHead, Transaction } from '../store/store.ts';
+import { ChangedHead, type ChainHead, type HostHead, type Transaction } from '../store/store.ts';
 import type { Config } from '../system/config.ts';
 import { printResult, redraw, sayError, sayHint } from '../system/printer.ts';
 import { asUser } from '../system/privileges.ts';
@@ -52,7 +52,10 @@ export async function verifyAudit(config: Config, options: VerifyOptions, now: (
   const progress = isatty(2) ? progressOnTerminal(now) : undefined;
   // The head is taken first: records that come while the log is read follow it.
   const chain = await asUser(place.owner, () => withState(place, now, (state) => chainOf(place, state, options.host)));
-  const headNow = (): Promise<ChainHead> => asUser(place.owner, () => withState(place, now, (state) => headOf(place, state, options.host)));
+  const headNow = (): Promise<ChainHead> =>
+    asUser(place.owner, () =>
+      withPresentState(place, now, ({ store }) => store.exclusively((transaction) => headWith(transaction, options.host))),
+    );
   const keys = [...given, ...chain.keys];
   const verified = (): Promise<Report> => verifyLog(options.file ?? place.auditFile, { ...chain, headNow, keys, progress: progress?.tell });
   const report = await (options.file === undefined ? asUser(place.owner, verified) : verified()).finally(() => progress?.end());
@@ -86,10 +89,11 @@ const FIRST: ChainHead = { seq: 0, hash: '0'.repeat(64) };
 
 async function hasHead(transaction: Transaction): Promise<boolean> {
   try {
-    await transaction.backlog();
+    await transaction.head();
     return true;
-  } catch {
-    return false;
+  } catch (error) {
+    if (error instanceof ChangedHead) return false;
+    throw error;
   }
 }
 
@@ -121,12 +125,6 @@ async function chainOf(
     const [marks, backlog] = [await transaction.marks(host), await transaction.backlog(host)];
     return { known, marks, backlog, keys: chainKeys(state, await transaction.formerChainKeys()) };
   });
-}
-
-async function headOf(place: StatePlace, state: State | undefined, host: string | undefined): Promise<ChainHead> {
-  if (state === undefined)
-    throw new NotpError('store_unavailable', `${storeName(place)}: there is no such file`, 'nobody has enrolled yet');
-  return await state.store.exclusively((transaction) => headWith(transaction, host));
 }
 
 async function headWith(transaction: Transaction, host: string | undefined): Promise<ChainHead> {

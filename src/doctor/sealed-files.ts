@@ -4,9 +4,10 @@ import type { Config } from '../system/config.ts';
 import type { Found } from '../system/secrets.ts';
 import { asUser } from '../system/privileges.ts';
 import { realUser, type User } from '../system/users.ts';
+import { hostKeysOf } from '../verifier/host-keys.ts';
 import { filesAmong, keptOfAll, openable, sealedFiles, whereSealed } from '../verifier/sealed-files.ts';
 import { seenStanding } from '../verifier/standing.ts';
-import { statePlace, withState } from '../verifier/state.ts';
+import { statePlace } from '../verifier/state.ts';
 import type { Enrolment } from '../store/store.ts';
 import { ok, type Finding } from './finding.ts';
 import type { Person } from './people.ts';
@@ -20,7 +21,7 @@ export async function examineSealedFiles(config: Config, people: readonly Person
   const findings: Finding[] = [];
   const kept = config.secretsInStore ? await keptOfAll(config, now) : undefined;
   const place = statePlace(config, realUser());
-  const hostKey = await asUser(place.owner, () => withState(place, now, (state) => Promise.resolve(state?.hostKey)));
+  const hostKey = await asUser(place.owner, () => hostKeysOf(place));
   for (const { user, enrolments } of people) {
     const contexts = enrolments.map(({ context }) => context);
     const found = kept === undefined ? await sealedFiles(config, user, contexts, now) : filesAmong(kept, user.name, contexts);

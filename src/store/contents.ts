@@ -1,6 +1,6 @@
 /** All that a store holds of this host and of its users, taken out of one database and put into another. */
 import { FLOODS, type Flood, type TableRow, type Tables } from './store.ts';
-import { COUNTS, isForged, isSealed, macOf, renewedMac, sealedRows, valueOf, type SealedTable } from './row-seal.ts';
+import { COUNTS, isForged, isSealed, macOf, renewedMac, sealedRows, valueOf } from './row-seal.ts';
 import type { Row, Values } from './rows.ts';
 import type { Dialect, Statements } from './tables.ts';
 
@@ -64,7 +64,7 @@ export async function tablesOf({ all, dialect, seal, host }: Statements): Promis
     const sql = `SELECT ${selected.join(', ')} FROM ${name} WHERE ${conditions} ORDER BY ${key.join(', ')}`;
     const values = (row: Row): TableRow => columns.map((column) => valueOf(bare(column), row[bare(column)]));
     if (isCounted(name)) tables[name] = (await all(sql)).filter((row) => !isForged(seal, name, { ...row, host })).map(values);
-    else if (isProven(name))
+    else if (isSealed(name))
       tables[name] = (await sealedRows({ all, seal }, name, sql)).map((each) => values({ ...each.row, mac: renewedMac(seal, name, each) }));
     else tables[name] = (await all(sql)).map(values);
   }
@@ -93,7 +93,7 @@ export function lacking(present: Tables, incoming: Tables): Tables {
 
 /** Gives each row of `users` that counts the MAC of the present key, before earlier keys are forgotten. */
 export async function renewMacs({ all, write, dialect, seal }: Statements, users: readonly string[]): Promise<void> {
-  for (const name of NAMES.filter(isProven).filter((each) => !OF_HOST.includes(each))) {
+  for (const name of NAMES.filter(isSealed).filter((each) => !OF_HOST.includes(each))) {
     const { key } = TABLES[name];
     const update = `UPDATE ${name} SET mac = $mac WHERE ${key.map((column) => `${column} = $${bare(column)}`).join(' AND ')}`;
     for (const user of users) {
@@ -106,10 +106,6 @@ export async function renewMacs({ all, write, dialect, seal }: Statements, users
       }
     }
   }
-}
-
-function isProven(name: Table): name is Table & SealedTable {
-  return isSealed(name);
 }
 
 function isCounted(name: Table): name is Flood {

@@ -118,7 +118,7 @@ export function checkStored(sql: string, rows: readonly Row[], stored: Values): 
   throw new NotpError('store_unavailable', `the store did not take a row of ${/(?:INTO|UPDATE) (\w+)/.exec(sql)?.[1] ?? 'it'}`, CHANGED);
 }
 
-export function isSealed(table: string): table is SealedTable {
+export function isSealed<T extends string>(table: T): table is T & SealedTable {
   return Object.hasOwn(SEALED, table);
 }
 

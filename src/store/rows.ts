@@ -2,7 +2,7 @@
 import { NotpError } from '../error.ts';
 import type { LoginState } from '../verdict/decide.ts';
 import { COUNTS, macOf, NO_MAC, type RowSeal, type SealedRow } from './row-seal.ts';
-import { SHARED_BYTES, type ChainHead, type Enrolment, type KeptFile, type Status, type Tally } from './store.ts';
+import { SHARED_BYTES, ChangedHead, type ChainHead, type Enrolment, type KeptFile, type Status, type Tally } from './store.ts';
 
 export type Row = Readonly<Record<string, unknown>>;
 /** By name, as `$name` stands for them. */
@@ -155,8 +155,8 @@ export function presentHead(row: Row | undefined): Row {
   return row;
 }
 
-export function changedHead(): NotpError {
-  return new NotpError(
+export function changedHead(): ChangedHead {
+  return new ChangedHead(
     'store_unavailable',
     'the head of the audit chain in the store was changed outside notp, or is of a host key that is not here',
     'find out who can write to the database, and where the key is; then run as root: notp audit verify --resume',

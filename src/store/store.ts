@@ -2,6 +2,7 @@
  * The store: the changing state of each enrolment and the head of the audit chain, behind one asynchronous
  * interface. Nothing but an implementation of it knows the database.
  */
+import { NotpError } from '../error.ts';
 import type { Bucket } from '../verdict/budget.ts';
 import type { LoginState } from '../verdict/decide.ts';
 import type { OutageTables } from './outage-tables.ts';
@@ -40,6 +41,9 @@ export interface ChainHead {
   readonly seq: number;
   readonly hash: string;
 }
+
+/** Why nothing is done with a store whose head of the chain does not count: `notp audit verify --resume` mends it. */
+export class ChangedHead extends NotpError {}
 
 /** The head of the chain of one host among those that share a store. */
 export interface HostHead {

@@ -57,7 +57,7 @@ const TRIED = 'NOTP_FILES';
  * allows no more.
  */
 export function shedFileLimit(words: readonly string[]): void {
-  if (words[0] !== 'pam' || process.geteuid?.() !== 0) return;
+  if (process.geteuid?.() !== 0) return;
   const { soft, hard } = fileLimit();
   if (soft >= ENOUGH_FILES) return;
   if (process.env[TRIED] === undefined) {

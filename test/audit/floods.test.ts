@@ -5,7 +5,7 @@ import { summaryOf } from '../../src/audit/floods.ts';
 import { transactionOn } from '../../src/store/tables.ts';
 import { UNKEYED } from '../../src/store/row-seal.ts';
 import type { Row } from '../../src/store/rows.ts';
-import type { Tally } from '../../src/store/store.ts';
+import type { Tally, Transaction } from '../../src/store/store.ts';
 
 const TALLY: Tally = {
   ...{ user: 'alice', records: { tokens: 0, asOfMs: 0 }, count: 7, sinceMs: 1_795_000_000_000, untilMs: 1_795_000_000_001 },
@@ -48,17 +48,7 @@ describe('the summary of a flood', () => {
       { tokens: 'NaN' },
     ] as const) {
       const all = (): Promise<readonly Row[]> => Promise.resolve([{ ...genuine, ...forged }]);
-      const dialect = { ...{ here: '', hostColumn: '', hostValue: '', heads: '', lock: '', lockEnrolments: '', reserves: false } };
-      const transaction = transactionOn({
-        ...{
-          all,
-          run: () => Promise.resolve(),
-          write: () => Promise.resolve(),
-          seal: UNKEYED,
-          host: '',
-          dialect: { ...dialect, joined: () => '', tally: () => '' },
-        },
-      });
+      const transaction = answering(all);
       await assert.rejects(transaction.tally('refusals', 'alice'), { code: 'store_unavailable' });
     }
   });
@@ -66,18 +56,19 @@ describe('the summary of a flood', () => {
   it('took whatever the store called the head of the chain into the next record', async () => {
     for (const forged of [{ hash: 'x","event":"enroll' }, { hash: 'A'.repeat(64) }, { seq: -1 }, { seq: 'many' }, { lacking: -1 }]) {
       const all = (): Promise<readonly Row[]> => Promise.resolve([{ seq: 1, hash: '0'.repeat(64), lacking: 0, ...forged }]);
-      const dialect = { ...{ here: '', hostColumn: '', hostValue: '', heads: '', lock: '', lockEnrolments: '', reserves: false } };
-      const transaction = transactionOn({
-        ...{
-          all,
-          run: () => Promise.resolve(),
-          write: () => Promise.resolve(),
-          seal: UNKEYED,
-          host: '',
-          dialect: { ...dialect, joined: () => '', tally: () => '' },
-        },
-      });
+      const transaction = answering(all);
       await assert.rejects(transaction.head(), { code: 'store_unavailable' });
     }
   });
 });
+
+const done = (): Promise<void> => Promise.resolve();
+
+/** A transaction on a database that gives these rows, whatever it is asked. */
+function answering(all: () => Promise<readonly Row[]>): Transaction {
+  const dialect = { ...{ here: '', hostColumn: '', hostValue: '', heads: '', lock: '', lockEnrolments: '', reserves: false } };
+  return transactionOn({
+    ...{ all, run: done, write: done, seal: UNKEYED, host: '' },
+    dialect: { ...dialect, joined: () => '', tally: () => '' },
+  });
+}

@@ -213,7 +213,7 @@ describe(
       const victim = runInTerminal(['sh', '-c', 'tty; read line']);
       const [, number = ''] = await victim.expect(/\/dev\/pts\/(\d+)\r\n/);
       const records = world.records().length;
-      const words = ['python3', `${import.meta.dirname}/own_devpts.py`, number, 'sudo', '/usr/bin/touch', marker];
+      const words = ['python3', `${import.meta.dirname}/../support/own_devpts.py`, number, 'sudo', '/usr/bin/touch', marker];
       const { code, stdout, stderr } = await runAs(user, words, { cwd: user.home });
       if (stderr.includes("no devpts of one's own")) {
         t.skip('a user can mount no devpts here');

@@ -5,7 +5,10 @@ usage: own_devpts.py N COMMAND [ARGUMENT...], in a folder of the user's
 The devpts is mounted in an unprivileged user namespace; the command runs outside of it, with the terminal as stdin, stdout and stderr.
 What the command prints comes out of stdout, and stdin goes to it. The exit status is the command's.
 """
-import array, ctypes, fcntl, os, select, socket, sys, termios
+import array, ctypes, fcntl, os, socket, sys, termios
+
+sys.dont_write_bytecode = True
+from relay import relay
 
 TIOCGPTN, TIOCSPTLCK = 0x80045430, 0x40045431
 CLONE_NEWUSER, CLONE_NEWNS = 0x10000000, 0x00020000
@@ -52,22 +55,6 @@ if child == 0:
     os.closerange(3, 64)
     os.execvp(command[0], command)
 os.close(slave)
-watched = [master, 0]
-while True:
-    ready, _, _ = select.select(watched, [], [])
-    if master in ready:
-        try:
-            data = os.read(master, 65536)
-        except OSError:
-            break
-        if not data:
-            break
-        os.write(1, data)
-    if 0 in ready:
-        data = os.read(0, 65536)
-        if data:
-            os.write(master, data)
-        else:
-            watched.remove(0)
+relay(master)
 _, status = os.waitpid(child, 0)
 sys.exit(os.waitstatus_to_exitcode(status) & 255)
