@@ -135,66 +135,70 @@ describe('what enroll gives', { skip: lacks({ programs: ['oathtool', 'strace'] }
   });
 });
 
-describe('enrolling as an ordinary user', { skip: lacks({ root: true, programs: ['useradd', 'setpriv', 'oathtool'] }) }, () => {
-  let notp: string;
-  let user: TestUser;
-  let other: TestUser;
-  before(() => {
-    notp = installNotp(scratchFolder('enroll-user'));
-    user = addUser();
-    other = addUser();
-  });
-
-  it('seals by a passphrase into the home, and needs nothing of root', async () => {
-    const enrolled = await runAs(user, [`${notp}-enroll`, '--no-confirm', '--json', '--passphrase-file', '-'], {
-      input: `${PASSPHRASE}\n`,
+describe(
+  'enrolling as an ordinary user',
+  { skip: lacks({ root: true, withoutService: true, programs: ['useradd', 'setpriv', 'oathtool'] }) },
+  () => {
+    let notp: string;
+    let user: TestUser;
+    let other: TestUser;
+    before(() => {
+      notp = installNotp(scratchFolder('enroll-user'));
+      user = addUser();
+      other = addUser();
     });
-    assert.equal(enrolled.code, 0, enrolled.stderr);
-    const { secret, file, seal } = JSON.parse(enrolled.stdout) as { secret: string; file: string; seal: string };
-    assert.equal(file, `${user.home}/.notp/ssh`);
-    assert.equal(seal, 'passphrase');
-    assert.equal(must(['stat', '-c', '%U %a', file, `${user.home}/.notp`]), `${user.name} 600\n${user.name} 700\n`);
-    const verified = await runAs(user, [notp, 'verify', '--code-stdin'], { input: `${PASSPHRASE} ${oathCode(secret)}\n` });
-    assert.equal(verified.code, 0, verified.stderr);
-  });
 
-  it('goes by the passwd database, whatever HOME and USER say', async () => {
-    const environment = { HOME: other.home, USER: other.name, LOGNAME: other.name };
-    const { stdout } = await runAs(user, [notp, 'enroll', 'elsewhere', '--no-confirm', '--json', '--passphrase-file', '-'], {
-      input: `${PASSPHRASE}\n`,
-      environment,
-      cwd: '/',
+    it('seals by a passphrase into the home, and needs nothing of root', async () => {
+      const enrolled = await runAs(user, [`${notp}-enroll`, '--no-confirm', '--json', '--passphrase-file', '-'], {
+        input: `${PASSPHRASE}\n`,
+      });
+      assert.equal(enrolled.code, 0, enrolled.stderr);
+      const { secret, file, seal } = JSON.parse(enrolled.stdout) as { secret: string; file: string; seal: string };
+      assert.equal(file, `${user.home}/.notp/ssh`);
+      assert.equal(seal, 'passphrase');
+      assert.equal(must(['stat', '-c', '%U %a', file, `${user.home}/.notp`]), `${user.name} 600\n${user.name} 700\n`);
+      const verified = await runAs(user, [notp, 'verify', '--code-stdin'], { input: `${PASSPHRASE} ${oathCode(secret)}\n` });
+      assert.equal(verified.code, 0, verified.stderr);
     });
-    const { file, user: name } = JSON.parse(stdout) as { file: string; user: string };
-    assert.equal(name, user.name);
-    assert.equal(file, `${user.home}/.notp/elsewhere`);
-    assert.ok(!fs.existsSync(`${other.home}/.notp`));
-  });
 
-  it('asks on the terminal that su hands over, which controls nothing', async () => {
-    const terminal = runInTerminal(['su', '-', user.name, '-c', `${notp} enroll by-su`]);
-    for (const question of [/New passphrase: /, /The same again: /]) {
-      await terminal.expect(question);
-      terminal.send(`${PASSPHRASE}\r`);
-    }
-    const [, key = ''] = await terminal.expect(/Key: ([A-Z2-7 ]+)/);
-    await terminal.expect(/One-time code: /);
-    terminal.send(`${oathCode(key.replaceAll(' ', ''))}\r`);
-    await terminal.expect(/Recovery codes/);
-    assert.equal(await terminal.exited, 0);
-    assert.ok(!terminal.output().includes(PASSPHRASE), 'the passphrase was echoed');
-  });
+    it('goes by the passwd database, whatever HOME and USER say', async () => {
+      const environment = { HOME: other.home, USER: other.name, LOGNAME: other.name };
+      const { stdout } = await runAs(user, [notp, 'enroll', 'elsewhere', '--no-confirm', '--json', '--passphrase-file', '-'], {
+        input: `${PASSPHRASE}\n`,
+        environment,
+        cwd: '/',
+      });
+      const { file, user: name } = JSON.parse(stdout) as { file: string; user: string };
+      assert.equal(name, user.name);
+      assert.equal(file, `${user.home}/.notp/elsewhere`);
+      assert.ok(!fs.existsSync(`${other.home}/.notp`));
+    });
 
-  it('enrols nobody else', async () => {
-    const { code, stderr } = await runAs(user, [notp, 'enroll', '--user', other.name, '--no-confirm']);
-    assert.equal(code, 1);
-    assert.match(stderr, /only root can enrol somebody else\nnotp: hint: sudo notp-enroll notp-t/);
-    assert.ok(!fs.existsSync(`${other.home}/.notp`));
-  });
+    it('asks on the terminal that su hands over, which controls nothing', async () => {
+      const terminal = runInTerminal(['su', '-', user.name, '-c', `${notp} enroll by-su`]);
+      for (const question of [/New passphrase: /, /The same again: /]) {
+        await terminal.expect(question);
+        terminal.send(`${PASSPHRASE}\r`);
+      }
+      const [, key = ''] = await terminal.expect(/Key: ([A-Z2-7 ]+)/);
+      await terminal.expect(/One-time code: /);
+      terminal.send(`${oathCode(key.replaceAll(' ', ''))}\r`);
+      await terminal.expect(/Recovery codes/);
+      assert.equal(await terminal.exited, 0);
+      assert.ok(!terminal.output().includes(PASSPHRASE), 'the passphrase was echoed');
+    });
 
-  it('cannot seal by the host', async () => {
-    const { code, stderr } = await runAs(user, [notp, 'enroll', 'host', '--seal', 'host', '--no-confirm']);
-    assert.equal(code, 1);
-    assert.match(stderr, /a host-sealed secret needs root/);
-  });
-});
+    it('enrols nobody else', async () => {
+      const { code, stderr } = await runAs(user, [notp, 'enroll', '--user', other.name, '--no-confirm']);
+      assert.equal(code, 1);
+      assert.match(stderr, /only root can enrol somebody else\nnotp: hint: sudo notp-enroll notp-t/);
+      assert.ok(!fs.existsSync(`${other.home}/.notp`));
+    });
+
+    it('cannot seal by the host', async () => {
+      const { code, stderr } = await runAs(user, [notp, 'enroll', 'host', '--seal', 'host', '--no-confirm']);
+      assert.equal(code, 1);
+      assert.match(stderr, /a host-sealed secret needs root/);
+    });
+  },
+);
