@@ -210,11 +210,16 @@ class Run implements Soaked {
     if (this.mostMiB > MAX_MIB) this.findings.push(`the service took ${String(this.mostMiB)} MiB`);
     // Where the service died before it answered, the gate refuses, as the user, who has a log of their own.
     const own = await container.must(['sh', '-c', 'cat /home/*/.notp/.audit.log || true']);
-    this.findings.push(...unlike(this.all, parsed(await container.must(['notp', 'audit', '--event', 'login'])), parsed(own)));
+    // notp pam opens no log: where the judge did not answer, its refusal is in the journal.
+    const journal = parsed(await container.must(['journalctl', '--quiet', '--output=cat', 'SYSLOG_IDENTIFIER=notp']));
+    const unheard = journal.filter(({ door, reason }) => door === 'pam' && reason === 'store_unavailable');
+    const records = parsed(await container.must(['notp', 'audit', '--event', 'login']));
+    this.findings.push(...unlike(this.all, records, [...parsed(own), ...unheard]));
   }
 }
 
 function parsed(log: string): Logged[] {
-  const lines = log.split('\n').filter((line) => line !== '');
+  // In the journal, what the services say stands among the records.
+  const lines = log.split('\n').filter((line) => line.startsWith('{'));
   return lines.map((line) => JSON.parse(line) as Logged);
 }
