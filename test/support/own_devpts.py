@@ -8,7 +8,7 @@ What the command prints comes out of stdout, and stdin goes to it. The exit stat
 import array, ctypes, fcntl, os, socket, sys, termios
 
 sys.dont_write_bytecode = True
-from relay import relay
+from in_terminal import relay
 
 TIOCGPTN, TIOCSPTLCK = 0x80045430, 0x40045431
 CLONE_NEWUSER, CLONE_NEWNS = 0x10000000, 0x00020000
