@@ -151,6 +151,12 @@ describe('a store that many hosts share', { skip: lacksPostgres() }, () => {
     // Each alone: the end of what is in one with the reload would wait for nobody, too.
     server.sql(`ALTER DATABASE ${database} SET synchronous_commit TO off`);
     server.sql('SELECT pg_reload_conf()');
+    for (let tries = 0; server.sql('SHOW synchronous_standby_names') !== 'nobody'; tries++) {
+      assert.ok(tries < 100, 'the server does not read its settings again');
+      await sleep(100);
+    }
+    // It is the checkpointer who makes commits wait, and it reads the settings before it makes one.
+    server.sql('CHECKPOINT');
     await assert.rejects(
       store.exclusively((transaction) => transaction.insert(ALICE)),
       {
