@@ -1,7 +1,7 @@
 /** The commands of notp as completions and man pages need them: read from the command tree itself, so that nothing is told twice. */
 import type { Command, Option } from 'commander';
 import { commandTree } from '../src/cli.ts';
-import { EVENT_FAMILIES, EVENT_NAMES, REASON_NAMES } from '../src/commands/audit-words.ts';
+import { EVENT_FAMILIES, EVENT_NAMES, REASON_NAMES } from '../src/commands/audit/words.ts';
 import { DIGITS } from '../src/otp/code.ts';
 
 export interface OptionShape {

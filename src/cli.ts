@@ -14,7 +14,7 @@ import { addStore } from './cli/store.ts';
 import { addVerify } from './cli/verify.ts';
 import { NotpError } from './error.ts';
 import { forbidCoreDumps } from './system/core-dumps.ts';
-import { printResult, say, sayError } from './system/printer.ts';
+import { printResult, say, sayError } from './terminal/printer.ts';
 
 export const VERSION = '0.1.0';
 

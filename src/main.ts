@@ -3,7 +3,7 @@ import * as path from 'node:path';
 import { runCommand } from './cli.ts';
 import { NotpError, type ErrorCode } from './error.ts';
 import { shedSwitches } from './system/node-switches.ts';
-import { sayThrown } from './system/printer.ts';
+import { sayThrown } from './terminal/printer.ts';
 
 const COULD_NOT_DECIDE = 3;
 

@@ -7,8 +7,18 @@ import { before, describe, it } from 'node:test';
 import { atEnd } from './support/cleanup.ts';
 import { ROOT, run, runInTerminal, type Terminal } from './support/process.ts';
 import { startSshd, type Sshd } from './support/sshd.ts';
-import { addUser, installNotp, lacks, oathCode, runAs, scratchFolder, serviceUser, writeConfig } from './support/world.ts';
-import { type Enrolled, type TestUser } from './support/world.ts';
+import {
+  addUser,
+  type Enrolled,
+  installNotp,
+  lacks,
+  oathCode,
+  runAs,
+  scratchFolder,
+  serviceUser,
+  type TestUser,
+  writeConfig,
+} from './support/world.ts';
 
 const LOGIN_PASSWORD = 'login secret';
 const NEEDS = { root: true, programs: ['sshd', 'ssh', 'sudo', 'oathtool', 'python3', 'chpasswd'] };

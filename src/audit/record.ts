@@ -58,7 +58,7 @@ export interface AuditRecord extends Origin {
   readonly count?: number;
   readonly since?: string;
   readonly until?: string;
-  /** When this was decided, RFC 3339, by the copy of a host while the store could not be reached; see verifier/outage.ts. */
+  /** When this was decided, RFC 3339, by the copy of a host while the store could not be reached; see outage/outage.ts. */
   readonly outage?: string;
   /** What such a decision took: the step or counter of the last code, or the place of the recovery code in its list. */
   readonly step?: number;

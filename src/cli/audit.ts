@@ -1,8 +1,8 @@
 /** The commands that read the audit log. */
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import type { Filter } from '../audit/filter.ts';
-import { MOMENT, momentOf } from '../commands/audit-time.ts';
-import { EVENT_FAMILIES, EVENT_NAMES, REASON_NAMES } from '../commands/audit-words.ts';
+import { MOMENT, momentOf } from '../commands/audit/time.ts';
+import { EVENT_FAMILIES, EVENT_NAMES, REASON_NAMES } from '../commands/audit/words.ts';
 import { common, configOf, wholeNumber, type CommonFlags, type Finish, type Surroundings } from './common.ts';
 
 interface PeriodFlags extends CommonFlags {
@@ -38,11 +38,11 @@ export function addAudit(program: Command, { now }: Surroundings, finish: Finish
     .action(async (flags: AuditFlags) => {
       const config = configOf(flags);
       if (flags.ref !== undefined && flags.follow !== true) {
-        const { auditStory } = await import('../commands/audit-story.ts');
+        const { auditStory } = await import('../commands/audit/story.ts');
         finish(await auditStory(config, { ref: flags.ref, json: flags.json === true, files: flags.file ?? [] }, now));
         return;
       }
-      const command = await import('../commands/audit.ts');
+      const command = await import('../commands/audit/audit.ts');
       const form = flags.json === true ? 'json' : flags.table === true ? 'table' : undefined;
       const { lines, follow = false, file: files = [] } = flags;
       finish(await command.audit(config, { filter: await filterOf(flags), lines, follow, files, form }));
@@ -132,7 +132,7 @@ function addVerify(audit: Command, now: () => number, finish: Finish): void {
       const { host, file: files = [], key, outage, resume, json, ...flags } = command.optsWithGlobals<VerifyFlags>();
       const [file, ...others] = files;
       if (others.length > 0) command.error("error: option '--file <file>' of verify is of one log; check one after the other");
-      const { verifyAudit } = await import('../commands/audit-verify.ts');
+      const { verifyAudit } = await import('../commands/audit/verify.ts');
       const options = { host, file, key, outage: outage === true, resume: resume === true, json: json === true };
       finish(await verifyAudit(configOf(flags), options, now));
     });
@@ -146,7 +146,7 @@ function addReport(audit: Command, now: () => number, finish: Finish): void {
     .action(async (_: unknown, command: Command) => {
       const { since, until: untilMs, json, ...flags } = command.optsWithGlobals<PeriodFlags>();
       const { file: files = [] } = flags;
-      const { auditReport } = await import('../commands/audit-report.ts');
+      const { auditReport } = await import('../commands/audit/report.ts');
       const sinceMs = since ?? momentOf(REPORT_SINCE, now()) ?? 0;
       finish(await auditReport(configOf(flags), { user: await recordedUser(flags), sinceMs, untilMs, json: json === true, files }));
     });

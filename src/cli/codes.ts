@@ -1,6 +1,6 @@
 /** The commands about one's own codes, of other services too. */
 import { Option, type Command } from 'commander';
-import { EXPORT_FORMATS, type ExportFormat, type QrStyle } from '../commands/formats.ts';
+import { EXPORT_FORMATS, type ExportFormat, type QrStyle } from '../terminal/formats.ts';
 import { shellWord } from '../otp/escape.ts';
 import {
   common,
@@ -67,7 +67,7 @@ function addCode(program: Command, { now }: Surroundings, finish: Finish): void 
       '\nExamples:\n  notp code github             live, in large digits\n  notp code github | xclip     the code alone',
     )
     .action(async (context: string | undefined, flags: CodeFlags) => {
-      const { code } = await import('../commands/code.ts');
+      const { code } = await import('../commands/codes/code.ts');
       const { passphraseFile } = flags;
       const options = { context, passphraseFile, once: flags.once === true, watch: flags.watch === true, json: flags.json === true };
       finish(await code(await ownOf(flags, now), options));
@@ -86,7 +86,7 @@ function addExport(program: Command, { now }: Surroundings, finish: Finish): voi
       '\nWhat this host has sealed is shown to root, and to its user after a code.\n\nExamples:\n  notp export --to qr         the QR code of your login, for a second phone\n  notp export github --to uri',
     )
     .action(async (context: string | undefined, flags: ExportFlags) => {
-      const { exportSecret } = await import('../commands/export.ts');
+      const { exportSecret } = await import('../commands/codes/export.ts');
       const { to, file, passphraseFile } = flags;
       const own = await ownOf(flags, now, 'show the secret of somebody else');
       finish(await exportSecret(own, { context: context ?? own.config.context, to, file, passphraseFile, json: flags.json === true }));
@@ -104,11 +104,11 @@ function addList(program: Command, { now }: Surroundings, finish: Finish): void 
     .action(async ({ user, all, passphraseFile, ...flags }: ListFlags) => {
       const json = flags.json === true;
       if (all === true) {
-        const { listAll } = await import('../commands/list-all.ts');
+        const { listAll } = await import('../commands/enrolments/list-all.ts');
         return finish(await listAll(configOf(flags), { json }, now));
       }
-      const { listSecrets } = await import('../commands/list.ts');
-      const { userNamed } = await import('../commands/whose.ts');
+      const { listSecrets } = await import('../commands/codes/list.ts');
+      const { userNamed } = await import('../enrolment/whose.ts');
       const whose = userNamed(user, {
         onlyRoot: "list somebody else's secrets",
         hint: ({ name }) => `sudo notp list --user ${shellWord(name)}`,
@@ -124,7 +124,7 @@ function addPassphrase(program: Command, { now }: Surroundings, finish: Finish):
     .option('--user <name>', 'whose; somebody else needs root')
     .option('--new-passphrase-file <file>', 'read the new passphrase from the first line of a file, "-" for stdin (after the old one)')
     .action(async (context: string | undefined, flags: PassphraseFlags) => {
-      const { changePassphrase } = await import('../commands/passphrase.ts');
+      const { changePassphrase } = await import('../commands/codes/passphrase.ts');
       const { passphraseFile, newPassphraseFile } = flags;
       const own = await ownOf(flags, now, 'change the passphrase of somebody else');
       const options = { context: context ?? own.config.context, passphraseFile, newPassphraseFile };
@@ -139,7 +139,7 @@ function addRemove(program: Command, { now }: Surroundings, finish: Finish): voi
     .option('--yes', 'do not ask')
     .option('--json', 'print one JSON object')
     .action(async (context: string, flags: RemoveFlags) => {
-      const { remove } = await import('../commands/remove.ts');
+      const { remove } = await import('../commands/codes/remove.ts');
       finish(await remove(await ownOf(flags, now), { context, yes: flags.yes === true, json: flags.json === true }));
     });
 }
@@ -152,7 +152,7 @@ function addDemo(program: Command, { now }: Surroundings, finish: Finish): void 
     .addOption(qrOption('how to draw the QR code'))
     .option('--json', 'print one JSON object')
     .action(async (flags: DemoFlags) => {
-      const { demo } = await import('../commands/demo.ts');
+      const { demo } = await import('../commands/codes/demo.ts');
       finish(await demo({ qr: flags.qr, json: flags.json === true }, now));
     });
 }

@@ -18,7 +18,7 @@ export function addDoctor(program: Command, { now }: Surroundings, finish: Finis
     .addHelpText('after', '\nExit codes: 0 no way was found, 1 a check failed, 3 sshd or its users could not be looked at.')
     .action(async (flags: DoctorFlags) => {
       const config = configOf(flags);
-      const { doctor } = await import('../commands/doctor.ts');
+      const { doctor } = await import('../commands/doctor/doctor.ts');
       finish(await doctor(config, { users: flags.user, sshdConfig: flags.sshdConfig, json: flags.json === true }, now));
     });
 }

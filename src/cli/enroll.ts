@@ -4,9 +4,9 @@ import { NotpError } from '../error.ts';
 import { ALGORITHMS, MAX_PERIOD_SECONDS, MIN_PERIOD_SECONDS, type Algorithm, type Digits } from '../otp/code.ts';
 import { MAX_RECOVERY_CODES, RECOVERY_CODES } from '../otp/recovery.ts';
 import type { Config } from '../system/config.ts';
-import type { BatchOptions } from '../commands/enroll-batch-plan.ts';
-import type { EnrollOptions } from '../commands/enroll-plan.ts';
-import { IMAGES, type ImageKind, type QrStyle } from '../commands/formats.ts';
+import type { BatchOptions } from '../commands/enroll/batch-plan.ts';
+import type { EnrollOptions } from '../enrolment/plan.ts';
+import { IMAGES, type ImageKind, type QrStyle } from '../terminal/formats.ts';
 import { cutAccount } from '../otp/names.ts';
 import {
   common,
@@ -88,14 +88,14 @@ function addEnroll(command: Command, { now }: Surroundings, finish: Finish): voi
     if (flags.batch !== undefined) {
       if (byUser) await refuseUser(enroll.args[0]);
       const options = await batchOptions(flags.batch, enroll.args, flags, config);
-      const { enrollBatch } = await import('../commands/enroll-batch.ts');
+      const { enrollBatch } = await import('../commands/enroll/batch.ts');
       finish(await enrollBatch(config, options, now));
       return;
     }
     refuseOutsideBatch(flags);
     const words: (string | undefined)[] = byUser ? enroll.args : [flags.user, ...enroll.args];
     if (words.length > 2) throw new NotpError('usage', 'too many arguments', 'see --help');
-    const { enroll: run } = await import('../commands/enroll.ts');
+    const { enroll: run } = await import('../enrolment/conversation.ts');
     finish(await run(config, await enrollOptions(words, flags, config), now));
   });
 }

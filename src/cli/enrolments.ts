@@ -41,7 +41,7 @@ function addStatus(program: Command, { now }: Surroundings, finish: Finish): voi
     .action(async (context: string | undefined, flags: StatusFlags, command: Command) => {
       if (context !== undefined && flags.all === true) command.error("error: option '--all' cannot be used with a context");
       const config = configOf(flags);
-      const { status } = await import('../commands/status.ts');
+      const { status } = await import('../commands/enrolments/status.ts');
       finish(await status(config, { context, user: flags.user, all: flags.all === true, json: flags.json === true }, now));
     });
 }
@@ -55,7 +55,7 @@ function addUnlock(program: Command, { now }: Surroundings, finish: Finish): voi
     .addHelpText('after', '\nUsed codes and spent recovery codes stay used.\n\nExample:\n  sudo notp unlock --user alice')
     .action(async (context: string | undefined, flags: UnlockFlags) => {
       const config = configOf(flags);
-      const { unlock } = await import('../commands/unlock.ts');
+      const { unlock } = await import('../commands/enrolments/unlock.ts');
       finish(await unlock(config, { context, user: flags.user, json: flags.json === true }, now));
     });
 }
@@ -69,7 +69,7 @@ function addRevoke(program: Command, { now }: Surroundings, finish: Finish): voi
     .option('--json', 'print one JSON object')
     .action(async (context: string | undefined, flags: RevokeFlags) => {
       const config = configOf(flags);
-      const { revokeEnrolment } = await import('../commands/revoke.ts');
+      const { revokeEnrolment } = await import('../commands/enrolments/revoke.ts');
       const options = { context: context ?? config.context, user: flags.user, yes: flags.yes === true, json: flags.json === true };
       finish(await revokeEnrolment(config, options, now));
     });

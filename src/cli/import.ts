@@ -2,8 +2,8 @@
 import { Option, type Command } from 'commander';
 import { NotpError } from '../error.ts';
 import { ALGORITHMS, MAX_PERIOD_SECONDS, MIN_PERIOD_SECONDS, type Algorithm, type Digits } from '../otp/code.ts';
-import { IMPORT_FORMATS, LOGIN_FORMATS, type ImportFormat, type LoginFormat } from '../commands/formats.ts';
-import type { Told } from '../commands/import-formats.ts';
+import { IMPORT_FORMATS, LOGIN_FORMATS, type ImportFormat, type LoginFormat } from '../terminal/formats.ts';
+import type { Told } from '../commands/import/formats.ts';
 import type { Config } from '../system/config.ts';
 import {
   common,
@@ -95,7 +95,7 @@ async function imported(context: string | undefined, flags: ImportFlags, now: ()
 }
 
 async function importedLogin(config: Config, context: string, flags: ImportFlags, now: () => number): Promise<number> {
-  const { importGoogleAuthenticator } = await import('../commands/import-google-authenticator.ts');
+  const { importGoogleAuthenticator } = await import('../commands/import/google-authenticator.ts');
   const { user, seal, file, passphraseFile, newPassphraseFile } = flags;
   const options = { context, user, seal, file, told: toldBy(flags), passphraseFile: newPassphraseFile ?? passphraseFile };
   return await importGoogleAuthenticator(config, { ...options, ...switches(flags) }, now);
@@ -112,7 +112,7 @@ async function importedUsersFile(config: Config, context: string | undefined, fl
     );
   if (Object.keys(toldBy(flags)).length > 0 || flags.passphraseFile !== undefined || flags.newPassphraseFile !== undefined)
     throw new NotpError('usage', 'a users file says itself what its tokens are', 'leave out the options of bare secrets and passphrases');
-  const { importPamOath } = await import('../commands/import-pam-oath.ts');
+  const { importPamOath } = await import('../commands/import/pam-oath.ts');
   const { user, file } = flags;
   return await importPamOath(config, { user, file, ...switches(flags) }, now);
 }
@@ -132,7 +132,7 @@ async function importedSecrets(
       '--user, --seal and --dry-run are for logins',
       'a secret of another service is your own, and sealed by a passphrase',
     );
-  const { importSecrets } = await import('../commands/import.ts');
+  const { importSecrets } = await import('../commands/import/import.ts');
   const { file, passphraseFile, newPassphraseFile } = flags;
   const options = { context, from, file, told: toldBy(flags), passphraseFile, newPassphraseFile };
   const { replace, json } = switches(flags);

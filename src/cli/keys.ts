@@ -54,7 +54,7 @@ function addRecovery(program: Command, { now }: Surroundings, finish: Finish): v
       '\nExamples:\n  notp recovery                     your own; asks for your passphrase or a code\n  sudo notp recovery --user alice',
     )
     .action(async (context: string | undefined, flags: RecoveryFlags) => {
-      const { newRecovery } = await import('../commands/recovery.ts');
+      const { newRecovery } = await import('../commands/keys/recovery.ts');
       const own = await ownOf(flags, now, 'make recovery codes for somebody else');
       const { passphraseFile, recovery: count } = flags;
       finish(await newRecovery(own, { context: context ?? own.config.context, passphraseFile, count, json: flags.json === true }));
@@ -81,7 +81,7 @@ function addReseal(program: Command, { now }: Surroundings, finish: Finish): voi
       '\nExamples:\n  notp reseal --seal passphrase    your own login, from the host to a passphrase\n  sudo notp reseal --all           after notp host-key rotate',
     )
     .action(async (context: string | undefined, flags: ResealFlags) => {
-      const command = await import('../commands/reseal.ts');
+      const command = await import('../commands/keys/reseal.ts');
       const { seal, passphraseFile, newPassphraseFile, all } = flags;
       const json = flags.json === true;
       if (all === true) {
@@ -102,26 +102,26 @@ function addHostKey(program: Command, { now }: Surroundings, finish: Finish): vo
   common(hostKey.command('init'))
     .description("make the key where there is none, and the service's folders; print the key's id")
     .action(async (flags: CommonFlags) => {
-      const command = await import('../commands/host-key.ts');
+      const command = await import('../commands/keys/host-key.ts');
       finish(await command.initHostKey(configOf(flags), now));
     });
   common(hostKey.command('id'))
     .description("print the key's id")
     .action(async (flags: CommonFlags) => {
-      const command = await import('../commands/host-key.ts');
+      const command = await import('../commands/keys/host-key.ts');
       finish(command.printHostKeyId(configOf(flags)));
     });
   common(hostKey.command('rotate'))
     .description('make a new key; the present one goes on opening what it sealed, until notp reseal --all and notp host-key retire')
     .action(async (flags: CommonFlags) => {
-      const command = await import('../commands/host-key-rotate.ts');
+      const command = await import('../commands/keys/rotate.ts');
       finish(await command.rotateHostKey(configOf(flags), now));
     });
   common(hostKey.command('retire'))
     .description('remove the keys before the present one, where nothing is sealed with them any more')
     .option('--yes', 'also where something is: its users must be enrolled again')
     .action(async (flags: RetireFlags) => {
-      const command = await import('../commands/host-key-rotate.ts');
+      const command = await import('../commands/keys/rotate.ts');
       finish(await command.retireHostKeys(configOf(flags), { yes: flags.yes === true }, now));
     });
 }

@@ -57,7 +57,7 @@ function addDoor(setup: Command, door: SetupDoor, surroundings: Surroundings, fi
     .option('--no-reload', 'do not have sshd read its configuration again')
     .option('--json', 'print one JSON object for each file')
     .action(async (flags: DoorFlags) => {
-      const command = await import('../commands/setup.ts');
+      const command = await import('../commands/setup/setup.ts');
       const [apply, force, json] = [flags.apply === true, flags.force === true, flags.json === true];
       const named = { users: flags.user, groups: flags.group };
       const options = {
@@ -80,7 +80,7 @@ function addConfirm(setup: Command, finish: Finish): void {
     .allowExcessArguments(false)
     .option('--json', 'print one JSON object')
     .action(async (flags: EndFlags) => {
-      const { confirm } = await import('../commands/setup-end.ts');
+      const { confirm } = await import('../commands/setup/end.ts');
       finish(confirm({ json: flags.json === true }));
     });
 }
@@ -95,7 +95,7 @@ function addUndo(setup: Command, finish: Finish): void {
     .addOption(new Option('--if-unconfirmed [id]', 'what the timer asks for, and without an id the next boot').hideHelp())
     .option('--json', 'print one JSON object for each setup')
     .action(async (flags: EndFlags) => {
-      const { undo } = await import('../commands/setup-end.ts');
+      const { undo } = await import('../commands/setup/end.ts');
       const { ifUnconfirmed, reload } = flags;
       finish(undo({ ifUnconfirmed, reload, force: flags.force === true, json: flags.json === true }));
     });

@@ -8,7 +8,7 @@ export function addStore(program: Command, { now, environment }: Surroundings, f
   common(store.command('migrate'))
     .description('make the tables in the database of a fleet, or bring them up to date; as root, once for all hosts')
     .action(async (flags: CommonFlags) => {
-      const command = await import('../commands/store-migrate.ts');
+      const command = await import('../commands/store/migrate.ts');
       finish(await command.migrateStore(configOf(flags)));
     });
   common(store.command('copy').argument('<from>', 'where it is: a value of store.url').argument('<to>', 'where it shall be'))
@@ -23,14 +23,14 @@ the old store afterwards): set store.url to the new one at once when it is done,
 Example: notp store copy sqlite:/var/lib/notp/state.db postgres://notp@db.example.org/notp`,
     )
     .action(async (from: string, to: string, { dryRun, ...flags }: CommonFlags & { readonly dryRun?: boolean }) => {
-      const command = await import('../commands/store-copy.ts');
+      const command = await import('../commands/store/copy.ts');
       finish(await command.copyStore(configOf(flags), { from, to, dryRun: dryRun === true }, now));
     });
   common(store.command('hosts'))
     .description('list the hosts that share the database, with the number of records of each')
     .option('--json', 'print a JSON object for each')
     .action(async ({ json, ...flags }: CommonFlags & { readonly json?: boolean }) => {
-      const command = await import('../commands/store-hosts.ts');
+      const command = await import('../commands/store/hosts.ts');
       finish(await command.listHosts(configOf(flags), { json: json === true }, now));
     });
   addOutage(store, { now, environment }, finish);
@@ -42,20 +42,20 @@ function addOutage(store: Command, { now, environment }: Pick<Surroundings, 'now
     .requiredOption('--user <name>', 'whom')
     .option('--remove', 'no more')
     .action(async ({ user, remove, ...flags }: CommonFlags & { readonly user: string; readonly remove?: boolean }) => {
-      const command = await import('../commands/store-outage.ts');
+      const command = await import('../commands/store/outage.ts');
       finish(await command.approveUser(configOf(flags), { user, remove: remove === true }, now));
     });
   common(store.command('approved'))
     .description('list the users who are approved for that')
     .option('--json', 'print a JSON object for each')
     .action(async ({ json, ...flags }: CommonFlags & { readonly json?: boolean }) => {
-      const command = await import('../commands/store-outage.ts');
+      const command = await import('../commands/store/outage.ts');
       finish(await command.listApproved(configOf(flags), { json: json === true }, now));
     });
   common(store.command('refresh'))
     .description('report what this host has decided in an outage, and bring its copy for the next one up to date; a timer runs it')
     .action(async (flags: CommonFlags) => {
-      const command = await import('../commands/store-outage.ts');
+      const command = await import('../commands/store/outage.ts');
       finish(await command.refreshCopy(configOf(flags), environment, now));
     });
 }

@@ -21,7 +21,7 @@ export function addVerify(program: Command, { now }: Surroundings, finish: Finis
     .addHelpText('after', '\nExample:\n  notp verify deploy && ./deploy.sh')
     .action(async (context: string | undefined, flags: VerifyFlags) => {
       const config = configOf(flags);
-      const command = await import('../commands/verify.ts');
+      const command = await import('../commands/verify/verify.ts');
       const { user, passphraseFile } = flags;
       const options = { user, passphraseFile, codeStdin: flags.codeStdin === true, json: flags.json === true };
       finish(await command.verify(config, { context: context ?? config.context, ...options }, now));

@@ -6,7 +6,7 @@ import { existsSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
 import { NotpError } from '../error.ts';
 import { expand, type Config } from '../system/config.ts';
-import type { Progress } from '../system/progress.ts';
+import type { Progress } from '../terminal/progress.ts';
 import { takeLock } from '../system/sole-run.ts';
 import { enableSockets, hasService, isSocketEnabled } from '../system/systemd.ts';
 import type { User } from '../system/users.ts';

@@ -3,7 +3,7 @@ import { namesAreExact } from '../system/passwd-file.ts';
 import { groupsByName, namesByUid, usersByName, type User } from '../system/users.ts';
 import type { Enrolment } from '../store/store.ts';
 import { matchesPattern } from '../system/ssh-patterns.ts';
-import { patternsOf, type Criterion } from './sshd-files.ts';
+import { patternsOf, type Criterion } from './sshd/files.ts';
 
 export interface Person {
   readonly user: User;

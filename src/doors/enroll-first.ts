@@ -4,10 +4,10 @@ import { isatty } from 'node:tty';
 import { cutAccount } from '../otp/names.ts';
 import { RECOVERY_CODES } from '../otp/recovery.ts';
 import type { Config } from '../system/config.ts';
-import { say, sayHint } from '../system/printer.ts';
+import { say, sayHint } from '../terminal/printer.ts';
 import type { User } from '../system/users.ts';
-import { missingSocket } from '../verifier/open.ts';
-import type { Outcome } from '../verifier/verifier.ts';
+import { missingSocket } from '../login/open.ts';
+import type { Outcome } from '../wire/verifier.ts';
 
 /** Whether `outcome` is one that an enrolment mends here: with the service, only through the socket that an invitation comes with. */
 export function isToEnroll({ verdict }: Outcome, config: Config, user: User): boolean {
@@ -25,7 +25,7 @@ export async function enrollFirst(config: Config, user: User, now: () => number)
   const { context, code } = config;
   const unset = { pending: false, user: undefined, seal: undefined, qr: undefined, qrFile: undefined, passphraseFile: undefined };
   const account = cutAccount(`${user.name}@${hostname()}`);
-  const { enroll } = await import('../commands/enroll.ts');
+  const { enroll } = await import('../enrolment/conversation.ts');
   await enroll(config, { ...unset, ...code, context, account, recovery: RECOVERY_CODES, replace: false, confirm: true, json: false }, now);
   return true;
 }

@@ -1,7 +1,7 @@
 /** The terminal that a PAM service names to ask on, and whether its caller may have it asked there. */
 import * as fs from 'node:fs';
 import { messageOf, NotpError } from '../error.ts';
-import { openTerminal, type Terminal } from '../system/terminal.ts';
+import { openTerminal, type Terminal } from '../terminal/terminal.ts';
 import { userByName } from '../system/users.ts';
 
 /**

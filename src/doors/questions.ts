@@ -1,7 +1,7 @@
 /** Asking for a proof at a terminal: the passphrase first where the seal asks for one, then the code. */
 import { parseProof, readings, type Reading } from '../otp/proof.ts';
-import type { Conversation } from '../system/conversation.ts';
-import type { Attempt, Outcome, Verifier } from '../verifier/verifier.ts';
+import type { Conversation } from '../terminal/conversation.ts';
+import type { Attempt, Outcome, Verifier } from '../wire/verifier.ts';
 
 const CODE_QUESTION = 'One-time code: ';
 const STEP_UP_QUESTIONS = { 2: 'Two consecutive codes: ', 3: 'Three consecutive codes: ' } as const;

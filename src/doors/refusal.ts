@@ -1,8 +1,8 @@
 /** How an outcome is told: to a person at the gate or the command line, and in PAM's one line. */
-import { sayError } from '../system/printer.ts';
+import { sayError } from '../terminal/printer.ts';
 import type { Refused } from '../verdict/decide.ts';
 import { referenceTo, TO_A_STRANGER, wordingOf, type Reason } from '../verdict/reasons.ts';
-import type { Outcome } from '../verifier/verifier.ts';
+import type { Outcome } from '../wire/verifier.ts';
 
 /** Reasons that are no judgement of the proof: something is broken, and no guess was answered. */
 const BROKEN: readonly Reason[] = ['bad_secret_file', 'store_unavailable', 'audit_unavailable', 'bad_configuration'];

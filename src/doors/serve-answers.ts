@@ -3,22 +3,24 @@ import { appendSums } from '../audit/audit.ts';
 import type { Origin } from '../audit/record.ts';
 import { messageOf, NotpError } from '../error.ts';
 import type { Config } from '../system/config.ts';
-import { sayError } from '../system/printer.ts';
+import { sayError } from '../terminal/printer.ts';
 import { sealedFor, type Found } from '../system/secrets.ts';
 import { realUser, userByUid } from '../system/users.ts';
-import { accountContexts } from '../verifier/account.ts';
-import { localVerifier, withKept, type LocalOptions } from '../verifier/local.ts';
-import { reasonOf } from '../verifier/outcome.ts';
-import { recordRefusal } from '../verifier/open.ts';
-import { factsOfFiles } from '../verifier/care.ts';
-import { withCredentials } from '../verifier/credentials.ts';
-import type { Facts } from '../verifier/facts.ts';
-import { keptFiles, openable } from '../verifier/sealed-files.ts';
-import type { SelfEnrolment } from '../verifier/self-enrolment.ts';
-import { statePlace, withState, type StatePlace } from '../verifier/state.ts';
-import type { Outcome } from '../verifier/verifier.ts';
-import { isEnrolQuestion, parseEnrolQuestion, type EnrolQuestion } from '../verifier/wire-enrol.ts';
-import { printEnrolAnswer } from '../verifier/wire-enrol-answer.ts';
+import { accountContexts } from '../login/account.ts';
+import { localVerifier, withKept } from '../login/login.ts';
+import type { Login, Rules } from '../login/rules.ts';
+import { reasonOf } from '../login/record.ts';
+import { recordRefusal } from '../login/open.ts';
+import { factsOfFiles } from '../enrolment/care.ts';
+import { withCredentials } from '../state/credentials.ts';
+import type { Facts } from '../wire/facts.ts';
+import { keptFiles, openable } from '../login/sealed-files.ts';
+import type { SelfEnrolment } from '../enrolment/self-enrolment.ts';
+import { withState, type State } from '../state/state.ts';
+import { statePlace, type StatePlace } from '../state/place.ts';
+import type { Outcome } from '../wire/verifier.ts';
+import { isEnrolQuestion, parseEnrolQuestion, type EnrolQuestion } from '../wire/enrol-question.ts';
+import { printEnrolAnswer } from '../wire/enrol-answer.ts';
 import {
   parseQuestion,
   parseRefusal,
@@ -27,7 +29,7 @@ import {
   type AskedOrigin,
   type Question,
   type SentFile,
-} from '../verifier/wire.ts';
+} from '../wire/question.ts';
 import { LINE_MS, type Answered, type Answering } from './serve-connection.ts';
 import { networkOf } from './turns.ts';
 
@@ -164,10 +166,11 @@ async function answerEnrolment(question: EnrolQuestion, service: Service, enrolm
   if (question.step === 'status') return printEnrolAnswer({ kind: 'facts', facts: await factsOf(service, question.files) });
   const file = 'sealed' in question ? question : { context: service.config.context, sealed: '', wrong: '' };
   const asked: AskedOrigin = { ...ENROLLING, context: file.context };
-  const options = verifierOptions(service, asked, [file]);
-  const { place, now, config } = service;
-  const whole = config.secretsInStore ? await withState(place, now, (state) => withKept(options, state)) : options;
-  return printEnrolAnswer(await enrolment.answer(question, whole));
+  const login = loginOf(service, asked, [file]);
+  const rules = rulesOf(service, asked);
+  const kept = async (state: State | undefined): Promise<Login> => (state === undefined ? login : await withKept(login, rules, state));
+  const whole = rules.inStore ? await withState(service.place, service.now, kept) : login;
+  return printEnrolAnswer(await enrolment.answer(question, whole, { ...rules, mayFallBack: false }));
 }
 
 async function factsOf({ config, account, place, now }: Service, sent: readonly SentFile[]): Promise<readonly Facts[]> {
@@ -200,7 +203,7 @@ async function judge(question: Question, service: Service, askedMs: number): Pro
     const origin = { ...account, ...question.origin, context: config.context };
     return await recordRefusal({ config, origin, reason: 'bad_configuration', detail }, now);
   }
-  const verifier = localVerifier({ ...verifierOptions(service, question.origin, question.files), mayFallBack: true, askedMs });
+  const verifier = localVerifier({ ...loginOf(service, question.origin, question.files), askedMs }, rulesOf(service, question.origin));
   try {
     // What the configuration forbids is not for who asks to send.
     const session = config.gate.sameConnection ? question.session : { ...question.session, connection: undefined };
@@ -211,20 +214,20 @@ async function judge(question: Question, service: Service, askedMs: number): Pro
   }
 }
 
-function verifierOptions({ config, account, place, now }: Service, asked: AskedOrigin, sent: readonly SentFile[]): LocalOptions {
+function loginOf({ config, account }: Service, asked: AskedOrigin, sent: readonly SentFile[]): Login {
   const files = sent.map((file) => ({ context: file.context, found: received(account, asSaid(file)) }));
+  const contexts = files.map(({ context }) => context);
+  return { files, account: accountContexts(config, contexts), origin: { ...account, ...asked } };
+}
+
+function rulesOf({ config, account, place, now }: Service, { door }: AskedOrigin): Rules {
   return {
     place,
-    files,
     inStore: config.secretsInStore,
-    account: accountContexts(
-      config,
-      files.map(({ context }) => context),
-    ),
-    origin: { ...account, ...asked },
     policy: config.policy,
-    allowUnenrolled: config.unenrolled === 'allow' && asked.door !== 'cli' && account.uid !== undefined,
-    trustMs: asked.door === 'gate' ? config.gate.trustMs : 0,
+    unenrolled: config.unenrolled === 'allow' && door !== 'cli' && account.uid !== undefined ? 'allow' : 'deny',
+    trustMs: door === 'gate' ? config.gate.trustMs : 0,
+    mayFallBack: true,
     now,
   };
 }

@@ -1,10 +1,10 @@
 /** One connection to the service: questions come and answers go, one line each, and nonsense ends it. */
 import type { Socket } from 'node:net';
 import { messageOf } from '../error.ts';
-import { collectLine } from '../system/line-socket.ts';
-import { sayError } from '../system/printer.ts';
-import { selfEnrolment, type SelfEnrolment } from '../verifier/self-enrolment.ts';
-import { MAX_LINE } from '../verifier/wire.ts';
+import { collectLine } from '../wire/line-socket.ts';
+import { sayError } from '../terminal/printer.ts';
+import { selfEnrolment, type SelfEnrolment } from '../enrolment/self-enrolment.ts';
+import { MAX_LINE } from '../wire/question.ts';
 import type { Turns } from './turns.ts';
 
 /** A question that was understood. */

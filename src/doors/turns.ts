@@ -1,7 +1,7 @@
 /** Who is answered next, and who may wait: each account has its share, so that a flood is that account's own. */
 import { isIPv6, type Socket } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
-import { MAX_WAIT_MS } from '../verifier/judging.ts';
+import { MAX_WAIT_MS } from '../login/login.ts';
 
 /** Questions of one account that wait at the same time; beyond them only a source that has none there yet is let wait. */
 const MAX_WAITING = 64;

@@ -61,7 +61,7 @@ export interface Registration {
   readonly digest: string;
 }
 
-/** What a state registers of `file`: the id, and the SHA-256 of the bytes that printSealedFile gives. It needs no key, for the row that holds it has a MAC: see verifier/row-keys.ts. */
+/** What a state registers of `file`: the id, and the SHA-256 of the bytes that printSealedFile gives. It needs no key, for the row that holds it has a MAC: see state/row-keys.ts. */
 export function registrationOf(file: SealedFile): Registration {
   return { id: file.id, digest: createHash('sha256').update(printSealedFile(file)).digest('hex') };
 }

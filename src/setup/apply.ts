@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { examine, type Finding } from '../doctor/doctor.ts';
-import { runsFilesOfUser } from '../doctor/shells.ts';
+import { runsFilesOfUser } from '../doctor/host/shells.ts';
 import { NotpError } from '../error.ts';
 import type { Config } from '../system/config.ts';
 import { momentNow } from '../system/ssh-session.ts';

@@ -1,12 +1,12 @@
 /** What sshd_config itself limits users to: the gate would put itself in the place of the limit, and in a chroot(2) nobody finds it. */
 import { alike } from '../doctor/people.ts';
-import { setting, type Effective } from '../doctor/effective.ts';
-import { meansGate } from '../doctor/gate-command.ts';
-import { canBeAsked, ownAddresses } from '../doctor/sshd.ts';
-import { readSshdFiles } from '../doctor/sshd-files.ts';
-import { askServer } from '../doctor/sshd-run.ts';
-import { installedServer } from '../doctor/sshd-servers.ts';
-import { vantages } from '../doctor/vantage.ts';
+import { setting, type Effective } from '../doctor/sshd/effective.ts';
+import { meansGate } from '../doctor/sshd/gate-command.ts';
+import { canBeAsked, ownAddresses } from '../doctor/sshd/sshd.ts';
+import { readSshdFiles } from '../doctor/sshd/files.ts';
+import { askServer } from '../doctor/sshd/run.ts';
+import { installedServer } from '../doctor/sshd/servers.ts';
+import { vantages } from '../doctor/sshd/vantage.ts';
 import { NotpError } from '../error.ts';
 import { allUsers, groupsByName, type User } from '../system/users.ts';
 import { isEverybody, type Scope } from './scope.ts';

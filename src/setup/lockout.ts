@@ -1,15 +1,16 @@
 /** Who would be locked out: the administrator who sets up, and root, where they would be asked for a code and have none. */
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { setting, words } from '../doctor/effective.ts';
-import { refusedKeys } from '../doctor/keys.ts';
+import { setting, words } from '../doctor/sshd/effective.ts';
+import { refusedKeys } from '../doctor/sshd/keys.ts';
 import { shellWord } from '../otp/escape.ts';
 import { expand, type Config } from '../system/config.ts';
 import { asUser } from '../system/privileges.ts';
 import { groupsOf, userByName, userByUid, type User } from '../system/users.ts';
-import { accountOf } from '../verifier/account.ts';
-import { sealedFiles } from '../verifier/sealed-files.ts';
-import { statePlace, withState } from '../verifier/state.ts';
+import { accountOf } from '../login/account.ts';
+import { sealedFiles } from '../login/sealed-files.ts';
+import { withState } from '../state/state.ts';
+import { statePlace } from '../state/place.ts';
 import type { Plan, SetupDoor } from './plan.ts';
 import { isEverybody, type Scope } from './scope.ts';
 import { effectiveConfig } from './sshd.ts';
@@ -77,9 +78,13 @@ async function keysRefused({ gate }: Config, door: SetupDoor, user: User): Promi
 async function noCode(config: Config, door: SetupDoor, user: User, now: () => number): Promise<string[]> {
   const files = await sealedFiles(config, user, config.contexts, now);
   const place = statePlace(config, user);
-  const asked = { files, account: config.contexts, user: user.name, policy: config.policy, now };
+  const asked = { files, account: config.contexts, origin: { user: user.name } };
   const account = await asUser(place.owner, () =>
-    withState(place, now, async (state) => await state?.store.exclusively((transaction) => accountOf(transaction, asked))),
+    withState(
+      place,
+      now,
+      async (state) => await state?.store.exclusively((transaction) => accountOf(transaction, asked, { policy: config.policy, now })),
+    ),
   );
   if (account !== undefined && account.devices.length > 0) return [];
   const reason = account?.refusal.reason ?? 'not_enrolled';

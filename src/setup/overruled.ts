@@ -1,7 +1,7 @@
 /** Lines of what a setup writes that another line overrules: sshd takes the first value of a keyword. See sshd_config(5). */
 import * as fs from 'node:fs';
 import type { Finding } from '../doctor/finding.ts';
-import { readSshdFiles, wordsOf } from '../doctor/sshd-files.ts';
+import { readSshdFiles, wordsOf } from '../doctor/sshd/files.ts';
 import { dropInPath, SSHD_CONFIG } from './sshd-drop-in.ts';
 
 /** Rules of doctor that only warn, but that the drop-in of the gate is there to satisfy, and the keyword of each. */

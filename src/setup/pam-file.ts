@@ -2,9 +2,9 @@
  * The marked block in a file of /etc/pam.d: where it goes, what stands in it, and the file without it. The lines
  * that it replaces stay in it as comments, so that a person sees what was there. Pure. See pam.d(5).
  */
-import { copyOf } from '../doctor/pam-inline.ts';
-import { asksAfterFailure, opensWithCode, opensWithoutCode } from '../doctor/pam-paths.ts';
-import { moduleLine, type PamLine, type PamType } from '../doctor/pam-stack.ts';
+import { copyOf } from '../doctor/pam/inline.ts';
+import { asksAfterFailure, opensWithCode, opensWithoutCode } from '../doctor/pam/paths.ts';
+import { moduleLine, type PamLine, type PamType } from '../doctor/pam/stack.ts';
 import { NotpError } from '../error.ts';
 import { pamConditions, type Scope } from './scope.ts';
 import { PROGRAM } from './sshd-drop-in.ts';

@@ -2,7 +2,7 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { messageOf, NotpError } from '../error.ts';
-import { pamStack } from '../doctor/pam-stack.ts';
+import { pamStack } from '../doctor/pam/stack.ts';
 import { readTrusted, type Attributes } from '../system/trusted.ts';
 import { passedOver, PROMPT_FILE, withBlock, withoutUserEnvironment, type PamDoor, type ReadStack } from './pam-file.ts';
 import type { Scope } from './scope.ts';

@@ -1,6 +1,6 @@
 /** What sshd is told, as a file of sshd_config.d, and whether sshd reads that file for everybody. Pure. See sshd_config(5). */
 import * as path from 'node:path';
-import { wordsOf } from '../doctor/sshd-files.ts';
+import { wordsOf } from '../doctor/sshd/files.ts';
 import { SETENV_LINE } from '../system/gate-environment.ts';
 import { isEverybody, matchCriteria, type Scope } from './scope.ts';
 

@@ -1,7 +1,7 @@
 /** The sshd of this host: whether it takes its configuration, what that comes to, and having it read again. See sshd(8). */
 import { spawnSync } from 'node:child_process';
 import * as fs from 'node:fs';
-import { parseEffective, setting, type Effective } from '../doctor/effective.ts';
+import { parseEffective, setting, type Effective } from '../doctor/sshd/effective.ts';
 import { NotpError } from '../error.ts';
 import { isBooted, reloadUnit } from '../system/systemd.ts';
 

@@ -4,7 +4,7 @@
  */
 import { CHAIN, chainOf, type Chain } from './rows.ts';
 import type { Transaction } from './store.ts';
-import type { Statements } from './tables.ts';
+import type { Statements } from './statements.ts';
 
 /** A usual line takes one slot, the longest of all nineteen. */
 const SLOTS = 256;

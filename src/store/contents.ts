@@ -1,8 +1,8 @@
 /** All that a store holds of this host and of its users, taken out of one database and put into another. */
 import { FLOODS, type Flood, type TableRow, type Tables } from './store.ts';
 import { COUNTS, isForged, isSealed, macOf, renewedMac, sealedRows, valueOf } from './row-seal.ts';
-import type { Row, Values } from './rows.ts';
-import type { Dialect, Statements } from './tables.ts';
+import type { Row, Values } from './row.ts';
+import type { Dialect, Statements } from './statements.ts';
 
 /** What is copied: the columns of each table that are the same in each database, and what tells its rows apart. */
 const TABLES = {

@@ -1,12 +1,12 @@
 /** The one way to a store from outside this folder: which kind it is, nobody else knows. */
-import type { PostgresPlace } from './postgres-session.ts';
-import { migratePostgresStore, openPostgresStore } from './postgres.ts';
-import { openSqliteStore } from './sqlite.ts';
+import type { PostgresPlace } from './postgres/session.ts';
+import { migratePostgresStore, openPostgresStore } from './postgres/postgres.ts';
+import { openSqliteStore } from './sqlite/sqlite.ts';
 import { copyStore, type CopyOptions, type Counts } from './copy.ts';
 import { UNKEYED } from './row-seal.ts';
 import type { Store, StoreOptions } from './store.ts';
 
-export { nameOf as postgresName } from './postgres-session.ts';
+export { nameOf as postgresName } from './postgres/session.ts';
 
 export type StorePlace = { readonly kind: 'sqlite'; readonly path: string } | ({ readonly kind: 'postgres' } & PostgresPlace);
 

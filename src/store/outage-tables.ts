@@ -1,38 +1,8 @@
 /** The tables for outages of a server: who may be let in meanwhile, and what was decided then. The same statements for each database. */
+import type { OutageRecord, OutageTables } from './store.ts';
 import { drop, macOf, sealedRows } from './row-seal.ts';
-import type { Row } from './rows.ts';
-import type { Statements } from './tables.ts';
-
-/** A user whom hosts may let in while the server cannot be reached. */
-export interface Approved {
-  readonly user: string;
-  /** Unix time in milliseconds: in the store of a fleet since when, in the copy of a host as of when that is. */
-  readonly asOfMs: number;
-}
-
-/** An audit record of an outage. */
-export interface OutageRecord {
-  /** Its hash in the chain of its host, which no other record has. */
-  readonly id: string;
-  /** Its number there. */
-  readonly seq: number;
-  /** JSON; see verifier/outage.ts. */
-  readonly text: string;
-}
-
-export interface OutageTables {
-  /** Those whose row was not forged. */
-  approved(): Promise<readonly Approved[]>;
-  approve(approved: Approved): Promise<void>;
-  disapprove(user: string): Promise<void>;
-  /** On a host: what was not reported yet, at most `limit` of it, in its order. */
-  outageRecords(limit: number): Promise<readonly OutageRecord[]>;
-  /** On a host until it is reported, in the store of a fleet for good. Gives false where it was there already. */
-  keepOutageRecord(record: OutageRecord): Promise<boolean>;
-  dropOutageRecord(id: string): Promise<void>;
-  /** Removes all that is known of a user, but for the outage records. */
-  forget(user: string): Promise<void>;
-}
+import type { Row } from './row.ts';
+import type { Statements } from './statements.ts';
 
 export function outageOn({ all, run, write, seal }: Pick<Statements, 'all' | 'run' | 'write' | 'seal'>): OutageTables {
   return {

@@ -7,8 +7,7 @@
  * counts for its own user and context alone.
  */
 import { NotpError } from '../error.ts';
-import type { Row, Values } from './rows.ts';
-import type { Statements } from './tables.ts';
+import type { Row, Values } from './row.ts';
 
 /** Why a row counts for nothing: its MAC is not the one that belongs to it, or the key to tell is not here. */
 export type Doubt = 'forged' | 'unverified';
@@ -104,8 +103,11 @@ export function returning(sql: string, stored: Values): string {
   return `${sql} RETURNING ${Object.keys(stored).join(', ')}`;
 }
 
+/** What deletes, and asks what is left. */
+type Dropping = Pick<Asking, 'all'> & { readonly run: (sql: string, values: Values) => Promise<void> };
+
 /** Deletes those rows of `table`. Throws `store_unavailable` where the database has some left. */
-export async function drop({ all, run }: Pick<Statements, 'all' | 'run'>, table: string, where: string, values: Values): Promise<void> {
+export async function drop({ all, run }: Dropping, table: string, where: string, values: Values): Promise<void> {
   await run(`DELETE FROM ${table} WHERE ${where}`, values);
   if ((await all(`SELECT 1 FROM ${table} WHERE ${where}`, values)).length > 0)
     throw new NotpError('store_unavailable', `the store did not delete a row of ${table}`, CHANGED);

@@ -1,12 +1,9 @@
 /** How what is stored stands in the rows of the tables, and is read back. */
+import type { Row } from './row.ts';
 import { NotpError } from '../error.ts';
 import type { LoginState } from '../verdict/decide.ts';
 import { COUNTS, macOf, NO_MAC, type RowSeal, type SealedRow } from './row-seal.ts';
 import { SHARED_BYTES, ChangedHead, type ChainHead, type Enrolment, type KeptFile, type Status, type Tally } from './store.ts';
-
-export type Row = Readonly<Record<string, unknown>>;
-/** By name, as `$name` stands for them. */
-export type Values = Readonly<Record<string, string | number>>;
 
 /** A bucket that is full by any policy, from long ago. */
 const NO_TALLY = {

@@ -3,9 +3,9 @@
  * which is written over. The same statements for each database.
  */
 import { macOf, NO_MAC, sealedRows, type SealedTable } from './row-seal.ts';
-import type { Row, Values } from './rows.ts';
+import type { Row, Values } from './row.ts';
 import type { Connection, Enrolment, Transaction } from './store.ts';
-import type { Statements } from './tables.ts';
+import type { Statements } from './statements.ts';
 
 const CONNECTION_SLOTS = 8;
 const FIRST_TURN = '65536';

@@ -5,7 +5,6 @@
 import { NotpError } from '../error.ts';
 import type { Bucket } from '../verdict/budget.ts';
 import type { LoginState } from '../verdict/decide.ts';
-import type { OutageTables } from './outage-tables.ts';
 import type { Doubt, RowSeal } from './row-seal.ts';
 
 export type Status = 'active' | 'revoked' | 'invited';
@@ -126,6 +125,37 @@ export interface Contents {
   readonly head: ChainHead;
   /** What the file of the log lacks of it. */
   readonly backlog: readonly KeptLine[];
+}
+
+/** A user whom hosts may let in while the server cannot be reached. */
+export interface Approved {
+  readonly user: string;
+  /** Unix time in milliseconds: in the store of a fleet since when, in the copy of a host as of when that is. */
+  readonly asOfMs: number;
+}
+
+/** An audit record of an outage. */
+export interface OutageRecord {
+  /** Its hash in the chain of its host, which no other record has. */
+  readonly id: string;
+  /** Its number there. */
+  readonly seq: number;
+  /** JSON; see outage/outage.ts. */
+  readonly text: string;
+}
+
+export interface OutageTables {
+  /** Those whose row was not forged. */
+  approved(): Promise<readonly Approved[]>;
+  approve(approved: Approved): Promise<void>;
+  disapprove(user: string): Promise<void>;
+  /** On a host: what was not reported yet, at most `limit` of it, in its order. */
+  outageRecords(limit: number): Promise<readonly OutageRecord[]>;
+  /** On a host until it is reported, in the store of a fleet for good. Gives false where it was there already. */
+  keepOutageRecord(record: OutageRecord): Promise<boolean>;
+  dropOutageRecord(id: string): Promise<void>;
+  /** Removes all that is known of a user, but for the outage records. */
+  forget(user: string): Promise<void>;
 }
 
 /** What can be done inside one exclusive transaction. */

@@ -1,8 +1,7 @@
 /** The one door to privileges: being somebody else for a while, and for good. See credentials(7). */
 import { readFileSync } from 'node:fs';
 import { NotpError } from '../error.ts';
-import { isRoot } from './users.ts';
-import type { User } from './users.ts';
+import { isRoot, type User } from './users.ts';
 
 /** `process.initgroups` is documented, but the types of Node 26 lack it. */
 const posix = process as unknown as { initgroups: (user: string, gid: number) => void };

@@ -15,6 +15,8 @@ import type { Method, Reason } from './reasons.ts';
 export interface Policy extends BudgetPolicy {
   /** Steps before and after the current one whose codes count (RFC 6238 section 5.2). */
   readonly window: number;
+  /** Whether no single code is ever judged, however many tries are left. */
+  readonly alwaysStepUp?: boolean;
 }
 
 /** The changing state of one enrolment, which is one device. */
@@ -81,7 +83,7 @@ export function decide(states: readonly LoginState[], presented: Presented, nowM
   const bucket = emptiest(states.map((state) => refilled(state.bucket, policy, nowMs)));
   const price = priceOf(states.length, policy);
   const all = (each: Bucket): LoginState[] => states.map((state) => ({ ...state, bucket: each }));
-  const needed = codesNeeded(bucket, price);
+  const needed = codesAskedFor(bucket, price, policy);
   if (needed !== 1 && !isJudged(presented.proof, needed)) {
     // Not judged. A line with a longer reading is answered, and costs, as that would, or the answer would tell which passphrase is right.
     const isLonger = (presented.longest ?? 0) >= needed;
@@ -102,6 +104,12 @@ export function decide(states: readonly LoginState[], presented: Presented, nowM
   // With an empty budget a wrong passphrase must look like a wrong code, or step-up would be an oracle without a price.
   const told = needed !== 1 && verdict.reason === 'wrong_passphrase' ? refused('wrong_code') : verdict;
   return { verdict: told, next: all(taken(bucket, price)), device: undefined };
+}
+
+/** How many consecutive codes are asked for where one try costs `price` of `bucket`. */
+export function codesAskedFor(bucket: Bucket, price: number, { alwaysStepUp }: Pick<Policy, 'alwaysStepUp'>): 1 | 2 | 3 {
+  const needed = codesNeeded(bucket, price);
+  return needed === 1 && alwaysStepUp === true ? 2 : needed;
 }
 
 /** Whether a proof is judged where `needed` consecutive codes are asked for. */

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
 import { describe, it } from 'node:test';
-import { GATE_RULES } from '../../src/doctor/gate-rules.ts';
+import { GATE_RULES } from '../../src/doctor/sshd/gate-rules.ts';
 import { ATTACKS } from './attacks.ts';
 import { SECURITY, withAttacks } from './table.ts';
 

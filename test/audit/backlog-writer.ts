@@ -2,7 +2,7 @@
 import * as fs from 'node:fs';
 import { append, newRef, type AuditLog } from '../../src/audit/audit.ts';
 import { logFile } from '../../src/audit/log-file.ts';
-import { openSqliteStore } from '../../src/store/sqlite.ts';
+import { openSqliteStore } from '../../src/store/sqlite/sqlite.ts';
 
 /** Where it ends itself, if it does: with its line in the file, or a part of it, and nothing committed. */
 type End = 'never' | 'behind its line' | 'in its line';

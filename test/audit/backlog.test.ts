@@ -10,7 +10,7 @@ import { append, appendLogin, newRef, type AuditLog } from '../../src/audit/audi
 import { logFile } from '../../src/audit/log-file.ts';
 import { verifyLog, type Report } from '../../src/audit/verify.ts';
 import type { AuditRecord } from '../../src/audit/record.ts';
-import { openSqliteStore } from '../../src/store/sqlite.ts';
+import { openSqliteStore } from '../../src/store/sqlite/sqlite.ts';
 import type { Store } from '../../src/store/store.ts';
 import { run, type Ran } from '../support/process.ts';
 import { SmallDisk } from '../support/small-disk.ts';

@@ -4,7 +4,7 @@ import { describe, it } from 'node:test';
 import { summaryOf } from '../../src/audit/floods.ts';
 import { transactionOn } from '../../src/store/tables.ts';
 import { UNKEYED } from '../../src/store/row-seal.ts';
-import type { Row } from '../../src/store/rows.ts';
+import type { Row } from '../../src/store/row.ts';
 import type { Tally, Transaction } from '../../src/store/store.ts';
 
 const TALLY: Tally = {

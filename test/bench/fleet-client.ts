@@ -3,8 +3,8 @@ import * as path from 'node:path';
 import { Client } from 'pg';
 import { append, newRef, type AuditLog } from '../../src/audit/audit.ts';
 import { logFile } from '../../src/audit/log-file.ts';
-import { openPostgresStore } from '../../src/store/postgres.ts';
-import type { PostgresPlace } from '../../src/store/postgres-session.ts';
+import { openPostgresStore } from '../../src/store/postgres/postgres.ts';
+import type { PostgresPlace } from '../../src/store/postgres/session.ts';
 import type { Store } from '../../src/store/store.ts';
 import { decide } from '../../src/verdict/decide.ts';
 import { PASSWORD } from '../support/postgres.ts';
@@ -67,7 +67,7 @@ function deciding(number: number): () => Promise<unknown> {
   return () => login(store, log, (Math.floor(Math.random() * mine) * told.of + number) % told.enrolments);
 }
 
-/** What `verify` of src/verifier/local.ts does inside the transaction, at a time at which the next code is right. */
+/** What `verify` of src/login/local.ts does inside the transaction, at a time at which the next code is right. */
 async function login(store: Store, log: AuditLog, number: number): Promise<void> {
   const user = `user${String(number)}`;
   await store.exclusively(async (transaction) => {

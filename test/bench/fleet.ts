@@ -7,7 +7,7 @@ import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
 import { parseArgs } from 'node:util';
-import { migratePostgresStore } from '../../src/store/postgres.ts';
+import { migratePostgresStore } from '../../src/store/postgres/postgres.ts';
 import { placeOf } from '../store/engines.ts';
 import { markdownTable, withTable } from '../support/markdown.ts';
 import { lacksPostgres, ROLE, startPostgres } from '../support/postgres.ts';

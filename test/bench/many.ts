@@ -6,7 +6,7 @@ import { pipeline } from 'node:stream/promises';
 import { append } from '../../src/audit/audit.ts';
 import { logFile } from '../../src/audit/log-file.ts';
 import { verifyLog } from '../../src/audit/verify.ts';
-import { openSqliteStore } from '../../src/store/sqlite.ts';
+import { openSqliteStore } from '../../src/store/sqlite/sqlite.ts';
 import { nthRecord, writeLongLog } from '../audit/long-log.ts';
 import { scratchFolder } from '../support/world.ts';
 import { medianOf, sideBySide, timeRows, type Chapter } from './measure.ts';

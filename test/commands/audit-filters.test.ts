@@ -6,8 +6,8 @@ import { run } from '../support/process.ts';
 import { SOURCE_NOTP } from '../support/world.ts';
 import { entryOf } from '../../src/audit/entry.ts';
 import { printRecord } from '../../src/audit/record.ts';
-import { rowOf } from '../../src/commands/audit-table.ts';
-import { columnsOf } from '../../src/commands/text-columns.ts';
+import { rowOf } from '../../src/commands/audit/table.ts';
+import { columnsOf } from '../../src/terminal/columns.ts';
 import { auditWorld, login, type AuditWorld } from './audit-log.ts';
 
 let world: AuditWorld;

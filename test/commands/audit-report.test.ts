@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
 import { before, describe, it } from 'node:test';
-import { columnsOf } from '../../src/commands/text-columns.ts';
+import { columnsOf } from '../../src/terminal/columns.ts';
 import { auditWorld, login, type AuditWorld } from './audit-log.ts';
 
 const ALL = ['report', '--since', '2026-03-01'];

@@ -1,7 +1,7 @@
 /** `notp audit --ref`: what happened, why, what to do, and what came before and after it. */
 import assert from 'node:assert/strict';
 import { before, describe, it } from 'node:test';
-import { columnsOf } from '../../src/commands/text-columns.ts';
+import { columnsOf } from '../../src/terminal/columns.ts';
 import { auditWorld, login, type AuditWorld } from './audit-log.ts';
 
 let world: AuditWorld;

@@ -1,7 +1,7 @@
 /** Moments as a person gives them, in the local time of the process. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { clockOf, dayOf, momentOf, spanOf } from '../../src/commands/audit-time.ts';
+import { clockOf, dayOf, momentOf, spanOf } from '../../src/commands/audit/time.ts';
 
 const NOW = new Date(2026, 10, 24, 17, 0, 1).getTime();
 const local = (...parts: [number, number, number, number?, number?, number?]): number =>

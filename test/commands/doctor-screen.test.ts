@@ -1,7 +1,7 @@
 /** The screen of `notp doctor`: folded findings, users counted and named, lines that fit, names from outside as data. */
 import * as assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { doctorScreen } from '../../src/commands/doctor-screen.ts';
+import { doctorScreen } from '../../src/commands/doctor/screen.ts';
 import { ok, sorted, type Finding } from '../../src/doctor/finding.ts';
 
 const PLAIN = { columns: 80, colour: false, utf8: true };

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { describe, it } from 'node:test';
-import { peopleIn, readList } from '../../src/commands/enroll-batch-list.ts';
+import { peopleIn, readList } from '../../src/commands/enroll/batch-list.ts';
 import { defaultConfig } from '../../src/system/config.ts';
 import { addUser, lacks, scratchFolder } from '../support/world.ts';
 

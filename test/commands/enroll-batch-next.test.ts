@@ -1,7 +1,7 @@
 /** What a batch does for one user, from what store, sealed file and hand-out say together. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { nextFor, type Seen } from '../../src/commands/enroll-batch-next.ts';
+import { nextFor, type Seen } from '../../src/commands/enroll/batch-next.ts';
 import { registrationOf, type SealedFile } from '../../src/seal/file.ts';
 import type { Enrolment } from '../../src/store/store.ts';
 import type { Found } from '../../src/system/secrets.ts';

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { before, describe, it } from 'node:test';
-import { drawQr } from '../../src/commands/qr.ts';
+import { drawQr } from '../../src/terminal/qr.ts';
 import { lacks, must } from '../support/world.ts';
 import { answer, assertRefused, migrationUri, ownCodes, SECRET, type OwnCodes } from './own-codes.ts';
 import { PASSPHRASE } from './own-state.ts';

@@ -1,8 +1,7 @@
 /** The modules that logins come from, inside a container: the real google-authenticator, and the real modules of PAM through pamtester. */
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import type { Container } from '../support/container.ts';
-import { CONTAINER_NEEDS } from '../support/container.ts';
+import { type Container, CONTAINER_NEEDS } from '../support/container.ts';
 import { must, type TestUser } from '../support/world.ts';
 
 /** A module of PAM is no program; a shell finds it by its path all the same. */

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import * as fc from 'fast-check';
-import { contextNames } from '../../src/commands/import-names.ts';
+import { contextNames } from '../../src/commands/import/names.ts';
 import { isContextName } from '../../src/otp/names.ts';
 import type { Account, Credential } from '../../src/otp/uri.ts';
 import { credentials, names as labels } from '../otp/credentials.ts';

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import * as path from 'node:path';
 import { before, describe, it } from 'node:test';
-import { hasFailures, summaryOf, type Ended, type Outcome } from '../../src/commands/import-pam-oath-summary.ts';
-import { placed } from '../../src/commands/import-pam-oath-tokens.ts';
+import { hasFailures, summaryOf, type Ended, type Outcome } from '../../src/commands/import/pam-oath-summary.ts';
+import { placed } from '../../src/commands/import/pam-oath-tokens.ts';
 import { parsePamOath, type PamOathToken } from '../../src/otp/pam-oath.ts';
 import type { User } from '../../src/system/users.ts';
 import { assertRefused, ownCodes, type OwnCodes } from './own-codes.ts';

@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { before, describe, it } from 'node:test';
-import { MAX_SOURCE_BYTES } from '../../src/commands/import-source.ts';
+import { MAX_SOURCE_BYTES } from '../../src/commands/import/source.ts';
 import { lacks } from '../support/world.ts';
 import { assertCodeOf, assertRefused, ownCodes, SECRET, type OwnCodes } from './own-codes.ts';
 import { PASSPHRASE } from './own-state.ts';

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { stripVTControlCharacters } from 'node:util';
 import * as fc from 'fast-check';
-import { linePainter } from '../../src/commands/live-screen.ts';
+import { linePainter } from '../../src/commands/codes/live-screen.ts';
 import { anyTraits, PLAIN, view, views } from './live-views.ts';
 import { plainCodeOn } from './live-world.ts';
 

@@ -1,7 +1,7 @@
 /** A program that shows codes live, for tests: a file of JSON tells which. */
 import { readFileSync } from 'node:fs';
 import { codeAt, fromBase32, type Algorithm, type Digits } from '../../src/otp/code.ts';
-import { showLive, type LiveSource } from '../../src/commands/live.ts';
+import { showLive, type LiveSource } from '../../src/commands/codes/live.ts';
 import { onEndingSignals } from '../../src/system/signals.ts';
 
 export interface LiveCase {

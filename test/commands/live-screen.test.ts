@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { stripVTControlCharacters } from 'node:util';
 import * as fc from 'fast-check';
-import { screenPainter, URGENT_SECONDS } from '../../src/commands/live-screen.ts';
-import { columnsOf } from '../../src/commands/text-columns.ts';
+import { screenPainter, URGENT_SECONDS } from '../../src/commands/codes/live-screen.ts';
+import { columnsOf } from '../../src/terminal/columns.ts';
 import { anyTraits, codes, PLAIN, view, views } from './live-views.ts';
 import { bigCodeOn, codeOn } from './live-world.ts';
 

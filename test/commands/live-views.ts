@@ -1,7 +1,7 @@
 /** Views and terminals of every kind, for tests of painters. */
 import * as fc from 'fast-check';
-import type { View } from '../../src/commands/live-screen.ts';
-import type { Traits } from '../../src/system/traits.ts';
+import type { View } from '../../src/commands/codes/live-screen.ts';
+import type { Traits } from '../../src/terminal/traits.ts';
 
 export const PLAIN: Traits = { columns: 80, rows: 24, cursor: true, colour: false, utf8: true };
 

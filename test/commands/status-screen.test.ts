@@ -1,9 +1,9 @@
 /** The block of an enrolment: every state has its words and its way out, folded to the width, with commands whole. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { table } from '../../src/commands/list-all.ts';
-import { statusScreen, type StatusScreen } from '../../src/commands/status-screen.ts';
-import type { EnrolmentState, Facts } from '../../src/verifier/facts.ts';
+import { table } from '../../src/commands/enrolments/list-all.ts';
+import { statusScreen, type StatusScreen } from '../../src/commands/enrolments/status-screen.ts';
+import type { EnrolmentState, Facts } from '../../src/wire/facts.ts';
 
 const NOW = Date.parse('2026-11-24T12:00:00Z');
 const SCREEN: StatusScreen = { columns: 80, nowMs: NOW, by: 'root', standard: 'ssh' };

@@ -2,13 +2,14 @@
 import assert from 'node:assert/strict';
 import * as path from 'node:path';
 import { beforeEach, describe, it } from 'node:test';
-import { storeRegistered } from '../../src/commands/storing.ts';
+import { storeRegistered } from '../../src/enrolment/storing.ts';
 import { NotpError } from '../../src/error.ts';
 import type { Store } from '../../src/store/store.ts';
 import { defaultConfig } from '../../src/system/config.ts';
 import { realUser } from '../../src/system/users.ts';
-import { firstState, type NewEnrolment } from '../../src/verifier/registrar.ts';
-import { openState, type State, type StatePlace } from '../../src/verifier/state.ts';
+import { firstState, type NewEnrolment } from '../../src/enrolment/registrar.ts';
+import { openState, type State } from '../../src/state/state.ts';
+import type { StatePlace } from '../../src/state/place.ts';
 import { lacks, scratchFolder } from '../support/world.ts';
 
 const NOW_MS = 1_700_000_000_000;

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import * as fc from 'fast-check';
-import { columnsOf, cutToColumns } from '../../src/commands/text-columns.ts';
+import { columnsOf, cutToColumns } from '../../src/terminal/columns.ts';
 
 describe('the columns of a text', () => {
   for (const [text, columns] of [

@@ -1,7 +1,7 @@
 /** Times are told by the minute in UTC, and by whole units of how far away they are. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { distanceOf, minuteOf } from '../../src/commands/text-times.ts';
+import { distanceOf, minuteOf } from '../../src/commands/enrolments/times.ts';
 
 const NOW = Date.parse('2026-11-24T12:00:00Z');
 

@@ -1,7 +1,7 @@
 /** What doctor says of the clock: whether it has gone back behind a login. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { examineClock } from '../../src/doctor/clock.ts';
+import { examineClock } from '../../src/doctor/host/clock.ts';
 import type { Enrolment } from '../../src/store/store.ts';
 import { defaultConfig } from '../../src/system/config.ts';
 import { ALICE } from '../store/alice.ts';

@@ -4,7 +4,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { before, describe, it } from 'node:test';
 import type { Finding } from '../../src/doctor/doctor.ts';
-import { openSqliteStore } from '../../src/store/sqlite.ts';
+import { openSqliteStore } from '../../src/store/sqlite/sqlite.ts';
 import { run, type Ran } from '../support/process.ts';
 import { haveHost } from '../support/host-lock.ts';
 import { lacks, must, scratchFolder, serviceUser, SOURCE_NOTP, writeConfig } from '../support/world.ts';

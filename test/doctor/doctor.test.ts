@@ -4,7 +4,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { before, describe, it } from 'node:test';
 import { examine, type Finding } from '../../src/doctor/doctor.ts';
-import { openSqliteStore } from '../../src/store/sqlite.ts';
+import { openSqliteStore } from '../../src/store/sqlite/sqlite.ts';
 import { readConfig } from '../../src/system/config.ts';
 import { run } from '../support/process.ts';
 import { haveHost } from '../support/host-lock.ts';

@@ -3,11 +3,11 @@ import * as assert from 'node:assert/strict';
 import * as fc from 'fast-check';
 import { describe, it } from 'node:test';
 import { matchesPattern } from '../../src/system/ssh-patterns.ts';
-import { is, opensshVersion, parseEffective, setting, words } from '../../src/doctor/effective.ts';
-import { gateProgram, meansGate } from '../../src/doctor/gate-command.ts';
-import { wordsOf } from '../../src/doctor/sshd-files.ts';
-import { addressesOf } from '../../src/doctor/addresses.ts';
-import { unasked, vantages } from '../../src/doctor/vantage.ts';
+import { is, opensshVersion, parseEffective, setting, words } from '../../src/doctor/sshd/effective.ts';
+import { gateProgram, meansGate } from '../../src/doctor/sshd/gate-command.ts';
+import { wordsOf } from '../../src/doctor/sshd/files.ts';
+import { addressesOf } from '../../src/doctor/sshd/addresses.ts';
+import { unasked, vantages } from '../../src/doctor/sshd/vantage.ts';
 
 describe('the output of sshd -T', () => {
   const effective = parseEffective('Port 22\nAcceptEnv LANG\nacceptenv LC_* X\nForceCommand /a b  c\nBanner\n');

@@ -1,9 +1,9 @@
 /** Each rule of the gate fires on a real sshd's configuration that trips it, and none on the recommended one. */
 import * as assert from 'node:assert/strict';
 import { before, describe, it } from 'node:test';
-import { judge } from '../../src/doctor/judge.ts';
-import { isRootsAlone } from '../../src/doctor/roots-alone.ts';
-import { parseEffective } from '../../src/doctor/effective.ts';
+import { judge } from '../../src/doctor/sshd/judge.ts';
+import { isRootsAlone } from '../../src/doctor/sshd/roots-alone.ts';
+import { parseEffective } from '../../src/doctor/sshd/effective.ts';
 import { SETENV_LINE } from '../../src/system/gate-environment.ts';
 import { run } from '../support/process.ts';
 import { addUser } from '../support/world.ts';

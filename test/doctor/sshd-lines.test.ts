@@ -4,7 +4,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { before, describe, it } from 'node:test';
 import { alike } from '../../src/doctor/people.ts';
-import { readSshdFiles } from '../../src/doctor/sshd-files.ts';
+import { readSshdFiles } from '../../src/doctor/sshd/files.ts';
 import { userByName } from '../../src/system/users.ts';
 import { run } from '../support/process.ts';
 import { detailOf, NEEDS, SSHD, sshdWorld, wrong, type SshdWorld } from './sshd-world.ts';

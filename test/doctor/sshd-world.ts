@@ -3,7 +3,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import type { Finding } from '../../src/doctor/finding.ts';
 import type { Person } from '../../src/doctor/people.ts';
-import { examineServer, type SshdReport } from '../../src/doctor/sshd.ts';
+import { examineServer, type SshdReport } from '../../src/doctor/sshd/sshd.ts';
 import { userByName } from '../../src/system/users.ts';
 import { ROOT } from '../support/process.ts';
 import { lacks, must, scratchFolder } from '../support/world.ts';

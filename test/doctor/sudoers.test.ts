@@ -3,7 +3,7 @@ import * as assert from 'node:assert/strict';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { before, describe, it } from 'node:test';
-import { examineSudoers } from '../../src/doctor/sudoers.ts';
+import { examineSudoers } from '../../src/doctor/pam/sudoers.ts';
 import type { Finding } from '../../src/doctor/finding.ts';
 import { lacks, scratchFolder } from '../support/world.ts';
 import { pamService } from './pam-files.ts';

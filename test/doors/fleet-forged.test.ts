@@ -6,7 +6,7 @@ import { codeAt } from '../../src/otp/code.ts';
 import { MIN_KDF_MEMORY_KIB, MIN_KDF_PASSES, printSealedFile, registrationOf, type PassphraseSeal } from '../../src/seal/file.ts';
 import { passphraseKey } from '../../src/seal/keys.ts';
 import { seal } from '../../src/seal/seal.ts';
-import { newHeader, newPayload } from '../../src/verifier/sealing.ts';
+import { newHeader, newPayload } from '../../src/enrolment/sealing.ts';
 import { lacksPostgres, startPostgres, type Postgres } from '../support/postgres.ts';
 import { run, type Ran } from '../support/process.ts';
 import { addUser, lacks, SOURCE_NOTP, type TestUser } from '../support/world.ts';

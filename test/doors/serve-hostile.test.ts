@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
 import { before, describe, it } from 'node:test';
-import { MAX_LINE } from '../../src/verifier/wire.ts';
+import { MAX_LINE } from '../../src/wire/question.ts';
 import { addUser, oathCode, untilFreshStep, type Enrolled, type TestUser } from '../support/world.ts';
 import {
   asked,

@@ -4,8 +4,8 @@ import * as fs from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import * as path from 'node:path';
 import type { Reading } from '../../src/otp/proof.ts';
-import { parseAnswer, printQuestion, type Question, type SentFile } from '../../src/verifier/wire.ts';
-import type { Outcome } from '../../src/verifier/verifier.ts';
+import { parseAnswer, printQuestion, type Question, type SentFile } from '../../src/wire/question.ts';
+import type { Outcome } from '../../src/wire/verifier.ts';
 import { atEnd } from '../support/cleanup.ts';
 import { sleep } from '../support/process.ts';
 import {

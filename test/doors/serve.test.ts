@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { before, describe, it } from 'node:test';
-import type { Question } from '../../src/verifier/wire.ts';
+import type { Question } from '../../src/wire/question.ts';
 import { addUser, oathCode, untilFreshStep, type Enrolled, type TestUser } from '../support/world.ts';
 import {
   asked,

@@ -7,10 +7,10 @@ import { verifyLog, type Report } from '../../src/audit/verify.ts';
 import type { Proof } from '../../src/otp/proof.ts';
 import { auditKey } from '../../src/seal/keys.ts';
 import type { Bucket } from '../../src/verdict/budget.ts';
-import { refill } from '../../src/verifier/care.ts';
-import { begin, complete, firstState, revoke } from '../../src/verifier/registrar.ts';
-import { newHeader, newPayload, sealByHost } from '../../src/verifier/sealing.ts';
-import type { SshSession } from '../../src/verifier/verifier.ts';
+import { refill } from '../../src/enrolment/care.ts';
+import { begin, complete, firstState, revoke } from '../../src/enrolment/registrar.ts';
+import { newHeader, newPayload, sealByHost } from '../../src/enrolment/sealing.ts';
+import type { SshSession } from '../../src/wire/verifier.ts';
 import { localWorld, ORIGIN, POLICY, WANTED, type LocalWorld, type Secret } from '../verifier/local-world.ts';
 
 export interface Real {

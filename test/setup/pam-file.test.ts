@@ -4,8 +4,8 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { describe, it } from 'node:test';
 import * as fc from 'fast-check';
-import { outdatedCopies } from '../../src/doctor/pam-inline.ts';
-import { moduleLine } from '../../src/doctor/pam-stack.ts';
+import { outdatedCopies } from '../../src/doctor/pam/inline.ts';
+import { moduleLine } from '../../src/doctor/pam/stack.ts';
 import { passedOver, withBlock, withoutBlock, withoutUserEnvironment, type ReadStack } from '../../src/setup/pam-file.ts';
 import { ROOT } from '../support/process.ts';
 

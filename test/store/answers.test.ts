@@ -5,12 +5,13 @@ import * as path from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { beforeEach, describe, it } from 'node:test';
 import type { RowSeal } from '../../src/store/row-seal.ts';
-import { openSqliteStore } from '../../src/store/sqlite.ts';
+import { openSqliteStore } from '../../src/store/sqlite/sqlite.ts';
 import type { Enrolment, Transaction } from '../../src/store/store.ts';
-import { transactionOn, type Dialect } from '../../src/store/tables.ts';
-import type { Row } from '../../src/store/rows.ts';
-import { remembered } from '../../src/verifier/remembering.ts';
-import { accountOf } from '../../src/verifier/account.ts';
+import { transactionOn } from '../../src/store/tables.ts';
+import type { Dialect } from '../../src/store/statements.ts';
+import type { Row } from '../../src/store/row.ts';
+import { remembered } from '../../src/login/remembering.ts';
+import { accountOf } from '../../src/login/account.ts';
 import { scratchFolder } from '../support/world.ts';
 import { ALICE, askAndSave } from './alice.ts';
 
@@ -88,10 +89,8 @@ describe('a store that answers with every genuine row it has', () => {
   }
 
   it('let alice in by the row, the connection and the source of mallory', async () => {
-    const options = {
-      ...{ origin: { user: 'alice', context: 'ssh', door: 'gate', rhost: '192.0.2.7' } as const, trustMs: 3_600_000, files: [] },
-      ...{ account: ['ssh'], policy: { window: 1, budget: 5, refillMs: 3_600_000 }, now: () => PEER.acceptedMs, user: 'alice' },
-    };
+    const origin = { user: 'alice', context: 'ssh', door: 'gate', rhost: '192.0.2.7' } as const;
+    const rules = { trustMs: 3_600_000, policy: { window: 1, budget: 5, refillMs: 3_600_000 }, now: () => PEER.acceptedMs };
     const session = { connection: CONNECTION, keyDigest: 'c'.repeat(64) };
     for (const among of [undefined, of('mallory'), of('bob')]) {
       const how = among === undefined ? {} : { among };
@@ -104,7 +103,7 @@ describe('a store that answers with every genuine row it has', () => {
         REFUSED,
       );
       await assert.rejects(
-        lying((transaction) => accountOf(transaction, options), how),
+        lying((transaction) => accountOf(transaction, { files: [], account: ['ssh'], origin }, rules), how),
         REFUSED,
       );
       if (among === undefined || among([{ user: 'mallory' }]).length > 0) {
@@ -118,7 +117,7 @@ describe('a store that answers with every genuine row it has', () => {
         );
         const device = { enrolment: ALICE, file: 0 };
         await assert.rejects(
-          lying((transaction) => remembered(options, transaction, [device], session), how),
+          lying((transaction) => remembered(origin, rules, transaction, [device], session), how),
           REFUSED,
         );
       }

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { before, describe, it } from 'node:test';
 import { copyStore } from '../../src/store/copy.ts';
 import { copyStores } from '../../src/store/open.ts';
-import { migratePostgresStore, openPostgresStore } from '../../src/store/postgres.ts';
+import { migratePostgresStore, openPostgresStore } from '../../src/store/postgres/postgres.ts';
 import type { Store } from '../../src/store/store.ts';
 import { lacksPostgres, startPostgres, type Postgres } from '../support/postgres.ts';
 import { sleep } from '../support/process.ts';

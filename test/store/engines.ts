@@ -1,10 +1,10 @@
 /** The databases that a store may be in: what a store promises is tried on each of them. */
 import * as path from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import type { PostgresPlace } from '../../src/store/postgres-session.ts';
-import { migratePostgresStore, openPostgresStore } from '../../src/store/postgres.ts';
+import type { PostgresPlace } from '../../src/store/postgres/session.ts';
+import { migratePostgresStore, openPostgresStore } from '../../src/store/postgres/postgres.ts';
 import { UNKEYED, type RowSeal } from '../../src/store/row-seal.ts';
-import { openSqliteStore } from '../../src/store/sqlite.ts';
+import { openSqliteStore } from '../../src/store/sqlite/sqlite.ts';
 import type { Store } from '../../src/store/store.ts';
 import { lacksPostgres, PASSWORD, ROLE, startPostgres, type Postgres } from '../support/postgres.ts';
 import { ROOT } from '../support/process.ts';

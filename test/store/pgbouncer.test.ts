@@ -1,7 +1,7 @@
 /** The store through a pooler: what holds without it holds with it, also where it or the server behind it is down. */
 import assert from 'node:assert/strict';
 import { before, beforeEach, describe, it } from 'node:test';
-import { migratePostgresStore, openPostgresStore } from '../../src/store/postgres.ts';
+import { migratePostgresStore, openPostgresStore } from '../../src/store/postgres/postgres.ts';
 import type { Store } from '../../src/store/store.ts';
 import { lacksPgbouncer, POOL_SIZE, startPgbouncer, throughPool, type Pgbouncer } from '../support/pgbouncer.ts';
 import { lacksPostgres, startPostgres, type Postgres } from '../support/postgres.ts';

@@ -1,7 +1,7 @@
 /** The primary is killed while many hosts decide, and a standby that streamed from it takes its place: nobody got in without a record that lasts, and no code twice. */
 import assert from 'node:assert/strict';
 import { before, describe, it } from 'node:test';
-import { migratePostgresStore, openPostgresStore } from '../../src/store/postgres.ts';
+import { migratePostgresStore, openPostgresStore } from '../../src/store/postgres/postgres.ts';
 import type { Store, Transaction } from '../../src/store/store.ts';
 import { lacksPostgres, startPostgres, startStandby, type Postgres } from '../support/postgres.ts';
 import { sleep } from '../support/process.ts';

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import * as net from 'node:net';
 import { before, beforeEach, describe, it } from 'node:test';
-import type { PostgresPlace } from '../../src/store/postgres-session.ts';
-import { migratePostgresStore, openPostgresStore } from '../../src/store/postgres.ts';
+import type { PostgresPlace } from '../../src/store/postgres/session.ts';
+import { migratePostgresStore, openPostgresStore } from '../../src/store/postgres/postgres.ts';
 import type { Store } from '../../src/store/store.ts';
 import { lacksPostgres, startPostgres, type Postgres } from '../support/postgres.ts';
 import { run, sleep } from '../support/process.ts';

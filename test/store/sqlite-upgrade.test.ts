@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import * as path from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { before, beforeEach, describe, it } from 'node:test';
-import { openSqliteStore } from '../../src/store/sqlite.ts';
+import { openSqliteStore } from '../../src/store/sqlite/sqlite.ts';
 import { NO_UID, type Enrolment } from '../../src/store/store.ts';
 import { ROOT, run } from '../support/process.ts';
 import { scratchFolder } from '../support/world.ts';
@@ -107,7 +107,7 @@ describe('a database of the first release', () => {
   it('is brought up to date once where 6 processes open it at the same time', async () => {
     makeFirst(file);
     const program = `
-      import { openSqliteStore } from ${JSON.stringify(path.join(ROOT, 'src/store/sqlite.ts'))};
+      import { openSqliteStore } from ${JSON.stringify(path.join(ROOT, 'src/store/sqlite/sqlite.ts'))};
       const store = openSqliteStore(process.argv[1], { create: false });
       const found = await store.exclusively((transaction) => transaction.enrolment('alice', 'ssh'));
       console.log(found.state.lastStep);

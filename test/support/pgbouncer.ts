@@ -2,7 +2,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import type { PostgresPlace } from '../../src/store/postgres-session.ts';
+import type { PostgresPlace } from '../../src/store/postgres/session.ts';
 import { atEnd } from './cleanup.ts';
 import { PASSWORD, ROLE, type Postgres } from './postgres.ts';
 import { ROOT, run, sleep } from './process.ts';

@@ -1,7 +1,7 @@
 /** Keys are told apart by their bytes, and Escape by the time that follows it. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { KeyReader } from '../../src/system/keys.ts';
+import { KeyReader } from '../../src/terminal/keys.ts';
 import { sleep } from '../support/process.ts';
 
 const ESC = '\x1b';

@@ -1,7 +1,7 @@
 /** Lines over a socket: how long one may be, how long one may take. */
 import assert from 'node:assert/strict';
 import { before, describe, it } from 'node:test';
-import { connectLines, type LineSocket } from '../../src/system/line-socket.ts';
+import { connectLines, type LineSocket } from '../../src/wire/line-socket.ts';
 import { sleep } from '../support/process.ts';
 import { scratchFolder } from '../support/world.ts';
 import { fakeService } from '../verifier/fake-service.ts';

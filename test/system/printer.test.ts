@@ -10,7 +10,7 @@ const UNSAFE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/u;
 
 async function printed(text: string): Promise<{ readonly stdout: string; readonly stderr: string }> {
   const program = `
-    import { printResult, say } from ${JSON.stringify(path.join(ROOT, 'src/system/printer.ts'))};
+    import { printResult, say } from ${JSON.stringify(path.join(ROOT, 'src/terminal/printer.ts'))};
     const text = JSON.parse(process.argv[1]);
     printResult(text);
     say(text);`;

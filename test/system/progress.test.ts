@@ -1,7 +1,7 @@
 /** The progress bar fits every width, tells what is left when the rate says it, and is silent where nobody watches. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { progressLine } from '../../src/system/progress.ts';
+import { progressLine } from '../../src/terminal/progress.ts';
 
 const STANDING = { done: 512, total: 1000, label: 'alice', elapsedMs: 10_000 };
 

@@ -1,7 +1,7 @@
 /** What a terminal can show is read from the environment, as other programs read it. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { traitsOf, type Traits } from '../../src/system/traits.ts';
+import { traitsOf, type Traits } from '../../src/terminal/traits.ts';
 
 const SIZE = { columns: 100, rows: 30 };
 

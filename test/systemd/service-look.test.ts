@@ -1,7 +1,7 @@
 /** Root looks after everybody's enrolments on the state of the service: list --all, status, unlock; users see their own status alone. */
 import assert from 'node:assert/strict';
 import { before, describe, it } from 'node:test';
-import type { Facts } from '../../src/verifier/facts.ts';
+import type { Facts } from '../../src/wire/facts.ts';
 import type { Ran } from '../support/process.ts';
 import { signRows } from '../support/row-macs.ts';
 import { lacks, type TestUser } from '../support/world.ts';

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
 import { before, describe, it } from 'node:test';
-import { printQuestion } from '../../src/verifier/wire.ts';
+import { printQuestion } from '../../src/wire/question.ts';
 import { LONG } from '../trials/trial.ts';
 import { lacks } from '../support/world.ts';
 import { bootService, SERVICE_NEEDS, type ServiceWorld } from './service-world.ts';

@@ -5,13 +5,41 @@ import * as fc from 'fast-check';
 import type { Proof } from '../../src/otp/proof.ts';
 import { defaultConfig } from '../../src/system/config.ts';
 import { codesNeeded, PAIRS_RESERVE, refilled, taken, type Bucket } from '../../src/verdict/budget.ts';
-import type { LoginState, Policy } from '../../src/verdict/decide.ts';
+import { decide, type LoginState, type Policy } from '../../src/verdict/decide.ts';
 import { codeOf, DEVICES, judged, twoOf } from './devices-world.ts';
-import { attempt, code, EMPTY, HOUR_MS, inARow, NOW, NOW_MS, POLICY, recovery, two, word, WRONG } from './world.ts';
+import { attempt, code, EMPTY, FRESH, HOUR_MS, inARow, NOW, NOW_MS, PAYLOAD, POLICY, recovery, two, word, WRONG } from './world.ts';
 
 /** Nothing is left, not even for a pair. */
 const FLOODED: LoginState = { ...EMPTY, bucket: { tokens: -PAIRS_RESERVE, asOfMs: NOW_MS } };
 const RIGHT = [inARow(NOW - 3, NOW - 2, NOW - 1), inARow(NOW - 2, NOW - 1, NOW), inARow(NOW - 1, NOW, NOW + 1)];
+
+describe('a policy that never takes a single code', () => {
+  const policy: Policy = { ...POLICY, alwaysStepUp: true };
+  const tokens = (proof: Proof, opened = true): [string, number] => {
+    const { verdict, next } = attempt(FRESH, proof, { policy, opened });
+    return [word(verdict), next.bucket.tokens];
+  };
+
+  it('asks for two, which cost nothing where they are right, and a whole try where they are wrong', () => {
+    assert.deepEqual(tokens(code(NOW)), ['step_up_required', 5]);
+    assert.deepEqual(tokens(WRONG), ['step_up_required', 5]);
+    assert.deepEqual(tokens(two(NOW - 1, NOW)), ['step_up', 5]);
+    assert.deepEqual(tokens(two(NOW, NOW)), ['wrong_code', 4]);
+    assert.deepEqual(tokens(two(NOW - 1, NOW), false), ['wrong_code', 4]);
+    assert.deepEqual(tokens(recovery(0)), ['recovery', 5]);
+  });
+
+  it('asks two devices for the price of two', () => {
+    const state = { ...FRESH, bucket: { tokens: 4, asOfMs: NOW_MS } };
+    const { verdict, next } = decide([state, state], { proof: two(NOW, NOW), opened: [PAYLOAD, PAYLOAD] }, NOW_MS, policy);
+    assert.deepEqual([word(verdict), next.map(({ bucket }) => bucket.tokens)], ['wrong_code', [2, 2]]);
+  });
+
+  it('asks for three where the budget does', () => {
+    const { verdict } = attempt(FLOODED, two(NOW - 1, NOW), { policy });
+    assert.equal('codesNeeded' in verdict && verdict.codesNeeded, 3);
+  });
+});
 
 describe('three codes in a row', () => {
   it('are asked for where pairs come as a flood, and of single codes and pairs right and wrong ones look the same', () => {

@@ -8,9 +8,9 @@ import type { Proof } from '../../src/otp/proof.ts';
 import type { HotpPayload } from '../../src/seal/payload.ts';
 import { registrationOf, type SealedFile } from '../../src/seal/file.ts';
 import { fullBucket } from '../../src/verdict/budget.ts';
-import { localVerifier } from '../../src/verifier/local.ts';
-import { begin, complete } from '../../src/verifier/registrar.ts';
-import { newHeader, sealByHost } from '../../src/verifier/sealing.ts';
+import { localVerifier } from '../../src/login/login.ts';
+import { begin, complete } from '../../src/enrolment/registrar.ts';
+import { newHeader, sealByHost } from '../../src/enrolment/sealing.ts';
 import { lacks } from '../support/world.ts';
 import { deviceFile, on, tokens, WRONG } from './account-world.ts';
 import { localWorld, ORIGIN, POLICY, type LocalWorld, type Secret } from './local-world.ts';
@@ -69,7 +69,7 @@ describe('devices with passphrases', NEEDS, () => {
 
   it('beside one that the host seals need none for that one', async () => {
     backup = await world.enrol('backup');
-    assert.equal(localVerifier(world.options({ kind: 'absent' }, on([deviceFile(phone.file), deviceFile(backup.file)]))).seal, 'either');
+    assert.equal(localVerifier(...world.options({ kind: 'absent' }, on([deviceFile(phone.file), deviceFile(backup.file)]))).seal, 'either');
     assert.equal(await type(undefined, world.code(backup)), 'totp');
     assert.equal(await type('wrong', world.code(phone)), 'wrong_code', 'a file was opened, so the passphrase is not spoken of');
     assert.equal(await type('one', world.code(phone)), 'totp');

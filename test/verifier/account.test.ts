@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'node:test';
 import type { DeviceFile, Found } from '../../src/system/secrets.ts';
-import type { LocalOptions } from '../../src/verifier/local.ts';
-import type { SshSession } from '../../src/verifier/verifier.ts';
+import type { Login, Rules } from '../../src/login/rules.ts';
+import type { SshSession } from '../../src/wire/verifier.ts';
 import { lacks } from '../support/world.ts';
 import { ACCOUNT, deviceFile, end, on, tokens, WRONG } from './account-world.ts';
 import { localWorld, PERIOD_MS, recoveryProof, type LocalWorld, type Secret } from './local-world.ts';
@@ -21,7 +21,7 @@ beforeEach(async () => {
   [phone, backup] = [await world.enrol('ssh'), await world.enrol('backup')];
 });
 
-const both = (): Partial<LocalOptions> => on([deviceFile(phone.file), deviceFile(backup.file)]);
+const both = (): Partial<Login & Rules> => on([deviceFile(phone.file), deviceFile(backup.file)]);
 const lastRecord = (...keys: string[]): unknown[] => keys.map((key) => world.records().at(-1)?.[key]);
 
 describe('an account with two devices', NEEDS, () => {
@@ -136,7 +136,7 @@ describe('where no device is good', NEEDS, () => {
 
   it('nobody is let in as unenrolled who was enrolled with any of them', async () => {
     const allowed = (...files: DeviceFile[]): Promise<string> =>
-      world.before(phone, { ...on(files, [...ACCOUNT, 'tablet']), allowUnenrolled: true });
+      world.before(phone, { ...on(files, [...ACCOUNT, 'tablet']), unenrolled: 'allow' });
     await end(world, 'ssh');
     assert.equal(await allowed(STRANGER, deviceFile(phone.file)), 'revoked');
     assert.equal(await allowed(STRANGER, { context: 'backup', found: ABSENT }), 'bad_secret_file');

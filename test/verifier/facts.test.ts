@@ -4,7 +4,7 @@ import { describe, it } from 'node:test';
 import { registrationOf, type SealedFile } from '../../src/seal/file.ts';
 import type { Enrolment } from '../../src/store/store.ts';
 import type { Found } from '../../src/system/secrets.ts';
-import { factsOf, type Seen } from '../../src/verifier/facts.ts';
+import { factsOf, type Seen } from '../../src/enrolment/facts.ts';
 import { HOST_HEADER, sealed } from '../seal/sealed.ts';
 import { ALICE } from '../store/alice.ts';
 

@@ -4,20 +4,21 @@ import { randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { before, beforeEach, describe, it } from 'node:test';
-import { examineClock } from '../../src/doctor/clock.ts';
-import { examineState } from '../../src/doctor/state.ts';
+import { examineClock } from '../../src/doctor/host/clock.ts';
+import { examineState } from '../../src/doctor/host/state.ts';
 import { codeAt } from '../../src/otp/code.ts';
 import type { Proof } from '../../src/otp/proof.ts';
 import { registrationOf } from '../../src/seal/file.ts';
 import type { Enrolment } from '../../src/store/store.ts';
 import { defaultConfig } from '../../src/system/config.ts';
 import { realUser } from '../../src/system/users.ts';
-import { refill } from '../../src/verifier/care.ts';
-import { localVerifier } from '../../src/verifier/local.ts';
-import { begin, complete, firstState, invite } from '../../src/verifier/registrar.ts';
-import { newHeader, newPayload, sealByHost } from '../../src/verifier/sealing.ts';
-import { withPresentState, type State, type StatePlace } from '../../src/verifier/state.ts';
-import { migrated } from '../../src/verifier/store-place.ts';
+import { refill } from '../../src/enrolment/care.ts';
+import { localVerifier } from '../../src/login/login.ts';
+import { begin, complete, firstState, invite } from '../../src/enrolment/registrar.ts';
+import { newHeader, newPayload, sealByHost } from '../../src/enrolment/sealing.ts';
+import { withPresentState, type State } from '../../src/state/state.ts';
+import type { StatePlace } from '../../src/state/place.ts';
+import { migrated } from '../../src/state/store-place.ts';
 import { lacksPostgres, PASSWORD, ROLE, startPostgres, type Postgres } from '../support/postgres.ts';
 import { scratchFolder, untilFreshStep } from '../support/world.ts';
 import { ORIGIN, POLICY, WANTED, type Secret } from './local-world.ts';
@@ -88,16 +89,15 @@ describe('hosts whose clocks differ', { skip: lacksPostgres() }, () => {
     };
     const now = (): number => Date.now() + skewMs;
     const verifierOf = (secret: Secret, trustMs: number, waitedMs = 0): ReturnType<typeof localVerifier> =>
-      localVerifier({
-        ...{
-          place,
+      localVerifier(
+        {
           files: [{ context: 'ssh', found: { kind: 'sealed', file: secret.file } }],
           account: ['ssh'],
           origin: ORIGIN,
-          policy: POLICY,
+          askedMs: now() - waitedMs,
         },
-        ...{ allowUnenrolled: false, trustMs, inStore: false, now, askedMs: now() - waitedMs },
-      });
+        { place, inStore: false, policy: POLICY, unenrolled: 'deny', trustMs, mayFallBack: false, now },
+      );
     const session = { connection: undefined, keyDigest: 'a'.repeat(64) };
     return {
       place,

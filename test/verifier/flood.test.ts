@@ -4,8 +4,8 @@ import { beforeEach, describe, it } from 'node:test';
 import { appendSums } from '../../src/audit/audit.ts';
 import { verifyLog } from '../../src/audit/verify.ts';
 import { auditKey } from '../../src/seal/keys.ts';
-import type { LocalOptions } from '../../src/verifier/local.ts';
-import { localVerifier } from '../../src/verifier/local.ts';
+import { localVerifier } from '../../src/login/login.ts';
+import type { Login, Rules } from '../../src/login/rules.ts';
 import { lacks } from '../support/world.ts';
 import { WRONG } from './account-world.ts';
 import { localWorld, ORIGIN, PERIOD_MS, POLICY, type LocalWorld, type Secret } from './local-world.ts';
@@ -23,19 +23,19 @@ beforeEach(async () => {
 });
 
 /** Presents a wrong code, and gives the reference that the person is told. */
-const guess = async (other: Partial<LocalOptions> = {}): Promise<string> => {
-  const verifier = localVerifier(world.options({ kind: 'sealed', file: alice.file }, other));
+const guess = async (other: Partial<Login & Rules> = {}): Promise<string> => {
+  const verifier = localVerifier(...world.options({ kind: 'sealed', file: alice.file }, other));
   const { verdict, ref } = await verifier.verify({ readings: [{ passphrase: undefined, proof: WRONG }] });
   verifier.close();
   assert.equal(verdict.result, 'refused');
   return ref;
 };
-const guesses = async (times: number, other?: Partial<LocalOptions>): Promise<string[]> => {
+const guesses = async (times: number, other?: Partial<Login & Rules>): Promise<string[]> => {
   const refs: string[] = [];
   for (let i = 0; i < times; i++) refs.push(await guess(other));
   return refs;
 };
-const stranger = (name: string): Partial<LocalOptions> => {
+const stranger = (name: string): Partial<Login & Rules> => {
   const { uid: _, ...nobody } = { ...ORIGIN, user: name };
   return { origin: nobody, files: [{ context: 'ssh', found: { kind: 'absent' } }] };
 };

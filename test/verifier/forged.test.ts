@@ -6,7 +6,7 @@ import { codeAt } from '../../src/otp/code.ts';
 import { MIN_KDF_MEMORY_KIB, MIN_KDF_PASSES, type PassphraseSeal, type SealedFile } from '../../src/seal/file.ts';
 import { passphraseKey } from '../../src/seal/keys.ts';
 import { seal } from '../../src/seal/seal.ts';
-import { revoke } from '../../src/verifier/registrar.ts';
+import { revoke } from '../../src/enrolment/registrar.ts';
 import { lacks } from '../support/world.ts';
 import { askAndSave } from '../store/alice.ts';
 import { localWorld, ORIGIN, PERIOD_MS, type LocalWorld, type Secret } from './local-world.ts';

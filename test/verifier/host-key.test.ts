@@ -6,7 +6,7 @@ import * as path from 'node:path';
 import { before, describe, it } from 'node:test';
 import { hostKeyId } from '../../src/seal/keys.ts';
 import { realUser, type User } from '../../src/system/users.ts';
-import { MAX_HOST_KEYS, readHostKey } from '../../src/verifier/host-keys.ts';
+import { MAX_HOST_KEYS, readHostKey } from '../../src/state/host-keys.ts';
 import { lacks, scratchFolder } from '../support/world.ts';
 
 /** Not the group's right to read: a credential shows 0440 where an ACL lets the service in. */

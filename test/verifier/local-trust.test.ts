@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'node:test';
 import { lacks } from '../support/world.ts';
-import type { SshSession } from '../../src/verifier/verifier.ts';
+import type { SshSession } from '../../src/wire/verifier.ts';
 import { localWorld, ORIGIN, PERIOD_MS, type LocalWorld, type Secret } from './local-world.ts';
 
 const HOUR_MS = 3_600_000;

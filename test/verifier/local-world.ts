@@ -12,11 +12,13 @@ import type { Enrolment } from '../../src/store/store.ts';
 import { realUser } from '../../src/system/users.ts';
 import type { Found } from '../../src/system/secrets.ts';
 import type { Policy } from '../../src/verdict/decide.ts';
-import { localVerifier, type LocalOptions } from '../../src/verifier/local.ts';
-import { begin, complete, firstState } from '../../src/verifier/registrar.ts';
-import { newHeader, newPayload, sealByHost, type Header } from '../../src/verifier/sealing.ts';
-import { withNewState, type State, type StatePlace } from '../../src/verifier/state.ts';
-import type { Outcome, SshSession } from '../../src/verifier/verifier.ts';
+import { localVerifier } from '../../src/login/login.ts';
+import type { Login, Rules } from '../../src/login/rules.ts';
+import { begin, complete, firstState } from '../../src/enrolment/registrar.ts';
+import { newHeader, newPayload, sealByHost, type Header } from '../../src/enrolment/sealing.ts';
+import { withNewState, type State } from '../../src/state/state.ts';
+import type { StatePlace } from '../../src/state/place.ts';
+import type { Outcome, SshSession } from '../../src/wire/verifier.ts';
 import { scratchFolder } from '../support/world.ts';
 
 // As the program starts.
@@ -38,16 +40,16 @@ export interface LocalWorld {
   readonly place: StatePlace;
   /** Unix time in milliseconds, for everything in this world. */
   nowMs: number;
-  options(found: Found, other?: Partial<LocalOptions>): LocalOptions;
+  options(found: Found, other?: Partial<Login & Rules>): readonly [Login, Rules];
   /** Runs `work` on the opened state. */
   withState<T>(work: (state: State) => Promise<T>): Promise<T>;
   /** A secret of alice in a sealed file, registered as root's notp-enroll does: sealed by the host, or by `passphrase`. */
   enrol(context?: string, passphrase?: string): Promise<Secret>;
   enrolment(context?: string): Promise<Enrolment | undefined>;
   /** Judges `proof` on the sealed file of `secret`, or on what was found in its place, and gives the method or the reason. */
-  verify(secret: Secret | Found, proof: Proof, other?: Partial<LocalOptions>, session?: SshSession, passphrase?: string): Promise<string>;
+  verify(secret: Secret | Found, proof: Proof, other?: Partial<Login & Rules>, session?: SshSession, passphrase?: string): Promise<string>;
   /** What comes before asking: the method, the reason, or "ask". */
-  before(secret: Secret | Found, other?: Partial<LocalOptions>, session?: SshSession): Promise<string>;
+  before(secret: Secret | Found, other?: Partial<Login & Rules>, session?: SshSession): Promise<string>;
   /** A code of `secret` so many steps from now. */
   code(secret: Pick<Secret, 'payload'>, steps?: number): Proof & { kind: 'code' };
   records(): Record<string, unknown>[];
@@ -68,15 +70,19 @@ export function localWorld(name: string): LocalWorld {
   };
   const now = (): number => world.nowMs;
   const withState: LocalWorld['withState'] = async (work) => await withNewState(place, now, work);
-  const verifier = (secret: Secret | Found, other: Partial<LocalOptions> = {}): ReturnType<typeof localVerifier> =>
-    localVerifier(world.options('kind' in secret ? secret : { kind: 'sealed', file: secret.file }, other));
+  const verifier = (secret: Secret | Found, other: Partial<Login & Rules> = {}): ReturnType<typeof localVerifier> =>
+    localVerifier(...world.options('kind' in secret ? secret : { kind: 'sealed', file: secret.file }, other));
   const world: LocalWorld = {
     place,
     nowMs: START_MS,
-    options: (found, other = {}) => ({
-      ...{ place, files: [{ context: 'ssh', found }], account: ['ssh'], origin: ORIGIN, policy: POLICY },
-      ...{ allowUnenrolled: false, trustMs: 0, inStore: false, now, ...other },
-    }),
+    options: (found, other = {}) => {
+      const login: Login = { files: [{ context: 'ssh', found }], account: ['ssh'], origin: ORIGIN };
+      const rules: Rules = { place, inStore: false, policy: POLICY, unenrolled: 'deny', trustMs: 0, mayFallBack: false, now };
+      return [
+        { ...login, ...other },
+        { ...rules, ...other },
+      ];
+    },
     withState,
     enrol: (context = 'ssh', passphrase) =>
       withState(async (state) => {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'node:test';
 import type { Found } from '../../src/system/secrets.ts';
-import { invite } from '../../src/verifier/registrar.ts';
+import { invite } from '../../src/enrolment/registrar.ts';
 import { end } from './account-world.ts';
 import { localWorld, ORIGIN, POLICY, type LocalWorld } from './local-world.ts';
 
@@ -16,11 +16,11 @@ beforeEach(() => {
 /** What becomes of a login of `user` with this uid, for whom nothing is found, by each way in. */
 async function login(who: { user?: string; uid?: number; context?: string } = {}): Promise<string> {
   const origin = { ...ORIGIN, ...who };
-  const options = { origin, files: [{ context: origin.context, found: ABSENT }], account: [origin.context], allowUnenrolled: true };
-  const before = await world.before(ABSENT, options);
-  assert.equal(await world.verify(ABSENT, { kind: 'code', code: '000000' }, options), before);
+  const options = { origin, files: [{ context: origin.context, found: ABSENT }], account: [origin.context] };
+  const before = await world.before(ABSENT, { ...options, unenrolled: 'allow' });
+  assert.equal(await world.verify(ABSENT, { kind: 'code', code: '000000' }, { ...options, unenrolled: 'allow' }), before);
   // Where the door would have them enrol.
-  const instead = await world.before(ABSENT, { ...options, allowUnenrolled: false, mayEnroll: true });
+  const instead = await world.before(ABSENT, { ...options, unenrolled: 'enroll' });
   assert.equal(instead, before === 'unenrolled' ? 'not_enrolled' : before);
   return before;
 }
@@ -64,7 +64,7 @@ describe('with unenrolled = "allow"', () => {
     await end(world, 'ssh');
     await invited();
     assert.equal(await login(), 'stale_enrolment');
-    assert.equal(await world.before({ kind: 'sealed', file }, { allowUnenrolled: true }), 'stale_enrolment');
+    assert.equal(await world.before({ kind: 'sealed', file }, { unenrolled: 'allow' }), 'stale_enrolment');
     // The invitation is good for what it is for.
     await world.enrol();
     assert.equal((await world.enrolment())?.status, 'active');

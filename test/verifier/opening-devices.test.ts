@@ -7,8 +7,8 @@ import { hostKeyId, hostSealKey, passphraseKey } from '../../src/seal/keys.ts';
 import type { Payload } from '../../src/seal/payload.ts';
 import { seal } from '../../src/seal/seal.ts';
 import type { Presented } from '../../src/verdict/decide.ts';
-import { openReading, wipe } from '../../src/verifier/opening.ts';
-import type { HostKey } from '../../src/verifier/host-keys.ts';
+import { openReading, wipe } from '../../src/login/opening.ts';
+import type { HostKey } from '../../src/state/host-keys.ts';
 import { HOST_HEADER, PASSPHRASE_HEADER, PAYLOAD } from '../seal/sealed.ts';
 
 const NONCE = new Uint8Array(24);

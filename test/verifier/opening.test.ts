@@ -7,7 +7,7 @@ import type { Payload } from '../../src/seal/payload.ts';
 import { seal } from '../../src/seal/seal.ts';
 import type { SealedFile } from '../../src/seal/file.ts';
 import { decide, type Verdict } from '../../src/verdict/decide.ts';
-import { openReading } from '../../src/verifier/opening.ts';
+import { openReading } from '../../src/login/opening.ts';
 import { PASSPHRASE_HEADER, PAYLOAD } from '../seal/sealed.ts';
 import { EMPTY, NOW_MS, POLICY } from '../verdict/world.ts';
 

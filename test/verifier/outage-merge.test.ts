@@ -4,7 +4,7 @@ import { describe, it } from 'node:test';
 import { assert as holds, integer, nat, property, record as object, stringMatching } from 'fast-check';
 import type { AuditRecord } from '../../src/audit/record.ts';
 import type { Enrolment } from '../../src/store/store.ts';
-import { budgetAfter, conflictOf, merged, usedBy, usedOnEither } from '../../src/verifier/outage-merge.ts';
+import { conflictOf, merged, usedBy, usedOnEither } from '../../src/outage/merge.ts';
 
 const POLICY = { window: 1, budget: 5, refillMs: 3_600_000 };
 /** Later than everything here. */
@@ -112,13 +112,5 @@ describe('an acceptance in an outage', () => {
     assert.equal(conflictOf(record({ recovery_code: 2 }), spent, enrolment()), undefined);
     assert.equal(conflictOf(record({ recovery_code: 1 }), { ...spent, id: 'b' }, enrolment()), undefined);
     assert.equal(conflictOf(record({ event: 'recovery.used', recovery_code: 1 }), spent, enrolment()), undefined);
-  });
-
-  it('costs nothing, nor does a single code that nobody judged; a guess costs what it always does', () => {
-    const bucket = { tokens: 4, asOfMs: 0 };
-    const after = (reason: 'wrong_code' | 'step_up_required'): number =>
-      budgetAfter(bucket, { verdict: { result: 'refused', reason }, next: [], device: undefined }, 2, POLICY).tokens;
-    assert.deepEqual([after('wrong_code'), after('step_up_required')], [2, 4]);
-    assert.equal(budgetAfter(bucket, { verdict: { result: 'accepted', method: 'step_up' }, next: [], device: 0 }, 1, POLICY).tokens, 4);
   });
 });

@@ -3,10 +3,10 @@ import * as fc from 'fast-check';
 import { RECOVERY_CHARACTERS } from '../../src/otp/recovery.ts';
 import type { Proof } from '../../src/otp/proof.ts';
 import { METHODS, WORDING, type Reason } from '../../src/verdict/reasons.ts';
-import type { Outcome, SshSession } from '../../src/verifier/verifier.ts';
-import type { Question, SentFile } from '../../src/verifier/wire.ts';
-import type { EnrolQuestion } from '../../src/verifier/wire-enrol.ts';
-import type { EnrolAnswer } from '../../src/verifier/wire-enrol-answer.ts';
+import type { Outcome, SshSession } from '../../src/wire/verifier.ts';
+import type { Question, SentFile } from '../../src/wire/question.ts';
+import type { EnrolQuestion } from '../../src/wire/enrol-question.ts';
+import type { EnrolAnswer } from '../../src/wire/enrol-answer.ts';
 
 /** As fc.record, but with objects such as JSON.parse makes. */
 function record<T, K extends keyof T = keyof T>(

@@ -5,9 +5,9 @@ import { before, beforeEach, describe, it } from 'node:test';
 import { lacks, scratchFolder } from '../support/world.ts';
 import type { Registration } from '../../src/seal/file.ts';
 import { realUser } from '../../src/system/users.ts';
-import type { StatePlace } from '../../src/verifier/state.ts';
-import { openState, type State } from '../../src/verifier/state.ts';
-import { abandon, begin, complete, firstState, type NewEnrolment } from '../../src/verifier/registrar.ts';
+import { openState, type State } from '../../src/state/state.ts';
+import type { StatePlace } from '../../src/state/place.ts';
+import { abandon, begin, complete, firstState, type NewEnrolment } from '../../src/enrolment/registrar.ts';
 
 const [FIRST, SECOND, THIRD] = ['1'.repeat(32), '2'.repeat(32), '3'.repeat(32)] as const;
 const NOW_MS = 1_700_000_000_000;

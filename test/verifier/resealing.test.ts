@@ -11,9 +11,10 @@ import { newRecoveryCodes } from '../../src/otp/recovery.ts';
 import { seal } from '../../src/seal/seal.ts';
 import type { Enrolment } from '../../src/store/store.ts';
 import { realUser } from '../../src/system/users.ts';
-import { localVerifier } from '../../src/verifier/local.ts';
-import { abandon, begin, complete, firstState, registeredAs, type NewEnrolment } from '../../src/verifier/registrar.ts';
-import { openState, type State, type StatePlace } from '../../src/verifier/state.ts';
+import { localVerifier } from '../../src/login/login.ts';
+import { abandon, begin, complete, firstState, registeredAs, type NewEnrolment } from '../../src/enrolment/registrar.ts';
+import { openState, type State } from '../../src/state/state.ts';
+import type { StatePlace } from '../../src/state/place.ts';
 import { keyOf, PASSPHRASE_HEADER, PAYLOAD as USUAL_PAYLOAD } from '../seal/sealed.ts';
 import { lacks, scratchFolder } from '../support/world.ts';
 import { askAndSave } from '../store/alice.ts';
@@ -60,17 +61,8 @@ describe('a secret sealed anew', { skip: lacks({ programs: ['getent'] }) }, () =
   const login = async (id: string, proof: string): Promise<string> => {
     const file = fileOf(id);
     const files = [{ context: 'ssh', found: { kind: 'sealed', file } }] as const;
-    const all = {
-      place,
-      files,
-      account: ['ssh'],
-      origin: ORIGIN,
-      policy: POLICY,
-      allowUnenrolled: false,
-      inStore: false,
-      trustMs: 0,
-    } as const;
-    const verifier = localVerifier({ ...all, now: () => NOW_MS });
+    const rules = { place, inStore: false, policy: POLICY, unenrolled: 'deny', trustMs: 0, mayFallBack: false, now: () => NOW_MS } as const;
+    const verifier = localVerifier({ files, account: ['ssh'], origin: ORIGIN }, rules);
     const { verdict } = await verifier.verify({ readings: readings(`correct horse ${proof}`, 'passphrase') });
     verifier.close();
     return word(verdict);

@@ -4,9 +4,9 @@ import { randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
 import { describe, it } from 'node:test';
 import { defaultConfig } from '../../src/system/config.ts';
-import { factsOfFiles } from '../../src/verifier/care.ts';
-import { renewRows } from '../../src/verifier/renewing.ts';
-import { openable } from '../../src/verifier/sealed-files.ts';
+import { factsOfFiles } from '../../src/enrolment/care.ts';
+import { renewRows } from '../../src/outage/renewing.ts';
+import { openable } from '../../src/login/sealed-files.ts';
 import { lacks } from '../support/world.ts';
 import { localWorld } from './local-world.ts';
 

@@ -7,12 +7,12 @@ import { beforeEach, describe, it } from 'node:test';
 import { assert as holds, asyncProperty, constantFrom, integer, oneof, record, stringMatching } from 'fast-check';
 import { registrationOf } from '../../src/seal/file.ts';
 import type { Enrolment } from '../../src/store/store.ts';
-import { refill } from '../../src/verifier/care.ts';
-import { factsOf } from '../../src/verifier/facts.ts';
-import { abandon, begin, complete, completeInStore, firstState, invite, revoke, type NewEnrolment } from '../../src/verifier/registrar.ts';
-import { renewRows } from '../../src/verifier/renewing.ts';
-import { newHeader, newPayload, sealByHost } from '../../src/verifier/sealing.ts';
-import { withPresentState } from '../../src/verifier/state.ts';
+import { refill } from '../../src/enrolment/care.ts';
+import { factsOf } from '../../src/enrolment/facts.ts';
+import { abandon, begin, complete, completeInStore, firstState, invite, revoke, type NewEnrolment } from '../../src/enrolment/registrar.ts';
+import { renewRows } from '../../src/outage/renewing.ts';
+import { newHeader, newPayload, sealByHost } from '../../src/enrolment/sealing.ts';
+import { withPresentState } from '../../src/state/state.ts';
 import { ENROLMENT_NUMBERS, ENROLMENT_TEXTS, signRows } from '../support/row-macs.ts';
 import { lacks } from '../support/world.ts';
 import { localWorld, ORIGIN, POLICY, WANTED, type LocalWorld, type Secret } from './local-world.ts';
@@ -68,7 +68,7 @@ describe('a row that was changed past notp', { skip: lacks({ programs: ['getent'
         sql(`UPDATE enrolment SET ${column} = ?`, value);
         const words = [await login(), await world.before(victim, {}, SESSION), await world.before(victim, TRUSTING, SESSION)];
         // Of another name there is no trace that alice was ever enrolled; see SECURITY.md.
-        if (column !== 'user') words.push(await login({ allowUnenrolled: true }), await world.before(victim, { allowUnenrolled: true }));
+        if (column !== 'user') words.push(await login({ unenrolled: 'allow' }), await world.before(victim, { unenrolled: 'allow' }));
         for (const word of words) assert.match(word, /^(stale_enrolment|not_enrolled|revoked)$/, `${column} = ${String(value)}`);
         const found = await world.enrolment();
         if (found !== undefined) assert.match(shown(found), /^(stale|revoked)$/);
@@ -198,9 +198,9 @@ describe('a row that was changed past notp', { skip: lacks({ programs: ['getent'
       { code: 'refused', message: /changed outside notp/ },
     );
     await world.withState((state) => begin(state, replacement, registrationOf(victim.file)));
-    assert.equal(await login({ allowUnenrolled: true }), 'revoked');
+    assert.equal(await login({ unenrolled: 'allow' }), 'revoked');
     await world.withState((state) => abandon(state, replacement));
-    assert.equal(await login({ allowUnenrolled: true }), 'revoked');
+    assert.equal(await login({ unenrolled: 'allow' }), 'revoked');
     sql("UPDATE enrolment SET status = 'active', spent = '00000'");
     assert.equal(await login(), 'stale_enrolment');
     await world.withState((state) => revoke(state, ORIGIN));
@@ -314,7 +314,7 @@ describe('rows and the keys of the host', { skip: lacks({ programs: ['getent'] }
     const place = { ...world.place, hostKeyFiles: [`${keyFile}.none`] };
     const keyless = <T>(work: Parameters<typeof withPresentState<T>>[2]): Promise<T> => withPresentState(place, () => world.nowMs, work);
     assert.equal(await login({ place }), 'store_unavailable');
-    assert.equal(await login({ place, allowUnenrolled: true }), 'store_unavailable');
+    assert.equal(await login({ place, unenrolled: 'allow' }), 'store_unavailable');
     const seen = await keyless(({ store }) => store.exclusively((transaction) => transaction.enrolment('alice', 'ssh')));
     assert.ok(seen?.doubt === 'unverified');
     assert.equal(factsOf(seen, { kind: 'sealed', file: victim.file }, POLICY, world.nowMs).state, 'active');

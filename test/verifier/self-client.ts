@@ -2,10 +2,10 @@
 import { codeAt } from '../../src/otp/code.ts';
 import { parseSealedFile } from '../../src/seal/file.ts';
 import type { Found } from '../../src/system/secrets.ts';
-import { invite, revoke } from '../../src/verifier/registrar.ts';
-import { selfEnrolment, type SelfEnrolment } from '../../src/verifier/self-enrolment.ts';
-import type { EnrolBegin, EnrolQuestion, StatusQuestion } from '../../src/verifier/wire-enrol.ts';
-import type { EnrolAnswer } from '../../src/verifier/wire-enrol-answer.ts';
+import { invite, revoke } from '../../src/enrolment/registrar.ts';
+import { selfEnrolment, type SelfEnrolment } from '../../src/enrolment/self-enrolment.ts';
+import type { EnrolBegin, EnrolQuestion, StatusQuestion } from '../../src/wire/enrol-question.ts';
+import type { EnrolAnswer } from '../../src/wire/enrol-answer.ts';
 import { ORIGIN, PERIOD_MS, POLICY, WANTED, type LocalWorld, type Secret } from './local-world.ts';
 
 const ABSENT: Found = { kind: 'absent' };
@@ -29,7 +29,7 @@ export class Client {
   async say(question: Exclude<EnrolQuestion, StatusQuestion>): Promise<string> {
     // The service knows the file only from the first question.
     const found = question.step === 'begin' ? this.found : ABSENT;
-    const answer: EnrolAnswer = await this.enrolment.answer(question, this.world.options(found, { origin: { ...ORIGIN, door: 'cli' } }));
+    const answer: EnrolAnswer = await this.enrolment.answer(question, ...this.world.options(found, { origin: { ...ORIGIN, door: 'cli' } }));
     if (answer.kind === 'offer') [this.secret, this.recovery] = [Uint8Array.from(answer.secret), answer.recovery];
     if (answer.kind === 'sealed') this.file = parseSealedFile(Buffer.from(answer.file));
     if (answer.kind !== 'refused') return answer.kind;

@@ -5,8 +5,8 @@ import * as path from 'node:path';
 import { describe, it } from 'node:test';
 import { lineToStranger, refusalLine } from '../../src/doors/refusal.ts';
 import { defaultConfig } from '../../src/system/config.ts';
-import { openJudge } from '../../src/verifier/judge.ts';
-import { localVerifier } from '../../src/verifier/local.ts';
+import { openJudge } from '../../src/wire/judge.ts';
+import { localVerifier } from '../../src/login/login.ts';
 import { scratchFolder } from '../support/world.ts';
 import { localWorld, ORIGIN } from './local-world.ts';
 
@@ -20,10 +20,12 @@ describe('a refusal that no log and no journal takes', () => {
     mkdirSync(auditFile);
     chmodSync(auditFile, 0o500);
     const place = { ...world.place, store: { kind: 'sqlite', path: path.join(nowhere, 'state.db') }, auditFile } as const;
-    const verifier = localVerifier(world.options({ kind: 'absent' }, { place }));
+    const verifier = localVerifier(...world.options({ kind: 'absent' }, { place }));
     const { verdict, ref } = await verifier.verify({ readings: [] });
     assert.deepEqual([verdict.result, ref], ['refused', '']);
-    const recorded = localVerifier(world.options({ kind: 'absent' }, { place: { ...place, auditFile: path.join(folder, 'other.log') } }));
+    const recorded = localVerifier(
+      ...world.options({ kind: 'absent' }, { place: { ...place, auditFile: path.join(folder, 'other.log') } }),
+    );
     assert.match((await recorded.verify({ readings: [] })).ref, /^[0-9a-f]{8}$/);
   });
 

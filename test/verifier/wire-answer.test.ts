@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import * as fc from 'fast-check';
-import type { Outcome } from '../../src/verifier/verifier.ts';
-import { parseAnswer, printAnswer, printQuestion } from '../../src/verifier/wire.ts';
+import type { Outcome } from '../../src/wire/verifier.ts';
+import { parseAnswer, printAnswer, printQuestion } from '../../src/wire/question.ts';
 import { anyAnswer, changed, QUESTION, wrongKeys, wrongValues } from './questions.ts';
 
 const ACCEPTED: Outcome = { verdict: { result: 'accepted', method: 'totp', stepOffset: -1 }, ref: '0123abcd' };

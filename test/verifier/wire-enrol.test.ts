@@ -2,18 +2,18 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import * as fc from 'fast-check';
-import type { Change } from '../../src/verifier/anew.ts';
 import {
+  type Change,
   type EnrolQuestion,
   isEnrolQuestion,
   MAX_STATUS_FILES,
   parseEnrolQuestion,
   printEnrolQuestion,
-} from '../../src/verifier/wire-enrol.ts';
-import { type EnrolAnswer, parseEnrolAnswer, printEnrolAnswer } from '../../src/verifier/wire-enrol-answer.ts';
-import { factsOf } from '../../src/verifier/facts.ts';
+} from '../../src/wire/enrol-question.ts';
+import { type EnrolAnswer, parseEnrolAnswer, printEnrolAnswer } from '../../src/wire/enrol-answer.ts';
+import { factsOf } from '../../src/enrolment/facts.ts';
 import { ALICE } from '../store/alice.ts';
-import { parseAnswer, parseQuestion, printAnswer, printQuestion, type SentFile } from '../../src/verifier/wire.ts';
+import { parseAnswer, parseQuestion, printAnswer, printQuestion, type SentFile } from '../../src/wire/question.ts';
 import { anyEnrolAnswer, anyEnrolQuestion, anyQuestion, changed, QUESTION, wrongKeys } from './questions.ts';
 
 const BEGIN = printEnrolQuestion({

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import * as fc from 'fast-check';
 import { MAX_SEALED_FILE_BYTES } from '../../src/seal/file.ts';
-import { MAX_LINE, parseQuestion, printAnswer, printQuestion } from '../../src/verifier/wire.ts';
+import { MAX_LINE, parseQuestion, printAnswer, printQuestion } from '../../src/wire/question.ts';
 import { anyQuestion, changed, QUESTION, wrongKeys, wrongValues } from './questions.ts';
 
 const LINE = printQuestion(QUESTION).trimEnd();

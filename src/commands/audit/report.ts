@@ -1,0 +1,62 @@
+/** `notp audit report`: per user and day, the logins, the refusals by reason, and where they came from. */
+import { isatty } from 'node:tty';
+import { wanted, type Filter } from '../../audit/filter.ts';
+import { linesOf, presentFilesOf } from '../../audit/reading.ts';
+import { byCount, count, totalOf, type Day, type Reports, type UserReport } from '../../audit/report.ts';
+import type { Config } from '../../system/config.ts';
+import { printResult, sayHint } from '../../terminal/printer.ts';
+import { outputTraits } from '../../terminal/traits.ts';
+import { withLogs } from './logs.ts';
+import { reportScreen } from './report-screen.ts';
+import { dayOf } from './time.ts';
+
+export interface ReportOptions {
+  readonly user: string | undefined;
+  readonly sinceMs: number;
+  readonly untilMs: number | undefined;
+  readonly json: boolean;
+  /** Other logs than one's own. */
+  readonly files: readonly string[];
+}
+
+/** Prints text, or with `json` one object for each user. */
+export async function auditReport(config: Config, { json, files, ...filter }: ReportOptions): Promise<number> {
+  const reports = await withLogs(config, files, (logs) => reportsOf(logs, filter));
+  const sorted = [...reports.values()].toSorted((one, other) => compare(one.user, other.user));
+  if (json) printResult(sorted.map((report) => `${jsonOf(report)}\n`).join(''));
+  else if (sorted.length === 0) sayHint('there was no login and no refusal in that time; --since looks further back');
+  else printResult(reportScreen(sorted, isatty(1) ? outputTraits() : { ...outputTraits(), colour: false }));
+  return 0;
+}
+
+async function reportsOf(logs: readonly string[], filter: Filter): Promise<Reports> {
+  const reports: Reports = new Map();
+  const want = wanted(filter);
+  for (const each of logs.flatMap((log) => presentFilesOf(log, filter.sinceMs))) {
+    for await (const line of linesOf(each)) {
+      const entry = want(line);
+      if (entry !== undefined) count(reports, entry, dayOf(entry.timeMs));
+    }
+  }
+  return reports;
+}
+
+/** By name; nobody's names last. */
+function compare(one: string | undefined, other: string | undefined): number {
+  if (one === undefined || other === undefined) return Number(one === undefined) - Number(other === undefined);
+  return one < other ? -1 : Number(one > other);
+}
+
+function jsonOf(report: UserReport): string {
+  return JSON.stringify({
+    user: report.user ?? null,
+    ...counts(totalOf(report)),
+    sources: Object.fromEntries(byCount(report.sources)),
+    other_sources: report.otherSources,
+    days: [...report.days].map(([day, each]) => ({ day, ...counts(each) })),
+  });
+}
+
+function counts({ logins, refused, refusals }: Day): object {
+  return { logins, refused, refusals: Object.fromEntries(byCount(refusals)) };
+}

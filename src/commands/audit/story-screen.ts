@@ -1,0 +1,123 @@
+/** The story of one attempt in words, folded to the width of the terminal. Pure but for the time zone. */
+import type { Entry } from '../../audit/entry.ts';
+import { escapeControls } from '../../otp/escape.ts';
+import { WORDING, type Reason } from '../../verdict/reasons.ts';
+import { fitted, rowOf, type TableOptions } from './table.ts';
+import { clockOf, dayOf, spanOf } from './time.ts';
+import { adviceOn, happened } from './words.ts';
+import { wrapped } from '../../terminal/columns.ts';
+
+/** A record with its line. */
+export interface Told {
+  readonly entry: Entry;
+  readonly line: string;
+}
+
+export interface Story {
+  readonly ref: string;
+  /** What was recorded under it; never empty. */
+  readonly records: readonly Told[];
+  /** Other records of that user in the hour before and the hour after, oldest first. */
+  readonly before: readonly Told[];
+  readonly after: readonly Told[];
+  /** How many of each are left out, the ones farther away. */
+  readonly left: { readonly before: number; readonly after: number };
+  /** The first acceptance of that user after it, however late. */
+  readonly gotIn: Told | undefined;
+}
+
+export interface StoryOptions extends TableOptions {
+  readonly nowMs: number;
+}
+
+const LABEL_COLUMNS = 8;
+/** Failed proofs: they take from the budget of guesses. */
+const PAID: readonly string[] = ['wrong_code', 'wrong_passphrase', 'replayed'] satisfies readonly Reason[];
+/** A user name that can stand in a command. */
+const PLAIN_NAME = /^[\w.-]+$/;
+
+/** The whole answer. */
+export function storyScreen(story: Story, options: StoryOptions): string {
+  const attempts = story.records.map(({ entry }) => attempt(entry, options));
+  return [...attempts, around(story, options), summary(story, options)].filter((part) => part !== '').join('\n');
+}
+
+function attempt(entry: Entry, options: StoryOptions): string {
+  const { user, context, door, service, rhost, tty, host, reason, detail, timeMs, outageMs } = entry;
+  const wording = reason !== undefined && Object.hasOwn(WORDING, reason) ? WORDING[reason as Reason] : undefined;
+  const from = [rhost === undefined ? '' : `from ${rhost}`, tty === undefined ? '' : `on ${tty}`].filter((part) => part !== '').join(' ');
+  const ago = spanOf(options.nowMs - timeMs);
+  return lines(
+    [
+      ['ref', entry.ref],
+      ['when', `${dayOf(timeMs)} ${clockOf(timeMs)}, ${ago} ago`],
+      [
+        'outage',
+        outageMs === undefined ? '' : `decided ${dayOf(outageMs)} ${clockOf(outageMs)} by the copy of the host, and reported then`,
+      ],
+      ['who', `${whoOf(entry)}${context === '' ? '' : `, secret ${context}`}`],
+      ['door', [door + (service === undefined ? '' : ` (${service})`), from].filter((part) => part !== '').join(', ')],
+      ['host', host ?? ''],
+      ['what', happened(entry)],
+      ['why', wording?.message ?? ''],
+      ['detail', detail ?? ''],
+      ['told', wording?.hint ?? ''],
+      ['to do', adviceOn(entry, PLAIN_NAME.test(user) ? user : 'USER') ?? ''],
+    ],
+    options,
+  );
+}
+
+function whoOf({ user, uid }: Entry): string {
+  if (user === '') return 'names that are not enrolled';
+  return `${user}${uid === undefined ? ', a name that nobody has' : ` (uid ${String(uid)})`}`;
+}
+
+function lines(pairs: readonly (readonly [string, string])[], { traits }: StoryOptions): string {
+  const indent = ' '.repeat(LABEL_COLUMNS);
+  return pairs
+    .filter(([, text]) => text !== '')
+    .map(([label, text]) => `${label.padEnd(LABEL_COLUMNS)}${wrapped(escapeControls(text), traits.columns, indent)}\n`)
+    .join('');
+}
+
+/** What else that user did within an hour, a row for each, the attempt itself in its place. */
+function around({ records, before, after, left }: Story, options: StoryOptions): string {
+  if (before.length + after.length === 0) return '';
+  const rows = (all: readonly Told[]): string => all.map(({ entry }) => rowOf(entry, options)).join('');
+  const more = (count: number): string => (count === 0 ? '' : `${fitted(`(${String(count)} more)`, options.traits)}\n`);
+  const title = `${fitted('The hour before and the hour after:', options.traits)}\n`;
+  return title + more(left.before) + rows(before) + rows(records) + rows(after) + more(left.after);
+}
+
+function summary({ records, before, after, left, gotIn }: Story, { traits }: StoryOptions): string {
+  const [first] = records;
+  if (first === undefined) return '';
+  const failed = [...before, ...records, ...after].filter(({ entry }) => isPaid(entry)).length;
+  const sentences = [
+    ...(failed > 0
+      ? [
+          `${left.before + left.after > 0 ? 'At least ' : ''}${plural(failed, 'try', 'tries')} in these two hours took from the budget of guesses.`,
+        ]
+      : []),
+    // A sum of names that are not enrolled is nobody's.
+    ...(first.entry.user === '' ? [] : [gotInSentence(first.entry, gotIn?.entry)]),
+  ];
+  if (sentences.length === 0) return '';
+  return `${wrapped(escapeControls(sentences.join(' ')), traits.columns, '')}\n`;
+}
+
+/** What is counted in one record came when there was nothing left to pay with. */
+function isPaid({ reason, count }: Entry): boolean {
+  return PAID.includes(reason ?? '') && count === 1;
+}
+
+function gotInSentence({ user, timeMs, event }: Entry, later: Entry | undefined): string {
+  const again = event === 'login.accepted' ? ' again' : '';
+  if (later === undefined) return `${user} has not got in${again} since.`;
+  return `${user} got in${again} ${spanOf(later.timeMs - timeMs)} later (ref ${later.ref}).`;
+}
+
+function plural(count: number, one: string, many: string): string {
+  return `${String(count)} ${count === 1 ? one : many}`;
+}

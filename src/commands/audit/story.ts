@@ -1,0 +1,114 @@
+/** `notp audit --ref`: the whole story of one attempt, for the administrator whom somebody asks "why was I refused". */
+import { existsSync } from 'node:fs';
+import { isatty } from 'node:tty';
+import type { Entry } from '../../audit/entry.ts';
+import { wanted } from '../../audit/filter.ts';
+import { merged } from '../../audit/merging.ts';
+import { linesOf, presentFilesOf } from '../../audit/reading.ts';
+import { parseJson } from '../../json.ts';
+import type { Config } from '../../system/config.ts';
+import { printResult, sayError } from '../../terminal/printer.ts';
+import { outputTraits } from '../../terminal/traits.ts';
+import { realUser } from '../../system/users.ts';
+import { outagePlace } from '../../outage/outage.ts';
+import { statePlace, type StatePlace } from '../../state/place.ts';
+import { withLogs } from './logs.ts';
+import { storyScreen, type Story, type Told } from './story-screen.ts';
+
+const AROUND_MS = 3_600_000;
+/** So many are told of each side. */
+const MAX_AROUND = 20;
+/** An attempt leaves one or two records; a reference is drawn anew for each. */
+const MAX_RECORDS = 20;
+
+export interface StoryOptions {
+  /** 8 hex digits. */
+  readonly ref: string;
+  readonly json: boolean;
+  /** Other logs than one's own. */
+  readonly files: readonly string[];
+}
+
+/** Text on a terminal, one JSON object otherwise. The exit code is 1 where no record has it. */
+export async function auditStory(config: Config, { ref, json, files }: StoryOptions, now: () => number): Promise<number> {
+  const story = await withLogs(
+    config,
+    files,
+    async (logs) => (await storyOf(logs, ref)) ?? (await storyOf(unreported(config, files), ref)),
+  );
+  if (story === undefined) {
+    sayError(
+      `no record here has the reference ${ref}`,
+      `it may have been rotated away, be of another host, or of a gate that reached no service and wrote with the _UID of its user; look in the journal: ${journalOf(statePlace(config, realUser()), ref)}`,
+    );
+    return 1;
+  }
+  if (json || !isatty(1)) printResult(jsonOf(story));
+  else printResult(storyScreen(story, { traits: outputTraits(), context: config.context, hosts: files.length > 0, nowMs: now() }));
+  return 0;
+}
+
+/** The log of what was decided in an outage of a fleet's store, and is perhaps not reported. */
+function unreported(config: Config, files: readonly string[]): readonly string[] {
+  const log = files.length > 0 ? undefined : outagePlace(statePlace(config, realUser()))?.auditFile;
+  return log !== undefined && existsSync(log) ? [log] : [];
+}
+
+/** Anybody can write lines of "notp" into the journal, but none with the uid of another, which systemd.journal-fields(7) adds itself. */
+function journalOf({ owner }: StatePlace, ref: string): string {
+  return `journalctl -t notp _UID=${String(owner.uid)} -g ${ref}`;
+}
+
+/** Two readings of the log: for the attempt, and for what is around it. */
+async function storyOf(logs: readonly string[], ref: string): Promise<Story | undefined> {
+  const records: Told[] = [];
+  for await (const told of toldIn(logs, wanted({ ref }))) if (records.length < MAX_RECORDS) records.push(told);
+  const [first] = records;
+  if (first === undefined) return undefined;
+  const { user, timeMs } = first.entry;
+  const [before, after] = [
+    { kept: [] as Told[], left: 0 },
+    { kept: [] as Told[], left: 0 },
+  ];
+  let gotIn: Told | undefined;
+  for await (const told of toldIn(logs, wanted({ user, sinceMs: timeMs - AROUND_MS }), timeMs - AROUND_MS)) {
+    const { entry } = told;
+    if (entry.ref === ref) continue;
+    if (entry.timeMs >= timeMs && entry.event === 'login.accepted') gotIn ??= told;
+    if (entry.timeMs > timeMs + AROUND_MS) {
+      if (gotIn !== undefined) break;
+    } else if (entry.timeMs >= timeMs) {
+      if (after.kept.length < MAX_AROUND) after.kept.push(told);
+      else after.left++;
+    } else {
+      before.kept.push(told);
+      if (before.kept.length > MAX_AROUND) before.left += before.kept.splice(0, 1).length;
+    }
+  }
+  return { ref, records, before: before.kept, after: after.kept, left: { before: before.left, after: after.left }, gotIn };
+}
+
+function toldIn(logs: readonly string[], want: (line: string) => Entry | undefined, sinceMs?: number): AsyncGenerator<Told> {
+  const each = logs.map((log) => toldInFiles(presentFilesOf(log, sinceMs), want));
+  return merged(each, ({ entry }) => entry.timeMs);
+}
+
+async function* toldInFiles(files: readonly string[], want: (line: string) => Entry | undefined): AsyncGenerator<Told> {
+  for (const file of files) {
+    for await (const line of linesOf(file)) {
+      const entry = want(line);
+      if (entry !== undefined) yield { entry, line };
+    }
+  }
+}
+
+/** The records as they are in the log. */
+function jsonOf({ ref, records, before, after, left, gotIn }: Story): string {
+  const around = [...before, ...after].map(parsed);
+  const got = gotIn === undefined ? null : parsed(gotIn);
+  return JSON.stringify({ ref, records: records.map(parsed), around, around_left_out: left.before + left.after, got_in: got }) + '\n';
+}
+
+function parsed({ line }: Told): unknown {
+  return parseJson(line);
+}

@@ -1,0 +1,82 @@
+/**
+ * Records as a person reads them: a line for each, under a line for each day. On a narrow terminal each takes two lines. The
+ * reference is never cut and nothing is wider than the terminal. Pure but for the time zone.
+ */
+import type { Entry } from '../../audit/entry.ts';
+import { escapeControls } from '../../otp/escape.ts';
+import type { Traits } from '../../terminal/traits.ts';
+import { clockOf, dayOf } from './time.ts';
+import { HAPPENED_COLUMNS, happened } from './words.ts';
+import { columnsOf, cutToColumns } from '../../terminal/columns.ts';
+
+export interface TableOptions {
+  readonly traits: Pick<Traits, 'columns' | 'colour' | 'utf8'>;
+  /** The context that need not be told. */
+  readonly context: string;
+  /** Whether they are of several hosts. */
+  readonly hosts?: boolean;
+}
+
+/** Below this a record takes two lines. */
+const ONE_LINE_FROM_COLUMNS = 72;
+const USER_COLUMNS = 12;
+const DOOR_COLUMNS = 4;
+/** Names that are not enrolled, counted in one record. */
+const SEVERAL = '(several)';
+const RED = '\x1b[31m';
+const BOLD = '\x1b[1m';
+const RESET = '\x1b[0m';
+
+/** What gives the text of one record after the other, or of a line that is none. */
+export function tablePrinter(options: TableOptions): (entry: Entry | undefined, line: string) => string {
+  let day = '';
+  return (entry, line) => {
+    if (entry === undefined) return `${fitted(`no record: ${line}`, options.traits)}\n`;
+    const today = dayOf(entry.timeMs);
+    const header = today === day ? '' : `${painted(today, BOLD, options)}\n`;
+    day = today;
+    return header + rowOf(entry, options);
+  };
+}
+
+/** One record, with its newline. */
+export function rowOf(entry: Entry, options: TableOptions): string {
+  const { traits } = options;
+  const start = `${clockOf(entry.timeMs)} ${escapeControls(entry.ref).padEnd(8)} `;
+  const who = escapeControls(
+    entry.context === options.context || entry.context === '' ? entry.user || SEVERAL : `${entry.user}/${entry.context}`,
+  );
+  const what = escapeControls(happened(entry));
+  const tone = entry.result === 'refused' || entry.result === 'failed' ? RED : '';
+  if (traits.columns < ONE_LINE_FROM_COLUMNS) {
+    const more = fitted(`  ${[what, entry.door, sourceOf(entry, options)].filter((part) => part !== '').join('  ')}`, traits);
+    return `${fitted(start + who, traits)}\n${painted(more, tone, options)}\n`;
+  }
+  const cells = [
+    cell(who, USER_COLUMNS, traits),
+    painted(cell(what, HAPPENED_COLUMNS, traits), tone, options),
+    cell(entry.door, DOOR_COLUMNS, traits),
+  ];
+  const used = start.length + USER_COLUMNS + HAPPENED_COLUMNS + DOOR_COLUMNS + cells.length;
+  return `${start}${cells.join(' ')} ${cutToColumns(sourceOf(entry, options), traits.columns - used, traits.utf8)}`.trimEnd() + '\n';
+}
+
+/** Where somebody came from: the address, else the terminal, else the service; to which host, and whether the store was told only later. */
+function sourceOf({ host, rhost, tty, service, outageMs }: Entry, { hosts }: TableOptions): string {
+  const parts = [hosts === true ? `${host ?? ''}:` : '', outageMs === undefined ? '' : 'outage,', rhost ?? tty ?? service ?? ''];
+  return escapeControls(parts.filter((part) => part !== '').join(' '));
+}
+
+function cell(text: string, columns: number, { utf8 }: TableOptions['traits']): string {
+  const cut = cutToColumns(escapeControls(text), columns, utf8);
+  return cut + ' '.repeat(Math.max(0, columns - columnsOf(cut)));
+}
+
+/** `text` with its controls escaped, cut to the terminal. */
+export function fitted(text: string, { columns, utf8 }: TableOptions['traits']): string {
+  return cutToColumns(escapeControls(text), columns, utf8);
+}
+
+function painted(text: string, tone: string, { traits }: TableOptions): string {
+  return traits.colour && tone !== '' ? tone + text + RESET : text;
+}

@@ -1,0 +1,191 @@
+/** `notp audit verify`: whether the log, with the files that logrotate(8) has put aside, is what was written. */
+import { isatty } from 'node:tty';
+import { append, newRef } from '../../audit/audit.ts';
+import { hashOf } from '../../audit/chain.ts';
+import { verifyLog, type Progress, type Report, type VerifyOptions as Chain } from '../../audit/verify.ts';
+import { NotpError } from '../../error.ts';
+import { quoted } from '../../otp/escape.ts';
+import { auditKey } from '../../seal/keys.ts';
+import { ChangedHead, type ChainHead, type HostHead, type Transaction } from '../../store/store.ts';
+import type { Config } from '../../system/config.ts';
+import { printResult, redraw, sayError, sayHint } from '../../terminal/printer.ts';
+import { asUser } from '../../system/privileges.ts';
+import { realUser } from '../../system/users.ts';
+import { outagePlace } from '../../outage/outage.ts';
+import { hasEncryptedKey, readHostKey } from '../../state/host-keys.ts';
+import { chainKeys, type State, withPresentState, withState } from '../../state/state.ts';
+import { statePlace, type StatePlace } from '../../state/place.ts';
+import { storeName } from '../../state/store-place.ts';
+
+const PROGRESS_MS = 500;
+/** How many hosts are named. */
+const NAMED = 10;
+const PROBLEM_HINT = 'the rest is what was written; compare the log with the journal or another copy';
+const COPY_HINT =
+  'a copy that was made a while ago lacks the newest records too: copy it again, or give --key where that host has a key of its own';
+
+export interface VerifyOptions {
+  readonly json: boolean;
+  /** The host of the fleet whose log it is; undefined: this one. */
+  readonly host: string | undefined;
+  /** Where its log is, or a copy of it; undefined: where that of this host is. */
+  readonly file: string | undefined;
+  /** The log of what was decided in outages of the store of a fleet. */
+  readonly outage: boolean;
+  /** Whether the chain goes on after the last record of the log, where the head in the store does not count. */
+  readonly resume: boolean;
+  /** A copy of its key file, where its key is none of this host's. */
+  readonly key: string | undefined;
+}
+
+/** The exit code is 0 where the chain is whole, 1 where it is not. */
+export async function verifyAudit(config: Config, options: VerifyOptions, now: () => number): Promise<number> {
+  const place = placeOf(statePlace(config, realUser()), options);
+  if (place.kind === 'service' && hasEncryptedKey(config))
+    throw new NotpError(
+      'failed',
+      'only the service has the key of the chain',
+      'decrypt it with systemd-creds for the check, and remove it again',
+    );
+  if (options.resume) await asUser(place.owner, () => resume(place, now));
+  // Read by whoever runs this, as the copy of the log is.
+  const given = options.key === undefined ? [] : keysIn(options.key);
+  const progress = isatty(2) ? progressOnTerminal(now) : undefined;
+  // The head is taken first: records that come while the log is read follow it.
+  const chain = await asUser(place.owner, () => withState(place, now, (state) => chainOf(place, state, options.host)));
+  const headNow = (): Promise<ChainHead> =>
+    asUser(place.owner, () =>
+      withPresentState(place, now, ({ store }) => store.exclusively((transaction) => headWith(transaction, options.host))),
+    );
+  const keys = [...given, ...chain.keys];
+  const verified = (): Promise<Report> => verifyLog(options.file ?? place.auditFile, { ...chain, headNow, keys, progress: progress?.tell });
+  const report = await (options.file === undefined ? asUser(place.owner, verified) : verified()).finally(() => progress?.end());
+  tell(report, options);
+  return report.problems.length === 0 ? 0 : 1;
+}
+
+/**
+ * Has the chain go on after the last record that the file of the log has, which nobody but its owner can write, and records that. Throws
+ * `refused` where the head in the store counts.
+ */
+async function resume(place: StatePlace, now: () => number): Promise<void> {
+  const { name: user, uid } = realUser();
+  await withPresentState(place, now, async (state) => {
+    if (place.kind === 'service' && state.hostKey === undefined)
+      throw new NotpError('failed', 'there is no host key to go on with', 'put it back, or run notp host-key init');
+    await state.store.exclusively(async (transaction) => {
+      if (await hasHead(transaction))
+        throw new NotpError('refused', 'the head of the audit chain in the store is as notp wrote it', 'leave out --resume');
+      const keys = chainKeys(state, await transaction.formerChainKeys());
+      const { last } = await verifyLog(place.auditFile, { known: FIRST, keys });
+      await transaction.moveHead(last === undefined ? FIRST : { seq: last.seq, hash: hashOf(last.line, state.log.key) });
+      const detail = `after record ${String(last?.seq ?? 0)}: the head in the store was changed outside notp, and records that waited there are given up`;
+      const record = { user, uid, context: '', door: 'cli', event: 'audit.resumed', result: 'done', detail } as const;
+      await append(state.log, transaction, { ...record, ref: newRef() });
+    });
+  });
+}
+
+const FIRST: ChainHead = { seq: 0, hash: '0'.repeat(64) };
+
+async function hasHead(transaction: Transaction): Promise<boolean> {
+  try {
+    await transaction.head();
+    return true;
+  } catch (error) {
+    if (error instanceof ChangedHead) return false;
+    throw error;
+  }
+}
+
+/** Whose log it is. Throws `usage` where there is no such log. */
+function placeOf(place: StatePlace, options: VerifyOptions): StatePlace {
+  refuseUnshared(place, options);
+  const found = options.outage ? outagePlace(place) : place;
+  if (found !== undefined) return found;
+  throw new NotpError('usage', 'store.outage is "deny", so this host decides nothing in an outage', 'leave out --outage');
+}
+
+function refuseUnshared({ store }: StatePlace, { host, file, key }: VerifyOptions): void {
+  if (host === undefined && (file !== undefined || key !== undefined))
+    throw new NotpError('usage', '--file and --key are of the log of another host', 'name it with --host');
+  if (host !== undefined && store.kind !== 'postgres')
+    throw new NotpError('usage', 'the store of this host is shared with no other, so it knows nothing of one', 'leave out --host');
+}
+
+/** The head of the chain, and the keys that it may be made with. */
+async function chainOf(
+  place: StatePlace,
+  state: State | undefined,
+  host: string | undefined,
+): Promise<Pick<Chain, 'known' | 'marks' | 'backlog' | 'keys'>> {
+  if (state === undefined)
+    throw new NotpError('store_unavailable', `${storeName(place)}: there is no such file`, 'nobody has enrolled yet');
+  return await state.store.exclusively(async (transaction) => {
+    const known = await headWith(transaction, host);
+    const [marks, backlog] = [await transaction.marks(host), await transaction.backlog(host)];
+    return { known, marks, backlog, keys: chainKeys(state, await transaction.formerChainKeys()) };
+  });
+}
+
+async function headWith(transaction: Transaction, host: string | undefined): Promise<ChainHead> {
+  return host === undefined ? await transaction.head() : headIn(await transaction.heads(), host);
+}
+
+function headIn(heads: readonly HostHead[], host: string): ChainHead {
+  const found = heads.find((each) => each.host === host);
+  if (found === undefined) throw unknownHost(host, heads);
+  if (found.head !== undefined) return found.head;
+  throw new NotpError('store_unavailable', `the head of the log of ${quoted(host)} in the store was changed outside notp`);
+}
+
+function unknownHost(host: string, heads: readonly HostHead[]): NotpError {
+  const names = heads.map((each) => each.host);
+  const some = names.slice(0, NAMED).join(', ') + (names.length > NAMED ? ' and others' : '');
+  return new NotpError('refused', `the store knows no host ${quoted(host)}`, `it knows ${some}: notp store hosts`);
+}
+
+function keysIn(file: string): Uint8Array[] {
+  const keys = readHostKey(file, realUser());
+  if (keys === undefined) throw new NotpError('usage', `${file}: there is no such file`);
+  return [keys, ...keys.former].map(({ key }) => auditKey(key));
+}
+
+function tell({ problems, records, first, last, cutOff, cutOffAt, unlinked }: Report, { json, host }: VerifyOptions): void {
+  const [from, to] = [first, last?.seq ?? 0];
+  const whole = problems.length === 0;
+  if (json) printResult(JSON.stringify({ whole, records, first, last: to, cut_off: cutOff, unlinked, problems }) + '\n');
+  else if (whole) printResult(`The log is whole: records ${String(from)} to ${String(to)}, ${String(records)} in all\n`);
+  for (const problem of problems) sayError(problem);
+  if (!whole) sayHint(host === undefined ? PROBLEM_HINT : `${PROBLEM_HINT}; ${COPY_HINT}`);
+  else if (!json) sayRemarks({ first, cutOff, cutOffAt, unlinked });
+}
+
+/** What is no fault and yet not proven: the chain cannot know who wrote these lines, or took them away. */
+function sayRemarks({ first, cutOff, cutOffAt, unlinked }: Pick<Report, 'first' | 'cutOff' | 'cutOffAt' | 'unlinked'>): void {
+  if (first > 1) sayHint(`records 1 to ${String(first - 1)} are not here: rotated away and deleted, or taken away`);
+  if (cutOff > 0)
+    sayHint(
+      `cut off by a crash, put in by somebody, or written before the state was put back to an earlier one, so that nobody knows who was told of them: ` +
+        `${String(cutOff)}, at ${cutOffAt.join(', ')}${cutOff > cutOffAt.length ? ' and others' : ''}`,
+    );
+  if (unlinked > 0) sayHint(`outside the chain, written while there was no state to link to: ${String(unlinked)}`);
+}
+
+/** One line on stderr that is written over, and gone at the end; nothing for what is done at once. */
+function progressOnTerminal(now: () => number): { readonly tell: Progress; readonly end: () => void } {
+  let nextMs = now() + PROGRESS_MS;
+  let width = 0;
+  return {
+    tell: (bytes, records) => {
+      if (now() < nextMs) return;
+      nextMs = now() + PROGRESS_MS;
+      const text = `${String(records)} records, ${String(Math.floor(bytes / 1e6))} MB`;
+      width = Math.max(width, text.length);
+      redraw(`\r${text}`);
+    },
+    end: () => {
+      if (width > 0) redraw(`\r${' '.repeat(width)}\r`);
+    },
+  };
+}

@@ -1,0 +1,50 @@
+/** `notp demo`: a throw-away secret as a phone takes it in, and its codes. Nothing is stored. */
+import { randomBytes } from 'node:crypto';
+import { isatty } from 'node:tty';
+import { codeAt, secretLength, stepAt, toBase32 } from '../../otp/code.ts';
+import { groupedKey, otpauthUri, USUAL_PARAMETERS, type TotpCredential } from '../../otp/uri.ts';
+import { printResult, say, sayHint } from '../../terminal/printer.ts';
+import { onEndingSignals } from '../../system/signals.ts';
+import { outputTraits } from '../../terminal/traits.ts';
+import { showLive } from './live.ts';
+import type { QrStyle } from '../../terminal/formats.ts';
+import { drawFittingQr } from '../../terminal/qr.ts';
+
+/** The exit code is 0; on a terminal it comes when the person has seen enough. */
+export async function demo({ qr, json }: { qr: QrStyle | undefined; json: boolean }, now: () => number): Promise<number> {
+  const secret = new Uint8Array(randomBytes(secretLength(USUAL_PARAMETERS.algorithm)));
+  const credential: TotpCredential = { ...USUAL_PARAMETERS, type: 'totp', secret, issuer: 'notp demo', account: 'nobody' };
+  if (json) {
+    printResult(jsonOf(credential, now()));
+    return 0;
+  }
+  say('A throw-away secret to try a phone with: nothing is stored, and it guards nothing.\n');
+  const interrupt = isatty(1) ? onEndingSignals() : undefined;
+  show(credential, qr);
+  if (interrupt === undefined) printResult(`${codeAt(secret, stepAt(now(), credential.periodSeconds), credential)}\n`);
+  else await live(credential, now, interrupt);
+  return 0;
+}
+
+function show(credential: TotpCredential, qr: QrStyle | undefined): void {
+  const { cursor, utf8 } = outputTraits();
+  const uri = otpauthUri(credential);
+  const drawing = drawFittingQr(uri, qr ?? (isatty(1) && cursor && utf8 ? 'unicode' : 'ascii'), process.stdout, 'widen it');
+  printResult(`${drawing}\nKey: ${groupedKey(credential.secret)}\nURI: ${uri}\n\n`);
+}
+
+async function live(credential: TotpCredential, now: () => number, interrupt: AbortSignal): Promise<void> {
+  const { secret, periodSeconds, issuer } = credential;
+  sayHint('scan it: the phone shows the same codes; q or Ctrl-C ends');
+  const source = { kind: 'totp', title: issuer, periodSeconds, codeAt: (step: number) => codeAt(secret, step, credential) } as const;
+  await showLive(source, { now, interrupt, inline: true });
+}
+
+function jsonOf(credential: TotpCredential, nowMs: number): string {
+  const { secret, issuer, account, algorithm, digits, periodSeconds: period } = credential;
+  const step = stepAt(nowMs, period);
+  const code = codeAt(secret, step, credential);
+  const valid_seconds = (step + 1) * period - Math.floor(nowMs / 1000);
+  const told = { uri: otpauthUri(credential), secret: toBase32(secret), code, issuer, account, algorithm, digits, period, valid_seconds };
+  return `${JSON.stringify(told)}\n`;
+}

@@ -1,0 +1,91 @@
+/** `notp export`: a secret in the clear, to move it to a phone or another program. */
+import { existsSync } from 'node:fs';
+import { isatty } from 'node:tty';
+import { messageOf, NotpError } from '../../error.ts';
+import { toBase32 } from '../../otp/code.ts';
+import { described, otpauthUri, type Credential } from '../../otp/uri.ts';
+import type { SealedFile } from '../../seal/file.ts';
+import { printResult, sayHint } from '../../terminal/printer.ts';
+import { writeNew } from '../../system/trusted.ts';
+import type { ExportFormat } from '../../terminal/formats.ts';
+import { givenPassphrase, patience } from '../../terminal/ask-passphrase.ts';
+import { hostSealedCredential } from './export-login.ts';
+import { newFile } from '../../system/new-file.ts';
+import { isOutOfSight, nextCounter, openSealed, ownSealed, type Own } from '../../enrolment/own-secrets.ts';
+import { drawFittingQr, drawQr, qrImage } from '../../terminal/qr.ts';
+
+export interface ExportOptions {
+  readonly context: string;
+  readonly to: ExportFormat;
+  /** A new file; undefined: stdout. */
+  readonly file: string | undefined;
+  readonly json: boolean;
+  readonly passphraseFile: string | undefined;
+}
+
+export async function exportSecret(own: Own, options: ExportOptions): Promise<number> {
+  const { context, to, json } = options;
+  const file = options.file === undefined ? undefined : newFile(options.file);
+  if ((to === 'png' || to === 'svg') && file === undefined && !json && isatty(1))
+    throw new NotpError('usage', `${to} is no text for a terminal`, `give --file ${context}.${to}, or redirect stdout`);
+  // Before a code is used up for nothing.
+  if (file !== undefined && existsSync(file)) throw notWritten(`${file} is there already`);
+  const credential = await credentialOf(own, options);
+  try {
+    const output = json ? Buffer.from(jsonOf(context, credential)) : written(credential, to, file === undefined && isatty(1));
+    if (file === undefined) printResult(output);
+    else writeFile(file, output);
+    return 0;
+  } finally {
+    credential.secret.fill(0);
+  }
+}
+
+async function credentialOf(own: Own, options: ExportOptions): Promise<Credential> {
+  if (isOutOfSight(own, options.context)) return await hostSealedCredential(own, options.context, undefined);
+  const sealed = await ownSealed(own, options.context);
+  if (sealed.seal.kind === 'host') return await hostSealedCredential(own, options.context, sealed);
+  return await ownCredential(own, sealed, options);
+}
+
+async function ownCredential(own: Own, sealed: SealedFile, { context, passphraseFile }: ExportOptions): Promise<Credential> {
+  const payload = openSealed(sealed, await givenPassphrase(passphraseFile, `Passphrase for ${context}: `, patience(own.now)));
+  return payload.type === 'hotp' ? { ...payload, counter: await nextCounter(own, sealed.id) } : payload;
+}
+
+function written(credential: Credential, to: ExportFormat, terminal: boolean): Uint8Array {
+  switch (to) {
+    case 'uri':
+      return Buffer.from(`${otpauthUri(credential)}\n`);
+    case 'base32':
+      return Buffer.from(`${toBase32(credential.secret)}\n`);
+    case 'qr':
+      return Buffer.from(terminal ? drawnOnTerminal(otpauthUri(credential)) : drawQr(otpauthUri(credential), 'ascii'));
+    case 'png':
+    case 'svg':
+      return qrImage(otpauthUri(credential), to);
+  }
+}
+
+function drawnOnTerminal(uri: string): string {
+  const drawing = drawFittingQr(uri, 'unicode', process.stdout, 'widen it, or give --to png --file');
+  if (drawing !== '') return drawing;
+  throw new NotpError('failed', 'the QR code was not drawn');
+}
+
+function jsonOf(context: string, credential: Credential): string {
+  return JSON.stringify({ context, ...described(credential), secret: toBase32(credential.secret), uri: otpauthUri(credential) }) + '\n';
+}
+
+function writeFile(file: string, bytes: Uint8Array): void {
+  try {
+    writeNew(file, bytes);
+  } catch (error) {
+    throw notWritten(messageOf(error));
+  }
+  sayHint(`${file} holds the secret in the clear: delete it when it has served`);
+}
+
+function notWritten(why: string): NotpError {
+  return new NotpError('failed', why, '--file overwrites nothing; name a file that is not there');
+}

@@ -1,0 +1,49 @@
+/** `notp remove`: deletes one's own sealed file. What logs in is revoked, not removed. */
+import { rmSync } from 'node:fs';
+import * as path from 'node:path';
+import { messageOf, NotpError } from '../../error.ts';
+import type { SealedFile } from '../../seal/file.ts';
+import { printResult, sayLine } from '../../terminal/printer.ts';
+import { asUser } from '../../system/privileges.ts';
+import { sealedPath } from '../../system/secrets.ts';
+import { removeDrafts, syncFolder } from '../../system/trusted.ts';
+import { confirmYes } from '../../terminal/confirm.ts';
+import { dropCounter, isLogin, ownSealed, type Own } from '../../enrolment/own-secrets.ts';
+
+export interface RemoveOptions {
+  readonly context: string;
+  /** Do not ask. */
+  readonly yes: boolean;
+  readonly json: boolean;
+}
+
+export async function remove(own: Own, { context, yes, json }: RemoveOptions): Promise<number> {
+  const sealed = await ownSealed(own, context);
+  const file = sealedPath(own.config, own.user, context);
+  await refuseLogin(own, sealed);
+  if (!yes)
+    await confirmYes(`Remove ${file} for good? Its codes cannot be made again.`, 'give --yes to remove it without a question', own.now);
+  await asUser(own.user, () => {
+    try {
+      rmSync(file);
+      // What a kill has left behind of writing it holds the secret too.
+      removeDrafts(file, 0);
+      syncFolder(path.dirname(file));
+    } catch (error) {
+      throw new NotpError('failed', messageOf(error), `${file} may still be there`);
+    }
+  });
+  await dropCounter(own, sealed.id);
+  if (json) printResult(JSON.stringify({ context, file, removed: true }) + '\n');
+  else sayLine(`Removed ${file}`);
+  return 0;
+}
+
+async function refuseLogin(own: Own, sealed: SealedFile): Promise<void> {
+  if (!(await isLogin(own, sealed))) return;
+  throw new NotpError(
+    'refused',
+    `${sealed.context} logs in here: an enrolment is revoked, not removed`,
+    'without its file every login is refused; notp enroll --replace makes a new one',
+  );
+}

@@ -1,0 +1,70 @@
+/** The findings of `notp doctor` as a person reads them: worst first, by user, folded to the width of the terminal. Pure. */
+import { couldLook, folded, type Finding, type Folded, type Severity } from '../../doctor/finding.ts';
+import { wrapped } from '../../terminal/columns.ts';
+
+export interface ScreenOptions {
+  readonly columns: number;
+  readonly colour: boolean;
+  readonly utf8: boolean;
+}
+
+/** More users than this are counted, not named. */
+const NAMED_USERS = 4;
+const INDENT = '      ';
+/** SGR of ECMA-48. */
+const COLOURS: Readonly<Record<Severity, string>> = { fail: '1;31', warn: '33', info: '36', ok: '32' };
+
+/** The whole answer. */
+export function doctorScreen(findings: readonly Finding[], options: ScreenOptions): string {
+  const wrong = folded(findings.filter(({ severity }) => severity !== 'ok'));
+  const blocks = wrong.map((finding) => block(finding, options));
+  return [...blocks, summary(findings, options)].join('\n');
+}
+
+function block({ severity, id, title, detail, fix, users }: Folded, options: ScreenOptions): string {
+  const lines = [
+    paint(severity, severity.padEnd(4), options) + '  ' + wrapped(`${title} [${id}]`, options.columns, INDENT),
+    ...(users.length === 0 ? [] : [INDENT + wrapped(named(users), options.columns, INDENT)]),
+    ...(detail === '' ? [] : [INDENT + wrapped(detail, options.columns, INDENT)]),
+    ...(fix === '' ? [] : [INDENT + wrapped(`fix: ${fix}`, options.columns, `${INDENT}     `)]),
+  ];
+  return lines.map((line) => `${line}\n`).join('');
+}
+
+function summary(findings: readonly Finding[], options: ScreenOptions): string {
+  const count = (severity: Severity): number => new Set(findings.filter((each) => each.severity === severity).map(({ id }) => id)).size;
+  const [fail, warn, info, fine] = [count('fail'), count('warn'), count('info'), count('ok')];
+  const users = new Set(findings.flatMap(({ user }) => user ?? [])).size;
+  const verdict = verdictOf(findings, { fail, warn }, options);
+  const counts = `${plural(fine, 'check')} in order, ${String(fail)} failed, ${plural(warn, 'warning')}, ${plural(info, 'remark')}${users > 0 ? `, about ${plural(users, 'user')}` : ''}.`;
+  const looked = findings
+    .filter(({ severity, id }) => severity === 'ok' && LOOKED_AT.includes(id))
+    .map(({ title, detail }) => `${title}${detail === '' ? '' : `: ${detail}`}`);
+  const rest = fail > 0 ? [] : [...new Set(looked)].map((line) => `  ${wrapped(line, options.columns, '    ')}`);
+  return [verdict, wrapped(counts, options.columns, ''), ...rest].map((line) => `${line}\n`).join('');
+}
+
+function verdictOf(findings: readonly Finding[], { fail, warn }: { fail: number; warn: number }, options: ScreenOptions): string {
+  if (fail > 0) return paint('fail', `${plural(fail, 'check')} failed.`, options);
+  if (!couldLook(findings)) return paint('warn', 'Whether there is a way around the gate is not known.', options);
+  if (warn === 0) return paint('ok', 'No way around the gate was found.', options);
+  return paint('warn', wrapped('No way around the gate was found, but there is something to mend.', options.columns, ''), options);
+}
+
+/** What the calm screen tells that it has looked at. */
+const LOOKED_AT = ['sshd-config', 'FC1', 'P2', 'P7', 'sealed-file', 'store', 'audit-chain', 'clock-synchronised'];
+
+function named(users: readonly string[]): string {
+  const shown = users.slice(0, NAMED_USERS).join(', ');
+  if (users.length === 1) return `user ${shown}`;
+  const rest = users.length > NAMED_USERS ? ` and ${String(users.length - NAMED_USERS)} more` : '';
+  return `${String(users.length)} users: ${shown}${rest}`;
+}
+
+function plural(count: number, what: string): string {
+  return `${String(count)} ${what}${count === 1 ? '' : 's'}`;
+}
+
+function paint(severity: Severity, text: string, { colour }: ScreenOptions): string {
+  return colour ? `\x1b[${COLOURS[severity]}m${text}\x1b[0m` : text;
+}

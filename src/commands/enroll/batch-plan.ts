@@ -1,0 +1,82 @@
+/** What a batch is about, settled before anything is made: the same for all its users. */
+import { NotpError } from '../../error.ts';
+import { contextName, cutAccount } from '../../otp/names.ts';
+import type { Config } from '../../system/config.ts';
+import type { Enrolment, KeptFile } from '../../store/store.ts';
+import { hasService } from '../../system/systemd.ts';
+import { isRoot, type User } from '../../system/users.ts';
+import { whereSealed } from '../../login/sealed-files.ts';
+import type { State } from '../../state/state.ts';
+import type { StatePlace } from '../../state/place.ts';
+import type { EnrollOptions, Plan } from '../../enrolment/plan.ts';
+import type { ImageKind } from '../../terminal/formats.ts';
+import { refuseEncryptedKey, serviceState } from '../../enrolment/whose.ts';
+
+export interface BatchOptions {
+  /** What each enrolment is like. `account`: of its user, `%u` in it is the name. */
+  readonly each: EnrollOptions;
+  /** The list of users; `-` is stdin. */
+  readonly file: string;
+  /** The folder of the hand-outs; undefined with `each.json` alone or `each.pending`. */
+  readonly out: string | undefined;
+  readonly image: ImageKind;
+  readonly dryRun: boolean;
+}
+
+/** A batch that has begun. */
+export interface Batch {
+  readonly config: Config;
+  readonly options: BatchOptions;
+  readonly place: StatePlace;
+  /** Undefined only where a dry run finds none. */
+  readonly state: State | undefined;
+  /** The enrolments for its context as they were when it began, by user. */
+  readonly known: ReadonlyMap<string, Enrolment>;
+  /** The sealed files that the store kept then, by user; undefined where they are in the homes. */
+  readonly kept: ReadonlyMap<string, KeptFile> | undefined;
+  /** The real path of the folder of hand-outs. */
+  readonly folder: string | undefined;
+  readonly now: () => number;
+}
+
+/** Whose state the batch changes. Throws `usage`, `not_permitted` or `failed` where it cannot be done at all. */
+export function batchPlace(config: Config, { each, out }: BatchOptions): StatePlace {
+  contextName(each.context);
+  if (!isRoot()) throw new NotpError('not_permitted', 'only root can enrol somebody else', 'sudo notp-enroll --batch FILE --out DIR');
+  if (each.seal === 'passphrase')
+    throw new NotpError('usage', 'a batch seals with the key of the host', 'a passphrase is known to its user alone: leave out --seal');
+  refuseWithoutResult(each, out);
+  const place = serviceState(config, 'a batch enrols with');
+  if (each.pending && !hasService())
+    throw new NotpError('failed', 'the service is not set up on this host', 'install its units first, or enrol with --out DIR');
+  if (!each.pending) refuseEncryptedKey(config, 'let each user enrol themselves: notp-enroll --pending --batch FILE');
+  return place;
+}
+
+/** A secret that goes nowhere helps nobody, and with --replace it must be seen whom an earlier run has done. */
+function refuseWithoutResult({ pending, json, replace }: EnrollOptions, out: string | undefined): void {
+  if (pending && (out !== undefined || json))
+    throw new NotpError('usage', '--pending makes no secrets, so there is nothing to hand out', 'leave out --out and --json');
+  if (pending || out !== undefined) return;
+  if (!json) throw new NotpError('usage', 'the secrets must go somewhere', 'give --out DIR for the hand-outs, or --json');
+  if (replace)
+    throw new NotpError(
+      'usage',
+      '--replace in a batch needs --out',
+      'a batch that was interrupted knows by the hand-outs whom it has replaced: give --out DIR too',
+    );
+}
+
+/** The plan of one user, as `notp-enroll USER` would make it. */
+export function planFor({ config, options, place, now }: Batch, user: User): Plan {
+  const { context } = options.each;
+  const account = cutAccount(options.each.account.replaceAll('%u', () => user.name));
+  return {
+    ...{ config, user, place, now },
+    options: { ...options.each, user: user.name, account },
+    origin: { user: user.name, uid: user.uid, context, door: 'cli' },
+    sealKind: 'host',
+    socket: undefined,
+    file: whereSealed(config, place, user, context),
+  };
+}

@@ -1,0 +1,63 @@
+/** What a batch says at its end: how it went, for whom it did not, and what to do next. Pure. */
+import type { Unfit } from './batch-list.ts';
+import type { Outcome } from './batch-next.ts';
+
+export interface Ended {
+  readonly user: string;
+  readonly at: string;
+  readonly outcome: Outcome;
+}
+
+export interface Told {
+  readonly context: string;
+  readonly folder: string | undefined;
+  readonly pending: boolean;
+  readonly dryRun: boolean;
+  /** How many users were to be enrolled. */
+  readonly total: number;
+}
+
+/** More names than these are counted. */
+const MAX_NAMES = 10;
+
+/** The lines of the summary, each with its newline. */
+export function summaryOf(ended: readonly Ended[], unfit: readonly Unfit[], told: Told): string {
+  const count = (kind: Outcome['kind']): number => ended.filter(({ outcome }) => outcome.kind === kind).length;
+  const [now, before] = [count('made'), count('made before')];
+  const where = told.folder === undefined ? '' : `, hand-outs in ${told.folder}`;
+  const earlier = before === 0 ? '' : ` and ${String(before)} by an earlier run`;
+  const lines = [
+    `${verbOf(told)} ${String(now)} of ${String(told.total + unfit.length)} for ${told.context}${earlier}${where}`,
+    ...alreadyLines(ended),
+    ...notLines('Skipped', whyLines(ended, 'skipped')),
+    ...notLines('Failed', [...unfit.map(({ at, why }) => `${at}: ${why}`), ...whyLines(ended, 'failed')]),
+  ];
+  return lines.map((line) => `${line}\n`).join('');
+}
+
+/** Whether something is left that a person must see to. */
+export function hasFailures(ended: readonly Ended[], unfit: readonly Unfit[]): boolean {
+  return unfit.length > 0 || ended.some(({ outcome }) => outcome.kind === 'failed' || outcome.kind === 'skipped');
+}
+
+function verbOf({ pending, dryRun }: Told): string {
+  if (dryRun) return pending ? 'Would invite' : 'Would enrol';
+  return pending ? 'Invited' : 'Enrolled';
+}
+
+function alreadyLines(ended: readonly Ended[]): string[] {
+  const already = ended.filter(({ outcome }) => outcome.kind === 'already');
+  if (already.length === 0) return [];
+  const notes = already.flatMap(({ outcome }) => (outcome.kind === 'already' && outcome.note !== undefined ? [`  ${outcome.note}`] : []));
+  const names = already.slice(0, MAX_NAMES).map(({ user }) => user);
+  const more = already.length > MAX_NAMES ? ` and ${String(already.length - MAX_NAMES)} more` : '';
+  return [`Already enrolled, left alone: ${String(already.length)} (${names.join(', ')}${more})`, ...notes];
+}
+
+function notLines(title: string, lines: readonly string[]): string[] {
+  return lines.length === 0 ? [] : [`${title}: ${String(lines.length)}`, ...lines.map((line) => `  ${line}`)];
+}
+
+function whyLines(ended: readonly Ended[], kind: 'skipped' | 'failed'): string[] {
+  return ended.flatMap(({ user, at, outcome }) => (outcome.kind === kind ? [`${at}: ${user}: ${outcome.why}`] : []));
+}

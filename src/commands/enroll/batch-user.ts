@@ -1,0 +1,148 @@
+/** One user of a batch, in the order that lets an interrupted batch go on: pending, hand-out, sealed file, complete. */
+import { hostname } from 'node:os';
+import { stripVTControlCharacters } from 'node:util';
+import { NotpError } from '../../error.ts';
+import { otpauthUri } from '../../otp/uri.ts';
+import { printSealedFile, registrationOf, type SealedFile } from '../../seal/file.ts';
+import type { TotpPayload } from '../../seal/payload.ts';
+import { printResult } from '../../terminal/printer.ts';
+import { asUser } from '../../system/privileges.ts';
+import { findSealed } from '../../system/secrets.ts';
+import { complete, firstState, invite } from '../../enrolment/registrar.ts';
+import { fileAmong } from '../../login/sealed-files.ts';
+import { newPayload } from '../../enrolment/sealing.ts';
+import type { State } from '../../state/state.ts';
+import type { Person } from './batch-list.ts';
+import { nextFor, type Next, type Outcome, type Seen } from './batch-next.ts';
+import { planFor, type Batch } from './batch-plan.ts';
+import type { Plan } from '../../enrolment/plan.ts';
+import { sealPayload, wanted } from '../../enrolment/secret.ts';
+import { jsonOf } from '../../enrolment/show.ts';
+import { handoutText } from './handout-text.ts';
+import { handoutOf, imageName, removeHandout, writeHandout, type Image } from './handouts.ts';
+import { concernsOne } from '../one-by-one.ts';
+import { drawQr, qrImage } from '../../terminal/qr.ts';
+import { storeRegistered } from '../../enrolment/storing.ts';
+
+/** Enrols one, or finds that there is nothing to do. Throws what would fail for everybody. */
+export async function enrolOne(batch: Batch, state: State, { user }: Person): Promise<Outcome> {
+  const plan = planFor(batch, user);
+  const next = await lookAt(batch, plan);
+  if (next.do === 'make') {
+    if (next.remnant && batch.folder !== undefined) removeHandout(batch.folder, user.name);
+    return await madeFor(batch, state, plan);
+  }
+  const { pendingId: id, outcome } = next;
+  if (id !== undefined) await asUser(batch.place.owner, () => complete(state, { origin: plan.origin, id }));
+  return outcome;
+}
+
+/** Lets one enrol themselves. */
+export async function inviteOne(batch: Batch, state: State, { user }: Person): Promise<Outcome> {
+  const { origin } = planFor(batch, user);
+  const enrolment = batch.known.get(user.name);
+  if (enrolment?.status === 'invited' && enrolment.doubt === undefined) return { kind: 'made before' };
+  if (enrolment?.status === 'active' && enrolment.id !== '') return { kind: 'already' };
+  await asUser(batch.place.owner, () => invite(state, origin, batch.config.policy, batch.now()));
+  return { kind: 'made' };
+}
+
+/** Says what would be done for one, and changes nothing. */
+export async function tellOne(batch: Batch, { user }: Person): Promise<Outcome> {
+  const { outcome, would } = await foreseen(batch, planFor(batch, user));
+  const { context, json } = batch.options.each;
+  printResult(json ? `${JSON.stringify({ user: user.name, context, would })}\n` : `${user.name}: ${would}\n`);
+  return outcome;
+}
+
+async function foreseen(batch: Batch, plan: Plan): Promise<{ outcome: Outcome; would: string }> {
+  if (batch.options.each.pending) {
+    const enrolment = batch.known.get(plan.user.name);
+    const registered = enrolment?.status === 'active' && enrolment.id !== '';
+    return { outcome: { kind: registered ? 'already' : 'made' }, would: registered ? 'leave' : 'invite' };
+  }
+  const next = await lookAt(batch, plan);
+  if (next.do === 'leave') return { outcome: next.outcome, would: 'leave' };
+  return { outcome: { kind: 'made' }, would: next.replaces ? 'replace' : 'enrol' };
+}
+
+async function lookAt(batch: Batch, plan: Plan): Promise<Next> {
+  return nextFor(await seen(batch, plan), plan.options);
+}
+
+async function seen({ config, known, kept, folder }: Batch, { user, origin }: Plan): Promise<Seen> {
+  const { context } = origin;
+  const found =
+    kept === undefined ? await asUser(user, () => findSealed(config, user, context)) : fileAmong(kept.get(user.name), user.name, context);
+  return { found, enrolment: known.get(user.name), handout: folder === undefined ? undefined : handoutOf(folder, user.name) };
+}
+
+async function madeFor(batch: Batch, state: State, plan: Plan): Promise<Outcome> {
+  const { payload, codes } = newPayload(wanted(plan));
+  const uri = uriOf(payload);
+  if (uri === undefined)
+    return { kind: 'failed', why: 'issuer and account are too long for an otpauth URI: shorten --account or --issuer' };
+  const sealed = sealPayload(plan, payload, undefined, state);
+  const first = firstState(plan.config.policy, codes.length, plan.now());
+  const enrolment = { origin: plan.origin, ...registrationOf(sealed), state: first, replace: plan.options.replace };
+  const { folder } = batch;
+  const taken: { error?: Error } = {};
+  const hand = (): void => {
+    try {
+      handOver(batch, plan, sealed, { credential: payload, uri, recovery: codes });
+    } catch (error) {
+      taken.error = error instanceof Error ? error : new Error(String(error));
+      throw error;
+    }
+  };
+  try {
+    await storeRegistered({ ...plan, enrolment, bytes: printSealedFile(sealed), state }, hand, () => {
+      if (folder !== undefined) removeHandout(folder, plan.user.name);
+    });
+    return { kind: 'made' };
+  } catch (error) {
+    if (taken.error !== undefined) throw taken.error;
+    if (!concernsOne(error)) throw error;
+    return { kind: 'failed', why: error.message };
+  } finally {
+    payload.secret.fill(0);
+  }
+}
+
+/** Undefined where the names are so long that no phone reads it. */
+function uriOf(credential: TotpPayload): string | undefined {
+  try {
+    return otpauthUri(credential);
+  } catch (error) {
+    if (error instanceof NotpError) return undefined;
+    throw error;
+  }
+}
+
+interface Secrets {
+  readonly credential: TotpPayload;
+  readonly uri: string;
+  readonly recovery: readonly string[];
+}
+
+/** Gives the person theirs: the hand-out, or the line for another system, or both. */
+function handOver({ folder, options }: Batch, plan: Plan, { id, created }: SealedFile, { credential, uri, recovery }: Secrets): void {
+  const { user, context } = plan.origin;
+  if (folder !== undefined) {
+    const image = imageOf(user, uri, options.image);
+    const drawing = drawingOf(uri, plan);
+    const facts = { id, user, context, host: hostname(), created, credential, uri, recovery, drawing, image: image?.name };
+    writeHandout(folder, user, handoutText(facts), image);
+  }
+  if (options.each.json) printResult(jsonOf(plan, id, credential, uri, recovery));
+}
+
+function imageOf(user: string, uri: string, kind: Batch['options']['image']): Image | undefined {
+  return kind === 'none' ? undefined : { name: imageName(user, kind), bytes: qrImage(uri, kind) };
+}
+
+/** Dark on the paper's white: without the colours that a terminal needs, unless those were asked for. */
+function drawingOf(uri: string, { options }: Plan): string {
+  const style = options.qr ?? 'unicode';
+  return style === 'ansi' ? drawQr(uri, style) : stripVTControlCharacters(drawQr(uri, style));
+}

@@ -1,0 +1,93 @@
+/**
+ * `notp-enroll --batch users.txt --out DIR`: a login secret for each user of a list, and a hand-out for each person.
+ * However it is interrupted, the same command again goes on: in the end each user has one enrolment that works, and
+ * the hand-out is of that one.
+ */
+import type { Waiting } from '../../system/bytes.ts';
+import type { Config } from '../../system/config.ts';
+import { say, sayHint } from '../../terminal/printer.ts';
+import { asUser } from '../../system/privileges.ts';
+import { openProgress } from '../../terminal/progress.ts';
+import { onEndingSignals } from '../../system/signals.ts';
+import type { KeptFile } from '../../store/store.ts';
+import type { User } from '../../system/users.ts';
+import { openState, openToSeal, type State } from '../../state/state.ts';
+import { peopleIn, readList, type Person } from './batch-list.ts';
+import type { Outcome } from './batch-next.ts';
+import { batchPlace, type Batch, type BatchOptions } from './batch-plan.ts';
+import { hasFailures, summaryOf, type Ended } from './batch-summary.ts';
+import { enrolOne, inviteOne, tellOne } from './batch-user.ts';
+import { handoutFolder } from './handouts.ts';
+import { listening, oneByOne, refuseSecondRun } from '../one-by-one.ts';
+
+/** Two batches at once would each take the other's unfinished work for its own. */
+const LOCK = 'notp-enroll-batch';
+
+/** The exit code is 0 when everybody of the list is enrolled, 1 when somebody is not. Throws where it ended early. */
+export async function enrollBatch(config: Config, options: BatchOptions, now: () => number): Promise<number> {
+  const place = batchPlace(config, options);
+  const waiting: Waiting = { deadlineMs: Infinity, interrupt: onEndingSignals() };
+  const { people, unfit } = peopleIn(await readList(options.file, waiting), options.file, config);
+  if (!options.dryRun) await refuseSecondRun(LOCK, 'batch');
+  const folder = options.out === undefined ? undefined : handoutFolder(options.out, { create: !options.dryRun });
+  const sealing = !options.each.pending && !options.dryRun;
+  const state = await asUser(place.owner, () =>
+    sealing ? openToSeal(config, place, 'host', now) : openState(place, now, { create: !options.dryRun }),
+  );
+  const known = await asUser(place.owner, () => enrolmentsIn(state, options.each.context));
+  const kept = config.secretsInStore ? await asUser(place.owner, () => filesIn(state, options.each.context)) : undefined;
+  const batch: Batch = { config, options, place, state, known, kept, folder, now };
+  const progress = openProgress(people.length, now);
+  const ended: Ended[] = [];
+  const step = stepOf(batch);
+  const early = await oneByOne(people, {
+    ...{ progress, interrupt: waiting.interrupt, unit: 'users', label: ({ user }) => user.name },
+    step: async (person) => void ended.push({ user: person.user.name, at: person.at, outcome: await step(person) }),
+  });
+  state?.store.close();
+  // Also for those who were done before it ended early.
+  const deaf = options.dryRun ? undefined : await listening(config, usersDone(people, ended), progress);
+  progress.end();
+  const { context, pending } = options.each;
+  say(summaryOf(ended, unfit, { context, folder, pending, dryRun: options.dryRun, total: people.length }));
+  const trouble = early ?? deaf;
+  if (trouble !== undefined) {
+    sayHint('run the same command again: it goes on where this one ended');
+    throw trouble;
+  }
+  if (!options.dryRun) tellNext(batch, ended);
+  return hasFailures(ended, unfit) ? 1 : 0;
+}
+
+/** Read once for all: who is quicker meanwhile is heard of when an enrolment begins. */
+async function enrolmentsIn(state: State | undefined, context: string): Promise<Batch['known']> {
+  const all = await state?.store.exclusively((transaction) => transaction.enrolments());
+  return new Map((all ?? []).filter((each) => each.context === context).map((each) => [each.user, each]));
+}
+
+async function filesIn(state: State | undefined, context: string): Promise<ReadonlyMap<string, KeptFile>> {
+  const all = (await state?.store.sealedFiles()) ?? [];
+  return new Map(all.filter((each) => each.context === context).map((each) => [each.user, each]));
+}
+
+type Step = (person: Person) => Promise<Outcome>;
+
+function stepOf(batch: Batch): Step {
+  const { state, options } = batch;
+  if (options.dryRun || state === undefined) return (person) => tellOne(batch, person);
+  return options.each.pending ? (person) => inviteOne(batch, state, person) : (person) => enrolOne(batch, state, person);
+}
+
+/** Who is enrolled or invited, of those that were gone through. */
+function usersDone(people: readonly Person[], ended: readonly Ended[]): User[] {
+  return people
+    .slice(0, ended.length)
+    .flatMap(({ user }, i) => (['failed', 'skipped'].includes(ended[i]?.outcome.kind ?? 'failed') ? [] : [user]));
+}
+
+function tellNext({ folder, options, config }: Batch, ended: readonly Ended[]): void {
+  if (!ended.some(({ outcome }) => outcome.kind === 'made')) return;
+  if (options.each.pending) {
+    sayHint(config.unenrolled === 'enroll' ? 'the gate asks each to enrol at the next login' : 'each may enrol once, with notp enroll');
+  } else if (folder !== undefined) sayHint(`give each person their files, then destroy them all: rm -r ${folder}`);
+}

@@ -1,0 +1,110 @@
+/** An enrolment as a person reads it: a block of aligned lines, folded to the width of the terminal, and what to do next. Pure. */
+import { escapeControls, shellWord } from '../../otp/escape.ts';
+import type { EnrolmentState, Facts } from '../../wire/facts.ts';
+import { wrapped } from '../../terminal/columns.ts';
+import { distanceOf, minuteOf } from './times.ts';
+
+export interface StatusScreen {
+  readonly columns: number;
+  /** Unix time in milliseconds. */
+  readonly nowMs: number;
+  /** Whose hands mend it: root's on the service's state, or the user's own. */
+  readonly by: 'root' | 'user';
+  /** The context that needs no naming. */
+  readonly standard: string;
+}
+
+const LABEL_COLUMNS = 16;
+const INDENT = '  ';
+/** So few recovery codes are worth a word. */
+const FEW_RECOVERY_CODES = 2;
+const STEP_UP = {
+  2: 'log in with two consecutive codes (123456 654321) or a recovery code, or let one code do again',
+  3: 'log in with three consecutive codes (123456 654321 246802) or a recovery code, or let one code do again',
+} as const;
+
+const SAYS: Readonly<Record<EnrolmentState, string>> = {
+  active: 'active: it logs in',
+  revoked: 'revoked: it does not log in any more',
+  invited: 'invited: nobody has enrolled yet',
+  incomplete: 'incomplete: the enrolment never ended',
+  missing: 'missing: the sealed file is not there, so it does not log in',
+  bad: 'bad: the sealed file cannot be used, so it does not log in',
+  stale: 'stale: the sealed file is not the registered one, so it does not log in',
+  orphaned: 'orphaned: there is no such user any more',
+};
+
+/** One block for each of `all`, with an empty line between. */
+export function statusScreen(all: readonly Facts[], screen: StatusScreen): string {
+  // A database may have been given any name.
+  const shown = all.map((facts) => ({ ...facts, user: escapeControls(facts.user), context: escapeControls(facts.context) }));
+  return shown.map((facts) => block(facts, screen)).join('\n');
+}
+
+function block(facts: Facts, screen: StatusScreen): string {
+  const { context, user, state, problem, seal, created, last_accepted, recovery_left } = facts;
+  const at = (time: string): string => `${minuteOf(time)} UTC (${distanceOf(time, screen.nowMs)})`;
+  const rows: (readonly [string, string])[] = [['state', SAYS[state]]];
+  // Of the other states the words above say it all.
+  if (problem !== null && ['bad', 'stale'].includes(state)) rows.push(['problem', problem]);
+  if (seal !== null) rows.push(['seal', seal]);
+  if (created !== null) rows.push(['made', at(created)]);
+  rows.push(['last login', last_accepted === null ? 'never' : at(last_accepted)]);
+  if (logsInOnceMended(state)) rows.push(['tries left', triesOf(facts, screen)], ['recovery codes', `${String(recovery_left)} left`]);
+  const steps = nextSteps(facts, screen).flatMap(({ why, run }) => [row('next', why, screen.columns), row('run', run, Infinity)]);
+  return [`${context} of ${user}\n`, ...rows.map(([label, text]) => row(label, text, screen.columns)), ...steps].join('');
+}
+
+function row(label: string, text: string, columns: number): string {
+  const start = INDENT + label.padEnd(LABEL_COLUMNS);
+  return `${start}${wrapped(text, columns, ' '.repeat(start.length))}\n`;
+}
+
+/** Whether budget and recovery codes still mean something. */
+function logsInOnceMended(state: EnrolmentState): boolean {
+  return ['active', 'missing', 'bad', 'stale'].includes(state);
+}
+
+function triesOf({ budget, capacity, next_try }: Facts, { nowMs }: StatusScreen): string {
+  const more = next_try === null ? '' : `; one more ${distanceOf(next_try, nowMs)}`;
+  return `${String(budget)} of ${String(capacity)}${more}`;
+}
+
+/** What to do, and the command for it, which stays in one line to be copied. */
+interface Step {
+  readonly why: string;
+  readonly run: string;
+}
+
+function nextSteps(facts: Facts, screen: StatusScreen): Step[] {
+  const { user, state, codes_needed: needed, recovery_left } = facts;
+  const enrol = enrolWords(facts, screen);
+  switch (state) {
+    case 'revoked':
+    case 'incomplete':
+      return [{ why: 'to log in again, enrol again', run: enrol }];
+    case 'invited':
+      return [{ why: `${user} enrols once, as ${user}`, run: 'notp enroll' }];
+    case 'missing':
+    case 'bad':
+    case 'stale':
+      return [{ why: 'restore the file that was enrolled, or make a new one', run: `${enrol} --replace` }];
+    case 'orphaned':
+      return [];
+    case 'active':
+      return [
+        ...(needed > 1 ? [{ why: STEP_UP[needed === 3 ? 3 : 2], run: words('unlock', facts, screen) }] : []),
+        ...(recovery_left <= FEW_RECOVERY_CODES ? [{ why: 'make new recovery codes', run: words('recovery', facts, screen) }] : []),
+      ];
+  }
+}
+
+function enrolWords({ user, context }: Facts, { by, standard }: StatusScreen): string {
+  const named = context === standard ? '' : ` ${context}`;
+  return by === 'root' ? `sudo notp-enroll ${shellWord(user)}${named}` : `notp enroll${named}`;
+}
+
+function words(command: string, { user, context }: Facts, { by, standard }: StatusScreen): string {
+  const named = context === standard ? command : `${command} ${context}`;
+  return by === 'root' ? `sudo notp ${named} --user ${shellWord(user)}` : `notp ${named}`;
+}

@@ -1,0 +1,125 @@
+/** `notp import --from google-authenticator`: the login that pam_google_authenticator knew, with its remaining emergency codes. */
+import { NotpError } from '../../error.ts';
+import { parseGoogleAuthenticator } from '../../otp/google-authenticator.ts';
+import type { Waiting } from '../../system/bytes.ts';
+import type { Config } from '../../system/config.ts';
+import type { Conversation } from '../../terminal/conversation.ts';
+import { printResult, sayHint, sayLine } from '../../terminal/printer.ts';
+import { asUser } from '../../system/privileges.ts';
+import { makeSecretsFolder } from '../../system/secrets.ts';
+import { enableSocket, hasService } from '../../system/systemd.ts';
+import type { Enrolment } from '../../store/store.ts';
+import { openState, openToSeal, type State } from '../../state/state.ts';
+import { givenNewPassphrase, patience } from '../../terminal/ask-passphrase.ts';
+import type { Told } from './formats.ts';
+import { labelled, storeLogin, targetOf, type Moved, type Target } from './login.ts';
+import { recoveryLeft } from '../../enrolment/facts.ts';
+import { presentLogin, type Present } from './login-present.ts';
+import { loginPlan, type LoginPlan } from './login-plan.ts';
+import { googleAuthenticatorText } from './login-source.ts';
+import { conversationBeside } from './source.ts';
+
+export interface LoginOptions {
+  readonly context: string;
+  readonly user: string | undefined;
+  readonly seal: 'host' | 'passphrase' | undefined;
+  /** Undefined: stdin, or on a terminal the usual file of the user. */
+  readonly file: string | undefined;
+  readonly told: Told;
+  readonly passphraseFile: string | undefined;
+  readonly dryRun: boolean;
+  readonly replace: boolean;
+  readonly json: boolean;
+}
+
+/** What is imported, from where to where. */
+interface Import {
+  readonly plan: LoginPlan;
+  readonly target: Target;
+  readonly moved: Moved;
+  /** The file that it was read from; undefined for stdin. */
+  readonly source: string | undefined;
+}
+
+/** The exit code is 0 when the login is imported, or was before. */
+export async function importGoogleAuthenticator(config: Config, options: LoginOptions, now: () => number): Promise<number> {
+  refuseParameters(options.told);
+  const plan = loginPlan(config, options.user, options.seal);
+  const { user, place } = plan;
+  const waiting = patience(now);
+  const { text, file } = await googleAuthenticatorText(options.file, user, waiting);
+  const read = parseGoogleAuthenticator(text, now());
+  const moved: Moved = { ...read, credential: labelled(read.credential, user, config, options.told) };
+  const what: Import = { plan, target: targetOf({ config, place, now }, user, options.context), moved, source: file };
+  const present = await seen(what);
+  if (present.kind === 'homeless') throw new NotpError('refused', `${user.name} ${present.why}`, 'make it first; nothing was changed');
+  if (present.kind === 'other' && !options.replace)
+    throw new NotpError('refused', `${user.name} ${present.why}`, 'give --replace to replace what is there; nothing was changed');
+  const id = present.kind === 'same' ? present.id : options.dryRun ? undefined : await stored(what, present, options, waiting);
+  if (!options.dryRun && place.kind === 'service' && hasService()) enableSocket(user.uid);
+  tell(what, options, present, id);
+  moved.credential.secret.fill(0);
+  return 0;
+}
+
+/** The file says how the codes are made. */
+function refuseParameters({ digits, periodSeconds, algorithm }: Told): void {
+  if (digits === undefined && periodSeconds === undefined && algorithm === undefined) return;
+  throw new NotpError(
+    'usage',
+    'a file of google-authenticator says itself how its codes are made',
+    'leave out --digits, --period and --algorithm',
+  );
+}
+
+/** What is there already; nothing is made or changed. */
+async function seen({ plan: { place }, target, moved }: Import): Promise<Present> {
+  const { user, context } = target.origin;
+  const known = (state: State): Promise<Enrolment | undefined> =>
+    state.store.exclusively((transaction) => transaction.enrolment(user, context));
+  const state = await asUser(place.owner, () => openState(place, target.now, { create: false }));
+  try {
+    const enrolment = state === undefined ? undefined : await asUser(place.owner, () => known(state));
+    return await presentLogin(target, enrolment, state, moved.credential);
+  } finally {
+    state?.store.close();
+  }
+}
+
+async function stored({ plan, target, moved }: Import, present: Present, options: LoginOptions, waiting: Waiting): Promise<string> {
+  const { place, sealKind } = plan;
+  const ask = (): Conversation => conversationBeside(options.file, waiting);
+  const former = present.kind === 'other' ? present.enrolment : undefined;
+  const passphrase = sealKind === 'passphrase' ? await givenNewPassphrase(options.passphraseFile, waiting, ask) : undefined;
+  const state = await asUser(place.owner, () => {
+    if (place.kind === 'user') makeSecretsFolder(target.config, target.user);
+    return openToSeal(target.config, place, sealKind, target.now);
+  });
+  try {
+    return await storeLogin(target, state, moved, { passphrase, replace: options.replace, former });
+  } finally {
+    state.store.close();
+  }
+}
+
+function tell({ plan, target, moved, source }: Import, { json, dryRun }: LoginOptions, present: Present, id: string | undefined): void {
+  const { user, context } = target.origin;
+  const already = present.kind === 'same';
+  const result = already ? 'already_there' : dryRun ? 'would_import' : 'imported';
+  const left = already ? recoveryLeft(present.enrolment.state) : moved.emergency.length;
+  const facts = { id: id ?? null, user, context, seal: plan.sealKind, file: target.file, type: moved.credential.type };
+  if (json) printResult(JSON.stringify({ ...facts, result, recovery_left: left, notes: moved.notes }) + '\n');
+  if (already) sayLine(`Already there: ${user} is enrolled for ${context} with this very secret; nothing was changed`);
+  else {
+    sayLine(`${dryRun ? 'Would import' : 'Imported'} ${user} for ${context}: ${target.file}, ${codesLeft(left)}`);
+    for (const note of moved.notes) sayLine(`Note: ${note}`);
+  }
+  if (dryRun) return;
+  sayHint('keep this session open and try a new login before you close it');
+  sayHint(`when it works, delete ${source ?? 'the old file'}, which holds the secret in the clear`);
+}
+
+function codesLeft(count: number): string {
+  if (count === 0) return 'with no emergency codes; notp recovery makes recovery codes';
+  return `with ${String(count)} emergency ${count === 1 ? 'code' : 'codes'}`;
+}

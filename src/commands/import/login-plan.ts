@@ -1,0 +1,40 @@
+/** Whether logins may be imported here at all, and on whose state: settled before anything is read. */
+import { NotpError } from '../../error.ts';
+import { shellWord } from '../../otp/escape.ts';
+import type { Config } from '../../system/config.ts';
+import { isRoot, SERVICE_USER, userByName, type User } from '../../system/users.ts';
+import { withOpenedKey } from '../../state/credentials.ts';
+import { statePlace, type StatePlace } from '../../state/place.ts';
+import { refuseEncryptedKey, serviceState, userNamed } from '../../enrolment/whose.ts';
+
+export interface LoginPlan {
+  readonly user: User;
+  readonly place: StatePlace;
+  readonly sealKind: 'host' | 'passphrase';
+}
+
+/** One user's login. Throws `usage` or `not_permitted`. */
+export function loginPlan(config: Config, name: string | undefined, seal: 'host' | 'passphrase' | undefined): LoginPlan {
+  const user = userNamed(name, { onlyRoot: 'import the login of somebody else', hint: commandFor });
+  const place = withOpenedKey(statePlace(config, user), config);
+  if (place.kind === 'user' && config.store.kind !== 'user' && userByName(SERVICE_USER) !== undefined)
+    throw new NotpError('not_permitted', 'the service of this host holds the logins, and only root can import one', commandFor(user));
+  const sealKind = seal ?? (isRoot() ? 'host' : 'passphrase');
+  if (sealKind === 'host' && place.kind !== 'service')
+    throw new NotpError('not_permitted', 'a host-sealed secret needs root and the system user notp', 'give --seal passphrase');
+  if (sealKind === 'host') refuseEncryptedKey(config, 'give --seal passphrase, or let the user enrol anew: notp-enroll --pending');
+  return { user, place, sealKind };
+}
+
+/** The logins of many. Throws `not_permitted` or `failed`. */
+export function hostPlace(config: Config): StatePlace {
+  if (!isRoot())
+    throw new NotpError('not_permitted', 'only root can import the logins of others', 'sudo notp import --from pam-oath --file FILE');
+  const place = serviceState(config, 'a users file is imported into');
+  refuseEncryptedKey(config, 'let each user enrol anew: notp-enroll --pending USER');
+  return place;
+}
+
+function commandFor({ name }: User): string {
+  return `sudo notp import --from google-authenticator --user ${shellWord(name)}`;
+}

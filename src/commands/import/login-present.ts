@@ -1,0 +1,99 @@
+/** What is registered and in place where a login of another module is to be imported. */
+import { timingSafeEqual } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import * as path from 'node:path';
+import { messageOf } from '../../error.ts';
+import type { Credential } from '../../otp/uri.ts';
+import type { SealedFile } from '../../seal/file.ts';
+import type { Payload } from '../../seal/payload.ts';
+import type { Enrolment } from '../../store/store.ts';
+import { asUser } from '../../system/privileges.ts';
+import { findSealed, secretsFolder, type Found } from '../../system/secrets.ts';
+import { WORDING } from '../../verdict/reasons.ts';
+import { openWith } from '../../login/opening.ts';
+import { fileAmong } from '../../login/sealed-files.ts';
+import { standingOf } from '../../login/standing.ts';
+import type { State } from '../../state/state.ts';
+import type { Target } from './login.ts';
+
+/** What is registered and in place. `same`: this very secret, which logs in. */
+export type Present =
+  | { readonly kind: 'none' }
+  | { readonly kind: 'same'; readonly id: string; readonly enrolment: Enrolment }
+  | { readonly kind: 'other'; readonly why: string; readonly enrolment: Enrolment | undefined }
+  /** There is no place for a sealed file. */
+  | { readonly kind: 'homeless'; readonly why: string };
+
+/** What there is instead of `credential`, which the store knows as `enrolment`. */
+export async function presentLogin(
+  target: Target,
+  enrolment: Enrolment | undefined,
+  state: State | undefined,
+  credential: Credential,
+): Promise<Present> {
+  const { origin, file } = target;
+  const { found, homeless } = target.config.secretsInStore ? await inStore(target, state) : await inHome(target);
+  if (homeless !== undefined) return { kind: 'homeless', why: `has no home: there is no ${homeless}` };
+  if (enrolment === undefined)
+    return found.kind === 'absent'
+      ? { kind: 'none' }
+      : { kind: 'other', why: `has ${file} already, which is registered for no login`, enrolment };
+  const standing = standingOf(enrolment, found);
+  if ('file' in standing) {
+    const why = differenceFrom(standing.file, credential, state);
+    return why === undefined ? { kind: 'same', id: standing.file.id, enrolment: standing.enrolment } : { kind: 'other', why, enrolment };
+  }
+  const isInvited = enrolment.status === 'invited';
+  if ((enrolment.id === '' || isInvited) && enrolment.status !== 'revoked' && enrolment.doubt === undefined) return { kind: 'none' };
+  return { kind: 'other', why: `is enrolled for ${origin.context}, but ${standing.detail ?? WORDING[standing.reason].message}`, enrolment };
+}
+
+/** What was found, and the folder that is missing for one. */
+interface Looked {
+  readonly found: Found;
+  readonly homeless?: string | undefined;
+}
+
+async function inHome({ config, user, origin }: Target): Promise<Looked> {
+  const above = path.dirname(secretsFolder(config, user));
+  // One change of identity for both: of many users it is what takes the time.
+  return await asUser(user, () => ({
+    found: findSealed(config, user, origin.context),
+    homeless: existsSync(above) ? undefined : above,
+  }));
+}
+
+async function inStore({ place, origin: { user, context } }: Target, state: State | undefined): Promise<Looked> {
+  const kept = await asUser(place.owner, async () => (await state?.store.sealedFiles(user)) ?? []);
+  return {
+    found: fileAmong(
+      kept.find((each) => each.context === context),
+      user,
+      context,
+    ),
+  };
+}
+
+/** Why the sealed file cannot be said to hold `credential`; undefined where it does. */
+function differenceFrom(file: SealedFile, credential: Credential, state: State | undefined): string | undefined {
+  const enrolled = `is enrolled for ${file.context} already`;
+  if (file.seal.kind === 'passphrase') return `${enrolled}, sealed by a passphrase`;
+  try {
+    const opened = openWith(file, undefined, state?.hostKey);
+    const same = opened !== undefined && isSame(opened, credential);
+    opened?.secret.fill(0);
+    return same ? undefined : `${enrolled}, with another secret`;
+  } catch (error) {
+    return `${enrolled}, and ${messageOf(error)}`;
+  }
+}
+
+/** Whether they give the same codes. */
+function isSame(opened: Payload, credential: Credential): boolean {
+  if (kindOf(opened) !== kindOf(credential) || opened.secret.length !== credential.secret.length) return false;
+  return timingSafeEqual(opened.secret, credential.secret);
+}
+
+function kindOf(each: Payload | Credential): string {
+  return [each.type, each.algorithm, each.digits, each.type === 'totp' ? each.periodSeconds : 0].join();
+}

@@ -1,0 +1,98 @@
+/** Where logins of other modules are read from. What lies in a user's home is read as that user, and never through a symlink. */
+import { realpathSync } from 'node:fs';
+import * as path from 'node:path';
+import { isatty } from 'node:tty';
+import { NotpError } from '../../error.ts';
+import { escapeControls } from '../../otp/escape.ts';
+import { MAX_GOOGLE_AUTHENTICATOR_BYTES } from '../../otp/google-authenticator.ts';
+import { MAX_PAM_OATH_BYTES } from '../../otp/pam-oath.ts';
+import type { Waiting } from '../../system/bytes.ts';
+import { sayLine } from '../../terminal/printer.ts';
+import { asUser } from '../../system/privileges.ts';
+import { readTrusted } from '../../system/trusted.ts';
+import { isRoot, type User } from '../../system/users.ts';
+import { fileText, stdinText, textOf } from './source.ts';
+
+export interface LoginText {
+  readonly text: string;
+  /** The file that it was read from; undefined for stdin. */
+  readonly file: string | undefined;
+}
+
+/** What the tool writes unless it is told otherwise. */
+const USUAL_NAME = '.google_authenticator';
+const STDIN = 0;
+
+/** The file of google-authenticator: `file` (`-`: stdin), else stdin where it is no terminal, else the one in the home of `user`. Throws `usage`, `refused`, `failed` or `bad_secret_file`. */
+export async function googleAuthenticatorText(file: string | undefined, user: User, waiting: Waiting): Promise<LoginText> {
+  const usual = path.join(user.home, USUAL_NAME);
+  if (file === undefined && isatty(STDIN)) return { text: await asThem(usual, user), file: usual };
+  if (file !== undefined && file !== '-') {
+    const named = path.resolve(file);
+    return { text: isIn(user.home, named) ? await asThem(named, user) : asOurselves(named, MAX_GOOGLE_AUTHENTICATOR_BYTES), file: named };
+  }
+  try {
+    return { text: await stdinText(waiting, MAX_GOOGLE_AUTHENTICATOR_BYTES), file: undefined };
+  } catch (error) {
+    throw file === undefined && error instanceof NotpError
+      ? new NotpError(error.code, error.message, `name the file: --file ${usual}`)
+      : error;
+  }
+}
+
+/** The users file of pam_oath: `file` (`-`: stdin), else stdin where it is no terminal. Throws `usage`. */
+export async function pamOathText(file: string | undefined, waiting: Waiting): Promise<LoginText> {
+  if (file === undefined && isatty(STDIN))
+    throw new NotpError('usage', 'the users file is not named', 'give --file FILE: it is what usersfile= names in /etc/pam.d');
+  try {
+    if (file === undefined || file === '-') return { text: await stdinText(waiting, MAX_PAM_OATH_BYTES), file: undefined };
+    const named = path.resolve(file);
+    return { text: asOurselves(named, MAX_PAM_OATH_BYTES), file: named };
+  } catch (error) {
+    if (!(error instanceof NotpError)) throw error;
+    throw new NotpError(
+      'usage',
+      error.message,
+      error.hint === 'nothing was imported' ? 'nothing was imported; give another --file' : error.hint,
+    );
+  }
+}
+
+function isIn(home: string, file: string): boolean {
+  return file.startsWith(`${path.resolve(home)}/`);
+}
+
+async function asThem(file: string, user: User): Promise<string> {
+  const bytes = await asUser(user, () => trusted(file, user));
+  if (bytes !== undefined) return textOf(file, bytes, MAX_GOOGLE_AUTHENTICATOR_BYTES);
+  throw new NotpError('usage', `there is no ${file}`, 'name it with --file: it is what secret= names in /etc/pam.d, or give it on stdin');
+}
+
+function trusted(file: string, user: User): Uint8Array | undefined {
+  try {
+    return readTrusted(file, { owner: user.uid, maxBytes: MAX_GOOGLE_AUTHENTICATOR_BYTES });
+  } catch (error) {
+    if (!(error instanceof NotpError)) throw error;
+    throw new NotpError(
+      'refused',
+      error.message,
+      `it must be a plain file of ${user.name}'s own that nobody else can read; nothing was imported`,
+    );
+  }
+}
+
+/** The administrator says which file, and it is told what that comes to. */
+function asOurselves(file: string, maxBytes: number): string {
+  const text = fileText(file, maxBytes);
+  if (isRoot()) sayLine(`Read as root: ${escapeControls(behind(file))}`);
+  return text;
+}
+
+/** Where symlinks end; a pipe has no such place. */
+function behind(file: string): string {
+  try {
+    return realpathSync(file);
+  } catch {
+    return file;
+  }
+}

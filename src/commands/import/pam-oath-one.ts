@@ -1,0 +1,90 @@
+/** One token of a users file: imported, or left as it is where it was before. */
+import type { Enrolment } from '../../store/store.ts';
+import type { Config } from '../../system/config.ts';
+import { printResult } from '../../terminal/printer.ts';
+import type { State } from '../../state/state.ts';
+import type { StatePlace } from '../../state/place.ts';
+import { completeLogin, labelled, storeLogin, targetOf } from './login.ts';
+import { recoveryLeft } from '../../enrolment/facts.ts';
+import { presentLogin } from './login-present.ts';
+import type { Outcome } from './pam-oath-summary.ts';
+import { concernsOne } from '../one-by-one.ts';
+import type { Placed } from './pam-oath-tokens.ts';
+
+export interface UsersFileOptions {
+  /** Only the tokens of this user. */
+  readonly user: string | undefined;
+  /** Undefined: stdin. */
+  readonly file: string | undefined;
+  readonly dryRun: boolean;
+  readonly replace: boolean;
+  readonly json: boolean;
+}
+
+/** An import that has begun. */
+export interface Going {
+  readonly config: Config;
+  readonly options: UsersFileOptions;
+  readonly place: StatePlace;
+  /** Undefined only where a dry run finds none. */
+  readonly state: State | undefined;
+  /** The enrolments as they were when it began, by user and context. */
+  readonly known: ReadonlyMap<string, Enrolment>;
+  readonly now: () => number;
+}
+
+/** No context has a blank. */
+export function keyOf(user: string, context: string): string {
+  return `${user} ${context}`;
+}
+
+/** Throws where it would fail for everybody else too. */
+export async function importOne(going: Going, { token, user, context }: Exclude<Placed, { ended: string }>): Promise<Outcome> {
+  const { config, state, known, options } = going;
+  const target = targetOf(going, user, context);
+  const moved = { ...token, emergency: [], credential: labelled(token.credential, user, config) };
+  try {
+    const enrolment = known.get(keyOf(user.name, context));
+    const present = await presentLogin(target, enrolment, state, moved.credential);
+    if (present.kind === 'same') {
+      if (state !== undefined && !options.dryRun && enrolment?.pendingId === present.id) await completeLogin(target, state, present.id);
+      printToken(going, moved, {
+        id: present.id,
+        context,
+        file: target.file,
+        left: recoveryLeft(present.enrolment.state),
+        result: 'already_there',
+      });
+      return { kind: 'already', context };
+    }
+    if (present.kind === 'homeless') return { kind: 'failed', why: present.why };
+    if (present.kind === 'other' && !options.replace) return { kind: 'failed', why: `${present.why}; --replace replaces it` };
+    const former = present.kind === 'other' ? present.enrolment : undefined;
+    const storing = { passphrase: undefined, replace: options.replace, former };
+    const id = options.dryRun || state === undefined ? null : await storeLogin(target, state, moved, storing);
+    printToken(going, moved, { id, context, file: target.file, left: 0, result: id === null ? 'would_import' : 'imported' });
+    return { kind: 'imported', context };
+  } catch (error) {
+    if (!concernsOne(error)) throw error;
+    return { kind: 'failed', why: error.message };
+  }
+}
+
+interface Done {
+  readonly id: string | null;
+  readonly context: string;
+  readonly file: string;
+  readonly left: number;
+  readonly result: 'imported' | 'already_there' | 'would_import';
+}
+
+/** The line for another system. */
+function printToken(
+  { options }: Going,
+  { user, line, credential, notes }: Placed['token'],
+  { id, context, file, left, result }: Done,
+): void {
+  if (!options.json) return;
+  const facts = { id, user, context, seal: 'host', file, type: credential.type, line, result, recovery_left: left, notes };
+  printResult(JSON.stringify(facts) + '\n');
+}

@@ -1,0 +1,79 @@
+/** What the import of a users file says at its end: how it went, for whom it did not, and what to do about it. Pure. */
+import type { PamOathMistake, PamOathToken } from '../../otp/pam-oath.ts';
+
+/** How it ended for one token. */
+export type Outcome =
+  { readonly kind: 'imported' | 'already'; readonly context: string } | { readonly kind: 'skipped' | 'failed'; readonly why: string };
+
+export interface Ended {
+  readonly token: PamOathToken;
+  readonly outcome: Outcome;
+}
+
+export interface Told {
+  /** What was read, for a person. */
+  readonly from: string;
+  readonly dryRun: boolean;
+  /** How many tokens there are. */
+  readonly total: number;
+}
+
+/** More names than these are counted. */
+const MAX_NAMES = 10;
+/** More lines than these are counted. */
+const MAX_LINES = 20;
+
+/** The lines of the summary, each with its newline. */
+export function summaryOf(ended: readonly Ended[], mistakes: readonly PamOathMistake[], { from, dryRun, total }: Told): string {
+  const count = (kind: Outcome['kind']): number => ended.filter(({ outcome }) => outcome.kind === kind).length;
+  const failed = [...ended.flatMap(lineOf('failed')), ...mistakes.map(mistakeLine)].toSorted((a, b) => a.line - b.line);
+  const lines = [
+    `${dryRun ? 'Would import' : 'Imported'} ${String(count('imported'))} of ${tokens(total + mistakes.length)} of ${from}`,
+    ...(count('already') === 0 ? [] : [`Already there, left alone: ${String(count('already'))}`]),
+    ...titled('Skipped', ended.flatMap(lineOf('skipped'))),
+    ...titled('Failed', failed),
+    ...passwordLines(ended),
+  ];
+  return lines.map((line) => `${line}\n`).join('');
+}
+
+/** Whether something is left that a person must see to. */
+export function hasFailures(ended: readonly Ended[], mistakes: readonly PamOathMistake[]): boolean {
+  return mistakes.length > 0 || ended.some(({ outcome }) => outcome.kind === 'failed');
+}
+
+interface Line {
+  readonly line: number;
+  readonly text: string;
+}
+
+function lineOf(kind: Outcome['kind']): (ended: Ended) => Line[] {
+  return ({ token: { line, user }, outcome }) =>
+    outcome.kind === kind && 'why' in outcome ? [{ line, text: `line ${String(line)}: ${user}: ${outcome.why}` }] : [];
+}
+
+function mistakeLine({ line, user, why }: PamOathMistake): Line {
+  return { line, text: `line ${String(line)}: ${user === undefined ? '' : `${user}: `}${why}` };
+}
+
+function titled(title: string, lines: readonly Line[]): string[] {
+  if (lines.length === 0) return [];
+  const more = lines.length > MAX_LINES ? [`  and ${String(lines.length - MAX_LINES)} more`] : [];
+  return [`${title}: ${String(lines.length)}`, ...lines.slice(0, MAX_LINES).map(({ text }) => `  ${text}`), ...more];
+}
+
+/** Said loudly: what was two things there is one here. */
+function passwordLines(ended: readonly Ended[]): string[] {
+  const names = ended.filter(({ token, outcome }) => token.pin && !('why' in outcome)).map(({ token }) => token.user);
+  if (names.length === 0) return [];
+  const more = names.length > MAX_NAMES ? ` and ${String(names.length - MAX_NAMES)} more` : '';
+  return [
+    `WARNING: ${tokens(names.length)} had a password of ${names.length === 1 ? 'its' : 'their'} own in the file, which notp does not ask for:`,
+    `  ${names.slice(0, MAX_NAMES).join(', ')}${more}`,
+    '  after the first factor the code alone lets them in now',
+  ];
+}
+
+function tokens(count: number): string {
+  return `${String(count)} ${count === 1 ? 'token' : 'tokens'}`;
+}

@@ -1,0 +1,109 @@
+/**
+ * `notp import --from pam-oath`: the logins of a whole users file. However it is interrupted, the same command again
+ * goes on: what is registered with the same secret is left as it is, logins since then included.
+ */
+import { NotpError } from '../../error.ts';
+import { quoted } from '../../otp/escape.ts';
+import { parsePamOath, type PamOathFile, type PamOathMistake } from '../../otp/pam-oath.ts';
+import type { Waiting } from '../../system/bytes.ts';
+import type { Config } from '../../system/config.ts';
+import { printResult, say, sayHint } from '../../terminal/printer.ts';
+import { asUser } from '../../system/privileges.ts';
+import { openProgress } from '../../terminal/progress.ts';
+import { onEndingSignals } from '../../system/signals.ts';
+import { usersByName, type User } from '../../system/users.ts';
+import { openState, openToSeal, type State } from '../../state/state.ts';
+import { hostPlace } from './login-plan.ts';
+import { pamOathText } from './login-source.ts';
+import { importOne, keyOf, type Going, type UsersFileOptions } from './pam-oath-one.ts';
+import { hasFailures, summaryOf, type Ended, type Outcome } from './pam-oath-summary.ts';
+import { placed, type Placed } from './pam-oath-tokens.ts';
+import { listening, oneByOne, refuseSecondRun } from '../one-by-one.ts';
+
+/** Two imports at once would each take the other's unfinished work for abandoned. */
+const LOCK = 'notp-import';
+
+/** The exit code is 0 when no token has failed. Throws where it ended early, or where there is nothing to import. */
+export async function importPamOath(config: Config, options: UsersFileOptions, now: () => number): Promise<number> {
+  const place = hostPlace(config);
+  const waiting: Waiting = { deadlineMs: Infinity, interrupt: onEndingSignals() };
+  const { text, file = 'stdin' } = await pamOathText(options.file, waiting);
+  const all = parsePamOath(text, now());
+  const users = usersByName([...all.tokens, ...all.mistakes, options].flatMap(({ user }) => user ?? []));
+  const { tokens, mistakes } = chosen(all, options.user, users, file);
+  const work = placed(tokens, users, config.contexts);
+  if (!options.dryRun) await refuseSecondRun(LOCK, 'import');
+  const state = await asUser(place.owner, () =>
+    options.dryRun ? openState(place, now, { create: false }) : openToSeal(config, place, 'host', now),
+  );
+  const known = await asUser(place.owner, () => enrolmentsIn(state));
+  const progress = openProgress(work.length, now);
+  const ended: Ended[] = [];
+  const going: Going = { config, options, place, state, known, now };
+  const early = await oneByOne(work, {
+    ...{ progress, interrupt: waiting.interrupt, unit: 'tokens', label: ({ token }) => (options.json ? undefined : token.user) },
+    step: async (each) => void ended.push({ token: each.token, outcome: await outcomeOf(going, each) }),
+  });
+  state?.store.close();
+  // Also for those who were done before it ended early.
+  const deaf = options.dryRun ? undefined : await listening(config, usersDone(work, ended), progress);
+  progress.end();
+  if (options.json) for (const mistake of mistakes) printMistake(mistake);
+  say(summaryOf(ended, mistakes, { from: file, dryRun: options.dryRun, total: work.length }));
+  for (const { credential } of tokens) credential.secret.fill(0);
+  const trouble = early ?? deaf;
+  if (trouble !== undefined) {
+    sayHint('run the same command again: it goes on where this one ended');
+    throw trouble;
+  }
+  tellNext(options, ended, file);
+  return hasFailures(ended, mistakes) ? 1 : 0;
+}
+
+/** What the file holds of `user`, by whatever spelling, or of all. Throws `usage` where that is nothing. */
+function chosen({ tokens, mistakes }: PamOathFile, user: string | undefined, users: ReadonlyMap<string, User>, file: string): PamOathFile {
+  const nameOf = (spelling: string | undefined): string | undefined => users.get(spelling ?? '')?.name ?? spelling;
+  const isWanted = (each: { readonly user: string | undefined }): boolean => user === undefined || nameOf(each.user) === nameOf(user);
+  const wanted = { tokens: tokens.filter(isWanted), mistakes: mistakes.filter(isWanted) };
+  if (wanted.tokens.length > 0 || (tokens.length > 0 && wanted.mistakes.length > 0)) return wanted;
+  if (user !== undefined && tokens.length > 0)
+    throw new NotpError('usage', `${file} has no token of ${quoted(user)}`, 'leave out --user, or name another');
+  const [first] = mistakes;
+  throw first === undefined
+    ? new NotpError('usage', `${file} has no token in it`, 'it must be the users file of pam_oath; nothing was imported')
+    : new NotpError(
+        'usage',
+        `${file} is no users file of pam_oath: no line is a token; line ${String(first.line)}: ${first.why}`,
+        'usersfile= in /etc/pam.d names the file; nothing was imported',
+      );
+}
+
+/** Read once for all: who is quicker meanwhile is heard of when an enrolment begins. */
+async function enrolmentsIn(state: State | undefined): Promise<Going['known']> {
+  const all = await state?.store.exclusively((transaction) => transaction.enrolments());
+  return new Map((all ?? []).map((each) => [keyOf(each.user, each.context), each]));
+}
+
+async function outcomeOf(going: Going, each: Placed): Promise<Outcome> {
+  const outcome = 'ended' in each ? ({ kind: each.ended, why: each.why } as const) : await importOne(going, each);
+  const { user, line } = each.token;
+  if (going.options.json && 'why' in outcome) printResult(JSON.stringify({ user, line, result: outcome.kind, why: outcome.why }) + '\n');
+  return outcome;
+}
+
+function printMistake({ user = null, line, why }: Omit<PamOathMistake, 'user'> & { readonly user?: string | null | undefined }): void {
+  printResult(JSON.stringify({ user, line, result: 'failed', why }) + '\n');
+}
+
+function usersDone(work: readonly Placed[], ended: readonly Ended[]): User[] {
+  return ended.flatMap(({ outcome }, i) => {
+    const each = work[i];
+    return each !== undefined && 'user' in each && !('why' in outcome) ? [each.user] : [];
+  });
+}
+
+function tellNext({ dryRun }: UsersFileOptions, ended: readonly Ended[], file: string): void {
+  if (dryRun || ended.every(({ outcome }) => 'why' in outcome)) return;
+  sayHint('keep this session open and try a login of one of them before you close it');
+  sayHint(`when all log in, delete ${file === 'stdin' ? 'the old file' : file}, which holds the secrets in the clear`);
+}

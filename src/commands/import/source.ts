@@ -1,0 +1,92 @@
+/** Where `notp import` gets a secret from: a file, stdin, or whoever sits at the terminal. Never the command line. */
+import { isatty } from 'node:tty';
+import { errnoOf, messageOf, NotpError } from '../../error.ts';
+import { fileUpTo, stdinUpTo, type Waiting } from '../../system/bytes.ts';
+import { openConversation, type Conversation } from '../../terminal/conversation.ts';
+import { openTerminal, type Terminal } from '../../terminal/terminal.ts';
+
+/** Some hundred accounts; more than any phone shows at once. */
+export const MAX_SOURCE_BYTES = 256 * 1024;
+const STDIN = 0;
+/** Tab, line feed, carriage return, space. */
+const BLANKS = [9, 10, 13, 32];
+
+/** The text of `file` (`-`: stdin), of stdin where it is no terminal, else what is typed, hidden. Throws `usage` or `refused`. */
+export async function sourceText(file: string | undefined, waiting: Waiting): Promise<string> {
+  if (file !== undefined && file !== '-') return fileText(file, MAX_SOURCE_BYTES);
+  if (!isatty(STDIN)) return await stdinText(waiting, MAX_SOURCE_BYTES);
+  const conversation = openConversation(waiting);
+  try {
+    const answer = await conversation.ask('Secret (otpauth URI or base32; it is not shown): ', {
+      hidden: true,
+      maxBytes: MAX_SOURCE_BYTES,
+      // A second URI would else be the passphrase, or a command in the shell's history.
+      wholePaste: true,
+    });
+    if ('line' in answer && answer.line !== '') return answer.line;
+    if ('ended' in answer && answer.ended === 'several lines')
+      throw new NotpError(
+        'refused',
+        'more than one line was pasted',
+        'several secrets come with --file, or through a pipe; nothing was imported',
+      );
+    throw new NotpError('refused', 'no secret was given', 'nothing was changed');
+  } finally {
+    conversation.close();
+  }
+}
+
+/** A conversation after sourceText, which may have taken stdin to its end. Throws `usage` where there is nobody to ask then. */
+export function conversationBeside(file: string | undefined, waiting: Waiting): Conversation {
+  const stdinTaken = (file === undefined || file === '-') && !isatty(STDIN);
+  return stdinTaken ? openConversation(waiting, terminalBesideStdin()) : openConversation(waiting);
+}
+
+/** The person's terminal, although stdin is none. */
+function terminalBesideStdin(): Terminal {
+  try {
+    return openTerminal('/dev/tty');
+  } catch (error) {
+    if (errnoOf(error) !== 'ENXIO') throw error;
+    throw new NotpError(
+      'usage',
+      'there is no terminal to ask for the passphrase on',
+      'give --passphrase-file, or name the secret with --file',
+    );
+  }
+}
+
+/** All of `file`, up to `maxBytes`. Throws `failed` where it cannot be read, `refused` where it is empty, over the cap or no text. */
+export function fileText(file: string, maxBytes: number): string {
+  return textOf(file, readFile(file, maxBytes), maxBytes);
+}
+
+/** All of stdin, up to `maxBytes`. Throws `refused`. */
+export async function stdinText(waiting: Waiting, maxBytes: number): Promise<string> {
+  return textOf('stdin', await readAllOfStdin(waiting, maxBytes), maxBytes);
+}
+
+/** `bytes` as text; `name` is for messages. Throws `refused` where there are none, over `maxBytes`, or where they are no text. */
+export function textOf(name: string, bytes: Uint8Array, maxBytes: number): string {
+  if (bytes.every((byte) => BLANKS.includes(byte))) throw new NotpError('refused', `${name} is empty`, 'nothing was imported');
+  if (bytes.length > maxBytes) throw new NotpError('refused', `${name} is over ${String(maxBytes / 1024)} KiB`, 'nothing was imported');
+  try {
+    return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+  } catch {
+    throw new NotpError('refused', `${name} is no text`, 'a picture of a QR code is read with: zbarimg -q --raw FILE');
+  }
+}
+
+async function readAllOfStdin(waiting: Waiting, maxBytes: number): Promise<Uint8Array> {
+  const bytes = await stdinUpTo(maxBytes, waiting);
+  if (bytes !== undefined) return bytes;
+  throw new NotpError('refused', 'stdin did not end', 'nothing was imported');
+}
+
+function readFile(file: string, maxBytes: number): Uint8Array {
+  try {
+    return fileUpTo(file, maxBytes);
+  } catch (error) {
+    throw new NotpError('failed', `${file}: ${messageOf(error)}`, 'nothing was imported');
+  }
+}

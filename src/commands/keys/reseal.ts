@@ -1,0 +1,83 @@
+/**
+ * `notp reseal`: seals a login anew under the key of the host or under a passphrase, the secret stays the same. With `all`,
+ * everybody's that an earlier key of the host sealed: after that the key can go (rotate.ts).
+ */
+import { messageOf, NotpError } from '../../error.ts';
+import { shellWord } from '../../otp/escape.ts';
+import { auditKey } from '../../seal/keys.ts';
+import type { Config } from '../../system/config.ts';
+import { printResult, sayError, sayHint, sayLine } from '../../terminal/printer.ts';
+import { enableSocket, hasService } from '../../system/systemd.ts';
+import { asUser } from '../../system/privileges.ts';
+import { realUser, userByName } from '../../system/users.ts';
+import { hostSealed } from '../../enrolment/host-sealed.ts';
+import { renewRows } from '../../outage/renewing.ts';
+import { withPresentState } from '../../state/state.ts';
+import { statePlace } from '../../state/place.ts';
+import type { Own } from '../../enrolment/own-secrets.ts';
+import { sealAnew, type SealAnew } from '../../enrolment/seal-anew.ts';
+
+export interface ResealOptions extends Pick<SealAnew, 'context' | 'seal' | 'passphraseFile' | 'newPassphraseFile'> {
+  readonly json: boolean;
+}
+
+export async function reseal(own: Own, { json, ...options }: ResealOptions): Promise<number> {
+  const { id, file, seal } = await sealAnew(own, { ...options, event: 'reseal', recovery: undefined });
+  const { user, config } = own;
+  if (seal === 'host' && statePlace(config, user).kind === 'service' && hasService()) enableSocket(user.uid);
+  if (json) printResult(JSON.stringify({ id, user: user.name, context: options.context, seal, file }) + '\n');
+  else sayLine(`Sealed anew ${seal === 'host' ? 'by this host' : 'by a passphrase'}: ${file}`);
+  return 0;
+}
+
+/** Seals anew what an earlier host key sealed. The exit code is 1 where some could not be. */
+export async function resealAll(config: Config, { json }: { readonly json: boolean }, now: () => number): Promise<number> {
+  const left = (await hostSealed(config, now)).filter(({ key }) => key !== 'present');
+  await renewProofs(config, now);
+  let failed = 0;
+  for (const [i, { user: name, context }] of left.entries()) {
+    try {
+      const user = userByName(name);
+      if (user === undefined) throw noUser(config, name, context);
+      const what = {
+        context,
+        event: 'reseal',
+        seal: 'host',
+        recovery: undefined,
+        passphraseFile: undefined,
+        newPassphraseFile: undefined,
+      } as const;
+      const { id, file } = await sealAnew({ config, user, now }, what);
+      if (json) printResult(JSON.stringify({ id, user: name, context, seal: 'host', file }) + '\n');
+      else sayLine(`${String(i + 1)}/${String(left.length)} ${name} ${context}`);
+    } catch (error) {
+      failed++;
+      sayError(`${name} ${context}: ${messageOf(error)}`, error instanceof NotpError ? error.hint : undefined);
+    }
+  }
+  if (failed === 0) sayHint('every host-sealed enrolment is under the present key; notp host-key retire removes the earlier ones');
+  return failed === 0 ? 0 : 1;
+}
+
+function noUser({ store }: Config, name: string, context: string): NotpError {
+  const revoke = `notp revoke --user ${shellWord(name)} ${context}`;
+  return store.kind === 'postgres'
+    ? new NotpError('failed', 'there is no such user on this host', `run this on a host that has ${name}; where none has: ${revoke}`)
+    : new NotpError('failed', 'there is no such user any more', revoke);
+}
+
+/** What else the earlier keys prove is proven when those are gone, too: the rows of the store, and the records that were made with them. */
+async function renewProofs(config: Config, now: () => number): Promise<void> {
+  const place = statePlace(config, realUser());
+  await asUser(place.owner, async () => {
+    const former = await withPresentState(place, now, async ({ store, hostKey }) => {
+      const keys = hostKey?.former ?? [];
+      if (keys.length === 0) return keys;
+      await store.exclusively(async (transaction) => {
+        for (const { key } of keys) await transaction.keepChainKey(auditKey(key));
+      });
+      return keys;
+    });
+    if (former.length > 0) await renewRows(place, now);
+  });
+}

@@ -1,0 +1,151 @@
+/**
+ * `notp host-key rotate` and `retire`: a new key for this host. The key file holds the present key and, after it, those
+ * before it, so that the key changes in one step and what they sealed goes on opening until it is sealed anew.
+ */
+import { randomBytes } from 'node:crypto';
+import { isDeepStrictEqual } from 'node:util';
+import { append, newRef } from '../../audit/audit.ts';
+import type { Event } from '../../audit/record.ts';
+import { messageOf, NotpError } from '../../error.ts';
+import { auditKey, hostKeyId, KEY_BYTES } from '../../seal/keys.ts';
+import type { Config } from '../../system/config.ts';
+import { printResult, say, sayError, sayHint, sayLine } from '../../terminal/printer.ts';
+import { asUser } from '../../system/privileges.ts';
+import { stopServices } from '../../system/systemd.ts';
+import { draft, removeDrafts, type Draft } from '../../system/trusted.ts';
+import { realUser } from '../../system/users.ts';
+import { hostSealed, type HostSealed } from '../../enrolment/host-sealed.ts';
+import { hasEncryptedKey, MAX_HOST_KEYS, readHostKey, type HostKey } from '../../state/host-keys.ts';
+import { renewRows } from '../../outage/renewing.ts';
+import { withPresentState } from '../../state/state.ts';
+import { statePlace } from '../../state/place.ts';
+import { serviceUser } from './host-key.ts';
+
+/** How many enrolments are named. */
+const NAMED = 20;
+
+/** Makes a new key the present one. Prints its id, and says whose enrolments are still under an earlier one. */
+export async function rotateHostKey(config: Config, now: () => number): Promise<number> {
+  const present = presentKey(config);
+  if (present.former.length + 2 > MAX_HOST_KEYS)
+    throw new NotpError(
+      'refused',
+      `${config.hostKey} holds ${String(MAX_HOST_KEYS)} keys already`,
+      'notp reseal --all, then notp host-key retire',
+    );
+  const key = new Uint8Array(randomBytes(KEY_BYTES));
+  const id = hostKeyId(key);
+  await replaceKeys(
+    config,
+    { from: present, to: [{ key, id }, present, ...present.former], event: 'host_key.rotated', detail: `${present.id} to ${id}` },
+    now,
+  );
+  printResult(`${id}\n`);
+  const left = (await hostSealed(config, now)).filter((each) => each.key !== 'present');
+  say(
+    `The host key is ${id} now. ${present.id} goes on opening what it sealed: ${String(left.length)} ${left.length === 1 ? 'enrolment' : 'enrolments'}\n`,
+  );
+  sayLeft(left);
+  sayHint(
+    `notp reseal --all seals them with the new key, and notp host-key retire ends the old one; keep a copy of ${config.hostKey} off this host`,
+  );
+  return 0;
+}
+
+/** Removes the keys before the present one. Without `yes` it is refused while an enrolment may need one. */
+export async function retireHostKeys(config: Config, { yes }: { readonly yes: boolean }, now: () => number): Promise<number> {
+  const present = presentKey(config);
+  if (present.former.length === 0) {
+    removeDrafts(config.hostKey, 0);
+    sayHint('there is no earlier key: nothing was changed');
+    return 0;
+  }
+  const left = (await hostSealed(config, now)).filter((each) => each.key !== 'present');
+  if (left.length > 0 && !yes) {
+    sayLeft(left);
+    throw new NotpError(
+      'refused',
+      `${String(left.length)} of the enrolments may need an earlier key`,
+      'notp reseal --all first, and notp revoke who is gone; with --yes they are lost and those users must be enrolled again',
+    );
+  }
+  const place = statePlace(config, realUser());
+  await asUser(place.owner, () => renewRows(place, now));
+  const retired = present.former.map(({ id }) => id).join(', ');
+  await replaceKeys(config, { from: present, to: [present], event: 'host_key.retired', detail: retired }, now);
+  sayLine(`Retired: ${retired}`);
+  return 0;
+}
+
+function presentKey(config: Config): HostKey {
+  const service = serviceUser();
+  if (config.store.kind === 'user') throw new NotpError('bad_configuration', 'store.url = "user" has no host key');
+  if (hasEncryptedKey(config))
+    throw new NotpError(
+      'failed',
+      `the host key is kept encrypted, in ${config.hostKey}.cred`,
+      `decrypt it to ${config.hostKey} with systemd-creds (owner ${service.name}, mode 0400), run this again, and encrypt that file anew`,
+    );
+  const key = readHostKey(config.hostKey, service);
+  if (key !== undefined) return key;
+  throw new NotpError('failed', `there is no host key at ${config.hostKey}`, 'run notp host-key init');
+}
+
+/** What becomes of the key file, and what the record says. */
+interface Replacement {
+  readonly from: HostKey;
+  readonly to: readonly Pick<HostKey, 'key' | 'id'>[];
+  readonly event: Event;
+  readonly detail: string;
+}
+
+/** Records the change, keeps the keys that the audit chain was made with, and replaces the file in one step. */
+async function replaceKeys(config: Config, replacement: Replacement, now: () => number): Promise<void> {
+  const { uid, gid } = serviceUser();
+  const written = draft(config.hostKey, Buffer.concat(replacement.to.map(({ key }) => key)), { mode: 0o400, uid, gid });
+  try {
+    // Of two at a time each removes the other's draft before it looks, so that one of them at the most is put in place.
+    removeDrafts(config.hostKey, 0, written.temporary);
+    if (!isDeepStrictEqual(presentKey(config), replacement.from))
+      throw new NotpError('refused', `${config.hostKey} was changed meanwhile`, 'nothing was changed; run the command again');
+    await record(config, replacement, 'done', now);
+    await put(written, () => record(config, replacement, 'failed', now));
+  } finally {
+    written.drop();
+  }
+  // Those that run have read the keys before.
+  stopServices();
+}
+
+async function put(written: Draft, undone: () => Promise<void>): Promise<void> {
+  let lasting: boolean;
+  try {
+    lasting = written.put();
+  } catch (error) {
+    await undone();
+    throw new NotpError('failed', messageOf(error), 'nothing was changed; run the command again', { cause: error });
+  }
+  if (!lasting) sayError('the new key file may not outlast a power failure', 'mend the disk and run sync before you go on');
+}
+
+async function record(config: Config, { from, event, detail }: Replacement, result: 'done' | 'failed', now: () => number): Promise<void> {
+  const root = realUser();
+  const place = statePlace(config, root);
+  const line = { user: root.name, uid: root.uid, context: '', door: 'cli', event, result, detail, ref: newRef() } as const;
+  await asUser(place.owner, () =>
+    withPresentState(place, now, ({ store, log }) =>
+      store.exclusively(async (transaction) => {
+        for (const { key } of [from, ...from.former]) await transaction.keepChainKey(auditKey(key));
+        await append(log, transaction, line);
+      }),
+    ),
+  );
+}
+
+/** Names some of them: right after a new key it is everybody. */
+function sayLeft(left: readonly HostSealed[]): void {
+  for (const { user, context, key } of left.slice(0, NAMED)) {
+    sayLine(`  ${user} ${context}${key === 'former' ? '' : ': the sealed file cannot be read, so nobody knows which key it needs'}`);
+  }
+  if (left.length > NAMED) sayLine(`  and ${String(left.length - NAMED)} more`);
+}

@@ -1,0 +1,89 @@
+/** `notp setup gate|pam|sudo`: shows what sshd and PAM would be told, or tells them, so that it can be taken back. */
+import { existsSync } from 'node:fs';
+import { NotpError } from '../../error.ts';
+import type { Config } from '../../system/config.ts';
+import { printResult, say, sayError, sayHint, sayLine } from '../../terminal/printer.ts';
+import { isRoot } from '../../system/users.ts';
+import type { Finding } from '../../doctor/doctor.ts';
+import { applyPlan } from '../../setup/apply.ts';
+import { scopeOf, type Named } from '../../setup/concerned.ts';
+import { difference } from '../../setup/difference.ts';
+import { planFor, type Change, type Plan, type SetupDoor } from '../../setup/plan.ts';
+import type { Setup } from '../../setup/record.ts';
+import { describeScope } from '../../setup/scope.ts';
+import { PROGRAM } from '../../setup/sshd-drop-in.ts';
+
+export interface SetupOptions {
+  readonly door: SetupDoor;
+  readonly named: Named;
+  readonly apply: boolean;
+  readonly json: boolean;
+  readonly force: boolean;
+  readonly reload: boolean;
+  readonly confirmWithinSeconds: number | undefined;
+}
+
+/** Gives 0 where it is in place, would be, or is already; 1 where doctor found what is wrong with it. */
+export async function setup(
+  config: Config,
+  options: SetupOptions,
+  surroundings: { readonly environment: NodeJS.ProcessEnv; readonly now: () => number },
+): Promise<number> {
+  if (options.apply && !isRoot()) throw new NotpError('not_permitted', 'only root can set up', `sudo notp setup ${options.door} --apply`);
+  const plan = planFor(options.door, scopeOf(options.door, options.named));
+  if (plan.changes.length === 0) {
+    sayHint(`${options.door} is set up for ${describeScope(plan.scope)} already: there is nothing to change`);
+    return 0;
+  }
+  if (!options.apply) return show(plan, options);
+  if (!existsSync(PROGRAM))
+    throw new NotpError('refused', `there is no ${PROGRAM}`, 'sshd and PAM call it by that name: make a link to it');
+  const outcome = await applyPlan(plan, { ...options, config, ...surroundings });
+  if ('rejected' in outcome) return sayRejected(outcome.rejected);
+  tellApplied(plan, outcome.setup, outcome.reloaded, options, surroundings.now());
+  return 0;
+}
+
+/** Writes nothing. */
+function show(plan: Plan, { json }: SetupOptions): number {
+  for (const change of plan.changes) printResult(json ? asJson(change) : difference(change));
+  for (const note of plan.notes) sayHint(note);
+  const then = plan.door === 'sudo' ? '' : ', sshd -t, a reload of sshd';
+  sayHint(`nothing was written; this is for ${describeScope(plan.scope)}`);
+  sayHint(`notp setup ${plan.door} --apply writes it: a backup, then the files${then}, notp doctor, and an undo unless you confirm`);
+  return 0;
+}
+
+function asJson(change: Change): string {
+  const action = change.before === undefined ? 'create' : 'change';
+  return JSON.stringify({ file: change.file, action, diff: new TextDecoder().decode(difference(change)) }) + '\n';
+}
+
+function sayRejected(findings: readonly Finding[]): number {
+  for (const { id, user, title, detail, fix } of findings) {
+    sayError(`${id}${user === undefined ? '' : ` (${user})`}: ${title}: ${detail}`, fix === '' ? undefined : fix);
+  }
+  sayError('notp doctor finds what is wrong with this setup, so everything is again as it was', 'mend what it names, and try again');
+  return 1;
+}
+
+function tellApplied(plan: Plan, made: Setup, reloaded: string | undefined, options: SetupOptions, nowMs: number): void {
+  const within = options.confirmWithinSeconds;
+  const until = within === undefined ? undefined : new Date(nowMs + within * 1000).toISOString();
+  if (options.json) {
+    for (const change of plan.changes) printResult(asJson(change));
+    printResult(
+      JSON.stringify({ id: made.id, door: plan.door, reloaded: reloaded ?? null, confirm_within_seconds: within ?? null }) + '\n',
+    );
+  }
+  for (const { file } of plan.changes) sayLine(`Wrote ${file}`);
+  if (reloaded !== undefined) sayLine(`Reloaded ${reloaded}`);
+  for (const note of plan.notes) sayHint(note);
+  if (plan.door !== 'sudo' && reloaded === undefined)
+    sayHint('no sshd was reloaded: new logins ask for a code once it has read its configuration');
+  sayHint(`the files as they were are in ${made.folder}`);
+  if (until === undefined) return;
+  say(`\nThis is undone by itself at ${until}, unless you confirm it. Leave this session open.\n`);
+  say(plan.door === 'sudo' ? '  1. log in a second time, and try sudo there\n' : '  1. log in a second time; a code is asked for\n');
+  say('  2. in that new login: notp setup confirm\n');
+}

@@ -1,0 +1,65 @@
+/** `notp store copy`: from the file of a host into the database of a fleet, or any other way. */
+import { NotpError } from '../../error.ts';
+import { storeNamed, type Config } from '../../system/config.ts';
+import { say, sayHint } from '../../terminal/printer.ts';
+import { asUser } from '../../system/privileges.ts';
+import { openProgress, type Progress } from '../../terminal/progress.ts';
+import { isRoot } from '../../system/users.ts';
+import { hostKeysOf } from '../../state/host-keys.ts';
+import { rowSealOf } from '../../state/row-keys.ts';
+import type { StatePlace } from '../../state/place.ts';
+import { copied, storeName } from '../../state/store-place.ts';
+import { serviceState } from '../../enrolment/whose.ts';
+
+export interface CopyOptions {
+  /** Values of store.url. */
+  readonly from: string;
+  readonly to: string;
+  readonly dryRun: boolean;
+}
+
+/** What the tables hold, for one and for more. */
+const NOUNS: Readonly<Record<string, readonly [string, string]>> = {
+  enrolment: ['enrolment', 'enrolments'],
+  connection: ['open connection', 'open connections'],
+  peer: ['trusted source', 'trusted sources'],
+  counter: ['counter', 'counters'],
+  sealed: ['sealed file', 'sealed files'],
+  approved: ['user approved for outages', 'users approved for outages'],
+  former_chain_key: ['earlier key of the audit chain', 'earlier keys of the audit chain'],
+  refusals: ['count of refusals', 'counts of refusals'],
+  acceptances: ['count of acceptances', 'counts of acceptances'],
+};
+
+/** Throws `usage`, `not_permitted`, `refused` where the target has something otherwise, or `store_unavailable`; then nothing was changed. */
+export async function copyStore(config: Config, { from, to, dryRun }: CopyOptions, now: () => number): Promise<number> {
+  if (!isRoot()) throw new NotpError('not_permitted', 'only root can copy the store of the service', 'run this with sudo');
+  const here = serviceState(config, 'what is copied is');
+  const [source, target] = [placeAt(config, here, from), placeAt(config, here, to)];
+  if (storeName(source) === storeName(target)) throw new NotpError('usage', 'both are the same store', 'name another one to copy to');
+  let progress: Progress | undefined;
+  const told = (rows: number, total: number): void => {
+    progress ??= openProgress(total, now);
+    progress.show(rows, 'rows');
+  };
+  const copying = asUser(here.owner, () => copied(source, target, { dryRun, told, rows: rowSealOf(here.kind, hostKeysOf(here)) }));
+  const counts = await copying.finally(() => progress?.end());
+  const parts = Object.entries(counts).flatMap(([name, count]) => (count === 0 ? [] : [`${String(count)} ${nounOf(name, count)}`]));
+  const what = parts.length === 0 ? 'nothing but the head of the audit chain' : parts.join(', ');
+  say(dryRun ? `Would copy ${what}; nothing stands in the way\n` : `Copied and compared: ${what}\n`);
+  if (!dryRun)
+    sayHint(
+      `set store.url to ${to} now, and systemctl stop 'notp@*.service'; ${storeName(source)} is as it was: keep it until logins work`,
+    );
+  return 0;
+}
+
+function nounOf(table: string, count: number): string {
+  return NOUNS[table]?.[count === 1 ? 0 : 1] ?? table;
+}
+
+function placeAt(config: Config, here: StatePlace, url: string): StatePlace {
+  const store = storeNamed(url, config);
+  if (store.kind === 'user') throw new NotpError('usage', '"user" is no store of a host', 'name a file or a database');
+  return { ...here, store };
+}

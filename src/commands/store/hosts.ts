@@ -1,0 +1,20 @@
+/** `notp store hosts`: who shares the store, and how long the log of each is. */
+import type { Config } from '../../system/config.ts';
+import { printResult } from '../../terminal/printer.ts';
+import { asUser } from '../../system/privileges.ts';
+import { withPresentState } from '../../state/state.ts';
+import { sharedState } from '../../enrolment/whose.ts';
+
+/** Throws `refused` where the store is that of one host. */
+export async function listHosts(config: Config, { json }: { readonly json: boolean }, now: () => number): Promise<number> {
+  const place = sharedState(config, 'hosts share', 'the store of this host is shared with no other');
+  const heads = await asUser(place.owner, () =>
+    withPresentState(place, now, ({ store }) => store.exclusively((transaction) => transaction.heads())),
+  );
+  const width = Math.max(0, ...heads.map(({ host }) => host.length));
+  for (const { host, head } of heads) {
+    const records = head === undefined ? 'its head was changed outside notp' : `${String(head.seq)} records`;
+    printResult(json ? `${JSON.stringify({ host, records: head?.seq ?? null })}\n` : `${host.padEnd(width)}  ${records}\n`);
+  }
+  return 0;
+}

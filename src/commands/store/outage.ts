@@ -1,0 +1,94 @@
+/** `notp store approve`, `approved` and `refresh`: who may log in while the server of a fleet cannot be reached, and the copy that this takes. */
+import { messageOf, NotpError } from '../../error.ts';
+import { escapeControls } from '../../otp/escape.ts';
+import type { Config } from '../../system/config.ts';
+import { printResult, sayHint, sayLine } from '../../terminal/printer.ts';
+import { asUser } from '../../system/privileges.ts';
+import { isRoot } from '../../system/users.ts';
+import { withCredentials } from '../../state/credentials.ts';
+import { openCopy } from '../../outage/outage.ts';
+import { copyApproved, reportOutage, setApproval } from '../../outage/report.ts';
+import { withPresentState, type State } from '../../state/state.ts';
+import type { StatePlace } from '../../state/place.ts';
+import { enrolledUser, originOf, sharedState } from '../../enrolment/whose.ts';
+
+/** Throws `not_permitted` where we are not root, `refused` where the store is that of one host, `usage` where there is no such user. */
+export async function approveUser(
+  config: Config,
+  { user: name, remove }: { readonly user: string; readonly remove: boolean },
+  now: () => number,
+): Promise<number> {
+  if (!isRoot())
+    throw new NotpError('not_permitted', 'only root can say who may log in while the store cannot be reached', 'run this with sudo');
+  const place = placeOf(config);
+  const user = await enrolledUser(config, name, now, { onlyRoot: 'approve', hint: () => 'run this with sudo' });
+  await within(place, now, async (state) => {
+    const isNew = await setApproval(state, originOf(user), !remove, now());
+    const done = remove ? 'may not log in' : 'may log in';
+    sayLine(`${user.name} ${done} while the store cannot be reached${isNew ? '' : ', as before'}`);
+    await refreshed(config, place, state, now).catch((error: unknown) => {
+      sayHint(`the copy of this host is not up to date: ${messageOf(error)}; notp store refresh`);
+    });
+  });
+  sayHint(
+    config.fleet.outage === 'local'
+      ? 'other hosts with store.outage = "local" know it once they have run notp store refresh'
+      : 'this counts on hosts with store.outage = "local", and this is none',
+  );
+  return 0;
+}
+
+/** Throws `refused` where the store is that of one host. */
+export async function listApproved(config: Config, { json }: { readonly json: boolean }, now: () => number): Promise<number> {
+  const all = await within(placeOf(config), now, ({ store }) => store.exclusively((transaction) => transaction.approved()));
+  const width = Math.max(0, ...all.map(({ user }) => user.length));
+  for (const { user, asOfMs } of all) {
+    const since = new Date(asOfMs).toISOString();
+    printResult(json ? `${JSON.stringify({ user, since })}\n` : `${escapeControls(user).padEnd(width)}  since ${since}\n`);
+  }
+  return 0;
+}
+
+/** Reports what was decided in an outage, and brings the copy of this host up to date; nothing where it keeps none. Throws `store_unavailable`. */
+export async function refreshCopy(config: Config, environment: NodeJS.ProcessEnv, now: () => number): Promise<number> {
+  if (config.fleet.outage === 'deny') {
+    sayHint('store.outage = "deny": this host keeps no copy');
+    return 0;
+  }
+  const place = withCredentials(placeOf(config), config, environment);
+  const { reported, users } = await within(place, now, (state) => refreshed(config, place, state, now));
+  if (reported > 0) sayLine(`Reported: ${String(reported)} records of an outage`);
+  sayLine(users.length === 0 ? 'The copy holds nobody, for nobody is approved' : `The copy is up to date: ${users.join(', ')}`);
+  return 0;
+}
+
+async function refreshed(
+  { policy }: Config,
+  place: StatePlace,
+  state: State,
+  now: () => number,
+): Promise<{ readonly reported: number; readonly users: readonly string[] }> {
+  // Its records would not be those of this host.
+  if (state.hostKey === undefined)
+    throw new NotpError(
+      'failed',
+      'the key of this host cannot be read here',
+      'where it is encrypted only systemd has it: systemctl start notp-store-refresh',
+    );
+  const copy = openCopy(place, now, { create: true });
+  if (copy === undefined) return { reported: 0, users: [] };
+  try {
+    return { reported: await reportOutage(state, copy, policy), users: await copyApproved(state, copy, now()) };
+  } finally {
+    copy.store.close();
+  }
+}
+
+async function within<T>(place: StatePlace, now: () => number, work: (state: State) => Promise<T>): Promise<T> {
+  return await asUser(place.owner, () => withPresentState(place, now, work));
+}
+
+/** The state of this host, where others share it. */
+function placeOf(config: Config): StatePlace {
+  return sharedState(config, 'approvals for outages are kept in', 'the store of this host is a file of its own, which is there or is not');
+}

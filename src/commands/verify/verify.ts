@@ -1,0 +1,83 @@
+/** `notp verify [context]`: the decision of a login, for a person's own scripts. It consumes the code. */
+import type { Origin } from '../../audit/record.ts';
+import { NotpError } from '../../error.ts';
+import { askUntilAccepted } from '../../doors/questions.ts';
+import { isBroken, told } from '../../doors/refusal.ts';
+import { shellWord } from '../../otp/escape.ts';
+import { contextName } from '../../otp/names.ts';
+import { parseProof, readings, type Reading } from '../../otp/proof.ts';
+import type { Waiting } from '../../system/bytes.ts';
+import type { Config } from '../../system/config.ts';
+import { lineFrom, openConversation, readStdinLine } from '../../terminal/conversation.ts';
+import { printResult } from '../../terminal/printer.ts';
+import { onEndingSignals } from '../../system/signals.ts';
+import { openVerifier } from '../../login/open.ts';
+import type { Outcome, Verifier } from '../../wire/verifier.ts';
+import { passphraseFromFile } from '../../terminal/ask-passphrase.ts';
+import { userNamed } from '../../enrolment/whose.ts';
+
+export interface VerifyOptions {
+  readonly context: string;
+  readonly user: string | undefined;
+  readonly codeStdin: boolean;
+  readonly passphraseFile: string | undefined;
+  readonly json: boolean;
+}
+
+export async function verify(config: Config, options: VerifyOptions, now: () => number): Promise<number> {
+  const user = userNamed(options.user, {
+    onlyRoot: 'verify for somebody else',
+    hint: ({ name }) => `sudo notp verify --user ${shellWord(name)}`,
+  });
+  const origin: Origin = { user: user.name, uid: user.uid, context: contextName(options.context), door: 'cli' };
+  const verifier = await openVerifier({ config, contexts: [origin.context], user, origin, now });
+  try {
+    const waiting = { deadlineMs: now() + config.gate.timeoutMs, interrupt: onEndingSignals() };
+    const outcome = await judged(verifier, config, options, waiting);
+    if (options.json) printResult(jsonOf(outcome, origin));
+    return exitCodeOf(outcome);
+  } finally {
+    verifier.close();
+  }
+}
+
+async function judged(verifier: Verifier, config: Config, options: VerifyOptions, waiting: Waiting): Promise<Outcome> {
+  const settled = await verifier.beforeAsking(undefined);
+  if (settled !== undefined) return told(settled);
+  const passphrase = options.passphraseFile === undefined ? undefined : await passphraseFromFile(options.passphraseFile, waiting);
+  if (options.codeStdin) return told(await verifier.verify(await readFromStdin(verifier, passphrase, waiting)));
+  const conversation = openConversation(waiting);
+  try {
+    if (!conversation.interactive)
+      throw new NotpError('usage', 'there is no terminal to ask on', 'give --code-stdin to read the code from stdin');
+    return await askUntilAccepted(verifier, conversation, { tries: config.gate.tries, tell: told, attempt: {}, passphrase });
+  } finally {
+    conversation.close();
+  }
+}
+
+async function readFromStdin(
+  verifier: Verifier,
+  passphrase: string | undefined,
+  waiting: Waiting,
+): Promise<{ readings: readonly Reading[]; timedOut: boolean }> {
+  const answer = await readStdinLine(waiting);
+  if (!('bytes' in answer)) return { readings: [], timedOut: 'ended' in answer && answer.ended === 'timeout' };
+  const line = lineFrom(answer.bytes) ?? '';
+  if (passphrase === undefined) return { readings: readings(line, verifier.seal), timedOut: false };
+  const proof = parseProof(line);
+  return { readings: proof === undefined ? [] : [{ passphrase, proof }], timedOut: false };
+}
+
+function jsonOf({ verdict, ref }: Outcome, { user, context }: Origin): string {
+  const rest =
+    verdict.result === 'accepted'
+      ? { method: verdict.method, step_offset: verdict.stepOffset }
+      : { reason: verdict.reason, wait_seconds: verdict.waitSeconds, codes_needed: verdict.codesNeeded };
+  return JSON.stringify({ result: verdict.result, user, context, ...rest, ref }) + '\n';
+}
+
+function exitCodeOf(outcome: Outcome): number {
+  if (outcome.verdict.result === 'accepted') return 0;
+  return isBroken(outcome.verdict) ? 3 : 1;
+}

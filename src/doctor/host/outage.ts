@@ -1,0 +1,65 @@
+/** The family of outages: whether the copy that this host keeps for them is there and young, and what it has decided is reported. */
+import { messageOf } from '../../error.ts';
+import type { Approved } from '../../store/store.ts';
+import { asUser } from '../../system/privileges.ts';
+import { isFresh, openCopy, outagePlace } from '../../outage/outage.ts';
+import { withPresentState, type State } from '../../state/state.ts';
+import type { StatePlace } from '../../state/place.ts';
+import { storeName } from '../../state/store-place.ts';
+import { ok, type Finding } from '../finding.ts';
+
+const COPY = 'outage-copy';
+const FIX = 'notp store refresh, and systemctl enable --now notp-store-refresh.timer';
+
+/** Nothing where this host keeps no copy. */
+export async function examineOutage(place: StatePlace, now: () => number): Promise<Finding[]> {
+  const where = outagePlace(place);
+  if (where === undefined) return [];
+  return await asUser(place.owner, async () => {
+    try {
+      const copy = openCopy(place, now, { create: false });
+      try {
+        const [copied, waiting] = await contentsOf(copy);
+        return [copyFinding(storeName(where), await wanted(place, copied, now), copied, now()), ...(waiting ? [unreported(where)] : [])];
+      } finally {
+        copy?.store.close();
+      }
+    } catch (error) {
+      const title = 'The copy for outages cannot be used';
+      return [{ id: COPY, severity: 'fail', title, detail: messageOf(error), fix: `rm ${storeName(where)}, then ${FIX}` }];
+    }
+  });
+}
+
+/** Whom the copy holds, and whether it holds something that was not reported. */
+async function contentsOf(copy: State | undefined): Promise<readonly [readonly Approved[], boolean]> {
+  if (copy === undefined) return [[], false];
+  return await copy.store.exclusively(async (transaction) => [
+    await transaction.approved(),
+    (await transaction.outageRecords(1)).length > 0,
+  ]);
+}
+
+/** Who is approved; as far as the copy knows where the store cannot be asked, which is a finding of its own. */
+async function wanted(place: StatePlace, copied: readonly Approved[], now: () => number): Promise<readonly Approved[]> {
+  try {
+    return await withPresentState(place, now, ({ store }) => store.exclusively((transaction) => transaction.approved()));
+  } catch {
+    return copied;
+  }
+}
+
+function copyFinding(file: string, approved: readonly Approved[], copied: readonly Approved[], nowMs: number): Finding {
+  if (approved.length === 0)
+    return { id: COPY, severity: 'info', title: 'Nobody is approved for outages', detail: file, fix: 'notp store approve --user NAME' };
+  const young = new Set(copied.filter(({ asOfMs }) => isFresh(asOfMs, nowMs)).map(({ user }) => user));
+  const lacking = approved.filter(({ user }) => !young.has(user)).map(({ user }) => user);
+  if (lacking.length === 0) return ok(COPY, 'The copy for outages is up to date', file);
+  const title = 'The copy for outages lacks approved users, or what it has is over a day old, so they would be refused';
+  return { id: COPY, severity: 'warn', title, detail: `${file}: ${lacking.join(', ')}`, fix: FIX };
+}
+
+function unreported(where: StatePlace): Finding {
+  const title = 'What this host has decided in an outage is not reported, so other hosts take the same codes';
+  return { id: 'outage-report', severity: 'warn', title, detail: storeName(where), fix: 'notp store refresh' };
+}

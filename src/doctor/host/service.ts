@@ -1,0 +1,139 @@
+/** The family of the service: its user, its units, its key as a credential, and the socket of each enrolled user. See systemd.unit(5). */
+import { spawnSync } from 'node:child_process';
+import * as fs from 'node:fs';
+import { credentialNames, expand, type Config } from '../../system/config.ts';
+import { hasService, isBooted, JUDGE_SOCKET } from '../../system/systemd.ts';
+import { SERVICE_USER, userByName, type User } from '../../system/users.ts';
+import { hasEncryptedKey } from '../../state/host-keys.ts';
+import { ok, type Finding } from '../finding.ts';
+import type { Person } from '../people.ts';
+
+const SYSTEMCTL = '/usr/bin/systemctl';
+const TIMEOUT_MS = 30_000;
+/** Names on one command line. */
+const BATCH = 100;
+
+/** Which doors are in use: at the gate each user needs a socket of their own, at the PAM door root asks the judge. */
+export interface DoorsInUse {
+  readonly gate: boolean;
+  readonly pam: boolean;
+}
+
+export function examineService(config: Config, people: readonly Person[], { gate, pam }: DoorsInUse): Finding[] {
+  const service = userByName(SERVICE_USER);
+  if (service === undefined) return [noUser()];
+  const enrolled = people.filter(({ enrolments }) => enrolments.length > 0).map(({ user }) => user);
+  const sockets = gate || hasService() ? examineSockets(config, enrolled) : [];
+  return [ok('service-user', `The system user ${SERVICE_USER} is there`), ...examineUnits(config, { gate, pam }), ...sockets];
+}
+
+function examineUnits(config: Config, { gate, pam }: DoorsInUse): Finding[] {
+  if (!isBooted())
+    return [
+      {
+        id: 'service-units',
+        severity: gate ? 'fail' : 'info',
+        title: 'systemd is not the init of this host, so no socket starts the service',
+        detail: 'no /run/systemd/system',
+        fix: gate ? 'the PAM door needs no service' : '',
+      },
+    ];
+  if (!hasService())
+    return [
+      {
+        id: 'service-units',
+        severity: gate || pam ? 'fail' : 'info',
+        title: "notp's units are not installed",
+        detail: 'no notp@.socket',
+        fix: 'install the files of systemd/',
+      },
+    ];
+  return [ok('service-units', "notp's units are installed"), ...examineCredential(config), ...(pam ? [examineJudge(config)] : [])];
+}
+
+function examineJudge({ judge }: Config): Finding {
+  const [active = ''] = states('is-active', [JUDGE_SOCKET]);
+  const [enabled = ''] = states('is-enabled', [JUDGE_SOCKET]);
+  const wrong = wrongWith(judge, { uid: 0 }) ?? unlike('active', active) ?? unlike('enabled', enabled);
+  if (wrong === undefined) return ok('service-judge', 'The judge of the PAM door listens', judge);
+  const title = 'The judge of the PAM door does not listen as it must, so every login there is refused';
+  return { id: 'service-judge', severity: 'fail', title, detail: wrong, fix: `systemctl enable --now ${JUDGE_SOCKET}` };
+}
+
+/** An encrypted key reaches the service only where its unit says so. */
+function examineCredential(config: Config): Finding[] {
+  const shown = systemctl(['cat', 'notp@.service']).join('\n');
+  const [first, ...others] = credentialNames(config).map((name, i) => `${name}:${config.hostKeys[i] ?? ''}`);
+  const key = hasEncryptedKey(config) ? `LoadCredentialEncrypted=${first ?? ''}.cred` : `LoadCredential=${first ?? ''}`;
+  const lines = [key, ...others.map((other) => `LoadCredential=${other}`)];
+  const present = shown.split('\n');
+  const line = lines.find((each) => !present.includes(each)) ?? lines.join(', ');
+  if (lines.every((each) => present.includes(each))) return [ok('service-credential', 'The service is handed the host key', line)];
+  const title = 'The service is not handed the host key';
+  return [
+    {
+      id: 'service-credential',
+      severity: 'fail',
+      title,
+      detail: `notp@.service has no ${line}`,
+      fix: hasEncryptedKey(config) ? 'install systemd/encrypted-host-key.conf as a drop-in' : `a drop-in of notp@.service with ${line}`,
+    },
+  ];
+}
+
+function examineSockets(config: Config, users: readonly User[]): Finding[] {
+  const names = users.map(({ uid }) => `notp@${String(uid)}.socket`);
+  const [enabled, active] = hasService() ? [states('is-enabled', names), states('is-active', names)] : [[], []];
+  const findings = users.flatMap((user, i) => {
+    const wrong = wrongWith(expand(config.socket, user), user) ?? unlike('active', active[i]) ?? unlike('enabled', enabled[i]);
+    if (wrong === undefined) return [];
+    const title = 'The socket of the user is not as it must be, so the gate refuses';
+    return [
+      {
+        id: 'service-socket',
+        severity: 'fail',
+        title,
+        detail: wrong,
+        fix: `systemctl enable --now ${names[i] ?? ''}`,
+        user: user.name,
+      } as const,
+    ];
+  });
+  return findings.length > 0 || users.length === 0
+    ? findings
+    : [ok('service-socket', 'Every enrolled user has a socket', `${String(users.length)} looked at`)];
+}
+
+function wrongWith(socket: string, user: Pick<User, 'uid'>): string | undefined {
+  const stats = fs.lstatSync(socket, { throwIfNoEntry: false });
+  if (stats === undefined) return `${socket} is not there`;
+  if (!stats.isSocket()) return `${socket} is no socket`;
+  if (stats.uid !== user.uid) return `${socket} belongs to uid ${String(stats.uid)}`;
+  return (stats.mode & 0o077) === 0 ? undefined : `${socket} has mode ${(stats.mode & 0o7777).toString(8)}, which lets others in`;
+}
+
+function unlike(wanted: string, state: string | undefined): string | undefined {
+  return state === undefined || state === wanted ? undefined : `systemd says it is ${state}`;
+}
+
+/** One word for each unit. */
+function states(question: 'is-enabled' | 'is-active', units: readonly string[]): string[] {
+  return Array.from({ length: Math.ceil(units.length / BATCH) }, (_, i) => units.slice(i * BATCH, (i + 1) * BATCH)).flatMap((some) =>
+    systemctl([question, ...some]),
+  );
+}
+
+function systemctl(words: readonly string[]): string[] {
+  const { stdout } = spawnSync(SYSTEMCTL, words, { encoding: 'utf8', timeout: TIMEOUT_MS, env: {} });
+  return stdout.trimEnd().split('\n');
+}
+
+function noUser(): Finding {
+  return {
+    id: 'service-user',
+    severity: 'fail',
+    title: `There is no system user ${SERVICE_USER}, so there is no state of this host`,
+    detail: `getent passwd ${SERVICE_USER}`,
+    fix: `useradd --system --user-group --home-dir /nonexistent --no-create-home --shell /usr/sbin/nologin ${SERVICE_USER}`,
+  };
+}

@@ -1,0 +1,31 @@
+/** The family of space: room for the state and the log. */
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import type { StatePlace } from '../../state/place.ts';
+import { ok, type Finding } from '../finding.ts';
+
+const MIB = 1024 * 1024;
+const LITTLE_BYTES = 32 * MIB;
+const TOO_LITTLE_BYTES = MIB;
+
+export function examineSpace({ store, auditFile }: StatePlace): Finding[] {
+  const files = store.kind === 'sqlite' ? [store.path, auditFile] : [auditFile];
+  const folders = [...new Set(files.map((file) => path.dirname(file)))].filter((folder) => fs.existsSync(folder));
+  return folders.map((folder) => spaceIn(folder));
+}
+
+function spaceIn(folder: string): Finding {
+  const { bavail, bsize, files, ffree } = fs.statfsSync(folder);
+  const free = bavail * bsize;
+  // Some file systems count no inodes.
+  const full = free < TOO_LITTLE_BYTES || (files > 0 && ffree === 0);
+  const detail = `${folder}: ${String(Math.floor(free / MIB))} MiB free`;
+  if (!full && free >= LITTLE_BYTES) return ok('space', 'There is room for the state and the log', detail);
+  return {
+    id: 'space',
+    severity: full ? 'fail' : 'warn',
+    title: 'There is little room left for the state and the log',
+    detail,
+    fix: `df -h ${folder}`,
+  };
+}

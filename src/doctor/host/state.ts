@@ -1,0 +1,93 @@
+/** The family of state: the store opens and takes a write, the audit log can be appended to and agrees with it, and there is room. */
+import { messageOf, NotpError } from '../../error.ts';
+import type { Enrolment } from '../../store/store.ts';
+import { asUser } from '../../system/privileges.ts';
+import { type State, withState } from '../../state/state.ts';
+import type { StatePlace } from '../../state/place.ts';
+import { storeName } from '../../state/store-place.ts';
+import { examineLog, type Known } from './audit-log.ts';
+import { ok, type Finding } from '../finding.ts';
+import { examineSpace } from './space.ts';
+
+export interface StateReport {
+  readonly findings: readonly Finding[];
+  readonly enrolments: readonly Enrolment[];
+  /** How far the clock of this host is ahead of that of the store, where that has one. */
+  readonly skewMs?: number | undefined;
+}
+
+interface Contents extends Known {
+  readonly enrolments: readonly Enrolment[];
+  readonly skewMs: number | undefined;
+}
+
+/** Looks as the owner of the state. Nothing is changed: what is written is rolled back. */
+export async function examineState(place: StatePlace, now: () => number): Promise<StateReport> {
+  return await asUser(place.owner, async () => {
+    try {
+      return await withState(place, now, async (state) => (state === undefined ? noState(place) : await lookInto(state, place, now)));
+    } catch (error) {
+      return { findings: [broken(error)], enrolments: [] };
+    }
+  });
+}
+
+/** Not there before the first enrolment, which makes it. */
+function noState(place: StatePlace): StateReport {
+  const { kind } = place;
+  const title = kind === 'user' ? 'Nobody has enrolled here yet' : 'There is no state yet, so nobody is enrolled';
+  return {
+    findings: [
+      {
+        id: 'store',
+        severity: 'info',
+        title,
+        detail: `${storeName(place)} is not there`,
+        fix: kind === 'user' ? 'notp enroll' : 'sudo notp-enroll USER',
+      },
+    ],
+    enrolments: [],
+  };
+}
+
+async function lookInto(state: State, place: StatePlace, now: () => number): Promise<StateReport> {
+  const known = await rolledBack(state, now);
+  const store = ok('store', 'The state opens and takes a write', storeName(place));
+  const { enrolments, skewMs } = known;
+  return { findings: [store, ...(await examineLog(state, place, known)), ...examineSpace(place)], enrolments, skewMs };
+}
+
+/** Reads all enrolments and writes the head as it is, inside a transaction that is then thrown away. */
+async function rolledBack({ store }: State, now: () => number): Promise<Contents> {
+  let found: Contents | undefined;
+  const undo = new Error('looked at, and rolled back');
+  try {
+    await store.exclusively(async (transaction) => {
+      const head = await transaction.head();
+      const backlog = await transaction.backlog();
+      await transaction.moveHead(head, backlog.length);
+      const clockMs = await transaction.clockMs();
+      found = {
+        head,
+        backlog,
+        enrolments: await transaction.enrolments(),
+        formerChainKeys: await transaction.formerChainKeys(),
+        skewMs: clockMs === undefined ? undefined : now() - clockMs,
+      };
+      throw undo;
+    });
+  } catch (error) {
+    if (error !== undo) throw error;
+  }
+  return found ?? { head: { seq: 0, hash: '' }, backlog: [], enrolments: [], formerChainKeys: [], skewMs: undefined };
+}
+
+function broken(error: unknown): Finding {
+  return {
+    id: 'store',
+    severity: 'fail',
+    title: 'The state cannot be used, so every login is refused',
+    detail: messageOf(error),
+    fix: (error instanceof NotpError ? error.hint : undefined) ?? 'check the disk, and the owner and mode of the file and its folder',
+  };
+}

@@ -1,0 +1,212 @@
+/** The family of PAM: the stacks of the services that ask notp for a code, line by line and over all ways through them. */
+import { messageOf } from '../../error.ts';
+import { ok, type Finding } from '../finding.ts';
+import { outdatedCopies } from './inline.ts';
+import { actionsOf, asksAfterFailure, opensWithCode, opensWithoutCode } from './paths.ts';
+import { execWords, modulesOf, notpLine, pamStack, pamText, TYPES, type PamLine, type PamModule, type PamType } from './stack.ts';
+
+const TEMPLATE = 'take the lines of examples/pam.d';
+/** Modules that read what was typed as a password. */
+const PASSWORD_MODULES = /^pam_(unix|sss|ldap|krb5|winbind|systemd_home)\.so$/;
+/** Modules that have a credential to set, or say so: without one sshd drops the login after the right code. */
+const SETS_CREDENTIALS = /^pam_(permit|unix|sss|ldap|krb5|winbind)\.so$/;
+
+/** A service and how it is reached. */
+export interface PamService {
+  readonly name: string;
+  /** sshd asks in its own prompt; sudo, su and login leave the asking to notp. */
+  readonly sshd: boolean;
+}
+
+/** The programs of notp that the stack calls; those that are no absolute path never run. */
+export function pamPrograms({ name }: PamService): string[] {
+  const lines = readStack(name);
+  if (!Array.isArray(lines)) return [];
+  return modulesOf(lines).flatMap((line) => (isDoor(line) ? (execWords(line)?.[0] ?? []) : []));
+}
+
+/** Whether the first pass of a login may be for another factor: where it is not, keyboard-interactive twice is two codes. */
+export function hasFirstPass(service: string): boolean {
+  const lines = readStack(service);
+  return Array.isArray(lines) && opensWithoutCode(lines, { firstPass: true });
+}
+
+/** Rules P7 and P9. */
+export function examinePam(service: PamService): Finding[] {
+  const lines = readStack(service.name);
+  if (!Array.isArray(lines)) return [fail('P7', 'The PAM stack cannot be read', lines.why, 'mend the file')];
+  const code = modulesOf(lines).find((line) => notpLine(line) === 'code');
+  const calls = callsWithoutCode(service);
+  if (code === undefined) return [...calls, ...branchAlone(lines, service)];
+  const findings = [
+    ...calls,
+    ...wrongLine(code, service),
+    ...wrongWays(lines, service),
+    ...strayBranch(lines, service),
+    ...afterFailure(lines, code, service),
+    ...outdated(service),
+    ...credentials(lines, code, service),
+    ...passwordFirst(lines, code),
+  ];
+  const held = (id: string, title: string): Finding[] =>
+    findings.some((finding) => finding.id === id) ? [] : [ok(id, title, `PAM service ${service.name}`)];
+  return [
+    ...findings,
+    ...held('P7', 'The PAM stack lets nobody in without a code'),
+    ...held('P9', 'notp is handed the code, not the password'),
+  ];
+}
+
+function isDoor(line: PamModule): boolean {
+  return ['code', 'first-pass'].includes(notpLine(line) ?? '');
+}
+
+/** Lines that start notp and ask for no code, whatever they look like: `sh -c`, a mistyped option, a phase that has no code. */
+function callsWithoutCode({ name, sshd }: PamService): Finding[] {
+  const lines = TYPES.flatMap((type) => {
+    const stack = readStack(name, type);
+    const calls = Array.isArray(stack) ? modulesOf(stack).filter((line) => notpLine(line) !== undefined) : [];
+    return type === 'auth' ? calls.filter((line) => !isDoor(line)) : calls;
+  });
+  return lines.map((line) =>
+    fail(
+      'P7',
+      'A line of PAM starts notp and asks for no code, or in a form that cannot be judged',
+      `PAM service ${name}, ${line.where}: ${(execWords(line) ?? []).join(' ')}`,
+      `auth requisite pam_exec.so quiet ${sshd ? 'expose_authtok stdout /usr/bin/notp pam' : 'seteuid /usr/bin/notp pam --prompt-tty'}`,
+    ),
+  );
+}
+
+/** `--first-pass` without a line for the code beside it. */
+function branchAlone(lines: readonly PamLine[], { name }: PamService): Finding[] {
+  const branch = modulesOf(lines).find((line) => notpLine(line) === 'first-pass');
+  if (branch === undefined) return [];
+  return [
+    fail(
+      'P7',
+      'The PAM stack asks for no code: it has the branch of the first pass alone',
+      `PAM service ${name}: ${branch.where}`,
+      TEMPLATE,
+    ),
+  ];
+}
+
+function wrongLine(line: PamModule, { sshd }: PamService): Finding[] {
+  const [program = '', ...words] = execWords(line) ?? [];
+  const title = 'The line for the code does not do what it should';
+  const wrong = (why: string, fix: string): Finding[] => [fail('P7', title, `${line.where}: ${why}`, fix)];
+  const prompts = words.includes('--prompt-tty');
+  return [
+    ...(program.startsWith('/') ? [] : wrong(`${program} is no absolute path, and pam_exec has no PATH`, '/usr/bin/notp pam')),
+    ...(prompts || line.words.includes('expose_authtok')
+      ? []
+      : wrong('pam_exec hands over no code', 'pam_exec.so quiet expose_authtok stdout /usr/bin/notp pam')),
+    ...(prompts && sshd
+      ? wrong('sshd has no terminal yet, so --prompt-tty asks nobody', 'pam_exec.so quiet expose_authtok stdout /usr/bin/notp pam')
+      : []),
+    ...(line.words.some((word) => word.startsWith('type=') && word !== 'type=auth')
+      ? wrong('with this type= it is skipped', 'drop type=')
+      : []),
+    ...(isStrict(line) ? [] : wrong(`its control is ${line.control}`, 'auth requisite pam_exec.so')),
+  ];
+}
+
+/** Refuses at a wrong code, and lets pam_setcred pass, where pam_exec has nothing to say. */
+function isStrict(line: PamModule): boolean {
+  return (
+    actionsOf(line, 'failure').every((action) => ['bad', 'die'].includes(action)) &&
+    actionsOf(line, 'success').join() === 'ok' &&
+    actionsOf(line, 'ignore').join() === 'ignore'
+  );
+}
+
+/** Without a method that has succeeded before, every pass is the first: elsewhere than in sshd the branch leads to the password alone. */
+function strayBranch(lines: readonly PamLine[], { name, sshd }: PamService): Finding[] {
+  const branch = sshd ? undefined : modulesOf(lines).find((line) => notpLine(line) === 'first-pass');
+  if (branch === undefined || !opensWithoutCode(lines, { firstPass: true })) return [];
+  const title = 'The branch of the first pass stands in a stack that no sshd uses: there the password alone opens';
+  return [
+    {
+      id: 'P7',
+      severity: 'warn',
+      title,
+      detail: `PAM service ${name}: ${branch.where}`,
+      fix: 'take the lines of examples/pam.d/sudo-notp',
+    },
+  ];
+}
+
+function wrongWays(lines: readonly PamLine[], { name }: PamService): Finding[] {
+  if (opensWithoutCode(lines, { firstPass: false }))
+    return [
+      fail(
+        'P7',
+        'The PAM stack can let somebody in without a code',
+        `PAM service ${name}: a way through its auth lines leads past notp to success`,
+        TEMPLATE,
+      ),
+    ];
+  if (!opensWithCode(lines))
+    return [
+      fail('P7', 'The PAM stack lets nobody in', `PAM service ${name}: no way through its auth lines succeeds with the code`, TEMPLATE),
+    ];
+  return [];
+}
+
+/** A code that is asked for after a wrong password is spent for nothing, and can be guessed without the password. */
+function afterFailure(lines: readonly PamLine[], code: PamModule, { name, sshd }: PamService): Finding[] {
+  if (!asksAfterFailure(lines)) return [];
+  const detail = `PAM service ${name}: a way through its auth lines leads from a wrong password to ${code.where}`;
+  const fix = sshd ? TEMPLATE : 'notp setup sudo --apply, or let the lines before it end in "die" where the password is wrong';
+  return [fail('P7', 'A code is asked for, judged and spent although the first factor has failed', detail, fix)];
+}
+
+/** What `notp setup sudo` copied does not follow its origin by itself. */
+function outdated({ name }: PamService): Finding[] {
+  const stacks = outdatedCopies(pamText(name), (stack) => pamStack(stack, 'auth') ?? []);
+  const title = 'A copy of a PAM stack is older than the stack';
+  const fix = 'run the same notp setup sudo --apply again';
+  return stacks.map((stack) => ({
+    id: 'P7',
+    severity: 'warn',
+    title,
+    detail: `PAM service ${name}: the auth lines of ${stack} have changed`,
+    fix,
+  }));
+}
+
+function credentials(lines: readonly PamLine[], code: PamModule, { name, sshd }: PamService): Finding[] {
+  if (!sshd || modulesOf(lines).some(({ module }) => SETS_CREDENTIALS.test(module))) return [];
+  return [
+    fail(
+      'P7',
+      'sshd drops the login after the right code',
+      `PAM service ${name}: no module beside ${code.where} has a credential to set`,
+      'auth sufficient pam_permit.so after the line of the code',
+    ),
+  ];
+}
+
+/** Rule P9. A prompt of notp's own is not affected. */
+function passwordFirst(lines: readonly PamLine[], code: PamModule): Finding[] {
+  if (!code.words.includes('expose_authtok')) return [];
+  const modules = modulesOf(lines);
+  const before = modules.slice(0, modules.indexOf(code)).find(({ module }) => PASSWORD_MODULES.test(module));
+  if (before === undefined) return [];
+  return [
+    fail('P9', 'notp is handed the password in place of the code', `${before.where}: ${before.module} asks before ${code.where}`, TEMPLATE),
+  ];
+}
+
+function readStack(service: string, type: PamType = 'auth'): PamLine[] | { readonly why: string } {
+  try {
+    return pamStack(service, type) ?? { why: `there is no PAM service ${service}` };
+  } catch (error) {
+    return { why: messageOf(error) };
+  }
+}
+
+function fail(id: string, title: string, detail: string, fix: string): Finding {
+  return { id, severity: 'fail', title, detail, fix };
+}

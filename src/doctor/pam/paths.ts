@@ -1,0 +1,170 @@
+/**
+ * What a PAM stack comes to, over every way that its modules may answer: whether it can succeed without the code.
+ * The rules are those of libpam's dispatcher for pam_authenticate, see pam.conf(5). Pure.
+ */
+import { isFirstFactor, notpLine, type PamLine, type PamModule } from './stack.ts';
+
+type Answer = 'success' | 'failure' | 'ignore';
+/** What the stack says so far: nothing, yes, or no; and whether the code was right. */
+interface Soon {
+  readonly impression: 'none' | 'yes' | 'no';
+  readonly code: boolean;
+  /** Whether a first factor has passed, or was refused for good: what the code line must not come after. */
+  readonly first: First;
+  /** The code was asked for after a first factor had failed. */
+  readonly tooLate: boolean;
+}
+/** `failed`: one did not pass, and another still may. */
+type First = 'none' | 'failed' | 'passed' | 'refused';
+/** The state after a (sub)stack; `ended`: a module of the outermost stack has spoken the last word. */
+interface After extends Soon {
+  readonly ended: boolean;
+}
+
+/** What the modules may answer for a question. */
+export interface Question {
+  /** Whether `--first-pass` may say yes: only before any method has succeeded. */
+  readonly firstPass: boolean;
+  /** How notp may answer. */
+  readonly code: readonly Answer[];
+}
+
+/** Whether the stack can say yes although notp never did. */
+export function opensWithoutCode(lines: readonly PamLine[], { firstPass }: { firstPass: boolean }): boolean {
+  const ends = ways(lines, { firstPass, code: ['failure'] });
+  return ends.some(({ impression, code }) => impression === 'yes' && !code);
+}
+
+/** Whether the code can be asked for, and so be judged and spent, although the first factor has failed. */
+export function asksAfterFailure(lines: readonly PamLine[]): boolean {
+  return ways(lines, { firstPass: true, code: ['success', 'failure'] }).some(({ tooLate }) => tooLate);
+}
+
+/** What the stack has said where it comes to its end, over all ways that do. */
+export function endsOf(lines: readonly PamLine[]): Soon['impression'][] {
+  return ways(lines, { firstPass: true, code: ['failure'] }).flatMap(({ impression, ended }) => (ended ? [] : [impression]));
+}
+
+/** Whether it can say yes at all with the right code. */
+export function opensWithCode(lines: readonly PamLine[]): boolean {
+  return ways(lines, { firstPass: false, code: ['success'] }).some(({ impression, code }) => impression === 'yes' && code);
+}
+
+function ways(lines: readonly PamLine[], question: Question): After[] {
+  return walk(lines, 0, { impression: 'none', code: false, first: 'none', tooLate: false }, question, new Map());
+}
+
+/** All states after `lines` from line `at` on. What was walked from the same place in the same state is not walked again. */
+function walk(lines: readonly PamLine[], at: number, soon: Soon, question: Question, known: Map<string, After[]>): After[] {
+  const line = lines[at];
+  if (line === undefined) return [{ ...soon, ended: false }];
+  const key = [at, soon.impression, soon.code, soon.first, soon.tooLate].join(' ');
+  const walked = known.get(key);
+  if (walked !== undefined) return walked;
+  const goOn = (next: number, state: Soon): After[] => walk(lines, next, state, question, known);
+  const found = line.kind === 'substack' ? throughSubstack(line.lines, soon, question).flatMap((state) => goOn(at + 1, state)) : [];
+  if (line.kind === 'module')
+    for (const [answer, action] of answersOf(line, question).flatMap((each) =>
+      actionsOf(line, each).map((then) => [each, then] as const),
+    )) {
+      const isCode = notpLine(line) === 'code';
+      const { impression, next } = act(action, answer, soon.impression);
+      const refuses = impression === 'no' && answer === 'failure';
+      const state = {
+        ...soon,
+        code: soon.code || (isCode && answer === 'success'),
+        tooLate: soon.tooLate || (isCode && ['failed', 'refused'].includes(soon.first)),
+        first: firstAfter(soon.first, line, { answer, refuses }),
+      };
+      if (next === 'end') found.push({ ...state, impression, ended: true });
+      else found.push(...goOn(at + 1 + next, { ...state, impression }));
+    }
+  known.set(key, found);
+  return found;
+}
+
+/** `done` and `die` end the substack alone. */
+function throughSubstack(lines: readonly PamLine[], soon: Soon, question: Question): Soon[] {
+  return walk(lines, 0, soon, question, new Map()).map(({ impression, code, first, tooLate }) => ({ impression, code, first, tooLate }));
+}
+
+function firstAfter(first: First, line: PamModule, { answer, refuses }: { answer: Answer; refuses: boolean }): First {
+  if (first === 'refused' || (!isFirstFactor(line) && !REFUSING.has(line.module))) return first;
+  if (refuses) return 'refused';
+  if (!isFirstFactor(line) || first === 'passed') return first;
+  return answer === 'success' ? 'passed' : 'failed';
+}
+
+/** Modules that say no for a first factor that has failed, or is not to be asked for. */
+const REFUSING: ReadonlySet<string> = new Set(['pam_deny.so', 'pam_faillock.so', 'pam_tally2.so']);
+
+function answersOf(line: PamModule, question: Question): readonly Answer[] {
+  switch (notpLine(line)) {
+    case 'code':
+      return question.code;
+    case 'first-pass':
+      return question.firstPass ? ['success', 'failure'] : ['failure'];
+    case 'other':
+    case undefined:
+      return FIXED[line.module] ?? ['success', 'failure', 'ignore'];
+  }
+}
+
+/** Modules that always answer the same. */
+const FIXED: Readonly<Record<string, readonly Answer[]>> = {
+  'pam_permit.so': ['success'],
+  'pam_deny.so': ['failure'],
+  'pam_echo.so': ['success', 'ignore'],
+  'pam_faildelay.so': ['ignore'],
+  'pam_warn.so': ['ignore'],
+};
+
+/** The historical words in brackets, see pam.conf(5). */
+const SHORT: Readonly<Record<string, string>> = {
+  required: 'success=ok new_authtok_reqd=ok ignore=ignore default=bad',
+  requisite: 'success=ok new_authtok_reqd=ok ignore=ignore default=die',
+  sufficient: 'success=done new_authtok_reqd=done default=ignore',
+  optional: 'success=ok new_authtok_reqd=ok default=ignore',
+};
+
+/**
+ * What follows from an answer: `ok`, `done`, `bad`, `die`, `ignore`, `reset` or a number of lines to jump over. Several for a failure, where
+ * the control tells failures apart.
+ */
+export function actionsOf({ control, module }: Pick<PamModule, 'control' | 'module'>, answer: Answer): string[] {
+  const pairs = pairsOf(control);
+  const standard = pairs.get('default') ?? 'bad';
+  if (answer !== 'failure') return [pairs.get(answer) ?? standard];
+  const named = module === EXEMPTS ? [] : [...pairs].flatMap(([name, action]) => (NO_FAILURE.has(name) ? [] : [action]));
+  return [...new Set([...named, standard])];
+}
+
+/** With a named answer it tells apart for whom the code was set up, which is no way for those. */
+const EXEMPTS = 'pam_succeed_if.so';
+/** Of a password that has to be changed only the account phase tells. */
+const NO_FAILURE: ReadonlySet<string> = new Set(['success', 'new_authtok_reqd', 'ignore', 'default']);
+
+/** The pairs of a control, also of one that is a word. */
+export function pairsOf(control: string): Map<string, string> {
+  return new Map((SHORT[control] ?? control).split(/\s+/).map((pair) => pair.split('=') as [string, string]));
+}
+
+function act(action: string, answer: Answer, before: Soon['impression']): { impression: Soon['impression']; next: number | 'end' } {
+  switch (action) {
+    case 'ok':
+    case 'done': {
+      const impression = before === 'none' && answer === 'success' ? 'yes' : before;
+      // A failure that is called ok leaves its own status, which is no success.
+      const failed = answer === 'failure' && before !== 'no' ? 'no' : impression;
+      return { impression: failed, next: action === 'done' && failed === 'yes' ? 'end' : 0 };
+    }
+    case 'bad':
+      return { impression: 'no', next: 0 };
+    case 'die':
+      return { impression: 'no', next: 'end' };
+    case 'reset':
+      return { impression: 'none', next: 0 };
+    default:
+      return { impression: before, next: /^\d+$/.test(action) ? Number(action) : 0 };
+  }
+}

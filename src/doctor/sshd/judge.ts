@@ -1,0 +1,90 @@
+/** The rules over people and their connections: one finding for each rule that somebody trips, one for each that holds for all. Pure. */
+import { is, setting, type Effective } from './effective.ts';
+import { ok, type Finding } from '../finding.ts';
+import { meansGate } from './gate-command.ts';
+import { GATE_RULES } from './gate-rules.ts';
+import { PAM_RULES } from './pam-rules.ts';
+import type { About, Rule } from './rule.ts';
+import { placeOf, type Vantage } from './vantage.ts';
+
+/** People that sshd treats alike, and what it does with them from each place. */
+export interface Judged {
+  readonly names: readonly string[];
+  readonly seen: readonly { readonly vantage: Vantage; readonly effective: Effective }[];
+}
+
+/** How an sshd asks for codes. */
+export interface Doors {
+  readonly gate: boolean;
+  readonly pam: boolean;
+}
+
+interface Problem {
+  readonly rule: Rule;
+  readonly text: string;
+  readonly fix: string;
+  readonly from: readonly Vantage[];
+  /** Of the connections that it was looked for on. */
+  readonly everywhere: boolean;
+}
+
+const EXEMPTION: Pick<Rule, 'id' | 'severity' | 'title' | 'fix'> = {
+  id: 'FC14',
+  severity: 'fail',
+  title: 'From some addresses sshd does not force the gate',
+  fix: 'remove the Match block that exempts them',
+};
+
+const BLIND: Pick<Rule, 'id' | 'severity' | 'title' | 'fix'> = {
+  id: 'FC14',
+  severity: 'warn',
+  title: 'What sshd does for a line cannot be told',
+  fix: 'say it by addresses, networks, users or groups, without quotes and backslashes',
+};
+
+/** `where` tells the sshd; it stands in each detail. `unasked`: lines that nobody was asked about. */
+export function judge(
+  people: readonly Judged[],
+  doors: Doors,
+  { where, unasked, ...about }: Omit<About, 'root'> & { where: string; unasked: readonly string[] },
+): Finding[] {
+  const tripped = people.flatMap(({ names, seen }) =>
+    names.flatMap((user) => problemsOf(seen, doors, { ...about, root: user === 'root' }).map((problem) => findingOf(problem, user, where))),
+  );
+  const ids = new Set(tripped.map(({ id }) => id));
+  const rules = [...(doors.gate ? GATE_RULES : []), ...(doors.pam ? PAM_RULES : [])];
+  const fine = rules.filter(({ id }) => !ids.has(id)).map(({ id, holds }) => ok(id, holds, where));
+  const blind = unasked.map((line) => ({ ...BLIND, detail: `${where}: ${line}` }));
+  const same = doors.gate && !ids.has('FC14') && blind.length === 0 ? [ok('FC14', 'sshd forces the same from every address', where)] : [];
+  return [...tripped, ...blind, ...fine, ...same];
+}
+
+function problemsOf(seen: Judged['seen'], doors: Doors, about: About): Problem[] {
+  const open = seen.filter(({ effective }) => !(about.root && is(effective, 'permitrootlogin', 'no')));
+  const rules = new Map(open.map((each) => [each, rulesFor(each.effective, doors)]));
+  return [...(doors.gate ? GATE_RULES : []), ...(doors.pam ? PAM_RULES : [])].flatMap((rule) => {
+    const asked = open.filter((each) => rules.get(each)?.includes(rule) === true);
+    const found = asked.flatMap(({ vantage, effective }) => {
+      const text = rule.problem(effective, about);
+      return text === undefined ? [] : [{ vantage, text, fix: rule.fixFor?.(effective) ?? rule.fix }];
+    });
+    return [...Map.groupBy(found, ({ text }) => text)].map(([text, all]) => ({
+      ...{ rule, text, fix: all[0]?.fix ?? rule.fix },
+      from: all.map(({ vantage }) => vantage),
+      everywhere: all.length === asked.length,
+    }));
+  });
+}
+
+/** Where the gate is forced it must be tight; where it is not, PAM must ask, or that it is not forced is all there is to say. */
+function rulesFor(effective: Effective, { gate, pam }: Doors): readonly Rule[] {
+  if (meansGate(setting(effective, 'forcecommand'))) return GATE_RULES;
+  if (pam) return PAM_RULES;
+  return gate ? GATE_RULES.filter(({ id }) => id === 'FC1') : [];
+}
+
+function findingOf({ rule, text, fix: own, from, everywhere }: Problem, user: string, where: string): Finding {
+  const { id, severity, title, fix } = rule.id === 'FC1' && !everywhere ? EXEMPTION : { ...rule, fix: own };
+  const places = [...new Set(from.map(placeOf))];
+  return { id, severity, title, fix, user, detail: `${where}${everywhere ? '' : `, from ${places.join(', ')}`}: ${text}` };
+}

@@ -1,0 +1,177 @@
+/** The family of sshd: each server's effective configuration against the rules, for all people from everywhere. */
+import * as os from 'node:os';
+import { messageOf, NotpError } from '../../error.ts';
+import { setting, words, type Effective } from './effective.ts';
+import { ok, type Finding } from '../finding.ts';
+import { gateProgram, meansGate } from './gate-command.ts';
+import { judge, type Doors, type Judged } from './judge.ts';
+import { alike, otherSpellings, type Person, type Spelling } from '../people.ts';
+import { hasFirstPass } from '../pam/pam.ts';
+import { asksForCode } from '../pam/stack.ts';
+import { DEFAULT_SSHD_CONFIG, installedServer, runningServers, type Server } from './servers.ts';
+import { readSshdFiles, type Criterion, type SshdFiles } from './files.ts';
+import { isRootsAlone } from './roots-alone.ts';
+import { askServer, checkServer, withKeyFolder, type Asked, type Question, type Refusal } from './run.ts';
+import { noDoor, notLoaded, refused, spelledOtherwise, unaskable, unseen } from './findings.ts';
+import { unasked, vantages, type Vantage } from './vantage.ts';
+
+/** What was found out about one server, for the families that follow. */
+export interface SshdReport {
+  readonly findings: readonly Finding[];
+  readonly doors: Doors;
+  /** What PAM calls it. */
+  readonly pamService: string;
+  /** What it forces, where that is the gate and nothing else. */
+  readonly gateCommands: readonly string[];
+  /** The configuration of each user, from outside. */
+  readonly perUser: ReadonlyMap<string, Effective>;
+  /** How many questions it answered. */
+  readonly asked: number;
+}
+
+/** Hears how many questions there will be, and then of answers as they come. */
+export interface Progress {
+  readonly expect: (questions: number) => void;
+  readonly progress: (answers: number) => void;
+}
+
+const FIXED_PAM_SERVICE = 9_008;
+const NO_DOORS: Doors = { gate: false, pam: false };
+
+/** The servers to judge: the one that a file was named for, else those that run, else the one that is installed. Throws `failed` where there is no sshd. */
+export function serversFor(sshdConfig: string | undefined): Server[] {
+  const installed = installedServer(sshdConfig ?? DEFAULT_SSHD_CONFIG);
+  const servers = sshdConfig === undefined ? runningServers() : [];
+  if (servers.length > 0) return servers;
+  if (installed !== undefined) return [installed];
+  throw new NotpError('failed', 'there is no sshd on this host', 'install openssh-server');
+}
+
+/** Judges one server. */
+export async function examineServer(server: Server, people: readonly Person[], hear: Progress): Promise<SshdReport> {
+  const where = `sshd${server.pid === undefined ? '' : ` (pid ${String(server.pid)})`} with ${server.config}`;
+  let files: SshdFiles;
+  try {
+    files = readSshdFiles(server.config);
+  } catch (error) {
+    return nothing(unseen(where, error));
+  }
+  return await withKeyFolder(async (folder) => {
+    const asked = await checkServer(server, folder);
+    if ('refused' in asked) return nothing(refused(where, asked.refused));
+    const judged = await ask(
+      server,
+      asked,
+      people.filter(({ user }) => canBeAsked(user.name)),
+      files,
+      hear,
+    );
+    if ('refused' in judged) return nothing(refused(where, judged.refused));
+    const report = reportOf(server, asked, judged, files, where);
+    const unknown = people.filter(({ user }) => !canBeAsked(user.name)).map(({ user }) => unaskable(where, user.name));
+    return { ...report, findings: [...report.findings, ...unknown] };
+  });
+}
+
+/** People that sshd treats alike, and people under other names of theirs. */
+interface Answers {
+  readonly people: readonly Judged[];
+  readonly spellings: readonly AskedAs[];
+  /** Why something could not be asked about. */
+  readonly untold: readonly string[];
+}
+interface AskedAs extends Judged {
+  readonly name: string;
+}
+
+async function ask(
+  server: Server,
+  asked: Asked,
+  people: readonly Person[],
+  { criteria, untold }: SshdFiles,
+  { expect, progress }: Progress,
+): Promise<Answers | Refusal> {
+  const first = await askServer(server, asked, [{ user: 'root', vantage: SOMEWHERE }], () => undefined);
+  if ('refused' in first) return first;
+  const ports = first.flatMap((each) => words(each, 'port').map(Number));
+  const from = vantages(criteria, { ports, own: ownAddresses() });
+  const groups = alike(people, criteria).map((group) => ({ name: group[0]?.user.name ?? '', names: group.map(({ user }) => user.name) }));
+  const spellings = spellingsOf(people, criteria);
+  const others = spellings.found.map(({ name, user }) => ({ name, names: [user.name] }));
+  const all = [...groups, ...others.filter(({ name }) => canBeAsked(name))];
+  const questions: Question[] = all.flatMap(({ name: user }) => from.map((vantage) => ({ user, vantage })));
+  expect(questions.length);
+  const answers = await askServer(server, asked, questions, progress);
+  if ('refused' in answers) return answers;
+  const judged = all.map((each, i) => ({ ...each, seen: from.flatMap((vantage, j) => pair(vantage, answers[i * from.length + j])) }));
+  return { people: judged.slice(0, groups.length), spellings: judged.slice(groups.length), untold: [...untold, ...spellings.untold] };
+}
+
+function spellingsOf(people: readonly Person[], criteria: readonly Criterion[]): { found: Spelling[]; untold: string[] } {
+  try {
+    return { found: otherSpellings(people, criteria), untold: [] };
+  } catch (error) {
+    return { found: [], untold: [`Match for other names of the same uid: ${messageOf(error)}`] };
+  }
+}
+
+/** `sshd -T -C` takes a comma for the end of a name. */
+export function canBeAsked(name: string): boolean {
+  return !name.includes(',');
+}
+
+function pair(vantage: Vantage, effective: Effective | undefined): { vantage: Vantage; effective: Effective }[] {
+  return effective === undefined ? [] : [{ vantage, effective }];
+}
+
+/** Anywhere: for what no Match line decides. */
+const SOMEWHERE = { address: '203.0.113.7', host: '203.0.113.7', localAddress: '192.0.2.1', localPort: 22, routingDomain: '' };
+
+function reportOf(server: Server, { version }: Asked, { people, spellings, untold }: Answers, files: SshdFiles, where: string): SshdReport {
+  const all = people.flatMap(({ seen }) => seen.map(({ effective }) => effective));
+  const [any] = all;
+  const commands = [...new Set(all.map((effective) => setting(effective, 'forcecommand')))];
+  const pamService = any === undefined ? server.name : pamServiceOf(server, version, any);
+  const doors = { gate: commands.some((command) => meansGate(command)), pam: asksForCode(pamService) };
+  const about = {
+    version,
+    where,
+    unasked: [...unasked(files.criteria).map((criterion) => `Match ${criterion}`), ...untold],
+    firstPass: hasFirstPass(pamService),
+    isRootsAlone,
+  };
+  const rules = doors.gate || doors.pam ? judge(people, doors, about) : [noDoor(where)];
+  const past = spellings.flatMap((each) => pastUnder(each, judge([each], doors, about), rules));
+  const findings = [ok('sshd-config', 'sshd accepts its configuration', where), ...notLoaded(server, any, files, where), ...rules, ...past];
+  return {
+    ...{ findings, doors, pamService },
+    gateCommands: commands.filter((command) => gateProgram(command) !== undefined),
+    perUser: new Map(
+      people.flatMap(({ names, seen }) => names.flatMap((name) => (seen[0] === undefined ? [] : [[name, seen[0].effective] as const]))),
+    ),
+    asked: all.length,
+  };
+}
+
+/** What fails under another name of somebody alone. */
+function pastUnder({ name }: AskedAs, found: readonly Finding[], rules: readonly Finding[]): Finding[] {
+  const isKnown = ({ id, user }: Finding): boolean => rules.some((rule) => rule.id === id && rule.user === user);
+  const first = found.find((finding) => finding.severity === 'fail' && finding.user !== undefined && !isKnown(finding));
+  return first === undefined ? [] : [spelledOtherwise(name, first)];
+}
+
+function pamServiceOf({ name }: Server, version: number | undefined, effective: Effective): string {
+  const told = setting(effective, 'pamservicename');
+  if (told !== '') return told;
+  return version !== undefined && version >= FIXED_PAM_SERVICE ? 'sshd' : name;
+}
+
+function nothing(finding: Finding): SshdReport {
+  return { findings: [finding], doors: NO_DOORS, pamService: 'sshd', gateCommands: [], perUser: new Map(), asked: 0 };
+}
+
+/** One address of each network that this host is in. */
+export function ownAddresses(): string[] {
+  const all = Object.values(os.networkInterfaces()).flatMap((each) => each ?? []);
+  return all.filter(({ internal, address }) => !internal && !address.toLowerCase().startsWith('fe80:')).map(({ address }) => address);
+}

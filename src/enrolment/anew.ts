@@ -1,0 +1,31 @@
+/** The same secret sealed anew: under another key, or with new recovery codes. Phones go on working. */
+import { randomBytes } from 'node:crypto';
+import { NotpError } from '../error.ts';
+import { newRecoveryCodes } from '../otp/recovery.ts';
+import type { SealedFile } from '../seal/file.ts';
+import type { Payload } from '../seal/payload.ts';
+import type { LoginState } from '../verdict/decide.ts';
+import { sealByHost, sealByPassphrase } from './sealing.ts';
+import type { HostKey } from '../state/host-keys.ts';
+import type { Change } from '../wire/enrol-question.ts';
+
+export interface Anew {
+  readonly file: SealedFile;
+  /** The new recovery codes, to be shown once. */
+  readonly codes: readonly string[];
+  /** What changes in the state with it; see Enrolment.pendingState. */
+  readonly state: Partial<LoginState>;
+}
+
+/** Seals `payload` under the id `id`, with what else the header of `old` says. Throws `failed` where the host's key is wanted and there is none. */
+export function sealedAnew(old: SealedFile, payload: Payload, change: Change, id: string, hostKey: HostKey | undefined): Anew {
+  const { user, context, created } = old;
+  const header = { id, user, context, created };
+  const { codes, kept } =
+    change.recovery === undefined ? { codes: [], kept: payload.recovery } : newRecoveryCodes(change.recovery, randomBytes);
+  const content = { ...payload, recovery: kept };
+  const state = change.recovery === undefined ? {} : { spent: '0'.repeat(codes.length) };
+  if (change.passphrase !== undefined) return { file: sealByPassphrase(header, content, change.passphrase), codes, state };
+  if (hostKey === undefined) throw new NotpError('failed', 'there is no host key', 'run notp host-key init');
+  return { file: sealByHost(header, content, hostKey), codes, state };
+}

@@ -1,0 +1,115 @@
+/**
+ * `notp enroll`, `notp-enroll`: a new secret for a login. It is shown, confirmed with a code, sealed, registered,
+ * and only then does it take the place of an earlier one: whatever fails before leaves that one working.
+ */
+import { rmSync } from 'node:fs';
+import { NotpError } from '../error.ts';
+import { otpauthUri } from '../otp/uri.ts';
+import { printSealedFile, registrationOf } from '../seal/file.ts';
+import type { TotpPayload } from '../seal/payload.ts';
+import type { Waiting } from '../system/bytes.ts';
+import type { Config } from '../system/config.ts';
+import { openConversation, type Conversation } from '../terminal/conversation.ts';
+import { printResult } from '../terminal/printer.ts';
+import { asUser } from '../system/privileges.ts';
+import { makeSecretsFolder } from '../system/secrets.ts';
+import { enableSocket, hasService } from '../system/systemd.ts';
+import { presentSocket } from '../login/open.ts';
+import { firstState, isRegistered } from './registrar.ts';
+import { confirms, newPayload } from './sealing.ts';
+import { hasEncryptedKey } from '../state/host-keys.ts';
+import { openToSeal, type State } from '../state/state.ts';
+import { planned, type EnrollOptions, type Plan } from './plan.ts';
+import { confirmed } from './confirm.ts';
+import { sealPayload, wanted } from './secret.ts';
+import { jsonOf, show, tellNext, textOf, writeImage } from './show.ts';
+import { enrollThroughService } from './service.ts';
+import { inviteUser, pending } from './invite.ts';
+import { storeRegistered } from './storing.ts';
+import { askNewPassphrase, passphraseFromFile, patience } from '../terminal/ask-passphrase.ts';
+
+/** The exit code is 0 when the enrolment is complete. */
+export async function enroll(config: Config, options: EnrollOptions, now: () => number): Promise<number> {
+  const plan = planned(config, options, now);
+  if (options.pending) return await pending(plan);
+  if (plan.socket !== undefined) return await enrollThroughService(plan, plan.socket);
+  if (onlyServiceHasKey(plan)) {
+    await inviteUser(plan);
+    return await enrollThroughService(plan, presentSocket(config, plan.user) ?? '');
+  }
+  const code = await enrollHere(plan);
+  if (plan.place.kind === 'service' && hasService()) enableSocket(plan.user.uid);
+  return code;
+}
+
+/** The key is on the disk only as an encrypted credential, which systemd opens for the service. */
+function onlyServiceHasKey({ place, sealKind, config }: Plan): boolean {
+  return place.kind === 'service' && sealKind === 'host' && hasEncryptedKey(config) && hasService();
+}
+
+/** Where this process may write the state. */
+async function enrollHere(plan: Plan): Promise<number> {
+  const { options, now } = plan;
+  const state = await asUser(plan.place.owner, () => openForEnrolment(plan));
+  const waiting = patience(now);
+  const conversation = openConversation(waiting);
+  try {
+    await refuseExisting(plan, state);
+    const passphrase = plan.sealKind === 'passphrase' ? await choosePassphrase(options, conversation, waiting) : undefined;
+    const { payload, codes } = newPayload(wanted(plan));
+    const uri = otpauthUri(payload);
+    const image = options.qrFile === undefined ? undefined : writeImage(uri, options.qrFile);
+    try {
+      show(plan, payload, uri);
+      if (options.confirm) await confirmed(conversation, (code) => Promise.resolve(confirms(code, payload, now()) || undefined));
+
+      await sealAndStore(plan, state, { payload, codes, uri, passphrase });
+    } catch (error) {
+      if (image !== undefined) rmSync(image, { force: true });
+      throw error;
+    }
+    tellNext(plan, image);
+    return 0;
+  } finally {
+    conversation.close();
+    state.store.close();
+  }
+}
+
+interface Confirmed {
+  readonly payload: TotpPayload;
+  readonly codes: readonly string[];
+  readonly uri: string;
+  readonly passphrase: string | undefined;
+}
+
+async function sealAndStore(plan: Plan, state: State, { payload, codes, uri, passphrase }: Confirmed): Promise<void> {
+  const { options, config } = plan;
+  const sealed = sealPayload(plan, payload, passphrase, state);
+  const output = options.json ? jsonOf(plan, sealed.id, payload, uri, codes) : textOf(codes);
+  const first = firstState(config.policy, codes.length, plan.now());
+  const enrolment = { origin: plan.origin, ...registrationOf(sealed), state: first, replace: options.replace };
+  await storeRegistered({ ...plan, enrolment, bytes: printSealedFile(sealed), state }, () => {
+    printResult(output);
+  });
+  payload.secret.fill(0);
+}
+
+function openForEnrolment({ place, sealKind, config, user, now }: Plan): State {
+  if (place.kind === 'user') makeSecretsFolder(config, user);
+  return openToSeal(config, place, sealKind, now);
+}
+
+async function refuseExisting({ options, origin, place }: Plan, state: State): Promise<void> {
+  if (options.replace || !(await asUser(place.owner, () => isRegistered(state, origin)))) return;
+  throw new NotpError(
+    'refused',
+    `${origin.user} is enrolled for ${origin.context} already`,
+    'give --replace to replace that enrolment; it works until the new one is confirmed',
+  );
+}
+
+async function choosePassphrase(options: EnrollOptions, conversation: Conversation, waiting: Waiting): Promise<string> {
+  if (options.passphraseFile !== undefined) return await passphraseFromFile(options.passphraseFile, waiting);
+  return await askNewPassphrase(conversation);
+}

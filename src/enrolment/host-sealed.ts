@@ -1,0 +1,56 @@
+/** Which enrolments the key of this host has sealed, and which key that was. */
+import { asUser } from '../system/privileges.ts';
+import { findSealed, type Found } from '../system/secrets.ts';
+import { NotpError } from '../error.ts';
+import type { Config } from '../system/config.ts';
+import { isRoot, realUser, userByName } from '../system/users.ts';
+import type { Enrolment, KeptFile } from '../store/store.ts';
+import { fileAmong } from '../login/sealed-files.ts';
+import { withPresentState } from '../state/state.ts';
+import { statePlace } from '../state/place.ts';
+
+export interface HostSealed {
+  readonly user: string;
+  readonly context: string;
+  /** The key that the file in place is sealed with; `unknown` where there is none that can be read. */
+  readonly key: 'present' | 'former' | 'unknown';
+}
+
+/** The active enrolments that are not sealed by a passphrase, by user and context. Throws `not_permitted` where we are not root. */
+export async function hostSealed(config: Config, now: () => number): Promise<readonly HostSealed[]> {
+  if (!isRoot()) throw new NotpError('not_permitted', 'only root can look into the enrolments of all users', 'run this with sudo');
+  const place = statePlace(config, realUser());
+  const { enrolments, kept, hostKey } = await asUser(place.owner, () =>
+    withPresentState(place, now, async (state) => ({
+      enrolments: await state.store.exclusively((transaction) => transaction.enrolments()),
+      kept: config.secretsInStore ? await state.store.sealedFiles() : undefined,
+      hostKey: state.hostKey,
+    })),
+  );
+  const found: HostSealed[] = [];
+  for (const { user, context } of enrolments.filter(isComplete)) {
+    const key = keyOf(kept === undefined ? await inHome(config, user, context) : inStore(kept, user, context));
+    if (key !== undefined) found.push({ user, context, key: key === '' ? 'unknown' : key === hostKey?.id ? 'present' : 'former' });
+  }
+  return found;
+}
+
+function isComplete({ status, id, pendingId }: Enrolment): boolean {
+  return status === 'active' && (id !== '' || pendingId !== '');
+}
+
+/** The id of the host key that sealed the file; empty where there is none that can be read, undefined where a passphrase did. */
+function keyOf(found: Found): string | undefined {
+  if (found.kind !== 'sealed') return '';
+  return found.file.seal.kind === 'host' ? found.file.seal.key : undefined;
+}
+
+async function inHome(config: Config, name: string, context: string): Promise<Found> {
+  const user = userByName(name);
+  return user === undefined ? { kind: 'absent' } : await asUser(user, () => findSealed(config, user, context));
+}
+
+function inStore(kept: readonly KeptFile[], user: string, context: string): Found {
+  const file = kept.find((each) => each.user === user && each.context === context);
+  return fileAmong(file, user, context);
+}

@@ -1,0 +1,162 @@
+/** A person's own sealed files, as the commands about their codes find and open them. */
+import type { Origin } from '../audit/record.ts';
+import { NotpError } from '../error.ts';
+import { shellWord } from '../otp/escape.ts';
+import { contextName } from '../otp/names.ts';
+import type { Payload } from '../seal/payload.ts';
+import { registrationOf, type SealedFile } from '../seal/file.ts';
+import { passphraseKey } from '../seal/keys.ts';
+import { open } from '../seal/seal.ts';
+import type { Transaction } from '../store/store.ts';
+import type { Config } from '../system/config.ts';
+import { asUser } from '../system/privileges.ts';
+import { findSealed, makeSecretsFolder, sealedPath, type DeviceFile } from '../system/secrets.ts';
+import type { User } from '../system/users.ts';
+import type { Facts } from '../wire/facts.ts';
+import { presentSocket } from '../login/open.ts';
+import { registeredAs } from './registrar.ts';
+import { sealedFile } from '../login/sealed-files.ts';
+import { withNewState, withState } from '../state/state.ts';
+import { ownPlace, statePlace } from '../state/place.ts';
+import { factsByService } from './through-service.ts';
+
+/** Whose secrets, and where they are. */
+export interface Own {
+  readonly config: Config;
+  readonly user: User;
+  readonly now: () => number;
+}
+
+/** The sealed file of `context`: of a login where the store keeps those, else in the user's folder. Throws `refused` where there is none, `bad_secret_file` where it is broken. */
+export async function ownSealed({ config, user, now }: Own, context: string): Promise<SealedFile> {
+  const kept = config.secretsInStore ? await sealedFile(config, user, contextName(context), now) : undefined;
+  const found =
+    kept === undefined || kept.kind === 'absent' ? await asUser(user, () => findSealed(config, user, contextName(context))) : kept;
+  switch (found.kind) {
+    case 'sealed':
+      return found.file;
+    case 'absent':
+      throw new NotpError('refused', `there is no secret ${sealedPath(config, user, context)}`, 'notp list shows those there are');
+    case 'bad':
+      throw new NotpError('bad_secret_file', found.why, 'restore it from a backup, or import it again with --replace');
+  }
+}
+
+/** Whether `context` is a login whose sealed file the service keeps, so that whoever runs this does not see it. */
+export function isOutOfSight({ config, user }: Own, context: string): boolean {
+  return config.secretsInStore && config.contexts.includes(context) && statePlace(config, user).kind === 'user';
+}
+
+/** Throws `refused` where the file is not sealed by a passphrase: the host's key opens logins, and nothing else. */
+export function refuseHostSealed(file: SealedFile): void {
+  if (file.seal.kind === 'passphrase') return;
+  throw new NotpError(
+    'refused',
+    `${file.context} is sealed by this host: its secret does not leave it`,
+    'the codes are on the phone that was enrolled',
+  );
+}
+
+/** What `passphrase` opens. Throws `refused` where it is the wrong one. The caller wipes the secret. */
+export function openSealed(file: SealedFile, passphrase: string): Payload {
+  const payload = tryToOpen(file, passphrase);
+  if (payload !== undefined) return payload;
+  throw new NotpError(
+    'refused',
+    `wrong passphrase for ${file.context}`,
+    'it is the one that was chosen for this secret; if you are sure of it, the file was changed: restore it from a backup',
+  );
+}
+
+/** What `passphrase` opens, or undefined where it does not. */
+export function tryToOpen(file: SealedFile, passphrase: string): Payload | undefined {
+  if (file.seal.kind !== 'passphrase') return undefined;
+  const key = passphraseKey(passphrase, file.seal);
+  try {
+    return open(file, key);
+  } finally {
+    key.fill(0);
+  }
+}
+
+/** Whether `file` is what a login here is registered with. Throws where whoever knows it cannot be asked. */
+export async function isLogin(own: Own, file: SealedFile): Promise<boolean> {
+  const { context, seal } = file;
+  const facts = await factsFor(own, { context, found: { kind: 'sealed', file } });
+  if (facts !== undefined) return facts.some((each) => each.context === context && each.registered);
+  if (seal.kind === 'host' && statePlace(own.config, own.user).kind === 'user')
+    throw new NotpError(
+      'refused',
+      `${context} is sealed by this host, and no service is there to say whether it logs in`,
+      `an administrator can tell: sudo notp status ${context} --user ${shellWord(own.user.name)}`,
+    );
+  const origin: Origin = { user: own.user.name, uid: own.user.uid, context, door: 'cli' };
+  return (await onLogins(own, (transaction) => registeredAs(transaction, origin, registrationOf(file)))) === 'active';
+}
+
+/** Whether logins here go by `context`, whatever lies there. Throws where the service that knows it cannot answer. */
+export async function isLoginContext(own: Own, context: string): Promise<boolean> {
+  const facts = await factsFor(own, { context, found: { kind: 'absent' } });
+  if (facts !== undefined) return facts.some((each) => each.context === context && each.state !== 'revoked' && each.state !== 'invited');
+  return (await onLogins(own, (transaction) => transaction.enrolment(own.user.name, context)))?.status === 'active';
+}
+
+/** What the service says; undefined where it is not asked, because whoever runs this reads the state that logins are judged on. */
+async function factsFor({ config, user }: Own, file: DeviceFile): Promise<readonly Facts[] | undefined> {
+  const socket = statePlace(config, user).kind === 'user' ? presentSocket(config, user) : undefined;
+  return socket === undefined ? undefined : await factsByService(user, socket, [file]);
+}
+
+/** Runs `work` on the state that logins are judged on; undefined where there is none within reach. */
+async function onLogins<T>({ config, user, now }: Own, work: (transaction: Transaction) => Promise<T>): Promise<T | undefined> {
+  const place = statePlace(config, user);
+  return await asUser(place.owner, () => withState(place, now, async (state) => await state?.store.exclusively(work)));
+}
+
+/** The next counter of a HOTP secret, and the one after it from now on: durable before anybody sees the code. */
+export async function takeCounter(own: Own, id: string): Promise<number> {
+  return await onCounters(own, async (transaction) => {
+    const counter = await counterOf(transaction, id);
+    if (!Number.isSafeInteger(counter + 1))
+      throw new NotpError('refused', 'the counter of this HOTP secret is at its end', 'ask the service for a new secret');
+    await transaction.setCounter(id, counter + 1);
+    return counter;
+  });
+}
+
+/** The next counter of a HOTP secret; it stays the next. That of a login is the one after the last accepted. */
+export async function nextCounter(own: Own, id: string): Promise<number> {
+  return await onCounters(own, async (transaction) => {
+    const login = (await transaction.enrolmentsOf(own.user.name)).find((enrolment) => enrolment.id === id);
+    return login === undefined ? await counterOf(transaction, id) : login.state.lastStep + 1;
+  });
+}
+
+/** The counter of a new HOTP secret. */
+export async function setCounter(own: Own, id: string, next: number): Promise<void> {
+  await onCounters(own, (transaction) => transaction.setCounter(id, next));
+}
+
+/** Forgets the counter of a secret that is gone, where there was one. */
+export async function dropCounter({ config, user, now }: Own, id: string): Promise<void> {
+  const forget = (transaction: Transaction): Promise<void> => transaction.dropCounter(id);
+  await asUser(user, () => withState(ownPlace(config, user), now, async (state) => await state?.store.exclusively(forget)));
+}
+
+/** Runs `work` on the user's own state, which holds the counters. */
+async function onCounters<T>({ config, user, now }: Own, work: (transaction: Transaction) => Promise<T>): Promise<T> {
+  return await asUser(user, async () => {
+    makeSecretsFolder(config, user);
+    return await withNewState(ownPlace(config, user), now, ({ store }) => store.exclusively(work));
+  });
+}
+
+async function counterOf(transaction: Transaction, id: string): Promise<number> {
+  const counter = await transaction.counter(id);
+  if (counter !== undefined) return counter;
+  throw new NotpError(
+    'store_unavailable',
+    'the counter of this HOTP secret is lost: .state.db beside it does not know it',
+    'restore .state.db, or import the secret again with its counter; the codes of a login come from its token alone',
+  );
+}

@@ -1,0 +1,81 @@
+/** What an enrolment is about: whose, how sealed, where, and whether whoever asks may have it. */
+import type { Origin } from '../audit/record.ts';
+import { NotpError } from '../error.ts';
+import type { CodeParameters } from '../otp/code.ts';
+import { shellWord } from '../otp/escape.ts';
+import { contextName } from '../otp/names.ts';
+import type { Account } from '../otp/uri.ts';
+import type { Config } from '../system/config.ts';
+import { isRoot, type User } from '../system/users.ts';
+import { withOpenedKey } from '../state/credentials.ts';
+import { missingSocket, presentSocket } from '../login/open.ts';
+import { whereSealed } from '../login/sealed-files.ts';
+import { statePlace, type StatePlace } from '../state/place.ts';
+import type { QrStyle } from '../terminal/formats.ts';
+import { newFile } from '../system/new-file.ts';
+import { judgedElsewhere } from './through-service.ts';
+import { userNamed } from './whose.ts';
+
+export interface EnrollOptions extends Account, CodeParameters {
+  readonly user: string | undefined;
+  readonly context: string;
+  readonly seal: 'host' | 'passphrase' | undefined;
+  readonly recovery: number;
+  readonly replace: boolean;
+  /** Let the user do it. */
+  readonly pending: boolean;
+  readonly confirm: boolean;
+  readonly qr: QrStyle | undefined;
+  readonly qrFile: string | undefined;
+  readonly passphraseFile: string | undefined;
+  readonly json: boolean;
+}
+
+/** What an enrolment is about, settled before anything is shown. */
+export interface Plan {
+  readonly config: Config;
+  readonly options: EnrollOptions;
+  readonly user: User;
+  readonly place: StatePlace;
+  readonly origin: Origin;
+  readonly sealKind: 'host' | 'passphrase';
+  /** The user's socket, where the service behind it makes the enrolment. */
+  readonly socket: string | undefined;
+  readonly file: string;
+  readonly now: () => number;
+}
+
+/** Throws `usage`, `not_permitted` or, where a login that this made would be refused at each door, `refused`, before anything is made or shown. */
+export function planned(config: Config, given: EnrollOptions, now: () => number): Plan {
+  const options = given.qrFile === undefined ? given : { ...given, qrFile: newFile(given.qrFile) };
+  const context = contextName(options.context);
+  const user = userNamed(options.user, { onlyRoot: 'enrol somebody else', hint: ({ name }) => `sudo notp-enroll ${shellWord(name)}` });
+  const place = withOpenedKey(statePlace(config, user), config);
+  const socket = place.kind === 'user' ? presentSocket(config, user) : undefined;
+  const missing = config.contexts.includes(context) ? missingSocket(config, user) : undefined;
+  if (missing !== undefined) throw judgedElsewhere(user, missing, `notp-enroll ${user.name}`);
+  const kind = options.seal ?? (isRoot() || socket !== undefined ? 'host' : 'passphrase');
+  if (kind === 'passphrase' && socket !== undefined)
+    throw new NotpError(
+      'not_permitted',
+      'the service of this host seals with the key of the host',
+      'leave out --seal, or ask root: notp-enroll --seal passphrase',
+    );
+  if (kind === 'passphrase' && config.secretsInStore)
+    throw new NotpError(
+      'not_permitted',
+      'the store keeps what is sealed by a key of the host alone (secrets = "store")',
+      'leave out --seal',
+    );
+  if (!options.confirm && socket !== undefined)
+    throw new NotpError('not_permitted', 'the service of this host takes a new secret only with a code of it', 'leave out --no-confirm');
+  if (kind === 'host' && place.kind !== 'service' && socket === undefined) {
+    throw new NotpError(
+      'not_permitted',
+      'a host-sealed secret needs root and the system user notp',
+      'use --seal passphrase, or ask an administrator to run notp-enroll for you',
+    );
+  }
+  const origin: Origin = { user: user.name, uid: user.uid, context, door: 'cli' };
+  return { config, options, user, place, origin, sealKind: kind, socket, file: whereSealed(config, place, user, context), now };
+}

@@ -1,0 +1,62 @@
+/** Making a secret, and the sealed file around it: fresh id, salt and nonce, and the key of a passphrase or of the host. */
+import { randomBytes } from 'node:crypto';
+import { NONCE_BYTES, SALT_BYTES, type SealedFile, type SealedHeader } from '../seal/file.ts';
+import { DEFAULT_KDF, hostSealKey, passphraseKey } from '../seal/keys.ts';
+import { matchingSteps, secretLength, stepAt, stepsAround } from '../otp/code.ts';
+import { newRecoveryCodes } from '../otp/recovery.ts';
+import type { Payload, TotpPayload } from '../seal/payload.ts';
+import { seal } from '../seal/seal.ts';
+import type { HostKey } from '../state/host-keys.ts';
+import type { Wanted } from '../wire/enrol-question.ts';
+
+/** A payload with a fresh secret, and the recovery codes whose hashes it keeps. */
+export function newPayload({ algorithm, digits, periodSeconds, issuer, account, recovery }: Wanted): {
+  payload: TotpPayload;
+  codes: string[];
+} {
+  const { codes, kept } = newRecoveryCodes(recovery, randomBytes);
+  const secret = new Uint8Array(randomBytes(secretLength(algorithm)));
+  return { payload: { type: 'totp', secret, algorithm, digits, periodSeconds, issuer, account, recovery: kept }, codes };
+}
+
+/** How often whoever is shown a new secret may try to confirm it. */
+export const CONFIRM_TRIES = 3;
+/** Steps before and after the current one whose codes confirm it. */
+const CONFIRM_WINDOW = 1;
+
+/** Whether `code` is a current one of a new secret: the phone has it, and the clocks agree. */
+export function confirms(code: string, payload: TotpPayload, nowMs: number): boolean {
+  const steps = stepsAround(stepAt(nowMs, payload.periodSeconds), CONFIRM_WINDOW);
+  return matchingSteps(payload.secret, code, steps, payload).length > 0;
+}
+
+/** What a sealed file says besides its seal. */
+export type Header = Omit<SealedHeader, 'seal'>;
+
+/** The header of a file that is new at `nowMs`, Unix time in milliseconds. */
+export function newHeader(user: string, context: string, nowMs: number): Header {
+  return { id: newId(), user, context, created: new Date(nowMs).toISOString().replace(/\.\d+Z$/, 'Z') };
+}
+
+/** The id of a sealed file: 128 random bits, hex. */
+export function newId(): string {
+  return randomBytes(16).toString('hex');
+}
+
+/** Seals with Argon2id at its default cost and a fresh salt. */
+export function sealByPassphrase(header: Header, payload: Payload, passphrase: string): SealedFile {
+  const sealing = { kind: 'passphrase', ...DEFAULT_KDF, salt: new Uint8Array(randomBytes(SALT_BYTES)) } as const;
+  return sealWith({ ...header, seal: sealing }, payload, passphraseKey(passphrase, sealing));
+}
+
+export function sealByHost(header: Header, payload: Payload, hostKey: HostKey): SealedFile {
+  return sealWith({ ...header, seal: { kind: 'host', key: hostKey.id } }, payload, hostSealKey(hostKey.key, header.id));
+}
+
+function sealWith(header: SealedHeader, payload: Payload, key: Uint8Array): SealedFile {
+  try {
+    return seal(header, payload, key, new Uint8Array(randomBytes(NONCE_BYTES)));
+  } finally {
+    key.fill(0);
+  }
+}

@@ -1,0 +1,33 @@
+/** What the new secret is for, and how it is sealed. */
+import * as os from 'node:os';
+import { NotpError } from '../error.ts';
+import type { SealedFile } from '../seal/file.ts';
+import type { Payload } from '../seal/payload.ts';
+import type { Config } from '../system/config.ts';
+import { newHeader, sealByHost, sealByPassphrase } from './sealing.ts';
+import type { Wanted } from '../wire/enrol-question.ts';
+import type { State } from '../state/state.ts';
+import type { Plan } from './plan.ts';
+
+/** The options with the issuer that the configuration or the host's name gives where none was told. */
+export function wanted({ options, config }: Plan): Wanted {
+  return { ...options, issuer: issuerFor(options.issuer, config) };
+}
+
+/** The issuer that was told (empty: none was), else that of the configuration, else the host's name. */
+export function issuerFor(told: string, { code }: Pick<Config, 'code'>): string {
+  return [told, code.issuer, os.hostname()].find((name) => name !== '') ?? '';
+}
+
+/** Seals with the passphrase where there is one, else with the host key. */
+export function sealPayload(
+  { user, origin, now }: Pick<Plan, 'user' | 'origin' | 'now'>,
+  payload: Payload,
+  passphrase: string | undefined,
+  { hostKey }: State,
+): SealedFile {
+  const header = newHeader(user.name, origin.context, now());
+  if (passphrase !== undefined) return sealByPassphrase(header, payload, passphrase);
+  if (hostKey === undefined) throw new NotpError('failed', 'there is no host key', 'run notp host-key init once on this host');
+  return sealByHost(header, payload, hostKey);
+}

@@ -1,0 +1,94 @@
+/**
+ * What a user does with the own enrolment through the service, each with a proof that is judged and recorded like a
+ * login: seals it anew (another passphrase, the host's key, new recovery codes), shows it again, ends it.
+ */
+import { append, newRef } from '../audit/audit.ts';
+import { NotpError } from '../error.ts';
+import { otpauthUri } from '../otp/uri.ts';
+import { printSealedFile, registrationOf, type SealedFile } from '../seal/file.ts';
+import type { Payload } from '../seal/payload.ts';
+import { sealedAnew } from './anew.ts';
+import type { CareQuestion, Change } from '../wire/enrol-question.ts';
+import { localVerifier } from '../login/login.ts';
+import type { Login, Rules } from '../login/rules.ts';
+import { openReading, wipe } from '../login/opening.ts';
+import { begin, revoke, type NewEnrolment } from './registrar.ts';
+import { newId } from './sealing.ts';
+import { withPresentState, type State } from '../state/state.ts';
+import type { EnrolAnswer } from '../wire/enrol-answer.ts';
+
+/** The answer, and what has been registered as pending and must be completed or abandoned. */
+export interface Cared {
+  readonly answer: EnrolAnswer;
+  readonly registered?: NewEnrolment;
+}
+
+export async function care(login: Login, rules: Rules, question: CareQuestion): Promise<Cared> {
+  const { place, now } = rules;
+  const verifier = localVerifier(login, rules);
+  try {
+    const outcome = await verifier.verify({ readings: question.readings });
+    if (outcome.verdict.result === 'refused') return { answer: { kind: 'refused', outcome } };
+  } finally {
+    verifier.close();
+  }
+  return await withPresentState(place, now, async (state) => {
+    switch (question.step) {
+      case 'change':
+        return await changed(login, state, question, question.change);
+      case 'export':
+        return { answer: { kind: 'secret', uri: await exported(login, state, question) } };
+      case 'revoke':
+        await revoke(state, login.origin);
+        return { answer: { kind: 'done' } };
+    }
+  });
+}
+
+async function changed(login: Login, state: State, question: CareQuestion, change: Change): Promise<Cared> {
+  const { origin } = login;
+  return await opened(login, state, question, async (old, payload) => {
+    const { file, codes, state: pending } = sealedAnew(old, payload, change, newId(), state.hostKey);
+    const expected = { id: old.id, status: 'active' } as const;
+    const registered: NewEnrolment = { origin, ...registrationOf(file), state: pending, event: change.event, replace: true, expected };
+    await begin(state, registered, registrationOf(old));
+    return { answer: { kind: 'anew', file: Buffer.from(printSealedFile(file)).toString('utf8'), recovery: codes }, registered };
+  });
+}
+
+async function exported(login: Login, state: State, question: CareQuestion): Promise<string> {
+  return await opened(login, state, question, async (old, payload) => {
+    const counter = { counter: await recordExport(login, state, old.id) };
+    return otpauthUri(payload.type === 'hotp' ? { ...payload, ...counter } : payload);
+  });
+}
+
+/** Records that the secret leaves, before it does. Gives the next counter. */
+async function recordExport({ origin }: Login, state: State, id: string): Promise<number> {
+  return await state.store.exclusively(async (transaction) => {
+    const enrolment = await transaction.enrolment(origin.user, origin.context);
+    if (enrolment?.id !== id || enrolment.doubt !== undefined)
+      throw new NotpError('refused', 'the enrolment has changed meanwhile', 'begin again');
+    await append(state.log, transaction, { ...origin, event: 'export', result: 'done', ref: newRef() });
+    return enrolment.state.lastStep + 1;
+  });
+}
+
+/** Runs `work` on what the accepted proof opens, and wipes it. */
+async function opened<T>(
+  { files }: Login,
+  { hostKey }: State,
+  { readings }: CareQuestion,
+  work: (file: SealedFile, payload: Payload) => Promise<T>,
+): Promise<T> {
+  const found = files[0]?.found;
+  const presented = found?.kind === 'sealed' ? openReading([found.file], readings, hostKey) : undefined;
+  const payload = presented?.opened[0];
+  if (found?.kind !== 'sealed' || presented === undefined || payload === undefined)
+    throw new NotpError('bad_secret_file', 'what was accepted does not open');
+  try {
+    return await work(found.file, payload);
+  } finally {
+    wipe(presented);
+  }
+}

@@ -1,0 +1,197 @@
+/**
+ * A user who enrols themselves through the service. Who is enrolled must show a code of the enrolment that is to be
+ * replaced; who is not must have been invited by root. The secret is sealed by the host and leaves once, to be shown.
+ */
+import { appendLogin, newRef } from '../audit/audit.ts';
+import type { Origin } from '../audit/record.ts';
+import { NotpError } from '../error.ts';
+import { printSealedFile, registrationOf, type Registration } from '../seal/file.ts';
+import type { TotpPayload } from '../seal/payload.ts';
+import type { Enrolment } from '../store/store.ts';
+import { isEmpty, refilled, taken } from '../verdict/budget.ts';
+import { timeOf } from '../store/clock.ts';
+import { localVerifier } from '../login/login.ts';
+import type { Login, Rules } from '../login/rules.ts';
+import { care, type Cared } from './self-care.ts';
+import { abandon, begin, complete, completeInStore, firstState, type NewEnrolment } from './registrar.ts';
+import { CONFIRM_TRIES, confirms, newHeader, newPayload, sealByHost } from './sealing.ts';
+import { refused } from '../login/standing.ts';
+import { withPresentState, type State } from '../state/state.ts';
+import type { Reason } from '../verdict/reasons.ts';
+import type { EnrolBegin, EnrolQuestion, StatusQuestion } from '../wire/enrol-question.ts';
+import type { EnrolAnswer } from '../wire/enrol-answer.ts';
+
+/** The enrolment that one connection makes. */
+export interface SelfEnrolment {
+  answer(question: Exclude<EnrolQuestion, StatusQuestion>, login: Login, rules: Rules): Promise<EnrolAnswer>;
+  /** The connection is gone: what was begun and not completed is undone or left to the first login, as the registrar does. */
+  end(): void;
+}
+
+/** What whoever asks may replace: an invitation, or the enrolment that they have shown a code of. */
+type Granted = NonNullable<NewEnrolment['expected']>;
+
+interface Offered {
+  readonly login: Login;
+  readonly rules: Rules;
+  readonly granted: Granted;
+  readonly payload: TotpPayload;
+  readonly recoveryCodes: number;
+  triesLeft: number;
+}
+
+/** What was registered and waits for its file, `text`, to come into its place. */
+interface Pending {
+  readonly rules: Rules;
+  readonly registered: NewEnrolment;
+  readonly text: string;
+}
+
+export function selfEnrolment(): SelfEnrolment {
+  let offered: Offered | undefined;
+  let pending: Pending | undefined;
+  const forget = (): void => {
+    offered?.payload.secret.fill(0);
+    offered = undefined;
+    pending = undefined;
+  };
+  const keep = ({ answer, registered }: Cared, rules: Rules): EnrolAnswer => {
+    if (registered !== undefined && 'file' in answer) pending = { rules, registered, text: answer.file };
+    return answer;
+  };
+  return {
+    answer: async (question, login, rules) => {
+      switch (question.step) {
+        case 'begin': {
+          forget();
+          const granted = await permission(login, rules, question);
+          if ('kind' in granted) return granted;
+          const { payload, codes } = newPayload(question.wanted);
+          offered = { login, rules, granted, payload, recoveryCodes: codes.length, triesLeft: CONFIRM_TRIES };
+          return { kind: 'offer', secret: payload.secret, recovery: codes };
+        }
+        case 'confirm': {
+          // One offer gives one sealed file, so that a code is worth no more than one record of a new enrolment.
+          if (offered === undefined || pending !== undefined) throw new NotpError('usage', 'no enrolment was begun');
+          const answer = keep(await confirmed(offered, question.code), offered.rules);
+          if (offered.triesLeft === 0) forget();
+          return answer;
+        }
+        case 'complete':
+        case 'abandon':
+          if (offered === undefined && pending === undefined) throw new NotpError('usage', 'no enrolment was begun');
+          await ended(pending, question.step);
+          forget();
+          return { kind: 'done' };
+        case 'change':
+        case 'export':
+        case 'revoke':
+          forget();
+          return keep(await care(login, rules, question), rules);
+      }
+    },
+    end: forget,
+  };
+}
+
+/** What may be replaced, or why the enrolment may not begin. */
+async function permission(login: Login, rules: Rules, { replace, readings }: EnrolBegin): Promise<Granted | EnrolAnswer> {
+  const { place, now } = rules;
+  const { origin } = login;
+  const enrolment = await withPresentState(place, now, ({ store }) =>
+    store.exclusively((transaction) => transaction.enrolment(origin.user, origin.context)),
+  );
+  if (enrolment?.doubt !== undefined) return await refusal(login.origin, rules, 'stale_enrolment');
+  if (enrolment?.status === 'invited') return { id: enrolment.id, status: 'invited' };
+  if (!isActive(enrolment) || !replace) return await refusal(login.origin, rules, 'not_permitted');
+  const verifier = localVerifier(login, rules);
+  try {
+    const outcome = await verifier.verify({ readings });
+    return outcome.verdict.result === 'accepted' ? { id: inPlace(login)?.id ?? '', status: 'active' } : { kind: 'refused', outcome };
+  } finally {
+    verifier.close();
+  }
+}
+
+function isActive(enrolment: Enrolment | undefined): boolean {
+  return enrolment?.status === 'active' && enrolment.id !== '';
+}
+
+/** Seals and registers the new secret as pending where `code` is one of its codes. */
+async function confirmed(offered: Offered, code: string): Promise<Cared> {
+  const { login, rules, granted, payload, recoveryCodes } = offered;
+  const { origin } = login;
+  const nowMs = rules.now();
+  offered.triesLeft--;
+  if (!confirms(code, payload, nowMs)) return { answer: await refusal(login.origin, rules, 'wrong_code') };
+  const sealed = await withPresentState(rules.place, rules.now, async (state): Promise<Cared | undefined> => {
+    if (state.hostKey === undefined) throw new NotpError('failed', 'there is no host key');
+    if (granted.status === 'invited' && !(await paid(state, origin, rules)))
+      return { answer: await refusal(login.origin, rules, 'not_permitted', OFTEN) };
+    const file = sealByHost(newHeader(origin.user, origin.context, nowMs), payload, state.hostKey);
+    const enrolment = {
+      origin,
+      ...registrationOf(file),
+      state: firstState(rules.policy, recoveryCodes, nowMs),
+      replace: true,
+      expected: granted,
+    };
+    if (!(await begun(state, enrolment, inPlace(login)))) return undefined;
+    return { answer: { kind: 'sealed', file: Buffer.from(printSealedFile(file)).toString('utf8') }, registered: enrolment };
+  });
+  return sealed ?? { answer: await refusal(login.origin, rules, 'not_permitted') };
+}
+
+const OFTEN = 'this invitation was begun and given up too often for the time being';
+
+/**
+ * Takes a guess from the budget of the invitation: who enrols and gives up again and again would fill the log, and needs no code for it.
+ * False where none is left until it is refilled.
+ */
+async function paid({ store }: State, origin: Origin, { policy, now }: Rules): Promise<boolean> {
+  return await store.exclusively(async (transaction) => {
+    const invited = await transaction.enrolment(origin.user, origin.context);
+    // Whatever became of it meanwhile, begin() refuses it.
+    if (invited?.status !== 'invited' || invited.doubt !== undefined) return true;
+    const bucket = refilled(invited.state.bucket, policy, await timeOf(transaction, now));
+    if (isEmpty(bucket, 1)) return false;
+    await transaction.save({ ...invited, state: { ...invited.state, bucket: taken(bucket, 1) } });
+    return true;
+  });
+}
+
+/** False where the enrolment was revoked, replaced or completed since the permission: an offer that was kept open is worth nothing then. */
+async function begun(state: State, enrolment: NewEnrolment, present: Registration | undefined): Promise<boolean> {
+  try {
+    await begin(state, enrolment, present);
+    return true;
+  } catch (error) {
+    if (error instanceof NotpError && error.code === 'refused') return false;
+    throw error;
+  }
+}
+
+async function refusal(origin: Origin, { place, now }: Rules, reason: Reason, detail?: string): Promise<EnrolAnswer> {
+  const why = detail === undefined ? { reason } : { reason, detail };
+  const record = { ...origin, event: 'enroll.failed', result: 'refused', ...why, ref: newRef() } as const;
+  const ref = await withPresentState(place, now, ({ store, log }) =>
+    store.exclusively((transaction) => appendLogin(log, transaction, record)),
+  );
+  return { kind: 'refused', outcome: { verdict: refused(reason, detail), ref } };
+}
+
+async function ended(pending: Pending | undefined, step: 'complete' | 'abandon'): Promise<void> {
+  if (pending === undefined && step === 'complete') throw new NotpError('usage', 'the enrolment was not confirmed');
+  if (pending === undefined) return;
+  const { rules, registered, text } = pending;
+  await withPresentState(rules.place, rules.now, (state) => {
+    if (step === 'abandon') return abandon(state, registered);
+    return rules.inStore ? completeInStore(state, registered, text) : complete(state, registered);
+  });
+}
+
+/** The sealed file that the enrolment is to replace. */
+function inPlace({ files }: Login): Registration | undefined {
+  const found = files[0]?.found;
+  return found?.kind === 'sealed' ? registrationOf(found.file) : undefined;
+}

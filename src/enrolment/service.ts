@@ -1,0 +1,75 @@
+/** `notp enroll` where the user has a socket: the service makes and seals the secret, and the file comes back. */
+import { rmSync } from 'node:fs';
+import { otpauthUri, type TotpCredential } from '../otp/uri.ts';
+import { parseSealedFile } from '../seal/file.ts';
+import { openConversation, type Conversation } from '../terminal/conversation.ts';
+import { printResult } from '../terminal/printer.ts';
+import type { Found } from '../system/secrets.ts';
+import { sent } from '../wire/remote.ts';
+import { sealedFile } from '../login/sealed-files.ts';
+import type { EnrolAnswer } from '../wire/enrol-answer.ts';
+import { patience } from '../terminal/ask-passphrase.ts';
+import type { Plan } from './plan.ts';
+import { confirmed } from './confirm.ts';
+import { wanted } from './secret.ts';
+import { jsonOf, show, tellNext, textOf, writeImage } from './show.ts';
+import { storeBegun } from './storing.ts';
+import { askProof, refusalOf, registrationBy, withService, type Ask } from './through-service.ts';
+
+/** The exit code is 0 when the enrolment is complete. `socket`: the user's. */
+export async function enrollThroughService(plan: Plan, socket: string): Promise<number> {
+  const { config, user, origin, options } = plan;
+  const found = await sealedFile(config, user, origin.context, plan.now);
+  return await withService(user, socket, async (ask) => {
+    const conversation = openConversation(patience(plan.now));
+    try {
+      const offer = await offered(plan, found, conversation, ask);
+      const credential: TotpCredential = { type: 'totp', secret: offer.secret, ...wanted(plan) };
+      const uri = otpauthUri(credential);
+      const image = options.qrFile === undefined ? undefined : writeImage(uri, options.qrFile);
+      try {
+        show(plan, credential, uri);
+        const file = await confirmed(conversation, (code) => sealedFor(code, ask));
+        const id = parseSealedFile(Buffer.from(file)).id;
+        const result = options.json ? jsonOf(plan, id, credential, uri, offer.recovery) : textOf(offer.recovery);
+        await storeBegun({ ...plan, bytes: Buffer.from(file) }, registrationBy(ask), () => {
+          printResult(result);
+        });
+      } catch (error) {
+        if (image !== undefined) rmSync(image, { force: true });
+        throw error;
+      }
+      credential.secret.fill(0);
+      tellNext(plan, image);
+      return 0;
+    } finally {
+      conversation.close();
+    }
+  });
+}
+
+async function offered(plan: Plan, found: Found, conversation: Conversation, ask: Ask): Promise<EnrolAnswer & { kind: 'offer' }> {
+  const { replace } = plan.options;
+  const proof = replace ? await askProof(found, conversation, ' of the enrolment to replace') : [];
+  const answer = await ask({
+    step: 'begin',
+    replace,
+    wanted: wanted(plan),
+    readings: proof,
+    ...sent({ context: plan.origin.context, found }),
+  });
+  if (answer.kind === 'offer') return answer;
+  throw refusalOf(
+    answer,
+    replace ? undefined : 'ask an administrator to run notp-enroll --pending for you, or replace your enrolment with --replace',
+  );
+}
+
+/** The sealed file, where `code` is one of the new secret. */
+async function sealedFor(code: string, ask: Ask): Promise<string | undefined> {
+  const reply = await ask({ step: 'confirm', code });
+  if (reply.kind === 'sealed') return reply.file;
+  if (reply.kind === 'refused' && reply.outcome.verdict.result === 'refused' && reply.outcome.verdict.reason === 'wrong_code')
+    return undefined;
+  throw refusalOf(reply);
+}

@@ -1,0 +1,96 @@
+/** How a user's commands speak with the service behind their socket: questions, a proof, and the end of a registration. */
+import { NotpError } from '../error.ts';
+import { parseProof, readings, type Reading } from '../otp/proof.ts';
+import type { SealedFile } from '../seal/file.ts';
+import type { Conversation } from '../terminal/conversation.ts';
+import { connectLines } from '../wire/line-socket.ts';
+import { asUser } from '../system/privileges.ts';
+import type { DeviceFile, Found } from '../system/secrets.ts';
+import type { User } from '../system/users.ts';
+import { referenceTo, wordingOf } from '../verdict/reasons.ts';
+import type { Facts } from '../wire/facts.ts';
+import { ANSWER_DEADLINE_MS, sent } from '../wire/remote.ts';
+import { MAX_LINE } from '../wire/question.ts';
+import { printEnrolQuestion, type EnrolQuestion } from '../wire/enrol-question.ts';
+import { parseEnrolAnswer, type EnrolAnswer } from '../wire/enrol-answer.ts';
+import type { Registration } from './storing.ts';
+
+export type Ask = (question: EnrolQuestion) => Promise<EnrolAnswer>;
+
+/** Runs `work` on a connection to `socket`, the one of `user`. */
+export async function withService<T>(user: User, socket: string, work: (ask: Ask) => Promise<T>): Promise<T> {
+  const lines = await asUser(user, () => connectLines(socket, { maxBytes: MAX_LINE, deadlineMs: ANSWER_DEADLINE_MS }));
+  try {
+    return await work(async (question) => parseEnrolAnswer(await lines.ask(printEnrolQuestion(question))));
+  } finally {
+    lines.close();
+  }
+}
+
+/** What the service knows of the user's enrolments, those that `files` are or should be of among them. It takes no proof. */
+export async function factsByService(user: User, socket: string, files: readonly DeviceFile[]): Promise<readonly Facts[]> {
+  const answer = await withService(user, socket, (ask) => ask({ step: 'status', files: files.map(sent) }));
+  if (answer.kind === 'facts') return answer.facts;
+  throw refusalOf(answer);
+}
+
+/**
+ * Asks for a proof of the enrolment whose file was found: who merely runs as the user must not be able to change it.
+ * `passphrase`: where it is known already. `what`: ends the question.
+ */
+export async function askProof(found: Found, conversation: Conversation, what: string, passphrase?: string): Promise<readonly Reading[]> {
+  if (passphrase === undefined && found.kind === 'sealed' && found.file.seal.kind === 'passphrase') {
+    const answer = await conversation.ask(`Passphrase and one-time code${what}: `, { hidden: true });
+    return 'line' in answer ? readings(answer.line, 'passphrase') : [];
+  }
+  const answer = await conversation.ask(`One-time code (or recovery code)${what}: `, { hidden: false });
+  const proof = 'line' in answer ? parseProof(answer.line) : undefined;
+  return proof === undefined ? [] : [{ passphrase, proof }];
+}
+
+/** Where the service is gone: a new secret that is pending and has no file logs nobody in, and one with its file is completed by the first login. */
+export function registrationBy(ask: Ask): Registration {
+  const end = async (step: 'complete' | 'abandon'): Promise<void> => {
+    await ask({ step }).catch(() => undefined);
+  };
+  const completeSurely = async (): Promise<void> => {
+    const answer = await ask({ step: 'complete' });
+    if (answer.kind !== 'done') throw refusalOf(answer);
+  };
+  return { complete: () => end('complete'), completeSurely, abandon: () => end('abandon') };
+}
+
+/** The sealed file as it was found; undefined: the service keeps it. */
+export function foundAs(file: SealedFile | undefined): Found {
+  return file === undefined ? { kind: 'absent' } : { kind: 'sealed', file };
+}
+
+/** Where the service's state judges the logins of `user`, and `socket`, which would lead to it, is missing. `command`: what root can run instead. */
+export function judgedElsewhere({ name }: Pick<User, 'name'>, socket: string, command: string): NotpError {
+  return new NotpError(
+    'refused',
+    `the logins of ${name} are judged by the state of the service, and there is no ${socket} that leads to it; nothing was changed`,
+    `ask an administrator: sudo ${command}`,
+  );
+}
+
+/** Where the service keeps the sealed file of `context` and cannot be asked. */
+export function noService({ name }: Pick<User, 'name'>, context: string): NotpError {
+  return new NotpError(
+    'refused',
+    `the login ${context} of ${name} is kept by the service of this host, and no socket leads to it`,
+    'ask an administrator to run this, or to enrol you (notp-enroll)',
+  );
+}
+
+/** The error for an answer that is not the one that was asked for. */
+export function refusalOf(answer: EnrolAnswer, hint?: string): NotpError {
+  if (answer.kind !== 'refused' || answer.outcome.verdict.result !== 'refused')
+    return new NotpError(
+      'store_unavailable',
+      'the service gave an answer that is none',
+      'ask an administrator to look at the notp service of your socket',
+    );
+  const wording = wordingOf(answer.outcome.verdict);
+  return new NotpError('refused', `${wording.message} ${referenceTo(answer.outcome.ref)}`, hint ?? wording.hint);
+}

@@ -1,0 +1,72 @@
+/** One account may have several devices, each an enrolment with a sealed file of its own: which of them can be judged, on one guess budget. */
+import { timeOf } from '../store/clock.ts';
+import type { Enrolment, Transaction } from '../store/store.ts';
+import type { Config } from '../system/config.ts';
+import type { DeviceFile } from '../system/secrets.ts';
+import { emptiest, refilled, type Bucket, type BudgetPolicy } from '../verdict/budget.ts';
+import type { Refused } from '../verdict/decide.ts';
+import { refused, standingOf } from './standing.ts';
+import type { Login, Rules } from './rules.ts';
+
+/** A device whose sealed file is the registered one. */
+export interface Device {
+  readonly enrolment: Enrolment;
+  /** The index of its sealed file among those that were found. */
+  readonly file: number;
+}
+
+export interface Account {
+  /** What a proof is compared with. */
+  readonly devices: readonly Device[];
+  /** The other enrolments of the account, which pay for the same tries. */
+  readonly others: readonly Enrolment[];
+  readonly bucket: Bucket;
+  /** Why there is nothing to judge, where there is no device. */
+  readonly refusal: Refused;
+}
+
+/** The contexts that share a guess budget with those of `asked`: all that logins go by, or these alone. */
+export function accountContexts({ contexts }: Pick<Config, 'contexts'>, asked: readonly string[]): readonly string[] {
+  return asked.some((context) => contexts.includes(context)) ? [...new Set([...contexts, ...asked])] : asked;
+}
+
+/** The account as the store knows it now. */
+export async function accountOf(
+  transaction: Transaction,
+  { files, account, origin }: Pick<Login, 'files' | 'account'> & { readonly origin: Pick<Login['origin'], 'user'> },
+  { policy, now }: Pick<Rules, 'policy' | 'now'>,
+): Promise<Account> {
+  const known = await transaction.enrolmentsOf(origin.user);
+  const nowMs = await timeOf(transaction, now);
+  const standings = files.map((each) => standing(known, each));
+  const devices = standings.flatMap((each, file) => ('file' in each ? [{ enrolment: each.enrolment, file }] : []));
+  const asked = devices.map(({ enrolment }) => enrolment.context);
+  const others = known.filter((each) => account.includes(each.context) && !asked.includes(each.context) && isActive(each));
+  const bucket = sharedBucket([...devices.map(({ enrolment }) => enrolment), ...others], policy, nowMs);
+  const refusals = standings.filter((each) => 'reason' in each);
+  // Who has a forged enrolment for another context was enrolled: policy that lets in those who were not does not mean them.
+  const doubted = known.flatMap((each) => (each.doubt === undefined ? [] : [standingOf(each, { kind: 'absent' })]));
+  return { devices, others, bucket, refusal: mostTelling([...refusals, ...doubted.filter((each) => 'reason' in each)]) };
+}
+
+/** The guess budget that the active ones of `enrolments` have together, as it is at `nowMs`; empty where there is none. */
+export function sharedBucket(enrolments: readonly Enrolment[], policy: BudgetPolicy, nowMs: number): Bucket {
+  const buckets = enrolments.filter(isActive).map(({ state }) => refilled(state.bucket, policy, nowMs));
+  return buckets.length === 0 ? { tokens: 0, asOfMs: nowMs } : emptiest(buckets);
+}
+
+function standing(known: readonly Enrolment[], { context, found }: DeviceFile): ReturnType<typeof standingOf> {
+  return standingOf(
+    known.find((each) => each.context === context),
+    found,
+  );
+}
+
+/** A device that was never enrolled says nothing beside one that was. */
+function mostTelling(refusals: readonly Refused[]): Refused {
+  return refusals.find(({ reason }) => reason !== 'not_enrolled') ?? refusals[0] ?? refused('not_enrolled');
+}
+
+function isActive({ status, id, doubt }: Enrolment): boolean {
+  return status === 'active' && id !== '' && doubt === undefined;
+}

@@ -1,0 +1,236 @@
+/**
+ * One login in this process, from the question to the answer: the account and its registered files, what of them the proof opens, the
+ * decision, the state after it, and its record. Only then anybody hears of it. Whatever fails on the way is a refusal.
+ */
+import { appendUnlinked, newRef } from '../audit/audit.ts';
+import { NotpError } from '../error.ts';
+import { throughOutages, type Bench } from '../outage/outage.ts';
+import { usedBy } from '../outage/merge.ts';
+import type { SealedFile } from '../seal/file.ts';
+import { openState, auditLog, makeLogFolder, type State } from '../state/state.ts';
+import { storeName } from '../state/store-place.ts';
+import { timeOf } from '../store/clock.ts';
+import { withBudget } from '../store/enrolment.ts';
+import type { Transaction } from '../store/store.ts';
+import { asUser } from '../system/privileges.ts';
+import { sealOf } from '../system/secrets.ts';
+import { priceOf, type Bucket } from '../verdict/budget.ts';
+import { codesAskedFor, decide, isJudged, type Decision, type Presented } from '../verdict/decide.ts';
+import type { Attempt, Outcome, SshSession, Verifier } from '../wire/verifier.ts';
+import { accountOf, type Account } from './account.ts';
+import { openReading, unopened, wipe } from './opening.ts';
+import { recorded, recordOf, refuseUnlinked, settledBy, type Settled } from './record.ts';
+import { remember, remembered } from './remembering.ts';
+import type { Login, Rules } from './rules.ts';
+import { keptFiles, openable } from './sealed-files.ts';
+import { refused } from './standing.ts';
+import { strangersVerdict, unlessAllowed } from './unenrolled.ts';
+
+/** Gives a verifier whatever is broken: then each of its outcomes is the refusal that says so. */
+export function localVerifier(login: Login, rules: Rules): Verifier {
+  const { place, now } = rules;
+  const opened = memoised(() => openState(place, now, { create: false }));
+  const answered = async <T extends Outcome | undefined>(work: (hearing: Hearing) => Promise<T>): Promise<T | Outcome> => {
+    const ref = newRef();
+    return await asUser(place.owner, async () => {
+      try {
+        refuseOutOfReach(login, rules);
+        const state = opened();
+        if (state === undefined) return await withoutState(login, rules, ref);
+        return await onBench(login, rules, state, async (bench) => await work(await hearingOf(login, rules, bench, ref)));
+      } catch (error) {
+        return await refuseUnlinked({ place, now }, login.origin, ref, error);
+      }
+    });
+  };
+  return {
+    seal: sealOf(login.files),
+    beforeAsking: (session) => answered((hearing) => beforeAsking(hearing, session)),
+    verify: (attempt) => answered((hearing) => verify(hearing, attempt)),
+    close: () => {
+      try {
+        opened()?.store.close();
+      } catch {
+        // It was never open.
+      }
+    },
+  };
+}
+
+/** A login, and all that it is judged by and on. */
+interface Hearing {
+  readonly login: Login;
+  readonly rules: Rules;
+  readonly bench: Bench;
+  /** Names its record. */
+  readonly ref: string;
+}
+
+/** Runs `work` on the state, or in an outage on the copy of it where one is configured and may decide. */
+async function onBench<T>({ origin: { user } }: Login, rules: Rules, state: State, work: (bench: Bench) => Promise<T>): Promise<T> {
+  const { place, policy, now } = rules;
+  const hasCopy = place.store.kind === 'postgres' && place.store.outage === 'local';
+  return await (hasCopy && rules.mayFallBack
+    ? throughOutages({ place, user, policy, now }, state, work)
+    : work({ state, inOutage: false }));
+}
+
+async function hearingOf(login: Login, rules: Rules, bench: Bench, ref: string): Promise<Hearing> {
+  const asked = await withKept(login, rules, bench.state);
+  if (!bench.inOutage) return { login: asked, rules, bench, ref };
+  return { login: asked, rules: { ...rules, policy: { ...rules.policy, alwaysStepUp: true }, trustMs: 0, unenrolled: 'deny' }, bench, ref };
+}
+
+/** The login with the sealed files that the store keeps, where it does, and with none that no key of this host opens. */
+export async function withKept(login: Login, { inStore }: Pick<Rules, 'inStore'>, { store, hostKey }: State): Promise<Login> {
+  const contexts = login.files.map(({ context }) => context);
+  const files = inStore ? await keptFiles(store, login.origin.user, contexts) : login.files;
+  return { ...login, files: openable(files, hostKey) };
+}
+
+async function beforeAsking({ login, rules, bench, ref }: Hearing, session: SshSession | undefined): Promise<Outcome | undefined> {
+  const { store, log } = bench.state;
+  return await store.exclusively(async (transaction): Promise<Outcome | undefined> => {
+    const { devices, refusal } = await accountOf(transaction, login, rules);
+    const known = devices.length === 0 || bench.inOutage ? undefined : await remembered(login.origin, rules, transaction, devices, session);
+    const verdict = devices.length === 0 ? await unlessAllowed(rules, login.origin, transaction, refusal) : known?.verdict;
+    return verdict === undefined ? undefined : await recorded(log, transaction, settledBy(login.origin, verdict, known?.device), ref);
+  });
+}
+
+/** `askedMs`: when the question came; what waits for its turn does not age. */
+async function verify(hearing: Hearing, attempt: Attempt, askedMs = hearing.login.askedMs ?? hearing.rules.now()): Promise<Outcome> {
+  const { bench, ref } = hearing;
+  const { store, log, hostKey } = bench.state;
+  // The key derivation takes its time outside the transaction, and only for files that are registered and what the budget pays for.
+  const { sealed, needed } = attempt.readings.length === 0 ? NOTHING_TYPED : await registeredFiles(hearing);
+  const presented = present(attempt, sealed, needed, hostKey);
+  try {
+    const outcome = await store.exclusively(async (transaction) => {
+      const settled = await judge(hearing, transaction, presented, attempt, { askedMs, needed });
+      return settled === undefined ? undefined : await recorded(log, transaction, settled, ref);
+    });
+    // The budget was refilled meanwhile, and pays for more than was opened.
+    return outcome ?? (await verify(hearing, attempt, askedMs));
+  } finally {
+    if (presented !== undefined) wipe(presented);
+  }
+}
+
+interface Registered {
+  /** The sealed files that the state knows by their whole content, undefined in the place of any other. */
+  readonly sealed: readonly (SealedFile | undefined)[];
+  /** How many codes are asked for. */
+  readonly needed: 1 | 2 | 3;
+}
+
+const NOTHING_TYPED: Registered = { sealed: [], needed: 1 };
+
+async function registeredFiles({ login, rules, bench }: Hearing): Promise<Registered> {
+  const account = await bench.state.store.exclusively((transaction) => accountOf(transaction, login, rules));
+  const registered = account.devices.map(({ file }) => file);
+  const sealed = login.files.map(({ found }, i) => (found.kind === 'sealed' && registered.includes(i) ? found.file : undefined));
+  return { sealed, needed: neededFor(rules, account) };
+}
+
+/** What the proof opens of `sealed`: nothing where it has fewer codes than `needed`. Undefined where there is nothing to open. */
+function present({ readings }: Attempt, sealed: Registered['sealed'], needed: 1 | 2 | 3, hostKey: State['hostKey']): Presented | undefined {
+  if (sealed.every((file) => file === undefined)) return undefined;
+  const judged = readings.filter(({ proof }) => isJudged(proof, needed));
+  return judged.length === 0 ? unopened(sealed, readings) : openReading(sealed, judged, hostKey);
+}
+
+/**
+ * Judges `attempt` inside the transaction of the decision, as of `askedMs`, and leaves the enrolments as they are afterwards. That is Unix
+ * time in milliseconds by the host's clock; where the store's counts it is as long ago by that one. `presented` is undefined where nothing
+ * was typed. What has fewer codes than `needed` was left unopened: gives undefined where fewer are asked for by now.
+ */
+async function judge(
+  { login, rules, bench }: Hearing,
+  transaction: Transaction,
+  presented: Presented | undefined,
+  attempt: Attempt,
+  { askedMs, needed }: { readonly askedMs: number; readonly needed: 1 | 2 | 3 },
+): Promise<Settled | undefined> {
+  const { origin } = login;
+  const hostMs = rules.now();
+  const nowMs = await timeOf(transaction, () => hostMs);
+  const waitedMs = Math.min(Math.max(0, hostMs - askedMs), MAX_WAIT_MS);
+  const account = await accountOf(transaction, login, rules);
+  const { devices, others, refusal } = account;
+  if (devices.length === 0) return settledBy(origin, await unlessAllowed(rules, origin, transaction, refusal));
+  if (presented === undefined) return settledBy(origin, refused(attempt.timedOut === true ? 'timeout' : 'no_proof'));
+  if (neededFor(rules, account) < needed) return undefined;
+  const { decision: judged, left } = decided(rules, account, presented, nowMs - waitedMs);
+  const decision = withSkew(judged, hostMs - nowMs);
+  const after = devices.map(({ enrolment }, i) => withBudget({ ...enrolment, state: decision.next[i] ?? enrolment.state }, left));
+  for (const [i, each] of after.entries()) await transaction.save(i === decision.device ? { ...each, lastAcceptedMs: nowMs } : each);
+  for (const other of others) await transaction.save(withBudget(other, left));
+  const [device, used] = decision.device === undefined ? [] : [devices[decision.device], after[decision.device]];
+  if (device === undefined || used === undefined) return settledBy(origin, decision.verdict, devices.length === 1 ? devices[0] : undefined);
+  const settled = settledBy(origin, decision.verdict, device);
+  if (bench.inOutage) return { ...settled, used: usedBy(device.enrolment.state, used.state) };
+  await remember(origin, rules, transaction, device.enrolment, attempt.session, nowMs);
+  await bench.used?.({ ...used, lastAcceptedMs: nowMs });
+  return settled;
+}
+
+/** No question waits for longer: whoever would is turned away, and no code is judged as of a time further back. */
+export const MAX_WAIT_MS = 20_000;
+
+/** How many consecutive codes the account is asked for: a proof of fewer is not judged. */
+function neededFor({ policy }: Rules, { devices, bucket }: Account): 1 | 2 | 3 {
+  return codesAskedFor(bucket, priceOf(devices.length, policy), policy);
+}
+
+/** The decision, and the guess budget of the account after it. */
+function decided(
+  { policy }: Rules,
+  { devices, bucket }: Account,
+  presented: Presented,
+  nowMs: number,
+): { readonly decision: Decision; readonly left: Bucket } {
+  const states = devices.map(({ enrolment }) => ({ ...enrolment.state, bucket }));
+  const opened = devices.map(({ file }) => presented.opened[file]);
+  const decision = decide(states, { ...presented, opened }, nowMs, policy);
+  // As of this turn at the store: whoever tries many at once would else be given the same waiting time for each of them.
+  return { decision, left: { tokens: decision.next[0]?.bucket.tokens ?? bucket.tokens, asOfMs: bucket.asOfMs } };
+}
+
+/** A clock of the host that is off by less changes no answer, and a decision may wait for the store for less. */
+const SKEW_MS = 30_000;
+
+/** For the record: that the clock of this host is not that of the store, which has judged. */
+function withSkew(decision: Decision, skewMs: number): Decision {
+  const { verdict } = decision;
+  if (Math.abs(skewMs) <= SKEW_MS) return decision;
+  const seconds = String(Math.round(Math.abs(skewMs) / 1000));
+  const clock = `the clock of this host is ${seconds} s ${skewMs > 0 ? 'ahead of' : 'behind'} that of the store, which counts`;
+  const detail = verdict.result === 'refused' && verdict.detail !== undefined ? `${verdict.detail}; ${clock}` : clock;
+  return { ...decision, verdict: { ...verdict, detail } };
+}
+
+/** No database: a service that was never set up, or a user who never enrolled. There is no chain to link the record to. */
+async function withoutState({ origin }: Login, rules: Rules, ref: string): Promise<Outcome> {
+  const { place, now } = rules;
+  if (place.kind === 'service')
+    throw new NotpError('store_unavailable', `${storeName(place)}: there is no such file`, 'run notp host-key init');
+  makeLogFolder(place);
+  const verdict = strangersVerdict(rules, refused('not_enrolled'));
+  const required = verdict.result === 'accepted';
+  return { verdict, ref: await appendUnlinked(auditLog(place, now), recordOf({ origin, verdict }, ref), { required }) };
+}
+
+/** A host-sealed secret is registered with the service; one's own state can neither open nor judge it. */
+function refuseOutOfReach({ files }: Login, { place }: Rules): void {
+  if (place.kind === 'service' || sealOf(files) !== 'host' || files.every(({ found }) => found.kind !== 'sealed')) return;
+  throw new NotpError(
+    'store_unavailable',
+    'the secret is sealed by the host: only root or the service can judge it, and neither is reached from here',
+  );
+}
+
+function memoised<T>(make: () => T): () => T {
+  let made: { readonly value: T } | undefined;
+  return () => (made ??= { value: make() }).value;
+}

@@ -1,0 +1,87 @@
+/** Opening sealed files with what was typed, or with the host key. What was opened is wiped by who asked for it. */
+import { NotpError } from '../error.ts';
+import type { Reading } from '../otp/proof.ts';
+import type { SealedFile } from '../seal/file.ts';
+import { hostSealKey, passphraseKey } from '../seal/keys.ts';
+import type { Payload } from '../seal/payload.ts';
+import { open } from '../seal/seal.ts';
+import { lengthOf, type Presented } from '../verdict/decide.ts';
+import type { HostKey } from '../state/host-keys.ts';
+
+/**
+ * The reading whose key opens one of the files, the devices of one account; where none does, one of them, with nothing
+ * opened. Every reading is tried on every file, so that neither the time nor the answer tells which passphrase was right.
+ * A file that nobody can open stays unopened; throws what is wrong with it where there is no other.
+ */
+export function openReading(
+  files: readonly (SealedFile | undefined)[],
+  readings: readonly Reading[],
+  hostKey: HostKey | undefined,
+): Presented | undefined {
+  const longest = Math.max(0, ...readings.map(({ proof }) => lengthOf(proof)));
+  const broken = new Map<SealedFile, Error>();
+  const tried = readings.map(({ proof, passphrase }) => {
+    const opened = files.map((file) => (file === undefined ? undefined : openOrNote(file, passphrase, hostKey, broken)));
+    return { proof, opened, longest };
+  });
+  const [wrong] = broken.values();
+  if (wrong !== undefined && files.every((file) => file === undefined || broken.has(file))) throw wrong;
+  // The host's key opens its files whatever was typed before the code, so the reading that opens more is the one that was meant.
+  const counts = tried.map(({ opened }) => opened.filter((each) => each !== undefined).length);
+  const most = Math.max(0, ...counts);
+  const best = most === 0 ? undefined : tried[counts.indexOf(most)];
+  for (const each of tried) if (each !== best) wipe(each);
+  return best ?? tried.find(({ proof }) => lengthOf(proof) === longest);
+}
+
+/** The same where the budget pays for none of `readings`: no key is derived for what is not judged. */
+export function unopened(files: readonly (SealedFile | undefined)[], readings: readonly Reading[]): Presented | undefined {
+  const longest = Math.max(0, ...readings.map(({ proof }) => lengthOf(proof)));
+  const found = readings.find(({ proof }) => lengthOf(proof) === longest);
+  return found === undefined ? undefined : { proof: found.proof, opened: files.map(() => undefined), longest };
+}
+
+function openOrNote(
+  file: SealedFile,
+  passphrase: string | undefined,
+  hostKey: HostKey | undefined,
+  broken: Map<SealedFile, Error>,
+): Payload | undefined {
+  try {
+    return openWith(file, passphrase, hostKey);
+  } catch (error) {
+    if (!(error instanceof Error)) throw error;
+    broken.set(file, error);
+    return undefined;
+  }
+}
+
+/** Overwrites the secrets that were opened. */
+export function wipe({ opened }: Pick<Presented, 'opened'>): void {
+  for (const each of opened) each?.secret.fill(0);
+}
+
+/** What the passphrase or the host key opens; undefined for a wrong passphrase. Throws where that is no guess of anybody. */
+export function openWith(file: SealedFile, passphrase: string | undefined, hostKey: HostKey | undefined): Payload | undefined {
+  // An empty passphrase protects nothing, so no file counts as sealed by one.
+  if (file.seal.kind === 'passphrase' && (passphrase ?? '') === '') return undefined;
+  const key = sealKey(file, passphrase, hostKey);
+  try {
+    const opened = open(file, key);
+    // The host key is the right one, so what does not open was changed: no guess of anybody.
+    if (opened === undefined && file.seal.kind === 'host')
+      throw new NotpError('bad_secret_file', 'the sealed file was changed: it does not open');
+    return opened;
+  } finally {
+    key.fill(0);
+  }
+}
+
+function sealKey(file: SealedFile, passphrase: string | undefined, hostKey: HostKey | undefined): Uint8Array {
+  const { seal } = file;
+  if (seal.kind === 'passphrase') return passphraseKey(passphrase ?? '', seal);
+  if (hostKey === undefined) throw new NotpError('store_unavailable', 'the secret is sealed by the host, and its key cannot be read here');
+  const found = [hostKey, ...hostKey.former].find(({ id }) => id === seal.key);
+  if (found === undefined) throw new NotpError('bad_secret_file', `sealed by host key ${seal.key}, but this host has ${hostKey.id}`);
+  return hostSealKey(found.key, file.id);
+}

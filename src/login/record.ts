@@ -1,0 +1,71 @@
+/** What a verdict comes to: the record of it, and the outcome once that is written. */
+import { append, appendLogin, appendUnlinked, type AuditLog } from '../audit/audit.ts';
+import type { AuditRecord, Origin } from '../audit/record.ts';
+import { messageOf, NotpError } from '../error.ts';
+import type { Transaction } from '../store/store.ts';
+import type { Verdict } from '../verdict/decide.ts';
+import type { Reason } from '../verdict/reasons.ts';
+import type { Device } from './account.ts';
+import type { Rules } from './rules.ts';
+import type { Used } from '../outage/merge.ts';
+import { refused } from './standing.ts';
+import { auditLog } from '../state/state.ts';
+import type { Outcome } from '../wire/verifier.ts';
+
+/** The outcome, once it is recorded. */
+export async function recorded(log: AuditLog, transaction: Transaction, settled: Settled, ref: string): Promise<Outcome> {
+  const { verdict, origin } = settled;
+  const shown = await appendLogin(log, transaction, recordOf(settled, ref));
+  if (verdict.result === 'accepted' && verdict.method === 'recovery')
+    await append(log, transaction, { ...origin, event: 'recovery.used', result: 'done', ref });
+  return { verdict, ref: shown };
+}
+
+/** A verdict, and the origin with the device that it is about. */
+export interface Settled {
+  readonly verdict: Verdict;
+  readonly origin: Origin;
+  /** What was taken in an outage. */
+  readonly used?: Used;
+}
+
+export function settledBy(origin: Origin, verdict: Verdict, device?: Device): Settled {
+  return { verdict, origin: device === undefined ? origin : { ...origin, context: device.enrolment.context } };
+}
+
+/** The refusal that an error is, recorded outside of the chain as well as can be. */
+export async function refuseUnlinked(
+  { place, now }: Pick<Rules, 'place' | 'now'>,
+  origin: Origin,
+  ref: string,
+  error: unknown,
+): Promise<Outcome> {
+  const verdict = refused(reasonOf(error), messageOf(error));
+  return { verdict, ref: await appendUnlinked(auditLog(place, now), recordOf({ origin, verdict }, ref), { required: false }) };
+}
+
+export function recordOf({ origin, verdict, used = {} }: Settled, ref: string): AuditRecord {
+  const detail = verdict.detail === undefined ? {} : { detail: verdict.detail };
+  if (verdict.result === 'refused') {
+    return { ...origin, event: 'login.refused', result: 'refused', reason: verdict.reason, ...detail, ref };
+  }
+  const offset = verdict.stepOffset === undefined ? {} : { step_offset: verdict.stepOffset };
+  return { ...origin, event: 'login.accepted', result: 'accepted', method: verdict.method, ...offset, ...used, ...detail, ref };
+}
+
+/** The reason that a thrown error is refused with. */
+export function reasonOf(error: unknown): Reason {
+  const code = error instanceof NotpError ? error.code : 'failed';
+  switch (code) {
+    case 'bad_secret_file':
+    case 'bad_configuration':
+    case 'audit_unavailable':
+    case 'not_permitted':
+      return code;
+    case 'store_unavailable':
+    case 'usage':
+    case 'refused':
+    case 'failed':
+      return 'store_unavailable';
+  }
+}

@@ -1,0 +1,72 @@
+/** How an enrolment and the sealed file that was found stand to each other: whether there is anything to judge. */
+import { NotpError } from '../error.ts';
+import { registrationOf, type Registration, type SealedFile } from '../seal/file.ts';
+import type { Doubt } from '../store/row-seal.ts';
+import { completed } from '../store/enrolment.ts';
+import type { Enrolment } from '../store/store.ts';
+import type { Found } from '../system/secrets.ts';
+import type { Refused } from '../verdict/decide.ts';
+import type { Reason } from '../verdict/reasons.ts';
+
+/** The enrolment and its sealed file where they belong together, else why there is nothing to judge. */
+export type Standing = { readonly enrolment: Enrolment; readonly file: SealedFile } | Refused;
+
+export function standingOf(enrolment: Enrolment | undefined, found: Found): Standing {
+  if (enrolment === undefined) return refused('not_enrolled');
+  if (enrolment.doubt !== undefined) return doubted(enrolment, enrolment.doubt);
+  const registration = found.kind === 'sealed' ? registrationOf(found.file) : undefined;
+  const present = awaits(enrolment, registration) ? completed(enrolment) : enrolment;
+  if (present.status !== 'revoked' && found.kind === 'sealed' && registers(present, registration))
+    return found.locked === undefined ? { enrolment: present, file: found.file } : refused('bad_secret_file', found.locked);
+  if (present.status === 'revoked') return refused('revoked');
+  if (found.kind === 'bad') return refused('bad_secret_file', found.why);
+  if (enrolment.status === 'invited') return refused('not_enrolled', 'an administrator has invited, and nobody has enrolled yet');
+  if (enrolment.id === '') return refused('not_enrolled', 'the enrolment was never completed');
+  if (found.kind === 'absent') return refused('bad_secret_file', 'the sealed file is missing');
+  if (enrolment.digest === '')
+    return refused('stale_enrolment', 'an earlier notp registered it without its content: notp-enroll --replace');
+  const isForged = registration?.id === enrolment.id;
+  return refused(
+    'stale_enrolment',
+    isForged ? 'the file has the registered id and other content' : `the file's id is ${registration?.id ?? ''}`,
+  );
+}
+
+/** The same for whoever only looks: where the host key is not here, a row is believed. Nobody gets in by this. */
+export function seenStanding(enrolment: Enrolment, found: Found): Standing {
+  const { doubt, ...believed } = enrolment;
+  return standingOf(doubt === 'unverified' ? believed : enrolment, found);
+}
+
+/** Nothing that such a row says counts, but that the enrolment was ended. */
+function doubted({ user, context, status }: Pick<Enrolment, 'user' | 'context' | 'status'>, doubt: Doubt): Refused {
+  if (status === 'revoked') return refused('revoked');
+  if (doubt === 'forged') return refused('stale_enrolment', `${forged(user, context)}: ${REPLACE} ${user} ${context}`);
+  return refused('store_unavailable', 'the key of this host cannot be read here, and by it alone an enrolment is known to be genuine');
+}
+
+const REPLACE = 'notp-enroll --replace';
+
+function forged(user: string, context: string): string {
+  return `the enrolment of ${user} for ${context} was changed outside notp, or under a host key that is not here`;
+}
+
+/** Throws `refused` where `enrolment` is forged: then nothing of it may be signed. */
+export function refuseForged(enrolment: Enrolment): void {
+  const { user, context, doubt } = enrolment;
+  if (doubt === 'forged') throw new NotpError('refused', forged(user, context), `${REPLACE} ${user} ${context} makes a new one`);
+}
+
+/** Whether `file` is the registered one, by its whole content. */
+export function registers({ id, digest }: Enrolment, file: Registration | undefined): boolean {
+  return file !== undefined && digest !== '' && file.id === id && file.digest === digest;
+}
+
+/** The same for the one that is about to take its place. */
+export function awaits({ pendingId: id, pendingDigest: digest }: Enrolment, file: Registration | undefined): boolean {
+  return file !== undefined && digest !== '' && file.id === id && file.digest === digest;
+}
+
+export function refused(reason: Reason, detail?: string): Refused {
+  return { result: 'refused', reason, ...(detail === undefined ? {} : { detail }) };
+}

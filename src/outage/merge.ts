@@ -1,0 +1,56 @@
+/** What an outage comes to: what a login takes from the copy of a host, and how that and the store become one again. Pure. */
+import type { AuditRecord } from '../audit/record.ts';
+import type { Enrolment } from '../store/store.ts';
+import { emptiest, refilled } from '../verdict/budget.ts';
+import { withoutFutureSteps, type LoginState, type Policy } from '../verdict/decide.ts';
+import { completed, withBudget } from '../store/enrolment.ts';
+
+/** What was used up by an acceptance. */
+export type Used = Pick<AuditRecord, 'step' | 'recovery_code'>;
+
+export function usedBy(before: LoginState, after: LoginState): Used {
+  const code = Array.from(after.spent).findIndex((digit, i) => digit !== before.spent[i]);
+  return {
+    ...(after.lastStep === before.lastStep ? {} : { step: after.lastStep }),
+    ...(code === -1 ? {} : { recovery_code: code }),
+  };
+}
+
+/** The enrolment of the store, with what the copy knows to be used up too; another one that has taken its place stays as it is. A copy that was forged knows nothing. */
+export function usedOnEither(store: Enrolment, copy: Enrolment): Enrolment {
+  if (copy.doubt !== undefined) return store;
+  const known = asCopied(store, copy);
+  if (known.id !== copy.id) return store;
+  const lastStep = Math.max(known.state.lastStep, copy.state.lastStep);
+  const spent = Array.from(known.state.spent, (digit, i) => (copy.state.spent[i] === '1' ? '1' : digit)).join('');
+  const lastAcceptedMs = Math.max(known.lastAcceptedMs, copy.lastAcceptedMs);
+  return { ...known, state: { ...copy.state, ...known.state, lastStep, spent }, lastAcceptedMs };
+}
+
+/**
+ * The same with the emptier of both budgets, too, at `nowMs` by the store's clock: a copy whose host had a clock that was ahead gives no
+ * guesses back, and leaves no step of a time to come as the last one.
+ */
+export function merged(store: Enrolment, copy: Enrolment, policy: Policy, nowMs: number): Enrolment {
+  const known = usedOnEither(store, { ...copy, state: withoutFutureSteps(copy.state, nowMs, policy.window) });
+  if (known.id !== copy.id || copy.doubt !== undefined) return known;
+  const buckets = [known.state.bucket, copy.state.bucket];
+  const atMs = Math.min(nowMs, Math.max(...buckets.map(({ asOfMs }) => asOfMs)));
+  return withBudget(known, emptiest(buckets.map((each) => refilled(each, policy, atMs))));
+}
+
+/** What is wrong where the store, before it is told of this acceptance, knows what it took to be used already; undefined where it does not. */
+export function conflictOf(record: AuditRecord, store: Enrolment, copy: Enrolment): string | undefined {
+  const { id, state } = asCopied(store, copy);
+  if (record.event !== 'login.accepted' || id !== copy.id) return undefined;
+  const { step, recovery_code: code } = record;
+  if (code !== undefined && state.spent[code] === '1') return 'a recovery code was accepted on two hosts';
+  // It took this code and the one before.
+  if (step === undefined || step > state.lastStep + 1) return undefined;
+  return `a code may have been accepted on two hosts: this host took those of steps ${String(step - 1)} and ${String(step)}, and another one that of ${String(state.lastStep)}`;
+}
+
+/** A file on its way may have come into its place meanwhile. */
+function asCopied(store: Enrolment, copy: Enrolment): Enrolment {
+  return copy.id !== store.id && copy.id === store.pendingId ? completed(store) : store;
+}

@@ -1,0 +1,192 @@
+/** Between the store of a fleet and the copy of a host: what was decided in an outage goes there, and what the host may need in the next comes here. */
+import { append, appendSums, newRef, type AuditLog } from '../audit/audit.ts';
+import type { AuditRecord } from '../audit/record.ts';
+import { NotpError } from '../error.ts';
+import { parseJson } from '../json.ts';
+import type { Enrolment, OutageRecord, Transaction } from '../store/store.ts';
+import type { Policy } from '../verdict/decide.ts';
+import { withBudget } from '../store/enrolment.ts';
+import { timeOf } from '../store/clock.ts';
+import { conflictOf, merged, usedOnEither } from './merge.ts';
+import type { State } from '../state/state.ts';
+
+/** So many are reported in one transaction, which has a deadline. */
+const CHUNK = 200;
+const ALL = Number.MAX_SAFE_INTEGER;
+
+/** What the store was not told yet. */
+export interface Pending {
+  readonly records: readonly OutageRecord[];
+  /** Those that the copy has of the users whom they are about, by user. */
+  readonly enrolments: readonly Enrolment[];
+}
+
+/** Tells the store what was decided on the copy, which then holds nothing of it; gives how many records. Throws as Store.exclusively does. */
+export async function reportOutage(state: State, copy: State, policy: Policy): Promise<number> {
+  const pending = await pendingIn(copy);
+  if (pending.records.length === 0) return 0;
+  await tellStore(state, pending, policy);
+  await dropTold(copy, pending);
+  return pending.records.length;
+}
+
+export async function pendingIn({ store, log }: State): Promise<Pending> {
+  return await store.exclusively(async (transaction) => {
+    if ((await transaction.outageRecords(1)).length === 0) return { records: [], enrolments: [] };
+    const enrolments = await transaction.enrolments();
+    // What was only counted is told now.
+    for (const user of new Set(enrolments.map((each) => each.user))) await appendSums(log, transaction, user);
+    const records = await transaction.outageRecords(ALL);
+    const users = new Set(records.map((record) => recordIn(record).user));
+    return { records, enrolments: enrolments.filter(({ user }) => users.has(user)) };
+  });
+}
+
+/**
+ * Each record becomes one of the chain of the store, and what was used up is used up there. Nothing is told twice, though this end before it
+ * is through, or the copy be put back to what it was. Throws as Store.exclusively does.
+ */
+export async function tellStore(state: State, { records, enrolments }: Pending, policy: Policy): Promise<void> {
+  for (let start = 0; start < records.length; start += CHUNK) {
+    const some = records.slice(start, start + CHUNK);
+    const isLast = start + CHUNK >= records.length;
+    await state.store.exclusively(async (transaction) => {
+      const present = await presentOf(transaction, enrolments);
+      for (const record of some)
+        if (await transaction.keepOutageRecord(record)) await tell(state.log, transaction, recordIn(record), { present, enrolments });
+      // With the last of them: until then each is compared with what the others know.
+      if (isLast) await merge(transaction, present, enrolments, policy);
+    });
+  }
+}
+
+export async function dropTold({ store }: State, { records }: Pending): Promise<void> {
+  await store.exclusively(async (transaction) => {
+    for (const { id } of records) await transaction.dropOutageRecord(id);
+  });
+}
+
+/** What the store has of the same users, who are asked for in one order on all hosts: each waits for the others' locks. */
+async function presentOf(transaction: Transaction, enrolments: readonly Enrolment[]): Promise<readonly Enrolment[]> {
+  const present = [];
+  for (const user of new Set(enrolments.map((each) => each.user))) present.push(...(await transaction.enrolmentsOf(user)));
+  return present;
+}
+
+async function tell(
+  log: AuditLog,
+  transaction: Transaction,
+  record: AuditRecord,
+  { present, enrolments }: { readonly present: readonly Enrolment[]; readonly enrolments: readonly Enrolment[] },
+): Promise<void> {
+  await append(log, transaction, record);
+  const [store, copy] = [present, enrolments].map((all) => all.find((each) => isSame(each, record)));
+  const detail = store === undefined || copy === undefined ? undefined : conflictOf(record, store, copy);
+  if (detail === undefined) return;
+  const { user, context, door, ref } = record;
+  const uid = record.uid === undefined ? {} : { uid: record.uid };
+  await append(log, transaction, { user, ...uid, context, door, event: 'outage.conflict', result: 'failed', detail, ref });
+}
+
+async function merge(transaction: Transaction, present: readonly Enrolment[], copies: readonly Enrolment[], policy: Policy): Promise<void> {
+  for (const copy of copies) {
+    const store = present.find((each) => isSame(each, copy));
+    if (store !== undefined) await transaction.save(merged(store, copy, policy, await timeOf(transaction, Date.now)));
+  }
+}
+
+function recordIn({ text }: OutageRecord): AuditRecord {
+  return parseJson(text) as AuditRecord;
+}
+
+function isSame(one: Pick<Enrolment, 'user' | 'context'>, other: Pick<Enrolment, 'user' | 'context'>): boolean {
+  return one.user === other.user && one.context === other.context;
+}
+
+/** What the copy needs of one user. */
+interface Needed {
+  readonly user: string;
+  readonly enrolments: readonly Enrolment[];
+  /** In the same order; undefined where the store does not keep it. */
+  readonly files: readonly (string | undefined)[];
+}
+
+/**
+ * Brings the copy up to date, as of `nowMs` (Unix time in milliseconds), and gives whom it holds. It is written while nobody else of this host
+ * decides by the store, so that what is older never comes after what is newer. Throws as Store.exclusively does.
+ */
+export async function copyApproved(state: State, copy: State, nowMs: number): Promise<readonly string[]> {
+  return await state.store.exclusively(async (store) => {
+    const needed: Needed[] = [];
+    for (const { user } of await store.approved()) needed.push(await neededOf(store, user));
+    const former = await store.formerChainKeys();
+    await copy.store.exclusively(async (transaction) => {
+      // The log of outages is made with the keys of this host, too.
+      for (const key of former) await transaction.keepChainKey(key);
+      await forgetOthers(transaction, needed);
+      for (const each of needed) await put(transaction, each, nowMs);
+    });
+    return needed.map(({ user }) => user);
+  });
+}
+
+/** Notes in the copy what was used up of an enrolment, where it holds that. */
+export async function noteUsed({ store }: State, used: Enrolment): Promise<void> {
+  await store.exclusively(async (transaction) => {
+    const known = await transaction.enrolment(used.user, used.context);
+    if (known !== undefined) await transaction.save(usedOnEither(known, used));
+  });
+}
+
+async function neededOf(store: Transaction, user: string): Promise<Needed> {
+  const enrolments = await store.enrolmentsOf(user);
+  const files = [];
+  for (const { context } of enrolments) files.push(await store.sealed(user, context));
+  return { user, enrolments, files };
+}
+
+/** What was not reported yet keeps what it is about. */
+async function forgetOthers(copy: Transaction, needed: readonly Needed[]): Promise<void> {
+  const mayForget = (await copy.outageRecords(1)).length === 0;
+  const users = new Set([...(await copy.approved()), ...(await copy.enrolments())].map(({ user }) => user));
+  for (const user of users) {
+    if (needed.some((each) => each.user === user)) continue;
+    await copy.disapprove(user);
+    if (mayForget) await copy.forget(user);
+  }
+}
+
+async function put(copy: Transaction, { user, enrolments, files }: Needed, nowMs: number): Promise<void> {
+  const known = await copy.enrolmentsOf(user);
+  const isOther = known.some((old) => !enrolments.some((each) => isSame(each, old)));
+  if (isOther) await copy.forget(user);
+  for (const [i, enrolment] of enrolments.entries()) {
+    const old = isOther ? undefined : known.find((each) => isSame(each, enrolment));
+    // What was used here since the store was asked stays used.
+    if (old === undefined) await copy.insert(enrolment);
+    else await copy.save(withBudget(usedOnEither(enrolment, old), enrolment.state.bucket));
+    const file = files[i];
+    if (file === undefined) await copy.dropSealed(user, enrolment.context);
+    else await copy.putSealed(user, enrolment.context, file);
+  }
+  await copy.approve({ user, asOfMs: nowMs });
+}
+
+/** Lets hosts take `user` in an outage, or no more; gives false where that was so already. Throws `refused` for who is not enrolled. */
+export async function setApproval(
+  { store, log }: State,
+  origin: Pick<AuditRecord, 'user' | 'uid'>,
+  isApproved: boolean,
+  nowMs: number,
+): Promise<boolean> {
+  return await store.exclusively(async (transaction) => {
+    const { user } = origin;
+    if ((await transaction.approved()).some((each) => each.user === user) === isApproved) return false;
+    if (isApproved && (await transaction.enrolmentsOf(user)).length === 0)
+      throw new NotpError('refused', `${user} is not enrolled`, 'enrol them first: notp-enroll');
+    await (isApproved ? transaction.approve({ user, asOfMs: nowMs }) : transaction.disapprove(user));
+    const event = isApproved ? 'outage.approved' : 'outage.withdrawn';
+    await append(log, transaction, { ...origin, context: '', door: 'cli', event, result: 'done', ref: newRef() });
+    return true;
+  });
+}

@@ -1,0 +1,33 @@
+/** What systemd hands to a service of its own: the keys of the host and the password of the store. See LoadCredential= in systemd.exec(5). */
+import { existsSync } from 'node:fs';
+import * as path from 'node:path';
+import { credentialNames, type Config } from '../system/config.ts';
+import { openCredential } from '../system/systemd.ts';
+import { isRoot } from '../system/users.ts';
+import { hasEncryptedKey } from './host-keys.ts';
+import type { StatePlace } from './place.ts';
+
+const PASSWORD_CREDENTIAL = 'store.password';
+/** Not group read: a credential shows 0440 where an ACL lets the service in. */
+const CREDENTIAL_FORBIDDEN = 0o037;
+
+/**
+ * For root's commands where the host key is on the disk only encrypted: the place with what systemd makes of it, since what they write is
+ * signed with it. As it was where there is nothing to open, or it does not open: then they can look, and end enrolments.
+ */
+export function withOpenedKey(place: StatePlace, config: Config): StatePlace {
+  if (place.kind !== 'service' || !isRoot() || !hasEncryptedKey(config)) return place;
+  const openedKey = openCredential(`${config.hostKey}.cred`, credentialNames(config)[0] ?? '');
+  return openedKey === undefined ? place : { ...place, openedKey };
+}
+
+/** The place with them, where there are any. */
+export function withCredentials(place: StatePlace, config: Config, environment: NodeJS.ProcessEnv): StatePlace {
+  const folder = environment['CREDENTIALS_DIRECTORY'];
+  if (folder === undefined) return place;
+  const hostKeyFiles = credentialNames(config).map((name) => path.join(folder, name));
+  const passwordFile = path.join(folder, PASSWORD_CREDENTIAL);
+  const { store } = place;
+  const present = store.kind === 'postgres' && existsSync(passwordFile) ? { ...store, passwordFile } : store;
+  return { ...place, hostKeyFiles, hostKeyForbidden: CREDENTIAL_FORBIDDEN, store: present };
+}

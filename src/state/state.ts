@@ -1,0 +1,88 @@
+/** What a login is judged on: the store, the log and the host key, opened together. */
+import { existsSync, mkdirSync } from 'node:fs';
+import * as path from 'node:path';
+import { logFile } from '../audit/log-file.ts';
+import { journalSinks } from '../audit/sinks.ts';
+import type { AuditLog } from '../audit/audit.ts';
+import { NotpError } from '../error.ts';
+import { auditKey } from '../seal/keys.ts';
+import { openStore } from '../store/open.ts';
+import type { Store } from '../store/store.ts';
+import type { Config } from '../system/config.ts';
+import { hostKeysOf, type HostKey } from './host-keys.ts';
+import type { StatePlace } from './place.ts';
+import { rowSealOf } from './row-keys.ts';
+import { isThere, storePlaceOf, storeName } from './store-place.ts';
+
+export interface State {
+  readonly store: Store;
+  readonly log: AuditLog;
+  readonly hostKey: HostKey | undefined;
+}
+
+/** A record needs a place, and a user who was never enrolled has none yet. The caller acts as `place.owner`. */
+export function makeLogFolder({ kind, auditFile }: StatePlace): void {
+  const folder = path.dirname(auditFile);
+  if (kind === 'user' && !existsSync(folder)) mkdirSync(folder, { mode: 0o700 });
+}
+
+/** The audit log of `place`, without the chain's key. */
+export function auditLog(place: StatePlace, now: () => number): AuditLog {
+  return { file: logFile(place.auditFile), copies: place.journal ? journalSinks() : [], key: undefined, now };
+}
+
+/**
+ * Opens the state; the caller acts as `place.owner`. With `create`, makes what is missing in a folder that is
+ * there. Gives undefined where the database is not there and is not to be made. Throws `store_unavailable`.
+ */
+export function openState(place: StatePlace, now: () => number, options: { create: true }): State;
+export function openState(place: StatePlace, now: () => number, options: { create: boolean }): State | undefined;
+export function openState(place: StatePlace, now: () => number, { create }: { create: boolean }): State | undefined {
+  if (place.store.kind === 'sqlite' && !isThere(place.store.path, place.owner, create)) return undefined;
+  const hostKey = hostKeysOf(place);
+  const store = openStore(storePlaceOf(place), { create, rows: rowSealOf(place.kind, hostKey) });
+  const log = auditLog(place, now);
+  if (hostKey === undefined) return { store, hostKey, log: place.kind === 'user' ? log : { ...log, isUnlinked: true } };
+  return { store, hostKey, log: { ...log, key: auditKey(hostKey.key), formerKeys: hostKey.former.map(({ key }) => auditKey(key)) } };
+}
+
+/** The state, made where there is none, for what seals with `sealKind`. The caller acts as `place.owner`. Throws `failed` where the host's key is needed and there is none, else as openState. */
+export function openToSeal({ hostKey }: Config, place: StatePlace, sealKind: 'host' | 'passphrase', now: () => number): State {
+  const state = openState(place, now, { create: true });
+  if (sealKind === 'passphrase' || state.hostKey !== undefined) return state;
+  state.store.close();
+  throw new NotpError('failed', `there is no host key at ${hostKey}`, 'run notp host-key init once on this host');
+}
+
+/** Runs `work` on the state, undefined where there is none, and closes it afterwards. The caller acts as `place.owner`. Throws as openState does. */
+export async function withState<T>(place: StatePlace, now: () => number, work: (state: State | undefined) => Promise<T>): Promise<T> {
+  const state = openState(place, now, { create: false });
+  try {
+    return await work(state);
+  } finally {
+    state?.store.close();
+  }
+}
+
+/** The same where there must be a state. Throws `store_unavailable` where there is none. */
+export async function withPresentState<T>(place: StatePlace, now: () => number, work: (state: State) => Promise<T>): Promise<T> {
+  return await withState(place, now, async (state) => {
+    if (state === undefined) throw new NotpError('store_unavailable', `${storeName(place)}: there is no such file`);
+    return await work(state);
+  });
+}
+
+/** The same, made where there is none. */
+export async function withNewState<T>(place: StatePlace, now: () => number, work: (state: State) => Promise<T>): Promise<T> {
+  const state = openState(place, now, { create: true });
+  try {
+    return await work(state);
+  } finally {
+    state.store.close();
+  }
+}
+
+/** The keys that records of the chain may have been made with: those of `state`, and `former`, which the store keeps. */
+export function chainKeys({ log, hostKey }: State, former: readonly Uint8Array[]): readonly (Uint8Array | undefined)[] {
+  return [log.key, ...(hostKey?.former ?? []).map(({ key }) => auditKey(key)), ...former];
+}

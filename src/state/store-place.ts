@@ -1,0 +1,94 @@
+/** Where the store of a state is, and with what it is opened, copied and brought up to date. */
+import * as fs from 'node:fs';
+import { hostname } from 'node:os';
+import * as path from 'node:path';
+import { errnoOf, messageOf, NotpError } from '../error.ts';
+import type { CopyOptions } from '../store/copy.ts';
+import { copyStores, migrateStore, postgresName, type StorePlace } from '../store/open.ts';
+import type { RowSeal } from '../store/row-seal.ts';
+import { checkedFrom } from '../system/secrets.ts';
+import { checkFolders, readTrusted, type Trust } from '../system/trusted.ts';
+import type { User } from '../system/users.ts';
+import type { StatePlace } from './place.ts';
+
+/** What messages call the store: its file, or its address. */
+export function storeName({ store }: StatePlace): string {
+  if (store.kind === 'sqlite') return store.path;
+  return postgresName(store);
+}
+
+/** Brings the tables of a fleet up to date; see migrateStore(). The caller acts as `place.owner`. Throws `store_unavailable`. */
+export async function migrated(place: StatePlace): ReturnType<typeof migrateStore> {
+  return await migrateStore(storePlaceOf(place));
+}
+
+/** Copies the store of one place into that of another; see copyStores(). The caller acts as their owner. Throws `store_unavailable`, `refused` or `failed`. */
+export async function copied(
+  from: StatePlace,
+  to: StatePlace,
+  options: CopyOptions & { readonly rows: RowSeal },
+): ReturnType<typeof copyStores> {
+  if (from.store.kind === 'sqlite' && !isThere(from.store.path, from.owner, false))
+    throw new NotpError('store_unavailable', `${from.store.path}: there is no such file`);
+  const isNew = to.store.kind === 'sqlite' && isThere(to.store.path, to.owner, true) && !fs.existsSync(to.store.path);
+  return await copyStores(storePlaceOf(from), isNew && options.dryRun ? undefined : storePlaceOf(to), options);
+}
+
+/** The store with what its files hold. */
+export function storePlaceOf({ store, owner }: StatePlace): StorePlace {
+  if (store.kind === 'sqlite') return store;
+  const { kind, servers, database, user, tls, passwordFile, authoritiesFile, host } = store;
+  const authorities =
+    authoritiesFile === undefined ? undefined : textOf(authoritiesFile, { owner: owner.uid, maxBytes: MAX_PEM_BYTES, forbidden: 0o022 });
+  return {
+    ...{ kind, servers, database, user, tls },
+    // Read anew each time: it may have been replaced.
+    password: () => textOf(passwordFile, { owner: owner.uid, maxBytes: MAX_PASSWORD_BYTES, forbidden: 0o037 })?.trimEnd(),
+    authorities,
+    thisHost: host === '' ? hostname() : host,
+  };
+}
+
+const MAX_PASSWORD_BYTES = 1024;
+const MAX_PEM_BYTES = 1024 * 1024;
+
+function textOf(file: string, trust: Trust): string | undefined {
+  const bytes = asStore(() => readTrusted(file, trust));
+  return bytes === undefined ? undefined : Buffer.from(bytes).toString('utf8');
+}
+
+/** Whether the database is there, or can be made. Throws `store_unavailable` where it is not as it must be, or has no folder to be made in. */
+export function isThere(database: string, owner: User, create: boolean): boolean {
+  const folder = path.dirname(database);
+  const there = asStore(() => checkFolders(checkedFrom(folder, owner), folder, owner.uid) && isOurDatabase(database, owner));
+  if (there || !create) return there;
+  if (fs.existsSync(folder)) return true;
+  throw new NotpError('store_unavailable', `${folder}: there is no such folder`, 'run notp host-key init once on this host');
+}
+
+/** A symlink, a FIFO or a file of somebody else is none. */
+function isOurDatabase(database: string, owner: User): boolean {
+  const stats = look(database, owner);
+  if (stats === undefined) return false;
+  if (stats.isFile() && stats.uid === owner.uid && stats.nlink === 1 && (stats.mode & 0o077) === 0) return true;
+  throw new NotpError('store_unavailable', `${database} is not a private file of ${owner.name}`, 'look who put it there');
+}
+
+function look(file: string, owner: User): fs.Stats | undefined {
+  try {
+    return fs.lstatSync(file, { throwIfNoEntry: false });
+  } catch (error) {
+    const hint = `as root: chown ${owner.name}: ${path.dirname(file)}`;
+    throw new NotpError('store_unavailable', `${owner.name} cannot look at ${file}: ${errnoOf(error) ?? messageOf(error)}`, hint);
+  }
+}
+
+/** What `action` gives; what it finds not to be as it must is thrown as `store_unavailable`. */
+export function asStore<T>(action: () => T): T {
+  try {
+    return action();
+  } catch (error) {
+    if (error instanceof NotpError) throw new NotpError('store_unavailable', error.message, error.hint);
+    throw error;
+  }
+}

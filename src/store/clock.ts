@@ -1,0 +1,25 @@
+/** The time that counts where several hosts share a store. */
+import { NotpError } from '../error.ts';
+import type { Transaction } from './store.ts';
+
+/** How far the clock of the store may be from that of the host: whoever sets one of them is stopped by the other. */
+export const MAX_SKEW_MS = 10 * 60_000;
+
+/**
+ * The time that counts, Unix time in milliseconds: the store's where it has a clock of its own, so that no host's clock gives guesses back;
+ * else `now`. Throws `store_unavailable` where the two are more than MAX_SKEW_MS apart: one of them is wrong, and nobody knows which.
+ */
+export async function timeOf(transaction: Pick<Transaction, 'clockMs'>, now: () => number): Promise<number> {
+  const [storeMs, hostMs] = [await transaction.clockMs(), now()];
+  if (storeMs === undefined) return hostMs;
+  if (Math.abs(storeMs - hostMs) <= MAX_SKEW_MS) return storeMs;
+  throw new NotpError(
+    'store_unavailable',
+    `the clock of this host says ${timeIn(hostMs)}, and that of the store ${timeIn(storeMs)}: run chrony on both`,
+  );
+}
+
+function timeIn(ms: number): string {
+  const date = new Date(ms);
+  return Number.isNaN(date.getTime()) ? 'nothing' : date.toISOString();
+}

@@ -1,0 +1,26 @@
+/** What becomes of a row: with another budget, and when the file that it awaits has come. Pure. */
+import type { Bucket } from '../verdict/budget.ts';
+import type { LoginState } from '../verdict/decide.ts';
+import type { Enrolment } from './store.ts';
+
+/** The enrolment with another budget. */
+export function withBudget(enrolment: Enrolment, bucket: Bucket): Enrolment {
+  return { ...enrolment, state: { ...enrolment.state, bucket } };
+}
+
+/**
+ * The enrolment after its pending file has come into its place, which proves that it did; see registrar.ts. A new
+ * secret makes a revoked enrolment active, the same secret sealed anew does not.
+ */
+export function completed(enrolment: Enrolment): Enrolment {
+  const { pendingId: id, pendingDigest: digest, pendingState, state } = enrolment;
+  const next = { ...enrolment, id, digest, pendingId: '', pendingDigest: '', pendingState: {} };
+  if (!isNewSecret(pendingState)) return { ...next, state: { ...state, ...pendingState } };
+  const { periodSeconds: _, ...earlier } = state;
+  return { ...next, state: { ...earlier, ...pendingState }, status: 'active', lastAcceptedMs: 0 };
+}
+
+/** Whether it is the state of a secret that takes the place of another. */
+export function isNewSecret(pendingState: Partial<LoginState>): boolean {
+  return pendingState.lastStep !== undefined;
+}

@@ -1,0 +1,103 @@
+/**
+ * The store of a fleet, on PostgreSQL (any server that speaks its protocol). A transaction is alone on its host, by the lock on the head of
+ * that host's chain, and keeps other hosts from the enrolments it looks at, by locks on their rows: always the head first, so that none
+ * waits for one that waits for it. Whatever the server does, it ends within a deadline.
+ */
+import { NotpError } from '../../error.ts';
+import { migrate } from './schema.ts';
+import { named, Session, type PostgresPlace } from './session.ts';
+import { UNKEYED, type RowSeal } from '../row-seal.ts';
+import type { KeptFile, Store, StoreOptions, Transaction } from '../store.ts';
+import { unreached } from '../unreached.ts';
+import { keptFile } from '../rows.ts';
+import { filesOf, SEALED_FILES, transactionOn } from '../tables.ts';
+
+/** Errors after which the same work may go well: serialization failure and deadlock. */
+const AGAIN = new Set(['40001', '40P01']);
+/** A row is there already: perhaps another host has made it just now. */
+const UNIQUE_VIOLATION = '23505';
+const PAUSE_MS = 20;
+/** How often a decision is made that the server undoes after it was written: each time its lines go to the log and the journal, before it is told. */
+const WRITTEN_TRIES = 3;
+
+/** Connects when it is first needed, and anew where the connection was lost. Its promises reject with `store_unavailable`. */
+export function openPostgresStore(place: PostgresPlace, { rows = UNKEYED }: Pick<StoreOptions, 'rows'> = {}): Store {
+  const session = new Session(place);
+  let last: Promise<unknown> = Promise.resolve();
+  const inTurn = <T>(work: () => Promise<T>): Promise<T> => {
+    const mine = last.then(work);
+    last = mine.catch(() => undefined);
+    return mine;
+  };
+  return {
+    exclusively: (work) => inTurn(() => withinDeadline(session, rows, work)),
+    sealedFiles: (user) => inTurn(() => sealedFiles(session, user)),
+    close: () => {
+      session.drop();
+    },
+  };
+}
+
+/** Brings the tables up to date; see migrate(). Throws `store_unavailable`, or `refused` where they are of a newer release. */
+export async function migratePostgresStore(place: PostgresPlace): Promise<{ readonly from: number; readonly to: number }> {
+  const session = new Session(place);
+  const end = session.startClock();
+  try {
+    const client = await session.client({ checked: false });
+    return await named(place, () => migrate(client));
+  } finally {
+    end();
+    session.drop();
+  }
+}
+
+/** Asked again on a new connection where the one that was there already was lost meanwhile. */
+async function sealedFiles(session: Session, user: string | undefined): Promise<readonly KeptFile[]> {
+  const end = session.startClock();
+  try {
+    const isReused = session.isConnected;
+    try {
+      return (await session.rows(SEALED_FILES, filesOf(user))).map(keptFile);
+    } catch (error) {
+      session.drop();
+      if (!isReused) throw error;
+      return (await session.rows(SEALED_FILES, filesOf(user))).map(keptFile);
+    }
+  } finally {
+    end();
+  }
+}
+
+/** Repeats `work` where another host came in between, until the deadline, or a few times where it had written something; and once where a connection was not what it had been. */
+async function withinDeadline<T>(session: Session, rows: RowSeal, work: (transaction: Transaction) => Promise<T>): Promise<T> {
+  const end = session.startClock();
+  try {
+    let written = 0;
+    for (let tries = 1; ; tries++) {
+      const isReused = session.isConnected;
+      const transaction = await session.begin();
+      try {
+        const result = await work(transactionOn({ ...transaction.statements, seal: rows }));
+        await transaction.commit();
+        return result;
+      } catch (error) {
+        if (!(await transaction.rollBack())) session.drop();
+        const state = sqlState(error);
+        const isLost = isReused && !transaction.hasBegun;
+        if (transaction.hasWritten) written++;
+        const mayGoWell = AGAIN.has(state) ? written < WRITTEN_TRIES : state === UNIQUE_VIOLATION && tries === 1;
+        if (isLost) session.drop();
+        else if (!mayGoWell) throw transaction.isReached ? error : unreached(error);
+        else await new Promise((resolve) => setTimeout(resolve, PAUSE_MS * (1 + Math.random())));
+      }
+    }
+  } finally {
+    end();
+  }
+}
+
+/** The code of PostgreSQL's error (its appendix A) that `error` comes from; empty where it does not. */
+function sqlState(error: unknown): string {
+  const cause = error instanceof NotpError ? error.cause : undefined;
+  return typeof cause === 'object' && cause !== null && 'code' in cause ? String(cause.code) : '';
+}

@@ -1,0 +1,106 @@
+/** The tables in PostgreSQL, which many hosts share, and bringing those of an earlier release up to date: `notp store migrate`. */
+import type { ClientBase } from 'pg';
+import { NotpError } from '../../error.ts';
+import { NO_MAC } from '../row-seal.ts';
+
+/** The schema in the database that is notp's own. */
+export const SCHEMA = 'notp';
+
+/**
+ * The same columns in the same order as the embedded store has them; what is of one host says of which. What logins update has room in
+ * its page for the next version of a row, so that no index is written (a HOT update); the few rows of `chain`, which each login updates, for many.
+ */
+const SCHEMAS = [
+  `
+  CREATE TABLE chain (host text PRIMARY KEY, seq bigint NOT NULL, hash text NOT NULL) WITH (fillfactor = 10);
+  CREATE TABLE mark (host text NOT NULL, seq bigint NOT NULL, hash text NOT NULL, PRIMARY KEY (host, seq));
+  CREATE TABLE enrolment (
+    "user" text NOT NULL, context text NOT NULL,
+    id text NOT NULL, pending_id text NOT NULL, status text NOT NULL,
+    last_step bigint NOT NULL, tokens double precision NOT NULL, as_of_ms bigint NOT NULL, spent text NOT NULL,
+    pending_tokens double precision NOT NULL, pending_spent text NOT NULL, last_accepted_ms bigint NOT NULL,
+    pending_inherits integer NOT NULL, pending_last_step bigint NOT NULL,
+    digest text NOT NULL, pending_digest text NOT NULL, period_seconds bigint NOT NULL,
+    PRIMARY KEY ("user", context)) WITH (fillfactor = 70);
+  CREATE TABLE connection (
+    "user" text NOT NULL, context text NOT NULL, slot integer NOT NULL,
+    id text NOT NULL, pid bigint NOT NULL, start_ticks bigint NOT NULL, boot_id text NOT NULL, turn bigint NOT NULL,
+    PRIMARY KEY ("user", context, slot)) WITH (fillfactor = 70);
+  CREATE TABLE peer (
+    "user" text NOT NULL, context text NOT NULL, slot integer NOT NULL,
+    id text NOT NULL, digest text NOT NULL, accepted_ms bigint NOT NULL,
+    PRIMARY KEY ("user", context, slot)) WITH (fillfactor = 70);
+  CREATE TABLE counter (id text PRIMARY KEY, next bigint NOT NULL) WITH (fillfactor = 70);
+  CREATE TABLE sealed ("user" text NOT NULL, context text NOT NULL, text text NOT NULL, PRIMARY KEY ("user", context));
+  CREATE TABLE approved ("user" text PRIMARY KEY, as_of_ms bigint NOT NULL);
+  CREATE TABLE outage (id text PRIMARY KEY, seq bigint NOT NULL, text text NOT NULL);
+  CREATE TABLE former_chain_key (host text NOT NULL, key text NOT NULL, PRIMARY KEY (host, key));
+  CREATE TABLE refusals (
+    host text NOT NULL, "user" text NOT NULL, tokens double precision NOT NULL, as_of_ms bigint NOT NULL,
+    count bigint NOT NULL, since_ms bigint NOT NULL, ref text NOT NULL, shared text NOT NULL, PRIMARY KEY (host, "user")) WITH (fillfactor = 70);
+`,
+  // What an earlier notp wrote has no MAC, so that it counts no more until somebody enrols again.
+  ['enrolment', 'connection', 'peer', 'approved']
+    .map((table) => `ALTER TABLE ${table} ADD COLUMN mac text NOT NULL DEFAULT '${NO_MAC}';`)
+    .join('\n'),
+  `
+  ALTER TABLE chain ADD COLUMN lacking bigint NOT NULL DEFAULT 0;
+  CREATE TABLE backlog (
+    host text NOT NULL, slot integer NOT NULL, seq bigint NOT NULL, part integer NOT NULL, text text NOT NULL, PRIMARY KEY (host, slot));
+  ALTER TABLE refusals ADD COLUMN until_ms bigint NOT NULL DEFAULT 1099511627776;
+  CREATE TABLE acceptances (
+    host text NOT NULL, "user" text NOT NULL, tokens double precision NOT NULL, as_of_ms bigint NOT NULL,
+    count bigint NOT NULL, since_ms bigint NOT NULL, ref text NOT NULL, shared text NOT NULL, until_ms bigint NOT NULL,
+    PRIMARY KEY (host, "user")) WITH (fillfactor = 70);
+`,
+  `ALTER TABLE former_chain_key ADD COLUMN mac text NOT NULL DEFAULT '${NO_MAC}'`,
+  // A chain that an earlier notp has begun is gone on with by `notp audit verify --resume`.
+  ['chain', 'mark', 'refusals', 'acceptances']
+    .map((table) => `ALTER TABLE ${table} ADD COLUMN mac text NOT NULL DEFAULT '${NO_MAC}';`)
+    .join('\n'),
+  // The MAC of an earlier notp is of no uid, so that no enrolment of it counts until somebody enrols again.
+  'ALTER TABLE enrolment ADD COLUMN uid bigint NOT NULL DEFAULT -1',
+];
+
+/** Of the tables that this notp needs. */
+export const VERSION = SCHEMAS.length;
+
+/** So that of two that migrate at once one waits; any number will do that is no one else's. */
+const MIGRATION_LOCK = 7_208_315_571;
+
+/** Makes what is missing. Gives the versions before and after. Throws `refused` where the tables are of a newer release. */
+export async function migrate(client: ClientBase): Promise<{ readonly from: number; readonly to: number }> {
+  await client.query('BEGIN');
+  await client.query('SELECT pg_advisory_xact_lock($1)', [MIGRATION_LOCK]);
+  await client.query(`CREATE SCHEMA IF NOT EXISTS ${SCHEMA}`);
+  await client.query(`SET LOCAL search_path TO ${SCHEMA}`);
+  await client.query('CREATE TABLE IF NOT EXISTS version (one integer PRIMARY KEY CHECK (one = 1), version integer NOT NULL)');
+  const { rows } = await client.query<{ version: number }>('SELECT version FROM version');
+  const from = rows[0]?.version ?? 0;
+  if (from > VERSION) throw newer(from);
+  for (const schema of SCHEMAS.slice(from)) await client.query(schema);
+  await client.query('INSERT INTO version VALUES (1, $1) ON CONFLICT (one) DO UPDATE SET version = $1', [VERSION]);
+  await client.query('COMMIT');
+  return { from, to: VERSION };
+}
+
+/** Throws where the tables are not of this release; `version` is undefined where there are none. */
+export function checkVersion(version: number | undefined): void {
+  if (version === undefined) throw new NotpError('store_unavailable', 'it has no tables of notp', 'run notp store migrate');
+  if (version > VERSION) throw newer(version);
+  if (version < VERSION)
+    throw new NotpError(
+      'store_unavailable',
+      `its tables are of version ${String(version)}, and this notp needs ${String(VERSION)}`,
+      'run notp store migrate',
+    );
+}
+
+function newer(version: number): NotpError {
+  const known = String(VERSION);
+  return new NotpError(
+    'refused',
+    `its schema ${String(version)} is of a newer notp than this one, which knows ${known}`,
+    'update notp on this host',
+  );
+}

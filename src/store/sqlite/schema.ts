@@ -1,0 +1,109 @@
+/** The tables of the embedded store, and bringing those of an earlier release up to date. */
+import type { DatabaseSync } from 'node:sqlite';
+import { RESERVED_SLOTS, TOUCHED_SLOTS } from '../backlog.ts';
+import { NO_MAC } from '../row-seal.ts';
+import { NO_FLOOD, NO_REFUSALS } from '../rows.ts';
+
+/** What each version of the schema adds to the one before; the version is the number of those that were applied. */
+const SCHEMAS = [
+  `
+  CREATE TABLE chain (one INTEGER PRIMARY KEY CHECK (one = 1), seq INTEGER NOT NULL, hash TEXT NOT NULL) STRICT;
+  INSERT INTO chain VALUES (1, 0, '${'0'.repeat(64)}');
+  CREATE TABLE enrolment (
+    user TEXT NOT NULL, context TEXT NOT NULL,
+    id TEXT NOT NULL, pending_id TEXT NOT NULL, status TEXT NOT NULL,
+    last_step INTEGER NOT NULL, tokens REAL NOT NULL, as_of_ms INTEGER NOT NULL, spent TEXT NOT NULL,
+    pending_tokens REAL NOT NULL, pending_spent TEXT NOT NULL, last_accepted_ms INTEGER NOT NULL,
+    PRIMARY KEY (user, context)) STRICT, WITHOUT ROWID;
+  CREATE TABLE connection (
+    user TEXT NOT NULL, context TEXT NOT NULL, slot INTEGER NOT NULL,
+    id TEXT NOT NULL, pid INTEGER NOT NULL, start_ticks INTEGER NOT NULL, boot_id TEXT NOT NULL, turn INTEGER NOT NULL,
+    PRIMARY KEY (user, context, slot)) STRICT, WITHOUT ROWID;
+  CREATE TABLE reserve (filler BLOB) STRICT;
+`,
+  `
+  ALTER TABLE enrolment ADD COLUMN pending_inherits INTEGER NOT NULL DEFAULT 0;
+  CREATE TABLE counter (id TEXT PRIMARY KEY, next INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+`,
+  `
+  CREATE TABLE peer (
+    user TEXT NOT NULL, context TEXT NOT NULL, slot INTEGER NOT NULL,
+    id TEXT NOT NULL, digest TEXT NOT NULL, accepted_ms INTEGER NOT NULL,
+    PRIMARY KEY (user, context, slot)) STRICT, WITHOUT ROWID;
+  INSERT INTO peer SELECT user, context, slot, '${'0'.repeat(32)}', '${'0'.repeat(64)}', 1099511627776 FROM connection;
+`,
+  `
+  ALTER TABLE enrolment ADD COLUMN pending_last_step INTEGER NOT NULL DEFAULT -1;
+  CREATE TABLE former_chain_key (key TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
+`,
+  `
+  CREATE TABLE refusals (
+    user TEXT PRIMARY KEY, tokens REAL NOT NULL, as_of_ms INTEGER NOT NULL,
+    count INTEGER NOT NULL, since_ms INTEGER NOT NULL, ref TEXT NOT NULL, shared TEXT NOT NULL) STRICT, WITHOUT ROWID;
+  INSERT INTO refusals SELECT user, ${NO_REFUSALS} FROM (SELECT '' AS user UNION SELECT user FROM enrolment);
+`,
+  `
+  CREATE TABLE sealed (
+    user TEXT NOT NULL, context TEXT NOT NULL, text TEXT NOT NULL, PRIMARY KEY (user, context)) STRICT, WITHOUT ROWID;
+  CREATE TABLE approved (user TEXT PRIMARY KEY, as_of_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+  CREATE TABLE outage (id TEXT PRIMARY KEY, seq INTEGER NOT NULL, text TEXT NOT NULL) STRICT, WITHOUT ROWID;
+`,
+  // What an earlier notp registered by its id alone has no digest, so that no file counts for it until somebody enrols again.
+  `
+  ALTER TABLE enrolment ADD COLUMN digest TEXT NOT NULL DEFAULT '';
+  ALTER TABLE enrolment ADD COLUMN pending_digest TEXT NOT NULL DEFAULT '';
+  ALTER TABLE enrolment ADD COLUMN period_seconds INTEGER NOT NULL DEFAULT 0;
+`,
+  // What an earlier notp wrote has no MAC, so that where there is a host key it counts no more until somebody enrols again. Each row has
+  // room for one, so that a login on a full disk needs no space.
+  ['enrolment', 'connection', 'peer', 'approved']
+    .map((table) => `ALTER TABLE ${table} ADD COLUMN mac TEXT NOT NULL DEFAULT '${NO_MAC}'; UPDATE ${table} SET mac = '${NO_MAC}';`)
+    .join('\n'),
+  `
+  ALTER TABLE chain ADD COLUMN lacking INTEGER NOT NULL DEFAULT 0;
+  CREATE TABLE backlog (slot INTEGER PRIMARY KEY, seq INTEGER NOT NULL, part INTEGER NOT NULL, text TEXT NOT NULL) STRICT;
+  ${RESERVED_SLOTS}
+  ALTER TABLE refusals ADD COLUMN until_ms INTEGER NOT NULL DEFAULT 1099511627776;
+  CREATE TABLE acceptances (
+    user TEXT PRIMARY KEY, tokens REAL NOT NULL, as_of_ms INTEGER NOT NULL,
+    count INTEGER NOT NULL, since_ms INTEGER NOT NULL, ref TEXT NOT NULL, shared TEXT NOT NULL, until_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+  INSERT INTO acceptances SELECT user, ${NO_FLOOD} FROM refusals;
+  UPDATE refusals SET until_ms = until_ms;
+`,
+  `ALTER TABLE former_chain_key ADD COLUMN mac TEXT NOT NULL DEFAULT '${NO_MAC}'`,
+  // Where there is a host key, a chain that an earlier notp has begun is gone on with by `notp audit verify --resume`.
+  ['chain', 'refusals', 'acceptances']
+    .map((table) => `ALTER TABLE ${table} ADD COLUMN mac TEXT NOT NULL DEFAULT '${NO_MAC}'; UPDATE ${table} SET mac = '${NO_MAC}';`)
+    .join('\n'),
+  // The MAC of an earlier notp is of no uid, so that where there is a host key no enrolment of it counts until somebody enrols again.
+  'ALTER TABLE enrolment ADD COLUMN uid INTEGER NOT NULL DEFAULT -1',
+];
+
+/** Throws where the tables are of a newer release, or cannot be made; then nothing was changed. */
+export function bringUpToDate(database: DatabaseSync): void {
+  if (version(database) < SCHEMAS.length) upgrade(database);
+  if (version(database) !== SCHEMAS.length)
+    throw new Error(`its schema ${String(version(database))} is of a newer notp than this one, which knows ${String(SCHEMAS.length)}`);
+}
+
+function upgrade(database: DatabaseSync): void {
+  database.exec('BEGIN EXCLUSIVE');
+  try {
+    // Another process may have been first.
+    for (const schema of SCHEMAS.slice(version(database))) database.exec(schema);
+    database.exec(`PRAGMA user_version = ${String(Math.max(version(database), SCHEMAS.length))}; COMMIT`);
+    database.exec(TOUCHED_SLOTS);
+  } catch (error) {
+    rollBack(database);
+    throw error;
+  }
+}
+
+/** SQLite rolls back by itself after some failures; where it did not, we do. */
+export function rollBack(database: DatabaseSync): void {
+  if (database.isTransaction) database.exec('ROLLBACK');
+}
+
+function version(database: DatabaseSync): number {
+  return Number(database.prepare('PRAGMA user_version').get()?.['user_version']);
+}

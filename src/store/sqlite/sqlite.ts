@@ -1,0 +1,138 @@
+/**
+ * The embedded store, on node:sqlite. A login updates rows in place and inserts none; the rollback journal keeps
+ * its space (`journal_mode=PERSIST`) and the database keeps a few free pages, so that a login needs no new block
+ * and works on a full disk. `synchronous=FULL`: committed means on the disk.
+ */
+import { DatabaseSync } from 'node:sqlite';
+import { messageOf, NotpError } from '../../error.ts';
+import { checkStored, returning, UNKEYED, type RowSeal } from '../row-seal.ts';
+import { bringUpToDate, rollBack } from './schema.ts';
+import type { Store, StoreOptions, Transaction } from '../store.ts';
+import { keptFile } from '../rows.ts';
+import type { Row, Values } from '../row.ts';
+import { filesOf, SEALED_FILES, transactionOn } from '../tables.ts';
+import type { Dialect, Statements } from '../statements.ts';
+
+/** How long a decision waits for the others' decisions before it is refused. */
+const BUSY_TIMEOUT_MS = 20_000;
+const RESERVE_BYTES = 32 * 1024;
+const MIN_FREE_PAGES = 4;
+
+/** All of it is of one host, and a transaction is alone. */
+const DIALECT: Dialect = {
+  here: 'TRUE',
+  hostColumn: '',
+  hostValue: '',
+  lock: '',
+  heads: 'SELECT NULL AS host, 0 AS seq, NULL AS hash WHERE FALSE',
+  lockEnrolments: '',
+  reserves: true,
+  joined: (flood) => `LEFT JOIN ${flood} ON ${flood}."user" = enrolment."user"`,
+  tally: (flood) => `SELECT * FROM ${flood} WHERE "user" IN ($user, '') ORDER BY "user" DESC LIMIT 1`,
+};
+
+/** Opens the database at `path`, making it where there is none and `create` is set. The caller has checked the path and set the umask. Throws `store_unavailable`. */
+export function openSqliteStore(path: string, { create, rows = UNKEYED }: StoreOptions): Store {
+  const database = unavailable(path, () => connect(path, create));
+  return {
+    exclusively: (work) => inTurn(path, () => exclusively(path, database, rows, work)),
+    sealedFiles: (user) => promised(path, () => database.prepare(SEALED_FILES).all(filesOf(user)).map(keptFile)),
+    close: () => {
+      database.close();
+    },
+  };
+}
+
+function connect(path: string, create: boolean): DatabaseSync {
+  const database = new DatabaseSync(create ? path : existing(path), { timeout: BUSY_TIMEOUT_MS });
+  try {
+    database.exec('PRAGMA journal_mode = PERSIST; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA trusted_schema = OFF');
+    bringUpToDate(database);
+    return database;
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}
+
+/** The URI of a file that must be there (sqlite.org/uri.html); "?" and "#" may be part of its name. */
+function existing(path: string): string {
+  return `file:${path.split('/').map(encodeURIComponent).join('/')}?mode=rw`;
+}
+
+const turns = new Map<string, Promise<unknown>>();
+
+/**
+ * Transactions of this process on one file, one after the other: SQLite waits for a lock without letting the event
+ * loop go on, so that a second transaction would keep the first, which waits for its audit line, from ending.
+ */
+function inTurn<T>(path: string, work: () => Promise<T>): Promise<T> {
+  const mine = (turns.get(path) ?? Promise.resolve()).then(work);
+  turns.set(
+    path,
+    mine.catch(() => undefined),
+  );
+  return mine;
+}
+
+async function exclusively<T>(
+  path: string,
+  database: DatabaseSync,
+  seal: RowSeal,
+  work: (transaction: Transaction) => Promise<T>,
+): Promise<T> {
+  unavailable(path, () => {
+    database.exec('BEGIN EXCLUSIVE');
+  });
+  try {
+    const result = await work(transactionOn(statementsOf(path, database, seal), () => promised(path, () => keepFreePages(database))));
+    unavailable(path, () => {
+      database.exec('COMMIT');
+    });
+    return result;
+  } catch (error) {
+    rollBack(database);
+    throw error;
+  }
+}
+
+function statementsOf(path: string, database: DatabaseSync, seal: RowSeal): Statements {
+  return {
+    all: (sql, values: Values = {}) => promised(path, (): Row[] => database.prepare(sql).all(values)),
+    run: (sql, values: Values = {}) => promised(path, () => void database.prepare(sql).run(values)),
+    write: async (sql, values, stored) => {
+      checkStored(sql, await promised(path, (): Row[] => database.prepare(returning(sql, stored)).all(values)), stored);
+    },
+    dialect: DIALECT,
+    host: '',
+    seal,
+  };
+}
+
+/** So that the journal of a later login, and what it makes longer, need no space of their own. */
+function keepFreePages(database: DatabaseSync): void {
+  const free = Number(database.prepare('PRAGMA freelist_count').get()?.['freelist_count']);
+  if (free < MIN_FREE_PAGES) database.exec(`INSERT INTO reserve VALUES (zeroblob(${String(RESERVE_BYTES)})); DELETE FROM reserve`);
+}
+
+function promised<T>(path: string, action: () => T): Promise<T> {
+  try {
+    return Promise.resolve(unavailable(path, action));
+  } catch (error) {
+    return Promise.reject(error instanceof Error ? error : new Error(String(error)));
+  }
+}
+
+/** What SQLite throws as `store_unavailable`. */
+function unavailable<T>(path: string, action: () => T): T {
+  try {
+    return action();
+  } catch (error) {
+    throw new NotpError(
+      'store_unavailable',
+      `${path}: ${messageOf(error)}`,
+      'check the disk, and the owner and mode of the file and its folder',
+      { cause: error },
+    );
+  }
+}

@@ -1,0 +1,17 @@
+/** The question before what cannot be taken back. */
+import { NotpError } from '../error.ts';
+import { openConversation } from './conversation.ts';
+import { patience } from './ask-passphrase.ts';
+
+/** Goes on only after a typed yes. Throws `refused` for any other answer, `usage` with `hint` where nobody can be asked. */
+export async function confirmYes(question: string, hint: string, now: () => number): Promise<void> {
+  const conversation = openConversation(patience(now));
+  try {
+    if (!conversation.interactive) throw new NotpError('usage', 'there is no terminal to ask on', hint);
+    const answer = await conversation.ask(`${question} Type yes: `, { hidden: false });
+    if ('line' in answer && answer.line.trim().toLowerCase() === 'yes') return;
+    throw new NotpError('refused', 'not confirmed', 'nothing was changed');
+  } finally {
+    conversation.close();
+  }
+}

@@ -1,0 +1,65 @@
+/** Questions to whoever runs a command: on their terminal, or, where stdin is none, on stderr with the answer on stdin. */
+import { MAX_LINE_BYTES, typedLine } from '../otp/proof.ts';
+import { readStdin, type Waiting } from '../system/bytes.ts';
+import { say } from './printer.ts';
+import { ownTerminal, type Answer, type Terminal } from './terminal.ts';
+
+export interface Conversation {
+  /** Whether a person sits at a terminal. */
+  readonly interactive: boolean;
+  ask(question: string, options: { hidden: boolean; maxBytes?: number; wholePaste?: boolean }): Promise<Answer | Machine>;
+  close(): void;
+}
+
+/** Bytes came that no person types: a file transfer or another protocol speaks. */
+export interface Machine {
+  readonly machine: true;
+}
+
+const NEWLINE = 10;
+const TAB = 9;
+const RETURN = 13;
+
+export function openConversation(waiting: Waiting, terminal: Terminal | undefined = ownTerminal()): Conversation {
+  if (terminal === undefined) {
+    return { interactive: false, ask: (question) => askOnStdin(question, waiting), close: () => undefined };
+  }
+  return {
+    interactive: true,
+    ask: (question, options) => terminal.ask(question, { ...waiting, ...options }),
+    close: () => {
+      terminal.close();
+    },
+  };
+}
+
+/** One line of stdin without its newline; nothing beyond it is read. */
+export async function readStdinLine(
+  waiting: Waiting,
+): Promise<{ readonly bytes: Uint8Array } | Exclude<Answer, { line: string }> | Machine> {
+  const bytes: number[] = [];
+  const seen = { machine: false };
+  const ended = await readStdin((byte) => {
+    if (byte === NEWLINE) return 'done';
+    bytes.push(byte);
+    seen.machine = (byte < 0x20 && byte !== TAB && byte !== RETURN) || bytes.length > MAX_LINE_BYTES;
+    return seen.machine ? 'done' : 'more';
+  }, waiting);
+  if (seen.machine) return { machine: true };
+  // The last line of a pipe may lack its newline.
+  if (ended === 'done' || (ended === 'eof' && bytes.length > 0)) return { bytes: Uint8Array.from(bytes) };
+  return { ended };
+}
+
+/** The text of a line from a file or a pipe, which may end as lines do on Windows; undefined where it is no text. */
+export function lineFrom(bytes: Uint8Array): string | undefined {
+  return typedLine(bytes.at(-1) === RETURN ? bytes.subarray(0, -1) : bytes);
+}
+
+async function askOnStdin(question: string, waiting: Waiting): Promise<Answer | Machine> {
+  say(question);
+  const answer = await readStdinLine(waiting);
+  if (!('bytes' in answer)) return answer;
+  // What is no text is no proof either, and costs nobody a try.
+  return { line: lineFrom(answer.bytes) ?? '' };
+}

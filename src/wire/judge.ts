@@ -1,0 +1,54 @@
+/**
+ * The judge of the PAM door: one service behind root's own socket (notp-judge.socket), which decides for every account. The process that
+ * pam_exec starts has whatever its caller chose (limits, a cgroup that can be frozen), so it only asks: it opens no state and no log.
+ */
+import { existsSync } from 'node:fs';
+import { newRef, tell } from '../audit/audit.ts';
+import type { AuditRecord, Origin } from '../audit/record.ts';
+import { journalSinks } from '../audit/sinks.ts';
+import { messageOf } from '../error.ts';
+import type { Config } from '../system/config.ts';
+import type { DeviceFile } from '../system/secrets.ts';
+import { isBooted } from '../system/systemd.ts';
+import type { Reason } from '../verdict/reasons.ts';
+import { connectOnce, remoteVerifier } from './remote.ts';
+import type { Outcome, Verifier } from './verifier.ts';
+import { parseAnswer, printRefusal } from './question.ts';
+
+export interface Judge {
+  /** Decides by these files, and by those that the store keeps. */
+  verifier(files: readonly DeviceFile[]): Verifier;
+  /** Has a refusal of this side recorded there; where that fails, in the journal. Never throws. */
+  refuse(reason: Reason, detail: string): Promise<Outcome>;
+  close(): void;
+}
+
+/** Whether the judge alone decides at the PAM door: wherever systemd is the init of the host, or its socket is there. */
+export function hasJudge({ judge }: Pick<Config, 'judge'>): boolean {
+  return isBooted() || existsSync(judge);
+}
+
+/** Connects as root. Where nobody listens each question is refused. */
+export async function openJudge({ judge }: Pick<Config, 'judge'>, origin: Origin, now: () => number): Promise<Judge> {
+  const wire = await connectOnce(judge);
+  const account = { user: origin.user, ...(origin.uid === undefined ? {} : { uid: origin.uid }) };
+  const refuseHere = async (reason: Reason, detail: string): Promise<Outcome> => {
+    const record: AuditRecord = { ...origin, event: 'login.refused', result: 'refused', reason, detail, ref: newRef() };
+    return { verdict: { result: 'refused', reason, detail }, ref: await tell(journalSinks(), record, now()) };
+  };
+  return {
+    verifier: (files) => remoteVerifier({ wire, account, origin, files, refuse: refuseHere }),
+    refuse: async (reason, detail) => {
+      try {
+        const answer = parseAnswer(await wire.ask(printRefusal({ account, origin, reason, detail })));
+        if (answer?.verdict.result === 'refused') return answer;
+        throw new Error('the judge did not refuse');
+      } catch (error) {
+        return await refuseHere(reason, `${detail}; not recorded by the judge: ${messageOf(error)}`);
+      }
+    },
+    close: () => {
+      wire.close();
+    },
+  };
+}

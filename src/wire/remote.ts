@@ -1,0 +1,107 @@
+/**
+ * The verifier behind a socket: the service that listens there holds key, state and log, and answers with a verdict. Whatever is wrong
+ * with it - dead, hung, slow, restarted, not speaking our language - is a refusal, in bounded time, and there is no second way to be asked.
+ */
+import type { Origin } from '../audit/record.ts';
+import { messageOf } from '../error.ts';
+import { printSealedFile } from '../seal/file.ts';
+import { connectLines, type LineLimits, type LineSocket } from './line-socket.ts';
+import { sealOf, type DeviceFile } from '../system/secrets.ts';
+import type { Reason } from '../verdict/reasons.ts';
+import type { Attempt, Outcome, SshSession, Verifier } from './verifier.ts';
+import { MAX_LINE, parseAnswer, printQuestion, type Account, type Question, type SentFile } from './question.ts';
+
+/** Longer than the service may wait for its turn at the store. */
+export const ANSWER_DEADLINE_MS = 30_000;
+
+/** The way to a service: a line there, and the line that comes back. Throws `store_unavailable` where none comes. */
+export interface Wire {
+  ask(line: string): Promise<string>;
+  close(): void;
+}
+
+export interface RemoteOptions {
+  readonly wire: Wire;
+  /** Whom the judge is asked about; undefined behind the user's own socket. */
+  readonly account?: Account;
+  readonly origin: Origin;
+  readonly files: readonly DeviceFile[];
+  /** Refuses and records on this side, where the service has no record of it. */
+  readonly refuse: (reason: Reason, detail: string) => Promise<Outcome>;
+}
+
+/**
+ * A connection for each question, so that somebody who waits at a prompt holds nothing: a thousand prompts of a stolen key are in
+ * nobody's way. `deadlineMs`: for the connection, and again for the answer.
+ */
+export function connectForEach(path: string, deadlineMs = ANSWER_DEADLINE_MS): Wire {
+  return {
+    ask: async (line) => {
+      const connection = await connectLines(path, limits(deadlineMs));
+      try {
+        return await connection.ask(line);
+      } finally {
+        connection.close();
+      }
+    },
+    close: () => undefined,
+  };
+}
+
+/** One connection for all questions, made now: for who will have become somebody else by then. Where it fails each question fails. */
+export async function connectOnce(path: string, deadlineMs = ANSWER_DEADLINE_MS): Promise<Wire> {
+  let connection: LineSocket;
+  try {
+    connection = await connectLines(path, limits(deadlineMs));
+  } catch (error) {
+    return { ask: () => Promise.reject(error), close: () => undefined };
+  }
+  return connection;
+}
+
+function limits(deadlineMs: number): LineLimits {
+  return { maxBytes: MAX_LINE, deadlineMs };
+}
+
+export function remoteVerifier({ wire, account, origin, files, refuse }: RemoteOptions): Verifier {
+  let failed: unknown;
+  const ask = async <T extends Outcome | undefined>(
+    what: Pick<Question, 'ask' | 'readings' | 'timedOut' | 'session'>,
+  ): Promise<T | Outcome> => {
+    try {
+      // What failed once is not asked again.
+      if (failed !== undefined) throw new Error(messageOf(failed));
+      const answer = parseAnswer(await wire.ask(printQuestion({ ...what, account, files: files.map(sent), origin })));
+      if (answer !== undefined) return answer;
+      if (what.ask === 'before') return undefined as T;
+      throw new Error('the service gave no verdict');
+    } catch (error) {
+      failed = error;
+      wire.close();
+      return await refuse('store_unavailable', messageOf(error));
+    }
+  };
+  return {
+    seal: sealOf(files),
+    beforeAsking: (session) => ask({ ask: 'before', readings: [], timedOut: false, session: session ?? NO_SESSION }),
+    verify: ({ readings, timedOut = false, session }: Attempt) =>
+      ask<Outcome>({ ask: 'verify', readings, timedOut, session: session ?? NO_SESSION }),
+    close: () => {
+      wire.close();
+    },
+  };
+}
+
+const NO_SESSION: SshSession = { connection: undefined, keyDigest: undefined };
+
+/** A sealed file as the service takes it. */
+export function sent({ context, found }: DeviceFile): SentFile {
+  switch (found.kind) {
+    case 'sealed':
+      return { context, sealed: Buffer.from(printSealedFile(found.file)).toString('utf8'), wrong: '' };
+    case 'absent':
+      return { context, sealed: '', wrong: '' };
+    case 'bad':
+      return { context, sealed: '', wrong: found.why };
+  }
+}
