@@ -26,12 +26,23 @@ function requireOfCaller(path: string, caller: string): void {
   const terminal = fs.statSync(path);
   if (!terminal.isCharacterDevice()) throw new NotpError('not_permitted', 'it is no terminal');
   const uid = caller === '' ? undefined : userByName(caller)?.uid;
-  if (terminal.uid === uid || ['0', '1', '2'].some((fd) => isSame(terminal, `/proc/${String(process.ppid)}/fd/${fd}`))) return;
+  if (terminal.uid === uid || ['0', '1', '2'].some((fd) => isReadFrom(terminal, `/proc/${String(process.ppid)}`, fd))) return;
   throw new NotpError('not_permitted', `it belongs neither to ${caller === '' ? 'the caller' : caller} nor to what called notp`);
 }
 
-/** The same device in the same file system: a devpts of one's own has the same numbers in another. */
-function isSame({ dev, ino, rdev }: fs.Stats, file: string): boolean {
-  const open = fs.statSync(file, { throwIfNoEntry: false });
-  return open?.dev === dev && open.ino === ino && open.rdev === rdev;
+/**
+ * Whether descriptor `fd` of the process in `folder` was opened to read from `terminal`. It must be the same device in the same file system:
+ * a devpts of one's own has the same numbers in another. An O_PATH descriptor names any file, and many may write to a terminal (mesg(1)).
+ */
+function isReadFrom({ dev, ino, rdev }: fs.Stats, folder: string, fd: string): boolean {
+  const open = fs.statSync(`${folder}/fd/${fd}`, { throwIfNoEntry: false });
+  if (open?.dev !== dev || open.ino !== ino || open.rdev !== rdev) return false;
+  const flags = /^flags:\s+([0-7]+)$/m.exec(fs.readFileSync(`${folder}/fdinfo/${fd}`, 'utf8'))?.[1];
+  if (flags === undefined) return false;
+  const way = parseInt(flags, 8) & (O_ACCMODE | O_PATH);
+  return way === fs.constants.O_RDONLY || way === fs.constants.O_RDWR;
 }
+
+// open(2), fcntl(2): Node.js does not name them.
+const O_ACCMODE = 0o3;
+const O_PATH = 0o10000000;

@@ -207,26 +207,38 @@ describe(
       assert.equal(await statusOf(terminal), 0, terminal.output());
     });
 
-    it('asked on the terminal of somebody else, whose number a user had given a terminal of their own', async (t) => {
-      await world.enroll(user);
-      useStack([codeAlone()]);
-      const victim = runInTerminal(['sh', '-c', 'tty; read line']);
-      const [, number = ''] = await victim.expect(/\/dev\/pts\/(\d+)\r\n/);
-      const records = world.records().length;
-      const words = ['python3', `${import.meta.dirname}/../support/own_devpts.py`, number, 'sudo', '/usr/bin/touch', marker];
-      const { code, stdout, stderr } = await runAs(user, words, { cwd: user.home });
-      if (stderr.includes("no devpts of one's own")) {
-        t.skip('a user can mount no devpts here');
-        return;
-      }
-      assert.notEqual(code, 0, stdout);
-      victim.hangUp();
-      await victim.exited;
-      assert.doesNotMatch(victim.output(), /One-time code/);
-      const record = world.records()[records];
-      assert.deepEqual([record?.reason, record?.tty], ['not_permitted', `/dev/pts/${number}`], stdout);
-      assert.match(record?.detail ?? '', /belongs neither to/);
-    });
+    for (const [how, isNamed] of [
+      ['', false],
+      [', and which they could name, with no right to it', true],
+    ] as const)
+      it(`asked on the terminal of somebody else, whose number a user had given a terminal of their own${how}`, async (t) => {
+        await world.enroll(user);
+        useStack([codeAlone()]);
+        const victim = runInTerminal(['sh', '-c', 'tty; read line']);
+        const [, number = ''] = await victim.expect(/\/dev\/pts\/(\d+)\r\n/);
+        const records = world.records().length;
+        const words = [
+          'python3',
+          `${import.meta.dirname}/../support/own_devpts.py`,
+          number,
+          isNamed ? `/dev/pts/${number}` : '',
+          'sudo',
+          '/usr/bin/touch',
+          marker,
+        ];
+        const { code, stdout, stderr } = await runAs(user, words, { cwd: user.home });
+        if (stderr.includes("no devpts of one's own")) {
+          t.skip('a user can mount no devpts here');
+          return;
+        }
+        assert.notEqual(code, 0, stdout);
+        victim.hangUp();
+        await victim.exited;
+        assert.doesNotMatch(victim.output(), /One-time code/);
+        const record = world.records()[records];
+        assert.deepEqual([record?.reason, record?.tty], ['not_permitted', `/dev/pts/${number}`], stdout);
+        assert.match(record?.detail ?? '', /belongs neither to/);
+      });
 
     it('says on the terminal why nobody is asked for a code', async () => {
       const { file } = await world.enroll(user);

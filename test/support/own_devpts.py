@@ -1,8 +1,9 @@
 """Runs a command whose controlling terminal has the number N in a devpts of the user's own.
 
-usage: own_devpts.py N COMMAND [ARGUMENT...], in a folder of the user's
+usage: own_devpts.py N FILE COMMAND [ARGUMENT...], in a folder of the user's
 
-The devpts is mounted in an unprivileged user namespace; the command runs outside of it, with the terminal as stdin, stdout and stderr.
+The devpts is mounted in an unprivileged user namespace; the command runs outside of it, with the terminal as stdin, stdout and stderr;
+where FILE is not empty, stdin is a descriptor that only names that file (O_PATH, which needs no right to it).
 What the command prints comes out of stdout, and stdin goes to it. The exit status is the command's.
 """
 import array, ctypes, fcntl, os, socket, sys, termios
@@ -13,7 +14,7 @@ from in_terminal import relay
 TIOCGPTN, TIOCSPTLCK = 0x80045430, 0x40045431
 CLONE_NEWUSER, CLONE_NEWNS = 0x10000000, 0x00020000
 
-number, command = int(sys.argv[1]), sys.argv[2:]
+number, named, command = int(sys.argv[1]), sys.argv[2], sys.argv[3:]
 libc = ctypes.CDLL(None, use_errno=True)
 uid, gid = os.getuid(), os.getgid()
 ours, theirs = socket.socketpair()
@@ -52,6 +53,8 @@ if child == 0:
     fcntl.ioctl(slave, termios.TIOCSCTTY, 0)
     for fd in (0, 1, 2):
         os.dup2(slave, fd)
+    if named:
+        os.dup2(os.open(named, os.O_PATH), 0)
     os.closerange(3, 64)
     os.execvp(command[0], command)
 os.close(slave)
