@@ -29,9 +29,10 @@ import {
   type AskedOrigin,
   type Question,
   type SentFile,
+  type ToldRefusal,
 } from '../wire/question.ts';
 import { LINE_MS, type Answered, type Answering } from './serve-connection.ts';
-import { networkOf } from './turns.ts';
+import { networkOf, type Asker } from './turns.ts';
 
 export interface ServeOptions {
   readonly configuration: () => Config;
@@ -82,7 +83,7 @@ function answeringForOne(options: ServeOptions, uid: number): Answering {
           throw new NotpError('failed', 'the socket of a user is for that user');
         const askedMs = options.now();
         const answer = async (): Promise<Answered> => answerOf(await judge(question, service, askedMs));
-        return { account: name, source: sourceOf(question.origin), answer };
+        return { account: name, ...askerOf(question), answer };
       },
       firstMs: PATIENCE_MS,
       patienceMs: Math.max(PATIENCE_MS, service.config.gate.timeoutMs + LINE_MS),
@@ -122,7 +123,7 @@ function answeringForAll(options: ServeOptions): Answering {
         return answerOf(await recordRefusal({ ...asked, config: bench.config, origin: { ...account, ...origin } }, options.now));
       };
       // Names that are nobody's have one turn together.
-      return { account: account.uid === undefined ? '' : account.user, source: sourceOf(origin), answer };
+      return { account: account.uid === undefined ? '' : account.user, ...askerOf(asked), answer };
     },
     firstMs: LINE_MS,
     patienceMs: PATIENCE_MS,
@@ -145,12 +146,19 @@ function refusingAll(options: ServeOptions, error: unknown): (origin: Origin) =>
 }
 
 function answerOf(outcome: Outcome | undefined): Answered {
-  return { line: printAnswer(outcome), isAccepted: outcome?.verdict.result === 'accepted' };
+  return { line: printAnswer(outcome), isAccepted: outcome === undefined ? undefined : outcome.verdict.result === 'accepted' };
 }
 
-/** An address, without the terminal: whoever opens more sessions is no more sources for it. */
-function sourceOf({ rhost = '' }: AskedOrigin): string {
-  return networkOf(rhost);
+/** A source is an address, without the terminal: whoever opens more sessions is no more sources for it. */
+function askerOf(asked: Question | ToldRefusal): Omit<Asker, 'account'> {
+  const source = networkOf(asked.origin.rhost ?? '');
+  if (!('ask' in asked)) return { source, isCheap: true };
+  const { connection } = asked.session;
+  return {
+    source,
+    connection: connection === undefined ? undefined : `${String(connection.pid)} ${String(connection.startTicks)}`,
+    isCheap: asked.ask === 'before' || asked.readings.length === 0,
+  };
 }
 
 const ENROLLING: AskedOrigin = { context: 'ssh', door: 'cli' };

@@ -5,21 +5,17 @@ import { collectLine } from '../wire/line-socket.ts';
 import { sayError } from '../terminal/printer.ts';
 import { selfEnrolment, type SelfEnrolment } from '../enrolment/self-enrolment.ts';
 import { MAX_LINE } from '../wire/question.ts';
-import type { Turns } from './turns.ts';
+import type { Asker, Turns } from './turns.ts';
 
 /** A question that was understood. */
-export interface Asked {
-  /** Whom it is about: each account has turns of its own. */
-  readonly account: string;
-  /** From where, as the door tells it: of one account each source has turns, too. */
-  readonly source?: string;
+export interface Asked extends Asker {
   readonly answer: (enrolment: SelfEnrolment) => Promise<Answered>;
 }
 
 export interface Answered {
   readonly line: string;
-  /** Whether it lets somebody in. */
-  readonly isAccepted?: boolean;
+  /** Whether it lets somebody in, or keeps them out; undefined: neither. */
+  readonly isAccepted?: boolean | undefined;
 }
 
 export interface Answering {
@@ -75,17 +71,18 @@ export function converse(
     // Only who reads hears that the other side has left.
     socket.once('data', tooEarly).resume();
     try {
-      const { account, source, answer } = understand(line);
+      const asked = understand(line);
       // Nobody waits behind a queue that is never done; whoever asked is refused on the other side.
-      if (turns.isFull(account, source)) {
+      if (turns.isFull(asked)) {
         socket.destroy();
         return;
       }
-      const answered = await turns.take(account, async () => (isGone() ? undefined : await answer(enrolment)), source);
-      if (answered?.isAccepted === true) turns.prefer(account, source);
+      const answered = await turns.take(asked, async () => (isGone() ? undefined : await asked.answer(enrolment)));
+      if (answered?.isAccepted === true) turns.wasAccepted(asked);
+      if (answered?.isAccepted === false) turns.wasRefused(asked);
       if (answered === undefined || isGone()) return;
       socket.off('data', tooEarly).write(answered.line);
-      listener.onIdle(account);
+      listener.onIdle(asked.account);
       next(patienceMs);
     } catch (error) {
       hangUp(messageOf(error));

@@ -9,15 +9,15 @@ import { NotpError } from '../error.ts';
 import { onEndingSignals } from '../system/signals.ts';
 import { answeringFor, type ServeOptions } from './serve-answers.ts';
 import { converse } from './serve-connection.ts';
-import { crowd, turns } from './turns.ts';
+import { crowd, MAX_ASKING, turns } from './turns.ts';
 
 /** sd_listen_fds(3): the first inherited descriptor. */
 const LISTEN_FD = 3;
 const SYSTEMD_NOTIFY = '/usr/bin/systemd-notify';
-/** Connections of one user at the same time; whoever comes beyond them is turned away. What they may send at the most fits into MemoryMax of the unit. */
-const MAX_CONNECTIONS = 128;
-/** Of them those that wait for a question: beyond these the oldest is closed. With MAX_STRANGERS that ask there is always room for more. */
+/** Connections of one user that wait for a question: beyond these the oldest is closed. */
 const MAX_IDLE = 32;
+/** All of one user: there is always room for one more that asks. */
+const MAX_CONNECTIONS = MAX_IDLE + MAX_ASKING + 16;
 /** The same for the judge, to which only root's processes talk: those that wait at a prompt of sudo, and those that are answered. */
 const MAX_JUDGE_IDLE = 2_000;
 const MAX_JUDGE_CONNECTIONS = 4_000;

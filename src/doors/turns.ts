@@ -3,45 +3,69 @@ import { isIPv6, type Socket } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
 import { MAX_WAIT_MS } from '../login/login.ts';
 
-/** Questions of one account that wait at the same time; beyond them only a source that has none there yet is let wait. */
+/** Who asks, and what it costs. */
+export interface Asker {
+  readonly account: string;
+  /** From where, as the door tells it. */
+  readonly source?: string;
+  /** Names the SSH connection, where it is known. */
+  readonly connection?: string | undefined;
+  /** Whether no key is derived for the answer. */
+  readonly isCheap?: boolean;
+}
+
+/**
+ * What gives a question its turn: its connection was refused already; it comes from a source with an accepted login; it costs nothing; or
+ * nothing of that. Each kind has as many turns as any other, so that whoever floods by one of them leaves the others theirs.
+ */
+type Kind = 'again' | 'known' | 'cheap' | 'strange';
+
+/** Questions of one account and kind that wait at the same time; beyond them only a source that has none there yet is let wait. */
 const MAX_WAITING = 64;
 /** The same beyond which only sources with an accepted login are let wait. */
 const MAX_STRANGERS = 88;
+/** Of connections that were refused already. */
+const MAX_AGAIN = 24;
+/** So many questions of one account wait at the most. */
+export const MAX_ASKING = MAX_WAITING + MAX_STRANGERS + MAX_AGAIN;
 /** Sources with an accepted login that are remembered of each account, the last ones. */
 const MAX_KNOWN = 8;
+/** Connections that were refused, of each account, the last ones. */
+const MAX_REFUSED = 256;
 
 export interface Turns {
-  /** Whether no more questions about `account` from `source` may wait. */
-  isFull(account: string, source?: string): boolean;
-  /**
-   * Runs one piece of work at a time: of the accounts that wait one after the other, and of each account its sources, those with an
-   * accepted login before all others.
-   */
-  take<T>(account: string, work: () => Promise<T>, source?: string): Promise<T>;
-  /** A login of `account` from `source` was accepted. */
-  prefer(account: string, source?: string): void;
+  /** Whether no more questions of the kind of this one may wait. */
+  isFull(asker: Asker): boolean;
+  /** Runs one piece of work at a time: of the accounts that wait one after the other, of each account its kinds, and of each kind its sources. */
+  take<T>(asker: Asker, work: () => Promise<T>): Promise<T>;
+  /** A login was accepted, or refused. */
+  wasAccepted(asker: Asker): void;
+  wasRefused(asker: Asker): void;
   /** Resolves when nothing is running and nobody waits, with their answers on their way. */
   ended(): Promise<void>;
 }
 
-/** The questions of each source in the order they came, and the sources in the order of their turns. */
-type Queues = Map<string, (() => Promise<void>)[]>;
+type Work = () => Promise<void>;
+/** What waits, in the order of the turns. */
+type Queues = Map<string, Set<Work>>;
+type Kinds = Map<Kind, Queues>;
 
 /** `now`: milliseconds of a clock. */
 export function turns(now: () => number = () => performance.now()): Turns {
-  /** The accounts in the order of their turns. */
-  const waiting = new Map<string, Queues>();
-  const known = new Map<string, readonly string[]>();
+  const waiting = new Map<string, Kinds>();
+  const known = lastFew(MAX_KNOWN);
+  const refused = lastFew(MAX_REFUSED);
   let running: Promise<void> | undefined;
   /** What a turn takes of late. */
   let turnMs = 0;
-  const isKnown = (account: string, source: string): boolean => known.get(account)?.includes(source) === true;
+  const kindOf = ({ account, source = '', connection, isCheap = false }: Asker): Kind => {
+    if (connection !== undefined && refused.has(account, connection)) return 'again';
+    if (known.has(account, source)) return 'known';
+    return isCheap ? 'cheap' : 'strange';
+  };
   const run = async (): Promise<void> => {
-    for (let next = waiting.entries().next(); next.done !== true; next = waiting.entries().next()) {
-      const [account, sources] = next.value;
-      waiting.delete(account);
-      const first = shiftFirst(sources, (source) => isKnown(account, source));
-      if (sources.size > 0) waiting.set(account, sources);
+    while (waiting.size > 0) {
+      const first = nextOf(waiting, (kinds) => nextOf(kinds, (sources) => nextOf(sources, shift)));
       await hear();
       const startMs = now();
       await first?.();
@@ -50,26 +74,33 @@ export function turns(now: () => number = () => performance.now()): Turns {
     running = undefined;
   };
   return {
-    isFull: (account, source = '') => {
-      const first = isKnown(account, source);
-      // Those that wait for turns of the same kind: nobody else is in the way.
-      const queues = [...(waiting.get(account) ?? [])].filter(([each]) => isKnown(account, each) === first);
-      const all = queues.reduce((sum, [, { length }]) => sum + length, 0);
-      const mine = waiting.get(account)?.get(source)?.length ?? 0;
-      if (first && mine === 0) return false;
-      const most = mine === 0 ? MAX_STRANGERS : MAX_WAITING;
-      const before = mine === 0 ? queues.length : mine * queues.length;
+    isFull: (asker) => {
+      const { account, source = '' } = asker;
+      const kind = kindOf(asker);
+      const kinds: Kinds = waiting.get(account) ?? new Map<Kind, Queues>();
+      const alike = kind === 'cheap' || kind === 'strange' ? (['cheap', 'strange'] as const) : [kind];
+      const all = alike.reduce((sum, each) => sum + lengthOf(kinds.get(each)), 0);
+      const queues = kinds.get(kind);
+      const mine = queues?.get(source)?.size ?? 0;
+      if (kind === 'known' && mine === 0) return false;
+      const most = kind === 'again' ? MAX_AGAIN : kind === 'known' || mine > 0 ? MAX_WAITING : MAX_STRANGERS;
+      const sources = queues?.size ?? 0;
+      const before = (mine === 0 ? sources : mine * sources) * kinds.size;
       return all >= most || before * waiting.size * turnMs > MAX_WAIT_MS;
     },
-    take: (account, work, source = '') =>
+    take: (asker, work) =>
       new Promise((resolve, reject) => {
-        const sources = waiting.get(account) ?? new Map<string, (() => Promise<void>)[]>();
-        waiting.set(account, sources.set(source, [...(sources.get(source) ?? []), () => work().then(resolve, reject)]));
+        const { account, source = '' } = asker;
+        const kinds = presentOf(waiting, account, (): Kinds => new Map<Kind, Queues>());
+        const sources = presentOf(kinds, kindOf(asker), (): Queues => new Map<string, Set<Work>>());
+        presentOf(sources, source, () => new Set<Work>()).add(() => work().then(resolve, reject));
         running ??= run();
       }),
-    prefer: (account, source = '') => {
-      const others = (known.get(account) ?? []).filter((each) => each !== source);
-      known.set(account, [source, ...others].slice(0, MAX_KNOWN));
+    wasAccepted: ({ account, source = '' }) => {
+      known.add(account, source);
+    },
+    wasRefused: ({ account, connection }) => {
+      if (connection !== undefined) refused.add(account, connection);
     },
     ended: async () => {
       await running;
@@ -78,13 +109,46 @@ export function turns(now: () => number = () => performance.now()): Turns {
   };
 }
 
-/** Takes the first question of the first of `sources`, or of the first that is preferred; it comes last then. */
-function shiftFirst(sources: Queues, isPreferred: (source: string) => boolean): (() => Promise<void>) | undefined {
-  const source = sources.keys().find(isPreferred) ?? sources.keys().next().value ?? '';
-  const [first, ...rest] = sources.get(source) ?? [];
-  sources.delete(source);
-  if (rest.length > 0) sources.set(source, rest);
+/** What `take` gives of the first of `queues`, which comes last then, or is gone where it is empty. */
+function nextOf<K, Q extends { readonly size: number }, T>(queues: Map<K, Q>, take: (queue: Q) => T | undefined): T | undefined {
+  const [first] = queues;
+  if (first === undefined) return undefined;
+  const [key, queue] = first;
+  queues.delete(key);
+  const taken = take(queue);
+  if (queue.size > 0) queues.set(key, queue);
+  return taken;
+}
+
+function shift(works: Set<Work>): Work | undefined {
+  const [first] = works;
+  if (first !== undefined) works.delete(first);
   return first;
+}
+
+function presentOf<K, V>(map: Map<K, V>, key: K, make: () => V): V {
+  const value = map.get(key) ?? make();
+  map.set(key, value);
+  return value;
+}
+
+function lengthOf(queues: Queues | undefined): number {
+  return [...(queues?.values() ?? [])].reduce((sum, { size }) => sum + size, 0);
+}
+
+/** Of each account the last `most` that were added. */
+function lastFew(most: number): { has(account: string, one: string): boolean; add(account: string, one: string): void } {
+  const all = new Map<string, Set<string>>();
+  return {
+    has: (account, one) => all.get(account)?.has(one) === true,
+    add: (account, one) => {
+      const some = presentOf(all, account, () => new Set<string>());
+      some.delete(one);
+      some.add(one);
+      const [oldest = ''] = some;
+      if (some.size > most) some.delete(oldest);
+    },
+  };
 }
 
 /** What of a source address its owner cannot choose: of IPv6 the first 64 bits, of anything else all of it. */

@@ -5,7 +5,7 @@ import { connect, createServer, type Socket } from 'node:net';
 import * as path from 'node:path';
 import { describe, it } from 'node:test';
 import { array, assert as holds, asyncProperty, boolean, integer, nat, property } from 'fast-check';
-import { crowd, networkOf, turns } from '../../src/doors/turns.ts';
+import { crowd, networkOf, turns, type Asker } from '../../src/doors/turns.ts';
 import { atEnd } from '../support/cleanup.ts';
 import { scratchFolder } from '../support/world.ts';
 
@@ -14,7 +14,7 @@ describe('turns', () => {
     const inTurn = turns();
     const answered: string[] = [];
     const ask = (account: string): Promise<void> =>
-      inTurn.take(account, () => {
+      inTurn.take({ account }, () => {
         answered.push(account);
         return Promise.resolve();
       });
@@ -23,60 +23,110 @@ describe('turns', () => {
     assert.deepEqual(answered, ['flood', 'flood', 'alice', 'bob', 'flood', 'alice', 'flood', 'flood']);
   });
 
+  /** A flood of one account, and whoever asks beside it; each answer takes `costMs`. */
+  class Flooded {
+    nowMs = 0;
+    readonly inTurn = turns(() => this.nowMs);
+    answered: string[] = [];
+    private readonly asked: Promise<void>[] = [];
+
+    private readonly costMs: number;
+
+    constructor(costMs: number) {
+      this.costMs = costMs;
+    }
+
+    /** Asks, where there is room; `who`: the source, or what is known of it. */
+    ask(who: string | Omit<Asker, 'account'>, name = typeof who === 'string' ? who : (who.source ?? '')): boolean {
+      const asker = { account: 'alice', ...(typeof who === 'string' ? { source: who } : who) };
+      if (this.inTurn.isFull(asker)) return false;
+      const work = (): Promise<void> => {
+        this.nowMs += this.costMs;
+        this.answered.push(name);
+        return Promise.resolve();
+      };
+      this.asked.push(this.inTurn.take(asker, work));
+      return true;
+    }
+
+    async ended(): Promise<readonly string[]> {
+      await Promise.all(this.asked.splice(0));
+      return this.answered.splice(0);
+    }
+  }
+
   it('let a flood from one source keep the same account waiting at another, past every deadline', async () => {
-    let nowMs = 0;
-    const inTurn = turns(() => nowMs);
-    const answered: string[] = [];
-    const ask = (source: string): Promise<void> =>
-      inTurn.take(
-        'alice',
-        () => {
-          nowMs += 1_000;
-          answered.push(source);
-          return Promise.resolve();
-        },
-        source,
-      );
-    await Promise.all(Array.from({ length: 20 }, () => ask('flood')));
-    const flood: Promise<void>[] = [];
-    while (!inTurn.isFull('alice', 'flood')) flood.push(ask('flood'));
-    assert.ok(flood.length <= 25, 'whoever would wait for longer than anybody is turned away');
-    assert.equal(inTurn.isFull('alice', 'owner'), false);
-    answered.length = 0;
-    await Promise.all([...flood, ask('owner')]);
+    const flooded = new Flooded(1_000);
+    for (let i = 0; i < 20; i++) flooded.ask('flood');
+    await flooded.ended();
+    let flood = 0;
+    while (flooded.ask('flood')) flood++;
+    assert.ok(flood <= 25, 'whoever would wait for longer than anybody is turned away');
+    assert.ok(flooded.ask('owner'));
+    const answered = await flooded.ended();
     assert.ok(answered.indexOf('owner') <= 2, answered.join(' '));
   });
 
-  it('come first to a source with an accepted login, and leave it room, however many others flood from however many', async () => {
+  it('let a flood from a source with an accepted login keep the owner out everywhere else', async () => {
+    await holds(
+      asyncProperty(integer({ min: 1, max: 300 }), integer({ min: 1, max: 5_000 }), boolean(), async (sessions, costMs, isCheap) => {
+        const flooded = new Flooded(costMs);
+        flooded.inTurn.wasAccepted({ account: 'alice', source: 'office' });
+        for (let i = 0; i < 5; i++) flooded.ask('office');
+        await flooded.ended();
+        for (let i = 0; i < sessions; i++) flooded.ask({ source: 'office', isCheap: i % 3 === 0 });
+        assert.ok(flooded.ask({ source: 'home', isCheap }));
+        const answered = await flooded.ended();
+        assert.ok(answered.indexOf('home') <= 2, answered.slice(0, 5).join(' '));
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it('kept an owner waiting behind the second and third guesses of sessions from the own address', async () => {
+    await holds(
+      asyncProperty(integer({ min: 1, max: 300 }), integer({ min: 1, max: 5_000 }), boolean(), async (sessions, costMs, isKnown) => {
+        const flooded = new Flooded(costMs);
+        if (isKnown) flooded.inTurn.wasAccepted({ account: 'alice', source: 'office' });
+        for (let i = 0; i < 5; i++) flooded.ask('office');
+        await flooded.ended();
+        for (let i = 0; i < sessions; i++) {
+          const thief = { source: 'office', connection: `thief ${String(i)}` };
+          flooded.inTurn.wasRefused({ account: 'alice', ...thief });
+          flooded.ask(thief, 'thief');
+        }
+        assert.ok(flooded.ask({ source: 'office', connection: 'owner' }, 'owner'));
+        const answered = await flooded.ended();
+        assert.ok(answered.length <= 26 && answered.indexOf('owner') <= 2, answered.slice(0, 5).join(' '));
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it('let questions that cost nothing wait for all that derive keys', async () => {
+    const flooded = new Flooded(500);
+    for (let i = 0; i < 30; i++) flooded.ask(String(i));
+    assert.ok(flooded.ask({ source: 'owner', isCheap: true }));
+    const answered = await flooded.ended();
+    assert.ok(answered.indexOf('owner') <= 2, answered.slice(0, 5).join(' '));
+  });
+
+  it('are every other one for a source with an accepted login, which has room, however many others flood from however many', async () => {
     await holds(
       asyncProperty(
         array(nat(200), { minLength: 1, maxLength: 400 }),
         integer({ min: 1, max: 5_000 }),
         nat(30),
         async (flood, costMs, early) => {
-          let nowMs = 0;
-          const inTurn = turns(() => nowMs);
-          const answered: string[] = [];
-          const asked: Promise<void>[] = [];
-          const ask = (source: string): boolean => {
-            if (inTurn.isFull('alice', source)) return false;
-            const work = (): Promise<void> => {
-              nowMs += costMs;
-              answered.push(source);
-              return Promise.resolve();
-            };
-            asked.push(inTurn.take('alice', work, source));
-            return true;
-          };
-          inTurn.prefer('alice', 'owner');
-          for (const source of flood.slice(0, early)) ask(String(source));
-          await Promise.all(asked.splice(0));
-          const waiting = flood.filter((source) => ask(String(source))).length;
+          const flooded = new Flooded(costMs);
+          flooded.inTurn.wasAccepted({ account: 'alice', source: 'owner' });
+          for (const source of flood.slice(0, early)) flooded.ask(String(source));
+          await flooded.ended();
+          const waiting = flood.filter((source) => flooded.ask(String(source))).length;
           assert.ok(waiting <= 89, 'one of them is answered already');
-          answered.length = 0;
-          assert.ok(ask('owner'));
-          await Promise.all(asked);
-          assert.ok(answered.indexOf('owner') <= 1, answered.slice(0, 5).join(' '));
+          assert.ok(flooded.ask('owner'));
+          const answered = await flooded.ended();
+          assert.ok(answered.indexOf('owner') <= 2, answered.slice(0, 5).join(' '));
         },
       ),
       { numRuns: 60 },
@@ -84,36 +134,35 @@ describe('turns', () => {
   });
 
   it('are remembered for the last few sources of each account', async () => {
-    const inTurn = turns();
-    for (let i = 0; i < 9; i++) inTurn.prefer('alice', `known ${String(i)}`);
-    inTurn.prefer('alice', 'known 2');
-    const answered: string[] = [];
-    const ask = (account: string, source: string): Promise<void> =>
-      inTurn.take(account, () => Promise.resolve(void answered.push(source)), source);
-    await Promise.all([ask('alice', 'running'), ask('alice', 'known 0'), ask('alice', 'known 1'), ask('alice', 'known 2')]);
-    assert.deepEqual(answered, ['running', 'known 1', 'known 2', 'known 0']);
-    answered.length = 0;
-    await Promise.all([ask('bob', 'running'), ask('bob', 'other'), ask('bob', 'known 2')]);
-    assert.deepEqual(answered, ['running', 'other', 'known 2']);
+    const flooded = new Flooded(1);
+    for (let i = 0; i < 9; i++) flooded.inTurn.wasAccepted({ account: 'alice', source: `known ${String(i)}` });
+    flooded.inTurn.wasAccepted({ account: 'alice', source: 'known 2' });
+    for (const source of ['running', 'known 0', 'x', 'known 1', 'y', 'known 2']) flooded.ask(source);
+    assert.deepEqual(await flooded.ended(), ['running', 'known 0', 'known 1', 'x', 'known 2', 'y']);
+    const bob: string[] = [];
+    const ask = (source: string): Promise<void> =>
+      flooded.inTurn.take({ account: 'bob', source }, () => Promise.resolve(void bob.push(source)));
+    await Promise.all([ask('running'), ask('x'), ask('y'), ask('known 2')]);
+    assert.deepEqual(bob, ['running', 'x', 'y', 'known 2']);
   });
 
   it('go on after a question that failed, and tell who asked it', async () => {
     const inTurn = turns();
-    const failed = inTurn.take('a', () => Promise.reject(new Error('broken')));
-    const next = inTurn.take('a', () => Promise.resolve('answered'));
+    const failed = inTurn.take({ account: 'a' }, () => Promise.reject(new Error('broken')));
+    const next = inTurn.take({ account: 'a' }, () => Promise.resolve('answered'));
     await assert.rejects(failed, /broken/);
     assert.equal(await next, 'answered');
-    assert.equal(await inTurn.take('a', () => Promise.resolve('later')), 'later');
+    assert.equal(await inTurn.take({ account: 'a' }, () => Promise.resolve('later')), 'later');
   });
 
   it('are full for one account and not for another', async () => {
     const inTurn = turns();
     const all: Promise<void>[] = [];
-    while (!inTurn.isFull('flood')) all.push(inTurn.take('flood', () => Promise.resolve()));
+    while (!inTurn.isFull({ account: 'flood' })) all.push(inTurn.take({ account: 'flood' }, () => Promise.resolve()));
     assert.ok(all.length >= 64);
-    assert.equal(inTurn.isFull('alice'), false);
+    assert.equal(inTurn.isFull({ account: 'alice' }), false);
     await Promise.all(all);
-    assert.equal(inTurn.isFull('flood'), false);
+    assert.equal(inTurn.isFull({ account: 'flood' }), false);
   });
 });
 

@@ -65,7 +65,7 @@ describe('a user who hammers the own socket', { skip: lacks(SERVICE_NEEDS) }, ()
   }
 
   it('is held by limits on memory, tasks and files', async () => {
-    assert.deepEqual([await unit('MemoryMax'), await unit('TasksMax'), await unit('LimitNOFILE')], [String(MEMORY_MAX), '32', '256']);
+    assert.deepEqual([await unit('MemoryMax'), await unit('TasksMax'), await unit('LimitNOFILE')], [String(MEMORY_MAX), '32', '512']);
     assert.match(await unit('ControlGroup'), /notp\.slice/);
   });
 
