@@ -164,14 +164,16 @@ async function judge(
   const { decision: judged, left } = decided(rules, account, presented, nowMs - waitedMs);
   const decision = withSkew(judged, hostMs - nowMs);
   const after = devices.map(({ enrolment }, i) => withBudget({ ...enrolment, state: decision.next[i] ?? enrolment.state }, left));
-  for (const [i, each] of after.entries()) await transaction.save(i === decision.device ? { ...each, lastAcceptedMs: nowMs } : each);
+  // The uid that the account has now: by it the enrolment is found when the name is another one.
+  const accepted = { lastAcceptedMs: nowMs, ...(origin.uid === undefined ? {} : { uid: origin.uid }) };
+  for (const [i, each] of after.entries()) await transaction.save(i === decision.device ? { ...each, ...accepted } : each);
   for (const other of others) await transaction.save(withBudget(other, left));
   const [device, used] = decision.device === undefined ? [] : [devices[decision.device], after[decision.device]];
   if (device === undefined || used === undefined) return settledBy(origin, decision.verdict, devices.length === 1 ? devices[0] : undefined);
   const settled = settledBy(origin, decision.verdict, device);
   if (bench.inOutage) return { ...settled, used: usedBy(device.enrolment.state, used.state) };
   await remember(origin, rules, transaction, device.enrolment, attempt.session, nowMs);
-  await bench.used?.({ ...used, lastAcceptedMs: nowMs });
+  await bench.used?.({ ...used, ...accepted });
   return settled;
 }
 

@@ -46,6 +46,15 @@ describe('with unenrolled = "allow"', () => {
     assert.equal(await login({ user: 'alicia' }), 'revoked');
   });
 
+  it('somebody is not let in whose account has another uid now, and then another name', async () => {
+    const phone = await world.enrol();
+    const moved = { ...ORIGIN, uid: 2000 };
+    assert.equal(await world.verify(phone, world.code(phone), { origin: moved }), 'totp');
+    assert.equal(await login({ user: 'alicia', uid: 2000 }), 'stale_enrolment');
+    // Who has the uid now that was hers is somebody else.
+    assert.equal(await login({ user: 'bob' }), 'unenrolled');
+  });
+
   it('somebody is not let in who is enrolled for a context that the configuration lists no more', async () => {
     await world.enrol();
     assert.equal(await login({ context: 'phone' }), 'stale_enrolment');
