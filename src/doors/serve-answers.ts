@@ -32,6 +32,7 @@ import {
   type ToldRefusal,
 } from '../wire/question.ts';
 import { LINE_MS, type Answered, type Answering } from './serve-connection.ts';
+import { ANSWER_DEADLINE_MS } from '../wire/remote.ts';
 import { networkOf, type Asker } from './turns.ts';
 
 export interface ServeOptions {
@@ -58,96 +59,120 @@ interface Service extends Bench {
 const PATIENCE_MS = 10 * 60_000;
 
 /**
- * Whom a service knows of when it starts: the user of the socket, or nobody where root names the account with each question. What is
- * wrong with the host is answered with refusals: to end at once would only make systemd start it again, for ever.
+ * What a service answers: about the user of its socket, or where root names the account about anybody. It looks at the configuration and the
+ * account with each question, so that what root forbids counts at once. What is wrong with the host is answered with refusals: to end at
+ * once would only make systemd start it again, for ever.
  */
 export function answeringFor(options: ServeOptions): Answering {
   return options.uid === undefined ? answeringForAll(options) : answeringForOne(options, options.uid);
 }
 
 function answeringForOne(options: ServeOptions, uid: number): Answering {
-  try {
-    const { name } = userByUid(uid);
-    const service: Service = { ...benchOf(options), account: { user: name, uid } };
-    return {
-      understand: (line) => {
-        if (isEnrolQuestion(line)) {
-          const question = parseEnrolQuestion(line);
-          const answer = async (enrolment: SelfEnrolment): Promise<Answered> => ({
-            line: await answerEnrolment(question, service, enrolment),
-          });
-          return { account: name, answer };
-        }
-        const question = parseQuestion(line);
-        if (question.account !== undefined || question.origin.door === 'pam')
-          throw new NotpError('failed', 'the socket of a user is for that user');
-        const askedMs = options.now();
-        const answer = async (): Promise<Answered> => answerOf(await judge(question, service, askedMs));
-        return { account: name, ...askerOf(question), answer };
-      },
-      firstMs: PATIENCE_MS,
-      patienceMs: Math.max(PATIENCE_MS, service.config.gate.timeoutMs + LINE_MS),
-      leave: () => tellTheRest(service, [name]),
-    };
-  } catch (error) {
-    const refuse = refusingAll(options, error);
-    return {
-      understand: (line) => {
-        const asked = isEnrolQuestion(line) ? ENROLLING : parseQuestion(line).origin;
-        return { account: '', answer: () => refuse({ user: '', uid, ...asked }) };
-      },
-      firstMs: PATIENCE_MS,
-      patienceMs: PATIENCE_MS,
-      leave: () => Promise.resolve(),
-    };
-  }
+  const serviceOf = (): Service => ({ ...benchOf(options), account: { user: userByUid(uid).name, uid } });
+  const refusing = refusingAll(options);
+  return {
+    understand: (line) => {
+      if (isEnrolQuestion(line)) {
+        const question = parseEnrolQuestion(line);
+        const answer = refusing({ user: '', uid, ...ENROLLING }, serviceOf, async (service, enrolment) => ({
+          line: await answerEnrolment(question, service, enrolment),
+        }));
+        return { account: '', answer };
+      }
+      const question = parseQuestion(line);
+      if (question.account !== undefined || question.origin.door === 'pam')
+        throw new NotpError('failed', 'the socket of a user is for that user');
+      const came = arrival(options);
+      const answer = refusing({ user: '', uid, ...question.origin }, serviceOf, async (service) =>
+        answerOf(await judge(question, service, came)),
+      );
+      return { account: '', ...askerOf(question), answer };
+    },
+    firstMs: PATIENCE_MS,
+    patienceMs: PATIENCE_MS,
+    leave: leaving(serviceOf, ({ account }) => [account.user]),
+  };
 }
 
 function answeringForAll(options: ServeOptions): Answering {
   const names = new Set<string>();
+  const refusing = refusingAll(options);
   return {
     understand: (line) => {
       const asked = parseRefusal(line) ?? parseQuestion(line);
       const { account, origin } = asked;
       if (account === undefined || origin.door !== 'pam') throw new NotpError('failed', "root's socket is for the PAM door");
       if (account.uid !== undefined) names.add(account.user);
-      const askedMs = options.now();
-      const answer = async (): Promise<Answered> => {
-        let bench: Bench;
-        try {
-          bench = benchOf(options);
-        } catch (error) {
-          return await refusingAll(options, error)({ ...account, ...origin });
-        }
-        if ('ask' in asked) return answerOf(await judge(asked, { ...bench, account }, askedMs));
-        return answerOf(await recordRefusal({ ...asked, config: bench.config, origin: { ...account, ...origin } }, options.now));
-      };
+      const came = arrival(options);
+      const answer = refusing(
+        { ...account, ...origin },
+        () => benchOf(options),
+        async (bench) => {
+          if ('ask' in asked) return answerOf(await judge(asked, { ...bench, account }, came));
+          return answerOf(await recordRefusal({ ...asked, config: bench.config, origin: { ...account, ...origin } }, options.now));
+        },
+      );
       // Names that are nobody's have one turn together.
       return { account: account.uid === undefined ? '' : account.user, ...askerOf(asked), answer };
     },
     firstMs: LINE_MS,
     patienceMs: PATIENCE_MS,
-    leave: async () => {
-      try {
-        await tellTheRest(benchOf(options), [...names]);
-      } catch {
-        // The next start tells what is wrong.
-      }
-    },
+    leave: leaving(
+      () => benchOf(options),
+      () => [...names],
+    ),
   };
 }
 
-/** Answers everything with the refusal that `error` is. */
-function refusingAll(options: ServeOptions, error: unknown): (origin: Origin) => Promise<Answered> {
-  const reason = reasonOf(error);
-  const detail = messageOf(error);
-  sayError(detail, 'every question is refused until this is mended');
-  return async (origin) => answerOf(await recordRefusal({ config: undefined, origin, reason, detail }, options.now));
+type Answer = (enrolment: SelfEnrolment) => Promise<Answered>;
+type Refusing = <B extends Bench>(
+  origin: Origin,
+  make: () => B,
+  answer: (bench: B, enrolment: SelfEnrolment) => Promise<Answered>,
+) => Answer;
+
+/** Answers by what `make` gives, and with the refusal that its error is where it throws; each such error is said once. */
+function refusingAll({ now }: ServeOptions): Refusing {
+  const said = new Set<string>();
+  return (origin, make, answer) => async (enrolment) => {
+    let bench: ReturnType<typeof make>;
+    try {
+      bench = make();
+    } catch (error) {
+      const detail = messageOf(error);
+      if (!said.has(detail)) sayError(detail, 'every question is refused until this is mended');
+      said.add(detail);
+      return answerOf(await recordRefusal({ config: undefined, origin, reason: reasonOf(error), detail }, now));
+    }
+    return await answer(bench, enrolment);
+  };
+}
+
+/** What was only counted so far of the users that `names` gives is recorded. */
+function leaving<B extends Bench>(make: () => B, names: (bench: B) => readonly string[]): () => Promise<void> {
+  return async () => {
+    try {
+      const bench = make();
+      await tellTheRest(bench, names(bench));
+    } catch {
+      // The next start tells what is wrong.
+    }
+  };
 }
 
 function answerOf(outcome: Outcome | undefined): Answered {
   return { line: printAnswer(outcome), isAccepted: outcome === undefined ? undefined : outcome.verdict.result === 'accepted' };
 }
+
+type Arrival = Required<Pick<Login, 'askedMs' | 'untilMs'>>;
+
+/** When a question came: now. Its answer is there before whoever asked gives up. */
+function arrival({ now }: ServeOptions): Arrival {
+  return { askedMs: now(), untilMs: performance.now() + ANSWER_DEADLINE_MS - START_MS };
+}
+
+/** What the service may have taken to start. */
+const START_MS = 5_000;
 
 /** A source is an address, without the terminal: whoever opens more sessions is no more sources for it. */
 function askerOf(asked: Question | ToldRefusal): Omit<Asker, 'account'> {
@@ -202,7 +227,7 @@ async function tellTheRest({ place, now }: Bench, names: readonly string[]): Pro
   }
 }
 
-async function judge(question: Question, service: Service, askedMs: number): Promise<Outcome | undefined> {
+async function judge(question: Question, service: Service, came: Arrival): Promise<Outcome | undefined> {
   const { config, account, now } = service;
   const asked = question.files.map(({ context }) => context).join(' ');
   // By what a login goes the configuration says, not who asks.
@@ -211,7 +236,7 @@ async function judge(question: Question, service: Service, askedMs: number): Pro
     const origin = { ...account, ...question.origin, context: config.context };
     return await recordRefusal({ config, origin, reason: 'bad_configuration', detail }, now);
   }
-  const verifier = localVerifier({ ...loginOf(service, question.origin, question.files), askedMs }, rulesOf(service, question.origin));
+  const verifier = localVerifier({ ...loginOf(service, question.origin, question.files), ...came }, rulesOf(service, question.origin));
   try {
     // What the configuration forbids is not for who asks to send.
     const session = config.gate.sameConnection ? question.session : { ...question.session, connection: undefined };

@@ -29,15 +29,16 @@ import { strangersVerdict, unlessAllowed } from './unenrolled.ts';
 /** Gives a verifier whatever is broken: then each of its outcomes is the refusal that says so. */
 export function localVerifier(login: Login, rules: Rules): Verifier {
   const { place, now } = rules;
-  const opened = memoised(() => openState(place, now, { create: false }));
+  const opened = memoised((untilMs: number) => openState(place, now, { create: false, untilMs }));
   const answered = async <T extends Outcome | undefined>(work: (hearing: Hearing) => Promise<T>): Promise<T | Outcome> => {
     const ref = newRef();
     return await asUser(place.owner, async () => {
       try {
         refuseOutOfReach(login, rules);
-        const state = opened();
+        const untilMs = Math.min(performance.now() + DECISION_MS, login.untilMs ?? Infinity);
+        const state = opened(untilMs);
         if (state === undefined) return await withoutState(login, rules, ref);
-        return await onBench(login, rules, state, async (bench) => await work(await hearingOf(login, rules, bench, ref)));
+        return await onBench(login, rules, until(state, untilMs), async (bench) => await work(await hearingOf(login, rules, bench, ref)));
       } catch (error) {
         return await refuseUnlinked({ place, now }, login.origin, ref, error);
       }
@@ -49,12 +50,28 @@ export function localVerifier(login: Login, rules: Rules): Verifier {
     verify: (attempt) => answered((hearing) => verify(hearing, attempt)),
     close: () => {
       try {
-        opened()?.store.close();
+        opened(0)?.store.close();
       } catch {
         // It was never open.
       }
     },
   };
+}
+
+/** For so long one decision may take, whatever it asks the store. */
+const DECISION_MS = 20_000;
+
+/** The state, whose store waits for nobody beyond `untilMs` of performance.now(). */
+function until(state: State, untilMs: number): State {
+  const { store } = state;
+  const bounded: State['store'] = {
+    exclusively: (work) => store.exclusively(work, untilMs),
+    sealedFiles: (user) => store.sealedFiles(user, untilMs),
+    close: () => {
+      store.close();
+    },
+  };
+  return { ...state, store: bounded };
 }
 
 /** A login, and all that it is judged by and on. */
@@ -232,7 +249,7 @@ function refuseOutOfReach({ files }: Login, { place }: Rules): void {
   );
 }
 
-function memoised<T>(make: () => T): () => T {
+function memoised<A, T>(make: (argument: A) => T): (argument: A) => T {
   let made: { readonly value: T } | undefined;
-  return () => (made ??= { value: make() }).value;
+  return (argument) => (made ??= { value: make(argument) }).value;
 }

@@ -14,6 +14,8 @@ export interface Login {
   readonly origin: Origin;
   /** When the question came that waited for its turn, by the clock of the rules; undefined: it did not wait. */
   readonly askedMs?: number;
+  /** Until when somebody waits for the answer, by performance.now(): nothing is decided afterwards. */
+  readonly untilMs?: number;
 }
 
 export interface Rules {

@@ -7,7 +7,7 @@ import type { AuditLog } from '../audit/audit.ts';
 import { NotpError } from '../error.ts';
 import { auditKey } from '../seal/keys.ts';
 import { openStore } from '../store/open.ts';
-import type { Store } from '../store/store.ts';
+import type { Store, StoreOptions } from '../store/store.ts';
 import type { Config } from '../system/config.ts';
 import { hostKeysOf, type HostKey } from './host-keys.ts';
 import type { StatePlace } from './place.ts';
@@ -31,16 +31,18 @@ export function auditLog(place: StatePlace, now: () => number): AuditLog {
   return { file: logFile(place.auditFile), copies: place.journal ? journalSinks() : [], key: undefined, now };
 }
 
+type Opening = Pick<StoreOptions, 'create' | 'untilMs'>;
+
 /**
  * Opens the state; the caller acts as `place.owner`. With `create`, makes what is missing in a folder that is
  * there. Gives undefined where the database is not there and is not to be made. Throws `store_unavailable`.
  */
-export function openState(place: StatePlace, now: () => number, options: { create: true }): State;
-export function openState(place: StatePlace, now: () => number, options: { create: boolean }): State | undefined;
-export function openState(place: StatePlace, now: () => number, { create }: { create: boolean }): State | undefined {
+export function openState(place: StatePlace, now: () => number, options: Opening & { readonly create: true }): State;
+export function openState(place: StatePlace, now: () => number, options: Opening): State | undefined;
+export function openState(place: StatePlace, now: () => number, { create, untilMs }: Opening): State | undefined {
   if (place.store.kind === 'sqlite' && !isThere(place.store.path, place.owner, create)) return undefined;
   const hostKey = hostKeysOf(place);
-  const store = openStore(storePlaceOf(place), { create, rows: rowSealOf(place.kind, hostKey) });
+  const store = openStore(storePlaceOf(place), { create, untilMs, rows: rowSealOf(place.kind, hostKey) });
   const log = auditLog(place, now);
   if (hostKey === undefined) return { store, hostKey, log: place.kind === 'user' ? log : { ...log, isUnlinked: true } };
   return { store, hostKey, log: { ...log, key: auditKey(hostKey.key), formerKeys: hostKey.former.map(({ key }) => auditKey(key)) } };

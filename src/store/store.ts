@@ -223,15 +223,25 @@ export interface StoreOptions {
   readonly create: boolean;
   /** What proves its rows; undefined: nothing does. */
   readonly rows?: RowSeal;
+  /** Until when it may take to open, by performance.now(). */
+  readonly untilMs?: number | undefined;
 }
 
 export interface Store {
   /**
    * Runs `work` alone: no other transaction of any process sees or changes anything meanwhile. What it did is on
    * the disk when the promise resolves; when it rejects (`store_unavailable`, or what `work` threw) nothing happened.
+   * It waits for nobody beyond 20 seconds, nor beyond `untilMs` of performance.now().
    */
-  exclusively<T>(work: (transaction: Transaction) => Promise<T>): Promise<T>;
+  exclusively<T>(work: (transaction: Transaction) => Promise<T>, untilMs?: number): Promise<T>;
   /** The sealed files that the store keeps of `user`, or of everybody, as they are now: nobody waits for it, and it waits for nobody. */
-  sealedFiles(user?: string): Promise<readonly KeptFile[]>;
+  sealedFiles(user?: string, untilMs?: number): Promise<readonly KeptFile[]>;
   close(): void;
+}
+
+/** How many milliseconds are left until `untilMs` of performance.now(), `mostMs` at the most. Throws `store_unavailable` where there are none. */
+export function timeLeft(untilMs: number, mostMs: number): number {
+  const leftMs = Math.min(mostMs, Math.ceil(untilMs - performance.now()));
+  if (leftMs > 0) return leftMs;
+  throw new NotpError('store_unavailable', 'the decision took too long before the store was asked', 'try it again');
 }

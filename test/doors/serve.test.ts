@@ -65,6 +65,36 @@ describe('the service', { skip: NEEDS }, () => {
     assert.deepEqual([await goOn(allowed, 2), await goOn(allowed, 1)], ['ask', 'same_connection']);
   });
 
+  it('goes by what root has written now, however long somebody keeps it alive', async () => {
+    const file = path.join(world.folder, 'changed.toml');
+    const text = fs.readFileSync(world.config, 'utf8');
+    const write = (first: string): void => {
+      fs.writeFileSync(
+        file,
+        `${first}
+${text}`,
+        { mode: 0o644 },
+      );
+    };
+    write('unenrolled = "allow"');
+    const kept = await world.start(addUser().uid, file);
+    const open = connectTo(kept);
+    const comesTo = (): Promise<string | undefined> => {
+      open.say(questionFor(undefined, [], { ask: 'before' }));
+      return open.line();
+    };
+    assert.match((await comesTo()) ?? '', /"unenrolled"/);
+    write('unenrolled = "deny"');
+    assert.match((await comesTo()) ?? '', /"not_enrolled"/);
+    write('nonsense = 1');
+    assert.match((await comesTo()) ?? '', /"bad_configuration"/);
+    assert.match((await comesTo()) ?? '', /"bad_configuration"/);
+    assert.equal(kept.stderr().split('every question is refused').length, 2, 'it is said once');
+    write('unenrolled = "allow"');
+    assert.match((await comesTo()) ?? '', /"unenrolled"/);
+    open.close();
+  });
+
   it('accepts a right code once, and says nothing but the verdict', async () => {
     await untilFreshStep();
     const right = questionFor(enrolled.file, code(oathCode(enrolled.secret)));

@@ -216,12 +216,17 @@ describe('a server that is not as it should be', { skip: lacksPostgres() }, () =
   it('is not waited for longer than a decision may take, where it is dead, stands still, or another host holds the user', async () => {
     const store = open('one');
     await store.exclusively((transaction) => transaction.insert(ALICE));
-    const holding = run(server.psql('BEGIN; SELECT * FROM notp.enrolment FOR UPDATE; SELECT pg_sleep(22)', database));
+    const holding = run(server.psql('BEGIN; SELECT * FROM notp.enrolment FOR UPDATE; SELECT pg_sleep(23)', database));
     await sleep(500);
     await assert.rejects(
       store.exclusively((transaction) => transaction.enrolmentsOf('alice')),
       { code: 'store_unavailable', message: /no answer in 20 seconds|statement timeout/ },
     );
+    await assert.rejects(
+      store.exclusively((transaction) => transaction.enrolmentsOf('alice'), performance.now() + 900),
+      { code: 'store_unavailable', message: /no answer in 1 seconds/ },
+    );
+    await assert.rejects(store.sealedFiles('alice', performance.now()), { code: 'store_unavailable', message: /took too long/ });
     await holding;
     assert.equal((await head(store)).seq, 0, 'it is well again');
     await server.stop('SIGSTOP');

@@ -1,5 +1,7 @@
 /** A code is judged as of when it came: it does not age while its question waits for its turn. */
 import assert from 'node:assert/strict';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { before, describe, it } from 'node:test';
 import { lacks } from '../support/world.ts';
 import { localWorld, PERIOD_MS, POLICY, type LocalWorld, type Secret } from './local-world.ts';
@@ -26,7 +28,32 @@ describe('a question that waited', { skip: lacks({}) }, () => {
     assert.equal(await world.verify(phone, code, { askedMs: overMs - 1 }), 'replayed');
   });
 
+  it('for longer than anybody waits for the answer is refused, and its code was accepted and spent afterwards', async () => {
+    world.nowMs += 2 * PERIOD_MS;
+    const code = world.code(phone);
+    assert.equal(await world.verify(phone, code, { untilMs: performance.now() }), 'store_unavailable');
+    assert.equal(await world.verify(phone, code, { untilMs: performance.now() + 60_000 }), 'totp');
+  });
+
+  it('is given up while somebody else holds the state, however many steps its decision has left', async () => {
+    world.nowMs += 2 * PERIOD_MS;
+    const code = world.code(phone);
+    const { path } = world.place.store.kind === 'sqlite' ? world.place.store : assert.fail();
+    const source = `const { DatabaseSync } = require('node:sqlite');
+      new DatabaseSync(process.argv[1]).exec('BEGIN EXCLUSIVE'); console.log('held'); setInterval(() => {}, 1000);`;
+    const holder = spawn(process.execPath, ['-e', source, path], { stdio: ['ignore', 'pipe', 'inherit'] });
+    await once(holder.stdout, 'data');
+    // Without an end it would wait for 20 seconds for each step.
+    assert.equal(await world.verify(phone, code, { untilMs: performance.now() + 500 }), 'store_unavailable');
+    assert.equal(holder.exitCode, null);
+    const ended = once(holder, 'exit');
+    holder.kill('SIGKILL');
+    await ended;
+    assert.equal(await world.verify(phone, code), 'totp');
+  });
+
   it('gives no guesses back, and takes no step back', async () => {
+    world.nowMs += 2 * PERIOD_MS;
     const later = world.code(phone);
     assert.equal(await world.verify(phone, later), 'totp');
     const { state } = (await world.enrolment()) ?? assert.fail();

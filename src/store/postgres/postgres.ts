@@ -30,8 +30,8 @@ export function openPostgresStore(place: PostgresPlace, { rows = UNKEYED }: Pick
     return mine;
   };
   return {
-    exclusively: (work) => inTurn(() => withinDeadline(session, rows, work)),
-    sealedFiles: (user) => inTurn(() => sealedFiles(session, user)),
+    exclusively: (work, untilMs) => inTurn(() => withinDeadline(session, rows, work, untilMs)),
+    sealedFiles: (user, untilMs) => inTurn(() => sealedFiles(session, user, untilMs)),
     close: () => {
       session.drop();
     },
@@ -52,8 +52,8 @@ export async function migratePostgresStore(place: PostgresPlace): Promise<{ read
 }
 
 /** Asked again on a new connection where the one that was there already was lost meanwhile. */
-async function sealedFiles(session: Session, user: string | undefined): Promise<readonly KeptFile[]> {
-  const end = session.startClock();
+async function sealedFiles(session: Session, user: string | undefined, untilMs?: number): Promise<readonly KeptFile[]> {
+  const end = session.startClock(untilMs);
   try {
     const isReused = session.isConnected;
     try {
@@ -69,8 +69,13 @@ async function sealedFiles(session: Session, user: string | undefined): Promise<
 }
 
 /** Repeats `work` where another host came in between, until the deadline, or a few times where it had written something; and once where a connection was not what it had been. */
-async function withinDeadline<T>(session: Session, rows: RowSeal, work: (transaction: Transaction) => Promise<T>): Promise<T> {
-  const end = session.startClock();
+async function withinDeadline<T>(
+  session: Session,
+  rows: RowSeal,
+  work: (transaction: Transaction) => Promise<T>,
+  untilMs?: number,
+): Promise<T> {
+  const end = session.startClock(untilMs);
   try {
     let written = 0;
     for (let tries = 1; ; tries++) {

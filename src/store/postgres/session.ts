@@ -5,6 +5,7 @@ import { messageOf, NotpError } from '../../error.ts';
 import { checkVersion, SCHEMA, VERSION } from './schema.ts';
 import { DEADLINE_MS, PostgresTransaction, prepared } from './transaction.ts';
 import type { Row, Values } from '../row.ts';
+import { timeLeft } from '../store.ts';
 import { unreached } from '../unreached.ts';
 
 export interface PostgresPlace {
@@ -42,14 +43,14 @@ export class Session {
   }
 
   /**
-   * From now on everything has its deadline, until the function it gives is called. Then a connection on a socket is given back: a
+   * From now on everything has its deadline, at the latest `untilMs` of performance.now(), until the function it gives is called. Then a connection on a socket is given back: a
    * new one costs next to nothing there, and behind it may be a pooler, whose connections to the server others wait for.
    */
-  startClock(): () => void {
+  startClock(untilMs = Infinity): () => void {
     this.over = undefined;
-    const deadlineMs = deadlineOf(this.place);
+    const deadlineMs = timeLeft(untilMs, deadlineOf(this.place));
     const timer = setTimeout(() => {
-      this.over = `no answer in ${String(deadlineMs / 1000)} seconds`;
+      this.over = `no answer in ${String(Math.ceil(deadlineMs / 1000))} seconds`;
       this.drop();
     }, deadlineMs);
     return () => {

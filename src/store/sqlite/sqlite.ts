@@ -7,7 +7,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { messageOf, NotpError } from '../../error.ts';
 import { checkStored, returning, UNKEYED, type RowSeal } from '../row-seal.ts';
 import { bringUpToDate, rollBack } from './schema.ts';
-import type { Store, StoreOptions, Transaction } from '../store.ts';
+import { timeLeft, type Store, type StoreOptions, type Transaction } from '../store.ts';
 import { keptFile } from '../rows.ts';
 import type { Row, Values } from '../row.ts';
 import { filesOf, SEALED_FILES, transactionOn } from '../tables.ts';
@@ -32,10 +32,11 @@ const DIALECT: Dialect = {
 };
 
 /** Opens the database at `path`, making it where there is none and `create` is set. The caller has checked the path and set the umask. Throws `store_unavailable`. */
-export function openSqliteStore(path: string, { create, rows = UNKEYED }: StoreOptions): Store {
-  const database = unavailable(path, () => connect(path, create));
+export function openSqliteStore(path: string, { create, rows = UNKEYED, untilMs: openUntilMs = Infinity }: StoreOptions): Store {
+  const waitMs = timeLeft(openUntilMs, BUSY_TIMEOUT_MS);
+  const database = unavailable(path, () => connect(path, create, waitMs));
   return {
-    exclusively: (work) => inTurn(path, () => exclusively(path, database, rows, work)),
+    exclusively: (work, untilMs = Infinity) => inTurn(path, () => exclusively(path, database, rows, work, untilMs)),
     sealedFiles: (user) => promised(path, () => database.prepare(SEALED_FILES).all(filesOf(user)).map(keptFile)),
     close: () => {
       database.close();
@@ -43,8 +44,8 @@ export function openSqliteStore(path: string, { create, rows = UNKEYED }: StoreO
   };
 }
 
-function connect(path: string, create: boolean): DatabaseSync {
-  const database = new DatabaseSync(create ? path : existing(path), { timeout: BUSY_TIMEOUT_MS });
+function connect(path: string, create: boolean, waitMs: number): DatabaseSync {
+  const database = new DatabaseSync(create ? path : existing(path), { timeout: waitMs });
   try {
     database.exec('PRAGMA journal_mode = PERSIST; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA trusted_schema = OFF');
     bringUpToDate(database);
@@ -80,9 +81,11 @@ async function exclusively<T>(
   database: DatabaseSync,
   seal: RowSeal,
   work: (transaction: Transaction) => Promise<T>,
+  untilMs: number,
 ): Promise<T> {
+  const waitMs = timeLeft(untilMs, BUSY_TIMEOUT_MS);
   unavailable(path, () => {
-    database.exec('BEGIN EXCLUSIVE');
+    database.exec(`PRAGMA busy_timeout = ${String(waitMs)}; BEGIN EXCLUSIVE`);
   });
   try {
     const result = await work(transactionOn(statementsOf(path, database, seal), () => promised(path, () => keepFreePages(database))));
