@@ -7,16 +7,20 @@ import { isRoot } from './users.ts';
 const ROOT = 0;
 
 /**
- * The path to write `file` at. For root with all folders above it resolved; those are root's and nobody else can write them, or it throws
- * `usage`: whoever can change one chooses where root writes. Others get `file` as it is: they write with their own rights.
+ * The path to write `file` at. For root with all folders above it resolved; those are there, root's, and nobody else can write them, or it
+ * throws `usage`: whoever can change or make one chooses where root writes. Others get `file` as it is: they write with their own rights.
  */
 export function newFile(file: string): string {
   if (!isRoot()) return file;
+  const named = path.dirname(file);
+  const hint = `name a file in a folder of root that nobody else can write: /root/${path.basename(file)}`;
+  let folder: string | undefined;
   try {
-    const folder = realWay(path.dirname(file), ROOT);
-    return folder === undefined ? file : path.join(folder, path.basename(file));
+    folder = realWay(named, ROOT);
   } catch (error) {
     if (!(error instanceof NotpError)) throw error;
-    throw new NotpError('usage', error.message, `name a file in a folder of root that nobody else can write: /root/${path.basename(file)}`);
+    throw new NotpError('usage', error.message, hint);
   }
+  if (folder === undefined) throw new NotpError('usage', `${named}: there is no such folder`, hint);
+  return path.join(folder, path.basename(file));
 }

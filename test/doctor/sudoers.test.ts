@@ -17,7 +17,7 @@ function found(...lines: readonly string[]): readonly Finding[] {
   const file = path.join(folder, 'sudoers');
   fs.writeFileSync(file, `Defaults env_reset\n@includedir ${folder}/d\nroot ALL=(ALL:ALL) ALL\n`, { mode: 0o440 });
   fs.writeFileSync(path.join(folder, 'd/local'), lines.map((line) => `${line}\n`).join(''), { mode: 0o440 });
-  return examineSudoers(file);
+  return examineSudoers({ sudoers: file });
 }
 
 describe('sudoers beside the code of sudo', { skip: lacks({ root: true, programs: ['cvtsudoers', 'visudo'] }) }, () => {
@@ -42,15 +42,17 @@ describe('sudoers beside the code of sudo', { skip: lacks({ root: true, programs
     assert.deepEqual(more, []);
   });
 
-  for (const [line, shown = line] of [
-    ['Defaults targetpw'],
-    ['Defaults env_keep += "X", rootpw', 'Defaults env_keep+=X, rootpw'],
-    ['Defaults:alice runaspw'],
-    ['Defaults exempt_group=adm'],
-    ['Defaults>root !authenticate'],
-    ['%adm ALL=(root) NOPASSWD: /bin/ls, PASSWD: /bin/cat', '%adm ALL = (root) NOPASSWD: /bin/ls, PASSWD: /bin/cat'],
+  for (const [line, shown] of [
+    ['Defaults targetpw', 'Defaults: targetpw'],
+    ['Defaults env_keep += "X", rootpw', 'Defaults: rootpw'],
+    ['Defaults:alice runaspw', 'alice Defaults: runaspw'],
+    ['Defaults exempt_group=adm', 'Defaults: exempt_group=adm'],
+    ['Defaults>root !authenticate', 'root Defaults: !authenticate'],
+    ['%adm ALL=(root) NOPASSWD: /bin/ls, PASSWD: /bin/cat', '%adm /bin/ls: !authenticate'],
+    ['erin ALL=(ALL) /bin/echo "x, NOPASSWD: /bin/id, /bin/echo y"', 'erin /bin/id, /bin/echo y": !authenticate'],
+    ['erin ALL=(ALL) NOPASSWD: ALL, !/bin/sh', 'erin ALL, !/bin/sh: !authenticate'],
   ] as const) {
-    it(`is warned of with its line: ${line}`, () => {
+    it(`is warned of with whom it is about: ${line}`, () => {
       assert.deepEqual(told(line), [`warn: ${shown}`]);
     });
   }
@@ -58,20 +60,39 @@ describe('sudoers beside the code of sudo', { skip: lacks({ root: true, programs
   it('is warned of whom an alias means, and of a line that goes on in the next', () => {
     const many = Array.from({ length: 60 }, (_, i) => `user${String(i)}`);
     const [only = '', ...more] = told(`User_Alias ADMINS = ${many.join(', ')}`, 'ADMINS ALL=(ALL) \\', '  NOPASSWD: ALL');
-    assert.match(only, /^warn: user0, user1, .*user59 ALL = \(ALL\) NOPASSWD: ALL$/);
+    assert.match(only, /^warn: user0, user1, .*user59 ALL: !authenticate$/);
     assert.deepEqual(more, []);
   });
 
+  it('is read where sudo.conf says, and said to be a part where another policy decides', () => {
+    const folder = scratchFolder('sudoers-conf');
+    const [sudoers, other, conf] = ['sudoers', 'other', 'sudo.conf'].map((name) => path.join(folder, name)) as [string, string, string];
+    fs.writeFileSync(sudoers, 'root ALL=(ALL) ALL\n');
+    fs.writeFileSync(other, 'erin ALL=(ALL) NOPASSWD: ALL\n');
+    for (const [line, expected] of [
+      ['# Plugin sudoers_policy sudoers.so sudoers_file=/nowhere', `ok ${sudoers}`],
+      ['Plugin sudoers_policy sudoers.so\nPlugin sudoers_io sudoers.so\nPlugin sudoers_audit sudoers.so', `ok ${sudoers}`],
+      [`Plugin sudoers_policy /usr/libexec/sudo/sudoers.so \\\n sudoers_file=${other}`, 'warn erin ALL: !authenticate'],
+      ['Plugin my_policy mine.so', `warn ${conf}: Plugin my_policy mine.so`],
+    ] as const) {
+      fs.writeFileSync(conf, `Set disable_coredump false\n${line}\n`);
+      assert.deepEqual(
+        examineSudoers({ sudoers, conf }, [asks]).map(({ severity, detail }) => `${severity} ${detail}`),
+        [expected],
+      );
+    }
+  });
+
   it('fails where sudo goes through a PAM service that asks for no code', () => {
-    for (const setting of ['pam_service', 'pam_login_service'])
+    for (const setting of ['pam_service', 'pam_login_service', 'pam_askpass_service'])
       for (const line of [`Defaults ${setting}=${silent}`, `Defaults:alice ${setting}="${silent}"`, `Defaults ${setting}=no-such-service`])
-        assert.match(told(line).join(), /^fail: Defaults.*\(PAM service \S+\)$/, line);
+        assert.match(told(line).join(), /^fail: .*Defaults: pam_\w+=\S+ \(PAM service \S+\)$/, line);
   });
 
   it('cannot be looked at where it is malformed, which is said', () => {
     const folder = scratchFolder('sudoers-bad');
     fs.writeFileSync(path.join(folder, 'sudoers'), 'this is nothing\n');
-    const findings = examineSudoers(path.join(folder, 'sudoers'), [asks]);
+    const findings = examineSudoers({ sudoers: path.join(folder, 'sudoers') }, [asks]);
     assert.deepEqual(
       findings.map(({ severity, detail }) => [severity, detail]),
       [['warn', `/usr/bin/cvtsudoers cannot read ${folder}/sudoers`]],
@@ -85,14 +106,14 @@ describe('sudoers beside the code of sudo', { skip: lacks({ root: true, programs
       [asks, silent],
       [silent, asks],
     ]) {
-      const findings = examineSudoers(file, services);
+      const findings = examineSudoers({ sudoers: file }, services);
       assert.deepEqual(
         findings.map(({ severity, detail }) => [severity, detail]),
         [['fail', `PAM service ${silent}, beside ${asks}`]],
       );
     }
     assert.deepEqual(
-      examineSudoers(file, [asks, 'no-such-service']).map(({ severity }) => severity),
+      examineSudoers({ sudoers: file }, [asks, 'no-such-service']).map(({ severity }) => severity),
       ['ok'],
     );
   });
@@ -109,7 +130,7 @@ describe('sudoers beside the code of sudo', { skip: lacks({ root: true, programs
     ] as const) {
       fs.writeFileSync(nsswitch, `passwd: files sss\n${line}\n`);
       assert.deepEqual(
-        examineSudoers(file, [asks], nsswitch).map((finding) => finding.severity),
+        examineSudoers({ sudoers: file, nsswitch }, [asks]).map((finding) => finding.severity),
         [severity],
         line,
       );
@@ -118,6 +139,6 @@ describe('sudoers beside the code of sudo', { skip: lacks({ root: true, programs
 
   it('is nothing to look at where no service of sudo asks for a code', () => {
     assert.deepEqual(found('alice ALL=(ALL) NOPASSWD: ALL'), []);
-    assert.deepEqual(examineSudoers('/no/such/file'), []);
+    assert.deepEqual(examineSudoers({ sudoers: '/no/such/file' }), []);
   });
 });
