@@ -21,6 +21,8 @@ export interface Account {
   /** The other enrolments of the account, which pay for the same tries. */
   readonly others: readonly Enrolment[];
   readonly bucket: Bucket;
+  /** Until when codes of devices that have no file in place are used, Unix time in milliseconds: their secret may be that of another. */
+  readonly usedUntilMs: number;
   /** Why there is nothing to judge, where there is no device. */
   readonly refusal: Refused;
 }
@@ -43,10 +45,12 @@ export async function accountOf(
   const asked = devices.map(({ enrolment }) => enrolment.context);
   const others = known.filter((each) => account.includes(each.context) && !asked.includes(each.context) && isActive(each));
   const bucket = sharedBucket([...devices.map(({ enrolment }) => enrolment), ...others], policy, nowMs);
+  const away = known.filter((each) => account.includes(each.context) && !asked.includes(each.context) && each.doubt === undefined);
+  const usedUntilMs = Math.max(0, ...away.map(({ state }) => (state.lastStep + 1) * (state.periodSeconds ?? 0) * 1000));
   const refusals = standings.filter((each) => 'reason' in each);
   // Who has a forged enrolment for another context was enrolled: policy that lets in those who were not does not mean them.
   const doubted = known.flatMap((each) => (each.doubt === undefined ? [] : [standingOf(each, { kind: 'absent' })]));
-  return { devices, others, bucket, refusal: mostTelling([...refusals, ...doubted.filter((each) => 'reason' in each)]) };
+  return { devices, others, bucket, usedUntilMs, refusal: mostTelling([...refusals, ...doubted.filter((each) => 'reason' in each)]) };
 }
 
 /** The guess budget that the active ones of `enrolments` have together, as it is at `nowMs`; empty where there is none. */

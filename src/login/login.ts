@@ -190,7 +190,8 @@ async function judge(
   const settled = settledBy(origin, decision.verdict, device);
   if (bench.inOutage) return { ...settled, used: usedBy(device.enrolment.state, used.state) };
   await remember(origin, rules, transaction, device.enrolment, attempt.session, nowMs);
-  await bench.used?.({ ...used, ...accepted });
+  // Also another device with the same secret.
+  for (const [i, each] of after.entries()) await bench.used?.(i === decision.device ? { ...each, ...accepted } : each);
   return settled;
 }
 
@@ -205,13 +206,13 @@ function neededFor({ policy }: Rules, { devices, bucket }: Account): 1 | 2 | 3 {
 /** The decision, and the guess budget of the account after it. */
 function decided(
   { policy }: Rules,
-  { devices, bucket }: Account,
+  { devices, bucket, usedUntilMs }: Account,
   presented: Presented,
   nowMs: number,
 ): { readonly decision: Decision; readonly left: Bucket } {
   const states = devices.map(({ enrolment }) => ({ ...enrolment.state, bucket }));
   const opened = devices.map(({ file }) => presented.opened[file]);
-  const decision = decide(states, { ...presented, opened }, nowMs, policy);
+  const decision = decide(states, { ...presented, opened, usedUntilMs }, nowMs, policy);
   // As of this turn at the store: whoever tries many at once would else be given the same waiting time for each of them.
   return { decision, left: { tokens: decision.next[0]?.bucket.tokens ?? bucket.tokens, asOfMs: bucket.asOfMs } };
 }

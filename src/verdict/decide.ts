@@ -37,6 +37,8 @@ export interface Presented {
   readonly opened: readonly (Payload | undefined)[];
   /** The most codes in a row that the line could also be read as; see otp/proof.ts. */
   readonly longest?: number;
+  /** Until when the codes of a device of the account are used that is not judged here, Unix time in milliseconds: it may have the same secret. */
+  readonly usedUntilMs?: number;
 }
 
 export interface Accepted {
@@ -91,14 +93,14 @@ export function decide(states: readonly LoginState[], presented: Presented, nowM
     return { verdict, next: all(isLonger ? taken(bucket, price) : bucket), device: undefined };
   }
   // On every device, whatever the first one says: the time must not tell which it was.
-  const how = { nowMs, policy, paid: needed === 1 };
+  const how = { nowMs, policy, paid: needed === 1, usedUntilMs: presented.usedUntilMs ?? 0 };
   const judged = all(bucket).map((state, i) => judge(state, presented.proof, presented.opened[i], how));
   // Where two devices have the same secret, what one of them has accepted is used for both.
   const isUsed = judged.some(({ verdict }) => verdict.result === 'refused' && verdict.reason === 'replayed');
   const device = isUsed ? -1 : judged.findIndex(({ verdict }) => verdict.result === 'accepted');
   const accepted = judged[device];
   if (accepted !== undefined) {
-    return { verdict: accepted.verdict, next: all(bucket).with(device, accepted.next), device };
+    return { verdict: accepted.verdict, next: judged.map(({ next }) => next), device };
   }
   const verdict = mostTelling(judged.map((each) => each.verdict));
   // With an empty budget a wrong passphrase must look like a wrong code, or step-up would be an oracle without a price.
@@ -149,6 +151,7 @@ interface How {
   readonly policy: Policy;
   /** Whether a wrong proof costs a part of the budget; else it is one of a flood. */
   readonly paid: boolean;
+  readonly usedUntilMs: number;
 }
 
 /** The verdict, with the next state as it is when accepted. */
@@ -208,8 +211,9 @@ function judgeCodes(state: LoginState, opened: Payload, codes: readonly string[]
   const clock = behind > 0 ? { detail: `the clock is ${String(behind)} steps behind the last accepted code` } : {};
   const end = ends.at(-1);
   if (end === undefined) return { verdict: { ...refused('wrong_code'), ...clock }, next: state };
-  if (end - codes.length + 1 <= state.lastStep) {
-    return { verdict: { ...refused('replayed'), ...wait(state, opened, how.nowMs), ...clock }, next: state };
+  const lastStep = opened.type === 'hotp' ? state.lastStep : Math.max(state.lastStep, stepAt(how.usedUntilMs - 1, opened.periodSeconds));
+  if (end - codes.length + 1 <= lastStep) {
+    return { verdict: { ...refused('replayed'), ...wait(lastStep, opened, how.nowMs), ...clock }, next: state };
   }
   const method = codes.length > 1 ? 'step_up' : opened.type;
   return { verdict: { result: 'accepted', method, stepOffset: end - expected }, next: { ...state, lastStep: end, ...period(opened) } };
@@ -229,7 +233,7 @@ export function withoutFutureSteps(state: LoginState, nowMs: number, window = 0)
 }
 
 /** The next code that can be accepted is the one after the last accepted; it may be on the phone already. A counter waits for nobody. */
-function wait({ lastStep }: LoginState, opened: Payload, nowMs: number): { waitSeconds?: number } {
+function wait(lastStep: number, opened: Payload, nowMs: number): { waitSeconds?: number } {
   return opened.type === 'hotp' ? {} : { waitSeconds: Math.max(0, Math.ceil((lastStep + 1) * opened.periodSeconds - nowMs / 1000)) };
 }
 

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Proof } from '../../src/otp/proof.ts';
 import { emptiest, priceOf } from '../../src/verdict/budget.ts';
-import type { LoginState } from '../../src/verdict/decide.ts';
+import { decide, type LoginState } from '../../src/verdict/decide.ts';
 import { codeOf, codeText, DEVICES, deviceOf, judged, recoveryOf, stateOf, twoOf, type AccountCircumstances } from './devices-world.ts';
 import { HOUR_MS, NOW, NOW_MS, POLICY, word, WRONG } from './world.ts';
 
@@ -69,6 +69,24 @@ describe('a code of any device', () => {
       const { words } = sequence(devices, [codeOf(PHONE, NOW), codeOf(PHONE, NOW), twoOf(PHONE, NOW)], states(devices.length, 5));
       assert.deepEqual(words, ['totp', 'replayed', 'replayed']);
     }
+  });
+
+  it('that two devices have is used for both, and so for each of them alone', () => {
+    const copy = { ...deviceOf('totp', 'copy'), payload: PHONE.payload };
+    const devices = [BACKUP, PHONE, copy];
+    const before = states(3);
+    const { next } = judged(devices, before, codeOf(PHONE, NOW));
+    assert.deepEqual(
+      next.map(({ lastStep }) => lastStep),
+      [before[0]?.lastStep, NOW, NOW],
+    );
+    for (const i of [1, 2]) assert.equal(word(judged([PHONE], next.slice(i, i + 1), codeOf(PHONE, NOW)).verdict), 'replayed');
+  });
+
+  it('is used where a device that is not asked took one of that time, whatever its secret', () => {
+    const at = (usedUntilMs: number): string =>
+      word(decide(states(1), { proof: codeOf(PHONE, NOW), opened: [PHONE.payload], usedUntilMs }, NOW_MS, POLICY).verdict);
+    assert.deepEqual([at(0), at(NOW * 30_000), at(NOW * 30_000 + 1), at((NOW + 1) * 30_000)], ['totp', 'totp', 'replayed', 'replayed']);
   });
 
   it('is wrong where its own file did not open, although another one did', () => {

@@ -6,7 +6,7 @@ import type { Login, Rules } from '../../src/login/rules.ts';
 import type { SshSession } from '../../src/wire/verifier.ts';
 import { lacks } from '../support/world.ts';
 import { ACCOUNT, deviceFile, end, on, tokens, WRONG } from './account-world.ts';
-import { localWorld, PERIOD_MS, recoveryProof, type LocalWorld, type Secret } from './local-world.ts';
+import { localWorld, PERIOD_MS, POLICY, recoveryProof, type LocalWorld, type Secret } from './local-world.ts';
 
 const ABSENT: Found = { kind: 'absent' };
 const BAD: Found = { kind: 'bad', why: 'it is a symlink' };
@@ -36,6 +36,25 @@ describe('an account with two devices', NEEDS, () => {
     }
     assert.equal(await world.verify(phone, recoveryProof(backup.recovery[0]), both()), 'recovery');
     assert.deepEqual(lastRecord('event', 'context'), ['recovery.used', 'backup']);
+  });
+
+  it('takes a code once that two devices have, whichever of their files is moved away meanwhile', async () => {
+    for (const [first, then] of [
+      [['ssh', 'backup'], ['backup']],
+      [['ssh'], ['backup']],
+      [['backup'], ['ssh']],
+      [['backup'], ['backup', 'ssh']],
+    ] as const) {
+      world.nowMs += 10 * POLICY.refillMs;
+      const copy = await world.enrol('backup', undefined, phone);
+      const files = (contexts: readonly string[]): Partial<Login & Rules> =>
+        on(contexts.map((context) => deviceFile(context === 'ssh' ? phone.file : copy.file)));
+      const code = world.code(phone);
+      assert.equal(await world.verify(phone, code, files(first)), 'totp');
+      assert.equal(await world.verify(phone, code, files(then)), 'replayed', `${first.join()} then ${then.join()}`);
+      world.nowMs += PERIOD_MS;
+      assert.equal(await world.verify(phone, world.code(phone), files(then)), 'totp');
+    }
   });
 
   it('moves the one that answered, and no other', async () => {

@@ -43,8 +43,8 @@ export interface LocalWorld {
   options(found: Found, other?: Partial<Login & Rules>): readonly [Login, Rules];
   /** Runs `work` on the opened state. */
   withState<T>(work: (state: State) => Promise<T>): Promise<T>;
-  /** A secret of alice in a sealed file, registered as root's notp-enroll does: sealed by the host, or by `passphrase`. */
-  enrol(context?: string, passphrase?: string): Promise<Secret>;
+  /** A secret of alice in a sealed file, registered as root's notp-enroll does: sealed by the host, or by `passphrase`; with a fresh secret, or that of `like`. */
+  enrol(context?: string, passphrase?: string, like?: Secret): Promise<Secret>;
   enrolment(context?: string): Promise<Enrolment | undefined>;
   /** Judges `proof` on the sealed file of `secret`, or on what was found in its place, and gives the method or the reason. */
   verify(secret: Secret | Found, proof: Proof, other?: Partial<Login & Rules>, session?: SshSession, passphrase?: string): Promise<string>;
@@ -84,10 +84,10 @@ export function localWorld(name: string): LocalWorld {
       ];
     },
     withState,
-    enrol: (context = 'ssh', passphrase) =>
+    enrol: (context = 'ssh', passphrase, like) =>
       withState(async (state) => {
         if (state.hostKey === undefined) throw new Error('no host key');
-        const { payload, codes } = newPayload(WANTED);
+        const { payload, codes } = like === undefined ? newPayload(WANTED) : { payload: like.payload, codes: like.recovery };
         const header = newHeader('alice', context, world.nowMs);
         const file = passphrase === undefined ? sealByHost(header, payload, state.hostKey) : sealCheaply(header, payload, passphrase);
         const origin = { ...ORIGIN, context };
