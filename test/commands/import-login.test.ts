@@ -18,7 +18,7 @@ describe('a login that another module knew', { skip: lacks(MODULE_NEEDS) }, () =
   const users: Record<string, TestUser> = {};
   before(async () => {
     world = await bootService('import-login', { toml: 'context = ["ssh", "ssh-2"]\n' });
-    for (const name of ['alice', 'bob', 'carol', 'dave', 'erin', 'frank']) users[name] = await world.addUser(name);
+    for (const name of ['alice', 'bob', 'carol', 'dave', 'erin', 'frank', 'heidi']) users[name] = await world.addUser(name);
   });
 
   const userOf = (name: string): TestUser => users[name] ?? assert.fail(name);
@@ -173,6 +173,28 @@ describe('a login that another module knew', { skip: lacks(MODULE_NEEDS) }, () =
     const replaced = await pamOath(`HOTP alice - ${key}\n`, '--replace', '--user', 'alice');
     assert.equal(replaced.code, 0, replaced.stderr);
     await assertIn('alice', counted(key, 0, []));
+  });
+
+  it('was good for two devices of the account, whose codes each took once', async () => {
+    const refused = await importOf('carol', 'ssh-2');
+    assertRefused(
+      refused,
+      1,
+      /carol has this very secret for ssh already\nnotp: hint: import it for one context; notp revoke ssh --user carol /,
+    );
+  });
+
+  it('gave an emergency code back that was used since the first import, where that cannot be looked into', async () => {
+    const { emergency } = await googleAuthenticator(world.container, userOf('heidi'), TOTP);
+    const [first = '', second = ''] = emergency;
+    await world.container.must(['sh', '-c', 'echo correct-horse > /root/passphrase; chmod 600 /root/passphrase']);
+    const sealed = ['--seal', 'passphrase', '--passphrase-file', '/root/passphrase'];
+    assert.equal((await importOf('heidi', ...sealed)).code, 0);
+    await assertIn('heidi', `correct-horse ${first}`);
+    const again = await importOf('heidi', '--replace', ...sealed);
+    assert.equal(again.code, 0, again.stderr);
+    await assertOut('heidi', `correct-horse ${first}`, /already used/);
+    await assertIn('heidi', `correct-horse ${second}`);
   });
 
   it('is not brought back by a second import after it was revoked', async () => {

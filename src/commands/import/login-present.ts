@@ -14,7 +14,7 @@ import { openWith } from '../../login/opening.ts';
 import { fileAmong } from '../../login/sealed-files.ts';
 import { standingOf } from '../../login/standing.ts';
 import type { State } from '../../state/state.ts';
-import type { Target } from './login.ts';
+import type { Target } from './target.ts';
 
 /** What is registered and in place. `same`: this very secret, which logs in. */
 export type Present =
@@ -46,6 +46,27 @@ export async function presentLogin(
   const isInvited = enrolment.status === 'invited';
   if ((enrolment.id === '' || isInvited) && enrolment.status !== 'revoked' && enrolment.doubt === undefined) return { kind: 'none' };
   return { kind: 'other', why: `is enrolled for ${origin.context}, but ${standing.detail ?? WORDING[standing.reason].message}`, enrolment };
+}
+
+/** Whether the sealed file of `target` holds `credential`, as far as the host's key and `passphrase` open it. */
+export async function holds(
+  target: Target,
+  state: State | undefined,
+  credential: Credential,
+  passphrase: string | undefined,
+): Promise<boolean> {
+  const { found } = target.config.secretsInStore ? await inStore(target, state) : await inHome(target);
+  if (found.kind !== 'sealed') return false;
+  let opened: Payload | undefined;
+  try {
+    opened = openWith(found.file, passphrase, state?.hostKey);
+  } catch {
+    // What is wrong with it is for whoever logs in by it to hear.
+    return false;
+  }
+  const same = opened !== undefined && isSame(opened, credential);
+  opened?.secret.fill(0);
+  return same;
 }
 
 /** What was found, and the folder that is missing for one. */

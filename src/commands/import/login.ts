@@ -4,11 +4,14 @@
  */
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
-import type { Origin } from '../../audit/record.ts';
+import { NotpError } from '../../error.ts';
+import { shellWord } from '../../otp/escape.ts';
+import { holds } from './login-present.ts';
 import { stepAt } from '../../otp/code.ts';
 import { cutAccount } from '../../otp/names.ts';
 import { keptRecoveryCodes } from '../../otp/recovery.ts';
 import type { Account, Credential } from '../../otp/uri.ts';
+import type { Target } from './target.ts';
 import { printSealedFile, registrationOf } from '../../seal/file.ts';
 import type { Payload } from '../../seal/payload.ts';
 import type { Enrolment } from '../../store/store.ts';
@@ -16,21 +19,9 @@ import type { Config } from '../../system/config.ts';
 import { asUser } from '../../system/privileges.ts';
 import type { User } from '../../system/users.ts';
 import { complete, firstState } from '../../enrolment/registrar.ts';
-import { whereSealed } from '../../login/sealed-files.ts';
 import type { State } from '../../state/state.ts';
-import type { StatePlace } from '../../state/place.ts';
 import { issuerFor, sealPayload } from '../../enrolment/secret.ts';
 import { storeRegistered } from '../../enrolment/storing.ts';
-
-/** Which login it becomes. */
-export interface Target {
-  readonly config: Config;
-  readonly user: User;
-  readonly place: StatePlace;
-  readonly origin: Origin;
-  readonly file: string;
-  readonly now: () => number;
-}
 
 /** What the other module knew. */
 export interface Moved {
@@ -41,11 +32,6 @@ export interface Moved {
   readonly lastStep: number | undefined;
   /** One line for each thing that is not carried over. */
   readonly notes: readonly string[];
-}
-
-export function targetOf({ config, place, now }: Pick<Target, 'config' | 'place' | 'now'>, user: User, context: string): Target {
-  const origin: Origin = { user: user.name, uid: user.uid, context, door: 'cli' };
-  return { config, user, place, origin, file: whereSealed(config, place, user, context), now };
 }
 
 /** Named for the day when it is exported to another phone, as an enrolment names it. */
@@ -68,12 +54,38 @@ export interface Storing {
 /** Seals with `passphrase`, or with the host's key, and registers; gives the id. Throws where nothing has changed then. */
 export async function storeLogin(target: Target, state: State, moved: Moved, { passphrase, replace, former }: Storing): Promise<string> {
   const { origin, now, config } = target;
+  await refuseTwin(target, state, moved.credential, passphrase);
   const payload: Payload = { ...moved.credential, recovery: keptRecoveryCodes(moved.emergency, randomBytes) };
   const sealed = sealPayload(target, payload, passphrase, state);
-  const first = { ...firstState(config.policy, moved.emergency.length, now()), lastStep: lastStepOf(moved, former, target) };
+  const used = { lastStep: lastStepOf(moved, former, target), spent: spentOf(moved, former) };
+  const first = { ...firstState(config.policy, moved.emergency.length, now()), ...used };
   const enrolment = { origin, ...registrationOf(sealed), state: first, event: 'import', replace } as const;
   await storeRegistered({ ...target, enrolment, bytes: printSealedFile(sealed), state }, () => undefined);
   return sealed.id;
+}
+
+/**
+ * Throws `refused` where another device of the account has this secret, as far as the host's key and `passphrase` can tell: one code, and one
+ * emergency code, would be good for both.
+ */
+async function refuseTwin(target: Target, state: State, credential: Credential, passphrase: string | undefined): Promise<void> {
+  const { user, context } = target.origin;
+  const { contexts } = target.config;
+  for (const other of contexts.includes(context) ? contexts.filter((each) => each !== context) : []) {
+    if (await holds({ ...target, origin: { ...target.origin, context: other } }, state, credential, passphrase))
+      throw new NotpError(
+        'refused',
+        `${user} has this very secret for ${other} already`,
+        `import it for one context; notp revoke ${other} --user ${shellWord(user)} ends the other`,
+      );
+  }
+}
+
+/** Which emergency codes begin as used: what is replaced may have had the same ones. */
+function spentOf({ emergency }: Moved, former: Enrolment | undefined): string {
+  const used = former?.state.spent ?? '';
+  if (former?.doubt === undefined && !used.includes('1')) return '0'.repeat(emergency.length);
+  return used.length === emergency.length ? used : '1'.repeat(emergency.length);
 }
 
 /** What is replaced may have the same secret, sealed by a passphrase: what it has accepted by the clock stays spent. */
