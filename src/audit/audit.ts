@@ -112,7 +112,7 @@ async function sumsUnlessFull(log: AuditLog, transaction: Transaction, user: str
 async function appendNext(log: AuditLog, transaction: Transaction, record: AuditRecord, keptFree = 0): Promise<string | undefined> {
   const before = await transaction.head();
   const kept = await transaction.backlog();
-  const waiting = genuineOf(log, before, kept);
+  const waiting = await waitingIn(log, transaction, before, kept);
   const link = nextLink(before);
   const nowMs = log.now();
   const whole = withDropped(record, kept.length - waiting.length);
@@ -128,22 +128,34 @@ async function appendNext(log: AuditLog, transaction: Transaction, record: Audit
 }
 
 /**
- * Of the lines that the state holds those that lead to its last record by keys of this host: whoever can write to a database makes none.
- * Throws `audit_unavailable` where the key to tell is not here.
+ * Of the lines that the state holds those that lead to its last record by keys of this host, also by one that it has given up since:
+ * whoever can write to a database makes none. Throws `audit_unavailable` where the key to tell is not here.
  */
-function genuineOf({ key, formerKeys = [] }: AuditLog, head: ChainHead, kept: readonly KeptLine[]): readonly KeptLine[] {
+async function waitingIn(
+  { key, formerKeys = [] }: AuditLog,
+  transaction: Transaction,
+  head: ChainHead,
+  kept: readonly KeptLine[],
+): Promise<readonly KeptLine[]> {
+  const keys = [key, ...formerKeys];
+  const genuine = genuineOf(keys, head, kept);
+  if (genuine.length === kept.length) return genuine;
+  if (key === undefined) throw unavailable('records wait in the store that were changed, or need the host key, which cannot be read here');
+  return genuineOf([...keys, ...(await transaction.formerChainKeys())], head, kept);
+}
+
+/** The last of `kept` that lead to `head`, each hashed by one of `keys`. */
+function genuineOf(keys: readonly AuditLog['key'][], head: ChainHead, kept: readonly KeptLine[]): readonly KeptLine[] {
   const genuine: KeptLine[] = [];
   let { seq, hash } = head;
   for (const each of kept.toReversed()) {
     const bytes = Buffer.from(each.line);
     const link = bytes.length > MAX_RECORD_BYTES ? undefined : linkOf(each.line);
     if (typeof link !== 'object' || each.seq !== seq || link.seq !== seq) break;
-    if (![key, ...formerKeys].some((by) => hashOf(bytes, by) === hash)) break;
+    if (!keys.some((by) => hashOf(bytes, by) === hash)) break;
     genuine.unshift(each);
     [seq, hash] = [seq - 1, link.prev];
   }
-  if (key === undefined && genuine.length < kept.length)
-    throw unavailable('records wait in the store that were changed, or need the host key, which cannot be read here');
   return genuine;
 }
 

@@ -50,9 +50,16 @@ function refuseClash(present: Contents, incoming: Contents): void {
 
 /** Throws `failed` where the target does not give back what was put in: then it is not committed. */
 function compare(now: Contents, wanted: Contents): void {
+  if (wanted.backlog.length > 0 && waitingIn(now) !== waitingIn(wanted))
+    throw new NotpError('failed', 'the target does not hold the records that wait for the log', 'nothing was changed');
   const missing = Object.values(countsOf(lacking(now.tables, wanted.tables))).some((count) => count > 0);
   if (missing || clashes(now.tables, wanted.tables).length > 0 || now.head.seq !== wanted.head.seq || now.head.hash !== wanted.head.hash)
     throw new NotpError('failed', 'the target does not hold what was put into it', 'nothing was changed');
+}
+
+/** The lines that wait for the log. */
+function waitingIn({ backlog }: Contents): string {
+  return backlog.map(({ line }) => line).join('');
 }
 
 function countsOf(tables: Tables): Counts {

@@ -214,8 +214,12 @@ export function transactionOn(statements: Statements, reserved: () => Promise<vo
       await putTables(statements, contents.tables, { enrolled, told });
       await reserved();
       if (contents.backlog.length > 0 && (await backlog()).length > 0) return;
-      for (const line of contents.backlog) await keepLine(line);
+      // No slot holds anything that counts, and each line is kept beside those before it.
+      await run(`UPDATE backlog SET seq = 0 WHERE ${here}`);
       await moveHead(contents.head, contents.backlog.length);
+      for (const line of contents.backlog)
+        if (!(await keepLine(line)))
+          throw new NotpError('failed', 'there is no room for the records that wait', 'free some space for the log first');
       counted.clear();
     },
   };

@@ -1,5 +1,6 @@
 /** Records that the file of the log does not take: they wait in the state, and stand in the file afterwards, in their place, once. */
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
@@ -194,6 +195,20 @@ describe('a log that takes no line', () => {
     await log.record();
     assert.deepEqual((await log.verified()).problems, []);
     assertOnce(log, log.refs);
+  });
+
+  it('lost what waited when the key that had hashed it was given up, and called it changed', async () => {
+    await log.record();
+    await log.recordWithout();
+    await log.recordWithout();
+    const store = openSqliteStore(log.database, { create: false });
+    await store.exclusively((transaction) => transaction.keepChainKey(KEY));
+    store.close();
+    // Rotated and retired: no file has the former key any more.
+    await log.record({ key: randomBytes(32) });
+    assert.equal(await log.waiting(), 0);
+    assertOnce(log, log.refs);
+    assert.doesNotMatch(fs.readFileSync(log.file, 'utf8'), /dropped/);
   });
 
   it('shows when what waits was changed in the state', async () => {

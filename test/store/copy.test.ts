@@ -52,7 +52,22 @@ describe('a copy of a store', { skip: lacksPostgres() }, () => {
   for (const [first, second] of [
     [0, 1],
     [1, 0],
-  ] as const)
+  ] as const) {
+    it(`keeps each record that waits for the log, in ${ENGINES[second]?.name ?? ''}`, async () => {
+      const [source, target] = [await empty(first), await empty(second)];
+      await fill(source);
+      await source.exclusively(async (transaction) => {
+        for (const [i, length] of [20, 600, 1_500, 20].entries()) {
+          await transaction.keepLine({ seq: HEAD.seq + 1 + i, line: `${String(i).repeat(length)}\n` });
+          await transaction.moveHead({ ...HEAD, seq: HEAD.seq + 1 + i }, i + 1);
+        }
+      });
+      await copyStore(source, target, QUIET);
+      const { backlog } = await contentsOf(target);
+      assert.equal(backlog.length, 4);
+      assert.deepEqual(backlog, (await contentsOf(source)).backlog);
+    });
+
     it(`holds all that it held, in ${ENGINES[second]?.name ?? ''} and back in ${ENGINES[first]?.name ?? ''}`, async () => {
       const stores = [await empty(first), await empty(second), await empty(first)] as const;
       const [source, there, back] = stores;
@@ -87,6 +102,7 @@ describe('a copy of a store', { skip: lacksPostgres() }, () => {
       });
       for (const store of stores) store.close();
     });
+  }
 
   it('adds nothing where it is there already, and where it shall only be said', async () => {
     const [source, target] = [await empty(0), await empty(1)];
