@@ -15,16 +15,15 @@ export function pamTerminal(environment: NodeJS.ProcessEnv): Terminal {
   if (name === '' || name === 'ssh' || path.includes('..'))
     throw new NotpError('not_permitted', '--prompt-tty needs a terminal, and this service has none');
   try {
-    requireOfCaller(path, environment['PAM_RUSER'] ?? '');
-    return openTerminal(path);
+    return openTerminal(path, (terminal) => {
+      requireOfCaller(terminal, environment['PAM_RUSER'] ?? '');
+    });
   } catch (error) {
     throw new NotpError('not_permitted', `--prompt-tty cannot ask on ${path}: ${messageOf(error)}`);
   }
 }
 
-function requireOfCaller(path: string, caller: string): void {
-  const terminal = fs.statSync(path);
-  if (!terminal.isCharacterDevice()) throw new NotpError('not_permitted', 'it is no terminal');
+function requireOfCaller(terminal: fs.Stats, caller: string): void {
   const uid = caller === '' ? undefined : userByName(caller)?.uid;
   if (terminal.uid === uid || ['0', '1', '2'].some((fd) => isReadFrom(terminal, `/proc/${String(process.ppid)}`, fd))) return;
   throw new NotpError('not_permitted', `it belongs neither to ${caller === '' ? 'the caller' : caller} nor to what called notp`);

@@ -49,14 +49,20 @@ export function ownTerminal(): Terminal | undefined {
   }
 }
 
-/** The terminal at `path`. Throws where it is none. */
-export function openTerminal(path: string): Terminal {
+/** The terminal at `path`. Throws where it is none, and what `check` throws, which is called with what was opened and not with what has the name. */
+export function openTerminal(path: string, check: (terminal: fs.Stats) => void = () => undefined): Terminal {
   const { O_RDWR, O_NOCTTY, O_NONBLOCK } = fs.constants;
-  const open = (): number => fs.openSync(path, O_RDWR | O_NOCTTY | O_NONBLOCK);
-  const fd = open();
-  if (isatty(fd)) return terminalOn(open(), fd);
-  fs.closeSync(fd);
-  throw new NotpError('failed', `${path} is no terminal`);
+  const open = (file: string): number => fs.openSync(file, O_RDWR | O_NOCTTY | O_NONBLOCK);
+  const fd = open(path);
+  try {
+    if (!isatty(fd)) throw new NotpError('failed', `${path} is no terminal`);
+    check(fs.fstatSync(fd));
+    // The same terminal again, whatever the name leads to by now.
+    return terminalOn(open(`/proc/self/fd/${String(fd)}`), fd);
+  } catch (error) {
+    fs.closeSync(fd);
+    throw error;
+  }
 }
 
 /** The terminal that `readFd` reads and `fd` writes. */
