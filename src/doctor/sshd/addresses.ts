@@ -27,8 +27,8 @@ function edgesOf(network: string): string[] {
 /** `172.20.*` is 172.20.0.0/16. */
 function asNetwork(pattern: string): string {
   const [, fixed] = /^((?:\d+\.){1,3})\*(?:\.\*)*$/.exec(pattern) ?? [];
-  const parts = fixed?.split('..').filter((part) => part !== '') ?? [];
-  return parts.length === 0 ? pattern : `${[...parts, '0', '0', '0'].slice(0, 4).join('..')}/${String(parts.length * 8)}`;
+  const parts = fixed?.split('.').filter((part) => part !== '') ?? [];
+  return parts.length === 0 ? pattern : `${[...parts, '0', '0', '0'].slice(0, 4).join('.')}/${String(parts.length * 8)}`;
 }
 
 /** What stands for a wildcard: each digit, and numbers of two and three. */
@@ -53,7 +53,7 @@ function unique(texts: readonly string[]): string[] {
 }
 
 function numberOf(address: string): bigint {
-  if (!isIPv6(address)) return address.split('..').reduce((number, part) => number * 256n + BigInt(part), 0n);
+  if (!isIPv6(address)) return address.split('.').reduce((number, part) => number * 256n + BigInt(part), 0n);
   const [head = [], tail = []] = shortest(address)
     .split('::')
     .map((half) => half.split(':').filter((group) => group !== ''));
@@ -62,7 +62,7 @@ function numberOf(address: string): bigint {
 }
 
 function addressFrom(number: bigint, size: 32 | 128): string {
-  if (size === 32) return [24n, 16n, 8n, 0n].map((shift) => String((number >> shift) & 255n)).join('..');
+  if (size === 32) return [24n, 16n, 8n, 0n].map((shift) => String((number >> shift) & 255n)).join('.');
   const digits = number.toString(16).padStart(32, '0');
   return shortest(digits.replaceAll(/.{4}(?!$)/g, '$&:'));
 }

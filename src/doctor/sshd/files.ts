@@ -150,7 +150,7 @@ function entriesLike(folder: string, part: string): string[] {
     return [part.replace(/\\(.)/g, '$1')];
   }
   const expression = expressionOf(part);
-  const names = fs.readdirSync(folder).filter((name) => expression.test(name) && (!name.startsWith('..') || part.startsWith('..')));
+  const names = fs.readdirSync(folder).filter((name) => expression.test(name) && (!name.startsWith('.') || part.startsWith('.')));
   return names.toSorted();
 }
 
@@ -159,9 +159,9 @@ function expressionOf(part: string): RegExp {
   const source = part.replace(
     /\\(.)|\[([!^]?)(\]?(?:\[[:.=][^\]]*\]|[^\]])+)\]|[^]/g,
     (each, escaped: string | undefined, not: string | undefined, set: string | undefined) => {
-      if (set !== undefined) return /^(\w-\w|[\w.])+$/.test(set) && isInOrder(set) ? `[${not === '' ? '' : '^'}${set}]` : '..';
+      if (set !== undefined) return /^(\w-\w|[\w.])+$/.test(set) && isInOrder(set) ? `[${not === '' ? '' : '^'}${set}]` : '.';
       if (each === '*') return '.*';
-      return each === '?' ? '..' : (escaped ?? each).replace(/[.*+?^${}()|[\]\\]/, String.raw`\$&`);
+      return each === '?' ? '.' : (escaped ?? each).replace(/[.*+?^${}()|[\]\\]/, String.raw`\$&`);
     },
   );
   return new RegExp(`^${source}$`, 's');
