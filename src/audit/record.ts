@@ -60,6 +60,8 @@ export interface AuditRecord extends Origin {
   readonly until?: string;
   /** When this was decided, RFC 3339, by the copy of a host while the store could not be reached; see outage/outage.ts. */
   readonly outage?: string;
+  /** What all records have in common that one transaction has told the store of such decisions: 8 hex digits. */
+  readonly report?: string;
   /** What such a decision took: the step or counter of the last code, or the place of the recovery code in its list. */
   readonly step?: number;
   readonly recovery_code?: number;

@@ -8,7 +8,7 @@
  *
  * A crash leaves records that the store does not know, all those of one transaction, or a part of a line. The next record
  * takes the place of the first of them, so that it can be told what they are. A writer that stood still for too long leaves them behind
- * what has taken their place.
+ * what has taken their place. Records of several transactions, one after the other, were told: then it is the store that was put back.
  *
  * What does not fit is told, and the walk goes on from there, or from before it, whichever the next record follows: so that what comes
  * later is looked at all the same.
@@ -24,8 +24,8 @@ export type ChainKey = Uint8Array | undefined;
 export interface Walk {
   /** The record we stand at; undefined before the first, whose own link is taken as it is. */
   readonly last: Step | undefined;
-  /** Those before it that a crash may have cut off together with it, the latest last. */
-  readonly earlier: readonly Step[];
+  /** It, and those before it that a crash may have cut off together with it. */
+  readonly trail: Trail;
   /** Where we stood when a record took the place of others or did not fit: the next may follow that. */
   readonly before: Walk | undefined;
   /** The key under which the records are hashed up to here. */
@@ -40,6 +40,8 @@ export interface Walk {
   readonly cutOff: number;
   /** Where they are, the first MAX_PLACES. */
   readonly cutOffAt: readonly string[];
+  /** The first MAX_PUT_BACK times that the store was put back; see withPutBack(). */
+  readonly putBack: readonly Problem[];
   /** Records of refusals that had no state to link to. */
   readonly unlinked: number;
   /** The last record that the store knows, and whether it is among these. */
@@ -54,6 +56,12 @@ interface Step extends Link {
   readonly hash: string;
   readonly key: ChainKey;
   readonly place: string;
+}
+
+/** The first `end` of `all`, the latest last: walks that go on from one another share the array, of which each has its part. */
+interface Trail {
+  readonly all: Step[];
+  readonly end: number;
 }
 
 /** What is wrong with a line: `kind` is the same for all of which no more than some need to be told. */
@@ -74,9 +82,10 @@ interface Line {
   readonly keys: readonly ChainKey[];
 }
 
-/** More records than one transaction writes. */
-const MAX_CUT_OFF = 16;
+/** No transaction writes more records. */
+export const MAX_CUT_OFF = 64;
 const MAX_PLACES = 5;
+const MAX_PUT_BACK = 20;
 
 /** The most that the link and the end of a line take: see LINK. */
 const LINK_BYTES = 110;
@@ -90,8 +99,8 @@ const NOTHING = '0'.repeat(64);
 /** Before the first record. `keys`: the current key of the chain first, then former ones. `known`: what the store knows of the last record. */
 export function startOf(keys: readonly ChainKey[], known: ChainHead): Walk {
   return {
-    ...{ last: undefined, earlier: [], before: undefined, key: keys[0], isPresent: false, first: 0, records: 0, told: 0 },
-    ...{ cutOff: 0, cutOffAt: [], unlinked: 0, known, reached: known.seq === 0 },
+    ...{ last: undefined, trail: NO_TRAIL, before: undefined, key: keys[0], isPresent: false, first: 0, records: 0, told: 0 },
+    ...{ cutOff: 0, cutOffAt: [], putBack: [], unlinked: 0, known, reached: known.seq === 0 },
   };
 }
 
@@ -104,39 +113,52 @@ export function step(walk: Walk, { line, place, keys }: Line): Stepped {
   return walk.last === undefined ? begun(walk, link, { line, place, keys }) : follow(walk, link, { line, place, keys });
 }
 
-/** The walk at its end: where a record has come after it that the store does not know, it ends at the one that the store does. */
-export function ended(walk: Walk): Walk {
-  const found = [...branches(walk)].find(({ reached }) => reached);
-  return found === undefined ? walk : backTo(found, walk);
-}
-
-/** What is wrong where the walk has ended, and the store knows no record after number `seq` by now. */
-export function unknownAtEnd(walk: Walk, seq: number): Problem | undefined {
-  return putBack(steps(walk).filter((each) => each.seq > seq));
+/**
+ * The walk at its end: where a record has come after it that the store does not know, it ends at the one that the store does. `seq`: after
+ * that number the store knows no record by now; undefined: nobody has asked it since.
+ */
+export function ended(walk: Walk, seq = Infinity): Walk {
+  const found = [...branches(walk)].find(({ reached }) => reached) ?? walk;
+  const lost = steps(found).filter((each) => each.seq > seq);
+  const end = found === walk ? walk : withPutBack(backTo(found, walk), stepsSince(found, walk));
+  return lost.length === 0 ? end : withPutBack({ ...end, ...cutOff(end, lost.length, lost.map(placeOf)) }, lost);
 }
 
 /** The record we stand at, and those before it that may have been cut off. */
-function steps({ earlier, last }: Walk): readonly Step[] {
-  return last === undefined ? [] : [...earlier, last];
+function steps({ trail: { all, end } }: Walk): readonly Step[] {
+  return all.slice(Math.max(0, end - MAX_CUT_OFF), end);
 }
 
-/**
- * One transaction decides once, so a crash leaves one decision that the store does not know. Several, one after the other, were told: then
- * it is the store that was put back. `lost`: the records that it does not know, in their order.
- */
-function putBack(lost: readonly Step[]): Problem | undefined {
-  if (lost.filter(({ line }) => isDecision(line)).length < 2) return undefined;
+const NO_TRAIL: Trail = { all: [], end: 0 };
+
+/** The trail with one more step, in the same array where it has all of that, and that is not too long. */
+function withStep({ all, end }: Trail, next: Step): Trail {
+  const same = all.length === end && end > 0 && end < 2 * MAX_CUT_OFF ? all : all.slice(Math.max(0, end - MAX_CUT_OFF), end);
+  return { all: same, end: same.push(next) };
+}
+
+/** What has come by since `branch` and is in no chain any more; nothing where some of it was told to be wrong. */
+function stepsSince(branch: Walk, walk: Walk): readonly Step[] {
+  const known = steps(branch);
+  return walk.told > branch.told ? [] : steps(walk).filter((each) => !known.includes(each));
+}
+
+/** The walk, and that the store was put back where it does not know `lost`, records one after the other, and they are not of one transaction. */
+function withPutBack(walk: Walk, lost: readonly Step[]): Walk {
+  const transactions = new Set(lost.map(transactionOf).filter((each) => each !== undefined));
+  if (transactions.size < 2 || walk.putBack.length === MAX_PUT_BACK) return walk;
   const numbers = `records ${String(lost[0]?.seq)} to ${String(lost.at(-1)?.seq)}`;
-  const text = `${numbers} were written and told, and the state does not know them: it was put back to an earlier one, and what was used since may work again`;
-  return { kind: 'put back', text };
+  const text = `${lost.at(-1)?.place ?? ''}: ${numbers} were written and told, and the state does not know them: it was put back to an earlier one, and what was used, revoked or enrolled since is forgotten`;
+  return { ...walk, putBack: [...walk.putBack, { kind: 'put back', text }] };
 }
 
-function isDecision(line: Buffer): boolean {
+/** What all records of a transaction have in common: the reference, or that of the report of an outage. Undefined for the sum of a flood, which stands before any. */
+function transactionOf({ line }: Step): unknown {
   try {
-    const { event, count } = parseJson(line.toString('utf8')) as { event?: unknown; count?: unknown };
-    return (event === 'login.accepted' || event === 'login.refused') && count === undefined;
+    const { ref, report, count } = parseJson(line.toString('utf8')) as Record<string, unknown>;
+    return report ?? (count === undefined ? ref : undefined);
   } catch {
-    return false;
+    return undefined;
   }
 }
 
@@ -155,7 +177,7 @@ function isPart(line: Buffer, link: Link | 'none' | undefined): boolean {
 
 function begun(walk: Walk, link: Link, { line, place, keys }: Line): Stepped {
   const last = { ...link, line, place, hash: hashOf(line, walk.key), key: walk.key };
-  const next = { ...walk, last, first: link.seq, records: 1 };
+  const next = { ...walk, last, trail: withStep(NO_TRAIL, last), first: link.seq, records: 1 };
   return { walk: { ...next, reached: walk.reached || isAt(next, walk.known, keys) }, problem: wrongStart(walk, link) };
 }
 
@@ -173,12 +195,27 @@ function follow(walk: Walk, link: Link, line: Line): Stepped {
       const text = `is record ${String(link.seq)}, which stands there twice`;
       return { walk: { ...walk, records: walk.records + 1, told: walk.told + 1 }, problem: { kind: 'twice', text } };
     }
-    if (next !== undefined) return { walk: next, problem: putBack(steps(walk).filter((each) => each.seq >= link.seq)) };
+    if (next !== undefined) return { walk: withLost(next, branch, walk), problem: undefined };
   }
   const last = { ...link, line: line.line, place: line.place, hash: hashOf(line.line, walk.key), key: walk.key };
-  const next = { ...walk, last, earlier: [], before: recent(walk, walk.records), records: walk.records + 1, told: walk.told + 1 };
+  const next = {
+    ...walk,
+    last,
+    trail: withStep(NO_TRAIL, last),
+    before: recent(walk, walk.records),
+    records: walk.records + 1,
+    told: walk.told + 1,
+  };
   const problem = wrongLink(link.seq, (walk.last?.seq ?? 0) + 1);
   return { walk: { ...next, reached: walk.reached || isAt(next, walk.known, line.keys) }, problem };
+}
+
+/** The walk after a record that has followed `branch`, where `walk` stood elsewhere by then: what that had come by is in no chain any more. */
+function withLost(next: Walk, branch: Walk, walk: Walk): Walk {
+  const at = next.last?.seq ?? 0;
+  if (branch === walk && at > (walk.last?.seq ?? 0)) return next;
+  const replaced = steps(branch).filter(({ seq }) => seq >= at);
+  return withPutBack(withPutBack(next, stepsSince(branch, walk)), replaced);
 }
 
 /** Where the next record may follow: the walk, and where it stood before something that may not belong there, the latest first. */
@@ -218,23 +255,26 @@ function cutOff(walk: Walk, lines: number, places: readonly string[]): Pick<Walk
 function fitting(walk: Walk, { seq, prev }: Link, { line, place, keys }: Line): Walk | 'twice' | undefined {
   const { last } = walk;
   if (last === undefined) return undefined;
-  const known = [...walk.earlier, last];
-  const again = known.findIndex((each) => each.seq === seq && each.prev === prev);
-  const replaced = known[again];
+  const { all, end } = walk.trail;
+  // Their numbers follow one another.
+  const again = end - 1 - (last.seq - seq);
+  const present = again < end && again >= end - MAX_CUT_OFF ? all[again] : undefined;
+  const replaced = present?.prev === prev ? present : undefined;
   const found = replaced ?? (seq === last.seq + 1 ? keyOf(last, prev, walk, keys) : undefined);
   if (found === undefined) return undefined;
   const { key } = found;
   const hash = hashOf(line, key);
-  if (known.some((each) => each.seq === seq && each.hash === hash)) return 'twice';
+  if (present?.hash === hash) return 'twice';
   const isPresent = walk.isPresent || (replaced === undefined && key === keys[0]);
-  const at = { ...walk, last: { seq, prev, line, place, hash, key }, key, isPresent, records: walk.records + 1 };
+  const here = { seq, prev, line, place, hash, key };
+  const trail = withStep({ all, end: replaced === undefined ? end : again }, here);
+  const at = { ...walk, last: here, trail, key, isPresent, records: walk.records + 1 };
   const isKnown = isAt(at, walk.known, keys);
-  if (replaced === undefined)
-    return { ...at, earlier: known.slice(1 - MAX_CUT_OFF), before: recentOf(walk), reached: walk.reached || isKnown };
+  if (replaced === undefined) return { ...at, before: recentOf(walk), reached: walk.reached || isKnown };
   return {
     ...at,
-    ...cutOff(walk, known.length - again, known.slice(again).map(placeOf)),
-    ...{ earlier: known.slice(0, again), before: recent(walk, walk.records), reached: isKnown || (walk.reached && seq > walk.known.seq) },
+    ...cutOff(walk, end - again, all.slice(again, end).map(placeOf)),
+    ...{ before: recent(walk, walk.records), reached: isKnown || (walk.reached && seq > walk.known.seq) },
   };
 }
 

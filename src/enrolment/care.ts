@@ -119,6 +119,8 @@ export async function refill(
     const wanted = all.filter((each) => each.status !== 'revoked' && (asked === undefined || asked.includes(each.context)));
     for (const each of wanted) refuseForged(each);
     const done: Refilled[] = [];
+    // One for all: they are one change.
+    const ref = newRef();
     for (const enrolment of wanted) {
       const before = Math.max(0, Math.floor(refilled(enrolment.state.bucket, policy, nowMs).tokens));
       const unlocked = withFullBucket(enrolment, policy, nowMs);
@@ -126,7 +128,7 @@ export async function refill(
       await transaction.save(unlocked);
       const clock = stepsAhead === 0 ? '' : `; the last code was of a clock ${String(stepsAhead)} steps ahead`;
       const detail = `${String(before)} of ${String(policy.budget)} tries were left${clock}`;
-      await append(log, transaction, { ...origin, context: enrolment.context, event: 'unlock', result: 'done', detail, ref: newRef() });
+      await append(log, transaction, { ...origin, context: enrolment.context, event: 'unlock', result: 'done', detail, ref });
       done.push({ context: enrolment.context, before, budget: policy.budget, stepsAhead });
     }
     return done;

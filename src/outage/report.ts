@@ -1,6 +1,7 @@
 /** Between the store of a fleet and the copy of a host: what was decided in an outage goes there, and what the host may need in the next comes here. */
 import { append, appendSums, newRef, type AuditLog } from '../audit/audit.ts';
 import type { AuditRecord } from '../audit/record.ts';
+import { MAX_CUT_OFF } from '../audit/walk.ts';
 import { NotpError } from '../error.ts';
 import { parseJson } from '../json.ts';
 import type { Enrolment, OutageRecord, Transaction } from '../store/store.ts';
@@ -10,8 +11,10 @@ import { timeOf } from '../store/clock.ts';
 import { conflictOf, merged, usedOnEither } from './merge.ts';
 import type { State } from '../state/state.ts';
 
-/** So many are reported in one transaction, which has a deadline. */
-const CHUNK = 200;
+/** What the store may be told of one: the sums of two floods before it, the record, and a conflict. */
+const LINES_OF_ONE = 4;
+/** So many are reported in one transaction, all of whose records a crash may cut off. */
+const CHUNK = MAX_CUT_OFF / LINES_OF_ONE;
 const ALL = Number.MAX_SAFE_INTEGER;
 
 /** What the store was not told yet. */
@@ -31,11 +34,14 @@ export async function reportOutage(state: State, copy: State, policy: Policy): P
 }
 
 export async function pendingIn({ store, log }: State): Promise<Pending> {
+  const known = await store.exclusively(async (transaction) =>
+    (await transaction.outageRecords(1)).length === 0 ? [] : await transaction.enrolments(),
+  );
+  // What was only counted is told now, in a transaction for each: a crash cuts off all records of one.
+  for (const user of new Set(known.map((each) => each.user))) await store.exclusively((transaction) => appendSums(log, transaction, user));
   return await store.exclusively(async (transaction) => {
     if ((await transaction.outageRecords(1)).length === 0) return { records: [], enrolments: [] };
     const enrolments = await transaction.enrolments();
-    // What was only counted is told now.
-    for (const user of new Set(enrolments.map((each) => each.user))) await appendSums(log, transaction, user);
     const records = await transaction.outageRecords(ALL);
     const users = new Set(records.map((record) => recordIn(record).user));
     return { records, enrolments: enrolments.filter(({ user }) => users.has(user)) };
@@ -52,8 +58,10 @@ export async function tellStore(state: State, { records, enrolments }: Pending, 
     const isLast = start + CHUNK >= records.length;
     await state.store.exclusively(async (transaction) => {
       const present = await presentOf(transaction, enrolments);
+      const report = newRef();
       for (const record of some)
-        if (await transaction.keepOutageRecord(record)) await tell(state.log, transaction, recordIn(record), { present, enrolments });
+        if (await transaction.keepOutageRecord(record))
+          await tell(state.log, transaction, { ...recordIn(record), report }, { present, enrolments });
       // With the last of them: until then each is compared with what the others know.
       if (isLast) await merge(transaction, present, enrolments, policy);
     });
@@ -76,16 +84,16 @@ async function presentOf(transaction: Transaction, enrolments: readonly Enrolmen
 async function tell(
   log: AuditLog,
   transaction: Transaction,
-  record: AuditRecord,
+  record: AuditRecord & { readonly report: string },
   { present, enrolments }: { readonly present: readonly Enrolment[]; readonly enrolments: readonly Enrolment[] },
 ): Promise<void> {
   await append(log, transaction, record);
   const [store, copy] = [present, enrolments].map((all) => all.find((each) => isSame(each, record)));
   const detail = store === undefined || copy === undefined ? undefined : conflictOf(record, store, copy);
   if (detail === undefined) return;
-  const { user, context, door, ref } = record;
+  const { user, context, door, ref, report } = record;
   const uid = record.uid === undefined ? {} : { uid: record.uid };
-  await append(log, transaction, { user, ...uid, context, door, event: 'outage.conflict', result: 'failed', detail, ref });
+  await append(log, transaction, { user, ...uid, context, door, event: 'outage.conflict', result: 'failed', detail, ref, report });
 }
 
 async function merge(transaction: Transaction, present: readonly Enrolment[], copies: readonly Enrolment[], policy: Policy): Promise<void> {

@@ -99,7 +99,7 @@ describe('verifying a log that was rotated twice', () => {
         [(lines) => lines.toSpliced(50, 1), /:51: is record \d+, and 1 before it are missing/],
         [(lines) => lines.toSpliced(50, 2, at(lines, 51), at(lines, 50)), /:51: is record \d+, and 1 before it are missing/],
         [(lines) => lines.toSpliced(50, 0, at(lines, 49)), /:51: is record \d+, which stands there twice/],
-        [(lines) => lines.toSpliced(50, 0, at(lines, 9)), /:51: is record \d+, which does not belong here/],
+        [(lines) => lines.toSpliced(80, 0, at(lines, 9)), /:81: is record \d+, which does not belong here/],
         [(lines) => lines.toSpliced(50, 0, '\n'), /:51: is no record/],
       ];
       for (const [change, message] of changes) {

@@ -4,11 +4,11 @@ import { describe, it } from 'node:test';
 import * as fc from 'fast-check';
 import { hashOf, nextLink } from '../../src/audit/chain.ts';
 import { printRecord, type AuditRecord } from '../../src/audit/record.ts';
-import { isAt, linkOf, linkOfBytes, startOf, step, unknownAtEnd, type ChainKey, type Walk } from '../../src/audit/walk.ts';
+import { ended, isAt, linkOf, linkOfBytes, MAX_CUT_OFF, startOf, step, type ChainKey, type Walk } from '../../src/audit/walk.ts';
 import type { ChainHead } from '../../src/store/store.ts';
 import { NO_HEAD, nthRecord } from './long-log.ts';
 
-const UNLOCKED = { event: 'unlock', result: 'done' } as const;
+const UNLOCKED = { event: 'unlock', result: 'done', ref: '0000aaaa' } as const;
 const [KEY, NEWER, NEWEST] = [1, 2, 3].map((byte) => new Uint8Array(32).fill(byte));
 
 /** Lines of a chain, the i-th under `keys[i]`, and its head; `after` a head, of what happens from record `first` on. */
@@ -25,6 +25,12 @@ function chain(
     return line;
   });
   return { lines, head };
+}
+
+/** How often the store was put back, by the walk along `lines` to its end, after which the store knows no record after number `seq`. */
+function putBack(lines: readonly Buffer[], seq?: number, known = NO_HEAD): readonly string[] {
+  const walk = lines.reduce((each, line, i) => step(each, { line, place: String(i + 1), keys: [KEY] }).walk, startOf([KEY], known));
+  return ended(walk, seq).putBack.map(({ text }) => text);
 }
 
 /** The walk along all `lines`, or what is wrong, with the number of the line. */
@@ -194,29 +200,69 @@ describe('a chain', () => {
   });
 
   it('takes others in the place of all the records of one transaction that a crash cut off, and of no more', () => {
-    const many = Array<ChainKey>(20).fill(KEY);
+    const many = Array<ChainKey>(MAX_CUT_OFF + 4).fill(KEY);
     const { lines, head } = chain([KEY]);
     // Root may unlock many devices at once.
     const [lost, others] = [chain(many, head, 100, UNLOCKED).lines, chain(many, head, 200).lines];
-    for (const count of [1, 2, 15]) {
-      const walk = walked([...lines, ...lost.slice(0, count), ...others], [KEY]);
-      assert.ok(typeof walk !== 'string' && walk.cutOff === count && walk.last?.seq === 21, String(count));
+    for (const count of [1, 2, MAX_CUT_OFF - 1]) {
+      const all = [...lines, ...lost.slice(0, count), ...others];
+      const walk = walked(all, [KEY]);
+      assert.ok(typeof walk !== 'string' && walk.cutOff === count && walk.last?.seq === MAX_CUT_OFF + 5, String(count));
+      assert.deepEqual(putBack(all), []);
     }
-    assert.match(said(walked([...lines, ...lost.slice(0, 17), ...others], [KEY])), /^19: is record 2, which does not belong here/);
+    assert.match(said(walked([...lines, ...lost.slice(0, MAX_CUT_OFF + 1), ...others], [KEY])), /is record 2, which does not belong here/);
   });
 
-  it('took decisions that were told for what a crash had cut off, where the state had been put back to before them', () => {
+  it('took what was told for what a crash had cut off, where the state had been put back to before it', () => {
     const { lines, head } = chain([KEY, KEY, KEY]);
-    const [told, others] = [chain([KEY, KEY], head, 100).lines, chain([KEY], head, 200).lines];
-    assert.match(
-      said(walked([...lines, ...told, ...others], [KEY])),
-      /^6: records 4 to 5 were written and told, and the state does not know them/,
-    );
-    const ending = [...lines, ...told].reduce((walk, line) => step(walk, { line, place: '', keys: [KEY] }).walk, startOf([KEY], head));
-    assert.match(unknownAtEnd(ending, 3)?.text ?? '', /^records 4 to 5 were written and told/);
-    // One decision and what goes with it are those of one transaction.
-    const [accepted, spent] = [chain([KEY], head, 100), { event: 'recovery.used', result: 'done' }] as const;
-    const one = [...accepted.lines, ...chain([KEY], accepted.head, 100, spent).lines];
-    assert.equal(said(walked([...lines, ...one, ...others], [KEY])), '');
+    const others = chain([KEY], head, 200).lines;
+    // Decisions, changes, one of each, and two reports of an outage.
+    const [changed, told] = [{ event: 'revoke', result: 'done' } as const, chain([KEY], head, 100)];
+    for (const forgotten of [
+      chain([KEY, KEY], head, 100).lines,
+      chain([KEY, KEY], head, 100, changed).lines,
+      [...told.lines, ...chain([KEY], told.head, 101, changed).lines],
+      [
+        ...chain([KEY], head, 100, { report: '00000001' }).lines,
+        ...chain([KEY], chain([KEY], head, 100, { report: '00000001' }).head, 101, { report: '00000002' }).lines,
+      ],
+    ]) {
+      const problem = /^[56]: records 4 to 5 were written and told, and the state does not know them: it was put back/;
+      assert.match(putBack([...lines, ...forgotten, ...others]).join(), problem);
+      // At once, before anything has taken their place.
+      assert.match(putBack([...lines, ...forgotten], 3, head).join(), problem);
+      // And where the newer state comes back, of what the earlier one has told.
+      const after = chain([KEY], { seq: 4, hash: hashOf(others[0] ?? assert.fail(), KEY) }, 300);
+      assert.match(putBack([...lines, ...others, ...forgotten, ...after.lines]).join(), problem);
+    }
+  });
+
+  it('was called put back for ever where a crash had cut off all records of one transaction', () => {
+    const { lines, head } = chain([KEY, KEY, KEY]);
+    const others = chain([KEY], head, 200).lines;
+    const sums = chain([KEY, KEY], head, 50, { count: 7 });
+    const accepted = chain([KEY], sums.head, 100);
+    const spent = chain([KEY], accepted.head, 100, { event: 'recovery.used', result: 'done' });
+    for (const one of [
+      [...sums.lines, ...accepted.lines, ...spent.lines],
+      chain([KEY, KEY, KEY], head, 100, UNLOCKED).lines,
+      chain(Array<ChainKey>(40).fill(KEY), head, 100, { report: '00000001' }).lines,
+    ]) {
+      assert.deepEqual(putBack([...lines, ...one, ...others]), []);
+      assert.deepEqual(putBack([...lines, ...one], 3, head), []);
+      const walk = walked([...lines, ...one, ...others], [KEY]);
+      assert.ok(typeof walk !== 'string' && walk.cutOff === one.length);
+    }
+  });
+
+  it('was called put back for ever where a writer had stood still while others wrote more than one record', () => {
+    const { lines, head } = chain([KEY, KEY, KEY]);
+    const told = chain([KEY, KEY], head, 100);
+    const all = [...lines, ...told.lines, ...chain([KEY], head, 200).lines, ...chain([KEY], told.head, 102).lines];
+    assert.deepEqual(putBack(all), []);
+    const walk = walked(all, [KEY]);
+    assert.ok(typeof walk !== 'string' && walk.cutOff === 1 && walk.last?.seq === 6);
+    // Also where it is the last line of all.
+    assert.deepEqual(putBack(all.slice(0, -1), undefined, told.head), []);
   });
 });
