@@ -8,10 +8,9 @@ import { NotpError } from '../error.ts';
 import { printSealedFile, registrationOf, type Registration } from '../seal/file.ts';
 import type { TotpPayload } from '../seal/payload.ts';
 import type { Enrolment } from '../store/store.ts';
-import { isEmpty, refilled, taken } from '../verdict/budget.ts';
-import { timeOf } from '../store/clock.ts';
 import { localVerifier } from '../login/login.ts';
 import type { Login, Rules } from '../login/rules.ts';
+import { charge, OFTEN } from './charge.ts';
 import { care, type Cared } from './self-care.ts';
 import { abandon, begin, complete, completeInStore, firstState, type NewEnrolment } from './registrar.ts';
 import { CONFIRM_TRIES, confirms, newHeader, newPayload, sealByHost } from './sealing.ts';
@@ -126,13 +125,15 @@ async function confirmed(offered: Offered, code: string): Promise<Cared> {
   if (!confirms(code, payload, nowMs)) return { answer: await refusal(login.origin, rules, 'wrong_code') };
   const sealed = await withPresentState(rules.place, rules.now, async (state): Promise<Cared | undefined> => {
     if (state.hostKey === undefined) throw new NotpError('failed', 'there is no host key');
-    if (granted.status === 'invited' && !(await paid(state, origin, rules)))
-      return { answer: await refusal(login.origin, rules, 'not_permitted', OFTEN) };
+    const left = await charge(state, origin, rules);
+    if (left === undefined) return { answer: await refusal(login.origin, rules, 'not_permitted', OFTEN) };
+    const first = firstState(rules.policy, recoveryCodes, nowMs);
     const file = sealByHost(newHeader(origin.user, origin.context, nowMs), payload, state.hostKey);
     const enrolment = {
       origin,
       ...registrationOf(file),
-      state: firstState(rules.policy, recoveryCodes, nowMs),
+      // Who replaces goes on with the same budget: a full one would pay for the next.
+      state: granted.status === 'active' ? { ...first, bucket: left } : first,
       replace: true,
       expected: granted,
     };
@@ -140,24 +141,6 @@ async function confirmed(offered: Offered, code: string): Promise<Cared> {
     return { answer: { kind: 'sealed', file: Buffer.from(printSealedFile(file)).toString('utf8') }, registered: enrolment };
   });
   return sealed ?? { answer: await refusal(login.origin, rules, 'not_permitted') };
-}
-
-const OFTEN = 'this invitation was begun and given up too often for the time being';
-
-/**
- * Takes a guess from the budget of the invitation: who enrols and gives up again and again would fill the log, and needs no code for it.
- * False where none is left until it is refilled.
- */
-async function paid({ store }: State, origin: Origin, { policy, now }: Rules): Promise<boolean> {
-  return await store.exclusively(async (transaction) => {
-    const invited = await transaction.enrolment(origin.user, origin.context);
-    // Whatever became of it meanwhile, begin() refuses it.
-    if (invited?.status !== 'invited' || invited.doubt !== undefined) return true;
-    const bucket = refilled(invited.state.bucket, policy, await timeOf(transaction, now));
-    if (isEmpty(bucket, 1)) return false;
-    await transaction.save({ ...invited, state: { ...invited.state, bucket: taken(bucket, 1) } });
-    return true;
-  });
 }
 
 /** False where the enrolment was revoked, replaced or completed since the permission: an offer that was kept open is worth nothing then. */

@@ -28,10 +28,11 @@ export class Client {
 
   async say(question: Exclude<EnrolQuestion, StatusQuestion>): Promise<string> {
     // The service knows the file only from the first question.
-    const found = question.step === 'begin' ? this.found : ABSENT;
+    const found = question.step === 'begin' || question.step === 'change' ? this.found : ABSENT;
     const answer: EnrolAnswer = await this.enrolment.answer(question, ...this.world.options(found, { origin: { ...ORIGIN, door: 'cli' } }));
     if (answer.kind === 'offer') [this.secret, this.recovery] = [Uint8Array.from(answer.secret), answer.recovery];
-    if (answer.kind === 'sealed') this.file = parseSealedFile(Buffer.from(answer.file));
+    if (answer.kind === 'anew') this.recovery = answer.recovery;
+    if (answer.kind === 'sealed' || answer.kind === 'anew') this.file = parseSealedFile(Buffer.from(answer.file));
     if (answer.kind !== 'refused') return answer.kind;
     this.ref = answer.outcome.ref;
     return answer.outcome.verdict.result === 'refused' ? answer.outcome.verdict.reason : 'accepted';

@@ -5,6 +5,9 @@ import { lacks } from '../support/world.ts';
 import { localWorld, POLICY, recoveryProof, type LocalWorld, type Secret } from './local-world.ts';
 import { BEGIN, Client, inviteAlice, replacing, revokeAlice, works } from './self-client.ts';
 
+/** New recovery codes, and nothing else. */
+const NEW_CODES = { event: 'recovery', passphrase: undefined, recovery: 3 } as const;
+
 const NEEDS = lacks({ programs: ['getent'] });
 
 let world: LocalWorld;
@@ -126,6 +129,35 @@ describe('somebody who is enrolled', { skip: NEEDS }, () => {
     const readings = [{ passphrase: undefined, proof: recoveryProof(old.recovery[0]) }];
     assert.equal(await new Client(world, old).say({ ...BEGIN, replace: true, readings }), 'offer');
     assert.equal(await new Client(world, old).say({ ...BEGIN, replace: true, readings }), 'replayed');
+  });
+
+  it('filled the log by recovery codes that paid for the next ones, and by secrets that did', async () => {
+    const done = { recovery: 0, replace: 0 };
+    for (const how of ['recovery', 'replace'] as const) {
+      world = localWorld(`self-${how}`);
+      let secret = await world.enrol();
+      for (let i = 0; i < 9; i++) {
+        const readings = [{ passphrase: undefined, proof: recoveryProof(secret.recovery[0]) }];
+        const client = new Client(world, secret);
+        if (how === 'replace') assert.equal(await client.say({ ...BEGIN, replace: true, readings }), 'offer');
+        const answer =
+          how === 'replace'
+            ? await client.confirm()
+            : await client.say({ step: 'change', context: 'ssh', sealed: '', wrong: '', readings, change: NEW_CODES });
+        if (!['sealed', 'anew'].includes(answer)) {
+          assert.equal(answer, 'not_permitted');
+          assert.match(String(world.records().at(-1)?.['detail']), /too often for the time being/);
+          break;
+        }
+        await client.say({ step: 'complete' });
+        secret = how === 'replace' ? client.made() : { ...secret, file: client.file ?? secret.file, recovery: client.recovery };
+        done[how]++;
+      }
+      // Each of these codes logs in all the same.
+      assert.equal(await world.verify(secret, recoveryProof(secret.recovery[1])), 'recovery');
+      world.nowMs += POLICY.refillMs;
+    }
+    assert.deepEqual(done, { recovery: POLICY.budget, replace: POLICY.budget });
   });
 
   it('pays for wrong codes from the same budget as logins, and needs two codes when it is empty', async () => {
