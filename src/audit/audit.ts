@@ -1,6 +1,8 @@
 /** No decision without a record: what appends records, inside the transaction of the decision that they tell. */
 import { randomBytes } from 'node:crypto';
 import { messageOf, NotpError } from '../error.ts';
+import { parseJson } from '../json.ts';
+import { slotsOf } from '../store/backlog.ts';
 import { FLOODS, type ChainHead, type Flood, type KeptLine, type Transaction } from '../store/store.ts';
 import { hashOf, headAfter, nextLink } from './chain.ts';
 import { MAX_RECORD_BYTES, printRecord, type AuditRecord } from './record.ts';
@@ -18,6 +20,8 @@ export interface AuditLog {
   readonly key: Uint8Array | undefined;
   /** Set where the chain has a key, and that cannot be read here: nobody goes on with it, and records are lines outside of it. */
   readonly isUnlinked?: true;
+  /** Who has a part of the room in the state alone, where it is the room of many: everybody, or whoever is not root at a command. */
+  readonly sharing?: 'everybody' | 'all but commands';
   /** Those before it, by which a record may have been hashed that waits in the state; undefined: none. */
   readonly formerKeys?: readonly Uint8Array[];
   readonly now: () => number;
@@ -95,6 +99,20 @@ async function withChangedCounts(transaction: Transaction, record: AuditRecord):
 /** Of the room in the state: no flood of refusals takes it, so that acceptances and changes find it. */
 const KEPT_FREE = 128;
 
+/** Of the room, what no user takes: root ends enrolments while the file takes nothing. */
+const KEPT_FOR_ROOT = 16;
+
+/** How many slots stay free of `record`, whose line is `line`: of many users each takes no more than is left to the others. */
+function keptFreeOf({ sharing }: AuditLog, { user, door }: AuditRecord, line: string, waiting: readonly KeptLine[]): number {
+  if (sharing === undefined || (sharing === 'all but commands' && door === 'cli')) return 0;
+  const own = waiting.filter((each) => userIn(each.line) === user).map((each) => slotsOf(each.line));
+  return [...own, slotsOf(line)].reduce((sum, each) => sum + each, KEPT_FOR_ROOT);
+}
+
+function userIn(line: string): unknown {
+  return (parseJson(line) as { user?: unknown }).user;
+}
+
 /** Records the sums of `user`. Gives why there is no room, where there is none beyond `keptFree`. */
 async function sumsUnlessFull(log: AuditLog, transaction: Transaction, user: string, keptFree = 0): Promise<string | undefined> {
   for (const flood of FLOODS) {
@@ -118,7 +136,8 @@ async function appendNext(log: AuditLog, transaction: Transaction, record: Audit
   const whole = withDropped(record, kept.length - waiting.length);
   const told = log.keep === undefined ? whole : { ...whole, outage: new Date(nowMs).toISOString() };
   const line = printRecord(told, link, nowMs);
-  const lacking = await fileOrKeep(log.file, transaction, { waiting, next: { seq: link.seq, line }, keptFree });
+  const free = (): number => Math.max(keptFree, keptFreeOf(log, record, line, waiting));
+  const lacking = await fileOrKeep(log.file, transaction, { waiting, next: { seq: link.seq, line }, free });
   if (typeof lacking === 'string') return lacking;
   await failuresOf(log.copies, line);
   const head = headAfter(link, line, log.key);
@@ -171,16 +190,17 @@ function withProblem(record: AuditRecord, problem: string): AuditRecord {
 interface Bringing {
   readonly waiting: readonly KeptLine[];
   readonly next: KeptLine;
-  readonly keptFree: number;
+  /** How much of the room is left to others. */
+  readonly free: () => number;
 }
 
 /** Writes what waits and the line of the next record, or keeps that too. Gives how many records the file lacks then, or why there is no room. */
-async function fileOrKeep(file: LogFile, transaction: Transaction, { waiting, next, keptFree }: Bringing): Promise<number | string> {
+async function fileOrKeep(file: LogFile, transaction: Transaction, { waiting, next, free }: Bringing): Promise<number | string> {
   try {
     await file.bring(waiting, next.line);
     return 0;
   } catch (error) {
-    if (await transaction.keepLine(next, keptFree)) return waiting.length + 1;
+    if (await transaction.keepLine(next, free())) return waiting.length + 1;
     return `${String(waiting.length)} records wait for ${file.name}, and there is no room for more: ${messageOf(error)}`;
   }
 }

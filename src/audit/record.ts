@@ -78,7 +78,11 @@ export interface Link {
 /** The longest text of a field; what is longer is cut. */
 const MAX_FIELD_CHARACTERS = 256;
 
-/** No line is longer: five texts from outside at their longest, every character escaped, and what we say ourselves. */
+/** What whoever asks says of themselves takes no more bytes of the line, however it is escaped: a long line takes room from others where it waits. */
+const SAID_BY_ASKER: readonly string[] = ['service', 'rhost', 'tty'];
+const MAX_SAID_BYTES = 256;
+
+/** No line is longer: the texts from outside at their longest, every character escaped, and what we say ourselves. */
 export const MAX_RECORD_BYTES = 9 * 1024;
 
 /** The line, with its newline. `time` is RFC 3339 in UTC. A record that the store could not link has no `link`. */
@@ -101,7 +105,23 @@ function shortened(record: AuditRecord): Record<string, unknown> {
   return Object.fromEntries(
     Object.entries(record).map(([key, value]) => [
       key,
-      typeof value === 'string' ? value.slice(0, MAX_FIELD_CHARACTERS) : (value as unknown),
+      typeof value === 'string' ? cut(value.slice(0, MAX_FIELD_CHARACTERS), SAID_BY_ASKER.includes(key)) : (value as unknown),
     ]),
   );
+}
+
+function cut(text: string, isSaidByAsker: boolean): string {
+  if (!isSaidByAsker || bytesOf(text) <= MAX_SAID_BYTES) return text;
+  let [kept, bytes] = ['', 0];
+  for (const character of text) {
+    bytes += bytesOf(character);
+    if (bytes > MAX_SAID_BYTES) break;
+    kept += character;
+  }
+  return kept;
+}
+
+/** How many bytes `text` takes in the line. */
+function bytesOf(text: string): number {
+  return Buffer.byteLength(escapeControls(JSON.stringify(text))) - 2;
 }

@@ -6,6 +6,7 @@ import { journalSinks } from '../audit/sinks.ts';
 import type { AuditLog } from '../audit/audit.ts';
 import { NotpError } from '../error.ts';
 import { auditKey } from '../seal/keys.ts';
+import { realUid } from '../system/users.ts';
 import { openStore } from '../store/open.ts';
 import type { Store, StoreOptions } from '../store/store.ts';
 import type { Config } from '../system/config.ts';
@@ -28,7 +29,9 @@ export function makeLogFolder({ kind, auditFile }: StatePlace): void {
 
 /** The audit log of `place`, without the chain's key. */
 export function auditLog(place: StatePlace, now: () => number): AuditLog {
-  return { file: logFile(place.auditFile), copies: place.journal ? journalSinks() : [], key: undefined, now };
+  const log = { file: logFile(place.auditFile), copies: place.journal ? journalSinks() : [], key: undefined, now };
+  if (place.kind === 'user') return log;
+  return { ...log, sharing: realUid() === 0 ? 'all but commands' : 'everybody' };
 }
 
 type Opening = Pick<StoreOptions, 'create' | 'untilMs'>;

@@ -7,7 +7,7 @@ import type { Transaction } from './store.ts';
 import type { Statements } from './statements.ts';
 
 /** A usual line takes one slot, the longest of all nineteen. */
-const SLOTS = 256;
+export const SLOTS = 256;
 const SLOT_BYTES = 512;
 
 /** Makes the slots of the embedded store. */
@@ -54,6 +54,11 @@ export function backlogOn(
       return true;
     },
   };
+}
+
+/** How many slots the line takes. */
+export function slotsOf(line: string): number {
+  return partsOf(line).length;
 }
 
 /** Texts of SLOT_BYTES each, the last of which is filled up behind the newline. */

@@ -30,7 +30,9 @@ interface Logged {
   /** What was committed. */
   readonly refs: string[];
   /** Records one thing and gives its reference; with `dies` it ends between the file and the commit. */
-  record(how?: { readonly dies?: boolean; readonly detail?: string } & Partial<Pick<AuditLog, 'key' | 'formerKeys'>>): Promise<string>;
+  record(
+    how?: { readonly dies?: boolean } & Partial<AuditRecord> & Partial<Pick<AuditLog, 'key' | 'formerKeys' | 'sharing'>>,
+  ): Promise<string>;
   /** Refuses a login of `user` and gives the reference of it. */
   refuse(user: string): Promise<string>;
   /** Records one thing while the file takes nothing. */
@@ -52,11 +54,12 @@ function logged(folder: string, name: string): Logged {
   };
   const refs: string[] = [];
   const died = new Error('killed');
-  const record: Logged['record'] = async ({ dies = false, detail, ...keys } = {}) => {
+  const record: Logged['record'] = async ({ dies = false, key = KEY, formerKeys = [], sharing, ...fields } = {}) => {
     const ref = newRef();
     const work = withStore((store) =>
       store.exclusively(async (transaction) => {
-        await append({ ...log, ...keys }, transaction, { ...RECORD, ...(detail === undefined ? {} : { detail }), ref });
+        const by = { ...log, key, formerKeys, ...(sharing === undefined ? {} : { sharing }) };
+        await append(by, transaction, { ...RECORD, ...fields, ref });
         if (dies) throw died;
       }),
     );
@@ -185,6 +188,31 @@ describe('a log that takes no line', () => {
     assertOnce(log, log.refs);
     const sums = fs.readFileSync(log.file, 'utf8').match(/"count":\d+/g);
     assert.deepEqual(sums, ['"count":12', '"count":1']);
+    assert.deepEqual((await log.verified()).problems, []);
+  });
+
+  it('had its room taken by one user, so that nobody else got in and root could not end that enrolment', async () => {
+    fs.mkdirSync(log.file);
+    const full = async (user: string): Promise<number> => {
+      const long = '\u0001'.repeat(1024);
+      for (let i = 0; ; i++) {
+        try {
+          await log.record({ user, door: 'gate', service: long, rhost: long, tty: long, sharing: 'everybody' });
+        } catch (error) {
+          assert.match(String(error), /no room for more/);
+          return i;
+        }
+      }
+    };
+    const taken = await full('mallory');
+    assert.ok(taken > 30, String(taken));
+    // Others, each of whom takes their part too.
+    for (const user of ['carol', 'dave', 'erin']) assert.ok((await full(user)) > 3, user);
+    for (let i = 0; i < 20; i++) await full(`one${String(i)}`);
+    for (let i = 0; i < 16; i++) await log.record({ sharing: 'all but commands', user: 'mallory', event: 'revoke' });
+    fs.rmdirSync(log.file);
+    await log.record();
+    assertOnce(log, log.refs);
     assert.deepEqual((await log.verified()).problems, []);
   });
 

@@ -3,6 +3,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { verifyLog, type Report, type VerifyOptions } from '../../audit/verify.ts';
 import { messageOf } from '../../error.ts';
+import { SLOTS, slotsOf } from '../../store/backlog.ts';
 import type { ChainHead, KeptLine } from '../../store/store.ts';
 import type { User } from '../../system/users.ts';
 import { chainKeys, type State } from '../../state/state.ts';
@@ -42,13 +43,14 @@ export async function examineLog(state: State, place: StatePlace, known: Known):
     ];
   }
   const waiting = known.backlog.length;
+  const taken = known.backlog.reduce((sum, { line }) => sum + slotsOf(line), 0);
   const appended: Finding =
     waiting === 0
       ? ok('audit-log', 'The audit log can be appended to', file)
       : {
-          ...{ id: 'audit-log', severity: 'warn', title: 'Records wait in the state for the audit log' },
-          detail: `${file} took none of the last ${String(waiting)} records`,
-          fix: 'look for a full disk, a quota or a read-only file system; the next login writes them',
+          ...{ id: 'audit-log', severity: taken > SLOTS / 2 ? 'fail' : 'warn', title: 'Records wait in the state for the audit log' },
+          detail: `${file} took none of the last ${String(waiting)} records; they take ${String(taken)} of ${String(SLOTS)} places, and without one nobody gets in`,
+          fix: 'look for a full disk, a quota or a read-only file system; whoever can write it next writes them',
         };
   return [appended, await examineChain(state, place, known)];
 }
