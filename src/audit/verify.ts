@@ -1,6 +1,7 @@
 /** Whether an audit log is what was written: all of its files along the chain, and whether the last record that the store knows is there. */
 import * as fs from 'node:fs';
 import { NotpError } from '../error.ts';
+import { rowMac } from '../seal/keys.ts';
 import type { ChainHead, KeptLine, Mark, Marks } from '../store/store.ts';
 import { blocksOf, presentFilesOf, rawLinesIn } from './reading.ts';
 import { ended, isAt, startOf, step, type ChainKey, type Problem, type Walk } from './walk.ts';
@@ -122,16 +123,16 @@ function comparedWith(marks: Marks | undefined, keys: readonly ChainKey[]): Comp
       if (isAt(walk, { seq, hash: mark.hash }, keys)) {
         found.add(seq);
         unlike.delete(seq);
-      } else if (!unlike.has(seq)) unlike.set(seq, unlikeMark(mark, seq, place));
+      } else if (!unlike.has(seq)) unlike.set(seq, unlikeMark(mark, keys, seq, place));
     },
     problems: () => unlike.values(),
   };
 }
 
-function unlikeMark({ isSigned }: Mark, seq: number, place: string): Problem {
-  if (isSigned)
+function unlikeMark({ mac, signed }: Mark, keys: readonly ChainKey[], seq: number, place: string): Problem {
+  if (keys.some((key) => key !== undefined && rowMac(key, signed) === mac))
     return { kind: 'written anew', text: `${place}: is not record ${String(seq)} as the store knew it: the log was written anew` };
-  const text = `the store's mark of record ${String(seq)} was changed, or signed by a key that is not here: it tells nothing of the log; delete it from mark in the database`;
+  const text = `${place}: is not record ${String(seq)} as the store's mark has it, and no key that is here has signed that: the mark was changed, or is of a host with another key (--key); keep it until another copy of the log has shown which`;
   return { kind: 'mark', text };
 }
 

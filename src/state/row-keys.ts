@@ -8,7 +8,7 @@
  */
 import { timingSafeEqual } from 'node:crypto';
 import { NotpError } from '../error.ts';
-import { rowKey, rowMac } from '../seal/keys.ts';
+import { auditKey, rowKey, rowMac } from '../seal/keys.ts';
 import { MAC_LENGTH, UNKEYED, type RowSeal } from '../store/row-seal.ts';
 import type { HostKey } from './host-keys.ts';
 
@@ -23,6 +23,7 @@ function sealWith(hostKey: HostKey): RowSeal {
   const former = hostKey.former.map(({ key }) => rowKey(key));
   return {
     sign: (row) => rowMac(present, row),
+    signMark: (row) => rowMac(auditKey(hostKey.key), row),
     doubt: (row, mac) => ([present, ...former].some((key) => isSame(rowMac(key, row), mac)) ? undefined : 'forged'),
   };
 }

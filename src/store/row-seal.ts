@@ -15,6 +15,8 @@ export type Doubt = 'forged' | 'unverified';
 export interface RowSeal {
   /** The MAC of an encoded row, MAC_LENGTH hex digits. Throws where the key is not here. */
   readonly sign: (row: Uint8Array) => string;
+  /** The same of a mark, by the key of the audit chain: whoever can check that chain, by now or on another host, can check its marks. Undefined: sign. */
+  readonly signMark?: (row: Uint8Array) => string;
   /** Undefined where `mac` is that of the encoded row. */
   readonly doubt: (row: Uint8Array, mac: string) => Doubt | undefined;
 }
@@ -145,7 +147,13 @@ export function renewedMac(seal: RowSeal, table: SealedTable, { row, doubt }: Se
   return doubt === 'forged' ? NO_MAC : macOf(seal, table, row);
 }
 
-function encoded(table: SealedTable, row: Row): Uint8Array {
+/** The MAC of a mark, and what it is of. Throws where the key is not here. */
+export function markMac(seal: RowSeal, row: Row): string {
+  return (seal.signMark ?? seal.sign)(encoded('mark', row));
+}
+
+/** What the MAC of `row` is of, which has the sealed columns of `table` by name. */
+export function encoded(table: SealedTable, row: Row): Uint8Array {
   const values = SEALED[table].map((column) => String(valueOf(column, row[column])));
   return new Uint8Array(Buffer.concat(['notp row/1', table, ...values].flatMap(lengthPrefixed)));
 }

@@ -112,8 +112,9 @@ export type Tables = Readonly<Record<string, readonly TableRow[]>>;
 /** What the store kept of a record when it came by. */
 export interface Mark {
   readonly hash: string;
-  /** Whether notp has signed it, by a key that is here. */
-  readonly isSigned: boolean;
+  /** By the key of the chain, where notp has made it, and of what. */
+  readonly mac: string;
+  readonly signed: Uint8Array;
 }
 
 /** By the number of their record. */

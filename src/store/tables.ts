@@ -22,7 +22,7 @@ import {
   type Chain,
 } from './rows.ts';
 import type { Row, Values } from './row.ts';
-import { COUNTS, drop, isForged, macOf, NO_MAC, sealedRows, type RowSeal } from './row-seal.ts';
+import { COUNTS, drop, encoded, isForged, macOf, markMac, NO_MAC, sealedRows } from './row-seal.ts';
 import { reserveSlots, slotsOn } from './slots.ts';
 import { FLOODS, type ChainHead, type Enrolment, type Flood, type Tally, type Transaction } from './store.ts';
 
@@ -49,11 +49,11 @@ export function transactionOn(statements: Statements, reserved: () => Promise<vo
   const head = async (): Promise<ChainHead> => (await chain()).head;
   const { backlog, keepLine } = backlogOn(statements, chain);
   const moveHead = async (next: ChainHead, lacking = 0): Promise<void> => {
-    const values = { ...next, lacking, mac: macOrNone(seal, 'chain', { ...next, lacking, host: thisHost }) };
+    const values = { ...next, lacking, mac: macOrNone(() => macOf(seal, 'chain', { ...next, lacking, host: thisHost })) };
     await write(`UPDATE chain SET seq = $seq, hash = $hash, lacking = $lacking, mac = $mac WHERE ${here}`, values, values);
     if (dialect.marks !== undefined && next.seq % MARK_EVERY === 0) {
       const sql = `INSERT INTO mark (${dialect.hostColumn}seq, hash, mac) VALUES (${dialect.hostValue}$seq, $hash, $mac) ON CONFLICT DO NOTHING`;
-      await run(sql, { ...next, mac: macOrNone(seal, 'mark', { ...next, host: thisHost }) });
+      await run(sql, { ...next, mac: macOrNone(() => markMac(seal, { ...next, host: thisHost })) });
     }
     current = { head: next, lacking };
   };
@@ -170,8 +170,8 @@ export function transactionOn(statements: Statements, reserved: () => Promise<vo
     marks: async (host = '') =>
       new Map(
         (dialect.marks === undefined ? [] : await all(dialect.marks, { of: host })).map((row) => {
-          const isSigned = !isForged(seal, 'mark', { ...row, host: host === '' ? thisHost : host });
-          return [Number(row['seq']), { hash: String(row['hash']), isSigned }];
+          const signed = encoded('mark', { ...row, host: host === '' ? thisHost : host });
+          return [Number(row['seq']), { hash: String(row['hash']), mac: String(row['mac']), signed }];
         }),
       ),
     heads: async () => (await all(dialect.heads)).map((row) => ({ host: escapeControls(String(row['host'])), head: possibleHead(row) })),
@@ -226,9 +226,9 @@ export function transactionOn(statements: Statements, reserved: () => Promise<vo
 }
 
 /** None where there is no key: a chain is looked at without one, and not gone on with. */
-function macOrNone(seal: RowSeal, table: 'chain' | 'mark', row: Row): string {
+function macOrNone(sign: () => string): string {
   try {
-    return macOf(seal, table, row);
+    return sign();
   } catch {
     return NO_MAC;
   }

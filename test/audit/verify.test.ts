@@ -5,6 +5,7 @@ import * as path from 'node:path';
 import { beforeEach, describe, it } from 'node:test';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { verifyLog } from '../../src/audit/verify.ts';
+import { rowMac } from '../../src/seal/keys.ts';
 import type { ChainHead } from '../../src/store/store.ts';
 import { scratchFolder } from '../support/world.ts';
 import { NO_HEAD, writeLongLog } from './long-log.ts';
@@ -149,6 +150,17 @@ describe('verifying a log that was rotated twice', () => {
   it('finds the last record changed, which only the store can tell', async () => {
     edit(log, (lines) => lines.with(99, at(lines, 99).replace('192.0.2', '192.0.9')));
     assert.equal(await problem(), `${log}: record 300, the last that was written, was changed`);
+  });
+
+  it('was called what a changed mark tells of, where the key that had signed the mark was retired since', async () => {
+    const newer = new Uint8Array(32).fill(8);
+    const signed = new Uint8Array(Buffer.from('a mark'));
+    const marks = new Map([[250, { hash: 'f'.repeat(64), mac: rowMac(KEY, signed), signed }]]);
+    const found = async (keys: readonly Uint8Array[]): Promise<string> =>
+      (await verifyLog(log, { known: head, keys, marks })).problems.join('\n');
+    assert.match(await found([newer, KEY]), /:50: is not record 250 as the store knew it: the log was written anew/);
+    marks.set(250, { hash: 'f'.repeat(64), mac: rowMac(newer, Buffer.from('another')), signed });
+    assert.match(await found([newer, KEY]), /:50: is not record 250 as the store's mark has it, and no key that is here has signed that/);
   });
 
   it('names a packed file that ends too early or was damaged, and how far it goes', async () => {

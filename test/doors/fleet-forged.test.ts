@@ -150,7 +150,7 @@ describe(
       sql(`INSERT INTO mark VALUES ('one', ${String(seq)}, repeat('b', 64))`);
       const ran = await audit('verify');
       assert.equal(ran.code, 1);
-      assert.match(told(ran), new RegExp(`the store's mark of record ${String(seq)} was changed, .* delete it from mark`));
+      assert.match(told(ran), new RegExp(`is not record ${String(seq)} as the store's mark has it, .* the mark was changed`));
       assert.doesNotMatch(told(ran), /written anew/);
       sql(`DELETE FROM mark WHERE seq = ${String(seq)}`);
       assert.match(told(await audit('verify')), /whole/);
