@@ -102,7 +102,7 @@ function refuseRotated(path: string, opened: Pick<fs.Stats, 'ino' | 'dev'>): voi
 }
 
 /** The lines of the log, with their newlines, from its end back to a record before number `seq`. What ends in no newline is one too, whole or not: whoever writes next ends it. */
-async function linesSince(path: string, seq: number): Promise<ReadonlySet<string>> {
+export async function linesSince(path: string, seq: number): Promise<ReadonlySet<string>> {
   const lines = new Set<string>();
   for (const file of presentFilesOf(path).toReversed().slice(0, LOOK_FILES)) {
     const { isEnough, found } = file === path ? endOf(file, seq) : await endOfRotated(file, seq);

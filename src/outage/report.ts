@@ -1,15 +1,16 @@
 /** Between the store of a fleet and the copy of a host: what was decided in an outage goes there, and what the host may need in the next comes here. */
 import { append, appendSums, newRef, type AuditLog } from '../audit/audit.ts';
+import { isInChain } from '../audit/in-chain.ts';
 import type { AuditRecord } from '../audit/record.ts';
 import { MAX_CUT_OFF } from '../audit/walk.ts';
 import { NotpError } from '../error.ts';
 import { parseJson } from '../json.ts';
-import type { Enrolment, OutageRecord, Transaction } from '../store/store.ts';
+import type { ChainHead, Enrolment, OutageRecord, Transaction } from '../store/store.ts';
 import type { Policy } from '../verdict/decide.ts';
 import { withBudget } from '../store/enrolment.ts';
 import { timeOf } from '../store/clock.ts';
 import { conflictOf, merged, usedOnEither } from './merge.ts';
-import type { State } from '../state/state.ts';
+import { chainKeys, type State } from '../state/state.ts';
 
 /** What the store may be told of one: the sums of two floods before it, the record, and a conflict. */
 const LINES_OF_ONE = 4;
@@ -59,13 +60,26 @@ export async function tellStore(state: State, { records, enrolments }: Pending, 
     await state.store.exclusively(async (transaction) => {
       const present = await presentOf(transaction, enrolments);
       const report = newRef();
-      for (const record of some)
-        if (await transaction.keepOutageRecord(record))
-          await tell(state.log, transaction, { ...recordIn(record), report }, { present, enrolments });
+      for (const record of some) {
+        const told = await transaction.outageTold(record.id);
+        if (told !== undefined && (await isTold(state, transaction, told))) continue;
+        const { seq, hash } = await tell(state.log, transaction, { ...recordIn(record), report }, { present, enrolments });
+        if (told === undefined) await transaction.keepOutageRecord({ id: record.id, seq, text: hash });
+      }
       // With the last of them: until then each is compared with what the others know.
       if (isLast) await merge(transaction, present, enrolments, policy);
     });
   }
+}
+
+/**
+ * Whether the chain of this host has the record that the store says it was told as: whoever administers that sees the rows of a transaction
+ * before they undo it, and can put one in again without the record.
+ */
+async function isTold(state: State, transaction: Transaction, told: ChainHead | 'forged'): Promise<boolean> {
+  if (told === 'forged') return false;
+  const keys = chainKeys(state, await transaction.formerChainKeys());
+  return await isInChain(state.log.file.name, { head: await transaction.head(), backlog: await transaction.backlog(), keys }, told);
 }
 
 export async function dropTold({ store }: State, { records }: Pending): Promise<void> {
@@ -81,19 +95,22 @@ async function presentOf(transaction: Transaction, enrolments: readonly Enrolmen
   return present;
 }
 
+/** Gives the head after the record. */
 async function tell(
   log: AuditLog,
   transaction: Transaction,
   record: AuditRecord & { readonly report: string },
   { present, enrolments }: { readonly present: readonly Enrolment[]; readonly enrolments: readonly Enrolment[] },
-): Promise<void> {
+): Promise<ChainHead> {
   await append(log, transaction, record);
+  const head = await transaction.head();
   const [store, copy] = [present, enrolments].map((all) => all.find((each) => isSame(each, record)));
   const detail = store === undefined || copy === undefined ? undefined : conflictOf(record, store, copy);
-  if (detail === undefined) return;
+  if (detail === undefined) return head;
   const { user, context, door, ref, report } = record;
   const uid = record.uid === undefined ? {} : { uid: record.uid };
   await append(log, transaction, { user, ...uid, context, door, event: 'outage.conflict', result: 'failed', detail, ref, report });
+  return head;
 }
 
 async function merge(transaction: Transaction, present: readonly Enrolment[], copies: readonly Enrolment[], policy: Policy): Promise<void> {

@@ -1,10 +1,10 @@
 /** The tables for outages of a server: who may be let in meanwhile, and what was decided then. The same statements for each database. */
 import type { OutageRecord, OutageTables } from './store.ts';
-import { drop, macOf, sealedRows } from './row-seal.ts';
+import { drop, isForged, macOf, sealedRows } from './row-seal.ts';
 import type { Row } from './row.ts';
 import type { Statements } from './statements.ts';
 
-export function outageOn({ all, run, write, seal }: Pick<Statements, 'all' | 'run' | 'write' | 'seal'>): OutageTables {
+export function outageOn({ all, run, write, seal, host }: Pick<Statements, 'all' | 'run' | 'write' | 'seal' | 'host'>): OutageTables {
   return {
     approved: async () =>
       (await sealedRows({ all, seal }, 'approved', 'SELECT * FROM approved ORDER BY "user"'))
@@ -20,8 +20,14 @@ export function outageOn({ all, run, write, seal }: Pick<Statements, 'all' | 'ru
       (await all('SELECT id, seq, text FROM outage ORDER BY seq, id LIMIT $limit', { limit })).map(outageRecordOf),
     keepOutageRecord: async ({ id, seq, text }) => {
       if ((await all('SELECT 1 FROM outage WHERE id = $id', { id })).length > 0) return false;
-      await write('INSERT INTO outage VALUES ($id, $seq, $text)', { id, seq, text }, { id, seq, text });
+      const row = { id, seq, text, mac: macOf(seal, 'outage', { id, seq, text, host }) };
+      await write('INSERT INTO outage VALUES ($id, $seq, $text, $mac)', row, row);
       return true;
+    },
+    outageTold: async (id) => {
+      const [row] = await all('SELECT * FROM outage WHERE id = $id', { id });
+      if (row === undefined) return undefined;
+      return isForged(seal, 'outage', { ...row, host }) ? 'forged' : { seq: Number(row['seq']), hash: String(row['text']) };
     },
     dropOutageRecord: (id) => run('DELETE FROM outage WHERE id = $id', { id }),
     forget: async (user) => {

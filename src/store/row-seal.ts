@@ -47,6 +47,7 @@ const SEALED = {
   former_chain_key: ['key'],
   chain: ['host', 'seq', 'hash', 'lacking'],
   mark: ['host', 'seq', 'hash'],
+  outage: ['host', 'id', 'seq', 'text'],
   refusals: ['host', 'user', ...COUNTS],
   acceptances: ['host', 'user', ...COUNTS],
 } as const satisfies Record<string, readonly string[]>;
@@ -62,6 +63,7 @@ const KEYS: Readonly<Record<SealedTable, readonly string[]>> = {
   former_chain_key: ['host', 'key'],
   chain: ['host'],
   mark: ['host', 'seq'],
+  outage: ['id'],
   refusals: ['host', 'user'],
   acceptances: ['host', 'user'],
 };

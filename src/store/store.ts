@@ -139,9 +139,9 @@ export interface Approved {
 export interface OutageRecord {
   /** Its hash in the chain of its host, which no other record has. */
   readonly id: string;
-  /** Its number there. */
+  /** Its number there; in the store of a fleet that of the record that it was told as, in the chain of the same host there. */
   readonly seq: number;
-  /** JSON; see outage/outage.ts. */
+  /** JSON, see outage/outage.ts; in the store of a fleet the hash of that record. */
   readonly text: string;
 }
 
@@ -152,8 +152,10 @@ export interface OutageTables {
   disapprove(user: string): Promise<void>;
   /** On a host: what was not reported yet, at most `limit` of it, in its order. */
   outageRecords(limit: number): Promise<readonly OutageRecord[]>;
-  /** On a host until it is reported, in the store of a fleet for good. Gives false where it was there already. */
+  /** On a host until it is reported, in the store of a fleet for good, as what it was told as. Gives false where it was there already. */
   keepOutageRecord(record: OutageRecord): Promise<boolean>;
+  /** In the store of a fleet: the record of the chain of this host that it was told as, or that somebody says so who is not this host; undefined where nobody does. */
+  outageTold(id: string): Promise<ChainHead | 'forged' | undefined>;
   dropOutageRecord(id: string): Promise<void>;
   /** Removes all that is known of a user, but for the outage records. */
   forget(user: string): Promise<void>;

@@ -1,13 +1,17 @@
 /** What a host tells the store after an outage: all of it, once, whatever fails on the way; and the log of both is whole. */
 import assert from 'node:assert/strict';
+import * as fs from 'node:fs';
 import * as path from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { describe, it } from 'node:test';
 import { append, newRef } from '../../src/audit/audit.ts';
 import { verifyLog, type Report } from '../../src/audit/verify.ts';
 import { openCopy } from '../../src/outage/outage.ts';
 import { copyApproved, reportOutage } from '../../src/outage/report.ts';
+import { rowKey, rowMac } from '../../src/seal/keys.ts';
 import { chainKeys, type State } from '../../src/state/state.ts';
-import { localWorld, ORIGIN, POLICY, type LocalWorld } from './local-world.ts';
+import { encoded } from '../../src/store/row-seal.ts';
+import { localWorld, ORIGIN, POLICY, recoveryProof, type LocalWorld } from './local-world.ts';
 
 /** A host whose user may be let in by its copy. */
 async function outageHost(name: string): Promise<{ readonly world: LocalWorld; readonly copy: State }> {
@@ -102,4 +106,86 @@ describe('a report of an outage', () => {
       copy.store.close();
     }
   });
+
+  for (const [what, put] of [
+    ['that nobody had signed', (row) => ({ ...row, seq: 1, text: '{}', mac: '0'.repeat(64) })],
+    ['of the transaction that they had undone', (row) => row],
+    ['of another record', (row, other) => ({ ...other, id: row.id })],
+  ] as const satisfies readonly (readonly [string, (row: Told, other: Told) => Told])[])
+    for (const isLater of [false, true])
+      it(`was left out by whoever administers the database, with a row ${what}${isLater ? ', after another record' : ''}`, async () => {
+        const { world, copy } = await outageHost('report-forged');
+        try {
+          const refs = await decideOn(copy, 2);
+          const seen: Told[] = [];
+          await assert.rejects(report(world, copy, seeing(world, seen)), /the server has died/);
+          assert.equal(seen.length, 2);
+          if (isLater) for (let i = 0; i < 3; i++) await world.verify({ kind: 'absent' }, recoveryProof('0'));
+          const database = new DatabaseSync(databaseOf(world));
+          for (const [i, row] of seen.entries()) {
+            const { id, seq, text, mac } = put(row, seen[1 - i] ?? row);
+            database.prepare('INSERT INTO outage (id, seq, text, mac) VALUES (?, ?, ?, ?)').run(id, seq, text, mac);
+          }
+          database.close();
+          assert.equal(await report(world, copy), 2);
+          const { cutOff } = await verified(world);
+          assert.equal(cutOff, 2);
+          // Once each, and once as what was undone.
+          assert.deepEqual(await reported(world), [...refs, ...refs]);
+        } finally {
+          copy.store.close();
+        }
+      });
+
+  it('is told once where the copy did not note that, however long ago', async () => {
+    const { world, copy } = await outageHost('report-again');
+    try {
+      const refs = await decideOn(copy, 20);
+      const records = await copy.store.exclusively((transaction) => transaction.outageRecords(99));
+      assert.equal(await report(world, copy), 20);
+      for (let i = 0; i < 3; i++) {
+        await copy.store.exclusively(async (transaction) => {
+          for (const record of records) await transaction.keepOutageRecord(record);
+        });
+        assert.equal(await report(world, copy), 20);
+        assert.deepEqual(await reported(world), refs);
+        await world.verify({ kind: 'absent' }, recoveryProof('0'));
+      }
+    } finally {
+      copy.store.close();
+    }
+  });
 });
+
+/** A row of `outage`. */
+interface Told {
+  readonly id: string;
+  readonly seq: number;
+  readonly text: string;
+  readonly mac: string;
+}
+
+/** A server that shows each row of a report to whoever administers it, and undoes all of them. */
+function seeing({ place }: LocalWorld, seen: Told[]): (state: State) => State {
+  const key = rowKey(new Uint8Array(fs.readFileSync(place.hostKeyFiles[0] ?? '')));
+  return (state) => ({
+    ...state,
+    store: {
+      ...state.store,
+      exclusively: (work) =>
+        state.store.exclusively(async (transaction) => {
+          const keepOutageRecord: typeof transaction.keepOutageRecord = async (record) => {
+            const { id, seq, text } = record;
+            seen.push({ id, seq, text, mac: rowMac(key, encoded('outage', { ...record, host: '' })) });
+            return await transaction.keepOutageRecord(record);
+          };
+          await work({ ...transaction, keepOutageRecord });
+          throw new Error('the server has died');
+        }),
+    },
+  });
+}
+
+function databaseOf({ place }: LocalWorld): string {
+  return place.store.kind === 'sqlite' ? place.store.path : '';
+}

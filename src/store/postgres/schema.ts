@@ -60,6 +60,7 @@ const SCHEMAS = [
     .join('\n'),
   // The MAC of an earlier notp is of no uid, so that no enrolment of it counts until somebody enrols again.
   'ALTER TABLE enrolment ADD COLUMN uid bigint NOT NULL DEFAULT -1',
+  `ALTER TABLE outage ADD COLUMN mac text NOT NULL DEFAULT '${NO_MAC}'`,
 ];
 
 /** Of the tables that this notp needs. */

@@ -77,6 +77,7 @@ const SCHEMAS = [
     .join('\n'),
   // The MAC of an earlier notp is of no uid, so that where there is a host key no enrolment of it counts until somebody enrols again.
   'ALTER TABLE enrolment ADD COLUMN uid INTEGER NOT NULL DEFAULT -1',
+  `ALTER TABLE outage ADD COLUMN mac TEXT NOT NULL DEFAULT '${NO_MAC}'`,
 ];
 
 /** Throws where the tables are of a newer release, or cannot be made; then nothing was changed. */
