@@ -3,12 +3,14 @@ import { randomBytes } from 'node:crypto';
 import { messageOf, NotpError } from '../error.ts';
 import { parseJson } from '../json.ts';
 import { slotsOf } from '../store/backlog.ts';
+import { changedHead } from '../store/rows.ts';
 import { FLOODS, type ChainHead, type Flood, type KeptLine, type Transaction } from '../store/store.ts';
 import { hashOf, headAfter, nextLink } from './chain.ts';
 import { MAX_RECORD_BYTES, printRecord, type AuditRecord } from './record.ts';
 import { afterOneMore, counted, floodOf, summaryOf } from './floods.ts';
 import type { LogFile } from './log-file.ts';
 import type { Sink } from './sinks.ts';
+import { isLost } from './resume.ts';
 import { linkOf } from './walk.ts';
 
 export interface AuditLog {
@@ -129,6 +131,8 @@ async function sumsUnlessFull(log: AuditLog, transaction: Transaction, user: str
 /** Gives why nothing was written, where there is no room beyond `keptFree`. */
 async function appendNext(log: AuditLog, transaction: Transaction, record: AuditRecord, keptFree = 0): Promise<string | undefined> {
   const before = await transaction.head();
+  // In a chain that has a key the log of a host outlives no state.
+  if (log.key !== undefined && (await isLost(log.file.name, before, [log.key, ...(log.formerKeys ?? [])]))) throw changedHead();
   const kept = await transaction.backlog();
   const waiting = await waitingIn(log, transaction, before, kept);
   const link = nextLink(before);

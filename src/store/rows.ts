@@ -155,7 +155,7 @@ export function presentHead(row: Row | undefined): Row {
 export function changedHead(): ChangedHead {
   return new ChangedHead(
     'store_unavailable',
-    'the head of the audit chain in the store was changed outside notp, or is of a host key that is not here',
+    'the head of the audit chain in the store was changed outside notp, or is of a host key that is not here, or the store is newer than the log',
     'find out who can write to the database, and where the key is; then run as root: notp audit verify --resume',
   );
 }

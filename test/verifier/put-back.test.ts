@@ -1,10 +1,12 @@
 /** A state that was put back: the log beside it tells what is forgotten, whatever it was, and what a crash leaves is none of it. */
 import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
+import { DatabaseSync } from 'node:sqlite';
 import { describe, it } from 'node:test';
 import { verifyLog, type Report } from '../../src/audit/verify.ts';
+import { isLost, moveToLast } from '../../src/audit/resume.ts';
 import { refill } from '../../src/enrolment/care.ts';
-import { revoke } from '../../src/enrolment/registrar.ts';
+import { invite, revoke } from '../../src/enrolment/registrar.ts';
 import { chainKeys, type State } from '../../src/state/state.ts';
 import { localWorld, ORIGIN, POLICY, recoveryProof, type LocalWorld } from './local-world.ts';
 
@@ -76,6 +78,41 @@ describe('a state that was put back', () => {
       assert.deepEqual([problems, cutOff], [[], CONTEXTS.length]);
       await world.verify({ kind: 'absent' }, recoveryProof('0'));
     }
+  });
+});
+
+describe('a head that says that there is no record', () => {
+  it('was believed beside a log that has some, which was broken for ever', async () => {
+    const world = localWorld('put-back-none');
+    for (const context of CONTEXTS) await world.enrol(context);
+    const none = '0'.repeat(64);
+    const database = new DatabaseSync(databaseOf(world));
+    database.exec(`UPDATE chain SET seq = 0, hash = '${none}', mac = '${none}'`);
+    database.close();
+    const before = world.records().length;
+    assert.equal(await world.verify({ kind: 'absent' }, recoveryProof('0')), 'store_unavailable');
+    assert.match(String(world.records().at(-1)?.['detail']), /notp audit verify --resume|head of the audit chain in the store was changed/);
+    const { problems } = await verified(world);
+    assert.match(problems.join(), /the state does not know them: it was put back/);
+    await world.withState((state) =>
+      state.store.exclusively(async (transaction) => {
+        const keys = chainKeys(state, []);
+        assert.ok(await isLost(world.place.auditFile, await transaction.head(), keys));
+        assert.equal(await moveToLast(world.place.auditFile, transaction, keys), before);
+      }),
+    );
+    assert.equal(await world.verify({ kind: 'absent' }, recoveryProof('0')), 'bad_secret_file');
+    assert.deepEqual((await verified(world)).problems, []);
+  });
+
+  it('is that of a host whose first record a crash cut off', async () => {
+    const world = localWorld('put-back-first');
+    await world.withState(async (state) => {
+      await assert.rejects(invite(failing(state), ORIGIN, POLICY, world.nowMs), /the power failed/);
+    });
+    await world.enrol();
+    const { problems, cutOff } = await verified(world);
+    assert.deepEqual([problems, cutOff], [[], 1]);
   });
 });
 

@@ -1,7 +1,7 @@
 /** `notp audit verify`: whether the log, with the files that logrotate(8) has put aside, is what was written. */
 import { isatty } from 'node:tty';
 import { append, newRef } from '../../audit/audit.ts';
-import { hashOf } from '../../audit/chain.ts';
+import { isLost, moveToLast } from '../../audit/resume.ts';
 import { verifyLog, type Progress, type Report, type VerifyOptions as Chain } from '../../audit/verify.ts';
 import { NotpError } from '../../error.ts';
 import { quoted } from '../../otp/escape.ts';
@@ -74,24 +74,20 @@ async function resume(place: StatePlace, now: () => number): Promise<void> {
     if (place.kind === 'service' && state.hostKey === undefined)
       throw new NotpError('failed', 'there is no host key to go on with', 'put it back, or run notp host-key init');
     await state.store.exclusively(async (transaction) => {
-      if (await hasHead(transaction))
-        throw new NotpError('refused', 'the head of the audit chain in the store is as notp wrote it', 'leave out --resume');
       const keys = chainKeys(state, await transaction.formerChainKeys());
-      const { last } = await verifyLog(place.auditFile, { known: FIRST, keys });
-      await transaction.moveHead(last === undefined ? FIRST : { seq: last.seq, hash: hashOf(last.line, state.log.key) });
-      const detail = `after record ${String(last?.seq ?? 0)}: the head in the store was changed outside notp, and records that waited there are given up`;
+      if (await hasHead(place.auditFile, transaction, keys))
+        throw new NotpError('refused', 'the head of the audit chain in the store is as notp wrote it', 'leave out --resume');
+      const last = await moveToLast(place.auditFile, transaction, keys);
+      const detail = `after record ${String(last)}: the head in the store was changed outside notp, and records that waited there are given up`;
       const record = { user, uid, context: '', door: 'cli', event: 'audit.resumed', result: 'done', detail } as const;
       await append(state.log, transaction, { ...record, ref: newRef() });
     });
   });
 }
 
-const FIRST: ChainHead = { seq: 0, hash: '0'.repeat(64) };
-
-async function hasHead(transaction: Transaction): Promise<boolean> {
+async function hasHead(file: string, transaction: Transaction, keys: Chain['keys']): Promise<boolean> {
   try {
-    await transaction.head();
-    return true;
+    return !(await isLost(file, await transaction.head(), keys));
   } catch (error) {
     if (error instanceof ChangedHead) return false;
     throw error;

@@ -1,4 +1,6 @@
 /** `notp store approve`, `approved` and `refresh`: who may log in while the server of a fleet cannot be reached, and the copy that this takes. */
+import { append, newRef } from '../../audit/audit.ts';
+import { isLost, moveToLast } from '../../audit/resume.ts';
 import { messageOf, NotpError } from '../../error.ts';
 import { escapeControls } from '../../otp/escape.ts';
 import type { Config } from '../../system/config.ts';
@@ -8,7 +10,7 @@ import { isRoot } from '../../system/users.ts';
 import { withCredentials } from '../../state/credentials.ts';
 import { openCopy } from '../../outage/outage.ts';
 import { copyApproved, reportOutage, setApproval } from '../../outage/report.ts';
-import { withPresentState, type State } from '../../state/state.ts';
+import { chainKeys, withPresentState, type State } from '../../state/state.ts';
 import type { StatePlace } from '../../state/place.ts';
 import { enrolledUser, originOf, sharedState } from '../../enrolment/whose.ts';
 
@@ -78,10 +80,27 @@ async function refreshed(
   const copy = openCopy(place, now, { create: true });
   if (copy === undefined) return { reported: 0, users: [] };
   try {
+    await goOn(place, state, copy);
     return { reported: await reportOutage(state, copy, policy), users: await copyApproved(state, copy, now()) };
   } finally {
     copy.store.close();
   }
+}
+
+/** A new copy beside the log of an earlier one goes on with the chain of that, and records it. */
+async function goOn(place: StatePlace, state: State, { store, log }: State): Promise<void> {
+  // What is recorded is no decision, which the store is told.
+  const own = { ...log };
+  delete own.keep;
+  const former = await state.store.exclusively((transaction) => transaction.formerChainKeys());
+  await store.exclusively(async (transaction) => {
+    const keys = chainKeys(state, former);
+    if (!(await isLost(log.file.name, await transaction.head(), keys))) return;
+    const last = await moveToLast(log.file.name, transaction, keys);
+    const detail = `after record ${String(last)}: the copy for outages is new`;
+    const { name: user, uid } = place.owner;
+    await append(own, transaction, { user, uid, context: '', door: 'cli', event: 'audit.resumed', result: 'done', detail, ref: newRef() });
+  });
 }
 
 async function within<T>(place: StatePlace, now: () => number, work: (state: State) => Promise<T>): Promise<T> {
