@@ -1,4 +1,5 @@
 /** Rows that an earlier host key has signed are signed with the present one, before the earlier one is given up. */
+import { auditKey } from '../seal/keys.ts';
 import { openCopy } from './outage.ts';
 import { withPresentState, type State } from '../state/state.ts';
 import type { StatePlace } from '../state/place.ts';
@@ -11,10 +12,20 @@ export async function renewRows(place: StatePlace, now: () => number): Promise<v
   await withPresentState(place, now, renewIn);
   const copy = openCopy(place, now, { create: false });
   try {
-    if (copy !== undefined) await renewIn(copy);
+    if (copy !== undefined) {
+      await renewIn(copy);
+      await keepChainKeys(copy);
+    }
   } finally {
     copy?.store.close();
   }
+}
+
+/** The log of outages was made with the keys that are given up, too. */
+async function keepChainKeys({ store, hostKey }: State): Promise<void> {
+  await store.exclusively(async (transaction) => {
+    for (const { key } of hostKey?.former ?? []) await transaction.keepChainKey(auditKey(key));
+  });
 }
 
 async function renewIn({ store }: State): Promise<void> {

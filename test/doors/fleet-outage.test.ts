@@ -286,6 +286,25 @@ describe(
       assert.match(file.stderr, /the store of this host is a file of its own/);
       assert.match(alone.stderr, /alone\.toml:2: store\.outage = "local" is for the database of a fleet/);
     });
+
+    // The last: the other hosts of this fleet do not have the new key.
+    it('lets in who is approved after the key was changed, by a copy that was of the key that is gone', async () => {
+      const { user, enrolled } = await approved(keeping);
+      await notp(keeping, 'store', 'refresh');
+      const [first = '', second = ''] = enrolled.recovery;
+      await notp(keeping, 'host-key', 'rotate');
+      // Those whom the other hosts have enrolled have no file here.
+      await run([...SOURCE_NOTP, 'reseal', '--all', '--config', keeping.config]);
+      await server.stop();
+      assert.equal((await keeping.pam(user.name, first)).code, 0);
+      await server.start();
+      await notp(keeping, 'host-key', 'retire', '--yes');
+      await notp(keeping, 'audit', 'verify', '--outage');
+      await server.stop();
+      assert.equal((await keeping.pam(user.name, second)).code, 0);
+      await server.start();
+      await notp(keeping, 'audit', 'verify', '--outage');
+    });
   },
 );
 

@@ -12,6 +12,7 @@ import { asUser } from '../../system/privileges.ts';
 import { realUser, userByName } from '../../system/users.ts';
 import { hostSealed } from '../../enrolment/host-sealed.ts';
 import { renewRows } from '../../outage/renewing.ts';
+import { refreshAfterChange } from '../store/outage.ts';
 import { withPresentState } from '../../state/state.ts';
 import { statePlace } from '../../state/place.ts';
 import type { Own } from '../../enrolment/own-secrets.ts';
@@ -55,6 +56,7 @@ export async function resealAll(config: Config, { json }: { readonly json: boole
       sayError(`${name} ${context}: ${messageOf(error)}`, error instanceof NotpError ? error.hint : undefined);
     }
   }
+  await refreshAfterChange(config, now);
   if (failed === 0) sayHint('every host-sealed enrolment is under the present key; notp host-key retire removes the earlier ones');
   return failed === 0 ? 0 : 1;
 }

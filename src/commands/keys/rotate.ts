@@ -17,6 +17,7 @@ import { realUser } from '../../system/users.ts';
 import { hostSealed, type HostSealed } from '../../enrolment/host-sealed.ts';
 import { hasEncryptedKey, MAX_HOST_KEYS, readHostKey, type HostKey } from '../../state/host-keys.ts';
 import { renewRows } from '../../outage/renewing.ts';
+import { refreshAfterChange } from '../store/outage.ts';
 import { withPresentState } from '../../state/state.ts';
 import { statePlace } from '../../state/place.ts';
 import { serviceUser } from './host-key.ts';
@@ -71,6 +72,8 @@ export async function retireHostKeys(config: Config, { yes }: { readonly yes: bo
   }
   const place = statePlace(config, realUser());
   await asUser(place.owner, () => renewRows(place, now));
+  // What it has from before is worth nothing without those keys.
+  await refreshAfterChange(config, now);
   const retired = present.former.map(({ id }) => id).join(', ');
   await replaceKeys(config, { from: present, to: [present], event: 'host_key.retired', detail: retired }, now);
   sayLine(`Retired: ${retired}`);

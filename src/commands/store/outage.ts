@@ -64,6 +64,13 @@ export async function refreshCopy(config: Config, environment: NodeJS.ProcessEnv
   return 0;
 }
 
+/** Brings the copy of this host up to date, where it keeps one: what an earlier key has sealed is in it, too. Throws as refreshCopy does. */
+export async function refreshAfterChange(config: Config, now: () => number): Promise<void> {
+  if (config.fleet.outage === 'deny') return;
+  const place = placeOf(config);
+  await within(place, now, (state) => refreshed(config, place, state, now));
+}
+
 async function refreshed(
   { policy }: Config,
   place: StatePlace,
