@@ -54,6 +54,22 @@ describe('a store that many hosts share', { skip: lacksPostgres() }, () => {
     for (const store of [one, two]) store.close();
   });
 
+  it('said that something had failed before, and not what', async () => {
+    const store = open('one');
+    const raising = `CREATE FUNCTION say() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''no room for you''; END';
+      CREATE TRIGGER say BEFORE INSERT ON notp.enrolment FOR EACH ROW EXECUTE FUNCTION say()`;
+    server.sql(raising, database);
+    await assert.rejects(
+      store.exclusively(async (transaction) => {
+        await transaction.insert(ALICE);
+        await transaction.moveHead({ seq: 1, hash: 'a'.repeat(64) });
+        await transaction.enrolmentsOf('alice');
+      }),
+      /no room for you/,
+    );
+    store.close();
+  });
+
   it('lets one host at a time look at a user: none of 4 hosts × 25 increments is lost, and other users do not wait', async () => {
     const hosts = ['one', 'two', 'three', 'four'].map((name) => open(name));
     const [first] = hosts;

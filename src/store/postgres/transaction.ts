@@ -52,6 +52,8 @@ export class PostgresTransaction {
   private readonly thisHost: string;
   private readonly named: <T>(action: () => Promise<T>) => Promise<T>;
   private readonly beginning: Promise<Beginning>;
+  /** The first failure: of what comes after it the server says no more than that something failed before. */
+  private failure: unknown;
   /** Sent, and not waited for yet. */
   private written: Promise<unknown>[] = [];
 
@@ -147,7 +149,11 @@ export class PostgresTransaction {
 
   private async ask(sql: string, values: Values): Promise<QueryResult<Row>> {
     this.gather();
-    return await this.named(() => this.client.query<Row>(prepared(sql, { ...values, host: this.thisHost })));
+    try {
+      return await this.named(() => this.client.query<Row>(prepared(sql, { ...values, host: this.thisHost })));
+    } catch (error) {
+      throw (this.failure ??= error);
+    }
   }
 }
 
