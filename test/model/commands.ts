@@ -28,7 +28,7 @@ export type Command = fc.AsyncCommand<Model, Real>;
 export function freshModel(nowMs: number): Model {
   return {
     ...{ nowMs, account: undefined, pending: undefined, present: undefined },
-    ...{ records: 0, cutOff: 0, restored: false, saved: undefined },
+    ...{ records: 1, cutOff: 0, restored: false, saved: undefined },
   };
 }
 
