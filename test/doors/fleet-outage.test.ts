@@ -5,7 +5,7 @@ import * as fs from 'node:fs';
 import { afterEach, before, describe, it } from 'node:test';
 import { DatabaseSync } from 'node:sqlite';
 import type { Finding } from '../../src/doctor/finding.ts';
-import { lacksPostgres, startPostgres, type Postgres } from '../support/postgres.ts';
+import { lacksPostgres, PASSWORD, ROLE, startPostgres, type Postgres } from '../support/postgres.ts';
 import { run, type Ran } from '../support/process.ts';
 import { signRows } from '../support/row-macs.ts';
 import { addUser, lacks, oathCode, SOURCE_NOTP, type Enrolled, type TestUser } from '../support/world.ts';
@@ -161,6 +161,20 @@ describe(
       const accepted = await whileSet("default_transaction_read_only = 'on'", () => one.pam(user.name, enrolled.recovery[0] ?? ''));
       assert.equal(accepted.code, 0, accepted.stdout);
       assert.equal(outageRecords(one).at(-1)?.user, user.name);
+    });
+
+    it('was one that let this host log in no more, so that it let people in by its copy', async () => {
+      const { user, enrolled } = await approved();
+      try {
+        for (const change of ['NOLOGIN', `PASSWORD 'another'`]) {
+          server.sql(`ALTER ROLE ${ROLE} ${change}`);
+          assert.equal(reasonIn(one, await one.pam(user.name, enrolled.recovery[0] ?? '')), 'store_unavailable', change);
+          server.sql(`ALTER ROLE ${ROLE} LOGIN PASSWORD '${PASSWORD.replaceAll("'", "''")}'`);
+        }
+        assert.equal((await one.pam(user.name, enrolled.recovery[0] ?? '')).code, 0);
+      } finally {
+        server.sql(`ALTER ROLE ${ROLE} LOGIN PASSWORD '${PASSWORD.replaceAll("'", "''")}'`);
+      }
     });
 
     it('is none whose answer to a decision is lost: that was perhaps made', async () => {

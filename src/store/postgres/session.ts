@@ -91,6 +91,7 @@ export class Session {
   async client({ checked }: { checked: boolean }): Promise<Client> {
     if (this.connected !== undefined) return this.connected;
     const failures = new Map<unknown, string>();
+    let isAnswered = false;
     const { servers } = this.place;
     const poolers = servers.filter(isSocket);
     // A pooler says no until it knows that its server is back, and looks only where it is asked, and that not at once after it looked.
@@ -102,9 +103,11 @@ export class Session {
         this.drop();
         if (error instanceof NotpError) throw new NotpError(error.code, `${nameOf(this.place)}: ${error.message}`, error.hint);
         failures.set(server, `${server.host}: ${messageOf(error)}`);
+        isAnswered ||= saysNo(error);
       }
     }
-    throw unreached(new NotpError('store_unavailable', `${nameOf(this.place)}: ${this.over ?? [...failures.values()].join('; ')}`, HINT));
+    const failed = new NotpError('store_unavailable', `${nameOf(this.place)}: ${this.over ?? [...failures.values()].join('; ')}`, HINT);
+    throw isAnswered ? failed : unreached(failed);
   }
 
   private async connect(server: PostgresPlace['servers'][number], checked: boolean): Promise<Client> {
@@ -127,6 +130,13 @@ export class Session {
     if (failed?.status === 'rejected') throw failed.reason;
     return client;
   }
+}
+
+/** PostgreSQL's class of errors for whoever may not log in: a host that was thrown out of its fleet decides nothing by its copy. */
+const INVALID_AUTHORIZATION = '28';
+
+function saysNo(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && String(error.code).startsWith(INVALID_AUTHORIZATION);
 }
 
 /** PostgreSQL's for what lock_timeout ends, in its appendix A. */
