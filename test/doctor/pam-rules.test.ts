@@ -68,6 +68,11 @@ describe('the rules of the PAM door', { skip: NEEDS }, () => {
     ['name P2 where every pass of the stack asks for the code', ['P2 root'], ''],
     ['name P2 where the branch leads nowhere', ['P2 root'], 'auth [default=ignore] pam_exec.so quiet /usr/bin/notp pam --first-pass\n'],
     [
+      'name P2 where the first pass lands on a permit, and a code alone logged in',
+      ['P2 root'],
+      'auth [success=1 default=ignore] pam_exec.so quiet /usr/bin/notp pam --first-pass\n',
+    ],
+    [
       'take the first pass that leads past the code for a first factor',
       [],
       'auth [success=2 default=ignore] pam_exec.so quiet /usr/bin/notp pam --first-pass\n',

@@ -13,6 +13,9 @@ import { detailOf, wrong } from './sshd-world.ts';
 const CODE = 'auth requisite pam_exec.so quiet expose_authtok stdout /usr/bin/notp pam';
 const PERMIT = 'auth sufficient pam_permit.so';
 const FIRST = 'auth [success=2 default=ignore] pam_exec.so quiet quiet_log /usr/bin/notp pam --first-pass';
+const UNIX = 'auth required pam_unix.so';
+const SSS = 'auth required pam_sss.so';
+const ENV = 'auth required pam_env.so';
 const SUDO_CODE = 'auth requisite pam_exec.so seteuid quiet /usr/bin/notp pam --prompt-tty';
 
 function found(lines: readonly string[], sshd = true): string[] {
@@ -66,6 +69,12 @@ describe('a PAM stack', { skip: lacks({ root: true }) }, () => {
       ['auth [success=ignore default=2] pam_exec.so quiet /usr/bin/notp pam --first-pass', CODE, PERMIT, 'auth required pam_permit.so'],
     ],
     ['the first pass jumps to a permit', [FIRST.replace('default=ignore', 'default=2'), CODE, PERMIT, 'auth required pam_permit.so']],
+    ['the first pass lands on a permit: a code alone logged in', [FIRST.replace('success=2', 'success=1'), CODE, PERMIT, UNIX]],
+    ['the first pass ends the stack with a yes', [FIRST.replace('success=2', 'success=done'), CODE, PERMIT, UNIX]],
+    ['the first pass leads to the code', [FIRST.replace('success=2', 'success=ignore'), CODE, PERMIT, UNIX]],
+    ['the password of the first pass need not be right', [FIRST, CODE, PERMIT, 'auth optional pam_unix.so', 'auth required pam_permit.so']],
+    ['the password of the first pass is not asked for where it is not known', [FIRST, CODE, PERMIT, ENV, `${SSS} ignore_unknown_user`]],
+    ['the first pass only looks at the account', [FIRST, CODE, PERMIT, 'auth required pam_localuser.so']],
     ['notp is handed nothing', [CODE.replace('expose_authtok ', ''), PERMIT]],
     ['the program is not absolute', [CODE.replace('/usr/bin/notp', 'notp'), PERMIT]],
     ['another phase is meant', [CODE.replace('quiet', 'type=session quiet'), PERMIT]],
@@ -84,6 +93,23 @@ describe('a PAM stack', { skip: lacks({ root: true }) }, () => {
       assert.deepEqual([...ids], ['P7']);
     });
   }
+
+  it('whose first pass asks for a password in any layout is in order, and by a module that is not known draws a warning', () => {
+    const stacks = [
+      [UNIX],
+      [ENV, UNIX],
+      [ENV, SSS],
+      ['auth sufficient pam_unix.so', 'auth sufficient pam_sss.so', 'auth required pam_deny.so'],
+    ];
+    for (const stack of stacks) assert.deepEqual(found([FIRST, CODE, PERMIT, ...stack]), [], stack.join());
+    const name = pamService([FIRST, CODE, PERMIT, ENV, 'auth required pam_radius_auth.so', ''].join('\n'));
+    const findings = examinePam({ name, sshd: true });
+    assert.deepEqual(
+      findings.map(({ id, severity }) => `${severity} ${id}`),
+      ['warn P7', 'ok P9'],
+    );
+    assert.ok(detailOf(findings, 'P7').includes(`/etc/pam.d/${name}:1`));
+  });
 
   it('in which a sufficient password stands before the code is named for each: notp is asked after a wrong password, reads that, or is not asked at all', () => {
     assert.deepEqual(found(['auth sufficient pam_unix.so', CODE, PERMIT]), ['P7', 'P7', 'P9']);

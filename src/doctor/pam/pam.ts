@@ -2,7 +2,7 @@
 import { messageOf } from '../../error.ts';
 import { ok, type Finding } from '../finding.ts';
 import { outdatedCopies } from './inline.ts';
-import { actionsOf, asksAfterFailure, opensWithCode, opensWithoutCode } from './paths.ts';
+import { actionsOf, asksAfterFailure, branchOpensWithout, opensWithCode, opensWithoutCode } from './paths.ts';
 import { execWords, modulesOf, notpLine, pamStack, pamText, TYPES, type PamLine, type PamModule, type PamType } from './stack.ts';
 
 const TEMPLATE = 'take the lines of examples/pam.d';
@@ -25,10 +25,10 @@ export function pamPrograms({ name }: PamService): string[] {
   return modulesOf(lines).flatMap((line) => (isDoor(line) ? (execWords(line)?.[0] ?? []) : []));
 }
 
-/** Whether the first pass of a login may be for another factor: where it is not, keyboard-interactive twice is two codes. */
+/** Whether the first pass of a login is for another factor: where it is not, keyboard-interactive twice is codes alone. */
 export function hasFirstPass(service: string): boolean {
   const lines = readStack(service);
-  return Array.isArray(lines) && opensWithoutCode(lines, { firstPass: true });
+  return Array.isArray(lines) && opensWithoutCode(lines, { firstPass: true }) && branchOpensWithout(lines) !== 'factor';
 }
 
 /** Rules P7 and P9. */
@@ -43,6 +43,7 @@ export function examinePam(service: PamService): Finding[] {
     ...wrongLine(code, service),
     ...wrongWays(lines, service),
     ...strayBranch(lines, service),
+    ...openBranch(lines, service),
     ...afterFailure(lines, code, service),
     ...outdated(service),
     ...credentials(lines, code, service),
@@ -133,6 +134,32 @@ function strayBranch(lines: readonly PamLine[], { name, sshd }: PamService): Fin
       title,
       detail: `PAM service ${name}: ${branch.where}`,
       fix: 'take the lines of examples/pam.d/sudo-notp',
+    },
+  ];
+}
+
+/** Where the first pass succeeds and nothing was asked for, the code that follows is the only factor. */
+function openBranch(lines: readonly PamLine[], { name, sshd }: PamService): Finding[] {
+  const branch = sshd ? modulesOf(lines).find((line) => notpLine(line) === 'first-pass') : undefined;
+  const without = branch === undefined ? undefined : branchOpensWithout(lines);
+  if (branch === undefined || without === undefined) return [];
+  const way = `PAM service ${name}, ${branch.where}: where the first pass leads,`;
+  if (without === 'factor')
+    return [
+      fail(
+        'P7',
+        'The first pass of a login can succeed without a password, so a code alone logs in',
+        `${way} a way through the auth lines succeeds past every first factor, see its jump`,
+        TEMPLATE,
+      ),
+    ];
+  return [
+    {
+      id: 'P7',
+      severity: 'warn',
+      title: 'The first pass of a login succeeds by a module that notp does not know',
+      detail: `${way} only modules say yes of which it is not known whether they ask for a password or a key`,
+      fix: `see that they do, or ${TEMPLATE}`,
     },
   ];
 }

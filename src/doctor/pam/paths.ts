@@ -2,7 +2,7 @@
  * What a PAM stack comes to, over every way that its modules may answer: whether it can succeed without the code.
  * The rules are those of libpam's dispatcher for pam_authenticate, see pam.conf(5). Pure.
  */
-import { isFirstFactor, notpLine, type PamLine, type PamModule } from './stack.ts';
+import { isFirstFactor, mayBeFactor, notpLine, type PamLine, type PamModule } from './stack.ts';
 
 type Answer = 'success' | 'failure' | 'ignore';
 /** What the stack says so far: nothing, yes, or no; and whether the code was right. */
@@ -11,6 +11,8 @@ interface Soon {
   readonly code: boolean;
   /** Whether a first factor has passed, or was refused for good: what the code line must not come after. */
   readonly first: First;
+  /** A module has said yes of which notp does not know whether it takes a first factor. */
+  readonly unknown: boolean;
   /** The code was asked for after a first factor had failed. */
   readonly tooLate: boolean;
 }
@@ -23,8 +25,8 @@ interface After extends Soon {
 
 /** What the modules may answer for a question. */
 export interface Question {
-  /** Whether `--first-pass` may say yes: only before any method has succeeded. */
-  readonly firstPass: boolean;
+  /** Whether `--first-pass` may say yes: only before any method has succeeded. `surely`: it says nothing else. */
+  readonly firstPass: boolean | 'surely';
   /** How notp may answer. */
   readonly code: readonly Answer[];
 }
@@ -33,6 +35,18 @@ export interface Question {
 export function opensWithoutCode(lines: readonly PamLine[], { firstPass }: { firstPass: boolean }): boolean {
   const ends = ways(lines, { firstPass, code: ['failure'] });
   return ends.some(({ impression, code }) => impression === 'yes' && !code);
+}
+
+/**
+ * What the pass for the first factor, to which `--first-pass` leads, can say yes without: `factor` where no first factor has passed in one
+ * of its ways, `known factor` where only modules that notp does not know have. Undefined where each way to yes goes by a first factor.
+ */
+export function branchOpensWithout(lines: readonly PamLine[]): 'factor' | 'known factor' | undefined {
+  const open = ways(lines, { firstPass: 'surely', code: ['success', 'failure'] }).filter(
+    ({ impression, first }) => impression === 'yes' && first !== 'passed',
+  );
+  if (open.length === 0) return undefined;
+  return open.every(({ unknown }) => unknown) ? 'known factor' : 'factor';
 }
 
 /** Whether the code can be asked for, and so be judged and spent, although the first factor has failed. */
@@ -51,14 +65,14 @@ export function opensWithCode(lines: readonly PamLine[]): boolean {
 }
 
 function ways(lines: readonly PamLine[], question: Question): After[] {
-  return walk(lines, 0, { impression: 'none', code: false, first: 'none', tooLate: false }, question, new Map());
+  return walk(lines, 0, { impression: 'none', code: false, first: 'none', unknown: false, tooLate: false }, question, new Map());
 }
 
 /** All states after `lines` from line `at` on. What was walked from the same place in the same state is not walked again. */
 function walk(lines: readonly PamLine[], at: number, soon: Soon, question: Question, known: Map<string, After[]>): After[] {
   const line = lines[at];
   if (line === undefined) return [{ ...soon, ended: false }];
-  const key = [at, soon.impression, soon.code, soon.first, soon.tooLate].join(' ');
+  const key = [at, soon.impression, soon.code, soon.first, soon.unknown, soon.tooLate].join(' ');
   const walked = known.get(key);
   if (walked !== undefined) return walked;
   const goOn = (next: number, state: Soon): After[] => walk(lines, next, state, question, known);
@@ -75,6 +89,7 @@ function walk(lines: readonly PamLine[], at: number, soon: Soon, question: Quest
         code: soon.code || (isCode && answer === 'success'),
         tooLate: soon.tooLate || (isCode && ['failed', 'refused'].includes(soon.first)),
         first: firstAfter(soon.first, line, { answer, refuses }),
+        unknown: soon.unknown || (answer === 'success' && mayBeFactor(line)),
       };
       if (next === 'end') found.push({ ...state, impression, ended: true });
       else found.push(...goOn(at + 1 + next, { ...state, impression }));
@@ -85,7 +100,13 @@ function walk(lines: readonly PamLine[], at: number, soon: Soon, question: Quest
 
 /** `done` and `die` end the substack alone. */
 function throughSubstack(lines: readonly PamLine[], soon: Soon, question: Question): Soon[] {
-  return walk(lines, 0, soon, question, new Map()).map(({ impression, code, first, tooLate }) => ({ impression, code, first, tooLate }));
+  return walk(lines, 0, soon, question, new Map()).map(({ impression, code, first, unknown, tooLate }) => ({
+    impression,
+    code,
+    first,
+    unknown,
+    tooLate,
+  }));
 }
 
 function firstAfter(first: First, line: PamModule, { answer, refuses }: { answer: Answer; refuses: boolean }): First {
@@ -103,11 +124,19 @@ function answersOf(line: PamModule, question: Question): readonly Answer[] {
     case 'code':
       return question.code;
     case 'first-pass':
+      if (question.firstPass === 'surely') return ['success'];
       return question.firstPass ? ['success', 'failure'] : ['failure'];
     case 'other':
     case undefined:
-      return FIXED[line.module] ?? ['success', 'failure', 'ignore'];
+      return (
+        FIXED[line.module] ?? (question.firstPass === 'surely' && isPlain(line) ? ['success', 'failure'] : ['success', 'failure', 'ignore'])
+      );
   }
+}
+
+/** A first factor never passes for one that is not asked for, unless it is told to. */
+function isPlain(line: PamModule): boolean {
+  return (isFirstFactor(line) || mayBeFactor(line)) && !line.words.some((word) => /^(ignore_|nouserok)/.test(word));
 }
 
 /** Modules that always answer the same. */

@@ -91,6 +91,15 @@ export function isFirstFactor({ module }: PamModule): boolean {
   return FIRST_FACTOR.test(module);
 }
 
+/** Modules that let somebody on who has shown nothing: they set things up, look at the account or its place, or always say yes. */
+const NO_FACTOR =
+  /^pam_(permit|deny|env|echo|warn|debug|issue|motd|faildelay|faillock|tally2|nologin|securetty|shells|access|group|localuser|usertype|succeed_if|listfile|time|rootok|wheel|rhosts|cap|keyinit|limits|umask|mkhomedir|mount|ecryptfs|gnome_keyring|kwallet5?|systemd|selinux|sepermit|loginuid|lastlog|namespace|xauth)\.so$/;
+
+/** Whether the module may take a first factor that notp does not know: a RADIUS server, a program of pam_exec(8). */
+export function mayBeFactor(line: PamModule): boolean {
+  return !isFirstFactor(line) && !NO_FACTOR.test(line.module) && notpLine(line) === undefined;
+}
+
 /** Whether the auth stack of a service has a line for the code. */
 export function asksForCode(service: string): boolean {
   try {

@@ -45,7 +45,7 @@ export const PAM_RULES: readonly Rule[] = [
     problem: (effective, { firstPass }) =>
       shown(
         methodLists(effective).filter((list) => !firstPass && endsInCode(list) && list.every(isKeyboard)),
-        'asks PAM for the code each time, as its stack has no pass for the password',
+        'is made of codes alone, as the PAM stack has no pass that needs the password',
       ),
   },
   {

@@ -18,7 +18,7 @@ export interface Rule {
 export interface About {
   readonly version: number | undefined;
   readonly root: boolean;
-  /** Whether a pass of the PAM stack can be for another factor than the code. */
+  /** Whether the first pass of the PAM stack is for another factor than the code. */
   readonly firstPass: boolean;
   /** Whether only root can put something at or below a path. */
   readonly isRootsAlone: (file: string) => boolean;
