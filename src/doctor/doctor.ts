@@ -8,7 +8,7 @@ import { ownPlace, statePlace, type StatePlace } from '../state/place.ts';
 import { examineClock } from './host/clock.ts';
 import { enrolledByThemselves } from './host/enrolled.ts';
 import { sorted, type Finding } from './finding.ts';
-import { setting, type Effective } from './sshd/effective.ts';
+import { is, setting, type Effective } from './sshd/effective.ts';
 import { gateProgram, meansGate } from './sshd/gate-command.ts';
 import { tryGate } from './sshd/gate-try.ts';
 import { examineKeys } from './sshd/keys.ts';
@@ -17,10 +17,11 @@ import { examinePam, pamPrograms, type PamService } from './pam/pam.ts';
 import { examineUserEnvironment } from './pam/environment.ts';
 import { servicesWithNotp } from './pam/stack.ts';
 import { examineFormerKeys, examineHostKey } from './host/host-key.ts';
-import { peopleOf, type Person } from './people.ts';
+import { peopleOf, type People, type Person } from './people.ts';
 import { examineSealedFiles } from './host/sealed-files.ts';
 import { examineService } from './host/service.ts';
 import { examineShells } from './host/shells.ts';
+import { leavesCodeToPam } from './sshd/pam-rules.ts';
 import { examineServer, serversFor, type SshdReport } from './sshd/sshd.ts';
 import { examineState } from './host/state.ts';
 import { examineSudoers } from './pam/sudoers.ts';
@@ -61,7 +62,7 @@ export async function examine(options: DoctorOptions): Promise<readonly Finding[
   return sorted([
     ...servers.flatMap(({ findings }) => findings.map((finding) => asRemark(finding, people))),
     ...(await aroundSshd(config, servers, people)),
-    ...(isRoot() ? aroundPam(servers) : [withoutRoot()]),
+    ...(isRoot() ? aroundPam(servers, enrolledAmong(people, renamed)) : [withoutRoot()]),
     ...aroundService(config, place, people, servers),
     ...(place.kind === 'service' ? await examineFormerKeys(config, place.owner, now) : []),
     ...state.findings,
@@ -133,11 +134,29 @@ function gated(people: readonly Person[], gates: readonly SshdReport[]): Person[
   return people.filter(({ user }) => gates.some(({ perUser }) => meansGate(setting(perUser.get(user.name) ?? none, 'forcecommand'))));
 }
 
-function aroundPam(servers: readonly SshdReport[]): Finding[] {
+/** Those with an enrolment, under their name or a former one. */
+function enrolledAmong(people: readonly Person[], renamed: People['renamed']): User[] {
+  const names = new Set(renamed.map(({ to }) => to));
+  return people.filter(({ user, enrolments }) => enrolments.length > 0 || names.has(user.name)).map(({ user }) => user);
+}
+
+function aroundPam(servers: readonly SshdReport[], enrolled: readonly User[]): Finding[] {
   const sshds = ['sshd', ...servers.map(({ pamService }) => pamService)];
-  const services: PamService[] = [...new Set([...sshds, ...servicesWithNotp()])].map((name) => ({ name, sshd: sshds.includes(name) }));
+  const services: PamService[] = [...new Set([...sshds, ...servicesWithNotp()])].map((name) => ({
+    ...{ name, sshd: sshds.includes(name) },
+    users: sshds.includes(name) ? enrolled.filter((user) => isSentToPam(user, name, servers)) : enrolled,
+  }));
   const programs = [...new Set(services.flatMap(pamPrograms))].filter((program) => program.startsWith('/'));
   return unique([...services.flatMap(examinePam), ...examineSudoers(), ...programs.map((program) => examineProgram('P8', program))]);
+}
+
+/** Whether an sshd with that service leaves the code of `user` to it. */
+function isSentToPam({ name: user }: User, service: string, servers: readonly SshdReport[]): boolean {
+  return servers.some(({ pamService, perUser }) => {
+    const effective = pamService === service ? perUser.get(user) : undefined;
+    if (effective === undefined || meansGate(setting(effective, 'forcecommand'))) return false;
+    return leavesCodeToPam(effective) && !(user === ROOT && is(effective, 'permitrootlogin', 'no'));
+  });
 }
 
 function aroundService(config: Config, place: StatePlace, people: readonly Person[], servers: readonly SshdReport[]): Finding[] {
@@ -179,7 +198,7 @@ function enrolledAs({ from, to }: { readonly from: string; readonly to: string }
     id: 'user-renamed',
     severity: 'warn',
     title: 'Somebody is enrolled under a name that the account does not have any more',
-    detail: `${from} is ${to} to the passwd database, and logins ask for that name`,
+    detail: `the account of ${from} is ${to} in the passwd database, and logins ask for that name`,
     fix: `notp-enroll ${shellWord(to)}, and then notp revoke --user ${shellWord(from)}`,
     user: from,
   };

@@ -1,7 +1,7 @@
 /** Whose logins are looked at: users with what sshd's Match lines and the other checks need to know of them. */
 import { namesAreExact } from '../system/passwd-file.ts';
-import { groupsByName, namesByUid, usersByName, type User } from '../system/users.ts';
-import type { Enrolment } from '../store/store.ts';
+import { groupsByName, namesByUid, usersByName, usersByUid, type User } from '../system/users.ts';
+import { NO_UID, type Enrolment } from '../store/store.ts';
 import { matchesPattern } from '../system/ssh-patterns.ts';
 import { patternsOf, type Criterion } from './sshd/files.ts';
 
@@ -19,14 +19,35 @@ export interface People {
   readonly renamed: readonly { readonly from: string; readonly to: string }[];
 }
 
-/** The people behind `names`. */
+/** The people behind `names`; where nobody has the name any more, behind the uid that was enrolled under it. */
 export function peopleOf(names: readonly string[], enrolments: readonly Enrolment[]): People {
   const byUser = Map.groupBy(enrolments, ({ user }) => user);
-  const users = usersByName(names);
+  const named = usersByName(names);
+  const users = new Map([
+    ...named,
+    ...formerNames(
+      names.filter((name) => !named.has(name)),
+      byUser,
+    ),
+  ]);
   const people = new Map([...users.values()].map((user) => [user.uid, { user, enrolments: byUser.get(user.name) ?? [] }]));
   const missing = names.filter((name) => !users.has(name));
   const renamed = [...users].flatMap(([from, { name: to }]) => (from !== to && byUser.has(from) ? [{ from, to }] : []));
   return { people: [...people.values()], missing, renamed };
+}
+
+/** The accounts of `gone`, names that are nobody's, by the uid of their enrolments. */
+function formerNames(gone: readonly string[], byUser: ReadonlyMap<string, readonly Enrolment[]>): ReadonlyMap<string, User> {
+  const uids = new Map(
+    gone.flatMap((name) => (byUser.get(name) ?? []).flatMap(({ uid }) => (uid === NO_UID ? [] : [[name, uid] as const]))),
+  );
+  const users = usersByUid([...uids.values()]);
+  return new Map(
+    [...uids].flatMap(([name, uid]) => {
+      const user = users.get(uid);
+      return user === undefined ? [] : [[name, user] as const];
+    }),
+  );
 }
 
 /** A person by another name. */

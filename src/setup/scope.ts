@@ -35,16 +35,23 @@ export function matchCriteria({ users, groups }: Scope): string[] {
 
 /**
  * Lines of an auth stack that jump over the next `skip` modules for who is not concerned (pam_succeed_if(8)), as Latin-1. Only a
- * clear no (auth_err) jumps: where the answer is an error the code is asked for. Users go by their uid, which has one spelling.
+ * clear no (auth_err) leads on to the next question, and only after the last one over the code: where the answer is an error the code is
+ * asked for. Users are asked about by uid and by name, for one of the two may change: sshd goes by the name.
  */
 export function pamConditions({ users, groups }: Scope, skip: number): string[] {
-  const no = `auth       [auth_err=${String(skip)} default=ignore] pam_succeed_if.so quiet`;
-  const inUsers = `uid in ${users.map(({ uid }) => String(uid)).join(':')}`;
-  const inGroups = `user ingroup ${word(groups.join(':'))}`;
-  if (users.length === 0) return groups.length === 0 ? [] : [`${no} ${inGroups}`];
   const who = users.map(({ name, uid }) => `# uid ${String(uid)}: ${bytesOf(name)}`);
-  if (groups.length === 0) return [...who, `${no} ${inUsers}`];
-  return [...who, `auth       [auth_err=ignore ignore=ignore default=1] pam_succeed_if.so quiet ${inUsers}`, `${no} ${inGroups}`];
+  const names = users.flatMap(({ spellings }) => spellings.filter(canMatch));
+  const questions = [
+    ...(users.length === 0 ? [] : [`uid in ${users.map(({ uid }) => String(uid)).join(':')}`]),
+    ...(names.length === 0 ? [] : [`user in ${word(names.join(':'))}`]),
+    ...(groups.length === 0 ? [] : [`user ingroup ${word(groups.join(':'))}`]),
+  ];
+  const lines = questions.map((question, i) => {
+    const left = questions.length - 1 - i;
+    const control = left === 0 ? `auth_err=${String(skip)} default=ignore` : `auth_err=ignore ignore=ignore default=${String(left)}`;
+    return `auth       [${control}] pam_succeed_if.so quiet ${question}`;
+  });
+  return [...who, ...lines];
 }
 
 /** For a person. */

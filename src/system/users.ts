@@ -70,6 +70,12 @@ export function usersByName(spellings: readonly string[]): ReadonlyMap<string, U
   );
 }
 
+/** The accounts of those of `uids` that are one's. Throws `failed` where the database cannot be asked. */
+export function usersByUid(uids: readonly number[]): ReadonlyMap<number, User> {
+  const found = uids.length === 0 ? new Map<number, User>() : usersOf([...new Set(uids)], linesInFile().uid);
+  return new Map([...found].filter(([, { name }]) => isUserName(name)));
+}
+
 /**
  * The entry by which somebody is logged in: another one with the uid of `account` may have another home and another shell. `name`: what
  * the session calls the user, which counts only where it is a name of that uid.

@@ -98,6 +98,25 @@ describe('doctor', { skip: NEEDS }, () => {
     must(['sqlite3', path.join(folder, 'var/state.db'), 'DELETE FROM enrolment']);
   });
 
+  it('looks at an account whose name changed after it was enrolled, by the uid: the key alone let it in and doctor only said that the old name is nobody', async () => {
+    const { name, uid } = addUser();
+    const store = openSqliteStore(path.join(folder, 'var/state.db'), { create: false });
+    const state = { lastStep: 0, bucket: { tokens: 5, asOfMs: 0 }, spent: '' };
+    const ids = { id: 'b'.repeat(32), digest: 'b'.repeat(64), pendingId: '', pendingDigest: '', pendingState: {} };
+    await store.exclusively(async (transaction) => {
+      await transaction.insert({ ...ids, user: 'former-name', context: 'ssh', status: 'active', state, lastAcceptedMs: 0, uid });
+    });
+    store.close();
+    const exempt = world.write([`Match User ${name}`, 'ForceCommand none', 'Match all'], 'gate');
+    const findings = await found(exempt);
+    assert.ok(wrong(findings).includes(`FC1 ${name}`), JSON.stringify(wrong(findings)));
+    for (const each of [findings, await found(exempt, { users: ['former-name'] })]) {
+      assert.ok(wrong(each).includes('user-renamed former-name') && !wrong(each).includes('user-gone former-name'));
+      assert.ok(detailOf(each, 'user-renamed').includes(name));
+    }
+    must(['sqlite3', path.join(folder, 'var/state.db'), 'DELETE FROM enrolment']);
+  });
+
   it('refuses a name that is nobody, and gives a finding where sshd has no such file', async () => {
     await assert.rejects(found(world.write([]), { users: ['no-such-user'] }), /there is no user/);
     assert.ok(wrong(await found('/nonexistent/sshd_config')).includes('sshd-unseen'));

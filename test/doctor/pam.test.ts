@@ -6,6 +6,9 @@ import { describe, it } from 'node:test';
 import { examinePam, pamPrograms } from '../../src/doctor/pam/pam.ts';
 import { examineUserEnvironment } from '../../src/doctor/pam/environment.ts';
 import { pamStack, servicesWithNotp } from '../../src/doctor/pam/stack.ts';
+import { withBlock } from '../../src/setup/pam-file.ts';
+import type { Scope } from '../../src/setup/scope.ts';
+import { groupsOf, userByUid, type User } from '../../src/system/users.ts';
 import { lacks, scratchFolder } from '../support/world.ts';
 import { exampleStack, pamService } from './pam-files.ts';
 import { detailOf, wrong } from './sshd-world.ts';
@@ -20,6 +23,16 @@ const SUDO_CODE = 'auth requisite pam_exec.so seteuid quiet /usr/bin/notp pam --
 
 function found(lines: readonly string[], sshd = true): string[] {
   return wrong(examinePam({ name: pamService(`${lines.join('\n')}\n`), sshd }));
+}
+
+function foundFor(stack: string, users: readonly User[], sshd = true): string[] {
+  const findings = examinePam({ name: pamService(stack), sshd, users });
+  return findings.map(({ id, severity, user }) => [severity, id, ...(user === undefined ? [] : [user])].join(' '));
+}
+
+/** What `notp setup pam` writes into Debian's stack. */
+function block(scope: Scope): string {
+  return withBlock('@include common-auth\n', { door: 'pam', scope, read: () => [] }) ?? '';
 }
 
 describe('a PAM stack', { skip: lacks({ root: true }) }, () => {
@@ -109,6 +122,49 @@ describe('a PAM stack', { skip: lacks({ root: true }) }, () => {
       ['warn P7', 'ok P9'],
     );
     assert.ok(detailOf(findings, 'P7').includes(`/etc/pam.d/${name}:1`));
+  });
+
+  describe('with the conditions of setup', () => {
+    const dora: User = { name: 'dora', uid: 30_004, gid: 30_004, home: '/nonexistent', shell: '/bin/sh' };
+    const own = block({ users: [{ name: 'dora', uid: 30_004, spellings: ['dora'] }], groups: [] });
+    it('is in order for whom they name, by uid or by name, and fails for an enrolled user who is in neither', () => {
+      for (const user of [dora, { ...dora, uid: 39_999 }, { ...dora, name: 'dora2' }])
+        assert.deepEqual(foundFor(own, [user]), ['ok P7', 'ok P9']);
+      const name = pamService(own);
+      const findings = examinePam({ name, sshd: true, users: [dora, { ...dora, name: 'erin', uid: 30_005 }] });
+      assert.deepEqual(wrong(findings), ['P7 erin']);
+      assert.match(detailOf(findings, 'P7'), /neither uid 30005 nor the name "erin"/);
+    });
+
+    it('that go by the uid alone fail after it has changed: key and password let dora in', () => {
+      const byUid = own.replace(/^auth .* uid in .*\n/m, '').replace('user in dora', 'uid in 30004');
+      assert.deepEqual(foundFor(byUid, [dora]), ['ok P7', 'ok P9']);
+      assert.deepEqual(foundFor(byUid, [{ ...dora, uid: 39_999 }]), ['fail P7 dora', 'ok P9']);
+    });
+
+    it('goes by the groups of each name', () => {
+      const root = userByUid(0);
+      const group = groupsOf(root)[0] ?? '';
+      const byGroup = block({ users: [], groups: [group] });
+      assert.deepEqual(foundFor(byGroup, [root]), ['ok P7', 'ok P9']);
+      assert.deepEqual(foundFor(byGroup, [dora]), ['fail P7 dora', 'ok P9']);
+    });
+
+    it('says of sudo whom they ask for no code', () => {
+      const condition = 'auth [auth_err=1 default=ignore] pam_succeed_if.so quiet uid in 7\n';
+      const lines = exampleStack('sudo-notp').replace(/^auth .*--prompt-tty$/m, `${condition}$&`);
+      assert.deepEqual(foundFor(lines, [dora], false), ['info P7', 'ok P9']);
+      assert.deepEqual(foundFor(lines, [{ ...dora, uid: 7 }], false), ['ok P7', 'ok P9']);
+    });
+
+    it('draws a warning with any other condition that leads past the code: all but nobody were let in', () => {
+      for (const condition of ['user = nobody', 'use_uid uid in 30004', 'uid >= 1000 uid in 30004'])
+        assert.deepEqual(foundFor(own.replace('uid in 30004', condition).replace('auth_err=ignore', 'auth_err=5'), [dora]), [
+          'warn P7',
+          'ok P9',
+        ]);
+      assert.deepEqual(foundFor(own.replace('auth_err=4', 'auth_err=4 service_err=4'), [dora]), ['warn P7', 'ok P9']);
+    });
   });
 
   it('in which a sufficient password stands before the code is named for each: notp is asked after a wrong password, reads that, or is not asked at all', () => {

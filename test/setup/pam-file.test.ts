@@ -55,7 +55,8 @@ describe('the block in a PAM file', () => {
       'auth [success=2 ignore=ignore new_authtok_reqd=die default=ignore] pam_unix.so nullok',
       'auth [success=ok ignore=ignore new_authtok_reqd=die default=die] pam_deny.so',
       'auth required pam_permit.so',
-      'auth [auth_err=1 default=ignore] pam_succeed_if.so quiet uid in 1001',
+      'auth [auth_err=ignore ignore=ignore default=1] pam_succeed_if.so quiet uid in 1001',
+      'auth [auth_err=1 default=ignore] pam_succeed_if.so quiet user in bob',
       'auth requisite pam_exec.so seteuid quiet quiet_log /usr/bin/notp pam --prompt-tty',
     ]);
     assert.match(text, /^-auth \[success=1 ignore=ignore .*\] \/lib\/security\/pam_sss\.so \[a b\] forward_pass$/m);

@@ -20,19 +20,26 @@ describe('the scope of a setup', () => {
     assert.deepEqual(matchCriteria(BOTH), ['User alice,bob,robert', 'Group ops']);
   });
 
-  it('skips the code in PAM on a clear no alone', () => {
-    const [who, line = ''] = pamConditions({ users: [ALICE], groups: [] }, 4);
+  it('skips the code in PAM only on a clear no to uid, name and group: after a change of the uid no code was asked for', () => {
+    const [who, uid = '', name = ''] = pamConditions({ users: [ALICE], groups: [] }, 4);
     assert.equal(who, '# uid 1000: alice');
-    assert.match(line, /^auth +\[auth_err=4 default=ignore\] pam_succeed_if\.so quiet uid in 1000$/);
+    assert.match(uid, /^auth +\[auth_err=ignore ignore=ignore default=1\] pam_succeed_if\.so quiet uid in 1000$/);
+    assert.match(name, /^auth +\[auth_err=4 default=ignore\] pam_succeed_if\.so quiet user in alice$/);
     const [group = ''] = pamConditions({ users: [], groups: ['ops', 'dev'] }, 1);
     assert.match(group, /\[auth_err=1 default=ignore\] pam_succeed_if\.so quiet user ingroup ops:dev$/);
   });
 
-  it('asks PAM about the groups only where the users say no', () => {
+  it('asks PAM each question only where those before it say no', () => {
     const lines = pamConditions(BOTH, 4).filter((line) => !line.startsWith('#'));
-    assert.equal(lines.length, 2);
-    assert.match(lines[0] ?? '', /\[auth_err=ignore ignore=ignore default=1\] pam_succeed_if\.so quiet uid in 1000:1001$/);
-    assert.match(lines[1] ?? '', /\[auth_err=4 default=ignore\] pam_succeed_if\.so quiet user ingroup ops$/);
+    assert.equal(lines.length, 3);
+    assert.match(lines[0] ?? '', /\[auth_err=ignore ignore=ignore default=2\] pam_succeed_if\.so quiet uid in 1000:1001$/);
+    assert.match(lines[1] ?? '', /\[auth_err=ignore ignore=ignore default=1\] pam_succeed_if\.so quiet user in alice:bob:robert$/);
+    assert.match(lines[2] ?? '', /\[auth_err=4 default=ignore\] pam_succeed_if\.so quiet user ingroup ops$/);
+  });
+
+  it('leaves a name that PAM cannot be told of to its uid', () => {
+    const lines = pamConditions({ users: [{ name: 'a:b', uid: 7, spellings: ['a:b'] }], groups: [] }, 1);
+    assert.deepEqual(lines.slice(1), ['auth       [auth_err=1 default=ignore] pam_succeed_if.so quiet uid in 7']);
   });
 
   it('writes names with blanks, and names that are not ASCII byte by byte', () => {

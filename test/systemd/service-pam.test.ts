@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { before, describe, it } from 'node:test';
+import type { Finding } from '../../src/doctor/finding.ts';
 import { ROOT, type Ran } from '../support/process.ts';
 import { lacks, type TestUser } from '../support/world.ts';
 import { bootService, type Phone, type ServiceWorld, SERVICE_NEEDS } from './service-world.ts';
@@ -131,6 +132,48 @@ describe("root's PAM door beside the service", { skip: lacks(NEEDS) }, () => {
     assert.match(told, /"reason":"store_unavailable","detail":"[^"]*\/run\/notp\/judge\.sock/);
     await world.container.must(['systemctl', 'start', 'notp-judge.socket']);
     assert.equal((await pam(recovery)).code, 0);
+  });
+
+  it('asks for a code after the uid of a user of setup has changed: with key and password alone the user was in', async () => {
+    const dora = await world.addUser('dora');
+    await world.enroll(dora);
+    await world.container.must(['chpasswd'], { input: 'dora:pw-dora\n' });
+    await world.container.must(['notp', 'setup', 'pam', '--user', 'dora', '--apply', '--force', '--confirm-within', 'never']);
+    // A method has succeeded before, so PAM is to ask for the code.
+    const words = ['pamtester', '-E', 'SSH_AUTH_INFO_0=publickey ssh-ed25519 AAAA', 'sshd'];
+    const password = async (user: string): Promise<boolean> =>
+      (await world.container.run([...words, user, 'authenticate'], { input: 'pw-dora\n' })).code === 0;
+    const doctor = async (): Promise<string[]> => {
+      const { stdout } = await world.container.run(['notp', 'doctor', '--json']);
+      const findings = stdout
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line) as Finding);
+      return findings.filter(({ severity, user, id }) => severity === 'fail' && user === 'dora' && id === 'P7').map(({ detail }) => detail);
+    };
+    assert.equal(await password('dora'), false);
+    await world.container.must(['usermod', '-u', '39999', 'dora']);
+    assert.equal(await password('dora'), false);
+    await world.container.must(['usermod', '-l', 'dora2', 'dora']);
+    await world.container.must(['usermod', '-u', String(dora.uid), 'dora2']);
+    assert.equal(await password('dora2'), false);
+    await world.container.must(['usermod', '-l', 'dora', 'dora2']);
+    // Where PAM goes by the uid alone, doctor says whom it does not ask.
+    const gate = world.outside('/etc/ssh/sshd_config.d/notp.conf');
+    const forced = fs.readFileSync(gate, 'utf8');
+    fs.rmSync(gate);
+    assert.deepEqual(await doctor(), []);
+    await world.container.must([
+      'sed',
+      '-i',
+      '/user in dora/d; s/auth_err=ignore ignore=ignore default=1/auth_err=4 default=ignore/',
+      '/etc/pam.d/sshd',
+    ]);
+    assert.equal(await password('dora'), false);
+    await world.container.must(['usermod', '-u', '39999', 'dora']);
+    assert.equal(await password('dora'), true, 'this is the way past');
+    assert.match((await doctor()).join(), /neither uid 39999 nor the name "dora"/);
+    fs.writeFileSync(gate, forced);
   });
 
   it("is in nobody's hands but root's", async () => {

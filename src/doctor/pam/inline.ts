@@ -3,7 +3,8 @@
  * end all before that line; in a substack a failure would end only the substack, and the line would run after a wrong password. So
  * success jumps to what follows, and a failure ends it all at once. Pure. See pam.conf(5).
  */
-import { endsOf, pairsOf } from './paths.ts';
+import { pairsOf } from './control.ts';
+import { endsOf } from './paths.ts';
 import type { PamLine, PamModule } from './stack.ts';
 
 /** Where a jump lands: the place in the flat list, once it is known. */

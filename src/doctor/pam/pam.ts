@@ -1,6 +1,9 @@
 /** The family of PAM: the stacks of the services that ask notp for a code, line by line and over all ways through them. */
 import { messageOf } from '../../error.ts';
+import { quoted } from '../../otp/escape.ts';
+import { groupsByName, namesByUid, type User } from '../../system/users.ts';
 import { ok, type Finding } from '../finding.ts';
+import { CONDITION, conditionOf, exemptsUntold, type Who } from './conditions.ts';
 import { outdatedCopies } from './inline.ts';
 import { actionsOf, asksAfterFailure, branchOpensWithout, opensWithCode, opensWithoutCode } from './paths.ts';
 import { execWords, modulesOf, notpLine, pamStack, pamText, TYPES, type PamLine, type PamModule, type PamType } from './stack.ts';
@@ -16,6 +19,8 @@ export interface PamService {
   readonly name: string;
   /** sshd asks in its own prompt; sudo, su and login leave the asking to notp. */
   readonly sshd: boolean;
+  /** Enrolled users who must be asked for a code here; without sshd, those of whom it is said where they are not. */
+  readonly users?: readonly User[];
 }
 
 /** The programs of notp that the stack calls; those that are no absolute path never run. */
@@ -44,6 +49,8 @@ export function examinePam(service: PamService): Finding[] {
     ...wrongWays(lines, service),
     ...strayBranch(lines, service),
     ...openBranch(lines, service),
+    ...exempted(lines, service),
+    ...exemptsOthers(lines, service),
     ...afterFailure(lines, code, service),
     ...outdated(service),
     ...credentials(lines, code, service),
@@ -179,6 +186,73 @@ function wrongWays(lines: readonly PamLine[], { name }: PamService): Finding[] {
       fail('P7', 'The PAM stack lets nobody in', `PAM service ${name}: no way through its auth lines succeeds with the code`, TEMPLATE),
     ];
   return [];
+}
+
+/** Enrolled users whom the conditions of `notp setup --user` and `--group` lead past the code, under any name of theirs. */
+function exempted(lines: readonly PamLine[], { name, sshd, users = [] }: PamService): Finding[] {
+  const conditions = modulesOf(lines).flatMap((line) => conditionOf(line) ?? []);
+  if (conditions.length === 0 || users.length === 0 || opensWithoutCode(lines, { firstPass: false })) return [];
+  const known = new Map<string, boolean>();
+  const passes = (who: Who): boolean => {
+    const key = conditions.map((holds) => holds(who)).join();
+    const opens = known.get(key) ?? opensWithoutCode(lines, { firstPass: false, exempt: who });
+    known.set(key, opens);
+    return opens;
+  };
+  const found = accountsOf(users).flatMap(({ user, names }) => {
+    const who = names.find(passes);
+    return who === undefined ? [] : [{ user, who }];
+  });
+  if (!sshd) return found.length === 0 ? [] : [notAsked(name, found)];
+  return found.map(({ user, who }) => ({
+    ...fail(
+      'P7',
+      'The PAM stack exempts an enrolled user from the code, though sshd leaves the code to it',
+      `PAM service ${name}: neither uid ${String(who.uid)} nor the name ${quoted(who.name)} nor its groups are among those in its ${CONDITION} lines`,
+      'run notp setup pam --apply again for all whom it is to ask, see --user and --group',
+    ),
+    user: user.name,
+  }));
+}
+
+function accountsOf(users: readonly User[]): { readonly user: User; readonly names: readonly Who[] }[] {
+  const listed = namesByUid();
+  const all = users.map((user) => ({ user, names: [...new Set([user.name, ...(listed.get(user.uid) ?? [])])] }));
+  const groups = groupsByName(all.flatMap(({ names }) => names));
+  return all.map(({ user, names }) => ({
+    user,
+    names: names.map((name) => ({ name, uid: user.uid, groups: groups.get(name) ?? [] })),
+  }));
+}
+
+const MAX_SHOWN = 5;
+
+function notAsked(name: string, found: readonly { readonly user: User }[]): Finding {
+  const names = found.map(({ user }) => quoted(user.name));
+  const more = names.length > MAX_SHOWN ? ` and ${String(names.length - MAX_SHOWN)} more` : '';
+  return {
+    id: 'P7',
+    severity: 'info',
+    title: 'The PAM stack asks some enrolled users for no code',
+    detail: `PAM service ${name} exempts ${names.slice(0, MAX_SHOWN).join(', ')}${more}`,
+    fix: `where that is not meant: notp setup sudo --apply again, see --user and --group`,
+  };
+}
+
+/** Conditions of another form: whom they exempt is not known. */
+function exemptsOthers(lines: readonly PamLine[], { name }: PamService): Finding[] {
+  const isOpen = (exempt?: 'untold'): boolean => opensWithoutCode(lines, { firstPass: false, exempt });
+  if (isOpen() || !isOpen('untold')) return [];
+  const untold = modulesOf(lines).filter(exemptsUntold);
+  return [
+    {
+      id: 'P7',
+      severity: 'warn',
+      title: 'The PAM stack exempts accounts from the code, and notp does not know which',
+      detail: `PAM service ${name}: ${untold.map(({ where, words }) => `${where}: ${words.join(' ')}`).join(', ')}`,
+      fix: 'see that nobody who must give a code is exempt, or ask by the lines that notp setup writes for --user and --group',
+    },
+  ];
 }
 
 /** A code that is asked for after a wrong password is spent for nothing, and can be guessed without the password. */

@@ -2,6 +2,8 @@
  * What a PAM stack comes to, over every way that its modules may answer: whether it can succeed without the code.
  * The rules are those of libpam's dispatcher for pam_authenticate, see pam.conf(5). Pure.
  */
+import { CONDITION, conditionOf, exemptsUntold, type Who } from './conditions.ts';
+import { namedFailures, pairsOf } from './control.ts';
 import { isFirstFactor, mayBeFactor, notpLine, type PamLine, type PamModule } from './stack.ts';
 
 type Answer = 'success' | 'failure' | 'ignore';
@@ -29,11 +31,13 @@ export interface Question {
   readonly firstPass: boolean | 'surely';
   /** How notp may answer. */
   readonly code: readonly Answer[];
+  /** Whom conditions may exempt: nobody where it is undefined, an account, or whoever is meant by those that cannot be told. */
+  readonly exempt?: Who | 'untold' | undefined;
 }
 
 /** Whether the stack can say yes although notp never did. */
-export function opensWithoutCode(lines: readonly PamLine[], { firstPass }: { firstPass: boolean }): boolean {
-  const ends = ways(lines, { firstPass, code: ['failure'] });
+export function opensWithoutCode(lines: readonly PamLine[], { firstPass, exempt }: Omit<Question, 'code'>): boolean {
+  const ends = ways(lines, { firstPass, exempt, code: ['failure'] });
   return ends.some(({ impression, code }) => impression === 'yes' && !code);
 }
 
@@ -78,9 +82,7 @@ function walk(lines: readonly PamLine[], at: number, soon: Soon, question: Quest
   const goOn = (next: number, state: Soon): After[] => walk(lines, next, state, question, known);
   const found = line.kind === 'substack' ? throughSubstack(line.lines, soon, question).flatMap((state) => goOn(at + 1, state)) : [];
   if (line.kind === 'module')
-    for (const [answer, action] of answersOf(line, question).flatMap((each) =>
-      actionsOf(line, each).map((then) => [each, then] as const),
-    )) {
+    for (const [answer, action] of stepsOf(line, question)) {
       const isCode = notpLine(line) === 'code';
       const { impression, next } = act(action, answer, soon.impression);
       const refuses = impression === 'no' && answer === 'failure';
@@ -119,6 +121,17 @@ function firstAfter(first: First, line: PamModule, { answer, refuses }: { answer
 /** Modules that say no for a first factor that has failed, or is not to be asked for. */
 const REFUSING: ReadonlySet<string> = new Set(['pam_deny.so', 'pam_faillock.so', 'pam_tally2.so']);
 
+/** Each answer that the line may give, and what follows from it. */
+function stepsOf(line: PamModule, question: Question): (readonly [Answer, string])[] {
+  const { exempt } = question;
+  const holds = typeof exempt === 'object' ? conditionOf(line)?.(exempt) : undefined;
+  if (holds === true) return actionsOf(line, 'success').map((action) => ['success', action]);
+  if (holds === false) return [['failure', pairsOf(line.control).get('auth_err') ?? standardOf(line)]];
+  const named = exempt === 'untold' && exemptsUntold(line) ? namedFailures(line.control) : [];
+  const steps = answersOf(line, question).flatMap((answer) => actionsOf(line, answer).map((action) => [answer, action] as const));
+  return [...steps, ...named.map(([, action]) => ['failure', action] as const)];
+}
+
 function answersOf(line: PamModule, question: Question): readonly Answer[] {
   switch (notpLine(line)) {
     case 'code':
@@ -148,34 +161,20 @@ const FIXED: Readonly<Record<string, readonly Answer[]>> = {
   'pam_warn.so': ['ignore'],
 };
 
-/** The historical words in brackets, see pam.conf(5). */
-const SHORT: Readonly<Record<string, string>> = {
-  required: 'success=ok new_authtok_reqd=ok ignore=ignore default=bad',
-  requisite: 'success=ok new_authtok_reqd=ok ignore=ignore default=die',
-  sufficient: 'success=done new_authtok_reqd=done default=ignore',
-  optional: 'success=ok new_authtok_reqd=ok default=ignore',
-};
-
 /**
  * What follows from an answer: `ok`, `done`, `bad`, `die`, `ignore`, `reset` or a number of lines to jump over. Several for a failure, where
  * the control tells failures apart.
  */
 export function actionsOf({ control, module }: Pick<PamModule, 'control' | 'module'>, answer: Answer): string[] {
-  const pairs = pairsOf(control);
-  const standard = pairs.get('default') ?? 'bad';
-  if (answer !== 'failure') return [pairs.get(answer) ?? standard];
-  const named = module === EXEMPTS ? [] : [...pairs].flatMap(([name, action]) => (NO_FAILURE.has(name) ? [] : [action]));
+  const standard = standardOf({ control });
+  if (answer !== 'failure') return [pairsOf(control).get(answer) ?? standard];
+  // A condition that names an answer tells apart for whom the code was set up, which is no way for those.
+  const named = module === CONDITION ? [] : namedFailures(control).map(([, action]) => action);
   return [...new Set([...named, standard])];
 }
 
-/** With a named answer it tells apart for whom the code was set up, which is no way for those. */
-const EXEMPTS = 'pam_succeed_if.so';
-/** Of a password that has to be changed only the account phase tells. */
-const NO_FAILURE: ReadonlySet<string> = new Set(['success', 'new_authtok_reqd', 'ignore', 'default']);
-
-/** The pairs of a control, also of one that is a word. */
-export function pairsOf(control: string): Map<string, string> {
-  return new Map((SHORT[control] ?? control).split(/\s+/).map((pair) => pair.split('=') as [string, string]));
+function standardOf({ control }: Pick<PamModule, 'control'>): string {
+  return pairsOf(control).get('default') ?? 'bad';
 }
 
 function act(action: string, answer: Answer, before: Soon['impression']): { impression: Soon['impression']; next: number | 'end' } {

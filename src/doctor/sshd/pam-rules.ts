@@ -118,6 +118,11 @@ export const PAM_RULES: readonly Rule[] = [
   },
 ];
 
+/** Whether sshd leaves the code of a login to PAM. */
+export function leavesCodeToPam(effective: Effective): boolean {
+  return methodLists(effective).some(endsInCode);
+}
+
 /** The lists of AuthenticationMethods; none for `any`. */
 function methodLists(effective: Effective): string[][] {
   const lists = words(effective, 'authenticationmethods').map((list) => list.toLowerCase().split(','));
