@@ -91,7 +91,10 @@ describe('the host key', { skip: lacks({ root: true, programs: ['useradd', 'setp
   it('of another host does not open it, and the record says that another key is here', async () => {
     const away = `${key}.away`;
     fs.renameSync(key, away);
-    assert.match((await notp(['host-key', 'init'])).stderr, /of a host key that is not here\nnotp: hint: .*notp audit verify --resume/);
+    assert.match(
+      (await notp(['host-key', 'init'])).stderr,
+      /of a host key that is not here, or the store is newer than the log\nnotp: hint: .*notp audit verify --resume/,
+    );
     assert.match((await login()).stdout, /"store_unavailable"/);
     await notp(['audit', 'verify', '--resume']);
     const { code, stdout } = await login();
