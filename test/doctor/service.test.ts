@@ -94,10 +94,57 @@ describe('doctor on a booted host', { skip: lacks(CONTAINER_NEEDS) }, () => {
     assert.deepEqual(await wrong(), []);
   });
 
+  const reload = async (): Promise<void> => {
+    await container.must(['systemctl', 'reload', 'ssh']);
+    for (let i = 0; (await wrong()).includes('sshd-reload'); i++) assert.ok(i < 20, 'the reload does not count');
+  };
+
   it('names a configuration that the running sshd has not read', async () => {
     await container.must(['sh', '-c', 'sleep 0.1; echo "LogLevel VERBOSE" > /etc/ssh/sshd_config.d/20-log.conf']);
     assert.deepEqual(await wrong(), ['sshd-reload']);
-    await container.must(['systemctl', 'reload', 'ssh']);
-    for (let i = 0; (await wrong()).length > 0; i++) assert.ok(i < 20, 'the reload does not count');
+    await reload();
+    assert.deepEqual(await wrong(), []);
+  });
+
+  it('names a drop-in that was put back with its old time, and not loaded: the key alone logged in, and all was well to doctor', async () => {
+    const [gate, kept] = ['/etc/ssh/sshd_config.d/10-notp-gate.conf', '/root/kept.conf'];
+    await container.must(['touch', '-d', '2020-01-01', gate]);
+    await container.must(['mv', gate, kept]);
+    await reload();
+    await container.must(['sh', '-c', `sleep 0.1; cp -p ${kept} ${gate}; touch -d 2020-01-01 /etc/ssh/sshd_config.d`]);
+    assert.deepEqual(await wrong(), ['sshd-reload']);
+    await reload();
+    assert.deepEqual(await wrong(), []);
+  });
+
+  it('names an exemption that was loaded and then deleted, and one whose whole folder was', async () => {
+    const exemption = 'Match User alice\n  ForceCommand none\nMatch all\n';
+    const config = fs.readFileSync(path.join(container.root, 'etc/ssh/sshd_config'), 'utf8');
+    const more = path.join(container.root, 'etc/ssh/more.d');
+    fs.mkdirSync(more);
+    fs.writeFileSync(path.join(container.root, 'etc/ssh/sshd_config'), `Include /etc/ssh/more.d/*.conf\n${config}`);
+    for (const [file, gone] of [
+      ['/etc/ssh/sshd_config.d/05-x.conf', '/etc/ssh/sshd_config.d/05-x.conf'],
+      ['/etc/ssh/more.d/x.conf', '/etc/ssh/more.d'],
+    ] as const) {
+      fs.writeFileSync(path.join(container.root, file), exemption);
+      await reload();
+      assert.deepEqual(await wrong(), ['FC1 alice']);
+      await container.must(['sh', '-c', `sleep 0.1; rm -r ${gone}`]);
+      assert.deepEqual(await wrong(), ['sshd-reload'], gone);
+      await reload();
+    }
+    fs.writeFileSync(path.join(container.root, 'etc/ssh/sshd_config'), config);
+    await reload();
+    assert.deepEqual(await wrong(), []);
+  });
+
+  it('says that it cannot tell what is loaded where sshd has no pid file', async () => {
+    const { stdout: whole } = await container.run(['notp', 'doctor', '--json']);
+    assert.match(whole, /"id":"sshd-reload","severity":"ok"/);
+    await container.must(['sh', '-c', 'mv /run/sshd.pid /run/sshd.pid.away']);
+    const { stdout } = await container.run(['notp', 'doctor', '--json']);
+    assert.match(stdout, /"id":"sshd-reload","severity":"info"/);
+    await container.must(['mv', '/run/sshd.pid.away', '/run/sshd.pid']);
   });
 });

@@ -21,6 +21,8 @@ export interface Criterion {
 
 export interface SshdFiles {
   readonly files: readonly string[];
+  /** Where a file that is included may have come or gone: folders that a wildcard is looked up in, and those in which what is named is missing. */
+  readonly folders: readonly string[];
   readonly criteria: readonly Criterion[];
   /** Lines of which it cannot be told what sshd makes of them. */
   readonly untold: readonly string[];
@@ -29,6 +31,7 @@ export interface SshdFiles {
 /** Throws where the file or one that it includes cannot be read. */
 export function readSshdFiles(file: string): SshdFiles {
   const files: string[] = [];
+  const folders: string[] = [];
   const criteria: Criterion[] = [];
   const untold: string[] = [];
   const take = (name: string, depth: number): void => {
@@ -38,13 +41,13 @@ export function readSshdFiles(file: string): SshdFiles {
       const { keyword, readings } = readLine(line);
       if (keyword === 'match') criteria.push(...readings.flatMap(criteriaOf));
       if (keyword !== 'include') continue;
-      const inner = new Set(readings.flat().flatMap(included));
+      const inner = new Set(readings.flat().flatMap((pattern) => included(pattern, folders)));
       if (inner.size === 0 && ODD.test(line)) untold.push(line.trim());
       for (const each of inner) take(each, depth + 1);
     }
   };
   take(file, 0);
-  return { files: [...new Set(files)], criteria, untold };
+  return { files: [...new Set(files)], folders: [...new Set(folders)], criteria, untold };
 }
 
 /** The patterns of a criterion over all Match lines, without `!`. */
@@ -134,21 +137,24 @@ function criteriaOf(words: readonly string[]): Criterion[] {
   return criteria;
 }
 
-/** The files that glob(3) finds, which knows no braces, and backslashes. Throws where a folder cannot be read. */
-function included(pattern: string): string[] {
+/** The files that glob(3) finds, which knows no braces, and backslashes; `folders` gets those of SshdFiles. Throws where a folder cannot be read. */
+function included(pattern: string, folders: string[]): string[] {
   const parts = (/^[/~]/.test(pattern) ? pattern : `/etc/ssh/${pattern}`).split('/').filter((part) => part !== '');
   let found = [''];
-  for (const part of parts) found = found.flatMap((folder) => entriesLike(`${folder}/`, part).map((name) => `${folder}/${name}`));
+  for (const part of parts) found = found.flatMap((folder) => entriesLike(`${folder}/`, part, folders).map((name) => `${folder}/${name}`));
   return found.filter((file) => fs.existsSync(file));
 }
 
-function entriesLike(folder: string, part: string): string[] {
+function entriesLike(folder: string, part: string, folders: string[]): string[] {
   // A folder that cannot be read looks as if it were empty, to sshd -T too.
   if (fs.statSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true) return [];
   if (!/[*?[]/.test(part)) {
     fs.accessSync(folder, fs.constants.X_OK);
-    return [part.replace(/\\(.)/g, '$1')];
+    const name = part.replace(/\\(.)/g, '$1');
+    if (!fs.existsSync(folder + name)) folders.push(folder);
+    return [name];
   }
+  folders.push(folder);
   const expression = expressionOf(part);
   const names = fs.readdirSync(folder).filter((name) => expression.test(name) && (!name.startsWith('.') || part.startsWith('.')));
   return names.toSorted();

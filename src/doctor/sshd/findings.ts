@@ -8,13 +8,24 @@ import { ok, UNSEEN, type Finding } from '../finding.ts';
 import type { SshdFiles } from './files.ts';
 import type { Server } from './servers.ts';
 
-/** A configuration that was changed after sshd read it: sshd writes its pid file at each start and reload. */
-export function notLoaded({ pid }: Server, effective: Effective | undefined, { files }: SshdFiles, where: string): Finding[] {
-  const pidFile = effective === undefined ? '' : setting(effective, 'pidfile');
-  if (pid === undefined || !pidFile.startsWith('/')) return [];
-  const loaded = fs.statSync(pidFile, { throwIfNoEntry: false });
-  if (loaded === undefined || fs.readFileSync(pidFile, 'utf8').trim() !== String(pid)) return [];
-  const newer = files.filter((file) => fs.statSync(file).mtimeMs > loaded.mtimeMs);
+/**
+ * A configuration that was changed after sshd read it: sshd writes its pid file at each start and reload. Looked at is when a file was put
+ * where it is too (ctime), which no copy can take along, and when an entry of a folder of drop-ins came or went.
+ */
+export function notLoaded(
+  { pid }: Server,
+  effective: Effective | undefined,
+  { files, folders }: Pick<SshdFiles, 'files' | 'folders'>,
+  where: string,
+): Finding[] {
+  if (pid === undefined || effective === undefined) return [];
+  const pidFile = setting(effective, 'pidfile');
+  const loadedMs = loadedAt(pidFile, pid);
+  if (loadedMs === undefined) return [untoldLoad(where, pidFile)];
+  const newer = [
+    ...files.filter((file) => changedMs(file) > loadedMs),
+    ...folders.filter((folder) => changedMs(folder) > loadedMs).map((folder) => `${folder} (a file in it came, went or has another name)`),
+  ];
   if (newer.length === 0) return [ok('sshd-reload', 'sshd has read the configuration as it is now', where)];
   const detail = `${where}: ${newer.join(', ')} changed since`;
   return [
@@ -26,6 +37,27 @@ export function notLoaded({ pid }: Server, effective: Effective | undefined, { f
       fix: 'systemctl reload ssh',
     },
   ];
+}
+
+/** When the sshd `pid` read its configuration, in Unix time; undefined where its pid file does not tell. */
+function loadedAt(pidFile: string, pid: number): number | undefined {
+  const written = pidFile.startsWith('/') ? fs.statSync(pidFile, { throwIfNoEntry: false }) : undefined;
+  return written !== undefined && fs.readFileSync(pidFile, 'utf8').trim() === String(pid) ? written.mtimeMs : undefined;
+}
+
+/** When what is at the path, or the symlink there, last changed. */
+function changedMs(file: string): number {
+  return Math.max(...[fs.statSync(file), fs.lstatSync(file)].flatMap(({ mtimeMs, ctimeMs }) => [mtimeMs, ctimeMs]));
+}
+
+function untoldLoad(where: string, pidFile: string): Finding {
+  return {
+    id: 'sshd-reload',
+    severity: 'info',
+    title: 'It cannot be told whether sshd has read its configuration since it was changed',
+    detail: `${where}: ${pidFile.startsWith('/') ? `${pidFile} is not the pid file of that process` : 'it has no pid file'}`,
+    fix: 'systemctl reload ssh after each change; with a PidFile of its own, doctor can tell',
+  };
 }
 
 export function noDoor(where: string): Finding {
