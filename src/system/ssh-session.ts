@@ -8,13 +8,16 @@ const MAX_ANCESTORS = 4;
 const SSHD_NAMES = ['sshd', 'sshd-session'];
 /** Stays above the shell that it starts. */
 const CONSOLE_LOGIN = 'login';
-/** Fields of /proc/PID/stat after the name: ppid is the 4th of all, starttime the 22nd. */
+/** Fields of /proc/PID/stat after the name: ppid is the 4th of all, tty_nr the 7th, starttime the 22nd. */
 const PPID = 4 - 3;
+const TERMINAL = 7 - 3;
 const START_TICKS = 22 - 3;
 
 interface ProcessStat {
   readonly name: string;
   readonly ppid: number;
+  /** The device number of its controlling terminal; 0 where it has none. */
+  readonly terminal: number;
   readonly startTicks: number;
 }
 
@@ -39,14 +42,26 @@ export interface LoginStart {
 }
 
 /**
- * Where the login of this process began: with the sshd process of its connection, however far up, else with the login(1) of a console. Undefined
- * below anything else: a process of the service manager, of cron or of a terminal multiplexer began whenever that liked, and is no login.
+ * Where the login of this process began: with the sshd process of its connection, however far up, else, with `console`, with the login(1) of a
+ * console. Undefined below anything else: a process of the service manager, of cron or of a terminal multiplexer began whenever that liked, and
+ * is no login. Nor is a login(1) in a pseudo-terminal, which any program can start, and with -f nobody authenticates there.
  */
-export function loginStart(): LoginStart | undefined {
+export function loginStart({ console }: { readonly console: boolean }): LoginStart | undefined {
   const above = ancestors();
-  const found = above.find(({ name }) => SSHD_NAMES.includes(name)) ?? above.find(({ name }) => name === CONSOLE_LOGIN);
+  const bySsh = above.find(({ name }) => SSHD_NAMES.includes(name));
+  const atConsole = console ? above.find(({ name, terminal }) => name === CONSOLE_LOGIN && isConsole(terminal)) : undefined;
+  const found = bySsh ?? atConsole;
   return found === undefined ? undefined : { pid: found.pid, name: found.name, startTicks: found.startTicks, bootId: bootId() };
 }
+
+/** Whether `terminal`, as /proc shows a device number, is one and no pseudo-terminal, see devices.txt of Linux. */
+export function isConsole(terminal: number): boolean {
+  const major = (terminal >> 8) & 0xfff;
+  return terminal !== 0 && (major < FIRST_PTS || major > LAST_PTS);
+}
+
+/** The major numbers of /dev/pts. */
+const [FIRST_PTS, LAST_PTS] = [136, 143];
 
 /** The nearest first, without init. */
 function ancestors(): (ProcessStat & { readonly pid: number })[] {
@@ -97,7 +112,14 @@ function processStat(pid: number): ProcessStat | undefined {
   try {
     const [, name, rest] = /^\d+ \((.*)\) (.*)$/s.exec(readFileSync(`/proc/${String(pid)}/stat`, 'latin1')) ?? [];
     const fields = rest?.split(' ') ?? [];
-    return name === undefined ? undefined : { name, ppid: Number(fields[PPID]), startTicks: Number(fields[START_TICKS]) };
+    return name === undefined
+      ? undefined
+      : {
+          name,
+          ppid: Number(fields[PPID]),
+          terminal: Number(fields[TERMINAL]),
+          startTicks: Number(fields[START_TICKS]),
+        };
   } catch {
     return undefined;
   }

@@ -90,14 +90,17 @@ describe('notp setup gate', { skip: lacks({ root: true, programs: [...CONTAINER_
     assertDone(await host.setup('undo'));
   });
 
-  it('is confirmed by a new login at a console', async () => {
+  it('is confirmed by no login that sshd did not let in: login -f confirmed it, also in a transient unit, and nobody had authenticated', async () => {
     assertDone(await host.setup('gate', '--user', 'bob', '--apply', '--force'));
-    const console = host.container.inTerminal(['login', '-f', 'root']);
-    await console.expect(/# /);
-    console.send('notp setup confirm; echo "=$?"\r');
-    await console.expect(/Confirmed: gate stays[^]*=0\r/);
-    console.send('exit\r');
-    await console.exited;
+    for (const unit of [[], ['systemd-run', '--pty', '-q']]) {
+      const console = host.container.inTerminal([...unit, 'login', '-f', 'root']);
+      await console.expect(/# /);
+      console.send('notp setup confirm; echo "=$?"\r');
+      await console.expect(/this is no login by SSH[^]*hint: open a second SSH connection \(not one of[^]*\), and run[^]*=1\r/);
+      console.send('exit\r');
+      await console.exited;
+    }
+    assertDone(await host.login(host.alice, [...SELF, 'confirm']));
     assertDone(await host.setup('undo'));
   });
 

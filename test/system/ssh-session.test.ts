@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { before, describe, it } from 'node:test';
-import { clientAddress, loginStart, sshConnection, sshKeyDigest } from '../../src/system/ssh-session.ts';
+import { clientAddress, isConsole, loginStart, sshConnection, sshKeyDigest } from '../../src/system/ssh-session.ts';
 import { ROOT, run } from '../support/process.ts';
 import { lacks, scratchFolder } from '../support/world.ts';
 
@@ -32,7 +32,7 @@ async function seenBelow(
   fs.chmodSync(fake, 0o755);
   const script = path.join(folder, 'ask.mjs');
   const module = JSON.stringify(path.join(ROOT, 'src/system/ssh-session.ts'));
-  fs.writeFileSync(script, `import { ${asked} } from ${module};\nconsole.log(JSON.stringify(${asked}() ?? null));\n`);
+  fs.writeFileSync(script, `import { ${asked} } from ${module};\nconsole.log(JSON.stringify(${asked}({ console: true }) ?? null));\n`);
   // After "; :" a shell stays and waits instead of becoming the last command.
   const inner = Array.from({ length: shells }).reduce<string>(
     (command) => `sh -c ${JSON.stringify(`${command}; :`)}`,
@@ -94,13 +94,25 @@ describe('the connection', { skip: lacks({ programs: ['sh'] }) }, () => {
 });
 
 describe('the beginning of a login', { skip: lacks({ programs: ['sh'] }) }, () => {
-  it('is the sshd of the connection however far up, or the login of a console', async () => {
+  const own = loginStart({ console: true })?.name;
+
+  it('is the sshd of the connection however far up', async () => {
     for (const name of ['sshd', 'sshd-session']) assert.equal((await seenBelow(name, 6, 'loginStart'))?.['name'], name);
-    assert.ok(['login', loginStart()?.name].includes(String((await seenBelow('login', 6, 'loginStart'))?.['name'])));
   });
 
-  it('is none of what cron, a service manager or a terminal multiplexer starts', async () => {
-    for (const name of ['cron', 'atd', 'systemd', 'systemd-run', 'tmux: server', 'xlogin', 'login2'])
-      assert.equal((await seenBelow(name, 1, 'loginStart'))?.['name'], loginStart()?.name, name);
+  it('is none of what cron, a service manager or a terminal multiplexer starts, nor of a login without a console', async () => {
+    for (const name of ['cron', 'atd', 'systemd', 'systemd-run', 'tmux: server', 'xlogin', 'login2', 'login'])
+      assert.equal((await seenBelow(name, 1, 'loginStart'))?.['name'], own, name);
+  });
+
+  it('takes virtual terminals, serial lines and /dev/console for a console, and no pseudo-terminal: login -f in one confirmed a setup', () => {
+    for (const terminal of [device(4, 1), device(4, 64), device(5, 1), device(204, 64), device(229, 0)])
+      assert.equal(isConsole(terminal), true);
+    for (const terminal of [0, device(136, 0), device(136, 1000), device(143, 7)]) assert.equal(isConsole(terminal), false);
   });
 });
+
+/** As /proc writes it. */
+function device(major: number, minor: number): number {
+  return (major << 8) | (minor & 0xff) | ((minor >> 8) << 20);
+}

@@ -84,6 +84,6 @@ function tellApplied(plan: Plan, made: Setup, reloaded: string | undefined, opti
   sayHint(`the files as they were are in ${made.folder}`);
   if (until === undefined) return;
   say(`\nThis is undone by itself at ${until}, unless you confirm it. Leave this session open.\n`);
-  say(plan.door === 'sudo' ? '  1. log in a second time, and try sudo there\n' : '  1. log in a second time; a code is asked for\n');
+  say(plan.door === 'sudo' ? '  1. log in a second time, and try sudo there\n' : '  1. log in a second time by SSH; a code is asked for\n');
   say('  2. in that new login: notp setup confirm\n');
 }
