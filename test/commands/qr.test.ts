@@ -67,7 +67,8 @@ describe('QR codes', { skip: lacks({ programs: ['zbarimg', 'rsvg-convert'] }) },
     const earlier = own.snapshot();
     for (const file of [taken, link, path.join(own.folder, 'absent/x.png')]) {
       const { code, stdout } = await own.notp(['enroll', ...ENROL, '--passphrase-file', own.passphraseFile, '--qr-file', file]);
-      assert.equal(code, 3, file);
+      // Root writes into no folder that somebody may make meanwhile.
+      assert.equal(code, process.getuid?.() === 0 && file.includes('/absent/') ? 2 : 3, file);
       assert.equal(stdout, '', 'a secret that was not enrolled was printed');
     }
     const { code, stderr } = await own.notp(['enroll', ...ENROL, '--passphrase-file', own.passphraseFile, '--qr-file', 'x.jpg']);
