@@ -1,6 +1,6 @@
 /** Whoever speaks to the socket themselves, in whatever order, gets no secret, no new file and no end of an enrolment without a right proof. */
 import assert from 'node:assert/strict';
-import { before, describe, it } from 'node:test';
+import { before, beforeEach, describe, it } from 'node:test';
 import { lacks, type TestUser } from '../support/world.ts';
 import { bootService, SERVICE_NEEDS, type Phone, type ServiceWorld } from './service-world.ts';
 
@@ -37,6 +37,11 @@ describe('lines to the service in any order', { skip: lacks(SERVICE_NEEDS) }, ()
     alice = await world.addUser('alice');
     phone = await world.enroll(alice, ['--recovery', '32']);
     sealed = await world.container.must(['cat', '/home/alice/.notp/ssh']);
+  });
+
+  // New recovery codes, and a new secret, cost a try.
+  beforeEach(async () => {
+    await world.container.must(['notp', 'unlock', '--user', 'alice']);
   });
 
   /** The kinds of the answers; a refusal as its reason, and `end` where the service hung up before the last line was answered. */
