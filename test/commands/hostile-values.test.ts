@@ -6,7 +6,7 @@ import { before, describe, it } from 'node:test';
 import * as fc from 'fast-check';
 import { run, type Ran } from '../support/process.ts';
 import { SOURCE_NOTP } from '../support/world.ts';
-import { auditWorld, login, type AuditWorld } from './audit-log.ts';
+import { auditWorld, login, type AuditWorld } from './audit/log.ts';
 
 const UNSAFE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/u;
 /** A terminal's title, colours, C1, direction, a line of its own, and what a record has. */

@@ -9,8 +9,8 @@ import { readConfig } from '../../src/system/config.ts';
 import { run } from '../support/process.ts';
 import { haveHost } from '../support/host-lock.ts';
 import { addUser, installNotp, must, scratchFolder, serviceUser, SOURCE_NOTP, writeConfig } from '../support/world.ts';
-import { pamService } from './pam-files.ts';
-import { detailOf, NEEDS, sshdWorld, wrong, type SshdWorld } from './sshd-world.ts';
+import { pamService } from './pam/pam-files.ts';
+import { detailOf, NEEDS, sshdWorld, wrong, type SshdWorld } from './sshd/sshd-world.ts';
 
 describe('doctor', { skip: NEEDS }, () => {
   let world: SshdWorld;

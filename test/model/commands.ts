@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import * as fc from 'fast-check';
 import type { Proof } from '../../src/otp/proof.ts';
-import { recoveryProof } from '../verifier/local-world.ts';
+import { recoveryProof } from '../login/local-world.ts';
 import { enrolled, judge, LEAST_MS, PAIR_MS, remember, TRY_MS, standing, type Account, type File, type Shown } from './model.ts';
 import { oracleCode, stepOf } from './oracle.ts';
 import { strangersRecovery, type Real } from './real.ts';

@@ -12,7 +12,7 @@ import { refill } from '../../src/enrolment/care.ts';
 import { begin, complete, firstState, revoke } from '../../src/enrolment/registrar.ts';
 import { newHeader, newPayload, sealByHost } from '../../src/enrolment/sealing.ts';
 import type { SshSession } from '../../src/wire/verifier.ts';
-import { localWorld, ORIGIN, POLICY, WANTED, type LocalWorld, type Secret } from '../verifier/local-world.ts';
+import { localWorld, ORIGIN, POLICY, WANTED, type LocalWorld, type Secret } from '../login/local-world.ts';
 
 export interface Real {
   readonly world: LocalWorld;

@@ -5,7 +5,7 @@ import { opensWithoutCode } from '../../src/doctor/pam/paths.ts';
 import { pamStack } from '../../src/doctor/pam/stack.ts';
 import { pamConditions, type Scope } from '../../src/setup/scope.ts';
 import { groupsOf, userByUid } from '../../src/system/users.ts';
-import { pamService } from '../doctor/pam-files.ts';
+import { pamService } from '../doctor/pam/pam-files.ts';
 import { run } from '../support/process.ts';
 import { addUser, lacks, type TestUser } from '../support/world.ts';
 

@@ -1,0 +1,150 @@
+/** The service: on a booted host doctor sees units, credential and the socket of each enrolled user, and whether it is the calm screen. */
+import * as assert from 'node:assert/strict';
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { before, describe, it } from 'node:test';
+import type { Finding } from '../../../src/doctor/doctor.ts';
+import { bootContainer, CONTAINER_NEEDS, installInto, type Container } from '../../support/container.ts';
+import { addContainerUser } from '../../support/container-ssh.ts';
+import { lacks, type TestUser } from '../../support/world.ts';
+import { example } from '../../doctor/sshd/sshd-world.ts';
+
+describe('doctor on a booted host', { skip: lacks(CONTAINER_NEEDS) }, () => {
+  let container: Container;
+  let alice: TestUser;
+
+  before(async () => {
+    container = await bootContainer('doctor', (root) => {
+      installInto(root);
+      fs.writeFileSync(path.join(root, 'etc/ssh/sshd_config.d/10-notp-gate.conf'), example('gate'), { mode: 0o644 });
+      const pam = path.join(root, 'etc/pam.d/sshd');
+      fs.writeFileSync(pam, fs.readFileSync(pam, 'utf8').replace('user_readenv=1', ''));
+    });
+    alice = await addContainerUser(container, 'alice');
+    await container.must(['notp', 'host-key', 'init']);
+    await container.must(['notp-enroll', 'alice', '--no-confirm', '--json']);
+  });
+
+  const wrong = async (): Promise<string[]> => {
+    const { stdout } = await container.run(['notp', 'doctor', '--json']);
+    const findings = stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Finding);
+    return findings
+      .filter(({ severity }) => severity === 'fail' || severity === 'warn')
+      .map(({ id, user }) => `${id}${user === undefined ? '' : ` ${user}`}`);
+  };
+
+  it('says of the clock what timedatectl says, and that nobody tells where there is none', async () => {
+    const told = (await container.run(['timedatectl', 'show', '--property=NTPSynchronized', '--value'])).stdout.trim();
+    assert.deepEqual(await wrong(), told === 'no' ? ['clock-synchronised'] : []);
+    // Whether the clock of the tests' machine is synchronised is nothing that a test can decide.
+    await container.must(['rm', '/usr/bin/timedatectl']);
+    assert.deepEqual(await wrong(), []);
+  });
+
+  it('prints one calm screen where all is well', async () => {
+    const { code, stdout, stderr } = await container.run(['notp', 'doctor']);
+    assert.equal(code, 0, stdout + stderr);
+    assert.match(stdout, /^No way around the gate was found\.$/m);
+    assert.match(stdout, /\d+ checks in order, 0 failed, 0 warnings/);
+    assert.match(stdout, /sshd \(pid \d+\) with \/etc\/ssh\/sshd_config/);
+    assert.ok(stdout.split('\n').length <= 24, stdout);
+  });
+
+  it('names the user whose socket is gone, not enabled, or open to others', async () => {
+    const unit = `notp@${String(alice.uid)}.socket`;
+    const socket = `/run/notp/${String(alice.uid)}.sock`;
+    for (const [change, undo] of [
+      [
+        ['systemctl', 'stop', unit],
+        ['systemctl', 'start', unit],
+      ],
+      [
+        ['systemctl', '--quiet', 'disable', unit],
+        ['systemctl', '--quiet', 'enable', unit],
+      ],
+      [
+        ['chmod', '666', socket],
+        ['chmod', '600', socket],
+      ],
+      [
+        ['chown', 'nobody', socket],
+        ['chown', 'alice', socket],
+      ],
+    ] as const) {
+      await container.must(change);
+      assert.deepEqual(await wrong(), ['service-socket alice'], change.join(' '));
+      await container.must(undo);
+    }
+    assert.deepEqual(await wrong(), []);
+  });
+
+  it('names an encrypted host key that no unit hands over, and units that are not installed', async () => {
+    await container.must(['cp', '/etc/notp/host.key', '/root/host.key']);
+    await container.must(['mv', '/etc/notp/host.key', '/etc/notp/host.key.cred']);
+    await container.must(['chown', 'root', '/etc/notp/host.key.cred']);
+    assert.deepEqual(await wrong(), ['service-credential']);
+    await container.must(['mv', '/etc/notp/host.key.cred', '/etc/notp/host.key']);
+    await container.must(['chown', 'notp', '/etc/notp/host.key']);
+    await container.must(['mv', '/etc/systemd/system/notp@.socket', '/root']);
+    assert.deepEqual(await wrong(), ['service-units']);
+    await container.must(['mv', '/root/notp@.socket', '/etc/systemd/system/']);
+    assert.deepEqual(await wrong(), []);
+  });
+
+  const reload = async (): Promise<void> => {
+    await container.must(['systemctl', 'reload', 'ssh']);
+    for (let i = 0; (await wrong()).includes('sshd-reload'); i++) assert.ok(i < 20, 'the reload does not count');
+  };
+
+  it('names a configuration that the running sshd has not read', async () => {
+    await container.must(['sh', '-c', 'sleep 0.1; echo "LogLevel VERBOSE" > /etc/ssh/sshd_config.d/20-log.conf']);
+    assert.deepEqual(await wrong(), ['sshd-reload']);
+    await reload();
+    assert.deepEqual(await wrong(), []);
+  });
+
+  it('names a drop-in that was put back with its old time, and not loaded: the key alone logged in, and all was well to doctor', async () => {
+    const [gate, kept] = ['/etc/ssh/sshd_config.d/10-notp-gate.conf', '/root/kept.conf'];
+    await container.must(['touch', '-d', '2020-01-01', gate]);
+    await container.must(['mv', gate, kept]);
+    await reload();
+    await container.must(['sh', '-c', `sleep 0.1; cp -p ${kept} ${gate}; touch -d 2020-01-01 /etc/ssh/sshd_config.d`]);
+    assert.deepEqual(await wrong(), ['sshd-reload']);
+    await reload();
+    assert.deepEqual(await wrong(), []);
+  });
+
+  it('names an exemption that was loaded and then deleted, and one whose whole folder was', async () => {
+    const exemption = 'Match User alice\n  ForceCommand none\nMatch all\n';
+    const config = fs.readFileSync(path.join(container.root, 'etc/ssh/sshd_config'), 'utf8');
+    const more = path.join(container.root, 'etc/ssh/more.d');
+    fs.mkdirSync(more);
+    fs.writeFileSync(path.join(container.root, 'etc/ssh/sshd_config'), `Include /etc/ssh/more.d/*.conf\n${config}`);
+    for (const [file, gone] of [
+      ['/etc/ssh/sshd_config.d/05-x.conf', '/etc/ssh/sshd_config.d/05-x.conf'],
+      ['/etc/ssh/more.d/x.conf', '/etc/ssh/more.d'],
+    ] as const) {
+      fs.writeFileSync(path.join(container.root, file), exemption);
+      await reload();
+      assert.deepEqual(await wrong(), ['FC1 alice']);
+      await container.must(['sh', '-c', `sleep 0.1; rm -r ${gone}`]);
+      assert.deepEqual(await wrong(), ['sshd-reload'], gone);
+      await reload();
+    }
+    fs.writeFileSync(path.join(container.root, 'etc/ssh/sshd_config'), config);
+    await reload();
+    assert.deepEqual(await wrong(), []);
+  });
+
+  it('says that it cannot tell what is loaded where sshd has no pid file', async () => {
+    const { stdout: whole } = await container.run(['notp', 'doctor', '--json']);
+    assert.match(whole, /"id":"sshd-reload","severity":"ok"/);
+    await container.must(['sh', '-c', 'mv /run/sshd.pid /run/sshd.pid.away']);
+    const { stdout } = await container.run(['notp', 'doctor', '--json']);
+    assert.match(stdout, /"id":"sshd-reload","severity":"info"/);
+    await container.must(['mv', '/run/sshd.pid.away', '/run/sshd.pid']);
+  });
+});

@@ -1,0 +1,101 @@
+/** `notp setup pam` on a real host: who is asked for what then, with the PAM layouts of Debian and of Red Hat. */
+import assert from 'node:assert/strict';
+import { afterEach, before, describe, it } from 'node:test';
+import { CONTAINER_NEEDS } from '../../support/container.ts';
+import { lacks } from '../../support/world.ts';
+import { RED_HAT } from './red-hat.ts';
+import { answer, assertAsBefore, assertDone, bootHost, freshCode, loginOnceUp, snapshot, type Host } from './world.ts';
+
+const PASSWORD = 'login secret';
+const FOR_GOOD = ['--apply', '--confirm-within', 'never'];
+const BY_PASSWORD = ['-o', 'PubkeyAuthentication=no'];
+
+describe('notp setup pam', { skip: lacks({ root: true, programs: [...CONTAINER_NEEDS.programs, 'oathtool'] }) }, () => {
+  let host: Host;
+  let debian: string;
+  before(async () => {
+    host = await bootHost('setup-pam');
+    await host.container.must(['chpasswd'], { input: `alice:${PASSWORD}\nbob:${PASSWORD}\n` });
+    debian = host.read('/etc/pam.d/sshd');
+    await host.enrol(host.alice);
+  });
+  afterEach(async () => {
+    await host.clear();
+  });
+
+  /** Applies, and waits until sshd answers by it. */
+  const apply = async (...words: string[]): Promise<void> => {
+    assertDone(await host.setup(...words, ...FOR_GOOD));
+    await loginOnceUp(host, host.bob, ['true']);
+  };
+
+  const passesWithKeyAndCode = async (): Promise<void> => {
+    const code = await freshCode(host, host.alice);
+    const terminal = host.terminal(host.alice, ['echo in']);
+    await answer(terminal, /One-time code\s+Password: /, 'no code');
+    await answer(terminal, /Password: /, code);
+    await terminal.expect(/^in\r$/m);
+    assert.equal(await terminal.exited, 0);
+  };
+
+  const passesWithPasswordAndCode = async (): Promise<void> => {
+    const code = await freshCode(host, host.alice);
+    const terminal = host.terminal(host.alice, ['echo in'], { sshOptions: BY_PASSWORD });
+    await answer(terminal, /Password: /, PASSWORD);
+    await answer(terminal, /One-time code\s+Password: /, code);
+    await terminal.expect(/^in\r$/m);
+    assert.equal(await terminal.exited, 0);
+  };
+
+  it('asks for a code after the key and after the password, and is undone byte for byte', async () => {
+    const files = snapshot(host);
+    await apply('pam');
+    assert.equal((await host.login(host.bob, ['true'])).code, 255);
+    await passesWithKeyAndCode();
+    await passesWithPasswordAndCode();
+    assertDone(await host.setup('undo'));
+    assertAsBefore(host, files);
+    assertDone(await loginOnceUp(host, host.bob, ['true']));
+  });
+
+  it('keeps a prompt of the administrator', async () => {
+    host.write('/etc/notp/prompt', 'Code of the day\n');
+    const files = snapshot(host);
+    await apply('pam');
+    assert.equal(host.read('/etc/notp/prompt'), 'Code of the day\n');
+    assertDone(await host.setup('undo'));
+    assertAsBefore(host, files);
+    await host.container.must(['rm', '/etc/notp/prompt']);
+  });
+
+  it('asks only those whom it was set up for; others log in as before, by key and by password', async () => {
+    await apply('pam', '--user', 'nobody', '--group', 'alice');
+    await passesWithKeyAndCode();
+    await passesWithPasswordAndCode();
+    assertDone(await host.login(host.bob, ['true']));
+    const terminal = host.terminal(host.bob, ['echo in'], { sshOptions: BY_PASSWORD });
+    await answer(terminal, /password: /i, PASSWORD);
+    await terminal.expect(/^in\r$/m);
+    assert.equal(await terminal.exited, 0);
+  });
+
+  it('is refused where root logs in with a key, and PermitRootLogin makes every code wrong', async () => {
+    await host.container.must(['cp', '/root/.ssh/id_ed25519.pub', '/root/.ssh/authorized_keys']);
+    await host.container.must(['notp-enroll', 'root', '--no-confirm', '--json']);
+    const refused = await host.setup('pam', '--apply');
+    await host.container.must(['rm', '/root/.ssh/authorized_keys']);
+    assert.equal(refused.code, 1);
+    assert.match(refused.stderr, /lock you out: root: no code ever matches under PermitRootLogin prohibit-password/);
+  });
+
+  it('asks for the same with the layout of Red Hat', async () => {
+    for (const [name, text] of Object.entries(RED_HAT)) host.write(`/etc/pam.d/${name}`, text);
+    const files = snapshot(host);
+    await apply('pam');
+    await passesWithKeyAndCode();
+    await passesWithPasswordAndCode();
+    assertDone(await host.setup('undo'));
+    assertAsBefore(host, files);
+    host.write('/etc/pam.d/sshd', debian);
+  });
+});

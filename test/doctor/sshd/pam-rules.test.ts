@@ -1,0 +1,108 @@
+/** Each rule of the PAM door fires on a real sshd's configuration that trips it, and none on the recommended one. */
+import * as assert from 'node:assert/strict';
+import { before, describe, it } from 'node:test';
+import { NEEDS, sshdWorld, wrong, type SshdWorld } from './sshd-world.ts';
+import { exampleStack, pamService } from '../pam/pam-files.ts';
+
+const TRIPPED: Readonly<Record<string, readonly (readonly string[])[]>> = {
+  P1: [['UsePAM no', 'AuthenticationMethods publickey,keyboard-interactive']],
+  P2: [
+    ['AuthenticationMethods any'],
+    ['AuthenticationMethods publickey,keyboard-interactive publickey,publickey'],
+    ['AuthenticationMethods keyboard-interactive:pam'],
+    ['AuthenticationMethods keyboard-interactive,publickey'],
+  ],
+  P4: [['PasswordAuthentication yes']],
+  P6: [['PermitRootLogin prohibit-password'], ['PermitRootLogin forced-commands-only']],
+  P10: [['MaxAuthTries 20'], ['LoginGraceTime 600'], ['LoginGraceTime 0']],
+};
+
+describe('the rules of the PAM door', { skip: NEEDS }, () => {
+  let world: SshdWorld;
+  let service: string;
+  before(() => {
+    world = sshdWorld();
+    service = pamService(exampleStack('sshd-notp'));
+  });
+  const examine = async (lines: readonly string[], names: readonly string[] = ['root']): Promise<string[]> => {
+    const report = await world.examine(world.write(lines, 'pam'), { names, pamService: service });
+    assert.deepEqual([report.doors, report.pamService], [{ gate: false, pam: true }, service]);
+    return wrong(report.findings);
+  };
+
+  it('find nothing in the recommended configuration', async () => {
+    assert.deepEqual(await examine(['PermitRootLogin yes']), []);
+    assert.deepEqual(await examine([], ['nobody']), []);
+  });
+
+  for (const [id, configurations] of Object.entries(TRIPPED)) {
+    for (const lines of configurations) {
+      it(`name ${id} where it says ${lines.join(', ')}`, async () => {
+        assert.deepEqual(await examine(id === 'P6' ? lines : ['PermitRootLogin yes', ...lines]), [`${id} root`]);
+      });
+    }
+  }
+
+  for (const [list, ids] of [
+    ['publickey,password', ['P2', 'P3']],
+    ['password', ['P2', 'P3']],
+    ['hostbased', ['P2', 'P5']],
+    ['any', ['P1', 'P2']],
+    ['publickey,keyboard-interactive hostbased,gssapi-with-mic', ['P2', 'P5']],
+  ] as const) {
+    it(`name ${ids.join(' and ')} where AuthenticationMethods is ${list}`, async () => {
+      const lines = [
+        ...(list === 'any' ? ['KbdInteractiveAuthentication no'] : []),
+        'HostbasedAuthentication yes',
+        'GSSAPIAuthentication yes',
+        `AuthenticationMethods ${list}`,
+      ];
+      assert.deepEqual(
+        await examine(['PasswordAuthentication yes', ...lines], ['nobody']).then((found) => found.filter((each) => !each.startsWith('P4'))),
+        ids.map((id) => `${id} nobody`),
+      );
+    });
+  }
+
+  for (const [what, found, stack] of [
+    ['name P2 where every pass of the stack asks for the code', ['P2 root'], ''],
+    ['name P2 where the branch leads nowhere', ['P2 root'], 'auth [default=ignore] pam_exec.so quiet /usr/bin/notp pam --first-pass\n'],
+    [
+      'name P2 where the first pass lands on a permit, and a code alone logged in',
+      ['P2 root'],
+      'auth [success=1 default=ignore] pam_exec.so quiet /usr/bin/notp pam --first-pass\n',
+    ],
+    [
+      'take the first pass that leads past the code for a first factor',
+      [],
+      'auth [success=2 default=ignore] pam_exec.so quiet /usr/bin/notp pam --first-pass\n',
+    ],
+  ] as const) {
+    it(what, async () => {
+      const code = 'auth requisite pam_exec.so quiet expose_authtok stdout /usr/bin/notp pam\nauth sufficient pam_permit.so\n';
+      const pam = pamService(`${stack}${code}auth required pam_unix.so\n`);
+      const { findings } = await world.examine(world.write(['PermitRootLogin yes'], 'pam'), { pamService: pam });
+      assert.deepEqual(wrong(findings), found);
+    });
+  }
+
+  it('take keys and codes where the stack knows no password', async () => {
+    const pam = pamService('auth requisite pam_exec.so expose_authtok /usr/bin/notp pam\nauth sufficient pam_permit.so\n');
+    const file = world.write(['PermitRootLogin yes', 'AuthenticationMethods publickey,keyboard-interactive:pam'], 'pam');
+    assert.deepEqual(wrong((await world.examine(file, { pamService: pam })).findings), []);
+  });
+
+  it('take password, then code, for two factors', async () => {
+    const lines = ['PasswordAuthentication yes', 'AuthenticationMethods password,keyboard-interactive:pam publickey,keyboard-interactive'];
+    assert.deepEqual(await examine(lines, ['nobody']), []);
+  });
+
+  it('hold where the gate is not forced, and those of the gate where it is', async () => {
+    const file = world.write(['AuthenticationMethods publickey', '>Match User nobody', '>  ForceCommand /usr/bin/notp gate'], 'pam');
+    const report = await world.examine(file, { names: ['nobody', 'daemon'], pamService: service });
+    assert.deepEqual(report.doors, { gate: true, pam: true });
+    const found = wrong(report.findings);
+    assert.ok(found.includes('FC3 nobody') && found.includes('P2 daemon'), found.join());
+    assert.ok(!found.includes('P2 nobody') && !found.includes('FC1 daemon'), found.join());
+  });
+});

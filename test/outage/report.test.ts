@@ -1,0 +1,191 @@
+/** What a host tells the store after an outage: all of it, once, whatever fails on the way; and the log of both is whole. */
+import assert from 'node:assert/strict';
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { describe, it } from 'node:test';
+import { append, newRef } from '../../src/audit/audit.ts';
+import { verifyLog, type Report } from '../../src/audit/verify.ts';
+import { openCopy } from '../../src/outage/outage.ts';
+import { copyApproved, reportOutage } from '../../src/outage/report.ts';
+import { rowKey, rowMac } from '../../src/seal/keys.ts';
+import { chainKeys, type State } from '../../src/state/state.ts';
+import { encoded } from '../../src/store/row-seal.ts';
+import { localWorld, ORIGIN, POLICY, recoveryProof, type LocalWorld } from '../login/local-world.ts';
+
+/** A host whose user may be let in by its copy. */
+async function outageHost(name: string): Promise<{ readonly world: LocalWorld; readonly copy: State }> {
+  const world = localWorld(name);
+  const outageFile = path.join(path.dirname(world.place.auditFile), 'outage.db');
+  const fleet = { passwordFile: '', authoritiesFile: undefined, tls: false, host: 'one', outage: 'local', outageFile } as const;
+  const store = { kind: 'postgres', servers: [], database: '', user: '', ...fleet } as const;
+  const copy = openCopy({ ...world.place, store }, () => world.nowMs, { create: true });
+  assert.ok(copy);
+  await world.enrol();
+  await world.withState(async (state) => {
+    await state.store.exclusively((transaction) => transaction.approve({ user: ORIGIN.user, asOfMs: world.nowMs }));
+    await copyApproved(state, copy, world.nowMs);
+  });
+  return { world, copy };
+}
+
+/** Decides on the copy, so many times, and gives the references. */
+async function decideOn({ store, log }: State, times: number): Promise<readonly string[]> {
+  const refs = Array.from({ length: times }, newRef);
+  for (const ref of refs) {
+    const record = { ...ORIGIN, event: 'login.accepted', result: 'accepted', method: 'recovery', recovery_code: 0, ref } as const;
+    await store.exclusively((transaction) => append(log, transaction, record));
+  }
+  return refs;
+}
+
+function report(world: LocalWorld, copy: State, change: (state: State) => State = (state) => state): Promise<number> {
+  return world.withState((state) => reportOutage(change(state), copy, POLICY));
+}
+
+/** The state with a server that undoes the transaction number `at` when it commits. */
+function failingAt(at: number): (state: State) => State {
+  return (state) => {
+    let transactions = 0;
+    const exclusively: State['store']['exclusively'] = (work) =>
+      state.store.exclusively(async (transaction) => {
+        const result = await work(transaction);
+        if (++transactions === at) throw new Error('the server has died');
+        return result;
+      });
+    return { ...state, store: { ...state.store, exclusively } };
+  };
+}
+
+async function verified(world: LocalWorld): Promise<Report> {
+  return await world.withState(async (state) => {
+    const known = await state.store.exclusively((transaction) => transaction.head());
+    return await verifyLog(world.place.auditFile, { known, headNow: () => Promise.resolve(known), keys: chainKeys(state, []) });
+  });
+}
+
+/** The references of what was reported, in the order of the chain. */
+async function reported(world: LocalWorld): Promise<readonly unknown[]> {
+  const { cutOffAt, problems } = await verified(world);
+  assert.deepEqual(problems, []);
+  assert.ok(cutOffAt.length <= 5);
+  return world
+    .records()
+    .filter(({ outage }) => outage !== undefined)
+    .map(({ ref }) => ref);
+}
+
+describe('a report of an outage', () => {
+  for (const decisions of [2, 18, 70])
+    it(`of ${String(decisions)} records, whose commit failed, was called a state that was put back, or a broken log`, async () => {
+      const { world, copy } = await outageHost(`report-${String(decisions)}`);
+      try {
+        await decideOn(copy, decisions);
+        await assert.rejects(report(world, copy, failingAt(1)), /the server has died/);
+        const left = await verified(world);
+        assert.deepEqual(left.problems, []);
+        assert.ok(left.cutOff >= Math.min(decisions, 16));
+        assert.equal(await report(world, copy), decisions);
+        const after = await verified(world);
+        assert.deepEqual([after.problems, after.cutOff], [[], left.cutOff]);
+      } finally {
+        copy.store.close();
+      }
+    });
+
+  it('is told once where one of its transactions fails, and each of them is one for the log', async () => {
+    const { world, copy } = await outageHost('report-parts');
+    try {
+      const refs = await decideOn(copy, 40);
+      await assert.rejects(report(world, copy, failingAt(2)), /the server has died/);
+      assert.equal(await report(world, copy), 40);
+      const told = await reported(world);
+      const { cutOff } = await verified(world);
+      assert.deepEqual(told.toSpliced(16, cutOff), refs);
+    } finally {
+      copy.store.close();
+    }
+  });
+
+  for (const [what, put] of [
+    ['that nobody had signed', (row) => ({ ...row, seq: 1, text: '{}', mac: '0'.repeat(64) })],
+    ['of the transaction that they had undone', (row) => row],
+    ['of another record', (row, other) => ({ ...other, id: row.id })],
+  ] as const satisfies readonly (readonly [string, (row: Told, other: Told) => Told])[])
+    for (const isLater of [false, true])
+      it(`was left out by whoever administers the database, with a row ${what}${isLater ? ', after another record' : ''}`, async () => {
+        const { world, copy } = await outageHost('report-forged');
+        try {
+          const refs = await decideOn(copy, 2);
+          const seen: Told[] = [];
+          await assert.rejects(report(world, copy, seeing(world, seen)), /the server has died/);
+          assert.equal(seen.length, 2);
+          if (isLater) for (let i = 0; i < 3; i++) await world.verify({ kind: 'absent' }, recoveryProof('0'));
+          const database = new DatabaseSync(databaseOf(world));
+          for (const [i, row] of seen.entries()) {
+            const { id, seq, text, mac } = put(row, seen[1 - i] ?? row);
+            database.prepare('INSERT INTO outage (id, seq, text, mac) VALUES (?, ?, ?, ?)').run(id, seq, text, mac);
+          }
+          database.close();
+          assert.equal(await report(world, copy), 2);
+          const { cutOff } = await verified(world);
+          assert.equal(cutOff, 2);
+          // Once each, and once as what was undone.
+          assert.deepEqual(await reported(world), [...refs, ...refs]);
+        } finally {
+          copy.store.close();
+        }
+      });
+
+  it('is told once where the copy did not note that, however long ago', async () => {
+    const { world, copy } = await outageHost('report-again');
+    try {
+      const refs = await decideOn(copy, 20);
+      const records = await copy.store.exclusively((transaction) => transaction.outageRecords(99));
+      assert.equal(await report(world, copy), 20);
+      for (let i = 0; i < 3; i++) {
+        await copy.store.exclusively(async (transaction) => {
+          for (const record of records) await transaction.keepOutageRecord(record);
+        });
+        assert.equal(await report(world, copy), 20);
+        assert.deepEqual(await reported(world), refs);
+        await world.verify({ kind: 'absent' }, recoveryProof('0'));
+      }
+    } finally {
+      copy.store.close();
+    }
+  });
+});
+
+/** A row of `outage`. */
+interface Told {
+  readonly id: string;
+  readonly seq: number;
+  readonly text: string;
+  readonly mac: string;
+}
+
+/** A server that shows each row of a report to whoever administers it, and undoes all of them. */
+function seeing({ place }: LocalWorld, seen: Told[]): (state: State) => State {
+  const key = rowKey(new Uint8Array(fs.readFileSync(place.hostKeyFiles[0] ?? '')));
+  return (state) => ({
+    ...state,
+    store: {
+      ...state.store,
+      exclusively: (work) =>
+        state.store.exclusively(async (transaction) => {
+          const keepOutageRecord: typeof transaction.keepOutageRecord = async (record) => {
+            const { id, seq, text } = record;
+            seen.push({ id, seq, text, mac: rowMac(key, encoded('outage', { ...record, host: '' })) });
+            return await transaction.keepOutageRecord(record);
+          };
+          await work({ ...transaction, keepOutageRecord });
+          throw new Error('the server has died');
+        }),
+    },
+  });
+}
+
+function databaseOf({ place }: LocalWorld): string {
+  return place.store.kind === 'sqlite' ? place.store.path : '';
+}
