@@ -1,7 +1,7 @@
 /** Every reason is worded for a person, in one style. */
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { WORDING, wordingOf, type Reason } from '../../src/verdict/reasons.ts';
+import { type Reason, referenceTo, WORDING, wordingOf } from '../../src/verdict/reasons.ts';
 
 /** The stable words that scripts and the log rely on. */
 const REASONS: readonly Reason[] = [
@@ -33,4 +33,9 @@ it('the number of codes that are asked for is told', () => {
 
 it('a refused code is told in the same words whether it was a code, two codes or a recovery code', () => {
   assert.doesNotMatch(WORDING.wrong_code.message, /recovery|two|passphrase/);
+});
+
+it('a reference finds the record, and where there is none that is said', () => {
+  assert.equal(referenceTo('1a2b3c4d'), '(ref 1a2b3c4d)');
+  assert.equal(referenceTo(''), '(no record of it could be made)');
 });
