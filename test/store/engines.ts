@@ -41,7 +41,7 @@ const sqlite: Engine = {
       return Promise.resolve({
         open: (rows = UNKEYED) => openSqliteStore(file, { create: false, rows }),
         name: file,
-        opening: `import { openSqliteStore } from ${source('sqlite.ts')};
+        opening: `import { openSqliteStore } from ${source('sqlite/sqlite.ts')};
           const store = openSqliteStore(${JSON.stringify(file)}, { create: false });`,
         sql: (text) => {
           const database = new DatabaseSync(file);
@@ -67,7 +67,7 @@ const postgres: Engine = {
       return {
         open: (rows = UNKEYED) => openPostgresStore(place, { rows }),
         name: `postgres://localhost:${String(server.port)}/${database}`,
-        opening: `import { openPostgresStore } from ${source('postgres.ts')};
+        opening: `import { openPostgresStore } from ${source('postgres/postgres.ts')};
           const place = ${JSON.stringify({ ...place, password: undefined })};
           const store = openPostgresStore({ ...place, password: () => ${JSON.stringify(PASSWORD)} });`,
         sql: (text) => void server.sql(`SET search_path TO notp; ${text}`, database),
