@@ -203,6 +203,8 @@ class Run implements Soaked {
     const { container } = this.world;
     const verified = await container.run(['notp', 'audit', 'verify']);
     if (verified.code !== 0) this.findings.push(verified.stdout + verified.stderr);
+    // The judge stays for minutes, unless it was stopped last of all.
+    await container.must(['systemctl', 'stop', 'notp@judge.service']);
     const left = await container.run(['pgrep', '-af', '/opt/notp']);
     if (left.stdout !== '') this.findings.push(`still runs: ${left.stdout}`);
     const strays = await container.must(['find', '/home', '/run/notp', '/etc/notp', '/tmp', '-name', '*.tmp']);
