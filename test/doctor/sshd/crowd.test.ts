@@ -92,7 +92,8 @@ describe('doctor among 500 enrolled users', { skip: lacks({ root: true, programs
 
   it('ends in time where hundreds have a Match block of their own', async () => {
     const blocks = names.slice(0, 300).flatMap((name) => [`Match User ${name}`, 'ForceCommand none']);
-    const { findings } = await doctor([...blocks, 'Match all', 'ForceCommand /usr/bin/notp gate']);
+    const { ran, findings } = await doctor([...blocks, 'Match all', 'ForceCommand /usr/bin/notp gate']);
+    assert.equal(ran.code, 1, ran.stdout.slice(0, 2_000) + ran.stderr);
     assert.deepEqual(usersOf(findings, 'FC1').toSorted(), names.slice(0, 300).toSorted());
   });
 });
