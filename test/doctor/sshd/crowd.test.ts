@@ -31,11 +31,12 @@ describe('doctor among 500 enrolled users', { skip: lacks({ root: true, programs
       const file = path.join(folder, 'var', name);
       if (fs.existsSync(file)) fs.chownSync(file, service.uid, service.gid);
     }
-    // They exist in a mount namespace alone: the passwd database of the machine stays as it is.
+    // They exist in a mount namespace alone, in a copy of /etc: a file that is mounted over /etc/passwd is gone when useradd(8) replaces that.
+    must(['cp', '-a', '/etc', path.join(folder, 'etc')]);
     const entries = names.map((name, i) => `${name}:x:${String(FIRST_UID + i)}:${String(FIRST_UID)}::/nonexistent:/bin/sh\n`).join('');
-    fs.writeFileSync(path.join(folder, 'passwd'), fs.readFileSync('/etc/passwd', 'utf8') + entries);
+    fs.writeFileSync(path.join(folder, 'etc/passwd'), fs.readFileSync('/etc/passwd', 'utf8') + entries);
     const groups = `crowd:x:${String(FIRST_UID)}:\neven:x:${String(FIRST_UID + 1)}:${names.filter((_, i) => i % 2 === 0).join()}\n`;
-    fs.writeFileSync(path.join(folder, 'group'), fs.readFileSync('/etc/group', 'utf8') + groups);
+    fs.writeFileSync(path.join(folder, 'etc/group'), fs.readFileSync('/etc/group', 'utf8') + groups);
   });
 
   async function enrolAll(database: string): Promise<void> {
@@ -64,7 +65,7 @@ describe('doctor among 500 enrolled users', { skip: lacks({ root: true, programs
   async function doctor(lines: readonly string[]): Promise<{ ran: Ran; findings: Finding[] }> {
     const sshdConfig = path.join(folder, 'sshd_config');
     fs.writeFileSync(sshdConfig, [`HostKey ${folder}/host`, 'DisableForwarding yes', ...lines, ''].join('\n'));
-    const inside = 'mount --bind "$0/passwd" /etc/passwd && mount --bind "$0/group" /etc/group && exec "$@"';
+    const inside = 'mount --bind "$0/etc" /etc && exec "$@"';
     const words = [...SOURCE_NOTP, 'doctor', '--config', config, '--sshd-config', sshdConfig, '--json'];
     const ran = await run(['unshare', '--mount', 'sh', '-c', inside, folder, ...words], { timeoutMs: LIMIT_MS });
     assert.equal(ran.signal, null, 'it did not end in time');
