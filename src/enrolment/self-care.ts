@@ -2,7 +2,7 @@
  * What a user does with the own enrolment through the service, each with a proof that is judged and recorded like a
  * login: seals it anew (another passphrase, the host's key, new recovery codes), shows it again, ends it.
  */
-import { append, appendLogin, newRef } from '../audit/audit.ts';
+import { append, newRef } from '../audit/audit.ts';
 import { NotpError } from '../error.ts';
 import { otpauthUri } from '../otp/uri.ts';
 import { printSealedFile, registrationOf, type SealedFile } from '../seal/file.ts';
@@ -13,7 +13,7 @@ import type { CareQuestion, Change } from '../wire/enrol-question.ts';
 import { localVerifier } from '../login/login.ts';
 import type { Login, Rules } from '../login/rules.ts';
 import { openReading, wipe } from '../login/opening.ts';
-import { refused } from '../login/standing.ts';
+import { refusal } from './refusal.ts';
 import { begin, revoke, type NewEnrolment } from './registrar.ts';
 import { newId } from './sealing.ts';
 import { withPresentState, type State } from '../state/state.ts';
@@ -38,7 +38,7 @@ export async function care(login: Login, rules: Rules, question: CareQuestion): 
     switch (question.step) {
       case 'change':
         if (question.change.recovery !== undefined && (await charge(state, login.origin, rules)) === undefined)
-          return { answer: await refuseOften(login, state) };
+          return { answer: await refusal(state, login.origin, 'recovery.failed', 'not_permitted', OFTEN) };
         return await changed(login, state, question, question.change);
       case 'export':
         return { answer: { kind: 'secret', uri: await exported(login, state, question) } };
@@ -47,13 +47,6 @@ export async function care(login: Login, rules: Rules, question: CareQuestion): 
         return { answer: { kind: 'done' } };
     }
   });
-}
-
-async function refuseOften({ origin }: Login, { store, log }: State): Promise<EnrolAnswer> {
-  const reason = 'not_permitted';
-  const record = { ...origin, event: 'recovery.failed', result: 'refused', reason, detail: OFTEN, ref: newRef() } as const;
-  const ref = await store.exclusively((transaction) => appendLogin(log, transaction, record));
-  return { kind: 'refused', outcome: { verdict: refused(reason, OFTEN), ref } };
 }
 
 async function changed(login: Login, state: State, question: CareQuestion, change: Change): Promise<Cared> {

@@ -2,7 +2,6 @@
  * A user who enrols themselves through the service. Who is enrolled must show a code of the enrolment that is to be
  * replaced; who is not must have been invited by root. The secret is sealed by the host and leaves once, to be shown.
  */
-import { appendLogin, newRef } from '../audit/audit.ts';
 import type { Origin } from '../audit/record.ts';
 import { NotpError } from '../error.ts';
 import { printSealedFile, registrationOf, type Registration } from '../seal/file.ts';
@@ -13,8 +12,8 @@ import type { Login, Rules } from '../login/rules.ts';
 import { charge, OFTEN } from './charge.ts';
 import { care, type Cared } from './self-care.ts';
 import { abandon, begin, complete, completeInStore, firstState, type NewEnrolment } from './registrar.ts';
+import { refusal } from './refusal.ts';
 import { CONFIRM_TRIES, confirms, newHeader, newPayload, sealByHost } from './sealing.ts';
-import { refused } from '../login/standing.ts';
 import { withPresentState, type State } from '../state/state.ts';
 import type { Reason } from '../verdict/reasons.ts';
 import type { EnrolBegin, EnrolQuestion, StatusQuestion } from '../wire/enrol-question.ts';
@@ -100,9 +99,9 @@ async function permission(login: Login, rules: Rules, { replace, readings }: Enr
   const enrolment = await withPresentState(place, now, ({ store }) =>
     store.exclusively((transaction) => transaction.enrolment(origin.user, origin.context)),
   );
-  if (enrolment?.doubt !== undefined) return await refusal(login.origin, rules, 'stale_enrolment');
+  if (enrolment?.doubt !== undefined) return await refuse(login.origin, rules, 'stale_enrolment');
   if (enrolment?.status === 'invited') return { id: enrolment.id, status: 'invited' };
-  if (!isActive(enrolment) || !replace) return await refusal(login.origin, rules, 'not_permitted');
+  if (!isActive(enrolment) || !replace) return await refuse(login.origin, rules, 'not_permitted');
   const verifier = localVerifier(login, rules);
   try {
     const outcome = await verifier.verify({ readings });
@@ -122,11 +121,11 @@ async function confirmed(offered: Offered, code: string): Promise<Cared> {
   const { origin } = login;
   const nowMs = rules.now();
   offered.triesLeft--;
-  if (!confirms(code, payload, nowMs)) return { answer: await refusal(login.origin, rules, 'wrong_code') };
+  if (!confirms(code, payload, nowMs)) return { answer: await refuse(login.origin, rules, 'wrong_code') };
   const sealed = await withPresentState(rules.place, rules.now, async (state): Promise<Cared | undefined> => {
     if (state.hostKey === undefined) throw new NotpError('failed', 'there is no host key');
     const left = await charge(state, origin, rules);
-    if (left === undefined) return { answer: await refusal(login.origin, rules, 'not_permitted', OFTEN) };
+    if (left === undefined) return { answer: await refuse(login.origin, rules, 'not_permitted', OFTEN) };
     const first = firstState(rules.policy, recoveryCodes, nowMs);
     const file = sealByHost(newHeader(origin.user, origin.context, nowMs), payload, state.hostKey);
     const enrolment = {
@@ -140,7 +139,7 @@ async function confirmed(offered: Offered, code: string): Promise<Cared> {
     if (!(await begun(state, enrolment, inPlace(login)))) return undefined;
     return { answer: { kind: 'sealed', file: Buffer.from(printSealedFile(file)).toString('utf8') }, registered: enrolment };
   });
-  return sealed ?? { answer: await refusal(login.origin, rules, 'not_permitted') };
+  return sealed ?? { answer: await refuse(login.origin, rules, 'not_permitted') };
 }
 
 /** False where the enrolment was revoked, replaced or completed since the permission: an offer that was kept open is worth nothing then. */
@@ -154,13 +153,8 @@ async function begun(state: State, enrolment: NewEnrolment, present: Registratio
   }
 }
 
-async function refusal(origin: Origin, { place, now }: Rules, reason: Reason, detail?: string): Promise<EnrolAnswer> {
-  const why = detail === undefined ? { reason } : { reason, detail };
-  const record = { ...origin, event: 'enroll.failed', result: 'refused', ...why, ref: newRef() } as const;
-  const ref = await withPresentState(place, now, ({ store, log }) =>
-    store.exclusively((transaction) => appendLogin(log, transaction, record)),
-  );
-  return { kind: 'refused', outcome: { verdict: refused(reason, detail), ref } };
+async function refuse(origin: Origin, { place, now }: Rules, reason: Reason, detail?: string): Promise<EnrolAnswer> {
+  return await withPresentState(place, now, (state) => refusal(state, origin, 'enroll.failed', reason, detail));
 }
 
 async function ended(pending: Pending | undefined, step: 'complete' | 'abandon'): Promise<void> {

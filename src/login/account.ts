@@ -43,9 +43,9 @@ export async function accountOf(
   const standings = files.map((each) => standing(known, each));
   const devices = standings.flatMap((each, file) => ('file' in each ? [{ enrolment: each.enrolment, file }] : []));
   const asked = devices.map(({ enrolment }) => enrolment.context);
-  const others = known.filter((each) => account.includes(each.context) && !asked.includes(each.context) && isActive(each));
-  const bucket = sharedBucket([...devices.map(({ enrolment }) => enrolment), ...others], policy, nowMs);
   const away = known.filter((each) => account.includes(each.context) && !asked.includes(each.context) && each.doubt === undefined);
+  const others = away.filter(isActive);
+  const bucket = sharedBucket([...devices.map(({ enrolment }) => enrolment), ...others], policy, nowMs);
   const usedUntilMs = Math.max(0, ...away.map(({ state }) => (state.lastStep + 1) * (state.periodSeconds ?? 0) * 1000));
   const refusals = standings.filter((each) => 'reason' in each);
   // Who has a forged enrolment for another context was enrolled: policy that lets in those who were not does not mean them.

@@ -1,7 +1,7 @@
 /** Where a command puts a file that its user has named, with a secret in it. */
 import * as path from 'node:path';
 import { NotpError } from '../error.ts';
-import { realWay } from './trusted.ts';
+import { realPath } from './trusted.ts';
 import { isRoot } from './users.ts';
 
 const ROOT = 0;
@@ -12,15 +12,10 @@ const ROOT = 0;
  */
 export function newFile(file: string): string {
   if (!isRoot()) return file;
-  const named = path.dirname(file);
-  const hint = `name a file in a folder of root that nobody else can write: /root/${path.basename(file)}`;
-  let folder: string | undefined;
   try {
-    folder = realWay(named, ROOT);
+    return realPath(file, ROOT);
   } catch (error) {
     if (!(error instanceof NotpError)) throw error;
-    throw new NotpError('usage', error.message, hint);
+    throw new NotpError('usage', error.message, `name a file in a folder of root that nobody else can write: /root/${path.basename(file)}`);
   }
-  if (folder === undefined) throw new NotpError('usage', `${named}: there is no such folder`, hint);
-  return path.join(folder, path.basename(file));
 }

@@ -94,6 +94,14 @@ export function realWay(folder: string, owner: number): string | undefined {
   return way;
 }
 
+/** The path of `file` with all folders above it resolved as realWay() does, whether it is there or not. Throws where one of them is missing, too. */
+export function realPath(file: string, owner: number): string {
+  const above = path.dirname(file);
+  const real = realWay(above, owner);
+  if (real === undefined) throw new NotpError('failed', `${above}: there is no such folder`);
+  return path.join(real, path.basename(file));
+}
+
 /** A new file beside its target, complete and on the disk, that `put` or `drop` ends. */
 export interface Draft {
   /** Where it is until then. */

@@ -8,7 +8,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { errnoOf, messageOf, NotpError } from '../../error.ts';
 import { userInPath } from '../../otp/names.ts';
-import { checkFolders, readTrusted, realWay, syncFolder, writeNew } from '../../system/trusted.ts';
+import { checkFolders, readTrusted, realPath, syncFolder, writeNew } from '../../system/trusted.ts';
 import { enrolmentIn } from './handout-text.ts';
 
 export interface Image {
@@ -34,7 +34,7 @@ const UNFINISHED = /^\.notp-handout-[0-9a-f]{16}\.tmp$/;
 export function handoutFolder(folder: string, { create }: { create: boolean }): string {
   let real: string;
   try {
-    real = realFolder(folder);
+    real = realPath(path.resolve(folder), ROOT);
     if (create) makeFolder(real);
     if (!checkFolders('/', real, ROOT)) return real;
     const { mode } = fs.statSync(real);
@@ -97,14 +97,6 @@ function idIn(file: string): string | undefined {
     // What is no file of root's is no hand-out of ours.
     return undefined;
   }
-}
-
-/** With what is above it resolved, where root alone decides where that leads: /var/run is a link on most hosts. */
-function realFolder(folder: string): string {
-  const absolute = path.resolve(folder);
-  const above = realWay(path.dirname(absolute), ROOT);
-  if (above === undefined) throw unfit(`${path.dirname(absolute)}: there is no such folder`);
-  return path.join(above, path.basename(absolute));
 }
 
 function makeFolder(folder: string): void {
