@@ -109,7 +109,7 @@ describe('the service outlives', { skip: NEEDS }, () => {
     const answers = await Promise.all(crowd.map((connection) => connection.line()));
     const served = answers.filter((line) => line !== undefined);
     for (const line of served) assert.match(line, /"result":"ask"/);
-    assert.ok(served.length >= 32, `${String(served.length)} were served`);
+    assert.ok(served.length >= 32, `${String(served.length)} were served: ${service.stderr()}`);
     for (const connection of crowd) connection.close();
     await stillAsks();
   });

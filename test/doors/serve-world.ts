@@ -140,7 +140,7 @@ export async function startService({ socket, service, words, uid }: Start): Prom
 export interface Connection {
   readonly socket: Socket;
   say(bytes: string | Uint8Array): void;
-  /** The next line, or undefined where the other side closed. Rejects after ten seconds. */
+  /** The next line, or undefined where the other side closed. Rejects after a minute: a question may wait its 20 seconds, on a busy host. */
   line(): Promise<string | undefined>;
   /** Whether the other side closed within `ms`. */
   closedWithin(ms: number): Promise<boolean>;
@@ -154,7 +154,7 @@ export function connectTo(service: Pick<Service, 'socket'>): Connection {
   socket.on('error', () => undefined);
   socket.on('close', () => (state.closed = true));
   const line = async (): Promise<string | undefined> => {
-    for (const deadline = Date.now() + 10_000; Date.now() < deadline; await sleep(10)) {
+    for (const deadline = Date.now() + 60_000; Date.now() < deadline; await sleep(10)) {
       const newline = state.text.indexOf('\n');
       if (newline !== -1) {
         const found = state.text.slice(0, newline);
@@ -163,7 +163,7 @@ export function connectTo(service: Pick<Service, 'socket'>): Connection {
       }
       if (state.closed) return undefined;
     }
-    throw new Error('no answer within ten seconds');
+    throw new Error('no answer within a minute');
   };
   const closedWithin = async (ms: number): Promise<boolean> => {
     for (const deadline = Date.now() + ms; !state.closed && Date.now() < deadline;) await sleep(20);
