@@ -7,11 +7,11 @@ import { programShapes } from './tree.ts';
 import { zshCompletion } from './zsh.ts';
 
 /** The files by their names, as the shells look for them. */
-export function completionFiles(): Readonly<Record<string, string>> {
-  const programs = programShapes();
+export async function completionFiles(): Promise<Readonly<Record<string, string>>> {
+  const programs = await programShapes();
   return { 'notp.bash': bashCompletion(programs), _notp: zshCompletion(programs), 'notp.fish': fishCompletion(programs) };
 }
 
 if (import.meta.main) {
-  for (const [name, text] of Object.entries(completionFiles())) writeFileSync(path.join(import.meta.dirname, name), text);
+  for (const [name, text] of Object.entries(await completionFiles())) writeFileSync(path.join(import.meta.dirname, name), text);
 }

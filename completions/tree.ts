@@ -34,9 +34,9 @@ export interface CommandShape {
 const NOTP_ENROLL = 'notp-enroll';
 
 /** The programs: `notp`, and `notp-enroll`, which is a command under a name of its own. */
-export function programShapes(): readonly CommandShape[] {
+export async function programShapes(): Promise<readonly CommandShape[]> {
   const surroundings = { environment: {}, umask: 0, now: (): number => 0 };
-  const root = commandTree(surroundings, () => undefined);
+  const root = await commandTree(surroundings, () => undefined);
   const enroll = root.commands.filter((command) => command.name() === NOTP_ENROLL);
   return [shapeOf(root, []), ...enroll.map((command) => shapeOf(command, []))];
 }

@@ -1,17 +1,6 @@
-/** The command tree. The options of each command are in cli/, what it does is in its own file, loaded when it is called. */
+/** The command tree, put together from the commands, each of which is loaded when it is called. */
 import { Command, CommanderError } from 'commander';
-import { addAudit } from './cli/audit.ts';
-import { addCodeCommands } from './cli/codes.ts';
-import type { Finish, Surroundings } from './cli/common.ts';
-import { addDoctor } from './cli/doctor.ts';
-import { addDoors, DOORS } from './cli/doors.ts';
-import { addEnrollCommands } from './cli/enroll.ts';
-import { addEnrolmentCommands } from './cli/enrolments.ts';
-import { addImport } from './cli/import.ts';
-import { addKeyCommands } from './cli/keys.ts';
-import { addSetup } from './cli/setup.ts';
-import { addStore } from './cli/store.ts';
-import { addVerify } from './cli/verify.ts';
+import type { Finish, Surroundings } from './commands/options.ts';
 import { NotpError } from './error.ts';
 import { forbidCoreDumps } from './system/core-dumps.ts';
 import { printResult, say, sayError } from './terminal/printer.ts';
@@ -21,7 +10,7 @@ export const VERSION = '0.1.0';
 /** Runs the command that `words` (argv without program and script) name, and gives its exit code. Throws what a command throws. */
 export async function runCommand(words: readonly string[], surroundings: Surroundings): Promise<number> {
   let exitCode: number | undefined;
-  const program = commandTree(surroundings, (code) => (exitCode = code));
+  const program = await commandTree(surroundings, (code) => (exitCode = code), words[0]);
   try {
     await program.parseAsync([...words], { from: 'user' });
   } catch (error) {
@@ -33,8 +22,41 @@ export async function runCommand(words: readonly string[], surroundings: Surroun
   return exitCode;
 }
 
-/** All commands with their options and help; `finish` takes the exit code of the one that ran. */
-export function commandTree(surroundings: Surroundings, finish: Finish): Command {
+type Add = (program: Command, surroundings: Surroundings, finish: Finish) => void;
+
+/** A door becomes the user's shell, whose limits are the user's. */
+const DOORS = ['gate', 'pam', 'serve'];
+
+/** The commands by the words that call them, in the order of the help. */
+const COMMANDS: readonly { readonly words: readonly string[]; readonly load: () => Promise<Add> }[] = [
+  { words: ['enroll', 'notp-enroll'], load: async () => (await import('./commands/enroll/enroll.ts')).addEnrollCommands },
+  { words: ['verify'], load: async () => (await import('./commands/verify/verify.ts')).addVerify },
+  { words: ['status'], load: async () => (await import('./commands/enrolments/status.ts')).addStatus },
+  { words: ['unlock'], load: async () => (await import('./commands/enrolments/unlock.ts')).addUnlock },
+  { words: ['revoke'], load: async () => (await import('./commands/enrolments/revoke.ts')).addRevoke },
+  { words: ['recovery'], load: async () => (await import('./commands/keys/recovery.ts')).addRecovery },
+  { words: ['reseal'], load: async () => (await import('./commands/keys/reseal.ts')).addReseal },
+  { words: ['host-key'], load: async () => (await import('./commands/keys/host-key.ts')).addHostKey },
+  { words: ['store'], load: async () => (await import('./commands/store/store.ts')).addStore },
+  { words: ['audit'], load: async () => (await import('./commands/audit/audit.ts')).addAudit },
+  { words: ['import'], load: async () => (await import('./commands/import/import.ts')).addImport },
+  { words: ['code'], load: async () => (await import('./commands/codes/code.ts')).addCode },
+  { words: ['export'], load: async () => (await import('./commands/codes/export.ts')).addExport },
+  { words: ['list'], load: async () => (await import('./commands/codes/list.ts')).addList },
+  { words: ['passphrase'], load: async () => (await import('./commands/codes/passphrase.ts')).addPassphrase },
+  { words: ['remove'], load: async () => (await import('./commands/codes/remove.ts')).addRemove },
+  { words: ['demo'], load: async () => (await import('./commands/codes/demo.ts')).addDemo },
+  { words: ['setup'], load: async () => (await import('./commands/setup/setup.ts')).addSetup },
+  { words: ['doctor'], load: async () => (await import('./commands/doctor/doctor.ts')).addDoctor },
+  { words: DOORS, load: async () => (await import('./commands/doors/doors.ts')).addDoors },
+];
+
+/**
+ * The program with the options and help of the command that `word` calls, and with all of them where it calls none; `finish` takes the exit
+ * code of the one that ran.
+ */
+export async function commandTree(surroundings: Surroundings, finish: Finish, word?: string): Promise<Command> {
+  const called = COMMANDS.filter(({ words }) => word !== undefined && words.includes(word));
   const program = new Command('notp');
   program
     .description('a one-time code as second factor for SSH logins')
@@ -50,21 +72,10 @@ export function commandTree(surroundings: Surroundings, finish: Finish): Command
       'after',
       '\nExit codes: 0 accepted or done, 1 refused, 2 wrong usage, 3 could not decide.\nman notp tells more, man notp-gate and man notp-pam how sshd and PAM call it.',
     );
-  // A door becomes the user's shell, whose limits are the user's.
   program.hook('preAction', (_, command) => {
     if (!DOORS.includes(command.name())) forbidCoreDumps();
   });
-  addEnrollCommands(program, surroundings, finish);
-  addVerify(program, surroundings, finish);
-  addEnrolmentCommands(program, surroundings, finish);
-  addKeyCommands(program, surroundings, finish);
-  addStore(program, surroundings, finish);
-  addAudit(program, surroundings, finish);
-  addImport(program, surroundings, finish);
-  addCodeCommands(program, surroundings, finish);
-  addSetup(program, surroundings, finish);
-  addDoctor(program, surroundings, finish);
-  addDoors(program, surroundings, finish);
+  for (const { load } of called.length === 0 ? COMMANDS : called) (await load())(program, surroundings, finish);
   return program;
 }
 

@@ -8,9 +8,9 @@ import { programShapes, withSubcommands } from '../../completions/tree.ts';
 import { brief } from '../../completions/values.ts';
 import { ROOT } from '../support/process.ts';
 
-const commands = programShapes().flatMap(withSubcommands);
+const commands = (await programShapes()).flatMap(withSubcommands);
 
-for (const [name, made] of Object.entries(completionFiles())) {
+for (const [name, made] of Object.entries(await completionFiles())) {
   describe(`completions/${name}`, () => {
     const text = readFileSync(path.join(ROOT, 'completions', name), 'utf8');
 

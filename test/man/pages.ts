@@ -37,11 +37,7 @@ export const PAGES: Readonly<Record<string, Readonly<Record<string, readonly str
   'notp.toml.5': {},
 };
 
-const commands = new Map(
-  programShapes()
-    .flatMap(withSubcommands)
-    .map((command) => [command.words.join(' '), command]),
-);
+const commands = new Map((await programShapes()).flatMap(withSubcommands).map((command) => [command.words.join(' '), command]));
 
 /** All commands that do something themselves, as they are typed. */
 export const COMMANDS: readonly string[] = [...commands]

@@ -13,6 +13,14 @@ import { onEndingSignals } from '../../system/signals.ts';
 import { outputTraits } from '../../terminal/traits.ts';
 import { withLogs } from './logs.ts';
 import { tablePrinter } from './table.ts';
+import { InvalidArgumentError, Option, type Command } from 'commander';
+import { addReport } from './report.ts';
+import { auditStory } from './story.ts';
+import { addVerify } from './verify.ts';
+import { EVENT_FAMILIES, EVENT_NAMES, REASON_NAMES } from './words.ts';
+import { MOMENT } from './time.ts';
+import { recordedUser, withPeriod, type PeriodFlags } from './period.ts';
+import { common, configOf, wholeNumber, type Finish, type Surroundings } from '../options.ts';
 
 export interface AuditOptions {
   readonly filter: Filter;
@@ -128,4 +136,85 @@ function printer({ context }: Config, { form, files }: AuditOptions): Print {
 /** Whether somebody closed the other end of stdout, as head(1) does. */
 function isReaderGone(error: unknown): boolean {
   return error instanceof Error && errnoOf(error.cause) === 'EPIPE';
+}
+
+interface AuditFlags extends PeriodFlags {
+  readonly event?: string;
+  readonly context?: string;
+  readonly reason?: string;
+  readonly rhost?: string;
+  readonly ref?: string;
+  readonly lines?: number;
+  readonly follow?: boolean;
+  readonly table?: boolean;
+}
+
+const MAX_LINES = 10_000;
+
+/** Adds `audit`, `audit verify` and `audit report`. */
+export function addAudit(program: Command, { now }: Surroundings, finish: Finish): void {
+  // Options after a subcommand are the subcommand's.
+  const command = withFilters(withPeriod(common(program.command('audit')), now))
+    .description('show the last records of the audit log, or those that the options let through; rotated files too')
+    .helpCommand(false)
+    .enablePositionalOptions()
+    .addHelpText('after', HELP)
+    .action(async (flags: AuditFlags) => {
+      const config = configOf(flags);
+      if (flags.ref !== undefined && flags.follow !== true) {
+        finish(await auditStory(config, { ref: flags.ref, json: flags.json === true, files: flags.file ?? [] }, now));
+        return;
+      }
+      const form = flags.json === true ? 'json' : flags.table === true ? 'table' : undefined;
+      const { lines, file: files = [] } = flags;
+      finish(await audit(config, { filter: filterOf(flags), lines, follow: flags.follow === true, files, form }));
+    });
+  addVerify(command, now, finish);
+  addReport(command, now, finish);
+}
+
+const HELP = `
+A time is ${MOMENT.replace(', 90m', ',\n90m')}.
+--until itself is too late; a date is its midnight. On a terminal the records
+are a table, otherwise JSON lines as they are in the log.
+
+Examples:
+  notp audit --ref 1a2b3c4d                       why was this login refused
+  notp audit --user alice --since yesterday
+  notp audit --event login.refused --follow       as they come, across rotation
+  notp audit --since 7d --json | jq -r .rhost     for a script
+  notp audit --user alice --file web1.log --file web2.log   of a fleet`;
+
+function withFilters(command: Command): Command {
+  const others = ['user', 'since', 'until', 'event', 'context', 'reason', 'rhost', 'lines'];
+  return command
+    .option(
+      '--event <name>',
+      `with this event, one of ${[...EVENT_NAMES, ...EVENT_FAMILIES].join(', ')}`,
+      oneOf([...EVENT_NAMES, ...EVENT_FAMILIES]),
+    )
+    .option('--reason <name>', 'refused for this reason', oneOf(REASON_NAMES))
+    .option('--context <name>', 'of this secret')
+    .option('--rhost <address>', 'from this address')
+    .addOption(new Option('--ref <ref>', 'the whole story of the attempt with this reference').argParser(reference).conflicts(others))
+    .option('-n, --lines <n>', 'the last so many of them (default: 20 where nothing else is asked for)', wholeNumber(1, MAX_LINES))
+    .addOption(new Option('-f, --follow', 'go on with each record as it comes, until Ctrl-C').conflicts('file'))
+    .addOption(new Option('--json', 'JSON lines, on a terminal too').conflicts('table'))
+    .option('--table', 'the table, also where stdout is no terminal');
+}
+
+function filterOf({ event, context, reason, rhost, ref, since: sinceMs, until: untilMs, ...whose }: AuditFlags): Filter {
+  return { user: recordedUser(whose), event, context, reason, rhost, ref, sinceMs, untilMs };
+}
+
+function oneOf(names: readonly string[]): (given: string) => string {
+  return (given) => {
+    if (names.includes(given)) return given;
+    throw new InvalidArgumentError(`It must be one of ${names.join(', ')}.`);
+  };
+}
+
+function reference(given: string): string {
+  if (/^[0-9a-f]{8}$/i.test(given)) return given.toLowerCase();
+  throw new InvalidArgumentError('It must be the 8 hex digits that a refusal ends with, as in "(ref 1a2b3c4d)".');
 }

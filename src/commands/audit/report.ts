@@ -9,6 +9,10 @@ import { outputTraits } from '../../terminal/traits.ts';
 import { withLogs } from './logs.ts';
 import { reportScreen } from './report-screen.ts';
 import { dayOf } from './time.ts';
+import type { Command } from 'commander';
+import { common, configOf, type Finish } from '../options.ts';
+import { recordedUser, withPeriod, type PeriodFlags } from './period.ts';
+import { momentOf } from './time.ts';
 
 export interface ReportOptions {
   readonly user: string | undefined;
@@ -20,7 +24,7 @@ export interface ReportOptions {
 }
 
 /** Prints text, or with `json` one object for each user. */
-export async function auditReport(config: Config, { json, files, ...filter }: ReportOptions): Promise<number> {
+async function auditReport(config: Config, { json, files, ...filter }: ReportOptions): Promise<number> {
   const reports = await withLogs(config, files, (logs) => reportsOf(logs, filter));
   const sorted = [...reports.values()].toSorted((one, other) => compare(one.user, other.user));
   if (json) printResult(sorted.map((report) => `${jsonOf(report)}\n`).join(''));
@@ -59,4 +63,20 @@ function jsonOf(report: UserReport): string {
 
 function counts({ logins, refused, refusals }: Day): object {
   return { logins, refused, refusals: Object.fromEntries(byCount(refusals)) };
+}
+
+const REPORT_SINCE = '30d';
+
+/** Adds `report`. */
+export function addReport(audit: Command, now: () => number, finish: Finish): void {
+  withPeriod(common(audit.command('report')), now)
+    .description(`logins, refusals by reason and sources of each user, by day (default: --since ${REPORT_SINCE})`)
+    .option('--json', 'print one JSON object for each user, days inside')
+    .addHelpText('after', "\nExamples:\n  notp audit report --since 7d\n  notp audit report --json | jq -r 'select(.refused > 10).user'")
+    .action(async (_: unknown, command: Command) => {
+      const { since, until: untilMs, json, ...flags } = command.optsWithGlobals<PeriodFlags>();
+      const { file: files = [] } = flags;
+      const sinceMs = since ?? momentOf(REPORT_SINCE, now()) ?? 0;
+      finish(await auditReport(configOf(flags), { user: recordedUser(flags), sinceMs, untilMs, json: json === true, files }));
+    });
 }

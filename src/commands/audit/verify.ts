@@ -16,6 +16,9 @@ import { hasEncryptedKey, readHostKey } from '../../state/host-keys.ts';
 import { chainKeys, type State, withPresentState, withState } from '../../state/state.ts';
 import { statePlace, type StatePlace } from '../../state/place.ts';
 import { storeName } from '../../state/store-place.ts';
+import { Option, type Command } from 'commander';
+import { common, configOf, type CommonFlags, type Finish } from '../options.ts';
+import { collected } from './period.ts';
 
 const PROGRESS_MS = 500;
 /** How many hosts are named. */
@@ -39,7 +42,7 @@ export interface VerifyOptions {
 }
 
 /** The exit code is 0 where the chain is whole, 1 where it is not. */
-export async function verifyAudit(config: Config, options: VerifyOptions, now: () => number): Promise<number> {
+async function verifyAudit(config: Config, options: VerifyOptions, now: () => number): Promise<number> {
   const place = placeOf(statePlace(config, realUser()), options);
   if (place.kind === 'service' && hasEncryptedKey(config))
     throw new NotpError(
@@ -184,4 +187,39 @@ function progressOnTerminal(now: () => number): { readonly tell: Progress; reado
       if (width > 0) redraw(`\r${' '.repeat(width)}\r`);
     },
   };
+}
+
+interface VerifyFlags extends CommonFlags {
+  readonly host?: string;
+  /** As `audit` itself takes it, which comes first. */
+  readonly file?: readonly string[];
+  readonly key?: string;
+  readonly outage?: boolean;
+  readonly resume?: boolean;
+  readonly json?: boolean;
+}
+
+/** Adds `verify`. */
+export function addVerify(audit: Command, now: () => number, finish: Finish): void {
+  common(audit.command('verify'))
+    .description('check that no record was changed, removed, moved or cut off, in rotated files too')
+    .option('--host <name>', 'the log of another host that shares the store, against what the store knows of it')
+    .option('--file <file>', "with --host: that log or a copy of it, with what was rotated beside it (default: this host's)", collected)
+    .option('--key <file>', 'with --host: a copy of the key file of that host, where it has one of its own')
+    .addOption(
+      new Option('--outage', 'the log of what this host has decided while it could not reach the store').conflicts(['host', 'file', 'key']),
+    )
+    .addOption(
+      new Option('--resume', "go on after the last record of the log, where the store's head was changed outside notp").conflicts([
+        ...['host', 'file', 'key', 'json'],
+      ]),
+    )
+    .option('--json', 'print one JSON object')
+    .action(async (_: unknown, command: Command) => {
+      const { host, file: files = [], key, outage, json, ...flags } = command.optsWithGlobals<VerifyFlags>();
+      const [file, ...others] = files;
+      if (others.length > 0) command.error("error: option '--file <file>' of verify is of one log; check one after the other");
+      const options = { host, file, key, outage: outage === true, resume: flags.resume === true, json: json === true };
+      finish(await verifyAudit(configOf(flags), options, now));
+    });
 }

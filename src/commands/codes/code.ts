@@ -11,6 +11,8 @@ import { givenPassphrase, patience } from '../../terminal/ask-passphrase.ts';
 import { listSecrets } from './list.ts';
 import { showLive, type LiveSource } from './live.ts';
 import { openSealed, ownSealed, refuseHostSealed, takeCounter, type Own } from '../../enrolment/own-secrets.ts';
+import { Option, type Command } from 'commander';
+import { ownOf, type Finish, type SecretFlags, type Surroundings, withPassphrase } from '../options.ts';
 
 export interface CodeOptions {
   /** Undefined: list them. */
@@ -100,4 +102,27 @@ async function untilNextStep(periodSeconds: number, now: () => number, signal: A
   const nextMs = (step + 1) * periodSeconds * 1000;
   while (!signal.aborted && stepAt(now(), periodSeconds) === step)
     await sleep(Math.max(1, nextMs - now()), undefined, { signal }).catch(() => undefined);
+}
+
+interface CodeFlags extends SecretFlags {
+  readonly once?: boolean;
+  readonly watch?: boolean;
+}
+
+/** Adds `code`. */
+export function addCode(program: Command, { now }: Surroundings, finish: Finish): void {
+  withPassphrase(program.command('code'))
+    .description('show the current code of a secret, live until Ctrl-C; without a context list the secrets')
+    .argument('[context]', 'name of the secret')
+    .addOption(new Option('--once', 'print the code once, as when stdout is no terminal').conflicts('watch'))
+    .option('--watch', 'print each new code on a line of its own where stdout is no terminal')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  notp code github             live, in large digits\n  notp code github | xclip     the code alone',
+    )
+    .action(async (context: string | undefined, flags: CodeFlags) => {
+      const { passphraseFile } = flags;
+      const options = { context, passphraseFile, once: flags.once === true, watch: flags.watch === true, json: flags.json === true };
+      finish(await code(await ownOf(flags, now), options));
+    });
 }

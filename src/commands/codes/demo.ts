@@ -9,6 +9,8 @@ import { outputTraits } from '../../terminal/traits.ts';
 import { showLive } from './live.ts';
 import type { QrStyle } from '../../terminal/formats.ts';
 import { drawFittingQr } from '../../terminal/qr.ts';
+import type { Command } from 'commander';
+import { qrOption, type Finish, type Surroundings } from '../options.ts';
 
 /** The exit code is 0; on a terminal it comes when the person has seen enough. */
 export async function demo({ qr, json }: { qr: QrStyle | undefined; json: boolean }, now: () => number): Promise<number> {
@@ -47,4 +49,22 @@ function jsonOf(credential: TotpCredential, nowMs: number): string {
   const valid_seconds = (step + 1) * period - Math.floor(nowMs / 1000);
   const told = { uri: otpauthUri(credential), secret: toBase32(secret), code, issuer, account, algorithm, digits, period, valid_seconds };
   return `${JSON.stringify(told)}\n`;
+}
+
+interface DemoFlags {
+  readonly qr?: QrStyle;
+  readonly json?: boolean;
+}
+
+/** Adds `demo`. */
+export function addDemo(program: Command, { now }: Surroundings, finish: Finish): void {
+  program
+    .command('demo')
+    .description('try it: a throw-away secret, its QR code and its live codes; nothing is kept')
+    .allowExcessArguments(false)
+    .addOption(qrOption('how to draw the QR code'))
+    .option('--json', 'print one JSON object')
+    .action(async (flags: DemoFlags) => {
+      finish(await demo({ qr: flags.qr, json: flags.json === true }, now));
+    });
 }

@@ -13,6 +13,9 @@ import { hostSealedCredential } from './export-login.ts';
 import { newFile } from '../../system/new-file.ts';
 import { isOutOfSight, nextCounter, openSealed, ownSealed, type Own } from '../../enrolment/own-secrets.ts';
 import { drawFittingQr, drawQr, qrImage } from '../../terminal/qr.ts';
+import { Option, type Command } from 'commander';
+import { EXPORT_FORMATS } from '../../terminal/formats.ts';
+import { CONTEXT, ownOf, type Finish, type SecretFlags, type Surroundings, withPassphrase } from '../options.ts';
 
 export interface ExportOptions {
   readonly context: string;
@@ -88,4 +91,29 @@ function writeFile(file: string, bytes: Uint8Array): void {
 
 function notWritten(why: string): NotpError {
   return new NotpError('failed', why, '--file overwrites nothing; name a file that is not there');
+}
+
+interface ExportFlags extends SecretFlags {
+  readonly user?: string;
+  readonly to: ExportFormat;
+  readonly file?: string;
+}
+
+/** Adds `export`. */
+export function addExport(program: Command, { now }: Surroundings, finish: Finish): void {
+  withPassphrase(program.command('export'))
+    .description('give a secret out in the clear, for a phone or another program')
+    .argument('[context]', CONTEXT)
+    .option('--user <name>', 'whose login, sealed by this host; somebody else needs root')
+    .addOption(new Option('--to <format>', 'as what').choices(EXPORT_FORMATS).default('uri'))
+    .option('--file <file>', 'write it to a new file (default: stdout)')
+    .addHelpText(
+      'after',
+      '\nWhat this host has sealed is shown to root, and to its user after a code.\n\nExamples:\n  notp export --to qr         the QR code of your login, for a second phone\n  notp export github --to uri',
+    )
+    .action(async (context: string | undefined, flags: ExportFlags) => {
+      const { to, file, passphraseFile } = flags;
+      const own = await ownOf(flags, now, 'show the secret of somebody else');
+      finish(await exportSecret(own, { context: context ?? own.config.context, to, file, passphraseFile, json: flags.json === true }));
+    });
 }

@@ -1,6 +1,6 @@
 /** `notp list`: one's own sealed files. What is inside them, issuer and account too, takes the passphrase to see. */
 import { isatty } from 'node:tty';
-import { escapeControls } from '../../otp/escape.ts';
+import { escapeControls, shellWord } from '../../otp/escape.ts';
 import type { Payload } from '../../seal/payload.ts';
 import { openConversation } from '../../terminal/conversation.ts';
 import { printResult, sayError, sayHint } from '../../terminal/printer.ts';
@@ -8,6 +8,10 @@ import { asUser } from '../../system/privileges.ts';
 import { findSealed, sealedNames, type Found } from '../../system/secrets.ts';
 import { passphraseFromFile, patience } from '../../terminal/ask-passphrase.ts';
 import { tryToOpen, type Own } from '../../enrolment/own-secrets.ts';
+import { Option, type Command } from 'commander';
+import { userNamed } from '../../enrolment/whose.ts';
+import { listAll } from '../enrolments/list-all.ts';
+import { configOf, type Finish, type SecretFlags, type Surroundings, withPassphrase } from '../options.ts';
 
 export interface ListOptions {
   readonly json: boolean;
@@ -96,4 +100,31 @@ function factsOf(found: Found): string {
     case 'bad':
       return `cannot be used: ${escapeControls(found.why)}`;
   }
+}
+
+interface ListFlags extends SecretFlags {
+  readonly user?: string;
+  readonly all?: boolean;
+}
+
+/** Adds `list`. */
+export function addList(program: Command, { now }: Surroundings, finish: Finish): void {
+  withPassphrase(program.command('list'))
+    .description('list your secrets: name, seal, day; with a passphrase also issuer and account of those it opens')
+    .option('--user <name>', 'the secrets of somebody else; needs root')
+    .addOption(
+      new Option('--all', 'every enrolment of every user, and whether it logs in; needs root').conflicts(['user', 'passphraseFile']),
+    )
+    .addHelpText('after', '\nExamples:\n  notp list\n  sudo notp list --all    user, context, seal, state, last login')
+    .action(async ({ user, all, passphraseFile, ...flags }: ListFlags) => {
+      const json = flags.json === true;
+      if (all === true) {
+        return finish(await listAll(configOf(flags), { json }, now));
+      }
+      const whose = userNamed(user, {
+        onlyRoot: "list somebody else's secrets",
+        hint: ({ name }) => `sudo notp list --user ${shellWord(name)}`,
+      });
+      finish(await listSecrets({ config: configOf(flags), user: whose, now }, { passphraseFile, ask: false, json }));
+    });
 }

@@ -2,6 +2,8 @@
 import { printResult, sayLine } from '../../terminal/printer.ts';
 import { ownSealed, refuseHostSealed, type Own } from '../../enrolment/own-secrets.ts';
 import { sealAnew, type SealAnew } from '../../enrolment/seal-anew.ts';
+import type { Command } from 'commander';
+import { CONTEXT, ownOf, type Finish, type SecretFlags, type Surroundings, withPassphrase } from '../options.ts';
 
 export interface PassphraseOptions extends Pick<SealAnew, 'context' | 'passphraseFile' | 'newPassphraseFile'> {
   readonly json: boolean;
@@ -13,4 +15,24 @@ export async function changePassphrase(own: Own, { json, ...options }: Passphras
   if (json) printResult(JSON.stringify({ context: options.context, file, id }) + '\n');
   else sayLine(`The passphrase of ${file} is changed. Copies of the old file still open with the old one.`);
   return 0;
+}
+
+interface PassphraseFlags extends SecretFlags {
+  readonly user?: string;
+  readonly newPassphraseFile?: string;
+}
+
+/** Adds `passphrase`. */
+export function addPassphrase(program: Command, { now }: Surroundings, finish: Finish): void {
+  withPassphrase(program.command('passphrase'))
+    .description('seal a secret with another passphrase')
+    .argument('[context]', CONTEXT)
+    .option('--user <name>', 'whose; somebody else needs root')
+    .option('--new-passphrase-file <file>', 'read the new passphrase from the first line of a file, "-" for stdin (after the old one)')
+    .action(async (context: string | undefined, flags: PassphraseFlags) => {
+      const { passphraseFile, newPassphraseFile } = flags;
+      const own = await ownOf(flags, now, 'change the passphrase of somebody else');
+      const options = { context: context ?? own.config.context, passphraseFile, newPassphraseFile };
+      finish(await changePassphrase(own, { ...options, json: flags.json === true }));
+    });
 }

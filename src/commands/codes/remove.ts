@@ -9,6 +9,8 @@ import { sealedPath } from '../../system/secrets.ts';
 import { removeDrafts, syncFolder } from '../../system/trusted.ts';
 import { confirmYes } from '../../terminal/confirm.ts';
 import { dropCounter, isLogin, ownSealed, type Own } from '../../enrolment/own-secrets.ts';
+import type { Command } from 'commander';
+import { common, ownOf, type CommonFlags, type Finish, type Surroundings } from '../options.ts';
 
 export interface RemoveOptions {
   readonly context: string;
@@ -46,4 +48,21 @@ async function refuseLogin(own: Own, sealed: SealedFile): Promise<void> {
     `${sealed.context} logs in here: an enrolment is revoked, not removed`,
     'without its file every login is refused; notp enroll --replace makes a new one',
   );
+}
+
+interface RemoveFlags extends CommonFlags {
+  readonly yes?: boolean;
+  readonly json?: boolean;
+}
+
+/** Adds `remove`. */
+export function addRemove(program: Command, { now }: Surroundings, finish: Finish): void {
+  common(program.command('remove'))
+    .description('delete one of your secrets, for good; what logs in here is not removed')
+    .argument('<context>', 'name of the secret')
+    .option('--yes', 'do not ask')
+    .option('--json', 'print one JSON object')
+    .action(async (context: string, flags: RemoveFlags) => {
+      finish(await remove(await ownOf(flags, now), { context, yes: flags.yes === true, json: flags.json === true }));
+    });
 }

@@ -6,6 +6,8 @@ import type { Config } from '../../system/config.ts';
 import { printResult, redraw, sayHint } from '../../terminal/printer.ts';
 import { outputTraits } from '../../terminal/traits.ts';
 import { doctorScreen } from './screen.ts';
+import type { Command } from 'commander';
+import { type CommonFlags, type Finish, type Surroundings, common, configOf } from '../options.ts';
 
 export interface DoctorCommandOptions {
   readonly users: readonly string[] | undefined;
@@ -43,4 +45,24 @@ function hintFor(findings: readonly Finding[]): string {
 /** One line that is written over, and is gone at the end. */
 function showProgress(doing: string): void {
   redraw(CLEAR_LINE + doing);
+}
+
+interface DoctorFlags extends CommonFlags {
+  readonly user?: readonly string[];
+  readonly sshdConfig?: string;
+  readonly json?: boolean;
+}
+
+/** Adds `doctor`. */
+export function addDoctor(program: Command, { now }: Surroundings, finish: Finish): void {
+  common(program.command('doctor'))
+    .description('look for ways around the gate, and say how to close each')
+    .option('--user <names...>', 'only these logins (default: root and everybody enrolled)')
+    .option('--sshd-config <file>', 'judge this sshd_config instead of those of the sshds that run')
+    .option('--json', 'print one JSON object for each check')
+    .addHelpText('after', '\nExit codes: 0 no way was found, 1 a check failed, 3 sshd or its users could not be looked at.')
+    .action(async (flags: DoctorFlags) => {
+      const config = configOf(flags);
+      finish(await doctor(config, { users: flags.user, sshdConfig: flags.sshdConfig, json: flags.json === true }, now));
+    });
 }

@@ -20,6 +20,8 @@ import { confirmYes } from '../../terminal/confirm.ts';
 import type { Own } from '../../enrolment/own-secrets.ts';
 import { askProof, refusalOf, withService } from '../../enrolment/through-service.ts';
 import { enrolledUser, originOf } from '../../enrolment/whose.ts';
+import type { Command } from 'commander';
+import { type CommonFlags, type Finish, type Surroundings, common, configOf } from '../options.ts';
 
 export interface RevokeOptions {
   readonly context: string;
@@ -72,4 +74,27 @@ async function throughService({ config, user, now }: Own, socket: string, contex
     if (answer.kind === 'done') return { othersLeft: true };
     throw refusalOf(answer);
   });
+}
+
+interface RevokeFlags extends CommonFlags {
+  readonly user?: string;
+  readonly json?: boolean;
+  readonly yes?: boolean;
+}
+
+const CONTEXT = 'name of the secret';
+
+/** Adds `revoke`. */
+export function addRevoke(program: Command, { now }: Surroundings, finish: Finish): void {
+  common(program.command('revoke'))
+    .description('end an enrolment: its login is refused until somebody enrols again')
+    .argument('[context]', `${CONTEXT} (default: the context of logins)`)
+    .option('--user <name>', 'whose enrolment; somebody else needs root')
+    .option('--yes', 'do not ask')
+    .option('--json', 'print one JSON object')
+    .action(async (context: string | undefined, flags: RevokeFlags) => {
+      const config = configOf(flags);
+      const options = { context: context ?? config.context, user: flags.user, yes: flags.yes === true, json: flags.json === true };
+      finish(await revokeEnrolment(config, options, now));
+    });
 }

@@ -18,6 +18,8 @@ import { everybodysFacts, jsonLines, NOBODY_YET } from './list-all.ts';
 import { statusScreen } from './status-screen.ts';
 import { factsByService, judgedElsewhere } from '../../enrolment/through-service.ts';
 import { enrolledUser } from '../../enrolment/whose.ts';
+import { Option, type Command } from 'commander';
+import { type CommonFlags, type Finish, type Surroundings, common, configOf } from '../options.ts';
 
 export interface StatusOptions {
   /** All of the user's where it is undefined. */
@@ -81,4 +83,35 @@ export function notEnrolled(
   const what = `${name} is not enrolled${context === undefined ? '' : ` for ${context}`}`;
   if (all.length > 0) return new NotpError('refused', what, `enrolled: ${all.map((each) => each.context).join(', ')}`);
   return new NotpError('refused', what, isRoot() ? `notp-enroll ${shellWord(name)} makes an enrolment` : 'notp enroll makes an enrolment');
+}
+
+interface StatusFlags extends CommonFlags {
+  readonly user?: string;
+  readonly all?: boolean;
+  readonly json?: boolean;
+}
+
+const CONTEXT = 'name of the secret';
+
+const JSON_LINES = 'print JSON, one object a line';
+
+/** Adds `status`. */
+export function addStatus(program: Command, { now }: Surroundings, finish: Finish): void {
+  common(program.command('status'))
+    .description('show whether an enrolment logs in, when it last did, and the tries and recovery codes that are left')
+    .argument('[context]', `${CONTEXT} (default: all of the user's logins)`)
+    .option('--user <name>', 'whose enrolment; somebody else needs root')
+    .addOption(new Option('--all', "everybody's enrolments; needs root").conflicts('user'))
+    .option('--json', JSON_LINES)
+    .addHelpText(
+      'after',
+      '\nExamples:\n  notp status                      your own logins' +
+        '\n  sudo notp status --user alice    why alice cannot log in' +
+        "\n  sudo notp status --all --json | jq -r 'select(.step_up).user'",
+    )
+    .action(async (context: string | undefined, flags: StatusFlags, command: Command) => {
+      if (context !== undefined && flags.all === true) command.error("error: option '--all' cannot be used with a context");
+      const config = configOf(flags);
+      finish(await status(config, { context, user: flags.user, all: flags.all === true, json: flags.json === true }, now));
+    });
 }

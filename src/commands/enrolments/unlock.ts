@@ -10,6 +10,8 @@ import { withState, type State } from '../../state/state.ts';
 import type { StatePlace } from '../../state/place.ts';
 import { notEnrolled } from './status.ts';
 import { enrolledUser, originOf, placeOf, type Whose } from '../../enrolment/whose.ts';
+import type { Command } from 'commander';
+import { type CommonFlags, type Finish, type Surroundings, common, configOf } from '../options.ts';
 
 export interface UnlockOptions {
   /** All of the user's where it is undefined. */
@@ -56,4 +58,27 @@ function tell({ name }: Whose, { context, before, budget, stepsAhead }: Refilled
   if (json) printResult(JSON.stringify({ user: name, context, unlocked: true, budget_before: before, budget }) + '\n');
   else sayLine(`Unlocked: ${name} has ${String(budget)} tries with ${context} again (${String(before)} were left)`);
   if (!json && stepsAhead > 0) say('The clock of this host was ahead before: codes from the next one on are accepted again\n');
+}
+
+interface UnlockFlags extends CommonFlags {
+  readonly user?: string;
+  readonly json?: boolean;
+}
+
+const CONTEXT = 'name of the secret';
+
+const JSON_LINES = 'print JSON, one object a line';
+
+/** Adds `unlock`. */
+export function addUnlock(program: Command, { now }: Surroundings, finish: Finish): void {
+  common(program.command('unlock'))
+    .description('give back the tries that wrong codes have used up, so that one code logs in again')
+    .argument('[context]', `${CONTEXT} (default: all of the user's logins)`)
+    .option('--user <name>', 'whose enrolment; somebody else needs root')
+    .option('--json', JSON_LINES)
+    .addHelpText('after', '\nUsed codes and spent recovery codes stay used.\n\nExample:\n  sudo notp unlock --user alice')
+    .action(async (context: string | undefined, flags: UnlockFlags) => {
+      const config = configOf(flags);
+      finish(await unlock(config, { context, user: flags.user, json: flags.json === true }, now));
+    });
 }

@@ -1,154 +1,149 @@
-/**
- * `notp import`: seals the secrets of other services. Everything is read, opened and checked before anything is
- * written, and what is there already is never overwritten without --replace.
- */
-import { randomBytes } from 'node:crypto';
+/** `notp import`: secrets of other services, and the logins that other modules of PAM knew. */
+import { Option, type Command } from 'commander';
 import { NotpError } from '../../error.ts';
-import { parseGoogleAuthenticator } from '../../otp/google-authenticator.ts';
-import { contextName, SECRET_TOLD } from '../../otp/names.ts';
-import { newRecoveryCodes } from '../../otp/recovery.ts';
-import { described, otpauthUri, type Credential } from '../../otp/uri.ts';
-import { printSealedFile } from '../../seal/file.ts';
-import { openPythonNotp } from '../../seal/python-notp.ts';
-import type { Waiting } from '../../system/bytes.ts';
-import type { Conversation } from '../../terminal/conversation.ts';
-import { printResult, sayLine } from '../../terminal/printer.ts';
-import { asUser } from '../../system/privileges.ts';
-import { findSealed, sealedPath } from '../../system/secrets.ts';
-import { givenNewPassphrase, givenPassphrase, patience } from '../../terminal/ask-passphrase.ts';
-import type { ImportFormat } from '../../terminal/formats.ts';
-import { bareCredential, readSource, type Source, type Told } from './formats.ts';
-import { contextNames } from './names.ts';
-import { conversationBeside, sourceText } from './source.ts';
-import { dropCounter, isLogin, isLoginContext, setCounter, type Own } from '../../enrolment/own-secrets.ts';
-import { newHeader, sealByPassphrase } from '../../enrolment/sealing.ts';
-import { storeFiles, type ToStore } from '../../enrolment/storing.ts';
+import { ALGORITHMS, MAX_PERIOD_SECONDS, MIN_PERIOD_SECONDS, type Algorithm, type Digits } from '../../otp/code.ts';
+import { IMPORT_FORMATS, LOGIN_FORMATS, type ImportFormat, type LoginFormat } from '../../terminal/formats.ts';
+import type { Told } from './formats.ts';
+import type { Config } from '../../system/config.ts';
+import {
+  common,
+  configOf,
+  digits,
+  label,
+  ownOf,
+  passphraseFileOption,
+  wholeNumber,
+  type CommonFlags,
+  type Finish,
+  type Surroundings,
+} from '../options.ts';
 
-export interface ImportOptions {
-  readonly context: string;
-  readonly from: ImportFormat | 'google-authenticator' | undefined;
-  /** Undefined: stdin, or the terminal. */
-  readonly file: string | undefined;
-  readonly told: Told;
-  readonly replace: boolean;
-  readonly json: boolean;
-  /** The passphrase to seal with; it also opens a file of the Python notp, which `newPassphraseFile` then need not. */
-  readonly passphraseFile: string | undefined;
-  readonly newPassphraseFile: string | undefined;
+interface ImportFlags extends CommonFlags {
+  readonly from?: ImportFormat | LoginFormat;
+  readonly file?: string;
+  readonly user?: string;
+  readonly seal?: 'host' | 'passphrase';
+  readonly dryRun?: boolean;
+  readonly replace?: boolean;
+  readonly issuer?: string;
+  readonly account?: string;
+  readonly digits?: Digits;
+  readonly period?: number;
+  readonly algorithm?: Algorithm;
+  readonly passphraseFile?: string;
+  readonly newPassphraseFile?: string;
+  readonly json?: boolean;
 }
 
-export async function importSecrets(own: Own, options: ImportOptions): Promise<number> {
-  refuseSecret(contextName(options.context));
-  const waiting = patience(own.now);
-  const source = readAny(await sourceText(options.file, waiting), options, own.now());
-  const { credentials, passphrase } = await opened(source, options, waiting);
-  // What no URI can hold could never be given out again.
-  for (const credential of credentials) otpauthUri(credential);
-  const named = contextNames(options.context, credentials);
-  await refuseExisting(own, named, options.replace);
-  const beside = (): Conversation => conversationBeside(options.file, waiting);
-  const sealingWith = passphrase ?? (await givenNewPassphrase(options.newPassphraseFile ?? options.passphraseFile, waiting, beside));
-  const stored = await storeAll(own, named, sealingWith, options.replace);
-  for (const [context, credential] of named) {
-    tell(own, context, credential, stored.get(context) ?? '', options.json);
-    credential.secret.fill(0);
-  }
-  return 0;
+const EXAMPLES = `
+Secrets of other services are yours alone; it is seen from them what they are.
+Logins come from the module that asked for their codes before (--from):
+  google-authenticator  ~/.google_authenticator, of one user
+  pam-oath              its users file, of many users; only root
+The phones go on working, and no code that was used before works again.
+
+Examples:
+  notp import github                              type or paste it, hidden
+  zbarimg -q --raw code.png | notp import github  a picture of a QR code
+  notp import phone --file transfer.txt           otpauth-migration URIs
+  notp import work --file ~/old/work              a file of the Python notp
+  notp import --from google-authenticator         your own login
+  sudo notp import --from google-authenticator --user alice --dry-run
+  sudo notp import --from pam-oath --file /etc/users.oath`;
+
+/** Adds `import`. */
+export function addImport(program: Command, { now }: Surroundings, finish: Finish): void {
+  const command = common(program.command('import'))
+    .description('seal a secret that there is already: of another service, or of logins that another module knew')
+    .argument('[context]', 'name for the secret; of several, each gets its issuer and account added (default: that of logins)')
+    .addOption(
+      new Option('--from <format>', 'what it is, where that cannot be seen from it').choices([...IMPORT_FORMATS, ...LOGIN_FORMATS]),
+    )
+    .option('--file <file>', 'read it from a file, "-" for stdin (default: stdin, or the terminal)')
+    .option('--user <name>', 'whose login; somebody else needs root. Of a users file: only this user')
+    .addOption(
+      new Option('--seal <kind>', 'of a login: how to seal it (default: host for root, else passphrase)').choices(['host', 'passphrase']),
+    )
+    .option('--dry-run', 'of logins: say what would be done, and change nothing')
+    .option('--replace', 'replace a secret of that name, or an enrolment');
+  addTold(command)
+    .addHelpText('after', EXAMPLES)
+    .action(async (context: string | undefined, flags: ImportFlags) => {
+      finish(await imported(context, flags, now));
+    });
 }
 
-/** A file of google-authenticator says nothing of the service; its emergency codes and what it remembers are for logins. */
-function readAny(text: string, { from, told }: ImportOptions, nowMs: number): Source {
-  if (from !== 'google-authenticator') return readSource(text, from, told);
-  const { issuer = '', account = '' } = told;
-  return { kind: 'credentials', credentials: [{ ...parseGoogleAuthenticator(text, nowMs).credential, issuer, account }] };
+/** What a secret may not tell itself, and what seals it. */
+function addTold(command: Command): Command {
+  return command
+    .option('--issuer <text>', 'of a bare secret: the service', label)
+    .option('--account <text>', 'of a bare secret: the account', label)
+    .option('--digits <n>', 'of a bare secret: digits of a code, 6, 7 or 8', digits)
+    .option('--period <seconds>', 'of a bare secret: seconds that a code is shown', wholeNumber(MIN_PERIOD_SECONDS, MAX_PERIOD_SECONDS))
+    .addOption(new Option('--algorithm <name>', 'of a bare secret: hash of the codes').choices(ALGORITHMS))
+    .addOption(passphraseFileOption())
+    .option('--new-passphrase-file <file>', 'seal with this passphrase, where --passphrase-file opens a file of the Python notp')
+    .option('--json', 'print JSON, one object a line');
 }
 
-/** The secrets, and the passphrase to seal them with where opening them has settled it. */
-async function opened(
-  source: Source,
-  { told, context, file, passphraseFile, newPassphraseFile }: ImportOptions,
-  waiting: Waiting,
-): Promise<{ credentials: readonly Credential[]; passphrase: string | undefined }> {
-  if (source.kind === 'credentials') return { credentials: source.credentials, passphrase: undefined };
-  const question = 'Password of the Python notp file: ';
-  const password = await givenPassphrase(passphraseFile, question, waiting, () => conversationBeside(file, waiting));
-  const secret = openPythonNotp(source.file, password);
-  if (secret === undefined)
+async function imported(context: string | undefined, flags: ImportFlags, now: () => number): Promise<number> {
+  const config = configOf(flags);
+  if (flags.from === 'pam-oath') return await importedUsersFile(config, context, flags, now);
+  if (flags.from === 'google-authenticator' && (context === undefined || config.contexts.includes(context)))
+    return await importedLogin(config, context ?? config.context, flags, now);
+  return await importedSecrets(context, flags.from, flags, now);
+}
+
+async function importedLogin(config: Config, context: string, flags: ImportFlags, now: () => number): Promise<number> {
+  const { importGoogleAuthenticator } = await import('./google-authenticator.ts');
+  const { user, seal, file, passphraseFile, newPassphraseFile } = flags;
+  const options = { context, user, seal, file, told: toldBy(flags), passphraseFile: newPassphraseFile ?? passphraseFile };
+  return await importGoogleAuthenticator(config, { ...options, ...switches(flags) }, now);
+}
+
+async function importedUsersFile(config: Config, context: string | undefined, flags: ImportFlags, now: () => number): Promise<number> {
+  if (context !== undefined)
+    throw new NotpError('usage', 'the logins of a users file get the contexts of notp.toml', 'leave out the name; --user takes one user');
+  if (flags.seal === 'passphrase')
     throw new NotpError(
-      'refused',
-      'the password does not open this file of the Python notp',
-      'it is the wrong one, or the file was cut off or changed; nothing was imported',
+      'usage',
+      'the logins of a users file are sealed with the key of the host',
+      'a passphrase is known to its user alone',
     );
-  const passphrase = passphraseFile !== undefined && newPassphraseFile === undefined ? password : undefined;
-  return { credentials: [bareCredential(secret, { account: context, ...told })], passphrase };
+  if (Object.keys(toldBy(flags)).length > 0 || flags.passphraseFile !== undefined || flags.newPassphraseFile !== undefined)
+    throw new NotpError('usage', 'a users file says itself what its tokens are', 'leave out the options of bare secrets and passphrases');
+  const { importPamOath } = await import('./pam-oath.ts');
+  const { user, file } = flags;
+  return await importPamOath(config, { user, file, ...switches(flags) }, now);
 }
 
-/** A name that could be a secret was most likely meant as one. It is not said again. */
-function refuseSecret(context: string): void {
-  if (!/^[A-Z2-7]{16,}$/.test(context)) return;
-  throw new NotpError('usage', 'the name for the secret looks like the secret itself, which has no place on the command line', SECRET_TOLD);
+/** A file of google-authenticator may hold the secret of another service too. */
+async function importedSecrets(
+  context: string | undefined,
+  from: ImportFormat | 'google-authenticator' | undefined,
+  flags: ImportFlags,
+  now: () => number,
+): Promise<number> {
+  if (context === undefined)
+    throw new NotpError('usage', 'the secret needs a name', 'notp import github; for a login of another module give --from, see --help');
+  if (flags.user !== undefined || flags.seal !== undefined || flags.dryRun === true)
+    throw new NotpError(
+      'usage',
+      '--user, --seal and --dry-run are for logins',
+      'a secret of another service is your own, and sealed by a passphrase',
+    );
+  const { importSecrets } = await import('./secrets.ts');
+  const { file, passphraseFile, newPassphraseFile } = flags;
+  const options = { context, from, file, told: toldBy(flags), passphraseFile, newPassphraseFile };
+  const { replace, json } = switches(flags);
+  return await importSecrets(await ownOf(flags, now), { ...options, replace, json });
 }
 
-/** What lies there would look like an enrolment that no login accepts. */
-function refuseLoginContext({ config }: Own, context: string): void {
-  if (!config.contexts.includes(context)) return;
-  throw new NotpError(
-    'usage',
-    `${context} is the context of logins here`,
-    'import under another name; notp enroll makes a secret for logins',
-  );
+function switches({ replace, json, dryRun }: ImportFlags): { readonly replace: boolean; readonly json: boolean; readonly dryRun: boolean } {
+  return { replace: replace === true, json: json === true, dryRun: dryRun === true };
 }
 
-async function refuseExisting(own: Own, named: ReadonlyMap<string, Credential>, replace: boolean): Promise<void> {
-  for (const context of named.keys()) {
-    refuseLoginContext(own, context);
-    const file = sealedPath(own.config, own.user, context);
-    const found = await asUser(own.user, () => findSealed(own.config, own.user, context));
-    if ((found.kind === 'sealed' && (await isLogin(own, found.file))) || (await isLoginContext(own, context)))
-      throw new NotpError('refused', `${file} logs in here`, 'import under another name; nothing was imported');
-    if (found.kind !== 'absent' && !replace)
-      throw new NotpError('refused', `${file} is there already`, 'give --replace to replace it, or another name; nothing was imported');
-  }
-}
-
-/** Stores all of them or none, and gives the id of each. */
-async function storeAll(
-  own: Own,
-  named: ReadonlyMap<string, Credential>,
-  passphrase: string,
-  replace: boolean,
-): Promise<ReadonlyMap<string, string>> {
-  const earlier = await earlierIds(own, [...named.keys()]);
-  const files = [...named].map(([context, credential]) => sealedFile(own, context, credential, passphrase));
-  await storeFiles(files, async () => {
-    // Somebody may have been quicker.
-    await refuseExisting(own, named, replace);
-    // The counter first: a sealed file without one could show no code.
-    for (const { id, credential } of files) if (credential.type === 'hotp') await setCounter(own, id, credential.counter);
-  });
-  for (const id of earlier) await dropCounter(own, id);
-  return new Map(files.map(({ context, id }) => [context, id]));
-}
-
-function sealedFile(
-  { config, user, now }: Own,
-  context: string,
-  credential: Credential,
-  passphrase: string,
-): ToStore & { readonly context: string; readonly credential: Credential; readonly id: string } {
-  const header = newHeader(user.name, context, now());
-  const payload = { ...credential, recovery: newRecoveryCodes(0, randomBytes).kept };
-  const bytes = printSealedFile(sealByPassphrase(header, payload, passphrase));
-  return { config, user, file: sealedPath(config, user, context), bytes, context, credential, id: header.id };
-}
-
-async function earlierIds({ config, user }: Own, contexts: readonly string[]): Promise<string[]> {
-  const found = await asUser(user, () => contexts.map((context) => findSealed(config, user, context)));
-  return found.flatMap((each) => (each.kind === 'sealed' ? [each.file.id] : []));
-}
-
-function tell({ config, user }: Own, context: string, credential: Credential, id: string, json: boolean): void {
-  const file = sealedPath(config, user, context);
-  if (json) printResult(JSON.stringify({ context, file, id, ...described(credential) }) + '\n');
-  else sayLine(`Imported ${context}: ${file}; notp code ${context} shows its codes`);
+function toldBy({ issuer, account, digits: count, period: periodSeconds, algorithm }: ImportFlags): Told {
+  const all = { issuer, account, digits: count, periodSeconds, algorithm };
+  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
 }

@@ -3,6 +3,9 @@ import { printResult, sayLine } from '../../terminal/printer.ts';
 import { textOf } from '../../enrolment/show.ts';
 import type { Own } from '../../enrolment/own-secrets.ts';
 import { sealAnew, type SealAnew } from '../../enrolment/seal-anew.ts';
+import type { Command } from 'commander';
+import { MAX_RECOVERY_CODES, RECOVERY_CODES } from '../../otp/recovery.ts';
+import { common, CONTEXT, ownOf, passphraseFileOption, wholeNumber, type CommonFlags, type Finish, type Surroundings } from '../options.ts';
 
 export interface RecoveryOptions extends Pick<SealAnew, 'context' | 'passphraseFile'> {
   /** How many. */
@@ -19,4 +22,31 @@ export async function newRecovery(own: Own, { count, json, ...options }: Recover
   if (!json)
     sayLine(`The recovery codes of ${user} for ${options.context} are ${count === 0 ? 'gone' : 'new'}; the old ones are worth nothing`);
   return 0;
+}
+
+interface RecoveryFlags extends CommonFlags {
+  readonly user?: string;
+  readonly recovery: number;
+  readonly passphraseFile?: string;
+  readonly json?: boolean;
+}
+
+/** Adds `recovery`. */
+export function addRecovery(program: Command, { now }: Surroundings, finish: Finish): void {
+  common(program.command('recovery'))
+    .description('make new recovery codes for a login; its secret stays, and the old codes are worth nothing')
+    .argument('[context]', CONTEXT)
+    .option('--user <name>', 'whose login; somebody else needs root')
+    .option('--recovery <n>', 'how many', wholeNumber(0, MAX_RECOVERY_CODES), RECOVERY_CODES)
+    .addOption(passphraseFileOption())
+    .option('--json', 'print one JSON object')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  notp recovery                     your own; asks for your passphrase or a code\n  sudo notp recovery --user alice',
+    )
+    .action(async (context: string | undefined, flags: RecoveryFlags) => {
+      const own = await ownOf(flags, now, 'make recovery codes for somebody else');
+      const { passphraseFile, recovery: count } = flags;
+      finish(await newRecovery(own, { context: context ?? own.config.context, passphraseFile, count, json: flags.json === true }));
+    });
 }

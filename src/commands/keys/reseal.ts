@@ -17,6 +17,8 @@ import { withPresentState } from '../../state/state.ts';
 import { statePlace } from '../../state/place.ts';
 import type { Own } from '../../enrolment/own-secrets.ts';
 import { sealAnew, type SealAnew } from '../../enrolment/seal-anew.ts';
+import { Option, type Command } from 'commander';
+import { common, configOf, CONTEXT, ownOf, passphraseFileOption, type CommonFlags, type Finish, type Surroundings } from '../options.ts';
 
 export interface ResealOptions extends Pick<SealAnew, 'context' | 'seal' | 'passphraseFile' | 'newPassphraseFile'> {
   readonly json: boolean;
@@ -82,4 +84,49 @@ async function renewProofs(config: Config, now: () => number): Promise<void> {
     });
     if (former.length > 0) await renewRows(place, now);
   });
+}
+
+interface ResealFlags extends CommonFlags {
+  readonly user?: string;
+  readonly all?: boolean;
+  readonly seal?: 'host' | 'passphrase';
+  readonly passphraseFile?: string;
+  readonly newPassphraseFile?: string;
+  readonly json?: boolean;
+}
+
+/** Adds `reseal`. */
+export function addReseal(program: Command, { now }: Surroundings, finish: Finish): void {
+  common(program.command('reseal'))
+    .description('seal a login anew, by the key of this host or by a passphrase; its secret stays')
+    .argument('[context]', CONTEXT)
+    .option('--user <name>', 'whose login; somebody else needs root')
+    .option('--all', 'everybody whom an earlier key of this host sealed, under the present key')
+    .addOption(
+      new Option('--seal <kind>', 'how to seal it (default: as it is, with the present key of the host)').choices(['host', 'passphrase']),
+    )
+    .addOption(passphraseFileOption())
+    .option(
+      '--new-passphrase-file <file>',
+      'with --seal passphrase: read the passphrase to be from the first line of a file, "-" for stdin',
+    )
+    .option('--json', 'print JSON, one object a line')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  notp reseal --seal passphrase    your own login, from the host to a passphrase\n  sudo notp reseal --all           after notp host-key rotate',
+    )
+    .action(async (context: string | undefined, flags: ResealFlags) => {
+      const { seal, passphraseFile, newPassphraseFile, all } = flags;
+      const json = flags.json === true;
+      if (all === true) {
+        if (context !== undefined || flags.user !== undefined || seal !== undefined)
+          throw new NotpError('usage', '--all stands alone: it seals under the present key of the host', 'see notp reseal --help');
+        finish(await resealAll(configOf(flags), { json }, now));
+        return;
+      }
+      if (newPassphraseFile !== undefined && seal !== 'passphrase')
+        throw new NotpError('usage', '--new-passphrase-file goes with --seal passphrase', 'see notp reseal --help');
+      const own = await ownOf(flags, now, 'seal the login of somebody else');
+      finish(await reseal(own, { context: context ?? own.config.context, seal, passphraseFile, newPassphraseFile, json }));
+    });
 }

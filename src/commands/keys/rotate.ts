@@ -20,13 +20,15 @@ import { renewRows } from '../../outage/renewing.ts';
 import { refreshAfterChange } from '../store/outage.ts';
 import { withPresentState } from '../../state/state.ts';
 import { statePlace } from '../../state/place.ts';
-import { serviceUser } from './host-key.ts';
+import { serviceUser } from './init.ts';
+import type { Command } from 'commander';
+import { common, configOf, type CommonFlags, type Finish } from '../options.ts';
 
 /** How many enrolments are named. */
 const NAMED = 20;
 
 /** Makes a new key the present one. Prints its id, and says whose enrolments are still under an earlier one. */
-export async function rotateHostKey(config: Config, now: () => number): Promise<number> {
+async function rotateHostKey(config: Config, now: () => number): Promise<number> {
   const present = presentKey(config);
   if (present.former.length + 2 > MAX_HOST_KEYS)
     throw new NotpError(
@@ -54,7 +56,7 @@ export async function rotateHostKey(config: Config, now: () => number): Promise<
 }
 
 /** Removes the keys before the present one. Without `yes` it is refused while an enrolment may need one. */
-export async function retireHostKeys(config: Config, { yes }: { readonly yes: boolean }, now: () => number): Promise<number> {
+async function retireHostKeys(config: Config, { yes }: { readonly yes: boolean }, now: () => number): Promise<number> {
   const present = presentKey(config);
   if (present.former.length === 0) {
     removeDrafts(config.hostKey, 0);
@@ -151,4 +153,23 @@ function sayLeft(left: readonly HostSealed[]): void {
     sayLine(`  ${user} ${context}${key === 'former' ? '' : ': the sealed file cannot be read, so nobody knows which key it needs'}`);
   }
   if (left.length > NAMED) sayLine(`  and ${String(left.length - NAMED)} more`);
+}
+
+interface RetireFlags extends CommonFlags {
+  readonly yes?: boolean;
+}
+
+/** Adds `rotate` and `retire`. */
+export function addRotate(hostKey: Command, now: () => number, finish: Finish): void {
+  common(hostKey.command('rotate'))
+    .description('make a new key; the present one goes on opening what it sealed, until notp reseal --all and notp host-key retire')
+    .action(async (flags: CommonFlags) => {
+      finish(await rotateHostKey(configOf(flags), now));
+    });
+  common(hostKey.command('retire'))
+    .description('remove the keys before the present one, where nothing is sealed with them any more')
+    .option('--yes', 'also where something is: its users must be enrolled again')
+    .action(async (flags: RetireFlags) => {
+      finish(await retireHostKeys(configOf(flags), { yes: flags.yes === true }, now));
+    });
 }

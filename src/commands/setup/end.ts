@@ -6,6 +6,8 @@ import { reloadSshd } from '../../setup/sshd.ts';
 import { changedSince, endUndo, restoreFiles } from '../../setup/undo.ts';
 import { printResult, sayHint, sayLine } from '../../terminal/printer.ts';
 import { isRoot } from '../../system/users.ts';
+import { Option, type Command } from 'commander';
+import { type Finish } from '../options.ts';
 
 export interface UndoOptions {
   /** Only the setup of this id (`true`: whichever), and only where it was not confirmed: what the timer and the next boot ask for. */
@@ -15,7 +17,7 @@ export interface UndoOptions {
   readonly json: boolean;
 }
 
-export function confirm({ json }: { readonly json: boolean }): number {
+function confirm({ json }: { readonly json: boolean }): number {
   requireRoot('confirm');
   const { id, door } = confirmSetup();
   if (json) printResult(JSON.stringify({ id, door, confirmed: true }) + '\n');
@@ -25,7 +27,7 @@ export function confirm({ json }: { readonly json: boolean }): number {
 }
 
 /** Undoes every setup in force, the newest first. Throws `refused` where that would overwrite what somebody has changed since. */
-export function undo(options: UndoOptions): number {
+function undo(options: UndoOptions): number {
   requireRoot('undo');
   const setups = options.ifUnconfirmed === undefined ? setupsInForce() : unconfirmed(options.ifUnconfirmed);
   if (options.ifUnconfirmed === undefined && setups.length === 0)
@@ -74,4 +76,39 @@ function unconfirmed(id: string | true): Setup[] {
 
 function requireRoot(what: string): void {
   if (!isRoot()) throw new NotpError('not_permitted', `only root can ${what} a setup`, `sudo notp setup ${what}`);
+}
+
+interface EndFlags {
+  readonly ifUnconfirmed?: string | true;
+  readonly force?: boolean;
+  readonly reload: boolean;
+  readonly json?: boolean;
+}
+
+/** Adds `confirm`. */
+export function addConfirm(setup: Command, finish: Finish): void {
+  setup
+    .command('confirm')
+    .description('keep what was set up; from a login that began after it')
+    .allowExcessArguments(false)
+    .option('--json', 'print one JSON object')
+    .action(async (flags: EndFlags) => {
+      finish(confirm({ json: flags.json === true }));
+    });
+}
+
+/** Adds `undo`. */
+export function addUndo(setup: Command, finish: Finish): void {
+  setup
+    .command('undo')
+    .description('take away all that was set up: every file as it was before')
+    .allowExcessArguments(false)
+    .option('--force', 'also where somebody has changed a file since; what they changed is kept aside')
+    .option('--no-reload', 'do not have sshd read its configuration again')
+    .addOption(new Option('--if-unconfirmed [id]', 'what the timer asks for, and without an id the next boot').hideHelp())
+    .option('--json', 'print one JSON object for each setup')
+    .action(async (flags: EndFlags) => {
+      const { ifUnconfirmed, reload } = flags;
+      finish(undo({ ifUnconfirmed, reload, force: flags.force === true, json: flags.json === true }));
+    });
 }

@@ -12,6 +12,9 @@ import { planFor, type Change, type Plan, type SetupDoor } from '../../setup/pla
 import type { Setup } from '../../setup/record.ts';
 import { describeScope } from '../../setup/scope.ts';
 import { PROGRAM } from '../../setup/sshd-drop-in.ts';
+import { InvalidArgumentError, Option, type Command } from 'commander';
+import { addConfirm, addUndo } from './end.ts';
+import { common, configOf, type CommonFlags, type Finish, type Surroundings } from '../options.ts';
 
 export interface SetupOptions {
   readonly door: SetupDoor;
@@ -86,4 +89,85 @@ function tellApplied(plan: Plan, made: Setup, reloaded: string | undefined, opti
   say(`\nThis is undone by itself at ${until}, unless you confirm it. Leave this session open.\n`);
   say(plan.door === 'sudo' ? '  1. log in a second time, and try sudo there\n' : '  1. log in a second time by SSH; a code is asked for\n');
   say('  2. in that new login: notp setup confirm\n');
+}
+
+interface DoorFlags extends CommonFlags {
+  readonly apply?: boolean;
+  readonly user: readonly string[];
+  readonly group: readonly string[];
+  readonly confirmWithin: number | 'never';
+  readonly force?: boolean;
+  readonly reload: boolean;
+  readonly json?: boolean;
+}
+
+const DOORS: Readonly<Record<SetupDoor, string>> = {
+  gate: 'have sshd call the gate (ForceCommand) for every session, and close what goes around it',
+  pam: 'have sshd ask for key or password and then, through PAM, for a code',
+  sudo: 'have sudo ask for a code on its terminal, after the password',
+};
+
+const MAX_CONFIRM_SECONDS = 86_400;
+
+/** Adds `setup` with `gate`, `pam`, `sudo`, `confirm` and `undo`. */
+export function addSetup(program: Command, surroundings: Surroundings, finish: Finish): void {
+  const command = program
+    .command('setup')
+    .description('put the right configuration of sshd or PAM in place, or take it away; without --apply show it')
+    .helpCommand(false)
+    .addHelpText(
+      'after',
+      '\nExamples:\n  notp setup gate                               show what would be written\n  sudo notp setup gate --group admins --apply   write it; it is undone unless\n  sudo notp setup confirm                       this is run in a new login',
+    );
+  for (const door of ['gate', 'pam', 'sudo'] as const) addDoor(command, door, surroundings, finish);
+  addConfirm(command, finish);
+  addUndo(command, finish);
+}
+
+function addDoor(parent: Command, door: SetupDoor, surroundings: Surroundings, finish: Finish): void {
+  common(parent.command(door))
+    .description(DOORS[door])
+    .addOption(new Option('--apply', 'write it').conflicts('dryRun'))
+    .option('--dry-run', 'show what would be written (the default)')
+    .addOption(names('--user <name>', 'only for this user; may be given again'))
+    .addOption(names('--group <name>', 'only for the members of this group; may be given again'))
+    .addOption(
+      new Option('--confirm-within <time>', 'undo it after this time unless it is confirmed: "30s", "5m", "1h" or "never"')
+        .default(300, '5m')
+        .argParser(confirmTime),
+    )
+    .option('--force', 'also where it would lock you out')
+    .option('--no-reload', 'do not have sshd read its configuration again')
+    .option('--json', 'print one JSON object for each file')
+    .action(async (flags: DoorFlags) => {
+      const [apply, force, json] = [flags.apply === true, flags.force === true, flags.json === true];
+      const named = { users: flags.user, groups: flags.group };
+      const options = {
+        door,
+        named,
+        apply,
+        force,
+        json,
+        reload: flags.reload,
+        confirmWithinSeconds: flags.confirmWithin === 'never' ? undefined : flags.confirmWithin,
+      };
+      finish(await setup(configOf(flags), options, surroundings));
+    });
+}
+
+function names(flags: string, description: string): Option {
+  return new Option(flags, description).default([], 'everybody').argParser(oneMoreName);
+}
+
+function oneMoreName(given: string, before: readonly string[]): readonly string[] {
+  return [...before, given];
+}
+
+/** In seconds. (commander makes an empty text of undefined.) */
+function confirmTime(given: string): number | 'never' {
+  if (given === 'never') return given;
+  const [, count, unit] = /^(\d{1,5})([smh])$/.exec(given) ?? [];
+  const seconds = Number(count) * (unit === 's' ? 1 : unit === 'm' ? 60 : 3600);
+  if (seconds >= 1 && seconds <= MAX_CONFIRM_SECONDS) return seconds;
+  throw new InvalidArgumentError('It must be "never" or a time such as "30s", "5m" or "1h", at most "24h".');
 }

@@ -10,6 +10,8 @@ import { rowSealOf } from '../../state/row-keys.ts';
 import type { StatePlace } from '../../state/place.ts';
 import { copied, storeName } from '../../state/store-place.ts';
 import { serviceState } from '../../enrolment/whose.ts';
+import type { Command } from 'commander';
+import { common, configOf, type CommonFlags, type Finish } from '../options.ts';
 
 export interface CopyOptions {
   /** Values of store.url. */
@@ -32,7 +34,7 @@ const NOUNS: Readonly<Record<string, readonly [string, string]>> = {
 };
 
 /** Throws `usage`, `not_permitted`, `refused` where the target has something otherwise, or `store_unavailable`; then nothing was changed. */
-export async function copyStore(config: Config, { from, to, dryRun }: CopyOptions, now: () => number): Promise<number> {
+async function copyStore(config: Config, { from, to, dryRun }: CopyOptions, now: () => number): Promise<number> {
   if (!isRoot()) throw new NotpError('not_permitted', 'only root can copy the store of the service', 'run this with sudo');
   const here = serviceState(config, 'what is copied is');
   const [source, target] = [placeAt(config, here, from), placeAt(config, here, to)];
@@ -62,4 +64,22 @@ function placeAt(config: Config, here: StatePlace, url: string): StatePlace {
   const store = storeNamed(url, config);
   if (store.kind === 'user') throw new NotpError('usage', '"user" is no store of a host', 'name a file or a database');
   return { ...here, store };
+}
+
+/** Adds `copy`. */
+export function addCopy(store: Command, now: () => number, finish: Finish): void {
+  common(store.command('copy').argument('<from>', 'where it is: a value of store.url').argument('<to>', 'where it shall be'))
+    .description('copy enrolments, used codes, counts and the head of the audit chain from one store into another')
+    .option('--dry-run', 'say what would be copied and what stands in the way, and change nothing')
+    .addHelpText(
+      'after',
+      `
+Logins on both stores wait until it is done, and are refused where that takes over 20 seconds. Stop them before it (no login may change
+the old store afterwards): set store.url to the new one at once when it is done, and end the services: systemctl stop 'notp@*.service'.
+
+Example: notp store copy sqlite:/var/lib/notp/state.db postgres://notp@db.example.org/notp`,
+    )
+    .action(async (from: string, to: string, { dryRun, ...flags }: CommonFlags & { readonly dryRun?: boolean }) => {
+      finish(await copyStore(configOf(flags), { from, to, dryRun: dryRun === true }, now));
+    });
 }

@@ -4,9 +4,11 @@ import { printResult } from '../../terminal/printer.ts';
 import { asUser } from '../../system/privileges.ts';
 import { withPresentState } from '../../state/state.ts';
 import { sharedState } from '../../enrolment/whose.ts';
+import type { Command } from 'commander';
+import { common, configOf, type CommonFlags, type Finish } from '../options.ts';
 
 /** Throws `refused` where the store is that of one host. */
-export async function listHosts(config: Config, { json }: { readonly json: boolean }, now: () => number): Promise<number> {
+async function listHosts(config: Config, { json }: { readonly json: boolean }, now: () => number): Promise<number> {
   const place = sharedState(config, 'hosts share', 'the store of this host is shared with no other');
   const heads = await asUser(place.owner, () =>
     withPresentState(place, now, ({ store }) => store.exclusively((transaction) => transaction.heads())),
@@ -17,4 +19,14 @@ export async function listHosts(config: Config, { json }: { readonly json: boole
     printResult(json ? `${JSON.stringify({ host, records: head?.seq ?? null })}\n` : `${host.padEnd(width)}  ${records}\n`);
   }
   return 0;
+}
+
+/** Adds `hosts`. */
+export function addHosts(store: Command, now: () => number, finish: Finish): void {
+  common(store.command('hosts'))
+    .description('list the hosts that share the database, with the number of records of each')
+    .option('--json', 'print a JSON object for each')
+    .action(async ({ json, ...flags }: CommonFlags & { readonly json?: boolean }) => {
+      finish(await listHosts(configOf(flags), { json: json === true }, now));
+    });
 }

@@ -6,9 +6,11 @@ import { asUser } from '../../system/privileges.ts';
 import { isRoot, realUser } from '../../system/users.ts';
 import { statePlace } from '../../state/place.ts';
 import { migrated, storeName } from '../../state/store-place.ts';
+import type { Command } from 'commander';
+import { common, configOf, type CommonFlags, type Finish } from '../options.ts';
 
 /** Throws `not_permitted` where we are not root, `store_unavailable` where the server does not do it. */
-export async function migrateStore(config: Config): Promise<number> {
+async function migrateStore(config: Config): Promise<number> {
   if (config.store.kind !== 'postgres') {
     sayHint('store.url names no database of a fleet; the file of a host is brought up to date when it is opened');
     return 0;
@@ -20,4 +22,13 @@ export async function migrateStore(config: Config): Promise<number> {
   const now = versions === undefined || versions.from === versions.to ? 'were up to date' : `are of version ${String(versions.to)} now`;
   sayLine(`The tables in ${storeName(place)} ${now}.`);
   return 0;
+}
+
+/** Adds `migrate`. */
+export function addMigrate(store: Command, finish: Finish): void {
+  common(store.command('migrate'))
+    .description('make the tables in the database of a fleet, or bring them up to date; as root, once for all hosts')
+    .action(async (flags: CommonFlags) => {
+      finish(await migrateStore(configOf(flags)));
+    });
 }

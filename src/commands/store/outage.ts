@@ -13,9 +13,11 @@ import { copyApproved, reportOutage, setApproval } from '../../outage/report.ts'
 import { chainKeys, withPresentState, type State } from '../../state/state.ts';
 import type { StatePlace } from '../../state/place.ts';
 import { enrolledUser, originOf, sharedState } from '../../enrolment/whose.ts';
+import type { Command } from 'commander';
+import { common, configOf, type CommonFlags, type Finish, type Surroundings } from '../options.ts';
 
 /** Throws `not_permitted` where we are not root, `refused` where the store is that of one host, `usage` where there is no such user. */
-export async function approveUser(
+async function approveUser(
   config: Config,
   { user: name, remove }: { readonly user: string; readonly remove: boolean },
   now: () => number,
@@ -41,7 +43,7 @@ export async function approveUser(
 }
 
 /** Throws `refused` where the store is that of one host. */
-export async function listApproved(config: Config, { json }: { readonly json: boolean }, now: () => number): Promise<number> {
+async function listApproved(config: Config, { json }: { readonly json: boolean }, now: () => number): Promise<number> {
   const all = await within(placeOf(config), now, ({ store }) => store.exclusively((transaction) => transaction.approved()));
   const width = Math.max(0, ...all.map(({ user }) => user.length));
   for (const { user, asOfMs } of all) {
@@ -52,7 +54,7 @@ export async function listApproved(config: Config, { json }: { readonly json: bo
 }
 
 /** Reports what was decided in an outage, and brings the copy of this host up to date; nothing where it keeps none. Throws `store_unavailable`. */
-export async function refreshCopy(config: Config, environment: NodeJS.ProcessEnv, now: () => number): Promise<number> {
+async function refreshCopy(config: Config, environment: NodeJS.ProcessEnv, now: () => number): Promise<number> {
   if (config.fleet.outage === 'deny') {
     sayHint('store.outage = "deny": this host keeps no copy');
     return 0;
@@ -117,4 +119,26 @@ async function within<T>(place: StatePlace, now: () => number, work: (state: Sta
 /** The state of this host, where others share it. */
 function placeOf(config: Config): StatePlace {
   return sharedState(config, 'approvals for outages are kept in', 'the store of this host is a file of its own, which is there or is not');
+}
+
+/** Adds `approve`, `approved` and `refresh`. */
+export function addOutage(store: Command, { now, environment }: Pick<Surroundings, 'now' | 'environment'>, finish: Finish): void {
+  common(store.command('approve'))
+    .description('let a user log in, with two codes, on hosts with outage = "local" while they cannot reach the database; as root')
+    .requiredOption('--user <name>', 'whom')
+    .option('--remove', 'no more')
+    .action(async ({ user, remove, ...flags }: CommonFlags & { readonly user: string; readonly remove?: boolean }) => {
+      finish(await approveUser(configOf(flags), { user, remove: remove === true }, now));
+    });
+  common(store.command('approved'))
+    .description('list the users who are approved for that')
+    .option('--json', 'print a JSON object for each')
+    .action(async ({ json, ...flags }: CommonFlags & { readonly json?: boolean }) => {
+      finish(await listApproved(configOf(flags), { json: json === true }, now));
+    });
+  common(store.command('refresh'))
+    .description('report what this host has decided in an outage, and bring its copy for the next one up to date; a timer runs it')
+    .action(async (flags: CommonFlags) => {
+      finish(await refreshCopy(configOf(flags), environment, now));
+    });
 }

@@ -15,6 +15,8 @@ import { openVerifier } from '../../login/open.ts';
 import type { Outcome, Verifier } from '../../wire/verifier.ts';
 import { passphraseFromFile } from '../../terminal/ask-passphrase.ts';
 import { userNamed } from '../../enrolment/whose.ts';
+import type { Command } from 'commander';
+import { CONTEXT, passphraseFileOption, type CommonFlags, type Finish, type Surroundings, common, configOf } from '../options.ts';
 
 export interface VerifyOptions {
   readonly context: string;
@@ -80,4 +82,29 @@ function jsonOf({ verdict, ref }: Outcome, { user, context }: Origin): string {
 function exitCodeOf(outcome: Outcome): number {
   if (outcome.verdict.result === 'accepted') return 0;
   return isBroken(outcome.verdict) ? 3 : 1;
+}
+
+interface VerifyFlags extends CommonFlags {
+  readonly user?: string;
+  readonly codeStdin?: boolean;
+  readonly passphraseFile?: string;
+  readonly json?: boolean;
+}
+
+/** Adds `verify`. */
+export function addVerify(program: Command, { now }: Surroundings, finish: Finish): void {
+  common(program.command('verify'))
+    .description('ask for a code and judge it as a login would; the code is used up')
+    .argument('[context]', CONTEXT)
+    .option('--user <name>', 'whose code; somebody else needs root')
+    .option('--code-stdin', 'read the code from the first line of stdin (a passphrase may stand before it)')
+    .addOption(passphraseFileOption())
+    .option('--json', 'print one JSON object')
+    .addHelpText('after', '\nExample:\n  notp verify deploy && ./deploy.sh')
+    .action(async (context: string | undefined, flags: VerifyFlags) => {
+      const config = configOf(flags);
+      const { user, passphraseFile } = flags;
+      const options = { user, passphraseFile, codeStdin: flags.codeStdin === true, json: flags.json === true };
+      finish(await verify(config, { context: context ?? config.context, ...options }, now));
+    });
 }

@@ -1,13 +1,13 @@
 /** `notp enroll` and `notp-enroll`: one's own login, somebody else's, or those of many users. */
 import { Option, type Command } from 'commander';
-import { NotpError } from '../error.ts';
-import { ALGORITHMS, MAX_PERIOD_SECONDS, MIN_PERIOD_SECONDS, type Algorithm, type Digits } from '../otp/code.ts';
-import { MAX_RECOVERY_CODES, RECOVERY_CODES } from '../otp/recovery.ts';
-import type { Config } from '../system/config.ts';
-import type { BatchOptions } from '../commands/enroll/batch-plan.ts';
-import type { EnrollOptions } from '../enrolment/plan.ts';
-import { IMAGES, type ImageKind, type QrStyle } from '../terminal/formats.ts';
-import { cutAccount } from '../otp/names.ts';
+import { NotpError } from '../../error.ts';
+import { ALGORITHMS, MAX_PERIOD_SECONDS, MIN_PERIOD_SECONDS, type Algorithm, type Digits } from '../../otp/code.ts';
+import { MAX_RECOVERY_CODES, RECOVERY_CODES } from '../../otp/recovery.ts';
+import type { Config } from '../../system/config.ts';
+import type { BatchOptions } from './batch-plan.ts';
+import type { EnrollOptions } from '../../enrolment/plan.ts';
+import { IMAGES, type ImageKind, type QrStyle } from '../../terminal/formats.ts';
+import { cutAccount } from '../../otp/names.ts';
 import {
   common,
   configOf,
@@ -20,7 +20,7 @@ import {
   type CommonFlags,
   type Finish,
   type Surroundings,
-} from './common.ts';
+} from '../options.ts';
 
 /** The other name of the program, under which it is `enroll` with the user as first word. */
 const NOTP_ENROLL = 'notp-enroll';
@@ -88,14 +88,14 @@ function addEnroll(command: Command, { now }: Surroundings, finish: Finish): voi
     if (flags.batch !== undefined) {
       if (byUser) await refuseUser(enroll.args[0]);
       const options = await batchOptions(flags.batch, enroll.args, flags, config);
-      const { enrollBatch } = await import('../commands/enroll/batch.ts');
+      const { enrollBatch } = await import('./batch.ts');
       finish(await enrollBatch(config, options, now));
       return;
     }
     refuseOutsideBatch(flags);
     const words: (string | undefined)[] = byUser ? enroll.args : [flags.user, ...enroll.args];
     if (words.length > 2) throw new NotpError('usage', 'too many arguments', 'see --help');
-    const { enroll: run } = await import('../enrolment/conversation.ts');
+    const { enroll: run } = await import('../../enrolment/conversation.ts');
     finish(await run(config, await enrollOptions(words, flags, config), now));
   });
 }
@@ -138,7 +138,7 @@ function refuseOutsideBatch({ out, image, dryRun }: EnrollFlags): void {
 
 /** Under this name of the program the first word is a user otherwise, and would be taken for a context. */
 async function refuseUser(word: string | undefined): Promise<void> {
-  const { userByName } = await import('../system/users.ts');
+  const { userByName } = await import('../../system/users.ts');
   if (word === undefined || userByName(word) === undefined) return;
   throw new NotpError(
     'usage',
@@ -172,7 +172,7 @@ async function batchOptions(file: string, words: readonly string[], flags: Enrol
 
 async function enrollOptions([user, context]: readonly (string | undefined)[], flags: EnrollFlags, config: Config): Promise<EnrollOptions> {
   const { hostname } = await import('node:os');
-  const { accountName, realUser } = await import('../system/users.ts');
+  const { accountName, realUser } = await import('../../system/users.ts');
   const name = user === undefined ? realUser().name : accountName(user);
   const { seal, recovery, confirm, qr, qrFile, passphraseFile } = flags;
   return {

@@ -1,6 +1,6 @@
 /** The doors. */
 import type { Command } from 'commander';
-import { common, configOf, wholeNumber, type CommonFlags, type Finish, type Surroundings } from './common.ts';
+import { common, configOf, wholeNumber, type CommonFlags, type Finish, type Surroundings } from '../options.ts';
 
 interface PamFlags extends CommonFlags {
   readonly firstPass?: boolean;
@@ -9,14 +9,12 @@ interface PamFlags extends CommonFlags {
 
 const uidNumber = wholeNumber(0, 2 ** 32 - 2);
 
-export const DOORS = ['gate', 'pam', 'serve'];
-
 /** Adds `gate`, `pam` and `serve`. */
 export function addDoors(program: Command, surroundings: Surroundings, finish: Finish): void {
   common(program.command('gate'))
     .description("for sshd's ForceCommand: ask for a code, then become the user's shell")
     .action(async (flags: CommonFlags) => {
-      const { gate } = await import('../doors/gate.ts');
+      const { gate } = await import('../../doors/gate.ts');
       finish(await gate({ ...surroundings, configuration: () => configOf(flags) }));
     });
   common(program.command('pam'))
@@ -24,7 +22,7 @@ export function addDoors(program: Command, surroundings: Surroundings, finish: F
     .option('--first-pass', "exit 0 only in the first pass of sshd's PAM stack (the branch to the password)")
     .option('--prompt-tty', 'ask on the terminal that PAM_TTY names (sudo, su, login)')
     .action(async (flags: PamFlags) => {
-      const { firstPass, pam } = await import('../doors/pam.ts');
+      const { firstPass, pam } = await import('../../doors/pam.ts');
       if (flags.firstPass === true) finish(firstPass(surroundings.environment));
       else finish(await pam({ ...surroundings, promptTty: flags.promptTty === true, configuration: () => configOf(flags) }));
     });
@@ -35,7 +33,7 @@ export function addDoors(program: Command, surroundings: Surroundings, finish: F
     )
     .action(async (whose: number | 'judge', flags: CommonFlags) => {
       const uid = whose === 'judge' ? undefined : whose;
-      const { serve } = await import('../doors/serve.ts');
+      const { serve } = await import('../../doors/serve.ts');
       finish(await serve({ ...surroundings, uid, configuration: () => configOf(flags) }));
     });
 }

@@ -69,3 +69,13 @@ export function wholeNumber(min: number, max: number): (given: string) => number
     throw new InvalidArgumentError(`It must be a whole number from ${String(min)} to ${String(max)}.`);
   };
 }
+
+/** What the commands about one's own secrets have. */
+export interface SecretFlags extends CommonFlags {
+  readonly passphraseFile?: string;
+  readonly json?: boolean;
+}
+
+export function withPassphrase(command: Command): Command {
+  return common(command).addOption(passphraseFileOption()).option('--json', 'print JSON, one object a line');
+}

@@ -1,0 +1,154 @@
+/**
+ * `notp import`: seals the secrets of other services. Everything is read, opened and checked before anything is
+ * written, and what is there already is never overwritten without --replace.
+ */
+import { randomBytes } from 'node:crypto';
+import { NotpError } from '../../error.ts';
+import { parseGoogleAuthenticator } from '../../otp/google-authenticator.ts';
+import { contextName, SECRET_TOLD } from '../../otp/names.ts';
+import { newRecoveryCodes } from '../../otp/recovery.ts';
+import { described, otpauthUri, type Credential } from '../../otp/uri.ts';
+import { printSealedFile } from '../../seal/file.ts';
+import { openPythonNotp } from '../../seal/python-notp.ts';
+import type { Waiting } from '../../system/bytes.ts';
+import type { Conversation } from '../../terminal/conversation.ts';
+import { printResult, sayLine } from '../../terminal/printer.ts';
+import { asUser } from '../../system/privileges.ts';
+import { findSealed, sealedPath } from '../../system/secrets.ts';
+import { givenNewPassphrase, givenPassphrase, patience } from '../../terminal/ask-passphrase.ts';
+import type { ImportFormat } from '../../terminal/formats.ts';
+import { bareCredential, readSource, type Source, type Told } from './formats.ts';
+import { contextNames } from './names.ts';
+import { conversationBeside, sourceText } from './source.ts';
+import { dropCounter, isLogin, isLoginContext, setCounter, type Own } from '../../enrolment/own-secrets.ts';
+import { newHeader, sealByPassphrase } from '../../enrolment/sealing.ts';
+import { storeFiles, type ToStore } from '../../enrolment/storing.ts';
+
+export interface ImportOptions {
+  readonly context: string;
+  readonly from: ImportFormat | 'google-authenticator' | undefined;
+  /** Undefined: stdin, or the terminal. */
+  readonly file: string | undefined;
+  readonly told: Told;
+  readonly replace: boolean;
+  readonly json: boolean;
+  /** The passphrase to seal with; it also opens a file of the Python notp, which `newPassphraseFile` then need not. */
+  readonly passphraseFile: string | undefined;
+  readonly newPassphraseFile: string | undefined;
+}
+
+export async function importSecrets(own: Own, options: ImportOptions): Promise<number> {
+  refuseSecret(contextName(options.context));
+  const waiting = patience(own.now);
+  const source = readAny(await sourceText(options.file, waiting), options, own.now());
+  const { credentials, passphrase } = await opened(source, options, waiting);
+  // What no URI can hold could never be given out again.
+  for (const credential of credentials) otpauthUri(credential);
+  const named = contextNames(options.context, credentials);
+  await refuseExisting(own, named, options.replace);
+  const beside = (): Conversation => conversationBeside(options.file, waiting);
+  const sealingWith = passphrase ?? (await givenNewPassphrase(options.newPassphraseFile ?? options.passphraseFile, waiting, beside));
+  const stored = await storeAll(own, named, sealingWith, options.replace);
+  for (const [context, credential] of named) {
+    tell(own, context, credential, stored.get(context) ?? '', options.json);
+    credential.secret.fill(0);
+  }
+  return 0;
+}
+
+/** A file of google-authenticator says nothing of the service; its emergency codes and what it remembers are for logins. */
+function readAny(text: string, { from, told }: ImportOptions, nowMs: number): Source {
+  if (from !== 'google-authenticator') return readSource(text, from, told);
+  const { issuer = '', account = '' } = told;
+  return { kind: 'credentials', credentials: [{ ...parseGoogleAuthenticator(text, nowMs).credential, issuer, account }] };
+}
+
+/** The secrets, and the passphrase to seal them with where opening them has settled it. */
+async function opened(
+  source: Source,
+  { told, context, file, passphraseFile, newPassphraseFile }: ImportOptions,
+  waiting: Waiting,
+): Promise<{ credentials: readonly Credential[]; passphrase: string | undefined }> {
+  if (source.kind === 'credentials') return { credentials: source.credentials, passphrase: undefined };
+  const question = 'Password of the Python notp file: ';
+  const password = await givenPassphrase(passphraseFile, question, waiting, () => conversationBeside(file, waiting));
+  const secret = openPythonNotp(source.file, password);
+  if (secret === undefined)
+    throw new NotpError(
+      'refused',
+      'the password does not open this file of the Python notp',
+      'it is the wrong one, or the file was cut off or changed; nothing was imported',
+    );
+  const passphrase = passphraseFile !== undefined && newPassphraseFile === undefined ? password : undefined;
+  return { credentials: [bareCredential(secret, { account: context, ...told })], passphrase };
+}
+
+/** A name that could be a secret was most likely meant as one. It is not said again. */
+function refuseSecret(context: string): void {
+  if (!/^[A-Z2-7]{16,}$/.test(context)) return;
+  throw new NotpError('usage', 'the name for the secret looks like the secret itself, which has no place on the command line', SECRET_TOLD);
+}
+
+/** What lies there would look like an enrolment that no login accepts. */
+function refuseLoginContext({ config }: Own, context: string): void {
+  if (!config.contexts.includes(context)) return;
+  throw new NotpError(
+    'usage',
+    `${context} is the context of logins here`,
+    'import under another name; notp enroll makes a secret for logins',
+  );
+}
+
+async function refuseExisting(own: Own, named: ReadonlyMap<string, Credential>, replace: boolean): Promise<void> {
+  for (const context of named.keys()) {
+    refuseLoginContext(own, context);
+    const file = sealedPath(own.config, own.user, context);
+    const found = await asUser(own.user, () => findSealed(own.config, own.user, context));
+    if ((found.kind === 'sealed' && (await isLogin(own, found.file))) || (await isLoginContext(own, context)))
+      throw new NotpError('refused', `${file} logs in here`, 'import under another name; nothing was imported');
+    if (found.kind !== 'absent' && !replace)
+      throw new NotpError('refused', `${file} is there already`, 'give --replace to replace it, or another name; nothing was imported');
+  }
+}
+
+/** Stores all of them or none, and gives the id of each. */
+async function storeAll(
+  own: Own,
+  named: ReadonlyMap<string, Credential>,
+  passphrase: string,
+  replace: boolean,
+): Promise<ReadonlyMap<string, string>> {
+  const earlier = await earlierIds(own, [...named.keys()]);
+  const files = [...named].map(([context, credential]) => sealedFile(own, context, credential, passphrase));
+  await storeFiles(files, async () => {
+    // Somebody may have been quicker.
+    await refuseExisting(own, named, replace);
+    // The counter first: a sealed file without one could show no code.
+    for (const { id, credential } of files) if (credential.type === 'hotp') await setCounter(own, id, credential.counter);
+  });
+  for (const id of earlier) await dropCounter(own, id);
+  return new Map(files.map(({ context, id }) => [context, id]));
+}
+
+function sealedFile(
+  { config, user, now }: Own,
+  context: string,
+  credential: Credential,
+  passphrase: string,
+): ToStore & { readonly context: string; readonly credential: Credential; readonly id: string } {
+  const header = newHeader(user.name, context, now());
+  const payload = { ...credential, recovery: newRecoveryCodes(0, randomBytes).kept };
+  const bytes = printSealedFile(sealByPassphrase(header, payload, passphrase));
+  return { config, user, file: sealedPath(config, user, context), bytes, context, credential, id: header.id };
+}
+
+async function earlierIds({ config, user }: Own, contexts: readonly string[]): Promise<string[]> {
+  const found = await asUser(user, () => contexts.map((context) => findSealed(config, user, context)));
+  return found.flatMap((each) => (each.kind === 'sealed' ? [each.file.id] : []));
+}
+
+function tell({ config, user }: Own, context: string, credential: Credential, id: string, json: boolean): void {
+  const file = sealedPath(config, user, context);
+  if (json) printResult(JSON.stringify({ context, file, id, ...described(credential) }) + '\n');
+  else sayLine(`Imported ${context}: ${file}; notp code ${context} shows its codes`);
+}

@@ -1,0 +1,124 @@
+/** `notp host-key init|id`: the key that host seals are made with, and the places that the service keeps its state in. */
+import { randomBytes } from 'node:crypto';
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { append, newRef } from '../../audit/audit.ts';
+import { NotpError } from '../../error.ts';
+import { hostKeyId, KEY_BYTES } from '../../seal/keys.ts';
+import type { Config } from '../../system/config.ts';
+import { printResult, sayHint } from '../../terminal/printer.ts';
+import { asUser } from '../../system/privileges.ts';
+import { syncFolder, writeNew } from '../../system/trusted.ts';
+import { isRoot, realUser, SERVICE_USER, userByName, type User } from '../../system/users.ts';
+import { hasEncryptedKey, readHostKey } from '../../state/host-keys.ts';
+import { withNewState } from '../../state/state.ts';
+import { statePlace, type StatePlace } from '../../state/place.ts';
+import type { Command } from 'commander';
+import { type CommonFlags, type Finish, common, configOf } from '../options.ts';
+
+/** Makes the host key where there is none, and the service's folders and database. Prints the key's id. */
+async function initHostKey(config: Config, now: () => number): Promise<number> {
+  const service = serviceUser();
+  if (config.store.kind === 'user') throw new NotpError('bad_configuration', 'store.url = "user" has no host key');
+  makeFolder(path.dirname(config.hostKey), 0o755, undefined);
+  if (config.store.kind === 'sqlite') makeFolder(path.dirname(config.store.path), 0o700, service);
+  makeFolder(path.dirname(config.audit.file), 0o700, service);
+  if (hasEncryptedKey(config))
+    throw new NotpError(
+      'failed',
+      `the host key is kept encrypted, in ${config.hostKey}.cred`,
+      'the service has it; a second key would open nothing',
+    );
+  const present = readHostKey(config.hostKey, service);
+  if (present !== undefined) {
+    sayHint(`${config.hostKey} is there already and stays as it is`);
+    printResult(`${present.id}\n`);
+    return 0;
+  }
+  const place = statePlace(config, realUser());
+  // The state that records the key comes first: where it cannot be made, no key is left without its record.
+  await asUser(place.owner, () => withNewState(place, now, () => Promise.resolve()));
+  const id = makeHostKey(config.hostKey, service);
+  await recordCreation(place, id, now);
+  printResult(`${id}\n`);
+  sayHint(`keep a copy of ${config.hostKey} where only you can read it: without it every host-sealed enrolment is lost`);
+  return 0;
+}
+
+/** Prints the id of the host key. */
+function printHostKeyId(config: Config): number {
+  const key = readHostKey(config.hostKey, serviceUser());
+  if (key === undefined) throw new NotpError('failed', `there is no host key at ${config.hostKey}`, 'run notp host-key init');
+  printResult(`${key.id}\n`);
+  if (key.former.length > 0) sayHint(`earlier keys are kept too: ${key.former.map(({ id }) => id).join(', ')}; see notp host-key retire`);
+  return 0;
+}
+
+/** The user that the key belongs to. Throws `not_permitted` where we are not root, `failed` where there is no such user. */
+export function serviceUser(): User {
+  if (!isRoot()) throw new NotpError('not_permitted', 'the host key is for root alone', 'run this with sudo');
+  const service = userByName(SERVICE_USER);
+  if (service !== undefined) return service;
+  throw new NotpError(
+    'failed',
+    `there is no system user ${SERVICE_USER}`,
+    `useradd --system --user-group --home-dir /nonexistent --no-create-home --shell /usr/sbin/nologin ${SERVICE_USER}`,
+  );
+}
+
+/** Complete under its name or not there at all; owned by the service, readable by nobody else. */
+function makeHostKey(file: string, { uid, gid }: User): string {
+  const key = new Uint8Array(randomBytes(KEY_BYTES));
+  const temporary = `${file}.${randomBytes(8).toString('hex')}.tmp`;
+  try {
+    writeNew(temporary, key);
+    fs.chownSync(temporary, uid, gid);
+    // link(2) fails where the name is taken: a key that is there is never overwritten.
+    fs.linkSync(temporary, file);
+  } finally {
+    fs.rmSync(temporary, { force: true });
+  }
+  syncFolder(path.dirname(file));
+  const id = hostKeyId(key);
+  key.fill(0);
+  return id;
+}
+
+async function recordCreation(place: StatePlace, id: string, now: () => number): Promise<void> {
+  const root = realUser();
+  const record = {
+    user: root.name,
+    uid: root.uid,
+    context: '',
+    door: 'cli',
+    event: 'host_key.created',
+    result: 'done',
+    detail: id,
+  } as const;
+  await asUser(place.owner, () =>
+    withNewState(place, now, ({ store, log }) =>
+      store.exclusively((transaction) => append(log, transaction, { ...record, ref: newRef() })),
+    ),
+  );
+}
+
+function makeFolder(folder: string, mode: number, owner: User | undefined): void {
+  if (fs.existsSync(folder)) return;
+  fs.mkdirSync(folder, { recursive: true, mode: 0o755 });
+  if (owner !== undefined) fs.chownSync(folder, owner.uid, owner.gid);
+  fs.chmodSync(folder, mode);
+}
+
+/** Adds `init` and `id`. */
+export function addInit(hostKey: Command, now: () => number, finish: Finish): void {
+  common(hostKey.command('init'))
+    .description("make the key where there is none, and the service's folders; print the key's id")
+    .action(async (flags: CommonFlags) => {
+      finish(await initHostKey(configOf(flags), now));
+    });
+  common(hostKey.command('id'))
+    .description("print the key's id")
+    .action(async (flags: CommonFlags) => {
+      finish(printHostKeyId(configOf(flags)));
+    });
+}
