@@ -1,4 +1,5 @@
 /** The settings of `notp.toml`: table, key, default, and the check that turns a TOML value into a typed one. */
+import { durationOf } from './duration.ts';
 import { ALGORITHMS, DIGITS, MAX_PERIOD_SECONDS, MIN_PERIOD_SECONDS } from '../otp/code.ts';
 import { isContextName } from '../otp/names.ts';
 
@@ -154,11 +155,9 @@ function trueOrFalse(value: unknown): boolean | Expected {
 
 /** `"60s"`, `"5m"`, `"1h"`, `"2d"` in milliseconds. */
 function duration(minMs: number, maxMs: number): Check<number> {
-  const unit: Record<string, number> = { s: SECOND_MS, m: 60_000, h: 3_600_000, d: DAY_MS };
   return (value) => {
-    const [, count, letter] = /^(\d{1,6})([smhd])$/.exec(typeof value === 'string' ? value : '') ?? [];
-    const ms = Number(count) * (unit[letter ?? ''] ?? NaN);
-    if (ms >= minMs && ms <= maxMs) return ms;
+    const ms = typeof value === 'string' ? durationOf(value) : undefined;
+    if (ms !== undefined && ms >= minMs && ms <= maxMs) return ms;
     return new Expected(`a time such as "60s", "5m" or "1h", from "${String(minMs / SECOND_MS)}s" to "${String(maxMs / DAY_MS)}d"`);
   };
 }

@@ -1,18 +1,17 @@
 /** Moments as a person gives them and reads them: in the local time of the process (TZ, tzset(3)). Pure but for the time zone. */
+import { durationOf } from '../../system/duration.ts';
 
 /** What --since and --until take, for help and messages. */
 export const MOMENT = '2026-11-24, "2026-11-24 17:00", 2026-11-24T17:00:00Z, 90m, 2h, 7d, today or yesterday';
 
-const SPAN = /^(\d{1,6})([smhdw])$/;
-const UNIT_MS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 };
 const DATE = /^(\d{4})-(\d\d)-(\d\d)(?:[ T](\d\d):(\d\d)(?::(\d\d)(?:\.\d+)?)?)?$/;
 /** RFC 3339, with its offset. */
 const RFC3339 = /^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)$/;
 
 /** The Unix time in milliseconds of `text`; a date is its local midnight, a span is counted back from `nowMs`. Undefined for what is no moment. */
 export function momentOf(text: string, nowMs: number): number | undefined {
-  const [, count = '', unit = ''] = SPAN.exec(text) ?? [];
-  if (unit !== '') return nowMs - Number(count) * (UNIT_MS[unit] ?? 0);
+  const spanMs = durationOf(text, 'smhdw');
+  if (spanMs !== undefined) return nowMs - spanMs;
   if (text === 'today' || text === 'yesterday') return midnight(nowMs, text === 'today' ? 0 : -1);
   if (RFC3339.test(text)) return valid(Date.parse(text.toUpperCase().replace(' ', 'T')));
   const [, year, month, day, hour = 0, minute = 0, second = 0] = (DATE.exec(text) ?? []).map(Number);

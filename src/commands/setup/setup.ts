@@ -1,6 +1,7 @@
 /** `notp setup gate|pam|sudo`: shows what sshd and PAM would be told, or tells them, so that it can be taken back. */
 import { existsSync } from 'node:fs';
 import { NotpError } from '../../error.ts';
+import { durationOf } from '../../system/duration.ts';
 import type { Config } from '../../system/config.ts';
 import { printResult, say, sayError, sayHint, sayLine } from '../../terminal/printer.ts';
 import { isRoot } from '../../system/users.ts';
@@ -166,8 +167,7 @@ function oneMoreName(given: string, before: readonly string[]): readonly string[
 /** In seconds. (commander makes an empty text of undefined.) */
 function confirmTime(given: string): number | 'never' {
   if (given === 'never') return given;
-  const [, count, unit] = /^(\d{1,5})([smh])$/.exec(given) ?? [];
-  const seconds = Number(count) * (unit === 's' ? 1 : unit === 'm' ? 60 : 3600);
+  const seconds = (durationOf(given, 'smh') ?? 0) / 1000;
   if (seconds >= 1 && seconds <= MAX_CONFIRM_SECONDS) return seconds;
   throw new InvalidArgumentError('It must be "never" or a time such as "30s", "5m" or "1h", at most "24h".');
 }
