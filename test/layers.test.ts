@@ -177,6 +177,18 @@ describe('the store', () => {
   });
 });
 
+describe('records', () => {
+  it('of what is done with an enrolment are written by recordChange alone, which no command can forget', () => {
+    assert.deepEqual(
+      filesWith(/\b(append|appendUnlinked)\(/).filter((file) => part(file) !== 'audit'),
+      [
+        ...['commands/audit/verify.ts', 'commands/keys/init.ts', 'commands/keys/rotate.ts', 'commands/store/outage.ts'],
+        ...['login/open.ts', 'login/record.ts', 'outage/report.ts'],
+      ],
+    );
+  });
+});
+
 describe('each library', () => {
   const importers = Map.groupBy(
     IMPORTS.filter((each) => !isOurs(each) && library(each.to) !== undefined),

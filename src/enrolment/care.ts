@@ -1,5 +1,5 @@
 /** Looking after enrolments on the state that is within reach: what there is, and a full guess budget again. */
-import { append, newRef } from '../audit/audit.ts';
+import { recordChange, type Done } from '../audit/record-change.ts';
 import type { Origin } from '../audit/record.ts';
 import type { Enrolment, Transaction } from '../store/store.ts';
 import type { Config } from '../system/config.ts';
@@ -106,21 +106,20 @@ export interface Refilled {
  * spent stays so. Empty where there is no such enrolment; throws `refused` where one was forged.
  */
 export async function refill(
-  { store, log }: State,
+  state: State,
   origin: Omit<Origin, 'context'>,
   context: string | undefined,
   { policy, contexts }: Pick<Config, 'policy' | 'contexts'>,
   hostMs: number,
 ): Promise<readonly Refilled[]> {
-  return await store.exclusively(async (transaction) => {
+  return await recordChange(state, origin, async (transaction) => {
     const nowMs = await timeOf(transaction, () => hostMs);
     const all = await transaction.enrolmentsOf(origin.user);
     const asked = context === undefined ? undefined : accountContexts({ contexts }, [context]);
     const wanted = all.filter((each) => each.status !== 'revoked' && (asked === undefined || asked.includes(each.context)));
     for (const each of wanted) refuseForged(each);
-    const done: Refilled[] = [];
-    // One for all: they are one change.
-    const ref = newRef();
+    const done: Done[] = [];
+    const given: Refilled[] = [];
     for (const enrolment of wanted) {
       const before = Math.max(0, Math.floor(refilled(enrolment.state.bucket, policy, nowMs).tokens));
       const unlocked = withFullBucket(enrolment, policy, nowMs);
@@ -128,10 +127,10 @@ export async function refill(
       await transaction.save(unlocked);
       const clock = stepsAhead === 0 ? '' : `; the last code was of a clock ${String(stepsAhead)} steps ahead`;
       const detail = `${String(before)} of ${String(policy.budget)} tries were left${clock}`;
-      await append(log, transaction, { ...origin, context: enrolment.context, event: 'unlock', result: 'done', detail, ref });
-      done.push({ context: enrolment.context, before, budget: policy.budget, stepsAhead });
+      done.push({ context: enrolment.context, event: 'unlock', detail });
+      given.push({ context: enrolment.context, before, budget: policy.budget, stepsAhead });
     }
-    return done;
+    return { done, given };
   });
 }
 

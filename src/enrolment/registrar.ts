@@ -4,9 +4,10 @@
  * registered one. Between the two both files are known, so whichever is in place logs in: a file with the pending
  * id proves that the rename happened (completed() in store/enrolment.ts).
  */
-import { append, newRef } from '../audit/audit.ts';
+import { recordChange } from '../audit/record-change.ts';
 import type { Origin } from '../audit/record.ts';
 import { NotpError } from '../error.ts';
+import { shellWord } from '../otp/escape.ts';
 import type { Registration } from '../seal/file.ts';
 import { NO_UID, type Enrolment, type Transaction } from '../store/store.ts';
 import type { LoginState, Policy } from '../verdict/decide.ts';
@@ -56,7 +57,7 @@ export async function registeredAs(
  */
 export async function begin(state: State, enrolment: NewEnrolment, inPlace: Registration | undefined): Promise<void> {
   const { origin, id, digest, replace, expected } = enrolment;
-  await state.store.exclusively(async (transaction) => {
+  await recordChange(state, origin, async (transaction) => {
     const pendingState = await asOfStore(transaction, enrolment.state, state.log.now);
     const known = await transaction.enrolment(origin.user, origin.context);
     const isForged = known?.doubt === 'forged';
@@ -77,15 +78,17 @@ export async function begin(state: State, enrolment: NewEnrolment, inPlace: Regi
     else if (isWhole(pendingState)) await transaction.insert(firstOf(origin, { id, digest }, pendingState));
     else throw new NotpError('refused', `${origin.user} is not enrolled for ${origin.context}`);
     const event = enrolment.event ?? (isNewSecret(pendingState) ? (registered(present) ? 'replace' : 'enroll') : 'reseal');
-    await append(state.log, transaction, { ...origin, event, result: 'done', ref: newRef() });
+    return { done: [{ context: origin.context, event }], given: undefined };
   });
 }
 
 /** The file is in place: its id is the registered one from now on. */
 export async function complete(state: State, { origin, id }: Pick<NewEnrolment, 'origin' | 'id'>): Promise<void> {
-  await changePending(state, origin, id, (enrolment, transaction) => {
+  await state.store.exclusively(async (transaction) => {
+    const enrolment = await awaiting(transaction, origin, id);
+    if (enrolment === undefined) return;
     refuseForged(enrolment);
-    return transaction.save(completed(enrolment));
+    await transaction.save(completed(enrolment));
   });
 }
 
@@ -114,15 +117,17 @@ export async function standingInStore(
 /** The file did not come into its place: the enrolment is as it was. */
 export async function abandon(state: State, { origin, id, state: pendingState, event: name }: NewEnrolment): Promise<void> {
   const event = `${name ?? (isNewSecret(pendingState) ? 'enroll' : 'reseal')}.failed` as const;
-  await changePending(state, origin, id, async (enrolment, transaction) => {
+  await recordChange(state, origin, async (transaction) => {
+    const enrolment = await awaiting(transaction, origin, id);
+    if (enrolment === undefined) return { done: [], given: undefined };
     await transaction.save({ ...enrolment, pendingId: '', pendingDigest: '' });
-    await append(state.log, transaction, { ...origin, event, result: 'failed', ref: newRef() });
+    return { done: [{ context: origin.context, event, result: 'failed' }], given: undefined };
   });
 }
 
 /** Lets `origin.user` enrol themselves once. Throws `refused` where they are enrolled. */
 export async function invite(state: State, origin: Origin, policy: Policy, nowMs: number): Promise<void> {
-  await state.store.exclusively(async (transaction) => {
+  await recordChange(state, origin, async (transaction) => {
     const known = await transaction.enrolment(origin.user, origin.context);
     if (known?.status === 'active' && registered(known))
       throw new NotpError(
@@ -135,13 +140,31 @@ export async function invite(state: State, origin: Origin, policy: Policy, nowMs
     const invited = { ...firstOf(origin, { id: '', digest: '' }, first), id: known?.id ?? '', status: 'invited' } as const;
     if (known === undefined) await transaction.insert(invited);
     else await transaction.save(invited);
-    await append(state.log, transaction, { ...origin, event: 'invite', result: 'done', ref: newRef() });
+    return { done: [{ context: origin.context, event: 'invite' }], given: undefined };
+  });
+}
+
+/**
+ * The secret in the registered `file` leaves: recorded before it does. Gives the counter of the next code, where it is a HOTP secret. Throws
+ * `refused` where it is not the file of a login: what was revoked, or put back, is worth nothing and may be in the wrong hands.
+ */
+export async function giveOut(state: State, origin: Origin, file: Registration): Promise<{ readonly counter: number }> {
+  const { user, context } = origin;
+  return await recordChange(state, origin, async (transaction) => {
+    if ((await registeredAs(transaction, origin, file)) !== 'active')
+      throw new NotpError(
+        'refused',
+        `the sealed file of ${user} for ${context} is not one that logs in`,
+        `notp status ${context} --user ${shellWord(user)} says why; notp-enroll --replace makes a new enrolment`,
+      );
+    const lastStep = (await transaction.enrolment(user, context))?.state.lastStep ?? -1;
+    return { done: [{ context, event: 'export' }], given: { counter: lastStep + 1 } };
   });
 }
 
 /** Ends an enrolment or an invitation. Gives whether the user has another one left. Throws `refused` where there is nothing to end. */
 export async function revoke(state: State, origin: Origin): Promise<{ readonly othersLeft: boolean }> {
-  return await state.store.exclusively(async (transaction) => {
+  return await recordChange(state, origin, async (transaction) => {
     const all = await transaction.enrolmentsOf(origin.user);
     const known = all.find(({ context }) => context === origin.context);
     if (known === undefined || known.status === 'revoked')
@@ -149,22 +172,15 @@ export async function revoke(state: State, origin: Origin): Promise<{ readonly o
     // Neither the file that is there nor one that is still on its way can bring it back.
     await transaction.save({ ...known, status: 'revoked', digest: '', pendingId: '', pendingDigest: '' });
     await transaction.dropSealed(origin.user, origin.context);
-    await append(state.log, transaction, { ...origin, event: 'revoke', result: 'done', ref: newRef() });
-    return { othersLeft: all.some(({ context, status }) => context !== origin.context && status !== 'revoked') };
+    const othersLeft = all.some(({ context, status }) => context !== origin.context && status !== 'revoked');
+    return { done: [{ context: origin.context, event: 'revoke' }], given: { othersLeft } };
   });
 }
 
-async function changePending(
-  state: State,
-  { user, context }: Origin,
-  id: string,
-  change: (enrolment: Enrolment, transaction: Transaction) => Promise<void>,
-): Promise<void> {
-  await state.store.exclusively(async (transaction) => {
-    const enrolment = await transaction.enrolment(user, context);
-    // A login may have completed it since.
-    if (enrolment?.pendingId === id) await change(enrolment, transaction);
-  });
+/** The enrolment whose file `id` is on its way; undefined where it is not any more: a login may have completed it since. */
+async function awaiting(transaction: Transaction, { user, context }: Origin, id: string): Promise<Enrolment | undefined> {
+  const enrolment = await transaction.enrolment(user, context);
+  return enrolment?.pendingId === id ? enrolment : undefined;
 }
 
 /** The same, with a budget that is of the time that counts: one of a time to come would not be refilled until then. */

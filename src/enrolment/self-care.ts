@@ -2,7 +2,6 @@
  * What a user does with the own enrolment through the service, each with a proof that is judged and recorded like a
  * login: seals it anew (another passphrase, the host's key, new recovery codes), shows it again, ends it.
  */
-import { append, newRef } from '../audit/audit.ts';
 import { NotpError } from '../error.ts';
 import { otpauthUri } from '../otp/uri.ts';
 import { printSealedFile, registrationOf, type SealedFile } from '../seal/file.ts';
@@ -14,7 +13,7 @@ import { localVerifier } from '../login/login.ts';
 import type { Login, Rules } from '../login/rules.ts';
 import { openReading, wipe } from '../login/opening.ts';
 import { refusal } from './refusal.ts';
-import { begin, revoke, type NewEnrolment } from './registrar.ts';
+import { begin, giveOut, revoke, type NewEnrolment } from './registrar.ts';
 import { newId } from './sealing.ts';
 import { withPresentState, type State } from '../state/state.ts';
 import type { EnrolAnswer } from '../wire/enrol-answer.ts';
@@ -62,19 +61,8 @@ async function changed(login: Login, state: State, question: CareQuestion, chang
 
 async function exported(login: Login, state: State, question: CareQuestion): Promise<string> {
   return await opened(login, state, question, async (old, payload) => {
-    const counter = { counter: await recordExport(login, state, old.id) };
+    const counter = await giveOut(state, login.origin, registrationOf(old));
     return otpauthUri(payload.type === 'hotp' ? { ...payload, ...counter } : payload);
-  });
-}
-
-/** Records that the secret leaves, before it does. Gives the next counter. */
-async function recordExport({ origin }: Login, state: State, id: string): Promise<number> {
-  return await state.store.exclusively(async (transaction) => {
-    const enrolment = await transaction.enrolment(origin.user, origin.context);
-    if (enrolment?.id !== id || enrolment.doubt !== undefined)
-      throw new NotpError('refused', 'the enrolment has changed meanwhile', 'begin again');
-    await append(state.log, transaction, { ...origin, event: 'export', result: 'done', ref: newRef() });
-    return enrolment.state.lastStep + 1;
   });
 }
 

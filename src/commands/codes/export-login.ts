@@ -2,17 +2,15 @@
  * The secret of a login that this host has sealed, in the clear, for a second phone: root takes it with the host's key, the
  * user through the service after a code. Recorded before it leaves.
  */
-import { append, newRef } from '../../audit/audit.ts';
 import type { Origin } from '../../audit/record.ts';
 import { NotpError } from '../../error.ts';
-import { shellWord } from '../../otp/escape.ts';
 import { parseOtpauthUri, type Credential } from '../../otp/uri.ts';
 import { registrationOf, type SealedFile } from '../../seal/file.ts';
 import { openConversation } from '../../terminal/conversation.ts';
 import { asUser } from '../../system/privileges.ts';
 import { presentSocket } from '../../login/open.ts';
 import { openWith } from '../../login/opening.ts';
-import { registeredAs } from '../../enrolment/registrar.ts';
+import { giveOut } from '../../enrolment/registrar.ts';
 import { sent } from '../../wire/remote.ts';
 import { withPresentState } from '../../state/state.ts';
 import { statePlace } from '../../state/place.ts';
@@ -33,17 +31,11 @@ export async function hostSealedCredential(own: Own, context: string, sealed: Se
   if (place.kind === 'user') refuseHostSealed(sealed);
   const origin: Origin = { user: user.name, uid: user.uid, context: sealed.context, door: 'cli' };
   return await asUser(place.owner, () =>
-    withPresentState(place, own.now, async ({ store, log, hostKey }) => {
-      const payload = openWith(sealed, undefined, hostKey);
+    withPresentState(place, own.now, async (state) => {
+      const payload = openWith(sealed, undefined, state.hostKey);
       if (payload === undefined) throw new NotpError('bad_secret_file', `${sealed.context} does not open`);
-      const counter = await store.exclusively(async (transaction) => {
-        const status = await registeredAs(transaction, origin, registrationOf(sealed));
-        if (status !== 'active') throw notRegistered(user.name, sealed.context);
-        const enrolment = await transaction.enrolment(user.name, sealed.context);
-        await append(log, transaction, { ...origin, event: 'export', result: 'done', ref: newRef() });
-        return (enrolment?.state.lastStep ?? -1) + 1;
-      });
-      return payload.type === 'hotp' ? { ...payload, counter } : payload;
+      const counter = await giveOut(state, origin, registrationOf(sealed));
+      return payload.type === 'hotp' ? { ...payload, ...counter } : payload;
     }),
   );
 }
@@ -59,13 +51,4 @@ async function throughService({ user, now }: Own, socket: string, context: strin
     if (answer.kind === 'secret') return parseOtpauthUri(answer.uri);
     throw refusalOf(answer);
   });
-}
-
-/** A revoked enrolment, or an old copy that was put back: its secret is worth nothing, and may be in the wrong hands. */
-function notRegistered(name: string, context: string): NotpError {
-  return new NotpError(
-    'refused',
-    `the sealed file of ${name} for ${context} is not one that logs in`,
-    `notp status ${context} --user ${shellWord(name)} says why; notp-enroll --replace makes a new enrolment`,
-  );
 }
