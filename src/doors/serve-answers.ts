@@ -161,7 +161,11 @@ function leaving<B extends Bench>(make: () => B, names: (bench: B) => readonly s
 }
 
 function answerOf(outcome: Outcome | undefined): Answered {
-  return { line: printAnswer(outcome), isAccepted: outcome === undefined ? undefined : outcome.verdict.result === 'accepted' };
+  const line = printAnswer(outcome);
+  if (outcome === undefined) return { line };
+  const { verdict } = outcome;
+  const isStepUp = verdict.result === 'refused' && verdict.reason === 'step_up_required';
+  return { line, result: isStepUp ? 'asks for more' : verdict.result };
 }
 
 type Arrival = Required<Pick<Login, 'askedMs' | 'untilMs'>>;

@@ -14,8 +14,8 @@ export interface Asked extends Asker {
 
 export interface Answered {
   readonly line: string;
-  /** Whether it lets somebody in, or keeps them out; undefined: neither. */
-  readonly isAccepted?: boolean | undefined;
+  /** Whether it lets somebody in, keeps them out, or asks for more codes; undefined: none of it. */
+  readonly result?: 'accepted' | 'refused' | 'asks for more' | undefined;
 }
 
 export interface Answering {
@@ -78,8 +78,9 @@ export function converse(
         return;
       }
       const answered = await turns.take(asked, async () => (isGone() ? undefined : await asked.answer(enrolment)));
-      if (answered?.isAccepted === true) turns.wasAccepted(asked);
-      if (answered?.isAccepted === false) turns.wasRefused(asked);
+      if (answered?.result === 'accepted') turns.wasAccepted(asked);
+      if (answered?.result === 'refused') turns.wasRefused(asked);
+      if (answered?.result === 'asks for more') turns.wasAskedForMore(asked);
       if (answered === undefined || isGone()) return;
       socket.off('data', tooEarly).write(answered.line);
       listener.onIdle(asked.account);

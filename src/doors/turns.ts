@@ -24,10 +24,11 @@ type Kind = 'again' | 'known' | 'cheap' | 'strange';
 const MAX_WAITING = 64;
 /** The same beyond which only sources with an accepted login are let wait. */
 const MAX_STRANGERS = 88;
-/** Of connections that were refused already. */
+/** Of connections that were refused already, where some source has several there, and in all but for sources with an accepted login. */
 const MAX_AGAIN = 24;
+const MAX_AGAIN_STRANGERS = 48;
 /** So many questions of one account wait at the most. */
-export const MAX_ASKING = MAX_WAITING + MAX_STRANGERS + MAX_AGAIN;
+export const MAX_ASKING = MAX_WAITING + MAX_STRANGERS + MAX_AGAIN_STRANGERS;
 /** Sources with an accepted login that are remembered of each account, the last ones. */
 const MAX_KNOWN = 8;
 /** Connections that were refused, of each account, the last ones. */
@@ -41,6 +42,8 @@ export interface Turns {
   /** A login was accepted, or refused. */
   wasAccepted(asker: Asker): void;
   wasRefused(asker: Asker): void;
+  /** More codes were asked for. The first time is no refusal: whoever types one code in a flood of others is asked for the next. */
+  wasAskedForMore(asker: Asker): void;
   /** Resolves when nothing is running and nobody waits, with their answers on their way. */
   ended(): Promise<void>;
 }
@@ -55,6 +58,7 @@ export function turns(now: () => number = () => performance.now()): Turns {
   const waiting = new Map<string, Kinds>();
   const known = lastFew(MAX_KNOWN);
   const refused = lastFew(MAX_REFUSED);
+  const askedForMore = lastFew(MAX_REFUSED);
   let running: Promise<void> | undefined;
   /** What a turn takes of late. */
   let turnMs = 0;
@@ -82,8 +86,9 @@ export function turns(now: () => number = () => performance.now()): Turns {
       const all = alike.reduce((sum, each) => sum + lengthOf(kinds.get(each)), 0);
       const queues = kinds.get(kind);
       const mine = queues?.get(source)?.size ?? 0;
-      if (kind === 'known' && mine === 0) return false;
-      const most = kind === 'again' ? MAX_AGAIN : kind === 'known' || mine > 0 ? MAX_WAITING : MAX_STRANGERS;
+      if (mine === 0 && known.has(account, source)) return false;
+      const [several, one] = kind === 'again' ? [MAX_AGAIN, MAX_AGAIN_STRANGERS] : [MAX_WAITING, MAX_STRANGERS];
+      const most = mine > 0 ? several : one;
       const sources = queues?.size ?? 0;
       const before = (mine === 0 ? sources : mine * sources) * kinds.size;
       return all >= most || before * waiting.size * turnMs > MAX_WAIT_MS;
@@ -101,6 +106,10 @@ export function turns(now: () => number = () => performance.now()): Turns {
     },
     wasRefused: ({ account, connection }) => {
       if (connection !== undefined) refused.add(account, connection);
+    },
+    wasAskedForMore: ({ account, connection }) => {
+      if (connection === undefined) return;
+      (askedForMore.has(account, connection) ? refused : askedForMore).add(account, connection);
     },
     ended: async () => {
       await running;

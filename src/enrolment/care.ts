@@ -6,8 +6,8 @@ import type { Config } from '../system/config.ts';
 import { asUser } from '../system/privileges.ts';
 import { findDevices, type DeviceFile, type Found } from '../system/secrets.ts';
 import { usersByName, type User } from '../system/users.ts';
-import { fullBucket, priceOf, refilled, type BudgetPolicy } from '../verdict/budget.ts';
-import { withoutFutureSteps } from '../verdict/decide.ts';
+import { fullBucket, priceOf, refilled } from '../verdict/budget.ts';
+import { withoutClockAhead, type Policy } from '../verdict/decide.ts';
 import { accountContexts, sharedBucket } from '../login/account.ts';
 import { timeOf } from '../store/clock.ts';
 import { factsOf } from './facts.ts';
@@ -116,8 +116,12 @@ export async function refill(
     const nowMs = await timeOf(transaction, () => hostMs);
     const all = await transaction.enrolmentsOf(origin.user);
     const asked = context === undefined ? undefined : accountContexts({ contexts }, [context]);
-    const wanted = all.filter((each) => each.status !== 'revoked' && (asked === undefined || asked.includes(each.context)));
+    const ofAccount = all.filter((each) => asked === undefined || asked.includes(each.context));
+    const wanted = ofAccount.filter(({ status }) => status !== 'revoked');
     for (const each of wanted) refuseForged(each);
+    // Their last codes keep those of the other devices used, too.
+    for (const each of ofAccount.filter(({ status, doubt }) => status === 'revoked' && doubt === undefined))
+      await transaction.save({ ...each, state: withoutClockAhead(each.state, nowMs, policy.window) });
     const done: Done[] = [];
     const given: Refilled[] = [];
     for (const enrolment of wanted) {
@@ -135,12 +139,12 @@ export async function refill(
 }
 
 /** A file on its way starts with a full one too. */
-function withFullBucket(enrolment: Enrolment, policy: BudgetPolicy, nowMs: number): Enrolment {
+function withFullBucket(enrolment: Enrolment, policy: Policy, nowMs: number): Enrolment {
   const { state, pendingState } = enrolment;
   const bucket = fullBucket(policy, nowMs);
   return {
     ...enrolment,
-    state: { ...withoutFutureSteps(state, nowMs), bucket },
+    state: { ...withoutClockAhead(state, nowMs, policy.window), bucket },
     pendingState: isNewSecret(pendingState) ? { ...pendingState, bucket } : pendingState,
   };
 }

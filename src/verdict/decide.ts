@@ -227,9 +227,17 @@ function period(opened: Payload): Pick<LoginState, 'periodSeconds'> {
  * The state where no step after the present one, or `window` steps after it, counts as accepted: after a clock that was ahead, codes count
  * again. Those of the present and the past stay used. `nowMs`: Unix time in milliseconds.
  */
-export function withoutFutureSteps(state: LoginState, nowMs: number, window = 0): LoginState {
+export function withoutFutureSteps(state: LoginState, nowMs: number, window: number): LoginState {
   if (state.periodSeconds === undefined) return state;
   return { ...state, lastStep: Math.min(state.lastStep, stepAt(nowMs, state.periodSeconds) + window) };
+}
+
+/**
+ * The same where an administrator says that a clock was ahead: a step that only that explains counts as the present one, and one that the
+ * window has let in stays.
+ */
+export function withoutClockAhead(state: LoginState, nowMs: number, window: number): LoginState {
+  return withoutFutureSteps(state, nowMs, window).lastStep === state.lastStep ? state : withoutFutureSteps(state, nowMs, 0);
 }
 
 /** The next code that can be accepted is the one after the last accepted; it may be on the phone already. A counter waits for nobody. */

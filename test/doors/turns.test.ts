@@ -103,6 +103,47 @@ describe('turns', () => {
     );
   });
 
+  it('turned the owner away who typed one code and then the two that were asked for, for sessions at another address that had done so', async () => {
+    await holds(
+      asyncProperty(
+        integer({ min: 1, max: 300 }),
+        integer({ min: 1, max: 300 }),
+        boolean(),
+        nat(2),
+        async (sessions, costMs, isKnown, codes) => {
+          const flooded = new Flooded(costMs);
+          if (isKnown) flooded.inTurn.wasAccepted({ account: 'alice', source: 'home' });
+          for (let i = 0; i < sessions; i++) {
+            const thief = { source: 'office', connection: `thief ${String(i % 40)}` };
+            flooded.inTurn.wasAskedForMore({ account: 'alice', ...thief });
+            if (i % 3 === 0) flooded.inTurn.wasRefused({ account: 'alice', ...thief });
+            flooded.ask(thief, 'thief');
+          }
+          const owner = { source: 'home', connection: 'owner' };
+          for (let i = 0; i < codes; i++) flooded.inTurn.wasAskedForMore({ account: 'alice', ...owner });
+          assert.ok(flooded.ask(owner, 'owner'));
+          const answered = await flooded.ended();
+          assert.ok(answered.indexOf('owner') <= 8, answered.slice(0, 9).join(' '));
+        },
+      ),
+      { numRuns: 60 },
+    );
+  });
+
+  it('of a connection that was asked for more codes come before those that were refused, once', () => {
+    const flooded = new Flooded(1);
+    const owner = { source: 'office', connection: 'owner' };
+    for (let i = 0; i < 300; i++) {
+      const thief = { source: 'office', connection: `thief ${String(i)}` };
+      flooded.inTurn.wasRefused({ account: 'alice', ...thief });
+      flooded.ask(thief, 'thief');
+    }
+    flooded.inTurn.wasAskedForMore({ account: 'alice', ...owner });
+    assert.ok(flooded.ask(owner));
+    flooded.inTurn.wasAskedForMore({ account: 'alice', ...owner });
+    assert.ok(!flooded.ask(owner));
+  });
+
   it('let questions that cost nothing wait for all that derive keys', async () => {
     const flooded = new Flooded(500);
     for (let i = 0; i < 30; i++) flooded.ask(String(i));

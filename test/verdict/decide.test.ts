@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import type { Proof } from '../../src/otp/proof.ts';
-import { withoutFutureSteps } from '../../src/verdict/decide.ts';
+import { withoutClockAhead, withoutFutureSteps } from '../../src/verdict/decide.ts';
 import { attempt, code, EMPTY, FRESH, NOW, NOW_MS, POLICY, recovery, sequence, two, word, WRONG } from './world.ts';
 
 /** What becomes of the codes of five steps around now, with this window. */
@@ -148,11 +148,18 @@ describe('two codes', () => {
 });
 
 describe('a clock that was ahead', () => {
-  it('leaves no step of a time to come, and those of the present and the past as they are', () => {
-    const steps = [NOW + 5_000, NOW, NOW - 3].map(
-      (lastStep) => withoutFutureSteps({ ...FRESH, lastStep, periodSeconds: 30 }, NOW_MS).lastStep,
+  it('leaves no step of a time to come, and those of the past, the present and the window as they are', () => {
+    const steps = [NOW + 5_000, NOW + 2, NOW + 1, NOW, NOW - 3].map(
+      (lastStep) => withoutFutureSteps({ ...FRESH, lastStep, periodSeconds: 30 }, NOW_MS, 1).lastStep,
     );
-    assert.deepEqual(steps, [NOW, NOW, NOW - 3]);
-    assert.equal(withoutFutureSteps({ ...FRESH, lastStep: NOW + 9 }, NOW_MS).lastStep, NOW + 9, 'a counter knows no time');
+    assert.deepEqual(steps, [NOW + 1, NOW + 1, NOW + 1, NOW, NOW - 3]);
+    assert.equal(withoutFutureSteps({ ...FRESH, lastStep: NOW + 9 }, NOW_MS, 1).lastStep, NOW + 9, 'a counter knows no time');
+  });
+
+  it('is told from a window that let a code in, whose step stays', () => {
+    const steps = [NOW + 5_000, NOW + 2, NOW + 1, NOW, NOW - 3].map(
+      (lastStep) => withoutClockAhead({ ...FRESH, lastStep, periodSeconds: 30 }, NOW_MS, 1).lastStep,
+    );
+    assert.deepEqual(steps, [NOW, NOW, NOW + 1, NOW, NOW - 3]);
   });
 });
