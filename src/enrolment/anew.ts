@@ -5,7 +5,7 @@ import { newRecoveryCodes } from '../otp/recovery.ts';
 import type { SealedFile } from '../seal/file.ts';
 import type { Payload } from '../seal/payload.ts';
 import type { LoginState } from '../verdict/decide.ts';
-import { sealByHost, sealByPassphrase } from './sealing.ts';
+import { newHeader, sealByHost, sealByPassphrase } from './sealing.ts';
 import type { HostKey } from '../state/host-keys.ts';
 import type { Change } from '../wire/enrol-question.ts';
 
@@ -17,9 +17,18 @@ export interface Anew {
   readonly state: Partial<LoginState>;
 }
 
-/** Seals `payload` under the id `id`, with what else the header of `old` says. Throws `failed` where the host's key is wanted and there is none. */
-export function sealedAnew(old: SealedFile, payload: Payload, change: Change, id: string, hostKey: HostKey | undefined): Anew {
-  const { user, context, created } = old;
+/**
+ * Seals `payload` under the id `id`, with what else the header of `old` says; with new recovery codes as made at `nowMs`, Unix time in
+ * milliseconds. Throws `failed` where the host's key is wanted and there is none.
+ */
+export function sealedAnew(
+  old: SealedFile,
+  payload: Payload,
+  change: Change,
+  { id, hostKey, nowMs }: { readonly id: string; readonly hostKey: HostKey | undefined; readonly nowMs: number },
+): Anew {
+  const { user, context } = old;
+  const { created } = change.recovery === undefined ? old : newHeader(user, context, nowMs);
   const header = { id, user, context, created };
   const { codes, kept } =
     change.recovery === undefined ? { codes: [], kept: payload.recovery } : newRecoveryCodes(change.recovery, randomBytes);

@@ -23,7 +23,7 @@ import { statePlace, type StatePlace } from '../state/place.ts';
 import { givenNewPassphrase, givenPassphrase, patience } from '../terminal/ask-passphrase.ts';
 import { isOutOfSight, openSealed, ownSealed, refuseHostSealed, type Own } from './own-secrets.ts';
 import { storeBegun, storeFile, storeRegistered } from './storing.ts';
-import { askProof, foundAs, noService, refusalOf, registrationBy, withService } from './through-service.ts';
+import { askProof, foundAs, noService, OFTEN_HINT, refusalOf, registrationBy, withService } from './through-service.ts';
 
 export interface SealAnew {
   readonly context: string;
@@ -82,7 +82,7 @@ async function here(own: Own, place: StatePlace, old: SealedFile, what: SealAnew
 }
 
 async function stored(
-  { config, user }: Own,
+  { config, user, now }: Own,
   { place, state }: { place: StatePlace; state: State | undefined },
   old: SealedFile,
   { payload, change }: { payload: Payload; change: Change },
@@ -95,7 +95,11 @@ async function stored(
   );
   if (status !== 'active' && change.event !== 'passphrase') throw noLogin(context, user.name);
   // What is not registered, or where we do not reach, must keep its id.
-  const anew = sealedAnew(old, payload, change, status === 'active' ? newId() : old.id, state?.hostKey);
+  const anew = sealedAnew(old, payload, change, {
+    id: status === 'active' ? newId() : old.id,
+    hostKey: state?.hostKey,
+    nowMs: now(),
+  });
   const target = { config, user, file: whereSealed(config, place, user, context), bytes: printSealedFile(anew.file) };
   const done = { id: anew.file.id, file: target.file, seal: anew.file.seal.kind, recovery: anew.codes };
   if (state === undefined || status !== 'active') {
@@ -122,7 +126,7 @@ async function throughService(own: Own, socket: string, old: SealedFile | undefi
       conversation.close();
     });
     const answer = await ask({ step: 'change', ...sent({ context: what.context, found }), readings, change });
-    if (answer.kind !== 'anew') throw refusalOf(answer);
+    if (answer.kind !== 'anew') throw refusalOf(answer, { not_permitted: OFTEN_HINT });
     const bytes = Buffer.from(answer.file);
     const { id, seal } = parseSealedFile(bytes);
     const target = { config, user, file: whereSealed(config, statePlace(config, user), user, what.context), bytes };

@@ -7,8 +7,8 @@ import { otpauthUri } from '../otp/uri.ts';
 import { printSealedFile, registrationOf, type SealedFile } from '../seal/file.ts';
 import type { Payload } from '../seal/payload.ts';
 import { sealedAnew } from './anew.ts';
-import { charge, OFTEN } from './charge.ts';
-import type { CareQuestion, Change } from '../wire/enrol-question.ts';
+import { canPay, charge, OFTEN } from './charge.ts';
+import type { CareQuestion } from '../wire/enrol-question.ts';
 import { localVerifier } from '../login/login.ts';
 import type { Login, Rules } from '../login/rules.ts';
 import { openReading, wipe } from '../login/opening.ts';
@@ -26,6 +26,13 @@ export interface Cared {
 
 export async function care(login: Login, rules: Rules, question: CareQuestion): Promise<Cared> {
   const { place, now } = rules;
+  const charged = { origin: login.origin, present: presentFile(login), rules };
+  const isCharged = question.step === 'change' && question.change.recovery !== undefined;
+  const refuseOften = (state: State): Promise<EnrolAnswer> => refusal(state, login.origin, 'recovery.failed', 'not_permitted', OFTEN);
+  const early = await withPresentState(place, now, async (state) =>
+    isCharged && !(await canPay(state, charged)) ? await refuseOften(state) : undefined,
+  );
+  if (early !== undefined) return { answer: early };
   const verifier = localVerifier(login, rules);
   try {
     const outcome = await verifier.verify({ readings: question.readings });
@@ -36,9 +43,8 @@ export async function care(login: Login, rules: Rules, question: CareQuestion): 
   return await withPresentState(place, now, async (state) => {
     switch (question.step) {
       case 'change':
-        if (question.change.recovery !== undefined && (await charge(state, login.origin, rules)) === undefined)
-          return { answer: await refusal(state, login.origin, 'recovery.failed', 'not_permitted', OFTEN) };
-        return await changed(login, state, question, question.change);
+        if (isCharged && (await charge(state, charged)) === undefined) return { answer: await refuseOften(state) };
+        return await changed(login, state, question, now());
       case 'export':
         return { answer: { kind: 'secret', uri: await exported(login, state, question) } };
       case 'revoke':
@@ -48,10 +54,11 @@ export async function care(login: Login, rules: Rules, question: CareQuestion): 
   });
 }
 
-async function changed(login: Login, state: State, question: CareQuestion, change: Change): Promise<Cared> {
+async function changed(login: Login, state: State, question: CareQuestion & { step: 'change' }, nowMs: number): Promise<Cared> {
   const { origin } = login;
+  const { change } = question;
   return await opened(login, state, question, async (old, payload) => {
-    const { file, codes, state: pending } = sealedAnew(old, payload, change, newId(), state.hostKey);
+    const { file, codes, state: pending } = sealedAnew(old, payload, change, { id: newId(), hostKey: state.hostKey, nowMs });
     const expected = { id: old.id, status: 'active' } as const;
     const registered: NewEnrolment = { origin, ...registrationOf(file), state: pending, event: change.event, replace: true, expected };
     await begin(state, registered, registrationOf(old));
@@ -66,20 +73,26 @@ async function exported(login: Login, state: State, question: CareQuestion): Pro
   });
 }
 
+/** The sealed file that was sent, or that the store keeps. */
+export function presentFile({ files }: Login): SealedFile | undefined {
+  const found = files[0]?.found;
+  return found?.kind === 'sealed' ? found.file : undefined;
+}
+
 /** Runs `work` on what the accepted proof opens, and wipes it. */
 async function opened<T>(
-  { files }: Login,
+  login: Login,
   { hostKey }: State,
   { readings }: CareQuestion,
   work: (file: SealedFile, payload: Payload) => Promise<T>,
 ): Promise<T> {
-  const found = files[0]?.found;
-  const presented = found?.kind === 'sealed' ? openReading([found.file], readings, hostKey) : undefined;
+  const file = presentFile(login);
+  const presented = file === undefined ? undefined : openReading([file], readings, hostKey);
   const payload = presented?.opened[0];
-  if (found?.kind !== 'sealed' || presented === undefined || payload === undefined)
+  if (file === undefined || presented === undefined || payload === undefined)
     throw new NotpError('bad_secret_file', 'what was accepted does not open');
   try {
-    return await work(found.file, payload);
+    return await work(file, payload);
   } finally {
     wipe(presented);
   }

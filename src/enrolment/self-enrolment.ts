@@ -9,8 +9,8 @@ import type { TotpPayload } from '../seal/payload.ts';
 import type { Enrolment } from '../store/store.ts';
 import { localVerifier } from '../login/login.ts';
 import type { Login, Rules } from '../login/rules.ts';
-import { charge, OFTEN } from './charge.ts';
-import { care, type Cared } from './self-care.ts';
+import { canPay, charge, OFTEN } from './charge.ts';
+import { care, presentFile, type Cared } from './self-care.ts';
 import { abandon, begin, complete, completeInStore, firstState, type NewEnrolment } from './registrar.ts';
 import { refusal } from './refusal.ts';
 import { CONFIRM_TRIES, confirms, newHeader, newPayload, sealByHost } from './sealing.ts';
@@ -102,10 +102,12 @@ async function permission(login: Login, rules: Rules, { replace, readings }: Enr
   if (enrolment?.doubt !== undefined) return await refuse(login.origin, rules, 'stale_enrolment');
   if (enrolment?.status === 'invited') return { id: enrolment.id, status: 'invited' };
   if (!isActive(enrolment) || !replace) return await refuse(login.origin, rules, 'not_permitted');
+  if (!(await withPresentState(place, now, (state) => canPay(state, { origin, present: presentFile(login), rules }))))
+    return await refuse(login.origin, rules, 'not_permitted', OFTEN);
   const verifier = localVerifier(login, rules);
   try {
     const outcome = await verifier.verify({ readings });
-    return outcome.verdict.result === 'accepted' ? { id: inPlace(login)?.id ?? '', status: 'active' } : { kind: 'refused', outcome };
+    return outcome.verdict.result === 'accepted' ? { id: presentFile(login)?.id ?? '', status: 'active' } : { kind: 'refused', outcome };
   } finally {
     verifier.close();
   }
@@ -124,7 +126,7 @@ async function confirmed(offered: Offered, code: string): Promise<Cared> {
   if (!confirms(code, payload, nowMs)) return { answer: await refuse(login.origin, rules, 'wrong_code') };
   const sealed = await withPresentState(rules.place, rules.now, async (state): Promise<Cared | undefined> => {
     if (state.hostKey === undefined) throw new NotpError('failed', 'there is no host key');
-    const left = await charge(state, origin, rules);
+    const left = await charge(state, { origin, present: granted.status === 'active' ? presentFile(login) : undefined, rules });
     if (left === undefined) return { answer: await refuse(login.origin, rules, 'not_permitted', OFTEN) };
     const first = firstState(rules.policy, recoveryCodes, nowMs);
     const file = sealByHost(newHeader(origin.user, origin.context, nowMs), payload, state.hostKey);
@@ -136,7 +138,8 @@ async function confirmed(offered: Offered, code: string): Promise<Cared> {
       replace: true,
       expected: granted,
     };
-    if (!(await begun(state, enrolment, inPlace(login)))) return undefined;
+    const present = presentFile(login);
+    if (!(await begun(state, enrolment, present === undefined ? undefined : registrationOf(present)))) return undefined;
     return { answer: { kind: 'sealed', file: Buffer.from(printSealedFile(file)).toString('utf8') }, registered: enrolment };
   });
   return sealed ?? { answer: await refuse(login.origin, rules, 'not_permitted') };
@@ -165,10 +168,4 @@ async function ended(pending: Pending | undefined, step: 'complete' | 'abandon')
     if (step === 'abandon') return abandon(state, registered);
     return rules.inStore ? completeInStore(state, registered, text) : complete(state, registered);
   });
-}
-
-/** The sealed file that the enrolment is to replace. */
-function inPlace({ files }: Login): Registration | undefined {
-  const found = files[0]?.found;
-  return found?.kind === 'sealed' ? registrationOf(found.file) : undefined;
 }

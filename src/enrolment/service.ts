@@ -14,7 +14,7 @@ import { confirmed } from './confirm.ts';
 import { wanted } from './secret.ts';
 import { jsonOf, show, tellNext, textOf, writeImage } from './show.ts';
 import { storeBegun } from './storing.ts';
-import { askProof, refusalOf, registrationBy, withService, type Ask } from './through-service.ts';
+import { askProof, OFTEN_HINT, refusalOf, registrationBy, withService, type Ask } from './through-service.ts';
 
 /** The exit code is 0 when the enrolment is complete. `socket`: the user's. */
 export async function enrollThroughService(plan: Plan, socket: string): Promise<number> {
@@ -59,10 +59,8 @@ async function offered(plan: Plan, found: Found, conversation: Conversation, ask
     ...sent({ context: plan.origin.context, found }),
   });
   if (answer.kind === 'offer') return answer;
-  throw refusalOf(
-    answer,
-    replace ? undefined : 'ask an administrator to run notp-enroll --pending for you, or replace your enrolment with --replace',
-  );
+  const uninvited = 'ask an administrator to run notp-enroll --pending for you, or replace your enrolment with --replace';
+  throw refusalOf(answer, { not_permitted: replace ? OFTEN_HINT : uninvited });
 }
 
 /** The sealed file, where `code` is one of the new secret. */
@@ -71,5 +69,5 @@ async function sealedFor(code: string, ask: Ask): Promise<string | undefined> {
   if (reply.kind === 'sealed') return reply.file;
   if (reply.kind === 'refused' && reply.outcome.verdict.result === 'refused' && reply.outcome.verdict.reason === 'wrong_code')
     return undefined;
-  throw refusalOf(reply);
+  throw refusalOf(reply, { not_permitted: OFTEN_HINT });
 }

@@ -7,7 +7,7 @@ import { connectLines } from '../wire/line-socket.ts';
 import { asUser } from '../system/privileges.ts';
 import type { DeviceFile, Found } from '../system/secrets.ts';
 import type { User } from '../system/users.ts';
-import { referenceTo, wordingOf } from '../verdict/reasons.ts';
+import { referenceTo, wordingOf, type Reason } from '../verdict/reasons.ts';
 import type { Facts } from '../wire/facts.ts';
 import { ANSWER_DEADLINE_MS, sent } from '../wire/remote.ts';
 import { MAX_LINE } from '../wire/question.ts';
@@ -83,14 +83,19 @@ export function noService({ name }: Pick<User, 'name'>, context: string): NotpEr
   );
 }
 
-/** The error for an answer that is not the one that was asked for. */
-export function refusalOf(answer: EnrolAnswer, hint?: string): NotpError {
+/** Where the service makes no more for the time being; see charge.ts. */
+export const OFTEN_HINT =
+  'it was made anew not long ago, and no try is left to pay for more: notp status says when there is one, or ask an administrator (notp unlock)';
+
+/** The error for an answer that is not the one that was asked for. `hints`: what to do, where it is not what a login is told. */
+export function refusalOf(answer: EnrolAnswer, hints: Partial<Record<Reason, string>> = {}): NotpError {
   if (answer.kind !== 'refused' || answer.outcome.verdict.result !== 'refused')
     return new NotpError(
       'store_unavailable',
       'the service gave an answer that is none',
       'ask an administrator to look at the notp service of your socket',
     );
-  const wording = wordingOf(answer.outcome.verdict);
-  return new NotpError('refused', `${wording.message} ${referenceTo(answer.outcome.ref)}`, hint ?? wording.hint);
+  const { verdict, ref } = answer.outcome;
+  const wording = wordingOf(verdict);
+  return new NotpError('refused', `${wording.message} ${referenceTo(ref)}`, hints[verdict.reason] ?? wording.hint);
 }

@@ -3,12 +3,18 @@ import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'node:test';
 import { lacks } from '../support/world.ts';
 import { localWorld, POLICY, recoveryProof, type LocalWorld, type Secret } from '../login/local-world.ts';
+import type { Reading } from '../../src/otp/proof.ts';
+import { WRONG } from '../login/account-world.ts';
 import { BEGIN, Client, inviteAlice, replacing, revokeAlice, works } from './self-client.ts';
 
 /** New recovery codes, and nothing else. */
 const NEW_CODES = { event: 'recovery', passphrase: undefined, recovery: 3 } as const;
 
 const NEEDS = lacks({ programs: ['getent'] });
+
+function byRecovery(code: string | undefined): { readonly readings: readonly Reading[] } {
+  return { readings: [{ passphrase: undefined, proof: recoveryProof(code) }] };
+}
 
 let world: LocalWorld;
 beforeEach(async () => {
@@ -77,7 +83,7 @@ describe('somebody who is not enrolled', { skip: NEEDS }, () => {
       await client.say({ step: 'abandon' });
     }
     assert.deepEqual(tries, [...Array<string>(5).fill('sealed'), ...Array<string>(3).fill('not_permitted')]);
-    assert.match(String(world.records().at(-1)?.['detail']), /given up too often/);
+    assert.match(String(world.records().at(-1)?.['detail']), /made too often/);
     world.nowMs += POLICY.refillMs;
     const client = new Client(world);
     await client.say(BEGIN);
@@ -139,10 +145,12 @@ describe('somebody who is enrolled', { skip: NEEDS }, () => {
       for (let i = 0; i < 9; i++) {
         const readings = [{ passphrase: undefined, proof: recoveryProof(secret.recovery[0]) }];
         const client = new Client(world, secret);
-        if (how === 'replace') assert.equal(await client.say({ ...BEGIN, replace: true, readings }), 'offer');
+        const offered = how === 'replace' ? await client.say({ ...BEGIN, replace: true, readings }) : 'none';
         const answer =
           how === 'replace'
-            ? await client.confirm()
+            ? offered === 'offer'
+              ? await client.confirm()
+              : offered
             : await client.say({ step: 'change', context: 'ssh', sealed: '', wrong: '', readings, change: NEW_CODES });
         if (!['sealed', 'anew'].includes(answer)) {
           assert.equal(answer, 'not_permitted');
@@ -160,7 +168,37 @@ describe('somebody who is enrolled', { skip: NEEDS }, () => {
     assert.deepEqual(done, { recovery: POLICY.budget, replace: POLICY.budget });
   });
 
+  it('spent recovery codes for nothing, and could not replace a lost phone, while strangers kept the budget empty', async () => {
+    const guess = async (): Promise<void> => {
+      for (let i = 0; i < 6; i++) await world.verify(old, WRONG);
+    };
+    await guess();
+    const change = { step: 'change', context: 'ssh', sealed: '', wrong: '', change: NEW_CODES } as const;
+    const [first, second, third] = old.recovery;
+    for (const refused of [
+      { ...BEGIN, replace: true, ...byRecovery(first) },
+      { ...change, ...byRecovery(first) },
+    ])
+      assert.equal(await new Client(world, old).say(refused), 'not_permitted', 'the file is new');
+    for (let hour = 0; hour < 3; hour++) {
+      world.nowMs += POLICY.refillMs;
+      await guess();
+    }
+    assert.equal(await world.verify(old, recoveryProof(third)), 'recovery');
+    const changing = new Client(world, old);
+    assert.equal(await changing.say({ ...change, ...byRecovery(first) }), 'anew', 'nothing was spent for it');
+    await changing.say({ step: 'abandon' });
+    const client = new Client(world, old);
+    assert.equal(await client.say({ ...BEGIN, replace: true, ...byRecovery(second) }), 'offer');
+    assert.equal(await client.confirm(), 'sealed');
+    await client.say({ step: 'complete' });
+    assert.equal(await world.verify(client.made(), recoveryProof(client.recovery[0])), 'recovery');
+    const again = { ...BEGIN, replace: true, ...byRecovery(client.recovery[1]) };
+    assert.equal(await new Client(world, client.made()).say(again), 'not_permitted', 'one is free, and no more');
+  });
+
   it('pays for wrong codes from the same budget as logins, and needs two codes when it is empty', async () => {
+    world.nowMs += POLICY.refillMs;
     const wrong = { ...BEGIN, replace: true, readings: [{ passphrase: undefined, proof: { kind: 'code', code: '000000' } as const }] };
     for (let i = 0; i < 5; i++) assert.equal(await new Client(world, old).say(wrong), 'wrong_code');
     assert.equal(await new Client(world, old).say(replacing(world, old)), 'step_up_required');
