@@ -48,13 +48,16 @@ export function afterOneMore(
 /** The record of those that are counted, as of `nowMs`; undefined where there are none. */
 export function summaryOf(flood: Flood, { user, count, sinceMs, untilMs, ref, shared }: Tally, nowMs: number): AuditRecord | undefined {
   if (count === 0) return undefined;
-  const detail = user === '' ? { detail: 'of names that are not enrolled' } : {};
+  const told = sharedOf(flood, shared);
+  const details = [user === '' ? 'of names that are not enrolled' : '', told.door === undefined ? 'at several doors' : ''];
+  const detail = details.filter((each) => each !== '').join(', ');
   // A clock that was set back has them later.
   const time = (ms: number): string => new Date(Math.min(ms, nowMs)).toISOString();
   const [since, until] = [time(sinceMs), time(untilMs)];
-  const sum = { user, context: '', ...detail, count, since, until, ref } as const;
-  if (flood === 'refusals') return { door: 'pam', event: 'login.refused', ...sum, ...sharedOf(flood, shared), result: 'refused' };
-  return { door: 'gate', event: 'login.accepted', ...sum, ...sharedOf(flood, shared), result: 'accepted' };
+  const sum = { user, context: '', ...(detail === '' ? {} : { detail }), count, since, until, ref } as const;
+  // Of several doors it is told as of the one where less is sure.
+  if (flood === 'refusals') return { door: 'gate', event: 'login.refused', ...sum, ...told, result: 'refused' };
+  return { door: 'gate', event: 'login.accepted', ...sum, ...told, result: 'accepted' };
 }
 
 /** The tally where `record` is counted and not written; its reference is that of the last record, or its own where there was none. */
@@ -72,7 +75,15 @@ function sharedBy(record: AuditRecord, user: string): Shared {
 }
 
 function inCommon(shared: Shared, record: AuditRecord): Shared {
-  return Object.fromEntries(SHARED.filter((key) => shared[key] === record[key]).map((key) => [key, shared[key]]));
+  const keys = SHARED.filter((key) => shared[key] === record[key]);
+  return withDoor(Object.fromEntries(keys.map((key) => [key, shared[key]])));
+}
+
+/** Whose word the service and the address are, the door says: without it they are nobody's. */
+function withDoor(shared: Shared): Shared {
+  if (shared.door !== undefined) return shared;
+  const { service: _, rhost: __, ...rest } = shared;
+  return rest;
 }
 
 /** As text for which there is room: a source of unusual length is left out rather than cut. */
@@ -96,7 +107,7 @@ function sharedOf(flood: Flood, text: string): Shared {
   const method = flood === 'acceptances' ? COUNTED_METHODS.find((each) => each === fields['method']) : undefined;
   const [context, service, rhost] = [textOf('context'), textOf('service'), textOf('rhost')];
   const known = { uid, context, door, service, rhost, reason, method };
-  return Object.fromEntries(Object.entries(known).filter(([, value]) => value !== undefined));
+  return withDoor(Object.fromEntries(Object.entries(known).filter(([, value]) => value !== undefined)));
 }
 
 function fieldsOf(text: string): Readonly<Record<string, unknown>> {

@@ -1,7 +1,10 @@
 /** What the store says that a flood has in common goes into a record only as what notp writes there. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { summaryOf } from '../../src/audit/floods.ts';
+import { array, assert as holds, constantFrom, property, record as recordOf } from 'fast-check';
+import { counted, summaryOf } from '../../src/audit/floods.ts';
+import type { Door } from '../../src/audit/record.ts';
+import type { Reason } from '../../src/verdict/reasons.ts';
 import { transactionOn } from '../../src/store/tables.ts';
 import { UNKEYED } from '../../src/store/row-seal.ts';
 import type { Row } from '../../src/store/row.ts';
@@ -22,10 +25,31 @@ describe('the summary of a flood', () => {
     const { since, until, ...rest } = record ?? {};
     assert.ok(since !== undefined && until !== undefined);
     assert.deepEqual(rest, {
-      ...{ door: 'pam', event: 'login.refused', user: 'alice', context: '', count: 7, ref: '1a2b3c4d', service: 'sshd', result: 'refused' },
+      ...{ door: 'gate', event: 'login.refused', user: 'alice', context: '', count: 7, ref: '1a2b3c4d', result: 'refused' },
+      detail: 'at several doors',
     });
     for (const shared of ['{', '[1]', 'null', '"x"', '{"uid":1,"uid":2}', '7'])
       assert.deepEqual(summaryOf('acceptances', { ...TALLY, shared }, TALLY.untilMs)?.method, undefined);
+  });
+
+  it('said "door":"pam" with the service and the address that the gate was told, where doors differed: fail2ban banned it', () => {
+    const door = constantFrom<Door>('gate', 'pam', 'cli');
+    const reason = constantFrom<Reason>('wrong_code', 'step_up_required');
+    const one = recordOf({ door, reason, service: constantFrom('sshd', 'ssh'), rhost: constantFrom('192.0.2.7', '203.0.113.9') });
+    holds(
+      property(array(one, { minLength: 1, maxLength: 4 }), (records) => {
+        const refusal = { event: 'login.refused', result: 'refused', user: 'alice', uid: 1000, context: 'ssh', ref: '1a2b3c4d' } as const;
+        const tally = records.reduce((before, each) => counted('refusals', before, { ...refusal, ...each }, 5), { ...TALLY, count: 0 });
+        const sum = summaryOf('refusals', tally, 9);
+        const isOne = new Set(records.map((each) => each.door)).size === 1;
+        assert.equal(sum?.door, isOne ? records[0]?.door : 'gate');
+        assert.equal(sum?.detail, isOne ? undefined : 'at several doors');
+        for (const key of ['service', 'rhost', 'reason'] as const) {
+          const values = [...new Set(records.map((each) => each[key]))];
+          assert.equal(sum?.[key], values.length === 1 && (isOne || key === 'reason') ? values[0] : undefined, key);
+        }
+      }),
+    );
   });
 
   it('went on until a time to come', () => {
