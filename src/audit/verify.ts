@@ -26,6 +26,8 @@ export interface VerifyOptions {
   readonly headNow?: (() => Promise<ChainHead>) | undefined;
   /** The current key of the chain first, then former ones. */
   readonly keys: readonly ChainKey[];
+  /** Those of them that the store keeps in the clear, for the records of earlier host keys: whoever administers it can sign with them. */
+  readonly storedKeys?: readonly Uint8Array[] | undefined;
   /** What the store kept of records in between, where it is that of a fleet. */
   readonly marks?: Marks | undefined;
   /** The lines that the store held for the file of the log, at the same time as the head. */
@@ -39,7 +41,7 @@ export interface VerifyOptions {
 export async function verifyLog(auditFile: string, options: VerifyOptions): Promise<Report> {
   const { known, keys, backlog = [], progress } = options;
   const problems = gathered();
-  const marked = comparedWith(options.marks, keys);
+  const marked = comparedWith(options.marks, keys, options.storedKeys ?? []);
   let [walk, bytes] = [startOf(keys, known), 0];
   const waiting = new Map(backlog.map(({ line }) => [line, Buffer.from(line)]));
   const lengths = new Set([...waiting.values()].map(({ length }) => length));
@@ -111,7 +113,9 @@ interface Compared {
 }
 
 /** Whoever holds all keys of a host can write its log anew, head and all, but not what the store has kept since. */
-function comparedWith(marks: Marks | undefined, keys: readonly ChainKey[]): Compared {
+function comparedWith(marks: Marks | undefined, keys: readonly ChainKey[], storedKeys: readonly Uint8Array[]): Compared {
+  const isStored = (key: Uint8Array): boolean => storedKeys.some((each) => Buffer.compare(each, key) === 0);
+  const ownKeys = keys.filter((key) => key !== undefined && !isStored(key));
   // By the number of the record: what a crash left may stand before or behind the record that was marked.
   const unlike = new Map<number, Problem>();
   const found = new Set<number>();
@@ -123,17 +127,25 @@ function comparedWith(marks: Marks | undefined, keys: readonly ChainKey[]): Comp
       if (isAt(walk, { seq, hash: mark.hash }, keys)) {
         found.add(seq);
         unlike.delete(seq);
-      } else if (!unlike.has(seq)) unlike.set(seq, unlikeMark(mark, keys, seq, place));
+      } else if (!unlike.has(seq)) unlike.set(seq, unlikeMark(mark, { ownKeys, storedKeys }, seq, place));
     },
     problems: () => unlike.values(),
   };
 }
 
-function unlikeMark({ mac, signed }: Mark, keys: readonly ChainKey[], seq: number, place: string): Problem {
-  if (keys.some((key) => key !== undefined && rowMac(key, signed) === mac))
-    return { kind: 'written anew', text: `${place}: is not record ${String(seq)} as the store knew it: the log was written anew` };
-  const text = `${place}: is not record ${String(seq)} as the store's mark has it, and no key that is here has signed that: the mark was changed, or is of a host with another key (--key); keep it until another copy of the log has shown which`;
-  return { kind: 'mark', text };
+function unlikeMark(
+  { mac, signed }: Mark,
+  { ownKeys, storedKeys }: { readonly ownKeys: readonly ChainKey[]; readonly storedKeys: readonly Uint8Array[] },
+  seq: number,
+  place: string,
+): Problem {
+  const isBy = (keys: readonly ChainKey[]): boolean => keys.some((key) => key !== undefined && rowMac(key, signed) === mac);
+  const record = `${place}: is not record ${String(seq)} as the store`;
+  if (isBy(ownKeys)) return { kind: 'written anew', text: `${record} knew it: the log was written anew` };
+  const who = isBy(storedKeys)
+    ? 'an earlier key has signed that, which the store itself keeps: the log was written anew, or somebody who administers the database has made the mark'
+    : 'no key that is here has signed that: the mark was changed, or is of a host with another key (--key)';
+  return { kind: 'mark', text: `${record}'s mark has it, and ${who}; keep it until another copy of the log has shown which` };
 }
 
 /** The files of the log, oldest first, and where to begin in each. */

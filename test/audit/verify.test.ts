@@ -156,9 +156,15 @@ describe('verifying a log that was rotated twice', () => {
     const newer = new Uint8Array(32).fill(8);
     const signed = new Uint8Array(Buffer.from('a mark'));
     const marks = new Map([[250, { hash: 'f'.repeat(64), mac: rowMac(KEY, signed), signed }]]);
-    const found = async (keys: readonly Uint8Array[]): Promise<string> =>
-      (await verifyLog(log, { known: head, keys, marks })).problems.join('\n');
+    const found = async (keys: readonly Uint8Array[], storedKeys: readonly Uint8Array[] = []): Promise<string> =>
+      (await verifyLog(log, { known: head, keys, storedKeys, marks })).problems.join('\n');
     assert.match(await found([newer, KEY]), /:50: is not record 250 as the store knew it: the log was written anew/);
+    const byStored = await found([newer, KEY, Uint8Array.from(KEY)], [Uint8Array.from(KEY)]);
+    assert.match(
+      byStored,
+      /:50: is not record 250 as the store's mark has it, and an earlier key has signed that, which the store itself keeps/,
+    );
+    assert.doesNotMatch(byStored, /as the store knew it/, 'whoever administers the database can sign with that key');
     marks.set(250, { hash: 'f'.repeat(64), mac: rowMac(newer, Buffer.from('another')), signed });
     assert.match(await found([newer, KEY]), /:50: is not record 250 as the store's mark has it, and no key that is here has signed that/);
   });

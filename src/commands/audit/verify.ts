@@ -117,13 +117,14 @@ async function chainOf(
   place: StatePlace,
   state: State | undefined,
   host: string | undefined,
-): Promise<Pick<Chain, 'known' | 'marks' | 'backlog' | 'keys'>> {
+): Promise<Pick<Chain, 'known' | 'marks' | 'backlog' | 'keys' | 'storedKeys'>> {
   if (state === undefined)
     throw new NotpError('store_unavailable', `${storeName(place)}: there is no such file`, 'nobody has enrolled yet');
   return await state.store.exclusively(async (transaction) => {
     const known = await headWith(transaction, host);
     const [marks, backlog] = [await transaction.marks(host), await transaction.backlog(host)];
-    return { known, marks, backlog, keys: chainKeys(state, await transaction.formerChainKeys()) };
+    const storedKeys = await transaction.formerChainKeys();
+    return { known, marks, backlog, storedKeys, keys: chainKeys(state, storedKeys) };
   });
 }
 
