@@ -38,6 +38,21 @@ describe('the file of a store', () => {
     refuses(file, /not a database/);
   });
 
+  for (const [kind, program] of Object.entries({
+    view: `ALTER TABLE enrolment RENAME TO enrolment0; CREATE VIEW enrolment AS
+             WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t) SELECT enrolment0.* FROM enrolment0, t WHERE n < 0`,
+    trigger: `CREATE TRIGGER t AFTER UPDATE ON enrolment BEGIN
+                INSERT INTO mark WITH RECURSIVE t(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM t) SELECT n, '', '', '' FROM t WHERE n < 0; END`,
+  }))
+    it(`kept root's commands busy for ever, where its user had put a ${kind} there`, () => {
+      const file = path.join(folder, `${kind}.db`);
+      openSqliteStore(file, { create: true }).close();
+      const database = new DatabaseSync(file);
+      database.exec(program);
+      database.close();
+      refuses(file, new RegExp(`it has a ${kind}, and notp makes none`));
+    });
+
   it('is unavailable where its pages are damaged', async () => {
     const file = path.join(folder, 'damaged.db');
     const store = openSqliteStore(file, { create: true });

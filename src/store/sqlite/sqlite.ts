@@ -48,12 +48,19 @@ function connect(path: string, create: boolean, waitMs: number): DatabaseSync {
   const database = new DatabaseSync(create ? path : existing(path), { timeout: waitMs });
   try {
     database.exec('PRAGMA journal_mode = PERSIST; PRAGMA synchronous = FULL; PRAGMA secure_delete = ON; PRAGMA trusted_schema = OFF');
+    refusePrograms(database);
     bringUpToDate(database);
     return database;
   } catch (error) {
     database.close();
     throw error;
   }
+}
+
+/** A view or a trigger is a program, which need not end; the file may be a user's, and whoever opens it root. */
+function refusePrograms(database: DatabaseSync): void {
+  const program = database.prepare(`SELECT type FROM sqlite_schema WHERE type IN ('view', 'trigger') LIMIT 1`).get();
+  if (program !== undefined) throw new Error(`it has a ${String(program['type'])}, and notp makes none`);
 }
 
 /** The URI of a file that must be there (sqlite.org/uri.html); "?" and "#" may be part of its name. */
