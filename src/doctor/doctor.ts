@@ -16,6 +16,7 @@ import { examineOutage } from './host/outage.ts';
 import { examinePam, pamPrograms, type PamService } from './pam/pam.ts';
 import { examineUserEnvironment } from './pam/environment.ts';
 import { servicesWithNotp } from './pam/stack.ts';
+import { statusToBe } from '../store/enrolment.ts';
 import { examineFormerKeys, examineHostKey } from './host/host-key.ts';
 import { peopleOf, type People, type Person } from './people.ts';
 import { examineSealedFiles } from './host/sealed-files.ts';
@@ -51,7 +52,7 @@ export async function examine(options: DoctorOptions): Promise<readonly Finding[
   // What the service keeps for a user, root alone looks at.
   const theirs = !isRoot() && presentSocket(config, place.owner) !== undefined;
   const state = theirs ? { findings: [], enrolments: [] } : await examineState(place, now);
-  const active = state.enrolments.filter(({ status }) => status === 'active');
+  const active = state.enrolments.filter((each) => statusToBe(each) === 'active');
   const byThemselves = place.kind === 'user' && isRoot() && options.users === undefined ? await enrolledByThemselves(config) : undefined;
   const enrolled = [...active.map(({ user }) => user), ...(byThemselves?.names ?? [])];
   const { people, missing, renamed } = peopleOf(namesOf(options, enrolled), active);

@@ -15,7 +15,7 @@ import type { Facts } from '../wire/facts.ts';
 import type { HostKey } from '../state/host-keys.ts';
 import { filesAmong, keptOfAll, openable, sealedFiles } from '../login/sealed-files.ts';
 import { refuseForged, seenStanding } from '../login/standing.ts';
-import { isNewSecret } from '../store/enrolment.ts';
+import { isNewSecret, statusToBe } from '../store/enrolment.ts';
 import { withState, type State } from '../state/state.ts';
 import type { StatePlace } from '../state/place.ts';
 
@@ -117,11 +117,11 @@ export async function refill(
     const all = await transaction.enrolmentsOf(origin.user);
     const asked = context === undefined ? undefined : accountContexts({ contexts }, [context]);
     const ofAccount = all.filter((each) => asked === undefined || asked.includes(each.context));
-    const wanted = ofAccount.filter(({ status }) => status !== 'revoked');
+    const wanted = ofAccount.filter((each) => statusToBe(each) !== 'revoked');
     for (const each of wanted) refuseForged(each);
     // Their last codes keep those of the other devices used, too.
-    for (const each of ofAccount.filter(({ status, doubt }) => status === 'revoked' && doubt === undefined))
-      await transaction.save({ ...each, state: withoutClockAhead(each.state, nowMs, policy.window) });
+    const over = ofAccount.filter((each) => statusToBe(each) === 'revoked' && each.doubt === undefined);
+    for (const each of over) await transaction.save({ ...each, state: withoutClockAhead(each.state, nowMs, policy.window) });
     const done: Done[] = [];
     const given: Refilled[] = [];
     for (const enrolment of wanted) {

@@ -14,17 +14,15 @@ import { printResult } from '../terminal/printer.ts';
 import { asUser } from '../system/privileges.ts';
 import { makeSecretsFolder } from '../system/secrets.ts';
 import { enableSocket, hasService } from '../system/systemd.ts';
-import { presentSocket } from '../login/open.ts';
 import { firstState, isRegistered } from './registrar.ts';
 import { confirms, newPayload } from './sealing.ts';
-import { hasEncryptedKey } from '../state/host-keys.ts';
 import { openToSeal, type State } from '../state/state.ts';
 import { planned, type EnrollOptions, type Plan } from './plan.ts';
 import { confirmed } from './confirm.ts';
 import { sealPayload, wanted } from './secret.ts';
 import { jsonOf, show, tellNext, textOf, writeImage } from './show.ts';
 import { enrollThroughService } from './service.ts';
-import { inviteUser, pending } from './invite.ts';
+import { pending } from './invite.ts';
 import { storeRegistered } from './storing.ts';
 import { askNewPassphrase, passphraseFromFile, patience } from '../terminal/ask-passphrase.ts';
 
@@ -33,18 +31,9 @@ export async function enroll(config: Config, options: EnrollOptions, now: () => 
   const plan = planned(config, options, now);
   if (options.pending) return await pending(plan);
   if (plan.socket !== undefined) return await enrollThroughService(plan, plan.socket);
-  if (onlyServiceHasKey(plan)) {
-    await inviteUser(plan);
-    return await enrollThroughService(plan, presentSocket(config, plan.user) ?? '');
-  }
   const code = await enrollHere(plan);
   if (plan.place.kind === 'service' && hasService()) enableSocket(plan.user.uid);
   return code;
-}
-
-/** The key is on the disk only as an encrypted credential, which systemd opens for the service. */
-function onlyServiceHasKey({ place, sealKind, config }: Plan): boolean {
-  return place.kind === 'service' && sealKind === 'host' && hasEncryptedKey(config) && hasService();
 }
 
 /** Where this process may write the state. */

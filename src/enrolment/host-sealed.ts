@@ -5,6 +5,7 @@ import { NotpError } from '../error.ts';
 import type { Config } from '../system/config.ts';
 import { isRoot, realUser, userByName } from '../system/users.ts';
 import type { Enrolment, KeptFile } from '../store/store.ts';
+import { statusToBe } from '../store/enrolment.ts';
 import { fileAmong } from '../login/sealed-files.ts';
 import { withPresentState } from '../state/state.ts';
 import { statePlace } from '../state/place.ts';
@@ -35,8 +36,8 @@ export async function hostSealed(config: Config, now: () => number): Promise<rea
   return found;
 }
 
-function isComplete({ status, id, pendingId }: Enrolment): boolean {
-  return status === 'active' && (id !== '' || pendingId !== '');
+function isComplete(enrolment: Enrolment): boolean {
+  return statusToBe(enrolment) === 'active' && (enrolment.id !== '' || enrolment.pendingId !== '');
 }
 
 /** The id of the host key that sealed the file; empty where there is none that can be read, undefined where a passphrase did. */

@@ -9,6 +9,7 @@ import { invite } from './registrar.ts';
 import { withNewState } from '../state/state.ts';
 import type { Plan } from './plan.ts';
 
+/** Marks the user as invited, and makes the socket listen. */
 export async function pending(plan: Plan): Promise<number> {
   await inviteUser(plan);
   sayLine(`Invited: ${plan.user.name} may enrol once, with notp enroll`);
@@ -17,8 +18,7 @@ export async function pending(plan: Plan): Promise<number> {
   return 0;
 }
 
-/** Marks the user as invited, and makes the socket listen. */
-export async function inviteUser({ config, user, place, origin, now }: Plan): Promise<void> {
+async function inviteUser({ config, user, place, origin, now }: Plan): Promise<void> {
   if (!isRoot()) throw new NotpError('not_permitted', 'only root can invite', `sudo notp-enroll --pending ${shellWord(user.name)}`);
   if (place.kind !== 'service' || !hasService())
     throw new NotpError('failed', 'the service is not set up on this host', 'install its units first, or enrol with notp-enroll as it is');

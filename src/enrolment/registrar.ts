@@ -14,7 +14,7 @@ import type { LoginState, Policy } from '../verdict/decide.ts';
 import { fullBucket } from '../verdict/budget.ts';
 import { timeOf } from '../store/clock.ts';
 import { awaits, refuseForged, registers } from '../login/standing.ts';
-import { completed, isNewSecret } from '../store/enrolment.ts';
+import { completed, isNewSecret, statusToBe } from '../store/enrolment.ts';
 import type { State } from '../state/state.ts';
 
 /** A new sealed file, and what becomes of the enrolment with it. */
@@ -47,7 +47,8 @@ export async function registeredAs(
 ): Promise<Enrolment['status'] | undefined> {
   const enrolment = await transaction.enrolment(user, context);
   if (enrolment === undefined || enrolment.doubt === 'forged') return undefined;
-  return registers(enrolment, file) || awaits(enrolment, file) ? enrolment.status : undefined;
+  if (awaits(enrolment, file)) return statusToBe(enrolment);
+  return registers(enrolment, file) ? enrolment.status : undefined;
 }
 
 /**
@@ -82,14 +83,24 @@ export async function begin(state: State, enrolment: NewEnrolment, inPlace: Regi
   });
 }
 
-/** The file is in place: its id is the registered one from now on. */
+/** The file is in place: its id is the registered one from now on. Throws `refused` where another change has come in between. */
 export async function complete(state: State, { origin, id }: Pick<NewEnrolment, 'origin' | 'id'>): Promise<void> {
   await state.store.exclusively(async (transaction) => {
-    const enrolment = await awaiting(transaction, origin, id);
-    if (enrolment === undefined) return;
-    refuseForged(enrolment);
-    await transaction.save(completed(enrolment));
+    const enrolment = await transaction.enrolment(origin.user, origin.context);
+    if (enrolment?.pendingId === id) {
+      refuseForged(enrolment);
+      await transaction.save(completed(enrolment));
+    } else if (enrolment?.id !== id || enrolment.status === 'revoked') throw overtaken(origin);
   });
+}
+
+/** Two changes at once: each had its file put in place, and the last one is in place, of which nothing is known any more. */
+function overtaken({ user, context }: Origin): NotpError {
+  return new NotpError(
+    'refused',
+    `another change of the enrolment of ${user} for ${context} came in between: the file that is in place now may be of neither`,
+    'look at notp status, and make it anew where it does not log in; what was shown last may be worth nothing',
+  );
 }
 
 /** Puts the sealed file `text` in its place in the store, and with it the enrolment. Throws `refused` where another one came in between. */
@@ -129,7 +140,7 @@ export async function abandon(state: State, { origin, id, state: pendingState, e
 export async function invite(state: State, origin: Origin, policy: Policy, nowMs: number): Promise<void> {
   await recordChange(state, origin, async (transaction) => {
     const known = await transaction.enrolment(origin.user, origin.context);
-    if (known?.status === 'active' && registered(known))
+    if (known !== undefined && statusToBe(known) === 'active' && (registered(known) || known.pendingId !== ''))
       throw new NotpError(
         'refused',
         `${origin.user} is enrolled for ${origin.context} already`,
@@ -167,12 +178,13 @@ export async function revoke(state: State, origin: Origin): Promise<{ readonly o
   return await recordChange(state, origin, async (transaction) => {
     const all = await transaction.enrolmentsOf(origin.user);
     const known = all.find(({ context }) => context === origin.context);
-    if (known === undefined || known.status === 'revoked')
+    // One that is on its way after it was ended would be active when its file has come.
+    if (known === undefined || statusToBe(known) === 'revoked')
       throw new NotpError('refused', `${origin.user} is not enrolled for ${origin.context}`, 'nothing was changed');
     // Neither the file that is there nor one that is still on its way can bring it back.
     await transaction.save({ ...known, status: 'revoked', digest: '', pendingId: '', pendingDigest: '' });
     await transaction.dropSealed(origin.user, origin.context);
-    const othersLeft = all.some(({ context, status }) => context !== origin.context && status !== 'revoked');
+    const othersLeft = all.some((each) => each.context !== origin.context && statusToBe(each) !== 'revoked');
     return { done: [{ context: origin.context, event: 'revoke' }], given: { othersLeft } };
   });
 }

@@ -78,7 +78,13 @@ export function selfEnrolment(): SelfEnrolment {
         case 'complete':
         case 'abandon':
           if (offered === undefined && pending === undefined) throw new NotpError('usage', 'no enrolment was begun');
-          await ended(pending, question.step);
+          try {
+            await ended(pending, question.step);
+          } catch (error) {
+            if (!(error instanceof NotpError) || error.code !== 'refused') throw error;
+            forget();
+            return await refuse(login.origin, rules, 'stale_enrolment', error.message);
+          }
           forget();
           return { kind: 'done' };
         case 'change':

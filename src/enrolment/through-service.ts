@@ -51,7 +51,8 @@ export async function askProof(found: Found, conversation: Conversation, what: s
 /** Where the service is gone: a new secret that is pending and has no file logs nobody in, and one with its file is completed by the first login. */
 export function registrationBy(ask: Ask): Registration {
   const end = async (step: 'complete' | 'abandon'): Promise<void> => {
-    await ask({ step }).catch(() => undefined);
+    const answer = await ask({ step }).catch(() => undefined);
+    if (answer?.kind === 'refused') throw refusalOf(answer, { stale_enrolment: OVERTAKEN_HINT });
   };
   const completeSurely = async (): Promise<void> => {
     const answer = await ask({ step: 'complete' });
@@ -86,6 +87,9 @@ export function noService({ name }: Pick<User, 'name'>, context: string): NotpEr
 /** Where the service makes no more for the time being; see charge.ts. */
 export const OFTEN_HINT =
   'it was made anew not long ago, and no try is left to pay for more: notp status says when there is one, or ask an administrator (notp unlock)';
+
+/** Where another change came in between. */
+const OVERTAKEN_HINT = 'two changes came at once: look at notp status, and make it anew where it does not log in';
 
 /** The error for an answer that is not the one that was asked for. `hints`: what to do, where it is not what a login is told. */
 export function refusalOf(answer: EnrolAnswer, hints: Partial<Record<Reason, string>> = {}): NotpError {

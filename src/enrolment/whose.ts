@@ -7,7 +7,6 @@ import { asUser } from '../system/privileges.ts';
 import { isRoot, realUid, realUser, userByName, type User } from '../system/users.ts';
 import { withOpenedKey } from '../state/credentials.ts';
 import { missingSocket, presentSocket } from '../login/open.ts';
-import { hasEncryptedKey } from '../state/host-keys.ts';
 import { withState } from '../state/state.ts';
 import { statePlace, type StatePlace } from '../state/place.ts';
 
@@ -77,15 +76,4 @@ export function sharedState(config: Config, what: string, alone: string): StateP
   const place = serviceState(config, what);
   if (place.store.kind === 'postgres') return place;
   throw new NotpError('refused', alone, 'store.url names a database of a fleet: see notp.toml(5)');
-}
-
-/** Throws `failed` with `hint` where only the service has the key of this host. */
-export function refuseEncryptedKey(config: Config, hint: string): void {
-  if (!hasEncryptedKey(config)) return;
-  const file = `${config.hostKey}.cred`;
-  throw new NotpError(
-    'failed',
-    `the key of this host is there only encrypted, as ${file}, which systemd opens for the service alone`,
-    hint,
-  );
 }

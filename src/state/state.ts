@@ -10,7 +10,7 @@ import { realUid } from '../system/users.ts';
 import { openStore } from '../store/open.ts';
 import type { Store, StoreOptions } from '../store/store.ts';
 import type { Config } from '../system/config.ts';
-import { hostKeysOf, type HostKey } from './host-keys.ts';
+import { hasEncryptedKey, hostKeysOf, type HostKey } from './host-keys.ts';
 import type { StatePlace } from './place.ts';
 import { rowSealOf } from './row-keys.ts';
 import { isThere, storePlaceOf, storeName } from './store-place.ts';
@@ -52,10 +52,12 @@ export function openState(place: StatePlace, now: () => number, { create, untilM
 }
 
 /** The state, made where there is none, for what seals with `sealKind`. The caller acts as `place.owner`. Throws `failed` where the host's key is needed and there is none, else as openState. */
-export function openToSeal({ hostKey }: Config, place: StatePlace, sealKind: 'host' | 'passphrase', now: () => number): State {
+export function openToSeal(config: Config, place: StatePlace, sealKind: 'host' | 'passphrase', now: () => number): State {
   const state = openState(place, now, { create: true });
   if (sealKind === 'passphrase' || state.hostKey !== undefined) return state;
   state.store.close();
+  const { hostKey } = config;
+  if (hasEncryptedKey(config)) throw new NotpError('failed', `systemd does not open ${hostKey}.cred`, 'systemd-creds decrypt says why');
   throw new NotpError('failed', `there is no host key at ${hostKey}`, 'run notp host-key init once on this host');
 }
 

@@ -1,7 +1,7 @@
 /** What becomes of a row: with another budget, and when the file that it awaits has come. Pure. */
 import type { Bucket } from '../verdict/budget.ts';
 import type { LoginState } from '../verdict/decide.ts';
-import type { Enrolment } from './store.ts';
+import type { Enrolment, Status } from './store.ts';
 
 /** The enrolment with another budget. */
 export function withBudget(enrolment: Enrolment, bucket: Bucket): Enrolment {
@@ -18,6 +18,11 @@ export function completed(enrolment: Enrolment): Enrolment {
   if (!isNewSecret(pendingState)) return { ...next, state: { ...state, ...pendingState } };
   const { periodSeconds: _, ...earlier } = state;
   return { ...next, state: { ...earlier, ...pendingState }, status: 'active', lastAcceptedMs: 0 };
+}
+
+/** The status that it has, or has as soon as the file that is on its way is in its place, which nobody need have told the store yet. */
+export function statusToBe(enrolment: Enrolment): Status {
+  return enrolment.pendingId === '' ? enrolment.status : completed(enrolment).status;
 }
 
 /** Whether it is the state of a secret that takes the place of another. */

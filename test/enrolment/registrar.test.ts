@@ -7,7 +7,17 @@ import type { Registration } from '../../src/seal/file.ts';
 import { realUser } from '../../src/system/users.ts';
 import { openState, type State } from '../../src/state/state.ts';
 import type { StatePlace } from '../../src/state/place.ts';
-import { abandon, begin, complete, firstState, type NewEnrolment } from '../../src/enrolment/registrar.ts';
+import {
+  abandon,
+  begin,
+  complete,
+  firstState,
+  invite,
+  isRegistered,
+  registeredAs,
+  revoke,
+  type NewEnrolment,
+} from '../../src/enrolment/registrar.ts';
 
 const [FIRST, SECOND, THIRD] = ['1'.repeat(32), '2'.repeat(32), '3'.repeat(32)] as const;
 const NOW_MS = 1_700_000_000_000;
@@ -86,8 +96,34 @@ describe('an enrolment', { skip: lacks({ programs: ['getent'] }) }, () => {
       message: /enrolled for ssh already/,
     });
     await begin(state, enrolment(SECOND), registered(FIRST));
-    await complete(state, enrolment(THIRD));
+    await assert.rejects(complete(state, enrolment(THIRD)), { code: 'refused', message: /another change .* came in between/ });
     await abandon(state, enrolment(THIRD));
     assert.deepEqual(await ids(), [FIRST, SECOND]);
+  });
+
+  it('was overtaken by another whose file came into place before, and was said to be done', async () => {
+    await begin(state, enrolment(FIRST), undefined);
+    await begin(state, enrolment(SECOND), undefined);
+    await complete(state, enrolment(SECOND));
+    await complete(state, enrolment(SECOND));
+    await assert.rejects(complete(state, enrolment(FIRST)), { code: 'refused', message: /another change .* came in between/ });
+    assert.deepEqual(await ids(), [SECOND, '']);
+  });
+
+  it('that was revoked, and made anew up to its file, was none to revoke, and one to invite for', async () => {
+    const { origin } = enrolment(FIRST);
+    const policy = { window: 1, budget: 5, refillMs: 3_600_000 };
+    await begin(state, enrolment(FIRST), undefined);
+    await complete(state, enrolment(FIRST));
+    await revoke(state, origin);
+    await assert.rejects(revoke(state, origin), /is not enrolled/);
+    await begin(state, enrolment(SECOND), registered(FIRST));
+    const status = await state.store.exclusively((transaction) => registeredAs(transaction, origin, registered(SECOND)));
+    assert.equal(status, 'active', 'its file may be in place');
+    await assert.rejects(invite(state, origin, policy, NOW_MS), /is enrolled for ssh already/);
+    await revoke(state, origin);
+    assert.deepEqual(await ids(), [FIRST, '']);
+    await invite(state, origin, policy, NOW_MS);
+    assert.equal(await isRegistered(state, origin), false);
   });
 });

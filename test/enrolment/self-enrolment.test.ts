@@ -220,7 +220,7 @@ describe('somebody who is enrolled', { skip: NEEDS }, () => {
     await client.say(replacing(world, old));
     assert.equal(await client.confirm(), 'sealed');
     await revokeAlice(world);
-    assert.equal(await client.say({ step: 'complete' }), 'done');
+    assert.equal(await client.say({ step: 'complete' }), 'stale_enrolment');
     assert.ok(!(await works(world, client.made())));
     assert.equal((await world.enrolment())?.status, 'revoked');
   });

@@ -10,7 +10,7 @@ import type { State } from '../../state/state.ts';
 import type { StatePlace } from '../../state/place.ts';
 import type { EnrollOptions, Plan } from '../../enrolment/plan.ts';
 import type { ImageKind } from '../../terminal/formats.ts';
-import { refuseEncryptedKey, serviceState } from '../../enrolment/whose.ts';
+import { serviceState } from '../../enrolment/whose.ts';
 
 export interface BatchOptions {
   /** What each enrolment is like. `account`: of its user, `%u` in it is the name. */
@@ -49,7 +49,6 @@ export function batchPlace(config: Config, { each, out }: BatchOptions): StatePl
   const place = serviceState(config, 'a batch enrols with');
   if (each.pending && !hasService())
     throw new NotpError('failed', 'the service is not set up on this host', 'install its units first, or enrol with --out DIR');
-  if (!each.pending) refuseEncryptedKey(config, 'let each user enrol themselves: notp-enroll --pending --batch FILE');
   return place;
 }
 

@@ -12,6 +12,8 @@ import { complete, firstState, invite } from '../../enrolment/registrar.ts';
 import { fileAmong } from '../../login/sealed-files.ts';
 import { newPayload } from '../../enrolment/sealing.ts';
 import type { State } from '../../state/state.ts';
+import { statusToBe } from '../../store/enrolment.ts';
+import type { Enrolment } from '../../store/store.ts';
 import type { Person } from './batch-list.ts';
 import { nextFor, type Next, type Outcome, type Seen } from './batch-next.ts';
 import { planFor, type Batch } from './batch-plan.ts';
@@ -42,7 +44,7 @@ export async function inviteOne(batch: Batch, state: State, { user }: Person): P
   const { origin } = planFor(batch, user);
   const enrolment = batch.known.get(user.name);
   if (enrolment?.status === 'invited' && enrolment.doubt === undefined) return { kind: 'made before' };
-  if (enrolment?.status === 'active' && enrolment.id !== '') return { kind: 'already' };
+  if (isEnrolled(enrolment)) return { kind: 'already' };
   await asUser(batch.place.owner, () => invite(state, origin, batch.config.policy, batch.now()));
   return { kind: 'made' };
 }
@@ -58,12 +60,18 @@ export async function tellOne(batch: Batch, { user }: Person): Promise<Outcome> 
 async function foreseen(batch: Batch, plan: Plan): Promise<{ outcome: Outcome; would: string }> {
   if (batch.options.each.pending) {
     const enrolment = batch.known.get(plan.user.name);
-    const registered = enrolment?.status === 'active' && enrolment.id !== '';
+    const registered = isEnrolled(enrolment);
     return { outcome: { kind: registered ? 'already' : 'made' }, would: registered ? 'leave' : 'invite' };
   }
   const next = await lookAt(batch, plan);
   if (next.do === 'leave') return { outcome: next.outcome, would: 'leave' };
   return { outcome: { kind: 'made' }, would: next.replaces ? 'replace' : 'enrol' };
+}
+
+/** Whether it logs in, as far as the store knows, or may: its file may have come into its place before it was broken off. */
+function isEnrolled(enrolment: Enrolment | undefined): boolean {
+  if (enrolment === undefined || statusToBe(enrolment) !== 'active') return false;
+  return enrolment.id !== '' || enrolment.pendingId !== '';
 }
 
 async function lookAt(batch: Batch, plan: Plan): Promise<Next> {

@@ -5,7 +5,7 @@ import type { Config } from '../../system/config.ts';
 import { isRoot, SERVICE_USER, userByName, type User } from '../../system/users.ts';
 import { withOpenedKey } from '../../state/credentials.ts';
 import { statePlace, type StatePlace } from '../../state/place.ts';
-import { refuseEncryptedKey, serviceState, userNamed } from '../../enrolment/whose.ts';
+import { serviceState, userNamed } from '../../enrolment/whose.ts';
 
 export interface LoginPlan {
   readonly user: User;
@@ -22,7 +22,6 @@ export function loginPlan(config: Config, name: string | undefined, seal: 'host'
   const sealKind = seal ?? (isRoot() ? 'host' : 'passphrase');
   if (sealKind === 'host' && place.kind !== 'service')
     throw new NotpError('not_permitted', 'a host-sealed secret needs root and the system user notp', 'give --seal passphrase');
-  if (sealKind === 'host') refuseEncryptedKey(config, 'give --seal passphrase, or let the user enrol anew: notp-enroll --pending');
   return { user, place, sealKind };
 }
 
@@ -30,9 +29,7 @@ export function loginPlan(config: Config, name: string | undefined, seal: 'host'
 export function hostPlace(config: Config): StatePlace {
   if (!isRoot())
     throw new NotpError('not_permitted', 'only root can import the logins of others', 'sudo notp import --from pam-oath --file FILE');
-  const place = serviceState(config, 'a users file is imported into');
-  refuseEncryptedKey(config, 'let each user enrol anew: notp-enroll --pending USER');
-  return place;
+  return serviceState(config, 'a users file is imported into');
 }
 
 function commandFor({ name }: User): string {

@@ -8,7 +8,7 @@ import { hostKeyId, KEY_BYTES } from '../../seal/keys.ts';
 import type { Config } from '../../system/config.ts';
 import { printResult, sayHint } from '../../terminal/printer.ts';
 import { asUser } from '../../system/privileges.ts';
-import { syncFolder, writeNew } from '../../system/trusted.ts';
+import { draft, removeDrafts, syncFolder } from '../../system/trusted.ts';
 import { isRoot, realUser, SERVICE_USER, userByName, type User } from '../../system/users.ts';
 import { hasEncryptedKey, readHostKey } from '../../state/host-keys.ts';
 import { withNewState } from '../../state/state.ts';
@@ -29,6 +29,8 @@ async function initHostKey(config: Config, now: () => number): Promise<number> {
       `the host key is kept encrypted, in ${config.hostKey}.cred`,
       'the service has it; a second key would open nothing',
     );
+  // One that was broken off has left a second name of the key, or another key.
+  removeDrafts(config.hostKey, 0);
   const present = readHostKey(config.hostKey, service);
   if (present !== undefined) {
     sayHint(`${config.hostKey} is there already and stays as it is`);
@@ -69,14 +71,12 @@ export function serviceUser(): User {
 /** Complete under its name or not there at all; owned by the service, readable by nobody else. */
 function makeHostKey(file: string, { uid, gid }: User): string {
   const key = new Uint8Array(randomBytes(KEY_BYTES));
-  const temporary = `${file}.${randomBytes(8).toString('hex')}.tmp`;
+  const written = draft(file, key, { mode: 0o600, uid, gid });
   try {
-    writeNew(temporary, key);
-    fs.chownSync(temporary, uid, gid);
     // link(2) fails where the name is taken: a key that is there is never overwritten.
-    fs.linkSync(temporary, file);
+    fs.linkSync(written.temporary, file);
   } finally {
-    fs.rmSync(temporary, { force: true });
+    written.drop();
   }
   syncFolder(path.dirname(file));
   const id = hostKeyId(key);

@@ -42,17 +42,33 @@ describe('with the host key encrypted on the disk', { skip: lacks(SERVICE_NEEDS)
     assert.equal((await world.recordOf(again))?.reason, 'wrong_code');
   });
 
-  it('root enrols another user, through the service', async () => {
+  it('root enrols another user, and again with --replace, and what is broken off invites nobody', async () => {
     const bob = await world.addUser('bob');
-    const terminal = world.container.inTerminal(['notp-enroll', 'bob'], { columns: 120 });
-    const bobs = await scanned(terminal);
-    terminal.send(`${await bobs.code()}\r`);
-    const [recovery = ''] = await recoveryCodes(terminal);
-    assert.equal(await terminal.exited, 0);
-    assert.equal(await world.container.must(['stat', '--format=%U %a', '/home/bob/.notp/ssh']), 'bob 600\n');
-    assert.equal((await world.login(bob, await bobs.code())).stdout, 'bob\n');
-    assert.equal((await world.login(bob, recovery)).stdout, 'bob\n');
-    assert.equal((await world.login(bob, phone.recoveryCode())).stdout, '');
+    const status = async (): Promise<string> => (await world.container.run(['notp', 'status', '--user', 'bob'])).stderr;
+    const given = world.container.inTerminal(['notp-enroll', 'bob'], { columns: 120 });
+    await scanned(given);
+    given.send('\x03');
+    assert.notEqual(await given.exited, 0);
+    assert.match(await status(), /bob is not enrolled/);
+    for (const words of [['bob'], ['bob', '--replace']]) {
+      const terminal = world.container.inTerminal(['notp-enroll', ...words], { columns: 120 });
+      const bobs = await scanned(terminal);
+      terminal.send(`${await bobs.code()}\r`);
+      const [recovery = ''] = await recoveryCodes(terminal);
+      assert.equal(await terminal.exited, 0);
+      assert.equal(await world.container.must(['stat', '--format=%U %a', '/home/bob/.notp/ssh']), 'bob 600\n');
+      assert.equal((await world.login(bob, await bobs.code())).stdout, 'bob\n');
+      assert.equal((await world.login(bob, recovery)).stdout, 'bob\n');
+      assert.equal((await world.login(bob, phone.recoveryCode())).stdout, '');
+    }
+  });
+
+  it('root enrols many, and seals one of them anew', async () => {
+    const carol = await world.addUser('carol');
+    await world.container.must(['sh', '-c', 'echo carol | notp-enroll --batch - --json']);
+    assert.match(await world.container.must(['notp', 'status', '--user', 'carol']), /it logs in/);
+    assert.equal((await world.login(carol, '000000')).stdout, '');
+    assert.equal((await world.container.run(['notp', 'reseal', '--user', 'carol', '--seal', 'host'])).code, 0);
   });
 
   it('no second key is made, neither by root nor at the next boot', async () => {

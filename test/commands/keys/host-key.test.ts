@@ -62,6 +62,16 @@ describe('the host key', { skip: lacks({ root: true, programs: ['useradd', 'setp
     assert.equal(recordsOf(path.join(folder, 'log/audit.log'))[0]?.['event'], 'host_key.created');
   });
 
+  it('had two names for ever, and another key beside it, where it was killed while it made it', async () => {
+    const folderOfKey = path.dirname(key);
+    fs.linkSync(key, path.join(folderOfKey, `.host.key.${'0'.repeat(16)}.tmp`));
+    fs.writeFileSync(path.join(folderOfKey, `.host.key.${'1'.repeat(16)}.tmp`), Buffer.alloc(32, 7), { mode: 0o600 });
+    assert.match((await notp(['host-key', 'id'])).stderr, /more than one name/);
+    const { code, stderr } = await notp(['host-key', 'init']);
+    assert.equal(code, 0, stderr);
+    assert.deepEqual(fs.readdirSync(folderOfKey), ['host.key']);
+  });
+
   it('stays as it is when init is run again, and has the same id always', async () => {
     const made = fs.readFileSync(key);
     const again = await notp(['host-key', 'init']);
