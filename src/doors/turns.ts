@@ -22,13 +22,13 @@ type Kind = 'again' | 'known' | 'cheap' | 'strange';
 
 /** Questions of one account and kind that wait at the same time; beyond them only a source that has none there yet is let wait. */
 const MAX_WAITING = 64;
-/** The same beyond which only sources with an accepted login are let wait. */
-const MAX_STRANGERS = 88;
-/** Of connections that were refused already, where some source has several there, and in all but for sources with an accepted login. */
+/** So many sources of a kind, beyond which only those with an accepted login are let wait. */
+const MAX_SOURCES = 88;
+/** The same of connections that were refused already. */
 const MAX_AGAIN = 24;
-const MAX_AGAIN_STRANGERS = 48;
-/** So many questions of one account wait at the most. */
-export const MAX_ASKING = MAX_WAITING + MAX_STRANGERS + MAX_AGAIN_STRANGERS;
+const MAX_SOURCES_AGAIN = 48;
+/** So many questions of one account wait at the most: those of known sources, of connections that were refused, and cheap and strange ones. */
+export const MAX_ASKING = MAX_WAITING + (MAX_AGAIN + MAX_SOURCES_AGAIN) + (MAX_WAITING + 2 * MAX_SOURCES);
 /** Sources with an accepted login that are remembered of each account, the last ones. */
 const MAX_KNOWN = 8;
 /** Connections that were refused, of each account, the last ones. */
@@ -87,11 +87,11 @@ export function turns(now: () => number = () => performance.now()): Turns {
       const queues = kinds.get(kind);
       const mine = queues?.get(source)?.size ?? 0;
       if (mine === 0 && known.has(account, source)) return false;
-      const [several, one] = kind === 'again' ? [MAX_AGAIN, MAX_AGAIN_STRANGERS] : [MAX_WAITING, MAX_STRANGERS];
-      const most = mine > 0 ? several : one;
+      const [most, mostSources] = kind === 'again' ? [MAX_AGAIN, MAX_SOURCES_AGAIN] : [MAX_WAITING, MAX_SOURCES];
       const sources = queues?.size ?? 0;
+      const isRoom = mine > 0 ? all < most : sources < mostSources;
       const before = (mine === 0 ? sources : mine * sources) * kinds.size;
-      return all >= most || before * waiting.size * turnMs > MAX_WAIT_MS;
+      return !isRoom || before * waiting.size * turnMs > MAX_WAIT_MS;
     },
     take: (asker, work) =>
       new Promise((resolve, reject) => {
