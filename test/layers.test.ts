@@ -37,6 +37,12 @@ interface Import {
   readonly typeOnly: boolean;
 }
 
+/** They tell which command was run, and with what. */
+const TELL_WHAT_RAN = ['setup/pam-file.ts', 'setup/sshd-drop-in.ts', 'system/systemd.ts'];
+/** The beginning of a command for a shell, and something that is put into it. */
+const COMMAND =
+  /(?:^|[\s(:"])(?:sudo|notp-enroll|notp (?!pam\b)(?:status|list|enroll|revoke|unlock|verify|recovery|reseal|export|import|code|remove|store|setup|audit)|runuser|setpriv|chown|chmod|rm|mv|mkdir|df|getent|gpasswd|user(?:add|mod)|systemctl|journalctl|--(?:user|file)) [^.;`]*\$\{/;
+
 const FILES = fs
   .readdirSync(SRC, { recursive: true, encoding: 'utf8' })
   .filter((file) => file.endsWith('.ts'))
@@ -226,6 +232,17 @@ describe('the sources', () => {
 
   it('parse JSON in one place', () => {
     assert.deepEqual(filesWith(/\bJSON\.parse\b/), ['json.ts']);
+  });
+
+  it('put nothing into a command that somebody is told to run but by shellCommand', () => {
+    const texts = [...SOURCES].flatMap(([file, source]) => [...code(source).matchAll(/(\w*)`([^`]*)`/g)].map((match) => ({ file, match })));
+    const bare = texts.filter(
+      ({ file, match: [, tag, text = ''] }) => tag !== 'shellCommand' && COMMAND.test(text) && !TELL_WHAT_RAN.includes(file),
+    );
+    assert.deepEqual(
+      bare.map(({ file, match }) => `${file}: ${match[0]}`),
+      [],
+    );
   });
 
   it('have no default exports', () => {

@@ -1,4 +1,5 @@
 /** What all commands share: what they are started with, the common option, and the checks of option values. */
+import { shellCommand } from '../otp/escape.ts';
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { QR_STYLES } from '../terminal/formats.ts';
 import type { Own } from '../enrolment/own-secrets.ts';
@@ -46,7 +47,7 @@ export function configOf(flags: CommonFlags): Config {
 /** Whose secrets a command is about: one's own, or for root those of `flags.user`. `onlyRoot`: what only root can do for somebody else. */
 export async function ownOf(flags: CommonFlags & { readonly user?: string }, now: () => number, onlyRoot = ''): Promise<Own> {
   const { userNamed } = await import('../enrolment/whose.ts');
-  const user = userNamed(flags.user, { onlyRoot, hint: ({ name }) => `run it with sudo, or as ${name}` });
+  const user = userNamed(flags.user, { onlyRoot, hint: ({ name }) => shellCommand`run it with sudo, or as ${name}` });
   return { config: configOf(flags), user, now };
 }
 

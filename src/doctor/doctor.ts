@@ -1,6 +1,6 @@
 /** `notp doctor`: reads what sshd, PAM, systemd and the disk really are, and names each way around the gate. It changes nothing. */
 import { NotpError } from '../error.ts';
-import { quoted, shellWord } from '../otp/escape.ts';
+import { quoted, shellCommand } from '../otp/escape.ts';
 import type { Config } from '../system/config.ts';
 import { accountName, isRoot, realUser, SERVICE_USER, userByName, type User } from '../system/users.ts';
 import { presentSocket } from '../login/open.ts';
@@ -188,8 +188,8 @@ function nobodys(name: string): Finding {
     id: 'user-gone',
     severity: 'warn',
     title,
-    detail: `getent passwd ${shellWord(name)}`,
-    fix: `notp revoke --user ${shellWord(name)}`,
+    detail: shellCommand`getent passwd ${name}`,
+    fix: shellCommand`notp revoke --user ${name}`,
     user: name,
   };
 }
@@ -200,7 +200,7 @@ function enrolledAs({ from, to }: { readonly from: string; readonly to: string }
     severity: 'warn',
     title: 'Somebody is enrolled under a name that the account does not have any more',
     detail: `the account of ${from} is ${to} in the passwd database, and logins ask for that name`,
-    fix: `notp-enroll ${shellWord(to)}, and then notp revoke --user ${shellWord(from)}`,
+    fix: shellCommand`notp-enroll ${to}, and then notp revoke --user ${from}`,
     user: from,
   };
 }

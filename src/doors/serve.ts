@@ -6,6 +6,7 @@
 import { spawn } from 'node:child_process';
 import { createServer, type Server } from 'node:net';
 import { NotpError } from '../error.ts';
+import { shellCommand } from '../otp/escape.ts';
 import { onEndingSignals } from '../system/signals.ts';
 import { answeringFor, type ServeOptions } from './serve-answers.ts';
 import { converse } from './serve-connection.ts';
@@ -34,7 +35,7 @@ export async function serve(options: ServeOptions): Promise<number> {
     throw new NotpError(
       'usage',
       'notp serve is started by systemd through a socket',
-      `systemctl enable --now ${options.uid === undefined ? 'notp-judge.socket' : 'notp@UID.socket'}`,
+      shellCommand`systemctl enable --now ${options.uid === undefined ? 'notp-judge.socket' : 'notp@UID.socket'}`,
     );
   const stop = onEndingSignals();
   const answering = answeringFor(options);

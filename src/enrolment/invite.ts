@@ -1,6 +1,6 @@
 /** `notp-enroll --pending alice`: lets alice enrol herself once, through her socket. */
 import { NotpError } from '../error.ts';
-import { shellWord } from '../otp/escape.ts';
+import { shellCommand } from '../otp/escape.ts';
 import { sayHint, sayLine } from '../terminal/printer.ts';
 import { asUser } from '../system/privileges.ts';
 import { enableSocket, hasService } from '../system/systemd.ts';
@@ -19,7 +19,7 @@ export async function pending(plan: Plan): Promise<number> {
 }
 
 async function inviteUser({ config, user, place, origin, now }: Plan): Promise<void> {
-  if (!isRoot()) throw new NotpError('not_permitted', 'only root can invite', `sudo notp-enroll --pending ${shellWord(user.name)}`);
+  if (!isRoot()) throw new NotpError('not_permitted', 'only root can invite', shellCommand`sudo notp-enroll --pending ${user.name}`);
   if (place.kind !== 'service' || !hasService())
     throw new NotpError('failed', 'the service is not set up on this host', 'install its units first, or enrol with notp-enroll as it is');
   await asUser(place.owner, () => withNewState(place, now, (state) => invite(state, origin, config.policy, now())));

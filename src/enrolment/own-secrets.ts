@@ -1,7 +1,7 @@
 /** A person's own sealed files, as the commands about their codes find and open them. */
 import type { Origin } from '../audit/record.ts';
 import { NotpError } from '../error.ts';
-import { shellWord } from '../otp/escape.ts';
+import { shellCommand } from '../otp/escape.ts';
 import { contextName } from '../otp/names.ts';
 import type { Payload } from '../seal/payload.ts';
 import { registrationOf, type SealedFile } from '../seal/file.ts';
@@ -88,7 +88,7 @@ export async function isLogin(own: Own, file: SealedFile): Promise<boolean> {
     throw new NotpError(
       'refused',
       `${context} is sealed by this host, and no service is there to say whether it logs in`,
-      `an administrator can tell: sudo notp status ${context} --user ${shellWord(own.user.name)}`,
+      shellCommand`an administrator can tell: sudo notp status ${context} --user ${own.user.name}`,
     );
   const origin: Origin = { user: own.user.name, uid: own.user.uid, context, door: 'cli' };
   return (await onLogins(own, (transaction) => registeredAs(transaction, origin, registrationOf(file)))) === 'active';

@@ -2,7 +2,7 @@
 import type { Origin } from '../audit/record.ts';
 import { NotpError } from '../error.ts';
 import type { CodeParameters } from '../otp/code.ts';
-import { shellWord } from '../otp/escape.ts';
+import { shellCommand } from '../otp/escape.ts';
 import { contextName } from '../otp/names.ts';
 import type { Account } from '../otp/uri.ts';
 import type { Config } from '../system/config.ts';
@@ -49,11 +49,11 @@ export interface Plan {
 export function planned(config: Config, given: EnrollOptions, now: () => number): Plan {
   const options = given.qrFile === undefined ? given : { ...given, qrFile: newFile(given.qrFile) };
   const context = contextName(options.context);
-  const user = userNamed(options.user, { onlyRoot: 'enrol somebody else', hint: ({ name }) => `sudo notp-enroll ${shellWord(name)}` });
+  const user = userNamed(options.user, { onlyRoot: 'enrol somebody else', hint: ({ name }) => shellCommand`sudo notp-enroll ${name}` });
   const place = withOpenedKey(statePlace(config, user), config);
   const socket = place.kind === 'user' ? presentSocket(config, user) : undefined;
   const missing = config.contexts.includes(context) ? missingSocket(config, user) : undefined;
-  if (missing !== undefined) throw judgedElsewhere(user, missing, `notp-enroll ${user.name}`);
+  if (missing !== undefined) throw judgedElsewhere(user, missing, shellCommand`sudo notp-enroll ${user.name}`);
   const kind = options.seal ?? (isRoot() || socket !== undefined ? 'host' : 'passphrase');
   if (kind === 'passphrase' && socket !== undefined)
     throw new NotpError(

@@ -7,7 +7,7 @@
 import { recordChange } from '../audit/record-change.ts';
 import type { Origin } from '../audit/record.ts';
 import { NotpError } from '../error.ts';
-import { shellWord } from '../otp/escape.ts';
+import { shellCommand } from '../otp/escape.ts';
 import type { Registration } from '../seal/file.ts';
 import { NO_UID, type Enrolment, type Transaction } from '../store/store.ts';
 import type { LoginState, Policy } from '../verdict/decide.ts';
@@ -166,7 +166,7 @@ export async function giveOut(state: State, origin: Origin, file: Registration):
       throw new NotpError(
         'refused',
         `the sealed file of ${user} for ${context} is not one that logs in`,
-        `notp status ${context} --user ${shellWord(user)} says why; notp-enroll --replace makes a new enrolment`,
+        shellCommand`notp status ${context} --user ${user} says why; notp-enroll --replace makes a new enrolment`,
       );
     const lastStep = (await transaction.enrolment(user, context))?.state.lastStep ?? -1;
     return { done: [{ context, event: 'export' }], given: { counter: lastStep + 1 } };

@@ -71,7 +71,7 @@ export function judgedElsewhere({ name }: Pick<User, 'name'>, socket: string, co
   return new NotpError(
     'refused',
     `the logins of ${name} are judged by the state of the service, and there is no ${socket} that leads to it; nothing was changed`,
-    `ask an administrator: sudo ${command}`,
+    `ask an administrator: ${command}`,
   );
 }
 

@@ -1,7 +1,7 @@
 /** Whose login a command is about, and the state that it is on. */
 import type { Origin } from '../audit/record.ts';
 import { NotpError } from '../error.ts';
-import { quoted, shellWord } from '../otp/escape.ts';
+import { quoted, shellCommand } from '../otp/escape.ts';
 import type { Config } from '../system/config.ts';
 import { asUser } from '../system/privileges.ts';
 import { isRoot, realUid, realUser, userByName, type User } from '../system/users.ts';
@@ -56,7 +56,7 @@ export function placeOf(config: Config, user: Whose, command: string, context: s
   throw new NotpError(
     'not_permitted',
     `the enrolments of ${user.name} are held by the service of this host`,
-    `sudo notp ${command} --user ${shellWord(user.name)}`,
+    shellCommand`sudo notp ${command} --user ${user.name}`,
   );
 }
 

@@ -1,5 +1,6 @@
 /** How an enrolment and the sealed file that was found stand to each other: whether there is anything to judge. */
 import { NotpError } from '../error.ts';
+import { shellCommand } from '../otp/escape.ts';
 import { registrationOf, type Registration, type SealedFile } from '../seal/file.ts';
 import type { Doubt } from '../store/row-seal.ts';
 import { completed } from '../store/enrolment.ts';
@@ -41,11 +42,13 @@ export function seenStanding(enrolment: Enrolment, found: Found): Standing {
 /** Nothing that such a row says counts, but that the enrolment was ended. */
 function doubted({ user, context, status }: Pick<Enrolment, 'user' | 'context' | 'status'>, doubt: Doubt): Refused {
   if (status === 'revoked') return refused('revoked');
-  if (doubt === 'forged') return refused('stale_enrolment', `${forged(user, context)}: ${REPLACE} ${user} ${context}`);
+  if (doubt === 'forged') return refused('stale_enrolment', `${forged(user, context)}: ${replace(user, context)}`);
   return refused('store_unavailable', 'the key of this host cannot be read here, and by it alone an enrolment is known to be genuine');
 }
 
-const REPLACE = 'notp-enroll --replace';
+function replace(user: string, context: string): string {
+  return shellCommand`notp-enroll --replace ${user} ${context}`;
+}
 
 function forged(user: string, context: string): string {
   return `the enrolment of ${user} for ${context} was changed outside notp, or under a host key that is not here`;
@@ -54,7 +57,7 @@ function forged(user: string, context: string): string {
 /** Throws `refused` where `enrolment` is forged: then nothing of it may be signed. */
 export function refuseForged(enrolment: Enrolment): void {
   const { user, context, doubt } = enrolment;
-  if (doubt === 'forged') throw new NotpError('refused', forged(user, context), `${REPLACE} ${user} ${context} makes a new one`);
+  if (doubt === 'forged') throw new NotpError('refused', forged(user, context), `${replace(user, context)} makes a new one`);
 }
 
 /** Whether `file` is the registered one, by its whole content. */

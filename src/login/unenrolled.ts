@@ -1,4 +1,5 @@
 /** Who was never enrolled, and what policy lets become of them. */
+import { shellCommand } from '../otp/escape.ts';
 import type { Origin } from '../audit/record.ts';
 import type { Enrolment, Transaction } from '../store/store.ts';
 import type { Refused, Verdict } from '../verdict/decide.ts';
@@ -30,7 +31,8 @@ async function formerEnrolment(transaction: Transaction, { user, uid, context }:
   const found = [...(await transaction.enrolmentsOf(user)), ...ofUid].find(wasEnrolled);
   if (found === undefined) return undefined;
   const name = found.user === user ? user : `${found.user}, which has the uid of ${user},`;
-  const detail = `${name} was enrolled for ${found.context}: notp-enroll ${user} ${context} makes an enrolment that counts here`;
+  const enrol = shellCommand`notp-enroll ${user} ${context}`;
+  const detail = `${name} was enrolled for ${found.context}: ${enrol} makes an enrolment that counts here`;
   return refused(found.status === 'revoked' ? 'revoked' : 'stale_enrolment', detail);
 }
 

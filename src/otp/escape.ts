@@ -10,9 +10,17 @@ export function escapeControls(text: string): string {
   );
 }
 
-/** `text` as one word of a command that a person copies into a shell. */
-export function shellWord(text: string): string {
-  return /^[\w.@%+:,/][\w.@%+:,/-]*$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`;
+/**
+ * A command that a person copies into a shell, alone or in a sentence: each of `words` is one word of it, whatever a shell would read in it.
+ * What a program would take for an option, and what a terminal would not show as it is, is no part of a command: `NAME` stands for it.
+ */
+export function shellCommand(parts: TemplateStringsArray, ...words: readonly string[]): string {
+  return parts.map((part, i) => (i === 0 ? part : shellWord(words[i - 1] ?? '') + part)).join('');
+}
+
+function shellWord(text: string): string {
+  if (text.startsWith('-') || escapeControls(text) !== text) return 'NAME';
+  return /^[\w.@%+:,/-]+$/.test(text) ? text : `'${text.replaceAll("'", String.raw`'\''`)}'`;
 }
 
 /** `text` quoted for a message: controls escaped, cut at 64 characters. */

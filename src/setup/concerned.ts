@@ -1,6 +1,6 @@
 /** Whom a setup is for: the accounts and groups behind the names that were given, or why sshd cannot be told of them by name. */
 import { NotpError } from '../error.ts';
-import { quoted, shellWord } from '../otp/escape.ts';
+import { quoted, shellCommand } from '../otp/escape.ts';
 import { accountInFile, namesAreExact } from '../system/passwd-file.ts';
 import { groupByName, groupsByName, namesByUid, userByName } from '../system/users.ts';
 import type { SetupDoor } from './plan.ts';
@@ -36,7 +36,7 @@ function requireWholeAccounts({ users, groups }: Scope): void {
       throw new NotpError(
         'refused',
         `${quoted(other)} and ${quoted(member)} are both uid ${String(uid)}, and only ${quoted(member)} is in the group ${quoted(group)}: no code would be asked for under the other name`,
-        `put each name of the account into the group: gpasswd -a ${shellWord(other)} ${shellWord(group)}`,
+        shellCommand`put each name of the account into the group: gpasswd -a ${other} ${group}`,
       );
     }
 }
@@ -51,7 +51,7 @@ function accountOf(door: SetupDoor, given: string): Account {
     throw new NotpError(
       'refused',
       `another spelling of ${quoted(name)} may lead past "Match User": the user is not in /etc/passwd alone, see passwd in /etc/nsswitch.conf`,
-      `a group holds for every spelling: notp setup ${door} --group GROUP, with ${name} in it`,
+      shellCommand`a group holds for every spelling: notp setup ${door} --group GROUP, with ${name} in it`,
     );
   const spellings = namesByUid().get(uid) ?? [];
   const odd = spellings.find((spelling) => !canMatch(spelling));
@@ -59,7 +59,7 @@ function accountOf(door: SetupDoor, given: string): Account {
   throw new NotpError(
     'refused',
     `sshd cannot be told of the user name ${quoted(odd ?? name)}`,
-    `a group can stand for the user: notp setup ${door} --group GROUP`,
+    shellCommand`a group can stand for the user: notp setup ${door} --group GROUP`,
   );
 }
 

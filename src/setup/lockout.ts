@@ -3,7 +3,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { setting, words } from '../doctor/sshd/effective.ts';
 import { refusedKeys } from '../doctor/sshd/keys.ts';
-import { shellWord } from '../otp/escape.ts';
+import { shellCommand } from '../otp/escape.ts';
 import { expand, type Config } from '../system/config.ts';
 import { asUser } from '../system/privileges.ts';
 import { groupsOf, userByName, userByUid, type User } from '../system/users.ts';
@@ -91,6 +91,6 @@ async function noCode(config: Config, door: SetupDoor, user: User, now: () => nu
   // At the gate it has an effect only where users' own state is all there is.
   const allowed = config.unenrolled === 'allow' && (door !== 'gate' || place.kind === 'user');
   if (reason === 'not_enrolled' && allowed) return [];
-  const how = place.kind === 'service' ? `notp-enroll ${shellWord(user.name)}` : `as ${user.name}: notp enroll`;
+  const how = place.kind === 'service' ? shellCommand`notp-enroll ${user.name}` : shellCommand`as ${user.name}: notp enroll`;
   return [`${user.name}: ${reason.replaceAll('_', ' ')}: ${how}`];
 }

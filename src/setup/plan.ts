@@ -2,6 +2,7 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { messageOf, NotpError } from '../error.ts';
+import { shellCommand } from '../otp/escape.ts';
 import { pamStack } from '../doctor/pam/stack.ts';
 import { readTrusted, type Attributes } from '../system/trusted.ts';
 import { passedOver, PROMPT_FILE, withBlock, withoutUserEnvironment, type PamDoor, type ReadStack } from './pam-file.ts';
@@ -124,7 +125,11 @@ function requireInclude(): void {
     problem === undefined
       ? `there is no folder ${folder}`
       : `${SSHD_CONFIG} does not read ${folder} for everybody: the Include is ${problem}`;
-  throw new NotpError('refused', what, `mkdir -p ${folder}, and make this the first line of ${SSHD_CONFIG}: Include ${folder}/*.conf`);
+  throw new NotpError(
+    'refused',
+    what,
+    shellCommand`mkdir -p ${folder}, and make this the first line of ${SSHD_CONFIG}: Include ${folder}/*.conf`,
+  );
 }
 
 function notesOn(file: string, after: string): string[] {

@@ -3,6 +3,7 @@ import * as fs from 'node:fs';
 import { hostname } from 'node:os';
 import * as path from 'node:path';
 import { errnoOf, messageOf, NotpError } from '../error.ts';
+import { shellCommand } from '../otp/escape.ts';
 import type { CopyOptions } from '../store/copy.ts';
 import { copyStores, migrateStore, postgresName, type StorePlace } from '../store/open.ts';
 import type { RowSeal } from '../store/row-seal.ts';
@@ -78,7 +79,7 @@ function look(file: string, owner: User): fs.Stats | undefined {
   try {
     return fs.lstatSync(file, { throwIfNoEntry: false });
   } catch (error) {
-    const hint = `as root: chown ${owner.name}: ${path.dirname(file)}`;
+    const hint = shellCommand`as root: chown ${`${owner.name}:`} ${path.dirname(file)}`;
     throw new NotpError('store_unavailable', `${owner.name} cannot look at ${file}: ${errnoOf(error) ?? messageOf(error)}`, hint);
   }
 }

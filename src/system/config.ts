@@ -3,7 +3,7 @@ import * as path from 'node:path';
 import { parse, TomlError } from 'smol-toml';
 import { NotpError } from '../error.ts';
 import type { CodeParameters } from '../otp/code.ts';
-import { quoted } from '../otp/escape.ts';
+import { quoted, shellCommand } from '../otp/escape.ts';
 import { userInPath } from '../otp/names.ts';
 import type { Policy } from '../verdict/decide.ts';
 import { DEFAULT_SECRETS, Expected, SETTINGS, type PostgresUrl, type Setting, type StoreUrl } from './settings.ts';
@@ -131,7 +131,7 @@ function readOwned(file: string): Uint8Array | undefined {
     throw new NotpError(
       'bad_configuration',
       error.message,
-      `it must belong to root and be writable by nobody else: chown root ${file}; chmod 644 ${file}`,
+      shellCommand`it must belong to root and be writable by nobody else: chown root ${file}; chmod 644 ${file}`,
     );
   }
 }

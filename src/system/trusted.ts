@@ -6,7 +6,7 @@ import * as fs from 'node:fs';
 import { randomBytes } from 'node:crypto';
 import * as path from 'node:path';
 import { errnoOf, messageOf, NotpError } from '../error.ts';
-import { quoted } from '../otp/escape.ts';
+import { quoted, shellCommand } from '../otp/escape.ts';
 
 const { O_RDONLY, O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_NOCTTY, O_DIRECTORY } = fs.constants;
 /** Group and other bits of a mode. */
@@ -60,7 +60,7 @@ function refuseFolder(folder: string, stats: fs.Stats, owner: number): void {
   if (!stats.isDirectory()) throw untrusted(folder, 'is no folder');
   if (stats.uid !== owner && stats.uid !== 0) throw untrusted(folder, 'belongs to somebody else');
   const shared = (stats.mode & SHARED_WRITE) !== 0 && !((stats.mode & STICKY) !== 0 && stats.uid === 0);
-  if (shared) throw untrusted(folder, 'can be written by others', `chmod go-w ${folder}`);
+  if (shared) throw untrusted(folder, 'can be written by others', shellCommand`chmod go-w ${folder}`);
 }
 
 /** As many symlinks as Linux follows, path_resolution(7). */

@@ -5,7 +5,7 @@
  */
 import { spawnSync } from 'node:child_process';
 import { NotpError } from '../error.ts';
-import { quoted } from '../otp/escape.ts';
+import { quoted, shellCommand } from '../otp/escape.ts';
 import { isUserName } from '../otp/names.ts';
 import { accountInFile, lineInFile, linesInFile, type PasswdKey } from './passwd-file.ts';
 
@@ -230,7 +230,7 @@ function ask(database: 'passwd' | 'group', keys: readonly string[]): string[] {
   const { error, status, stdout } = spawnSync(GETENT, [database, '--', ...keys], { encoding: 'utf8', ...limits, env: {} });
   // Of an answer that is over the limit, the part below it may come with a status of 0.
   if (error !== undefined || (status !== 0 && status !== NOT_FOUND))
-    throw new NotpError('failed', `the ${database} database cannot be asked`, `getent ${database} must work`);
+    throw new NotpError('failed', `the ${database} database cannot be asked`, shellCommand`getent ${database} must work`);
   return stdout.split('\n').slice(0, -1);
 }
 

@@ -1,8 +1,9 @@
 /** What comes from outside is shown as data: no character of it moves a cursor or hides another. */
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
 import { describe, it } from 'node:test';
 import * as fc from 'fast-check';
-import { escapeControls, quoted, shellWord } from '../../src/otp/escape.ts';
+import { escapeControls, quoted, shellCommand } from '../../src/otp/escape.ts';
 
 describe('escapeControls', () => {
   it('leaves what is printable as it is, in any script', () => {
@@ -46,16 +47,37 @@ describe('quoted', () => {
   });
 });
 
-describe('shellWord', () => {
-  it('is the word itself where a shell reads nothing else in it, and quoted where it may', () => {
-    assert.deepEqual(['alice', 'a.b@c-d', "o'neil", 'john doe', '', '-x', '$(id)'].map(shellWord), [
-      'alice',
-      'a.b@c-d',
-      String.raw`'o'\''neil'`,
-      "'john doe'",
-      "''",
-      "'-x'",
-      "'$(id)'",
-    ]);
+describe('shellCommand', () => {
+  it('has what is put in as it is where a shell reads nothing else in it, and quoted where it may', () => {
+    assert.deepEqual(
+      ['alice', 'a.b@c-d', "o'neil", 'john doe', '', '$(id)', 'x;touch${IFS}/tmp/x;'].map(
+        (word) => shellCommand`notp revoke ${word} --yes`,
+      ),
+      ['alice', 'a.b@c-d', String.raw`'o'\''neil'`, "'john doe'", "''", "'$(id)'", "'x;touch${IFS}/tmp/x;'"].map(
+        (word) => `notp revoke ${word} --yes`,
+      ),
+    );
+  });
+
+  it('has no word that a program would take for an option, or of which a terminal would show something else', () => {
+    for (const word of ['-x', '--config=/tmp/x', 'a\nrm -r /', 'a\u202eb'])
+      assert.equal(shellCommand`notp-enroll ${word} --replace`, 'notp-enroll NAME --replace');
+  });
+
+  it('is for a shell one word for each that was put in, whatever it is', () => {
+    const word = fc.string({ unit: 'binary' }).filter((text) => !text.startsWith('-') && escapeControls(text) === text);
+    fc.assert(
+      fc.property(word, word, (first, second) => {
+        const { stdout } = spawnSync('/bin/sh', ['-c', shellCommand`printf '%s\\0' ${first} ${second}`], { encoding: 'utf8' });
+        assert.deepEqual(stdout.split('\0'), [first, second, '']);
+      }),
+      {
+        numRuns: 30,
+        examples: [
+          ["';id;'", '$(id)`id`'],
+          ['a b', '*?[]{}~!#&|<>()=\\"'],
+        ],
+      },
+    );
   });
 });

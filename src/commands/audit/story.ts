@@ -1,6 +1,7 @@
 /** `notp audit --ref`: the whole story of one attempt, for the administrator whom somebody asks "why was I refused". */
 import { existsSync } from 'node:fs';
 import { isatty } from 'node:tty';
+import { shellCommand } from '../../otp/escape.ts';
 import type { Entry } from '../../audit/entry.ts';
 import { wanted } from '../../audit/filter.ts';
 import { merged } from '../../audit/merging.ts';
@@ -56,7 +57,7 @@ function unreported(config: Config, files: readonly string[]): readonly string[]
 
 /** Anybody can write lines of "notp" into the journal, but none with the uid of another, which systemd.journal-fields(7) adds itself. */
 function journalOf({ owner }: StatePlace, ref: string): string {
-  return `journalctl -t notp _UID=${String(owner.uid)} -g ${ref}`;
+  return shellCommand`journalctl -t notp _UID=${String(owner.uid)} -g ${ref}`;
 }
 
 /** Two readings of the log: for the attempt, and for what is around it. */

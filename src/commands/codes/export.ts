@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { isatty } from 'node:tty';
 import { messageOf, NotpError } from '../../error.ts';
+import { shellCommand } from '../../otp/escape.ts';
 import { toBase32 } from '../../otp/code.ts';
 import { described, otpauthUri, type Credential } from '../../otp/uri.ts';
 import type { SealedFile } from '../../seal/file.ts';
@@ -30,7 +31,7 @@ export async function exportSecret(own: Own, options: ExportOptions): Promise<nu
   const { context, to, json } = options;
   const file = options.file === undefined ? undefined : newFile(options.file);
   if ((to === 'png' || to === 'svg') && file === undefined && !json && isatty(1))
-    throw new NotpError('usage', `${to} is no text for a terminal`, `give --file ${context}.${to}, or redirect stdout`);
+    throw new NotpError('usage', `${to} is no text for a terminal`, shellCommand`give --file ${context}.${to}, or redirect stdout`);
   // Before a code is used up for nothing.
   if (file !== undefined && existsSync(file)) throw notWritten(`${file} is there already`);
   const credential = await credentialOf(own, options);

@@ -1,6 +1,6 @@
 /** `notp list`: one's own sealed files. What is inside them, issuer and account too, takes the passphrase to see. */
 import { isatty } from 'node:tty';
-import { escapeControls, shellWord } from '../../otp/escape.ts';
+import { escapeControls, shellCommand } from '../../otp/escape.ts';
 import type { Payload } from '../../seal/payload.ts';
 import { openConversation } from '../../terminal/conversation.ts';
 import { printResult, sayError, sayHint } from '../../terminal/printer.ts';
@@ -123,7 +123,7 @@ export function addList(program: Command, { now }: Surroundings, finish: Finish)
       }
       const whose = userNamed(user, {
         onlyRoot: "list somebody else's secrets",
-        hint: ({ name }) => `sudo notp list --user ${shellWord(name)}`,
+        hint: ({ name }) => shellCommand`sudo notp list --user ${name}`,
       });
       finish(await listSecrets({ config: configOf(flags), user: whose, now }, { passphraseFile, ask: false, json }));
     });

@@ -1,7 +1,7 @@
 /** The list of users of a batch: one name a line. Everything in it is checked before anything is made. */
 import * as path from 'node:path';
 import { messageOf, NotpError } from '../../error.ts';
-import { quoted, shellWord } from '../../otp/escape.ts';
+import { quoted } from '../../otp/escape.ts';
 import { isUserName } from '../../otp/names.ts';
 import { fileUpTo, stdinUpTo, type Waiting } from '../../system/bytes.ts';
 import type { Config } from '../../system/config.ts';
@@ -73,7 +73,7 @@ function linesOf(text: string, file: string): Listed[] {
 
 function whyNobody(name: string): string {
   if (!isUserName(name)) return `${quoted(name)} is no user name: write one a line`;
-  return `there is no user ${shellWord(name)}${/[\s,;]/.test(name) ? ': write one a line' : ''}`;
+  return `there is no user ${quoted(name)}${/[\s,;]/.test(name) ? ': write one a line' : ''}`;
 }
 
 /** Why nothing can be put into the user's home, or undefined. As root: nothing is opened. */

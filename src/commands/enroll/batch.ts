@@ -3,6 +3,7 @@
  * However it is interrupted, the same command again goes on: in the end each user has one enrolment that works, and
  * the hand-out is of that one.
  */
+import { shellCommand } from '../../otp/escape.ts';
 import type { Waiting } from '../../system/bytes.ts';
 import type { Config } from '../../system/config.ts';
 import { say, sayHint } from '../../terminal/printer.ts';
@@ -89,5 +90,5 @@ function tellNext({ folder, options, config }: Batch, ended: readonly Ended[]): 
   if (!ended.some(({ outcome }) => outcome.kind === 'made')) return;
   if (options.each.pending) {
     sayHint(config.unenrolled === 'enroll' ? 'the gate asks each to enrol at the next login' : 'each may enrol once, with notp enroll');
-  } else if (folder !== undefined) sayHint(`give each person their files, then destroy them all: rm -r ${folder}`);
+  } else if (folder !== undefined) sayHint(shellCommand`give each person their files, then destroy them all: rm -r ${folder}`);
 }

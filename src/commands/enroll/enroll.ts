@@ -1,6 +1,7 @@
 /** `notp enroll` and `notp-enroll`: one's own login, somebody else's, or those of many users. */
 import { Option, type Command } from 'commander';
 import { NotpError } from '../../error.ts';
+import { shellCommand } from '../../otp/escape.ts';
 import { ALGORITHMS, MAX_PERIOD_SECONDS, MIN_PERIOD_SECONDS, type Algorithm, type Digits } from '../../otp/code.ts';
 import { MAX_RECOVERY_CODES, RECOVERY_CODES } from '../../otp/recovery.ts';
 import type { Config } from '../../system/config.ts';
@@ -143,7 +144,7 @@ async function refuseUser(word: string | undefined): Promise<void> {
   throw new NotpError(
     'usage',
     `with --batch the users are those of the file, and ${word} is a user`,
-    `leave it out; a context of that name goes by: notp enroll ${word} --batch`,
+    shellCommand`leave it out; a context of that name goes by: notp enroll ${word} --batch`,
   );
 }
 

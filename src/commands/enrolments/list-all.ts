@@ -1,7 +1,7 @@
 /** `notp list --all`: every enrolment of every user in a line each, and how many of them do not log in. Root's to see. */
 import { isatty } from 'node:tty';
 import { NotpError } from '../../error.ts';
-import { escapeControls, shellWord } from '../../otp/escape.ts';
+import { escapeControls, shellCommand } from '../../otp/escape.ts';
 import type { Config } from '../../system/config.ts';
 import { printResult, sayHint } from '../../terminal/printer.ts';
 import { outputTraits } from '../../terminal/traits.ts';
@@ -26,7 +26,7 @@ export async function listAll(config: Config, { json }: { readonly json: boolean
   if (all.length === 0) sayHint(NOBODY_YET);
   else if (first !== undefined && !json)
     sayHint(
-      `${String(broken.length)} of ${String(all.length)} cannot log in as they are: notp status --user ${shellWord(first.user)} says more`,
+      shellCommand`${String(broken.length)} of ${String(all.length)} cannot log in as they are: notp status --user ${first.user} says more`,
     );
   return 0;
 }

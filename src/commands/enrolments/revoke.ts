@@ -1,7 +1,7 @@
 /** `notp revoke`: ends an enrolment, so that its login is refused until somebody enrols again. */
 import type { Origin } from '../../audit/record.ts';
 import { NotpError } from '../../error.ts';
-import { shellWord } from '../../otp/escape.ts';
+import { shellCommand } from '../../otp/escape.ts';
 import { contextName } from '../../otp/names.ts';
 import type { Config } from '../../system/config.ts';
 import { openConversation } from '../../terminal/conversation.ts';
@@ -35,7 +35,7 @@ export async function revokeEnrolment(config: Config, options: RevokeOptions, no
   const context = contextName(options.context);
   const user = await enrolledUser(config, options.user, now, {
     onlyRoot: 'revoke for somebody else',
-    hint: ({ name }) => `sudo notp revoke --user ${shellWord(name)}`,
+    hint: ({ name }) => shellCommand`sudo notp revoke --user ${name}`,
   });
   const place = statePlace(config, user.uid === undefined ? realUser() : user);
   const question = `Revoke ${context} of ${user.name}, so that it does not log in any more?`;

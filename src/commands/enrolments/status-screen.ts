@@ -1,5 +1,5 @@
 /** An enrolment as a person reads it: a block of aligned lines, folded to the width of the terminal, and what to do next. Pure. */
-import { escapeControls, shellWord } from '../../otp/escape.ts';
+import { escapeControls, shellCommand } from '../../otp/escape.ts';
 import type { EnrolmentState, Facts } from '../../wire/facts.ts';
 import { wrapped } from '../../terminal/columns.ts';
 import { distanceOf, minuteOf } from './times.ts';
@@ -36,9 +36,7 @@ const SAYS: Readonly<Record<EnrolmentState, string>> = {
 
 /** One block for each of `all`, with an empty line between. */
 export function statusScreen(all: readonly Facts[], screen: StatusScreen): string {
-  // A database may have been given any name.
-  const shown = all.map((facts) => ({ ...facts, user: escapeControls(facts.user), context: escapeControls(facts.context) }));
-  return shown.map((facts) => block(facts, screen)).join('\n');
+  return all.map((facts) => block(facts, screen)).join('\n');
 }
 
 function block(facts: Facts, screen: StatusScreen): string {
@@ -46,13 +44,16 @@ function block(facts: Facts, screen: StatusScreen): string {
   const at = (time: string): string => `${minuteOf(time)} UTC (${distanceOf(time, screen.nowMs)})`;
   const rows: (readonly [string, string])[] = [['state', SAYS[state]]];
   // Of the other states the words above say it all.
-  if (problem !== null && ['bad', 'stale'].includes(state)) rows.push(['problem', problem]);
+  if (problem !== null && ['bad', 'stale'].includes(state)) rows.push(['problem', escapeControls(problem)]);
   if (seal !== null) rows.push(['seal', seal]);
   if (created !== null) rows.push(['made', at(created)]);
   rows.push(['last login', last_accepted === null ? 'never' : at(last_accepted)]);
   if (logsInOnceMended(state)) rows.push(['tries left', triesOf(facts, screen)], ['recovery codes', `${String(recovery_left)} left`]);
   const steps = nextSteps(facts, screen).flatMap(({ why, run }) => [row('next', why, screen.columns), row('run', run, Infinity)]);
-  return [`${context} of ${user}\n`, ...rows.map(([label, text]) => row(label, text, screen.columns)), ...steps].join('');
+  // A database may have been given any name.
+  return [`${escapeControls(`${context} of ${user}`)}\n`, ...rows.map(([label, text]) => row(label, text, screen.columns)), ...steps].join(
+    '',
+  );
 }
 
 function row(label: string, text: string, columns: number): string {
@@ -84,7 +85,7 @@ function nextSteps(facts: Facts, screen: StatusScreen): Step[] {
     case 'incomplete':
       return [{ why: 'to log in again, enrol again', run: enrol }];
     case 'invited':
-      return [{ why: `${user} enrols once, as ${user}`, run: 'notp enroll' }];
+      return [{ why: `${escapeControls(user)} enrols once, as ${escapeControls(user)}`, run: 'notp enroll' }];
     case 'missing':
     case 'bad':
     case 'stale':
@@ -100,11 +101,11 @@ function nextSteps(facts: Facts, screen: StatusScreen): Step[] {
 }
 
 function enrolWords({ user, context }: Facts, { by, standard }: StatusScreen): string {
-  const named = context === standard ? '' : ` ${context}`;
-  return by === 'root' ? `sudo notp-enroll ${shellWord(user)}${named}` : `notp enroll${named}`;
+  if (context === standard) return by === 'root' ? shellCommand`sudo notp-enroll ${user}` : 'notp enroll';
+  return by === 'root' ? shellCommand`sudo notp-enroll ${user} ${context}` : shellCommand`notp enroll ${context}`;
 }
 
 function words(command: string, { user, context }: Facts, { by, standard }: StatusScreen): string {
-  const named = context === standard ? command : `${command} ${context}`;
-  return by === 'root' ? `sudo notp ${named} --user ${shellWord(user)}` : `notp ${named}`;
+  if (context === standard) return by === 'root' ? shellCommand`sudo notp ${command} --user ${user}` : shellCommand`notp ${command}`;
+  return by === 'root' ? shellCommand`sudo notp ${command} ${context} --user ${user}` : shellCommand`notp ${command} ${context}`;
 }

@@ -1,7 +1,7 @@
 /** `notp status`: what there is to know of an enrolment, and what to do where it does not log in. Never a secret. */
 import { isatty } from 'node:tty';
 import { NotpError } from '../../error.ts';
-import { shellWord } from '../../otp/escape.ts';
+import { shellCommand } from '../../otp/escape.ts';
 import { contextName } from '../../otp/names.ts';
 import type { Config } from '../../system/config.ts';
 import { printResult, sayHint } from '../../terminal/printer.ts';
@@ -49,7 +49,7 @@ async function factsOfOne(config: Config, { context, user: name }: StatusOptions
   const wanted = context === undefined ? undefined : contextName(context);
   const user = await enrolledUser(config, name, now, {
     onlyRoot: "look at somebody else's enrolments",
-    hint: (each) => `sudo notp status --user ${shellWord(each.name)}`,
+    hint: (each) => shellCommand`sudo notp status --user ${each.name}`,
   });
   if (user.uid === undefined) return (await everybodysFacts(config, now)).filter((facts) => facts.user === user.name);
   const place = statePlace(config, user);
@@ -61,7 +61,7 @@ async function factsOfOne(config: Config, { context, user: name }: StatusOptions
   const found = known.filter((facts) => wanted === undefined || facts.context === wanted);
   if (found.length > 0) return found;
   if (missing !== undefined && (wanted === undefined || config.contexts.includes(wanted)))
-    throw judgedElsewhere(user, missing, `notp status --user ${user.name}`);
+    throw judgedElsewhere(user, missing, shellCommand`sudo notp status --user ${user.name}`);
   throw notEnrolled(user, wanted, known);
 }
 
@@ -82,7 +82,7 @@ export function notEnrolled(
 ): NotpError {
   const what = `${name} is not enrolled${context === undefined ? '' : ` for ${context}`}`;
   if (all.length > 0) return new NotpError('refused', what, `enrolled: ${all.map((each) => each.context).join(', ')}`);
-  return new NotpError('refused', what, isRoot() ? `notp-enroll ${shellWord(name)} makes an enrolment` : 'notp enroll makes an enrolment');
+  return new NotpError('refused', what, isRoot() ? shellCommand`notp-enroll ${name} makes an enrolment` : 'notp enroll makes an enrolment');
 }
 
 interface StatusFlags extends CommonFlags {

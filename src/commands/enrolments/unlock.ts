@@ -1,6 +1,6 @@
 /** `notp unlock`: fills the guess budget again, so that one code logs in. Used codes and recovery codes stay used; after a clock that was ahead, those of the present and the past do. */
 import { NotpError } from '../../error.ts';
-import { shellWord } from '../../otp/escape.ts';
+import { shellCommand } from '../../otp/escape.ts';
 import { contextName } from '../../otp/names.ts';
 import type { Config } from '../../system/config.ts';
 import { printResult, say, sayHint, sayLine } from '../../terminal/printer.ts';
@@ -25,7 +25,7 @@ export async function unlock(config: Config, options: UnlockOptions, now: () => 
   const context = options.context === undefined ? undefined : contextName(options.context);
   const user = await enrolledUser(config, options.user, now, {
     onlyRoot: 'unlock for somebody else',
-    hint: ({ name }) => `sudo notp unlock --user ${shellWord(name)}`,
+    hint: ({ name }) => shellCommand`sudo notp unlock --user ${name}`,
   });
   const place = placeOf(config, user, 'unlock', context);
   const filled = await fill(config, place, user, context, now);

@@ -1,6 +1,6 @@
 /** Whether logins may be imported here at all, and on whose state: settled before anything is read. */
 import { NotpError } from '../../error.ts';
-import { shellWord } from '../../otp/escape.ts';
+import { shellCommand } from '../../otp/escape.ts';
 import type { Config } from '../../system/config.ts';
 import { isRoot, SERVICE_USER, userByName, type User } from '../../system/users.ts';
 import { withOpenedKey } from '../../state/credentials.ts';
@@ -33,5 +33,5 @@ export function hostPlace(config: Config): StatePlace {
 }
 
 function commandFor({ name }: User): string {
-  return `sudo notp import --from google-authenticator --user ${shellWord(name)}`;
+  return shellCommand`sudo notp import --from google-authenticator --user ${name}`;
 }

@@ -3,7 +3,7 @@ import { realpathSync } from 'node:fs';
 import * as path from 'node:path';
 import { isatty } from 'node:tty';
 import { NotpError } from '../../error.ts';
-import { escapeControls } from '../../otp/escape.ts';
+import { escapeControls, shellCommand } from '../../otp/escape.ts';
 import { MAX_GOOGLE_AUTHENTICATOR_BYTES } from '../../otp/google-authenticator.ts';
 import { MAX_PAM_OATH_BYTES } from '../../otp/pam-oath.ts';
 import type { Waiting } from '../../system/bytes.ts';
@@ -35,7 +35,7 @@ export async function googleAuthenticatorText(file: string | undefined, user: Us
     return { text: await stdinText(waiting, MAX_GOOGLE_AUTHENTICATOR_BYTES), file: undefined };
   } catch (error) {
     throw file === undefined && error instanceof NotpError
-      ? new NotpError(error.code, error.message, `name the file: --file ${usual}`)
+      ? new NotpError(error.code, error.message, shellCommand`name the file: --file ${usual}`)
       : error;
   }
 }

@@ -5,7 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { NotpError } from '../../error.ts';
-import { shellWord } from '../../otp/escape.ts';
+import { shellCommand } from '../../otp/escape.ts';
 import { holds } from './login-present.ts';
 import { stepAt } from '../../otp/code.ts';
 import { cutAccount } from '../../otp/names.ts';
@@ -76,7 +76,7 @@ async function refuseTwin(target: Target, state: State, credential: Credential, 
       throw new NotpError(
         'refused',
         `${user} has this very secret for ${other} already`,
-        `import it for one context; notp revoke ${other} --user ${shellWord(user)} ends the other`,
+        shellCommand`import it for one context; notp revoke ${other} --user ${user} ends the other`,
       );
   }
 }

@@ -4,6 +4,7 @@
  */
 import { randomBytes } from 'node:crypto';
 import { NotpError } from '../../error.ts';
+import { shellCommand } from '../../otp/escape.ts';
 import { parseGoogleAuthenticator } from '../../otp/google-authenticator.ts';
 import { contextName, SECRET_TOLD } from '../../otp/names.ts';
 import { newRecoveryCodes } from '../../otp/recovery.ts';
@@ -150,5 +151,5 @@ async function earlierIds({ config, user }: Own, contexts: readonly string[]): P
 function tell({ config, user }: Own, context: string, credential: Credential, id: string, json: boolean): void {
   const file = sealedPath(config, user, context);
   if (json) printResult(JSON.stringify({ context, file, id, ...described(credential) }) + '\n');
-  else sayLine(`Imported ${context}: ${file}; notp code ${context} shows its codes`);
+  else sayLine(`Imported ${context}: ${file}; ${shellCommand`notp code ${context}`} shows its codes`);
 }

@@ -4,6 +4,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { append, newRef } from '../../audit/audit.ts';
 import { NotpError } from '../../error.ts';
+import { shellCommand } from '../../otp/escape.ts';
 import { hostKeyId, KEY_BYTES } from '../../seal/keys.ts';
 import type { Config } from '../../system/config.ts';
 import { printResult, sayHint } from '../../terminal/printer.ts';
@@ -64,7 +65,7 @@ export function serviceUser(): User {
   throw new NotpError(
     'failed',
     `there is no system user ${SERVICE_USER}`,
-    `useradd --system --user-group --home-dir /nonexistent --no-create-home --shell /usr/sbin/nologin ${SERVICE_USER}`,
+    shellCommand`useradd --system --user-group --home-dir /nonexistent --no-create-home --shell /usr/sbin/nologin ${SERVICE_USER}`,
   );
 }
 

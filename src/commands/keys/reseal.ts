@@ -3,7 +3,7 @@
  * everybody's that an earlier key of the host sealed: after that the key can go (rotate.ts).
  */
 import { messageOf, NotpError } from '../../error.ts';
-import { shellWord } from '../../otp/escape.ts';
+import { shellCommand } from '../../otp/escape.ts';
 import { auditKey } from '../../seal/keys.ts';
 import type { Config } from '../../system/config.ts';
 import { printResult, sayError, sayHint, sayLine } from '../../terminal/printer.ts';
@@ -64,9 +64,9 @@ export async function resealAll(config: Config, { json }: { readonly json: boole
 }
 
 function noUser({ store }: Config, name: string, context: string): NotpError {
-  const revoke = `notp revoke --user ${shellWord(name)} ${context}`;
+  const revoke = shellCommand`notp revoke --user ${name} ${context}`;
   return store.kind === 'postgres'
-    ? new NotpError('failed', 'there is no such user on this host', `run this on a host that has ${name}; where none has: ${revoke}`)
+    ? new NotpError('failed', 'there is no such user on this host', `run this on a host that has the user; where none has: ${revoke}`)
     : new NotpError('failed', 'there is no such user any more', revoke);
 }
 

@@ -1,5 +1,6 @@
 /** `notp setup confirm` and `notp setup undo`: how a setup ends, for good or as if it had never been. */
 import { NotpError } from '../../error.ts';
+import { shellCommand } from '../../otp/escape.ts';
 import { confirmSetup } from '../../setup/confirm.ts';
 import { setupsInForce, unfinishedSetup, type Setup } from '../../setup/record.ts';
 import { reloadSshd } from '../../setup/sshd.ts';
@@ -75,7 +76,7 @@ function unconfirmed(id: string | true): Setup[] {
 }
 
 function requireRoot(what: string): void {
-  if (!isRoot()) throw new NotpError('not_permitted', `only root can ${what} a setup`, `sudo notp setup ${what}`);
+  if (!isRoot()) throw new NotpError('not_permitted', `only root can ${what} a setup`, shellCommand`sudo notp setup ${what}`);
 }
 
 interface EndFlags {

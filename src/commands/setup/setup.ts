@@ -1,6 +1,7 @@
 /** `notp setup gate|pam|sudo`: shows what sshd and PAM would be told, or tells them, so that it can be taken back. */
 import { existsSync } from 'node:fs';
 import { NotpError } from '../../error.ts';
+import { shellCommand } from '../../otp/escape.ts';
 import { durationOf } from '../../system/duration.ts';
 import type { Config } from '../../system/config.ts';
 import { printResult, say, sayError, sayHint, sayLine } from '../../terminal/printer.ts';
@@ -33,7 +34,8 @@ export async function setup(
   options: SetupOptions,
   surroundings: { readonly environment: NodeJS.ProcessEnv; readonly now: () => number },
 ): Promise<number> {
-  if (options.apply && !isRoot()) throw new NotpError('not_permitted', 'only root can set up', `sudo notp setup ${options.door} --apply`);
+  if (options.apply && !isRoot())
+    throw new NotpError('not_permitted', 'only root can set up', shellCommand`sudo notp setup ${options.door} --apply`);
   const plan = planFor(options.door, scopeOf(options.door, options.named));
   if (plan.changes.length === 0) {
     sayHint(`${options.door} is set up for ${describeScope(plan.scope)} already: there is nothing to change`);
@@ -54,7 +56,8 @@ function show(plan: Plan, { json }: SetupOptions): number {
   for (const note of plan.notes) sayHint(note);
   const then = plan.door === 'sudo' ? '' : ', sshd -t, a reload of sshd';
   sayHint(`nothing was written; this is for ${describeScope(plan.scope)}`);
-  sayHint(`notp setup ${plan.door} --apply writes it: a backup, then the files${then}, notp doctor, and an undo unless you confirm`);
+  const apply = shellCommand`notp setup ${plan.door} --apply`;
+  sayHint(`${apply} writes it: a backup, then the files${then}, notp doctor, and an undo unless you confirm`);
   return 0;
 }
 

@@ -3,7 +3,7 @@ import type { Origin } from '../../audit/record.ts';
 import { NotpError } from '../../error.ts';
 import { askUntilAccepted } from '../../doors/questions.ts';
 import { isBroken, told } from '../../doors/refusal.ts';
-import { shellWord } from '../../otp/escape.ts';
+import { shellCommand } from '../../otp/escape.ts';
 import { contextName } from '../../otp/names.ts';
 import { parseProof, readings, type Reading } from '../../otp/proof.ts';
 import type { Waiting } from '../../system/bytes.ts';
@@ -29,7 +29,7 @@ export interface VerifyOptions {
 export async function verify(config: Config, options: VerifyOptions, now: () => number): Promise<number> {
   const user = userNamed(options.user, {
     onlyRoot: 'verify for somebody else',
-    hint: ({ name }) => `sudo notp verify --user ${shellWord(name)}`,
+    hint: ({ name }) => shellCommand`sudo notp verify --user ${name}`,
   });
   const origin: Origin = { user: user.name, uid: user.uid, context: contextName(options.context), door: 'cli' };
   const verifier = await openVerifier({ config, contexts: [origin.context], user, origin, now });

@@ -4,6 +4,7 @@ import * as path from 'node:path';
 import { verifyLog, type Report, type VerifyOptions } from '../../audit/verify.ts';
 import { isLost } from '../../audit/resume.ts';
 import { messageOf } from '../../error.ts';
+import { shellCommand } from '../../otp/escape.ts';
 import { SLOTS, slotsOf } from '../../store/backlog.ts';
 import type { ChainHead, KeptLine } from '../../store/store.ts';
 import type { User } from '../../system/users.ts';
@@ -39,7 +40,9 @@ export async function examineLog(state: State, place: StatePlace, known: Known):
         severity: 'fail',
         title: 'The audit log cannot be appended to',
         detail: messageOf(error),
-        fix: `chown ${place.owner.name} ${there ? file : folder} && chmod ${there ? `600 ${file}` : `700 ${folder}`}`,
+        fix: there
+          ? shellCommand`chown ${place.owner.name} ${file} && chmod 600 ${file}`
+          : shellCommand`chown ${place.owner.name} ${folder} && chmod 700 ${folder}`,
       },
     ];
   }

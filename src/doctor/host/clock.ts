@@ -1,6 +1,6 @@
 /** The family of the clock: codes are the clock's, so it must be right, and it must not have gone back behind a code that was accepted. */
 import { spawnSync } from 'node:child_process';
-import { shellWord } from '../../otp/escape.ts';
+import { shellCommand } from '../../otp/escape.ts';
 import type { Config } from '../../system/config.ts';
 import type { Enrolment } from '../../store/store.ts';
 import { MAX_SKEW_MS } from '../../store/clock.ts';
@@ -60,7 +60,7 @@ function behind({ code, policy }: Config, enrolments: readonly Enrolment[], nowM
         severity: 'fail',
         title: 'The clock is behind the last login, so codes are refused',
         detail,
-        fix: `where the clock is right now: notp unlock --user ${shellWord(user)}; else timedatectl set-ntp true`,
+        fix: shellCommand`where the clock is right now: notp unlock --user ${user}; else timedatectl set-ntp true`,
         user,
       };
     });

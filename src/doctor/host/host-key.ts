@@ -1,6 +1,7 @@
 /** Trust in the host key: the service alone reads it, or systemd alone opens it. */
 import * as path from 'node:path';
 import { messageOf } from '../../error.ts';
+import { shellCommand } from '../../otp/escape.ts';
 import type { Config } from '../../system/config.ts';
 import type { User } from '../../system/users.ts';
 import { hostSealed } from '../../enrolment/host-sealed.ts';
@@ -25,7 +26,7 @@ export function examineHostKey(config: Config, service: User): Finding {
         severity: 'fail',
         title,
         detail: folder,
-        fix: `chown root ${path.dirname(config.hostKey)} && chmod 755 ${path.dirname(config.hostKey)}`,
+        fix: shellCommand`chown root ${path.dirname(config.hostKey)} && chmod 755 ${path.dirname(config.hostKey)}`,
       };
     }
     return { id, severity: 'fail', title: 'There is no host key', detail: config.hostKey, fix: 'notp host-key init' };
@@ -35,7 +36,7 @@ export function examineHostKey(config: Config, service: User): Finding {
       severity: 'fail',
       title,
       detail: messageOf(error),
-      fix: `chown ${service.name} ${config.hostKey} && chmod 400 ${config.hostKey}`,
+      fix: shellCommand`chown ${service.name} ${config.hostKey} && chmod 400 ${config.hostKey}`,
     };
   }
 }
@@ -69,6 +70,6 @@ function encryptedKey(file: string): Finding {
     severity: 'fail',
     title: 'The encrypted host key can be changed by somebody else than root',
     detail: wrong,
-    fix: `chown root ${file} && chmod 600 ${file}`,
+    fix: shellCommand`chown root ${file} && chmod 600 ${file}`,
   };
 }

@@ -1,5 +1,6 @@
 /** The family of outages: whether the copy that this host keeps for them is there and young, and what it has decided is reported. */
 import { messageOf } from '../../error.ts';
+import { shellCommand } from '../../otp/escape.ts';
 import type { Approved } from '../../store/store.ts';
 import { asUser } from '../../system/privileges.ts';
 import { isFresh, openCopy, outagePlace } from '../../outage/outage.ts';
@@ -26,7 +27,7 @@ export async function examineOutage(place: StatePlace, now: () => number): Promi
       }
     } catch (error) {
       const title = 'The copy for outages cannot be used';
-      return [{ id: COPY, severity: 'fail', title, detail: messageOf(error), fix: `rm ${storeName(where)}, then ${FIX}` }];
+      return [{ id: COPY, severity: 'fail', title, detail: messageOf(error), fix: `${shellCommand`rm ${storeName(where)}`}, then ${FIX}` }];
     }
   });
 }

@@ -1,5 +1,5 @@
 /** The family of sealed files: each enrolment's file is there, the user's alone, and the registered one. */
-import { shellWord } from '../../otp/escape.ts';
+import { shellCommand } from '../../otp/escape.ts';
 import type { Config } from '../../system/config.ts';
 import type { Found } from '../../system/secrets.ts';
 import { asUser } from '../../system/privileges.ts';
@@ -37,8 +37,8 @@ function wrongWith(config: Config, user: User, enrolment: Enrolment, found: Foun
   const file = whereSealed(config, statePlace(config, user), user, enrolment.context);
   const detail = `${file}: ${standing.detail ?? standing.reason}`;
   const fix = /mode|belongs|written by others/.test(detail)
-    ? `chown ${shellWord(user.name)} ${shellWord(file)} && chmod 600 ${shellWord(file)}`
-    : `notp-enroll ${shellWord(user.name)} ${enrolment.context} --replace`;
+    ? shellCommand`chown ${user.name} ${file} && chmod 600 ${file}`
+    : shellCommand`notp-enroll ${user.name} ${enrolment.context} --replace`;
   const what = enrolment.doubt === 'forged' ? 'the enrolment was changed outside notp' : 'the sealed file is not as it must be';
   return [{ id: ID, severity: 'fail', title: `The user cannot log in: ${what}`, detail, fix, user: user.name }];
 }

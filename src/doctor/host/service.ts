@@ -1,6 +1,7 @@
 /** The family of the service: its user, its units, its key as a credential, and the socket of each enrolled user. See systemd.unit(5). */
 import { spawnSync } from 'node:child_process';
 import * as fs from 'node:fs';
+import { shellCommand } from '../../otp/escape.ts';
 import { credentialNames, expand, type Config } from '../../system/config.ts';
 import { hasService, isBooted, JUDGE_SOCKET } from '../../system/systemd.ts';
 import { SERVICE_USER, userByName, type User } from '../../system/users.ts';
@@ -57,7 +58,7 @@ function examineJudge({ judge }: Config): Finding {
   const wrong = wrongWith(judge, { uid: 0 }) ?? unlike('active', active) ?? unlike('enabled', enabled);
   if (wrong === undefined) return ok('service-judge', 'The judge of the PAM door listens', judge);
   const title = 'The judge of the PAM door does not listen as it must, so every login there is refused';
-  return { id: 'service-judge', severity: 'fail', title, detail: wrong, fix: `systemctl enable --now ${JUDGE_SOCKET}` };
+  return { id: 'service-judge', severity: 'fail', title, detail: wrong, fix: shellCommand`systemctl enable --now ${JUDGE_SOCKET}` };
 }
 
 /** An encrypted key reaches the service only where its unit says so. */
@@ -94,7 +95,7 @@ function examineSockets(config: Config, users: readonly User[]): Finding[] {
         severity: 'fail',
         title,
         detail: wrong,
-        fix: `systemctl enable --now ${names[i] ?? ''}`,
+        fix: shellCommand`systemctl enable --now ${names[i] ?? ''}`,
         user: user.name,
       } as const,
     ];
@@ -133,7 +134,7 @@ function noUser(): Finding {
     id: 'service-user',
     severity: 'fail',
     title: `There is no system user ${SERVICE_USER}, so there is no state of this host`,
-    detail: `getent passwd ${SERVICE_USER}`,
-    fix: `useradd --system --user-group --home-dir /nonexistent --no-create-home --shell /usr/sbin/nologin ${SERVICE_USER}`,
+    detail: shellCommand`getent passwd ${SERVICE_USER}`,
+    fix: shellCommand`useradd --system --user-group --home-dir /nonexistent --no-create-home --shell /usr/sbin/nologin ${SERVICE_USER}`,
   };
 }

@@ -1,6 +1,7 @@
 /** The family of space: room for the state and the log. */
 import * as fs from 'node:fs';
 import * as path from 'node:path';
+import { shellCommand } from '../../otp/escape.ts';
 import type { StatePlace } from '../../state/place.ts';
 import { ok, type Finding } from '../finding.ts';
 
@@ -26,6 +27,6 @@ function spaceIn(folder: string): Finding {
     severity: full ? 'fail' : 'warn',
     title: 'There is little room left for the state and the log',
     detail,
-    fix: `df -h ${folder}`,
+    fix: shellCommand`df -h ${folder}`,
   };
 }

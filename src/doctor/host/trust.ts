@@ -1,6 +1,7 @@
 /** The family of trust: whatever decides must belong to root or to the service, with all its folders, and nobody else may write it. */
 import * as fs from 'node:fs';
 import * as path from 'node:path';
+import { shellCommand } from '../../otp/escape.ts';
 import type { Config } from '../../system/config.ts';
 import type { User } from '../../system/users.ts';
 import { ok, type Finding } from '../finding.ts';
@@ -65,7 +66,13 @@ export function examineProgram(id: 'FC1' | 'P8', program: string): Finding {
   if (!fs.existsSync(program))
     return { id, severity: 'fail', title: 'The program that asks for the code is not there', detail: wrong, fix: 'install notp' };
   const title = 'The program that asks for the code can be changed by somebody else than root';
-  return { id, severity: 'fail', title, detail: wrong, fix: `chown root ${program}, chmod go-w ${program}, and the same for its folders` };
+  return {
+    id,
+    severity: 'fail',
+    title,
+    detail: wrong,
+    fix: shellCommand`chown root ${program}, chmod go-w ${program}, and the same for its folders`,
+  };
 }
 
 interface Place {
@@ -141,7 +148,7 @@ function examinePlace(place: Place): Finding[] {
       ? []
       : [{ id, severity: 'fail', title: `${what} is missing`, detail: `${name} is not there`, fix: 'notp host-key init' }];
   const wrong = wrongWith(stats, place);
-  const fix = `chown ${owner.name} ${name} && chmod ${mode} ${name}`;
+  const fix = shellCommand`chown ${owner.name} ${name} && chmod ${mode} ${name}`;
   if (wrong !== undefined) return [{ id, severity: 'fail', title: `${what} is not as it must be`, detail: `${name} ${wrong}`, fix }];
   const other = above === undefined ? undefined : whoElse(path.dirname(name), { owner: owner.uid, shared: above });
   if (other === undefined) return [ok(id, `${what} is the service's alone`, name)];

@@ -19,8 +19,8 @@ describe('notp-enroll --batch', { skip: lacks(BATCH_NEEDS) }, () => {
     assert.equal(code, 1);
     assert.equal(stdout, '');
     assert.match(stderr, /^Enrolled 2 of 6 for ssh, hand-outs in \/root\/some\nFailed: 4\n/m);
-    assert.match(stderr, /^ {2}\/root\/some\.txt:6: there is no user nobody-here$/m);
-    assert.match(stderr, /^ {2}\/root\/some\.txt:7: there is no user 'two words': write one a line$/m);
+    assert.match(stderr, /^ {2}\/root\/some\.txt:6: there is no user "nobody-here"$/m);
+    assert.match(stderr, /^ {2}\/root\/some\.txt:7: there is no user "two words": write one a line$/m);
     assert.match(stderr, /^ {2}\/root\/some\.txt:8: "\\u001b\[31m" is no user name/m);
     assert.match(stderr, /^ {2}\/root\/some\.txt:9: some2: there is no folder \/home\/some2$/m);
     assert.deepEqual(fs.readdirSync(world.outside('/root/some')).toSorted(), ['some0.png', 'some0.txt', 'some1.png', 'some1.txt']);
