@@ -32,7 +32,7 @@ export function factsOf(enrolment: Enrolment, seen: Seen, policy: BudgetPolicy, 
     created: file?.created ?? null,
     last_accepted: lastAcceptedMs === 0 ? null : rfc3339(lastAcceptedMs),
     ...budgetOf(tries ?? { bucket: state.bucket, price: 1 }, policy, nowMs),
-    recovery_left: recoveryLeft(state),
+    recovery_left: enrolment.status === 'invited' ? 0 : recoveryLeft(state),
   };
 }
 

@@ -9,7 +9,7 @@ import type { Origin } from '../audit/record.ts';
 import { NotpError } from '../error.ts';
 import { shellCommand } from '../otp/escape.ts';
 import type { Registration } from '../seal/file.ts';
-import { NO_UID, type Enrolment, type Transaction } from '../store/store.ts';
+import { NO_UID, type Enrolment, type PendingState, type Transaction } from '../store/store.ts';
 import type { LoginState, Policy } from '../verdict/decide.ts';
 import { fullBucket } from '../verdict/budget.ts';
 import { timeOf } from '../store/clock.ts';
@@ -22,6 +22,8 @@ export interface NewEnrolment extends Registration {
   readonly origin: Origin;
   /** What it starts with: firstState, or for the same secret sealed anew what does not go on as it is; see Enrolment.pendingState. */
   readonly state: Partial<LoginState>;
+  /** Of a secret that may be that of `former`, which it takes the place of: the same with what is used of it. Throws where that cannot be known. */
+  readonly goOn?: (fresh: LoginState, former: Enrolment, nowMs: number) => PendingState;
   /** What the record calls it, where it is not `enroll` or `replace`: the same secret sealed anew, or one from another module. */
   readonly event?: 'passphrase' | 'recovery' | 'reseal' | 'import';
   readonly replace: boolean;
@@ -59,10 +61,14 @@ export async function registeredAs(
 export async function begin(state: State, enrolment: NewEnrolment, inPlace: Registration | undefined): Promise<void> {
   const { origin, id, digest, replace, expected } = enrolment;
   await recordChange(state, origin, async (transaction) => {
-    const pendingState = await asOfStore(transaction, enrolment.state, state.log.now);
+    const fresh = await asOfStore(transaction, enrolment.state, state.log.now);
     const known = await transaction.enrolment(origin.user, origin.context);
     const isForged = known?.doubt === 'forged';
     const present = known !== undefined && !isForged && awaits(known, inPlace) ? completed(known) : known;
+    const pendingState =
+      enrolment.goOn !== undefined && present !== undefined && isWhole(fresh)
+        ? enrolment.goOn(fresh, present, await timeOf(transaction, state.log.now))
+        : fresh;
     // Who has shown a code, or was invited, did so by an enrolment that was none of this.
     if (isForged && (expected !== undefined || !isWhole(pendingState))) refuseForged(known);
     if (expected !== undefined && (present?.id !== expected.id || present.status !== expected.status))
@@ -147,8 +153,9 @@ export async function invite(state: State, origin: Origin, policy: Policy, nowMs
         'they replace it themselves with notp enroll --replace, or revoke it first',
       );
     const first = firstState(policy, 0, await timeOf(transaction, () => nowMs));
-    // Whose enrolment was ended is not let in as somebody who never had one: its id stays.
-    const invited = { ...firstOf(origin, { id: '', digest: '' }, first), id: known?.id ?? '', status: 'invited' } as const;
+    // Whose enrolment was ended is not let in as somebody who never had one: its id stays. So does what was used of its secret, which may be imported again.
+    const ended = known === undefined || known.doubt !== undefined ? {} : { state: { ...known.state, bucket: first.bucket } };
+    const invited = { ...firstOf(origin, { id: '', digest: '' }, first), id: known?.id ?? '', ...ended, status: 'invited' } as const;
     if (known === undefined) await transaction.insert(invited);
     else await transaction.save(invited);
     return { done: [{ context: origin.context, event: 'invite' }], given: undefined };
@@ -203,7 +210,7 @@ async function asOfStore(transaction: Transaction, state: Partial<LoginState>, n
 }
 
 /** Whether it is the state of a new secret, which has all of it. */
-function isWhole(state: Partial<LoginState>): state is LoginState {
+function isWhole(state: PendingState): state is LoginState {
   return isNewSecret(state);
 }
 

@@ -1,9 +1,17 @@
 /** How what is stored stands in the rows of the tables, and is read back. */
 import type { Row } from './row.ts';
 import { NotpError } from '../error.ts';
-import type { LoginState } from '../verdict/decide.ts';
 import { COUNTS, macOf, NO_MAC, type RowSeal, type SealedRow } from './row-seal.ts';
-import { SHARED_BYTES, ChangedHead, type ChainHead, type Enrolment, type KeptFile, type Status, type Tally } from './store.ts';
+import {
+  SHARED_BYTES,
+  ChangedHead,
+  type ChainHead,
+  type Enrolment,
+  type KeptFile,
+  type PendingState,
+  type Status,
+  type Tally,
+} from './store.ts';
 
 /** A bucket that is full by any policy, from long ago. */
 const NO_TALLY = {
@@ -49,19 +57,20 @@ function columnsOf(enrolment: Enrolment): Record<string, string | number> {
   };
 }
 
-/** What the file that is pending takes over: nothing, everything, or everything but the recovery codes. */
-const INHERITED = { nothing: 0, all: 1, 'all but recovery codes': 2 } as const;
+/** What the file that is pending takes over: nothing, everything, everything but the recovery codes, or what is used by then. */
+const INHERITED = { nothing: 0, all: 1, 'all but recovery codes': 2, 'what is used': 3 } as const;
 
-function inheritanceOf(pendingState: Partial<LoginState>): keyof typeof INHERITED {
-  if (pendingState.lastStep !== undefined) return 'nothing';
+function inheritanceOf(pendingState: PendingState): keyof typeof INHERITED {
+  if (pendingState.lastStep !== undefined) return pendingState.goesOn === true ? 'what is used' : 'nothing';
   return pendingState.spent === undefined ? 'all' : 'all but recovery codes';
 }
 
-function pendingStateOf(row: Row, asOfMs: number): Partial<LoginState> {
+function pendingStateOf(row: Row, asOfMs: number): PendingState {
   if (row['pending_inherits'] === INHERITED.all) return {};
   const spent = String(row['pending_spent']);
   if (row['pending_inherits'] === INHERITED['all but recovery codes']) return { spent };
-  return { lastStep: Number(row['pending_last_step']), bucket: { tokens: Number(row['pending_tokens']), asOfMs }, spent };
+  const fresh = { lastStep: Number(row['pending_last_step']), bucket: { tokens: Number(row['pending_tokens']), asOfMs }, spent };
+  return row['pending_inherits'] === INHERITED['what is used'] ? { ...fresh, goesOn: true } : fresh;
 }
 
 const STATUSES: readonly Status[] = ['active', 'revoked', 'invited'];

@@ -24,7 +24,7 @@ export interface Enrolment {
   readonly status: Status;
   readonly state: LoginState;
   /** What `pendingId` starts with. What is not here goes on as it is: a whole state is that of a new secret, none of it the same secret sealed anew. */
-  readonly pendingState: Partial<LoginState>;
+  readonly pendingState: PendingState;
   /** Unix time in milliseconds; 0 for never. */
   readonly lastAcceptedMs: number;
   /** Of the account that was enrolled, whatever it is called since; NO_UID where that is not known. */
@@ -32,6 +32,9 @@ export interface Enrolment {
   /** Why it counts for nothing. It goes on through every change: what is made of such an enrolment is saved without a MAC. */
   readonly doubt?: Doubt;
 }
+
+/** `goesOn`: of a secret that may be the one whose place it takes, so what that accepts until then is used for it too. */
+export type PendingState = Partial<LoginState> & { readonly goesOn?: true };
 
 export const NO_UID = -1;
 

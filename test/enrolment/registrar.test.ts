@@ -4,6 +4,9 @@ import * as path from 'node:path';
 import { before, beforeEach, describe, it } from 'node:test';
 import { lacks, scratchFolder } from '../support/world.ts';
 import type { Registration } from '../../src/seal/file.ts';
+import { usedToo } from '../../src/store/enrolment.ts';
+import type { Enrolment, PendingState } from '../../src/store/store.ts';
+import type { LoginState } from '../../src/verdict/decide.ts';
 import { realUser } from '../../src/system/users.ts';
 import { openState, type State } from '../../src/state/state.ts';
 import type { StatePlace } from '../../src/state/place.ts';
@@ -27,6 +30,8 @@ const enrolment = (id: string, replace = true): NewEnrolment => ({
   origin: { user: 'alice', uid: 1000, context: 'ssh', door: 'cli' },
   ...{ ...registered(id), replace, state: firstState({ window: 1, budget: 5, refillMs: 3_600_000 }, 2, NOW_MS) },
 });
+
+const goOn = (fresh: LoginState, { state: former }: Enrolment): PendingState => ({ ...fresh, ...usedToo(fresh, former), goesOn: true });
 
 describe('an enrolment', { skip: lacks({ programs: ['getent'] }) }, () => {
   let folder: string;
@@ -86,6 +91,29 @@ describe('an enrolment', { skip: lacks({ programs: ['getent'] }) }, () => {
     await begin(state, enrolment(SECOND), registered(FIRST));
     await begin(state, enrolment(THIRD), registered(FIRST));
     assert.deepEqual(await ids(), [FIRST, THIRD]);
+  });
+
+  it('forgot what was accepted while the file of the same secret was on its way', async () => {
+    await begin(state, enrolment(FIRST), undefined);
+    await complete(state, enrolment(FIRST));
+    const used = async (lastStep: number, spent: string): Promise<void> => {
+      await state.store.exclusively(async (transaction) => {
+        const known = await transaction.enrolment('alice', 'ssh');
+        assert.ok(known !== undefined);
+        await transaction.save({ ...known, state: { ...known.state, lastStep, spent } });
+      });
+    };
+    await used(7, '10');
+    const again = { ...enrolment(SECOND), goOn };
+    await begin(state, again, registered(FIRST));
+    await used(9, '11');
+    await complete(state, again);
+    const now = await state.store.exclusively((transaction) => transaction.enrolment('alice', 'ssh'));
+    assert.deepEqual([now?.id, now?.state.lastStep, now?.state.spent], [SECOND, 9, '11']);
+    await begin(state, enrolment(THIRD), registered(SECOND));
+    await complete(state, enrolment(THIRD));
+    const other = await state.store.exclusively((transaction) => transaction.enrolment('alice', 'ssh'));
+    assert.deepEqual([other?.id, other?.state.lastStep, other?.state.spent], [THIRD, -1, '00']);
   });
 
   it('does not take the place of another without --replace, and is not completed or abandoned by somebody else', async () => {

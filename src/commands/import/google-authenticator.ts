@@ -12,7 +12,7 @@ import type { Enrolment } from '../../store/store.ts';
 import { openState, openToSeal, type State } from '../../state/state.ts';
 import { givenNewPassphrase, patience } from '../../terminal/ask-passphrase.ts';
 import type { Told } from './formats.ts';
-import { labelled, storeLogin, type Moved } from './login.ts';
+import { labelled, storeLogin, type Moved, type Stored } from './login.ts';
 import { targetOf, type Target } from './target.ts';
 import { recoveryLeft } from '../../enrolment/facts.ts';
 import { presentLogin, type Present } from './login-present.ts';
@@ -56,9 +56,10 @@ export async function importGoogleAuthenticator(config: Config, options: LoginOp
   if (present.kind === 'homeless') throw new NotpError('refused', `${user.name} ${present.why}`, 'make it first; nothing was changed');
   if (present.kind === 'other' && !options.replace)
     throw new NotpError('refused', `${user.name} ${present.why}`, 'give --replace to replace what is there; nothing was changed');
-  const id = present.kind === 'same' ? present.id : options.dryRun ? undefined : await stored(what, present, options, waiting);
+  const done =
+    present.kind === 'same' ? { id: present.id, notes: [] } : options.dryRun ? undefined : await stored(what, present, options, waiting);
   if (!options.dryRun && place.kind === 'service' && hasService()) enableSocket(user.uid);
-  tell(what, options, present, id);
+  tell(what, options, present, done);
   moved.credential.secret.fill(0);
   return 0;
 }
@@ -87,33 +88,34 @@ async function seen({ plan: { place }, target, moved }: Import): Promise<Present
   }
 }
 
-async function stored({ plan, target, moved }: Import, present: Present, options: LoginOptions, waiting: Waiting): Promise<string> {
+async function stored({ plan, target, moved }: Import, present: Present, options: LoginOptions, waiting: Waiting): Promise<Stored> {
   const { place, sealKind } = plan;
   const ask = (): Conversation => conversationBeside(options.file, waiting);
-  const former = present.kind === 'other' ? present.enrolment : undefined;
+  const otherThan = present.kind === 'other' ? present.otherThan : undefined;
   const passphrase = sealKind === 'passphrase' ? await givenNewPassphrase(options.passphraseFile, waiting, ask) : undefined;
   const state = await asUser(place.owner, () => {
     if (place.kind === 'user') makeSecretsFolder(target.config, target.user);
     return openToSeal(target.config, place, sealKind, target.now);
   });
   try {
-    return await storeLogin(target, state, moved, { passphrase, replace: options.replace, former });
+    return await storeLogin(target, state, moved, { passphrase, replace: options.replace, otherThan });
   } finally {
     state.store.close();
   }
 }
 
-function tell({ plan, target, moved, source }: Import, { json, dryRun }: LoginOptions, present: Present, id: string | undefined): void {
+function tell({ plan, target, moved, source }: Import, { json, dryRun }: LoginOptions, present: Present, done: Stored | undefined): void {
   const { user, context } = target.origin;
   const already = present.kind === 'same';
   const result = already ? 'already_there' : dryRun ? 'would_import' : 'imported';
   const left = already ? recoveryLeft(present.enrolment.state) : moved.emergency.length;
-  const facts = { id: id ?? null, user, context, seal: plan.sealKind, file: target.file, type: moved.credential.type };
-  if (json) printResult(JSON.stringify({ ...facts, result, recovery_left: left, notes: moved.notes }) + '\n');
+  const notes = [...moved.notes, ...(done?.notes ?? [])];
+  const facts = { id: done?.id ?? null, user, context, seal: plan.sealKind, file: target.file, type: moved.credential.type };
+  if (json) printResult(JSON.stringify({ ...facts, result, recovery_left: left, notes }) + '\n');
   if (already) sayLine(`Already there: ${user} is enrolled for ${context} with this very secret; nothing was changed`);
   else {
     sayLine(`${dryRun ? 'Would import' : 'Imported'} ${user} for ${context}: ${target.file}, ${codesLeft(left)}`);
-    for (const note of moved.notes) sayLine(`Note: ${note}`);
+    for (const note of notes) sayLine(`Note: ${note}`);
   }
   if (dryRun) return;
   sayHint('keep this session open and try a new login before you close it');

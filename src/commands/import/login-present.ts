@@ -20,7 +20,8 @@ import type { Target } from './target.ts';
 export type Present =
   | { readonly kind: 'none' }
   | { readonly kind: 'same'; readonly id: string; readonly enrolment: Enrolment }
-  | { readonly kind: 'other'; readonly why: string; readonly enrolment: Enrolment | undefined }
+  /** `otherThan`: the id of the file that is registered, where it was opened and holds another secret. */
+  | { readonly kind: 'other'; readonly why: string; readonly otherThan?: string }
   /** There is no place for a sealed file. */
   | { readonly kind: 'homeless'; readonly why: string };
 
@@ -35,17 +36,15 @@ export async function presentLogin(
   const { found, homeless } = target.config.secretsInStore ? await inStore(target, state) : await inHome(target);
   if (homeless !== undefined) return { kind: 'homeless', why: `has no home: there is no ${homeless}` };
   if (enrolment === undefined)
-    return found.kind === 'absent'
-      ? { kind: 'none' }
-      : { kind: 'other', why: `has ${file} already, which is registered for no login`, enrolment };
+    return found.kind === 'absent' ? { kind: 'none' } : { kind: 'other', why: `has ${file} already, which is registered for no login` };
   const standing = standingOf(enrolment, found);
   if ('file' in standing) {
-    const why = differenceFrom(standing.file, credential, state);
-    return why === undefined ? { kind: 'same', id: standing.file.id, enrolment: standing.enrolment } : { kind: 'other', why, enrolment };
+    const differs = differenceFrom(standing.file, credential, state);
+    return differs ?? { kind: 'same', id: standing.file.id, enrolment: standing.enrolment };
   }
   const isInvited = enrolment.status === 'invited';
   if ((enrolment.id === '' || isInvited) && enrolment.status !== 'revoked' && enrolment.doubt === undefined) return { kind: 'none' };
-  return { kind: 'other', why: `is enrolled for ${origin.context}, but ${standing.detail ?? WORDING[standing.reason].message}`, enrolment };
+  return { kind: 'other', why: `is enrolled for ${origin.context}, but ${standing.detail ?? WORDING[standing.reason].message}` };
 }
 
 /** Whether the sealed file of `target` holds `credential`, as far as the host's key and `passphrase` open it. */
@@ -95,17 +94,17 @@ async function inStore({ place, origin: { user, context } }: Target, state: Stat
   };
 }
 
-/** Why the sealed file cannot be said to hold `credential`; undefined where it does. */
-function differenceFrom(file: SealedFile, credential: Credential, state: State | undefined): string | undefined {
+/** Why the registered file cannot be said to hold `credential`; undefined where it does. */
+function differenceFrom(file: SealedFile, credential: Credential, state: State | undefined): Present | undefined {
   const enrolled = `is enrolled for ${file.context} already`;
-  if (file.seal.kind === 'passphrase') return `${enrolled}, sealed by a passphrase`;
+  if (file.seal.kind === 'passphrase') return { kind: 'other', why: `${enrolled}, sealed by a passphrase` };
   try {
     const opened = openWith(file, undefined, state?.hostKey);
     const same = opened !== undefined && isSame(opened, credential);
     opened?.secret.fill(0);
-    return same ? undefined : `${enrolled}, with another secret`;
+    return same ? undefined : { kind: 'other', why: `${enrolled}, with another secret`, otherThan: file.id };
   } catch (error) {
-    return `${enrolled}, and ${messageOf(error)}`;
+    return { kind: 'other', why: `${enrolled}, and ${messageOf(error)}` };
   }
 }
 

@@ -14,12 +14,14 @@ import type { Account, Credential } from '../../otp/uri.ts';
 import type { Target } from './target.ts';
 import { printSealedFile, registrationOf } from '../../seal/file.ts';
 import type { Payload } from '../../seal/payload.ts';
-import type { Enrolment } from '../../store/store.ts';
+import { usedToo } from '../../store/enrolment.ts';
+import type { Enrolment, PendingState } from '../../store/store.ts';
 import type { Config } from '../../system/config.ts';
 import { asUser } from '../../system/privileges.ts';
 import type { User } from '../../system/users.ts';
 import { complete, firstState } from '../../enrolment/registrar.ts';
 import type { State } from '../../state/state.ts';
+import type { LoginState } from '../../verdict/decide.ts';
 import { issuerFor, sealPayload } from '../../enrolment/secret.ts';
 import { storeRegistered } from '../../enrolment/storing.ts';
 
@@ -47,21 +49,35 @@ export async function completeLogin({ place, origin }: Target, state: State, id:
 export interface Storing {
   readonly passphrase: string | undefined;
   readonly replace: boolean;
-  /** The one that is replaced. */
-  readonly former: Enrolment | undefined;
+  /** The id of a registered file that was opened and holds another secret; undefined: not known. */
+  readonly otherThan: string | undefined;
 }
 
-/** Seals with `passphrase`, or with the host's key, and registers; gives the id. Throws where nothing has changed then. */
-export async function storeLogin(target: Target, state: State, moved: Moved, { passphrase, replace, former }: Storing): Promise<string> {
+export interface Stored {
+  readonly id: string;
+  /** One line for each thing that the enrolment before it has changed. */
+  readonly notes: readonly string[];
+}
+
+/** Seals with `passphrase`, or with the host's key, and registers. Throws where nothing has changed then. */
+export async function storeLogin(target: Target, state: State, moved: Moved, { passphrase, replace, otherThan }: Storing): Promise<Stored> {
   const { origin, now, config } = target;
   await refuseTwin(target, state, moved.credential, passphrase);
   const payload: Payload = { ...moved.credential, recovery: keptRecoveryCodes(moved.emergency, randomBytes) };
   const sealed = sealPayload(target, payload, passphrase, state);
-  const used = { lastStep: lastStepOf(moved, former, target), spent: spentOf(moved, former) };
-  const first = { ...firstState(config.policy, moved.emergency.length, now()), ...used };
-  const enrolment = { origin, ...registrationOf(sealed), state: first, event: 'import', replace } as const;
+  const { credential, lastStep = -1 } = moved;
+  const first = firstState(config.policy, moved.emergency.length, now());
+  const notes: string[] = [];
+  const goOn = (fresh: LoginState, former: Enrolment, nowMs: number): PendingState => {
+    if (credential.type === 'totp') return afterSteps(fresh, former, stepAt(nowMs, credential.periodSeconds) + config.policy.window);
+    const next = afterCounter(fresh, former, otherThan);
+    if (next.lastStep > fresh.lastStep) notes.push(noteOn(origin, next.lastStep));
+    return next;
+  };
+  const used = { ...first, lastStep: credential.type === 'hotp' ? credential.counter - 1 : lastStep };
+  const enrolment = { origin, ...registrationOf(sealed), state: used, goOn, event: 'import', replace } as const;
   await storeRegistered({ ...target, enrolment, bytes: printSealedFile(sealed), state }, () => undefined);
-  return sealed.id;
+  return { id: sealed.id, notes };
 }
 
 /**
@@ -81,18 +97,37 @@ async function refuseTwin(target: Target, state: State, credential: Credential, 
   }
 }
 
-/** Which emergency codes begin as used: what is replaced may have had the same ones. */
-function spentOf({ emergency }: Moved, former: Enrolment | undefined): string {
-  const used = former?.state.spent ?? '';
-  if (former?.doubt === undefined && !used.includes('1')) return '0'.repeat(emergency.length);
-  return used.length === emergency.length ? used : '1'.repeat(emergency.length);
+/** What is replaced may have had the same secret: what it has accepted by the clock, up to the step `latest`, stays spent. */
+function afterSteps(fresh: LoginState, { id, state, doubt }: Enrolment, latest: number): PendingState {
+  // Of one that was forged nobody knows what it has accepted.
+  if (doubt !== undefined) return { ...fresh, lastStep: latest, spent: '1'.repeat(fresh.spent.length) };
+  if (id === '') return fresh;
+  // Of a clock that was ahead: nothing of the present is accepted meanwhile.
+  if (state.lastStep > latest) return { ...fresh, ...usedToo(fresh, { ...state, lastStep: latest }) };
+  return { ...fresh, ...usedToo(fresh, state), goesOn: true };
 }
 
-/** What is replaced may have the same secret, sealed by a passphrase: what it has accepted by the clock stays spent. */
-function lastStepOf({ credential, lastStep = -1 }: Moved, former: Enrolment | undefined, { config, now }: Target): number {
-  if (credential.type === 'hotp') return credential.counter - 1;
-  const latest = stepAt(now(), credential.periodSeconds) + config.policy.window;
-  // Of one that was forged nobody knows what it has accepted.
-  if (former?.doubt !== undefined) return latest;
-  return Math.max(lastStep, Math.min(former?.state.lastStep ?? -1, latest));
+/** The same of a counter, whose codes are good for ever. Throws `refused` where nobody knows how far it went. */
+function afterCounter(
+  fresh: LoginState,
+  { id, user, context, state, doubt }: Enrolment,
+  otherThan: string | undefined,
+): LoginState & PendingState {
+  if (doubt !== undefined)
+    throw new NotpError(
+      'refused',
+      `the enrolment of ${user} for ${context} does not count, so nobody knows which codes of this token were used`,
+      `notp-enroll --replace --user ${shellWord(user)} makes a new secret`,
+    );
+  if (id === '') return fresh;
+  // Another token, or steps of the clock, which are no counters.
+  if (id === otherThan || state.periodSeconds !== undefined) return { ...fresh, ...usedToo(fresh, { ...state, lastStep: -1 }) };
+  return { ...fresh, ...usedToo(fresh, state), goesOn: true };
+}
+
+function noteOn({ user, context }: Target['origin'], counter: number): string {
+  return (
+    `goes on after counter ${String(counter)}, the last that the enrolment before it took, for it may be the same token. ` +
+    `Of another token: notp-enroll ${context} --user ${shellWord(user)} --replace, and then this import again with --replace`
+  );
 }

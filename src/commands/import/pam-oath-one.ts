@@ -60,11 +60,13 @@ export async function importOne(going: Going, { token, user, context }: Exclude<
     }
     if (present.kind === 'homeless') return { kind: 'failed', why: present.why };
     if (present.kind === 'other' && !options.replace) return { kind: 'failed', why: `${present.why}; --replace replaces it` };
-    const former = present.kind === 'other' ? present.enrolment : undefined;
-    const storing = { passphrase: undefined, replace: options.replace, former };
-    const id = options.dryRun || state === undefined ? null : await storeLogin(target, state, moved, storing);
-    printToken(going, moved, { id, context, file: target.file, left: 0, result: id === null ? 'would_import' : 'imported' });
-    return { kind: 'imported', context };
+    const otherThan = present.kind === 'other' ? present.otherThan : undefined;
+    const storing = { passphrase: undefined, replace: options.replace, otherThan };
+    const done = options.dryRun || state === undefined ? undefined : await storeLogin(target, state, moved, storing);
+    const { id = null, notes = [] } = done ?? {};
+    const told = { ...moved, notes: [...moved.notes, ...notes] };
+    printToken(going, told, { id, context, file: target.file, left: 0, result: id === null ? 'would_import' : 'imported' });
+    return { kind: 'imported', context, notes };
   } catch (error) {
     if (!concernsOne(error)) throw error;
     return { kind: 'failed', why: error.message };

@@ -3,7 +3,8 @@ import type { PamOathMistake, PamOathToken } from '../../otp/pam-oath.ts';
 
 /** How it ended for one token. */
 export type Outcome =
-  { readonly kind: 'imported' | 'already'; readonly context: string } | { readonly kind: 'skipped' | 'failed'; readonly why: string };
+  | { readonly kind: 'imported' | 'already'; readonly context: string; readonly notes?: readonly string[] }
+  | { readonly kind: 'skipped' | 'failed'; readonly why: string };
 
 export interface Ended {
   readonly token: PamOathToken;
@@ -32,6 +33,7 @@ export function summaryOf(ended: readonly Ended[], mistakes: readonly PamOathMis
     ...(count('already') === 0 ? [] : [`Already there, left alone: ${String(count('already'))}`]),
     ...titled('Skipped', ended.flatMap(lineOf('skipped'))),
     ...titled('Failed', failed),
+    ...titled('Noted', ended.flatMap(noteLines)),
     ...passwordLines(ended),
   ];
   return lines.map((line) => `${line}\n`).join('');
@@ -50,6 +52,11 @@ interface Line {
 function lineOf(kind: Outcome['kind']): (ended: Ended) => Line[] {
   return ({ token: { line, user }, outcome }) =>
     outcome.kind === kind && 'why' in outcome ? [{ line, text: `line ${String(line)}: ${user}: ${outcome.why}` }] : [];
+}
+
+function noteLines({ token: { line, user }, outcome }: Ended): Line[] {
+  if (!('notes' in outcome)) return [];
+  return (outcome.notes ?? []).map((note) => ({ line, text: `line ${String(line)}: ${user}: ${note}` }));
 }
 
 function mistakeLine({ line, user, why }: PamOathMistake): Line {

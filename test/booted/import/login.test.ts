@@ -110,6 +110,17 @@ describe('a login that another module knew', { skip: lacks(MODULE_NEEDS) }, () =
     await assertIn('dave', counted(secret, 17));
   });
 
+  it('by counter was good again for all that was used since the move, after it was revoked and its user invited', async () => {
+    const { secret } = writtenIn(world.container, userOf('dave'));
+    await world.container.must(['notp', 'revoke', '--user', 'dave', '--yes']);
+    await world.container.must(['notp-enroll', '--pending', '--user', 'dave']);
+    const { code, stderr } = await importOf('dave');
+    assert.equal(code, 0, stderr);
+    assert.match(stderr, /\nNote: goes on after counter 17, /);
+    await assertOut('dave', counted(secret, 17), /already used/);
+    await assertIn('dave', counted(secret, 18));
+  });
+
   it('by pam_oath logs in with the next code of each token, by either of two, and never with the last used', async () => {
     const [clock, counter] = [randomBytes(20).toString('hex'), randomBytes(20).toString('hex')];
     const file = '/etc/users.oath';

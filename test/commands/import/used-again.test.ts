@@ -1,0 +1,117 @@
+/** An import that replaces gave back what was used since the move: the counter of a token, and codes that were typed while root imported. */
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { before, describe, it } from 'node:test';
+import { PASSPHRASE, pamWorld, type PamWorld } from '../../doors/pam-world.ts';
+import { run, type Ran } from '../../support/process.ts';
+import { addUser, lacks, must, SOURCE_NOTP, type TestUser } from '../../support/world.ts';
+
+/** A token that counts, and the file of another module that stands still since the move. */
+interface Token {
+  readonly user: TestUser;
+  readonly file: string;
+  code(counter: number): string;
+}
+
+describe('a token that counts, imported with --replace', { skip: lacks({ root: true, programs: ['oathtool', 'sqlite3'] }) }, () => {
+  let world: PamWorld;
+  before(async () => {
+    world = await pamWorld('used-again');
+    fs.writeFileSync(path.join(world.folder, 'passphrase'), `${PASSPHRASE}\n`, { mode: 0o600 });
+  });
+
+  const token = ({ user = addUser(), counter = 3 } = {}): Token => {
+    const key = randomBytes(20).toString('hex');
+    const [, secret = ''] = /^Base32 secret: (\S+)$/m.exec(must(['oathtool', '--verbose', key])) ?? [];
+    const file = path.join(world.folder, `${user.name}-${key}`);
+    fs.writeFileSync(file, `${secret}\n" HOTP_COUNTER ${String(counter)}\n`, { mode: 0o600 });
+    return { user, file, code: (each) => must(['oathtool', '--hotp', '--counter', String(each), key]).trim() };
+  };
+  const notp = (...words: string[]): Promise<Ran> => run([...SOURCE_NOTP, ...words, '--config', world.config]);
+  const imported = async ({ user, file }: Token, ...words: string[]): Promise<string> => {
+    const { code, stderr } = await notp('import', '--from', 'google-authenticator', '--user', user.name, '--file', file, ...words);
+    assert.equal(code, 0, stderr);
+    return stderr;
+  };
+  const withPassphrase = (): string[] => ['--seal', 'passphrase', '--passphrase-file', path.join(world.folder, 'passphrase')];
+  const assertIn = async ({ user }: Token, proof: string): Promise<void> => {
+    const { code, stdout } = await world.pam(user.name, proof);
+    assert.equal(code, 0, stdout);
+  };
+  const assertUsed = async ({ user }: Token, proof: string): Promise<void> => {
+    const { code, stdout } = await world.pam(user.name, proof);
+    assert.deepEqual([code, world.recordIn(stdout).reason], [1, 'replayed']);
+  };
+
+  it('took every code again that was used since the move, from a passphrase to another and to the host', async () => {
+    const counting = token();
+    await imported(counting, ...withPassphrase());
+    await assertIn(counting, `${PASSPHRASE} ${counting.code(3)}`);
+    await assertIn(counting, `${PASSPHRASE} ${counting.code(4)}`);
+    assert.match(
+      await imported(counting, '--replace', ...withPassphrase()),
+      /\nNote: goes on after counter 4, [^\n]* may be the same token\. /,
+    );
+    await assertUsed(counting, `${PASSPHRASE} ${counting.code(4)}`);
+    await imported(counting, '--replace');
+    await assertUsed(counting, counting.code(4));
+    await assertIn(counting, counting.code(5));
+  });
+
+  it('took them where the user had moved the sealed file away', async () => {
+    const counting = token();
+    await imported(counting);
+    await assertIn(counting, counting.code(5));
+    fs.renameSync(path.join(counting.user.home, '.notp/ssh'), path.join(counting.user.home, 'ssh.away'));
+    await imported(counting, '--replace');
+    await assertUsed(counting, counting.code(5));
+    await assertIn(counting, counting.code(6));
+  });
+
+  it('took them from a users file of pam_oath', async () => {
+    const counting = token();
+    const key = counting.file.split('-').at(-1) ?? '';
+    const users = path.join(world.folder, 'users.oath');
+    fs.writeFileSync(users, `HOTP ${counting.user.name} - ${key}\n`, { mode: 0o600 });
+    assert.equal((await notp('import', '--from', 'pam-oath', '--file', users)).code, 0);
+    await assertIn(counting, counting.code(2));
+    fs.rmSync(path.join(counting.user.home, '.notp/ssh'));
+    const { code, stderr } = await notp('import', '--from', 'pam-oath', '--file', users, '--replace');
+    assert.equal(code, 0, stderr);
+    assert.match(stderr, /\nNoted: 1\n {2}line 1: \S+: goes on after counter 2, /);
+    await assertUsed(counting, counting.code(2));
+    await assertIn(counting, counting.code(3));
+  });
+
+  it('begins where its file says when it is known to be another one', async () => {
+    const first = token({ counter: 1000 });
+    await imported(first);
+    const second = token({ user: first.user });
+    assert.doesNotMatch(await imported(second, '--replace'), /Note/);
+    await assertIn(second, second.code(3));
+  });
+
+  it('is refused where the enrolment was changed in the database, as nobody knows what was used', async () => {
+    const counting = token();
+    await imported(counting);
+    const database = path.join(world.folder, 'var/state.db');
+    must(['sqlite3', database, `UPDATE enrolment SET last_step = 1 WHERE user = '${counting.user.name}'`]);
+    const { code, stderr } = await notp(
+      'import',
+      '--from',
+      'google-authenticator',
+      '--user',
+      counting.user.name,
+      '--file',
+      counting.file,
+      '--replace',
+    );
+    assert.equal(code, 1);
+    assert.match(
+      stderr,
+      /nobody knows which codes of this token were used\nnotp: hint: notp-enroll --replace --user \S+ makes a new secret\n/,
+    );
+  });
+});
