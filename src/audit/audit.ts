@@ -37,7 +37,7 @@ export function newRef(): string {
 }
 
 /**
- * Writes `record` as the next of the chain and moves the head; before it, the sums of what was only counted of its user.
+ * Writes `record` as the next of the chain and moves the head; before it, as far as there is room, the sums of what was only counted of its user.
  * Throws `audit_unavailable` where the file does not take it and no more can wait for it.
  */
 export async function append(log: AuditLog, transaction: Transaction, record: AuditRecord): Promise<void> {
@@ -46,7 +46,9 @@ export async function append(log: AuditLog, transaction: Transaction, record: Au
     return;
   }
   const told = await withChangedCounts(transaction, record);
-  const lacking = (await sumsUnlessFull(log, transaction, record.user)) ?? (await appendNext(log, transaction, told));
+  // The place of a sum is the user's: where there is none left it stays counted, and keeps root from nothing.
+  await sumsUnlessFull(log, transaction, record.user);
+  const lacking = await appendNext(log, transaction, told);
   if (lacking !== undefined) throw unavailable(lacking);
 }
 

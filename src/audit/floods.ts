@@ -1,7 +1,7 @@
 /**
  * A flood of refusals, or of acceptances that took no code, is summarised, never dropped: some of a user's have a record each, one more a minute; those between
- * are counted in the store, in the transaction of their decision, and the next record of that user follows one that tells how many
- * they were. They are told the reference of the last record before them, which the summary has too, so that it finds both.
+ * are counted in the store, in the transaction of their decision, and the next record of that user for which there is room follows one that
+ * tells how many they were. They are told the reference of the last record before them, which the summary has too, so that it finds both.
  */
 import { parseJson } from '../json.ts';
 import { SHARED_BYTES, type Flood, type Tally } from '../store/store.ts';

@@ -14,6 +14,7 @@ import type { AuditRecord } from '../../src/audit/record.ts';
 import { openSqliteStore } from '../../src/store/sqlite/sqlite.ts';
 import type { Store } from '../../src/store/store.ts';
 import { run, type Ran } from '../support/process.ts';
+import { ALICE } from '../store/alice.ts';
 import { SmallDisk } from '../support/small-disk.ts';
 import { lacks, scratchFolder } from '../support/world.ts';
 import { NO_HEAD, writeLongLog } from './long-log.ts';
@@ -34,7 +35,7 @@ interface Logged {
     how?: { readonly dies?: boolean } & Partial<AuditRecord> & Partial<Pick<AuditLog, 'key' | 'formerKeys' | 'sharing'>>,
   ): Promise<string>;
   /** Refuses a login of `user` and gives the reference of it. */
-  refuse(user: string): Promise<string>;
+  refuse(user: string, sharing?: AuditLog['sharing']): Promise<string>;
   /** Records one thing while the file takes nothing. */
   recordWithout(): Promise<void>;
   waiting(): Promise<number>;
@@ -66,9 +67,18 @@ function logged(folder: string, name: string): Logged {
     await (dies ? assert.rejects(work, died) : work.then(() => refs.push(ref)));
     return ref;
   };
-  const refuse: Logged['refuse'] = (user) => {
-    const refused = { ...RECORD, user, event: 'login.refused', result: 'refused', reason: 'not_permitted', ref: newRef() } as const;
-    return withStore((store) => store.exclusively((transaction) => appendLogin(log, transaction, refused)));
+  const refuse: Logged['refuse'] = (user, sharing) => {
+    const by = sharing === undefined ? log : { ...log, sharing };
+    const refused = {
+      ...RECORD,
+      user,
+      door: 'pam',
+      event: 'login.refused',
+      result: 'refused',
+      reason: 'not_permitted',
+      ref: newRef(),
+    } as const;
+    return withStore((store) => store.exclusively((transaction) => appendLogin(by, transaction, refused)));
   };
   return {
     ...{ file, database, refs, record, refuse },
@@ -358,6 +368,33 @@ describe('a full disk under state and log', { skip: lacks({ root: true, programs
     await log.record();
     assert.equal(await log.waiting(), 0);
     assert.deepEqual(refsIn(log), log.refs);
+    assert.deepEqual((await log.verified()).problems, []);
+  });
+
+  it('let a user whose refusals were counted keep root from unlocking, replacing and revoking', async () => {
+    const disk = new SmallDisk(path.join(scratchFolder('backlog-sums'), 'disk'));
+    const log = logged(disk.folder, 'audit');
+    await log.record({ user: 'bob' });
+    const store = openSqliteStore(log.database, { create: false });
+    await store.exclusively((transaction) => transaction.insert({ ...ALICE, user: 'bob' }));
+    store.close();
+    disk.fill();
+    const own = { user: 'bob', door: 'gate', event: 'login.accepted', result: 'accepted', sharing: 'everybody' } as const;
+    await assert.rejects(async () => {
+      for (;;) await log.record(own);
+    }, /no room for more/);
+    for (let i = 0; i < 12; i++) await log.refuse('bob', 'everybody');
+    for (const event of ['unlock', 'replace', 'revoke'] as const) await log.record({ sharing: 'all but commands', user: 'bob', event });
+    // Others go on, and their sums are none of bob's.
+    await log.record({ ...own, user: 'w1' });
+    await log.refuse('bob', 'everybody');
+    disk.free();
+    await log.record({ user: 'bob', sharing: 'all but commands' });
+    assertOnce(log, log.refs);
+    const lines = fs.readFileSync(log.file, 'utf8').trim().split('\n');
+    const sum = JSON.parse(lines.at(-2) ?? '') as Record<string, unknown>;
+    assert.deepEqual([sum['event'], sum['user'], sum['count']], ['login.refused', 'bob', 13]);
+    assert.equal(lines.filter((line) => line.includes('"count":')).length, 1);
     assert.deepEqual((await log.verified()).problems, []);
   });
 });
