@@ -189,7 +189,7 @@ describe('records', () => {
       filesWith(/\b(append|appendUnlinked)\(/).filter((file) => part(file) !== 'audit'),
       [
         ...['commands/audit/verify.ts', 'commands/keys/init.ts', 'commands/keys/rotate.ts', 'commands/store/outage.ts'],
-        ...['login/open.ts', 'login/record.ts', 'outage/report.ts'],
+        ...['login/login.ts', 'login/open.ts', 'login/record.ts', 'outage/report.ts'],
       ],
     );
   });

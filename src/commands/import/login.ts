@@ -117,7 +117,7 @@ function afterCounter(
     throw new NotpError(
       'refused',
       `the enrolment of ${user} for ${context} does not count, so nobody knows which codes of this token were used`,
-      `notp-enroll --replace --user ${shellWord(user)} makes a new secret`,
+      shellCommand`notp-enroll --replace --user ${user} makes a new secret`,
     );
   if (id === '') return fresh;
   // Another token, or steps of the clock, which are no counters.
@@ -128,6 +128,6 @@ function afterCounter(
 function noteOn({ user, context }: Target['origin'], counter: number): string {
   return (
     `goes on after counter ${String(counter)}, the last that the enrolment before it took, for it may be the same token. ` +
-    `Of another token: notp-enroll ${context} --user ${shellWord(user)} --replace, and then this import again with --replace`
+    shellCommand`Of another token: notp-enroll ${context} --user ${user} --replace, and then this import again with --replace`
   );
 }
