@@ -37,7 +37,7 @@ export function factsOf(enrolment: Enrolment, seen: Seen, policy: BudgetPolicy, 
 }
 
 /** How many recovery codes have not been spent. */
-export function recoveryLeft({ spent }: Enrolment['state']): number {
+export function recoveryLeft({ spent }: Pick<Enrolment['state'], 'spent'>): number {
   return Array.from(spent).filter((digit) => digit === '0').length;
 }
 

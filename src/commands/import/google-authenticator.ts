@@ -57,7 +57,11 @@ export async function importGoogleAuthenticator(config: Config, options: LoginOp
   if (present.kind === 'other' && !options.replace)
     throw new NotpError('refused', `${user.name} ${present.why}`, 'give --replace to replace what is there; nothing was changed');
   const done =
-    present.kind === 'same' ? { id: present.id, notes: [] } : options.dryRun ? undefined : await stored(what, present, options, waiting);
+    present.kind === 'same'
+      ? { id: present.id, notes: [], left: recoveryLeft(present.enrolment.state) }
+      : options.dryRun
+        ? undefined
+        : await stored(what, present, options, waiting);
   if (!options.dryRun && place.kind === 'service' && hasService()) enableSocket(user.uid);
   tell(what, options, present, done);
   moved.credential.secret.fill(0);
@@ -108,7 +112,7 @@ function tell({ plan, target, moved, source }: Import, { json, dryRun }: LoginOp
   const { user, context } = target.origin;
   const already = present.kind === 'same';
   const result = already ? 'already_there' : dryRun ? 'would_import' : 'imported';
-  const left = already ? recoveryLeft(present.enrolment.state) : moved.emergency.length;
+  const left = already ? recoveryLeft(present.enrolment.state) : (done?.left ?? moved.emergency.length);
   const notes = [...moved.notes, ...(done?.notes ?? [])];
   const facts = { id: done?.id ?? null, user, context, seal: plan.sealKind, file: target.file, type: moved.credential.type };
   if (json) printResult(JSON.stringify({ ...facts, result, recovery_left: left, notes }) + '\n');

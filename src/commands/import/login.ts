@@ -7,6 +7,7 @@ import { hostname } from 'node:os';
 import { NotpError } from '../../error.ts';
 import { shellCommand } from '../../otp/escape.ts';
 import { holds } from './login-present.ts';
+import { recoveryLeft } from '../../enrolment/facts.ts';
 import { stepAt } from '../../otp/code.ts';
 import { cutAccount } from '../../otp/names.ts';
 import { keptRecoveryCodes } from '../../otp/recovery.ts';
@@ -57,6 +58,8 @@ export interface Stored {
   readonly id: string;
   /** One line for each thing that the enrolment before it has changed. */
   readonly notes: readonly string[];
+  /** How many emergency codes still work. */
+  readonly left: number;
 }
 
 /** Seals with `passphrase`, or with the host's key, and registers. Throws where nothing has changed then. */
@@ -68,16 +71,25 @@ export async function storeLogin(target: Target, state: State, moved: Moved, { p
   const { credential, lastStep = -1 } = moved;
   const first = firstState(config.policy, moved.emergency.length, now());
   const notes: string[] = [];
+  let left = moved.emergency.length;
   const goOn = (fresh: LoginState, former: Enrolment, nowMs: number): PendingState => {
-    if (credential.type === 'totp') return afterSteps(fresh, former, stepAt(nowMs, credential.periodSeconds) + config.policy.window);
-    const next = afterCounter(fresh, former, otherThan);
-    if (next.lastStep > fresh.lastStep) notes.push(noteOn(origin, next.lastStep));
+    const next =
+      credential.type === 'totp'
+        ? afterSteps(fresh, former, stepAt(nowMs, credential.periodSeconds) + config.policy.window, otherThan)
+        : afterCounter(fresh, former, otherThan);
+    if (credential.type === 'hotp' && next.lastStep > fresh.lastStep) notes.push(noteOn(origin, next.lastStep));
+    const before = left;
+    left = recoveryLeft({ spent: next.spent });
+    if (left < before)
+      notes.push(
+        `${String(before - left)} of the emergency codes may have been used before and work no more: notp recovery makes new codes`,
+      );
     return next;
   };
   const used = { ...first, lastStep: credential.type === 'hotp' ? credential.counter - 1 : lastStep };
   const enrolment = { origin, ...registrationOf(sealed), state: used, goOn, event: 'import', replace } as const;
   await storeRegistered({ ...target, enrolment, bytes: printSealedFile(sealed), state }, () => undefined);
-  return { id: sealed.id, notes };
+  return { id: sealed.id, notes, left };
 }
 
 /**
@@ -98,10 +110,16 @@ async function refuseTwin(target: Target, state: State, credential: Credential, 
 }
 
 /** What is replaced may have had the same secret: what it has accepted by the clock, up to the step `latest`, stays spent. */
-function afterSteps(fresh: LoginState, { id, state, doubt }: Enrolment, latest: number): PendingState {
-  // Of one that was forged nobody knows what it has accepted.
-  if (doubt !== undefined) return { ...fresh, lastStep: latest, spent: '1'.repeat(fresh.spent.length) };
-  if (id === '') return fresh;
+function afterSteps(
+  fresh: LoginState,
+  { id, state, doubt }: Enrolment,
+  latest: number,
+  otherThan: string | undefined,
+): LoginState & PendingState {
+  if (doubt === undefined && id === '') return fresh;
+  // Of one that was forged nobody knows what it has accepted, nor of what was before one with another secret: that may be this one.
+  const isOther = id === otherThan || state.spent.length !== fresh.spent.length;
+  if (doubt !== undefined || isOther) return { ...fresh, lastStep: latest, spent: '1'.repeat(fresh.spent.length) };
   // Of a clock that was ahead: nothing of the present is accepted meanwhile.
   if (state.lastStep > latest) return { ...fresh, ...usedToo(fresh, { ...state, lastStep: latest }) };
   return { ...fresh, ...usedToo(fresh, state), goesOn: true };

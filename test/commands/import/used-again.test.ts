@@ -115,3 +115,30 @@ describe('a token that counts, imported with --replace', { skip: lacks({ root: t
     );
   });
 });
+
+describe('an import over an enrolment that came in between', { skip: lacks({ root: true, programs: ['oathtool'] }) }, () => {
+  it('took every code again that had been used before that', async () => {
+    const world = await pamWorld('used-between');
+    const user = addUser();
+    const secret =
+      must(['oathtool', '--verbose', '--base32', 'GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ']).match(/^Base32 secret: (\S+)$/m)?.[1] ?? '';
+    const file = path.join(world.folder, 'between');
+    fs.writeFileSync(file, `${secret}\n" DISALLOW_REUSE\n" TOTP_AUTH\n12345678\n23456789\n`, { mode: 0o600 });
+    const imported = async (): Promise<{ readonly recovery_left: number; readonly notes: readonly string[] }> => {
+      const words = ['import', '--from', 'google-authenticator', '--user', user.name, '--file', file, '--replace', '--json'];
+      return JSON.parse(must([...SOURCE_NOTP, ...words, '--config', world.config])) as Awaited<ReturnType<typeof imported>>;
+    };
+    const login = async (proof: string): Promise<string> => {
+      const { code, stdout } = await world.pam(user.name, proof);
+      return code === 0 ? 'in' : String(world.recordIn(stdout).reason);
+    };
+    assert.deepEqual(await imported().then(({ recovery_left, notes }) => [recovery_left, notes]), [2, []]);
+    const code = must(['oathtool', '--totp', '--base32', secret]).trim();
+    assert.deepEqual([await login('12345678'), await login(code)], ['in', 'in']);
+    must([...SOURCE_NOTP, 'enroll', '--user', user.name, '--no-confirm', '--replace', '--json', '--config', world.config]);
+    const { recovery_left: left, notes } = await imported();
+    assert.equal(left, 0);
+    assert.match(notes.join(), /2 of the emergency codes may have been used before and work no more/);
+    for (const proof of ['12345678', '23456789', code]) assert.equal(await login(proof), 'replayed');
+  });
+});
