@@ -3,9 +3,10 @@ import { randomBytes } from 'node:crypto';
 import { NotpError } from '../error.ts';
 import { newRecoveryCodes } from '../otp/recovery.ts';
 import type { SealedFile } from '../seal/file.ts';
+import { idForReseal } from '../seal/id.ts';
 import type { Payload } from '../seal/payload.ts';
 import type { LoginState } from '../verdict/decide.ts';
-import { newHeader, sealByHost, sealByPassphrase } from './sealing.ts';
+import { newHeader, newId, sealByHost, sealByPassphrase } from './sealing.ts';
 import type { HostKey } from '../state/host-keys.ts';
 import type { Change } from '../wire/enrol-question.ts';
 
@@ -18,16 +19,17 @@ export interface Anew {
 }
 
 /**
- * Seals `payload` under the id `id`, with what else the header of `old` says; with new recovery codes as made at `nowMs`, Unix time in
- * milliseconds. Throws `failed` where the host's key is wanted and there is none.
+ * Seals `payload` with what the header of `old` says; with new recovery codes as made at `nowMs`, Unix time in milliseconds. The id is a new one
+ * unless `keepsId`. Throws `failed` where the host's key is wanted and there is none.
  */
 export function sealedAnew(
   old: SealedFile,
   payload: Payload,
   change: Change,
-  { id, hostKey, nowMs }: { readonly id: string; readonly hostKey: HostKey | undefined; readonly nowMs: number },
+  { keepsId, hostKey, nowMs }: { readonly keepsId: boolean; readonly hostKey: HostKey | undefined; readonly nowMs: number },
 ): Anew {
   const { user, context } = old;
+  const id = keepsId ? old.id : idForReseal(old.id, newId(), { hasNewCodes: change.recovery !== undefined });
   const { created } = change.recovery === undefined ? old : newHeader(user, context, nowMs);
   const header = { id, user, context, created };
   const { codes, kept } =

@@ -17,7 +17,6 @@ import { openWith } from '../login/opening.ts';
 import { registeredAs } from './registrar.ts';
 import { sent } from '../wire/remote.ts';
 import { whereSealed } from '../login/sealed-files.ts';
-import { newId } from './sealing.ts';
 import { openState, type State } from '../state/state.ts';
 import { statePlace, type StatePlace } from '../state/place.ts';
 import { givenNewPassphrase, givenPassphrase, patience } from '../terminal/ask-passphrase.ts';
@@ -95,11 +94,7 @@ async function stored(
   );
   if (status !== 'active' && change.event !== 'passphrase') throw noLogin(context, user.name);
   // What is not registered, or where we do not reach, must keep its id.
-  const anew = sealedAnew(old, payload, change, {
-    id: status === 'active' ? newId() : old.id,
-    hostKey: state?.hostKey,
-    nowMs: now(),
-  });
+  const anew = sealedAnew(old, payload, change, { keepsId: status !== 'active', hostKey: state?.hostKey, nowMs: now() });
   const target = { config, user, file: whereSealed(config, place, user, context), bytes: printSealedFile(anew.file) };
   const done = { id: anew.file.id, file: target.file, seal: anew.file.seal.kind, recovery: anew.codes };
   if (state === undefined || status !== 'active') {

@@ -38,7 +38,7 @@ export function newHeader(user: string, context: string, nowMs: number): Header 
   return { id: newId(), user, context, created: new Date(nowMs).toISOString().replace(/\.\d+Z$/, 'Z') };
 }
 
-/** The id of a sealed file: 128 random bits, hex. */
+/** The id of a new secret: 128 random bits, hex; see seal/id.ts. */
 export function newId(): string {
   return randomBytes(16).toString('hex');
 }

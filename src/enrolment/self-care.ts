@@ -14,7 +14,6 @@ import type { Login, Rules } from '../login/rules.ts';
 import { openReading, wipe } from '../login/opening.ts';
 import { refusal } from './refusal.ts';
 import { begin, giveOut, revoke, type NewEnrolment } from './registrar.ts';
-import { newId } from './sealing.ts';
 import { withPresentState, type State } from '../state/state.ts';
 import type { EnrolAnswer } from '../wire/enrol-answer.ts';
 
@@ -58,7 +57,7 @@ async function changed(login: Login, state: State, question: CareQuestion & { st
   const { origin } = login;
   const { change } = question;
   return await opened(login, state, question, async (old, payload) => {
-    const { file, codes, state: pending } = sealedAnew(old, payload, change, { id: newId(), hostKey: state.hostKey, nowMs });
+    const { file, codes, state: pending } = sealedAnew(old, payload, change, { keepsId: false, hostKey: state.hostKey, nowMs });
     const expected = { id: old.id, status: 'active' } as const;
     const registered: NewEnrolment = { origin, ...registrationOf(file), state: pending, event: change.event, replace: true, expected };
     await begin(state, registered, registrationOf(old));

@@ -1,6 +1,7 @@
 /** What an outage comes to: what a login takes from the copy of a host, and how that and the store become one again. Pure. */
 import type { AuditRecord } from '../audit/record.ts';
 import type { Enrolment } from '../store/store.ts';
+import { isSameSecret, hasSameRecoveryCodes } from '../seal/id.ts';
 import { emptiest, refilled } from '../verdict/budget.ts';
 import { withoutFutureSteps, type LoginState, type Policy } from '../verdict/decide.ts';
 import { completed, withBudget } from '../store/enrolment.ts';
@@ -16,13 +17,17 @@ export function usedBy(before: LoginState, after: LoginState): Used {
   };
 }
 
-/** The enrolment of the store, with what the copy knows to be used up too; another one that has taken its place stays as it is. A copy that was forged knows nothing. */
+/**
+ * The enrolment of the store, with the steps and recovery codes that the copy knows to be used, too. Only those of the same secret, and of the same
+ * list of recovery codes: both may be sealed again on either side. A forged copy changes nothing.
+ */
 export function usedOnEither(store: Enrolment, copy: Enrolment): Enrolment {
   if (copy.doubt !== undefined) return store;
   const known = asCopied(store, copy);
-  if (known.id !== copy.id) return store;
+  if (!isSameSecret(known.id, copy.id)) return store;
   const lastStep = Math.max(known.state.lastStep, copy.state.lastStep);
-  const spent = Array.from(known.state.spent, (digit, i) => (copy.state.spent[i] === '1' ? '1' : digit)).join('');
+  const spentThere = hasSameRecoveryCodes(known.id, copy.id) ? copy.state.spent : '';
+  const spent = Array.from(known.state.spent, (digit, i) => (spentThere[i] === '1' ? '1' : digit)).join('');
   const lastAcceptedMs = Math.max(known.lastAcceptedMs, copy.lastAcceptedMs);
   return { ...known, state: { ...copy.state, ...known.state, lastStep, spent }, lastAcceptedMs };
 }
@@ -33,7 +38,7 @@ export function usedOnEither(store: Enrolment, copy: Enrolment): Enrolment {
  */
 export function merged(store: Enrolment, copy: Enrolment, policy: Policy, nowMs: number): Enrolment {
   const known = usedOnEither(store, { ...copy, state: withoutFutureSteps(copy.state, nowMs, policy.window) });
-  if (known.id !== copy.id || copy.doubt !== undefined) return known;
+  if (copy.doubt !== undefined || !isSameSecret(known.id, copy.id)) return known;
   const buckets = [known.state.bucket, copy.state.bucket];
   const atMs = Math.min(nowMs, Math.max(...buckets.map(({ asOfMs }) => asOfMs)));
   return withBudget(known, emptiest(buckets.map((each) => refilled(each, policy, atMs))));
@@ -42,9 +47,10 @@ export function merged(store: Enrolment, copy: Enrolment, policy: Policy, nowMs:
 /** What is wrong where the store, before it is told of this acceptance, knows what it took to be used already; undefined where it does not. */
 export function conflictOf(record: AuditRecord, store: Enrolment, copy: Enrolment): string | undefined {
   const { id, state } = asCopied(store, copy);
-  if (record.event !== 'login.accepted' || id !== copy.id) return undefined;
+  if (record.event !== 'login.accepted' || !isSameSecret(id, copy.id)) return undefined;
   const { step, recovery_code: code } = record;
-  if (code !== undefined && state.spent[code] === '1') return 'a recovery code was accepted on two hosts';
+  if (code !== undefined && hasSameRecoveryCodes(id, copy.id) && state.spent[code] === '1')
+    return 'a recovery code was accepted on two hosts';
   // It took this code and the one before.
   if (step === undefined || step > state.lastStep + 1) return undefined;
   return `a code may have been accepted on two hosts: this host took those of steps ${String(step - 1)} and ${String(step)}, and another one that of ${String(state.lastStep)}`;

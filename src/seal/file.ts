@@ -40,7 +40,7 @@ export interface HostSeal {
 
 /** What is bound into the ciphertext as associated data. */
 export interface SealedHeader {
-  /** 128 random bits, hex. */
+  /** 32 hex digits; see seal/id.ts. */
   readonly id: string;
   readonly user: string;
   readonly context: string;

@@ -26,6 +26,7 @@ describe(
     let two: PamWorld;
     let denying: PamWorld;
     let keeping: PamWorld;
+    let beside: PamWorld;
     let allowing: PamWorld;
 
     before(async () => {
@@ -36,12 +37,13 @@ describe(
       two = await fleetHost(server, 'two', { hostKey, outage: true });
       denying = await fleetHost(server, 'denying', { hostKey });
       keeping = await fleetHost(server, 'keeping', { hostKey, outage: true, top: 'secrets = "store"' });
+      beside = await fleetHost(server, 'beside', { hostKey, outage: true, top: 'secrets = "store"' });
       allowing = await fleetHost(server, 'allowing', { hostKey, outage: true, top: 'unenrolled = "allow"' });
     });
     afterEach(async () => {
       await server.stop();
       await server.start();
-      for (const host of [one, two, keeping]) await notp(host, 'store', 'refresh');
+      for (const host of [one, two, keeping, beside]) await notp(host, 'store', 'refresh');
     });
 
     const approved = async (host: PamWorld = one): Promise<{ readonly user: TestUser; readonly enrolled: Enrolled }> => {
@@ -194,6 +196,45 @@ describe(
       await server.stop();
       assert.equal((await keeping.pam(user.name, enrolled.recovery[0] ?? '')).code, 0);
     });
+
+    for (const [word, what] of [
+      ['recovery', 'new recovery codes were made'],
+      ['reseal', 'it was sealed anew'],
+    ] as const) {
+      it(`took a pair again on the host where it had been typed, for ${what} on another one since the last copy`, async () => {
+        const { user, enrolled } = await approved(keeping);
+        await notp(beside, 'store', 'refresh');
+        await notp(keeping, word, '--user', user.name);
+        const codes = pair(enrolled);
+        assert.equal((await beside.pam(user.name, codes)).code, 0);
+        await server.stop();
+        assert.equal(outageRecordIn(beside, await beside.pam(user.name, codes)).reason, 'replayed');
+        await server.start();
+        await areWhole(beside);
+      });
+
+      it(`let everybody take a pair again that it had taken, for ${what} before it reported`, async () => {
+        const { user, enrolled } = await approved(keeping);
+        await notp(beside, 'store', 'refresh');
+        const [spent = '', both = ''] = enrolled.recovery;
+        assert.equal((await keeping.pam(user.name, both)).code, 0);
+        await notp(keeping, word, '--user', user.name);
+        await server.stop();
+        const codes = pair(enrolled);
+        for (const proof of [codes, spent, both]) assert.equal((await beside.pam(user.name, proof)).code, 0);
+        await server.start();
+        await notp(beside, 'store', 'refresh');
+        for (const host of [beside, keeping]) {
+          for (const proof of [codes, codes.split(' ')[1] ?? ''])
+            assert.equal(reasonIn(host, await host.pam(user.name, proof)), 'replayed');
+          // New recovery codes have ended the list that it was in.
+          assert.equal(reasonIn(host, await host.pam(user.name, spent)), word === 'reseal' ? 'replayed' : 'wrong_code');
+        }
+        const conflicts = recordsOf(beside, user).filter(({ event }) => event === 'outage.conflict');
+        assert.equal(conflicts.length, word === 'reseal' ? 1 : 0);
+        await areWhole(beside);
+      });
+    }
 
     it('lets in nobody without a code, whom the host could not know to be enrolled neither', async () => {
       const [stranger, later] = [addUser(), addUser()];

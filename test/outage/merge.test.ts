@@ -1,9 +1,10 @@
 /** After an outage: nothing that was used on either side is unused, and what took the place of an enrolment is left alone. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { assert as holds, integer, nat, property, record as object, stringMatching } from 'fast-check';
+import { assert as holds, boolean, integer, nat, property, record as object, stringMatching } from 'fast-check';
 import type { AuditRecord } from '../../src/audit/record.ts';
 import type { Enrolment } from '../../src/store/store.ts';
+import { idForReseal } from '../../src/seal/id.ts';
 import { conflictOf, merged, usedBy, usedOnEither } from '../../src/outage/merge.ts';
 
 const POLICY = { window: 1, budget: 5, refillMs: 3_600_000 };
@@ -79,6 +80,27 @@ describe('what is merged', () => {
     assert.deepEqual(merged(store, enrolment({}, { lastStep: 90, spent: '111' }), POLICY, FAR_MS), store);
   });
 
+  it('had codes unused again that the other side had used, where the same secret was sealed anew since', () => {
+    const id = 'a'.repeat(32);
+    holds(
+      property(ANY, ANY, boolean(), boolean(), (one, other, hasNewCodes, isStore) => {
+        const old = { ...one, id };
+        const anew = { ...other, id: idForReseal(id, 'b'.repeat(32), { hasNewCodes }) };
+        const [store, copy] = isStore ? [anew, old] : [old, anew];
+        for (const both of [merged(store, copy, POLICY, FAR_MS), usedOnEither(store, copy)]) {
+          assert.equal(both.id, store.id);
+          assert.equal(both.state.lastStep, Math.max(one.state.lastStep, other.state.lastStep));
+          for (const each of hasNewCodes ? [store] : [store, copy])
+            assert.ok(Array.from(each.state.spent).every((digit, i) => digit === '0' || both.state.spent[i] === '1'));
+          // A new recovery code is not spent because one of the earlier list was.
+          if (hasNewCodes) assert.equal(both.state.spent, store.state.spent);
+        }
+        const { tokens } = merged(store, copy, POLICY, FAR_MS).state.bucket;
+        assert.equal(tokens, Math.min(one.state.bucket.tokens, other.state.bucket.tokens));
+      }),
+    );
+  });
+
   it('is one that was on its way, where its file was in its place in the outage', () => {
     const pendingState = { lastStep: -1, bucket: { tokens: 5, asOfMs: 0 }, spent: '00' };
     const both = merged(enrolment({ pendingId: 'b', pendingState }), enrolment({ id: 'b' }, { lastStep: 7, spent: '01' }), POLICY, FAR_MS);
@@ -104,6 +126,15 @@ describe('an acceptance in an outage', () => {
       [12, true],
     ] as const)
       assert.equal(conflictOf(record({ step: 12 }), enrolment({}, { lastStep }), enrolment()) !== undefined, isConflict, String(lastStep));
+  });
+
+  it('was told as none of two where the same secret was sealed anew on the other host', () => {
+    const id = 'a'.repeat(32);
+    for (const hasNewCodes of [false, true]) {
+      const store = enrolment({ id: idForReseal(id, 'b'.repeat(32), { hasNewCodes }) }, { lastStep: 12, spent: '010' });
+      assert.match(conflictOf(record({ step: 12 }), store, enrolment({ id })) ?? '', /accepted on two hosts/);
+      assert.equal(conflictOf(record({ recovery_code: 1 }), store, enrolment({ id })) !== undefined, !hasNewCodes);
+    }
   });
 
   it('is at odds with it where the recovery code was spent there, and not where that is of another enrolment', () => {
