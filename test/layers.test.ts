@@ -193,6 +193,13 @@ describe('records', () => {
       ],
     );
   });
+
+  it('are written through enrolment/change.ts alone, so that the copy for outages misses none', () => {
+    assert.deepEqual(
+      filesWith(/\brecordChange\b/).filter((file) => part(file) !== 'audit'),
+      ['enrolment/change.ts'],
+    );
+  });
 });
 
 describe('each library', () => {

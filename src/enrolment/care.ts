@@ -1,5 +1,5 @@
 /** Looking after enrolments on the state that is within reach: what there is, and a full guess budget again. */
-import { recordChange, type Done } from '../audit/record-change.ts';
+import type { Done } from '../audit/record-change.ts';
 import type { Origin } from '../audit/record.ts';
 import type { Enrolment, Transaction } from '../store/store.ts';
 import type { Config } from '../system/config.ts';
@@ -10,6 +10,7 @@ import { fullBucket, priceOf, refilled } from '../verdict/budget.ts';
 import { withoutClockAhead, type Policy } from '../verdict/decide.ts';
 import { accountContexts, sharedBucket } from '../login/account.ts';
 import { timeOf } from '../store/clock.ts';
+import { change } from './change.ts';
 import { factsOf } from './facts.ts';
 import type { Facts } from '../wire/facts.ts';
 import type { HostKey } from '../state/host-keys.ts';
@@ -112,7 +113,7 @@ export async function refill(
   { policy, contexts }: Pick<Config, 'policy' | 'contexts'>,
   hostMs: number,
 ): Promise<readonly Refilled[]> {
-  return await recordChange(state, origin, async (transaction) => {
+  return await change(state, origin, async (transaction) => {
     const nowMs = await timeOf(transaction, () => hostMs);
     const all = await transaction.enrolmentsOf(origin.user);
     const asked = context === undefined ? undefined : accountContexts({ contexts }, [context]);
@@ -134,7 +135,8 @@ export async function refill(
       done.push({ context: enrolment.context, event: 'unlock', detail });
       given.push({ context: enrolment.context, before, budget: policy.budget, stepsAhead });
     }
-    return { done, given };
+    // The copy goes by the clock of the host.
+    return { done, given, inCopy: (copy: Enrolment) => withFullBucket(copy, policy, hostMs) };
   });
 }
 

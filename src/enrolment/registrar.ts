@@ -4,9 +4,9 @@
  * registered one. Between the two both files are known, so whichever is in place logs in: a file with the pending
  * id proves that the rename happened (completed() in store/enrolment.ts).
  */
-import { recordChange } from '../audit/record-change.ts';
 import type { Origin } from '../audit/record.ts';
 import { NotpError } from '../error.ts';
+import { noteChange } from '../outage/change.ts';
 import { shellCommand } from '../otp/escape.ts';
 import type { Registration } from '../seal/file.ts';
 import { NO_UID, type Enrolment, type PendingState, type Transaction } from '../store/store.ts';
@@ -16,6 +16,7 @@ import { timeOf } from '../store/clock.ts';
 import { awaits, refuseForged, registers } from '../login/standing.ts';
 import { completed, isNewSecret, statusToBe } from '../store/enrolment.ts';
 import type { State } from '../state/state.ts';
+import { change } from './change.ts';
 
 /** A new sealed file, and what becomes of the enrolment with it. */
 export interface NewEnrolment extends Registration {
@@ -60,7 +61,7 @@ export async function registeredAs(
  */
 export async function begin(state: State, enrolment: NewEnrolment, inPlace: Registration | undefined): Promise<void> {
   const { origin, id, digest, replace, expected } = enrolment;
-  await recordChange(state, origin, async (transaction) => {
+  await change(state, origin, async (transaction) => {
     const fresh = await asOfStore(transaction, enrolment.state, state.log.now);
     const known = await transaction.enrolment(origin.user, origin.context);
     const isForged = known?.doubt === 'forged';
@@ -93,10 +94,13 @@ export async function begin(state: State, enrolment: NewEnrolment, inPlace: Regi
 export async function complete(state: State, { origin, id }: Pick<NewEnrolment, 'origin' | 'id'>): Promise<void> {
   await state.store.exclusively(async (transaction) => {
     const enrolment = await transaction.enrolment(origin.user, origin.context);
-    if (enrolment?.pendingId === id) {
-      refuseForged(enrolment);
-      await transaction.save(completed(enrolment));
-    } else if (enrolment?.id !== id || enrolment.status === 'revoked') throw overtaken(origin);
+    if (enrolment?.pendingId !== id) {
+      if (enrolment?.id !== id || enrolment.status === 'revoked') throw overtaken(origin);
+      return;
+    }
+    refuseForged(enrolment);
+    await transaction.save(completed(enrolment));
+    await noteChange(state, transaction, origin.user, [origin.context]);
   });
 }
 
@@ -118,6 +122,7 @@ export async function completeInStore(state: State, { origin, id }: Pick<NewEnro
     refuseForged(enrolment);
     await transaction.putSealed(user, context, text);
     await transaction.save(completed(enrolment));
+    await noteChange(state, transaction, user, [context]);
   });
 }
 
@@ -134,7 +139,7 @@ export async function standingInStore(
 /** The file did not come into its place: the enrolment is as it was. */
 export async function abandon(state: State, { origin, id, state: pendingState, event: name }: NewEnrolment): Promise<void> {
   const event = `${name ?? (isNewSecret(pendingState) ? 'enroll' : 'reseal')}.failed` as const;
-  await recordChange(state, origin, async (transaction) => {
+  await change(state, origin, async (transaction) => {
     const enrolment = await awaiting(transaction, origin, id);
     if (enrolment === undefined) return { done: [], given: undefined };
     await transaction.save({ ...enrolment, pendingId: '', pendingDigest: '' });
@@ -144,7 +149,7 @@ export async function abandon(state: State, { origin, id, state: pendingState, e
 
 /** Lets `origin.user` enrol themselves once. Throws `refused` where they are enrolled. */
 export async function invite(state: State, origin: Origin, policy: Policy, nowMs: number): Promise<void> {
-  await recordChange(state, origin, async (transaction) => {
+  await change(state, origin, async (transaction) => {
     const known = await transaction.enrolment(origin.user, origin.context);
     if (known !== undefined && statusToBe(known) === 'active' && (registered(known) || known.pendingId !== ''))
       throw new NotpError(
@@ -168,7 +173,7 @@ export async function invite(state: State, origin: Origin, policy: Policy, nowMs
  */
 export async function giveOut(state: State, origin: Origin, file: Registration): Promise<{ readonly counter: number }> {
   const { user, context } = origin;
-  return await recordChange(state, origin, async (transaction) => {
+  return await change(state, origin, async (transaction) => {
     if ((await registeredAs(transaction, origin, file)) !== 'active')
       throw new NotpError(
         'refused',
@@ -182,7 +187,7 @@ export async function giveOut(state: State, origin: Origin, file: Registration):
 
 /** Ends an enrolment or an invitation. Gives whether the user has another one left. Throws `refused` where there is nothing to end. */
 export async function revoke(state: State, origin: Origin): Promise<{ readonly othersLeft: boolean }> {
-  return await recordChange(state, origin, async (transaction) => {
+  return await change(state, origin, async (transaction) => {
     const all = await transaction.enrolmentsOf(origin.user);
     const known = all.find(({ context }) => context === origin.context);
     // One that is on its way after it was ended would be active when its file has come.

@@ -16,6 +16,7 @@ import { rowSealOf } from './row-keys.ts';
 import { isThere, storePlaceOf, storeName } from './store-place.ts';
 
 export interface State {
+  readonly place: StatePlace;
   readonly store: Store;
   readonly log: AuditLog;
   readonly hostKey: HostKey | undefined;
@@ -47,8 +48,8 @@ export function openState(place: StatePlace, now: () => number, { create, untilM
   const hostKey = hostKeysOf(place);
   const store = openStore(storePlaceOf(place), { create, untilMs, rows: rowSealOf(place.kind, hostKey) });
   const log = auditLog(place, now);
-  if (hostKey === undefined) return { store, hostKey, log: place.kind === 'user' ? log : { ...log, isUnlinked: true } };
-  return { store, hostKey, log: { ...log, key: auditKey(hostKey.key), formerKeys: hostKey.former.map(({ key }) => auditKey(key)) } };
+  if (hostKey === undefined) return { place, store, hostKey, log: place.kind === 'user' ? log : { ...log, isUnlinked: true } };
+  return { place, store, hostKey, log: { ...log, key: auditKey(hostKey.key), formerKeys: hostKey.former.map(({ key }) => auditKey(key)) } };
 }
 
 /** The state, made where there is none, for what seals with `sealKind`. The caller acts as `place.owner`. Throws `failed` where the host's key is needed and there is none, else as openState. */

@@ -1,33 +1,16 @@
 /** What a host tells the store after an outage: all of it, once, whatever fails on the way; and the log of both is whole. */
 import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
-import * as path from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, it } from 'node:test';
 import { append, newRef } from '../../src/audit/audit.ts';
 import { verifyLog, type Report } from '../../src/audit/verify.ts';
-import { openCopy } from '../../src/outage/outage.ts';
-import { copyApproved, reportOutage } from '../../src/outage/report.ts';
+import { reportOutage } from '../../src/outage/report.ts';
 import { rowKey, rowMac } from '../../src/seal/keys.ts';
 import { chainKeys, type State } from '../../src/state/state.ts';
 import { encoded } from '../../src/store/row-seal.ts';
-import { localWorld, ORIGIN, POLICY, recoveryProof, type LocalWorld } from '../login/local-world.ts';
-
-/** A host whose user may be let in by its copy. */
-async function outageHost(name: string): Promise<{ readonly world: LocalWorld; readonly copy: State }> {
-  const world = localWorld(name);
-  const outageFile = path.join(path.dirname(world.place.auditFile), 'outage.db');
-  const fleet = { passwordFile: '', authoritiesFile: undefined, tls: false, host: 'one', outage: 'local', outageFile } as const;
-  const store = { kind: 'postgres', servers: [], database: '', user: '', ...fleet } as const;
-  const copy = openCopy({ ...world.place, store }, () => world.nowMs, { create: true });
-  assert.ok(copy);
-  await world.enrol();
-  await world.withState(async (state) => {
-    await state.store.exclusively((transaction) => transaction.approve({ user: ORIGIN.user, asOfMs: world.nowMs }));
-    await copyApproved(state, copy, world.nowMs);
-  });
-  return { world, copy };
-}
+import { ORIGIN, POLICY, recoveryProof, type LocalWorld } from '../login/local-world.ts';
+import { outageHost } from './outage-host.ts';
 
 /** Decides on the copy, so many times, and gives the references. */
 async function decideOn({ store, log }: State, times: number): Promise<readonly string[]> {

@@ -1,0 +1,84 @@
+/** Keeps the copy for outages up to date with what this host changes: a login that was revoked here stays revoked when the server goes away. */
+import { messageOf } from '../error.ts';
+import { isSameSecret } from '../seal/id.ts';
+import type { State } from '../state/state.ts';
+import { withBudget } from '../store/enrolment.ts';
+import type { Enrolment, Transaction } from '../store/store.ts';
+import { sayError } from '../terminal/printer.ts';
+import { usedOnEither } from './merge.ts';
+import { openCopy, outagePlace } from './outage.ts';
+
+/** Changes the copy of an enrolment, before the store's takes its place. */
+export type InCopy = (copy: Enrolment) => Enrolment;
+
+/** A user's enrolment as the store has it now. */
+interface Present {
+  readonly enrolment: Enrolment;
+  /** Undefined where the store does not keep it. */
+  readonly file: string | undefined;
+}
+
+/**
+ * Brings this host's copy of the enrolments of `user` for `contexts` up to date with `transaction`, before that commits. Codes used and tries spent on
+ * the copy stay so, apart from what `inCopy` does. Does nothing where the host keeps no copy, or none of `user`. If the copy cannot be written the change
+ * counts all the same, and the person is told. Throws where the store cannot be read. The caller acts as `place.owner`.
+ */
+export async function noteChange(
+  state: State,
+  transaction: Transaction,
+  user: string,
+  contexts: readonly string[],
+  inCopy: InCopy = (copy) => copy,
+): Promise<void> {
+  const { place, log } = state;
+  if (outagePlace(place) === undefined) return;
+  const present: Present[] = [];
+  for (const context of contexts) {
+    const enrolment = await transaction.enrolment(user, context);
+    if (enrolment !== undefined) present.push({ enrolment, file: await transaction.sealed(user, context) });
+  }
+  try {
+    const copy = openCopy(place, log.now, { create: false });
+    try {
+      await copy?.store.exclusively(async (copied) => {
+        const isApproved = (await copied.approved()).some((each) => each.user === user);
+        for (const each of present) await put(copied, each, { isApproved, inCopy });
+      });
+    } finally {
+      copy?.store.close();
+    }
+  } catch (error) {
+    if (!told.has(state)) sayMissed(user, error);
+    told.add(state);
+  }
+}
+
+/** A change has several steps, and the person is told once. */
+const told = new WeakSet<State>();
+
+function sayMissed(user: string, error: unknown): void {
+  sayError(
+    `the change is made, but this host's copy for outages is not up to date and may still let ${user} in: ${messageOf(error)}`,
+    'see outage-copy in notp doctor, then run notp store refresh',
+  );
+}
+
+async function put(
+  copy: Transaction,
+  { enrolment, file }: Present,
+  { isApproved, inCopy }: { readonly isApproved: boolean; readonly inCopy: InCopy },
+): Promise<void> {
+  const { user, context } = enrolment;
+  const known = await copy.enrolment(user, context);
+  if (known === undefined && !isApproved) return;
+  if (known === undefined) await copy.insert(enrolment);
+  else await copy.save(withUsed(enrolment, inCopy(known)));
+  if (file === undefined) await copy.dropSealed(user, context);
+  else await copy.putSealed(user, context, file);
+}
+
+/** For the same secret the copy keeps its own budget: tries on it may not be reported yet. */
+function withUsed(enrolment: Enrolment, copy: Enrolment): Enrolment {
+  const next = usedOnEither(enrolment, copy);
+  return copy.doubt === undefined && isSameSecret(next.id, copy.id) ? withBudget(next, copy.state.bucket) : next;
+}
