@@ -6,7 +6,7 @@ import { MAX_CUT_OFF } from '../audit/walk.ts';
 import { NotpError } from '../error.ts';
 import { parseJson } from '../json.ts';
 import type { ChainHead, Enrolment, OutageRecord, Transaction } from '../store/store.ts';
-import type { Policy } from '../verdict/decide.ts';
+import { withoutFutureSteps, type Policy } from '../verdict/decide.ts';
 import { withBudget } from '../store/enrolment.ts';
 import { timeOf } from '../store/clock.ts';
 import { conflictOf, merged, usedOnEither } from './merge.ts';
@@ -138,9 +138,10 @@ interface Needed {
 
 /**
  * Brings the copy up to date, as of `nowMs` (Unix time in milliseconds), and gives whom it holds. It is written while nobody else of this host
- * decides by the store, so that what is older never comes after what is newer. Throws as Store.exclusively does.
+ * decides by the store, so that what is older never comes after what is newer. A step of a time to come, which a clock that was ahead has left
+ * on the copy, goes. Throws as Store.exclusively does.
  */
-export async function copyApproved(state: State, copy: State, nowMs: number): Promise<readonly string[]> {
+export async function copyApproved(state: State, copy: State, policy: Policy, nowMs: number): Promise<readonly string[]> {
   return await state.store.exclusively(async (store) => {
     const needed: Needed[] = [];
     for (const { user } of await store.approved()) needed.push(await neededOf(store, user));
@@ -149,7 +150,7 @@ export async function copyApproved(state: State, copy: State, nowMs: number): Pr
       // The log of outages is made with the keys of this host, too.
       for (const key of former) await transaction.keepChainKey(key);
       await forgetOthers(transaction, needed);
-      for (const each of needed) await put(transaction, each, nowMs);
+      for (const each of needed) await put(transaction, each, policy, nowMs);
     });
     return needed.map(({ user }) => user);
   });
@@ -181,7 +182,7 @@ async function forgetOthers(copy: Transaction, needed: readonly Needed[]): Promi
   }
 }
 
-async function put(copy: Transaction, { user, enrolments, files }: Needed, nowMs: number): Promise<void> {
+async function put(copy: Transaction, { user, enrolments, files }: Needed, { window }: Policy, nowMs: number): Promise<void> {
   const known = await copy.enrolmentsOf(user);
   const isOther = known.some((old) => !enrolments.some((each) => isSame(each, old)));
   if (isOther) await copy.forget(user);
@@ -189,7 +190,10 @@ async function put(copy: Transaction, { user, enrolments, files }: Needed, nowMs
     const old = isOther ? undefined : known.find((each) => isSame(each, enrolment));
     // What was used here since the store was asked stays used.
     if (old === undefined) await copy.insert(enrolment);
-    else await copy.save(withBudget(usedOnEither(enrolment, old), enrolment.state.bucket));
+    else {
+      const used = { ...old, state: withoutFutureSteps(old.state, nowMs, window) };
+      await copy.save(withBudget(usedOnEither(enrolment, used), enrolment.state.bucket));
+    }
     const file = files[i];
     if (file === undefined) await copy.dropSealed(user, enrolment.context);
     else await copy.putSealed(user, enrolment.context, file);

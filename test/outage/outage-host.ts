@@ -5,7 +5,7 @@ import { openCopy } from '../../src/outage/outage.ts';
 import { copyApproved } from '../../src/outage/report.ts';
 import type { State } from '../../src/state/state.ts';
 import type { StatePlace } from '../../src/state/place.ts';
-import { localWorld, ORIGIN, type LocalWorld } from '../login/local-world.ts';
+import { localWorld, ORIGIN, POLICY, type LocalWorld } from '../login/local-world.ts';
 
 export interface OutageHost {
   readonly world: LocalWorld;
@@ -24,7 +24,7 @@ export async function outageHost(name: string): Promise<OutageHost> {
   await world.enrol();
   await world.withState(async (state) => {
     await state.store.exclusively((transaction) => transaction.approve({ user: ORIGIN.user, asOfMs: world.nowMs }));
-    await copyApproved(state, copy, world.nowMs);
+    await copyApproved(state, copy, POLICY, world.nowMs);
   });
   return { world, copy, place };
 }

@@ -5,11 +5,11 @@ import { DatabaseSync } from 'node:sqlite';
 import { describe, it } from 'node:test';
 import { append, newRef } from '../../src/audit/audit.ts';
 import { verifyLog, type Report } from '../../src/audit/verify.ts';
-import { reportOutage } from '../../src/outage/report.ts';
+import { copyApproved, reportOutage } from '../../src/outage/report.ts';
 import { rowKey, rowMac } from '../../src/seal/keys.ts';
 import { chainKeys, type State } from '../../src/state/state.ts';
 import { encoded } from '../../src/store/row-seal.ts';
-import { ORIGIN, POLICY, recoveryProof, type LocalWorld } from '../login/local-world.ts';
+import { ORIGIN, PERIOD_MS, POLICY, recoveryProof, type LocalWorld } from '../login/local-world.ts';
 import { outageHost } from './outage-host.ts';
 
 /** Decides on the copy, so many times, and gives the references. */
@@ -133,6 +133,31 @@ describe('a report of an outage', () => {
         assert.equal(await report(world, copy), 20);
         assert.deepEqual(await reported(world), refs);
         await world.verify({ kind: 'absent' }, recoveryProof('0'));
+      }
+    } finally {
+      copy.store.close();
+    }
+  });
+});
+
+describe('a copy', () => {
+  it('refused the owner in the next outages, too, because the clock of the host was ahead in one', async () => {
+    const { world, copy } = await outageHost('copy-ahead');
+    try {
+      const present = Math.floor(world.nowMs / PERIOD_MS);
+      for (const [steps, left] of [
+        [5000, present + POLICY.window],
+        // A code that can be typed by now stays used.
+        [POLICY.window, present + POLICY.window],
+      ] as const) {
+        await copy.store.exclusively(async (transaction) => {
+          const known = (await transaction.enrolment(ORIGIN.user, ORIGIN.context)) ?? assert.fail();
+          const state = { ...known.state, lastStep: present + steps, periodSeconds: PERIOD_MS / 1000 };
+          await transaction.save({ ...known, state });
+        });
+        await world.withState((state) => copyApproved(state, copy, POLICY, world.nowMs));
+        const copied = await copy.store.exclusively((transaction) => transaction.enrolment(ORIGIN.user, ORIGIN.context));
+        assert.equal(copied?.state.lastStep, left);
       }
     } finally {
       copy.store.close();

@@ -90,7 +90,7 @@ async function refreshed(
   if (copy === undefined) return { reported: 0, users: [] };
   try {
     await goOn(place, state, copy);
-    return { reported: await reportOutage(state, copy, policy), users: await copyApproved(state, copy, now()) };
+    return { reported: await reportOutage(state, copy, policy), users: await copyApproved(state, copy, policy, now()) };
   } finally {
     copy.store.close();
   }
