@@ -103,6 +103,16 @@ export function unaskable(where: string, user: string): Finding {
   };
 }
 
+export function withoutOptions({ pid, program }: Server): Finding {
+  return {
+    id: UNSEEN,
+    severity: 'warn',
+    title: 'It cannot be told which configuration an sshd was started with, so nothing is known about its gate',
+    detail: `${program} (pid ${String(pid)}): it was started in an environment that leaves its title no room for its options`,
+    fix: 'name its configuration with --sshd-config; a variable of 100 letters in its environment makes room for its title',
+  };
+}
+
 export function unseen(where: string, error: unknown): Finding {
   const fix = isRoot() || errnoOf(error) !== 'EACCES' ? 'name another file with --sshd-config' : 'run notp doctor as root';
   return {

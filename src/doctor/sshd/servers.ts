@@ -12,12 +12,17 @@ export interface Server {
   readonly options: readonly string[];
   /** Absent where none is running. */
   readonly pid?: number;
+  /** Its title had no room for all of its options (setproctitle in an empty environment): they cannot be told. */
+  readonly isCut?: boolean;
 }
 
 export const DEFAULT_SSHD_CONFIG = '/etc/ssh/sshd_config';
 const PROGRAMS = ['/usr/sbin/sshd', '/usr/local/sbin/sshd', '/sbin/sshd', '/usr/bin/sshd'];
-const WITH_VALUE = /^-[CcEfghkobpu]/;
-const KEPT = /^-[ohp]/;
+/** Letters without a value, and one with its value, as getopt(3) of sshd has them. */
+const OPTIONS = /^-([^-CcEfghkobpu]*)(?:([CcEfghkobpu])(.*))?$/s;
+const KEPT = ['o', 'h', 'p'];
+/** Called with one of these, sshd serves one connection, or tells something. */
+const NO_LISTENER = ['i', 't', 'T', 'G', 'V', 'R'];
 
 /** The sshd that is installed, judged with `config`; undefined where there is none. */
 export function installedServer(config: string): Server | undefined {
@@ -37,25 +42,36 @@ export function runningServers(): Server[] {
   });
 }
 
-function serverOf(pid: string, words: readonly string[]): Server {
+interface Title {
+  readonly words: readonly string[];
+  readonly isCut: boolean;
+}
+
+function serverOf(pid: string, { words, isCut }: Title): Server {
   const [first = ''] = words;
-  const { config, kept } = optionsOf(words.slice(1));
+  const options = optionsOf(words.slice(1));
+  const config = options.findLast(({ letter }) => letter === 'f')?.value ?? DEFAULT_SSHD_CONFIG;
+  const kept = options.flatMap(({ letter, value }) => (KEPT.includes(letter) ? [`-${letter}`, value] : []));
   const program = link(`/proc/${pid}/exe`);
   // A program that was replaced since is still there for the kernel.
   const runnable = program === undefined ? first : program.endsWith(' (deleted)') ? `/proc/${pid}/exe` : program;
-  return { program: runnable, name: path.basename(first), config: config ?? DEFAULT_SSHD_CONFIG, options: kept, pid: Number(pid) };
+  return { program: runnable, name: path.basename(first), config, options: kept, pid: Number(pid), isCut };
 }
 
 /** The words that a listening sshd was called with; undefined for any other process, a session of sshd too. */
-function titleOf(pid: string): string[] | undefined {
+function titleOf(pid: string): Title | undefined {
   const line = read(`/proc/${pid}/cmdline`);
   if (line === undefined) return undefined;
-  const [, name, title] = /^([^\s:/]+): (\/.*) \[listener\]/s.exec(line) ?? [];
-  if (title !== undefined && (name === 'sshd' || isSshd(link(`/proc/${pid}/exe`)))) return title.split(' ');
+  // The title of a session begins with the name of a user, or with a bracket.
+  const [, name, title = ''] = /^([^\s:/]+): (\/[^\0]*)/.exec(line) ?? [];
+  if (name === 'sshd' || (name !== undefined && isSshd(link(`/proc/${pid}/exe`)))) {
+    const end = title.lastIndexOf(' [listener]');
+    return { words: title.slice(0, end === -1 ? undefined : end).split(' '), isCut: end === -1 };
+  }
   const words = line.split('\0').filter((word) => word !== '');
-  // Before OpenSSH 8.2 a listener has no title; with -i it serves one connection.
+  // Before OpenSSH 8.2 a listener has no title.
   const untitled = words[0]?.startsWith('/') === true && path.basename(words[0]) === 'sshd';
-  return untitled && !words.includes('-i') && !words.some((word) => /^-\w*[tTGVR]/.test(word)) ? words : undefined;
+  return untitled && !optionsOf(words.slice(1)).some(({ letter }) => NO_LISTENER.includes(letter)) ? { words, isCut: false } : undefined;
 }
 
 /** Anybody can give a process any title, and doctor runs what it finds: all ids must be root's, which nobody else's process has. */
@@ -67,19 +83,25 @@ function isSshd(program: string | undefined): boolean {
   return path.basename(program?.replace(/ \(deleted\)$/, '') ?? '') === 'sshd';
 }
 
-function optionsOf(words: readonly string[]): { config: string | undefined; kept: string[] } {
-  let config: string | undefined;
-  const kept: string[] = [];
-  for (let i = 0; i < words.length; i++) {
-    const word = words[i] ?? '';
-    if (!WITH_VALUE.test(word)) continue;
-    const given: string[] = word.length > 2 ? [word.slice(2)] : [];
+interface Option {
+  readonly letter: string;
+  /** Empty for one that takes none. */
+  readonly value: string;
+}
+
+/** As getopt(3) reads them: letters may stand in one word, and the first that takes a value takes the rest of it, or the next word. */
+function optionsOf(words: readonly string[]): Option[] {
+  const options: Option[] = [];
+  for (let i = 0; i < words.length && words[i] !== '--'; i++) {
+    const [, flags = '', letter, rest = ''] = OPTIONS.exec(words[i] ?? '') ?? [];
+    options.push(...Array.from(flags, (flag) => ({ letter: flag, value: '' })));
+    if (letter === undefined) continue;
+    const given = rest === '' ? [] : [rest];
     // The title has blanks between words and inside them alike: a value goes on to the next option.
     while (i + 1 < words.length && (given.length === 0 || words[i + 1]?.startsWith('-') === false)) given.push(words[++i] ?? '');
-    if (word.startsWith('-f')) config = given.join(' ');
-    else if (KEPT.test(word)) kept.push(word.slice(0, 2), given.join(' '));
+    options.push({ letter, value: given.join(' ') });
   }
-  return { config, kept };
+  return options;
 }
 
 function read(file: string): string | undefined {

@@ -12,7 +12,7 @@ import { DEFAULT_SSHD_CONFIG, installedServer, runningServers, type Server } fro
 import { readSshdFiles, type Criterion, type SshdFiles } from './files.ts';
 import { isRootsAlone } from './roots-alone.ts';
 import { askServer, checkServer, withKeyFolder, type Asked, type Question, type Refusal } from './run.ts';
-import { noDoor, notLoaded, refused, spelledOtherwise, unaskable, unseen } from './findings.ts';
+import { noDoor, notLoaded, refused, spelledOtherwise, unaskable, unseen, withoutOptions } from './findings.ts';
 import { unasked, vantages, type Vantage } from './vantage.ts';
 
 /** What was found out about one server, for the families that follow. */
@@ -50,6 +50,7 @@ export function serversFor(sshdConfig: string | undefined): Server[] {
 /** Judges one server. */
 export async function examineServer(server: Server, people: readonly Person[], hear: Progress): Promise<SshdReport> {
   const where = `sshd${server.pid === undefined ? '' : ` (pid ${String(server.pid)})`} with ${server.config}`;
+  if (server.isCut === true) return nothing(withoutOptions(server));
   let files: SshdFiles;
   try {
     files = readSshdFiles(server.config);

@@ -1,11 +1,14 @@
 /** The sshds that run: each one that listens is found with its own program and options, and none that serves a session. */
 import * as assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { before, describe, it } from 'node:test';
-import { runningServers } from '../../../src/doctor/sshd/servers.ts';
-import { serversFor } from '../../../src/doctor/sshd/sshd.ts';
+import { isDeepStrictEqual } from 'node:util';
+import { couldLook } from '../../../src/doctor/finding.ts';
+import { runningServers, type Server } from '../../../src/doctor/sshd/servers.ts';
+import { examineServer, serversFor } from '../../../src/doctor/sshd/sshd.ts';
 import { startSshd, type Sshd } from '../../support/sshd.ts';
 import { atEnd } from '../../support/cleanup.ts';
 import { sleep } from '../../support/process.ts';
@@ -66,6 +69,48 @@ describe('two sshds that run', { skip: lacks({ root: true, programs: ['sshd', 's
     const found = await until(() => own().find((each) => each.config === config));
     assert.deepEqual(found.options, ['-p', '47022', '-o', 'ForceCommand none']);
     server.kill();
+  });
+
+  for (const [words, options] of [
+    [['-Df', 'FILE'], []],
+    [
+      ['-DeoForceCommand=none', '-fFILE'],
+      ['-o', 'ForceCommand=none'],
+    ],
+    [
+      ['-4Dp', '47023', '-ef', 'FILE', '-o', 'ForceCommand none'],
+      ['-p', '47023', '-o', 'ForceCommand none'],
+    ],
+    [
+      ['-Do', 'ForceCommand=/bin/sh', '-f', 'FILE', '-D'],
+      ['-o', 'ForceCommand=/bin/sh'],
+    ],
+  ] as const)
+    it(`have the options that are written together, as sshd reads them: ${words.join(' ')}`, async () => {
+      const config = path.join(folder, 'together');
+      const key = own()[0]?.config.replace(/config$/, 'host') ?? '';
+      fs.writeFileSync(config, `ListenAddress 127.0.0.1\nPort 47024\nPidFile none\nHostKey ${key}\n`);
+      const given = words.map((word) => word.replace('FILE', config));
+      const server = spawn('/usr/sbin/sshd', given, { stdio: 'ignore' });
+      atEnd(() => void server.kill());
+      // It writes its title in place, so that it may be read half.
+      const isAsked = (each: Server): boolean => each.config === config && isDeepStrictEqual(each.options, options);
+      await until(() => runningServers().find((each) => each.pid === server.pid && isAsked(each)));
+      server.kill();
+      await once(server, 'exit');
+    });
+
+  it('are named where their options cannot be told, for their title is cut', async () => {
+    const config = path.join(folder, 'cut');
+    const key = own()[0]?.config.replace(/config$/, 'host') ?? '';
+    fs.writeFileSync(config, `ListenAddress 127.0.0.1\nPort 47025\nPidFile none\nHostKey ${key}\n`);
+    const server = spawn('/usr/sbin/sshd', ['-D', '-f', config], { stdio: 'ignore', env: {} });
+    atEnd(() => void server.kill());
+    const found = await until(() => runningServers().find(({ pid, isCut }) => pid === server.pid && isCut === true));
+    const { findings } = await examineServer(found, [], { expect: () => undefined, progress: () => undefined });
+    server.kill();
+    assert.deepEqual(wrong(findings), ['sshd-unseen']);
+    assert.equal(couldLook(findings), false);
   });
 
   it('are not what somebody else calls a process of theirs', async () => {
