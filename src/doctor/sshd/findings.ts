@@ -1,5 +1,6 @@
 /** What there is to say about an sshd itself, before and beside the rules. */
 import * as fs from 'node:fs';
+import * as path from 'node:path';
 import { errnoOf, messageOf } from '../../error.ts';
 import { quoted } from '../../otp/escape.ts';
 import { isRoot } from '../../system/users.ts';
@@ -25,6 +26,7 @@ export function notLoaded(
   const newer = [
     ...files.filter((file) => changedMs(file) > loadedMs),
     ...folders.filter((folder) => changedMs(folder) > loadedMs).map((folder) => `${folder} (a file in it came, went or has another name)`),
+    ...new Set([...files, ...folders].flatMap((file) => turnedSince(file, loadedMs))),
   ];
   if (newer.length === 0) return [ok('sshd-reload', 'sshd has read the configuration as it is now', where)];
   const detail = `${where}: ${newer.join(', ')} changed since`;
@@ -45,9 +47,40 @@ function loadedAt(pidFile: string, pid: number): number | undefined {
   return written !== undefined && fs.readFileSync(pidFile, 'utf8').trim() === String(pid) ? written.mtimeMs : undefined;
 }
 
-/** When what is at the path, or the symlink there, last changed. */
+/** When what the path leads to last changed. */
 function changedMs(file: string): number {
-  return Math.max(...[fs.statSync(file), fs.lstatSync(file)].flatMap(({ mtimeMs, ctimeMs }) => [mtimeMs, ctimeMs]));
+  const { mtimeMs, ctimeMs } = fs.statSync(file);
+  return Math.max(mtimeMs, ctimeMs);
+}
+
+/** As many symlinks as Linux follows, path_resolution(7). */
+const MAX_LINKS = 40;
+
+/**
+ * What the path goes through on its way, walked as the kernel walks it, and may lead elsewhere since: symlinks that are newer, and folders
+ * that were put where they are (that sets ctime alone; an entry that comes or goes sets both times).
+ */
+function turnedSince(file: string, loadedMs: number): string[] {
+  const turned: string[] = [];
+  const left = file.split('/');
+  let way = '/';
+  let links = 0;
+  for (let step = left.shift(); step !== undefined; step = left.shift()) {
+    const each = step === '..' ? path.dirname(way) : path.join(way, step);
+    const stats = fs.lstatSync(each, { throwIfNoEntry: false });
+    if (stats === undefined) return turned;
+    const { ctimeMs, mtimeMs } = stats;
+    if (stats.isSymbolicLink() && ctimeMs > loadedMs) turned.push(`${each} (a link that may have led elsewhere)`);
+    if (stats.isDirectory() && ctimeMs > loadedMs && ctimeMs !== mtimeMs) turned.push(`${each} (a folder that may have been another)`);
+    if (!stats.isSymbolicLink()) way = each;
+    else if (++links > MAX_LINKS) return turned;
+    else {
+      const target = fs.readlinkSync(each);
+      if (target.startsWith('/')) way = '/';
+      left.unshift(...target.split('/'));
+    }
+  }
+  return turned;
 }
 
 function untoldLoad(where: string, pidFile: string): Finding {
