@@ -136,12 +136,15 @@ export function unaskable(where: string, user: string): Finding {
   };
 }
 
-export function withoutOptions({ pid, program }: Server): Finding {
+export function withoutOptions({ pid, program, unit }: Server): Finding {
   return {
     id: UNSEEN,
     severity: 'warn',
     title: 'It cannot be told which configuration an sshd was started with, so nothing is known about its gate',
-    detail: `${program} (pid ${String(pid)}): it was started in an environment that leaves its title no room for its options`,
+    detail:
+      unit === undefined
+        ? `${program} (pid ${String(pid)}): it was started in an environment that leaves its title no room for its options`
+        : `${unit}: its service starts sshd through another program, or with variables`,
     fix: 'name its configuration with --sshd-config; a variable of 100 letters in its environment makes room for its title',
   };
 }

@@ -12,6 +12,8 @@ export interface Server {
   readonly options: readonly string[];
   /** Absent where none is running. */
   readonly pid?: number;
+  /** The socket unit of one that systemd starts when a connection comes. */
+  readonly unit?: string;
   /** Its title had no room for all of its options (setproctitle in an empty environment): they cannot be told. */
   readonly isCut?: boolean;
 }
@@ -38,7 +40,7 @@ export function runningServers(): Server[] {
     const title = isRoots(pid) ? titleOf(pid) : undefined;
     if (title === undefined) return [];
     const elsewhere = link(`/proc/${pid}/ns/pid`);
-    return elsewhere !== undefined && elsewhere !== here ? [] : [serverOf(pid, title)];
+    return elsewhere !== undefined && elsewhere !== here ? [] : [{ ...serverOf(title, programOf(pid, title)), pid: Number(pid) }];
   });
 }
 
@@ -47,15 +49,19 @@ interface Title {
   readonly isCut: boolean;
 }
 
-function serverOf(pid: string, { words, isCut }: Title): Server {
+function programOf(pid: string, { words: [first = ''] }: Title): string {
+  const program = link(`/proc/${pid}/exe`);
+  // A program that was replaced since is still there for the kernel.
+  return program === undefined ? first : program.endsWith(' (deleted)') ? `/proc/${pid}/exe` : program;
+}
+
+/** What is called with `words`, of which the first is its own name. */
+export function serverOf({ words, isCut }: Title, program: string): Server {
   const [first = ''] = words;
   const options = optionsOf(words.slice(1));
   const config = options.findLast(({ letter }) => letter === 'f')?.value ?? DEFAULT_SSHD_CONFIG;
   const kept = options.flatMap(({ letter, value }) => (KEPT.includes(letter) ? [`-${letter}`, value] : []));
-  const program = link(`/proc/${pid}/exe`);
-  // A program that was replaced since is still there for the kernel.
-  const runnable = program === undefined ? first : program.endsWith(' (deleted)') ? `/proc/${pid}/exe` : program;
-  return { program: runnable, name: path.basename(first), config, options: kept, pid: Number(pid), isCut };
+  return { program, name: path.basename(first), config, options: kept, isCut };
 }
 
 /** The words that a listening sshd was called with; undefined for any other process, a session of sshd too. */

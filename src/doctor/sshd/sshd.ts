@@ -9,6 +9,7 @@ import { alike, otherSpellings, type Person, type Spelling } from '../people.ts'
 import { hasFirstPass } from '../pam/pam.ts';
 import { asksForCode } from '../pam/stack.ts';
 import { DEFAULT_SSHD_CONFIG, installedServer, runningServers, type Server } from './servers.ts';
+import { socketServers } from './socket-units.ts';
 import { readSshdFiles, type Criterion, type SshdFiles } from './files.ts';
 import { isRootsAlone } from './roots-alone.ts';
 import { askServer, checkServer, withKeyFolder, type Asked, type Question, type Refusal } from './run.ts';
@@ -38,10 +39,10 @@ export interface Progress {
 const FIXED_PAM_SERVICE = 9_008;
 const NO_DOORS: Doors = { gate: false, pam: false };
 
-/** The servers to judge: the one that a file was named for, else those that run, else the one that is installed. Throws `failed` where there is no sshd. */
+/** The servers to judge: the one that a file was named for, else those that run and those that systemd starts for a connection, else the one that is installed. Throws `failed` where there is no sshd. */
 export function serversFor(sshdConfig: string | undefined): Server[] {
   const installed = installedServer(sshdConfig ?? DEFAULT_SSHD_CONFIG);
-  const servers = sshdConfig === undefined ? runningServers() : [];
+  const servers = sshdConfig === undefined ? [...runningServers(), ...socketServers()] : [];
   if (servers.length > 0) return servers;
   if (installed !== undefined) return [installed];
   throw new NotpError('failed', 'there is no sshd on this host', 'install openssh-server');
@@ -49,7 +50,8 @@ export function serversFor(sshdConfig: string | undefined): Server[] {
 
 /** Judges one server. */
 export async function examineServer(server: Server, people: readonly Person[], hear: Progress): Promise<SshdReport> {
-  const where = `sshd${server.pid === undefined ? '' : ` (pid ${String(server.pid)})`} with ${server.config}`;
+  const which = server.unit ?? (server.pid === undefined ? undefined : `pid ${String(server.pid)}`);
+  const where = `sshd${which === undefined ? '' : ` (${which})`} with ${server.config}`;
   if (server.isCut === true) return nothing(withoutOptions(server));
   let files: SshdFiles;
   try {

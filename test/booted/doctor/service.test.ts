@@ -94,6 +94,29 @@ describe('doctor on a booted host', { skip: lacks(CONTAINER_NEEDS) }, () => {
     assert.deepEqual(await wrong(), []);
   });
 
+  for (const [how, command, id] of [
+    ['with a configuration of its own', '-/usr/sbin/sshd -i -f /etc/ssh/alt_config', 'no-gate'],
+    ['with a variable that nothing sets', '/usr/sbin/sshd -if /etc/ssh/alt_config $SSHD_OPTS', 'no-gate'],
+    ['through a shell', "/bin/sh -c 'exec /usr/sbin/sshd -i -f /etc/ssh/alt_config'", 'sshd-unseen'],
+  ] as const)
+    it(`names an sshd that systemd starts for each connection ${how}: the key alone logged in, and all was well to doctor`, async () => {
+      const unit = path.join(container.root, 'etc/systemd/system/alt');
+      const sshd = fs.readFileSync(path.join(container.root, 'etc/ssh/sshd_config'), 'utf8');
+      fs.writeFileSync(path.join(container.root, 'etc/ssh/alt_config'), sshd.replace(/^Include.*$/im, ''));
+      fs.writeFileSync(`${unit}.socket`, '[Socket]\nListenStream=2223\nAccept=yes\n');
+      fs.writeFileSync(`${unit}@.service`, `[Service]\nExecStart=${command}\nStandardInput=socket\n`);
+      await container.must(['systemctl', 'daemon-reload']);
+      assert.deepEqual(await wrong(), [], 'it does not listen');
+      await container.must(['systemctl', 'start', 'alt.socket']);
+      const { stdout } = await container.run(['notp', 'doctor', '--json']);
+      await container.must(['systemctl', 'stop', 'alt.socket']);
+      const named = stdout.split('\n').filter((line) => line.includes(`"id":"${id}"`));
+      assert.ok(
+        named.some((line) => line.includes('alt.socket') && /"severity":"(?:fail|warn)"/.test(line)),
+        stdout,
+      );
+    });
+
   const reload = async (): Promise<void> => {
     await container.must(['systemctl', 'reload', 'ssh']);
     for (let i = 0; (await wrong()).includes('sshd-reload'); i++) assert.ok(i < 20, 'the reload does not count');
