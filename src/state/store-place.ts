@@ -8,7 +8,7 @@ import type { CopyOptions } from '../store/copy.ts';
 import { copyStores, migrateStore, postgresName, type StorePlace } from '../store/open.ts';
 import type { RowSeal } from '../store/row-seal.ts';
 import { checkedFrom } from '../system/secrets.ts';
-import { checkFolders, readTrusted, type Trust } from '../system/trusted.ts';
+import { checkFolders, readTrusted, realWay, type Trust } from '../system/trusted.ts';
 import type { User } from '../system/users.ts';
 import type { StatePlace } from './place.ts';
 
@@ -79,9 +79,19 @@ function look(file: string, owner: User): fs.Stats | undefined {
   try {
     return fs.lstatSync(file, { throwIfNoEntry: false });
   } catch (error) {
-    const hint = shellCommand`as root: chown ${`${owner.name}:`} ${path.dirname(file)}`;
-    throw new NotpError('store_unavailable', `${owner.name} cannot look at ${file}: ${errnoOf(error) ?? messageOf(error)}`, hint);
+    const what = `${owner.name} cannot look at ${file}: ${errnoOf(error) ?? messageOf(error)}`;
+    throw new NotpError('store_unavailable', what, howToEnter(path.dirname(file), owner));
   }
+}
+
+/** Only of what root alone can exchange root is told to change the owner. */
+function howToEnter(folder: string, { name }: User): string {
+  try {
+    if (realWay(path.dirname(folder), 0) !== undefined) return shellCommand`as root: chown -h ${`${name}:`} ${folder}`;
+  } catch {
+    // Somebody else can put another folder there.
+  }
+  return `${name} must own ${folder}, and be able to enter it`;
 }
 
 /** What `action` gives; what it finds not to be as it must is thrown as `store_unavailable`. */

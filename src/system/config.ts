@@ -1,4 +1,5 @@
 /** `/etc/notp/notp.toml`: every key has a default, every key is known, and an error names file, line and fix. */
+import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { parse, TomlError } from 'smol-toml';
 import { NotpError } from '../error.ts';
@@ -123,16 +124,32 @@ export function expand(template: string, user: User): string {
 /** Root's, or, without root, one's own: whoever can name another file at a door is root already. */
 function readOwned(file: string): Uint8Array | undefined {
   const owner = isRoot() ? 0 : realUid();
+  let folders = false;
   try {
-    if (!checkFolders('/', path.dirname(file), owner)) return undefined;
-    return readTrusted(file, { owner, maxBytes: MAX_CONFIG_BYTES, forbidden: 0o022 });
+    folders = checkFolders('/', path.dirname(file), owner);
+    return folders ? readTrusted(file, { owner, maxBytes: MAX_CONFIG_BYTES, forbidden: 0o022 }) : undefined;
   } catch (error) {
     if (!(error instanceof NotpError)) throw error;
-    throw new NotpError(
-      'bad_configuration',
-      error.message,
-      shellCommand`it must belong to root and be writable by nobody else: chown root ${file}; chmod 644 ${file}`,
-    );
+    throw new NotpError('bad_configuration', error.message, folders ? howToOwn(file, owner) : (error.hint ?? FOLDERS));
+  }
+}
+
+const FOLDERS = 'it must lie in folders of root that nobody else can write, as /etc/notp is';
+
+/** In folders that nobody but `owner`, who runs this, and root can change. */
+function howToOwn(file: string, owner: number): string {
+  const must = 'it must be a plain file of root that nobody else can write';
+  const stats = look(file);
+  if (stats?.isFile() !== true || stats.nlink !== 1) return must;
+  if (stats.uid === owner) return `${must}: ${shellCommand`chmod 644 ${file}`}`;
+  return owner === 0 ? `${must}: ${shellCommand`chown -h root ${file} && chmod 644 ${file}`}` : must;
+}
+
+function look(file: string): fs.Stats | undefined {
+  try {
+    return fs.lstatSync(file);
+  } catch {
+    return undefined;
   }
 }
 

@@ -7,6 +7,7 @@ import { randomBytes } from 'node:crypto';
 import * as path from 'node:path';
 import { errnoOf, messageOf, NotpError } from '../error.ts';
 import { quoted, shellCommand } from '../otp/escape.ts';
+import { realUid } from './users.ts';
 
 const { O_RDONLY, O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_NOCTTY, O_DIRECTORY } = fs.constants;
 /** Group and other bits of a mode. */
@@ -60,7 +61,13 @@ function refuseFolder(folder: string, stats: fs.Stats, owner: number): void {
   if (!stats.isDirectory()) throw untrusted(folder, 'is no folder');
   if (stats.uid !== owner && stats.uid !== 0) throw untrusted(folder, 'belongs to somebody else');
   const shared = (stats.mode & SHARED_WRITE) !== 0 && !((stats.mode & STICKY) !== 0 && stats.uid === 0);
-  if (shared) throw untrusted(folder, 'can be written by others', shellCommand`chmod go-w ${folder}`);
+  if (shared) throw untrusted(folder, 'can be written by others', howToClose(folder, stats.uid, owner));
+}
+
+/** A command for one's own folder alone: what lies among those of a user, they can exchange before root runs it. */
+function howToClose(folder: string, uid: number, owner: number): string {
+  const isOwn = uid === realUid() && uid === owner;
+  return isOwn ? shellCommand`chmod go-w ${folder}` : 'its owner alone, or root, may be able to write it';
 }
 
 /** As many symlinks as Linux follows, path_resolution(7). */

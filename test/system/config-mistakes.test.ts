@@ -117,7 +117,7 @@ describe('the file', () => {
   it('is refused where it belongs to somebody else', { skip: lacks({ root: true }) }, () => {
     const file = newFile('');
     fs.chownSync(file, 12_345, 0);
-    refuses(() => readConfig(file), /belongs to somebody else$/, new RegExp(`chown root ${file}`));
+    refuses(() => readConfig(file), /belongs to somebody else$/, new RegExp(`chown -h root ${file} && chmod 644 ${file}`));
   });
 
   it('is refused in a folder that others can write', () => {

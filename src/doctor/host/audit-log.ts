@@ -4,13 +4,13 @@ import * as path from 'node:path';
 import { verifyLog, type Report, type VerifyOptions } from '../../audit/verify.ts';
 import { isLost } from '../../audit/resume.ts';
 import { messageOf } from '../../error.ts';
-import { shellCommand } from '../../otp/escape.ts';
 import { SLOTS, slotsOf } from '../../store/backlog.ts';
 import type { ChainHead, KeptLine } from '../../store/store.ts';
 import type { User } from '../../system/users.ts';
 import { chainKeys, type State } from '../../state/state.ts';
 import type { StatePlace } from '../../state/place.ts';
 import { ok, type Finding } from '../finding.ts';
+import { mendingOf, WRITE_OF_ALL } from './trust.ts';
 
 /** Of a longer log its end is walked, in a few seconds: `notp audit verify` is for all of it. */
 const WALKED_BYTES = 64 * 1024 * 1024;
@@ -40,9 +40,7 @@ export async function examineLog(state: State, place: StatePlace, known: Known):
         severity: 'fail',
         title: 'The audit log cannot be appended to',
         detail: messageOf(error),
-        fix: there
-          ? shellCommand`chown ${place.owner.name} ${file} && chmod 600 ${file}`
-          : shellCommand`chown ${place.owner.name} ${folder} && chmod 700 ${folder}`,
+        fix: mendingOf(there ? file : folder, place.owner, { mode: there ? '600' : '700', shared: WRITE_OF_ALL }),
       },
     ];
   }

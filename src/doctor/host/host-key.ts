@@ -1,14 +1,14 @@
 /** Trust in the host key: the service alone reads it, or systemd alone opens it. */
 import * as path from 'node:path';
-import { messageOf } from '../../error.ts';
-import { shellCommand } from '../../otp/escape.ts';
+import { messageOf, NotpError } from '../../error.ts';
 import type { Config } from '../../system/config.ts';
 import type { User } from '../../system/users.ts';
 import { hostSealed } from '../../enrolment/host-sealed.ts';
 import { hasEncryptedKey, readHostKey } from '../../state/host-keys.ts';
 import { ok, type Finding } from '../finding.ts';
-import { whoElse } from './trust.ts';
+import { mendingOf, whoElse } from './trust.ts';
 
+const ROOT = { name: 'root', uid: 0 };
 /** How many enrolments are named. */
 const NAMED = 10;
 
@@ -26,7 +26,7 @@ export function examineHostKey(config: Config, service: User): Finding {
         severity: 'fail',
         title,
         detail: folder,
-        fix: shellCommand`chown root ${path.dirname(config.hostKey)} && chmod 755 ${path.dirname(config.hostKey)}`,
+        fix: mendingOf(path.dirname(config.hostKey), ROOT, { mode: '755' }),
       };
     }
     return { id, severity: 'fail', title: 'There is no host key', detail: config.hostKey, fix: 'notp host-key init' };
@@ -36,7 +36,7 @@ export function examineHostKey(config: Config, service: User): Finding {
       severity: 'fail',
       title,
       detail: messageOf(error),
-      fix: shellCommand`chown ${service.name} ${config.hostKey} && chmod 400 ${config.hostKey}`,
+      fix: (error instanceof NotpError ? error.hint : undefined) ?? mendingOf(config.hostKey, service, { mode: '400' }),
     };
   }
 }
@@ -70,6 +70,6 @@ function encryptedKey(file: string): Finding {
     severity: 'fail',
     title: 'The encrypted host key can be changed by somebody else than root',
     detail: wrong,
-    fix: shellCommand`chown root ${file} && chmod 600 ${file}`,
+    fix: mendingOf(file, ROOT, { mode: '600' }),
   };
 }

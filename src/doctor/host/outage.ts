@@ -27,7 +27,15 @@ export async function examineOutage(place: StatePlace, now: () => number): Promi
       }
     } catch (error) {
       const title = 'The copy for outages cannot be used';
-      return [{ id: COPY, severity: 'fail', title, detail: messageOf(error), fix: `${shellCommand`rm ${storeName(where)}`}, then ${FIX}` }];
+      return [
+        {
+          id: COPY,
+          severity: 'fail',
+          title,
+          detail: messageOf(error),
+          fix: `${shellCommand`runuser -u ${place.owner.name} -- rm ${storeName(where)}`}, then ${FIX}`,
+        },
+      ];
     }
   });
 }

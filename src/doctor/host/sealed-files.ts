@@ -1,4 +1,6 @@
 /** The family of sealed files: each enrolment's file is there, the user's alone, and the registered one. */
+import * as fs from 'node:fs';
+import * as path from 'node:path';
 import { shellCommand } from '../../otp/escape.ts';
 import type { Config } from '../../system/config.ts';
 import type { Found } from '../../system/secrets.ts';
@@ -11,6 +13,7 @@ import { statePlace } from '../../state/place.ts';
 import type { Enrolment } from '../../store/store.ts';
 import { ok, type Finding } from '../finding.ts';
 import type { Person } from '../people.ts';
+import { chmodAs } from './trust.ts';
 
 const ID = 'sealed-file';
 
@@ -36,9 +39,21 @@ function wrongWith(config: Config, user: User, enrolment: Enrolment, found: Foun
   if (!('result' in standing)) return [];
   const file = whereSealed(config, statePlace(config, user), user, enrolment.context);
   const detail = `${file}: ${standing.detail ?? standing.reason}`;
-  const fix = /mode|belongs|written by others/.test(detail)
-    ? shellCommand`chown ${user.name} ${file} && chmod 600 ${file}`
-    : shellCommand`notp-enroll ${user.name} ${enrolment.context} --replace`;
+  const fix = mendingAsUser(user, file, detail) ?? shellCommand`notp-enroll ${user.name} ${enrolment.context} --replace`;
   const what = enrolment.doubt === 'forged' ? 'the enrolment was changed outside notp' : 'the sealed file is not as it must be';
   return [{ id: ID, severity: 'fail', title: `The user cannot log in: ${what}`, detail, fix, user: user.name }];
+}
+
+/** How `user` mends what stands in `detail` of their file or its folders, with their own rights alone: it is theirs, and root would follow what they put there. */
+function mendingAsUser(user: User, file: string, detail: string): string | undefined {
+  if (/ has mode \d+, which lets others in$/.test(detail)) return chmodAs(user, '600', file);
+  if (!detail.endsWith(' can be written by others')) return undefined;
+  const folders = [user.home, path.dirname(file)].filter((folder) => isOpen(folder, user));
+  if (folders.length === 0) return 'make its folders writable by nobody but root and the user';
+  return [...new Set(folders)].map((folder) => chmodAs(user, 'go-w', folder)).join(' && ');
+}
+
+function isOpen(folder: string, { uid }: User): boolean {
+  const stats = fs.statSync(folder, { throwIfNoEntry: false });
+  return stats?.uid === uid && (stats.mode & 0o022) !== 0;
 }

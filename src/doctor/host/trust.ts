@@ -3,12 +3,12 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { shellCommand } from '../../otp/escape.ts';
 import type { Config } from '../../system/config.ts';
-import type { User } from '../../system/users.ts';
+import { realUid, type User } from '../../system/users.ts';
 import { ok, type Finding } from '../finding.ts';
 
 const SHARED_WRITE = 0o022;
 /** Debian and Ubuntu let a group of theirs write /var/log. What it can do to the log there, the chain shows. */
-const WRITE_OF_ALL = 0o002;
+export const WRITE_OF_ALL = 0o002;
 const STICKY = 0o1000;
 const MAX_LINKS = 16;
 
@@ -39,6 +39,41 @@ export function whoElse(file: string, { owner = 0, shared = SHARED_WRITE, links 
   return undefined;
 }
 
+type Owner = Pick<User, 'name' | 'uid'>;
+
+/** The command that gives `file`, which is `owner`'s, the mode `mode` as chmod(1) takes it: with the rights of `owner`, for root's would follow what a user puts in its place. */
+export function chmodAs({ name, uid }: Owner, mode: string, file: string): string {
+  return uid === realUid() ? shellCommand`chmod ${mode} ${file}` : shellCommand`runuser -u ${name} -- chmod ${mode} ${file}`;
+}
+
+/** How `file` is made `owner`'s, with the mode `mode`: a command, or what must be done before there is a safe one. `shared`: as for whoElse(), of the folders above. */
+export function mendingOf(file: string, owner: Owner, { mode, shared = SHARED_WRITE }: { mode: string; shared?: number }): string {
+  const stats = look(file);
+  if (stats?.isFile() !== true && stats?.isDirectory() !== true) return 'look who put it there, and take it away';
+  const isOwners = stats.uid === owner.uid;
+  if (isOwners && owner.uid !== 0) return chmodAs(owner, mode, file);
+  const other = whoElse(folderToTrust(path.dirname(file), owner), { shared });
+  if (other !== undefined) return `make that root's first, and writable by nobody else: ${other}`;
+  const chmod = chmodAs(owner, mode, file);
+  return isOwners ? chmod : `${shellCommand`chown -h ${owner.name} ${file}`} && ${chmod}`;
+}
+
+/** In a folder of their own, `owner` can put something else in the place of a file, but chown -h follows no link there. */
+function folderToTrust(folder: string, { uid }: Owner): string {
+  const stats = look(folder);
+  const isOwners = stats?.isDirectory() === true && stats.uid === uid && (stats.mode & SHARED_WRITE) === 0;
+  return isOwners ? path.dirname(folder) : folder;
+}
+
+/** Undefined where it is not there, or those above it cannot be entered. */
+function look(file: string): fs.Stats | undefined {
+  try {
+    return fs.lstatSync(file);
+  } catch {
+    return undefined;
+  }
+}
+
 /** What a program of notp is made of: itself, and where it is the script of a source tree, what that runs. */
 function partsOf(program: string): string[] {
   const real = realOf(program);
@@ -66,13 +101,8 @@ export function examineProgram(id: 'FC1' | 'P8', program: string): Finding {
   if (!fs.existsSync(program))
     return { id, severity: 'fail', title: 'The program that asks for the code is not there', detail: wrong, fix: 'install notp' };
   const title = 'The program that asks for the code can be changed by somebody else than root';
-  return {
-    id,
-    severity: 'fail',
-    title,
-    detail: wrong,
-    fix: shellCommand`chown root ${program}, chmod go-w ${program}, and the same for its folders`,
-  };
+  const fix = "make that root's alone, and install notp again: whoever could write it may have changed it";
+  return { id, severity: 'fail', title, detail: wrong, fix };
 }
 
 interface Place {
@@ -148,12 +178,14 @@ function examinePlace(place: Place): Finding[] {
       ? []
       : [{ id, severity: 'fail', title: `${what} is missing`, detail: `${name} is not there`, fix: 'notp host-key init' }];
   const wrong = wrongWith(stats, place);
-  const fix = shellCommand`chown ${owner.name} ${name} && chmod ${mode} ${name}`;
-  if (wrong !== undefined) return [{ id, severity: 'fail', title: `${what} is not as it must be`, detail: `${name} ${wrong}`, fix }];
+  if (wrong !== undefined) {
+    const fix = mendingOf(name, owner, { mode, ...(above === undefined ? {} : { shared: above }) });
+    return [{ id, severity: 'fail', title: `${what} is not as it must be`, detail: `${name} ${wrong}`, fix }];
+  }
   const other = above === undefined ? undefined : whoElse(path.dirname(name), { owner: owner.uid, shared: above });
   if (other === undefined) return [ok(id, `${what} is the service's alone`, name)];
   const title = `${what} can be exchanged by whoever can write a folder above it`;
-  return [{ id, severity: 'fail', title, detail: other, fix: 'chown root that folder and chmod go-w it' }];
+  return [{ id, severity: 'fail', title, detail: other, fix: "make that folder root's, and writable by nobody else" }];
 }
 
 function wrongWith(stats: fs.Stats, { owner, forbidden }: Place): string | undefined {

@@ -148,7 +148,7 @@ describe('the host key', { skip: lacks({ root: true, programs: ['useradd', 'setp
     const { code, stderr } = await run(words);
     assert.equal(code, 3);
     assert.match(stderr, /^notp: error: notp cannot look at \S+state\.db: EACCES\n/);
-    const [, mend = ''] = /hint: as root: (chown notp: \S+\/var)\n/.exec(stderr) ?? [];
+    const [, mend = ''] = /hint: as root: (chown -h notp: \S+\/var)\n/.exec(stderr) ?? [];
     assert.deepEqual(fs.readdirSync(path.join(other, 'etc')), []);
     must(mend.split(' '));
     assert.equal((await run(words)).code, 0);
