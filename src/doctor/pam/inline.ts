@@ -25,7 +25,7 @@ export function inlined(lines: readonly PamLine[]): string[] | undefined {
   const flat: Flat[] = [];
   const [fallen, done] = [label(), label()];
   if (!endsWell(counted) || !flatten(counted, { end: fallen, done, flat })) return undefined;
-  const mustFail = endsOf(counted).includes('none');
+  const mustFail = endsOf(counted).has('none');
   fallen.at = flat.length;
   done.at = flat.length + (mustFail ? 1 : 0);
   const written = flat.map(({ line, actions }, i) => print(line, actions, i));
@@ -48,7 +48,8 @@ export function outdatedCopies(text: string, read: (stack: string) => readonly P
 }
 
 function endsWell(lines: readonly PamLine[]): boolean {
-  return new Set(endsOf(lines).filter((impression) => impression !== 'no')).size < 2;
+  const ends = endsOf(lines);
+  return !(ends.has('yes') && ends.has('none'));
 }
 
 /** The last line refuses where its answer would not count, as with a password module that was the only one. */

@@ -59,8 +59,9 @@ export function asksAfterFailure(lines: readonly PamLine[]): boolean {
 }
 
 /** What the stack has said where it comes to its end, over all ways that do. */
-export function endsOf(lines: readonly PamLine[]): Soon['impression'][] {
-  return ways(lines, { firstPass: true, code: ['failure'] }).flatMap(({ impression, ended }) => (ended ? [] : [impression]));
+export function endsOf(lines: readonly PamLine[]): ReadonlySet<Soon['impression']> {
+  const ends = ways(lines, { firstPass: true, code: ['failure'] });
+  return new Set(ends.flatMap(({ impression, ended }) => (ended ? [] : [impression])));
 }
 
 /** Whether it can say yes at all with the right code. */
@@ -69,46 +70,46 @@ export function opensWithCode(lines: readonly PamLine[]): boolean {
 }
 
 function ways(lines: readonly PamLine[], question: Question): After[] {
-  return walk(lines, 0, { impression: 'none', code: false, first: 'none', unknown: false, tooLate: false }, question, new Map());
+  return walk(lines, [{ impression: 'none', code: false, first: 'none', unknown: false, tooLate: false }], question);
 }
 
-/** All states after `lines` from line `at` on. What was walked from the same place in the same state is not walked again. */
-function walk(lines: readonly PamLine[], at: number, soon: Soon, question: Question, known: Map<string, After[]>): After[] {
-  const line = lines[at];
-  if (line === undefined) return [{ ...soon, ended: false }];
-  const key = [at, soon.impression, soon.code, soon.first, soon.unknown, soon.tooLate].join(' ');
-  const walked = known.get(key);
-  if (walked !== undefined) return walked;
-  const goOn = (next: number, state: Soon): After[] => walk(lines, next, state, question, known);
-  const found = line.kind === 'substack' ? throughSubstack(line.lines, soon, question).flatMap((state) => goOn(at + 1, state)) : [];
-  if (line.kind === 'module')
-    for (const [answer, action] of stepsOf(line, question)) {
-      const isCode = notpLine(line) === 'code';
-      const { impression, next } = act(action, answer, soon.impression);
-      const refuses = impression === 'no' && answer === 'failure';
-      const state = {
-        ...soon,
-        code: soon.code || (isCode && answer === 'success'),
-        tooLate: soon.tooLate || (isCode && ['failed', 'refused'].includes(soon.first)),
-        first: firstAfter(soon.first, line, { answer, refuses }),
-        unknown: soon.unknown || (answer === 'success' && mayBeFactor(line)),
-      };
-      if (next === 'end') found.push({ ...state, impression, ended: true });
-      else found.push(...goOn(at + 1 + next, { ...state, impression }));
-    }
-  known.set(key, found);
-  return found;
+/** All states after `lines`, each once. There are few different ones, and jumps lead forward alone, so each line is looked at once for each of them. */
+function walk(lines: readonly PamLine[], before: readonly Soon[], question: Question): After[] {
+  const places = [...lines, undefined].map(() => new Map<string, Soon>());
+  const ended = new Map<string, After>();
+  const reach = (place: number, state: Soon): unknown => places[Math.min(place, lines.length)]?.set(keyOf(state), state);
+  for (const state of before) reach(0, state);
+  for (const [i, line] of lines.entries()) {
+    const here = [...(places[i]?.values() ?? [])];
+    // `done` and `die` end the substack alone.
+    if (line.kind === 'substack') for (const state of walk(line.lines, here, question)) reach(i + 1, state);
+    else
+      for (const { next, state } of here.flatMap((soon) => stepsFrom(soon, line, question)))
+        if (next === 'end') ended.set(keyOf(state), { ...state, ended: true });
+        else reach(i + 1 + next, state);
+  }
+  return [...ended.values(), ...[...(places.at(-1)?.values() ?? [])].map((state) => ({ ...state, ended: false }))];
 }
 
-/** `done` and `die` end the substack alone. */
-function throughSubstack(lines: readonly PamLine[], soon: Soon, question: Question): Soon[] {
-  return walk(lines, 0, soon, question, new Map()).map(({ impression, code, first, unknown, tooLate }) => ({
-    impression,
-    code,
-    first,
-    unknown,
-    tooLate,
-  }));
+function keyOf({ impression, code, first, unknown, tooLate }: Soon): string {
+  return [impression, code, first, unknown, tooLate].join(' ');
+}
+
+/** Where a line leads to from a state. */
+function stepsFrom(soon: Soon, line: PamModule, question: Question): { next: number | 'end'; state: Soon }[] {
+  return stepsOf(line, question).map(([answer, action]) => {
+    const isCode = notpLine(line) === 'code';
+    const { impression, next } = act(action, answer, soon.impression);
+    const refuses = impression === 'no' && answer === 'failure';
+    const state = {
+      impression,
+      code: soon.code || (isCode && answer === 'success'),
+      tooLate: soon.tooLate || (isCode && ['failed', 'refused'].includes(soon.first)),
+      first: firstAfter(soon.first, line, { answer, refuses }),
+      unknown: soon.unknown || (answer === 'success' && mayBeFactor(line)),
+    };
+    return { next, state };
+  });
 }
 
 function firstAfter(first: First, line: PamModule, { answer, refuses }: { answer: Answer; refuses: boolean }): First {
