@@ -3,7 +3,7 @@
  * that it replaces stay in it as comments, so that a person sees what was there. Pure. See pam.d(5).
  */
 import { copyOf } from '../doctor/pam/inline.ts';
-import { asksAfterFailure, opensWithCode, opensWithoutCode } from '../doctor/pam/paths.ts';
+import { asksAfterFailure, endsOf, opensWithCode, opensWithoutCode } from '../doctor/pam/paths.ts';
 import { moduleLine, type PamLine, type PamType } from '../doctor/pam/stack.ts';
 import { NotpError } from '../error.ts';
 import { pamConditions, type Scope } from './scope.ts';
@@ -76,15 +76,17 @@ export function passedOver(text: string): string[] {
 const SUDO_CODE = `auth       requisite    pam_exec.so seteuid quiet quiet_log ${PROGRAM} pam --prompt-tty`;
 
 /**
- * The code comes after the password, and only then: a wrong password or Ctrl-C must end it all. In a substack a failure ends only that, so
- * that a code was asked for, judged and spent all the same; a stack with `sufficient` modules that is included ends all before the code.
+ * The code comes after the password, and only then: a wrong password or Ctrl-C must end it all. So every way that goes on to the code must
+ * have said yes, whatever the modules are called. In a substack a failure ends only that, so that a code was asked for, judged and spent
+ * all the same; a stack with `sufficient` modules that is included ends all before the code.
  * Debian's common-auth does neither and is included; of others the lines are copied, with jumps in place of `sufficient`.
  */
 function sudoLines(was: string, { stack, scope, read }: { stack: string; scope: Scope; read: ReadStack }): string[] {
   const code = [...pamConditions(scope, 1), SUDO_CODE];
   const lines = read(stack, 'auth');
   const whole = [...lines, ...moduleLine(SUDO_CODE, 'auth')];
-  const isInOrder = opensWithCode(whole) && !opensWithoutCode(whole, { firstPass: false }) && !asksAfterFailure(whole);
+  const isOpen = opensWithoutCode(whole, { firstPass: false, exempt: 'anybody' });
+  const isInOrder = opensWithCode(whole) && !isOpen && !asksAfterFailure(whole) && [...endsOf(lines)].every((end) => end === 'yes');
   const isWhole = was.startsWith('@');
   if (isInOrder) return [isWhole ? was : `auth       include      ${stack}`, ...code];
   const others = (['account', 'session', 'password'] as const).flatMap((type) => (isWhole ? read(stack, type) : []));

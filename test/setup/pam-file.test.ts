@@ -76,6 +76,18 @@ describe('the block in a PAM file', () => {
     assert.throws(() => withBlock('auth include system-login\n', { door: 'sudo', scope: EVERYBODY, read }), { code: 'refused' });
   });
 
+  it('for sudo ends in a failure where a module of any name may fail, or is refused: a wrong password at a RADIUS server came to the code', () => {
+    for (const module of ['pam_radius_auth.so', 'pam_exec.so expose_authtok /usr/local/bin/checkpw', 'pam_debug.so auth=auth_err']) {
+      const block = (control: string): string => {
+        const unknown: ReadStack = (_stack, type) => (type === 'auth' ? moduleLine(`auth ${control} ${module}`, type) : []);
+        return withBlock('@include common-auth\n', { door: 'sudo', scope: EVERYBODY, read: unknown }) ?? '';
+      };
+      for (const control of ['required', 'requisite', '[success=ok default=bad]'])
+        assert.match(auth(block(control))[0] ?? '', /^auth \[success=ok ignore=die .*default=die\]/, control);
+      for (const control of ['optional', '[success=ok default=ignore]']) assert.throws(() => block(control), { code: 'refused' }, control);
+    }
+  });
+
   it('jumps in sshd over exactly what asks for the code, to the password', () => {
     for (const scope of [EVERYBODY, { users: [ALICE], groups: [] }, { users: [ALICE], groups: ['ops'] }]) {
       const lines = auth(withBlock(DEBIAN, { door: 'pam', scope: scope, read }) ?? '');

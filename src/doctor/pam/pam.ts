@@ -5,7 +5,7 @@ import { groupsByName, namesByUid, type User } from '../../system/users.ts';
 import { ok, type Finding } from '../finding.ts';
 import { CONDITION, conditionOf, exemptsUntold, type Who } from './conditions.ts';
 import { outdatedCopies } from './inline.ts';
-import { actionsOf, asksAfterFailure, branchOpensWithout, opensWithCode, opensWithoutCode } from './paths.ts';
+import { actionsOf, asksAfterFailure, branchOpensWithout, firstsBeforeCode, opensWithCode, opensWithoutCode } from './paths.ts';
 import { execWords, modulesOf, notpLine, pamStack, pamText, TYPES, type PamLine, type PamModule, type PamType } from './stack.ts';
 
 const TEMPLATE = 'take the lines of examples/pam.d';
@@ -52,6 +52,7 @@ export function examinePam(service: PamService): Finding[] {
     ...exempted(lines, service),
     ...exemptsOthers(lines, service),
     ...afterFailure(lines, code, service),
+    ...behindUnknown(lines, code, service),
     ...outdated(service),
     ...credentials(lines, code, service),
     ...passwordFirst(lines, code),
@@ -261,6 +262,31 @@ function afterFailure(lines: readonly PamLine[], code: PamModule, { name, sshd }
   const detail = `PAM service ${name}: a way through its auth lines leads from a wrong password to ${code.where}`;
   const fix = sshd ? TEMPLATE : 'notp setup sudo --apply, or let the lines before it end in "die" where the password is wrong';
   return [fail('P7', 'A code is asked for, judged and spent although the first factor has failed', detail, fix)];
+}
+
+/** A code behind modules that notp does not know may be the only factor, or be asked for after a wrong password. */
+function behindUnknown(lines: readonly PamLine[], code: PamModule, { name, sshd }: PamService): Finding[] {
+  const why = unknownBefore(lines, sshd);
+  if (why === undefined) return [];
+  return [
+    {
+      id: 'P7',
+      severity: 'warn',
+      title: 'A code is asked for, and may be enough, where no first factor has passed that notp knows',
+      detail: `PAM service ${name}: a way through its auth lines leads to ${code.where} ${why}`,
+      fix: 'see that those modules ask for a password or a key, and that their lines end in "die" where it is wrong',
+    },
+  ];
+}
+
+/** sshd may have taken a key before. Elsewhere the lines before the code are all there is, where they are not the branch of sshd. */
+function unknownBefore(lines: readonly PamLine[], sshd: boolean): string | undefined {
+  const firsts = firstsBeforeCode(lines);
+  if (firsts.has('perhaps failed') || firsts.has('perhaps refused'))
+    return 'although a module has failed of which it is not known whether it asks for a password or a key';
+  if (sshd || modulesOf(lines).some((line) => notpLine(line) === 'first-pass')) return undefined;
+  if (firsts.has('none')) return 'past every line that may ask for a password or a key';
+  return firsts.has('perhaps passed') ? 'by modules of which it is not known whether they ask for a password or a key' : undefined;
 }
 
 /** What `notp setup sudo` copied does not follow its origin by itself. */

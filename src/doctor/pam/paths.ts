@@ -15,11 +15,11 @@ interface Soon {
   readonly first: First;
   /** A module has said yes of which notp does not know whether it takes a first factor. */
   readonly unknown: boolean;
-  /** The code was asked for after a first factor had failed. */
-  readonly tooLate: boolean;
+  /** What the code was asked for behind, where it was. */
+  readonly asked: First | undefined;
 }
-/** `failed`: one did not pass, and another still may. */
-type First = 'none' | 'failed' | 'passed' | 'refused';
+/** `failed`: one did not pass, and another still may. `perhaps`: so it is with a module of which notp does not know whether it takes one. */
+export type First = 'none' | 'failed' | 'passed' | 'refused' | 'perhaps failed' | 'perhaps passed' | 'perhaps refused';
 /** The state after a (sub)stack; `ended`: a module of the outermost stack has spoken the last word. */
 interface After extends Soon {
   readonly ended: boolean;
@@ -31,8 +31,8 @@ export interface Question {
   readonly firstPass: boolean | 'surely';
   /** How notp may answer. */
   readonly code: readonly Answer[];
-  /** Whom conditions may exempt: nobody where it is undefined, an account, or whoever is meant by those that cannot be told. */
-  readonly exempt?: Who | 'untold' | undefined;
+  /** Whom conditions may exempt: nobody where it is undefined, an account, whoever is meant by those that cannot be told, or by any. */
+  readonly exempt?: Who | 'untold' | 'anybody' | undefined;
 }
 
 /** Whether the stack can say yes although notp never did. */
@@ -53,14 +53,23 @@ export function branchOpensWithout(lines: readonly PamLine[]): 'factor' | 'known
   return open.every(({ unknown }) => unknown) ? 'known factor' : 'factor';
 }
 
-/** Whether the code can be asked for, and so be judged and spent, although the first factor has failed. */
-export function asksAfterFailure(lines: readonly PamLine[]): boolean {
-  return ways(lines, { firstPass: true, code: ['success', 'failure'] }).some(({ tooLate }) => tooLate);
+/** What the code can be asked for behind, over all ways that come to it. */
+export function firstsBeforeCode(lines: readonly PamLine[]): ReadonlySet<First> {
+  return new Set(ways(lines, { firstPass: true, exempt: 'anybody', code: ['success', 'failure'] }).flatMap(({ asked }) => asked ?? []));
 }
 
-/** What the stack has said where it comes to its end, over all ways that do. */
+/** Whether the code can be asked for, and so be judged and spent, although the first factor has failed. */
+export function asksAfterFailure(lines: readonly PamLine[]): boolean {
+  return [...firstsBeforeCode(lines)].some(isLate);
+}
+
+function isLate(first: First | undefined): boolean {
+  return first === 'failed' || first === 'refused';
+}
+
+/** What the stack has said where it comes to its end, over all ways that do, whomever its conditions lead there. */
 export function endsOf(lines: readonly PamLine[]): ReadonlySet<Soon['impression']> {
-  const ends = ways(lines, { firstPass: true, code: ['failure'] });
+  const ends = ways(lines, { firstPass: true, exempt: 'anybody', code: ['failure'] });
   return new Set(ends.flatMap(({ impression, ended }) => (ended ? [] : [impression])));
 }
 
@@ -70,14 +79,18 @@ export function opensWithCode(lines: readonly PamLine[]): boolean {
 }
 
 function ways(lines: readonly PamLine[], question: Question): After[] {
-  return walk(lines, [{ impression: 'none', code: false, first: 'none', unknown: false, tooLate: false }], question);
+  return walk(lines, [{ impression: 'none', code: false, first: 'none', unknown: false, asked: undefined }], question);
 }
 
 /** All states after `lines`, each once. There are few different ones, and jumps lead forward alone, so each line is looked at once for each of them. */
 function walk(lines: readonly PamLine[], before: readonly Soon[], question: Question): After[] {
   const places = [...lines, undefined].map(() => new Map<string, Soon>());
   const ended = new Map<string, After>();
-  const reach = (place: number, state: Soon): unknown => places[Math.min(place, lines.length)]?.set(keyOf(state), state);
+  const reach = (place: number, state: Soon): void => {
+    // A jump that leads past the last line is a refusal.
+    if (place > lines.length) reach(lines.length, { ...state, impression: 'no' });
+    else places[place]?.set(keyOf(state), state);
+  };
   for (const state of before) reach(0, state);
   for (const [i, line] of lines.entries()) {
     const here = [...(places[i]?.values() ?? [])];
@@ -91,8 +104,8 @@ function walk(lines: readonly PamLine[], before: readonly Soon[], question: Ques
   return [...ended.values(), ...[...(places.at(-1)?.values() ?? [])].map((state) => ({ ...state, ended: false }))];
 }
 
-function keyOf({ impression, code, first, unknown, tooLate }: Soon): string {
-  return [impression, code, first, unknown, tooLate].join(' ');
+function keyOf({ impression, code, first, unknown, asked }: Soon): string {
+  return [impression, code, first, unknown, asked].join(' ');
 }
 
 /** Where a line leads to from a state. */
@@ -104,7 +117,7 @@ function stepsFrom(soon: Soon, line: PamModule, question: Question): { next: num
     const state = {
       impression,
       code: soon.code || (isCode && answer === 'success'),
-      tooLate: soon.tooLate || (isCode && ['failed', 'refused'].includes(soon.first)),
+      asked: isCode && !isLate(soon.asked) ? soon.first : soon.asked,
       first: firstAfter(soon.first, line, { answer, refuses }),
       unknown: soon.unknown || (answer === 'success' && mayBeFactor(line)),
     };
@@ -113,10 +126,20 @@ function stepsFrom(soon: Soon, line: PamModule, question: Question): { next: num
 }
 
 function firstAfter(first: First, line: PamModule, { answer, refuses }: { answer: Answer; refuses: boolean }): First {
-  if (first === 'refused' || (!isFirstFactor(line) && !REFUSING.has(line.module))) return first;
+  if (first === 'refused') return first;
+  if (mayBeFactor(line)) return perhapsAfter(first, { answer, refuses });
+  if (!isFirstFactor(line) && !REFUSING.has(line.module)) return first;
   if (refuses) return 'refused';
-  if (!isFirstFactor(line) || first === 'passed') return first;
+  if (!isFirstFactor(line) || first === 'passed' || first === 'perhaps refused') return first;
   return answer === 'success' ? 'passed' : 'failed';
+}
+
+/** After a module that notp does not know. */
+function perhapsAfter(first: First, { answer, refuses }: { answer: Answer; refuses: boolean }): First {
+  if (refuses) return 'perhaps refused';
+  if (first === 'passed' || first === 'perhaps refused') return first;
+  if (answer === 'success') return 'perhaps passed';
+  return first === 'none' && answer === 'failure' ? 'perhaps failed' : first;
 }
 
 /** Modules that say no for a first factor that has failed, or is not to be asked for. */
@@ -128,7 +151,8 @@ function stepsOf(line: PamModule, question: Question): (readonly [Answer, string
   const holds = typeof exempt === 'object' ? conditionOf(line)?.(exempt) : undefined;
   if (holds === true) return actionsOf(line, 'success').map((action) => ['success', action]);
   if (holds === false) return [['failure', pairsOf(line.control).get('auth_err') ?? standardOf(line)]];
-  const named = exempt === 'untold' && exemptsUntold(line) ? namedFailures(line.control) : [];
+  const isNamed = exempt === 'anybody' ? line.module === CONDITION : exempt === 'untold' && exemptsUntold(line);
+  const named = isNamed ? namedFailures(line.control) : [];
   const steps = answersOf(line, question).flatMap((answer) => actionsOf(line, answer).map((action) => [answer, action] as const));
   return [...steps, ...named.map(([, action]) => ['failure', action] as const)];
 }
@@ -182,10 +206,9 @@ function act(action: string, answer: Answer, before: Soon['impression']): { impr
   switch (action) {
     case 'ok':
     case 'done': {
-      const impression = before === 'none' && answer === 'success' ? 'yes' : before;
-      // A failure that is called ok leaves its own status, which is no success.
-      const failed = answer === 'failure' && before !== 'no' ? 'no' : impression;
-      return { impression: failed, next: action === 'done' && failed === 'yes' ? 'end' : 0 };
+      // Any other answer that is called ok leaves its own status, which is no success.
+      const impression = answer === 'success' && before !== 'no' ? 'yes' : 'no';
+      return { impression, next: action === 'done' && impression === 'yes' ? 'end' : 0 };
     }
     case 'bad':
       return { impression: 'no', next: 0 };

@@ -83,8 +83,8 @@ function isNotp(program: string): boolean {
   }
 }
 
-/** A password, a finger, a token. */
-const FIRST_FACTOR = /^pam_(unix|sss|ldap|krb5|winbind|systemd_home|fprintd|u2f|pkcs11|ssh_agent_auth)\.so$/;
+/** A password, a finger, a token, a ticket. */
+const FIRST_FACTOR = /^pam_(unix|sss|sss_gss|ldap|krb5|winbind|systemd_home|fprintd|u2f|pkcs11|ssh_agent_auth)\.so$/;
 
 /** Whether the module takes a first factor. */
 export function isFirstFactor({ module }: PamModule): boolean {

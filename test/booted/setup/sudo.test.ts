@@ -90,6 +90,40 @@ describe('notp setup sudo', { skip: lacks({ root: true, programs: [...CONTAINER_
     for (const [name, text] of debian) host.write(`/etc/pam.d/${name}`, text);
   });
 
+  it('asks for no code after a wrong password at a module that notp does not know: it did, and with `optional` the code alone was root', async () => {
+    const stock = host.read('/etc/pam.d/common-auth');
+    // Stands for pam_radius_auth: an answer from elsewhere.
+    const elsewhere = '/usr/local/bin/elsewhere';
+    host.write(elsewhere, `#!/bin/sh\nread -r password; [ "$password" = '${PASSWORD}' ]\n`, 0o755);
+    const common = (control: string): void => {
+      host.write('/etc/pam.d/common-auth', `auth ${control} pam_exec.so expose_authtok quiet ${elsewhere}\n`);
+    };
+    const files = snapshot(host);
+    common('required');
+    await apply();
+    await sudoAsksForPasswordAndCode();
+    await freshCode(host, host.alice);
+    const records = host.read('/var/log/notp/audit.log');
+    const wrong = sudo(host.alice, 'id', '-u');
+    await answer(wrong, /password for alice: $/, 'wrong');
+    assert.notEqual(await wrong.exited, 0);
+    assert.doesNotMatch(wrong.output(), /One-time code|^0\r$/m);
+    assert.equal(host.read('/var/log/notp/audit.log'), records);
+    assertDone(await host.setup('undo'));
+    common('optional');
+    const { code, stderr } = await host.setup('sudo', '--apply', '--confirm-within', 'never');
+    assert.deepEqual([code, /no line can follow the stack common-auth/.test(stderr)], [1, true], stderr);
+    // By hand it is found.
+    const line = 'auth requisite pam_exec.so seteuid quiet quiet_log /usr/bin/notp pam --prompt-tty';
+    const text = host.read('/etc/pam.d/sudo');
+    host.write('/etc/pam.d/sudo', text.replace(/^@include common-auth$/m, `@include common-auth\n${line}`));
+    const ids = await found();
+    host.write('/etc/pam.d/sudo', text);
+    host.write('/etc/pam.d/common-auth', stock);
+    assertAsBefore(host, files);
+    assert.deepEqual(ids.toSorted(), ['fail P11', 'warn P7'], 'sudo -i is left without');
+  });
+
   /** What notp doctor says of sudo that is not in order. */
   const found = async (): Promise<string[]> => {
     const { stdout } = await host.container.run(['notp', 'doctor', '--json']);

@@ -124,6 +124,36 @@ describe('a PAM stack', { skip: lacks({ root: true }) }, () => {
     assert.ok(detailOf(findings, 'P7').includes(`/etc/pam.d/${name}:1`));
   });
 
+  it('at sudo draws a warning where the code is asked for behind modules that notp does not know: after a wrong password at a RADIUS server the code alone was root', () => {
+    const RADIUS = 'pam_radius_auth.so';
+    const stacks: readonly (readonly [readonly string[], string])[] = [
+      [[`auth optional ${RADIUS}`], 'a module has failed'],
+      [[`auth required ${RADIUS}`], 'a module has failed'],
+      [[`auth [success=1 default=ignore] ${RADIUS}`, 'auth required pam_permit.so'], 'a module has failed'],
+      [['auth optional pam_exec.so expose_authtok quiet /usr/local/bin/checkpw'], 'a module has failed'],
+      [[`auth required ${RADIUS}`, 'auth required pam_unix.so'], 'a module has failed'],
+      [[`auth [success=ok default=die] ${RADIUS}`], 'it is not known whether they ask'],
+      [['auth [success=1 default=ignore] pam_localuser.so', UNIX.replace('required', '[success=ok default=die]')], 'past every line'],
+      [[], 'past every line'],
+    ];
+    for (const [lines, why] of stacks) {
+      const findings = examinePam({ name: pamService([...lines, SUDO_CODE, ''].join('\n')), sshd: false });
+      const told = findings.filter(({ id, detail }) => id === 'P7' && detail.includes(why));
+      assert.deepEqual([lines, told.map(({ severity }) => severity)], [lines, ['warn']]);
+    }
+    const passed = [
+      'auth [success=2 default=ignore] pam_unix.so',
+      `auth [success=1 default=ignore] ${RADIUS}`,
+      'auth requisite pam_deny.so',
+    ];
+    const both = examinePam({ name: pamService([...passed, 'auth required pam_permit.so', SUDO_CODE, ''].join('\n')), sshd: false });
+    assert.deepEqual(
+      both.map(({ id, severity }) => `${severity} ${id}`),
+      ['warn P7', 'ok P9'],
+      'a second factor after a first that failed is no failure',
+    );
+  });
+
   describe('with the conditions of setup', () => {
     const dora: User = { name: 'dora', uid: 30_004, gid: 30_004, home: '/nonexistent', shell: '/bin/sh' };
     const own = block({ users: [{ name: 'dora', uid: 30_004, spellings: ['dora'] }], groups: [] });

@@ -47,10 +47,10 @@ function judge(lines: readonly PamLine[]): readonly unknown[] {
 describe('a long PAM stack', () => {
   it("of authselect's 18 lines ended doctor and setup with a stack overflow: it is judged, and copied", () => {
     const lines = read(AUTHSELECT);
-    assert.deepEqual(judge(lines), [true, false, true, 'known factor', ['no']]);
+    assert.deepEqual(judge(lines), [true, false, true, undefined, ['no']]);
     const copy = copyOf('system-auth', lines) ?? [];
     assert.equal(copy.length, AUTHSELECT.length + 3);
-    assert.deepEqual(judge(read(copy)).slice(0, 2), [false, true]);
+    assert.deepEqual(judge(read(copy)).slice(0, 3), [false, true, false]);
   });
 
   it('is judged as a short one where the further lines decide nothing: each was a factor of more ways', () => {
