@@ -12,6 +12,7 @@
 --   [store]
 --   url = "postgres://web1@db.example.org/notp"
 --   host = "web1"              # the same name
+-- Where the host had another name in the store before, its log goes on under this one by itself.
 -- `notp store migrate` and `notp store copy` go on as the owner.
 \set ON_ERROR_STOP 1
 BEGIN;

@@ -3,14 +3,13 @@ import { randomBytes } from 'node:crypto';
 import { messageOf, NotpError } from '../error.ts';
 import { parseJson } from '../json.ts';
 import { slotsOf } from '../store/backlog.ts';
-import { changedHead } from '../store/rows.ts';
 import { FLOODS, type ChainHead, type Flood, type KeptLine, type Transaction } from '../store/store.ts';
 import { hashOf, headAfter, nextLink } from './chain.ts';
 import { MAX_RECORD_BYTES, printRecord, type AuditRecord } from './record.ts';
 import { afterOneMore, counted, floodOf, summaryOf } from './floods.ts';
 import type { LogFile } from './log-file.ts';
 import type { Sink } from './sinks.ts';
-import { isLost } from './resume.ts';
+import { isLost, lostHead, underAnotherName } from './resume.ts';
 import { linkOf } from './walk.ts';
 
 export interface AuditLog {
@@ -24,6 +23,8 @@ export interface AuditLog {
   readonly isUnlinked?: true;
   /** Who has a part of the room in the state alone, where it is the room of many: everybody, or whoever is not root at a command. */
   readonly sharing?: 'everybody' | 'all but commands';
+  /** Set where many hosts share the store: this one may be in it under another name, too. */
+  readonly isShared?: true;
   /** Those before it, by which a record may have been hashed that waits in the state; undefined: none. */
   readonly formerKeys?: readonly Uint8Array[];
   readonly now: () => number;
@@ -132,14 +133,18 @@ async function sumsUnlessFull(log: AuditLog, transaction: Transaction, user: str
 
 /** Gives why nothing was written, where there is no room beyond `keptFree`. */
 async function appendNext(log: AuditLog, transaction: Transaction, record: AuditRecord, keptFree = 0): Promise<string | undefined> {
+  const renamed = await headUnderAnotherName(log, transaction);
+  if (renamed !== undefined) await transaction.moveHead(renamed.head);
   const before = await transaction.head();
   // In a chain that has a key the log of a host outlives no state.
-  if (log.key !== undefined && (await isLost(log.file.name, before, [log.key, ...(log.formerKeys ?? [])]))) throw changedHead();
+  if (log.key !== undefined && isLost(log.file.name, before)) throw lostHead(log.file.name);
   const kept = await transaction.backlog();
   const waiting = await waitingIn(log, transaction, before, kept);
   const link = nextLink(before);
   const nowMs = log.now();
-  const whole = withDropped(record, kept.length - waiting.length);
+  const named =
+    renamed === undefined ? record : withProblem(record, `goes on after record ${String(before.seq)}, of this host as ${renamed.host}`);
+  const whole = withDropped(named, kept.length - waiting.length);
   const told = log.keep === undefined ? whole : { ...whole, outage: new Date(nowMs).toISOString() };
   const line = printRecord(told, link, nowMs);
   const free = (): number => Math.max(keptFree, keptFreeOf(log, record, line, waiting));
@@ -150,6 +155,12 @@ async function appendNext(log: AuditLog, transaction: Transaction, record: Audit
   await transaction.moveHead(head, lacking);
   await log.keep?.(transaction, told, head);
   return undefined;
+}
+
+/** See underAnotherName(). Records that wait are of the name that the store knows now. */
+async function headUnderAnotherName(log: AuditLog, transaction: Transaction): ReturnType<typeof underAnotherName> {
+  if (log.isShared === undefined || log.key === undefined || (await transaction.backlog()).length > 0) return undefined;
+  return await underAnotherName(log.file.name, transaction, [log.key, ...(log.formerKeys ?? [])]);
 }
 
 /**

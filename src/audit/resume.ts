@@ -1,27 +1,84 @@
 /**
  * A chain whose head the store has lost goes on after the last record of the log: where somebody has changed the head, which root must look
- * at first, and where a store is new beside a log that is there.
+ * at first; where a store is new beside a log that is there, which root must say; and, by itself, where the store has the head of this very log
+ * under another name of this host.
  */
+import { hostname } from 'node:os';
 import { NotpError } from '../error.ts';
-import type { ChainHead, Transaction } from '../store/store.ts';
+import { quoted } from '../otp/escape.ts';
+import { parseJson } from '../json.ts';
+import { ChangedHead, type ChainHead, type Transaction } from '../store/store.ts';
 import { hashOf } from './chain.ts';
+import { presentFilesOf, rawLinesIn, readAt } from './reading.ts';
+import { MAX_RECORD_BYTES, type Link } from './record.ts';
 import { verifyLog } from './verify.ts';
-import { MAX_CUT_OFF, type ChainKey } from './walk.ts';
+import { linkOfBytes, MAX_CUT_OFF, transactionOf, type ChainKey } from './walk.ts';
 
 const FIRST: ChainHead = { seq: 0, hash: '0'.repeat(64) };
 const LOOKED_AT_BYTES = 256 * 1024;
+const NEWLINE = 10;
+/** The last record is in these, whatever part of one stands behind it. */
+const LAST_BYTES = 3 * MAX_RECORD_BYTES;
 
 /** Whether `head` says that there is no record yet, and `file` has those of more than one transaction: a crash leaves that one. A file that cannot be read has none. */
-export async function isLost(file: string, head: ChainHead, keys: readonly ChainKey[]): Promise<boolean> {
+export function isLost(file: string, head: ChainHead): boolean {
   if (head.seq > 0) return false;
-  const none = (): Promise<ChainHead> => Promise.resolve(FIRST);
-  // FIRST is known before anything is read, and what is read is unknown.
-  const looking = verifyLog(file, { known: FIRST, headNow: none, keys, lastBytes: LOOKED_AT_BYTES });
-  const found = await looking.catch((error: unknown) => {
-    if (error instanceof NotpError && error.code === 'audit_unavailable') return undefined;
-    throw error;
-  });
-  return found !== undefined && ((found.last?.seq ?? 0) > MAX_CUT_OFF || found.putBack.length > 0);
+  let [told, before] = [new Set<unknown>(), 0];
+  for (const each of endOf(file, LOOKED_AT_BYTES)) {
+    // What begins again at a number was cut off before: only what follows a record was written after that was told.
+    if (each.seq !== before + 1) told = new Set();
+    const transaction = transactionOf(each);
+    if (transaction !== undefined) told.add(transaction);
+    if (told.size > 1 || each.seq > MAX_CUT_OFF) return true;
+    before = each.seq;
+  }
+  return false;
+}
+
+/** Why nothing goes on where isLost() is so, and what to do. */
+export function lostHead(file: string): ChangedHead {
+  const last = endOf(file, LAST_BYTES).at(-1);
+  const host = last === undefined ? undefined : hostIn(last);
+  const by = host === undefined || host === hostname() ? '' : `, the last of them by a host called ${quoted(host)}`;
+  return new ChangedHead(
+    'store_unavailable',
+    `the store knows no record of ${file}, which has ${String(last?.seq ?? 0)}${by}: the store is new, or this host has joined it with a log of its own ` +
+      'or has another name in it than before, or somebody has removed its place there',
+    'where it was joined, renamed or made anew, run as root: notp audit verify --resume; else find out first who can write to the database',
+  );
+}
+
+/**
+ * The head that another name has in the store, where it is that of this very log, further on than the one of this name: signed for that name,
+ * of a record that `file` has, after which come no more than a crash leaves. So nothing that `file` has is passed over, whoever writes to the
+ * database. Undefined where there is none.
+ */
+export async function underAnotherName(
+  file: string,
+  transaction: Pick<Transaction, 'head' | 'heads'>,
+  keys: readonly ChainKey[],
+): Promise<{ readonly host: string; readonly head: ChainHead } | undefined> {
+  const own = await transaction.head();
+  if ((endOf(file, LAST_BYTES).at(-1)?.seq ?? 0) <= own.seq) return undefined;
+  const lines = endOf(file, LOOKED_AT_BYTES);
+  const isThere = ({ seq, hash }: ChainHead): boolean =>
+    lines.some((each) => each.seq === seq && keys.some((key) => hashOf(each.line, key) === hash));
+  for (const { host, head, isWhole } of await transaction.heads()) {
+    if (!isWhole || head === undefined || head.seq <= own.seq || !isThere(head)) continue;
+    const headNow = (): Promise<ChainHead> => Promise.resolve(head);
+    const { reached, putBack } = await verifyLog(file, { known: head, headNow, keys, lastBytes: LOOKED_AT_BYTES });
+    if (reached && putBack.length === 0) return { host, head };
+  }
+  return undefined;
+}
+
+/** The head after which the log `file` of this host goes on, under this name or another; else as underAnotherName. */
+export async function headOf(
+  file: string,
+  transaction: Pick<Transaction, 'head' | 'heads'>,
+  keys: readonly ChainKey[],
+): Promise<ChainHead> {
+  return (await underAnotherName(file, transaction, keys))?.head ?? (await transaction.head());
 }
 
 /** Moves the head to the last record of `file`, and gives the number of that. `keys`: the key that the chain goes on with first. Throws as verifyLog does. */
@@ -29,4 +86,52 @@ export async function moveToLast(file: string, transaction: Transaction, keys: r
   const { last } = await verifyLog(file, { known: FIRST, keys });
   await transaction.moveHead(last === undefined ? FIRST : { seq: last.seq, hash: hashOf(last.line, keys[0]) });
   return last?.seq ?? 0;
+}
+
+interface Linked extends Link {
+  readonly line: Buffer;
+}
+
+/** The records of the last `bytes` of what is not packed, oldest first. None where it cannot be read. */
+function endOf(file: string, bytes: number): readonly Linked[] {
+  const lines: Linked[] = [];
+  let left = bytes;
+  for (const each of presentFiles(file)) {
+    const found = bytesAtEnd(each, left);
+    lines.unshift(...recordsIn(found));
+    left -= found.length;
+    if (left <= 0) break;
+  }
+  return lines;
+}
+
+function presentFiles(file: string): readonly string[] {
+  return unlessUnreadable(() => presentFilesOf(file).filter((each) => !each.endsWith('.gz'))).toReversed();
+}
+
+function bytesAtEnd(file: string, length: number): Buffer {
+  const [bytes] = unlessUnreadable(() => [readAt(file, -length).bytes]);
+  return bytes ?? Buffer.alloc(0);
+}
+
+function unlessUnreadable<T>(read: () => readonly T[]): readonly T[] {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof NotpError && error.code === 'audit_unavailable') return [];
+    throw error;
+  }
+}
+
+function recordsIn(bytes: Buffer): readonly Linked[] {
+  return [...rawLinesIn(bytes)].flatMap((line) => {
+    const link = line.at(-1) === NEWLINE ? linkOfBytes(line) : undefined;
+    return typeof link === 'object' ? [{ ...link, line }] : [];
+  });
+}
+
+/** What a record says that its host was called; undefined where it says nothing. */
+function hostIn({ line }: Linked): string | undefined {
+  const { host } = parseJson(line.toString('utf8')) as { host?: unknown };
+  return typeof host === 'string' ? host : undefined;
 }

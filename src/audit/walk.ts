@@ -153,7 +153,7 @@ function withPutBack(walk: Walk, lost: readonly Step[]): Walk {
 }
 
 /** What all records of a transaction have in common: the reference, or that of the report of an outage. Undefined for the sum of a flood, which stands before any. */
-function transactionOf({ line }: Step): unknown {
+export function transactionOf({ line }: { readonly line: Buffer }): unknown {
   try {
     const { ref, report, count } = parseJson(line.toString('utf8')) as Record<string, unknown>;
     return report ?? (count === undefined ? ref : undefined);

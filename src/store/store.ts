@@ -53,6 +53,8 @@ export interface HostHead {
   readonly host: string;
   /** Undefined where it is what notp never writes: one host's row hides nothing of the others. */
   readonly head: ChainHead | undefined;
+  /** Whether notp signed it for that host, by a key that is here, and the file of that log lacks none of its records. */
+  readonly isWhole: boolean;
 }
 
 /** A line of the audit log, with its newline, and the number of its record. */

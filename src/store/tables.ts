@@ -174,7 +174,12 @@ export function transactionOn(statements: Statements, reserved: () => Promise<vo
           return [Number(row['seq']), { hash: String(row['hash']), mac: String(row['mac']), signed }];
         }),
       ),
-    heads: async () => (await all(dialect.heads)).map((row) => ({ host: escapeControls(String(row['host'])), head: possibleHead(row) })),
+    heads: async () =>
+      (await all(dialect.heads)).map((row) => ({
+        host: escapeControls(String(row['host'])),
+        head: possibleHead(row),
+        isWhole: Number(row['lacking']) === 0 && !isForged(seal, 'chain', row),
+      })),
     counter: async (id) => {
       const row = await get(`SELECT next FROM counter WHERE id = $id${lock}`, { id });
       return row === undefined ? undefined : Number(row['next']);

@@ -1,7 +1,7 @@
 /** `notp audit verify`: whether the log, with the files that logrotate(8) has put aside, is what was written. */
 import { isatty } from 'node:tty';
 import { append, newRef } from '../../audit/audit.ts';
-import { isLost, moveToLast } from '../../audit/resume.ts';
+import { headOf, isLost, lostHead, moveToLast } from '../../audit/resume.ts';
 import { verifyLog, type Progress, type Report, type VerifyOptions as Chain } from '../../audit/verify.ts';
 import { NotpError } from '../../error.ts';
 import { quoted } from '../../otp/escape.ts';
@@ -58,12 +58,13 @@ async function verifyAudit(config: Config, options: VerifyOptions, now: () => nu
   const chain = await asUser(place.owner, () => withState(place, now, (state) => chainOf(place, state, options.host)));
   const headNow = (): Promise<ChainHead> =>
     asUser(place.owner, () =>
-      withPresentState(place, now, ({ store }) => store.exclusively((transaction) => headWith(transaction, options.host))),
+      withPresentState(place, now, ({ store }) => store.exclusively((transaction) => headWith(place, transaction, keys, options.host))),
     );
   const keys = [...given, ...chain.keys];
   const verified = (): Promise<Report> => verifyLog(options.file ?? place.auditFile, { ...chain, headNow, keys, progress: progress?.tell });
   const report = await (options.file === undefined ? asUser(place.owner, verified) : verified()).finally(() => progress?.end());
-  tell(report, options);
+  const why = options.host === undefined && isLost(place.auditFile, chain.known) ? lostHead(place.auditFile) : undefined;
+  tell(report, options, why);
   return report.problems.length === 0 ? 0 : 1;
 }
 
@@ -78,21 +79,23 @@ async function resume(place: StatePlace, now: () => number): Promise<void> {
       throw new NotpError('failed', 'there is no host key to go on with', 'put it back, or run notp host-key init');
     await state.store.exclusively(async (transaction) => {
       const keys = chainKeys(state, await transaction.formerChainKeys());
-      if (await hasHead(place.auditFile, transaction, keys))
+      const why = await whyLost(place.auditFile, transaction, keys);
+      if (why === undefined)
         throw new NotpError('refused', 'the head of the audit chain in the store is as notp wrote it', 'leave out --resume');
       const last = await moveToLast(place.auditFile, transaction, keys);
-      const detail = `after record ${String(last)}: the head in the store was changed outside notp, and records that waited there are given up`;
+      const detail = `after record ${String(last)}: ${why}, and records that waited there are given up`;
       const record = { user, uid, context: '', door: 'cli', event: 'audit.resumed', result: 'done', detail } as const;
       await append(state.log, transaction, { ...record, ref: newRef() });
     });
   });
 }
 
-async function hasHead(file: string, transaction: Transaction, keys: Chain['keys']): Promise<boolean> {
+/** Why the chain cannot go on by itself; undefined where it can. */
+async function whyLost(file: string, transaction: Transaction, keys: Chain['keys']): Promise<string | undefined> {
   try {
-    return !(await isLost(file, await transaction.head(), keys));
+    return isLost(file, await headOf(file, transaction, keys)) ? 'the store knew no record of this log' : undefined;
   } catch (error) {
-    if (error instanceof ChangedHead) return false;
+    if (error instanceof ChangedHead) return 'the head in the store was changed outside notp';
     throw error;
   }
 }
@@ -121,15 +124,22 @@ async function chainOf(
   if (state === undefined)
     throw new NotpError('store_unavailable', `${storeName(place)}: there is no such file`, 'nobody has enrolled yet');
   return await state.store.exclusively(async (transaction) => {
-    const known = await headWith(transaction, host);
-    const [marks, backlog] = [await transaction.marks(host), await transaction.backlog(host)];
     const storedKeys = await transaction.formerChainKeys();
-    return { known, marks, backlog, storedKeys, keys: chainKeys(state, storedKeys) };
+    const keys = chainKeys(state, storedKeys);
+    const known = await headWith(place, transaction, keys, host);
+    const [marks, backlog] = [await transaction.marks(host), await transaction.backlog(host)];
+    return { known, marks, backlog, storedKeys, keys };
   });
 }
 
-async function headWith(transaction: Transaction, host: string | undefined): Promise<ChainHead> {
-  return host === undefined ? await transaction.head() : headIn(await transaction.heads(), host);
+async function headWith(
+  { auditFile }: StatePlace,
+  transaction: Transaction,
+  keys: Chain['keys'],
+  host: string | undefined,
+): Promise<ChainHead> {
+  if (host !== undefined) return headIn(await transaction.heads(), host);
+  return await headOf(auditFile, transaction, keys);
 }
 
 function headIn(heads: readonly HostHead[], host: string): ChainHead {
@@ -151,12 +161,21 @@ function keysIn(file: string): Uint8Array[] {
   return [keys, ...keys.former].map(({ key }) => auditKey(key));
 }
 
-function tell({ problems, records, first, last, cutOff, cutOffAt, unlinked }: Report, { json, host }: VerifyOptions): void {
+function tell(
+  { problems, records, first, last, cutOff, cutOffAt, unlinked }: Report,
+  { json, host }: VerifyOptions,
+  why?: NotpError,
+): void {
   const [from, to] = [first, last?.seq ?? 0];
   const whole = problems.length === 0;
   if (json) printResult(JSON.stringify({ whole, records, first, last: to, cut_off: cutOff, unlinked, problems }) + '\n');
   else if (whole) printResult(`The log is whole: records ${String(from)} to ${String(to)}, ${String(records)} in all\n`);
   for (const problem of problems) sayError(problem);
+  if (why !== undefined) {
+    sayError(why.message);
+    sayHint(why.hint ?? '');
+    return;
+  }
   if (!whole) sayHint(host === undefined ? PROBLEM_HINT : `${PROBLEM_HINT}; ${COPY_HINT}`);
   else if (!json) sayRemarks({ first, cutOff, cutOffAt, unlinked });
 }

@@ -104,7 +104,7 @@ async function goOn(place: StatePlace, state: State, { store, log }: State): Pro
   const former = await state.store.exclusively((transaction) => transaction.formerChainKeys());
   await store.exclusively(async (transaction) => {
     const keys = chainKeys(state, former);
-    if (!(await isLost(log.file.name, await transaction.head(), keys))) return;
+    if (!isLost(log.file.name, await transaction.head())) return;
     const last = await moveToLast(log.file.name, transaction, keys);
     const detail = `after record ${String(last)}: the copy for outages is new`;
     const { name: user, uid } = place.owner;

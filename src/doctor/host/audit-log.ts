@@ -2,7 +2,7 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { verifyLog, type Report, type VerifyOptions } from '../../audit/verify.ts';
-import { isLost } from '../../audit/resume.ts';
+import { headOf, isLost, lostHead } from '../../audit/resume.ts';
 import { messageOf } from '../../error.ts';
 import { SLOTS, slotsOf } from '../../store/backlog.ts';
 import type { ChainHead, KeptLine } from '../../store/store.ts';
@@ -81,10 +81,14 @@ async function examineChain(
 ): Promise<Finding> {
   const id = 'audit-chain';
   const keys = chainKeys(state, formerChainKeys);
-  if (head.seq === 0 && !(await isLost(auditFile, head, keys))) return ok(id, 'The audit log has no line yet', auditFile);
+  if (head.seq === 0 && !isLost(auditFile, head)) return ok(id, 'The audit log has no line yet', auditFile);
   if (hostKeyFiles.length > 0 && state.log.key === undefined)
     return { id, severity: 'info', title: 'The audit log cannot be proven without the host key', detail: auditFile, fix: '' };
-  const headNow = (): Promise<ChainHead> => state.store.exclusively((transaction) => transaction.head());
+  if (isLost(auditFile, head)) {
+    const { message: detail, hint: fix = '' } = lostHead(auditFile);
+    return { id, severity: 'fail', title: 'The store does not know the audit log, so every login is refused', detail, fix };
+  }
+  const headNow = (): Promise<ChainHead> => state.store.exclusively((transaction) => headOf(auditFile, transaction, keys));
   const report = await walked(auditFile, { known: head, headNow, backlog, keys, lastBytes: WALKED_BYTES });
   const { problems, first, last } = report;
   const title = 'The audit log is not what was written';

@@ -1,8 +1,9 @@
 /** The family of state: the store opens and takes a write, the audit log can be appended to and agrees with it, and there is room. */
 import { messageOf, NotpError } from '../../error.ts';
 import type { Enrolment } from '../../store/store.ts';
+import { headOf } from '../../audit/resume.ts';
 import { asUser } from '../../system/privileges.ts';
-import { type State, withState } from '../../state/state.ts';
+import { chainKeys, type State, withState } from '../../state/state.ts';
 import type { StatePlace } from '../../state/place.ts';
 import { storeName } from '../../state/store-place.ts';
 import { examineLog, type Known } from './audit-log.ts';
@@ -51,27 +52,27 @@ function noState(place: StatePlace): StateReport {
 }
 
 async function lookInto(state: State, place: StatePlace, now: () => number): Promise<StateReport> {
-  const known = await rolledBack(state, now);
+  const known = await rolledBack(state, place, now);
   const store = ok('store', 'The state opens and takes a write', storeName(place));
   const { enrolments, skewMs } = known;
   return { findings: [store, ...(await examineLog(state, place, known)), ...examineSpace(place)], enrolments, skewMs };
 }
 
 /** Reads all enrolments and writes the head as it is, inside a transaction that is then thrown away. */
-async function rolledBack({ store }: State, now: () => number): Promise<Contents> {
+async function rolledBack(state: State, { auditFile }: StatePlace, now: () => number): Promise<Contents> {
   let found: Contents | undefined;
   const undo = new Error('looked at, and rolled back');
   try {
-    await store.exclusively(async (transaction) => {
-      const head = await transaction.head();
+    await state.store.exclusively(async (transaction) => {
       const backlog = await transaction.backlog();
-      await transaction.moveHead(head, backlog.length);
+      await transaction.moveHead(await transaction.head(), backlog.length);
+      const formerChainKeys = await transaction.formerChainKeys();
       const clockMs = await transaction.clockMs();
       found = {
-        head,
+        head: await headOf(auditFile, transaction, chainKeys(state, formerChainKeys)),
         backlog,
         enrolments: await transaction.enrolments(),
-        formerChainKeys: await transaction.formerChainKeys(),
+        formerChainKeys,
         skewMs: clockMs === undefined ? undefined : now() - clockMs,
       };
       throw undo;

@@ -18,7 +18,7 @@ const DIALECT: Dialect = {
   hostColumn: 'host, ',
   hostValue: '$host, ',
   lock: ' FOR UPDATE',
-  heads: 'SELECT host, seq, hash FROM chain ORDER BY host',
+  heads: 'SELECT host, seq, hash, lacking, mac FROM chain ORDER BY host',
   marks: `SELECT seq, hash, mac FROM mark WHERE host = CASE WHEN $of = '' THEN $host ELSE $of END`,
   lockEnrolments: ' FOR UPDATE OF enrolment',
   // Waits for who has a row of them, as every decision does that changes anything.
