@@ -96,13 +96,15 @@ async function stored({ plan, target, moved }: Import, present: Present, options
   const { place, sealKind } = plan;
   const ask = (): Conversation => conversationBeside(options.file, waiting);
   const otherThan = present.kind === 'other' ? present.otherThan : undefined;
-  const passphrase = sealKind === 'passphrase' ? await givenNewPassphrase(options.passphraseFile, waiting, ask) : undefined;
+  const given = sealKind === 'passphrase' || options.passphraseFile !== undefined;
+  const typed = given ? await givenNewPassphrase(options.passphraseFile, waiting, ask) : undefined;
+  const passphrase = sealKind === 'passphrase' ? typed : undefined;
   const state = await asUser(place.owner, () => {
     if (place.kind === 'user') makeSecretsFolder(target.config, target.user);
     return openToSeal(target.config, place, sealKind, target.now);
   });
   try {
-    return await storeLogin(target, state, moved, { passphrase, replace: options.replace, otherThan });
+    return await storeLogin(target, state, moved, { passphrase, opening: typed, replace: options.replace, otherThan });
   } finally {
     state.store.close();
   }

@@ -47,25 +47,29 @@ export async function presentLogin(
   return { kind: 'other', why: `is enrolled for ${origin.context}, but ${standing.detail ?? WORDING[standing.reason].message}` };
 }
 
-/** Whether the sealed file of `target` holds `credential`, as far as the host's key and `passphrase` open it. */
-export async function holds(
+/** What the registered file of another device holds, and why nobody can say it here. */
+export type Held = 'same' | 'other' | { readonly why: string };
+
+/** Whether the sealed file of `target`, which the store knows as `enrolment`, holds `credential`, as far as the host's key and `passphrase` open it. */
+export async function heldBy(
   target: Target,
   state: State | undefined,
-  credential: Credential,
-  passphrase: string | undefined,
-): Promise<boolean> {
+  enrolment: Enrolment | undefined,
+  { credential, passphrase }: { readonly credential: Credential; readonly passphrase: string | undefined },
+): Promise<Held> {
   const { found } = target.config.secretsInStore ? await inStore(target, state) : await inHome(target);
-  if (found.kind !== 'sealed') return false;
-  let opened: Payload | undefined;
+  if (found.kind !== 'sealed') return { why: found.kind === 'bad' ? found.why : 'its sealed file is missing' };
   try {
-    opened = openWith(found.file, passphrase, state?.hostKey);
-  } catch {
-    // What is wrong with it is for whoever logs in by it to hear.
-    return false;
+    const opened = openWith(found.file, passphrase, state?.hostKey);
+    if (opened === undefined) return { why: 'it is sealed by a passphrase' };
+    const same = isSame(opened, credential);
+    opened.secret.fill(0);
+    if (same) return 'same';
+    // Whoever has the home can put another file there.
+    return 'file' in standingOf(enrolment, found) ? 'other' : { why: 'its sealed file is not the registered one' };
+  } catch (error) {
+    return { why: messageOf(error) };
   }
-  const same = opened !== undefined && isSame(opened, credential);
-  opened?.secret.fill(0);
-  return same;
 }
 
 /** What was found, and the folder that is missing for one. */

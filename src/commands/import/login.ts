@@ -6,7 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { NotpError } from '../../error.ts';
 import { shellCommand } from '../../otp/escape.ts';
-import { holds } from './login-present.ts';
+import { heldBy } from './login-present.ts';
 import { recoveryLeft } from '../../enrolment/facts.ts';
 import { stepAt } from '../../otp/code.ts';
 import { cutAccount } from '../../otp/names.ts';
@@ -15,7 +15,7 @@ import type { Account, Credential } from '../../otp/uri.ts';
 import type { Target } from './target.ts';
 import { printSealedFile, registrationOf } from '../../seal/file.ts';
 import type { Payload } from '../../seal/payload.ts';
-import { usedToo } from '../../store/enrolment.ts';
+import { statusToBe, usedToo } from '../../store/enrolment.ts';
 import type { Enrolment, PendingState } from '../../store/store.ts';
 import type { Config } from '../../system/config.ts';
 import { asUser } from '../../system/privileges.ts';
@@ -49,6 +49,8 @@ export async function completeLogin({ place, origin }: Target, state: State, id:
 
 export interface Storing {
   readonly passphrase: string | undefined;
+  /** What may open other devices of the account, where it is not that. */
+  readonly opening?: string | undefined;
   readonly replace: boolean;
   /** The id of a registered file that was opened and holds another secret; undefined: not known. */
   readonly otherThan: string | undefined;
@@ -63,16 +65,21 @@ export interface Stored {
 }
 
 /** Seals with `passphrase`, or with the host's key, and registers. Throws where nothing has changed then. */
-export async function storeLogin(target: Target, state: State, moved: Moved, { passphrase, replace, otherThan }: Storing): Promise<Stored> {
+export async function storeLogin(
+  target: Target,
+  state: State,
+  moved: Moved,
+  { passphrase, opening, replace, otherThan }: Storing,
+): Promise<Stored> {
   const { origin, now, config } = target;
-  await refuseTwin(target, state, moved.credential, passphrase);
+  const { ended, notes: named } = await refuseTwin(target, state, moved.credential, passphrase ?? opening);
   const payload: Payload = { ...moved.credential, recovery: keptRecoveryCodes(moved.emergency, randomBytes) };
   const sealed = sealPayload(target, payload, passphrase, state);
   const { credential, lastStep = -1 } = moved;
   const first = firstState(config.policy, moved.emergency.length, now());
-  const notes: string[] = [];
+  const notes = [...named];
   let left = moved.emergency.length;
-  const goOn = (fresh: LoginState, former: Enrolment, nowMs: number): PendingState => {
+  const goOn = (fresh: LoginState, former: Enrolment, nowMs: number): LoginState & PendingState => {
     const next =
       credential.type === 'totp'
         ? afterSteps(fresh, former, stepAt(nowMs, credential.periodSeconds) + config.policy.window, otherThan)
@@ -86,27 +93,61 @@ export async function storeLogin(target: Target, state: State, moved: Moved, { p
       );
     return next;
   };
-  const used = { ...first, lastStep: credential.type === 'hotp' ? credential.counter - 1 : lastStep };
+  const asMoved = { ...first, lastStep: credential.type === 'hotp' ? credential.counter - 1 : lastStep };
+  // What has ended accepts nothing meanwhile.
+  const used = ended.reduce<LoginState>((fresh, each) => {
+    const { lastStep: last, spent } = goOn(fresh, each, now());
+    return { ...fresh, lastStep: last, spent };
+  }, asMoved);
   const enrolment = { origin, ...registrationOf(sealed), state: used, goOn, event: 'import', replace } as const;
   await storeRegistered({ ...target, enrolment, bytes: printSealedFile(sealed), state }, () => undefined);
   return { id: sealed.id, notes, left };
 }
 
+/** What the other devices of the account say of a secret. */
+interface Twins {
+  /** Those that were ended, and had it. */
+  readonly ended: readonly Enrolment[];
+  readonly notes: readonly string[];
+}
+
 /**
- * Throws `refused` where another device of the account has this secret, as far as the host's key and `passphrase` can tell: one code, and one
- * emergency code, would be good for both.
+ * Throws `refused` where another device of the account has this secret, or may have it as far as the host's key and `passphrase` can tell: one
+ * code, and one emergency code, would be good for both.
  */
-async function refuseTwin(target: Target, state: State, credential: Credential, passphrase: string | undefined): Promise<void> {
+async function refuseTwin(target: Target, state: State, credential: Credential, passphrase: string | undefined): Promise<Twins> {
   const { user, context } = target.origin;
   const { contexts } = target.config;
-  for (const other of contexts.includes(context) ? contexts.filter((each) => each !== context) : []) {
-    if (await holds({ ...target, origin: { ...target.origin, context: other } }, state, credential, passphrase))
+  const others = contexts.includes(context) ? contexts.filter((each) => each !== context) : [];
+  const known = await asUser(target.place.owner, () => state.store.exclusively((transaction) => transaction.enrolmentsOf(user)));
+  const [ended, notes]: [Enrolment[], string[]] = [[], []];
+  for (const other of others) {
+    const enrolment = known.find((each) => each.context === other);
+    const held = await heldBy({ ...target, origin: { ...target.origin, context: other } }, state, enrolment, { credential, passphrase });
+    const isOver = enrolment !== undefined && statusToBe(enrolment) !== 'active';
+    if (held === 'other' || (held !== 'same' && wasNever(enrolment))) continue;
+    if (held === 'same' && isOver) ended.push(enrolment);
+    else if (held === 'same')
       throw new NotpError(
         'refused',
         `${user} has this very secret for ${other} already`,
         shellCommand`import it for one context; notp revoke ${other} --user ${user} ends the other`,
       );
+    else if (isOver)
+      notes.push(`nobody can say whether ${other}, which was ended, had this secret (${held.why}): codes that it took may work again`);
+    else
+      throw new NotpError(
+        'refused',
+        `${user} may have this very secret for ${other}, for nobody can say here what that has: ${held.why}`,
+        shellCommand`put that file back, or give --passphrase-file with its passphrase; notp revoke ${other} --user ${user} ends it`,
+      );
   }
+  return { ended, notes };
+}
+
+/** Nothing was ever accepted by it. */
+function wasNever(enrolment: Enrolment | undefined): boolean {
+  return enrolment === undefined || (enrolment.id === '' && enrolment.pendingId === '');
 }
 
 /** What is replaced may have had the same secret: what it has accepted by the clock, up to the step `latest`, stays spent. */

@@ -1,0 +1,99 @@
+/** One secret was imported for two contexts where the file of the other could not be opened, so that each of its codes worked twice. */
+import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { before, describe, it } from 'node:test';
+import { PASSPHRASE, pamWorld, type PamWorld } from '../../doors/pam-world.ts';
+import { run, type Ran } from '../../support/process.ts';
+import { addUser, lacks, must, SOURCE_NOTP, type TestUser } from '../../support/world.ts';
+import { assertRefused } from '../codes/own-codes.ts';
+
+const EMERGENCY = ['12345678', '23456789'] as const;
+
+describe('a secret that another context has already', { skip: lacks({ root: true, programs: ['oathtool'] }) }, () => {
+  let world: PamWorld;
+  let passphrase: string;
+  before(async () => {
+    world = await pamWorld('twins', { top: 'context = ["ssh", "phone"]' });
+    passphrase = path.join(world.folder, 'passphrase');
+    fs.writeFileSync(passphrase, `${PASSPHRASE}\n`, { mode: 0o600 });
+  });
+
+  /** What google-authenticator left, with emergency codes; `counter`: of a token that counts. */
+  const left = (counter?: number): { readonly file: string; readonly code: (counter: number) => string } => {
+    const key = randomBytes(20).toString('hex');
+    const [, secret = ''] = /^Base32 secret: (\S+)$/m.exec(must(['oathtool', '--verbose', key])) ?? [];
+    const file = path.join(world.folder, key);
+    const kind = counter === undefined ? '" TOTP_AUTH' : `" HOTP_COUNTER ${String(counter)}`;
+    fs.writeFileSync(file, [secret, kind, ...EMERGENCY, ''].join('\n'), { mode: 0o600 });
+    return { file, code: (each) => must(['oathtool', '--hotp', '--counter', String(each), key]).trim() };
+  };
+  const notp = (...words: string[]): Promise<Ran> => run([...SOURCE_NOTP, ...words, '--config', world.config]);
+  const importing = (user: TestUser, file: string, ...words: string[]): Promise<Ran> =>
+    notp('import', ...words, '--from', 'google-authenticator', '--user', user.name, '--file', file);
+  const imported = async (user: TestUser, file: string, ...words: string[]): Promise<string> => {
+    const { code, stderr } = await importing(user, file, ...words);
+    assert.equal(code, 0, stderr);
+    return stderr;
+  };
+  const byPassphrase = (): string[] => ['--seal', 'passphrase', '--passphrase-file', passphrase];
+
+  it('sealed by a passphrase, which root is asked for', async () => {
+    const user = addUser();
+    const { file } = left();
+    await imported(user, file, ...byPassphrase());
+    assertRefused(
+      await importing(user, file, 'phone'),
+      1,
+      /may have this very secret for ssh, for nobody can say here what that has: it is sealed by a passphrase\nnotp: hint: [^\n]*--passphrase-file[^\n]* notp revoke ssh --user /,
+    );
+    assertRefused(await importing(user, file, 'phone', '--passphrase-file', passphrase), 1, /has this very secret for ssh already/);
+    await imported(user, left().file, 'phone', '--passphrase-file', passphrase);
+  });
+
+  it('whose file its user had moved away, or put another one in the place of', async () => {
+    const user = addUser();
+    const [first, second] = [left(), left()];
+    const ssh = path.join(user.home, '.notp/ssh');
+    await imported(user, second.file);
+    fs.copyFileSync(ssh, `${user.home}/earlier`);
+    await imported(user, first.file, '--replace');
+    fs.renameSync(ssh, `${user.home}/away`);
+    assertRefused(await importing(user, first.file, 'phone'), 1, /may have this very secret for ssh, [^\n]*its sealed file is missing\n/);
+    fs.copyFileSync(`${user.home}/earlier`, ssh);
+    fs.chownSync(ssh, user.uid, user.gid);
+    fs.chmodSync(ssh, 0o600);
+    assertRefused(await importing(user, first.file, 'phone'), 1, /its sealed file is not the registered one\n/);
+    fs.renameSync(`${user.home}/away`, ssh);
+    assertRefused(await importing(user, first.file, 'phone'), 1, /has this very secret for ssh already/);
+    await imported(user, left().file, 'phone');
+  });
+
+  it('had all its codes back after that was revoked, as the hint says, and it was imported for the other', async () => {
+    const user = addUser();
+    const { file, code } = left(3);
+    await imported(user, file);
+    const assertIn = async (proof: string): Promise<void> => assert.equal((await world.pam(user.name, proof)).code, 0);
+    for (const proof of [code(3), code(5), EMERGENCY[0]]) await assertIn(proof);
+    assert.equal((await notp('revoke', 'ssh', '--user', user.name, '--yes')).code, 0);
+    assert.match(await imported(user, file, 'phone'), /\nNote: goes on after counter 5, /);
+    for (const proof of [code(5), EMERGENCY[0]]) {
+      const { code: exit, stdout } = await world.pam(user.name, proof);
+      assert.deepEqual([exit, world.recordIn(stdout).reason], [1, 'replayed'], proof);
+    }
+    for (const proof of [code(6), EMERGENCY[1]]) await assertIn(proof);
+  });
+
+  it('is named where that was revoked and its file is gone', async () => {
+    const user = addUser();
+    const { file } = left();
+    await imported(user, file);
+    assert.equal((await notp('revoke', 'ssh', '--user', user.name, '--yes')).code, 0);
+    fs.rmSync(path.join(user.home, '.notp/ssh'), { force: true });
+    assert.match(
+      await imported(user, file, 'phone'),
+      /\nNote: nobody can say whether ssh, which was ended, had this secret \(its sealed file is missing\): /,
+    );
+  });
+});
