@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { examine, type Finding } from '../doctor/doctor.ts';
-import { runsFilesOfUser } from '../doctor/host/shells.ts';
+import { openShells } from '../doctor/host/shells.ts';
 import { NotpError } from '../error.ts';
 import type { Config } from '../system/config.ts';
 import { momentNow } from '../system/ssh-session.ts';
@@ -127,7 +127,9 @@ async function refuseLimits({ door, scope }: Plan): Promise<void> {
 /** Also those whom doctor does not look at, who are not enrolled yet. */
 function refuseOpenShells({ door, scope }: Plan): void {
   if (door !== 'gate') return;
-  const users = allUsers().filter((user) => runsFilesOfUser(user.shell) && isIn(user, scope));
+  const all = allUsers();
+  const open = openShells(all.map(({ shell }) => shell));
+  const users = all.filter((user) => open.has(user.shell) && isIn(user, scope));
   if (users.length === 0) return;
   const names = users.slice(0, MAX_NAMES).map(({ name, shell }) => `${name} (${shell})`);
   const more = users.length > MAX_NAMES ? ` and ${String(users.length - MAX_NAMES)} more` : '';

@@ -6,10 +6,10 @@ import { before, describe, it } from 'node:test';
 import type { Finding } from '../../../src/doctor/finding.ts';
 import { examineKeys } from '../../../src/doctor/sshd/keys.ts';
 import type { Person } from '../../../src/doctor/people.ts';
-import { examineShells, runsFilesOfUser } from '../../../src/doctor/host/shells.ts';
+import { examineShells, openShells } from '../../../src/doctor/host/shells.ts';
 import { defaultConfig } from '../../../src/system/config.ts';
 import { userByName, userByUid, type User } from '../../../src/system/users.ts';
-import { addUser, must } from '../../support/world.ts';
+import { addUser, must, scratchFolder } from '../../support/world.ts';
 import { NEEDS, sshdWorld, wrong, type SshdWorld } from './sshd-world.ts';
 
 const { gate } = defaultConfig();
@@ -40,7 +40,34 @@ describe('login shells', () => {
     const [found] = examineShells(withShells(shell));
     assert.equal(found?.severity, 'fail');
     assert.match(found.detail, new RegExp(`^${shell} runs before the gate, and ${home} does not belong to root`));
-    assert.ok(runsFilesOfUser(shell) && !runsFilesOfUser('/bin/bash') && !runsFilesOfUser('/bin/no-such-shell'));
+    assert.deepEqual([...openShells([shell, '/bin/bash', '/bin/no-such-shell', shell])], [shell]);
+  });
+
+  it('are judged by the file that the entry leads to: a csh under the name of another shell passed', () => {
+    const folder = scratchFolder('shells');
+    const at = (name: string): string => path.join(folder, name);
+    for (const name of ['bsd-csh', 'bash']) fs.copyFileSync('/usr/bin/tcsh', at(name));
+    fs.linkSync(at('bash'), at('zsh'));
+    fs.symlinkSync('bsd-csh', at('sh'));
+    fs.symlinkSync('sh', at('ksh'));
+    fs.symlinkSync('ksh', at('nologin'));
+    const open = ['bsd-csh', 'bash', 'zsh', 'sh', 'ksh', 'nologin'].map(at);
+    assert.deepEqual([...openShells(open)], open);
+    const found = examineShells(withShells(...open));
+    assert.deepEqual(
+      found.map(({ severity }) => severity),
+      open.map(() => 'fail'),
+    );
+    assert.match(found[4]?.detail ?? '', /\/ksh \(bsd-csh\) is a csh/);
+    // Of these it is not known what they read.
+    fs.writeFileSync(at('dash'), '#!/usr/bin/tcsh\n', { mode: 0o755 });
+    fs.symlinkSync('/usr/bin/env', at('fish'));
+    fs.symlinkSync('/bin/bash', at('mksh'));
+    const others = examineShells(withShells(at('dash'), at('fish'), at('mksh')));
+    assert.deepEqual(
+      others.map(({ detail }) => /notp does not know|is not in/.exec(detail)?.[0]),
+      ['notp does not know', 'notp does not know', 'is not in'],
+    );
   });
 
   it('are named: tcsh and csh, one that is not there, one that is not in /etc/shells (FC11)', () => {
