@@ -1,5 +1,5 @@
 /** No decision without a record: what appends records, inside the transaction of the decision that they tell. */
-import { randomBytes } from 'node:crypto';
+import { randomInt } from 'node:crypto';
 import { messageOf, NotpError } from '../error.ts';
 import { parseJson } from '../json.ts';
 import { slotsOf } from '../store/backlog.ts';
@@ -32,9 +32,11 @@ export interface AuditLog {
   readonly keep?: (transaction: Transaction, record: AuditRecord, head: ChainHead) => Promise<void>;
 }
 
-/** 8 hex digits that name one decision to the person and in the log. */
+/** 8 hex digits that name one decision to the person and in the log: never all of them 0, which is none. */
 export function newRef(): string {
-  return randomBytes(4).toString('hex');
+  return randomInt(1, 2 ** 32)
+    .toString(16)
+    .padStart(8, '0');
 }
 
 /**

@@ -16,10 +16,12 @@ import {
 /** A bucket that is full by any policy, from long ago. */
 const NO_TALLY = {
   ...{ records: { tokens: 1e6 + 0.5, asOfMs: 0 }, count: 0, sinceMs: 2 ** 40, untilMs: 2 ** 40 },
-  ...{ ref: '0'.repeat(8), shared: '' },
+  ...{ ref: '', shared: '' },
 } as const;
+/** In a row, where no record has a reference yet: no record has this one. */
+const NO_REF = '0'.repeat(8);
 /** The same as values, in as much space as some take. */
-export const NO_REFUSALS = `1e6 + 0.5, 0, 0, 1099511627776, '${'0'.repeat(8)}', '${' '.repeat(SHARED_BYTES)}'`;
+export const NO_REFUSALS = `1e6 + 0.5, 0, 0, 1099511627776, '${NO_REF}', '${' '.repeat(SHARED_BYTES)}'`;
 export const NO_FLOOD = `${NO_REFUSALS}, 1099511627776`;
 
 /** The row of an enrolment, with its MAC: none where there is a doubt about it, and where none can be made here and none is needed. */
@@ -104,7 +106,7 @@ export function enrolmentOf({ row, doubt }: SealedRow): Enrolment {
 /** The row of a tally, without what is of its host. */
 export function rowOfTally({ user, records, count, sinceMs, untilMs, ref, shared }: Tally): Record<string, string | number> {
   const times = { as_of_ms: records.asOfMs, since_ms: sinceMs, until_ms: untilMs };
-  return { user, tokens: records.tokens, ...times, count, ref, shared: shared.padEnd(SHARED_BYTES) };
+  return { user, tokens: records.tokens, ...times, count, ref: ref === '' ? NO_REF : ref, shared: shared.padEnd(SHARED_BYTES) };
 }
 
 /** The columns of a tally in `row`, which has them with `prefix`; undefined where there are none. */
@@ -134,7 +136,7 @@ export function tallyOf(user: string, row: Row | undefined): Tally {
     count: Number(count),
     sinceMs: Number(sinceMs),
     untilMs: Number(untilMs),
-    ref: String(ref),
+    ref: ref === NO_REF ? '' : String(ref),
     shared: String(shared).trimEnd(),
   };
 }

@@ -92,7 +92,7 @@ export interface Tally {
   readonly count: number;
   readonly sinceMs: number;
   readonly untilMs: number;
-  /** The reference that those were told, 8 hex digits. */
+  /** The reference that those were told, 8 hex digits; empty where none was told yet. */
   readonly ref: string;
   /** What they have in common: text for which there is room from the beginning. */
   readonly shared: string;

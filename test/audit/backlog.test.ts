@@ -383,7 +383,12 @@ describe('a full disk under state and log', { skip: lacks({ root: true, programs
     await assert.rejects(async () => {
       for (;;) await log.record(own);
     }, /no room for more/);
-    for (let i = 0; i < 12; i++) await log.refuse('bob', 'everybody');
+    const told: string[] = [];
+    for (let i = 0; i < 12; i++) told.push(await log.refuse('bob', 'everybody'));
+    const [ref] = told;
+    assert.deepEqual([new Set(told).size, /^[0-9a-f]{8}$/.test(ref ?? '')], [1, true]);
+    for (const other of ['00000000', await log.refuse('nobody', 'everybody')])
+      assert.notEqual(ref, other, 'a reference that finds nothing');
     for (const event of ['unlock', 'replace', 'revoke'] as const) await log.record({ sharing: 'all but commands', user: 'bob', event });
     // Others go on, and their sums are none of bob's.
     await log.record({ ...own, user: 'w1' });
@@ -393,7 +398,7 @@ describe('a full disk under state and log', { skip: lacks({ root: true, programs
     assertOnce(log, log.refs);
     const lines = fs.readFileSync(log.file, 'utf8').trim().split('\n');
     const sum = JSON.parse(lines.at(-2) ?? '') as Record<string, unknown>;
-    assert.deepEqual([sum['event'], sum['user'], sum['count']], ['login.refused', 'bob', 13]);
+    assert.deepEqual([sum['event'], sum['user'], sum['count'], sum['ref']], ['login.refused', 'bob', 13, ref]);
     assert.equal(lines.filter((line) => line.includes('"count":')).length, 1);
     assert.deepEqual((await log.verified()).problems, []);
   });

@@ -21,7 +21,7 @@ export const NO_REFUSALS: Omit<Tally, 'user'> = {
   count: 0,
   sinceMs: 1_099_511_627_776,
   untilMs: 1_099_511_627_776,
-  ref: '00000000',
+  ref: '',
   shared: '',
 };
 
