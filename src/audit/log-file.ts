@@ -21,7 +21,7 @@ const LIMIT = /^Max file size\s+(\d+)/m;
 const LOOK_BYTES = 64 * 1024;
 const MAX_LOOK_BYTES = 16 * 1024 * 1024;
 const LOOK_PACKED_LINES = 10_000;
-const LOOK_FILES = 3;
+const LOOK_FILES = 10;
 
 /** The file is made 0600 where it is not there; its folder must be. */
 export function logFile(path: string): LogFile {

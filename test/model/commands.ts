@@ -150,12 +150,17 @@ const before = fc.integer({ min: 1, max: 3 }).map((connection) =>
   }),
 );
 
+/** Whether nothing logs in by it, nor by a file that may be on its way. */
+function isOver({ account, pending }: Pick<Model, 'account' | 'pending'>): boolean {
+  return account === undefined || (account.revoked && pending?.revoked !== false);
+}
+
 const revoke = fc.constant(
   command('revoke', async (model, real) => {
     const { account } = model;
-    const ends = account !== undefined && !account.revoked;
+    const ends = !isOver(model);
     assert.equal(await real.revoke(), ends);
-    if (!ends) return;
+    if (account === undefined || !ends) return;
     [account.revoked, account.pendingId, model.pending] = [true, '', undefined];
     model.records++;
   }),
@@ -165,11 +170,14 @@ const unlock = fc.constant(
   command('unlock', async (model, real) => {
     await real.unlock();
     const { account } = model;
-    if (account === undefined || account.revoked) return;
+    if (account === undefined) return;
+    // What the window has let in is of no clock that was ahead.
+    const present = stepOf(model.nowMs);
+    if (account.lastStep > present + 1) account.lastStep = present;
+    if (isOver(model)) return;
     // Also where the clock was ahead before: what was counted then does not hold the budget up.
     for (const each of [account, model.pending])
       if (each !== undefined) Object.assign(each, { creditMs: enrolled('', 0).creditMs, asOfMs: model.nowMs });
-    account.lastStep = Math.min(account.lastStep, stepOf(model.nowMs));
     model.records++;
   }),
 );
