@@ -20,6 +20,7 @@ import { statusToBe } from '../store/enrolment.ts';
 import { examineFormerKeys, examineHostKey } from './host/host-key.ts';
 import { peopleOf, type People, type Person } from './people.ts';
 import { examineSealedFiles } from './host/sealed-files.ts';
+import { examineReadByRoot } from './host/read-by-root.ts';
 import { examineService } from './host/service.ts';
 import { examineShells } from './host/shells.ts';
 import { leavesCodeToPam } from './sshd/pam-rules.ts';
@@ -63,7 +64,7 @@ export async function examine(options: DoctorOptions): Promise<readonly Finding[
   return sorted([
     ...servers.flatMap(({ findings }) => findings.map((finding) => asRemark(finding, people))),
     ...(await aroundSshd(config, servers, people)),
-    ...(isRoot() ? aroundPam(servers, enrolledAmong(people, renamed)) : [withoutRoot()]),
+    ...(isRoot() ? aroundPam(servers, enrolledAmong(people, renamed), options) : [withoutRoot()]),
     ...aroundService(config, place, people, servers),
     ...(place.kind === 'service' ? await examineFormerKeys(config, place.owner, now) : []),
     ...state.findings,
@@ -141,14 +142,21 @@ function enrolledAmong(people: readonly Person[], renamed: People['renamed']): U
   return people.filter(({ user, enrolments }) => enrolments.length > 0 || names.has(user.name)).map(({ user }) => user);
 }
 
-function aroundPam(servers: readonly SshdReport[], enrolled: readonly User[]): Finding[] {
+function aroundPam(servers: readonly SshdReport[], enrolled: readonly User[], { sshdConfig }: DoctorOptions): Finding[] {
   const sshds = ['sshd', ...servers.map(({ pamService }) => pamService)];
   const services: PamService[] = [...new Set([...sshds, ...servicesWithNotp()])].map((name) => ({
     ...{ name, sshd: sshds.includes(name) },
     users: sshds.includes(name) ? enrolled.filter((user) => isSentToPam(user, name, servers)) : enrolled,
   }));
   const programs = [...new Set(services.flatMap(pamPrograms))].filter((program) => program.startsWith('/'));
-  return unique([...services.flatMap(examinePam), ...examineSudoers(), ...programs.map((program) => examineProgram('P8', program))]);
+  // A file that was named may be a draft.
+  const files = servers.flatMap((server) => server.files).filter((file) => file !== sshdConfig);
+  const trusted = examineReadByRoot(
+    files,
+    services.map(({ name }) => name),
+  );
+  const findings = [...services.flatMap(examinePam), ...examineSudoers(), ...programs.map((program) => examineProgram('P8', program))];
+  return unique([...findings, ...trusted]);
 }
 
 /** Whether an sshd with that service leaves the code of `user` to it. */

@@ -60,6 +60,21 @@ describe('doctor', { skip: NEEDS }, () => {
     assert.ok(detailOf(await found(world.write([])), 'P8').includes(`${program} can be written by others`));
   });
 
+  it('names a file that sshd includes and others can change, and a program that PAM runs: whoever writes them writes the rules', async () => {
+    const place = scratchFolder('read-by-root');
+    const [included, program] = [path.join(place, 'more.conf'), path.join(place, 'check')];
+    for (const file of [included, program]) fs.writeFileSync(file, '', { mode: 0o755 });
+    const inner = pamService(`session optional pam_exec.so quiet ${program}\n`);
+    pamService(`auth requisite pam_exec.so seteuid quiet /usr/bin/notp pam --prompt-tty\nsession include ${inner}\n`);
+    const config = world.write([`Include ${included}`]);
+    assert.ok(!wrong(await found(config)).includes('read-by-root'));
+    for (const file of [included, program]) {
+      fs.chmodSync(file, 0o757);
+      assert.equal(detailOf(await found(config), 'read-by-root'), `${file}: ${file} can be written by others`);
+      fs.chmodSync(file, 0o755);
+    }
+  });
+
   it('names unenrolled = "allow"', async () => {
     assert.ok(wrong(await found(world.write([]), { top: 'unenrolled = "allow"' })).includes('unenrolled'));
     assert.ok(!wrong(await found(world.write([]))).includes('unenrolled'));

@@ -44,6 +44,25 @@ export function pamText(service: string): string {
   return file === undefined ? '' : fs.readFileSync(file, 'utf8');
 }
 
+/** The files that libpam reads for a service, with all that they include, as far as they are there. */
+export function pamFiles(service: string): string[] {
+  const found = new Set<string>();
+  const follow = (name: string): void => {
+    const file = pamFile(name);
+    if (file === undefined || found.has(file) || !isPlainFile(file) || fs.statSync(file).size > MAX_FILE_BYTES) return;
+    found.add(file);
+    for (const { text } of wholeLines(fs.readFileSync(file, 'utf8'))) for (const inner of includedBy(text)) follow(inner);
+  };
+  follow(service);
+  return [...found];
+}
+
+function includedBy(text: string): string[] {
+  const [first = '', second = '', third = ''] = wordsOf(text);
+  if (first.toLowerCase() === '@include') return [second];
+  return ['include', 'substack'].includes(second.toLowerCase()) ? [third] : [];
+}
+
 /** Every module of a stack, in order. */
 export function modulesOf(lines: readonly PamLine[]): PamModule[] {
   return lines.flatMap((line) => (line.kind === 'module' ? [line] : modulesOf(line.lines)));

@@ -22,6 +22,8 @@ export interface SshdReport {
   readonly doors: Doors;
   /** What PAM calls it. */
   readonly pamService: string;
+  /** The files of its configuration, and folders in which it looks for more. */
+  readonly files: readonly string[];
   /** What it forces, where that is the gate and nothing else. */
   readonly gateCommands: readonly string[];
   /** The configuration of each user, from outside. */
@@ -147,7 +149,7 @@ function reportOf(server: Server, { version }: Asked, { people, spellings, untol
   const past = spellings.flatMap((each) => pastUnder(each, judge([each], doors, about), rules));
   const findings = [ok('sshd-config', 'sshd accepts its configuration', where), ...notLoaded(server, any, files, where), ...rules, ...past];
   return {
-    ...{ findings, doors, pamService },
+    ...{ findings, doors, pamService, files: [...files.files, ...files.folders] },
     gateCommands: commands.filter((command) => gateProgram(command) !== undefined),
     perUser: new Map(
       people.flatMap(({ names, seen }) => names.flatMap((name) => (seen[0] === undefined ? [] : [[name, seen[0].effective] as const]))),
@@ -170,7 +172,7 @@ function pamServiceOf({ name }: Server, version: number | undefined, effective: 
 }
 
 function nothing(finding: Finding): SshdReport {
-  return { findings: [finding], doors: NO_DOORS, pamService: 'sshd', gateCommands: [], perUser: new Map(), asked: 0 };
+  return { findings: [finding], doors: NO_DOORS, pamService: 'sshd', files: [], gateCommands: [], perUser: new Map(), asked: 0 };
 }
 
 /** One address of each network that this host is in. */

@@ -53,6 +53,36 @@ describe('doctor on a booted host', { skip: lacks(CONTAINER_NEEDS) }, () => {
     assert.ok(stdout.split('\n').length <= 24, stdout);
   });
 
+  it('names what sshd and PAM read that others than root can change: nothing was said, whatever belonged to alice', async () => {
+    const [module = ''] = (await container.must(['sh', '-c', 'ls /usr/lib/*/security/pam_unix.so'])).split('\n');
+    const gate = '/etc/ssh/sshd_config.d/10-notp-gate.conf';
+    const owned = ['/etc/ssh/sshd_config', '/etc/ssh/sshd_config.d', gate, '/etc/pam.d/common-auth', module, '/etc/passwd'];
+    for (const [change, undo] of [
+      [
+        ['chmod', '666', '/etc/pam.d/sshd'],
+        ['chmod', '644', '/etc/pam.d/sshd'],
+      ] as const,
+      [
+        ['chmod', '777', '/etc/pam.d'],
+        ['chmod', '755', '/etc/pam.d'],
+      ] as const,
+      ...owned.map(
+        (file) =>
+          [
+            ['chown', 'alice', file],
+            ['chown', 'root', file],
+          ] as const,
+      ),
+    ]) {
+      await container.must(change);
+      const found = await wrong();
+      await container.must(undo);
+      assert.equal(found.filter((id) => id === 'read-by-root').length, 1, `${change.join(' ')}: ${found.join()}`);
+    }
+    await container.must(['systemctl', 'reload', 'ssh']);
+    assert.deepEqual(await wrong(), []);
+  });
+
   it('names the user whose socket is gone, not enabled, or open to others', async () => {
     const unit = `notp@${String(alice.uid)}.socket`;
     const socket = `/run/notp/${String(alice.uid)}.sock`;
