@@ -92,12 +92,14 @@ function walk(lines: readonly PamLine[], before: readonly Soon[], question: Ques
     else places[place]?.set(keyOf(state), state);
   };
   for (const state of before) reach(0, state);
+  // `reset` goes back to what was said before the substack.
+  const resets = [...new Set(before.map(({ impression }) => impression))];
   for (const [i, line] of lines.entries()) {
     const here = [...(places[i]?.values() ?? [])];
     // `done` and `die` end the substack alone.
     if (line.kind === 'substack') for (const state of walk(line.lines, here, question)) reach(i + 1, state);
     else
-      for (const { next, state } of here.flatMap((soon) => stepsFrom(soon, line, question)))
+      for (const { next, state } of here.flatMap((soon) => stepsFrom(soon, line, { question, resets })))
         if (next === 'end') ended.set(keyOf(state), { ...state, ended: true });
         else reach(i + 1 + next, state);
   }
@@ -109,20 +111,27 @@ function keyOf({ impression, code, first, unknown, asked }: Soon): string {
 }
 
 /** Where a line leads to from a state. */
-function stepsFrom(soon: Soon, line: PamModule, question: Question): { next: number | 'end'; state: Soon }[] {
-  return stepsOf(line, question).map(([answer, action]) => {
-    const isCode = notpLine(line) === 'code';
+function stepsFrom(
+  soon: Soon,
+  line: PamModule,
+  { question, resets }: { question: Question; resets: readonly Soon['impression'][] },
+): { next: number | 'end'; state: Soon }[] {
+  return stepsOf(line, question).flatMap(([answer, action]) => {
+    if (action === 'reset') return resets.map((impression) => ({ next: 0, state: stateAfter(soon, line, { answer, impression }) }));
     const { impression, next } = act(action, answer, soon.impression);
-    const refuses = impression === 'no' && answer === 'failure';
-    const state = {
-      impression,
-      code: soon.code || (isCode && answer === 'success'),
-      asked: isCode && !isLate(soon.asked) ? soon.first : soon.asked,
-      first: firstAfter(soon.first, line, { answer, refuses }),
-      unknown: soon.unknown || (answer === 'success' && mayBeFactor(line)),
-    };
-    return { next, state };
+    return [{ next, state: stateAfter(soon, line, { answer, impression }) }];
   });
+}
+
+function stateAfter(soon: Soon, line: PamModule, { answer, impression }: { answer: Answer; impression: Soon['impression'] }): Soon {
+  const isCode = notpLine(line) === 'code';
+  return {
+    impression,
+    code: soon.code || (isCode && answer === 'success'),
+    asked: isCode && !isLate(soon.asked) ? soon.first : soon.asked,
+    first: firstAfter(soon.first, line, { answer, refuses: impression === 'no' && answer === 'failure' }),
+    unknown: soon.unknown || (answer === 'success' && mayBeFactor(line)),
+  };
 }
 
 function firstAfter(first: First, line: PamModule, { answer, refuses }: { answer: Answer; refuses: boolean }): First {
@@ -214,8 +223,6 @@ function act(action: string, answer: Answer, before: Soon['impression']): { impr
       return { impression: 'no', next: 0 };
     case 'die':
       return { impression: 'no', next: 'end' };
-    case 'reset':
-      return { impression: 'none', next: 0 };
     default:
       return { impression: before, next: /^\d+$/.test(action) ? Number(action) : 0 };
   }

@@ -1,9 +1,13 @@
 /** All ways through a PAM stack, however many lines it has. */
 import * as assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import * as fc from 'fast-check';
 import { copyOf } from '../../../src/doctor/pam/inline.ts';
 import { asksAfterFailure, branchOpensWithout, endsOf, opensWithCode, opensWithoutCode } from '../../../src/doctor/pam/paths.ts';
-import { moduleLine, type PamLine } from '../../../src/doctor/pam/stack.ts';
+import { moduleLine, pamStack, type PamLine } from '../../../src/doctor/pam/stack.ts';
+import { run } from '../../support/process.ts';
+import { lacks } from '../../support/world.ts';
+import { pamService, rewriteService } from './pam-files.ts';
 
 const CODE = 'auth requisite pam_exec.so seteuid quiet /usr/bin/notp pam --prompt-tty';
 const STOCK = ['auth [success=1 default=ignore] pam_unix.so', 'auth requisite pam_deny.so', 'auth required pam_permit.so'];
@@ -65,5 +69,59 @@ describe('a long PAM stack', () => {
         'in a substack a wrong password goes on',
       );
     }
+  });
+});
+
+describe('a PAM stack that libpam opens without a code', { skip: lacks({ root: true, programs: ['pamtester'] }) }, () => {
+  const [outer, middle, inner] = [pamService(''), pamService(''), pamService('')];
+  const opens = async (): Promise<boolean> => (await run(['pamtester', outer, 'root', 'authenticate'], { input: '' })).code === 0;
+  const isTold = (): boolean => {
+    const lines = pamStack(outer, 'auth') ?? [];
+    const whom = [undefined, 'untold', { name: 'root', uid: 0, groups: ['root'] }] as const;
+    return whom.some((exempt) => opensWithoutCode(lines, { firstPass: false, exempt }));
+  };
+
+  it('is told where a substack resets what was said: that goes back to the yes before it, and notp took it for nothing', async () => {
+    rewriteService(middle, ['auth [default=ignore] pam_deny.so', 'auth [default=reset] pam_debug.so auth=success']);
+    rewriteService(outer, ['auth required pam_permit.so', `auth substack ${middle}`]);
+    assert.deepEqual([await opens(), isTold()], [true, true]);
+  });
+
+  it('is told in any form', async () => {
+    const action = fc.constantFrom('ok', 'done', 'bad', 'die', 'ignore', 'reset', '1', '2', '3');
+    const answers = ['success', 'auth_err', 'ignore', 'perm_denied', 'user_unknown', 'system_err', 'default'];
+    const pairs = fc.uniqueArray(fc.tuple(fc.constantFrom(...answers), action), { minLength: 1, maxLength: 4, selector: ([name]) => name });
+    const control = fc.oneof(
+      fc.constantFrom('required', 'requisite', 'sufficient', 'optional'),
+      pairs.map((all) => `[${all.map((pair) => pair.join('=')).join(' ')}]`),
+    );
+    const module = fc.constantFrom(
+      ...['pam_permit.so', 'pam_permit.so', 'pam_deny.so', 'pam_exec.so quiet /nonexistent/notp pam'],
+      ...['pam_succeed_if.so quiet uid >= 1000', 'pam_succeed_if.so quiet uid in 0:1', 'pam_succeed_if.so quiet user in x:y'],
+      ...['success', 'auth_err', 'ignore', 'perm_denied'].map((says) => `pam_debug.so auth=${says}`),
+    );
+    const line = fc.tuple(control, module).map(([how, what]) => `auth ${how} ${what}`);
+    const linesWith = (below: string): fc.Arbitrary<string[]> => {
+      const way = fc.constantFrom(`auth include ${below}`, `auth substack ${below}`);
+      return fc.array(fc.oneof({ weight: 5, arbitrary: line }, way), { minLength: 1, maxLength: 6 });
+    };
+    let opened = 0;
+    await fc.assert(
+      fc.asyncProperty(
+        linesWith(middle),
+        linesWith(inner),
+        fc.array(line, { minLength: 1, maxLength: 4 }),
+        async (first, second, third) => {
+          rewriteService(inner, third);
+          rewriteService(middle, second);
+          rewriteService(outer, first);
+          if (!(await opens())) return;
+          opened++;
+          assert.ok(isTold(), [...first, '--', ...second, '--', ...third].join('\n'));
+        },
+      ),
+      { numRuns: 500 },
+    );
+    assert.ok(opened > 20, String(opened));
   });
 });
