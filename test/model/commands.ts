@@ -172,8 +172,8 @@ const unlock = fc.constant(
     const { account } = model;
     if (account === undefined) return;
     // What the window has let in is of no clock that was ahead.
-    const present = stepOf(model.nowMs);
-    if (account.lastStep > present + 1) account.lastStep = present;
+    const now = stepOf(model.nowMs);
+    if (account.lastStep > now + 1) account.lastStep = now;
     if (isOver(model)) return;
     // Also where the clock was ahead before: what was counted then does not hold the budget up.
     for (const each of [account, model.pending])
