@@ -104,7 +104,8 @@ describe('two sshds that run', { skip: lacks({ root: true, programs: ['sshd', 's
     const config = path.join(folder, 'cut');
     const key = own()[0]?.config.replace(/config$/, 'host') ?? '';
     fs.writeFileSync(config, `ListenAddress 127.0.0.1\nPort 47025\nPidFile none\nHostKey ${key}\n`);
-    const server = spawn('/usr/sbin/sshd', ['-D', '-f', config], { stdio: 'ignore', env: {} });
+    // With coverage, Node gives each child a variable, whatever `env` says.
+    const server = spawn('/usr/bin/env', ['-i', '/usr/sbin/sshd', '-D', '-f', config], { stdio: 'ignore' });
     atEnd(() => void server.kill());
     const found = await until(() => runningServers().find(({ pid, isCut }) => pid === server.pid && isCut === true));
     const { findings } = await examineServer(found, [], { expect: () => undefined, progress: () => undefined });
