@@ -58,6 +58,8 @@ describe(
     const whileSet = async (setting: string, login: () => Promise<Ran>): Promise<Ran> => {
       server.sql(`ALTER SYSTEM SET ${setting}`);
       server.sql('SELECT pg_reload_conf()');
+      // It is the checkpointer who makes commits wait, and it reads the settings before it makes one.
+      server.sql('CHECKPOINT');
       return await login().finally(() => {
         fs.rmSync(`${server.folder}/data/postgresql.auto.conf`);
       });
