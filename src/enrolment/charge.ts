@@ -6,6 +6,7 @@
 import type { Origin } from '../audit/record.ts';
 import type { SealedFile } from '../seal/file.ts';
 import { timeOf } from '../store/clock.ts';
+import { statusToBe } from '../store/enrolment.ts';
 import type { Transaction } from '../store/store.ts';
 import { isEmpty, refilled, taken, type Bucket } from '../verdict/budget.ts';
 import type { Rules } from '../login/rules.ts';
@@ -37,7 +38,7 @@ export async function charge({ store }: Pick<State, 'store'>, what: Charged): Pr
     const left = await paid(transaction, what);
     const enrolment = await transaction.enrolment(user, context);
     // Whatever became of it meanwhile, begin() refuses it.
-    if (enrolment !== undefined && enrolment.doubt === undefined && left !== undefined)
+    if (enrolment !== undefined && enrolment.doubt === undefined && statusToBe(enrolment) !== 'revoked' && left !== undefined)
       await transaction.save({ ...enrolment, state: { ...enrolment.state, bucket: left } });
     return left;
   });
@@ -45,7 +46,8 @@ export async function charge({ store }: Pick<State, 'store'>, what: Charged): Pr
 
 async function paid(transaction: Transaction, { origin, present, rules: { policy, now } }: Charged): Promise<Bucket | undefined> {
   const enrolment = await transaction.enrolment(origin.user, origin.context);
-  if (enrolment === undefined || enrolment.doubt !== undefined) return { tokens: 0, asOfMs: 0 };
+  // Whoever judges the proof says what is wrong.
+  if (enrolment === undefined || enrolment.doubt !== undefined || statusToBe(enrolment) === 'revoked') return { tokens: 0, asOfMs: 0 };
   const nowMs = await timeOf(transaction, now);
   const bucket = refilled(enrolment.state.bucket, policy, nowMs);
   if (present !== undefined && Date.parse(present.created) + policy.refillMs <= nowMs) return bucket;

@@ -98,12 +98,22 @@ async function serverIn(folder: string, settings: readonly string[]): Promise<Po
   ];
   // Nothing else goes on meanwhile, not even the time that a test may take.
   const sql: Postgres['sql'] = (text, database = 'postgres') => must(['timeout', '60', ...psql(text, database)]).trim();
-  const start = async (): Promise<void> => {
+  const log = path.join(folder, 'log');
+  const launched = (): ChildProcess => {
     const words = [`${binaries() ?? ''}/postgres`, '-D', data];
-    child = spawn('/usr/bin/setpriv', [...asUser(), ...words], { stdio: ['ignore', 'ignore', fs.openSync(path.join(folder, 'log'), 'a')] });
+    return spawn('/usr/bin/setpriv', [...asUser(), ...words], { stdio: ['ignore', 'ignore', fs.openSync(log, 'a')] });
+  };
+  const start = async (): Promise<void> => {
+    child = launched();
     for (const end = Date.now() + START_MS; ; await sleep(50)) {
       if ((await run(['pg_isready', '-q', '-h', folder, '-p', String(port)])).code === 0) return;
-      if (Date.now() > end || child.exitCode !== null) throw new Error(fs.readFileSync(path.join(folder, 'log'), 'utf8'));
+      const said = fs.readFileSync(log, 'utf8');
+      if (Date.now() > end) throw new Error(said);
+      if (child.exitCode === null) continue;
+      // A process of the one that was killed is not gone yet.
+      if (!/pre-existing shared memory block/.test(said.slice(-1000))) throw new Error(said);
+      await sleep(200);
+      child = launched();
     }
   };
   const stop: Postgres['stop'] = async (signal = 'SIGKILL') => {
