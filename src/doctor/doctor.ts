@@ -3,7 +3,7 @@ import { NotpError } from '../error.ts';
 import { quoted, shellCommand } from '../otp/escape.ts';
 import type { Config } from '../system/config.ts';
 import { accountName, isRoot, realUser, SERVICE_USER, userByName, type User } from '../system/users.ts';
-import { presentSocket } from '../login/open.ts';
+import { openEnrolments } from '../enrolment/open.ts';
 import { ownPlace, statePlace, type StatePlace } from '../state/place.ts';
 import { examineClock } from './host/clock.ts';
 import { enrolledByThemselves } from './host/enrolled.ts';
@@ -51,7 +51,7 @@ export async function examine(options: DoctorOptions): Promise<readonly Finding[
   progress('Looking who is enrolled');
   const place = placeFor(config);
   // What the service keeps for a user, root alone looks at.
-  const theirs = !isRoot() && presentSocket(config, place.owner) !== undefined;
+  const theirs = !isRoot() && openEnrolments({ config, user: place.owner, now }).heldBy === 'the service';
   const state = theirs ? { findings: [], enrolments: [] } : await examineState(place, now);
   const active = state.enrolments.filter((each) => statusToBe(each) === 'active');
   const byThemselves = place.kind === 'user' && isRoot() && options.users === undefined ? await enrolledByThemselves(config) : undefined;

@@ -25,7 +25,7 @@ export async function enrollFirst(config: Config, user: User, now: () => number)
   const { context, code } = config;
   const unset = { pending: false, user: undefined, seal: undefined, qr: undefined, qrFile: undefined, passphraseFile: undefined };
   const account = cutAccount(`${user.name}@${hostname()}`);
-  const { enroll } = await import('../enrolment/conversation.ts');
+  const { enroll } = await import('../enrolment/enroll.ts');
   await enroll(config, { ...unset, ...code, context, account, recovery: RECOVERY_CODES, replace: false, confirm: true, json: false }, now);
   return true;
 }

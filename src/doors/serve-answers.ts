@@ -15,7 +15,7 @@ import { factsOfFiles } from '../enrolment/care.ts';
 import { withCredentials } from '../state/credentials.ts';
 import type { Facts } from '../wire/facts.ts';
 import { keptFiles, openable } from '../login/sealed-files.ts';
-import type { SelfEnrolment } from '../enrolment/self-enrolment.ts';
+import type { SelfEnrolment } from '../enrolment/self/self-enrolment.ts';
 import { withState, type State } from '../state/state.ts';
 import { statePlace, type StatePlace } from '../state/place.ts';
 import type { Outcome } from '../wire/verifier.ts';

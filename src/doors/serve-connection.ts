@@ -3,7 +3,7 @@ import type { Socket } from 'node:net';
 import { messageOf } from '../error.ts';
 import { collectLine } from '../wire/line-socket.ts';
 import { sayError } from '../terminal/printer.ts';
-import { selfEnrolment, type SelfEnrolment } from '../enrolment/self-enrolment.ts';
+import { selfEnrolment, type SelfEnrolment } from '../enrolment/self/self-enrolment.ts';
 import { MAX_LINE } from '../wire/question.ts';
 import type { Asker, Turns } from './turns.ts';
 

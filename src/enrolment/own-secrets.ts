@@ -1,24 +1,18 @@
 /** A person's own sealed files, as the commands about their codes find and open them. */
-import type { Origin } from '../audit/record.ts';
 import { NotpError } from '../error.ts';
-import { shellCommand } from '../otp/escape.ts';
 import { contextName } from '../otp/names.ts';
 import type { Payload } from '../seal/payload.ts';
-import { registrationOf, type SealedFile } from '../seal/file.ts';
+import type { SealedFile } from '../seal/file.ts';
 import { passphraseKey } from '../seal/keys.ts';
 import { open } from '../seal/seal.ts';
 import type { Transaction } from '../store/store.ts';
 import type { Config } from '../system/config.ts';
 import { asUser } from '../system/privileges.ts';
-import { findSealed, makeSecretsFolder, sealedPath, type DeviceFile } from '../system/secrets.ts';
+import { findSealed, makeSecretsFolder, sealedPath } from '../system/secrets.ts';
 import type { User } from '../system/users.ts';
-import type { Facts } from '../wire/facts.ts';
-import { presentSocket } from '../login/open.ts';
-import { registeredAs } from './registrar.ts';
 import { sealedFile } from '../login/sealed-files.ts';
 import { withNewState, withState } from '../state/state.ts';
 import { ownPlace, statePlace } from '../state/place.ts';
-import { factsByService } from './through-service.ts';
 
 /** Whose secrets, and where they are. */
 export interface Own {
@@ -77,40 +71,6 @@ export function tryToOpen(file: SealedFile, passphrase: string): Payload | undef
   } finally {
     key.fill(0);
   }
-}
-
-/** Whether `file` is what a login here is registered with. Throws where whoever knows it cannot be asked. */
-export async function isLogin(own: Own, file: SealedFile): Promise<boolean> {
-  const { context, seal } = file;
-  const facts = await factsFor(own, { context, found: { kind: 'sealed', file } });
-  if (facts !== undefined) return facts.some((each) => each.context === context && each.registered);
-  if (seal.kind === 'host' && statePlace(own.config, own.user).kind === 'user')
-    throw new NotpError(
-      'refused',
-      `${context} is sealed by this host, and no service is there to say whether it logs in`,
-      shellCommand`an administrator can tell: sudo notp status ${context} --user ${own.user.name}`,
-    );
-  const origin: Origin = { user: own.user.name, uid: own.user.uid, context, door: 'cli' };
-  return (await onLogins(own, (transaction) => registeredAs(transaction, origin, registrationOf(file)))) === 'active';
-}
-
-/** Whether logins here go by `context`, whatever lies there. Throws where the service that knows it cannot answer. */
-export async function isLoginContext(own: Own, context: string): Promise<boolean> {
-  const facts = await factsFor(own, { context, found: { kind: 'absent' } });
-  if (facts !== undefined) return facts.some((each) => each.context === context && each.state !== 'revoked' && each.state !== 'invited');
-  return (await onLogins(own, (transaction) => transaction.enrolment(own.user.name, context)))?.status === 'active';
-}
-
-/** What the service says; undefined where it is not asked, because whoever runs this reads the state that logins are judged on. */
-async function factsFor({ config, user }: Own, file: DeviceFile): Promise<readonly Facts[] | undefined> {
-  const socket = statePlace(config, user).kind === 'user' ? presentSocket(config, user) : undefined;
-  return socket === undefined ? undefined : await factsByService(user, socket, [file]);
-}
-
-/** Runs `work` on the state that logins are judged on; undefined where there is none within reach. */
-async function onLogins<T>({ config, user, now }: Own, work: (transaction: Transaction) => Promise<T>): Promise<T | undefined> {
-  const place = statePlace(config, user);
-  return await asUser(place.owner, () => withState(place, now, async (state) => await state?.store.exclusively(work)));
 }
 
 /** The next counter of a HOTP secret, and the one after it from now on: durable before anybody sees the code. */

@@ -7,14 +7,12 @@ import { contextName } from '../otp/names.ts';
 import type { Account } from '../otp/uri.ts';
 import type { Config } from '../system/config.ts';
 import { isRoot, type User } from '../system/users.ts';
-import { withOpenedKey } from '../state/credentials.ts';
-import { missingSocket, presentSocket } from '../login/open.ts';
 import { whereSealed } from '../login/sealed-files.ts';
-import { statePlace, type StatePlace } from '../state/place.ts';
+import { type StatePlace } from '../state/place.ts';
 import type { QrStyle } from '../terminal/formats.ts';
 import { newFile } from '../system/new-file.ts';
-import { judgedElsewhere } from './through-service.ts';
-import { userNamed } from './whose.ts';
+import { ownStatePlace, refuseElsewhere } from './whose.ts';
+import type { Own } from './own-secrets.ts';
 
 export interface EnrollOptions extends Account, CodeParameters {
   readonly user: string | undefined;
@@ -31,6 +29,9 @@ export interface EnrollOptions extends Account, CodeParameters {
   readonly json: boolean;
 }
 
+/** Who can change enrolments: whoever runs this, on a state that they may write, or the service, which is asked. */
+export type HeldBy = 'this process' | 'the service';
+
 /** What an enrolment is about, settled before anything is shown. */
 export interface Plan {
   readonly config: Config;
@@ -39,23 +40,19 @@ export interface Plan {
   readonly place: StatePlace;
   readonly origin: Origin;
   readonly sealKind: 'host' | 'passphrase';
-  /** The user's socket, where the service behind it makes the enrolment. */
-  readonly socket: string | undefined;
   readonly file: string;
   readonly now: () => number;
 }
 
 /** Throws `usage`, `not_permitted` or, where a login that this made would be refused at each door, `refused`, before anything is made or shown. */
-export function planned(config: Config, given: EnrollOptions, now: () => number): Plan {
+export function planned({ config, user, now }: Own, given: EnrollOptions, heldBy: HeldBy): Plan {
+  const isHere = heldBy === 'this process';
   const options = given.qrFile === undefined ? given : { ...given, qrFile: newFile(given.qrFile) };
   const context = contextName(options.context);
-  const user = userNamed(options.user, { onlyRoot: 'enrol somebody else', hint: ({ name }) => shellCommand`sudo notp-enroll ${name}` });
-  const place = withOpenedKey(statePlace(config, user), config);
-  const socket = place.kind === 'user' ? presentSocket(config, user) : undefined;
-  const missing = config.contexts.includes(context) ? missingSocket(config, user) : undefined;
-  if (missing !== undefined) throw judgedElsewhere(user, missing, shellCommand`sudo notp-enroll ${user.name}`);
-  const kind = options.seal ?? (isRoot() || socket !== undefined ? 'host' : 'passphrase');
-  if (kind === 'passphrase' && socket !== undefined)
+  const place = ownStatePlace({ config, user });
+  refuseElsewhere(config, user, context, shellCommand`sudo notp-enroll ${user.name}`);
+  const kind = options.seal ?? (isRoot() || !isHere ? 'host' : 'passphrase');
+  if (kind === 'passphrase' && !isHere)
     throw new NotpError(
       'not_permitted',
       'the service of this host seals with the key of the host',
@@ -67,9 +64,9 @@ export function planned(config: Config, given: EnrollOptions, now: () => number)
       'the store keeps what is sealed by a key of the host alone (secrets = "store")',
       'leave out --seal',
     );
-  if (!options.confirm && socket !== undefined)
+  if (!options.confirm && !isHere)
     throw new NotpError('not_permitted', 'the service of this host takes a new secret only with a code of it', 'leave out --no-confirm');
-  if (kind === 'host' && place.kind !== 'service' && socket === undefined) {
+  if (kind === 'host' && place.kind !== 'service' && isHere) {
     throw new NotpError(
       'not_permitted',
       'a host-sealed secret needs root and the system user notp',
@@ -77,5 +74,5 @@ export function planned(config: Config, given: EnrollOptions, now: () => number)
     );
   }
   const origin: Origin = { user: user.name, uid: user.uid, context, door: 'cli' };
-  return { config, options, user, place, origin, sealKind: kind, socket, file: whereSealed(config, place, user, context), now };
+  return { config, options, user, place, origin, sealKind: kind, file: whereSealed(config, place, user, context), now };
 }

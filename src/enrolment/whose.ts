@@ -6,9 +6,10 @@ import type { Config } from '../system/config.ts';
 import { asUser } from '../system/privileges.ts';
 import { isRoot, realUid, realUser, userByName, type User } from '../system/users.ts';
 import { withOpenedKey } from '../state/credentials.ts';
-import { missingSocket, presentSocket } from '../login/open.ts';
+import { missingSocket } from '../login/open.ts';
 import { withState } from '../state/state.ts';
 import { statePlace, type StatePlace } from '../state/place.ts';
+import type { Own } from './own-secrets.ts';
 
 /** The account that `name` is a spelling of, or oneself. Throws `usage` where there is none, `not_permitted` where it is somebody else and we are not root. */
 export function userNamed(name: string | undefined, { onlyRoot, hint }: { onlyRoot: string; hint: (user: User) => string }): User {
@@ -44,20 +45,24 @@ export function originOf({ name, uid }: Whose): Pick<Origin, 'user' | 'uid'> {
   return uid === undefined ? { user: name } : { user: name, uid };
 }
 
-/**
- * The state that the enrolments of `user` are judged on, where we may change it. Throws `not_permitted` where the
- * service holds them: then it is root's, who calls `notp <command> --user NAME`.
- */
-export function placeOf(config: Config, user: Whose, command: string, context: string | undefined): StatePlace {
-  const place = withOpenedKey(statePlace(config, user.uid === undefined ? realUser() : user), config);
-  if (place.kind === 'service' || user.uid === undefined) return place;
-  const isOfLogins = context === undefined || config.contexts.includes(context);
-  if (presentSocket(config, user) === undefined && (!isOfLogins || missingSocket(config, user) === undefined)) return place;
-  throw new NotpError(
-    'not_permitted',
-    `the enrolments of ${user.name} are held by the service of this host`,
-    shellCommand`sudo notp ${command} --user ${user.name}`,
-  );
+/** The state that this process would write for `user`, with the key of the host where systemd opens it for root. */
+export function ownStatePlace({ config, user }: Pick<Own, 'config' | 'user'>): StatePlace {
+  return withOpenedKey(statePlace(config, user), config);
+}
+
+export function onlyRootInvites({ name }: Pick<User, 'name'>): NotpError {
+  return new NotpError('not_permitted', 'only root can invite', shellCommand`sudo notp-enroll --pending ${name}`);
+}
+
+/** What is refused where the user has no enrolment, or none for `context`; `all` are those that they have. */
+export function notEnrolled(
+  { name }: Pick<User, 'name'>,
+  context: string | undefined,
+  all: readonly { readonly context: string }[],
+): NotpError {
+  const what = `${name} is not enrolled${context === undefined ? '' : ` for ${context}`}`;
+  if (all.length > 0) return new NotpError('refused', what, `enrolled: ${all.map((each) => each.context).join(', ')}`);
+  return new NotpError('refused', what, isRoot() ? shellCommand`notp-enroll ${name} makes an enrolment` : 'notp enroll makes an enrolment');
 }
 
 /** The state of this host, for root. `what`: begins the word about it where there is none, which is thrown as `failed`. */
@@ -76,4 +81,32 @@ export function sharedState(config: Config, what: string, alone: string): StateP
   const place = serviceState(config, what);
   if (place.store.kind === 'postgres') return place;
   throw new NotpError('refused', alone, 'store.url names a database of a fleet: see notp.toml(5)');
+}
+
+/**
+ * Throws `refused` where nothing that is done here with the login `context` (undefined: with any) would count: another state judges it, to
+ * which the missing socket would lead. `command`: what root can run instead.
+ */
+export function refuseElsewhere(config: Config, whose: Whose, context: string | undefined, command: string): void {
+  if (whose.uid === undefined || (context !== undefined && !config.contexts.includes(context))) return;
+  const missing = missingSocket(config, whose);
+  if (missing !== undefined) throw judgedElsewhere(whose, missing, command);
+}
+
+/** Where the service's state judges the logins of `user`, and `socket`, which would lead to it, is missing. `command`: what root can run instead. */
+function judgedElsewhere({ name }: Pick<User, 'name'>, socket: string, command: string): NotpError {
+  return new NotpError(
+    'refused',
+    `the logins of ${name} are judged by the state of the service, and there is no ${socket} that leads to it; nothing was changed`,
+    `ask an administrator: ${command}`,
+  );
+}
+
+/** Where the service keeps the sealed file of `context` and cannot be asked. */
+export function keptByService({ name }: Pick<User, 'name'>, context: string): NotpError {
+  return new NotpError(
+    'refused',
+    `the login ${context} of ${name} is kept by the service of this host, and no socket leads to it`,
+    'ask an administrator to run this, or to enrol you (notp-enroll)',
+  );
 }

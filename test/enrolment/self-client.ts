@@ -3,7 +3,7 @@ import { codeAt } from '../../src/otp/code.ts';
 import { parseSealedFile } from '../../src/seal/file.ts';
 import type { Found } from '../../src/system/secrets.ts';
 import { invite, revoke } from '../../src/enrolment/registrar.ts';
-import { selfEnrolment, type SelfEnrolment } from '../../src/enrolment/self-enrolment.ts';
+import { selfEnrolment, type SelfEnrolment } from '../../src/enrolment/self/self-enrolment.ts';
 import type { EnrolBegin, EnrolQuestion, StatusQuestion } from '../../src/wire/enrol-question.ts';
 import type { EnrolAnswer } from '../../src/wire/enrol-answer.ts';
 import { ORIGIN, PERIOD_MS, POLICY, WANTED, type LocalWorld, type Secret } from '../login/local-world.ts';

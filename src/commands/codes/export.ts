@@ -10,7 +10,7 @@ import { printResult, sayHint } from '../../terminal/printer.ts';
 import { writeNew } from '../../system/trusted.ts';
 import type { ExportFormat } from '../../terminal/formats.ts';
 import { givenPassphrase, patience } from '../../terminal/ask-passphrase.ts';
-import { hostSealedCredential } from './export-login.ts';
+import { openEnrolments } from '../../enrolment/open.ts';
 import { newFile } from '../../system/new-file.ts';
 import { isOutOfSight, nextCounter, openSealed, ownSealed, type Own } from '../../enrolment/own-secrets.ts';
 import { drawFittingQr, drawQr, qrImage } from '../../terminal/qr.ts';
@@ -46,9 +46,9 @@ export async function exportSecret(own: Own, options: ExportOptions): Promise<nu
 }
 
 async function credentialOf(own: Own, options: ExportOptions): Promise<Credential> {
-  if (isOutOfSight(own, options.context)) return await hostSealedCredential(own, options.context, undefined);
+  if (isOutOfSight(own, options.context)) return await openEnrolments(own).giveOut(options.context, undefined);
   const sealed = await ownSealed(own, options.context);
-  if (sealed.seal.kind === 'host') return await hostSealedCredential(own, options.context, sealed);
+  if (sealed.seal.kind === 'host') return await openEnrolments(own).giveOut(options.context, sealed);
   return await ownCredential(own, sealed, options);
 }
 

@@ -1,7 +1,8 @@
 /** `notp passphrase`: seals a secret with another passphrase, and a fresh salt at the cost of today. */
 import { printResult, sayLine } from '../../terminal/printer.ts';
 import { ownSealed, refuseHostSealed, type Own } from '../../enrolment/own-secrets.ts';
-import { sealAnew, type SealAnew } from '../../enrolment/seal-anew.ts';
+import type { SealAnew } from '../../enrolment/enrolments.ts';
+import { openEnrolments } from '../../enrolment/open.ts';
 import type { Command } from 'commander';
 import { CONTEXT, ownOf, type Finish, type SecretFlags, type Surroundings, withPassphrase } from '../options.ts';
 
@@ -11,7 +12,7 @@ export interface PassphraseOptions extends Pick<SealAnew, 'context' | 'passphras
 
 export async function changePassphrase(own: Own, { json, ...options }: PassphraseOptions): Promise<number> {
   refuseHostSealed(await ownSealed(own, options.context));
-  const { id, file } = await sealAnew(own, { ...options, event: 'passphrase', seal: undefined, recovery: undefined });
+  const { id, file } = await openEnrolments(own).sealAnew({ ...options, event: 'passphrase', seal: undefined, recovery: undefined });
   if (json) printResult(JSON.stringify({ context: options.context, file, id }) + '\n');
   else sayLine(`The passphrase of ${file} is changed. Copies of the old file still open with the old one.`);
   return 0;

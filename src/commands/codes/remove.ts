@@ -8,7 +8,8 @@ import { asUser } from '../../system/privileges.ts';
 import { sealedPath } from '../../system/secrets.ts';
 import { removeDrafts, syncFolder } from '../../system/trusted.ts';
 import { confirmYes } from '../../terminal/confirm.ts';
-import { dropCounter, isLogin, ownSealed, type Own } from '../../enrolment/own-secrets.ts';
+import { openEnrolments } from '../../enrolment/open.ts';
+import { dropCounter, ownSealed, type Own } from '../../enrolment/own-secrets.ts';
 import type { Command } from 'commander';
 import { common, ownOf, type CommonFlags, type Finish, type Surroundings } from '../options.ts';
 
@@ -42,7 +43,7 @@ export async function remove(own: Own, { context, yes, json }: RemoveOptions): P
 }
 
 async function refuseLogin(own: Own, sealed: SealedFile): Promise<void> {
-  if (!(await isLogin(own, sealed))) return;
+  if (!(await openEnrolments(own).isLogin(sealed))) return;
   throw new NotpError(
     'refused',
     `${sealed.context} logs in here: an enrolment is revoked, not removed`,

@@ -75,7 +75,6 @@ export function planFor({ config, options, place, now }: Batch, user: User): Pla
     options: { ...options.each, user: user.name, account },
     origin: { user: user.name, uid: user.uid, context, door: 'cli' },
     sealKind: 'host',
-    socket: undefined,
     file: whereSealed(config, place, user, context),
   };
 }

@@ -96,8 +96,9 @@ function addEnroll(command: Command, { now }: Surroundings, finish: Finish): voi
     refuseOutsideBatch(flags);
     const words: (string | undefined)[] = byUser ? enroll.args : [flags.user, ...enroll.args];
     if (words.length > 2) throw new NotpError('usage', 'too many arguments', 'see --help');
-    const { enroll: run } = await import('../../enrolment/conversation.ts');
-    finish(await run(config, await enrollOptions(words, flags, config), now));
+    const { enroll: run } = await import('../../enrolment/enroll.ts');
+    await run(config, await enrollOptions(words, flags, config), now);
+    finish(0);
   });
 }
 

@@ -1,15 +1,11 @@
 /** `notp unlock`: fills the guess budget again, so that one code logs in. Used codes and recovery codes stay used; after a clock that was ahead, those of the present and the past do. */
-import { NotpError } from '../../error.ts';
 import { shellCommand } from '../../otp/escape.ts';
 import { contextName } from '../../otp/names.ts';
 import type { Config } from '../../system/config.ts';
 import { printResult, say, sayHint, sayLine } from '../../terminal/printer.ts';
-import { asUser } from '../../system/privileges.ts';
-import { refill, type Refilled } from '../../enrolment/care.ts';
-import { withState, type State } from '../../state/state.ts';
-import type { StatePlace } from '../../state/place.ts';
-import { notEnrolled } from './status.ts';
-import { enrolledUser, originOf, placeOf, type Whose } from '../../enrolment/whose.ts';
+import type { Refilled } from '../../enrolment/care.ts';
+import { openNamed } from '../../enrolment/open.ts';
+import { enrolledUser, type Whose } from '../../enrolment/whose.ts';
 import type { Command } from 'commander';
 import { type CommonFlags, type Finish, type Surroundings, common, configOf } from '../options.ts';
 
@@ -27,31 +23,11 @@ export async function unlock(config: Config, options: UnlockOptions, now: () => 
     onlyRoot: 'unlock for somebody else',
     hint: ({ name }) => shellCommand`sudo notp unlock --user ${name}`,
   });
-  const place = placeOf(config, user, 'unlock', context);
-  const filled = await fill(config, place, user, context, now);
+  const filled = await openNamed(config, user, now).unlock(context);
   for (const each of filled) tell(user, each, options);
   if (!options.json && filled.some(({ before }) => before < 1))
     sayHint('notp audit shows the tries that were refused, and where they came from');
   return 0;
-}
-
-async function fill(
-  config: Config,
-  place: StatePlace,
-  user: Whose,
-  context: string | undefined,
-  now: () => number,
-): Promise<readonly Refilled[]> {
-  const origin = { ...originOf(user), door: 'cli' } as const;
-  const work = async (state: State | undefined): Promise<readonly Refilled[]> => {
-    const filled = state === undefined ? [] : await refill(state, origin, context, config, now());
-    if (filled.length > 0) return filled;
-    const known = (await state?.store.exclusively((transaction) => transaction.enrolmentsOf(user.name))) ?? [];
-    if (known.some((each) => context === undefined || each.context === context))
-      throw new NotpError('refused', `the enrolment of ${user.name} is revoked`, 'a new enrolment begins with a full budget');
-    throw notEnrolled(user, context, known);
-  };
-  return await asUser(place.owner, () => withState(place, now, work));
 }
 
 function tell({ name }: Whose, { context, before, budget, stepsAhead }: Refilled, { json }: UnlockOptions): void {

@@ -21,7 +21,8 @@ import type { ImportFormat } from '../../terminal/formats.ts';
 import { bareCredential, readSource, type Source, type Told } from './formats.ts';
 import { contextNames } from './names.ts';
 import { conversationBeside, sourceText } from './source.ts';
-import { dropCounter, isLogin, isLoginContext, setCounter, type Own } from '../../enrolment/own-secrets.ts';
+import { openEnrolments } from '../../enrolment/open.ts';
+import { dropCounter, setCounter, type Own } from '../../enrolment/own-secrets.ts';
 import { newHeader, sealByPassphrase } from '../../enrolment/sealing.ts';
 import { storeFiles, type ToStore } from '../../enrolment/storing.ts';
 
@@ -101,11 +102,12 @@ function refuseLoginContext({ config }: Own, context: string): void {
 }
 
 async function refuseExisting(own: Own, named: ReadonlyMap<string, Credential>, replace: boolean): Promise<void> {
+  const enrolments = openEnrolments(own);
   for (const context of named.keys()) {
     refuseLoginContext(own, context);
     const file = sealedPath(own.config, own.user, context);
     const found = await asUser(own.user, () => findSealed(own.config, own.user, context));
-    if ((found.kind === 'sealed' && (await isLogin(own, found.file))) || (await isLoginContext(own, context)))
+    if ((found.kind === 'sealed' && (await enrolments.isLogin(found.file))) || (await enrolments.isLoginContext(context)))
       throw new NotpError('refused', `${file} logs in here`, 'import under another name; nothing was imported');
     if (found.kind !== 'absent' && !replace)
       throw new NotpError('refused', `${file} is there already`, 'give --replace to replace it, or another name; nothing was imported');

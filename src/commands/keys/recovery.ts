@@ -2,7 +2,8 @@
 import { printResult, sayLine } from '../../terminal/printer.ts';
 import { textOf } from '../../enrolment/show.ts';
 import type { Own } from '../../enrolment/own-secrets.ts';
-import { sealAnew, type SealAnew } from '../../enrolment/seal-anew.ts';
+import type { SealAnew } from '../../enrolment/enrolments.ts';
+import { openEnrolments } from '../../enrolment/open.ts';
 import type { Command } from 'commander';
 import { MAX_RECOVERY_CODES, RECOVERY_CODES } from '../../otp/recovery.ts';
 import { common, CONTEXT, ownOf, passphraseFileOption, wholeNumber, type CommonFlags, type Finish, type Surroundings } from '../options.ts';
@@ -16,7 +17,7 @@ export interface RecoveryOptions extends Pick<SealAnew, 'context' | 'passphraseF
 export async function newRecovery(own: Own, { count, json, ...options }: RecoveryOptions): Promise<number> {
   const { name: user } = own.user;
   const what = { ...options, event: 'recovery', seal: undefined, recovery: count, newPassphraseFile: undefined } as const;
-  await sealAnew(own, what, ({ id, file, recovery }) => {
+  await openEnrolments(own).sealAnew(what, ({ id, file, recovery }) => {
     printResult(json ? JSON.stringify({ id, user, context: options.context, file, recovery }) + '\n' : textOf(recovery));
   });
   if (!json)

@@ -16,7 +16,8 @@ import { refreshAfterChange } from '../store/outage.ts';
 import { withPresentState } from '../../state/state.ts';
 import { statePlace } from '../../state/place.ts';
 import type { Own } from '../../enrolment/own-secrets.ts';
-import { sealAnew, type SealAnew } from '../../enrolment/seal-anew.ts';
+import type { SealAnew } from '../../enrolment/enrolments.ts';
+import { openEnrolments } from '../../enrolment/open.ts';
 import { Option, type Command } from 'commander';
 import { common, configOf, CONTEXT, ownOf, passphraseFileOption, type CommonFlags, type Finish, type Surroundings } from '../options.ts';
 
@@ -25,7 +26,7 @@ export interface ResealOptions extends Pick<SealAnew, 'context' | 'seal' | 'pass
 }
 
 export async function reseal(own: Own, { json, ...options }: ResealOptions): Promise<number> {
-  const { id, file, seal } = await sealAnew(own, { ...options, event: 'reseal', recovery: undefined });
+  const { id, file, seal } = await openEnrolments(own).sealAnew({ ...options, event: 'reseal', recovery: undefined });
   const { user, config } = own;
   if (seal === 'host' && statePlace(config, user).kind === 'service' && hasService()) enableSocket(user.uid);
   if (json) printResult(JSON.stringify({ id, user: user.name, context: options.context, seal, file }) + '\n');
@@ -50,7 +51,7 @@ export async function resealAll(config: Config, { json }: { readonly json: boole
         passphraseFile: undefined,
         newPassphraseFile: undefined,
       } as const;
-      const { id, file } = await sealAnew({ config, user, now }, what);
+      const { id, file } = await openEnrolments({ config, user, now }).sealAnew(what);
       if (json) printResult(JSON.stringify({ id, user: name, context, seal: 'host', file }) + '\n');
       else sayLine(`${String(i + 1)}/${String(left.length)} ${name} ${context}`);
     } catch (error) {

@@ -2,20 +2,20 @@
  * What a user does with the own enrolment through the service, each with a proof that is judged and recorded like a
  * login: seals it anew (another passphrase, the host's key, new recovery codes), shows it again, ends it.
  */
-import { NotpError } from '../error.ts';
-import { otpauthUri } from '../otp/uri.ts';
-import { printSealedFile, registrationOf, type SealedFile } from '../seal/file.ts';
-import type { Payload } from '../seal/payload.ts';
-import { sealedAnew } from './anew.ts';
+import { NotpError } from '../../error.ts';
+import { otpauthUri } from '../../otp/uri.ts';
+import { printSealedFile, registrationOf, type SealedFile } from '../../seal/file.ts';
+import type { Payload } from '../../seal/payload.ts';
+import { sealedAnew } from '../anew.ts';
 import { canPay, charge, OFTEN } from './charge.ts';
-import type { CareQuestion } from '../wire/enrol-question.ts';
-import { localVerifier } from '../login/login.ts';
-import type { Login, Rules } from '../login/rules.ts';
-import { openReading, wipe } from '../login/opening.ts';
+import type { CareQuestion } from '../../wire/enrol-question.ts';
+import { localVerifier } from '../../login/login.ts';
+import type { Login, Rules } from '../../login/rules.ts';
+import { openReading, wipe } from '../../login/opening.ts';
 import { refusal } from './refusal.ts';
-import { begin, giveOut, revoke, type NewEnrolment } from './registrar.ts';
-import { withPresentState, type State } from '../state/state.ts';
-import type { EnrolAnswer } from '../wire/enrol-answer.ts';
+import { begin, giveOut, revoke, type NewEnrolment } from '../registrar.ts';
+import { withPresentState, type State } from '../../state/state.ts';
+import type { EnrolAnswer } from '../../wire/enrol-answer.ts';
 
 /** The answer, and what has been registered as pending and must be completed or abandoned. */
 export interface Cared {

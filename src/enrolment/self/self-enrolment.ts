@@ -2,22 +2,22 @@
  * A user who enrols themselves through the service. Who is enrolled must show a code of the enrolment that is to be
  * replaced; who is not must have been invited by root. The secret is sealed by the host and leaves once, to be shown.
  */
-import type { Origin } from '../audit/record.ts';
-import { NotpError } from '../error.ts';
-import { printSealedFile, registrationOf, type Registration } from '../seal/file.ts';
-import type { TotpPayload } from '../seal/payload.ts';
-import type { Enrolment } from '../store/store.ts';
-import { localVerifier } from '../login/login.ts';
-import type { Login, Rules } from '../login/rules.ts';
+import type { Origin } from '../../audit/record.ts';
+import { NotpError } from '../../error.ts';
+import { printSealedFile, registrationOf, type Registration } from '../../seal/file.ts';
+import type { TotpPayload } from '../../seal/payload.ts';
+import type { Enrolment } from '../../store/store.ts';
+import { localVerifier } from '../../login/login.ts';
+import type { Login, Rules } from '../../login/rules.ts';
 import { canPay, charge, OFTEN } from './charge.ts';
 import { care, presentFile, type Cared } from './self-care.ts';
-import { abandon, begin, complete, completeInStore, firstState, type NewEnrolment } from './registrar.ts';
+import { abandon, begin, complete, completeInStore, firstState, type NewEnrolment } from '../registrar.ts';
 import { refusal } from './refusal.ts';
-import { CONFIRM_TRIES, confirms, newHeader, newPayload, sealByHost } from './sealing.ts';
-import { withPresentState, type State } from '../state/state.ts';
-import type { Reason } from '../verdict/reasons.ts';
-import type { EnrolBegin, EnrolQuestion, StatusQuestion } from '../wire/enrol-question.ts';
-import type { EnrolAnswer } from '../wire/enrol-answer.ts';
+import { CONFIRM_TRIES, confirms, newHeader, newPayload, sealByHost } from '../sealing.ts';
+import { withPresentState, type State } from '../../state/state.ts';
+import type { Reason } from '../../verdict/reasons.ts';
+import type { EnrolBegin, EnrolQuestion, StatusQuestion } from '../../wire/enrol-question.ts';
+import type { EnrolAnswer } from '../../wire/enrol-answer.ts';
 
 /** The enrolment that one connection makes. */
 export interface SelfEnrolment {

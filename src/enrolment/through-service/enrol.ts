@@ -1,26 +1,26 @@
 /** `notp enroll` where the user has a socket: the service makes and seals the secret, and the file comes back. */
 import { rmSync } from 'node:fs';
-import { otpauthUri, type TotpCredential } from '../otp/uri.ts';
-import { parseSealedFile } from '../seal/file.ts';
-import { openConversation, type Conversation } from '../terminal/conversation.ts';
-import { printResult } from '../terminal/printer.ts';
-import type { Found } from '../system/secrets.ts';
-import { sent } from '../wire/remote.ts';
-import { sealedFile } from '../login/sealed-files.ts';
-import type { EnrolAnswer } from '../wire/enrol-answer.ts';
-import { patience } from '../terminal/ask-passphrase.ts';
-import type { Plan } from './plan.ts';
-import { confirmed } from './confirm.ts';
-import { wanted } from './secret.ts';
-import { jsonOf, show, tellNext, textOf, writeImage } from './show.ts';
-import { storeBegun } from './storing.ts';
-import { askProof, OFTEN_HINT, refusalOf, registrationBy, withService, type Ask } from './through-service.ts';
+import { otpauthUri, type TotpCredential } from '../../otp/uri.ts';
+import { parseSealedFile } from '../../seal/file.ts';
+import { openConversation, type Conversation } from '../../terminal/conversation.ts';
+import { printResult } from '../../terminal/printer.ts';
+import type { Found } from '../../system/secrets.ts';
+import { sent } from '../../wire/remote.ts';
+import { sealedFile } from '../../login/sealed-files.ts';
+import type { EnrolAnswer } from '../../wire/enrol-answer.ts';
+import { patience } from '../../terminal/ask-passphrase.ts';
+import type { Plan } from '../plan.ts';
+import { confirmed } from '../confirm.ts';
+import { wanted } from '../secret.ts';
+import { jsonOf, show, tellNext, textOf, writeImage } from '../show.ts';
+import { storeBegun } from '../storing.ts';
+import { askProof, OFTEN_HINT, refusalOf, registrationBy, withService, type Ask } from './connection.ts';
 
-/** The exit code is 0 when the enrolment is complete. `socket`: the user's. */
-export async function enrollThroughService(plan: Plan, socket: string): Promise<number> {
+/** `socket`: the user's. Throws as Enrolments.enrol does. */
+export async function enrolThroughService(plan: Plan, socket: string): Promise<void> {
   const { config, user, origin, options } = plan;
   const found = await sealedFile(config, user, origin.context, plan.now);
-  return await withService(user, socket, async (ask) => {
+  await withService(user, socket, async (ask) => {
     const conversation = openConversation(patience(plan.now));
     try {
       const offer = await offered(plan, found, conversation, ask);
@@ -41,7 +41,6 @@ export async function enrollThroughService(plan: Plan, socket: string): Promise<
       }
       credential.secret.fill(0);
       tellNext(plan, image);
-      return 0;
     } finally {
       conversation.close();
     }

@@ -1,43 +1,29 @@
 /**
- * `notp enroll`, `notp-enroll`: a new secret for a login. It is shown, confirmed with a code, sealed, registered,
- * and only then does it take the place of an earlier one: whatever fails before leaves that one working.
+ * A new secret for a login where this process may write its state: it is shown, confirmed with a code, sealed, registered,
+ * and only then does it take the place of an earlier one. Whatever fails before leaves that one working.
  */
 import { rmSync } from 'node:fs';
-import { NotpError } from '../error.ts';
-import { otpauthUri } from '../otp/uri.ts';
-import { printSealedFile, registrationOf } from '../seal/file.ts';
-import type { TotpPayload } from '../seal/payload.ts';
-import type { Waiting } from '../system/bytes.ts';
-import type { Config } from '../system/config.ts';
-import { openConversation, type Conversation } from '../terminal/conversation.ts';
-import { printResult } from '../terminal/printer.ts';
-import { asUser } from '../system/privileges.ts';
-import { makeSecretsFolder } from '../system/secrets.ts';
-import { enableSocket, hasService } from '../system/systemd.ts';
-import { firstState, isRegistered } from './registrar.ts';
-import { confirms, newPayload } from './sealing.ts';
-import { openToSeal, type State } from '../state/state.ts';
-import { planned, type EnrollOptions, type Plan } from './plan.ts';
-import { confirmed } from './confirm.ts';
-import { sealPayload, wanted } from './secret.ts';
-import { jsonOf, show, tellNext, textOf, writeImage } from './show.ts';
-import { enrollThroughService } from './service.ts';
-import { pending } from './invite.ts';
-import { storeRegistered } from './storing.ts';
-import { askNewPassphrase, passphraseFromFile, patience } from '../terminal/ask-passphrase.ts';
+import { NotpError } from '../../error.ts';
+import { otpauthUri } from '../../otp/uri.ts';
+import { printSealedFile, registrationOf } from '../../seal/file.ts';
+import type { TotpPayload } from '../../seal/payload.ts';
+import type { Waiting } from '../../system/bytes.ts';
+import { openConversation, type Conversation } from '../../terminal/conversation.ts';
+import { printResult } from '../../terminal/printer.ts';
+import { asUser } from '../../system/privileges.ts';
+import { makeSecretsFolder } from '../../system/secrets.ts';
+import { firstState, isRegistered } from '../registrar.ts';
+import { confirms, newPayload } from '../sealing.ts';
+import { openToSeal, type State } from '../../state/state.ts';
+import type { EnrollOptions, Plan } from '../plan.ts';
+import { confirmed } from '../confirm.ts';
+import { sealPayload, wanted } from '../secret.ts';
+import { jsonOf, show, tellNext, textOf, writeImage } from '../show.ts';
+import { storeRegistered } from '../storing.ts';
+import { askNewPassphrase, passphraseFromFile, patience } from '../../terminal/ask-passphrase.ts';
 
-/** The exit code is 0 when the enrolment is complete. */
-export async function enroll(config: Config, options: EnrollOptions, now: () => number): Promise<number> {
-  const plan = planned(config, options, now);
-  if (options.pending) return await pending(plan);
-  if (plan.socket !== undefined) return await enrollThroughService(plan, plan.socket);
-  const code = await enrollHere(plan);
-  if (plan.place.kind === 'service' && hasService()) enableSocket(plan.user.uid);
-  return code;
-}
-
-/** Where this process may write the state. */
-async function enrollHere(plan: Plan): Promise<number> {
+/** Throws as Enrolments.enrol does. */
+export async function enrolHere(plan: Plan): Promise<void> {
   const { options, now } = plan;
   const state = await asUser(plan.place.owner, () => openForEnrolment(plan));
   const waiting = patience(now);
@@ -58,7 +44,6 @@ async function enrollHere(plan: Plan): Promise<number> {
       throw error;
     }
     tellNext(plan, image);
-    return 0;
   } finally {
     conversation.close();
     state.store.close();

@@ -3,14 +3,14 @@
  * secret with such codes. The first within the time that refills a try is free, for strangers can empty the guess budget of whoever has lost
  * the phone; each further one costs a try of that, so that nobody fills the log for everybody.
  */
-import type { Origin } from '../audit/record.ts';
-import type { SealedFile } from '../seal/file.ts';
-import { timeOf } from '../store/clock.ts';
-import { statusToBe } from '../store/enrolment.ts';
-import type { Transaction } from '../store/store.ts';
-import { isEmpty, refilled, taken, type Bucket } from '../verdict/budget.ts';
-import type { Rules } from '../login/rules.ts';
-import type { State } from '../state/state.ts';
+import type { Origin } from '../../audit/record.ts';
+import type { SealedFile } from '../../seal/file.ts';
+import { timeOf } from '../../store/clock.ts';
+import { statusToBe } from '../../store/enrolment.ts';
+import type { Transaction } from '../../store/store.ts';
+import { isEmpty, refilled, taken, type Bucket } from '../../verdict/budget.ts';
+import type { Rules } from '../../login/rules.ts';
+import type { State } from '../../state/state.ts';
 
 /** Why it is refused. */
 export const OFTEN = 'made too often for the time being: a try of the guess budget pays for it';

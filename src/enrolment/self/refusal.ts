@@ -1,10 +1,10 @@
 /** What the service refuses of an enrolment by itself, without a proof that a login would have judged. */
-import { appendLogin, newRef } from '../audit/audit.ts';
-import type { Origin } from '../audit/record.ts';
-import { refused } from '../login/standing.ts';
-import type { State } from '../state/state.ts';
-import type { Reason } from '../verdict/reasons.ts';
-import type { EnrolAnswer } from '../wire/enrol-answer.ts';
+import { appendLogin, newRef } from '../../audit/audit.ts';
+import type { Origin } from '../../audit/record.ts';
+import { refused } from '../../login/standing.ts';
+import type { State } from '../../state/state.ts';
+import type { Reason } from '../../verdict/reasons.ts';
+import type { EnrolAnswer } from '../../wire/enrol-answer.ts';
 
 /** Records the refusal as `event`, and gives the answer that tells it. Throws as Store.exclusively does. */
 export async function refusal(

@@ -1,19 +1,18 @@
 /** How a user's commands speak with the service behind their socket: questions, a proof, and the end of a registration. */
-import { NotpError } from '../error.ts';
-import { parseProof, readings, type Reading } from '../otp/proof.ts';
-import type { SealedFile } from '../seal/file.ts';
-import type { Conversation } from '../terminal/conversation.ts';
-import { connectLines } from '../wire/line-socket.ts';
-import { asUser } from '../system/privileges.ts';
-import type { DeviceFile, Found } from '../system/secrets.ts';
-import type { User } from '../system/users.ts';
-import { referenceTo, wordingOf, type Reason } from '../verdict/reasons.ts';
-import type { Facts } from '../wire/facts.ts';
-import { ANSWER_DEADLINE_MS, sent } from '../wire/remote.ts';
-import { MAX_LINE } from '../wire/question.ts';
-import { printEnrolQuestion, type EnrolQuestion } from '../wire/enrol-question.ts';
-import { parseEnrolAnswer, type EnrolAnswer } from '../wire/enrol-answer.ts';
-import type { Registration } from './storing.ts';
+import { NotpError } from '../../error.ts';
+import { parseProof, readings, type Reading } from '../../otp/proof.ts';
+import type { SealedFile } from '../../seal/file.ts';
+import type { Conversation } from '../../terminal/conversation.ts';
+import { connectLines } from '../../wire/line-socket.ts';
+import { asUser } from '../../system/privileges.ts';
+import type { Found } from '../../system/secrets.ts';
+import type { User } from '../../system/users.ts';
+import { referenceTo, wordingOf, type Reason } from '../../verdict/reasons.ts';
+import { ANSWER_DEADLINE_MS } from '../../wire/remote.ts';
+import { MAX_LINE } from '../../wire/question.ts';
+import { printEnrolQuestion, type EnrolQuestion } from '../../wire/enrol-question.ts';
+import { parseEnrolAnswer, type EnrolAnswer } from '../../wire/enrol-answer.ts';
+import type { Registration } from '../storing.ts';
 
 export type Ask = (question: EnrolQuestion) => Promise<EnrolAnswer>;
 
@@ -25,13 +24,6 @@ export async function withService<T>(user: User, socket: string, work: (ask: Ask
   } finally {
     lines.close();
   }
-}
-
-/** What the service knows of the user's enrolments, those that `files` are or should be of among them. It takes no proof. */
-export async function factsByService(user: User, socket: string, files: readonly DeviceFile[]): Promise<readonly Facts[]> {
-  const answer = await withService(user, socket, (ask) => ask({ step: 'status', files: files.map(sent) }));
-  if (answer.kind === 'facts') return answer.facts;
-  throw refusalOf(answer);
 }
 
 /**
@@ -64,24 +56,6 @@ export function registrationBy(ask: Ask): Registration {
 /** The sealed file as it was found; undefined: the service keeps it. */
 export function foundAs(file: SealedFile | undefined): Found {
   return file === undefined ? { kind: 'absent' } : { kind: 'sealed', file };
-}
-
-/** Where the service's state judges the logins of `user`, and `socket`, which would lead to it, is missing. `command`: what root can run instead. */
-export function judgedElsewhere({ name }: Pick<User, 'name'>, socket: string, command: string): NotpError {
-  return new NotpError(
-    'refused',
-    `the logins of ${name} are judged by the state of the service, and there is no ${socket} that leads to it; nothing was changed`,
-    `ask an administrator: ${command}`,
-  );
-}
-
-/** Where the service keeps the sealed file of `context` and cannot be asked. */
-export function noService({ name }: Pick<User, 'name'>, context: string): NotpError {
-  return new NotpError(
-    'refused',
-    `the login ${context} of ${name} is kept by the service of this host, and no socket leads to it`,
-    'ask an administrator to run this, or to enrol you (notp-enroll)',
-  );
 }
 
 /** Where the service makes no more for the time being; see charge.ts. */

@@ -1,0 +1,85 @@
+/**
+ * Sealing a login anew where this process may write its state: another passphrase, the key of the host, or new recovery codes. The new file
+ * takes the place of the old one in one step, and its id is new, so that the old file put back does not log in any more.
+ */
+import type { Origin } from '../../audit/record.ts';
+import { NotpError } from '../../error.ts';
+import { printSealedFile, registrationOf, type SealedFile } from '../../seal/file.ts';
+import type { Payload } from '../../seal/payload.ts';
+import { asUser } from '../../system/privileges.ts';
+import { sealedAnew } from '../anew.ts';
+import type { Change } from '../../wire/enrol-question.ts';
+import { openWith } from '../../login/opening.ts';
+import { registeredAs } from '../registrar.ts';
+import { whereSealed } from '../../login/sealed-files.ts';
+import { openState, type State } from '../../state/state.ts';
+import type { StatePlace } from '../../state/place.ts';
+import type { Hand, SealAnew, SealedAgain } from '../enrolments.ts';
+import { openSealed, refuseHostSealed, type Own } from '../own-secrets.ts';
+import { passphraseToSealWith, presentPassphrase } from '../passphrases.ts';
+import { storeFile, storeRegistered } from '../storing.ts';
+
+/** Throws as Enrolments.sealAnew does. */
+export async function sealHere(own: Own, place: StatePlace, old: SealedFile, what: SealAnew, hand: Hand): Promise<SealedAgain> {
+  if (place.kind === 'user') refuseHostSealed(old);
+  if (place.kind === 'user' && what.seal === 'host') throw noHost();
+  const state = await asUser(place.owner, () => openState(place, own.now, { create: false }));
+  try {
+    const passphrase = await presentPassphrase(own, old, what);
+    const payload = passphrase === undefined ? openByHost(old, state) : openSealed(old, passphrase);
+    try {
+      const change = { ...what, passphrase: await passphraseToSealWith(own, old, what, passphrase) };
+      return await stored(own, { place, state }, old, { payload, change }, hand);
+    } finally {
+      payload.secret.fill(0);
+    }
+  } finally {
+    state?.store.close();
+  }
+}
+
+async function stored(
+  { config, user, now }: Own,
+  { place, state }: { place: StatePlace; state: State | undefined },
+  old: SealedFile,
+  { payload, change }: { payload: Payload; change: Change },
+  hand: Hand,
+): Promise<SealedAgain> {
+  const { context } = old;
+  const origin: Origin = { user: user.name, uid: user.uid, context, door: 'cli' };
+  const status = await asUser(place.owner, () =>
+    state?.store.exclusively((transaction) => registeredAs(transaction, origin, registrationOf(old))),
+  );
+  if (status !== 'active' && change.event !== 'passphrase') throw noLogin(context, user.name);
+  // What is not registered, or where we do not reach, must keep its id.
+  const anew = sealedAnew(old, payload, change, { keepsId: status !== 'active', hostKey: state?.hostKey, nowMs: now() });
+  const target = { config, user, file: whereSealed(config, place, user, context), bytes: printSealedFile(anew.file) };
+  const done = { id: anew.file.id, file: target.file, seal: anew.file.seal.kind, recovery: anew.codes };
+  if (state === undefined || status !== 'active') {
+    await storeFile(target);
+    return done;
+  }
+  const enrolment = { origin, ...registrationOf(anew.file), state: anew.state, event: change.event, replace: true };
+  await storeRegistered({ ...target, place, state, enrolment }, () => {
+    hand(done);
+  });
+  return done;
+}
+
+function openByHost(old: SealedFile, state: State | undefined): Payload {
+  const payload = openWith(old, undefined, state?.hostKey);
+  if (payload !== undefined) return payload;
+  throw new NotpError('bad_secret_file', `${old.context} does not open`);
+}
+
+function noHost(): NotpError {
+  return new NotpError(
+    'not_permitted',
+    'a host-sealed secret needs root and the system user notp',
+    'ask an administrator to run notp-enroll for you',
+  );
+}
+
+function noLogin(context: string, user: string): NotpError {
+  return new NotpError('refused', `${context} is not what ${user} logs in with here`, 'notp list shows what there is');
+}

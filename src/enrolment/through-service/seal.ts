@@ -1,0 +1,45 @@
+/** Sealing a login anew where the service holds it: it does so after a code, and the file comes back. */
+import { parseSealedFile, type SealedFile } from '../../seal/file.ts';
+import { openConversation } from '../../terminal/conversation.ts';
+import type { Change } from '../../wire/enrol-question.ts';
+import { sent } from '../../wire/remote.ts';
+import { whereSealed } from '../../login/sealed-files.ts';
+import { statePlace } from '../../state/place.ts';
+import { patience } from '../../terminal/ask-passphrase.ts';
+import type { Hand, SealAnew, SealedAgain } from '../enrolments.ts';
+import type { Own } from '../own-secrets.ts';
+import { passphraseToSealWith, presentPassphrase } from '../passphrases.ts';
+import { storeBegun } from '../storing.ts';
+import { askProof, foundAs, OFTEN_HINT, refusalOf, registrationBy, withService } from './connection.ts';
+
+/** `old`: undefined where the service keeps it. Throws as Enrolments.sealAnew does. */
+export async function sealThroughService(
+  own: Own,
+  socket: string,
+  old: SealedFile | undefined,
+  what: SealAnew,
+  hand: Hand,
+): Promise<SealedAgain> {
+  const { config, user, now } = own;
+  const found = foundAs(old);
+  return await withService(user, socket, async (ask) => {
+    const passphrase = await presentPassphrase(own, old, what);
+    const { event, recovery } = what;
+    const change: Change = { event, recovery, passphrase: await passphraseToSealWith(own, old, what, passphrase) };
+    // Last of all: a code does not wait until somebody has thought of a passphrase.
+    const conversation = openConversation(patience(now));
+    const readings = await askProof(found, conversation, '', passphrase).finally(() => {
+      conversation.close();
+    });
+    const answer = await ask({ step: 'change', ...sent({ context: what.context, found }), readings, change });
+    if (answer.kind !== 'anew') throw refusalOf(answer, { not_permitted: OFTEN_HINT });
+    const bytes = Buffer.from(answer.file);
+    const { id, seal } = parseSealedFile(bytes);
+    const target = { config, user, file: whereSealed(config, statePlace(config, user), user, what.context), bytes };
+    const done = { id, file: target.file, seal: seal.kind, recovery: answer.recovery };
+    await storeBegun(target, registrationBy(ask), () => {
+      hand(done);
+    });
+    return done;
+  });
+}

@@ -1,0 +1,89 @@
+/** The enrolments of a user that the service of this host holds: it is asked through the user's socket, and what changes them takes a proof. */
+import { NotpError } from '../../error.ts';
+import { shellCommand } from '../../otp/escape.ts';
+import { parseOtpauthUri } from '../../otp/uri.ts';
+import { openConversation } from '../../terminal/conversation.ts';
+import { patience } from '../../terminal/ask-passphrase.ts';
+import { asUser } from '../../system/privileges.ts';
+import { findDevices, sealedNames, type DeviceFile, type Found } from '../../system/secrets.ts';
+import { sealedFile } from '../../login/sealed-files.ts';
+import { sent } from '../../wire/remote.ts';
+import { MAX_STATUS_FILES, type CareQuestion } from '../../wire/enrol-question.ts';
+import type { EnrolAnswer } from '../../wire/enrol-answer.ts';
+import type { Facts } from '../../wire/facts.ts';
+import { onlyRootInvites } from '../whose.ts';
+import type { Enrolments, Hand, SealAnew, SealedAgain } from '../enrolments.ts';
+import { isOutOfSight, ownSealed, type Own } from '../own-secrets.ts';
+import { sealHere } from '../here/seal.ts';
+import { ownStatePlace } from '../whose.ts';
+import { askProof, foundAs, refusalOf, withService } from './connection.ts';
+import { enrolThroughService } from './enrol.ts';
+import { sealThroughService } from './seal.ts';
+
+/** `socket`: the one of `own.user`. */
+export function enrolmentsThroughService(own: Own, socket: string): Enrolments {
+  const { user, config, now } = own;
+  const factsOf = async (files: readonly DeviceFile[]): Promise<readonly Facts[]> => {
+    const answer = await withService(user, socket, (ask) => ask({ step: 'status', files: files.map(sent) }));
+    if (answer.kind === 'facts') return answer.facts;
+    throw refusalOf(answer);
+  };
+  /** After a proof: who merely runs as the user must not be able to do it. */
+  const proven = async (step: Exclude<CareQuestion['step'], 'change'>, context: string, found: Found): Promise<EnrolAnswer> =>
+    await withService(user, socket, async (ask) => {
+      const conversation = openConversation(patience(now));
+      const readings = await askProof(found, conversation, '').finally(() => {
+        conversation.close();
+      });
+      return await ask({ step, ...sent({ context, found }), readings });
+    });
+  return {
+    heldBy: 'the service',
+    // The service knows the state, and this user the sealed files.
+    status: async () =>
+      await factsOf(
+        await asUser(user, () => {
+          const names = new Set([...config.contexts, ...sealedNames(config, user)]);
+          return findDevices(config, user, [...names].slice(0, MAX_STATUS_FILES));
+        }),
+      ),
+    enrol: (plan) => enrolThroughService(plan, socket),
+    invite: () => Promise.reject(onlyRootInvites(user)),
+    sealAnew: (what, hand = () => undefined) => sealAnew(own, socket, what, hand),
+    giveOut: async (context, sealed) => {
+      const answer = await proven('export', context, foundAs(sealed));
+      if (answer.kind === 'secret') return parseOtpauthUri(answer.uri);
+      throw refusalOf(answer);
+    },
+    revoke: async (context) => {
+      const answer = await proven('revoke', context, await sealedFile(config, user, context, now));
+      // The socket stays, for only root can end it.
+      if (answer.kind === 'done') return { endsSocket: false };
+      throw refusalOf(answer);
+    },
+    unlock: () =>
+      Promise.reject(
+        new NotpError(
+          'not_permitted',
+          `the enrolments of ${user.name} are held by the service of this host`,
+          shellCommand`sudo notp unlock --user ${user.name}`,
+        ),
+      ),
+    isLogin: async (file) => {
+      const { context } = file;
+      return (await factsOf([{ context, found: { kind: 'sealed', file } }])).some((each) => each.context === context && each.registered);
+    },
+    isLoginContext: async (context) => {
+      const facts = await factsOf([{ context, found: { kind: 'absent' } }]);
+      return facts.some((each) => each.context === context && each.state !== 'revoked' && each.state !== 'invited');
+    },
+  };
+}
+
+async function sealAnew(own: Own, socket: string, what: SealAnew, hand: Hand): Promise<SealedAgain> {
+  if (isOutOfSight(own, what.context)) return await sealThroughService(own, socket, undefined, what, hand);
+  const old = await ownSealed(own, what.context);
+  // A passphrase may be of a secret that logs in nowhere; everything else is of a login.
+  const isHeld = old.seal.kind === 'host' || what.event !== 'passphrase' || own.config.contexts.includes(what.context);
+  return isHeld ? await sealThroughService(own, socket, old, what, hand) : await sealHere(own, ownStatePlace(own), old, what, hand);
+}
