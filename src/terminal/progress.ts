@@ -14,6 +14,12 @@ export interface Progress {
   end(): void;
 }
 
+export interface ProgressLine {
+  /** Shows what `text` gives, where it is time to. */
+  show(text: () => string): void;
+  end(): void;
+}
+
 export interface Standing {
   readonly done: number;
   readonly total: number;
@@ -32,16 +38,29 @@ const CLEAR_BELOW = '\x1b[J';
 
 /** The bar for `total` things, which is not shown before the first `show`. `now`: Unix time in milliseconds. */
 export function openProgress(total: number, now: () => number): Progress {
-  if (!isatty(STDERR) || !traits().cursor) return { show: () => undefined, end: () => undefined };
+  const line = openProgressLine(now);
   const startedMs = now();
-  let paintedMs = -Infinity;
   return {
     show: (done, label) => {
+      line.show(() => progressLine({ done, total, label, elapsedMs: now() - startedMs }, traits()));
+    },
+    end: () => {
+      line.end();
+    },
+  };
+}
+
+/** The same for work of which nobody knows how much there is: a line that says what is being done, no oftener than every `everyMs`. */
+export function openProgressLine(now: () => number, everyMs = REPAINT_MS): ProgressLine {
+  if (!isatty(STDERR) || !traits().cursor) return { show: () => undefined, end: () => undefined };
+  let paintedMs = -Infinity;
+  return {
+    show: (text) => {
       const nowMs = now();
       // The clock may be set back meanwhile.
-      if (Math.abs(nowMs - paintedMs) < REPAINT_MS) return;
+      if (Math.abs(nowMs - paintedMs) < everyMs) return;
       paintedMs = nowMs;
-      redraw(`\r${progressLine({ done, total, label, elapsedMs: nowMs - startedMs }, traits())}${CLEAR_BELOW}`);
+      redraw(`\r${text()}${CLEAR_BELOW}`);
     },
     end: () => {
       if (paintedMs !== -Infinity) redraw(`\r${CLEAR_BELOW}`);

@@ -1,4 +1,5 @@
 /** The report as a person reads it: for each user a bar for each day, then the reasons and the sources. Pure. */
+import { painted } from '../../terminal/painted.ts';
 import { byCount, totalOf, type Day, type UserReport } from '../../audit/report.ts';
 import { escapeControls } from '../../otp/escape.ts';
 import type { Traits } from '../../terminal/traits.ts';
@@ -8,9 +9,6 @@ type Screen = Pick<Traits, 'columns' | 'colour' | 'utf8'>;
 
 const MAX_BAR_COLUMNS = 30;
 const MAX_SOURCES_SHOWN = 5;
-const RED = '\x1b[31m';
-const BOLD = '\x1b[1m';
-const RESET = '\x1b[0m';
 
 /** What all days have in common: the most logins and refusals, and the columns of their words. */
 interface Scale {
@@ -38,7 +36,7 @@ function block(report: UserReport, scale: Scale, screen: Screen): string {
     .slice(0, MAX_SOURCES_SHOWN)
     .map(([rhost, times]) => `${rhost} (${String(times)})`);
   return [
-    painted(cut(`${name}: ${told(total)}`, screen), BOLD, screen),
+    painted(cut(`${name}: ${told(total)}`, screen), 'bold', screen),
     ...days,
     ...(reasons.length === 0 ? [] : [listed('refused', reasons, screen)]),
     ...(sources.length === 0 ? [] : [listed('from', [...sources, ...more], screen)]),
@@ -56,7 +54,7 @@ function dayLine(day: string, { logins, refused }: Day, { most, words }: Scale, 
   const outside = Math.min(scaled(refused, most, room), room - Number(logins > 0));
   const inside = Math.min(scaled(logins, most, room), room - outside);
   const rest = part.repeat(outside);
-  return start + whole.repeat(inside) + (colour && rest !== '' ? RED + rest + RESET : rest);
+  return start + whole.repeat(inside) + painted(rest, 'red', { colour });
 }
 
 /** Never nothing for what is something. */
@@ -78,8 +76,4 @@ function listed(label: string, items: readonly string[], { columns, utf8 }: Scre
 
 function cut(text: string, { columns, utf8 }: Screen): string {
   return cutToColumns(escapeControls(text), columns, utf8);
-}
-
-function painted(text: string, tone: string, { colour }: Screen): string {
-  return colour ? tone + text + RESET : text;
 }

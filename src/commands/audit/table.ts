@@ -2,6 +2,7 @@
  * Records as a person reads them: a line for each, under a line for each day. On a narrow terminal each takes two lines. The
  * reference is never cut and nothing is wider than the terminal. Pure but for the time zone.
  */
+import { painted } from '../../terminal/painted.ts';
 import type { Entry } from '../../audit/entry.ts';
 import { escapeControls } from '../../otp/escape.ts';
 import type { Traits } from '../../terminal/traits.ts';
@@ -23,9 +24,6 @@ const USER_COLUMNS = 12;
 const DOOR_COLUMNS = 4;
 /** Names that are not enrolled, counted in one record. */
 const SEVERAL = '(several)';
-const RED = '\x1b[31m';
-const BOLD = '\x1b[1m';
-const RESET = '\x1b[0m';
 
 /** What gives the text of one record after the other, or of a line that is none. */
 export function tablePrinter(options: TableOptions): (entry: Entry | undefined, line: string) => string {
@@ -33,7 +31,7 @@ export function tablePrinter(options: TableOptions): (entry: Entry | undefined, 
   return (entry, line) => {
     if (entry === undefined) return `${fitted(`no record: ${line}`, options.traits)}\n`;
     const today = dayOf(entry.timeMs);
-    const header = today === day ? '' : `${painted(today, BOLD, options)}\n`;
+    const header = today === day ? '' : `${painted(today, 'bold', options.traits)}\n`;
     day = today;
     return header + rowOf(entry, options);
   };
@@ -47,14 +45,14 @@ export function rowOf(entry: Entry, options: TableOptions): string {
     entry.context === options.context || entry.context === '' ? entry.user || SEVERAL : `${entry.user}/${entry.context}`,
   );
   const what = escapeControls(happened(entry));
-  const tone = entry.result === 'refused' || entry.result === 'failed' ? RED : '';
+  const tone = entry.result === 'refused' || entry.result === 'failed' ? 'red' : undefined;
   if (traits.columns < ONE_LINE_FROM_COLUMNS) {
     const more = fitted(`  ${[what, entry.door, sourceOf(entry, options)].filter((part) => part !== '').join('  ')}`, traits);
-    return `${fitted(start + who, traits)}\n${painted(more, tone, options)}\n`;
+    return `${fitted(start + who, traits)}\n${painted(more, tone, traits)}\n`;
   }
   const cells = [
     cell(who, USER_COLUMNS, traits),
-    painted(cell(what, HAPPENED_COLUMNS, traits), tone, options),
+    painted(cell(what, HAPPENED_COLUMNS, traits), tone, traits),
     cell(entry.door, DOOR_COLUMNS, traits),
   ];
   const used = start.length + USER_COLUMNS + HAPPENED_COLUMNS + DOOR_COLUMNS + cells.length;
@@ -75,8 +73,4 @@ function cell(text: string, columns: number, { utf8 }: TableOptions['traits']): 
 /** `text` with its controls escaped, cut to the terminal. */
 export function fitted(text: string, { columns, utf8 }: TableOptions['traits']): string {
   return cutToColumns(escapeControls(text), columns, utf8);
-}
-
-function painted(text: string, tone: string, { traits }: TableOptions): string {
-  return traits.colour && tone !== '' ? tone + text + RESET : text;
 }

@@ -1,5 +1,5 @@
 /** `notp audit verify`: whether the log, with the files that logrotate(8) has put aside, is what was written. */
-import { isatty } from 'node:tty';
+import { openProgressLine } from '../../terminal/progress.ts';
 import { append, newRef } from '../../audit/audit.ts';
 import { headOf, isLost, lostHead, moveToLast } from '../../audit/resume.ts';
 import { verifyLog, type Progress, type Report, type VerifyOptions as Chain } from '../../audit/verify.ts';
@@ -8,7 +8,7 @@ import { quoted } from '../../otp/escape.ts';
 import { auditKey } from '../../seal/keys.ts';
 import { ChangedHead, type ChainHead, type HostHead, type Transaction } from '../../store/store.ts';
 import type { Config } from '../../system/config.ts';
-import { printResult, redraw, sayError, sayHint } from '../../terminal/printer.ts';
+import { printResult, sayError, sayHint } from '../../terminal/printer.ts';
 import { asUser } from '../../system/privileges.ts';
 import { realUser } from '../../system/users.ts';
 import { outagePlace } from '../../outage/outage.ts';
@@ -20,7 +20,6 @@ import { Option, type Command } from 'commander';
 import { common, configOf, type CommonFlags, type Finish } from '../options.ts';
 import { collected } from './period.ts';
 
-const PROGRESS_MS = 500;
 /** How many hosts are named. */
 const NAMED = 10;
 const PROBLEM_HINT = 'the rest is what was written; compare the log with the journal or another copy';
@@ -53,7 +52,10 @@ async function verifyAudit(config: Config, options: VerifyOptions, now: () => nu
   if (options.resume) await asUser(place.owner, () => resume(place, now));
   // Read by whoever runs this, as the copy of the log is.
   const given = options.key === undefined ? [] : keysIn(options.key);
-  const progress = isatty(2) ? progressOnTerminal(now) : undefined;
+  const line = openProgressLine(now);
+  const progress: Progress = (bytes, records) => {
+    line.show(() => `${String(records)} records, ${String(Math.floor(bytes / 1e6))} MB`);
+  };
   // The head is taken first: records that come while the log is read follow it.
   const chain = await asUser(place.owner, () => withState(place, now, (state) => chainOf(place, state, options.host)));
   const headNow = (): Promise<ChainHead> =>
@@ -61,8 +63,10 @@ async function verifyAudit(config: Config, options: VerifyOptions, now: () => nu
       withPresentState(place, now, ({ store }) => store.exclusively((transaction) => headWith(place, transaction, keys, options.host))),
     );
   const keys = [...given, ...chain.keys];
-  const verified = (): Promise<Report> => verifyLog(options.file ?? place.auditFile, { ...chain, headNow, keys, progress: progress?.tell });
-  const report = await (options.file === undefined ? asUser(place.owner, verified) : verified()).finally(() => progress?.end());
+  const verified = (): Promise<Report> => verifyLog(options.file ?? place.auditFile, { ...chain, headNow, keys, progress });
+  const report = await (options.file === undefined ? asUser(place.owner, verified) : verified()).finally(() => {
+    line.end();
+  });
   const why = options.host === undefined && isLost(place.auditFile, chain.known) ? lostHead(place.auditFile) : undefined;
   tell(report, options, why);
   return report.problems.length === 0 ? 0 : 1;
@@ -189,24 +193,6 @@ function sayRemarks({ first, cutOff, cutOffAt, unlinked }: Pick<Report, 'first' 
         `${String(cutOff)}, at ${cutOffAt.join(', ')}${cutOff > cutOffAt.length ? ' and others' : ''}`,
     );
   if (unlinked > 0) sayHint(`outside the chain, written while there was no state to link to: ${String(unlinked)}`);
-}
-
-/** One line on stderr that is written over, and gone at the end; nothing for what is done at once. */
-function progressOnTerminal(now: () => number): { readonly tell: Progress; readonly end: () => void } {
-  let nextMs = now() + PROGRESS_MS;
-  let width = 0;
-  return {
-    tell: (bytes, records) => {
-      if (now() < nextMs) return;
-      nextMs = now() + PROGRESS_MS;
-      const text = `${String(records)} records, ${String(Math.floor(bytes / 1e6))} MB`;
-      width = Math.max(width, text.length);
-      redraw(`\r${text}`);
-    },
-    end: () => {
-      if (width > 0) redraw(`\r${' '.repeat(width)}\r`);
-    },
-  };
 }
 
 interface VerifyFlags extends CommonFlags {

@@ -1,9 +1,10 @@
 /** `notp doctor`: prints what doctor/ found, and what to do about it. */
+import { openProgressLine } from '../../terminal/progress.ts';
 import { isatty } from 'node:tty';
 import { examine } from '../../doctor/doctor.ts';
 import { couldLook, type Finding } from '../../doctor/finding.ts';
 import type { Config } from '../../system/config.ts';
-import { printResult, redraw, sayHint } from '../../terminal/printer.ts';
+import { printResult, sayHint } from '../../terminal/printer.ts';
 import { outputTraits } from '../../terminal/traits.ts';
 import { doctorScreen } from './screen.ts';
 import type { Command } from 'commander';
@@ -15,15 +16,17 @@ export interface DoctorCommandOptions {
   readonly json: boolean;
 }
 
-const CLEAR_LINE = '\r\x1b[K';
 /** The width of what is read elsewhere than on a terminal. */
 const PIPED_COLUMNS = 100;
 
 /** Gives 1 where a check failed, 3 where sshd or its users could not be looked at, else 0. */
 export async function doctor(config: Config, { users, sshdConfig, json }: DoctorCommandOptions, now: () => number): Promise<number> {
-  const progress = isatty(2) && outputTraits().cursor ? showProgress : (): void => undefined;
+  const line = openProgressLine(now, 0);
+  const progress = (doing: string): void => {
+    line.show(() => doing);
+  };
   const findings = await examine({ config, users, sshdConfig, now, progress }).finally(() => {
-    progress('');
+    line.end();
   });
   printResult(json ? findings.map((finding) => `${JSON.stringify(finding)}\n`).join('') : doctorScreen(findings, screen()));
   const failed = findings.some(({ severity }) => severity === 'fail');
@@ -40,11 +43,6 @@ function screen(): { columns: number; colour: boolean; utf8: boolean } {
 function hintFor(findings: readonly Finding[]): string {
   const missing = findings.some(({ id }) => id === 'no-gate');
   return missing ? 'notp setup gate shows what it would change' : 'mend from the top, then run notp doctor again';
-}
-
-/** One line that is written over, and is gone at the end. */
-function showProgress(doing: string): void {
-  redraw(CLEAR_LINE + doing);
 }
 
 interface DoctorFlags extends CommonFlags {

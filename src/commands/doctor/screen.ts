@@ -1,4 +1,5 @@
 /** The findings of `notp doctor` as a person reads them: worst first, by user, folded to the width of the terminal. Pure. */
+import { painted, type Tone } from '../../terminal/painted.ts';
 import { couldLook, folded, type Finding, type Folded, type Severity } from '../../doctor/finding.ts';
 import { wrapped } from '../../terminal/columns.ts';
 
@@ -11,8 +12,7 @@ export interface ScreenOptions {
 /** More users than this are counted, not named. */
 const NAMED_USERS = 4;
 const INDENT = '      ';
-/** SGR of ECMA-48. */
-const COLOURS: Readonly<Record<Severity, string>> = { fail: '1;31', warn: '33', info: '36', ok: '32' };
+const TONES: Readonly<Record<Severity, Tone>> = { fail: ['bold', 'red'], warn: 'yellow', info: 'cyan', ok: 'green' };
 
 /** The whole answer. */
 export function doctorScreen(findings: readonly Finding[], options: ScreenOptions): string {
@@ -23,7 +23,7 @@ export function doctorScreen(findings: readonly Finding[], options: ScreenOption
 
 function block({ severity, id, title, detail, fix, users }: Folded, options: ScreenOptions): string {
   const lines = [
-    paint(severity, severity.padEnd(4), options) + '  ' + wrapped(`${title} [${id}]`, options.columns, INDENT),
+    painted(severity.padEnd(4), TONES[severity], options) + '  ' + wrapped(`${title} [${id}]`, options.columns, INDENT),
     ...(users.length === 0 ? [] : [INDENT + wrapped(named(users), options.columns, INDENT)]),
     ...(detail === '' ? [] : [INDENT + wrapped(detail, options.columns, INDENT)]),
     ...(fix === '' ? [] : [INDENT + wrapped(`fix: ${fix}`, options.columns, `${INDENT}     `)]),
@@ -45,10 +45,10 @@ function summary(findings: readonly Finding[], options: ScreenOptions): string {
 }
 
 function verdictOf(findings: readonly Finding[], { fail, warn }: { fail: number; warn: number }, options: ScreenOptions): string {
-  if (fail > 0) return paint('fail', `${plural(fail, 'check')} failed.`, options);
-  if (!couldLook(findings)) return paint('warn', 'Whether there is a way around the gate is not known.', options);
-  if (warn === 0) return paint('ok', 'No way around the gate was found.', options);
-  return paint('warn', wrapped('No way around the gate was found, but there is something to mend.', options.columns, ''), options);
+  if (fail > 0) return painted(`${plural(fail, 'check')} failed.`, TONES['fail'], options);
+  if (!couldLook(findings)) return painted('Whether there is a way around the gate is not known.', TONES['warn'], options);
+  if (warn === 0) return painted('No way around the gate was found.', TONES['ok'], options);
+  return painted(wrapped('No way around the gate was found, but there is something to mend.', options.columns, ''), TONES['warn'], options);
 }
 
 /** What the calm screen tells that it has looked at. */
@@ -63,8 +63,4 @@ function named(users: readonly string[]): string {
 
 function plural(count: number, what: string): string {
   return `${String(count)} ${what}${count === 1 ? '' : 's'}`;
-}
-
-function paint(severity: Severity, text: string, { colour }: ScreenOptions): string {
-  return colour ? `\x1b[${COLOURS[severity]}m${text}\x1b[0m` : text;
 }

@@ -22,7 +22,7 @@ import { example } from '../../doctor/sshd/sshd-world.ts';
 
 const ESCAPE = '\x1b';
 const COLOUR = new RegExp(`${ESCAPE}\\[[\\d;]+m`);
-const PROGRESS = new RegExp(`\\r[^\\n]*${ESCAPE}\\[K`, 'g');
+const PROGRESS = new RegExp(`\\r[^\\n]*${ESCAPE}\\[J`, 'g');
 
 function findings({ stdout }: Ran): Finding[] {
   return stdout
@@ -155,7 +155,7 @@ describe('notp doctor', { skip: lacks({ root: true, programs: ['sshd', 'ssh-keyg
   it('shows how far it is on a terminal, and leaves nothing of it', async () => {
     const output = await screen(80, { NO_COLOR: '1' });
     assert.match(output, /Looking who is enrolled.*Asking sshd: 0 of 1/s);
-    assert.ok(output.includes(`\r${ESCAPE}[Kfail`));
+    assert.ok(output.includes(`\r${ESCAPE}[Jfail`));
   });
 
   it('says that a broken configuration is broken, with what sshd says', async () => {
