@@ -50,6 +50,11 @@ export function ownStatePlace({ config, user }: Pick<Own, 'config' | 'user'>): S
   return withOpenedKey(statePlace(config, user), config);
 }
 
+/** Where the service holds the enrolments, and only root can do it. `command`: what root runs. */
+export function heldByService({ name }: Pick<User, 'name'>, command: string): NotpError {
+  return new NotpError('not_permitted', `the enrolments of ${name} are held by the service of this host`, command);
+}
+
 export function onlyRootInvites({ name }: Pick<User, 'name'>): NotpError {
   return new NotpError('not_permitted', 'only root can invite', shellCommand`sudo notp-enroll --pending ${name}`);
 }
@@ -83,14 +88,18 @@ export function sharedState(config: Config, what: string, alone: string): StateP
   throw new NotpError('refused', alone, 'store.url names a database of a fleet: see notp.toml(5)');
 }
 
+/** Whether another state judges the login `context` (undefined: any), to which the missing socket would lead. */
+export function isElsewhere(config: Config, whose: Whose, context: string | undefined): whose is User {
+  if (whose.uid === undefined || (context !== undefined && !config.contexts.includes(context))) return false;
+  return missingSocket(config, whose) !== undefined;
+}
+
 /**
  * Throws `refused` where nothing that is done here with the login `context` (undefined: with any) would count: another state judges it, to
  * which the missing socket would lead. `command`: what root can run instead.
  */
 export function refuseElsewhere(config: Config, whose: Whose, context: string | undefined, command: string): void {
-  if (whose.uid === undefined || (context !== undefined && !config.contexts.includes(context))) return;
-  const missing = missingSocket(config, whose);
-  if (missing !== undefined) throw judgedElsewhere(whose, missing, command);
+  if (isElsewhere(config, whose, context)) throw judgedElsewhere(whose, missingSocket(config, whose) ?? '', command);
 }
 
 /** Where the service's state judges the logins of `user`, and `socket`, which would lead to it, is missing. `command`: what root can run instead. */

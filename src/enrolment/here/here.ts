@@ -17,7 +17,16 @@ import { factsOfAll, factsOfUser, refill, type Refilled } from '../care.ts';
 import type { Enrolments, NamedEnrolments } from '../enrolments.ts';
 import { isOutOfSight, ownSealed, refuseHostSealed, type Own } from '../own-secrets.ts';
 import { giveOut, invite, registeredAs, revoke } from '../registrar.ts';
-import { keptByService, notEnrolled, onlyRootInvites, originOf, refuseElsewhere, type Whose } from '../whose.ts';
+import {
+  heldByService,
+  isElsewhere,
+  keptByService,
+  notEnrolled,
+  onlyRootInvites,
+  originOf,
+  refuseElsewhere,
+  type Whose,
+} from '../whose.ts';
 import { enrolHere } from './enrol.ts';
 import { sealHere } from './seal.ts';
 
@@ -91,7 +100,7 @@ export function namedHere(config: Config, whose: Whose, place: StatePlace, now: 
       }),
     unlock: (context) =>
       onState(async (state): Promise<readonly Refilled[]> => {
-        refuseElsewhere(config, whose, context, shellCommand`sudo notp unlock --user ${whose.name}`);
+        if (isElsewhere(config, whose, context)) throw heldByService(whose, shellCommand`sudo notp unlock --user ${whose.name}`);
         const filled = state === undefined ? [] : await refill(state, { ...originOf(whose), door: 'cli' }, context, config, now());
         if (filled.length > 0) return filled;
         const known = (await state?.store.exclusively((transaction) => transaction.enrolmentsOf(whose.name))) ?? [];

@@ -1,5 +1,4 @@
 /** The enrolments of a user that the service of this host holds: it is asked through the user's socket, and what changes them takes a proof. */
-import { NotpError } from '../../error.ts';
 import { shellCommand } from '../../otp/escape.ts';
 import { parseOtpauthUri } from '../../otp/uri.ts';
 import { openConversation } from '../../terminal/conversation.ts';
@@ -11,11 +10,10 @@ import { sent } from '../../wire/remote.ts';
 import { MAX_STATUS_FILES, type CareQuestion } from '../../wire/enrol-question.ts';
 import type { EnrolAnswer } from '../../wire/enrol-answer.ts';
 import type { Facts } from '../../wire/facts.ts';
-import { onlyRootInvites } from '../whose.ts';
 import type { Enrolments, Hand, SealAnew, SealedAgain } from '../enrolments.ts';
 import { isOutOfSight, ownSealed, type Own } from '../own-secrets.ts';
 import { sealHere } from '../here/seal.ts';
-import { ownStatePlace } from '../whose.ts';
+import { heldByService, onlyRootInvites, ownStatePlace } from '../whose.ts';
 import { askProof, foundAs, refusalOf, withService } from './connection.ts';
 import { enrolThroughService } from './enrol.ts';
 import { sealThroughService } from './seal.ts';
@@ -61,14 +59,7 @@ export function enrolmentsThroughService(own: Own, socket: string): Enrolments {
       if (answer.kind === 'done') return { endsSocket: false };
       throw refusalOf(answer);
     },
-    unlock: () =>
-      Promise.reject(
-        new NotpError(
-          'not_permitted',
-          `the enrolments of ${user.name} are held by the service of this host`,
-          shellCommand`sudo notp unlock --user ${user.name}`,
-        ),
-      ),
+    unlock: () => Promise.reject(heldByService(user, shellCommand`sudo notp unlock --user ${user.name}`)),
     isLogin: async (file) => {
       const { context } = file;
       return (await factsOf([{ context, found: { kind: 'sealed', file } }])).some((each) => each.context === context && each.registered);

@@ -116,7 +116,7 @@ describe('the table', () => {
     const refused = ['--reason', 'wrong_code'];
     assert.match(
       await world.shown(refused, 80, { TZ: 'Asia/Kolkata' }),
-      /^\S+2026-03-03\S+\n14:00:00 00000005 alice +\S\[31mrefused: wrong_code +\S\[0m gate/,
+      /^\S+2026-03-03\S+\n14:00:00 00000005 alice +\S\[31mrefused: wrong_code +\S\[39m gate/,
     );
     for (const environment of [{ NO_COLOR: '1' }, { TERM: 'dumb' }])
       assert.ok(!(await world.shown(refused, 80, environment)).includes('\u001b'));
