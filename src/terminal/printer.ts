@@ -63,7 +63,7 @@ export function sayThrown(thrown: unknown): void {
 
 const PLAIN = /^[\x20-\x7e]*$/;
 /** The colours that notp itself writes (ECMA-48 8.3.117): no other sequence leaves in a result or a message. */
-const OWN = String.raw`\r?\n|\t|\x1b\[(?:[012]|3[1-6]|1;3[12]|38;5;16;48;5;231|48;5;(?:16|231))m`;
+const OWN = String.raw`\r?\n|\t|\x1b\[(?:[012]|22|39|3[1-6]|1;3[12]|38;5;16;48;5;231|48;5;(?:16|231))m`;
 const OWN_MARKS = new RegExp(`(${OWN})`);
 /** Those of a line that is written over, too: its beginning, and what clears the rest of line or screen (8.3.39, 8.3.41). */
 const OVER = String.raw`${OWN}|\r|\x1b\[[JK]`;
