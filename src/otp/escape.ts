@@ -15,7 +15,7 @@ export function escapeControls(text: string): string {
  * What a program would take for an option, and what a terminal would not show as it is, is no part of a command: `NAME` stands for it.
  */
 export function shellCommand(parts: TemplateStringsArray, ...words: readonly string[]): string {
-  return parts.map((part, i) => (i === 0 ? part : shellWord(words[i - 1] ?? '') + part)).join('');
+  return String.raw({ raw: parts }, ...words.map(shellWord));
 }
 
 function shellWord(text: string): string {
