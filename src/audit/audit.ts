@@ -135,12 +135,14 @@ async function sumsUnlessFull(log: AuditLog, transaction: Transaction, user: str
 
 /** Gives why nothing was written, where there is no room beyond `keptFree`. */
 async function appendNext(log: AuditLog, transaction: Transaction, record: AuditRecord, keptFree = 0): Promise<string | undefined> {
-  const renamed = await headUnderAnotherName(log, transaction);
+  const kept = await transaction.backlog();
+  const own = await transaction.head();
+  // Records that wait are of the name that the store knows now.
+  const renamed = kept.length > 0 ? undefined : await headUnderAnotherName(log, transaction, own);
   if (renamed !== undefined) await transaction.moveHead(renamed.head);
-  const before = await transaction.head();
+  const before = renamed?.head ?? own;
   // In a chain that has a key the log of a host outlives no state.
   if (log.key !== undefined && isLost(log.file.name, before)) throw lostHead(log.file.name);
-  const kept = await transaction.backlog();
   const waiting = await waitingIn(log, transaction, before, kept);
   const link = nextLink(before);
   const nowMs = log.now();
@@ -159,10 +161,14 @@ async function appendNext(log: AuditLog, transaction: Transaction, record: Audit
   return undefined;
 }
 
-/** See underAnotherName(). Records that wait are of the name that the store knows now. */
-async function headUnderAnotherName(log: AuditLog, transaction: Transaction): ReturnType<typeof underAnotherName> {
-  if (log.isShared === undefined || log.key === undefined || (await transaction.backlog()).length > 0) return undefined;
-  return await underAnotherName(log.file.name, transaction, [log.key, ...(log.formerKeys ?? [])]);
+/** See underAnotherName(): where hosts share the store, and the chain has a key. */
+async function headUnderAnotherName(
+  { isShared, key, formerKeys = [], file }: AuditLog,
+  transaction: Transaction,
+  own: ChainHead,
+): ReturnType<typeof underAnotherName> {
+  if (isShared === undefined || key === undefined) return undefined;
+  return await underAnotherName(file.name, transaction, own, [key, ...formerKeys]);
 }
 
 /**

@@ -49,16 +49,16 @@ export function lostHead(file: string): ChangedHead {
 }
 
 /**
- * The head that another name has in the store, where it is that of this very log, further on than the one of this name: signed for that name,
+ * The head that another name has in the store, where it is that of this very log, further on than `own`, that of this name: signed for that name,
  * of a record that `file` has, after which come no more than a crash leaves. So nothing that `file` has is passed over, whoever writes to the
  * database. Undefined where there is none.
  */
 export async function underAnotherName(
   file: string,
-  transaction: Pick<Transaction, 'head' | 'heads'>,
+  transaction: Pick<Transaction, 'heads'>,
+  own: ChainHead,
   keys: readonly ChainKey[],
 ): Promise<{ readonly host: string; readonly head: ChainHead } | undefined> {
-  const own = await transaction.head();
   if ((endOf(file, LAST_BYTES).at(-1)?.seq ?? 0) <= own.seq) return undefined;
   const lines = endOf(file, LOOKED_AT_BYTES);
   const isThere = ({ seq, hash }: ChainHead): boolean =>
@@ -78,7 +78,8 @@ export async function headOf(
   transaction: Pick<Transaction, 'head' | 'heads'>,
   keys: readonly ChainKey[],
 ): Promise<ChainHead> {
-  return (await underAnotherName(file, transaction, keys))?.head ?? (await transaction.head());
+  const own = await transaction.head();
+  return (await underAnotherName(file, transaction, own, keys))?.head ?? own;
 }
 
 /** Moves the head to the last record of `file`, and gives the number of that. `keys`: the key that the chain goes on with first. Throws as verifyLog does. */
