@@ -14,7 +14,9 @@ export interface Surroundings {
 }
 
 /** The argument of commands about a secret that logs in. */
-export const CONTEXT = 'name of the secret (default: the context of logins)';
+export const SECRET_NAME = 'name of the secret';
+export const CONTEXT = `${SECRET_NAME} (default: the context of logins)`;
+export const JSON_LINES = 'print JSON, one object a line';
 
 /** Takes the exit code of the command that ran. */
 export type Finish = (code: number) => void;
@@ -78,5 +80,5 @@ export interface SecretFlags extends CommonFlags {
 }
 
 export function withPassphrase(command: Command): Command {
-  return common(command).addOption(passphraseFileOption()).option('--json', 'print JSON, one object a line');
+  return common(command).addOption(passphraseFileOption()).option('--json', JSON_LINES);
 }

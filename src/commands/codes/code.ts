@@ -12,7 +12,7 @@ import { listSecrets } from './list.ts';
 import { showLive, type LiveSource } from './live.ts';
 import { openSealed, ownSealed, refuseHostSealed, takeCounter, type Own } from '../../enrolment/own-secrets.ts';
 import { Option, type Command } from 'commander';
-import { ownOf, type Finish, type SecretFlags, type Surroundings, withPassphrase } from '../options.ts';
+import { ownOf, type Finish, type SecretFlags, type Surroundings, withPassphrase, SECRET_NAME } from '../options.ts';
 
 export interface CodeOptions {
   /** Undefined: list them. */
@@ -113,7 +113,7 @@ interface CodeFlags extends SecretFlags {
 export function addCode(program: Command, { now }: Surroundings, finish: Finish): void {
   withPassphrase(program.command('code'))
     .description('show the current code of a secret, live until Ctrl-C; without a context list the secrets')
-    .argument('[context]', 'name of the secret')
+    .argument('[context]', SECRET_NAME)
     .addOption(new Option('--once', 'print the code once, as when stdout is no terminal').conflicts('watch'))
     .option('--watch', 'print each new code on a line of its own where stdout is no terminal')
     .addHelpText(

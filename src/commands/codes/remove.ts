@@ -11,7 +11,7 @@ import { confirmYes } from '../../terminal/confirm.ts';
 import { openEnrolments } from '../../enrolment/open.ts';
 import { dropCounter, ownSealed, type Own } from '../../enrolment/own-secrets.ts';
 import type { Command } from 'commander';
-import { common, ownOf, type CommonFlags, type Finish, type Surroundings } from '../options.ts';
+import { common, ownOf, type CommonFlags, type Finish, type Surroundings, SECRET_NAME } from '../options.ts';
 
 export interface RemoveOptions {
   readonly context: string;
@@ -60,7 +60,7 @@ interface RemoveFlags extends CommonFlags {
 export function addRemove(program: Command, { now }: Surroundings, finish: Finish): void {
   common(program.command('remove'))
     .description('delete one of your secrets, for good; what logs in here is not removed')
-    .argument('<context>', 'name of the secret')
+    .argument('<context>', SECRET_NAME)
     .option('--yes', 'do not ask')
     .option('--json', 'print one JSON object')
     .action(async (context: string, flags: RemoveFlags) => {

@@ -8,7 +8,7 @@ import { confirmYes } from '../../terminal/confirm.ts';
 import { openNamed } from '../../enrolment/open.ts';
 import { enrolledUser } from '../../enrolment/whose.ts';
 import type { Command } from 'commander';
-import { type CommonFlags, type Finish, type Surroundings, common, configOf } from '../options.ts';
+import { type CommonFlags, type Finish, type Surroundings, common, configOf, SECRET_NAME } from '../options.ts';
 
 export interface RevokeOptions {
   readonly context: string;
@@ -40,13 +40,11 @@ interface RevokeFlags extends CommonFlags {
   readonly yes?: boolean;
 }
 
-const CONTEXT = 'name of the secret';
-
 /** Adds `revoke`. */
 export function addRevoke(program: Command, { now }: Surroundings, finish: Finish): void {
   common(program.command('revoke'))
     .description('end an enrolment: its login is refused until somebody enrols again')
-    .argument('[context]', `${CONTEXT} (default: the context of logins)`)
+    .argument('[context]', `${SECRET_NAME} (default: the context of logins)`)
     .option('--user <name>', 'whose enrolment; somebody else needs root')
     .option('--yes', 'do not ask')
     .option('--json', 'print one JSON object')

@@ -12,7 +12,7 @@ import { statusScreen } from './status-screen.ts';
 import { openNamed } from '../../enrolment/open.ts';
 import { enrolledUser, notEnrolled, refuseElsewhere } from '../../enrolment/whose.ts';
 import { Option, type Command } from 'commander';
-import { type CommonFlags, type Finish, type Surroundings, common, configOf } from '../options.ts';
+import { type CommonFlags, type Finish, type Surroundings, common, configOf, SECRET_NAME, JSON_LINES } from '../options.ts';
 
 export interface StatusOptions {
   /** All of the user's where it is undefined. */
@@ -57,15 +57,11 @@ interface StatusFlags extends CommonFlags {
   readonly json?: boolean;
 }
 
-const CONTEXT = 'name of the secret';
-
-const JSON_LINES = 'print JSON, one object a line';
-
 /** Adds `status`. */
 export function addStatus(program: Command, { now }: Surroundings, finish: Finish): void {
   common(program.command('status'))
     .description('show whether an enrolment logs in, when it last did, and the tries and recovery codes that are left')
-    .argument('[context]', `${CONTEXT} (default: all of the user's logins)`)
+    .argument('[context]', `${SECRET_NAME} (default: all of the user's logins)`)
     .option('--user <name>', 'whose enrolment; somebody else needs root')
     .addOption(new Option('--all', "everybody's enrolments; needs root").conflicts('user'))
     .option('--json', JSON_LINES)

@@ -7,7 +7,7 @@ import type { Refilled } from '../../enrolment/care.ts';
 import { openNamed } from '../../enrolment/open.ts';
 import { enrolledUser, type Whose } from '../../enrolment/whose.ts';
 import type { Command } from 'commander';
-import { type CommonFlags, type Finish, type Surroundings, common, configOf } from '../options.ts';
+import { type CommonFlags, type Finish, type Surroundings, common, configOf, SECRET_NAME, JSON_LINES } from '../options.ts';
 
 export interface UnlockOptions {
   /** All of the user's where it is undefined. */
@@ -41,15 +41,11 @@ interface UnlockFlags extends CommonFlags {
   readonly json?: boolean;
 }
 
-const CONTEXT = 'name of the secret';
-
-const JSON_LINES = 'print JSON, one object a line';
-
 /** Adds `unlock`. */
 export function addUnlock(program: Command, { now }: Surroundings, finish: Finish): void {
   common(program.command('unlock'))
     .description('give back the tries that wrong codes have used up, so that one code logs in again')
-    .argument('[context]', `${CONTEXT} (default: all of the user's logins)`)
+    .argument('[context]', `${SECRET_NAME} (default: all of the user's logins)`)
     .option('--user <name>', 'whose enrolment; somebody else needs root')
     .option('--json', JSON_LINES)
     .addHelpText('after', '\nUsed codes and spent recovery codes stay used.\n\nExample:\n  sudo notp unlock --user alice')

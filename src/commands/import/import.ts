@@ -16,6 +16,7 @@ import {
   type CommonFlags,
   type Finish,
   type Surroundings,
+  JSON_LINES,
 } from '../options.ts';
 
 interface ImportFlags extends CommonFlags {
@@ -83,7 +84,7 @@ function addTold(command: Command): Command {
     .addOption(new Option('--algorithm <name>', 'of a bare secret: hash of the codes').choices(ALGORITHMS))
     .addOption(passphraseFileOption())
     .option('--new-passphrase-file <file>', 'seal with this passphrase, where --passphrase-file opens a file of the Python notp')
-    .option('--json', 'print JSON, one object a line');
+    .option('--json', JSON_LINES);
 }
 
 async function imported(context: string | undefined, flags: ImportFlags, now: () => number): Promise<number> {

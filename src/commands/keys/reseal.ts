@@ -19,7 +19,17 @@ import type { Own } from '../../enrolment/own-secrets.ts';
 import type { SealAnew } from '../../enrolment/enrolments.ts';
 import { openEnrolments } from '../../enrolment/open.ts';
 import { Option, type Command } from 'commander';
-import { common, configOf, CONTEXT, ownOf, passphraseFileOption, type CommonFlags, type Finish, type Surroundings } from '../options.ts';
+import {
+  common,
+  configOf,
+  CONTEXT,
+  ownOf,
+  passphraseFileOption,
+  type CommonFlags,
+  type Finish,
+  type Surroundings,
+  JSON_LINES,
+} from '../options.ts';
 
 export interface ResealOptions extends Pick<SealAnew, 'context' | 'seal' | 'passphraseFile' | 'newPassphraseFile'> {
   readonly json: boolean;
@@ -111,7 +121,7 @@ export function addReseal(program: Command, { now }: Surroundings, finish: Finis
       '--new-passphrase-file <file>',
       'with --seal passphrase: read the passphrase to be from the first line of a file, "-" for stdin',
     )
-    .option('--json', 'print JSON, one object a line')
+    .option('--json', JSON_LINES)
     .addHelpText(
       'after',
       '\nExamples:\n  notp reseal --seal passphrase    your own login, from the host to a passphrase\n  sudo notp reseal --all           after notp host-key rotate',
