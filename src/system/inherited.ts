@@ -12,9 +12,21 @@ import { becomeRootForGood } from './privileges.ts';
 const PRLIMIT = '/usr/bin/prlimit';
 const CHRT = '/usr/bin/chrt';
 const SHELL = '/bin/sh';
-/** Of each the soft and the hard limit. */
-const UNLIMITED = ['as', 'core', 'cpu', 'data', 'fsize', 'locks', 'memlock', 'msgqueue', 'nproc', 'rss', 'sigpending', 'stack'];
 const OPEN_FILES = 1_024;
+const MEBIBYTE = 1024 * 1024;
+/** The limits that could end a decision, or hold it up: what prlimit(1) and /proc call each, and how much of it is enough. */
+const LIMITS = [
+  { option: 'as', label: 'Max address space', enough: Infinity },
+  { option: 'cpu', label: 'Max cpu time', enough: Infinity },
+  { option: 'data', label: 'Max data size', enough: Infinity },
+  { option: 'fsize', label: 'Max file size', enough: Infinity },
+  { option: 'stack', label: 'Max stack size', enough: 8 * MEBIBYTE },
+  // Of the system user, once this process has become it. A host with 1 GB of memory has 3,800 of both.
+  { option: 'nproc', label: 'Max processes', enough: 2_000 },
+  { option: 'sigpending', label: 'Max pending signals', enough: 2_000 },
+  { option: 'nofile', label: 'Max open files', enough: OPEN_FILES },
+] as const;
+const SCHED_OTHER = '0';
 /** They end a process that does not catch them; a timer that was set before execve(2) still runs. */
 const FROM_TIMERS: readonly NodeJS.Signals[] = ['SIGALRM', 'SIGVTALRM', 'SIGPROF', 'SIGXCPU'];
 /** They stop it. */
@@ -28,9 +40,14 @@ export function shedInherited(): void {
   becomeRootForGood();
   for (const signal of [...FROM_TIMERS, ...FROM_TERMINAL]) process.on(signal, () => undefined);
   const own = String(process.pid);
-  if (!run(PRLIMIT, ['--pid', own, `--nofile=${String(OPEN_FILES)}`, ...UNLIMITED.map((limit) => `--${limit}=unlimited`)]))
-    for (const limit of UNLIMITED) run(PRLIMIT, ['--pid', own, `--${limit}=unlimited`]);
-  run(CHRT, ['--other', '--pid', '0', own]);
+  const limits = ownLimits();
+  for (const { option, label, enough } of LIMITS) {
+    const { soft, hard } = limits(label) ?? { soft: 0, hard: 0 };
+    if (soft >= enough) continue;
+    const most = enough === Infinity ? 'unlimited' : String(enough);
+    if (!run(PRLIMIT, ['--pid', own, `--${option}=${most}`]) && hard > soft) run(PRLIMIT, ['--pid', own, `--${option}=${String(hard)}`]);
+  }
+  if (schedulingPolicy() !== SCHED_OTHER) run(CHRT, ['--other', '--pid', '0', own]);
   for (const each of [
     () => setPriority(0),
     () => written('/sys/fs/cgroup/cgroup.procs', own),
@@ -58,7 +75,7 @@ const TRIED = 'NOTP_FILES';
  */
 export function shedFileLimit(words: readonly string[]): void {
   if (process.geteuid?.() !== 0) return;
-  const { soft, hard } = fileLimit();
+  const { soft, hard } = ownLimits()('Max open files') ?? { soft: Infinity, hard: Infinity };
   if (soft >= ENOUGH_FILES) return;
   if (process.env[TRIED] === undefined) {
     const most = String(hard >= ENOUGH_FILES ? Math.min(hard, OPEN_FILES) : OPEN_FILES);
@@ -71,15 +88,35 @@ export function shedFileLimit(words: readonly string[]): void {
     throw new NotpError('failed', 'the caller allows too few open files, so nothing can be asked or recorded', 'ulimit -n 1024');
 }
 
-/** None where there are too few to look, and enough where it cannot be known. */
-function fileLimit(): { readonly soft: number; readonly hard: number } {
+interface Limit {
+  readonly soft: number;
+  readonly hard: number;
+}
+
+/** What /proc calls each limit of this process, see proc_pid_limits(5): undefined where it cannot be known, 0 where no file is left to look. */
+function ownLimits(): (label: string) => Limit | undefined {
+  let text = '';
   try {
-    const [, soft = 'unlimited', hard = soft] = /^Max open files +(\w+) +(\w+)/m.exec(readFileSync('/proc/self/limits', 'utf8')) ?? [];
-    const [most, mostOfAll] = [soft, hard].map((limit) => (limit === 'unlimited' ? Infinity : Number(limit)));
-    return { soft: most ?? 0, hard: mostOfAll ?? 0 };
+    text = readFileSync('/proc/self/limits', 'utf8');
   } catch (error) {
-    const known = errnoOf(error) === 'EMFILE' ? 0 : Infinity;
-    return { soft: known, hard: known };
+    if (errnoOf(error) === 'EMFILE') return () => ({ soft: 0, hard: 0 });
+  }
+  return (label) => {
+    const [, soft, hard] = new RegExp(`^${label} +(\\w+) +(\\w+)`, 'm').exec(text) ?? [];
+    return soft === undefined || hard === undefined ? undefined : { soft: amountOf(soft), hard: amountOf(hard) };
+  };
+}
+
+function amountOf(limit: string): number {
+  return limit === 'unlimited' ? Infinity : Number(limit);
+}
+
+/** The 41st field of /proc/self/stat, of which the second is a name in brackets; see proc_pid_stat(5). Undefined where it cannot be read. */
+function schedulingPolicy(): string | undefined {
+  try {
+    return /.*\) (?:\S+ ){38}(\d+)/s.exec(readFileSync('/proc/self/stat', 'latin1'))?.[1];
+  } catch {
+    return undefined;
   }
 }
 
