@@ -189,11 +189,17 @@ async function judge(
   if (device === undefined || used === undefined) return settledBy(origin, decision.verdict, devices.length === 1 ? devices[0] : undefined);
   const settled = settledBy(origin, decision.verdict, device);
   if (bench.inOutage) return { ...settled, used: usedBy(device.enrolment.state, used.state) };
-  await remember(origin, rules, transaction, device.enrolment, attempt.session, nowMs);
   // Also another device with the same secret.
-  for (const [i, each] of after.entries()) await bench.used?.(i === decision.device ? { ...each, ...accepted } : each);
+  for (const [i, { enrolment }] of devices.entries()) {
+    const each = after[i] ?? enrolment;
+    if ((await bench.used?.(enrolment, i === decision.device ? { ...each, ...accepted } : each)) === true)
+      return settledBy(origin, TAKEN, device);
+  }
+  await remember(origin, rules, transaction, device.enrolment, attempt.session, nowMs);
   return settled;
 }
+
+const TAKEN = refused('replayed', 'this host took it in an outage, by its copy');
 
 /** No question waits for longer: whoever would is turned away, and no code is judged as of a time further back. */
 export const MAX_WAIT_MS = 20_000;

@@ -32,16 +32,30 @@ export function usedOnEither(store: Enrolment, copy: Enrolment): Enrolment {
   return { ...known, state: { ...copy.state, ...known.state, lastStep, spent }, lastAcceptedMs };
 }
 
+/** What time it is, Unix time in milliseconds: by the clock that counts (store/clock.ts) and by the host's own. */
+export interface Clocks {
+  readonly nowMs: number;
+  readonly hostMs: number;
+}
+
 /**
- * The same with the emptier of both budgets, too, at `nowMs` by the store's clock: a copy whose host had a clock that was ahead gives no
- * guesses back, and leaves no step of a time to come as the last one.
+ * The same with the emptier of both budgets, too, at `nowMs`: a copy whose host had a clock that was ahead gives no guesses back, and leaves no
+ * step of a time to come as the last one. What the host's own clock still explains stays used, though the store's be behind.
  */
-export function merged(store: Enrolment, copy: Enrolment, policy: Policy, nowMs: number): Enrolment {
-  const known = usedOnEither(store, { ...copy, state: withoutFutureSteps(copy.state, nowMs, policy.window) });
+export function merged(store: Enrolment, copy: Enrolment, policy: Policy, { nowMs, hostMs }: Clocks): Enrolment {
+  const known = usedOnEither(store, { ...copy, state: withoutFutureSteps(copy.state, Math.max(nowMs, hostMs), policy) });
   if (copy.doubt !== undefined || !isSameSecret(known.id, copy.id)) return known;
   const buckets = [known.state.bucket, copy.state.bucket];
   const atMs = Math.min(nowMs, Math.max(...buckets.map(({ asOfMs }) => asOfMs)));
   return withBudget(known, emptiest(buckets.map((each) => refilled(each, policy, atMs))));
+}
+
+/** Whether the copy knows a step or a recovery code as used that the store is just taking: its enrolment was `before`, and will be `after`. */
+export function isTaken(copy: Enrolment, before: Enrolment, after: Enrolment): boolean {
+  if (copy.doubt !== undefined || !isSameSecret(copy.id, after.id)) return false;
+  const { step, recovery_code: code } = usedBy(before.state, after.state);
+  if (code !== undefined && hasSameRecoveryCodes(copy.id, after.id) && copy.state.spent[code] === '1') return true;
+  return step !== undefined && step <= copy.state.lastStep;
 }
 
 /** What is wrong where the store, before it is told of this acceptance, knows what it took to be used already; undefined where it does not. */

@@ -56,8 +56,11 @@ export interface Bench {
   readonly state: State;
   /** Whether that is the copy: then a single code is never judged, nothing is remembered, and what was used up is recorded. */
   readonly inOutage: boolean;
-  /** Is told what an accepted code has used up, before that counts. */
-  readonly used?: (enrolment: Enrolment) => Promise<void>;
+  /**
+   * Is told what an accepted code uses up of an enrolment, before that counts. Gives whether this host has taken it by the copy meanwhile: then
+   * it was used already.
+   */
+  readonly used?: (before: Enrolment, after: Enrolment) => Promise<boolean>;
 }
 
 type Work<T> = (bench: Bench) => Promise<T>;
@@ -89,9 +92,8 @@ async function onEither<T>({ place, user, policy, now }: Asking, state: State, c
   const locally = (): Promise<T> => work({ state: copy, inOutage: true });
   if (isApproved && isPaused(file, now())) return await locally();
   // Noted here before it counts there: whoever comes when the server has just gone must find it.
-  const used = async (enrolment: Enrolment): Promise<void> => {
-    await ofCopy(() => noteUsed(copy, enrolment));
-  };
+  const used = async (before: Enrolment, after: Enrolment): Promise<boolean> =>
+    (await ofCopy(() => noteUsed(copy, before, after))) ?? false;
   try {
     await reportBefore(policy, state, copy);
     return await work({ state, inOutage: false, used });

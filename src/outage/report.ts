@@ -9,7 +9,7 @@ import type { ChainHead, Enrolment, OutageRecord, Transaction } from '../store/s
 import { withoutFutureSteps, type Policy } from '../verdict/decide.ts';
 import { withBudget } from '../store/enrolment.ts';
 import { timeOf } from '../store/clock.ts';
-import { conflictOf, merged, usedOnEither } from './merge.ts';
+import { conflictOf, isTaken, merged, usedOnEither } from './merge.ts';
 import { chainKeys, type State } from '../state/state.ts';
 
 /** What the store may be told of one: the sums of two floods before it, the record, and a conflict. */
@@ -67,7 +67,7 @@ export async function tellStore(state: State, { records, enrolments }: Pending, 
         if (told === undefined) await transaction.keepOutageRecord({ id: record.id, seq, text: hash });
       }
       // With the last of them: until then each is compared with what the others know.
-      if (isLast) await merge(transaction, present, enrolments, policy);
+      if (isLast) await merge(transaction, { present, copies: enrolments, policy, now: state.log.now });
     });
   }
 }
@@ -113,10 +113,19 @@ async function tell(
   return head;
 }
 
-async function merge(transaction: Transaction, present: readonly Enrolment[], copies: readonly Enrolment[], policy: Policy): Promise<void> {
+interface Merging {
+  readonly present: readonly Enrolment[];
+  readonly copies: readonly Enrolment[];
+  readonly policy: Policy;
+  readonly now: () => number;
+}
+
+async function merge(transaction: Transaction, { present, copies, policy, now }: Merging): Promise<void> {
+  const hostMs = now();
+  const clocks = { hostMs, nowMs: await timeOf(transaction, () => hostMs) };
   for (const copy of copies) {
     const store = present.find((each) => isSame(each, copy));
-    if (store !== undefined) await transaction.save(merged(store, copy, policy, await timeOf(transaction, Date.now)));
+    if (store !== undefined) await transaction.save(merged(store, copy, policy, clocks));
   }
 }
 
@@ -156,11 +165,18 @@ export async function copyApproved(state: State, copy: State, policy: Policy, no
   });
 }
 
-/** Notes in the copy what was used up of an enrolment, where it holds that. */
-export async function noteUsed({ store }: State, used: Enrolment): Promise<void> {
-  await store.exclusively(async (transaction) => {
-    const known = await transaction.enrolment(used.user, used.context);
-    if (known !== undefined) await transaction.save(usedOnEither(known, used));
+/**
+ * Notes in the copy what the store is taking of an enrolment, which is `after` then and was `before`, where the copy holds that. Gives whether
+ * the copy has taken it meanwhile, in a process of this host that did not reach the server, and has not reported it yet.
+ */
+export async function noteUsed({ store }: State, before: Enrolment, after: Enrolment): Promise<boolean> {
+  return await store.exclusively(async (transaction) => {
+    const { user, context } = after;
+    const known = await transaction.enrolment(user, context);
+    if (known === undefined) return false;
+    await transaction.save(usedOnEither(known, after));
+    const unreported = (await transaction.outageRecords(ALL)).map(recordIn).filter((each) => isSame(each, after));
+    return unreported.length > 0 && isTaken(known, before, after);
   });
 }
 
@@ -182,7 +198,7 @@ async function forgetOthers(copy: Transaction, needed: readonly Needed[]): Promi
   }
 }
 
-async function put(copy: Transaction, { user, enrolments, files }: Needed, { window }: Policy, nowMs: number): Promise<void> {
+async function put(copy: Transaction, { user, enrolments, files }: Needed, policy: Policy, nowMs: number): Promise<void> {
   const known = await copy.enrolmentsOf(user);
   const isOther = known.some((old) => !enrolments.some((each) => isSame(each, old)));
   if (isOther) await copy.forget(user);
@@ -191,7 +207,7 @@ async function put(copy: Transaction, { user, enrolments, files }: Needed, { win
     // What was used here since the store was asked stays used.
     if (old === undefined) await copy.insert(enrolment);
     else {
-      const used = { ...old, state: withoutFutureSteps(old.state, nowMs, window) };
+      const used = { ...old, state: withoutFutureSteps(old.state, nowMs, policy) };
       await copy.save(withBudget(usedOnEither(enrolment, used), enrolment.state.bucket));
     }
     const file = files[i];

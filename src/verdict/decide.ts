@@ -158,19 +158,22 @@ interface How {
 function judge(state: LoginState, proof: Proof, opened: Payload | undefined, how: How): Judged {
   if (opened === undefined) return { verdict: refused('wrong_passphrase'), next: state };
   switch (proof.kind) {
-    case 'code': {
-      const judged = judgeCodes(state, opened, [proof.code], how);
-      return judged.verdict.result === 'refused' && proof.code.length === EMERGENCY_DIGITS
-        ? (judgeRecovery(state, opened, proof.code) ?? judged)
-        : judged;
-    }
+    case 'code':
+      return judgeDigits(state, opened, [proof.code], how);
     case 'codes':
-      return judgeCodes(state, opened, proof.codes, how);
+      return judgeDigits(state, opened, proof.codes, how);
     case 'recovery':
       // An emergency code is too short for tries that an empty budget lets through.
       if (proof.code.length === EMERGENCY_DIGITS) return { verdict: refused('wrong_code'), next: state };
-      return judgeRecovery(state, opened, proof.code) ?? { verdict: refused('wrong_code'), next: state };
+      return judgeRecovery(state, opened, [proof.code]) ?? { verdict: refused('wrong_code'), next: state };
   }
+}
+
+/** Digits are codes of the secret, or else emergency codes: as many as codes are asked for, for each is no better than one. */
+function judgeDigits(state: LoginState, opened: Payload, codes: readonly string[], how: How): Judged {
+  const judged = judgeCodes(state, opened, codes, how);
+  const mayBeEmergency = judged.verdict.result === 'refused' && codes.every(({ length }) => length === EMERGENCY_DIGITS);
+  return (mayBeEmergency ? judgeRecovery(state, opened, codes) : undefined) ?? judged;
 }
 
 /** Which steps or counters codes may be of. */
@@ -185,8 +188,7 @@ interface Candidates {
 function candidates(state: LoginState, opened: Payload, codes: number, { nowMs, policy, paid }: How): Candidates {
   if (opened.type === 'totp') {
     const now = stepAt(nowMs, opened.periodSeconds);
-    // Consecutive codes need steps to stand on, even where the policy's window is 0: the last of them is the one that the phone shows now.
-    const window = codes === 2 ? Math.max(1, policy.window) : policy.window;
+    const window = codes === 2 ? stepsAhead(policy) : policy.window;
     const first = now - Math.max(window, codes === 3 ? window + 2 : 0);
     return { steps: range(first, now + window - first + 1), expected: now, behind: state.lastStep - window - now };
   }
@@ -195,6 +197,11 @@ function candidates(state: LoginState, opened: Payload, codes: number, { nowMs, 
   const ahead = 2 * policy.window + 1;
   const length = ahead + (codes === 1 ? ahead : paid || codes === 3 ? RESYNC_COUNTERS : Math.max(2, ahead));
   return { steps: range(next - ahead, length), expected: next, behind: 0 };
+}
+
+/** How many steps after the present one may be accepted: consecutive codes need steps to stand on, even where the policy's window is 0. */
+export function stepsAhead({ window }: Pick<Policy, 'window'>): number {
+  return Math.max(1, window);
 }
 
 /** So many from `first` on, none below 0. */
@@ -224,20 +231,24 @@ function period(opened: Payload): Pick<LoginState, 'periodSeconds'> {
 }
 
 /**
- * The state where no step after the present one, or `window` steps after it, counts as accepted: after a clock that was ahead, codes count
- * again. Those of the present and the past stay used. `nowMs`: Unix time in milliseconds.
+ * The state where no step counts as accepted that the policy does not let in at `nowMs` (Unix time in milliseconds): after a clock that was
+ * ahead, codes count again. What the policy can have let in stays used.
  */
-export function withoutFutureSteps(state: LoginState, nowMs: number, window: number): LoginState {
+export function withoutFutureSteps(state: LoginState, nowMs: number, policy: Pick<Policy, 'window'>): LoginState {
+  return usedUpTo(state, nowMs, stepsAhead(policy));
+}
+
+function usedUpTo(state: LoginState, nowMs: number, ahead: number): LoginState {
   if (state.periodSeconds === undefined) return state;
-  return { ...state, lastStep: Math.min(state.lastStep, stepAt(nowMs, state.periodSeconds) + window) };
+  return { ...state, lastStep: Math.min(state.lastStep, stepAt(nowMs, state.periodSeconds) + ahead) };
 }
 
 /**
  * The same where an administrator says that a clock was ahead: a step that only that explains counts as the present one, and one that the
- * window has let in stays.
+ * policy can have let in stays.
  */
-export function withoutClockAhead(state: LoginState, nowMs: number, window: number): LoginState {
-  return withoutFutureSteps(state, nowMs, window).lastStep === state.lastStep ? state : withoutFutureSteps(state, nowMs, 0);
+export function withoutClockAhead(state: LoginState, nowMs: number, policy: Pick<Policy, 'window'>): LoginState {
+  return withoutFutureSteps(state, nowMs, policy).lastStep === state.lastStep ? state : usedUpTo(state, nowMs, 0);
 }
 
 /** The next code that can be accepted is the one after the last accepted; it may be on the phone already. A counter waits for nobody. */
@@ -246,11 +257,12 @@ function wait(lastStep: number, opened: Payload, nowMs: number): { waitSeconds?:
 }
 
 /** Undefined where it is no recovery code of this device. */
-function judgeRecovery(state: LoginState, opened: Payload, code: string): Judged | undefined {
-  const index = recoveryIndex(code, opened.recovery);
-  if (index === -1) return undefined;
-  if (state.spent[index] !== '0') return { verdict: refused('replayed'), next: state };
-  const spent = state.spent.slice(0, index) + '1' + state.spent.slice(index + 1);
+function judgeRecovery(state: LoginState, opened: Payload, codes: readonly string[]): Judged | undefined {
+  const found = codes.map((code) => recoveryIndex(code, opened.recovery));
+  if (found.includes(-1)) return undefined;
+  if (new Set(found).size < codes.length || found.some((index) => state.spent[index] !== '0'))
+    return { verdict: refused('replayed'), next: state };
+  const spent = Array.from(state.spent, (digit, i) => (found.includes(i) ? '1' : digit)).join('');
   return { verdict: { result: 'accepted', method: 'recovery' }, next: { ...state, spent } };
 }
 

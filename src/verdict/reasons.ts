@@ -44,7 +44,7 @@ export const WORDING: Readonly<Record<Reason, Wording>> = {
   wrong_passphrase: { message: 'passphrase not accepted', hint: 'it is the one chosen at enrolment, not the login password' },
   step_up_required: {
     message: 'too many failed tries: two consecutive codes are needed',
-    hint: 'type a code, a blank, and the code that follows it (123456 654321), or a recovery code',
+    hint: 'type a code, a blank, and the code that follows it (123456 654321), or a recovery code (two, of 8 digits)',
   },
   not_enrolled: { message: 'not enrolled for one-time codes', hint: 'ask an administrator to run notp-enroll for you' },
   revoked: { message: 'this enrolment was revoked', hint: 'ask an administrator to enrol you again' },
@@ -72,7 +72,7 @@ export const WORDING: Readonly<Record<Reason, Wording>> = {
 
 const THREE_CODES: Wording = {
   message: 'too many failed tries: three consecutive codes are needed',
-  hint: 'type three codes that follow one another, with blanks between them (123456 654321 246802), or a recovery code',
+  hint: 'type three codes in a row, with blanks between (123456 654321 246802), or a recovery code (three, of 8 digits)',
 };
 
 /** The wording of a refusal. `codesNeeded`: how many consecutive codes are asked for, where more than one are. */

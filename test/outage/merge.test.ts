@@ -9,7 +9,7 @@ import { conflictOf, merged, usedBy, usedOnEither } from '../../src/outage/merge
 
 const POLICY = { window: 1, budget: 5, refillMs: 3_600_000 };
 /** Later than everything here. */
-const FAR_MS = 1e12;
+const FAR = { nowMs: 1e12, hostMs: 1e12 };
 
 function enrolment(changes: Partial<Enrolment> = {}, state: Partial<Enrolment['state']> = {}): Enrolment {
   return {
@@ -43,14 +43,14 @@ describe('what is merged', () => {
   it('has everything used that either side has used, whichever comes first, and however often it is told', () => {
     holds(
       property(ANY, ANY, (store, copy) => {
-        const both = merged(store, copy, POLICY, FAR_MS);
+        const both = merged(store, copy, POLICY, FAR);
         assert.equal(both.state.lastStep, Math.max(store.state.lastStep, copy.state.lastStep));
         for (const each of [store, copy]) {
           assert.ok(Array.from(each.state.spent).every((digit, i) => digit === '0' || both.state.spent[i] === '1'));
           assert.ok(both.lastAcceptedMs >= each.lastAcceptedMs && both.state.bucket.tokens <= each.state.bucket.tokens);
         }
-        assert.deepEqual(merged(copy, store, POLICY, FAR_MS), both);
-        assert.deepEqual(merged(both, copy, POLICY, FAR_MS), both);
+        assert.deepEqual(merged(copy, store, POLICY, FAR), both);
+        assert.deepEqual(merged(both, copy, POLICY, FAR), both);
       }),
     );
   });
@@ -58,7 +58,7 @@ describe('what is merged', () => {
   it('compares budgets as they are at one time', () => {
     const store = enrolment({}, { bucket: { tokens: 3, asOfMs: 3_601_000 } });
     const copy = enrolment({}, { bucket: { tokens: 2.5, asOfMs: 1000 } });
-    assert.deepEqual(merged(store, copy, POLICY, FAR_MS).state.bucket, { tokens: 3, asOfMs: 3_601_000 });
+    assert.deepEqual(merged(store, copy, POLICY, FAR).state.bucket, { tokens: 3, asOfMs: 3_601_000 });
     assert.deepEqual(usedOnEither(copy, store).state.bucket, copy.state.bucket);
   });
 
@@ -66,18 +66,30 @@ describe('what is merged', () => {
     const nowMs = 100 * 30_000;
     const store = enrolment({}, { bucket: { tokens: 0, asOfMs: nowMs } });
     const copy = enrolment({}, { lastStep: 5860, periodSeconds: 30, bucket: { tokens: 5, asOfMs: nowMs + 48 * 3_600_000 } });
-    const { lastStep, bucket } = merged(store, copy, POLICY, nowMs).state;
+    const { lastStep, bucket } = merged(store, copy, POLICY, { nowMs, hostMs: nowMs }).state;
     // What can be typed now stays used.
     assert.deepEqual([lastStep, bucket], [101, { tokens: 0, asOfMs: nowMs }]);
   });
 
+  it('gave a code back on the host that had taken it, where the clock of the store was behind', () => {
+    const nowMs = 100 * 30_000;
+    const copy = enrolment({}, { lastStep: 103, periodSeconds: 30 });
+    for (const [aheadMs, lastStep] of [
+      [60_000, 103],
+      [0, 101],
+      // The host's was ahead in the outage, and is behind now.
+      [-60_000, 101],
+    ] as const)
+      assert.equal(merged(enrolment(), copy, POLICY, { nowMs, hostMs: nowMs + aheadMs }).state.lastStep, lastStep);
+  });
+
   it('is revoked where the store has it so', () => {
-    assert.equal(merged(enrolment({ status: 'revoked' }), enrolment(), POLICY, FAR_MS).status, 'revoked');
+    assert.equal(merged(enrolment({ status: 'revoked' }), enrolment(), POLICY, FAR).status, 'revoked');
   });
 
   it('is the enrolment of the store where another has taken its place', () => {
     const store = enrolment({ id: 'b' }, { lastStep: -1 });
-    assert.deepEqual(merged(store, enrolment({}, { lastStep: 90, spent: '111' }), POLICY, FAR_MS), store);
+    assert.deepEqual(merged(store, enrolment({}, { lastStep: 90, spent: '111' }), POLICY, FAR), store);
   });
 
   it('had codes unused again that the other side had used, where the same secret was sealed anew since', () => {
@@ -87,7 +99,7 @@ describe('what is merged', () => {
         const old = { ...one, id };
         const anew = { ...other, id: idForReseal(id, 'b'.repeat(32), { hasNewCodes }) };
         const [store, copy] = isStore ? [anew, old] : [old, anew];
-        for (const both of [merged(store, copy, POLICY, FAR_MS), usedOnEither(store, copy)]) {
+        for (const both of [merged(store, copy, POLICY, FAR), usedOnEither(store, copy)]) {
           assert.equal(both.id, store.id);
           assert.equal(both.state.lastStep, Math.max(one.state.lastStep, other.state.lastStep));
           for (const each of hasNewCodes ? [store] : [store, copy])
@@ -95,7 +107,7 @@ describe('what is merged', () => {
           // A new recovery code is not spent because one of the earlier list was.
           if (hasNewCodes) assert.equal(both.state.spent, store.state.spent);
         }
-        const { tokens } = merged(store, copy, POLICY, FAR_MS).state.bucket;
+        const { tokens } = merged(store, copy, POLICY, FAR).state.bucket;
         assert.equal(tokens, Math.min(one.state.bucket.tokens, other.state.bucket.tokens));
       }),
     );
@@ -103,7 +115,7 @@ describe('what is merged', () => {
 
   it('is one that was on its way, where its file was in its place in the outage', () => {
     const pendingState = { lastStep: -1, bucket: { tokens: 5, asOfMs: 0 }, spent: '00' };
-    const both = merged(enrolment({ pendingId: 'b', pendingState }), enrolment({ id: 'b' }, { lastStep: 7, spent: '01' }), POLICY, FAR_MS);
+    const both = merged(enrolment({ pendingId: 'b', pendingState }), enrolment({ id: 'b' }, { lastStep: 7, spent: '01' }), POLICY, FAR);
     assert.deepEqual([both.id, both.pendingId, both.state.lastStep, both.state.spent], ['b', '', 7, '01']);
   });
 });

@@ -5,10 +5,11 @@ import { DatabaseSync } from 'node:sqlite';
 import { describe, it } from 'node:test';
 import { append, newRef } from '../../src/audit/audit.ts';
 import { verifyLog, type Report } from '../../src/audit/verify.ts';
-import { copyApproved, reportOutage } from '../../src/outage/report.ts';
+import { copyApproved, noteUsed, reportOutage } from '../../src/outage/report.ts';
 import { rowKey, rowMac } from '../../src/seal/keys.ts';
 import { chainKeys, type State } from '../../src/state/state.ts';
 import { encoded } from '../../src/store/row-seal.ts';
+import type { Enrolment } from '../../src/store/store.ts';
 import { ORIGIN, PERIOD_MS, POLICY, recoveryProof, type LocalWorld } from '../login/local-world.ts';
 import { outageHost } from './outage-host.ts';
 
@@ -158,6 +159,43 @@ describe('a copy', () => {
         await world.withState((state) => copyApproved(state, copy, POLICY, world.nowMs));
         const copied = await copy.store.exclusively((transaction) => transaction.enrolment(ORIGIN.user, ORIGIN.context));
         assert.equal(copied?.state.lastStep, left);
+      }
+    } finally {
+      copy.store.close();
+    }
+  });
+});
+
+async function save({ store }: State, enrolment: Enrolment): Promise<void> {
+  await store.exclusively(async (transaction) => {
+    await transaction.enrolment(enrolment.user, enrolment.context);
+    await transaction.save(enrolment);
+  });
+}
+
+describe('a code of two doors of one host, of which one did not reach the server', () => {
+  it('was good at both, where the copy took it while the store was taking it', async () => {
+    const { world, copy } = await outageHost('copy-meanwhile');
+    try {
+      const before = await copy.store.exclusively((transaction) => transaction.enrolment(ORIGIN.user, ORIGIN.context));
+      assert.ok(before);
+      const spent = `1${before.state.spent.slice(1)}`;
+      const later = before.state.lastStep + 2;
+      for (const [taken, stored, isTaken] of [
+        [{ spent }, { spent }, true],
+        [{ lastStep: later }, { lastStep: later }, true],
+        // Of both codes that it took.
+        [{ lastStep: later }, { lastStep: later - 1 }, true],
+        [{ lastStep: later }, { lastStep: later + 1 }, false],
+        [{ spent }, { lastStep: later }, false],
+      ] as const) {
+        const used = (state: Partial<Enrolment['state']>): Enrolment => ({ ...before, state: { ...before.state, ...state } });
+        await save(copy, before);
+        assert.equal(await noteUsed(copy, before, used(stored)), false, 'nothing is unreported');
+        await save(copy, used(taken));
+        await decideOn(copy, 1);
+        assert.equal(await noteUsed(copy, before, used(stored)), isTaken, JSON.stringify([taken, stored]));
+        await report(world, copy);
       }
     } finally {
       copy.store.close();

@@ -150,15 +150,25 @@ describe('two codes', () => {
 describe('a clock that was ahead', () => {
   it('leaves no step of a time to come, and those of the past, the present and the window as they are', () => {
     const steps = [NOW + 5_000, NOW + 2, NOW + 1, NOW, NOW - 3].map(
-      (lastStep) => withoutFutureSteps({ ...FRESH, lastStep, periodSeconds: 30 }, NOW_MS, 1).lastStep,
+      (lastStep) => withoutFutureSteps({ ...FRESH, lastStep, periodSeconds: 30 }, NOW_MS, { window: 1 }).lastStep,
     );
     assert.deepEqual(steps, [NOW + 1, NOW + 1, NOW + 1, NOW, NOW - 3]);
-    assert.equal(withoutFutureSteps({ ...FRESH, lastStep: NOW + 9 }, NOW_MS, 1).lastStep, NOW + 9, 'a counter knows no time');
+    assert.equal(withoutFutureSteps({ ...FRESH, lastStep: NOW + 9 }, NOW_MS, { window: 1 }).lastStep, NOW + 9, 'a counter knows no time');
+  });
+
+  it('gave back the later one of two codes, where the window is 0', () => {
+    for (const window of [0, 1, 2]) {
+      const policy = { ...POLICY, window };
+      const { next } = attempt({ ...EMPTY, periodSeconds: 30 }, two(NOW, NOW + 1), { policy });
+      assert.equal(next.lastStep, NOW + 1);
+      assert.equal(withoutClockAhead(next, NOW_MS, policy).lastStep, NOW + 1);
+      assert.equal(withoutFutureSteps(next, NOW_MS, policy).lastStep, NOW + 1);
+    }
   });
 
   it('is told from a window that let a code in, whose step stays', () => {
     const steps = [NOW + 5_000, NOW + 2, NOW + 1, NOW, NOW - 3].map(
-      (lastStep) => withoutClockAhead({ ...FRESH, lastStep, periodSeconds: 30 }, NOW_MS, 1).lastStep,
+      (lastStep) => withoutClockAhead({ ...FRESH, lastStep, periodSeconds: 30 }, NOW_MS, { window: 1 }).lastStep,
     );
     assert.deepEqual(steps, [NOW, NOW, NOW + 1, NOW, NOW - 3]);
   });

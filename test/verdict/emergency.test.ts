@@ -12,6 +12,7 @@ const EMERGENCY = ['12345678', '23456723', '90000001'];
 const recovery = keptRecoveryCodes(EMERGENCY, (length) => new Uint8Array(length).fill(7));
 const payload: Payload = { ...PAYLOAD, recovery };
 const emergency = (index: number): Proof => ({ kind: 'code', code: EMERGENCY[index] ?? '' });
+const several = (...indexes: readonly number[]): Proof => ({ kind: 'codes', codes: indexes.map((index) => EMERGENCY[index] ?? '') });
 const GUESS: Proof = { kind: 'code', code: '87654321' };
 
 describe('an emergency code', () => {
@@ -58,14 +59,43 @@ describe('an emergency code', () => {
   it('has eight digits, whatever was kept', () => {
     const short = keptRecoveryCodes(['123456', '1234567'], (length) => new Uint8Array(length));
     for (const text of ['123456', '1234567']) {
-      const { verdict } = attempt(FRESH, { kind: 'code', code: text }, { payload: { ...PAYLOAD, recovery: short } });
-      assert.equal(word(verdict), 'wrong_code');
+      for (const proof of [
+        { kind: 'code', code: text },
+        { kind: 'codes', codes: [text, text] },
+      ] as const)
+        assert.equal(word(attempt(FRESH, proof, { payload: { ...PAYLOAD, recovery: short } }).verdict), 'wrong_code');
     }
   });
 
-  it('is no half of two codes', () => {
-    const proof: Proof = { kind: 'codes', codes: EMERGENCY.slice(0, 2) };
-    assert.equal(word(attempt(FRESH, proof, { payload }).verdict), 'wrong_code');
+  it('let nobody in while no try was left, although it was said that a recovery code does', () => {
+    const flooded = { ...EMPTY, bucket: { tokens: -100, asOfMs: NOW_MS } };
+    for (const [state, ...given] of [
+      [EMPTY, 0, 2],
+      [FRESH, 0, 2],
+      [flooded, 2, 1, 0],
+    ] as const) {
+      const { verdict, next } = attempt(state, several(...given), { payload });
+      assert.deepEqual([verdict, next.bucket], [{ result: 'accepted', method: 'recovery' }, state.bucket]);
+      assert.deepEqual(
+        Array.from(next.spent, Number),
+        [0, 1, 2].map((i) => (given.includes(i as 0) ? 1 : 0)),
+      );
+    }
+    assert.equal(word(attempt(flooded, several(0, 1), { payload }).verdict), 'step_up_required');
+  });
+
+  it('counts once, and only with others that were not used', () => {
+    assert.equal(word(attempt(EMPTY, several(1, 1), { payload }).verdict), 'replayed');
+    assert.equal(word(attempt({ ...EMPTY, spent: '010' }, several(0, 1), { payload }).verdict), 'replayed');
+    const guessed: Proof = { kind: 'codes', codes: [EMERGENCY[0] ?? '', '87654321'] };
+    const { verdict, next } = attempt(EMPTY, guessed, { payload });
+    assert.deepEqual([word(verdict), next.spent], ['wrong_code', '000']);
+  });
+
+  it('is no half of two codes of the secret', () => {
+    const eight: Payload = { ...payload, digits: 8 };
+    const half: Proof = { kind: 'codes', codes: [codeAt(eight.secret, NOW, eight), EMERGENCY[0] ?? ''] };
+    assert.equal(word(attempt(EMPTY, half, { payload: eight }).verdict), 'wrong_code');
     assert.equal(word(attempt(EMPTY, two(NOW, NOW + 1), { payload }).verdict), 'step_up');
   });
 
