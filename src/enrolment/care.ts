@@ -122,7 +122,7 @@ export async function refill(
     for (const each of wanted) refuseForged(each);
     // Their last codes keep those of the other devices used, too.
     const over = ofAccount.filter((each) => statusToBe(each) === 'revoked' && each.doubt === undefined);
-    for (const each of over) await transaction.save({ ...each, state: withoutClockAhead(each.state, nowMs, policy.window) });
+    for (const each of over) await transaction.save({ ...each, state: withoutClockAhead(each.state, nowMs, policy) });
     const done: Done[] = [];
     const given: Refilled[] = [];
     for (const enrolment of wanted) {
@@ -146,7 +146,7 @@ function withFullBucket(enrolment: Enrolment, policy: Policy, nowMs: number): En
   const bucket = fullBucket(policy, nowMs);
   return {
     ...enrolment,
-    state: { ...withoutClockAhead(state, nowMs, policy.window), bucket },
+    state: { ...withoutClockAhead(state, nowMs, policy), bucket },
     pendingState: isNewSecret(pendingState) ? { ...pendingState, bucket } : pendingState,
   };
 }

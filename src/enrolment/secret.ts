@@ -2,6 +2,9 @@
 import * as os from 'node:os';
 import { NotpError } from '../error.ts';
 import type { SealedFile } from '../seal/file.ts';
+import { kindOf } from '../otp/uri.ts';
+import { idOfSecret } from '../seal/id.ts';
+import { secretMark } from '../seal/keys.ts';
 import type { Payload } from '../seal/payload.ts';
 import type { Config } from '../system/config.ts';
 import { newHeader, sealByHost, sealByPassphrase } from './sealing.ts';
@@ -26,7 +29,10 @@ export function sealPayload(
   passphrase: string | undefined,
   { hostKey }: State,
 ): SealedFile {
-  const header = newHeader(user.name, origin.context, now());
+  const drawn = newHeader(user.name, origin.context, now());
+  const id =
+    hostKey === undefined ? drawn.id : idOfSecret(secretMark(hostKey.key, payload.secret, { ...drawn, kind: kindOf(payload) }), drawn.id);
+  const header = { ...drawn, id };
   if (passphrase !== undefined) return sealByPassphrase(header, payload, passphrase);
   if (hostKey === undefined) throw new NotpError('failed', 'there is no host key', 'run notp host-key init once on this host');
   return sealByHost(header, payload, hostKey);

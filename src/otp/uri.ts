@@ -35,6 +35,11 @@ export interface HotpCredential extends HotpParameters, Account {
 
 export type Credential = TotpCredential | HotpCredential;
 
+/** What the codes of a secret depend on besides it, in one word: two credentials with one secret and one kind give the same codes. */
+export function kindOf(each: TotpCredential | Omit<HotpCredential, 'counter'>): string {
+  return [each.type, each.algorithm, each.digits, each.type === 'totp' ? each.periodSeconds : 0].join();
+}
+
 /** What a credential is besides its secret, under the names of the Key URI Format. */
 export function described(credential: Credential): object {
   const { type, issuer, account, algorithm, digits } = credential;

@@ -1,6 +1,7 @@
 /**
- * The id of a sealed file: 32 hex digits. The first 16 are drawn with the secret, the next 8 with its recovery codes, and the last 8 each time
- * it is sealed. So two ids tell whether they seal the same secret: a used code stays used when the secret is sealed again. Pure.
+ * The id of a sealed file: 32 hex digits. The first 16 are the secret's (its mark by the host key, or drawn with it), the
+ * next 8 are drawn with its recovery codes, and the last 8 each time it is sealed. So two ids tell whether they seal the same secret: a used
+ * code stays used when the secret is sealed again. Pure.
  */
 const SECRET_DIGITS = 16;
 const CODES_DIGITS = 24;
@@ -9,6 +10,11 @@ const CODES_DIGITS = 24;
 export function idForReseal(old: string, random: string, { hasNewCodes }: { readonly hasNewCodes: boolean }): string {
   const kept = hasNewCodes ? SECRET_DIGITS : CODES_DIGITS;
   return old.slice(0, kept) + random.slice(kept);
+}
+
+/** The id of a secret whose mark is `mark`, 16 hex digits: it ends like `random`, 32 hex digits. */
+export function idOfSecret(mark: string, random: string): string {
+  return mark + random.slice(SECRET_DIGITS);
 }
 
 /** Whether both ids are of the same secret. */

@@ -37,6 +37,21 @@ export function hostKeyId(hostKey: Uint8Array): string {
   return bytesToHex(hkdf(sha256, hostKey, undefined, utf8ToBytes('notp host key id/1'), 8));
 }
 
+/**
+ * Eight bytes, hex, that tell a secret of one user and context from others to who has the host key, and nobody else anything. `kind`: what else
+ * its codes depend on.
+ */
+export function secretMark(hostKey: Uint8Array, secret: Uint8Array, of: Readonly<Record<'user' | 'context' | 'kind', string>>): string {
+  const key = hkdf(
+    sha256,
+    hostKey,
+    utf8ToBytes(JSON.stringify([of.user, of.context, of.kind])),
+    utf8ToBytes('notp secret mark/1'),
+    KEY_BYTES,
+  );
+  return bytesToHex(hmac(sha256, key, secret).subarray(0, 8));
+}
+
 /** The key of the audit chain's HMAC. */
 export function auditKey(hostKey: Uint8Array): Uint8Array {
   return hkdf(sha256, hostKey, undefined, utf8ToBytes('notp audit chain/1'), KEY_BYTES);

@@ -3,7 +3,7 @@ import { timingSafeEqual } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import * as path from 'node:path';
 import { messageOf } from '../../error.ts';
-import type { Credential } from '../../otp/uri.ts';
+import { kindOf, type Credential } from '../../otp/uri.ts';
 import type { SealedFile } from '../../seal/file.ts';
 import type { Payload } from '../../seal/payload.ts';
 import type { Enrolment } from '../../store/store.ts';
@@ -116,8 +116,4 @@ function differenceFrom(file: SealedFile, credential: Credential, state: State |
 function isSame(opened: Payload, credential: Credential): boolean {
   if (kindOf(opened) !== kindOf(credential) || opened.secret.length !== credential.secret.length) return false;
   return timingSafeEqual(opened.secret, credential.secret);
-}
-
-function kindOf(each: Payload | Credential): string {
-  return [each.type, each.algorithm, each.digits, each.type === 'totp' ? each.periodSeconds : 0].join();
 }

@@ -14,6 +14,7 @@ import { keptRecoveryCodes } from '../../otp/recovery.ts';
 import type { Account, Credential } from '../../otp/uri.ts';
 import type { Target } from './target.ts';
 import { printSealedFile, registrationOf } from '../../seal/file.ts';
+import { isSameSecret } from '../../seal/id.ts';
 import type { Payload } from '../../seal/payload.ts';
 import { statusToBe, usedToo } from '../../store/enrolment.ts';
 import type { Enrolment, PendingState } from '../../store/store.ts';
@@ -22,7 +23,7 @@ import { asUser } from '../../system/privileges.ts';
 import type { User } from '../../system/users.ts';
 import { complete, firstState } from '../../enrolment/registrar.ts';
 import type { State } from '../../state/state.ts';
-import type { LoginState } from '../../verdict/decide.ts';
+import { stepsAhead, type LoginState } from '../../verdict/decide.ts';
 import { issuerFor, sealPayload } from '../../enrolment/secret.ts';
 import { storeRegistered } from '../../enrolment/storing.ts';
 
@@ -79,11 +80,16 @@ export async function storeLogin(
   const first = firstState(config.policy, moved.emergency.length, now());
   const notes = [...named];
   let left = moved.emergency.length;
-  const goOn = (fresh: LoginState, former: Enrolment, nowMs: number): LoginState & PendingState => {
+  const goOn = (
+    fresh: LoginState,
+    former: Enrolment,
+    nowMs: number,
+    isSame = isSameSecret(former.id, sealed.id),
+  ): LoginState & PendingState => {
     const next =
       credential.type === 'totp'
-        ? afterSteps(fresh, former, stepAt(nowMs, credential.periodSeconds) + config.policy.window, otherThan)
-        : afterCounter(fresh, former, otherThan);
+        ? afterSteps(fresh, former, stepAt(nowMs, credential.periodSeconds) + stepsAhead(config.policy), isSame)
+        : afterCounter(fresh, former, { isSame, isOther: former.id === otherThan });
     if (credential.type === 'hotp' && next.lastStep > fresh.lastStep) notes.push(noteOn(origin, next.lastStep));
     const before = left;
     left = recoveryLeft({ spent: next.spent });
@@ -96,7 +102,7 @@ export async function storeLogin(
   const asMoved = { ...first, lastStep: credential.type === 'hotp' ? credential.counter - 1 : lastStep };
   // What has ended accepts nothing meanwhile.
   const used = ended.reduce<LoginState>((fresh, each) => {
-    const { lastStep: last, spent } = goOn(fresh, each, now());
+    const { lastStep: last, spent } = goOn(fresh, each, now(), true);
     return { ...fresh, lastStep: last, spent };
   }, asMoved);
   const enrolment = { origin, ...registrationOf(sealed), state: used, goOn, event: 'import', replace } as const;
@@ -150,17 +156,15 @@ function wasNever(enrolment: Enrolment | undefined): boolean {
   return enrolment === undefined || (enrolment.id === '' && enrolment.pendingId === '');
 }
 
-/** What is replaced may have had the same secret: what it has accepted by the clock, up to the step `latest`, stays spent. */
-function afterSteps(
-  fresh: LoginState,
-  { id, state, doubt }: Enrolment,
-  latest: number,
-  otherThan: string | undefined,
-): LoginState & PendingState {
+/**
+ * What is replaced has the same secret, or what was before it may have had: what was accepted by the clock, up to the step `latest`, stays
+ * spent.
+ */
+function afterSteps(fresh: LoginState, { id, state, doubt }: Enrolment, latest: number, isSame: boolean): LoginState & PendingState {
   if (doubt === undefined && id === '') return fresh;
-  // Of one that was forged nobody knows what it has accepted, nor of what was before one with another secret: that may be this one.
-  const isOther = id === otherThan || state.spent.length !== fresh.spent.length;
-  if (doubt !== undefined || isOther) return { ...fresh, lastStep: latest, spent: '1'.repeat(fresh.spent.length) };
+  // Of one that was forged nobody knows what it has accepted, nor of what was before one with another secret.
+  if (doubt !== undefined || !isSame || state.spent.length !== fresh.spent.length)
+    return { ...fresh, lastStep: latest, spent: allSpent(fresh) };
   // Of a clock that was ahead: nothing of the present is accepted meanwhile.
   if (state.lastStep > latest) return { ...fresh, ...usedToo(fresh, { ...state, lastStep: latest }) };
   return { ...fresh, ...usedToo(fresh, state), goesOn: true };
@@ -170,7 +174,7 @@ function afterSteps(
 function afterCounter(
   fresh: LoginState,
   { id, user, context, state, doubt }: Enrolment,
-  otherThan: string | undefined,
+  { isSame, isOther }: { readonly isSame: boolean; readonly isOther: boolean },
 ): LoginState & PendingState {
   if (doubt !== undefined)
     throw new NotpError(
@@ -180,8 +184,13 @@ function afterCounter(
     );
   if (id === '') return fresh;
   // Another token, or steps of the clock, which are no counters.
-  if (id === otherThan || state.periodSeconds !== undefined) return { ...fresh, ...usedToo(fresh, { ...state, lastStep: -1 }) };
-  return { ...fresh, ...usedToo(fresh, state), goesOn: true };
+  if (isOther || state.periodSeconds !== undefined) return { ...fresh, spent: allSpent(fresh) };
+  const next: LoginState & PendingState = { ...fresh, ...usedToo(fresh, state), goesOn: true };
+  return isSame ? next : { ...next, spent: allSpent(fresh) };
+}
+
+function allSpent({ spent }: LoginState): string {
+  return '1'.repeat(spent.length);
 }
 
 function noteOn({ user, context }: Target['origin'], counter: number): string {

@@ -117,28 +117,73 @@ describe('a token that counts, imported with --replace', { skip: lacks({ root: t
 });
 
 describe('an import over an enrolment that came in between', { skip: lacks({ root: true, programs: ['oathtool'] }) }, () => {
-  it('took every code again that had been used before that', async () => {
-    const world = await pamWorld('used-between');
+  // As many as notp makes recovery codes, so that their number tells nothing.
+  const EMERGENCY = Array.from({ length: 10 }, (_, i) => String(12_345_678 + i));
+  const [FIRST = '', SECOND = ''] = EMERGENCY;
+  let world: PamWorld;
+  let passphraseFile: string;
+  before(async () => {
+    world = await pamWorld('used-between');
+    passphraseFile = path.join(world.folder, 'passphrase');
+    fs.writeFileSync(passphraseFile, `${PASSPHRASE}\n`, { mode: 0o600 });
+  });
+
+  interface Owner {
+    readonly user: TestUser;
+    readonly code: () => string;
+    readonly notp: (...words: string[]) => string;
+    readonly imported: () => { readonly recovery_left: number; readonly notes: readonly string[] };
+    readonly login: (proof: string) => Promise<string>;
+  }
+
+  const owner = (): Owner => {
     const user = addUser();
-    const secret =
-      must(['oathtool', '--verbose', '--base32', 'GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ']).match(/^Base32 secret: (\S+)$/m)?.[1] ?? '';
-    const file = path.join(world.folder, 'between');
-    fs.writeFileSync(file, `${secret}\n" DISALLOW_REUSE\n" TOTP_AUTH\n12345678\n23456789\n`, { mode: 0o600 });
-    const imported = async (): Promise<{ readonly recovery_left: number; readonly notes: readonly string[] }> => {
-      const words = ['import', '--from', 'google-authenticator', '--user', user.name, '--file', file, '--replace', '--json'];
-      return JSON.parse(must([...SOURCE_NOTP, ...words, '--config', world.config])) as Awaited<ReturnType<typeof imported>>;
+    const key = randomBytes(20).toString('hex');
+    const [, secret = ''] = /^Base32 secret: (\S+)$/m.exec(must(['oathtool', '--verbose', key])) ?? [];
+    const file = path.join(world.folder, user.name);
+    fs.writeFileSync(file, [secret, '" DISALLOW_REUSE', '" TOTP_AUTH', ...EMERGENCY, ''].join('\n'), { mode: 0o600 });
+    const notp = (...words: string[]): string => must([...SOURCE_NOTP, ...words, '--user', user.name, '--config', world.config]);
+    const words = ['import', '--from', 'google-authenticator', '--file', file, '--seal', 'host', '--replace', '--json'];
+    return {
+      ...{ user, notp },
+      code: () => must(['oathtool', '--totp', '--base32', secret]).trim(),
+      imported: () => JSON.parse(notp(...words)) as ReturnType<Owner['imported']>,
+      login: async (proof) => {
+        const { code, stdout } = await world.pam(user.name, proof);
+        return code === 0 ? 'in' : String(world.recordIn(stdout).reason);
+      },
     };
-    const login = async (proof: string): Promise<string> => {
-      const { code, stdout } = await world.pam(user.name, proof);
-      return code === 0 ? 'in' : String(world.recordIn(stdout).reason);
-    };
-    assert.deepEqual(await imported().then(({ recovery_left, notes }) => [recovery_left, notes]), [2, []]);
-    const code = must(['oathtool', '--totp', '--base32', secret]).trim();
-    assert.deepEqual([await login('12345678'), await login(code)], ['in', 'in']);
-    must([...SOURCE_NOTP, 'enroll', '--user', user.name, '--no-confirm', '--replace', '--json', '--config', world.config]);
-    const { recovery_left: left, notes } = await imported();
-    assert.equal(left, 0);
-    assert.match(notes.join(), /2 of the emergency codes may have been used before and work no more/);
-    for (const proof of ['12345678', '23456789', code]) assert.equal(await login(proof), 'replayed');
+  };
+  const putAway = ({ user }: Owner): void => {
+    fs.renameSync(path.join(user.home, '.notp/ssh'), path.join(user.home, 'ssh.away'));
+  };
+
+  for (const [what, change, words] of [
+    ['', () => undefined, []],
+    [', and was revoked', ({ notp }) => notp('revoke', 'ssh', '--yes'), []],
+    [', and whose file its user had moved away', putAway, []],
+    [', and was sealed by a passphrase', () => undefined, ['--seal', 'passphrase', '--passphrase-file']],
+  ] as const satisfies readonly (readonly [string, (one: Owner) => void, readonly string[]])[])
+    it(`took every code again that had been used before that${what}`, async () => {
+      const one = owner();
+      const { recovery_left: all, notes: none } = one.imported();
+      assert.deepEqual([all, none], [10, []]);
+      const code = one.code();
+      assert.deepEqual([await one.login(FIRST), await one.login(code)], ['in', 'in']);
+      one.notp('enroll', '--no-confirm', '--replace', '--json', ...words, ...(words.length === 0 ? [] : [passphraseFile]));
+      change(one);
+      const { recovery_left: left, notes } = one.imported();
+      assert.equal(left, 0);
+      assert.match(notes.join(), /10 of the emergency codes may have been used before and work no more/);
+      for (const proof of [FIRST, SECOND, code]) assert.equal(await one.login(proof), 'replayed');
+    });
+
+  it('is none where it is the same secret again, though its file be away: what was not used works', async () => {
+    const one = owner();
+    one.imported();
+    assert.equal(await one.login(FIRST), 'in');
+    putAway(one);
+    assert.equal(one.imported().recovery_left, 9);
+    assert.deepEqual([await one.login(FIRST), await one.login(SECOND)], ['replayed', 'in']);
   });
 });
