@@ -139,7 +139,11 @@ async function appendNext(log: AuditLog, transaction: Transaction, record: Audit
   const own = await transaction.head();
   // Records that wait are of the name that the store knows now.
   const renamed = kept.length > 0 ? undefined : await headUnderAnotherName(log, transaction, own);
-  if (renamed !== undefined) await transaction.moveHead(renamed.head);
+  if (renamed !== undefined) {
+    await transaction.moveHead(renamed.head);
+    // The marks before it are of the other name: by this one the log up to here is found by the present name, too.
+    await transaction.mark(renamed.head);
+  }
   const before = renamed?.head ?? own;
   // In a chain that has a key the log of a host outlives no state.
   if (log.key !== undefined && isLost(log.file.name, before)) throw lostHead(log.file.name);

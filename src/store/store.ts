@@ -194,6 +194,8 @@ export interface Transaction extends OutageTables {
   head(): Promise<ChainHead>;
   /** `lacking`: how many of the last records the file of the log lacks; keepLine() was given each of them. */
   moveHead(head: ChainHead, lacking?: number): Promise<void>;
+  /** Keeps a mark of the record that the chain of this host has come to; does nothing where the store is that of one host. */
+  mark(at: ChainHead): Promise<void>;
   /** The lines of the last records that the file of the log of `host` (undefined: this one) lacks, oldest first. */
   backlog(host?: string): Promise<readonly KeptLine[]>;
   /** Keeps the line of the next record for the file of the log. Gives false where there is no room for it; `keptFree` slots of it are left to others. */

@@ -48,13 +48,15 @@ export function transactionOn(statements: Statements, reserved: () => Promise<vo
   };
   const head = async (): Promise<ChainHead> => (await chain()).head;
   const { backlog, keepLine } = backlogOn(statements, chain);
+  const mark = async (at: ChainHead): Promise<void> => {
+    if (dialect.marks === undefined) return;
+    const sql = `INSERT INTO mark (${dialect.hostColumn}seq, hash, mac) VALUES (${dialect.hostValue}$seq, $hash, $mac) ON CONFLICT DO NOTHING`;
+    await run(sql, { ...at, mac: macOrNone(() => markMac(seal, { ...at, host: thisHost })) });
+  };
   const moveHead = async (next: ChainHead, lacking = 0): Promise<void> => {
     const values = { ...next, lacking, mac: macOrNone(() => macOf(seal, 'chain', { ...next, lacking, host: thisHost })) };
     await write(`UPDATE chain SET seq = $seq, hash = $hash, lacking = $lacking, mac = $mac WHERE ${here}`, values, values);
-    if (dialect.marks !== undefined && next.seq % MARK_EVERY === 0) {
-      const sql = `INSERT INTO mark (${dialect.hostColumn}seq, hash, mac) VALUES (${dialect.hostValue}$seq, $hash, $mac) ON CONFLICT DO NOTHING`;
-      await run(sql, { ...next, mac: macOrNone(() => markMac(seal, { ...next, host: thisHost })) });
-    }
+    if (next.seq % MARK_EVERY === 0) await mark(next);
     current = { head: next, lacking };
   };
   const tallyIn = (flood: Flood, user: string, row: Row | undefined): Tally => {
@@ -165,6 +167,7 @@ export function transactionOn(statements: Statements, reserved: () => Promise<vo
     },
     head,
     moveHead,
+    mark,
     backlog,
     keepLine,
     marks: async (host = '') =>

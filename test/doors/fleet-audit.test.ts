@@ -4,13 +4,10 @@ import { randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
 import { before, describe, it } from 'node:test';
 import { gzipSync } from 'node:zlib';
-import { hashOf } from '../../src/audit/chain.ts';
-import { auditKey, rowKey, rowMac } from '../../src/seal/keys.ts';
-import { encoded } from '../../src/store/row-seal.ts';
 import { lacksPostgres, startPostgres, type Postgres } from '../support/postgres.ts';
 import { run, type Ran } from '../support/process.ts';
 import { addUser, lacks, SOURCE_NOTP, type TestUser } from '../support/world.ts';
-import { FLEET_DATABASE, fleetHost } from './fleet-world.ts';
+import { FLEET_DATABASE, fleetHost, writtenAnew } from './fleet-world.ts';
 import { pamWorld, succeed, type PamWorld } from './pam-world.ts';
 
 describe(
@@ -107,16 +104,7 @@ describe(
       const hostKey = new Uint8Array(fs.readFileSync(`${alone.folder}/etc/host.key`));
       const file = `${two.folder}/alone.log`;
       fs.writeFileSync(`${two.folder}/alone.key`, hostKey, { mode: 0o400 });
-      const forged: string[] = [];
-      let head = { seq: 0, hash: '0'.repeat(64) };
-      for (const line of fs.readFileSync(`${alone.folder}/log/audit.log`, 'utf8').trim().split('\n')) {
-        const told = head.seq === 29 ? line.replace('login.refused', 'login.accepted') : line;
-        forged.push(told.replace(/"prev":"[0-9a-f]+"\}$/, `"prev":"${head.hash}"}`));
-        head = { seq: head.seq + 1, hash: hashOf(Buffer.from(`${forged.at(-1) ?? ''}\n`), auditKey(hostKey)) };
-      }
-      fs.writeFileSync(file, forged.map((line) => `${line}\n`).join(''));
-      const mac = rowMac(rowKey(hostKey), encoded('chain', { ...head, host: 'alone', lacking: 0 }));
-      server.sql(`UPDATE notp.chain SET hash = '${head.hash}', mac = '${mac}' WHERE host = 'alone'`, FLEET_DATABASE);
+      fs.writeFileSync(file, writtenAnew(server, { log: `${alone.folder}/log/audit.log`, host: 'alone', hostKey, changed: 30 }));
       const { code, stderr } = await verify('alone', '--file', file, '--key', `${two.folder}/alone.key`);
       assert.equal(code, 1);
       assert.match(stderr, /alone\.log:50: is not record 50 as the store knew it: the log was written anew/);

@@ -6,7 +6,7 @@ import { before, describe, it } from 'node:test';
 import { lacksPostgres, startPostgres, type Postgres } from '../support/postgres.ts';
 import { run, type Ran } from '../support/process.ts';
 import { addUser, lacks, SOURCE_NOTP, type Enrolled, type TestUser } from '../support/world.ts';
-import { FLEET_DATABASE, fleetHost } from './fleet-world.ts';
+import { FLEET_DATABASE, fleetHost, writtenAnew } from './fleet-world.ts';
 import { pamWorld, type PamWorld } from './pam-world.ts';
 
 describe(
@@ -61,6 +61,27 @@ describe(
       await assertWhole();
       await assertIn();
       assert.doesNotMatch(one.lastRecord().detail ?? '', /goes on/);
+    });
+
+    it('had its log from before written anew with nobody seeing it, and was accused by its earlier name', async () => {
+      const two = await fleetHost(server, 'two', { hostKey });
+      const log = `${one.folder}/log/audit.log`;
+      const verified = (host: string, file = log): Promise<Ran> =>
+        run([...SOURCE_NOTP, 'audit', 'verify', '--host', host, '--file', file, '--config', two.config]);
+      for (const host of ['one', 'one-renamed']) {
+        const { code: exit, stderr } = await verified(host);
+        assert.equal(exit, 0, host + stderr);
+      }
+      const copy = `${two.folder}/anew.log`;
+      const head = server.sql(`SELECT hash, mac FROM notp.chain WHERE host = 'one-renamed'`, FLEET_DATABASE).trim().split('|');
+      fs.writeFileSync(copy, writtenAnew(server, { log, host: 'one-renamed', hostKey, changed: 3 }));
+      const { code: exit, stderr } = await verified('one-renamed', copy);
+      server.sql(
+        `UPDATE notp.chain SET hash = '${String(head[0])}', mac = '${String(head[1])}' WHERE host = 'one-renamed'`,
+        FLEET_DATABASE,
+      );
+      assert.equal(exit, 1);
+      assert.match(stderr, /as the store knew it: the log was written anew/);
     });
 
     it('whose name comes back goes on too, however often', async () => {

@@ -1,6 +1,9 @@
 /** Hosts with a PAM door each, whose store is one PostgreSQL. */
 import * as fs from 'node:fs';
 import * as path from 'node:path';
+import { hashOf } from '../../src/audit/chain.ts';
+import { auditKey, rowKey, rowMac } from '../../src/seal/keys.ts';
+import { encoded } from '../../src/store/row-seal.ts';
 import { PASSWORD, ROLE, type Postgres } from '../support/postgres.ts';
 import { scratchFolder, serviceUser, SOURCE_NOTP } from '../support/world.ts';
 import { pamWorld, succeed, type PamWorld } from './pam-world.ts';
@@ -61,4 +64,21 @@ function outageFile(name: string): string {
 /** Until the codes of this moment are over. */
 export async function nextStep(): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, 30_000 - (Date.now() % 30_000) + 100));
+}
+
+/** What root of a host can do to its log: gives it with the record `changed` made an acceptance, all after it hashed anew, and the head in the store moved. */
+export function writtenAnew(
+  server: Postgres,
+  { log, host, hostKey, changed }: { readonly log: string; readonly host: string; readonly hostKey: Uint8Array; readonly changed: number },
+): string {
+  const lines: string[] = [];
+  let head = { seq: 0, hash: '0'.repeat(64) };
+  for (const line of fs.readFileSync(log, 'utf8').trim().split('\n')) {
+    const told = head.seq === changed - 1 ? line.replace('login.refused', 'login.accepted') : line;
+    lines.push(`${told.replace(/"prev":"[0-9a-f]+"\}$/, `"prev":"${head.hash}"}`)}\n`);
+    head = { seq: head.seq + 1, hash: hashOf(Buffer.from(lines.at(-1) ?? ''), auditKey(hostKey)) };
+  }
+  const mac = rowMac(rowKey(hostKey), encoded('chain', { ...head, host, lacking: 0 }));
+  server.sql(`UPDATE notp.chain SET hash = '${head.hash}', mac = '${mac}' WHERE host = '${host}'`, FLEET_DATABASE);
+  return lines.join('');
 }

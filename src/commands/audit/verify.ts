@@ -1,7 +1,7 @@
 /** `notp audit verify`: whether the log, with the files that logrotate(8) has put aside, is what was written. */
 import { openProgressLine } from '../../terminal/progress.ts';
 import { append, newRef } from '../../audit/audit.ts';
-import { headOf, isLost, lostHead, moveToLast } from '../../audit/resume.ts';
+import { headOf, isLost, lostHead, moveToLast, underAnotherName } from '../../audit/resume.ts';
 import { verifyLog, type Progress, type Report, type VerifyOptions as Chain } from '../../audit/verify.ts';
 import { NotpError } from '../../error.ts';
 import { quoted } from '../../otp/escape.ts';
@@ -57,17 +57,21 @@ async function verifyAudit(config: Config, options: VerifyOptions, now: () => nu
     line.show(() => `${String(records)} records, ${String(Math.floor(bytes / 1e6))} MB`);
   };
   // The head is taken first: records that come while the log is read follow it.
-  const chain = await asUser(place.owner, () => withState(place, now, (state) => chainOf(place, state, options.host)));
-  const headNow = (): Promise<ChainHead> =>
-    asUser(place.owner, () =>
-      withPresentState(place, now, ({ store }) => store.exclusively((transaction) => headWith(place, transaction, keys, options.host))),
-    );
+  const chain = await asUser(place.owner, () => withState(place, now, (state) => chainOf(state, place, options.host)));
   const keys = [...given, ...chain.keys];
-  const verified = (): Promise<Report> => verifyLog(options.file ?? place.auditFile, { ...chain, headNow, keys, progress });
+  const file = options.file ?? place.auditFile;
+  const headNow = async (): Promise<ChainHead> => {
+    const asked = await asUser(place.owner, () =>
+      withPresentState(place, now, ({ store }) => store.exclusively((transaction) => headIn(transaction, place, keys, options.host))),
+    );
+    return await asked(file, keys);
+  };
+  const known = await chain.head(file, keys);
+  const verified = (): Promise<Report> => verifyLog(file, { ...chain, known, headNow, keys, progress });
   const report = await (options.file === undefined ? asUser(place.owner, verified) : verified()).finally(() => {
     line.end();
   });
-  const why = options.host === undefined && isLost(place.auditFile, chain.known) ? lostHead(place.auditFile) : undefined;
+  const why = options.host === undefined && isLost(place.auditFile, known) ? lostHead(place.auditFile) : undefined;
   tell(report, options, why);
   return report.problems.length === 0 ? 0 : 1;
 }
@@ -119,34 +123,38 @@ function refuseUnshared({ store }: StatePlace, { host, file, key }: VerifyOption
     throw new NotpError('usage', 'the store of this host is shared with no other, so it knows nothing of one', 'leave out --host');
 }
 
+/** Finds the head of a chain in what the store has said, and in its log `file`, which whoever checks it may read and the store's owner may not. */
+type Head = (file: string, keys: Chain['keys']) => Promise<ChainHead>;
+
 /** The head of the chain, and the keys that it may be made with. */
 async function chainOf(
-  place: StatePlace,
   state: State | undefined,
+  place: StatePlace,
   host: string | undefined,
-): Promise<Pick<Chain, 'known' | 'marks' | 'backlog' | 'keys' | 'storedKeys'>> {
+): Promise<Pick<Chain, 'marks' | 'backlog' | 'keys' | 'storedKeys'> & { readonly head: Head }> {
   if (state === undefined)
     throw new NotpError('store_unavailable', `${storeName(place)}: there is no such file`, 'nobody has enrolled yet');
   return await state.store.exclusively(async (transaction) => {
     const storedKeys = await transaction.formerChainKeys();
     const keys = chainKeys(state, storedKeys);
-    const known = await headWith(place, transaction, keys, host);
+    const head = await headIn(transaction, place, keys, host);
     const [marks, backlog] = [await transaction.marks(host), await transaction.backlog(host)];
-    return { known, marks, backlog, storedKeys, keys };
+    return { head, marks, backlog, storedKeys, keys };
   });
 }
 
-async function headWith(
-  { auditFile }: StatePlace,
-  transaction: Transaction,
-  keys: Chain['keys'],
-  host: string | undefined,
-): Promise<ChainHead> {
-  if (host !== undefined) return headIn(await transaction.heads(), host);
-  return await headOf(auditFile, transaction, keys);
+async function headIn(transaction: Transaction, { auditFile }: StatePlace, keys: Chain['keys'], host: string | undefined): Promise<Head> {
+  if (host === undefined) {
+    const head = await headOf(auditFile, transaction, keys);
+    return () => Promise.resolve(head);
+  }
+  const heads = await transaction.heads();
+  const own = headOfHost(heads, host);
+  // A host that was renamed goes on with its log, and the store has the end of that under the other name.
+  return async (file, all) => (await underAnotherName(file, { heads: () => Promise.resolve(heads) }, own, all))?.head ?? own;
 }
 
-function headIn(heads: readonly HostHead[], host: string): ChainHead {
+function headOfHost(heads: readonly HostHead[], host: string): ChainHead {
   const found = heads.find((each) => each.host === host);
   if (found === undefined) throw unknownHost(host, heads);
   if (found.head !== undefined) return found.head;
