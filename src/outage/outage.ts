@@ -4,6 +4,7 @@
  */
 import * as path from 'node:path';
 import type { AuditLog } from '../audit/audit.ts';
+import { NotpError } from '../error.ts';
 import type { Enrolment } from '../store/store.ts';
 import type { Policy } from '../verdict/decide.ts';
 import { isUnreached } from '../store/unreached.ts';
@@ -95,7 +96,7 @@ async function onEither<T>({ place, user, policy, now }: Asking, state: State, c
   const used = async (before: Enrolment, after: Enrolment): Promise<boolean> =>
     (await ofCopy(() => noteUsed(copy, before, after))) ?? false;
   try {
-    await reportBefore(policy, state, copy);
+    await reportBefore({ policy, user }, state, copy);
     return await work({ state, inOutage: false, used });
   } catch (error) {
     if (!isApproved || !isUnreached(error)) throw error;
@@ -104,11 +105,17 @@ async function onEither<T>({ place, user, policy, now }: Asking, state: State, c
   }
 }
 
-/** What was used here must be known there before it decides again. */
-async function reportBefore(policy: Policy, state: State, copy: State): Promise<void> {
+/** What was used here must be known there before it decides again. Where the log takes no more, that keeps out nobody but whom it is about. */
+async function reportBefore({ policy, user }: Pick<Asking, 'policy' | 'user'>, state: State, copy: State): Promise<void> {
   const pending = await ofCopy(() => pendingIn(copy));
   if (pending === undefined || pending.records.length === 0) return;
-  await tellStore(state, pending, policy);
+  try {
+    await tellStore(state, pending, policy);
+  } catch (error) {
+    const isAbout = pending.enrolments.some((each) => each.user === user);
+    if (isAbout || !(error instanceof NotpError && error.code === 'audit_unavailable')) throw error;
+    return;
+  }
   // Where this fails they are told again, and known then.
   await ofCopy(() => dropTold(copy, pending));
 }

@@ -5,6 +5,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { describe, it } from 'node:test';
 import { append, newRef } from '../../src/audit/audit.ts';
 import { verifyLog, type Report } from '../../src/audit/verify.ts';
+import { throughOutages } from '../../src/outage/outage.ts';
 import { copyApproved, noteUsed, reportOutage } from '../../src/outage/report.ts';
 import { rowKey, rowMac } from '../../src/seal/keys.ts';
 import { chainKeys, type State } from '../../src/state/state.ts';
@@ -160,6 +161,28 @@ describe('a copy', () => {
         const copied = await copy.store.exclusively((transaction) => transaction.enrolment(ORIGIN.user, ORIGIN.context));
         assert.equal(copied?.state.lastStep, left);
       }
+    } finally {
+      copy.store.close();
+    }
+  });
+});
+
+describe('a log that takes no more', () => {
+  it('kept everybody out of a host, for what one user had done there in an outage', async () => {
+    const { world, copy, place } = await outageHost('report-full');
+    try {
+      await decideOn(copy, 400);
+      fs.rmSync(world.place.auditFile);
+      fs.mkdirSync(world.place.auditFile);
+      const judged = async (user: string): Promise<boolean> =>
+        await world.withState((state) =>
+          throughOutages({ place, user, policy: POLICY, now: () => world.nowMs }, state, ({ inOutage }) => Promise.resolve(!inOutage)),
+        );
+      // What they used is not known to the store yet.
+      await assert.rejects(judged(ORIGIN.user), /there is no room for more/);
+      assert.equal(await judged('bob'), true);
+      fs.rmdirSync(world.place.auditFile);
+      assert.equal(await judged(ORIGIN.user), true);
     } finally {
       copy.store.close();
     }
