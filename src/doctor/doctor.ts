@@ -19,6 +19,7 @@ import { servicesWithNotp } from './pam/stack.ts';
 import { statusToBe } from '../store/enrolment.ts';
 import { examineFormerKeys, examineHostKey } from './host/host-key.ts';
 import { peopleOf, type People, type Person } from './people.ts';
+import { examinePasswords } from './host/aged-passwords.ts';
 import { examineSealedFiles } from './host/sealed-files.ts';
 import { examineReadByRoot } from './host/read-by-root.ts';
 import { examineService } from './host/service.ts';
@@ -65,6 +66,13 @@ export async function examine(options: DoctorOptions): Promise<readonly Finding[
     ...servers.flatMap(({ findings }) => findings.map((finding) => asRemark(finding, people))),
     ...(await aroundSshd(config, servers, people)),
     ...(isRoot() ? aroundPam(servers, enrolledAmong(people, renamed), options) : [withoutRoot()]),
+    ...(isRoot()
+      ? examinePasswords(
+          people,
+          servers.map(({ perUser }) => perUser),
+          now(),
+        )
+      : []),
     ...aroundService(config, place, people, servers),
     ...(place.kind === 'service' ? await examineFormerKeys(config, place.owner, now) : []),
     ...state.findings,

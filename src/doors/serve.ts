@@ -46,6 +46,7 @@ export async function serve(options: ServeOptions): Promise<number> {
   let nonsense = 0;
   const server = createServer((socket) => {
     waiting.enter(socket);
+    inTurn.arrived();
     converse(socket, answering, inTurn, {
       onNonsense: () => {
         if (++nonsense === MAX_NONSENSE) enough.abort();

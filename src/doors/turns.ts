@@ -44,6 +44,8 @@ export interface Turns {
   wasRefused(asker: Asker): void;
   /** More codes were asked for. The first time is no refusal: whoever types one code in a flood of others is asked for the next. */
   wasAskedForMore(asker: Asker): void;
+  /** Somebody has connected, who may ask next. */
+  arrived(): void;
   /** Resolves when nothing is running and nobody waits, with their answers on their way. */
   ended(): Promise<void>;
 }
@@ -52,6 +54,11 @@ type Work = () => Promise<void>;
 /** What waits, in the order of the turns. */
 type Queues = Map<string, Set<Work>>;
 type Kinds = Map<Kind, Queues>;
+
+/** So many passes of the event loop in which nobody has come: then all are heard. */
+const QUIET_PASSES = 3;
+/** Who comes without end is heard no longer than this between two turns. A pass takes microseconds. */
+const MOST_PASSES = 1_000;
 
 /** `now`: milliseconds of a clock. */
 export function turns(now: () => number = () => performance.now()): Turns {
@@ -62,6 +69,20 @@ export function turns(now: () => number = () => performance.now()): Turns {
   let running: Promise<void> | undefined;
   /** What a turn takes of late. */
   let turnMs = 0;
+  /** Connections and questions so far. */
+  let arrivals = 0;
+  /**
+   * Deriving a key holds the whole process up. In between it hears who has come and who has left meanwhile: all of them, or the queue of the
+   * socket, first come first served, would stand before the turns. Node takes one connection, and reads each socket once, in each pass of its
+   * event loop: first the question, then the end of the stream.
+   */
+  const hear = async (): Promise<void> => {
+    for (let [pass, quiet] = [0, 0]; quiet < QUIET_PASSES && pass < MOST_PASSES; pass++) {
+      const before = arrivals;
+      await setImmediate();
+      quiet = arrivals === before ? quiet + 1 : 0;
+    }
+  };
   const kindOf = ({ account, source = '', connection, isCheap = false }: Asker): Kind => {
     if (connection !== undefined && refused.has(account, connection)) return 'again';
     if (known.has(account, source)) return 'known';
@@ -79,6 +100,7 @@ export function turns(now: () => number = () => performance.now()): Turns {
   };
   return {
     isFull: (asker) => {
+      arrivals++;
       const { account, source = '' } = asker;
       const kind = kindOf(asker);
       const kinds: Kinds = waiting.get(account) ?? new Map<Kind, Queues>();
@@ -110,6 +132,9 @@ export function turns(now: () => number = () => performance.now()): Turns {
     wasAskedForMore: ({ account, connection }) => {
       if (connection === undefined) return;
       (askedForMore.has(account, connection) ? refused : askedForMore).add(account, connection);
+    },
+    arrived: () => {
+      arrivals++;
     },
     ended: async () => {
       await running;
@@ -171,14 +196,6 @@ export function networkOf(address: string): string {
   const network = groups.slice(0, 4).join(':');
   // IPv4 in IPv6 (RFC 4291) is an address each.
   return network === '0:0:0:0' ? address : `${network}::/64`;
-}
-
-/**
- * Deriving a key holds the whole process up. In between it hears who has left meanwhile, so that a flood of costly questions ends with
- * those who asked them. Node reads a socket once in each pass of its event loop: first the question, then the end of the stream.
- */
-async function hear(): Promise<void> {
-  for (let pass = 0; pass < 3; pass++) await setImmediate();
 }
 
 export interface Crowd {

@@ -110,14 +110,12 @@ async function reportBefore({ policy, user }: Pick<Asking, 'policy' | 'user'>, s
   const pending = await ofCopy(() => pendingIn(copy));
   if (pending === undefined || pending.records.length === 0) return;
   try {
-    await tellStore(state, pending, policy);
+    // Where the copy does not note that, they are told again, and known then.
+    await tellStore(state, pending, policy, (told) => ofCopy(() => dropTold(copy, told)));
   } catch (error) {
     const isAbout = pending.enrolments.some((each) => each.user === user);
     if (isAbout || !(error instanceof NotpError && error.code === 'audit_unavailable')) throw error;
-    return;
   }
-  // Where this fails they are told again, and known then.
-  await ofCopy(() => dropTold(copy, pending));
 }
 
 function isPaused(file: string, nowMs: number): boolean {

@@ -28,48 +28,60 @@ export interface Pending {
 /** Tells the store what was decided on the copy, which then holds nothing of it; gives how many records. Throws as Store.exclusively does. */
 export async function reportOutage(state: State, copy: State, policy: Policy): Promise<number> {
   const pending = await pendingIn(copy);
-  if (pending.records.length === 0) return 0;
-  await tellStore(state, pending, policy);
-  await dropTold(copy, pending);
+  await tellStore(state, pending, policy, (told) => dropTold(copy, told));
   return pending.records.length;
 }
 
 export async function pendingIn({ store, log }: State): Promise<Pending> {
-  const known = await store.exclusively(async (transaction) =>
-    (await transaction.outageRecords(1)).length === 0 ? [] : await transaction.enrolments(),
-  );
+  const { counted, isNothing } = await store.exclusively(async (transaction) => {
+    const users = await transaction.counted();
+    return { counted: users, isNothing: users.length === 0 && (await transaction.outageRecords(1)).length === 0 };
+  });
+  if (isNothing) return { records: [], enrolments: [] };
   // What was only counted is told now, in a transaction for each: a crash cuts off all records of one.
-  for (const user of new Set(known.map((each) => each.user))) await store.exclusively((transaction) => appendSums(log, transaction, user));
+  for (const user of counted) await store.exclusively((transaction) => appendSums(log, transaction, user));
   return await store.exclusively(async (transaction) => {
-    if ((await transaction.outageRecords(1)).length === 0) return { records: [], enrolments: [] };
     const enrolments = await transaction.enrolments();
     const records = await transaction.outageRecords(ALL);
-    const users = new Set(records.map((record) => recordIn(record).user));
+    const users = usersOf(records);
     return { records, enrolments: enrolments.filter(({ user }) => users.has(user)) };
   });
 }
 
 /**
- * Each record becomes one of the chain of the store, and what was used up is used up there. Nothing is told twice, though this end before it
- * is through, or the copy be put back to what it was. Throws as Store.exclusively does.
+ * Each record becomes one of the chain of the store, and with the last one of a user what they have used up is used up there. `told` hears which are
+ * known there, as soon as they are. Nothing is told twice, though this end before it is through, or the copy be put back to what it was. Throws as
+ * Store.exclusively and `told` do.
  */
-export async function tellStore(state: State, { records, enrolments }: Pending, policy: Policy): Promise<void> {
+export async function tellStore(
+  state: State,
+  { records, enrolments }: Pending,
+  policy: Policy,
+  told: (records: readonly OutageRecord[]) => Promise<unknown>,
+): Promise<void> {
   for (let start = 0; start < records.length; start += CHUNK) {
     const some = records.slice(start, start + CHUNK);
-    const isLast = start + CHUNK >= records.length;
+    const [users, later] = [usersOf(some), usersOf(records.slice(start + CHUNK))];
+    const copies = enrolments.filter(({ user }) => users.has(user));
     await state.store.exclusively(async (transaction) => {
-      const present = await presentOf(transaction, enrolments);
+      const present = await presentOf(transaction, copies);
       const report = newRef();
       for (const record of some) {
-        const told = await transaction.outageTold(record.id);
-        if (told !== undefined && (await isTold(state, transaction, told))) continue;
-        const { seq, hash } = await tell(state.log, transaction, { ...recordIn(record), report }, { present, enrolments });
-        if (told === undefined) await transaction.keepOutageRecord({ id: record.id, seq, text: hash });
+        const before = await transaction.outageTold(record.id);
+        if (before !== undefined && (await isTold(state, transaction, before))) continue;
+        const { seq, hash } = await tell(state.log, transaction, { ...recordIn(record), report }, { present, enrolments: copies });
+        if (before === undefined) await transaction.keepOutageRecord({ id: record.id, seq, text: hash });
       }
-      // With the last of them: until then each is compared with what the others know.
-      if (isLast) await merge(transaction, { present, copies: enrolments, policy, now: state.log.now });
+      // Until then each is compared with what the others know.
+      const ended = copies.filter(({ user }) => !later.has(user));
+      await merge(transaction, { present, copies: ended, policy, now: state.log.now });
     });
+    await told(some);
   }
+}
+
+function usersOf(records: readonly OutageRecord[]): ReadonlySet<string> {
+  return new Set(records.map((record) => recordIn(record).user));
 }
 
 /**
@@ -82,7 +94,7 @@ async function isTold(state: State, transaction: Transaction, told: ChainHead | 
   return await isInChain(state.log.file.name, { head: await transaction.head(), backlog: await transaction.backlog(), keys }, told);
 }
 
-export async function dropTold({ store }: State, { records }: Pending): Promise<void> {
+export async function dropTold({ store }: State, records: readonly OutageRecord[]): Promise<void> {
   await store.exclusively(async (transaction) => {
     for (const { id } of records) await transaction.dropOutageRecord(id);
   });

@@ -1,5 +1,5 @@
 /** The tables for outages of a server: who may be let in meanwhile, and what was decided then. The same statements for each database. */
-import type { OutageRecord, OutageTables } from './store.ts';
+import { FLOODS, type OutageRecord, type OutageTables } from './store.ts';
 import { drop, isForged, macOf, sealedRows } from './row-seal.ts';
 import type { Row } from './row.ts';
 import type { Statements } from './statements.ts';
@@ -30,6 +30,10 @@ export function outageOn({ all, run, write, seal, host }: Pick<Statements, 'all'
       return isForged(seal, 'outage', { ...row, host }) ? 'forged' : { seq: Number(row['seq']), hash: String(row['text']) };
     },
     dropOutageRecord: (id) => run('DELETE FROM outage WHERE id = $id', { id }),
+    counted: async () => {
+      const users = FLOODS.map((flood) => `SELECT "user" FROM ${flood} WHERE count > 0 AND "user" <> ''`);
+      return (await all(users.join(' UNION '), {})).map(({ user }) => String(user));
+    },
     forget: async (user) => {
       for (const table of ['approved', 'enrolment', 'connection', 'peer', 'sealed', 'refusals', 'acceptances'])
         await run(`DELETE FROM ${table} WHERE "user" = $user`, { user });

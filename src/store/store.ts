@@ -162,6 +162,8 @@ export interface OutageTables {
   /** In the store of a fleet: the record of the chain of this host that it was told as, or that somebody says so who is not this host; undefined where nobody does. */
   outageTold(id: string): Promise<ChainHead | 'forged' | undefined>;
   dropOutageRecord(id: string): Promise<void>;
+  /** Users of whom something was counted that stands in no record yet. */
+  counted(): Promise<readonly string[]>;
   /** Removes all that is known of a user, but for the outage records. */
   forget(user: string): Promise<void>;
 }

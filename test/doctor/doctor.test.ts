@@ -22,6 +22,17 @@ describe('doctor', { skip: NEEDS }, () => {
     serviceUser();
     assert.equal((await run([...SOURCE_NOTP, 'host-key', 'init', '--config', writeConfig(folder)])).code, 0);
   });
+  const rest = {
+    ...{ context: 'ssh', id: 'b'.repeat(32), digest: 'b'.repeat(64), pendingId: '', pendingDigest: '' },
+    ...{ state: { lastStep: 0, bucket: { tokens: 5, asOfMs: 0 }, spent: '' }, pendingState: {}, lastAcceptedMs: 0, uid: -1 },
+  };
+  const active = async (names: readonly string[]): Promise<void> => {
+    const store = openSqliteStore(path.join(folder, 'var/state.db'), { create: false });
+    await store.exclusively(async (transaction) => {
+      for (const user of names) await transaction.insert({ ...rest, user, status: 'active' });
+    });
+    store.close();
+  };
   const found = async (
     sshdConfig: string,
     { top = '', users }: { top?: string; users?: readonly string[] } = {},
@@ -80,21 +91,45 @@ describe('doctor', { skip: NEEDS }, () => {
     assert.ok(!wrong(await found(world.write([]))).includes('unenrolled'));
   });
 
+  const aged = async (...lines: readonly string[]): Promise<string[]> =>
+    (await found(world.write(lines)))
+      .filter(({ id, severity }) => id === 'password-age' && severity !== 'ok')
+      .map(({ severity, user = '' }) => `${user} ${severity}`)
+      .toSorted();
+
+  it('names a password that expires where it is taken first: it was changed by who knew the old one, before a code was asked for', async () => {
+    // The day of the last change and the most days, for chage(1); the last one has no password.
+    const names = [
+      ['0', '-1'],
+      ['2000-01-01', '90'],
+      ['', '90'],
+      ['', '-1'],
+      ['0', '-1'],
+    ].map(([day = '', most = ''], i) => {
+      const { name } = addUser();
+      if (i < 4) must(['usermod', '--password', '$6$salt$hash', name]);
+      must(['chage', '--maxdays', most, ...(day === '' ? [] : ['--lastday', day]), name]);
+      return name;
+    });
+    await active(names);
+    const expected = names
+      .slice(0, 3)
+      .map((name, i) => `${name} ${i === 2 ? 'info' : 'warn'}`)
+      .toSorted();
+    const [off, twice] = ['PasswordAuthentication no', 'AuthenticationMethods keyboard-interactive:pam,keyboard-interactive:pam'];
+    assert.deepEqual(await aged('PasswordAuthentication yes', 'KbdInteractiveAuthentication no'), expected);
+    assert.deepEqual(await aged('UsePAM yes', twice, off), expected);
+    assert.deepEqual(
+      await aged('UsePAM yes', 'AuthenticationMethods publickey,keyboard-interactive:pam', 'PasswordAuthentication yes'),
+      [],
+    );
+    assert.deepEqual(await aged(off, 'KbdInteractiveAuthentication no'), []);
+    must(['sqlite3', path.join(folder, 'var/state.db'), 'DELETE FROM enrolment']);
+  });
+
   it('names an enrolment of somebody who is no user any more, and looks at no login that is revoked', async () => {
     const revoked = addUser();
     const store = openSqliteStore(path.join(folder, 'var/state.db'), { create: false });
-    const state = { lastStep: 0, bucket: { tokens: 5, asOfMs: 0 }, spent: '' };
-    const rest = {
-      context: 'ssh',
-      id: 'b'.repeat(32),
-      digest: 'b'.repeat(64),
-      pendingId: '',
-      pendingDigest: '',
-      state,
-      pendingState: {},
-      lastAcceptedMs: 0,
-      uid: -1,
-    };
     await store.exclusively(async (transaction) => {
       await transaction.insert({ ...rest, user: 'gone-for-ever', status: 'active' });
       await transaction.insert({ ...rest, user: revoked.name, status: 'revoked' });

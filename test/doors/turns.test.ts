@@ -4,10 +4,11 @@ import { once } from 'node:events';
 import { connect, createServer, type Socket } from 'node:net';
 import * as path from 'node:path';
 import { describe, it } from 'node:test';
+import { setTimeout } from 'node:timers/promises';
 import { array, assert as holds, asyncProperty, boolean, integer, nat, property } from 'fast-check';
 import { crowd, networkOf, turns, type Asker } from '../../src/doors/turns.ts';
 import { atEnd } from '../support/cleanup.ts';
-import { scratchFolder } from '../support/world.ts';
+import { must, scratchFolder } from '../support/world.ts';
 
 describe('turns', () => {
   it('come to each account one after the other, however many questions one of them has', async () => {
@@ -205,6 +206,36 @@ describe('turns', () => {
       flooded.inTurn.take({ account: 'bob', source }, () => Promise.resolve(void bob.push(source)));
     await Promise.all([ask('running'), ask('x'), ask('y'), ask('known 2')]);
     assert.deepEqual(bob, ['running', 'x', 'y', 'known 2']);
+  });
+
+  it('stood behind the queue of the socket, first come first served, of which three connections were taken for each answer', async () => {
+    const inTurn = turns();
+    const answered: string[] = [];
+    const file = path.join(scratchFolder('queue'), 'socket');
+    const server = createServer((socket) => {
+      inTurn.arrived();
+
+      socket.once('data', (line) => {
+        const account = line.toString('utf8');
+        if (inTurn.isFull({ account })) return;
+        void inTurn.take({ account }, () => {
+          answered.push(account);
+          return Promise.resolve();
+        });
+      });
+    });
+    server.listen(file);
+    await once(server, 'listening');
+    // A process that is busy while all of them come: the first turn is given when it is not.
+    const ask = `import socket, sys
+kept = [socket.socket(socket.AF_UNIX) for account in sys.argv[2:]]
+for each, account in zip(kept, sys.argv[2:]):
+    each.connect(sys.argv[1])
+    each.send(account.encode())`;
+    must(['python3', '-c', ask, file, 'first', ...Array<string>(60).fill('flood'), 'alice']);
+    while (answered.length < 62) await setTimeout(10);
+    server.close();
+    assert.ok(answered.indexOf('alice') <= 3, answered.join(' '));
   });
 
   it('go on after a question that failed, and tell who asked it', async () => {

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, it } from 'node:test';
-import { append, newRef } from '../../src/audit/audit.ts';
+import { append, appendLogin, newRef } from '../../src/audit/audit.ts';
 import { verifyLog, type Report } from '../../src/audit/verify.ts';
 import { throughOutages } from '../../src/outage/outage.ts';
 import { copyApproved, noteUsed, reportOutage } from '../../src/outage/report.ts';
@@ -83,7 +83,8 @@ describe('a report of an outage', () => {
     try {
       const refs = await decideOn(copy, 40);
       await assert.rejects(report(world, copy, failingAt(2)), /the server has died/);
-      assert.equal(await report(world, copy), 40);
+      // The first sixteen were dropped when they were told.
+      assert.equal(await report(world, copy), 24);
       const told = await reported(world);
       const { cutOff } = await verified(world);
       assert.deepEqual(told.toSpliced(16, cutOff), refs);
@@ -121,6 +122,37 @@ describe('a report of an outage', () => {
           copy.store.close();
         }
       });
+
+  it('was begun from the front by each login, and each record looked for in the whole log, once it was broken off', async () => {
+    const { world, copy } = await outageHost('report-on');
+    try {
+      const refs = await decideOn(copy, 100);
+      let asked = 0;
+      const counting =
+        (at: number) =>
+        (state: State): State => {
+          const failing = failingAt(at)(state);
+          const exclusively: State['store']['exclusively'] = (work) =>
+            failing.store.exclusively((transaction) =>
+              work({
+                ...transaction,
+                outageTold: async (id) => {
+                  asked++;
+                  return await transaction.outageTold(id);
+                },
+              }),
+            );
+          return { ...failing, store: { ...failing.store, exclusively } };
+        };
+      for (let i = 0; i < 6; i++) await assert.rejects(report(world, copy, counting(2)), /the server has died/);
+      assert.equal(await report(world, copy, counting(0)), 4);
+      // Sixteen that get through and sixteen that do not, six times, and the rest.
+      assert.ok(asked <= 6 * 32 + 4, String(asked));
+      assert.deepEqual(new Set(await reported(world)), new Set(refs));
+    } finally {
+      copy.store.close();
+    }
+  });
 
   it('is told once where the copy did not note that, however long ago', async () => {
     const { world, copy } = await outageHost('report-again');
@@ -161,6 +193,27 @@ describe('a copy', () => {
         const copied = await copy.store.exclusively((transaction) => transaction.enrolment(ORIGIN.user, ORIGIN.context));
         assert.equal(copied?.state.lastStep, left);
       }
+    } finally {
+      copy.store.close();
+    }
+  });
+});
+
+describe('what was only counted', () => {
+  it('in an outage without a record of its own was told in none', async () => {
+    const { world, copy } = await outageHost('report-counted');
+    try {
+      const refusal = { ...ORIGIN, event: 'login.refused', result: 'refused', reason: 'wrong_code' } as const;
+      const refuse = async (times: number): Promise<void> => {
+        for (let i = 0; i < times; i++)
+          await copy.store.exclusively((transaction) => appendLogin(copy.log, transaction, { ...refusal, ref: newRef() }));
+      };
+      await refuse(110);
+      assert.ok((await report(world, copy)) > 100);
+      await refuse(4);
+      assert.equal((await copy.store.exclusively((transaction) => transaction.outageRecords(99))).length, 0);
+      assert.equal(await report(world, copy), 1);
+      assert.equal(world.records().at(-1)?.['count'], 4);
     } finally {
       copy.store.close();
     }

@@ -123,6 +123,14 @@ export function leavesCodeToPam(effective: Effective): boolean {
   return methodLists(effective).some(endsInCode);
 }
 
+/** Whether a password may be the first thing that sshd takes. */
+export function takesPasswordFirst(effective: Effective): boolean {
+  const first = methodLists(effective).map(([method = '']) => method);
+  const isTaken = (method: string, key: string): boolean =>
+    is(effective, key, 'yes') && (first.length === 0 || first.some((each) => each.startsWith(method)));
+  return isTaken('password', 'passwordauthentication') || isTaken('keyboard-interactive', 'kbdinteractiveauthentication');
+}
+
 /** The lists of AuthenticationMethods; none for `any`. */
 function methodLists(effective: Effective): string[][] {
   const lists = words(effective, 'authenticationmethods').map((list) => list.toLowerCase().split(','));

@@ -15,7 +15,7 @@ import { whereSealed } from '../../login/sealed-files.ts';
 import { openState, type State } from '../../state/state.ts';
 import type { StatePlace } from '../../state/place.ts';
 import type { Hand, SealAnew, SealedAgain } from '../enrolments.ts';
-import { openSealed, refuseHostSealed, type Own } from '../own-secrets.ts';
+import { openSealed, ownSealed, refuseHostSealed, type Own } from '../own-secrets.ts';
 import { passphraseToSealWith, presentPassphrase } from '../passphrases.ts';
 import { storeFile, storeRegistered } from '../storing.ts';
 
@@ -56,6 +56,7 @@ async function stored(
   const target = { config, user, file: whereSealed(config, place, user, context), bytes: printSealedFile(anew.file) };
   const done = { id: anew.file.id, file: target.file, seal: anew.file.seal.kind, recovery: anew.codes };
   if (state === undefined || status !== 'active') {
+    await refuseChanged({ config, user, now }, old);
     await storeFile(target);
     return done;
   }
@@ -64,6 +65,13 @@ async function stored(
     hand(done);
   });
   return done;
+}
+
+/** While somebody was asked, another command may have put a file in the place of `old`, and registered that. */
+async function refuseChanged(own: Own, old: SealedFile): Promise<void> {
+  const present = registrationOf(await ownSealed(own, old.context));
+  if (present.digest !== registrationOf(old).digest)
+    throw new NotpError('refused', `${old.context} was changed meanwhile`, 'begin again with the file that is there now');
 }
 
 function openByHost(old: SealedFile, state: State | undefined): Payload {

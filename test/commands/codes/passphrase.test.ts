@@ -19,6 +19,10 @@ interface Sealed {
   readonly seal: { readonly kind: string; readonly m: number; readonly t: number; readonly p: number; readonly salt: string };
 }
 
+function changing(from: string, to: string): string[] {
+  return ['passphrase', 'mail', '--passphrase-file', from, '--new-passphrase-file', to];
+}
+
 describe('changing a passphrase', { skip: lacks({ programs: ['oathtool', 'python3', 'setsid'] }) }, () => {
   let own: OwnCodes;
   let newFile: string;
@@ -66,6 +70,20 @@ describe('changing a passphrase', { skip: lacks({ programs: ['oathtool', 'python
     const none = await own.alone(['passphrase', 'mail', '--passphrase-file', own.passphraseFile]);
     assertRefused({ ...none, stderr: none.stderr.replace('New passphrase: ', '') }, 1, /no passphrase was given/);
     assert.deepEqual(own.files(), earlier);
+  });
+
+  it('put the file that it had begun with over one that was sealed anew meanwhile', async () => {
+    const terminal = own.inTerminal(['passphrase', 'mail']);
+    await answer(terminal, [ASKS_OLD, PASSPHRASE]);
+    await terminal.expect(ASKS_NEW);
+    const [old, next] = [own.passphraseFile, newFile];
+    assert.equal((await own.notp(changing(old, next))).code, 0);
+    const meanwhile = own.files();
+    await answer(terminal, [/^/, 'a third one'], [ASKS_AGAIN, 'a third one']);
+    await terminal.expect(/mail was changed meanwhile/);
+    assert.equal(await terminal.exited, 1);
+    assert.deepEqual(own.files(), meanwhile);
+    assert.equal((await own.notp(changing(next, old))).code, 0);
   });
 
   for (const [how, answers, ending] of [
