@@ -9,7 +9,7 @@ import { MAX_RECORD_BYTES, printRecord, type AuditRecord } from './record.ts';
 import { afterOneMore, counted, floodOf, summaryOf } from './floods.ts';
 import type { LogFile } from './log-file.ts';
 import type { Sink } from './sinks.ts';
-import { isLost, lostHead, underAnotherName } from './resume.ts';
+import { headOf, isLost, lostHead } from './resume.ts';
 import { linkOf } from './walk.ts';
 
 export interface AuditLog {
@@ -136,22 +136,19 @@ async function sumsUnlessFull(log: AuditLog, transaction: Transaction, user: str
 /** Gives why nothing was written, where there is no room beyond `keptFree`. */
 async function appendNext(log: AuditLog, transaction: Transaction, record: AuditRecord, keptFree = 0): Promise<string | undefined> {
   const kept = await transaction.backlog();
-  const own = await transaction.head();
-  // Records that wait are of the name that the store knows now.
-  const renamed = kept.length > 0 ? undefined : await headUnderAnotherName(log, transaction, own);
-  if (renamed !== undefined) {
-    await transaction.moveHead(renamed.head);
+  const { head: before, host: formerName } = await headNow(log, transaction);
+  if (formerName !== undefined) {
+    await transaction.moveHead(before);
     // The marks before it are of the other name: by this one the log up to here is found by the present name, too.
-    await transaction.mark(renamed.head);
+    await transaction.mark(before);
   }
-  const before = renamed?.head ?? own;
   // In a chain that has a key the log of a host outlives no state.
   if (log.key !== undefined && isLost(log.file.name, before)) throw lostHead(log.file.name);
   const waiting = await waitingIn(log, transaction, before, kept);
   const link = nextLink(before);
   const nowMs = log.now();
   const named =
-    renamed === undefined ? record : withProblem(record, `goes on after record ${String(before.seq)}, of this host as ${renamed.host}`);
+    formerName === undefined ? record : withProblem(record, `goes on after record ${String(before.seq)}, of this host as ${formerName}`);
   const whole = withDropped(named, kept.length - waiting.length);
   const told = log.keep === undefined ? whole : { ...whole, outage: new Date(nowMs).toISOString() };
   const line = printRecord(told, link, nowMs);
@@ -165,14 +162,10 @@ async function appendNext(log: AuditLog, transaction: Transaction, record: Audit
   return undefined;
 }
 
-/** See underAnotherName(): where hosts share the store, and the chain has a key. */
-async function headUnderAnotherName(
-  { isShared, key, formerKeys = [], file }: AuditLog,
-  transaction: Transaction,
-  own: ChainHead,
-): ReturnType<typeof underAnotherName> {
-  if (isShared === undefined || key === undefined) return undefined;
-  return await underAnotherName(file.name, transaction, own, [key, ...formerKeys]);
+/** See headOf(): a host may be called otherwise where many share the store, and is known by the chain that its key has made. */
+async function headNow({ isShared, key, formerKeys = [], file }: AuditLog, transaction: Transaction): ReturnType<typeof headOf> {
+  if (isShared === undefined || key === undefined) return { head: await transaction.head() };
+  return await headOf(file.name, transaction, [key, ...formerKeys]);
 }
 
 /**

@@ -7,7 +7,7 @@ import { hostname } from 'node:os';
 import { NotpError } from '../error.ts';
 import { quoted } from '../otp/escape.ts';
 import { parseJson } from '../json.ts';
-import { ChangedHead, type ChainHead, type Transaction } from '../store/store.ts';
+import { ChangedHead, type ChainHead, type HostHead, type Transaction } from '../store/store.ts';
 import { hashOf } from './chain.ts';
 import { presentFilesOf, rawLinesIn, readAt } from './reading.ts';
 import { MAX_RECORD_BYTES, type Link } from './record.ts';
@@ -60,11 +60,36 @@ export async function underAnotherName(
   keys: readonly ChainKey[],
 ): Promise<{ readonly host: string; readonly head: ChainHead } | undefined> {
   if ((endOf(file, LAST_BYTES).at(-1)?.seq ?? 0) <= own.seq) return undefined;
+  return await endOfThis(file, await transaction.heads(), keys, (head) => head.seq > own.seq);
+}
+
+/**
+ * Throws ChangedHead where `own`, the head of this name, is none of this log, and that of another name is: then the store has the log of another
+ * host under this name, which was given to two of them.
+ */
+async function refuseTakenName(
+  file: string,
+  transaction: Pick<Transaction, 'heads'>,
+  own: ChainHead,
+  keys: readonly ChainKey[],
+): Promise<void> {
+  const last = endOf(file, LAST_BYTES).at(-1);
+  if (last === undefined || last.seq > own.seq || isHead(last, own, keys)) return;
+  if (endOf(file, LOOKED_AT_BYTES).some((line) => isHead(line, own, keys))) return;
+  const found = await endOfThis(file, await transaction.heads(), keys, (head) => head.seq > 0 && head.seq < own.seq);
+  if (found !== undefined) throw takenName(file, found.host, own);
+}
+
+/** Of the heads that `isMeant` that of the end of the log `file`. */
+async function endOfThis(
+  file: string,
+  heads: readonly HostHead[],
+  keys: readonly ChainKey[],
+  isMeant: (head: ChainHead) => boolean,
+): Promise<{ readonly host: string; readonly head: ChainHead } | undefined> {
   const lines = endOf(file, LOOKED_AT_BYTES);
-  const isThere = ({ seq, hash }: ChainHead): boolean =>
-    lines.some((each) => each.seq === seq && keys.some((key) => hashOf(each.line, key) === hash));
-  for (const { host, head, isWhole } of await transaction.heads()) {
-    if (!isWhole || head === undefined || head.seq <= own.seq || !isThere(head)) continue;
+  for (const { host, head, isWhole } of heads) {
+    if (!isWhole || head === undefined || !isMeant(head) || !lines.some((line) => isHead(line, head, keys))) continue;
     const headNow = (): Promise<ChainHead> => Promise.resolve(head);
     const { reached, putBack } = await verifyLog(file, { known: head, headNow, keys, lastBytes: LOOKED_AT_BYTES });
     if (reached && putBack.length === 0) return { host, head };
@@ -72,14 +97,31 @@ export async function underAnotherName(
   return undefined;
 }
 
-/** The head after which the log `file` of this host goes on, under this name or another; else as underAnotherName. */
+function isHead({ seq, line }: Linked, head: ChainHead, keys: readonly ChainKey[]): boolean {
+  return seq === head.seq && keys.some((key) => hashOf(line, key) === head.hash);
+}
+
+function takenName(file: string, host: string, { seq }: ChainHead): ChangedHead {
+  return new ChangedHead(
+    'store_unavailable',
+    `the store has the log of another host under the name of this one, with ${String(seq)} records, and ${file} as that of ${quoted(host)}`,
+    `give this host a name of its own (host in [store]: ${quoted(host)} goes on as before); if the other one is gone for good, run as root: notp audit verify --resume`,
+  );
+}
+
+/**
+ * The head after which the log `file` of this host goes on, and the other name under which the store has that, where it does. Throws as
+ * refuseTakenName. Where records wait, they are of the name that the store knows now.
+ */
 export async function headOf(
   file: string,
-  transaction: Pick<Transaction, 'head' | 'heads'>,
+  transaction: Pick<Transaction, 'head' | 'heads' | 'backlog'>,
   keys: readonly ChainKey[],
-): Promise<ChainHead> {
+): Promise<{ readonly host?: string; readonly head: ChainHead }> {
   const own = await transaction.head();
-  return (await underAnotherName(file, transaction, own, keys))?.head ?? own;
+  if ((await transaction.backlog()).length > 0) return { head: own };
+  await refuseTakenName(file, transaction, own, keys);
+  return (await underAnotherName(file, transaction, own, keys)) ?? { head: own };
 }
 
 /** Moves the head to the last record of `file`, and gives the number of that. `keys`: the key that the chain goes on with first. Throws as verifyLog does. */

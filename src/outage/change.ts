@@ -72,13 +72,13 @@ async function put(
   const known = await copy.enrolment(user, context);
   if (known === undefined && !isApproved) return;
   if (known === undefined) await copy.insert(enrolment);
-  else await copy.save(withUsed(enrolment, inCopy(known)));
+  else await copy.save(withUsed(enrolment, inCopy(known), file !== undefined));
   if (file === undefined) await copy.dropSealed(user, context);
   else await copy.putSealed(user, context, file);
 }
 
 /** For the same secret the copy keeps its own budget: tries on it may not be reported yet. */
-function withUsed(enrolment: Enrolment, copy: Enrolment): Enrolment {
-  const next = usedOnEither(enrolment, copy);
+function withUsed(enrolment: Enrolment, copy: Enrolment, inStore: boolean): Enrolment {
+  const next = usedOnEither(enrolment, copy, inStore);
   return copy.doubt === undefined && isSameSecret(next.id, copy.id) ? withBudget(next, copy.state.bucket) : next;
 }

@@ -19,11 +19,11 @@ export function usedBy(before: LoginState, after: LoginState): Used {
 
 /**
  * The enrolment of the store, with the steps and recovery codes that the copy knows to be used, too. Only those of the same secret, and of the same
- * list of recovery codes: both may be sealed again on either side. A forged copy changes nothing.
+ * list of recovery codes: both may be sealed again on either side. A forged copy changes nothing. `inStore`: whether the store keeps the sealed file.
  */
-export function usedOnEither(store: Enrolment, copy: Enrolment): Enrolment {
+export function usedOnEither(store: Enrolment, copy: Enrolment, inStore = false): Enrolment {
   if (copy.doubt !== undefined) return store;
-  const known = asCopied(store, copy);
+  const known = asCopied(store, copy, inStore);
   if (!isSameSecret(known.id, copy.id)) return store;
   const lastStep = Math.max(known.state.lastStep, copy.state.lastStep);
   const spentThere = hasSameRecoveryCodes(known.id, copy.id) ? copy.state.spent : '';
@@ -42,8 +42,8 @@ export interface Clocks {
  * The same with the emptier of both budgets, too, at `nowMs`: a copy whose host had a clock that was ahead gives no guesses back, and leaves no
  * step of a time to come as the last one. What the host's own clock still explains stays used, though the store's be behind.
  */
-export function merged(store: Enrolment, copy: Enrolment, policy: Policy, { nowMs, hostMs }: Clocks): Enrolment {
-  const known = usedOnEither(store, { ...copy, state: withoutFutureSteps(copy.state, Math.max(nowMs, hostMs), policy) });
+export function merged(store: Enrolment, copy: Enrolment, policy: Policy, { nowMs, hostMs }: Clocks, inStore = false): Enrolment {
+  const known = usedOnEither(store, { ...copy, state: withoutFutureSteps(copy.state, Math.max(nowMs, hostMs), policy) }, inStore);
   if (copy.doubt !== undefined || !isSameSecret(known.id, copy.id)) return known;
   const buckets = [known.state.bucket, copy.state.bucket];
   const atMs = Math.min(nowMs, Math.max(...buckets.map(({ asOfMs }) => asOfMs)));
@@ -59,8 +59,8 @@ export function isTaken(copy: Enrolment, before: Enrolment, after: Enrolment): b
 }
 
 /** What is wrong where the store, before it is told of this acceptance, knows what it took to be used already; undefined where it does not. */
-export function conflictOf(record: AuditRecord, store: Enrolment, copy: Enrolment): string | undefined {
-  const { id, state } = asCopied(store, copy);
+export function conflictOf(record: AuditRecord, store: Enrolment, copy: Enrolment, inStore = false): string | undefined {
+  const { id, state } = asCopied(store, copy, inStore);
   if (record.event !== 'login.accepted' || !isSameSecret(id, copy.id)) return undefined;
   const { step, recovery_code: code } = record;
   if (code !== undefined && hasSameRecoveryCodes(id, copy.id) && state.spent[code] === '1')
@@ -70,7 +70,7 @@ export function conflictOf(record: AuditRecord, store: Enrolment, copy: Enrolmen
   return `a code may have been accepted on two hosts: this host took those of steps ${String(step - 1)} and ${String(step)}, and another one that of ${String(state.lastStep)}`;
 }
 
-/** A file on its way may have come into its place meanwhile. */
-function asCopied(store: Enrolment, copy: Enrolment): Enrolment {
-  return copy.id !== store.id && copy.id === store.pendingId ? completed(store) : store;
+/** A file on its way may have come into its place meanwhile, but for one that the store keeps: there it is in place when it is the registered one. */
+function asCopied(store: Enrolment, copy: Enrolment, inStore: boolean): Enrolment {
+  return !inStore && copy.id !== store.id && copy.id === store.pendingId ? completed(store) : store;
 }

@@ -69,7 +69,7 @@ export async function tellStore(
       for (const record of some) {
         const before = await transaction.outageTold(record.id);
         if (before !== undefined && (await isTold(state, transaction, before))) continue;
-        const { seq, hash } = await tell(state.log, transaction, { ...recordIn(record), report }, { present, enrolments: copies });
+        const { seq, hash } = await tell(state.log, transaction, { ...recordIn(record), report }, { present, copies });
         if (before === undefined) await transaction.keepOutageRecord({ id: record.id, seq, text: hash });
       }
       // Until then each is compared with what the others know.
@@ -100,11 +100,19 @@ export async function dropTold({ store }: State, records: readonly OutageRecord[
   });
 }
 
-/** What the store has of the same users, who are asked for in one order on all hosts: each waits for the others' locks. */
-async function presentOf(transaction: Transaction, enrolments: readonly Enrolment[]): Promise<readonly Enrolment[]> {
-  const present = [];
-  for (const user of new Set(enrolments.map((each) => each.user))) present.push(...(await transaction.enrolmentsOf(user)));
-  return present;
+/** What the store has of the users of `copies`, who are asked for in one order on all hosts: each waits for the others' locks. */
+async function presentOf(transaction: Transaction, copies: readonly Enrolment[]): Promise<Present> {
+  const enrolments = [];
+  for (const user of new Set(copies.map((each) => each.user))) enrolments.push(...(await transaction.enrolmentsOf(user)));
+  const kept = [];
+  for (const each of enrolments) if ((await transaction.sealed(each.user, each.context)) !== undefined) kept.push(each);
+  return { enrolments, kept };
+}
+
+interface Present {
+  readonly enrolments: readonly Enrolment[];
+  /** Those of which the store keeps the sealed file. */
+  readonly kept: readonly Enrolment[];
 }
 
 /** Gives the head after the record. */
@@ -112,12 +120,12 @@ async function tell(
   log: AuditLog,
   transaction: Transaction,
   record: AuditRecord & { readonly report: string },
-  { present, enrolments }: { readonly present: readonly Enrolment[]; readonly enrolments: readonly Enrolment[] },
+  { present, copies }: { readonly present: Present; readonly copies: readonly Enrolment[] },
 ): Promise<ChainHead> {
   await append(log, transaction, record);
   const head = await transaction.head();
-  const [store, copy] = [present, enrolments].map((all) => all.find((each) => isSame(each, record)));
-  const detail = store === undefined || copy === undefined ? undefined : conflictOf(record, store, copy);
+  const [store, copy] = [present.enrolments, copies].map((all) => all.find((each) => isSame(each, record)));
+  const detail = store === undefined || copy === undefined ? undefined : conflictOf(record, store, copy, present.kept.includes(store));
   if (detail === undefined) return head;
   const { user, context, door, ref, report } = record;
   const uid = record.uid === undefined ? {} : { uid: record.uid };
@@ -126,7 +134,7 @@ async function tell(
 }
 
 interface Merging {
-  readonly present: readonly Enrolment[];
+  readonly present: Present;
   readonly copies: readonly Enrolment[];
   readonly policy: Policy;
   readonly now: () => number;
@@ -136,8 +144,8 @@ async function merge(transaction: Transaction, { present, copies, policy, now }:
   const hostMs = now();
   const clocks = { hostMs, nowMs: await timeOf(transaction, () => hostMs) };
   for (const copy of copies) {
-    const store = present.find((each) => isSame(each, copy));
-    if (store !== undefined) await transaction.save(merged(store, copy, policy, clocks));
+    const store = present.enrolments.find((each) => isSame(each, copy));
+    if (store !== undefined) await transaction.save(merged(store, copy, policy, clocks, present.kept.includes(store)));
   }
 }
 
@@ -216,13 +224,13 @@ async function put(copy: Transaction, { user, enrolments, files }: Needed, polic
   if (isOther) await copy.forget(user);
   for (const [i, enrolment] of enrolments.entries()) {
     const old = isOther ? undefined : known.find((each) => isSame(each, enrolment));
+    const file = files[i];
     // What was used here since the store was asked stays used.
     if (old === undefined) await copy.insert(enrolment);
     else {
       const used = { ...old, state: withoutFutureSteps(old.state, nowMs, policy) };
-      await copy.save(withBudget(usedOnEither(enrolment, used), enrolment.state.bucket));
+      await copy.save(withBudget(usedOnEither(enrolment, used, file !== undefined), enrolment.state.bucket));
     }
-    const file = files[i];
     if (file === undefined) await copy.dropSealed(user, enrolment.context);
     else await copy.putSealed(user, enrolment.context, file);
   }

@@ -140,6 +140,28 @@ describe(
       await assertWhole();
     });
 
+    it('that gets the name of another one, whose log is longer, cut its own by going on with that', async () => {
+      const [longer, taking] = [await fleetHost(server, 'longer', { hostKey }), await fleetHost(server, 'taking', { hostKey })];
+      for (let i = 0; i < 6; i++) await longer.pam(user.name, '000000');
+      for (let i = 0; i < 2; i++) await taking.pam(user.name, '000000');
+      const as = (name: string): void => {
+        fs.writeFileSync(taking.config, fs.readFileSync(taking.config, 'utf8').replace(/^host = .*$/m, `host = "${name}"`));
+      };
+      const unlock = (): Promise<Ran> => run([...SOURCE_NOTP, 'unlock', '--user', user.name, '--config', taking.config]);
+      as('longer');
+      const { code: exit, stderr } = await unlock();
+      assert.equal(exit, 3);
+      assert.match(
+        stderr,
+        /under the name of this one, with \d+ records[^\n]*\nnotp: hint: give this host a name of its own[^\n]*"taking"[^\n]*/,
+      );
+      as('taking');
+      assert.equal((await unlock()).code, 0);
+      const verified = await run([...SOURCE_NOTP, 'audit', 'verify', '--config', taking.config]);
+      assert.equal(verified.code, 0, verified.stderr);
+      assert.equal((await longer.pam(user.name, code())).code, 0);
+    });
+
     it('that joins with a log of its own is told what to run, however short that is and whatever key it had', async () => {
       for (const key of [hostKey, randomBytes(32)]) {
         const joining = await pamWorld('fleet-joining', { hostKey: key });

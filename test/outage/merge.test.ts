@@ -124,6 +124,25 @@ function record(used: Partial<AuditRecord>): AuditRecord {
   return { user: 'alice', context: 'ssh', door: 'pam', event: 'login.accepted', result: 'accepted', ref: '00000000', ...used };
 }
 
+describe('a change that the store has not made, for its last answer was lost', () => {
+  const id = 'a'.repeat(32);
+  const pendingId = idForReseal(id, 'b'.repeat(32), { hasNewCodes: true });
+  const store = enrolment({ id, pendingId, pendingState: { spent: '0000' } });
+  const copy = enrolment({ id: pendingId }, { lastStep: 12, spent: '0100' });
+
+  it('was made by the report of the copy, which had it already, where the file that belongs to it is in the store', () => {
+    const both = merged(store, copy, POLICY, FAR, true);
+    assert.deepEqual([both.id, both.pendingId, both.state.lastStep, both.state.spent], [id, pendingId, 12, '000']);
+    assert.deepEqual(usedOnEither(store, copy, true).id, id);
+    assert.equal(conflictOf(record({ recovery_code: 0 }), enrolment({ ...store }, { spent: '100' }), copy, true), undefined);
+  });
+
+  it('is made where the file is in a home, and may be in its place', () => {
+    const both = merged(store, copy, POLICY, FAR);
+    assert.deepEqual([both.id, both.pendingId, both.state.lastStep, both.state.spent], [pendingId, '', 12, '0100']);
+  });
+});
+
 describe('an acceptance in an outage', () => {
   it('takes both codes, or one recovery code', () => {
     const { state } = enrolment();

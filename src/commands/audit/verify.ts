@@ -61,17 +61,17 @@ async function verifyAudit(config: Config, options: VerifyOptions, now: () => nu
   const keys = [...given, ...chain.keys];
   const file = options.file ?? place.auditFile;
   const headNow = async (): Promise<ChainHead> => {
-    const asked = await asUser(place.owner, () =>
-      withPresentState(place, now, ({ store }) => store.exclusively((transaction) => headIn(transaction, place, keys, options.host))),
+    const { own, heads } = await asUser(place.owner, () =>
+      withPresentState(place, now, ({ store }) => store.exclusively((transaction) => headsIn(transaction, place, keys, options.host))),
     );
-    return await asked(file, keys);
+    // A host that was renamed goes on with its log, and the store has the end of that under the other name.
+    return (await underAnotherName(file, { heads: () => Promise.resolve(heads) }, own, keys))?.head ?? own;
   };
-  const known = await chain.head(file, keys);
-  const verified = (): Promise<Report> => verifyLog(file, { ...chain, known, headNow, keys, progress });
+  const verified = (): Promise<Report> => verifyLog(file, { ...chain, headNow, keys, progress });
   const report = await (options.file === undefined ? asUser(place.owner, verified) : verified()).finally(() => {
     line.end();
   });
-  const why = options.host === undefined && isLost(place.auditFile, known) ? lostHead(place.auditFile) : undefined;
+  const why = options.host === undefined && isLost(place.auditFile, chain.known) ? lostHead(place.auditFile) : undefined;
   tell(report, options, why);
   return report.problems.length === 0 ? 0 : 1;
 }
@@ -101,9 +101,9 @@ async function resume(place: StatePlace, now: () => number): Promise<void> {
 /** Why the chain cannot go on by itself; undefined where it can. */
 async function whyLost(file: string, transaction: Transaction, keys: Chain['keys']): Promise<string | undefined> {
   try {
-    return isLost(file, await headOf(file, transaction, keys)) ? 'the store knew no record of this log' : undefined;
+    return isLost(file, (await headOf(file, transaction, keys)).head) ? 'the store knew no record of this log' : undefined;
   } catch (error) {
-    if (error instanceof ChangedHead) return 'the head in the store was changed outside notp';
+    if (error instanceof ChangedHead) return 'the head in the store is none of this log, or was changed outside notp';
     throw error;
   }
 }
@@ -123,35 +123,33 @@ function refuseUnshared({ store }: StatePlace, { host, file, key }: VerifyOption
     throw new NotpError('usage', 'the store of this host is shared with no other, so it knows nothing of one', 'leave out --host');
 }
 
-/** Finds the head of a chain in what the store has said, and in its log `file`, which whoever checks it may read and the store's owner may not. */
-type Head = (file: string, keys: Chain['keys']) => Promise<ChainHead>;
-
 /** The head of the chain, and the keys that it may be made with. */
 async function chainOf(
   state: State | undefined,
   place: StatePlace,
   host: string | undefined,
-): Promise<Pick<Chain, 'marks' | 'backlog' | 'keys' | 'storedKeys'> & { readonly head: Head }> {
+): Promise<Pick<Chain, 'known' | 'marks' | 'backlog' | 'keys' | 'storedKeys'>> {
   if (state === undefined)
     throw new NotpError('store_unavailable', `${storeName(place)}: there is no such file`, 'nobody has enrolled yet');
   return await state.store.exclusively(async (transaction) => {
     const storedKeys = await transaction.formerChainKeys();
     const keys = chainKeys(state, storedKeys);
-    const head = await headIn(transaction, place, keys, host);
+    const { own: known } = await headsIn(transaction, place, keys, host);
     const [marks, backlog] = [await transaction.marks(host), await transaction.backlog(host)];
-    return { head, marks, backlog, storedKeys, keys };
+    return { known, marks, backlog, storedKeys, keys };
   });
 }
 
-async function headIn(transaction: Transaction, { auditFile }: StatePlace, keys: Chain['keys'], host: string | undefined): Promise<Head> {
-  if (host === undefined) {
-    const head = await headOf(auditFile, transaction, keys);
-    return () => Promise.resolve(head);
-  }
+/** The head of the log of `host`, and where it is of another host those of all. */
+async function headsIn(
+  transaction: Transaction,
+  { auditFile }: StatePlace,
+  keys: Chain['keys'],
+  host: string | undefined,
+): Promise<{ readonly own: ChainHead; readonly heads: readonly HostHead[] }> {
+  if (host === undefined) return { own: (await headOf(auditFile, transaction, keys)).head, heads: [] };
   const heads = await transaction.heads();
-  const own = headOfHost(heads, host);
-  // A host that was renamed goes on with its log, and the store has the end of that under the other name.
-  return async (file, all) => (await underAnotherName(file, { heads: () => Promise.resolve(heads) }, own, all))?.head ?? own;
+  return { own: headOfHost(heads, host), heads };
 }
 
 function headOfHost(heads: readonly HostHead[], host: string): ChainHead {

@@ -88,7 +88,8 @@ async function examineChain(
     const { message: detail, hint: fix = '' } = lostHead(auditFile);
     return { id, severity: 'fail', title: 'The store does not know the audit log, so every login is refused', detail, fix };
   }
-  const headNow = (): Promise<ChainHead> => state.store.exclusively((transaction) => headOf(auditFile, transaction, keys));
+  const headNow = (): Promise<ChainHead> =>
+    state.store.exclusively(async (transaction) => (await headOf(auditFile, transaction, keys)).head);
   const report = await walked(auditFile, { known: head, headNow, backlog, keys, lastBytes: WALKED_BYTES });
   const { problems, first, last } = report;
   const title = 'The audit log is not what was written';

@@ -69,7 +69,7 @@ async function rolledBack(state: State, { auditFile }: StatePlace, now: () => nu
       const formerChainKeys = await transaction.formerChainKeys();
       const clockMs = await transaction.clockMs();
       found = {
-        head: await headOf(auditFile, transaction, chainKeys(state, formerChainKeys)),
+        head: (await headOf(auditFile, transaction, chainKeys(state, formerChainKeys))).head,
         backlog,
         enrolments: await transaction.enrolments(),
         formerChainKeys,
