@@ -2,9 +2,6 @@
 import * as os from 'node:os';
 import { NotpError } from '../error.ts';
 import type { SealedFile } from '../seal/file.ts';
-import { kindOf } from '../otp/uri.ts';
-import { idOfSecret } from '../seal/id.ts';
-import { secretMark } from '../seal/keys.ts';
 import type { Payload } from '../seal/payload.ts';
 import type { Config } from '../system/config.ts';
 import { newHeader, sealByHost, sealByPassphrase } from './sealing.ts';
@@ -22,17 +19,16 @@ export function issuerFor(told: string, { code }: Pick<Config, 'code'>): string 
   return [told, code.issuer, os.hostname()].find((name) => name !== '') ?? '';
 }
 
-/** Seals with the passphrase where there is one, else with the host key. */
+/** Seals with the passphrase where there is one, else with the host key. `id`: of the file, where it is not to be drawn. */
 export function sealPayload(
   { user, origin, now }: Pick<Plan, 'user' | 'origin' | 'now'>,
   payload: Payload,
   passphrase: string | undefined,
   { hostKey }: State,
+  id?: string,
 ): SealedFile {
   const drawn = newHeader(user.name, origin.context, now());
-  const id =
-    hostKey === undefined ? drawn.id : idOfSecret(secretMark(hostKey.key, payload.secret, { ...drawn, kind: kindOf(payload) }), drawn.id);
-  const header = { ...drawn, id };
+  const header = { ...drawn, id: id ?? drawn.id };
   if (passphrase !== undefined) return sealByPassphrase(header, payload, passphrase);
   if (hostKey === undefined) throw new NotpError('failed', 'there is no host key', 'run notp host-key init once on this host');
   return sealByHost(header, payload, hostKey);

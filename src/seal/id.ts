@@ -1,6 +1,6 @@
 /**
- * The id of a sealed file: 32 hex digits. The first 16 are the secret's (its mark by the host key, or drawn with it), the
- * next 8 are drawn with its recovery codes, and the last 8 each time it is sealed. So two ids tell whether they seal the same secret: a used
+ * The id of a sealed file: 32 hex digits. The first 16 are drawn with the secret, the next 8 with its recovery codes, and
+ * the last 8 each time it is sealed; of what is imported the first two are marks of it by the host key, so that they come again with it. So two ids tell whether they seal the same secret: a used
  * code stays used when the secret is sealed again. Pure.
  */
 const SECRET_DIGITS = 16;
@@ -12,9 +12,9 @@ export function idForReseal(old: string, random: string, { hasNewCodes }: { read
   return old.slice(0, kept) + random.slice(kept);
 }
 
-/** The id of a secret whose mark is `mark`, 16 hex digits: it ends like `random`, 32 hex digits. */
-export function idOfSecret(mark: string, random: string): string {
-  return mark + random.slice(SECRET_DIGITS);
+/** The id of a secret and its recovery codes that have these marks, of 16 hex digits each: it ends like `random`, 32 hex digits. */
+export function idOfMarks({ secret, codes }: { readonly secret: string; readonly codes: string }, random: string): string {
+  return secret + codes.slice(0, CODES_DIGITS - SECRET_DIGITS) + random.slice(CODES_DIGITS);
 }
 
 /** Whether both ids are of the same secret. */

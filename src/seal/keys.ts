@@ -37,19 +37,14 @@ export function hostKeyId(hostKey: Uint8Array): string {
   return bytesToHex(hkdf(sha256, hostKey, undefined, utf8ToBytes('notp host key id/1'), 8));
 }
 
-/**
- * Eight bytes, hex, that tell a secret of one user and context from others to who has the host key, and nobody else anything. `kind`: what else
- * its codes depend on.
- */
-export function secretMark(hostKey: Uint8Array, secret: Uint8Array, of: Readonly<Record<'user' | 'context' | 'kind', string>>): string {
-  const key = hkdf(
-    sha256,
-    hostKey,
-    utf8ToBytes(JSON.stringify([of.user, of.context, of.kind])),
-    utf8ToBytes('notp secret mark/1'),
-    KEY_BYTES,
-  );
-  return bytesToHex(hmac(sha256, key, secret).subarray(0, 8));
+/** Eight bytes, hex, by which who has the host key tells `what` of one user and context from others; to anybody else they say nothing. */
+export function keyedMark(
+  hostKey: Uint8Array,
+  { user, context }: { readonly user: string; readonly context: string },
+  what: Uint8Array,
+): string {
+  const key = hkdf(sha256, hostKey, utf8ToBytes(JSON.stringify([user, context])), utf8ToBytes('notp mark/1'), KEY_BYTES);
+  return bytesToHex(hmac(sha256, key, what).subarray(0, 8));
 }
 
 /** The key of the audit chain's HMAC. */

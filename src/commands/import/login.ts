@@ -2,19 +2,22 @@
  * One login that another module knew: sealed, and registered where that module left it, so that no code that was
  * used before works again.
  */
+import { concatBytes, utf8ToBytes } from '@noble/hashes/utils.js';
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { NotpError } from '../../error.ts';
 import { shellCommand } from '../../otp/escape.ts';
+import type { Origin } from '../../audit/record.ts';
 import { heldBy } from './login-present.ts';
 import { recoveryLeft } from '../../enrolment/facts.ts';
 import { stepAt } from '../../otp/code.ts';
 import { cutAccount } from '../../otp/names.ts';
 import { keptRecoveryCodes } from '../../otp/recovery.ts';
-import type { Account, Credential } from '../../otp/uri.ts';
+import { kindOf, type Account, type Credential } from '../../otp/uri.ts';
 import type { Target } from './target.ts';
 import { printSealedFile, registrationOf } from '../../seal/file.ts';
-import { isSameSecret } from '../../seal/id.ts';
+import { hasSameRecoveryCodes, idOfMarks, isSameSecret } from '../../seal/id.ts';
+import { keyedMark } from '../../seal/keys.ts';
 import type { Payload } from '../../seal/payload.ts';
 import { statusToBe, usedToo } from '../../store/enrolment.ts';
 import type { Enrolment, PendingState } from '../../store/store.ts';
@@ -24,6 +27,7 @@ import type { User } from '../../system/users.ts';
 import { complete, firstState } from '../../enrolment/registrar.ts';
 import type { State } from '../../state/state.ts';
 import { stepsAhead, type LoginState } from '../../verdict/decide.ts';
+import { newId } from '../../enrolment/sealing.ts';
 import { issuerFor, sealPayload } from '../../enrolment/secret.ts';
 import { storeRegistered } from '../../enrolment/storing.ts';
 
@@ -75,21 +79,23 @@ export async function storeLogin(
   const { origin, now, config } = target;
   const { ended, notes: named } = await refuseTwin(target, state, moved.credential, passphrase ?? opening);
   const payload: Payload = { ...moved.credential, recovery: keptRecoveryCodes(moved.emergency, randomBytes) };
-  const sealed = sealPayload(target, payload, passphrase, state);
+  const idIn = (context: string): string => markedId(state, { ...origin, context }, moved);
+  const sealed = sealPayload(target, payload, passphrase, state, idIn(origin.context));
   const { credential, lastStep = -1 } = moved;
   const first = firstState(config.policy, moved.emergency.length, now());
   const notes = [...named];
   let left = moved.emergency.length;
-  const goOn = (
-    fresh: LoginState,
-    former: Enrolment,
-    nowMs: number,
-    isSame = isSameSecret(former.id, sealed.id),
-  ): LoginState & PendingState => {
+  const goOn = (fresh: LoginState, former: Enrolment, nowMs: number): LoginState & PendingState => {
+    const marked = idIn(former.context);
+    const known: Known = {
+      isSame: isSameSecret(former.id, marked),
+      isOther: former.id === otherThan,
+      hasSameCodes: hasSameRecoveryCodes(former.id, marked) && former.state.spent.length === fresh.spent.length,
+    };
     const next =
       credential.type === 'totp'
-        ? afterSteps(fresh, former, stepAt(nowMs, credential.periodSeconds) + stepsAhead(config.policy), isSame)
-        : afterCounter(fresh, former, { isSame, isOther: former.id === otherThan });
+        ? afterSteps(fresh, former, known, stepAt(nowMs, credential.periodSeconds) + stepsAhead(config.policy))
+        : afterCounter(fresh, former, known);
     if (credential.type === 'hotp' && next.lastStep > fresh.lastStep) notes.push(noteOn(origin, next.lastStep));
     const before = left;
     left = recoveryLeft({ spent: next.spent });
@@ -102,7 +108,7 @@ export async function storeLogin(
   const asMoved = { ...first, lastStep: credential.type === 'hotp' ? credential.counter - 1 : lastStep };
   // What has ended accepts nothing meanwhile.
   const used = ended.reduce<LoginState>((fresh, each) => {
-    const { lastStep: last, spent } = goOn(fresh, each, now(), true);
+    const { lastStep: last, spent } = goOn(fresh, each, now());
     return { ...fresh, lastStep: last, spent };
   }, asMoved);
   const enrolment = { origin, ...registrationOf(sealed), state: used, goOn, event: 'import', replace } as const;
@@ -156,25 +162,51 @@ function wasNever(enrolment: Enrolment | undefined): boolean {
   return enrolment === undefined || (enrolment.id === '' && enrolment.pendingId === '');
 }
 
+/** What is known of the secret that was there before. */
+interface Known {
+  readonly isSame: boolean;
+  /** It is surely another one. */
+  readonly isOther: boolean;
+  /** It is the same, and had these very emergency codes. */
+  readonly hasSameCodes: boolean;
+}
+
 /**
- * What is replaced has the same secret, or what was before it may have had: what was accepted by the clock, up to the step `latest`, stays
- * spent.
+ * The id of what is imported for `origin`, of which the first digits come again with the same secret, and the next with the same emergency codes.
+ * Without a host key all of it is drawn.
  */
-function afterSteps(fresh: LoginState, { id, state, doubt }: Enrolment, latest: number, isSame: boolean): LoginState & PendingState {
+function markedId({ hostKey }: State, origin: Origin, { credential, emergency }: Moved): string {
+  const random = newId();
+  if (hostKey === undefined) return random;
+  const mark = (what: string, secret: Uint8Array): string => keyedMark(hostKey.key, origin, concatBytes(utf8ToBytes(`${what} `), secret));
+  return idOfMarks(
+    { secret: mark(`secret ${kindOf(credential)}`, credential.secret), codes: mark('codes', utf8ToBytes(emergency.join(' '))) },
+    random,
+  );
+}
+
+/** What is replaced has the same secret, or what was before it may have had: what was accepted by the clock, up to the step `latest`, stays spent. */
+function afterSteps(
+  fresh: LoginState,
+  { id, state, doubt }: Enrolment,
+  { isSame, hasSameCodes }: Known,
+  latest: number,
+): LoginState & PendingState {
   if (doubt === undefined && id === '') return fresh;
   // Of one that was forged nobody knows what it has accepted, nor of what was before one with another secret.
-  if (doubt !== undefined || !isSame || state.spent.length !== fresh.spent.length)
-    return { ...fresh, lastStep: latest, spent: allSpent(fresh) };
+  if (doubt !== undefined || !isSame) return { ...fresh, lastStep: latest, spent: allSpent(fresh) };
   // Of a clock that was ahead: nothing of the present is accepted meanwhile.
-  if (state.lastStep > latest) return { ...fresh, ...usedToo(fresh, { ...state, lastStep: latest }) };
-  return { ...fresh, ...usedToo(fresh, state), goesOn: true };
+  const lastStep = Math.min(state.lastStep, latest);
+  const next: LoginState = { ...fresh, ...usedToo(fresh, { ...state, lastStep }) };
+  const known = hasSameCodes ? next : { ...next, spent: allSpent(fresh) };
+  return lastStep < state.lastStep ? known : { ...known, goesOn: true };
 }
 
 /** The same of a counter, whose codes are good for ever. Throws `refused` where nobody knows how far it went. */
 function afterCounter(
   fresh: LoginState,
   { id, user, context, state, doubt }: Enrolment,
-  { isSame, isOther }: { readonly isSame: boolean; readonly isOther: boolean },
+  { isOther, hasSameCodes }: Known,
 ): LoginState & PendingState {
   if (doubt !== undefined)
     throw new NotpError(
@@ -186,7 +218,7 @@ function afterCounter(
   // Another token, or steps of the clock, which are no counters.
   if (isOther || state.periodSeconds !== undefined) return { ...fresh, spent: allSpent(fresh) };
   const next: LoginState & PendingState = { ...fresh, ...usedToo(fresh, state), goesOn: true };
-  return isSame ? next : { ...next, spent: allSpent(fresh) };
+  return hasSameCodes ? next : { ...next, spent: allSpent(fresh) };
 }
 
 function allSpent({ spent }: LoginState): string {

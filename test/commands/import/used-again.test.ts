@@ -178,6 +178,16 @@ describe('an import over an enrolment that came in between', { skip: lacks({ roo
       for (const proof of [FIRST, SECOND, code]) assert.equal(await one.login(proof), 'replayed');
     });
 
+  it('took every emergency code again where notp had made other codes in between', async () => {
+    const one = owner();
+    one.imported();
+    assert.equal(await one.login(FIRST), 'in');
+    one.notp('recovery', 'ssh', '--json');
+    one.notp('revoke', 'ssh', '--yes');
+    assert.equal(one.imported().recovery_left, 0);
+    assert.equal(await one.login(FIRST), 'replayed');
+  });
+
   it('is none where it is the same secret again, though its file be away: what was not used works', async () => {
     const one = owner();
     one.imported();
