@@ -58,26 +58,14 @@ export async function underAnotherName(
   transaction: Pick<Transaction, 'heads'>,
   own: ChainHead,
   keys: readonly ChainKey[],
-): Promise<{ readonly host: string; readonly head: ChainHead } | undefined> {
+): Promise<NamedHead | undefined> {
   if ((endOf(file, LAST_BYTES).at(-1)?.seq ?? 0) <= own.seq) return undefined;
   return await endOfThis(file, await transaction.heads(), keys, (head) => head.seq > own.seq);
 }
 
-/**
- * Throws ChangedHead where `own`, the head of this name, is none of this log, and that of another name is: then the store has the log of another
- * host under this name, which was given to two of them.
- */
-async function refuseTakenName(
-  file: string,
-  transaction: Pick<Transaction, 'heads'>,
-  own: ChainHead,
-  keys: readonly ChainKey[],
-): Promise<void> {
-  const last = endOf(file, LAST_BYTES).at(-1);
-  if (last === undefined || last.seq > own.seq || isHead(last, own, keys)) return;
-  if (endOf(file, LOOKED_AT_BYTES).some((line) => isHead(line, own, keys))) return;
-  const found = await endOfThis(file, await transaction.heads(), keys, (head) => head.seq > 0 && head.seq < own.seq);
-  if (found !== undefined) throw takenName(file, found.host, own);
+interface NamedHead {
+  readonly host: string;
+  readonly head: ChainHead;
 }
 
 /** Of the heads that `isMeant` that of the end of the log `file`. */
@@ -86,7 +74,7 @@ async function endOfThis(
   heads: readonly HostHead[],
   keys: readonly ChainKey[],
   isMeant: (head: ChainHead) => boolean,
-): Promise<{ readonly host: string; readonly head: ChainHead } | undefined> {
+): Promise<NamedHead | undefined> {
   const lines = endOf(file, LOOKED_AT_BYTES);
   for (const { host, head, isWhole } of heads) {
     if (!isWhole || head === undefined || !isMeant(head) || !lines.some((line) => isHead(line, head, keys))) continue;
@@ -110,18 +98,28 @@ function takenName(file: string, host: string, { seq }: ChainHead): ChangedHead 
 }
 
 /**
- * The head after which the log `file` of this host goes on, and the other name under which the store has that, where it does. Throws as
- * refuseTakenName. Where records wait, they are of the name that the store knows now.
+ * The head after which the log `file` of this host goes on, and the other name under which the store has that, where it does. Where records
+ * wait, they are of the name that the store knows now. Throws ChangedHead where the head of this name is none of this log, and that of another
+ * name is: then the store has the log of another host under this one.
  */
 export async function headOf(
   file: string,
   transaction: Pick<Transaction, 'head' | 'heads' | 'backlog'>,
   keys: readonly ChainKey[],
-): Promise<{ readonly host?: string; readonly head: ChainHead }> {
+): Promise<Partial<NamedHead> & { readonly head: ChainHead }> {
   const own = await transaction.head();
-  if ((await transaction.backlog()).length > 0) return { head: own };
-  await refuseTakenName(file, transaction, own, keys);
-  return (await underAnotherName(file, transaction, own, keys)) ?? { head: own };
+  const last = endOf(file, LAST_BYTES).at(-1);
+  if (last === undefined || isHead(last, own, keys) || (await transaction.backlog()).length > 0) return { head: own };
+  const found = await endOfThis(file, await transaction.heads(), keys, ({ seq, hash }) => seq > 0 && hash !== own.hash);
+  if (found === undefined) return { head: own };
+  if (own.seq > 0 && !(await isIn(file, own, keys))) throw takenName(file, found.host, own);
+  return found.head.seq > own.seq ? found : { head: own };
+}
+
+/** Whether the log has the record of `head`, however far back. */
+async function isIn(file: string, head: ChainHead, keys: readonly ChainKey[]): Promise<boolean> {
+  if (endOf(file, LOOKED_AT_BYTES).some((line) => isHead(line, head, keys))) return true;
+  return (await verifyLog(file, { known: head, keys })).reached;
 }
 
 /** Moves the head to the last record of `file`, and gives the number of that. `keys`: the key that the chain goes on with first. Throws as verifyLog does. */

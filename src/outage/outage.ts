@@ -4,7 +4,6 @@
  */
 import * as path from 'node:path';
 import type { AuditLog } from '../audit/audit.ts';
-import { NotpError } from '../error.ts';
 import type { Enrolment } from '../store/store.ts';
 import type { Policy } from '../verdict/decide.ts';
 import { isUnreached } from '../store/unreached.ts';
@@ -109,13 +108,10 @@ async function onEither<T>({ place, user, policy, now }: Asking, state: State, c
 async function reportBefore({ policy, user }: Pick<Asking, 'policy' | 'user'>, state: State, copy: State): Promise<void> {
   const pending = await ofCopy(() => pendingIn(copy));
   if (pending === undefined || pending.records.length === 0) return;
-  try {
-    // Where the copy does not note that, they are told again, and known then.
-    await tellStore(state, pending, policy, (told) => ofCopy(() => dropTold(copy, told)));
-  } catch (error) {
-    const isAbout = pending.enrolments.some((each) => each.user === user);
-    if (isAbout || !(error instanceof NotpError && error.code === 'audit_unavailable')) throw error;
-  }
+  // Where the copy does not note that, they are told again, and known then.
+  const left = await tellStore(state, pending, policy, (told) => ofCopy(() => dropTold(copy, told)));
+  const own = left.get(user);
+  if (own !== undefined) throw own;
 }
 
 function isPaused(file: string, nowMs: number): boolean {

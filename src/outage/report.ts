@@ -25,10 +25,14 @@ export interface Pending {
   readonly enrolments: readonly Enrolment[];
 }
 
-/** Tells the store what was decided on the copy, which then holds nothing of it; gives how many records. Throws as Store.exclusively does. */
+/**
+ * Tells the store what was decided on the copy, which then holds nothing of it; gives how many records. Throws as Store.exclusively does, and
+ * `audit_unavailable` where the log takes no more of a user.
+ */
 export async function reportOutage(state: State, copy: State, policy: Policy): Promise<number> {
   const pending = await pendingIn(copy);
-  await tellStore(state, pending, policy, (told) => dropTold(copy, told));
+  const [left] = (await tellStore(state, pending, policy, (told) => dropTold(copy, told))).values();
+  if (left !== undefined) throw left;
   return pending.records.length;
 }
 
@@ -50,34 +54,49 @@ export async function pendingIn({ store, log }: State): Promise<Pending> {
 
 /**
  * Each record becomes one of the chain of the store, and with the last one of a user what they have used up is used up there. `told` hears which are
- * known there, as soon as they are. Nothing is told twice, though this end before it is through, or the copy be put back to what it was. Throws as
- * Store.exclusively and `told` do.
+ * known there, as soon as they are. Nothing is told twice, though this end before it is through, or the copy be put back to what it was. Gives of whom
+ * the log took no more, and why: that keeps nobody else's from being told. Throws as Store.exclusively and `told` do.
  */
 export async function tellStore(
   state: State,
   { records, enrolments }: Pending,
   policy: Policy,
   told: (records: readonly OutageRecord[]) => Promise<unknown>,
-): Promise<void> {
-  for (let start = 0; start < records.length; start += CHUNK) {
-    const some = records.slice(start, start + CHUNK);
-    const [users, later] = [usersOf(some), usersOf(records.slice(start + CHUNK))];
-    const copies = enrolments.filter(({ user }) => users.has(user));
-    await state.store.exclusively(async (transaction) => {
-      const present = await presentOf(transaction, copies);
-      const report = newRef();
-      for (const record of some) {
-        const before = await transaction.outageTold(record.id);
-        if (before !== undefined && (await isTold(state, transaction, before))) continue;
-        const { seq, hash } = await tell(state.log, transaction, { ...recordIn(record), report }, { present, copies });
-        if (before === undefined) await transaction.keepOutageRecord({ id: record.id, seq, text: hash });
+): Promise<ReadonlyMap<string, NotpError>> {
+  const left = new Map<string, NotpError>();
+  for (const [user, all] of Map.groupBy(records, (record) => recordIn(record).user)) {
+    const copies = enrolments.filter((each) => each.user === user);
+    try {
+      for (let start = 0; start < all.length; start += CHUNK) {
+        const some = all.slice(start, start + CHUNK);
+        await tellSome(state, some, { copies, policy, isLast: start + CHUNK >= all.length });
+        await told(some);
       }
-      // Until then each is compared with what the others know.
-      const ended = copies.filter(({ user }) => !later.has(user));
-      await merge(transaction, { present, copies: ended, policy, now: state.log.now });
-    });
-    await told(some);
+    } catch (error) {
+      if (!(error instanceof NotpError) || error.code !== 'audit_unavailable') throw error;
+      left.set(user, error);
+    }
   }
+  return left;
+}
+
+/** `isLast`: whether none of the user are left; until then each is compared with what the others know. */
+async function tellSome(
+  state: State,
+  some: readonly OutageRecord[],
+  { copies, policy, isLast }: { readonly copies: readonly Enrolment[]; readonly policy: Policy; readonly isLast: boolean },
+): Promise<void> {
+  await state.store.exclusively(async (transaction) => {
+    const present = await presentOf(transaction, copies);
+    const report = newRef();
+    for (const record of some) {
+      const before = await transaction.outageTold(record.id);
+      if (before !== undefined && (await isTold(state, transaction, before))) continue;
+      const { seq, hash } = await tell(state.log, transaction, { ...recordIn(record), report }, { present, copies });
+      if (before === undefined) await transaction.keepOutageRecord({ id: record.id, seq, text: hash });
+    }
+    if (isLast) await merge(transaction, { present, copies, policy, now: state.log.now });
+  });
 }
 
 function usersOf(records: readonly OutageRecord[]): ReadonlySet<string> {

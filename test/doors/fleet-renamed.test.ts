@@ -31,7 +31,7 @@ describe(
     let next = 0;
     const code = (): string => phone.recovery[next++] ?? '';
     const called = (name: string): void => {
-      fs.writeFileSync(one.config, fs.readFileSync(one.config, 'utf8').replace(/^host = .*$/m, `host = "${name}"`));
+      rename(one, name);
     };
     const notp = (...words: readonly string[]): Promise<Ran> => run([...SOURCE_NOTP, ...words, '--config', one.config]);
     const assertIn = async (): Promise<void> => {
@@ -140,26 +140,25 @@ describe(
       await assertWhole();
     });
 
-    it('that gets the name of another one, whose log is longer, cut its own by going on with that', async () => {
-      const [longer, taking] = [await fleetHost(server, 'longer', { hostKey }), await fleetHost(server, 'taking', { hostKey })];
-      for (let i = 0; i < 6; i++) await longer.pam(user.name, '000000');
-      for (let i = 0; i < 2; i++) await taking.pam(user.name, '000000');
-      const as = (name: string): void => {
-        fs.writeFileSync(taking.config, fs.readFileSync(taking.config, 'utf8').replace(/^host = .*$/m, `host = "${name}"`));
-      };
-      const unlock = (): Promise<Ran> => run([...SOURCE_NOTP, 'unlock', '--user', user.name, '--config', taking.config]);
-      as('longer');
-      const { code: exit, stderr } = await unlock();
-      assert.equal(exit, 3);
-      assert.match(
-        stderr,
-        /under the name of this one, with \d+ records[^\n]*\nnotp: hint: give this host a name of its own[^\n]*"taking"[^\n]*/,
-      );
-      as('taking');
-      assert.equal((await unlock()).code, 0);
-      const verified = await run([...SOURCE_NOTP, 'audit', 'verify', '--config', taking.config]);
-      assert.equal(verified.code, 0, verified.stderr);
-      assert.equal((await longer.pam(user.name, code())).code, 0);
+    it('that gets the name of another one went on with the log of that, or had that one go on with its own', async () => {
+      const hosts = [await fleetHost(server, 'longer', { hostKey }), await fleetHost(server, 'shorter', { hostKey })] as const;
+      for (const [i, host] of hosts.entries()) for (let times = 0; times < 6 - 4 * i; times++) await host.pam(user.name, '000000');
+      for (const [taking, own, taken] of [
+        [hosts[1], 'shorter', 'longer'],
+        [hosts[0], 'longer', 'shorter'],
+      ] as const) {
+        rename(taking, taken);
+        const { code: exit, stderr } = await on(taking, 'unlock', '--user', user.name);
+        assert.equal(exit, 3);
+        assert.match(stderr, /under the name of this one, with \d+ records[^\n]*\nnotp: hint: give this host a name of its own/);
+        assert.match(stderr, new RegExp(`"${own}" goes on as before`));
+        rename(taking, own);
+        for (const each of hosts) {
+          assert.equal((await on(each, 'unlock', '--user', user.name)).code, 0);
+          const verified = await on(each, 'audit', 'verify');
+          assert.equal(verified.code, 0, verified.stderr);
+        }
+      }
     });
 
     it('that joins with a log of its own is told what to run, however short that is and whatever key it had', async () => {
@@ -185,3 +184,11 @@ describe(
     });
   },
 );
+
+function rename({ config }: PamWorld, name: string): void {
+  fs.writeFileSync(config, fs.readFileSync(config, 'utf8').replace(/^host = .*$/m, `host = "${name}"`));
+}
+
+function on({ config }: PamWorld, ...words: readonly string[]): Promise<Ran> {
+  return run([...SOURCE_NOTP, ...words, '--config', config]);
+}
