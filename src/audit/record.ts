@@ -62,9 +62,9 @@ export interface AuditRecord extends Origin {
   readonly outage?: string;
   /** What all records have in common that one transaction has told the store of such decisions: 8 hex digits. */
   readonly report?: string;
-  /** What such a decision took: the step or counter of the last code, or the place of the recovery code in its list. */
+  /** What such a decision took: the step or counter of the last code, or the places of the recovery codes in their list. */
   readonly step?: number;
-  readonly recovery_code?: number;
+  readonly recovery_codes?: readonly number[];
   /** 8 hex digits, also shown to the person. */
   readonly ref: string;
 }

@@ -87,9 +87,8 @@ interface Hearing {
 async function onBench<T>({ origin: { user } }: Login, rules: Rules, state: State, work: (bench: Bench) => Promise<T>): Promise<T> {
   const { place, policy, now } = rules;
   const hasCopy = place.store.kind === 'postgres' && place.store.outage === 'local';
-  return await (hasCopy && rules.mayFallBack
-    ? throughOutages({ place, user, policy, now }, state, work)
-    : work({ state, inOutage: false }));
+  const { mayFallBack } = rules;
+  return await (hasCopy ? throughOutages({ place, user, policy, now, mayFallBack }, state, work) : work({ state, inOutage: false }));
 }
 
 async function hearingOf(login: Login, rules: Rules, bench: Bench, ref: string): Promise<Hearing> {

@@ -7,13 +7,13 @@ import { withoutFutureSteps, type LoginState, type Policy } from '../verdict/dec
 import { completed, withBudget } from '../store/enrolment.ts';
 
 /** What was used up by an acceptance. */
-export type Used = Pick<AuditRecord, 'step' | 'recovery_code'>;
+export type Used = Pick<AuditRecord, 'step' | 'recovery_codes'>;
 
 export function usedBy(before: LoginState, after: LoginState): Used {
-  const code = Array.from(after.spent).findIndex((digit, i) => digit !== before.spent[i]);
+  const codes = Array.from(after.spent).flatMap((digit, i) => (digit === before.spent[i] ? [] : [i]));
   return {
     ...(after.lastStep === before.lastStep ? {} : { step: after.lastStep }),
-    ...(code === -1 ? {} : { recovery_code: code }),
+    ...(codes.length === 0 ? {} : { recovery_codes: codes }),
   };
 }
 
@@ -53,8 +53,8 @@ export function merged(store: Enrolment, copy: Enrolment, policy: Policy, { nowM
 /** Whether the copy knows a step or a recovery code as used that the store is just taking: its enrolment was `before`, and will be `after`. */
 export function isTaken(copy: Enrolment, before: Enrolment, after: Enrolment): boolean {
   if (copy.doubt !== undefined || !isSameSecret(copy.id, after.id)) return false;
-  const { step, recovery_code: code } = usedBy(before.state, after.state);
-  if (code !== undefined && hasSameRecoveryCodes(copy.id, after.id) && copy.state.spent[code] === '1') return true;
+  const { step, recovery_codes: codes = [] } = usedBy(before.state, after.state);
+  if (hasSameRecoveryCodes(copy.id, after.id) && codes.some((code) => copy.state.spent[code] === '1')) return true;
   return step !== undefined && step <= copy.state.lastStep;
 }
 
@@ -62,8 +62,8 @@ export function isTaken(copy: Enrolment, before: Enrolment, after: Enrolment): b
 export function conflictOf(record: AuditRecord, store: Enrolment, copy: Enrolment, inStore = false): string | undefined {
   const { id, state } = asCopied(store, copy, inStore);
   if (record.event !== 'login.accepted' || !isSameSecret(id, copy.id)) return undefined;
-  const { step, recovery_code: code } = record;
-  if (code !== undefined && hasSameRecoveryCodes(id, copy.id) && state.spent[code] === '1')
+  const { step, recovery_codes: codes = [] } = record;
+  if (hasSameRecoveryCodes(id, copy.id) && codes.some((code) => state.spent[code] === '1'))
     return 'a recovery code was accepted on two hosts';
   // It took this code and the one before.
   if (step === undefined || step > state.lastStep + 1) return undefined;

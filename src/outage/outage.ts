@@ -49,6 +49,8 @@ interface Asking {
   readonly user: string;
   readonly policy: Policy;
   readonly now: () => number;
+  /** Else the copy decides nothing, and only hears what is used. */
+  readonly mayFallBack: boolean;
 }
 
 /** What a login is judged on. */
@@ -85,10 +87,10 @@ async function ofCopy<T>(work: () => T): Promise<Awaited<T> | undefined> {
   }
 }
 
-async function onEither<T>({ place, user, policy, now }: Asking, state: State, copy: State, work: Work<T>): Promise<T> {
+async function onEither<T>({ place, user, policy, now, mayFallBack }: Asking, state: State, copy: State, work: Work<T>): Promise<T> {
   const file = place.store.kind === 'postgres' ? place.store.outageFile : '';
   const approved = (await ofCopy(() => copy.store.exclusively((transaction) => transaction.approved()))) ?? [];
-  const isApproved = approved.some((each) => each.user === user && isFresh(each.asOfMs, now()));
+  const isApproved = mayFallBack && approved.some((each) => each.user === user && isFresh(each.asOfMs, now()));
   const locally = (): Promise<T> => work({ state: copy, inOutage: true });
   if (isApproved && isPaused(file, now())) return await locally();
   // Noted here before it counts there: whoever comes when the server has just gone must find it.

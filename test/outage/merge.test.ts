@@ -134,7 +134,7 @@ describe('a change that the store has not made, for its last answer was lost', (
     const both = merged(store, copy, POLICY, FAR, true);
     assert.deepEqual([both.id, both.pendingId, both.state.lastStep, both.state.spent], [id, pendingId, 12, '000']);
     assert.deepEqual(usedOnEither(store, copy, true).id, id);
-    assert.equal(conflictOf(record({ recovery_code: 0 }), enrolment({ ...store }, { spent: '100' }), copy, true), undefined);
+    assert.equal(conflictOf(record({ recovery_codes: [0] }), enrolment({ ...store }, { spent: '100' }), copy, true), undefined);
   });
 
   it('is made where the file is in a home, and may be in its place', () => {
@@ -147,7 +147,8 @@ describe('an acceptance in an outage', () => {
   it('takes both codes, or one recovery code', () => {
     const { state } = enrolment();
     assert.deepEqual(usedBy(state, { ...state, lastStep: 12 }), { step: 12 });
-    assert.deepEqual(usedBy(state, { ...state, spent: '010' }), { recovery_code: 1 });
+    assert.deepEqual(usedBy(state, { ...state, spent: '010' }), { recovery_codes: [1] });
+    assert.deepEqual(usedBy(state, { ...state, spent: '110' }), { recovery_codes: [0, 1] });
   });
 
   it('is at odds with the store where either code may have been taken there', () => {
@@ -164,15 +165,16 @@ describe('an acceptance in an outage', () => {
     for (const hasNewCodes of [false, true]) {
       const store = enrolment({ id: idForReseal(id, 'b'.repeat(32), { hasNewCodes }) }, { lastStep: 12, spent: '010' });
       assert.match(conflictOf(record({ step: 12 }), store, enrolment({ id })) ?? '', /accepted on two hosts/);
-      assert.equal(conflictOf(record({ recovery_code: 1 }), store, enrolment({ id })) !== undefined, !hasNewCodes);
+      assert.equal(conflictOf(record({ recovery_codes: [1] }), store, enrolment({ id })) !== undefined, !hasNewCodes);
     }
   });
 
   it('is at odds with it where the recovery code was spent there, and not where that is of another enrolment', () => {
     const spent = enrolment({}, { spent: '010' });
-    assert.match(conflictOf(record({ recovery_code: 1 }), spent, enrolment()) ?? '', /recovery code/);
-    assert.equal(conflictOf(record({ recovery_code: 2 }), spent, enrolment()), undefined);
-    assert.equal(conflictOf(record({ recovery_code: 1 }), { ...spent, id: 'b' }, enrolment()), undefined);
-    assert.equal(conflictOf(record({ event: 'recovery.used', recovery_code: 1 }), spent, enrolment()), undefined);
+    for (const codes of [[1], [0, 1], [1, 2]])
+      assert.match(conflictOf(record({ recovery_codes: codes }), spent, enrolment()) ?? '', /recovery code/);
+    assert.equal(conflictOf(record({ recovery_codes: [2] }), spent, enrolment()), undefined);
+    assert.equal(conflictOf(record({ recovery_codes: [1] }), { ...spent, id: 'b' }, enrolment()), undefined);
+    assert.equal(conflictOf(record({ event: 'recovery.used', recovery_codes: [1] }), spent, enrolment()), undefined);
   });
 });

@@ -9,7 +9,9 @@ import { throughOutages } from '../../src/outage/outage.ts';
 import { copyApproved, noteUsed, reportOutage } from '../../src/outage/report.ts';
 import { rowKey, rowMac } from '../../src/seal/keys.ts';
 import { chainKeys, type State } from '../../src/state/state.ts';
+import { NotpError } from '../../src/error.ts';
 import { encoded } from '../../src/store/row-seal.ts';
+import { unreached } from '../../src/store/unreached.ts';
 import type { Enrolment } from '../../src/store/store.ts';
 import { ORIGIN, PERIOD_MS, POLICY, recoveryProof, type LocalWorld } from '../login/local-world.ts';
 import { outageHost } from './outage-host.ts';
@@ -18,7 +20,7 @@ import { outageHost } from './outage-host.ts';
 async function decideOn({ store, log }: State, times: number): Promise<readonly string[]> {
   const refs = Array.from({ length: times }, newRef);
   for (const ref of refs) {
-    const record = { ...ORIGIN, event: 'login.accepted', result: 'accepted', method: 'recovery', recovery_code: 0, ref } as const;
+    const record = { ...ORIGIN, event: 'login.accepted', result: 'accepted', method: 'recovery', recovery_codes: [0], ref } as const;
     await store.exclusively((transaction) => append(log, transaction, record));
   }
   return refs;
@@ -199,6 +201,25 @@ describe('a copy', () => {
   });
 });
 
+describe('a proof of who wants an export, another secret or new codes', () => {
+  it('could be one that this host had taken by the copy and not reported, and was not noted there', async () => {
+    const { world, copy, place } = await outageHost('report-proof');
+    try {
+      const asking = { place, user: ORIGIN.user, policy: POLICY, now: () => world.nowMs, mayFallBack: false };
+      const refs = await decideOn(copy, 1);
+      const bench = await world.withState((state) => throughOutages(asking, state, (found) => Promise.resolve(found)));
+      assert.deepEqual(await reported(world), refs);
+      assert.equal(bench.inOutage, false);
+      assert.ok(bench.used !== undefined);
+      const gone = unreached(new NotpError('store_unavailable', 'the server is gone'));
+      const withoutServer = world.withState((state) => throughOutages(asking, state, () => Promise.reject(gone as NotpError)));
+      await assert.rejects(withoutServer, /the server is gone/);
+    } finally {
+      copy.store.close();
+    }
+  });
+});
+
 describe('what was only counted', () => {
   it('in an outage without a record of its own was told in none', async () => {
     const { world, copy } = await outageHost('report-counted');
@@ -230,7 +251,7 @@ describe('a log that takes no more', () => {
       const judged = async (user: string): Promise<boolean> =>
         await world.withState((state) => {
           const shared: State = { ...state, log: { ...state.log, sharing: 'everybody' } };
-          return throughOutages({ place, user, policy: POLICY, now: () => world.nowMs }, shared, ({ inOutage }) =>
+          return throughOutages({ place, user, policy: POLICY, now: () => world.nowMs, mayFallBack: true }, shared, ({ inOutage }) =>
             Promise.resolve(!inOutage),
           );
         });
