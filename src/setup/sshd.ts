@@ -1,7 +1,8 @@
 /** The sshd of this host: whether it takes its configuration, what that comes to, and having it read again. See sshd(8). */
-import { spawnSync } from 'node:child_process';
+import { spawnSync, type SpawnSyncReturns } from 'node:child_process';
 import * as fs from 'node:fs';
 import { parseEffective, setting, type Effective } from '../doctor/sshd/effective.ts';
+import { whyNotRun } from '../doctor/sshd/program.ts';
 import { NotpError } from '../error.ts';
 import { isBooted, reloadUnit } from '../system/systemd.ts';
 
@@ -14,20 +15,23 @@ const STRANGER = 'host=client,addr=203.0.113.7';
 
 /** Throws `refused` with what sshd says where it would not start with the configuration that is there. `hint` is the way out. */
 export function checkSshd(hint: string): void {
-  const { status, stderr, error } = spawnSync(SSHD, ['-t'], { encoding: 'utf8', timeout: TIMEOUT_MS, env: {} });
+  const { status, stderr, error } = runSshd(['-t']);
   if (status === 0) return;
   throw new NotpError('refused', `sshd does not take its configuration: ${error?.message ?? stderr.trim()}`, hint);
 }
 
 /** The effective configuration for `user`, from outside. */
 export function effectiveConfig(user: string): Effective {
-  const { status, stdout, stderr } = spawnSync(SSHD, ['-T', '-C', `user=${user},${STRANGER}`], {
-    encoding: 'utf8',
-    timeout: TIMEOUT_MS,
-    env: {},
-  });
+  const { status, stdout, stderr } = runSshd(['-T', '-C', `user=${user},${STRANGER}`]);
   if (status !== 0) throw new NotpError('refused', `sshd does not tell its configuration: ${stderr.trim()}`);
   return parseEffective(stdout);
+}
+
+/** Throws `refused` where others than root can change the program. */
+function runSshd(words: readonly string[]): SpawnSyncReturns<string> {
+  const other = whyNotRun(SSHD);
+  if (other !== undefined) throw new NotpError('refused', `${SSHD} is not run: ${other}`, 'install openssh-server, owned by root alone');
+  return spawnSync(SSHD, words, { encoding: 'utf8', timeout: TIMEOUT_MS, env: {} });
 }
 
 /** Has the running sshd read its configuration again, and tells whom; undefined where none runs. Throws `failed` where that did not work. */

@@ -93,6 +93,20 @@ function untoldLoad(where: string, pidFile: string): Finding {
   };
 }
 
+/** An sshd that was upgraded while it runs: what the new program says holds after a restart. */
+export function replaced({ isReplaced = false, program }: Server, where: string): Finding[] {
+  if (!isReplaced) return [];
+  return [
+    {
+      id: 'sshd-replaced',
+      severity: 'warn',
+      title: 'sshd was not restarted since its program was replaced',
+      detail: `${where}: it runs a file that is gone, and ${program}, which was asked, is another version`,
+      fix: 'systemctl restart ssh',
+    },
+  ];
+}
+
 export function noDoor(where: string): Finding {
   return {
     id: 'no-gate',
@@ -146,6 +160,17 @@ export function withoutOptions({ pid, program, unit }: Server): Finding {
         ? `${program} (pid ${String(pid)}): it was started in an environment that leaves its title no room for its options`
         : `${unit}: its service starts sshd through another program, or with variables`,
     fix: 'name its configuration with --sshd-config; a variable of 100 letters in its environment makes room for its title',
+  };
+}
+
+/** `why`: what speaks against running its program. */
+export function notRun(where: string, why: string): Finding {
+  return {
+    id: UNSEEN,
+    severity: 'warn',
+    title: 'A process that calls itself sshd, or a program of that name, is not run to ask it, so nothing is known about its gate',
+    detail: `${where}: ${why}`,
+    fix: "look whose it is; where it is yours, make its program root's alone and name its configuration with --sshd-config",
   };
 }
 

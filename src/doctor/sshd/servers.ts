@@ -1,9 +1,10 @@
 /** The sshds that listen on this host, as /proc shows them: program, configuration and options of each. See proc(5), sshd(8). */
 import * as fs from 'node:fs';
 import * as path from 'node:path';
+import { linkOf, programOf } from './program.ts';
 
 export interface Server {
-  /** What is run to ask it: the program of the process itself. */
+  /** What is run to ask it: the program of the process itself, or what lies in its place now. */
   readonly program: string;
   /** Its first word, after which PAM's service is named before OpenSSH 9.8. */
   readonly name: string;
@@ -16,6 +17,10 @@ export interface Server {
   readonly unit?: string;
   /** Its title had no room for all of its options (setproctitle in an empty environment): they cannot be told. */
   readonly isCut?: boolean;
+  /** Why it is not asked: the process is no sshd of this host, for all that can be told. */
+  readonly doubt?: string;
+  /** The process runs a file that is gone, and `program` is another. */
+  readonly isReplaced?: boolean;
 }
 
 export const DEFAULT_SSHD_CONFIG = '/etc/ssh/sshd_config';
@@ -35,24 +40,21 @@ export function installedServer(config: string): Server | undefined {
 /** Every sshd of this host that listens. Those of containers have process numbers of their own and are not ours. */
 export function runningServers(): Server[] {
   const pids = fs.readdirSync('/proc').filter((entry) => /^\d+$/.test(entry));
-  const here = link('/proc/self/ns/pid');
+  const here = linkOf('/proc/self/ns/pid');
   return pids.flatMap((pid) => {
     const title = isRoots(pid) ? titleOf(pid) : undefined;
     if (title === undefined) return [];
-    const elsewhere = link(`/proc/${pid}/ns/pid`);
-    return elsewhere !== undefined && elsewhere !== here ? [] : [{ ...serverOf(title, programOf(pid, title)), pid: Number(pid) }];
+    const elsewhere = linkOf(`/proc/${pid}/ns/pid`);
+    if (elsewhere !== undefined && elsewhere !== here) return [];
+    const { program, ...found } = programOf(pid, title.words[0] ?? '');
+    // One that has become a session since, or has ended, is no listener.
+    return found.doubt !== undefined && titleOf(pid) === undefined ? [] : [{ ...serverOf(title, program), ...found, pid: Number(pid) }];
   });
 }
 
 interface Title {
   readonly words: readonly string[];
   readonly isCut: boolean;
-}
-
-function programOf(pid: string, { words: [first = ''] }: Title): string {
-  const program = link(`/proc/${pid}/exe`);
-  // A program that was replaced since is still there for the kernel.
-  return program === undefined ? first : program.endsWith(' (deleted)') ? `/proc/${pid}/exe` : program;
 }
 
 /** What is called with `words`, of which the first is its own name. */
@@ -70,7 +72,7 @@ function titleOf(pid: string): Title | undefined {
   if (line === undefined) return undefined;
   // The title of a session begins with the name of a user, or with a bracket.
   const [, name, title = ''] = /^([^\s:/]+): (\/[^\0]*)/.exec(line) ?? [];
-  if (name === 'sshd' || (name !== undefined && isSshd(link(`/proc/${pid}/exe`)))) {
+  if (name === 'sshd' || (name !== undefined && isSshd(linkOf(`/proc/${pid}/exe`)))) {
     const end = title.lastIndexOf(' [listener]');
     return { words: title.slice(0, end === -1 ? undefined : end).split(' '), isCut: end === -1 };
   }
@@ -80,7 +82,7 @@ function titleOf(pid: string): Title | undefined {
   return untitled && !optionsOf(words.slice(1)).some(({ letter }) => NO_LISTENER.includes(letter)) ? { words, isCut: false } : undefined;
 }
 
-/** Anybody can give a process any title, and doctor runs what it finds: all ids must be root's, which nobody else's process has. */
+/** Anybody can give a process any title: all ids must be root's, which nobody else's process has. Root's may be confined, see program.ts. */
 function isRoots(pid: string): boolean {
   return /^Uid:(\s+0){4}$/m.test(read(`/proc/${pid}/status`) ?? '');
 }
@@ -113,14 +115,6 @@ function optionsOf(words: readonly string[]): Option[] {
 function read(file: string): string | undefined {
   try {
     return fs.readFileSync(file, 'latin1');
-  } catch {
-    return undefined;
-  }
-}
-
-function link(file: string): string | undefined {
-  try {
-    return fs.readlinkSync(file);
   } catch {
     return undefined;
   }

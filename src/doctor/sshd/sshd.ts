@@ -11,9 +11,10 @@ import { asksForCode } from '../pam/stack.ts';
 import { DEFAULT_SSHD_CONFIG, installedServer, runningServers, type Server } from './servers.ts';
 import { socketServers } from './socket-units.ts';
 import { readSshdFiles, type Criterion, type SshdFiles } from './files.ts';
+import { whyNotRun } from './program.ts';
 import { isRootsAlone } from './roots-alone.ts';
 import { askServer, checkServer, withKeyFolder, type Asked, type Question, type Refusal } from './run.ts';
-import { noDoor, notLoaded, refused, spelledOtherwise, unaskable, unseen, withoutOptions } from './findings.ts';
+import { noDoor, notLoaded, notRun, refused, replaced, spelledOtherwise, unaskable, unseen, withoutOptions } from './findings.ts';
 import { unasked, vantages, type Vantage } from './vantage.ts';
 
 /** What was found out about one server, for the families that follow. */
@@ -41,12 +42,13 @@ export interface Progress {
 const FIXED_PAM_SERVICE = 9_008;
 const NO_DOORS: Doors = { gate: false, pam: false };
 
-/** The servers to judge: the one that a file was named for, else those that run and those that systemd starts for a connection, else the one that is installed. Throws `failed` where there is no sshd. */
+/** The servers to judge: the one that a file was named for, else those that run and those that systemd starts for a connection, and also the one that is installed where there are none, or none to be believed. Throws `failed` where there is no sshd. */
 export function serversFor(sshdConfig: string | undefined): Server[] {
   const installed = installedServer(sshdConfig ?? DEFAULT_SSHD_CONFIG);
   const servers = sshdConfig === undefined ? [...runningServers(), ...socketServers()] : [];
+  if (servers.some(({ doubt }) => doubt === undefined)) return servers;
+  if (installed !== undefined) return [...servers, installed];
   if (servers.length > 0) return servers;
-  if (installed !== undefined) return [installed];
   throw new NotpError('failed', 'there is no sshd on this host', 'install openssh-server');
 }
 
@@ -54,6 +56,8 @@ export function serversFor(sshdConfig: string | undefined): Server[] {
 export async function examineServer(server: Server, people: readonly Person[], hear: Progress): Promise<SshdReport> {
   const which = server.unit ?? (server.pid === undefined ? undefined : `pid ${String(server.pid)}`);
   const where = `sshd${which === undefined ? '' : ` (${which})`} with ${server.config}`;
+  const doubt = server.doubt ?? whyNotRun(server.program);
+  if (doubt !== undefined) return nothing(notRun(where, doubt));
   if (server.isCut === true) return nothing(withoutOptions(server));
   let files: SshdFiles;
   try {
@@ -147,7 +151,8 @@ function reportOf(server: Server, { version }: Asked, { people, spellings, untol
   };
   const rules = doors.gate || doors.pam ? judge(people, doors, about) : [noDoor(where)];
   const past = spellings.flatMap((each) => pastUnder(each, judge([each], doors, about), rules));
-  const findings = [ok('sshd-config', 'sshd accepts its configuration', where), ...notLoaded(server, any, files, where), ...rules, ...past];
+  const loaded = [...replaced(server, where), ...notLoaded(server, any, files, where)];
+  const findings = [ok('sshd-config', 'sshd accepts its configuration', where), ...loaded, ...rules, ...past];
   return {
     ...{ findings, doors, pamService, files: [...files.files, ...files.folders] },
     gateCommands: commands.filter((command) => gateProgram(command) !== undefined),

@@ -147,6 +147,26 @@ describe('doctor on a booted host', { skip: lacks(CONTAINER_NEEDS) }, () => {
       );
     });
 
+  for (const [sandbox, why] of [
+    ['CapabilityBoundingSet=', /lacks capabilities/],
+    ['PrivateTmp=yes', /another namespace \(mnt\)/],
+    ['NoNewPrivileges=yes', /NoNewPrivs/],
+  ] as const)
+    it(`names a service of root in a sandbox that calls itself sshd: doctor ran its program outside of ${sandbox}`, async () => {
+      const run = path.join(container.root, 'root/confined');
+      fs.writeFileSync(run, 'touch /root/ran\n');
+      const title = 'sshd: /usr/sbin/sshd -D -f /root/confined [listener] 0 of 10-100 startups';
+      const words = ['bash', '-c', 'mkfifo /root/fifo; exec -a "$0" bash <> /root/fifo', title];
+      await container.must(['systemd-run', '--quiet', '--unit=confined', `--property=${sandbox}`, ...words]);
+      const until = 'until grep -q "^sshd: " /proc/$(systemctl show --property=MainPID --value confined)/cmdline; do sleep 0.1; done';
+      await container.must(['timeout', '20', 'sh', '-c', until]);
+      const { code, stdout } = await container.run(['notp', 'doctor', '--json']);
+      await container.must(['sh', '-c', 'systemctl stop confined; rm /root/fifo']);
+      assert.equal(fs.existsSync(path.join(container.root, 'root/ran')), false, 'it was run');
+      assert.equal(code, 3, stdout);
+      assert.match(stdout.split('\n').find((line) => line.includes('sshd-unseen')) ?? '', why);
+    });
+
   const reload = async (): Promise<void> => {
     await container.must(['systemctl', 'reload', 'ssh']);
     for (let i = 0; (await wrong()).includes('sshd-reload'); i++) assert.ok(i < 20, 'the reload does not count');
