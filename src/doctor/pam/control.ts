@@ -13,7 +13,7 @@ export function pairsOf(control: string): Map<string, string> {
   return new Map((SHORT[control] ?? control).split(/\s+/).map((pair) => pair.split('=') as [string, string]));
 }
 
-/** Of a password that has to be changed only the account phase tells. */
+/** An answer of its own is `new_authtok_reqd`: the password is right, and has to be changed. */
 const NO_FAILURE: ReadonlySet<string> = new Set(['success', 'new_authtok_reqd', 'ignore', 'default']);
 
 /** The failures that a control tells apart from others, with what follows from each. */

@@ -6,7 +6,8 @@ import { CONDITION, conditionOf, exemptsUntold, type Who } from './conditions.ts
 import { namedFailures, pairsOf } from './control.ts';
 import { isFirstFactor, mayBeFactor, notpLine, type PamLine, type PamModule } from './stack.ts';
 
-type Answer = 'success' | 'failure' | 'ignore';
+/** `new_authtok_reqd`: the password is right, and has to be changed. */
+type Answer = 'success' | 'new_authtok_reqd' | 'failure' | 'ignore';
 /** What the stack says so far: nothing, yes, or no; and whether the code was right. */
 interface Soon {
   readonly impression: 'none' | 'yes' | 'no';
@@ -130,7 +131,7 @@ function stateAfter(soon: Soon, line: PamModule, { answer, impression }: { answe
     code: soon.code || (isCode && answer === 'success'),
     asked: isCode && !isLate(soon.asked) ? soon.first : soon.asked,
     first: firstAfter(soon.first, line, { answer, refuses: impression === 'no' && answer === 'failure' }),
-    unknown: soon.unknown || (answer === 'success' && mayBeFactor(line)),
+    unknown: soon.unknown || (isPassed(answer) && mayBeFactor(line)),
   };
 }
 
@@ -140,15 +141,19 @@ function firstAfter(first: First, line: PamModule, { answer, refuses }: { answer
   if (!isFirstFactor(line) && !REFUSING.has(line.module)) return first;
   if (refuses) return 'refused';
   if (!isFirstFactor(line) || first === 'passed' || first === 'perhaps refused') return first;
-  return answer === 'success' ? 'passed' : 'failed';
+  return isPassed(answer) ? 'passed' : 'failed';
 }
 
 /** After a module that notp does not know. */
 function perhapsAfter(first: First, { answer, refuses }: { answer: Answer; refuses: boolean }): First {
   if (refuses) return 'perhaps refused';
   if (first === 'passed' || first === 'perhaps refused') return first;
-  if (answer === 'success') return 'perhaps passed';
+  if (isPassed(answer)) return 'perhaps passed';
   return first === 'none' && answer === 'failure' ? 'perhaps failed' : first;
+}
+
+function isPassed(answer: Answer): boolean {
+  return answer === 'success' || answer === 'new_authtok_reqd';
 }
 
 /** Modules that say no for a first factor that has failed, or is not to be asked for. */
@@ -176,9 +181,21 @@ function answersOf(line: PamModule, question: Question): readonly Answer[] {
     case 'other':
     case undefined:
       return (
-        FIXED[line.module] ?? (question.firstPass === 'surely' && isPlain(line) ? ['success', 'failure'] : ['success', 'failure', 'ignore'])
+        FIXED[line.module] ?? [
+          ...['success' as const, 'failure' as const],
+          ...(question.firstPass === 'surely' && isPlain(line) ? [] : ['ignore' as const]),
+          ...(leadsOnExpired(line) ? ['new_authtok_reqd' as const] : []),
+        ]
       );
   }
+}
+
+/**
+ * Whether the control leads somewhere of its own where the password has to be changed. Called ok, as by `required` and the other words, that
+ * refuses in the end; without a name it is one of the failures.
+ */
+function leadsOnExpired({ control }: PamModule): boolean {
+  return !['ok', 'done', undefined].includes(pairsOf(control).get('new_authtok_reqd'));
 }
 
 /** A first factor never passes for one that is not asked for, unless it is told to. */

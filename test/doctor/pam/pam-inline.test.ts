@@ -120,10 +120,29 @@ describe('a stack with a line after it', { skip: NEEDS }, () => {
     assert.equal((await ask(outer)).opens, false);
   });
 
+  for (const lines of [
+    ['auth [new_authtok_reqd=ignore default=done] pam_debug.so auth=new_authtok_reqd'],
+    ['auth [success=ok new_authtok_reqd=1 default=die] pam_debug.so auth=new_authtok_reqd', 'auth required pam_permit.so'],
+  ])
+    it(`was open with a code alone where a password that has to be changed is named: ${lines.join(', ')}`, async () => {
+      rewriteService(inner, lines);
+      assert.equal((await ask(inner)).opens, false);
+      await holds(lines, { exactly: true });
+    });
+
+  it('takes a right password for one where it has to be changed, as Gentoo names it', () => {
+    const lines = [
+      'auth [success=1 new_authtok_reqd=1 ignore=ignore default=bad] pam_unix.so',
+      'auth [default=die] pam_faillock.so authfail',
+      'auth optional pam_permit.so',
+    ];
+    assert.deepEqual(judge(lines), [false, false]);
+  });
+
   it('of any form goes on where it opens, and nowhere else, or has no such form', async () => {
     const answer = fc.constantFrom('success', 'success', 'auth_err', 'ignore', 'new_authtok_reqd', 'user_unknown');
     const action = fc.constantFrom('ok', 'done', 'bad', 'die', 'ignore', '1', '2', '3');
-    const brackets = fc.record({ success: action, user_unknown: action, default: action }).map(
+    const brackets = fc.record({ success: action, new_authtok_reqd: action, user_unknown: action, default: action }).map(
       (pairs) =>
         `[${Object.entries(pairs)
           .map((pair) => pair.join('='))
