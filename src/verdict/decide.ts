@@ -103,8 +103,11 @@ export function decide(states: readonly LoginState[], presented: Presented, nowM
     return { verdict: accepted.verdict, next: judged.map(({ next }) => next), device };
   }
   const verdict = mostTelling(judged.map((each) => each.verdict));
-  // With an empty budget a wrong passphrase must look like a wrong code, or step-up would be an oracle without a price.
-  const told = needed !== 1 && verdict.reason === 'wrong_passphrase' ? refused('wrong_code') : verdict;
+  // What costs less than a try tells no more than that all of it together was not right: a wrong passphrase, or one right number beside a used
+  // one, that was told from a wrong one would be an oracle without a price.
+  const isPaid = codesNeeded(bucket, price) === 1;
+  const isTold = verdict.reason === 'wrong_code' || (isPaid && (needed === 1 || verdict.reason === 'replayed'));
+  const told = isTold ? verdict : refused('wrong_code');
   return { verdict: told, next: all(taken(bucket, price)), device: undefined };
 }
 

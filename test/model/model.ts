@@ -61,7 +61,8 @@ export function judge(account: Account, secret: Uint8Array, shown: Shown, nowMs:
   const outcome = 'codes' in shown ? judgeCodes(account, secret, shown.codes, nowMs) : judgeRecovery(account, shown.recovery);
   const refused = outcome === 'wrong_code' || outcome === 'replayed';
   if (refused) account.creditMs -= price;
-  return outcome;
+  // What costs less than a try tells no more than that.
+  return refused && price < TRY_MS ? 'wrong_code' : outcome;
 }
 
 /** How many codes in a row are asked for, and what a refused try costs. */

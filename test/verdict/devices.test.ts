@@ -67,7 +67,8 @@ describe('a code of any device', () => {
       [copy, BACKUP, PHONE],
     ]) {
       const { words } = sequence(devices, [codeOf(PHONE, NOW), codeOf(PHONE, NOW), twoOf(PHONE, NOW)], states(devices.length, 5));
-      assert.deepEqual(words, ['totp', 'replayed', 'replayed']);
+      // Of three devices a try costs three tokens, so the last one is not paid for and tells nothing.
+      assert.deepEqual(words, ['totp', 'replayed', devices.length === 2 ? 'replayed' : 'wrong_code']);
     }
   });
 

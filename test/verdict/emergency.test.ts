@@ -85,8 +85,8 @@ describe('an emergency code', () => {
   });
 
   it('counts once, and only with others that were not used', () => {
-    assert.equal(word(attempt(EMPTY, several(1, 1), { payload }).verdict), 'replayed');
-    assert.equal(word(attempt({ ...EMPTY, spent: '010' }, several(0, 1), { payload }).verdict), 'replayed');
+    assert.equal(word(attempt(FRESH, several(1, 1), { payload }).verdict), 'replayed');
+    assert.equal(word(attempt({ ...FRESH, spent: '010' }, several(0, 1), { payload }).verdict), 'replayed');
     const guessed: Proof = { kind: 'codes', codes: [EMERGENCY[0] ?? '', '87654321'] };
     const { verdict, next } = attempt(EMPTY, guessed, { payload });
     assert.deepEqual([word(verdict), next.spent], ['wrong_code', '000']);

@@ -89,8 +89,9 @@ describe('two consecutive codes of a counter', () => {
   it('must be neighbours in their order, and both unused', () => {
     assert.deepEqual(
       [two(51, 50), two(50, 52), two(50, 50), two(49, 50), two(48, 49)].map((proof) => word(counted(AT_50_EMPTY, proof).verdict)),
-      ['wrong_code', 'wrong_code', 'wrong_code', 'replayed', 'replayed'],
+      Array(5).fill('wrong_code'),
     );
+    assert.equal(word(counted(AT_50, two(48, 49)).verdict), 'replayed');
     assert.equal(word(counted(AT_50_EMPTY, two(50, 51)).verdict), 'step_up');
   });
 

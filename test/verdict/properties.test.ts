@@ -2,10 +2,13 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import * as fc from 'fast-check';
+import { codeAt } from '../../src/otp/code.ts';
 import type { Proof } from '../../src/otp/proof.ts';
+import { keptRecoveryCodes } from '../../src/otp/recovery.ts';
+import type { Payload } from '../../src/seal/payload.ts';
 import { PAIRS_RESERVE } from '../../src/verdict/budget.ts';
 import type { LoginState, Policy } from '../../src/verdict/decide.ts';
-import { attempt, code, FRESH, HOUR_MS, inARow, NOW_MS, recovery, RECOVERY, two, WRONG, type Attempted } from './world.ts';
+import { attempt, code, FRESH, HOUR_MS, inARow, NOW_MS, PAYLOAD, recovery, RECOVERY, two, WRONG, type Attempted } from './world.ts';
 
 /** One try: what is typed, relative to the clock, and how far the clock moved before it. */
 interface Try {
@@ -135,6 +138,39 @@ describe('whatever is typed, and however the clock goes', () => {
         if (decision.verdict.result === 'refused') assert.equal(decision.next.spent, before.spent);
       }
     });
+  });
+});
+
+describe('what is judged for less than a whole try', () => {
+  const EMERGENCY = ['12345678', '23456789'];
+  const payload: Payload = { ...PAYLOAD, recovery: keptRecoveryCodes(EMERGENCY, (length) => new Uint8Array(length)) };
+  const step = Math.floor(NOW_MS / 30_000);
+  const numbers = fc.oneof(
+    ...[fc.integer({ min: -4, max: 3 }).map((offset) => codeAt(PAYLOAD.secret, step + offset, PAYLOAD)), fc.constant('000000')],
+    ...[fc.constantFrom(...EMERGENCY), fc.constant('00000000')],
+  );
+  const proofs: fc.Arbitrary<Proof> = fc.oneof(
+    fc.array(numbers, { minLength: 2, maxLength: 3 }).map((codes): Proof => ({ kind: 'codes', codes })),
+    fc.constantFrom(...RECOVERY).map((each): Proof => ({ kind: 'recovery', code: each })),
+    numbers.map((each): Proof => ({ kind: 'code', code: each })),
+  );
+  const states = fc.record({
+    lastStep: fc.integer({ min: step - 5, max: step + 2 }),
+    spent: fc.constantFrom('00', '01', '10', '11'),
+    tokens: fc.double({ min: -PAIRS_RESERVE, max: 1, maxExcluded: true, noNaN: true }),
+  });
+
+  it('told that one number of several was right, or the passphrase: "already used" was said to a used code beside the next, or one unused number twice', () => {
+    fc.assert(
+      fc.property(proofs, states, fc.boolean(), (proof, { lastStep, spent, tokens }, opened) => {
+        const state: LoginState = { lastStep, spent, bucket: { tokens, asOfMs: NOW_MS } };
+        const { verdict } = attempt(state, proof, { payload, opened });
+        if (verdict.result === 'accepted') return;
+        assert.ok(verdict.reason === 'wrong_code' || verdict.reason === 'step_up_required', verdict.reason);
+        assert.equal(verdict.waitSeconds, undefined);
+      }),
+      { numRuns: 2_000 },
+    );
   });
 });
 
