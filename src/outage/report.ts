@@ -99,6 +99,11 @@ async function tellSome(
   });
 }
 
+/** Whether the copy has decisions about `user` that the store was not told of. */
+export async function isUnreported(copy: Transaction, user: string): Promise<boolean> {
+  return usersOf(await copy.outageRecords(ALL)).has(user);
+}
+
 function usersOf(records: readonly OutageRecord[]): ReadonlySet<string> {
   return new Set(records.map((record) => recordIn(record).user));
 }

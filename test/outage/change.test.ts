@@ -1,8 +1,10 @@
 /** A change of an enrolment reaches the host's copy for outages, and codes used and tries spent on the copy stay so. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { append, newRef } from '../../src/audit/audit.ts';
 import { refill } from '../../src/enrolment/care.ts';
 import { begin, complete, revoke } from '../../src/enrolment/registrar.ts';
+import { copyApproved, reportOutage } from '../../src/outage/report.ts';
 import { withPresentState } from '../../src/state/state.ts';
 import { withBudget } from '../../src/store/enrolment.ts';
 import type { Enrolment } from '../../src/store/store.ts';
@@ -40,6 +42,35 @@ describe('a change on a host with a copy for outages', () => {
       await useCopy(host, ahead(present));
       await world.withState((state) => refill({ ...state, place }, ORIGIN, undefined, { policy: POLICY, contexts: ['ssh'] }, world.nowMs));
       assert.equal((await inBoth(host)).copied.state.lastStep, present);
+    } finally {
+      copy.store.close();
+    }
+  });
+
+  it('forgot what was used on the copy and not reported, where another secret or another list of codes took its place', async () => {
+    const host = await outageHost('change-forgot');
+    const { world, place, copy } = host;
+    try {
+      const used = {
+        ...ORIGIN,
+        event: 'login.accepted',
+        result: 'accepted',
+        method: 'recovery',
+        recovery_codes: [1],
+        ref: newRef(),
+      } as const;
+      await useCopy(host, (known) => ({ ...known, state: { ...known.state, spent: '010' } }));
+      await copy.store.exclusively((transaction) => append(copy.log, transaction, used));
+      const { copied: before, store } = await inBoth(host);
+      const enrolment = { origin: ORIGIN, id: 'f'.repeat(32), digest: 'f'.repeat(64), state: store.state, replace: true };
+      await world.withState((state) => begin({ ...state, place }, enrolment, undefined));
+      const approved = (): Promise<readonly unknown[]> => copy.store.exclusively((transaction) => transaction.approved());
+      assert.deepEqual([(await inBoth(host)).copied, await approved()], [before, []]);
+      // The change does not come to its end, and the report finds what was used.
+      await world.withState((state) => reportOutage({ ...state, place }, copy, POLICY));
+      assert.equal((await inBoth(host)).store.state.spent, '010');
+      await world.withState((state) => copyApproved(state, copy, POLICY, world.nowMs));
+      assert.equal((await approved()).length, 1);
     } finally {
       copy.store.close();
     }

@@ -2,7 +2,6 @@
  * One login that another module knew: sealed, and registered where that module left it, so that no code that was
  * used before works again.
  */
-import { concatBytes, utf8ToBytes } from '@noble/hashes/utils.js';
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { NotpError } from '../../error.ts';
@@ -178,9 +177,10 @@ interface Known {
 function markedId({ hostKey }: State, origin: Origin, { credential, emergency }: Moved): string {
   const random = newId();
   if (hostKey === undefined) return random;
-  const mark = (what: string, secret: Uint8Array): string => keyedMark(hostKey.key, origin, concatBytes(utf8ToBytes(`${what} `), secret));
+  const mark = (what: string, secret: Uint8Array): string =>
+    keyedMark(hostKey.key, origin, Buffer.concat([Buffer.from(`${what} `), secret]));
   return idOfMarks(
-    { secret: mark(`secret ${kindOf(credential)}`, credential.secret), codes: mark('codes', utf8ToBytes(emergency.join(' '))) },
+    { secret: mark(`secret ${kindOf(credential)}`, credential.secret), codes: mark('codes', Buffer.from(emergency.join(' '))) },
     random,
   );
 }
