@@ -16,6 +16,7 @@ import { linkOfBytes, MAX_CUT_OFF, transactionOf, type ChainKey } from './walk.t
 
 const FIRST: ChainHead = { seq: 0, hash: '0'.repeat(64) };
 const LOOKED_AT_BYTES = 256 * 1024;
+const GROWTH = 8;
 const NEWLINE = 10;
 /** The last record is in these, whatever part of one stands behind it. */
 const LAST_BYTES = 3 * MAX_RECORD_BYTES;
@@ -44,7 +45,8 @@ export function lostHead(file: string): ChangedHead {
     'store_unavailable',
     `the store knows no record of ${file}, which has ${String(last?.seq ?? 0)}${by}: the store is new, or this host has joined it with a log of its own ` +
       'or has another name in it than before, or somebody has removed its place there',
-    'where it was joined, renamed or made anew, run as root: notp audit verify --resume; else find out first who can write to the database',
+    'where it was joined, renamed or made anew, run as root: notp audit verify --resume (one that was renamed while its log took nothing gets its earlier ' +
+      'name back first, or what waits in the store is lost); else find out first who can write to the database',
   );
 }
 
@@ -133,7 +135,7 @@ interface Linked extends Link {
   readonly line: Buffer;
 }
 
-/** The records of the last `bytes` of what is not packed, oldest first. None where it cannot be read. */
+/** The records of the last `bytes` of what is not packed, oldest first, or where those hold none of the chain of as many more as it takes. None where it cannot be read. */
 function endOf(file: string, bytes: number): readonly Linked[] {
   const lines: Linked[] = [];
   let left = bytes;
@@ -143,7 +145,7 @@ function endOf(file: string, bytes: number): readonly Linked[] {
     left -= found.length;
     if (left <= 0) break;
   }
-  return lines;
+  return lines.length > 0 || left > 0 ? lines : endOf(file, bytes * GROWTH);
 }
 
 function presentFiles(file: string): readonly string[] {

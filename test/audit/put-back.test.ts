@@ -92,6 +92,10 @@ describe('a head that says that there is no record', () => {
     const before = world.records().length;
     assert.equal(await world.verify({ kind: 'absent' }, recoveryProof('0')), 'store_unavailable');
     assert.match(String(world.records().at(-1)?.['detail']), /the store knows no record of \S+audit\.log, which has \d+: the store is new/);
+    // Nor behind as many lines outside the chain as refusals without a store make in an hour.
+    const unlinked = `${fs.readFileSync(world.place.auditFile, 'utf8').trim().split('\n').at(-1) ?? ''}\n`;
+    fs.appendFileSync(world.place.auditFile, unlinked.repeat(Math.ceil(600_000 / unlinked.length)));
+    assert.equal(await world.verify({ kind: 'absent' }, recoveryProof('0')), 'store_unavailable');
     const { problems } = await verified(world);
     assert.match(problems.join(), /the state does not know them: it was put back/);
     await world.withState((state) =>

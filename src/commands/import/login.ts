@@ -76,9 +76,9 @@ export async function storeLogin(
   { passphrase, opening, replace, otherThan }: Storing,
 ): Promise<Stored> {
   const { origin, now, config } = target;
-  const { ended, notes: named } = await refuseTwin(target, state, moved.credential, passphrase ?? opening);
-  const payload: Payload = { ...moved.credential, recovery: keptRecoveryCodes(moved.emergency, randomBytes) };
   const idIn = (context: string): string => markedId(state, { ...origin, context }, moved);
+  const { ended, isUnknown, notes: named } = await refuseTwin(target, state, { ...moved, passphrase: passphrase ?? opening, idIn });
+  const payload: Payload = { ...moved.credential, recovery: keptRecoveryCodes(moved.emergency, randomBytes) };
   const sealed = sealPayload(target, payload, passphrase, state, idIn(origin.context));
   const { credential, lastStep = -1 } = moved;
   const first = firstState(config.policy, moved.emergency.length, now());
@@ -104,7 +104,12 @@ export async function storeLogin(
       );
     return next;
   };
-  const asMoved = { ...first, lastStep: credential.type === 'hotp' ? credential.counter - 1 : lastStep };
+  if (isUnknown) left = 0;
+  const asMoved = {
+    ...first,
+    ...(isUnknown ? { spent: allSpent(first) } : {}),
+    lastStep: credential.type === 'hotp' ? credential.counter - 1 : lastStep,
+  };
   // What has ended accepts nothing meanwhile.
   const used = ended.reduce<LoginState>((fresh, each) => {
     const { lastStep: last, spent } = goOn(fresh, each, now());
@@ -119,22 +124,34 @@ export async function storeLogin(
 interface Twins {
   /** Those that were ended, and had it. */
   readonly ended: readonly Enrolment[];
+  /** Whether nobody can say of one that was ended, so that emergency codes may have been used there. */
+  readonly isUnknown: boolean;
   readonly notes: readonly string[];
+}
+
+/** What is looked for among the other devices. */
+interface Sought extends Pick<Moved, 'credential'> {
+  readonly passphrase: string | undefined;
+  /** The id that it would have had in another context, but for the last digits. */
+  readonly idIn: (context: string) => string;
 }
 
 /**
  * Throws `refused` where another device of the account has this secret, or may have it as far as the host's key and `passphrase` can tell: one
  * code, and one emergency code, would be good for both.
  */
-async function refuseTwin(target: Target, state: State, credential: Credential, passphrase: string | undefined): Promise<Twins> {
+async function refuseTwin(target: Target, state: State, { credential, passphrase, idIn }: Sought): Promise<Twins> {
   const { user, context } = target.origin;
   const { contexts } = target.config;
   const others = contexts.includes(context) ? contexts.filter((each) => each !== context) : [];
   const known = await asUser(target.place.owner, () => state.store.exclusively((transaction) => transaction.enrolmentsOf(user)));
   const [ended, notes]: [Enrolment[], string[]] = [[], []];
+  let isUnknown = false;
   for (const other of others) {
     const enrolment = known.find((each) => each.context === other);
-    const held = await heldBy({ ...target, origin: { ...target.origin, context: other } }, state, enrolment, { credential, passphrase });
+    const isMarked = enrolment !== undefined && isSameSecret(enrolment.id, idIn(other));
+    const found = { ...target, origin: { ...target.origin, context: other } };
+    const held = isMarked ? 'same' : await heldBy(found, state, enrolment, { credential, passphrase });
     const isOver = enrolment !== undefined && statusToBe(enrolment) !== 'active';
     if (held === 'other' || (held !== 'same' && wasNever(enrolment))) continue;
     if (held === 'same' && isOver) ended.push(enrolment);
@@ -144,16 +161,19 @@ async function refuseTwin(target: Target, state: State, credential: Credential, 
         `${user} has this very secret for ${other} already`,
         shellCommand`import it for one context; notp revoke ${other} --user ${user} ends the other`,
       );
-    else if (isOver)
-      notes.push(`nobody can say whether ${other}, which was ended, had this secret (${held.why}): codes that it took may work again`);
-    else
+    else if (isOver) {
+      isUnknown = true;
+      notes.push(
+        `nobody can say whether ${other}, which was ended, had this secret (${held.why}): the last codes that it took may work again, and no emergency code works`,
+      );
+    } else
       throw new NotpError(
         'refused',
         `${user} may have this very secret for ${other}, for nobody can say here what that has: ${held.why}`,
         shellCommand`put that file back, or give --passphrase-file with its passphrase; notp revoke ${other} --user ${user} ends it`,
       );
   }
-  return { ended, notes };
+  return { ended, isUnknown, notes };
 }
 
 /** Nothing was ever accepted by it. */

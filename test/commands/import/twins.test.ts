@@ -43,8 +43,10 @@ describe('a secret that another context has already', { skip: lacks({ root: true
     const user = addUser();
     const { file } = left();
     await imported(user, file, ...byPassphrase());
+    // The mark in its id tells that it is the same, and of another one nothing.
+    assertRefused(await importing(user, file, 'phone'), 1, /has this very secret for ssh already/);
     assertRefused(
-      await importing(user, file, 'phone'),
+      await importing(user, left().file, 'phone'),
       1,
       /may have this very secret for ssh, for nobody can say here what that has: it is sealed by a passphrase\nnotp: hint: [^\n]*--passphrase-file[^\n]* notp revoke ssh --user /,
     );
@@ -60,14 +62,17 @@ describe('a secret that another context has already', { skip: lacks({ root: true
     fs.copyFileSync(ssh, `${user.home}/earlier`);
     await imported(user, first.file, '--replace');
     fs.renameSync(ssh, `${user.home}/away`);
-    assertRefused(await importing(user, first.file, 'phone'), 1, /may have this very secret for ssh, [^\n]*its sealed file is missing\n/);
+    const other = left();
+    assertRefused(await importing(user, first.file, 'phone'), 1, /has this very secret for ssh already/);
+    assertRefused(await importing(user, other.file, 'phone'), 1, /may have this very secret for ssh, [^\n]*its sealed file is missing\n/);
     fs.copyFileSync(`${user.home}/earlier`, ssh);
     fs.chownSync(ssh, user.uid, user.gid);
     fs.chmodSync(ssh, 0o600);
-    assertRefused(await importing(user, first.file, 'phone'), 1, /its sealed file is not the registered one\n/);
+    assertRefused(await importing(user, first.file, 'phone'), 1, /has this very secret for ssh already/);
+    assertRefused(await importing(user, other.file, 'phone'), 1, /its sealed file is not the registered one\n/);
     fs.renameSync(`${user.home}/away`, ssh);
     assertRefused(await importing(user, first.file, 'phone'), 1, /has this very secret for ssh already/);
-    await imported(user, left().file, 'phone');
+    await imported(user, other.file, 'phone');
   });
 
   it('had all its codes back after that was revoked, as the hint says, and it was imported for the other', async () => {
@@ -89,11 +94,14 @@ describe('a secret that another context has already', { skip: lacks({ root: true
     const user = addUser();
     const { file } = left();
     await imported(user, file);
+    assert.equal((await world.pam(user.name, EMERGENCY[0])).code, 0);
     assert.equal((await notp('revoke', 'ssh', '--user', user.name, '--yes')).code, 0);
     fs.rmSync(path.join(user.home, '.notp/ssh'), { force: true });
     assert.match(
-      await imported(user, file, 'phone'),
-      /\nNote: nobody can say whether ssh, which was ended, had this secret \(its sealed file is missing\): /,
+      await imported(user, left().file, 'phone'),
+      /, with no emergency codes;[^]*Note: nobody can say whether ssh, which was ended, had this secret \(its sealed file is missing\): /,
     );
+    assert.doesNotMatch(await imported(user, file, 'phone', '--replace'), /nobody can say/);
+    assert.equal((await world.pam(user.name, EMERGENCY[0])).code, 1);
   });
 });
