@@ -13,7 +13,7 @@ import { sayError, sayHint } from '../terminal/printer.ts';
 import { onEndingSignals } from '../system/signals.ts';
 import { clientAddress, sshConnection, sshKeyDigest } from '../system/ssh-session.ts';
 import { entryOf, realUser, type User } from '../system/users.ts';
-import { openVerifier, recordRefusal, type OpenOptions } from '../login/open.ts';
+import { openVerifier, refuseAtGate, type OpenOptions } from '../login/open.ts';
 import type { Outcome, SshSession, Verifier } from '../wire/verifier.ts';
 import { enrollFirst, isToEnroll } from './enroll-first.ts';
 import { askOneLine, askUntilAccepted } from './questions.ts';
@@ -45,7 +45,7 @@ export async function gate(options: GateOptions): Promise<number> {
   try {
     config = options.configuration();
   } catch (error) {
-    told(await recordRefusal({ config: undefined, origin, reason: 'bad_configuration', detail: messageOf(error) }, options.now));
+    told(await refuseAtGate(user, { config: undefined, origin, reason: 'bad_configuration', detail: messageOf(error) }, options.now));
     return 1;
   }
   // Its home, keys and shell.
@@ -56,7 +56,7 @@ export async function gate(options: GateOptions): Promise<number> {
     if (forced === undefined) requireText(options.environment['SSH_ORIGINAL_COMMAND'] ?? '');
   } catch (error) {
     sayError(messageOf(error), error instanceof NotpError ? error.hint : undefined);
-    told(await recordRefusal({ config, origin, reason: 'not_permitted', detail: messageOf(error) }, options.now));
+    told(await refuseAtGate(user, { config, origin, reason: 'not_permitted', detail: messageOf(error) }, options.now));
     return 1;
   }
   const judge = async (): Promise<Outcome> =>

@@ -31,7 +31,8 @@ import {
   type SentFile,
   type ToldRefusal,
 } from '../wire/question.ts';
-import { LINE_MS, type Answered, type Answering } from './serve-connection.ts';
+import type { Reason } from '../verdict/reasons.ts';
+import type { Answered, Answering } from './serve-connection.ts';
 import { ANSWER_DEADLINE_MS } from '../wire/remote.ts';
 import { networkOf, type Asker } from './turns.ts';
 
@@ -79,20 +80,28 @@ function answeringForOne(options: ServeOptions, uid: number): Answering {
         }));
         return { account: '', answer };
       }
-      const question = parseQuestion(line);
-      if (question.account !== undefined || question.origin.door === 'pam')
-        throw new NotpError('failed', 'the socket of a user is for that user');
+      const asked = parseRefusal(line) ?? parseQuestion(line);
+      const { account, origin } = asked;
+      if (account !== undefined || origin.door === 'pam') throw new NotpError('failed', 'the socket of a user is for that user');
+      if (!('ask' in asked) && !OF_GATE.includes(asked.reason))
+        throw new NotpError('failed', 'the service itself refuses for other reasons');
       const came = arrival(options);
-      const answer = refusing({ user: '', uid, ...question.origin }, serviceOf, async (service) =>
-        answerOf(await judge(question, service, came)),
-      );
-      return { account: '', ...askerOf(question), answer };
+      const answer = refusing({ user: '', uid, ...origin }, serviceOf, async (service) => {
+        if ('ask' in asked) return answerOf(await judge(asked, service, came));
+        const { reason, detail } = asked;
+        const refusal = { config: service.config, origin: { ...service.account, ...origin }, reason, detail: `the door says: ${detail}` };
+        return answerOf(await recordRefusal(refusal, options.now));
+      });
+      return { account: '', ...askerOf(asked), answer };
     },
     firstMs: PATIENCE_MS,
     patienceMs: PATIENCE_MS,
     leave: leaving(serviceOf, ({ account }) => [account.user]),
   };
 }
+
+/** Why the gate refuses before it asks. */
+const OF_GATE: readonly Reason[] = ['not_permitted', 'bad_configuration'];
 
 function answeringForAll(options: ServeOptions): Answering {
   const names = new Set<string>();
@@ -115,7 +124,8 @@ function answeringForAll(options: ServeOptions): Answering {
       // Names that are nobody's have one turn together.
       return { account: account.uid === undefined ? '' : account.user, ...askerOf(asked), answer };
     },
-    firstMs: LINE_MS,
+    // Whoever has connected reads the user's files before it asks, which may lie on a slow file server.
+    firstMs: ANSWER_DEADLINE_MS,
     patienceMs: PATIENCE_MS,
     leave: leaving(
       () => benchOf(options),

@@ -37,7 +37,7 @@ export interface Listener {
 }
 
 /** How long a question may take to arrive once its first byte is there. */
-export const LINE_MS = 5_000;
+const LINE_MS = 5_000;
 
 /** Answers one question after the other, and closes the connection on the first that is none. */
 export function converse(

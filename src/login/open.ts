@@ -10,7 +10,7 @@ import type { Reason } from '../verdict/reasons.ts';
 import { accountContexts } from './account.ts';
 import { localVerifier } from './login.ts';
 import type { Judge } from '../wire/judge.ts';
-import { connectForEach, remoteVerifier } from '../wire/remote.ts';
+import { connectForEach, refuseOver, remoteVerifier } from '../wire/remote.ts';
 import { auditLog, makeLogFolder, withPresentState } from '../state/state.ts';
 import { statePlace } from '../state/place.ts';
 import type { Outcome, Verifier } from '../wire/verifier.ts';
@@ -96,6 +96,15 @@ export interface Refusal {
   readonly origin: Origin;
   readonly reason: Reason;
   readonly detail: string;
+}
+
+/** Refuses at the gate before there is a verifier: the service behind the user's socket records it, or where there is none this process. */
+export async function refuseAtGate(user: User, refusal: Refusal, now: () => number): Promise<Outcome> {
+  const { config = defaultConfig(), origin, reason, detail } = refusal;
+  const socket = presentSocket(config, user);
+  if (socket === undefined) return await recordRefusal(refusal, now);
+  const told = { account: undefined, origin, reason, detail };
+  return await refuseOver(connectForEach(socket), told, (why) => recordRefusal({ ...refusal, detail: why }, now));
 }
 
 /** Refuses before there is a verifier, and records it: in the chain where the state can be opened, else as well as can be. */

@@ -6,14 +6,12 @@ import { existsSync } from 'node:fs';
 import { newRef, tell } from '../audit/audit.ts';
 import type { AuditRecord, Origin } from '../audit/record.ts';
 import { journalSinks } from '../audit/sinks.ts';
-import { messageOf } from '../error.ts';
 import type { Config } from '../system/config.ts';
 import type { DeviceFile } from '../system/secrets.ts';
 import { isBooted } from '../system/systemd.ts';
 import type { Reason } from '../verdict/reasons.ts';
-import { connectOnce, remoteVerifier } from './remote.ts';
+import { connectOnce, refuseOver, remoteVerifier } from './remote.ts';
 import type { Outcome, Verifier } from './verifier.ts';
-import { parseAnswer, printRefusal } from './question.ts';
 
 export interface Judge {
   /** Decides by these files, and by those that the store keeps. */
@@ -38,15 +36,7 @@ export async function openJudge({ judge }: Pick<Config, 'judge'>, origin: Origin
   };
   return {
     verifier: (files) => remoteVerifier({ wire, account, origin, files, refuse: refuseHere }),
-    refuse: async (reason, detail) => {
-      try {
-        const answer = parseAnswer(await wire.ask(printRefusal({ account, origin, reason, detail })));
-        if (answer?.verdict.result === 'refused') return answer;
-        throw new Error('the judge did not refuse');
-      } catch (error) {
-        return await refuseHere(reason, `${detail}; not recorded by the judge: ${messageOf(error)}`);
-      }
-    },
+    refuse: (reason, detail) => refuseOver(wire, { account, origin, reason, detail }, (why) => refuseHere(reason, why)),
     close: () => {
       wire.close();
     },

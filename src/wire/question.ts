@@ -91,7 +91,8 @@ export function parseQuestion(line: string): Question {
 
 /** What a door has refused without a question, to be recorded. */
 export interface ToldRefusal {
-  readonly account: Account;
+  /** Undefined behind the user's own socket. */
+  readonly account: Account | undefined;
   readonly origin: AskedOrigin;
   readonly reason: Reason;
   readonly detail: string;
@@ -107,7 +108,6 @@ export function parseRefusal(line: string): ToldRefusal | undefined {
   if (!line.startsWith('{"notp":"refusal/1"')) return undefined;
   const fields = exactly(parsed(line, 'the refusal'), 'the refusal', REFUSAL_KEYS);
   const account = parseAccount(fields['account']);
-  if (account === undefined) throw bad('"account" is missing');
   const origin = parseOrigin(fields, contextName(text(fields, 'context', SHORT)));
   return { account, origin, reason: oneOf(fields, 'reason', REASONS), detail: text(fields, 'detail', SHORT) };
 }

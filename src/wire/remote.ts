@@ -9,7 +9,16 @@ import { connectLines, type LineLimits, type LineSocket } from './line-socket.ts
 import { sealOf, type DeviceFile } from '../system/secrets.ts';
 import type { Reason } from '../verdict/reasons.ts';
 import type { Attempt, Outcome, SshSession, Verifier } from './verifier.ts';
-import { MAX_LINE, parseAnswer, printQuestion, type Account, type Question, type SentFile } from './question.ts';
+import {
+  MAX_LINE,
+  parseAnswer,
+  printQuestion,
+  printRefusal,
+  type Account,
+  type Question,
+  type SentFile,
+  type ToldRefusal,
+} from './question.ts';
 
 /** Longer than the service may wait for its turn at the store. */
 export const ANSWER_DEADLINE_MS = 30_000;
@@ -61,6 +70,17 @@ export async function connectOnce(path: string, deadlineMs = ANSWER_DEADLINE_MS)
 
 function limits(deadlineMs: number): LineLimits {
   return { maxBytes: MAX_LINE, deadlineMs };
+}
+
+/** Has a refusal of this side recorded by the service, or where that fails by `refuseHere`, which is told why. Throws what that throws. */
+export async function refuseOver(wire: Wire, told: ToldRefusal, refuseHere: (detail: string) => Promise<Outcome>): Promise<Outcome> {
+  try {
+    const answer = parseAnswer(await wire.ask(printRefusal(told)));
+    if (answer?.verdict.result === 'refused') return answer;
+    throw new Error('the service did not refuse');
+  } catch (error) {
+    return await refuseHere(`${told.detail}; not recorded by the service: ${messageOf(error)}`);
+  }
 }
 
 export function remoteVerifier({ wire, account, origin, files, refuse }: RemoteOptions): Verifier {

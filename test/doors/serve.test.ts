@@ -5,6 +5,7 @@ import * as path from 'node:path';
 import { before, describe, it } from 'node:test';
 import type { Question } from '../../src/wire/question.ts';
 import { addUser, oathCode, untilFreshStep, type Enrolled, type TestUser } from '../support/world.ts';
+import { printRefusal } from '../../src/wire/question.ts';
 import {
   asked,
   code,
@@ -149,6 +150,21 @@ ${text}`,
     const files = sentFile('', 'the moon is full');
     assert.equal(await asked(service, questionFor(undefined, code('123456'), { files })), 'bad_secret_file');
     assert.match(String(world.records().at(-1)?.['detail']), /the door says: the moon is full$/);
+  });
+
+  it('records what the gate refuses before it asks, as what the door says, and no other reason', async () => {
+    const refusal = { account: undefined, origin: { context: 'ssh', door: 'gate' }, detail: 'it is late' } as const;
+    for (const reason of ['not_permitted', 'bad_configuration'] as const) {
+      assert.equal(await asked(service, printRefusal({ ...refusal, reason })), reason);
+      const { user, uid, event, detail } = world.records().at(-1) ?? {};
+      assert.deepEqual([user, uid, event, detail], [alice.name, alice.uid, 'login.refused', 'the door says: it is late']);
+    }
+    for (const told of [
+      { ...refusal, reason: 'wrong_code' },
+      { ...refusal, reason: 'not_permitted', account: { user: 'root', uid: 0 } },
+      { ...refusal, reason: 'not_permitted', origin: { context: 'ssh', door: 'pam' } },
+    ] as const)
+      assert.equal(await asked(service, printRefusal(told)), 'closed');
   });
 
   it('lets the user choose a context at the door cli and some reasons to be refused for, and never whose record it is or that it is an acceptance', async () => {
