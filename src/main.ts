@@ -2,7 +2,7 @@
 import * as path from 'node:path';
 import { runCommand } from './cli.ts';
 import { NotpError, type ErrorCode } from './error.ts';
-import { shedSwitches } from './system/node-switches.ts';
+import { shedFileLimit, shedSwitches } from './system/inherited.ts';
 import { sayThrown } from './terminal/printer.ts';
 
 const COULD_NOT_DECIDE = 3;
@@ -16,7 +16,7 @@ async function main(): Promise<number> {
   const umask = process.umask(0o077);
   try {
     const [word] = process.argv.slice(2);
-    if (word === 'pam') (await import('./system/inherited.ts')).shedFileLimit(process.argv.slice(2));
+    if (word === 'pam') shedFileLimit(process.argv.slice(2));
     return await runCommand(words(), { environment: process.env, umask, now: Date.now });
   } catch (error) {
     sayThrown(error);

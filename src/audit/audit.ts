@@ -9,7 +9,8 @@ import { MAX_RECORD_BYTES, printRecord, type AuditRecord } from './record.ts';
 import { afterOneMore, counted, floodOf, summaryOf } from './floods.ts';
 import type { LogFile } from './log-file.ts';
 import type { Sink } from './sinks.ts';
-import { headOf, isLost, lostHead } from './resume.ts';
+import { headOf } from './host-name.ts';
+import { isLost, lostHead } from './resume.ts';
 import { linkOf } from './walk.ts';
 
 export interface AuditLog {

@@ -1,6 +1,7 @@
 /**
  * What a process has from whoever started it, and what they could hold it up or cut it off with: limits, timers, niceness, a real
- * uid whose signals reach it, a cgroup that can be frozen. sudo and su hand all of it on to what runs as root. See execve(2), setrlimit(2), setitimer(2), cgroups(7).
+ * uid whose signals reach it, a cgroup that can be frozen, variables that Node.js heeds. sudo and su hand most of it on to what runs as root.
+ * See execve(2), setrlimit(2), setitimer(2), cgroups(7), environ(7).
  */
 import { spawnSync } from 'node:child_process';
 import { readFileSync, writeFileSync } from 'node:fs';
@@ -8,6 +9,7 @@ import { setPriority } from 'node:os';
 import { isSea } from 'node:sea';
 import { errnoOf, NotpError } from '../error.ts';
 import { becomeRootForGood } from './privileges.ts';
+import { isRoot } from './users.ts';
 
 const PRLIMIT = '/usr/bin/prlimit';
 const CHRT = '/usr/bin/chrt';
@@ -126,4 +128,21 @@ function run(program: string, words: readonly string[]): boolean {
 
 function written(file: string, text: string): void {
   writeFileSync(file, text, { flag: 'r+' });
+}
+
+/**
+ * Variables by which Node.js and OpenSSL write files, print, or trust others. The executable heeds no NODE_OPTIONS, but these it inherits
+ * like any program (NODE_V8_COVERAGE has it write a file when it ends), and some take effect before a line of notp runs.
+ */
+const SWITCHES = /^(NODE_|OPENSSL_|SSL_CERT_|SSLKEYLOGFILE$|UV_|WATCH_REPORT_)/;
+
+/**
+ * Becomes the same executable without them (execve(2)), where root runs it and one is set; else comes back. `called` is the name and
+ * `words` are the words that it was called with. Not for the gate: there they are the user's own, and the user's shell gets them.
+ */
+export function shedSwitches(called: string, words: readonly string[]): void {
+  const set = Object.entries(process.env).filter(([name, value]) => SWITCHES.test(name) && value !== '');
+  if (set.length === 0 || !isSea() || !isRoot() || words[0] === 'gate') return;
+  const kept = Object.entries(process.env).filter(([name]) => !SWITCHES.test(name));
+  process.execve?.(process.execPath, [called, ...words], Object.fromEntries(kept));
 }

@@ -45,12 +45,12 @@ describe('a login through the service', { skip: NEEDS }, () => {
   });
 
   it('that the gate refuses before it asks has its record there: it was a line each in the home of the owner, and none in the log', async () => {
-    const before = world.records().length;
+    const known = world.records().length;
     const environment = { SSH_ORIGINAL_COMMAND: 'echo \ufffd' };
     const { code, stderr } = await runAs(alice, [world.notp, 'gate', '--config', world.config], { environment });
     assert.equal(code, 1);
     const [, ref] = /not permitted \(ref ([0-9a-f]{8})\)/.exec(stderr) ?? [];
-    const [record, ...more] = world.records().slice(before);
+    const [record, ...more] = world.records().slice(known);
     assert.deepEqual([record?.['ref'], record?.['reason'], record?.['door'], more.length], [ref, 'not_permitted', 'gate', 0], stderr);
     assert.equal(fs.existsSync(`${alice.home}/.notp/.audit.log`), false);
   });

@@ -1,7 +1,8 @@
 /** `notp audit verify`: whether the log, with the files that logrotate(8) has put aside, is what was written. */
 import { openProgressLine } from '../../terminal/progress.ts';
 import { append, newRef } from '../../audit/audit.ts';
-import { headOf, isLost, lostHead, moveToLast, underAnotherName } from '../../audit/resume.ts';
+import { headOf, underAnotherName } from '../../audit/host-name.ts';
+import { isLost, lostHead, moveToLast } from '../../audit/resume.ts';
 import { verifyLog, type Progress, type Report, type VerifyOptions as Chain } from '../../audit/verify.ts';
 import { NotpError } from '../../error.ts';
 import { quoted } from '../../otp/escape.ts';

@@ -2,7 +2,8 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { verifyLog, type Report, type VerifyOptions } from '../../audit/verify.ts';
-import { headOf, isLost, lostHead } from '../../audit/resume.ts';
+import { headOf } from '../../audit/host-name.ts';
+import { isLost, lostHead } from '../../audit/resume.ts';
 import { messageOf } from '../../error.ts';
 import { SLOTS, slotsOf } from '../../store/backlog.ts';
 import type { ChainHead, KeptLine } from '../../store/store.ts';

@@ -1,7 +1,7 @@
 /** The family of state: the store opens and takes a write, the audit log can be appended to and agrees with it, and there is room. */
 import { messageOf, NotpError } from '../../error.ts';
 import type { Enrolment } from '../../store/store.ts';
-import { headOf } from '../../audit/resume.ts';
+import { headOf } from '../../audit/host-name.ts';
 import { asUser } from '../../system/privileges.ts';
 import { chainKeys, type State, withState } from '../../state/state.ts';
 import type { StatePlace } from '../../state/place.ts';

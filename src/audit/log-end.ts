@@ -1,0 +1,62 @@
+/** The last records of a log, as it lies there: for whoever has no time to check all of it. */
+import { NotpError } from '../error.ts';
+import type { ChainHead } from '../store/store.ts';
+import { hashOf } from './chain.ts';
+import { presentFilesOf, rawLinesIn, readAt } from './reading.ts';
+import { MAX_RECORD_BYTES, type Link } from './record.ts';
+import { linkOfBytes, type ChainKey } from './walk.ts';
+
+/** The last record is in these, whatever part of one stands behind it. */
+export const LAST_BYTES = 3 * MAX_RECORD_BYTES;
+/** Far more than a crash leaves. */
+export const LOOKED_AT_BYTES = 256 * 1024;
+const GROWTH = 8;
+const NEWLINE = 10;
+
+/** A record of the chain, and its line. */
+export interface Linked extends Link {
+  readonly line: Buffer;
+}
+
+/** The records of the last `bytes` of what is not packed, oldest first, or where those hold none of the chain of as many more as it takes. None where it cannot be read. */
+export function endOf(file: string, bytes: number): readonly Linked[] {
+  const lines: Linked[] = [];
+  let left = bytes;
+  for (const each of presentFiles(file)) {
+    const found = bytesAtEnd(each, left);
+    lines.unshift(...recordsIn(found));
+    left -= found.length;
+    if (left <= 0) break;
+  }
+  return lines.length > 0 || left > 0 ? lines : endOf(file, bytes * GROWTH);
+}
+
+function presentFiles(file: string): readonly string[] {
+  return unlessUnreadable(() => presentFilesOf(file).filter((each) => !each.endsWith('.gz'))).toReversed();
+}
+
+function bytesAtEnd(file: string, length: number): Buffer {
+  const [bytes] = unlessUnreadable(() => [readAt(file, -length).bytes]);
+  return bytes ?? Buffer.alloc(0);
+}
+
+function unlessUnreadable<T>(read: () => readonly T[]): readonly T[] {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof NotpError && error.code === 'audit_unavailable') return [];
+    throw error;
+  }
+}
+
+function recordsIn(bytes: Buffer): readonly Linked[] {
+  return [...rawLinesIn(bytes)].flatMap((line) => {
+    const link = line.at(-1) === NEWLINE ? linkOfBytes(line) : undefined;
+    return typeof link === 'object' ? [{ ...link, line }] : [];
+  });
+}
+
+/** Whether it is the record of `head`, by one of `keys`. */
+export function isHead({ seq, line }: Linked, head: ChainHead, keys: readonly ChainKey[]): boolean {
+  return seq === head.seq && keys.some((key) => hashOf(line, key) === head.hash);
+}
