@@ -104,7 +104,9 @@ export async function refuseAtGate(user: User, refusal: Refusal, now: () => numb
   const socket = presentSocket(config, user);
   if (socket === undefined) return await recordRefusal(refusal, now);
   const told = { account: undefined, origin, reason, detail };
-  return await refuseOver(connectForEach(socket), told, (why) => recordRefusal({ ...refusal, detail: why }, now));
+  const { ref } = await refuseOver(connectForEach(socket), told, (why) => recordRefusal({ ...refusal, detail: why }, now));
+  // What is broken is told to the person, too, and by this side: the service has another view of it.
+  return { verdict: { result: 'refused', reason, detail }, ref };
 }
 
 /** Refuses before there is a verifier, and records it: in the chain where the state can be opened, else as well as can be. */

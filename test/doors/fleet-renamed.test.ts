@@ -126,7 +126,7 @@ describe(
       assert.equal(exit, 3);
       assert.match(
         stderr,
-        /the store knows no record of \S+audit\.log, which has \d+: the store is new, or this host has joined it[^\n]*\nnotp: hint: where it was joined, renamed[^\n]* notp audit verify --resume; else/,
+        /the store knows no record of \S+audit\.log, which has \d+: the store is new, or this host has joined it[^\n]*\nnotp: hint: where it was joined, renamed[^\n]* notp audit verify --resume \(one that was renamed while [^\n]*; else/,
       );
       const found = await chainOf();
       assert.equal(found?.severity, 'fail');

@@ -76,7 +76,7 @@ describe('the lines that notp setup sudo writes', { skip: lacks({ root: true, pr
       }),
       { numRuns: 300 },
     );
-    assert.ok(counted.include > 3 && counted.copy > 50, JSON.stringify(counted));
+    assert.ok(counted.include > 0 && counted.copy > 50, JSON.stringify(counted));
   });
 });
 

@@ -23,7 +23,7 @@ interface Age {
 /** `perUser`: of each sshd the configuration of each user. `nowMs`: Unix time in milliseconds. The caller is root. */
 export function examinePasswords(people: readonly Person[], perUser: readonly ReadonlyMap<string, Effective>[], nowMs: number): Finding[] {
   const asked = people.filter(({ user, enrolments }) => enrolments.length > 0 && perUser.some((each) => isByPassword(each.get(user.name))));
-  const ages = asked.length === 0 ? new Map<string, Age>() : agesIn(fs.readFileSync(SHADOW, 'utf8'));
+  const ages = asked.length === 0 ? new Map<string, Age>() : agesIn(fs.existsSync(SHADOW) ? fs.readFileSync(SHADOW, 'utf8') : '');
   const found = asked.flatMap(({ user: { name } }) => {
     const age = ages.get(name);
     return age === undefined ? [] : [findingOf(name, age, nowMs)];

@@ -132,6 +132,8 @@ describe('a login that the service holds', { skip: lacks({ ...SERVICE_NEEDS, pro
     assert.equal(await terminal.exited, 0);
     assert.equal((await sealed()).seal.kind, 'passphrase');
     assert.equal(await whoLogsIn(`${PASSPHRASE} ${phone.recoveryCode()}`), 'alice\n');
+    // What no whole try pays for is told as a wrong code.
+    await world.container.must(['notp', 'unlock', '--user', 'alice']);
     assert.match((await world.login(alice, `${PASSPHRASE} ${used}`)).stderr, /already used/);
     const changed = await asAlice(['passphrase', '--passphrase-file', '-', '--new-passphrase-file', '-', '--json'], {
       input: `${PASSPHRASE}\nbattery staple\n${phone.recoveryCode()}\n`,
