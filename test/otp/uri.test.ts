@@ -7,6 +7,7 @@ import {
   described,
   groupedKey,
   isLabel,
+  kindOf,
   MAX_LABEL_CHARACTERS,
   otpauthUri,
   parseOtpauthUri,
@@ -140,6 +141,18 @@ describe('an otpauth URI', () => {
     assertRefuses(() => otpauthUri(usual({ issuer: 'x'.repeat(256), account: 'y'.repeat(256) })), /too long for an otpauth URI/);
     const longest = usual({ issuer: 'x'.repeat(256), account: 'y'.repeat(255) });
     assert.deepEqual(parseOtpauthUri(otpauthUri(longest)), longest);
+  });
+});
+
+describe('the kind of a secret', () => {
+  it('is the same where the codes are, and another for another algorithm, length, period or counter', () => {
+    const totp = { type: 'totp', secret: SECRET, algorithm: 'SHA1', digits: 6, periodSeconds: 30, issuer: '', account: '' } as const;
+    assert.equal(kindOf(totp), kindOf({ ...totp, secret: SECRET.with(0, 1), issuer: 'x' }));
+    const hotp: HotpCredential = { ...totp, type: 'hotp', counter: 3 };
+    const later: HotpCredential = { ...hotp, counter: 4 };
+    assert.equal(kindOf(hotp), kindOf(later));
+    const others = [totp, hotp, { ...totp, algorithm: 'SHA256' }, { ...totp, digits: 8 }, { ...totp, periodSeconds: 60 }] as const;
+    assert.equal(new Set(others.map(kindOf)).size, others.length);
   });
 });
 

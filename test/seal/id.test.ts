@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { array, assert as holds, boolean, property, record, stringMatching } from 'fast-check';
-import { isSameSecret, hasSameRecoveryCodes, idForReseal } from '../../src/seal/id.ts';
+import { isSameSecret, hasSameRecoveryCodes, idForReseal, idOfMarks } from '../../src/seal/id.ts';
 
 const ID = stringMatching(/^[0-9a-f]{32}$/);
 
@@ -23,5 +23,22 @@ describe('the id of a secret that is sealed again', () => {
     assert.notEqual(idForReseal(first, random, { hasNewCodes: false }), first);
     assert.equal(hasSameRecoveryCodes(first, idForReseal(first, random, { hasNewCodes: true })), false);
     assert.equal(isSameSecret(first, random) || hasSameRecoveryCodes(first, random), false);
+  });
+});
+
+describe('the id of what is imported', () => {
+  it('comes again with the same secret, and with the same codes, and is another each time', () => {
+    const [one, other, random] = ['1'.repeat(16), '2'.repeat(16), '3'.repeat(32)];
+    const first = idOfMarks({ secret: one, codes: one }, random);
+    assert.equal(first, '1'.repeat(24) + '3'.repeat(8));
+    for (const [secret, codes] of [
+      [one, one],
+      [one, other],
+      [other, one],
+    ] as const) {
+      const again = idOfMarks({ secret, codes }, '4'.repeat(32));
+      assert.deepEqual([isSameSecret(first, again), hasSameRecoveryCodes(first, again)], [secret === one, secret === one && codes === one]);
+      assert.notEqual(again, first);
+    }
   });
 });

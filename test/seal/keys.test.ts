@@ -10,6 +10,7 @@ import {
   DEFAULT_KDF,
   hostKeyId,
   hostSealKey,
+  keyedMark,
   KEY_BYTES,
   nobleArgon2id,
   nodeArgon2id,
@@ -118,5 +119,21 @@ describe('the MAC of a row of the store', () => {
     assert.deepEqual(Buffer.from(key), Buffer.from(crypto.hkdfSync('sha256', hostKey, '', 'notp store rows/1', KEY_BYTES)));
     const row = Buffer.from('a row');
     assert.equal(rowMac(key, row), crypto.createHmac('sha256', key).update(row).digest('hex'));
+  });
+});
+
+describe('the mark of a secret', () => {
+  it("is eight bytes of HMAC-SHA256 by a key of HKDF, as Node's own crypto has them, of one host key, user and context", () => {
+    const [hostKey, what] = [new Uint8Array(32).fill(7), Buffer.from('what')];
+    const key = Buffer.from(crypto.hkdfSync('sha256', hostKey, '["alice","ssh"]', 'notp mark/1', KEY_BYTES));
+    const mark = keyedMark(hostKey, { user: 'alice', context: 'ssh' }, what);
+    assert.equal(mark, crypto.createHmac('sha256', key).update(what).digest('hex').slice(0, 16));
+    const others = [
+      keyedMark(hostKey.with(0, 4), { user: 'alice', context: 'ssh' }, what),
+      keyedMark(hostKey, { user: 'bob', context: 'ssh' }, what),
+      keyedMark(hostKey, { user: 'alice', context: 'phone' }, what),
+      keyedMark(hostKey, { user: 'alice', context: 'ssh' }, Buffer.from('What')),
+    ];
+    assert.equal(new Set([mark, ...others]).size, 5);
   });
 });
