@@ -8,49 +8,10 @@ import { endOf, isHead, LAST_BYTES, LOOKED_AT_BYTES } from './log-end.ts';
 import { verifyLog } from './verify.ts';
 import type { ChainKey } from './walk.ts';
 
-/**
- * The head that another name has in the store, where it is that of this very log, further on than `own`, that of this name: signed for that name,
- * of a record that `file` has, after which come no more than a crash leaves. So nothing that `file` has is passed over, whoever writes to the
- * database. Undefined where there is none.
- */
-export async function underAnotherName(
-  file: string,
-  transaction: Pick<Transaction, 'heads'>,
-  own: ChainHead,
-  keys: readonly ChainKey[],
-): Promise<NamedHead | undefined> {
-  if ((endOf(file, LAST_BYTES).at(-1)?.seq ?? 0) <= own.seq) return undefined;
-  return await endOfThis(file, await transaction.heads(), keys, (head) => head.seq > own.seq);
-}
-
+/** A head, and the host whose it is to the store. */
 interface NamedHead {
   readonly host: string;
   readonly head: ChainHead;
-}
-
-/** Of the heads that `isMeant` that of the end of the log `file`. */
-async function endOfThis(
-  file: string,
-  heads: readonly HostHead[],
-  keys: readonly ChainKey[],
-  isMeant: (head: ChainHead) => boolean,
-): Promise<NamedHead | undefined> {
-  const lines = endOf(file, LOOKED_AT_BYTES);
-  for (const { host, head, isWhole } of heads) {
-    if (!isWhole || head === undefined || !isMeant(head) || !lines.some((line) => isHead(line, head, keys))) continue;
-    const headNow = (): Promise<ChainHead> => Promise.resolve(head);
-    const { reached, putBack } = await verifyLog(file, { known: head, headNow, keys, lastBytes: LOOKED_AT_BYTES });
-    if (reached && putBack.length === 0) return { host, head };
-  }
-  return undefined;
-}
-
-function takenName(file: string, host: string, { seq }: ChainHead): ChangedHead {
-  return new ChangedHead(
-    'store_unavailable',
-    `the store has the log of another host under the name of this one, with ${String(seq)} records, and ${file} as that of ${quoted(host)}`,
-    `give this host a name of its own (host in [store]: ${quoted(host)} goes on as before); if the other one is gone for good, run as root: notp audit verify --resume`,
-  );
 }
 
 /**
@@ -72,8 +33,48 @@ export async function headOf(
   return found.head.seq > own.seq ? found : { head: own };
 }
 
+/**
+ * The head that another name has in the store, where it is that of this very log, further on than `own`, that of this name: signed for that name,
+ * of a record that `file` has, after which come no more than a crash leaves. So nothing that `file` has is passed over, whoever writes to the
+ * database. Undefined where there is none.
+ */
+export async function underAnotherName(
+  file: string,
+  transaction: Pick<Transaction, 'heads'>,
+  own: ChainHead,
+  keys: readonly ChainKey[],
+): Promise<NamedHead | undefined> {
+  if ((endOf(file, LAST_BYTES).at(-1)?.seq ?? 0) <= own.seq) return undefined;
+  return await endOfThis(file, await transaction.heads(), keys, (head) => head.seq > own.seq);
+}
+
+/** Of the heads that `isMeant` that of the end of the log `file`. */
+async function endOfThis(
+  file: string,
+  heads: readonly HostHead[],
+  keys: readonly ChainKey[],
+  isMeant: (head: ChainHead) => boolean,
+): Promise<NamedHead | undefined> {
+  const lines = endOf(file, LOOKED_AT_BYTES);
+  for (const { host, head, isWhole } of heads) {
+    if (!isWhole || head === undefined || !isMeant(head) || !lines.some((line) => isHead(line, head, keys))) continue;
+    const headNow = (): Promise<ChainHead> => Promise.resolve(head);
+    const { reached, putBack } = await verifyLog(file, { known: head, headNow, keys, lastBytes: LOOKED_AT_BYTES });
+    if (reached && putBack.length === 0) return { host, head };
+  }
+  return undefined;
+}
+
 /** Whether the log has the record of `head`, however far back. */
 async function isIn(file: string, head: ChainHead, keys: readonly ChainKey[]): Promise<boolean> {
   if (endOf(file, LOOKED_AT_BYTES).some((line) => isHead(line, head, keys))) return true;
   return (await verifyLog(file, { known: head, keys })).reached;
+}
+
+function takenName(file: string, host: string, { seq }: ChainHead): ChangedHead {
+  return new ChangedHead(
+    'store_unavailable',
+    `the store has the log of another host under the name of this one, with ${String(seq)} records, and ${file} as that of ${quoted(host)}`,
+    `give this host a name of its own (host in [store]: ${quoted(host)} goes on as before); if the other one is gone for good, run as root: notp audit verify --resume`,
+  );
 }

@@ -65,14 +65,7 @@ export async function examine(options: DoctorOptions): Promise<readonly Finding[
   return sorted([
     ...servers.flatMap(({ findings }) => findings.map((finding) => asRemark(finding, people))),
     ...(await aroundSshd(config, servers, people)),
-    ...(isRoot() ? aroundPam(servers, enrolledAmong(people, renamed), options) : [withoutRoot()]),
-    ...(isRoot()
-      ? examinePasswords(
-          people,
-          servers.map(({ perUser }) => perUser),
-          now(),
-        )
-      : []),
+    ...(isRoot() ? asRoot(servers, { people, renamed }, options) : [withoutRoot()]),
     ...aroundService(config, place, people, servers),
     ...(place.kind === 'service' ? await examineFormerKeys(config, place.owner, now) : []),
     ...state.findings,
@@ -148,6 +141,16 @@ function gated(people: readonly Person[], gates: readonly SshdReport[]): Person[
 function enrolledAmong(people: readonly Person[], renamed: People['renamed']): User[] {
   const names = new Set(renamed.map(({ to }) => to));
   return people.filter(({ user, enrolments }) => enrolments.length > 0 || names.has(user.name)).map(({ user }) => user);
+}
+
+/** What root alone can look at. */
+function asRoot(
+  servers: readonly SshdReport[],
+  { people, renamed }: Pick<People, 'people' | 'renamed'>,
+  options: DoctorOptions,
+): Finding[] {
+  const perUser = servers.map((server) => server.perUser);
+  return [...aroundPam(servers, enrolledAmong(people, renamed), options), ...examinePasswords(people, perUser, options.now())];
 }
 
 function aroundPam(servers: readonly SshdReport[], enrolled: readonly User[], { sshdConfig }: DoctorOptions): Finding[] {

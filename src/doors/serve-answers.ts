@@ -86,12 +86,7 @@ function answeringForOne(options: ServeOptions, uid: number): Answering {
       if (!('ask' in asked) && !OF_GATE.includes(asked.reason))
         throw new NotpError('failed', 'the service itself refuses for other reasons');
       const came = arrival(options);
-      const answer = refusing({ user: '', uid, ...origin }, serviceOf, async (service) => {
-        if ('ask' in asked) return answerOf(await judge(asked, service, came));
-        const { reason, detail } = asked;
-        const refusal = { config: service.config, origin: { ...service.account, ...origin }, reason, detail: `the door says: ${detail}` };
-        return answerOf(await recordRefusal(refusal, options.now));
-      });
+      const answer = refusing({ user: '', uid, ...origin }, serviceOf, (service) => answered(asked, service, came));
       return { account: '', ...askerOf(asked), answer };
     },
     firstMs: PATIENCE_MS,
@@ -116,10 +111,7 @@ function answeringForAll(options: ServeOptions): Answering {
       const answer = refusing(
         { ...account, ...origin },
         () => benchOf(options),
-        async (bench) => {
-          if ('ask' in asked) return answerOf(await judge(asked, { ...bench, account }, came));
-          return answerOf(await recordRefusal({ ...asked, config: bench.config, origin: { ...account, ...origin } }, options.now));
-        },
+        (bench) => answered(asked, { ...bench, account }, came),
       );
       // Names that are nobody's have one turn together.
       return { account: account.uid === undefined ? '' : account.user, ...askerOf(asked), answer };
@@ -132,6 +124,15 @@ function answeringForAll(options: ServeOptions): Answering {
       () => [...names],
     ),
   };
+}
+
+/** Judges a question, or records what a door has refused: behind the user's own socket in the door's words, for anything of the user's may be it. */
+async function answered(asked: Question | ToldRefusal, service: Service, came: Arrival): Promise<Answered> {
+  if ('ask' in asked) return answerOf(await judge(asked, service, came));
+  const { account, origin, reason } = asked;
+  const detail = account === undefined ? `the door says: ${asked.detail}` : asked.detail;
+  const refusal = { config: service.config, origin: { ...service.account, ...origin }, reason, detail };
+  return answerOf(await recordRefusal(refusal, service.now));
 }
 
 type Answer = (enrolment: SelfEnrolment) => Promise<Answered>;

@@ -7,7 +7,7 @@ import type { Enrolment, Transaction } from '../store/store.ts';
 import { sayError } from '../terminal/printer.ts';
 import { usedOnEither } from './merge.ts';
 import { openCopy, outagePlace } from './outage.ts';
-import { isUnreported } from './report.ts';
+import { unreportedOf } from './report.ts';
 
 /** Changes the copy of an enrolment, before the store's takes its place. */
 export type InCopy = (copy: Enrolment) => Enrolment;
@@ -21,8 +21,9 @@ interface Present {
 
 /**
  * Brings this host's copy of the enrolments of `user` for `contexts` up to date with `transaction`, before that commits. Codes used and tries spent on
- * the copy stay so, apart from what `inCopy` does; one that has decisions about `user` to report keeps them, and lets `user` in no more until then. Does nothing where the host keeps no copy, or none of `user`. If the copy cannot be written the change
- * counts all the same, and the person is told. Throws where the store cannot be read. The caller acts as `place.owner`.
+ * the copy stay so, apart from what `inCopy` does. A copy that has decisions about `user` to report keeps them, and lets `user` in no more until then.
+ * Does nothing where the host keeps no copy, or none of `user`. If the copy cannot be written the change counts all the same, and the person is told.
+ * Throws where the store cannot be read. The caller acts as `place.owner`.
  */
 export async function noteChange(
   state: State,
@@ -43,7 +44,7 @@ export async function noteChange(
     try {
       await copy?.store.exclusively(async (copied) => {
         // What they used there is not known to the store yet: it stays for the report, and lets nobody in until then.
-        if (await isUnreported(copied, user)) {
+        if ((await unreportedOf(copied, user)).length > 0) {
           await copied.disapprove(user);
           return;
         }

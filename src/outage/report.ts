@@ -36,6 +36,7 @@ export async function reportOutage(state: State, copy: State, policy: Policy): P
   return pending.records.length;
 }
 
+/** What the copy has to report, with what it only counted so far. */
 export async function pendingIn({ store, log }: State): Promise<Pending> {
   const { counted, isNothing } = await store.exclusively(async (transaction) => {
     const users = await transaction.counted();
@@ -47,7 +48,7 @@ export async function pendingIn({ store, log }: State): Promise<Pending> {
   return await store.exclusively(async (transaction) => {
     const enrolments = await transaction.enrolments();
     const records = await transaction.outageRecords(ALL);
-    const users = usersOf(records);
+    const users = new Set(records.map((record) => recordIn(record).user));
     return { records, enrolments: enrolments.filter(({ user }) => users.has(user)) };
   });
 }
@@ -69,7 +70,7 @@ export async function tellStore(
     try {
       for (let start = 0; start < all.length; start += CHUNK) {
         const some = all.slice(start, start + CHUNK);
-        await tellSome(state, some, { copies, policy, isLast: start + CHUNK >= all.length });
+        await tellSome(state, some, { user, copies, policy, isLast: start + CHUNK >= all.length });
         await told(some);
       }
     } catch (error) {
@@ -80,14 +81,19 @@ export async function tellStore(
   return left;
 }
 
-/** `isLast`: whether none of the user are left; until then each is compared with what the others know. */
-async function tellSome(
-  state: State,
-  some: readonly OutageRecord[],
-  { copies, policy, isLast }: { readonly copies: readonly Enrolment[]; readonly policy: Policy; readonly isLast: boolean },
-): Promise<void> {
+interface Telling {
+  /** Whom all of them are about. */
+  readonly user: string;
+  /** What the copy has of that user. */
+  readonly copies: readonly Enrolment[];
+  readonly policy: Policy;
+  /** Whether none of the user are left; until then each is compared with what the others know. */
+  readonly isLast: boolean;
+}
+
+async function tellSome(state: State, some: readonly OutageRecord[], { user, copies, policy, isLast }: Telling): Promise<void> {
   await state.store.exclusively(async (transaction) => {
-    const present = await presentOf(transaction, copies);
+    const present = await presentOf(transaction, user);
     const report = newRef();
     for (const record of some) {
       const before = await transaction.outageTold(record.id);
@@ -99,13 +105,9 @@ async function tellSome(
   });
 }
 
-/** Whether the copy has decisions about `user` that the store was not told of. */
-export async function isUnreported(copy: Transaction, user: string): Promise<boolean> {
-  return usersOf(await copy.outageRecords(ALL)).has(user);
-}
-
-function usersOf(records: readonly OutageRecord[]): ReadonlySet<string> {
-  return new Set(records.map((record) => recordIn(record).user));
+/** The decisions about `user` on the copy that the store was not told of. */
+export async function unreportedOf(copy: Transaction, user: string): Promise<readonly AuditRecord[]> {
+  return (await copy.outageRecords(ALL)).map(recordIn).filter((record) => record.user === user);
 }
 
 /**
@@ -124,12 +126,11 @@ export async function dropTold({ store }: State, records: readonly OutageRecord[
   });
 }
 
-/** What the store has of the users of `copies`, who are asked for in one order on all hosts: each waits for the others' locks. */
-async function presentOf(transaction: Transaction, copies: readonly Enrolment[]): Promise<Present> {
-  const enrolments = [];
-  for (const user of new Set(copies.map((each) => each.user))) enrolments.push(...(await transaction.enrolmentsOf(user)));
+/** What the store has of `user`. */
+async function presentOf(transaction: Transaction, user: string): Promise<Present> {
+  const enrolments = await transaction.enrolmentsOf(user);
   const kept = [];
-  for (const each of enrolments) if ((await transaction.sealed(each.user, each.context)) !== undefined) kept.push(each);
+  for (const each of enrolments) if ((await transaction.sealed(user, each.context)) !== undefined) kept.push(each);
   return { enrolments, kept };
 }
 
@@ -219,8 +220,8 @@ export async function noteUsed({ store }: State, before: Enrolment, after: Enrol
     const known = await transaction.enrolment(user, context);
     if (known === undefined) return false;
     await transaction.save(usedOnEither(known, after));
-    const unreported = (await transaction.outageRecords(ALL)).map(recordIn).filter((each) => isSame(each, after));
-    return unreported.length > 0 && isTaken(known, before, after);
+    // Seldom is it, so the records are seldom read.
+    return isTaken(known, before, after) && (await unreportedOf(transaction, user)).some((each) => isSame(each, after));
   });
 }
 

@@ -1,7 +1,7 @@
 /**
- * The id of a sealed file: 32 hex digits. The first 16 are drawn with the secret, the next 8 with its recovery codes, and
- * the last 8 each time it is sealed; of what is imported the first two are marks of it by the host key, so that they come again with it. So two ids tell whether they seal the same secret: a used
- * code stays used when the secret is sealed again. Pure.
+ * The id of a sealed file: 32 hex digits. The first 16 are drawn with the secret, the next 8 with its recovery codes, and the last 8 each time
+ * it is sealed. Of what is imported the first two parts are marks by the host key, so that they come again with the same secret and codes. So two
+ * ids tell whether they seal the same secret: a used code stays used when the secret is sealed again. Pure.
  */
 const SECRET_DIGITS = 16;
 const CODES_DIGITS = 24;

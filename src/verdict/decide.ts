@@ -259,7 +259,7 @@ function wait(lastStep: number, opened: Payload, nowMs: number): { waitSeconds?:
   return opened.type === 'hotp' ? {} : { waitSeconds: Math.max(0, Math.ceil((lastStep + 1) * opened.periodSeconds - nowMs / 1000)) };
 }
 
-/** Undefined where it is no recovery code of this device. */
+/** Undefined where one of them is no recovery code of this device. Each counts once, and none that is spent. */
 function judgeRecovery(state: LoginState, opened: Payload, codes: readonly string[]): Judged | undefined {
   const found = codes.map((code) => recoveryIndex(code, opened.recovery));
   if (found.includes(-1)) return undefined;

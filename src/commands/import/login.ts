@@ -83,7 +83,12 @@ export async function storeLogin(
   const { credential, lastStep = -1 } = moved;
   const first = firstState(config.policy, moved.emergency.length, now());
   const notes = [...named];
-  let left = moved.emergency.length;
+  const asMoved = {
+    ...first,
+    spent: isUnknown ? allSpent(first) : first.spent,
+    lastStep: credential.type === 'hotp' ? credential.counter - 1 : lastStep,
+  };
+  let left = recoveryLeft(asMoved);
   const goOn = (fresh: LoginState, former: Enrolment, nowMs: number): LoginState & PendingState => {
     const marked = idIn(former.context);
     const known: Known = {
@@ -103,12 +108,6 @@ export async function storeLogin(
         `${String(before - left)} of the emergency codes may have been used before and work no more: notp recovery makes new codes`,
       );
     return next;
-  };
-  if (isUnknown) left = 0;
-  const asMoved = {
-    ...first,
-    ...(isUnknown ? { spent: allSpent(first) } : {}),
-    lastStep: credential.type === 'hotp' ? credential.counter - 1 : lastStep,
   };
   // What has ended accepts nothing meanwhile.
   const used = ended.reduce<LoginState>((fresh, each) => {

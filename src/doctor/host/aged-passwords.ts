@@ -14,6 +14,8 @@ const DAY_MS = 86_400_000;
 /** What useradd(8) writes for never is more. */
 const MOST_DAYS = 10_000;
 
+const NOTHING_KNOWN: Effective = new Map();
+
 interface Age {
   /** The day of the last change, in days since 1970; 0: it must be changed now. */
   readonly changed: number;
@@ -22,17 +24,15 @@ interface Age {
 
 /** `perUser`: of each sshd the configuration of each user. `nowMs`: Unix time in milliseconds. The caller is root. */
 export function examinePasswords(people: readonly Person[], perUser: readonly ReadonlyMap<string, Effective>[], nowMs: number): Finding[] {
-  const asked = people.filter(({ user, enrolments }) => enrolments.length > 0 && perUser.some((each) => isByPassword(each.get(user.name))));
+  const asked = people.filter(
+    ({ user, enrolments }) => enrolments.length > 0 && perUser.some((each) => takesPasswordFirst(each.get(user.name) ?? NOTHING_KNOWN)),
+  );
   const ages = asked.length === 0 ? new Map<string, Age>() : agesIn(fs.existsSync(SHADOW) ? fs.readFileSync(SHADOW, 'utf8') : '');
   const found = asked.flatMap(({ user: { name } }) => {
     const age = ages.get(name);
     return age === undefined ? [] : [findingOf(name, age, nowMs)];
   });
   return found.length > 0 ? found : [ok(ID, 'No password of who has a code expires')];
-}
-
-function isByPassword(effective: Effective | undefined): boolean {
-  return effective !== undefined && takesPasswordFirst(effective);
 }
 
 function findingOf(user: string, { changed, maxDays }: Age, nowMs: number): Finding {
