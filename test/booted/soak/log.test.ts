@@ -8,8 +8,8 @@ const ORIGIN = { user: 'alice', uid: 1000, context: 'ssh', door: 'gate' } as con
 const ACCEPTED: Logged = { ...ORIGIN, event: 'login.accepted', result: 'accepted', method: 'totp', ref: '00000001' };
 const REFUSED: Logged = { ...ORIGIN, event: 'login.refused', result: 'refused', reason: 'wrong_code', ref: '00000002' };
 const UNREACHED: Logged = { ...REFUSED, reason: 'store_unavailable', ref: '00000003' };
-const CAME_IN: Try = { user: 'alice', in: true, ref: undefined, said: 'alice' };
-const WENT: Try = { user: 'alice', in: false, ref: REFUSED.ref, said: 'code not accepted' };
+const CAME_IN: Try = { user: 'alice', proof: '000000', in: true, ref: undefined, said: 'alice' };
+const WENT: Try = { user: 'alice', proof: '000000', in: false, ref: REFUSED.ref, said: 'code not accepted' };
 const NOBODY_THERE: Try = { ...WENT, ref: UNREACHED.ref };
 
 describe('what people saw beside the logs', () => {

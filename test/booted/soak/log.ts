@@ -4,6 +4,7 @@ import type { Came } from './people.ts';
 
 export interface Try extends Came {
   readonly user: string;
+  readonly proof: string;
 }
 
 /**

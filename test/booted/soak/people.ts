@@ -16,7 +16,8 @@ export interface Person {
   readonly recovery: string[];
   /** The step of the last code that was typed anywhere. */
   lastStep: number;
-  lastCode: string | undefined;
+  /** The last code or recovery code that let them in: one that was refused for what the host was doing may still be good. */
+  used: string | undefined;
   /** Tally that took from the budget since it was full. */
   refused: number;
 }
@@ -54,7 +55,7 @@ function came({ stdout, stderr }: Ran, isIn: boolean): Came {
 }
 
 export function person(user: TestUser, enrolled: Enrolled): Person {
-  return { user, enrolled, recovery: [...enrolled.recovery], lastStep: 0, lastCode: undefined, refused: 0 };
+  return { user, enrolled, recovery: [...enrolled.recovery], lastStep: 0, used: undefined, refused: 0 };
 }
 
 /** A right code that was typed nowhere yet; undefined where the next one is still to come. */
@@ -64,6 +65,5 @@ export function freshCode(who: Person): string | undefined {
   const step = Math.max(who.lastStep + 1, left > SPARE_MS ? current - 1 : current);
   if (step > current) return undefined;
   who.lastStep = step;
-  who.lastCode = oathCode(who.enrolled.secret, { offsetSeconds: (step - current) * 30 });
-  return who.lastCode;
+  return oathCode(who.enrolled.secret, { offsetSeconds: (step - current) * 30 });
 }

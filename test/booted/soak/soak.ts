@@ -128,7 +128,7 @@ class Run implements Soaked {
     if (code !== undefined && kind < 0.2) await this.comeTwice(who, code);
     else if (code !== undefined) await this.expect(who, 'in', code);
     else if (kind < 0.8 && who.recovery.length > 0) await this.expect(who, 'in', who.recovery.pop() ?? '');
-    else if (kind < 0.9 && who.lastCode !== undefined) await this.expect(who, 'out', who.lastCode);
+    else if (kind < 0.9 && who.used !== undefined) await this.expect(who, 'out', who.used);
     else await this.expect(who, 'out', '00000000');
   }
 
@@ -148,15 +148,20 @@ class Run implements Soaked {
     const quiet = this.watch();
     const { in: isIn, said } = await this.attempt(who, proof);
     // Who comes while the host changes may be refused, and has to say so in time; nobody may be let in for that.
-    if (what === 'out' ? isIn : !isIn && quiet()) this.findings.push(`${who.user.name} was ${isIn ? 'let in' : 'refused'}: ${said}`);
+    if (what === 'out' ? isIn : !isIn && quiet()) {
+      const before = this.all.slice(0, -1).filter((each) => each.user === who.user.name && each.proof === proof);
+      const earlier = before.map((each) => `${each.in ? 'in' : 'out'}: ${each.said}`).join(' | ');
+      this.findings.push(`${who.user.name} was ${isIn ? 'let in' : 'refused'}: ${said}; the same before: ${earlier || 'never'}`);
+    }
   }
 
   private async attempt(who: Person, proof: string): Promise<Came> {
     const doors: readonly Door[] = Object.values(DOORS);
     const door = doors[Math.floor(Math.random() * doors.length)] ?? DOORS.gate;
     const came = await door(this.world, who.user, proof);
-    if (!came.in) who.refused++;
-    this.all.push({ ...came, user: who.user.name });
+    if (came.in) who.used = proof;
+    else who.refused++;
+    this.all.push({ ...came, user: who.user.name, proof });
     return came;
   }
 
