@@ -4,7 +4,6 @@ import type { Origin } from '../audit/record.ts';
 import { messageOf, NotpError } from '../error.ts';
 import type { Config } from '../system/config.ts';
 import { sayError } from '../terminal/printer.ts';
-import { sealedFor, type Found } from '../system/secrets.ts';
 import { realUser, userByUid } from '../system/users.ts';
 import { accountContexts } from '../login/account.ts';
 import { localVerifier, withKept } from '../login/login.ts';
@@ -19,9 +18,10 @@ import type { SelfEnrolment } from '../enrolment/self/self-enrolment.ts';
 import { withState, type State } from '../state/state.ts';
 import { statePlace, type StatePlace } from '../state/place.ts';
 import type { Outcome } from '../wire/verifier.ts';
-import { isEnrolQuestion, parseEnrolQuestion, type EnrolQuestion } from '../wire/enrol-question.ts';
-import { printEnrolAnswer } from '../wire/enrol-answer.ts';
+import { isEnrolQuestion, parseEnrolQuestion, type EnrolQuestion } from '../wire/enrolment.ts';
+import { printEnrolAnswer } from '../wire/enrolment.ts';
 import {
+  foundIn,
   parseQuestion,
   parseRefusal,
   printAnswer,
@@ -222,7 +222,7 @@ async function answerEnrolment(question: EnrolQuestion, service: Service, enrolm
 }
 
 async function factsOf({ config, account, place, now }: Service, sent: readonly SentFile[]): Promise<readonly Facts[]> {
-  const files = sent.map((file) => ({ context: file.context, found: received(account, file) }));
+  const files = sent.map((file) => foundIn(file, account.user));
   return await withState(place, now, async (state) => {
     const enrolments = (await state?.store.exclusively((transaction) => transaction.enrolmentsOf(account.user))) ?? [];
     const contexts = enrolments.map(({ context }) => context);
@@ -263,7 +263,7 @@ async function judge(question: Question, service: Service, came: Arrival): Promi
 }
 
 function loginOf({ config, account }: Service, asked: AskedOrigin, sent: readonly SentFile[]): Login {
-  const files = sent.map((file) => ({ context: file.context, found: received(account, asSaid(file)) }));
+  const files = sent.map((file) => foundIn(asSaid(file), account.user));
   const contexts = files.map(({ context }) => context);
   return { files, account: accountContexts(config, contexts), origin: { ...account, ...asked } };
 }
@@ -278,17 +278,6 @@ function rulesOf({ config, account, place, now }: Service, { door }: AskedOrigin
     mayFallBack: true,
     now,
   };
-}
-
-/** The sealed file as the door sent it. */
-function received({ user }: Account, { context, sealed, wrong }: SentFile): Found {
-  if (wrong !== '') return { kind: 'bad', why: wrong };
-  if (sealed === '') return { kind: 'absent' };
-  try {
-    return { kind: 'sealed', file: sealedFor({ name: user }, context, Buffer.from(sealed)) };
-  } catch (error) {
-    return { kind: 'bad', why: messageOf(error) };
-  }
 }
 
 /** Why a file cannot be read is what the other side says, and the record of a decision tells it as that. */

@@ -8,7 +8,7 @@ import type { Payload } from '../seal/payload.ts';
 import type { LoginState } from '../verdict/decide.ts';
 import { newHeader, newId, sealByHost, sealByPassphrase } from './sealing.ts';
 import type { HostKey } from '../state/host-keys.ts';
-import type { Change } from '../wire/enrol-question.ts';
+import type { Change } from '../wire/enrolment.ts';
 
 export interface Anew {
   readonly file: SealedFile;

@@ -7,7 +7,7 @@ import { newRecoveryCodes } from '../otp/recovery.ts';
 import type { Payload, TotpPayload } from '../seal/payload.ts';
 import { seal } from '../seal/seal.ts';
 import type { HostKey } from '../state/host-keys.ts';
-import type { Wanted } from '../wire/enrol-question.ts';
+import type { Wanted } from '../wire/enrolment.ts';
 
 /** A payload with a fresh secret, and the recovery codes whose hashes it keeps. */
 export function newPayload({ algorithm, digits, periodSeconds, issuer, account, recovery }: Wanted): {

@@ -5,7 +5,7 @@ import type { SealedFile } from '../seal/file.ts';
 import type { Payload } from '../seal/payload.ts';
 import type { Config } from '../system/config.ts';
 import { newHeader, sealByHost, sealByPassphrase } from './sealing.ts';
-import type { Wanted } from '../wire/enrol-question.ts';
+import type { Wanted } from '../wire/enrolment.ts';
 import type { State } from '../state/state.ts';
 import type { Plan } from './plan.ts';
 

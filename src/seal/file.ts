@@ -9,7 +9,7 @@
  */
 import { createHash } from 'node:crypto';
 import { isContextName, isUserName } from '../otp/names.ts';
-import { bad, base64, canonicalJson, exactly, integer, oneOf, text, toBase64, type Fields } from './fields.ts';
+import { bad, base64, canonicalJson, literal, object, shaped, text, toBase64, union, wholeNumber, string, type Infer } from './shape.ts';
 
 export const MAX_SEALED_FILE_BYTES = 16 * 1024;
 /** Caps on what a file may make us spend: 128 MiB and 6 passes are about a second. */
@@ -24,35 +24,39 @@ export const NONCE_BYTES = 24;
 const TAG_BYTES = 16;
 
 /** Argon2id (RFC 9106): m in KiB, t passes, p lanes. */
-export interface PassphraseSeal {
-  readonly kind: 'passphrase';
-  readonly m: number;
-  readonly t: number;
-  readonly p: number;
-  readonly salt: Uint8Array;
-}
+const PASSPHRASE_SEAL = object({
+  kind: literal('passphrase'),
+  kdf: literal('argon2id'),
+  m: wholeNumber(MIN_KDF_MEMORY_KIB, MAX_KDF_MEMORY_KIB),
+  t: wholeNumber(MIN_KDF_PASSES, MAX_KDF_PASSES),
+  p: wholeNumber(1, MAX_KDF_LANES),
+  salt: base64(SALT_BYTES, SALT_BYTES),
+}).map(({ kind, m, t, p, salt }) => ({ kind, m, t, p, salt }));
 
-export interface HostSeal {
-  readonly kind: 'host';
+const HOST_SEAL = object({
+  kind: literal('host'),
   /** The id of the host key, 16 hex digits; see seal/keys.ts. */
-  readonly key: string;
-}
+  key: text(/^[0-9a-f]{16}$/),
+});
 
-/** What is bound into the ciphertext as associated data. */
-export interface SealedHeader {
+const SEALED_FILE = object({
+  notp: literal('sealed/1'),
   /** 32 hex digits; see seal/id.ts. */
-  readonly id: string;
-  readonly user: string;
-  readonly context: string;
+  id: text(/^[0-9a-f]{32}$/),
+  user: string().assert(isUserName, 'is not a user name'),
+  context: string().assert(isContextName, 'is not a context name'),
   /** RFC 3339, UTC, whole seconds. */
-  readonly created: string;
-  readonly seal: PassphraseSeal | HostSeal;
-}
+  created: text(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/),
+  seal: union(PASSPHRASE_SEAL, HOST_SEAL),
+  nonce: base64(NONCE_BYTES, NONCE_BYTES),
+  ciphertext: base64(TAG_BYTES, MAX_SEALED_FILE_BYTES),
+}).map(({ id, user, context, created, seal, nonce, ciphertext }) => ({ id, user, context, created, seal, nonce, ciphertext }));
 
-export interface SealedFile extends SealedHeader {
-  readonly nonce: Uint8Array;
-  readonly ciphertext: Uint8Array;
-}
+export type PassphraseSeal = Readonly<Infer<typeof PASSPHRASE_SEAL>>;
+export type HostSeal = Readonly<Infer<typeof HOST_SEAL>>;
+export type SealedFile = Readonly<Infer<typeof SEALED_FILE>>;
+/** What is bound into the ciphertext as associated data. */
+export type SealedHeader = Omit<SealedFile, 'nonce' | 'ciphertext'>;
 
 /** Names one sealed file by its whole content. */
 export interface Registration {
@@ -66,27 +70,11 @@ export function registrationOf(file: SealedFile): Registration {
   return { id: file.id, digest: createHash('sha256').update(printSealedFile(file)).digest('hex') };
 }
 
-const KEYS = ['notp', 'id', 'user', 'context', 'created', 'seal', 'nonce', 'ciphertext'];
-
 /** The sealed file in `bytes`. Throws `bad_secret_file` with what is wrong. */
 export function parseSealedFile(bytes: Uint8Array): SealedFile {
   if (bytes.length === 0) throw bad('the file is empty');
   if (bytes.length > MAX_SEALED_FILE_BYTES) throw bad('the file is over 16 KiB');
-  const fields = exactly(canonicalJson(bytes, 'the file'), 'the file', KEYS);
-  oneOf(fields, 'notp', ['sealed/1']);
-  const user = text(fields, 'user', /^/);
-  const context = text(fields, 'context', /^/);
-  if (!isUserName(user)) throw bad('"user" is no user name');
-  if (!isContextName(context)) throw bad('"context" is no context name');
-  const file: SealedFile = {
-    id: text(fields, 'id', /^[0-9a-f]{32}$/),
-    user,
-    context,
-    created: text(fields, 'created', /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/),
-    seal: parseSeal(fields['seal']),
-    nonce: base64(fields['nonce'], 'nonce', NONCE_BYTES, NONCE_BYTES),
-    ciphertext: base64(fields['ciphertext'], 'ciphertext', TAG_BYTES, MAX_SEALED_FILE_BYTES),
-  };
+  const file = shaped(SEALED_FILE, canonicalJson(bytes, 'the file'), 'the file');
   // One way to write it, so that the digest of what was parsed is the digest of the file.
   if (Buffer.compare(printSealedFile(file), bytes) !== 0) throw bad('the file is not written as notp writes it');
   return file;
@@ -95,14 +83,14 @@ export function parseSealedFile(bytes: Uint8Array): SealedFile {
 /** The bytes of `file`, as parseSealedFile takes them. */
 export function printSealedFile(file: SealedFile): Uint8Array {
   const { id, user, context, created } = file;
-  const object = {
+  const fields = {
     notp: 'sealed/1',
     ...{ id, user, context, created },
     seal: printSeal(file.seal),
     nonce: toBase64(file.nonce),
     ciphertext: toBase64(file.ciphertext),
   };
-  return new Uint8Array(Buffer.from(JSON.stringify(object, null, 2) + '\n'));
+  return new Uint8Array(Buffer.from(JSON.stringify(fields, null, 2) + '\n'));
 }
 
 /**
@@ -121,27 +109,8 @@ function lengthPrefixed(bytes: Buffer): Buffer[] {
   return [length, bytes];
 }
 
-function printSeal(seal: PassphraseSeal | HostSeal): Fields {
+function printSeal(seal: PassphraseSeal | HostSeal): Readonly<Record<string, string | number>> {
   if (seal.kind === 'host') return { kind: 'host', key: seal.key };
   const { m, t, p } = seal;
   return { kind: 'passphrase', kdf: 'argon2id', m, t, p, salt: toBase64(seal.salt) };
-}
-
-function parseSeal(value: unknown): PassphraseSeal | HostSeal {
-  const kind = typeof value === 'object' && value !== null && 'kind' in value ? value.kind : undefined;
-  if (kind === 'host') {
-    const fields = exactly(value, '"seal"', ['kind', 'key']);
-    return { kind: 'host', key: text(fields, 'key', /^[0-9a-f]{16}$/) };
-  }
-  const fields = exactly(value, '"seal"', ['kind', 'kdf', 'm', 't', 'p', 'salt']);
-  oneOf(fields, 'kind', ['passphrase', 'host']);
-  oneOf(fields, 'kdf', ['argon2id']);
-  const p = integer(fields, 'p', 1, MAX_KDF_LANES);
-  return {
-    kind: 'passphrase',
-    m: integer(fields, 'm', MIN_KDF_MEMORY_KIB, MAX_KDF_MEMORY_KIB),
-    t: integer(fields, 't', MIN_KDF_PASSES, MAX_KDF_PASSES),
-    p,
-    salt: base64(fields['salt'], 'salt', SALT_BYTES, SALT_BYTES),
-  };
 }

@@ -2,7 +2,7 @@
  * What may be known of an enrolment: whether it logs in, since when, and what is left of its budget and recovery
  * codes. Never a secret. Plain data with the keys that `--json` prints, so that it can come from another process.
  */
-import { bad, exactly } from '../seal/fields.ts';
+import { array, boolean, object, oneOf, string, wholeNumber, type Infer, type Type } from '../seal/shape.ts';
 
 /**
  * `active` logs in. Else why not: `revoked`; `invited` and nobody has enrolled yet; `incomplete`, an enrolment that
@@ -10,43 +10,39 @@ import { bad, exactly } from '../seal/fields.ts';
  * changed outside notp, so that none is);
  * `orphaned`: there is no such user any more.
  */
-export type EnrolmentState = 'active' | 'revoked' | 'invited' | 'incomplete' | 'missing' | 'bad' | 'stale' | 'orphaned';
+const STATES = ['active', 'revoked', 'invited', 'incomplete', 'missing', 'bad', 'stale', 'orphaned'] as const;
+export type EnrolmentState = (typeof STATES)[number];
 
-export interface Facts {
+const COUNT = wholeNumber(0, Number.MAX_SAFE_INTEGER);
+
+const FACTS_SHAPE = object({
   /** Of the registered sealed file; null where none was ever registered. */
-  readonly id: string | null;
-  readonly user: string;
-  readonly context: string;
-  readonly state: EnrolmentState;
+  id: string().nullable(),
+  user: string(),
+  context: string(),
+  state: oneOf(STATES),
   /** What is wrong with the sealed file, where something is. */
-  readonly problem: string | null;
+  problem: string().nullable(),
   /** Whether the sealed file in its place is the registered one, and logs in. */
-  readonly registered: boolean;
+  registered: boolean(),
   /** Of that file; null where `registered` is false. */
-  readonly seal: 'passphrase' | 'host' | null;
+  seal: oneOf(['passphrase', 'host']).nullable(),
   /** RFC 3339; null where `registered` is false. */
-  readonly created: string | null;
+  created: string().nullable(),
   /** RFC 3339; null for never. */
-  readonly last_accepted: string | null;
+  last_accepted: string().nullable(),
   /** Whole tries that are left now, of `capacity`. */
-  readonly budget: number;
-  readonly capacity: number;
+  budget: COUNT,
+  capacity: COUNT,
   /** RFC 3339: when there is one try more; null where there are as many as there can be. */
-  readonly next_try: string | null;
+  next_try: string().nullable(),
   /** Whether more than one code is asked for now. */
-  readonly step_up: boolean;
+  step_up: boolean(),
   /** How many consecutive codes are asked for now. */
-  readonly codes_needed: 1 | 2 | 3;
-  readonly recovery_left: number;
-}
+  codes_needed: oneOf([1, 2, 3]),
+  recovery_left: COUNT,
+});
+export type Facts = Readonly<Infer<typeof FACTS_SHAPE>>;
 
-const NO_FACTS: Facts = {
-  ...{ id: null, user: '', context: '', state: 'active', problem: null, registered: false, seal: null, created: null },
-  ...{ last_accepted: null, budget: 0, capacity: 0, next_try: null, step_up: false, codes_needed: 1, recovery_left: 0 },
-};
-
-/** What the service says of enrolments. Throws `bad_secret_file` where it is none of that; its texts are the service's. */
-export function parseFacts(value: unknown): readonly Facts[] {
-  if (!Array.isArray(value)) throw bad('"facts" is no list');
-  return value.map((each) => exactly(each, 'what is known of an enrolment', Object.keys(NO_FACTS)) as unknown as Facts);
-}
+/** What the service says of enrolments; its texts are the service's. */
+export const FACTS: Type<readonly Facts[]> = array(FACTS_SHAPE);

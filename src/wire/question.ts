@@ -12,12 +12,29 @@
  * Parsing is strict on both sides. Nothing but the verdict comes back: no detail, no secret.
  */
 import type { Door, Origin } from '../audit/record.ts';
-import { contextName } from '../otp/names.ts';
-import { MAX_LINE_BYTES, MAX_READINGS, type Proof, type Reading } from '../otp/proof.ts';
+import { isContextName } from '../otp/names.ts';
+import { MAX_LINE_BYTES, MAX_READINGS, type Reading } from '../otp/proof.ts';
 import { RECOVERY_CHARACTERS } from '../otp/recovery.ts';
-import { bad, canonicalJson, exactly, flag, integer, oneOf, text, type Fields } from '../seal/fields.ts';
-import { MAX_SEALED_FILE_BYTES } from '../seal/file.ts';
-import type { Connection } from '../store/store.ts';
+import { messageOf } from '../error.ts';
+import {
+  boolean,
+  canonicalJson,
+  listOf,
+  literal,
+  nil,
+  object,
+  oneOf,
+  optional,
+  shaped,
+  string,
+  text,
+  tuple,
+  union,
+  wholeNumber,
+  type Type,
+} from '../seal/shape.ts';
+import { MAX_SEALED_FILE_BYTES, printSealedFile } from '../seal/file.ts';
+import { sealedFor, type DeviceFile } from '../system/secrets.ts';
 import { MAX_CONTEXTS } from '../system/settings.ts';
 import { METHODS, WORDING, type Reason } from '../verdict/reasons.ts';
 import { RESYNC_COUNTERS, type Verdict } from '../verdict/decide.ts';
@@ -55,38 +72,70 @@ export interface Question {
 
 const DOORS: readonly Door[] = ['gate', 'pam', 'cli'];
 const REASONS = Object.keys(WORDING) as Reason[];
-const ORIGIN_KEYS = ['account', 'door', 'service', 'rhost', 'tty'];
-const QUESTION_KEYS = ['notp', 'ask', ...ORIGIN_KEYS, 'files', 'connection', 'keyDigest', 'readings', 'timedOut'];
-const REFUSAL_KEYS = ['notp', ...ORIGIN_KEYS, 'context', 'reason', 'detail'];
-const ANSWER_KEYS = ['notp', 'result', 'method', 'stepOffset', 'reason', 'waitSeconds', 'codesNeeded', 'ref'];
 /** The longest text from outside: a name, an address, a terminal, a message. */
 const MAX_TEXT = 1024;
-const SHORT = /^[^]{0,1024}$/;
+const SHORT = text(/^[^]{0,1024}$/);
 const MAX_UID = 2 ** 32 - 2;
-const CODE = /^\d{6,8}$/;
-const RECOVERY = new RegExp(`^[A-Z2-7]{${String(RECOVERY_CHARACTERS)}}$`);
+const CODE = text(/^\d{6,8}$/);
+const RECOVERY = text(new RegExp(`^[A-Z2-7]{${String(RECOVERY_CHARACTERS)}}$`));
+const CONTEXT = string().assert(isContextName, 'is not a context name');
+
+const ORIGIN = {
+  account: optional(
+    object({ user: SHORT, uid: optional(wholeNumber(0, MAX_UID)) }).map(({ user, uid }): Account =>
+      uid === undefined ? { user } : { user, uid },
+    ),
+  ),
+  door: oneOf(DOORS),
+  service: SHORT,
+  rhost: SHORT,
+  tty: SHORT,
+};
+
+/** The fields of a sealed file on its way. */
+export const FILE = { context: CONTEXT, sealed: string(), wrong: SHORT };
+
+const PASSPHRASE = optional(SHORT.assert((typed) => Buffer.byteLength(typed) <= MAX_LINE_BYTES, 'is too long'));
+const READING = union(
+  object({ passphrase: PASSPHRASE, kind: literal('code'), codes: tuple([CODE]) }),
+  object({ passphrase: PASSPHRASE, kind: literal('codes'), codes: union(tuple([CODE, CODE]), tuple([CODE, CODE, CODE])) }),
+  object({ passphrase: PASSPHRASE, kind: literal('recovery'), codes: tuple([RECOVERY]) }),
+).map(({ passphrase, kind, codes }): Reading => ({ passphrase, proof: kind === 'codes' ? { kind, codes } : { kind, code: codes[0] } }));
+export const READINGS = listOf(READING, MAX_READINGS);
+
+const CONNECTION = object({
+  pid: wholeNumber(1, 2 ** 31 - 1),
+  startTicks: wholeNumber(0, Number.MAX_SAFE_INTEGER),
+  bootId: text(/^[0-9a-f-]{36}$/),
+});
+
+const FILES = listOf(object(FILE), MAX_CONTEXTS)
+  .assert(([first]) => first !== undefined, 'is empty')
+  .assert((files) => new Set(files.map(({ context }) => context)).size === files.length, 'has a context twice');
+
+const QUESTION = object({
+  notp: literal('question/3'),
+  ask: oneOf(['before', 'verify']),
+  ...ORIGIN,
+  files: FILES,
+  connection: optional(CONNECTION),
+  keyDigest: text(/^([0-9a-f]{64})?$/),
+  readings: READINGS,
+  timedOut: boolean(),
+}).map(({ ask, account, files, connection, keyDigest, readings, timedOut, ...asked }): Question => {
+  const session = { connection, keyDigest: keyDigest === '' ? undefined : keyDigest };
+  return { ask, account, origin: originOf(asked, files[0]?.context ?? ''), files, session, readings, timedOut };
+});
 
 export function printQuestion({ ask, account, origin, files, session, readings, timedOut }: Question): string {
   const { connection = null, keyDigest = '' } = session;
-  const object = { notp: 'question/3', ask, ...printOrigin(account, origin), files: files.map(printFile), connection, keyDigest };
-  return JSON.stringify({ ...object, readings: readings.map(printReading), timedOut }) + '\n';
+  const question = { notp: 'question/3', ask, ...printOrigin(account, origin), files: files.map(printFile), connection, keyDigest };
+  return JSON.stringify({ ...question, readings: readings.map(printReading), timedOut }) + '\n';
 }
 
 /** Throws where the line is no question. */
 export function parseQuestion(line: string): Question {
-  const fields = exactly(parsed(line, 'the question'), 'the question', QUESTION_KEYS);
-  oneOf(fields, 'notp', ['question/3']);
-  const keyDigest = text(fields, 'keyDigest', /^([0-9a-f]{64})?$/);
-  const files = parseFiles(fields['files']);
-  return {
-    ask: oneOf(fields, 'ask', ['before', 'verify']),
-    account: parseAccount(fields['account']),
-    origin: parseOrigin(fields, files[0].context),
-    files,
-    session: { connection: parseConnection(fields['connection']), keyDigest: keyDigest === '' ? undefined : keyDigest },
-    readings: parseReadings(fields['readings']),
-    timedOut: flag(fields, 'timedOut'),
-  };
+  return parseLine(QUESTION, line, 'the question');
 }
 
 /** What a door has refused without a question, to be recorded. */
@@ -98,18 +147,18 @@ export interface ToldRefusal {
   readonly detail: string;
 }
 
+const REFUSAL = object({ notp: literal('refusal/1'), ...ORIGIN, context: CONTEXT, reason: oneOf(REASONS), detail: SHORT }).map(
+  ({ account, context, reason, detail, ...asked }): ToldRefusal => ({ account, origin: originOf(asked, context), reason, detail }),
+);
+
 export function printRefusal({ account, origin, reason, detail }: ToldRefusal): string {
   const { context } = origin;
   return JSON.stringify({ notp: 'refusal/1', ...printOrigin(account, origin), context, reason, detail: detail.slice(0, MAX_TEXT) }) + '\n';
 }
 
-/** Gives undefined where the line is a question. Throws where it begins as a refusal and is none. */
+/** Gives undefined where the line is a question. Throws where it begins as a refusal and is malformed. */
 export function parseRefusal(line: string): ToldRefusal | undefined {
-  if (!line.startsWith('{"notp":"refusal/1"')) return undefined;
-  const fields = exactly(parsed(line, 'the refusal'), 'the refusal', REFUSAL_KEYS);
-  const account = parseAccount(fields['account']);
-  const origin = parseOrigin(fields, contextName(text(fields, 'context', SHORT)));
-  return { account, origin, reason: oneOf(fields, 'reason', REASONS), detail: text(fields, 'detail', SHORT) };
+  return line.startsWith('{"notp":"refusal/1"') ? parseLine(REFUSAL, line, 'the refusal') : undefined;
 }
 
 function printOrigin(account: Account | undefined, { door, service = '', rhost = '', tty = '' }: AskedOrigin): object {
@@ -117,35 +166,64 @@ function printOrigin(account: Account | undefined, { door, service = '', rhost =
   return { account: who, door, service: service.slice(0, MAX_TEXT), rhost: rhost.slice(0, MAX_TEXT), tty: tty.slice(0, MAX_TEXT) };
 }
 
-function parseOrigin(fields: Fields, context: string): AskedOrigin {
-  const names = { service: text(fields, 'service', SHORT), rhost: text(fields, 'rhost', SHORT), tty: text(fields, 'tty', SHORT) };
-  const present = Object.fromEntries(Object.entries(names).filter(([, value]) => value !== ''));
-  return { context, door: oneOf(fields, 'door', DOORS), ...present };
+function originOf(
+  { door, service, rhost, tty }: Pick<Required<AskedOrigin>, 'door' | 'service' | 'rhost' | 'tty'>,
+  context: string,
+): AskedOrigin {
+  const present = Object.fromEntries(Object.entries({ service, rhost, tty }).filter(([, value]) => value !== ''));
+  return { context, door, ...present };
 }
 
-function parseAccount(value: unknown): Account | undefined {
-  if (value === null) return undefined;
-  const fields = exactly(value, '"account"', ['user', 'uid']);
-  const user = text(fields, 'user', SHORT);
-  return fields['uid'] === null ? { user } : { user, uid: integer(fields, 'uid', 0, MAX_UID) };
+/** A sealed file as it goes over the wire; foundIn reads it back. */
+export function sentFile({ context, found }: DeviceFile): SentFile {
+  switch (found.kind) {
+    case 'sealed':
+      return { context, sealed: Buffer.from(printSealedFile(found.file)).toString('utf8'), wrong: '' };
+    case 'absent':
+      return { context, sealed: '', wrong: '' };
+    case 'bad':
+      return { context, sealed: '', wrong: found.why };
+  }
 }
 
-export function printFile({ context, sealed, wrong }: SentFile): object {
+/** The sealed file of `user` that was sent; bad where it cannot be read, or is another user's or context's. */
+export function foundIn({ context, sealed, wrong }: SentFile, user: string): DeviceFile {
+  if (wrong !== '') return { context, found: { kind: 'bad', why: wrong } };
+  if (sealed === '') return { context, found: { kind: 'absent' } };
+  try {
+    return { context, found: { kind: 'sealed', file: sealedFor({ name: user }, context, Buffer.from(sealed)) } };
+  } catch (error) {
+    return { context, found: { kind: 'bad', why: messageOf(error) } };
+  }
+}
+
+export function printFile({ context, sealed, wrong }: SentFile): SentFile {
   return { context, sealed, wrong: wrong.slice(0, MAX_TEXT) };
 }
 
-export function parseFile(value: unknown): SentFile {
-  const fields = exactly(value, 'a file', ['context', 'sealed', 'wrong']);
-  return { context: contextName(text(fields, 'context', SHORT)), sealed: text(fields, 'sealed', /^/), wrong: text(fields, 'wrong', SHORT) };
-}
-
-function parseFiles(value: unknown): readonly [SentFile, ...SentFile[]] {
-  if (!Array.isArray(value) || value.length > MAX_CONTEXTS) throw bad('"files" is no short list');
-  const [first, ...rest] = value.map(parseFile);
-  if (first === undefined) throw bad('"files" is empty');
-  if (new Set(value.map((each: { context: string }) => each.context)).size !== value.length) throw bad('"files" has a context twice');
-  return [first, ...rest];
-}
+/** Undefined: ask the person. */
+const ANSWER = union(
+  object({
+    ...{ notp: literal('answer/1'), result: literal('ask'), method: nil(), stepOffset: nil() },
+    ...{ reason: nil(), waitSeconds: nil(), codesNeeded: nil(), ref: literal('') },
+  }).map(() => undefined),
+  object({
+    ...{ notp: literal('answer/1'), result: literal('accepted'), method: oneOf(METHODS) },
+    ...{ stepOffset: optional(wholeNumber(-RESYNC_COUNTERS, RESYNC_COUNTERS)) },
+    ...{ reason: nil(), waitSeconds: nil(), codesNeeded: nil(), ref: text(/^[0-9a-f]{8}$/) },
+  }).map(({ result, method, stepOffset, ref }): Outcome => ({
+    verdict: { result, method, ...(stepOffset === undefined ? {} : { stepOffset }) },
+    ref,
+  })),
+  object({
+    ...{ notp: literal('answer/1'), result: literal('refused'), method: nil(), stepOffset: nil(), reason: oneOf(REASONS) },
+    ...{ waitSeconds: optional(wholeNumber(0, Number.MAX_SAFE_INTEGER)), codesNeeded: optional(oneOf([2, 3])) },
+    ref: text(/^([0-9a-f]{8})?$/),
+  }).map(({ result, reason, waitSeconds, codesNeeded, ref }): Outcome => {
+    const wait = waitSeconds === undefined ? {} : { waitSeconds };
+    return { verdict: { result, reason, ...wait, ...(codesNeeded === undefined ? {} : { codesNeeded }) }, ref };
+  }),
+);
 
 /** `undefined`: ask the person. */
 export function printAnswer(outcome: Outcome | undefined): string {
@@ -156,17 +234,12 @@ export function printAnswer(outcome: Outcome | undefined): string {
 
 /** Throws where the line is no answer. */
 export function parseAnswer(line: string): Outcome | undefined {
-  const fields = exactly(parsed(line, 'the answer'), 'the answer', ANSWER_KEYS);
-  oneOf(fields, 'notp', ['answer/1']);
-  const result = oneOf(fields, 'result', ['ask', 'accepted', 'refused']);
-  const ref = text(fields, 'ref', { ask: /^$/, accepted: /^[0-9a-f]{8}$/, refused: /^([0-9a-f]{8})?$/ }[result]);
-  nothingElse(fields, result);
-  return result === 'ask' ? undefined : { verdict: verdictOf(fields, result), ref };
+  return parseLine(ANSWER, line, 'the answer');
 }
 
-/** The JSON of a line. Throws where it is not written as the other side writes it: with a key twice, for example. */
-export function parsed(line: string, name: string): unknown {
-  return canonicalJson(Buffer.from(line), name);
+/** The line, which has `shape`. Throws where it has not, or is not written as the other side writes it: with a key twice, for example. */
+export function parseLine<T>(shape: Type<T>, line: string, name: string): T {
+  return shaped(shape, canonicalJson(Buffer.from(line), name), name);
 }
 
 /** The detail is for the record. */
@@ -176,58 +249,6 @@ function withoutDetail(verdict: Verdict): object {
     return { result: 'refused', reason, waitSeconds, codesNeeded };
   }
   return { result: 'accepted', method: verdict.method, stepOffset: verdict.stepOffset ?? null };
-}
-
-/** What does not belong to a result is null. */
-function nothingElse(fields: Fields, result: 'ask' | 'accepted' | 'refused'): void {
-  const own: readonly string[] = { ask: [], accepted: ['method', 'stepOffset'], refused: ['reason', 'waitSeconds', 'codesNeeded'] }[result];
-  const foreign = ['method', 'stepOffset', 'reason', 'waitSeconds', 'codesNeeded'].find(
-    (key) => !own.includes(key) && fields[key] !== null,
-  );
-  if (foreign !== undefined) throw bad(`"${foreign}" does not belong to "${result}"`);
-}
-
-function verdictOf(fields: Fields, result: 'accepted' | 'refused'): Verdict {
-  if (result === 'accepted') {
-    const offset = fields['stepOffset'] === null ? {} : { stepOffset: integer(fields, 'stepOffset', -RESYNC_COUNTERS, RESYNC_COUNTERS) };
-    return { result, method: oneOf(fields, 'method', METHODS), ...offset };
-  }
-  const wait = fields['waitSeconds'] === null ? {} : { waitSeconds: integer(fields, 'waitSeconds', 0, Number.MAX_SAFE_INTEGER) };
-  const needed =
-    fields['codesNeeded'] === null ? {} : { codesNeeded: integer(fields, 'codesNeeded', 2, 3) === 2 ? (2 as const) : (3 as const) };
-  return { result, reason: oneOf(fields, 'reason', REASONS), ...wait, ...needed };
-}
-
-function parseConnection(value: unknown): Connection | undefined {
-  if (value === null) return undefined;
-  const fields = exactly(value, '"connection"', ['pid', 'startTicks', 'bootId']);
-  return {
-    pid: integer(fields, 'pid', 1, 2 ** 31 - 1),
-    startTicks: integer(fields, 'startTicks', 0, Number.MAX_SAFE_INTEGER),
-    bootId: text(fields, 'bootId', /^[0-9a-f-]{36}$/),
-  };
-}
-
-export function parseReadings(value: unknown): Reading[] {
-  if (!Array.isArray(value) || value.length > MAX_READINGS) throw bad('"readings" is no short list');
-  return value.map((each: unknown) => {
-    const fields = exactly(each, 'a reading', ['passphrase', 'kind', 'codes']);
-    const passphrase = fields['passphrase'] === null ? undefined : text(fields, 'passphrase', SHORT);
-    if (Buffer.byteLength(passphrase ?? '') > MAX_LINE_BYTES) throw bad('"passphrase" is too long');
-    return { passphrase, proof: parseSentProof(fields) };
-  });
-}
-
-function parseSentProof(fields: Fields): Proof {
-  const kind = oneOf(fields, 'kind', ['code', 'codes', 'recovery']);
-  const codes: unknown = fields['codes'];
-  const pattern = kind === 'recovery' ? RECOVERY : CODE;
-  if (!Array.isArray(codes) || !codes.every((code): code is string => typeof code === 'string' && pattern.test(code)))
-    throw bad('"codes" are none');
-  const [code = ''] = codes;
-  const counts = kind === 'codes' ? [2, 3] : [1];
-  if (!counts.includes(codes.length)) throw bad('"codes" are too few or too many');
-  return kind === 'codes' ? { kind, codes } : { kind, code };
 }
 
 export function printReading({ passphrase, proof }: Reading): object {

@@ -4,21 +4,11 @@
  */
 import type { Origin } from '../audit/record.ts';
 import { messageOf } from '../error.ts';
-import { printSealedFile } from '../seal/file.ts';
 import { connectLines, type LineLimits, type LineSocket } from './line-socket.ts';
 import { sealOf, type DeviceFile } from '../system/secrets.ts';
 import type { Reason } from '../verdict/reasons.ts';
 import type { Attempt, Outcome, SshSession, Verifier } from './verifier.ts';
-import {
-  MAX_LINE,
-  parseAnswer,
-  printQuestion,
-  printRefusal,
-  type Account,
-  type Question,
-  type SentFile,
-  type ToldRefusal,
-} from './question.ts';
+import { MAX_LINE, parseAnswer, printQuestion, printRefusal, type Account, sentFile, type Question, type ToldRefusal } from './question.ts';
 
 /** Longer than the service may wait for its turn at the store. */
 export const ANSWER_DEADLINE_MS = 30_000;
@@ -91,7 +81,7 @@ export function remoteVerifier({ wire, account, origin, files, refuse }: RemoteO
     try {
       // What failed once is not asked again.
       if (failed !== undefined) throw new Error(messageOf(failed));
-      const answer = parseAnswer(await wire.ask(printQuestion({ ...what, account, files: files.map(sent), origin })));
+      const answer = parseAnswer(await wire.ask(printQuestion({ ...what, account, files: files.map(sentFile), origin })));
       if (answer !== undefined) return answer;
       if (what.ask === 'before') return undefined as T;
       throw new Error('the service gave no verdict');
@@ -113,15 +103,3 @@ export function remoteVerifier({ wire, account, origin, files, refuse }: RemoteO
 }
 
 const NO_SESSION: SshSession = { connection: undefined, keyDigest: undefined };
-
-/** A sealed file as the service takes it. */
-export function sent({ context, found }: DeviceFile): SentFile {
-  switch (found.kind) {
-    case 'sealed':
-      return { context, sealed: Buffer.from(printSealedFile(found.file)).toString('utf8'), wrong: '' };
-    case 'absent':
-      return { context, sealed: '', wrong: '' };
-    case 'bad':
-      return { context, sealed: '', wrong: found.why };
-  }
-}

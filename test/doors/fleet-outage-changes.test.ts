@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { afterEach, before, describe, it } from 'node:test';
-import { printEnrolQuestion } from '../../src/wire/enrol-question.ts';
+import { printEnrolQuestion } from '../../src/wire/enrolment.ts';
 import { lacksPostgres, startPostgres, type Postgres } from '../support/postgres.ts';
 import { run, type Ran } from '../support/process.ts';
 import { addUser, installNotp, lacks, oathCode, scratchFolder, SOURCE_NOTP, type Enrolled, type TestUser } from '../support/world.ts';

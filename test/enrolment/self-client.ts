@@ -4,8 +4,8 @@ import { parseSealedFile } from '../../src/seal/file.ts';
 import type { Found } from '../../src/system/secrets.ts';
 import { invite, revoke } from '../../src/enrolment/registrar.ts';
 import { selfEnrolment, type SelfEnrolment } from '../../src/enrolment/self/self-enrolment.ts';
-import type { EnrolBegin, EnrolQuestion, StatusQuestion } from '../../src/wire/enrol-question.ts';
-import type { EnrolAnswer } from '../../src/wire/enrol-answer.ts';
+import type { EnrolBegin, EnrolQuestion, StatusQuestion } from '../../src/wire/enrolment.ts';
+import type { EnrolAnswer } from '../../src/wire/enrolment.ts';
 import { ORIGIN, PERIOD_MS, POLICY, WANTED, type LocalWorld, type Secret } from '../login/local-world.ts';
 
 const ABSENT: Found = { kind: 'absent' };

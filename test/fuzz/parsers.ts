@@ -24,8 +24,8 @@ import { parseAuthorizedKey } from '../../src/system/authorized-keys.ts';
 import { parseConfig } from '../../src/system/config.ts';
 import { lineInFile } from '../../src/system/passwd-file.ts';
 import { parseCertificate } from '../../src/system/ssh-certificate.ts';
-import { parseEnrolAnswer, printEnrolAnswer } from '../../src/wire/enrol-answer.ts';
-import { isEnrolQuestion, parseEnrolQuestion, printEnrolQuestion } from '../../src/wire/enrol-question.ts';
+import { parseEnrolAnswer, printEnrolAnswer } from '../../src/wire/enrolment.ts';
+import { isEnrolQuestion, parseEnrolQuestion, printEnrolQuestion } from '../../src/wire/enrolment.ts';
 import { parseAnswer, parseQuestion, parseRefusal, printAnswer, printQuestion, printRefusal } from '../../src/wire/question.ts';
 import { scratchFolder } from '../support/world.ts';
 

@@ -56,9 +56,9 @@ describe('as a whole', () => {
     ['a key twice inside the seal', GOOD.replace('    "m": 16384', '    "m": 16384,\n    "m": 16384'), /not written as notp writes it/],
     ['a number in another form', GOOD.replace('"m": 16384', '"m": 16384.0'), /not written as notp writes it/],
     ['two objects', GOOD + GOOD, /no JSON/],
-    ['a list', '[]', /no JSON object/],
-    ['null', 'null', /no JSON object/],
-    ['a string', '"sealed/1"', /no JSON object/],
+    ['a list', '[]', /not a JSON object/],
+    ['null', 'null', /not a JSON object/],
+    ['a string', '"sealed/1"', /not a JSON object/],
     ['text that is not UTF-8', Buffer.concat([Buffer.from(GOOD.slice(0, 60)), Buffer.of(0xff), Buffer.from(GOOD.slice(61))]), /./],
   ];
   for (const [what, text, why] of wholes) {
@@ -85,12 +85,12 @@ describe('the keys', () => {
   });
 
   const values: readonly (readonly [what: string, fields: object, why: RegExp])[] = [
-    ['a format of the future', { notp: 'sealed/2' }, /"notp" is none of sealed\/1/],
+    ['a format of the future', { notp: 'sealed/2' }, /"notp" is not sealed\/1/],
     ['an id in capitals', { id: 'A'.repeat(32) }, /"id" is malformed/],
     ['an id that is too short', { id: 'a'.repeat(31) }, /"id" is malformed/],
     ['an id with a newline at its end', { id: `${'a'.repeat(32)}\n` }, /"id" is malformed/],
-    ['a user with a control character', { user: 'mal\u0007lory' }, /"user" is no user name/],
-    ['a context that is a path', { context: '../ssh' }, /"context" is no context name/],
+    ['a user with a control character', { user: 'mal\u0007lory' }, /"user" is not a user name/],
+    ['a context that is a path', { context: '../ssh' }, /"context" is not a context name/],
     ['a date with a zone', { created: '2026-11-23T17:00:00+01:00' }, /"created" is malformed/],
     ['a nonce of 23 bytes', { nonce: Buffer.alloc(23).toString('base64') }, /"nonce" has the wrong length/],
     ['a nonce of 25 bytes', { nonce: Buffer.alloc(25).toString('base64') }, /"nonce" has the wrong length/],
@@ -122,26 +122,26 @@ describe('the seal', () => {
   it('may cost as much as the caps, and not one more', () => {
     const most = [{ m: MAX_KDF_MEMORY_KIB }, { t: MAX_KDF_PASSES }, { p: MAX_KDF_LANES }];
     for (const cost of most) assert.equal(parseSealedFile(Buffer.from(withSeal(cost))).user, 'alice');
-    refuses(withSeal({ m: MAX_KDF_MEMORY_KIB + 1 }), /"m" is no whole number from 16384 to 131072/);
-    refuses(withSeal({ t: MAX_KDF_PASSES + 1 }), /"t" is no whole number from 2 to 6/);
-    refuses(withSeal({ p: MAX_KDF_LANES + 1 }), /"p" is no whole number from 1 to 8/);
+    refuses(withSeal({ m: MAX_KDF_MEMORY_KIB + 1 }), /"m" is not a whole number from 16384 to 131072/);
+    refuses(withSeal({ t: MAX_KDF_PASSES + 1 }), /"t" is not a whole number from 2 to 6/);
+    refuses(withSeal({ p: MAX_KDF_LANES + 1 }), /"p" is not a whole number from 1 to 8/);
   });
 
   it('that costs less than the floor is refused: nobody guesses at it cheaply', () => {
     const least = { m: MIN_KDF_MEMORY_KIB, t: MIN_KDF_PASSES };
     assert.equal(parseSealedFile(Buffer.from(withSeal(least))).user, 'alice');
-    refuses(withSeal({ m: MIN_KDF_MEMORY_KIB - 1 }), /"m" is no whole number from 16384 /);
-    refuses(withSeal({ t: MIN_KDF_PASSES - 1 }), /"t" is no whole number from 2 /);
+    refuses(withSeal({ m: MIN_KDF_MEMORY_KIB - 1 }), /"m" is not a whole number from 16384 /);
+    refuses(withSeal({ t: MIN_KDF_PASSES - 1 }), /"t" is not a whole number from 2 /);
     refuses(withSeal({ m: 8, t: 1, p: 1 }), /"m"/);
     refuses(withSeal({ p: 0 }), /"p"/);
   });
 
   const seals: readonly (readonly [what: string, seal: unknown, why: RegExp])[] = [
-    ['of an unknown kind', { kind: 'tpm', kdf: 'argon2id', m: 8, t: 1, p: 1, salt: '' }, /"kind" is none of passphrase, host/],
-    ['without a kind', { key: '0'.repeat(16) }, /"seal" has an unknown key "key"/],
+    ['of an unknown kind', { kind: 'tpm', kdf: 'argon2id', m: 8, t: 1, p: 1, salt: '' }, /"kind" is not passphrase or host/],
+    ['without a kind', { key: '0'.repeat(16) }, /"seal" lacks "kind"/],
     ['of a host without its key id', { kind: 'host' }, /"seal" lacks "key"/],
     ['of a host with a key id that is none', { kind: 'host', key: '../../etc' }, /"key" is malformed/],
-    ['as a list', ['host'], /"seal" is no JSON object/],
+    ['as a list', ['host'], /"seal" is not a JSON object/],
   ];
   for (const [what, seal, why] of seals) {
     it(`${what} is refused`, () => {
@@ -150,7 +150,7 @@ describe('the seal', () => {
   }
 
   it('of a passphrase is Argon2id with a salt of 16 bytes', () => {
-    refuses(withSeal({ kdf: 'scrypt' }), /"kdf" is none of argon2id/);
+    refuses(withSeal({ kdf: 'scrypt' }), /"kdf" is not argon2id/);
     for (const length of [0, 15, 17]) refuses(withSeal({ salt: Buffer.alloc(length).toString('base64') }), /"salt" has the wrong length/);
   });
 });

@@ -9,8 +9,8 @@ import {
   MAX_STATUS_FILES,
   parseEnrolQuestion,
   printEnrolQuestion,
-} from '../../src/wire/enrol-question.ts';
-import { type EnrolAnswer, parseEnrolAnswer, printEnrolAnswer } from '../../src/wire/enrol-answer.ts';
+} from '../../src/wire/enrolment.ts';
+import { type EnrolAnswer, parseEnrolAnswer, printEnrolAnswer } from '../../src/wire/enrolment.ts';
 import { factsOf } from '../../src/enrolment/facts.ts';
 import { ALICE } from '../store/alice.ts';
 import { parseAnswer, parseQuestion, printAnswer, printQuestion, type SentFile } from '../../src/wire/question.ts';

@@ -5,8 +5,8 @@ import type { Proof } from '../../src/otp/proof.ts';
 import { METHODS, WORDING, type Reason } from '../../src/verdict/reasons.ts';
 import type { Outcome, SshSession } from '../../src/wire/verifier.ts';
 import type { Question, SentFile } from '../../src/wire/question.ts';
-import type { EnrolQuestion } from '../../src/wire/enrol-question.ts';
-import type { EnrolAnswer } from '../../src/wire/enrol-answer.ts';
+import type { EnrolQuestion } from '../../src/wire/enrolment.ts';
+import type { EnrolAnswer } from '../../src/wire/enrolment.ts';
 
 /** As fc.record, but with objects such as JSON.parse makes. */
 function record<T, K extends keyof T = keyof T>(

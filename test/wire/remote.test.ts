@@ -79,7 +79,7 @@ const LYING: readonly (readonly [title: string, speak: Speaks, why: RegExp])[] =
   [
     'that speaks another version',
     (socket, next) => next().then(() => socket.write(ACCEPTED.replace('answer/1', 'answer/2'))),
-    /"notp" is none/,
+    /"notp" is not answer\/1/,
   ],
   ['that adds a key', (socket, next) => next().then(() => socket.write(ACCEPTED.replace('}', ',"root":true}'))), /unknown key/],
   ['that asks for a code when it is to judge one', (socket, next) => next().then(() => socket.write(ASK)), /gave no verdict/],

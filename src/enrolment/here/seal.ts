@@ -8,7 +8,7 @@ import { printSealedFile, registrationOf, type SealedFile } from '../../seal/fil
 import type { Payload } from '../../seal/payload.ts';
 import { asUser } from '../../system/privileges.ts';
 import { sealedAnew } from '../anew.ts';
-import type { Change } from '../../wire/enrol-question.ts';
+import type { Change } from '../../wire/enrolment.ts';
 import { openWith } from '../../login/opening.ts';
 import { registeredAs } from '../registrar.ts';
 import { whereSealed } from '../../login/sealed-files.ts';

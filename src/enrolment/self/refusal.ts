@@ -4,7 +4,7 @@ import type { Origin } from '../../audit/record.ts';
 import { refused } from '../../login/standing.ts';
 import type { State } from '../../state/state.ts';
 import type { Reason } from '../../verdict/reasons.ts';
-import type { EnrolAnswer } from '../../wire/enrol-answer.ts';
+import type { EnrolAnswer } from '../../wire/enrolment.ts';
 
 /** Records the refusal as `event`, and gives the answer that tells it. Throws as Store.exclusively does. */
 export async function refusal(

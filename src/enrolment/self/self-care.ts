@@ -8,14 +8,14 @@ import { printSealedFile, registrationOf, type SealedFile } from '../../seal/fil
 import type { Payload } from '../../seal/payload.ts';
 import { sealedAnew } from '../anew.ts';
 import { canPay, charge, OFTEN } from './charge.ts';
-import type { CareQuestion } from '../../wire/enrol-question.ts';
+import type { CareQuestion } from '../../wire/enrolment.ts';
 import { localVerifier } from '../../login/login.ts';
 import type { Login, Rules } from '../../login/rules.ts';
 import { openReading, wipe } from '../../login/opening.ts';
 import { refusal } from './refusal.ts';
 import { begin, giveOut, revoke, type NewEnrolment } from '../registrar.ts';
 import { withPresentState, type State } from '../../state/state.ts';
-import type { EnrolAnswer } from '../../wire/enrol-answer.ts';
+import type { EnrolAnswer } from '../../wire/enrolment.ts';
 
 /** The answer, and what has been registered as pending and must be completed or abandoned. */
 export interface Cared {

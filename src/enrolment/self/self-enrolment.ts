@@ -16,8 +16,8 @@ import { refusal } from './refusal.ts';
 import { CONFIRM_TRIES, confirms, newHeader, newPayload, sealByHost } from '../sealing.ts';
 import { withPresentState, type State } from '../../state/state.ts';
 import type { Reason } from '../../verdict/reasons.ts';
-import type { EnrolBegin, EnrolQuestion, StatusQuestion } from '../../wire/enrol-question.ts';
-import type { EnrolAnswer } from '../../wire/enrol-answer.ts';
+import type { EnrolBegin, EnrolQuestion, StatusQuestion } from '../../wire/enrolment.ts';
+import type { EnrolAnswer } from '../../wire/enrolment.ts';
 
 /** The enrolment that one connection makes. */
 export interface SelfEnrolment {

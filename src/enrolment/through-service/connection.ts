@@ -10,8 +10,8 @@ import type { User } from '../../system/users.ts';
 import { referenceTo, wordingOf, type Reason } from '../../verdict/reasons.ts';
 import { ANSWER_DEADLINE_MS } from '../../wire/remote.ts';
 import { MAX_LINE } from '../../wire/question.ts';
-import { printEnrolQuestion, type EnrolQuestion } from '../../wire/enrol-question.ts';
-import { parseEnrolAnswer, type EnrolAnswer } from '../../wire/enrol-answer.ts';
+import { printEnrolQuestion, type EnrolQuestion } from '../../wire/enrolment.ts';
+import { parseEnrolAnswer, type EnrolAnswer } from '../../wire/enrolment.ts';
 import type { Registration } from '../storing.ts';
 
 export type Ask = (question: EnrolQuestion) => Promise<EnrolAnswer>;

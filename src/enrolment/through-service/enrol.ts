@@ -5,9 +5,9 @@ import { parseSealedFile } from '../../seal/file.ts';
 import { openConversation, type Conversation } from '../../terminal/conversation.ts';
 import { printResult } from '../../terminal/printer.ts';
 import type { Found } from '../../system/secrets.ts';
-import { sent } from '../../wire/remote.ts';
+import { sentFile } from '../../wire/question.ts';
 import { sealedFile } from '../../login/sealed-files.ts';
-import type { EnrolAnswer } from '../../wire/enrol-answer.ts';
+import type { EnrolAnswer } from '../../wire/enrolment.ts';
 import { patience } from '../../terminal/ask-passphrase.ts';
 import type { Plan } from '../plan.ts';
 import { confirmed } from '../confirm.ts';
@@ -55,7 +55,7 @@ async function offered(plan: Plan, found: Found, conversation: Conversation, ask
     replace,
     wanted: wanted(plan),
     readings: proof,
-    ...sent({ context: plan.origin.context, found }),
+    ...sentFile({ context: plan.origin.context, found }),
   });
   if (answer.kind === 'offer') return answer;
   const uninvited = 'ask an administrator to run notp-enroll --pending for you, or replace your enrolment with --replace';

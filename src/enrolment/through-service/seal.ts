@@ -1,8 +1,8 @@
 /** Sealing a login anew where the service holds it: it does so after a code, and the file comes back. */
 import { parseSealedFile, type SealedFile } from '../../seal/file.ts';
 import { openConversation } from '../../terminal/conversation.ts';
-import type { Change } from '../../wire/enrol-question.ts';
-import { sent } from '../../wire/remote.ts';
+import type { Change } from '../../wire/enrolment.ts';
+import { sentFile } from '../../wire/question.ts';
 import { whereSealed } from '../../login/sealed-files.ts';
 import { statePlace } from '../../state/place.ts';
 import { patience } from '../../terminal/ask-passphrase.ts';
@@ -31,7 +31,7 @@ export async function sealThroughService(
     const readings = await askProof(found, conversation, '', passphrase).finally(() => {
       conversation.close();
     });
-    const answer = await ask({ step: 'change', ...sent({ context: what.context, found }), readings, change });
+    const answer = await ask({ step: 'change', ...sentFile({ context: what.context, found }), readings, change });
     if (answer.kind !== 'anew') throw refusalOf(answer, { not_permitted: OFTEN_HINT });
     const bytes = Buffer.from(answer.file);
     const { id, seal } = parseSealedFile(bytes);

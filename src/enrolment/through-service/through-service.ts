@@ -6,9 +6,9 @@ import { patience } from '../../terminal/ask-passphrase.ts';
 import { asUser } from '../../system/privileges.ts';
 import { findDevices, sealedNames, type DeviceFile, type Found } from '../../system/secrets.ts';
 import { sealedFile } from '../../login/sealed-files.ts';
-import { sent } from '../../wire/remote.ts';
-import { MAX_STATUS_FILES, type CareQuestion } from '../../wire/enrol-question.ts';
-import type { EnrolAnswer } from '../../wire/enrol-answer.ts';
+import { sentFile } from '../../wire/question.ts';
+import { MAX_STATUS_FILES, type CareQuestion } from '../../wire/enrolment.ts';
+import type { EnrolAnswer } from '../../wire/enrolment.ts';
 import type { Facts } from '../../wire/facts.ts';
 import type { Enrolments, Hand, SealAnew, SealedAgain } from '../enrolments.ts';
 import { isOutOfSight, ownSealed, type Own } from '../own-secrets.ts';
@@ -22,7 +22,7 @@ import { sealThroughService } from './seal.ts';
 export function enrolmentsThroughService(own: Own, socket: string): Enrolments {
   const { user, config, now } = own;
   const factsOf = async (files: readonly DeviceFile[]): Promise<readonly Facts[]> => {
-    const answer = await withService(user, socket, (ask) => ask({ step: 'status', files: files.map(sent) }));
+    const answer = await withService(user, socket, (ask) => ask({ step: 'status', files: files.map(sentFile) }));
     if (answer.kind === 'facts') return answer.facts;
     throw refusalOf(answer);
   };
@@ -33,7 +33,7 @@ export function enrolmentsThroughService(own: Own, socket: string): Enrolments {
       const readings = await askProof(found, conversation, '').finally(() => {
         conversation.close();
       });
-      return await ask({ step, ...sent({ context, found }), readings });
+      return await ask({ step, ...sentFile({ context, found }), readings });
     });
   return {
     heldBy: 'the service',
