@@ -40,10 +40,11 @@ describe('the service on a booted host', { skip: lacks(SERVICE_NEEDS) }, () => {
     assert.deepEqual([checked.code, ours], [0, []]);
   });
 
-  it('is exposed at most 0.5, by systemd-analyze security', async () => {
+  it('is exposed at most 0.7, by systemd-analyze security', async () => {
+    // Of it 0.4 are PrivateTmp and PrivateDevices, which anybody could keep from starting by filling /tmp; what they hide is hidden by name.
     const unit = `notp@${String(alice.uid)}.service`;
-    const rated = await world.container.must(['systemd-analyze', 'security', '--no-pager', '--threshold=5', unit]);
-    assert.match(rated, new RegExp(`exposure level for ${unit}: 0\\.[0-5]\\s`));
+    const rated = await world.container.must(['systemd-analyze', 'security', '--no-pager', '--threshold=7', unit]);
+    assert.match(rated, new RegExp(`exposure level for ${unit}: 0\\.[0-7]\\s`));
     // It reaches a server over the network.
     await world.container.must(['systemd-analyze', 'security', '--no-pager', '--threshold=15', 'notp-store-refresh.service']);
   });

@@ -73,6 +73,21 @@ describe("root's PAM door beside the service", { skip: lacks(NEEDS) }, () => {
     assert.equal((await world.recordOf({ stderr: again.stdout }))?.reason, 'replayed');
   });
 
+  it('lets people in where another user has filled /tmp, though the judge has to be started', async () => {
+    await world.addUser('filler');
+    const filled = `import os
+os.mkdir("/tmp/filler")
+try:
+  for i in range(10**6): os.close(os.open("/tmp/filler/%d" % i, os.O_CREAT))
+except OSError as error: print(error.strerror)`;
+    await world.container.must(['mount', '-t', 'tmpfs', '-o', 'nr_inodes=500,mode=1777', 'none', '/tmp']);
+    assert.equal(await world.container.must(['python3', '-c', filled], { as: 'filler' }), 'No space left on device\n');
+    await world.container.must(['systemctl', 'stop', 'notp@judge.service', `notp@${String(alice.uid)}.service`]);
+    const { code, stdout } = await pam(await phone.code());
+    await world.container.must(['umount', '/tmp']);
+    assert.deepEqual([code, stdout], [0, '']);
+  });
+
   it('is in the journal what the filter for fail2ban looks for, and nothing that a user says is', async () => {
     const filter = fs.readFileSync(path.join(ROOT, 'examples/fail2ban/filter.d/notp.conf'), 'utf8');
     const [, match = 'none'] = /^journalmatch = (.*)$/m.exec(filter) ?? [];
