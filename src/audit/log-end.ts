@@ -2,7 +2,7 @@
 import { NotpError } from '../error.ts';
 import type { ChainHead } from '../store/store.ts';
 import { hashOf } from './chain.ts';
-import { presentFilesOf, rawLinesIn, readAt } from './reading.ts';
+import { blocksFromEnd, presentFilesOf, rawLinesIn, readAt } from './reading.ts';
 import { MAX_RECORD_BYTES, type Link } from './record.ts';
 import { linkOfBytes, type ChainKey } from './walk.ts';
 
@@ -10,7 +10,8 @@ import { linkOfBytes, type ChainKey } from './walk.ts';
 export const LAST_BYTES = 3 * MAX_RECORD_BYTES;
 /** Far more than a crash leaves. */
 export const LOOKED_AT_BYTES = 256 * 1024;
-const GROWTH = 8;
+/** In each record of the chain, and in no other line: JSON escapes the quotes of what it holds. */
+const LINK_MARK = '"prev":"';
 const NEWLINE = 10;
 
 /** A record of the chain, and its line. */
@@ -18,7 +19,10 @@ export interface Linked extends Link {
   readonly line: Buffer;
 }
 
-/** The records of the last `bytes` of what is not packed, oldest first, or where those hold none of the chain of as many more as it takes. None where it cannot be read. */
+/**
+ * The records of the last `bytes` of the files that are not packed, oldest first. Where those hold no record of the chain: the last ones
+ * before them, however far back, for refusals outside the chain may fill many megabytes in an outage. None where a file cannot be read.
+ */
 export function endOf(file: string, bytes: number): readonly Linked[] {
   const lines: Linked[] = [];
   let left = bytes;
@@ -28,7 +32,24 @@ export function endOf(file: string, bytes: number): readonly Linked[] {
     left -= found.length;
     if (left <= 0) break;
   }
-  return lines.length > 0 || left > 0 ? lines : endOf(file, bytes * GROWTH);
+  return lines.length > 0 || left > 0 ? lines : lastLinked(file);
+}
+
+/** The records of the last block of the files that has some, in constant memory. */
+function lastLinked(file: string): readonly Linked[] {
+  for (const each of presentFiles(file)) {
+    const found = unlessUnreadable(() => lastLinkedIn(each));
+    if (found.length > 0) return found;
+  }
+  return [];
+}
+
+function lastLinkedIn(file: string): readonly Linked[] {
+  for (const block of blocksFromEnd(file)) {
+    const found = block.includes(LINK_MARK) ? recordsIn(block) : [];
+    if (found.length > 0) return found;
+  }
+  return [];
 }
 
 function presentFiles(file: string): readonly string[] {

@@ -30,6 +30,23 @@ export function readAt(file: string, start: number, length = Infinity): { readon
   }
 }
 
+/**
+ * The bytes of `file` from its end to its beginning, in blocks that overlap by the length of a record. Each is valid until the next
+ * one is asked for: they share their memory. Throws `audit_unavailable`.
+ */
+export function* blocksFromEnd(file: string): Generator<Buffer> {
+  const fd = openLog(file);
+  try {
+    const buffer = Buffer.alloc(BLOCK_BYTES + MAX_RECORD_BYTES);
+    for (let end = fs.fstatSync(fd).size; end > 0; end -= BLOCK_BYTES) {
+      const start = Math.max(0, end - buffer.length);
+      yield buffer.subarray(0, fs.readSync(fd, buffer, 0, end - start, start));
+    }
+  } finally {
+    fs.closeSync(fd);
+  }
+}
+
 /** The log after what was rotated away: `audit.log.2.gz`, `audit.log.1` or, with dates, `audit.log-20261123`; oldest first. Throws `audit_unavailable`. */
 export function filesOf(file: string): string[] {
   const [folder, name] = [path.dirname(file), path.basename(file)];
