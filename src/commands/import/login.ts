@@ -19,10 +19,10 @@ import { hasSameRecoveryCodes, idOfMarks, isSameSecret } from '../../seal/id.ts'
 import { keyedMark } from '../../seal/keys.ts';
 import type { Payload } from '../../seal/payload.ts';
 import { statusToBe, usedToo } from '../../store/enrolment.ts';
-import type { Enrolment, PendingState } from '../../store/store.ts';
+import type { Enrolment, PendingState, Transaction } from '../../store/store.ts';
 import type { Config } from '../../system/config.ts';
 import { asUser } from '../../system/privileges.ts';
-import type { User } from '../../system/users.ts';
+import { userByName, type User } from '../../system/users.ts';
 import { complete, firstState } from '../../enrolment/registrar.ts';
 import type { State } from '../../state/state.ts';
 import { stepsAhead, type LoginState } from '../../verdict/decide.ts';
@@ -76,10 +76,10 @@ export async function storeLogin(
   { passphrase, opening, replace, otherThan }: Storing,
 ): Promise<Stored> {
   const { origin, now, config } = target;
-  const idIn = (context: string): string => markedId(state, { ...origin, context }, moved);
+  const idIn = (place: SealedPlace): string => markedId(state, place, moved);
   const { ended, isUnknown, notes: named } = await refuseTwin(target, state, { ...moved, passphrase: passphrase ?? opening, idIn });
   const payload: Payload = { ...moved.credential, recovery: keptRecoveryCodes(moved.emergency, randomBytes) };
-  const sealed = sealPayload(target, payload, passphrase, state, idIn(origin.context));
+  const sealed = sealPayload(target, payload, passphrase, state, idIn(origin));
   const { credential, lastStep = -1 } = moved;
   const first = firstState(config.policy, moved.emergency.length, now());
   const notes = [...named];
@@ -90,7 +90,7 @@ export async function storeLogin(
   };
   let left = recoveryLeft(asMoved);
   const goOn = (fresh: LoginState, former: Enrolment, nowMs: number): LoginState & PendingState => {
-    const marked = idIn(former.context);
+    const marked = idIn(former);
     const known: Known = {
       isSame: isSameSecret(former.id, marked),
       isOther: former.id === otherThan,
@@ -128,11 +128,14 @@ interface Twins {
   readonly notes: readonly string[];
 }
 
+/** For whom and what a file is sealed. */
+type SealedPlace = Pick<Origin, 'user' | 'context'>;
+
 /** What is looked for among the other devices. */
 interface Sought extends Pick<Moved, 'credential'> {
   readonly passphrase: string | undefined;
-  /** The id that it would have had in another context, but for the last digits. */
-  readonly idIn: (context: string) => string;
+  /** The id that it would have had there, but for the last digits. */
+  readonly idIn: (place: SealedPlace) => string;
 }
 
 /**
@@ -143,23 +146,23 @@ async function refuseTwin(target: Target, state: State, { credential, passphrase
   const { user, context } = target.origin;
   const { contexts } = target.config;
   const others = contexts.includes(context) ? contexts.filter((each) => each !== context) : [];
-  const known = await asUser(target.place.owner, () => state.store.exclusively((transaction) => transaction.enrolmentsOf(user)));
-  const [ended, notes]: [Enrolment[], string[]] = [[], []];
+  const { known, elsewhere } = await asUser(target.place.owner, () =>
+    state.store.exclusively((transaction) => enrolmentsFor(transaction, target)),
+  );
+  const ended = elsewhere.filter((each) => isSameSecret(each.id, idIn(each)));
+  const active = ended.find((each) => statusToBe(each) === 'active' && userByName(each.user) !== undefined);
+  if (active !== undefined) throw hasItAlready(active);
+  const notes: string[] = [];
   let isUnknown = false;
   for (const other of others) {
     const enrolment = known.find((each) => each.context === other);
-    const isMarked = enrolment !== undefined && isSameSecret(enrolment.id, idIn(other));
+    const isMarked = enrolment !== undefined && isSameSecret(enrolment.id, idIn({ user, context: other }));
     const found = { ...target, origin: { ...target.origin, context: other } };
     const held = isMarked ? 'same' : await heldBy(found, state, enrolment, { credential, passphrase });
     const isOver = enrolment !== undefined && statusToBe(enrolment) !== 'active';
     if (held === 'other' || (held !== 'same' && wasNever(enrolment))) continue;
     if (held === 'same' && isOver) ended.push(enrolment);
-    else if (held === 'same')
-      throw new NotpError(
-        'refused',
-        `${user} has this very secret for ${other} already`,
-        shellCommand`import it for one context; notp revoke ${other} --user ${user} ends the other`,
-      );
+    else if (held === 'same') throw hasItAlready({ user, context: other });
     else if (isOver) {
       isUnknown = true;
       notes.push(
@@ -173,6 +176,28 @@ async function refuseTwin(target: Target, state: State, { credential, passphrase
       );
   }
   return { ended, isUnknown, notes };
+}
+
+/**
+ * The enrolments of the account: `known` under its name, and `elsewhere` those that cannot log in now, under a name that it had before or for
+ * a context that is not (or no more) in the configuration. What was used there was used.
+ */
+async function enrolmentsFor(
+  transaction: Transaction,
+  { origin, config }: Target,
+): Promise<{ known: readonly Enrolment[]; elsewhere: readonly Enrolment[] }> {
+  const known = await transaction.enrolmentsOf(origin.user);
+  const ofUid = origin.uid === undefined ? [] : await transaction.enrolmentsOfUid(origin.uid);
+  const unlisted = known.filter(({ context }) => context !== origin.context && !config.contexts.includes(context));
+  return { known, elsewhere: [...unlisted, ...ofUid.filter(({ user }) => user !== origin.user)] };
+}
+
+function hasItAlready({ user, context }: SealedPlace): NotpError {
+  return new NotpError(
+    'refused',
+    `${user} has this very secret for ${context} already`,
+    shellCommand`import it for one context; notp revoke ${context} --user ${user} ends the other`,
+  );
 }
 
 /** Nothing was ever accepted by it. */
@@ -193,7 +218,7 @@ interface Known {
  * The id of what is imported for `origin`, of which the first digits come again with the same secret, and the next with the same emergency codes.
  * Without a host key all of it is drawn.
  */
-function markedId({ hostKey }: State, origin: Origin, { credential, emergency }: Moved): string {
+function markedId({ hostKey }: State, origin: SealedPlace, { credential, emergency }: Moved): string {
   const random = newId();
   if (hostKey === undefined) return random;
   const mark = (what: string, secret: Uint8Array): string =>

@@ -104,4 +104,47 @@ describe('a secret that another context has already', { skip: lacks({ root: true
     assert.doesNotMatch(await imported(user, file, 'phone', '--replace'), /nobody can say/);
     assert.equal((await world.pam(user.name, EMERGENCY[0])).code, 1);
   });
+
+  /** `action` under this list of contexts in notp.toml. */
+  const withContexts = async (contexts: string, action: () => Promise<void>): Promise<void> => {
+    const before = fs.readFileSync(world.config, 'utf8');
+    fs.writeFileSync(world.config, before.replace(/^context = .*$/m, `context = ${contexts}`));
+    await action().finally(() => {
+      fs.writeFileSync(world.config, before);
+    });
+  };
+  const assertUsed = async (user: string, proof: string): Promise<void> => {
+    const { code, stdout } = await world.pam(user, proof);
+    assert.deepEqual([code, world.recordIn(stdout).reason], [1, 'replayed'], proof);
+  };
+
+  it('of a context that is no more in notp.toml: what was used there worked again', async () => {
+    const user = addUser();
+    const { file, code } = left(3);
+    await imported(user, file);
+    for (const proof of [code(3), EMERGENCY[0]]) assert.equal((await world.pam(user.name, proof)).code, 0);
+    await withContexts('"login"', async () => {
+      assertRefused(await importing(user, file), 1, /has this very secret for ssh already\nnotp: hint: [^\n]*notp revoke ssh --user /);
+      assert.equal((await notp('revoke', 'ssh', '--user', user.name, '--yes')).code, 0);
+      assert.match(await imported(user, file), /\nNote: goes on after counter 3, /);
+      for (const proof of [code(3), EMERGENCY[0]]) await assertUsed(user.name, proof);
+      for (const proof of [code(4), EMERGENCY[1]]) assert.equal((await world.pam(user.name, proof)).code, 0);
+    });
+  });
+
+  it('under the name that the account had before: what was used there worked again', async () => {
+    const user = addUser();
+    const { file, code } = left(3);
+    await imported(user, file);
+    for (const proof of [code(3), EMERGENCY[0]]) assert.equal((await world.pam(user.name, proof)).code, 0);
+    const renamed = { ...user, name: `${user.name}n` };
+    must(['usermod', '--login', renamed.name, user.name]);
+    try {
+      assert.match(await imported(renamed, file, '--replace'), /\nNote: goes on after counter 3, /);
+      for (const proof of [code(3), EMERGENCY[0]]) await assertUsed(renamed.name, proof);
+      for (const proof of [code(4), EMERGENCY[1]]) assert.equal((await world.pam(renamed.name, proof)).code, 0);
+    } finally {
+      must(['usermod', '--login', user.name, renamed.name]);
+    }
+  });
 });
