@@ -3,10 +3,11 @@
  * headOf().
  */
 import { quoted } from '../otp/escape.ts';
-import { ChangedHead, type ChainHead, type HostHead, type Transaction } from '../store/store.ts';
+import { ChangedHead, type ChainHead, type HostHead, type KeptLine, type Transaction } from '../store/store.ts';
+import { hashOf } from './chain.ts';
 import { endOf, isHead, LAST_BYTES, LOOKED_AT_BYTES } from './log-end.ts';
 import { verifyLog } from './verify.ts';
-import type { ChainKey } from './walk.ts';
+import { linkOf, type ChainKey } from './walk.ts';
 
 /** A head, and the host whose it is to the store. */
 interface NamedHead {
@@ -15,8 +16,7 @@ interface NamedHead {
 }
 
 /**
- * The head after which the log `file` of this host goes on, and the other name under which the store has that, where it does. Where records
- * wait, they are of the name that the store knows now. Throws ChangedHead where the head of this name is none of this log, and that of another
+ * The head after which the log `file` of this host goes on, and the other name under which the store has that, where it does. Throws ChangedHead where the head of this name is none of this log, and that of another
  * name is: then the store has the log of another host under this one.
  */
 export async function headOf(
@@ -26,7 +26,7 @@ export async function headOf(
 ): Promise<Partial<NamedHead> & { readonly head: ChainHead }> {
   const own = await transaction.head();
   const last = endOf(file, LAST_BYTES).at(-1);
-  if (last === undefined || isHead(last, own, keys) || (await transaction.backlog()).length > 0) return { head: own };
+  if (last === undefined || isHead(last, own, keys) || isFollowedBy(file, await transaction.backlog(), keys)) return { head: own };
   const found = await endOfThis(file, await transaction.heads(), keys, ({ seq, hash }) => seq > 0 && hash !== own.hash);
   if (found === undefined) return { head: own };
   if (own.seq > 0 && !(await isIn(file, own, keys))) throw takenName(file, found.host, own);
@@ -46,6 +46,16 @@ export async function underAnotherName(
 ): Promise<NamedHead | undefined> {
   if ((endOf(file, LAST_BYTES).at(-1)?.seq ?? 0) <= own.seq) return undefined;
   return await endOfThis(file, await transaction.heads(), keys, (head) => head.seq > own.seq);
+}
+
+/** Whether `waiting` are the next records of the log `file`, some of which a crash may have left there already. */
+function isFollowedBy(file: string, [first, ...rest]: readonly KeptLine[], keys: readonly ChainKey[]): boolean {
+  if (first === undefined) return false;
+  const link = linkOf(first.line);
+  const waiting = new Set([first, ...rest].map(({ line }) => line));
+  return endOf(file, LOOKED_AT_BYTES).some(
+    ({ line }) => waiting.has(line.toString('utf8')) || (typeof link === 'object' && keys.some((key) => hashOf(line, key) === link.prev)),
+  );
 }
 
 /** Of the heads that `isMeant` that of the end of the log `file`. */

@@ -161,6 +161,35 @@ describe(
       }
     });
 
+    it('that gets the name of one whose records wait in the store wrote those into its own log', async () => {
+      const hosts = [await fleetHost(server, 'taker', { hostKey }), await fleetHost(server, 'waiting', { hostKey })] as const;
+      for (const host of hosts) for (let times = 0; times < 3; times++) await host.pam(user.name, '000000');
+      const [taker, waiting] = hosts;
+      const log = `${waiting.folder}/log/audit.log`;
+      fs.renameSync(log, `${log}.away`);
+      fs.mkdirSync(log);
+      for (let times = 0; times < 3; times++) assert.equal((await on(waiting, 'unlock', '--user', user.name)).code, 0);
+      rename(taker, 'waiting');
+      const { code: exit, stderr } = await on(taker, 'unlock', '--user', user.name);
+      assert.equal(exit, 3);
+      assert.match(stderr, /the store has the log of another host under the name of this one/);
+      rename(taker, 'taker');
+      fs.rmdirSync(log);
+      fs.renameSync(`${log}.away`, log);
+      for (const each of hosts) {
+        assert.equal((await on(each, 'unlock', '--user', user.name)).code, 0);
+        const verified = await on(each, 'audit', 'verify');
+        assert.equal(verified.code, 0, verified.stderr);
+      }
+    });
+
+    it('does not get a key that the others lack: nobody logged in there', async () => {
+      const { code: exit, stderr } = await notp('host-key', 'rotate');
+      assert.equal(exit, 1);
+      assert.match(stderr, /\d+ hosts share the store \(.*"one".*\n[^\n]*add a new key file to the end of host_key on all hosts, then/);
+      await assertIn();
+    });
+
     it('that joins with a log of its own is told what to run, however short that is and whatever key it had', async () => {
       for (const key of [hostKey, randomBytes(32)]) {
         const joining = await pamWorld('fleet-joining', { hostKey: key });

@@ -7,6 +7,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { append, newRef } from '../../audit/audit.ts';
 import type { Event } from '../../audit/record.ts';
 import { messageOf, NotpError } from '../../error.ts';
+import { quoted } from '../../otp/escape.ts';
 import { auditKey, hostKeyId, KEY_BYTES } from '../../seal/keys.ts';
 import type { Config } from '../../system/config.ts';
 import { printResult, say, sayError, sayHint, sayLine } from '../../terminal/printer.ts';
@@ -36,6 +37,7 @@ async function rotateHostKey(config: Config, now: () => number): Promise<number>
       `${config.hostKey} holds ${String(MAX_HOST_KEYS)} keys already`,
       'notp reseal --all, then notp host-key retire',
     );
+  await refuseSharedKey(config, now);
   const key = new Uint8Array(randomBytes(KEY_BYTES));
   const id = hostKeyId(key);
   await replaceKeys(
@@ -80,6 +82,23 @@ async function retireHostKeys(config: Config, { yes }: { readonly yes: boolean }
   await replaceKeys(config, { from: present, to: [present], event: 'host_key.retired', detail: retired }, now);
   sayLine(`Retired: ${retired}`);
   return 0;
+}
+
+/** Throws `refused` where other hosts share the store: each must know a key before the rows are signed by it, or nobody logs in there. */
+async function refuseSharedKey(config: Config, now: () => number): Promise<void> {
+  if (config.store.kind !== 'postgres') return;
+  const place = statePlace(config, realUser());
+  const hosts = await asUser(place.owner, () =>
+    withPresentState(place, now, ({ store }) =>
+      store.exclusively(async (transaction) => (await transaction.heads()).map(({ host }) => host)),
+    ),
+  );
+  if (hosts.length < 2) return;
+  throw new NotpError(
+    'refused',
+    `${String(hosts.length)} hosts share the store (${hosts.slice(0, NAMED).map(quoted).join(', ')}), and with a new key here alone nobody logs in on the others`,
+    'add a new key file to the end of host_key on all hosts, then move it to the front on all, then run notp reseal --all; see "Many hosts" in the README',
+  );
 }
 
 function presentKey(config: Config): HostKey {

@@ -107,10 +107,10 @@ describe('a secret that another context has already', { skip: lacks({ root: true
 
   /** `action` under this list of contexts in notp.toml. */
   const withContexts = async (contexts: string, action: () => Promise<void>): Promise<void> => {
-    const before = fs.readFileSync(world.config, 'utf8');
-    fs.writeFileSync(world.config, before.replace(/^context = .*$/m, `context = ${contexts}`));
+    const earlier = fs.readFileSync(world.config, 'utf8');
+    fs.writeFileSync(world.config, earlier.replace(/^context = .*$/m, `context = ${contexts}`));
     await action().finally(() => {
-      fs.writeFileSync(world.config, before);
+      fs.writeFileSync(world.config, earlier);
     });
   };
   const assertUsed = async (user: string, proof: string): Promise<void> => {
