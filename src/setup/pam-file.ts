@@ -4,7 +4,7 @@
  */
 import { copyOf } from '../doctor/pam/inline.ts';
 import { asksAfterFailure, endsOf, opensWithCode, opensWithoutCode } from '../doctor/pam/paths.ts';
-import { moduleLine, type PamLine, type PamType } from '../doctor/pam/stack.ts';
+import { FIRST_PASS, moduleLine, type PamLine, type PamType } from '../doctor/pam/stack.ts';
 import { NotpError } from '../error.ts';
 import { pamConditions, type Scope } from './scope.ts';
 import { PROGRAM } from './sshd-drop-in.ts';
@@ -103,7 +103,7 @@ function sudoLines(was: string, { stack, scope, read }: { stack: string; scope: 
 /** `substack`: a module that is `sufficient` in there ends only that stack, and the jump over the code counts it as one. See examples/pam.d for the reason of each line. */
 function sshdLines(stack: string, scope: Scope): string[] {
   const code = [
-    `auth       [success=3 default=ignore] pam_exec.so quiet quiet_log ${PROGRAM} pam --first-pass`,
+    `auth       [success=3 default=ignore] pam_exec.so quiet quiet_log ${FIRST_PASS}`,
     `auth       optional     pam_echo.so file=${PROMPT_FILE}`,
     `auth       requisite    pam_exec.so expose_authtok stdout quiet ${PROGRAM} pam`,
     'auth       sufficient   pam_permit.so',

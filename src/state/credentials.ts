@@ -1,7 +1,7 @@
 /** What systemd hands to a service of its own: the keys of the host and the password of the store. See LoadCredential= in systemd.exec(5). */
 import { existsSync } from 'node:fs';
 import * as path from 'node:path';
-import { credentialNames, type Config } from '../system/config.ts';
+import { credentialNames, ONLY_KEY, type Config } from '../system/config.ts';
 import { openCredential } from '../system/systemd.ts';
 import { isRoot } from '../system/users.ts';
 import { hasEncryptedKey } from './host-keys.ts';
@@ -25,9 +25,16 @@ export function withOpenedKey(place: StatePlace, config: Config): StatePlace {
 export function withCredentials(place: StatePlace, config: Config, environment: NodeJS.ProcessEnv): StatePlace {
   const folder = environment['CREDENTIALS_DIRECTORY'];
   if (folder === undefined) return place;
-  const hostKeyFiles = credentialNames(config).map((name) => path.join(folder, name));
+  const hostKeyFiles = keyFilesIn(folder, credentialNames(config));
   const passwordFile = path.join(folder, PASSWORD_CREDENTIAL);
   const { store } = place;
   const present = store.kind === 'postgres' && existsSync(passwordFile) ? { ...store, passwordFile } : store;
   return { ...place, hostKeyFiles, hostKeyForbidden: CREDENTIAL_FORBIDDEN, store: present };
+}
+
+/** The files of `names`. A key that was the only one is handed under that name until the drop-in of the unit names all of them. */
+function keyFilesIn(folder: string, names: readonly string[]): string[] {
+  const files = names.map((name) => path.join(folder, name));
+  const lacking = files.findIndex((file) => !existsSync(file));
+  return files.map((file, i) => (i === lacking ? path.join(folder, ONLY_KEY) : file));
 }

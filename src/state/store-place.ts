@@ -36,7 +36,7 @@ export async function copied(
 }
 
 /** The store with what its files hold. */
-export function storePlaceOf({ store, owner }: StatePlace): StorePlace {
+export function storePlaceOf({ store, owner, auditFile }: StatePlace): StorePlace {
   if (store.kind === 'sqlite') return store;
   const { kind, servers, database, user, tls, passwordFile, authoritiesFile, host } = store;
   const authorities =
@@ -47,7 +47,17 @@ export function storePlaceOf({ store, owner }: StatePlace): StorePlace {
     password: () => textOf(passwordFile, { owner: owner.uid, maxBytes: MAX_PASSWORD_BYTES, forbidden: 0o037 })?.trimEnd(),
     authorities,
     thisHost: host === '' ? hostname() : host,
+    logName: `${machineId()} ${auditFile}`,
   };
+}
+
+/** See machine-id(5); empty where there is none. It stays when the host gets another name. */
+function machineId(): string {
+  try {
+    return fs.readFileSync('/etc/machine-id', 'utf8').trim();
+  } catch {
+    return '';
+  }
 }
 
 const MAX_PASSWORD_BYTES = 1024;

@@ -110,9 +110,12 @@ export function parseConfig(source: string, file: string): Config {
   return fromTables(tables, file, source);
 }
 
+/** The credential of a host that has one key file. */
+export const ONLY_KEY = 'host.key';
+
 /** What the files of the host's keys are called as credentials of the service (LoadCredential= in systemd.exec(5)): one alone is always the same. */
 export function credentialNames({ hostKeys }: Pick<Config, 'hostKeys'>): readonly string[] {
-  return hostKeys.length === 1 ? ['host.key'] : hostKeys.map((file) => path.basename(file));
+  return hostKeys.length === 1 ? [ONLY_KEY] : hostKeys.map((file) => path.basename(file));
 }
 
 /** A path of the configuration for `user`: `%h`, `%u`, `%U` and `%%`. A name that is no name of a file is encoded. */

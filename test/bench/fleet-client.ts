@@ -13,7 +13,7 @@ import { code, PAYLOAD, POLICY } from '../verdict/world.ts';
 export interface Clients {
   /** One UPDATE of one's own row, which commits by itself; what a login does at the store; and that with its record in a file. */
   readonly work: 'update' | 'decision' | 'decision with log';
-  readonly place: Omit<PostgresPlace, 'password' | 'thisHost'>;
+  readonly place: Omit<PostgresPlace, 'password' | 'thisHost' | 'logName'>;
   /** Which ones they are, of how many in all. */
   readonly numbers: readonly number[];
   readonly of: number;
@@ -59,7 +59,12 @@ async function updating(number: number): Promise<() => Promise<unknown>> {
 
 /** A code that is right, each time of another user whom no other client asks for, where there are enough of them. */
 function deciding(number: number): () => Promise<unknown> {
-  const store = openPostgresStore({ ...told.place, password: () => PASSWORD, thisHost: `host${String(number)}` });
+  const store = openPostgresStore({
+    ...told.place,
+    password: () => PASSWORD,
+    thisHost: `host${String(number)}`,
+    logName: `log${String(number)}`,
+  });
   const nowhere = { name: 'nowhere', write: () => Promise.resolve(), bring: () => Promise.resolve() };
   const file = logFile(path.join(told.folder, `${String(number)}.log`));
   const log = { file: told.work === 'decision' ? nowhere : file, copies: [], key: new Uint8Array(32).fill(7), now: Date.now };

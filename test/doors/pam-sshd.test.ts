@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import { before, describe, it } from 'node:test';
+import { FIRST_PASS } from '../../src/doctor/pam/stack.ts';
 import { run, runInTerminal, type Terminal } from '../support/process.ts';
 import type { Sshd } from '../support/sshd.ts';
 import { addUser, installNotp, lacks, oathCode, untilFreshStep, type TestUser } from '../support/world.ts';
@@ -171,7 +172,7 @@ function login(to: Sshd, who: TestUser, options: readonly string[] = []): Termin
 /** The stack that leads to a password in the first pass, and to a code after a password or a key. */
 function twoWays(checker: string): string[] {
   return [
-    `auth [success=2 default=ignore] pam_exec.so quiet quiet_log ${checker} --first-pass`,
+    `auth [success=2 default=ignore] pam_exec.so quiet quiet_log ${FIRST_PASS}`,
     codeLine(checker),
     'auth sufficient pam_permit.so',
     'auth substack common-auth',

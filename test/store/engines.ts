@@ -81,7 +81,7 @@ export const ENGINES: readonly Engine[] = [sqlite, postgres];
 /** As a host called `thisHost` reaches it. */
 export function placeOf({ port, authority }: Postgres, database: string, thisHost = 'one'): PostgresPlace {
   const servers = [{ host: 'localhost', port }];
-  return { servers, database, user: ROLE, password: () => PASSWORD, authorities: authority, tls: true, thisHost };
+  return { servers, database, user: ROLE, password: () => PASSWORD, authorities: authority, tls: true, thisHost, logName: thisHost };
 }
 
 function source(file: string): string {

@@ -25,7 +25,9 @@ describe('a primary that is killed, and a standby in its place', { skip: lacksPo
     const place = placeOf(primary, DATABASE);
     await migratePostgresStore(place);
     const servers = [primary, standby].map(({ port }) => ({ host: 'localhost', port }));
-    stores = Array.from({ length: HOSTS }, (_, i) => openPostgresStore({ ...place, servers, thisHost: `host${String(i)}` }));
+    stores = Array.from({ length: HOSTS }, (_, i) =>
+      openPostgresStore({ ...place, servers, thisHost: `host${String(i)}`, logName: `log${String(i)}` }),
+    );
     await stores[0]?.exclusively((transaction) => transaction.insert({ ...ALICE, state: { ...ALICE.state, lastStep: 0 } }));
   });
 

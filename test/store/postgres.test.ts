@@ -70,6 +70,26 @@ describe('a store that many hosts share', { skip: lacksPostgres() }, () => {
     store.close();
   });
 
+  it('lets one at a time write to a log, whatever its host is called by now: under two names two did', async () => {
+    const log = { logName: 'machine /var/log/notp/audit.log' };
+    const stores = [open('earlier', log), open('later', log), open('earlier', log)];
+    let inside = 0;
+    const alone = (store: Store): Promise<void> =>
+      store.exclusively(async (transaction) => {
+        await transaction.head();
+        assert.equal(++inside, 1);
+        await sleep(200);
+        inside--;
+      });
+    await Promise.all(stores.map(alone));
+    const other = open('other');
+    await stores[0]?.exclusively(async (transaction) => {
+      await transaction.head();
+      await head(other);
+    });
+    for (const store of [...stores, other]) store.close();
+  });
+
   it('lets one host at a time look at a user: none of 4 hosts × 25 increments is lost, and other users do not wait', async () => {
     const hosts = ['one', 'two', 'three', 'four'].map((name) => open(name));
     const [first] = hosts;

@@ -108,7 +108,7 @@ function presentKey(config: Config): HostKey {
     throw new NotpError(
       'failed',
       `the host key is kept encrypted, in ${config.hostKey}.cred`,
-      `decrypt it to ${config.hostKey} with systemd-creds (owner ${service.name}, mode 0400), run this again, and encrypt that file anew`,
+      `decrypt it to ${config.hostKey} with systemd-creds (owner ${service.name}, mode 0400), run this again, encrypt that file again, and then systemctl stop 'notp@*.service': until then the services refuse everybody`,
     );
   const key = readHostKey(config.hostKey, service);
   if (key !== undefined) return key;

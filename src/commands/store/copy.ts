@@ -49,10 +49,15 @@ async function copyStore(config: Config, { from, to, dryRun }: CopyOptions, now:
   const parts = Object.entries(counts).flatMap(([name, count]) => (count === 0 ? [] : [`${String(count)} ${nounOf(name, count)}`]));
   const what = parts.length === 0 ? 'nothing but the head of the audit chain' : parts.join(', ');
   say(dryRun ? `Would copy ${what}; nothing stands in the way\n` : `Copied and compared: ${what}\n`);
-  if (!dryRun)
+  if (!dryRun) {
     sayHint(
       `set store.url to ${to} now, and systemctl stop 'notp@*.service'; ${storeName(source)} is as it was: keep it until logins work`,
     );
+    if (config.secretsInStore || config.hostKeys.length > 1)
+      sayHint(
+        'then notp reseal --all: it brings sealed files from homes into the store, and signs by the first key of host_key, which the other hosts have',
+      );
+  }
   return 0;
 }
 

@@ -27,7 +27,10 @@ export interface PamService {
 export function pamPrograms({ name }: PamService): string[] {
   const lines = readStack(name);
   if (!Array.isArray(lines)) return [];
-  return modulesOf(lines).flatMap((line) => (isDoor(line) ? (execWords(line)?.[0] ?? []) : []));
+  // The branch to the password may be a shell.
+  return modulesOf(lines)
+    .flatMap((line) => (isDoor(line) ? (execWords(line) ?? []).slice(0, 1) : []))
+    .filter((program) => program !== '/bin/sh');
 }
 
 /** Whether the first pass of a login is for another factor: where it is not, keyboard-interactive twice is codes alone. */

@@ -81,11 +81,23 @@ export function execWords({ module, words }: PamModule): readonly string[] | und
  */
 export function notpLine(line: PamModule): 'code' | 'first-pass' | 'other' | undefined {
   const found = execWords(line) ?? [];
+  if (isFirstPassInShell(found)) return 'first-pass';
   const [program = '', pam, ...flags] = found;
   if (path.basename(program) !== 'notp' || pam !== 'pam') return found.some(namesNotp) || isNotp(program) ? 'other' : undefined;
   const asks = flags.filter((flag, i) => !flag.startsWith('--config=') && flag !== '--config' && flags[i - 1] !== '--config');
   if (asks.every((flag) => flag === '--prompt-tty')) return 'code';
   return asks.every((flag) => flag === '--first-pass') ? 'first-pass' : 'other';
+}
+
+/**
+ * The branch to the password as setup writes it: true only in the first pass of sshd's stack, before any method has succeeded. The shell looks
+ * at one variable, and whoever has not shown a factor yet makes the host start nothing larger. `case` and `exit` are no functions of anybody's.
+ */
+export const FIRST_PASS = '/bin/sh -c [case "$SSH_AUTH_INFO_0" in "") ;; *) exit 1 ;; esac]';
+const FIRST_PASS_SCRIPTS = [FIRST_PASS.slice('/bin/sh -c ['.length, -1), 'test -z "$SSH_AUTH_INFO_0"'];
+
+function isFirstPassInShell([shell, flag, script = '', ...more]: readonly string[]): boolean {
+  return shell === '/bin/sh' && flag === '-c' && more.length === 0 && FIRST_PASS_SCRIPTS.includes(script);
 }
 
 /** A word of a command line with the name of the program in it. */

@@ -21,6 +21,8 @@ export interface PostgresPlace {
   readonly tls: boolean;
   /** What this host is called in the store. */
   readonly thisHost: string;
+  /** Names the log of this host, whatever the host is called: of those who write to one log, one at a time does. */
+  readonly logName: string;
   /** How long anything may take in all; undefined: DEADLINE_MS. */
   readonly deadlineMs?: number;
 }
@@ -67,7 +69,7 @@ export class Session {
   /** Begins a transaction with the lock of this host. */
   async begin(): Promise<PostgresTransaction> {
     const client = await this.client({ checked: true });
-    return new PostgresTransaction(client, this.place.thisHost, (action) => named(this.place, action, () => this.over));
+    return new PostgresTransaction(client, this.place, (action) => named(this.place, action, () => this.over));
   }
 
   /** What `sql` gives, outside of a transaction. */

@@ -34,6 +34,15 @@ const DIALECT: Dialect = {
 /** With the time, which costs no question of its own: the hosts' clocks may differ, and this one is for all of them. */
 const LOCKED_CHAIN = `SELECT seq, hash, lacking, mac, floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint AS clock_ms FROM chain WHERE host = $host${DIALECT.lock}`;
 
+/** While a host gets another name, some of its processes have the one and some the other, and each a head of its own: the log is one. */
+const LOCKED_LOG = 'SELECT pg_advisory_xact_lock(hashtextextended($log, 0))';
+
+/** Who writes: what this host is called, and what its log is. */
+interface Writer {
+  readonly thisHost: string;
+  readonly logName: string;
+}
+
 /** What the first answer holds. */
 interface Beginning {
   readonly chain: Row;
@@ -50,6 +59,7 @@ export class PostgresTransaction {
   hasWritten = false;
   private readonly client: Client;
   private readonly thisHost: string;
+  private readonly logName: string;
   private readonly named: <T>(action: () => Promise<T>) => Promise<T>;
   private readonly beginning: Promise<Beginning>;
   /** The first failure: of what comes after it the server says no more than that something failed before. */
@@ -58,9 +68,10 @@ export class PostgresTransaction {
   private written: Promise<unknown>[] = [];
 
   /** `named`: has what fails say of which store. */
-  constructor(client: Client, thisHost: string, named: <T>(action: () => Promise<T>) => Promise<T>) {
+  constructor(client: Client, { thisHost, logName }: Writer, named: <T>(action: () => Promise<T>) => Promise<T>) {
     this.client = client;
     this.thisHost = thisHost;
+    this.logName = logName;
     this.named = named;
     this.beginning = quiet(this.begin());
     this.statements = {
@@ -105,8 +116,12 @@ export class PostgresTransaction {
 
   private async begin(): Promise<Beginning> {
     this.gather();
-    const [, { rows }] = await this.named(() =>
-      Promise.all([this.reached(), this.client.query<Row>(prepared(LOCKED_CHAIN, { host: this.thisHost }))]),
+    const [, , { rows }] = await this.named(() =>
+      Promise.all([
+        this.reached(),
+        this.client.query(prepared(LOCKED_LOG, { log: this.logName })),
+        this.client.query<Row>(prepared(LOCKED_CHAIN, { host: this.thisHost })),
+      ]),
     );
     this.hasBegun = true;
     return { chain: presentHead(rows[0]), clockMs: Number(rows[0]?.['clock_ms']) };

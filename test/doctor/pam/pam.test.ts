@@ -5,7 +5,7 @@ import * as path from 'node:path';
 import { describe, it } from 'node:test';
 import { examinePam, pamPrograms } from '../../../src/doctor/pam/pam.ts';
 import { examineUserEnvironment } from '../../../src/doctor/pam/environment.ts';
-import { pamStack, servicesWithNotp } from '../../../src/doctor/pam/stack.ts';
+import { FIRST_PASS, pamStack, servicesWithNotp } from '../../../src/doctor/pam/stack.ts';
 import { withBlock } from '../../../src/setup/pam-file.ts';
 import type { Scope } from '../../../src/setup/scope.ts';
 import { groupsOf, userByUid, type User } from '../../../src/system/users.ts';
@@ -15,7 +15,7 @@ import { detailOf, wrong } from '../sshd/sshd-world.ts';
 
 const CODE = 'auth requisite pam_exec.so quiet expose_authtok stdout /usr/bin/notp pam';
 const PERMIT = 'auth sufficient pam_permit.so';
-const FIRST = 'auth [success=2 default=ignore] pam_exec.so quiet quiet_log /usr/bin/notp pam --first-pass';
+const FIRST = `auth [success=2 default=ignore] pam_exec.so quiet quiet_log ${FIRST_PASS}`;
 const UNIX = 'auth required pam_unix.so';
 const SSS = 'auth required pam_sss.so';
 const ENV = 'auth required pam_env.so';
