@@ -1,4 +1,7 @@
-/** One account may have several devices, each an enrolment with a sealed file of its own: which of them can be judged, on one guess budget. */
+/**
+ * One account may have several devices. Each is an enrolment with a sealed file of its own, and all share one guess budget.
+ * This finds the devices that can be judged.
+ */
 import { timeOf } from '../store/clock.ts';
 import type { Enrolment, Transaction } from '../store/store.ts';
 import type { Config } from '../system/config.ts';
@@ -11,28 +14,28 @@ import type { Login, Rules } from './rules.ts';
 /** A device whose sealed file is the registered one. */
 export interface Device {
   readonly enrolment: Enrolment;
-  /** The index of its sealed file among those that were found. */
+  /** The index of its sealed file among the files that were found. */
   readonly file: number;
 }
 
 export interface Account {
-  /** What a proof is compared with. */
+  /** The devices whose secrets the proof is compared with. */
   readonly devices: readonly Device[];
-  /** The other enrolments of the account, which pay for the same tries. */
+  /** The other active enrolments of the account. Each try is charged to them too. */
   readonly others: readonly Enrolment[];
   readonly bucket: Bucket;
-  /** Until when codes of devices that have no file in place are used, Unix time in milliseconds: their secret may be that of another. */
+  /** Unix time in milliseconds. Codes up to this time count as used: devices without a file in place used them, and may share a secret. */
   readonly usedUntilMs: number;
-  /** Why there is nothing to judge, where there is no device. */
+  /** The refusal to give where there is no device. */
   readonly refusal: Refused;
 }
 
-/** The contexts that share a guess budget with those of `asked`: all that logins go by, or these alone. */
+/** The contexts that share a guess budget with `asked`: all contexts that log in, or `asked` alone where it has none of them. */
 export function accountContexts({ contexts }: Pick<Config, 'contexts'>, asked: readonly string[]): readonly string[] {
   return asked.some((context) => contexts.includes(context)) ? [...new Set([...contexts, ...asked])] : asked;
 }
 
-/** The account as the store knows it now. */
+/** The account as the store has it now. */
 export async function accountOf(
   transaction: Transaction,
   { files, account, origin }: Pick<Login, 'files' | 'account'> & { readonly origin: Pick<Login['origin'], 'user'> },
@@ -48,12 +51,12 @@ export async function accountOf(
   const bucket = sharedBucket([...devices.map(({ enrolment }) => enrolment), ...others], policy, nowMs);
   const usedUntilMs = Math.max(0, ...away.map(({ state }) => (state.lastStep + 1) * (state.periodSeconds ?? 0) * 1000));
   const refusals = standings.filter((each) => 'reason' in each);
-  // Who has a forged enrolment for another context was enrolled: policy that lets in those who were not does not mean them.
+  // A user with a forged enrolment for another context was enrolled once. The policy for users who never were does not apply to them.
   const doubted = known.flatMap((each) => (each.doubt === undefined ? [] : [standingOf(each, { kind: 'absent' })]));
   return { devices, others, bucket, usedUntilMs, refusal: mostTelling([...refusals, ...doubted.filter((each) => 'reason' in each)]) };
 }
 
-/** The guess budget that the active ones of `enrolments` have together, as it is at `nowMs`; empty where there is none. */
+/** The guess budget that the active ones of `enrolments` share, refilled up to `nowMs`; empty where none is active. */
 export function sharedBucket(enrolments: readonly Enrolment[], policy: BudgetPolicy, nowMs: number): Bucket {
   const buckets = enrolments.filter(isActive).map(({ state }) => refilled(state.bucket, policy, nowMs));
   return buckets.length === 0 ? { tokens: 0, asOfMs: nowMs } : emptiest(buckets);
@@ -66,7 +69,7 @@ function standing(known: readonly Enrolment[], { context, found }: DeviceFile): 
   );
 }
 
-/** A device that was never enrolled says nothing beside one that was. */
+/** The most telling refusal: `not_enrolled` for one device says nothing where another was enrolled. */
 function mostTelling(refusals: readonly Refused[]): Refused {
   return refusals.find(({ reason }) => reason !== 'not_enrolled') ?? refusals[0] ?? refused('not_enrolled');
 }

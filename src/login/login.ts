@@ -1,6 +1,6 @@
 /**
- * One login in this process, from the question to the answer: the account and its registered files, what of them the proof opens, the
- * decision, the state after it, and its record. Only then anybody hears of it. Whatever fails on the way is a refusal.
+ * Decides one login in this process: finds the account and its registered files, opens them with the proof, decides, saves the new
+ * state and records it. Only then the answer is given. Any failure on the way is a refusal.
  */
 import { appendUnlinked, newRef } from '../audit/audit.ts';
 import { NotpError } from '../error.ts';
@@ -26,11 +26,11 @@ import { keptFiles, openable } from './sealed-files.ts';
 import { refused } from './standing.ts';
 import { strangersVerdict, unlessAllowed } from './unenrolled.ts';
 
-/** Gives a verifier whatever is broken: then each of its outcomes is the refusal that says so. */
+/** Gives a verifier even where something is broken: then each of its outcomes is the refusal for it. */
 export function localVerifier(login: Login, rules: Rules): Verifier {
   const { place, now } = rules;
   const opened = memoised((untilMs: number) => openState(place, now, { create: false, untilMs }));
-  const answered = async <T extends Outcome | undefined>(work: (hearing: Hearing) => Promise<T>): Promise<T | Outcome> => {
+  const answer = async <T extends Outcome | undefined>(work: (hearing: Hearing) => Promise<T>): Promise<T | Outcome> => {
     const ref = newRef();
     return await asUser(place.owner, async () => {
       try {
@@ -46,22 +46,22 @@ export function localVerifier(login: Login, rules: Rules): Verifier {
   };
   return {
     seal: sealOf(login.files),
-    beforeAsking: (session) => answered((hearing) => beforeAsking(hearing, session)),
-    verify: (attempt) => answered((hearing) => verify(hearing, attempt)),
+    beforeAsking: (session) => answer((hearing) => beforeAsking(hearing, session)),
+    verify: (attempt) => answer((hearing) => verify(hearing, attempt)),
     close: () => {
       try {
         opened(0)?.store.close();
       } catch {
-        // It was never open.
+        // The store was never open.
       }
     },
   };
 }
 
-/** For so long one decision may take, whatever it asks the store. */
+/** The time limit of one decision, with all its calls to the store. */
 const DECISION_MS = 20_000;
 
-/** The state, whose store waits for nobody beyond `untilMs` of performance.now(). */
+/** The state, with a store that waits no longer than `untilMs` of performance.now(). */
 function until(state: State, untilMs: number): State {
   const { store } = state;
   const bounded: State['store'] = {
@@ -74,16 +74,16 @@ function until(state: State, untilMs: number): State {
   return { ...state, store: bounded };
 }
 
-/** A login, and all that it is judged by and on. */
+/** A login with everything that judging it takes. */
 interface Hearing {
   readonly login: Login;
   readonly rules: Rules;
   readonly bench: Bench;
-  /** Names its record. */
+  /** The reference of its audit record. */
   readonly ref: string;
 }
 
-/** Runs `work` on the state, or in an outage on the copy of it where one is configured and may decide. */
+/** Runs `work` on the state, or in an outage on the copy where one is configured and may decide. */
 async function onBench<T>({ origin: { user } }: Login, rules: Rules, state: State, work: (bench: Bench) => Promise<T>): Promise<T> {
   const { place, policy, now } = rules;
   const hasCopy = place.store.kind === 'postgres' && place.store.outage === 'local';
@@ -97,7 +97,7 @@ async function hearingOf(login: Login, rules: Rules, bench: Bench, ref: string):
   return { login: asked, rules: { ...rules, policy: { ...rules.policy, alwaysStepUp: true }, trustMs: 0, unenrolled: 'deny' }, bench, ref };
 }
 
-/** The login with the sealed files that the store keeps, where it does, and with none that no key of this host opens. */
+/** The login with the sealed files of the store, where it keeps them. A file that no key of this host opens is locked. */
 export async function withKept(login: Login, { inStore }: Pick<Rules, 'inStore'>, { store, hostKey }: State): Promise<Login> {
   const contexts = login.files.map(({ context }) => context);
   const files = inStore ? await keptFiles(store, login.origin.user, contexts) : login.files;
@@ -114,11 +114,11 @@ async function beforeAsking({ login, rules, bench, ref }: Hearing, session: SshS
   });
 }
 
-/** `askedMs`: when the question came; what waits for its turn does not age. */
+/** `askedMs`: when the question arrived. A code that waits for its turn does not age. */
 async function verify(hearing: Hearing, attempt: Attempt, askedMs = hearing.login.askedMs ?? hearing.rules.now()): Promise<Outcome> {
   const { bench, ref } = hearing;
   const { store, log, hostKey } = bench.state;
-  // The key derivation takes its time outside the transaction, and only for files that are registered and what the budget pays for.
+  // Key derivation is slow, so it runs outside the transaction, and only for registered files that the budget pays for.
   const { sealed, needed } = attempt.readings.length === 0 ? NOTHING_TYPED : await registeredFiles(hearing);
   const presented = present(attempt, sealed, needed, hostKey);
   try {
@@ -126,7 +126,7 @@ async function verify(hearing: Hearing, attempt: Attempt, askedMs = hearing.logi
       const settled = await judge(hearing, transaction, presented, attempt, { askedMs, needed });
       return settled === undefined ? undefined : await recorded(log, transaction, settled, ref);
     });
-    // The budget was refilled meanwhile, and pays for more than was opened.
+    // The budget was refilled meanwhile, and now pays for codes that were left unopened.
     return outcome ?? (await verify(hearing, attempt, askedMs));
   } finally {
     if (presented !== undefined) wipe(presented);
@@ -134,9 +134,9 @@ async function verify(hearing: Hearing, attempt: Attempt, askedMs = hearing.logi
 }
 
 interface Registered {
-  /** The sealed files that the state knows by their whole content, undefined in the place of any other. */
+  /** The sealed files that are registered with their whole content, undefined in the place of any other. */
   readonly sealed: readonly (SealedFile | undefined)[];
-  /** How many codes are asked for. */
+  /** How many consecutive codes a proof must have. */
   readonly needed: 1 | 2 | 3;
 }
 
@@ -149,7 +149,7 @@ async function registeredFiles({ login, rules, bench }: Hearing): Promise<Regist
   return { sealed, needed: neededFor(rules, account) };
 }
 
-/** What the proof opens of `sealed`: nothing where it has fewer codes than `needed`. Undefined where there is nothing to open. */
+/** What the proof opens of `sealed`: nothing where it has fewer codes than `needed`. Undefined where there is no file to open. */
 function present({ readings }: Attempt, sealed: Registered['sealed'], needed: 1 | 2 | 3, hostKey: State['hostKey']): Presented | undefined {
   if (sealed.every((file) => file === undefined)) return undefined;
   const judged = readings.filter(({ proof }) => isJudged(proof, needed));
@@ -157,9 +157,11 @@ function present({ readings }: Attempt, sealed: Registered['sealed'], needed: 1 
 }
 
 /**
- * Judges `attempt` inside the transaction of the decision, as of `askedMs`, and leaves the enrolments as they are afterwards. That is Unix
- * time in milliseconds by the host's clock; where the store's counts it is as long ago by that one. `presented` is undefined where nothing
- * was typed. What has fewer codes than `needed` was left unopened: gives undefined where fewer are asked for by now.
+ * Judges `attempt` as of `askedMs`, inside the transaction of the decision, and saves the enrolments.
+ * `askedMs` is Unix time in milliseconds by the host's clock. Where the store's clock counts, the waiting time is subtracted from
+ * that.
+ * `presented` is undefined where nothing was typed. A proof with fewer codes than `needed` was left unopened: gives undefined where
+ * fewer codes are needed by now.
  */
 async function judge(
   { login, rules, bench }: Hearing,
@@ -177,10 +179,10 @@ async function judge(
   if (devices.length === 0) return settledBy(origin, await unlessAllowed(rules, origin, transaction, refusal));
   if (presented === undefined) return settledBy(origin, refused(attempt.timedOut === true ? 'timeout' : 'no_proof'));
   if (neededFor(rules, account) < needed) return undefined;
-  const { decision: judged, left } = decided(rules, account, presented, nowMs - waitedMs);
+  const { decision: judged, left } = decideOn(rules, account, presented, nowMs - waitedMs);
   const decision = withSkew(judged, hostMs - nowMs);
   const after = devices.map(({ enrolment }, i) => withBudget({ ...enrolment, state: decision.next[i] ?? enrolment.state }, left));
-  // The uid that the account has now: by it the enrolment is found when the name is another one.
+  // The account's present uid. It finds the enrolment after the account is renamed.
   const accepted = { lastAcceptedMs: nowMs, ...(origin.uid === undefined ? {} : { uid: origin.uid }) };
   for (const [i, each] of after.entries()) await transaction.save(i === decision.device ? { ...each, ...accepted } : each);
   for (const other of others) await transaction.save(withBudget(other, left));
@@ -188,7 +190,7 @@ async function judge(
   if (device === undefined || used === undefined) return settledBy(origin, decision.verdict, devices.length === 1 ? devices[0] : undefined);
   const settled = settledBy(origin, decision.verdict, device);
   if (bench.inOutage) return { ...settled, used: usedBy(device.enrolment.state, used.state) };
-  // Also another device with the same secret.
+  // Another device may have the same secret.
   for (const [i, { enrolment }] of devices.entries()) {
     const each = after[i] ?? enrolment;
     if ((await bench.used?.(enrolment, i === decision.device ? { ...each, ...accepted } : each)) === true)
@@ -200,16 +202,16 @@ async function judge(
 
 const TAKEN = refused('replayed', 'this host took it in an outage, by its copy');
 
-/** No question waits for longer: whoever would is turned away, and no code is judged as of a time further back. */
+/** The longest wait of a question. Later ones are turned away, and no code is judged as of an earlier time. */
 export const MAX_WAIT_MS = 20_000;
 
-/** How many consecutive codes the account is asked for: a proof of fewer is not judged. */
+/** How many consecutive codes the account must show. A proof with fewer is not judged. */
 function neededFor({ policy }: Rules, { devices, bucket }: Account): 1 | 2 | 3 {
   return codesAskedFor(bucket, priceOf(devices.length, policy), policy);
 }
 
 /** The decision, and the guess budget of the account after it. */
-function decided(
+function decideOn(
   { policy }: Rules,
   { devices, bucket, usedUntilMs }: Account,
   presented: Presented,
@@ -218,14 +220,14 @@ function decided(
   const states = devices.map(({ enrolment }) => ({ ...enrolment.state, bucket }));
   const opened = devices.map(({ file }) => presented.opened[file]);
   const decision = decide(states, { ...presented, opened, usedUntilMs }, nowMs, policy);
-  // As of this turn at the store: whoever tries many at once would else be given the same waiting time for each of them.
+  // As of this turn at the store. Otherwise many parallel tries would each be granted the same waiting time.
   return { decision, left: { tokens: decision.next[0]?.bucket.tokens ?? bucket.tokens, asOfMs: bucket.asOfMs } };
 }
 
-/** A clock of the host that is off by less changes no answer, and a decision may wait for the store for less. */
+/** A smaller difference of the clocks changes no answer, and waiting for the store may itself take so long. */
 const SKEW_MS = 30_000;
 
-/** For the record: that the clock of this host is not that of the store, which has judged. */
+/** Notes in the detail that the host's clock differs from the store's, by which the code was judged. */
 function withSkew(decision: Decision, skewMs: number): Decision {
   const { verdict } = decision;
   if (Math.abs(skewMs) <= SKEW_MS) return decision;
@@ -235,7 +237,10 @@ function withSkew(decision: Decision, skewMs: number): Decision {
   return { ...decision, verdict: { ...verdict, detail } };
 }
 
-/** No database: a service that was never set up, or a user who never enrolled. There is no chain to link the record to. */
+/**
+ * Refuses or lets in without a database: the service was never set up, or the user never enrolled. There is no chain to link the
+ * record to.
+ */
 async function withoutState({ origin }: Login, rules: Rules, ref: string): Promise<Outcome> {
   const { place, now } = rules;
   if (place.kind === 'service')
@@ -246,7 +251,7 @@ async function withoutState({ origin }: Login, rules: Rules, ref: string): Promi
   return { verdict, ref: await appendUnlinked(auditLog(place, now), recordOf({ origin, verdict }, ref), { required }) };
 }
 
-/** A host-sealed secret is registered with the service; one's own state can neither open nor judge it. */
+/** Refuses a host-sealed secret: it is registered with the service, and a user's own state can neither open nor judge it. */
 function refuseOutOfReach({ files }: Login, { place }: Rules): void {
   if (place.kind === 'service' || sealOf(files) !== 'host' || files.every(({ found }) => found.kind !== 'sealed')) return;
   throw new NotpError(

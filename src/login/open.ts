@@ -1,4 +1,4 @@
-/** Choosing the verifier of a door, and refusing where none can be chosen. */
+/** Chooses the verifier of a door, and refuses where there is none. */
 import { existsSync } from 'node:fs';
 import { appendLogin, appendUnlinked, newRef } from '../audit/audit.ts';
 import type { AuditRecord, Origin } from '../audit/record.ts';
@@ -17,19 +17,19 @@ import type { Outcome, Verifier } from '../wire/verifier.ts';
 
 export interface OpenOptions {
   readonly config: Config;
-  /** The devices that may answer; at least one, and that of `origin` first. */
+  /** The contexts of the devices that may answer: at least one, the one of `origin` first. */
   readonly contexts: readonly string[];
-  /** Whose sealed file; undefined for a name that is nobody's: every outcome is `not_enrolled` then. */
+  /** The owner of the sealed file; undefined for an unknown name, for which every outcome is `not_enrolled`. */
   readonly user: User | undefined;
   readonly origin: Origin;
-  /** The judge of the PAM door, where it decides and nobody else. */
+  /** The judge of the PAM door. Where there is one it alone decides. */
   readonly judge?: Judge | undefined;
   readonly now: () => number;
 }
 
 /**
- * The verifier for `user`: as that user it reads their sealed file. At the PAM door the judge decides where there is one, at the
- * others the service behind the user's socket; else whoever runs this, on the state that they may use.
+ * The verifier for `user`, whose sealed file is read as that user. The judge decides at the PAM door where there is one, and the
+ * service behind the user's socket at the others. Otherwise this process decides, on the state that its user may read.
  */
 export async function openVerifier({ config, contexts, user, origin, judge, now }: OpenOptions): Promise<Verifier> {
   const absent = (): DeviceFile[] => contexts.map((context) => ({ context, found: { kind: 'absent' } }));
@@ -41,15 +41,15 @@ export async function openVerifier({ config, contexts, user, origin, judge, now 
   const place = statePlace(config, user ?? realUser());
   const missing = user === undefined ? undefined : missingSocket(config, user);
   if (missing !== undefined && origin.door === 'gate') {
-    // Whom root enrols has a sealed file, unless the store keeps those.
+    // Root's enrolment leaves a sealed file in the home, unless the store keeps the files.
     const isUnknown = !config.secretsInStore && files.every(({ found }) => found.kind === 'absent');
     const [reason, what] = isUnknown ? (['not_enrolled', ', and no sealed file'] as const) : (['store_unavailable', ''] as const);
     return refusingVerifier(() => refuse(reason, `there is no ${missing}${what}: an administrator must enrol you (notp-enroll)`));
   }
-  // The user's own state does not know who is enrolled with a service: they must not get in by a door that cannot see it.
+  // The user's own state does not know users enrolled with a service. A door that cannot see them must not let them in.
   const knowsAll = place.kind === 'service' || (files.every(({ found }) => found.kind === 'absent') && socket === undefined);
   const mayBeLetIn = user !== undefined && origin.door !== 'cli' && config.unenrolled === 'allow' && knowsAll;
-  // With the service nobody enrols without an invitation.
+  // With a service nobody enrols without an invitation.
   const mayEnrol = origin.door === 'gate' && config.unenrolled === 'enroll' && place.kind === 'user';
   return localVerifier(
     { files, account: accountContexts(config, contexts), origin },
@@ -65,51 +65,52 @@ export async function openVerifier({ config, contexts, user, origin, judge, now 
   );
 }
 
-/** The user's socket where it is there. */
+/** The path of the user's socket where it exists. */
 export function presentSocket(config: Config, user: User): string | undefined {
   const socket = socketOf(config, user);
   return socket !== undefined && existsSync(socket) ? socket : undefined;
 }
 
 /**
- * The socket that `user` lacks, where the service's state judges their logins and whoever runs this cannot see it without: what their own
- * state says of a login counts for nothing then. Undefined where it is there, or where this process may see what judges.
+ * The path of the socket that `user` lacks. The service's state judges their logins, and this process can reach it only by the
+ * socket, so the user's own state counts for nothing. Undefined where the socket exists or this process can read the service's
+ * state.
  */
 export function missingSocket(config: Config, user: User): string | undefined {
   const socket = statePlace(config, user).kind === 'user' ? socketOf(config, user) : undefined;
   return socket !== undefined && !existsSync(socket) ? socket : undefined;
 }
 
-/** Where the user's socket would be; undefined where there is no service whose state decides. */
+/** The path of the user's socket, whether or not it exists; undefined where no service decides. */
 function socketOf(config: Config, user: User): string | undefined {
   return config.store.kind === 'user' || userByName(SERVICE_USER) === undefined ? undefined : expand(config.socket, user);
 }
 
-/** What a missing socket comes to: the user's own state must not stand in for the service's. */
+/** Refuses always, for a missing socket: the user's own state must not stand in for the service's. */
 function refusingVerifier(refuse: () => Promise<Outcome>): Verifier {
   return { seal: 'host', beforeAsking: refuse, verify: refuse, close: () => undefined };
 }
 
 export interface Refusal {
-  /** Where to record; undefined where the configuration is what is broken: then where the defaults say. */
+  /** The configuration that says where to record; undefined where it is broken: then the defaults say. */
   readonly config: Config | undefined;
   readonly origin: Origin;
   readonly reason: Reason;
   readonly detail: string;
 }
 
-/** Refuses at the gate before there is a verifier: the service behind the user's socket records it, or where there is none this process. */
+/** Refuses at the gate before there is a verifier. The service behind the user's socket records it; without a socket this process does. */
 export async function refuseAtGate(user: User, refusal: Refusal, now: () => number): Promise<Outcome> {
   const { config = defaultConfig(), origin, reason, detail } = refusal;
   const socket = presentSocket(config, user);
   if (socket === undefined) return await recordRefusal(refusal, now);
-  const told = { account: undefined, origin, reason, detail };
-  const { ref } = await refuseOver(connectForEach(socket), told, (why) => recordRefusal({ ...refusal, detail: why }, now));
-  // What is broken is told to the person, too, and by this side: the service has another view of it.
+  const refused = { account: undefined, origin, reason, detail };
+  const { ref } = await refuseOver(connectForEach(socket), refused, (why) => recordRefusal({ ...refusal, detail: why }, now));
+  // The person reads this side's detail: the service sees the fault from another side.
   return { verdict: { result: 'refused', reason, detail }, ref };
 }
 
-/** Refuses before there is a verifier, and records it: in the chain where the state can be opened, else as well as can be. */
+/** Refuses before there is a verifier, and records it: in the chain where the state can be opened, else as well as possible. */
 export async function recordRefusal({ config, origin, reason, detail }: Refusal, now: () => number): Promise<Outcome> {
   const place = statePlace(config ?? defaultConfig(), realUser());
   const record: AuditRecord = { ...origin, event: 'login.refused', result: 'refused', reason, detail, ref: newRef() };
@@ -122,7 +123,7 @@ export async function recordRefusal({ config, origin, reason, detail }: Refusal,
       try {
         if (reason === 'not_enrolled') makeLogFolder(place);
       } catch {
-        // Whoever has no home has the journal at the most.
+        // A user without a home has only the journal.
       }
       return await appendUnlinked(auditLog(place, now), record, { required: false });
     }

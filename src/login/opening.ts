@@ -1,4 +1,4 @@
-/** Opening sealed files with what was typed, or with the host key. What was opened is wiped by who asked for it. */
+/** Opens sealed files with the typed passphrase or with the host key. The caller wipes the opened secrets. */
 import { NotpError } from '../error.ts';
 import type { Reading } from '../otp/proof.ts';
 import type { SealedFile } from '../seal/file.ts';
@@ -9,9 +9,9 @@ import { lengthOf, type Presented } from '../verdict/decide.ts';
 import type { HostKey } from '../state/host-keys.ts';
 
 /**
- * The reading whose key opens one of the files, the devices of one account; where none does, one of them, with nothing
- * opened. Every reading is tried on every file, so that neither the time nor the answer tells which passphrase was right.
- * A file that nobody can open stays unopened; throws what is wrong with it where there is no other.
+ * The reading whose key opens most of `files`, the devices of one account; one with nothing opened where no key opens any.
+ * Every reading is tried on every file, so that neither the time nor the answer says which passphrase was right.
+ * A broken file stays unopened. Throws its error where all files are broken.
  */
 export function openReading(
   files: readonly (SealedFile | undefined)[],
@@ -26,7 +26,7 @@ export function openReading(
   });
   const [wrong] = broken.values();
   if (wrong !== undefined && files.every((file) => file === undefined || broken.has(file))) throw wrong;
-  // The host's key opens its files whatever was typed before the code, so the reading that opens more is the one that was meant.
+  // The host key opens its files whatever was typed before the code. So the reading that opens more files is the one that was meant.
   const counts = tried.map(({ opened }) => opened.filter((each) => each !== undefined).length);
   const most = Math.max(0, ...counts);
   const best = most === 0 ? undefined : tried[counts.indexOf(most)];
@@ -34,7 +34,7 @@ export function openReading(
   return best ?? tried.find(({ proof }) => lengthOf(proof) === longest);
 }
 
-/** The same where the budget pays for none of `readings`: no key is derived for what is not judged. */
+/** The same with nothing opened, where the budget pays for none of `readings`: no key is derived for codes that are not judged. */
 export function unopened(files: readonly (SealedFile | undefined)[], readings: readonly Reading[]): Presented | undefined {
   const longest = Math.max(0, ...readings.map(({ proof }) => lengthOf(proof)));
   const found = readings.find(({ proof }) => lengthOf(proof) === longest);
@@ -56,19 +56,22 @@ function openOrNote(
   }
 }
 
-/** Overwrites the secrets that were opened. */
+/** Overwrites the opened secrets. */
 export function wipe({ opened }: Pick<Presented, 'opened'>): void {
   for (const each of opened) each?.secret.fill(0);
 }
 
-/** What the passphrase or the host key opens; undefined for a wrong passphrase. Throws where that is no guess of anybody. */
+/**
+ * The payload that the passphrase or the host key opens; undefined for a wrong passphrase. Throws where the file or the key is at
+ * fault.
+ */
 export function openWith(file: SealedFile, passphrase: string | undefined, hostKey: HostKey | undefined): Payload | undefined {
-  // An empty passphrase protects nothing, so no file counts as sealed by one.
+  // An empty passphrase protects nothing, so it opens no file.
   if (file.seal.kind === 'passphrase' && (passphrase ?? '') === '') return undefined;
   const key = sealKey(file, passphrase, hostKey);
   try {
     const opened = open(file, key);
-    // The host key is the right one, so what does not open was changed: no guess of anybody.
+    // The host key is the right one, so a file that does not open was changed. That is not a guess, and throws.
     if (opened === undefined && file.seal.kind === 'host')
       throw new NotpError('bad_secret_file', 'the sealed file was changed: it does not open');
     return opened;

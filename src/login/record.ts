@@ -1,4 +1,4 @@
-/** What a verdict comes to: the record of it, and the outcome once that is written. */
+/** Writes the audit record of a verdict, and gives the outcome once it is written. */
 import { append, appendLogin, appendUnlinked, type AuditLog } from '../audit/audit.ts';
 import type { AuditRecord, Origin } from '../audit/record.ts';
 import { messageOf, NotpError } from '../error.ts';
@@ -12,7 +12,7 @@ import { refused } from './standing.ts';
 import { auditLog } from '../state/state.ts';
 import type { Outcome } from '../wire/verifier.ts';
 
-/** The outcome, once it is recorded. */
+/** Records `settled` in the audit log, and gives its outcome. */
 export async function recorded(log: AuditLog, transaction: Transaction, settled: Settled, ref: string): Promise<Outcome> {
   const { verdict, origin } = settled;
   const shown = await appendLogin(log, transaction, recordOf(settled, ref));
@@ -21,11 +21,11 @@ export async function recorded(log: AuditLog, transaction: Transaction, settled:
   return { verdict, ref: shown };
 }
 
-/** A verdict, and the origin with the device that it is about. */
+/** A verdict, and the origin with the context of the judged device. */
 export interface Settled {
   readonly verdict: Verdict;
   readonly origin: Origin;
-  /** What was taken in an outage. */
+  /** The code that was accepted in an outage. */
   readonly used?: Used;
 }
 
@@ -33,7 +33,7 @@ export function settledBy(origin: Origin, verdict: Verdict, device?: Device): Se
   return { verdict, origin: device === undefined ? origin : { ...origin, context: device.enrolment.context } };
 }
 
-/** The refusal that an error is, recorded outside of the chain as well as can be. */
+/** Turns an error into a refusal, and records it outside the chain as well as possible. */
 export async function refuseUnlinked(
   { place, now }: Pick<Rules, 'place' | 'now'>,
   origin: Origin,
@@ -53,7 +53,7 @@ export function recordOf({ origin, verdict, used = {} }: Settled, ref: string): 
   return { ...origin, event: 'login.accepted', result: 'accepted', method: verdict.method, ...offset, ...used, ...detail, ref };
 }
 
-/** The reason that a thrown error is refused with. */
+/** The reason to refuse with after a thrown error. */
 export function reasonOf(error: unknown): Reason {
   const code = error instanceof NotpError ? error.code : 'failed';
   switch (code) {

@@ -1,4 +1,4 @@
-/** What an accepted code stands for besides its own login: further sessions on that connection, and for a while the same source. */
+/** What an accepted code also lets in: further sessions on the same SSH connection, and for a while logins from the same source. */
 import { createHash } from 'node:crypto';
 import type { Origin } from '../audit/record.ts';
 import type { Enrolment, Transaction } from '../store/store.ts';
@@ -8,7 +8,7 @@ import { timeOf } from '../store/clock.ts';
 import type { Rules } from './rules.ts';
 import type { SshSession } from '../wire/verifier.ts';
 
-/** The acceptance that an earlier code on this connection, or from the same source, still stands for. */
+/** The acceptance by an earlier code on this connection or from the same source; undefined where there is none. */
 export async function remembered(
   origin: Origin,
   { trustMs, now }: Pick<Rules, 'trustMs' | 'now'>,
@@ -23,13 +23,13 @@ export async function remembered(
       return { verdict: { result: 'accepted', method: 'same_connection' }, device };
     const acceptedMs = digest === undefined ? undefined : await transaction.lastAccepted(device.enrolment, digest);
     const ageMs = acceptedMs === undefined ? -1 : (await timeOf(transaction, now)) - acceptedMs;
-    // A time in the future is no time: the clock was set back, or somebody wrote it.
+    // A time in the future does not count: the clock was set back, or somebody wrote the row.
     if (ageMs >= 0 && ageMs < trustMs) return { verdict: { result: 'accepted', method: 'trusted' }, device };
   }
   return undefined;
 }
 
-/** Keeps that a code of `enrolment` was accepted from there. */
+/** Remembers the connection and the source of a login that a code of `enrolment` was accepted for. */
 export async function remember(
   origin: Origin,
   { trustMs }: Pick<Rules, 'trustMs'>,
@@ -43,7 +43,7 @@ export async function remember(
   if (digest !== undefined) await transaction.rememberPeer(enrolment, { digest, acceptedMs });
 }
 
-/** Names source address and key; undefined where either is not known. */
+/** A digest of the source address and the SSH key; undefined where either is unknown. */
 function peerDigest({ rhost }: Origin, session: SshSession | undefined): string | undefined {
   if (rhost === undefined || session?.keyDigest === undefined) return undefined;
   return createHash('sha256').update(`${rhost}\0${session.keyDigest}`).digest('hex');

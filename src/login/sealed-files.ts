@@ -1,4 +1,4 @@
-/** Where the sealed files of logins are: in the homes of their users, or with `secrets = "store"` in the store. */
+/** Finds the sealed files of logins: in the users' homes, or with `secrets = "store"` in the store. */
 import { messageOf } from '../error.ts';
 import type { KeptFile, Store } from '../store/store.ts';
 import type { Config } from '../system/config.ts';
@@ -11,7 +11,7 @@ import { statePlace, type StatePlace } from '../state/place.ts';
 import { storeName } from '../state/store-place.ts';
 
 /**
- * The sealed files of `contexts`. Those in a home are looked at as that user; those in the store as its owner, who alone sees them:
+ * The sealed files of `contexts`. Files in a home are read as that user, files in the store as its owner, who alone can read them:
  * for anybody else they are absent. Throws `store_unavailable` where the store does not answer.
  */
 export async function sealedFiles(
@@ -28,13 +28,13 @@ export async function sealedFiles(
   );
 }
 
-/** The same of one context. */
+/** The same for one context. */
 export async function sealedFile(config: Config, user: User, context: string, now: () => number): Promise<Found> {
   const [file] = await sealedFiles(config, user, [context], now);
   return file?.found ?? { kind: 'absent' };
 }
 
-/** What the store of this host keeps of everybody. Throws `store_unavailable`. */
+/** The sealed files of all users in the store of this host. Throws `store_unavailable`. */
 export async function keptOfAll(config: Config, now: () => number): Promise<readonly KeptFile[]> {
   const place = statePlace(config, realUser());
   return await asUser(place.owner, () => withState(place, now, async (state) => (await state?.store.sealedFiles()) ?? []));
@@ -45,7 +45,7 @@ export async function keptFiles(store: Store, user: string, contexts: readonly s
   return filesAmong(await store.sealedFiles(user), user, contexts);
 }
 
-/** Those of `user` for `contexts` among what a store keeps. */
+/** The files of `user` for `contexts` among `kept`. */
 export function filesAmong(kept: readonly KeptFile[], user: string, contexts: readonly string[]): readonly DeviceFile[] {
   const theirs = kept.filter((each) => each.user === user);
   return contexts.map((context) => ({
@@ -58,7 +58,7 @@ export function filesAmong(kept: readonly KeptFile[], user: string, contexts: re
   }));
 }
 
-/** The files, locked where neither `hostKey` nor one before it has sealed them. Undefined: nobody here can tell. */
+/** The files, locked where neither `hostKey` nor a former host key sealed them; unchanged where the host key cannot be read here. */
 export function openable(files: readonly DeviceFile[], hostKey: HostKey | undefined): readonly DeviceFile[] {
   if (hostKey === undefined) return files;
   const ids = [hostKey, ...hostKey.former].map(({ id }) => id);
@@ -68,12 +68,12 @@ export function openable(files: readonly DeviceFile[], hostKey: HostKey | undefi
   });
 }
 
-/** Where it is, for a person. */
+/** The place of the sealed file, for a person. */
 export function whereSealed(config: Config, place: StatePlace, user: User, context: string): string {
   return config.secretsInStore ? storeName(place) : sealedPath(config, user, context);
 }
 
-/** What a store keeps, as a login finds it. */
+/** A file of the store, in the form in which a login finds one. */
 export function fileAmong(kept: KeptFile | undefined, user: string, context: string): Found {
   if (kept === undefined) return { kind: 'absent' };
   try {

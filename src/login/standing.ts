@@ -1,4 +1,4 @@
-/** How an enrolment and the sealed file that was found stand to each other: whether there is anything to judge. */
+/** Whether an enrolment and its sealed file belong together, so that there is something to judge. */
 import { NotpError } from '../error.ts';
 import { shellCommand } from '../otp/escape.ts';
 import { registrationOf, type Registration, type SealedFile } from '../seal/file.ts';
@@ -9,7 +9,7 @@ import type { Found } from '../system/secrets.ts';
 import type { Refused } from '../verdict/decide.ts';
 import type { Reason } from '../verdict/reasons.ts';
 
-/** The enrolment and its sealed file where they belong together, else why there is nothing to judge. */
+/** The enrolment and its sealed file where they belong together, else the refusal. */
 export type Standing = { readonly enrolment: Enrolment; readonly file: SealedFile } | Refused;
 
 export function standingOf(enrolment: Enrolment | undefined, found: Found): Standing {
@@ -33,13 +33,13 @@ export function standingOf(enrolment: Enrolment | undefined, found: Found): Stan
   );
 }
 
-/** The same for whoever only looks: where the host key is not here, a row is believed. Nobody gets in by this. */
+/** The same for commands that only show: without the host key a row is believed. No login is decided by this. */
 export function seenStanding(enrolment: Enrolment, found: Found): Standing {
   const { doubt, ...believed } = enrolment;
   return standingOf(doubt === 'unverified' ? believed : enrolment, found);
 }
 
-/** Nothing that such a row says counts, but that the enrolment was ended. */
+/** Such a row proves nothing, except that the enrolment was ended. */
 function doubted({ user, context, status }: Pick<Enrolment, 'user' | 'context' | 'status'>, doubt: Doubt): Refused {
   if (status === 'revoked') return refused('revoked');
   if (doubt === 'forged') return refused('stale_enrolment', `${forged(user, context)}: ${replace(user, context)}`);
@@ -54,18 +54,18 @@ function forged(user: string, context: string): string {
   return `the enrolment of ${user} for ${context} was changed outside notp, or under a host key that is not here`;
 }
 
-/** Throws `refused` where `enrolment` is forged: then nothing of it may be signed. */
+/** Throws `refused` where `enrolment` is forged: its values must never get a valid seal. */
 export function refuseForged(enrolment: Enrolment): void {
   const { user, context, doubt } = enrolment;
   if (doubt === 'forged') throw new NotpError('refused', forged(user, context), `${replace(user, context)} makes a new one`);
 }
 
-/** Whether `file` is the registered one, by its whole content. */
+/** Whether `file` is the registered one: id and whole content. */
 export function registers({ id, digest }: Enrolment, file: Registration | undefined): boolean {
   return file !== undefined && digest !== '' && file.id === id && file.digest === digest;
 }
 
-/** The same for the one that is about to take its place. */
+/** Whether `file` is the pending one, compared in the same way. */
 export function awaits({ pendingId: id, pendingDigest: digest }: Enrolment, file: Registration | undefined): boolean {
   return file !== undefined && digest !== '' && file.id === id && file.digest === digest;
 }

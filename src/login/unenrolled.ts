@@ -1,4 +1,4 @@
-/** Who was never enrolled, and what policy lets become of them. */
+/** What the policy makes of users who were never enrolled. */
 import { shellCommand } from '../otp/escape.ts';
 import type { Origin } from '../audit/record.ts';
 import type { Enrolment, Transaction } from '../store/store.ts';
@@ -6,7 +6,7 @@ import type { Refused, Verdict } from '../verdict/decide.ts';
 import type { Rules } from './rules.ts';
 import { refused } from './standing.ts';
 
-/** Policy may let users in who were never enrolled, or have them enrol: what the refusal `verdict` of `origin` is then. */
+/** The verdict instead of the refusal `verdict`: the policy may let in a user who was never enrolled, or have them enrol. */
 export async function unlessAllowed(
   { unenrolled }: Pick<Rules, 'unenrolled'>,
   origin: Origin,
@@ -17,14 +17,14 @@ export async function unlessAllowed(
   return (await formerEnrolment(transaction, origin)) ?? strangersVerdict({ unenrolled }, verdict);
 }
 
-/** The same of whom no store knows. */
+/** The same for a user that no store knows. */
 export function strangersVerdict({ unenrolled }: Pick<Rules, 'unenrolled'>, verdict: Refused): Verdict {
   return unenrolled === 'allow' && verdict.reason === 'not_enrolled' ? { result: 'accepted', method: 'unenrolled' } : verdict;
 }
 
 /**
- * Why the account of `origin`, which has no enrolment to be judged by, is none that was never enrolled: an account is a uid, so whatever
- * its name is now, and whatever contexts the configuration lists now. Undefined where it never was.
+ * Why the account of `origin`, which has no enrolment to judge, still counts as once enrolled; undefined where it never was.
+ * An account is a uid, so its present name and the contexts configured now do not matter.
  */
 async function formerEnrolment(transaction: Transaction, { user, uid, context }: Origin): Promise<Refused | undefined> {
   const ofUid = uid === undefined ? [] : await transaction.enrolmentsOfUid(uid);
@@ -36,7 +36,7 @@ async function formerEnrolment(transaction: Transaction, { user, uid, context }:
   return refused(found.status === 'revoked' ? 'revoked' : 'stale_enrolment', detail);
 }
 
-/** An invitation alone is no enrolment, nor is one that was never completed. */
+/** An invitation alone does not count, nor does an enrolment that was never completed. */
 function wasEnrolled({ id, status, doubt }: Enrolment): boolean {
   return id !== '' || status === 'revoked' || doubt !== undefined;
 }
