@@ -1,4 +1,4 @@
-/** `unenrolled = "enroll"`: who is let in by sshd but has no secret yet makes one at the gate, and then shows a code of it. */
+/** `unenrolled = "enroll"`: a user whom sshd lets in, but who has no secret yet, makes one at the gate and then shows a code of it. */
 import { hostname } from 'node:os';
 import { isatty } from 'node:tty';
 import { cutAccount } from '../otp/names.ts';
@@ -9,13 +9,16 @@ import type { User } from '../system/users.ts';
 import { missingSocket } from '../login/open.ts';
 import type { Outcome } from '../wire/verifier.ts';
 
-/** Whether `outcome` is one that an enrolment mends here: with the service, only through the socket that an invitation comes with. */
+/** Whether an enrolment here would change the refusal `outcome`. With a service it needs the socket that comes with an invitation. */
 export function isToEnroll({ verdict }: Outcome, config: Config, user: User): boolean {
   const isUnenrolled = verdict.result === 'refused' && verdict.reason === 'not_enrolled';
   return config.unenrolled === 'enroll' && isUnenrolled && missingSocket(config, user) === undefined;
 }
 
-/** Enrols `user` on this terminal with the configured defaults; gives false where nobody sits at one. Throws where the enrolment is not completed. */
+/**
+ * Enrols `user` on this terminal with the configured defaults. Gives false where there is no terminal. Throws where the enrolment
+ * is not completed.
+ */
 export async function enrollFirst(config: Config, user: User, now: () => number): Promise<boolean> {
   if (!isatty(0)) {
     sayHint('log in with a terminal once (ssh -t) to enrol');

@@ -1,6 +1,6 @@
 /**
- * `notp gate`, for sshd's ForceCommand: runs as the user after sshd has authenticated them, asks for the code, and
- * becomes the user's shell. It says everything on stderr; whatever ends it before acceptance ends in refusal.
+ * `notp gate`, for sshd's ForceCommand. It runs as the user after sshd has authenticated them, asks for the code, and becomes the
+ * user's shell. It prints everything on stderr. Whatever ends it before acceptance is a refusal.
  */
 import { readFileSync } from 'node:fs';
 import type { Origin } from '../audit/record.ts';
@@ -20,8 +20,8 @@ import { askOneLine, askUntilAccepted } from './questions.ts';
 import { isAccepted, told } from './refusal.ts';
 import { becomeShell, CODE_VARIABLES } from './shell.ts';
 
-const UNTOLD_HINT =
-  'check ExposeAuthInfo yes in sshd_config and the space in /tmp; where sshd is not to say it, expose_auth_info = false under [gate] in notp.toml';
+const EXPOSE_AUTH_INFO_HINT =
+  'set ExposeAuthInfo yes in sshd_config and check the space in /tmp; to do without it, set expose_auth_info = false under [gate] in notp.toml';
 
 export interface GateOptions {
   readonly configuration: () => Config;
@@ -31,13 +31,13 @@ export interface GateOptions {
   readonly now: () => number;
 }
 
-/** Programs that speak a protocol on stdin: nobody is there to type, and some of them wait for the other side for ever. */
+/** Programs that speak a protocol on stdin: nobody can type there, and some of them wait for the other side for ever. */
 const PROTOCOLS =
   /(^|[\s/])(internal-sftp|sftp-server|scp\s+(-\S+\s+)*-[tf]|rsync\s+--server|git[\s-](upload-pack|receive-pack|upload-archive))(\s|$)/;
 const HEADLESS_HINT =
-  'set the code in the environment: LC_NOTP=123456 scp -o SendEnv=LC_NOTP …; or open a session first and share it (ControlMaster); or ask for the PAM door';
+  'set the code in the environment: LC_NOTP=123456 scp -o SendEnv=LC_NOTP …; or open a session first and share it (ControlMaster); or ask an administrator for the PAM door';
 
-/** Gives an exit code where access is refused; where it is granted, this process is the user's shell by then. */
+/** Gives an exit code where access is refused. Where access is granted, this process has become the user's shell. */
 export async function gate(options: GateOptions): Promise<number> {
   const user = realUser();
   const origin = originOf(user, options.environment);
@@ -48,7 +48,7 @@ export async function gate(options: GateOptions): Promise<number> {
     told(await refuseAtGate(user, { config: undefined, origin, reason: 'bad_configuration', detail: messageOf(error) }, options.now));
     return 1;
   }
-  // Its home, keys and shell.
+  // The passwd entry has the home, the keys and the shell.
   const entry = entryOf(user, options.environment['USER']);
   let forced: string | undefined;
   try {
@@ -119,14 +119,14 @@ function originOf(user: User, environment: NodeJS.ProcessEnv): Origin {
   return { user: user.name, uid: user.uid, context: 'ssh', door: 'gate', service: 'ssh', ...where };
 }
 
-/** Node.js reads bytes that are no UTF-8 as U+FFFD: another command would be run than the one that was asked for. Throws `not_permitted`. */
+/** Node.js reads bytes that are not UTF-8 as U+FFFD, so another command would run than the requested one. Throws `not_permitted`. */
 function requireText(command: string): void {
   if (!command.includes('\ufffd')) return;
   const hint = 'open a session without a command and type it there, or use sftp for files with such names';
   throw new NotpError('not_permitted', 'the command has bytes that are no UTF-8, which would not reach the shell as they are', hint);
 }
 
-/** Throws where the key's line cannot be known: a limit must not vanish. */
+/** The forced command of the key. Throws where the key's line is unknown, since one of its limits could be lost. */
 function forcedByKey(user: User, config: Config, { environment, now }: GateOptions): string | undefined {
   const file = environment['SSH_USER_AUTH'];
   const info = file === undefined ? '' : readFileSync(file, 'utf8');
@@ -134,8 +134,8 @@ function forcedByKey(user: User, config: Config, { environment, now }: GateOptio
   // sshd writes a line for every method, also for a password.
   if (info !== '') return keyCommand(info, { ...asking, address: clientAddress(environment), nowMs: now() });
   if (environment['SSH_CONNECTION'] === undefined) return undefined;
-  // Where it cannot write the file, because /tmp is full, it goes on without.
-  if (config.gate.exposeAuthInfo) throw new NotpError('not_permitted', 'sshd did not say which key this login used', UNTOLD_HINT);
+  // Where sshd cannot write the file, because /tmp is full, it goes on without one.
+  if (config.gate.exposeAuthInfo) throw new NotpError('not_permitted', 'sshd did not say which key this login used', EXPOSE_AUTH_INFO_HINT);
   requireNoLimits(asking);
   return undefined;
 }

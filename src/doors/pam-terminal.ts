@@ -1,12 +1,13 @@
-/** The terminal that a PAM service names to ask on, and whether its caller may have it asked there. */
+/** Opens the terminal that a PAM service names, where its caller may be asked there. */
 import * as fs from 'node:fs';
 import { messageOf, NotpError } from '../error.ts';
 import { openTerminal, type Terminal } from '../terminal/terminal.ts';
 import { userByName } from '../system/users.ts';
 
 /**
- * Opens the terminal that PAM_TTY names: `/dev/pts/3` or `pts/3`. sudo finds that name by the number of its terminal, and a user who mounts
- * a devpts of their own chooses the number: so the terminal must belong to PAM_RUSER, who called, or be one that the calling process has open itself.
+ * Opens the terminal that PAM_TTY names: `/dev/pts/3` or `pts/3`. sudo finds that name by the number of its terminal, and a user
+ * who mounts a devpts of their own chooses the number. So the terminal must belong to PAM_RUSER, who called, or be open in the
+ * calling process.
  * Called as root. Throws `not_permitted` where there is no such terminal.
  */
 export function pamTerminal(environment: NodeJS.ProcessEnv): Terminal {
@@ -30,8 +31,9 @@ function requireOfCaller(terminal: fs.Stats, caller: string): void {
 }
 
 /**
- * Whether descriptor `fd` of the process in `folder` was opened to read from `terminal`. It must be the same device in the same file system:
- * a devpts of one's own has the same numbers in another. An O_PATH descriptor names any file, and many may write to a terminal (mesg(1)).
+ * Whether descriptor `fd` of the process in `folder` was opened to read from `terminal`. Device and file system must be the same: a
+ * user's own devpts has the same numbers in another file system. An O_PATH descriptor may name any file, and many may write to a
+ * terminal (mesg(1)), so neither counts.
  */
 function isReadFrom({ dev, ino, rdev }: fs.Stats, folder: string, fd: string): boolean {
   const open = fs.statSync(`${folder}/fd/${fd}`, { throwIfNoEntry: false });
@@ -42,6 +44,6 @@ function isReadFrom({ dev, ino, rdev }: fs.Stats, folder: string, fd: string): b
   return way === fs.constants.O_RDONLY || way === fs.constants.O_RDWR;
 }
 
-// open(2), fcntl(2): Node.js does not name them.
+// From open(2) and fcntl(2): Node.js has no names for them.
 const O_ACCMODE = 0o3;
 const O_PATH = 0o10000000;

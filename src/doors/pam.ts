@@ -1,7 +1,7 @@
 /**
- * `notp pam`, for pam_exec(8): runs as root inside sshd, sudo, su or login. As root it connects to the judge, as the user it reads the
- * sealed file, then it becomes the service's user for good, and only then looks at what was typed. Where there is no judge it opens the
- * key, the state and the log itself. It exits 0 for an accepted proof and for nothing else.
+ * `notp pam`, for pam_exec(8): runs as root inside sshd, sudo, su or login. As root it connects to the judge, and as the user it
+ * reads the sealed file. Then it becomes the service's user for good, and only after that parses the typed line. Without a judge it
+ * opens the key, the state and the log itself. It exits with 0 only for an accepted proof.
  */
 import type { Origin } from '../audit/record.ts';
 import { messageOf, NotpError } from '../error.ts';
@@ -31,19 +31,19 @@ export interface PamOptions {
   readonly now: () => number;
 }
 
-/** Refusals are answered at whole multiples of this, so that their time does not tell what was found. */
+/** Refusals are answered at whole multiples of this, so that their time does not reveal the reason. */
 const REFUSAL_GRID_MS = 1_000;
 const STDIN_TIMEOUT_MS = 60_000;
 
 /**
- * `--first-pass`: exit code 0 only in the first pass of sshd's PAM stack, when no method has succeeded yet
- * (SSH_AUTH_INFO_0 empty, see ExposeAuthInfo in sshd_config(5)): the branch that leads to the password.
+ * `--first-pass`: exit code 0 only in the first pass of sshd's PAM stack, the branch that leads to the password. There no method
+ * has succeeded yet, and SSH_AUTH_INFO_0 is empty (ExposeAuthInfo in sshd_config(5)).
  */
 export function firstPass(environment: NodeJS.ProcessEnv): number {
   return environment['PAM_TYPE'] === 'auth' && (environment['SSH_AUTH_INFO_0'] ?? '') === '' ? 0 : 1;
 }
 
-/** Gives the exit code: 0 only where a verifier accepted. */
+/** Gives the exit code: 0 only where a verifier accepted the proof. */
 export async function pam(options: PamOptions): Promise<number> {
   const startMs = options.now();
   const name = options.environment['PAM_USER'] ?? '';
@@ -55,7 +55,7 @@ export async function pam(options: PamOptions): Promise<number> {
   return 1;
 }
 
-/** A passwd database that does not answer is one that knows nobody: refused, and recorded. */
+/** The user of that name. A passwd database that does not answer counts as one without the user: refused, and recorded. */
 function lookUp(name: string): User | undefined {
   try {
     return userByName(name);
@@ -66,7 +66,7 @@ function lookUp(name: string): User | undefined {
 
 interface Answered {
   readonly outcome: Outcome;
-  /** Whether the person has read it on the terminal. */
+  /** Whether the person has read the outcome on the terminal. */
   readonly told: boolean;
 }
 
@@ -93,14 +93,14 @@ async function authenticate(options: PamOptions, user: User | undefined, origin:
   }
 }
 
-/** The judge; undefined where there is none, and this process decides without what its caller has given it. */
+/** The judge; undefined where there is none. Then this process decides, and first closes everything that it inherited from its caller. */
 async function judgeOf(config: Config, origin: Origin, now: () => number): Promise<Judge | undefined> {
   if (hasJudge(config)) return await openJudge(config, origin, now);
   shedInherited();
   return undefined;
 }
 
-/** Before the state is opened: whoever started this may neither stop nor end it then. */
+/** Becomes the service's user before the state is opened, so that the caller can neither stop nor kill this process. */
 function becomeService({ store }: Config): void {
   const service = isRoot() && store.kind !== 'user' ? lookUp(SERVICE_USER) : undefined;
   if (service !== undefined) becomeForGood(service);
@@ -111,7 +111,7 @@ async function decided(options: PamOptions, opening: OpenOptions, line: Uint8Arr
   const service = userByName(SERVICE_USER);
   if (service === undefined) throw new NotpError('store_unavailable', `there is no system user ${SERVICE_USER}`);
   if (config.store.kind === 'user') throw new NotpError('bad_configuration', 'store.url = "user" does not serve the PAM door');
-  // The terminal belongs to the user or to root, so it is opened before root is given up.
+  // The terminal belongs to the user or to root, so it is opened before root's rights are given up.
   const terminal = options.promptTty ? pamTerminal(options.environment) : undefined;
   const verifier = await openVerifier(opening);
   becomeForGood(service);
@@ -143,7 +143,7 @@ function attemptOf(line: Uint8Array | undefined, verifier: Verifier): Attempt {
   return { readings: text === undefined ? [] : readings(text, verifier.seal) };
 }
 
-/** What pam_exec's `expose_authtok` hands over: to the end of stdin, at most one byte over the cap; undefined where it never ended. */
+/** The line that pam_exec's `expose_authtok` passes on stdin, at most one byte over the cap; undefined where stdin never ended. */
 async function stdinLine(now: () => number): Promise<Uint8Array | undefined> {
   const bytes: number[] = [];
   const waiting = { deadlineMs: now() + STDIN_TIMEOUT_MS, interrupt: onEndingSignals() };
@@ -155,8 +155,8 @@ async function stdinLine(now: () => number): Promise<Uint8Array | undefined> {
 }
 
 /**
- * Who has not passed a first factor learns nothing about users. sshd tells what was passed; sudo, su and login run for users that
- * are known to the one who asks, and there an unknown one looks like a wrong code.
+ * The one line for PAM. A caller who has not passed a first factor learns nothing about users. sshd says which factors were passed.
+ * Callers of sudo, su and login know the users there, and an unknown user looks like a wrong code.
  */
 function lineOf({ verdict, ref }: Outcome, user: User | undefined, environment: NodeJS.ProcessEnv): string {
   const shown: Refused = verdict.result === 'refused' && user !== undefined ? verdict : { result: 'refused', reason: 'wrong_code' };
@@ -181,6 +181,6 @@ function tellPam(line: string): void {
   try {
     printResult(line);
   } catch {
-    // Nobody listens (pam_exec without `stdout`); the refusal stands.
+    // Nobody reads it (pam_exec without `stdout`); the refusal still holds.
   }
 }

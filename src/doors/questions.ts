@@ -1,4 +1,4 @@
-/** Asking for a proof at a terminal: the passphrase first where the seal asks for one, then the code. */
+/** Asks for a proof at a terminal: first the passphrase where the seal needs one, then the code. */
 import { parseProof, readings, type Reading } from '../otp/proof.ts';
 import type { Conversation } from '../terminal/conversation.ts';
 import type { Attempt, Outcome, Verifier } from '../wire/verifier.ts';
@@ -13,21 +13,21 @@ const LINE_QUESTIONS = {
   either: 'One-time code, after its passphrase where it has one: ',
 };
 
-/** What came of asking: readings, or the end of the conversation. */
+/** The answer: readings, or the end of the conversation. */
 export type Asked = Pick<Attempt, 'readings' | 'timedOut'> & { readonly over: boolean; readonly machine: boolean };
 
 export interface Asking {
   readonly tries: number;
-  /** Hears each refusal. */
+  /** Called with each refusal. */
   readonly tell: (outcome: Outcome) => void;
   readonly attempt: Omit<Attempt, 'readings'>;
-  /** Where it is known before anybody is asked. */
+  /** The passphrase, where it is known before the first question. */
   readonly passphrase?: string | undefined;
 }
 
 const NOTHING: Asked = { readings: [], over: true, machine: false };
 
-/** Asks up to `tries` times, until one is accepted or the person gives up. Gives the last outcome. */
+/** Asks up to `tries` times, until a proof is accepted or the person gives up. Gives the last outcome. */
 export async function askUntilAccepted(
   verifier: Verifier,
   conversation: Conversation,
@@ -55,7 +55,7 @@ export async function askUntilAccepted(
 
 const WORTH_ANOTHER_TRY: readonly string[] = ['wrong_code', 'replayed', 'wrong_passphrase', 'step_up_required', 'no_proof'];
 
-/** One line that holds everything: where there is no terminal to ask twice on. */
+/** Asks for passphrase and code in one line, where there is no terminal to ask twice. */
 export async function askOneLine(verifier: Verifier, conversation: Conversation): Promise<Asked> {
   const question = LINE_QUESTIONS[verifier.seal];
   const answer = await conversation.ask(question, { hidden: false });

@@ -1,4 +1,4 @@
-/** What a service answers: verdicts on the state of the host; behind a user's own socket also the steps of an enrolment. */
+/** Answers the questions to a service: verdicts on the state of the host, and behind a user's own socket also the steps of an enrolment. */
 import { appendSums } from '../audit/audit.ts';
 import type { Origin } from '../audit/record.ts';
 import { messageOf, NotpError } from '../error.ts';
@@ -38,31 +38,31 @@ import { networkOf, type Asker } from './turns.ts';
 
 export interface ServeOptions {
   readonly configuration: () => Config;
-  /** Whose socket it is; undefined: root's, where the PAM door asks about everybody. */
+  /** The owner of the socket; undefined for root's socket, where the PAM door asks about every user. */
   readonly uid: number | undefined;
   readonly environment: NodeJS.ProcessEnv;
   readonly now: () => number;
 }
 
-/** By what it decides. */
+/** The configuration and the state that decide. */
 interface Bench {
   readonly config: Config;
   readonly place: StatePlace;
   readonly now: () => number;
 }
 
-/** Whom it decides for, too. */
+/** The same with the account that it decides for. */
 interface Service extends Bench {
   readonly account: Account;
 }
 
-/** Somebody looks for the phone, or scans a QR code. */
+/** A person may have to look for the phone, or scan a QR code. */
 const PATIENCE_MS = 10 * 60_000;
 
 /**
- * What a service answers: about the user of its socket, or where root names the account about anybody. It looks at the configuration and the
- * account with each question, so that what root forbids counts at once. What is wrong with the host is answered with refusals: to end at
- * once would only make systemd start it again, for ever.
+ * The answers of a service, about the user of its socket, or at root's socket about the account that root names.
+ * Configuration and account are read for each question, so that root's changes count at once. A fault of the host is answered with
+ * refusals: if the service exited, systemd would start it again for ever.
  */
 export function answeringFor(options: ServeOptions): Answering {
   return options.uid === undefined ? answeringForAll(options) : answeringForOne(options, options.uid);
@@ -83,8 +83,7 @@ function answeringForOne(options: ServeOptions, uid: number): Answering {
       const asked = parseRefusal(line) ?? parseQuestion(line);
       const { account, origin } = asked;
       if (account !== undefined || origin.door === 'pam') throw new NotpError('failed', 'the socket of a user is for that user');
-      if (!('ask' in asked) && !OF_GATE.includes(asked.reason))
-        throw new NotpError('failed', 'the service itself refuses for other reasons');
+      if (!('ask' in asked) && !OF_GATE.includes(asked.reason)) throw new NotpError('failed', 'a door cannot refuse for this reason');
       const came = arrival(options);
       const answer = refusing({ user: '', uid, ...origin }, serviceOf, (service) => answered(asked, service, came));
       return { account: '', ...askerOf(asked), answer };
@@ -95,7 +94,7 @@ function answeringForOne(options: ServeOptions, uid: number): Answering {
   };
 }
 
-/** Why the gate refuses before it asks. */
+/** The reasons with which the gate refuses before it asks. */
 const OF_GATE: readonly Reason[] = ['not_permitted', 'bad_configuration'];
 
 function answeringForAll(options: ServeOptions): Answering {
@@ -113,10 +112,10 @@ function answeringForAll(options: ServeOptions): Answering {
         () => benchOf(options),
         (bench) => answered(asked, { ...bench, account }, came),
       );
-      // Names that are nobody's have one turn together.
+      // Unknown names share one turn.
       return { account: account.uid === undefined ? '' : account.user, ...askerOf(asked), answer };
     },
-    // Whoever has connected reads the user's files before it asks, which may lie on a slow file server.
+    // The door reads the user's files between connecting and asking, and these may lie on a slow file server.
     firstMs: ANSWER_DEADLINE_MS,
     patienceMs: PATIENCE_MS,
     leave: leaving(
@@ -126,7 +125,10 @@ function answeringForAll(options: ServeOptions): Answering {
   };
 }
 
-/** Judges a question, or records what a door has refused: behind the user's own socket in the door's words, for anything of the user's may be it. */
+/**
+ * Judges a question, or records a refusal of the door. Behind a user's own socket the record marks the detail as the door's words:
+ * any program of that user may have sent it.
+ */
 async function answered(asked: Question | ToldRefusal, service: Service, came: Arrival): Promise<Answered> {
   if ('ask' in asked) return answerOf(await judge(asked, service, came));
   const { account, origin, reason } = asked;
@@ -142,7 +144,7 @@ type Refusing = <B extends Bench>(
   answer: (bench: B, enrolment: SelfEnrolment) => Promise<Answered>,
 ) => Answer;
 
-/** Answers by what `make` gives, and with the refusal that its error is where it throws; each such error is said once. */
+/** Answers on the bench that `make` gives. Where `make` throws, each answer is the refusal for that error, which is printed once. */
 function refusingAll({ now }: ServeOptions): Refusing {
   const said = new Set<string>();
   return (origin, make, answer) => async (enrolment) => {
@@ -151,7 +153,7 @@ function refusingAll({ now }: ServeOptions): Refusing {
       bench = make();
     } catch (error) {
       const detail = messageOf(error);
-      if (!said.has(detail)) sayError(detail, 'every question is refused until this is mended');
+      if (!said.has(detail)) sayError(detail, 'every question is refused until this is fixed');
       said.add(detail);
       return answerOf(await recordRefusal({ config: undefined, origin, reason: reasonOf(error), detail }, now));
     }
@@ -159,14 +161,14 @@ function refusingAll({ now }: ServeOptions): Refusing {
   };
 }
 
-/** What was only counted so far of the users that `names` gives is recorded. */
+/** Records the refusals that were only counted so far, for the users that `names` gives. */
 function leaving<B extends Bench>(make: () => B, names: (bench: B) => readonly string[]): () => Promise<void> {
   return async () => {
     try {
       const bench = make();
       await tellTheRest(bench, names(bench));
     } catch {
-      // The next start tells what is wrong.
+      // The next start reports the fault.
     }
   };
 }
@@ -181,15 +183,15 @@ function answerOf(outcome: Outcome | undefined): Answered {
 
 type Arrival = Required<Pick<Login, 'askedMs' | 'untilMs'>>;
 
-/** When a question came: now. Its answer is there before whoever asked gives up. */
+/** The time of a question: now. It is answered before the caller gives up. */
 function arrival({ now }: ServeOptions): Arrival {
   return { askedMs: now(), untilMs: performance.now() + ANSWER_DEADLINE_MS - START_MS };
 }
 
-/** What the service may have taken to start. */
+/** The time that the service may have needed to start. */
 const START_MS = 5_000;
 
-/** A source is an address, without the terminal: whoever opens more sessions is no more sources for it. */
+/** A source is an address without the terminal: opening more sessions does not make more sources. */
 function askerOf(asked: Question | ToldRefusal): Omit<Asker, 'account'> {
   const source = networkOf(asked.origin.rhost ?? '');
   if (!('ask' in asked)) return { source, isCheap: true };
@@ -231,7 +233,7 @@ async function factsOf({ config, account, place, now }: Service, sent: readonly 
   });
 }
 
-/** What was only counted so far, of a flood, is recorded now: it may be long until somebody comes. If that fails they stay counted. */
+/** Records the refusals of a flood that were only counted so far, since the next login may be far off. If that fails they stay counted. */
 async function tellTheRest({ place, now }: Bench, names: readonly string[]): Promise<void> {
   try {
     await withState(place, now, async (state) => {
@@ -245,7 +247,7 @@ async function tellTheRest({ place, now }: Bench, names: readonly string[]): Pro
 async function judge(question: Question, service: Service, came: Arrival): Promise<Outcome | undefined> {
   const { config, account, now } = service;
   const asked = question.files.map(({ context }) => context).join(' ');
-  // By what a login goes the configuration says, not who asks.
+  // The configuration says which contexts log in, not the caller.
   if (question.origin.door !== 'cli' && asked !== config.contexts.join(' ')) {
     const detail = `asked by ${asked}, but the configuration says context = ${config.contexts.join(' ')}`;
     const origin = { ...account, ...question.origin, context: config.context };
@@ -253,7 +255,7 @@ async function judge(question: Question, service: Service, came: Arrival): Promi
   }
   const verifier = localVerifier({ ...loginOf(service, question.origin, question.files), ...came }, rulesOf(service, question.origin));
   try {
-    // What the configuration forbids is not for who asks to send.
+    // A connection that the configuration forbids does not count, even when the caller sends one.
     const session = config.gate.sameConnection ? question.session : { ...question.session, connection: undefined };
     if (question.ask === 'before') return await verifier.beforeAsking(session);
     return await verifier.verify({ ...question, session });
@@ -280,7 +282,7 @@ function rulesOf({ config, account, place, now }: Service, { door }: AskedOrigin
   };
 }
 
-/** Why a file cannot be read is what the other side says, and the record of a decision tells it as that. */
+/** Marks the reason why a file cannot be read as the door's words, for the record of the decision. */
 function asSaid(file: SentFile): SentFile {
   return file.wrong === '' ? file : { ...file, wrong: `the door says: ${file.wrong}` };
 }

@@ -1,4 +1,4 @@
-/** One connection to the service: questions come and answers go, one line each, and nonsense ends it. */
+/** One connection to the service: one line for each question and each answer. A malformed line ends it. */
 import type { Socket } from 'node:net';
 import { messageOf } from '../error.ts';
 import { collectLine } from '../wire/line-socket.ts';
@@ -7,31 +7,31 @@ import { selfEnrolment, type SelfEnrolment } from '../enrolment/self/self-enrolm
 import { MAX_LINE } from '../wire/question.ts';
 import type { Asker, Turns } from './turns.ts';
 
-/** A question that was understood. */
+/** A parsed question. */
 export interface Asked extends Asker {
   readonly answer: (enrolment: SelfEnrolment) => Promise<Answered>;
 }
 
 export interface Answered {
   readonly line: string;
-  /** Whether it lets somebody in, keeps them out, or asks for more codes; undefined: none of it. */
+  /** Whether the answer lets somebody in, keeps them out, or asks for more codes; undefined for any other answer. */
   readonly result?: 'accepted' | 'refused' | 'asks for more' | undefined;
 }
 
 export interface Answering {
-  /** Understands one line. Throws where it is no question. */
+  /** Parses one line. Throws where it is not a question. */
   readonly understand: (line: string) => Asked;
-  /** How long a connection may wait for its first question, and for the next one. */
+  /** How long a connection may stay open before its first question, and before each further one. */
   readonly firstMs: number;
   readonly patienceMs: number;
-  /** What is to be done before the service leaves. Never throws. */
+  /** The last work before the service exits. Never throws. */
   readonly leave: () => Promise<void>;
 }
 
-/** What is told of a connection while it lasts. */
+/** Receives the events of a connection while it lasts. */
 export interface Listener {
-  onNonsense(): void;
-  /** It waits for the next question about this account. */
+  onMalformed(): void;
+  /** The connection waits for the next question about this account. */
   onIdle(account: string): void;
   onBusy(): void;
 }
@@ -39,7 +39,7 @@ export interface Listener {
 /** How long a question may take to arrive once its first byte is there. */
 const LINE_MS = 5_000;
 
-/** Answers one question after the other, and closes the connection on the first that is none. */
+/** Answers one question after another, and closes the connection at the first malformed one. */
 export function converse(
   socket: Socket,
   { understand, firstMs, patienceMs }: Omit<Answering, 'leave'>,
@@ -53,7 +53,7 @@ export function converse(
     timer = setTimeout(() => socket.destroy(), ms);
   };
   const next = (ms: number): void => {
-    // Whoever thinks has time; whoever writes has little.
+    // A person needs time to think; a program needs little to send a line.
     within(ms);
     socket.once('data', () => {
       within(LINE_MS);
@@ -68,11 +68,11 @@ export function converse(
   const reply = async (line: string): Promise<void> => {
     clearTimeout(timer);
     listener.onBusy();
-    // Only who reads hears that the other side has left.
+    // Only a socket that is read from reports that the other side has left.
     socket.once('data', tooEarly).resume();
     try {
       const asked = understand(line);
-      // Nobody waits behind a queue that is never done; whoever asked is refused on the other side.
+      // No question may wait behind a queue that never ends: the other side then refuses the login.
       if (turns.isFull(asked)) {
         socket.destroy();
         return;
@@ -90,7 +90,7 @@ export function converse(
     }
   };
   const hangUp = (why: string): void => {
-    listener.onNonsense();
+    listener.onMalformed();
     complain(why);
     socket.destroy();
   };
@@ -104,8 +104,8 @@ export function converse(
 
 let complained = false;
 
-/** Says it once in a life: whoever sends nonsense shall not fill the journal with it. */
+/** Says it once in the life of the process, so that malformed questions cannot fill the journal. */
 function complain(why: string): void {
-  if (!complained) sayError(`a question was not understood: ${why}`, 'only the user of this socket and root can send one');
+  if (!complained) sayError(`malformed question: ${why}`, 'only the user of this socket and root can send one');
   complained = true;
 }

@@ -1,7 +1,9 @@
 /**
- * `notp serve`: the service behind a socket, started by systemd when it is used (systemd.socket(5)). To the socket of a user only that
- * user and root can connect, so the socket is the identity; to that of the judge (`notp serve judge`) only root can, who names the account. It
- * runs as the system user notp, answers questions with verdicts, and leaves when nobody has asked for a while; the socket stays with systemd.
+ * `notp serve`: the service behind a socket, which systemd starts at the first connection (systemd.socket(5)).
+ * Only a user and root can connect to that user's socket, so the socket is the identity. Only root can connect to the judge's
+ * socket (`notp serve judge`), and names the account in each question.
+ * The service runs as the system user notp, answers questions with verdicts, and exits when it has been idle for a while. The
+ * socket stays with systemd.
  */
 import { spawn } from 'node:child_process';
 import { createServer, type Server } from 'node:net';
@@ -15,20 +17,20 @@ import { crowd, MAX_ASKING, turns } from './turns.ts';
 /** sd_listen_fds(3): the first inherited descriptor. */
 const LISTEN_FD = 3;
 const SYSTEMD_NOTIFY = '/usr/bin/systemd-notify';
-/** Connections of one user that wait for a question: beyond these the oldest is closed. */
+/** Idle connections of one user. Beyond these the oldest is closed. */
 const MAX_IDLE = 32;
-/** All of one user: there is always room for one more that asks. */
+/** All connections of one user: there is always room for one more question. */
 const MAX_CONNECTIONS = MAX_IDLE + MAX_ASKING + 16;
-/** The same for the judge, to which only root's processes talk: those that wait at a prompt of sudo, and those that are answered. */
+/** The same for the judge, to which only root's processes connect: idle ones wait at a prompt of sudo, the others are being answered. */
 const MAX_JUDGE_IDLE = 2_000;
 const MAX_JUDGE_CONNECTIONS = 4_000;
-/** So many connections end with nonsense in one life: who sends more talks to a new process, with nothing left in its memory of all that. */
-const MAX_NONSENSE = 200;
-/** How long it stays warm when the last connection is closed: for one user, and for all. */
+/** Exit after this many malformed connections, so that hostile input does not stay in memory. */
+const MAX_MALFORMED = 200;
+/** How long the process stays after its last connection is closed: for one user, and for the judge. */
 const IDLE_MS = 15_000;
 const JUDGE_IDLE_MS = 5 * 60_000;
 
-/** Serves until it is idle or told to stop. */
+/** Serves until it is idle or gets a signal. */
 export async function serve(options: ServeOptions): Promise<number> {
   const { environment } = options;
   if (environment['LISTEN_FDS'] !== '1' || environment['LISTEN_PID'] !== String(process.pid))
@@ -43,13 +45,13 @@ export async function serve(options: ServeOptions): Promise<number> {
   const forAll = options.uid === undefined;
   const waiting = crowd(forAll ? MAX_JUDGE_IDLE : MAX_IDLE);
   const enough = new AbortController();
-  let nonsense = 0;
+  let malformed = 0;
   const server = createServer((socket) => {
     waiting.enter(socket);
     inTurn.arrived();
     converse(socket, answering, inTurn, {
-      onNonsense: () => {
-        if (++nonsense === MAX_NONSENSE) enough.abort();
+      onMalformed: () => {
+        if (++malformed === MAX_MALFORMED) enough.abort();
       },
       onIdle: (account) => {
         waiting.waits(socket, account);
@@ -61,21 +63,21 @@ export async function serve(options: ServeOptions): Promise<number> {
   });
   server.maxConnections = forAll ? MAX_JUDGE_CONNECTIONS : MAX_CONNECTIONS;
   await untilIdle(server, AbortSignal.any([stop, enough.signal]), forAll ? JUDGE_IDLE_MS : IDLE_MS);
-  // Whoever comes from now on waits at the socket of systemd, for the next process.
+  // New connections now wait at systemd's socket, for the next process.
   waiting.close();
   await inTurn.ended();
   await answering.leave();
   return 0;
 }
 
-/** sd_notify(3): tells systemd that it is whole, for one that is not is ended (TimeoutStartSec= in notp@.service). */
+/** sd_notify(3): reports that the service is ready. systemd kills a service that does not (TimeoutStartSec= in notp@.service). */
 function tellReady(): void {
   const socket = process.env['NOTIFY_SOCKET'];
   if (socket !== undefined)
     spawn(SYSTEMD_NOTIFY, ['--ready'], { env: { NOTIFY_SOCKET: socket }, stdio: 'ignore' }).on('error', () => undefined);
 }
 
-/** Listens, and resolves when no connection was open for `idleMs`, or on a signal; then nothing more is accepted. */
+/** Listens, and resolves when no connection was open for `idleMs`, or on a signal. After that nothing more is accepted. */
 function untilIdle(server: Server, stop: AbortSignal, idleMs: number): Promise<void> {
   return new Promise((resolve, reject) => {
     const end = (): void => {

@@ -1,6 +1,6 @@
 /**
- * Becoming the user's shell, as sshd would have run it: session.c's do_child. The process is replaced
- * (execve(2)), so that exit codes and signals are the shell's own and nothing of notp stays behind.
+ * Becomes the user's shell, as sshd would have run it (do_child in its session.c). execve(2) replaces the process, so exit codes
+ * and signals are the shell's own and nothing of notp stays behind.
  */
 import { spawnSync } from 'node:child_process';
 import { accessSync, constants, readFileSync } from 'node:fs';
@@ -10,7 +10,7 @@ import { makeStdioBlocking } from '../system/bytes.ts';
 import { isForGate } from '../system/gate-environment.ts';
 import type { User } from '../system/users.ts';
 
-/** Where distributions put sftp-server, for `Subsystem sftp internal-sftp`, which is no program. */
+/** Where distributions put sftp-server. `Subsystem sftp internal-sftp` names no program, so one of these runs instead. */
 const SFTP_SERVERS = [
   '/usr/lib/openssh/sftp-server',
   '/usr/libexec/openssh/sftp-server',
@@ -18,18 +18,18 @@ const SFTP_SERVERS = [
   '/usr/libexec/sftp-server',
 ];
 const PRLIMIT = '/usr/bin/prlimit';
-/** What may hold a code. */
+/** Variables that may hold a code. */
 export const CODE_VARIABLES = ['LC_NOTP', 'NOTP_CODE'];
 
 export interface Session {
   readonly environment: NodeJS.ProcessEnv;
   /** The umask that this process was started with. */
   readonly umask: number;
-  /** The `command=` of the key, which stands above what the client asks for. */
+  /** The `command=` of the key, which overrides the command that the client asks for. */
   readonly keyCommand: string | undefined;
 }
 
-/** What is run: the program, its arguments with argv[0], and its environment. */
+/** The program to run, its arguments with argv[0], and its environment. */
 export interface Program {
   readonly file: string;
   readonly argv: readonly string[];
@@ -44,7 +44,7 @@ export function shellProgram(user: User, { environment, keyCommand }: Session): 
   return { file: user.shell, argv, environment: shellEnvironment(environment, keyCommand !== undefined) };
 }
 
-/** Never returns. Throws `failed` where the shell cannot be run. */
+/** Replaces this process by the shell, and never returns. Throws `failed` where the shell cannot be run. */
 export function becomeShell(user: User, session: Session): never {
   const { file, argv, environment } = shellProgram(user, session);
   try {
@@ -61,7 +61,7 @@ export function becomeShell(user: User, session: Session): never {
   throw new NotpError('failed', 'this Node.js cannot replace itself by a shell', 'use Node.js 24 or later');
 }
 
-/** What sshd's child would have, without what is ours. SSH_ORIGINAL_COMMAND stays only beside a forced command, as in sshd(8). */
+/** The environment of sshd's child, without notp's variables. SSH_ORIGINAL_COMMAND stays only beside a forced command, as in sshd(8). */
 function shellEnvironment(environment: NodeJS.ProcessEnv, forced: boolean): Record<string, string> {
   const dropped = ['_', ...CODE_VARIABLES, ...(forced ? [] : ['SSH_ORIGINAL_COMMAND'])];
   const entries = Object.entries(environment).filter((entry): entry is [string, string] => entry[1] !== undefined);
@@ -78,8 +78,8 @@ function withoutInternalSftp(command: string): string {
 }
 
 /**
- * Undoes what Node did to this process at its start and what execve(2) hands on: ignored signals (a caught one
- * becomes the default again), non-blocking descriptors, the raised limit of open files, and our umask.
+ * Undoes Node's changes to this process that execve(2) would pass on: ignored signals, non-blocking descriptors, the raised limit
+ * of open files, and the umask. A signal with a handler becomes the default again.
  */
 function restoreProcess(umask: number): void {
   process.umask(umask);

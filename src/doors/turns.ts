@@ -1,80 +1,88 @@
-/** Who is answered next, and who may wait: each account has its share, so that a flood is that account's own. */
+/** Decides which question is answered next, and which may wait. Each account has its share, so a flood of one account delays no other. */
 import { isIPv6, type Socket } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
 import { MAX_WAIT_MS } from '../login/login.ts';
 
-/** Who asks, and what it costs. */
+/** The origin of a question, and its cost. */
 export interface Asker {
   readonly account: string;
-  /** From where, as the door tells it. */
+  /** The source address, as the door reports it. */
   readonly source?: string;
-  /** Names the SSH connection, where it is known. */
+  /** Identifies the SSH connection, where it is known. */
   readonly connection?: string | undefined;
-  /** Whether no key is derived for the answer. */
+  /** Whether the answer takes no key derivation. */
   readonly isCheap?: boolean;
 }
 
 /**
- * What gives a question its turn: its connection was refused already; it comes from a source with an accepted login; it costs nothing; or
- * nothing of that. Each kind has as many turns as any other, so that whoever floods by one of them leaves the others theirs.
+ * The kind of a question: `again` for a connection that was already refused; `known` for a source with an accepted login; `cheap`
+ * for a question without key derivation; `strange` for any other. All kinds get the same number of turns, so a flood of one kind
+ * leaves the others theirs.
  */
 type Kind = 'again' | 'known' | 'cheap' | 'strange';
 
-/** Questions of one account and kind that wait at the same time; beyond them only a source that has none there yet is let wait. */
+/** The most waiting questions of one account and kind. Beyond them only a source without a waiting question of that kind may wait. */
 const MAX_WAITING = 64;
-/** So many sources of a kind, beyond which only those with an accepted login are let wait. */
+/** The most waiting sources of one kind. Beyond them only sources with an accepted login may wait. */
 const MAX_SOURCES = 88;
-/** The same of connections that were refused already. */
+/** The same two limits for connections that were already refused. */
 const MAX_AGAIN = 24;
 const MAX_SOURCES_AGAIN = 48;
-/** So many questions of one account wait at the most: those of known sources, of connections that were refused, and cheap and strange ones. */
+/** The most waiting questions of one account: those of known sources, of refused connections, and cheap and strange ones. */
 export const MAX_ASKING = MAX_WAITING + (MAX_AGAIN + MAX_SOURCES_AGAIN) + (MAX_WAITING + 2 * MAX_SOURCES);
-/** Sources with an accepted login that are remembered of each account, the last ones. */
+/** Sources with an accepted login that are remembered for each account, the latest ones. */
 const MAX_KNOWN = 8;
-/** Connections that were refused, of each account, the last ones. */
+/** Refused connections that are remembered for each account, the latest ones. */
 const MAX_REFUSED = 256;
 
 export interface Turns {
-  /** Whether no more questions of the kind of this one may wait. */
+  /** Whether no more questions of the kind of `asker` may wait. */
   isFull(asker: Asker): boolean;
-  /** Runs one piece of work at a time: of the accounts that wait one after the other, of each account its kinds, and of each kind its sources. */
+  /**
+   * Runs one piece of work at a time. The turn goes round the waiting accounts, within an account round its kinds, and within a
+   * kind round its sources.
+   */
   take<T>(asker: Asker, work: () => Promise<T>): Promise<T>;
   /** A login was accepted, or refused. */
   wasAccepted(asker: Asker): void;
   wasRefused(asker: Asker): void;
-  /** More codes were asked for. The first time is no refusal: whoever types one code in a flood of others is asked for the next. */
+  /**
+   * More codes were asked for. The first time does not count as a refusal: during a flood a user who types one code is asked for
+   * the next.
+   */
   wasAskedForMore(asker: Asker): void;
-  /** Somebody has connected, who may ask next. */
+  /** A connection was opened, and may ask next. */
   arrived(): void;
-  /** Resolves when nothing is running and nobody waits, with their answers on their way. */
+  /** Resolves when nothing runs or waits, and the answers are on their way. */
   ended(): Promise<void>;
 }
 
 type Work = () => Promise<void>;
-/** What waits, in the order of the turns. */
+/** Waiting work, in the order of the turns. */
 type Queues = Map<string, Set<Work>>;
 type Kinds = Map<Kind, Queues>;
 
-/** So many passes of the event loop in which nobody has come: then all are heard. */
+/** After this many passes of the event loop without a new arrival, all waiting connections have been read. */
 const QUIET_PASSES = 3;
-/** Who comes without end is heard no longer than this between two turns. A pass takes microseconds. */
+/** The most passes between two turns, against arrivals without end. A pass takes microseconds. */
 const MOST_PASSES = 1_000;
 
-/** `now`: milliseconds of a clock. */
+/** `now`: a clock in milliseconds. */
 export function turns(now: () => number = () => performance.now()): Turns {
   const waiting = new Map<string, Kinds>();
   const known = lastFew(MAX_KNOWN);
   const refused = lastFew(MAX_REFUSED);
   const askedForMore = lastFew(MAX_REFUSED);
   let running: Promise<void> | undefined;
-  /** What a turn takes of late. */
+  /** The average time of the latest turns. */
   let turnMs = 0;
   /** Connections and questions so far. */
   let arrivals = 0;
   /**
-   * Deriving a key holds the whole process up. In between it hears who has come and who has left meanwhile: all of them, or the queue of the
-   * socket, first come first served, would stand before the turns. Node takes one connection, and reads each socket once, in each pass of its
-   * event loop: first the question, then the end of the stream.
+   * Deriving a key blocks the whole process, so between two turns it reads all arrivals and disconnections. Otherwise the queue of
+   * the socket, first come first served, would decide instead of the turns.
+   * In each pass of its event loop Node accepts one connection and reads each socket once: first the question, then the end of the
+   * stream.
    */
   const hear = async (): Promise<void> => {
     for (let [pass, quiet] = [0, 0]; quiet < QUIET_PASSES && pass < MOST_PASSES; pass++) {
@@ -143,7 +151,7 @@ export function turns(now: () => number = () => performance.now()): Turns {
   };
 }
 
-/** What `take` gives of the first of `queues`, which comes last then, or is gone where it is empty. */
+/** What `take` gives for the first of `queues`. That queue then becomes the last, or is deleted where it is empty. */
 function nextOf<K, Q extends { readonly size: number }, T>(queues: Map<K, Q>, take: (queue: Q) => T | undefined): T | undefined {
   const [first] = queues;
   if (first === undefined) return undefined;
@@ -170,7 +178,7 @@ function lengthOf(queues: Queues | undefined): number {
   return [...(queues?.values() ?? [])].reduce((sum, { size }) => sum + size, 0);
 }
 
-/** Of each account the last `most` that were added. */
+/** Remembers the latest `most` values of each account. */
 function lastFew(most: number): { has(account: string, one: string): boolean; add(account: string, one: string): void } {
   const all = new Map<string, Set<string>>();
   return {
@@ -185,31 +193,31 @@ function lastFew(most: number): { has(account: string, one: string): boolean; ad
   };
 }
 
-/** What of a source address its owner cannot choose: of IPv6 the first 64 bits, of anything else all of it. */
+/** The part of a source address that its owner cannot choose: the first 64 bits of IPv6, all of any other address. */
 export function networkOf(address: string): string {
   const [bare = ''] = address.split('%');
   if (!isIPv6(bare)) return address;
-  // As RFC 5952 has it: no dots, and at most one "::".
+  // RFC 5952: no dots, and at most one "::".
   const [head = '', tail] = new URL(`http://[${bare}]`).hostname.slice(1, -1).split('::');
   const [left, right] = [head, tail ?? ''].map((part) => part.split(':').filter((group) => group !== ''));
   const groups = [...(left ?? []), ...Array<string>(8 - (left?.length ?? 0) - (right?.length ?? 0)).fill('0'), ...(right ?? [])];
   const network = groups.slice(0, 4).join(':');
-  // IPv4 in IPv6 (RFC 4291) is an address each.
+  // IPv4 in IPv6 (RFC 4291): each is an address of its own.
   return network === '0:0:0:0' ? address : `${network}::/64`;
 }
 
 export interface Crowd {
-  /** One more connection, of which no account is known yet. */
+  /** Adds a connection, whose account is not known yet. */
   enter(socket: Socket): void;
-  /** It waits for a question about `account`. */
+  /** The connection waits for a question about `account`. */
   waits(socket: Socket, account: string): void;
-  /** It has asked. */
+  /** The connection has asked. */
   asks(socket: Socket): void;
-  /** Closes those that wait, and from now on each that would, behind its answer. */
+  /** Closes all waiting connections, and from now on each other one after its answer. */
   close(): void;
 }
 
-/** Connections that wait at a prompt: beyond `most` of them, the account with the most of them loses the one that has waited longest. */
+/** Connections that wait at a prompt. Beyond `most`, the account with the most of them loses its oldest one. */
 export function crowd(most: number): Crowd {
   const idle = new Map<string, Set<Socket>>();
   let closed = false;

@@ -142,7 +142,7 @@ describe('a broken host', { skip: NEEDS }, () => {
     connection.say(begin);
     assert.match((await connection.line()) ?? '', /"bad_configuration"/);
     connection.close();
-    assert.match(service.stderr(), /every question is refused until this is mended/);
+    assert.match(service.stderr(), /every question is refused until this is fixed/);
   });
 
   it('is refused by: users who keep their own state', async () => {
