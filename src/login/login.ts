@@ -19,7 +19,7 @@ import { codesAskedFor, decide, isJudged, type Decision, type Presented } from '
 import type { Attempt, Outcome, SshSession, Verifier } from '../wire/verifier.ts';
 import { accountOf, type Account } from './account.ts';
 import { openReading, unopened, wipe } from './opening.ts';
-import { recorded, recordOf, refuseUnlinked, settledBy, type Settled } from './record.ts';
+import { record, recordOf, refuseUnlinked, settledBy, type Settled } from './record.ts';
 import { remember, remembered } from './remembering.ts';
 import type { Login, Rules } from './rules.ts';
 import { keptFiles, openable } from './sealed-files.ts';
@@ -110,7 +110,7 @@ async function beforeAsking({ login, rules, bench, ref }: Hearing, session: SshS
     const { devices, refusal } = await accountOf(transaction, login, rules);
     const known = devices.length === 0 || bench.inOutage ? undefined : await remembered(login.origin, rules, transaction, devices, session);
     const verdict = devices.length === 0 ? await unlessAllowed(rules, login.origin, transaction, refusal) : known?.verdict;
-    return verdict === undefined ? undefined : await recorded(log, transaction, settledBy(login.origin, verdict, known?.device), ref);
+    return verdict === undefined ? undefined : await record(log, transaction, settledBy(login.origin, verdict, known?.device), ref);
   });
 }
 
@@ -124,7 +124,7 @@ async function verify(hearing: Hearing, attempt: Attempt, askedMs = hearing.logi
   try {
     const outcome = await store.exclusively(async (transaction) => {
       const settled = await judge(hearing, transaction, presented, attempt, { askedMs, needed });
-      return settled === undefined ? undefined : await recorded(log, transaction, settled, ref);
+      return settled === undefined ? undefined : await record(log, transaction, settled, ref);
     });
     // The budget was refilled meanwhile, and now pays for codes that were left unopened.
     return outcome ?? (await verify(hearing, attempt, askedMs));

@@ -13,7 +13,7 @@ import { auditLog } from '../state/state.ts';
 import type { Outcome } from '../wire/verifier.ts';
 
 /** Records `settled` in the audit log, and gives its outcome. */
-export async function recorded(log: AuditLog, transaction: Transaction, settled: Settled, ref: string): Promise<Outcome> {
+export async function record(log: AuditLog, transaction: Transaction, settled: Settled, ref: string): Promise<Outcome> {
   const { verdict, origin } = settled;
   const shown = await appendLogin(log, transaction, recordOf(settled, ref));
   if (verdict.result === 'accepted' && verdict.method === 'recovery')
