@@ -17,7 +17,7 @@ import { openVerifier, refuseAtGate, type OpenOptions } from '../login/open.ts';
 import type { Outcome, SshSession, Verifier } from '../wire/verifier.ts';
 import { enrollFirst, isToEnroll } from './enroll-first.ts';
 import { askOneLine, askUntilAccepted } from './questions.ts';
-import { isAccepted, told } from './refusal.ts';
+import { isAccepted, sayRefusal } from './refusal.ts';
 import { becomeShell, CODE_VARIABLES } from './shell.ts';
 
 const EXPOSE_AUTH_INFO_HINT =
@@ -45,7 +45,7 @@ export async function gate(options: GateOptions): Promise<number> {
   try {
     config = options.configuration();
   } catch (error) {
-    told(await refuseAtGate(user, { config: undefined, origin, reason: 'bad_configuration', detail: messageOf(error) }, options.now));
+    sayRefusal(await refuseAtGate(user, { config: undefined, origin, reason: 'bad_configuration', detail: messageOf(error) }, options.now));
     return 1;
   }
   // The passwd entry has the home, the keys and the shell.
@@ -56,7 +56,7 @@ export async function gate(options: GateOptions): Promise<number> {
     if (forced === undefined) requireText(options.environment['SSH_ORIGINAL_COMMAND'] ?? '');
   } catch (error) {
     sayError(messageOf(error), error instanceof NotpError ? error.hint : undefined);
-    told(await refuseAtGate(user, { config, origin, reason: 'not_permitted', detail: messageOf(error) }, options.now));
+    sayRefusal(await refuseAtGate(user, { config, origin, reason: 'not_permitted', detail: messageOf(error) }, options.now));
     return 1;
   }
   const judge = async (): Promise<Outcome> =>
@@ -82,16 +82,16 @@ async function withVerifier(what: OpenOptions, work: (verifier: Verifier) => Pro
 async function ask(verifier: Verifier, config: Config, { environment, now }: GateOptions): Promise<Outcome> {
   const session = { connection: config.gate.sameConnection ? sshConnection() : undefined, keyDigest: sshKeyDigest(environment) };
   const settled = await verifier.beforeAsking(session);
-  if (settled !== undefined) return told(settled);
+  if (settled !== undefined) return sayRefusal(settled);
   const given = CODE_VARIABLES.map((name) => environment[name]).find((value) => value !== undefined && value !== '');
   const conversation = openConversation({ deadlineMs: now() + config.gate.timeoutMs, interrupt: onEndingSignals() });
   try {
     if (conversation.interactive) {
-      return await askUntilAccepted(verifier, conversation, { tries: config.gate.tries, tell: told, attempt: { session } });
+      return await askUntilAccepted(verifier, conversation, { tries: config.gate.tries, tell: sayRefusal, attempt: { session } });
     }
     if (given !== undefined) {
       const line = typedLine(Buffer.from(given)) ?? '';
-      return told(await verifier.verify({ readings: readings(line, verifier.seal), session }));
+      return sayRefusal(await verifier.verify({ readings: readings(line, verifier.seal), session }));
     }
     return await askWithoutTerminal(verifier, conversation, environment, session);
   } finally {
@@ -107,7 +107,7 @@ async function askWithoutTerminal(
 ): Promise<Outcome> {
   const speaksProtocol = PROTOCOLS.test(environment['SSH_ORIGINAL_COMMAND'] ?? '');
   const answer = speaksProtocol ? { readings: [], machine: true } : await askOneLine(verifier, conversation);
-  const outcome = told(await verifier.verify({ ...answer, session }));
+  const outcome = sayRefusal(await verifier.verify({ ...answer, session }));
   if (answer.machine) sayHint(HEADLESS_HINT);
   return outcome;
 }

@@ -16,7 +16,7 @@ export function isBroken({ reason }: Refused): boolean {
  * Prints a refusal on stderr in two lines: what happened, with the reference, and what to do. Prints nothing for an acceptance.
  * Gives `outcome` back.
  */
-export function told(outcome: Outcome): Outcome {
+export function sayRefusal(outcome: Outcome): Outcome {
   const { verdict, ref } = outcome;
   if (verdict.result === 'refused') {
     const detail = isBroken(verdict) && verdict.detail !== undefined ? `: ${verdict.detail}` : '';

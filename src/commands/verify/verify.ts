@@ -2,7 +2,7 @@
 import type { Origin } from '../../audit/record.ts';
 import { NotpError } from '../../error.ts';
 import { askUntilAccepted } from '../../doors/questions.ts';
-import { isBroken, told } from '../../doors/refusal.ts';
+import { isBroken, sayRefusal } from '../../doors/refusal.ts';
 import { shellCommand } from '../../otp/escape.ts';
 import { contextName } from '../../otp/names.ts';
 import { parseProof, readings, type Reading } from '../../otp/proof.ts';
@@ -45,14 +45,14 @@ export async function verify(config: Config, options: VerifyOptions, now: () => 
 
 async function judged(verifier: Verifier, config: Config, options: VerifyOptions, waiting: Waiting): Promise<Outcome> {
   const settled = await verifier.beforeAsking(undefined);
-  if (settled !== undefined) return told(settled);
+  if (settled !== undefined) return sayRefusal(settled);
   const passphrase = options.passphraseFile === undefined ? undefined : await passphraseFromFile(options.passphraseFile, waiting);
-  if (options.codeStdin) return told(await verifier.verify(await readFromStdin(verifier, passphrase, waiting)));
+  if (options.codeStdin) return sayRefusal(await verifier.verify(await readFromStdin(verifier, passphrase, waiting)));
   const conversation = openConversation(waiting);
   try {
     if (!conversation.interactive)
       throw new NotpError('usage', 'there is no terminal to ask on', 'give --code-stdin to read the code from stdin');
-    return await askUntilAccepted(verifier, conversation, { tries: config.gate.tries, tell: told, attempt: {}, passphrase });
+    return await askUntilAccepted(verifier, conversation, { tries: config.gate.tries, tell: sayRefusal, attempt: {}, passphrase });
   } finally {
     conversation.close();
   }
