@@ -1,4 +1,4 @@
-/** The same secret sealed anew: under another key, or with new recovery codes. Phones go on working. */
+/** Re-seals a secret: under another key, or with new recovery codes. The phones still work. */
 import { randomBytes } from 'node:crypto';
 import { NotpError } from '../error.ts';
 import { newRecoveryCodes } from '../otp/recovery.ts';
@@ -14,13 +14,13 @@ export interface Anew {
   readonly file: SealedFile;
   /** The new recovery codes, to be shown once. */
   readonly codes: readonly string[];
-  /** What changes in the state with it; see Enrolment.pendingState. */
+  /** The part of the state that changes with it; see Enrolment.pendingState. */
   readonly state: Partial<LoginState>;
 }
 
 /**
- * Seals `payload` with what the header of `old` says; with new recovery codes as made at `nowMs`, Unix time in milliseconds. The id is a new one
- * unless `keepsId`. Throws `failed` where the host's key is wanted and there is none.
+ * Seals `payload` for the user and context of `old`. New recovery codes count as made at `nowMs`, Unix time in milliseconds. The id
+ * is new unless `keepsId`. Throws `failed` where the host key is needed and there is none.
  */
 export function sealedAnew(
   old: SealedFile,

@@ -1,4 +1,4 @@
-/** Looking after enrolments on the state that is within reach: what there is, and a full guess budget again. */
+/** Care for the enrolments on a state within reach: shows their facts, and fills their guess budgets again. */
 import type { Done } from '../audit/record-change.ts';
 import type { Origin } from '../audit/record.ts';
 import type { Enrolment, Transaction } from '../store/store.ts';
@@ -20,14 +20,14 @@ import { isNewSecret, statusToBe } from '../store/enrolment.ts';
 import { withState, type State } from '../state/state.ts';
 import type { StatePlace } from '../state/place.ts';
 
-/** What is known of each enrolment of `user`, by context. Empty where there is no state yet. */
+/** The facts of each enrolment of `user`, by context. Empty where there is no state yet. */
 export async function factsOfUser(config: Config, place: StatePlace, user: User, now: () => number): Promise<readonly Facts[]> {
   const { enrolments, hostKey, nowMs } = await read(place, now, (transaction) => transaction.enrolmentsOf(user.name));
   const contexts = enrolments.map(({ context }) => context);
   return factsOfFiles(config, enrolments, openable(await sealedFiles(config, user, contexts, now), hostKey), nowMs);
 }
 
-/** What is known of each enrolment of everybody, by user and context. Each user's files are looked at as that user, which takes root. */
+/** The facts of all enrolments, by user and context. Each user's files are read as that user, which takes root. */
 export async function factsOfAll(config: Config, place: StatePlace, now: () => number): Promise<readonly Facts[]> {
   const { enrolments, hostKey, nowMs } = await read(place, now, (transaction) => transaction.enrolments());
   const byUser = Map.groupBy(enrolments, ({ user }) => user);
@@ -54,7 +54,10 @@ interface Known {
   readonly nowMs: number;
 }
 
-/** Enrolments, the keys for their files, and the time that counts for them: whoever only looks is told, however far the clocks are apart. */
+/**
+ * Reads enrolments, the keys for their files, and the time that counts. Reading never fails because clocks differ: nothing is
+ * decided by it.
+ */
 async function read(
   place: StatePlace,
   now: () => number,
@@ -77,7 +80,7 @@ async function seenBy(config: Config, user: User, enrolments: readonly Enrolment
   return await asUser(user, () => findDevices(config, user, contexts));
 }
 
-/** The facts of one user's enrolments, with the sealed files that were found for them. */
+/** The facts of one user's enrolments and the sealed files found for them. */
 export function factsOfFiles(
   { policy, contexts }: Pick<Config, 'policy' | 'contexts'>,
   enrolments: readonly Enrolment[],
@@ -92,19 +95,20 @@ export function factsOfFiles(
   return enrolments.map((each) => factsOf(each, foundFor(each), policy, nowMs, shares(each) ? tries : undefined));
 }
 
-/** The whole tries that an enrolment had, and has now. */
+/** The whole tries that an enrolment had before, and has now. */
 export interface Refilled {
   readonly context: string;
   readonly before: number;
   readonly budget: number;
-  /** How many steps after the present one the last accepted code was: the clock was ahead. Later codes count again. */
+  /** How many steps the last accepted code was ahead of the present one, because the clock was ahead. Later codes count again. */
   readonly stepsAhead: number;
 }
 
 /**
- * Fills the guess budget of the enrolments of `origin.user` that are not revoked, where `context` is given of those that share
- * one with it, with a record of each, and brings the last accepted step of a clock that was ahead back to the present. What was accepted and
- * spent stays so. Empty where there is no such enrolment; throws `refused` where one was forged.
+ * Fills the guess budget of the enrolments of `origin.user` that are not revoked: of all, or of those that share a budget with
+ * `context`.
+ * Each gets a record. A last accepted step from a clock that was ahead is set back to the present. Accepted codes and spent
+ * recovery codes stay used. Empty where there is no such enrolment. Throws `refused` where one was forged.
  */
 export async function refill(
   state: State,
@@ -120,7 +124,7 @@ export async function refill(
     const ofAccount = all.filter((each) => asked === undefined || asked.includes(each.context));
     const wanted = ofAccount.filter((each) => statusToBe(each) !== 'revoked');
     for (const each of wanted) refuseForged(each);
-    // Their last codes keep those of the other devices used, too.
+    // Their last codes also block the codes of the other devices.
     const over = ofAccount.filter((each) => statusToBe(each) === 'revoked' && each.doubt === undefined);
     for (const each of over) await transaction.save({ ...each, state: withoutClockAhead(each.state, nowMs, policy) });
     const done: Done[] = [];
@@ -135,12 +139,12 @@ export async function refill(
       done.push({ context: enrolment.context, event: 'unlock', detail });
       given.push({ context: enrolment.context, before, budget: policy.budget, stepsAhead });
     }
-    // The copy goes by the clock of the host.
+    // The copy uses the clock of the host.
     return { done, given, inCopy: (copy: Enrolment) => withFullBucket(copy, policy, hostMs) };
   });
 }
 
-/** A file on its way starts with a full one too. */
+/** The enrolment with a full budget, and the pending one too. */
 function withFullBucket(enrolment: Enrolment, policy: Policy, nowMs: number): Enrolment {
   const { state, pendingState } = enrolment;
   const bucket = fullBucket(policy, nowMs);

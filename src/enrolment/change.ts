@@ -1,17 +1,17 @@
-/** Every change of an enrolment also reaches this host's copy for outages. */
+/** Makes sure that every change of an enrolment also reaches this host's copy for outages. */
 import { recordChange, type Done } from '../audit/record-change.ts';
 import { noteChange, type InCopy } from '../outage/change.ts';
 import type { State } from '../state/state.ts';
 import type { Transaction } from '../store/store.ts';
 
-/** What was done, for the record, for the caller and for the copy. */
+/** The result of a change, for the record, for the caller and for the copy. */
 interface Acted<T> {
   readonly done: readonly Done[];
   readonly given: T;
   readonly inCopy?: InCopy;
 }
 
-/** As recordChange, and brings the copy up to date; see noteChange. The caller acts as the owner of the state. */
+/** As recordChange, and also brings the copy up to date; see noteChange. The caller acts as the owner of the state. */
 export async function change<T>(
   state: State,
   origin: Parameters<typeof recordChange>[1],

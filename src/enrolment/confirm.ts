@@ -1,11 +1,14 @@
-/** Confirming a new secret with one of its codes, before anything takes its place. */
+/** Confirms a new secret with one of its codes, before it replaces anything. */
 import { NotpError } from '../error.ts';
 import { parseProof } from '../otp/proof.ts';
 import type { Conversation } from '../terminal/conversation.ts';
 import { say, sayError } from '../terminal/printer.ts';
 import { CONFIRM_TRIES } from './sealing.ts';
 
-/** Asks for a code until `judge` gives what it opens, and gives that; `judge` gives undefined for a wrong one. Throws `refused` after the last try, and what `judge` throws. */
+/**
+ * Asks for a code until `judge` gives a result for one, and gives that. `judge` gives undefined for a wrong code. Throws `refused`
+ * after the last try, and what `judge` throws.
+ */
 export async function confirmed<T>(conversation: Conversation, judge: (code: string) => Promise<T | undefined>): Promise<T> {
   say('Scan the QR code with your phone, then type the code that it shows.\n');
   for (let left = CONFIRM_TRIES; left > 0; left--) {
@@ -16,5 +19,5 @@ export async function confirmed<T>(conversation: Conversation, judge: (code: str
     if (judged !== undefined) return judged;
     sayError('that is not the code of the new secret', 'check the clock of the phone and of this machine, or wait for the next code');
   }
-  throw new NotpError('refused', 'the new secret was not confirmed', 'nothing was changed; an earlier enrolment goes on working');
+  throw new NotpError('refused', 'the new secret was not confirmed', 'nothing was changed; an earlier enrolment still works');
 }

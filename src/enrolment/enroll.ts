@@ -1,4 +1,4 @@
-/** `notp enroll`, `notp-enroll`: a new secret for a login, made wherever the enrolments of its user are held. */
+/** `notp enroll` and `notp-enroll`: make a new secret for a login, wherever the enrolments of its user are held. */
 import { shellCommand } from '../otp/escape.ts';
 import type { Config } from '../system/config.ts';
 import { sayHint, sayLine } from '../terminal/printer.ts';

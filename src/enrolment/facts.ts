@@ -1,20 +1,20 @@
-/** What is known of an enrolment and its sealed file; see wire/facts.ts. */
+/** The facts of an enrolment and its sealed file; see wire/facts.ts. */
 import type { Enrolment } from '../store/store.ts';
 import type { Found } from '../system/secrets.ts';
 import { codesNeeded, refilled, type Bucket, type BudgetPolicy } from '../verdict/budget.ts';
 import type { EnrolmentState, Facts } from '../wire/facts.ts';
 import { seenStanding } from '../login/standing.ts';
 
-/** The sealed file as its user sees it, or that there is no such user. */
+/** The sealed file as its user can read it, or that the user does not exist. */
 export type Seen = Found | { readonly kind: 'nobody' };
 
-/** A guess budget, and the tokens that one try costs. */
+/** A guess budget, and the price of one try in tokens. */
 export interface TriesLeft {
   readonly bucket: Bucket;
   readonly price: number;
 }
 
-/** `nowMs`: Unix time in milliseconds. `tries`: those that several devices share; undefined: the enrolment's own. */
+/** `nowMs`: Unix time in milliseconds. `tries`: the budget that several devices share; undefined: the enrolment's own. */
 export function factsOf(enrolment: Enrolment, seen: Seen, policy: BudgetPolicy, nowMs: number, tries?: TriesLeft): Facts {
   const found: Found = seen.kind === 'nobody' ? { kind: 'absent' } : seen;
   const standing = seenStanding(enrolment, found);
@@ -36,12 +36,12 @@ export function factsOf(enrolment: Enrolment, seen: Seen, policy: BudgetPolicy, 
   };
 }
 
-/** How many recovery codes have not been spent. */
+/** The number of unused recovery codes. */
 export function recoveryLeft({ spent }: Pick<Enrolment['state'], 'spent'>): number {
   return Array.from(spent).filter((digit) => digit === '0').length;
 }
 
-/** Why the file that was found does not log in. */
+/** The state of an enrolment whose file does not log in. */
 function stateOf({ status, id, doubt }: Enrolment, found: Found): EnrolmentState {
   if (doubt === 'forged' && status !== 'revoked') return 'stale';
   if (status !== 'active') return status;

@@ -1,4 +1,4 @@
-/** Which enrolments the key of this host has sealed, and which key that was. */
+/** Lists the enrolments that this host's key sealed, and which key that was. */
 import { asUser } from '../system/privileges.ts';
 import { findSealed, type Found } from '../system/secrets.ts';
 import { NotpError } from '../error.ts';
@@ -13,11 +13,11 @@ import { statePlace } from '../state/place.ts';
 export interface HostSealed {
   readonly user: string;
   readonly context: string;
-  /** The key that the file in place is sealed with; `unknown` where there is none that can be read. */
+  /** The key that sealed the file in place; `unknown` where no file can be read. */
   readonly key: 'present' | 'former' | 'unknown';
 }
 
-/** The active enrolments that are not sealed by a passphrase, by user and context. Throws `not_permitted` where we are not root. */
+/** The active enrolments that are not sealed by a passphrase, by user and context. Throws `not_permitted` unless root runs it. */
 export async function hostSealed(config: Config, now: () => number): Promise<readonly HostSealed[]> {
   if (!isRoot()) throw new NotpError('not_permitted', 'only root can look into the enrolments of all users', 'run this with sudo');
   const place = statePlace(config, realUser());
@@ -40,7 +40,7 @@ function isComplete(enrolment: Enrolment): boolean {
   return statusToBe(enrolment) === 'active' && (enrolment.id !== '' || enrolment.pendingId !== '');
 }
 
-/** The id of the host key that sealed the file; empty where there is none that can be read, undefined where a passphrase did. */
+/** The id of the host key that sealed the file; empty where no file can be read, undefined where a passphrase sealed it. */
 function keyOf(found: Found): string | undefined {
   if (found.kind !== 'sealed') return '';
   return found.file.seal.kind === 'host' ? found.file.seal.key : undefined;

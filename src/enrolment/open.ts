@@ -1,4 +1,4 @@
-/** Where the enrolments of a user are held: the one place that chooses. */
+/** Chooses where the enrolments of a user are held. Nothing else chooses. */
 import type { Config } from '../system/config.ts';
 import { realUser } from '../system/users.ts';
 import { presentSocket } from '../login/open.ts';
@@ -17,7 +17,7 @@ export function openEnrolments(own: Own): Enrolments {
   return socket === undefined ? enrolmentsHere(own, ownStatePlace(own)) : enrolmentsThroughService(own, socket);
 }
 
-/** The same of whoever is known to the store, a user of this host or not. */
+/** The same for a name that the store knows, a user of this host or not. */
 export function openNamed(config: Config, whose: Whose, now: () => number): NamedEnrolments {
   if (whose.uid !== undefined) return openEnrolments({ config, user: whose, now });
   return namedHere(config, whose, withOpenedKey(statePlace(config, realUser()), config), now);

@@ -1,4 +1,4 @@
-/** A person's own sealed files, as the commands about their codes find and open them. */
+/** Finds and opens a person's own sealed files, for the commands about their codes. */
 import { NotpError } from '../error.ts';
 import { contextName } from '../otp/names.ts';
 import type { Payload } from '../seal/payload.ts';
@@ -14,14 +14,17 @@ import { sealedFile } from '../login/sealed-files.ts';
 import { withNewState, withState } from '../state/state.ts';
 import { ownPlace, statePlace } from '../state/place.ts';
 
-/** Whose secrets, and where they are. */
+/** The owner of the secrets, and the configuration that says where they are. */
 export interface Own {
   readonly config: Config;
   readonly user: User;
   readonly now: () => number;
 }
 
-/** The sealed file of `context`: of a login where the store keeps those, else in the user's folder. Throws `refused` where there is none, `bad_secret_file` where it is broken. */
+/**
+ * The sealed file of `context`: from the store where it keeps the files of logins, else from the user's folder. Throws `refused`
+ * where there is none, `bad_secret_file` where it is broken.
+ */
 export async function ownSealed({ config, user, now }: Own, context: string): Promise<SealedFile> {
   const kept = config.secretsInStore ? await sealedFile(config, user, contextName(context), now) : undefined;
   const found =
@@ -30,39 +33,39 @@ export async function ownSealed({ config, user, now }: Own, context: string): Pr
     case 'sealed':
       return found.file;
     case 'absent':
-      throw new NotpError('refused', `there is no secret ${sealedPath(config, user, context)}`, 'notp list shows those there are');
+      throw new NotpError('refused', `there is no secret ${sealedPath(config, user, context)}`, 'notp list shows all secrets');
     case 'bad':
       throw new NotpError('bad_secret_file', found.why, 'restore it from a backup, or import it again with --replace');
   }
 }
 
-/** Whether `context` is a login whose sealed file the service keeps, so that whoever runs this does not see it. */
+/** Whether the service keeps the sealed file of `context`, so that the caller cannot see it. */
 export function isOutOfSight({ config, user }: Own, context: string): boolean {
   return config.secretsInStore && config.contexts.includes(context) && statePlace(config, user).kind === 'user';
 }
 
-/** Throws `refused` where the file is not sealed by a passphrase: the host's key opens logins, and nothing else. */
+/** Throws `refused` where the file is not sealed by a passphrase: the host key opens files for logins, and for nothing else. */
 export function refuseHostSealed(file: SealedFile): void {
   if (file.seal.kind === 'passphrase') return;
   throw new NotpError(
     'refused',
-    `${file.context} is sealed by this host: its secret does not leave it`,
+    `${file.context} is sealed by this host: its secret cannot leave it`,
     'the codes are on the phone that was enrolled',
   );
 }
 
-/** What `passphrase` opens. Throws `refused` where it is the wrong one. The caller wipes the secret. */
+/** The payload that `passphrase` opens. Throws `refused` for a wrong passphrase. The caller wipes the secret. */
 export function openSealed(file: SealedFile, passphrase: string): Payload {
   const payload = tryToOpen(file, passphrase);
   if (payload !== undefined) return payload;
   throw new NotpError(
     'refused',
     `wrong passphrase for ${file.context}`,
-    'it is the one that was chosen for this secret; if you are sure of it, the file was changed: restore it from a backup',
+    'type the passphrase chosen for this secret; if you are sure of it, the file was changed: restore it from a backup',
   );
 }
 
-/** What `passphrase` opens, or undefined where it does not. */
+/** The payload that `passphrase` opens; undefined for a wrong passphrase. */
 export function tryToOpen(file: SealedFile, passphrase: string): Payload | undefined {
   if (file.seal.kind !== 'passphrase') return undefined;
   const key = passphraseKey(passphrase, file.seal);
@@ -73,18 +76,18 @@ export function tryToOpen(file: SealedFile, passphrase: string): Payload | undef
   }
 }
 
-/** The next counter of a HOTP secret, and the one after it from now on: durable before anybody sees the code. */
+/** Takes the next counter of a HOTP secret. The increment is durable before anybody sees the code. */
 export async function takeCounter(own: Own, id: string): Promise<number> {
   return await onCounters(own, async (transaction) => {
     const counter = await counterOf(transaction, id);
     if (!Number.isSafeInteger(counter + 1))
-      throw new NotpError('refused', 'the counter of this HOTP secret is at its end', 'ask the service for a new secret');
+      throw new NotpError('refused', 'the counter of this HOTP secret has reached its maximum', 'ask the service for a new secret');
     await transaction.setCounter(id, counter + 1);
     return counter;
   });
 }
 
-/** The next counter of a HOTP secret; it stays the next. That of a login is the one after the last accepted. */
+/** The next counter of a HOTP secret, without taking it. For a login it is the one after the last accepted counter. */
 export async function nextCounter(own: Own, id: string): Promise<number> {
   return await onCounters(own, async (transaction) => {
     const login = (await transaction.enrolmentsOf(own.user.name)).find((enrolment) => enrolment.id === id);
@@ -92,12 +95,12 @@ export async function nextCounter(own: Own, id: string): Promise<number> {
   });
 }
 
-/** The counter of a new HOTP secret. */
+/** Sets the counter of a new HOTP secret. */
 export async function setCounter(own: Own, id: string, next: number): Promise<void> {
   await onCounters(own, (transaction) => transaction.setCounter(id, next));
 }
 
-/** Forgets the counter of a secret that is gone, where there was one. */
+/** Forgets the counter of a deleted secret, where there was one. */
 export async function dropCounter({ config, user, now }: Own, id: string): Promise<void> {
   const forget = (transaction: Transaction): Promise<void> => transaction.dropCounter(id);
   await asUser(user, () => withState(ownPlace(config, user), now, async (state) => await state?.store.exclusively(forget)));
@@ -116,7 +119,7 @@ async function counterOf(transaction: Transaction, id: string): Promise<number> 
   if (counter !== undefined) return counter;
   throw new NotpError(
     'store_unavailable',
-    'the counter of this HOTP secret is lost: .state.db beside it does not know it',
-    'restore .state.db, or import the secret again with its counter; the codes of a login come from its token alone',
+    'the counter of this HOTP secret is lost: it is not in .state.db beside the secret',
+    'restore .state.db, or import the secret again with its counter; for a login only the token itself shows codes',
   );
 }

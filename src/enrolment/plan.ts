@@ -1,4 +1,4 @@
-/** What an enrolment is about: whose, how sealed, where, and whether whoever asks may have it. */
+/** Plans an enrolment: the user, the seal, the place, and whether the caller may have it. */
 import type { Origin } from '../audit/record.ts';
 import { NotpError } from '../error.ts';
 import type { CodeParameters } from '../otp/code.ts';
@@ -20,7 +20,7 @@ export interface EnrollOptions extends Account, CodeParameters {
   readonly seal: 'host' | 'passphrase' | undefined;
   readonly recovery: number;
   readonly replace: boolean;
-  /** Let the user do it. */
+  /** Only invite: the user enrols themselves later. */
   readonly pending: boolean;
   readonly confirm: boolean;
   readonly qr: QrStyle | undefined;
@@ -29,10 +29,10 @@ export interface EnrollOptions extends Account, CodeParameters {
   readonly json: boolean;
 }
 
-/** Who can change enrolments: whoever runs this, on a state that they may write, or the service, which is asked. */
+/** Who can change the enrolments: this process, on a state that it may write, or the service, which is asked. */
 export type HeldBy = 'this process' | 'the service';
 
-/** What an enrolment is about, settled before anything is shown. */
+/** The plan of an enrolment, complete before anything is shown. */
 export interface Plan {
   readonly config: Config;
   readonly options: EnrollOptions;
@@ -44,7 +44,7 @@ export interface Plan {
   readonly now: () => number;
 }
 
-/** Throws `usage`, `not_permitted` or, where a login that this made would be refused at each door, `refused`, before anything is made or shown. */
+/** Throws `usage`, `not_permitted`, or `refused` where each door would refuse the new login, before anything is made or shown. */
 export function planned({ config, user, now }: Own, given: EnrollOptions, heldBy: HeldBy): Plan {
   const isHere = heldBy === 'this process';
   const options = given.qrFile === undefined ? given : { ...given, qrFile: newFile(given.qrFile) };
@@ -59,13 +59,13 @@ export function planned({ config, user, now }: Own, given: EnrollOptions, heldBy
       'leave out --seal, or ask root: notp-enroll --seal passphrase',
     );
   if (kind === 'passphrase' && config.secretsInStore)
+    throw new NotpError('not_permitted', 'with secrets = "store" the store keeps only host-sealed secrets', 'leave out --seal');
+  if (!options.confirm && !isHere)
     throw new NotpError(
       'not_permitted',
-      'the store keeps what is sealed by a key of the host alone (secrets = "store")',
-      'leave out --seal',
+      'the service of this host accepts a new secret only with one of its codes',
+      'leave out --no-confirm',
     );
-  if (!options.confirm && !isHere)
-    throw new NotpError('not_permitted', 'the service of this host takes a new secret only with a code of it', 'leave out --no-confirm');
   if (kind === 'host' && place.kind !== 'service' && isHere) {
     throw new NotpError(
       'not_permitted',

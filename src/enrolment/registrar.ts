@@ -1,8 +1,8 @@
 /**
- * Registering an enrolment so that nothing is lost on any failure. A new sealed file becomes the one that logs in
- * by a rename; before it, the store learns the new id as pending (with the audit record), after it, as the
- * registered one. Between the two both files are known, so whichever is in place logs in: a file with the pending
- * id proves that the rename happened (completed() in store/enrolment.ts).
+ * Registers enrolments so that no failure loses anything. A rename makes a new sealed file the one that logs in. Before it, the
+ * store records the new id as pending, with the audit record. After it, the store makes that the registered id.
+ * In between both files are known, so whichever is in place logs in. A file with the pending id proves that the rename happened
+ * (completed() in store/enrolment.ts).
  */
 import type { Origin } from '../audit/record.ts';
 import { NotpError } from '../error.ts';
@@ -18,31 +18,34 @@ import { completed, isNewSecret, statusToBe } from '../store/enrolment.ts';
 import type { State } from '../state/state.ts';
 import { change } from './change.ts';
 
-/** A new sealed file, and what becomes of the enrolment with it. */
+/** A new sealed file, and how the enrolment changes with it. */
 export interface NewEnrolment extends Registration {
   readonly origin: Origin;
-  /** What it starts with: firstState, or for the same secret sealed anew what does not go on as it is; see Enrolment.pendingState. */
+  /** The state to start with: firstState, or for a re-sealed secret the part that changes; see Enrolment.pendingState. */
   readonly state: Partial<LoginState>;
-  /** Of a secret that may be that of `former`, which it takes the place of: the same with what is used of it. Throws where that cannot be known. */
+  /**
+   * For a secret that may be the same as that of `former`, which it replaces: gives `fresh` with the used codes of `former`. Throws
+   * where that cannot be known.
+   */
   readonly goOn?: (fresh: LoginState, former: Enrolment, nowMs: number) => PendingState;
-  /** What the record calls it, where it is not `enroll` or `replace`: the same secret sealed anew, or one from another module. */
+  /** The event of the record, where it is not `enroll` or `replace`: a re-sealed secret, or one from another module. */
   readonly event?: 'passphrase' | 'recovery' | 'reseal' | 'import';
   readonly replace: boolean;
-  /** What must still be registered: what whoever asks has shown a code of, or was invited for. */
+  /** The enrolment or invitation that must still be registered: the user has shown a code of it, or was invited by it. */
   readonly expected?: Pick<Enrolment, 'id' | 'status'>;
 }
 
-/** The state of a secret that never logged in, at `nowMs`. */
+/** The state of a secret that has never logged in, at `nowMs`. */
 export function firstState(policy: Policy, recoveryCodes: number, nowMs: number): LoginState {
   return { lastStep: -1, bucket: fullBucket(policy, nowMs), spent: '0'.repeat(recoveryCodes) };
 }
 
-/** Whether a login of this user and context is registered. */
+/** Whether this user and context have a registered login. */
 export async function isRegistered(state: State, { user, context }: Origin): Promise<boolean> {
   return await state.store.exclusively(async (transaction) => registered(await transaction.enrolment(user, context)));
 }
 
-/** The status of the login that the sealed file `file` is registered for; undefined where it is for none. */
+/** The status of the login that `file` is registered for; undefined where it is registered for none. */
 export async function registeredAs(
   transaction: Transaction,
   { user, context }: Origin,
@@ -55,9 +58,9 @@ export async function registeredAs(
 }
 
 /**
- * Makes the new file the pending one and records it. `inPlace` is the file that is in place now: where that is
- * an earlier pending one, it is completed first, so that it goes on logging in. Of a forged enrolment nothing is kept: it is over
- * when its replacement begins. Throws `refused` where an enrolment is there and is not to be replaced.
+ * Makes the new file the pending one and records it. Where the file in place, `inPlace`, is an earlier pending one, that is
+ * completed first, so that it still logs in. Nothing of a forged enrolment is kept: it ends when its replacement begins. Throws
+ * `refused` where there is an enrolment and `replace` is false.
  */
 export async function begin(state: State, enrolment: NewEnrolment, inPlace: Registration | undefined): Promise<void> {
   const { origin, id, digest, replace, expected } = enrolment;
@@ -70,10 +73,10 @@ export async function begin(state: State, enrolment: NewEnrolment, inPlace: Regi
       enrolment.goOn !== undefined && present !== undefined && isWhole(fresh)
         ? enrolment.goOn(fresh, present, await timeOf(transaction, state.log.now))
         : fresh;
-    // Who has shown a code, or was invited, did so by an enrolment that was none of this.
+    // The user showed a code of the genuine enrolment or was invited by it, not by this forged one.
     if (isForged && (expected !== undefined || !isWhole(pendingState))) refuseForged(known);
     if (expected !== undefined && (present?.id !== expected.id || present.status !== expected.status))
-      throw new NotpError('refused', 'the enrolment has changed meanwhile', 'begin again');
+      throw new NotpError('refused', 'the enrolment has changed meanwhile', 'run the command again');
     if (registered(present) && !replace)
       throw new NotpError(
         'refused',
@@ -90,7 +93,7 @@ export async function begin(state: State, enrolment: NewEnrolment, inPlace: Regi
   });
 }
 
-/** The file is in place: its id is the registered one from now on. Throws `refused` where another change has come in between. */
+/** The file is in place: makes its id the registered one. Throws `refused` where another change was made in between. */
 export async function complete(state: State, { origin, id }: Pick<NewEnrolment, 'origin' | 'id'>): Promise<void> {
   await state.store.exclusively(async (transaction) => {
     const enrolment = await transaction.enrolment(origin.user, origin.context);
@@ -104,21 +107,24 @@ export async function complete(state: State, { origin, id }: Pick<NewEnrolment, 
   });
 }
 
-/** Two changes at once: each had its file put in place, and the last one is in place, of which nothing is known any more. */
+/** Two changes ran at once. Each put its file in place, and the state may not know the one that is in place now. */
 function overtaken({ user, context }: Origin): NotpError {
   return new NotpError(
     'refused',
     `another change of the enrolment of ${user} for ${context} came in between: the file that is in place now may be of neither`,
-    'look at notp status, and make it anew where it does not log in; what was shown last may be worth nothing',
+    'check notp status, and enrol again where it does not log in; the key or codes shown last may not work',
   );
 }
 
-/** Puts the sealed file `text` in its place in the store, and with it the enrolment. Throws `refused` where another one came in between. */
+/**
+ * Puts the sealed file `text` in its place in the store, and completes the enrolment with it. Throws `refused` where another change
+ * was made in between.
+ */
 export async function completeInStore(state: State, { origin, id }: Pick<NewEnrolment, 'origin' | 'id'>, text: string): Promise<void> {
   const { user, context } = origin;
   await state.store.exclusively(async (transaction) => {
     const enrolment = await transaction.enrolment(user, context);
-    if (enrolment?.pendingId !== id) throw new NotpError('refused', 'the enrolment has changed meanwhile', 'begin again');
+    if (enrolment?.pendingId !== id) throw new NotpError('refused', 'the enrolment has changed meanwhile', 'run the command again');
     refuseForged(enrolment);
     await transaction.putSealed(user, context, text);
     await transaction.save(completed(enrolment));
@@ -126,7 +132,7 @@ export async function completeInStore(state: State, { origin, id }: Pick<NewEnro
   });
 }
 
-/** Whether the sealed file `id` is the registered one, or still pending or given up. */
+/** Whether the sealed file `id` is the registered one, or is still pending or abandoned. */
 export async function standingInStore(
   state: State,
   { origin, id }: Pick<NewEnrolment, 'origin' | 'id'>,
@@ -136,7 +142,7 @@ export async function standingInStore(
   return enrolment?.id === id && enrolment.doubt === undefined ? 'registered' : 'not registered';
 }
 
-/** The file did not come into its place: the enrolment is as it was. */
+/** The file did not get into its place: the enrolment stays as it was. */
 export async function abandon(state: State, { origin, id, state: pendingState, event: name }: NewEnrolment): Promise<void> {
   const event = `${name ?? (isNewSecret(pendingState) ? 'enroll' : 'reseal')}.failed` as const;
   await change(state, origin, async (transaction) => {
@@ -158,7 +164,8 @@ export async function invite(state: State, origin: Origin, policy: Policy, nowMs
         'they replace it themselves with notp enroll --replace, or revoke it first',
       );
     const first = firstState(policy, 0, await timeOf(transaction, () => nowMs));
-    // Whose enrolment was ended is not let in as somebody who never had one: its id stays. So does what was used of its secret, which may be imported again.
+    // A user whose enrolment was revoked must not be let in as never enrolled, so its id stays. The used codes stay too: the secret
+    // may be imported again.
     const ended = known === undefined || known.doubt !== undefined ? {} : { state: { ...known.state, bucket: first.bucket } };
     const invited = { ...firstOf(origin, { id: '', digest: '' }, first), id: known?.id ?? '', ...ended, status: 'invited' } as const;
     if (known === undefined) await transaction.insert(invited);
@@ -168,8 +175,8 @@ export async function invite(state: State, origin: Origin, policy: Policy, nowMs
 }
 
 /**
- * The secret in the registered `file` leaves: recorded before it does. Gives the counter of the next code, where it is a HOTP secret. Throws
- * `refused` where it is not the file of a login: what was revoked, or put back, is worth nothing and may be in the wrong hands.
+ * Records that the secret in the registered `file` leaves, before it does. Gives the counter of the next code of a HOTP secret.
+ * Throws `refused` where no login is registered with the file: a revoked file, or an old one put back, may be in the wrong hands.
  */
 export async function giveOut(state: State, origin: Origin, file: Registration): Promise<{ readonly counter: number }> {
   const { user, context } = origin;
@@ -177,7 +184,7 @@ export async function giveOut(state: State, origin: Origin, file: Registration):
     if ((await registeredAs(transaction, origin, file)) !== 'active')
       throw new NotpError(
         'refused',
-        `the sealed file of ${user} for ${context} is not one that logs in`,
+        `the sealed file of ${user} for ${context} does not log in`,
         shellCommand`notp status ${context} --user ${user} says why; notp-enroll --replace makes a new enrolment`,
       );
     const lastStep = (await transaction.enrolment(user, context))?.state.lastStep ?? -1;
@@ -185,15 +192,15 @@ export async function giveOut(state: State, origin: Origin, file: Registration):
   });
 }
 
-/** Ends an enrolment or an invitation. Gives whether the user has another one left. Throws `refused` where there is nothing to end. */
+/** Ends an enrolment or an invitation. Gives whether the user has others left. Throws `refused` where there is nothing to end. */
 export async function revoke(state: State, origin: Origin): Promise<{ readonly othersLeft: boolean }> {
   return await change(state, origin, async (transaction) => {
     const all = await transaction.enrolmentsOf(origin.user);
     const known = all.find(({ context }) => context === origin.context);
-    // One that is on its way after it was ended would be active when its file has come.
+    // A pending enrolment after a revocation would become active when its file is in place, so statusToBe counts.
     if (known === undefined || statusToBe(known) === 'revoked')
       throw new NotpError('refused', `${origin.user} is not enrolled for ${origin.context}`, 'nothing was changed');
-    // Neither the file that is there nor one that is still on its way can bring it back.
+    // Neither the file in place nor a pending one can bring it back.
     await transaction.save({ ...known, status: 'revoked', digest: '', pendingId: '', pendingDigest: '' });
     await transaction.dropSealed(origin.user, origin.context);
     const othersLeft = all.some((each) => each.context !== origin.context && statusToBe(each) !== 'revoked');
@@ -201,20 +208,20 @@ export async function revoke(state: State, origin: Origin): Promise<{ readonly o
   });
 }
 
-/** The enrolment whose file `id` is on its way; undefined where it is not any more: a login may have completed it since. */
+/** The enrolment whose file `id` is pending; undefined where it is not any more: a login may have completed it. */
 async function awaiting(transaction: Transaction, { user, context }: Origin, id: string): Promise<Enrolment | undefined> {
   const enrolment = await transaction.enrolment(user, context);
   return enrolment?.pendingId === id ? enrolment : undefined;
 }
 
-/** The same, with a budget that is of the time that counts: one of a time to come would not be refilled until then. */
+/** `state` with its budget dated by the clock that counts. A budget with a future time would not be refilled until then. */
 async function asOfStore(transaction: Transaction, state: Partial<LoginState>, now: () => number): Promise<Partial<LoginState>> {
   const { bucket } = state;
   if (bucket === undefined) return state;
   return { ...state, bucket: { ...bucket, asOfMs: await timeOf(transaction, now) } };
 }
 
-/** Whether it is the state of a new secret, which has all of it. */
+/** Whether it is the state of a new secret, which is complete. */
 function isWhole(state: PendingState): state is LoginState {
   return isNewSecret(state);
 }

@@ -1,4 +1,4 @@
-/** Making a secret, and the sealed file around it: fresh id, salt and nonce, and the key of a passphrase or of the host. */
+/** Makes a secret, and the sealed file around it: with a fresh id, salt and nonce, and the key of a passphrase or of the host. */
 import { randomBytes } from 'node:crypto';
 import { NONCE_BYTES, SALT_BYTES, type SealedFile, type SealedHeader } from '../seal/file.ts';
 import { DEFAULT_KDF, hostSealKey, passphraseKey } from '../seal/keys.ts';
@@ -19,21 +19,21 @@ export function newPayload({ algorithm, digits, periodSeconds, issuer, account, 
   return { payload: { type: 'totp', secret, algorithm, digits, periodSeconds, issuer, account, recovery: kept }, codes };
 }
 
-/** How often whoever is shown a new secret may try to confirm it. */
+/** How often a user may try to confirm a new secret. */
 export const CONFIRM_TRIES = 3;
 /** Steps before and after the current one whose codes confirm it. */
 const CONFIRM_WINDOW = 1;
 
-/** Whether `code` is a current one of a new secret: the phone has it, and the clocks agree. */
+/** Whether `code` is a current code of a new secret. Then the phone has the secret, and the clocks agree. */
 export function confirms(code: string, payload: TotpPayload, nowMs: number): boolean {
   const steps = stepsAround(stepAt(nowMs, payload.periodSeconds), CONFIRM_WINDOW);
   return matchingSteps(payload.secret, code, steps, payload).length > 0;
 }
 
-/** What a sealed file says besides its seal. */
+/** The header of a sealed file without its seal. */
 export type Header = Omit<SealedHeader, 'seal'>;
 
-/** The header of a file that is new at `nowMs`, Unix time in milliseconds. */
+/** The header of a file made at `nowMs`, Unix time in milliseconds. */
 export function newHeader(user: string, context: string, nowMs: number): Header {
   return { id: newId(), user, context, created: new Date(nowMs).toISOString().replace(/\.\d+Z$/, 'Z') };
 }
@@ -43,7 +43,7 @@ export function newId(): string {
   return randomBytes(16).toString('hex');
 }
 
-/** Seals with Argon2id at its default cost and a fresh salt. */
+/** Seals with Argon2id, at its default cost and with a fresh salt. */
 export function sealByPassphrase(header: Header, payload: Payload, passphrase: string): SealedFile {
   const sealing = { kind: 'passphrase', ...DEFAULT_KDF, salt: new Uint8Array(randomBytes(SALT_BYTES)) } as const;
   return sealWith({ ...header, seal: sealing }, payload, passphraseKey(passphrase, sealing));

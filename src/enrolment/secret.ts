@@ -1,4 +1,4 @@
-/** What the new secret is for, and how it is sealed. */
+/** The parameters of a new secret, and its seal. */
 import * as os from 'node:os';
 import { NotpError } from '../error.ts';
 import type { SealedFile } from '../seal/file.ts';
@@ -9,17 +9,17 @@ import type { Wanted } from '../wire/enrolment.ts';
 import type { State } from '../state/state.ts';
 import type { Plan } from './plan.ts';
 
-/** The options with the issuer that the configuration or the host's name gives where none was told. */
+/** The options, with the issuer of the configuration or the host's name where none was given. */
 export function wanted({ options, config }: Plan): Wanted {
   return { ...options, issuer: issuerFor(options.issuer, config) };
 }
 
-/** The issuer that was told (empty: none was), else that of the configuration, else the host's name. */
-export function issuerFor(told: string, { code }: Pick<Config, 'code'>): string {
-  return [told, code.issuer, os.hostname()].find((name) => name !== '') ?? '';
+/** The issuer `given` (may be empty), else the one of the configuration, else the host's name. */
+export function issuerFor(given: string, { code }: Pick<Config, 'code'>): string {
+  return [given, code.issuer, os.hostname()].find((name) => name !== '') ?? '';
 }
 
-/** Seals with the passphrase where there is one, else with the host key. `id`: of the file, where it is not to be drawn. */
+/** Seals with the passphrase where there is one, else with the host key. `id`: the id of the file; undefined: a random one. */
 export function sealPayload(
   { user, origin, now }: Pick<Plan, 'user' | 'origin' | 'now'>,
   payload: Payload,

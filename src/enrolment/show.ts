@@ -1,4 +1,4 @@
-/** What an enrolment shows: the QR code and the key, the recovery codes, the JSON, and what to do next. */
+/** Prints a new enrolment: the QR code and the key, the recovery codes, the JSON, and what to do next. */
 import * as path from 'node:path';
 import { isatty } from 'node:tty';
 import { messageOf, NotpError } from '../error.ts';
@@ -9,7 +9,7 @@ import { writeNew } from '../system/trusted.ts';
 import type { Plan } from './plan.ts';
 import { drawFittingQr, qrImage } from '../terminal/qr.ts';
 
-/** The QR code, the key and the URI: the result on stdout, but beside JSON only what was asked for, on stderr. */
+/** Prints the QR code, the key and the URI as the result on stdout. With JSON it prints only what was asked for, on stderr. */
 export function show({ options }: Plan, credential: TotpCredential, uri: string): void {
   const style = options.qr ?? (options.json ? 'none' : isatty(1) ? 'unicode' : 'ascii');
   const drawing = drawFittingQr(uri, style, options.json ? process.stderr : process.stdout, 'widen it, or give --qr-file');
@@ -18,7 +18,7 @@ export function show({ options }: Plan, credential: TotpCredential, uri: string)
   else if (options.confirm || style !== 'none') say(text);
 }
 
-/** Writes the QR code to a new file, and gives its name. Throws where the file is there or its ending is unknown. */
+/** Writes the QR code to a new file, and gives its name. Throws where the file exists or its extension is unknown. */
 export function writeImage(uri: string, file: string): string {
   const kind = path.extname(file).toLowerCase();
   if (kind !== '.png' && kind !== '.svg') throw new NotpError('usage', `${file}: --qr-file must end in .png or .svg`);
@@ -30,7 +30,7 @@ export function writeImage(uri: string, file: string): string {
   }
 }
 
-/** The recovery codes for a person. */
+/** The recovery codes as text for a person. */
 export function textOf(codes: readonly string[]): string {
   if (codes.length === 0) return '';
   const lines = codes.map((code) => `  ${code}\n`).join('');
@@ -45,7 +45,7 @@ export function jsonOf(plan: Plan, id: string, credential: TotpCredential, uri: 
   );
 }
 
-/** Ends the command by naming what to do next. */
+/** Ends the command with what to do next. */
 export function tellNext({ origin, file }: Plan, image: string | undefined): void {
   sayLine(`Enrolled ${origin.user} for ${origin.context}: ${file}`);
   if (image !== undefined) sayHint(`${image} holds the secret: delete it when it is scanned`);

@@ -1,4 +1,4 @@
-/** The steps by which a new sealed file takes its place, in the order that loses nothing. */
+/** Puts a new sealed file in its place, in an order of steps that loses nothing. */
 import { messageOf, NotpError } from '../error.ts';
 import { registrationOf, type Registration as Registered } from '../seal/file.ts';
 import type { Config } from '../system/config.ts';
@@ -17,7 +17,7 @@ export interface ToStore {
   readonly bytes: Uint8Array;
 }
 
-/** A file that logs in: its registration changes with it, see registrar.ts. */
+/** A file that logs in. Its registration changes with it; see registrar.ts. */
 export interface ToRegister extends ToStore {
   readonly enrolment: NewEnrolment;
   readonly place: StatePlace;
@@ -25,9 +25,9 @@ export interface ToRegister extends ToStore {
 }
 
 /**
- * Writes the draft, registers it as pending, lets `hand` give the result to the person (who alone has it), puts
- * the file in its place and completes the registration. What fails up to the rename undoes all of it; `takeBack`
- * undoes what `hand` did or began, while the registration is still pending.
+ * Writes the draft and registers it as pending. Then `hand` gives the result to the person (nobody else has it), the file is
+ * renamed into place, and the registration is completed. A failure up to the rename undoes all of it. `takeBack` undoes the effects
+ * of `hand` while the registration is still pending.
  */
 export async function storeRegistered(what: ToRegister, hand: () => void, takeBack: () => void = () => undefined): Promise<void> {
   if (what.config.secretsInStore) {
@@ -36,7 +36,7 @@ export async function storeRegistered(what: ToRegister, hand: () => void, takeBa
   }
   const { user, place, state, enrolment } = what;
   const asOwner = <T>(action: () => Promise<T>): Promise<T> => asUser(place.owner, action);
-  // One change of identity for both: of many users it is what takes the time.
+  // Both in one change of identity, since with many users those take most of the time.
   const { found, written } = await asUser(user, () => ({
     found: findSealed(what.config, user, enrolment.origin.context),
     written: draftOf(what),
@@ -58,7 +58,7 @@ export async function storeRegistered(what: ToRegister, hand: () => void, takeBa
   await putInPlace(what, written, registration, hand);
 }
 
-/** The same where the store keeps the sealed file: it is there from the moment at which it is the registered one. */
+/** The same where the store keeps the sealed file: storing and registering it are one transaction. */
 async function registerInStore(what: ToRegister, hand: () => void, takeBack: () => void): Promise<void> {
   const { place, state, enrolment, bytes } = what;
   const asOwner = <T>(action: () => Promise<T>): Promise<T> => asUser(place.owner, action);
@@ -67,7 +67,7 @@ async function registerInStore(what: ToRegister, hand: () => void, takeBack: () 
     hand();
     await asOwner(() => completeInStore(state, enrolment, Buffer.from(bytes).toString('utf8')));
   } catch (error) {
-    // An answer of the store may have been lost on its way.
+    // The store may have committed, and its answer was lost.
     const standing = await asOwner(() => standingInStore(state, enrolment)).catch(() => 'unknown' as const);
     if (standing === 'registered') return;
     if (standing === 'unknown') throw notKnown(error);
@@ -77,17 +77,17 @@ async function registerInStore(what: ToRegister, hand: () => void, takeBack: () 
   }
 }
 
-/** Both secrets may be the right one now, so nothing is taken back. */
+/** Either secret may be the valid one now, so nothing is taken back. */
 function notKnown(cause: unknown): NotpError {
   return new NotpError(
     'store_unavailable',
-    `${messageOf(cause)}; it is not known whether the new secret has taken its place`,
+    `${messageOf(cause)}; it is not known whether the new secret is in place`,
     'keep what was shown, and run the command again when the store answers',
     { cause },
   );
 }
 
-/** The file that the service has sealed and begun to register: the draft comes after that. Else as storeRegistered. */
+/** The same for a file that the service has sealed and registered as pending: the draft is written after that. */
 export async function storeBegun(what: ToStore, registration: Registration, hand: () => void): Promise<void> {
   if (what.config.secretsInStore) {
     await endInStore(registration, hand);
@@ -95,7 +95,7 @@ export async function storeBegun(what: ToStore, registration: Registration, hand
   }
   let written: Draft;
   try {
-    written = await drafted(what);
+    written = await writeDraft(what);
   } catch (error) {
     await registration.abandon();
     throw notStored(what, error);
@@ -103,7 +103,7 @@ export async function storeBegun(what: ToStore, registration: Registration, hand
   await putInPlace(what, written, registration, hand);
 }
 
-/** The service keeps the file: nothing is in its place before it says so. */
+/** The service keeps the file. It is in place only when the service says so. */
 async function endInStore(registration: Registration, hand: () => void): Promise<void> {
   try {
     hand();
@@ -114,10 +114,10 @@ async function endInStore(registration: Registration, hand: () => void): Promise
   await registration.completeSurely();
 }
 
-/** How a registration that was begun ends: with the file in its place, or without. */
+/** Ends a registration that was begun: with the file in place, or without. */
 export interface Registration {
   complete(): Promise<void>;
-  /** The same, and throws where it is not known to be done. */
+  /** The same, but throws where the result is unknown. */
   completeSurely(): Promise<void>;
   abandon(): Promise<void>;
 }
@@ -125,7 +125,7 @@ export interface Registration {
 async function putInPlace(what: ToStore, written: Draft, registration: Registration, hand: () => void): Promise<void> {
   try {
     hand();
-    // Not surely on the disk: both files stay known, and the first login completes what is there.
+    // The rename may not be on the disk yet. Both files stay registered, and the first login completes the one in place.
     if (!(await asUser(what.user, () => written.put()))) return;
   } catch (error) {
     await asUser(what.user, () => written.drop());
@@ -135,20 +135,20 @@ async function putInPlace(what: ToStore, written: Draft, registration: Registrat
   await registration.complete();
 }
 
-/** Puts a file in its place that is registered for no login, or whose registration stays as it is. */
+/** Puts a file in place that no login is registered for, or whose registration does not change. */
 export async function storeFile(what: ToStore): Promise<void> {
   await storeFiles([what], () => Promise.resolve());
 }
 
-/** The same for several, whole on the disk all of them before `last` runs and the first takes its place. */
+/** The same for several files. All are on the disk before `last` runs, and only then the first is renamed into place. */
 export async function storeFiles(all: readonly ToStore[], last: () => Promise<void>): Promise<void> {
   const written: Placing[] = [];
   try {
-    for (const what of all) written.push({ what, draft: await drafted(what) });
+    for (const what of all) written.push({ what, draft: await writeDraft(what) });
     await last();
     for (const each of written) await put(each);
   } finally {
-    // What is in its place has no draft any more.
+    // A file in place has no draft any more.
     for (const each of written) await asUser(each.what.user, () => each.draft.drop());
   }
 }
@@ -166,7 +166,7 @@ async function put({ what, draft: written }: Placing): Promise<void> {
   }
 }
 
-function drafted(what: ToStore): Promise<Draft> {
+function writeDraft(what: ToStore): Promise<Draft> {
   return asUser(what.user, () => draftOf(what));
 }
 
@@ -176,7 +176,7 @@ function draftOf({ config, user, file, bytes }: ToStore): Draft {
 }
 
 function notStored({ file }: ToStore, cause: unknown): NotpError {
-  return new NotpError('failed', `${file}: ${messageOf(cause)}`, 'nothing was changed; a key or codes that were shown are worth nothing', {
+  return new NotpError('failed', `${file}: ${messageOf(cause)}`, 'nothing was changed; discard any key or codes that were shown', {
     cause,
   });
 }

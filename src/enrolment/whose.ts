@@ -1,4 +1,4 @@
-/** Whose login a command is about, and the state that it is on. */
+/** Finds the user that a command is about, and the state that it works on. */
 import type { Origin } from '../audit/record.ts';
 import { NotpError } from '../error.ts';
 import { quoted, shellCommand } from '../otp/escape.ts';
@@ -11,19 +11,22 @@ import { withState } from '../state/state.ts';
 import { statePlace, type StatePlace } from '../state/place.ts';
 import type { Own } from './own-secrets.ts';
 
-/** The account that `name` is a spelling of, or oneself. Throws `usage` where there is none, `not_permitted` where it is somebody else and we are not root. */
+/**
+ * The account with the name `name` in any spelling; undefined: the caller's own. Throws `usage` for an unknown name, and
+ * `not_permitted` for another user's where the caller is not root.
+ */
 export function userNamed(name: string | undefined, { onlyRoot, hint }: { onlyRoot: string; hint: (user: User) => string }): User {
   const self = realUser();
   const user = name === undefined || name === self.name ? self : userByName(name);
-  if (user === undefined) throw new NotpError('usage', `there is no user ${quoted(name ?? '')}`, 'getent passwd lists those there are');
+  if (user === undefined) throw new NotpError('usage', `there is no user ${quoted(name ?? '')}`, 'getent passwd lists all users');
   if (user.uid !== realUid() && !isRoot()) throw new NotpError('not_permitted', `only root can ${onlyRoot}`, hint(user));
   return user;
 }
 
-/** A user of this host, or for root the name of an enrolment whose user is gone, or on other hosts of the fleet alone. */
+/** A user of this host. For root also just the name of an enrolment whose user is deleted, or exists only on other hosts of the fleet. */
 export type Whose = User | { readonly name: string; readonly uid?: undefined };
 
-/** As userNamed, and for root also a name that the store knows: somebody's who is gone, or an account's that has another name now. */
+/** As userNamed. Root may also give a name that only the store knows: of a deleted user, or the former name of a renamed account. */
 export async function enrolledUser(
   config: Config,
   name: string | undefined,
@@ -40,17 +43,17 @@ export async function enrolledUser(
   return userNamed(name, words);
 }
 
-/** Whose a record is. */
+/** The user of an audit record. */
 export function originOf({ name, uid }: Whose): Pick<Origin, 'user' | 'uid'> {
   return uid === undefined ? { user: name } : { user: name, uid };
 }
 
-/** The state that this process would write for `user`, with the key of the host where systemd opens it for root. */
+/** The state that this process would write for `user`, with the host key where systemd decrypts it for root. */
 export function ownStatePlace({ config, user }: Pick<Own, 'config' | 'user'>): StatePlace {
   return withOpenedKey(statePlace(config, user), config);
 }
 
-/** Where the service holds the enrolments, and only root can do it. `command`: what root runs. */
+/** The error for enrolments that the service holds and only root can change. `command`: the command for root. */
 export function heldByService({ name }: Pick<User, 'name'>, command: string): NotpError {
   return new NotpError('not_permitted', `the enrolments of ${name} are held by the service of this host`, command);
 }
@@ -59,7 +62,7 @@ export function onlyRootInvites({ name }: Pick<User, 'name'>): NotpError {
   return new NotpError('not_permitted', 'only root can invite', shellCommand`sudo notp-enroll --pending ${name}`);
 }
 
-/** What is refused where the user has no enrolment, or none for `context`; `all` are those that they have. */
+/** The error for a user without an enrolment, or without one for `context`. `all`: the enrolments that they have. */
 export function notEnrolled(
   { name }: Pick<User, 'name'>,
   context: string | undefined,
@@ -70,52 +73,55 @@ export function notEnrolled(
   return new NotpError('refused', what, isRoot() ? shellCommand`notp-enroll ${name} makes an enrolment` : 'notp enroll makes an enrolment');
 }
 
-/** The state of this host, for root. `what`: begins the word about it where there is none, which is thrown as `failed`. */
+/** The state of this host, for root. Throws `failed` where there is none. `what`: the start of that message. */
 export function serviceState(config: Config, what: string): StatePlace {
   const place = withOpenedKey(statePlace(config, realUser()), config);
   if (place.kind === 'service') return place;
   throw new NotpError(
     'failed',
-    `${what} the state of this host, and there is none`,
+    `${what} the state of this host, which does not exist`,
     'it needs the system user notp and a store of the host: see "Set up" in README.md',
   );
 }
 
-/** The same, where other hosts share its store. `alone`: what is said where none does, which is thrown as `refused`. */
+/** The same, for a store that other hosts share. Throws `refused` with the message `alone` where no host does. */
 export function sharedState(config: Config, what: string, alone: string): StatePlace {
   const place = serviceState(config, what);
   if (place.store.kind === 'postgres') return place;
   throw new NotpError('refused', alone, 'store.url names a database of a fleet: see notp.toml(5)');
 }
 
-/** Whether another state judges the login `context` (undefined: any), to which the missing socket would lead. */
+/** Whether another state judges the login `context` (undefined: any), and the socket that leads to it is missing. */
 export function isElsewhere(config: Config, whose: Whose, context: string | undefined): whose is User {
   if (whose.uid === undefined || (context !== undefined && !config.contexts.includes(context))) return false;
   return missingSocket(config, whose) !== undefined;
 }
 
 /**
- * Throws `refused` where nothing that is done here with the login `context` (undefined: with any) would count: another state judges it, to
- * which the missing socket would lead. `command`: what root can run instead.
+ * Throws `refused` where a change of the login `context` (undefined: any) would count for nothing here: another state judges it,
+ * and the socket that leads to it is missing. `command`: what root can run instead.
  */
 export function refuseElsewhere(config: Config, whose: Whose, context: string | undefined, command: string): void {
   if (isElsewhere(config, whose, context)) throw judgedElsewhere(whose, missingSocket(config, whose) ?? '', command);
 }
 
-/** Where the service's state judges the logins of `user`, and `socket`, which would lead to it, is missing. `command`: what root can run instead. */
+/**
+ * The error where the service's state judges the logins of `user`, and its socket `socket` is missing. `command`: what root can run
+ * instead.
+ */
 function judgedElsewhere({ name }: Pick<User, 'name'>, socket: string, command: string): NotpError {
   return new NotpError(
     'refused',
-    `the logins of ${name} are judged by the state of the service, and there is no ${socket} that leads to it; nothing was changed`,
+    `the service judges the logins of ${name}, and its socket ${socket} is missing; nothing was changed`,
     `ask an administrator: ${command}`,
   );
 }
 
-/** Where the service keeps the sealed file of `context` and cannot be asked. */
+/** The error where the service keeps the sealed file of `context` and cannot be asked. */
 export function keptByService({ name }: Pick<User, 'name'>, context: string): NotpError {
   return new NotpError(
     'refused',
-    `the login ${context} of ${name} is kept by the service of this host, and no socket leads to it`,
+    `the service of this host keeps the login ${context} of ${name}, and its socket is missing`,
     'ask an administrator to run this, or to enrol you (notp-enroll)',
   );
 }

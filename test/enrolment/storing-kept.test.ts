@@ -87,7 +87,7 @@ describe('an enrolment whose sealed file is kept by the store', { skip: lacks({ 
       [COMPLETE, 'after'],
       [LOOK, 'before'],
     ] as const);
-    await assert.rejects(enrol(broken), /the answer was lost; it is not known whether the new secret has taken its place/);
+    await assert.rejects(enrol(broken), /the answer was lost; it is not known whether the new secret is in place/);
     assert.deepEqual([await present(), said], [[ID, '', ['sealed']], ['shown']]);
   });
 });

@@ -1,6 +1,6 @@
 /**
- * A new secret for a login where this process may write its state: it is shown, confirmed with a code, sealed, registered,
- * and only then does it take the place of an earlier one. Whatever fails before leaves that one working.
+ * Makes a new secret for a login where this process may write the state. The secret is shown, confirmed with a code, sealed and
+ * registered, and only then replaces an earlier one. If any step before fails, the earlier one still works.
  */
 import { rmSync } from 'node:fs';
 import { NotpError } from '../../error.ts';

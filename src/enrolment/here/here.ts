@@ -1,4 +1,4 @@
-/** The enrolments on a state that this process may write: root's on that of the host, and users' on their own. */
+/** The enrolments on a state that this process may write: root writes the host's state, users their own. */
 import type { Origin } from '../../audit/record.ts';
 import { NotpError } from '../../error.ts';
 import { shellCommand } from '../../otp/escape.ts';
@@ -30,7 +30,7 @@ import {
 import { enrolHere } from './enrol.ts';
 import { sealHere } from './seal.ts';
 
-/** `place`: the state that logins of `own.user` are judged on. */
+/** `place`: the state that judges the logins of `own.user`. */
 export function enrolmentsHere(own: Own, place: StatePlace): Enrolments {
   const { config, user, now } = own;
   const originFor = (context: string): Origin => ({ user: user.name, uid: user.uid, context, door: 'cli' });
@@ -41,7 +41,7 @@ export function enrolmentsHere(own: Own, place: StatePlace): Enrolments {
     heldBy: 'this process',
     status: async () => {
       const all = await factsOfUser(config, place, user, now);
-      // What the user's own state says of a login counts for nothing where another one judges it.
+      // The user's own state counts for nothing where another state judges the login.
       return missingSocket(config, user) === undefined ? all : all.filter(({ context }) => !config.contexts.includes(context));
     },
     enrol: async (plan) => {
@@ -54,7 +54,7 @@ export function enrolmentsHere(own: Own, place: StatePlace): Enrolments {
         throw new NotpError(
           'failed',
           'the service is not set up on this host',
-          'install its units first, or enrol with notp-enroll as it is',
+          'install its units first, or run notp-enroll without --pending',
         );
       await asUser(place.owner, () => withNewState(place, now, (state) => invite(state, originFor(context), config.policy, now())));
       enableSocket(user.uid);
@@ -76,8 +76,8 @@ export function enrolmentsHere(own: Own, place: StatePlace): Enrolments {
       if (file.seal.kind === 'host' && place.kind === 'user')
         throw new NotpError(
           'refused',
-          `${file.context} is sealed by this host, and no service is there to say whether it logs in`,
-          shellCommand`an administrator can tell: sudo notp status ${file.context} --user ${user.name}`,
+          `${file.context} is sealed by this host, and there is no service to say whether it logs in`,
+          shellCommand`ask an administrator: sudo notp status ${file.context} --user ${user.name}`,
         );
       return (await onLogins((transaction) => registeredAs(transaction, originFor(file.context), registrationOf(file)))) === 'active';
     },
@@ -85,7 +85,7 @@ export function enrolmentsHere(own: Own, place: StatePlace): Enrolments {
   };
 }
 
-/** `place`: the state of this host where `whose` is a name alone. */
+/** `place`: the state of this host where `whose` is only a name. */
 export function namedHere(config: Config, whose: Whose, place: StatePlace, now: () => number): NamedEnrolments {
   const onState = async <T>(work: (state: State | undefined) => Promise<T>): Promise<T> =>
     await asUser(place.owner, () => withState(place, now, work));

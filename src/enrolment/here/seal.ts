@@ -1,6 +1,6 @@
 /**
- * Sealing a login anew where this process may write its state: another passphrase, the key of the host, or new recovery codes. The new file
- * takes the place of the old one in one step, and its id is new, so that the old file put back does not log in any more.
+ * Re-seals a login where this process may write the state: with another passphrase, the host key, or new recovery codes.
+ * The new file replaces the old one in one step. Its id is new, so that the old file, put back, does not log in any more.
  */
 import type { Origin } from '../../audit/record.ts';
 import { NotpError } from '../../error.ts';
@@ -29,7 +29,7 @@ export async function sealHere(own: Own, place: StatePlace, old: SealedFile, wha
     const payload = passphrase === undefined ? openByHost(old, state) : openSealed(old, passphrase);
     try {
       const change = { ...what, passphrase: await passphraseToSealWith(own, old, what, passphrase) };
-      return await stored(own, { place, state }, old, { payload, change }, hand);
+      return await store(own, { place, state }, old, { payload, change }, hand);
     } finally {
       payload.secret.fill(0);
     }
@@ -38,7 +38,7 @@ export async function sealHere(own: Own, place: StatePlace, old: SealedFile, wha
   }
 }
 
-async function stored(
+async function store(
   { config, user, now }: Own,
   { place, state }: { place: StatePlace; state: State | undefined },
   old: SealedFile,
@@ -51,7 +51,7 @@ async function stored(
     state?.store.exclusively((transaction) => registeredAs(transaction, origin, registrationOf(old))),
   );
   if (status !== 'active' && change.event !== 'passphrase') throw noLogin(context, user.name);
-  // What is not registered, or where we do not reach, must keep its id.
+  // A file that is not registered, or whose state is out of reach, must keep its id.
   const anew = sealedAnew(old, payload, change, { keepsId: status !== 'active', hostKey: state?.hostKey, nowMs: now() });
   const target = { config, user, file: whereSealed(config, place, user, context), bytes: printSealedFile(anew.file) };
   const done = { id: anew.file.id, file: target.file, seal: anew.file.seal.kind, recovery: anew.codes };
@@ -67,11 +67,11 @@ async function stored(
   return done;
 }
 
-/** While somebody was asked, another command may have put a file in the place of `old`, and registered that. */
+/** Throws where another command replaced the file `old`, and registered the new one, while this command was waiting for input. */
 async function refuseChanged(own: Own, old: SealedFile): Promise<void> {
   const present = registrationOf(await ownSealed(own, old.context));
   if (present.digest !== registrationOf(old).digest)
-    throw new NotpError('refused', `${old.context} was changed meanwhile`, 'begin again with the file that is there now');
+    throw new NotpError('refused', `${old.context} was changed meanwhile`, 'run the command again on the new file');
 }
 
 function openByHost(old: SealedFile, state: State | undefined): Payload {
@@ -89,5 +89,5 @@ function noHost(): NotpError {
 }
 
 function noLogin(context: string, user: string): NotpError {
-  return new NotpError('refused', `${context} is not what ${user} logs in with here`, 'notp list shows what there is');
+  return new NotpError('refused', `${user} does not log in with ${context} here`, 'notp list shows all secrets');
 }

@@ -1,7 +1,8 @@
 /**
- * What a user makes through the service with one proof and could go on with for ever: new recovery codes, each of which logs in, or a new
- * secret with such codes. The first within the time that refills a try is free, for strangers can empty the guess budget of whoever has lost
- * the phone; each further one costs a try of that, so that nobody fills the log for everybody.
+ * Charges for what a user makes through the service with one proof and could repeat for ever: new recovery codes, each of which
+ * logs in, or a new secret with such codes.
+ * The first one per refill time is free: strangers can empty the guess budget of a user who has lost the phone. Each further one
+ * costs a try, so that no user can fill everybody's log.
  */
 import type { Origin } from '../../audit/record.ts';
 import type { SealedFile } from '../../seal/file.ts';
@@ -12,41 +13,44 @@ import { isEmpty, refilled, taken, type Bucket } from '../../verdict/budget.ts';
 import type { Rules } from '../../login/rules.ts';
 import type { State } from '../../state/state.ts';
 
-/** Why it is refused. */
+/** The detail of the refusal. */
 export const OFTEN = 'made too often for the time being: a try of the guess budget pays for it';
 
-/** Whose, with what in place, and the rules that count. */
+/** The user and context, the file in place, and the rules that count. */
 export interface Charged {
   readonly origin: Origin;
-  /** The file that the proof opens; undefined for whoever was invited. */
+  /** The file that the proof opens; undefined for an invited user. */
   readonly present: SealedFile | undefined;
   readonly rules: Pick<Rules, 'policy' | 'now'>;
 }
 
-/** Whether it can be paid for now. To be asked before a proof is judged, which would be spent for nothing. Throws as Store.exclusively does. */
+/**
+ * Whether the budget can pay for it now. To be asked before a proof is judged, or the code would be used for nothing. Throws as
+ * Store.exclusively does.
+ */
 export async function canPay({ store }: Pick<State, 'store'>, what: Charged): Promise<boolean> {
-  return await store.exclusively(async (transaction) => (await paid(transaction, what)) !== undefined);
+  return await store.exclusively(async (transaction) => (await bucketAfter(transaction, what)) !== undefined);
 }
 
 /**
- * Takes the price from the enrolment or the invitation. Gives the bucket that is left, as of now by the clock that counts; undefined where
- * it had none. Throws as Store.exclusively does.
+ * Charges the price to the enrolment or the invitation. Gives the bucket afterwards, as of now by the clock that counts; undefined
+ * where it could not pay. Throws as Store.exclusively does.
  */
 export async function charge({ store }: Pick<State, 'store'>, what: Charged): Promise<Bucket | undefined> {
   const { user, context } = what.origin;
   return await store.exclusively(async (transaction) => {
-    const left = await paid(transaction, what);
+    const left = await bucketAfter(transaction, what);
     const enrolment = await transaction.enrolment(user, context);
-    // Whatever became of it meanwhile, begin() refuses it.
+    // If the enrolment changed meanwhile, begin() refuses it.
     if (enrolment !== undefined && enrolment.doubt === undefined && statusToBe(enrolment) !== 'revoked' && left !== undefined)
       await transaction.save({ ...enrolment, state: { ...enrolment.state, bucket: left } });
     return left;
   });
 }
 
-async function paid(transaction: Transaction, { origin, present, rules: { policy, now } }: Charged): Promise<Bucket | undefined> {
+async function bucketAfter(transaction: Transaction, { origin, present, rules: { policy, now } }: Charged): Promise<Bucket | undefined> {
   const enrolment = await transaction.enrolment(origin.user, origin.context);
-  // Whoever judges the proof says what is wrong.
+  // Judging the proof reports the fault.
   if (enrolment === undefined || enrolment.doubt !== undefined || statusToBe(enrolment) === 'revoked') return { tokens: 0, asOfMs: 0 };
   const nowMs = await timeOf(transaction, now);
   const bucket = refilled(enrolment.state.bucket, policy, nowMs);

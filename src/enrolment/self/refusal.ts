@@ -1,4 +1,4 @@
-/** What the service refuses of an enrolment by itself, without a proof that a login would have judged. */
+/** Records the refusals of an enrolment that the service gives by itself, without judging a proof. */
 import { appendLogin, newRef } from '../../audit/audit.ts';
 import type { Origin } from '../../audit/record.ts';
 import { refused } from '../../login/standing.ts';
@@ -6,7 +6,7 @@ import type { State } from '../../state/state.ts';
 import type { Reason } from '../../verdict/reasons.ts';
 import type { EnrolAnswer } from '../../wire/enrolment.ts';
 
-/** Records the refusal as `event`, and gives the answer that tells it. Throws as Store.exclusively does. */
+/** Records the refusal as `event`, and gives the answer that reports it. Throws as Store.exclusively does. */
 export async function refusal(
   { store, log }: State,
   origin: Origin,

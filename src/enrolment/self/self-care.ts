@@ -1,6 +1,6 @@
 /**
- * What a user does with the own enrolment through the service, each with a proof that is judged and recorded like a
- * login: seals it anew (another passphrase, the host's key, new recovery codes), shows it again, ends it.
+ * What a user can do with their enrolment through the service: re-seal it (another passphrase, the host key, new recovery codes),
+ * show it again, or revoke it. Each takes a proof, which is judged and recorded like a login.
  */
 import { NotpError } from '../../error.ts';
 import { otpauthUri } from '../../otp/uri.ts';
@@ -17,7 +17,7 @@ import { begin, giveOut, revoke, type NewEnrolment } from '../registrar.ts';
 import { withPresentState, type State } from '../../state/state.ts';
 import type { EnrolAnswer } from '../../wire/enrolment.ts';
 
-/** The answer, and what has been registered as pending and must be completed or abandoned. */
+/** The answer, and the pending registration that must be completed or abandoned. */
 export interface Cared {
   readonly answer: EnrolAnswer;
   readonly registered?: NewEnrolment;
@@ -43,9 +43,9 @@ export async function care(login: Login, rules: Rules, question: CareQuestion): 
     switch (question.step) {
       case 'change':
         if (isCharged && (await charge(state, charged)) === undefined) return { answer: await refuseOften(state) };
-        return await changed(login, state, question, now());
+        return await change(login, state, question, now());
       case 'export':
-        return { answer: { kind: 'secret', uri: await exported(login, state, question) } };
+        return { answer: { kind: 'secret', uri: await exportSecret(login, state, question) } };
       case 'revoke':
         await revoke(state, login.origin);
         return { answer: { kind: 'done' } };
@@ -53,33 +53,39 @@ export async function care(login: Login, rules: Rules, question: CareQuestion): 
   });
 }
 
-async function changed(login: Login, state: State, question: CareQuestion & { step: 'change' }, nowMs: number): Promise<Cared> {
+async function change(login: Login, state: State, question: CareQuestion & { step: 'change' }, nowMs: number): Promise<Cared> {
   const { origin } = login;
-  const { change } = question;
-  return await opened(login, state, question, async (old, payload) => {
-    const { file, codes, state: pending } = sealedAnew(old, payload, change, { keepsId: false, hostKey: state.hostKey, nowMs });
+  return await withOpened(login, state, question, async (old, payload) => {
+    const { file, codes, state: pending } = sealedAnew(old, payload, question.change, { keepsId: false, hostKey: state.hostKey, nowMs });
     const expected = { id: old.id, status: 'active' } as const;
-    const registered: NewEnrolment = { origin, ...registrationOf(file), state: pending, event: change.event, replace: true, expected };
+    const registered: NewEnrolment = {
+      origin,
+      ...registrationOf(file),
+      state: pending,
+      event: question.change.event,
+      replace: true,
+      expected,
+    };
     await begin(state, registered, registrationOf(old));
     return { answer: { kind: 'anew', file: Buffer.from(printSealedFile(file)).toString('utf8'), recovery: codes }, registered };
   });
 }
 
-async function exported(login: Login, state: State, question: CareQuestion): Promise<string> {
-  return await opened(login, state, question, async (old, payload) => {
+async function exportSecret(login: Login, state: State, question: CareQuestion): Promise<string> {
+  return await withOpened(login, state, question, async (old, payload) => {
     const counter = await giveOut(state, login.origin, registrationOf(old));
     return otpauthUri(payload.type === 'hotp' ? { ...payload, ...counter } : payload);
   });
 }
 
-/** The sealed file that was sent, or that the store keeps. */
+/** The sealed file that the user sent, or that the store keeps. */
 export function presentFile({ files }: Login): SealedFile | undefined {
   const found = files[0]?.found;
   return found?.kind === 'sealed' ? found.file : undefined;
 }
 
-/** Runs `work` on what the accepted proof opens, and wipes it. */
-async function opened<T>(
+/** Runs `work` on the secret that the accepted proof opens, and wipes it. */
+async function withOpened<T>(
   login: Login,
   { hostKey }: State,
   { readings }: CareQuestion,
@@ -89,7 +95,7 @@ async function opened<T>(
   const presented = file === undefined ? undefined : openReading([file], readings, hostKey);
   const payload = presented?.opened[0];
   if (file === undefined || presented === undefined || payload === undefined)
-    throw new NotpError('bad_secret_file', 'what was accepted does not open');
+    throw new NotpError('bad_secret_file', 'the accepted proof does not open the sealed file');
   try {
     return await work(file, payload);
   } finally {

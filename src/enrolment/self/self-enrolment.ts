@@ -1,6 +1,6 @@
 /**
- * A user who enrols themselves through the service. Who is enrolled must show a code of the enrolment that is to be
- * replaced; who is not must have been invited by root. The secret is sealed by the host and leaves once, to be shown.
+ * A user's own enrolment through the service. An enrolled user must show a code of the enrolment to replace. A user who is not
+ * enrolled needs an invitation by root. The service seals the secret with the host key, and sends it out once, to be shown.
  */
 import type { Origin } from '../../audit/record.ts';
 import { NotpError } from '../../error.ts';
@@ -22,11 +22,11 @@ import type { EnrolAnswer } from '../../wire/enrolment.ts';
 /** The enrolment that one connection makes. */
 export interface SelfEnrolment {
   answer(question: Exclude<EnrolQuestion, StatusQuestion>, login: Login, rules: Rules): Promise<EnrolAnswer>;
-  /** The connection is gone: what was begun and not completed is undone or left to the first login, as the registrar does. */
+  /** The connection has ended. An enrolment that was begun is undone, or left for the first login to complete, as the registrar does it. */
   end(): void;
 }
 
-/** What whoever asks may replace: an invitation, or the enrolment that they have shown a code of. */
+/** What the user may replace: an invitation, or the enrolment that they have shown a code of. */
 type Granted = NonNullable<NewEnrolment['expected']>;
 
 interface Offered {
@@ -38,7 +38,7 @@ interface Offered {
   triesLeft: number;
 }
 
-/** What was registered and waits for its file, `text`, to come into its place. */
+/** A registration that waits until its file, `text`, is in place. */
 interface Pending {
   readonly rules: Rules;
   readonly registered: NewEnrolment;
@@ -69,9 +69,9 @@ export function selfEnrolment(): SelfEnrolment {
           return { kind: 'offer', secret: payload.secret, recovery: codes };
         }
         case 'confirm': {
-          // One offer gives one sealed file, so that a code is worth no more than one record of a new enrolment.
+          // One offer gives one sealed file, so that one code cannot make many records of new enrolments.
           if (offered === undefined || pending !== undefined) throw new NotpError('usage', 'no enrolment was begun');
-          const answer = keep(await confirmed(offered, question.code), offered.rules);
+          const answer = keep(await confirm(offered, question.code), offered.rules);
           if (offered.triesLeft === 0) forget();
           return answer;
         }
@@ -79,7 +79,7 @@ export function selfEnrolment(): SelfEnrolment {
         case 'abandon':
           if (offered === undefined && pending === undefined) throw new NotpError('usage', 'no enrolment was begun');
           try {
-            await ended(pending, question.step);
+            await endPending(pending, question.step);
           } catch (error) {
             if (!(error instanceof NotpError) || error.code !== 'refused') throw error;
             forget();
@@ -98,7 +98,7 @@ export function selfEnrolment(): SelfEnrolment {
   };
 }
 
-/** What may be replaced, or why the enrolment may not begin. */
+/** What the user may replace, or the refusal to begin. */
 async function permission(login: Login, rules: Rules, { replace, readings }: EnrolBegin): Promise<Granted | EnrolAnswer> {
   const { place, now } = rules;
   const { origin } = login;
@@ -123,8 +123,8 @@ function isActive(enrolment: Enrolment | undefined): boolean {
   return enrolment?.status === 'active' && enrolment.id !== '';
 }
 
-/** Seals and registers the new secret as pending where `code` is one of its codes. */
-async function confirmed(offered: Offered, code: string): Promise<Cared> {
+/** Seals the new secret and registers it as pending, where `code` is one of its codes. */
+async function confirm(offered: Offered, code: string): Promise<Cared> {
   const { login, rules, granted, payload, recoveryCodes } = offered;
   const { origin } = login;
   const nowMs = rules.now();
@@ -139,20 +139,23 @@ async function confirmed(offered: Offered, code: string): Promise<Cared> {
     const enrolment = {
       origin,
       ...registrationOf(file),
-      // Who replaces goes on with the same budget: a full one would pay for the next.
+      // A replacement keeps the budget. A full one would pay for the next replacement.
       state: granted.status === 'active' ? { ...first, bucket: left } : first,
       replace: true,
       expected: granted,
     };
     const present = presentFile(login);
-    if (!(await begun(state, enrolment, present === undefined ? undefined : registrationOf(present)))) return undefined;
+    if (!(await tryToBegin(state, enrolment, present === undefined ? undefined : registrationOf(present)))) return undefined;
     return { answer: { kind: 'sealed', file: Buffer.from(printSealedFile(file)).toString('utf8') }, registered: enrolment };
   });
   return sealed ?? { answer: await refuse(login.origin, rules, 'not_permitted') };
 }
 
-/** False where the enrolment was revoked, replaced or completed since the permission: an offer that was kept open is worth nothing then. */
-async function begun(state: State, enrolment: NewEnrolment, present: Registration | undefined): Promise<boolean> {
+/**
+ * Begins the registration. False where the enrolment was revoked, replaced or completed since the permission: then the offer has
+ * expired.
+ */
+async function tryToBegin(state: State, enrolment: NewEnrolment, present: Registration | undefined): Promise<boolean> {
   try {
     await begin(state, enrolment, present);
     return true;
@@ -166,7 +169,7 @@ async function refuse(origin: Origin, { place, now }: Rules, reason: Reason, det
   return await withPresentState(place, now, (state) => refusal(state, origin, 'enroll.failed', reason, detail));
 }
 
-async function ended(pending: Pending | undefined, step: 'complete' | 'abandon'): Promise<void> {
+async function endPending(pending: Pending | undefined, step: 'complete' | 'abandon'): Promise<void> {
   if (pending === undefined && step === 'complete') throw new NotpError('usage', 'the enrolment was not confirmed');
   if (pending === undefined) return;
   const { rules, registered, text } = pending;

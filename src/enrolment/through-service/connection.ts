@@ -1,4 +1,4 @@
-/** How a user's commands speak with the service behind their socket: questions, a proof, and the end of a registration. */
+/** Connects a user's commands to the service behind their socket: questions, a proof, and the end of a registration. */
 import { NotpError } from '../../error.ts';
 import { parseProof, readings, type Reading } from '../../otp/proof.ts';
 import type { SealedFile } from '../../seal/file.ts';
@@ -16,7 +16,7 @@ import type { Registration } from '../storing.ts';
 
 export type Ask = (question: EnrolQuestion) => Promise<EnrolAnswer>;
 
-/** Runs `work` on a connection to `socket`, the one of `user`. */
+/** Runs `work` on a connection to `socket`, the socket of `user`. */
 export async function withService<T>(user: User, socket: string, work: (ask: Ask) => Promise<T>): Promise<T> {
   const lines = await asUser(user, () => connectLines(socket, { maxBytes: MAX_LINE, deadlineMs: ANSWER_DEADLINE_MS }));
   try {
@@ -27,8 +27,8 @@ export async function withService<T>(user: User, socket: string, work: (ask: Ask
 }
 
 /**
- * Asks for a proof of the enrolment whose file was found: who merely runs as the user must not be able to change it.
- * `passphrase`: where it is known already. `what`: ends the question.
+ * Asks for a proof of the enrolment whose file was found: another program of the user must not be able to change it.
+ * `passphrase`: where it is already known. `what`: the end of the question.
  */
 export async function askProof(found: Found, conversation: Conversation, what: string, passphrase?: string): Promise<readonly Reading[]> {
   if (passphrase === undefined && found.kind === 'sealed' && found.file.seal.kind === 'passphrase') {
@@ -40,7 +40,10 @@ export async function askProof(found: Found, conversation: Conversation, what: s
   return proof === undefined ? [] : [{ passphrase, proof }];
 }
 
-/** Where the service is gone: a new secret that is pending and has no file logs nobody in, and one with its file is completed by the first login. */
+/**
+ * If the service is gone, nothing is lost: a pending secret without its file logs nobody in, and the first login completes one with
+ * its file.
+ */
 export function registrationBy(ask: Ask): Registration {
   const end = async (step: 'complete' | 'abandon'): Promise<void> => {
     const answer = await ask({ step }).catch(() => undefined);
@@ -58,20 +61,20 @@ export function foundAs(file: SealedFile | undefined): Found {
   return file === undefined ? { kind: 'absent' } : { kind: 'sealed', file };
 }
 
-/** Where the service makes no more for the time being; see charge.ts. */
+/** The hint where the service makes no more for a while; see charge.ts. */
 export const OFTEN_HINT =
-  'it was made anew not long ago, and no try is left to pay for more: notp status says when there is one, or ask an administrator (notp unlock)';
+  'one was made recently, and no try is left to pay for another: notp status says when there is one, or ask an administrator (notp unlock)';
 
-/** Where another change came in between. */
-const OVERTAKEN_HINT = 'two changes came at once: look at notp status, and make it anew where it does not log in';
+/** The hint where another change was made at the same time. */
+const OVERTAKEN_HINT = 'two changes ran at once: check notp status, and repeat yours where the login does not work';
 
-/** The error for an answer that is not the one that was asked for. `hints`: what to do, where it is not what a login is told. */
+/** The error for an unexpected answer. `hints`: what to do, where it differs from the hint for a login. */
 export function refusalOf(answer: EnrolAnswer, hints: Partial<Record<Reason, string>> = {}): NotpError {
   if (answer.kind !== 'refused' || answer.outcome.verdict.result !== 'refused')
     return new NotpError(
       'store_unavailable',
-      'the service gave an answer that is none',
-      'ask an administrator to look at the notp service of your socket',
+      'malformed answer from the notp service',
+      'ask an administrator to check the notp service of your socket',
     );
   const { verdict, ref } = answer.outcome;
   const wording = wordingOf(verdict);

@@ -1,4 +1,4 @@
-/** `notp enroll` where the user has a socket: the service makes and seals the secret, and the file comes back. */
+/** `notp enroll` where the user has a socket: the service makes and seals the secret, and sends the sealed file back. */
 import { rmSync } from 'node:fs';
 import { otpauthUri, type TotpCredential } from '../../otp/uri.ts';
 import { parseSealedFile } from '../../seal/file.ts';
@@ -16,14 +16,14 @@ import { jsonOf, show, tellNext, textOf, writeImage } from '../show.ts';
 import { storeBegun } from '../storing.ts';
 import { askProof, OFTEN_HINT, refusalOf, registrationBy, withService, type Ask } from './connection.ts';
 
-/** `socket`: the user's. Throws as Enrolments.enrol does. */
+/** `socket`: the user's socket. Throws as Enrolments.enrol does. */
 export async function enrolThroughService(plan: Plan, socket: string): Promise<void> {
   const { config, user, origin, options } = plan;
   const found = await sealedFile(config, user, origin.context, plan.now);
   await withService(user, socket, async (ask) => {
     const conversation = openConversation(patience(plan.now));
     try {
-      const offer = await offered(plan, found, conversation, ask);
+      const offer = await requestOffer(plan, found, conversation, ask);
       const credential: TotpCredential = { type: 'totp', secret: offer.secret, ...wanted(plan) };
       const uri = otpauthUri(credential);
       const image = options.qrFile === undefined ? undefined : writeImage(uri, options.qrFile);
@@ -47,7 +47,7 @@ export async function enrolThroughService(plan: Plan, socket: string): Promise<v
   });
 }
 
-async function offered(plan: Plan, found: Found, conversation: Conversation, ask: Ask): Promise<EnrolAnswer & { kind: 'offer' }> {
+async function requestOffer(plan: Plan, found: Found, conversation: Conversation, ask: Ask): Promise<EnrolAnswer & { kind: 'offer' }> {
   const { replace } = plan.options;
   const proof = replace ? await askProof(found, conversation, ' of the enrolment to replace') : [];
   const answer = await ask({
@@ -62,7 +62,7 @@ async function offered(plan: Plan, found: Found, conversation: Conversation, ask
   throw refusalOf(answer, { not_permitted: replace ? OFTEN_HINT : uninvited });
 }
 
-/** The sealed file, where `code` is one of the new secret. */
+/** The sealed file, where `code` is a code of the new secret; undefined where it is not. */
 async function sealedFor(code: string, ask: Ask): Promise<string | undefined> {
   const reply = await ask({ step: 'confirm', code });
   if (reply.kind === 'sealed') return reply.file;

@@ -1,4 +1,4 @@
-/** Sealing a login anew where the service holds it: it does so after a code, and the file comes back. */
+/** Re-seals a login that the service holds: the service does it after a code, and sends the file back. */
 import { parseSealedFile, type SealedFile } from '../../seal/file.ts';
 import { openConversation } from '../../terminal/conversation.ts';
 import type { Change } from '../../wire/enrolment.ts';
@@ -26,7 +26,7 @@ export async function sealThroughService(
     const passphrase = await presentPassphrase(own, old, what);
     const { event, recovery } = what;
     const change: Change = { event, recovery, passphrase: await passphraseToSealWith(own, old, what, passphrase) };
-    // Last of all: a code does not wait until somebody has thought of a passphrase.
+    // Asked last: a code expires while somebody thinks of a passphrase.
     const conversation = openConversation(patience(now));
     const readings = await askProof(found, conversation, '', passphrase).finally(() => {
       conversation.close();

@@ -1,4 +1,4 @@
-/** The enrolments of a user that the service of this host holds: it is asked through the user's socket, and what changes them takes a proof. */
+/** The enrolments of a user that the service of this host holds. It is asked through the user's socket, and each change takes a proof. */
 import { shellCommand } from '../../otp/escape.ts';
 import { parseOtpauthUri } from '../../otp/uri.ts';
 import { openConversation } from '../../terminal/conversation.ts';
@@ -18,7 +18,7 @@ import { askProof, foundAs, refusalOf, withService } from './connection.ts';
 import { enrolThroughService } from './enrol.ts';
 import { sealThroughService } from './seal.ts';
 
-/** `socket`: the one of `own.user`. */
+/** `socket`: the socket of `own.user`. */
 export function enrolmentsThroughService(own: Own, socket: string): Enrolments {
   const { user, config, now } = own;
   const factsOf = async (files: readonly DeviceFile[]): Promise<readonly Facts[]> => {
@@ -26,7 +26,7 @@ export function enrolmentsThroughService(own: Own, socket: string): Enrolments {
     if (answer.kind === 'facts') return answer.facts;
     throw refusalOf(answer);
   };
-  /** After a proof: who merely runs as the user must not be able to do it. */
+  /** Asks for a proof first: another program of the user must not be able to do it. */
   const proven = async (step: Exclude<CareQuestion['step'], 'change'>, context: string, found: Found): Promise<EnrolAnswer> =>
     await withService(user, socket, async (ask) => {
       const conversation = openConversation(patience(now));
@@ -37,7 +37,7 @@ export function enrolmentsThroughService(own: Own, socket: string): Enrolments {
     });
   return {
     heldBy: 'the service',
-    // The service knows the state, and this user the sealed files.
+    // The service knows the state, and this user can read the sealed files.
     status: async () =>
       await factsOf(
         await asUser(user, () => {
@@ -55,7 +55,7 @@ export function enrolmentsThroughService(own: Own, socket: string): Enrolments {
     },
     revoke: async (context) => {
       const answer = await proven('revoke', context, await sealedFile(config, user, context, now));
-      // The socket stays, for only root can end it.
+      // The socket stays, since only root can remove it.
       if (answer.kind === 'done') return { endsSocket: false };
       throw refusalOf(answer);
     },
@@ -74,7 +74,7 @@ export function enrolmentsThroughService(own: Own, socket: string): Enrolments {
 async function sealAnew(own: Own, socket: string, what: SealAnew, hand: Hand): Promise<SealedAgain> {
   if (isOutOfSight(own, what.context)) return await sealThroughService(own, socket, undefined, what, hand);
   const old = await ownSealed(own, what.context);
-  // A passphrase may be of a secret that logs in nowhere; everything else is of a login.
+  // The passphrase of a secret that logs in nowhere can change here. All else is about a login.
   const isHeld = old.seal.kind === 'host' || what.event !== 'passphrase' || own.config.contexts.includes(what.context);
   return isHeld ? await sealThroughService(own, socket, old, what, hand) : await sealHere(own, ownStatePlace(own), old, what, hand);
 }

@@ -202,7 +202,7 @@ describe('a login that the service holds', { skip: lacks({ ...SERVICE_NEEDS, pro
     assertRefused(
       await asCarol('remove', 'ssh', '--yes'),
       1,
-      /ssh is sealed by this host, and no service is there to say whether it logs in/,
+      /ssh is sealed by this host, and there is no service to say whether it logs in/,
     );
     assert.match(await world.container.must(['ls', secrets]), /^shop\nssh$/m);
   });

@@ -77,7 +77,7 @@ describe('the current code', { skip: lacks({ programs: ['oathtool', 'python3'] }
   });
 
   it('is refused where there is no such secret, and where a name is none', async () => {
-    assertRefused(await own.opening(['code', 'nothing']), 1, /there is no secret .*\/nothing\nnotp: hint: notp list shows those there are/);
+    assertRefused(await own.opening(['code', 'nothing']), 1, /there is no secret .*\/nothing\nnotp: hint: notp list shows all secrets/);
     assertRefused(await own.opening(['code', '../ssh']), 2, /"\.\.\/ssh" is no context name/);
   });
 
@@ -153,7 +153,7 @@ it(
       assertRefused(
         await notp([command, 'web', '--passphrase-file', passphrase]),
         1,
-        /web is sealed by this host: its secret does not leave it/,
+        /web is sealed by this host: its secret cannot leave it/,
       );
     assert.equal((await notp(['export', 'web'])).stdout, `${(JSON.parse(enrolled.stdout) as Enrolled).uri}\n`);
     assertRefused(await notp(['remove', 'web', '--yes']), 1, /web logs in here: an enrolment is revoked, not removed/);

@@ -78,7 +78,7 @@ describe(
         must(['chattr', '+i', `${alice.home}/.notp`]);
         try {
           terminal.send(`${oathCode(secret)}\r`);
-          await terminal.expect(/(EPERM|not permitted)[^]*nothing was changed; a key or codes that were shown are worth nothing/);
+          await terminal.expect(/(EPERM|not permitted)[^]*nothing was changed; discard any key or codes that were shown/);
           assert.equal(await terminal.exited, 3);
         } finally {
           must(['chattr', '-i', `${alice.home}/.notp`]);

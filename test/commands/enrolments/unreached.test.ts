@@ -12,8 +12,8 @@ function sealed(user: TestUser): string {
 
 function elsewhere({ name, uid }: TestUser, command: string): RegExp {
   return new RegExp(
-    `^notp: error: the logins of ${name} are judged by the state of the service, and there is no /run/notp/${String(uid)}\\.sock ` +
-      `that leads to it; nothing was changed\nnotp: hint: ask an administrator: sudo ${command}\n$`,
+    `^notp: error: the service judges the logins of ${name}, and its socket /run/notp/${String(uid)}\\.sock ` +
+      `is missing; nothing was changed\nnotp: hint: ask an administrator: sudo ${command}\n$`,
   );
 }
 

@@ -104,7 +104,7 @@ describe('an import of logins', () => {
     assertRefused(
       await own.notp(['import', '--from', 'pam-oath'], { input: `HOTP root - ${KEY}` }),
       3,
-      /the state of this host, and there is none/,
+      /the state of this host, which does not exist/,
     );
     const file = path.join(own.folder, 'none');
     assertRefused(

@@ -83,7 +83,7 @@ describe('new recovery codes', { skip: lacks({ programs: ['oathtool'] }) }, () =
     assertRefused(await own.opening(['recovery', '--recovery', '33']), 2, /from 0 to 32/);
     assert.deepEqual(own.snapshot(), earlier);
     await own.import('github', 'JBSWY3DPEHPK3PXP');
-    assertRefused(await own.opening(['recovery', 'github']), 1, /github is not what \S+ logs in with here/);
+    assertRefused(await own.opening(['recovery', 'github']), 1, /\S+ does not log in with github here/);
   });
 
   it('do not come of reseal: it keeps those there are, under another passphrase where one is given', async () => {
