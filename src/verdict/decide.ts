@@ -1,9 +1,10 @@
 /**
- * The decision: the only place where a login is judged. Pure: states, what was presented and the time go in, a
- * verdict and the next states come out; the caller commits them with the audit record before anyone hears.
+ * The decision: the only place where a login is judged. Pure: it takes states, a proof and the time, and gives a verdict and the
+ * next states.
+ * The caller commits these with the audit record before it gives any answer.
  *
- * What holds whatever comes in: the last accepted step only grows; a try is paid for before it is judged and paid
- * back only when accepted; what the budget does not pay for (a single code, then a pair) is never judged, so right and wrong look the same.
+ * Always true: the last accepted step only grows. A try is paid for before it is judged, and paid back only when accepted. A proof
+ * that the budget cannot pay for (a single code, then a pair) is never judged, so right and wrong look the same.
  */
 import { matchingSteps, stepAt } from '../otp/code.ts';
 import type { Proof } from '../otp/proof.ts';
@@ -15,7 +16,7 @@ import type { Method, Reason } from './reasons.ts';
 export interface Policy extends BudgetPolicy {
   /** Steps before and after the current one whose codes count (RFC 6238 section 5.2). */
   readonly window: number;
-  /** Whether no single code is ever judged, however many tries are left. */
+  /** Whether a single code is never judged, however many tries are left. */
   readonly alwaysStepUp?: boolean;
 }
 
@@ -26,25 +27,28 @@ export interface LoginState {
   readonly bucket: Bucket;
   /** One digit per recovery code, `1` where it is spent. */
   readonly spent: string;
-  /** What `lastStep` is counted in, in seconds, once a TOTP code was accepted. */
+  /** The length of a step of `lastStep`, in seconds, once a TOTP code was accepted. */
   readonly periodSeconds?: number;
 }
 
-/** The proof, and what it is compared with. */
+/** The proof, and the secrets that it is compared with. */
 export interface Presented {
   readonly proof: Proof;
-  /** For each device the content of its sealed file, where the key (passphrase or host key) opened it. */
+  /** For each device the content of its sealed file, where a key (passphrase or host key) opened it. */
   readonly opened: readonly (Payload | undefined)[];
-  /** The most codes in a row that the line could also be read as; see otp/proof.ts. */
+  /** The most consecutive codes that the line could also be read as; see otp/proof.ts. */
   readonly longest?: number;
-  /** Until when the codes of a device of the account are used that is not judged here, Unix time in milliseconds: it may have the same secret. */
+  /**
+   * Unix time in milliseconds. Codes up to this time count as used: a device of the account that is not judged here may have the
+   * same secret.
+   */
   readonly usedUntilMs?: number;
 }
 
 export interface Accepted {
   readonly result: 'accepted';
   readonly method: Method;
-  /** Accepted step minus the current one, or counters that were left out; absent for what is no code. */
+  /** The accepted step minus the current one, or the number of skipped counters; absent for other proofs than codes. */
   readonly stepOffset?: number;
   /** For the record, not for the person. */
   readonly detail?: string;
@@ -55,7 +59,7 @@ export interface Refused {
   readonly reason: Reason;
   /** Seconds until another try makes sense, where waiting helps. */
   readonly waitSeconds?: number;
-  /** With `step_up_required`: how many consecutive codes are asked for. */
+  /** With `step_up_required`: how many consecutive codes are needed. */
   readonly codesNeeded?: 2 | 3;
   /** For the record, not for the person. */
   readonly detail?: string;
@@ -65,37 +69,41 @@ export type Verdict = Accepted | Refused;
 
 export interface Decision {
   readonly verdict: Verdict;
-  /** In the order of the states that went in; they share one bucket. */
+  /** In the order of the given states, which share one bucket. */
   readonly next: readonly LoginState[];
   /** The device whose code or recovery code was accepted; undefined for a refusal. */
   readonly device: number | undefined;
 }
 
-/** What a proof comes to on one device, with its state after that. */
+/** The verdict of a proof on one device, with the device's state afterwards. */
 interface Judged {
   readonly verdict: Verdict;
   readonly next: LoginState;
 }
 
-/** How far consecutive codes may be ahead of a counter: resynchronisation, RFC 4226 section 7.4. Pairs only as tries that are paid for. */
+/**
+ * How far ahead of a counter consecutive codes may be: resynchronisation, RFC 4226 section 7.4. For pairs only in tries that are
+ * paid for.
+ */
 export const RESYNC_COUNTERS = 20;
 
-/** Judges a proof on the devices of one account, at least one. `nowMs`: Unix time in milliseconds. */
+/** Judges a proof on the devices of one account, of which there is at least one. `nowMs`: Unix time in milliseconds. */
 export function decide(states: readonly LoginState[], presented: Presented, nowMs: number, policy: Policy): Decision {
   const bucket = emptiest(states.map((state) => refilled(state.bucket, policy, nowMs)));
   const price = priceOf(states.length, policy);
   const all = (each: Bucket): LoginState[] => states.map((state) => ({ ...state, bucket: each }));
   const needed = codesAskedFor(bucket, price, policy);
   if (needed !== 1 && !isJudged(presented.proof, needed)) {
-    // Not judged. A line with a longer reading is answered, and costs, as that would, or the answer would tell which passphrase is right.
+    // Not judged. A line with a longer reading gets the answer and the price of that reading. Otherwise the answer would reveal
+    // which passphrase is right.
     const isLonger = (presented.longest ?? 0) >= needed;
     const verdict = isLonger ? refused('wrong_code') : { ...refused('step_up_required'), codesNeeded: needed, ...detailOf(needed) };
     return { verdict, next: all(isLonger ? taken(bucket, price) : bucket), device: undefined };
   }
-  // On every device, whatever the first one says: the time must not tell which it was.
+  // On every device, whatever the first one gives: the time must not reveal which device it was.
   const how = { nowMs, policy, paid: needed === 1, usedUntilMs: presented.usedUntilMs ?? 0 };
   const judged = all(bucket).map((state, i) => judge(state, presented.proof, presented.opened[i], how));
-  // Where two devices have the same secret, what one of them has accepted is used for both.
+  // Where two devices have the same secret, a code that one has accepted is used for both.
   const isUsed = judged.some(({ verdict }) => verdict.result === 'refused' && verdict.reason === 'replayed');
   const device = isUsed ? -1 : judged.findIndex(({ verdict }) => verdict.result === 'accepted');
   const accepted = judged[device];
@@ -103,26 +111,26 @@ export function decide(states: readonly LoginState[], presented: Presented, nowM
     return { verdict: accepted.verdict, next: judged.map(({ next }) => next), device };
   }
   const verdict = mostTelling(judged.map((each) => each.verdict));
-  // What costs less than a try tells no more than that all of it together was not right: a wrong passphrase, or one right number beside a used
-  // one, that was told from a wrong one would be an oracle without a price.
+  // A refusal that costs less than a try says only that the whole was wrong. If it distinguished a wrong passphrase, or one right
+  // code beside a used one, it would be a free oracle.
   const isPaid = codesNeeded(bucket, price) === 1;
-  const isTold = verdict.reason === 'wrong_code' || (isPaid && (needed === 1 || verdict.reason === 'replayed'));
-  const told = isTold ? verdict : refused('wrong_code');
-  return { verdict: told, next: all(taken(bucket, price)), device: undefined };
+  const isShown = verdict.reason === 'wrong_code' || (isPaid && (needed === 1 || verdict.reason === 'replayed'));
+  const shown = isShown ? verdict : refused('wrong_code');
+  return { verdict: shown, next: all(taken(bucket, price)), device: undefined };
 }
 
-/** How many consecutive codes are asked for where one try costs `price` of `bucket`. */
+/** How many consecutive codes are needed where one try costs `price` of `bucket`. */
 export function codesAskedFor(bucket: Bucket, price: number, { alwaysStepUp }: Pick<Policy, 'alwaysStepUp'>): 1 | 2 | 3 {
   const needed = codesNeeded(bucket, price);
   return needed === 1 && alwaysStepUp === true ? 2 : needed;
 }
 
-/** Whether a proof is judged where `needed` consecutive codes are asked for. */
+/** Whether a proof is judged where `needed` consecutive codes are needed. */
 export function isJudged(proof: Proof, needed: 1 | 2 | 3): boolean {
   return lengthOf(proof) >= needed;
 }
 
-/** How many codes in a row a proof counts for. A recovery code is always judged. */
+/** How many consecutive codes a proof counts for. A recovery code is always judged. */
 export function lengthOf(proof: Proof): number {
   switch (proof.kind) {
     case 'code':
@@ -134,14 +142,14 @@ export function lengthOf(proof: Proof): number {
   }
 }
 
-/** More are never asked for. */
+/** The most codes that are ever needed. */
 const MOST_CODES = 3;
 
 function detailOf(needed: 2 | 3): Pick<Refused, 'detail'> {
   return needed === 3 ? { detail: 'pairs of codes came as a flood: three consecutive codes are needed' } : {};
 }
 
-/** Of several refusals the one that helps most: a code that was used is no wrong one, and a code was compared where one file opened. */
+/** The refusal that helps most: `replayed` shows a right code, and `wrong_code` shows that a file opened and the code was compared. */
 function mostTelling(verdicts: readonly Verdict[]): Refused {
   const refusals = verdicts.filter((each) => each.result === 'refused');
   const reasons: readonly Reason[] = ['replayed', 'wrong_code'];
@@ -152,12 +160,12 @@ function mostTelling(verdicts: readonly Verdict[]): Refused {
 interface How {
   readonly nowMs: number;
   readonly policy: Policy;
-  /** Whether a wrong proof costs a part of the budget; else it is one of a flood. */
+  /** Whether a wrong proof costs a part of the budget; otherwise it belongs to a flood. */
   readonly paid: boolean;
   readonly usedUntilMs: number;
 }
 
-/** The verdict, with the next state as it is when accepted. */
+/** The verdict on one device, with its next state in case of acceptance. */
 function judge(state: LoginState, proof: Proof, opened: Payload | undefined, how: How): Judged {
   if (opened === undefined) return { verdict: refused('wrong_passphrase'), next: state };
   switch (proof.kind) {
@@ -166,25 +174,28 @@ function judge(state: LoginState, proof: Proof, opened: Payload | undefined, how
     case 'codes':
       return judgeDigits(state, opened, proof.codes, how);
     case 'recovery':
-      // An emergency code is too short for tries that an empty budget lets through.
+      // An emergency code is too short for the tries that an empty budget allows.
       if (proof.code.length === EMERGENCY_DIGITS) return { verdict: refused('wrong_code'), next: state };
       return judgeRecovery(state, opened, [proof.code]) ?? { verdict: refused('wrong_code'), next: state };
   }
 }
 
-/** Digits are codes of the secret, or else emergency codes: as many as codes are asked for, for each is no better than one. */
+/**
+ * Judges digits as codes of the secret, or else as emergency codes. As many of these are needed as codes, since each is as short as
+ * a code.
+ */
 function judgeDigits(state: LoginState, opened: Payload, codes: readonly string[], how: How): Judged {
   const judged = judgeCodes(state, opened, codes, how);
   const mayBeEmergency = judged.verdict.result === 'refused' && codes.every(({ length }) => length === EMERGENCY_DIGITS);
   return (mayBeEmergency ? judgeRecovery(state, opened, codes) : undefined) ?? judged;
 }
 
-/** Which steps or counters codes may be of. */
+/** The steps or counters that codes may belong to. */
 interface Candidates {
   readonly steps: readonly number[];
-  /** The step or counter that is the expected one. */
+  /** The expected step or counter. */
   readonly expected: number;
-  /** Steps that the clock is behind the last accepted code by more than the window. */
+  /** How many steps the clock is behind the last accepted code, beyond the window. */
   readonly behind: number;
 }
 
@@ -195,24 +206,24 @@ function candidates(state: LoginState, opened: Payload, codes: number, { nowMs, 
     const first = now - Math.max(window, codes === 3 ? window + 2 : 0);
     return { steps: range(first, now + window - first + 1), expected: now, behind: state.lastStep - window - now };
   }
-  // As many counters ahead as the clock's window has steps, for the guess budget counts on that; and as many back, to tell a used code.
+  // As many counters ahead as the clock's window has steps, which the guess budget assumes. As many back, to recognise a used code.
   const next = state.lastStep + 1;
   const ahead = 2 * policy.window + 1;
   const length = ahead + (codes === 1 ? ahead : paid || codes === 3 ? RESYNC_COUNTERS : Math.max(2, ahead));
   return { steps: range(next - ahead, length), expected: next, behind: 0 };
 }
 
-/** How many steps after the present one may be accepted: consecutive codes need steps to stand on, even where the policy's window is 0. */
+/** How many steps after the present one may be accepted. Consecutive codes need at least one, even where the policy's window is 0. */
 export function stepsAhead({ window }: Pick<Policy, 'window'>): number {
   return Math.max(1, window);
 }
 
-/** So many from `first` on, none below 0. */
+/** `length` numbers from `first` on, none below 0. */
 function range(first: number, length: number): readonly number[] {
   return Array.from({ length }, (_, i) => first + i).filter((step) => step >= 0);
 }
 
-/** `codes`: one, or consecutive ones. Accepted is the latest run of steps that matches and lies after the last accepted step. */
+/** `codes`: one, or consecutive ones. Accepts the latest run of steps that matches, if it lies after the last accepted step. */
 function judgeCodes(state: LoginState, opened: Payload, codes: readonly string[], how: How): Judged {
   const { steps, expected, behind } = candidates(state, opened, codes.length, how);
   const ends = codes
@@ -234,8 +245,8 @@ function period(opened: Payload): Pick<LoginState, 'periodSeconds'> {
 }
 
 /**
- * The state where no step counts as accepted that the policy does not let in at `nowMs` (Unix time in milliseconds): after a clock that was
- * ahead, codes count again. What the policy can have let in stays used.
+ * The state with `lastStep` cut to the latest step that the policy accepts at `nowMs` (Unix time in milliseconds). So codes count
+ * again after a clock that was ahead. Every step that the policy can have accepted stays used.
  */
 export function withoutFutureSteps(state: LoginState, nowMs: number, policy: Pick<Policy, 'window'>): LoginState {
   return usedUpTo(state, nowMs, stepsAhead(policy));
@@ -247,19 +258,22 @@ function usedUpTo(state: LoginState, nowMs: number, ahead: number): LoginState {
 }
 
 /**
- * The same where an administrator says that a clock was ahead: a step that only that explains counts as the present one, and one that the
- * policy can have let in stays.
+ * The same where an administrator says that a clock was ahead: a step too far ahead becomes the present one. A step that the policy
+ * can have accepted stays.
  */
 export function withoutClockAhead(state: LoginState, nowMs: number, policy: Pick<Policy, 'window'>): LoginState {
   return withoutFutureSteps(state, nowMs, policy).lastStep === state.lastStep ? state : usedUpTo(state, nowMs, 0);
 }
 
-/** The next code that can be accepted is the one after the last accepted; it may be on the phone already. A counter waits for nobody. */
+/** The next acceptable code is the one after the last accepted code, and may be on the phone already. A counter needs no waiting. */
 function wait(lastStep: number, opened: Payload, nowMs: number): { waitSeconds?: number } {
   return opened.type === 'hotp' ? {} : { waitSeconds: Math.max(0, Math.ceil((lastStep + 1) * opened.periodSeconds - nowMs / 1000)) };
 }
 
-/** Undefined where one of them is no recovery code of this device. Each counts once, and none that is spent. */
+/**
+ * Judges recovery codes. Undefined where one of them is not a recovery code of this device. Each counts once, and a spent one does
+ * not count.
+ */
 function judgeRecovery(state: LoginState, opened: Payload, codes: readonly string[]): Judged | undefined {
   const found = codes.map((code) => recoveryIndex(code, opened.recovery));
   if (found.includes(-1)) return undefined;
