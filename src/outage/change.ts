@@ -1,4 +1,4 @@
-/** Keeps the copy for outages up to date with what this host changes: a login that was revoked here stays revoked when the server goes away. */
+/** Keeps the copy for outages up to date with the changes that this host makes: a revoked login stays revoked when the server goes away. */
 import { messageOf } from '../error.ts';
 import { isSameSecret } from '../seal/id.ts';
 import type { State } from '../state/state.ts';
@@ -9,21 +9,23 @@ import { usedOnEither } from './merge.ts';
 import { openCopy, outagePlace } from './outage.ts';
 import { unreportedOf } from './report.ts';
 
-/** Changes the copy of an enrolment, before the store's takes its place. */
+/** Changes the copied enrolment, before the store's replaces it. */
 export type InCopy = (copy: Enrolment) => Enrolment;
 
 /** A user's enrolment as the store has it now. */
 interface Present {
   readonly enrolment: Enrolment;
-  /** Undefined where the store does not keep it. */
+  /** The sealed file; undefined where the store does not keep it. */
   readonly file: string | undefined;
 }
 
 /**
- * Brings this host's copy of the enrolments of `user` for `contexts` up to date with `transaction`, before that commits. Codes used and tries spent on
- * the copy stay so, apart from what `inCopy` does. A copy that has decisions about `user` to report keeps them, and lets `user` in no more until then.
- * Does nothing where the host keeps no copy, or none of `user`. If the copy cannot be written the change counts all the same, and the person is told.
- * Throws where the store cannot be read. The caller acts as `place.owner`.
+ * Brings this host's copy of the enrolments of `user` for `contexts` up to date with `transaction`, before that commits. Used codes
+ * and spent tries on the copy stay so, except for what `inCopy` changes.
+ * A copy with unreported decisions about `user` keeps them, and lets `user` in no more until they are reported. Does nothing where
+ * the host keeps no copy, or none of `user`.
+ * If the copy cannot be written, the change is made all the same and the person is warned. Throws where the store cannot be read.
+ * The caller acts as `place.owner`.
  */
 export async function noteChange(
   state: State,
@@ -43,7 +45,7 @@ export async function noteChange(
     const copy = openCopy(place, log.now, { create: false });
     try {
       await copy?.store.exclusively(async (copied) => {
-        // What they used there is not known to the store yet: it stays for the report, and lets nobody in until then.
+        // The store does not know yet which codes they used there. These stay for the report, and let nobody in until then.
         if ((await unreportedOf(copied, user)).length > 0) {
           await copied.disapprove(user);
           return;
@@ -55,17 +57,17 @@ export async function noteChange(
       copy?.store.close();
     }
   } catch (error) {
-    if (!told.has(state)) sayMissed(user, error);
-    told.add(state);
+    if (!warned.has(state)) sayMissed(user, error);
+    warned.add(state);
   }
 }
 
-/** A change has several steps, and the person is told once. */
-const told = new WeakSet<State>();
+/** A change has several steps, and the person is warned once. */
+const warned = new WeakSet<State>();
 
 function sayMissed(user: string, error: unknown): void {
   sayError(
-    `the change is made, but this host's copy for outages is not up to date and may still let ${user} in: ${messageOf(error)}`,
+    `the change was made, but this host's copy for outages is not up to date and may still let ${user} in: ${messageOf(error)}`,
     'see outage-copy in notp doctor, then run notp store refresh',
   );
 }
@@ -84,7 +86,7 @@ async function put(
   else await copy.putSealed(user, context, file);
 }
 
-/** For the same secret the copy keeps its own budget: tries on it may not be reported yet. */
+/** For the same secret the copy keeps its own budget: its tries may not be reported yet. */
 function withUsed(enrolment: Enrolment, copy: Enrolment, inStore: boolean): Enrolment {
   const next = usedOnEither(enrolment, copy, inStore);
   return copy.doubt === undefined && isSameSecret(next.id, copy.id) ? withBudget(next, copy.state.bucket) : next;

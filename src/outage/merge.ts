@@ -1,4 +1,4 @@
-/** What an outage comes to: what a login takes from the copy of a host, and how that and the store become one again. Pure. */
+/** Computes what a login uses on the copy of a host, and how copy and store become one again. Pure. */
 import type { AuditRecord } from '../audit/record.ts';
 import type { Enrolment } from '../store/store.ts';
 import { isSameSecret, hasSameRecoveryCodes } from '../seal/id.ts';
@@ -6,7 +6,7 @@ import { emptiest, refilled } from '../verdict/budget.ts';
 import { withoutFutureSteps, type LoginState, type Policy } from '../verdict/decide.ts';
 import { completed, withBudget } from '../store/enrolment.ts';
 
-/** What was used up by an acceptance. */
+/** The step and the recovery codes that an acceptance used. */
 export type Used = Pick<AuditRecord, 'step' | 'recovery_codes'>;
 
 export function usedBy(before: LoginState, after: LoginState): Used {
@@ -18,8 +18,9 @@ export function usedBy(before: LoginState, after: LoginState): Used {
 }
 
 /**
- * The enrolment of the store, with the steps and recovery codes that the copy knows to be used, too. Only those of the same secret, and of the same
- * list of recovery codes: both may be sealed again on either side. A forged copy changes nothing. `inStore`: whether the store keeps the sealed file.
+ * The enrolment of the store, with the steps and recovery codes that the copy knows as used. Only those of the same secret count,
+ * and of the same list of recovery codes: either side may have re-sealed them. A forged copy changes nothing. `inStore`: whether
+ * the store keeps the sealed file.
  */
 export function usedOnEither(store: Enrolment, copy: Enrolment, inStore = false): Enrolment {
   if (copy.doubt !== undefined) return store;
@@ -32,15 +33,16 @@ export function usedOnEither(store: Enrolment, copy: Enrolment, inStore = false)
   return { ...known, state: { ...copy.state, ...known.state, lastStep, spent }, lastAcceptedMs };
 }
 
-/** What time it is, Unix time in milliseconds: by the clock that counts (store/clock.ts) and by the host's own. */
+/** The time, Unix time in milliseconds: by the clock that counts (store/clock.ts) and by the host's own. */
 export interface Clocks {
   readonly nowMs: number;
   readonly hostMs: number;
 }
 
 /**
- * The same with the emptier of both budgets, too, at `nowMs`: a copy whose host had a clock that was ahead gives no guesses back, and leaves no
- * step of a time to come as the last one. What the host's own clock still explains stays used, though the store's be behind.
+ * The same, and with the emptier of both budgets, at `nowMs`. A copy whose host had a clock that was ahead gives no guesses back,
+ * and leaves no future step as the last one. Steps that the host's own clock explains stay used, even where the store's clock is
+ * behind.
  */
 export function merged(store: Enrolment, copy: Enrolment, policy: Policy, { nowMs, hostMs }: Clocks, inStore = false): Enrolment {
   const known = usedOnEither(store, { ...copy, state: withoutFutureSteps(copy.state, Math.max(nowMs, hostMs), policy) }, inStore);
@@ -50,7 +52,10 @@ export function merged(store: Enrolment, copy: Enrolment, policy: Policy, { nowM
   return withBudget(known, emptiest(buckets.map((each) => refilled(each, policy, atMs))));
 }
 
-/** Whether the copy knows a step or a recovery code as used that the store is just taking: its enrolment was `before`, and will be `after`. */
+/**
+ * Whether the copy already used a step or a recovery code that the store is about to use. The store's enrolment was `before`, and
+ * becomes `after`.
+ */
 export function isTaken(copy: Enrolment, before: Enrolment, after: Enrolment): boolean {
   if (copy.doubt !== undefined || !isSameSecret(copy.id, after.id)) return false;
   const { step, recovery_codes: codes = [] } = usedBy(before.state, after.state);
@@ -58,19 +63,19 @@ export function isTaken(copy: Enrolment, before: Enrolment, after: Enrolment): b
   return step !== undefined && step <= copy.state.lastStep;
 }
 
-/** What is wrong where the store, before it is told of this acceptance, knows what it took to be used already; undefined where it does not. */
+/** The conflict where the store already knows a code of this unreported acceptance as used; undefined where there is none. */
 export function conflictOf(record: AuditRecord, store: Enrolment, copy: Enrolment, inStore = false): string | undefined {
   const { id, state } = asCopied(store, copy, inStore);
   if (record.event !== 'login.accepted' || !isSameSecret(id, copy.id)) return undefined;
   const { step, recovery_codes: codes = [] } = record;
   if (hasSameRecoveryCodes(id, copy.id) && codes.some((code) => state.spent[code] === '1'))
     return 'a recovery code was accepted on two hosts';
-  // It took this code and the one before.
+  // An acceptance in an outage takes this code and the one before.
   if (step === undefined || step > state.lastStep + 1) return undefined;
   return `a code may have been accepted on two hosts: this host took those of steps ${String(step - 1)} and ${String(step)}, and another one that of ${String(state.lastStep)}`;
 }
 
-/** A file on its way may have come into its place meanwhile, but for one that the store keeps: there it is in place when it is the registered one. */
+/** A pending file may be in place by now. A file that the store keeps is in place only once it is the registered one. */
 function asCopied(store: Enrolment, copy: Enrolment, inStore: boolean): Enrolment {
   return !inStore && copy.id !== store.id && copy.id === store.pendingId ? completed(store) : store;
 }

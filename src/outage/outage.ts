@@ -1,22 +1,22 @@
 /**
- * Logins while no server of the store can be reached: with `outage = "local"` for users whom an administrator has approved, by a copy that
- * this host keeps of what the store knows of them, and never with a single code. What is decided so is kept for the store, see outage-report.ts.
+ * Logins while no server of the store can be reached. With `outage = "local"`, this host's copy of the store decides for users whom
+ * an administrator has approved, and never by a single code. These decisions are kept for the store; see report.ts.
  */
 import * as path from 'node:path';
 import type { AuditLog } from '../audit/audit.ts';
 import type { Enrolment } from '../store/store.ts';
 import type { Policy } from '../verdict/decide.ts';
 import { isUnreached } from '../store/unreached.ts';
-import { dropTold, noteUsed, pendingIn, tellStore } from './report.ts';
+import { dropReported, noteUsed, pendingIn, sendReports } from './report.ts';
 import { openState, type State } from '../state/state.ts';
 import type { StatePlace } from '../state/place.ts';
 
-/** An older copy lets nobody in. */
+/** The longest age of a copy. An older one lets nobody in. */
 const MAX_COPY_AGE_MS = 24 * 3_600_000;
-/** For so long a server that was not reached is not waited for again. */
+/** How long a server that was not reached is not asked again. */
 const PAUSE_MS = 30_000;
 
-/** Where the copy and the log of outages are; undefined where there shall be none. */
+/** The place of the copy and of the log of outages; undefined where the configuration wants none. */
 export function outagePlace(place: StatePlace): StatePlace | undefined {
   const { store, auditFile } = place;
   if (store.kind !== 'postgres' || store.outage !== 'local') return undefined;
@@ -24,7 +24,10 @@ export function outagePlace(place: StatePlace): StatePlace | undefined {
   return { ...place, store: { kind: 'sqlite', path: store.outageFile }, auditFile: path.join(dir, `${name}-outage${ext}`) };
 }
 
-/** Opens the copy; the caller acts as `place.owner`. Undefined where there is none and none is to be made. Throws `store_unavailable`. */
+/**
+ * Opens the copy; the caller acts as `place.owner`. Undefined where there is no copy and `create` is not set. Throws
+ * `store_unavailable`.
+ */
 export function openCopy(place: StatePlace, now: () => number, options: { create: boolean }): State | undefined {
   const where = outagePlace(place);
   const state = where === undefined ? undefined : openState(where, now, options);
@@ -35,39 +38,39 @@ const keep: NonNullable<AuditLog['keep']> = async (transaction, record, { seq, h
   await transaction.keepOutageRecord({ id: hash, seq, text: JSON.stringify(record) });
 };
 
-/** Whether a copy may still be used. A time in the future is no time: the clock was set back. */
+/** Whether a copy is young enough to be used. A time in the future does not count: the clock was set back. */
 export function isFresh(asOfMs: number, nowMs: number): boolean {
   return nowMs >= asOfMs && nowMs - asOfMs <= MAX_COPY_AGE_MS;
 }
 
-/** When the server of each copy was not reached last, by the file of the copy. */
+/** When the server of each copy was last found unreachable, by the file of the copy. */
 const unreachedMs = new Map<string, number>();
 
-/** Whose login is judged, and by what. */
+/** The user whose login is judged, and the rules. */
 interface Asking {
   readonly place: StatePlace;
   readonly user: string;
   readonly policy: Policy;
   readonly now: () => number;
-  /** Else the copy decides nothing, and only hears what is used. */
+  /** Whether the copy may decide. Otherwise it only records which codes are used. */
   readonly mayFallBack: boolean;
 }
 
-/** What a login is judged on. */
+/** The state that a login is judged on. */
 export interface Bench {
   readonly state: State;
-  /** Whether that is the copy: then a single code is never judged, nothing is remembered, and what was used up is recorded. */
+  /** Whether that is the copy. Then a single code is never judged, nothing is remembered, and the used codes are recorded. */
   readonly inOutage: boolean;
   /**
-   * Is told what an accepted code uses up of an enrolment, before that counts. Gives whether this host has taken it by the copy meanwhile: then
-   * it was used already.
+   * Notes in the copy what an accepted code uses of an enrolment, before that counts. Gives whether this host has meanwhile
+   * accepted the code by the copy: then it is already used.
    */
   readonly used?: (before: Enrolment, after: Enrolment) => Promise<boolean>;
 }
 
 type Work<T> = (bench: Bench) => Promise<T>;
 
-/** Runs `work` on `state`, or where its server cannot be reached, and nothing was judged yet, on the copy, for whom that is approved. */
+/** Runs `work` on `state`. Where its server cannot be reached, and nothing was judged yet, runs it on the copy for approved users. */
 export async function throughOutages<T>(asking: Asking, state: State, work: Work<T>): Promise<T> {
   const copy = await ofCopy(() => openCopy(asking.place, asking.now, { create: false }));
   if (copy === undefined) return await work({ state, inOutage: false });
@@ -78,7 +81,10 @@ export async function throughOutages<T>(asking: Asking, state: State, work: Work
   }
 }
 
-/** What fails in the copy keeps nobody out while the server is there, and lets nobody in while it is not; `notp doctor` tells of it. */
+/**
+ * The result of `work`, or undefined where it fails. A broken copy keeps nobody out while the server is there, and lets nobody in
+ * while it is not. `notp doctor` reports it.
+ */
 async function ofCopy<T>(work: () => T): Promise<Awaited<T> | undefined> {
   try {
     return await work();
@@ -93,7 +99,7 @@ async function onEither<T>({ place, user, policy, now, mayFallBack }: Asking, st
   const isApproved = mayFallBack && approved.some((each) => each.user === user && isFresh(each.asOfMs, now()));
   const locally = (): Promise<T> => work({ state: copy, inOutage: true });
   if (isApproved && isPaused(file, now())) return await locally();
-  // Noted here before it counts there: whoever comes when the server has just gone must find it.
+  // Noted in the copy before it counts in the store: if the server then goes away, the next login finds it.
   const used = async (before: Enrolment, after: Enrolment): Promise<boolean> =>
     (await ofCopy(() => noteUsed(copy, before, after))) ?? false;
   try {
@@ -106,12 +112,12 @@ async function onEither<T>({ place, user, policy, now, mayFallBack }: Asking, st
   }
 }
 
-/** What was used here must be known there before it decides again. Where the log takes no more, that keeps out nobody but whom it is about. */
+/** Reports the codes used on the copy before the store decides again. If the log takes no more of a user, only that user is kept out. */
 async function reportBefore({ policy, user }: Pick<Asking, 'policy' | 'user'>, state: State, copy: State): Promise<void> {
   const pending = await ofCopy(() => pendingIn(copy));
   if (pending === undefined || pending.records.length === 0) return;
-  // Where the copy does not note that, they are told again, and known then.
-  const left = await tellStore(state, pending, policy, (told) => ofCopy(() => dropTold(copy, told)));
+  // If the copy does not note that they were reported, they are reported again, and the store recognises them.
+  const left = await sendReports(state, pending, policy, (reported) => ofCopy(() => dropReported(copy, reported)));
   const own = left.get(user);
   if (own !== undefined) throw own;
 }

@@ -1,4 +1,7 @@
-/** Between the store of a fleet and the copy of a host: what was decided in an outage goes there, and what the host may need in the next comes here. */
+/**
+ * Exchanges data between the store of a fleet and the copy of a host. Decisions of an outage go to the store, and all that the host
+ * may need in the next one goes to the copy.
+ */
 import { append, appendSums, newRef, type AuditLog } from '../audit/audit.ts';
 import { isInChain } from '../audit/in-chain.ts';
 import type { AuditRecord } from '../audit/record.ts';
@@ -12,38 +15,38 @@ import { timeOf } from '../store/clock.ts';
 import { conflictOf, isTaken, merged, usedOnEither } from './merge.ts';
 import { chainKeys, type State } from '../state/state.ts';
 
-/** What the store may be told of one: the sums of two floods before it, the record, and a conflict. */
+/** The most records that the store gets for one decision: the sums of two floods before it, the record, and a conflict. */
 const LINES_OF_ONE = 4;
-/** So many are reported in one transaction, all of whose records a crash may cut off. */
+/** The most decisions reported in one transaction: a crash may cut off all their records. */
 const CHUNK = MAX_CUT_OFF / LINES_OF_ONE;
 const ALL = Number.MAX_SAFE_INTEGER;
 
-/** What the store was not told yet. */
+/** The decisions that were not reported yet. */
 export interface Pending {
   readonly records: readonly OutageRecord[];
-  /** Those that the copy has of the users whom they are about, by user. */
+  /** The copy's enrolments of the users in `records`. */
   readonly enrolments: readonly Enrolment[];
 }
 
 /**
- * Tells the store what was decided on the copy, which then holds nothing of it; gives how many records. Throws as Store.exclusively does, and
- * `audit_unavailable` where the log takes no more of a user.
+ * Reports the decisions on the copy to the store, and deletes them from the copy. Gives the number of records. Throws as
+ * Store.exclusively does, and `audit_unavailable` where the log takes no more of a user.
  */
 export async function reportOutage(state: State, copy: State, policy: Policy): Promise<number> {
   const pending = await pendingIn(copy);
-  const [left] = (await tellStore(state, pending, policy, (told) => dropTold(copy, told))).values();
+  const [left] = (await sendReports(state, pending, policy, (reported) => dropReported(copy, reported))).values();
   if (left !== undefined) throw left;
   return pending.records.length;
 }
 
-/** What the copy has to report, with what it only counted so far. */
+/** The unreported decisions of the copy, including those that it only counted so far. */
 export async function pendingIn({ store, log }: State): Promise<Pending> {
   const { counted, isNothing } = await store.exclusively(async (transaction) => {
     const users = await transaction.counted();
     return { counted: users, isNothing: users.length === 0 && (await transaction.outageRecords(1)).length === 0 };
   });
   if (isNothing) return { records: [], enrolments: [] };
-  // What was only counted is told now, in a transaction for each: a crash cuts off all records of one.
+  // Records the counted decisions now, with one transaction for each user: a crash cuts off all records of one transaction.
   for (const user of counted) await store.exclusively((transaction) => appendSums(log, transaction, user));
   return await store.exclusively(async (transaction) => {
     const enrolments = await transaction.enrolments();
@@ -54,15 +57,16 @@ export async function pendingIn({ store, log }: State): Promise<Pending> {
 }
 
 /**
- * Each record becomes one of the chain of the store, and with the last one of a user what they have used up is used up there. `told` hears which are
- * known there, as soon as they are. Nothing is told twice, though this end before it is through, or the copy be put back to what it was. Gives of whom
- * the log took no more, and why: that keeps nobody else's from being told. Throws as Store.exclusively and `told` do.
+ * Appends each record to the chain of the store. With the last one of a user the used codes are also marked as used there.
+ * `reported` gets each chunk as soon as the store has it.
+ * Nothing is reported twice, even if this stops half-way or the copy is restored from a backup. Gives the users of whom the log
+ * took no more, with the error: all other users are still reported. Throws as Store.exclusively and `reported` do.
  */
-export async function tellStore(
+export async function sendReports(
   state: State,
   { records, enrolments }: Pending,
   policy: Policy,
-  told: (records: readonly OutageRecord[]) => Promise<unknown>,
+  reported: (records: readonly OutageRecord[]) => Promise<unknown>,
 ): Promise<ReadonlyMap<string, NotpError>> {
   const left = new Map<string, NotpError>();
   for (const [user, all] of Map.groupBy(records, (record) => recordIn(record).user)) {
@@ -70,8 +74,8 @@ export async function tellStore(
     try {
       for (let start = 0; start < all.length; start += CHUNK) {
         const some = all.slice(start, start + CHUNK);
-        await tellSome(state, some, { user, copies, policy, isLast: start + CHUNK >= all.length });
-        await told(some);
+        await reportSome(state, some, { user, copies, policy, isLast: start + CHUNK >= all.length });
+        await reported(some);
       }
     } catch (error) {
       if (!(error instanceof NotpError) || error.code !== 'audit_unavailable') throw error;
@@ -81,52 +85,52 @@ export async function tellStore(
   return left;
 }
 
-interface Telling {
-  /** Whom all of them are about. */
+interface Reporting {
+  /** The user of all the records. */
   readonly user: string;
-  /** What the copy has of that user. */
+  /** The copy's enrolments of that user. */
   readonly copies: readonly Enrolment[];
   readonly policy: Policy;
-  /** Whether none of the user are left; until then each is compared with what the others know. */
+  /** Whether these are the user's last records. Until then each is checked against codes that other hosts used. */
   readonly isLast: boolean;
 }
 
-async function tellSome(state: State, some: readonly OutageRecord[], { user, copies, policy, isLast }: Telling): Promise<void> {
+async function reportSome(state: State, some: readonly OutageRecord[], { user, copies, policy, isLast }: Reporting): Promise<void> {
   await state.store.exclusively(async (transaction) => {
     const present = await presentOf(transaction, user);
     const report = newRef();
     for (const record of some) {
-      const before = await transaction.outageTold(record.id);
-      if (before !== undefined && (await isTold(state, transaction, before))) continue;
-      const { seq, hash } = await tell(state.log, transaction, { ...recordIn(record), report }, { present, copies });
+      const before = await transaction.reportedAs(record.id);
+      if (before !== undefined && (await isReported(state, transaction, before))) continue;
+      const { seq, hash } = await appendReport(state.log, transaction, { ...recordIn(record), report }, { present, copies });
       if (before === undefined) await transaction.keepOutageRecord({ id: record.id, seq, text: hash });
     }
     if (isLast) await merge(transaction, { present, copies, policy, now: state.log.now });
   });
 }
 
-/** The decisions about `user` on the copy that the store was not told of. */
+/** The unreported decisions about `user` on the copy. */
 export async function unreportedOf(copy: Transaction, user: string): Promise<readonly AuditRecord[]> {
   return (await copy.outageRecords(ALL)).map(recordIn).filter((record) => record.user === user);
 }
 
 /**
- * Whether the chain of this host has the record that the store says it was told as: whoever administers that sees the rows of a transaction
- * before they undo it, and can put one in again without the record.
+ * Whether the chain of this host has the record that the store names for a report. The administrator of the database sees the rows
+ * of a transaction before undoing it, and can insert such a row again without the record.
  */
-async function isTold(state: State, transaction: Transaction, told: ChainHead | 'forged'): Promise<boolean> {
-  if (told === 'forged') return false;
+async function isReported(state: State, transaction: Transaction, reported: ChainHead | 'forged'): Promise<boolean> {
+  if (reported === 'forged') return false;
   const keys = chainKeys(state, await transaction.formerChainKeys());
-  return await isInChain(state.log.file.name, { head: await transaction.head(), backlog: await transaction.backlog(), keys }, told);
+  return await isInChain(state.log.file.name, { head: await transaction.head(), backlog: await transaction.backlog(), keys }, reported);
 }
 
-export async function dropTold({ store }: State, records: readonly OutageRecord[]): Promise<void> {
+export async function dropReported({ store }: State, records: readonly OutageRecord[]): Promise<void> {
   await store.exclusively(async (transaction) => {
     for (const { id } of records) await transaction.dropOutageRecord(id);
   });
 }
 
-/** What the store has of `user`. */
+/** The enrolments of `user` in the store. */
 async function presentOf(transaction: Transaction, user: string): Promise<Present> {
   const enrolments = await transaction.enrolmentsOf(user);
   const kept = [];
@@ -136,12 +140,12 @@ async function presentOf(transaction: Transaction, user: string): Promise<Presen
 
 interface Present {
   readonly enrolments: readonly Enrolment[];
-  /** Those of which the store keeps the sealed file. */
+  /** The enrolments whose sealed file the store keeps. */
   readonly kept: readonly Enrolment[];
 }
 
-/** Gives the head after the record. */
-async function tell(
+/** Appends the record, and a conflict where there is one. Gives the head after the record. */
+async function appendReport(
   log: AuditLog,
   transaction: Transaction,
   record: AuditRecord & { readonly report: string },
@@ -182,18 +186,18 @@ function isSame(one: Pick<Enrolment, 'user' | 'context'>, other: Pick<Enrolment,
   return one.user === other.user && one.context === other.context;
 }
 
-/** What the copy needs of one user. */
+/** The data of one user that the copy needs. */
 interface Needed {
   readonly user: string;
   readonly enrolments: readonly Enrolment[];
-  /** In the same order; undefined where the store does not keep it. */
+  /** The sealed files in the same order; undefined where the store does not keep one. */
   readonly files: readonly (string | undefined)[];
 }
 
 /**
- * Brings the copy up to date, as of `nowMs` (Unix time in milliseconds), and gives whom it holds. It is written while nobody else of this host
- * decides by the store, so that what is older never comes after what is newer. A step of a time to come, which a clock that was ahead has left
- * on the copy, goes. Throws as Store.exclusively does.
+ * Brings the copy up to date as of `nowMs` (Unix time in milliseconds), and gives the users that it holds.
+ * No other process of this host decides on the store meanwhile, so older data never replaces newer data. A future step on the copy,
+ * left by a clock that was ahead, is removed. Throws as Store.exclusively does.
  */
 export async function copyApproved(state: State, copy: State, policy: Policy, nowMs: number): Promise<readonly string[]> {
   return await state.store.exclusively(async (store) => {
@@ -201,7 +205,7 @@ export async function copyApproved(state: State, copy: State, policy: Policy, no
     for (const { user } of await store.approved()) needed.push(await neededOf(store, user));
     const former = await store.formerChainKeys();
     await copy.store.exclusively(async (transaction) => {
-      // The log of outages is made with the keys of this host, too.
+      // The log of outages is also made with the keys of this host.
       for (const key of former) await transaction.keepChainKey(key);
       await forgetOthers(transaction, needed);
       for (const each of needed) await put(transaction, each, policy, nowMs);
@@ -211,8 +215,9 @@ export async function copyApproved(state: State, copy: State, policy: Policy, no
 }
 
 /**
- * Notes in the copy what the store is taking of an enrolment, which is `after` then and was `before`, where the copy holds that. Gives whether
- * the copy has taken it meanwhile, in a process of this host that did not reach the server, and has not reported it yet.
+ * Notes in the copy which codes the store is about to use of an enrolment: it was `before` and becomes `after`. Does so only where
+ * the copy holds the enrolment. Gives whether the copy has already used them and not reported it yet: another process of this host
+ * did not reach the server.
  */
 export async function noteUsed({ store }: State, before: Enrolment, after: Enrolment): Promise<boolean> {
   return await store.exclusively(async (transaction) => {
@@ -220,7 +225,7 @@ export async function noteUsed({ store }: State, before: Enrolment, after: Enrol
     const known = await transaction.enrolment(user, context);
     if (known === undefined) return false;
     await transaction.save(usedOnEither(known, after));
-    // Seldom is it, so the records are seldom read.
+    // Checked last, because it reads all records and is rarely needed.
     return isTaken(known, before, after) && (await unreportedOf(transaction, user)).some((each) => isSame(each, after));
   });
 }
@@ -232,7 +237,7 @@ async function neededOf(store: Transaction, user: string): Promise<Needed> {
   return { user, enrolments, files };
 }
 
-/** What was not reported yet keeps what it is about. */
+/** Unreported decisions keep their enrolments. */
 async function forgetOthers(copy: Transaction, needed: readonly Needed[]): Promise<void> {
   const mayForget = (await copy.outageRecords(1)).length === 0;
   const users = new Set([...(await copy.approved()), ...(await copy.enrolments())].map(({ user }) => user));
@@ -250,7 +255,7 @@ async function put(copy: Transaction, { user, enrolments, files }: Needed, polic
   for (const [i, enrolment] of enrolments.entries()) {
     const old = isOther ? undefined : known.find((each) => isSame(each, enrolment));
     const file = files[i];
-    // What was used here since the store was asked stays used.
+    // Codes used here since the store was read stay used.
     if (old === undefined) await copy.insert(enrolment);
     else {
       const used = { ...old, state: withoutFutureSteps(old.state, nowMs, policy) };
@@ -262,7 +267,10 @@ async function put(copy: Transaction, { user, enrolments, files }: Needed, polic
   await copy.approve({ user, asOfMs: nowMs });
 }
 
-/** Lets hosts take `user` in an outage, or no more; gives false where that was so already. Throws `refused` for who is not enrolled. */
+/**
+ * Lets hosts accept `user` in an outage, or stops that. Gives false where nothing changed. Throws `refused` for a user who is not
+ * enrolled.
+ */
 export async function setApproval(
   { store, log }: State,
   origin: Pick<AuditRecord, 'user' | 'uid'>,

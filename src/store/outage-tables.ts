@@ -24,7 +24,7 @@ export function outageOn({ all, run, write, seal, host }: Pick<Statements, 'all'
       await write('INSERT INTO outage VALUES ($id, $seq, $text, $mac)', row, row);
       return true;
     },
-    outageTold: async (id) => {
+    reportedAs: async (id) => {
       const [row] = await all('SELECT * FROM outage WHERE id = $id', { id });
       if (row === undefined) return undefined;
       return isForged(seal, 'outage', { ...row, host }) ? 'forged' : { seq: Number(row['seq']), hash: String(row['text']) };

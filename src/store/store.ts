@@ -160,7 +160,7 @@ export interface OutageTables {
   /** On a host until it is reported, in the store of a fleet for good, as what it was told as. Gives false where it was there already. */
   keepOutageRecord(record: OutageRecord): Promise<boolean>;
   /** In the store of a fleet: the record of the chain of this host that it was told as, or that somebody says so who is not this host; undefined where nobody does. */
-  outageTold(id: string): Promise<ChainHead | 'forged' | undefined>;
+  reportedAs(id: string): Promise<ChainHead | 'forged' | undefined>;
   dropOutageRecord(id: string): Promise<void>;
   /** Users of whom something was counted that stands in no record yet. */
   counted(): Promise<readonly string[]>;

@@ -116,7 +116,7 @@ describe(
         assert.equal(code, 0, stderr);
         assert.match(
           stderr,
-          /notp: error: the change is made, but this host's copy for outages is not up to date and may still let notp-\w+ in: /,
+          /notp: error: the change was made, but this host's copy for outages is not up to date and may still let notp-\w+ in: /,
         );
         assert.match(stderr, /notp: hint: see outage-copy in notp doctor, then run notp store refresh\n/);
         assert.ok(stderr.includes(file), stderr);

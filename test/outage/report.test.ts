@@ -138,9 +138,9 @@ describe('a report of an outage', () => {
             failing.store.exclusively((transaction) =>
               work({
                 ...transaction,
-                outageTold: async (id) => {
+                reportedAs: async (id) => {
                   asked++;
-                  return await transaction.outageTold(id);
+                  return await transaction.reportedAs(id);
                 },
               }),
             );
