@@ -1,4 +1,4 @@
-/** What systemd hands to a service of its own: the keys of the host and the password of the store. See LoadCredential= in systemd.exec(5). */
+/** Finds what systemd hands to a service: the host keys and the password of the store. See LoadCredential= in systemd.exec(5). */
 import { existsSync } from 'node:fs';
 import * as path from 'node:path';
 import { credentialNames, ONLY_KEY, type Config } from '../system/config.ts';
@@ -8,12 +8,13 @@ import { hasEncryptedKey } from './host-keys.ts';
 import type { StatePlace } from './place.ts';
 
 const PASSWORD_CREDENTIAL = 'store.password';
-/** Not group read: a credential shows 0440 where an ACL lets the service in. */
+/** Allows group read: a credential has mode 0440 where an ACL lets the service in. */
 const CREDENTIAL_FORBIDDEN = 0o037;
 
 /**
- * For root's commands where the host key is on the disk only encrypted: the place with what systemd makes of it, since what they write is
- * signed with it. As it was where there is nothing to open, or it does not open: then they can look, and end enrolments.
+ * For root's commands where the host key is on the disk only encrypted: the place with the decrypted key, since the rows that they
+ * write are signed with it. Unchanged where there is nothing to decrypt or it fails: then commands can only show and end
+ * enrolments.
  */
 export function withOpenedKey(place: StatePlace, config: Config): StatePlace {
   if (place.kind !== 'service' || !isRoot() || !hasEncryptedKey(config)) return place;
@@ -21,7 +22,7 @@ export function withOpenedKey(place: StatePlace, config: Config): StatePlace {
   return openedKey === undefined ? place : { ...place, openedKey };
 }
 
-/** The place with them, where there are any. */
+/** The place with the credentials, where there are any. */
 export function withCredentials(place: StatePlace, config: Config, environment: NodeJS.ProcessEnv): StatePlace {
   const folder = environment['CREDENTIALS_DIRECTORY'];
   if (folder === undefined) return place;

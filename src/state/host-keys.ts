@@ -1,4 +1,4 @@
-/** The keys of the host: those in its files, which open what they sealed, and those that its audit chain was made with. */
+/** Reads the keys of the host: the keys in its files open what they sealed, and also made its audit chain. */
 import { existsSync } from 'node:fs';
 import { NotpError } from '../error.ts';
 import { hostKeyId, KEY_BYTES } from '../seal/keys.ts';
@@ -12,16 +12,16 @@ export interface HostKey {
   /** KEY_BYTES raw bytes. */
   readonly key: Uint8Array;
   readonly id: string;
-  /** The keys before it, the newest first: they still open what was sealed with them. */
+  /** The earlier keys, the newest first: they still open what they sealed. */
   readonly former: readonly Omit<HostKey, 'former'>[];
 }
 
-/** Whether the host key lies on the disk only encrypted, as `<host_key>.cred` for LoadCredentialEncrypted= in systemd.exec(5). */
+/** Whether the host key is on the disk only encrypted, as `<host_key>.cred` for LoadCredentialEncrypted= in systemd.exec(5). */
 export function hasEncryptedKey({ hostKey }: Config): boolean {
   return !existsSync(hostKey) && existsSync(`${hostKey}.cred`);
 }
 
-/** The keys of all files: that of the first one seals, and all of them open. */
+/** The keys of all files: the first key seals, and all of them open. */
 export function hostKeysOf({ hostKeyFiles, owner, hostKeyForbidden, openedKey }: StatePlace): HostKey | undefined {
   const [first, ...others] = hostKeyFiles.map((file) => readHostKey(file, owner, hostKeyForbidden));
   const present = first ?? (openedKey === undefined ? undefined : parseHostKey(openedKey, hostKeyFiles[0] ?? ''));
@@ -29,7 +29,11 @@ export function hostKeysOf({ hostKeyFiles, owner, hostKeyForbidden, openedKey }:
   return { ...present, former: [...present.former, ...others.flatMap((other) => (other === undefined ? [] : [other, ...other.former]))] };
 }
 
-/** The host key in `file`, or undefined where there is none. Throws `store_unavailable` where it is not as it must be. `forbidden`: mode bits, as readTrusted takes them. */
+/**
+ * The host key in `file`, or undefined where there is no file. Throws `store_unavailable` for a file with a wrong owner, mode or
+ * length.
+ * `forbidden`: mode bits, as readTrusted takes them.
+ */
 export function readHostKey(file: string, owner: User, forbidden?: number): HostKey | undefined {
   const mode = forbidden === undefined ? {} : { forbidden };
   const bytes = asStore(() => readTrusted(file, { owner: owner.uid, maxBytes: KEY_BYTES * MAX_HOST_KEYS, ...mode }));
@@ -45,5 +49,8 @@ function parseHostKey(bytes: Uint8Array, file: string): HostKey {
   throw new NotpError('store_unavailable', `${file} is no host key: it must be ${String(KEY_BYTES)} bytes`, 'restore it from a backup');
 }
 
-/** The host key and those before it, of which some enrolment may still need one: one file, so that there is one moment at which the key changes. */
+/**
+ * The most keys in one file: the host key, and earlier ones that some enrolment may still need. All are in one file, so that the
+ * key changes in one step.
+ */
 export const MAX_HOST_KEYS = 8;

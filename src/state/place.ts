@@ -1,7 +1,4 @@
-/**
- * Whose state a login is judged on: the service's, for root and the service itself, or the user's own, for
- * somebody who is only a user on this machine.
- */
+/** Chooses the state that judges a login: the service's, for root and the service itself, or the user's own, for anybody else. */
 import * as path from 'node:path';
 import type { Config, StoreSetting } from '../system/config.ts';
 import { secretsFolder } from '../system/secrets.ts';
@@ -9,21 +6,21 @@ import { isRoot, SERVICE_USER, userByName, type User } from '../system/users.ts'
 
 export interface StatePlace {
   readonly kind: 'service' | 'user';
-  /** Who owns the state, and acts on it. */
+  /** The user who owns the state, and as whom notp works on it. */
   readonly owner: User;
-  /** Where its changing part is. */
+  /** The place of the database. */
   readonly store: Exclude<StoreSetting, { kind: 'user' }>;
   readonly auditFile: string;
   readonly journal: boolean;
-  /** None where it has none. */
+  /** Empty where the state has no host key. */
   readonly hostKeyFiles: readonly string[];
-  /** Mode bits that the host keys must not have, where they are not those of every trusted file. */
+  /** Mode bits that the host keys must not have, where they differ from those of other trusted files. */
   readonly hostKeyForbidden?: number;
-  /** What belongs into the first of them, where that is encrypted on the disk and root has opened it. */
+  /** The content of the first host key file, where that is encrypted on the disk and root has decrypted it. */
   readonly openedKey?: Uint8Array;
 }
 
-/** Where the state of `user` is for whoever runs this. Throws `store_unavailable` where there is none that we may use. */
+/** The place of the state of `user`, for the user who runs this. Throws `store_unavailable` where this process may use none. */
 export function statePlace(config: Config, user: User): StatePlace {
   const service = config.store.kind === 'user' ? undefined : serviceUser();
   if (service !== undefined && config.store.kind !== 'user') {
@@ -39,7 +36,7 @@ export function statePlace(config: Config, user: User): StatePlace {
   return ownPlace(config, user);
 }
 
-/** The user's own state, which also counts the HOTP codes that they read. */
+/** The user's own state, which also keeps the counters of the HOTP codes that they read. */
 export function ownPlace(config: Config, user: User): StatePlace {
   const folder = secretsFolder(config, user);
   const store = { kind: 'sqlite', path: path.join(folder, '.state.db') } as const;
@@ -47,7 +44,7 @@ export function ownPlace(config: Config, user: User): StatePlace {
   return { kind: 'user', owner: user, store, auditFile, journal: config.audit.journal, hostKeyFiles: [] };
 }
 
-/** The service's user, where we are it or may become it. */
+/** The service's user, where this process runs as that user or may become it. */
 function serviceUser(): User | undefined {
   const user = userByName(SERVICE_USER);
   return user !== undefined && (isRoot() || process.geteuid?.() === user.uid) ? user : undefined;

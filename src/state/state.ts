@@ -1,4 +1,4 @@
-/** What a login is judged on: the store, the log and the host key, opened together. */
+/** Opens the state that a login is judged on: the store, the log and the host key together. */
 import { existsSync, mkdirSync } from 'node:fs';
 import * as path from 'node:path';
 import { logFile } from '../audit/log-file.ts';
@@ -22,7 +22,7 @@ export interface State {
   readonly hostKey: HostKey | undefined;
 }
 
-/** A record needs a place, and a user who was never enrolled has none yet. The caller acts as `place.owner`. */
+/** Makes the folder of the log: a user who was never enrolled has none yet. The caller acts as `place.owner`. */
 export function makeLogFolder({ kind, auditFile }: StatePlace): void {
   const folder = path.dirname(auditFile);
   if (kind === 'user' && !existsSync(folder)) mkdirSync(folder, { mode: 0o700 });
@@ -38,8 +38,8 @@ export function auditLog(place: StatePlace, now: () => number): AuditLog {
 type Opening = Pick<StoreOptions, 'create' | 'untilMs'>;
 
 /**
- * Opens the state; the caller acts as `place.owner`. With `create`, makes what is missing in a folder that is
- * there. Gives undefined where the database is not there and is not to be made. Throws `store_unavailable`.
+ * Opens the state; the caller acts as `place.owner`. With `create`, makes missing files in an existing folder. Gives undefined
+ * where there is no database and `create` is not set. Throws `store_unavailable`.
  */
 export function openState(place: StatePlace, now: () => number, options: Opening & { readonly create: true }): State;
 export function openState(place: StatePlace, now: () => number, options: Opening): State | undefined;
@@ -52,17 +52,24 @@ export function openState(place: StatePlace, now: () => number, { create, untilM
   return { place, store, hostKey, log: { ...log, key: auditKey(hostKey.key), formerKeys: hostKey.former.map(({ key }) => auditKey(key)) } };
 }
 
-/** The state, made where there is none, for what seals with `sealKind`. The caller acts as `place.owner`. Throws `failed` where the host's key is needed and there is none, else as openState. */
+/**
+ * Opens the state, made where there is none, to seal with `sealKind`. The caller acts as `place.owner`. Throws `failed` where the
+ * host key is needed and missing, else as openState.
+ */
 export function openToSeal(config: Config, place: StatePlace, sealKind: 'host' | 'passphrase', now: () => number): State {
   const state = openState(place, now, { create: true });
   if (sealKind === 'passphrase' || state.hostKey !== undefined) return state;
   state.store.close();
   const { hostKey } = config;
-  if (hasEncryptedKey(config)) throw new NotpError('failed', `systemd does not open ${hostKey}.cred`, 'systemd-creds decrypt says why');
+  if (hasEncryptedKey(config))
+    throw new NotpError('failed', `systemd does not open ${hostKey}.cred`, 'run systemd-creds decrypt to see why');
   throw new NotpError('failed', `there is no host key at ${hostKey}`, 'run notp host-key init once on this host');
 }
 
-/** Runs `work` on the state, undefined where there is none, and closes it afterwards. The caller acts as `place.owner`. Throws as openState does. */
+/**
+ * Runs `work` on the state, undefined where there is none, and closes it afterwards. The caller acts as `place.owner`. Throws as
+ * openState does.
+ */
 export async function withState<T>(place: StatePlace, now: () => number, work: (state: State | undefined) => Promise<T>): Promise<T> {
   const state = openState(place, now, { create: false });
   try {
@@ -80,7 +87,7 @@ export async function withPresentState<T>(place: StatePlace, now: () => number, 
   });
 }
 
-/** The same, made where there is none. */
+/** The same, with a state made where there is none. */
 export async function withNewState<T>(place: StatePlace, now: () => number, work: (state: State) => Promise<T>): Promise<T> {
   const state = openState(place, now, { create: true });
   try {
@@ -90,7 +97,7 @@ export async function withNewState<T>(place: StatePlace, now: () => number, work
   }
 }
 
-/** The keys that records of the chain may have been made with: those of `state`, and `former`, which the store keeps. */
+/** The keys that may have made records of the chain: those of `state`, and `former`, which the store keeps. */
 export function chainKeys({ log, hostKey }: State, former: readonly Uint8Array[]): readonly (Uint8Array | undefined)[] {
   return [log.key, ...(hostKey?.former ?? []).map(({ key }) => auditKey(key)), ...former];
 }

@@ -1,4 +1,4 @@
-/** Where the store of a state is, and with what it is opened, copied and brought up to date. */
+/** Opens, copies and upgrades the store of a state. */
 import * as fs from 'node:fs';
 import { hostname } from 'node:os';
 import * as path from 'node:path';
@@ -12,18 +12,21 @@ import { checkFolders, readTrusted, realWay, type Trust } from '../system/truste
 import type { User } from '../system/users.ts';
 import type { StatePlace } from './place.ts';
 
-/** What messages call the store: its file, or its address. */
+/** The store in messages: its file or its address. */
 export function storeName({ store }: StatePlace): string {
   if (store.kind === 'sqlite') return store.path;
   return postgresName(store);
 }
 
-/** Brings the tables of a fleet up to date; see migrateStore(). The caller acts as `place.owner`. Throws `store_unavailable`. */
+/** Upgrades the tables of a fleet's store; see migrateStore(). The caller acts as `place.owner`. Throws `store_unavailable`. */
 export async function migrated(place: StatePlace): ReturnType<typeof migrateStore> {
   return await migrateStore(storePlaceOf(place));
 }
 
-/** Copies the store of one place into that of another; see copyStores(). The caller acts as their owner. Throws `store_unavailable`, `refused` or `failed`. */
+/**
+ * Copies the store of one place into the store of another; see copyStores(). The caller acts as their owner. Throws
+ * `store_unavailable`, `refused` or `failed`.
+ */
 export async function copied(
   from: StatePlace,
   to: StatePlace,
@@ -35,7 +38,7 @@ export async function copied(
   return await copyStores(storePlaceOf(from), isNew && options.dryRun ? undefined : storePlaceOf(to), options);
 }
 
-/** The store with what its files hold. */
+/** The store with the contents of its files: password and certificates. */
 export function storePlaceOf({ store, owner, auditFile }: StatePlace): StorePlace {
   if (store.kind === 'sqlite') return store;
   const { kind, servers, database, user, tls, passwordFile, authoritiesFile, host } = store;
@@ -43,7 +46,7 @@ export function storePlaceOf({ store, owner, auditFile }: StatePlace): StorePlac
     authoritiesFile === undefined ? undefined : textOf(authoritiesFile, { owner: owner.uid, maxBytes: MAX_PEM_BYTES, forbidden: 0o022 });
   return {
     ...{ kind, servers, database, user, tls },
-    // Read anew each time: it may have been replaced.
+    // Read each time: it may have been replaced.
     password: () => textOf(passwordFile, { owner: owner.uid, maxBytes: MAX_PASSWORD_BYTES, forbidden: 0o037 })?.trimEnd(),
     authorities,
     thisHost: host === '' ? hostname() : host,
@@ -68,7 +71,10 @@ function textOf(file: string, trust: Trust): string | undefined {
   return bytes === undefined ? undefined : Buffer.from(bytes).toString('utf8');
 }
 
-/** Whether the database is there, or can be made. Throws `store_unavailable` where it is not as it must be, or has no folder to be made in. */
+/**
+ * Whether the database exists, or can be made. Throws `store_unavailable` where its owner, mode or kind is wrong, or its folder is
+ * missing.
+ */
 export function isThere(database: string, owner: User, create: boolean): boolean {
   const folder = path.dirname(database);
   const there = asStore(() => checkFolders(checkedFrom(folder, owner), folder, owner.uid) && isOurDatabase(database, owner));
@@ -77,12 +83,12 @@ export function isThere(database: string, owner: User, create: boolean): boolean
   throw new NotpError('store_unavailable', `${folder}: there is no such folder`, 'run notp host-key init once on this host');
 }
 
-/** A symlink, a FIFO or a file of somebody else is none. */
+/** Whether the database exists. A symlink, a FIFO, a hard link or a file of another user throws. */
 function isOurDatabase(database: string, owner: User): boolean {
   const stats = look(database, owner);
   if (stats === undefined) return false;
   if (stats.isFile() && stats.uid === owner.uid && stats.nlink === 1 && (stats.mode & 0o077) === 0) return true;
-  throw new NotpError('store_unavailable', `${database} is not a private file of ${owner.name}`, 'look who put it there');
+  throw new NotpError('store_unavailable', `${database} is not a private file of ${owner.name}`, 'find out who put it there');
 }
 
 function look(file: string, owner: User): fs.Stats | undefined {
@@ -94,17 +100,17 @@ function look(file: string, owner: User): fs.Stats | undefined {
   }
 }
 
-/** Only of what root alone can exchange root is told to change the owner. */
+/** Only where nobody but root can replace the folder does the hint tell root to change the owner. */
 function howToEnter(folder: string, { name }: User): string {
   try {
     if (realWay(path.dirname(folder), 0) !== undefined) return shellCommand`as root: chown -h ${`${name}:`} ${folder}`;
   } catch {
-    // Somebody else can put another folder there.
+    // Another user can replace the folder.
   }
   return `${name} must own ${folder}, and be able to enter it`;
 }
 
-/** What `action` gives; what it finds not to be as it must is thrown as `store_unavailable`. */
+/** The result of `action`; its NotpError is thrown as `store_unavailable`. */
 export function asStore<T>(action: () => T): T {
   try {
     return action();
