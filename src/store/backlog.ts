@@ -1,20 +1,20 @@
 /**
- * Lines of the audit log that its file did not take, until it does: cut into parts for which the state has room from the beginning, so
- * that they can be kept on a full disk too. The same statements for each database.
+ * Keeps lines of the audit log that its file has not taken yet. They are cut into parts for which the database reserves space from
+ * the beginning, so that they can be kept on a full disk too. The same statements for each database.
  */
 import { CHAIN, chainOf, type Chain } from './rows.ts';
 import type { Transaction } from './store.ts';
 import type { Statements } from './statements.ts';
 
-/** A usual line takes one slot, the longest of all nineteen. */
+/** A usual line takes one slot, the longest possible one nineteen. */
 export const SLOTS = 256;
 const SLOT_BYTES = 512;
 
-/** Makes the slots of the embedded store. */
+/** The statement that makes the slots of the embedded store. */
 export const RESERVED_SLOTS = `WITH RECURSIVE each(slot) AS (SELECT 0 UNION ALL SELECT slot + 1 FROM each WHERE slot + 1 < ${String(SLOTS)})
   INSERT INTO backlog SELECT slot, 0, 0, '${' '.repeat(SLOT_BYTES)}' FROM each;`;
 
-/** Makes the rollback journal of the embedded store, which keeps its size, as long as a decision needs it that keeps a line on a full disk. */
+/** The statement that makes the rollback journal long enough to keep a line on a full disk. The embedded store's journal never shrinks. */
 export const TOUCHED_SLOTS = 'UPDATE backlog SET part = 1 WHERE seq = 0 AND slot < 112';
 
 /** `chain`: gives the head as the transaction has it now. */
@@ -56,12 +56,12 @@ export function backlogOn(
   };
 }
 
-/** How many slots the line takes. */
+/** The number of slots that the line takes. */
 export function slotsOf(line: string): number {
   return partsOf(line).length;
 }
 
-/** Texts of SLOT_BYTES each, the last of which is filled up behind the newline. */
+/** Texts of SLOT_BYTES each. The last one is padded after the newline. */
 function partsOf(line: string): string[] {
   const parts: string[] = [];
   let [part, bytes] = ['', 0];

@@ -2,12 +2,13 @@
 import { NotpError } from '../error.ts';
 import type { Transaction } from './store.ts';
 
-/** How far the clock of the store may be from that of the host: whoever sets one of them is stopped by the other. */
+/** How far the clocks of store and host may differ: an attacker who can set one of them is stopped by the other. */
 export const MAX_SKEW_MS = 10 * 60_000;
 
 /**
- * The time that counts, Unix time in milliseconds: the store's where it has a clock of its own, so that no host's clock gives guesses back;
- * else `now`. Throws `store_unavailable` where the two are more than MAX_SKEW_MS apart: one of them is wrong, and nobody knows which.
+ * The time that counts, Unix time in milliseconds: the store's clock where it has one, so that no host's clock gives guesses back;
+ * else `now`.
+ * Throws `store_unavailable` where the two differ by more than MAX_SKEW_MS: one of them is wrong, and nobody knows which.
  */
 export async function timeOf(transaction: Pick<Transaction, 'clockMs'>, now: () => number): Promise<number> {
   const [storeMs, hostMs] = [await transaction.clockMs(), now()];

@@ -1,10 +1,10 @@
-/** All that a store holds of this host and of its users, taken out of one database and put into another. */
+/** Copies all data of this host and its users out of one database and into another. */
 import { FLOODS, type Flood, type TableRow, type Tables } from './store.ts';
 import { COUNTS, isForged, isSealed, macOf, renewedMac, sealedRows, valueOf } from './row-seal.ts';
 import type { Row, Values } from './row.ts';
 import type { Dialect, Statements } from './statements.ts';
 
-/** What is copied: the columns of each table that are the same in each database, and what tells its rows apart. */
+/** The copied columns of each table, which are the same in each database, and the key of its rows. */
 const TABLES = {
   enrolment: {
     columns: [
@@ -32,17 +32,17 @@ const TABLES = {
   sealed: { columns: ['"user"', 'context', 'text'], key: ['"user"', 'context'] },
   approved: { columns: ['"user"', 'as_of_ms', 'mac'], key: ['"user"'] },
   former_chain_key: { columns: ['key', 'mac'], key: ['key'] },
-  // Their MACs are of the host that they are of, so they are made where they are put.
+  // Their MACs cover the name of the host, so they are made where the rows are written.
   refusals: { columns: ['"user"', ...COUNTS], key: ['"user"'] },
   acceptances: { columns: ['"user"', ...COUNTS], key: ['"user"'] },
 } as const satisfies Record<string, { columns: readonly string[]; key: readonly string[] }>;
 
 type Table = keyof typeof TABLES;
 const NAMES = Object.keys(TABLES) as Table[];
-/** How many rows go into a database with one statement, and wait for its answer: what is on its way takes little memory. */
+/** How many rows one statement writes before its answer is awaited: so the pending data takes little memory. */
 const BATCH_ROWS = 25;
 const OF_HOST: readonly Table[] = ['former_chain_key', ...FLOODS];
-/** Rows that are there for the space alone say nothing. */
+/** The conditions that leave out filler rows, which only reserve space. */
 const SAYING: Partial<Record<Table, string>> = {
   connection: `id <> '${'0'.repeat(32)}'`,
   peer: `id <> '${'0'.repeat(32)}'`,
@@ -51,8 +51,9 @@ const SAYING: Partial<Record<Table, string>> = {
 };
 
 /**
- * All of it, but for the rows that say nothing, counts that somebody changed and the head of the chain. From here on nobody changes it until the transaction ends. What
- * counts has the MAC of the present key, so that it counts where earlier ones are not known, and the same row is the same in each database.
+ * All tables, without filler rows, counts that somebody changed, and the head of the chain. Nobody else changes them from here
+ * until the transaction ends. Each valid row gets the MAC of the present key. So it counts where earlier keys are unknown, and the
+ * same row is the same in each database.
  */
 export async function tablesOf({ all, dialect, seal, host }: Statements): Promise<Tables> {
   if (dialect.lockAll !== undefined) await all(dialect.lockAll(NAMES));
@@ -71,7 +72,7 @@ export async function tablesOf({ all, dialect, seal, host }: Statements): Promis
   return tables;
 }
 
-/** What of `incoming` is there already, and is not the same: table and key of each. */
+/** The rows of `incoming` that `present` has with other values: table and key of each. */
 export function clashes(present: Tables, incoming: Tables): string[] {
   return NAMES.flatMap((name) => {
     const known = new Map(present[name]?.map((row) => [keyOf(name, row), JSON.stringify(row)]));
@@ -81,7 +82,7 @@ export function clashes(present: Tables, incoming: Tables): string[] {
   });
 }
 
-/** What of `incoming` is not there. */
+/** The rows of `incoming` that are not in `present`. */
 export function lacking(present: Tables, incoming: Tables): Tables {
   return Object.fromEntries(
     NAMES.map((name) => {
@@ -91,7 +92,7 @@ export function lacking(present: Tables, incoming: Tables): Tables {
   );
 }
 
-/** Gives each row of `users` that counts the MAC of the present key, before earlier keys are forgotten. */
+/** Gives each valid row of `users` the MAC of the present key, before earlier keys are deleted. */
 export async function renewMacs({ all, write, dialect, seal }: Statements, users: readonly string[]): Promise<void> {
   for (const name of NAMES.filter(isSealed).filter((each) => !OF_HOST.includes(each))) {
     const { key } = TABLES[name];
@@ -113,13 +114,13 @@ function isCounted(name: Table): name is Flood {
 }
 
 export interface Putting {
-  /** Called for each enrolment whose row is in. */
+  /** Called for each enrolment whose row is written. */
   readonly enrolled: (user: string, context: string) => Promise<void>;
-  /** Called with how many rows are in. */
+  /** Called with the number of rows written so far. */
   readonly told: (rows: number) => void;
 }
 
-/** Puts `tables` in, of which nothing is there; what is there all the same is an error, and is not written over. */
+/** Writes `tables`, whose rows must not exist yet. An existing row is an error, and is not overwritten. */
 export async function putTables({ all, dialect, seal, host }: Statements, tables: Tables, { enrolled, told }: Putting): Promise<void> {
   let count = 0;
   for (const name of NAMES) {
@@ -136,7 +137,7 @@ function batches(rows: readonly TableRow[]): (readonly TableRow[])[] {
   return Array.from({ length: Math.ceil(rows.length / BATCH_ROWS) }, (_, i) => rows.slice(i * BATCH_ROWS, (i + 1) * BATCH_ROWS));
 }
 
-/** The statement for so many rows of a table: the values of the third are $user_2, $context_2 and so on. */
+/** The statement for `rows` rows of a table: the values of the third are $user_2, $context_2 and so on. */
 function insertion(name: Table, rows: number, dialect: Dialect): string {
   const { key } = TABLES[name];
   const columns: readonly string[] = isCounted(name) ? [...TABLES[name].columns, 'mac'] : TABLES[name].columns;
@@ -144,7 +145,7 @@ function insertion(name: Table, rows: number, dialect: Dialect): string {
   const row = (i: number): string => `(${hostValue}${columns.map((column) => `$${bare(column)}_${String(i)}`).join(', ')})`;
   const sql = `INSERT INTO ${name} (${hostColumn}${columns.join(', ')}) VALUES ${Array.from({ length: rows }, (_, i) => row(i)).join(', ')}`;
   if (SAYING[name] === undefined) return sql;
-  // Over rows that are there for the space alone.
+  // Overwrites filler rows, which only reserve space.
   const rest = columns.filter((column) => !(key as readonly string[]).includes(column));
   return `${sql} ON CONFLICT (${hostColumn}${key.join(', ')}) DO UPDATE SET ${rest.map((column) => `${column} = excluded.${column}`).join(', ')}`;
 }
@@ -162,7 +163,7 @@ function numbered(macs: readonly string[] = []): Values {
   return Object.fromEntries(macs.map((mac, i) => [`mac_${String(i)}`, mac]));
 }
 
-/** The first columns of each are its key. */
+/** The first columns of each table are its key. */
 function keyOf(name: Table, row: TableRow): string {
   return row.slice(0, TABLES[name].key.length).join(' ');
 }

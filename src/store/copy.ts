@@ -1,23 +1,23 @@
-/** From one store into another: all of it or nothing, and compared before it counts. */
+/** Copies one store into another: everything or nothing, and compared before it counts. */
 import { NotpError } from '../error.ts';
 import { clashes, lacking } from './contents.ts';
 import type { Contents, Store, Tables } from './store.ts';
 
-/** How many of what stands in the way is named. */
+/** How many conflicting rows the error names. */
 const NAMED = 5;
 
-/** How many rows of each table were copied, or would be. */
+/** The number of rows of each table that were copied, or would be. */
 export type Counts = Readonly<Record<string, number>>;
 
 export interface CopyOptions {
   readonly dryRun: boolean;
-  /** Called with how many rows are in, of how many. */
+  /** Called with the number of rows written so far, and the total. */
   readonly told: (rows: number, total: number) => void;
 }
 
 /**
- * Adds what `source` holds to `target`, which may hold that of other hosts. Nobody decides on either meanwhile. What is there already
- * and the same stays; throws `refused`, with nothing changed, where something is there and is not the same.
+ * Adds the contents of `source` to `target`, which may hold those of other hosts. Nobody decides on either meanwhile. Equal rows in
+ * `target` stay. Throws `refused`, with nothing changed, where `target` has a different row for the same key.
  */
 export async function copyStore(source: Store, target: Store, { dryRun, told }: CopyOptions): Promise<Counts> {
   return await source.exclusively(async (from) => {
@@ -48,7 +48,7 @@ function refuseClash(present: Contents, incoming: Contents): void {
   throw new NotpError('refused', `the target has it otherwise: ${found.slice(0, NAMED).join(', ')}${more}`, 'nothing was changed');
 }
 
-/** Throws `failed` where the target does not give back what was put in: then it is not committed. */
+/** Throws `failed` where the target does not give back the rows that were written. Then nothing is committed. */
 function compare(now: Contents, wanted: Contents): void {
   if (wanted.backlog.length > 0 && waitingIn(now) !== waitingIn(wanted))
     throw new NotpError('failed', 'the target does not hold the records that wait for the log', 'nothing was changed');
@@ -57,7 +57,7 @@ function compare(now: Contents, wanted: Contents): void {
     throw new NotpError('failed', 'the target does not hold what was put into it', 'nothing was changed');
 }
 
-/** The lines that wait for the log. */
+/** The lines of records that the log file has not taken yet. */
 function waitingIn({ backlog }: Contents): string {
   return backlog.map(({ line }) => line).join('');
 }

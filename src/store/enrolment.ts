@@ -1,4 +1,4 @@
-/** What becomes of a row: with another budget, and when the file that it awaits has come. Pure. */
+/** Changes of an enrolment's row: another budget, and a pending file that is now in place. Pure. */
 import type { Bucket } from '../verdict/budget.ts';
 import type { LoginState } from '../verdict/decide.ts';
 import type { Enrolment, PendingState, Status } from './store.ts';
@@ -9,8 +9,8 @@ export function withBudget(enrolment: Enrolment, bucket: Bucket): Enrolment {
 }
 
 /**
- * The enrolment after its pending file has come into its place, which proves that it did; see registrar.ts. A new
- * secret makes a revoked enrolment active, the same secret sealed anew does not.
+ * The enrolment after its pending file is in place, which proves itself; see registrar.ts. A new secret makes a revoked enrolment
+ * active, a re-sealed one does not.
  */
 export function completed(enrolment: Enrolment): Enrolment {
   const { pendingId: id, pendingDigest: digest, pendingState, state } = enrolment;
@@ -22,14 +22,14 @@ export function completed(enrolment: Enrolment): Enrolment {
   return { ...next, state: { ...fresh, ...used }, status: 'active', lastAcceptedMs: 0 };
 }
 
-/** The status that it has, or has as soon as the file that is on its way is in its place, which nobody need have told the store yet. */
+/** The status that the enrolment has, or will have once its pending file is in place. That may be so already, without the store knowing. */
 export function statusToBe(enrolment: Enrolment): Status {
   return enrolment.pendingId === '' ? enrolment.status : completed(enrolment).status;
 }
 
 /**
- * What is used of a secret that begins with `fresh` where `former` may be of the same one: no step or counter goes back, and where recovery
- * codes cannot be told apart all of them count as spent.
+ * The used codes of a new secret `fresh` that may be the same as `former`: no step or counter goes back, and recovery codes that
+ * cannot be matched all count as spent.
  */
 export function usedToo(fresh: Used, former: Used): Used {
   const lastStep = Math.max(fresh.lastStep, former.lastStep);
@@ -40,7 +40,7 @@ export function usedToo(fresh: Used, former: Used): Used {
 
 type Used = Pick<LoginState, 'lastStep' | 'spent'>;
 
-/** Whether it is the state of a secret that takes the place of another. */
+/** Whether it is the state of a new secret, which replaces another. */
 export function isNewSecret(pendingState: PendingState): boolean {
   return pendingState.lastStep !== undefined;
 }

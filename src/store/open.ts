@@ -1,4 +1,4 @@
-/** The one way to a store from outside this folder: which kind it is, nobody else knows. */
+/** The only way to a store from outside this folder: no other folder knows the kind of database. */
 import type { PostgresPlace } from './postgres/session.ts';
 import { migratePostgresStore, openPostgresStore } from './postgres/postgres.ts';
 import { openSqliteStore } from './sqlite/sqlite.ts';
@@ -10,22 +10,28 @@ export { nameOf as postgresName } from './postgres/session.ts';
 
 export type StorePlace = { readonly kind: 'sqlite'; readonly path: string } | ({ readonly kind: 'postgres' } & PostgresPlace);
 
-/** Opens it; a file is made where there is none and `create` is set. The caller has checked its path and set the umask. Throws `store_unavailable`. */
+/**
+ * Opens a store. Makes a missing file where `create` is set. The caller has checked its path and set the umask. Throws
+ * `store_unavailable`.
+ */
 export function openStore(place: StorePlace, options: StoreOptions): Store {
   return place.kind === 'sqlite' ? openSqliteStore(place.path, options) : openPostgresStore(place, options);
 }
 
-/** Makes the tables that many hosts share, or brings them up to date; gives their version before and after. Those of a file are brought up to date by opening it. */
+/** Makes or upgrades the tables that many hosts share, and gives their version before and after. Opening a file upgrades its tables. */
 export async function migrateStore(place: StorePlace): Promise<{ readonly from: number; readonly to: number } | undefined> {
   return place.kind === 'postgres' ? await migratePostgresStore(place) : undefined;
 }
 
-/** A fleet is large, and nobody waits for this at a door. */
+/** The time limit of a copy: a fleet is large, and no login waits for this. */
 const COPY_MS = 3_600_000;
-/** An empty store that leaves no trace: what SQLite calls so. */
+/** An empty store in memory, which leaves no trace. */
 const NOWHERE: StorePlace = { kind: 'sqlite', path: ':memory:' };
 
-/** Copies one into another, whose rows are proven by `rows`; see copyStore(). A file is made where there is none; `to` is undefined for a dry run where none is. Throws `store_unavailable` too. */
+/**
+ * Copies one store into another, whose rows `rows` signs; see copyStore(). Makes a missing file. `to` is undefined for a dry run
+ * where there is no target yet. Throws `store_unavailable` too.
+ */
 export async function copyStores(
   from: StorePlace,
   to: StorePlace | undefined,

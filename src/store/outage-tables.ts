@@ -1,4 +1,7 @@
-/** The tables for outages of a server: who may be let in meanwhile, and what was decided then. The same statements for each database. */
+/**
+ * The tables for outages of a server: the users who may be let in meanwhile, and the decisions made then. The same statements for
+ * each database.
+ */
 import { FLOODS, type OutageRecord, type OutageTables } from './store.ts';
 import { drop, isForged, macOf, sealedRows } from './row-seal.ts';
 import type { Row } from './row.ts';

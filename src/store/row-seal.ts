@@ -1,39 +1,44 @@
 /**
- * What proves that notp wrote a row, and not somebody who can merely write to the database: a MAC beside the columns, by a key that no
- * database has. Whoever opens a store brings the seal along, so nothing in this folder knows a key.
+ * Proves that notp wrote a row, and not somebody who can only write to the database: by a MAC beside the columns, with a key that
+ * no database has. The caller that opens a store provides the seal, so nothing in this folder knows a key.
  *
- * What the MAC is of: "notp row/1", the name of the table and the value of each column of SEALED in its order, each as its length in bytes
- * (32 bits, big-endian) followed by its UTF-8. A number is printed as JavaScript does. So no two rows have the same encoding, and a row
- * counts for its own user and context alone.
+ * The MAC covers "notp row/1", the name of the table and the value of each column of SEALED in its order. Each is encoded as its
+ * length in bytes (32 bits, big-endian) followed by its UTF-8. A number is printed as JavaScript does. So no two rows have the same
+ * encoding, and a row counts only for its own user and context.
  */
 import { NotpError } from '../error.ts';
 import type { Row, Values } from './row.ts';
 
-/** Why a row counts for nothing: its MAC is not the one that belongs to it, or the key to tell is not here. */
+/** Why a row counts for nothing: its MAC does not match, or the key to check it is not here. */
 export type Doubt = 'forged' | 'unverified';
 
 export interface RowSeal {
   /** The MAC of an encoded row, MAC_LENGTH hex digits. Throws where the key is not here. */
   readonly sign: (row: Uint8Array) => string;
-  /** The same of a mark, by the key of the audit chain: whoever can check that chain, by now or on another host, can check its marks. Undefined: sign. */
+  /**
+   * The same for a mark, with the key of the audit chain: everybody who can check that chain, later or on another host, can check
+   * its marks.
+   * Undefined: sign.
+   */
   readonly signMark?: (row: Uint8Array) => string;
-  /** Undefined where `mac` is that of the encoded row. */
+  /** Undefined where `mac` is the MAC of the encoded row. */
   readonly doubt: (row: Uint8Array, mac: string) => Doubt | undefined;
 }
 
 export const MAC_LENGTH = 64;
-/** Takes the place of a MAC where there is none, in as much space as one takes. */
+/** Stands for a missing MAC, and takes the same space. */
 export const NO_MAC = '0'.repeat(MAC_LENGTH);
 
-/** For the state that a user keeps: whoever can write it owns it, and there is no key that they do not have. Nothing is proven there. */
+/** The seal of a user's own state, which proves nothing: the user may write it, and would have any key. */
 export const UNKEYED: RowSeal = { sign: () => NO_MAC, doubt: () => undefined };
 
-/** What is counted of a flood, as columns. */
+/** The counts of a flood, as columns. */
 export const COUNTS = ['tokens', 'as_of_ms', 'count', 'since_ms', 'ref', 'shared', 'until_ms'] as const;
 
 /**
- * The columns that decide: those of an enrolment, and of what lets somebody in without a code; and what becomes part of the records of a host.
- * `host` is what this host is called in a store that many share, and else empty.
+ * The columns that decide: of enrolments, of rows that let somebody in without a code, and of data that becomes a part of the
+ * records of a host.
+ * `host` is the name of this host in a store that many share, and empty in any other.
  */
 const SEALED = {
   enrolment: [
@@ -54,7 +59,7 @@ const SEALED = {
 
 export type SealedTable = keyof typeof SEALED;
 
-/** What tells the rows of each apart. */
+/** The key of the rows of each table. */
 const KEYS: Readonly<Record<SealedTable, readonly string[]>> = {
   enrolment: ['user', 'context'],
   connection: ['user', 'context', 'slot'],
@@ -74,15 +79,16 @@ export interface SealedRow {
   readonly doubt: Doubt | undefined;
 }
 
-/** What asks a database. */
+/** A way to query a database. */
 export interface Asking {
   readonly all: (sql: string, values?: Values) => Promise<readonly Row[]>;
   readonly seal: RowSeal;
 }
 
 /**
- * Every read of a sealed table goes through here: a genuine row is no answer to another question. `asked` is what `sql` names, by column,
- * and each row must have it; no two may have the same key. Throws `store_unavailable` where that is not so.
+ * Reads rows of a sealed table; every such read goes through here, since a genuine row may still be the answer to another question.
+ * `asked`: the values that `sql` asks for, by column. Throws `store_unavailable` where a row has another value, or two rows have
+ * the same key.
  */
 export async function sealedRows({ all, seal }: Asking, table: SealedTable, sql: string, asked: Values = {}): Promise<SealedRow[]> {
   const keys = new Set<string>();
@@ -102,22 +108,25 @@ function wrongAnswer(what: string): NotpError {
   return new NotpError('store_unavailable', `the store answered with ${what}`, CHANGED);
 }
 
-/** Has `sql`, which writes one row, tell what that row has now in the columns of `stored`. */
+/** `sql`, which writes one row, extended to return that row's values in the columns of `stored`. */
 export function returning(sql: string, stored: Values): string {
   return `${sql} RETURNING ${Object.keys(stored).join(', ')}`;
 }
 
-/** What deletes, and asks what is left. */
+/** A way to delete rows and to check that they are gone. */
 type Dropping = Pick<Asking, 'all'> & { readonly run: (sql: string, values: Values) => Promise<void> };
 
-/** Deletes those rows of `table`. Throws `store_unavailable` where the database has some left. */
+/** Deletes the rows of `table` that `where` names. Throws `store_unavailable` where some are left. */
 export async function drop({ all, run }: Dropping, table: string, where: string, values: Values): Promise<void> {
   await run(`DELETE FROM ${table} WHERE ${where}`, values);
   if ((await all(`SELECT 1 FROM ${table} WHERE ${where}`, values)).length > 0)
     throw new NotpError('store_unavailable', `the store did not delete a row of ${table}`, CHANGED);
 }
 
-/** Throws `store_unavailable` where `rows`, the answer to returning(), are not one with the values of `stored`: a trigger, a rule or a policy can swallow a write and say nothing. */
+/**
+ * Throws `store_unavailable` unless `rows`, the answer to returning(), is one row with the values of `stored`: a trigger, a rule or
+ * a policy can silently swallow a write.
+ */
 export function checkStored(sql: string, rows: readonly Row[], stored: Values): void {
   const isStored = Object.entries(stored).every(([column, value]) => String(rows[0]?.[column]) === String(value));
   if (rows.length === 1 && isStored) return;
@@ -133,34 +142,40 @@ export function macOf(seal: RowSeal, table: SealedTable, row: Row): string {
   return seal.sign(encoded(table, row));
 }
 
-/** Why `row` of `table`, as the database gives it with its column mac, counts for nothing; undefined where it does count. Without a key too, no number is taken that notp never writes. */
+/**
+ * Why `row` of `table`, as the database gives it, counts for nothing; undefined where it counts. An impossible number never counts,
+ * even without a key.
+ */
 function doubtOf(seal: RowSeal, table: SealedTable, row: Row): Doubt | undefined {
   if (!SEALED[table].every((column) => isPossible(valueOf(column, row[column])))) return 'forged';
   return seal.doubt(encoded(table, row), String(row['mac']));
 }
 
-/** Whether `row` of `table` has a MAC that is not its own. Without a key nobody can tell. */
+/** Whether the MAC of `row` is wrong. Without a key nobody can tell, and it is not. */
 export function isForged(seal: RowSeal, table: SealedTable, row: Row): boolean {
   return seal.doubt(encoded(table, row), String(row['mac'])) === 'forged';
 }
 
-/** The MAC of a row that is read to be written again: that of the present key where it counts, and none where it does not. Throws where the key is not here. */
+/**
+ * The MAC of a row that is to be written again: with the present key where the row counts, and NO_MAC where it is forged. Throws
+ * where the key is not here.
+ */
 export function renewedMac(seal: RowSeal, table: SealedTable, { row, doubt }: SealedRow): string {
   return doubt === 'forged' ? NO_MAC : macOf(seal, table, row);
 }
 
-/** The MAC of a mark, and what it is of. Throws where the key is not here. */
+/** The MAC of a mark. Throws where the key is not here. */
 export function markMac(seal: RowSeal, row: Row): string {
   return (seal.signMark ?? seal.sign)(encoded('mark', row));
 }
 
-/** What the MAC of `row` is of, which has the sealed columns of `table` by name. */
+/** The bytes that the MAC of `row` covers. `row` has the sealed columns of `table` by name. */
 export function encoded(table: SealedTable, row: Row): Uint8Array {
   const values = SEALED[table].map((column) => String(valueOf(column, row[column])));
   return new Uint8Array(Buffer.concat(['notp row/1', table, ...values].flatMap(lengthPrefixed)));
 }
 
-/** The latest time that a Date can be, in milliseconds: no number of a sealed row is further from 0. */
+/** The latest time that a Date can hold, in milliseconds: no number of a sealed row is further from 0. */
 const MAX_NUMBER = 8.64e15;
 
 function isPossible(value: string | number): boolean {
@@ -174,12 +189,12 @@ function lengthPrefixed(text: string): Buffer[] {
   return [length, bytes];
 }
 
-/** The row with the values that its MAC is of, whatever types the columns have in the database: nobody reads them otherwise. */
+/** The row with exactly the values that its MAC covers, whatever types the database's columns have. */
 function asProven(table: SealedTable, row: Row): Row {
   return { ...row, ...Object.fromEntries(SEALED[table].map((column) => [column, valueOf(column, row[column])])) };
 }
 
-/** A value as it counts: databases differ in how they give numbers. */
+/** A value in its proper type: databases differ in how they give numbers. */
 export function valueOf(column: string, value: unknown): string | number {
   return NUMBERS.has(column) ? Number(value) : String(value);
 }

@@ -1,4 +1,4 @@
-/** How what is stored stands in the rows of the tables, and is read back. */
+/** Converts enrolments, counts and heads to rows of the tables, and back. */
 import type { Row } from './row.ts';
 import { NotpError } from '../error.ts';
 import { COUNTS, macOf, NO_MAC, type RowSeal, type SealedRow } from './row-seal.ts';
@@ -13,25 +13,28 @@ import {
   type Tally,
 } from './store.ts';
 
-/** A bucket that is full by any policy, from long ago. */
+/** The tally of nobody: a bucket that is full by any policy, from long ago. */
 const NO_TALLY = {
   ...{ records: { tokens: 1e6 + 0.5, asOfMs: 0 }, count: 0, sinceMs: 2 ** 40, untilMs: 2 ** 40 },
   ...{ ref: '', shared: '' },
 } as const;
-/** In a row, where no record has a reference yet: no record has this one. */
+/** The reference in a row before the first record. No record has it. */
 const NO_REF = '0'.repeat(8);
-/** The same as values, in as much space as some take. */
+/** The same tally as SQL values, which take as much space as any real ones. */
 export const NO_REFUSALS = `1e6 + 0.5, 0, 0, 1099511627776, '${NO_REF}', '${' '.repeat(SHARED_BYTES)}'`;
 export const NO_FLOOD = `${NO_REFUSALS}, 1099511627776`;
 
-/** The row of an enrolment, with its MAC: none where there is a doubt about it, and where none can be made here and none is needed. */
+/**
+ * The row of an enrolment, with its MAC. It has no MAC where the enrolment is forged, and where no key is here to sign and none is
+ * needed.
+ */
 export function rowOf(enrolment: Enrolment, seal: RowSeal): Record<string, string | number> {
   const row = columnsOf(enrolment);
   if (enrolment.doubt === 'forged') return { ...row, mac: NO_MAC };
   try {
     return { ...row, mac: macOf(seal, 'enrolment', row) };
   } catch (error) {
-    // Nobody gets in by it, so whoever ends an enrolment needs no key.
+    // A revoked enrolment lets nobody in, so it needs no signature.
     if (enrolment.status === 'revoked' && enrolment.pendingId === '') return { ...row, mac: NO_MAC };
     throw error;
   }
@@ -59,7 +62,7 @@ function columnsOf(enrolment: Enrolment): Record<string, string | number> {
   };
 }
 
-/** What the file that is pending takes over: nothing, everything, everything but the recovery codes, or what is used by then. */
+/** What a pending file inherits: nothing, everything, everything but the recovery codes, or the codes used by then. */
 const INHERITED = { nothing: 0, all: 1, 'all but recovery codes': 2, 'what is used': 3 } as const;
 
 function inheritanceOf(pendingState: PendingState): keyof typeof INHERITED {
@@ -77,7 +80,7 @@ function pendingStateOf(row: Row, asOfMs: number): PendingState {
 
 const STATUSES: readonly Status[] = ['active', 'revoked', 'invited'];
 
-/** What a forged row says of guesses and logins: nothing, so that nobody computes with it. */
+/** The state of a forged row: nothing, so that nobody computes with its values. */
 const NO_STATE = { state: { lastStep: -1, bucket: { tokens: 0, asOfMs: 0 }, spent: '' }, pendingState: {}, lastAcceptedMs: 0 } as const;
 
 export function enrolmentOf({ row, doubt }: SealedRow): Enrolment {
@@ -89,7 +92,7 @@ export function enrolmentOf({ row, doubt }: SealedRow): Enrolment {
     digest: String(row['digest']),
     pendingId: String(row['pending_id']),
     pendingDigest: String(row['pending_digest']),
-    // What a newer notp may have written is no reason to let anybody in.
+    // An unknown status, perhaps of a newer notp, must not let anybody in.
     status: STATUSES.find((status) => status === row['status']) ?? 'revoked',
     state: {
       ...{ lastStep: Number(row['last_step']), bucket: { tokens: Number(row['tokens']), asOfMs }, spent: String(row['spent']) },
@@ -103,24 +106,24 @@ export function enrolmentOf({ row, doubt }: SealedRow): Enrolment {
   };
 }
 
-/** The row of a tally, without what is of its host. */
+/** The row of a tally, without its host. */
 export function rowOfTally({ user, records, count, sinceMs, untilMs, ref, shared }: Tally): Record<string, string | number> {
   const times = { as_of_ms: records.asOfMs, since_ms: sinceMs, until_ms: untilMs };
   return { user, tokens: records.tokens, ...times, count, ref: ref === '' ? NO_REF : ref, shared: shared.padEnd(SHARED_BYTES) };
 }
 
-/** The columns of a tally in `row`, which has them with `prefix`; undefined where there are none. */
+/** The columns of a tally in `row`, which have `prefix`; undefined where there is no tally. */
 export function countsIn(row: Row, prefix = ''): Row | undefined {
   if (row[`${prefix}count`] === null) return undefined;
   return Object.fromEntries([...COUNTS, 'mac'].map((column) => [column, row[`${prefix}${column}`]]));
 }
 
-/** Whether it is there for its space alone: nobody has signed it, for it says as much as none. */
+/** Whether the row only reserves space. It needs no signature, since it counts nothing. */
 export function isFiller(row: Row): boolean {
   return row['mac'] === NO_MAC && Number(row['as_of_ms']) === 0 && Number(row['count']) === 0;
 }
 
-/** What `row` counts of a flood of `user`: nothing so far where there is none. */
+/** The tally of `user` in `row`; an empty one where there is no row. */
 export function tallyOf(user: string, row: Row | undefined): Tally {
   if (row === undefined || isFiller(row)) return { user, ...NO_TALLY };
   const [tokens, asOfMs, count, sinceMs, ref, shared, untilMs] = COUNTS.map((column) => row[column]);
@@ -141,7 +144,7 @@ export function tallyOf(user: string, row: Row | undefined): Tally {
   };
 }
 
-/** The latest time that a Date can be. */
+/** The latest time that a Date can hold. */
 const MAX_TIME_MS = 8.64e15;
 const REF = /^[0-9a-f]{8}$/;
 const HASH = /^[0-9a-f]{64}$/;
@@ -150,14 +153,14 @@ function isCount(value: unknown): boolean {
   return Number.isSafeInteger(Number(value)) && Number(value) >= 0;
 }
 
-/** Throws `store_unavailable` where there is none, or what notp never writes: it becomes a part of the next record. */
+/** The head of the chain in `row`, which becomes a part of the next record. Throws `store_unavailable` where it is missing or malformed. */
 function headOf(row: Row | undefined): ChainHead {
   const head = possibleHead(presentHead(row));
   if (head === undefined) throw changedHead();
   return head;
 }
 
-/** Throws `store_unavailable` where there is none. */
+/** The row of the head. Throws `store_unavailable` where it is missing. */
 export function presentHead(row: Row | undefined): Row {
   if (row === undefined) throw new NotpError('store_unavailable', 'the store has lost the head of the audit chain');
   return row;
@@ -171,19 +174,19 @@ export function changedHead(): ChangedHead {
   );
 }
 
-/** The same, and undefined where it is what notp never writes. */
+/** The head of the chain in `row`; undefined where it is malformed. */
 export function possibleHead(row: Row): ChainHead | undefined {
   const hash = String(row['hash']);
   return isCount(row['seq']) && HASH.test(hash) ? { seq: Number(row['seq']), hash } : undefined;
 }
 
-/** The head of the chain, and how many of its last records the file of the log lacks. */
+/** The head of the chain, and how many of its last records the log file lacks. */
 export interface Chain {
   readonly head: ChainHead;
   readonly lacking: number;
 }
 
-/** What asks for it, but for which host. */
+/** The query for the head, without the condition for the host. */
 export const CHAIN = 'SELECT seq, hash, lacking, mac FROM chain';
 
 /** Throws as headOf does. */
@@ -193,7 +196,7 @@ export function chainOf(row: Row | undefined): Chain {
   return { head, lacking };
 }
 
-/** Whether it is that of a host that has no record yet: nobody has signed it. */
+/** Whether it is the head of a host without any record. It needs no signature. */
 export function isFirst({ head, lacking }: Chain): boolean {
   return head.seq === 0 && lacking === 0 && /^0+$/.test(head.hash);
 }

@@ -1,6 +1,6 @@
 /**
- * The tables of what an accepted code still stands for: the last connections and sources of each enrolment, a few slots each, the oldest of
- * which is written over. The same statements for each database.
+ * The tables of the last connections and sources that an accepted code also lets in: a few slots for each enrolment, of which the
+ * oldest is overwritten. The same statements for each database.
  */
 import { macOf, NO_MAC, sealedRows, type SealedTable } from './row-seal.ts';
 import type { Row, Values } from './row.ts';
@@ -13,7 +13,7 @@ const FIRST_TURN = '65536';
 export type Slots = Pick<Transaction, 'remembers' | 'remember' | 'lastAccepted' | 'rememberPeer'>;
 
 export function slotsOn({ all, write, seal }: Pick<Statements, 'all' | 'write' | 'seal'>): Slots {
-  /** The rows that `sql` gives and that notp wrote; see sealedRows(). */
+  /** The rows that `sql` gives and that notp signed; see sealedRows(). */
   const proven = async (table: SealedTable, sql: string, asked: Values): Promise<readonly Row[]> =>
     (await sealedRows({ all, seal }, table, sql, asked)).filter(({ doubt }) => doubt === undefined).map(({ row }) => row);
   return {
@@ -60,7 +60,7 @@ export function slotsOn({ all, write, seal }: Pick<Statements, 'all' | 'write' |
   };
 }
 
-/** The next slot of `$user` and `$context` in `table` that has no row yet; NULL where all have. */
+/** The next unused slot of `$user` and `$context` in `table`; NULL where all are used. */
 function unusedSlot(table: 'connection' | 'peer'): string {
   return `(SELECT CASE WHEN count(*) < ${String(CONNECTION_SLOTS)} THEN CAST(count(*) AS integer) END
     FROM ${table} WHERE "user" = $user AND context = $context)`;

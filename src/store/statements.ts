@@ -1,4 +1,4 @@
-/** How a database is asked inside a transaction, and in what databases differ. */
+/** The statements of a database inside a transaction, and the differences between databases. */
 import type { Row, Values } from './row.ts';
 import type { RowSeal } from './row-seal.ts';
 import type { Flood } from './store.ts';
@@ -7,42 +7,45 @@ import type { Flood } from './store.ts';
 export interface Statements {
   /** The rows that `sql` gives. */
   readonly all: (sql: string, values?: Values) => Promise<readonly Row[]>;
-  /** Does what may change no row. */
+  /** Runs a statement that may change no row. */
   readonly run: (sql: string, values?: Values) => Promise<void>;
-  /** Writes one row with `sql`. Rejects, at the latest when the transaction ends, where the row does not have the values of `stored` then; see checkStored(). */
+  /**
+   * Writes one row with `sql`. Rejects, at the latest when the transaction ends, where the stored row does not have the values of
+   * `stored`; see checkStored().
+   */
   readonly write: (sql: string, values: Values, stored: Values) => Promise<void>;
-  /** The head of the chain as the transaction found it, where that is known without asking. */
+  /** The head of the chain as the transaction found it, where that is known without a query. */
   readonly chain?: () => Promise<Row>;
-  /** What the database's clock said when the transaction began, in milliseconds, where that clock is one for many hosts. */
+  /** The database's time when the transaction began, in milliseconds, where many hosts share that clock. */
   readonly clockMs?: () => Promise<number>;
   readonly dialect: Dialect;
-  /** What this host is called in a database that many share; empty where it is alone. */
+  /** The name of this host in a database that many share; empty where it is alone. */
   readonly host: string;
-  /** What proves the rows. */
+  /** The seal that proves the rows. */
   readonly seal: RowSeal;
 }
 
-/** What differs. */
+/** The differences between databases. */
 export interface Dialect {
-  /** What holds for the rows of this host, where a database is shared by many: a condition. */
+  /** The condition for the rows of this host, where many hosts share a database. */
   readonly here: string;
-  /** Before the columns and values of a row that is of this host. */
+  /** The prefix of the columns and values of a row that belongs to one host. */
   readonly hostColumn: string;
   readonly hostValue: string;
-  /** Asks for the heads of the hosts that share it. */
+  /** The query for the heads of all hosts that share the database. */
   readonly heads: string;
-  /** Asks for the marks of the chain of `$of`, this host where it is empty; undefined where none are kept. */
+  /** The query for the marks of the chain of `$of`, this host where it is empty; undefined where none are kept. */
   readonly marks?: string;
-  /** After a SELECT of rows that nobody else may change until the transaction ends. */
+  /** The end of a SELECT whose rows nobody else may change until the transaction ends. */
   readonly lock: string;
-  /** The same where it joins them with others. */
+  /** The same for a SELECT that joins enrolments with other tables. */
   readonly lockEnrolments: string;
-  /** Keeps everybody from changing `tables` until the transaction ends, where a transaction is not alone. */
+  /** The statement that locks `tables` against changes until the transaction ends, where transactions run in parallel. */
   readonly lockAll?: (tables: readonly string[]) => string;
-  /** Joins the counts of `flood` to the enrolments. */
+  /** The JOIN of the counts of `flood` with the enrolments. */
   readonly joined: (flood: Flood) => string;
-  /** Asks for what is counted of `$user`, or of nobody where `$user` has no enrolment. */
+  /** The query for the counts of `$user`, or of unknown names where `$user` has no enrolment. */
   readonly tally: (flood: Flood) => string;
-  /** Whether an enrolment has all its rows from the beginning, so that a login needs no space. */
+  /** Whether an enrolment gets all its rows when it is made, so that a login needs no space. */
   readonly reserves: boolean;
 }

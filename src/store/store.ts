@@ -1,6 +1,6 @@
 /**
- * The store: the changing state of each enrolment and the head of the audit chain, behind one asynchronous
- * interface. Nothing but an implementation of it knows the database.
+ * The store: the changing state of each enrolment and the head of the audit chain, behind one asynchronous interface. Only its
+ * implementations know the database.
  */
 import { NotpError } from '../error.ts';
 import type { Bucket } from '../verdict/budget.ts';
@@ -16,24 +16,27 @@ export interface Enrolment {
   readonly id: string;
   /** SHA-256 of that file, hex; empty where `id` is. */
   readonly digest: string;
-  /** The id of a sealed file that is about to take its place: that file proves that it did. */
+  /** The id of a sealed file that is about to replace it. When a login finds that file, the replacement has happened. */
   readonly pendingId: string;
   /** SHA-256 of the pending file, hex; empty where `pendingId` is. */
   readonly pendingDigest: string;
   /** `invited`: the user may enrol themselves, once. */
   readonly status: Status;
   readonly state: LoginState;
-  /** What `pendingId` starts with. What is not here goes on as it is: a whole state is that of a new secret, none of it the same secret sealed anew. */
+  /**
+   * The state that `pendingId` starts with. Missing fields keep their values: a new secret has a whole state, a re-sealed one may
+   * have none.
+   */
   readonly pendingState: PendingState;
   /** Unix time in milliseconds; 0 for never. */
   readonly lastAcceptedMs: number;
-  /** Of the account that was enrolled, whatever it is called since; NO_UID where that is not known. */
+  /** The uid of the enrolled account, also after it is renamed; NO_UID where that is unknown. */
   readonly uid: number;
-  /** Why it counts for nothing. It goes on through every change: what is made of such an enrolment is saved without a MAC. */
+  /** Why the enrolment counts for nothing. A change keeps the doubt: a forged enrolment is saved without a MAC. */
   readonly doubt?: Doubt;
 }
 
-/** `goesOn`: of a secret that may be the one whose place it takes, so what that accepts until then is used for it too. */
+/** `goesOn`: the new secret may be the same as the present one, so codes that are used until then stay used. */
 export type PendingState = Partial<LoginState> & { readonly goesOn?: true };
 
 export const NO_UID = -1;
@@ -44,16 +47,16 @@ export interface ChainHead {
   readonly hash: string;
 }
 
-/** Why nothing is done with a store whose head of the chain does not count: `notp audit verify --resume` mends it. */
+/** The head of the chain is not genuine, so the store cannot be used. `notp audit verify --resume` repairs it. */
 export class ChangedHead extends NotpError {}
 
 /** The head of the chain of one host among those that share a store. */
 export interface HostHead {
-  /** Controls are escaped: whoever administers the database may have written anything. */
+  /** With control characters escaped: the administrator of the database may have written anything. */
   readonly host: string;
-  /** Undefined where it is what notp never writes: one host's row hides nothing of the others. */
+  /** Undefined where the row is malformed: it must not hide the rows of other hosts. */
   readonly head: ChainHead | undefined;
-  /** Whether notp signed it for that host, by a key that is here, and the file of that log lacks none of its records. */
+  /** Whether notp signed it for that host, with a key that is here, and the log file lacks none of its records. */
   readonly isWhole: boolean;
 }
 
@@ -70,7 +73,7 @@ export interface Connection {
   readonly bootId: string;
 }
 
-/** Where a person came from, for `gate.trust`: a digest of source address and key, and when a code was accepted from there. */
+/** The source of a login, for `gate.trust`: a digest of source address and key, and when a code was accepted from there. */
 export interface Peer {
   /** SHA-256, hex. */
   readonly digest: string;
@@ -78,25 +81,25 @@ export interface Peer {
   readonly acceptedMs: number;
 }
 
-/** What the audit log tells in sums where it comes as a flood: refusals, and acceptances that took no code; see audit/floods.ts. */
+/** The kinds of records that the audit log sums up during a flood: refusals, and acceptances that took no code; see audit/floods.ts. */
 export const FLOODS = ['refusals', 'acceptances'] as const;
 export type Flood = (typeof FLOODS)[number];
 
-/** Those of one user: some are a record each, and the others are counted. */
+/** The flood of one user: some events get a record each, and the others are counted. */
 export interface Tally {
-  /** Empty for all names that have no enrolment. */
+  /** Empty for all names without an enrolment. */
   readonly user: string;
-  /** How many more may have a record of their own. */
+  /** How many more events may have a record of their own. */
   readonly records: Bucket;
-  /** How many were counted and stand in no record yet, since when and until when (Unix time in milliseconds). */
+  /** How many events were counted and are in no record yet, since when and until when (Unix time in milliseconds). */
   readonly count: number;
   readonly sinceMs: number;
   readonly untilMs: number;
-  /** The reference that those were told, 8 hex digits; empty where none was told yet. */
+  /** The reference that those events were answered with, 8 hex digits; empty before the first. */
   readonly ref: string;
-  /** What they have in common: text for which there is room from the beginning. */
+  /** The fields that these events have in common, as text for which space is reserved. */
   readonly shared: string;
-  /** Set where the store's row was changed outside notp: what it counted is lost, and nothing of it is believed. */
+  /** Set where the store's row was changed outside notp: its counts are lost, and none of it is believed. */
   readonly isChanged?: true;
 }
 
@@ -110,101 +113,113 @@ export interface KeptFile {
   readonly text: string;
 }
 
-/** Values in the order of the columns, see contents.ts. */
+/** Values in the order of the columns; see contents.ts. */
 export type TableRow = readonly (string | number)[];
 export type Tables = Readonly<Record<string, readonly TableRow[]>>;
 
-/** What the store kept of a record when it came by. */
+/** What the store kept of a record when that was written. */
 export interface Mark {
   readonly hash: string;
-  /** By the key of the chain, where notp has made it, and of what. */
+  /** The MAC, made with the key of the chain where notp wrote the mark, and the bytes that it covers. */
   readonly mac: string;
   readonly signed: Uint8Array;
 }
 
-/** By the number of their record. */
+/** Marks by the number of their record. */
 export type Marks = ReadonlyMap<number, Mark>;
 
-/** All that a store holds of this host and of its users. */
+/** All data of a store about this host and its users. */
 export interface Contents {
   readonly tables: Tables;
   readonly head: ChainHead;
-  /** What the file of the log lacks of it. */
+  /** The records that the log file lacks. */
   readonly backlog: readonly KeptLine[];
 }
 
 /** A user whom hosts may let in while the server cannot be reached. */
 export interface Approved {
   readonly user: string;
-  /** Unix time in milliseconds: in the store of a fleet since when, in the copy of a host as of when that is. */
+  /** Unix time in milliseconds: in the store of a fleet the time of the approval, in the copy of a host the time of the copy. */
   readonly asOfMs: number;
 }
 
 /** An audit record of an outage. */
 export interface OutageRecord {
-  /** Its hash in the chain of its host, which no other record has. */
+  /** Its hash in the chain of its host, which is unique. */
   readonly id: string;
-  /** Its number there; in the store of a fleet that of the record that it was told as, in the chain of the same host there. */
+  /** Its number there. In the store of a fleet: the number of the record that it was reported as, in the chain of the same host. */
   readonly seq: number;
-  /** JSON, see outage/outage.ts; in the store of a fleet the hash of that record. */
+  /** JSON, see outage/outage.ts. In the store of a fleet: the hash of the record that it was reported as. */
   readonly text: string;
 }
 
 export interface OutageTables {
-  /** Those whose row was not forged. */
+  /** The approvals whose rows are not forged. */
   approved(): Promise<readonly Approved[]>;
   approve(approved: Approved): Promise<void>;
   disapprove(user: string): Promise<void>;
-  /** On a host: what was not reported yet, at most `limit` of it, in its order. */
+  /** On a host: the unreported records, at most `limit`, in their order. */
   outageRecords(limit: number): Promise<readonly OutageRecord[]>;
-  /** On a host until it is reported, in the store of a fleet for good, as what it was told as. Gives false where it was there already. */
+  /**
+   * Keeps a record: on a host until it is reported, and in the store of a fleet for ever, with the record that it was reported as.
+   * Gives false where it exists already.
+   */
   keepOutageRecord(record: OutageRecord): Promise<boolean>;
-  /** In the store of a fleet: the record of the chain of this host that it was told as, or that somebody says so who is not this host; undefined where nobody does. */
+  /**
+   * In the store of a fleet: the record of this host's chain that it was reported as; `forged` where this host did not write that
+   * row; undefined where there is none.
+   */
   reportedAs(id: string): Promise<ChainHead | 'forged' | undefined>;
   dropOutageRecord(id: string): Promise<void>;
-  /** Users of whom something was counted that stands in no record yet. */
+  /** The users with counted events that are in no record yet. */
   counted(): Promise<readonly string[]>;
-  /** Removes all that is known of a user, but for the outage records. */
+  /** Deletes all data of a user except the outage records. */
   forget(user: string): Promise<void>;
 }
 
-/** What can be done inside one exclusive transaction. */
+/** The operations inside one exclusive transaction. */
 export interface Transaction extends OutageTables {
   /** Unix time in milliseconds by the store's own clock, where several hosts share it; undefined where the host's clock is the only one. */
   clockMs(): Promise<number | undefined>;
   enrolment(user: string, context: string): Promise<Enrolment | undefined>;
-  /** All of `user`, by context. */
+  /** All enrolments of `user`, by context. */
   enrolmentsOf(user: string): Promise<readonly Enrolment[]>;
-  /** All of the account `uid`, whatever their names are: to look at, and not to save. */
+  /** All enrolments of the account `uid`, whatever their names are: only to read, not to save. */
   enrolmentsOfUid(uid: number): Promise<readonly Enrolment[]>;
-  /** All of all users, by user and context. */
+  /** All enrolments of all users, by user and context. */
   enrolments(): Promise<readonly Enrolment[]>;
-  /** Those of `user`; of all names without an enrolment where it is one of them. */
+  /** The tally of `user`; the shared one of all unknown names where `user` has no enrolment. */
   tally(flood: Flood, user: string): Promise<Tally>;
-  /** Updates it in place. */
+  /** Updates the tally in place. */
   saveTally(flood: Flood, tally: Tally): Promise<void>;
-  /** Writes a new enrolment, with the space that its logins will need. Throws as save() does. */
+  /** Writes a new enrolment, and reserves the space that its logins will need. Throws as save() does. */
   insert(enrolment: Enrolment): Promise<void>;
   /**
-   * Updates in place an enrolment that this transaction has asked for or made. Throws `store_unavailable` for another one, and where it cannot be
-   * signed here; one that is revoked and has nothing pending needs no signature.
+   * Updates in place an enrolment that this transaction has read or made. Throws `store_unavailable` for another one, and where it
+   * cannot be signed here. A revoked enrolment without a pending file needs no signature.
    */
   save(enrolment: Enrolment): Promise<void>;
-  /** Signs with the present key what counts of `users` by an earlier one, and the head of the chain. Throws where it cannot be signed here. */
+  /**
+   * Signs with the present key the valid rows of `users` that an earlier key signed, and the head of the chain. Throws where they
+   * cannot be signed here.
+   */
   renewRows(users: readonly string[]): Promise<void>;
-  /** Throws `store_unavailable` where it was changed outside notp. */
+  /** The head of the chain. Throws `store_unavailable` where it was changed outside notp. */
   head(): Promise<ChainHead>;
-  /** `lacking`: how many of the last records the file of the log lacks; keepLine() was given each of them. */
+  /** Writes a new head. `lacking`: how many of the last records the log file lacks; keepLine() was given each of them. */
   moveHead(head: ChainHead, lacking?: number): Promise<void>;
-  /** Keeps a mark of the record that the chain of this host has come to; does nothing where the store is that of one host. */
+  /** Keeps a mark of the record `at` of this host's chain. Does nothing where the store belongs to one host. */
   mark(at: ChainHead): Promise<void>;
-  /** The lines of the last records that the file of the log of `host` (undefined: this one) lacks, oldest first. */
+  /** The lines of the last records that the log file of `host` (undefined: this one) lacks, oldest first. */
   backlog(host?: string): Promise<readonly KeptLine[]>;
-  /** Keeps the line of the next record for the file of the log. Gives false where there is no room for it; `keptFree` slots of it are left to others. */
+  /**
+   * Keeps the line of the next record for the log file. Gives false where there is no room for it. `keptFree`: slots that are left
+   * for others.
+   */
   keepLine(line: KeptLine, keptFree?: number): Promise<boolean>;
-  /** Those of all hosts that share the store, by name; none where it is the store of one. */
+  /** The heads of all hosts that share the store, by name; none where it belongs to one host. */
   heads(): Promise<readonly HostHead[]>;
-  /** Some records of the chain of `host` (undefined: this one) by number, as they were when it came by; none where the store is that of one host. */
+  /** The marks of the chain of `host` (undefined: this one), by the number of the record; none where the store belongs to one host. */
   marks(host: string | undefined): Promise<Marks>;
   /** Whether a code was accepted on this connection for this enrolment id. */
   remembers(enrolment: Enrolment, connection: Connection): Promise<boolean>;
@@ -216,16 +231,16 @@ export interface Transaction extends OutageTables {
   counter(id: string): Promise<number | undefined>;
   setCounter(id: string, next: number): Promise<void>;
   dropCounter(id: string): Promise<void>;
-  /** The text of the sealed file of this login, where the store keeps those (`secrets = "store"`); undefined where it has none. */
+  /** The text of the sealed file of this login, where the store keeps the files (`secrets = "store"`); undefined where there is none. */
   sealed(user: string, context: string): Promise<string | undefined>;
   putSealed(user: string, context: string, text: string): Promise<void>;
   dropSealed(user: string, context: string): Promise<void>;
-  /** The keys of the audit chain before the present one that notp has signed: raw bytes. */
+  /** The earlier keys of the audit chain that notp has signed: raw bytes. */
   formerChainKeys(): Promise<readonly Uint8Array[]>;
-  /** Keeps it with the MAC of the present host key. Throws where it cannot be signed here. */
+  /** Keeps an earlier key, with the MAC of the present host key. Throws where it cannot be signed here. */
   keepChainKey(key: Uint8Array): Promise<void>;
   contents(): Promise<Contents>;
-  /** Adds what another store held. `told`: called with how many rows are in. What is there must not be there otherwise. */
+  /** Adds the contents of another store. `told`: called with the number of rows written so far. An existing row must not differ. */
   add(contents: Contents, told: (rows: number) => void): Promise<void>;
 }
 
@@ -233,25 +248,25 @@ export interface Transaction extends OutageTables {
 export interface StoreOptions {
   /** Whether to make a file where there is none. */
   readonly create: boolean;
-  /** What proves its rows; undefined: nothing does. */
+  /** The seal of its rows; undefined: nothing proves them. */
   readonly rows?: RowSeal;
-  /** Until when it may take to open, by performance.now(). */
+  /** When opening must end, by performance.now(). */
   readonly untilMs?: number | undefined;
 }
 
 export interface Store {
   /**
-   * Runs `work` alone: no other transaction of any process sees or changes anything meanwhile. What it did is on
-   * the disk when the promise resolves; when it rejects (`store_unavailable`, or what `work` threw) nothing happened.
-   * It waits for nobody beyond 20 seconds, nor beyond `untilMs` of performance.now().
+   * Runs `work` alone: no other transaction of any process reads or changes anything meanwhile. Its changes are on the disk when
+   * the promise resolves. When it rejects (`store_unavailable`, or the error of `work`), nothing was changed.
+   * It waits for no lock longer than 20 seconds, nor beyond `untilMs` of performance.now().
    */
   exclusively<T>(work: (transaction: Transaction) => Promise<T>, untilMs?: number): Promise<T>;
-  /** The sealed files that the store keeps of `user`, or of everybody, as they are now: nobody waits for it, and it waits for nobody. */
+  /** The sealed files of `user`, or of all users, as they are now. This takes no lock and waits for none. */
   sealedFiles(user?: string, untilMs?: number): Promise<readonly KeptFile[]>;
   close(): void;
 }
 
-/** How many milliseconds are left until `untilMs` of performance.now(), `mostMs` at the most. Throws `store_unavailable` where there are none. */
+/** The milliseconds until `untilMs` of performance.now(), at most `mostMs`. Throws `store_unavailable` where none are left. */
 export function timeLeft(untilMs: number, mostMs: number): number {
   const leftMs = Math.min(mostMs, Math.ceil(untilMs - performance.now()));
   if (leftMs > 0) return leftMs;

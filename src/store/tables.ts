@@ -1,4 +1,4 @@
-/** What a transaction does on the tables, which are the same in each database: its statements, in what SQLite and PostgreSQL both understand. */
+/** The operations of a transaction on the tables, in SQL that SQLite and PostgreSQL both understand. */
 import type { Statements } from './statements.ts';
 import { NotpError } from '../error.ts';
 import { escapeControls } from '../otp/escape.ts';
@@ -26,7 +26,7 @@ import { COUNTS, drop, encoded, isForged, macOf, markMac, NO_MAC, sealedRows } f
 import { reserveSlots, slotsOn } from './slots.ts';
 import { FLOODS, type ChainHead, type Enrolment, type Flood, type Tally, type Transaction } from './store.ts';
 
-/** So many records of a host are between two marks, which nobody needs to change or remove; see examples/postgres-roles.sql. */
+/** The number of records between two marks. Nobody needs the right to change or delete marks; see examples/postgres-roles.sql. */
 const MARK_EVERY = 50;
 
 /** `reserved`: called when the rows of an enrolment were added. */
@@ -35,9 +35,9 @@ export function transactionOn(statements: Statements, reserved: () => Promise<vo
   const { here, lock } = dialect;
   let current: Chain | undefined;
   const counted = new Map<Flood, Tally>();
-  /** Whose counts those of a user are: nobody's, where that has been found out. */
+  /** The user whose counts apply to a user: the empty name, where the user turned out to have no enrolment. */
   const countedAs = new Map<string, string>();
-  /** The enrolments that were asked for or made: no other is signed. */
+  /** The enrolments that were read or made. No other is signed. */
   const known = new Set<string>();
   const chain = async (): Promise<Chain> => {
     if (current !== undefined) return current;
@@ -109,7 +109,7 @@ export function transactionOn(statements: Statements, reserved: () => Promise<vo
          WHERE enrolment."user" = $user ORDER BY context${dialect.lockEnrolments}`,
         { user },
       );
-      // What a decision on them will ask for next.
+      // The counts that a decision on them needs next.
       counted.clear();
       countedAs.clear();
       if (rows[0] !== undefined) for (const flood of FLOODS) counted.set(flood, tallyIn(flood, user, countsIn(rows[0].row, `${flood}_`)));
@@ -201,7 +201,7 @@ export function transactionOn(statements: Statements, reserved: () => Promise<vo
         { text },
       ),
     dropSealed: (user, context) => drop(statements, 'sealed', '"user" = $user AND context = $context', { user, context }),
-    // Of all hosts: a key that several of them had is kept by the one that gave it up first.
+    // Of all hosts: where several had the same key, the first that gave it up keeps it.
     formerChainKeys: async () => {
       const rows = await sealedRows(statements, 'former_chain_key', 'SELECT * FROM former_chain_key ORDER BY key');
       const keys = new Set(rows.filter(({ doubt }) => doubt === undefined).map(({ row }) => String(row['key'])));
@@ -222,7 +222,7 @@ export function transactionOn(statements: Statements, reserved: () => Promise<vo
       await putTables(statements, contents.tables, { enrolled, told });
       await reserved();
       if (contents.backlog.length > 0 && (await backlog()).length > 0) return;
-      // No slot holds anything that counts, and each line is kept beside those before it.
+      // No slot in use counts now, and each line is kept beside the earlier ones.
       await run(`UPDATE backlog SET seq = 0 WHERE ${here}`);
       await moveHead(contents.head, contents.backlog.length);
       for (const line of contents.backlog)
@@ -233,7 +233,7 @@ export function transactionOn(statements: Statements, reserved: () => Promise<vo
   };
 }
 
-/** None where there is no key: a chain is looked at without one, and not gone on with. */
+/** NO_MAC where there is no key: without one a chain can be read, but not continued. */
 function macOrNone(sign: () => string): string {
   try {
     return sign();
@@ -250,14 +250,14 @@ function nameOf({ user, context }: Pick<Enrolment, 'user' | 'context'>): string 
   return JSON.stringify([user, context]);
 }
 
-/** What sealedFiles() asks; `$all` is 1 where it is not of `$user` alone. */
+/** The query of sealedFiles(). `$all` is 1 where it is for all users, not only for `$user`. */
 export const SEALED_FILES = 'SELECT "user", context, text FROM sealed WHERE "user" = $user OR $all = 1 ORDER BY "user", context';
 
 export function filesOf(user: string | undefined): Values {
   return { user: user ?? '', all: user === undefined ? 1 : 0 };
 }
 
-/** The rows that later logins of this enrolment update, so that they insert none. */
+/** Inserts the rows that later logins of this enrolment update, so that they insert none. */
 async function reserve(statements: Statements, enrolment: Pick<Enrolment, 'user' | 'context'>): Promise<void> {
   const { hostColumn, hostValue } = statements.dialect;
   for (const flood of FLOODS) {

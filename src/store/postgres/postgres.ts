@@ -1,7 +1,8 @@
 /**
- * The store of a fleet, on PostgreSQL (any server that speaks its protocol). A transaction is alone on its host, by the lock on the head of
- * that host's chain, and keeps other hosts from the enrolments it looks at, by locks on their rows: always the head first, so that none
- * waits for one that waits for it. Whatever the server does, it ends within a deadline.
+ * The store of a fleet, on PostgreSQL (any server that speaks its protocol).
+ * A transaction is alone on its host, by the row lock on the head of that host's chain. Row locks keep other hosts from the
+ * enrolments that it reads. The head is always locked first, so that there is no deadlock. Whatever the server does, each
+ * transaction ends within a deadline.
  */
 import { NotpError } from '../../error.ts';
 import { migrate } from './schema.ts';
@@ -12,15 +13,18 @@ import { unreached } from '../unreached.ts';
 import { keptFile } from '../rows.ts';
 import { filesOf, SEALED_FILES, transactionOn } from '../tables.ts';
 
-/** Errors after which the same work may go well: serialization failure and deadlock. */
+/** Errors after which a retry may succeed: serialization failure and deadlock. */
 const AGAIN = new Set(['40001', '40P01']);
-/** A row is there already: perhaps another host has made it just now. */
+/** The row exists already: perhaps another host has just made it. */
 const UNIQUE_VIOLATION = '23505';
 const PAUSE_MS = 20;
-/** How often a decision is made that the server undoes after it was written: each time its lines go to the log and the journal, before it is told. */
+/**
+ * How often a decision is retried that the server undid after it was written. Each time its lines go to the log and the journal
+ * before its answer is given.
+ */
 const WRITTEN_TRIES = 3;
 
-/** Connects when it is first needed, and anew where the connection was lost. Its promises reject with `store_unavailable`. */
+/** Connects at the first use, and again after a lost connection. Its promises reject with `store_unavailable`. */
 export function openPostgresStore(place: PostgresPlace, { rows = UNKEYED }: Pick<StoreOptions, 'rows'> = {}): Store {
   const session = new Session(place);
   let last: Promise<unknown> = Promise.resolve();
@@ -38,7 +42,7 @@ export function openPostgresStore(place: PostgresPlace, { rows = UNKEYED }: Pick
   };
 }
 
-/** Brings the tables up to date; see migrate(). Throws `store_unavailable`, or `refused` where they are of a newer release. */
+/** Upgrades the tables; see migrate(). Throws `store_unavailable`, or `refused` where they are of a newer release. */
 export async function migratePostgresStore(place: PostgresPlace): Promise<{ readonly from: number; readonly to: number }> {
   const session = new Session(place);
   const end = session.startClock();
@@ -51,7 +55,7 @@ export async function migratePostgresStore(place: PostgresPlace): Promise<{ read
   }
 }
 
-/** Asked again on a new connection where the one that was there already was lost meanwhile. */
+/** Reads the sealed files, again on a new connection where the present one turned out to be lost. */
 async function sealedFiles(session: Session, user: string | undefined, untilMs?: number): Promise<readonly KeptFile[]> {
   const end = session.startClock(untilMs);
   try {
@@ -68,7 +72,10 @@ async function sealedFiles(session: Session, user: string | undefined, untilMs?:
   }
 }
 
-/** Repeats `work` where another host came in between, until the deadline, or a few times where it had written something; and once where a connection was not what it had been. */
+/**
+ * Runs `work`, and repeats it after a conflict with another host: until the deadline, or a few times where it has written
+ * something. Repeats it once where the reused connection was lost.
+ */
 async function withinDeadline<T>(
   session: Session,
   rows: RowSeal,
@@ -101,7 +108,7 @@ async function withinDeadline<T>(
   }
 }
 
-/** The code of PostgreSQL's error (its appendix A) that `error` comes from; empty where it does not. */
+/** The code (PostgreSQL manual, appendix A) of the server error that caused `error`; empty where none did. */
 function sqlState(error: unknown): string {
   const cause = error instanceof NotpError ? error.cause : undefined;
   return typeof cause === 'object' && cause !== null && 'code' in cause ? String(cause.code) : '';

@@ -1,14 +1,15 @@
-/** The tables in PostgreSQL, which many hosts share, and bringing those of an earlier release up to date: `notp store migrate`. */
+/** The tables in PostgreSQL, which many hosts share, and the upgrade from an earlier release: `notp store migrate`. */
 import type { ClientBase } from 'pg';
 import { NotpError } from '../../error.ts';
 import { NO_MAC } from '../row-seal.ts';
 
-/** The schema in the database that is notp's own. */
+/** The schema that belongs to notp in the database. */
 export const SCHEMA = 'notp';
 
 /**
- * The same columns in the same order as the embedded store has them; what is of one host says of which. What logins update has room in
- * its page for the next version of a row, so that no index is written (a HOT update); the few rows of `chain`, which each login updates, for many.
+ * The columns and their order are those of the embedded store; a row that belongs to one host also names it. A page has room for
+ * the next version of each row that logins update, so that no index is written (a HOT update). The few rows of `chain`, which each
+ * login updates, have room for many.
  */
 const SCHEMAS = [
   `
@@ -39,7 +40,7 @@ const SCHEMAS = [
     host text NOT NULL, "user" text NOT NULL, tokens double precision NOT NULL, as_of_ms bigint NOT NULL,
     count bigint NOT NULL, since_ms bigint NOT NULL, ref text NOT NULL, shared text NOT NULL, PRIMARY KEY (host, "user")) WITH (fillfactor = 70);
 `,
-  // What an earlier notp wrote has no MAC, so that it counts no more until somebody enrols again.
+  // Rows of an earlier notp have no MAC, so they count for nothing until the user enrols again.
   ['enrolment', 'connection', 'peer', 'approved']
     .map((table) => `ALTER TABLE ${table} ADD COLUMN mac text NOT NULL DEFAULT '${NO_MAC}';`)
     .join('\n'),
@@ -54,22 +55,22 @@ const SCHEMAS = [
     PRIMARY KEY (host, "user")) WITH (fillfactor = 70);
 `,
   `ALTER TABLE former_chain_key ADD COLUMN mac text NOT NULL DEFAULT '${NO_MAC}'`,
-  // A chain that an earlier notp has begun is gone on with by `notp audit verify --resume`.
+  // `notp audit verify --resume` continues a chain that an earlier notp began.
   ['chain', 'mark', 'refusals', 'acceptances']
     .map((table) => `ALTER TABLE ${table} ADD COLUMN mac text NOT NULL DEFAULT '${NO_MAC}';`)
     .join('\n'),
-  // The MAC of an earlier notp is of no uid, so that no enrolment of it counts until somebody enrols again.
+  // The MAC of an earlier notp covers no uid, so its enrolments count for nothing until the user enrols again.
   'ALTER TABLE enrolment ADD COLUMN uid bigint NOT NULL DEFAULT -1',
   `ALTER TABLE outage ADD COLUMN mac text NOT NULL DEFAULT '${NO_MAC}'`,
 ];
 
-/** Of the tables that this notp needs. */
+/** The version of the tables that this notp needs. */
 export const VERSION = SCHEMAS.length;
 
-/** So that of two that migrate at once one waits; any number will do that is no one else's. */
+/** The advisory lock of a migration, so that a second one waits. Any number will do that nobody else uses. */
 const MIGRATION_LOCK = 7_208_315_571;
 
-/** Makes what is missing. Gives the versions before and after. Throws `refused` where the tables are of a newer release. */
+/** Makes the missing tables and columns. Gives the versions before and after. Throws `refused` where the tables are of a newer release. */
 export async function migrate(client: ClientBase): Promise<{ readonly from: number; readonly to: number }> {
   await client.query('BEGIN');
   await client.query('SELECT pg_advisory_xact_lock($1)', [MIGRATION_LOCK]);

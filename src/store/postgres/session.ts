@@ -1,4 +1,4 @@
-/** The connection of this host to the store of a fleet: to whichever server takes writes, in bounded time. */
+/** The connection of this host to the store of a fleet: to the server that accepts writes, in bounded time. */
 import * as tls from 'node:tls';
 import type { Client, ClientConfig } from 'pg';
 import { messageOf, NotpError } from '../../error.ts';
@@ -9,35 +9,35 @@ import { timeLeft } from '../store.ts';
 import { unreached } from '../unreached.ts';
 
 export interface PostgresPlace {
-  /** Of several the first one that takes writes: names, addresses, or folders with a socket. */
+  /** The servers, of which the first one that accepts writes is used: names, addresses, or folders with a socket. */
   readonly servers: readonly { readonly host: string; readonly port: number }[];
   readonly database: string;
   readonly user: string;
-  /** Read anew for each connection. */
+  /** Read for each connection. */
   readonly password: () => string | undefined;
-  /** Certificates (PEM) of who vouches for the servers; undefined: those that Node.js trusts. */
+  /** Certificates (PEM) of the authorities for the servers; undefined: those that Node.js trusts. */
   readonly authorities: string | undefined;
-  /** Without TLS where that is said, or on a socket. */
+  /** Whether to use TLS; never on a socket. */
   readonly tls: boolean;
-  /** What this host is called in the store. */
+  /** The name of this host in the store. */
   readonly thisHost: string;
-  /** Names the log of this host, whatever the host is called: of those who write to one log, one at a time does. */
+  /** Names the log of this host, whatever the host is called: only one process at a time writes to a log. */
   readonly logName: string;
-  /** How long anything may take in all; undefined: DEADLINE_MS. */
+  /** How long each transaction may take in all; undefined: DEADLINE_MS. */
   readonly deadlineMs?: number;
 }
 
 const CONNECT_MS = 5_000;
-/** What a pooler needs for a connection to its server. */
+/** How long a pooler needs to connect to its server. */
 const POOLER_MS = 500;
-/** PostgreSQL's, in its appendix A. */
+/** From the PostgreSQL manual, appendix A. */
 const UNDEFINED_TABLE = '42P01';
 
 /** One connection to the server that takes writes. */
 export class Session {
   private readonly place: PostgresPlace;
   private connected: Client | undefined;
-  /** Why nothing is waited for any more. */
+  /** Why the deadline is over; undefined while it is not. */
   private over: string | undefined;
 
   constructor(place: PostgresPlace) {
@@ -45,8 +45,9 @@ export class Session {
   }
 
   /**
-   * From now on everything has its deadline, at the latest `untilMs` of performance.now(), until the function it gives is called. Then a connection on a socket is given back: a
-   * new one costs next to nothing there, and behind it may be a pooler, whose connections to the server others wait for.
+   * Starts the deadline of all further calls, at the latest `untilMs` of performance.now(). Gives a function that ends it. That
+   * also closes a connection on a socket: a new one costs almost nothing there, and a pooler behind it may have other clients
+   * waiting for the connection.
    */
   startClock(untilMs = Infinity): () => void {
     this.over = undefined;
@@ -61,18 +62,18 @@ export class Session {
     };
   }
 
-  /** Whether there is a connection already, which may not be what it was. */
+  /** Whether there is a connection already, which may have been lost. */
   get isConnected(): boolean {
     return this.connected !== undefined;
   }
 
-  /** Begins a transaction with the lock of this host. */
+  /** Begins a transaction, which holds the row lock of this host. */
   async begin(): Promise<PostgresTransaction> {
     const client = await this.client({ checked: true });
     return new PostgresTransaction(client, this.place, (action) => named(this.place, action, () => this.over));
   }
 
-  /** What `sql` gives, outside of a transaction. */
+  /** The rows that `sql` gives, outside a transaction. */
   async rows(sql: string, values: Values): Promise<readonly Row[]> {
     const client = await this.client({ checked: true });
     return await named(
@@ -85,18 +86,18 @@ export class Session {
   drop(): void {
     const client = this.connected;
     this.connected = undefined;
-    // Without a farewell, which would wait for a server that says nothing.
+    // Without PostgreSQL's Terminate message, which would wait for a server that does not answer.
     client?.connection.stream.destroy();
   }
 
-  /** The connection; a new one is made to the first server that takes writes and, where `checked`, has the tables of this release. */
+  /** The connection. A new one goes to the first server that accepts writes and, where `checked`, has the tables of this release. */
   async client({ checked }: { checked: boolean }): Promise<Client> {
     if (this.connected !== undefined) return this.connected;
     const failures = new Map<unknown, string>();
     let isAnswered = false;
     const { servers } = this.place;
     const poolers = servers.filter(isSocket);
-    // A pooler says no until it knows that its server is back, and looks only where it is asked, and that not at once after it looked.
+    // A pooler refuses until it knows that its server is back. It checks only when asked, and not again at once.
     for (const [i, server] of [...servers, ...poolers, ...poolers].entries()) {
       if (i >= servers.length) await new Promise((resolve) => setTimeout(resolve, POOLER_MS));
       try {
@@ -105,7 +106,7 @@ export class Session {
         this.drop();
         if (error instanceof NotpError) throw new NotpError(error.code, `${nameOf(this.place)}: ${error.message}`, error.hint);
         failures.set(server, `${server.host}: ${messageOf(error)}`);
-        isAnswered ||= saysNo(error);
+        isAnswered ||= refusesLogin(error);
       }
     }
     const failed = new NotpError('store_unavailable', `${nameOf(this.place)}: ${this.over ?? [...failures.values()].join('; ')}`, HINT);
@@ -115,7 +116,7 @@ export class Session {
   private async connect(server: PostgresPlace['servers'][number], checked: boolean): Promise<Client> {
     if (this.over !== undefined) throw new Error(this.over);
     const { Client: PgClient } = await import('pg');
-    // It would take settings from the environment, which is not whom we ask.
+    // pg would read settings from the environment, which could name another server.
     for (const name of Object.keys(process.env)) if (name.startsWith('PG')) delete process.env[name];
     const client = new PgClient(clientConfig(this.place, server));
     client.on('error', () => {
@@ -123,7 +124,8 @@ export class Session {
     });
     this.connected = client;
     await client.connect();
-    // All are sent at once, and in one piece: of who hangs up after the first, the reason would not be read. The first that fails says why.
+    // All queries are sent at once, in one packet. Otherwise, if the server hangs up after the first, its reason is not read. The
+    // first failure is the reason.
     const { stream } = client.connection;
     stream.cork();
     const asked = [takesWrites(client, this.place), ...(checked ? [hasTables(client), hasChain(client, this.place.thisHost)] : [])];
@@ -134,22 +136,22 @@ export class Session {
   }
 }
 
-/** PostgreSQL's class of errors for whoever may not log in: a host that was thrown out of its fleet decides nothing by its copy. */
+/** PostgreSQL's error class for a refused login. A host that was removed from its fleet must not decide by its copy. */
 const INVALID_AUTHORIZATION = '28';
 
-function saysNo(error: unknown): boolean {
+function refusesLogin(error: unknown): boolean {
   return error instanceof Error && 'code' in error && String(error.code).startsWith(INVALID_AUTHORIZATION);
 }
 
-/** PostgreSQL's for what lock_timeout ends, in its appendix A. */
+/** PostgreSQL's error for a wait that lock_timeout ended; from its manual, appendix A. */
 const LOCK_NOT_AVAILABLE = '55P03';
-const HELD = ['somebody else holds what is needed', 'try it again; a copy needs two stores that are not one under two names'] as const;
+const HELD = ['somebody else holds what is needed', 'try again; for a copy, name two different stores'] as const;
 
 function isHeld(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === LOCK_NOT_AVAILABLE;
 }
 
-const HINT = 'look whether the server runs, is reached from here and takes writes';
+const HINT = 'check that the server runs, can be reached from here and accepts writes';
 
 export async function named<T>(
   place: PostgresPlace,
@@ -159,7 +161,7 @@ export async function named<T>(
   try {
     return await action();
   } catch (error) {
-    // It was named already.
+    // The message names the store already.
     if (error instanceof NotpError && error.message.startsWith(nameOf(place))) throw error;
     if (error instanceof NotpError) throw new NotpError(error.code, `${nameOf(place)}: ${error.message}`, error.hint);
     const [reason, hint] = isHeld(error) ? HELD : [messageOf(error), HINT];
@@ -167,15 +169,16 @@ export async function named<T>(
   }
 }
 
-/** The store as messages call it. */
+/** The store in messages. */
 export function nameOf({ servers, database }: Pick<PostgresPlace, 'servers' | 'database'>): string {
   return `postgres://${servers.map(({ host, port }) => `${host}:${String(port)}`).join(',')}/${database}`;
 }
 
 /**
- * What a connection is set to: not when it is made, since a pooler in between takes no settings then. A host that stands still in a
- * transaction does not keep the others waiting for longer than the deadline; what may take longer, as a copy, waits for nobody longer. A commit that is told lasts, whatever the server does by
- * default; where it waits for more (remote_apply) it goes on doing so.
+ * The settings of a connection. They are sent after connecting, since a pooler in between passes none on.
+ * A host that stalls inside a transaction keeps the others waiting no longer than the deadline. Longer work, as a copy, waits for
+ * locks no longer than that either.
+ * A reported commit is durable, whatever the server's default is. Where the server waits for more (remote_apply), it still does.
  */
 function settings(place: PostgresPlace): string {
   const deadline = String(deadlineOf(place));
@@ -209,7 +212,7 @@ async function hasTables(client: Client): Promise<void> {
   checkVersion(rows[0]?.version);
 }
 
-/** A host that is new to the store has no head of its chain yet. Tables of another release are left alone. */
+/** Makes the head of the chain for a host that is new to the store. Tables of another release are left alone. */
 async function hasChain(client: Client, thisHost: string): Promise<void> {
   const first = `SELECT $1::text, 0, $2::text WHERE EXISTS (SELECT FROM ${SCHEMA}.version WHERE version = ${String(VERSION)})`;
   await client.query(`INSERT INTO ${SCHEMA}.chain ${first} ON CONFLICT DO NOTHING`, [thisHost, '0'.repeat(64)]);
@@ -219,7 +222,7 @@ function clientConfig(place: PostgresPlace, { host, port }: PostgresPlace['serve
   const ssl: tls.ConnectionOptions = {
     rejectUnauthorized: true,
     ...(authorities === undefined ? {} : { ca: authorities }),
-    // Also where it is an address, which pg would not compare.
+    // Also checks an IP address, which pg would not compare.
     checkServerIdentity: (_, certificate) => tls.checkServerIdentity(host, certificate),
   };
   const password = place.password();

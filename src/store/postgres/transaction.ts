@@ -1,6 +1,6 @@
 /**
- * A transaction on a connection to PostgreSQL. Questions are sent without waiting for what was sent before them to be answered, so that a
- * decision takes a few round trips: what begins it goes with its first question, what it writes with its next, and the last of it with COMMIT.
+ * A transaction on a connection to PostgreSQL. Queries are pipelined, so that a decision takes only a few round trips: BEGIN goes
+ * with the first query, writes go with the next one, and the last writes with COMMIT.
  */
 import { createHash } from 'node:crypto';
 import type { Client, QueryResult } from 'pg';
@@ -10,7 +10,7 @@ import { presentHead } from '../rows.ts';
 import type { Row, Values } from '../row.ts';
 import type { Dialect, Statements } from '../statements.ts';
 
-/** How long a decision waits in all, for the server and for others' decisions, before it is refused. */
+/** How long a decision waits in all, for the server and for other decisions, before it is refused. */
 export const DEADLINE_MS = 20_000;
 
 const DIALECT: Dialect = {
@@ -21,9 +21,9 @@ const DIALECT: Dialect = {
   heads: 'SELECT host, seq, hash, lacking, mac FROM chain ORDER BY host',
   marks: `SELECT seq, hash, mac FROM mark WHERE host = CASE WHEN $of = '' THEN $host ELSE $of END`,
   lockEnrolments: ' FOR UPDATE OF enrolment',
-  // Waits for who has a row of them, as every decision does that changes anything.
+  // Waits for transactions that hold row locks, as every decision with a write does.
   lockAll: (tables) => `LOCK TABLE ${tables.join(', ')} IN EXCLUSIVE MODE`,
-  // An UPDATE takes space like an INSERT here.
+  // An UPDATE takes space like an INSERT in PostgreSQL.
   reserves: false,
   joined: (flood) => `LEFT JOIN ${flood} ON ${flood}.host = $host AND ${flood}."user" = enrolment."user"`,
   tally: (flood) => `SELECT known."user", ${COUNTS.join(', ')}, mac
@@ -31,19 +31,19 @@ const DIALECT: Dialect = {
     LEFT JOIN ${flood} ON host = $host AND ${flood}."user" = known."user"`,
 };
 
-/** With the time, which costs no question of its own: the hosts' clocks may differ, and this one is for all of them. */
+/** Also reads the time, which saves a query: the hosts' clocks may differ, and this one counts for all of them. */
 const LOCKED_CHAIN = `SELECT seq, hash, lacking, mac, floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint AS clock_ms FROM chain WHERE host = $host${DIALECT.lock}`;
 
-/** While a host gets another name, some of its processes have the one and some the other, and each a head of its own: the log is one. */
+/** While a host is renamed, some of its processes use the old name and some the new one, each with its own head; the log is the same. */
 const LOCKED_LOG = 'SELECT pg_advisory_xact_lock(hashtextextended($log, 0))';
 
-/** Who writes: what this host is called, and what its log is. */
+/** The name of the host that writes, and the name of its log. */
 interface Writer {
   readonly thisHost: string;
   readonly logName: string;
 }
 
-/** What the first answer holds. */
+/** The data in the first answer. */
 interface Beginning {
   readonly chain: Row;
   readonly clockMs: number;
@@ -51,23 +51,23 @@ interface Beginning {
 
 export class PostgresTransaction {
   readonly statements: Omit<Statements, 'seal'>;
-  /** Whether the server has answered: before that, nothing was learnt or done. */
+  /** Whether the server gave the lock. Before that, nothing was read or done. */
   hasBegun = false;
-  /** Whether it answers at all, though it may let us wait for the lock. */
+  /** Whether the server answers at all, even if it makes us wait for the lock. */
   isReached = false;
-  /** Whether anything was sent that changes something: before that, its work wrote nothing to a log either. */
+  /** Whether a write was sent. Before that, `work` wrote nothing to a log either. */
   hasWritten = false;
   private readonly client: Client;
   private readonly thisHost: string;
   private readonly logName: string;
   private readonly named: <T>(action: () => Promise<T>) => Promise<T>;
   private readonly beginning: Promise<Beginning>;
-  /** The first failure: of what comes after it the server says no more than that something failed before. */
+  /** The first failure. For every later query the server only says that something failed before. */
   private failure: unknown;
-  /** Sent, and not waited for yet. */
+  /** Writes that were sent and not awaited yet. */
   private written: Promise<unknown>[] = [];
 
-  /** `named`: has what fails say of which store. */
+  /** `named`: adds the name of the store to errors. */
   constructor(client: Client, { thisHost, logName }: Writer, named: <T>(action: () => Promise<T>) => Promise<T>) {
     this.client = client;
     this.thisHost = thisHost;
@@ -85,7 +85,7 @@ export class PostgresTransaction {
     };
   }
 
-  /** Throws also where the server undid it all, because a statement before had failed. */
+  /** Commits. Throws also where the server rolled back because an earlier statement had failed. */
   async commit(): Promise<void> {
     await this.beginning;
     this.gather();
@@ -95,7 +95,7 @@ export class PostgresTransaction {
     });
   }
 
-  /** Gives false where the connection is of no more use. */
+  /** Rolls back. Gives false where the connection is of no more use. */
   async rollBack(): Promise<boolean> {
     try {
       await this.client.query('ROLLBACK');
@@ -105,7 +105,7 @@ export class PostgresTransaction {
     }
   }
 
-  /** What is sent before anything else is waited for goes as one packet. */
+  /** Collects everything that is sent before the next await into one packet. */
   private gather(): void {
     const { stream } = this.client.connection;
     stream.cork();
@@ -116,34 +116,39 @@ export class PostgresTransaction {
 
   private async begin(): Promise<Beginning> {
     this.gather();
-    const [, , { rows }] = await this.named(() =>
-      Promise.all([
-        this.reached(),
-        this.client.query(prepared(LOCKED_LOG, { log: this.logName })),
-        this.client.query<Row>(prepared(LOCKED_CHAIN, { host: this.thisHost })),
-      ]),
+/** While a host is renamed, some of its processes use the old name and some the new one, each with its own head; the log is the same. */
+const LOCKED_LOG = 'SELECT pg_advisory_xact_lock(hashtextextended($log, 0))';
+
+/** The name of the host that writes, and the name of its log. */
+interface Writer {
+  readonly thisHost: string;
+  readonly logName: string;
+}
+
+    const [, { rows }] = await this.named(() =>
+      Promise.all([this.reach(), this.client.query<Row>(prepared(LOCKED_CHAIN, { host: this.thisHost }))]),
     );
     this.hasBegun = true;
     return { chain: presentHead(rows[0]), clockMs: Number(rows[0]?.['clock_ms']) };
   }
 
-  private async reached(): Promise<void> {
+  private async reach(): Promise<void> {
     await this.client.query('BEGIN READ WRITE');
     this.isReached = true;
   }
 
   private async all(sql: string, values: Values = {}): Promise<readonly Row[]> {
     const asked = quiet(this.ask(sql, values));
-    // A question that is not inside the transaction has asked nothing.
+    // A query outside the transaction must not count.
     await this.beginning;
     const { rows } = await asked;
-    // They were answered before it.
+    // The writes were answered before the query.
     await this.named(() => Promise.all(this.written));
     return rows;
   }
 
   private async run(sql: string, values: Values = {}): Promise<void> {
-    // Outside the transaction it would be done for good.
+    // Outside the transaction the write would be permanent.
     await this.beginning;
     this.hasWritten = true;
     this.written.push(quiet(this.ask(sql, values)));
@@ -152,14 +157,14 @@ export class PostgresTransaction {
   private async write(sql: string, values: Values, stored: Values): Promise<void> {
     await this.beginning;
     this.hasWritten = true;
-    const taken = async (): Promise<void> => {
+    const write = async (): Promise<void> => {
       const { rows } = await this.ask(returning(sql, stored), values);
       await this.named(async () => {
         await Promise.resolve();
         checkStored(sql, rows, stored);
       });
     };
-    this.written.push(quiet(taken()));
+    this.written.push(quiet(write()));
   }
 
   private async ask(sql: string, values: Values): Promise<QueryResult<Row>> {
@@ -172,13 +177,13 @@ export class PostgresTransaction {
   }
 }
 
-/** The same promise, for one that may be waited for later or never. */
+/** The same promise. It may be awaited later or never, without an unhandled rejection. */
 function quiet<T>(promise: Promise<T>): Promise<T> {
   promise.catch(() => undefined);
   return promise;
 }
 
-/** `$name` as PostgreSQL has it: $1, and the values in their order; read by the server once in a connection. */
+/** `sql` with each `$name` as PostgreSQL's $1, and the values in their order. The server parses it once per connection. */
 export function prepared(
   sql: string,
   values: Values,
@@ -202,6 +207,6 @@ function numbered(sql: string): Numbered {
     if (!names.includes(name)) names.push(name);
     return `$${String(names.indexOf(name) + 1)}`;
   });
-  // By what it says: where a pooler mixes up whose connection is whose, another statement is never meant by it.
+  // The name is a hash of the text: if a pooler mixes up connections, it never means another statement.
   return { name: createHash('sha256').update(text).digest('hex').slice(0, 32), text, names };
 }

@@ -1,10 +1,10 @@
-/** The tables of the embedded store, and bringing those of an earlier release up to date. */
+/** The tables of the embedded store, and the upgrade from an earlier release. */
 import type { DatabaseSync } from 'node:sqlite';
 import { RESERVED_SLOTS, TOUCHED_SLOTS } from '../backlog.ts';
 import { NO_MAC } from '../row-seal.ts';
 import { NO_FLOOD, NO_REFUSALS } from '../rows.ts';
 
-/** What each version of the schema adds to the one before; the version is the number of those that were applied. */
+/** The statements of each version of the schema; the version is the number of those that were run. */
 const SCHEMAS = [
   `
   CREATE TABLE chain (one INTEGER PRIMARY KEY CHECK (one = 1), seq INTEGER NOT NULL, hash TEXT NOT NULL) STRICT;
@@ -48,14 +48,14 @@ const SCHEMAS = [
   CREATE TABLE approved (user TEXT PRIMARY KEY, as_of_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID;
   CREATE TABLE outage (id TEXT PRIMARY KEY, seq INTEGER NOT NULL, text TEXT NOT NULL) STRICT, WITHOUT ROWID;
 `,
-  // What an earlier notp registered by its id alone has no digest, so that no file counts for it until somebody enrols again.
+  // Enrolments of an earlier notp have no digest, so no file counts for them until the user enrols again.
   `
   ALTER TABLE enrolment ADD COLUMN digest TEXT NOT NULL DEFAULT '';
   ALTER TABLE enrolment ADD COLUMN pending_digest TEXT NOT NULL DEFAULT '';
   ALTER TABLE enrolment ADD COLUMN period_seconds INTEGER NOT NULL DEFAULT 0;
 `,
-  // What an earlier notp wrote has no MAC, so that where there is a host key it counts no more until somebody enrols again. Each row has
-  // room for one, so that a login on a full disk needs no space.
+  // Rows of an earlier notp have no MAC. Where there is a host key, they count for nothing until the user enrols again. Each row
+  // has room for one, so that a login on a full disk needs no space.
   ['enrolment', 'connection', 'peer', 'approved']
     .map((table) => `ALTER TABLE ${table} ADD COLUMN mac TEXT NOT NULL DEFAULT '${NO_MAC}'; UPDATE ${table} SET mac = '${NO_MAC}';`)
     .join('\n'),
@@ -71,16 +71,16 @@ const SCHEMAS = [
   UPDATE refusals SET until_ms = until_ms;
 `,
   `ALTER TABLE former_chain_key ADD COLUMN mac TEXT NOT NULL DEFAULT '${NO_MAC}'`,
-  // Where there is a host key, a chain that an earlier notp has begun is gone on with by `notp audit verify --resume`.
+  // Where there is a host key, `notp audit verify --resume` continues a chain that an earlier notp began.
   ['chain', 'refusals', 'acceptances']
     .map((table) => `ALTER TABLE ${table} ADD COLUMN mac TEXT NOT NULL DEFAULT '${NO_MAC}'; UPDATE ${table} SET mac = '${NO_MAC}';`)
     .join('\n'),
-  // The MAC of an earlier notp is of no uid, so that where there is a host key no enrolment of it counts until somebody enrols again.
+  // The MAC of an earlier notp covers no uid. Where there is a host key, its enrolments count for nothing until the user enrols again.
   'ALTER TABLE enrolment ADD COLUMN uid INTEGER NOT NULL DEFAULT -1',
   `ALTER TABLE outage ADD COLUMN mac TEXT NOT NULL DEFAULT '${NO_MAC}'`,
 ];
 
-/** Throws where the tables are of a newer release, or cannot be made; then nothing was changed. */
+/** Upgrades the tables. Throws where they are of a newer release, or cannot be made; then nothing was changed. */
 export function bringUpToDate(database: DatabaseSync): void {
   if (version(database) < SCHEMAS.length) upgrade(database);
   if (version(database) !== SCHEMAS.length)
@@ -90,7 +90,7 @@ export function bringUpToDate(database: DatabaseSync): void {
 function upgrade(database: DatabaseSync): void {
   database.exec('BEGIN EXCLUSIVE');
   try {
-    // Another process may have been first.
+    // Another process may have upgraded them first.
     for (const schema of SCHEMAS.slice(version(database))) database.exec(schema);
     database.exec(`PRAGMA user_version = ${String(Math.max(version(database), SCHEMAS.length))}; COMMIT`);
     database.exec(TOUCHED_SLOTS);
@@ -100,7 +100,7 @@ function upgrade(database: DatabaseSync): void {
   }
 }
 
-/** SQLite rolls back by itself after some failures; where it did not, we do. */
+/** Rolls back, where SQLite has not done so by itself. */
 export function rollBack(database: DatabaseSync): void {
   if (database.isTransaction) database.exec('ROLLBACK');
 }

@@ -1,7 +1,7 @@
 /**
- * The embedded store, on node:sqlite. A login updates rows in place and inserts none; the rollback journal keeps
- * its space (`journal_mode=PERSIST`) and the database keeps a few free pages, so that a login needs no new block
- * and works on a full disk. `synchronous=FULL`: committed means on the disk.
+ * The embedded store, on node:sqlite. A login updates rows in place and inserts none. The rollback journal keeps its space
+ * (`journal_mode=PERSIST`), and the database keeps a few free pages. So a login needs no new block, and works on a full disk.
+ * `synchronous=FULL`: committed means on the disk.
  */
 import { DatabaseSync } from 'node:sqlite';
 import { messageOf, NotpError } from '../../error.ts';
@@ -13,12 +13,12 @@ import type { Row, Values } from '../row.ts';
 import { filesOf, SEALED_FILES, transactionOn } from '../tables.ts';
 import type { Dialect, Statements } from '../statements.ts';
 
-/** How long a decision waits for the others' decisions before it is refused. */
+/** How long a decision waits for other decisions before it is refused. */
 const BUSY_TIMEOUT_MS = 20_000;
 const RESERVE_BYTES = 32 * 1024;
 const MIN_FREE_PAGES = 4;
 
-/** All of it is of one host, and a transaction is alone. */
+/** All rows belong to one host, and only one transaction runs at a time. */
 const DIALECT: Dialect = {
   here: 'TRUE',
   hostColumn: '',
@@ -31,7 +31,10 @@ const DIALECT: Dialect = {
   tally: (flood) => `SELECT * FROM ${flood} WHERE "user" IN ($user, '') ORDER BY "user" DESC LIMIT 1`,
 };
 
-/** Opens the database at `path`, making it where there is none and `create` is set. The caller has checked the path and set the umask. Throws `store_unavailable`. */
+/**
+ * Opens the database at `path`, and makes it where it is missing and `create` is set. The caller has checked the path and set the
+ * umask. Throws `store_unavailable`.
+ */
 export function openSqliteStore(path: string, { create, rows = UNKEYED, untilMs: openUntilMs = Infinity }: StoreOptions): Store {
   const waitMs = timeLeft(openUntilMs, BUSY_TIMEOUT_MS);
   const database = unavailable(path, () => connect(path, create, waitMs));
@@ -57,13 +60,13 @@ function connect(path: string, create: boolean, waitMs: number): DatabaseSync {
   }
 }
 
-/** A view or a trigger is a program, which need not end; the file may be a user's, and whoever opens it root. */
+/** Refuses views and triggers: they are programs, which may never end. The file may be a user's, and root may open it. */
 function refusePrograms(database: DatabaseSync): void {
   const program = database.prepare(`SELECT type FROM sqlite_schema WHERE type IN ('view', 'trigger') LIMIT 1`).get();
   if (program !== undefined) throw new Error(`it has a ${String(program['type'])}, and notp makes none`);
 }
 
-/** The URI of a file that must be there (sqlite.org/uri.html); "?" and "#" may be part of its name. */
+/** The URI of an existing file (sqlite.org/uri.html); "?" and "#" may be part of its name. */
 function existing(path: string): string {
   return `file:${path.split('/').map(encodeURIComponent).join('/')}?mode=rw`;
 }
@@ -71,8 +74,8 @@ function existing(path: string): string {
 const turns = new Map<string, Promise<unknown>>();
 
 /**
- * Transactions of this process on one file, one after the other: SQLite waits for a lock without letting the event
- * loop go on, so that a second transaction would keep the first, which waits for its audit line, from ending.
+ * Runs this process's transactions on one file one after the other. SQLite waits for a lock without running the event loop: a
+ * second transaction would keep the first, which waits for its audit line, from ending.
  */
 function inTurn<T>(path: string, work: () => Promise<T>): Promise<T> {
   const mine = (turns.get(path) ?? Promise.resolve()).then(work);
@@ -119,7 +122,7 @@ function statementsOf(path: string, database: DatabaseSync, seal: RowSeal): Stat
   };
 }
 
-/** So that the journal of a later login, and what it makes longer, need no space of their own. */
+/** Reserves free pages, so that the journal of a later login, and rows that it makes longer, need no new space. */
 function keepFreePages(database: DatabaseSync): void {
   const free = Number(database.prepare('PRAGMA freelist_count').get()?.['freelist_count']);
   if (free < MIN_FREE_PAGES) database.exec(`INSERT INTO reserve VALUES (zeroblob(${String(RESERVE_BYTES)})); DELETE FROM reserve`);
@@ -133,7 +136,7 @@ function promised<T>(path: string, action: () => T): Promise<T> {
   }
 }
 
-/** What SQLite throws as `store_unavailable`. */
+/** Runs `action`, and throws SQLite's errors as `store_unavailable`. */
 function unavailable<T>(path: string, action: () => T): T {
   try {
     return action();
