@@ -19,7 +19,7 @@ export function storeName({ store }: StatePlace): string {
 }
 
 /** Upgrades the tables of a fleet's store; see migrateStore(). The caller acts as `place.owner`. Throws `store_unavailable`. */
-export async function migrated(place: StatePlace): ReturnType<typeof migrateStore> {
+export async function migrateStoreOf(place: StatePlace): ReturnType<typeof migrateStore> {
   return await migrateStore(storePlaceOf(place));
 }
 
@@ -27,7 +27,7 @@ export async function migrated(place: StatePlace): ReturnType<typeof migrateStor
  * Copies the store of one place into the store of another; see copyStores(). The caller acts as their owner. Throws
  * `store_unavailable`, `refused` or `failed`.
  */
-export async function copied(
+export async function copyStoreOf(
   from: StatePlace,
   to: StatePlace,
   options: CopyOptions & { readonly rows: RowSeal },

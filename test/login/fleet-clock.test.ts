@@ -18,7 +18,7 @@ import { begin, complete, firstState, invite } from '../../src/enrolment/registr
 import { newHeader, newPayload, sealByHost } from '../../src/enrolment/sealing.ts';
 import { withPresentState, type State } from '../../src/state/state.ts';
 import type { StatePlace } from '../../src/state/place.ts';
-import { migrated } from '../../src/state/store-place.ts';
+import { migrateStoreOf } from '../../src/state/store-place.ts';
 import { lacksPostgres, PASSWORD, ROLE, startPostgres, type Postgres } from '../support/postgres.ts';
 import { scratchFolder, untilFreshStep } from '../support/world.ts';
 import { ORIGIN, POLICY, WANTED, type Secret } from './local-world.ts';
@@ -69,7 +69,7 @@ describe('hosts whose clocks differ', { skip: lacksPostgres() }, () => {
   beforeEach(async () => {
     database = `clock${String(count++)}`;
     server.createDatabase(database);
-    await migrated(hostOf('right', 0).place);
+    await migrateStoreOf(hostOf('right', 0).place);
     [days, daysBehind] = [hostOf('days', DAYS_MS), hostOf('days-behind', -DAYS_MS)];
     [right, ahead, behind] = [hostOf('right', 0), hostOf('ahead', MINUTES_MS), hostOf('behind', -MINUTES_MS)];
   });

@@ -8,7 +8,7 @@ import { isRoot } from '../../system/users.ts';
 import { hostKeysOf } from '../../state/host-keys.ts';
 import { rowSealOf } from '../../state/row-keys.ts';
 import type { StatePlace } from '../../state/place.ts';
-import { copied, storeName } from '../../state/store-place.ts';
+import { copyStoreOf, storeName } from '../../state/store-place.ts';
 import { serviceState } from '../../enrolment/whose.ts';
 import type { Command } from 'commander';
 import { common, configOf, type CommonFlags, type Finish } from '../options.ts';
@@ -44,7 +44,7 @@ async function copyStore(config: Config, { from, to, dryRun }: CopyOptions, now:
     progress ??= openProgress(total, now);
     progress.show(rows, 'rows');
   };
-  const copying = asUser(here.owner, () => copied(source, target, { dryRun, told, rows: rowSealOf(here.kind, hostKeysOf(here)) }));
+  const copying = asUser(here.owner, () => copyStoreOf(source, target, { dryRun, told, rows: rowSealOf(here.kind, hostKeysOf(here)) }));
   const counts = await copying.finally(() => progress?.end());
   const parts = Object.entries(counts).flatMap(([name, count]) => (count === 0 ? [] : [`${String(count)} ${nounOf(name, count)}`]));
   const what = parts.length === 0 ? 'nothing but the head of the audit chain' : parts.join(', ');

@@ -5,7 +5,7 @@ import { sayHint, sayLine } from '../../terminal/printer.ts';
 import { asUser } from '../../system/privileges.ts';
 import { isRoot, realUser } from '../../system/users.ts';
 import { statePlace } from '../../state/place.ts';
-import { migrated, storeName } from '../../state/store-place.ts';
+import { migrateStoreOf, storeName } from '../../state/store-place.ts';
 import type { Command } from 'commander';
 import { common, configOf, type CommonFlags, type Finish } from '../options.ts';
 
@@ -18,7 +18,7 @@ async function migrateStore(config: Config): Promise<number> {
   if (!isRoot()) throw new NotpError('not_permitted', 'only root can change the store of the service', 'run this with sudo');
   const place = statePlace(config, realUser());
   if (place.kind !== 'service') throw new NotpError('failed', 'there is no system user notp', 'install the package, or see README.md');
-  const versions = await asUser(place.owner, () => migrated(place));
+  const versions = await asUser(place.owner, () => migrateStoreOf(place));
   const now = versions === undefined || versions.from === versions.to ? 'were up to date' : `are of version ${String(versions.to)} now`;
   sayLine(`The tables in ${storeName(place)} ${now}.`);
   return 0;
