@@ -150,7 +150,10 @@ describe("a key's own command is what runs after the code", { skip: NEEDS }, () 
         sshOptions: SEND_CODE,
       });
       assert.deepEqual([code, stdout], [1, '']);
-      assert.match(stderr, /sshd did not say which key this login used\n.*check ExposeAuthInfo yes in sshd_config and the space in \/tmp/);
+      assert.match(
+        stderr,
+        /sshd did not say which key this login used\n.*set ExposeAuthInfo yes in sshd_config and check the space in \/tmp/,
+      );
     }
   });
 
