@@ -19,7 +19,7 @@ describe('the story of an attempt', () => {
     );
     assert.match(
       shown,
-      /\ndetail {2}the clock is 9 steps behind the last accepted code\ntold {4}wait for the next code; each works once, recovery codes too\nto do {3}nothing to mend/,
+      /\ndetail {2}the clock is 9 steps behind the last accepted code\ntold {4}wait for the next code; each code works once, also a recovery code\nto do {3}nothing to mend/,
     );
     assert.match(
       shown,
