@@ -1,6 +1,6 @@
 /**
- * The `command=` of the key that opened this session. ForceCommand makes sshd drop it, and a key that was meant
- * for one command would get a shell; with `ExposeAuthInfo yes` sshd names the key and the gate keeps to it.
+ * Finds the `command=` of the key that opened this session. ForceCommand makes sshd ignore it, and a key meant for one command
+ * would get a shell. With `ExposeAuthInfo yes` sshd names the key, and the gate enforces the command.
  * See AUTHORIZED_KEYS FILE FORMAT in sshd(8) and ExposeAuthInfo in sshd_config(5).
  */
 import * as fs from 'node:fs';
@@ -16,9 +16,12 @@ const MAX_BYTES = 4 * 1024 * 1024;
 const MAX_LINE = 8192;
 const KEY_TYPE =
   /^(?:ssh-(?:rsa|dss|ed25519)|ecdsa-sha2-nistp(?:256|384|521)|sk-ssh-ed25519@openssh\.com|sk-ecdsa-sha2-nistp256@openssh\.com)$/;
-/** One option. A backslash hides a quote and nothing else. */
+/** One option. A backslash escapes a quote and nothing else. */
 const OPTION = /([A-Za-z0-9-]+)(?:="((?:[^"\\\p{Cc}\ufffd]|\\"|\\(?!"))*)")?/gu;
-/** The options that every supported sshd reads alike, with the values of which that is sure. Any other leaves the line unknown. */
+/**
+ * The options that every supported sshd reads alike, with the values for which that is certain. Any other option makes the line
+ * unknown.
+ */
 const FLAGS =
   /^(?:restrict|cert-authority|no-touch-required|verify-required|(?:no-)?(?:port-forwarding|agent-forwarding|x11-forwarding|pty|user-rc))$/;
 const REPEATABLE: Readonly<Record<string, RegExp>> = {
@@ -28,35 +31,36 @@ const REPEATABLE: Readonly<Record<string, RegExp>> = {
 };
 const PRINCIPALS = /^[\w.@-]+(?:,[\w.@-]+)*$/;
 const ONCE: Readonly<Record<string, RegExp>> = { command: /^/, from: /^/, 'expiry-time': /^/, principals: PRINCIPALS };
-/** Wider than any two time zones are apart. */
+/** More than any two time zones differ. */
 const ZONES_MS = 26 * 3_600_000;
 
-/** What sshd knew when it looked the key up. */
+/** What sshd knew when it looked up the key. */
 export interface Asking {
   /** The user's name. */
   readonly name: string;
-  /** The files that it looked in, absolute. */
+  /** The files that it read, absolute. */
   readonly files: readonly string[];
   /** TrustedUserCAKeys and AuthorizedPrincipalsFile, absolute. */
   readonly authorities: string | undefined;
   readonly principals: string | undefined;
-  /** The client's; undefined where nobody says. */
+  /** The client's address; undefined where it is unknown. */
   readonly address: string | undefined;
   /** Unix time in milliseconds. */
   readonly nowMs: number;
 }
 
-/** What sshd looks up for `user` by the configuration of the gate. */
+/** What sshd looks up for `user`, by the configuration of the gate. */
 export function askingFor({ gate }: Config, user: User): Omit<Asking, 'address' | 'nowMs'> {
   const [principals] = gate.authorizedPrincipals === undefined ? [] : keyFiles([gate.authorizedPrincipals], user);
   return { name: user.name, files: keyFiles(gate.authorizedKeys, user), authorities: gate.trustedUserCaKeys, principals };
 }
 
 /**
- * The forced command of the key in `authInfo` (the content of the file that SSH_USER_AUTH names), or undefined. Each line is judged: it
- * was the one, it was not, or that is unknown, because sshd may read it in another way than the gate. Within a file the first line
- * that surely was the one ends the search. A certificate may bring a command itself (force-command). Throws `not_permitted` where a file
- * cannot be read, where no line has the key, or where lines that differ may have been the one: a limit that cannot be known must not vanish.
+ * The forced command of the key in `authInfo` (the content of the file that SSH_USER_AUTH names), or undefined.
+ * Each line is judged: sshd used it, did not use it, or that is unknown, because sshd may read it differently from the gate. Within
+ * a file the first line that was certainly used ends the search. A certificate may have a command of its own (force-command).
+ * Throws `not_permitted` where a file cannot be read, no line has the key, or lines that differ may have been used: an unknown
+ * limit must not be lost.
  */
 export function keyCommand(authInfo: string, asking: Asking): string | undefined {
   const shown = [...authInfo.matchAll(/^publickey (\S+) (\S+)/gm)];
@@ -66,22 +70,22 @@ export function keyCommand(authInfo: string, asking: Asking): string | undefined
   return commands.find((command) => command !== undefined);
 }
 
-/** Throws `not_permitted` where sshd does not tell the key, and one that this user can come with may have a limit. */
+/** Throws `not_permitted` where this user has keys or certificates that may be limited: sshd did not say which key was used. */
 export function requireNoLimits(asking: Omit<Asking, 'address' | 'nowMs'>): void {
   if (asking.files.flatMap(authorizedKeysOf).every(isUnlimited) && asking.authorities === undefined) return;
   throw new NotpError(
     'not_permitted',
     'sshd does not tell which key this login used, and there are keys with a command= or certificates for this user',
-    'ExposeAuthInfo yes in sshd_config, or no such keys',
+    'set ExposeAuthInfo yes in sshd_config, or remove these keys',
   );
 }
 
-/** Whether this line surely is a plain key without a limit. */
+/** Whether this line is certainly a plain key without a limit. */
 export function isUnlimited({ key, options, command, isAuthority }: AuthorizedKey): boolean {
   return key !== undefined && isKnown(options) && command === undefined && !isAuthority;
 }
 
-/** sshd looks into the files first and then asks the authorities; older versions the other way round, so that neither overrules the other. */
+/** sshd reads the files first and then asks the authorities. Older versions do it the other way round, so neither overrules the other. */
 function commandOf(type: string, blob: string, files: readonly (readonly AuthorizedKey[])[], asking: Asking): string | undefined {
   const certificate = parseCertificate(type, blob);
   const key = certificate?.authority ?? `${type} ${blob}`;
@@ -97,7 +101,10 @@ function commandOf(type: string, blob: string, files: readonly (readonly Authori
   return [...commands][0];
 }
 
-/** The lines that sshd may have taken after it found the authority in TrustedUserCAKeys: it stops at the first that names a principal. */
+/**
+ * The lines that sshd may have used after it found the authority in TrustedUserCAKeys. It stops at the first line that names a
+ * principal.
+ */
 function linesOfAuthorities(certificate: Certificate, asking: Asking): AuthorizedKey[] {
   const { name, authorities, principals } = asking;
   const trusted = authorities === undefined ? [] : authorizedKeysOf(authorities);
@@ -128,7 +135,7 @@ function placesOf(certificate: Certificate | undefined, { files, authorities, pr
   return certificate === undefined ? [...files] : [authorities, principals, ...files].flatMap((file) => file ?? []);
 }
 
-/** Those that may have been taken: up to the first that surely was. */
+/** The lines that may have been used: up to the first that certainly was. */
 function upToFirst<T>(lines: readonly T[], judge: (line: T) => Match): T[] {
   const judged = lines.map((line) => ({ line, match: judge(line) }));
   const first = judged.findIndex(({ match }) => match === 'yes');
@@ -136,7 +143,7 @@ function upToFirst<T>(lines: readonly T[], judge: (line: T) => Match): T[] {
   return considered.filter(({ match }) => match !== 'no').map(({ line }) => line);
 }
 
-/** Whether sshd took this line for this client. */
+/** Whether sshd used this line for this client. */
 function admits(line: AuthorizedKey, key: string, certificate: Certificate | undefined, asking: Asking): Match {
   const { options, isAuthority } = line;
   const same = sameKey(line.key, key);
@@ -145,7 +152,7 @@ function admits(line: AuthorizedKey, key: string, certificate: Certificate | und
   if (isAuthority !== (certificate !== undefined)) return 'no';
   if (!isKnown(options)) return 'unknown';
   const principals = options.find(({ name }) => name === 'principals')?.value;
-  // sshd takes no plain key with principals=.
+  // sshd accepts no plain key with principals=.
   const who =
     certificate === undefined
       ? principals === undefined
@@ -165,34 +172,34 @@ function all(...matches: readonly Match[]): Match {
   return matches.includes('no') ? 'no' : matches.includes('unknown') ? 'unknown' : 'yes';
 }
 
-/** Of a certificate without principals, or with odd ones, sshd's versions think differently. */
+/** Versions of sshd treat a certificate without principals, or with unusual ones, differently. */
 function isFor({ principals }: Certificate, wanted: readonly string[]): Match {
   if (principals.length === 0 || principals.some((principal) => !/^[\w.@-]+$/.test(principal))) return 'unknown';
   return principals.some((principal) => wanted.includes(principal)) ? 'yes' : 'no';
 }
 
 /**
- * `expiry-time=`: YYYYMMDD, with HHMM or HHMMSS, of the host's time zone or with Z of UTC. Never a sure no: sshd looked when the
- * connection began, which may be long ago.
+ * Whether `expiry-time=` is still to come: YYYYMMDD, with HHMM or HHMMSS, in the host's time zone or with Z in UTC. It is never a
+ * certain no: sshd checked it when the connection began, which may be long ago.
  */
 function isBefore(nowMs: number, text: string): Match {
   const [, year = '', month = '', day = '', hour = '00', minute = '00', second = '00'] =
     /^(\d{4})(\d\d)(\d\d)(?:(\d\d)(\d\d)(\d\d)?)?Z?$/.exec(text) ?? [];
   const iso = `${year}-${month}-${day}T${hour}:${minute}:${second}.000Z`;
   const end = Date.parse(iso);
-  // Date.parse takes the 31st of February.
+  // Date.parse accepts 31 February.
   if (Number.isNaN(end) || new Date(end).toISOString() !== iso) return 'unknown';
   return nowMs + ZONES_MS < end ? 'yes' : 'unknown';
 }
 
-/** Compares the key material. A key that is written in another way than sshd writes it may be the same. */
+/** Compares the key material. A key that is encoded differently from sshd's own form may be the same. */
 function sameKey(one: string | undefined, other: string): Match {
   if (one === undefined) return 'unknown';
   if (one === other) return 'yes';
   return material(one) === material(other) ? 'unknown' : 'no';
 }
 
-/** sshd passes over zeros before the numbers of an RSA key. */
+/** The key without leading zeros of an RSA key's numbers, which sshd ignores. */
 function material(key: string): string {
   const [type = '', blob = ''] = key.split(' ');
   if (type !== 'ssh-rsa') return key;
@@ -215,26 +222,26 @@ function unknownLimit(what: string): NotpError {
 }
 
 export interface AuthorizedKey {
-  /** Type and base64 blob; undefined where it is not sure how sshd reads them. */
+  /** Type and base64 blob; undefined where it is uncertain how sshd reads them. */
   readonly key: string | undefined;
   readonly command: string | undefined;
-  /** The line is of an authority that signs certificates. */
+  /** Whether the line is for an authority that signs certificates. */
   readonly isAuthority: boolean;
-  /** Undefined where it is not sure where each begins and ends. */
+  /** Undefined where it is uncertain where each option begins and ends. */
   readonly options: readonly Option[] | undefined;
   /** The file and the number of the line. */
   readonly place: string;
-  /** The line has the word command somewhere. */
+  /** Whether the line contains the word "command" anywhere. */
   readonly saysCommand: boolean;
 }
 
-/** Lower case; the value is undefined where it has none. */
+/** The name is in lower case; the value is undefined where there is none. */
 interface Option {
   readonly name: string;
   readonly value: string | undefined;
 }
 
-/** One line of authorized_keys, or undefined where it is blank or a comment. `place`: file and number, for messages. */
+/** Parses one line of authorized_keys; undefined for a blank line or a comment. `place`: file and line number, for messages. */
 export function parseAuthorizedKey(line: string, place = ''): AuthorizedKey | undefined {
   if (/^[ \t]*(?:#|\r?$)/.test(line)) return undefined;
   const unread = lineOf(line, place);
@@ -247,24 +254,27 @@ export function parseAuthorizedKey(line: string, place = ''): AuthorizedKey | un
   return { ...unread, key: `${type} ${blob}`, command: onlyCommand(read), isAuthority, options: read };
 }
 
-/** A line of which nothing is sure. */
+/** A line of which nothing is certain. */
 function lineOf(text: string, place: string): AuthorizedKey {
   return { key: undefined, command: undefined, isAuthority: false, options: undefined, place, saysCommand: /command/i.test(text) };
 }
 
-/** Whether the line has a command that the gate cannot tell. */
+/** Whether the line may have a command that the gate cannot read. */
 function hidesCommand({ options, command, saysCommand }: AuthorizedKey): boolean {
   return saysCommand && (options === undefined || (command === undefined && options.some(({ name }) => name === 'command')));
 }
 
-/** Whether the blob is base64 as sshd writes it, of a key of this type. */
+/** Whether the blob is base64 as sshd writes it, for a key of this type. */
 function isWhole(type: string, blob: string): boolean {
   const bytes = Buffer.from(blob, 'base64');
   const inner = bytes.length < 4 ? '' : bytes.toString('latin1', 4, 4 + bytes.readUInt32BE(0));
   return KEY_TYPE.test(type) && inner === type && bytes.toString('base64') === blob;
 }
 
-/** Undefined where they are not in the grammar that sshd surely reads alike: names, values in quotes, one comma between two. */
+/**
+ * The options in `text`; undefined unless they follow the grammar that every sshd reads alike: names, quoted values, one comma
+ * between two.
+ */
 function optionsIn(text: string): Option[] | undefined {
   const found = [...text.matchAll(OPTION)];
   if (found.map(([whole]) => whole).join(',') !== text) return undefined;
@@ -276,7 +286,7 @@ function onlyCommand(options: readonly Option[] | undefined): string | undefined
   return found.length === 1 ? found[0]?.value : undefined;
 }
 
-/** Whether every supported sshd takes these options, and in the same sense. */
+/** Whether every supported sshd accepts these options with the same meaning. */
 function isKnown(options: readonly Option[] | undefined): options is readonly Option[] {
   if (options === undefined) return false;
   return options.every(({ name, value }) => {
@@ -297,12 +307,15 @@ export function authorizedKeysOf(file: string): AuthorizedKey[] {
   return readLines(file).flatMap((line, i) => parseAuthorizedKey(line, `${file}:${String(i + 1)}`) ?? []);
 }
 
-/** A file that is not there has none. Throws `not_permitted`, naming the file, for one that cannot be read: a key's limits must not vanish. */
+/**
+ * The lines of `file`; none where it does not exist. Throws `not_permitted`, naming the file, where it cannot be read: a key's
+ * limits must not be lost.
+ */
 function readLines(file: string): string[] {
   const { O_RDONLY, O_NONBLOCK, O_NOCTTY } = fs.constants;
   let fd: number | undefined;
   try {
-    // The user may have put a FIFO there: it must not hold up whoever looks at everybody.
+    // The user may have put a FIFO there, which must not block a command about all users.
     fd = fs.openSync(file, O_RDONLY | O_NONBLOCK | O_NOCTTY);
     const stats = fs.fstatSync(fd);
     if (!stats.isFile() || stats.size > MAX_BYTES) throw new Error(`no file of at most ${String(MAX_BYTES)} bytes`);

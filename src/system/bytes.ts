@@ -1,6 +1,6 @@
 /**
- * Bytes from a descriptor, one at a time, with a deadline. Not one byte is taken beyond what the reader wanted:
- * what follows the line belongs to the command that runs afterwards.
+ * Reads bytes from a descriptor, one at a time, with a deadline. It reads not one byte more than the reader wants: the input after
+ * the line belongs to the command that runs next.
  */
 import * as fs from 'node:fs';
 import { Socket, type OnReadOpts } from 'node:net';
@@ -13,7 +13,7 @@ export type Ended = 'done' | 'eof' | 'timeout' | 'interrupted';
 export type ByteReader = (byte: number) => 'more' | 'done';
 
 export interface Waiting {
-  /** Unix time in milliseconds when the answer comes too late; Infinity where it never does. */
+  /** The deadline, Unix time in milliseconds; Infinity for none. */
   readonly deadlineMs: number;
   /** Aborted when a signal ends the conversation. */
   readonly interrupt: AbortSignal;
@@ -26,14 +26,17 @@ export async function readStdin(reader: ByteReader, waiting: Waiting): Promise<E
   return await readSocket((onread) => new Socket({ fd: 0, readable: true, writable: false, onread }), reader, waiting);
 }
 
-/** All of stdin, up to `maxBytes` and a byte more; undefined where it did not end. Not by read(2): what comes slowly may be waited for, and a signal ends that. */
+/**
+ * All of stdin, at most one byte over `maxBytes`; undefined where it did not end. It does not block in read(2), so that a deadline
+ * and a signal can end the wait.
+ */
 export async function stdinUpTo(maxBytes: number, waiting: Waiting): Promise<Uint8Array | undefined> {
   const bytes: number[] = [];
   const ended = await readStdin((byte) => (bytes.push(byte) > maxBytes ? 'done' : 'more'), waiting);
   return ended === 'eof' || ended === 'done' ? Uint8Array.from(bytes) : undefined;
 }
 
-/** All of `file`, up to `maxBytes` and a byte more. Throws what the system says. */
+/** All of `file`, at most one byte over `maxBytes`. Throws the system's error. */
 export function fileUpTo(file: string, maxBytes: number): Uint8Array {
   const buffer = Buffer.alloc(maxBytes + 1);
   const fd = fs.openSync(file, 'r');
@@ -47,21 +50,21 @@ export function fileUpTo(file: string, maxBytes: number): Uint8Array {
   }
 }
 
-/** A terminal to read from, more than once. */
+/** A terminal that can be read more than once. */
 export interface TerminalInput {
-  /** Reads in raw mode (no echo, no signals from keys), calls `ready` in it, and gives the terminal back as it was. */
+  /** Reads in raw mode (no echo, no signals from keys), calls `ready` once that is set, and restores the terminal. */
   read(reader: ByteReader, waiting: Waiting, ready: () => void): Promise<Ended>;
   close(): void;
 }
 
-/** The terminal that is open at `fd`. It is opened once: whoever has given up root meanwhile could not open it again. */
+/** The terminal that is open at `fd`. It is opened only once: a process that has since given up root could not open it again. */
 export function terminalInput(fd: number): TerminalInput {
-  // The types of tty.ReadStream lack the options that it hands on to net.Socket.
+  // The types of tty.ReadStream lack the options that it passes on to net.Socket.
   const Terminal = ReadStream as unknown as new (fd: number, options: { onread: OnReadOpts }) => ReadStream;
   let take: OnReadOpts['callback'] | undefined;
   const onread: OnReadOpts = { buffer: Buffer.alloc(1), callback: (length, buffer) => take?.(length, buffer) ?? false };
   const stream = new Terminal(fd, { onread });
-  // Heard by read() while it waits; what comes in between only must not end the process.
+  // read() handles errors while it waits. An error in between must not end the process.
   stream.on('error', () => undefined);
   return {
     read: async (reader, waiting, ready) => {
@@ -83,14 +86,14 @@ export function terminalInput(fd: number): TerminalInput {
       }
     },
     close: () => {
-      // libuv closes the descriptor that it reads; stdin is not ours to close.
+      // libuv closes the descriptor that it reads, but notp must not close stdin.
       if (fd === 0) stream.unref();
       else stream.destroy();
     },
   };
 }
 
-/** What a terminal that hung up answers: nobody types there any more. */
+/** The errors of a terminal that hung up: nobody types there any more. */
 const HUNG_UP = ['EIO', 'ENXIO'];
 
 function readSocket(open: (onread: OnReadOpts) => Socket, reader: ByteReader, { deadlineMs, interrupt }: Waiting): Promise<Ended> {
@@ -114,7 +117,7 @@ function readSocket(open: (onread: OnReadOpts) => Socket, reader: ByteReader, { 
     };
     const socket = open(onread);
     const timer = deadlineMs === Infinity ? undefined : setTimeout(() => finish('timeout'), Math.max(0, deadlineMs - Date.now()));
-    // A terminal that hangs up gives EIO, also when it is put back afterwards.
+    // A terminal that hangs up gives EIO, also when its mode is restored afterwards.
     socket.on('end', onEnd).on('error', onEnd);
     interrupt.addEventListener('abort', onInterrupt);
     if (interrupt.aborted) finish('interrupted');
@@ -123,7 +126,7 @@ function readSocket(open: (onread: OnReadOpts) => Socket, reader: ByteReader, { 
   });
 }
 
-/** Stops reading without closing fd 0, and makes it blocking again: the shell that comes next shares it. */
+/** Stops reading without closing fd 0, and makes it blocking again: the shell that runs next shares it. */
 function release(socket: Socket): void {
   socket.pause();
   if (socket instanceof ReadStream) {
@@ -136,8 +139,8 @@ function release(socket: Socket): void {
 }
 
 /**
- * Makes fd 0, 1 and 2 blocking, as programs expect them. Node.js makes them non-blocking when its streams are made,
- * which importing node:process is enough for, and a program that comes next would fail with EAGAIN.
+ * Makes fd 0, 1 and 2 blocking, as programs expect them. Node.js makes them non-blocking with its streams, even by an import of
+ * node:process, and the next program would fail with EAGAIN.
  */
 export function makeStdioBlocking(): void {
   for (const stream of [process.stdin, process.stdout, process.stderr]) handleOf(stream)?.setBlocking?.(true);
@@ -148,7 +151,7 @@ interface Handle {
   unref(): void;
 }
 
-/** The libuv handle of a stream, for what Node.js has no public call for; a file has none. */
+/** The libuv handle of a stream, for calls that Node.js does not offer publicly. A file has none. */
 function handleOf(stream: object): Handle | undefined {
   const { _handle: handle } = stream as { readonly _handle?: Handle | null };
   return handle ?? undefined;

@@ -15,19 +15,19 @@ export const DEFAULT_CONFIG_FILE = '/etc/notp/notp.toml';
 const MAX_CONFIG_BYTES = 64 * 1024;
 
 export interface Config {
-  /** Where sealed files are: `%h` is the home, `%u` the user's name. */
+  /** The folder of the sealed files: `%h` is the home, `%u` the user's name. */
   readonly secrets: string;
-  /** Whether those of logins are in the store instead, so that nobody needs a home. */
+  /** Whether the store keeps the sealed files of logins instead, so that nobody needs a home. */
   readonly secretsInStore: boolean;
-  /** What logins go by: each is one device, and any of them opens the door. */
+  /** The contexts that log in: each is one device, and any of them opens the door. */
   readonly contexts: readonly string[];
-  /** The first of them, which commands are about unless they are told otherwise. */
+  /** The first of them, which commands use unless they are given another. */
   readonly context: string;
   readonly unenrolled: 'deny' | 'allow' | 'enroll';
   readonly socket: string;
   /** The socket of the judge of the PAM door. */
   readonly judge: string;
-  /** The files of the keys that open what hosts have sealed. */
+  /** The files of the host keys, which open what hosts have sealed. */
   readonly hostKeys: readonly string[];
   /** The first of them, whose key seals. */
   readonly hostKey: string;
@@ -38,18 +38,18 @@ export interface Config {
     readonly timeoutMs: number;
     readonly sameConnection: boolean;
     readonly trustMs: number;
-    /** Whether sshd tells the key of a login: ExposeAuthInfo. */
+    /** Whether sshd reports the key of a login: ExposeAuthInfo. */
     readonly exposeAuthInfo: boolean;
-    /** Where keys and their limits stand, as sshd's AuthorizedKeysFile has it: %h, %u, %U and %%, relative to the home. */
+    /** The files of keys and their limits, in the form of sshd's AuthorizedKeysFile: %h, %u, %U and %%, relative to the home. */
     readonly authorizedKeys: readonly string[];
-    /** TrustedUserCAKeys of sshd; undefined where it has none. */
+    /** TrustedUserCAKeys of sshd; undefined where it is not set. */
     readonly trustedUserCaKeys: string | undefined;
-    /** AuthorizedPrincipalsFile of sshd; undefined where it has none. */
+    /** AuthorizedPrincipalsFile of sshd; undefined where it is not set. */
     readonly authorizedPrincipals: string | undefined;
   };
-  /** Where the changing state is. */
+  /** The place of the changing state. */
   readonly store: StoreSetting;
-  /** How a database of a fleet is reached, whichever it is. */
+  /** How to reach the database of a fleet, whichever it is. */
   readonly fleet: FleetSetting;
   readonly audit: { readonly file: string; readonly journal: boolean };
 }
@@ -61,23 +61,23 @@ export interface PostgresSetting extends PostgresUrl, FleetSetting {}
 
 export interface FleetSetting {
   readonly passwordFile: string;
-  /** Certificates (PEM) of who vouches for the servers; undefined: those that Node.js trusts. */
+  /** The file with certificates (PEM) of the authorities for the servers; undefined: those that Node.js trusts. */
   readonly authoritiesFile: string | undefined;
   readonly tls: boolean;
-  /** What this host is called there; empty: its name. */
+  /** The name of this host in that database; empty: its host name. */
   readonly host: string;
-  /** Who gets in while no server of it can be reached: nobody, or whoever is approved, by a copy of this host. */
+  /** Who gets in while no server can be reached: nobody, or approved users, by this host's copy. */
   readonly outage: 'deny' | 'local';
-  /** Where that copy is. */
+  /** The file of that copy. */
   readonly outageFile: string;
 }
 
-/** The defaults, for a machine without a file and for a door that must record that the file is broken. */
+/** The defaults, for a machine without a file, and for a door that must record that the file is broken. */
 export function defaultConfig(): Config {
   return fromTables({}, DEFAULT_CONFIG_FILE, '');
 }
 
-/** Reads the configuration. The default file may be absent; one that was named must be there. Throws `bad_configuration`. */
+/** Reads the configuration. The default file may be missing; a file that was named must exist. Throws `bad_configuration`. */
 export function readConfig(file: string | undefined): Config {
   const name = file ?? DEFAULT_CONFIG_FILE;
   const bytes = readOwned(path.resolve(name));
@@ -89,7 +89,7 @@ function decodeUtf8(bytes: Uint8Array, file: string): string {
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch {
-    throw new NotpError('bad_configuration', `${file} is not UTF-8`, 'the file is TOML, which is UTF-8; see iconv(1)');
+    throw new NotpError('bad_configuration', `${file} is not UTF-8`, 'TOML must be UTF-8: convert the file with iconv(1)');
   }
 }
 
@@ -110,21 +110,24 @@ export function parseConfig(source: string, file: string): Config {
   return fromTables(tables, file, source);
 }
 
-/** The credential of a host that has one key file. */
+/** The credential of a host with a single key file. */
 export const ONLY_KEY = 'host.key';
 
-/** What the files of the host's keys are called as credentials of the service (LoadCredential= in systemd.exec(5)): one alone is always the same. */
+/**
+ * The names of the host key files as credentials of the service (LoadCredential= in systemd.exec(5)). A single one always has the
+ * same name.
+ */
 export function credentialNames({ hostKeys }: Pick<Config, 'hostKeys'>): readonly string[] {
   return hostKeys.length === 1 ? [ONLY_KEY] : hostKeys.map((file) => path.basename(file));
 }
 
-/** A path of the configuration for `user`: `%h`, `%u`, `%U` and `%%`. A name that is no name of a file is encoded. */
+/** A path of the configuration for `user`: `%h`, `%u`, `%U` and `%%`. A user name that cannot be a file name is encoded. */
 export function expand(template: string, user: User): string {
   const values: Record<string, string> = { h: user.home, u: userInPath(user.name), U: String(user.uid), '%': '%' };
   return template.replace(/%(.)/g, (whole, letter: string) => values[letter] ?? whole);
 }
 
-/** Root's, or, without root, one's own: whoever can name another file at a door is root already. */
+/** Reads a configuration file of root, or for a user one of their own. Only root can name another file at a door. */
 function readOwned(file: string): Uint8Array | undefined {
   const owner = isRoot() ? 0 : realUid();
   let folders = false;
@@ -137,11 +140,11 @@ function readOwned(file: string): Uint8Array | undefined {
   }
 }
 
-const FOLDERS = 'it must lie in folders of root that nobody else can write, as /etc/notp is';
+const FOLDERS = 'put it in folders that only root can write, such as /etc/notp';
 
-/** In folders that nobody but `owner`, who runs this, and root can change. */
+/** How to correct the owner or mode of `file`, in folders that only `owner`, who runs this, and root can change. */
 function howToOwn(file: string, owner: number): string {
-  const must = 'it must be a plain file of root that nobody else can write';
+  const must = 'it must be a regular file of root that only root can write';
   const stats = look(file);
   if (stats?.isFile() !== true || stats.nlink !== 1) return must;
   if (stats.uid === owner) return `${must}: ${shellCommand`chmod 644 ${file}`}`;
@@ -254,7 +257,7 @@ function refuseUnknown(tables: Record<string, unknown>, file: string, source: st
     if (!known.some((each) => each.table === table && each.key === key)) throw unknownKey(table, key, file, source);
   };
   for (const [name, value] of Object.entries(tables)) {
-    // TOML allows an empty name, which is none of our tables.
+    // TOML allows an empty name, which is not one of our tables.
     if (name === '' || !known.some(({ table }) => table === name)) refuse('', name);
     else if (isPlainTable(value)) for (const key of Object.keys(value)) refuse(name, key);
     else throw noTable(name, file, source);
@@ -266,7 +269,7 @@ function noTable(name: string, file: string, source: string): NotpError {
   return new NotpError('bad_configuration', `${where}: ${quoted(name)} must be a table`, `write [${name}] on a line of its own`);
 }
 
-/** A date is an object for the parser too, but no table. */
+/** The parser also gives a date as an object, but it is not a table. */
 function isPlainTable(value: unknown): value is object {
   return typeof value === 'object' && value !== null && !Array.isArray(value) && !(value instanceof Date);
 }
@@ -283,7 +286,7 @@ function unknownKey(table: string, key: string, file: string, source: string): N
   );
 }
 
-/** The number of the line where `key` of `table` is set, as text; the parser keeps no positions. */
+/** The number of the line that sets `key` of `table`, as text; the parser keeps no positions. */
 function lineOf(source: string, table: string, key: string): string {
   let inside = '';
   for (const [i, line] of source.split('\n').entries()) {
@@ -297,6 +300,6 @@ function lineOf(source: string, table: string, key: string): string {
       (table === '' && isHeader);
     if (here) return String(i + 1);
   }
-  // Inside an inline table there is only the table's own line to name.
+  // Inside an inline table only the table's own line can be named.
   return table === '' ? '1' : lineOf(source, '', table);
 }

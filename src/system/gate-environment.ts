@@ -1,6 +1,6 @@
 /**
- * The variables that sshd sets for the gate (SetEnv in sshd_config(5)): they keep the user's shell from reading the
- * user's files before it, and the loader and Node.js from obeying the user's. The shell after the gate has none of them.
+ * The variables that sshd sets for the gate (SetEnv in sshd_config(5)). They keep the user's shell from reading the user's files
+ * before the gate, and the loader and Node.js from obeying the user's variables. The shell after the gate has none of them.
  */
 
 const EMPTY_FOLDER = '/etc/notp/empty';
@@ -21,10 +21,10 @@ export const GATE_ENVIRONMENT: ReadonlyMap<string, string> = new Map([
   ['SHELLOPTS', ''],
 ]);
 
-/** All on one line, for sshd takes only the first. */
+/** All on one line, since sshd uses only the first. */
 export const SETENV_LINE = `SetEnv ${[...GATE_ENVIRONMENT].map(([name, value]) => `${name}=${value}`).join(' ')}`;
 
-/** Whether a variable is one that was set for the gate, and not by the user. Bash changes two of them itself. */
+/** Whether a variable was set for the gate, and not by the user. Bash changes two of them itself. */
 export function isForGate(name: string, value: string): boolean {
   if (name === 'SHLVL' || name === 'SHELLOPTS') return true;
   return GATE_ENVIRONMENT.has(name) && (value === '' || value === EMPTY_FOLDER);

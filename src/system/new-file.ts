@@ -1,4 +1,4 @@
-/** Where a command puts a file that its user has named, with a secret in it. */
+/** Chooses the path of a file with a secret that the user has named. */
 import * as path from 'node:path';
 import { NotpError } from '../error.ts';
 import { realPath } from './trusted.ts';
@@ -7,8 +7,9 @@ import { isRoot } from './users.ts';
 const ROOT = 0;
 
 /**
- * The path to write `file` at. For root with all folders above it resolved; those are there, root's, and nobody else can write them, or it
- * throws `usage`: whoever can change or make one chooses where root writes. Others get `file` as it is: they write with their own rights.
+ * The path to write `file` at. For root all folders above it are resolved, and must exist, belong to root and be writable only by
+ * root; else it throws `usage`. Another user who could change or make one would choose where root writes. Other users get `file`
+ * unchanged: they write with their own rights.
  */
 export function newFile(file: string): string {
   if (!isRoot()) return file;
@@ -16,6 +17,6 @@ export function newFile(file: string): string {
     return realPath(file, ROOT);
   } catch (error) {
     if (!(error instanceof NotpError)) throw error;
-    throw new NotpError('usage', error.message, `name a file in a folder of root that nobody else can write: /root/${path.basename(file)}`);
+    throw new NotpError('usage', error.message, `name a file in a folder that only root can write:  /root/${path.basename(file)}`);
   }
 }

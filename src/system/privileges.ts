@@ -1,4 +1,4 @@
-/** The one door to privileges: being somebody else for a while, and for good. See credentials(7). */
+/** The one door to privileges: acts as another user for a while, or for good. See credentials(7). */
 import { readFileSync } from 'node:fs';
 import { NotpError } from '../error.ts';
 import { isRoot, type User } from './users.ts';
@@ -7,8 +7,8 @@ import { isRoot, type User } from './users.ts';
 const posix = process as unknown as { initgroups: (user: string, gid: number) => void };
 
 /**
- * Runs `action` with the groups, gid and uid of `user`, and comes back. Without root, `user` must be who we are.
- * One at a time: the process has one set of credentials.
+ * Runs `action` with the groups, gid and uid of `user`, and restores them. Without root, `user` must be the present user. One at a
+ * time: the process has one set of credentials.
  */
 export async function asUser<T>(user: User, action: () => T | Promise<T>): Promise<T> {
   if (!isRoot()) {
@@ -28,8 +28,9 @@ export async function asUser<T>(user: User, action: () => T | Promise<T>): Promi
 }
 
 /**
- * Takes the ids of the caller off a process that sudo or su has made root: real, effective and saved ids are root's then, so that only
- * root may send it a signal (kill(2)). Changes nothing where this is not root. Throws `not_permitted` where the kernel says that one is left.
+ * Removes the caller's ids from a process that sudo or su has made root. Real, effective and saved ids are then root's, so that
+ * only root may send it a signal (kill(2)). Does nothing without root. Throws `not_permitted` where the kernel says that one is
+ * left.
  */
 export function becomeRootForGood(): void {
   if (!isRoot()) return;
@@ -47,7 +48,7 @@ function enter(user: User): void {
   }
 }
 
-/** Becomes `user` for good: real, effective and saved ids, and no other group. Throws where the kernel says that any way back is left. */
+/** Becomes `user` for good: real, effective and saved ids, and no other group. Throws where the kernel says that a way back is left. */
 export function becomeForGood(user: User): void {
   process.setgroups?.([user.gid]);
   process.setgid?.(user.gid);

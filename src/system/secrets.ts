@@ -1,4 +1,4 @@
-/** Where a user's sealed files are, and reading them safely. The caller is that user. */
+/** Finds a user's sealed files, and reads them safely. The caller acts as that user. */
 import { mkdirSync, readdirSync } from 'node:fs';
 import * as path from 'node:path';
 import { errnoOf, messageOf, NotpError } from '../error.ts';
@@ -8,7 +8,7 @@ import { expand, type Config } from './config.ts';
 import { checkFolders, readTrusted } from './trusted.ts';
 import type { User } from './users.ts';
 
-/** A sealed file as it was found; `locked`: why nobody here can open it. */
+/** A sealed file as it was found; `locked`: why it cannot be opened here. */
 export type Found =
   | { readonly kind: 'sealed'; readonly file: SealedFile; readonly locked?: string }
   | { readonly kind: 'absent' }
@@ -28,14 +28,14 @@ export function sealedPath(config: Config, user: User, context: string): string 
   return path.join(secretsFolder(config, user), context);
 }
 
-/** The folder from which a user's path is checked: the home for what lies in it, else the root of the file system. */
+/** The folder from which a user's path is checked: the home for paths inside it, else the root of the file system. */
 export function checkedFrom(folder: string, user: User): string {
-  // passwd(5) may write a home with a slash at its end.
+  // passwd(5) may write a home with a trailing slash.
   const home = path.resolve(user.home);
   return folder === home || folder.startsWith(`${home}/`) ? home : '/';
 }
 
-/** Makes the user's folder, 0700, where it is not there, and checks it as a login will. The caller acts as that user. */
+/** Makes the user's folder, mode 0700, where it is missing, and checks it as a login will. The caller acts as that user. */
 export function makeSecretsFolder(config: Config, user: User): void {
   const folder = secretsFolder(config, user);
   try {
@@ -46,7 +46,7 @@ export function makeSecretsFolder(config: Config, user: User): void {
   checkFolders(checkedFrom(folder, user), folder, user.uid);
 }
 
-/** Finds the sealed file. Throws nothing: what cannot be read is `bad`, with why. */
+/** Finds the sealed file. Never throws: an unreadable file is `bad`, with the reason. */
 export function findSealed(config: Config, user: User, context: string): Found {
   try {
     const file = readSealed(config, user, context);
@@ -61,7 +61,7 @@ export function findDevices(config: Config, user: User, contexts: readonly strin
   return contexts.map((context) => ({ context, found: findSealed(config, user, context) }));
 }
 
-/** How what was found is sealed: by a passphrase, by the host, or some of it either way. */
+/** The kind of seal of the found files: a passphrase, the host, or both. */
 export function sealOf(files: readonly DeviceFile[]): 'passphrase' | 'host' | 'either' {
   const kinds = new Set(files.flatMap(({ found }) => (found.kind === 'sealed' ? [found.file.seal.kind] : [])));
   if (!kinds.has('passphrase')) return 'host';
@@ -77,7 +77,7 @@ function readSealed(config: Config, user: User, context: string): SealedFile | u
   return inFile(name, () => sealedFor(user, context, bytes));
 }
 
-/** The sealed file in `bytes`. Throws `bad_secret_file` where it is none, or another user's or context's. */
+/** The sealed file in `bytes`. Throws `bad_secret_file` where it is malformed, or belongs to another user or context. */
 export function sealedFor(user: Pick<User, 'name'>, context: string, bytes: Uint8Array): SealedFile {
   const file = parseSealedFile(bytes);
   if (file.user === user.name && file.context === context) return file;
@@ -92,7 +92,7 @@ function inFile<T>(name: string, parse: () => T): T {
   }
 }
 
-/** The names in the user's folder that may be contexts, sorted. The caller is that user. */
+/** The names in the user's folder that may be contexts, sorted. The caller acts as that user. */
 export function sealedNames(config: Config, user: User): string[] {
   const folder = secretsFolder(config, user);
   if (!checkFolders(checkedFrom(folder, user), folder, user.uid)) return [];

@@ -3,7 +3,7 @@ import { durationOf } from './duration.ts';
 import { ALGORITHMS, DIGITS, MAX_PERIOD_SECONDS, MIN_PERIOD_SECONDS } from '../otp/code.ts';
 import { isContextName } from '../otp/names.ts';
 
-/** A value as it stands in the file: gives the parsed value, or a sentence on what it should be. */
+/** Checks a value of the file: gives the parsed value, or a phrase that says what it must be. */
 export type Check<T> = (value: unknown) => T | Expected;
 export class Expected {
   readonly what: string;
@@ -20,7 +20,7 @@ export interface Setting<T> {
   readonly standard: unknown;
 }
 
-/** Each is one more secret that a guess may hit, and one more key to derive. */
+/** The most contexts: each is one more secret that a guess may hit, and one more key to derive. */
 export const MAX_CONTEXTS = 4;
 const MAX_KEY_FILES = 4;
 const MAX_AUTHORIZED_KEYS = 8;
@@ -48,7 +48,7 @@ export const SETTINGS = {
   budget: setting('policy', 'budget', wholeNumber(1, 100), 5),
   refill: setting('policy', 'refill', duration(SECOND_MS, 365 * DAY_MS), '1h'),
   tries: setting('gate', 'tries', wholeNumber(1, 10), 3),
-  // A timer of Node counts 31 bits of milliseconds and ends at once beyond them.
+  // A timer of Node.js counts milliseconds in 31 bits, and fires at once beyond that.
   timeout: setting('gate', 'timeout', duration(SECOND_MS, DAY_MS), '60s'),
   sameConnection: setting('gate', 'same_connection', trueOrFalse, true),
   trust: setting('gate', 'trust', duration(0, 30 * DAY_MS), '0s'),
@@ -97,7 +97,7 @@ function absoluteOrStore(value: unknown): string | Expected {
   return typeof folder === 'string' ? folder : new Expected(`${folder.what}, or "store" where the store keeps the sealed files of logins`);
 }
 
-/** One file, or a list of several whose names differ, for they are credentials of the service under these names. */
+/** One file, or a list of several. Their base names must differ, since they name the service's credentials. */
 function keyFiles(value: unknown): readonly string[] | Expected {
   const files: readonly unknown[] = Array.isArray(value) ? value : [value];
   const names = new Set(files.map((file) => String(file).split('/').at(-1)));
@@ -162,7 +162,7 @@ function duration(minMs: number, maxMs: number): Check<number> {
   };
 }
 
-/** A database of each user, a file of this host, or what many hosts share. */
+/** The store: a database in each home, a file of this host, or a database that many hosts share. */
 export type StoreUrl = { readonly kind: 'user' } | { readonly kind: 'sqlite'; readonly path: string } | PostgresUrl;
 
 export interface PostgresUrl {
@@ -184,7 +184,10 @@ function storeUrl(value: unknown): StoreUrl | Expected {
 
 const POSTGRES_PORT = 5432;
 
-/** As libpq has them, but for the password and for parameters: `postgres://user@one,two:5433/database`, `postgres:///database?host=/run/postgresql`. */
+/**
+ * Parses an address of libpq's form, without password and parameters: `postgres://user@one,two:5433/database`,
+ * `postgres:///database?host=/run/postgresql`.
+ */
 function postgresUrl(text: string): PostgresUrl | Expected {
   const [, user = 'notp', password, hosts = '', database = '', folder] =
     /^postgres(?:ql)?:\/\/(?:([\w.-]+)(:[^@]*)?@)?([\w.:,[\]-]*)\/([\w.-]+)(?:\?host=(\/[\w./-]+))?$/.exec(text) ?? [];

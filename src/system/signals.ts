@@ -1,4 +1,4 @@
-/** Signals that end a conversation: they abort what waits, so that the refusal is recorded and the terminal restored. */
+/** Signals that end a conversation: they abort the waiting, so that the refusal is recorded and the terminal restored. */
 
 const ENDING: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGTSTP'];
 

@@ -1,10 +1,10 @@
-/** One run at a time: a lock that the kernel lets go of however its holder ends, kill -9 and power failure included. */
+/** Allows one run at a time, by a lock that the kernel releases however its holder ends, including kill -9 and a power failure. */
 import { createServer } from 'node:net';
 import { errnoOf } from '../error.ts';
 
 /**
- * Takes the lock `name` for as long as this process lives; gives false where another process has it. It is an
- * abstract socket (unix(7)): anybody could take the name, which only keeps a command from running and is seen in ss(8).
+ * Takes the lock `name` for the life of this process; gives false where another process holds it. The lock is an abstract socket
+ * (unix(7)): any user could take the name, which only stops a command, and ss(8) shows it.
  */
 export function takeLock(name: string): Promise<boolean> {
   return new Promise((resolve, reject) => {

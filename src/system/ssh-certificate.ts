@@ -1,7 +1,7 @@
-/** What an OpenSSH certificate says about who signed it and what it may run. See PROTOCOL.certkeys of OpenSSH. */
+/** Parses an OpenSSH certificate: the key that signed it, and the command that it allows. See PROTOCOL.certkeys of OpenSSH. */
 
 const CERTIFICATE_TYPE = /^(.+)-cert-v01@openssh\.com$/;
-/** How many strings stand between the type and the serial number: the nonce, then the parts of the public key. */
+/** The number of strings between the type and the serial number: the nonce, then the parts of the public key. */
 const STRINGS_BEFORE_SERIAL: readonly (readonly [type: RegExp, strings: number])[] = [
   [/^ssh-ed25519$/, 2],
   [/^ssh-rsa$/, 3],
@@ -15,11 +15,11 @@ export interface Certificate {
   /** Type and base64 blob of the key that signed it, as authorized_keys writes them. */
   readonly authority: string;
   readonly forceCommand: string | undefined;
-  /** Whose certificate it is: names of users, or what AuthorizedPrincipalsFile has. */
+  /** The principals of the certificate: names of users, or the names in AuthorizedPrincipalsFile. */
   readonly principals: readonly string[];
 }
 
-/** The certificate of this type and blob (base64), or undefined where it is a plain key. Throws RangeError where it is malformed. */
+/** The certificate of this type and blob (base64), or undefined for a plain key. Throws RangeError where it is malformed. */
 export function parseCertificate(type: string, blob: string): Certificate | undefined {
   const plain = CERTIFICATE_TYPE.exec(type)?.[1];
   if (plain === undefined) return undefined;
@@ -46,7 +46,7 @@ function stringsOf(bytes: Buffer): string[] {
   return all;
 }
 
-/** Critical options: pairs of a name and a string that holds the value, itself a string. */
+/** The forced command in the critical options: pairs of a name and a string that holds the value, itself a string. */
 function forceCommandOf(critical: Buffer): string | undefined {
   const reader = new WireReader(critical);
   while (!reader.atEnd()) {

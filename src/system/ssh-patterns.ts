@@ -1,9 +1,9 @@
-/** Patterns of OpenSSH: names and addresses. See PATTERNS in ssh_config(5). Pure. */
+/** OpenSSH's patterns for names and addresses. See PATTERNS in ssh_config(5). Pure. */
 import { BlockList, isIPv4, isIPv6 } from 'node:net';
 
-/** `name` against a pattern of ssh_config(5): `*` and `?`. */
+/** Whether `name` matches a pattern of ssh_config(5): `*` and `?`. */
 export function matchesPattern(name: string, pattern: string): boolean {
-  // Only the last "*" is ever taken up again, so that no pattern takes more than its length times that of the name.
+  // Only the last "*" is ever tried again, so the time is at most the length of the pattern times that of the name.
   let [i, j, star, from] = [0, 0, -1, 0];
   while (i < name.length) {
     const each = pattern[j];
@@ -15,21 +15,27 @@ export function matchesPattern(name: string, pattern: string): boolean {
   return /^\**$/.test(pattern.slice(j));
 }
 
-/** What a list of patterns says of an address; `unknown` where it depends on a host name or where sshd may read the list in another way. */
+/**
+ * Whether a list of patterns matches an address; `unknown` where that depends on a host name or where sshd may read the list
+ * differently.
+ */
 export type Match = 'yes' | 'no' | 'unknown';
 
-/** A list as `from=` in authorized_keys has it: patterns and networks with commas between them, a negated one denies. `address`: IPv4 or IPv6. */
+/**
+ * Matches `address` (IPv4 or IPv6) against a list of `from=` in authorized_keys: patterns and networks, separated by commas. A
+ * negated one denies.
+ */
 export function addressMatches(address: string, list: string): Match {
-  const told = list.split(',').map((part) => ({ denies: part.startsWith('!'), match: matchesOne(address, part.replace(/^!/, '')) }));
-  // sshd throws the whole list away for one part that is malformed.
-  if (told.some(({ match }) => match === undefined) || (!isIPv4(address) && !isPlainIPv6(address))) return 'unknown';
-  if (told.some(({ denies, match }) => denies && match === 'yes')) return 'no';
-  if (told.some(({ denies, match }) => denies && match === 'unknown')) return 'unknown';
-  const allowing = told.filter(({ denies }) => !denies).map(({ match }) => match);
+  const parts = list.split(',').map((part) => ({ denies: part.startsWith('!'), match: matchesOne(address, part.replace(/^!/, '')) }));
+  // sshd ignores the whole list where one part is malformed.
+  if (parts.some(({ match }) => match === undefined) || (!isIPv4(address) && !isPlainIPv6(address))) return 'unknown';
+  if (parts.some(({ denies, match }) => denies && match === 'yes')) return 'no';
+  if (parts.some(({ denies, match }) => denies && match === 'unknown')) return 'unknown';
+  const allowing = parts.filter(({ denies }) => !denies).map(({ match }) => match);
   return allowing.find((match) => match === 'yes') ?? allowing.find((match) => match === 'unknown') ?? 'no';
 }
 
-/** Undefined for what is no address, no network whose host bits are zero, and no pattern of the letters that names and addresses have. */
+/** Undefined unless `pattern` is an address, a network whose host bits are zero, or a pattern of the characters of names and addresses. */
 function matchesOne(address: string, pattern: string): Match | undefined {
   const [, base = '', bits] = /^([\d.]+|[\da-f:]+)(?:\/(0|[1-9]\d{0,2}))?$/i.exec(pattern) ?? [];
   if (isIPv4(base) || isPlainIPv6(base)) return inNetwork(address, base, bits);
@@ -38,7 +44,7 @@ function matchesOne(address: string, pattern: string): Match | undefined {
   return matchesPattern(address.toLowerCase(), pattern.toLowerCase()) ? 'yes' : 'unknown';
 }
 
-/** No zone, and not in the part that also means addresses of IPv4. */
+/** Whether it is an IPv6 address without a zone, outside the range that also stands for IPv4 addresses. */
 function isPlainIPv6(text: string): boolean {
   return isIPv6(text) && /^[\da-f:]+$/i.test(text) && (text === '::1' || text === '::' || /^[1-9a-f]/i.test(text));
 }
@@ -53,7 +59,7 @@ function inNetwork(address: string, base: string, bits: string | undefined): Mat
   return isIPv6(address) === isIPv6(base) && network.check(address, family) ? 'yes' : 'no';
 }
 
-/** `from=` with host bits is malformed to sshd. */
+/** sshd treats a network with host bits as malformed. */
 function hostBitsAreZero(base: string, family: 'ipv4' | 'ipv6', length: number): boolean {
   const bits = family === 'ipv4' ? bitsOf(base.split('.'), 10, 8) : bitsOf(groupsOf(base), 16, 16);
   return !bits.slice(length).includes('1');

@@ -1,12 +1,12 @@
-/** What sshd tells and what /proc shows about the SSH session that this process is in. See sshd(8), proc(5). */
+/** Reads what sshd and /proc say about the SSH session of this process. See sshd(8), proc(5). */
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import type { Connection } from '../store/store.ts';
 
-/** How many ancestors there may be between the gate and sshd: the login shell, and what it starts. */
+/** The most ancestors between the gate and sshd: the login shell, and what it starts. */
 const MAX_ANCESTORS = 4;
 const SSHD_NAMES = ['sshd', 'sshd-session'];
-/** Stays above the shell that it starts. */
+/** login(1), which stays the parent of the shell that it starts. */
 const CONSOLE_LOGIN = 'login';
 /** Fields of /proc/PID/stat after the name: ppid is the 4th of all, tty_nr the 7th, starttime the 22nd. */
 const PPID = 4 - 3;
@@ -16,12 +16,12 @@ const START_TICKS = 22 - 3;
 interface ProcessStat {
   readonly name: string;
   readonly ppid: number;
-  /** The device number of its controlling terminal; 0 where it has none. */
+  /** The device number of the controlling terminal; 0 where there is none. */
   readonly terminal: number;
   readonly startTicks: number;
 }
 
-/** The sshd process that serves this connection, or undefined where no close ancestor is one. */
+/** The sshd process that serves this connection, or undefined where no near ancestor is one. */
 export function sshConnection(): Connection | undefined {
   let pid = process.ppid;
   for (let i = 0; i < MAX_ANCESTORS && pid > 1; i++) {
@@ -33,7 +33,7 @@ export function sshConnection(): Connection | undefined {
   return undefined;
 }
 
-/** The process that a login began with, and when that was. */
+/** The process that a login began with, and its start time. */
 export interface LoginStart {
   readonly pid: number;
   readonly name: string;
@@ -42,9 +42,10 @@ export interface LoginStart {
 }
 
 /**
- * Where the login of this process began: with the sshd process of its connection, however far up, else, with `console`, with the login(1) of a
- * console. Undefined below anything else: a process of the service manager, of cron or of a terminal multiplexer began whenever that liked, and
- * is no login. Nor is a login(1) in a pseudo-terminal, which any program can start, and with -f nobody authenticates there.
+ * The start of this process's login: the sshd process of its connection, however far up; otherwise, with `console`, the login(1) of
+ * a console.
+ * Undefined for any other ancestor: a process of the service manager, of cron or of a terminal multiplexer can start at any time,
+ * and is no login. Nor is a login(1) in a pseudo-terminal: any program can start one, and with -f nobody authenticates there.
  */
 export function loginStart({ console }: { readonly console: boolean }): LoginStart | undefined {
   const above = ancestors();
@@ -54,7 +55,7 @@ export function loginStart({ console }: { readonly console: boolean }): LoginSta
   return found === undefined ? undefined : { pid: found.pid, name: found.name, startTicks: found.startTicks, bootId: bootId() };
 }
 
-/** Whether `terminal`, as /proc shows a device number, is one and no pseudo-terminal, see devices.txt of Linux. */
+/** Whether `terminal`, a device number in the form of /proc, is a terminal other than a pseudo-terminal; see devices.txt of Linux. */
 export function isConsole(terminal: number): boolean {
   const major = (terminal >> 8) & 0xfff;
   return terminal !== 0 && (major < FIRST_PTS || major > LAST_PTS);
@@ -63,7 +64,7 @@ export function isConsole(terminal: number): boolean {
 /** The major numbers of /dev/pts. */
 const [FIRST_PTS, LAST_PTS] = [136, 143];
 
-/** The nearest first, without init. */
+/** The ancestors of this process, the nearest first, without init. */
 function ancestors(): (ProcessStat & { readonly pid: number })[] {
   const found: (ProcessStat & { readonly pid: number })[] = [];
   for (let pid = process.ppid; pid > 1;) {
@@ -75,13 +76,13 @@ function ancestors(): (ProcessStat & { readonly pid: number })[] {
   return found;
 }
 
-/** A moment, as the start times of processes are told: in ticks since a boot. */
+/** A moment in the unit of process start times: ticks since a boot. */
 export interface Moment {
   readonly ticks: number;
   readonly bootId: string;
 }
 
-/** Now; see proc_uptime(5). A clock tick is 10 ms in all that /proc shows. */
+/** The present moment; see proc_uptime(5). A clock tick is 10 ms in all of /proc. */
 export function momentNow(): Moment {
   const seconds = Number(readFileSync('/proc/uptime', 'latin1').split(' ')[0]);
   return { ticks: Math.round(seconds * 100), bootId: bootId() };
@@ -92,7 +93,7 @@ export function clientAddress(environment: NodeJS.ProcessEnv): string | undefine
   return environment['SSH_CONNECTION']?.split(' ')[0];
 }
 
-/** SHA-256 (hex) of what sshd accepted (SSH_USER_AUTH, see ExposeAuthInfo in sshd_config(5)), where a key was among it. */
+/** SHA-256 (hex) of the keys that sshd accepted (SSH_USER_AUTH, see ExposeAuthInfo in sshd_config(5)); undefined where there was none. */
 export function sshKeyDigest(environment: NodeJS.ProcessEnv): string | undefined {
   const file = environment['SSH_USER_AUTH'];
   const keys = file === undefined ? [] : (readAuthInfo(file).match(/^publickey .*$/gm) ?? []);
@@ -103,7 +104,7 @@ function readAuthInfo(file: string): string {
   try {
     return readFileSync(file, 'utf8');
   } catch {
-    // No key is known, so none is trusted.
+    // The key is unknown, so none is trusted.
     return '';
   }
 }

@@ -1,4 +1,4 @@
-/** What notp asks of systemd(1): the users' sockets, a reload, and a command that is run later. */
+/** Calls systemd(1): for the users' sockets, a reload, and a command that runs later. */
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { NotpError } from '../error.ts';
@@ -13,9 +13,9 @@ const SYSTEMD_RUN = '/usr/bin/systemd-run';
 const SYSTEMD_CREDS = '/usr/bin/systemd-creds';
 const TIMEOUT_MS = 60_000;
 const STOP_TRIES = 5;
-/** Of what systemctl says, why it failed. */
+/** Makes systemctl print only errors. */
 const ERRORS_ALONE = { SYSTEMD_LOG_LEVEL: 'err' };
-/** More words of a command than these are not told in a message. */
+/** The most words of a command that a message shows. */
 const MANY_WORDS = 8;
 
 export function isBooted(): boolean {
@@ -27,19 +27,19 @@ export function hasService(): boolean {
   return isBooted() && UNIT_FOLDERS.some((folder) => existsSync(`${folder}/notp@.socket`));
 }
 
-/** Makes the socket of `uid` listen, now and at every boot. Throws `failed` where systemd does not do it. */
+/** Makes the socket of `uid` listen, now and at every boot. Throws `failed` where systemd fails. */
 export function enableSocket(uid: number): void {
   systemctl(['enable', '--now', socketUnit(uid)]);
 }
 
 export const JUDGE_SOCKET = 'notp-judge.socket';
 
-/** Makes the judge of the PAM door listen, now and at every boot. Throws `failed` where systemd does not do it. */
+/** Makes the judge of the PAM door listen, now and at every boot. Throws `failed` where systemd fails. */
 export function enableJudge(): void {
   systemctl(['enable', '--now', JUDGE_SOCKET]);
 }
 
-/** The same for many: without the reload of all units that each enabling brings, which takes longer the more there are. */
+/** The same for many users, without a reload of all units after each, which takes longer the more units there are. */
 export function enableSockets(uids: readonly number[]): void {
   if (uids.length === 0) return;
   systemctl(['enable', '--no-reload', ...uids.map(socketUnit)]);
@@ -51,19 +51,19 @@ export function isSocketEnabled(uid: number): boolean {
   return existsSync(`${ENABLED_SOCKETS}/${socketUnit(uid)}`);
 }
 
-/** Ends the socket of `uid` and the service behind it, and does not start them again. Throws `failed` where systemd does not do it. */
+/** Ends the socket of `uid` and the service behind it for good. Throws `failed` where systemd fails. */
 export function disableSocket(uid: number): void {
   systemctl(['disable', '--now', socketUnit(uid)]);
   systemctl(['stop', `notp@${String(uid)}.service`]);
 }
 
-/** What the encrypted credential in `file` holds, for root; undefined where systemd-creds(1) does not open it. */
+/** The content of the encrypted credential in `file`, for root; undefined where systemd-creds(1) cannot decrypt it. */
 export function openCredential(file: string, name: string): Uint8Array | undefined {
   const { status, stdout } = spawnSync(SYSTEMD_CREDS, ['decrypt', `--name=${name}`, file, '-'], { timeout: TIMEOUT_MS, env: {} });
   return status === 0 ? new Uint8Array(stdout) : undefined;
 }
 
-/** Ends the services that run; their sockets start them again. Throws `failed` where systemd does not do it. */
+/** Stops the running services; their sockets start them again. Throws `failed` where systemd fails. */
 export function stopServices(): void {
   if (!hasService()) return;
   for (let left = STOP_TRIES; left > 0; left--) {
@@ -71,20 +71,20 @@ export function stopServices(): void {
       systemctl(['stop', 'notp@*.service']);
       return;
     } catch (error) {
-      // Whoever logs in at that moment starts the service again, which cancels its stop.
+      // A login at that moment starts the service again, which cancels the stop.
       if (left === 1) throw error;
     }
   }
 }
 
-/** Reloads the service `name` where it runs; gives false where it does not. Throws `failed` where systemd does not do it. */
+/** Reloads the service `name` where it runs; gives false where it does not. Throws `failed` where systemd fails. */
 export function reloadUnit(name: string): boolean {
   if (spawnSync(SYSTEMCTL, ['is-active', '--quiet', `${name}.service`], { timeout: TIMEOUT_MS, env: {} }).status !== 0) return false;
   systemctl(['reload', `${name}.service`]);
   return true;
 }
 
-/** Has systemd run `command` after some seconds, in a unit `name` of its own (systemd-run(1)). Throws `failed`. */
+/** Makes systemd run `command` after some seconds, in its own unit `name` (systemd-run(1)). Throws `failed`. */
 export function runLater(name: string, seconds: number, command: readonly string[]): void {
   const words = [
     '--quiet',
@@ -99,7 +99,7 @@ export function runLater(name: string, seconds: number, command: readonly string
   if (status !== 0) throw new NotpError('failed', `systemd-run failed: ${error?.message ?? stderr.trim()}`);
 }
 
-/** Takes back what `runLater` asked for, where it has not begun. */
+/** Cancels a command of `runLater` that has not started. */
 export function cancelLater(name: string): void {
   spawnSync(SYSTEMCTL, ['stop', '--quiet', `${name}.timer`], { timeout: TIMEOUT_MS, env: {} });
 }
@@ -112,6 +112,6 @@ function systemctl(words: readonly string[]): void {
   const { status, stderr, error } = spawnSync(SYSTEMCTL, words, { encoding: 'utf8', timeout: TIMEOUT_MS, env: ERRORS_ALONE });
   if (status === 0) return;
   const why = error?.message ?? stderr.trim().split('\n')[0] ?? '';
-  const told = words.length > MANY_WORDS ? [...words.slice(0, MANY_WORDS), '...'] : words;
-  throw new NotpError('failed', `systemctl ${told.join(' ')} failed: ${why}`, 'mend what it says, and run that command again');
+  const shown = words.length > MANY_WORDS ? [...words.slice(0, MANY_WORDS), '...'] : words;
+  throw new NotpError('failed', `systemctl ${shown.join(' ')} failed: ${why}`, 'fix the cause, and run that command again');
 }

@@ -1,6 +1,6 @@
 /**
- * The one door to trusted files. Reading follows no symlink and waits for no FIFO; owner, mode, links, size and
- * kind are those of the open descriptor. Writing replaces a file whole or not at all.
+ * The one door to trusted files. Reading follows no symlink and waits for no FIFO. Owner, mode, links, size and kind are checked on
+ * the open descriptor. Writing replaces a file as a whole or not at all.
  */
 import * as fs from 'node:fs';
 import { randomBytes } from 'node:crypto';
@@ -17,14 +17,14 @@ const SHARED_WRITE = 0o022;
 const STICKY = 0o1000;
 
 export interface Trust {
-  /** Who may own the file, besides root. */
+  /** The uid that may own the file, besides root. */
   readonly owner: number;
   readonly maxBytes: number;
   /** Mode bits that must not be set. */
   readonly forbidden?: number;
 }
 
-/** The bytes of a trusted file, or undefined where nothing is there. Throws `bad_secret_file` with the path and what is wrong. */
+/** The bytes of a trusted file, or undefined where it does not exist. Throws `bad_secret_file` with the path and the fault. */
 export function readTrusted(file: string, { owner, maxBytes, forbidden = SHARED }: Trust): Uint8Array | undefined {
   const fd = openToRead(file);
   if (fd === undefined) return undefined;
@@ -39,8 +39,8 @@ export function readTrusted(file: string, { owner, maxBytes, forbidden = SHARED 
 }
 
 /**
- * Checks every folder from `top` down to `folder`: a real folder, owned by `owner` or root, writable by nobody
- * else. `top` itself may be reached through a symlink (a home often is). Gives false where one is not there.
+ * Checks every folder from `top` down to `folder`: it must be a real folder, owned by `owner` or root, and writable by nobody else.
+ * `top` itself may be a symlink (a home often is). Gives false where one does not exist.
  */
 export function checkFolders(top: string, folder: string, owner: number): boolean {
   const steps = path
@@ -64,19 +64,20 @@ function refuseFolder(folder: string, stats: fs.Stats, owner: number): void {
   if (shared) throw untrusted(folder, 'can be written by others', howToClose(folder, stats.uid, owner));
 }
 
-/** A command for one's own folder alone: what lies among those of a user, they can exchange before root runs it. */
+/** A command only for the caller's own folder: users can replace folders inside theirs before root runs a command on them. */
 function howToClose(folder: string, uid: number, owner: number): string {
   const isOwn = uid === realUid() && uid === owner;
-  return isOwn ? shellCommand`chmod go-w ${folder}` : 'its owner alone, or root, may be able to write it';
+  return isOwn ? shellCommand`chmod go-w ${folder}` : 'only its owner and root may have write access';
 }
 
 /** As many symlinks as Linux follows, path_resolution(7). */
 const MAX_LINKS = 40;
 
 /**
- * The real path of `folder`, walked as the kernel walks it: each folder on the way belongs to `owner` or root and is writable by nobody else,
- * and so does each symlink. Nobody else can then change where it leads. Undefined where one of them is not there. Throws `bad_secret_file`
- * with the folder that is at fault.
+ * The real path of `folder`, walked as the kernel walks it. Each folder and each symlink on the way must belong to `owner` or root,
+ * and be writable by nobody else:
+ * then nobody else can change where it leads. Undefined where one does not exist. Throws `bad_secret_file` with the folder at
+ * fault.
  */
 export function realWay(folder: string, owner: number): string | undefined {
   const left = `${folder.startsWith('/') ? '' : `${process.cwd()}/`}${folder}`.split('/');
@@ -101,7 +102,10 @@ export function realWay(folder: string, owner: number): string | undefined {
   return way;
 }
 
-/** The path of `file` with all folders above it resolved as realWay() does, whether it is there or not. Throws where one of them is missing, too. */
+/**
+ * The path of `file` with all folders above it resolved as realWay() does, whether or not it exists. Throws also where a folder is
+ * missing.
+ */
 export function realPath(file: string, owner: number): string {
   const above = path.dirname(file);
   const real = realWay(above, owner);
@@ -109,33 +113,36 @@ export function realPath(file: string, owner: number): string {
   return path.join(real, path.basename(file));
 }
 
-/** A new file beside its target, complete and on the disk, that `put` or `drop` ends. */
+/** A new file beside its target, complete and on the disk, until `put` or `drop` is called. */
 export interface Draft {
-  /** Where it is until then. */
+  /** Its path until then. */
   readonly temporary: string;
-  /** Renames it to its target. Throws where that did not happen; gives false where it may not outlast a power failure. */
+  /** Renames it to its target. Throws where that failed; gives false where it may not survive a power failure. */
   put(): boolean;
   drop(): void;
 }
 
-/** A draft that a crash left behind is removed by the next one when it is this old. */
+/** A draft of this age was left by a crash, and the next draft removes it. */
 const ABANDONED_MS = 3_600_000;
 
-/** Whose a new file is, and who may do what with it. */
+/** The owner and mode of a new file. */
 export interface Attributes {
   readonly mode: number;
   readonly uid: number;
   readonly gid: number;
 }
 
-/** Writes `bytes` under a random name in the folder of `file`, mode 0600 and our own where not told otherwise, fsynced. On failure nothing is left. */
+/**
+ * Writes `bytes` under a random name in the folder of `file` and fsyncs it, with mode 0600 and the caller's ids unless `attributes`
+ * say otherwise. On failure nothing is left.
+ */
 export function draft(file: string, bytes: Uint8Array, attributes?: Attributes): Draft {
   const temporary = path.join(path.dirname(file), `.${path.basename(file)}.${randomBytes(8).toString('hex')}.tmp`);
   try {
     removeDrafts(file, ABANDONED_MS);
     writeNew(temporary, bytes, attributes);
   } catch (error) {
-    throw new NotpError('failed', `${file}: ${messageOf(error)}`, 'nothing was changed; free some space or mend the folder', {
+    throw new NotpError('failed', `${file}: ${messageOf(error)}`, 'nothing was changed; free some space or fix the folder', {
       cause: error,
     });
   }
@@ -156,7 +163,7 @@ export function draft(file: string, bytes: Uint8Array, attributes?: Attributes):
   };
 }
 
-/** Removes the drafts of `file` that are older than `ageMs`, which a crash left behind; `but` stays. */
+/** Removes the drafts of `file` that are older than `ageMs`, which a crash left; `but` stays. */
 export function removeDrafts(file: string, ageMs: number, but?: string): void {
   const [folder, name] = [path.dirname(file), path.basename(file)];
   const isDraft = (entry: string): boolean => entry.startsWith(`.${name}.`) && /^[0-9a-f]{16}\.tmp$/.test(entry.slice(name.length + 2));
@@ -169,7 +176,10 @@ export function removeDrafts(file: string, ageMs: number, but?: string): void {
   }
 }
 
-/** Writes a file that must not exist yet, 0600 and our own where not told otherwise, fsynced. On failure nothing is left of it. */
+/**
+ * Writes a file that must not exist yet and fsyncs it, with mode 0600 and the caller's ids unless `attributes` say otherwise. On
+ * failure nothing is left of it.
+ */
 export function writeNew(file: string, bytes: Uint8Array, attributes?: Attributes): void {
   const fd = fs.openSync(file, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600);
   try {
@@ -180,7 +190,7 @@ export function writeNew(file: string, bytes: Uint8Array, attributes?: Attribute
   }
 }
 
-/** Closes `fd` as well, whatever happens: close(2) may be what tells of an error, too. */
+/** Writes to `fd`, and always closes it: close(2) may report an error, too. */
 function writeTo(fd: number, bytes: Uint8Array, attributes: Attributes | undefined): void {
   try {
     for (let written = 0; written < bytes.length;) written += fs.writeSync(fd, bytes, written);
@@ -194,7 +204,7 @@ function writeTo(fd: number, bytes: Uint8Array, attributes: Attributes | undefin
   }
 }
 
-/** fsync(2) of a folder: what was renamed in it stays renamed. */
+/** fsync(2) of a folder: a rename in it becomes durable. */
 export function syncFolder(folder: string): void {
   const fd = fs.openSync(folder, O_RDONLY | O_DIRECTORY);
   try {
@@ -204,7 +214,7 @@ export function syncFolder(folder: string): void {
   }
 }
 
-/** The sentence that a bad file is refused with. */
+/** The error for a file that cannot be trusted. */
 export function untrusted(file: string, wrong: string, hint?: string): NotpError {
   return new NotpError('bad_secret_file', `${quoted(file).slice(1, -1)} ${wrong}`, hint);
 }
@@ -242,7 +252,7 @@ function wrongWith(stats: fs.Stats, owner: number, forbidden: number): string | 
   return undefined;
 }
 
-/** Reads to the end, and refuses a file that grew over the cap since it was measured. */
+/** Reads to the end, and refuses a file that has grown over the cap since it was measured. */
 function readUpTo(fd: number, maxBytes: number, file: string): Uint8Array {
   const buffer = Buffer.alloc(maxBytes + 1);
   let length = 0;

@@ -1,7 +1,7 @@
 /**
- * Users, through the passwd database (with getent(1), so that directory services count) and never through $HOME or $USER.
- * An account is one uid. Its name is the one that the database gives for the uid, whatever spelling was asked for: a directory
- * service may take `ADBOB`, `CORP\adbob` and `adbob` for the same user, and two lines of passwd(5) may have one uid.
+ * Looks up users in the passwd database (with getent(1), so that directory services count), and never by $HOME or $USER.
+ * An account is one uid. Its name is the one that the database gives for the uid, whatever spelling was asked for. A directory
+ * service may accept `ADBOB`, `CORP\adbob` and `adbob` for the same user, and two lines of passwd(5) may have one uid.
  */
 import { spawnSync } from 'node:child_process';
 import { NotpError } from '../error.ts';
@@ -10,7 +10,7 @@ import { isUserName } from '../otp/names.ts';
 import { accountInFile, lineInFile, linesInFile, type PasswdKey } from './passwd-file.ts';
 
 export interface User {
-  /** The name of the account, and no other spelling of it. */
+  /** The name of the account in the database, in no other spelling. */
   readonly name: string;
   readonly uid: number;
   readonly gid: number;
@@ -19,21 +19,21 @@ export interface User {
   readonly shell: string;
 }
 
-/** The system user that owns the service's state and is all the service may be. */
+/** The system user that owns the service's state. The service runs only as this user. */
 export const SERVICE_USER = 'notp';
 const GETENT = '/usr/bin/getent';
 const ID = '/usr/bin/id';
 const TIMEOUT_MS = 10_000;
-/** Of getent(1): some 100 000 users. */
+/** The longest answer of getent(1): about 100 000 users. */
 const MAX_ANSWER_BYTES = 8 * 1024 * 1024;
-/** getent(1): the key was not found. */
+/** The exit code of getent(1) for a key that was not found. */
 const NOT_FOUND = 2;
 /** What getent(1) reads as a uid: strtoul(3). */
 const IS_NUMBER = /^\s*[+-]?\d+$/;
-/** Names in one call of getent(1) or id(1). */
-const NAMES_A_QUESTION = 200;
+/** The most names in one call of getent(1) or id(1). */
+const NAMES_A_CALL = 200;
 
-/** The account that `spelling` is a name of, or undefined where there is none. Throws `failed` where the database cannot be asked. */
+/** The account that `spelling` is a name of, or undefined where there is none. Throws `failed` where the database cannot be read. */
 export function userByName(spelling: string): User | undefined {
   if (!isUserName(spelling)) return undefined;
   const line = accountInFile(spelling);
@@ -41,7 +41,10 @@ export function userByName(spelling: string): User | undefined {
   return user !== undefined && isUserName(user.name) ? user : undefined;
 }
 
-/** What the database calls the account that `spelling` is a name of; `spelling` itself where it is nobody's, or it cannot be asked. */
+/**
+ * The database's name of the account that `spelling` is a name of; `spelling` itself where there is none, or the database cannot be
+ * read.
+ */
 export function accountName(spelling: string): string {
   try {
     return userByName(spelling)?.name ?? spelling;
@@ -50,7 +53,10 @@ export function accountName(spelling: string): string {
   }
 }
 
-/** The accounts of those of `spellings` that are a name of one, by spelling, with few questions to the database. Throws `failed` where it cannot be asked. */
+/**
+ * The accounts that `spellings` are names of, by spelling, with few calls to the database. Unknown spellings are left out. Throws
+ * `failed` where it cannot be read.
+ */
 export function usersByName(spellings: readonly string[]): ReadonlyMap<string, User> {
   const file = linesInFile();
   const uids = new Map<string, number>();
@@ -70,15 +76,15 @@ export function usersByName(spellings: readonly string[]): ReadonlyMap<string, U
   );
 }
 
-/** The accounts of those of `uids` that are one's. Throws `failed` where the database cannot be asked. */
+/** The accounts of `uids`; unknown uids are left out. Throws `failed` where the database cannot be read. */
 export function usersByUid(uids: readonly number[]): ReadonlyMap<number, User> {
   const found = uids.length === 0 ? new Map<number, User>() : usersOf([...new Set(uids)], linesInFile().uid);
   return new Map([...found].filter(([, { name }]) => isUserName(name)));
 }
 
 /**
- * The entry by which somebody is logged in: another one with the uid of `account` may have another home and another shell. `name`: what
- * the session calls the user, which counts only where it is a name of that uid.
+ * The entry that a user logged in with: another entry with the uid of `account` may have another home and another shell. `name`:
+ * the user's name in the session, which counts only where it is a name of that uid.
  */
 export function entryOf(account: User, name: string | undefined): User {
   if (name === undefined || name === account.name || !isUserName(name)) return account;
@@ -86,12 +92,15 @@ export function entryOf(account: User, name: string | undefined): User {
   return entry?.uid === account.uid ? entry : account;
 }
 
-/** All users that the database lists: a directory service may list none of its own. Throws `failed` where it cannot be asked, or lists too many. */
+/**
+ * All users that the database lists. A directory service may list none of its own. Throws `failed` where it cannot be read, or
+ * lists too many.
+ */
 export function allUsers(): User[] {
   return lookUp([]).flatMap((user) => (user !== undefined && isUserName(user.name) ? [user] : []));
 }
 
-/** The user of `uid`. Throws `failed` where there is none, or one whose name cannot be told from others. */
+/** The user of `uid`. Throws `failed` where there is none, or its name is not allowed. */
 export function userByUid(uid: number): User {
   const user = one('uid', String(uid));
   if (user?.uid !== uid) throw new NotpError('failed', `uid ${String(uid)} has no entry in the passwd database`);
@@ -100,22 +109,25 @@ export function userByUid(uid: number): User {
   throw new NotpError('failed', why, 'give the account another name: usermod --login NAME');
 }
 
-/** All names that the database lists, of whatever bytes, by uid. Throws `failed` where it cannot be asked. */
+/** All names that the database lists, in any bytes, by uid. Throws `failed` where it cannot be read. */
 export function namesByUid(): ReadonlyMap<number, readonly string[]> {
   const entries = lookUp([]).flatMap((user) => user ?? []);
   return new Map([...Map.groupBy(entries, ({ uid }) => uid)].map(([uid, of]) => [uid, [...new Set(of.map(({ name }) => name))]]));
 }
 
-/** What the group database calls the group that `spelling` is a name of, or undefined where there is none. Throws `failed` where it cannot be asked. */
+/**
+ * The group database's name of the group that `spelling` is a name of, or undefined where there is none. Throws `failed` where it
+ * cannot be read.
+ */
 export function groupByName(spelling: string): string | undefined {
   if (!isUserName(spelling)) return undefined;
   const gid = ask('group', [spelling])[0]?.split(':')[2];
   const name = gid === undefined ? undefined : ask('group', [gid])[0]?.split(':')[0];
-  // A number is a gid to getent(1).
+  // getent(1) reads a number as a gid.
   return name !== undefined && isUserName(name) && (!IS_NUMBER.test(spelling) || name === spelling) ? name : undefined;
 }
 
-/** Who runs this process: the real uid. */
+/** The user who runs this process: the real uid. */
 export function realUser(): User {
   return userByUid(realUid());
 }
@@ -128,28 +140,31 @@ export function isRoot(): boolean {
   return process.geteuid?.() === 0;
 }
 
-/** The names of the groups that `user` is in: id(1), so that directory services count. Empty where it does not answer. */
+/** The names of the groups of `user`, by id(1), so that directory services count. Empty where it fails. */
 export function groupsOf(user: User): readonly string[] {
   return groupsOfSome([`+${String(user.uid)}`])[0] ?? [];
 }
 
 /**
- * The groups of each of `names`, with few questions to the database: those of the name itself, as sshd and PAM look them up, for two
- * names of one uid may be in different groups.
+ * The groups of each of `names`, with few calls to the database. They are looked up by name, as sshd and PAM do, since two names of
+ * one uid may be in different groups.
  */
 export function groupsByName(names: readonly string[]): ReadonlyMap<string, readonly string[]> {
   const found = new Map<string, readonly string[]>();
-  for (let rest = names; rest.length > 0; rest = rest.slice(NAMES_A_QUESTION)) {
-    const some = rest.slice(0, NAMES_A_QUESTION);
+  for (let rest = names; rest.length > 0; rest = rest.slice(NAMES_A_CALL)) {
+    const some = rest.slice(0, NAMES_A_CALL);
     const groups = groupsOfSome(some);
-    // An id(1) that takes one name only (coreutils before 8.31) gives none; one that does not know somebody, too few.
+    // An id(1) that accepts only one name (coreutils before 8.31) gives none. An id(1) that does not know a name gives too few.
     const isWhole = groups.length === some.length;
     for (const [i, name] of some.entries()) found.set(name, (isWhole ? groups[i] : groupsOfSome([name])[0]) ?? []);
   }
   return found;
 }
 
-/** `words`: names, or uids with a "+", which tells them from a name of digits. Each group ends with a NUL; where several users are asked for, the groups of each with one more. */
+/**
+ * The groups of several users. `words`: names, or uids with a "+", which distinguishes them from a name of digits. In the output
+ * each group ends with a NUL, and the groups of each user with one more.
+ */
 function groupsOfSome(words: readonly string[]): string[][] {
   const { stdout } = spawnSync(ID, ['-Gnz', '--', ...words], { encoding: 'utf8', timeout: TIMEOUT_MS, env: {} });
   const records = stdout.split('\0\0').filter((record) => record !== '');
@@ -161,17 +176,20 @@ function userElsewhere(spelling: string): User | undefined {
   const uid = isNumber ? uidOfNumber(spelling) : one('name', spelling)?.uid;
   const user = uid === undefined ? undefined : one('uid', String(uid));
   if (user?.uid !== uid) return undefined;
-  // Asked for a number that is nobody's name, id(1) gives the user of that uid, who is somebody else.
+  // id(1), asked for a number that is no user's name, gives the user with that uid, who is another user.
   return isNumber && Number(spelling) === uid && user?.name !== spelling ? undefined : user;
 }
 
-/** getent(1) takes a number for a uid. id(1) takes it for a name, and for a uid where that is nobody's name. */
+/**
+ * The uid of the user whose name is a number. getent(1) reads a number as a uid. id(1) reads it as a name, and as a uid only where
+ * no user has that name.
+ */
 function uidOfNumber(spelling: string): number | undefined {
   const { stdout, status } = spawnSync(ID, ['-u', '--', spelling], { encoding: 'utf8', timeout: TIMEOUT_MS, env: {} });
   return status === 0 && /^\d+\n$/.test(stdout) ? Number(stdout) : undefined;
 }
 
-/** The uids of names that are not in the file. The answers come without what was asked, and under the name that the database prefers. */
+/** The uids of names that are not in the file. The answers do not repeat the question, and have the name that the database prefers. */
 function uidsElsewhere(spellings: readonly string[]): Map<string, number> {
   const found = new Map<string, number>();
   const alone = (some: readonly string[]): void => {
@@ -181,13 +199,13 @@ function uidsElsewhere(spellings: readonly string[]): Map<string, number> {
     }
   };
   const words = spellings.filter((spelling) => !IS_NUMBER.test(spelling));
-  for (let rest = words; rest.length > 0; rest = rest.slice(NAMES_A_QUESTION)) {
-    const some = rest.slice(0, NAMES_A_QUESTION);
+  for (let rest = words; rest.length > 0; rest = rest.slice(NAMES_A_CALL)) {
+    const some = rest.slice(0, NAMES_A_CALL);
     const lines = lookUp(some);
     const named = new Map(lines.map((user) => [user?.name, user?.uid]));
-    const told = some.filter((spelling) => named.has(spelling));
-    // More lines than names that were asked for so: some were asked for by another spelling.
-    if (lines.length === told.length) for (const spelling of told) found.set(spelling, named.get(spelling) ?? NaN);
+    const listed = some.filter((spelling) => named.has(spelling));
+    // Where there are more lines than listed names, some were asked for by another spelling.
+    if (lines.length === listed.length) for (const spelling of listed) found.set(spelling, named.get(spelling) ?? NaN);
     else alone(some);
   }
   alone(spellings.filter((spelling) => IS_NUMBER.test(spelling)));
@@ -198,8 +216,8 @@ function usersOf(uids: readonly number[], inFile: ReadonlyMap<string, string>): 
   const lines = uids.flatMap((uid) => inFile.get(String(uid)) ?? []);
   const found = new Map(lines.flatMap((line) => parseEntry(line) ?? []).map((user) => [user.uid, user]));
   const asked = new Set(uids.filter((uid) => !found.has(uid)));
-  for (let rest = [...asked]; rest.length > 0; rest = rest.slice(NAMES_A_QUESTION)) {
-    const some = rest.slice(0, NAMES_A_QUESTION);
+  for (let rest = [...asked]; rest.length > 0; rest = rest.slice(NAMES_A_CALL)) {
+    const some = rest.slice(0, NAMES_A_CALL);
     const entries = lookUp(some.map(String));
     const users = entries.includes(undefined) ? some.map((uid) => one('uid', String(uid))) : entries;
     for (const user of users) if (user !== undefined && asked.has(user.uid)) found.set(user.uid, user);
@@ -211,7 +229,7 @@ function uidIn(line: string | undefined): number | undefined {
   return line === undefined ? undefined : parseEntry(line)?.uid;
 }
 
-/** The entry of a name or a uid. Of more than one line it is none: behind a line break in an entry there may stand anything. */
+/** The entry of a name or a uid. An answer of several lines counts as none: after a line break in an entry anything may follow. */
 function one(by: PasswdKey, key: string): User | undefined {
   const line = lineInFile(by, key);
   if (line !== undefined) return parseEntry(line);
@@ -219,7 +237,7 @@ function one(by: PasswdKey, key: string): User | undefined {
   return lines.length === 1 ? lines[0] : undefined;
 }
 
-/** The entries of those of `keys` that are there; without any, all that are listed. Undefined for each line that is no entry. */
+/** The entries of `keys`, without the unknown ones; without any keys, all listed entries. Undefined for each malformed line. */
 function lookUp(keys: readonly string[]): (User | undefined)[] {
   return ask('passwd', keys).map(parseEntry);
 }
@@ -228,7 +246,7 @@ function lookUp(keys: readonly string[]): (User | undefined)[] {
 function ask(database: 'passwd' | 'group', keys: readonly string[]): string[] {
   const limits = { timeout: TIMEOUT_MS, maxBuffer: MAX_ANSWER_BYTES };
   const { error, status, stdout } = spawnSync(GETENT, [database, '--', ...keys], { encoding: 'utf8', ...limits, env: {} });
-  // Of an answer that is over the limit, the part below it may come with a status of 0.
+  // The part of an answer below the limit may come with a status of 0.
   if (error !== undefined || (status !== 0 && status !== NOT_FOUND))
     throw new NotpError('failed', `the ${database} database cannot be asked`, shellCommand`getent ${database} must work`);
   return stdout.split('\n').slice(0, -1);

@@ -86,7 +86,7 @@ describe('exporting', { skip: lacks({ programs: ['zbarimg', 'rsvg-convert', 'pyt
     const nowhere = await own.opening(['export', 'corp', '--file', path.join(own.folder, 'no/such/folder')]);
     // Root writes into no folder that somebody may make meanwhile.
     if (process.getuid?.() === 0)
-      assertRefused(nowhere, 2, /no\/such: there is no such folder\nnotp: hint: name a file in a folder of root/);
+      assertRefused(nowhere, 2, /no\/such: there is no such folder\nnotp: hint: name a file in a folder that only root can write/);
     else assertRefused(nowhere, 3, /--file overwrites nothing; name a file that is not there/);
     for (const file of [there, link, own.folder])
       assertRefused(await own.opening(['export', 'corp', '--file', file]), 3, /--file overwrites nothing; name a file that is not there/);
@@ -97,7 +97,11 @@ describe('exporting', { skip: lacks({ programs: ['zbarimg', 'rsvg-convert', 'pyt
   it("writes as root through no folder and no symlink of somebody else's", { skip: lacks({ root: true }) }, async () => {
     const { home, aim } = steered(own.folder);
     for (const file of [`${home}/x`, `${home}/link/x`, `${own.folder}/theirs/x`])
-      assertRefused(await own.opening(['export', 'corp', '--file', file]), 2, /somebody else\nnotp: hint: name a file in a folder of root/);
+      assertRefused(
+        await own.opening(['export', 'corp', '--file', file]),
+        2,
+        /somebody else\nnotp: hint: name a file in a folder that only root can write/,
+      );
     assert.deepEqual([fs.readdirSync(aim), fs.readdirSync(home)], [[], ['link']]);
   });
 

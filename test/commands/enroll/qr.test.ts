@@ -90,7 +90,7 @@ describe('QR codes', { skip: lacks({ programs: ['zbarimg', 'rsvg-convert'] }) },
         assert.deepEqual([code, stdout], [2, ''], file);
         assert.match(
           stderr,
-          /(home belongs to somebody else|theirs is a symlink of somebody else)\nnotp: hint: name a file in a folder of root/,
+          /(home belongs to somebody else|theirs is a symlink of somebody else)\nnotp: hint: name a file in a folder that only root can write/,
         );
       }
       assert.deepEqual([fs.readdirSync(aim), fs.readdirSync(home)], [[], ['link']]);

@@ -145,6 +145,9 @@ describe('the hint of a configuration in the home of a user', { skip: lacks({ ro
     fs.writeFileSync(file, '', { mode: 0o666 });
     const { code, stderr } = await run([...SOURCE_NOTP, 'list', '--config', file]);
     assert.equal(code, 3);
-    assert.match(stderr, new RegExp(`^notp: error: ${user.home} belongs to somebody else\nnotp: hint: it must lie in folders of root`));
+    assert.match(
+      stderr,
+      new RegExp(`^notp: error: ${user.home} belongs to somebody else\nnotp: hint: put it in folders that only root can write`),
+    );
   });
 });
