@@ -1,4 +1,4 @@
-/** Passphrases for commands: from a file, from stdin, or asked for, hidden. */
+/** Gets passphrases for commands: from a file, from stdin, or by a hidden question. */
 import { openSync, closeSync, readSync } from 'node:fs';
 import { messageOf, NotpError } from '../error.ts';
 import { MAX_LINE_BYTES } from '../otp/proof.ts';
@@ -10,14 +10,14 @@ import { onEndingSignals } from '../system/signals.ts';
 const PATIENCE_MS = 10 * 60_000;
 const NEWLINE = 10;
 
-/** The first line of `file` (`-`: stdin), without its newline. Throws `usage` where it is empty or no text. */
+/** The first line of `file` (`-`: stdin), without its newline. Throws `usage` where it is empty, too long or not text. */
 export async function passphraseFromFile(file: string, waiting: Waiting): Promise<string> {
   const bytes = file === '-' ? await firstLineOfStdin(waiting) : firstLineOf(file);
   const passphrase = lineFrom(bytes);
   if (passphrase !== undefined && passphrase !== '') return passphrase;
   throw new NotpError(
     'usage',
-    `${file === '-' ? 'stdin' : file}: the first line is no passphrase`,
+    `${file === '-' ? 'stdin' : file}: the first line is not a passphrase`,
     `it must be text of 1 to ${String(MAX_LINE_BYTES)} bytes`,
   );
 }
@@ -30,7 +30,7 @@ export async function askNewPassphrase(conversation: Conversation): Promise<stri
   throw new NotpError('refused', 'the passphrases differ', 'nothing was changed; run the command again');
 }
 
-/** Asks once for a passphrase that there is. Throws `refused` where none is given. */
+/** Asks once for an existing passphrase. Throws `refused` where none is given. */
 async function askPassphrase(conversation: Conversation, question: string): Promise<string> {
   const answer = await conversation.ask(question, { hidden: true });
   if ('line' in answer && answer.line !== '') return answer.line;
@@ -61,12 +61,12 @@ function firstLineOf(file: string): Uint8Array {
   }
 }
 
-/** Waits as long as a person may take, or until a signal ends it. */
+/** The wait for a person: as long as they may take, or until a signal ends it. */
 export function patience(now: () => number): Waiting {
   return { deadlineMs: now() + PATIENCE_MS, interrupt: onEndingSignals() };
 }
 
-/** The passphrase that `file` (`-`: stdin) holds, or, without one, the answer to `question` in a conversation that `open` begins. */
+/** The passphrase in `file` (`-`: stdin), or, without a file, the answer to `question` in a conversation that `open` begins. */
 export async function givenPassphrase(
   file: string | undefined,
   question: string,
@@ -82,7 +82,7 @@ export async function givenPassphrase(
   }
 }
 
-/** The new passphrase that `file` (`-`: stdin) holds, or, without one, what is typed twice in a conversation that `open` begins. */
+/** The new passphrase in `file` (`-`: stdin), or, without a file, the one typed twice in a conversation that `open` begins. */
 export async function givenNewPassphrase(
   file: string | undefined,
   waiting: Waiting,

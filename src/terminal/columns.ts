@@ -1,18 +1,18 @@
-/** How many columns of a terminal a text takes, and how it is cut or folded to fit. Pure. */
+/** Computes how many columns a text takes, and cuts or wraps it to fit. Pure. */
 import { escapeControls } from '../otp/escape.ts';
 
-/** From here on nearly all characters are wide (CJK, symbols, emoji); those that are not are only cut too early. */
+/** From this code point on nearly all characters are wide (CJK, symbols, emoji). Text with the narrow ones is only cut too early. */
 const MOSTLY_WIDE_FROM = 0x2e80;
-/** Hangul letters, and the emoji among the older symbols. */
+/** Hangul letters, and the emoji among older symbols. */
 const ALSO_WIDE = /[\u1100-\u115f]|\p{Emoji_Presentation}/u;
 const NOT_ASCII = /[^\x20-\x7e]/gu;
 
-/** The columns of `text`, which holds no control characters; rather too many than too few. */
+/** The columns of `text`, which has no control characters; rather too many than too few. */
 export function columnsOf(text: string): number {
   return Array.from(text, widthOf).reduce((sum, width) => sum + width, 0);
 }
 
-/** `text` where it fits `columns`, else its beginning with an ellipsis. Without `utf8` what is not ASCII becomes `?`. */
+/** `text` where it fits `columns`, else its beginning with an ellipsis. Without `utf8` each character beyond ASCII becomes `?`. */
 export function cutToColumns(text: string, columns: number, utf8: boolean): string {
   const showable = utf8 ? text : text.replace(NOT_ASCII, '?');
   if (columnsOf(showable) <= columns) return showable;
@@ -25,7 +25,10 @@ export function cutToColumns(text: string, columns: number, utf8: boolean): stri
   return kept + ellipsis;
 }
 
-/** Breaks at blanks so that no line is wider; `indent` stands before all lines but the first, which already has as much. A word that is too long stays whole, to be copied. */
+/**
+ * Breaks `text` at blanks, so that no line is wider. `indent` precedes all lines but the first, which already has as much. A word
+ * that is too long stays whole, so that it can be copied.
+ */
 export function wrapped(text: string, columns: number, indent: string): string {
   const lines: string[] = [];
   let line = '';

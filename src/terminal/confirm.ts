@@ -1,9 +1,9 @@
-/** The question before what cannot be taken back. */
+/** Asks for confirmation before an act that cannot be undone. */
 import { NotpError } from '../error.ts';
 import { openConversation } from './conversation.ts';
 import { patience } from './ask-passphrase.ts';
 
-/** Goes on only after a typed yes. Throws `refused` for any other answer, `usage` with `hint` where nobody can be asked. */
+/** Returns only after a typed yes. Throws `refused` for any other answer, `usage` with `hint` where there is no terminal. */
 export async function confirmYes(question: string, hint: string, now: () => number): Promise<void> {
   const conversation = openConversation(patience(now));
   try {

@@ -1,4 +1,4 @@
-/** Questions to whoever runs a command: on their terminal, or, where stdin is none, on stderr with the answer on stdin. */
+/** Asks the user of a command: on their terminal or, where stdin is not a terminal, by a question on stderr and an answer on stdin. */
 import { MAX_LINE_BYTES, typedLine } from '../otp/proof.ts';
 import { readStdin, type Waiting } from '../system/bytes.ts';
 import { say } from './printer.ts';
@@ -11,7 +11,7 @@ export interface Conversation {
   close(): void;
 }
 
-/** Bytes came that no person types: a file transfer or another protocol speaks. */
+/** The input was bytes that no person types, as of a file transfer or another protocol. */
 export interface Machine {
   readonly machine: true;
 }
@@ -33,7 +33,7 @@ export function openConversation(waiting: Waiting, terminal: Terminal | undefine
   };
 }
 
-/** One line of stdin without its newline; nothing beyond it is read. */
+/** One line of stdin without its newline; nothing after it is read. */
 export async function readStdinLine(
   waiting: Waiting,
 ): Promise<{ readonly bytes: Uint8Array } | Exclude<Answer, { line: string }> | Machine> {
@@ -51,7 +51,7 @@ export async function readStdinLine(
   return { ended };
 }
 
-/** The text of a line from a file or a pipe, which may end as lines do on Windows; undefined where it is no text. */
+/** The text of a line from a file or a pipe, which may end as on Windows; undefined where it is not text. */
 export function lineFrom(bytes: Uint8Array): string | undefined {
   return typedLine(bytes.at(-1) === RETURN ? bytes.subarray(0, -1) : bytes);
 }
@@ -60,6 +60,6 @@ async function askOnStdin(question: string, waiting: Waiting): Promise<Answer | 
   say(question);
   const answer = await readStdinLine(waiting);
   if (!('bytes' in answer)) return answer;
-  // What is no text is no proof either, and costs nobody a try.
+  // Input that is not text is not a proof, and costs no try.
   return { line: lineFrom(answer.bytes) ?? '' };
 }

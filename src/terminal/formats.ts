@@ -1,9 +1,12 @@
-/** The names of the formats that secrets come in and go out as, and of the ways to draw a QR code; without what reads and draws them. */
+/**
+ * The names of the formats of imported and exported secrets, and of the ways to draw a QR code. The code that reads and draws them
+ * is elsewhere.
+ */
 
 export const IMPORT_FORMATS = ['uri', 'base32', 'otpauth-migration', 'python-notp'] as const;
 export type ImportFormat = (typeof IMPORT_FORMATS)[number];
 
-/** What other modules keep for logins. */
+/** The files in which other PAM modules keep the secrets of logins. */
 export const LOGIN_FORMATS = ['google-authenticator', 'pam-oath'] as const;
 export type LoginFormat = (typeof LOGIN_FORMATS)[number];
 
@@ -13,6 +16,6 @@ export type ExportFormat = (typeof EXPORT_FORMATS)[number];
 export const QR_STYLES = ['unicode', 'ansi', 'ascii', 'none'] as const;
 export type QrStyle = (typeof QR_STYLES)[number];
 
-/** The pictures beside hand-outs. */
+/** The kinds of pictures beside hand-outs. */
 export const IMAGES = ['png', 'svg', 'none'] as const;
 export type ImageKind = (typeof IMAGES)[number];

@@ -1,19 +1,19 @@
 /**
- * Keys from the bytes of a terminal in raw mode. A key that has no character sends a sequence that starts like
- * Escape (ECMA-48 5.4, CSI and SS3); only the time that passes tells the Escape key from it.
+ * Reads keys from the bytes of a terminal in raw mode. A key without a character sends a sequence that begins with Escape (ECMA-48
+ * 5.4, CSI and SS3). Only a pause distinguishes the Escape key from such a sequence.
  */
 
-/** How long the rest of a sequence may take to come, over a slow connection too. */
+/** How long the rest of a sequence may take to arrive, also over a slow connection. */
 const SEQUENCE_MS = 100;
 
 const ESCAPE = 0x1b;
 const CSI = 0x5b;
 const SS3 = 0x4f;
 
-/** Between keys, after Escape, in a sequence of several bytes, before the one byte that follows SS3. */
+/** The state: between keys, after Escape, in a sequence of several bytes, or before the one byte that follows SS3. */
 type State = 'plain' | 'escape' | 'csi' | 'ss3';
 
-/** Hands the characters that are typed to `take`, Escape among them; the sequences of arrow keys and the like are left out. */
+/** Gives typed characters to `take`, also Escape. The sequences of arrow keys and the like are dropped. */
 export class KeyReader {
   private readonly take: (key: string) => void;
   private state: State = 'plain';
@@ -35,7 +35,7 @@ export class KeyReader {
     else if (state === 'plain') this.take(String.fromCharCode(byte));
   }
 
-  /** No byte will come any more. */
+  /** Stops: no more bytes will come. */
   close(): void {
     clearTimeout(this.timer);
   }
@@ -59,7 +59,7 @@ function stateAfterEscape(byte: number): State {
   return byte === SS3 ? 'ss3' : 'plain';
 }
 
-/** Parameters and intermediate bytes go on, any other byte is the last. */
+/** Whether `byte` ends a CSI sequence: parameters and intermediate bytes do not, any other byte does. */
 function endsCsi(byte: number): boolean {
   return byte >= 0x40;
 }

@@ -1,17 +1,20 @@
-/** The one printer: what is said to the person goes to stderr, results go to stdout, both at once and whole. */
+/** The one printer: messages to the person go to stderr, results go to stdout, both at once and whole. */
 import { writeSync } from 'node:fs';
 import { errnoOf, NotpError, messageOf } from '../error.ts';
 import { escapeControls } from '../otp/escape.ts';
 
-/** A full pipe is waited for in steps of this many milliseconds. */
+/** The pause between two tries to write to a full pipe. */
 const PIPE_RETRY_MS = 5;
 
-/** Writes text, or the bytes of an image, to stdout. Of text, controls and marks that no program here writes leave as `\uXXXX`. Throws `failed` where nobody takes it (EPIPE, ENOSPC): a result that is lost is a failure. */
+/**
+ * Writes text, or the bytes of an image, to stdout. In text, control characters and marks that no program here writes become
+ * `\uXXXX`. Throws `failed` where it cannot be written (EPIPE, ENOSPC): a lost result is a failure.
+ */
 export function printResult(result: string | Uint8Array): void {
   printBytes(Buffer.from(typeof result === 'string' ? withoutControls(result) : result));
 }
 
-/** The same for what is drawn in place, and moves the cursor for that. */
+/** The same for a screen that is drawn in place, with its moves of the cursor. */
 export function drawScreen(text: string): void {
   printBytes(Buffer.from(withoutControls(text, OWN_MOVES)));
 }
@@ -24,22 +27,22 @@ function printBytes(bytes: Uint8Array): void {
   }
 }
 
-/** Says `text` to the person. Nobody listening is no error. */
+/** Says `text` to the person. It is no error where nobody reads it. */
 export function say(text: string): void {
-  tell(withoutControls(text));
+  writeMessage(withoutControls(text));
 }
 
-/** The same for one line: nothing in it is a control of ours. */
+/** The same for one line, in which every control character is escaped. */
 export function sayLine(line: string): void {
   say(`${escapeControls(line)}\n`);
 }
 
-/** The same for a line of progress, which is written over the one before. */
+/** The same for a line of progress, which overwrites the line before. */
 export function redraw(line: string): void {
-  tell(withoutControls(line, OWN_LINE));
+  writeMessage(withoutControls(line, OWN_LINE));
 }
 
-function tell(text: string): void {
+function writeMessage(text: string): void {
   try {
     writeWhole(2, Buffer.from(text));
   } catch {
@@ -55,25 +58,28 @@ export function sayHint(hint: string): void {
   sayLine(`notp: hint: ${hint}`);
 }
 
-/** Whatever was thrown, for a person: no stack trace. */
+/** Says any thrown error to the person, without a stack trace. */
 export function sayThrown(thrown: unknown): void {
   if (thrown instanceof NotpError) sayError(thrown.message, thrown.hint);
   else sayError(`internal error: ${messageOf(thrown)}`, 'this is a defect of notp; please report it');
 }
 
 const PLAIN = /^[\x20-\x7e]*$/;
-/** The colours that notp itself writes (ECMA-48 8.3.117): no other sequence leaves in a result or a message. */
+/** The colours that notp itself writes (ECMA-48 8.3.117). No other sequence is printed in a result or a message. */
 const OWN = String.raw`\r?\n|\t|\x1b\[(?:[012]|22|39|3[1-6]|1;3[12]|38;5;16;48;5;231|48;5;(?:16|231))m`;
 const OWN_MARKS = new RegExp(`(${OWN})`);
-/** Those of a line that is written over, too: its beginning, and what clears the rest of line or screen (8.3.39, 8.3.41). */
+/**
+ * The same for a line that is overwritten: also its beginning, and the sequences that clear the rest of line or screen (8.3.39,
+ * 8.3.41).
+ */
 const OVER = String.raw`${OWN}|\r|\x1b\[[JK]`;
 const OWN_LINE = new RegExp(`(${OVER})`);
-/** Those of a screen that is drawn in place, too. */
+/** The same for a screen that is drawn in place. */
 const OWN_MOVES = new RegExp(String.raw`(${OVER}|\x1b\[(?:H|2K|\?25[hl]|\?1049[hl]|\d{1,4};1H))`);
 
 /**
- * Whatever a caller forgot to escape: all controls but line ends, tabs and `own` sequences, which must be whole. The same inside of JSON,
- * where `\uXXXX` means the character.
+ * Escapes what a caller forgot to escape: all control characters but line ends, tabs and whole `own` sequences. JSON stays valid,
+ * since `\uXXXX` means the character there.
  */
 function withoutControls(text: string, own = OWN_MARKS): string {
   return text

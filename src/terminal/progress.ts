@@ -1,21 +1,20 @@
 /**
- * A progress bar on stderr for commands that go through many things: one line that repaints itself where stderr is
- * a terminal whose cursor moves, and nothing elsewhere. It hides no cursor and changes no mode, so whatever ends the
- * command, the terminal is as it was.
+ * A progress bar on stderr for long commands: one line that repaints itself where stderr is a terminal whose cursor moves, and
+ * nothing elsewhere. It hides no cursor and changes no mode. So however the command ends, the terminal is as before.
  */
 import { isatty } from 'node:tty';
 import { redraw } from './printer.ts';
 import { traitsOf, type Traits } from './traits.ts';
 
 export interface Progress {
-  /** Shows that `done` things are done and that the one called `label` is in work. Cheap: it paints a few times a second. */
+  /** Shows that `done` things are done and that `label` is being worked on. Cheap: it repaints only a few times a second. */
   show(done: number, label: string): void;
-  /** Takes the bar away, so that what is said next stands alone. */
+  /** Removes the bar, so that the next message stands alone. */
   end(): void;
 }
 
 export interface ProgressLine {
-  /** Shows what `text` gives, where it is time to. */
+  /** Shows the result of `text`, if it is time to repaint. */
   show(text: () => string): void;
   end(): void;
 }
@@ -29,14 +28,14 @@ export interface Standing {
 
 const STDERR = 2;
 const REPAINT_MS = 100;
-/** From here on the rate says something about what is left. */
+/** From this time on the rate is good enough for an estimate. */
 const ESTIMATE_FROM_MS = 2_000;
 const BAR_COLUMNS = [30, 20, 10, 6];
 const MAX_LABEL_COLUMNS = 32;
 /** ECMA-48: clears from the cursor on. */
 const CLEAR_BELOW = '\x1b[J';
 
-/** The bar for `total` things, which is not shown before the first `show`. `now`: Unix time in milliseconds. */
+/** The bar for `total` things, which appears at the first `show`. `now`: Unix time in milliseconds. */
 export function openProgress(total: number, now: () => number): Progress {
   const line = openProgressLine(now);
   const startedMs = now();
@@ -50,14 +49,14 @@ export function openProgress(total: number, now: () => number): Progress {
   };
 }
 
-/** The same for work of which nobody knows how much there is: a line that says what is being done, no oftener than every `everyMs`. */
+/** The same for work of unknown size: a line that says what is being done, at most once every `everyMs`. */
 export function openProgressLine(now: () => number, everyMs = REPAINT_MS): ProgressLine {
   if (!isatty(STDERR) || !traits().cursor) return { show: () => undefined, end: () => undefined };
   let paintedMs = -Infinity;
   return {
     show: (text) => {
       const nowMs = now();
-      // The clock may be set back meanwhile.
+      // The clock may have been set back.
       if (Math.abs(nowMs - paintedMs) < everyMs) return;
       paintedMs = nowMs;
       redraw(`\r${text()}${CLEAR_BELOW}`);
@@ -72,7 +71,7 @@ function traits(): Traits {
   return traitsOf(process.env, process.stderr);
 }
 
-/** `[####    ] 512/1000  12 s left  alice`, and as much of it as fits the columns. Pure. */
+/** `[####    ] 512/1000  12 s left  alice`, or as much of it as fits the columns. Pure. */
 export function progressLine(standing: Standing, { columns, utf8 }: Pick<Traits, 'columns' | 'utf8'>): string {
   const count = `${String(standing.done)}/${String(standing.total)}`;
   const left = remaining(standing);
@@ -88,7 +87,7 @@ function bar({ done, total }: Standing, width: number, utf8: boolean): string {
   return `[${(utf8 ? '█' : '#').repeat(filled).padEnd(width)}]`;
 }
 
-/** With two blanks before it; empty where the rate is not known yet. */
+/** The remaining time, after two blanks; empty where the rate is not known yet. */
 function remaining({ done, total, elapsedMs }: Standing): string {
   if (done === 0 || elapsedMs < ESTIMATE_FROM_MS) return '';
   const seconds = Math.ceil(((elapsedMs / done) * (total - done)) / 1000);
@@ -97,7 +96,7 @@ function remaining({ done, total, elapsedMs }: Standing): string {
   return minutes < 120 ? `  ${String(minutes)} min left` : `  ${String(Math.ceil(minutes / 60))} h left`;
 }
 
-/** One column a character, so that lengths are columns. */
+/** The label with one column for each character, so that lengths are columns. */
 function cut(label: string): string {
   const ascii = label.replace(/[^\x20-\x7e]/gu, '?');
   return ascii.length > MAX_LABEL_COLUMNS ? `${ascii.slice(0, MAX_LABEL_COLUMNS - 3)}...` : ascii;

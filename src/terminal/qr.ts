@@ -1,4 +1,4 @@
-/** Drawing a QR code (ISO/IEC 18004): black on white with a quiet zone of four modules, whatever the terminal's colours. */
+/** Draws a QR code (ISO/IEC 18004): black on white with a quiet zone of four modules, whatever the terminal's colours. */
 import type { WriteStream } from 'node:tty';
 import { stripVTControlCharacters } from 'node:util';
 import { generate } from 'lean-qr';
@@ -9,7 +9,7 @@ import { sayHint } from './printer.ts';
 
 const QUIET_ZONE = 4;
 const PNG_SCALE = 8;
-/** SGR (ECMA-48): black on white, from the 256-colour table, whose 16 and 231 no theme repaints. */
+/** SGR (ECMA-48): black on white. Themes do not change the colours 16 and 231 of the 256-colour table. */
 const BLACK_ON_WHITE = '\x1b[38;5;16;48;5;231m';
 const ON_BLACK = '\x1b[48;5;16m';
 const ON_WHITE = '\x1b[48;5;231m';
@@ -17,7 +17,10 @@ const RESET = '\x1b[0m';
 /** Two modules in one character: above and below, each dark or not. */
 const HALF_BLOCKS = [' ', '▄', '▀', '█'];
 
-/** The drawing, lines ending in newlines. `unicode`: two rows a line; `ansi`: two coloured blanks a module; `ascii`: `##` a module, no colour. */
+/**
+ * The drawing, with a newline after each line. `unicode`: two rows a line; `ansi`: two coloured blanks a module; `ascii`: `##` a
+ * module, no colour.
+ */
 export function drawQr(text: string, style: QrStyle): string {
   const code = generate(text);
   const size = code.size + 2 * QUIET_ZONE;
@@ -38,7 +41,7 @@ export function drawQr(text: string, style: QrStyle): string {
   }
 }
 
-/** The drawing for `stream`; where it has too few columns there is none but a hint, and `otherwise` says what helps. */
+/** The drawing for `stream`. Where that has too few columns, says so in a hint with the remedy `otherwise`, and gives no drawing. */
 export function drawFittingQr(text: string, style: QrStyle, stream: WriteStream, otherwise: string): string {
   const drawing = drawQr(text, style);
   const columns = stream.isTTY ? stream.columns : Infinity;
@@ -48,7 +51,7 @@ export function drawFittingQr(text: string, style: QrStyle, stream: WriteStream,
   return '';
 }
 
-/** How many columns of a terminal a drawing takes; more than there are would wrap it into nonsense. */
+/** The columns that a drawing takes. On a narrower terminal its lines would wrap and be unreadable. */
 function qrColumns(drawing: string): number {
   return stripVTControlCharacters(drawing.slice(0, drawing.indexOf('\n'))).length;
 }

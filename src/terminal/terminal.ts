@@ -1,6 +1,6 @@
 /**
- * Questions on a terminal. The terminal is opened by name, not taken from stdio; it is in raw mode while we ask,
- * so that no key makes a signal and nothing is echoed that should not be; it is put back whatever happens.
+ * Asks questions on a terminal. The terminal is opened by name, not taken from stdio. It is in raw mode during a question, so that
+ * no key sends a signal and nothing secret is echoed. It is restored whatever happens.
  */
 import * as fs from 'node:fs';
 import { isatty } from 'node:tty';
@@ -11,11 +11,12 @@ import { KeyReader } from './keys.ts';
 
 export interface Terminal {
   /**
-   * Asks `question` and gives the line, or how it ended without one. `hidden` shows nothing of what is typed; a line over `maxBytes` is
-   * no line. `wholePaste` takes what is pasted after the line too. A door must not: what follows the line belongs to the shell there.
+   * Asks `question`, and gives the line or why there is none. With `hidden` nothing typed is shown. A line over `maxBytes` is
+   * refused.
+   * `wholePaste` also reads the input pasted after the line. A door must not do that: there it belongs to the shell.
    */
   ask(question: string, options: Waiting & { hidden: boolean; maxBytes?: number; wholePaste?: boolean }): Promise<Answer>;
-  /** Hands each key to `take`, in raw mode without echo, until that wants no more, `interrupt` aborts or the terminal ends. */
+  /** Gives each key to `take`, in raw mode without echo, until `take` is done, `interrupt` aborts or the terminal ends. */
   keys(take: (key: string) => 'more' | 'done', interrupt: AbortSignal): Promise<void>;
   write(text: string): void;
   close(): void;
@@ -24,7 +25,7 @@ export interface Terminal {
 export type Answer = { readonly line: string } | { readonly ended: Exclude<Ended, 'done'> | 'several lines' };
 
 const OWN_TERMINAL = '/dev/tty';
-/** A paste comes in one piece, or in pieces that are nearer to each other than this; a person at the next question is slower. */
+/** The longest pause within a paste, which may come in pieces. A person at the next question is slower. */
 const PASTE_PAUSE_MS = 100;
 const CTRL_C = 3;
 const CTRL_D = 4;
@@ -38,7 +39,10 @@ const NEWLINE = 10;
 const RETURN = 13;
 const ABORTS = [CTRL_C, CTRL_Z, CTRL_BACKSLASH];
 
-/** This process's own terminal: the controlling one, or, where `su -c` has left none, the one that stdin is. Undefined where stdin is no terminal. */
+/**
+ * This process's own terminal: the controlling one or, where `su -c` has left none, the one at stdin. Undefined where stdin is not
+ * a terminal.
+ */
 export function ownTerminal(): Terminal | undefined {
   if (!isatty(0)) return undefined;
   try {
@@ -49,7 +53,10 @@ export function ownTerminal(): Terminal | undefined {
   }
 }
 
-/** The terminal at `path`. Throws where it is none, and what `check` throws, which is called with what was opened and not with what has the name. */
+/**
+ * The terminal at `path`. Throws where that is not a terminal, and what `check` throws. `check` gets the opened file, not what the
+ * name may lead to later.
+ */
 export function openTerminal(path: string, check: (terminal: fs.Stats) => void = () => undefined): Terminal {
   const { O_RDWR, O_NOCTTY, O_NONBLOCK } = fs.constants;
   const open = (file: string): number => fs.openSync(file, O_RDWR | O_NOCTTY | O_NONBLOCK);
@@ -57,7 +64,7 @@ export function openTerminal(path: string, check: (terminal: fs.Stats) => void =
   try {
     if (!isatty(fd)) throw new NotpError('failed', `${path} is no terminal`);
     check(fs.fstatSync(fd));
-    // The same terminal again, whatever the name leads to by now.
+    // Opens the same terminal again, whatever the name leads to by now.
     return terminalOn(open(`/proc/self/fd/${String(fd)}`), fd);
   } catch (error) {
     fs.closeSync(fd);
@@ -72,14 +79,14 @@ function terminalOn(readFd: number, fd: number): Terminal {
     try {
       fs.writeSync(fd, Buffer.from(text));
     } catch {
-      // It hung up: whoever reads it hears that, and the decision and its record do not depend on this.
+      // The terminal hung up. The next read reports that, and the decision and its record do not depend on this output.
     }
   };
   return {
     ask: async (question, { hidden, maxBytes = MAX_LINE_BYTES, wholePaste = false, ...waiting }) => {
       const line = new Line(hidden ? () => undefined : write, maxBytes);
       const paste = wholePaste ? pasteInto(line) : undefined;
-      // The question comes when the terminal is ready: what is typed at once must not be echoed either.
+      // The question is shown once raw mode is set: input typed at once must not be echoed either.
       const ended = await input.read(
         paste?.take ?? ((byte) => line.take(byte)),
         paste === undefined ? waiting : { ...waiting, interrupt: AbortSignal.any([waiting.interrupt, paste.over]) },
@@ -102,7 +109,7 @@ function terminalOn(readFd: number, fd: number): Terminal {
   };
 }
 
-/** Hands bytes to `line`, and swallows what is pasted after it, until no more comes: neither the next question nor a shell may get that. */
+/** Gives bytes to `line`, and discards the rest of a paste after it: neither the next question nor a shell may get that. */
 function pasteInto(line: Line): { readonly take: ByteReader; readonly over: AbortSignal; readonly hasMore: () => boolean } {
   const over = new AbortController();
   let pause: NodeJS.Timeout | undefined;
@@ -160,7 +167,7 @@ class Line {
     return this.aborted || this.closed ? 'done' : 'more';
   }
 
-  /** The text, or what no parser takes for a proof where it is too long or no text. */
+  /** The text; empty, and so no proof, where it is too long or not text. */
   text(): string {
     return typedLine(Uint8Array.from(this.bytes), this.maxBytes) ?? '';
   }
@@ -184,7 +191,7 @@ class Line {
     }
   }
 
-  /** In characters. */
+  /** The length in characters. */
   private lastWordLength(): number {
     const word = /\S*\s*$/.exec(Buffer.from(this.bytes).toString('utf8'))?.[0];
     return word?.match(/./gsu)?.length ?? 0;

@@ -1,26 +1,26 @@
-/** What the terminal at stdout can show: its size, whether the cursor moves, colours, and characters beyond ASCII. */
+/** Finds what the terminal at stdout can show: its size, whether the cursor moves, colours, and characters beyond ASCII. */
 
 export interface Traits {
   readonly columns: number;
   readonly rows: number;
-  /** Whether it understands more than carriage return and newline. */
+  /** Whether the terminal understands more than carriage return and newline. */
   readonly cursor: boolean;
   /** Whether colours (SGR, ECMA-48) are understood and wanted. */
   readonly colour: boolean;
-  /** Whether it shows UTF-8. */
+  /** Whether the terminal shows UTF-8. */
   readonly utf8: boolean;
 }
 
-/** What a terminal has that does not tell its size, as a serial line. */
+/** The size of a terminal that does not report one, such as a serial line. */
 const DEFAULT_COLUMNS = 80;
 const DEFAULT_ROWS = 24;
 
-/** The traits of stdout as they are now; the size changes when the window does. */
+/** The present traits of stdout; the size changes with the window. */
 export function outputTraits(): Traits {
   return traitsOf(process.env, process.stdout);
 }
 
-/** Locale as in locale(7), TERM as in term(7), NO_COLOR as on no-color.org. */
+/** The locale is read as in locale(7), TERM as in term(7), NO_COLOR as on no-color.org. */
 export function traitsOf(environment: NodeJS.ProcessEnv, size: { readonly columns?: number; readonly rows?: number }): Traits {
   const term = environment['TERM'] ?? '';
   const cursor = term !== '' && term !== 'dumb';

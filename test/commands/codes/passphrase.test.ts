@@ -65,7 +65,7 @@ describe('changing a passphrase', { skip: lacks({ programs: ['oathtool', 'python
     const both = ['--passphrase-file', newFile, '--new-passphrase-file', own.passphraseFile];
     assertRefused(await own.notp(['passphrase', 'mail', ...both]), 1, /wrong passphrase for mail/);
     const empty = own.put('empty', '\n');
-    assertRefused(await own.opening(['passphrase', 'mail', '--new-passphrase-file', empty]), 2, /the first line is no passphrase/);
+    assertRefused(await own.opening(['passphrase', 'mail', '--new-passphrase-file', empty]), 2, /the first line is not a passphrase/);
     assertRefused(await own.opening(['passphrase', 'none', '--new-passphrase-file', newFile]), 1, /there is no secret/);
     const none = await own.alone(['passphrase', 'mail', '--passphrase-file', own.passphraseFile]);
     assertRefused({ ...none, stderr: none.stderr.replace('New passphrase: ', '') }, 1, /no passphrase was given/);
