@@ -39,7 +39,7 @@ export interface Enrolments extends NamedEnrolments {
   /** Lets the user enrol once. Throws `not_permitted` without root, `failed` without the service. */
   invite(context: string): Promise<void>;
   /** Re-seals the secret of a login. Throws `refused` where there is nothing to re-seal or the proof is wrong. Then nothing was changed. */
-  sealAnew(what: SealAnew, hand?: Hand): Promise<SealedAgain>;
+  reseal(what: Reseal, hand?: Hand): Promise<Resealed>;
   /**
    * The credential of the login `context` in `sealed`, which is sealed by the host; undefined: the store keeps it. It is recorded
    * before it is given. Throws `refused` where it is out of reach, or without a proof. The caller wipes the secret.
@@ -51,7 +51,7 @@ export interface Enrolments extends NamedEnrolments {
   isLoginContext(context: string): Promise<boolean>;
 }
 
-export interface SealAnew {
+export interface Reseal {
   readonly context: string;
   readonly event: Change['event'];
   /** The new kind of seal; undefined: as before. */
@@ -63,7 +63,7 @@ export interface SealAnew {
 }
 
 /** The result, handed out before the new file is in place. */
-export interface SealedAgain {
+export interface Resealed {
   readonly id: string;
   readonly file: string;
   readonly seal: 'passphrase' | 'host';
@@ -72,4 +72,4 @@ export interface SealedAgain {
 }
 
 /** Hands out a result that nobody could get a second time, before the new file is in place. */
-export type Hand = (done: SealedAgain) => void;
+export type Hand = (done: Resealed) => void;

@@ -2,14 +2,14 @@
 import { NotpError } from '../error.ts';
 import type { SealedFile } from '../seal/file.ts';
 import { givenNewPassphrase, givenPassphrase, patience } from '../terminal/ask-passphrase.ts';
-import type { SealAnew } from './enrolments.ts';
+import type { Reseal } from './enrolments.ts';
 import type { Own } from './own-secrets.ts';
 
 /** The passphrase that the file is sealed with; undefined where the host sealed it. */
 export async function presentPassphrase(
   { now }: Own,
   old: SealedFile | undefined,
-  { context, passphraseFile }: SealAnew,
+  { context, passphraseFile }: Reseal,
 ): Promise<string | undefined> {
   return (old?.seal.kind ?? 'host') === 'host'
     ? undefined
@@ -20,7 +20,7 @@ export async function presentPassphrase(
 export async function passphraseToSealWith(
   { now, config }: Own,
   old: SealedFile | undefined,
-  what: SealAnew,
+  what: Reseal,
   present: string | undefined,
 ): Promise<string | undefined> {
   if ((what.seal ?? old?.seal.kind ?? 'host') === 'host') return undefined;

@@ -1,18 +1,18 @@
 /** `notp passphrase`: seals a secret with another passphrase, and a fresh salt at the cost of today. */
 import { printResult, sayLine } from '../../terminal/printer.ts';
 import { ownSealed, refuseHostSealed, type Own } from '../../enrolment/own-secrets.ts';
-import type { SealAnew } from '../../enrolment/enrolments.ts';
+import type { Reseal } from '../../enrolment/enrolments.ts';
 import { openEnrolments } from '../../enrolment/open.ts';
 import type { Command } from 'commander';
 import { CONTEXT, ownOf, type Finish, type SecretFlags, type Surroundings, withPassphrase } from '../options.ts';
 
-export interface PassphraseOptions extends Pick<SealAnew, 'context' | 'passphraseFile' | 'newPassphraseFile'> {
+export interface PassphraseOptions extends Pick<Reseal, 'context' | 'passphraseFile' | 'newPassphraseFile'> {
   readonly json: boolean;
 }
 
 export async function changePassphrase(own: Own, { json, ...options }: PassphraseOptions): Promise<number> {
   refuseHostSealed(await ownSealed(own, options.context));
-  const { id, file } = await openEnrolments(own).sealAnew({ ...options, event: 'passphrase', seal: undefined, recovery: undefined });
+  const { id, file } = await openEnrolments(own).reseal({ ...options, event: 'passphrase', seal: undefined, recovery: undefined });
   if (json) printResult(JSON.stringify({ context: options.context, file, id }) + '\n');
   else sayLine(`The passphrase of ${file} is changed. Copies of the old file still open with the old one.`);
   return 0;

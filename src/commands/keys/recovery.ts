@@ -2,13 +2,13 @@
 import { printResult, sayLine } from '../../terminal/printer.ts';
 import { textOf } from '../../enrolment/show.ts';
 import type { Own } from '../../enrolment/own-secrets.ts';
-import type { SealAnew } from '../../enrolment/enrolments.ts';
+import type { Reseal } from '../../enrolment/enrolments.ts';
 import { openEnrolments } from '../../enrolment/open.ts';
 import type { Command } from 'commander';
 import { MAX_RECOVERY_CODES, RECOVERY_CODES } from '../../otp/recovery.ts';
 import { common, CONTEXT, ownOf, passphraseFileOption, wholeNumber, type CommonFlags, type Finish, type Surroundings } from '../options.ts';
 
-export interface RecoveryOptions extends Pick<SealAnew, 'context' | 'passphraseFile'> {
+export interface RecoveryOptions extends Pick<Reseal, 'context' | 'passphraseFile'> {
   /** How many. */
   readonly count: number;
   readonly json: boolean;
@@ -17,7 +17,7 @@ export interface RecoveryOptions extends Pick<SealAnew, 'context' | 'passphraseF
 export async function newRecovery(own: Own, { count, json, ...options }: RecoveryOptions): Promise<number> {
   const { name: user } = own.user;
   const what = { ...options, event: 'recovery', seal: undefined, recovery: count, newPassphraseFile: undefined } as const;
-  await openEnrolments(own).sealAnew(what, ({ id, file, recovery }) => {
+  await openEnrolments(own).reseal(what, ({ id, file, recovery }) => {
     printResult(json ? JSON.stringify({ id, user, context: options.context, file, recovery }) + '\n' : textOf(recovery));
   });
   if (!json)

@@ -16,7 +16,7 @@ import { refreshAfterChange } from '../store/outage.ts';
 import { withPresentState } from '../../state/state.ts';
 import { statePlace } from '../../state/place.ts';
 import type { Own } from '../../enrolment/own-secrets.ts';
-import type { SealAnew } from '../../enrolment/enrolments.ts';
+import type { Reseal } from '../../enrolment/enrolments.ts';
 import { openEnrolments } from '../../enrolment/open.ts';
 import { Option, type Command } from 'commander';
 import {
@@ -31,12 +31,12 @@ import {
   JSON_LINES,
 } from '../options.ts';
 
-export interface ResealOptions extends Pick<SealAnew, 'context' | 'seal' | 'passphraseFile' | 'newPassphraseFile'> {
+export interface ResealOptions extends Pick<Reseal, 'context' | 'seal' | 'passphraseFile' | 'newPassphraseFile'> {
   readonly json: boolean;
 }
 
 export async function reseal(own: Own, { json, ...options }: ResealOptions): Promise<number> {
-  const { id, file, seal } = await openEnrolments(own).sealAnew({ ...options, event: 'reseal', recovery: undefined });
+  const { id, file, seal } = await openEnrolments(own).reseal({ ...options, event: 'reseal', recovery: undefined });
   const { user, config } = own;
   if (seal === 'host' && statePlace(config, user).kind === 'service' && hasService()) enableSocket(user.uid);
   if (json) printResult(JSON.stringify({ id, user: user.name, context: options.context, seal, file }) + '\n');
@@ -61,7 +61,7 @@ export async function resealAll(config: Config, { json }: { readonly json: boole
         passphraseFile: undefined,
         newPassphraseFile: undefined,
       } as const;
-      const { id, file } = await openEnrolments({ config, user, now }).sealAnew(what);
+      const { id, file } = await openEnrolments({ config, user, now }).reseal(what);
       if (json) printResult(JSON.stringify({ id, user: name, context, seal: 'host', file }) + '\n');
       else sayLine(`${String(i + 1)}/${String(left.length)} ${name} ${context}`);
     } catch (error) {

@@ -59,7 +59,7 @@ export function enrolmentsHere(own: Own, place: StatePlace): Enrolments {
       await asUser(place.owner, () => withNewState(place, now, (state) => invite(state, originFor(context), config.policy, now())));
       enableSocket(user.uid);
     },
-    sealAnew: async (what, hand = () => undefined) => {
+    reseal: async (what, hand = () => undefined) => {
       refuseElsewhere(config, user, what.context, shellCommand`sudo notp ${what.event} ${what.context} --user ${user.name}`);
       if (isOutOfSight(own, what.context)) throw keptByService(user, what.context);
       return await sealHere(own, place, await ownSealed(own, what.context), what, hand);

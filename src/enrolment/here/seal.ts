@@ -7,20 +7,20 @@ import { NotpError } from '../../error.ts';
 import { printSealedFile, registrationOf, type SealedFile } from '../../seal/file.ts';
 import type { Payload } from '../../seal/payload.ts';
 import { asUser } from '../../system/privileges.ts';
-import { sealedAnew } from '../anew.ts';
+import { resealedFile } from '../reseal.ts';
 import type { Change } from '../../wire/enrolment.ts';
 import { openWith } from '../../login/opening.ts';
 import { registeredAs } from '../registrar.ts';
 import { whereSealed } from '../../login/sealed-files.ts';
 import { openState, type State } from '../../state/state.ts';
 import type { StatePlace } from '../../state/place.ts';
-import type { Hand, SealAnew, SealedAgain } from '../enrolments.ts';
+import type { Hand, Reseal, Resealed } from '../enrolments.ts';
 import { openSealed, ownSealed, refuseHostSealed, type Own } from '../own-secrets.ts';
 import { passphraseToSealWith, presentPassphrase } from '../passphrases.ts';
 import { storeFile, storeRegistered } from '../storing.ts';
 
-/** Throws as Enrolments.sealAnew does. */
-export async function sealHere(own: Own, place: StatePlace, old: SealedFile, what: SealAnew, hand: Hand): Promise<SealedAgain> {
+/** Throws as Enrolments.reseal does. */
+export async function sealHere(own: Own, place: StatePlace, old: SealedFile, what: Reseal, hand: Hand): Promise<Resealed> {
   if (place.kind === 'user') refuseHostSealed(old);
   if (place.kind === 'user' && what.seal === 'host') throw noHost();
   const state = await asUser(place.owner, () => openState(place, own.now, { create: false }));
@@ -44,7 +44,7 @@ async function store(
   old: SealedFile,
   { payload, change }: { payload: Payload; change: Change },
   hand: Hand,
-): Promise<SealedAgain> {
+): Promise<Resealed> {
   const { context } = old;
   const origin: Origin = { user: user.name, uid: user.uid, context, door: 'cli' };
   const status = await asUser(place.owner, () =>
@@ -52,15 +52,15 @@ async function store(
   );
   if (status !== 'active' && change.event !== 'passphrase') throw noLogin(context, user.name);
   // A file that is not registered, or whose state is out of reach, must keep its id.
-  const anew = sealedAnew(old, payload, change, { keepsId: status !== 'active', hostKey: state?.hostKey, nowMs: now() });
-  const target = { config, user, file: whereSealed(config, place, user, context), bytes: printSealedFile(anew.file) };
-  const done = { id: anew.file.id, file: target.file, seal: anew.file.seal.kind, recovery: anew.codes };
+  const sealed = resealedFile(old, payload, change, { keepsId: status !== 'active', hostKey: state?.hostKey, nowMs: now() });
+  const target = { config, user, file: whereSealed(config, place, user, context), bytes: printSealedFile(sealed.file) };
+  const done = { id: sealed.file.id, file: target.file, seal: sealed.file.seal.kind, recovery: sealed.codes };
   if (state === undefined || status !== 'active') {
     await refuseChanged({ config, user, now }, old);
     await storeFile(target);
     return done;
   }
-  const enrolment = { origin, ...registrationOf(anew.file), state: anew.state, event: change.event, replace: true };
+  const enrolment = { origin, ...registrationOf(sealed.file), state: sealed.state, event: change.event, replace: true };
   await storeRegistered({ ...target, place, state, enrolment }, () => {
     hand(done);
   });

@@ -6,7 +6,7 @@ import { NotpError } from '../../error.ts';
 import { otpauthUri } from '../../otp/uri.ts';
 import { printSealedFile, registrationOf, type SealedFile } from '../../seal/file.ts';
 import type { Payload } from '../../seal/payload.ts';
-import { sealedAnew } from '../anew.ts';
+import { resealedFile } from '../reseal.ts';
 import { canPay, charge, OFTEN } from './charge.ts';
 import type { CareQuestion } from '../../wire/enrolment.ts';
 import { localVerifier } from '../../login/login.ts';
@@ -56,7 +56,7 @@ export async function care(login: Login, rules: Rules, question: CareQuestion): 
 async function change(login: Login, state: State, question: CareQuestion & { step: 'change' }, nowMs: number): Promise<Cared> {
   const { origin } = login;
   return await withOpened(login, state, question, async (old, payload) => {
-    const { file, codes, state: pending } = sealedAnew(old, payload, question.change, { keepsId: false, hostKey: state.hostKey, nowMs });
+    const { file, codes, state: pending } = resealedFile(old, payload, question.change, { keepsId: false, hostKey: state.hostKey, nowMs });
     const expected = { id: old.id, status: 'active' } as const;
     const registered: NewEnrolment = {
       origin,

@@ -6,20 +6,20 @@ import { sentFile } from '../../wire/question.ts';
 import { whereSealed } from '../../login/sealed-files.ts';
 import { statePlace } from '../../state/place.ts';
 import { patience } from '../../terminal/ask-passphrase.ts';
-import type { Hand, SealAnew, SealedAgain } from '../enrolments.ts';
+import type { Hand, Reseal, Resealed } from '../enrolments.ts';
 import type { Own } from '../own-secrets.ts';
 import { passphraseToSealWith, presentPassphrase } from '../passphrases.ts';
 import { storeBegun } from '../storing.ts';
 import { askProof, foundAs, OFTEN_HINT, refusalOf, registrationBy, withService } from './connection.ts';
 
-/** `old`: undefined where the service keeps it. Throws as Enrolments.sealAnew does. */
+/** `old`: undefined where the service keeps it. Throws as Enrolments.reseal does. */
 export async function sealThroughService(
   own: Own,
   socket: string,
   old: SealedFile | undefined,
-  what: SealAnew,
+  what: Reseal,
   hand: Hand,
-): Promise<SealedAgain> {
+): Promise<Resealed> {
   const { config, user, now } = own;
   const found = foundAs(old);
   return await withService(user, socket, async (ask) => {

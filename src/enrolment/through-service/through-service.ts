@@ -10,7 +10,7 @@ import { sentFile } from '../../wire/question.ts';
 import { MAX_STATUS_FILES, type CareQuestion } from '../../wire/enrolment.ts';
 import type { EnrolAnswer } from '../../wire/enrolment.ts';
 import type { Facts } from '../../wire/facts.ts';
-import type { Enrolments, Hand, SealAnew, SealedAgain } from '../enrolments.ts';
+import type { Enrolments, Hand, Reseal, Resealed } from '../enrolments.ts';
 import { isOutOfSight, ownSealed, type Own } from '../own-secrets.ts';
 import { sealHere } from '../here/seal.ts';
 import { heldByService, onlyRootInvites, ownStatePlace } from '../whose.ts';
@@ -47,7 +47,7 @@ export function enrolmentsThroughService(own: Own, socket: string): Enrolments {
       ),
     enrol: (plan) => enrolThroughService(plan, socket),
     invite: () => Promise.reject(onlyRootInvites(user)),
-    sealAnew: (what, hand = () => undefined) => sealAnew(own, socket, what, hand),
+    reseal: (what, hand = () => undefined) => reseal(own, socket, what, hand),
     giveOut: async (context, sealed) => {
       const answer = await proven('export', context, foundAs(sealed));
       if (answer.kind === 'secret') return parseOtpauthUri(answer.uri);
@@ -71,7 +71,7 @@ export function enrolmentsThroughService(own: Own, socket: string): Enrolments {
   };
 }
 
-async function sealAnew(own: Own, socket: string, what: SealAnew, hand: Hand): Promise<SealedAgain> {
+async function reseal(own: Own, socket: string, what: Reseal, hand: Hand): Promise<Resealed> {
   if (isOutOfSight(own, what.context)) return await sealThroughService(own, socket, undefined, what, hand);
   const old = await ownSealed(own, what.context);
   // The passphrase of a secret that logs in nowhere can change here. All else is about a login.

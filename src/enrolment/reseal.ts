@@ -10,7 +10,7 @@ import { newHeader, newId, sealByHost, sealByPassphrase } from './sealing.ts';
 import type { HostKey } from '../state/host-keys.ts';
 import type { Change } from '../wire/enrolment.ts';
 
-export interface Anew {
+export interface ResealedFile {
   readonly file: SealedFile;
   /** The new recovery codes, to be shown once. */
   readonly codes: readonly string[];
@@ -22,12 +22,12 @@ export interface Anew {
  * Seals `payload` for the user and context of `old`. New recovery codes count as made at `nowMs`, Unix time in milliseconds. The id
  * is new unless `keepsId`. Throws `failed` where the host key is needed and there is none.
  */
-export function sealedAnew(
+export function resealedFile(
   old: SealedFile,
   payload: Payload,
   change: Change,
   { keepsId, hostKey, nowMs }: { readonly keepsId: boolean; readonly hostKey: HostKey | undefined; readonly nowMs: number },
-): Anew {
+): ResealedFile {
   const { user, context } = old;
   const id = keepsId ? old.id : idForReseal(old.id, newId(), { hasNewCodes: change.recovery !== undefined });
   const { created } = change.recovery === undefined ? old : newHeader(user, context, nowMs);
