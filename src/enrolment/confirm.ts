@@ -9,7 +9,7 @@ import { CONFIRM_TRIES } from './sealing.ts';
  * Asks for a code until `judge` gives a result for one, and gives that. `judge` gives undefined for a wrong code. Throws `refused`
  * after the last try, and what `judge` throws.
  */
-export async function confirmed<T>(conversation: Conversation, judge: (code: string) => Promise<T | undefined>): Promise<T> {
+export async function confirmByCode<T>(conversation: Conversation, judge: (code: string) => Promise<T | undefined>): Promise<T> {
   say('Scan the QR code with your phone, then type the code that it shows.\n');
   for (let left = CONFIRM_TRIES; left > 0; left--) {
     const answer = await conversation.ask('One-time code: ', { hidden: false });

@@ -3,15 +3,15 @@ import { shellCommand } from '../otp/escape.ts';
 import type { Config } from '../system/config.ts';
 import { sayHint, sayLine } from '../terminal/printer.ts';
 import { openEnrolments } from './open.ts';
-import { planned, type EnrollOptions } from './plan.ts';
+import { planOf, type EnrollOptions } from './plan.ts';
 import { userNamed } from './whose.ts';
 
-/** Throws as planned() and Enrolments.enrol do. */
+/** Throws as planOf() and Enrolments.enrol do. */
 export async function enroll(config: Config, options: EnrollOptions, now: () => number): Promise<void> {
   const user = userNamed(options.user, { onlyRoot: 'enrol somebody else', hint: ({ name }) => shellCommand`sudo notp-enroll ${name}` });
   const own = { config, user, now };
   const enrolments = openEnrolments(own);
-  const plan = planned(own, options, enrolments.heldBy);
+  const plan = planOf(own, options, enrolments.heldBy);
   if (!options.pending) {
     await enrolments.enrol(plan);
     return;

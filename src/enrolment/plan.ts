@@ -45,7 +45,7 @@ export interface Plan {
 }
 
 /** Throws `usage`, `not_permitted`, or `refused` where each door would refuse the new login, before anything is made or shown. */
-export function planned({ config, user, now }: Own, given: EnrollOptions, heldBy: HeldBy): Plan {
+export function planOf({ config, user, now }: Own, given: EnrollOptions, heldBy: HeldBy): Plan {
   const isHere = heldBy === 'this process';
   const options = given.qrFile === undefined ? given : { ...given, qrFile: newFile(given.qrFile) };
   const context = contextName(options.context);

@@ -16,7 +16,7 @@ import { firstState, isRegistered } from '../registrar.ts';
 import { confirms, newPayload } from '../sealing.ts';
 import { openToSeal, type State } from '../../state/state.ts';
 import type { EnrollOptions, Plan } from '../plan.ts';
-import { confirmed } from '../confirm.ts';
+import { confirmByCode } from '../confirm.ts';
 import { sealPayload, wanted } from '../secret.ts';
 import { jsonOf, show, tellNext, textOf, writeImage } from '../show.ts';
 import { storeRegistered } from '../storing.ts';
@@ -36,7 +36,7 @@ export async function enrolHere(plan: Plan): Promise<void> {
     const image = options.qrFile === undefined ? undefined : writeImage(uri, options.qrFile);
     try {
       show(plan, payload, uri);
-      if (options.confirm) await confirmed(conversation, (code) => Promise.resolve(confirms(code, payload, now()) || undefined));
+      if (options.confirm) await confirmByCode(conversation, (code) => Promise.resolve(confirms(code, payload, now()) || undefined));
 
       await sealAndStore(plan, state, { payload, codes, uri, passphrase });
     } catch (error) {

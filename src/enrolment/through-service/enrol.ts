@@ -10,7 +10,7 @@ import { sealedFile } from '../../login/sealed-files.ts';
 import type { EnrolAnswer } from '../../wire/enrolment.ts';
 import { patience } from '../../terminal/ask-passphrase.ts';
 import type { Plan } from '../plan.ts';
-import { confirmed } from '../confirm.ts';
+import { confirmByCode } from '../confirm.ts';
 import { wanted } from '../secret.ts';
 import { jsonOf, show, tellNext, textOf, writeImage } from '../show.ts';
 import { storeBegun } from '../storing.ts';
@@ -29,7 +29,7 @@ export async function enrolThroughService(plan: Plan, socket: string): Promise<v
       const image = options.qrFile === undefined ? undefined : writeImage(uri, options.qrFile);
       try {
         show(plan, credential, uri);
-        const file = await confirmed(conversation, (code) => sealedFor(code, ask));
+        const file = await confirmByCode(conversation, (code) => sealedFor(code, ask));
         const id = parseSealedFile(Buffer.from(file)).id;
         const result = options.json ? jsonOf(plan, id, credential, uri, offer.recovery) : textOf(offer.recovery);
         await storeBegun({ ...plan, bytes: Buffer.from(file) }, registrationBy(ask), () => {
