@@ -48,10 +48,10 @@ export async function pam(options: PamOptions): Promise<number> {
   const startMs = options.now();
   const name = options.environment['PAM_USER'] ?? '';
   const user = lookUp(name);
-  const { outcome, told } = await authenticate(options, user, originOf(options.environment, name, user));
+  const { outcome, isShown } = await authenticate(options, user, originOf(options.environment, name, user));
   if (outcome.verdict.result === 'accepted') return 0;
   await untilGrid(startMs, options.now());
-  if (!told) tellPam(lineOf(outcome, user, options.environment));
+  if (!isShown) printForPam(lineOf(outcome, user, options.environment));
   return 1;
 }
 
@@ -67,7 +67,7 @@ function lookUp(name: string): User | undefined {
 interface Answered {
   readonly outcome: Outcome;
   /** Whether the person has read the outcome on the terminal. */
-  readonly told: boolean;
+  readonly isShown: boolean;
 }
 
 async function authenticate(options: PamOptions, user: User | undefined, origin: Origin): Promise<Answered> {
@@ -81,13 +81,13 @@ async function authenticate(options: PamOptions, user: User | undefined, origin:
     const line = options.promptTty ? undefined : await stdinLine(now);
     const whose = { ...origin, context: config.context };
     judge = await judgeOf(config, whose, now);
-    return await decided(options, { config, contexts: config.contexts, user, origin: whose, judge, now }, line);
+    return await askVerifier(options, { config, contexts: config.contexts, user, origin: whose, judge, now }, line);
   } catch (error) {
     const [reason, detail] = [reasonOf(error), messageOf(error)];
     judge ??= await judgeOf(config ?? defaultConfig(), origin, now);
-    if (judge !== undefined) return { outcome: await judge.refuse(reason, detail), told: false };
+    if (judge !== undefined) return { outcome: await judge.refuse(reason, detail), isShown: false };
     becomeService(config ?? defaultConfig());
-    return { outcome: await recordRefusal({ config, origin, reason, detail }, now), told: false };
+    return { outcome: await recordRefusal({ config, origin, reason, detail }, now), isShown: false };
   } finally {
     judge?.close();
   }
@@ -106,7 +106,7 @@ function becomeService({ store }: Config): void {
   if (service !== undefined) becomeForGood(service);
 }
 
-async function decided(options: PamOptions, opening: OpenOptions, line: Uint8Array | undefined): Promise<Answered> {
+async function askVerifier(options: PamOptions, opening: OpenOptions, line: Uint8Array | undefined): Promise<Answered> {
   const { config } = opening;
   const service = userByName(SERVICE_USER);
   if (service === undefined) throw new NotpError('store_unavailable', `there is no system user ${SERVICE_USER}`);
@@ -116,8 +116,8 @@ async function decided(options: PamOptions, opening: OpenOptions, line: Uint8Arr
   const verifier = await openVerifier(opening);
   becomeForGood(service);
   try {
-    if (terminal === undefined) return { outcome: await verifier.verify(attemptOf(line, verifier)), told: false };
-    return { outcome: await askOnTerminal(verifier, config, terminal, options), told: true };
+    if (terminal === undefined) return { outcome: await verifier.verify(attemptOf(line, verifier)), isShown: false };
+    return { outcome: await askOnTerminal(verifier, config, terminal, options), isShown: true };
   } finally {
     verifier.close();
   }
@@ -177,7 +177,7 @@ async function untilGrid(startMs: number, nowMs: number): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, REFUSAL_GRID_MS - (elapsed % REFUSAL_GRID_MS)));
 }
 
-function tellPam(line: string): void {
+function printForPam(line: string): void {
   try {
     printResult(line);
   } catch {

@@ -85,7 +85,7 @@ function answeringForOne(options: ServeOptions, uid: number): Answering {
       if (account !== undefined || origin.door === 'pam') throw new NotpError('failed', 'the socket of a user is for that user');
       if (!('ask' in asked) && !OF_GATE.includes(asked.reason)) throw new NotpError('failed', 'a door cannot refuse for this reason');
       const came = arrival(options);
-      const answer = refusing({ user: '', uid, ...origin }, serviceOf, (service) => answered(asked, service, came));
+      const answer = refusing({ user: '', uid, ...origin }, serviceOf, (service) => judgeOrRecord(asked, service, came));
       return { account: '', ...askerOf(asked), answer };
     },
     firstMs: PATIENCE_MS,
@@ -110,7 +110,7 @@ function answeringForAll(options: ServeOptions): Answering {
       const answer = refusing(
         { ...account, ...origin },
         () => benchOf(options),
-        (bench) => answered(asked, { ...bench, account }, came),
+        (bench) => judgeOrRecord(asked, { ...bench, account }, came),
       );
       // Unknown names share one turn.
       return { account: account.uid === undefined ? '' : account.user, ...askerOf(asked), answer };
@@ -129,7 +129,7 @@ function answeringForAll(options: ServeOptions): Answering {
  * Judges a question, or records a refusal of the door. Behind a user's own socket the record marks the detail as the door's words:
  * any program of that user may have sent it.
  */
-async function answered(asked: Question | ToldRefusal, service: Service, came: Arrival): Promise<Answered> {
+async function judgeOrRecord(asked: Question | ToldRefusal, service: Service, came: Arrival): Promise<Answered> {
   if ('ask' in asked) return answerOf(await judge(asked, service, came));
   const { account, origin, reason } = asked;
   const detail = account === undefined ? `the door says: ${asked.detail}` : asked.detail;
@@ -166,7 +166,7 @@ function leaving<B extends Bench>(make: () => B, names: (bench: B) => readonly s
   return async () => {
     try {
       const bench = make();
-      await tellTheRest(bench, names(bench));
+      await recordCounted(bench, names(bench));
     } catch {
       // The next start reports the fault.
     }
@@ -234,7 +234,7 @@ async function factsOf({ config, account, place, now }: Service, sent: readonly 
 }
 
 /** Records the refusals of a flood that were only counted so far, since the next login may be far off. If that fails they stay counted. */
-async function tellTheRest({ place, now }: Bench, names: readonly string[]): Promise<void> {
+async function recordCounted({ place, now }: Bench, names: readonly string[]): Promise<void> {
   try {
     await withState(place, now, async (state) => {
       for (const name of names) await state?.store.exclusively((transaction) => appendSums(state.log, transaction, name));

@@ -179,7 +179,7 @@ async function judge(
   if (devices.length === 0) return settledBy(origin, await unlessAllowed(rules, origin, transaction, refusal));
   if (presented === undefined) return settledBy(origin, refused(attempt.timedOut === true ? 'timeout' : 'no_proof'));
   if (neededFor(rules, account) < needed) return undefined;
-  const { decision: judged, left } = decideOn(rules, account, presented, nowMs - waitedMs);
+  const { decision: judged, left } = decisionOn(rules, account, presented, nowMs - waitedMs);
   const decision = withSkew(judged, hostMs - nowMs);
   const after = devices.map(({ enrolment }, i) => withBudget({ ...enrolment, state: decision.next[i] ?? enrolment.state }, left));
   // The account's present uid. It finds the enrolment after the account is renamed.
@@ -211,7 +211,7 @@ function neededFor({ policy }: Rules, { devices, bucket }: Account): 1 | 2 | 3 {
 }
 
 /** The decision, and the guess budget of the account after it. */
-function decideOn(
+function decisionOn(
   { policy }: Rules,
   { devices, bucket, usedUntilMs }: Account,
   presented: Presented,
