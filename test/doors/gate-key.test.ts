@@ -134,7 +134,7 @@ describe("a key's own command is what runs after the code", { skip: NEEDS }, () 
     assert.equal((await login('')).stdout, 'free\n');
     const refused = await login('command="echo forced" ');
     assert.deepEqual([refused.code, refused.stdout], [1, '']);
-    assert.match(refused.stderr, /notp: hint: ExposeAuthInfo yes in sshd_config/);
+    assert.match(refused.stderr, /notp: hint: set ExposeAuthInfo yes in sshd_config/);
   });
 
   it('was lost where sshd had no space in /tmp to say which key it was: the gate refuses, and asks for no code', async () => {
