@@ -117,18 +117,22 @@ export interface Putting {
   /** Called for each enrolment whose row is written. */
   readonly enrolled: (user: string, context: string) => Promise<void>;
   /** Called with the number of rows written so far. */
-  readonly told: (rows: number) => void;
+  readonly onProgress: (rows: number) => void;
 }
 
 /** Writes `tables`, whose rows must not exist yet. An existing row is an error, and is not overwritten. */
-export async function putTables({ all, dialect, seal, host }: Statements, tables: Tables, { enrolled, told }: Putting): Promise<void> {
+export async function putTables(
+  { all, dialect, seal, host }: Statements,
+  tables: Tables,
+  { enrolled, onProgress }: Putting,
+): Promise<void> {
   let count = 0;
   for (const name of NAMES) {
     for (const rows of batches(tables[name] ?? [])) {
       const macs = isCounted(name) ? rows.map((row) => macOf(seal, name, { ...named(name, row), host })) : undefined;
       await all(insertion(name, rows.length, dialect), { ...valuesOf(name, rows), ...numbered(macs) });
       if (name === 'enrolment') for (const [user, context] of rows) await enrolled(String(user), String(context));
-      told((count += rows.length));
+      onProgress((count += rows.length));
     }
   }
 }

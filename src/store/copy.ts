@@ -12,14 +12,14 @@ export type Counts = Readonly<Record<string, number>>;
 export interface CopyOptions {
   readonly dryRun: boolean;
   /** Called with the number of rows written so far, and the total. */
-  readonly told: (rows: number, total: number) => void;
+  readonly onProgress: (rows: number, total: number) => void;
 }
 
 /**
  * Adds the contents of `source` to `target`, which may hold those of other hosts. Nobody decides on either meanwhile. Equal rows in
  * `target` stay. Throws `refused`, with nothing changed, where `target` has a different row for the same key.
  */
-export async function copyStore(source: Store, target: Store, { dryRun, told }: CopyOptions): Promise<Counts> {
+export async function copyStore(source: Store, target: Store, { dryRun, onProgress }: CopyOptions): Promise<Counts> {
   return await source.exclusively(async (from) => {
     const contents = await from.contents();
     return await target.exclusively(async (to) => {
@@ -30,7 +30,7 @@ export async function copyStore(source: Store, target: Store, { dryRun, told }: 
       if (dryRun) return counts;
       const total = Object.values(counts).reduce((sum, count) => sum + count, 0);
       await to.add({ ...contents, tables }, (rows) => {
-        told(rows, total);
+        onProgress(rows, total);
       });
       compare(await to.contents(), contents);
       return counts;

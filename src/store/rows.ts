@@ -63,10 +63,10 @@ function columnsOf(enrolment: Enrolment): Record<string, string | number> {
 }
 
 /** What a pending file inherits: nothing, everything, everything but the recovery codes, or the codes used by then. */
-const INHERITED = { nothing: 0, all: 1, 'all but recovery codes': 2, 'what is used': 3 } as const;
+const INHERITED = { nothing: 0, all: 1, 'all but recovery codes': 2, 'used codes': 3 } as const;
 
 function inheritanceOf(pendingState: PendingState): keyof typeof INHERITED {
-  if (pendingState.lastStep !== undefined) return pendingState.goesOn === true ? 'what is used' : 'nothing';
+  if (pendingState.lastStep !== undefined) return pendingState.goesOn === true ? 'used codes' : 'nothing';
   return pendingState.spent === undefined ? 'all' : 'all but recovery codes';
 }
 
@@ -75,7 +75,7 @@ function pendingStateOf(row: Row, asOfMs: number): PendingState {
   const spent = String(row['pending_spent']);
   if (row['pending_inherits'] === INHERITED['all but recovery codes']) return { spent };
   const fresh = { lastStep: Number(row['pending_last_step']), bucket: { tokens: Number(row['pending_tokens']), asOfMs }, spent };
-  return row['pending_inherits'] === INHERITED['what is used'] ? { ...fresh, goesOn: true } : fresh;
+  return row['pending_inherits'] === INHERITED['used codes'] ? { ...fresh, goesOn: true } : fresh;
 }
 
 const STATUSES: readonly Status[] = ['active', 'revoked', 'invited'];

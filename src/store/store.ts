@@ -240,8 +240,8 @@ export interface Transaction extends OutageTables {
   /** Keeps an earlier key, with the MAC of the present host key. Throws where it cannot be signed here. */
   keepChainKey(key: Uint8Array): Promise<void>;
   contents(): Promise<Contents>;
-  /** Adds the contents of another store. `told`: called with the number of rows written so far. An existing row must not differ. */
-  add(contents: Contents, told: (rows: number) => void): Promise<void>;
+  /** Adds the contents of another store. `onProgress`: called with the number of rows written so far. An existing row must not differ. */
+  add(contents: Contents, onProgress: (rows: number) => void): Promise<void>;
 }
 
 /** How a store is opened. */

@@ -215,11 +215,11 @@ export function transactionOn(statements: Statements, reserved: () => Promise<vo
       await write(sql, { key, mac }, { mac });
     },
     contents: async () => ({ tables: await tablesOf(statements), head: await head(), backlog: await backlog() }),
-    add: async (contents, told) => {
+    add: async (contents, onProgress) => {
       const enrolled = async (user: string, context: string): Promise<void> => {
         if (dialect.reserves) await reserve(statements, { user, context });
       };
-      await putTables(statements, contents.tables, { enrolled, told });
+      await putTables(statements, contents.tables, { enrolled, onProgress });
       await reserved();
       if (contents.backlog.length > 0 && (await backlog()).length > 0) return;
       // No slot in use counts now, and each line is kept beside the earlier ones.

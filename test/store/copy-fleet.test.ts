@@ -10,7 +10,7 @@ import { sleep } from '../support/process.ts';
 import { ALICE, askAndSave } from './alice.ts';
 import { placeOf } from './engines.ts';
 
-const QUIET = { dryRun: false, told: () => undefined } as const;
+const QUIET = { dryRun: false, onProgress: () => undefined } as const;
 
 describe('a copy of a store that other hosts have too', { skip: lacksPostgres() }, () => {
   let server: Postgres;
@@ -66,10 +66,10 @@ describe('a copy of a store that other hosts have too', { skip: lacksPostgres() 
       target.exclusively((transaction) =>
         work({
           ...transaction,
-          add: async (contents, told) => {
+          add: async (contents, onProgress) => {
             enrolment = other.exclusively((theirs) => theirs.insert({ ...ALICE, status: 'revoked' }));
             await endedOrWaits(enrolment, to);
-            await transaction.add(contents, told);
+            await transaction.add(contents, onProgress);
           },
         }),
       );

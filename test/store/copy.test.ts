@@ -15,7 +15,7 @@ const COUNTED: Tally = {
 const CONNECTION = { pid: 4711, startTicks: 123_456, bootId: '12345678-1234-1234-1234-123456789abc' };
 const PEER = { digest: 'd'.repeat(64), acceptedMs: 1_700_000_000_456 };
 const HEAD = { seq: 1_234, hash: 'e'.repeat(64) };
-const QUIET = { dryRun: false, told: () => undefined } as const;
+const QUIET = { dryRun: false, onProgress: () => undefined } as const;
 
 async function fill(store: Store): Promise<void> {
   await store.exclusively(async (transaction) => {
@@ -73,7 +73,7 @@ describe('a copy of a store', { skip: lacksPostgres() }, () => {
       const [source, there, back] = stores;
       await fill(source);
       const rows: number[] = [];
-      const counts = await copyStore(source, there, { dryRun: false, told: (done, total) => void rows.push(done / total) });
+      const counts = await copyStore(source, there, { dryRun: false, onProgress: (done, total) => void rows.push(done / total) });
       assert.deepEqual(counts, {
         enrolment: 2,
         connection: 1,
@@ -128,7 +128,7 @@ describe('a copy of a store', { skip: lacksPostgres() }, () => {
       await source.exclusively(async (transaction) => {
         for (const each of many) await transaction.insert(each);
       });
-      await assert.rejects(copyStore(source, target, { dryRun: false, told: interrupt }), { message: 'interrupted' });
+      await assert.rejects(copyStore(source, target, { dryRun: false, onProgress: interrupt }), { message: 'interrupted' });
       assert.deepEqual((await contentsOf(target)).tables['enrolment'], []);
       await copyStore(source, target, QUIET);
       assert.deepEqual(await contentsOf(target), await contentsOf(source));

@@ -167,7 +167,7 @@ for (const { name, skip, ready } of ENGINES) {
       database.sql(`UPDATE enrolment SET spent = '000' WHERE "user" = 'bob'`);
       const both = sealWith('next', 'key');
       const target = open(both, await fresh());
-      for (let i = 0; i < 2; i++) await copyStore(open(both), target, { dryRun: false, told: () => undefined });
+      for (let i = 0; i < 2; i++) await copyStore(open(both), target, { dryRun: false, onProgress: () => undefined });
       store = target;
       assert.deepEqual(await doubts(), [undefined, 'forged']);
     });

@@ -40,11 +40,13 @@ async function copyStore(config: Config, { from, to, dryRun }: CopyOptions, now:
   const [source, target] = [placeAt(config, here, from), placeAt(config, here, to)];
   if (storeName(source) === storeName(target)) throw new NotpError('usage', 'both are the same store', 'name another one to copy to');
   let progress: Progress | undefined;
-  const told = (rows: number, total: number): void => {
+  const onProgress = (rows: number, total: number): void => {
     progress ??= openProgress(total, now);
     progress.show(rows, 'rows');
   };
-  const copying = asUser(here.owner, () => copyStoreOf(source, target, { dryRun, told, rows: rowSealOf(here.kind, hostKeysOf(here)) }));
+  const copying = asUser(here.owner, () =>
+    copyStoreOf(source, target, { dryRun, onProgress, rows: rowSealOf(here.kind, hostKeysOf(here)) }),
+  );
   const counts = await copying.finally(() => progress?.end());
   const parts = Object.entries(counts).flatMap(([name, count]) => (count === 0 ? [] : [`${String(count)} ${nounOf(name, count)}`]));
   const what = parts.length === 0 ? 'nothing but the head of the audit chain' : parts.join(', ');
