@@ -82,7 +82,8 @@ function answeringForOne(options: ServeOptions, uid: number): Answering {
       }
       const asked = parseRefusal(line) ?? parseQuestion(line);
       const { account, origin } = asked;
-      if (account !== undefined || origin.door === 'pam') throw new NotpError('failed', 'the socket of a user is for that user');
+      if (account !== undefined || origin.door === 'pam')
+        throw new NotpError('failed', "a user's socket is only for questions about that user");
       if (!('ask' in asked) && !OF_GATE.includes(asked.reason)) throw new NotpError('failed', 'a door cannot refuse for this reason');
       const came = arrival(options);
       const answer = refusing({ user: '', uid, ...origin }, serviceOf, (service) => judgeOrRecord(asked, service, came));
@@ -104,7 +105,7 @@ function answeringForAll(options: ServeOptions): Answering {
     understand: (line) => {
       const asked = parseRefusal(line) ?? parseQuestion(line);
       const { account, origin } = asked;
-      if (account === undefined || origin.door !== 'pam') throw new NotpError('failed', "root's socket is for the PAM door");
+      if (account === undefined || origin.door !== 'pam') throw new NotpError('failed', "root's socket is only for the PAM door");
       if (account.uid !== undefined) names.add(account.user);
       const came = arrival(options);
       const answer = refusing(

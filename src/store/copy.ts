@@ -45,16 +45,16 @@ function refuseClash(present: Contents, incoming: Contents): void {
     found.push(`the audit chain of this host, at record ${String(seq)}`);
   if (found.length === 0) return;
   const more = found.length > NAMED ? ` and ${String(found.length - NAMED)} more` : '';
-  throw new NotpError('refused', `the target has it otherwise: ${found.slice(0, NAMED).join(', ')}${more}`, 'nothing was changed');
+  throw new NotpError('refused', `the target has other values for ${found.slice(0, NAMED).join(', ')}${more}`, 'nothing was changed');
 }
 
 /** Throws `failed` where the target does not give back the rows that were written. Then nothing is committed. */
 function compare(now: Contents, wanted: Contents): void {
   if (wanted.backlog.length > 0 && waitingIn(now) !== waitingIn(wanted))
-    throw new NotpError('failed', 'the target does not hold the records that wait for the log', 'nothing was changed');
+    throw new NotpError('failed', 'the target did not store the records that wait for the log', 'nothing was changed');
   const missing = Object.values(countsOf(lacking(now.tables, wanted.tables))).some((count) => count > 0);
   if (missing || clashes(now.tables, wanted.tables).length > 0 || now.head.seq !== wanted.head.seq || now.head.hash !== wanted.head.hash)
-    throw new NotpError('failed', 'the target does not hold what was put into it', 'nothing was changed');
+    throw new NotpError('failed', 'the target did not store all rows', 'nothing was changed');
 }
 
 /** The lines of records that the log file has not taken yet. */

@@ -12,7 +12,7 @@ import { addressMatches, type Match } from './ssh-patterns.ts';
 import type { User } from './users.ts';
 
 const MAX_BYTES = 4 * 1024 * 1024;
-/** Older versions of sshd read no longer lines. */
+/** The longest line that older versions of sshd read. */
 const MAX_LINE = 8192;
 const KEY_TYPE =
   /^(?:ssh-(?:rsa|dss|ed25519)|ecdsa-sha2-nistp(?:256|384|521)|sk-ssh-ed25519@openssh\.com|sk-ecdsa-sha2-nistp256@openssh\.com)$/;

@@ -17,6 +17,6 @@ export function newFile(file: string): string {
     return realPath(file, ROOT);
   } catch (error) {
     if (!(error instanceof NotpError)) throw error;
-    throw new NotpError('usage', error.message, `name a file in a folder that only root can write:  /root/${path.basename(file)}`);
+    throw new NotpError('usage', error.message, `name a file in a folder that only root can write: /root/${path.basename(file)}`);
   }
 }

@@ -57,7 +57,7 @@ describe(
     it('is refused when both have gone on, and the other way takes a new file', async () => {
       const refused = await copy(alone, fleet);
       assert.equal(refused.code, 1);
-      assert.match(refused.stderr, /the target has it otherwise: enrolment \S+ ssh, the audit chain of this host/);
+      assert.match(refused.stderr, /the target has other values for enrolment \S+ ssh, the audit chain of this host/);
       const dry = await copy(alone, fleet, '--dry-run');
       assert.deepEqual([dry.code, dry.stderr], [1, refused.stderr]);
       const tried = await copy(fleet, `sqlite:${host.folder}/var/back.db`, '--dry-run');

@@ -33,7 +33,7 @@ const POOLER_MS = 500;
 /** From the PostgreSQL manual, appendix A. */
 const UNDEFINED_TABLE = '42P01';
 
-/** One connection to the server that takes writes. */
+/** One connection to the server that accepts writes. */
 export class Session {
   private readonly place: PostgresPlace;
   private connected: Client | undefined;
