@@ -6,7 +6,7 @@ import { accountName, isRoot, realUser, SERVICE_USER, userByName, type User } fr
 import { openEnrolments } from '../enrolment/open.ts';
 import { ownPlace, statePlace, type StatePlace } from '../state/place.ts';
 import { examineClock } from './host/clock.ts';
-import { enrolledByThemselves } from './host/enrolled.ts';
+import { usersWithSealedFile } from './host/enrolled.ts';
 import { sorted, type Finding } from './finding.ts';
 import { is, setting, type Effective } from './sshd/effective.ts';
 import { gateProgram, meansGate } from './sshd/gate-command.ts';
@@ -55,7 +55,7 @@ export async function examine(options: DoctorOptions): Promise<readonly Finding[
   const theirs = !isRoot() && openEnrolments({ config, user: place.owner, now }).heldBy === 'the service';
   const state = theirs ? { findings: [], enrolments: [] } : await examineState(place, now);
   const active = state.enrolments.filter((each) => statusToBe(each) === 'active');
-  const byThemselves = place.kind === 'user' && isRoot() && options.users === undefined ? await enrolledByThemselves(config) : undefined;
+  const byThemselves = place.kind === 'user' && isRoot() && options.users === undefined ? await usersWithSealedFile(config) : undefined;
   const enrolled = [...active.map(({ user }) => user), ...(byThemselves?.names ?? [])];
   const { people, missing, renamed } = peopleOf(namesOf(options, enrolled), active);
   if (missing.length > 0 && options.users !== undefined)

@@ -32,7 +32,7 @@ export function ok(id: string, title: string, detail = ''): Finding {
 }
 
 /** Whether sshd and its users could be looked at; where they could not, that no check failed says nothing. */
-export function couldLook(findings: readonly Finding[]): boolean {
+export function couldCheck(findings: readonly Finding[]): boolean {
   return !findings.some(({ id }) => id === UNSEEN || id === PEOPLE_UNSEEN);
 }
 

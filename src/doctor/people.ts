@@ -94,7 +94,7 @@ function namesBeside(users: ReadonlyMap<number, User>): Spelling[] {
 }
 
 /** Groups people that no Match line tells apart: one of each group stands for all of it. */
-export function alike(people: readonly Person[], criteria: readonly Criterion[]): Person[][] {
+export function groupAlike(people: readonly Person[], criteria: readonly Criterion[]): Person[][] {
   const users = patternsOf(criteria, 'user');
   const groups = patternsOf(criteria, 'group');
   const memberships = groups.length === 0 ? undefined : groupsByName(people.map(({ user }) => user.name));

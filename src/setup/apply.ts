@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { examine, type Finding } from '../doctor/doctor.ts';
-import { openShells } from '../doctor/host/shells.ts';
+import { unsafeShells } from '../doctor/host/shells.ts';
 import { NotpError } from '../error.ts';
 import type { Config } from '../system/config.ts';
 import { momentNow } from '../system/ssh-session.ts';
@@ -128,7 +128,7 @@ async function refuseLimits({ door, scope }: Plan): Promise<void> {
 function refuseOpenShells({ door, scope }: Plan): void {
   if (door !== 'gate') return;
   const all = allUsers();
-  const open = openShells(all.map(({ shell }) => shell));
+  const open = unsafeShells(all.map(({ shell }) => shell));
   const users = all.filter((user) => open.has(user.shell) && isIn(user, scope));
   if (users.length === 0) return;
   const names = users.slice(0, MAX_NAMES).map(({ name, shell }) => `${name} (${shell})`);

@@ -1,5 +1,5 @@
 /** What sshd_config itself limits users to: the gate would put itself in the place of the limit, and in a chroot(2) nobody finds it. */
-import { alike } from '../doctor/people.ts';
+import { groupAlike } from '../doctor/people.ts';
 import { setting, type Effective } from '../doctor/sshd/effective.ts';
 import { meansGate } from '../doctor/sshd/gate-command.ts';
 import { canBeAsked, ownAddresses } from '../doctor/sshd/sshd.ts';
@@ -25,7 +25,7 @@ export async function limitsOf(scope: Scope): Promise<string[]> {
   const { criteria } = readSshdFiles(SSHD_CONFIG);
   const users = concerned(scope).filter(({ name }) => canBeAsked(name));
   const from = vantages(criteria, { ports: [PORT], own: ownAddresses() });
-  const groups = alike(
+  const groups = groupAlike(
     users.map((user) => ({ user, enrolments: [] })),
     criteria,
   ).map((group) => group.map(({ user }) => user.name));

@@ -2,7 +2,7 @@
 import { openProgressLine } from '../../terminal/progress.ts';
 import { isatty } from 'node:tty';
 import { examine } from '../../doctor/doctor.ts';
-import { couldLook, type Finding } from '../../doctor/finding.ts';
+import { couldCheck, type Finding } from '../../doctor/finding.ts';
 import type { Config } from '../../system/config.ts';
 import { printResult, sayHint } from '../../terminal/printer.ts';
 import { outputTraits } from '../../terminal/traits.ts';
@@ -32,7 +32,7 @@ export async function doctor(config: Config, { users, sshdConfig, json }: Doctor
   const failed = findings.some(({ severity }) => severity === 'fail');
   if (!json && failed) sayHint(hintFor(findings));
   if (failed) return 1;
-  return couldLook(findings) ? 0 : 3;
+  return couldCheck(findings) ? 0 : 3;
 }
 
 function screen(): { columns: number; colour: boolean; utf8: boolean } {

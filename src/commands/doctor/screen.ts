@@ -1,6 +1,6 @@
 /** The findings of `notp doctor` as a person reads them: worst first, by user, folded to the width of the terminal. Pure. */
 import { painted, type Tone } from '../../terminal/painted.ts';
-import { couldLook, folded, type Finding, type Folded, type Severity } from '../../doctor/finding.ts';
+import { couldCheck, folded, type Finding, type Folded, type Severity } from '../../doctor/finding.ts';
 import { wrapped } from '../../terminal/columns.ts';
 
 export interface ScreenOptions {
@@ -46,7 +46,7 @@ function summary(findings: readonly Finding[], options: ScreenOptions): string {
 
 function verdictOf(findings: readonly Finding[], { fail, warn }: { fail: number; warn: number }, options: ScreenOptions): string {
   if (fail > 0) return painted(`${plural(fail, 'check')} failed.`, TONES['fail'], options);
-  if (!couldLook(findings)) return painted('Whether there is a way around the gate is not known.', TONES['warn'], options);
+  if (!couldCheck(findings)) return painted('Whether there is a way around the gate is not known.', TONES['warn'], options);
   if (warn === 0) return painted('No way around the gate was found.', TONES['ok'], options);
   return painted(wrapped('No way around the gate was found, but there is something to mend.', options.columns, ''), TONES['warn'], options);
 }

@@ -11,7 +11,7 @@ import type { User } from '../../system/users.ts';
 import { chainKeys, type State } from '../../state/state.ts';
 import type { StatePlace } from '../../state/place.ts';
 import { ok, type Finding } from '../finding.ts';
-import { mendingOf, WRITE_OF_ALL } from './trust.ts';
+import { permissionFix, WRITE_OF_ALL } from './trust.ts';
 
 /** Of a longer log its end is walked, in a few seconds: `notp audit verify` is for all of it. */
 const WALKED_BYTES = 64 * 1024 * 1024;
@@ -41,7 +41,7 @@ export async function examineLog(state: State, place: StatePlace, known: Known):
         severity: 'fail',
         title: 'The audit log cannot be appended to',
         detail: messageOf(error),
-        fix: mendingOf(there ? file : folder, place.owner, { mode: there ? '600' : '700', shared: WRITE_OF_ALL }),
+        fix: permissionFix(there ? file : folder, place.owner, { mode: there ? '600' : '700', shared: WRITE_OF_ALL }),
       },
     ];
   }

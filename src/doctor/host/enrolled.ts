@@ -14,7 +14,7 @@ export interface Enrolled {
 }
 
 /** The caller is root. */
-export async function enrolledByThemselves(config: Config): Promise<Enrolled> {
+export async function usersWithSealedFile(config: Config): Promise<Enrolled> {
   try {
     const users = allUsers();
     const names: string[] = [];

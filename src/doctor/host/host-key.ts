@@ -6,7 +6,7 @@ import type { User } from '../../system/users.ts';
 import { hostSealed } from '../../enrolment/host-sealed.ts';
 import { hasEncryptedKey, readHostKey } from '../../state/host-keys.ts';
 import { ok, type Finding } from '../finding.ts';
-import { mendingOf, whoElse } from './trust.ts';
+import { permissionFix, whyUntrusted } from './trust.ts';
 
 const ROOT = { name: 'root', uid: 0 };
 /** How many enrolments are named. */
@@ -19,14 +19,14 @@ export function examineHostKey(config: Config, service: User): Finding {
   const title = 'The host key is not as it must be';
   try {
     if (readHostKey(config.hostKey, service) !== undefined) {
-      const folder = whoElse(path.dirname(config.hostKey));
+      const folder = whyUntrusted(path.dirname(config.hostKey));
       if (folder === undefined) return ok(id, 'The host key is there, and the service alone reads it', config.hostKey);
       return {
         id,
         severity: 'fail',
         title,
         detail: folder,
-        fix: mendingOf(path.dirname(config.hostKey), ROOT, { mode: '755' }),
+        fix: permissionFix(path.dirname(config.hostKey), ROOT, { mode: '755' }),
       };
     }
     return { id, severity: 'fail', title: 'There is no host key', detail: config.hostKey, fix: 'notp host-key init' };
@@ -36,7 +36,7 @@ export function examineHostKey(config: Config, service: User): Finding {
       severity: 'fail',
       title,
       detail: messageOf(error),
-      fix: (error instanceof NotpError ? error.hint : undefined) ?? mendingOf(config.hostKey, service, { mode: '400' }),
+      fix: (error instanceof NotpError ? error.hint : undefined) ?? permissionFix(config.hostKey, service, { mode: '400' }),
     };
   }
 }
@@ -63,13 +63,13 @@ export async function examineFormerKeys(config: Config, service: User, now: () =
 }
 
 function encryptedKey(file: string): Finding {
-  const wrong = whoElse(file);
+  const wrong = whyUntrusted(file);
   if (wrong === undefined) return ok('host-key', 'The host key is kept encrypted for the service', file);
   return {
     id: 'host-key',
     severity: 'fail',
     title: 'The encrypted host key can be changed by somebody else than root',
     detail: wrong,
-    fix: mendingOf(file, ROOT, { mode: '600' }),
+    fix: permissionFix(file, ROOT, { mode: '600' }),
   };
 }

@@ -3,7 +3,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { ok, type Finding } from '../finding.ts';
 import { execWords, modulesOf, notpLine, pamFiles, pamStack, TYPES, type PamModule } from '../pam/stack.ts';
-import { whoElse } from './trust.ts';
+import { whyUntrusted } from './trust.ts';
 
 const ID = 'read-by-root';
 const ACCOUNTS = ['/etc/passwd', '/etc/shadow', '/etc/group', '/etc/nsswitch.conf'];
@@ -16,7 +16,7 @@ export function examineReadByRoot(sshd: readonly string[], services: readonly st
   // One folder that others can write is told once, and not for each file in it.
   const wrong = new Map<string, string>();
   for (const file of new Set(files)) {
-    const other = whoElse(file);
+    const other = whyUntrusted(file);
     if (other !== undefined && !wrong.has(other)) wrong.set(other, file);
   }
   if (wrong.size === 0) return [ok(ID, 'What sshd and PAM read belongs to root alone')];

@@ -3,7 +3,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { ok, type Finding } from '../finding.ts';
 import type { Person } from '../people.ts';
-import { whoElse } from './trust.ts';
+import { whyUntrusted } from './trust.ts';
 
 const SHELLS = '/etc/shells';
 /** They read ~/.tcshrc or ~/.cshrc whatever the environment says: csh, bsd-csh, tcsh. */
@@ -33,9 +33,9 @@ export function examineShells(people: readonly Person[]): Finding[] {
 }
 
 /** Those of `shells` that run what the user wrote before the gate, which nothing closes, or that can themselves be changed by others than root. */
-export function openShells(shells: readonly string[]): ReadonlySet<string> {
+export function unsafeShells(shells: readonly string[]): ReadonlySet<string> {
   const each = [...new Set(shells)];
-  return new Set(each.filter((shell) => isCsh(lookAt(shell)) || (fs.existsSync(shell) && whoElse(shell) !== undefined)));
+  return new Set(each.filter((shell) => isCsh(lookAt(shell)) || (fs.existsSync(shell) && whyUntrusted(shell) !== undefined)));
 }
 
 /** A shell as the entry names it, and the file that this leads to. */
@@ -72,7 +72,7 @@ type Wrong = Pick<Finding, 'severity' | 'detail' | 'fix'>;
 
 function wrongWith(shell: string, listed: readonly string[] | undefined): Wrong | undefined {
   // Before the name says anything: it may be anybody's program.
-  const other = fs.existsSync(shell) ? whoElse(shell) : undefined;
+  const other = fs.existsSync(shell) ? whyUntrusted(shell) : undefined;
   if (other !== undefined) return { severity: 'fail', detail: `${shell} runs before the gate, and ${other}`, fix: OTHER_SHELL };
   const looked = lookAt(shell);
   const { name, real } = looked;

@@ -21,7 +21,7 @@ interface Relied {
 }
 
 /** Why root cannot rely on `file`: who else can change it, a folder above it, or what it is a link to. Undefined where nobody can. */
-export function whoElse(file: string, { owner = 0, shared = SHARED_WRITE, links = 0 }: Relied = {}): string | undefined {
+export function whyUntrusted(file: string, { owner = 0, shared = SHARED_WRITE, links = 0 }: Relied = {}): string | undefined {
   if (links > MAX_LINKS) return `${file} is a link that leads nowhere`;
   const parts = path.resolve(file).split('/').slice(1);
   for (const [i] of parts.entries()) {
@@ -31,7 +31,7 @@ export function whoElse(file: string, { owner = 0, shared = SHARED_WRITE, links 
     if (stats.uid !== 0 && stats.uid !== owner) return `${each} does not belong to root`;
     if (stats.isSymbolicLink()) {
       const target = path.resolve(path.dirname(each), fs.readlinkSync(each), ...parts.slice(i + 1));
-      return whoElse(target, { owner, shared, links: links + 1 });
+      return whyUntrusted(target, { owner, shared, links: links + 1 });
     }
     const sticky = stats.isDirectory() && (stats.mode & STICKY) !== 0;
     if ((stats.mode & shared) !== 0 && !sticky) return `${each} can be written by others`;
@@ -46,13 +46,13 @@ export function chmodAs({ name, uid }: Owner, mode: string, file: string): strin
   return uid === realUid() ? shellCommand`chmod ${mode} ${file}` : shellCommand`runuser -u ${name} -- chmod ${mode} ${file}`;
 }
 
-/** How `file` is made `owner`'s, with the mode `mode`: a command, or what must be done before there is a safe one. `shared`: as for whoElse(), of the folders above. */
-export function mendingOf(file: string, owner: Owner, { mode, shared = SHARED_WRITE }: { mode: string; shared?: number }): string {
+/** How `file` is made `owner`'s, with the mode `mode`: a command, or what must be done before there is a safe one. `shared`: as for whyUntrusted(), of the folders above. */
+export function permissionFix(file: string, owner: Owner, { mode, shared = SHARED_WRITE }: { mode: string; shared?: number }): string {
   const stats = look(file);
   if (stats?.isFile() !== true && stats?.isDirectory() !== true) return 'look who put it there, and take it away';
   const isOwners = stats.uid === owner.uid;
   if (isOwners && owner.uid !== 0) return chmodAs(owner, mode, file);
-  const other = whoElse(folderToTrust(path.dirname(file), owner), { shared });
+  const other = whyUntrusted(folderToTrust(path.dirname(file), owner), { shared });
   if (other !== undefined) return `make that root's first, and writable by nobody else: ${other}`;
   const chmod = chmodAs(owner, mode, file);
   return isOwners ? chmod : `${shellCommand`chown -h ${owner.name} ${file}`} && ${chmod}`;
@@ -95,7 +95,7 @@ function realOf(program: string): string | undefined {
 /** Rules FC1 and P8 for the program that sshd forces or that PAM calls. */
 export function examineProgram(id: 'FC1' | 'P8', program: string): Finding {
   const wrong = partsOf(program)
-    .map((part) => whoElse(part))
+    .map((part) => whyUntrusted(part))
     .find((each) => each !== undefined);
   if (wrong === undefined) return ok(id, 'The program belongs to root alone', program);
   if (!fs.existsSync(program))
@@ -179,10 +179,10 @@ function examinePlace(place: Place): Finding[] {
       : [{ id, severity: 'fail', title: `${what} is missing`, detail: `${name} is not there`, fix: 'notp host-key init' }];
   const wrong = wrongWith(stats, place);
   if (wrong !== undefined) {
-    const fix = mendingOf(name, owner, { mode, ...(above === undefined ? {} : { shared: above }) });
+    const fix = permissionFix(name, owner, { mode, ...(above === undefined ? {} : { shared: above }) });
     return [{ id, severity: 'fail', title: `${what} is not as it must be`, detail: `${name} ${wrong}`, fix }];
   }
-  const other = above === undefined ? undefined : whoElse(path.dirname(name), { owner: owner.uid, shared: above });
+  const other = above === undefined ? undefined : whyUntrusted(path.dirname(name), { owner: owner.uid, shared: above });
   if (other === undefined) return [ok(id, `${what} is the service's alone`, name)];
   const title = `${what} can be exchanged by whoever can write a folder above it`;
   return [{ id, severity: 'fail', title, detail: other, fix: "make that folder root's, and writable by nobody else" }];

@@ -6,7 +6,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { messageOf } from '../../error.ts';
 import { isRoot } from '../../system/users.ts';
-import { whoElse } from '../host/trust.ts';
+import { whyUntrusted } from '../host/trust.ts';
 
 export interface Program {
   readonly program: string;
@@ -37,7 +37,7 @@ export function programOf(pid: string, first: string): Program {
 /** Why `program` is not run as root: it is not there, or others than root can change it, or a folder on its way. Undefined where it may be. */
 export function whyNotRun(program: string): string | undefined {
   try {
-    return whoElse(program);
+    return whyUntrusted(program);
   } catch (error) {
     return messageOf(error);
   }

@@ -5,7 +5,7 @@ import { setting, words, type Effective } from './effective.ts';
 import { ok, type Finding } from '../finding.ts';
 import { gateProgram, meansGate } from './gate-command.ts';
 import { judge, type Doors, type Judged } from './judge.ts';
-import { alike, otherSpellings, type Person, type Spelling } from '../people.ts';
+import { groupAlike, otherSpellings, type Person, type Spelling } from '../people.ts';
 import { hasFirstPass } from '../pam/pam.ts';
 import { asksForCode } from '../pam/stack.ts';
 import { DEFAULT_SSHD_CONFIG, installedServer, runningServers, type Server } from './servers.ts';
@@ -104,7 +104,10 @@ async function ask(
   if ('refused' in first) return first;
   const ports = first.flatMap((each) => words(each, 'port').map(Number));
   const from = vantages(criteria, { ports, own: ownAddresses() });
-  const groups = alike(people, criteria).map((group) => ({ name: group[0]?.user.name ?? '', names: group.map(({ user }) => user.name) }));
+  const groups = groupAlike(people, criteria).map((group) => ({
+    name: group[0]?.user.name ?? '',
+    names: group.map(({ user }) => user.name),
+  }));
   const spellings = spellingsOf(people, criteria);
   const others = spellings.found.map(({ name, user }) => ({ name, names: [user.name] }));
   const all = [...groups, ...others.filter(({ name }) => canBeAsked(name))];

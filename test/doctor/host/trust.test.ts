@@ -5,7 +5,7 @@ import * as path from 'node:path';
 import { before, describe, it } from 'node:test';
 import { tryGate } from '../../../src/doctor/sshd/gate-try.ts';
 import { examineHostKey } from '../../../src/doctor/host/host-key.ts';
-import { examinePlaces, examineProgram, whoElse } from '../../../src/doctor/host/trust.ts';
+import { examinePlaces, examineProgram, whyUntrusted } from '../../../src/doctor/host/trust.ts';
 import { readConfig } from '../../../src/system/config.ts';
 import { userByUid, type User } from '../../../src/system/users.ts';
 import { run } from '../../support/process.ts';
@@ -21,7 +21,7 @@ describe('a program', { skip: lacks({ root: true }) }, () => {
   });
 
   it('that root alone can change is in order, in a sticky folder too', () => {
-    assert.equal(whoElse(notp), undefined);
+    assert.equal(whyUntrusted(notp), undefined);
     assert.equal(examineProgram('FC1', notp).severity, 'ok');
     assert.equal(examineProgram('P8', '/usr/bin/env').severity, 'ok');
   });
@@ -52,9 +52,9 @@ describe('a program', { skip: lacks({ root: true }) }, () => {
     fs.chmodSync(open, 0o777);
     fs.symlinkSync('open', path.join(folder, 'link'));
     fs.writeFileSync(path.join(open, 'notp'), '', { mode: 0o755 });
-    assert.match(whoElse(path.join(folder, 'link/notp')) ?? '', /open can be written by others/);
+    assert.match(whyUntrusted(path.join(folder, 'link/notp')) ?? '', /open can be written by others/);
     fs.symlinkSync('round', path.join(folder, 'round'));
-    assert.match(whoElse(path.join(folder, 'round')) ?? '', /leads nowhere/);
+    assert.match(whyUntrusted(path.join(folder, 'round')) ?? '', /leads nowhere/);
   });
 
   it('is run without a code, and must refuse (FC17)', () => {

@@ -6,7 +6,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { before, describe, it } from 'node:test';
 import { isDeepStrictEqual } from 'node:util';
-import { couldLook } from '../../../src/doctor/finding.ts';
+import { couldCheck } from '../../../src/doctor/finding.ts';
 import { runningServers, type Server } from '../../../src/doctor/sshd/servers.ts';
 import { examineServer, serversFor } from '../../../src/doctor/sshd/sshd.ts';
 import { startSshd, type Sshd } from '../../support/sshd.ts';
@@ -111,7 +111,7 @@ describe('two sshds that run', { skip: lacks({ root: true, programs: ['sshd', 's
     const { findings } = await examineServer(found, [], { expect: () => undefined, progress: () => undefined });
     server.kill();
     assert.deepEqual(wrong(findings), ['sshd-unseen']);
-    assert.equal(couldLook(findings), false);
+    assert.equal(couldCheck(findings), false);
   });
 
   it('are not what somebody else calls a process of theirs', async () => {
@@ -207,7 +207,7 @@ describe('root processes that call themselves sshd', { skip: lacks({ root: true,
       const server = await pretend(how, then);
       const { findings, asked } = await examineServer(server, [], hear);
       assert.equal(fs.existsSync(ran), false, 'it was run');
-      assert.deepEqual([wrong(findings), asked, couldLook(findings)], [['sshd-unseen'], 0, false]);
+      assert.deepEqual([wrong(findings), asked, couldCheck(findings)], [['sshd-unseen'], 0, false]);
       assert.match(detailOf(findings, 'sshd-unseen'), why);
     });
 

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { before, describe, it } from 'node:test';
-import { alike } from '../../../src/doctor/people.ts';
+import { groupAlike } from '../../../src/doctor/people.ts';
 import { readSshdFiles } from '../../../src/doctor/sshd/files.ts';
 import { userByName } from '../../../src/system/users.ts';
 import { run } from '../../support/process.ts';
@@ -92,7 +92,7 @@ describe('lines of sshd_config', { skip: NEEDS }, () => {
       const [games, root] = [await forced(file, 'games'), await forced(file, 'root')];
       if (games === root) continue;
       told++;
-      assert.equal(alike(people, readSshdFiles(file).criteria).length, 2, line);
+      assert.equal(groupAlike(people, readSshdFiles(file).criteria).length, 2, line);
     }
     assert.ok(told > 40, String(told));
   });
