@@ -1,4 +1,4 @@
-/** `notp doctor`: reads what sshd, PAM, systemd and the disk really are, and names each way around the gate. It changes nothing. */
+/** `notp doctor`: reads the real state of sshd, PAM, systemd and the disk, and reports each way around the gate. It changes nothing. */
 import { NotpError } from '../error.ts';
 import { quoted, shellCommand } from '../otp/escape.ts';
 import type { Config } from '../system/config.ts';
@@ -34,24 +34,27 @@ export type { Finding } from './finding.ts';
 
 export interface DoctorOptions {
   readonly config: Config;
-  /** Whose logins; all enrolled users and root where undefined. */
+  /** Users whose logins are checked; undefined: all enrolled users and root. */
   readonly users: readonly string[] | undefined;
-  /** An sshd_config to judge instead of the running sshd's. */
+  /** An sshd_config to check instead of that of the running sshd. */
   readonly sshdConfig: string | undefined;
   readonly now: () => number;
-  /** Hears what is being done now, for people: before anything that takes the longer the more users there are. */
+  /** Called with a text for people before each step that takes longer with more users. */
   readonly progress: (doing: string) => void;
 }
 
 const ROOT = 'root';
 const NEVER_MATCHES = 'P6';
 
-/** Sorted, worst first. Without root only one's own login is looked at. Throws `usage` for a user that is none, `failed` where there is no sshd. */
+/**
+ * Checks everything and returns the findings, worst first. Without root only the caller's own login is checked.
+ * Throws `usage` for an unknown user, `failed` where there is no sshd.
+ */
 export async function examine(options: DoctorOptions): Promise<readonly Finding[]> {
   const { config, now, progress } = options;
-  progress('Looking who is enrolled');
+  progress('Reading the enrolments');
   const place = placeFor(config);
-  // What the service keeps for a user, root alone looks at.
+  // Only root checks the state that the service keeps for a user.
   const theirs = !isRoot() && openEnrolments({ config, user: place.owner, now }).heldBy === 'the service';
   const state = theirs ? { findings: [], enrolments: [] } : await examineState(place, now);
   const active = state.enrolments.filter((each) => statusToBe(each) === 'active');
@@ -59,27 +62,27 @@ export async function examine(options: DoctorOptions): Promise<readonly Finding[
   const enrolled = [...active.map(({ user }) => user), ...(byThemselves?.names ?? [])];
   const { people, missing, renamed } = peopleOf(namesOf(options, enrolled), active);
   if (missing.length > 0 && options.users !== undefined)
-    throw new NotpError('usage', `there is no user ${quoted(missing[0] ?? '')}`, 'getent passwd lists those there are');
+    throw new NotpError('usage', `there is no user ${quoted(missing[0] ?? '')}`, 'list the users: getent passwd');
   const servers = await examineServers(options, people);
-  progress('Looking at what is around sshd');
+  progress('Checking PAM, the service and its files');
   return sorted([
-    ...servers.flatMap(({ findings }) => findings.map((finding) => asRemark(finding, people))),
-    ...(await aroundSshd(config, servers, people)),
-    ...(isRoot() ? asRoot(servers, { people, renamed }, options) : [withoutRoot()]),
-    ...aroundService(config, place, people, servers),
+    ...servers.flatMap(({ findings }) => findings.map((finding) => infoUnlessEnrolled(finding, people))),
+    ...(await examineGate(config, servers, people)),
+    ...(isRoot() ? examineAsRoot(servers, { people, renamed }, options) : [withoutRoot()]),
+    ...examineServiceAndFiles(config, place, people, servers),
     ...(place.kind === 'service' ? await examineFormerKeys(config, place.owner, now) : []),
     ...state.findings,
     ...(place.kind === 'service' ? await examineOutage(place, now) : []),
     ...examineClock(config, active, now(), state.skewMs),
     ...(await examineSealedFiles(config, people, now)),
-    ...[...missing.map(nobodys), ...renamed.map(enrolledAs)].map((finding) => graver(finding, config)),
+    ...[...missing.map(userGone), ...renamed.map(userRenamed)].map((finding) => raisedIfUnenrolledAllowed(finding, config)),
     ...(byThemselves === undefined ? [] : [byThemselves.finding]),
     ...unenrolled(config),
   ]);
 }
 
-/** Whose codes never match is kept out; that is a fault only for who was given some. */
-function asRemark(finding: Finding, people: readonly Person[]): Finding {
+/** A user whose codes never match is locked out, which is safe. So it is a failure only for users who are enrolled. */
+function infoUnlessEnrolled(finding: Finding, people: readonly Person[]): Finding {
   const codes = people.some(({ user, enrolments }) => user.name === finding.user && enrolments.length > 0);
   return finding.id === NEVER_MATCHES && finding.severity === 'fail' && !codes ? { ...finding, severity: 'info' } : finding;
 }
@@ -92,7 +95,7 @@ function placeFor(config: Config): StatePlace {
 function namesOf({ users }: DoctorOptions, enrolled: readonly string[]): string[] {
   const self = realUser().name;
   if (!isRoot() && users?.some((name) => accountName(name) !== self) === true)
-    throw new NotpError('not_permitted', 'only root can look at the logins of others', 'sudo notp doctor');
+    throw new NotpError('not_permitted', "only root can check other users' logins", 'sudo notp doctor');
   return isRoot() ? [...new Set(users ?? [ROOT, ...enrolled])] : [self];
 }
 
@@ -100,24 +103,24 @@ async function examineServers({ sshdConfig, progress }: DoctorOptions, people: r
   const reports: SshdReport[] = [];
   let [done, total] = [0, 0];
   for (const server of serversFor(sshdConfig)) {
-    const tell = (): void => {
+    const show = (): void => {
       progress(`Asking sshd: ${String(done)} of ${String(total)}`);
     };
     const expect = (questions: number): void => {
       total += questions;
-      tell();
+      show();
     };
     const answered = (answers: number): void => {
       done += answers;
-      tell();
+      show();
     };
     reports.push(await examineServer(server, people, { expect, progress: answered }));
   }
   return reports;
 }
 
-/** What the gate needs beside sshd's configuration: the program, the shells before it, the keys beside it. */
-async function aroundSshd(config: Config, servers: readonly SshdReport[], people: readonly Person[]): Promise<Finding[]> {
+/** The gate depends on more than the configuration of sshd: its program, the login shells that start it, and the users' keys. */
+async function examineGate(config: Config, servers: readonly SshdReport[], people: readonly Person[]): Promise<Finding[]> {
   const gates = servers.filter(({ doors }) => doors.gate);
   if (gates.length === 0) return [];
   const commands = [...new Set(gates.flatMap(({ gateCommands }) => gateCommands))];
@@ -125,42 +128,42 @@ async function aroundSshd(config: Config, servers: readonly SshdReport[], people
   const trusted = programs.every(({ severity }) => severity === 'ok');
   const keys: Finding[] = [];
   for (const { perUser } of gates) keys.push(...(await examineKeys(people, perUser, config.gate)));
-  // What others may have changed is not run.
+  // A program that others may have changed is never run.
   const tried = isRoot() && trusted ? commands.map(tryGate) : [];
   const services = [...new Set(gates.map(({ pamService }) => pamService))];
   return unique([...programs, ...tried, ...keys, ...examineShells(gated(people, gates)), ...services.flatMap(examineUserEnvironment)]);
 }
 
-/** For whom one of them forces the gate. */
+/** The people for whom at least one of the servers forces the gate. */
 function gated(people: readonly Person[], gates: readonly SshdReport[]): Person[] {
   const none: Effective = new Map();
   return people.filter(({ user }) => gates.some(({ perUser }) => meansGate(setting(perUser.get(user.name) ?? none, 'forcecommand'))));
 }
 
-/** Those with an enrolment, under their name or a former one. */
+/** The people with an enrolment, under their present or an earlier name. */
 function enrolledAmong(people: readonly Person[], renamed: People['renamed']): User[] {
   const names = new Set(renamed.map(({ to }) => to));
   return people.filter(({ user, enrolments }) => enrolments.length > 0 || names.has(user.name)).map(({ user }) => user);
 }
 
-/** What root alone can look at. */
-function asRoot(
+/** The checks that only root can do. */
+function examineAsRoot(
   servers: readonly SshdReport[],
   { people, renamed }: Pick<People, 'people' | 'renamed'>,
   options: DoctorOptions,
 ): Finding[] {
   const perUser = servers.map((server) => server.perUser);
-  return [...aroundPam(servers, enrolledAmong(people, renamed), options), ...examinePasswords(people, perUser, options.now())];
+  return [...examinePamDoor(servers, enrolledAmong(people, renamed), options), ...examinePasswords(people, perUser, options.now())];
 }
 
-function aroundPam(servers: readonly SshdReport[], enrolled: readonly User[], { sshdConfig }: DoctorOptions): Finding[] {
+function examinePamDoor(servers: readonly SshdReport[], enrolled: readonly User[], { sshdConfig }: DoctorOptions): Finding[] {
   const sshds = ['sshd', ...servers.map(({ pamService }) => pamService)];
   const services: PamService[] = [...new Set([...sshds, ...servicesWithNotp()])].map((name) => ({
     ...{ name, sshd: sshds.includes(name) },
     users: sshds.includes(name) ? enrolled.filter((user) => isSentToPam(user, name, servers)) : enrolled,
   }));
   const programs = [...new Set(services.flatMap(pamPrograms))].filter((program) => program.startsWith('/'));
-  // A file that was named may be a draft.
+  // A file given with --sshd-config may be a draft.
   const files = servers.flatMap((server) => server.files).filter((file) => file !== sshdConfig);
   const trusted = examineReadByRoot(
     files,
@@ -170,7 +173,7 @@ function aroundPam(servers: readonly SshdReport[], enrolled: readonly User[], { 
   return unique([...findings, ...trusted]);
 }
 
-/** Whether an sshd with that service leaves the code of `user` to it. */
+/** Whether an sshd that uses the PAM service `service` leaves the code of `user` to PAM. */
 function isSentToPam({ name: user }: User, service: string, servers: readonly SshdReport[]): boolean {
   return servers.some(({ pamService, perUser }) => {
     const effective = pamService === service ? perUser.get(user) : undefined;
@@ -179,7 +182,7 @@ function isSentToPam({ name: user }: User, service: string, servers: readonly Ss
   });
 }
 
-function aroundService(config: Config, place: StatePlace, people: readonly Person[], servers: readonly SshdReport[]): Finding[] {
+function examineServiceAndFiles(config: Config, place: StatePlace, people: readonly Person[], servers: readonly SshdReport[]): Finding[] {
   if (!isRoot() || config.store.kind === 'user') return [];
   const root = userByName(ROOT);
   const service: User | undefined = place.kind === 'service' ? place.owner : userByName(SERVICE_USER);
@@ -196,13 +199,16 @@ function unenrolled({ unenrolled: how }: Config): Finding[] {
   return [{ id: 'unenrolled', severity: 'warn', title, detail: 'unenrolled = "allow" in notp.toml', fix: 'unenrolled = "deny"' }];
 }
 
-/** Where users are let in who were never enrolled, whoever is enrolled under no name of theirs must not pass for one of them. */
-function graver(finding: Finding, { unenrolled: how }: Config): Finding {
+/**
+ * With unenrolled = "allow", users who were never enrolled get in without a code. Then an enrolment under the wrong name is a failure:
+ * its user would pass for one who was never enrolled.
+ */
+function raisedIfUnenrolledAllowed(finding: Finding, { unenrolled: how }: Config): Finding {
   return how === 'allow' ? { ...finding, severity: 'fail' } : finding;
 }
 
-function nobodys(name: string): Finding {
-  const title = 'Somebody is enrolled who is no user of this host';
+function userGone(name: string): Finding {
+  const title = 'An enrolled user does not exist on this host';
   return {
     id: 'user-gone',
     severity: 'warn',
@@ -213,24 +219,24 @@ function nobodys(name: string): Finding {
   };
 }
 
-function enrolledAs({ from, to }: { readonly from: string; readonly to: string }): Finding {
+function userRenamed({ from, to }: { readonly from: string; readonly to: string }): Finding {
   return {
     id: 'user-renamed',
     severity: 'warn',
-    title: 'Somebody is enrolled under a name that the account does not have any more',
-    detail: `the account of ${from} is ${to} in the passwd database, and logins ask for that name`,
+    title: 'An account was renamed after it was enrolled',
+    detail: `${from} is now called ${to} in the passwd database, and logins use the new name`,
     fix: shellCommand`notp-enroll ${to}, and then notp revoke --user ${from}`,
     user: from,
   };
 }
 
 function withoutRoot(): Finding {
-  const title = 'Without root, only your own login was looked at';
+  const title = 'Without root, only your own login was checked';
   return {
     id: 'not-root',
     severity: 'info',
     title,
-    detail: 'not seen: other users, PAM, the service and its state',
+    detail: 'not checked: other users, PAM, the service and its state',
     fix: 'sudo notp doctor',
   };
 }

@@ -1,4 +1,4 @@
-/** What doctor says about one thing that it looked at, and how findings are sorted and folded. Pure. */
+/** A finding is the result of one check of doctor. Here findings are sorted, and equal ones of several users merged. Pure. */
 export type Severity = 'ok' | 'info' | 'warn' | 'fail';
 
 export interface Finding {
@@ -7,42 +7,42 @@ export interface Finding {
   readonly severity: Severity;
   /** One sentence. */
   readonly title: string;
-  /** What was found where. */
+  /** The file, line or value that was found. */
   readonly detail: string;
-  /** One line; empty where nothing needs mending. */
+  /** One line; empty if nothing needs fixing. */
   readonly fix: string;
-  /** Whose login; absent for the host. */
+  /** The user whose login it is about; absent if it is about the host. */
   readonly user?: string;
 }
 
-/** A finding of many users: the same one but for the user. */
+/** One finding about several users. */
 export interface Folded extends Omit<Finding, 'user'> {
-  /** Empty for the host. */
+  /** Empty if it is about the host. */
   readonly users: readonly string[];
 }
 
-/** Mark that sshd, or whoever is enrolled, could not be looked at, which is no answer. */
+/** Ids of the findings that sshd, or the list of enrolled users, could not be checked. Then the absence of failures proves nothing. */
 export const UNSEEN = 'sshd-unseen';
 export const PEOPLE_UNSEEN = 'people-unseen';
 const ORDER: readonly Severity[] = ['fail', 'warn', 'info', 'ok'];
 
-/** Says that all is well with something. */
+/** A check that passed. */
 export function ok(id: string, title: string, detail = ''): Finding {
   return { id, severity: 'ok', title, detail, fix: '' };
 }
 
-/** Whether sshd and its users could be looked at; where they could not, that no check failed says nothing. */
+/** Whether sshd and its users could be checked at all. If not, the absence of failures proves nothing. */
 export function couldCheck(findings: readonly Finding[]): boolean {
   return !findings.some(({ id }) => id === UNSEEN || id === PEOPLE_UNSEEN);
 }
 
-/** Worst first, then the host before users by name; else in the order in which they were found, for sshd is what matters most. */
+/** Worst first; then the host before users, and users by name; then in the order of the checks, as sshd matters most and comes first. */
 export function sorted(findings: readonly Finding[]): Finding[] {
   const rank = ({ severity }: Finding): number => ORDER.indexOf(severity);
   return findings.toSorted((a, b) => rank(a) - rank(b) || compare(a.user ?? '', b.user ?? ''));
 }
 
-/** One for each that differs in more than the user, in the order of their first. */
+/** Merges findings that differ only in the user, in the order of their first. */
 export function folded(findings: readonly Finding[]): Folded[] {
   const groups = Map.groupBy(findings, (finding) => JSON.stringify({ ...finding, user: undefined }));
   return [...groups.values()].flatMap((group) => {

@@ -1,4 +1,4 @@
-/** Whose logins are looked at: users with what sshd's Match lines and the other checks need to know of them. */
+/** The people whose logins are checked, with what sshd's Match lines and the other checks need to know about them. */
 import { namesAreExact } from '../system/passwd-file.ts';
 import { groupsByName, namesByUid, usersByName, usersByUid, type User } from '../system/users.ts';
 import { NO_UID, type Enrolment } from '../store/store.ts';
@@ -13,13 +13,13 @@ export interface Person {
 export interface People {
   /** Each account once. */
   readonly people: readonly Person[];
-  /** Names that are nobody's. */
+  /** Names that no account has. */
   readonly missing: readonly string[];
-  /** Names with enrolments whose account has another name now, so that no login asks for them. */
+  /** Enrolled names whose account has a new name, so that no login uses the old one. */
   readonly renamed: readonly { readonly from: string; readonly to: string }[];
 }
 
-/** The people behind `names`; where nobody has the name any more, behind the uid that was enrolled under it. */
+/** The people called `names`. If no account has a name any more, it is found by the uid that was enrolled under that name. */
 export function peopleOf(names: readonly string[], enrolments: readonly Enrolment[]): People {
   const byUser = Map.groupBy(enrolments, ({ user }) => user);
   const named = usersByName(names);
@@ -36,7 +36,7 @@ export function peopleOf(names: readonly string[], enrolments: readonly Enrolmen
   return { people: [...people.values()], missing, renamed };
 }
 
-/** The accounts of `gone`, names that are nobody's, by the uid of their enrolments. */
+/** `gone`: names that no account has. Finds their accounts by the uid in their enrolments. */
 function formerNames(gone: readonly string[], byUser: ReadonlyMap<string, readonly Enrolment[]>): ReadonlyMap<string, User> {
   const uids = new Map(
     gone.flatMap((name) => (byUser.get(name) ?? []).flatMap(({ uid }) => (uid === NO_UID ? [] : [[name, uid] as const]))),
@@ -50,19 +50,19 @@ function formerNames(gone: readonly string[], byUser: ReadonlyMap<string, readon
   );
 }
 
-/** A person by another name. */
+/** Another name of a user. */
 export interface Spelling {
   readonly user: User;
   readonly name: string;
 }
 
-/** More of them are not looked up: each may take a question to a directory service. */
+/** No more than this are looked up: each may cost a query to a directory service. */
 const MAX_SPELLINGS = 200;
 
 /**
- * Other names of `people` that the Match lines may treat otherwise than the name of the account: further names of the uid, which
- * may be in other groups, what stands in a Match line itself, and capitals, which a directory service may take for the same.
- * Others cannot be guessed. Throws `failed` where the passwd database cannot be asked.
+ * Other names of `people` that the Match lines may treat differently from the account's own name: other names of the same uid, which
+ * may be in other groups; names in the Match lines themselves; and names in capitals, as a directory service may ignore case.
+ * Any other name cannot be guessed. Throws `failed` if the passwd database cannot be read.
  */
 export function otherSpellings(people: readonly Person[], criteria: readonly Criterion[]): Spelling[] {
   const patterns = patternsOf(criteria, 'user');
@@ -85,7 +85,7 @@ function otherCases(name: string): string[] {
   return [name.toUpperCase(), name.toLowerCase()].filter((other) => other !== name);
 }
 
-/** The names that the passwd database lists besides that of the account. */
+/** Further names of an account that the passwd database lists. */
 function namesBeside(users: ReadonlyMap<number, User>): Spelling[] {
   return [...namesByUid()].flatMap(([uid, names]) => {
     const user = users.get(uid);
@@ -93,7 +93,7 @@ function namesBeside(users: ReadonlyMap<number, User>): Spelling[] {
   });
 }
 
-/** Groups people that no Match line tells apart: one of each group stands for all of it. */
+/** Groups people that no Match line distinguishes: one member can stand for the whole group. */
 export function groupAlike(people: readonly Person[], criteria: readonly Criterion[]): Person[][] {
   const users = patternsOf(criteria, 'user');
   const groups = patternsOf(criteria, 'group');

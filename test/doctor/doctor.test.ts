@@ -43,10 +43,10 @@ describe('doctor', { skip: NEEDS }, () => {
     const told: string[] = [];
     const listening = { config: readConfig(writeConfig(folder)), now: Date.now, progress: (doing: string) => void told.push(doing) };
     await assert.rejects(examine({ ...listening, users: ['no-such-user'], sshdConfig: world.write([]) }), /there is no user/);
-    assert.deepEqual(told.splice(0), ['Looking who is enrolled']);
+    assert.deepEqual(told.splice(0), ['Reading the enrolments']);
     await examine({ ...listening, users: ['root'], sshdConfig: world.write([]) });
     const asked = ['Asking sshd: 0 of 1', 'Asking sshd: 1 of 1'];
-    assert.deepEqual(told, ['Looking who is enrolled', ...asked, 'Looking at what is around sshd']);
+    assert.deepEqual(told, ['Reading the enrolments', ...asked, 'Checking PAM, the service and its files']);
   });
 
   it('names a gate whose program others can change, and does not run that', async () => {

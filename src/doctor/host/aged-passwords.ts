@@ -1,6 +1,6 @@
 /**
- * Passwords that expire, of who has a code too: sshd has an expired one changed as soon as it was shown, which is before a code is asked for at
- * either door. Who knows it does not get in by that, but keeps its owner out. See shadow(5).
+ * Passwords that expire, of users who also need a code. sshd asks for a new password as soon as it has accepted an expired one, and at both
+ * doors that is before the code. Somebody who knows the old password does not get in that way, but locks the owner out. See shadow(5).
  */
 import * as fs from 'node:fs';
 import { ok, type Finding } from '../finding.ts';
@@ -11,18 +11,18 @@ import { takesPasswordFirst } from '../sshd/pam-rules.ts';
 const ID = 'password-age';
 const SHADOW = '/etc/shadow';
 const DAY_MS = 86_400_000;
-/** What useradd(8) writes for never is more. */
+/** From this many days on a password counts as never expiring; useradd(8) writes 99999 for "never". */
 const MOST_DAYS = 10_000;
 
 const NOTHING_KNOWN: Effective = new Map();
 
 interface Age {
-  /** The day of the last change, in days since 1970; 0: it must be changed now. */
+  /** The day of the last change, in days since 1970; 0 means that the password must be changed now. */
   readonly changed: number;
   readonly maxDays: number;
 }
 
-/** `perUser`: of each sshd the configuration of each user. `nowMs`: Unix time in milliseconds. The caller is root. */
+/** `perUser`: for each sshd, the effective configuration of each user. `nowMs`: Unix time in milliseconds. The caller is root. */
 export function examinePasswords(people: readonly Person[], perUser: readonly ReadonlyMap<string, Effective>[], nowMs: number): Finding[] {
   const asked = people.filter(
     ({ user, enrolments }) => enrolments.length > 0 && perUser.some((each) => takesPasswordFirst(each.get(user.name) ?? NOTHING_KNOWN)),
@@ -32,24 +32,26 @@ export function examinePasswords(people: readonly Person[], perUser: readonly Re
     const age = ages.get(name);
     return age === undefined ? [] : [findingOf(name, age, nowMs)];
   });
-  return found.length > 0 ? found : [ok(ID, 'No password of who has a code expires')];
+  return found.length > 0 ? found : [ok(ID, 'No enrolled user has a password that expires')];
 }
 
 function findingOf(user: string, { changed, maxDays }: Age, nowMs: number): Finding {
   const days = Math.floor(nowMs / DAY_MS) - changed;
   const isOver = changed === 0 || days > maxDays;
-  const then = 'and sshd has it changed before it asks for the code, by whoever knows the old one';
+  const then = 'before sshd asks for the code, by anyone who knows the old one';
   return {
     id: ID,
     severity: isOver ? 'warn' : 'info',
-    title: isOver ? 'A password has expired, which is changed without a code' : 'A password expires, and is changed without a code then',
-    detail: isOver ? `it has to be changed at the next login, ${then}` : `after ${String(maxDays)} days it has to be changed, ${then}`,
-    fix: `${isOver ? 'passwd NAME, or ' : ''}chage --maxdays -1 NAME: where a code is asked for too a password need not expire`,
+    title: isOver
+      ? 'A password has expired and can be changed without a code'
+      : 'A password will expire and can then be changed without a code',
+    detail: isOver ? `it must be changed at the next login, ${then}` : `it must be changed after ${String(maxDays)} days, ${then}`,
+    fix: `${isOver ? 'passwd NAME, or ' : ''}chage --maxdays -1 NAME: with a second factor a password need not expire`,
     user,
   };
 }
 
-/** Of each account with a password that expires. */
+/** The ages of the passwords that expire, by account. */
 function agesIn(shadow: string): ReadonlyMap<string, Age> {
   return new Map(
     shadow.split('\n').flatMap((line) => {

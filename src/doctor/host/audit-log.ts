@@ -1,4 +1,4 @@
-/** The family of the audit log: it can be appended to, and it is the one that was written, up to the line that the store knows. Nothing is written. */
+/** Checks of the audit log: it can be appended to, and no record that the store knows was changed. Nothing is written. */
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { verifyLog, type Report, type VerifyOptions } from '../../audit/verify.ts';
@@ -13,15 +13,15 @@ import type { StatePlace } from '../../state/place.ts';
 import { ok, type Finding } from '../finding.ts';
 import { permissionFix, WRITE_OF_ALL } from './trust.ts';
 
-/** Of a longer log its end is walked, in a few seconds: `notp audit verify` is for all of it. */
+/** Only this much of the end of a longer log is verified, which takes a few seconds. `notp audit verify` checks all of it. */
 const WALKED_BYTES = 64 * 1024 * 1024;
-/** Write and search bits of an owner. */
-const OWNER_MAKES = 0o300;
+/** The owner's write and search bits, which are needed to create a file in a folder. */
+const OWNER_CREATES = 0o300;
 
-/** What the store holds of the log. */
+/** What the store knows about the log. */
 export interface Known {
   readonly head: ChainHead;
-  /** Its last lines that the file did not take yet. */
+  /** The last records, if they could not be written to the file yet. */
   readonly backlog: readonly KeptLine[];
   readonly formerChainKeys: readonly Uint8Array[];
 }
@@ -30,10 +30,10 @@ export interface Known {
 export async function examineLog(state: State, place: StatePlace, known: Known): Promise<Finding[]> {
   const file = place.auditFile;
   const folder = path.dirname(file);
-  const there = fs.existsSync(file);
+  const exists = fs.existsSync(file);
   try {
-    if (there) appendable(file);
-    else makable(folder, place.owner);
+    if (exists) checkCanAppend(file);
+    else checkCanCreate(folder, place.owner);
   } catch (error) {
     return [
       {
@@ -41,7 +41,7 @@ export async function examineLog(state: State, place: StatePlace, known: Known):
         severity: 'fail',
         title: 'The audit log cannot be appended to',
         detail: messageOf(error),
-        fix: permissionFix(there ? file : folder, place.owner, { mode: there ? '600' : '700', shared: WRITE_OF_ALL }),
+        fix: permissionFix(exists ? file : folder, place.owner, { mode: exists ? '600' : '700', shared: WRITE_OF_ALL }),
       },
     ];
   }
@@ -51,30 +51,34 @@ export async function examineLog(state: State, place: StatePlace, known: Known):
     waiting === 0
       ? ok('audit-log', 'The audit log can be appended to', file)
       : {
-          ...{ id: 'audit-log', severity: taken > SLOTS / 2 ? 'fail' : 'warn', title: 'Records wait in the state for the audit log' },
-          detail: `${file} took none of the last ${String(waiting)} records; they take ${String(taken)} of ${String(SLOTS)} places, and without one nobody gets in`,
-          fix: 'look for a full disk, a quota or a read-only file system; whoever can write it next writes them',
+          ...{
+            id: 'audit-log',
+            severity: taken > SLOTS / 2 ? 'fail' : 'warn',
+            title: 'Records could not be written to the audit log and wait in the state',
+          },
+          detail: `${file} lacks the last ${String(waiting)} records; they fill ${String(taken)} of ${String(SLOTS)} places, and once all are full every login is refused`,
+          fix: 'check for a full disk, a quota or a read-only file system; notp then writes them with its next record',
         };
   return [appended, await examineChain(state, place, known)];
 }
 
-/** Throws where `owner` makes no file in `folder`. Not access(2), which asks for who we really are: root. */
-function makable(folder: string, { name, uid }: User): void {
+/** Throws if `owner` cannot create files in `folder`. access(2) would not do: it checks the real user, which is root. */
+function checkCanCreate(folder: string, { name, uid }: User): void {
   const stats = fs.statSync(folder);
-  if (stats.uid !== uid || (stats.mode & OWNER_MAKES) !== OWNER_MAKES) throw new Error(`${name} can make no file in ${folder}`);
+  if (stats.uid !== uid || (stats.mode & OWNER_CREATES) !== OWNER_CREATES) throw new Error(`${name} cannot create files in ${folder}`);
 }
 
-function appendable(file: string): void {
+function checkCanAppend(file: string): void {
   const { O_WRONLY, O_APPEND, O_NOFOLLOW, O_NONBLOCK } = fs.constants;
   const fd = fs.openSync(file, O_WRONLY | O_APPEND | O_NOFOLLOW | O_NONBLOCK);
   try {
-    if (!fs.fstatSync(fd).isFile()) throw new Error(`${file} is no regular file`);
+    if (!fs.fstatSync(fd).isFile()) throw new Error(`${file} is not a regular file`);
   } finally {
     fs.closeSync(fd);
   }
 }
 
-/** Whether the log is what was written, up to the last line that the store knows and after it. */
+/** Verifies the chain of the log, before and after the last record that the store knows. */
 async function examineChain(
   state: State,
   { auditFile, hostKeyFiles }: StatePlace,
@@ -82,28 +86,28 @@ async function examineChain(
 ): Promise<Finding> {
   const id = 'audit-chain';
   const keys = chainKeys(state, formerChainKeys);
-  if (head.seq === 0 && !isLost(auditFile, head)) return ok(id, 'The audit log has no line yet', auditFile);
+  if (head.seq === 0 && !isLost(auditFile, head)) return ok(id, 'The audit log has no record yet', auditFile);
   if (hostKeyFiles.length > 0 && state.log.key === undefined)
-    return { id, severity: 'info', title: 'The audit log cannot be proven without the host key', detail: auditFile, fix: '' };
+    return { id, severity: 'info', title: 'The audit log cannot be verified without the host key', detail: auditFile, fix: '' };
   if (isLost(auditFile, head)) {
     const { message: detail, hint: fix = '' } = lostHead(auditFile);
-    return { id, severity: 'fail', title: 'The store does not know the audit log, so every login is refused', detail, fix };
+    return { id, severity: 'fail', title: 'The store has no record of this audit log, so every login is refused', detail, fix };
   }
   const headNow = (): Promise<ChainHead> =>
     state.store.exclusively(async (transaction) => (await headOf(auditFile, transaction, keys)).head);
-  const report = await walked(auditFile, { known: head, headNow, backlog, keys, lastBytes: WALKED_BYTES });
+  const report = await verifyEnd(auditFile, { known: head, headNow, backlog, keys, lastBytes: WALKED_BYTES });
   const { problems, first, last } = report;
-  const title = 'The audit log is not what was written';
-  const fix = 'notp audit verify goes through all of it; find out who changed the log';
+  const title = 'The audit log was changed';
+  const fix = 'notp audit verify checks the whole log; find out who changed it';
   const [problem, ...more] = problems;
   if (problem !== undefined)
     return { id, severity: 'fail', title, detail: problem + (more.length > 0 ? ` (and ${String(more.length)} more)` : ''), fix };
-  const older = first > 1 ? '; those before them were not looked at' : '';
-  return ok(id, 'The audit log is what was written', `${auditFile}: records ${String(first)} to ${String(last?.seq ?? 0)}${older}`);
+  const older = first > 1 ? '; earlier ones were not checked' : '';
+  return ok(id, 'The audit log is unchanged', `${auditFile}: records ${String(first)} to ${String(last?.seq ?? 0)}${older}`);
 }
 
-/** What cannot be opened is not what was written. */
-async function walked(auditFile: string, options: VerifyOptions): Promise<Pick<Report, 'problems' | 'first' | 'last'>> {
+/** A log that cannot be opened counts as changed. */
+async function verifyEnd(auditFile: string, options: VerifyOptions): Promise<Pick<Report, 'problems' | 'first' | 'last'>> {
   try {
     return await verifyLog(auditFile, options);
   } catch (error) {

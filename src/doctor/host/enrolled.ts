@@ -1,4 +1,4 @@
-/** Who is enrolled where each user keeps their own state, and no store knows them all: whoever of the passwd database has a sealed file for logins. */
+/** Finds the enrolled users if each user keeps their own state: those users in the passwd database who have a sealed file. */
 import * as fs from 'node:fs';
 import { errnoOf, messageOf } from '../../error.ts';
 import type { Config } from '../../system/config.ts';
@@ -9,7 +9,7 @@ import { PEOPLE_UNSEEN, type Finding } from '../finding.ts';
 
 export interface Enrolled {
   readonly names: readonly string[];
-  /** How they were found, which says whom that leaves out. */
+  /** Says how the users were found, and so which ones may be missing. */
   readonly finding: Finding;
 }
 
@@ -31,7 +31,7 @@ async function hasSealedFile(config: Config, user: User): Promise<boolean> {
     return files.some((file) => fs.lstatSync(file, { throwIfNoEntry: false }) !== undefined);
   } catch (error) {
     if (errnoOf(error) === 'ENOTDIR') return false;
-    // A home that keeps root out, as over NFS. A file that the user cannot see either might be there.
+    // Root may not be able to read the home, as with NFS. If the user cannot see the file either, it may still exist.
     return await asUser(user, () => config.contexts.some((context) => findSealed(config, user, context).kind !== 'absent'));
   }
 }
@@ -40,9 +40,9 @@ function found(count: number, of: number): Finding {
   return {
     id: 'people-listed',
     severity: 'info',
-    title: 'Each user keeps their own state: those with a sealed file were looked at',
-    detail: `${String(count)} of the ${String(of)} users that getent passwd lists, which may leave out those of a directory service`,
-    fix: 'notp doctor --user NAME looks at others',
+    title: 'Each user keeps their own state: users with a sealed file were checked',
+    detail: `${String(count)} of the ${String(of)} users in getent passwd, which may not list those of a directory service`,
+    fix: 'check other users: notp doctor --user NAME',
   };
 }
 
@@ -50,8 +50,8 @@ function unknown(error: unknown): Finding {
   return {
     id: PEOPLE_UNSEEN,
     severity: 'warn',
-    title: 'Each user keeps their own state, and who is enrolled is not known',
+    title: 'Each user keeps their own state, and the enrolled users are not known',
     detail: messageOf(error),
-    fix: 'name them: notp doctor --user NAME',
+    fix: 'name the users: notp doctor --user NAME',
   };
 }

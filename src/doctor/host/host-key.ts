@@ -1,4 +1,4 @@
-/** Trust in the host key: the service alone reads it, or systemd alone opens it. */
+/** Checks of the host key: only the service can read it, or it is encrypted and only systemd can open it. */
 import * as path from 'node:path';
 import { messageOf, NotpError } from '../../error.ts';
 import type { Config } from '../../system/config.ts';
@@ -9,18 +9,18 @@ import { ok, type Finding } from '../finding.ts';
 import { permissionFix, whyUntrusted } from './trust.ts';
 
 const ROOT = { name: 'root', uid: 0 };
-/** How many enrolments are named. */
+/** No more enrolments than this are listed. */
 const NAMED = 10;
 
-/** Throws nothing: what is wrong is the finding. */
+/** Never throws: an error becomes the finding. */
 export function examineHostKey(config: Config, service: User): Finding {
   const id = 'host-key';
   if (hasEncryptedKey(config)) return encryptedKey(`${config.hostKey}.cred`);
-  const title = 'The host key is not as it must be';
+  const title = 'The host key has the wrong owner, mode or content';
   try {
     if (readHostKey(config.hostKey, service) !== undefined) {
       const folder = whyUntrusted(path.dirname(config.hostKey));
-      if (folder === undefined) return ok(id, 'The host key is there, and the service alone reads it', config.hostKey);
+      if (folder === undefined) return ok(id, 'The host key exists, and only the service can read it', config.hostKey);
       return {
         id,
         severity: 'fail',
@@ -41,7 +41,7 @@ export function examineHostKey(config: Config, service: User): Finding {
   }
 }
 
-/** The keys before the present one, where some are kept, and whose enrolments need them. What is broken has a finding of its own. */
+/** Reports earlier host keys that are still kept, and the enrolments that need them. A broken key is reported by examineHostKey(). */
 export async function examineFormerKeys(config: Config, service: User, now: () => number): Promise<Finding[]> {
   try {
     if ((readHostKey(config.hostKey, service)?.former ?? []).length === 0) return [];
@@ -52,7 +52,7 @@ export async function examineFormerKeys(config: Config, service: User, now: () =
       {
         id: 'host-key-former',
         severity: 'info',
-        title: left.length === 0 ? 'Earlier host keys are kept, and nobody needs them' : 'Earlier host keys are kept, and still needed',
+        title: left.length === 0 ? 'Earlier host keys are kept but no longer needed' : 'Earlier host keys are kept and still needed',
         detail: detail.join(', '),
         fix: left.length === 0 ? 'notp host-key retire' : 'notp reseal --all && notp host-key retire',
       },
@@ -64,11 +64,11 @@ export async function examineFormerKeys(config: Config, service: User, now: () =
 
 function encryptedKey(file: string): Finding {
   const wrong = whyUntrusted(file);
-  if (wrong === undefined) return ok('host-key', 'The host key is kept encrypted for the service', file);
+  if (wrong === undefined) return ok('host-key', 'The host key is stored encrypted for the service', file);
   return {
     id: 'host-key',
     severity: 'fail',
-    title: 'The encrypted host key can be changed by somebody else than root',
+    title: 'The encrypted host key can be changed by users other than root',
     detail: wrong,
     fix: permissionFix(file, ROOT, { mode: '600' }),
   };

@@ -1,4 +1,4 @@
-/** The family of outages: whether the copy that this host keeps for them is there and young, and what it has decided is reported. */
+/** Checks for outages: this host's copy of the store is recent, and its decisions in earlier outages are reported to the store. */
 import { messageOf } from '../../error.ts';
 import { shellCommand } from '../../otp/escape.ts';
 import type { Approved } from '../../store/store.ts';
@@ -12,7 +12,7 @@ import { ok, type Finding } from '../finding.ts';
 const COPY = 'outage-copy';
 const FIX = 'notp store refresh, and systemctl enable --now notp-store-refresh.timer';
 
-/** Nothing where this host keeps no copy. */
+/** No findings if this host keeps no copy. */
 export async function examineOutage(place: StatePlace, now: () => number): Promise<Finding[]> {
   const where = outagePlace(place);
   if (where === undefined) return [];
@@ -21,7 +21,10 @@ export async function examineOutage(place: StatePlace, now: () => number): Promi
       const copy = openCopy(place, now, { create: false });
       try {
         const [copied, waiting] = await contentsOf(copy);
-        return [copyFinding(storeName(where), await wanted(place, copied, now), copied, now()), ...(waiting ? [unreported(where)] : [])];
+        return [
+          copyFinding(storeName(where), await approvedNow(place, copied, now), copied, now()),
+          ...(waiting ? [unreported(where)] : []),
+        ];
       } finally {
         copy?.store.close();
       }
@@ -40,7 +43,7 @@ export async function examineOutage(place: StatePlace, now: () => number): Promi
   });
 }
 
-/** Whom the copy holds, and whether it holds something that was not reported. */
+/** The approved users in the copy, and whether it holds records that were not reported yet. */
 async function contentsOf(copy: State | undefined): Promise<readonly [readonly Approved[], boolean]> {
   if (copy === undefined) return [[], false];
   return await copy.store.exclusively(async (transaction) => [
@@ -49,8 +52,8 @@ async function contentsOf(copy: State | undefined): Promise<readonly [readonly A
   ]);
 }
 
-/** Who is approved; as far as the copy knows where the store cannot be asked, which is a finding of its own. */
-async function wanted(place: StatePlace, copied: readonly Approved[], now: () => number): Promise<readonly Approved[]> {
+/** The approved users according to the store, or to the copy if the store cannot be reached. That has a finding of its own. */
+async function approvedNow(place: StatePlace, copied: readonly Approved[], now: () => number): Promise<readonly Approved[]> {
   try {
     return await withPresentState(place, now, ({ store }) => store.exclusively((transaction) => transaction.approved()));
   } catch {
@@ -64,11 +67,11 @@ function copyFinding(file: string, approved: readonly Approved[], copied: readon
   const young = new Set(copied.filter(({ asOfMs }) => isFresh(asOfMs, nowMs)).map(({ user }) => user));
   const lacking = approved.filter(({ user }) => !young.has(user)).map(({ user }) => user);
   if (lacking.length === 0) return ok(COPY, 'The copy for outages is up to date', file);
-  const title = 'The copy for outages lacks approved users, or what it has is over a day old, so they would be refused';
+  const title = 'The copy for outages lacks approved users, or is over a day old for them, so they would be refused';
   return { id: COPY, severity: 'warn', title, detail: `${file}: ${lacking.join(', ')}`, fix: FIX };
 }
 
 function unreported(where: StatePlace): Finding {
-  const title = 'What this host has decided in an outage is not reported, so other hosts take the same codes';
+  const title = 'This host has not reported what it decided in an outage, so other hosts accept the same codes again';
   return { id: 'outage-report', severity: 'warn', title, detail: storeName(where), fix: 'notp store refresh' };
 }

@@ -1,4 +1,4 @@
-/** What sshd, PAM and the passwd database read as root: who can write any of it decides who gets in. */
+/** The files that sshd, PAM and the passwd database read as root: anyone who can write one of them decides who gets in. */
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { ok, type Finding } from '../finding.ts';
@@ -7,25 +7,25 @@ import { whyUntrusted } from './trust.ts';
 
 const ID = 'read-by-root';
 const ACCOUNTS = ['/etc/passwd', '/etc/shadow', '/etc/group', '/etc/nsswitch.conf'];
-/** Where libpam looks for a module that has no path. */
+/** The folders in which libpam looks for a module without a path. */
 const MODULE_FOLDERS = '/{usr/,}lib{,64}/{,*/}security';
 
-/** `sshd`: files and folders of its configuration. `services`: of PAM, whose files, modules and programs are looked at. */
+/** `sshd`: files and folders of its configuration. `services`: PAM services, whose files, modules and programs are checked. */
 export function examineReadByRoot(sshd: readonly string[], services: readonly string[]): Finding[] {
   const files = [...sshd, ...ACCOUNTS, ...services.flatMap(readByPam)].filter((file) => fs.existsSync(file));
-  // One folder that others can write is told once, and not for each file in it.
+  // A folder that others can write is reported once, not for each file in it.
   const wrong = new Map<string, string>();
   for (const file of new Set(files)) {
     const other = whyUntrusted(file);
     if (other !== undefined && !wrong.has(other)) wrong.set(other, file);
   }
-  if (wrong.size === 0) return [ok(ID, 'What sshd and PAM read belongs to root alone')];
+  if (wrong.size === 0) return [ok(ID, 'Only root can change the files that sshd and PAM read')];
   return [...wrong].map(([other, file]) => ({
     id: ID,
     severity: 'fail',
-    title: 'What sshd or PAM reads as root can be changed by somebody else than root',
+    title: 'A file that sshd or PAM reads as root can be changed by users other than root',
     detail: `${file}: ${other}`,
-    fix: 'chown root what is named, and chmod go-w it',
+    fix: 'chown root and chmod go-w the named file or folder',
   }));
 }
 
@@ -45,7 +45,7 @@ function filesOf(modules: readonly PamModule[]): string[] {
   return names.flatMap((name) => (name.startsWith('/') ? [name] : folders.map((folder) => path.join(folder, name))));
 }
 
-/** What pam_exec(8) runs; of notp rule P8 tells. */
+/** The program that pam_exec(8) runs; for notp itself see rule P8. */
 function programOf(line: PamModule): string[] {
   const [program = ''] = execWords(line) ?? [];
   return program.startsWith('/') && notpLine(line) === undefined ? [program] : [];

@@ -1,4 +1,4 @@
-/** The family of sealed files: each enrolment's file is there, the user's alone, and the registered one. */
+/** Checks of sealed files: each enrolment's file exists, belongs to the user alone, and is the registered one. */
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { shellCommand } from '../../otp/escape.ts';
@@ -19,7 +19,7 @@ const ID = 'sealed-file';
 
 export async function examineSealedFiles(config: Config, people: readonly Person[], now: () => number): Promise<Finding[]> {
   const count = people.reduce((sum, { enrolments }) => sum + enrolments.length, 0);
-  // A store that does not answer is a finding of its own.
+  // A store that does not answer has a finding of its own.
   if (count === 0) return [];
   const findings: Finding[] = [];
   const kept = config.secretsInStore ? await keptOfAll(config, now) : undefined;
@@ -31,7 +31,7 @@ export async function examineSealedFiles(config: Config, people: readonly Person
     const files = openable(found, hostKey);
     findings.push(...enrolments.flatMap((enrolment, i) => wrongWith(config, user, enrolment, files[i]?.found ?? { kind: 'absent' })));
   }
-  return findings.length > 0 ? findings : [ok(ID, 'Every sealed file is there and is the registered one', `${String(count)} looked at`)];
+  return findings.length > 0 ? findings : [ok(ID, 'Every sealed file exists and is the registered one', `${String(count)} checked`)];
 }
 
 function wrongWith(config: Config, user: User, enrolment: Enrolment, found: Found): Finding[] {
@@ -39,13 +39,16 @@ function wrongWith(config: Config, user: User, enrolment: Enrolment, found: Foun
   if (!('result' in standing)) return [];
   const file = whereSealed(config, statePlace(config, user), user, enrolment.context);
   const detail = `${file}: ${standing.detail ?? standing.reason}`;
-  const fix = mendingAsUser(user, file, detail) ?? shellCommand`notp-enroll ${user.name} ${enrolment.context} --replace`;
-  const what = enrolment.doubt === 'forged' ? 'the enrolment was changed outside notp' : 'the sealed file is not as it must be';
+  const fix = fixAsUser(user, file, detail) ?? shellCommand`notp-enroll ${user.name} ${enrolment.context} --replace`;
+  const what = enrolment.doubt === 'forged' ? 'the enrolment was changed outside notp' : 'the sealed file cannot be used';
   return [{ id: ID, severity: 'fail', title: `The user cannot log in: ${what}`, detail, fix, user: user.name }];
 }
 
-/** How `user` mends what stands in `detail` of their file or its folders, with their own rights alone: it is theirs, and root would follow what they put there. */
-function mendingAsUser(user: User, file: string, detail: string): string | undefined {
+/**
+ * The commands that fix the problem `detail` of the user's file or its folders. They run as the user: the folders are the user's, and root
+ * would follow whatever symlink the user puts there.
+ */
+function fixAsUser(user: User, file: string, detail: string): string | undefined {
   if (/ has mode \d+, which lets others in$/.test(detail)) return chmodAs(user, '600', file);
   if (!detail.endsWith(' can be written by others')) return undefined;
   const folders = [user.home, path.dirname(file)].filter((folder) => isOpen(folder, user));

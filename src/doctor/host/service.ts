@@ -1,4 +1,4 @@
-/** The family of the service: its user, its units, its key as a credential, and the socket of each enrolled user. See systemd.unit(5). */
+/** Checks of the service: its user, its units, its key as a credential, and the socket of each enrolled user. See systemd.unit(5). */
 import { spawnSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import { shellCommand } from '../../otp/escape.ts';
@@ -11,10 +11,10 @@ import type { Person } from '../people.ts';
 
 const SYSTEMCTL = '/usr/bin/systemctl';
 const TIMEOUT_MS = 30_000;
-/** Names on one command line. */
+/** Unit names on one command line. */
 const BATCH = 100;
 
-/** Which doors are in use: at the gate each user needs a socket of their own, at the PAM door root asks the judge. */
+/** The doors in use. At the gate each user needs a socket of their own; at the PAM door root asks the judge. */
 export interface DoorsInUse {
   readonly gate: boolean;
   readonly pam: boolean;
@@ -25,7 +25,7 @@ export function examineService(config: Config, people: readonly Person[], { gate
   if (service === undefined) return [noUser()];
   const enrolled = people.filter(({ enrolments }) => enrolments.length > 0).map(({ user }) => user);
   const sockets = gate || hasService() ? examineSockets(config, enrolled) : [];
-  return [ok('service-user', `The system user ${SERVICE_USER} is there`), ...examineUnits(config, { gate, pam }), ...sockets];
+  return [ok('service-user', `The system user ${SERVICE_USER} exists`), ...examineUnits(config, { gate, pam }), ...sockets];
 }
 
 function examineUnits(config: Config, { gate, pam }: DoorsInUse): Finding[] {
@@ -35,7 +35,7 @@ function examineUnits(config: Config, { gate, pam }: DoorsInUse): Finding[] {
         id: 'service-units',
         severity: gate ? 'fail' : 'info',
         title: 'systemd is not the init of this host, so no socket starts the service',
-        detail: 'no /run/systemd/system',
+        detail: '/run/systemd/system does not exist',
         fix: gate ? 'the PAM door needs no service' : '',
       },
     ];
@@ -55,13 +55,13 @@ function examineUnits(config: Config, { gate, pam }: DoorsInUse): Finding[] {
 function examineJudge({ judge }: Config): Finding {
   const [active = ''] = states('is-active', [JUDGE_SOCKET]);
   const [enabled = ''] = states('is-enabled', [JUDGE_SOCKET]);
-  const wrong = wrongWith(judge, { uid: 0 }) ?? unlike('active', active) ?? unlike('enabled', enabled);
+  const wrong = wrongWith(judge, { uid: 0 }) ?? unlessState('active', active) ?? unlessState('enabled', enabled);
   if (wrong === undefined) return ok('service-judge', 'The judge of the PAM door listens', judge);
-  const title = 'The judge of the PAM door does not listen as it must, so every login there is refused';
+  const title = 'The judge of the PAM door does not listen, so every login there is refused';
   return { id: 'service-judge', severity: 'fail', title, detail: wrong, fix: shellCommand`systemctl enable --now ${JUDGE_SOCKET}` };
 }
 
-/** An encrypted key reaches the service only where its unit says so. */
+/** The host key reaches the service only through a line of its unit. */
 function examineCredential(config: Config): Finding[] {
   const shown = systemctl(['cat', 'notp@.service']).join('\n');
   const [first, ...others] = credentialNames(config).map((name, i) => `${name}:${config.hostKeys[i] ?? ''}`);
@@ -69,15 +69,15 @@ function examineCredential(config: Config): Finding[] {
   const lines = [key, ...others.map((other) => `LoadCredential=${other}`)];
   const present = shown.split('\n');
   const line = lines.find((each) => !present.includes(each)) ?? lines.join(', ');
-  if (lines.every((each) => present.includes(each))) return [ok('service-credential', 'The service is handed the host key', line)];
-  const title = 'The service is not handed the host key';
+  if (lines.every((each) => present.includes(each))) return [ok('service-credential', 'The service receives the host key', line)];
+  const title = 'The service does not receive the host key';
   return [
     {
       id: 'service-credential',
       severity: 'fail',
       title,
       detail: `notp@.service has no ${line}`,
-      fix: hasEncryptedKey(config) ? 'install systemd/encrypted-host-key.conf as a drop-in' : `a drop-in of notp@.service with ${line}`,
+      fix: hasEncryptedKey(config) ? 'install systemd/encrypted-host-key.conf as a drop-in' : `add a drop-in to notp@.service with ${line}`,
     },
   ];
 }
@@ -86,9 +86,9 @@ function examineSockets(config: Config, users: readonly User[]): Finding[] {
   const names = users.map(({ uid }) => `notp@${String(uid)}.socket`);
   const [enabled, active] = hasService() ? [states('is-enabled', names), states('is-active', names)] : [[], []];
   const findings = users.flatMap((user, i) => {
-    const wrong = wrongWith(expand(config.socket, user), user) ?? unlike('active', active[i]) ?? unlike('enabled', enabled[i]);
+    const wrong = wrongWith(expand(config.socket, user), user) ?? unlessState('active', active[i]) ?? unlessState('enabled', enabled[i]);
     if (wrong === undefined) return [];
-    const title = 'The socket of the user is not as it must be, so the gate refuses';
+    const title = "The user's socket does not work, so the gate refuses";
     return [
       {
         id: 'service-socket',
@@ -102,22 +102,22 @@ function examineSockets(config: Config, users: readonly User[]): Finding[] {
   });
   return findings.length > 0 || users.length === 0
     ? findings
-    : [ok('service-socket', 'Every enrolled user has a socket', `${String(users.length)} looked at`)];
+    : [ok('service-socket', 'Every enrolled user has a socket', `${String(users.length)} checked`)];
 }
 
 function wrongWith(socket: string, user: Pick<User, 'uid'>): string | undefined {
   const stats = fs.lstatSync(socket, { throwIfNoEntry: false });
   if (stats === undefined) return `${socket} is not there`;
-  if (!stats.isSocket()) return `${socket} is no socket`;
+  if (!stats.isSocket()) return `${socket} is not a socket`;
   if (stats.uid !== user.uid) return `${socket} belongs to uid ${String(stats.uid)}`;
   return (stats.mode & 0o077) === 0 ? undefined : `${socket} has mode ${(stats.mode & 0o7777).toString(8)}, which lets others in`;
 }
 
-function unlike(wanted: string, state: string | undefined): string | undefined {
-  return state === undefined || state === wanted ? undefined : `systemd says it is ${state}`;
+function unlessState(wanted: string, state: string | undefined): string | undefined {
+  return state === undefined || state === wanted ? undefined : `systemd says that it is ${state}`;
 }
 
-/** One word for each unit. */
+/** One word of systemctl for each unit. */
 function states(question: 'is-enabled' | 'is-active', units: readonly string[]): string[] {
   return Array.from({ length: Math.ceil(units.length / BATCH) }, (_, i) => units.slice(i * BATCH, (i + 1) * BATCH)).flatMap((some) =>
     systemctl([question, ...some]),

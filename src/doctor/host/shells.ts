@@ -1,4 +1,4 @@
-/** The family of login shells: rule FC11. sshd runs the gate through them, so what they read first comes before the code. */
+/** Checks of login shells, rule FC11. sshd runs the gate through the login shell, so the shell's start files run before the code. */
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { ok, type Finding } from '../finding.ts';
@@ -6,44 +6,44 @@ import type { Person } from '../people.ts';
 import { whyUntrusted } from './trust.ts';
 
 const SHELLS = '/etc/shells';
-/** They read ~/.tcshrc or ~/.cshrc whatever the environment says: csh, bsd-csh, tcsh. */
+/** Shells that read ~/.tcshrc or ~/.cshrc in any environment: csh, bsd-csh, tcsh. */
 const UNTAMED = /csh(-static|[-.\d]+)?$/;
-/** What every csh has in it, for it reads the file of the host too: a copy or a hard link may have any name. */
+/** A copy or a hard link of a csh may have any name, but each contains this: the name of the host's file that it reads. */
 const CSHRC = 'csh.cshrc';
-/** With what SetEnv sets and blanks (FC9) they read no file of the user before a command. */
+/** With the variables that SetEnv sets or empties (FC9), these read no file of the user before a command. */
 const TAMED = /^(sh|dash|ash|bash|zsh|fish|ksh|ksh93|mksh|lksh|oksh)(-static|[-.\d]+)?$/;
-/** Many programs in one, which go by the name that they are called by. */
+/** A program that behaves as the shell whose name it is called by. */
 const BOX = /^busybox/;
 const MAX_SHELL_BYTES = 256 * 1024 * 1024;
-/** They run no program that has a path, so never the gate. */
+/** Restricted shells run no program with a path, so never the gate. */
 const RESTRICTED = /^r(bash|zsh|ksh)$/;
-/** Who has one of these does not log in. */
+/** Programs that no user can log in with. */
 const NO_SHELLS = ['nologin', 'false', 'sync', 'shutdown', 'halt'];
 const OTHER_SHELL = 'another shell (chsh -s /bin/bash), or the PAM door (notp setup pam)';
 
-/** `people`: those whom the gate is forced for. */
+/** `people`: the people for whom sshd forces the gate. */
 export function examineShells(people: readonly Person[]): Finding[] {
   const listed = fs.existsSync(SHELLS) ? fs.readFileSync(SHELLS, 'utf8').split('\n') : undefined;
   const wrong = new Map([...new Set(people.map(({ user }) => user.shell))].map((shell) => [shell, wrongWith(shell, listed)]));
   const findings = people.flatMap(({ user: { name, shell } }) => {
     const found = wrong.get(shell);
-    return found === undefined ? [] : [{ id: 'FC11', title: 'The login shell does not go with the gate', ...found, user: name }];
+    return found === undefined ? [] : [{ id: 'FC11', title: 'The login shell does not work safely with the gate', ...found, user: name }];
   });
   return findings.length > 0 ? findings : [ok('FC11', 'No login shell reads files of the user before the gate')];
 }
 
-/** Those of `shells` that run what the user wrote before the gate, which nothing closes, or that can themselves be changed by others than root. */
+/** The `shells` that run the user's own files before the gate, which nothing can prevent, or that users other than root can change. */
 export function unsafeShells(shells: readonly string[]): ReadonlySet<string> {
   const each = [...new Set(shells)];
   return new Set(each.filter((shell) => isCsh(lookAt(shell)) || (fs.existsSync(shell) && whyUntrusted(shell) !== undefined)));
 }
 
-/** A shell as the entry names it, and the file that this leads to. */
+/** A shell as the passwd entry names it, and the file it leads to. */
 interface Shell {
   readonly name: string;
-  /** The name of the file; the same where it is not there. */
+  /** The name of the file; the same as `name` if there is none. */
   readonly real: string;
-  /** Undefined where it cannot be read. */
+  /** Undefined if it cannot be read. */
   readonly content: Buffer | undefined;
 }
 
@@ -63,7 +63,7 @@ function isCsh({ name, real, content }: Shell): boolean {
   return UNTAMED.test(name) || UNTAMED.test(real) || content?.includes(CSHRC) === true;
 }
 
-/** A script may start anything. */
+/** A script is not accepted: it may start anything. */
 function isTamed({ name, real, content }: Shell): boolean {
   return TAMED.test(name) && (TAMED.test(real) || BOX.test(real)) && content?.subarray(0, 2).toString('latin1') !== '#!';
 }
@@ -71,19 +71,19 @@ function isTamed({ name, real, content }: Shell): boolean {
 type Wrong = Pick<Finding, 'severity' | 'detail' | 'fix'>;
 
 function wrongWith(shell: string, listed: readonly string[] | undefined): Wrong | undefined {
-  // Before the name says anything: it may be anybody's program.
+  // First of all, as the name means nothing if others can change the program.
   const other = fs.existsSync(shell) ? whyUntrusted(shell) : undefined;
   if (other !== undefined) return { severity: 'fail', detail: `${shell} runs before the gate, and ${other}`, fix: OTHER_SHELL };
   const looked = lookAt(shell);
   const { name, real } = looked;
-  const told = real === name ? shell : `${shell} (${real})`;
+  const shown = real === name ? shell : `${shell} (${real})`;
   if (isCsh(looked))
-    return { severity: 'fail', detail: `${told} is a csh, which reads ~/.tcshrc or ~/.cshrc before the gate`, fix: OTHER_SHELL };
+    return { severity: 'fail', detail: `${shown} is a csh, which reads ~/.tcshrc or ~/.cshrc before the gate`, fix: OTHER_SHELL };
   if (NO_SHELLS.includes(name)) return undefined;
   if (!fs.existsSync(shell)) return warning(`${shell} is not there`, 'chsh -s /bin/bash');
-  if (RESTRICTED.test(name)) return warning(`${shell} runs no program that has a path, so not the gate: nobody gets in`, OTHER_SHELL);
-  if (!isTamed(looked)) return warning(`what ${told} reads before the gate, notp does not know`, OTHER_SHELL);
-  // pam_shells(8) and some programs refuse it, and nobody has looked at it.
+  if (RESTRICTED.test(name)) return warning(`${shell} runs no program with a path, so not the gate either: nobody gets in`, OTHER_SHELL);
+  if (!isTamed(looked)) return warning(`notp does not know which files ${shown} reads before the gate`, OTHER_SHELL);
+  // pam_shells(8) and some programs refuse such a shell.
   return listed?.includes(shell) === false ? warning(`${shell} is not in ${SHELLS}`, `another shell, or add it to ${SHELLS}`) : undefined;
 }
 

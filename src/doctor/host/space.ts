@@ -1,4 +1,4 @@
-/** The family of space: room for the state and the log. */
+/** Checks that the disk has room for the state and the log. */
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { shellCommand } from '../../otp/escape.ts';
@@ -18,7 +18,7 @@ export function examineSpace({ store, auditFile }: StatePlace): Finding[] {
 function spaceIn(folder: string): Finding {
   const { bavail, bsize, files, ffree } = fs.statfsSync(folder);
   const free = bavail * bsize;
-  // Some file systems count no inodes.
+  // Some file systems have no count of inodes.
   const full = free < TOO_LITTLE_BYTES || (files > 0 && ffree === 0);
   const detail = `${folder}: ${String(Math.floor(free / MIB))} MiB free`;
   if (!full && free >= LITTLE_BYTES) return ok('space', 'There is room for the state and the log', detail);

@@ -1,4 +1,4 @@
-/** The family of state: the store opens and takes a write, the audit log can be appended to and agrees with it, and there is room. */
+/** Checks of the state: the store opens and can be written, the audit log can be appended to and agrees with it, and the disk has room. */
 import { messageOf, NotpError } from '../../error.ts';
 import type { Enrolment } from '../../store/store.ts';
 import { headOf } from '../../audit/host-name.ts';
@@ -13,7 +13,7 @@ import { examineSpace } from './space.ts';
 export interface StateReport {
   readonly findings: readonly Finding[];
   readonly enrolments: readonly Enrolment[];
-  /** How far the clock of this host is ahead of that of the store, where that has one. */
+  /** How far this host's clock is ahead of the store's; undefined if the store has no clock of its own. */
   readonly skewMs?: number | undefined;
 }
 
@@ -22,18 +22,18 @@ interface Contents extends Known {
   readonly skewMs: number | undefined;
 }
 
-/** Looks as the owner of the state. Nothing is changed: what is written is rolled back. */
+/** Checks as the owner of the state. Nothing is changed: the write is rolled back. */
 export async function examineState(place: StatePlace, now: () => number): Promise<StateReport> {
   return await asUser(place.owner, async () => {
     try {
-      return await withState(place, now, async (state) => (state === undefined ? noState(place) : await lookInto(state, place, now)));
+      return await withState(place, now, async (state) => (state === undefined ? noState(place) : await examineOpened(state, place, now)));
     } catch (error) {
       return { findings: [broken(error)], enrolments: [] };
     }
   });
 }
 
-/** Not there before the first enrolment, which makes it. */
+/** The first enrolment creates the state. */
 function noState(place: StatePlace): StateReport {
   const { kind } = place;
   const title = kind === 'user' ? 'Nobody has enrolled here yet' : 'There is no state yet, so nobody is enrolled';
@@ -51,17 +51,17 @@ function noState(place: StatePlace): StateReport {
   };
 }
 
-async function lookInto(state: State, place: StatePlace, now: () => number): Promise<StateReport> {
-  const known = await rolledBack(state, place, now);
-  const store = ok('store', 'The state opens and takes a write', storeName(place));
+async function examineOpened(state: State, place: StatePlace, now: () => number): Promise<StateReport> {
+  const known = await readAndRollBack(state, place, now);
+  const store = ok('store', 'The state can be opened and written', storeName(place));
   const { enrolments, skewMs } = known;
   return { findings: [store, ...(await examineLog(state, place, known)), ...examineSpace(place)], enrolments, skewMs };
 }
 
-/** Reads all enrolments and writes the head as it is, inside a transaction that is then thrown away. */
-async function rolledBack(state: State, { auditFile }: StatePlace, now: () => number): Promise<Contents> {
+/** Reads all enrolments and writes the unchanged head, in a transaction that is then rolled back. */
+async function readAndRollBack(state: State, { auditFile }: StatePlace, now: () => number): Promise<Contents> {
   let found: Contents | undefined;
-  const undo = new Error('looked at, and rolled back');
+  const undo = new Error('rolled back on purpose');
   try {
     await state.store.exclusively(async (transaction) => {
       const backlog = await transaction.backlog();

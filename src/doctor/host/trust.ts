@@ -1,4 +1,7 @@
-/** The family of trust: whatever decides must belong to root or to the service, with all its folders, and nobody else may write it. */
+/**
+ * Checks of owners and modes. Every file that a login depends on must belong to root or the service, with all its folders, and nobody else
+ * may write it.
+ */
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { shellCommand } from '../../otp/escape.ts';
@@ -7,22 +10,22 @@ import { realUid, type User } from '../../system/users.ts';
 import { ok, type Finding } from '../finding.ts';
 
 const SHARED_WRITE = 0o022;
-/** Debian and Ubuntu let a group of theirs write /var/log. What it can do to the log there, the chain shows. */
+/** Debian and Ubuntu let a system group write /var/log. The chain shows whatever that group does to the log there. */
 export const WRITE_OF_ALL = 0o002;
 const STICKY = 0o1000;
 const MAX_LINKS = 16;
 
 interface Relied {
-  /** Who may own any of it, besides root: a uid. */
+  /** The uid that may own any part of the path, besides root. */
   readonly owner?: number;
-  /** Write bits that none of it may have. */
+  /** Write bits that no part of the path may have. */
   readonly shared?: number;
   readonly links?: number;
 }
 
-/** Why root cannot rely on `file`: who else can change it, a folder above it, or what it is a link to. Undefined where nobody can. */
+/** Why root cannot trust `file`: somebody else can change it, a folder above it, or the target of a symlink. Undefined if nobody can. */
 export function whyUntrusted(file: string, { owner = 0, shared = SHARED_WRITE, links = 0 }: Relied = {}): string | undefined {
-  if (links > MAX_LINKS) return `${file} is a link that leads nowhere`;
+  if (links > MAX_LINKS) return `${file} is a symlink that leads nowhere`;
   const parts = path.resolve(file).split('/').slice(1);
   for (const [i] of parts.entries()) {
     const each = `/${parts.slice(0, i + 1).join('/')}`;
@@ -41,32 +44,38 @@ export function whyUntrusted(file: string, { owner = 0, shared = SHARED_WRITE, l
 
 type Owner = Pick<User, 'name' | 'uid'>;
 
-/** The command that gives `file`, which is `owner`'s, the mode `mode` as chmod(1) takes it: with the rights of `owner`, for root's would follow what a user puts in its place. */
+/**
+ * The command that sets the mode of `file`, which belongs to `owner`; `mode` is in the syntax of chmod(1). It runs as the owner: as root it
+ * would follow a symlink that the owner may put in its place.
+ */
 export function chmodAs({ name, uid }: Owner, mode: string, file: string): string {
   return uid === realUid() ? shellCommand`chmod ${mode} ${file}` : shellCommand`runuser -u ${name} -- chmod ${mode} ${file}`;
 }
 
-/** How `file` is made `owner`'s, with the mode `mode`: a command, or what must be done before there is a safe one. `shared`: as for whyUntrusted(), of the folders above. */
+/**
+ * The fix that gives `file` to `owner` with the mode `mode`: a command, or the step that must come first to make a command safe.
+ * `shared`: as for whyUntrusted(), for the folders above.
+ */
 export function permissionFix(file: string, owner: Owner, { mode, shared = SHARED_WRITE }: { mode: string; shared?: number }): string {
-  const stats = look(file);
-  if (stats?.isFile() !== true && stats?.isDirectory() !== true) return 'look who put it there, and take it away';
+  const stats = statsOf(file);
+  if (stats?.isFile() !== true && stats?.isDirectory() !== true) return 'find out who put it there, and remove it';
   const isOwners = stats.uid === owner.uid;
   if (isOwners && owner.uid !== 0) return chmodAs(owner, mode, file);
   const other = whyUntrusted(folderToTrust(path.dirname(file), owner), { shared });
-  if (other !== undefined) return `make that root's first, and writable by nobody else: ${other}`;
+  if (other !== undefined) return `first give it to root and let nobody else write it: ${other}`;
   const chmod = chmodAs(owner, mode, file);
   return isOwners ? chmod : `${shellCommand`chown -h ${owner.name} ${file}`} && ${chmod}`;
 }
 
-/** In a folder of their own, `owner` can put something else in the place of a file, but chown -h follows no link there. */
+/** In their own folder an owner can replace a file at any time, but chown -h follows no symlink there. So the folder above must be safe. */
 function folderToTrust(folder: string, { uid }: Owner): string {
-  const stats = look(folder);
+  const stats = statsOf(folder);
   const isOwners = stats?.isDirectory() === true && stats.uid === uid && (stats.mode & SHARED_WRITE) === 0;
   return isOwners ? path.dirname(folder) : folder;
 }
 
-/** Undefined where it is not there, or those above it cannot be entered. */
-function look(file: string): fs.Stats | undefined {
+/** Undefined if it does not exist or cannot be reached. */
+function statsOf(file: string): fs.Stats | undefined {
   try {
     return fs.lstatSync(file);
   } catch {
@@ -74,17 +83,17 @@ function look(file: string): fs.Stats | undefined {
   }
 }
 
-/** What a program of notp is made of: itself, and where it is the script of a source tree, what that runs. */
+/** The files of a program of notp: the program itself and, if it is the script of a source tree, the files that the script runs. */
 function partsOf(program: string): string[] {
-  const real = realOf(program);
+  const real = realPathOf(program);
   if (real === undefined) return [program];
   const top = path.dirname(path.dirname(real));
   const beside = [path.join(top, 'dist/notp.cjs'), path.join(top, 'node_modules/.bin/node')].filter((file) => fs.existsSync(file));
   return [program, ...beside];
 }
 
-/** Without symlinks; undefined where it is not there, or goes while we look. */
-function realOf(program: string): string | undefined {
+/** The path without symlinks; undefined if the file does not exist, or disappears meanwhile. */
+function realPathOf(program: string): string | undefined {
   try {
     return fs.realpathSync(program);
   } catch {
@@ -92,16 +101,16 @@ function realOf(program: string): string | undefined {
   }
 }
 
-/** Rules FC1 and P8 for the program that sshd forces or that PAM calls. */
+/** Rule FC1 for the program that sshd forces, and P8 for the one that PAM calls. */
 export function examineProgram(id: 'FC1' | 'P8', program: string): Finding {
   const wrong = partsOf(program)
     .map((part) => whyUntrusted(part))
     .find((each) => each !== undefined);
   if (wrong === undefined) return ok(id, 'The program belongs to root alone', program);
   if (!fs.existsSync(program))
-    return { id, severity: 'fail', title: 'The program that asks for the code is not there', detail: wrong, fix: 'install notp' };
-  const title = 'The program that asks for the code can be changed by somebody else than root';
-  const fix = "make that root's alone, and install notp again: whoever could write it may have changed it";
+    return { id, severity: 'fail', title: 'The program that asks for the code does not exist', detail: wrong, fix: 'install notp' };
+  const title = 'The program that asks for the code can be changed by users other than root';
+  const fix = 'let only root write it, and install notp again: it may have been changed';
   return { id, severity: 'fail', title, detail: wrong, fix };
 }
 
@@ -109,18 +118,18 @@ interface Place {
   readonly id: string;
   readonly what: string;
   readonly path: string;
-  /** Who may own it, besides root. */
+  /** The owner that is accepted besides root. */
   readonly owner: User;
   /** Mode bits that must not be set. */
   readonly forbidden: number;
   readonly mode: string;
-  /** Of a folder: write bits that none of those above it may have. */
+  /** For a folder: write bits that no folder above it may have. */
   readonly above?: number;
-  /** Whether notp makes it when it needs it. */
+  /** Whether notp creates it on demand. */
   readonly optional: boolean;
 }
 
-/** Folders and files of the service: state, log, and the folder of the sockets. */
+/** The folders and files of the service: state, log, and the folder of the sockets. */
 export function examinePlaces(config: Config, service: User, root: User): Finding[] {
   const places: readonly Place[] = [
     ...placesOfStore(config, service),
@@ -180,12 +189,12 @@ function examinePlace(place: Place): Finding[] {
   const wrong = wrongWith(stats, place);
   if (wrong !== undefined) {
     const fix = permissionFix(name, owner, { mode, ...(above === undefined ? {} : { shared: above }) });
-    return [{ id, severity: 'fail', title: `${what} is not as it must be`, detail: `${name} ${wrong}`, fix }];
+    return [{ id, severity: 'fail', title: `${what} has the wrong owner or mode`, detail: `${name} ${wrong}`, fix }];
   }
   const other = above === undefined ? undefined : whyUntrusted(path.dirname(name), { owner: owner.uid, shared: above });
-  if (other === undefined) return [ok(id, `${what} is the service's alone`, name)];
-  const title = `${what} can be exchanged by whoever can write a folder above it`;
-  return [{ id, severity: 'fail', title, detail: other, fix: "make that folder root's, and writable by nobody else" }];
+  if (other === undefined) return [ok(id, `${what} belongs to the service alone`, name)];
+  const title = `${what} can be replaced by anyone who can write a folder above it`;
+  return [{ id, severity: 'fail', title, detail: other, fix: 'give that folder to root, and let nobody else write it' }];
 }
 
 function wrongWith(stats: fs.Stats, { owner, forbidden }: Place): string | undefined {

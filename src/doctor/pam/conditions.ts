@@ -1,19 +1,19 @@
 /**
- * Whom a PAM stack exempts from the code by pam_succeed_if(8): the conditions that `notp setup --user` and `--group` write, read back, and
- * whether there are others. Pure.
+ * The accounts that a PAM stack exempts from the code by pam_succeed_if(8). Understands the conditions that `notp setup --user` and `--group`
+ * write, and detects any others. Pure.
  */
 import { namedFailures } from './control.ts';
 import type { PamModule } from './stack.ts';
 
-/** An account as PAM calls it. */
+/** An account as PAM sees it. */
 export interface Who {
   readonly name: string;
   readonly uid: number;
-  /** Those of the name. */
+  /** The groups of `name`. */
   readonly groups: readonly string[];
 }
 
-/** The module that asks about an account. */
+/** The PAM module that tests an account. */
 export const CONDITION = 'pam_succeed_if.so';
 const FLAGS: ReadonlySet<string> = new Set(['quiet', 'quiet_fail', 'quiet_success', 'debug', 'audit']);
 const VALUES: Readonly<Record<string, (who: Who) => readonly string[]>> = {
@@ -22,7 +22,7 @@ const VALUES: Readonly<Record<string, (who: Who) => readonly string[]>> = {
   'user ingroup': ({ groups }) => groups,
 };
 
-/** Tells whether the line holds for an account; undefined where it is no condition of the form that `notp setup` writes. */
+/** The test that the line makes of an account; undefined if it is not a condition in the form that `notp setup` writes. */
 export function conditionOf({ module, control, words }: PamModule): ((who: Who) => boolean) | undefined {
   if (module !== CONDITION || namedFailures(control).some(([failure]) => failure !== 'auth_err')) return undefined;
   const [field = '', operator = '', list = '', ...more] = words.filter((word) => !FLAGS.has(word));
@@ -32,7 +32,7 @@ export function conditionOf({ module, control, words }: PamModule): ((who: Who) 
   return (who) => valuesOf(who).some((value) => listed.includes(value));
 }
 
-/** Whether the line may lead accounts past the code of which it cannot be told which ones. */
+/** Whether the line may exempt accounts from the code, and notp cannot tell which. */
 export function exemptsUntold(line: PamModule): boolean {
   return line.module === CONDITION && namedFailures(line.control).length > 0 && conditionOf(line) === undefined;
 }

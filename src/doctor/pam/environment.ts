@@ -1,8 +1,8 @@
-/** Rule FC12: a PAM stack that reads variables from the user's home hands them to the gate. See pam_env(8). */
+/** Rule FC12: if a PAM stack reads variables from the user's home, they reach the gate. See pam_env(8). */
 import { ok, type Finding } from '../finding.ts';
 import { modulesOf, pamStack, type PamLine } from './stack.ts';
 
-/** Rule FC12: what the user's ~/.pam_environment sets reaches the gate. */
+/** Rule FC12: the variables in the user's ~/.pam_environment must not reach the gate. */
 export function examineUserEnvironment(service: string): Finding[] {
   const modules = (['auth', 'session'] as const).flatMap((type) => modulesOf(quietStack(service, type)));
   const reads = modules.filter(({ module, words }) => module === 'pam_env.so' && words.includes('user_readenv=1'));

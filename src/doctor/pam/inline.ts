@@ -1,13 +1,13 @@
 /**
- * The auth lines of one stack, written so that a line after them runs only where they succeed. Included as they are, `sufficient` would
- * end all before that line; in a substack a failure would end only the substack, and the line would run after a wrong password. So
- * success jumps to what follows, and a failure ends it all at once. Pure. See pam.conf(5).
+ * Rewrites the auth lines of a stack so that the next line after them runs only if they succeed. With a plain include, `sufficient` would
+ * end the whole stack before that line. In a substack, a failure would end only the substack, and the line would run after a wrong password.
+ * So here success jumps to the next line, and a failure ends the whole stack at once. Pure. See pam.conf(5).
  */
 import { pairsOf } from './control.ts';
 import { endsOf } from './paths.ts';
 import type { PamLine, PamModule } from './stack.ts';
 
-/** Where a jump lands: the place in the flat list, once it is known. */
+/** The target of a jump: its place in the flat list, once known. */
 interface Label {
   at: number;
 }
@@ -17,8 +17,8 @@ interface Flat {
 }
 
 /**
- * Gives lines of pam.conf(5) that end in `required pam_permit.so`, on which every success lands. Undefined where that cannot be written: an
- * action `reset`, or an end that was reached by a success in one way and by nothing but answers that do not count in another.
+ * Returns lines of pam.conf(5) that end in `required pam_permit.so`, to which every success jumps. Undefined if the stack cannot be
+ * rewritten: it has the action `reset`, or it can end both with a success and without any return value that counts.
  */
 export function inlined(lines: readonly PamLine[]): string[] | undefined {
   const counted = endsWell(lines) ? lines : withoutIgnore(lines);
@@ -35,13 +35,13 @@ export function inlined(lines: readonly PamLine[]): string[] | undefined {
 const COPY = '# copy of the auth lines of ';
 const COPY_END = '# end of the copy';
 
-/** `inlined`, with marks that tell doctor what it was made of; undefined where that cannot be written. */
+/** As inlined(), with marker comments that name the copied stack for doctor; undefined if it cannot be rewritten. */
 export function copyOf(stack: string, lines: readonly PamLine[]): string[] | undefined {
   const written = inlined(lines);
   return written === undefined ? undefined : [`${COPY}${stack}: success jumps to what follows, failure ends it all`, ...written, COPY_END];
 }
 
-/** The stacks whose copies stand in `text`, a file of PAM, and no more say what `read` gives now. */
+/** The stacks whose copies in `text`, the content of a PAM file, differ from their present lines, which `read` returns. */
 export function outdatedCopies(text: string, read: (stack: string) => readonly PamLine[]): string[] {
   const found = text.matchAll(/^# copy of the auth lines of (\S+): [^]*?\n# end of the copy$/gm);
   return [...found].flatMap(([whole, stack = '']) => (copyOf(stack, read(stack))?.join('\n') === whole ? [] : [stack]));
@@ -52,7 +52,7 @@ function endsWell(lines: readonly PamLine[]): boolean {
   return !(ends.has('yes') && ends.has('none'));
 }
 
-/** The last line refuses where its answer would not count, as with a password module that was the only one. */
+/** Makes the last line refuse if its return value would be ignored, as with a password module that is the only line. */
 function withoutIgnore(lines: readonly PamLine[]): PamLine[] {
   return lines.map((line, i) =>
     line.kind === 'module' && i === lines.length - 1
@@ -65,7 +65,7 @@ function label(): Label {
   return { at: 0 };
 }
 
-/** False where a line has no such form. `end`: where the stack goes on; `done`: where its success does. */
+/** Returns false if a line cannot be rewritten. `end`: where the stack goes on; `done`: where it goes on after a success. */
 function flatten(lines: readonly PamLine[], { end, done, flat }: { end: Label; done: Label; flat: Flat[] }): boolean {
   const places = [...lines.map(label), end];
   return lines.every((line, i) => {
@@ -87,7 +87,7 @@ function flatten(lines: readonly PamLine[], { end, done, flat }: { end: Label; d
   });
 }
 
-/** What `default` stands for among the answers that are no failures, in so many words. */
+/** Writes the default action out for `success` and `ignore`, if the control does not name them. */
 function explicit(control: string): ReadonlyMap<string, string> {
   const pairs = pairsOf(control);
   const standard = pairs.get('default') ?? 'bad';
@@ -99,7 +99,7 @@ function rewritten(
   action: string,
   { done, over }: { done: Label; over: (count: number) => Label | undefined },
 ): string | Label | undefined {
-  // With any other answer that is called ok, pam_authenticate(3) gives that answer, which is no success.
+  // If another value than success has the action ok, pam_authenticate(3) returns that value, which is not a success.
   const succeeds = answer === 'success';
   if (/^\d+$/.test(action)) return over(Number(action)) ?? 'die';
   switch (action) {
@@ -123,7 +123,7 @@ function print({ isOptional, path, words }: PamModule, actions: Flat['actions'],
   return [`${isOptional ? '-' : ''}auth`, `[${pairs.join(' ')}]`, path, ...quoted].join(' ');
 }
 
-/** A jump over nothing is none. */
+/** A jump over no lines must be written as ok or ignore. */
 function jump({ at }: Label, answer: string, from: number): string {
   const count = at - from - 1;
   if (count > 0) return String(count);

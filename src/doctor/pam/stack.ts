@@ -4,20 +4,20 @@ import * as path from 'node:path';
 
 export interface PamModule {
   readonly kind: 'module';
-  /** `requisite`, or what stands in the brackets: `success=ok default=die`. */
+  /** `requisite`, or the content of the brackets: `success=ok default=die`. */
   readonly control: string;
   /** The name of the module, without its folder. */
   readonly module: string;
-  /** As it is written. */
+  /** The module as the file writes it. */
   readonly path: string;
-  /** Not missed where it is not installed: "-auth". */
+  /** Whether the module may be missing: the line begins with "-auth". */
   readonly isOptional: boolean;
   readonly words: readonly string[];
   /** File and line, for people. */
   readonly where: string;
 }
 
-/** Lines that count as one for a jump, and that `done` and `die` do not leave. */
+/** Lines that count as one for a jump. `done` and `die` in them end only the substack. */
 export interface PamSubstack {
   readonly kind: 'substack';
   readonly lines: readonly PamLine[];
@@ -27,24 +27,24 @@ export type PamLine = PamModule | PamSubstack;
 export const TYPES = ['auth', 'account', 'session', 'password'] as const;
 export type PamType = (typeof TYPES)[number];
 
-/** The administrator's files stand above the distribution's. */
+/** In order of precedence: the administrator's files come before the distribution's. */
 const FOLDERS = ['/etc/pam.d', '/usr/lib/pam.d', '/usr/etc/pam.d'];
 const MAX_DEPTH = 16;
 const MAX_FILE_BYTES = 256 * 1024;
 
-/** The lines of `type`; undefined where the service has no file. Throws where a file cannot be read. */
+/** The lines of `type`; undefined if the service has no file. Throws if a file cannot be read. */
 export function pamStack(service: string, type: PamType): PamLine[] | undefined {
   const file = pamFile(service);
   return file === undefined ? undefined : linesOf(file, type, 0);
 }
 
-/** The text of the service's own file; empty where it has none. Throws where it cannot be read. */
+/** The text of the service's own file; empty if it has none. Throws if it cannot be read. */
 export function pamText(service: string): string {
   const file = pamFile(service);
   return file === undefined ? '' : fs.readFileSync(file, 'utf8');
 }
 
-/** The files that libpam reads for a service, with all that they include, as far as they are there. */
+/** The existing files that libpam reads for a service, with all files that they include. */
 export function pamFiles(service: string): string[] {
   const found = new Set<string>();
   const follow = (name: string): void => {
@@ -76,8 +76,8 @@ export function execWords({ module, words }: PamModule): readonly string[] | und
 }
 
 /**
- * What a line of pam_exec(8) does with notp: `code` where it asks for a code, `first-pass` where it asks for the branch, `other` where it starts
- * notp, or names it, in a form that is neither of these; undefined where it is none of notp's.
+ * What a line of pam_exec(8) does with notp. `code`: it asks for a code; `first-pass`: it asks whether this is the first pass; `other`: it
+ * starts or names notp in any other form. Undefined: it has nothing to do with notp.
  */
 export function notpLine(line: PamModule): 'code' | 'first-pass' | 'other' | undefined {
   const found = execWords(line) ?? [];
@@ -90,8 +90,8 @@ export function notpLine(line: PamModule): 'code' | 'first-pass' | 'other' | und
 }
 
 /**
- * The branch to the password as setup writes it: true only in the first pass of sshd's stack, before any method has succeeded. The shell looks
- * at one variable, and whoever has not shown a factor yet makes the host start nothing larger. `case` and `exit` are no functions of anybody's.
+ * The branch to the password as setup writes it: true only in the first pass of sshd's stack, before any method has succeeded. The shell tests
+ * one variable, so a client without any factor yet starts nothing larger. `case` and `exit` cannot be replaced by a user's function.
  */
 export const FIRST_PASS = '/bin/sh -c [case "$SSH_AUTH_INFO_0" in "") ;; *) exit 1 ;; esac]';
 const FIRST_PASS_SCRIPTS = [FIRST_PASS.slice('/bin/sh -c ['.length, -1), 'test -z "$SSH_AUTH_INFO_0"'];
@@ -100,12 +100,12 @@ function isFirstPassInShell([shell, flag, script = '', ...more]: readonly string
   return shell === '/bin/sh' && flag === '-c' && more.length === 0 && FIRST_PASS_SCRIPTS.includes(script);
 }
 
-/** A word of a command line with the name of the program in it. */
+/** Whether a word of a command line contains the name of the program. */
 function namesNotp(word: string): boolean {
   return /(?:^|[^\w.-])notp(?:-enroll|\.cjs)?(?![\w./-])/i.test(word);
 }
 
-/** Also under another name, by a symlink. */
+/** Whether the program is notp, also through a symlink of another name. */
 function isNotp(program: string): boolean {
   try {
     return program.startsWith('/') && namesNotp(fs.realpathSync(program));
@@ -114,19 +114,19 @@ function isNotp(program: string): boolean {
   }
 }
 
-/** A password, a finger, a token, a ticket. */
+/** Modules that check a password, a fingerprint, a token or a ticket. */
 const FIRST_FACTOR = /^pam_(unix|sss|sss_gss|ldap|krb5|winbind|systemd_home|fprintd|u2f|pkcs11|ssh_agent_auth)\.so$/;
 
-/** Whether the module takes a first factor. */
+/** Whether the module checks a first factor. */
 export function isFirstFactor({ module }: PamModule): boolean {
   return FIRST_FACTOR.test(module);
 }
 
-/** Modules that let somebody on who has shown nothing: they set things up, look at the account or its place, or always say yes. */
+/** Modules that can succeed without any proof of identity: they set things up, test the account or where it comes from, or always succeed. */
 const NO_FACTOR =
   /^pam_(permit|deny|env|echo|warn|debug|issue|motd|faildelay|faillock|tally2|nologin|securetty|shells|access|group|localuser|usertype|succeed_if|listfile|time|rootok|wheel|rhosts|cap|keyinit|limits|umask|mkhomedir|mount|ecryptfs|gnome_keyring|kwallet5?|systemd|selinux|sepermit|loginuid|lastlog|namespace|xauth)\.so$/;
 
-/** Whether the module may take a first factor that notp does not know: a RADIUS server, a program of pam_exec(8). */
+/** Whether the module may check a first factor that notp does not know, such as a RADIUS server or a program of pam_exec(8). */
 export function mayBeFactor(line: PamModule): boolean {
   return !isFirstFactor(line) && !NO_FACTOR.test(line.module) && notpLine(line) === undefined;
 }
@@ -140,7 +140,7 @@ export function asksForCode(service: string): boolean {
   }
 }
 
-/** The services with a line that starts notp, in whatever form and phase; where their lines cannot be read, those whose own file names it. */
+/** The services with a line that starts notp, in any form and phase; also those with unreadable lines whose own file names notp. */
 export function servicesWithNotp(): string[] {
   const names = FOLDERS.filter((folder) => fs.existsSync(folder)).flatMap((folder) => fs.readdirSync(folder));
   return [...new Set(names)].filter((name) => isPlainFile(pamFile(name)) && callsNotp(name)).toSorted();
@@ -164,13 +164,16 @@ function isPlainFile(file: string | undefined): boolean {
 }
 
 function linesOf(file: string, type: PamType, depth: number): PamLine[] {
-  if (depth > MAX_DEPTH) throw new Error(`${file} is included too deep`);
+  if (depth > MAX_DEPTH) throw new Error(`${file} is included too deeply`);
   if (fs.statSync(file).size > MAX_FILE_BYTES) throw new Error(`${file} is too large for a PAM stack`);
   const texts = wholeLines(fs.readFileSync(file, 'utf8'));
   return texts.flatMap(({ text, number }) => lineOf(text, type, { where: `${file}:${String(number)}`, depth }));
 }
 
-/** The lines as libpam puts them together, each with the number of its first one: "#" ends a line, in a word too; one that ends in "\\" goes on in the next that is neither empty nor a comment. */
+/**
+ * The lines as libpam joins them, each with the number of its first part. "#" begins a comment, even inside a word. A line that ends in "\\"
+ * continues in the next line that is neither empty nor a comment.
+ */
 function wholeLines(text: string): { readonly text: string; readonly number: number }[] {
   const whole: { text: string; number: number }[] = [];
   let open: { text: string; number: number } | undefined;
@@ -186,7 +189,7 @@ function wholeLines(text: string): { readonly text: string; readonly number: num
   return open === undefined ? whole : [...whole, open];
 }
 
-/** One line as it would stand in a file. */
+/** Parses one line in the syntax of a PAM file. */
 export function moduleLine(text: string, type: PamType): PamLine[] {
   return lineOf(text, type, { where: '', depth: 0 });
 }
@@ -214,7 +217,7 @@ function lineOf(text: string, type: PamType, { where, depth }: { where: string; 
   ];
 }
 
-/** Blanks between words; `[brackets]` hold several together. */
+/** Words are separated by blanks; `[brackets]` make one word of several. */
 function wordsOf(text: string): string[] {
   const words = text.matchAll(/\[((?:\\\]|[^\]])*)\]|[^\s[]\S*/g);
   return [...words].map(([word, bracketed]) => bracketed?.replaceAll('\\]', ']') ?? word);

@@ -1,4 +1,4 @@
-/** Beside the code of sudo: what sudoers(5) says of whom sudo asks, through which PAM service, and whose code. */
+/** Ways around the code of sudo in sudoers(5): whom sudo asks, through which PAM service, and for whose code. */
 import { spawnSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import { parseJson } from '../../json.ts';
@@ -9,16 +9,16 @@ import { asksForCode, pamText } from './stack.ts';
 const CVTSUDOERS = '/usr/bin/cvtsudoers';
 const TIMEOUT_MS = 10_000;
 const MAX_OUTPUT_BYTES = 16 * 1024 * 1024;
-/** sudo's own services: the second where somebody asks for a login shell. */
+/** sudo's own services; the second is for `sudo -i`, a login shell. */
 const SERVICES = ['sudo', 'sudo-i'];
 const ID = 'P11';
 
-/** Where sudo finds its rules. */
+/** The files in which sudo finds its rules. */
 export interface SudoFiles {
   readonly sudoers: string | undefined;
-  /** Names the plugins, and may name another file of rules: sudo.conf(5). */
+  /** Names the plugins and may name another file of rules, see sudo.conf(5). */
   readonly conf: string;
-  /** Where else there may be rules: nsswitch.conf(5). */
+  /** May name a directory service with more rules, see nsswitch.conf(5). */
   readonly nsswitch: string;
 }
 
@@ -28,7 +28,7 @@ const FILES: SudoFiles = {
   nsswitch: '/etc/nsswitch.conf',
 };
 
-/** Rule P11, for the files and the PAM services of sudo (the host's own unless told). Nothing where none of them asks for a code. */
+/** Rule P11, for the files and PAM services of sudo; by default those of the host. No findings if none of the services asks for a code. */
 export function examineSudoers(files: Partial<SudoFiles> = {}, services: readonly string[] = SERVICES): Finding[] {
   const { sudoers, conf, nsswitch } = { ...FILES, ...files };
   const plugins = pluginsIn(textOf(conf));
@@ -38,25 +38,30 @@ export function examineSudoers(files: Partial<SudoFiles> = {}, services: readonl
   const named = (rules ?? []).flatMap((rule) => servicesOf(rule).map((service) => ({ service, rule })));
   const asking = [...services, ...named.map(({ service }) => service)].filter(asksForCode);
   if (asking.length === 0) return [];
-  if (rules === undefined) return [unread(file)];
+  if (rules === undefined) return [unreadable(file)];
   const without = named.filter(({ service }) => !asking.includes(service));
   const findings = [
     ...plugins.others.map((line) =>
-      finding('warn', 'Another plugin of sudo decides, and what it asks for is not looked at', `${conf}: ${line}`, 'drop that line'),
+      finding('warn', 'Another plugin of sudo decides, and notp does not check what it asks for', `${conf}: ${line}`, 'remove that line'),
     ),
-    ...elsewhere(nsswitch),
-    ...(named.length === 0 ? otherOfTwo(services, asking) : []),
+    ...directoryRules(nsswitch),
+    ...(named.length === 0 ? servicesWithoutCode(services, asking) : []),
     ...without.map(({ service, rule }) =>
-      finding('fail', 'sudo asks for no code: it goes through another PAM service', `${shown(rule)} (PAM service ${service})`, 'drop that'),
+      finding(
+        'fail',
+        'sudo asks for no code: it goes through another PAM service',
+        `${shown(rule)} (PAM service ${service})`,
+        'remove that setting',
+      ),
     ),
     ...rules.flatMap((rule) =>
-      exemptions(rule).map((title) => finding('warn', title, shown(rule), 'drop that, where a code is to be asked for')),
+      exemptions(rule).map((title) => finding('warn', title, shown(rule), 'remove that setting if a code must be asked for')),
     ),
   ];
   return findings.length === 0 ? [ok(ID, 'No line of sudoers leads past the code', file)] : findings;
 }
 
-/** One setting, for whom or what it holds, and where it is a tag of commands also for which. */
+/** One setting, the users or hosts it applies to, and for a tag of commands also those commands. */
 interface SudoRule {
   readonly setting: string;
   readonly value: unknown;
@@ -64,20 +69,20 @@ interface SudoRule {
   readonly commands: readonly string[];
 }
 
-/** The PAM service that sudo goes through by this rule: pam_service, pam_login_service, pam_askpass_service, and whatever is called so. */
+/** The PAM service that this rule makes sudo use: pam_service, pam_login_service, pam_askpass_service, and any setting with such a name. */
 function servicesOf({ setting, value }: SudoRule): string[] {
   return /^pam_(?:\w+_)?service$/.test(setting) && typeof value === 'string' ? [value] : [];
 }
 
-/** What the rule makes of the code. */
+/** How the rule weakens or avoids the code: titles of findings. */
 function exemptions({ setting, value }: SudoRule): string[] {
   switch (setting) {
     case 'targetpw':
     case 'rootpw':
     case 'runaspw':
-      return value === true ? ['sudo asks for the code of somebody else than who types the command'] : [];
+      return value === true ? ['sudo asks for the code of another user than the one who runs it'] : [];
     case 'exempt_group':
-      return ['sudo asks a whole group for nothing'];
+      return ['sudo asks a whole group for no password and no code'];
     case 'authenticate':
       return value === false ? ['sudo asks somebody for no password and no code'] : [];
     default:
@@ -91,7 +96,7 @@ function shown({ setting, value, whom, commands }: SudoRule): string {
   return `${[whom.join(', '), where].filter((part) => part !== '').join(' ')}: ${what}`;
 }
 
-/** Each setting of Defaults and each tag of commands; undefined where sudo's own program cannot read the file. */
+/** Each setting of Defaults and each tag of commands; undefined if cvtsudoers cannot read the file. */
 function rulesIn(file: string): SudoRule[] | undefined {
   const { status, stdout } = spawnSync(CVTSUDOERS, ['-c', '/dev/null', '-f', 'json', '-e', file], {
     ...{ encoding: 'utf8', timeout: TIMEOUT_MS, maxBuffer: MAX_OUTPUT_BYTES, env: {} },
@@ -123,7 +128,7 @@ function objectsIn(holder: unknown, key: string): object[] {
   return Array.isArray(list) ? list.filter((each): each is object => typeof each === 'object' && each !== null) : [];
 }
 
-/** What is named there: of a group with its sign, of what is left out with "!". */
+/** The names in that list: groups with "%", exclusions with "!". */
 function namesIn(holder: object, key: string): string[] {
   return objectsIn(holder, key).map((each) => {
     const [[kind, name] = ['', '']] = Object.entries(each).filter(([word]) => word !== 'negated') as [string, unknown][];
@@ -149,30 +154,30 @@ function textOf(file: string): string {
 }
 
 /** Rules of a directory service, which no program of this host prints. */
-function elsewhere(nsswitch: string): Finding[] {
+function directoryRules(nsswitch: string): Finding[] {
   const [line = '', sources = ''] = /^\s*sudoers:([^#\n]*)/m.exec(textOf(nsswitch)) ?? [];
   if (sources.split(/\s+/).every((source) => ['', 'files'].includes(source))) return [];
-  const fix = 'sudo -l -U USER shows them for one user';
-  return [finding('info', 'Rules of sudo that a directory service has are not looked at', `${nsswitch}: ${line.trim()}`, fix)];
+  const fix = 'show them for one user: sudo -l -U USER';
+  return [finding('info', 'The rules of sudo in a directory service are not checked', `${nsswitch}: ${line.trim()}`, fix)];
 }
 
-/** `sudo -i` without a code beside a sudo with one, or the other way round. */
-function otherOfTwo(services: readonly string[], asking: readonly string[]): Finding[] {
+/** `sudo -i` asks for no code while sudo does, or the other way round. */
+function servicesWithoutCode(services: readonly string[], asking: readonly string[]): Finding[] {
   const silent = services.filter((service) => pamText(service) !== '' && !asking.includes(service));
   return silent.map((service) =>
     finding(
       'fail',
-      'A service of sudo asks for no code: that of sudo -i has a file of its own',
+      'One PAM service of sudo asks for no code: sudo -i has a file of its own',
       `PAM service ${service}, beside ${asking.join()}`,
       'notp setup sudo --apply',
     ),
   );
 }
 
-function unread(file: string): Finding {
+function unreadable(file: string): Finding {
   const detail = `${CVTSUDOERS} cannot read ${file}`;
-  const fix = 'visudo -c; look yourself for NOPASSWD, !authenticate, exempt_group, targetpw, rootpw, runaspw and pam_*service';
-  return finding('warn', 'Whom sudo asks for a code could not be looked at', detail, fix);
+  const fix = 'visudo -c; search by hand for NOPASSWD, !authenticate, exempt_group, targetpw, rootpw, runaspw and pam_*service';
+  return finding('warn', 'The rules of sudo could not be checked', detail, fix);
 }
 
 function finding(severity: 'info' | 'warn' | 'fail', title: string, detail: string, fix: string): Finding {

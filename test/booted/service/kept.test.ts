@@ -71,6 +71,6 @@ describe('the service with sealed files in the store', { skip: lacks(SERVICE_NEE
     await world.container.must(['systemctl', 'stop', 'notp@*.service']);
     phone = await world.enroll(alice, ['--replace']);
     assert.equal((await world.login(alice, phone.recoveryCode())).stdout, 'alice\n');
-    assert.doesNotMatch((await world.container.run(['notp', 'doctor'])).stdout, /is not handed the host key/);
+    assert.doesNotMatch((await world.container.run(['notp', 'doctor'])).stdout, /does not receive the host key/);
   });
 });

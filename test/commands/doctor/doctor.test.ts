@@ -154,7 +154,7 @@ describe('notp doctor', { skip: lacks({ root: true, programs: ['sshd', 'ssh-keyg
 
   it('shows how far it is on a terminal, and leaves nothing of it', async () => {
     const output = await screen(80, { NO_COLOR: '1' });
-    assert.match(output, /Looking who is enrolled.*Asking sshd: 0 of 1/s);
+    assert.match(output, /Reading the enrolments.*Asking sshd: 0 of 1/s);
     assert.ok(output.includes(`\r${ESCAPE}[Jfail`));
   });
 
@@ -192,7 +192,7 @@ describe('notp doctor', { skip: lacks({ root: true, programs: ['sshd', 'ssh-keyg
 
     it('refuses to look at somebody else', async () => {
       const { code, stderr } = await asAlice('--config', own(), '--sshd-config', open, '--user', 'root');
-      assert.deepEqual([code, /only root can look at the logins of others/.test(stderr)], [1, true]);
+      assert.deepEqual([code, /only root can check other users' logins/.test(stderr)], [1, true]);
     });
   });
 });

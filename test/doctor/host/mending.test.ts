@@ -126,7 +126,7 @@ describe("doctor's fix", { skip: lacks({ root: true, programs: ['sshd', 'ssh-key
     fs.chownSync(own('var'), service.uid, service.gid);
     fs.chownSync(own('log'), service.uid, service.gid);
     fs.chownSync(own('log/audit.log'), service.uid, service.gid);
-    assert.equal(fix, `make that root's first, and writable by nobody else: ${own('log')} does not belong to root`);
+    assert.equal(fix, `first give it to root and let nobody else write it: ${own('log')} does not belong to root`);
   });
 
   it('is no command for a program that others could write: what they left in it stays there', async () => {

@@ -132,9 +132,9 @@ describe('a PAM stack', { skip: lacks({ root: true }) }, () => {
       [[`auth [success=1 default=ignore] ${RADIUS}`, 'auth required pam_permit.so'], 'a module has failed'],
       [['auth optional pam_exec.so expose_authtok quiet /usr/local/bin/checkpw'], 'a module has failed'],
       [[`auth required ${RADIUS}`, 'auth required pam_unix.so'], 'a module has failed'],
-      [[`auth [success=ok default=die] ${RADIUS}`], 'it is not known whether they ask'],
-      [['auth [success=1 default=ignore] pam_localuser.so', UNIX.replace('required', '[success=ok default=die]')], 'past every line'],
-      [[], 'past every line'],
+      [[`auth [success=ok default=die] ${RADIUS}`], 'through modules that may not ask'],
+      [['auth [success=1 default=ignore] pam_localuser.so', UNIX.replace('required', '[success=ok default=die]')], 'without any line'],
+      [[], 'without any line'],
     ];
     for (const [lines, why] of stacks) {
       const findings = examinePam({ name: pamService([...lines, SUDO_CODE, ''].join('\n')), sshd: false });

@@ -28,7 +28,7 @@ describe('login shells', () => {
       ['fail', 'warn', 'warn'],
     );
     assert.match(found[1]?.detail ?? '', /what \/usr\/bin\/tmux reads before the gate, notp does not know/);
-    assert.match(found[2]?.detail ?? '', /not the gate: nobody gets in/);
+    assert.match(found[2]?.detail ?? '', /not the gate either: nobody gets in/);
   });
 
   it('that others than root can change fail, whatever their name: a bash in the home of its user passed', () => {
