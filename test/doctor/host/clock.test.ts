@@ -22,7 +22,7 @@ describe('the clock', () => {
     assert.equal(synchronised?.id, 'clock-synchronised');
     assert.deepEqual(
       found.map(({ id, severity, user, detail }) => [id, severity, user, detail]),
-      [['clock-behind', 'fail', 'alice', 'ssh: the last code was of 2026-03-01T09:01:30.000Z, it is 2026-03-01T09:00:00.000Z']],
+      [['clock-behind', 'fail', 'alice', 'ssh: the last code is from 2026-03-01T09:01:30.000Z, but it is 2026-03-01T09:00:00.000Z']],
     );
   });
 

@@ -140,7 +140,7 @@ describe('the state', { skip: lacks({ root: true, programs: ['sqlite3'] }) }, ()
     const mended = wrong((await examine()).findings);
     fs.renameSync(`${log()}.1`, log());
     assert.deepEqual([wrong(findings), mended], [['audit-log'], []]);
-    assert.match(detailOf(findings, 'audit-log'), /^notp can make no file in /);
+    assert.match(detailOf(findings, 'audit-log'), /^notp cannot create files in /);
   });
 
   it('is named for the user whose sealed file is missing, open to others, an older one, or no such file', async () => {

@@ -27,7 +27,7 @@ describe('login shells', () => {
       found.map(({ severity }) => severity),
       ['fail', 'warn', 'warn'],
     );
-    assert.match(found[1]?.detail ?? '', /what \/usr\/bin\/tmux reads before the gate, notp does not know/);
+    assert.match(found[1]?.detail ?? '', /notp does not know which files \/usr\/bin\/tmux reads before the gate/);
     assert.match(found[2]?.detail ?? '', /not the gate either: nobody gets in/);
   });
 
