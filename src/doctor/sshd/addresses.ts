@@ -1,11 +1,11 @@
-/** The addresses that a pattern of Match Address tells from others, so that sshd can be asked about them. Pure. */
+/** Picks addresses that a Match Address pattern treats differently from others, so that sshd can be asked about them. Pure. */
 import { isIP, isIPv6 } from 'node:net';
 import { addressMatches, matchesPattern } from '../../system/ssh-patterns.ts';
 
 /**
- * Of a network where it begins and where the one after it begins: going through all addresses, whether one is in some
- * network changes nowhere else, whatever is negated. Of a pattern with wildcards one for each set of `beside`, the patterns of all lists,
- * that an address of it is found to match. Empty where none can be told.
+ * For a network: its first address, and the first address after it. Membership in a network changes nowhere else, even with negated
+ * patterns. For a pattern with wildcards: one address for each combination of patterns in `beside` (the patterns of all lists) that an
+ * address of it is found to match. Empty if no such address is found.
  */
 export function addressesOf(pattern: string, beside: readonly string[]): string[] {
   const edges = edgesOf(asNetwork(pattern));
@@ -31,10 +31,10 @@ function asNetwork(pattern: string): string {
   return parts.length === 0 ? pattern : `${[...parts, '0', '0', '0'].slice(0, 4).join('.')}/${String(parts.length * 8)}`;
 }
 
-/** What stands for a wildcard: each digit, and numbers of two and three. */
+/** Numbers to try in place of a wildcard: each digit, and numbers of two and three digits. */
 const NUMBERS = [1, 0, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 15, 20, 30, 42, 50, 64, 77, 88, 99, 100, 101, 127, 150, 192, 200, 234, 250, 255];
 
-/** Numbers for the wildcards, and what is missing of an address; as sshd writes it. */
+/** Addresses that match the pattern, as sshd writes them: the wildcards are replaced by numbers, and missing parts are added. */
 function meantBy(pattern: string): string[] {
   const texts = NUMBERS.flatMap((number) => [String(number), number.toString(16)]);
   const stars = unique(texts.flatMap((text) => [text, `${text}.${text}`, `${text}.${text}.${text}`]));
@@ -43,7 +43,7 @@ function meantBy(pattern: string): string[] {
   return unique(whole).filter((address) => isWritten(address) && matchesPattern(address, pattern));
 }
 
-/** Whether it is an address as sshd writes it. */
+/** Whether it is an address in the form in which sshd writes it. */
 function isWritten(address: string): boolean {
   return isIP(address) !== 0 && (!isIPv6(address) || shortest(address) === address);
 }
@@ -67,7 +67,7 @@ function addressFrom(number: bigint, size: 32 | 128): string {
   return shortest(digits.replaceAll(/.{4}(?!$)/g, '$&:'));
 }
 
-/** RFC 5952, without a zone, which `sshd -T` does not know. */
+/** The shortest form of RFC 5952, without a zone, which `sshd -T` does not understand. */
 function shortest(address: string): string {
   return new URL(`http://[${address.replace(/%.*/, '')}]`).hostname.slice(1, -1);
 }

@@ -1,6 +1,6 @@
-/** What `sshd -T` prints: the effective configuration of one connection, see sshd(8). Pure. */
+/** Parses the output of `sshd -T`: the effective configuration of one connection, see sshd(8). Pure. */
 
-/** Key (lower case: OpenSSH writes them mixed from 10.5 on) to its values, one for each line. */
+/** Maps each key to its values, one for each line. Keys are in lower case here, as OpenSSH writes them in mixed case from 10.5 on. */
 export type Effective = ReadonlyMap<string, readonly string[]>;
 
 export function parseEffective(output: string): Effective {
@@ -12,22 +12,22 @@ export function parseEffective(output: string): Effective {
   return new Map([...groups].map(([key, lines]) => [key, lines.map(({ value }) => value)]));
 }
 
-/** The value of a key that has one, as it stands; empty where sshd does not know it or does not print it. */
+/** The unchanged value of a key with a single value; empty if sshd does not know the key or does not print it. */
 export function setting(effective: Effective, key: string): string {
   return effective.get(key)?.[0] ?? '';
 }
 
-/** Whether a key that has one value has this one, in any case. */
+/** Whether a key with a single value has the value `wanted`, ignoring case. */
 export function is(effective: Effective, key: string, wanted: string): boolean {
   return setting(effective, key).toLowerCase() === wanted;
 }
 
-/** All words of a key: of one line that lists them, or of several. */
+/** All words of a key, from one line or several. */
 export function words(effective: Effective, key: string): string[] {
   return (effective.get(key) ?? []).flatMap((line) => line.split(/\s+/)).filter((word) => word !== '');
 }
 
-/** 9.2 as 9002; undefined where the text names no version of OpenSSH. */
+/** The version of OpenSSH in the text, 9.2 as 9002; undefined if it names none. */
 export function opensshVersion(text: string): number | undefined {
   const [, major, minor] = /OpenSSH_(\d+)\.(\d+)/.exec(text) ?? [];
   return major === undefined ? undefined : Number(major) * 1000 + Number(minor);

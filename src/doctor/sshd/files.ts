@@ -1,16 +1,16 @@
 /**
- * The text of an sshd_config with its includes: what its Match lines can tell apart. `sshd -T` gives the truth of
- * one connection; this tells which connections there are to ask it about. See sshd_config(5).
+ * Reads the text of an sshd_config and its includes, for the criteria of its Match lines. `sshd -T` knows the truth about one connection;
+ * the criteria say which connections to ask it about. See sshd_config(5).
  */
 import * as fs from 'node:fs';
 
-/** sshd's own limit for includes in includes. */
+/** sshd's own limit for nested includes. */
 const MAX_DEPTH = 16;
 const MAX_FILES = 1024;
 const MAX_FILE_BYTES = 4 * 1024 * 1024;
-/** What versions of sshd read in different ways. */
+/** Characters that versions of sshd read differently. */
 const ODD = /["'\\]/;
-/** Criteria without patterns. */
+/** Criteria without a pattern. */
 const ALONE = ['all', 'invalid-user'];
 
 /** One criterion of a Match line, in lower case, and its patterns. */
@@ -21,20 +21,20 @@ export interface Criterion {
 
 export interface SshdFiles {
   readonly files: readonly string[];
-  /** Where a file that is included may have come or gone: folders that a wildcard is looked up in, and those in which what is named is missing. */
+  /** Folders in which an included file may appear or vanish: those that a wildcard searches, and those that lack a named file. */
   readonly folders: readonly string[];
   readonly criteria: readonly Criterion[];
-  /** Lines of which it cannot be told what sshd makes of them. */
-  readonly untold: readonly string[];
+  /** Lines that versions of sshd may read differently, so that their effect is unknown. */
+  readonly unclear: readonly string[];
 }
 
-/** Throws where the file or one that it includes cannot be read. */
+/** Throws if the file, or one that it includes, cannot be read. */
 export function readSshdFiles(file: string): SshdFiles {
   const files: string[] = [];
   const folders: string[] = [];
   const criteria: Criterion[] = [];
-  const untold: string[] = [];
-  const take = (name: string, depth: number): void => {
+  const unclear: string[] = [];
+  const readFile = (name: string, depth: number): void => {
     files.push(name);
     if (depth > MAX_DEPTH || files.length > MAX_FILES) return;
     for (const line of linesOf(name)) {
@@ -42,12 +42,12 @@ export function readSshdFiles(file: string): SshdFiles {
       if (keyword === 'match') criteria.push(...readings.flatMap(criteriaOf));
       if (keyword !== 'include') continue;
       const inner = new Set(readings.flat().flatMap((pattern) => included(pattern, folders)));
-      if (inner.size === 0 && ODD.test(line)) untold.push(line.trim());
-      for (const each of inner) take(each, depth + 1);
+      if (inner.size === 0 && ODD.test(line)) unclear.push(line.trim());
+      for (const each of inner) readFile(each, depth + 1);
     }
   };
-  take(file, 0);
-  return { files: [...new Set(files)], folders: [...new Set(folders)], criteria, untold };
+  readFile(file, 0);
+  return { files: [...new Set(files)], folders: [...new Set(folders)], criteria, unclear };
 }
 
 /** The patterns of a criterion over all Match lines, without `!`. */
@@ -61,17 +61,17 @@ function linesOf(file: string): string[] {
   return fs.readFileSync(file, 'utf8').split('\n');
 }
 
-/** The keyword of a line, as it stands, and its arguments, as OpenSSH since 8.7 reads them. */
+/** The keyword of a line, unchanged, and its arguments as OpenSSH since 8.7 reads them. */
 export function wordsOf(line: string): string[] {
   const { first, rest } = keywordOf(line);
   return first === '' ? [] : [first, ...argumentsOf(rest)];
 }
 
-/** The keyword in lower case, and its arguments in each way that some sshd reads them: what one of them sees, we look at. */
+/** The keyword in lower case, and its arguments in each way in which some version of sshd reads them. All readings are checked. */
 function readLine(line: string): { keyword: string; readings: string[][] } {
   const { first, rest } = keywordOf(line);
   const keyword = first.toLowerCase();
-  // Without quotes Match is read in one way, and "name=value" is two words of it.
+  // Without quotes all versions read a Match line in the same way, with "name=value" as two words.
   const hasOne = keyword === 'match' && !ODD.test(rest);
   return { keyword, readings: hasOne ? [delimited(rest)] : [delimited(rest), argumentsOf(rest)] };
 }
@@ -82,14 +82,14 @@ function keywordOf(line: string): { first: string; rest: string } {
   return word.startsWith('#') ? { first: '', rest: '' } : { first: word, rest };
 }
 
-/** Words up to a comment, as strdelim() of OpenSSH takes them: all lines before 8.7, Match lines long after. */
+/** Words up to a comment, as OpenSSH's strdelim() splits them: every line before 8.7, and Match lines long after. */
 function delimited(text: string): string[] {
   const words: string[] = [];
   for (let next = nextWord(text); next !== undefined && !/^(#|$)/.test(next.word); next = nextWord(next.rest)) words.push(next.word);
   return words;
 }
 
-/** Ends at a blank, at one "=", or at the second double quote. Undefined where that is not there. */
+/** A word ends at a blank, at one "=", or at the second double quote. Undefined if the second quote is missing. */
 function nextWord(text: string): { word: string; rest: string } | undefined {
   const end = text.search(/[ \t\r\n"=]/);
   if (end === -1) return { word: text, rest: '' };
@@ -102,7 +102,10 @@ function nextWord(text: string): { word: string; rest: string } | undefined {
     : { word: text.slice(0, end) + rest.slice(0, close), rest: rest.slice(close + 1).replace(/^[ \t\r\n]+/, '') };
 }
 
-/** As argv_split() of OpenSSH does: quotes of both kinds also within a word, and a backslash before a quote, a backslash or a blank. None where a quote is open. */
+/**
+ * Splits words as OpenSSH's argv_split() does: both kinds of quotes, also within a word, and a backslash escapes a quote, a backslash or a
+ * blank. Empty if a quote is not closed.
+ */
 function argumentsOf(text: string): string[] {
   const words: string[] = [];
   let word: string | undefined;
@@ -124,7 +127,7 @@ function argumentsOf(text: string): string[] {
   return word === undefined ? words : [...words, word];
 }
 
-/** `User a,b Address 10.0.0.0/8`; `All` and the like have no patterns, and tell nobody apart who is a user. */
+/** Parses criteria such as `User a,b Address 10.0.0.0/8`. `All` and `Invalid-User` have no pattern and distinguish no existing users. */
 function criteriaOf(words: readonly string[]): Criterion[] {
   const criteria: Criterion[] = [];
   for (let i = 0; i < words.length; i++) {
@@ -137,7 +140,10 @@ function criteriaOf(words: readonly string[]): Criterion[] {
   return criteria;
 }
 
-/** The files that glob(3) finds, which knows no braces, and backslashes; `folders` gets those of SshdFiles. Throws where a folder cannot be read. */
+/**
+ * The files that glob(3) finds; it knows backslashes but no braces. Adds to `folders` as described for SshdFiles. Throws if a folder cannot
+ * be read.
+ */
 function included(pattern: string, folders: string[]): string[] {
   const parts = (/^[/~]/.test(pattern) ? pattern : `/etc/ssh/${pattern}`).split('/').filter((part) => part !== '');
   let found = [''];
@@ -146,7 +152,7 @@ function included(pattern: string, folders: string[]): string[] {
 }
 
 function entriesLike(folder: string, part: string, folders: string[]): string[] {
-  // A folder that cannot be read looks as if it were empty, to sshd -T too.
+  // A missing folder counts as empty, for sshd -T too.
   if (fs.statSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true) return [];
   if (!/[*?[]/.test(part)) {
     fs.accessSync(folder, fs.constants.X_OK);
@@ -160,7 +166,7 @@ function entriesLike(folder: string, part: string, folders: string[]): string[] 
   return names.toSorted();
 }
 
-/** Brackets that hold more than letters, digits and ranges stand for any character: rather a file too many than one too few. */
+/** Brackets with more than letters, digits and ranges match any character here: one file too many is better than one too few. */
 function expressionOf(part: string): RegExp {
   const source = part.replace(
     /\\(.)|\[([!^]?)(\]?(?:\[[:.=][^\]]*\]|[^\]])+)\]|[^]/g,
@@ -173,7 +179,7 @@ function expressionOf(part: string): RegExp {
   return new RegExp(`^${source}$`, 's');
 }
 
-/** Whether no range ends before it begins, which is no expression. */
+/** Whether every range is in order; RegExp would throw for one that is not. */
 function isInOrder(set: string): boolean {
   return [...set.matchAll(/(\w)-(\w)/g)].every(([, from = '', to = '']) => from <= to);
 }

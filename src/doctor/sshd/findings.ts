@@ -1,4 +1,4 @@
-/** What there is to say about an sshd itself, before and beside the rules. */
+/** Findings about an sshd itself, apart from the rules. */
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { errnoOf, messageOf } from '../../error.ts';
@@ -10,8 +10,8 @@ import type { SshdFiles } from './files.ts';
 import type { Server } from './servers.ts';
 
 /**
- * A configuration that was changed after sshd read it: sshd writes its pid file at each start and reload. Looked at is when a file was put
- * where it is too (ctime), which no copy can take along, and when an entry of a folder of drop-ins came or went.
+ * Finds a configuration that was changed after sshd read it; sshd writes its pid file at each start and reload. The time at which a file
+ * was put in its place counts too (ctime, which a copy cannot preserve), and the time at which a folder of drop-ins got or lost an entry.
  */
 export function notLoaded(
   { pid }: Server,
@@ -22,13 +22,13 @@ export function notLoaded(
   if (pid === undefined || effective === undefined) return [];
   const pidFile = setting(effective, 'pidfile');
   const loadedMs = loadedAt(pidFile, pid);
-  if (loadedMs === undefined) return [untoldLoad(where, pidFile)];
+  if (loadedMs === undefined) return [unknownLoad(where, pidFile)];
   const newer = [
     ...files.filter((file) => changedMs(file) > loadedMs),
-    ...folders.filter((folder) => changedMs(folder) > loadedMs).map((folder) => `${folder} (a file in it came, went or has another name)`),
-    ...new Set([...files, ...folders].flatMap((file) => turnedSince(file, loadedMs))),
+    ...folders.filter((folder) => changedMs(folder) > loadedMs).map((folder) => `${folder} (a file in it was added, removed or renamed)`),
+    ...new Set([...files, ...folders].flatMap((file) => redirectedSince(file, loadedMs))),
   ];
-  if (newer.length === 0) return [ok('sshd-reload', 'sshd has read the configuration as it is now', where)];
+  if (newer.length === 0) return [ok('sshd-reload', 'sshd has read the present configuration', where)];
   const detail = `${where}: ${newer.join(', ')} changed since`;
   return [
     {
@@ -41,59 +41,59 @@ export function notLoaded(
   ];
 }
 
-/** When the sshd `pid` read its configuration, in Unix time; undefined where its pid file does not tell. */
+/** When the sshd `pid` read its configuration, in milliseconds of Unix time; undefined if the pid file is missing or another process's. */
 function loadedAt(pidFile: string, pid: number): number | undefined {
   const written = pidFile.startsWith('/') ? fs.statSync(pidFile, { throwIfNoEntry: false }) : undefined;
   return written !== undefined && fs.readFileSync(pidFile, 'utf8').trim() === String(pid) ? written.mtimeMs : undefined;
 }
 
-/** When what the path leads to last changed. */
+/** The time of the last change of the file, or of the target of a symlink. */
 function changedMs(file: string): number {
   const { mtimeMs, ctimeMs } = fs.statSync(file);
   return Math.max(mtimeMs, ctimeMs);
 }
 
-/** As many symlinks as Linux follows, path_resolution(7). */
+/** Linux follows this many symlinks, see path_resolution(7). */
 const MAX_LINKS = 40;
 
 /**
- * What the path goes through on its way, walked as the kernel walks it, and may lead elsewhere since: symlinks that are newer, and folders
- * that were put where they are (that sets ctime alone; an entry that comes or goes sets both times).
+ * The parts of the path that may have led to another file before: newer symlinks, and folders that were moved into place (moving sets only
+ * ctime, a new or removed entry sets both times). Follows the path as the kernel does.
  */
-function turnedSince(file: string, loadedMs: number): string[] {
-  const turned: string[] = [];
+function redirectedSince(file: string, loadedMs: number): string[] {
+  const redirected: string[] = [];
   const left = file.split('/');
   let way = '/';
   let links = 0;
   for (let step = left.shift(); step !== undefined; step = left.shift()) {
     const each = step === '..' ? path.dirname(way) : path.join(way, step);
     const stats = fs.lstatSync(each, { throwIfNoEntry: false });
-    if (stats === undefined) return turned;
+    if (stats === undefined) return redirected;
     const { ctimeMs, mtimeMs } = stats;
-    if (stats.isSymbolicLink() && ctimeMs > loadedMs) turned.push(`${each} (a link that may have led elsewhere)`);
-    if (stats.isDirectory() && ctimeMs > loadedMs && ctimeMs !== mtimeMs) turned.push(`${each} (a folder that may have been another)`);
+    if (stats.isSymbolicLink() && ctimeMs > loadedMs) redirected.push(`${each} (a symlink that may have led elsewhere)`);
+    if (stats.isDirectory() && ctimeMs > loadedMs && ctimeMs !== mtimeMs) redirected.push(`${each} (a folder that may have been replaced)`);
     if (!stats.isSymbolicLink()) way = each;
-    else if (++links > MAX_LINKS) return turned;
+    else if (++links > MAX_LINKS) return redirected;
     else {
       const target = fs.readlinkSync(each);
       if (target.startsWith('/')) way = '/';
       left.unshift(...target.split('/'));
     }
   }
-  return turned;
+  return redirected;
 }
 
-function untoldLoad(where: string, pidFile: string): Finding {
+function unknownLoad(where: string, pidFile: string): Finding {
   return {
     id: 'sshd-reload',
     severity: 'info',
-    title: 'It cannot be told whether sshd has read its configuration since it was changed',
+    title: 'It is not known whether sshd has read its configuration since it was changed',
     detail: `${where}: ${pidFile.startsWith('/') ? `${pidFile} is not the pid file of that process` : 'it has no pid file'}`,
-    fix: 'systemctl reload ssh after each change; with a PidFile of its own, doctor can tell',
+    fix: 'systemctl reload ssh after each change; with a PidFile of its own, doctor can check this',
   };
 }
 
-/** An sshd that was upgraded while it runs: what the new program says holds after a restart. */
+/** An sshd that was upgraded while it runs: the answers of the new program hold only after a restart. */
 export function replaced({ isReplaced = false, program }: Server, where: string): Finding[] {
   if (!isReplaced) return [];
   return [
@@ -101,7 +101,7 @@ export function replaced({ isReplaced = false, program }: Server, where: string)
       id: 'sshd-replaced',
       severity: 'warn',
       title: 'sshd was not restarted since its program was replaced',
-      detail: `${where}: it runs a file that is gone, and ${program}, which was asked, is another version`,
+      detail: `${where}: it runs a deleted file, and the answers come from its replacement ${program}`,
       fix: 'systemctl restart ssh',
     },
   ];
@@ -112,7 +112,7 @@ export function noDoor(where: string): Finding {
     id: 'no-gate',
     severity: 'fail',
     title: 'Nothing asks for a code at sshd',
-    detail: `${where}: no ForceCommand is notp gate, and no PAM stack calls notp pam`,
+    detail: `${where}: no ForceCommand runs notp gate, and no PAM stack runs notp pam`,
     fix: 'notp setup gate, or notp setup pam',
   };
 }
@@ -123,17 +123,17 @@ export function refused(where: string, why: string): Finding {
     severity: 'fail',
     title: 'sshd does not accept its configuration',
     detail: `${where}: ${why}`,
-    fix: 'mend what it says, and check with sshd -t',
+    fix: 'correct the reported line, and check with sshd -t',
   };
 }
 
-/** `finding`: what fails for its user where sshd is asked for the same account as `spelling`. */
+/** The given finding is about the same account under its other name `spelling`. */
 export function spelledOtherwise(spelling: string, { id, detail, user }: Finding): Finding {
   return {
     id: 'spelling',
     severity: 'fail',
-    title: 'Another name of an account leads past what sshd has for that user',
-    detail: `${quoted(spelling)} is the same account, and Match goes by the name that was typed, and by its groups: ${id}: ${detail}`,
+    title: 'Another name of an account avoids the rules that sshd has for that user',
+    detail: `${quoted(spelling)} is the same account, but Match uses the typed name and its groups: ${id}: ${detail}`,
     fix: 'Match Group in place of Match User, with each name of the account in the group: gpasswd -a NAME GROUP',
     ...(user === undefined ? {} : { user }),
   };
@@ -154,23 +154,23 @@ export function withoutOptions({ pid, program, unit }: Server): Finding {
   return {
     id: UNSEEN,
     severity: 'warn',
-    title: 'It cannot be told which configuration an sshd was started with, so nothing is known about its gate',
+    title: 'It is not known which configuration an sshd was started with, so nothing is known about its gate',
     detail:
       unit === undefined
-        ? `${program} (pid ${String(pid)}): it was started in an environment that leaves its title no room for its options`
-        : `${unit}: its service starts sshd through another program, or with variables`,
-    fix: 'name its configuration with --sshd-config; a variable of 100 letters in its environment makes room for its title',
+        ? `${program} (pid ${String(pid)}): its title has no room for its options, because its environment was too small when it started`
+        : `${unit}: its service starts sshd through another program or with variables`,
+    fix: 'name its configuration with --sshd-config, or give sshd a variable of 100 letters in its environment, which makes room for the title',
   };
 }
 
-/** `why`: what speaks against running its program. */
+/** `why`: the reason for not running its program. */
 export function notRun(where: string, why: string): Finding {
   return {
     id: UNSEEN,
     severity: 'warn',
-    title: 'A process that calls itself sshd, or a program of that name, is not run to ask it, so nothing is known about its gate',
+    title: 'A process or program called sshd is not trusted, so it was not asked and nothing is known about its gate',
     detail: `${where}: ${why}`,
-    fix: "look whose it is; where it is yours, make its program root's alone and name its configuration with --sshd-config",
+    fix: 'find out whose it is; if it is yours, let only root write its program, and name its configuration with --sshd-config',
   };
 }
 

@@ -1,8 +1,8 @@
-/** The rules on forwarding, which needs no session: no command runs for it, so no code is asked for. Pure. */
+/** The rules on forwarding. Forwarding needs no session, so the gate does not run and no code is asked for. Pure. */
 import { is, setting, type Effective } from './effective.ts';
 import type { Rule } from './rule.ts';
 
-/** OpenSSH before this forgot agent and X11 in DisableForwarding (CVE-2025-32728). */
+/** Before this version, DisableForwarding did not disable agent and X11 forwarding (CVE-2025-32728). */
 const COMPLETE_DISABLE = 10_000;
 
 export const FORWARDING_RULES: readonly Rule[] = [
@@ -44,7 +44,7 @@ export const FORWARDING_RULES: readonly Rule[] = [
   },
 ];
 
-/** The first of the switches that is not `no`. */
+/** The switches that are not `no`, with their values; undefined if all are. */
 export function wrongSwitch(effective: Effective, ...keys: readonly string[]): string | undefined {
   const wrong = keys.filter((key) => !is(effective, key, 'no'));
   return wrong.length === 0 ? undefined : wrong.map((key) => `${key} is ${setting(effective, key) || 'not known'}`).join(', ');

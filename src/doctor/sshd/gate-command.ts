@@ -1,15 +1,15 @@
-/** What a ForceCommand says: whether it is the gate, and nothing else. Pure. */
+/** Parses a ForceCommand: is it the gate and nothing else? Pure. */
 
-/** A path without blanks, and no character that a shell makes something of. */
+/** A path without blanks or characters with a meaning for a shell. */
 const PATH = String.raw`/[\w./@+:-]+`;
 const EXACT = new RegExp(`^(${PATH}/notp|/notp) gate(?: --config ${PATH})?$`);
 
-/** Whether the command means the gate at all, however it is written. */
+/** Whether the command is meant to run the gate, in any form. */
 export function meansGate(command: string): boolean {
   return /(^|[\s/"'])notp["']?\s+gate\b/.test(command);
 }
 
-/** The absolute path of the program where the command is the gate with fixed arguments; undefined where a shell would make more of it. */
+/** The absolute path of the program, if the command is only the gate with fixed arguments; undefined if a shell could read more into it. */
 export function gateProgram(command: string): string | undefined {
   return EXACT.exec(command.trim())?.[1];
 }

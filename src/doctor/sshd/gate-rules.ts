@@ -1,6 +1,6 @@
 /**
- * The rules for the gate (ForceCommand), on the effective configuration of one user from one address. They hold
- * that nothing happens before the code, and nothing beside it. Pure.
+ * The rules for the gate (ForceCommand), on the effective configuration of one user from one address. They ensure that nothing else runs
+ * before the code, and nothing without it. Pure.
  */
 import { GATE_ENVIRONMENT, SETENV_LINE } from '../../system/gate-environment.ts';
 import { gateProgram, meansGate } from './gate-command.ts';
@@ -9,10 +9,10 @@ import { is, setting, words } from './effective.ts';
 import { FORWARDING_RULES, unlessDisabled, wrongSwitch } from './forwarding-rules.ts';
 import type { Rule } from './rule.ts';
 
-/** The first with UnusedConnectionTimeout. */
+/** The first version with UnusedConnectionTimeout. */
 const UNUSED_TIMEOUT = 9_002;
 
-/** What a client may set: languages, our own, and two that programs read for colour only. */
+/** Variables that a client may set: for the language, notp's own, and those that only affect the terminal and its colours. */
 const HARMLESS_VARIABLES = /^(LANG|LANGUAGE|LC_[A-Z_]*\*?|NOTP_CODE|TERM|COLORTERM|NO_COLOR)$/;
 export const GATE_RULES: readonly Rule[] = [
   {
@@ -23,7 +23,7 @@ export const GATE_RULES: readonly Rule[] = [
     fix: 'ForceCommand /usr/bin/notp gate',
     fixFor: (effective) => {
       const command = setting(effective, 'forcecommand');
-      const keep = `limited to ${command}, which the gate would take away: use the PAM door (notp setup pam), or revoke the enrolment`;
+      const keep = `the gate would remove the limit to ${command}: use the PAM door (notp setup pam), or revoke the enrolment`;
       return isLimit(command) ? keep : 'ForceCommand /usr/bin/notp gate';
     },
     problem: (effective) => {
@@ -62,7 +62,7 @@ export const GATE_RULES: readonly Rule[] = [
     problem: (effective) => {
       const wide = words(effective, 'acceptenv').filter((pattern) => !HARMLESS_VARIABLES.test(pattern));
       const worst = ['LD_PRELOAD', 'NODE_OPTIONS', 'BASH_ENV'].filter((name) => wide.some((pattern) => matchesPattern(name, pattern)));
-      const among = worst.length === 0 ? '' : `, which lets ${worst.join(', ')} in`;
+      const among = worst.length === 0 ? '' : `, which accepts ${worst.join(', ')}`;
       return wide.length === 0 ? undefined : `AcceptEnv has ${wide.join(' ')}${among}`;
     },
   },
@@ -80,7 +80,7 @@ export const GATE_RULES: readonly Rule[] = [
         return wanted.startsWith('/') ? value.startsWith('/') && isRootsAlone(value) : /^[1-9]\d*$/.test(value);
       };
       const missing = [...GATE_ENVIRONMENT].filter(([name, wanted]) => !isSet(name, wanted)).map(([name]) => name);
-      return missing.length === 0 ? undefined : `SetEnv does not set ${missing.join(', ')} as it must`;
+      return missing.length === 0 ? undefined : `SetEnv does not set ${missing.join(', ')} correctly`;
     },
   },
   {
@@ -116,9 +116,9 @@ export const GATE_RULES: readonly Rule[] = [
   {
     id: 'FC18',
     severity: 'fail',
-    title: 'sshd looks for the gate in a chroot, where it is not, so that nobody gets in',
-    holds: 'sshd finds the gate in no chroot',
-    fix: 'the PAM door (notp setup pam) for those who have a ChrootDirectory',
+    title: 'sshd looks for the gate in a chroot, where it does not exist, so nobody gets in',
+    holds: 'sshd runs the gate without a chroot',
+    fix: 'the PAM door (notp setup pam) for users with a ChrootDirectory',
     problem: (effective) => {
       const folder = setting(effective, 'chrootdirectory');
       return isNone(folder) ? undefined : `ChrootDirectory is ${folder}`;
@@ -130,7 +130,7 @@ function isNone(value: string): boolean {
   return value === '' || value.toLowerCase() === 'none';
 }
 
-/** Whether a command is somebody's only one, such as internal-sftp. */
+/** Whether the command limits the user to something other than the gate, such as internal-sftp. */
 function isLimit(command: string): boolean {
   return !isNone(command) && !meansGate(command);
 }

@@ -1,14 +1,14 @@
-/** Rule FC17: the gate is run without a code, as somebody who never has one, and must refuse. */
+/** Rule FC17: runs the gate without a code, as a user who never has one. It must refuse. */
 import { spawnSync } from 'node:child_process';
 import { userByName } from '../../system/users.ts';
 import { ok, type Finding } from '../finding.ts';
 
-/** Who is enrolled nowhere: no enrolment is touched and nobody's budget is used. */
+/** A user who is never enrolled, so that no enrolment changes and no guess budget is used. */
 const NOBODY = 'nobody';
 const TIMEOUT_MS = 30_000;
 const REFUSED = 1;
 
-/** `command`: what ForceCommand says, without anything that a shell would read (see gate-command.ts). The caller is root. */
+/** `command`: the ForceCommand, without anything that a shell would interpret (see gate-command.ts). The caller is root. */
 export function tryGate(command: string): Finding {
   const [program = '', ...words] = command.split(' ');
   const nobody = userByName(NOBODY);
@@ -24,7 +24,7 @@ export function tryGate(command: string): Finding {
     encoding: 'utf8',
     timeout: TIMEOUT_MS,
   });
-  if (status === REFUSED) return ok(id, 'The gate refuses who has no code', command);
+  if (status === REFUSED) return ok(id, 'The gate refuses a user without a code', command);
   if (status === 0)
     return {
       id,
@@ -39,6 +39,6 @@ export function tryGate(command: string): Finding {
     severity: 'fail',
     title: 'The gate does not run, so nobody gets in',
     detail: `${command} ended with ${String(status ?? signal)}: ${why}`,
-    fix: 'install notp anew',
+    fix: 'install notp again',
   };
 }

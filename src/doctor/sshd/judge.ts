@@ -1,4 +1,4 @@
-/** The rules over people and their connections: one finding for each rule that somebody trips, one for each that holds for all. Pure. */
+/** Applies the rules to people and their connections: one finding for each rule that a user breaks, one for each that holds for all. Pure. */
 import { is, setting, type Effective } from './effective.ts';
 import { ok, type Finding } from '../finding.ts';
 import { meansGate } from './gate-command.ts';
@@ -7,13 +7,13 @@ import { PAM_RULES } from './pam-rules.ts';
 import type { About, Rule } from './rule.ts';
 import { placeOf, type Vantage } from './vantage.ts';
 
-/** People that sshd treats alike, and what it does with them from each place. */
+/** People whom sshd treats alike, and their effective configuration from each vantage. */
 export interface Judged {
   readonly names: readonly string[];
   readonly seen: readonly { readonly vantage: Vantage; readonly effective: Effective }[];
 }
 
-/** How an sshd asks for codes. */
+/** The doors through which an sshd asks for codes. */
 export interface Doors {
   readonly gate: boolean;
   readonly pam: boolean;
@@ -24,7 +24,7 @@ interface Problem {
   readonly text: string;
   readonly fix: string;
   readonly from: readonly Vantage[];
-  /** Of the connections that it was looked for on. */
+  /** Whether it occurs on all connections to which the rule applies. */
   readonly everywhere: boolean;
 }
 
@@ -38,25 +38,26 @@ const EXEMPTION: Pick<Rule, 'id' | 'severity' | 'title' | 'fix'> = {
 const BLIND: Pick<Rule, 'id' | 'severity' | 'title' | 'fix'> = {
   id: 'FC14',
   severity: 'warn',
-  title: 'What sshd does for a line cannot be told',
-  fix: 'say it by addresses, networks, users or groups, without quotes and backslashes',
+  title: 'The effect of a Match line cannot be checked',
+  fix: 'write it with addresses, networks, users or groups, without quotes and backslashes',
 };
 
-/** `where` tells the sshd; it stands in each detail. `unasked`: lines that nobody was asked about. */
+/** `where` names the sshd in each detail. `unasked`: lines for which sshd could not be asked about any connection. */
 export function judge(
   people: readonly Judged[],
   doors: Doors,
   { where, unasked, ...about }: Omit<About, 'root'> & { where: string; unasked: readonly string[] },
 ): Finding[] {
-  const tripped = people.flatMap(({ names, seen }) =>
+  const broken = people.flatMap(({ names, seen }) =>
     names.flatMap((user) => problemsOf(seen, doors, { ...about, root: user === 'root' }).map((problem) => findingOf(problem, user, where))),
   );
-  const ids = new Set(tripped.map(({ id }) => id));
+  const ids = new Set(broken.map(({ id }) => id));
   const rules = [...(doors.gate ? GATE_RULES : []), ...(doors.pam ? PAM_RULES : [])];
-  const fine = rules.filter(({ id }) => !ids.has(id)).map(({ id, holds }) => ok(id, holds, where));
+  const passed = rules.filter(({ id }) => !ids.has(id)).map(({ id, holds }) => ok(id, holds, where));
   const blind = unasked.map((line) => ({ ...BLIND, detail: `${where}: ${line}` }));
-  const same = doors.gate && !ids.has('FC14') && blind.length === 0 ? [ok('FC14', 'sshd forces the same from every address', where)] : [];
-  return [...tripped, ...blind, ...fine, ...same];
+  const same =
+    doors.gate && !ids.has('FC14') && blind.length === 0 ? [ok('FC14', 'sshd forces the same command from every address', where)] : [];
+  return [...broken, ...blind, ...passed, ...same];
 }
 
 function problemsOf(seen: Judged['seen'], doors: Doors, about: About): Problem[] {
@@ -76,7 +77,7 @@ function problemsOf(seen: Judged['seen'], doors: Doors, about: About): Problem[]
   });
 }
 
-/** Where the gate is forced it must be tight; where it is not, PAM must ask, or that it is not forced is all there is to say. */
+/** If the gate is forced, its rules apply. If not, the rules for PAM do; without the PAM door, only the rule that the gate is missing. */
 function rulesFor(effective: Effective, { gate, pam }: Doors): readonly Rule[] {
   if (meansGate(setting(effective, 'forcecommand'))) return GATE_RULES;
   if (pam) return PAM_RULES;

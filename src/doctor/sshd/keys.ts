@@ -1,6 +1,6 @@
 /**
- * The family of keys: rule FC13. A forced gate makes sshd drop a key's own `command=`; the gate keeps to it where it can know the key, and
- * refuses a key that it finds nowhere.
+ * Checks of keys, rule FC13. With a forced gate, sshd ignores a key's own `command=`. The gate enforces it if sshd tells which key was used,
+ * and refuses a key that it finds in no file.
  */
 import * as fs from 'node:fs';
 import * as path from 'node:path';
@@ -14,11 +14,11 @@ import { ok, type Finding } from '../finding.ts';
 import { meansGate } from './gate-command.ts';
 import type { Person } from '../people.ts';
 
-const LOST = "A key's own command= is lost: after the code the key opens a whole shell";
-const UNTOLD = 'The gate is not told which key was used, and refuses users who may have come with a limited one';
-const DIFFERENT = 'The gate does not read the files of keys that sshd reads, in the same order';
+const LIMIT_LOST = "A key's own command= is lost: after the code the key opens a full shell";
+const KEY_UNKNOWN = 'The gate does not know which key was used, and refuses users who may have used a limited one';
+const OTHER_FILES = 'The gate does not read the same key files as sshd in the same order';
 
-/** `effective`: what sshd does with each user. `gate`: what the gate reads, [gate] in notp.toml. */
+/** `effective`: the effective configuration of each user. `gate`: [gate] in notp.toml, which names the files that the gate reads. */
 export async function examineKeys(
   people: readonly Person[],
   effective: ReadonlyMap<string, Effective>,
@@ -36,17 +36,17 @@ export async function examineKeys(
   return findings.some(({ id }) => id === 'FC13') ? findings : [...findings, ok('FC13', "The gate knows every key's own command=")];
 }
 
-/** Whether sshd tells the key is configuration on both sides: where sshd only fails to tell it, the gate must not go on without. */
+/** Both sides must agree on whether sshd tells the key. If sshd should but fails to, the gate must refuse. */
 function exposure(user: User, isTold: boolean, gate: Config['gate']): Finding[] {
   if (isTold === gate.exposeAuthInfo) return [];
   const [title, fix] = isTold
-    ? ['The gate goes on where sshd fails to tell which key was used', 'under [gate] in notp.toml: expose_auth_info = true']
-    : ['The gate refuses everybody, for sshd does not tell which key was used', 'ExposeAuthInfo yes'];
+    ? ['The gate goes on if sshd fails to tell which key was used', 'under [gate] in notp.toml: expose_auth_info = true']
+    : ['The gate refuses everybody, because sshd does not tell which key was used', 'ExposeAuthInfo yes'];
   const detail = `sshd has ExposeAuthInfo ${isTold ? 'yes' : 'no'}, the gate expose_auth_info = ${String(gate.exposeAuthInfo)}`;
   return [{ id: 'FC13', severity: 'fail', title, detail, fix, user: user.name }];
 }
 
-/** Where the gate knows the key: what it would refuse, or judge by other lines than sshd. The caller is `user`, or root as them. */
+/** For a gate that knows the key: keys that it would refuse, or check by other lines than sshd. The caller is `user`, or root as them. */
 export function refusedKeys(user: User, effective: Effective, gate: Config['gate']): Finding[] {
   const read = keyFiles(gate.authorizedKeys, user);
   const unreadable = read.flatMap((file) => keysIn(file, user).findings);
@@ -58,17 +58,17 @@ export function refusedKeys(user: User, effective: Effective, gate: Config['gate
   ];
 }
 
-/** A key in a file that only sshd reads is refused; one in a file that only the gate reads may overrule the administrator's limit. */
+/** The gate refuses a key in a file that only sshd reads. One in a file that only the gate reads may override the administrator's limit. */
 function otherFiles(user: User, effective: Effective, read: readonly string[]): Finding[] {
   const templates = keyFilesOfSshd(effective);
   const files = keyFiles(templates, user);
   if (files.length === read.length && files.every((file, i) => file === read[i])) return [];
   const detail = `sshd reads ${files.join(', then ') || 'no file'}; the gate reads ${read.join(', then ') || 'no file'}`;
   const fix = `under [gate] in notp.toml: authorized_keys = [${templates.map((file) => JSON.stringify(file)).join(', ')}]`;
-  return [{ id: 'FC13', severity: 'fail', title: DIFFERENT, detail, fix, user: user.name }];
+  return [{ id: 'FC13', severity: 'fail', title: OTHER_FILES, detail, fix, user: user.name }];
 }
 
-/** Where the gate is not told the key: it refuses users for whom it sees a limit, and the others are lost. */
+/** For a gate that does not know the key: it refuses users with a limited key in a file that it reads. Limits in other files are lost. */
 function lostCommands(user: User, effective: Effective, gate: Config['gate']): Finding[] {
   const read = keyFiles(gate.authorizedKeys, user);
   const fix = 'ExposeAuthInfo yes';
@@ -82,7 +82,7 @@ function lostCommands(user: User, effective: Effective, gate: Config['gate']): F
       {
         id,
         severity: 'fail',
-        title: read.includes(file) ? UNTOLD : LOST,
+        title: read.includes(file) ? KEY_UNKNOWN : LIMIT_LOST,
         detail: `${file}: ${String(count)} with command=, cert-authority or something that notp cannot read`,
         fix,
         user: user.name,
@@ -91,7 +91,7 @@ function lostCommands(user: User, effective: Effective, gate: Config['gate']): F
   });
   const program = keyProgram(effective);
   if (program === undefined) return inFiles;
-  const title = 'Keys come from a program, and a command= of theirs is not known to the gate';
+  const title = 'Keys come from a program, and the gate does not know their command=';
   return [...inFiles, { id, severity: 'warn', title, detail: `AuthorizedKeysCommand ${program}`, fix, user: user.name }];
 }
 
@@ -107,22 +107,22 @@ function keysIn(file: string, user: User): { keys: AuthorizedKey[]; findings: Fi
   try {
     return { keys: authorizedKeysOf(file), findings: [] };
   } catch (error) {
-    return { keys: [], findings: [unread(user, messageOf(error))] };
+    return { keys: [], findings: [keysUnreadable(user, messageOf(error))] };
   }
 }
 
-/** Nobody can tell which keys it gives: who has none in a file can only come with one of those. */
+/** The keys of the program are unknown. A user without a key in a file can only use one of those. */
 function givenByProgram(user: User, effective: Effective, read: readonly string[]): Finding[] {
   const program = keyProgram(effective);
   if (program === undefined) return [];
   const hasOthers = read.some((file) => keysIn(file, user).keys.length > 0);
   const severity = hasOthers ? 'warn' : 'fail';
-  const title = 'The gate refuses keys that come from a program, for it cannot know their limits';
+  const title = 'The gate refuses keys that come from a program, because it cannot know their limits';
   const fix = 'write them into files and list those in [gate] authorized_keys of notp.toml, or use the PAM door (notp setup pam)';
   return [{ id: 'FC13', severity, title, detail: `AuthorizedKeysCommand ${program}`, fix, user: user.name }];
 }
 
-/** Certificates of sshd's own authorities: the gate must know the authority, and where the principals stand. */
+/** Certificates of sshd's own authorities: the gate must know the authority and the file of principals. */
 function certificates(user: User, effective: Effective, gate: Config['gate']): Finding[] {
   const [authorities, principals, program] = ['trustedusercakeys', 'authorizedprincipalsfile', 'authorizedprincipalscommand'].map((name) =>
     given(effective, name),
@@ -138,17 +138,17 @@ function certificates(user: User, effective: Effective, gate: Config['gate']): F
   if (authorities !== undefined && program !== undefined) {
     const fix = 'AuthorizedPrincipalsFile in its place, or the PAM door (notp setup pam)';
     return [
-      finding('Principals come from a program, and their limits are not known to the gate', `AuthorizedPrincipalsCommand ${program}`, fix),
+      finding('Principals come from a program, and the gate does not know their limits', `AuthorizedPrincipalsCommand ${program}`, fix),
     ];
   }
-  // Without authorities sshd looks at no principals.
+  // Without authorities sshd reads no principals.
   const isSame = principals === gate.authorizedPrincipals || (authorities === undefined && gate.authorizedPrincipals === undefined);
   if (authorities === gate.trustedUserCaKeys && isSame) return [];
-  const detail = `sshd has TrustedUserCAKeys ${authorities ?? 'none'} and AuthorizedPrincipalsFile ${principals ?? 'none'}, the gate others`;
+  const detail = `sshd has TrustedUserCAKeys ${authorities ?? 'none'} and AuthorizedPrincipalsFile ${principals ?? 'none'}, the gate has others`;
   const lines = `trusted_user_ca_keys = ${JSON.stringify(authorities ?? '')} and authorized_principals = ${JSON.stringify(principals ?? '')}`;
   return [
     finding(
-      'The gate does not know the authorities and principals of certificates as sshd does',
+      'The gate does not have the same authorities and principals of certificates as sshd',
       detail,
       `under [gate] in notp.toml: ${lines}`,
     ),
@@ -164,7 +164,7 @@ function keyProgram(effective: Effective): string | undefined {
   return given(effective, 'authorizedkeyscommand');
 }
 
-/** What ~/.ssh/environment sets where sshd reads it. */
+/** The user's ~/.ssh/environment, if sshd reads it. */
 function environmentFile(user: User, effective: Effective): Finding[] {
   const file = path.join(user.home, '.ssh/environment');
   if (is(effective, 'permituserenvironment', 'no') || !fs.existsSync(file)) return [];
@@ -181,13 +181,13 @@ function environmentFile(user: User, effective: Effective): Finding[] {
   ];
 }
 
-function unread(user: User, why: string): Finding {
+function keysUnreadable(user: User, why: string): Finding {
   return {
     id: 'FC13',
     severity: 'fail',
-    title: 'The keys of a user cannot be looked at, and the gate refuses the user for it',
+    title: 'The keys of a user cannot be read, so the gate refuses the user',
     detail: why,
-    fix: 'make it a file that the user can read, or take it away',
+    fix: 'make it a file that the user can read, or remove it',
     user: user.name,
   };
 }

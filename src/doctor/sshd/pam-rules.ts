@@ -1,11 +1,11 @@
-/** The rules for the PAM door on the effective configuration of one user from one address; see examples/sshd_config.d/10-notp-pam.conf. Pure. */
+/** The rules for the PAM door, on the effective configuration of one user from one address; see examples/sshd_config.d/10-notp-pam.conf. */
 import { is, setting, words, type Effective } from './effective.ts';
 import type { Rule } from './rule.ts';
 
 const BEST = 'AuthenticationMethods publickey,keyboard-interactive:pam keyboard-interactive:pam,keyboard-interactive:pam';
-/** Methods by which another host, not a person, says who somebody is. */
+/** Methods by which another host vouches for the user. */
 const VOUCHED = ['hostbased', 'gssapi-with-mic'];
-/** sshd's own defaults: what is above them is worth a word. The guesses themselves are counted by notp. */
+/** sshd's own defaults. Higher values are worth a remark, although notp itself counts the guesses. */
 const DEFAULT_TRIES = 6;
 const DEFAULT_GRACE_SECONDS = 120;
 
@@ -45,14 +45,14 @@ export const PAM_RULES: readonly Rule[] = [
     problem: (effective, { firstPass }) =>
       shown(
         methodLists(effective).filter((list) => !firstPass && endsInCode(list) && list.every(isKeyboard)),
-        'is made of codes alone, as the PAM stack has no pass that needs the password',
+        'consists of codes alone, as no pass of the PAM stack needs the password',
       ),
   },
   {
     id: 'P3',
     severity: 'fail',
-    title: 'The password method stands where the code should',
-    holds: 'No password stands where the code should',
+    title: 'The password method takes the place of the code',
+    holds: 'No password takes the place of the code',
     fix: BEST,
     problem: (effective) =>
       shown(
@@ -65,7 +65,7 @@ export const PAM_RULES: readonly Rule[] = [
   {
     id: 'P4',
     severity: 'fail',
-    title: 'The password method is on, and answers the question for the code with the password',
+    title: 'The password method is on and answers the prompt for the code with the password',
     holds: 'The password method is off, or is the first of two',
     fix: 'PasswordAuthentication no',
     problem: (effective) => {
@@ -90,8 +90,8 @@ export const PAM_RULES: readonly Rule[] = [
   {
     id: 'P6',
     severity: 'fail',
-    title: 'The codes of root never match: sshd hands PAM something else than what root types',
-    holds: 'What root types reaches PAM',
+    title: 'The codes of root never match: sshd passes other text to PAM than root types',
+    holds: 'The codes that root types reach PAM',
     fix: 'PermitRootLogin yes (the lists of AuthenticationMethods still ask for everything), or no',
     problem: (effective, { root }) => {
       const permit = setting(effective, 'permitrootlogin').toLowerCase();
@@ -101,8 +101,8 @@ export const PAM_RULES: readonly Rule[] = [
   {
     id: 'P10',
     severity: 'info',
-    title: 'sshd lets a client try for longer than it would by itself',
-    holds: 'sshd lets a client try no longer than it would by itself',
+    title: 'sshd lets a client try longer than by default',
+    holds: 'sshd lets a client try no longer than by default',
     fix: 'MaxAuthTries 3 and LoginGraceTime 60',
     problem: (effective) => {
       const tries = Number(setting(effective, 'maxauthtries'));
@@ -123,7 +123,7 @@ export function leavesCodeToPam(effective: Effective): boolean {
   return methodLists(effective).some(endsInCode);
 }
 
-/** Whether a password may be the first thing that sshd takes. */
+/** Whether a password may be the first method that sshd accepts. */
 export function takesPasswordFirst(effective: Effective): boolean {
   const first = methodLists(effective).map(([method = '']) => method);
   const isTaken = (method: string, key: string): boolean =>
@@ -131,7 +131,7 @@ export function takesPasswordFirst(effective: Effective): boolean {
   return isTaken('password', 'passwordauthentication') || isTaken('keyboard-interactive', 'kbdinteractiveauthentication');
 }
 
-/** The lists of AuthenticationMethods; none for `any`. */
+/** The lists of AuthenticationMethods; empty for `any`. */
 function methodLists(effective: Effective): string[][] {
   const lists = words(effective, 'authenticationmethods').map((list) => list.toLowerCase().split(','));
   return lists.filter((list) => list.join() !== 'any');

@@ -1,6 +1,7 @@
 /**
- * Which program doctor runs to ask a process about itself. Any process may call itself sshd and have any program, in a sandbox too: run is
- * only root's own sshd, as it lies in the folders that doctor sees, and only for a process as free as doctor is. See proc(5), namespaces(7).
+ * Chooses the program that doctor runs to ask a process about itself. Any process may call itself sshd and run any program, even in a
+ * sandbox. So doctor runs only an sshd that root alone can change, at a path that doctor itself sees, and only for a process that is no more
+ * confined than doctor. See proc(5), namespaces(7).
  */
 import * as fs from 'node:fs';
 import * as path from 'node:path';
@@ -10,31 +11,31 @@ import { whyUntrusted } from '../host/trust.ts';
 
 export interface Program {
   readonly program: string;
-  /** Why the process is not believed to be that program. */
+  /** Why doctor does not trust that the process is this program. */
   readonly doubt?: string;
-  /** The process runs a file that is gone: `program` is the one that was put in its place. */
+  /** Whether the process runs a deleted file; `program` is then its replacement. */
   readonly isReplaced?: boolean;
 }
 
-/** As the kernel names a file that is gone. What was never a file (memfd_create(2)) is named so too. */
+/** The kernel's mark for a deleted file. It also marks programs that never were files, see memfd_create(2). */
 const GONE = ' (deleted)';
-/** Names and files mean something else in another of these, and capabilities less. */
+/** In another of these namespaces, names and files mean something else, and capabilities less. */
 const NAMESPACES = ['mnt', 'user'];
 
-/** The program of the process `pid`, whose first word is `first`. */
+/** The program of the process `pid`, whose command line begins with the word `first`. */
 export function programOf(pid: string, first: string): Program {
   const shown = linkOf(`/proc/${pid}/exe`);
-  // Others than root are not shown it, and run root's own program with no more rights than they have.
-  if (shown === undefined && !isRoot()) return { program: first, ...doubtful(otherThanSshd(first)) };
-  if (shown === undefined) return { program: first, doubt: 'its program is not shown' };
+  // Only root can read the link. Other users run root's own program with no more rights than their own.
+  if (shown === undefined && !isRoot()) return { program: first, ...doubtful(whyNotSshd(first)) };
+  if (shown === undefined) return { program: first, doubt: 'its program cannot be read' };
   const isReplaced = shown.endsWith(GONE);
   const program = isReplaced ? shown.slice(0, -GONE.length) : shown;
   const isOther = !isReplaced && !isSame(program, `/proc/${pid}/exe`);
-  const doubt = confinementOf(pid) ?? otherThanSshd(program) ?? (isOther ? `${program} is not the file that it runs` : undefined);
+  const doubt = confinementOf(pid) ?? whyNotSshd(program) ?? (isOther ? `${program} is not the file that it runs` : undefined);
   return { program, isReplaced, ...doubtful(doubt) };
 }
 
-/** Why `program` is not run as root: it is not there, or others than root can change it, or a folder on its way. Undefined where it may be. */
+/** Why `program` must not be run as root: it is missing, or others than root can change it or its folders. Undefined if it may be run. */
 export function whyNotRun(program: string): string | undefined {
   try {
     return whyUntrusted(program);
@@ -47,16 +48,16 @@ function doubtful(doubt: string | undefined): Pick<Program, 'doubt'> {
   return doubt === undefined ? {} : { doubt };
 }
 
-/** A shell that calls itself sshd would run whatever it has for its configuration. */
-function otherThanSshd(program: string): string | undefined {
-  const isIt = path.isAbsolute(program) && path.normalize(program) === program && path.basename(realOf(program)) === 'sshd';
-  return isIt ? whyNotRun(program) : `its program is ${program}, which is no sshd`;
+/** Refuses any other program: a shell that is called sshd would run its "configuration" as a script. */
+function whyNotSshd(program: string): string | undefined {
+  const isIt = path.isAbsolute(program) && path.normalize(program) === program && path.basename(realPathOf(program)) === 'sshd';
+  return isIt ? whyNotRun(program) : `its program is ${program}, which is not an sshd`;
 }
 
-/** How the process `pid` is less free than doctor, or sees other files. Less free than all of this host (a container) are, none needs to be. */
+/** How the process `pid` is more confined than doctor, or sees other files. Limits that bind the whole host (a container) do not count. */
 function confinementOf(pid: string): string | undefined {
   const elsewhere = NAMESPACES.find((name) => linkOf(`/proc/${pid}/ns/${name}`) !== linkOf(`/proc/self/ns/${name}`));
-  if (elsewhere !== undefined) return `it runs in another namespace (${elsewhere}) than notp doctor, with files or rights of its own`;
+  if (elsewhere !== undefined) return `it runs in another namespace (${elsewhere}) than notp doctor, with its own files or rights`;
   if (!isSame(`/proc/${pid}/root`, '/')) return 'it runs with another root folder than notp doctor';
   const [its, own, init] = [rightsOf(pid), rightsOf('self'), rightsOf('1')];
   const lacking = own.effective & init.bounding & ~its.effective;
@@ -70,7 +71,7 @@ interface Rights {
   readonly noNewPrivileges: boolean;
 }
 
-/** Of a process that is gone, none. */
+/** A process that has ended has no rights. */
 function rightsOf(pid: string): Rights {
   const status = textOf(`/proc/${pid}/status`);
   const set = (name: string): bigint => BigInt(`0x${new RegExp(String.raw`^${name}:\s*([\da-f]+)$`, 'm').exec(status)?.[1] ?? '0'}`);
@@ -82,13 +83,13 @@ function isSame(one: string, other: string): boolean {
     const [a, b] = [fs.statSync(one, { bigint: true }), fs.statSync(other, { bigint: true })];
     return a.dev === b.dev && a.ino === b.ino;
   } catch {
-    // What we cannot see we cannot vouch for.
+    // A file that cannot be checked counts as different.
     return false;
   }
 }
 
-/** Where `program` leads; itself where it is not there. */
-function realOf(program: string): string {
+/** The target of `program`; `program` itself if it does not exist. */
+function realPathOf(program: string): string {
   try {
     return fs.realpathSync(program);
   } catch {
@@ -96,7 +97,7 @@ function realOf(program: string): string {
   }
 }
 
-/** Undefined where it cannot be read. */
+/** The target of a link; undefined if it cannot be read. */
 export function linkOf(file: string): string | undefined {
   try {
     return fs.readlinkSync(file);

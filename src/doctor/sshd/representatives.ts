@@ -1,16 +1,17 @@
-/** Names that stand for all that a list of patterns of ssh_config(5) may mean, also beside negated ones. Pure. */
+/** Picks sample names for a list of patterns of ssh_config(5), also with negated ones: together they stand for all names. Pure. */
 import { matchesPattern } from '../../system/ssh-patterns.ts';
 
-/** Letters of names, the first that no pattern has: only a wildcard matches it, so it stands for any letter. */
+/** Letters for names. The first that no pattern contains is used: only a wildcard matches it, so it stands for any letter. */
 const LETTERS = 'xqzjkvwybcdfghlmnprstaeiou0123456789_-+~'.split('');
-/** With more stars in one pattern, all of them stand for equally many letters. */
+/** If a pattern has more stars, all of them are replaced by the same number of letters. */
 const MAX_STARS = 4;
-/** With more patterns, no names are made for two of them together. */
+/** If there are more patterns, no names are built from two of them together. */
 const MAX_COMBINED = 12;
 
 /**
- * One name for each set of `patterns` that a name of one of them, or of two where they are few, is found to match. What matches a pattern
- * with one star and none of the negated ones beside it is always among them: in a wildcard's place only the number of letters counts.
+ * One name for each combination of `patterns` that a generated name is found to match. Names are generated from each pattern, and from two
+ * together if there are few. A name that matches a pattern with one star and none of the negated patterns is always among them: in place of
+ * a wildcard only the number of letters matters.
  */
 export function representatives(patterns: readonly string[]): string[] {
   const letter = LETTERS.find((each) => !patterns.some((pattern) => pattern.includes(each))) ?? 'x';
@@ -28,7 +29,7 @@ export function representatives(patterns: readonly string[]): string[] {
   return [...found.values()];
 }
 
-/** `pattern` with each of `texts` for all its stars, and where they are few with all combinations of the shortest and the longest. */
+/** `pattern` with each of `texts` for all its stars; if the stars are few, also with all combinations of the shortest and longest texts. */
 function fillings(pattern: string, texts: readonly string[]): string[] {
   const stars = pattern.replaceAll(/\*+/g, '*');
   const same = texts.map((text) => stars.replaceAll('*', () => text));

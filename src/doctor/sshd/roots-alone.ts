@@ -1,8 +1,8 @@
-/** Folders in which nobody but root can make a file. */
+/** Paths at which only root can create anything. */
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 
-/** Whether only root can put something at or below `file`, which need not be there. A sticky bit is no help: it lets anybody add. */
+/** Whether only root can create something at or below `file`, which need not exist. A sticky bit does not help: anybody can add files. */
 export function isRootsAlone(file: string): boolean {
   const above = path.dirname(file);
   if (above !== file && !isRootsAlone(above)) return false;
@@ -10,7 +10,7 @@ export function isRootsAlone(file: string): boolean {
     const stats = fs.lstatSync(file, { throwIfNoEntry: false });
     return stats === undefined || (stats.uid === 0 && !stats.isSymbolicLink() && (stats.mode & 0o022) === 0);
   } catch {
-    // What we cannot see we cannot vouch for.
+    // A path that cannot be checked is not trusted.
     return false;
   }
 }

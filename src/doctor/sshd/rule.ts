@@ -1,4 +1,4 @@
-/** What a rule is: data, and one small function of the effective configuration. */
+/** A rule is data, with one small function of the effective configuration. */
 import type { Effective } from './effective.ts';
 import type { Severity } from '../finding.ts';
 
@@ -6,20 +6,22 @@ export interface Rule {
   readonly id: string;
   readonly severity: Severity;
   readonly title: string;
-  /** What is true where it finds nothing. */
+  /** The title if the rule finds no problem. */
   readonly holds: string;
   readonly fix: string;
-  /** In place of `fix`, where it depends on what is wrong. */
+  /** Replaces `fix` if the fix depends on the configuration. */
   fixFor?(effective: Effective): string;
-  /** What is wrong, or undefined where nothing is. `version`: see opensshVersion; undefined where it is not known. */
+  /** The problem, or undefined if there is none. */
   problem(effective: Effective, about: About): string | undefined;
 }
 
+/** Facts beside the effective configuration that a rule may need. */
 export interface About {
+  /** See opensshVersion(); undefined if unknown. */
   readonly version: number | undefined;
   readonly root: boolean;
-  /** Whether the first pass of the PAM stack is for another factor than the code. */
+  /** Whether the first pass of the PAM stack asks for another factor than the code. */
   readonly firstPass: boolean;
-  /** Whether only root can put something at or below a path. */
+  /** Whether only root can create something at or below a path. */
   readonly isRootsAlone: (file: string) => boolean;
 }

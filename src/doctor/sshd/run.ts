@@ -1,4 +1,4 @@
-/** Asking an sshd about itself: `sshd -t` and `sshd -T -C`, two at a time, with a throw-away host key where its own cannot be read. */
+/** Asks an sshd about itself with `sshd -t` and `sshd -T -C`, two at a time. Uses a throw-away host key if the real ones cannot be read. */
 import { spawn, spawnSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import * as os from 'node:os';
@@ -9,22 +9,22 @@ import type { Server } from './servers.ts';
 import type { Vantage } from './vantage.ts';
 
 const CONCURRENCY = 2;
-/** For one shell, which starts a program in a fraction of the time that we take: a large process is slow to fork. */
+/** Questions for one shell. A shell starts programs much faster than we do, as a large process is slow to fork. */
 const QUESTIONS_A_SHELL = 16;
-/** Puts each line of its input to the command that it is given, each for so many seconds at most; a NUL ends each answer. */
+/** Shell script: runs the given command once for each line of its input, with a time limit in seconds. A NUL ends each answer. */
 const ASK_EACH =
   'limit=$1; shift; while IFS= read -r line; do /usr/bin/timeout -s KILL "$limit" "$@" "$line" </dev/null || exit; printf "\\0"; done';
 const SHELL = '/bin/sh';
-/** For each answer. */
+/** The limit for each answer. */
 const TIMEOUT_MS = 20_000;
 const MAX_OUTPUT_BYTES = 1024 * 1024;
 const KEYGEN = '/usr/bin/ssh-keygen';
 const NO_KEY = /no hostkeys available|unable to load host key|Could not load host key/i;
 
-/** An sshd that can be asked. */
+/** An sshd that has accepted its configuration and can be asked. */
 export interface Asked {
   readonly version: number | undefined;
-  /** `-h` and a throw-away key, where the real ones cannot be read. */
+  /** `-h` and a throw-away key, if the real ones cannot be read; else empty. */
   readonly keyOptions: readonly string[];
 }
 
@@ -39,7 +39,7 @@ interface Ran {
   readonly stderr: string;
 }
 
-/** Checks the configuration (`sshd -t`). Gives why sshd refuses it, or how to ask further. */
+/** Checks the configuration (`sshd -t`). Returns why sshd refuses it, or the data for further questions. */
 export async function checkServer(server: Server, keyFolder: string): Promise<Asked | Refusal> {
   const version = await versionOf(server);
   const first = await sshd(server, [], ['-t']);
@@ -55,7 +55,7 @@ export interface Refusal {
   readonly refused: string;
 }
 
-/** The effective configuration for each question, in their order, or why sshd gives none. `answered` is called with how many were. */
+/** The effective configuration for each question, in order, or why sshd refuses. `answered` is called with the number of new answers. */
 export async function askServer(
   server: Server,
   { keyOptions }: Asked,
@@ -71,9 +71,9 @@ export async function askServer(
       const first = next;
       const some = questions.slice(first, (next += share));
       const ran = await askEach(server, keyOptions, some);
-      const told = ran.stdout.split('\0').slice(0, -1);
-      if (ran.code !== 0 || told.length !== some.length) failed = { refused: firstLine(ran) };
-      for (const [i, each] of told.entries()) answers[first + i] = parseEffective(each);
+      const outputs = ran.stdout.split('\0').slice(0, -1);
+      if (ran.code !== 0 || outputs.length !== some.length) failed = { refused: firstLine(ran) };
+      for (const [i, each] of outputs.entries()) answers[first + i] = parseEffective(each);
       answered(some.length);
     }
   };
@@ -81,7 +81,7 @@ export async function askServer(
   return failed ?? answers;
 }
 
-/** Runs `work` with a folder for keys that is gone afterwards. */
+/** Runs `work` with a folder for keys, and removes the folder afterwards. */
 export async function withKeyFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'notp-doctor-'));
   try {
@@ -110,11 +110,11 @@ async function askEach({ program, config, options }: Server, keyOptions: readonl
   return await runToEnd(SHELL, ['-c', ASK_EACH, 'sh', String(TIMEOUT_MS / 1000), ...command], { input, answers: questions.length });
 }
 
-/** Never rejects: what cannot be run gives no code. */
+/** Never rejects: a program that cannot be run has the code null. */
 function runToEnd(program: string, words: readonly string[], { input = '', answers = 1 } = {}): Promise<Ran> {
   return new Promise((resolve) => {
     const child = spawn(program, words, { env: {}, stdio: 'pipe', timeout: TIMEOUT_MS * answers, killSignal: 'SIGKILL' });
-    // One that ends before it has read all is heard of by its status.
+    // A child may end before it has read all its input; its exit status says so.
     child.stdin.on('error', () => undefined).end(input);
     const collected = { stdout: '', stderr: '' };
     for (const stream of ['stdout', 'stderr'] as const)
@@ -137,11 +137,11 @@ function throwAwayKey(folder: string): string {
   return file;
 }
 
-/** What sshd says first, without what it says about keys. */
+/** The first line that sshd prints, apart from those about host keys. */
 function firstLine({ code, stderr }: Ran): string {
   const lines = stderr
     .split('\n')
     .map((line) => line.trim())
     .filter((line) => line !== '');
-  return lines.find((line) => !NO_KEY.test(line)) ?? lines[0] ?? `sshd ended with ${String(code)} and said nothing`;
+  return lines.find((line) => !NO_KEY.test(line)) ?? lines[0] ?? `sshd ended with ${String(code)} and printed nothing`;
 }

@@ -1,4 +1,4 @@
-/** The sshds that systemd starts when a connection comes, behind socket units that listen: none of them is among the processes. See systemd.socket(5). */
+/** Finds the sshds that systemd starts for a connection, behind listening socket units. They do not run yet. See systemd.socket(5). */
 import { spawnSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
@@ -7,14 +7,14 @@ import { serverOf, type Server } from './servers.ts';
 
 const SYSTEMCTL = '/usr/bin/systemctl';
 const TIMEOUT_MS = 30_000;
-/** Of some 100 000 units. */
+/** Enough for some 100 000 units. */
 const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
-/** Ours, one for each user. */
+/** notp's own units, one for each user. */
 const OURS = /^notp[@-]/;
-/** sshd, wherever in a command. */
+/** sshd, anywhere in a command. */
 const SSHD = /(?:^|[\s/"'])sshd(?=[\s"';]|$)/;
 
-/** What systemctl(1) shows of a unit: each property with its lines. */
+/** The output of systemctl(1) for a unit: each property with its lines. */
 type Unit = ReadonlyMap<string, readonly string[]>;
 
 export function socketServers(): Server[] {
@@ -30,12 +30,12 @@ export function socketServers(): Server[] {
   );
   return pairs.flatMap(({ socket }, i) => {
     const service = services[i];
-    // One that runs already is among the processes.
+    // A service that runs already is found in /proc.
     return service === undefined || !['', '0'].includes(first(service, 'MainPID')) ? [] : serversIn(service, socket);
   });
 }
 
-/** With Accept=yes it is an instance of its own for each connection. */
+/** With Accept=yes each connection gets an instance of its own. */
 function servicesOf(socket: Unit): string[] {
   if (first(socket, 'Accept') === 'yes') return [`${first(socket, 'Id').replace(/(?:@.*)?\.socket$/, '')}@notp-doctor.service`];
   return first(socket, 'Triggers')
@@ -53,7 +53,7 @@ function serversIn(service: Unit, unit: string): Server[] {
   });
 }
 
-/** Whether `word` is a variable (`$SSHD_OPTS`) that nothing gives a value to. */
+/** Whether `word` is a variable (`$SSHD_OPTS`) without a value. */
 function isEmptyVariable(word: string, service: Unit): boolean {
   const [, name] = /^\$\{?(\w+)\}?$/.exec(word) ?? [];
   if (name === undefined) return false;

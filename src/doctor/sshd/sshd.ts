@@ -1,4 +1,4 @@
-/** The family of sshd: each server's effective configuration against the rules, for all people from everywhere. */
+/** Checks of sshd: applies the rules to each server's effective configuration, for all people and from every kind of address. */
 import * as os from 'node:os';
 import { messageOf, NotpError } from '../../error.ts';
 import { setting, words, type Effective } from './effective.ts';
@@ -17,23 +17,23 @@ import { askServer, checkServer, withKeyFolder, type Asked, type Question, type 
 import { noDoor, notLoaded, notRun, refused, replaced, spelledOtherwise, unaskable, unseen, withoutOptions } from './findings.ts';
 import { unasked, vantages, type Vantage } from './vantage.ts';
 
-/** What was found out about one server, for the families that follow. */
+/** The results for one server, which later checks use. */
 export interface SshdReport {
   readonly findings: readonly Finding[];
   readonly doors: Doors;
-  /** What PAM calls it. */
+  /** The name of its PAM service. */
   readonly pamService: string;
-  /** The files of its configuration, and folders in which it looks for more. */
+  /** The files of its configuration, and the folders in which it searches for more. */
   readonly files: readonly string[];
-  /** What it forces, where that is the gate and nothing else. */
+  /** Its ForceCommands that are the gate and nothing else. */
   readonly gateCommands: readonly string[];
-  /** The configuration of each user, from outside. */
+  /** The effective configuration of each user, for a connection from outside. */
   readonly perUser: ReadonlyMap<string, Effective>;
-  /** How many questions it answered. */
+  /** The number of questions that it answered. */
   readonly asked: number;
 }
 
-/** Hears how many questions there will be, and then of answers as they come. */
+/** Called with the number of questions to come, then with the number of new answers. */
 export interface Progress {
   readonly expect: (questions: number) => void;
   readonly progress: (answers: number) => void;
@@ -42,7 +42,10 @@ export interface Progress {
 const FIXED_PAM_SERVICE = 9_008;
 const NO_DOORS: Doors = { gate: false, pam: false };
 
-/** The servers to judge: the one that a file was named for, else those that run and those that systemd starts for a connection, and also the one that is installed where there are none, or none to be believed. Throws `failed` where there is no sshd. */
+/**
+ * The servers to check. With `sshdConfig`: the installed sshd with that file. Otherwise those that run or that systemd starts for a
+ * connection, and also the installed one if none of them can be trusted. Throws `failed` if there is no sshd.
+ */
 export function serversFor(sshdConfig: string | undefined): Server[] {
   const installed = installedServer(sshdConfig ?? DEFAULT_SSHD_CONFIG);
   const servers = sshdConfig === undefined ? [...runningServers(), ...socketServers()] : [];
@@ -52,22 +55,22 @@ export function serversFor(sshdConfig: string | undefined): Server[] {
   throw new NotpError('failed', 'there is no sshd on this host', 'install openssh-server');
 }
 
-/** Judges one server. */
+/** Checks one server for `people`. */
 export async function examineServer(server: Server, people: readonly Person[], hear: Progress): Promise<SshdReport> {
   const which = server.unit ?? (server.pid === undefined ? undefined : `pid ${String(server.pid)}`);
   const where = `sshd${which === undefined ? '' : ` (${which})`} with ${server.config}`;
   const doubt = server.doubt ?? whyNotRun(server.program);
-  if (doubt !== undefined) return nothing(notRun(where, doubt));
-  if (server.isCut === true) return nothing(withoutOptions(server));
+  if (doubt !== undefined) return onlyFinding(notRun(where, doubt));
+  if (server.isCut === true) return onlyFinding(withoutOptions(server));
   let files: SshdFiles;
   try {
     files = readSshdFiles(server.config);
   } catch (error) {
-    return nothing(unseen(where, error));
+    return onlyFinding(unseen(where, error));
   }
   return await withKeyFolder(async (folder) => {
     const asked = await checkServer(server, folder);
-    if ('refused' in asked) return nothing(refused(where, asked.refused));
+    if ('refused' in asked) return onlyFinding(refused(where, asked.refused));
     const judged = await ask(
       server,
       asked,
@@ -75,19 +78,19 @@ export async function examineServer(server: Server, people: readonly Person[], h
       files,
       hear,
     );
-    if ('refused' in judged) return nothing(refused(where, judged.refused));
+    if ('refused' in judged) return onlyFinding(refused(where, judged.refused));
     const report = reportOf(server, asked, judged, files, where);
     const unknown = people.filter(({ user }) => !canBeAsked(user.name)).map(({ user }) => unaskable(where, user.name));
     return { ...report, findings: [...report.findings, ...unknown] };
   });
 }
 
-/** People that sshd treats alike, and people under other names of theirs. */
+/** The answers for people whom sshd treats alike, and for people under their other names. */
 interface Answers {
   readonly people: readonly Judged[];
   readonly spellings: readonly AskedAs[];
-  /** Why something could not be asked about. */
-  readonly untold: readonly string[];
+  /** Lines and names that sshd could not be asked about. */
+  readonly unclear: readonly string[];
 }
 interface AskedAs extends Judged {
   readonly name: string;
@@ -97,7 +100,7 @@ async function ask(
   server: Server,
   asked: Asked,
   people: readonly Person[],
-  { criteria, untold }: SshdFiles,
+  { criteria, unclear }: SshdFiles,
   { expect, progress }: Progress,
 ): Promise<Answers | Refusal> {
   const first = await askServer(server, asked, [{ user: 'root', vantage: SOMEWHERE }], () => undefined);
@@ -116,18 +119,18 @@ async function ask(
   const answers = await askServer(server, asked, questions, progress);
   if ('refused' in answers) return answers;
   const judged = all.map((each, i) => ({ ...each, seen: from.flatMap((vantage, j) => pair(vantage, answers[i * from.length + j])) }));
-  return { people: judged.slice(0, groups.length), spellings: judged.slice(groups.length), untold: [...untold, ...spellings.untold] };
+  return { people: judged.slice(0, groups.length), spellings: judged.slice(groups.length), unclear: [...unclear, ...spellings.unclear] };
 }
 
-function spellingsOf(people: readonly Person[], criteria: readonly Criterion[]): { found: Spelling[]; untold: string[] } {
+function spellingsOf(people: readonly Person[], criteria: readonly Criterion[]): { found: Spelling[]; unclear: string[] } {
   try {
-    return { found: otherSpellings(people, criteria), untold: [] };
+    return { found: otherSpellings(people, criteria), unclear: [] };
   } catch (error) {
-    return { found: [], untold: [`Match for other names of the same uid: ${messageOf(error)}`] };
+    return { found: [], unclear: [`Match for other names of the same uid: ${messageOf(error)}`] };
   }
 }
 
-/** `sshd -T -C` takes a comma for the end of a name. */
+/** `sshd -T -C` reads a comma as the end of the name. */
 export function canBeAsked(name: string): boolean {
   return !name.includes(',');
 }
@@ -136,10 +139,16 @@ function pair(vantage: Vantage, effective: Effective | undefined): { vantage: Va
   return effective === undefined ? [] : [{ vantage, effective }];
 }
 
-/** Anywhere: for what no Match line decides. */
+/** An arbitrary connection, for settings that no Match line changes. */
 const SOMEWHERE = { address: '203.0.113.7', host: '203.0.113.7', localAddress: '192.0.2.1', localPort: 22, routingDomain: '' };
 
-function reportOf(server: Server, { version }: Asked, { people, spellings, untold }: Answers, files: SshdFiles, where: string): SshdReport {
+function reportOf(
+  server: Server,
+  { version }: Asked,
+  { people, spellings, unclear }: Answers,
+  files: SshdFiles,
+  where: string,
+): SshdReport {
   const all = people.flatMap(({ seen }) => seen.map(({ effective }) => effective));
   const [any] = all;
   const commands = [...new Set(all.map((effective) => setting(effective, 'forcecommand')))];
@@ -148,14 +157,14 @@ function reportOf(server: Server, { version }: Asked, { people, spellings, untol
   const about = {
     version,
     where,
-    unasked: [...unasked(files.criteria).map((criterion) => `Match ${criterion}`), ...untold],
+    unasked: [...unasked(files.criteria).map((criterion) => `Match ${criterion}`), ...unclear],
     firstPass: hasFirstPass(pamService),
     isRootsAlone,
   };
   const rules = doors.gate || doors.pam ? judge(people, doors, about) : [noDoor(where)];
-  const past = spellings.flatMap((each) => pastUnder(each, judge([each], doors, about), rules));
+  const underOtherNames = spellings.flatMap((each) => failuresUnder(each, judge([each], doors, about), rules));
   const loaded = [...replaced(server, where), ...notLoaded(server, any, files, where)];
-  const findings = [ok('sshd-config', 'sshd accepts its configuration', where), ...loaded, ...rules, ...past];
+  const findings = [ok('sshd-config', 'sshd accepts its configuration', where), ...loaded, ...rules, ...underOtherNames];
   return {
     ...{ findings, doors, pamService, files: [...files.files, ...files.folders] },
     gateCommands: commands.filter((command) => gateProgram(command) !== undefined),
@@ -166,8 +175,8 @@ function reportOf(server: Server, { version }: Asked, { people, spellings, untol
   };
 }
 
-/** What fails under another name of somebody alone. */
-function pastUnder({ name }: AskedAs, found: readonly Finding[], rules: readonly Finding[]): Finding[] {
+/** The first failure that occurs only under another name of the user. */
+function failuresUnder({ name }: AskedAs, found: readonly Finding[], rules: readonly Finding[]): Finding[] {
   const isKnown = ({ id, user }: Finding): boolean => rules.some((rule) => rule.id === id && rule.user === user);
   const first = found.find((finding) => finding.severity === 'fail' && finding.user !== undefined && !isKnown(finding));
   return first === undefined ? [] : [spelledOtherwise(name, first)];
@@ -179,7 +188,7 @@ function pamServiceOf({ name }: Server, version: number | undefined, effective: 
   return version !== undefined && version >= FIXED_PAM_SERVICE ? 'sshd' : name;
 }
 
-function nothing(finding: Finding): SshdReport {
+function onlyFinding(finding: Finding): SshdReport {
   return { findings: [finding], doors: NO_DOORS, pamService: 'sshd', files: [], gateCommands: [], perUser: new Map(), asked: 0 };
 }
 

@@ -1,26 +1,26 @@
-/** The connections to ask sshd about: from outside, from this host, from its networks, and from wherever a Match line singles out. Pure. */
+/** Picks the connections to ask sshd about: from outside, this host, its networks, and each place that a Match line names. Pure. */
 import { addressesOf } from './addresses.ts';
 import { representatives } from './representatives.ts';
 import { patternsOf, type Criterion } from './files.ts';
 
-/** One connection, as `sshd -T -C` takes it. */
+/** One connection, in the terms of `sshd -T -C`. */
 export interface Vantage {
   readonly address: string;
   readonly host: string;
   readonly localAddress: string;
   readonly localPort: number;
-  /** Empty outside any. */
+  /** Empty for the default domain. */
   readonly routingDomain: string;
 }
 
-/** From documentation's own ranges (RFC 5737, RFC 3849): nobody exempts these. */
+/** From the ranges reserved for documentation (RFC 5737, RFC 3849), which nobody exempts. */
 const OUTSIDE = ['203.0.113.7', '2001:db8::7'];
 const LOOPBACK = ['127.0.0.1', '::1'];
 
-/** What people are told apart by, and what a vantage stands for; sshd knows its own version. */
+/** The criteria that users and vantages cover; for `version` sshd knows its own. */
 const ASKED = ['user', 'group', 'host', 'address', 'localaddress', 'localport', 'rdomain', 'version'];
 
-/** One for each that the Match lines may judge differently. `own`: the addresses of this host's interfaces. */
+/** One vantage for each kind of connection that the Match lines may treat differently. `own`: the addresses of this host's interfaces. */
 export function vantages(criteria: readonly Criterion[], { ports, own }: { ports: readonly number[]; own: readonly string[] }): Vantage[] {
   const has = (...names: readonly string[]): boolean => criteria.some(({ name }) => names.includes(name));
   const literals = addressesFor(criteria, 'address');
@@ -45,21 +45,21 @@ export function vantages(criteria: readonly Criterion[], { ports, own }: { ports
   );
 }
 
-/** What the Match lines look at and no vantage stands for, as it would stand in one. */
+/** The criteria of Match lines that no vantage covers, in the syntax of those lines. */
 export function unasked(criteria: readonly Criterion[]): string[] {
   const unknown = criteria.filter(({ name }) => !ASKED.includes(name)).map(({ name, patterns }) => `${name} ${patterns.join()}`);
-  const untold = ['address', 'localaddress'].flatMap((name) =>
+  const unclear = ['address', 'localaddress'].flatMap((name) =>
     patternsOf(criteria, name).flatMap((pattern) => (addressesOf(pattern, []).length === 0 ? [`${name} ${pattern}`] : [])),
   );
-  return unique([...unknown, ...untold]);
+  return unique([...unknown, ...unclear]);
 }
 
-/** Where a connection comes from, for people. */
+/** Where a connection comes from, as text for people. */
 export function placeOf({ address, host, routingDomain }: Vantage): string {
   return `${host === address ? address : `${host} (${address})`}${routingDomain === '' ? '' : ` in routing domain ${routingDomain}`}`;
 }
 
-/** The addresses that the patterns of a criterion mean, whatever is negated. */
+/** Sample addresses for the patterns of a criterion, including negated ones. */
 function addressesFor(criteria: readonly Criterion[], name: string): string[] {
   const patterns = patternsOf(criteria, name);
   return patterns.flatMap((pattern) => addressesOf(pattern, patterns));
