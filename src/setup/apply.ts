@@ -1,4 +1,4 @@
-/** Putting a setup in place so that nobody is locked out: checked before and after, undone by itself unless it is confirmed. */
+/** Applies a setup without locking anybody out: it is checked before and after, and undone automatically unless it is confirmed. */
 import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { examine, type Finding } from '../doctor/doctor.ts';
@@ -10,7 +10,7 @@ import { enableJudge, hasService, isBooted } from '../system/systemd.ts';
 import { draft } from '../system/trusted.ts';
 import { allUsers, userByName } from '../system/users.ts';
 import { limitsOf } from './limits.ts';
-import { isIn, lockedOut } from './lockout.ts';
+import { isIn, lockOutReasons } from './lockout.ts';
 import { overruled } from './overruled.ts';
 import type { Change, Plan } from './plan.ts';
 import { alreadyUnconfirmed, isUnconfirmed, makeRecord, mark, release, unfinishedSetup, type Setup } from './record.ts';
@@ -19,7 +19,7 @@ import { checkSshd, reloadSshd } from './sshd.ts';
 import { armTimer } from './timer.ts';
 import { endUndo, restoreFiles } from './undo.ts';
 
-/** Doctor's rule on PermitRootLogin at the PAM door: no way around it but a lock-out, which lockout.ts judges, and --force allows. */
+/** Doctor's rule on PermitRootLogin at the PAM door. It is not a way in but a lock-out, which lockout.ts checks and --force allows. */
 const ROOT_NEVER_MATCHES = 'P6';
 
 const MAX_NAMES = 20;
@@ -28,39 +28,39 @@ export interface ApplyOptions {
   readonly config: Config;
   readonly environment: NodeJS.ProcessEnv;
   readonly now: () => number;
-  /** Undefined: it is confirmed at once. */
+  /** Undefined: the setup counts as confirmed at once. */
   readonly confirmWithinSeconds: number | undefined;
   readonly reload: boolean;
-  /** Also where the administrator would be locked out, or the gate takes the place of a limit. */
+  /** Apply it even if it would lock the administrator out or replace a user's limit by the gate. */
   readonly force: boolean;
 }
 
-/** In place, or rejected by doctor and undone. */
+/** The setup is in place, or doctor rejected it and it was undone. */
 export type Outcome =
-  /** `reloaded`: what was; undefined where nothing was. */
+  /** `reloaded`: the unit or process that was reloaded; undefined if none was. */
   { readonly setup: Setup; readonly reloaded: string | undefined } | { readonly rejected: readonly Finding[] };
 
-/** Throws `refused` where it is not, or not any more, in place. Whatever it throws, every file is as it was then. */
+/** Throws `refused` if the setup is refused or was undone. After any exception every file is as it was before. */
 export async function applyPlan(plan: Plan, options: ApplyOptions): Promise<Outcome> {
   if (unfinishedSetup() !== undefined) throw alreadyUnconfirmed();
   requireFolders(plan);
-  if (plan.door !== 'sudo') checkSshd('mend that first; nothing was changed');
+  if (plan.door !== 'sudo') checkSshd('correct that first; nothing was changed');
   if (!options.force) {
     await refuseLockOut(plan, options);
     await refuseLimits(plan);
   }
   if (plan.door !== 'gate') requireJudge();
   refuseOpenShells(plan);
-  const before = failures(await examined(options));
+  const before = failures(await runDoctor(options));
   const setup = makeRecord(plan, options.now);
   const begun = { reload: false };
   try {
-    // Before the first change, so that it also undoes one that was killed half-way.
+    // Armed before the first change, so that it also undoes a setup that was killed half-way.
     if (options.confirmWithinSeconds !== undefined) armTimer(setup, options.confirmWithinSeconds);
     for (const change of plan.changes) put(change);
-    if (plan.door !== 'sudo') checkSshd('all is again as it was');
-    const found = (await examined(options)).filter((finding) => isConcerned(finding, plan.scope));
-    const rejected = [...worse(before, failures(found)), ...(plan.door === 'gate' ? overruled(found) : [])];
+    if (plan.door !== 'sudo') checkSshd('every file is as it was before');
+    const found = (await runDoctor(options)).filter((finding) => isConcerned(finding, plan.scope));
+    const rejected = [...newFindings(before, failures(found)), ...(plan.door === 'gate' ? overruled(found) : [])];
     if (rejected.length > 0) {
       takeBack(setup, begun);
       return { rejected };
@@ -83,18 +83,18 @@ function takeBack(setup: Setup, begun: { readonly reload: boolean }): void {
 
 function finish(setup: Setup, { confirmWithinSeconds }: ApplyOptions): void {
   if (!isUnconfirmed(setup))
-    throw new NotpError('refused', 'the time to confirm was over before all was in place', 'give it more time: --confirm-within 10m');
+    throw new NotpError('refused', 'the time to confirm ended before everything was in place', 'allow more time: --confirm-within 10m');
   mark(setup, 'applied', JSON.stringify(momentNow()));
   if (confirmWithinSeconds === undefined) release(setup, 'confirmed');
 }
 
-/** /etc/notp is there once notp is set up on this host. */
+/** /etc/notp exists once notp is set up on this host. */
 function requireFolders({ changes }: Plan): void {
   const missing = changes.map(({ file }) => dirname(file)).find((folder) => !existsSync(folder));
   if (missing !== undefined) throw new NotpError('refused', `there is no ${missing}`, 'set notp up on this host first: notp host-key init');
 }
 
-/** At the PAM door of a host with systemd it alone decides. */
+/** On a host with systemd, the judge alone decides at the PAM door. So it must listen. */
 function requireJudge(): void {
   if (!isBooted()) return;
   if (!hasService())
@@ -103,28 +103,28 @@ function requireJudge(): void {
 }
 
 async function refuseLockOut(plan: Plan, options: ApplyOptions): Promise<void> {
-  const reasons = await lockedOut(options.config, plan, options);
+  const reasons = await lockOutReasons(options.config, plan, options);
   if (reasons.length === 0) return;
   throw new NotpError(
     'refused',
     `this would lock you out: ${reasons.join('; ')}`,
-    'or begin with --user or --group; --force does it all the same',
+    'or begin with --user or --group; --force applies it anyway',
   );
 }
 
-/** Enrolled or not. */
+/** Refuses if sshd limits users of the scope, whether they are enrolled or not. */
 async function refuseLimits({ door, scope }: Plan): Promise<void> {
   const limits = door === 'gate' ? await limitsOf(scope) : [];
   if (limits.length === 0) return;
   const more = limits.length > MAX_NAMES ? `; and ${String(limits.length - MAX_NAMES)} more` : '';
   throw new NotpError(
     'refused',
-    `sshd_config limits these, and the gate would give them a whole shell, or not be found in a chroot: ${limits.slice(0, MAX_NAMES).join('; ')}${more}`,
-    'notp setup pam keeps their limits; or leave them out with --user or --group; --force sets up the gate all the same',
+    `sshd_config limits these users, and the gate would give them a full shell or be missing in their chroot: ${limits.slice(0, MAX_NAMES).join('; ')}${more}`,
+    'notp setup pam keeps their limits; or exclude them with --user or --group; --force sets up the gate anyway',
   );
 }
 
-/** Also those whom doctor does not look at, who are not enrolled yet. */
+/** Checks all users of the scope, also those who are not enrolled yet and whom doctor does not check. */
 function refuseOpenShells({ door, scope }: Plan): void {
   if (door !== 'gate') return;
   const all = allUsers();
@@ -135,12 +135,12 @@ function refuseOpenShells({ door, scope }: Plan): void {
   const more = users.length > MAX_NAMES ? ` and ${String(users.length - MAX_NAMES)} more` : '';
   throw new NotpError(
     'refused',
-    `these would pass the gate by their shell, which reads a file in their home first, or can be changed by others than root: ${names.join(', ')}${more}`,
+    `these users could avoid the gate by their shell, which reads a file in their home first or can be changed by others than root: ${names.join(', ')}${more}`,
     'chsh -s /bin/bash for each, or begin with --user or --group, or notp setup pam',
   );
 }
 
-async function examined({ config, now }: ApplyOptions): Promise<readonly Finding[]> {
+async function runDoctor({ config, now }: ApplyOptions): Promise<readonly Finding[]> {
   return await examine({ config, users: undefined, sshdConfig: undefined, now, progress: () => undefined });
 }
 
@@ -148,12 +148,12 @@ function failures(all: readonly Finding[]): Finding[] {
   return all.filter(({ id, severity }) => severity === 'fail' && id !== ROOT_NEVER_MATCHES);
 }
 
-/** What is there more often than before. The details are left out: they may hold what changes by itself. */
-function worse(before: readonly Finding[], after: readonly Finding[]): Finding[] {
+/** Findings that are more frequent than before. Details are not compared, as they may contain values that change by themselves. */
+function newFindings(before: readonly Finding[], after: readonly Finding[]): Finding[] {
   return after.filter((finding) => countLike(finding, after) > countLike(finding, before));
 }
 
-/** Whoever is not concerned by the setup needs no code, which is a failure to doctor and was asked for here. */
+/** Users outside the scope need no code. Doctor reports that as a failure, but here it is intended. */
 function isConcerned({ user: name }: Finding, scope: Scope): boolean {
   const user = name === undefined ? undefined : userByName(name);
   return user === undefined || isIn(user, scope);

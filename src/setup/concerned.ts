@@ -1,4 +1,4 @@
-/** Whom a setup is for: the accounts and groups behind the names that were given, or why sshd cannot be told of them by name. */
+/** The scope of a setup: finds the accounts and groups for the given names, and refuses names that sshd cannot match safely. */
 import { NotpError } from '../error.ts';
 import { quoted, shellCommand } from '../otp/escape.ts';
 import { accountInFile, namesAreExact } from '../system/passwd-file.ts';
@@ -6,13 +6,13 @@ import { groupByName, groupsByName, namesByUid, userByName } from '../system/use
 import type { SetupDoor } from './plan.ts';
 import { canMatch, type Account, type Scope } from './scope.ts';
 
-/** Names as they were given. */
+/** Names as typed by the user. */
 export interface Named {
   readonly users: readonly string[];
   readonly groups: readonly string[];
 }
 
-/** Throws `usage` for a name that is nobody's, `refused` where another spelling of it would lead past what is written. */
+/** Throws `usage` for an unknown name, and `refused` if another spelling of a name would avoid the code. */
 export function scopeOf(door: SetupDoor, { users, groups }: Named): Scope {
   const accounts = users.map((name) => accountOf(door, name));
   const scope = {
@@ -23,7 +23,10 @@ export function scopeOf(door: SetupDoor, { users, groups }: Named): Scope {
   return scope;
 }
 
-/** sshd and PAM look a group up by the name that was typed: with another name of the same uid, the keys and home would be the same and no code asked for. */
+/**
+ * sshd and PAM look up groups by the typed name. Another name of the same uid has the same keys and home; if it is not in the group, it would
+ * log in without a code.
+ */
 function requireWholeAccounts({ users, groups }: Scope): void {
   const several = [...namesByUid()].filter(([uid, names]) => names.length > 1 && !users.some((user) => user.uid === uid));
   const memberships = groupsByName(several.flatMap(([, names]) => names));
@@ -43,34 +46,34 @@ function requireWholeAccounts({ users, groups }: Scope): void {
 
 function accountOf(door: SetupDoor, given: string): Account {
   const user = userByName(given);
-  if (user === undefined) throw new NotpError('usage', `there is no user ${quoted(given)}`, 'getent passwd lists those there are');
+  if (user === undefined) throw new NotpError('usage', `there is no user ${quoted(given)}`, 'list the users: getent passwd');
   const { name, uid } = user;
-  // PAM goes by the uid.
+  // PAM uses the uid.
   if (door === 'sudo') return { name, uid, spellings: [name] };
   if (!namesAreExact() || accountInFile(given) === undefined)
     throw new NotpError(
       'refused',
-      `another spelling of ${quoted(name)} may lead past "Match User": the user is not in /etc/passwd alone, see passwd in /etc/nsswitch.conf`,
-      shellCommand`a group holds for every spelling: notp setup ${door} --group GROUP, with ${name} in it`,
+      `another spelling of ${quoted(name)} may avoid "Match User": the user is not only in /etc/passwd, see passwd in /etc/nsswitch.conf`,
+      shellCommand`a group matches every spelling: notp setup ${door} --group GROUP, with ${name} in it`,
     );
   const spellings = namesByUid().get(uid) ?? [];
   const odd = spellings.find((spelling) => !canMatch(spelling));
   if (odd === undefined && spellings.includes(name)) return { name, uid, spellings };
   throw new NotpError(
     'refused',
-    `sshd cannot be told of the user name ${quoted(odd ?? name)}`,
-    shellCommand`a group can stand for the user: notp setup ${door} --group GROUP`,
+    `a Match line of sshd cannot name the user ${quoted(odd ?? name)}`,
+    shellCommand`use a group with that user: notp setup ${door} --group GROUP`,
   );
 }
 
-/** As the group database writes it, for sshd compares letter by letter. */
+/** The name as the group database spells it, as sshd compares it letter by letter. */
 function groupNamed(given: string): string {
   const name = groupByName(given);
-  if (name === undefined) throw new NotpError('usage', `there is no group ${quoted(given)}`, 'getent group lists those there are');
+  if (name === undefined) throw new NotpError('usage', `there is no group ${quoted(given)}`, 'list the groups: getent group');
   if (canMatch(name)) return name;
   throw new NotpError(
     'refused',
-    `sshd and PAM cannot be told of the group name ${quoted(name)}`,
-    'make another group for it: groupadd NAME',
+    `the configuration of sshd and PAM cannot name the group ${quoted(name)}`,
+    'create a group with another name: groupadd NAME',
   );
 }

@@ -1,14 +1,14 @@
-/** The unified difference that a change makes, as diff(1) tells it. */
+/** The unified difference that a change makes, from diff(1). */
 import { spawnSync } from 'node:child_process';
 import { NotpError } from '../error.ts';
 import type { Change } from './plan.ts';
 
 const DIFF = '/usr/bin/diff';
 const TIMEOUT_MS = 10_000;
-/** diff(1): 0 is the same, 1 is different. */
+/** The exit code of diff(1) for different files; 0 is for equal ones. */
 const DIFFERENT = 1;
 
-/** Takes patch(1) as its reader. Empty where only mode or owner change. */
+/** In the format for patch(1). Empty if only the mode or owner changes. */
 export function difference({ file, before, after }: Change): Uint8Array {
   const [from, old] = before === undefined ? ['/dev/null', '/dev/null'] : [file, file];
   const { status, stdout, error } = spawnSync(DIFF, ['-u', `--label=${from}`, `--label=${file}`, old, '-'], {

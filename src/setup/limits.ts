@@ -1,4 +1,4 @@
-/** What sshd_config itself limits users to: the gate would put itself in the place of the limit, and in a chroot(2) nobody finds it. */
+/** Limits that sshd_config sets for users. A forced gate would replace a limiting command, and it does not exist inside a chroot(2). */
 import { groupAlike } from '../doctor/people.ts';
 import { setting, type Effective } from '../doctor/sshd/effective.ts';
 import { meansGate } from '../doctor/sshd/gate-command.ts';
@@ -16,14 +16,14 @@ const MAX_NAMES = 5;
 const PORT = 22;
 
 /**
- * Whom of `scope` sshd limits by a ForceCommand of its own or a ChrootDirectory, from anywhere, with the values. sshd takes its
- * configuration. Throws `refused` where it does not answer, `failed` where the passwd database does not.
+ * The users of `scope` whom sshd limits by another ForceCommand or a ChrootDirectory, from any address, with the values. The caller has
+ * checked that sshd accepts its configuration. Throws `refused` if sshd does not answer, `failed` if the passwd database does not.
  */
 export async function limitsOf(scope: Scope): Promise<string[]> {
   const server = installedServer(SSHD_CONFIG);
   if (server === undefined) return [];
   const { criteria } = readSshdFiles(SSHD_CONFIG);
-  const users = concerned(scope).filter(({ name }) => canBeAsked(name));
+  const users = usersIn(scope).filter(({ name }) => canBeAsked(name));
   const from = vantages(criteria, { ports: [PORT], own: ownAddresses() });
   const groups = groupAlike(
     users.map((user) => ({ user, enrolments: [] })),
@@ -31,14 +31,14 @@ export async function limitsOf(scope: Scope): Promise<string[]> {
   ).map((group) => group.map(({ user }) => user.name));
   const questions = groups.flatMap(([user = '']) => from.map((vantage) => ({ user, vantage })));
   const answers = await askServer(server, { version: undefined, keyOptions: [] }, questions, () => undefined);
-  if ('refused' in answers) throw new NotpError('refused', `sshd does not tell its configuration: ${answers.refused}`);
+  if ('refused' in answers) throw new NotpError('refused', `sshd does not print its configuration: ${answers.refused}`);
   return groups.flatMap((names, i) => {
     const limits = new Set(answers.slice(i * from.length, (i + 1) * from.length).flatMap(limitsIn));
     return limits.size === 0 ? [] : [`${listed(names)} (${[...limits].join(', ')})`];
   });
 }
 
-function concerned(scope: Scope): User[] {
+function usersIn(scope: Scope): User[] {
   const users = allUsers();
   if (isEverybody(scope)) return users;
   const groups = scope.groups.length === 0 ? undefined : groupsByName(users.map(({ name }) => name));

@@ -1,4 +1,4 @@
-/** Who would be locked out: the administrator who sets up, and root, where they would be asked for a code and have none. */
+/** Would the setup lock out the administrator who runs it, or root? They are locked out if they need a code and have none. */
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { setting, words } from '../doctor/sshd/effective.ts';
@@ -15,8 +15,8 @@ import type { Plan, SetupDoor } from './plan.ts';
 import { isEverybody, type Scope } from './scope.ts';
 import { effectiveConfig } from './sshd.ts';
 
-/** Why the administrator would not get in any more after `plan`, with the way out of each. Empty where they would. */
-export async function lockedOut(
+/** Why the administrator or root could no longer log in after `plan`, each reason with its fix. Empty if they could. */
+export async function lockOutReasons(
   config: Config,
   { door, scope }: Plan,
   { environment, now }: { readonly environment: NodeJS.ProcessEnv; readonly now: () => number },
@@ -26,13 +26,13 @@ export async function lockedOut(
   const people = door === 'sudo' ? [admin] : [...(admin.uid === 0 ? [] : [admin]), ...(canLogIn(root) ? [root] : [])];
   const concerned = people.filter((user) => (door !== 'sudo' || user.uid !== 0) && isIn(user, scope));
   const reasons: string[] = [];
-  // One after the other: to look, the process becomes that user.
+  // One after the other, as the process becomes that user for the check.
   for (const user of concerned)
-    reasons.push(...(await noCode(config, door, user, now)), ...rootsOwn(door, user), ...(await keysRefused(config, door, user)));
+    reasons.push(...(await codeReasons(config, door, user, now)), ...rootReasons(door, user), ...(await keyReasons(config, door, user)));
   return reasons;
 }
 
-/** Who called sudo; else who logged in (loginuid, proc(5)); else root. It only protects, so it may be believed. */
+/** The user who called sudo; else the one who logged in (loginuid, proc(5)); else root. A false value only removes a protection. */
 function administrator(environment: NodeJS.ProcessEnv): User {
   const sudoer = userByName(environment['SUDO_USER'] ?? '');
   if (sudoer !== undefined) return sudoer;
@@ -43,14 +43,14 @@ function administrator(environment: NodeJS.ProcessEnv): User {
   }
 }
 
-/** Whether `user` is among those whom the setup concerns. */
+/** Whether `user` is in the scope of the setup. */
 export function isIn(user: User, scope: Scope): boolean {
   if (isEverybody(scope) || scope.users.some(({ uid }) => uid === user.uid)) return true;
   const groups = groupsOf(user);
   return scope.groups.some((group) => groups.includes(group));
 }
 
-/** Whether root could log in by SSH now: by password, or with a key that is there. */
+/** Whether root can log in by SSH now: by password, or with an existing key. */
 function canLogIn(root: User): boolean {
   const sshd = effectiveConfig(root.name);
   const permitted = setting(sshd, 'permitrootlogin');
@@ -60,22 +60,22 @@ function canLogIn(root: User): boolean {
   return hasKeys || !['', 'none'].includes(setting(sshd, 'authorizedkeyscommand'));
 }
 
-function rootsOwn(door: SetupDoor, user: User): string[] {
+function rootReasons(door: SetupDoor, user: User): string[] {
   const refused = door === 'pam' && user.uid === 0 && setting(effectiveConfig(user.name), 'permitrootlogin') !== 'yes';
   return refused
-    ? ['root: no code ever matches under PermitRootLogin prohibit-password: set it to yes, which asks for key and code then']
+    ? ['root: no code ever matches with PermitRootLogin prohibit-password: set it to yes, so that sshd asks for key and code']
     : [];
 }
 
-/** Keys that the gate would refuse though sshd takes them. */
-async function keysRefused({ gate }: Config, door: SetupDoor, user: User): Promise<string[]> {
+/** Keys that sshd accepts but the gate would refuse. */
+async function keyReasons({ gate }: Config, door: SetupDoor, user: User): Promise<string[]> {
   if (door !== 'gate') return [];
   const effective = effectiveConfig(user.name);
   const found = await asUser(user, () => refusedKeys(user, effective, gate));
   return found.filter(({ severity }) => severity === 'fail').map(({ detail, fix }) => `${user.name}: ${detail}: ${fix}`);
 }
 
-async function noCode(config: Config, door: SetupDoor, user: User, now: () => number): Promise<string[]> {
+async function codeReasons(config: Config, door: SetupDoor, user: User, now: () => number): Promise<string[]> {
   const files = await sealedFiles(config, user, config.contexts, now);
   const place = statePlace(config, user);
   const asked = { files, account: config.contexts, origin: { user: user.name } };
@@ -88,7 +88,7 @@ async function noCode(config: Config, door: SetupDoor, user: User, now: () => nu
   );
   if (account !== undefined && account.devices.length > 0) return [];
   const reason = account?.refusal.reason ?? 'not_enrolled';
-  // At the gate it has an effect only where users' own state is all there is.
+  // At the gate, unenrolled = "allow" has an effect only if users keep their own state.
   const allowed = config.unenrolled === 'allow' && (door !== 'gate' || place.kind === 'user');
   if (reason === 'not_enrolled' && allowed) return [];
   const how = place.kind === 'service' ? shellCommand`notp-enroll ${user.name}` : shellCommand`as ${user.name}: notp enroll`;

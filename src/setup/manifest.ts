@@ -1,4 +1,4 @@
-/** What a setup changes, as it is kept: for each file what it was and what it became. Pure. */
+/** The manifest of a setup: for each changed file its state before and after. Pure. */
 import { createHash } from 'node:crypto';
 import { NotpError } from '../error.ts';
 import { parseJson } from '../json.ts';
@@ -7,14 +7,14 @@ import type { Plan, Present, SetupDoor } from './plan.ts';
 
 const VERSION = 'setup/1';
 
-/** A file by what matters of it. */
+/** A file's mode, owner and hash of its content. */
 export interface Fingerprint extends Attributes {
-  /** SHA-256 of its bytes, hex. */
+  /** SHA-256 of the content, hex. */
   readonly sha256: string;
 }
 export interface KeptFile {
   readonly file: string;
-  /** Null where there was none. */
+  /** Null if the file did not exist. */
   readonly before: Fingerprint | null;
   readonly after: Fingerprint;
 }
@@ -41,7 +41,7 @@ export function fingerprint({ bytes, mode, uid, gid }: Present): Fingerprint {
   return { mode, uid, gid, sha256: createHash('sha256').update(bytes).digest('hex') };
 }
 
-export function isAs(one: Fingerprint | null, other: Fingerprint | null): boolean {
+export function isEqual(one: Fingerprint | null, other: Fingerprint | null): boolean {
   if (one === null || other === null) return one === other;
   return one.sha256 === other.sha256 && one.mode === other.mode && one.uid === other.uid && one.gid === other.gid;
 }
@@ -50,10 +50,10 @@ export function printManifest({ notp, id, door, created, files }: Manifest): str
   return JSON.stringify({ notp, id, door, created, files }, undefined, 2) + '\n';
 }
 
-/** Throws `failed` for what is no manifest of a version that we know. Its folder is root's alone, so more is not checked. */
+/** Throws `failed` for a damaged manifest or one of another version. Only root can write it, so nothing else is checked. */
 export function parseManifest(text: string): Manifest {
   const manifest = parsed(text);
-  // oxlint-disable-next-line typescript/no-unnecessary-condition -- what was read may be of another version
+  // oxlint-disable-next-line typescript/no-unnecessary-condition -- the file may be of another version
   if (manifest?.notp === VERSION) return manifest;
   throw new NotpError('failed', 'the record of a setup is of another version of notp', 'undo it with that version');
 }
@@ -62,13 +62,8 @@ function parsed(text: string): Manifest | null {
   try {
     return parseJson(text) as Manifest | null;
   } catch (error) {
-    throw new NotpError(
-      'failed',
-      'the record of a setup is damaged: it is no JSON',
-      'look at the files that it lies with, and put them back by hand',
-      {
-        cause: error,
-      },
-    );
+    throw new NotpError('failed', 'the record of a setup is damaged: it is not JSON', 'restore the files that are kept beside it by hand', {
+      cause: error,
+    });
   }
 }

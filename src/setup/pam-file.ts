@@ -1,6 +1,6 @@
 /**
- * The marked block in a file of /etc/pam.d: where it goes, what stands in it, and the file without it. The lines
- * that it replaces stay in it as comments, so that a person sees what was there. Pure. See pam.d(5).
+ * Inserts notp's marked block into a file of /etc/pam.d, and removes it again. The block keeps the lines that it replaces as comments, so
+ * that a person sees them. Pure. See pam.d(5).
  */
 import { copyOf } from '../doctor/pam/inline.ts';
 import { asksAfterFailure, endsOf, opensWithCode, opensWithoutCode } from '../doctor/pam/paths.ts';
@@ -12,22 +12,22 @@ import { PROGRAM } from './sshd-drop-in.ts';
 const BEGIN = '# BEGIN notp';
 const END = '# END notp';
 const WAS = '# was: ';
-/** The file with the line that PAM's prompt is preceded by; its own prompt always reads "Password: ". */
+/** The file with the line that PAM prints before its prompt, which itself is always "Password: ". */
 export const PROMPT_FILE = '/etc/notp/prompt';
 
-/** The stacks that ask for the password: Debian and SUSE, Red Hat, Arch. */
+/** The lines that include the stack for the password: of Debian and SUSE, Red Hat, Arch. */
 const PASSWORD_STACK =
   /^(?:@include\s+|-?auth\s+(?:include|substack)\s+)(common-auth|password-auth|system-auth|system-login|system-remote-login)\s*$/;
 
-/** The lines of a stack, for its name. */
+/** Reads the lines of the named stack. */
 export type ReadStack = (stack: string, type: PamType) => readonly PamLine[];
 
-/** The same block in another PAM file: sudo -i has one of its own on some systems, which may include the first. */
+/** The kinds of blocks: for sshd, or for sudo. On some systems sudo -i has a file of its own, which gets the block for sudo too. */
 export type PamDoor = 'pam' | 'sudo';
 
 /**
- * `text` with the block of `door` in place of the line that asks for the password (and of an older block). Gives
- * undefined where there is no such line, or more than one. Throws `refused` where no line can follow the stack of the password.
+ * `text` with the block of `door` in place of the line that asks for the password (or in place of an older block). Undefined if there is no
+ * such line, or more than one. Throws `refused` if no line can follow the stack that asks for the password.
  */
 export function withBlock(text: string, { door, scope, read }: { door: PamDoor; scope: Scope; read: ReadStack }): string | undefined {
   const lines = withoutBlock(text).split('\n');
@@ -36,7 +36,7 @@ export function withBlock(text: string, { door, scope, read }: { door: PamDoor; 
   if (place === undefined || places.length > 1) return undefined;
   const was = lines[place] ?? '';
   const stack = PASSWORD_STACK.exec(was)?.[1] ?? '';
-  const head = `${BEGIN}: written by "notp setup ${door}"; "notp setup undo" takes it away`;
+  const head = `${BEGIN}: written by "notp setup ${door}"; "notp setup undo" removes it`;
   const written = door === 'sudo' ? sudoLines(was, { stack, scope, read }) : sshdLines(stack, scope);
   const block = [head, WAS + was, ...written, END];
   return lines.toSpliced(place, 1, ...block).join('\n');
@@ -45,19 +45,19 @@ export function withBlock(text: string, { door, scope, read }: { door: PamDoor; 
 const USER_ENVIRONMENT = /^(\s*-?(?:auth|session)\s.*\bpam_env\.so\b.*\s)user_readenv=1(?=\s|$)/;
 
 /**
- * `text` where pam_env(8) reads no ~/.pam_environment: a variable that the user sets there may run the user's code in the shell that
- * starts the gate, and no list of variables to blank would be whole. Undefined where it reads none.
+ * `text` with pam_env(8) no longer reading ~/.pam_environment. A variable in that file may run the user's code in the shell that starts the
+ * gate, and no list of variables to empty would be complete. Undefined if pam_env does not read the file anyway.
  */
 export function withoutUserEnvironment(text: string): string | undefined {
   const lines = text.split('\n');
   if (!lines.some((line) => USER_ENVIRONMENT.test(line))) return undefined;
-  const head = `${BEGIN}: written by "notp setup gate"; "notp setup undo" takes it away`;
+  const head = `${BEGIN}: written by "notp setup gate"; "notp setup undo" removes it`;
   return lines
     .flatMap((line) => (USER_ENVIRONMENT.test(line) ? [head, WAS + line, line.replace(USER_ENVIRONMENT, '$1user_readenv=0'), END] : [line]))
     .join('\n');
 }
 
-/** `text` as it was before the block, which `withBlock` put there. */
+/** `text` without the block that withBlock() inserted. */
 export function withoutBlock(text: string): string {
   const lines = text.split('\n');
   const begin = lines.findIndex((line) => line.startsWith(BEGIN) && !line.includes('"notp setup gate"'));
@@ -67,8 +67,8 @@ export function withoutBlock(text: string): string {
   return lines.toSpliced(begin, end - begin + 1, ...was).join('\n');
 }
 
-/** The auth lines after the block, which a right code at sshd passes over (`sufficient`). */
-export function passedOver(text: string): string[] {
+/** The auth lines after the block, which a right code at sshd skips (`sufficient`). */
+export function skippedLines(text: string): string[] {
   const lines = text.split('\n');
   return lines.slice(lines.indexOf(END) + 1).filter((line) => /^-?auth\s/.test(line) && !/\spostlogin\s*$/.test(line));
 }
@@ -76,10 +76,10 @@ export function passedOver(text: string): string[] {
 const SUDO_CODE = `auth       requisite    pam_exec.so seteuid quiet quiet_log ${PROGRAM} pam --prompt-tty`;
 
 /**
- * The code comes after the password, and only then: a wrong password or Ctrl-C must end it all. So every way that goes on to the code must
- * have said yes, whatever the modules are called. In a substack a failure ends only that, so that a code was asked for, judged and spent
- * all the same; a stack with `sufficient` modules that is included ends all before the code.
- * Debian's common-auth does neither and is included; of others the lines are copied, with jumps in place of `sufficient`.
+ * The code comes after the password, and only then: a wrong password or Ctrl-C must end the stack. So every path to the code must have
+ * succeeded, whatever its modules are. In a substack a failure ends only the substack, so a code would still be asked for and spent. An
+ * included stack with `sufficient` modules ends before the code. Debian's common-auth has neither problem and is included; the lines of other
+ * stacks are copied, with jumps in place of `sufficient`.
  */
 function sudoLines(was: string, { stack, scope, read }: { stack: string; scope: Scope; read: ReadStack }): string[] {
   const code = [...pamConditions(scope, 1), SUDO_CODE];
@@ -92,15 +92,19 @@ function sudoLines(was: string, { stack, scope, read }: { stack: string; scope: 
   const others = (['account', 'session', 'password'] as const).flatMap((type) => (isWhole ? read(stack, type) : []));
   const copy = others.length === 0 ? copyOf(stack, lines) : undefined;
   if (copy !== undefined) return [...copy, ...code];
-  const hint = 'put lines there by hand that end in "die" where the password is wrong, and after them the last of examples/pam.d/sudo-notp';
+  const hint =
+    'write lines there by hand that end in "die" if the password is wrong, and after them the last line of examples/pam.d/sudo-notp';
   throw new NotpError(
     'refused',
-    `no line can follow the stack ${stack}: it succeeds in ways that end it, or goes on after a failure`,
+    `no line can follow the stack ${stack}: some successes end it at once, or it goes on after a failure`,
     hint,
   );
 }
 
-/** `substack`: a module that is `sufficient` in there ends only that stack, and the jump over the code counts it as one. See examples/pam.d for the reason of each line. */
+/**
+ * In a `substack`, a `sufficient` module ends only the substack, and a jump counts it as one line. examples/pam.d gives the reason for each
+ * line.
+ */
 function sshdLines(stack: string, scope: Scope): string[] {
   const code = [
     `auth       [success=3 default=ignore] pam_exec.so quiet quiet_log ${FIRST_PASS}`,

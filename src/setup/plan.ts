@@ -1,32 +1,32 @@
-/** What a setup would write: each file as it is and as it would be. Reads only. */
+/** The plan of a setup: each file as it is and as it would become. Only reads. */
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { messageOf, NotpError } from '../error.ts';
 import { shellCommand } from '../otp/escape.ts';
 import { pamStack } from '../doctor/pam/stack.ts';
 import { readTrusted, type Attributes } from '../system/trusted.ts';
-import { passedOver, PROMPT_FILE, withBlock, withoutUserEnvironment, type PamDoor, type ReadStack } from './pam-file.ts';
+import { skippedLines, PROMPT_FILE, withBlock, withoutUserEnvironment, type PamDoor, type ReadStack } from './pam-file.ts';
 import type { Scope } from './scope.ts';
 import { dropInPath, dropInText, includeProblem, SSHD_CONFIG, type SshdDoor } from './sshd-drop-in.ts';
 
 export type SetupDoor = SshdDoor | PamDoor;
 
-/** A file that is there. */
+/** An existing file. */
 export interface Present extends Attributes {
   readonly bytes: Uint8Array;
 }
 export interface Change {
   readonly file: string;
-  /** Undefined where there is no such file yet. */
+  /** Undefined if there is no such file yet. */
   readonly before: Present | undefined;
   readonly after: Present;
 }
 export interface Plan {
   readonly door: SetupDoor;
   readonly scope: Scope;
-  /** Only what differs. */
+  /** Only the files that change. */
   readonly changes: readonly Change[];
-  /** What the administrator should know, in sentences. */
+  /** Sentences for the administrator. */
   readonly notes: readonly string[];
 }
 
@@ -35,14 +35,14 @@ const NEW_FILE: Attributes = { mode: 0o644, uid: 0, gid: 0 };
 const PAM_FOLDER = '/etc/pam.d';
 const PROMPT = 'One-time code\n';
 
-/** Throws `refused` where the files are not as they must be for the door. */
+/** Throws `refused` if the present files do not allow a setup of the door. */
 export function planFor(door: SetupDoor, scope: Scope): Plan {
   const changes = door === 'sudo' ? sudoFiles(scope) : sshdFiles(door, scope);
   const notes = changes.flatMap(({ file, after }) => notesOn(file, text(after)));
   return { door, scope, changes: changes.filter(differs), notes };
 }
 
-/** The file at `file`, which must be root's alone to write; undefined where there is none. */
+/** Reads `file`, which only root may be able to write; undefined if it does not exist. */
 export function present(file: string): Present | undefined {
   const bytes = readTrusted(file, { owner: 0, maxBytes: MAX_FILE_BYTES, forbidden: 0o022 });
   if (bytes === undefined) return undefined;
@@ -50,7 +50,7 @@ export function present(file: string): Present | undefined {
   return { bytes, mode: mode & 0o7777, uid, gid };
 }
 
-/** Whether two files are the same, bytes, mode and owner. */
+/** Whether two files have the same content, mode and owner. */
 function isSame(one: Present | undefined, other: Present | undefined): boolean {
   if (one === undefined || other === undefined) return one === other;
   const attributes = one.mode === other.mode && one.uid === other.uid && one.gid === other.gid;
@@ -65,13 +65,13 @@ function sshdFiles(door: SshdDoor, scope: Scope): Change[] {
   requireInclude();
   const dropIn = replacing(dropInPath(door), dropInText(door, scope));
   if (door === 'gate') return [dropIn, ...userEnvironment()];
-  // A text of the administrator's own stays.
+  // An existing prompt of the administrator is kept.
   const prompt = present(PROMPT_FILE) === undefined ? [replacing(PROMPT_FILE, PROMPT)] : [];
-  // PAM first: the drop-in makes sshd ask PAM for a code, the block alone only adds a question.
+  // PAM first: the block alone only adds a prompt, but the drop-in makes sshd rely on PAM for the code.
   return [...prompt, pamFile('sshd', door, scope), dropIn];
 }
 
-/** Before the gate starts, PAM must not take variables from the user's home. */
+/** PAM must not read variables from the user's home, as they would apply before the gate starts. */
 function userEnvironment(): Change[] {
   const file = path.join(PAM_FOLDER, 'sshd');
   const before = present(file);
@@ -79,7 +79,7 @@ function userEnvironment(): Change[] {
   return after === undefined ? [] : [replacing(file, after)];
 }
 
-/** `sudo -i` may have a stack of its own, beside which a code for sudo alone would be no second factor. */
+/** `sudo -i` may have a stack of its own. It needs the code too, or anybody could avoid the code of sudo. */
 function sudoFiles(scope: Scope): Change[] {
   const login = present(path.join(PAM_FOLDER, 'sudo-i'));
   const ownStack = login !== undefined && !/^auth\s+(include|substack)\s+sudo\s*$|^@include\s+sudo\s*$/m.test(text(login));
@@ -89,18 +89,18 @@ function sudoFiles(scope: Scope): Change[] {
 function pamFile(name: string, door: PamDoor, scope: Scope): Change {
   const file = path.join(PAM_FOLDER, name);
   const before = present(file);
-  if (before === undefined) throw new NotpError('refused', `there is no ${file}`, 'copy the one of the distribution to that place first');
+  if (before === undefined) throw new NotpError('refused', `there is no ${file}`, "copy the distribution's file there first");
   const after = withBlock(text(before), { door, scope, read: readStack });
   if (after !== undefined) return replacing(file, after);
   throw new NotpError(
     'refused',
     `${file} has no line of its own that asks for the password, such as "@include common-auth", or more than one`,
-    'put the lines of examples/pam.d in by hand',
+    'insert the lines of examples/pam.d by hand',
   );
 }
 
 const readStack: ReadStack = (stack, type) => {
-  const hint = `mend it in ${PAM_FOLDER} first`;
+  const hint = `correct it in ${PAM_FOLDER} first`;
   try {
     const lines = pamStack(stack, type);
     if (lines !== undefined) return lines;
@@ -134,10 +134,10 @@ function requireInclude(): void {
 
 function notesOn(file: string, after: string): string[] {
   if (file !== path.join(PAM_FOLDER, 'sshd')) return [];
-  return passedOver(after).map((line) => `${file}: after a right code this line is passed over: ${line.replace(/\s+/g, ' ')}`);
+  return skippedLines(after).map((line) => `${file}: after a right code this line is skipped: ${line.replace(/\s+/g, ' ')}`);
 }
 
-/** Byte for byte: a comment need not be UTF-8. */
+/** As Latin-1, to keep every byte: a comment need not be UTF-8. */
 function text({ bytes }: Present): string {
   return Buffer.from(bytes).toString('latin1');
 }

@@ -1,12 +1,12 @@
 /**
- * What a setup can be undone from, root's alone. The manifest and the copies are complete and on the disk before the
- * first change, so that an undo finds them whatever was killed when.
+ * The records from which a setup can be undone; only root can read or write them. The manifest and the copies are complete and flushed to
+ * the disk before the first change, so an undo finds them no matter when a process was killed.
  *
  *     /var/lib/notp-setup/unconfirmed     the id of the setup that waits to be confirmed: one at a time
- *     /var/lib/notp-setup/ID/manifest     what was changed, see manifest.ts
+ *     /var/lib/notp-setup/ID/manifest     the changed files, see manifest.ts
  *     /var/lib/notp-setup/ID/0, 1, …      the files as they were
- *     /var/lib/notp-setup/ID/applied      when all was in place
- *     /var/lib/notp-setup/ID/confirmed, undoing, undone      there once it is so
+ *     /var/lib/notp-setup/ID/applied      the moment at which everything was in place
+ *     /var/lib/notp-setup/ID/confirmed, undoing, undone      each exists once the setup has reached that stage
  */
 import { randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
@@ -26,7 +26,7 @@ export interface Setup extends Manifest {
 
 type Mark = 'applied' | 'confirmed' | 'undoing' | 'undone';
 
-/** Makes the record of `plan`, and claims the one place of an unconfirmed setup. Throws `refused` where that is taken. */
+/** Writes the record of `plan` and claims the single place for an unconfirmed setup. Throws `refused` if that is taken. */
 export function makeRecord(plan: Plan, now: () => number): Setup {
   const created = new Date(now()).toISOString();
   const id = `${created.replace(/[-:.]/g, '')}-${randomBytes(4).toString('hex')}`;
@@ -36,7 +36,7 @@ export function makeRecord(plan: Plan, now: () => number): Setup {
   for (const [i, { before }] of plan.changes.entries()) {
     if (before !== undefined) writeNew(path.join(setup.folder, String(i)), before.bytes);
   }
-  // Complete under its name or not there: a folder without a manifest changed nothing.
+  // Written under another name and renamed, so it is complete or missing. A folder without a manifest changed nothing.
   const unnamed = path.join(setup.folder, 'manifest.new');
   writeNew(unnamed, Buffer.from(printManifest(setup)));
   fs.renameSync(unnamed, path.join(setup.folder, 'manifest'));
@@ -45,13 +45,13 @@ export function makeRecord(plan: Plan, now: () => number): Setup {
   return setup;
 }
 
-/** The setup that is neither confirmed nor undone, or whose undoing was broken off. */
+/** The setup that is neither confirmed nor undone, or whose undo was interrupted. */
 export function unfinishedSetup(): Setup | undefined {
   const id = unconfirmedId();
   return id === undefined ? allSetups().find((setup) => has(setup, 'undoing') && !has(setup, 'undone')) : readSetup(id);
 }
 
-/** The setups that hold, newest first. */
+/** The setups in force, newest first. */
 export function setupsInForce(): Setup[] {
   const unconfirmed = unconfirmedId();
   return allSetups().filter(
@@ -69,12 +69,12 @@ function has(setup: Setup, as: Mark): boolean {
   return fs.existsSync(path.join(setup.folder, as));
 }
 
-/** What `mark` wrote; undefined where it did not. */
+/** The text that mark() wrote; undefined if the mark is not set. */
 export function markText(setup: Setup, as: Mark): string | undefined {
   return has(setup, as) ? fs.readFileSync(path.join(setup.folder, as), 'utf8') : undefined;
 }
 
-/** Gives the place of the unconfirmed setup free, as confirmed or for its undoing; false where `setup` does not hold it (any more). */
+/** Frees the place for an unconfirmed setup, because `setup` is confirmed or being undone. False if `setup` does not hold the place. */
 export function release(setup: Setup, as: 'confirmed' | 'undoing'): boolean {
   if (unconfirmedId() !== setup.id) return false;
   try {
@@ -92,7 +92,7 @@ export function isUnconfirmed(setup: Setup): boolean {
   return unconfirmedId() === setup.id;
 }
 
-/** A link appears whole, and only where there is none. */
+/** Uses link(2), which creates a complete file, and only if there is none. */
 function claim(setup: Setup): void {
   const name = path.join(setup.folder, 'claim');
   writeNew(name, Buffer.from(setup.id));

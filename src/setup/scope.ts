@@ -1,42 +1,42 @@
-/** Whom a setup concerns, as sshd (`Match`) and PAM (pam_succeed_if) have to be told. Pure. */
+/** The users and groups that a setup applies to, in the syntax of sshd (`Match`) and PAM (pam_succeed_if). Pure. */
 
-/** One account by all of its names. */
+/** One account with all of its names. */
 export interface Account {
-  /** What the passwd database calls it. */
+  /** Its name in the passwd database. */
   readonly name: string;
   readonly uid: number;
-  /** All names of the uid, that one too: sshd compares with what the client typed, letter by letter. */
+  /** All names of the uid, including `name`: sshd compares them with the typed name, letter by letter. */
   readonly spellings: readonly string[];
 }
 
 export interface Scope {
-  /** Checked already, with canMatch(). Where both lists are empty everybody is concerned. */
+  /** The names are checked with canMatch(). If both lists are empty, the setup applies to everybody. */
   readonly users: readonly Account[];
   readonly groups: readonly string[];
 }
 
-/** What sshd reads as a pattern, a list or a quote, and versions of it read in different ways; `[` and `]` enclose the words of PAM. */
+/** Characters that sshd reads as a pattern, list or quote, some of them differently by version. `[` and `]` enclose words of PAM. */
 const NO_PATTERN = /[,!*?"'#=:[\]]|\\[\\ ]|^ | $|\\$/;
 
 export function isEverybody({ users, groups }: Scope): boolean {
   return users.length === 0 && groups.length === 0;
 }
 
-/** Whether a name of a user or a group can stand in a Match line and in a line of PAM, and means itself alone there. */
+/** Whether a user or group name can be written in a Match line and in a PAM line so that it matches only itself. */
 export function canMatch(name: string): boolean {
   return !NO_PATTERN.test(name);
 }
 
-/** The criteria of each Match block (sshd_config(5)), as Latin-1: users and groups on one line would both have to hold. */
+/** The criteria of each Match block (sshd_config(5)), as Latin-1. Users and groups need blocks of their own: on one line both must match. */
 export function matchCriteria({ users, groups }: Scope): string[] {
   const names = users.flatMap(({ spellings }) => spellings);
   return [...(names.length === 0 ? [] : [`User ${listOf(names)}`]), ...(groups.length === 0 ? [] : [`Group ${listOf(groups)}`])];
 }
 
 /**
- * Lines of an auth stack that jump over the next `skip` modules for who is not concerned (pam_succeed_if(8)), as Latin-1. Only a
- * clear no (auth_err) leads on to the next question, and only after the last one over the code: where the answer is an error the code is
- * asked for. Users are asked about by uid and by name, for one of the two may change: sshd goes by the name.
+ * Auth lines that jump over the next `skip` modules for users outside the scope (pam_succeed_if(8)), as Latin-1. Only a clear no (auth_err)
+ * leads to the next condition, and after the last one past the code; after an error the code is asked for. Users are tested by uid and by
+ * name, as either may change and sshd uses the name.
  */
 export function pamConditions({ users, groups }: Scope, skip: number): string[] {
   const who = users.map(({ name, uid }) => `# uid ${String(uid)}: ${bytesOf(name)}`);
@@ -54,7 +54,7 @@ export function pamConditions({ users, groups }: Scope, skip: number): string[] 
   return [...who, ...lines];
 }
 
-/** For a person. */
+/** The scope as text for people. */
 export function describeScope({ users, groups }: Scope): string {
   const parts = [
     ...(users.length === 0 ? [] : [`the users ${users.map(({ name }) => name).join(', ')}`]),
@@ -73,7 +73,7 @@ function word(text: string): string {
   return text.includes(' ') ? `[${bytesOf(text)}]` : bytesOf(text);
 }
 
-/** The files of sshd and PAM are taken byte by byte, as Latin-1, whatever they are written in. */
+/** The bytes of `text` as Latin-1: the files of sshd and PAM are handled byte by byte, in whatever encoding they are. */
 function bytesOf(text: string): string {
   return Buffer.from(text).toString('latin1');
 }

@@ -1,4 +1,4 @@
-/** What sshd is told, as a file of sshd_config.d, and whether sshd reads that file for everybody. Pure. See sshd_config(5). */
+/** The drop-in for sshd_config.d, and a check that sshd reads it for all users. Pure. See sshd_config(5). */
 import * as path from 'node:path';
 import { wordsOf } from '../doctor/sshd/files.ts';
 import { SETENV_LINE } from '../system/gate-environment.ts';
@@ -11,10 +11,10 @@ const FOLDER = '/etc/ssh/sshd_config.d';
 
 export type SshdDoor = 'gate' | 'pam';
 
-/** Cannot stand in a Match block. */
+/** Lines that are not allowed in a Match block. */
 const GLOBAL: Readonly<Record<SshdDoor, readonly string[]>> = { gate: ['PermitUserEnvironment no'], pam: ['UsePAM yes'] };
 
-/** The lines of examples/sshd_config.d, where the reason of each is told. */
+/** The lines of examples/sshd_config.d, which gives the reason for each. */
 const LINES: Readonly<Record<SshdDoor, readonly string[]>> = {
   gate: [
     `ForceCommand ${PROGRAM} gate`,
@@ -40,13 +40,13 @@ export function dropInPath(door: SshdDoor): string {
 }
 
 export function dropInText(door: SshdDoor, scope: Scope): string {
-  const head = [`# Written by "notp setup ${door}"; "notp setup undo" takes it away. Changes by hand are in its way.`, ...GLOBAL[door]];
+  const head = [`# Written by "notp setup ${door}"; "notp setup undo" removes it. Do not edit it by hand.`, ...GLOBAL[door]];
   if (isEverybody(scope)) return [...head, ...LINES[door], ''].join('\n');
   const blocks = matchCriteria(scope).flatMap((criteria) => [`Match ${criteria}`, ...LINES[door].map((line) => `  ${line}`)]);
   return [...head, ...blocks, 'Match all', ''].join('\n');
 }
 
-/** What keeps `config` (the text of sshd_config) from reading the drop-ins for everybody, or undefined. */
+/** Why `config`, the text of sshd_config, does not read the drop-ins for all users; undefined if it does. */
 export function includeProblem(config: string): 'absent' | 'inside a Match block' | undefined {
   const words = config.split('\n').map(wordsOf);
   const include = words.findIndex(([key = '', ...patterns]) => key.toLowerCase() === 'include' && patterns.some(coversDropIns));
@@ -55,7 +55,7 @@ export function includeProblem(config: string): 'absent' | 'inside a Match block
   return match !== -1 && match < include ? 'inside a Match block' : undefined;
 }
 
-/** Relative patterns start at /etc/ssh; `*` is all of glob(7) that patterns for these names need. */
+/** Relative patterns start at /etc/ssh. Of glob(7) only `*` is supported, which is enough for these names. */
 function coversDropIns(pattern: string): boolean {
   const parts = path.resolve('/etc/ssh', pattern).split('*');
   const expression = new RegExp(`^${parts.map((part) => part.replace(/[.+^${}()|[\]\\?]/g, String.raw`\$&`)).join('[^/]*')}$`);

@@ -1,4 +1,4 @@
-/** The sshd of this host: whether it takes its configuration, what that comes to, and having it read again. See sshd(8). */
+/** The sshd of this host: checks its configuration, reads the effective one, and reloads sshd. See sshd(8). */
 import { spawnSync, type SpawnSyncReturns } from 'node:child_process';
 import * as fs from 'node:fs';
 import { parseEffective, setting, type Effective } from '../doctor/sshd/effective.ts';
@@ -8,33 +8,33 @@ import { isBooted, reloadUnit } from '../system/systemd.ts';
 
 const SSHD = '/usr/sbin/sshd';
 const TIMEOUT_MS = 20_000;
-/** Debian's name of the unit, and everybody else's. */
+/** The unit's name on Debian, and elsewhere. */
 const UNITS = ['ssh', 'sshd'];
 /** A client from outside, for Match (RFC 5737). */
 const STRANGER = 'host=client,addr=203.0.113.7';
 
-/** Throws `refused` with what sshd says where it would not start with the configuration that is there. `hint` is the way out. */
+/** Throws `refused` with sshd's message and `hint` if sshd would not start with the present configuration. */
 export function checkSshd(hint: string): void {
   const { status, stderr, error } = runSshd(['-t']);
   if (status === 0) return;
-  throw new NotpError('refused', `sshd does not take its configuration: ${error?.message ?? stderr.trim()}`, hint);
+  throw new NotpError('refused', `sshd does not accept its configuration: ${error?.message ?? stderr.trim()}`, hint);
 }
 
-/** The effective configuration for `user`, from outside. */
+/** The effective configuration for `user`, connecting from outside. */
 export function effectiveConfig(user: string): Effective {
   const { status, stdout, stderr } = runSshd(['-T', '-C', `user=${user},${STRANGER}`]);
-  if (status !== 0) throw new NotpError('refused', `sshd does not tell its configuration: ${stderr.trim()}`);
+  if (status !== 0) throw new NotpError('refused', `sshd does not print its configuration: ${stderr.trim()}`);
   return parseEffective(stdout);
 }
 
-/** Throws `refused` where others than root can change the program. */
+/** Throws `refused` if users other than root can change the program. */
 function runSshd(words: readonly string[]): SpawnSyncReturns<string> {
   const other = whyNotRun(SSHD);
   if (other !== undefined) throw new NotpError('refused', `${SSHD} is not run: ${other}`, 'install openssh-server, owned by root alone');
   return spawnSync(SSHD, words, { encoding: 'utf8', timeout: TIMEOUT_MS, env: {} });
 }
 
-/** Has the running sshd read its configuration again, and tells whom; undefined where none runs. Throws `failed` where that did not work. */
+/** Makes the running sshd reload its configuration. Returns its name for people; undefined if none runs. Throws `failed` if it fails. */
 export function reloadSshd(): string | undefined {
   if (isBooted()) {
     const unit = UNITS.find(reloadUnit);
@@ -46,14 +46,14 @@ export function reloadSshd(): string | undefined {
   return `sshd (pid ${String(pid)})`;
 }
 
-/** The pid of sshd's own PidFile, where that is an sshd. */
+/** The pid in sshd's PidFile, if that process is an sshd. */
 function listenerPid(): number | undefined {
   const file = setting(effectiveConfig('root'), 'pidfile');
   try {
     const pid = Number(fs.readFileSync(file, 'latin1'));
     return pid > 1 && fs.readFileSync(`/proc/${String(pid)}/comm`, 'latin1') === 'sshd\n' ? pid : undefined;
   } catch {
-    // No file or no process: none runs, or under systemd by a socket, which starts it with what is there then.
+    // No file or no process: sshd does not run, or systemd starts it for each connection with the configuration of that time.
     return undefined;
   }
 }

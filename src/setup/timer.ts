@@ -1,13 +1,13 @@
-/** The roll-back that nobody has to ask for: it outlives the session and the terminal of whoever set up. */
+/** The automatic roll-back. It outlives the session and the terminal of the administrator. */
 import { spawn } from 'node:child_process';
 import { isSea } from 'node:sea';
 import { NotpError } from '../error.ts';
 import { cancelLater, isBooted, runLater } from '../system/systemd.ts';
 import type { Setup } from './record.ts';
 
-/** Has `setup` undone after some seconds, unless it is confirmed then. Throws `failed` where that cannot be arranged. */
+/** Starts a timer that undoes `setup` after `seconds`, unless it is confirmed by then. Throws `failed` if it cannot be started. */
 export function armTimer(setup: Setup, seconds: number): void {
-  // The program that runs now, which has shown that it works; not the one that sshd is told to call.
+  // The program that runs now, as it works; not the installed one that sshd will call.
   const [, script = ''] = process.argv;
   const program = isSea() ? [process.execPath] : [process.execPath, ...process.execArgv, script];
   const command = [...program, 'setup', 'undo', '--if-unconfirmed', setup.id];
@@ -15,7 +15,7 @@ export function armTimer(setup: Setup, seconds: number): void {
   else runDetached(seconds, command);
 }
 
-/** A detached one finds out by itself that it is not wanted. */
+/** A detached timer needs no signal: its undo does nothing once the setup is confirmed. */
 export function disarmTimer(setup: Setup): void {
   if (isBooted()) cancelLater(unitOf(setup));
 }
@@ -24,7 +24,7 @@ function unitOf({ id }: Setup): string {
   return `notp-setup-${id}`;
 }
 
-/** In a session of its own (setsid(2)), so that no hang-up reaches it. */
+/** Runs in its own session (setsid(2)), so that no hang-up reaches it. */
 function runDetached(seconds: number, command: readonly string[]): void {
   const script = 'sleep "$1"; shift; exec "$@"';
   const child = spawn('/bin/sh', ['-c', script, 'sh', String(seconds), ...command], { detached: true, stdio: 'ignore', cwd: '/', env: {} });

@@ -1,21 +1,21 @@
-/** Putting files back as they were: bytes, mode and owner. It can be broken off anywhere and done again. */
+/** Restores files: content, mode and owner. It can be interrupted at any point and run again. */
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { errnoOf } from '../error.ts';
 import { draft, removeDrafts, syncFolder } from '../system/trusted.ts';
-import { fingerprint, isAs, type Fingerprint, type KeptFile } from './manifest.ts';
+import { fingerprint, isEqual, type Fingerprint, type KeptFile } from './manifest.ts';
 import { present } from './plan.ts';
 import { mark, release, type Setup } from './record.ts';
 import { disarmTimer } from './timer.ts';
 
-/** The files of `setup` that somebody has changed since: they are neither as they were before nor as they were made. */
+/** The files of `setup` that somebody has changed since: they differ from both their state before and after it. */
 export function changedSince({ files }: Setup): string[] {
   return files.filter(({ file, before, after }) => !isEither(current(file), before, after)).map(({ file }) => file);
 }
 
 /**
- * Puts the files of `setup` back; `endUndo` comes when sshd, too, is as before. A file that somebody has changed
- * since is kept in the setup's folder, and told in the answer.
+ * Restores the files of `setup`; endUndo() must follow once sshd is restored too. A file that somebody has changed since is kept in the
+ * setup's folder. Returns those files.
  */
 export function restoreFiles(setup: Setup): string[] {
   if (!release(setup, 'undoing')) mark(setup, 'undoing');
@@ -33,10 +33,10 @@ export function endUndo(setup: Setup): void {
 }
 
 function putBack({ file, before }: KeptFile, copy: string): void {
-  // What a killed setup has begun to write.
+  // Unfinished files of a killed setup.
   removeDrafts(file, 0);
   const found = current(file);
-  if (found !== undefined && isAs(found, before)) return;
+  if (found !== undefined && isEqual(found, before)) return;
   if (before === null) {
     fs.rmSync(file, { force: true });
     syncFolder(path.dirname(file));
@@ -51,21 +51,21 @@ function putBack({ file, before }: KeptFile, copy: string): void {
   }
 }
 
-/** Undefined for what is no plain file of root's, which is nobody's work but somebody else's. */
+/** Null if there is no file; undefined for anything but a plain file of root, which notp did not write. */
 function current(file: string): Fingerprint | null | undefined {
   try {
-    const there = present(file);
-    return there === undefined ? null : fingerprint(there);
+    const read = present(file);
+    return read === undefined ? null : fingerprint(read);
   } catch {
     return undefined;
   }
 }
 
 function isEither(found: Fingerprint | null | undefined, before: Fingerprint | null, after: Fingerprint): boolean {
-  return found !== undefined && (isAs(found, before) || isAs(found, after));
+  return found !== undefined && (isEqual(found, before) || isEqual(found, after));
 }
 
-/** A symlink is kept as one. */
+/** Keeps a symlink as a symlink. */
 function keepAside(file: string, to: string): void {
   try {
     fs.cpSync(file, to, { verbatimSymlinks: true, errorOnExist: false });

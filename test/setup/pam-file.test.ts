@@ -6,7 +6,7 @@ import { describe, it } from 'node:test';
 import * as fc from 'fast-check';
 import { outdatedCopies } from '../../src/doctor/pam/inline.ts';
 import { moduleLine } from '../../src/doctor/pam/stack.ts';
-import { passedOver, withBlock, withoutBlock, withoutUserEnvironment, type ReadStack } from '../../src/setup/pam-file.ts';
+import { skippedLines, withBlock, withoutBlock, withoutUserEnvironment, type ReadStack } from '../../src/setup/pam-file.ts';
 import { ROOT } from '../support/process.ts';
 
 const EVERYBODY = { users: [], groups: [] };
@@ -161,6 +161,6 @@ describe('the block in a PAM file', () => {
         scope: EVERYBODY,
         read,
       }) ?? '';
-    assert.deepEqual(passedOver(text), ['auth required pam_access.so']);
+    assert.deepEqual(skippedLines(text), ['auth required pam_access.so']);
   });
 });

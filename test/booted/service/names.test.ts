@@ -180,7 +180,7 @@ describe('names of a directory service', { skip: lacks(NEEDS) }, () => {
       assert.equal(refused.code, 1);
       assert.match(
         refused.stderr,
-        /another spelling of "adbob" may lead past "Match User".*\nnotp: hint: .*notp setup \w+ --group GROUP, with adbob in it/,
+        /another spelling of "adbob" may avoid "Match User".*\nnotp: hint: .*notp setup \w+ --group GROUP, with adbob in it/,
       );
     }
     const sudo = await world.container.must(['notp', 'setup', 'sudo', '--user', 'CORP\\ADBOB']);

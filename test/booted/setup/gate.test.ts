@@ -80,12 +80,12 @@ describe('notp setup gate', { skip: lacks({ root: true, programs: [...CONTAINER_
     for (const way of ways) {
       const { code, stderr } = await host.container.run(way);
       assert.equal(code, 1, way.join(' '));
-      if (way[0] !== 'systemctl') assert.match(stderr, /this is no login.*\nnotp: hint: open a second SSH connection/, way.join(' '));
+      if (way[0] !== 'systemctl') assert.match(stderr, /this is not a login.*\nnotp: hint: open a second SSH connection/, way.join(' '));
       const fromOld = await host.login(host.bob, ['true']);
       assert.equal(fromOld.code, 1, 'the gate was taken away');
     }
     await host.container.must(['sh', '-c', 'for i in 1 2 3 4 5 6 7 8 9; do ! grep -q = /root/orphan || break; sleep 1; done']);
-    assert.match(host.read('/root/orphan'), /this is no login[^]*=1\n$/);
+    assert.match(host.read('/root/orphan'), /this is not a login[^]*=1\n$/);
     assertDone(await host.login(host.alice, [...SELF, 'confirm']));
     assertDone(await host.setup('undo'));
   });
@@ -96,7 +96,7 @@ describe('notp setup gate', { skip: lacks({ root: true, programs: [...CONTAINER_
       const console = host.container.inTerminal([...unit, 'login', '-f', 'root']);
       await console.expect(/# /);
       console.send('notp setup confirm; echo "=$?"\r');
-      await console.expect(/this is no login by SSH[^]*hint: open a second SSH connection \(not one of[^]*\), and run[^]*=1\r/);
+      await console.expect(/this is not an SSH login[^]*hint: open a second SSH connection \(not one of[^]*\), and run[^]*=1\r/);
       console.send('exit\r');
       await console.exited;
     }
@@ -168,7 +168,7 @@ describe('notp setup gate', { skip: lacks({ root: true, programs: [...CONTAINER_
       await host.container.must(['usermod', '--shell', shell, 'bob']);
       const refused = await host.login(host.alice, [...SELF, 'gate', '--apply', '--force']);
       assert.equal(refused.code, 1);
-      assert.match(refused.stderr, new RegExp(`by their shell, which reads a file in their home first, .*: bob \\(${shell}\\)`));
+      assert.match(refused.stderr, new RegExp(`by their shell, which reads a file in their home first or .*: bob \\(${shell}\\)`));
     }
     assertAsBefore(host, files);
     assertDone(await host.login(host.alice, [...SELF, 'gate', '--user', 'alice', '--apply']));

@@ -57,7 +57,7 @@ describe('a setup', { skip: lacks({ root: true, programs: [...CONTAINER_NEEDS.pr
     const command = ['notp', 'setup', 'sudo', '--user', 'bob', '--apply', '--confirm-within', '3s'];
     const killed = await host.container.run(['strace', '-o', '/dev/null', '-e', 'trace=rename', '-e', kill, ...command]);
     assert.notEqual(killed.code, 0);
-    assert.match((await host.setup('confirm')).stderr, /broken off before all was in place/);
+    assert.match((await host.setup('confirm')).stderr, /interrupted before everything was in place/);
     await untilUndone(host);
     assertAsBefore(host, untouched);
   });

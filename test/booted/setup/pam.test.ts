@@ -85,7 +85,7 @@ describe('notp setup pam', { skip: lacks({ root: true, programs: [...CONTAINER_N
     const refused = await host.setup('pam', '--apply');
     await host.container.must(['rm', '/root/.ssh/authorized_keys']);
     assert.equal(refused.code, 1);
-    assert.match(refused.stderr, /lock you out: root: no code ever matches under PermitRootLogin prohibit-password/);
+    assert.match(refused.stderr, /lock you out: root: no code ever matches with PermitRootLogin prohibit-password/);
   });
 
   it('asks for the same with the layout of Red Hat', async () => {

@@ -27,7 +27,7 @@ describe('notp setup', { skip: lacks({ root: true, programs: [...CONTAINER_NEEDS
     host.write(OTHER, 'NoSuchWord yes\n');
     const refused = await host.setup('gate', '--apply');
     assert.equal(refused.code, 1);
-    assert.match(refused.stderr, /sshd does not take its configuration: .*05-other\.conf.*NoSuchWord/s);
+    assert.match(refused.stderr, /sshd does not accept its configuration: .*05-other\.conf.*NoSuchWord/s);
     await host.container.must(['rm', OTHER]);
     assertAsBefore(host, untouched);
   });
@@ -39,7 +39,7 @@ describe('notp setup', { skip: lacks({ root: true, programs: [...CONTAINER_NEEDS
     const files = snapshot(host);
     const refused = await host.setup('gate', '--apply');
     assert.equal(refused.code, 1);
-    assert.match(refused.stderr, /PermitUserEnvironment.*all is again as it was/s);
+    assert.match(refused.stderr, /PermitUserEnvironment.*every file is as it was before/s);
     assertAsBefore(host, files);
     host.write(MAIN, main);
   });
@@ -63,7 +63,10 @@ describe('notp setup', { skip: lacks({ root: true, programs: [...CONTAINER_NEEDS
       const files = snapshot(host);
       const refused = await host.setup('gate', '--apply');
       assert.equal(refused.code, 1, refused.stderr);
-      assert.match(refused.stderr, new RegExp(`${id} .*sshd takes the first ${line.split(' ')[0] ?? ''} alone.*${OTHER}:2,`, 's'));
+      assert.match(
+        refused.stderr,
+        new RegExp(`${id} .*sshd uses only the first ${line.split(' ')[0] ?? ''}: remove it from .*${OTHER}:2,`, 's'),
+      );
       assertAsBefore(host, files);
     });
   }

@@ -96,7 +96,10 @@ describe('the rules of the gate', { skip: NEEDS }, () => {
     const lines = [`Match User ${name}`, 'ForceCommand internal-sftp', 'Match all'];
     const { findings } = await world.examine(world.write(lines, 'gate'), { names: ['root', name] });
     assert.deepEqual(wrong(findings), [`FC1 ${name}`]);
-    assert.match(findings.find(({ id }) => id === 'FC1')?.fix ?? '', /^limited to internal-sftp, .*: use the PAM door \(notp setup pam\)/);
+    assert.match(
+      findings.find(({ id }) => id === 'FC1')?.fix ?? '',
+      /^the gate would remove the limit to internal-sftp: use the PAM door \(notp setup pam\)/,
+    );
   });
 
   it('say that nothing asks for a code where there is no gate at all', async () => {

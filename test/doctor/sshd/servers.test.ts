@@ -168,11 +168,11 @@ describe('root processes that call themselves sshd', { skip: lacks({ root: true,
   };
 
   for (const [which, how, why, then = 'true'] of [
-    ['a shell', 'exec -a "$0" /bin/bash', /bash, which is no sshd/],
+    ['a shell', 'exec -a "$0" /bin/bash', /bash, which is not an sshd/],
     [
       'a program in memory alone',
       `exec python3 -c 'import os, sys; fd = os.memfd_create("sshd"); os.write(fd, open("sshd", "rb").read()); os.execve(fd, [sys.argv[1]], {})' "$0"`,
-      /memfd:sshd, which is no sshd/,
+      /memfd:sshd, which is not an sshd/,
     ],
     ['a program that is gone', 'exec -a "$0" ./sshd', /sshd is not there/, 'rm sshd'],
     [
