@@ -6,7 +6,7 @@ import { slotsOf } from '../store/backlog.ts';
 import { FLOODS, type ChainHead, type Flood, type KeptLine, type Transaction } from '../store/store.ts';
 import { hashOf, headAfter, nextLink } from './chain.ts';
 import { MAX_RECORD_BYTES, printRecord, type AuditRecord } from './record.ts';
-import { afterOneMore, counted, floodOf, summaryOf } from './floods.ts';
+import { afterOneMore, tallyWith, floodOf, summaryOf } from './floods.ts';
 import type { LogFile } from './log-file.ts';
 import type { Sink } from './sinks.ts';
 import { headOf } from './host-name.ts';
@@ -87,7 +87,7 @@ export async function appendLogin(log: AuditLog, transaction: Transaction, login
       return after.ref;
     }
   }
-  const tally = record === undefined ? after : counted(flood, await transaction.tally(flood, login.user), login, nowMs);
+  const tally = record === undefined ? after : tallyWith(flood, await transaction.tally(flood, login.user), login, nowMs);
   await transaction.saveTally(flood, tally);
   return tally.ref;
 }
@@ -243,7 +243,7 @@ export async function appendUnlinked(log: AuditLog, record: AuditRecord, { requi
 }
 
 /** The same to `sinks` alone, by who may not write the log. Never throws. */
-export async function tell(sinks: readonly Sink[], record: AuditRecord, nowMs: number): Promise<string> {
+export async function writeToCopies(sinks: readonly Sink[], record: AuditRecord, nowMs: number): Promise<string> {
   const failures = await failuresOf(sinks, printRecord(record, undefined, nowMs));
   return failures.length === sinks.length ? '' : record.ref;
 }

@@ -23,7 +23,7 @@ export function isFiltering(filter: Filter): boolean {
 }
 
 /** What gives the record of a line where it is wanted, and undefined where it is not or is no record. */
-export function wanted(filter: Filter): (line: string) => Entry | undefined {
+export function matcherOf(filter: Filter): (line: string) => Entry | undefined {
   const { event, user, context, reason, rhost, ref } = filter;
   // Before a line is parsed: what is looked for must stand in it somewhere.
   const parts = [...[user, context, reason, rhost, ref].map((text) => plainPart(text, '"')), plainPart(event, '')].filter(

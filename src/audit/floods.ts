@@ -38,7 +38,7 @@ export function afterOneMore(
   nowMs: number,
 ): { readonly after: Tally; readonly record: AuditRecord | undefined } {
   const records = refilled(before.records, RECORDS, nowMs);
-  if (isEmpty(records, 1)) return { after: counted(flood, { ...before, records }, record, nowMs), record: undefined };
+  if (isEmpty(records, 1)) return { after: tallyWith(flood, { ...before, records }, record, nowMs), record: undefined };
   const after = { ...before, records: taken(records, 1), ref: record.ref };
   if (!isEmpty(after.records, 1)) return { after, record };
   const more = `more ${flood} ${MORE}`;
@@ -61,7 +61,7 @@ export function summaryOf(flood: Flood, { user, count, sinceMs, untilMs, ref, sh
 }
 
 /** The tally where `record` is counted and not written; its reference is that of the last record, or its own where there was none. */
-export function counted(flood: Flood, before: Tally, record: AuditRecord, nowMs: number): Tally {
+export function tallyWith(flood: Flood, before: Tally, record: AuditRecord, nowMs: number): Tally {
   const first = before.count === 0;
   const shared = first ? sharedBy(record, before.user) : inCommon(sharedOf(flood, before.shared), record);
   const ref = before.ref === '' ? record.ref : before.ref;

@@ -5,7 +5,7 @@
 import { quoted } from '../otp/escape.ts';
 import { ChangedHead, type ChainHead, type HostHead, type KeptLine, type Transaction } from '../store/store.ts';
 import { hashOf } from './chain.ts';
-import { endOf, isHead, LAST_BYTES, LOOKED_AT_BYTES } from './log-end.ts';
+import { endOf, isHead, LAST_BYTES, END_BYTES } from './log-end.ts';
 import { verifyLog } from './verify.ts';
 import { linkOf, type ChainKey } from './walk.ts';
 
@@ -53,7 +53,7 @@ function isFollowedBy(file: string, [first, ...rest]: readonly KeptLine[], keys:
   if (first === undefined) return false;
   const link = linkOf(first.line);
   const waiting = new Set([first, ...rest].map(({ line }) => line));
-  return endOf(file, LOOKED_AT_BYTES).some(
+  return endOf(file, END_BYTES).some(
     ({ line }) => waiting.has(line.toString('utf8')) || (typeof link === 'object' && keys.some((key) => hashOf(line, key) === link.prev)),
   );
 }
@@ -65,11 +65,11 @@ async function endOfThis(
   keys: readonly ChainKey[],
   isMeant: (head: ChainHead) => boolean,
 ): Promise<NamedHead | undefined> {
-  const lines = endOf(file, LOOKED_AT_BYTES);
+  const lines = endOf(file, END_BYTES);
   for (const { host, head, isWhole } of heads) {
     if (!isWhole || head === undefined || !isMeant(head) || !lines.some((line) => isHead(line, head, keys))) continue;
     const headNow = (): Promise<ChainHead> => Promise.resolve(head);
-    const { reached, putBack } = await verifyLog(file, { known: head, headNow, keys, lastBytes: LOOKED_AT_BYTES });
+    const { reached, putBack } = await verifyLog(file, { known: head, headNow, keys, lastBytes: END_BYTES });
     if (reached && putBack.length === 0) return { host, head };
   }
   return undefined;
@@ -77,7 +77,7 @@ async function endOfThis(
 
 /** Whether the log has the record of `head`, however far back. */
 async function isIn(file: string, head: ChainHead, keys: readonly ChainKey[]): Promise<boolean> {
-  if (endOf(file, LOOKED_AT_BYTES).some((line) => isHead(line, head, keys))) return true;
+  if (endOf(file, END_BYTES).some((line) => isHead(line, head, keys))) return true;
   return (await verifyLog(file, { known: head, keys })).reached;
 }
 

@@ -9,7 +9,7 @@ import { linkOfBytes, type ChainKey } from './walk.ts';
 /** The last record is in these, whatever part of one stands behind it. */
 export const LAST_BYTES = 3 * MAX_RECORD_BYTES;
 /** Far more than a crash leaves. */
-export const LOOKED_AT_BYTES = 256 * 1024;
+export const END_BYTES = 256 * 1024;
 /** In each record of the chain, and in no other line: JSON escapes the quotes of what it holds. */
 const LINK_MARK = '"prev":"';
 const NEWLINE = 10;

@@ -7,7 +7,7 @@ import { parseJson } from '../json.ts';
 import { quoted } from '../otp/escape.ts';
 import { ChangedHead, type ChainHead, type Transaction } from '../store/store.ts';
 import { hashOf } from './chain.ts';
-import { endOf, LAST_BYTES, LOOKED_AT_BYTES, type Linked } from './log-end.ts';
+import { endOf, LAST_BYTES, END_BYTES, type Linked } from './log-end.ts';
 import { verifyLog } from './verify.ts';
 import { MAX_CUT_OFF, transactionOf, type ChainKey } from './walk.ts';
 
@@ -17,7 +17,7 @@ const FIRST: ChainHead = { seq: 0, hash: '0'.repeat(64) };
 export function isLost(file: string, head: ChainHead): boolean {
   if (head.seq > 0) return false;
   let [told, before] = [new Set<unknown>(), 0];
-  for (const each of endOf(file, LOOKED_AT_BYTES)) {
+  for (const each of endOf(file, END_BYTES)) {
     // What begins again at a number was cut off before: only what follows a record was written after that was told.
     if (each.seq !== before + 1) told = new Set();
     const transaction = transactionOf(each);

@@ -4,7 +4,7 @@ import { NotpError } from '../error.ts';
 import { rowMac } from '../seal/keys.ts';
 import type { ChainHead, KeptLine, Mark, Marks } from '../store/store.ts';
 import { blocksOf, presentFilesOf, rawLinesIn } from './reading.ts';
-import { ended, isAt, startOf, step, type ChainKey, type Problem, type Walk } from './walk.ts';
+import { atEnd, isAt, startOf, step, type ChainKey, type Problem, type Walk } from './walk.ts';
 
 export interface Report extends Walk {
   /** What is wrong, and where, in the order of the log; of each kind the first MAX_OF_A_KIND, and how many more. Empty where nothing is. */
@@ -76,7 +76,7 @@ export async function verifyLog(auditFile: string, options: VerifyOptions): Prom
   }
   for (const line of waiting.values()) take(line, STATE);
   const isAfter = options.headNow !== undefined && (walk.last?.seq ?? 0) > known.seq;
-  const whole = ended(walk, isAfter ? (await options.headNow()).seq : undefined);
+  const whole = atEnd(walk, isAfter ? (await options.headNow()).seq : undefined);
   for (const problem of whole.putBack) problems.add(problem, undefined);
   for (const problem of marked.problems()) problems.add(problem, undefined);
   if (!whole.reached) problems.add({ kind: 'end', text: missing(auditFile, whole.last?.seq ?? 0, known) }, undefined);

@@ -117,7 +117,7 @@ export function step(walk: Walk, { line, place, keys }: Line): Stepped {
  * The walk at its end: where a record has come after it that the store does not know, it ends at the one that the store does. `seq`: after
  * that number the store knows no record by now; undefined: nobody has asked it since.
  */
-export function ended(walk: Walk, seq = Infinity): Walk {
+export function atEnd(walk: Walk, seq = Infinity): Walk {
   const found = [...branches(walk)].find(({ reached }) => reached) ?? walk;
   const lost = steps(found).filter((each) => each.seq > seq);
   const end = found === walk ? walk : withPutBack(backTo(found, walk), stepsSince(found, walk));

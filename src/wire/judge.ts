@@ -3,7 +3,7 @@
  * pam_exec starts has whatever its caller chose (limits, a cgroup that can be frozen), so it only asks: it opens no state and no log.
  */
 import { existsSync } from 'node:fs';
-import { newRef, tell } from '../audit/audit.ts';
+import { newRef, writeToCopies } from '../audit/audit.ts';
 import type { AuditRecord, Origin } from '../audit/record.ts';
 import { journalSinks } from '../audit/sinks.ts';
 import type { Config } from '../system/config.ts';
@@ -32,7 +32,7 @@ export async function openJudge({ judge }: Pick<Config, 'judge'>, origin: Origin
   const account = { user: origin.user, ...(origin.uid === undefined ? {} : { uid: origin.uid }) };
   const refuseHere = async (reason: Reason, detail: string): Promise<Outcome> => {
     const record: AuditRecord = { ...origin, event: 'login.refused', result: 'refused', reason, detail, ref: newRef() };
-    return { verdict: { result: 'refused', reason, detail }, ref: await tell(journalSinks(), record, now()) };
+    return { verdict: { result: 'refused', reason, detail }, ref: await writeToCopies(journalSinks(), record, now()) };
   };
   return {
     verifier: (files) => remoteVerifier({ wire, account, origin, files, refuse: refuseHere }),

@@ -1,7 +1,7 @@
 /** Which records a filter lets through: all that is given must hold, and what is no record never does. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { isFiltering, wanted, type Filter } from '../../src/audit/filter.ts';
+import { isFiltering, matcherOf, type Filter } from '../../src/audit/filter.ts';
 import { printRecord, type AuditRecord } from '../../src/audit/record.ts';
 
 const COMMON = { user: 'alice', uid: 1000, context: 'ssh', door: 'gate', ref: '0123abcd' } as const;
@@ -15,7 +15,7 @@ const RECORDS: readonly AuditRecord[] = [
 
 /** The indexes of those that it lets through; the i-th is written at i seconds. */
 function through(filter: Filter): number[] {
-  const want = wanted(filter);
+  const want = matcherOf(filter);
   return [...RECORDS.keys()].filter((i) => want(printRecord(RECORDS[i] ?? assert.fail(), undefined, i * 1000).trimEnd()) !== undefined);
 }
 
@@ -51,7 +51,7 @@ describe('a filter', () => {
       '{"time":"never","event":"enroll"}',
       '{"time":5,"event":"enroll"}',
     ])
-      assert.equal(wanted({})(line), undefined, line);
+      assert.equal(matcherOf({})(line), undefined, line);
   });
 
   it('knows whether anything is filtered', () => {

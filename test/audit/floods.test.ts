@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { array, assert as holds, constantFrom, property, record as recordOf } from 'fast-check';
-import { counted, summaryOf } from '../../src/audit/floods.ts';
+import { tallyWith, summaryOf } from '../../src/audit/floods.ts';
 import type { Door } from '../../src/audit/record.ts';
 import type { Reason } from '../../src/verdict/reasons.ts';
 import { transactionOn } from '../../src/store/tables.ts';
@@ -39,7 +39,7 @@ describe('the summary of a flood', () => {
     holds(
       property(array(one, { minLength: 1, maxLength: 4 }), (records) => {
         const refusal = { event: 'login.refused', result: 'refused', user: 'alice', uid: 1000, context: 'ssh', ref: '1a2b3c4d' } as const;
-        const tally = records.reduce((before, each) => counted('refusals', before, { ...refusal, ...each }, 5), { ...TALLY, count: 0 });
+        const tally = records.reduce((before, each) => tallyWith('refusals', before, { ...refusal, ...each }, 5), { ...TALLY, count: 0 });
         const sum = summaryOf('refusals', tally, 9);
         const isOne = new Set(records.map((each) => each.door)).size === 1;
         assert.equal(sum?.door, isOne ? records[0]?.door : 'gate');

@@ -4,7 +4,7 @@ import { describe, it } from 'node:test';
 import * as fc from 'fast-check';
 import { hashOf, nextLink } from '../../src/audit/chain.ts';
 import { printRecord, type AuditRecord } from '../../src/audit/record.ts';
-import { ended, isAt, linkOf, linkOfBytes, MAX_CUT_OFF, startOf, step, type ChainKey, type Walk } from '../../src/audit/walk.ts';
+import { atEnd, isAt, linkOf, linkOfBytes, MAX_CUT_OFF, startOf, step, type ChainKey, type Walk } from '../../src/audit/walk.ts';
 import type { ChainHead } from '../../src/store/store.ts';
 import { NO_HEAD, nthRecord } from './long-log.ts';
 
@@ -30,7 +30,7 @@ function chain(
 /** How often the store was put back, by the walk along `lines` to its end, after which the store knows no record after number `seq`. */
 function putBack(lines: readonly Buffer[], seq?: number, known = NO_HEAD): readonly string[] {
   const walk = lines.reduce((each, line, i) => step(each, { line, place: String(i + 1), keys: [KEY] }).walk, startOf([KEY], known));
-  return ended(walk, seq).putBack.map(({ text }) => text);
+  return atEnd(walk, seq).putBack.map(({ text }) => text);
 }
 
 /** The walk along all `lines`, or what is wrong, with the number of the line. */

@@ -1,7 +1,7 @@
 /** `notp audit`: the records of the log, the last ones or those that a filter lets through, and with --follow those that come. */
 import { isatty } from 'node:tty';
 import { entryOf } from '../../audit/entry.ts';
-import { isFiltering, wanted, type Filter } from '../../audit/filter.ts';
+import { isFiltering, matcherOf, type Filter } from '../../audit/filter.ts';
 import { endOf, follow } from '../../audit/follow.ts';
 import { merged } from '../../audit/merging.ts';
 import { blocksOf, lastLines, lastOf, linesIn, presentFilesOf } from '../../audit/reading.ts';
@@ -96,7 +96,7 @@ async function* streamed(lines: readonly string[]): AsyncGenerator<string> {
   yield* await Promise.resolve(lines);
 }
 
-/** The lines that are wanted, many at a time. */
+/** The lines that match the filter, many at a time. */
 async function* wantedIn(files: readonly string[], isWanted: (line: string) => boolean, end: string | undefined): AsyncGenerator<string[]> {
   for (const file of files) {
     for await (const block of blocksOf(file)) {
@@ -114,7 +114,7 @@ async function* flat(many: AsyncIterable<string[]>): AsyncGenerator<string> {
 
 function isWantedBy(filter: Filter): (line: string) => boolean {
   if (!isFiltering(filter)) return () => true;
-  const entry = wanted(filter);
+  const entry = matcherOf(filter);
   return (line) => entry(line) !== undefined;
 }
 

@@ -1,6 +1,6 @@
 /** `notp audit report`: per user and day, the logins, the refusals by reason, and where they came from. */
 import { isatty } from 'node:tty';
-import { wanted, type Filter } from '../../audit/filter.ts';
+import { matcherOf, type Filter } from '../../audit/filter.ts';
 import { linesOf, presentFilesOf } from '../../audit/reading.ts';
 import { byCount, count, totalOf, type Day, type Reports, type UserReport } from '../../audit/report.ts';
 import type { Config } from '../../system/config.ts';
@@ -35,7 +35,7 @@ async function auditReport(config: Config, { json, files, ...filter }: ReportOpt
 
 async function reportsOf(logs: readonly string[], filter: Filter): Promise<Reports> {
   const reports: Reports = new Map();
-  const want = wanted(filter);
+  const want = matcherOf(filter);
   for (const each of logs.flatMap((log) => presentFilesOf(log, filter.sinceMs))) {
     for await (const line of linesOf(each)) {
       const entry = want(line);

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { isatty } from 'node:tty';
 import { shellCommand } from '../../otp/escape.ts';
 import type { Entry } from '../../audit/entry.ts';
-import { wanted } from '../../audit/filter.ts';
+import { matcherOf } from '../../audit/filter.ts';
 import { merged } from '../../audit/merging.ts';
 import { linesOf, presentFilesOf } from '../../audit/reading.ts';
 import { parseJson } from '../../json.ts';
@@ -63,7 +63,7 @@ function journalOf({ owner }: StatePlace, ref: string): string {
 /** Two readings of the log: for the attempt, and for what is around it. */
 async function storyOf(logs: readonly string[], ref: string): Promise<Story | undefined> {
   const records: Told[] = [];
-  for await (const told of toldIn(logs, wanted({ ref }))) if (records.length < MAX_RECORDS) records.push(told);
+  for await (const told of toldIn(logs, matcherOf({ ref }))) if (records.length < MAX_RECORDS) records.push(told);
   const [first] = records;
   if (first === undefined) return undefined;
   const { user, timeMs } = first.entry;
@@ -72,7 +72,7 @@ async function storyOf(logs: readonly string[], ref: string): Promise<Story | un
     { kept: [] as Told[], left: 0 },
   ];
   let gotIn: Told | undefined;
-  for await (const told of toldIn(logs, wanted({ user, sinceMs: timeMs - AROUND_MS }), timeMs - AROUND_MS)) {
+  for await (const told of toldIn(logs, matcherOf({ user, sinceMs: timeMs - AROUND_MS }), timeMs - AROUND_MS)) {
     const { entry } = told;
     if (entry.ref === ref) continue;
     if (entry.timeMs >= timeMs && entry.event === 'login.accepted') gotIn ??= told;
