@@ -1,4 +1,4 @@
-/** No decision without a record: what appends records, inside the transaction of the decision that they tell. */
+/** No decision without a record: appends records inside the transaction of the decision that they describe. */
 import { randomInt } from 'node:crypto';
 import { messageOf, NotpError } from '../error.ts';
 import { parseJson } from '../json.ts';
@@ -14,26 +14,26 @@ import { isLost, lostHead } from './resume.ts';
 import { linkOf } from './walk.ts';
 
 export interface AuditLog {
-  /** Has each record. What it does not take waits in the state, and is written before the next record that it takes. */
+  /** Gets every record. Records that cannot be written wait in the state, and are written before the next one. */
   readonly file: LogFile;
-  /** Where each record goes besides, as well as can be. */
+  /** Get a copy of each record, if they can be written. */
   readonly copies: readonly Sink[];
-  /** The chain's key; undefined where there is no host key. */
+  /** The chain's key; undefined if there is no host key. */
   readonly key: Uint8Array | undefined;
-  /** Set where the chain has a key, and that cannot be read here: nobody goes on with it, and records are lines outside of it. */
+  /** Set if the chain has a key that cannot be read here. Then the chain cannot be continued, and records are written without a link. */
   readonly isUnlinked?: true;
-  /** Who has a part of the room in the state alone, where it is the room of many: everybody, or whoever is not root at a command. */
+  /** The room for waiting records is shared by many users. Says whose share is limited: everybody's, or all but that of root's commands. */
   readonly sharing?: 'everybody' | 'all but commands';
-  /** Set where many hosts share the store: this one may be in it under another name, too. */
+  /** Set if several hosts share the store. Then this host may be known there under another name too. */
   readonly isShared?: true;
-  /** Those before it, by which a record may have been hashed that waits in the state; undefined: none. */
+  /** Earlier keys of the chain, with which waiting records may be hashed; undefined: none. */
   readonly formerKeys?: readonly Uint8Array[];
   readonly now: () => number;
-  /** Of the log of outages: keeps each record, after which the chain has this head, for the store that could not be reached. */
+  /** Only for the log of outages: keeps each record, with the head after it, for the store that could not be reached. */
   readonly keep?: (transaction: Transaction, record: AuditRecord, head: ChainHead) => Promise<void>;
 }
 
-/** 8 hex digits that name one decision to the person and in the log: never all of them 0, which is none. */
+/** 8 hex digits that identify one decision for the user and in the log. Never all 0, which means none. */
 export function newRef(): string {
   return randomInt(1, 2 ** 32)
     .toString(16)
@@ -41,29 +41,29 @@ export function newRef(): string {
 }
 
 /**
- * Writes `record` as the next of the chain and moves the head; before it, as far as there is room, the sums of what was only counted of its user.
- * Throws `audit_unavailable` where the file does not take it and no more can wait for it.
+ * Writes `record` as the next one of the chain and moves the head. First writes the summaries of counted logins of its user, if there is
+ * room. Throws `audit_unavailable` if the file cannot be written and there is no room for another waiting record.
  */
 export async function append(log: AuditLog, transaction: Transaction, record: AuditRecord): Promise<void> {
   if (log.isUnlinked) {
     await appendUnlinked(log, record, { required: true });
     return;
   }
-  const told = await withChangedCounts(transaction, record);
-  // The place of a sum is the user's: where there is none left it stays counted, and keeps root from nothing.
-  await sumsUnlessFull(log, transaction, record.user);
-  const lacking = await appendNext(log, transaction, told);
+  const complete = await withChangedCounts(transaction, record);
+  // A summary takes room from the user's share. If that is used up, it stays in the counts and does not stop root's record.
+  await writeSummaries(log, transaction, record.user);
+  const lacking = await appendNext(log, transaction, complete);
   if (lacking !== undefined) throw unavailable(lacking);
 }
 
-/** Records the sums of what was only counted of `user` so far, where there is something and room for it: what has none stays counted. */
+/** Writes the summaries of the counted logins of `user`, if there are any. Without room for one, it stays in the counts. */
 export async function appendSums(log: AuditLog, transaction: Transaction, user: string): Promise<void> {
-  await sumsUnlessFull(log, transaction, user, KEPT_FREE);
+  await writeSummaries(log, transaction, user, KEPT_FREE);
 }
 
 /**
- * Records a login as `append` does, or counts it where it is one of a flood, or one that costs nothing and finds no more room.
- * Gives the reference that finds it.
+ * Records a login as append() does. Only counts it if it is part of a flood, or if it is a login that costs an attacker nothing and there is
+ * no room left. Returns the reference under which it is found.
  */
 export async function appendLogin(log: AuditLog, transaction: Transaction, login: AuditRecord): Promise<string> {
   const flood = floodOf(login);
@@ -79,9 +79,9 @@ export async function appendLogin(log: AuditLog, transaction: Transaction, login
   const { isChanged: _, ...before } = await transaction.tally(flood, login.user);
   const { after, record } = afterOneMore(flood, before, login, nowMs);
   if (record !== undefined) {
-    const told = await withChangedCounts(transaction, record);
+    const complete = await withChangedCounts(transaction, record);
     const lacking =
-      (await sumsUnlessFull(log, transaction, record.user, KEPT_FREE)) ?? (await appendNext(log, transaction, told, KEPT_FREE));
+      (await writeSummaries(log, transaction, record.user, KEPT_FREE)) ?? (await appendNext(log, transaction, complete, KEPT_FREE));
     if (lacking === undefined) {
       await transaction.saveTally(flood, { ...after, count: 0 });
       return after.ref;
@@ -92,7 +92,7 @@ export async function appendLogin(log: AuditLog, transaction: Transaction, login
   return tally.ref;
 }
 
-/** The record with what was changed of the counts of its user, which begin afresh. */
+/** The record, with a note if the user's counts were changed outside notp. Those counts are then reset. */
 async function withChangedCounts(transaction: Transaction, record: AuditRecord): Promise<AuditRecord> {
   const changed: Flood[] = [];
   for (const flood of FLOODS) {
@@ -104,13 +104,13 @@ async function withChangedCounts(transaction: Transaction, record: AuditRecord):
   return changed.length === 0 ? record : withProblem(record, `counts of ${changed.join(' and ')} changed outside notp`);
 }
 
-/** Of the room in the state: no flood of refusals takes it, so that acceptances and changes find it. */
+/** Slots in the state that a flood of refusals may not take, so that acceptances and changes find room. */
 const KEPT_FREE = 128;
 
-/** Of the room, what no user takes: root ends enrolments while the file takes nothing. */
+/** Slots that users may not take, so that root can revoke enrolments while the file cannot be written. */
 const KEPT_FOR_ROOT = 16;
 
-/** How many slots stay free of `record`, whose line is `line`: of many users each takes no more than is left to the others. */
+/** How many slots `record`, with the line `line`, must leave free. Each of many users may only take as much as is left for the others. */
 function keptFreeOf({ sharing }: AuditLog, { user, door }: AuditRecord, line: string, waiting: readonly KeptLine[]): number {
   if (sharing === undefined || (sharing === 'all but commands' && door === 'cli')) return 0;
   const own = waiting.filter((each) => userIn(each.line) === user).map((each) => slotsOf(each.line));
@@ -121,8 +121,8 @@ function userIn(line: string): unknown {
   return (parseJson(line) as { user?: unknown }).user;
 }
 
-/** Records the sums of `user`. Gives why there is no room, where there is none beyond `keptFree`. */
-async function sumsUnlessFull(log: AuditLog, transaction: Transaction, user: string, keptFree = 0): Promise<string | undefined> {
+/** Writes the summaries of `user`. Returns the reason if there is no room beyond `keptFree`, else undefined. */
+async function writeSummaries(log: AuditLog, transaction: Transaction, user: string, keptFree = 0): Promise<string | undefined> {
   for (const flood of FLOODS) {
     const tally = await transaction.tally(flood, user);
     const sum = summaryOf(flood, tally, log.now());
@@ -134,16 +134,16 @@ async function sumsUnlessFull(log: AuditLog, transaction: Transaction, user: str
   return undefined;
 }
 
-/** Gives why nothing was written, where there is no room beyond `keptFree`. */
+/** Writes the next record. Returns the reason if nothing was written because there is no room beyond `keptFree`, else undefined. */
 async function appendNext(log: AuditLog, transaction: Transaction, record: AuditRecord, keptFree = 0): Promise<string | undefined> {
   const kept = await transaction.backlog();
   const { head: before, host: formerName } = await headNow(log, transaction);
   if (formerName !== undefined) {
     await transaction.moveHead(before);
-    // The marks before it are of the other name: by this one the log up to here is found by the present name, too.
+    // The earlier marks belong to the other name. With this one, the log up to here is found under the present name too.
     await transaction.mark(before);
   }
-  // In a chain that has a key the log of a host outlives no state.
+  // A chain with a key must not go on if the state was lost but the log of the host was not.
   if (log.key !== undefined && isLost(log.file.name, before)) throw lostHead(log.file.name);
   const waiting = await waitingIn(log, transaction, before, kept);
   const link = nextLink(before);
@@ -151,27 +151,27 @@ async function appendNext(log: AuditLog, transaction: Transaction, record: Audit
   const named =
     formerName === undefined ? record : withProblem(record, `goes on after record ${String(before.seq)}, of this host as ${formerName}`);
   const whole = withDropped(named, kept.length - waiting.length);
-  const told = log.keep === undefined ? whole : { ...whole, outage: new Date(nowMs).toISOString() };
-  const line = printRecord(told, link, nowMs);
+  const complete = log.keep === undefined ? whole : { ...whole, outage: new Date(nowMs).toISOString() };
+  const line = printRecord(complete, link, nowMs);
   const free = (): number => Math.max(keptFree, keptFreeOf(log, record, line, waiting));
   const lacking = await fileOrKeep(log.file, transaction, { waiting, next: { seq: link.seq, line }, free });
   if (typeof lacking === 'string') return lacking;
-  await failuresOf(log.copies, line);
+  await writeToEach(log.copies, line);
   const head = headAfter(link, line, log.key);
   await transaction.moveHead(head, lacking);
-  await log.keep?.(transaction, told, head);
+  await log.keep?.(transaction, complete, head);
   return undefined;
 }
 
-/** See headOf(): a host may be called otherwise where many share the store, and is known by the chain that its key has made. */
+/** The head, see headOf(): if several hosts share the store, a host may have another name there, and is found by its own chain. */
 async function headNow({ isShared, key, formerKeys = [], file }: AuditLog, transaction: Transaction): ReturnType<typeof headOf> {
   if (isShared === undefined || key === undefined) return { head: await transaction.head() };
   return await headOf(file.name, transaction, [key, ...formerKeys]);
 }
 
 /**
- * Of the lines that the state holds those that lead to its last record by keys of this host, also by one that it has given up since:
- * whoever can write to a database makes none. Throws `audit_unavailable` where the key to tell is not here.
+ * Those of the waiting lines that lead to the last record of the state with a key of this host, which may be a retired one. Somebody who can
+ * only write to the database cannot forge such a line. Throws `audit_unavailable` if the key to check them is not here.
  */
 async function waitingIn(
   { key, formerKeys = [] }: AuditLog,
@@ -182,11 +182,11 @@ async function waitingIn(
   const keys = [key, ...formerKeys];
   const genuine = genuineOf(keys, head, kept);
   if (genuine.length === kept.length) return genuine;
-  if (key === undefined) throw unavailable('records wait in the store that were changed, or need the host key, which cannot be read here');
+  if (key === undefined) throw unavailable('records that wait in the store were changed, or need the host key, which cannot be read here');
   return genuineOf([...keys, ...(await transaction.formerChainKeys())], head, kept);
 }
 
-/** The last of `kept` that lead to `head`, each hashed by one of `keys`. */
+/** The last lines of `kept` that lead to `head`, each hashed with one of `keys`. */
 function genuineOf(keys: readonly AuditLog['key'][], head: ChainHead, kept: readonly KeptLine[]): readonly KeptLine[] {
   const genuine: KeptLine[] = [];
   let { seq, hash } = head;
@@ -213,11 +213,11 @@ function withProblem(record: AuditRecord, problem: string): AuditRecord {
 interface Bringing {
   readonly waiting: readonly KeptLine[];
   readonly next: KeptLine;
-  /** How much of the room is left to others. */
+  /** The number of slots to leave free for others. */
   readonly free: () => number;
 }
 
-/** Writes what waits and the line of the next record, or keeps that too. Gives how many records the file lacks then, or why there is no room. */
+/** Writes the waiting lines and the next one, or lets that wait too. Returns how many records the file lacks, or why there is no room. */
 async function fileOrKeep(file: LogFile, transaction: Transaction, { waiting, next, free }: Bringing): Promise<number | string> {
   try {
     await file.bring(waiting, next.line);
@@ -229,8 +229,8 @@ async function fileOrKeep(file: LogFile, transaction: Transaction, { waiting, ne
 }
 
 /**
- * Writes a record that no store can link. Where it is `required` (an acceptance) it throws as `append` does; a
- * refusal stands whether or not its record succeeds. Gives the reference that finds it, which is empty where nothing took it.
+ * Writes a record without a link, as there is no store for it. If it is `required` (an acceptance), throws as append() does; a refusal holds
+ * even if its record cannot be written. Returns the reference under which it is found, which is empty if nothing was written.
  */
 export async function appendUnlinked(log: AuditLog, record: AuditRecord, { required }: { required: boolean }): Promise<string> {
   try {
@@ -242,19 +242,19 @@ export async function appendUnlinked(log: AuditLog, record: AuditRecord, { requi
   }
 }
 
-/** The same to `sinks` alone, by who may not write the log. Never throws. */
+/** As appendUnlinked() for a process that may not write the log: writes only to `sinks`. Never throws. */
 export async function writeToCopies(sinks: readonly Sink[], record: AuditRecord, nowMs: number): Promise<string> {
-  const failures = await failuresOf(sinks, printRecord(record, undefined, nowMs));
+  const failures = await writeToEach(sinks, printRecord(record, undefined, nowMs));
   return failures.length === sinks.length ? '' : record.ref;
 }
 
 async function writeToAny(sinks: readonly Sink[], line: string): Promise<void> {
-  const failures = await failuresOf(sinks, line);
+  const failures = await writeToEach(sinks, line);
   if (failures.length === sinks.length) throw unavailable(failures.join('; '));
 }
 
-/** Writes `line` to each, and gives why some did not take it. */
-async function failuresOf(sinks: readonly Sink[], line: string): Promise<readonly string[]> {
+/** Writes `line` to each sink, and returns the errors of those that failed. */
+async function writeToEach(sinks: readonly Sink[], line: string): Promise<readonly string[]> {
   const failures: string[] = [];
   for (const sink of sinks) {
     try {
@@ -267,5 +267,5 @@ async function failuresOf(sinks: readonly Sink[], line: string): Promise<readonl
 }
 
 function unavailable(why: string): NotpError {
-  return new NotpError('audit_unavailable', `no audit record could be written: ${why}`, 'free some space, or mend the audit log');
+  return new NotpError('audit_unavailable', `no audit record could be written: ${why}`, 'free some space, or repair the audit log');
 }

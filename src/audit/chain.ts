@@ -1,10 +1,9 @@
 /**
- * The chain: each record's `prev` is the hash of the record before it, and the store holds the hash of the last.
- * So an edited, removed or cut-off line shows. The hash is HMAC-SHA256 under a key that is made of the host key,
- * or plain SHA-256 where there is none (user state).
+ * The chain: each record's `prev` is the hash of the record before it, and the store holds the hash of the last one. So an edited, removed or
+ * cut-off line is detected. The hash is HMAC-SHA256 with a key derived from the host key, or plain SHA-256 without one (user state).
  *
- * A crash between the line and the commit leaves a line that the store does not know; the next record then has
- * the same `seq` and `prev`. Such a line is a decision that nobody was told.
+ * A crash between the line and the commit leaves a line that the store does not know. The next record then has the same `seq` and `prev`.
+ * Such a line is a decision that was never answered.
  */
 import { createHmac, hash } from 'node:crypto';
 import type { ChainHead } from '../store/store.ts';
@@ -19,7 +18,7 @@ export function headAfter(link: Link, line: string, key: Uint8Array | undefined)
   return { seq: link.seq, hash: hashOf(Buffer.from(line), key) };
 }
 
-/** The hash (hex) of a line, as bytes with its newline. `key`: as in headAfter. */
+/** The hash (hex) of a line, given as bytes with its newline. `key`: as for headAfter(). */
 export function hashOf(line: Uint8Array, key: Uint8Array | undefined): string {
   return key === undefined ? hash('sha256', line, 'hex') : createHmac('sha256', key).update(line).digest('hex');
 }

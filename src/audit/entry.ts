@@ -1,8 +1,8 @@
-/** One record as it is read back: what stands in the line, parsed once. A field that is not what printRecord writes is left out. */
+/** A record read back from its line and parsed once. Fields that printRecord() would not write are left out. */
 
 import { parseJson } from '../json.ts';
 
-/** `timeMs`: Unix time in milliseconds. All texts may hold anything: they are escaped where they are shown. */
+/** `timeMs`: Unix time in milliseconds. Texts may contain anything, and are escaped where they are shown. */
 export interface Entry {
   readonly timeMs: number;
   readonly event: string;
@@ -19,13 +19,13 @@ export interface Entry {
   readonly method: string | undefined;
   readonly detail: string | undefined;
   readonly host: string | undefined;
-  /** When it was decided, in an outage of the store, where `timeMs` is when the store was told: Unix time in milliseconds. */
+  /** For a decision in an outage of the store: its Unix time in milliseconds. `timeMs` is then when it was reported to the store. */
   readonly outageMs: number | undefined;
-  /** How many logins the record stands for: 1, or those of a flood; see floods.ts. */
+  /** The number of logins that the record covers: 1, or more for a flood; see floods.ts. */
   readonly count: number;
 }
 
-/** The record of `line`; undefined for what is none. */
+/** The record in `line`; undefined if it is not a record. */
 export function entryOf(line: string): Entry | undefined {
   const fields = parsed(line);
   const text = (key: string): string | undefined => (typeof fields?.[key] === 'string' ? fields[key] : undefined);

@@ -1,10 +1,10 @@
-/** Which records are wanted. */
+/** Selects records by their fields. */
 import { entryOf, type Entry } from './entry.ts';
 
-/** All that is given must hold. Times are Unix times in milliseconds; `untilMs` itself is too late. */
+/** All given conditions must match. Times are Unix times in milliseconds; `untilMs` itself is excluded. */
 export interface Filter {
   readonly user?: string | undefined;
-  /** A name of an event, or the part of several before their dot: `login`. */
+  /** The name of an event, or the part before the dot that several share: `login`. */
   readonly event?: string | undefined;
   readonly context?: string | undefined;
   readonly reason?: string | undefined;
@@ -14,18 +14,18 @@ export interface Filter {
   readonly untilMs?: number | undefined;
 }
 
-/** Texts that stand in a line as they are. */
+/** Texts that are never escaped in a line. */
 const PLAIN = /^[\w.:-]+$/;
 
-/** Whether anything is filtered at all. */
+/** Whether the filter has any condition. */
 export function isFiltering(filter: Filter): boolean {
   return Object.values(filter).some((value) => value !== undefined);
 }
 
-/** What gives the record of a line where it is wanted, and undefined where it is not or is no record. */
+/** Returns a function that gives the record in a line; undefined if the record does not match or the line is not a record. */
 export function matcherOf(filter: Filter): (line: string) => Entry | undefined {
   const { event, user, context, reason, rhost, ref } = filter;
-  // Before a line is parsed: what is looked for must stand in it somewhere.
+  // To save parsing, a line must contain the texts somewhere.
   const parts = [...[user, context, reason, rhost, ref].map((text) => plainPart(text, '"')), plainPart(event, '')].filter(
     (part) => part !== undefined,
   );

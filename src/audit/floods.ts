@@ -1,7 +1,8 @@
 /**
- * A flood of refusals, or of acceptances that took no code, is summarised, never dropped: some of a user's have a record each, one more a minute; those between
- * are counted in the store, in the transaction of their decision, and the next record of that user for which there is room follows one that
- * tells how many they were. They are told the reference of the last record before them, which the summary has too, so that it finds both.
+ * A flood of refusals, or of acceptances without a code, is summarised but never dropped. The first logins of a user have a record each, and
+ * one more each minute. Those between are counted in the store, in the transaction of their decision. Before the next record of that user for
+ * which there is room comes a summary with their number. Counted logins get the reference of the last record before them. The summary has the
+ * same reference, so it finds both.
  */
 import { parseJson } from '../json.ts';
 import { SHARED_BYTES, type Flood, type Tally } from '../store/store.ts';
@@ -9,28 +10,28 @@ import { WORDING, type Reason } from '../verdict/reasons.ts';
 import { isEmpty, refilled, taken, type BudgetPolicy } from '../verdict/budget.ts';
 import type { AuditRecord, Door } from './record.ts';
 
-/** So many at once have a record each, and one more a minute. */
+/** This many at once have a record each, and one more each minute. */
 const RECORDS: BudgetPolicy = { budget: 100, refillMs: 60_000 };
 
-/** What a summary still tells where all that it counts have it in common. */
+/** Fields that a summary keeps if all counted logins share the value. */
 const SHARED = ['uid', 'context', 'door', 'service', 'rhost', 'reason', 'method'] as const;
 type Shared = Partial<Pick<AuditRecord, (typeof SHARED)[number]>>;
 
 const DOORS: readonly Door[] = ['gate', 'pam', 'cli'];
-/** Those of acceptances that took no code. */
+/** The methods of acceptances without a code. */
 const COUNTED_METHODS = ['same_connection', 'trusted'] as const;
 
-/** What is told in the last record before others are counted. */
+/** The note in the last record before further logins are only counted. */
 const MORE = 'may follow that are counted, and told together in one record a minute';
 
-/** What counts as one; undefined for what always has a record of its own. */
+/** The kind of flood that the record may be part of; undefined if it always has a record of its own. */
 export function floodOf({ event, method, result }: AuditRecord): Flood | undefined {
-  // Whatever was asked for: a refusal costs nothing.
+  // Any refusal, as it costs an attacker nothing.
   if (result === 'refused') return 'refusals';
   return event === 'login.accepted' && COUNTED_METHODS.some((each) => each === method) ? 'acceptances' : undefined;
 }
 
-/** The tally after one more, and the record of it; undefined where it is counted. */
+/** The tally after one more login, and its record; the record is undefined if the login is only counted. */
 export function afterOneMore(
   flood: Flood,
   before: Tally,
@@ -45,22 +46,22 @@ export function afterOneMore(
   return { after, record: { ...record, detail: record.detail === undefined ? more : `${record.detail}; ${more}` } };
 }
 
-/** The record of those that are counted, as of `nowMs`; undefined where there are none. */
+/** The summary of the counted logins, as of `nowMs`; undefined if there are none. */
 export function summaryOf(flood: Flood, { user, count, sinceMs, untilMs, ref, shared }: Tally, nowMs: number): AuditRecord | undefined {
   if (count === 0) return undefined;
   const told = sharedOf(flood, shared);
   const details = [user === '' ? 'of names that are not enrolled' : '', told.door === undefined ? 'at several doors' : ''];
   const detail = details.filter((each) => each !== '').join(', ');
-  // A clock that was set back has them later.
+  // If the clock was set back, the counted times may be later than now.
   const time = (ms: number): string => new Date(Math.min(ms, nowMs)).toISOString();
   const [since, until] = [time(sinceMs), time(untilMs)];
   const sum = { user, context: '', ...(detail === '' ? {} : { detail }), count, since, until, ref } as const;
-  // Of several doors it is told as of the one where less is sure.
+  // For several doors the summary names the gate, whose data are less certain.
   if (flood === 'refusals') return { door: 'gate', event: 'login.refused', ...sum, ...told, result: 'refused' };
   return { door: 'gate', event: 'login.accepted', ...sum, ...told, result: 'accepted' };
 }
 
-/** The tally where `record` is counted and not written; its reference is that of the last record, or its own where there was none. */
+/** The tally after counting `record` instead of writing it. Its reference is that of the last record, or of `record` if there is none. */
 export function tallyWith(flood: Flood, before: Tally, record: AuditRecord, nowMs: number): Tally {
   const first = before.count === 0;
   const shared = first ? sharedBy(record, before.user) : inCommon(sharedOf(flood, before.shared), record);
@@ -68,7 +69,7 @@ export function tallyWith(flood: Flood, before: Tally, record: AuditRecord, nowM
   return { ...before, ref, count: before.count + 1, sinceMs: first ? nowMs : before.sinceMs, untilMs: nowMs, shared: fitting(shared) };
 }
 
-/** Of names that are not enrolled one may be a user's and the next nobody's. */
+/** The shared fields of one login. The uid is left out for names that are not enrolled: one may be a user's and the next nobody's. */
 function sharedBy(record: AuditRecord, user: string): Shared {
   const keys = SHARED.filter((key) => record[key] !== undefined && (key !== 'uid' || user !== ''));
   return Object.fromEntries(keys.map((key) => [key, record[key]]));
@@ -79,14 +80,14 @@ function inCommon(shared: Shared, record: AuditRecord): Shared {
   return withDoor(Object.fromEntries(keys.map((key) => [key, shared[key]])));
 }
 
-/** Whose word the service and the address are, the door says: without it they are nobody's. */
+/** The door says how far the service and the address can be trusted. Without it they mean nothing and are left out. */
 function withDoor(shared: Shared): Shared {
   if (shared.door !== undefined) return shared;
   const { service: _, rhost: __, ...rest } = shared;
   return rest;
 }
 
-/** As text for which there is room: a source of unusual length is left out rather than cut. */
+/** As text that fits into the store: a very long source is left out rather than cut. */
 function fitting(shared: Shared): string {
   const text = JSON.stringify(shared);
   if (Buffer.byteLength(text) <= SHARED_BYTES) return text;
@@ -94,7 +95,7 @@ function fitting(shared: Shared): string {
   return JSON.stringify({ uid, context, door, reason, method });
 }
 
-/** Nothing of the store is taken for more than it is: what notp would not have written there is left out. */
+/** The shared fields from the store. The store is not trusted, so anything that notp would not have written is left out. */
 function sharedOf(flood: Flood, text: string): Shared {
   const fields = fieldsOf(text);
   const textOf = (key: string): string | undefined => {

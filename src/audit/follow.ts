@@ -1,7 +1,7 @@
 /**
- * The lines that come to a log, each once and in their order, whatever logrotate(8) does meanwhile: rename and create,
- * copytruncate, compress. What was read last is known by its line, and no two lines of a log are the same: where the
- * log no longer goes on after it, it is looked for in what was rotated away, and all that follows it is new.
+ * Follows a log: yields each new line once and in order, whatever logrotate(8) does meanwhile (rename and create, copytruncate, compress).
+ * The last line read marks the place, as no two lines of a log are equal. If the log no longer continues after it, the line is searched in
+ * the rotated files, and everything after it is new.
  */
 import * as fs from 'node:fs';
 import * as path from 'node:path';
@@ -10,19 +10,19 @@ import { blocksOf, filesOf, isAbsent, rawLinesIn, readAt } from './reading.ts';
 import { MAX_RECORD_BYTES } from './record.ts';
 import { watchFolder } from './watch.ts';
 
-/** What logrotate does in several steps is done by then. */
+/** Long enough for logrotate to finish a rotation of several steps. */
 const SETTLE_MS = 150;
 const NEWLINE = 10;
 
-/** How far a log was read; follow() moves it. */
+/** How far a log was read. follow() updates it. */
 export interface Place {
-  /** The last line that was read, with its newline; undefined where there was none. */
+  /** The last line that was read, with its newline; undefined if there was none. */
   last: Buffer | undefined;
-  /** The byte after it in the log itself; 0 where it stands in another file, or nowhere. */
+  /** The offset after that line in the log itself; 0 if the line is in another file or was not found. */
   position: number;
 }
 
-/** Where the log ends now. Throws `audit_unavailable` where it cannot be read; that it is not there yet is no error. */
+/** The present end of the log. A missing log is not an error. Throws `audit_unavailable` if it cannot be read. */
 export async function endOf(file: string): Promise<Place> {
   for (const each of filesOf(file).toReversed().filter(isThere)) {
     const place = each.endsWith('.gz') ? await endOfPacked(each) : endOfPlain(each);
@@ -31,7 +31,7 @@ export async function endOf(file: string): Promise<Place> {
   return { last: undefined, position: 0 };
 }
 
-/** The lines after `place`, without their newlines, as they come, until `interrupt` is aborted. Throws as endOf does. */
+/** Yields the lines after `place` as they come, without their newlines, until `interrupt` is aborted. Throws as endOf() does. */
 export async function* follow(file: string, place: Place, interrupt: AbortSignal): AsyncGenerator<string> {
   const watch = watchFolder(path.dirname(file), interrupt);
   try {
@@ -39,7 +39,7 @@ export async function* follow(file: string, place: Place, interrupt: AbortSignal
       try {
         for await (const line of linesAfter(file, place)) yield line.toString('utf8', 0, line.length - 1);
       } catch (error) {
-        // A file that was rotated on while it was read: the place is behind what was told, and is looked for again.
+        // A file was rotated while it was read. The next round finds the place after the last yielded line again.
         if (!isAbsent(error)) throw error;
       }
       await watch.next();
@@ -60,15 +60,15 @@ async function* linesAfter(file: string, place: Place): AsyncGenerator<Buffer> {
   yield* linesFromRotated(file, place);
 }
 
-/** Whether the last line still stands where it was read. */
+/** Whether the last line is still at the offset where it was read. */
 function goesOn(file: string, { last, position }: Place): boolean {
   return last !== undefined && position > 0 && readAt(file, position - last.length, last.length).bytes.equals(last);
 }
 
-/** The whole lines of the log itself, from the place on. */
+/** The complete lines of the log itself after the place. */
 async function* linesFrom(file: string, place: Place): AsyncGenerator<Buffer> {
   for await (const block of blocksOf(file, place.position)) {
-    // The rest of a line that is being written comes with the next look.
+    // An incomplete line is read in the next round.
     if (block.at(-1) !== NEWLINE) return;
     for (const line of rawLinesIn(block)) {
       [place.last, place.position] = [line, place.position + line.length];
@@ -77,10 +77,10 @@ async function* linesFrom(file: string, place: Place): AsyncGenerator<Buffer> {
   }
 }
 
-/** What follows the last line in all files; where it is nowhere, what the log itself holds. */
+/** The lines after the last one in all files; if that is not found, all lines of the log itself. */
 async function* linesFromRotated(file: string, place: Place): AsyncGenerator<Buffer> {
   const files = filesOf(file).filter(isThere);
-  const found = place.last === undefined ? { file: files[0], bytes: 0 } : await lookedFor(files, place.last);
+  const found = place.last === undefined ? { file: files[0], bytes: 0 } : await findLine(files, place.last);
   place.position = 0;
   const after = found?.file === undefined ? files.filter((each) => each === file) : files.slice(files.indexOf(found.file));
   for (const each of after) {
@@ -90,7 +90,7 @@ async function* linesFromRotated(file: string, place: Place): AsyncGenerator<Buf
   }
 }
 
-/** The lines of a file that was rotated away, from the byte `start` of what it holds, unpacked. */
+/** The lines of a rotated file after its byte `start`, counted in its unpacked content. */
 async function* linesOfRotated(file: string, start: number, place: Place): AsyncGenerator<Buffer> {
   let bytes = 0;
   for await (const block of blocksOf(file)) {
@@ -103,8 +103,8 @@ async function* linesOfRotated(file: string, start: number, place: Place): Async
   }
 }
 
-/** The newest file with `line`, and the bytes up to its end there. */
-async function lookedFor(files: readonly string[], line: Buffer): Promise<{ file: string; bytes: number } | undefined> {
+/** The newest file that contains `line`, and the offset of the line's end. */
+async function findLine(files: readonly string[], line: Buffer): Promise<{ file: string; bytes: number } | undefined> {
   for (const file of files.toReversed()) {
     let bytes = 0;
     for await (const block of blocksOf(file)) {

@@ -1,6 +1,6 @@
 /**
- * What the store calls a host may change, or be given to two of them: by the head of its very log a host is known whatever its name is. See
- * headOf().
+ * The name of a host in the store may change, or two hosts may have the same. So a host is recognised by the head of its own log, whatever
+ * its name is. See headOf().
  */
 import { quoted } from '../otp/escape.ts';
 import { ChangedHead, type ChainHead, type HostHead, type KeptLine, type Transaction } from '../store/store.ts';
@@ -9,15 +9,15 @@ import { endOf, isHead, LAST_BYTES, END_BYTES } from './log-end.ts';
 import { verifyLog } from './verify.ts';
 import { linkOf, type ChainKey } from './walk.ts';
 
-/** A head, and the host whose it is to the store. */
+/** A head, and the host to which the store assigns it. */
 interface NamedHead {
   readonly host: string;
   readonly head: ChainHead;
 }
 
 /**
- * The head after which the log `file` of this host goes on, and the other name under which the store has that, where it does. Throws ChangedHead where the head of this name is none of this log, and that of another
- * name is: then the store has the log of another host under this one.
+ * The head after which the log `file` of this host continues, and the other name under which the store has it, if any. Throws ChangedHead if
+ * the head of this name is not from this log but that of another name is: then the store has another host's log under this name.
  */
 export async function headOf(
   file: string,
@@ -34,9 +34,9 @@ export async function headOf(
 }
 
 /**
- * The head that another name has in the store, where it is that of this very log, further on than `own`, that of this name: signed for that name,
- * of a record that `file` has, after which come no more than a crash leaves. So nothing that `file` has is passed over, whoever writes to the
- * database. Undefined where there is none.
+ * The head that the store has for this log under another name, if it is later than `own`, the head of this name. It must be signed for that
+ * name and match a record of `file` after which only the remains of a crash follow. So nobody who can write to the database can make notp
+ * skip records of `file`. Undefined if there is none.
  */
 export async function underAnotherName(
   file: string,
@@ -48,7 +48,7 @@ export async function underAnotherName(
   return await endOfThis(file, await transaction.heads(), keys, (head) => head.seq > own.seq);
 }
 
-/** Whether `waiting` are the next records of the log `file`, some of which a crash may have left there already. */
+/** Whether the waiting records continue the log `file`. A crash may have left some of them in the file already. */
 function isFollowedBy(file: string, [first, ...rest]: readonly KeptLine[], keys: readonly ChainKey[]): boolean {
   if (first === undefined) return false;
   const link = linkOf(first.line);
@@ -58,7 +58,7 @@ function isFollowedBy(file: string, [first, ...rest]: readonly KeptLine[], keys:
   );
 }
 
-/** Of the heads that `isMeant` that of the end of the log `file`. */
+/** Among the heads that `isMeant` accepts, the one that is at the end of the log `file`. */
 async function endOfThis(
   file: string,
   heads: readonly HostHead[],
@@ -75,7 +75,7 @@ async function endOfThis(
   return undefined;
 }
 
-/** Whether the log has the record of `head`, however far back. */
+/** Whether the log contains the record of `head`, however old. */
 async function isIn(file: string, head: ChainHead, keys: readonly ChainKey[]): Promise<boolean> {
   if (endOf(file, END_BYTES).some((line) => isHead(line, head, keys))) return true;
   return (await verifyLog(file, { known: head, keys })).reached;
@@ -84,7 +84,7 @@ async function isIn(file: string, head: ChainHead, keys: readonly ChainKey[]): P
 function takenName(file: string, host: string, { seq }: ChainHead): ChangedHead {
   return new ChangedHead(
     'store_unavailable',
-    `the store has the log of another host under the name of this one, with ${String(seq)} records, and ${file} as that of ${quoted(host)}`,
-    `give this host a name of its own (host in [store]: ${quoted(host)} goes on as before); if the other one is gone for good, run as root: notp audit verify --resume`,
+    `the store has another host's log with ${String(seq)} records under the name of this host, and ${file} under the name ${quoted(host)}`,
+    `give this host its own name (host in [store]: ${quoted(host)} continues as before); if the other host is gone for good, run as root: notp audit verify --resume`,
   );
 }

@@ -1,17 +1,17 @@
-/** Whether a record stands in the chain that leads to the head: a line alone may be one that a crash cut off. */
+/** Whether a record is in the chain that leads to the head. A line in the file alone proves nothing, as a crash may have cut it off. */
 import type { ChainHead, KeptLine } from '../store/store.ts';
 import { hashOf } from './chain.ts';
 import { linesSince } from './log-file.ts';
 import { linkOf, type ChainKey } from './walk.ts';
 
-/** The end of a chain: its head, the lines that wait for the file, and the keys that it may be made with. */
+/** The end of a chain: its head, the lines that wait for the file, and the keys with which it may be hashed. */
 export interface ChainEnd {
   readonly head: ChainHead;
   readonly backlog: readonly KeptLine[];
   readonly keys: readonly ChainKey[];
 }
 
-/** Whether record number `seq` of the chain of `file` has the hash `hash`. It has where the log does not go back that far, or nobody looks there. */
+/** Whether record number `seq` in the chain of `file` has the hash `hash`. Also true if the part of the log that is read begins later. */
 export async function isInChain(file: string, { head, backlog, keys }: ChainEnd, { seq, hash }: ChainHead): Promise<boolean> {
   if (seq >= head.seq) return seq === head.seq && hash === head.hash;
   const bySeq = Map.groupBy([...(await linesSince(file, seq)), ...backlog.map(({ line }) => line)], seqOf);

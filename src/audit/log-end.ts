@@ -1,4 +1,4 @@
-/** The last records of a log, as it lies there: for whoever has no time to check all of it. */
+/** Reads the last records of a log without verifying them, where there is no time to verify all of it. */
 import { NotpError } from '../error.ts';
 import type { ChainHead } from '../store/store.ts';
 import { hashOf } from './chain.ts';
@@ -6,11 +6,11 @@ import { blocksFromEnd, presentFilesOf, rawLinesIn, readAt } from './reading.ts'
 import { MAX_RECORD_BYTES, type Link } from './record.ts';
 import { linkOfBytes, type ChainKey } from './walk.ts';
 
-/** The last record is in these, whatever part of one stands behind it. */
+/** The last record is within these bytes, even if a part of another one follows it. */
 export const LAST_BYTES = 3 * MAX_RECORD_BYTES;
-/** Far more than a crash leaves. */
+/** Far more than a crash can leave. */
 export const END_BYTES = 256 * 1024;
-/** In each record of the chain, and in no other line: JSON escapes the quotes of what it holds. */
+/** Every record of the chain contains this, and no other line does, as JSON escapes quotes in texts. */
 const LINK_MARK = '"prev":"';
 const NEWLINE = 10;
 
@@ -20,13 +20,13 @@ export interface Linked extends Link {
 }
 
 /**
- * The records of the last `bytes` of the files that are not packed, oldest first. Where those hold no record of the chain: the last ones
- * before them, however far back, for refusals outside the chain may fill many megabytes in an outage. None where a file cannot be read.
+ * The records in the last `bytes` of the unpacked files, oldest first. If there is no record of the chain: the last ones before, however far
+ * back, as refusals outside the chain may fill many megabytes in an outage. Empty if a file cannot be read.
  */
 export function endOf(file: string, bytes: number): readonly Linked[] {
   const lines: Linked[] = [];
   let left = bytes;
-  for (const each of presentFiles(file)) {
+  for (const each of unpackedFiles(file)) {
     const found = bytesAtEnd(each, left);
     lines.unshift(...recordsIn(found));
     left -= found.length;
@@ -35,9 +35,9 @@ export function endOf(file: string, bytes: number): readonly Linked[] {
   return lines.length > 0 || left > 0 ? lines : lastLinked(file);
 }
 
-/** The records of the last block of the files that has some, in constant memory. */
+/** The records in the last block of the files that has any, in constant memory. */
 function lastLinked(file: string): readonly Linked[] {
-  for (const each of presentFiles(file)) {
+  for (const each of unpackedFiles(file)) {
     const found = unlessUnreadable(() => lastLinkedIn(each));
     if (found.length > 0) return found;
   }
@@ -52,7 +52,7 @@ function lastLinkedIn(file: string): readonly Linked[] {
   return [];
 }
 
-function presentFiles(file: string): readonly string[] {
+function unpackedFiles(file: string): readonly string[] {
   return unlessUnreadable(() => presentFilesOf(file).filter((each) => !each.endsWith('.gz'))).toReversed();
 }
 
@@ -77,7 +77,7 @@ function recordsIn(bytes: Buffer): readonly Linked[] {
   });
 }
 
-/** Whether it is the record of `head`, by one of `keys`. */
+/** Whether it is the record of `head`, hashed with one of `keys`. */
 export function isHead({ seq, line }: Linked, head: ChainHead, keys: readonly ChainKey[]): boolean {
   return seq === head.seq && keys.some((key) => hashOf(line, key) === head.hash);
 }

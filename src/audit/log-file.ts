@@ -1,6 +1,7 @@
 /**
- * The file of an audit log: only appended to, fsynced, never torn. What one writer could not write is brought by the next that can, from
- * the state, in its place in the chain and once; a part of a line that a crash left is ended, so that the next one begins a line of its own.
+ * The file of an audit log: append-only, fsynced, with whole lines. Records that one writer could not write are taken from the state by the
+ * next one that can write, once and in their place in the chain. A partial line that a crash left is ended first, so that the next record
+ * begins a new line.
  */
 import * as fs from 'node:fs';
 import type { KeptLine } from '../store/store.ts';
@@ -9,45 +10,45 @@ import { linkOf } from './walk.ts';
 import type { Sink } from './sinks.ts';
 
 export interface LogFile extends Sink {
-  /** Writes those of `waiting` that the log does not have yet and then `line`: all of them, or none counts as written and it rejects. */
+  /** Writes the `waiting` lines that the log lacks, and then `line`. Rejects unless all are written; then none counts as written. */
   bring(waiting: readonly KeptLine[], line: string): Promise<void>;
 }
 
 const NEWLINE = 10;
-/** A writer whose limit on the size of files is nearer than this leaves the file alone: it could be the one that leaves half a line. */
+/** If the process's limit on file sizes is closer than this, it does not write at all, as it might leave half a line. */
 const LIMIT_MARGIN_BYTES = 64 * 1024;
 const LIMIT = /^Max file size\s+(\d+)/m;
-/** How far back from the end of a file it is looked for what is there, at first and at the most; and in how many files, the newest first. */
+/** How far back from the end of a file lines are searched, first and at most; and in how many of the newest files. */
 const LOOK_BYTES = 64 * 1024;
 const MAX_LOOK_BYTES = 16 * 1024 * 1024;
 const LOOK_PACKED_LINES = 10_000;
 const LOOK_FILES = 10;
 
-/** The file is made 0600 where it is not there; its folder must be. */
+/** Creates the file with mode 0600 if it does not exist. Its folder must exist. */
 export function logFile(path: string): LogFile {
   return {
     name: path,
-    // Nobody keeps others from writing meanwhile: nothing that is there is ever taken back.
+    // Others may write at the same time, so nothing is ever truncated.
     write: async (line) => {
       await Promise.resolve();
       appendTo(path, Buffer.from(line), { isAlone: false });
     },
     bring: async (waiting, line) => {
       const [first] = waiting;
-      const there = first === undefined ? undefined : await linesSince(path, first.seq);
-      const lacking = waiting.filter((each) => there?.has(each.line) !== true);
+      const present = first === undefined ? undefined : await linesSince(path, first.seq);
+      const lacking = waiting.filter((each) => present?.has(each.line) !== true);
       appendTo(path, Buffer.from([...lacking.map((each) => each.line), line].join('')), { isAlone: true });
     },
   };
 }
 
-/** `isAlone`: whether nobody else appends what the chain links meanwhile. */
+/** `isAlone`: whether no other process can append linked records at the same time. */
 function appendTo(path: string, bytes: Buffer, { isAlone }: { isAlone: boolean }): void {
   const { O_RDWR, O_APPEND, O_CREAT, O_NOFOLLOW, O_NONBLOCK, O_NOCTTY } = fs.constants;
   const fd = fs.openSync(path, O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0o600);
   try {
     const { size, nlink, ino, dev } = regularFile(fd);
-    if (nlink !== 1) throw new Error(`${path} has more than one name`);
+    if (nlink !== 1) throw new Error(`${path} has more than one hard link`);
     const whole = endsInLine(fd, size) ? bytes : Buffer.concat([Buffer.from('\n'), bytes]);
     refuseNearLimit(size + whole.length);
     appendWhole(fd, whole, isAlone ? size : undefined);
@@ -65,11 +66,11 @@ function endsInLine(fd: number, size: number): boolean {
 
 function regularFile(fd: number): fs.Stats {
   const stats = fs.fstatSync(fd);
-  if (!stats.isFile()) throw new Error('the audit log is no regular file');
+  if (!stats.isFile()) throw new Error('the audit log is not a regular file');
   return stats;
 }
 
-/** RLIMIT_FSIZE of setrlimit(2), which a caller may have chosen. Linux tells it in proc(5); where that cannot be read there is none. */
+/** RLIMIT_FSIZE of setrlimit(2), which a hostile caller may have set. Read from proc(5); if that cannot be read, no limit is assumed. */
 function refuseNearLimit(end: number): void {
   const limit = Number(LIMIT.exec(limits())?.[1] ?? Infinity);
   if (end + LIMIT_MARGIN_BYTES > limit)
@@ -84,7 +85,7 @@ function limits(): string {
   }
 }
 
-/** What a full disk cut off is taken back, unless somebody has written behind it; `size`: before it, or undefined where it stays. */
+/** Removes an incomplete write (full disk) again, unless somebody has appended since. `size`: the size before; undefined: never remove it. */
 function appendWhole(fd: number, bytes: Buffer, size: number | undefined): void {
   let written = 0;
   try {
@@ -95,13 +96,16 @@ function appendWhole(fd: number, bytes: Buffer, size: number | undefined): void 
   }
 }
 
-/** What was written while logrotate(8) put the file aside may be there or not: whoever writes next looks. */
+/** Refuses if logrotate(8) has renamed the file meanwhile: the lines may be in it or not. The next writer checks. */
 function refuseRotated(path: string, opened: Pick<fs.Stats, 'ino' | 'dev'>): void {
   const now = fs.lstatSync(path, { throwIfNoEntry: false });
   if (now?.ino !== opened.ino || now.dev !== opened.dev) throw new Error(`${path} was rotated away meanwhile`);
 }
 
-/** The lines of the log, with their newlines, from its end back to a record before number `seq`. What ends in no newline is one too, whole or not: whoever writes next ends it. */
+/**
+ * The lines of the log, with their newlines, from its end back to a record before number `seq`. A last line without a newline counts too,
+ * complete or not, as the next writer ends it.
+ */
 export async function linesSince(path: string, seq: number): Promise<ReadonlySet<string>> {
   const lines = new Set<string>();
   for (const file of presentFilesOf(path).toReversed().slice(0, LOOK_FILES)) {
@@ -117,7 +121,10 @@ interface End {
   readonly found: readonly string[];
 }
 
-/** The same of one that was put aside, in which nobody ends a line any more. What cannot be read of those keeps nobody from writing: a record stands there twice at the worst. */
+/**
+ * The same for a rotated file, in which nobody ends an incomplete line any more. An unreadable one does not stop a writer: at worst a record
+ * is written twice.
+ */
 async function endOfRotated(file: string, seq: number): Promise<End> {
   try {
     const lines = file.endsWith('.gz') ? await lastOf(linesOf(file), LOOK_PACKED_LINES) : endOf(file, seq).found;

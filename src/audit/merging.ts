@@ -1,14 +1,14 @@
-/** The logs of several hosts as one: their records in the order of time. */
+/** Merges the logs of several hosts into one, ordered by time. */
 
-/** An item, and when it was written: of what has no time, when the one before it was. */
+/** An item and its time; an item without a time gets that of the one before it. */
 interface Next<T> {
   readonly item: T;
   readonly timeMs: number;
 }
 
 /**
- * What is in all `logs`, each of which has it oldest first, oldest first. Of the same moment what is in the earlier log comes first.
- * `timeOf` gives Unix time in milliseconds.
+ * The items of all `logs`, oldest first; each log must be oldest first too. At equal times, the log that is listed first comes first.
+ * `timeOf` returns Unix time in milliseconds.
  */
 export async function* merged<T>(logs: readonly AsyncIterable<T>[], timeOf: (item: T) => number | undefined): AsyncGenerator<T> {
   const [only] = logs;

@@ -1,4 +1,4 @@
-/** Reading an audit log back: its end, or all of it with what logrotate(8) has put aside. Nothing is followed, nothing is waited for. */
+/** Reads an audit log: its end, or all of it with the files that logrotate(8) has rotated. Follows no symlinks and waits for nothing. */
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { pipeline } from 'node:stream';
@@ -9,7 +9,7 @@ import { MAX_RECORD_BYTES } from './record.ts';
 const BLOCK_BYTES = 1024 * 1024;
 const NEWLINE = 10;
 
-/** The last lines of `file`, as many as its last `bytes` hold; the first of them may be cut. Throws `audit_unavailable`. */
+/** The lines in the last `bytes` of `file`; the first of them may be incomplete. Throws `audit_unavailable`. */
 function tailOf(file: string, bytes: number): string[] {
   return readAt(file, -bytes)
     .bytes.toString('utf8')
@@ -17,7 +17,7 @@ function tailOf(file: string, bytes: number): string[] {
     .filter((line) => line !== '');
 }
 
-/** The bytes of `file` from `start` on (from its end where negative), `length` or as many as there are, and where they begin. Throws `audit_unavailable`. */
+/** At most `length` bytes of `file` from `start` on (from its end if negative), and their offset. Throws `audit_unavailable`. */
 export function readAt(file: string, start: number, length = Infinity): { readonly bytes: Buffer; readonly start: number } {
   const fd = openLog(file);
   try {
@@ -31,8 +31,8 @@ export function readAt(file: string, start: number, length = Infinity): { readon
 }
 
 /**
- * The bytes of `file` from its end to its beginning, in blocks that overlap by the length of a record. Each is valid until the next
- * one is asked for: they share their memory. Throws `audit_unavailable`.
+ * The bytes of `file` from its end to its beginning, in blocks that overlap by the length of a record. The blocks share their memory, so
+ * each is valid only until the next is read. Throws `audit_unavailable`.
  */
 export function* blocksFromEnd(file: string): Generator<Buffer> {
   const fd = openLog(file);
@@ -47,12 +47,12 @@ export function* blocksFromEnd(file: string): Generator<Buffer> {
   }
 }
 
-/** The log after what was rotated away: `audit.log.2.gz`, `audit.log.1` or, with dates, `audit.log-20261123`; oldest first. Throws `audit_unavailable`. */
+/** The rotated files (`audit.log.2.gz`, `audit.log.1` or `audit.log-20261123`) and the log, oldest first. Throws `audit_unavailable`. */
 export function filesOf(file: string): string[] {
   const [folder, name] = [path.dirname(file), path.basename(file)];
   const entries = readFolder(folder);
   const isRotated = (entry: string): boolean => entry.startsWith(name) && /^(\.\d+|-\d{8,})(\.gz)?$/.test(entry.slice(name.length));
-  // While logrotate packs a file, both are there; the packed one is not whole yet.
+  // While logrotate packs a file, both exist, and the packed one is still incomplete.
   const isBeingPacked = (entry: string): boolean => entry.endsWith('.gz') && entries.includes(entry.slice(0, -'.gz'.length));
   const age = (entry: string): number => Number(/[.-](\d+)(\.gz)?$/.exec(entry)?.[1]) * (entry[name.length] === '.' ? -1 : 1);
   const rotated = entries.filter((entry) => isRotated(entry) && !isBeingPacked(entry));
@@ -60,8 +60,8 @@ export function filesOf(file: string): string[] {
 }
 
 /**
- * The same without a log that is not there, if files that were rotated away are; and without what was last written
- * to before `sinceMs`, Unix time in milliseconds. Throws `audit_unavailable`.
+ * As filesOf(), but without the log itself if it does not exist and rotated files do, and without rotated files last written before
+ * `sinceMs` (Unix time in milliseconds). Throws `audit_unavailable`.
  */
 export function presentFilesOf(file: string, sinceMs = 0): string[] {
   const files = filesOf(file);
@@ -69,15 +69,15 @@ export function presentFilesOf(file: string, sinceMs = 0): string[] {
   return present.filter((each) => each === file || (fs.lstatSync(each, { throwIfNoEntry: false })?.mtimeMs ?? Infinity) >= sinceMs);
 }
 
-/** The lines of a log, unpacked where its name ends in `.gz`, without their newlines and in constant memory. Throws as blocksOf does. */
+/** The lines of a log without their newlines, in constant memory; a `.gz` file is unpacked. Throws as blocksOf() does. */
 export async function* linesOf(file: string): AsyncGenerator<string> {
   for await (const block of blocksOf(file)) yield* linesIn(block);
 }
 
 /**
- * The bytes of a log, unpacked, in blocks of whole lines; only the last of all may lack its newline. A block is the
- * reader's to keep. Throws `audit_unavailable` where the file cannot be opened, `failed` where it is damaged, or where a line is longer
- * than any record and there is no `tooLong`: that is called in the place of such a line.
+ * The unpacked bytes of a log in blocks of whole lines; only the very last line may lack its newline. The caller may keep a block. For a line
+ * longer than any record `tooLong` is called instead. Throws `audit_unavailable` if the file cannot be opened; `failed` if it is damaged, or
+ * has such a line and there is no `tooLong`.
  */
 export async function* blocksOf(file: string, start = 0, tooLong?: () => void): AsyncGenerator<Buffer> {
   let rest: Buffer = Buffer.alloc(0);
@@ -105,7 +105,7 @@ export function linesIn(block: Buffer): string[] {
   return lines;
 }
 
-/** The same as bytes, with their newlines. */
+/** The lines of one block as bytes, with their newlines. */
 export function* rawLinesIn(block: Buffer): Generator<Buffer> {
   for (let start = 0; start < block.length;) {
     const newline = block.indexOf(NEWLINE, start);
@@ -115,7 +115,7 @@ export function* rawLinesIn(block: Buffer): Generator<Buffer> {
   }
 }
 
-/** The last `count` lines of all `files` (oldest first), oldest first. Throws as blocksOf does. */
+/** The last `count` lines of all `files`; both are oldest first. Throws as blocksOf() does. */
 export async function lastLines(files: readonly string[], count: number): Promise<string[]> {
   let lines: string[] = [];
   for (const file of files.toReversed()) {
@@ -126,7 +126,7 @@ export async function lastLines(files: readonly string[], count: number): Promis
   return lines;
 }
 
-/** The last `count` of `all`, holding no more than twice as many. */
+/** The last `count` of `all`; keeps at most twice as many in memory. */
 export async function lastOf(all: AsyncIterable<string>, count: number): Promise<string[]> {
   let kept: string[] = [];
   for await (const line of all) {
@@ -139,7 +139,7 @@ export async function lastOf(all: AsyncIterable<string>, count: number): Promise
 async function* bytesOf(file: string, start: number): AsyncGenerator<Buffer> {
   const fd = openLog(file);
   const bytes = fs.createReadStream('', { fd, start, highWaterMark: BLOCK_BYTES });
-  // The reader of what was unpacked hears of the errors of both.
+  // The reader of the unpacked stream gets the errors of both.
   const unpacked = file.endsWith('.gz') ? pipeline(bytes, createGunzip({ chunkSize: BLOCK_BYTES }), () => undefined) : bytes;
   try {
     for await (const chunk of unpacked) yield chunk as Buffer;
@@ -155,7 +155,7 @@ function openLog(file: string): number {
   const fd = reaching(() => fs.openSync(file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY));
   if (fs.fstatSync(fd).isFile()) return fd;
   fs.closeSync(fd);
-  throw new NotpError('audit_unavailable', `${file} is no regular file`, 'look who put it there');
+  throw new NotpError('audit_unavailable', `${file} is not a regular file`, 'find out who put it there');
 }
 
 function readFolder(folder: string): string[] {
@@ -166,11 +166,11 @@ function reaching<T>(action: () => T): T {
   try {
     return action();
   } catch (error) {
-    throw new NotpError('audit_unavailable', messageOf(error), 'root reads the log of the host; everybody their own', { cause: error });
+    throw new NotpError('audit_unavailable', messageOf(error), 'only root can read the log of the host; users can read their own', { cause: error });
   }
 }
 
-/** Whether `thrown` says that a file is not there. */
+/** Whether `thrown` says that a file does not exist. */
 export function isAbsent(thrown: unknown): boolean {
   return thrown instanceof NotpError && errnoOf(thrown.cause) === 'ENOENT';
 }

@@ -1,18 +1,18 @@
-/** No change of an enrolment without its record, and no secret given out without one. */
+/** No change of an enrolment, and no secret given out, without a record. */
 import type { Store, Transaction } from '../store/store.ts';
 import { append, newRef, type AuditLog } from './audit.ts';
 import type { AuditRecord, Origin } from './record.ts';
 
-/** What was done to one enrolment. */
+/** One change of one enrolment, for its record. */
 export interface Done extends Pick<AuditRecord, 'context' | 'event' | 'detail'> {
   /** Default: `done`. */
   readonly result?: 'failed';
 }
 
 /**
- * The only way to change an enrolment or to give its secret out. In one transaction `act` looks at what is registered, refuses or does it, and
- * says what it did, each of which gets a record; they share a reference. Gives what `act` gives. Throws what `act` throws, and as `append`
- * does; then nothing is changed and nothing may leave.
+ * The only way to change an enrolment or to give out its secret. In one transaction `act` checks the registered state, then refuses, or makes
+ * the changes and returns them in `done`. Each gets a record, and all share a reference. Returns `given`. Throws what `act` throws, and as
+ * append() does; then nothing is changed, and the secret must not leave.
  */
 export async function recordChange<T>(
   { store, log }: { readonly store: Store; readonly log: AuditLog },

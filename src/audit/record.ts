@@ -1,6 +1,6 @@
 /**
- * One audit record: what it holds, and the one line of JSON that pino makes of it. Never a code, a secret or a
- * passphrase. Names from outside are data: control and format characters leave here escaped.
+ * One audit record: its fields, and the line of JSON that pino prints. It never holds a code, a secret or a passphrase. Names from outside
+ * are data: control and format characters are escaped here.
  */
 import { pino } from 'pino';
 import { escapeControls } from '../otp/escape.ts';
@@ -34,10 +34,10 @@ export type Event =
   | 'outage.conflict'
   | 'audit.resumed';
 
-/** Who knocked, where, and from where. */
+/** The user, the door and the address of a request. */
 export interface Origin {
   readonly user: string;
-  /** Absent where the name is nobody's. */
+  /** Absent if no account has the name. */
   readonly uid?: number;
   readonly context: string;
   readonly door: Door;
@@ -54,18 +54,18 @@ export interface AuditRecord extends Origin {
   readonly method?: Method;
   readonly step_offset?: number;
   readonly detail?: string;
-  /** How many of a flood this record stands for, and when the first and the last of them were (RFC 3339); see floods.ts. */
+  /** For the summary of a flood: how many logins it covers, and the times of the first and the last (RFC 3339); see floods.ts. */
   readonly count?: number;
   readonly since?: string;
   readonly until?: string;
-  /** When this was decided, RFC 3339, by the copy of a host while the store could not be reached; see outage/outage.ts. */
+  /** For a decision by a host's copy during an outage of the store: its time (RFC 3339); see outage/outage.ts. */
   readonly outage?: string;
-  /** What all records have in common that one transaction has told the store of such decisions: 8 hex digits. */
+  /** 8 hex digits that are the same in all records of one transaction that reports such decisions to the store. */
   readonly report?: string;
-  /** What such a decision took: the step or counter of the last code, or the places of the recovery codes in their list. */
+  /** The codes that such a decision used: the step or counter of the last code, or the indexes of the recovery codes in their list. */
   readonly step?: number;
   readonly recovery_codes?: readonly number[];
-  /** 8 hex digits, also shown to the person. */
+  /** 8 hex digits, also shown to the user. */
   readonly ref: string;
 }
 
@@ -75,26 +75,26 @@ export interface Link {
   readonly prev: string;
 }
 
-/** The longest text of a field; what is longer is cut. */
+/** The maximal length of a text field; a longer one is cut. */
 const MAX_FIELD_CHARACTERS = 256;
 
-/** What whoever asks says of themselves takes no more bytes of the line, however it is escaped: a long line takes room from others where it waits. */
+/** Fields that the client itself chooses. They get no more bytes of the line, even escaped, as a long waiting line takes room from others. */
 const SAID_BY_ASKER: readonly string[] = ['service', 'rhost', 'tty'];
 const MAX_SAID_BYTES = 256;
 
-/** No line is longer: the texts from outside at their longest, every character escaped, and what we say ourselves. */
+/** No line is longer than this: the longest texts from outside with every character escaped, and notp's own texts. */
 export const MAX_RECORD_BYTES = 9 * 1024;
 
-/** The line, with its newline. `time` is RFC 3339 in UTC. A record that the store could not link has no `link`. */
+/** The line with its newline. `time` is RFC 3339 in UTC. A record without a store has no `link`. */
 export function printRecord(record: AuditRecord, link: Link | undefined, nowMs: number): string {
   let line = '';
   const logger = pino(
     {
-      // First in the line: without a level there is no comma before it.
+      // It comes first in the line: as there is no level, it has no comma before it.
       timestamp: () => `"time":"${new Date(nowMs).toISOString()}"`,
       formatters: { level: () => ({}), bindings: ({ pid, hostname }) => ({ pid: pid as unknown, host: hostname as unknown }) },
     },
-    // pino's own destinations return as if they had written when the disk is full; the sinks write, and throw.
+    // pino's own destinations report success even if the disk is full. So the sinks write, and throw.
     { write: (text: string) => void (line += text) },
   );
   logger.info({ ...shortened(record), ...link });
@@ -121,7 +121,7 @@ function cut(text: string, isSaidByAsker: boolean): string {
   return kept;
 }
 
-/** How many bytes `text` takes in the line. */
+/** The number of bytes that `text` takes in the line. */
 function bytesOf(text: string): number {
   return Buffer.byteLength(escapeControls(JSON.stringify(text))) - 2;
 }

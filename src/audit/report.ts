@@ -1,6 +1,6 @@
 /**
- * What a log comes to: logins and refusals, by user and day. Holds no more than users x days x reasons, however many
- * records there are; names that are nobody's, which anybody can make up, count as one user.
+ * Counts the logins and refusals of a log by user and day. Memory is bounded by users x days x reasons, not by the number of records. Names
+ * that no account has count as one user, as anybody can make them up.
  */
 import type { Entry } from './entry.ts';
 
@@ -11,23 +11,23 @@ export interface Day {
 }
 
 export interface UserReport {
-  /** Undefined for all names that are nobody's. */
+  /** Undefined for all names that no account has. */
   readonly user: string | undefined;
   /** By date, in the order of the log. */
   readonly days: Map<string, Day>;
-  /** How many logins and refusals came from an address; the first MAX_SOURCES that were seen. */
+  /** The number of logins and refusals from each address, for the first MAX_SOURCES addresses. */
   readonly sources: Map<string, number>;
   /** Logins and refusals from other addresses. */
   otherSources: number;
 }
 
 const MAX_SOURCES = 64;
-/** More reasons than there are: a log that somebody else wrote into. */
+/** More than notp has. A log with more reasons was written by somebody else. */
 const MAX_REASONS = 32;
 
 export type Reports = Map<string | undefined, UserReport>;
 
-/** Counts one record where it is a login; `day` is its date. */
+/** Counts the record if it is a login; `day` is its date. */
 export function count(reports: Reports, entry: Entry, day: string): void {
   if (entry.event !== 'login.accepted' && entry.event !== 'login.refused') return;
   const report = reportOf(reports, entry.uid === undefined ? undefined : entry.user);
@@ -42,7 +42,7 @@ export function count(reports: Reports, entry: Entry, day: string): void {
     report.otherSources += entry.count;
 }
 
-/** The sums over all days. */
+/** The totals of all days. */
 export function totalOf({ days }: UserReport): Day {
   const total: Day = { logins: 0, refused: 0, refusals: new Map() };
   for (const { logins, refused, refusals } of days.values()) {
@@ -66,7 +66,7 @@ function reportOf(reports: Reports, user: string | undefined): UserReport {
   return report;
 }
 
-/** Whether there was room for it. */
+/** Adds to a count. Returns whether there was room for the key. */
 function countUp(counts: Map<string, number>, key: string, { by, max }: { by: number; max: number }): boolean {
   const known = counts.get(key);
   if (known === undefined && counts.size >= max) return false;

@@ -1,4 +1,4 @@
-/** Where audit lines go besides the file of the log. A sink's `write` resolves only when the line is where it belongs, and rejects otherwise. */
+/** Further destinations of audit lines, besides the file. A sink's `write` resolves only once the line is written, and rejects otherwise. */
 import { spawnSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import { createConnection } from 'node:net';
@@ -15,7 +15,7 @@ const JOURNAL_TIMEOUT_MS = 2_000;
 /** syslog(3): LOG_INFO. */
 const PRIORITY_INFO = 6;
 
-/** The journal (systemd-journald.service(8), the stream that a service's stdout uses), else syslog through logger(1), else none. */
+/** The journal (through the socket of systemd-journald.service(8) for the output of services), else syslog through logger(1), else none. */
 export function journalSinks(): Sink[] {
   if (stderrIsJournal()) return [{ name: 'journal', write: writeToStderr }];
   if (isSocket(JOURNAL)) return [{ name: 'journal', write: writeToJournal }];
@@ -23,7 +23,7 @@ export function journalSinks(): Sink[] {
   return [];
 }
 
-/** Whether systemd has connected our stderr to the journal: JOURNAL_STREAM in systemd.exec(5). Only there does a record carry our unit. */
+/** Whether systemd has connected stderr to the journal, see JOURNAL_STREAM in systemd.exec(5). Only then do records carry the unit. */
 function stderrIsJournal(): boolean {
   const { dev, ino } = fs.fstatSync(2, { bigint: true });
   return process.env['JOURNAL_STREAM'] === `${String(dev)}:${String(ino)}`;
@@ -37,7 +37,7 @@ function writeToStderr(line: string): Promise<void> {
 }
 
 function writeToJournal(line: string): Promise<void> {
-  // Identifier, unit, priority, level prefix, and three forward flags, one a line; then the messages.
+  // One line each: identifier, unit, priority, level prefix, three forward flags; then the messages.
   const header = `notp\n\n${String(PRIORITY_INFO)}\n0\n0\n0\n0\n`;
   return new Promise((resolve, reject) => {
     const socket = createConnection(JOURNAL);

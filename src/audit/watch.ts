@@ -1,10 +1,10 @@
-/** Waiting for something to happen in a folder: inotify(7) where there is some, and a poll beside it, for NFS and the like. */
+/** Waits for changes in a folder: by inotify(7) if available, and also by polling, for NFS and the like. */
 import * as fs from 'node:fs';
 
 const POLL_MS = 1_000;
 
 export interface Watch {
-  /** Resolves at the next change, the next poll or the end. A change since the last call counts: none is missed. */
+  /** Resolves at the next change, the next poll or the end. A change since the last call counts too, so none is missed. */
   next(): Promise<void>;
   close(): void;
 }
@@ -39,7 +39,7 @@ function wakenBy(resolve: () => void): () => void {
   };
 }
 
-/** Undefined where the kernel has no watches left: the poll does it alone. */
+/** Undefined if the kernel has no watches left; then polling must do. */
 function watcherOf(folder: string, happened: () => void): fs.FSWatcher | undefined {
   try {
     return fs.watch(folder, happened).on('error', () => undefined);

@@ -47,7 +47,7 @@ describe('a state that was put back', () => {
       for (let record = 0; record < 2; record++) {
         const { problems } = await verified(world);
         assert.equal(problems.length, i + 1, problems.join('\n'));
-        assert.match(problems.at(-1) ?? '', /were written and told, and the state does not know them: it was put back/);
+        assert.match(problems.at(-1) ?? '', /were written and answered, but the state does not know them: an earlier state was restored/);
         await world.verify({ kind: 'absent' }, recoveryProof('0'));
       }
     }
@@ -97,7 +97,7 @@ describe('a head that says that there is no record', () => {
     fs.appendFileSync(world.place.auditFile, unlinked.repeat(Math.ceil(600_000 / unlinked.length)));
     assert.equal(await world.verify({ kind: 'absent' }, recoveryProof('0')), 'store_unavailable');
     const { problems } = await verified(world);
-    assert.match(problems.join(), /the state does not know them: it was put back/);
+    assert.match(problems.join(), /the state does not know them: an earlier state was restored/);
     await world.withState((state) =>
       state.store.exclusively(async (transaction) => {
         const keys = chainKeys(state, []);

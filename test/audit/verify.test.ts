@@ -99,7 +99,7 @@ describe('verifying a log that was rotated twice', () => {
         [(lines) => lines.with(50, at(lines, 50).replace('192.0.2', '192.0.9')), /:52: does not follow/],
         [(lines) => lines.toSpliced(50, 1), /:51: is record \d+, and 1 before it are missing/],
         [(lines) => lines.toSpliced(50, 2, at(lines, 51), at(lines, 50)), /:51: is record \d+, and 1 before it are missing/],
-        [(lines) => lines.toSpliced(50, 0, at(lines, 49)), /:51: is record \d+, which stands there twice/],
+        [(lines) => lines.toSpliced(50, 0, at(lines, 49)), /:51: is record \d+, which is there twice/],
         [(lines) => lines.toSpliced(80, 0, at(lines, 9)), /:81: is record \d+, which does not belong here/],
         [(lines) => lines.toSpliced(50, 0, '\n'), /:51: is no record/],
       ];
@@ -158,15 +158,18 @@ describe('verifying a log that was rotated twice', () => {
     const marks = new Map([[250, { hash: 'f'.repeat(64), mac: rowMac(KEY, signed), signed }]]);
     const found = async (keys: readonly Uint8Array[], storedKeys: readonly Uint8Array[] = []): Promise<string> =>
       (await verifyLog(log, { known: head, keys, storedKeys, marks })).problems.join('\n');
-    assert.match(await found([newer, KEY]), /:50: is not record 250 as the store knew it: the log was written anew/);
+    assert.match(await found([newer, KEY]), /:50: is not record 250 as the store knew it: the log was rewritten/);
     const byStored = await found([newer, KEY, Uint8Array.from(KEY)], [Uint8Array.from(KEY)]);
     assert.match(
       byStored,
-      /:50: is not record 250 as the store's mark has it, and an earlier key has signed that, which the store itself keeps/,
+      /:50: is not record 250 as the store's mark has it; the mark is signed with an earlier key, which the store itself keeps/,
     );
     assert.doesNotMatch(byStored, /as the store knew it/, 'whoever administers the database can sign with that key');
     marks.set(250, { hash: 'f'.repeat(64), mac: rowMac(newer, Buffer.from('another')), signed });
-    assert.match(await found([newer, KEY]), /:50: is not record 250 as the store's mark has it, and no key that is here has signed that/);
+    assert.match(
+      await found([newer, KEY]),
+      /:50: is not record 250 as the store's mark has it; the mark is not signed with any key that is here/,
+    );
   });
 
   it('names a packed file that ends too early or was damaged, and how far it goes', async () => {

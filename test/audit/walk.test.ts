@@ -149,20 +149,20 @@ describe('a chain', () => {
   it('has no record twice, and takes another in its place for one that a crash cut off', () => {
     const { lines } = chain([KEY, KEY, KEY]);
     const [one, two, three] = lines as [Buffer, Buffer, Buffer];
-    assert.match(said(walked([one, two, two, three], [KEY])), /^3: is record 2, which stands there twice/);
-    assert.match(said(walked([one, one], [KEY])), /^2: is record 1, which stands there twice/);
+    assert.match(said(walked([one, two, two, three], [KEY])), /^3: is record 2, which is there twice/);
+    assert.match(said(walked([one, one], [KEY])), /^2: is record 1, which is there twice/);
     const orphan = Buffer.from(String(two).replace('"ref":"00000001"', '"ref":"99999999"'));
     const walk = walked([one, orphan, two, three], [KEY]);
     assert.ok(typeof walk !== 'string' && walk.cutOff === 1);
     // A writer that stood still for longer than anybody waits leaves its line behind the one that took its place.
     const late = walked([one, two, orphan, three], [KEY]);
     assert.ok(typeof late !== 'string' && late.cutOff === 1 && late.last?.seq === 3);
-    assert.match(said(walked([one, two, orphan, orphan, three], [KEY])), /^4: is record 2, which stands there twice/);
+    assert.match(said(walked([one, two, orphan, orphan, three], [KEY])), /^4: is record 2, which is there twice/);
   });
 
   it('begins with nothing before its first record', () => {
     const line = Buffer.from(printRecord(nthRecord(0), { seq: 1, prev: 'a'.repeat(64) }, 0));
-    assert.match(said(walked([line], [KEY])), /^1: is the first record of all and links to one before it/);
+    assert.match(said(walked([line], [KEY])), /^1: is the very first record but links to one before it/);
   });
 
   it('does not end in the middle of a line', () => {
@@ -194,7 +194,7 @@ describe('a chain', () => {
     }
     const begun = walked([Buffer.from('{"time":"2026\n'), one, two], [KEY]);
     assert.ok(typeof begun !== 'string' && begun.last?.seq === 2);
-    assert.match(said(walked([Buffer.from('{"time":"2026\n'), two, three], [KEY])), /^2: follows what is no record/);
+    assert.match(said(walked([Buffer.from('{"time":"2026\n'), two, three], [KEY])), /^2: follows a line that is not a record/);
     for (const text of ['', 'garbage', '{"event":1}'])
       assert.match(said(walked([one, Buffer.from(`${text}\n`), two, three], [KEY])), /^2: is no record/, text);
   });
@@ -227,7 +227,7 @@ describe('a chain', () => {
         ...chain([KEY], chain([KEY], head, 100, { report: '00000001' }).head, 101, { report: '00000002' }).lines,
       ],
     ]) {
-      const problem = /^[56]: records 4 to 5 were written and told, and the state does not know them: it was put back/;
+      const problem = /^[56]: records 4 to 5 were written and answered, but the state does not know them: an earlier state was restored/;
       assert.match(putBack([...lines, ...forgotten, ...others]).join(), problem);
       // At once, before anything has taken their place.
       assert.match(putBack([...lines, ...forgotten], 3, head).join(), problem);

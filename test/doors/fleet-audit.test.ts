@@ -107,9 +107,9 @@ describe(
       fs.writeFileSync(file, writtenAnew(server, { log: `${alone.folder}/log/audit.log`, host: 'alone', hostKey, changed: 30 }));
       const { code, stderr } = await verify('alone', '--file', file, '--key', `${two.folder}/alone.key`);
       assert.equal(code, 1);
-      assert.match(stderr, /alone\.log:50: is not record 50 as the store knew it: the log was written anew/);
+      assert.match(stderr, /alone\.log:50: is not record 50 as the store knew it: the log was rewritten/);
       const without = await verify('alone', '--file', file);
-      assert.match(without.stderr, /no key that is here has signed that: .*\(--key\); keep it/);
+      assert.match(without.stderr, /not signed with any key that is here: .*\(--key\); keep the log/);
     });
 
     it('are counted by host, and of no other host', async () => {

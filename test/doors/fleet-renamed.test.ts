@@ -81,7 +81,7 @@ describe(
         FLEET_DATABASE,
       );
       assert.equal(exit, 1);
-      assert.match(stderr, /as the store knew it: the log was written anew/);
+      assert.match(stderr, /as the store knew it: the log was rewritten/);
     });
 
     it('whose name comes back goes on too, however often', async () => {
@@ -126,7 +126,7 @@ describe(
       assert.equal(exit, 3);
       assert.match(
         stderr,
-        /the store knows no record of \S+audit\.log, which has \d+: the store is new, or this host has joined it[^\n]*\nnotp: hint: where it was joined, renamed[^\n]* notp audit verify --resume \(one that was renamed while [^\n]*; else/,
+        /the store knows no record of \S+audit\.log, which has \d+: the store is new, or this host joined it[^\n]*\nnotp: hint: if the store is new or [^\n]*renamed[^\n]* notp audit verify --resume \(if records waited [^\n]*renamed[^\n]*; otherwise/,
       );
       const found = await chainOf();
       assert.equal(found?.severity, 'fail');
@@ -150,8 +150,8 @@ describe(
         rename(taking, taken);
         const { code: exit, stderr } = await on(taking, 'unlock', '--user', user.name);
         assert.equal(exit, 3);
-        assert.match(stderr, /under the name of this one, with \d+ records[^\n]*\nnotp: hint: give this host a name of its own/);
-        assert.match(stderr, new RegExp(`"${own}" goes on as before`));
+        assert.match(stderr, /with \d+ records under the name of this host[^\n]*\nnotp: hint: give this host its own name/);
+        assert.match(stderr, new RegExp(`"${own}" continues as before`));
         rename(taking, own);
         for (const each of hosts) {
           assert.equal((await on(each, 'unlock', '--user', user.name)).code, 0);
@@ -204,7 +204,7 @@ describe(
         const unlock = await run([...SOURCE_NOTP, 'unlock', '--user', user.name, '--config', two.config]);
         assert.match(
           unlock.stderr,
-          /this host has joined it with a log of its own[^\n]*\nnotp: hint: [^\n]* run as root: notp audit verify --resume/,
+          /this host joined it with an existing log[^\n]*\nnotp: hint: [^\n]* run as root: notp audit verify --resume/,
         );
         await run([...SOURCE_NOTP, 'audit', 'verify', '--resume', '--config', two.config]);
         const { code: exit, stdout } = await two.pam(user.name, code());

@@ -157,7 +157,7 @@ describe(
       assert.equal(moved.code, 0, moved.stderr);
       const found = await verify(HOSTS[0], file);
       assert.equal(found.code, 1);
-      assert.match(found.stderr, /forged\.log:50: is not record 50 as the store knew it: the log was written anew/);
+      assert.match(found.stderr, /forged\.log:50: is not record 50 as the store knew it: the log was rewritten/);
     });
   },
 );

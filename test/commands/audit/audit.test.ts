@@ -61,7 +61,7 @@ describe('the audit log of a user', { skip: lacks({ programs: ['oathtool'] }) },
     const { code, stdout, stderr } = await nothing.notp(['audit']);
     assert.equal(code, 3);
     assert.equal(stdout, '');
-    assert.match(stderr, /notp: hint: root reads the log of the host; everybody their own/);
+    assert.match(stderr, /notp: hint: only root can read the log of the host; users can read their own/);
   });
 
   it('is read as a file and never through a FIFO, which would wait for ever', { skip: lacks({ programs: ['mkfifo'] }) }, async () => {

@@ -79,7 +79,7 @@ describe('verifying the audit log', () => {
     write([lines[0] ?? '', lines[2] ?? '', lines[1] ?? '', ...lines.slice(3)]);
     await refuses(/\.audit\.log:2: is record 3, and 1 before it are missing/);
     write([...lines.slice(0, 3), lines[1] ?? '', ...lines.slice(3)]);
-    await refuses(/\.audit\.log:4: is record 2, which stands there twice/);
+    await refuses(/\.audit\.log:4: is record 2, which is there twice/);
     write([...lines.slice(0, 2), 'junk', ...lines.slice(2)]);
     await refuses(/\.audit\.log:3: is no record/);
   });
@@ -103,9 +103,9 @@ describe('verifying the audit log', () => {
     for (const rest of ['', '-wal', '-shm']) fs.rmSync(`${state}${rest}`, { force: true });
     fs.copyFileSync(kept, state);
     fs.chmodSync(state, 0o600);
-    await refuses(/records 6 to 7 were written and told, and the state does not know them: it was put back/);
+    await refuses(/records 6 to 7 were written and answered, but the state does not know them: an earlier state was restored/);
     await own.verify('000000');
-    await refuses(/records 6 to 7 were written and told/);
+    await refuses(/records 6 to 7 were written and answered/);
     for (const rest of ['', '-wal', '-shm']) fs.rmSync(`${state}${rest}`, { force: true });
     fs.copyFileSync(kept, state);
     fs.chmodSync(state, 0o600);
