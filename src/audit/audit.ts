@@ -57,7 +57,7 @@ export async function append(log: AuditLog, transaction: Transaction, record: Au
 }
 
 /** Writes the summaries of the counted logins of `user`, if there are any. Without room for one, it stays in the counts. */
-export async function appendSums(log: AuditLog, transaction: Transaction, user: string): Promise<void> {
+export async function appendSummaries(log: AuditLog, transaction: Transaction, user: string): Promise<void> {
   await writeSummaries(log, transaction, user, KEPT_FREE);
 }
 

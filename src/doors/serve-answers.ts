@@ -1,5 +1,5 @@
 /** Answers the questions to a service: verdicts on the state of the host, and behind a user's own socket also the steps of an enrolment. */
-import { appendSums } from '../audit/audit.ts';
+import { appendSummaries } from '../audit/audit.ts';
 import type { Origin } from '../audit/record.ts';
 import { messageOf, NotpError } from '../error.ts';
 import type { Config } from '../system/config.ts';
@@ -238,7 +238,7 @@ async function factsOf({ config, account, place, now }: Service, sent: readonly 
 async function recordCounted({ place, now }: Bench, names: readonly string[]): Promise<void> {
   try {
     await withState(place, now, async (state) => {
-      for (const name of names) await state?.store.exclusively((transaction) => appendSums(state.log, transaction, name));
+      for (const name of names) await state?.store.exclusively((transaction) => appendSummaries(state.log, transaction, name));
     });
   } catch (error) {
     sayError(`logins are counted and not recorded yet: ${messageOf(error)}`, 'the next login records them');

@@ -2,7 +2,7 @@
  * Exchanges data between the store of a fleet and the copy of a host. Decisions of an outage go to the store, and all that the host
  * may need in the next one goes to the copy.
  */
-import { append, appendSums, newRef, type AuditLog } from '../audit/audit.ts';
+import { append, appendSummaries, newRef, type AuditLog } from '../audit/audit.ts';
 import { isInChain } from '../audit/in-chain.ts';
 import type { AuditRecord } from '../audit/record.ts';
 import { MAX_CUT_OFF } from '../audit/walk.ts';
@@ -47,7 +47,7 @@ export async function pendingIn({ store, log }: State): Promise<Pending> {
   });
   if (isNothing) return { records: [], enrolments: [] };
   // Records the counted decisions now, with one transaction for each user: a crash cuts off all records of one transaction.
-  for (const user of counted) await store.exclusively((transaction) => appendSums(log, transaction, user));
+  for (const user of counted) await store.exclusively((transaction) => appendSummaries(log, transaction, user));
   return await store.exclusively(async (transaction) => {
     const enrolments = await transaction.enrolments();
     const records = await transaction.outageRecords(ALL);

@@ -150,7 +150,12 @@ describe(
       sql(`INSERT INTO mark VALUES ('one', ${String(seq)}, repeat('b', 64))`);
       const ran = await audit('verify');
       assert.equal(ran.code, 1);
-      assert.match(told(ran), new RegExp(`is not record ${String(seq)} as the store's mark has it; the mark is not signed with any key that is here: it was changed`));
+      assert.match(
+        told(ran),
+        new RegExp(
+          `is not record ${String(seq)} as the store's mark has it; the mark is not signed with any key that is here: it was changed`,
+        ),
+      );
       assert.doesNotMatch(told(ran), /rewritten/);
       sql(`DELETE FROM mark WHERE seq = ${String(seq)}`);
       assert.match(told(await audit('verify')), /whole/);

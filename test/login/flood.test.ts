@@ -1,7 +1,7 @@
 /** A flood of refusals in the log: the first ones one by one, then a sum each minute, and nothing that is in neither. */
 import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'node:test';
-import { appendSums } from '../../src/audit/audit.ts';
+import { appendSummaries } from '../../src/audit/audit.ts';
 import { verifyLog } from '../../src/audit/verify.ts';
 import { auditKey } from '../../src/seal/keys.ts';
 import { localVerifier } from '../../src/login/login.ts';
@@ -78,7 +78,7 @@ describe('a flood of acceptances that take no code', NEEDS, () => {
     }
     assert.equal(accepted().length, 1 + RECORDED + 2 * 4);
     // What the service does when it leaves.
-    await world.withState(({ store, log }) => store.exclusively((transaction) => appendSums(log, transaction, 'alice')));
+    await world.withState(({ store, log }) => store.exclusively((transaction) => appendSummaries(log, transaction, 'alice')));
     assert.equal(toldOf('same_connection'), RECORDED + 200 + 4 * 50);
   });
 
