@@ -49,16 +49,16 @@ export function afterOneMore(
 /** The summary of the counted logins, as of `nowMs`; undefined if there are none. */
 export function summaryOf(flood: Flood, { user, count, sinceMs, untilMs, ref, shared }: Tally, nowMs: number): AuditRecord | undefined {
   if (count === 0) return undefined;
-  const told = sharedOf(flood, shared);
-  const details = [user === '' ? 'of names that are not enrolled' : '', told.door === undefined ? 'at several doors' : ''];
+  const common = sharedOf(flood, shared);
+  const details = [user === '' ? 'of names that are not enrolled' : '', common.door === undefined ? 'at several doors' : ''];
   const detail = details.filter((each) => each !== '').join(', ');
   // If the clock was set back, the counted times may be later than now.
   const time = (ms: number): string => new Date(Math.min(ms, nowMs)).toISOString();
   const [since, until] = [time(sinceMs), time(untilMs)];
   const sum = { user, context: '', ...(detail === '' ? {} : { detail }), count, since, until, ref } as const;
   // For several doors the summary names the gate, whose data are less certain.
-  if (flood === 'refusals') return { door: 'gate', event: 'login.refused', ...sum, ...told, result: 'refused' };
-  return { door: 'gate', event: 'login.accepted', ...sum, ...told, result: 'accepted' };
+  if (flood === 'refusals') return { door: 'gate', event: 'login.refused', ...sum, ...common, result: 'refused' };
+  return { door: 'gate', event: 'login.accepted', ...sum, ...common, result: 'accepted' };
 }
 
 /** The tally after counting `record` instead of writing it. Its reference is that of the last record, or of `record` if there is none. */

@@ -91,17 +91,17 @@ interface Gathered {
 
 function problemList(): Gathered {
   const counts = new Map<string, { count: number; text: string }>();
-  const told: string[] = [];
+  const texts: string[] = [];
   return {
     add: ({ kind, text }, place) => {
       const count = (counts.get(kind)?.count ?? 0) + 1;
-      const said = place === undefined ? text : `${place}: ${text}`;
-      counts.set(kind, { count, text: said });
-      if (count <= MAX_OF_A_KIND) told.push(said);
+      const full = place === undefined ? text : `${place}: ${text}`;
+      counts.set(kind, { count, text: full });
+      if (count <= MAX_OF_A_KIND) texts.push(full);
     },
     all: () => {
       const more = [...counts.values()].filter(({ count }) => count > MAX_OF_A_KIND);
-      return [...told, ...more.map(({ count, text }) => `${String(count - MAX_OF_A_KIND)} more of this kind, the last: ${text}`)];
+      return [...texts, ...more.map(({ count, text }) => `${String(count - MAX_OF_A_KIND)} more of this kind, the last: ${text}`)];
     },
   };
 }

@@ -6,7 +6,7 @@ import { namedFailures } from './control.ts';
 import type { PamModule } from './stack.ts';
 
 /** An account as PAM sees it. */
-export interface Who {
+export interface PamAccount {
   readonly name: string;
   readonly uid: number;
   /** The groups of `name`. */
@@ -16,14 +16,14 @@ export interface Who {
 /** The PAM module that tests an account. */
 export const CONDITION = 'pam_succeed_if.so';
 const FLAGS: ReadonlySet<string> = new Set(['quiet', 'quiet_fail', 'quiet_success', 'debug', 'audit']);
-const VALUES: Readonly<Record<string, (who: Who) => readonly string[]>> = {
+const VALUES: Readonly<Record<string, (who: PamAccount) => readonly string[]>> = {
   'uid in': ({ uid }) => [String(uid)],
   'user in': ({ name }) => [name],
   'user ingroup': ({ groups }) => groups,
 };
 
 /** The test that the line makes of an account; undefined if it is not a condition in the form that `notp setup` writes. */
-export function conditionOf({ module, control, words }: PamModule): ((who: Who) => boolean) | undefined {
+export function conditionOf({ module, control, words }: PamModule): ((who: PamAccount) => boolean) | undefined {
   if (module !== CONDITION || namedFailures(control).some(([failure]) => failure !== 'auth_err')) return undefined;
   const [field = '', operator = '', list = '', ...more] = words.filter((word) => !FLAGS.has(word));
   const valuesOf = VALUES[`${field} ${operator}`];
@@ -33,6 +33,6 @@ export function conditionOf({ module, control, words }: PamModule): ((who: Who) 
 }
 
 /** Whether the line may exempt accounts from the code, and notp cannot tell which. */
-export function exemptsUntold(line: PamModule): boolean {
+export function exemptsUnknown(line: PamModule): boolean {
   return line.module === CONDITION && namedFailures(line.control).length > 0 && conditionOf(line) === undefined;
 }

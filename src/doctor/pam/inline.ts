@@ -90,8 +90,8 @@ function flatten(lines: readonly PamLine[], { end, done, flat }: { end: Label; d
 /** Writes the default action out for `success` and `ignore`, if the control does not name them. */
 function explicit(control: string): ReadonlyMap<string, string> {
   const pairs = pairsOf(control);
-  const standard = pairs.get('default') ?? 'bad';
-  return new Map([...['success', 'ignore'].map((answer) => [answer, standard] as const), ...pairs, ['default', standard]]);
+  const byDefault = pairs.get('default') ?? 'bad';
+  return new Map([...['success', 'ignore'].map((answer) => [answer, byDefault] as const), ...pairs, ['default', byDefault]]);
 }
 
 function rewritten(

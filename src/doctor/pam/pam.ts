@@ -3,7 +3,7 @@ import { messageOf } from '../../error.ts';
 import { quoted } from '../../otp/escape.ts';
 import { groupsByName, namesByUid, type User } from '../../system/users.ts';
 import { ok, type Finding } from '../finding.ts';
-import { CONDITION, conditionOf, exemptsUntold, type Who } from './conditions.ts';
+import { CONDITION, conditionOf, exemptsUnknown, type PamAccount } from './conditions.ts';
 import { outdatedCopies } from './inline.ts';
 import { actionsOf, asksAfterFailure, branchOpensWithout, firstsBeforeCode, opensWithCode, opensWithoutCode } from './paths.ts';
 import { execWords, modulesOf, notpLine, pamStack, pamText, TYPES, type PamLine, type PamModule, type PamType } from './stack.ts';
@@ -197,7 +197,7 @@ function exemptedUsers(lines: readonly PamLine[], { name, sshd, users = [] }: Pa
   const conditions = modulesOf(lines).flatMap((line) => conditionOf(line) ?? []);
   if (conditions.length === 0 || users.length === 0 || opensWithoutCode(lines, { firstPass: false })) return [];
   const known = new Map<string, boolean>();
-  const passes = (who: Who): boolean => {
+  const passes = (who: PamAccount): boolean => {
     const key = conditions.map((holds) => holds(who)).join();
     const opens = known.get(key) ?? opensWithoutCode(lines, { firstPass: false, exempt: who });
     known.set(key, opens);
@@ -219,7 +219,7 @@ function exemptedUsers(lines: readonly PamLine[], { name, sshd, users = [] }: Pa
   }));
 }
 
-function accountsOf(users: readonly User[]): { readonly user: User; readonly names: readonly Who[] }[] {
+function accountsOf(users: readonly User[]): { readonly user: User; readonly names: readonly PamAccount[] }[] {
   const listed = namesByUid();
   const all = users.map((user) => ({ user, names: [...new Set([user.name, ...(listed.get(user.uid) ?? [])])] }));
   const groups = groupsByName(all.flatMap(({ names }) => names));
@@ -245,15 +245,15 @@ function notAsked(name: string, found: readonly { readonly user: User }[]): Find
 
 /** Conditions in another form: notp cannot tell which accounts they exempt. */
 function exemptsOthers(lines: readonly PamLine[], { name }: PamService): Finding[] {
-  const isOpen = (exempt?: 'untold'): boolean => opensWithoutCode(lines, { firstPass: false, exempt });
-  if (isOpen() || !isOpen('untold')) return [];
-  const untold = modulesOf(lines).filter(exemptsUntold);
+  const isOpen = (exempt?: 'unknown'): boolean => opensWithoutCode(lines, { firstPass: false, exempt });
+  if (isOpen() || !isOpen('unknown')) return [];
+  const unknown = modulesOf(lines).filter(exemptsUnknown);
   return [
     {
       id: 'P7',
       severity: 'warn',
       title: 'The PAM stack exempts accounts from the code, and notp does not know which',
-      detail: `PAM service ${name}: ${untold.map(({ where, words }) => `${where}: ${words.join(' ')}`).join(', ')}`,
+      detail: `PAM service ${name}: ${unknown.map(({ where, words }) => `${where}: ${words.join(' ')}`).join(', ')}`,
       fix: 'make sure that nobody who needs a code is exempt, or use the lines that notp setup writes for --user and --group',
     },
   ];

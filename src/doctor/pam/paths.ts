@@ -2,7 +2,7 @@
  * Follows a PAM stack along every path, that is for every possible return value of its modules: can it succeed without the code?
  * The rules are those of libpam's dispatcher for pam_authenticate, see pam.conf(5). Pure.
  */
-import { CONDITION, conditionOf, exemptsUntold, type Who } from './conditions.ts';
+import { CONDITION, conditionOf, exemptsUnknown, type PamAccount } from './conditions.ts';
 import { namedFailures, pairsOf } from './control.ts';
 import { isFirstFactor, mayBeFactor, notpLine, type PamLine, type PamModule } from './stack.ts';
 
@@ -32,8 +32,8 @@ export interface Question {
   readonly firstPass: boolean | 'surely';
   /** What the code line may return. */
   readonly code: readonly Answer[];
-  /** The accounts that conditions may exempt. Undefined: none; `untold`: any, by conditions that notp cannot read; `anybody`: any. */
-  readonly exempt?: Who | 'untold' | 'anybody' | undefined;
+  /** The accounts that conditions may exempt. Undefined: none; `unknown`: any, by conditions that notp cannot read; `anybody`: any. */
+  readonly exempt?: PamAccount | 'unknown' | 'anybody' | undefined;
 }
 
 /** Whether the stack can succeed although the code line never did. */
@@ -166,8 +166,8 @@ function stepsOf(line: PamModule, question: Question): (readonly [Answer, string
   const { exempt } = question;
   const holds = typeof exempt === 'object' ? conditionOf(line)?.(exempt) : undefined;
   if (holds === true) return actionsOf(line, 'success').map((action) => ['success', action]);
-  if (holds === false) return [['failure', pairsOf(line.control).get('auth_err') ?? standardOf(line)]];
-  const isNamed = exempt === 'anybody' ? line.module === CONDITION : exempt === 'untold' && exemptsUntold(line);
+  if (holds === false) return [['failure', pairsOf(line.control).get('auth_err') ?? defaultActionOf(line)]];
+  const isNamed = exempt === 'anybody' ? line.module === CONDITION : exempt === 'unknown' && exemptsUnknown(line);
   const named = isNamed ? namedFailures(line.control) : [];
   const steps = answersOf(line, question).flatMap((answer) => actionsOf(line, answer).map((action) => [answer, action] as const));
   return [...steps, ...named.map(([, action]) => ['failure', action] as const)];
@@ -219,14 +219,14 @@ const FIXED: Readonly<Record<string, readonly Answer[]>> = {
  * the control names single failures.
  */
 export function actionsOf({ control, module }: Pick<PamModule, 'control' | 'module'>, answer: Answer): string[] {
-  const standard = standardOf({ control });
-  if (answer !== 'failure') return [pairsOf(control).get(answer) ?? standard];
+  const byDefault = defaultActionOf({ control });
+  if (answer !== 'failure') return [pairsOf(control).get(answer) ?? byDefault];
   // A condition that names a failure only selects the accounts that need a code. It is not a way past the code for them.
   const named = module === CONDITION ? [] : namedFailures(control).map(([, action]) => action);
-  return [...new Set([...named, standard])];
+  return [...new Set([...named, byDefault])];
 }
 
-function standardOf({ control }: Pick<PamModule, 'control'>): string {
+function defaultActionOf({ control }: Pick<PamModule, 'control'>): string {
   return pairsOf(control).get('default') ?? 'bad';
 }
 

@@ -4,7 +4,7 @@ import { messageOf, NotpError } from '../../error.ts';
 import { setting, words, type Effective } from './effective.ts';
 import { ok, type Finding } from '../finding.ts';
 import { gateProgram, meansGate } from './gate-command.ts';
-import { judge, type Doors, type Judged } from './judge.ts';
+import { applyRules, type Doors, type AlikePeople } from './apply-rules.ts';
 import { groupAlike, otherSpellings, type Person, type Spelling } from '../people.ts';
 import { hasFirstPass } from '../pam/pam.ts';
 import { asksForCode } from '../pam/stack.ts';
@@ -71,15 +71,15 @@ export async function examineServer(server: Server, people: readonly Person[], h
   return await withKeyFolder(async (folder) => {
     const asked = await checkServer(server, folder);
     if ('refused' in asked) return onlyFinding(refused(where, asked.refused));
-    const judged = await ask(
+    const answered = await ask(
       server,
       asked,
       people.filter(({ user }) => canBeAsked(user.name)),
       files,
       hear,
     );
-    if ('refused' in judged) return onlyFinding(refused(where, judged.refused));
-    const report = reportOf(server, asked, judged, files, where);
+    if ('refused' in answered) return onlyFinding(refused(where, answered.refused));
+    const report = reportOf(server, asked, answered, files, where);
     const unknown = people.filter(({ user }) => !canBeAsked(user.name)).map(({ user }) => unaskable(where, user.name));
     return { ...report, findings: [...report.findings, ...unknown] };
   });
@@ -87,12 +87,12 @@ export async function examineServer(server: Server, people: readonly Person[], h
 
 /** The answers for people whom sshd treats alike, and for people under their other names. */
 interface Answers {
-  readonly people: readonly Judged[];
+  readonly people: readonly AlikePeople[];
   readonly spellings: readonly AskedAs[];
   /** Lines and names that sshd could not be asked about. */
   readonly unclear: readonly string[];
 }
-interface AskedAs extends Judged {
+interface AskedAs extends AlikePeople {
   readonly name: string;
 }
 
@@ -118,8 +118,12 @@ async function ask(
   expect(questions.length);
   const answers = await askServer(server, asked, questions, progress);
   if ('refused' in answers) return answers;
-  const judged = all.map((each, i) => ({ ...each, seen: from.flatMap((vantage, j) => pair(vantage, answers[i * from.length + j])) }));
-  return { people: judged.slice(0, groups.length), spellings: judged.slice(groups.length), unclear: [...unclear, ...spellings.unclear] };
+  const answered = all.map((each, i) => ({ ...each, seen: from.flatMap((vantage, j) => pair(vantage, answers[i * from.length + j])) }));
+  return {
+    people: answered.slice(0, groups.length),
+    spellings: answered.slice(groups.length),
+    unclear: [...unclear, ...spellings.unclear],
+  };
 }
 
 function spellingsOf(people: readonly Person[], criteria: readonly Criterion[]): { found: Spelling[]; unclear: string[] } {
@@ -161,8 +165,8 @@ function reportOf(
     firstPass: hasFirstPass(pamService),
     isRootsAlone,
   };
-  const rules = doors.gate || doors.pam ? judge(people, doors, about) : [noDoor(where)];
-  const underOtherNames = spellings.flatMap((each) => failuresUnder(each, judge([each], doors, about), rules));
+  const rules = doors.gate || doors.pam ? applyRules(people, doors, about) : [noDoor(where)];
+  const underOtherNames = spellings.flatMap((each) => failuresUnder(each, applyRules([each], doors, about), rules));
   const loaded = [...replaced(server, where), ...notLoaded(server, any, files, where)];
   const findings = [ok('sshd-config', 'sshd accepts its configuration', where), ...loaded, ...rules, ...underOtherNames];
   return {
@@ -183,8 +187,8 @@ function failuresUnder({ name }: AskedAs, found: readonly Finding[], rules: read
 }
 
 function pamServiceOf({ name }: Server, version: number | undefined, effective: Effective): string {
-  const told = setting(effective, 'pamservicename');
-  if (told !== '') return told;
+  const service = setting(effective, 'pamservicename');
+  if (service !== '') return service;
   return version !== undefined && version >= FIXED_PAM_SERVICE ? 'sshd' : name;
 }
 

@@ -1,7 +1,7 @@
 /** Each rule of the gate fires on a real sshd's configuration that trips it, and none on the recommended one. */
 import * as assert from 'node:assert/strict';
 import { before, describe, it } from 'node:test';
-import { judge } from '../../../src/doctor/sshd/judge.ts';
+import { applyRules } from '../../../src/doctor/sshd/apply-rules.ts';
 import { isRootsAlone } from '../../../src/doctor/sshd/roots-alone.ts';
 import { parseEffective } from '../../../src/doctor/sshd/effective.ts';
 import { SETENV_LINE } from '../../../src/system/gate-environment.ts';
@@ -134,7 +134,7 @@ async function judged(lines: readonly string[], version: number, print = (text: 
   const { stdout } = await run([SSHD, '-T', '-f', world.write(lines, 'gate'), '-C', 'user=nobody,host=x,addr=203.0.113.7']);
   const vantage = { address: '203.0.113.7', host: 'x', localAddress: '192.0.2.1', localPort: 22, routingDomain: '' };
   const people = [{ names: ['nobody'], seen: [{ vantage, effective: parseEffective(print(stdout)) }] }];
-  return wrong(judge(people, { gate: true, pam: false }, { version, where: 'here', unasked: [], firstPass: false, isRootsAlone }));
+  return wrong(applyRules(people, { gate: true, pam: false }, { version, where: 'here', unasked: [], firstPass: false, isRootsAlone }));
 }
 /** Key names as OpenSSH 10.5 prints them. */
 function mixed(text: string): string {

@@ -8,7 +8,7 @@ import type { About, Rule } from './rule.ts';
 import { placeOf, type Vantage } from './vantage.ts';
 
 /** People whom sshd treats alike, and their effective configuration from each vantage. */
-export interface Judged {
+export interface AlikePeople {
   readonly names: readonly string[];
   readonly seen: readonly { readonly vantage: Vantage; readonly effective: Effective }[];
 }
@@ -43,8 +43,8 @@ const BLIND: Pick<Rule, 'id' | 'severity' | 'title' | 'fix'> = {
 };
 
 /** `where` names the sshd in each detail. `unasked`: lines for which sshd could not be asked about any connection. */
-export function judge(
-  people: readonly Judged[],
+export function applyRules(
+  people: readonly AlikePeople[],
   doors: Doors,
   { where, unasked, ...about }: Omit<About, 'root'> & { where: string; unasked: readonly string[] },
 ): Finding[] {
@@ -60,7 +60,7 @@ export function judge(
   return [...broken, ...blind, ...passed, ...same];
 }
 
-function problemsOf(seen: Judged['seen'], doors: Doors, about: About): Problem[] {
+function problemsOf(seen: AlikePeople['seen'], doors: Doors, about: About): Problem[] {
   const open = seen.filter(({ effective }) => !(about.root && is(effective, 'permitrootlogin', 'no')));
   const rules = new Map(open.map((each) => [each, rulesFor(each.effective, doors)]));
   return [...(doors.gate ? GATE_RULES : []), ...(doors.pam ? PAM_RULES : [])].flatMap((rule) => {
