@@ -48,7 +48,7 @@ function appendTo(path: string, bytes: Buffer, { isAlone }: { isAlone: boolean }
   const fd = fs.openSync(path, O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY, 0o600);
   try {
     const { size, nlink, ino, dev } = regularFile(fd);
-    if (nlink !== 1) throw new Error(`${path} has more than one hard link`);
+    if (nlink !== 1) throw new Error(`${path} has more than one name (hard links)`);
     const whole = endsInLine(fd, size) ? bytes : Buffer.concat([Buffer.from('\n'), bytes]);
     refuseNearLimit(size + whole.length);
     appendWhole(fd, whole, isAlone ? size : undefined);

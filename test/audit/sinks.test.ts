@@ -38,7 +38,7 @@ describe('the file sink', () => {
     fs.mkdirSync(path.join(folder, 'folder'));
     for (const name of ['symlink', 'dangling', 'hard-link', 'folder'])
       await assert.rejects(logFile(path.join(folder, name)).write('x\n'), name);
-    await assert.rejects(logFile('/dev/null').write('x\n'), /no regular file/);
+    await assert.rejects(logFile('/dev/null').write('x\n'), /not a regular file/);
     assert.equal(fs.readFileSync(target, 'utf8'), '');
     assert.ok(!fs.existsSync(path.join(folder, 'nowhere')));
   });
@@ -56,9 +56,9 @@ describe('the file sink', () => {
   it('waits for nobody at a FIFO, with a reader or without', { skip: lacks({ programs: ['mkfifo'] }) }, async () => {
     const fifo = path.join(folder, 'fifo');
     must(['mkfifo', fifo]);
-    await assert.rejects(logFile(fifo).write('x\n'), /no regular file/);
+    await assert.rejects(logFile(fifo).write('x\n'), /not a regular file/);
     const reader = fs.openSync(fifo, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK);
-    await assert.rejects(logFile(fifo).write('x\n'), /no regular file/);
+    await assert.rejects(logFile(fifo).write('x\n'), /not a regular file/);
     fs.closeSync(reader);
   });
 

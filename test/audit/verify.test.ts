@@ -101,7 +101,7 @@ describe('verifying a log that was rotated twice', () => {
         [(lines) => lines.toSpliced(50, 2, at(lines, 51), at(lines, 50)), /:51: is record \d+, and 1 before it are missing/],
         [(lines) => lines.toSpliced(50, 0, at(lines, 49)), /:51: is record \d+, which is there twice/],
         [(lines) => lines.toSpliced(80, 0, at(lines, 9)), /:81: is record \d+, which does not belong here/],
-        [(lines) => lines.toSpliced(50, 0, '\n'), /:51: is no record/],
+        [(lines) => lines.toSpliced(50, 0, '\n'), /:51: is not a record/],
       ];
       for (const [change, message] of changes) {
         const before = fs.readFileSync(file);
@@ -214,10 +214,10 @@ describe('verifying a log that was rotated twice', () => {
     const { problems } = await verifyLog(log, { known: head, keys: [KEY] });
     assert.equal(problems.length, 1 + 20 + 1 + 1 + 1);
     assert.match(problems[0] ?? '', /\.2\.gz:11: is record 16, and 5 before it are missing$/);
-    assert.match(problems[20] ?? '', /\.1:70: is no record$/);
+    assert.match(problems[20] ?? '', /\.1:70: is not a record$/);
     assert.match(problems[21] ?? '', /\.1:1101: is longer than any record$/);
     assert.match(problems[22] ?? '', /\.log:52: does not follow/);
-    assert.match(problems[23] ?? '', /^980 more of this kind, the last: .*\.1:1050: is no record$/);
+    assert.match(problems[23] ?? '', /^980 more of this kind, the last: .*\.1:1050: is not a record$/);
   });
 
   it('goes on at the right record behind one that was put in, however it claims to be linked', async () => {

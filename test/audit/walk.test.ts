@@ -196,7 +196,7 @@ describe('a chain', () => {
     assert.ok(typeof begun !== 'string' && begun.last?.seq === 2);
     assert.match(said(walked([Buffer.from('{"time":"2026\n'), two, three], [KEY])), /^2: follows a line that is not a record/);
     for (const text of ['', 'garbage', '{"event":1}'])
-      assert.match(said(walked([one, Buffer.from(`${text}\n`), two, three], [KEY])), /^2: is no record/, text);
+      assert.match(said(walked([one, Buffer.from(`${text}\n`), two, three], [KEY])), /^2: is not a record/, text);
   });
 
   it('takes others in the place of all the records of one transaction that a crash cut off, and of no more', () => {

@@ -72,7 +72,7 @@ describe('the audit log of a user', { skip: lacks({ programs: ['oathtool'] }) },
     await run(['mkfifo', log]);
     const { code, stderr } = await other.notp(['audit'], { timeoutMs: 10_000 });
     assert.equal(code, 3);
-    assert.match(stderr, /is no regular file/);
+    assert.match(stderr, /is not a regular file/);
   });
 });
 

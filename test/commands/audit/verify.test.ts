@@ -81,7 +81,7 @@ describe('verifying the audit log', () => {
     write([...lines.slice(0, 3), lines[1] ?? '', ...lines.slice(3)]);
     await refuses(/\.audit\.log:4: is record 2, which is there twice/);
     write([...lines.slice(0, 2), 'junk', ...lines.slice(2)]);
-    await refuses(/\.audit\.log:3: is no record/);
+    await refuses(/\.audit\.log:3: is not a record/);
   });
 
   it('misses what was cut off at the end, in the middle of a line too', async () => {
@@ -131,7 +131,7 @@ describe('verifying the audit log', () => {
     assert.equal(code, 1);
     assert.match(
       stderr,
-      /:2: is record 3, and 1 before it are missing\n.*:4: is no record\n.*record 5, the last that was written, was changed\nnotp: hint: .*\n$/,
+      /:2: is record 3, and 1 before it are missing\n.*:4: is not a record\n.*record 5, the last that was written, was changed\nnotp: hint: .*\n$/,
     );
     const { stdout } = await own.notp(['audit', 'verify', '--json']);
     assert.equal((JSON.parse(stdout) as { problems: unknown[] }).problems.length, 3);
