@@ -166,7 +166,9 @@ function reaching<T>(action: () => T): T {
   try {
     return action();
   } catch (error) {
-    throw new NotpError('audit_unavailable', messageOf(error), 'only root can read the log of the host; users can read their own', { cause: error });
+    throw new NotpError('audit_unavailable', messageOf(error), 'only root can read the log of the host; users can read their own', {
+      cause: error,
+    });
   }
 }
 
