@@ -44,9 +44,9 @@ describe('a log of a million records', () => {
   it('is filtered, and was verified, in a memory that does not grow with it', async () => {
     const script = `
       const [log, user] = process.argv.slice(1);
-      const { wanted } = await import('${ROOT}/src/audit/filter.ts');
+      const { matcherOf } = await import('${ROOT}/src/audit/filter.ts');
       const { linesOf } = await import('${ROOT}/src/audit/reading.ts');
-      const want = wanted({ user, reason: 'wrong_code', sinceMs: ${String(START_MS)} });
+      const want = matcherOf({ user, reason: 'wrong_code', sinceMs: ${String(START_MS)} });
       let found = 0;
       for await (const line of linesOf(log)) if (want(line) !== undefined) found++;
       console.log(JSON.stringify({ found, memory: process.resourceUsage().maxRSS }));`;
