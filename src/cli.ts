@@ -1,4 +1,4 @@
-/** The command tree, put together from the commands, each of which is loaded when it is called. */
+/** The command tree. Each command is loaded only when it is called. */
 import { Command, CommanderError } from 'commander';
 import type { Finish, Surroundings } from './commands/options.ts';
 import { NotpError } from './error.ts';
@@ -7,7 +7,7 @@ import { printResult, say, sayError } from './terminal/printer.ts';
 
 export const VERSION = '0.1.0';
 
-/** Runs the command that `words` (argv without program and script) name, and gives its exit code. Throws what a command throws. */
+/** Runs the command in `words` (argv without program and script) and gives its exit code. Throws what the command throws. */
 export async function runCommand(words: readonly string[], surroundings: Surroundings): Promise<number> {
   let exitCode: number | undefined;
   const program = await commandTree(surroundings, (code) => (exitCode = code), words[0]);
@@ -15,19 +15,19 @@ export async function runCommand(words: readonly string[], surroundings: Surroun
     await program.parseAsync([...words], { from: 'user' });
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
-    // Help and version are asked for and done; all else is wrong usage, said already.
+    // Exit code 0 means help or version was printed. Anything else is wrong usage; commander has printed the message.
     return error.exitCode === 0 ? 0 : 2;
   }
-  if (exitCode === undefined) throw new NotpError('failed', 'the command ended without an answer');
+  if (exitCode === undefined) throw new NotpError('failed', 'the command ended without an exit code');
   return exitCode;
 }
 
 type Add = (program: Command, surroundings: Surroundings, finish: Finish) => void;
 
-/** A door becomes the user's shell, whose limits are the user's. */
+/** The gate becomes the user's shell, so it must not change limits such as the size of core dumps. */
 const DOORS = ['gate', 'pam', 'serve'];
 
-/** The commands by the words that call them, in the order of the help. */
+/** The commands with the words that call them, in the order of the help. */
 const COMMANDS: readonly { readonly words: readonly string[]; readonly load: () => Promise<Add> }[] = [
   { words: ['enroll', 'notp-enroll'], load: async () => (await import('./commands/enroll/enroll.ts')).addEnrollCommands },
   { words: ['verify'], load: async () => (await import('./commands/verify/verify.ts')).addVerify },
@@ -52,8 +52,7 @@ const COMMANDS: readonly { readonly words: readonly string[]; readonly load: () 
 ];
 
 /**
- * The program with the options and help of the command that `word` calls, and with all of them where it calls none; `finish` takes the exit
- * code of the one that ran.
+ * The program with the command that `word` calls, or with all commands if `word` calls none. `finish` takes the exit code of the command that ran.
  */
 export async function commandTree(surroundings: Surroundings, finish: Finish, word?: string): Promise<Command> {
   const called = COMMANDS.filter(({ words }) => word !== undefined && words.includes(word));
@@ -70,7 +69,7 @@ export async function commandTree(surroundings: Surroundings, finish: Finish, wo
     })
     .addHelpText(
       'after',
-      '\nExit codes: 0 accepted or done, 1 refused, 2 wrong usage, 3 could not decide.\nman notp tells more, man notp-gate and man notp-pam how sshd and PAM call it.',
+      '\nExit codes: 0 accepted or done, 1 refused, 2 wrong usage, 3 could not decide.\nSee also: man notp, and man notp-gate and man notp-pam for sshd and PAM.',
     );
   program.hook('preAction', (_, command) => {
     if (!DOORS.includes(command.name())) forbidCoreDumps();
@@ -79,13 +78,13 @@ export async function commandTree(surroundings: Surroundings, finish: Finish, wo
   return program;
 }
 
-/** What commander says is wrong, without the words that were given: one of them may be a secret or a code. */
+/** The message of commander without the words that were typed: one of them may be a secret or a code. */
 function withoutWords(message: string): string {
   return message
     .replace(/^error: /, '')
-    .replace(/(but got \d+): .*/s, '$1; no secret and no code is given on the command line')
+    .replace(/(but got \d+): .*/s, '$1; secrets and codes never go on the command line')
     .replace(/(unknown option '[^=']*)=.*'/s, "$1'")
     .replace(/(unknown command '[^']{0,20})[^']*'/s, "$1'")
-    .replace(/(unknown command) 'otpauth[^']*'/is, '$1; no secret is given on the command line')
+    .replace(/(unknown command) 'otpauth[^']*'/is, '$1; secrets never go on the command line')
     .trim();
 }

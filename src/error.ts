@@ -1,6 +1,6 @@
 /**
- * The one error class. An expected outcome (a wrong code) is a value; a NotpError is something that went wrong
- * and that a person can mend: its message names the thing, its hint the way out.
+ * The one error class. An expected outcome (a wrong code) is a value. A NotpError is a failure that a person can
+ * mend: its message says what is wrong, its hint what to do.
  */
 export type ErrorCode =
   'usage' | 'refused' | 'failed' | 'bad_secret_file' | 'bad_configuration' | 'store_unavailable' | 'audit_unavailable' | 'not_permitted';
@@ -9,7 +9,7 @@ export class NotpError extends Error {
   readonly code: ErrorCode;
   readonly hint: string | undefined;
 
-  /** `message` and `hint`: lower case, no full stop, already free of control characters where they quote something. */
+  /** `message` and `hint`: lower case, no full stop, control characters in quoted text already escaped. */
   constructor(code: ErrorCode, message: string, hint?: string, options?: ErrorOptions) {
     super(message, options);
     this.name = 'NotpError';
@@ -18,7 +18,7 @@ export class NotpError extends Error {
   }
 }
 
-/** The message of whatever was thrown. */
+/** The message of a thrown value, which may be of any type. */
 export function messageOf(thrown: unknown): string {
   return thrown instanceof Error ? thrown.message : String(thrown);
 }

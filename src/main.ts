@@ -24,7 +24,7 @@ async function main(): Promise<number> {
   }
 }
 
-/** What is to be done. The executable has a second name, notp-enroll, which is a command too; of bin/notp the script adds it. */
+/** The words of the command. The executable has a second name, notp-enroll, which is a command too; the script bin/notp adds that word itself. */
 function words(): string[] {
   const [, called = '', ...given] = process.argv;
   return path.basename(called) === 'notp-enroll' ? ['notp-enroll', ...given] : given;

@@ -48,7 +48,7 @@ export async function oneByOne<T>(all: readonly T[], { label, step, unit, progre
   return undefined;
 }
 
-/** Throws `failed` where another process has the lock `name`: two runs at once would each take the other's unfinished work for their own. */
+/** Throws `failed` if another process has the lock `name`: two runs at once would each take the other's unfinished work for their own. */
 export async function refuseSecondRun(name: string, what: string): Promise<void> {
   if (await takeLock(name)) return;
   throw new NotpError('failed', `another ${what} is running on this host`, `let it end; ss -xlp shows who holds @${name}`);

@@ -1,5 +1,5 @@
 /**
- * One-time codes: the only file that asks otplib for codes, keys and base32. Pure.
+ * One-time codes: the only file that imports otplib for codes and base32. Pure.
  * HOTP is RFC 4226, TOTP is RFC 6238, base32 is RFC 4648 section 6.
  */
 import { timingSafeEqual } from 'node:crypto';
@@ -8,13 +8,13 @@ import { createGuardrails, generateSync, ScureBase32Plugin } from 'otplib';
 export type Algorithm = 'SHA1' | 'SHA256' | 'SHA512';
 export type Digits = 6 | 7 | 8;
 
-/** What a phone must know besides the secret, where a counter moves the codes. */
+/** The parameters besides the secret that a phone needs for codes by a counter (HOTP). */
 export interface HotpParameters {
   readonly algorithm: Algorithm;
   readonly digits: Digits;
 }
 
-/** The same where the clock does. */
+/** The parameters for codes by the clock (TOTP). */
 export interface CodeParameters extends HotpParameters {
   /** Length of one step in seconds (RFC 6238 section 4.1, X). */
   readonly periodSeconds: number;
@@ -24,7 +24,7 @@ export const ALGORITHMS: readonly Algorithm[] = ['SHA1', 'SHA256', 'SHA512'];
 export const DIGITS: readonly Digits[] = [6, 7, 8];
 export const MIN_PERIOD_SECONDS = 15;
 export const MAX_PERIOD_SECONDS = 300;
-/** 80 bits: below RFC 4226's 128, but what old enrolments have. */
+/** 80 bits: less than the 128 of RFC 4226, but old enrolments have such secrets. */
 export const MIN_SECRET_BYTES = 10;
 export const MAX_SECRET_BYTES = 128;
 
@@ -43,13 +43,13 @@ export function stepAt(nowMs: number, periodSeconds: number): number {
   return Math.floor(nowMs / 1000 / periodSeconds);
 }
 
-/** The code of `step` (an HOTP counter) under `secret` (raw bytes). Throws where the secret is shorter or longer than the caps above. */
+/** The code of `step` (an HOTP counter) under `secret` (raw bytes). Throws if the secret is shorter or longer than the caps above. */
 export function codeAt(secret: Uint8Array, step: number, parameters: HotpParameters): string {
   const algorithm = LIBRARY_NAME[parameters.algorithm];
   return generateSync({ strategy: 'hotp', secret, counter: step, algorithm, digits: parameters.digits, guardrails });
 }
 
-/** Those of `steps` whose code is `code`. Every candidate is computed and compared in constant time, whatever matches. */
+/** The elements of `steps` whose code is `code`. Computes every candidate and compares it in constant time, even after a match. */
 export function matchingSteps(secret: Uint8Array, code: string, steps: readonly number[], parameters: HotpParameters): readonly number[] {
   return steps.filter((step) => equalText(codeAt(secret, step, parameters), code));
 }
@@ -72,13 +72,13 @@ export function fromBase32(text: string): Uint8Array {
 }
 
 /**
- * The bytes of base32 as people and services write it: any case, blanks and dashes anywhere, with padding or
- * without, and whatever the last character's unused bits are. Undefined where it is none, or not of a length that
- * codes are made of (MIN_SECRET_BYTES to MAX_SECRET_BYTES).
+ * The bytes of base32 as people and services write it: any case, blanks and dashes anywhere, with or without padding,
+ * any value in the unused bits of the last character. Undefined if it is malformed, or if its length is not from
+ * MIN_SECRET_BYTES to MAX_SECRET_BYTES.
  */
 export function readBase32(text: string): Uint8Array | undefined {
   const letters = text.replace(/[\s-]/g, '').replace(/=+$/, '');
-  // RFC 4648: a last group of 1, 3 or 6 characters is no whole number of bytes.
+  // RFC 4648: a last group of 1, 3 or 6 characters does not end on a whole byte.
   if (!/^[A-Za-z2-7]+$/.test(letters) || [1, 3, 6].includes(letters.length % 8)) return undefined;
   const bytes = base32.decode(withoutUnusedBits(letters.toUpperCase()));
   return bytes.length >= MIN_SECRET_BYTES && bytes.length <= MAX_SECRET_BYTES ? bytes : undefined;

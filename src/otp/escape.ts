@@ -1,4 +1,4 @@
-/** How a name from outside is shown: as data, never as terminal control. */
+/** Shows names from outside as data, never as control sequences of the terminal. */
 
 // C0, DEL, C1, line separators, and the invisible and bidirectional marks that can disguise a name.
 const UNSAFE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu;
@@ -11,8 +11,8 @@ export function escapeControls(text: string): string {
 }
 
 /**
- * A command that a person copies into a shell, alone or in a sentence: each of `words` is one word of it, whatever a shell would read in it.
- * What a program would take for an option, and what a terminal would not show as it is, is no part of a command: `NAME` stands for it.
+ * A command that a person copies into a shell, alone or in a sentence. Each of `words` is quoted, so that the shell reads it as one word.
+ * A word that starts with "-" (an option to a program) or that holds characters unsafe on a terminal is replaced by `NAME`.
  */
 export function shellCommand(parts: TemplateStringsArray, ...words: readonly string[]): string {
   return String.raw({ raw: parts }, ...words.map(shellWord));

@@ -1,34 +1,34 @@
 /**
- * The secret file that google-authenticator writes and pam_google_authenticator keeps: the secret in base32, options
- * as `" KEY values`, emergency codes. Read as the module reads it, and refused where the module would not let in by
- * it. No message holds a secret or a code. Pure.
+ * The secret file that google-authenticator writes and pam_google_authenticator updates: the secret in base32, options
+ * as `" KEY values`, emergency codes. It is read as the module reads it, and refused if the module would let nobody in
+ * with it. No message holds a secret or a code. Pure.
  */
 import { NotpError } from '../error.ts';
 import { MAX_PERIOD_SECONDS, MAX_SECRET_BYTES, MIN_PERIOD_SECONDS, MIN_SECRET_BYTES, readBase32, stepAt } from './code.ts';
 import { MAX_RECOVERY_CODES } from './recovery.ts';
 import { USUAL_PARAMETERS, type Credential } from './uri.ts';
 
-/** What the module reads at most. */
+/** The size limit of the module. */
 export const MAX_GOOGLE_AUTHENTICATOR_BYTES = 64 * 1024;
-/** Half of the module's largest window: no code from further ahead can have let in, unless it had learned a skew. */
+/** Half of the module's largest window. The module accepts no code from further ahead, unless it has learned a skew. */
 const MAX_STEPS_AHEAD = 50;
 const MAX_WINDOW = 100;
-/** A number that no person presses a token for. */
+/** Nobody presses the button of a token this often. */
 const MAX_COUNTER = 2 ** 40;
-const ANEW = 'enrol this user anew; nothing was imported';
+const ENROL_AGAIN = 'enrol this user again; nothing was imported';
 
 export interface GoogleAuthenticatorFile {
-  /** Without names, which the file does not tell. `counter`: of the next code, as the module keeps it. */
+  /** Without issuer and account, which the file does not hold. `counter`: of the next code, as in the file. */
   readonly credential: Credential;
-  /** Codes of eight digits that still work, each once: the module takes a spent one out of the file. */
+  /** Codes of eight digits that still work, each once: the module removes a used code from the file. */
   readonly emergency: readonly string[];
-  /** The latest step whose code is spent, where the module remembered any; undefined for HOTP, whose counter says it. */
+  /** The latest step whose code was used; undefined if the file names none, and for HOTP, where the counter says it. */
   readonly lastStep: number | undefined;
   /** One line of text for each thing that is not carried over. */
   readonly notes: readonly string[];
 }
 
-/** What each option's value must look like. RESETTING_TIME_SKEW and LAST0 to LAST9 are memories of the module's own. */
+/** The pattern of each option's value. In RESETTING_TIME_SKEW and LAST0 to LAST9 the module remembers earlier logins. */
 const OPTIONS: ReadonlyMap<string, RegExp> = new Map([
   ['TOTP_AUTH', /^$/],
   ['HOTP_COUNTER', /^\d{1,15}$/],
@@ -49,12 +49,12 @@ interface Option {
 /** The lines after the first. */
 interface Lines {
   readonly options: ReadonlyMap<string, Option>;
-  /** Where options stand that nobody knows. */
+  /** The line numbers of unknown options. */
   readonly unknown: readonly number[];
   readonly emergency: readonly string[];
 }
 
-/** `nowMs`: Unix time in milliseconds. Throws `refused` with the line and what is wrong with it, never with what stands there. */
+/** `nowMs`: Unix time in milliseconds. Throws `refused` with the line number and what is wrong there, never with the text of the line. */
 export function parseGoogleAuthenticator(text: string, nowMs: number): GoogleAuthenticatorFile {
   if (text.length > MAX_GOOGLE_AUTHENTICATOR_BYTES) throw bad(`it is over ${String(MAX_GOOGLE_AUTHENTICATOR_BYTES / 1024)} KiB`);
   const [first = '', ...rest] = text.split('\n');
@@ -68,10 +68,10 @@ export function parseGoogleAuthenticator(text: string, nowMs: number): GoogleAut
   return { credential, emergency: lines.emergency, lastStep, notes: notesOn(lines, credential, ahead) };
 }
 
-/** The module has no minimum, ignores blanks and dashes, reads the digits that base32 lacks as letters, and drops bits that fill no byte. */
+/** Like the module: ignores blanks and dashes, reads 0, 1 and 8 as O, L and B, and drops the bits after the last whole byte. */
 function secretOf(line: string): Uint8Array {
   const typed = line.replace(/[ \t\r-]/g, '');
-  if (!/^[A-Za-z0-8]+$/.test(typed)) throw bad('line 1: it is no secret in base32');
+  if (!/^[A-Za-z0-8]+$/.test(typed)) throw bad('line 1: it is not a base32 secret');
   const length = Math.floor((typed.length * 5) / 8);
   const letters = typed
     .slice(0, Math.ceil((length * 8) / 5))
@@ -79,7 +79,7 @@ function secretOf(line: string): Uint8Array {
   const secret = readBase32(letters);
   if (secret !== undefined) return secret;
   const limits = `${String(MIN_SECRET_BYTES)} to ${String(MAX_SECRET_BYTES)}`;
-  throw bad(`line 1: its secret has ${String(length)} bytes, and notp takes ${limits}`, ANEW);
+  throw bad(`line 1: its secret has ${String(length)} bytes, but notp accepts ${limits}`, ENROL_AGAIN);
 }
 
 function readLines(rest: readonly string[]): Lines {
@@ -98,23 +98,28 @@ function readLines(rest: readonly string[]): Lines {
 
 function readOption(text: string, line: number, options: Map<string, Option>, unknown: number[]): void {
   const [, name = '', value = ''] = /^" ([A-Z][A-Z0-9_]*)(?:[ \t]+(.*))?$/.exec(text) ?? [];
-  if (name === '') throw bad(`line ${String(line)}: an option is a quotation mark, one blank and its name in capitals`);
+  if (name === '') throw bad(`line ${String(line)}: an option must be a quotation mark, one blank and a name in capitals`);
   const pattern = OPTIONS.get(name);
   if (pattern === undefined) unknown.push(line);
   else if (options.has(name)) throw bad(`line ${String(line)}: ${name} is there twice`);
-  else if (!pattern.test(value.trim())) throw bad(`line ${String(line)}: the value of ${name} is none that it can have`);
+  else if (!pattern.test(value.trim())) throw bad(`line ${String(line)}: the value of ${name} is malformed`);
   else options.set(name, { line, value: value.trim() });
 }
 
-/** Where both are there, the module asks for the counter's codes only. */
+/** If both are set, the module asks for HOTP codes only. */
 function credentialOf(secret: Uint8Array, options: ReadonlyMap<string, Option>): Credential {
   const { periodSeconds: usual, ...parameters } = USUAL_PARAMETERS;
   const rest = { secret, ...parameters, issuer: '', account: '' };
-  const counter = numberOf(options, 'HOTP_COUNTER', 0, [0, MAX_COUNTER], 'up to a million million');
+  const counter = numberOf(options, 'HOTP_COUNTER', 0, [0, MAX_COUNTER], `0 to ${String(MAX_COUNTER)}`);
   if (counter > 0) return { type: 'hotp', ...rest, counter };
-  if (!options.has('TOTP_AUTH')) throw bad('it has neither TOTP_AUTH nor a HOTP_COUNTER from 1 on', 'no code could log in by it');
+  if (!options.has('TOTP_AUTH'))
+    throw bad('it has neither TOTP_AUTH nor a HOTP_COUNTER from 1 on', 'the module would accept no code with it; enrol this user again');
   const limits = [MIN_PERIOD_SECONDS, MAX_PERIOD_SECONDS] as const;
-  return { type: 'totp', ...rest, periodSeconds: numberOf(options, 'STEP_SIZE', usual, limits, `${limits.join(' to ')} seconds`, ANEW) };
+  return {
+    type: 'totp',
+    ...rest,
+    periodSeconds: numberOf(options, 'STEP_SIZE', usual, limits, `${limits.join(' to ')} seconds`, ENROL_AGAIN),
+  };
 }
 
 function numberOf(
@@ -129,10 +134,10 @@ function numberOf(
   if (option === undefined) return usual;
   const value = Number(option.value);
   if (value >= min && value <= max) return value;
-  throw bad(`line ${String(option.line)}: ${name} is ${option.value}, and notp takes ${words}`, hint);
+  throw bad(`line ${String(option.line)}: ${name} is ${option.value}, but notp accepts ${words}`, hint);
 }
 
-/** Each is the step of the code itself, with the window and a learned skew in it already. */
+/** Each number in DISALLOW_REUSE is the step of the code itself: window and learned skew are applied already. */
 function spentSteps(options: ReadonlyMap<string, Option>): readonly number[] {
   const written = options.get('DISALLOW_REUSE')?.value ?? '';
   return [...written.matchAll(/\d+/g)].map(Number).toSorted((a, b) => a - b);
@@ -144,15 +149,15 @@ function notesOn({ options, unknown }: Lines, { type }: Credential, ahead: boole
   const skew = Number(options.get('TIME_SKEW')?.value ?? 0);
   const totp = type === 'totp';
   const said: readonly (readonly [whether: boolean, note: string])[] = [
-    [!totp && options.has('TOTP_AUTH'), 'TOTP_AUTH is not carried over: there, too, the codes came from HOTP_COUNTER'],
-    [totp && !options.has('DISALLOW_REUSE'), 'a code could be used more than once there; with notp each works once'],
-    [ahead, 'DISALLOW_REUSE names codes that are still far ahead, which are not carried over'],
-    [window !== 3, `WINDOW_SIZE ${String(window)} is not carried over: the window is a matter of notp.toml`],
+    [!totp && options.has('TOTP_AUTH'), 'TOTP_AUTH is not carried over: the module used HOTP_COUNTER too'],
+    [totp && !options.has('DISALLOW_REUSE'), 'the module accepted a code more than once; notp accepts each code once'],
+    [ahead, 'the codes in DISALLOW_REUSE that are far in the future are not carried over'],
+    [window !== 3, `WINDOW_SIZE ${String(window)} is not carried over: notp.toml sets the window`],
     [totp && skew !== 0, `TIME_SKEW ${String(skew)} is not carried over: the phone's clock must be right`],
-    [options.has('RATE_LIMIT'), 'RATE_LIMIT is not carried over: notp has its own budget for guesses'],
+    [options.has('RATE_LIMIT'), 'RATE_LIMIT is not carried over: notp has its own guess budget'],
     [[...options.keys()].some((name) => name.startsWith('LAST')), 'the grace period of earlier logins is not carried over'],
   ];
-  const strange = unknown.map((line) => `the option on line ${String(line)} is none that notp knows, and is not carried over`);
+  const strange = unknown.map((line) => `the option on line ${String(line)} is unknown and not carried over`);
   return [...said.flatMap(([whether, note]) => (whether ? [note] : [])), ...strange];
 }
 

@@ -1,6 +1,6 @@
 /**
- * otpauth-migration:// URIs: what Google Authenticator's "Transfer accounts" and the apps that speak its format show
- * as QR codes, several accounts in each. The data is a protocol buffer:
+ * otpauth-migration:// URIs, which Google Authenticator's "Transfer accounts" and apps with the same format show as QR
+ * codes, several accounts in each. The data is a protocol buffer:
  *
  *   Payload { repeated Account accounts = 1; int32 version = 2; int32 batch_size = 3; int32 batch_index = 4; int32 batch_id = 5 }
  *   Account { bytes secret = 1; string name = 2; string issuer = 3; int algorithm = 4; int digits = 5; int type = 6; int64 counter = 7 }
@@ -13,16 +13,16 @@ import { MAX_SECRET_BYTES, MIN_SECRET_BYTES, type Algorithm, type Digits } from 
 import { quoted } from './escape.ts';
 import { isLabel, USUAL_PARAMETERS, type Account, type Credential } from './uri.ts';
 
-/** The accounts of one QR code, and where it stands among those that one transfer shows. */
+/** The accounts of one QR code, and its place among the QR codes of one transfer. */
 export interface Migration {
   readonly credentials: readonly Credential[];
   /** From 0. */
   readonly part: number;
-  /** 0 where it is not told: some programs do not write it, but it stands after the accounts, so they may be cut off. */
+  /** 0 if it is missing. Some programs do not write it; but it comes after the accounts, so accounts may be cut off too. */
   readonly parts: number;
 }
 
-/** The numbers of the format; 0, also where nothing is written, means the usual. */
+/** The numbers of the format; 0 or a missing field means the default. */
 const ALGORITHM_NUMBERS: readonly Algorithm[] = [USUAL_PARAMETERS.algorithm, 'SHA1', 'SHA256', 'SHA512'];
 const DIGIT_NUMBERS: readonly Digits[] = [USUAL_PARAMETERS.digits, 6, 8];
 const TYPE_NUMBERS = ['totp', 'hotp', 'totp'] as const;
@@ -39,7 +39,7 @@ function dataOf(uri: string): Uint8Array {
   const written = /^otpauth-migration:\/\/offline\/?\?data=([A-Za-z0-9+/=%_-]+)$/i.exec(uri)?.[1];
   const base64 = decoded(written ?? '');
   const bytes = Buffer.from(base64, 'base64');
-  if (bytes.length === 0 || bytes.toString('base64').replace(/=+$/, '') !== base64.replace(/=+$/, '')) throw bad('its data is no base64');
+  if (bytes.length === 0 || bytes.toString('base64').replace(/=+$/, '') !== base64.replace(/=+$/, '')) throw bad('its data is not base64');
   return new Uint8Array(bytes);
 }
 
@@ -64,7 +64,7 @@ function credentialOf(bytes: Uint8Array, place: string): Credential {
   const digits = DIGIT_NUMBERS[number(fields, 5)];
   const type = TYPE_NUMBERS[number(fields, 6)];
   if (algorithm === undefined || digits === undefined || type === undefined)
-    throw bad(`${name} makes its codes in a way that notp does not know`);
+    throw bad(`${name} uses an unsupported algorithm, number of digits or type`);
   const rest = { secret: Uint8Array.from(secret), algorithm, digits, ...account };
   if (type === 'hotp') return { type, ...rest, counter: number(fields, 7) };
   return { type, ...rest, periodSeconds: USUAL_PARAMETERS.periodSeconds };
@@ -79,7 +79,7 @@ function accountOf(fields: Fields): Account {
   return { issuer: name.slice(0, colon).trim(), account: name.slice(colon + 1).trim() };
 }
 
-/** What a message holds, by field number. */
+/** The fields of a message, by field number. */
 interface Fields {
   readonly numbers: ReadonlyMap<number, number>;
   readonly bytes: ReadonlyMap<number, readonly Uint8Array[]>;

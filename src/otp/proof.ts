@@ -1,6 +1,6 @@
 /**
- * What the person typed. A line is parsed here, once, into a proof (and for a passphrase seal the passphrase
- * before it). What cannot be a proof is no guess: it is refused as `no_proof` and costs nobody's budget. Pure.
+ * Parses the line that a person typed, once, into a proof (and the passphrase before it, for a passphrase seal).
+ * A line without a proof is not a guess: it is refused as `no_proof` and costs nothing from the guess budget. Pure.
  */
 import { canonicalRecoveryCode } from './recovery.ts';
 
@@ -10,15 +10,15 @@ export type Proof =
   | { readonly kind: 'codes'; readonly codes: readonly string[] }
   | { readonly kind: 'recovery'; readonly code: string };
 
-/** One way to read a line: the passphrase (absent where only the proof was typed) and the proof. */
+/** One way to read a line: the passphrase (undefined if only the proof was typed) and the proof. */
 export interface Reading {
   readonly passphrase: string | undefined;
   readonly proof: Proof;
 }
 
-/** pam_exec(8) hands over at most this many bytes; the gate takes no more either. */
+/** pam_exec(8) passes at most this many bytes; the gate has the same limit. */
 export const MAX_LINE_BYTES = 511;
-/** Each reading of a one-line proof costs a key derivation: the cap on how often one line may make us derive. */
+/** The cap on readings of one line, since each costs a key derivation. */
 export const MAX_READINGS = 3;
 
 /** The proof in `typed`: a code (6 to 8 digits, "123 456" and "123-456" too), two or three codes of one length, or a recovery code. */
@@ -33,9 +33,9 @@ export function parseProof(typed: string): Proof | undefined {
 
 /**
  * The ways to read one line, the likeliest first, at most MAX_READINGS. Without a passphrase seal there is one way:
- * the proof alone. With it, the line is `correct horse 123456`: blanks may stand inside both parts, and a passphrase
- * may end in digits, so more than one cut can be meant; the one whose passphrase opens the file is. Where only some of
- * the account's devices have such a seal, both kinds of reading count.
+ * the proof alone. With one, the line is `correct horse 123456`. Both parts may contain blanks, and a passphrase may
+ * end in digits, so the line can be cut in more than one place; the right cut is the one whose passphrase opens the
+ * file. If only some of the account's devices have a passphrase seal (`either`), both kinds of reading are given.
  */
 export function readings(line: string, seal: 'passphrase' | 'host' | 'either'): readonly Reading[] {
   const alone = seal === 'passphrase' ? undefined : parseProof(line);
@@ -49,7 +49,7 @@ export function readings(line: string, seal: 'passphrase' | 'host' | 'either'): 
   return found.slice(0, MAX_READINGS);
 }
 
-/** The line of raw bytes as text, or undefined where no person typed it: too long, not UTF-8, or with control characters (sshd's junk answer begins with a backspace). */
+/** The line as text. Undefined if no person can have typed it: too long, not UTF-8, or with control characters (sshd's junk answer begins with a backspace). */
 export function typedLine(bytes: Uint8Array, maxBytes = MAX_LINE_BYTES): string | undefined {
   if (bytes.length > maxBytes) return undefined;
   const text = decodeUtf8(bytes);

@@ -8,15 +8,15 @@ import { toBase32 } from './code.ts';
 export const RECOVERY_CHARACTERS = 13;
 /** Random bytes that one code is made of. */
 export const RECOVERY_BYTES = 9;
-/** How many an enrolment gives unless it is told otherwise. */
+/** The default number of codes of an enrolment. */
 export const RECOVERY_CODES = 10;
 export const MAX_RECOVERY_CODES = 32;
 const SALT_BYTES = 16;
-/** Emergency codes that were carried over from pam_google_authenticator are digits. Short as they are, they are guesses like any code. */
+/** Emergency codes carried over from pam_google_authenticator. They are so short that they count as guesses, like any code. */
 export const EMERGENCY_DIGITS = 8;
 
 export interface RecoveryHashes {
-  /** One random salt for all, so that trying a code costs one hash. */
+  /** One random salt for all, so that checking a code costs one hash. */
   readonly salt: Uint8Array;
   readonly hashes: readonly Uint8Array[];
 }
@@ -27,20 +27,20 @@ export function formatRecoveryCode(random: Uint8Array): string {
   return `${text.slice(0, 4)}-${text.slice(4, 8)}-${text.slice(8)}`;
 }
 
-/** The code in the form that is hashed, or undefined where `typed` (any case, dashes and blanks anywhere) cannot be one. */
+/** The canonical code, the form that is hashed; undefined if `typed` (any case, dashes and blanks anywhere) cannot be a code. */
 export function canonicalRecoveryCode(typed: string): string | undefined {
   const text = typed.replace(/[\s-]/g, '').toUpperCase();
   return text.length === RECOVERY_CHARACTERS && /^[A-Z2-7]+$/.test(text) ? text : undefined;
 }
 
-/** `count` new codes and the hashes to keep. `randomBytes` gives that many random bytes. */
+/** `count` new codes and the hashes to keep. `randomBytes` gives random bytes of a length. */
 export function newRecoveryCodes(count: number, randomBytes: (length: number) => Uint8Array): { codes: string[]; kept: RecoveryHashes } {
   const codes = Array.from({ length: count }, () => formatRecoveryCode(randomBytes(RECOVERY_BYTES)));
   const canonical = codes.map((code) => code.replaceAll('-', ''));
   return { codes, kept: keptRecoveryCodes(canonical, randomBytes) };
 }
 
-/** The hashes to keep of `codes` in the form that is hashed, or of emergency codes of EMERGENCY_DIGITS digits. */
+/** The hashes to keep of `codes`: recovery codes in canonical form, or emergency codes of EMERGENCY_DIGITS digits. */
 export function keptRecoveryCodes(codes: readonly string[], randomBytes: (length: number) => Uint8Array): RecoveryHashes {
   const salt = randomBytes(SALT_BYTES);
   return { salt, hashes: codes.map((code) => hash(salt, code)) };

@@ -1,6 +1,6 @@
 /**
- * otpauth:// URIs (the Key URI Format of Google Authenticator): written with every parameter spelled out, read as
- * leniently as phones read them. What was written reads back the same. Pure.
+ * otpauth:// URIs (the Key URI Format of Google Authenticator): written with every parameter, read as leniently as
+ * phones read them. Writing and reading back gives the same credential. Pure.
  */
 import { generate, InvalidParameterError, MissingParameterError, parse, type OTPAuthURI } from '@otplib/uri';
 import { NotpError } from '../error.ts';
@@ -20,13 +20,13 @@ export interface Account {
   readonly account: string;
 }
 
-/** What two sides must share to get the same codes by the clock (RFC 6238). `secret`: raw bytes. */
+/** All that two sides share to make the same TOTP codes (RFC 6238). `secret`: raw bytes. */
 export interface TotpCredential extends CodeParameters, Account {
   readonly type: 'totp';
   readonly secret: Uint8Array;
 }
 
-/** The same by a counter (RFC 4226), whose next value is `counter`. */
+/** The same for HOTP (RFC 4226). `counter`: of the next code. */
 export interface HotpCredential extends HotpParameters, Account {
   readonly type: 'hotp';
   readonly secret: Uint8Array;
@@ -35,25 +35,25 @@ export interface HotpCredential extends HotpParameters, Account {
 
 export type Credential = TotpCredential | HotpCredential;
 
-/** What the codes of a secret depend on besides it, in one word: two credentials with one secret and one kind give the same codes. */
+/** All that the codes depend on besides the secret, in one string: two credentials with the same secret and kind give the same codes. */
 export function kindOf(each: TotpCredential | Omit<HotpCredential, 'counter'>): string {
   return [each.type, each.algorithm, each.digits, each.type === 'totp' ? each.periodSeconds : 0].join();
 }
 
-/** What a credential is besides its secret, under the names of the Key URI Format. */
+/** A credential without its secret, under the names of the Key URI Format. */
 export function described(credential: Credential): object {
   const { type, issuer, account, algorithm, digits } = credential;
   const moving = credential.type === 'totp' ? { period: credential.periodSeconds } : { counter: credential.counter };
   return { type, issuer, account, algorithm, digits, ...moving };
 }
 
-/** The defaults of the Key URI Format, also for a secret that comes alone. */
+/** The defaults of the Key URI Format, also used for a bare secret. */
 export const USUAL_PARAMETERS: CodeParameters = { algorithm: 'SHA1', digits: 6, periodSeconds: 30 };
 export const MAX_LABEL_CHARACTERS = 256;
 const PARAMETER = /\b(?:type|algorithm|digits|counter|period)\b/;
 const LABEL = new RegExp(`^\\P{Cc}{0,${String(MAX_LABEL_CHARACTERS)}}$`, 'u');
 
-/** otplib's names of them. */
+/** otplib's names of the algorithms. */
 const ALGORITHM_NAMES = { sha1: 'SHA1', sha256: 'SHA256', sha512: 'SHA512' } as const satisfies Record<string, Algorithm>;
 
 /** Whether `text` may be an issuer or an account: short, and without control characters. */
@@ -62,8 +62,8 @@ export function isLabel(text: string): boolean {
 }
 
 /**
- * otplib leaves defaults out, and apps disagree about defaults, so each parameter is written whatever its value.
- * Throws `refused` where the names are so long that phones, and we, would not read it.
+ * The otpauth URI of `credential`. otplib leaves defaults out, but apps disagree about defaults, so every parameter is written.
+ * Throws `refused` if the names are so long that phones, and notp, could not read it.
  */
 export function otpauthUri(credential: Credential): string {
   const [issuer, account] = [credential.issuer.toWellFormed(), credential.account.toWellFormed()];
@@ -71,7 +71,7 @@ export function otpauthUri(credential: Credential): string {
   const written = generate({ type: credential.type, label, params: { secret: toBase32(credential.secret), issuer } });
   const [start = '', query = ''] = written.split('?');
   const all = new URLSearchParams(query);
-  // Without it the account's colon would be taken for the one after an issuer.
+  // Without an issuer, a reader would take the account's colon for the one after an issuer.
   if (issuer === '' && account.includes(':')) all.set('issuer', '');
   all.set('algorithm', credential.algorithm);
   all.set('digits', String(credential.digits));
@@ -83,7 +83,7 @@ export function otpauthUri(credential: Credential): string {
   return uri;
 }
 
-/** What we wrote is well-formed, so nothing but its length can make it unreadable. */
+/** The URI is well-formed, so it can only fail to parse by its length. */
 function refuseTooLong(uri: string): void {
   try {
     parse(uri);
@@ -96,9 +96,9 @@ function refuseTooLong(uri: string): void {
 export function parseOtpauthUri(uri: string): Credential {
   const { type, label, params } = parsed(uri);
   const secret = readBase32(params.secret);
-  if (secret === undefined) throw badUri('its secret is no base32, or too short or too long');
+  if (secret === undefined) throw badUri('its secret is not base32, or is too short or too long');
   const algorithm = params.algorithm === undefined ? USUAL_PARAMETERS.algorithm : ALGORITHM_NAMES[params.algorithm];
-  // Its own check is for these, but its type says less.
+  // otplib accepts only 6, 7 and 8, but its type is wider.
   const digits = (params.digits as Digits | undefined) ?? USUAL_PARAMETERS.digits;
   const rest = { secret, algorithm, digits, ...accountOf(label, params.issuer) };
   if (type === 'hotp') return { type, ...rest, counter: params.counter ?? 0 };
@@ -109,7 +109,7 @@ export function parseOtpauthUri(uri: string): Credential {
 }
 
 function parsed(uri: string): OTPAuthURI {
-  // Some write all of it in capitals, and web forms write a blank as "+".
+  // Some programs write all of it in capitals, and web forms write a blank as "+".
   const usual = uri.replace(/^otpauth:\/\/[a-z]+(?=\/)|[?&][a-z]+(?==)/gi, (fixed) => fixed.toLowerCase());
   const query = Math.max(0, usual.indexOf('?'));
   try {
@@ -119,14 +119,14 @@ function parsed(uri: string): OTPAuthURI {
   }
 }
 
-/** otplib's messages quote what they refuse, and the secret may be in it: only the name of a parameter is taken from them. */
+/** otplib's messages quote the refused value, which may be the secret. So only the name of the parameter is taken from them. */
 function whyNot(error: unknown): string {
   if (error instanceof MissingParameterError) return 'it has no secret';
   const name = error instanceof InvalidParameterError ? PARAMETER.exec(error.message)?.[0] : undefined;
-  return name === undefined ? 'it is malformed or too long' : `its "${name}" is none that notp knows`;
+  return name === undefined ? 'it is malformed or too long' : `its "${name}" is malformed or unsupported`;
 }
 
-/** The label is `issuer:account` or `account`; the issuer parameter, where there is one, settles which. */
+/** The label is `issuer:account` or `account`; the issuer parameter decides which, if it is there. */
 function accountOf(label: string, issuer: string | undefined): Account {
   const [prefix, account] = issuer === undefined ? cutAtColon(label) : [issuer, withoutIssuer(label, issuer)];
   const names = { issuer: prefix.trim(), account: account.trim() };
@@ -137,7 +137,7 @@ function accountOf(label: string, issuer: string | undefined): Account {
 function withoutIssuer(label: string, issuer: string): string {
   if (issuer === '') return label;
   if (label.startsWith(`${issuer}:`)) return label.slice(issuer.length + 1);
-  // Some write another name before the colon than in the parameter; the account is what follows it.
+  // Some programs write another issuer before the colon than in the parameter; the account follows the colon.
   return cutAtColon(label)[1];
 }
 

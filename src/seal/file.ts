@@ -12,7 +12,7 @@ import { isContextName, isUserName } from '../otp/names.ts';
 import { bad, base64, canonicalJson, literal, object, shaped, text, toBase64, union, wholeNumber, string, type Infer } from './shape.ts';
 
 export const MAX_SEALED_FILE_BYTES = 16 * 1024;
-/** Caps on what a file may make us spend: 128 MiB and 6 passes are about a second. */
+/** Caps on the cost that a file may ask for: 128 MiB and 6 passes take about a second. */
 export const MAX_KDF_MEMORY_KIB = 128 * 1024;
 export const MAX_KDF_PASSES = 6;
 export const MAX_KDF_LANES = 8;
@@ -58,14 +58,14 @@ export type SealedFile = Readonly<Infer<typeof SEALED_FILE>>;
 /** What is bound into the ciphertext as associated data. */
 export type SealedHeader = Omit<SealedFile, 'nonce' | 'ciphertext'>;
 
-/** Names one sealed file by its whole content. */
+/** Identifies one sealed file by its whole content. */
 export interface Registration {
   readonly id: string;
-  /** SHA-256 of the file's bytes, hex. The id stands in the clear and proves nothing; this does. */
+  /** SHA-256 of the file's bytes, hex. The id is in the clear and proves nothing; the digest does. */
   readonly digest: string;
 }
 
-/** What a state registers of `file`: the id, and the SHA-256 of the bytes that printSealedFile gives. It needs no key, for the row that holds it has a MAC: see state/row-keys.ts. */
+/** The registration of `file`: its id and the SHA-256 of the bytes of printSealedFile. It needs no key, since its row has a MAC: see state/row-keys.ts. */
 export function registrationOf(file: SealedFile): Registration {
   return { id: file.id, digest: createHash('sha256').update(printSealedFile(file)).digest('hex') };
 }
@@ -80,7 +80,7 @@ export function parseSealedFile(bytes: Uint8Array): SealedFile {
   return file;
 }
 
-/** The bytes of `file`, as parseSealedFile takes them. */
+/** The bytes of `file`; the inverse of parseSealedFile. */
 export function printSealedFile(file: SealedFile): Uint8Array {
   const { id, user, context, created } = file;
   const fields = {
@@ -94,8 +94,8 @@ export function printSealedFile(file: SealedFile): Uint8Array {
 }
 
 /**
- * The associated data: the format's name and each header field in the order of the file, every one as its length
- * in bytes (32 bits, big-endian) followed by its UTF-8, so that no two headers have the same encoding.
+ * The associated data: the format's name and each header field in the order of the file. Each is written as its
+ * length in bytes (32 bits, big-endian) and its UTF-8, so that no two headers have the same encoding.
  */
 export function associatedData(header: SealedHeader): Uint8Array {
   const seal = Object.values(printSeal(header.seal)).map(String);

@@ -1,4 +1,4 @@
-/** The keys that open a sealed file. Pure; keys are 32 raw bytes, and whoever made one wipes it. */
+/** The keys that open a sealed file. Pure; keys are 32 raw bytes, and the caller wipes them. */
 import { hkdf } from '@noble/hashes/hkdf.js';
 import { hmac } from '@noble/hashes/hmac.js';
 import { sha256 } from '@noble/hashes/sha2.js';
@@ -8,13 +8,13 @@ import * as crypto from 'node:crypto';
 import type { PassphraseSeal } from './file.ts';
 
 export const KEY_BYTES = 32;
-/** Argon2id as RFC 9106 section 4 recommends it where memory is scarce: 64 MiB, 3 passes. */
+/** Argon2id with the second recommended option of RFC 9106 section 4, for little memory: 64 MiB, 3 passes. */
 export const DEFAULT_KDF = { m: 65_536, t: 3, p: 1 } as const;
 
 /** A key derivation: passphrase and salt in, KEY_BYTES out. */
 export type Argon2id = (passphrase: Uint8Array, cost: PassphraseSeal) => Uint8Array;
 
-/** Node's own Argon2id (Node >= 24.7), several times as fast as noble's and the same bytes. */
+/** Node's own Argon2id (Node >= 24.7): the same bytes as noble's, several times as fast. */
 export const nodeArgon2id: Argon2id = (passphrase, { m, t, p, salt }) =>
   new Uint8Array(
     crypto.argon2Sync('argon2id', { message: passphrase, nonce: salt, memory: m, passes: t, parallelism: p, tagLength: KEY_BYTES }),
@@ -22,7 +22,7 @@ export const nodeArgon2id: Argon2id = (passphrase, { m, t, p, salt }) =>
 
 export const nobleArgon2id: Argon2id = (passphrase, { m, t, p, salt }) => argon2id(passphrase, salt, { m, t, p, dkLen: KEY_BYTES });
 
-/** The key of a passphrase seal. The passphrase is taken in Unicode NFC, so that one keyboard's "é" is another's. */
+/** The key of a passphrase seal. The passphrase is normalised to Unicode NFC, so that "é" is the same from every keyboard. */
 export function passphraseKey(passphrase: string, seal: PassphraseSeal, derive: Argon2id = defaultArgon2id()): Uint8Array {
   return derive(utf8ToBytes(passphrase.normalize('NFC')), seal);
 }
@@ -32,12 +32,12 @@ export function hostSealKey(hostKey: Uint8Array, id: string): Uint8Array {
   return hkdf(sha256, hostKey, hexToBytes(id), utf8ToBytes('notp host seal/1'), KEY_BYTES);
 }
 
-/** Names a host key without telling it: 16 hex digits. */
+/** The id of a host key, which does not reveal the key: 16 hex digits. */
 export function hostKeyId(hostKey: Uint8Array): string {
   return bytesToHex(hkdf(sha256, hostKey, undefined, utf8ToBytes('notp host key id/1'), 8));
 }
 
-/** Eight bytes, hex, by which who has the host key tells `what` of one user and context from others; to anybody else they say nothing. */
+/** A mark of `what` for one user and context: 8 bytes, hex. With the host key equal values can be recognised; without it the mark reveals nothing. */
 export function keyedMark(
   hostKey: Uint8Array,
   { user, context }: { readonly user: string; readonly context: string },
@@ -57,7 +57,7 @@ export function rowKey(hostKey: Uint8Array): Uint8Array {
   return hkdf(sha256, hostKey, undefined, utf8ToBytes('notp store rows/1'), KEY_BYTES);
 }
 
-/** HMAC-SHA256 of a row, hex. `key`: of rowKey. */
+/** HMAC-SHA256 of a row, hex. `key`: from rowKey. */
 export function rowMac(key: Uint8Array, row: Uint8Array): string {
   return bytesToHex(hmac(sha256, key, row));
 }

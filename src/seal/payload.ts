@@ -17,9 +17,9 @@ interface WithRecovery {
   readonly recovery: RecoveryHashes;
 }
 
-/** What logs in. The secret is raw bytes; whoever opens a file wipes them when done. */
+/** A secret for logins. The secret is raw bytes; the caller that opens a file wipes them. */
 export type TotpPayload = TotpCredential & WithRecovery;
-/** For `notp code` alone. Its counter moves, so it is in the store and not here. */
+/** For `notp code` only. Its counter changes, so it is in the store and not here. */
 export type HotpPayload = Omit<HotpCredential, 'counter'> & WithRecovery;
 export type Payload = TotpPayload | HotpPayload;
 
@@ -49,7 +49,7 @@ export function printPayload(payload: Payload): Uint8Array {
   return new Uint8Array(Buffer.from(JSON.stringify(content)));
 }
 
-/** Throws `bad_secret_file` with what is wrong, never with a value. */
+/** The payload in `bytes`. Throws `bad_secret_file` with what is wrong, never with a value. */
 export function parsePayload(bytes: Uint8Array): Payload {
   return shaped(PAYLOAD, canonicalJson(bytes, 'the sealed content'), 'the sealed content');
 }

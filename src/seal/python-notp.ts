@@ -1,6 +1,6 @@
 /**
- * The files of the Python program that notp grew out of: two lines of hex, a nonce of 16 bytes and the ciphertext
- * with its tag; AES-256-GCM under the SHA-256 of the password; the content is the secret in base32. Pure.
+ * The files of the Python program that notp replaces: two lines of hex, a nonce of 16 bytes and the ciphertext
+ * with its tag. The cipher is AES-256-GCM, the key is the SHA-256 of the password, the content is the secret in base32. Pure.
  */
 import { createDecipheriv, createHash } from 'node:crypto';
 import { NotpError } from '../error.ts';
@@ -21,7 +21,7 @@ export function looksLikePythonNotp(text: string): boolean {
   return lines.length === 2 && lines.every((line) => /^[0-9a-f]{16,}$/i.test(line));
 }
 
-/** Throws `refused` with what is wrong. */
+/** The file in `text`. Throws `refused` with what is wrong. */
 export function parsePythonNotp(text: string): PythonNotpFile {
   const lines = text.trim().split(/\s*\n\s*/);
   const [nonce, ciphertext] = lines.map(hexBytes);
@@ -32,13 +32,13 @@ export function parsePythonNotp(text: string): PythonNotpFile {
   return { nonce, ciphertext };
 }
 
-/** The secret (raw bytes), or undefined where the password is wrong or the file was changed. Throws `refused` where the content is no secret. */
+/** The secret (raw bytes), or undefined if the password is wrong or the file was changed. Throws `refused` if the content is not a secret. */
 export function openPythonNotp({ nonce, ciphertext }: PythonNotpFile, password: string): Uint8Array | undefined {
   const plaintext = decrypt(nonce, ciphertext, createHash('sha256').update(password, 'utf8').digest());
   if (plaintext === undefined) return undefined;
   const secret = readBase32(plaintext.toString('latin1'));
   plaintext.fill(0);
-  if (secret === undefined) throw bad('its content is no base32 secret of at least 10 bytes');
+  if (secret === undefined) throw bad('its content is not a base32 secret of at least 10 bytes');
   return secret;
 }
 
@@ -58,5 +58,5 @@ function hexBytes(line: string): Uint8Array | undefined {
 }
 
 function bad(why: string): NotpError {
-  return new NotpError('refused', `this is no file of the Python notp: ${why}`, 'copy the file again, whole; nothing was imported');
+  return new NotpError('refused', `this is not a file of the Python notp: ${why}`, 'copy the file again, whole; nothing was imported');
 }

@@ -7,7 +7,7 @@ import { isLabel } from '../otp/uri.ts';
 import { associatedData, type SealedFile, type SealedHeader } from './file.ts';
 import { parsePayload, printPayload, type Payload } from './payload.ts';
 
-/** `key`: 32 bytes, `nonce`: NONCE_BYTES fresh random bytes. Throws `refused` for what would not be read again. */
+/** `key`: 32 bytes, `nonce`: NONCE_BYTES fresh random bytes. Throws `refused` for a name that could not be read back. */
 export function seal(header: SealedHeader, payload: Payload, key: Uint8Array, nonce: Uint8Array): SealedFile {
   refuseUnreadable(header, payload);
   const plaintext = printPayload(payload);
@@ -16,7 +16,7 @@ export function seal(header: SealedHeader, payload: Payload, key: Uint8Array, no
   return { ...header, nonce, ciphertext };
 }
 
-/** The payload, or undefined where the key is wrong or anything of the file was changed. Throws `bad_secret_file` where the content is none of ours. */
+/** The payload, or undefined if the key is wrong or any part of the file was changed. Throws `bad_secret_file` if the content is not as notp writes it. */
 export function open(file: SealedFile, key: Uint8Array): Payload | undefined {
   const plaintext = decrypt(file, key);
   if (plaintext === undefined) return undefined;
@@ -27,11 +27,11 @@ export function open(file: SealedFile, key: Uint8Array): Payload | undefined {
   }
 }
 
-/** By the rules of those who read it, so that nothing is sealed that never opens. */
+/** Applies the rules of the reader, so that every sealed file can be opened. */
 function refuseUnreadable({ user, context }: SealedHeader, { issuer, account }: Payload): void {
   const wrong = !isUserName(user) ? user : !isContextName(context) ? context : [issuer, account].find((text) => !isLabel(text));
   if (wrong === undefined) return;
-  throw new NotpError('refused', `no sealed file can hold the name ${quoted(wrong)}`, 'shorten it, and leave control characters out');
+  throw new NotpError('refused', `no sealed file can hold the name ${quoted(wrong)}`, 'shorten it, and remove control characters');
 }
 
 function decrypt(file: SealedFile, key: Uint8Array): Uint8Array | undefined {

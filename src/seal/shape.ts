@@ -35,7 +35,7 @@ function wordingOf(issue: Issue, name: string): string {
     case 'missing_value':
       return `${outer} lacks ${place}`;
     case 'invalid_literal':
-      return `${place} is not ${issue.expected.map(String).join(' or ')}`;
+      return `${place} must be one of ${issue.expected.map(String).join(', ')}`;
     case 'invalid_type':
       return `${place} is not ${issue.expected.map((type) => TYPE_NAMES[type] ?? type).join(', ')}`;
     case 'custom_error':
@@ -62,7 +62,7 @@ export function oneOf<const T extends string | number>(allowed: readonly T[]): T
 
 export function wholeNumber(min: number, max: number): Type<number> {
   const isOne = (value: unknown): value is number => typeof value === 'number' && Number.isInteger(value) && value >= min && value <= max;
-  return guarded(isOne, `is not a whole number from ${String(min)} to ${String(max)}`);
+  return guarded(isOne, `must be a whole number from ${String(min)} to ${String(max)}`);
 }
 
 /** No more than `max` of them. */
@@ -105,7 +105,7 @@ export function canonicalJson(bytes: Uint8Array, name: string): unknown {
   const source = Buffer.from(bytes).toString('utf8');
   const { value, printed } = parseAndPrint(source, name);
   if (printed.includes(source)) return value;
-  throw bad(`${name} is not written as notp writes it`);
+  throw bad(`${name} is not in the exact form that notp writes`);
 }
 
 /** Printing recurses, so that a file of brackets alone can exhaust the stack: that is no JSON of ours either. */
@@ -114,6 +114,6 @@ function parseAndPrint(source: string, name: string): { value: unknown; printed:
     const value: unknown = parseJson(source);
     return { value, printed: [JSON.stringify(value, null, 2) + '\n', JSON.stringify(value)] };
   } catch {
-    throw bad(`${name} is no JSON`);
+    throw bad(`${name} is not JSON`);
   }
 }

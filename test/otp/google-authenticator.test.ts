@@ -30,8 +30,8 @@ describe('a file by the clock', () => {
       emergency: ['64517897', '32932735'],
       lastStep: 10_001,
       notes: [
-        'WINDOW_SIZE 17 is not carried over: the window is a matter of notp.toml',
-        'RATE_LIMIT is not carried over: notp has its own budget for guesses',
+        'WINDOW_SIZE 17 is not carried over: notp.toml sets the window',
+        'RATE_LIMIT is not carried over: notp has its own guess budget',
       ],
     });
   });
@@ -54,7 +54,7 @@ describe('a file by the clock', () => {
     ['" TIME_SKEW -4', /^TIME_SKEW -4 .*the phone's clock must be right$/],
     ['" LAST0 192.0.2.7 1795490199', /^the grace period of earlier logins/],
     ['" WINDOW_SIZE 1', /^WINDOW_SIZE 1 is not carried over/],
-    ['" SOMETHING new', /^the option on line 4 is none that notp knows/],
+    ['" SOMETHING new', /^the option on line 4 is unknown and not carried over/],
   ];
   for (const [line, note] of notes)
     it(`says what becomes of ${line}`, () => {
@@ -64,13 +64,13 @@ describe('a file by the clock', () => {
     });
 
   it('says that codes could be used again there', () => {
-    assert.deepEqual(parse('" TOTP_AUTH').notes, ['a code could be used more than once there; with notp each works once']);
+    assert.deepEqual(parse('" TOTP_AUTH').notes, ['the module accepted a code more than once; notp accepts each code once']);
   });
 
   it('does not keep its owner out for codes that are hours ahead', () => {
     const read = parse('" TOTP_AUTH', '" DISALLOW_REUSE 10000 10050 10051');
     assert.equal(read.lastStep, 10_050);
-    assert.deepEqual(read.notes, ['DISALLOW_REUSE names codes that are still far ahead, which are not carried over']);
+    assert.deepEqual(read.notes, ['the codes in DISALLOW_REUSE that are far in the future are not carried over']);
   });
 });
 
@@ -85,7 +85,7 @@ describe('a file by the counter', () => {
   it('asks for those codes alone where the clock is named too, as the module does', () => {
     const read = parse('" TOTP_AUTH', '" HOTP_COUNTER 7', '" DISALLOW_REUSE 10000', '" TIME_SKEW 2');
     assert.deepEqual([read.credential, read.lastStep], [HOTP, undefined]);
-    assert.deepEqual(read.notes, ['TOTP_AUTH is not carried over: there, too, the codes came from HOTP_COUNTER']);
+    assert.deepEqual(read.notes, ['TOTP_AUTH is not carried over: the module used HOTP_COUNTER too']);
   });
 
   it('does not count where its counter is 0', () => {
@@ -106,14 +106,14 @@ describe('the first line', () => {
   });
 
   const wrong: readonly (readonly [what: string, line: string, why: RegExp])[] = [
-    ['too short', 'HSBRGZRKZDRLBVE', /line 1: its secret has 9 bytes, and notp takes 10 to 128$/],
+    ['too short', 'HSBRGZRKZDRLBVE', /line 1: its secret has 9 bytes, but notp accepts 10 to 128$/],
     ['one byte', 'HS', /line 1: its secret has 1 bytes/],
     ['too long', 'A'.repeat(207), /line 1: its secret has 129 bytes/],
-    ['empty', '', /line 1: it is no secret in base32/],
-    ['padded, which the module refuses', `${SECRET}ME======`, /line 1: it is no secret in base32/],
-    ['with a 9', 'HSBRGZRKZDRLBVE9', /line 1: it is no secret in base32/],
-    ['an option', '" TOTP_AUTH', /line 1: it is no secret in base32/],
-    ['a URI', `otpauth://totp/a?secret=${SECRET}`, /line 1: it is no secret in base32/],
+    ['empty', '', /line 1: it is not a base32 secret/],
+    ['padded, which the module refuses', `${SECRET}ME======`, /line 1: it is not a base32 secret/],
+    ['with a 9', 'HSBRGZRKZDRLBVE9', /line 1: it is not a base32 secret/],
+    ['an option', '" TOTP_AUTH', /line 1: it is not a base32 secret/],
+    ['a URI', `otpauth://totp/a?secret=${SECRET}`, /line 1: it is not a base32 secret/],
   ];
   for (const [what, line, why] of wrong)
     it(`is refused where it is ${what}`, () => {
@@ -124,7 +124,7 @@ describe('the first line', () => {
 describe('a file is refused', () => {
   const wrong: readonly (readonly [what: string, lines: readonly string[], why: RegExp])[] = [
     ['that no code logs in by', ['" WINDOW_SIZE 3', '12345678'], /neither TOTP_AUTH nor a HOTP_COUNTER from 1 on$/],
-    ['with steps too short', ['" TOTP_AUTH', '" STEP_SIZE 14'], /line 3: STEP_SIZE is 14, and notp takes 15 to 300 seconds$/],
+    ['with steps too short', ['" TOTP_AUTH', '" STEP_SIZE 14'], /line 3: STEP_SIZE is 14, but notp accepts 15 to 300 seconds$/],
     ['with steps too long', ['" STEP_SIZE 301', '" TOTP_AUTH'], /line 2: STEP_SIZE is 301/],
     ['with a window that the module refuses', ['" TOTP_AUTH', '" WINDOW_SIZE 101'], /line 3: WINDOW_SIZE is 101/],
     ['with a counter that nobody reached', ['" HOTP_COUNTER 1099511627777'], /line 2: HOTP_COUNTER is 1099511627777/],
@@ -132,7 +132,7 @@ describe('a file is refused', () => {
     ['with a step that is none', ['" TOTP_AUTH', '" DISALLOW_REUSE 1 x'], /line 3: the value of DISALLOW_REUSE/],
     ['with a rate limit of one number', ['" TOTP_AUTH', '" RATE_LIMIT 3'], /line 3: the value of RATE_LIMIT/],
     ['with an option twice', ['" TOTP_AUTH', '" STEP_SIZE 30', '" STEP_SIZE 60'], /line 4: STEP_SIZE is there twice$/],
-    ['with an option without its blank', ['"TOTP_AUTH'], /line 2: an option is/],
+    ['with an option without its blank', ['"TOTP_AUTH'], /line 2: an option must be/],
     ['with a code of seven digits', ['" TOTP_AUTH', '1234567'], /line 3: it is neither/],
     ['with a code that begins with 0', ['" TOTP_AUTH', '01234567'], /line 3: it is neither/],
     ['with a blank after a code', ['" TOTP_AUTH', '12345678 '], /line 3: it is neither/],

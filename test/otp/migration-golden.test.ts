@@ -55,7 +55,7 @@ describe('the transfer that public readers have as their example', () => {
 
   it('is refused in capitals or with another name for its data', () => {
     for (const uri of ['otpauth-migration://offline?date=', 'otpauth-migration://online?data=', 'otpauth-migration:offline?data='])
-      assertRefuses(() => parseMigrationUri(uri + GOLDEN), /its data is no base64/, GOLDEN);
+      assertRefuses(() => parseMigrationUri(uri + GOLDEN), /its data is not base64/, GOLDEN);
     assertRefuses(() => parseMigrationUri(`OTPAUTH-MIGRATION://OFFLINE?DATA=${GOLDEN.toUpperCase()}`), /./, GOLDEN);
     assert.equal(parseMigrationUri(`OTPAUTH-MIGRATION://OFFLINE/?DATA=${GOLDEN}`).credentials.length, 1);
   });

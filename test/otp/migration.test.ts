@@ -58,13 +58,13 @@ describe('an account of a transfer', () => {
 
   it('that makes its codes in a way that notp does not know is refused, and named', () => {
     for (const wrong of [{ algorithm: 4 }, { algorithm: 9 }, { digits: 3 }, { type: 3 }])
-      assertRefuses(() => read(wrong), /account 1 \("alice"\) makes its codes in a way that notp does not know/, toBase32(SECRET));
+      assertRefuses(() => read(wrong), /account 1 \("alice"\) uses an unsupported algorithm, number of digits or type/, toBase32(SECRET));
     for (const wrong of [{ algorithm: -1 }, { digits: -1 }, { type: -1 }]) assertRefuses(() => read(wrong), /out of range/);
     const two = [
       { secret: SECRET, name: 'first' },
       { secret: SECRET, name: 'MD5\u202e', algorithm: 4 },
     ];
-    assertRefuses(() => parseMigrationUri(uriOf(write(two))), /account 2 \("MD5\\u202e"\) makes/);
+    assertRefuses(() => parseMigrationUri(uriOf(write(two))), /account 2 \("MD5\\u202e"\) uses an unsupported algorithm/);
   });
 
   it('without a secret, or with one of the wrong length, is refused', () => {

@@ -66,7 +66,7 @@ describe('google-authenticator', { skip: lacks({ root: true, programs: ['google-
     const usual = enrol('-t', '-d', '-r', '3', '-R', '30', '-w', '3', '-e', '5').read();
     assert.equal(usual.credential.type, 'totp');
     assert.deepEqual([usual.emergency.length, usual.lastStep], [5, undefined]);
-    assert.deepEqual(usual.notes, ['RATE_LIMIT is not carried over: notp has its own budget for guesses']);
+    assert.deepEqual(usual.notes, ['RATE_LIMIT is not carried over: notp has its own guess budget']);
     const slow = enrol('-t', '-D', '-u', '-S', '60', '-w', '17', '-e', '10').read();
     assert.equal(slow.credential.type === 'totp' && slow.credential.periodSeconds, 60);
     assert.deepEqual([slow.emergency.length, slow.notes.length], [10, 2]);

@@ -132,7 +132,7 @@ describe('a file', () => {
   it('says where a password went before the code', () => {
     const { pin, notes } = onlyToken(`HOTP alice swordfish ${HEX}`);
     assert.equal(pin, true);
-    assert.deepEqual(notes, ['its password is not carried over: notp asks for none of its own before the code']);
+    assert.deepEqual(notes, ['its password is not carried over: notp asks for a code only']);
   });
 
   it('of nothing but comments has no tokens', () => {
@@ -161,7 +161,7 @@ describe('a file', () => {
 
 describe('a line cannot be kept', () => {
   const wrong: readonly (readonly [what: string, line: string, why: RegExp, user?: string])[] = [
-    ['of a type that pam_oath does not know', `MOTP alice - ${HEX}`, /^its type is none of HOTP/],
+    ['of a type that pam_oath does not know', `MOTP alice - ${HEX}`, /^its type must be one of HOTP/],
     ['of seconds that it does not know', `HOTP/T45 alice - ${HEX}`, /^its type/],
     ['of nine digits', `HOTP/E/9 alice - ${HEX}`, /^its type/],
     ['whose type names digits alone', `HOTP/6 alice - ${HEX}`, /^its type/],
@@ -169,11 +169,11 @@ describe('a line cannot be kept', () => {
     ['without a type', `${HEX} alice - x`, /^its type/],
     ['without a key', `HOTP alice ${HEX}`, /^it has no key/],
     ['without a user', `HOTP ${HEX}`, /^it has no key/],
-    ['with a key for a user', `HOTP ${HEX} 0 755224`, /^its second field is no user name$/],
-    ['with a user that is none', `HOTP al:ice - ${HEX}`, /^its second field is no user name$/],
+    ['with a key for a user', `HOTP ${HEX} 0 755224`, /^its second field is not a user name$/],
+    ['with a user that is none', `HOTP al:ice - ${HEX}`, /^its second field is not a user name$/],
     ['with an odd number of hex digits', `HOTP alice - ${HEX}0`, /^its key is not an even number/, 'alice'],
     ['with a key in base32', `HOTP alice - GEZDGNBVGY3TQOJQ`, /^its key is not an even number/, 'alice'],
-    ['with a key that is too short', `HOTP alice - ${HEX.slice(0, 18)}`, /^its key has 9 bytes, and notp takes 10 to 128$/, 'alice'],
+    ['with a key that is too short', `HOTP alice - ${HEX.slice(0, 18)}`, /^its key has 9 bytes, but notp accepts 10 to 128$/, 'alice'],
     ['with a key that is too long', `HOTP alice - ${'31'.repeat(129)}`, /^its key has 129 bytes/, 'alice'],
     ['with a comment behind', `HOTP alice - ${HEX} # Alice`, /^its counter/, 'alice'],
     ['with a counter below 0', `HOTP alice - ${HEX} -1`, /^its counter/, 'alice'],

@@ -115,25 +115,25 @@ it('a URI of a counted secret has its counter, and starts at 0 where it has none
 
 const S = `secret=${SECRET}`;
 const WRONG: readonly (readonly [what: string, uri: string, why: RegExp])[] = [
-  ['of Steam, whose codes are letters', `otpauth://steam/Steam:alice?${S}&issuer=Steam`, /its "type" is none that notp knows/],
-  ['of Yandex', `otpauth://yaotp/alice?${S}`, /its "type" is none that notp knows/],
-  ['whose type is the secret', `otpauth://${SECRET}/alice?${S}`, /its "type" is none that notp knows/],
-  ['with MD5', `otpauth://totp/a?${S}&algorithm=MD5`, /its "algorithm" is none that notp knows/],
-  ['with 5 digits', `otpauth://totp/a?${S}&digits=5`, /its "digits" is none that notp knows/],
-  ['with 9 digits', `otpauth://totp/a?${S}&digits=9`, /its "digits" is none that notp knows/],
-  ['with digits that are no number', `otpauth://totp/a?${S}&digits=six`, /its "digits" is none that notp knows/],
+  ['of Steam, whose codes are letters', `otpauth://steam/Steam:alice?${S}&issuer=Steam`, /its "type" is malformed or unsupported/],
+  ['of Yandex', `otpauth://yaotp/alice?${S}`, /its "type" is malformed or unsupported/],
+  ['whose type is the secret', `otpauth://${SECRET}/alice?${S}`, /its "type" is malformed or unsupported/],
+  ['with MD5', `otpauth://totp/a?${S}&algorithm=MD5`, /its "algorithm" is malformed or unsupported/],
+  ['with 5 digits', `otpauth://totp/a?${S}&digits=5`, /its "digits" is malformed or unsupported/],
+  ['with 9 digits', `otpauth://totp/a?${S}&digits=9`, /its "digits" is malformed or unsupported/],
+  ['with digits that are no number', `otpauth://totp/a?${S}&digits=six`, /its "digits" is malformed or unsupported/],
   ['with a period of 10 seconds', `otpauth://totp/a?${S}&period=10`, /its period is not from 15 to 300 seconds/],
   ['with a period of 301 seconds', `otpauth://totp/a?${S}&period=301`, /its period is not from 15 to 300 seconds/],
-  ['with a period of 0', `otpauth://totp/a?${S}&period=0`, /its "period" is none that notp knows/],
-  ['with a period that is no number', `otpauth://totp/a?${S}&period=30s`, /its "period" is none that notp knows/],
-  ['with a counter below 0', `otpauth://hotp/a?${S}&counter=-1`, /its "counter" is none that notp knows/],
-  ['with a counter beyond whole numbers', `otpauth://hotp/a?${S}&counter=9007199254740992`, /its "counter" is none that notp knows/],
+  ['with a period of 0', `otpauth://totp/a?${S}&period=0`, /its "period" is malformed or unsupported/],
+  ['with a period that is no number', `otpauth://totp/a?${S}&period=30s`, /its "period" is malformed or unsupported/],
+  ['with a counter below 0', `otpauth://hotp/a?${S}&counter=-1`, /its "counter" is malformed or unsupported/],
+  ['with a counter beyond whole numbers', `otpauth://hotp/a?${S}&counter=9007199254740992`, /its "counter" is malformed or unsupported/],
   ['without a secret', 'otpauth://totp/a?issuer=b', /it has no secret/],
   ['with an empty secret', 'otpauth://totp/a?secret=', /it has no secret/],
   ['without a question mark', 'otpauth://totp/a', /it has no secret/],
-  ['with a secret of 9 bytes', `otpauth://totp/a?secret=${SECRET.slice(0, 15)}`, /its secret is no base32, or too short or too long/],
-  ['with a secret of 129 bytes', `otpauth://totp/a?secret=${'A'.repeat(207)}`, /its secret is no base32, or too short or too long/],
-  ['with a secret that is no base32', `otpauth://totp/a?secret=${SECRET}01`, /its secret is no base32, or too short or too long/],
+  ['with a secret of 9 bytes', `otpauth://totp/a?secret=${SECRET.slice(0, 15)}`, /its secret is not base32, or is too short or too long/],
+  ['with a secret of 129 bytes', `otpauth://totp/a?secret=${'A'.repeat(207)}`, /its secret is not base32, or is too short or too long/],
+  ['with a secret that is no base32', `otpauth://totp/a?secret=${SECRET}01`, /its secret is not base32, or is too short or too long/],
   ['with damaged percent-encoding of the name', `otpauth://totp/a%zz?${S}`, /it is malformed or too long/],
   ['with damaged percent-encoding of the secret', `otpauth://totp/a?${S}%4`, /it is malformed or too long/],
   ['with a control character in the account', `otpauth://totp/a%1b%5B2Jb?${S}`, /control characters/],
@@ -155,7 +155,7 @@ describe('a URI is refused, and its secret not told,', () => {
   it('where what stands between the parameters is damaged: the message told the value, and the secret in it', () => {
     for (const key of ['digits', 'period', 'algorithm', 'counter'])
       for (const between of ['%26', ';', '?', '%3F', '#'])
-        assertRefuses(() => parseOtpauthUri(`otpauth://totp/a?${key}=6${between}${S}`), /is none that notp knows/, SECRET);
+        assertRefuses(() => parseOtpauthUri(`otpauth://totp/a?${key}=6${between}${S}`), /is malformed or unsupported/, SECRET);
   });
 
   it('and nothing else comes of one damaged character anywhere', () => {

@@ -42,20 +42,24 @@ describe('as a whole', () => {
   const wholes: readonly (readonly [what: string, text: string | Uint8Array, why: RegExp])[] = [
     ['nothing', '', /the file is empty/],
     ['one byte over 16 KiB', Buffer.alloc(MAX_SEALED_FILE_BYTES + 1, ' '), /over 16 KiB/],
-    ['16 KiB of blanks', Buffer.alloc(MAX_SEALED_FILE_BYTES, ' '), /no JSON/],
-    ['brackets alone, which once exhausted the stack', '['.repeat(8192) + ']'.repeat(8192), /no JSON/],
-    ['NUL bytes', Buffer.alloc(100), /no JSON/],
-    ['NUL after the end', `${GOOD}\0`, /no JSON/],
-    ['a byte-order mark', `\ufeff${GOOD}`, /no JSON/],
-    ['CRLF line ends', GOOD.replaceAll('\n', '\r\n'), /not written as notp writes it/],
-    ['no newline at its end', GOOD.trimEnd(), /not written as notp writes it/],
-    ['two newlines at its end', `${GOOD}\n`, /not written as notp writes it/],
-    ['other indentation', GOOD.replaceAll('  ', '\t'), /not written as notp writes it/],
-    ['an escape where none is needed', GOOD.replace('alice', '\\u0061lice'), /not written as notp writes it/],
-    ['a key twice', GOOD.replace('  "user"', '  "user": "mallory",\n  "user"'), /not written as notp writes it/],
-    ['a key twice inside the seal', GOOD.replace('    "m": 16384', '    "m": 16384,\n    "m": 16384'), /not written as notp writes it/],
-    ['a number in another form', GOOD.replace('"m": 16384', '"m": 16384.0'), /not written as notp writes it/],
-    ['two objects', GOOD + GOOD, /no JSON/],
+    ['16 KiB of blanks', Buffer.alloc(MAX_SEALED_FILE_BYTES, ' '), /not JSON/],
+    ['brackets alone, which once exhausted the stack', '['.repeat(8192) + ']'.repeat(8192), /not JSON/],
+    ['NUL bytes', Buffer.alloc(100), /not JSON/],
+    ['NUL after the end', `${GOOD}\0`, /not JSON/],
+    ['a byte-order mark', `\ufeff${GOOD}`, /not JSON/],
+    ['CRLF line ends', GOOD.replaceAll('\n', '\r\n'), /not in the exact form that notp writes/],
+    ['no newline at its end', GOOD.trimEnd(), /not in the exact form that notp writes/],
+    ['two newlines at its end', `${GOOD}\n`, /not in the exact form that notp writes/],
+    ['other indentation', GOOD.replaceAll('  ', '\t'), /not in the exact form that notp writes/],
+    ['an escape where none is needed', GOOD.replace('alice', '\\u0061lice'), /not in the exact form that notp writes/],
+    ['a key twice', GOOD.replace('  "user"', '  "user": "mallory",\n  "user"'), /not in the exact form that notp writes/],
+    [
+      'a key twice inside the seal',
+      GOOD.replace('    "m": 16384', '    "m": 16384,\n    "m": 16384'),
+      /not in the exact form that notp writes/,
+    ],
+    ['a number in another form', GOOD.replace('"m": 16384', '"m": 16384.0'), /not in the exact form that notp writes/],
+    ['two objects', GOOD + GOOD, /not JSON/],
     ['a list', '[]', /not a JSON object/],
     ['null', 'null', /not a JSON object/],
     ['a string', '"sealed/1"', /not a JSON object/],
@@ -85,7 +89,7 @@ describe('the keys', () => {
   });
 
   const values: readonly (readonly [what: string, fields: object, why: RegExp])[] = [
-    ['a format of the future', { notp: 'sealed/2' }, /"notp" is not sealed\/1/],
+    ['a format of the future', { notp: 'sealed/2' }, /"notp" must be one of sealed\/1/],
     ['an id in capitals', { id: 'A'.repeat(32) }, /"id" is malformed/],
     ['an id that is too short', { id: 'a'.repeat(31) }, /"id" is malformed/],
     ['an id with a newline at its end', { id: `${'a'.repeat(32)}\n` }, /"id" is malformed/],
@@ -122,22 +126,22 @@ describe('the seal', () => {
   it('may cost as much as the caps, and not one more', () => {
     const most = [{ m: MAX_KDF_MEMORY_KIB }, { t: MAX_KDF_PASSES }, { p: MAX_KDF_LANES }];
     for (const cost of most) assert.equal(parseSealedFile(Buffer.from(withSeal(cost))).user, 'alice');
-    refuses(withSeal({ m: MAX_KDF_MEMORY_KIB + 1 }), /"m" is not a whole number from 16384 to 131072/);
-    refuses(withSeal({ t: MAX_KDF_PASSES + 1 }), /"t" is not a whole number from 2 to 6/);
-    refuses(withSeal({ p: MAX_KDF_LANES + 1 }), /"p" is not a whole number from 1 to 8/);
+    refuses(withSeal({ m: MAX_KDF_MEMORY_KIB + 1 }), /"m" must be a whole number from 16384 to 131072/);
+    refuses(withSeal({ t: MAX_KDF_PASSES + 1 }), /"t" must be a whole number from 2 to 6/);
+    refuses(withSeal({ p: MAX_KDF_LANES + 1 }), /"p" must be a whole number from 1 to 8/);
   });
 
   it('that costs less than the floor is refused: nobody guesses at it cheaply', () => {
     const least = { m: MIN_KDF_MEMORY_KIB, t: MIN_KDF_PASSES };
     assert.equal(parseSealedFile(Buffer.from(withSeal(least))).user, 'alice');
-    refuses(withSeal({ m: MIN_KDF_MEMORY_KIB - 1 }), /"m" is not a whole number from 16384 /);
-    refuses(withSeal({ t: MIN_KDF_PASSES - 1 }), /"t" is not a whole number from 2 /);
+    refuses(withSeal({ m: MIN_KDF_MEMORY_KIB - 1 }), /"m" must be a whole number from 16384 /);
+    refuses(withSeal({ t: MIN_KDF_PASSES - 1 }), /"t" must be a whole number from 2 /);
     refuses(withSeal({ m: 8, t: 1, p: 1 }), /"m"/);
     refuses(withSeal({ p: 0 }), /"p"/);
   });
 
   const seals: readonly (readonly [what: string, seal: unknown, why: RegExp])[] = [
-    ['of an unknown kind', { kind: 'tpm', kdf: 'argon2id', m: 8, t: 1, p: 1, salt: '' }, /"kind" is not passphrase or host/],
+    ['of an unknown kind', { kind: 'tpm', kdf: 'argon2id', m: 8, t: 1, p: 1, salt: '' }, /"kind" must be one of passphrase, host/],
     ['without a kind', { key: '0'.repeat(16) }, /"seal" lacks "kind"/],
     ['of a host without its key id', { kind: 'host' }, /"seal" lacks "key"/],
     ['of a host with a key id that is none', { kind: 'host', key: '../../etc' }, /"key" is malformed/],
@@ -150,7 +154,7 @@ describe('the seal', () => {
   }
 
   it('of a passphrase is Argon2id with a salt of 16 bytes', () => {
-    refuses(withSeal({ kdf: 'scrypt' }), /"kdf" is not argon2id/);
+    refuses(withSeal({ kdf: 'scrypt' }), /"kdf" must be one of argon2id/);
     for (const length of [0, 15, 17]) refuses(withSeal({ salt: Buffer.alloc(length).toString('base64') }), /"salt" has the wrong length/);
   });
 });

@@ -48,7 +48,7 @@ describe('the sealed content', () => {
     refuses({ more: 1 }, /the sealed content has an unknown key "more"/);
     assert.throws(() => parsePayload(Buffer.from('[]')), { code: 'bad_secret_file' });
     assert.throws(() => parsePayload(Buffer.from('{')), { code: 'bad_secret_file' });
-    assert.throws(() => parsePayload(Buffer.from(` ${JSON.stringify(OBJECT)}`)), { message: /not written as notp writes it/ });
+    assert.throws(() => parsePayload(Buffer.from(` ${JSON.stringify(OBJECT)}`)), { message: /not in the exact form that notp writes/ });
   });
 
   it('holds a secret of 10 to 128 bytes in canonical base32, and no message repeats it', () => {
@@ -61,10 +61,10 @@ describe('the sealed content', () => {
   });
 
   const values: readonly (readonly [key: string, values: readonly unknown[], why: RegExp])[] = [
-    ['type', ['TOTP', 'HOTP', '', 1, null], /"type" is not totp or hotp/],
-    ['algorithm', ['sha1', 'MD5', 1, null], /"algorithm" is not SHA1 or SHA256 or SHA512/],
-    ['digits', [5, 9, '6', 6.5, null], /"digits" is not 6 or 7 or 8/],
-    ['period', [14, 301, 30.5, '30', null, 0], /"period" is not a whole number from 15 to 300/],
+    ['type', ['TOTP', 'HOTP', '', 1, null], /"type" must be one of totp, hotp/],
+    ['algorithm', ['sha1', 'MD5', 1, null], /"algorithm" must be one of SHA1, SHA256, SHA512/],
+    ['digits', [5, 9, '6', 6.5, null], /"digits" must be one of 6, 7, 8/],
+    ['period', [14, 301, 30.5, '30', null, 0], /"period" must be a whole number from 15 to 300/],
     ['issuer', ['a\nb', 'x'.repeat(MAX_LABEL_CHARACTERS + 1), 1, null], /"issuer" is malformed/],
     ['account', ['a\u0000b', 'x'.repeat(MAX_LABEL_CHARACTERS + 1), 1, null], /"account" is malformed/],
     ['recovery', [[], null, 'x', 1], /"recovery" is not a JSON object/],

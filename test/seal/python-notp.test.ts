@@ -66,7 +66,7 @@ describe('a file of the Python notp', () => {
 
   for (const content of ['', 'not base32!', 'HSBRGZRK', 'otpauth://totp/a?secret=HSBRGZRKZDRLBVEY', '\xff\xfe']) {
     it(`with ${JSON.stringify(content)} in it is refused, and that not told`, () => {
-      assertRefuses(() => opened(written(content)), content === '' ? /cut off/ : /its content is no base32 secret/, 'HSBRGZRK');
+      assertRefuses(() => opened(written(content)), content === '' ? /cut off/ : /its content is not a base32 secret/, 'HSBRGZRK');
     });
   }
 
@@ -77,7 +77,7 @@ describe('a file of the Python notp', () => {
       try {
         assert.equal(opened(cut), undefined, `${length} characters`);
       } catch {
-        assertRefuses(() => opened(cut), /^this is no file of the Python notp: /, SECRET);
+        assertRefuses(() => opened(cut), /^this is not a file of the Python notp: /, SECRET);
         refused++;
       }
     }
@@ -124,7 +124,7 @@ describe('a file of the Python notp', () => {
   it('is none whatever else stands in it', () => {
     fc.assert(
       fc.property(fc.string({ unit: 'binary' }), (text) => {
-        assertRefuses(() => parsePythonNotp(text), /^this is no file of the Python notp: /);
+        assertRefuses(() => parsePythonNotp(text), /^this is not a file of the Python notp: /);
       }),
     );
   });

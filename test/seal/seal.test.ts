@@ -211,6 +211,6 @@ describe('a context that is none', () => {
 describe('a sealed file that is written in another way', () => {
   it('is none, though it says the same', () => {
     const same: unknown = JSON.parse(Buffer.from(printSealedFile(sealed(HOST_HEADER))).toString());
-    assert.throws(() => parseSealedFile(Buffer.from(JSON.stringify(same))), /is not written as notp writes it/);
+    assert.throws(() => parseSealedFile(Buffer.from(JSON.stringify(same))), /is not in the exact form that notp writes/);
   });
 });

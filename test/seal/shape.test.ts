@@ -35,9 +35,9 @@ describe('a shape', () => {
 
   it('names the key of a wrong value, and what is right', () => {
     refuses({ ...GOOD, name: 'ALICE' }, '"name" is malformed');
-    refuses({ ...GOOD, digits: 9 }, '"digits" is not 6 or 7 or 8');
-    refuses({ ...GOOD, count: 10 }, '"count" is not a whole number from 1 to 9');
-    refuses({ ...GOOD, seal: { kind: 'tpm' } }, '"kind" is not host or none');
+    refuses({ ...GOOD, digits: 9 }, '"digits" must be one of 6, 7, 8');
+    refuses({ ...GOOD, count: 10 }, '"count" must be a whole number from 1 to 9');
+    refuses({ ...GOOD, seal: { kind: 'tpm' } }, '"kind" must be one of host, none');
     refuses({ ...GOOD, seal: [] }, '"seal" is not a JSON object');
     refuses({ ...GOOD, list: ['a', 1] }, '"list" is not text');
     refuses({ ...GOOD, list: ['a', 'b', 'c'] }, '"list" is a list of more than 2');

@@ -68,10 +68,10 @@ describe('in place of the sealed file', () => {
   const text = Buffer.from(GOOD).toString();
   const contents: readonly (readonly [what: string, content: string | Uint8Array, why: RegExp])[] = [
     ['an empty file', '', /: the file is empty$/],
-    ['a NUL byte', '\0', /: the file is no JSON$/],
-    ['NUL after a good one', `${text}\0`, /: the file is no JSON$/],
-    ['CRLF line ends', text.replaceAll('\n', '\r\n'), /: the file is not written as notp writes it$/],
-    ['one that is cut off', GOOD.subarray(0, GOOD.length / 2), /: the file is no JSON$/],
+    ['a NUL byte', '\0', /: the file is not JSON$/],
+    ['NUL after a good one', `${text}\0`, /: the file is not JSON$/],
+    ['CRLF line ends', text.replaceAll('\n', '\r\n'), /: the file is not in the exact form that notp writes$/],
+    ['one that is cut off', GOOD.subarray(0, GOOD.length / 2), /: the file is not JSON$/],
     ['one over 16 KiB', Buffer.alloc(16 * 1024 + 1, ' '), /is over 16384 bytes$/],
     ['one with an unknown key', text.replace('"user"', '"\\u001b[2J": 1,\n  "user"'), /unknown key "\\u001b\[2J"$/],
     ['one of another user', printSealedFile(sealed({ ...HOST_HEADER, user: 'mallory' })), /: sealed for another user or context$/],

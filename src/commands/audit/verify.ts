@@ -99,7 +99,7 @@ async function resume(place: StatePlace, now: () => number): Promise<void> {
   });
 }
 
-/** Why the chain cannot go on by itself; undefined where it can. */
+/** Why the chain cannot go on by itself; undefined if it can. */
 async function whyLost(file: string, transaction: Transaction, keys: Chain['keys']): Promise<string | undefined> {
   try {
     return isLost(file, (await headOf(file, transaction, keys)).head) ? 'the store knew no record of this log' : undefined;
@@ -109,7 +109,7 @@ async function whyLost(file: string, transaction: Transaction, keys: Chain['keys
   }
 }
 
-/** Whose log it is. Throws `usage` where there is no such log. */
+/** Whose log it is. Throws `usage` if there is no such log. */
 function placeOf(place: StatePlace, options: VerifyOptions): StatePlace {
   refuseUnshared(place, options);
   const found = options.outage ? outagePlace(place) : place;

@@ -31,7 +31,7 @@ export function groupsOf(code: string): [string, string] {
   return [code.slice(0, middle), code.slice(middle)];
 }
 
-/** `code` in the largest size that fits `columns`, drawn with the character `ink`; undefined where none fits. */
+/** `code` in the largest size that fits `columns`, drawn with the character `ink`; undefined if none fits. */
 export function bigDigits(code: string, columns: number, ink: string): readonly string[] | undefined {
   const drawings = SIZES.map((size) => FONT.map((line) => drawLine(code, line, size, ink)));
   return drawings.find(([line = '']) => line.length <= columns);

@@ -30,7 +30,7 @@ export interface Unfit {
   readonly why: string;
 }
 
-/** The text of `file` (`-`: stdin). Throws `usage` where it cannot be read, is too long or does not end. */
+/** The text of `file` (`-`: stdin). Throws `usage` if it cannot be read, is too long or does not end. */
 export async function readList(file: string, waiting: Waiting): Promise<string> {
   const bytes = file === '-' ? await readAllOfStdin(waiting) : readUpTo(file);
   if (bytes.length <= MAX_LIST_BYTES)
@@ -40,7 +40,7 @@ export async function readList(file: string, waiting: Waiting): Promise<string> 
   throw new NotpError('usage', `${shown(file)} is over ${String(MAX_LIST_BYTES)} bytes`, 'split it, and run one batch after the other');
 }
 
-/** Who of the list in `text` can be enrolled, each once, and which lines come to nothing. Throws `usage` where it names nobody at all. */
+/** Who of the list in `text` can be enrolled, each once, and which lines come to nothing. Throws `usage` if it names nobody at all. */
 export function peopleIn(text: string, file: string, config: Config): { people: readonly Person[]; unfit: readonly Unfit[] } {
   const listed = linesOf(text, shown(file));
   if (listed.length === 0) throw new NotpError('usage', `${shown(file)} names no user`, 'write one user name a line');

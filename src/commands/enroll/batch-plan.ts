@@ -32,14 +32,14 @@ export interface Batch {
   readonly state: State | undefined;
   /** The enrolments for its context as they were when it began, by user. */
   readonly known: ReadonlyMap<string, Enrolment>;
-  /** The sealed files that the store kept then, by user; undefined where they are in the homes. */
+  /** The sealed files that the store kept then, by user; undefined if they are in the homes. */
   readonly kept: ReadonlyMap<string, KeptFile> | undefined;
   /** The real path of the folder of hand-outs. */
   readonly folder: string | undefined;
   readonly now: () => number;
 }
 
-/** Whose state the batch changes. Throws `usage`, `not_permitted` or `failed` where it cannot be done at all. */
+/** Whose state the batch changes. Throws `usage`, `not_permitted` or `failed` if it cannot be done at all. */
 export function batchPlace(config: Config, { each, out }: BatchOptions): StatePlace {
   contextName(each.context);
   if (!isRoot()) throw new NotpError('not_permitted', 'only root can enrol somebody else', 'sudo notp-enroll --batch FILE --out DIR');

@@ -117,7 +117,7 @@ async function madeFor(batch: Batch, state: State, plan: Plan): Promise<Outcome>
   }
 }
 
-/** Undefined where the names are so long that no phone reads it. */
+/** Undefined if the names are so long that no phone reads it. */
 function uriOf(credential: TotpPayload): string | undefined {
   try {
     return otpauthUri(credential);

@@ -24,7 +24,7 @@ import { listening, oneByOne, refuseSecondRun } from '../one-by-one.ts';
 /** Two batches at once would each take the other's unfinished work for its own. */
 const LOCK = 'notp-enroll-batch';
 
-/** The exit code is 0 when everybody of the list is enrolled, 1 when somebody is not. Throws where it ended early. */
+/** The exit code is 0 when everybody of the list is enrolled, 1 when somebody is not. Throws if it ended early. */
 export async function enrollBatch(config: Config, options: BatchOptions, now: () => number): Promise<number> {
   const place = batchPlace(config, options);
   const waiting: Waiting = { deadlineMs: Infinity, interrupt: onEndingSignals() };

@@ -20,7 +20,7 @@ export interface HandoutFacts {
 /** The line by which a hand-out tells which enrolment it is of. */
 const ENROLMENT = /^Enrolment: ([0-9a-f]{32})$/m;
 
-/** The id of the enrolment that a hand-out is of; undefined where it tells none. */
+/** The id of the enrolment that a hand-out is of; undefined if it tells none. */
 export function enrolmentIn(handout: string): string | undefined {
   return ENROLMENT.exec(handout)?.[1];
 }

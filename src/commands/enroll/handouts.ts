@@ -16,7 +16,7 @@ export interface Image {
   readonly bytes: Uint8Array;
 }
 
-/** What lies there for one person. `id`: undefined where it tells none. */
+/** What lies there for one person. `id`: undefined if it tells none. */
 export interface Handout {
   readonly id: string | undefined;
   readonly file: string;
@@ -30,7 +30,7 @@ const SHARED_WRITE = 0o022;
 /** What kill -9 may leave: a file that was not whole yet. */
 const UNFINISHED = /^\.notp-handout-[0-9a-f]{16}\.tmp$/;
 
-/** The real path of `folder`, which is root's alone or is made so, with `create`. Throws `usage` where it is not fit for secrets. */
+/** The real path of `folder`, which is root's alone or is made so, with `create`. Throws `usage` if it is not fit for secrets. */
 export function handoutFolder(folder: string, { create }: { create: boolean }): string {
   let real: string;
   try {

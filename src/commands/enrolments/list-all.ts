@@ -36,7 +36,7 @@ export function jsonLines(all: readonly Facts[]): string {
   return all.map((facts) => `${JSON.stringify(facts)}\n`).join('');
 }
 
-/** What is known of every enrolment on the state of this host. Throws `not_permitted` without root, `refused` where there is no such state. */
+/** What is known of every enrolment on the state of this host. Throws `not_permitted` without root, `refused` if there is no such state. */
 export async function everybodysFacts(config: Config, now: () => number): Promise<readonly Facts[]> {
   if (!isRoot()) throw new NotpError('not_permitted', "only root can look at everybody's enrolments", 'sudo notp list --all');
   const place = statePlace(config, realUser());

@@ -26,7 +26,7 @@ export interface StatusOptions {
 /** The width of what is read elsewhere than on a terminal. */
 const PIPED_COLUMNS = 100;
 
-/** Prints a block, or with `json` a line, for each enrolment. Throws `refused` where there is none. */
+/** Prints a block, or with `json` a line, for each enrolment. Throws `refused` if there is none. */
 export async function status(config: Config, options: StatusOptions, now: () => number): Promise<number> {
   const all = options.all ? await everybodysFacts(config, now) : await factsOfOne(config, options, now);
   if (all.length === 0) sayHint(NOBODY_YET);

@@ -16,7 +16,7 @@ export interface UnlockOptions {
   readonly json: boolean;
 }
 
-/** Throws `refused` where there is no enrolment that logs in. */
+/** Throws `refused` if there is no enrolment that logs in. */
 export async function unlock(config: Config, options: UnlockOptions, now: () => number): Promise<number> {
   const context = options.context === undefined ? undefined : contextName(options.context);
   const user = await enrolledUser(config, options.user, now, {

@@ -98,7 +98,7 @@ async function inStore({ place, origin: { user, context } }: Target, state: Stat
   };
 }
 
-/** Why the registered file cannot be said to hold `credential`; undefined where it does. */
+/** Why the registered file cannot be said to hold `credential`; undefined if it does. */
 function differenceFrom(file: SealedFile, credential: Credential, state: State | undefined): Present | undefined {
   const enrolled = `is enrolled for ${file.context} already`;
   if (file.seal.kind === 'passphrase') return { kind: 'other', why: `${enrolled}, sealed by a passphrase` };

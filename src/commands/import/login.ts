@@ -68,7 +68,7 @@ export interface Stored {
   readonly left: number;
 }
 
-/** Seals with `passphrase`, or with the host's key, and registers. Throws where nothing has changed then. */
+/** Seals with `passphrase`, or with the host's key, and registers. Throws if nothing has changed then. */
 export async function storeLogin(
   target: Target,
   state: State,
@@ -139,7 +139,7 @@ interface Sought extends Pick<Moved, 'credential'> {
 }
 
 /**
- * Throws `refused` where another device of the account has this secret, or may have it as far as the host's key and `passphrase` can tell: one
+ * Throws `refused` if another device of the account has this secret, or may have it as far as the host's key and `passphrase` can tell: one
  * code, and one emergency code, would be good for both.
  */
 async function refuseTwin(target: Target, state: State, { credential, passphrase, idIn }: Sought): Promise<Twins> {
@@ -246,7 +246,7 @@ function afterSteps(
   return lastStep < state.lastStep ? known : { ...known, goesOn: true };
 }
 
-/** The same of a counter, whose codes are good for ever. Throws `refused` where nobody knows how far it went. */
+/** The same of a counter, whose codes are good for ever. Throws `refused` if nobody knows how far it went. */
 function afterCounter(
   fresh: LoginState,
   { id, user, context, state, doubt }: Enrolment,

@@ -39,7 +39,7 @@ export function keyOf(user: string, context: string): string {
   return `${user} ${context}`;
 }
 
-/** Throws where it would fail for everybody else too. */
+/** Throws if it would fail for everybody else too. */
 export async function importOne(going: Going, { token, user, context }: Exclude<Placed, { ended: string }>): Promise<Outcome> {
   const { config, state, known, options } = going;
   const target = targetOf(going, user, context);

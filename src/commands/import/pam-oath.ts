@@ -23,7 +23,7 @@ import { listening, oneByOne, refuseSecondRun } from '../one-by-one.ts';
 /** Two imports at once would each take the other's unfinished work for abandoned. */
 const LOCK = 'notp-import';
 
-/** The exit code is 0 when no token has failed. Throws where it ended early, or where there is nothing to import. */
+/** The exit code is 0 when no token has failed. Throws if it ended early, or where there is nothing to import. */
 export async function importPamOath(config: Config, options: UsersFileOptions, now: () => number): Promise<number> {
   const place = hostPlace(config);
   const waiting: Waiting = { deadlineMs: Infinity, interrupt: onEndingSignals() };
@@ -60,7 +60,7 @@ export async function importPamOath(config: Config, options: UsersFileOptions, n
   return hasFailures(ended, mistakes) ? 1 : 0;
 }
 
-/** What the file holds of `user`, by whatever spelling, or of all. Throws `usage` where that is nothing. */
+/** What the file holds of `user`, by whatever spelling, or of all. Throws `usage` if that is nothing. */
 function chosen({ tokens, mistakes }: PamOathFile, user: string | undefined, users: ReadonlyMap<string, User>, file: string): PamOathFile {
   const nameOf = (spelling: string | undefined): string | undefined => users.get(spelling ?? '')?.name ?? spelling;
   const isWanted = (each: { readonly user: string | undefined }): boolean => user === undefined || nameOf(each.user) === nameOf(user);

@@ -36,7 +36,7 @@ export async function sourceText(file: string | undefined, waiting: Waiting): Pr
   }
 }
 
-/** A conversation after sourceText, which may have taken stdin to its end. Throws `usage` where there is nobody to ask then. */
+/** A conversation after sourceText, which may have taken stdin to its end. Throws `usage` if there is nobody to ask then. */
 export function conversationBeside(file: string | undefined, waiting: Waiting): Conversation {
   const stdinTaken = (file === undefined || file === '-') && !isatty(STDIN);
   return stdinTaken ? openConversation(waiting, terminalBesideStdin()) : openConversation(waiting);
@@ -56,7 +56,7 @@ function terminalBesideStdin(): Terminal {
   }
 }
 
-/** All of `file`, up to `maxBytes`. Throws `failed` where it cannot be read, `refused` where it is empty, over the cap or no text. */
+/** All of `file`, up to `maxBytes`. Throws `failed` if it cannot be read, `refused` if it is empty, over the cap or no text. */
 export function fileText(file: string, maxBytes: number): string {
   return textOf(file, readFile(file, maxBytes), maxBytes);
 }
@@ -66,7 +66,7 @@ export async function stdinText(waiting: Waiting, maxBytes: number): Promise<str
   return textOf('stdin', await readAllOfStdin(waiting, maxBytes), maxBytes);
 }
 
-/** `bytes` as text; `name` is for messages. Throws `refused` where there are none, over `maxBytes`, or where they are no text. */
+/** `bytes` as text; `name` is for messages. Throws `refused` if there are none, over `maxBytes`, or where they are no text. */
 export function textOf(name: string, bytes: Uint8Array, maxBytes: number): string {
   if (bytes.every((byte) => BLANKS.includes(byte))) throw new NotpError('refused', `${name} is empty`, 'nothing was imported');
   if (bytes.length > maxBytes) throw new NotpError('refused', `${name} is over ${String(maxBytes / 1024)} KiB`, 'nothing was imported');

@@ -57,7 +57,7 @@ function printHostKeyId(config: Config): number {
   return 0;
 }
 
-/** The user that the key belongs to. Throws `not_permitted` where we are not root, `failed` where there is no such user. */
+/** The user that the key belongs to. Throws `not_permitted` if we are not root, `failed` if there is no such user. */
 export function serviceUser(): User {
   if (!isRoot()) throw new NotpError('not_permitted', 'the host key is for root alone', 'run this with sudo');
   const service = userByName(SERVICE_USER);

@@ -27,7 +27,7 @@ function confirm({ json }: { readonly json: boolean }): number {
   return 0;
 }
 
-/** Undoes every setup in force, the newest first. Throws `refused` where that would overwrite what somebody has changed since. */
+/** Undoes every setup in force, the newest first. Throws `refused` if that would overwrite what somebody has changed since. */
 function undo(options: UndoOptions): number {
   requireRoot('undo');
   const setups = options.ifUnconfirmed === undefined ? setupsInForce() : unconfirmed(options.ifUnconfirmed);

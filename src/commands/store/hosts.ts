@@ -7,7 +7,7 @@ import { sharedState } from '../../enrolment/whose.ts';
 import type { Command } from 'commander';
 import { common, configOf, type CommonFlags, type Finish } from '../options.ts';
 
-/** Throws `refused` where the store is that of one host. */
+/** Throws `refused` if the store is that of one host. */
 async function listHosts(config: Config, { json }: { readonly json: boolean }, now: () => number): Promise<number> {
   const place = sharedState(config, 'hosts share', 'the store of this host is shared with no other');
   const heads = await asUser(place.owner, () =>

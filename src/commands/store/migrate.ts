@@ -9,7 +9,7 @@ import { migrateStoreOf, storeName } from '../../state/store-place.ts';
 import type { Command } from 'commander';
 import { common, configOf, type CommonFlags, type Finish } from '../options.ts';
 
-/** Throws `not_permitted` where we are not root, `store_unavailable` where the server does not do it. */
+/** Throws `not_permitted` if we are not root, `store_unavailable` if the server does not do it. */
 async function migrateStore(config: Config): Promise<number> {
   if (config.store.kind !== 'postgres') {
     sayHint('store.url names no database of a fleet; the file of a host is brought up to date when it is opened');

@@ -16,7 +16,7 @@ import { enrolledUser, originOf, sharedState } from '../../enrolment/whose.ts';
 import type { Command } from 'commander';
 import { common, configOf, type CommonFlags, type Finish, type Surroundings } from '../options.ts';
 
-/** Throws `not_permitted` where we are not root, `refused` where the store is that of one host, `usage` where there is no such user. */
+/** Throws `not_permitted` if we are not root, `refused` if the store is that of one host, `usage` if there is no such user. */
 async function approveUser(
   config: Config,
   { user: name, remove }: { readonly user: string; readonly remove: boolean },
@@ -42,7 +42,7 @@ async function approveUser(
   return 0;
 }
 
-/** Throws `refused` where the store is that of one host. */
+/** Throws `refused` if the store is that of one host. */
 async function listApproved(config: Config, { json }: { readonly json: boolean }, now: () => number): Promise<number> {
   const all = await within(placeOf(config), now, ({ store }) => store.exclusively((transaction) => transaction.approved()));
   const width = Math.max(0, ...all.map(({ user }) => user.length));

@@ -60,7 +60,7 @@ describe('notp-enroll --batch', { skip: lacks(BATCH_NEEDS) }, () => {
     ['one account for all', ['--json', '--account', 'all'], 2, /--account would be the same for all users/],
     ['a user besides', ['user3', '--json'], 2, /user3 is a user/],
     ['--user', ['--user', 'user3', '--json'], 2, /the users are those of the file/],
-    ['a bad context', ['.x', '--json'], 2, /is no context name/],
+    ['a bad context', ['.x', '--json'], 2, /is not a context name/],
     ['hand-outs for invitations', ['--pending', '--out', '/root/x'], 2, /--pending makes no secrets/],
     ['invitations where there is no service', ['--pending'], 3, /the service is not set up/],
     ['another kind of picture', ['--out', '/root/x', '--image', 'gif'], 2, /--image/],

@@ -150,7 +150,7 @@ describe('a login that another module knew', { skip: lacks(MODULE_NEEDS) }, () =
     const usage: readonly (readonly [Promise<Ran>, RegExp])[] = [
       [pamOath(''), /stdin is empty/],
       [pamOath('# no token\n'), /stdin has no token in it/],
-      [pamOath('MOTP x\n'), /is no users file of pam_oath: no line is a token; line 1: its type is none of/],
+      [pamOath('MOTP x\n'), /is no users file of pam_oath: no line is a token; line 1: its type must be one of/],
       [pamOath(`HOTP erin - ${key}\n`, '--user', 'alice'), /stdin has no token of "alice"/],
       [pamOath('', '--file', '/root/none'), /\/root\/none: ENOENT/],
       [pamOath('', '--file', '/root/large'), /\/root\/large is over 2048 KiB/],
@@ -178,7 +178,7 @@ describe('a login that another module knew', { skip: lacks(MODULE_NEEDS) }, () =
       told.slice(2).map(({ line, user, why }) => [line, user, why]),
       [
         [4, 'grace', 'there is no such user'],
-        [3, 'frank', 'its key has 1 bytes, and notp takes 10 to 128'],
+        [3, 'frank', 'its key has 1 bytes, but notp accepts 10 to 128'],
       ],
     );
     const replaced = await pamOath(`HOTP alice - ${key}\n`, '--replace', '--user', 'alice');

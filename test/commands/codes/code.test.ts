@@ -78,7 +78,7 @@ describe('the current code', { skip: lacks({ programs: ['oathtool', 'python3'] }
 
   it('is refused where there is no such secret, and where a name is none', async () => {
     assertRefused(await own.opening(['code', 'nothing']), 1, /there is no secret .*\/nothing\nnotp: hint: notp list shows all secrets/);
-    assertRefused(await own.opening(['code', '../ssh']), 2, /"\.\.\/ssh" is no context name/);
+    assertRefused(await own.opening(['code', '../ssh']), 2, /"\.\.\/ssh" is not a context name/);
   });
 
   it('is not made of a file that is broken, shared, or of another name', async () => {

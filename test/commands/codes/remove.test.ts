@@ -87,7 +87,7 @@ describe('removing a secret', { skip: lacks({ programs: ['python3', 'setsid'] })
   });
 
   it('refuses names that are none, and files that are no secrets', async () => {
-    assertRefused(await own.alone(['remove', '../passphrase', '--yes']), 2, /is no context name/);
+    assertRefused(await own.alone(['remove', '../passphrase', '--yes']), 2, /is not a context name/);
     fs.writeFileSync(path.join(own.secrets, 'notes'), 'my notes', { mode: 0o600 });
     assertRefused(await own.alone(['remove', 'notes', '--yes']), 3, /notes/);
     assert.equal(fs.readFileSync(path.join(own.secrets, 'notes'), 'utf8'), 'my notes');

@@ -133,7 +133,7 @@ describe('the status of one’s own enrolments', { skip: lacks({ programs: ['oat
   });
 
   it('refuses what makes no sense', async () => {
-    assertRefused(await own.notp(['status', '../x']), 2, /is no context name/);
+    assertRefused(await own.notp(['status', '../x']), 2, /is not a context name/);
     assertRefused(await own.notp(['status', '--user', 'nobody-of-that-name']), 2, /there is no user "nobody-of-that-name"/);
     assertRefused(await own.notp(['status', 'ssh', '--all']), 2, /'--all' cannot be used with a context/);
     assertRefused(await own.notp(['status', '--user', 'root', '--all']), 2, /cannot be used with/);

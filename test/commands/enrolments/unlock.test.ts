@@ -125,7 +125,7 @@ describe('unlocking one’s own enrolment', { skip: lacks({ programs: ['oathtool
 
   it('says where there is nothing to unlock', async () => {
     assertRefused(await own.notp(['unlock', 'other']), 1, /is not enrolled for other\nnotp: hint: enrolled: deploy, gone, ssh/);
-    assertRefused(await own.notp(['unlock', '../x']), 2, /is no context name/);
+    assertRefused(await own.notp(['unlock', '../x']), 2, /is not a context name/);
     assertRefused(await own.notp(['unlock', '--user', 'nobody-of-that-name']), 2, /there is no user/);
     assertRefused(await ownState('unlock-nobody').notp(['unlock']), 1, /is not enrolled/);
   });

@@ -49,8 +49,8 @@ describe('the summary', () => {
       'Skipped: 1',
       '  line 2: alice: too many',
       'Failed: 3',
-      '  line 2: its type is none of HOTP, HOTP/E, HOTP/T30 and HOTP/T60, the last three also with /6, /7 or /8',
-      '  line 3: carol: its key has 1 bytes, and notp takes 10 to 128',
+      '  line 2: its type must be one of HOTP, HOTP/E, HOTP/T30 and HOTP/T60, the last three also with /6, /7 or /8',
+      '  line 3: carol: its key has 1 bytes, but notp accepts 10 to 128',
       '  line 5: erin: there is no such user',
       '',
     ]);
