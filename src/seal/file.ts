@@ -76,7 +76,7 @@ export function parseSealedFile(bytes: Uint8Array): SealedFile {
   if (bytes.length > MAX_SEALED_FILE_BYTES) throw bad('the file is over 16 KiB');
   const file = shaped(SEALED_FILE, canonicalJson(bytes, 'the file'), 'the file');
   // One way to write it, so that the digest of what was parsed is the digest of the file.
-  if (Buffer.compare(printSealedFile(file), bytes) !== 0) throw bad('the file is not written as notp writes it');
+  if (Buffer.compare(printSealedFile(file), bytes) !== 0) throw bad('the file is not in the exact form that notp writes');
   return file;
 }
 

@@ -1,4 +1,4 @@
-/** The formats that `notp import` reads, and telling them apart. */
+/** The formats that `notp import` reads, and how they are detected. */
 import { NotpError } from '../../error.ts';
 import { readBase32, type CodeParameters } from '../../otp/code.ts';
 import { parseMigrationUri, type Migration } from '../../otp/migration.ts';
@@ -7,10 +7,10 @@ import { looksLikePythonNotp, parsePythonNotp, type PythonNotpFile } from '../..
 import type { ImportFormat } from '../../terminal/formats.ts';
 import { sayHint } from '../../terminal/printer.ts';
 
-/** What is told beside a secret that says nothing of itself. */
+/** The options that describe a bare secret. */
 export type Told = Partial<CodeParameters & Account>;
 
-/** What was read: secrets, or a file that takes its own password to open. */
+/** What was read: secrets, or a file that needs its own password. */
 export type Source =
   | { readonly kind: 'credentials'; readonly credentials: readonly Credential[] }
   | { readonly kind: 'python-notp'; readonly file: PythonNotpFile };
@@ -18,14 +18,14 @@ export type Source =
 const MIGRATION = /^otpauth-migration:/i;
 const OTPAUTH = /^otpauth:/i;
 
-/** Reads `text` in the format `from`, or in the one that it shows by itself. Throws `refused` with what is wrong, never with a secret. */
+/** Reads `text` in the format `from`, or detects the format. Throws `refused` with what is wrong, never with a secret. */
 export function readSource(text: string, from: ImportFormat | undefined, told: Told): Source {
   const format = from ?? recognised(text);
   if (format === 'python-notp') return { kind: 'python-notp', file: parsePythonNotp(text) };
   if (format !== 'base32' && Object.keys(told).length > 0)
     throw new NotpError(
       'usage',
-      'an otpauth URI says itself what it is for',
+      'an otpauth URI already has these parameters',
       'leave out --issuer, --account, --digits, --period and --algorithm',
     );
   return {
@@ -34,7 +34,7 @@ export function readSource(text: string, from: ImportFormat | undefined, told: T
   };
 }
 
-/** A secret (raw bytes) that came without any parameters. */
+/** The credential of a secret (raw bytes) that came without parameters. */
 export function bareCredential(secret: Uint8Array, told: Told): Credential {
   return { type: 'totp', secret, ...USUAL_PARAMETERS, issuer: '', account: '', ...told };
 }
@@ -51,8 +51,8 @@ function base32Secret(text: string): Uint8Array {
   if (secret !== undefined) return secret;
   throw new NotpError(
     'refused',
-    'this is no secret: neither an otpauth URI, nor base32 of 10 to 128 bytes, nor a file of the Python notp',
-    'base32 has the letters A to Z and the digits 2 to 7; copy it again, whole, or say --from what it is',
+    'this is not a secret: neither an otpauth URI, nor base32 of 10 to 128 bytes, nor a file of the Python notp',
+    'base32 has the letters A to Z and the digits 2 to 7; copy it again, whole, or name the format with --from',
   );
 }
 
@@ -68,15 +68,16 @@ function uriCredentials(text: string, format: 'uri' | 'otpauth-migration'): Cred
 }
 
 function noUri(wanted: string): NotpError {
-  return new NotpError('refused', `there is no ${wanted} in it`, 'give one URI a line, or leave out --from');
+  return new NotpError('refused', `the input contains no ${wanted}`, 'give one URI a line, or leave out --from');
 }
 
 function hintAtMissingParts(migrations: readonly Migration[]): void {
   if (migrations.some((each) => each.parts === 0))
-    sayHint('the transfer does not say how many QR codes it has: compare what was imported with what the phone shows');
+    sayHint('the transfer does not say how many QR codes it has: compare the imported accounts with the phone');
   const parts = Math.max(0, ...migrations.map((each) => each.parts));
   const present = new Set(migrations.map(({ part }) => part)).size;
-  if (present < parts) sayHint(`the phone shows ${String(parts)} QR codes, and this is ${String(present)} of them: import the others too`);
+  if (present < parts)
+    sayHint(`the phone shows ${String(parts)} QR codes, but this is only ${String(present)} of them: import the others too`);
 }
 
 function linesOf(text: string): string[] {

@@ -1,4 +1,4 @@
-/** `notp import --from google-authenticator`: the login that pam_google_authenticator knew, with its remaining emergency codes. */
+/** `notp import --from google-authenticator`: imports a login of pam_google_authenticator with its remaining emergency codes. */
 import { NotpError } from '../../error.ts';
 import { parseGoogleAuthenticator } from '../../otp/google-authenticator.ts';
 import type { Waiting } from '../../system/bytes.ts';
@@ -24,7 +24,7 @@ export interface LoginOptions {
   readonly context: string;
   readonly user: string | undefined;
   readonly seal: 'host' | 'passphrase' | undefined;
-  /** Undefined: stdin, or on a terminal the usual file of the user. */
+  /** Undefined: stdin, or if stdin is a terminal, the usual file in the user's home. */
   readonly file: string | undefined;
   readonly told: Told;
   readonly passphraseFile: string | undefined;
@@ -33,16 +33,16 @@ export interface LoginOptions {
   readonly json: boolean;
 }
 
-/** What is imported, from where to where. */
+/** One login to import, its source and its target. */
 interface Import {
   readonly plan: LoginPlan;
   readonly target: Target;
   readonly moved: Moved;
-  /** The file that it was read from; undefined for stdin. */
+  /** The file it was read from; undefined for stdin. */
   readonly source: string | undefined;
 }
 
-/** The exit code is 0 when the login is imported, or was before. */
+/** The exit code is 0 if the login is imported now or was imported before. */
 export async function importGoogleAuthenticator(config: Config, options: LoginOptions, now: () => number): Promise<number> {
   refuseParameters(options.told);
   const plan = loginPlan(config, options.user, options.seal);
@@ -53,9 +53,9 @@ export async function importGoogleAuthenticator(config: Config, options: LoginOp
   const moved: Moved = { ...read, credential: labelled(read.credential, user, config, options.told) };
   const what: Import = { plan, target: targetOf({ config, place, now }, user, options.context), moved, source: file };
   const present = await seen(what);
-  if (present.kind === 'homeless') throw new NotpError('refused', `${user.name} ${present.why}`, 'make it first; nothing was changed');
+  if (present.kind === 'homeless') throw new NotpError('refused', `${user.name} ${present.why}`, 'create it first; nothing was changed');
   if (present.kind === 'other' && !options.replace)
-    throw new NotpError('refused', `${user.name} ${present.why}`, 'give --replace to replace what is there; nothing was changed');
+    throw new NotpError('refused', `${user.name} ${present.why}`, 'give --replace to replace it; nothing was changed');
   const done =
     present.kind === 'same'
       ? { id: present.id, notes: [], left: recoveryLeft(present.enrolment.state) }
@@ -68,17 +68,13 @@ export async function importGoogleAuthenticator(config: Config, options: LoginOp
   return 0;
 }
 
-/** The file says how the codes are made. */
+/** The file has its own digits, period and algorithm, so the options must not be given. */
 function refuseParameters({ digits, periodSeconds, algorithm }: Told): void {
   if (digits === undefined && periodSeconds === undefined && algorithm === undefined) return;
-  throw new NotpError(
-    'usage',
-    'a file of google-authenticator says itself how its codes are made',
-    'leave out --digits, --period and --algorithm',
-  );
+  throw new NotpError('usage', 'a google-authenticator file already has these parameters', 'leave out --digits, --period and --algorithm');
 }
 
-/** What is there already; nothing is made or changed. */
+/** The enrolment and file that are already there. Changes nothing. */
 async function seen({ plan: { place }, target, moved }: Import): Promise<Present> {
   const { user, context } = target.origin;
   const known = (state: State): Promise<Enrolment | undefined> =>
@@ -118,14 +114,14 @@ function tell({ plan, target, moved, source }: Import, { json, dryRun }: LoginOp
   const notes = [...moved.notes, ...(done?.notes ?? [])];
   const facts = { id: done?.id ?? null, user, context, seal: plan.sealKind, file: target.file, type: moved.credential.type };
   if (json) printResult(JSON.stringify({ ...facts, result, recovery_left: left, notes }) + '\n');
-  if (already) sayLine(`Already there: ${user} is enrolled for ${context} with this very secret; nothing was changed`);
+  if (already) sayLine(`Already there: ${user} is enrolled for ${context} with the same secret; nothing was changed`);
   else {
     sayLine(`${dryRun ? 'Would import' : 'Imported'} ${user} for ${context}: ${target.file}, ${codesLeft(left)}`);
     for (const note of notes) sayLine(`Note: ${note}`);
   }
   if (dryRun) return;
-  sayHint('keep this session open and try a new login before you close it');
-  sayHint(`when it works, delete ${source ?? 'the old file'}, which holds the secret in the clear`);
+  sayHint('keep this session open until a new login works');
+  sayHint(`when it works, delete ${source ?? 'the old file'}, which holds the secret unencrypted`);
 }
 
 function codesLeft(count: number): string {

@@ -1,4 +1,4 @@
-/** `notp import`: secrets of other services, and the logins that other modules of PAM knew. */
+/** `notp import`: imports secrets of other services, and logins of other PAM modules. */
 import { Option, type Command } from 'commander';
 import { NotpError } from '../../error.ts';
 import { ALGORITHMS, MAX_PERIOD_SECONDS, MIN_PERIOD_SECONDS, type Algorithm, type Digits } from '../../otp/code.ts';
@@ -37,11 +37,11 @@ interface ImportFlags extends CommonFlags {
 }
 
 const EXAMPLES = `
-Secrets of other services are yours alone; it is seen from them what they are.
-Logins come from the module that asked for their codes before (--from):
+Secrets of other services are for you alone; their format is detected.
+For a login, name the PAM module that asked for its codes before (--from):
   google-authenticator  ~/.google_authenticator, of one user
   pam-oath              its users file, of many users; only root
-The phones go on working, and no code that was used before works again.
+The phones keep working, and no used code works again.
 
 Examples:
   notp import github                              type or paste it, hidden
@@ -55,35 +55,36 @@ Examples:
 /** Adds `import`. */
 export function addImport(program: Command, { now }: Surroundings, finish: Finish): void {
   const command = common(program.command('import'))
-    .description('seal a secret that there is already: of another service, or of logins that another module knew')
-    .argument('[context]', 'name for the secret; of several, each gets its issuer and account added (default: that of logins)')
+    .description('import a secret from another app, file or PAM module')
+    .argument('[context]', 'name for the secret; for several, issuer and account are added to it (default: the context of logins)')
     .addOption(
-      new Option('--from <format>', 'what it is, where that cannot be seen from it').choices([...IMPORT_FORMATS, ...LOGIN_FORMATS]),
+      new Option('--from <format>', 'format of the secret (default: detected); needed for a login').choices([
+        ...IMPORT_FORMATS,
+        ...LOGIN_FORMATS,
+      ]),
     )
-    .option('--file <file>', 'read it from a file, "-" for stdin (default: stdin, or the terminal)')
-    .option('--user <name>', 'whose login; somebody else needs root. Of a users file: only this user')
-    .addOption(
-      new Option('--seal <kind>', 'of a login: how to seal it (default: host for root, else passphrase)').choices(['host', 'passphrase']),
-    )
-    .option('--dry-run', 'of logins: say what would be done, and change nothing')
-    .option('--replace', 'replace a secret of that name, or an enrolment');
-  addTold(command)
+    .option('--file <file>', 'read the secret from a file, "-" for stdin (default: stdin, or the terminal)')
+    .option('--user <name>', 'user of the login (only root can name another user); with pam-oath: import only this user')
+    .addOption(new Option('--seal <kind>', 'how to seal a login (default: host for root, else passphrase)').choices(['host', 'passphrase']))
+    .option('--dry-run', 'show which logins would be imported, and change nothing')
+    .option('--replace', 'replace an existing secret of that name, or an existing enrolment');
+  addSecretOptions(command)
     .addHelpText('after', EXAMPLES)
     .action(async (context: string | undefined, flags: ImportFlags) => {
       finish(await imported(context, flags, now));
     });
 }
 
-/** What a secret may not tell itself, and what seals it. */
-function addTold(command: Command): Command {
+/** The options that describe a bare secret, and the passphrase options. */
+function addSecretOptions(command: Command): Command {
   return command
-    .option('--issuer <text>', 'of a bare secret: the service', label)
-    .option('--account <text>', 'of a bare secret: the account', label)
-    .option('--digits <n>', 'of a bare secret: digits of a code, 6, 7 or 8', digits)
-    .option('--period <seconds>', 'of a bare secret: seconds that a code is shown', wholeNumber(MIN_PERIOD_SECONDS, MAX_PERIOD_SECONDS))
-    .addOption(new Option('--algorithm <name>', 'of a bare secret: hash of the codes').choices(ALGORITHMS))
+    .option('--issuer <text>', 'service name of a bare secret', label)
+    .option('--account <text>', 'account name of a bare secret', label)
+    .option('--digits <n>', 'digits of the codes of a bare secret, 6, 7 or 8', digits)
+    .option('--period <seconds>', 'seconds that each code of a bare secret is shown', wholeNumber(MIN_PERIOD_SECONDS, MAX_PERIOD_SECONDS))
+    .addOption(new Option('--algorithm <name>', 'hash algorithm of a bare secret').choices(ALGORITHMS))
     .addOption(passphraseFileOption())
-    .option('--new-passphrase-file <file>', 'seal with this passphrase, where --passphrase-file opens a file of the Python notp')
+    .option('--new-passphrase-file <file>', 'seal with this passphrase, if --passphrase-file opens a file of the Python notp')
     .option('--json', JSON_LINES);
 }
 
@@ -104,21 +105,21 @@ async function importedLogin(config: Config, context: string, flags: ImportFlags
 
 async function importedUsersFile(config: Config, context: string | undefined, flags: ImportFlags, now: () => number): Promise<number> {
   if (context !== undefined)
-    throw new NotpError('usage', 'the logins of a users file get the contexts of notp.toml', 'leave out the name; --user takes one user');
+    throw new NotpError('usage', 'the logins of a users file get the contexts of notp.toml', 'leave out the name; --user imports one user');
   if (flags.seal === 'passphrase')
     throw new NotpError(
       'usage',
       'the logins of a users file are sealed with the key of the host',
-      'a passphrase is known to its user alone',
+      'leave out --seal: only the users themselves know a passphrase',
     );
   if (Object.keys(toldBy(flags)).length > 0 || flags.passphraseFile !== undefined || flags.newPassphraseFile !== undefined)
-    throw new NotpError('usage', 'a users file says itself what its tokens are', 'leave out the options of bare secrets and passphrases');
+    throw new NotpError('usage', 'a users file already has these parameters', 'leave out the options for bare secrets and passphrases');
   const { importPamOath } = await import('./pam-oath.ts');
   const { user, file } = flags;
   return await importPamOath(config, { user, file, ...switches(flags) }, now);
 }
 
-/** A file of google-authenticator may hold the secret of another service too. */
+/** Imports a secret of another service, which a google-authenticator file may hold too. */
 async function importedSecrets(
   context: string | undefined,
   from: ImportFormat | 'google-authenticator' | undefined,
@@ -126,12 +127,12 @@ async function importedSecrets(
   now: () => number,
 ): Promise<number> {
   if (context === undefined)
-    throw new NotpError('usage', 'the secret needs a name', 'notp import github; for a login of another module give --from, see --help');
+    throw new NotpError('usage', 'the secret needs a name', 'give a name, as in notp import github; for a login give --from, see --help');
   if (flags.user !== undefined || flags.seal !== undefined || flags.dryRun === true)
     throw new NotpError(
       'usage',
       '--user, --seal and --dry-run are for logins',
-      'a secret of another service is your own, and sealed by a passphrase',
+      'leave them out: a secret of another service is for you alone, and is sealed by a passphrase',
     );
   const { importSecrets } = await import('./secrets.ts');
   const { file, passphraseFile, newPassphraseFile } = flags;

@@ -1,4 +1,4 @@
-/** Whether logins may be imported here at all, and on whose state: settled before anything is read. */
+/** Checks whether logins may be imported here, and into which state, before anything is read. */
 import { NotpError } from '../../error.ts';
 import { shellCommand } from '../../otp/escape.ts';
 import type { Config } from '../../system/config.ts';
@@ -13,7 +13,7 @@ export interface LoginPlan {
   readonly sealKind: 'host' | 'passphrase';
 }
 
-/** One user's login. Throws `usage` or `not_permitted`. */
+/** The plan for one user's login. Throws `usage` or `not_permitted`. */
 export function loginPlan(config: Config, name: string | undefined, seal: 'host' | 'passphrase' | undefined): LoginPlan {
   const user = userNamed(name, { onlyRoot: 'import the login of somebody else', hint: commandFor });
   const place = withOpenedKey(statePlace(config, user), config);
@@ -25,7 +25,7 @@ export function loginPlan(config: Config, name: string | undefined, seal: 'host'
   return { user, place, sealKind };
 }
 
-/** The logins of many. Throws `not_permitted` or `failed`. */
+/** The state of the host, for the logins of many users. Throws `not_permitted` or `failed`. */
 export function hostPlace(config: Config): StatePlace {
   if (!isRoot())
     throw new NotpError('not_permitted', 'only root can import the logins of others', 'sudo notp import --from pam-oath --file FILE');

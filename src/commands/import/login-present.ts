@@ -1,4 +1,4 @@
-/** What is registered and in place where a login of another module is to be imported. */
+/** Checks what is already enrolled where a login of another module is to be imported. */
 import { timingSafeEqual } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import * as path from 'node:path';
@@ -16,16 +16,16 @@ import { standingOf } from '../../login/standing.ts';
 import type { State } from '../../state/state.ts';
 import type { Target } from './target.ts';
 
-/** What is registered and in place. `same`: this very secret, which logs in. */
+/** The enrolment and sealed file that are there. `same`: an active enrolment with the same secret. */
 export type Present =
   | { readonly kind: 'none' }
   | { readonly kind: 'same'; readonly id: string; readonly enrolment: Enrolment }
-  /** `otherThan`: the id of the file that is registered, where it was opened and holds another secret. */
+  /** `otherThan`: the id of the registered file, if it could be opened and holds another secret. */
   | { readonly kind: 'other'; readonly why: string; readonly otherThan?: string }
   /** There is no place for a sealed file. */
   | { readonly kind: 'homeless'; readonly why: string };
 
-/** What there is instead of `credential`, which the store knows as `enrolment`. */
+/** What is there in place of `credential`. `enrolment`: the row of the store. */
 export async function presentLogin(
   target: Target,
   enrolment: Enrolment | undefined,
@@ -36,7 +36,7 @@ export async function presentLogin(
   const { found, homeless } = target.config.secretsInStore ? await inStore(target, state) : await inHome(target);
   if (homeless !== undefined) return { kind: 'homeless', why: `has no home: there is no ${homeless}` };
   if (enrolment === undefined)
-    return found.kind === 'absent' ? { kind: 'none' } : { kind: 'other', why: `has ${file} already, which is registered for no login` };
+    return found.kind === 'absent' ? { kind: 'none' } : { kind: 'other', why: `already has ${file}, which is not registered for a login` };
   const standing = standingOf(enrolment, found);
   if ('file' in standing) {
     const differs = differenceFrom(standing.file, credential, state);
@@ -47,10 +47,10 @@ export async function presentLogin(
   return { kind: 'other', why: `is enrolled for ${origin.context}, but ${standing.detail ?? WORDING[standing.reason].message}` };
 }
 
-/** What the registered file of another device holds, and why nobody can say it here. */
+/** Whether the registered file of another device holds the secret, or why that is unknown here. */
 export type Held = 'same' | 'other' | { readonly why: string };
 
-/** Whether the sealed file of `target`, which the store knows as `enrolment`, holds `credential`, as far as the host's key and `passphrase` open it. */
+/** Whether the sealed file of `target` holds `credential`, if the host key or `passphrase` opens it. `enrolment`: the row of the store. */
 export async function heldBy(
   target: Target,
   state: State | undefined,
@@ -65,14 +65,14 @@ export async function heldBy(
     const same = isSame(opened, credential);
     opened.secret.fill(0);
     if (same) return 'same';
-    // Whoever has the home can put another file there.
+    // The owner of the home can put another file there.
     return 'file' in standingOf(enrolment, found) ? 'other' : { why: 'its sealed file is not the registered one' };
   } catch (error) {
     return { why: messageOf(error) };
   }
 }
 
-/** What was found, and the folder that is missing for one. */
+/** The sealed file, or the folder that is missing for one. */
 interface Looked {
   readonly found: Found;
   readonly homeless?: string | undefined;
@@ -80,7 +80,7 @@ interface Looked {
 
 async function inHome({ config, user, origin }: Target): Promise<Looked> {
   const above = path.dirname(secretsFolder(config, user));
-  // One change of identity for both: of many users it is what takes the time.
+  // One change of identity for both, since for many users that takes most of the time.
   return await asUser(user, () => ({
     found: findSealed(config, user, origin.context),
     homeless: existsSync(above) ? undefined : above,
@@ -98,7 +98,7 @@ async function inStore({ place, origin: { user, context } }: Target, state: Stat
   };
 }
 
-/** Why the registered file cannot be said to hold `credential`; undefined if it does. */
+/** How the registered file differs from `credential`, or why that is unknown; undefined if it holds the same. */
 function differenceFrom(file: SealedFile, credential: Credential, state: State | undefined): Present | undefined {
   const enrolled = `is enrolled for ${file.context} already`;
   if (file.seal.kind === 'passphrase') return { kind: 'other', why: `${enrolled}, sealed by a passphrase` };
@@ -112,7 +112,7 @@ function differenceFrom(file: SealedFile, credential: Credential, state: State |
   }
 }
 
-/** Whether they give the same codes. */
+/** Whether both give the same codes. */
 function isSame(opened: Payload, credential: Credential): boolean {
   if (kindOf(opened) !== kindOf(credential) || opened.secret.length !== credential.secret.length) return false;
   return timingSafeEqual(opened.secret, credential.secret);

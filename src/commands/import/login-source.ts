@@ -1,4 +1,4 @@
-/** Where logins of other modules are read from. What lies in a user's home is read as that user, and never through a symlink. */
+/** Reads logins of other modules from files. A file in a user's home is read as that user, and never through a symlink. */
 import { realpathSync } from 'node:fs';
 import * as path from 'node:path';
 import { isatty } from 'node:tty';
@@ -15,15 +15,15 @@ import { fileText, stdinText, textOf } from './source.ts';
 
 export interface LoginText {
   readonly text: string;
-  /** The file that it was read from; undefined for stdin. */
+  /** The file it was read from; undefined for stdin. */
   readonly file: string | undefined;
 }
 
-/** What the tool writes unless it is told otherwise. */
+/** The default file name of the google-authenticator tool. */
 const USUAL_NAME = '.google_authenticator';
 const STDIN = 0;
 
-/** The file of google-authenticator: `file` (`-`: stdin), else stdin where it is no terminal, else the one in the home of `user`. Throws `usage`, `refused`, `failed` or `bad_secret_file`. */
+/** The google-authenticator file: `file` (`-`: stdin), else stdin unless it is a terminal, else the file in the home of `user`. Throws `usage`, `refused`, `failed` or `bad_secret_file`. */
 export async function googleAuthenticatorText(file: string | undefined, user: User, waiting: Waiting): Promise<LoginText> {
   const usual = path.join(user.home, USUAL_NAME);
   if (file === undefined && isatty(STDIN)) return { text: await asThem(usual, user), file: usual };
@@ -40,10 +40,14 @@ export async function googleAuthenticatorText(file: string | undefined, user: Us
   }
 }
 
-/** The users file of pam_oath: `file` (`-`: stdin), else stdin where it is no terminal. Throws `usage`. */
+/** The users file of pam_oath: `file` (`-`: stdin), else stdin unless it is a terminal. Throws `usage`. */
 export async function pamOathText(file: string | undefined, waiting: Waiting): Promise<LoginText> {
   if (file === undefined && isatty(STDIN))
-    throw new NotpError('usage', 'the users file is not named', 'give --file FILE: it is what usersfile= names in /etc/pam.d');
+    throw new NotpError(
+      'usage',
+      '--file is missing: notp needs the users file',
+      'give --file with the file that usersfile= names in /etc/pam.d',
+    );
   try {
     if (file === undefined || file === '-') return { text: await stdinText(waiting, MAX_PAM_OATH_BYTES), file: undefined };
     const named = path.resolve(file);
@@ -65,7 +69,7 @@ function isIn(home: string, file: string): boolean {
 async function asThem(file: string, user: User): Promise<string> {
   const bytes = await asUser(user, () => trusted(file, user));
   if (bytes !== undefined) return textOf(file, bytes, MAX_GOOGLE_AUTHENTICATOR_BYTES);
-  throw new NotpError('usage', `there is no ${file}`, 'name it with --file: it is what secret= names in /etc/pam.d, or give it on stdin');
+  throw new NotpError('usage', `there is no ${file}`, 'give --file with the file that secret= names in /etc/pam.d, or pipe it to stdin');
 }
 
 function trusted(file: string, user: User): Uint8Array | undefined {
@@ -76,19 +80,19 @@ function trusted(file: string, user: User): Uint8Array | undefined {
     throw new NotpError(
       'refused',
       error.message,
-      `it must be a plain file of ${user.name}'s own that nobody else can read; nothing was imported`,
+      `it must be a regular file of ${user.name} that nobody else can read; nothing was imported`,
     );
   }
 }
 
-/** The administrator says which file, and it is told what that comes to. */
+/** Reads the administrator's own choice, and for root prints the real path. */
 function asOurselves(file: string, maxBytes: number): string {
   const text = fileText(file, maxBytes);
   if (isRoot()) sayLine(`Read as root: ${escapeControls(behind(file))}`);
   return text;
 }
 
-/** Where symlinks end; a pipe has no such place. */
+/** The path behind all symlinks; a pipe has none. */
 function behind(file: string): string {
   try {
     return realpathSync(file);

@@ -1,6 +1,6 @@
 /**
- * One login that another module knew: sealed, and registered where that module left it, so that no code that was
- * used before works again.
+ * Imports one login of another module: seals the secret and registers it with the last used code, so that no used
+ * code works again.
  */
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
@@ -30,45 +30,45 @@ import { newId } from '../../enrolment/sealing.ts';
 import { issuerFor, sealPayload } from '../../enrolment/secret.ts';
 import { storeRegistered } from '../../enrolment/storing.ts';
 
-/** What the other module knew. */
+/** A login as the other module had it. */
 export interface Moved {
   readonly credential: Credential;
   /** Emergency codes that still work. */
   readonly emergency: readonly string[];
-  /** The last step whose code is spent; for HOTP the counter says it. */
+  /** The last step whose code was used; for HOTP the counter says it. */
   readonly lastStep: number | undefined;
   /** One line for each thing that is not carried over. */
   readonly notes: readonly string[];
 }
 
-/** Named for the day when it is exported to another phone, as an enrolment names it. */
+/** `credential` with issuer and account like those of an enrolment, for a later export to another phone. */
 export function labelled(credential: Credential, { name }: User, config: Config, told: Partial<Account> = {}): Credential {
   return { ...credential, issuer: issuerFor(told.issuer ?? '', config), account: told.account ?? cutAccount(`${name}@${hostname()}`) };
 }
 
-/** An enrolment that was interrupted with its file in place is whole from now on. */
+/** Completes an enrolment that was interrupted after its file was in place. */
 export async function completeLogin({ place, origin }: Target, state: State, id: string): Promise<void> {
   await asUser(place.owner, () => complete(state, { origin, id }));
 }
 
 export interface Storing {
   readonly passphrase: string | undefined;
-  /** What may open other devices of the account, where it is not that. */
+  /** The passphrase that may open other devices of the account, if it is a different one. */
   readonly opening?: string | undefined;
   readonly replace: boolean;
-  /** The id of a registered file that was opened and holds another secret; undefined: not known. */
+  /** The id of the registered file, if it was opened and holds another secret; undefined: unknown. */
   readonly otherThan: string | undefined;
 }
 
 export interface Stored {
   readonly id: string;
-  /** One line for each thing that the enrolment before it has changed. */
+  /** One line for each change that an earlier enrolment made necessary. */
   readonly notes: readonly string[];
   /** How many emergency codes still work. */
   readonly left: number;
 }
 
-/** Seals with `passphrase`, or with the host's key, and registers. Throws if nothing has changed then. */
+/** Seals with `passphrase`, or else with the host key, and registers. If it throws, nothing was changed. */
 export async function storeLogin(
   target: Target,
   state: State,
@@ -105,11 +105,11 @@ export async function storeLogin(
     left = recoveryLeft({ spent: next.spent });
     if (left < before)
       notes.push(
-        `${String(before - left)} of the emergency codes may have been used before and work no more: notp recovery makes new codes`,
+        `${String(before - left)} of the emergency codes may have been used before and no longer work: notp recovery makes new codes`,
       );
     return next;
   };
-  // What has ended accepts nothing meanwhile.
+  // Ended enrolments accept no codes, so their state cannot change meanwhile.
   const used = ended.reduce<LoginState>((fresh, each) => {
     const { lastStep: last, spent } = goOn(fresh, each, now());
     return { ...fresh, lastStep: last, spent };
@@ -119,28 +119,28 @@ export async function storeLogin(
   return { id: sealed.id, notes, left };
 }
 
-/** What the other devices of the account say of a secret. */
+/** The result of the search for a secret among the other devices of the account. */
 interface Twins {
-  /** Those that were ended, and had it. */
+  /** Ended enrolments that had the secret. */
   readonly ended: readonly Enrolment[];
-  /** Whether nobody can say of one that was ended, so that emergency codes may have been used there. */
+  /** Whether an ended enrolment may have had it, so that emergency codes may have been used there. */
   readonly isUnknown: boolean;
   readonly notes: readonly string[];
 }
 
-/** For whom and what a file is sealed. */
+/** The user and the context that a file is sealed for. */
 type SealedPlace = Pick<Origin, 'user' | 'context'>;
 
-/** What is looked for among the other devices. */
+/** The secret to search for among the other devices. */
 interface Sought extends Pick<Moved, 'credential'> {
   readonly passphrase: string | undefined;
-  /** The id that it would have had there, but for the last digits. */
+  /** The id that the secret would have there, except the last digits. */
   readonly idIn: (place: SealedPlace) => string;
 }
 
 /**
- * Throws `refused` if another device of the account has this secret, or may have it as far as the host's key and `passphrase` can tell: one
- * code, and one emergency code, would be good for both.
+ * Throws `refused` if another device of the account has this secret, or if its sealed file cannot be opened with the host key or `passphrase`,
+ * so that it may have it: each code and each emergency code would work for both.
  */
 async function refuseTwin(target: Target, state: State, { credential, passphrase, idIn }: Sought): Promise<Twins> {
   const { user, context } = target.origin;
@@ -166,21 +166,21 @@ async function refuseTwin(target: Target, state: State, { credential, passphrase
     else if (isOver) {
       isUnknown = true;
       notes.push(
-        `nobody can say whether ${other}, which was ended, had this secret (${held.why}): the last codes that it took may work again, and no emergency code works`,
+        `the ended enrolment ${other} may have had this secret (${held.why}): its last used codes may work again, and no emergency code works`,
       );
     } else
       throw new NotpError(
         'refused',
-        `${user} may have this very secret for ${other}, for nobody can say here what that has: ${held.why}`,
-        shellCommand`put that file back, or give --passphrase-file with its passphrase; notp revoke ${other} --user ${user} ends it`,
+        `${user} may already have the same secret for ${other}, whose secret cannot be read: ${held.why}`,
+        shellCommand`restore its sealed file, or give its passphrase with --passphrase-file; notp revoke ${other} --user ${user} ends it`,
       );
   }
   return { ended, isUnknown, notes };
 }
 
 /**
- * The enrolments of the account: `known` under its name, and `elsewhere` those that cannot log in now, under a name that it had before or for
- * a context that is not (or no more) in the configuration. What was used there was used.
+ * The enrolments of the account: `known` under its present name, and `elsewhere` those that cannot log in now because they are under an
+ * earlier name, or for a context that the configuration does not list. A code that was used there stays used.
  */
 async function enrolmentsFor(
   transaction: Transaction,
@@ -195,28 +195,28 @@ async function enrolmentsFor(
 function hasItAlready({ user, context }: SealedPlace): NotpError {
   return new NotpError(
     'refused',
-    `${user} has this very secret for ${context} already`,
+    `${user} already has the same secret for ${context}`,
     shellCommand`import it for one context; notp revoke ${context} --user ${user} ends the other`,
   );
 }
 
-/** Nothing was ever accepted by it. */
+/** Whether the enrolment never had a file, so that it never accepted a code. */
 function wasNever(enrolment: Enrolment | undefined): boolean {
   return enrolment === undefined || (enrolment.id === '' && enrolment.pendingId === '');
 }
 
-/** What is known of the secret that was there before. */
+/** How the secret of the replaced enrolment compares to the imported one. */
 interface Known {
   readonly isSame: boolean;
-  /** It is surely another one. */
+  /** It is known to be another secret. */
   readonly isOther: boolean;
-  /** It is the same, and had these very emergency codes. */
+  /** It is the same secret with the same emergency codes. */
   readonly hasSameCodes: boolean;
 }
 
 /**
- * The id of what is imported for `origin`, of which the first digits come again with the same secret, and the next with the same emergency codes.
- * Without a host key all of it is drawn.
+ * The id of the imported secret for `origin`: importing the same secret again gives the same first digits, and the same emergency codes give the
+ * same next digits. Without a host key the whole id is random.
  */
 function markedId({ hostKey }: State, origin: SealedPlace, { credential, emergency }: Moved): string {
   const random = newId();
@@ -229,7 +229,7 @@ function markedId({ hostKey }: State, origin: SealedPlace, { credential, emergen
   );
 }
 
-/** What is replaced has the same secret, or what was before it may have had: what was accepted by the clock, up to the step `latest`, stays spent. */
+/** The state of a TOTP login that replaces an enrolment: if that has, or may have, the same secret, its used codes stay used, up to the step `latest`. */
 function afterSteps(
   fresh: LoginState,
   { id, state, doubt }: Enrolment,
@@ -237,16 +237,16 @@ function afterSteps(
   latest: number,
 ): LoginState & PendingState {
   if (doubt === undefined && id === '') return fresh;
-  // Of one that was forged nobody knows what it has accepted, nor of what was before one with another secret.
+  // Used codes are unknown if the row was forged, or if the secret differs: an enrolment before it may have had this secret.
   if (doubt !== undefined || !isSame) return { ...fresh, lastStep: latest, spent: allSpent(fresh) };
-  // Of a clock that was ahead: nothing of the present is accepted meanwhile.
+  // The clock was ahead before: cap the last step, and accept no code of the present.
   const lastStep = Math.min(state.lastStep, latest);
   const next: LoginState = { ...fresh, ...usedToo(fresh, { ...state, lastStep }) };
   const known = hasSameCodes ? next : { ...next, spent: allSpent(fresh) };
   return lastStep < state.lastStep ? known : { ...known, goesOn: true };
 }
 
-/** The same of a counter, whose codes are good for ever. Throws `refused` if nobody knows how far it went. */
+/** The same for an HOTP login, whose codes never expire. Throws `refused` if the counter of the replaced enrolment is unknown. */
 function afterCounter(
   fresh: LoginState,
   { id, user, context, state, doubt }: Enrolment,
@@ -255,11 +255,11 @@ function afterCounter(
   if (doubt !== undefined)
     throw new NotpError(
       'refused',
-      `the enrolment of ${user} for ${context} does not count, so nobody knows which codes of this token were used`,
+      `the enrolment of ${user} for ${context} cannot be trusted, so it is unknown which codes of this token were used`,
       shellCommand`notp-enroll --replace --user ${user} makes a new secret`,
     );
   if (id === '') return fresh;
-  // Another token, or steps of the clock, which are no counters.
+  // Another token, or an enrolment with TOTP, whose steps are not counters.
   if (isOther || state.periodSeconds !== undefined) return { ...fresh, spent: allSpent(fresh) };
   const next: LoginState & PendingState = { ...fresh, ...usedToo(fresh, state), goesOn: true };
   return hasSameCodes ? next : { ...next, spent: allSpent(fresh) };
@@ -271,7 +271,7 @@ function allSpent({ spent }: LoginState): string {
 
 function noteOn({ user, context }: Target['origin'], counter: number): string {
   return (
-    `goes on after counter ${String(counter)}, the last that the enrolment before it took, for it may be the same token. ` +
-    shellCommand`Of another token: notp-enroll ${context} --user ${user} --replace, and then this import again with --replace`
+    `continues after counter ${String(counter)}, the last one that the earlier enrolment accepted, since it may be the same token. ` +
+    shellCommand`For another token: notp-enroll ${context} --user ${user} --replace, and then this import again with --replace`
   );
 }

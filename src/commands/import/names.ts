@@ -2,7 +2,7 @@
 import { MAX_CONTEXT_CHARACTERS } from '../../otp/names.ts';
 import type { Credential } from '../../otp/uri.ts';
 
-/** `given` for one secret; for several `given-issuer-account`, each another name, in their order. */
+/** `given` for one secret; for several, distinct names `given-issuer-account` in the order of `credentials`. */
 export function contextNames(given: string, credentials: readonly Credential[]): ReadonlyMap<string, Credential> {
   const named = new Map<string, Credential>();
   for (const credential of credentials)
@@ -18,7 +18,7 @@ function suffixOf({ issuer, account }: Credential): string {
     .join('');
 }
 
-/** `wanted`, cut to what a context may have, with a number where it is taken. */
+/** `wanted`, cut to the length limit of a context, with a number if the name is taken. */
 function freeName(wanted: string, taken: ReadonlyMap<string, unknown>): string {
   for (let i = 1; ; i++) {
     const number = i === 1 ? '' : `-${String(i)}`;

@@ -1,4 +1,4 @@
-/** One token of a users file: imported, or left as it is where it was before. */
+/** Imports one token of a users file, or leaves it as it is if it was imported before. */
 import type { Enrolment } from '../../store/store.ts';
 import type { Config } from '../../system/config.ts';
 import { printResult } from '../../terminal/printer.ts';
@@ -22,24 +22,24 @@ export interface UsersFileOptions {
   readonly json: boolean;
 }
 
-/** An import that has begun. */
+/** A running import. */
 export interface Going {
   readonly config: Config;
   readonly options: UsersFileOptions;
   readonly place: StatePlace;
-  /** Undefined only where a dry run finds none. */
+  /** Undefined only if a dry run finds no state. */
   readonly state: State | undefined;
-  /** The enrolments as they were when it began, by user and context. */
+  /** The enrolments at the start of the import, by user and context. */
   readonly known: ReadonlyMap<string, Enrolment>;
   readonly now: () => number;
 }
 
-/** No context has a blank. */
+/** The key of a map by user and context. It is unique, since no context has a blank. */
 export function keyOf(user: string, context: string): string {
   return `${user} ${context}`;
 }
 
-/** Throws if it would fail for everybody else too. */
+/** Imports one token. Throws only if the import would fail for all other tokens too. */
 export async function importOne(going: Going, { token, user, context }: Exclude<Placed, { ended: string }>): Promise<Outcome> {
   const { config, state, known, options } = going;
   const target = targetOf(going, user, context);
@@ -81,7 +81,7 @@ interface Done {
   readonly result: 'imported' | 'already_there' | 'would_import';
 }
 
-/** The line for another system. */
+/** Prints the JSON line of one token. */
 function printToken(
   { options }: Going,
   { user, line, credential, notes }: Placed['token'],

@@ -1,7 +1,7 @@
-/** What the import of a users file says at its end: how it went, for whom it did not, and what to do about it. Pure. */
+/** The summary after the import of a users file: counts, failures and notes. Pure. */
 import type { PamOathMistake, PamOathToken } from '../../otp/pam-oath.ts';
 
-/** How it ended for one token. */
+/** The outcome for one token. */
 export type Outcome =
   | { readonly kind: 'imported' | 'already'; readonly context: string; readonly notes?: readonly string[] }
   | { readonly kind: 'skipped' | 'failed'; readonly why: string };
@@ -12,16 +12,16 @@ export interface Ended {
 }
 
 export interface Told {
-  /** What was read, for a person. */
+  /** The name of the file, for the summary. */
   readonly from: string;
   readonly dryRun: boolean;
-  /** How many tokens there are. */
+  /** The number of tokens. */
   readonly total: number;
 }
 
-/** More names than these are counted. */
+/** Any further names are only counted. */
 const MAX_NAMES = 10;
-/** More lines than these are counted. */
+/** Any further lines are only counted. */
 const MAX_LINES = 20;
 
 /** The lines of the summary, each with its newline. */
@@ -30,7 +30,7 @@ export function summaryOf(ended: readonly Ended[], mistakes: readonly PamOathMis
   const failed = [...ended.flatMap(lineOf('failed')), ...mistakes.map(mistakeLine)].toSorted((a, b) => a.line - b.line);
   const lines = [
     `${dryRun ? 'Would import' : 'Imported'} ${String(count('imported'))} of ${tokens(total + mistakes.length)} of ${from}`,
-    ...(count('already') === 0 ? [] : [`Already there, left alone: ${String(count('already'))}`]),
+    ...(count('already') === 0 ? [] : [`Already there, unchanged: ${String(count('already'))}`]),
     ...titled('Skipped', ended.flatMap(lineOf('skipped'))),
     ...titled('Failed', failed),
     ...titled('Noted', ended.flatMap(noteLines)),
@@ -39,7 +39,7 @@ export function summaryOf(ended: readonly Ended[], mistakes: readonly PamOathMis
   return lines.map((line) => `${line}\n`).join('');
 }
 
-/** Whether something is left that a person must see to. */
+/** Whether a token failed, so that somebody must act. */
 export function hasFailures(ended: readonly Ended[], mistakes: readonly PamOathMistake[]): boolean {
   return mistakes.length > 0 || ended.some(({ outcome }) => outcome.kind === 'failed');
 }
@@ -69,15 +69,15 @@ function titled(title: string, lines: readonly Line[]): string[] {
   return [`${title}: ${String(lines.length)}`, ...lines.slice(0, MAX_LINES).map(({ text }) => `  ${text}`), ...more];
 }
 
-/** Said loudly: what was two things there is one here. */
+/** A loud warning, since these users lose a factor: pam_oath asked for a password and a code, notp asks for a code only. */
 function passwordLines(ended: readonly Ended[]): string[] {
   const names = ended.filter(({ token, outcome }) => token.pin && !('why' in outcome)).map(({ token }) => token.user);
   if (names.length === 0) return [];
   const more = names.length > MAX_NAMES ? ` and ${String(names.length - MAX_NAMES)} more` : '';
   return [
-    `WARNING: ${tokens(names.length)} had a password of ${names.length === 1 ? 'its' : 'their'} own in the file, which notp does not ask for:`,
+    `WARNING: ${tokens(names.length)} had a password of ${names.length === 1 ? 'its' : 'their'} own in the file, but notp does not ask for it:`,
     `  ${names.slice(0, MAX_NAMES).join(', ')}${more}`,
-    '  after the first factor the code alone lets them in now',
+    '  they now log in with the first factor and the code alone',
   ];
 }
 

@@ -1,13 +1,13 @@
-/** Which login each token of a users file becomes: the first of a user that of the first context, the second that of the second. Pure. */
+/** Assigns the tokens of a users file to logins: a user's first token to the first context, the second to the second. Pure. */
 import type { PamOathToken } from '../../otp/pam-oath.ts';
 import type { User } from '../../system/users.ts';
 
-/** A token with its place, or why it has none. */
+/** A token with its user and context, or why it has none. */
 export type Placed =
   | { readonly token: PamOathToken; readonly user: User; readonly context: string }
   | { readonly token: PamOathToken; readonly ended: 'skipped' | 'failed'; readonly why: string };
 
-/** In the order of the file. `users`: those who are there, by name. `contexts`: those that a door accepts. */
+/** The tokens in the order of the file. `users`: the existing users, by name. `contexts`: the contexts that log in. */
 export function placed(tokens: readonly PamOathToken[], users: ReadonlyMap<string, User>, contexts: readonly string[]): Placed[] {
   const counts = new Map<string, number>();
   return tokens.map((token) => {

@@ -1,6 +1,6 @@
 /**
- * `notp import --from pam-oath`: the logins of a whole users file. However it is interrupted, the same command again
- * goes on: what is registered with the same secret is left as it is, logins since then included.
+ * `notp import --from pam-oath`: imports the logins of a whole users file. After any interruption the same command
+ * continues: an enrolment with the same secret is left as it is, including the logins since then.
  */
 import { NotpError } from '../../error.ts';
 import { quoted } from '../../otp/escape.ts';
@@ -20,10 +20,10 @@ import { hasFailures, summaryOf, type Ended, type Outcome } from './pam-oath-sum
 import { placed, type Placed } from './pam-oath-tokens.ts';
 import { listening, oneByOne, refuseSecondRun } from '../one-by-one.ts';
 
-/** Two imports at once would each take the other's unfinished work for abandoned. */
+/** Two imports at once would each regard the other's unfinished work as abandoned. */
 const LOCK = 'notp-import';
 
-/** The exit code is 0 when no token has failed. Throws if it ended early, or where there is nothing to import. */
+/** The exit code is 0 if no token failed. Throws if the import ended early, or if there is nothing to import. */
 export async function importPamOath(config: Config, options: UsersFileOptions, now: () => number): Promise<number> {
   const place = hostPlace(config);
   const waiting: Waiting = { deadlineMs: Infinity, interrupt: onEndingSignals() };
@@ -45,7 +45,7 @@ export async function importPamOath(config: Config, options: UsersFileOptions, n
     step: async (each) => void ended.push({ token: each.token, outcome: await outcomeOf(going, each) }),
   });
   state?.store.close();
-  // Also for those who were done before it ended early.
+  // Also after an early end, for the users who were done by then.
   const deaf = options.dryRun ? undefined : await listening(config, usersDone(work, ended), progress);
   progress.end();
   if (options.json) for (const mistake of mistakes) printMistake(mistake);
@@ -53,32 +53,32 @@ export async function importPamOath(config: Config, options: UsersFileOptions, n
   for (const { credential } of tokens) credential.secret.fill(0);
   const trouble = early ?? deaf;
   if (trouble !== undefined) {
-    sayHint('run the same command again: it goes on where this one ended');
+    sayHint('run the same command again: it continues where this one ended');
     throw trouble;
   }
   tellNext(options, ended, file);
   return hasFailures(ended, mistakes) ? 1 : 0;
 }
 
-/** What the file holds of `user`, by whatever spelling, or of all. Throws `usage` if that is nothing. */
+/** The tokens of `user` in any spelling, or of all users. Throws `usage` if there are none. */
 function chosen({ tokens, mistakes }: PamOathFile, user: string | undefined, users: ReadonlyMap<string, User>, file: string): PamOathFile {
   const nameOf = (spelling: string | undefined): string | undefined => users.get(spelling ?? '')?.name ?? spelling;
   const isWanted = (each: { readonly user: string | undefined }): boolean => user === undefined || nameOf(each.user) === nameOf(user);
   const wanted = { tokens: tokens.filter(isWanted), mistakes: mistakes.filter(isWanted) };
   if (wanted.tokens.length > 0 || (tokens.length > 0 && wanted.mistakes.length > 0)) return wanted;
   if (user !== undefined && tokens.length > 0)
-    throw new NotpError('usage', `${file} has no token of ${quoted(user)}`, 'leave out --user, or name another');
+    throw new NotpError('usage', `${file} has no token of ${quoted(user)}`, 'leave out --user, or name another user');
   const [first] = mistakes;
   throw first === undefined
     ? new NotpError('usage', `${file} has no token in it`, 'it must be the users file of pam_oath; nothing was imported')
     : new NotpError(
         'usage',
-        `${file} is no users file of pam_oath: no line is a token; line ${String(first.line)}: ${first.why}`,
+        `${file} is not a users file of pam_oath: no line is a token; line ${String(first.line)}: ${first.why}`,
         'usersfile= in /etc/pam.d names the file; nothing was imported',
       );
 }
 
-/** Read once for all: who is quicker meanwhile is heard of when an enrolment begins. */
+/** All enrolments, read once. If another process enrols meanwhile, registering finds the conflict. */
 async function enrolmentsIn(state: State | undefined): Promise<Going['known']> {
   const all = await state?.store.exclusively((transaction) => transaction.enrolments());
   return new Map((all ?? []).map((each) => [keyOf(each.user, each.context), each]));
@@ -104,6 +104,6 @@ function usersDone(work: readonly Placed[], ended: readonly Ended[]): User[] {
 
 function tellNext({ dryRun }: UsersFileOptions, ended: readonly Ended[], file: string): void {
   if (dryRun || ended.every(({ outcome }) => 'why' in outcome)) return;
-  sayHint('keep this session open and try a login of one of them before you close it');
-  sayHint(`when all log in, delete ${file === 'stdin' ? 'the old file' : file}, which holds the secrets in the clear`);
+  sayHint('keep this session open until a login of one of them works');
+  sayHint(`when all log in, delete ${file === 'stdin' ? 'the old file' : file}, which holds the secrets unencrypted`);
 }

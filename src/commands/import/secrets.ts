@@ -1,6 +1,6 @@
 /**
  * `notp import`: seals the secrets of other services. Everything is read, opened and checked before anything is
- * written, and what is there already is never overwritten without --replace.
+ * written, and nothing is overwritten without --replace.
  */
 import { randomBytes } from 'node:crypto';
 import { NotpError } from '../../error.ts';
@@ -34,7 +34,7 @@ export interface ImportOptions {
   readonly told: Told;
   readonly replace: boolean;
   readonly json: boolean;
-  /** The passphrase to seal with; it also opens a file of the Python notp, which `newPassphraseFile` then need not. */
+  /** The passphrase to seal with. It also opens a file of the Python notp; `newPassphraseFile` seals if it is given. */
   readonly passphraseFile: string | undefined;
   readonly newPassphraseFile: string | undefined;
 }
@@ -44,7 +44,7 @@ export async function importSecrets(own: Own, options: ImportOptions): Promise<n
   const waiting = patience(own.now);
   const source = readAny(await sourceText(options.file, waiting), options, own.now());
   const { credentials, passphrase } = await opened(source, options, waiting);
-  // What no URI can hold could never be given out again.
+  // Refuse names that do not fit into a URI, since such a secret could never be exported.
   for (const credential of credentials) otpauthUri(credential);
   const named = contextNames(options.context, credentials);
   await refuseExisting(own, named, options.replace);
@@ -58,14 +58,14 @@ export async function importSecrets(own: Own, options: ImportOptions): Promise<n
   return 0;
 }
 
-/** A file of google-authenticator says nothing of the service; its emergency codes and what it remembers are for logins. */
+/** A google-authenticator file has no issuer and account. Its emergency codes and used steps matter for logins only. */
 function readAny(text: string, { from, told }: ImportOptions, nowMs: number): Source {
   if (from !== 'google-authenticator') return readSource(text, from, told);
   const { issuer = '', account = '' } = told;
   return { kind: 'credentials', credentials: [{ ...parseGoogleAuthenticator(text, nowMs).credential, issuer, account }] };
 }
 
-/** The secrets, and the passphrase to seal them with where opening them has settled it. */
+/** The secrets. The password that opened a file also seals them, unless a new passphrase is given. */
 async function opened(
   source: Source,
   { told, context, file, passphraseFile, newPassphraseFile }: ImportOptions,
@@ -79,25 +79,25 @@ async function opened(
     throw new NotpError(
       'refused',
       'the password does not open this file of the Python notp',
-      'it is the wrong one, or the file was cut off or changed; nothing was imported',
+      'try again; if the password is right, the file was cut off or changed; nothing was imported',
     );
   const passphrase = passphraseFile !== undefined && newPassphraseFile === undefined ? password : undefined;
   return { credentials: [bareCredential(secret, { account: context, ...told })], passphrase };
 }
 
-/** A name that could be a secret was most likely meant as one. It is not said again. */
+/** Refuses a name that looks like a secret, and does not repeat it. */
 function refuseSecret(context: string): void {
   if (!/^[A-Z2-7]{16,}$/.test(context)) return;
-  throw new NotpError('usage', 'the name for the secret looks like the secret itself, which has no place on the command line', SECRET_TOLD);
+  throw new NotpError('usage', 'the name for the secret looks like the secret itself, which never goes on the command line', SECRET_TOLD);
 }
 
-/** What lies there would look like an enrolment that no login accepts. */
+/** A secret in this place would look like an enrolment, but no login would accept it. */
 function refuseLoginContext({ config }: Own, context: string): void {
   if (!config.contexts.includes(context)) return;
   throw new NotpError(
     'usage',
     `${context} is the context of logins here`,
-    'import under another name; notp enroll makes a secret for logins',
+    'import it under another name; notp enroll makes a secret for logins',
   );
 }
 
@@ -108,9 +108,9 @@ async function refuseExisting(own: Own, named: ReadonlyMap<string, Credential>, 
     const file = sealedPath(own.config, own.user, context);
     const found = await asUser(own.user, () => findSealed(own.config, own.user, context));
     if ((found.kind === 'sealed' && (await enrolments.isLogin(found.file))) || (await enrolments.isLoginContext(context)))
-      throw new NotpError('refused', `${file} logs in here`, 'import under another name; nothing was imported');
+      throw new NotpError('refused', `${file} is a login of this host`, 'import it under another name; nothing was imported');
     if (found.kind !== 'absent' && !replace)
-      throw new NotpError('refused', `${file} is there already`, 'give --replace to replace it, or another name; nothing was imported');
+      throw new NotpError('refused', `${file} already exists`, 'give --replace to replace it, or another name; nothing was imported');
   }
 }
 
@@ -124,9 +124,9 @@ async function storeAll(
   const earlier = await earlierIds(own, [...named.keys()]);
   const files = [...named].map(([context, credential]) => sealedFile(own, context, credential, passphrase));
   await storeFiles(files, async () => {
-    // Somebody may have been quicker.
+    // Another process may have stored a file meanwhile.
     await refuseExisting(own, named, replace);
-    // The counter first: a sealed file without one could show no code.
+    // Set the counter first, since a sealed file without a counter shows no code.
     for (const { id, credential } of files) if (credential.type === 'hotp') await setCounter(own, id, credential.counter);
   });
   for (const id of earlier) await dropCounter(own, id);

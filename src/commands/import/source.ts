@@ -1,4 +1,4 @@
-/** Where `notp import` gets a secret from: a file, stdin, or whoever sits at the terminal. Never the command line. */
+/** Reads a secret for `notp import` from a file, stdin or the terminal. Never from the command line. */
 import { isatty } from 'node:tty';
 import { errnoOf, messageOf, NotpError } from '../../error.ts';
 import { fileUpTo, stdinUpTo, type Waiting } from '../../system/bytes.ts';
@@ -11,7 +11,7 @@ const STDIN = 0;
 /** Tab, line feed, carriage return, space. */
 const BLANKS = [9, 10, 13, 32];
 
-/** The text of `file` (`-`: stdin), of stdin where it is no terminal, else what is typed, hidden. Throws `usage` or `refused`. */
+/** The text of `file` (`-`: stdin), or of stdin unless it is a terminal, or else the line typed at a hidden prompt. Throws `usage` or `refused`. */
 export async function sourceText(file: string | undefined, waiting: Waiting): Promise<string> {
   if (file !== undefined && file !== '-') return fileText(file, MAX_SOURCE_BYTES);
   if (!isatty(STDIN)) return await stdinText(waiting, MAX_SOURCE_BYTES);
@@ -20,29 +20,25 @@ export async function sourceText(file: string | undefined, waiting: Waiting): Pr
     const answer = await conversation.ask('Secret (otpauth URI or base32; it is not shown): ', {
       hidden: true,
       maxBytes: MAX_SOURCE_BYTES,
-      // A second URI would else be the passphrase, or a command in the shell's history.
+      // Otherwise a second URI would become the passphrase, or a command in the shell's history.
       wholePaste: true,
     });
     if ('line' in answer && answer.line !== '') return answer.line;
     if ('ended' in answer && answer.ended === 'several lines')
-      throw new NotpError(
-        'refused',
-        'more than one line was pasted',
-        'several secrets come with --file, or through a pipe; nothing was imported',
-      );
+      throw new NotpError('refused', 'more than one line was pasted', 'for several secrets use --file or a pipe; nothing was imported');
     throw new NotpError('refused', 'no secret was given', 'nothing was changed');
   } finally {
     conversation.close();
   }
 }
 
-/** A conversation after sourceText, which may have taken stdin to its end. Throws `usage` if there is nobody to ask then. */
+/** A conversation after sourceText, which may have read stdin to its end. Throws `usage` if there is no terminal then. */
 export function conversationBeside(file: string | undefined, waiting: Waiting): Conversation {
   const stdinTaken = (file === undefined || file === '-') && !isatty(STDIN);
   return stdinTaken ? openConversation(waiting, terminalBesideStdin()) : openConversation(waiting);
 }
 
-/** The person's terminal, although stdin is none. */
+/** The controlling terminal, for when stdin is not a terminal. */
 function terminalBesideStdin(): Terminal {
   try {
     return openTerminal('/dev/tty');
@@ -56,7 +52,7 @@ function terminalBesideStdin(): Terminal {
   }
 }
 
-/** All of `file`, up to `maxBytes`. Throws `failed` if it cannot be read, `refused` if it is empty, over the cap or no text. */
+/** All of `file`, up to `maxBytes`. Throws `failed` if it cannot be read, `refused` if it is empty, over the cap or not text. */
 export function fileText(file: string, maxBytes: number): string {
   return textOf(file, readFile(file, maxBytes), maxBytes);
 }
@@ -66,14 +62,14 @@ export async function stdinText(waiting: Waiting, maxBytes: number): Promise<str
   return textOf('stdin', await readAllOfStdin(waiting, maxBytes), maxBytes);
 }
 
-/** `bytes` as text; `name` is for messages. Throws `refused` if there are none, over `maxBytes`, or where they are no text. */
+/** `bytes` as text; `name` is for messages. Throws `refused` if they are empty, over `maxBytes`, or not text. */
 export function textOf(name: string, bytes: Uint8Array, maxBytes: number): string {
   if (bytes.every((byte) => BLANKS.includes(byte))) throw new NotpError('refused', `${name} is empty`, 'nothing was imported');
   if (bytes.length > maxBytes) throw new NotpError('refused', `${name} is over ${String(maxBytes / 1024)} KiB`, 'nothing was imported');
   try {
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes);
   } catch {
-    throw new NotpError('refused', `${name} is no text`, 'a picture of a QR code is read with: zbarimg -q --raw FILE');
+    throw new NotpError('refused', `${name} is not text`, 'to read a picture of a QR code: zbarimg -q --raw FILE');
   }
 }
 

@@ -1,4 +1,4 @@
-/** Which login an import becomes. */
+/** The login that an import creates. */
 import type { Origin } from '../../audit/record.ts';
 import { whereSealed } from '../../login/sealed-files.ts';
 import type { StatePlace } from '../../state/place.ts';

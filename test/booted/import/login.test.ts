@@ -54,8 +54,8 @@ describe('a login that another module knew', { skip: lacks(MODULE_NEEDS) }, () =
     assert.equal(
       stderr,
       'Imported alice for ssh: /home/alice/.notp/ssh, with 4 emergency codes\n' +
-        'notp: hint: keep this session open and try a new login before you close it\n' +
-        'notp: hint: when it works, delete /home/alice/.google_authenticator, which holds the secret in the clear\n',
+        'notp: hint: keep this session open until a new login works\n' +
+        'notp: hint: when it works, delete /home/alice/.google_authenticator, which holds the secret unencrypted\n',
     );
     for (const hidden of [secret, ...emergency]) assert.ok(!stderr.includes(hidden));
     await assertOut('alice', used, /code already used/);
@@ -81,7 +81,7 @@ describe('a login that another module knew', { skip: lacks(MODULE_NEEDS) }, () =
     await assertIn('bob', second);
     const again = await importOf('bob', '--json');
     assert.deepEqual([again.code, (JSON.parse(again.stdout) as Record<string, unknown>)['recovery_left']], [0, 1]);
-    assert.match(again.stderr, /^Already there: bob is enrolled for ssh with this very secret; nothing was changed\n/);
+    assert.match(again.stderr, /^Already there: bob is enrolled for ssh with the same secret; nothing was changed\n/);
   });
 
   it('pays a try for each wrong code of eight digits', async () => {
@@ -116,7 +116,7 @@ describe('a login that another module knew', { skip: lacks(MODULE_NEEDS) }, () =
     await world.container.must(['notp-enroll', '--pending', '--user', 'dave']);
     const { code, stderr } = await importOf('dave');
     assert.equal(code, 0, stderr);
-    assert.match(stderr, /\nNote: goes on after counter 17, /);
+    assert.match(stderr, /\nNote: continues after counter 17, /);
     await assertOut('dave', counted(secret, 17), /already used/);
     await assertIn('dave', counted(secret, 18));
   });
@@ -150,7 +150,7 @@ describe('a login that another module knew', { skip: lacks(MODULE_NEEDS) }, () =
     const usage: readonly (readonly [Promise<Ran>, RegExp])[] = [
       [pamOath(''), /stdin is empty/],
       [pamOath('# no token\n'), /stdin has no token in it/],
-      [pamOath('MOTP x\n'), /is no users file of pam_oath: no line is a token; line 1: its type must be one of/],
+      [pamOath('MOTP x\n'), /is not a users file of pam_oath: no line is a token; line 1: its type must be one of/],
       [pamOath(`HOTP erin - ${key}\n`, '--user', 'alice'), /stdin has no token of "alice"/],
       [pamOath('', '--file', '/root/none'), /\/root\/none: ENOENT/],
       [pamOath('', '--file', '/root/large'), /\/root\/large is over 2048 KiB/],
@@ -191,7 +191,7 @@ describe('a login that another module knew', { skip: lacks(MODULE_NEEDS) }, () =
     assertRefused(
       refused,
       1,
-      /carol has this very secret for ssh already\nnotp: hint: import it for one context; notp revoke ssh --user carol /,
+      /carol already has the same secret for ssh\nnotp: hint: import it for one context; notp revoke ssh --user carol /,
     );
   });
 

@@ -87,7 +87,7 @@ describe('a users file of a thousand', { skip: lacks(MODULE_NEEDS) }, () => {
     const stopped = await interrupted('INT', 100);
     assert.equal(stopped.code, 1, stopped.stderr);
     const after = Number(/interrupted after (\d+) of 1000 tokens\n/.exec(stopped.stderr)?.[1]);
-    assert.match(stopped.stderr, /notp: hint: run the same command again: it goes on where this one ended\n/);
+    assert.match(stopped.stderr, /notp: hint: run the same command again: it continues where this one ended\n/);
     assert.equal((await rows()).length, after);
     // Whoever logs in meanwhile has spent that code for good.
     const [first = '', second = ''] = names;
@@ -124,7 +124,7 @@ describe('a users file of a thousand', { skip: lacks(MODULE_NEEDS) }, () => {
     const earlier = await rows();
     const { code, stdout, stderr } = await container.run([...IMPORT, '--json']);
     assert.equal(code, 0, stderr);
-    assert.match(stderr, /Imported 0 of 1000 tokens[^\n]*\nAlready there, left alone: 1000\n/);
+    assert.match(stderr, /Imported 0 of 1000 tokens[^\n]*\nAlready there, unchanged: 1000\n/);
     const lines = stdout.trimEnd().split('\n');
     const told = lines.map((line) => JSON.parse(line) as Record<string, unknown>);
     assert.deepEqual(
@@ -152,7 +152,7 @@ describe('a users file of a thousand', { skip: lacks(MODULE_NEEDS) }, () => {
     assert.equal(await other.exited, 1);
     const dumb = container.inTerminal([...IMPORT, '--user', 'user0007'], { environment: { TERM: 'dumb' } });
     assert.equal(await dumb.exited, 0);
-    assert.match(dumb.output(), /^Read as root: [^\r]*\r\nImported 0 of 1 token of [^\r]*\r\nAlready there, left alone: 1\r\n/);
+    assert.match(dumb.output(), /^Read as root: [^\r]*\r\nImported 0 of 1 token of [^\r]*\r\nAlready there, unchanged: 1\r\n/);
     assert.ok(!dumb.output().includes('\x1b'));
   });
 
@@ -164,13 +164,13 @@ describe('a users file of a thousand', { skip: lacks(MODULE_NEEDS) }, () => {
     assert.notDeepEqual(await rows(), earlier);
     const { code, stderr } = await container.run(IMPORT);
     assert.equal(code, 0, stderr);
-    assert.match(stderr, /Already there, left alone: 1000\n/);
+    assert.match(stderr, /Already there, unchanged: 1000\n/);
     assert.deepEqual(await rows(), earlier);
   });
 
   it('is asked for by name where a person calls it', async () => {
     const terminal = container.inTerminal(['notp', 'import', '--from', 'pam-oath']);
-    await terminal.expect(/the users file is not named\r\nnotp: hint: give --file FILE/);
+    await terminal.expect(/--file is missing: notp needs the users file\r\nnotp: hint: give --file with/);
     assert.equal(await terminal.exited, 2);
   });
 });

@@ -61,15 +61,15 @@ describe('what is imported', () => {
     const hex = 'ABCDEFABCDEFABCD';
     assert.deepEqual(namesOf(credentialsOf(`${hex}\n${hex}`, { from: 'base32' })), [`//${hex}${hex}`]);
     const wrong: readonly (readonly [text: string, from: ImportFormat, why: RegExp])[] = [
-      [URI, 'base32', /this is no secret/],
+      [URI, 'base32', /this is not a secret/],
       [URI, 'python-notp', /two lines of hex digits/],
       [SECRET, 'python-notp', /two lines of hex digits/],
       [SECRET, 'uri', /it is malformed or too long/],
-      [SECRET, 'otpauth-migration', /there is no otpauth-migration URI in it/],
-      [URI, 'otpauth-migration', /there is no otpauth-migration URI in it/],
-      [PYTHON, 'base32', /this is no secret/],
-      ['', 'uri', /there is no URI in it/],
-      ['\n', 'otpauth-migration', /there is no URI in it/],
+      [SECRET, 'otpauth-migration', /the input contains no otpauth-migration URI/],
+      [URI, 'otpauth-migration', /the input contains no otpauth-migration URI/],
+      [PYTHON, 'base32', /this is not a secret/],
+      ['', 'uri', /the input contains no URI/],
+      ['\n', 'otpauth-migration', /the input contains no URI/],
     ];
     for (const [text, from, why] of wrong) assertRefuses(() => readSource(text, from, {}), why, SECRET);
   });
@@ -100,7 +100,7 @@ describe('what is told beside a secret', () => {
     const wrong: readonly Told[] = [{ issuer: '' }, { account: 'a' }, { digits: 6 }, { periodSeconds: 30 }, { algorithm: 'SHA1' }];
     for (const text of [URI, MIGRATION])
       for (const each of wrong)
-        assert.throws(() => readSource(text, undefined, each), { code: 'usage', message: /an otpauth URI says itself what it is for/ });
+        assert.throws(() => readSource(text, undefined, each), { code: 'usage', message: /an otpauth URI already has these parameters/ });
   });
 });
 
@@ -128,9 +128,9 @@ async function said(text: string): Promise<string> {
 
 describe('a transfer of several QR codes', () => {
   it('of which some are missing is told, and how many', async () => {
-    assert.equal(await said(partOf(0, 3)), 'notp: hint: the phone shows 3 QR codes, and this is 1 of them: import the others too\n');
-    assert.match(await said(`${partOf(2, 3)}\n${partOf(0, 3)}`), /this is 2 of them/);
-    assert.match(await said(`${partOf(1, 2)}\n${partOf(1, 2)}`), /this is 1 of them/);
+    assert.equal(await said(partOf(0, 3)), 'notp: hint: the phone shows 3 QR codes, but this is only 1 of them: import the others too\n');
+    assert.match(await said(`${partOf(2, 3)}\n${partOf(0, 3)}`), /this is only 2 of them/);
+    assert.match(await said(`${partOf(1, 2)}\n${partOf(1, 2)}`), /this is only 1 of them/);
   });
 
   it('that is whole needs no word', async () => {

@@ -160,6 +160,6 @@ describe('otpauth URIs', { skip: lacks({ programs: ['oathtool'] }) }, () => {
   });
 
   it('say themselves what they are for: a second word on it is wrong usage', async () => {
-    assertRefused(await own.import('told', WRITTEN[2]?.[1] ?? '', ['--digits', '8']), 2, /an otpauth URI says itself what it is for/);
+    assertRefused(await own.import('told', WRITTEN[2]?.[1] ?? '', ['--digits', '8']), 2, /an otpauth URI already has these parameters/);
   });
 });

@@ -127,7 +127,7 @@ describe('one’s own login from google-authenticator', { skip: lacks(NEEDS) }, 
     const asked = terminal(GOOGLE);
     await answer(asked, ...NEW);
     await asked.expect(
-      /Imported \S+ for ssh: [^]*Note: RATE_LIMIT[^]*try a new login[^]*delete \/home\/\S+\/\.google_authenticator, which holds/,
+      /Imported \S+ for ssh: [^]*Note: RATE_LIMIT[^]*until a new login works[^]*delete \/home\/\S+\/\.google_authenticator, which holds/,
     );
     assert.equal(await asked.exited, 0);
     assert.ok(!asked.output().includes(secretOf()) && !asked.output().includes(PASSPHRASE));
@@ -163,9 +163,9 @@ describe('one’s own login from google-authenticator', { skip: lacks(NEEDS) }, 
     const given = ['--file', file, '--passphrase-file', passphrase];
     fs.writeFileSync(sealed('ssh-2'), 'of something else', { mode: 0o600 });
     fs.chownSync(sealed('ssh-2'), alice.uid, alice.gid);
-    assertRefused(await notp(['ssh-2', ...GOOGLE, ...given]), 1, /has \/home\/\S+\/ssh-2 already, which is registered for no login\n/);
+    assertRefused(await notp(['ssh-2', ...GOOGLE, ...given]), 1, /already has \/home\/\S+\/ssh-2, which is not registered for a login\n/);
     fs.rmSync(sealed('ssh-2'));
-    assertRefused(await notp(['ssh-2', ...GOOGLE, ...given]), 1, /has this very secret for ssh already\n/);
+    assertRefused(await notp(['ssh-2', ...GOOGLE, ...given]), 1, /already has the same secret for ssh\n/);
     assert.ok(!fs.existsSync(sealed('ssh-2')));
     const other = await notp(['backup', ...GOOGLE, ...given, '--issuer', 'Shop']);
     assert.equal(other.code, 0, other.stderr);

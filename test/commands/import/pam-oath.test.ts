@@ -45,7 +45,7 @@ describe('the summary', () => {
     const lines = summaryOf(ended, mistakes, { from: '/etc/users.oath', dryRun: false, total: 4 }).split('\n');
     assert.deepEqual(lines, [
       'Imported 1 of 6 tokens of /etc/users.oath',
-      'Already there, left alone: 1',
+      'Already there, unchanged: 1',
       'Skipped: 1',
       '  line 2: alice: too many',
       'Failed: 3',
@@ -70,7 +70,7 @@ describe('the summary', () => {
     const one = summaryOf(endedAs(imported, many(1, 'pin1')), [], { from: 'stdin', dryRun: false, total: 1 });
     assert.match(
       one,
-      /\nWARNING: 1 token had a password of its own in the file, which notp does not ask for:\n {2}user0\n {2}after [^\n]*\n$/,
+      /\nWARNING: 1 token had a password of its own in the file, but notp does not ask for it:\n {2}user0\n {2}they now log in [^\n]*\n$/,
     );
     const more = summaryOf(endedAs(imported, many(12, 'pin1')), [], { from: 'stdin', dryRun: false, total: 12 });
     assert.match(more, /\nWARNING: 12 tokens had a password of their own [^\n]*\n {2}user0, [^\n]*, user9 and 2 more\n/);
@@ -89,8 +89,8 @@ describe('an import of logins', () => {
     for (const [words, said] of [
       [['--from', 'pam-oath', 'ssh'], /the logins of a users file get the contexts of notp.toml/],
       [['--from', 'pam-oath', '--seal', 'passphrase'], /are sealed with the key of the host/],
-      [['--from', 'pam-oath', '--digits', '8'], /a users file says itself what its tokens are/],
-      [['--from', 'google-authenticator', '--digits', '8'], /says itself how its codes are made/],
+      [['--from', 'pam-oath', '--digits', '8'], /a users file already has these parameters/],
+      [['--from', 'google-authenticator', '--digits', '8'], /a google-authenticator file already has these parameters/],
       [['--from', 'google-authenticator', 'github', '--user', 'root'], /--user, --seal and --dry-run are for logins/],
       [['--from', 'uri', 'github', '--dry-run'], /--user, --seal and --dry-run are for logins/],
       [['--from', 'google-authenticator', '--user', 'notp-nobody'], /there is no user "notp-nobody"/],

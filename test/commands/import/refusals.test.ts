@@ -22,7 +22,7 @@ describe('a name that is taken', { skip: lacks({ programs: ['oathtool'] }) }, ()
 
   it('is not overwritten without --replace, and is with it', async () => {
     const earlier = own.files();
-    assertRefused(await own.import('github', OTHER), 1, /github is there already\nnotp: hint: give --replace/);
+    assertRefused(await own.import('github', OTHER), 1, /github already exists\nnotp: hint: give --replace/);
     assert.deepEqual(own.files(), earlier);
     assert.equal((await own.import('github', OTHER, ['--replace'])).code, 0);
     await assertCodeOf(own, 'github', OTHER);
@@ -30,7 +30,7 @@ describe('a name that is taken', { skip: lacks({ programs: ['oathtool'] }) }, ()
 
   it('by something that is no sealed file is not overwritten either', async () => {
     fs.writeFileSync(path.join(own.secrets, 'notes'), 'my notes');
-    assertRefused(await own.import('notes', SECRET), 1, /notes is there already/);
+    assertRefused(await own.import('notes', SECRET), 1, /notes already exists/);
     fs.mkdirSync(path.join(own.secrets, 'folder'));
     assertRefused(await own.import('folder', SECRET, ['--replace']), 3, /folder/);
     assert.ok(fs.statSync(path.join(own.secrets, 'folder')).isDirectory());
@@ -42,7 +42,7 @@ describe('a name that is taken', { skip: lacks({ programs: ['oathtool'] }) }, ()
     const earlier = own.snapshot();
     for (const more of [[], ['--replace']]) {
       assertRefused(await own.import('ssh', SECRET, more), 2, /ssh is the context of logins here/);
-      assertRefused(await own.import('deploy', SECRET, more), 1, /deploy logs in here/);
+      assertRefused(await own.import('deploy', SECRET, more), 1, /deploy is a login of this host/);
     }
     assert.deepEqual(own.snapshot(), earlier);
   });
@@ -50,9 +50,9 @@ describe('a name that is taken', { skip: lacks({ programs: ['oathtool'] }) }, ()
   it('by a login is refused although its file is damaged or gone: what was imported there would never log in', async () => {
     const file = path.join(own.secrets, 'deploy');
     fs.writeFileSync(file, '{"notp":');
-    assertRefused(await own.import('deploy', SECRET, ['--replace']), 1, /deploy logs in here/);
+    assertRefused(await own.import('deploy', SECRET, ['--replace']), 1, /deploy is a login of this host/);
     fs.rmSync(file);
-    assertRefused(await own.import('deploy', SECRET), 1, /deploy logs in here/);
+    assertRefused(await own.import('deploy', SECRET), 1, /deploy is a login of this host/);
     assert.ok(!fs.existsSync(file));
   });
 
@@ -75,14 +75,14 @@ describe('what is no secret', () => {
   const nothing: readonly (readonly [string, string | Uint8Array, RegExp])[] = [
     ['nothing', '', /stdin is empty/],
     ['blanks', ' \n\t\r\n', /stdin is empty/],
-    ['dashes', '- -\n', /this is no secret/],
-    ['a word', 'hello\n', /this is no secret/],
-    ['base32 of nine bytes', 'GEZDGNBVGY3TQOI', /this is no secret/],
-    ['base32 of 129 bytes', 'A'.repeat(207), /this is no secret/],
-    ['base32 with a foreign letter', 'HSBRGZRKZDRLBV1Y', /this is no secret/],
-    ['a web address', 'https://example.org/?secret=HSBRGZRKZDRLBVEY', /this is no secret/],
-    ['a picture', Uint8Array.from([0x89, 0x50, 0x4e, 0x47, 0xff, 0xfe]), /stdin is no text\nnotp: hint: .*zbarimg/],
-    ['random bytes', randomBytes(5000), /stdin is no text/],
+    ['dashes', '- -\n', /this is not a secret/],
+    ['a word', 'hello\n', /this is not a secret/],
+    ['base32 of nine bytes', 'GEZDGNBVGY3TQOI', /this is not a secret/],
+    ['base32 of 129 bytes', 'A'.repeat(207), /this is not a secret/],
+    ['base32 with a foreign letter', 'HSBRGZRKZDRLBV1Y', /this is not a secret/],
+    ['a web address', 'https://example.org/?secret=HSBRGZRKZDRLBVEY', /this is not a secret/],
+    ['a picture', Uint8Array.from([0x89, 0x50, 0x4e, 0x47, 0xff, 0xfe]), /stdin is not text\nnotp: hint: .*zbarimg/],
+    ['random bytes', randomBytes(5000), /stdin is not text/],
     ['more than 256 KiB', 'A'.repeat(MAX_SOURCE_BYTES + 1), /stdin is over 256 KiB/],
   ];
   for (const [name, input, said] of nothing) {

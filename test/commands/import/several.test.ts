@@ -58,13 +58,13 @@ describe('several accounts at once', { skip: lacks({ programs: ['oathtool'] }) }
   it('of which a QR code is missing come with a hint', async () => {
     const { code, stderr } = await own.import('part', migrationUri(ACCOUNTS.slice(0, 1), { parts: 3 }));
     assert.equal(code, 0);
-    assert.match(stderr, /notp: hint: the phone shows 3 QR codes, and this is 1 of them: import the others too\n/);
+    assert.match(stderr, /notp: hint: the phone shows 3 QR codes, but this is only 1 of them: import the others too\n/);
   });
 
   it('are refused all together where one name is taken, and replaced all together with --replace', async () => {
     const uri = migrationUri([...ACCOUNTS.slice(0, 2), { secret, name: 'new' }]);
     const earlier = own.files();
-    assertRefused(await own.import('phone', uri), 1, /phone-GitHub-alice is there already\nnotp: hint: give --replace/);
+    assertRefused(await own.import('phone', uri), 1, /phone-GitHub-alice already exists\nnotp: hint: give --replace/);
     assert.deepEqual(own.files(), earlier);
     const { code, stderr } = await own.import('phone', uri, ['--replace']);
     assert.equal(code, 0, stderr);

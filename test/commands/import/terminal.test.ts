@@ -149,7 +149,7 @@ describe('importing in a terminal', { skip: lacks({ programs: ['python3', 'oatht
     assert.equal((await own.import('late', 'GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ')).code, 0);
     const earlier = own.files();
     terminal.send(`${PASSPHRASE}\r`);
-    await terminal.expect(/late is there already/);
+    await terminal.expect(/late already exists/);
     assert.equal(await terminal.exited, 1);
     assert.deepEqual(own.files(), earlier);
   });

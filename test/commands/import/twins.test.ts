@@ -44,13 +44,13 @@ describe('a secret that another context has already', { skip: lacks({ root: true
     const { file } = left();
     await imported(user, file, ...byPassphrase());
     // The mark in its id tells that it is the same, and of another one nothing.
-    assertRefused(await importing(user, file, 'phone'), 1, /has this very secret for ssh already/);
+    assertRefused(await importing(user, file, 'phone'), 1, /already has the same secret for ssh/);
     assertRefused(
       await importing(user, left().file, 'phone'),
       1,
-      /may have this very secret for ssh, for nobody can say here what that has: it is sealed by a passphrase\nnotp: hint: [^\n]*--passphrase-file[^\n]* notp revoke ssh --user /,
+      /may already have the same secret for ssh, whose secret cannot be read: it is sealed by a passphrase\nnotp: hint: [^\n]*--passphrase-file[^\n]* notp revoke ssh --user /,
     );
-    assertRefused(await importing(user, file, 'phone', '--passphrase-file', passphrase), 1, /has this very secret for ssh already/);
+    assertRefused(await importing(user, file, 'phone', '--passphrase-file', passphrase), 1, /already has the same secret for ssh/);
     await imported(user, left().file, 'phone', '--passphrase-file', passphrase);
   });
 
@@ -63,15 +63,19 @@ describe('a secret that another context has already', { skip: lacks({ root: true
     await imported(user, first.file, '--replace');
     fs.renameSync(ssh, `${user.home}/away`);
     const other = left();
-    assertRefused(await importing(user, first.file, 'phone'), 1, /has this very secret for ssh already/);
-    assertRefused(await importing(user, other.file, 'phone'), 1, /may have this very secret for ssh, [^\n]*its sealed file is missing\n/);
+    assertRefused(await importing(user, first.file, 'phone'), 1, /already has the same secret for ssh/);
+    assertRefused(
+      await importing(user, other.file, 'phone'),
+      1,
+      /may already have the same secret for ssh, [^\n]*its sealed file is missing\n/,
+    );
     fs.copyFileSync(`${user.home}/earlier`, ssh);
     fs.chownSync(ssh, user.uid, user.gid);
     fs.chmodSync(ssh, 0o600);
-    assertRefused(await importing(user, first.file, 'phone'), 1, /has this very secret for ssh already/);
+    assertRefused(await importing(user, first.file, 'phone'), 1, /already has the same secret for ssh/);
     assertRefused(await importing(user, other.file, 'phone'), 1, /its sealed file is not the registered one\n/);
     fs.renameSync(`${user.home}/away`, ssh);
-    assertRefused(await importing(user, first.file, 'phone'), 1, /has this very secret for ssh already/);
+    assertRefused(await importing(user, first.file, 'phone'), 1, /already has the same secret for ssh/);
     await imported(user, other.file, 'phone');
   });
 
@@ -82,7 +86,7 @@ describe('a secret that another context has already', { skip: lacks({ root: true
     const assertIn = async (proof: string): Promise<void> => assert.equal((await world.pam(user.name, proof)).code, 0);
     for (const proof of [code(3), code(5), EMERGENCY[0]]) await assertIn(proof);
     assert.equal((await notp('revoke', 'ssh', '--user', user.name, '--yes')).code, 0);
-    assert.match(await imported(user, file, 'phone'), /\nNote: goes on after counter 5, /);
+    assert.match(await imported(user, file, 'phone'), /\nNote: continues after counter 5, /);
     for (const proof of [code(5), EMERGENCY[0]]) {
       const { code: exit, stdout } = await world.pam(user.name, proof);
       assert.deepEqual([exit, world.recordIn(stdout).reason], [1, 'replayed'], proof);
@@ -99,9 +103,9 @@ describe('a secret that another context has already', { skip: lacks({ root: true
     fs.rmSync(path.join(user.home, '.notp/ssh'), { force: true });
     assert.match(
       await imported(user, left().file, 'phone'),
-      /, with no emergency codes;[^]*Note: nobody can say whether ssh, which was ended, had this secret \(its sealed file is missing\): /,
+      /, with no emergency codes;[^]*Note: the ended enrolment ssh may have had this secret \(its sealed file is missing\): /,
     );
-    assert.doesNotMatch(await imported(user, file, 'phone', '--replace'), /nobody can say/);
+    assert.doesNotMatch(await imported(user, file, 'phone', '--replace'), /the ended enrolment/);
     assert.equal((await world.pam(user.name, EMERGENCY[0])).code, 1);
   });
 

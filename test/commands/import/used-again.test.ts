@@ -52,7 +52,7 @@ describe('a token that counts, imported with --replace', { skip: lacks({ root: t
     await assertIn(counting, `${PASSPHRASE} ${counting.code(4)}`);
     assert.match(
       await imported(counting, '--replace', ...withPassphrase()),
-      /\nNote: goes on after counter 4, [^\n]* may be the same token\. /,
+      /\nNote: continues after counter 4, [^\n]* may be the same token\. /,
     );
     await assertUsed(counting, `${PASSPHRASE} ${counting.code(4)}`);
     await imported(counting, '--replace');
@@ -80,7 +80,7 @@ describe('a token that counts, imported with --replace', { skip: lacks({ root: t
     fs.rmSync(path.join(counting.user.home, '.notp/ssh'));
     const { code, stderr } = await notp('import', '--from', 'pam-oath', '--file', users, '--replace');
     assert.equal(code, 0, stderr);
-    assert.match(stderr, /\nNoted: 1\n {2}line 1: \S+: goes on after counter 2, /);
+    assert.match(stderr, /\nNoted: 1\n {2}line 1: \S+: continues after counter 2, /);
     await assertUsed(counting, counting.code(2));
     await assertIn(counting, counting.code(3));
   });
@@ -111,7 +111,7 @@ describe('a token that counts, imported with --replace', { skip: lacks({ root: t
     assert.equal(code, 1);
     assert.match(
       stderr,
-      /nobody knows which codes of this token were used\nnotp: hint: notp-enroll --replace --user \S+ makes a new secret\n/,
+      /it is unknown which codes of this token were used\nnotp: hint: notp-enroll --replace --user \S+ makes a new secret\n/,
     );
   });
 });
@@ -174,7 +174,7 @@ describe('an import over an enrolment that came in between', { skip: lacks({ roo
       change(one);
       const { recovery_left: left, notes } = one.imported();
       assert.equal(left, 0);
-      assert.match(notes.join(), /10 of the emergency codes may have been used before and work no more/);
+      assert.match(notes.join(), /10 of the emergency codes may have been used before and no longer work/);
       for (const proof of [FIRST, SECOND, code]) assert.equal(await one.login(proof), 'replayed');
     });
 
