@@ -1,6 +1,6 @@
 /** Digits five lines high, in three widths. Pure. */
 
-/** Each digit is three columns wide here, and no column of one is empty. */
+/** Each digit is three columns wide, and no column is empty. */
 const FONT = [
   '### ##. ### ### #.# ### ### ### ### ###',
   '#.# .#. ..# ..# #.# #.. #.. ..# #.# #.#',
@@ -10,7 +10,7 @@ const FONT = [
 ].map((line) => line.split(' '));
 
 interface Size {
-  /** How wide each column of the font is drawn. */
+  /** The drawn width of each column of the font. */
   readonly stretch: readonly [number, number, number];
   readonly gap: number;
   readonly groupGap: number;

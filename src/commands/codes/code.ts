@@ -15,7 +15,7 @@ import { Option, type Command } from 'commander';
 import { ownOf, type Finish, type SecretFlags, type Surroundings, withPassphrase, SECRET_NAME } from '../options.ts';
 
 export interface CodeOptions {
-  /** Undefined: list them. */
+  /** Undefined: list the secrets. */
   readonly context: string | undefined;
   readonly once: boolean;
   readonly watch: boolean;
@@ -23,7 +23,7 @@ export interface CodeOptions {
   readonly passphraseFile: string | undefined;
 }
 
-/** Shows the codes until they are ended, or prints one. Without a context lists them all. */
+/** Shows the codes live until the user quits, or prints one code. Without a context it lists the secrets. */
 export async function code(own: Own, options: CodeOptions): Promise<number> {
   const { context, passphraseFile, json } = options;
   if (context === undefined) return await listSecrets(own, { json, passphraseFile, ask: isatty(0) && isatty(1) && !json });
@@ -87,16 +87,16 @@ function jsonLine(fields: object): string {
   return JSON.stringify(fields) + '\n';
 }
 
-/** A line for each step, until a signal ends it. */
+/** Prints a line for each step, until a signal ends it. */
 async function printEach(own: Own, file: SealedFile, payload: Payload, json: boolean, interrupt: AbortSignal): Promise<void> {
-  if (payload.type === 'hotp') throw new NotpError('usage', 'a counted (HOTP) secret has no clock to watch', 'leave out --watch');
+  if (payload.type === 'hotp') throw new NotpError('usage', 'a counter-based (HOTP) secret cannot be watched', 'leave out --watch');
   while (!interrupt.aborted) {
     printResult(timedCode(own, file, payload, json));
     await untilNextStep(payload.periodSeconds, own.now, interrupt);
   }
 }
 
-/** Until the clock shows another step: a timer may fire a moment early, and a clock may jump. */
+/** Waits until the clock reaches another step. A timer may fire a moment early, and a clock may jump. */
 async function untilNextStep(periodSeconds: number, now: () => number, signal: AbortSignal): Promise<void> {
   const step = stepAt(now(), periodSeconds);
   const nextMs = (step + 1) * periodSeconds * 1000;
@@ -114,8 +114,8 @@ export function addCode(program: Command, { now }: Surroundings, finish: Finish)
   withPassphrase(program.command('code'))
     .description('show the current code of a secret, live until Ctrl-C; without a context list the secrets')
     .argument('[context]', SECRET_NAME)
-    .addOption(new Option('--once', 'print the code once, as when stdout is no terminal').conflicts('watch'))
-    .option('--watch', 'print each new code on a line of its own where stdout is no terminal')
+    .addOption(new Option('--once', 'print the code once (the default if stdout is not a terminal)').conflicts('watch'))
+    .option('--watch', 'print each new code on its own line, if stdout is not a terminal')
     .addHelpText(
       'after',
       '\nExamples:\n  notp code github             live, in large digits\n  notp code github | xclip     the code alone',

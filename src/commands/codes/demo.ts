@@ -1,4 +1,4 @@
-/** `notp demo`: a throw-away secret as a phone takes it in, and its codes. Nothing is stored. */
+/** `notp demo`: shows a throw-away secret for a phone, and its codes. Nothing is stored. */
 import { randomBytes } from 'node:crypto';
 import { isatty } from 'node:tty';
 import { codeAt, secretLength, stepAt, toBase32 } from '../../otp/code.ts';
@@ -12,7 +12,7 @@ import { drawFittingQr } from '../../terminal/qr.ts';
 import type { Command } from 'commander';
 import { qrOption, type Finish, type Surroundings } from '../options.ts';
 
-/** The exit code is 0; on a terminal it comes when the person has seen enough. */
+/** The exit code is 0. On a terminal it runs until the person quits. */
 export async function demo({ qr, json }: { qr: QrStyle | undefined; json: boolean }, now: () => number): Promise<number> {
   const secret = new Uint8Array(randomBytes(secretLength(USUAL_PARAMETERS.algorithm)));
   const credential: TotpCredential = { ...USUAL_PARAMETERS, type: 'totp', secret, issuer: 'notp demo', account: 'nobody' };
@@ -20,7 +20,7 @@ export async function demo({ qr, json }: { qr: QrStyle | undefined; json: boolea
     printResult(jsonOf(credential, now()));
     return 0;
   }
-  say('A throw-away secret to try a phone with: nothing is stored, and it guards nothing.\n');
+  say('A throw-away secret to try a phone with: nothing is stored, and it protects nothing.\n');
   const interrupt = isatty(1) ? onEndingSignals() : undefined;
   show(credential, qr);
   if (interrupt === undefined) printResult(`${codeAt(secret, stepAt(now(), credential.periodSeconds), credential)}\n`);
@@ -60,7 +60,7 @@ interface DemoFlags {
 export function addDemo(program: Command, { now }: Surroundings, finish: Finish): void {
   program
     .command('demo')
-    .description('try it: a throw-away secret, its QR code and its live codes; nothing is kept')
+    .description('show a throw-away secret, its QR code and its live codes; nothing is stored')
     .allowExcessArguments(false)
     .addOption(qrOption('how to draw the QR code'))
     .option('--json', 'print one JSON object')

@@ -1,4 +1,4 @@
-/** `notp export`: a secret in the clear, to move it to a phone or another program. */
+/** `notp export`: gives out a secret unencrypted, to move it to a phone or another program. */
 import { existsSync } from 'node:fs';
 import { isatty } from 'node:tty';
 import { messageOf, NotpError } from '../../error.ts';
@@ -31,9 +31,9 @@ export async function exportSecret(own: Own, options: ExportOptions): Promise<nu
   const { context, to, json } = options;
   const file = options.file === undefined ? undefined : newFile(options.file);
   if ((to === 'png' || to === 'svg') && file === undefined && !json && isatty(1))
-    throw new NotpError('usage', `${to} is no text for a terminal`, shellCommand`give --file ${context}.${to}, or redirect stdout`);
-  // Before a code is used up for nothing.
-  if (file !== undefined && existsSync(file)) throw notWritten(`${file} is there already`);
+    throw new NotpError('usage', `${to} cannot be shown on a terminal`, shellCommand`give --file ${context}.${to}, or redirect stdout`);
+  // Check this first, before a code is used up.
+  if (file !== undefined && existsSync(file)) throw notWritten(`${file} already exists`);
   const credential = await credentialOf(own, options);
   try {
     const output = json ? Buffer.from(jsonOf(context, credential)) : written(credential, to, file === undefined && isatty(1));
@@ -87,11 +87,11 @@ function writeFile(file: string, bytes: Uint8Array): void {
   } catch (error) {
     throw notWritten(messageOf(error));
   }
-  sayHint(`${file} holds the secret in the clear: delete it when it has served`);
+  sayHint(`${file} holds the secret unencrypted: delete it after use`);
 }
 
 function notWritten(why: string): NotpError {
-  return new NotpError('failed', why, '--file overwrites nothing; name a file that is not there');
+  return new NotpError('failed', why, '--file never overwrites; name a new file');
 }
 
 interface ExportFlags extends SecretFlags {
@@ -103,14 +103,14 @@ interface ExportFlags extends SecretFlags {
 /** Adds `export`. */
 export function addExport(program: Command, { now }: Surroundings, finish: Finish): void {
   withPassphrase(program.command('export'))
-    .description('give a secret out in the clear, for a phone or another program')
+    .description('give out a secret unencrypted, for a phone or another program')
     .argument('[context]', CONTEXT)
-    .option('--user <name>', 'whose login, sealed by this host; somebody else needs root')
-    .addOption(new Option('--to <format>', 'as what').choices(EXPORT_FORMATS).default('uri'))
-    .option('--file <file>', 'write it to a new file (default: stdout)')
+    .option('--user <name>', 'user of a login sealed by this host; only root can name another user')
+    .addOption(new Option('--to <format>', 'output format').choices(EXPORT_FORMATS).default('uri'))
+    .option('--file <file>', 'write to a new file (default: stdout)')
     .addHelpText(
       'after',
-      '\nWhat this host has sealed is shown to root, and to its user after a code.\n\nExamples:\n  notp export --to qr         the QR code of your login, for a second phone\n  notp export github --to uri',
+      '\nA login sealed by this host is shown to root, and to its user after a code.\n\nExamples:\n  notp export --to qr         the QR code of your login, for a second phone\n  notp export github --to uri',
     )
     .action(async (context: string | undefined, flags: ExportFlags) => {
       const { to, file, passphraseFile } = flags;

@@ -1,4 +1,4 @@
-/** `notp list`: one's own sealed files. What is inside them, issuer and account too, takes the passphrase to see. */
+/** `notp list`: lists your own sealed files. Their content, including issuer and account, needs the passphrase. */
 import { isatty } from 'node:tty';
 import { escapeControls, shellCommand } from '../../otp/escape.ts';
 import type { Payload } from '../../seal/payload.ts';
@@ -16,18 +16,18 @@ import { configOf, type Finish, type SecretFlags, type Surroundings, withPassphr
 export interface ListOptions {
   readonly json: boolean;
   readonly passphraseFile: string | undefined;
-  /** Whether to ask for a passphrase where no file gives one. */
+  /** Whether to ask for a passphrase if there is no passphrase file. */
   readonly ask: boolean;
 }
 
 interface Row {
   readonly context: string;
   readonly found: Found;
-  /** What the passphrase opened; without the secret. */
+  /** The content that the passphrase opened, without the secret. */
   readonly opened: Omit<Payload, 'secret'> | undefined;
 }
 
-/** Prints a line for each sealed file. Gives 1 where a passphrase was given that opens none of those that one opens. */
+/** Prints a line for each sealed file. Gives 1 if a passphrase was given but opens none of the passphrase-sealed files. */
 export async function listSecrets(own: Own, options: ListOptions): Promise<number> {
   const { config, user } = own;
   const names = await asUser(user, () => sealedNames(config, user));
@@ -39,18 +39,18 @@ export async function listSecrets(own: Own, options: ListOptions): Promise<numbe
     const found = await asUser(user, () => findSealed(config, user, context));
     const row = { context, found, opened: passphrase === undefined ? undefined : openedWith(found, passphrase) };
     rows.push(row);
-    // One at a time: opening each takes its time.
+    // Print each line at once, since opening the next file takes a while.
     printResult(options.json ? jsonOf(row) : textOf(row, width));
   }
   if (passphrase === undefined || !opensNone(rows)) return 0;
-  sayError('this passphrase opens none of them', 'the names are seen without one');
+  sayError('this passphrase opens none of them', 'leave out the passphrase to see the names only');
   return 1;
 }
 
 function nothingYet({ secretsInStore }: Own['config']): string {
   return secretsInStore
-    ? 'there are no secrets in your home: notp import keeps one; those for logins are in the store, see notp status'
-    : 'there are no secrets yet: notp import keeps one, notp enroll makes one for logins';
+    ? 'there are no secrets in your home: notp import stores one; secrets for logins are in the store, see notp status'
+    : 'there are no secrets yet: notp import stores one, notp enroll makes one for logins';
 }
 
 function opensNone(rows: readonly Row[]): boolean {
@@ -63,7 +63,7 @@ async function optionalPassphrase({ now }: Own, { passphraseFile, ask }: ListOpt
   if (!ask) return undefined;
   const conversation = openConversation(patience(now));
   try {
-    const answer = await conversation.ask('Passphrase, to see issuers and accounts (empty: names alone): ', { hidden: true });
+    const answer = await conversation.ask('Passphrase, to see issuers and accounts (empty: names only): ', { hidden: true });
     return 'line' in answer && answer.line !== '' ? answer.line : undefined;
   } finally {
     conversation.close();
@@ -83,7 +83,7 @@ function jsonOf({ context, found, opened }: Row): string {
   return JSON.stringify({ context, ...sealed, ...names, ...wrong }) + '\n';
 }
 
-/** One line; on a terminal too narrow for it, the names on a line of their own. */
+/** One line; on a narrow terminal, the names on a second line. */
 function textOf({ context, found, opened }: Row, width: number): string {
   const start = `${context.padEnd(width)}  ${factsOf(found)}`;
   const names = opened === undefined ? '' : escapeControls([opened.issuer, opened.account].filter((name) => name !== '').join('  '));
@@ -110,10 +110,10 @@ interface ListFlags extends SecretFlags {
 /** Adds `list`. */
 export function addList(program: Command, { now }: Surroundings, finish: Finish): void {
   withPassphrase(program.command('list'))
-    .description('list your secrets: name, seal, day; with a passphrase also issuer and account of those it opens')
-    .option('--user <name>', 'the secrets of somebody else; needs root')
+    .description('list your secrets: name, seal, day; with a passphrase also issuer and account of those that it opens')
+    .option('--user <name>', 'list the secrets of this user; root only')
     .addOption(
-      new Option('--all', 'every enrolment of every user, and whether it logs in; needs root').conflicts(['user', 'passphraseFile']),
+      new Option('--all', 'list every enrolment of every user, and whether it logs in; root only').conflicts(['user', 'passphraseFile']),
     )
     .addHelpText('after', '\nExamples:\n  notp list\n  sudo notp list --all    user, context, seal, state, last login')
     .action(async ({ user, all, passphraseFile, ...flags }: ListFlags) => {

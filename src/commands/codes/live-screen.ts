@@ -1,29 +1,29 @@
 /**
- * What a live display looks like, on a whole screen or on one line. Pure: a view and the terminal's traits in, the
- * bytes of one frame out. No line is wider than the terminal, so nothing wraps or scrolls.
+ * Draws the live display, on a whole screen or on one line. Pure: takes a view and the terminal's traits, gives the
+ * bytes of one frame. No line is wider than the terminal, so nothing wraps or scrolls.
  */
 import type { Traits } from '../../terminal/traits.ts';
 import { BIG_DIGIT_LINES, bigDigits, groupsOf } from './big-digits.ts';
 import { columnsOf, cutToColumns } from '../../terminal/columns.ts';
 
-/** What is shown at one moment. */
+/** The content of one frame. */
 export interface View {
   /** Free of control characters; may be empty. */
   readonly title: string;
   /** Digits only. */
   readonly code: string;
-  /** What is left of the step of a TOTP code; an HOTP code has none. */
+  /** The rest of the step of a TOTP code; undefined for an HOTP code. */
   readonly countdown: Countdown | undefined;
 }
 
 export interface Countdown {
   readonly secondsLeft: number;
   readonly periodSeconds: number;
-  /** The code after this one, where it is time to show it. */
+  /** The code after this one; undefined until it is time to show it. */
   readonly next: string | undefined;
 }
 
-/** A line of a screen. A higher `rank` is left out earlier where there are too few rows. */
+/** A line of a screen. With too few rows, lines of higher `rank` are left out first. */
 interface Line {
   readonly text: string;
   readonly tone: Tone;
@@ -31,14 +31,14 @@ interface Line {
 }
 type Tone = 'plain' | 'strong' | 'calm' | 'urgent' | 'faint';
 
-/** With this many seconds left the colour changes. */
+/** The colour changes when this many seconds are left. */
 export const URGENT_SECONDS = 5;
 
-/** From this many columns on the screen has a left margin. */
+/** The screen has a left margin from this many columns on. */
 const MARGIN_FROM_COLUMNS = 60;
 const MARGIN_COLUMNS = 2;
 const MAX_BAR_COLUMNS = 30;
-/** Of the bar on the one line; the widest that leaves room for the rest is taken. */
+/** Widths of the bar on one line; the widest that leaves room for the rest is used. */
 const LINE_BAR_COLUMNS = [10, 6, 4];
 
 // ECMA-48 and, for the alternate screen and the cursor, the private modes of xterm.
@@ -53,20 +53,20 @@ const LEAVE_ALTERNATE = '\x1b[?1049l';
 const RESET = '\x1b[0m';
 const SGR: Readonly<Record<Tone, string>> = { plain: '', strong: '\x1b[1m', calm: '\x1b[1;32m', urgent: '\x1b[1;31m', faint: '\x1b[2m' };
 
-/** A way to show views: what to write before the first frame, for each, and after the last, so that none of it stays. */
+/** Gives the bytes to write before the first frame, for each frame, and after the last one, which leaves nothing on the terminal. */
 export interface Painter {
   enter(traits: Traits): string;
   frame(view: View, traits: Traits): string;
   leave(traits: Traits): string;
 }
 
-/** The whole of the alternate screen. Leaving clears it line by line, for terminals that have no other screen or keep what a clear-all takes away. */
+/** Paints the whole alternate screen. `leave` clears line by line, for terminals without an alternate screen, or that keep what a full clear removes. */
 export const screenPainter: Painter = {
   enter: () => ENTER_ALTERNATE + HIDE_CURSOR,
   frame: (view, traits) => {
     const lines = screenLines(view, traits);
     const painted = lines.map(({ text, tone }, y) => {
-      // Where the last column is written there is nothing to clear, and clearing would take that column.
+      // If the last column is written, there is nothing to clear, and clearing would erase that column.
       const clear = columnsOf(text) < traits.columns ? CLEAR_LINE : '';
       return at(y) + coloured(text, tone, traits) + clear;
     });
@@ -79,9 +79,9 @@ export const screenPainter: Painter = {
 };
 
 /**
- * One line among others, where the terminal can no more or the secret guards nothing: a window that narrows much may
- * scroll it away, and nothing wipes what has scrolled away. The cursor rests at its beginning: where a narrower window
- * breaks the line in two, clearing from there takes both halves.
+ * Paints one line among others, for simple terminals and for secrets that protect nothing: in a window that narrows
+ * much, the line may scroll away, and nothing wipes it there. The cursor rests at the beginning of the line: if a
+ * narrower window breaks the line in two, clearing from there removes both halves.
  */
 export const linePainter: Painter = {
   enter: ({ cursor }) => (cursor ? HIDE_CURSOR : ''),
@@ -111,7 +111,7 @@ function screenLines(view: View, traits: Traits): readonly Line[] {
   return kept.map((line) => (line.text === '' ? line : { ...line, text: ' '.repeat(margin) + line.text }));
 }
 
-/** The code as large digits, or, where they do not fit, as they are. */
+/** The code in large digits, or as plain text if they do not fit. */
 function codeLines({ code, countdown }: View, { rows, utf8, columns }: Traits, inner: number): readonly string[] {
   const others = countdown === undefined ? 0 : 2;
   const big = rows >= BIG_DIGIT_LINES + others ? bigDigits(code, inner, inkOf(utf8)) : undefined;
@@ -126,7 +126,7 @@ function countdownLines({ countdown }: View, { utf8 }: Traits, columns: number):
   const text = width < 1 ? seconds.trim() : barOf(countdown, width, utf8) + seconds;
   return [
     { text: cutToColumns(text, columns, utf8), tone: toneOf({ countdown }), rank: 1 },
-    // Its line is kept free, so that nothing moves when it comes.
+    // The line stays empty until then, so that nothing moves when the code appears.
     { text: next === undefined ? '' : fittingNext(next, columns), tone: 'plain', rank: 2 },
     { text: '', tone: 'plain', rank: 8 },
   ];
@@ -137,7 +137,7 @@ function fittingNext(next: string, columns: number): string {
   return text.length <= columns ? text : '';
 }
 
-/** The one line: the code, and as much of the rest as there is room for. */
+/** The one line: the code, and as much of the rest as fits. */
 function lineText({ code, countdown }: View, { columns, utf8 }: Traits): string {
   const room = columns - 1;
   const shown = spaced(code, room);
@@ -158,13 +158,13 @@ function helpOf({ countdown }: View): string {
   return countdown === undefined ? HOTP_HELP : 'q or Ctrl-C ends';
 }
 
-/** `[####    ]`: what is left of the step, never empty before it is over. */
+/** `[####    ]`: the rest of the step, never empty before the step ends. */
 function barOf({ secondsLeft, periodSeconds }: Countdown, width: number, utf8: boolean): string {
   const filled = Math.min(width, Math.ceil((secondsLeft / periodSeconds) * width));
   return `[${inkOf(utf8).repeat(filled).padEnd(width)}]`;
 }
 
-/** In its two groups where that fits. */
+/** The code in two groups if that fits. */
 function spaced(code: string, columns: number): string {
   const grouped = groupsOf(code).join(' ');
   return grouped.length <= columns ? grouped : code.slice(0, columns);

@@ -1,6 +1,6 @@
 /**
- * Codes on a terminal, kept up to date until the person has had enough. Whatever ends it, the terminal is as it was
- * before, and no code stays on it.
+ * Shows codes on a terminal and keeps them up to date until the person quits. However it ends, the terminal is as it
+ * was before, and no code stays on it.
  */
 import { errnoOf } from '../../error.ts';
 import { stepAt } from '../../otp/code.ts';
@@ -9,7 +9,7 @@ import { ownTerminal } from '../../terminal/terminal.ts';
 import { outputTraits } from '../../terminal/traits.ts';
 import { linePainter, screenPainter, type Painter, type View } from './live-screen.ts';
 
-/** What a live display shows. `title` is free of control characters (escapeControls was applied). */
+/** A TOTP secret to show. `title` has no control characters (escapeControls was applied). */
 export interface LiveTotp {
   readonly kind: 'totp';
   readonly title: string;
@@ -20,15 +20,15 @@ export interface LiveTotp {
 export interface LiveHotp {
   readonly kind: 'hotp';
   readonly title: string;
-  /** Advances the counter, durably, and gives the code to show. */
+  /** Stores the next counter durably, and gives the code to show. */
   nextCode(): Promise<string>;
 }
 export type LiveSource = LiveTotp | LiveHotp;
 
-/** The code after this one is shown when this many seconds are left: too few to type the one that is shown. */
+/** The next code is shown when this many seconds are left: too few to type the current one. */
 const NEXT_CODE_SECONDS = 10;
 
-/** What a write answers where the terminal has gone. */
+/** The errors of a write to a terminal that is gone. */
 const HUNG_UP = ['EIO', 'EPIPE'];
 
 const CTRL_C = '\x03';
@@ -48,20 +48,20 @@ export async function showLive(
   { now, interrupt, inline = false }: { now: () => number; interrupt: AbortSignal; inline?: boolean },
 ): Promise<void> {
   const painter = inline || !outputTraits().cursor ? linePainter : screenPainter;
-  const happenings = new Happenings(interrupt);
+  const events = new Events(interrupt);
   const terminal = ownTerminal();
-  const typing = terminal?.keys((key) => happenings.take(key), happenings.ended);
-  // Told when it is awaited below.
+  const typing = terminal?.keys((key) => events.take(key), events.ended);
+  // An error is reported when `typing` is awaited below.
   typing
     ?.catch(() => undefined)
     .finally(() => {
-      happenings.end();
+      events.end();
     });
   try {
     const first = source.kind === 'hotp' ? await source.nextCode() : '';
-    await paintUntilEnd(source, first, { painter, now, happenings });
+    await paintUntilEnd(source, first, { painter, now, events });
   } finally {
-    happenings.end();
+    events.end();
     await typing?.finally(() => {
       terminal?.close();
     });
@@ -71,20 +71,20 @@ export async function showLive(
 interface Showing {
   readonly painter: Painter;
   readonly now: () => number;
-  readonly happenings: Happenings;
+  readonly events: Events;
 }
 
 /** `code`: the first one of an HOTP source. */
-async function paintUntilEnd(source: LiveSource, code: string, { painter, now, happenings }: Showing): Promise<void> {
+async function paintUntilEnd(source: LiveSource, code: string, { painter, now, events }: Showing): Promise<void> {
   let counted = code;
   try {
     let there = paint(painter.enter(outputTraits()));
-    while (there && !happenings.ended.aborted) {
+    while (there && !events.ended.aborted) {
       const view = source.kind === 'hotp' ? { title: source.title, code: counted, countdown: undefined } : viewAt(source, now());
       there = paint(painter.frame(view, outputTraits()));
-      // The whole seconds of the clock, so that a code goes when its step ends; a timer that comes too early comes again.
-      await happenings.next(1000 - (now() % 1000));
-      const wanted = happenings.wantsNext();
+      // Wait for a whole second of the clock, so that a code disappears when its step ends. A timer that fires early fires again.
+      await events.next(1000 - (now() % 1000));
+      const wanted = events.wantsNext();
       if (wanted && source.kind === 'hotp') counted = await source.nextCode();
     }
   } finally {
@@ -92,7 +92,7 @@ async function paintUntilEnd(source: LiveSource, code: string, { painter, now, h
   }
 }
 
-/** Writes to the terminal, and tells whether it is still there. */
+/** Writes to the terminal. Gives false if the terminal is gone. */
 function paint(text: string): boolean {
   try {
     drawScreen(text);
@@ -112,12 +112,12 @@ function viewAt(source: LiveTotp, nowMs: number): View {
   return { title, code: source.codeAt(step), countdown: { secondsLeft, periodSeconds, next } };
 }
 
-/** What happens between two frames: keys, another size of the window, the end, or only time that passes. */
-class Happenings {
+/** The events between two frames: keys, a resized window, the end, or the passing of time. */
+class Events {
   private readonly over = new AbortController();
   private asked = false;
   private wake: () => void = () => undefined;
-  /** Aborts at the end, whatever brings it. */
+  /** Aborts at the end, whatever the cause. */
   readonly ended: AbortSignal;
 
   constructor(interrupt: AbortSignal) {

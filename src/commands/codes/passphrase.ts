@@ -1,4 +1,4 @@
-/** `notp passphrase`: seals a secret with another passphrase, and a fresh salt at the cost of today. */
+/** `notp passphrase`: seals a secret with a new passphrase, a fresh salt and the present cost of the key derivation. */
 import { printResult, sayLine } from '../../terminal/printer.ts';
 import { ownSealed, refuseHostSealed, type Own } from '../../enrolment/own-secrets.ts';
 import type { Reseal } from '../../enrolment/enrolments.ts';
@@ -26,9 +26,9 @@ interface PassphraseFlags extends SecretFlags {
 /** Adds `passphrase`. */
 export function addPassphrase(program: Command, { now }: Surroundings, finish: Finish): void {
   withPassphrase(program.command('passphrase'))
-    .description('seal a secret with another passphrase')
+    .description('change the passphrase of a secret')
     .argument('[context]', CONTEXT)
-    .option('--user <name>', 'whose; somebody else needs root')
+    .option('--user <name>', 'user of the secret; only root can name another user')
     .option('--new-passphrase-file <file>', 'read the new passphrase from the first line of a file, "-" for stdin (after the old one)')
     .action(async (context: string | undefined, flags: PassphraseFlags) => {
       const { passphraseFile, newPassphraseFile } = flags;

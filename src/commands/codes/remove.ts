@@ -1,4 +1,4 @@
-/** `notp remove`: deletes one's own sealed file. What logs in is revoked, not removed. */
+/** `notp remove`: deletes your own sealed file. It refuses a login, which must be revoked. */
 import { rmSync } from 'node:fs';
 import * as path from 'node:path';
 import { messageOf, NotpError } from '../../error.ts';
@@ -29,7 +29,7 @@ export async function remove(own: Own, { context, yes, json }: RemoveOptions): P
   await asUser(own.user, () => {
     try {
       rmSync(file);
-      // What a kill has left behind of writing it holds the secret too.
+      // Drafts that a kill has left behind hold the secret too.
       removeDrafts(file, 0);
       syncFolder(path.dirname(file));
     } catch (error) {
@@ -46,8 +46,8 @@ async function refuseLogin(own: Own, sealed: SealedFile): Promise<void> {
   if (!(await openEnrolments(own).isLogin(sealed))) return;
   throw new NotpError(
     'refused',
-    `${sealed.context} logs in here: an enrolment is revoked, not removed`,
-    'without its file every login is refused; notp enroll --replace makes a new one',
+    `${sealed.context} is a login of this host, which is revoked and not removed`,
+    'notp revoke ends the login; notp enroll --replace makes a new secret',
   );
 }
 
@@ -59,7 +59,7 @@ interface RemoveFlags extends CommonFlags {
 /** Adds `remove`. */
 export function addRemove(program: Command, { now }: Surroundings, finish: Finish): void {
   common(program.command('remove'))
-    .description('delete one of your secrets, for good; what logs in here is not removed')
+    .description('delete one of your secrets for good; a login of this host is not removed')
     .argument('<context>', SECRET_NAME)
     .option('--yes', 'do not ask')
     .option('--json', 'print one JSON object')

@@ -6,7 +6,7 @@ import { addRotate } from './rotate.ts';
 
 /** Adds `host-key` with `init`, `id`, `rotate` and `retire`. */
 export function addHostKey(program: Command, { now }: Surroundings, finish: Finish): void {
-  const hostKey = program.command('host-key').description('the key of this host that host seals are made with').helpCommand(false);
+  const hostKey = program.command('host-key').description('manage the key of this host, which makes host seals').helpCommand(false);
   addInit(hostKey, now, finish);
   addRotate(hostKey, now, finish);
 }

@@ -1,4 +1,4 @@
-/** `notp host-key init|id`: the key that host seals are made with, and the places that the service keeps its state in. */
+/** `notp host-key init|id`: makes the key for host seals, and the folders of the service's state. */
 import { randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
@@ -17,7 +17,7 @@ import { statePlace, type StatePlace } from '../../state/place.ts';
 import type { Command } from 'commander';
 import { type CommonFlags, type Finish, common, configOf } from '../options.ts';
 
-/** Makes the host key where there is none, and the service's folders and database. Prints the key's id. */
+/** Makes the host key if there is none, and the service's folders and database. Prints the key's id. */
 async function initHostKey(config: Config, now: () => number): Promise<number> {
   const service = serviceUser();
   if (config.store.kind === 'user') throw new NotpError('bad_configuration', 'store.url = "user" has no host key');
@@ -28,18 +28,18 @@ async function initHostKey(config: Config, now: () => number): Promise<number> {
     throw new NotpError(
       'failed',
       `the host key is kept encrypted, in ${config.hostKey}.cred`,
-      'the service has it; a second key would open nothing',
+      'do not make a second key: it would open no sealed file',
     );
-  // One that was broken off has left a second name of the key, or another key.
+  // An interrupted init may have left a second name of the key, or another key.
   removeDrafts(config.hostKey, 0);
   const present = readHostKey(config.hostKey, service);
   if (present !== undefined) {
-    sayHint(`${config.hostKey} is there already and stays as it is`);
+    sayHint(`${config.hostKey} already exists and stays unchanged`);
     printResult(`${present.id}\n`);
     return 0;
   }
   const place = statePlace(config, realUser());
-  // The state that records the key comes first: where it cannot be made, no key is left without its record.
+  // Make the state first: if that fails, there must be no key without a record of its creation.
   await asUser(place.owner, () => withNewState(place, now, () => Promise.resolve()));
   const id = makeHostKey(config.hostKey, service);
   await recordCreation(place, id, now);
@@ -57,9 +57,9 @@ function printHostKeyId(config: Config): number {
   return 0;
 }
 
-/** The user that the key belongs to. Throws `not_permitted` if we are not root, `failed` if there is no such user. */
+/** The system user that owns the key. Throws `not_permitted` without root, `failed` if there is no such user. */
 export function serviceUser(): User {
-  if (!isRoot()) throw new NotpError('not_permitted', 'the host key is for root alone', 'run this with sudo');
+  if (!isRoot()) throw new NotpError('not_permitted', 'only root can use the host key', 'run this with sudo');
   const service = userByName(SERVICE_USER);
   if (service !== undefined) return service;
   throw new NotpError(
@@ -69,12 +69,12 @@ export function serviceUser(): User {
   );
 }
 
-/** Complete under its name or not there at all; owned by the service, readable by nobody else. */
+/** Writes a new key whole or not at all; owned by the service, readable by nobody else. Gives its id. */
 function makeHostKey(file: string, { uid, gid }: User): string {
   const key = new Uint8Array(randomBytes(KEY_BYTES));
   const written = draft(file, key, { mode: 0o600, uid, gid });
   try {
-    // link(2) fails where the name is taken: a key that is there is never overwritten.
+    // link(2) fails if the name is taken, so an existing key is never overwritten.
     fs.linkSync(written.temporary, file);
   } finally {
     written.drop();
@@ -113,7 +113,7 @@ function makeFolder(folder: string, mode: number, owner: User | undefined): void
 /** Adds `init` and `id`. */
 export function addInit(hostKey: Command, now: () => number, finish: Finish): void {
   common(hostKey.command('init'))
-    .description("make the key where there is none, and the service's folders; print the key's id")
+    .description("make the key if there is none, and the service's folders; print the key's id")
     .action(async (flags: CommonFlags) => {
       finish(await initHostKey(configOf(flags), now));
     });

@@ -1,4 +1,4 @@
-/** `notp recovery`: new recovery codes for a login, without a new secret; the old ones are worth nothing from then on. */
+/** `notp recovery`: makes new recovery codes for a login with the same secret. The old codes no longer work. */
 import { printResult, sayLine } from '../../terminal/printer.ts';
 import { textOf } from '../../enrolment/show.ts';
 import type { Own } from '../../enrolment/own-secrets.ts';
@@ -9,7 +9,7 @@ import { MAX_RECOVERY_CODES, RECOVERY_CODES } from '../../otp/recovery.ts';
 import { common, CONTEXT, ownOf, passphraseFileOption, wholeNumber, type CommonFlags, type Finish, type Surroundings } from '../options.ts';
 
 export interface RecoveryOptions extends Pick<Reseal, 'context' | 'passphraseFile'> {
-  /** How many. */
+  /** The number of new codes. */
   readonly count: number;
   readonly json: boolean;
 }
@@ -21,7 +21,7 @@ export async function newRecovery(own: Own, { count, json, ...options }: Recover
     printResult(json ? JSON.stringify({ id, user, context: options.context, file, recovery }) + '\n' : textOf(recovery));
   });
   if (!json)
-    sayLine(`The recovery codes of ${user} for ${options.context} are ${count === 0 ? 'gone' : 'new'}; the old ones are worth nothing`);
+    sayLine(`The recovery codes of ${user} for ${options.context} are ${count === 0 ? 'gone' : 'new'}; the old ones no longer work`);
   return 0;
 }
 
@@ -35,10 +35,10 @@ interface RecoveryFlags extends CommonFlags {
 /** Adds `recovery`. */
 export function addRecovery(program: Command, { now }: Surroundings, finish: Finish): void {
   common(program.command('recovery'))
-    .description('make new recovery codes for a login; its secret stays, and the old codes are worth nothing')
+    .description('make new recovery codes for a login; its secret stays, and the old codes no longer work')
     .argument('[context]', CONTEXT)
-    .option('--user <name>', 'whose login; somebody else needs root')
-    .option('--recovery <n>', 'how many', wholeNumber(0, MAX_RECOVERY_CODES), RECOVERY_CODES)
+    .option('--user <name>', 'user of the login; only root can name another user')
+    .option('--recovery <n>', 'number of new codes', wholeNumber(0, MAX_RECOVERY_CODES), RECOVERY_CODES)
     .addOption(passphraseFileOption())
     .option('--json', 'print one JSON object')
     .addHelpText(

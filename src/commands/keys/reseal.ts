@@ -1,6 +1,6 @@
 /**
- * `notp reseal`: seals a login anew under the key of the host or under a passphrase, the secret stays the same. With `all`,
- * everybody's that an earlier key of the host sealed: after that the key can go (rotate.ts).
+ * `notp reseal`: re-seals a login with the host key or a passphrase; the secret stays the same. With `all` it re-seals
+ * every login that an earlier host key sealed, so that the earlier key can be removed (rotate.ts).
  */
 import { messageOf, NotpError } from '../../error.ts';
 import { shellCommand } from '../../otp/escape.ts';
@@ -40,11 +40,11 @@ export async function reseal(own: Own, { json, ...options }: ResealOptions): Pro
   const { user, config } = own;
   if (seal === 'host' && statePlace(config, user).kind === 'service' && hasService()) enableSocket(user.uid);
   if (json) printResult(JSON.stringify({ id, user: user.name, context: options.context, seal, file }) + '\n');
-  else sayLine(`Sealed anew ${seal === 'host' ? 'by this host' : 'by a passphrase'}: ${file}`);
+  else sayLine(`Re-sealed ${seal === 'host' ? 'by this host' : 'by a passphrase'}: ${file}`);
   return 0;
 }
 
-/** Seals anew what an earlier host key sealed. The exit code is 1 where some could not be. */
+/** Re-seals every enrolment that an earlier host key sealed. The exit code is 1 if some failed. */
 export async function resealAll(config: Config, { json }: { readonly json: boolean }, now: () => number): Promise<number> {
   const left = (await hostSealed(config, now)).filter(({ key }) => key !== 'present');
   await renewProofs(config, now);
@@ -70,18 +70,18 @@ export async function resealAll(config: Config, { json }: { readonly json: boole
     }
   }
   await refreshAfterChange(config, now);
-  if (failed === 0) sayHint('every host-sealed enrolment is under the present key; notp host-key retire removes the earlier ones');
+  if (failed === 0) sayHint('every host-sealed enrolment now uses the present key; notp host-key retire removes the earlier keys');
   return failed === 0 ? 0 : 1;
 }
 
 function noUser({ store }: Config, name: string, context: string): NotpError {
   const revoke = shellCommand`notp revoke --user ${name} ${context}`;
   return store.kind === 'postgres'
-    ? new NotpError('failed', 'there is no such user on this host', `run this on a host that has the user; where none has: ${revoke}`)
+    ? new NotpError('failed', 'there is no such user on this host', `run this on a host that has the user; if no host has: ${revoke}`)
     : new NotpError('failed', 'there is no such user any more', revoke);
 }
 
-/** What else the earlier keys prove is proven when those are gone, too: the rows of the store, and the records that were made with them. */
+/** Prepares the removal of earlier keys: signs the rows of the store with the present key, and keeps the chain keys that verify old records. */
 async function renewProofs(config: Config, now: () => number): Promise<void> {
   const place = statePlace(config, realUser());
   await asUser(place.owner, async () => {
@@ -109,34 +109,31 @@ interface ResealFlags extends CommonFlags {
 /** Adds `reseal`. */
 export function addReseal(program: Command, { now }: Surroundings, finish: Finish): void {
   common(program.command('reseal'))
-    .description('seal a login anew, by the key of this host or by a passphrase; its secret stays')
+    .description('re-seal a login with the key of this host or a passphrase; its secret stays')
     .argument('[context]', CONTEXT)
-    .option('--user <name>', 'whose login; somebody else needs root')
-    .option('--all', 'everybody whom an earlier key of this host sealed, under the present key')
+    .option('--user <name>', 'user of the login; only root can name another user')
+    .option('--all', 're-seal every login that an earlier key of this host sealed, with the present key')
     .addOption(
-      new Option('--seal <kind>', 'how to seal it (default: as it is, with the present key of the host)').choices(['host', 'passphrase']),
+      new Option('--seal <kind>', 'how to seal it (default: as before, with the present key of the host)').choices(['host', 'passphrase']),
     )
     .addOption(passphraseFileOption())
-    .option(
-      '--new-passphrase-file <file>',
-      'with --seal passphrase: read the passphrase to be from the first line of a file, "-" for stdin',
-    )
+    .option('--new-passphrase-file <file>', 'with --seal passphrase: read the new passphrase from the first line of a file, "-" for stdin')
     .option('--json', JSON_LINES)
     .addHelpText(
       'after',
-      '\nExamples:\n  notp reseal --seal passphrase    your own login, from the host to a passphrase\n  sudo notp reseal --all           after notp host-key rotate',
+      '\nExamples:\n  notp reseal --seal passphrase    your own login: from host key to passphrase\n  sudo notp reseal --all           after notp host-key rotate',
     )
     .action(async (context: string | undefined, flags: ResealFlags) => {
       const { seal, passphraseFile, newPassphraseFile, all } = flags;
       const json = flags.json === true;
       if (all === true) {
         if (context !== undefined || flags.user !== undefined || seal !== undefined)
-          throw new NotpError('usage', '--all stands alone: it seals under the present key of the host', 'see notp reseal --help');
+          throw new NotpError('usage', '--all takes no context, --user or --seal', 'see notp reseal --help');
         finish(await resealAll(configOf(flags), { json }, now));
         return;
       }
       if (newPassphraseFile !== undefined && seal !== 'passphrase')
-        throw new NotpError('usage', '--new-passphrase-file goes with --seal passphrase', 'see notp reseal --help');
+        throw new NotpError('usage', '--new-passphrase-file needs --seal passphrase', 'see notp reseal --help');
       const own = await ownOf(flags, now, 'seal the login of somebody else');
       finish(await reseal(own, { context: context ?? own.config.context, seal, passphraseFile, newPassphraseFile, json }));
     });

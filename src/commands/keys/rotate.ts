@@ -1,6 +1,6 @@
 /**
- * `notp host-key rotate` and `retire`: a new key for this host. The key file holds the present key and, after it, those
- * before it, so that the key changes in one step and what they sealed goes on opening until it is sealed anew.
+ * `notp host-key rotate` and `retire`: a new key for this host. The key file holds the present key, followed by the
+ * earlier keys. So the key changes in one step, and sealed files of the earlier keys still open until the re-seal.
  */
 import { randomBytes } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
@@ -25,17 +25,17 @@ import { serviceUser } from './init.ts';
 import type { Command } from 'commander';
 import { common, configOf, type CommonFlags, type Finish } from '../options.ts';
 
-/** How many enrolments are named. */
+/** Any further enrolments are only counted. */
 const NAMED = 20;
 
-/** Makes a new key the present one. Prints its id, and says whose enrolments are still under an earlier one. */
+/** Makes a new present key. Prints its id, and the enrolments that are still sealed with an earlier key. */
 async function rotateHostKey(config: Config, now: () => number): Promise<number> {
   const present = presentKey(config);
   if (present.former.length + 2 > MAX_HOST_KEYS)
     throw new NotpError(
       'refused',
-      `${config.hostKey} holds ${String(MAX_HOST_KEYS)} keys already`,
-      'notp reseal --all, then notp host-key retire',
+      `${config.hostKey} already holds ${String(MAX_HOST_KEYS)} keys`,
+      'run notp reseal --all, then notp host-key retire',
     );
   await refuseSharedKey(config, now);
   const key = new Uint8Array(randomBytes(KEY_BYTES));
@@ -48,16 +48,16 @@ async function rotateHostKey(config: Config, now: () => number): Promise<number>
   printResult(`${id}\n`);
   const left = (await hostSealed(config, now)).filter((each) => each.key !== 'present');
   say(
-    `The host key is ${id} now. ${present.id} goes on opening what it sealed: ${String(left.length)} ${left.length === 1 ? 'enrolment' : 'enrolments'}\n`,
+    `The host key is now ${id}. Earlier keys still open what they sealed: ${String(left.length)} ${left.length === 1 ? 'enrolment' : 'enrolments'}\n`,
   );
   sayLeft(left);
   sayHint(
-    `notp reseal --all seals them with the new key, and notp host-key retire ends the old one; keep a copy of ${config.hostKey} off this host`,
+    `notp reseal --all seals them with the new key, and notp host-key retire removes the old key; keep a copy of ${config.hostKey} off this host`,
   );
   return 0;
 }
 
-/** Removes the keys before the present one. Without `yes` it is refused while an enrolment may need one. */
+/** Removes the earlier keys. Without `yes` it refuses while an enrolment may need one. */
 async function retireHostKeys(config: Config, { yes }: { readonly yes: boolean }, now: () => number): Promise<number> {
   const present = presentKey(config);
   if (present.former.length === 0) {
@@ -71,12 +71,12 @@ async function retireHostKeys(config: Config, { yes }: { readonly yes: boolean }
     throw new NotpError(
       'refused',
       `${String(left.length)} of the enrolments may need an earlier key`,
-      'notp reseal --all first, and notp revoke who is gone; with --yes they are lost and those users must be enrolled again',
+      'run notp reseal --all first, and notp revoke for users who are gone; with --yes these enrolments are lost, and their users must be enrolled again',
     );
   }
   const place = statePlace(config, realUser());
   await asUser(place.owner, () => renewRows(place, now));
-  // What it has from before is worth nothing without those keys.
+  // Without the earlier keys, the old content of the copy is useless.
   await refreshAfterChange(config, now);
   const retired = present.former.map(({ id }) => id).join(', ');
   await replaceKeys(config, { from: present, to: [present], event: 'host_key.retired', detail: retired }, now);
@@ -115,7 +115,7 @@ function presentKey(config: Config): HostKey {
   throw new NotpError('failed', `there is no host key at ${config.hostKey}`, 'run notp host-key init');
 }
 
-/** What becomes of the key file, and what the record says. */
+/** A change of the key file, with its record. */
 interface Replacement {
   readonly from: HostKey;
   readonly to: readonly Pick<HostKey, 'key' | 'id'>[];
@@ -128,7 +128,7 @@ async function replaceKeys(config: Config, replacement: Replacement, now: () => 
   const { uid, gid } = serviceUser();
   const written = draft(config.hostKey, Buffer.concat(replacement.to.map(({ key }) => key)), { mode: 0o400, uid, gid });
   try {
-    // Of two at a time each removes the other's draft before it looks, so that one of them at the most is put in place.
+    // Race: of two processes each removes the other's draft before it checks the present keys, so at most one draft is put in place.
     removeDrafts(config.hostKey, 0, written.temporary);
     if (!isDeepStrictEqual(presentKey(config), replacement.from))
       throw new NotpError('refused', `${config.hostKey} was changed meanwhile`, 'nothing was changed; run the command again');
@@ -137,7 +137,7 @@ async function replaceKeys(config: Config, replacement: Replacement, now: () => 
   } finally {
     written.drop();
   }
-  // Those that run have read the keys before.
+  // Running services have read the earlier keys; stop them, so that new ones read the new file.
   stopServices();
 }
 
@@ -149,7 +149,7 @@ async function put(written: Draft, undone: () => Promise<void>): Promise<void> {
     await undone();
     throw new NotpError('failed', messageOf(error), 'nothing was changed; run the command again', { cause: error });
   }
-  if (!lasting) sayError('the new key file may not outlast a power failure', 'mend the disk and run sync before you go on');
+  if (!lasting) sayError('the new key file may not outlast a power failure', 'repair the disk and run sync before you continue');
 }
 
 async function record(config: Config, { from, event, detail }: Replacement, result: 'done' | 'failed', now: () => number): Promise<void> {
@@ -166,10 +166,10 @@ async function record(config: Config, { from, event, detail }: Replacement, resu
   );
 }
 
-/** Names some of them: right after a new key it is everybody. */
+/** Prints at most NAMED of them, since right after a rotation it is every enrolment. */
 function sayLeft(left: readonly HostSealed[]): void {
   for (const { user, context, key } of left.slice(0, NAMED)) {
-    sayLine(`  ${user} ${context}${key === 'former' ? '' : ': the sealed file cannot be read, so nobody knows which key it needs'}`);
+    sayLine(`  ${user} ${context}${key === 'former' ? '' : ': its sealed file cannot be read, so its key is unknown'}`);
   }
   if (left.length > NAMED) sayLine(`  and ${String(left.length - NAMED)} more`);
 }
@@ -181,13 +181,13 @@ interface RetireFlags extends CommonFlags {
 /** Adds `rotate` and `retire`. */
 export function addRotate(hostKey: Command, now: () => number, finish: Finish): void {
   common(hostKey.command('rotate'))
-    .description('make a new key; the present one goes on opening what it sealed, until notp reseal --all and notp host-key retire')
+    .description('make a new key; the earlier one still opens what it sealed, until notp reseal --all and notp host-key retire')
     .action(async (flags: CommonFlags) => {
       finish(await rotateHostKey(configOf(flags), now));
     });
   common(hostKey.command('retire'))
-    .description('remove the keys before the present one, where nothing is sealed with them any more')
-    .option('--yes', 'also where something is: its users must be enrolled again')
+    .description('remove the earlier keys, if nothing is sealed with them any more')
+    .option('--yes', 'remove them in any case; users who are still sealed with them must be enrolled again')
     .action(async (flags: RetireFlags) => {
       finish(await retireHostKeys(configOf(flags), { yes: flags.yes === true }, now));
     });

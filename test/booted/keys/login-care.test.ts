@@ -36,7 +36,7 @@ describe('a login that the service holds', { skip: lacks({ ...SERVICE_NEEDS, pro
     const terminal = inTerminal(['recovery']);
     await answer(terminal, [CODE, await phone.code()]);
     await terminal.expect(/Recovery codes[^]*not shown again:/);
-    await terminal.expect(/The recovery codes of alice for ssh are new; the old ones are worth nothing/);
+    await terminal.expect(/The recovery codes of alice for ssh are new; the old ones no longer work/);
     assert.equal(await terminal.exited, 0);
     const codes =
       terminal
@@ -114,7 +114,7 @@ describe('a login that the service holds', { skip: lacks({ ...SERVICE_NEEDS, pro
     assert.equal((await lastEvents(1))[0], 'export');
     const { id } = await sealed();
     const again = await asAlice(['export', '--to', 'png', '--file', '/etc/passwd'], { input: `${phone.recoveryCode()}\n` });
-    assert.match(again.stderr, /\/etc\/passwd is there already\nnotp: hint: --file overwrites nothing/);
+    assert.match(again.stderr, /\/etc\/passwd already exists\nnotp: hint: --file never overwrites/);
     const given = await world.container.run(['notp', 'recovery', '--user', 'alice', '--recovery', '32', '--json']);
     const { recovery } = JSON.parse(given.stdout) as { recovery: string[] };
     assert.match((await world.login(alice, phone.recoveryCode())).stderr, /not accepted|two consecutive codes/);
@@ -128,7 +128,7 @@ describe('a login that the service holds', { skip: lacks({ ...SERVICE_NEEDS, pro
     const terminal = inTerminal(words);
     const used = phone.recoveryCode();
     await answer(terminal, [/New passphrase: /, PASSPHRASE], [/The same again: /, PASSPHRASE], [CODE, used]);
-    await terminal.expect(/Sealed anew by a passphrase: \/home\/alice\/.notp\/ssh/);
+    await terminal.expect(/Re-sealed by a passphrase: \/home\/alice\/.notp\/ssh/);
     assert.equal(await terminal.exited, 0);
     assert.equal((await sealed()).seal.kind, 'passphrase');
     assert.equal(await whoLogsIn(`${PASSPHRASE} ${phone.recoveryCode()}`), 'alice\n');
@@ -190,8 +190,8 @@ describe('a login that the service holds', { skip: lacks({ ...SERVICE_NEEDS, pro
     await world.enroll(carol);
     for (const seal of ['host', 'passphrase']) {
       await world.enroll(carol, ['vpn', '--seal', seal, ...(seal === 'host' ? [] : ['--passphrase-file', file]), '--replace']);
-      assertRefused(await asCarol('remove', 'vpn', '--yes'), 1, /vpn logs in here: an enrolment is revoked, not removed/);
-      assertRefused(await asCarol('import', 'vpn', ...importing), 1, /vpn logs in here/);
+      assertRefused(await asCarol('remove', 'vpn', '--yes'), 1, /vpn is a login of this host, which is revoked and not removed/);
+      assertRefused(await asCarol('import', 'vpn', ...importing), 1, /vpn is a login of this host/);
       await world.container.must(['notp', 'revoke', 'vpn', '--user', 'carol', '--yes']);
       assert.equal((await asCarol('remove', 'vpn', '--yes')).stderr, `Removed ${secrets}/vpn\n`);
     }

@@ -58,7 +58,7 @@ describe('watching codes in a pipe', { skip: lacks({ programs: ['oathtool'] }) }
   });
 
   it('is wrong usage for a counted secret, and beside --once', async () => {
-    assertRefused(await own.opening(['code', 'counted', '--watch']), 2, /has no clock to watch/);
+    assertRefused(await own.opening(['code', 'counted', '--watch']), 2, /cannot be watched/);
     assertRefused(await own.opening(['code', 'short', '--watch', '--once']), 2, /'--once'.*'--watch'|'--watch'.*'--once'/);
   });
 });

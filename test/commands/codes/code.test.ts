@@ -123,7 +123,7 @@ describe('code without a name', { skip: lacks({ programs: ['python3'] }) }, () =
       ['', /big {4}passphrase {2}\d{4}-\d\d-\d\d\r\nsmall /],
     ] as const) {
       const terminal = own.inTerminal(['code']);
-      await answer(terminal, [/Passphrase, to see issuers and accounts \(empty: names alone\): /, typed]);
+      await answer(terminal, [/Passphrase, to see issuers and accounts \(empty: names only\): /, typed]);
       await terminal.expect(seen);
       assert.equal(await terminal.exited, 0);
       assert.ok(!terminal.output().includes(PASSPHRASE) && !terminal.output().includes('\u202e'));
@@ -156,11 +156,11 @@ it(
         /web is sealed by this host: its secret cannot leave it/,
       );
     assert.equal((await notp(['export', 'web'])).stdout, `${(JSON.parse(enrolled.stdout) as Enrolled).uri}\n`);
-    assertRefused(await notp(['remove', 'web', '--yes']), 1, /web logs in here: an enrolment is revoked, not removed/);
+    assertRefused(await notp(['remove', 'web', '--yes']), 1, /web is a login of this host, which is revoked and not removed/);
     const taken = await run([...SOURCE_NOTP, 'import', 'web', '--replace', '--config', config, '--passphrase-file', passphrase], {
       input: SECRET,
     });
-    assertRefused(taken, 1, /web logs in here/);
+    assertRefused(taken, 1, /web is a login of this host/);
     assert.match((await notp(['list'])).stdout, /^web {2}host {8}\d{4}-\d\d-\d\d\n$/);
   },
 );

@@ -38,7 +38,7 @@ describe('notp demo without a terminal', { skip: lacks({ programs: ['oathtool'] 
   it('prints QR code, key, URI and, as last line, the code', async () => {
     const { code, stdout, stderr } = await demo();
     assert.equal(code, 0);
-    assert.match(stderr, /nothing is stored, and it guards nothing/);
+    assert.match(stderr, /nothing is stored, and it protects nothing/);
     const [, drawing = '', key = '', uri = '', shown = ''] = /^([ #\n]+)\nKey: ([A-Z2-7 ]+)\nURI: (\S+)\n\n(\d{6})\n$/.exec(stdout) ?? [];
     assert.ok(drawing.split('\n').length > 30, stdout);
     assert.equal(key.replaceAll(' ', ''), secretIn(uri));

@@ -51,7 +51,7 @@ describe('exporting', { skip: lacks({ programs: ['zbarimg', 'rsvg-convert', 'pyt
       const file = path.join(own.folder, `corp.${kind}`);
       const { code, stdout, stderr } = await own.opening(['export', 'corp', '--to', kind, '--file', file]);
       assert.deepEqual({ code, stdout }, { code: 0, stdout: '' });
-      assert.equal(stderr, `notp: hint: ${file} holds the secret in the clear: delete it when it has served\n`);
+      assert.equal(stderr, `notp: hint: ${file} holds the secret unencrypted: delete it after use\n`);
       assert.equal(fs.statSync(file).mode & 0o777, 0o600);
       const png = kind === 'svg' ? path.join(own.folder, 'from-svg.png') : file;
       if (kind === 'svg') must(['rsvg-convert', '--zoom', '2', '--output', png, file]);
@@ -73,7 +73,7 @@ describe('exporting', { skip: lacks({ programs: ['zbarimg', 'rsvg-convert', 'pyt
     for (const kind of ['png', 'svg']) {
       const terminal = own.inTerminal(['export', 'corp', '--to', kind]);
       await terminal.expect(
-        new RegExp(`error: ${kind} is no text for a terminal\r\nnotp: hint: give --file corp.${kind}, or redirect stdout`),
+        new RegExp(`error: ${kind} cannot be shown on a terminal\r\nnotp: hint: give --file corp.${kind}, or redirect stdout`),
       );
       assert.equal(await terminal.exited, 2);
     }
@@ -87,9 +87,9 @@ describe('exporting', { skip: lacks({ programs: ['zbarimg', 'rsvg-convert', 'pyt
     // Root writes into no folder that somebody may make meanwhile.
     if (process.getuid?.() === 0)
       assertRefused(nowhere, 2, /no\/such: there is no such folder\nnotp: hint: name a file in a folder that only root can write/);
-    else assertRefused(nowhere, 3, /--file overwrites nothing; name a file that is not there/);
+    else assertRefused(nowhere, 3, /--file never overwrites; name a new file/);
     for (const file of [there, link, own.folder])
-      assertRefused(await own.opening(['export', 'corp', '--file', file]), 3, /--file overwrites nothing; name a file that is not there/);
+      assertRefused(await own.opening(['export', 'corp', '--file', file]), 3, /--file never overwrites; name a new file/);
     assert.equal(fs.readFileSync(there, 'utf8'), 'mine');
     assert.ok(!fs.existsSync(path.join(own.folder, 'elsewhere')));
   });

@@ -98,7 +98,7 @@ describe('a list of secrets', { skip: lacks({ programs: ['python3'] }) }, () => 
     const empty = ownCodes('list-empty');
     const { code, stdout, stderr } = await empty.opening(['code']);
     assert.deepEqual({ code, stdout }, { code: 0, stdout: '' });
-    assert.match(stderr, /^notp: hint: there are no secrets yet: notp import keeps one/);
+    assert.match(stderr, /^notp: hint: there are no secrets yet: notp import stores one/);
     assert.ok(!fs.existsSync(empty.secrets));
     fs.mkdirSync(empty.secrets, { mode: 0o700 });
     assert.match((await empty.alone(['list'])).stderr, /there are no secrets yet/);

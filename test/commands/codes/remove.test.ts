@@ -82,7 +82,7 @@ describe('removing a secret', { skip: lacks({ programs: ['python3', 'setsid'] })
     await own.enrol('ssh');
     const earlier = own.snapshot();
     const refused = await own.alone(['remove', 'ssh', '--yes']);
-    assertRefused(refused, 1, /ssh logs in here: an enrolment is revoked, not removed/);
+    assertRefused(refused, 1, /ssh is a login of this host, which is revoked and not removed/);
     assert.deepEqual(own.snapshot(), earlier);
   });
 

@@ -76,7 +76,7 @@ describe('the host key', { skip: lacks({ root: true, programs: ['useradd', 'setp
     const made = fs.readFileSync(key);
     const again = await notp(['host-key', 'init']);
     assert.equal(again.code, 0);
-    assert.match(again.stderr, /is there already and stays as it is/);
+    assert.match(again.stderr, /already exists and stays unchanged/);
     assert.deepEqual(fs.readFileSync(key), made);
     const id = await notp(['host-key', 'id']);
     assert.equal(id.stdout, again.stdout);
@@ -160,7 +160,7 @@ describe('the host key', { skip: lacks({ root: true, programs: ['useradd', 'setp
       const { code, stdout, stderr } = await runAs(user, [installed, 'host-key', command]);
       assert.equal(code, 1);
       assert.equal(stdout, '');
-      assert.match(stderr, /the host key is for root alone\nnotp: hint: run this with sudo/);
+      assert.match(stderr, /only root can use the host key\nnotp: hint: run this with sudo/);
     }
   });
 

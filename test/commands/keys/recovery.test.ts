@@ -50,7 +50,7 @@ describe('new recovery codes', { skip: lacks({ programs: ['oathtool'] }) }, () =
     const ran = await own.opening(['recovery', '--recovery', '3']);
     assert.equal(ran.code, 0, ran.stderr);
     assert.match(ran.stdout, /^Recovery codes[^\n]+\n( {2}[A-Z2-7]{4}(-[A-Z2-7]+)+\n){3}$/);
-    assert.match(ran.stderr, /^The recovery codes of \S+ for ssh are new; the old ones are worth nothing\n$/);
+    assert.match(ran.stderr, /^The recovery codes of \S+ for ssh are new; the old ones no longer work\n$/);
     recovery = ran.stdout.match(/^ {2}\S+$/gm)?.map((code) => code.trim()) ?? [];
     assert.equal((await own.verify(recovery.pop() ?? '')).code, 0);
   });
@@ -94,7 +94,7 @@ describe('new recovery codes', { skip: lacks({ programs: ['oathtool'] }) }, () =
     assert.deepEqual(Object.keys(JSON.parse(ran.stdout) as object), ['id', 'user', 'context', 'seal', 'file']);
     assert.equal((await own.verify(codes.pop() ?? '')).code, 0);
     assertRefused(await own.opening(['reseal', '--seal', 'host']), 1, /a host-sealed secret needs root and the system user notp/);
-    assertRefused(await own.opening(['reseal', '--new-passphrase-file', own.passphraseFile]), 2, /goes with --seal passphrase/);
+    assertRefused(await own.opening(['reseal', '--new-passphrase-file', own.passphraseFile]), 2, /needs --seal passphrase/);
     assertRefused(await own.opening(['reseal', '--all', '--seal', 'host']), 2, /--all stands alone/);
     const other = own.put('other', 'battery staple\n');
     const sealed = await own.opening(['reseal', '--seal', 'passphrase', '--new-passphrase-file', other]);
