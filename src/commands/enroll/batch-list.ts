@@ -1,4 +1,4 @@
-/** The list of users of a batch: one name a line. Everything in it is checked before anything is made. */
+/** The list of users of a batch, one name on each line. The whole list is checked before the first enrolment. */
 import * as path from 'node:path';
 import { messageOf, NotpError } from '../../error.ts';
 import { quoted } from '../../otp/escape.ts';
@@ -12,19 +12,19 @@ import { usersByName, type User } from '../../system/users.ts';
 /** Some 100,000 users. */
 const MAX_LIST_BYTES = 1024 * 1024;
 
-/** One name of the list. `at`: file and line, for a person. */
+/** One name of the list. `at`: file and line, for messages. */
 interface Listed {
   readonly name: string;
   readonly at: string;
 }
 
-/** Somebody who can be enrolled, and where the list names them. */
+/** A user who can be enrolled. `at`: the place in the list. */
 export interface Person {
   readonly user: User;
   readonly at: string;
 }
 
-/** A line of the list that comes to nothing. */
+/** A line of the list that names nobody who can be enrolled. */
 export interface Unfit {
   readonly at: string;
   readonly why: string;
@@ -40,10 +40,10 @@ export async function readList(file: string, waiting: Waiting): Promise<string> 
   throw new NotpError('usage', `${shown(file)} is over ${String(MAX_LIST_BYTES)} bytes`, 'split it, and run one batch after the other');
 }
 
-/** Who of the list in `text` can be enrolled, each once, and which lines come to nothing. Throws `usage` if it names nobody at all. */
+/** The users of the list in `text` who can be enrolled, each once, and the unusable lines. Throws `usage` if it names nobody at all. */
 export function peopleIn(text: string, file: string, config: Config): { people: readonly Person[]; unfit: readonly Unfit[] } {
   const listed = linesOf(text, shown(file));
-  if (listed.length === 0) throw new NotpError('usage', `${shown(file)} names no user`, 'write one user name a line');
+  if (listed.length === 0) throw new NotpError('usage', `${shown(file)} names no user`, 'write one user name on each line');
   const names = listed.filter(({ name }) => isUserName(name));
   const users = usersByName(names.map(({ name }) => name));
   const people: Person[] = [];
@@ -51,7 +51,7 @@ export function peopleIn(text: string, file: string, config: Config): { people: 
   const done = new Set<number>();
   for (const { name, at } of listed) {
     const user = users.get(name);
-    // Under another spelling it was there before.
+    // An earlier line names the same user in another spelling.
     if (user !== undefined && done.has(user.uid)) continue;
     if (user !== undefined) done.add(user.uid);
     const why = user === undefined ? whyNobody(name) : whyHomeless(config, user);
@@ -61,7 +61,7 @@ export function peopleIn(text: string, file: string, config: Config): { people: 
   return { people, unfit };
 }
 
-/** Each name once; blank lines are left out, and what follows a `#` that begins a word. */
+/** Each name once, without blank lines and without remarks after a `#` that begins a word. */
 function linesOf(text: string, file: string): Listed[] {
   const byName = new Map<string, Listed>();
   for (const [i, line] of text.split('\n').entries()) {
@@ -72,11 +72,11 @@ function linesOf(text: string, file: string): Listed[] {
 }
 
 function whyNobody(name: string): string {
-  if (!isUserName(name)) return `${quoted(name)} is no user name: write one a line`;
-  return `there is no user ${quoted(name)}${/[\s,;]/.test(name) ? ': write one a line' : ''}`;
+  if (!isUserName(name)) return `${quoted(name)} is not a user name: write one name on each line`;
+  return `there is no user ${quoted(name)}${/[\s,;]/.test(name) ? ': write one name on each line' : ''}`;
 }
 
-/** Why nothing can be put into the user's home, or undefined. As root: nothing is opened. */
+/** Why the user's home cannot hold a sealed file; undefined if it can. Runs as root, so it opens no file. */
 function whyHomeless(config: Config, user: User): string | undefined {
   const folder = secretsFolder(config, user);
   const parent = path.dirname(folder);
@@ -102,6 +102,6 @@ function readUpTo(file: string): Uint8Array {
   try {
     return fileUpTo(file, MAX_LIST_BYTES);
   } catch (error) {
-    throw new NotpError('usage', `${shown(file)}: ${messageOf(error)}`, 'give a file with one user name a line, or "-" for stdin');
+    throw new NotpError('usage', `${shown(file)}: ${messageOf(error)}`, 'give a file with one user name on each line, or "-" for stdin');
   }
 }

@@ -1,4 +1,4 @@
-/** What a batch is about, settled before anything is made: the same for all its users. */
+/** The plan of a batch, the same for all its users, made before the first enrolment. */
 import { NotpError } from '../../error.ts';
 import { contextName, cutAccount } from '../../otp/names.ts';
 import type { Config } from '../../system/config.ts';
@@ -13,7 +13,7 @@ import type { ImageKind } from '../../terminal/formats.ts';
 import { serviceState } from '../../enrolment/whose.ts';
 
 export interface BatchOptions {
-  /** What each enrolment is like. `account`: of its user, `%u` in it is the name. */
+  /** The options of each enrolment. In `account`, `%u` stands for the name of the user. */
   readonly each: EnrollOptions;
   /** The list of users; `-` is stdin. */
   readonly file: string;
@@ -23,28 +23,28 @@ export interface BatchOptions {
   readonly dryRun: boolean;
 }
 
-/** A batch that has begun. */
+/** A running batch. */
 export interface Batch {
   readonly config: Config;
   readonly options: BatchOptions;
   readonly place: StatePlace;
-  /** Undefined only where a dry run finds none. */
+  /** Undefined only if a dry run finds no state. */
   readonly state: State | undefined;
-  /** The enrolments for its context as they were when it began, by user. */
+  /** The enrolments for its context at the start of the batch, by user. */
   readonly known: ReadonlyMap<string, Enrolment>;
-  /** The sealed files that the store kept then, by user; undefined if they are in the homes. */
+  /** The sealed files in the store at the start, by user; undefined if they are in the homes. */
   readonly kept: ReadonlyMap<string, KeptFile> | undefined;
   /** The real path of the folder of hand-outs. */
   readonly folder: string | undefined;
   readonly now: () => number;
 }
 
-/** Whose state the batch changes. Throws `usage`, `not_permitted` or `failed` if it cannot be done at all. */
+/** The state that the batch changes. Throws `usage`, `not_permitted` or `failed` if the batch cannot run at all. */
 export function batchPlace(config: Config, { each, out }: BatchOptions): StatePlace {
   contextName(each.context);
   if (!isRoot()) throw new NotpError('not_permitted', 'only root can enrol somebody else', 'sudo notp-enroll --batch FILE --out DIR');
   if (each.seal === 'passphrase')
-    throw new NotpError('usage', 'a batch seals with the key of the host', 'a passphrase is known to its user alone: leave out --seal');
+    throw new NotpError('usage', 'a batch seals with the key of the host', 'leave out --seal: only the users themselves know a passphrase');
   refuseWithoutResult(each, out);
   const place = serviceState(config, 'a batch enrols with');
   if (each.pending && !hasService())
@@ -52,21 +52,21 @@ export function batchPlace(config: Config, { each, out }: BatchOptions): StatePl
   return place;
 }
 
-/** A secret that goes nowhere helps nobody, and with --replace it must be seen whom an earlier run has done. */
+/** Refuses a batch without output for the secrets. With --replace it needs hand-outs, which show whom an interrupted run has replaced. */
 function refuseWithoutResult({ pending, json, replace }: EnrollOptions, out: string | undefined): void {
   if (pending && (out !== undefined || json))
     throw new NotpError('usage', '--pending makes no secrets, so there is nothing to hand out', 'leave out --out and --json');
   if (pending || out !== undefined) return;
-  if (!json) throw new NotpError('usage', 'the secrets must go somewhere', 'give --out DIR for the hand-outs, or --json');
+  if (!json) throw new NotpError('usage', 'the batch has no output for the secrets', 'give --out DIR for the hand-outs, or --json');
   if (replace)
     throw new NotpError(
       'usage',
       '--replace in a batch needs --out',
-      'a batch that was interrupted knows by the hand-outs whom it has replaced: give --out DIR too',
+      'give --out DIR too: after an interruption the hand-outs show whom the batch has replaced',
     );
 }
 
-/** The plan of one user, as `notp-enroll USER` would make it. */
+/** The plan for one user, the same as that of `notp-enroll USER`. */
 export function planFor({ config, options, place, now }: Batch, user: User): Plan {
   const { context } = options.each;
   const account = cutAccount(options.each.account.replaceAll('%u', () => user.name));

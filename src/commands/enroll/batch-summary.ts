@@ -1,4 +1,4 @@
-/** What a batch says at its end: how it went, for whom it did not, and what to do next. Pure. */
+/** The summary of a batch: counts, failures and notes. Pure. */
 import type { Unfit } from './batch-list.ts';
 import type { Outcome } from './batch-next.ts';
 
@@ -13,11 +13,11 @@ export interface Told {
   readonly folder: string | undefined;
   readonly pending: boolean;
   readonly dryRun: boolean;
-  /** How many users were to be enrolled. */
+  /** The number of users to enrol. */
   readonly total: number;
 }
 
-/** More names than these are counted. */
+/** Any further names are only counted. */
 const MAX_NAMES = 10;
 
 /** The lines of the summary, each with its newline. */
@@ -35,7 +35,7 @@ export function summaryOf(ended: readonly Ended[], unfit: readonly Unfit[], told
   return lines.map((line) => `${line}\n`).join('');
 }
 
-/** Whether something is left that a person must see to. */
+/** Whether a user was not enrolled, so that somebody must act. */
 export function hasFailures(ended: readonly Ended[], unfit: readonly Unfit[]): boolean {
   return unfit.length > 0 || ended.some(({ outcome }) => outcome.kind === 'failed' || outcome.kind === 'skipped');
 }
@@ -51,7 +51,7 @@ function alreadyLines(ended: readonly Ended[]): string[] {
   const notes = already.flatMap(({ outcome }) => (outcome.kind === 'already' && outcome.note !== undefined ? [`  ${outcome.note}`] : []));
   const names = already.slice(0, MAX_NAMES).map(({ user }) => user);
   const more = already.length > MAX_NAMES ? ` and ${String(already.length - MAX_NAMES)} more` : '';
-  return [`Already enrolled, left alone: ${String(already.length)} (${names.join(', ')}${more})`, ...notes];
+  return [`Already enrolled, unchanged: ${String(already.length)} (${names.join(', ')}${more})`, ...notes];
 }
 
 function notLines(title: string, lines: readonly string[]): string[] {

@@ -1,4 +1,4 @@
-/** One user of a batch, in the order that lets an interrupted batch go on: pending, hand-out, sealed file, complete. */
+/** Enrols one user of a batch. The order (pending, hand-out, sealed file, complete) lets an interrupted batch continue. */
 import { hostname } from 'node:os';
 import { stripVTControlCharacters } from 'node:util';
 import { NotpError } from '../../error.ts';
@@ -26,7 +26,7 @@ import { concernsOne } from '../one-by-one.ts';
 import { drawQr, qrImage } from '../../terminal/qr.ts';
 import { storeRegistered } from '../../enrolment/storing.ts';
 
-/** Enrols one, or finds that there is nothing to do. Throws what would fail for everybody. */
+/** Enrols one user, or finds nothing to do. Throws only errors that concern all users. */
 export async function enrolOne(batch: Batch, state: State, { user }: Person): Promise<Outcome> {
   const plan = planFor(batch, user);
   const next = await lookAt(batch, plan);
@@ -39,7 +39,7 @@ export async function enrolOne(batch: Batch, state: State, { user }: Person): Pr
   return outcome;
 }
 
-/** Lets one enrol themselves. */
+/** Invites one user to enrol alone. */
 export async function inviteOne(batch: Batch, state: State, { user }: Person): Promise<Outcome> {
   const { origin } = planFor(batch, user);
   const enrolment = batch.known.get(user.name);
@@ -49,7 +49,7 @@ export async function inviteOne(batch: Batch, state: State, { user }: Person): P
   return { kind: 'made' };
 }
 
-/** Says what would be done for one, and changes nothing. */
+/** Prints what the batch would do for one user. Changes nothing. */
 export async function tellOne(batch: Batch, { user }: Person): Promise<Outcome> {
   const { outcome, would } = await foreseen(batch, planFor(batch, user));
   const { context, json } = batch.options.each;
@@ -68,7 +68,7 @@ async function foreseen(batch: Batch, plan: Plan): Promise<{ outcome: Outcome; w
   return { outcome: { kind: 'made' }, would: next.replaces ? 'replace' : 'enrol' };
 }
 
-/** Whether it logs in, as far as the store knows, or may: its file may have come into its place before it was broken off. */
+/** Whether the enrolment logs in, or may do so: an interrupted one may already have its file in place. */
 function isEnrolled(enrolment: Enrolment | undefined): boolean {
   if (enrolment === undefined || statusToBe(enrolment) !== 'active') return false;
   return enrolment.id !== '' || enrolment.pendingId !== '';
@@ -117,7 +117,7 @@ async function madeFor(batch: Batch, state: State, plan: Plan): Promise<Outcome>
   }
 }
 
-/** Undefined if the names are so long that no phone reads it. */
+/** The URI; undefined if the names are so long that no phone could read it. */
 function uriOf(credential: TotpPayload): string | undefined {
   try {
     return otpauthUri(credential);
@@ -133,7 +133,7 @@ interface Secrets {
   readonly recovery: readonly string[];
 }
 
-/** Gives the person theirs: the hand-out, or the line for another system, or both. */
+/** Gives out the secret: writes the hand-out, prints the JSON line, or both. */
 function handOver({ folder, options }: Batch, plan: Plan, { id, created }: SealedFile, { credential, uri, recovery }: Secrets): void {
   const { user, context } = plan.origin;
   if (folder !== undefined) {
@@ -149,7 +149,7 @@ function imageOf(user: string, uri: string, kind: Batch['options']['image']): Im
   return kind === 'none' ? undefined : { name: imageName(user, kind), bytes: qrImage(uri, kind) };
 }
 
-/** Dark on the paper's white: without the colours that a terminal needs, unless those were asked for. */
+/** The QR code as text, for white paper: without the colours that a terminal needs, unless --qr ansi asks for them. */
 function drawingOf(uri: string, { options }: Plan): string {
   const style = options.qr ?? 'unicode';
   return style === 'ansi' ? drawQr(uri, style) : stripVTControlCharacters(drawQr(uri, style));

@@ -1,7 +1,6 @@
 /**
- * `notp-enroll --batch users.txt --out DIR`: a login secret for each user of a list, and a hand-out for each person.
- * However it is interrupted, the same command again goes on: in the end each user has one enrolment that works, and
- * the hand-out is of that one.
+ * `notp-enroll --batch users.txt --out DIR`: makes a login secret and a hand-out for each user of a list. After any
+ * interruption the same command continues: in the end each user has one working enrolment, and its hand-out.
  */
 import { shellCommand } from '../../otp/escape.ts';
 import type { Waiting } from '../../system/bytes.ts';
@@ -21,10 +20,10 @@ import { enrolOne, inviteOne, tellOne } from './batch-user.ts';
 import { handoutFolder } from './handouts.ts';
 import { listening, oneByOne, refuseSecondRun } from '../one-by-one.ts';
 
-/** Two batches at once would each take the other's unfinished work for its own. */
+/** Two batches at once would each regard the other's unfinished work as its own. */
 const LOCK = 'notp-enroll-batch';
 
-/** The exit code is 0 when everybody of the list is enrolled, 1 when somebody is not. Throws if it ended early. */
+/** The exit code is 0 if every user of the list is enrolled, else 1. Throws if the batch ended early. */
 export async function enrollBatch(config: Config, options: BatchOptions, now: () => number): Promise<number> {
   const place = batchPlace(config, options);
   const waiting: Waiting = { deadlineMs: Infinity, interrupt: onEndingSignals() };
@@ -46,21 +45,21 @@ export async function enrollBatch(config: Config, options: BatchOptions, now: ()
     step: async (person) => void ended.push({ user: person.user.name, at: person.at, outcome: await step(person) }),
   });
   state?.store.close();
-  // Also for those who were done before it ended early.
+  // Also after an early end, for the users who were done by then.
   const deaf = options.dryRun ? undefined : await listening(config, usersDone(people, ended), progress);
   progress.end();
   const { context, pending } = options.each;
   say(summaryOf(ended, unfit, { context, folder, pending, dryRun: options.dryRun, total: people.length }));
   const trouble = early ?? deaf;
   if (trouble !== undefined) {
-    sayHint('run the same command again: it goes on where this one ended');
+    sayHint('run the same command again: it continues where this one ended');
     throw trouble;
   }
   if (!options.dryRun) tellNext(batch, ended);
   return hasFailures(ended, unfit) ? 1 : 0;
 }
 
-/** Read once for all: who is quicker meanwhile is heard of when an enrolment begins. */
+/** All enrolments, read once. If another process enrols meanwhile, registering finds the conflict. */
 async function enrolmentsIn(state: State | undefined, context: string): Promise<Batch['known']> {
   const all = await state?.store.exclusively((transaction) => transaction.enrolments());
   return new Map((all ?? []).filter((each) => each.context === context).map((each) => [each.user, each]));
@@ -79,7 +78,7 @@ function stepOf(batch: Batch): Step {
   return options.each.pending ? (person) => inviteOne(batch, state, person) : (person) => enrolOne(batch, state, person);
 }
 
-/** Who is enrolled or invited, of those that were gone through. */
+/** The users processed so far who are enrolled or invited. */
 function usersDone(people: readonly Person[], ended: readonly Ended[]): User[] {
   return people
     .slice(0, ended.length)

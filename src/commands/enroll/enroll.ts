@@ -1,4 +1,4 @@
-/** `notp enroll` and `notp-enroll`: one's own login, somebody else's, or those of many users. */
+/** `notp enroll` and `notp-enroll`: enrol your own login, that of another user, or those of many users. */
 import { Option, type Command } from 'commander';
 import { NotpError } from '../../error.ts';
 import { shellCommand } from '../../otp/escape.ts';
@@ -23,7 +23,7 @@ import {
   type Surroundings,
 } from '../options.ts';
 
-/** The other name of the program, under which it is `enroll` with the user as first word. */
+/** The other name of the program: the command `enroll` with the user as first word. */
 const NOTP_ENROLL = 'notp-enroll';
 
 interface EnrollFlags extends CommonFlags {
@@ -53,15 +53,15 @@ Examples:
   notp enroll              your own login, sealed by a passphrase
   sudo notp-enroll alice   the login of alice, sealed by this host
   sudo notp-enroll --batch users.txt --out /root/handouts
-                           all of a list, with a page to hand out to each`;
+                           all users of a list, with a page to hand out to each`;
 
 const BATCH_HELP = `
 A batch asks nothing: the first login of each user confirms the code. The list
-has one user name a line; blank lines and "# remarks" are left out. Whom it
-cannot enrol it names, and goes on. Interrupted, the same command again goes on
-where it ended; keep the hand-outs in DIR until then. A line of --json that was
-cut off, or whose user comes again, is superseded by the later one.
---account may hold %u for the name of each user (default: %u@host).`;
+has one user name on each line; blank lines and "# remarks" are ignored. Users
+who cannot be enrolled are named, and the batch continues. After an interruption
+the same command continues where it ended; keep the hand-outs in DIR until then.
+If a line of --json was cut off, or its user comes again, the later line counts.
+--account may contain %u for the name of each user (default: %u@host).`;
 
 /** Adds `enroll` and `notp-enroll`. */
 export function addEnrollCommands(program: Command, surroundings: Surroundings, finish: Finish): void {
@@ -69,12 +69,12 @@ export function addEnrollCommands(program: Command, surroundings: Surroundings, 
   addNotpEnroll(program, surroundings, finish);
 }
 
-/** `notp-enroll alice`: what administrators call. The user stands first; with --user, or alone, it is `notp enroll`. */
+/** `notp-enroll alice`, for administrators: the user comes first. With --user, or without arguments, it is the same as `notp enroll`. */
 function addNotpEnroll(program: Command, surroundings: Surroundings, finish: Finish): void {
   const command = program
     .command(NOTP_ENROLL, { hidden: true })
     .configureHelp({ commandUsage: () => 'notp-enroll [options] [user] [context]' })
-    .argument('[user]', 'whose login; somebody else needs root (default: yourself)')
+    .argument('[user]', 'user of the login; only root can name another user (default: yourself)')
     .argument('[context]', CONTEXT);
   addEnroll(command, surroundings, finish);
 }
@@ -105,18 +105,18 @@ function addEnroll(command: Command, { now }: Surroundings, finish: Finish): voi
 function withOptions(command: Command): Command {
   return command
     .description('make a new secret for a login: show it as QR code, confirm it with a code, seal and register it')
-    .option('--user <name>', 'whose login; somebody else needs root')
+    .option('--user <name>', 'user of the login; only root can name another user')
     .addOption(
       new Option('--seal <kind>', 'how to seal it (default: host for root, passphrase for everybody else)').choices(['host', 'passphrase']),
     )
-    .option('--issuer <text>', 'what the phone shows as the service (default: the host name)', label)
-    .option('--account <text>', 'what the phone shows as the account (default: user@host)', label)
+    .option('--issuer <text>', 'service name that the phone shows (default: the host name)', label)
+    .option('--account <text>', 'account name that the phone shows (default: user@host)', label)
     .option('--digits <n>', 'digits of a code: 6, 7 or 8', digits)
     .option('--period <seconds>', 'seconds that a code is shown', wholeNumber(MIN_PERIOD_SECONDS, MAX_PERIOD_SECONDS))
-    .addOption(new Option('--algorithm <name>', 'hash of the codes').choices(ALGORITHMS))
+    .addOption(new Option('--algorithm <name>', 'hash algorithm of the codes').choices(ALGORITHMS))
     .option('--recovery <n>', 'number of recovery codes', wholeNumber(0, MAX_RECOVERY_CODES), RECOVERY_CODES)
-    .option('--replace', 'replace an enrolment that is there; it works until the new one is confirmed')
-    .option('--pending', 'make nothing: let the user enrol once, through the service of this host')
+    .option('--replace', 'replace an existing enrolment; it works until the new one is confirmed')
+    .option('--pending', 'make no secret; let the user enrol once, through the service of this host')
     .option('--no-confirm', 'do not ask for a code of the new secret')
     .addOption(qrOption('how to draw the QR code (default: unicode on a terminal, else ascii; none with --json)'))
     .option('--qr-file <file>', 'also write the QR code to a new .png or .svg file')
@@ -127,10 +127,10 @@ function withOptions(command: Command): Command {
 function withBatchOptions(command: Command): Command {
   return command
     .optionsGroup('Options for many users:')
-    .option('--batch <file>', 'enrol all users that a file lists, one name a line; "-" for stdin (root only)')
-    .option('--out <dir>', 'where the hand-outs go: NAME.txt and a picture for each user; made 0700 where it is not there')
+    .option('--batch <file>', 'enrol all users of a list, one name on each line; "-" for stdin; root only')
+    .option('--out <dir>', 'folder of the hand-outs: NAME.txt and a picture for each user; created with mode 0700 if it is missing')
     .addOption(new Option('--image <kind>', 'the picture beside each hand-out (default: png)').choices(IMAGES))
-    .option('--dry-run', 'only say what the batch would do');
+    .option('--dry-run', 'only show what the batch would do');
 }
 
 function refuseOutsideBatch({ out, image, dryRun }: EnrollFlags): void {
@@ -138,31 +138,31 @@ function refuseOutsideBatch({ out, image, dryRun }: EnrollFlags): void {
   throw new NotpError('usage', '--out, --image and --dry-run belong to --batch', 'give --batch FILE, or --qr-file for one user');
 }
 
-/** Under this name of the program the first word is a user otherwise, and would be taken for a context. */
+/** Refuses a user as first word of `notp-enroll --batch`, since there it would be read as a context. */
 async function refuseUser(word: string | undefined): Promise<void> {
   const { userByName } = await import('../../system/users.ts');
   if (word === undefined || userByName(word) === undefined) return;
   throw new NotpError(
     'usage',
-    `with --batch the users are those of the file, and ${word} is a user`,
-    shellCommand`leave it out; a context of that name goes by: notp enroll ${word} --batch`,
+    `with --batch the users come from the file, but ${word} is a user`,
+    shellCommand`leave it out; for a context of that name use: notp enroll ${word} --batch`,
   );
 }
 
-/** `words`: at most the context, for the users are in the file. */
+/** `words`: at most the context, since the users are in the file. */
 async function batchOptions(file: string, words: readonly string[], flags: EnrollFlags, config: Config): Promise<BatchOptions> {
   if (words.length > 1 || flags.user !== undefined)
-    throw new NotpError('usage', 'with --batch the users are those of the file', 'only a context may stand beside it');
+    throw new NotpError('usage', 'with --batch the users come from the file', 'give no user, at most a context');
   if (flags.qrFile !== undefined || flags.passphraseFile !== undefined)
     throw new NotpError(
       'usage',
       '--qr-file and --passphrase-file are for one user',
-      'a batch seals by the host, and makes pictures with --out',
+      'leave them out: a batch seals by the host, and --out makes pictures',
     );
   const { hostname } = await import('node:os');
   const account = flags.account ?? `%u@${hostname()}`;
   if (!account.includes('%u'))
-    throw new NotpError('usage', '--account would be the same for all users', 'write %u where the name of each belongs');
+    throw new NotpError('usage', '--account would be the same for all users', 'put %u into it, for the name of each user');
   return {
     each: await enrollOptions([undefined, words[0]], { ...flags, account }, config),
     file,

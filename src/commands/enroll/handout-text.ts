@@ -1,4 +1,4 @@
-/** What a hand-out says to the person: in plain text, for a printer or a screen. Pure. */
+/** The plain text of a hand-out, for a printer or a screen. Pure. */
 import { groupedKey, type TotpCredential } from '../../otp/uri.ts';
 
 export interface HandoutFacts {
@@ -17,10 +17,10 @@ export interface HandoutFacts {
   readonly image: string | undefined;
 }
 
-/** The line by which a hand-out tells which enrolment it is of. */
+/** The line of a hand-out with the id of its enrolment. */
 const ENROLMENT = /^Enrolment: ([0-9a-f]{32})$/m;
 
-/** The id of the enrolment that a hand-out is of; undefined if it tells none. */
+/** The id of the enrolment of a hand-out; undefined if there is no such line. */
 export function enrolmentIn(handout: string): string | undefined {
   return ENROLMENT.exec(handout)?.[1];
 }
@@ -35,8 +35,8 @@ function heading({ user, host }: HandoutFacts): string {
 ${'='.repeat(title.length)}
 
 This host asks for a one-time code from your phone when you log in. This page
-sets that up. Whoever reads it can make your codes: show it to nobody, and
-destroy it when you have done all of it.
+sets that up. Anybody who reads it can make your codes: show it to nobody, and
+destroy it when you have finished.
 `;
 }
 
@@ -46,7 +46,7 @@ function scanning({ credential, uri, drawing, image }: HandoutFacts): string {
   const scan = drawing === '' ? (image === undefined ? '' : `   Scan the QR code in the picture ${image}.\n`) : `\n${drawing}\n${picture}`;
   return `1. Add the key to an authenticator app on your phone.
 ${scan}
-   Where scanning does not work, type the key into the app (time-based,
+   If scanning does not work, type the key into the app (time-based,
    ${algorithm}, ${String(digits)} digits, every ${String(periodSeconds)} seconds):
 
    Key: ${groupedKey(credential.secret)}
@@ -58,19 +58,19 @@ ${scan}
 }
 
 function loggingIn({ user, host }: HandoutFacts): string {
-  return `2. Log in, for the first time as ever after:
+  return `2. Log in, the first time and every time, with:
 
    ssh ${user}@${host}
 
-   At "One-time code:" type what the app shows. Where it is refused, wait for
+   At "One-time code:" type what the app shows. If it is refused, wait for
    the next code, and check that the phone sets its clock automatically.
 `;
 }
 
 function recovering({ recovery }: HandoutFacts): string {
-  if (recovery.length === 0) return '3. You have no recovery codes: when the phone is lost, ask your administrator.\n';
+  if (recovery.length === 0) return '3. You have no recovery codes: if you lose the phone, ask your administrator.\n';
   const codes = recovery.map((code) => `   ${code}\n`).join('');
-  return `3. Keep these recovery codes away from the phone, for the day it is lost. Each
+  return `3. Keep these recovery codes away from the phone, in case you lose it. Each
    works once, in place of a code:
 
 ${codes}`;

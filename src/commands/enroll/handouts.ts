@@ -1,7 +1,7 @@
 /**
  * The folder of hand-outs, one for each person: NAME.txt, and NAME.png or NAME.svg beside it. Only root gets in. Each
- * file is written whole or not at all, and the text tells of which enrolment it is: that is how a batch that was
- * interrupted knows what it has done.
+ * file is written whole or not at all, and the text names its enrolment. So after an interruption a batch knows what
+ * it has done.
  */
 import { randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
@@ -16,21 +16,21 @@ export interface Image {
   readonly bytes: Uint8Array;
 }
 
-/** What lies there for one person. `id`: undefined if it tells none. */
+/** The hand-out of one person. `id`: undefined if the text names no enrolment. */
 export interface Handout {
   readonly id: string | undefined;
   readonly file: string;
 }
 
-/** Of a picture, whatever kind it is. */
+/** The endings of pictures. */
 const PICTURES = ['png', 'svg'] as const;
 const MAX_HANDOUT_BYTES = 256 * 1024;
 const ROOT = 0;
 const SHARED_WRITE = 0o022;
-/** What kill -9 may leave: a file that was not whole yet. */
+/** An incomplete file that kill -9 may leave. */
 const UNFINISHED = /^\.notp-handout-[0-9a-f]{16}\.tmp$/;
 
-/** The real path of `folder`, which is root's alone or is made so, with `create`. Throws `usage` if it is not fit for secrets. */
+/** The real path of `folder`, which only root can change; `create` makes it. Throws `usage` if it is not safe for secrets. */
 export function handoutFolder(folder: string, { create }: { create: boolean }): string {
   let real: string;
   try {
@@ -48,11 +48,11 @@ export function handoutFolder(folder: string, { create }: { create: boolean }): 
   return real;
 }
 
-/** What there is for `user`, finished or not; undefined for nothing. */
+/** The hand-out of `user`, finished or not; undefined if there is none. */
 export function handoutOf(folder: string, user: string): Handout | undefined {
   const text = textFile(folder, user);
   if (fs.lstatSync(text, { throwIfNoEntry: false }) !== undefined) return { file: text, id: idIn(text) };
-  // The text comes first and goes last: a picture alone is somebody else's.
+  // The text is written first and removed last, so a picture alone is not from a batch.
   const image = PICTURES.map((kind) => path.join(folder, imageName(user, kind))).find((file) => fs.existsSync(file));
   return image === undefined ? undefined : { file: image, id: undefined };
 }
@@ -61,7 +61,7 @@ export function imageName(user: string, kind: (typeof PICTURES)[number]): string
   return `${userInPath(user)}.${kind}`;
 }
 
-/** Writes both, 0600, on the disk when it returns. There must be none. Throws what the disk says. */
+/** Writes text and picture with mode 0600, synced to the disk. Neither may exist. Throws `failed` with the error of the disk. */
 export function writeHandout(folder: string, user: string, text: string, image: Image | undefined): void {
   writeWhole(folder, textFile(folder, user), Buffer.from(text));
   if (image !== undefined) writeWhole(folder, path.join(folder, image.name), image.bytes);
@@ -85,7 +85,7 @@ function writeWhole(folder: string, file: string, bytes: Uint8Array): void {
     fs.renameSync(temporary, file);
   } catch (error) {
     fs.rmSync(temporary, { force: true });
-    throw new NotpError('failed', `${file}: ${messageOf(error)}`, 'free some space or mend the folder', { cause: error });
+    throw new NotpError('failed', `${file}: ${messageOf(error)}`, 'free some space or repair the folder', { cause: error });
   }
 }
 
@@ -94,7 +94,7 @@ function idIn(file: string): string | undefined {
     const bytes = readTrusted(file, { owner: ROOT, maxBytes: MAX_HANDOUT_BYTES, forbidden: 0 });
     return bytes === undefined ? undefined : enrolmentIn(Buffer.from(bytes).toString('utf8'));
   } catch {
-    // What is no file of root's is no hand-out of ours.
+    // A file that is not root's is not a hand-out of a batch.
     return undefined;
   }
 }

@@ -20,8 +20,8 @@ describe('notp-enroll --batch', { skip: lacks(BATCH_NEEDS) }, () => {
     assert.equal(stdout, '');
     assert.match(stderr, /^Enrolled 2 of 6 for ssh, hand-outs in \/root\/some\nFailed: 4\n/m);
     assert.match(stderr, /^ {2}\/root\/some\.txt:6: there is no user "nobody-here"$/m);
-    assert.match(stderr, /^ {2}\/root\/some\.txt:7: there is no user "two words": write one a line$/m);
-    assert.match(stderr, /^ {2}\/root\/some\.txt:8: "\\u001b\[31m" is no user name/m);
+    assert.match(stderr, /^ {2}\/root\/some\.txt:7: there is no user "two words": write one name on each line$/m);
+    assert.match(stderr, /^ {2}\/root\/some\.txt:8: "\\u001b\[31m" is not a user name/m);
     assert.match(stderr, /^ {2}\/root\/some\.txt:9: some2: there is no folder \/home\/some2$/m);
     assert.deepEqual(fs.readdirSync(world.outside('/root/some')).toSorted(), ['some0.png', 'some0.txt', 'some1.png', 'some1.txt']);
   });
@@ -56,7 +56,7 @@ describe('notp-enroll --batch', { skip: lacks(BATCH_NEEDS) }, () => {
     assert.equal((await world.container.run(['notp', 'verify', '--user', 'json1', '--code-stdin'], { input })).code, 0);
     const again = await world.enroll(words, { input: users.join('\n') });
     assert.deepEqual([again.code, again.stdout], [0, '']);
-    assert.match(again.stderr, /^Already enrolled, left alone: 2 \(json0, json1\)$/m);
+    assert.match(again.stderr, /^Already enrolled, unchanged: 2 \(json0, json1\)$/m);
   });
 
   it('takes the options of an enrolment, and %u in the account', async () => {
@@ -111,7 +111,7 @@ describe('notp-enroll --batch', { skip: lacks(BATCH_NEEDS) }, () => {
     const { stdout } = await world.enroll(['again0', '--json', '--no-confirm']);
     const words = ['--batch', world.list('again.txt', users), '--out', '/root/again'];
     const left = await world.enroll(words);
-    assert.match(left.stderr, /^Enrolled 1 of 2 .*\nAlready enrolled, left alone: 1 \(again0\)$/m);
+    assert.match(left.stderr, /^Enrolled 1 of 2 .*\nAlready enrolled, unchanged: 1 \(again0\)$/m);
     const { id, secret } = JSON.parse(stdout) as Enrolled;
     assert.equal(world.sealedId('again0'), id);
     assert.match((await world.enroll([...words, '--replace'])).stderr, /^Enrolled 1 of 2 for ssh and 1 by an earlier run/m);

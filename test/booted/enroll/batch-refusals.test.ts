@@ -53,13 +53,13 @@ describe('notp-enroll --batch', { skip: lacks(BATCH_NEEDS) }, () => {
     ["a new one in a user's home", ['--out', '/home/user1/new'], 2, /\/home\/user1 belongs to somebody else/],
     ['a file', ['--out', '/root/file'], 2, /\/root\/file/],
     ['one whose parent is missing', ['--out', '/root/no/such'], 2, /\/root\/no: there is no such folder/],
-    ['secrets that go nowhere', [], 2, /the secrets must go somewhere/],
+    ['secrets that go nowhere', [], 2, /the batch has no output for the secrets/],
     ['a passphrase', ['--out', '/root/x', '--seal', 'passphrase'], 2, /a batch seals with the key of the host/],
     ['a passphrase file', ['--out', '/root/x', '--passphrase-file', '-'], 2, /--qr-file and --passphrase-file are for one user/],
     ['a replacement that cannot be resumed', ['--json', '--replace'], 2, /--replace in a batch needs --out/],
     ['one account for all', ['--json', '--account', 'all'], 2, /--account would be the same for all users/],
     ['a user besides', ['user3', '--json'], 2, /user3 is a user/],
-    ['--user', ['--user', 'user3', '--json'], 2, /the users are those of the file/],
+    ['--user', ['--user', 'user3', '--json'], 2, /the users come from the file/],
     ['a bad context', ['.x', '--json'], 2, /is not a context name/],
     ['hand-outs for invitations', ['--pending', '--out', '/root/x'], 2, /--pending makes no secrets/],
     ['invitations where there is no service', ['--pending'], 3, /the service is not set up/],
@@ -154,8 +154,8 @@ describe('notp-enroll --batch', { skip: lacks(BATCH_NEEDS) }, () => {
       '--out <dir>',
       '--image <kind>',
       '--dry-run',
-      'the same command again goes on',
-      'one user name a line',
+      'the same command continues where it ended',
+      'one user name on each line',
     ])
       assert.ok(stdout.replace(/\s+/g, ' ').includes(words), words);
   });

@@ -55,7 +55,7 @@ describe('a batch that is run again', { skip: lacks(BATCH_NEEDS) }, () => {
     await world.container.must(['notp-enroll', 'later0', '--replace', '--json', '--no-confirm']);
     const { code, stderr } = await world.enroll(words);
     assert.equal(code, 0, stderr);
-    assert.match(stderr, /left alone: 1 \(later0\)\n {2}\/root\/later\/later0\.txt is of another enrolment: destroy it\n/);
+    assert.match(stderr, /unchanged: 1 \(later0\)\n {2}\/root\/later\/later0\.txt belongs to another enrolment: destroy it\n/);
   });
 
   /** Puts the enrolments back to where they are before the last step of an enrolment. */

@@ -25,7 +25,7 @@ describe('a batch of a thousand users', { skip: lacks(BATCH_NEEDS) }, () => {
       const { code, stderr } = await interrupted(i, signal);
       if (signal === 'SIGKILL') continue;
       assert.equal(code, 1, stderr);
-      assert.match(stderr, /run the same command again: it goes on where this one ended\n/);
+      assert.match(stderr, /run the same command again: it continues where this one ended\n/);
       assert.match(stderr, /notp: error: interrupted after \d+ of 1000 users/);
     }
     assert.ok(handouts().length > 0 && handouts().length < USERS, 'it was never interrupted half way');

@@ -23,7 +23,7 @@ describe('a list of users', { skip: lacks({ root: true, programs: [] }) }, () =>
     );
     assert.deepEqual(unfit, [
       { at: '/tmp/list:6', why: 'there is no user "nobody-there"' },
-      { at: '/tmp/list:7', why: 'there is no user "no user name": write one a line' },
+      { at: '/tmp/list:7', why: 'there is no user "no user name": write one name on each line' },
       { at: '/tmp/list:8', why: 'there is no user "nobody#1"' },
     ]);
   });
