@@ -1,4 +1,4 @@
-/** `notp audit`: the records of the log, the last ones or those that a filter lets through, and with --follow those that come. */
+/** `notp audit`: prints the last records of the log, or those that match the filters; with --follow also new ones. */
 import { isatty } from 'node:tty';
 import { entryOf } from '../../audit/entry.ts';
 import { isFiltering, matcherOf, type Filter } from '../../audit/filter.ts';
@@ -24,21 +24,21 @@ import { common, configOf, wholeNumber, type Finish, type Surroundings } from '.
 
 export interface AuditOptions {
   readonly filter: Filter;
-  /** The last so many of those; without it all that a filter lets through, or the last 20 of all. */
+  /** Print only this many of the last records. Undefined: all records that match a filter, or without filters the last 20. */
   readonly lines: number | undefined;
   readonly follow: boolean;
-  /** Other logs than one's own; not with `follow`. */
+  /** Logs to read in place of the own log; not with `follow`. */
   readonly files: readonly string[];
-  /** JSON lines or the table; without it the table on a terminal alone. */
+  /** JSON lines or the table. Undefined: the table on a terminal, else JSON. */
   readonly form: 'json' | 'table' | undefined;
 }
 
 const DEFAULT_LINES = 20;
 
-/** Prints records, oldest first. The exit code is 0, also where the reader of stdout has seen enough. */
+/** Prints records, oldest first. The exit code is 0, also if the reader of stdout closes the pipe. */
 export async function audit(config: Config, options: AuditOptions): Promise<number> {
   const print = printer(config, options);
-  // From the beginning, so that no moment is without it.
+  // Listen from the beginning, so that no signal is missed.
   const interrupt = options.follow ? onEndingSignals() : new AbortController().signal;
   await withLogs(config, options.files, async (logs) => {
     try {
@@ -50,7 +50,7 @@ export async function audit(config: Config, options: AuditOptions): Promise<numb
   return 0;
 }
 
-/** Takes lines as they are in the log. */
+/** Prints lines of the log. */
 type Print = (lines: readonly string[]) => void;
 
 async function printAll(logs: readonly string[], options: AuditOptions, print: Print, interrupt: AbortSignal): Promise<void> {
@@ -59,14 +59,14 @@ async function printAll(logs: readonly string[], options: AuditOptions, print: P
     await printPresent(logs, options, print, undefined);
     return;
   }
-  // What comes while the present is printed comes after this place, and is told by follow().
+  // follow() prints the records after this place, including those written while the present ones are printed.
   const place = await endOf(file);
   const isWanted = isWantedBy(options.filter);
   if (place.last !== undefined) await printPresent(logs, options, print, place.last.toString('utf8').trimEnd());
   for await (const line of follow(file, place, interrupt)) if (isWanted(line)) print([line]);
 }
 
-/** Prints what is there, up to the line `end` where there is one. */
+/** Prints the present records, up to the line `end` if it is given. */
 async function printPresent(
   logs: readonly string[],
   { filter, lines }: AuditOptions,
@@ -122,7 +122,7 @@ function printer({ context }: Config, { form, files }: AuditOptions): Print {
   const onTerminal = isatty(1);
   if (form === 'json' || (form === undefined && !onTerminal)) {
     return (lines) => {
-      // A line that notp wrote has nothing to escape; somebody else may have written one.
+      // Lines of notp need no escaping, but somebody else may have written to the file.
       if (lines.length > 0) printResult(lines.map((line) => `${escapeControls(line)}\n`).join(''));
     };
   }
@@ -133,7 +133,7 @@ function printer({ context }: Config, { form, files }: AuditOptions): Print {
   };
 }
 
-/** Whether somebody closed the other end of stdout, as head(1) does. */
+/** Whether the other end of stdout was closed, as head(1) does. */
 function isReaderGone(error: unknown): boolean {
   return error instanceof Error && errnoOf(error.cause) === 'EPIPE';
 }
@@ -153,9 +153,9 @@ const MAX_LINES = 10_000;
 
 /** Adds `audit`, `audit verify` and `audit report`. */
 export function addAudit(program: Command, { now }: Surroundings, finish: Finish): void {
-  // Options after a subcommand are the subcommand's.
+  // Options after a subcommand belong to the subcommand.
   const command = withFilters(withPeriod(common(program.command('audit')), now))
-    .description('show the last records of the audit log, or those that the options let through; rotated files too')
+    .description('show the last records of the audit log, or those that match the options, also from rotated files')
     .helpCommand(false)
     .enablePositionalOptions()
     .addHelpText('after', HELP)
@@ -175,13 +175,13 @@ export function addAudit(program: Command, { now }: Surroundings, finish: Finish
 
 const HELP = `
 A time is ${MOMENT.replace(', 90m', ',\n90m')}.
---until itself is too late; a date is its midnight. On a terminal the records
-are a table, otherwise JSON lines as they are in the log.
+--until is exclusive; a date means its midnight. On a terminal the records are
+a table, otherwise JSON lines as in the log.
 
 Examples:
-  notp audit --ref 1a2b3c4d                       why was this login refused
+  notp audit --ref 1a2b3c4d                       why this login was refused
   notp audit --user alice --since yesterday
-  notp audit --event login.refused --follow       as they come, across rotation
+  notp audit --event login.refused --follow       new ones, across log rotation
   notp audit --since 7d --json | jq -r .rhost     for a script
   notp audit --user alice --file web1.log --file web2.log   of a fleet`;
 
@@ -190,17 +190,17 @@ function withFilters(command: Command): Command {
   return command
     .option(
       '--event <name>',
-      `with this event, one of ${[...EVENT_NAMES, ...EVENT_FAMILIES].join(', ')}`,
+      `only this event, one of ${[...EVENT_NAMES, ...EVENT_FAMILIES].join(', ')}`,
       oneOf([...EVENT_NAMES, ...EVENT_FAMILIES]),
     )
-    .option('--reason <name>', 'refused for this reason', oneOf(REASON_NAMES))
-    .option('--context <name>', 'of this secret')
-    .option('--rhost <address>', 'from this address')
-    .addOption(new Option('--ref <ref>', 'the whole story of the attempt with this reference').argParser(reference).conflicts(others))
-    .option('-n, --lines <n>', 'the last so many of them (default: 20 where nothing else is asked for)', wholeNumber(1, MAX_LINES))
-    .addOption(new Option('-f, --follow', 'go on with each record as it comes, until Ctrl-C').conflicts('file'))
-    .addOption(new Option('--json', 'JSON lines, on a terminal too').conflicts('table'))
-    .option('--table', 'the table, also where stdout is no terminal');
+    .option('--reason <name>', 'only refusals for this reason', oneOf(REASON_NAMES))
+    .option('--context <name>', 'only records of this secret')
+    .option('--rhost <address>', 'only records from this address')
+    .addOption(new Option('--ref <ref>', 'everything about the attempt with this reference').argParser(reference).conflicts(others))
+    .option('-n, --lines <n>', 'number of records, counted from the end (default: 20 without other filters)', wholeNumber(1, MAX_LINES))
+    .addOption(new Option('-f, --follow', 'keep printing new records until Ctrl-C').conflicts('file'))
+    .addOption(new Option('--json', 'print JSON lines, also on a terminal').conflicts('table'))
+    .option('--table', 'print the table, also if stdout is not a terminal');
 }
 
 function filterOf({ event, context, reason, rhost, ref, since: sinceMs, until: untilMs, ...whose }: AuditFlags): Filter {
@@ -216,5 +216,5 @@ function oneOf(names: readonly string[]): (given: string) => string {
 
 function reference(given: string): string {
   if (/^[0-9a-f]{8}$/i.test(given)) return given.toLowerCase();
-  throw new InvalidArgumentError('It must be the 8 hex digits that a refusal ends with, as in "(ref 1a2b3c4d)".');
+  throw new InvalidArgumentError('It must be the 8 hex digits at the end of a refusal, as in "(ref 1a2b3c4d)".');
 }

@@ -1,10 +1,10 @@
-/** Which logs a command reads: that of this host or user, or those that it was given, such as copies of those of other hosts. */
+/** The logs that a command reads: the log of this host or user, or the given files, such as copies from other hosts. */
 import type { Config } from '../../system/config.ts';
 import { asUser } from '../../system/privileges.ts';
 import { realUser } from '../../system/users.ts';
 import { statePlace } from '../../state/place.ts';
 
-/** Runs `work` on them, as whoever may read them; `given` is empty for one's own. Throws what `work` does. */
+/** Runs `work` on the logs in `given`, or if it is empty on the own log, as the user who may read that. Throws what `work` throws. */
 export async function withLogs<T>(config: Config, given: readonly string[], work: (logs: readonly string[]) => Promise<T>): Promise<T> {
   if (given.length > 0) return await work(given);
   const place = statePlace(config, realUser());

@@ -1,4 +1,4 @@
-/** Which part of the log: what the commands that read it have in common. */
+/** The options that select a part of the log, shared by the commands that read it. */
 import { InvalidArgumentError, type Command } from 'commander';
 import { accountName } from '../../system/users.ts';
 import type { CommonFlags } from '../options.ts';
@@ -13,20 +13,20 @@ export interface PeriodFlags extends CommonFlags {
   readonly json?: boolean;
 }
 
-/** The options of a period. */
+/** Adds the options that select users, times and files. */
 export function withPeriod(command: Command, now: () => number): Command {
   return command
-    .option('--user <name>', 'of this user')
-    .option('--since <time>', 'from then on', moment(now))
-    .option('--until <time>', 'before then', moment(now))
+    .option('--user <name>', 'only records of this user')
+    .option('--since <time>', 'only records from this time on', moment(now))
+    .option('--until <time>', 'only records before this time', moment(now))
     .option(
       '--file <file>',
-      'of this log, with what was rotated beside it, as a copy of that of another host; may be given several times',
+      'read this log and its rotated files, such as a copy from another host; may be given several times',
       collected,
     );
 }
 
-/** Records have the name of the account. Another host may call it otherwise. */
+/** The name of the user in the records: that of the passwd database, but as given for files, since another host may use another name. */
 export function recordedUser({ user, file = [] }: Pick<PeriodFlags, 'user' | 'file'>): string | undefined {
   return user === undefined || file.length > 0 ? user : accountName(user);
 }
@@ -39,7 +39,7 @@ function moment(now: () => number): (given: string) => number {
   };
 }
 
-/** Takes an option that may be given several times. */
+/** Collects the values of an option that may be given several times. */
 export function collected(given: string, before: readonly string[] = []): readonly string[] {
   return [...before, given];
 }

@@ -1,4 +1,4 @@
-/** The report as a person reads it: for each user a bar for each day, then the reasons and the sources. Pure. */
+/** The text of the report: for each user a bar for each day, then the reasons and the sources. Pure. */
 import { painted } from '../../terminal/painted.ts';
 import { byCount, totalOf, type Day, type UserReport } from '../../audit/report.ts';
 import { escapeControls } from '../../otp/escape.ts';
@@ -10,13 +10,13 @@ type Screen = Pick<Traits, 'columns' | 'colour' | 'utf8'>;
 const MAX_BAR_COLUMNS = 30;
 const MAX_SOURCES_SHOWN = 5;
 
-/** What all days have in common: the most logins and refusals, and the columns of their words. */
+/** Common to all days: the highest number of logins and refusals, and the width of the text. */
 interface Scale {
   readonly most: number;
   readonly words: number;
 }
 
-/** The whole answer. All bars have one scale. */
+/** The whole output. All bars have one scale. */
 export function reportScreen(reports: readonly UserReport[], screen: Screen): string {
   const days = reports.flatMap((report) => [...report.days.values()]);
   const scale = {
@@ -28,7 +28,7 @@ export function reportScreen(reports: readonly UserReport[], screen: Screen): st
 
 function block(report: UserReport, scale: Scale, screen: Screen): string {
   const total = totalOf(report);
-  const name = report.user ?? '(names that nobody has)';
+  const name = report.user ?? '(unknown names)';
   const days = [...report.days].map(([day, each]) => dayLine(day, each, scale, screen));
   const reasons = byCount(total.refusals).map(([reason, times]) => `${reason} ${String(times)}`);
   const more = report.sources.size > MAX_SOURCES_SHOWN || report.otherSources > 0 ? ['and others'] : [];
@@ -57,7 +57,7 @@ function dayLine(day: string, { logins, refused }: Day, { most, words }: Scale, 
   return start + whole.repeat(inside) + painted(rest, 'red', { colour });
 }
 
-/** Never nothing for what is something. */
+/** The columns of `value`: at least one unless it is 0. */
 function scaled(value: number, most: number, room: number): number {
   return value === 0 ? 0 : Math.max(1, Math.round((value / most) * room));
 }

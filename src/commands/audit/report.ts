@@ -1,4 +1,4 @@
-/** `notp audit report`: per user and day, the logins, the refusals by reason, and where they came from. */
+/** `notp audit report`: counts logins, refusals by reason, and sources, for each user and day. */
 import { isatty } from 'node:tty';
 import { matcherOf, type Filter } from '../../audit/filter.ts';
 import { linesOf, presentFilesOf } from '../../audit/reading.ts';
@@ -19,7 +19,7 @@ export interface ReportOptions {
   readonly sinceMs: number;
   readonly untilMs: number | undefined;
   readonly json: boolean;
-  /** Other logs than one's own. */
+  /** Logs to read in place of the own log. */
   readonly files: readonly string[];
 }
 
@@ -28,7 +28,7 @@ async function auditReport(config: Config, { json, files, ...filter }: ReportOpt
   const reports = await withLogs(config, files, (logs) => reportsOf(logs, filter));
   const sorted = [...reports.values()].toSorted((one, other) => compare(one.user, other.user));
   if (json) printResult(sorted.map((report) => `${jsonOf(report)}\n`).join(''));
-  else if (sorted.length === 0) sayHint('there was no login and no refusal in that time; --since looks further back');
+  else if (sorted.length === 0) sayHint('no login and no refusal in that time; use an earlier --since to look further back');
   else printResult(reportScreen(sorted, isatty(1) ? outputTraits() : { ...outputTraits(), colour: false }));
   return 0;
 }
@@ -45,7 +45,7 @@ async function reportsOf(logs: readonly string[], filter: Filter): Promise<Repor
   return reports;
 }
 
-/** By name; nobody's names last. */
+/** Sorts by name, with the sum of unknown names last. */
 function compare(one: string | undefined, other: string | undefined): number {
   if (one === undefined || other === undefined) return Number(one === undefined) - Number(other === undefined);
   return one < other ? -1 : Number(one > other);
@@ -70,7 +70,7 @@ const REPORT_SINCE = '30d';
 /** Adds `report`. */
 export function addReport(audit: Command, now: () => number, finish: Finish): void {
   withPeriod(common(audit.command('report')), now)
-    .description(`logins, refusals by reason and sources of each user, by day (default: --since ${REPORT_SINCE})`)
+    .description(`count logins, refusals by reason and sources for each user and day (default: --since ${REPORT_SINCE})`)
     .option('--json', 'print one JSON object for each user, days inside')
     .addHelpText('after', "\nExamples:\n  notp audit report --since 7d\n  notp audit report --json | jq -r 'select(.refused > 10).user'")
     .action(async (_: unknown, command: Command) => {

@@ -1,4 +1,4 @@
-/** The story of one attempt in words, folded to the width of the terminal. Pure but for the time zone. */
+/** The text of the story of one attempt, wrapped to the width of the terminal. Pure except for the time zone. */
 import type { Entry } from '../../audit/entry.ts';
 import { escapeControls } from '../../otp/escape.ts';
 import { WORDING, type Reason } from '../../verdict/reasons.ts';
@@ -7,7 +7,7 @@ import { clockOf, dayOf, spanOf } from './time.ts';
 import { adviceOn, happened } from './words.ts';
 import { wrapped } from '../../terminal/columns.ts';
 
-/** A record with its line. */
+/** A record with its line in the log. */
 export interface Told {
   readonly entry: Entry;
   readonly line: string;
@@ -15,14 +15,14 @@ export interface Told {
 
 export interface Story {
   readonly ref: string;
-  /** What was recorded under it; never empty. */
+  /** The records with this reference; never empty. */
   readonly records: readonly Told[];
   /** Other records of that user in the hour before and the hour after, oldest first. */
   readonly before: readonly Told[];
   readonly after: readonly Told[];
-  /** How many of each are left out, the ones farther away. */
+  /** The number of records left out on each side, those farther away. */
   readonly left: { readonly before: number; readonly after: number };
-  /** The first acceptance of that user after it, however late. */
+  /** The first acceptance of that user after the attempt, however late. */
   readonly gotIn: Told | undefined;
 }
 
@@ -31,12 +31,12 @@ export interface StoryOptions extends TableOptions {
 }
 
 const LABEL_COLUMNS = 8;
-/** Failed proofs: they take from the budget of guesses. */
+/** Failed proofs, which cost a try of the guess budget. */
 const PAID: readonly string[] = ['wrong_code', 'wrong_passphrase', 'replayed'] satisfies readonly Reason[];
-/** A user name that can stand in a command. */
+/** A user name that needs no quoting in a command. */
 const PLAIN_NAME = /^[\w.-]+$/;
 
-/** The whole answer. */
+/** The whole output. */
 export function storyScreen(story: Story, options: StoryOptions): string {
   const attempts = story.records.map(({ entry }) => attempt(entry, options));
   return [...attempts, around(story, options), summary(story, options)].filter((part) => part !== '').join('\n');
@@ -53,7 +53,7 @@ function attempt(entry: Entry, options: StoryOptions): string {
       ['when', `${dayOf(timeMs)} ${clockOf(timeMs)}, ${ago} ago`],
       [
         'outage',
-        outageMs === undefined ? '' : `decided ${dayOf(outageMs)} ${clockOf(outageMs)} by the copy of the host, and reported then`,
+        outageMs === undefined ? '' : `decided ${dayOf(outageMs)} ${clockOf(outageMs)} by the copy of the host, and reported later`,
       ],
       ['who', `${whoOf(entry)}${context === '' ? '' : `, secret ${context}`}`],
       ['door', [door + (service === undefined ? '' : ` (${service})`), from].filter((part) => part !== '').join(', ')],
@@ -70,7 +70,7 @@ function attempt(entry: Entry, options: StoryOptions): string {
 
 function whoOf({ user, uid }: Entry): string {
   if (user === '') return 'names that are not enrolled';
-  return `${user}${uid === undefined ? ', a name that nobody has' : ` (uid ${String(uid)})`}`;
+  return `${user}${uid === undefined ? ', unknown user' : ` (uid ${String(uid)})`}`;
 }
 
 function lines(pairs: readonly (readonly [string, string])[], { traits }: StoryOptions): string {
@@ -81,7 +81,7 @@ function lines(pairs: readonly (readonly [string, string])[], { traits }: StoryO
     .join('');
 }
 
-/** What else that user did within an hour, a row for each, the attempt itself in its place. */
+/** The records of that user within an hour, one row each, with the attempt itself in its place. */
 function around({ records, before, after, left }: Story, options: StoryOptions): string {
   if (before.length + after.length === 0) return '';
   const rows = (all: readonly Told[]): string => all.map(({ entry }) => rowOf(entry, options)).join('');
@@ -97,17 +97,17 @@ function summary({ records, before, after, left, gotIn }: Story, { traits }: Sto
   const sentences = [
     ...(failed > 0
       ? [
-          `${left.before + left.after > 0 ? 'At least ' : ''}${plural(failed, 'try', 'tries')} in these two hours took from the budget of guesses.`,
+          `${left.before + left.after > 0 ? 'At least ' : ''}${plural(failed, 'try', 'tries')} in these two hours counted against the guess budget.`,
         ]
       : []),
-    // A sum of names that are not enrolled is nobody's.
+    // A count of names that are not enrolled belongs to no user.
     ...(first.entry.user === '' ? [] : [gotInSentence(first.entry, gotIn?.entry)]),
   ];
   if (sentences.length === 0) return '';
   return `${wrapped(escapeControls(sentences.join(' ')), traits.columns, '')}\n`;
 }
 
-/** What is counted in one record came when there was nothing left to pay with. */
+/** Whether it cost a try. Refusals counted in one record came when no try was left. */
 function isPaid({ reason, count }: Entry): boolean {
   return PAID.includes(reason ?? '') && count === 1;
 }

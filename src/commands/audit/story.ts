@@ -1,4 +1,4 @@
-/** `notp audit --ref`: the whole story of one attempt, for the administrator whom somebody asks "why was I refused". */
+/** `notp audit --ref`: everything about one attempt, for the administrator who must explain a refusal. */
 import { existsSync } from 'node:fs';
 import { isatty } from 'node:tty';
 import { shellCommand } from '../../otp/escape.ts';
@@ -17,20 +17,20 @@ import { withLogs } from './logs.ts';
 import { storyScreen, type Story, type Told } from './story-screen.ts';
 
 const AROUND_MS = 3_600_000;
-/** So many are told of each side. */
+/** The most records to show on each side. */
 const MAX_AROUND = 20;
-/** An attempt leaves one or two records; a reference is drawn anew for each. */
+/** An attempt leaves one or two records, since each attempt has a new random reference. */
 const MAX_RECORDS = 20;
 
 export interface StoryOptions {
   /** 8 hex digits. */
   readonly ref: string;
   readonly json: boolean;
-  /** Other logs than one's own. */
+  /** Logs to read in place of the own log. */
   readonly files: readonly string[];
 }
 
-/** Text on a terminal, one JSON object otherwise. The exit code is 1 where no record has it. */
+/** Prints text on a terminal, else one JSON object. The exit code is 1 if no record has the reference. */
 export async function auditStory(config: Config, { ref, json, files }: StoryOptions, now: () => number): Promise<number> {
   const story = await withLogs(
     config,
@@ -40,7 +40,7 @@ export async function auditStory(config: Config, { ref, json, files }: StoryOpti
   if (story === undefined) {
     sayError(
       `no record here has the reference ${ref}`,
-      `it may have been rotated away, be of another host, or of a gate that reached no service and wrote with the _UID of its user; look in the journal: ${journalOf(statePlace(config, realUser()), ref)}`,
+      `it may be rotated away, or be in the log of another host; a gate that reached no service writes to the journal with the _UID of its user; search the journal: ${journalOf(statePlace(config, realUser()), ref)}`,
     );
     return 1;
   }
@@ -49,18 +49,18 @@ export async function auditStory(config: Config, { ref, json, files }: StoryOpti
   return 0;
 }
 
-/** The log of what was decided in an outage of a fleet's store, and is perhaps not reported. */
+/** The log of decisions in an outage of a fleet's store, which may not be reported yet. */
 function unreported(config: Config, files: readonly string[]): readonly string[] {
   const log = files.length > 0 ? undefined : outagePlace(statePlace(config, realUser()))?.auditFile;
   return log !== undefined && existsSync(log) ? [log] : [];
 }
 
-/** Anybody can write lines of "notp" into the journal, but none with the uid of another, which systemd.journal-fields(7) adds itself. */
+/** Anybody can write lines of "notp" to the journal, but not with the uid of another user, which journald adds itself: systemd.journal-fields(7). */
 function journalOf({ owner }: StatePlace, ref: string): string {
   return shellCommand`journalctl -t notp _UID=${String(owner.uid)} -g ${ref}`;
 }
 
-/** Two readings of the log: for the attempt, and for what is around it. */
+/** Reads the log twice: for the attempt, and for the records around it. */
 async function storyOf(logs: readonly string[], ref: string): Promise<Story | undefined> {
   const records: Told[] = [];
   for await (const told of toldIn(logs, matcherOf({ ref }))) if (records.length < MAX_RECORDS) records.push(told);

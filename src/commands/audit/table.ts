@@ -1,6 +1,6 @@
 /**
- * Records as a person reads them: a line for each, under a line for each day. On a narrow terminal each takes two lines. The
- * reference is never cut and nothing is wider than the terminal. Pure but for the time zone.
+ * The table of records: a line for each record, below a line for each day. On a narrow terminal each record takes two lines.
+ * The reference is never cut, and no line is wider than the terminal. Pure except for the time zone.
  */
 import { painted } from '../../terminal/painted.ts';
 import type { Entry } from '../../audit/entry.ts';
@@ -12,9 +12,9 @@ import { columnsOf, cutToColumns } from '../../terminal/columns.ts';
 
 export interface TableOptions {
   readonly traits: Pick<Traits, 'columns' | 'colour' | 'utf8'>;
-  /** The context that need not be told. */
+  /** The default context, which is not shown. */
   readonly context: string;
-  /** Whether they are of several hosts. */
+  /** Whether to show the host of each record. */
   readonly hosts?: boolean;
 }
 
@@ -22,14 +22,14 @@ export interface TableOptions {
 const ONE_LINE_FROM_COLUMNS = 72;
 const USER_COLUMNS = 12;
 const DOOR_COLUMNS = 4;
-/** Names that are not enrolled, counted in one record. */
+/** The user of a record that counts several names without an enrolment. */
 const SEVERAL = '(several)';
 
-/** What gives the text of one record after the other, or of a line that is none. */
+/** A function that gives the text of each record in turn, or of a line that is not a record. */
 export function tablePrinter(options: TableOptions): (entry: Entry | undefined, line: string) => string {
   let day = '';
   return (entry, line) => {
-    if (entry === undefined) return `${fitted(`no record: ${line}`, options.traits)}\n`;
+    if (entry === undefined) return `${fitted(`not a record: ${line}`, options.traits)}\n`;
     const today = dayOf(entry.timeMs);
     const header = today === day ? '' : `${painted(today, 'bold', options.traits)}\n`;
     day = today;
@@ -59,7 +59,7 @@ export function rowOf(entry: Entry, options: TableOptions): string {
   return `${start}${cells.join(' ')} ${cutToColumns(sourceOf(entry, options), traits.columns - used, traits.utf8)}`.trimEnd() + '\n';
 }
 
-/** Where somebody came from: the address, else the terminal, else the service; to which host, and whether the store was told only later. */
+/** The source: the address, else the terminal, else the service; before it the host, and "outage" if the decision was reported later. */
 function sourceOf({ host, rhost, tty, service, outageMs }: Entry, { hosts }: TableOptions): string {
   const parts = [hosts === true ? `${host ?? ''}:` : '', outageMs === undefined ? '' : 'outage,', rhost ?? tty ?? service ?? ''];
   return escapeControls(parts.filter((part) => part !== '').join(' '));

@@ -1,14 +1,14 @@
-/** Moments as a person gives them and reads them: in the local time of the process (TZ, tzset(3)). Pure but for the time zone. */
+/** Parses and prints times in the local time of the process (TZ, tzset(3)). Pure except for the time zone. */
 import { durationOf } from '../../system/duration.ts';
 
-/** What --since and --until take, for help and messages. */
+/** The values of --since and --until, for help and messages. */
 export const MOMENT = '2026-11-24, "2026-11-24 17:00", 2026-11-24T17:00:00Z, 90m, 2h, 7d, today or yesterday';
 
 const DATE = /^(\d{4})-(\d\d)-(\d\d)(?:[ T](\d\d):(\d\d)(?::(\d\d)(?:\.\d+)?)?)?$/;
 /** RFC 3339, with its offset. */
 const RFC3339 = /^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)$/;
 
-/** The Unix time in milliseconds of `text`; a date is its local midnight, a span is counted back from `nowMs`. Undefined for what is no moment. */
+/** The Unix time in milliseconds of `text`. A date is its local midnight, a span is counted back from `nowMs`. Undefined if it is malformed. */
 export function momentOf(text: string, nowMs: number): number | undefined {
   const spanMs = durationOf(text, 'smhdw');
   if (spanMs !== undefined) return nowMs - spanMs;
@@ -31,7 +31,7 @@ export function clockOf(timeMs: number): string {
   return [time.getHours(), time.getMinutes(), time.getSeconds()].map(two).join(':');
 }
 
-/** `12 seconds`, `3 minutes`, `2 hours`, `5 days`: the largest unit that fits twice, or the smallest. */
+/** `12 seconds`, `3 minutes`, `2 hours`, `5 days`: the largest unit that fits at least twice, else seconds. */
 export function spanOf(ms: number): string {
   const seconds = Math.round(Math.max(0, ms) / 1000);
   const units = [
@@ -49,7 +49,7 @@ function midnight(nowMs: number, days: number): number {
   return new Date(now.getFullYear(), now.getMonth(), now.getDate() + days).getTime();
 }
 
-/** Undefined for a 31st of February, which Date would move on. */
+/** Undefined for a date such as 31 February, which Date would turn into March. */
 function exact([year, month, day, hour, minute, second]: readonly [number, number, number, number, number, number]): number | undefined {
   const time = new Date(year, month - 1, day, hour, minute, second);
   const same = time.getMonth() === month - 1 && time.getDate() === day && hour < 24 && minute < 60 && second < 60;

@@ -1,4 +1,4 @@
-/** `notp audit verify`: whether the log, with the files that logrotate(8) has put aside, is what was written. */
+/** `notp audit verify`: checks that the log, with the files that logrotate(8) has rotated, is unchanged. */
 import { openProgressLine } from '../../terminal/progress.ts';
 import { append, newRef } from '../../audit/audit.ts';
 import { headOf, underAnotherName } from '../../audit/host-name.ts';
@@ -21,43 +21,42 @@ import { Option, type Command } from 'commander';
 import { common, configOf, type CommonFlags, type Finish } from '../options.ts';
 import { collected } from './period.ts';
 
-/** How many hosts are named. */
+/** Any further hosts are not named. */
 const NAMED = 10;
-const PROBLEM_HINT = 'the rest is what was written; compare the log with the journal or another copy';
-const COPY_HINT =
-  'a copy that was made a while ago lacks the newest records too: copy it again, or give --key where that host has a key of its own';
+const PROBLEM_HINT = 'all other records are unchanged; compare the log with the journal or another copy';
+const COPY_HINT = 'an old copy also lacks the newest records: copy the log again, or give --key if that host has its own key';
 
 export interface VerifyOptions {
   readonly json: boolean;
-  /** The host of the fleet whose log it is; undefined: this one. */
+  /** The host of the fleet that wrote the log; undefined: this host. */
   readonly host: string | undefined;
-  /** Where its log is, or a copy of it; undefined: where that of this host is. */
+  /** The log or a copy of it; undefined: the log of this host. */
   readonly file: string | undefined;
-  /** The log of what was decided in outages of the store of a fleet. */
+  /** Whether to check the log of decisions in outages of a fleet's store. */
   readonly outage: boolean;
-  /** Whether the chain goes on after the last record of the log, where the head in the store does not count. */
+  /** Whether to resume the chain after the last record of the log, if the head in the store is not valid. */
   readonly resume: boolean;
-  /** A copy of its key file, where its key is none of this host's. */
+  /** A copy of that host's key file, if its key differs from this host's. */
   readonly key: string | undefined;
 }
 
-/** The exit code is 0 where the chain is whole, 1 where it is not. */
+/** The exit code is 0 if the chain is whole, else 1. */
 async function verifyAudit(config: Config, options: VerifyOptions, now: () => number): Promise<number> {
   const place = placeOf(statePlace(config, realUser()), options);
   if (place.kind === 'service' && hasEncryptedKey(config))
     throw new NotpError(
       'failed',
       'only the service has the key of the chain',
-      'decrypt it with systemd-creds for the check, and remove it again',
+      'decrypt it with systemd-creds for the check, and delete the decrypted file afterwards',
     );
   if (options.resume) await asUser(place.owner, () => resume(place, now));
-  // Read by whoever runs this, as the copy of the log is.
+  // Read as the caller, like the copy of the log.
   const given = options.key === undefined ? [] : keysIn(options.key);
   const line = openProgressLine(now);
   const progress: Progress = (bytes, records) => {
     line.show(() => `${String(records)} records, ${String(Math.floor(bytes / 1e6))} MB`);
   };
-  // The head is taken first: records that come while the log is read follow it.
+  // Read the head first: records that come while the log is read follow it.
   const chain = await asUser(place.owner, () => withState(place, now, (state) => chainOf(state, place, options.host)));
   const keys = [...given, ...chain.keys];
   const file = options.file ?? place.auditFile;
@@ -65,7 +64,7 @@ async function verifyAudit(config: Config, options: VerifyOptions, now: () => nu
     const { own, heads } = await asUser(place.owner, () =>
       withPresentState(place, now, ({ store }) => store.exclusively((transaction) => headsIn(transaction, place, keys, options.host))),
     );
-    // A host that was renamed goes on with its log, and the store has the end of that under the other name.
+    // A renamed host continues its log, and the store has the head of that log under the old name.
     return (await underAnotherName(file, { heads: () => Promise.resolve(heads) }, own, keys))?.head ?? own;
   };
   const verified = (): Promise<Report> => verifyLog(file, { ...chain, headNow, keys, progress });
@@ -78,14 +77,14 @@ async function verifyAudit(config: Config, options: VerifyOptions, now: () => nu
 }
 
 /**
- * Has the chain go on after the last record that the file of the log has, which nobody but its owner can write, and records that. Throws
- * `refused` where the head in the store counts.
+ * Resumes the chain after the last record in the log file, which only its owner can write, and records that. Throws
+ * `refused` if the head in the store is valid.
  */
 async function resume(place: StatePlace, now: () => number): Promise<void> {
   const { name: user, uid } = realUser();
   await withPresentState(place, now, async (state) => {
     if (place.kind === 'service' && state.hostKey === undefined)
-      throw new NotpError('failed', 'there is no host key to go on with', 'put it back, or run notp host-key init');
+      throw new NotpError('failed', 'there is no host key to resume the chain with', 'restore the key, or run notp host-key init');
     await state.store.exclusively(async (transaction) => {
       const keys = chainKeys(state, await transaction.formerChainKeys());
       const why = await whyLost(place.auditFile, transaction, keys);
@@ -99,7 +98,7 @@ async function resume(place: StatePlace, now: () => number): Promise<void> {
   });
 }
 
-/** Why the chain cannot go on by itself; undefined if it can. */
+/** Why the chain cannot continue by itself; undefined if it can. */
 async function whyLost(file: string, transaction: Transaction, keys: Chain['keys']): Promise<string | undefined> {
   try {
     return isLost(file, (await headOf(file, transaction, keys)).head) ? 'the store knew no record of this log' : undefined;
@@ -109,7 +108,7 @@ async function whyLost(file: string, transaction: Transaction, keys: Chain['keys
   }
 }
 
-/** Whose log it is. Throws `usage` if there is no such log. */
+/** The place of the log to check. Throws `usage` if there is no such log. */
 function placeOf(place: StatePlace, options: VerifyOptions): StatePlace {
   refuseUnshared(place, options);
   const found = options.outage ? outagePlace(place) : place;
@@ -119,12 +118,12 @@ function placeOf(place: StatePlace, options: VerifyOptions): StatePlace {
 
 function refuseUnshared({ store }: StatePlace, { host, file, key }: VerifyOptions): void {
   if (host === undefined && (file !== undefined || key !== undefined))
-    throw new NotpError('usage', '--file and --key are of the log of another host', 'name it with --host');
+    throw new NotpError('usage', '--file and --key are for the log of another host', 'name that host with --host');
   if (host !== undefined && store.kind !== 'postgres')
-    throw new NotpError('usage', 'the store of this host is shared with no other, so it knows nothing of one', 'leave out --host');
+    throw new NotpError('usage', 'the store of this host is not shared, so it knows no other host', 'leave out --host');
 }
 
-/** The head of the chain, and the keys that it may be made with. */
+/** The head of the chain, and the keys that may have made it. */
 async function chainOf(
   state: State | undefined,
   place: StatePlace,
@@ -141,7 +140,7 @@ async function chainOf(
   });
 }
 
-/** The head of the log of `host`, and where it is of another host those of all. */
+/** The head of the log of `host`; for another host also the heads of all hosts. */
 async function headsIn(
   transaction: Transaction,
   { auditFile }: StatePlace,
@@ -191,20 +190,20 @@ function tell(
   else if (!json) sayRemarks({ first, cutOff, cutOffAt, unlinked });
 }
 
-/** What is no fault and yet not proven: the chain cannot know who wrote these lines, or took them away. */
+/** Prints remarks that are neither faults nor proven: the chain cannot show who wrote these lines, or removed them. */
 function sayRemarks({ first, cutOff, cutOffAt, unlinked }: Pick<Report, 'first' | 'cutOff' | 'cutOffAt' | 'unlinked'>): void {
-  if (first > 1) sayHint(`records 1 to ${String(first - 1)} are not here: rotated away and deleted, or taken away`);
+  if (first > 1) sayHint(`records 1 to ${String(first - 1)} are not here: deleted after rotation, or removed by somebody`);
   if (cutOff > 0)
     sayHint(
-      `cut off by a crash, put in by somebody, or written before the state was put back to an earlier one, so that nobody knows who was told of them: ` +
+      `records cut off by a crash, inserted by somebody, or written before the state was restored to an earlier one, so it is unknown whether their decisions took effect: ` +
         `${String(cutOff)}, at ${cutOffAt.join(', ')}${cutOff > cutOffAt.length ? ' and others' : ''}`,
     );
-  if (unlinked > 0) sayHint(`outside the chain, written while there was no state to link to: ${String(unlinked)}`);
+  if (unlinked > 0) sayHint(`records outside the chain, written while there was no state: ${String(unlinked)}`);
 }
 
 interface VerifyFlags extends CommonFlags {
   readonly host?: string;
-  /** As `audit` itself takes it, which comes first. */
+  /** A list, since the parent command `audit` parses the same option. */
   readonly file?: readonly string[];
   readonly key?: string;
   readonly outage?: boolean;
@@ -216,14 +215,18 @@ interface VerifyFlags extends CommonFlags {
 export function addVerify(audit: Command, now: () => number, finish: Finish): void {
   common(audit.command('verify'))
     .description('check that no record was changed, removed, moved or cut off, in rotated files too')
-    .option('--host <name>', 'the log of another host that shares the store, against what the store knows of it')
-    .option('--file <file>', "with --host: that log or a copy of it, with what was rotated beside it (default: this host's)", collected)
-    .option('--key <file>', 'with --host: a copy of the key file of that host, where it has one of its own')
+    .option('--host <name>', 'check the log of another host that shares the store, against its head in the store')
+    .option('--file <file>', "with --host: that log or a copy of it, with its rotated files (default: this host's log)", collected)
+    .option('--key <file>', 'with --host: a copy of the key file of that host, if it has its own key')
     .addOption(
-      new Option('--outage', 'the log of what this host has decided while it could not reach the store').conflicts(['host', 'file', 'key']),
+      new Option('--outage', 'check the log of decisions of this host while it could not reach the store').conflicts([
+        'host',
+        'file',
+        'key',
+      ]),
     )
     .addOption(
-      new Option('--resume', "go on after the last record of the log, where the store's head was changed outside notp").conflicts([
+      new Option('--resume', "resume the chain after the last record of the log, if the store's head was changed outside notp").conflicts([
         ...['host', 'file', 'key', 'json'],
       ]),
     )
@@ -231,7 +234,7 @@ export function addVerify(audit: Command, now: () => number, finish: Finish): vo
     .action(async (_: unknown, command: Command) => {
       const { host, file: files = [], key, outage, json, ...flags } = command.optsWithGlobals<VerifyFlags>();
       const [file, ...others] = files;
-      if (others.length > 0) command.error("error: option '--file <file>' of verify is of one log; check one after the other");
+      if (others.length > 0) command.error("error: option '--file <file>' of verify takes one log; check the logs one after the other");
       const options = { host, file, key, outage: outage === true, resume: flags.resume === true, json: json === true };
       finish(await verifyAudit(configOf(flags), options, now));
     });

@@ -1,14 +1,14 @@
-/** What the words of the log mean to an administrator. Each event, method and reason has an entry: the types hold it. Pure. */
+/** Texts for the events, methods and reasons of the log. The types make sure that none is missing. Pure. */
 import type { Entry } from '../../audit/entry.ts';
 import type { Event } from '../../audit/record.ts';
 import type { Method, Reason } from '../../verdict/reasons.ts';
 
-/** Every event, in words. */
+/** The text of every event. */
 const EVENTS: Readonly<Record<Event, string>> = {
   'login.accepted': 'accepted',
   'login.refused': 'refused',
   enroll: 'enrolled',
-  replace: 'enrolled anew',
+  replace: 'enrolled again',
   'enroll.failed': 'enrolment failed',
   import: 'imported',
   'import.failed': 'import failed',
@@ -20,8 +20,8 @@ const EVENTS: Readonly<Record<Event, string>> = {
   'recovery.failed': 'recovery codes not changed',
   'recovery.used': 'recovery code used',
   unlock: 'unlocked',
-  reseal: 'sealed anew',
-  'reseal.failed': 'not sealed anew',
+  reseal: 're-sealed',
+  'reseal.failed': 'not re-sealed',
   export: 'secret shown again',
   'host_key.created': 'host key made',
   'host_key.rotated': 'new host key',
@@ -34,7 +34,7 @@ const EVENTS: Readonly<Record<Event, string>> = {
 
 const METHODS: Readonly<Record<Method, string>> = {
   totp: 'by a code',
-  hotp: 'by a counted code',
+  hotp: 'by an HOTP code',
   step_up: 'by codes in a row',
   recovery: 'by a recovery code',
   same_connection: 'same connection',
@@ -42,22 +42,22 @@ const METHODS: Readonly<Record<Method, string>> = {
   unenrolled: 'not enrolled',
 };
 
-/** What an administrator can do about a refusal. */
+/** What an administrator can do about a refusal, by reason. */
 const ADVICE: Readonly<Record<Reason, string>> = {
   wrong_code:
-    'the clock of the phone or of this host may be off (timedatectl), or the code is of another account or of an older enrolment; if it stays, notp-enroll USER --replace',
-  replayed: 'nothing to mend: each code works once; if the user did not type it, somebody else has seen a code',
+    'the clock of the phone or of this host may be wrong (timedatectl), or the code is for another account or an older enrolment; if it keeps happening, notp-enroll USER --replace',
+  replayed: 'nothing to fix: each code works once; if the user did not type it, somebody else has seen a code',
   wrong_passphrase: 'only the user knows the passphrase; if it is forgotten, notp-enroll USER --replace',
   step_up_required:
-    "tell the user to type two consecutive codes, three where the detail says so, or a recovery code; many tries that are not the user's own are somebody guessing: look at their sources",
-  not_enrolled: 'notp-enroll USER enrols them; `unenrolled` in notp.toml says what happens to those who are not',
-  revoked: 'somebody revoked it: notp audit --event revoke --user USER tells when; notp-enroll USER enrols them again',
+    'tell the user to type two consecutive codes, three if the detail says so, or a recovery code; if the user did not make these tries, somebody is guessing: check the sources',
+  not_enrolled: 'notp-enroll USER enrols the user; `unenrolled` in notp.toml decides about users without an enrolment',
+  revoked: 'somebody revoked it: notp audit --event revoke --user USER shows when; notp-enroll USER enrols the user again',
   stale_enrolment: 'an old copy of the sealed file was put back: restore the current one from a backup, or notp-enroll USER --replace',
-  bad_secret_file: 'the detail says what is wrong with the file; mend its owner and mode, or notp-enroll USER --replace',
+  bad_secret_file: 'the detail says what is wrong with the file; fix its owner and mode, or notp-enroll USER --replace',
   no_proof: 'nothing was typed: a program without a terminal needs LC_NOTP, or the PAM door',
   timeout: 'nobody typed a code in time; `timeout` of [gate] in notp.toml says how long it waits',
-  store_unavailable: 'notp doctor looks for the cause: a full disk, a service that does not start, a key that is missing',
-  audit_unavailable: 'the log could take no line: look for a full disk, then run notp doctor',
+  store_unavailable: 'notp doctor finds the cause: a full disk, a service that does not start, a missing key',
+  audit_unavailable: 'the log could not be written: check for a full disk, then run notp doctor',
   not_permitted: 'this user may not ask here; the detail says why',
   bad_configuration: 'the configuration was not readable then: notp doctor reads it again and names the line',
 };
@@ -65,12 +65,12 @@ const ADVICE: Readonly<Record<Reason, string>> = {
 export const EVENT_NAMES: readonly string[] = Object.keys(EVENTS);
 export const REASON_NAMES: readonly string[] = Object.keys(ADVICE);
 
-/** The parts of names before their dot, which stand for all that begin so: `login`. */
+/** The parts of event names before the dot, such as `login`; each stands for all events that begin with it. */
 export const EVENT_FAMILIES: readonly string[] = [...new Set(EVENT_NAMES.map((name) => name.replace(/\..*/, '')))].filter(
   (name) => !EVENT_NAMES.includes(name),
 );
 
-/** What happened, as short as a table needs it; a reason stands as its stable word. May hold anything that the log holds. */
+/** A short text for the table; a reason is shown as its stable word. Not escaped: it may contain anything from the log. */
 export function happened({ event, reason, method, count }: Entry): string {
   const words = lookUp(EVENTS, event) ?? event;
   if (count > 1) return `${String(count)} x ${reason ?? (method === undefined ? words : (lookUp(METHODS, method) ?? method))}`;
@@ -78,7 +78,7 @@ export function happened({ event, reason, method, count }: Entry): string {
   return method === undefined || event !== 'login.accepted' ? words : `${words} ${lookUp(METHODS, method) ?? method}`;
 }
 
-/** The width of the longest that happened() gives for what notp itself records. */
+/** The width of the longest text of happened() for records of notp. */
 export const HAPPENED_COLUMNS = Math.max(
   ...[
     ...Object.values(EVENTS),
@@ -87,7 +87,7 @@ export const HAPPENED_COLUMNS = Math.max(
   ].map((words) => words.length),
 );
 
-/** What to do about the refusal of `user`; undefined for what was no refusal. */
+/** What to do about the refusal of `user`; undefined if it was not a refusal. */
 export function adviceOn({ reason }: Entry, user: string): string | undefined {
   return reason === undefined ? undefined : lookUp(ADVICE, reason)?.replaceAll('USER', () => user);
 }

@@ -60,7 +60,7 @@ describe('the records that a filter lets through', () => {
 describe('a filter that cannot be', () => {
   for (const [words, message] of [
     [['--event', 'logins'], /It must be one of login\.accepted, .*outage\.conflict, audit\.resumed, login, host_key, outage, audit/],
-    [['--ref', '12345'], /It must be the 8 hex digits that a refusal ends with/],
+    [['--ref', '12345'], /It must be the 8 hex digits at the end of a refusal/],
     [['--since', 'soon'], /It must be one of 2026-11-24, .*90m, 2h, 7d, today or yesterday/],
     [['--ref', '12345678', '--user', 'bob'], /cannot be used with/],
     [['--json', '--table'], /cannot be used with/],

@@ -78,7 +78,7 @@ bob: 2 in
       ],
     });
     assert.deepEqual([strangers?.refused, Object.keys(strangers?.sources ?? {}).length, strangers?.other_sources], [100, 64, 36]);
-    assert.match(await world.shown(ALL, 80), /\(names that nobody has\): 0 in, 100 refused/);
+    assert.match(await world.shown(ALL, 80), /\(unknown names\): 0 in, 100 refused/);
   });
 
   it('is of the last 30 days unless told, and says where there is nothing in them', async () => {
@@ -86,7 +86,7 @@ bob: 2 in
     for (const file of [`${old.log}.1`, `${old.log}.2.gz`]) fs.rmSync(file);
     const { code, stdout, stderr } = await old.audit(['report']);
     assert.deepEqual([code, stdout], [0, '']);
-    assert.match(stderr, /notp: hint: there was no login and no refusal in that time; --since looks further back/);
+    assert.match(stderr, /notp: hint: no login and no refusal in that time; use an earlier --since to look further back/);
     old.write(old.log, [login(new Date(Date.now() - 86_400_000).toISOString().slice(0, 19), '00000009', 'alice', undefined)]);
     assert.match((await old.audit(['report'])).stdout, /^alice: 1 in\n/);
     assert.equal((await old.audit(['report', '--json', '--user', 'bob'])).stdout, '');

@@ -27,7 +27,7 @@ describe('the story of an attempt', () => {
       outage: '2026-03-01T10:00:00.000Z',
     });
     assert.match(text, /^when +2026-03-01 \d\d:00:00, 60 minutes ago$/m);
-    assert.match(text, /^outage +decided 2026-03-01 \d\d:00:00 by the copy of the host, and reported then$/m);
+    assert.match(text, /^outage +decided 2026-03-01 \d\d:00:00 by the copy of the host, and reported later$/m);
     assert.match(text, /^who +mallory, a name that nobody has$/m);
     assert.match(text, /^door +pam$/m);
     assert.doesNotMatch(text, /^host/m);
@@ -60,7 +60,7 @@ describe('the story of an attempt', () => {
     assert.match(text, /^\(1 more\)$/m);
     assert.match(
       text,
-      /At least 1 try in these two hours took from the budget of guesses\. alice got in again 10 minutes\s+later \(ref 2b\)\.\n$/,
+      /At least 1 try in these two hours counted against the guess budget\. alice got in again 10 minutes\s+later \(ref 2b\)\.\n$/,
     );
   });
 });

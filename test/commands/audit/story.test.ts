@@ -27,7 +27,7 @@ describe('the story of an attempt', () => {
     );
     assert.match(
       shown.replaceAll(/\s+/g, ' '),
-      /2 tries in these two hours took from the budget of guesses\. alice got in 40 seconds later \(ref 00000007\)\. $/,
+      /2 tries in these two hours counted against the guess budget\. alice got in 40 seconds later \(ref 00000007\)\. $/,
     );
     assert.ok(
       shown.split('\n').every((line) => columnsOf(line) <= 80),
@@ -38,7 +38,7 @@ describe('the story of an attempt', () => {
   it('fits 40 columns and a dumb terminal', async () => {
     const shown = await world.shown(['--ref', '00000008'], 40, { TERM: 'dumb' });
     assert.match(shown, /what {4}refused: store_unavailable\nwhy {5}the login state cannot be\n {8}reached\n/);
-    assert.match(shown.replaceAll(/\s+/g, ' '), /to do notp doctor looks for the cause.* alice has not got in since\. $/);
+    assert.match(shown.replaceAll(/\s+/g, ' '), /to do notp doctor finds the cause.* alice has not got in since\. $/);
     assert.ok(
       shown.split('\n').every((line) => columnsOf(line) <= 40),
       shown,

@@ -49,7 +49,7 @@ describe('a flood in the log', () => {
   it('counts in the report for as many refusals as there were', async () => {
     const report = await shown(['report', '--since', '2026-03-03 12:30']);
     assert.match(report, /^alice: 0 in, 1234 refused\n[^]*\n {2}from: 192\.0\.2\.7 \(1234\)\n/);
-    assert.match(report, /\(names that nobody has\): 0 in, 77 refused\n/);
+    assert.match(report, /\(unknown names\): 0 in, 77 refused\n/);
   });
 
   it('has a story, of a user or of names that are nobody’s, none of whom is said to have got in or not', async () => {
@@ -59,6 +59,6 @@ describe('a flood in the log', () => {
     const strangers = await shown(['--ref', '000000a2']);
     assert.match(strangers, /^who {5}names that are not enrolled$/m);
     assert.doesNotMatch(strangers, /got in/);
-    assert.match(strangers, /happens to those who are not\n$/);
+    assert.match(strangers, /about users without an\s+enrolment\n$/);
   });
 });

@@ -121,7 +121,7 @@ describe('verifying the audit log', () => {
     const { stderr } = await own.notp(['audit', 'verify']);
     assert.match(
       stderr,
-      /written before the state was put back to an earlier one, so that nobody knows who was told of them: 1, at \S+:4\n/,
+      /written before the state was restored to an earlier one, so it is unknown whether their decisions took effect: 1, at \S+:4\n/,
     );
   });
 
