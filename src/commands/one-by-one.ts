@@ -1,6 +1,6 @@
 /**
- * What the commands for many users share: going through all of them, one after the other, so that an interruption falls
- * between two; one such run at a time; and the sockets of those who are done, many in one call.
+ * Shared by the commands for many users: process them one after the other, so that an interruption falls between two
+ * users; allow one such run at a time; and enable the sockets of finished users, many in one call.
  */
 import { existsSync } from 'node:fs';
 import { setImmediate } from 'node:timers/promises';
@@ -11,27 +11,27 @@ import { takeLock } from '../system/sole-run.ts';
 import { enableSockets, hasService, isSocketEnabled } from '../system/systemd.ts';
 import type { User } from '../system/users.ts';
 
-/** What would fail for everybody else too: the run ends there. */
+/** Errors that all other users would get too, so that the run ends. */
 const CONCERNS_ALL: readonly string[] = ['store_unavailable', 'audit_unavailable', 'bad_configuration'];
 const SOCKETS_A_CALL = 100;
 
-/** Whether `error` is about one user alone, so that the others go on. */
+/** Whether `error` concerns only one user, so that the run continues. */
 export function concernsOne(error: unknown): error is NotpError {
   return error instanceof NotpError && !CONCERNS_ALL.includes(error.code);
 }
 
 export interface Course<T> {
-  /** Who an element is about, for the progress bar; undefined shows none. */
+  /** The user of an element, for the progress bar; undefined shows nothing. */
   readonly label: (each: T) => string | undefined;
-  /** Takes one; what it throws ends the run. */
+  /** Processes one element; an error ends the run. */
   readonly step: (each: T) => Promise<void>;
-  /** What they are, for the word about an interruption: `users`. */
+  /** The elements in the message about an interruption: `users`. */
   readonly unit: string;
   readonly progress: Progress;
   readonly interrupt: AbortSignal;
 }
 
-/** One after the other; gives what ended it early, between two. */
+/** Processes all elements one after the other. Gives the error that ended the run early. */
 export async function oneByOne<T>(all: readonly T[], { label, step, unit, progress, interrupt }: Course<T>): Promise<Error | undefined> {
   for (const [done, each] of all.entries()) {
     // Signals are heard only when the event loop turns.
@@ -48,13 +48,17 @@ export async function oneByOne<T>(all: readonly T[], { label, step, unit, progre
   return undefined;
 }
 
-/** Throws `failed` if another process has the lock `name`: two runs at once would each take the other's unfinished work for their own. */
+/** Throws `failed` if another process has the lock `name`: two runs at once would each regard the other's unfinished work as their own. */
 export async function refuseSecondRun(name: string, what: string): Promise<void> {
   if (await takeLock(name)) return;
-  throw new NotpError('failed', `another ${what} is running on this host`, `let it end; ss -xlp shows who holds @${name}`);
+  throw new NotpError(
+    'failed',
+    `another ${what} is running on this host`,
+    `wait for it to end; ss -xlp shows the process that holds @${name}`,
+  );
 }
 
-/** Makes the sockets of `users` listen that do not; gives what systemd says where it does not do it. One at a time it is what takes the time. */
+/** Enables the sockets of `users` that do not listen yet, many in one call, since single calls are slow. Gives the error if systemd fails. */
 export async function listening(config: Config, users: readonly User[], progress: Progress): Promise<NotpError | undefined> {
   if (!hasService()) return undefined;
   const isListening = (user: User): boolean => isSocketEnabled(user.uid) && existsSync(expand(config.socket, user));

@@ -1,4 +1,4 @@
-/** What all commands share: what they are started with, the common option, and the checks of option values. */
+/** Shared by all commands: the surroundings of the process, common options, and checks of option values. */
 import { shellCommand } from '../otp/escape.ts';
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { QR_STYLES } from '../terminal/formats.ts';
@@ -6,22 +6,22 @@ import type { Own } from '../enrolment/own-secrets.ts';
 import { DIGITS, type Digits } from '../otp/code.ts';
 import { DEFAULT_CONFIG_FILE, readConfig, type Config } from '../system/config.ts';
 
-/** What the process was started with. */
+/** The environment, umask and clock of the process. */
 export interface Surroundings {
   readonly environment: NodeJS.ProcessEnv;
   readonly umask: number;
   readonly now: () => number;
 }
 
-/** The argument of commands about a secret that logs in. */
+/** The descriptions of the argument of commands about one secret. */
 export const SECRET_NAME = 'name of the secret';
 export const CONTEXT = `${SECRET_NAME} (default: the context of logins)`;
-export const JSON_LINES = 'print JSON, one object a line';
+export const JSON_LINES = 'print JSON, one object on each line';
 
 /** Takes the exit code of the command that ran. */
 export type Finish = (code: number) => void;
 
-/** What commander hands over, after the checks of each option below. */
+/** The flags that all commands have, as commander gives them after the checks below. */
 export interface CommonFlags {
   readonly config?: string;
 }
@@ -46,7 +46,7 @@ export function configOf(flags: CommonFlags): Config {
   return readConfig(flags.config);
 }
 
-/** Whose secrets a command is about: one's own, or for root those of `flags.user`. `onlyRoot`: what only root can do for somebody else. */
+/** The user whose secrets a command uses: the caller, or for root `flags.user`. `onlyRoot`: the act that only root can do for another user, for the error. */
 export async function ownOf(flags: CommonFlags & { readonly user?: string }, now: () => number, onlyRoot = ''): Promise<Own> {
   const { userNamed } = await import('../enrolment/whose.ts');
   const user = userNamed(flags.user, { onlyRoot, hint: ({ name }) => shellCommand`run it with sudo, or as ${name}` });
@@ -73,7 +73,7 @@ export function wholeNumber(min: number, max: number): (given: string) => number
   };
 }
 
-/** What the commands about one's own secrets have. */
+/** The flags of the commands about your own secrets. */
 export interface SecretFlags extends CommonFlags {
   readonly passphraseFile?: string;
   readonly json?: boolean;

@@ -71,7 +71,7 @@ describe(
     it('are not where the end is missing, which an older copy looks like', async () => {
       const { code, stderr } = await copied(...lines.slice(0, -2));
       assert.equal(code, 1);
-      assert.match(stderr, /the last 2 records are missing[^]*a copy that was made a while ago/);
+      assert.match(stderr, /the last 2 records are missing[^]*an old copy also lacks the newest records/);
     });
 
     it('are not where the host has written them anew, with its own key and as long as they were', async () => {
@@ -152,7 +152,7 @@ describe(
       ]) {
         const { code, stderr } = await run([...SOURCE_NOTP, ...words, '--config', own.config]);
         assert.notEqual(code, 0);
-        assert.match(stderr, /shared with no other|--host|is of one log|decides nothing in an outage/);
+        assert.match(stderr, /is not shared|--host|takes one log|decides nothing in an outage/);
       }
     });
   },

@@ -42,7 +42,7 @@ describe(
       const code = oathCode(secret);
       assert.equal((await host.pam(user.name, code)).code, 0);
       const dry = await copy(alone, fleet, '--dry-run');
-      assert.deepEqual([dry.code, dry.stderr], [0, 'Would copy 1 enrolment, 1 sealed file; nothing stands in the way\n']);
+      assert.deepEqual([dry.code, dry.stderr], [0, 'Would copy 1 enrolment, 1 sealed file; nothing prevents it\n']);
       assert.equal(server.sql('SELECT count(*) FROM notp.enrolment', FLEET_DATABASE), '0');
       const done = await copy(alone, fleet);
       assert.equal(done.code, 0, done.stderr);
@@ -76,7 +76,7 @@ describe(
         [[alone, bare], 3, /\/bare: it has no tables of notp\nnotp: hint: run notp store migrate/],
         [[alone, `sqlite:${host.folder}/none/new.db`, '--dry-run'], 3, /none: there is no such folder/],
         [[alone, alone], 2, /both are the same store/],
-        [[alone, 'user'], 2, /no store of a host/],
+        [[alone, 'user'], 2, /not the store of a host/],
         [[alone, 'mysql://x'], 2, /must be "sqlite:/],
         [[`sqlite:${host.folder}/var/none.db`, fleet], 3, /none\.db: there is no such file/],
       ] as const) {

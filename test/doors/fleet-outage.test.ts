@@ -317,7 +317,7 @@ describe(
       assert.match(await saidBy(two, 'approve', '--user', user.name), /may log in while the store cannot be reached, as before\n/);
       assert.match(
         await saidBy(denying, 'approve', '--user', user.name),
-        /this counts on hosts with store\.outage = "local", and this is none/,
+        /this has an effect only on hosts with store\.outage = "local", and this host has "deny"/,
       );
       assert.match(await saidBy(denying, 'refresh'), /this host keeps no copy/);
       assert.match(await saidBy(one, 'refresh'), new RegExp(`^The copy is up to date: .*${user.name}`));
@@ -325,7 +325,7 @@ describe(
       const all = listed.map((line) => JSON.parse(line) as { user: string; since: string });
       assert.match(all.find((each) => each.user === user.name)?.since ?? '', /^20\d\d-/);
       for (const each of all) await saidBy(one, 'approve', '--remove', '--user', each.user);
-      assert.match(await saidBy(one, 'refresh'), /^The copy holds nobody, for nobody is approved\n/);
+      assert.match(await saidBy(one, 'refresh'), /^The copy is empty, since no user is approved\n/);
       assert.deepEqual(await findings(one), ['outage-copy info']);
       const events = recordsOf(one, user).map(({ event }) => event);
       assert.deepEqual(
@@ -342,7 +342,7 @@ describe(
       const own = `${one.folder}/own.toml`;
       fs.writeFileSync(own, `[store]\nurl = "sqlite:${one.folder}/var/own.db"\n`);
       const file = await run([...SOURCE_NOTP, 'store', 'approve', '--user', 'root', '--config', own]);
-      assert.match(file.stderr, /the store of this host is a file of its own/);
+      assert.match(file.stderr, /the store of this host is a local file, which has no outages/);
       assert.match(alone.stderr, /alone\.toml:2: store\.outage = "local" is for the database of a fleet/);
     });
 

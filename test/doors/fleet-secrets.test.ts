@@ -103,7 +103,7 @@ describe(
     });
 
     it('are not said to be nowhere, where the home has none', async () => {
-      assert.match((await notp(one, 'list')).stderr, /those for logins are in the store, see notp status/);
+      assert.match((await notp(one, 'list')).stderr, /secrets for logins are in the store, see notp status/);
     });
 
     it('give new recovery codes and the secret again on each of them', async () => {

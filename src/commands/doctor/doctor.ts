@@ -1,4 +1,4 @@
-/** `notp doctor`: prints what doctor/ found, and what to do about it. */
+/** `notp doctor`: prints the findings of src/doctor/ and their fixes. */
 import { openProgressLine } from '../../terminal/progress.ts';
 import { isatty } from 'node:tty';
 import { examine } from '../../doctor/doctor.ts';
@@ -16,10 +16,10 @@ export interface DoctorCommandOptions {
   readonly json: boolean;
 }
 
-/** The width of what is read elsewhere than on a terminal. */
+/** The width of output that does not go to a terminal. */
 const PIPED_COLUMNS = 100;
 
-/** Gives 1 where a check failed, 3 where sshd or its users could not be looked at, else 0. */
+/** Gives 1 if a check failed, 3 if sshd or its users could not be checked, else 0. */
 export async function doctor(config: Config, { users, sshdConfig, json }: DoctorCommandOptions, now: () => number): Promise<number> {
   const line = openProgressLine(now, 0);
   const progress = (doing: string): void => {
@@ -42,7 +42,7 @@ function screen(): { columns: number; colour: boolean; utf8: boolean } {
 
 function hintFor(findings: readonly Finding[]): string {
   const missing = findings.some(({ id }) => id === 'no-gate');
-  return missing ? 'notp setup gate shows what it would change' : 'mend from the top, then run notp doctor again';
+  return missing ? 'notp setup gate shows what it would change' : 'fix the problems from the top, then run notp doctor again';
 }
 
 interface DoctorFlags extends CommonFlags {
@@ -54,11 +54,11 @@ interface DoctorFlags extends CommonFlags {
 /** Adds `doctor`. */
 export function addDoctor(program: Command, { now }: Surroundings, finish: Finish): void {
   common(program.command('doctor'))
-    .description('look for ways around the gate, and say how to close each')
-    .option('--user <names...>', 'only these logins (default: root and everybody enrolled)')
-    .option('--sshd-config <file>', 'judge this sshd_config instead of those of the sshds that run')
+    .description('check the whole login path and print the fix for each problem')
+    .option('--user <names...>', 'check only these users (default: root and all enrolled users)')
+    .option('--sshd-config <file>', 'check this sshd_config instead of those of the running sshds')
     .option('--json', 'print one JSON object for each check')
-    .addHelpText('after', '\nExit codes: 0 no way was found, 1 a check failed, 3 sshd or its users could not be looked at.')
+    .addHelpText('after', '\nExit codes: 0 no check failed, 1 a check failed, 3 sshd or its users could not be checked.')
     .action(async (flags: DoctorFlags) => {
       const config = configOf(flags);
       finish(await doctor(config, { users: flags.user, sshdConfig: flags.sshdConfig, json: flags.json === true }, now));

@@ -1,4 +1,4 @@
-/** The findings of `notp doctor` as a person reads them: worst first, by user, folded to the width of the terminal. Pure. */
+/** The text of the findings of `notp doctor`: worst first, grouped by user, wrapped to the width of the terminal. Pure. */
 import { painted, type Tone } from '../../terminal/painted.ts';
 import { couldCheck, folded, type Finding, type Folded, type Severity } from '../../doctor/finding.ts';
 import { wrapped } from '../../terminal/columns.ts';
@@ -9,12 +9,12 @@ export interface ScreenOptions {
   readonly utf8: boolean;
 }
 
-/** More users than this are counted, not named. */
+/** Any further users are only counted. */
 const NAMED_USERS = 4;
 const INDENT = '      ';
 const TONES: Readonly<Record<Severity, Tone>> = { fail: ['bold', 'red'], warn: 'yellow', info: 'cyan', ok: 'green' };
 
-/** The whole answer. */
+/** The whole output. */
 export function doctorScreen(findings: readonly Finding[], options: ScreenOptions): string {
   const wrong = folded(findings.filter(({ severity }) => severity !== 'ok'));
   const blocks = wrong.map((finding) => block(finding, options));
@@ -46,12 +46,12 @@ function summary(findings: readonly Finding[], options: ScreenOptions): string {
 
 function verdictOf(findings: readonly Finding[], { fail, warn }: { fail: number; warn: number }, options: ScreenOptions): string {
   if (fail > 0) return painted(`${plural(fail, 'check')} failed.`, TONES['fail'], options);
-  if (!couldCheck(findings)) return painted('Whether there is a way around the gate is not known.', TONES['warn'], options);
+  if (!couldCheck(findings)) return painted('It is unknown whether there is a way around the gate.', TONES['warn'], options);
   if (warn === 0) return painted('No way around the gate was found.', TONES['ok'], options);
-  return painted(wrapped('No way around the gate was found, but there is something to mend.', options.columns, ''), TONES['warn'], options);
+  return painted(wrapped('No way around the gate was found, but there are warnings to fix.', options.columns, ''), TONES['warn'], options);
 }
 
-/** What the calm screen tells that it has looked at. */
+/** The checks that the output lists when nothing failed. */
 const LOOKED_AT = ['sshd-config', 'FC1', 'P2', 'P7', 'sealed-file', 'store', 'audit-chain', 'clock-synchronised'];
 
 function named(users: readonly string[]): string {

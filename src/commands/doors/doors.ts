@@ -1,4 +1,4 @@
-/** The doors. */
+/** `notp gate`, `notp pam` and `notp serve`: the doors, which sshd, PAM and systemd call. */
 import type { Command } from 'commander';
 import { common, configOf, wholeNumber, type CommonFlags, type Finish, type Surroundings } from '../options.ts';
 
@@ -18,8 +18,8 @@ export function addDoors(program: Command, surroundings: Surroundings, finish: F
       finish(await gate({ ...surroundings, configuration: () => configOf(flags) }));
     });
   common(program.command('pam'))
-    .description('for pam_exec: judge the code on stdin for PAM_USER')
-    .option('--first-pass', "exit 0 only in the first pass of sshd's PAM stack (the branch to the password)")
+    .description('for pam_exec: check the code on stdin for PAM_USER')
+    .option('--first-pass', "exit 0 only in the first pass of sshd's PAM stack (to branch to the password)")
     .option('--prompt-tty', 'ask on the terminal that PAM_TTY names (sudo, su, login)')
     .action(async (flags: PamFlags) => {
       const { firstPass, pam } = await import('../../doors/pam.ts');
@@ -27,9 +27,11 @@ export function addDoors(program: Command, surroundings: Surroundings, finish: F
       else finish(await pam({ ...surroundings, promptTty: flags.promptTty === true, configuration: () => configOf(flags) }));
     });
   common(program.command('serve'))
-    .description('for systemd: decide for one user behind their own socket, or for all at the PAM door')
-    .argument('<whose>', "whose socket it is: a uid, or judge for root's, where PAM asks about all (systemd's %i)", (text) =>
-      text === 'judge' ? text : uidNumber(text),
+    .description("for systemd: decide for one user behind that user's socket, or for all users at the PAM door")
+    .argument(
+      '<whose>',
+      "the owner of the socket: a uid, or judge for root's socket, where PAM asks about all users (systemd's %i)",
+      (text) => (text === 'judge' ? text : uidNumber(text)),
     )
     .action(async (whose: number | 'judge', flags: CommonFlags) => {
       const uid = whose === 'judge' ? undefined : whose;

@@ -1,4 +1,4 @@
-/** `notp list --all`: every enrolment of every user in a line each, and how many of them do not log in. Root's to see. */
+/** `notp list --all`: prints a line for each enrolment of each user, and how many cannot log in. Root only. */
 import { isatty } from 'node:tty';
 import { NotpError } from '../../error.ts';
 import { escapeControls, shellCommand } from '../../otp/escape.ts';
@@ -14,7 +14,7 @@ import { minuteOf } from './times.ts';
 
 export const NOBODY_YET = 'nobody is enrolled yet: notp-enroll NAME enrols a user';
 const GAP = '  ';
-/** What somebody should mend; the others are as somebody wanted them. */
+/** The states that somebody should fix; the others are intended. */
 const BROKEN: readonly EnrolmentState[] = ['incomplete', 'missing', 'bad', 'stale', 'orphaned'];
 
 export async function listAll(config: Config, { json }: { readonly json: boolean }, now: () => number): Promise<number> {
@@ -25,26 +25,24 @@ export async function listAll(config: Config, { json }: { readonly json: boolean
   const [first] = broken;
   if (all.length === 0) sayHint(NOBODY_YET);
   else if (first !== undefined && !json)
-    sayHint(
-      shellCommand`${String(broken.length)} of ${String(all.length)} cannot log in as they are: notp status --user ${first.user} says more`,
-    );
+    sayHint(shellCommand`${String(broken.length)} of ${String(all.length)} cannot log in: notp status --user ${first.user} shows why`);
   return 0;
 }
 
-/** One JSON object a line. */
+/** One JSON object on each line. */
 export function jsonLines(all: readonly Facts[]): string {
   return all.map((facts) => `${JSON.stringify(facts)}\n`).join('');
 }
 
-/** What is known of every enrolment on the state of this host. Throws `not_permitted` without root, `refused` if there is no such state. */
+/** The facts of every enrolment in the state of this host. Throws `not_permitted` without root, `refused` if each user keeps their own state. */
 export async function everybodysFacts(config: Config, now: () => number): Promise<readonly Facts[]> {
-  if (!isRoot()) throw new NotpError('not_permitted', "only root can look at everybody's enrolments", 'sudo notp list --all');
+  if (!isRoot()) throw new NotpError('not_permitted', 'only root can list the enrolments of all users', 'sudo notp list --all');
   const place = statePlace(config, realUser());
   if (place.kind === 'service') return await factsOfAll(config, place, now);
   throw new NotpError('refused', 'each user of this host keeps their own state', "notp status --user NAME shows one user's");
 }
 
-/** Aligned lines; where one does not fit `columns`, each enrolment takes two. */
+/** Aligned lines; if one is wider than `columns`, each enrolment takes two lines. */
 export function table(all: readonly Facts[], columns: number): string {
   const rows = all.map(({ user, context, seal, state, last_accepted }) => {
     const last = last_accepted === null ? 'never' : `${minuteOf(last_accepted)}Z`;
@@ -58,7 +56,7 @@ export function table(all: readonly Facts[], columns: number): string {
   return names.map(line).join('');
 }
 
-/** The cells of each row in a line, each column as wide as its widest cell. */
+/** A line for each row, with each column as wide as its widest cell. */
 function aligned(rows: readonly (readonly string[])[]): string[] {
   const width = (column: number): number => rows.reduce((widest, row) => Math.max(widest, row[column]?.length ?? 0), 0);
   const widths = (rows[0] ?? []).map((_, column) => width(column));

@@ -13,7 +13,7 @@ import { type CommonFlags, type Finish, type Surroundings, common, configOf, SEC
 export interface RevokeOptions {
   readonly context: string;
   readonly user: string | undefined;
-  /** Do not ask. */
+  /** Whether to skip the question. */
   readonly yes: boolean;
   readonly json: boolean;
 }
@@ -45,7 +45,7 @@ export function addRevoke(program: Command, { now }: Surroundings, finish: Finis
   common(program.command('revoke'))
     .description('end an enrolment: its login is refused until somebody enrols again')
     .argument('[context]', `${SECRET_NAME} (default: the context of logins)`)
-    .option('--user <name>', 'whose enrolment; somebody else needs root')
+    .option('--user <name>', 'user of the enrolment; only root can name another user')
     .option('--yes', 'do not ask')
     .option('--json', 'print one JSON object')
     .action(async (context: string | undefined, flags: RevokeFlags) => {

@@ -1,4 +1,4 @@
-/** An enrolment as a person reads it: a block of aligned lines, folded to the width of the terminal, and what to do next. Pure. */
+/** The text of an enrolment: a block of aligned lines, wrapped to the width of the terminal, and what to do next. Pure. */
 import { escapeControls, shellCommand } from '../../otp/escape.ts';
 import type { EnrolmentState, Facts } from '../../wire/facts.ts';
 import { wrapped } from '../../terminal/columns.ts';
@@ -8,27 +8,27 @@ export interface StatusScreen {
   readonly columns: number;
   /** Unix time in milliseconds. */
   readonly nowMs: number;
-  /** Whose hands mend it: root's on the service's state, or the user's own. */
+  /** Who runs the commands that it names: root, with the service's state, or the user. */
   readonly by: 'root' | 'user';
-  /** The context that needs no naming. */
+  /** The default context, which commands need not name. */
   readonly standard: string;
 }
 
 const LABEL_COLUMNS = 16;
 const INDENT = '  ';
-/** So few recovery codes are worth a word. */
+/** With this many recovery codes or fewer, it suggests new ones. */
 const FEW_RECOVERY_CODES = 2;
 const STEP_UP = {
-  2: 'log in with two consecutive codes (123456 654321) or a recovery code, or let one code do again',
-  3: 'log in with three consecutive codes (123456 654321 246802) or a recovery code, or let one code do again',
+  2: 'log in with two consecutive codes (123456 654321) or a recovery code, or unlock, so that one code logs in again',
+  3: 'log in with three consecutive codes (123456 654321 246802) or a recovery code, or unlock, so that one code logs in again',
 } as const;
 
 const SAYS: Readonly<Record<EnrolmentState, string>> = {
   active: 'active: it logs in',
   revoked: 'revoked: it does not log in any more',
   invited: 'invited: nobody has enrolled yet',
-  incomplete: 'incomplete: the enrolment never ended',
-  missing: 'missing: the sealed file is not there, so it does not log in',
+  incomplete: 'incomplete: the enrolment was never completed',
+  missing: 'missing: the sealed file is missing, so it does not log in',
   bad: 'bad: the sealed file cannot be used, so it does not log in',
   stale: 'stale: the sealed file is not the registered one, so it does not log in',
   orphaned: 'orphaned: there is no such user any more',
@@ -43,14 +43,14 @@ function block(facts: Facts, screen: StatusScreen): string {
   const { context, user, state, problem, seal, created, last_accepted, recovery_left } = facts;
   const at = (time: string): string => `${minuteOf(time)} UTC (${distanceOf(time, screen.nowMs)})`;
   const rows: (readonly [string, string])[] = [['state', SAYS[state]]];
-  // Of the other states the words above say it all.
+  // For the other states the texts above are enough.
   if (problem !== null && ['bad', 'stale'].includes(state)) rows.push(['problem', escapeControls(problem)]);
   if (seal !== null) rows.push(['seal', seal]);
   if (created !== null) rows.push(['made', at(created)]);
   rows.push(['last login', last_accepted === null ? 'never' : at(last_accepted)]);
   if (logsInOnceMended(state)) rows.push(['tries left', triesOf(facts, screen)], ['recovery codes', `${String(recovery_left)} left`]);
   const steps = nextSteps(facts, screen).flatMap(({ why, run }) => [row('next', why, screen.columns), row('run', run, Infinity)]);
-  // A database may have been given any name.
+  // The database may hold any name.
   return [`${escapeControls(`${context} of ${user}`)}\n`, ...rows.map(([label, text]) => row(label, text, screen.columns)), ...steps].join(
     '',
   );
@@ -61,7 +61,7 @@ function row(label: string, text: string, columns: number): string {
   return `${start}${wrapped(text, columns, ' '.repeat(start.length))}\n`;
 }
 
-/** Whether budget and recovery codes still mean something. */
+/** Whether budget and recovery codes still matter. */
 function logsInOnceMended(state: EnrolmentState): boolean {
   return ['active', 'missing', 'bad', 'stale'].includes(state);
 }
@@ -71,7 +71,7 @@ function triesOf({ budget, capacity, next_try }: Facts, { nowMs }: StatusScreen)
   return `${String(budget)} of ${String(capacity)}${more}`;
 }
 
-/** What to do, and the command for it, which stays in one line to be copied. */
+/** What to do, and the command for it, which stays on one line so that it can be copied. */
 interface Step {
   readonly why: string;
   readonly run: string;
@@ -89,7 +89,7 @@ function nextSteps(facts: Facts, screen: StatusScreen): Step[] {
     case 'missing':
     case 'bad':
     case 'stale':
-      return [{ why: 'restore the file that was enrolled, or make a new one', run: `${enrol} --replace` }];
+      return [{ why: 'restore the enrolled file, or make a new enrolment', run: `${enrol} --replace` }];
     case 'orphaned':
       return [];
     case 'active':

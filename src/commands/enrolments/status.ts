@@ -1,4 +1,4 @@
-/** `notp status`: what there is to know of an enrolment, and what to do where it does not log in. Never a secret. */
+/** `notp status`: shows the facts of an enrolment, and what to do if it does not log in. Never a secret. */
 import { isatty } from 'node:tty';
 import { shellCommand } from '../../otp/escape.ts';
 import { contextName } from '../../otp/names.ts';
@@ -15,18 +15,18 @@ import { Option, type Command } from 'commander';
 import { type CommonFlags, type Finish, type Surroundings, common, configOf, SECRET_NAME, JSON_LINES } from '../options.ts';
 
 export interface StatusOptions {
-  /** All of the user's where it is undefined. */
+  /** Undefined: all enrolments of the user. */
   readonly context: string | undefined;
   readonly user: string | undefined;
-  /** Of everybody. */
+  /** The enrolments of all users. */
   readonly all: boolean;
   readonly json: boolean;
 }
 
-/** The width of what is read elsewhere than on a terminal. */
+/** The width of output that does not go to a terminal. */
 const PIPED_COLUMNS = 100;
 
-/** Prints a block, or with `json` a line, for each enrolment. Throws `refused` if there is none. */
+/** Prints a block, or with `json` a line, for each enrolment. Throws `refused` if the user has none. */
 export async function status(config: Config, options: StatusOptions, now: () => number): Promise<number> {
   const all = options.all ? await everybodysFacts(config, now) : await factsOfOne(config, options, now);
   if (all.length === 0) sayHint(NOBODY_YET);
@@ -62,8 +62,8 @@ export function addStatus(program: Command, { now }: Surroundings, finish: Finis
   common(program.command('status'))
     .description('show whether an enrolment logs in, when it last did, and the tries and recovery codes that are left')
     .argument('[context]', `${SECRET_NAME} (default: all of the user's logins)`)
-    .option('--user <name>', 'whose enrolment; somebody else needs root')
-    .addOption(new Option('--all', "everybody's enrolments; needs root").conflicts('user'))
+    .option('--user <name>', 'user of the enrolment; only root can name another user')
+    .addOption(new Option('--all', 'the enrolments of all users; root only').conflicts('user'))
     .option('--json', JSON_LINES)
     .addHelpText(
       'after',

@@ -1,4 +1,4 @@
-/** Points in time as a person reads them: the day and minute in UTC, as the log has them, and how far away that is. Pure. */
+/** Times for a person: day and minute in UTC, as in the log, and the distance from now. Pure. */
 
 const UNITS: readonly (readonly [Intl.RelativeTimeFormatUnit, number])[] = [
   ['year', 31_557_600_000],

@@ -1,4 +1,4 @@
-/** `notp setup confirm` and `notp setup undo`: how a setup ends, for good or as if it had never been. */
+/** `notp setup confirm` and `notp setup undo`: keep a setup, or restore all files as they were before it. */
 import { NotpError } from '../../error.ts';
 import { shellCommand } from '../../otp/escape.ts';
 import { confirmSetup } from '../../setup/confirm.ts';
@@ -11,7 +11,7 @@ import { Option, type Command } from 'commander';
 import { type Finish } from '../options.ts';
 
 export interface UndoOptions {
-  /** Only the setup of this id (`true`: whichever), and only where it was not confirmed: what the timer and the next boot ask for. */
+  /** Undo only the setup with this id (`true`: any), and only if it is not confirmed. For the timer and the next boot. */
   readonly ifUnconfirmed: string | true | undefined;
   readonly force: boolean;
   readonly reload: boolean;
@@ -23,24 +23,24 @@ function confirm({ json }: { readonly json: boolean }): number {
   const { id, door } = confirmSetup();
   if (json) printResult(JSON.stringify({ id, door, confirmed: true }) + '\n');
   else sayLine(`Confirmed: ${door} stays as it is`);
-  sayHint('notp setup undo still takes it away');
+  sayHint('notp setup undo can still remove it');
   return 0;
 }
 
-/** Undoes every setup in force, the newest first. Throws `refused` if that would overwrite what somebody has changed since. */
+/** Undoes every setup in force, the newest first. Throws `refused` if that would overwrite later changes of somebody. */
 function undo(options: UndoOptions): number {
   requireRoot('undo');
   const setups = options.ifUnconfirmed === undefined ? setupsInForce() : unconfirmed(options.ifUnconfirmed);
   if (options.ifUnconfirmed === undefined && setups.length === 0)
-    throw new NotpError('refused', 'there is no setup to undo', 'what was written by hand is taken away by hand');
-  // A way in counts for more than a changed file, which is kept.
+    throw new NotpError('refused', 'there is no setup to undo', 'remove by hand what was written by hand');
+  // The timer does not refuse: a way to log in matters more than a changed file, which is kept aside.
   if (!options.force && options.ifUnconfirmed === undefined) refuseChanged(setups);
   for (const setup of setups) restoreOne(setup, options);
   if (options.reload && setups.some(({ door }) => door !== 'sudo')) {
     const reloaded = reloadSshd();
     sayLine(reloaded === undefined ? 'No sshd runs' : `Reloaded ${reloaded}`);
   }
-  // Only now: where this was killed before, the next undo does it again.
+  // Do this last: if the undo is killed before, the next undo repeats it.
   for (const setup of setups) endUndo(setup);
   return 0;
 }
@@ -50,10 +50,10 @@ function restoreOne(setup: Setup, { json }: UndoOptions): void {
   const changed = restoreFiles(setup);
   if (json) printResult(JSON.stringify({ id, door, undone: true, files: files.map(({ file }) => file), changed }) + '\n');
   for (const { file, before } of files) sayLine(`${before === null ? 'Removed' : 'Put back'} ${file}`);
-  if (changed.length > 0) sayHint(`${changed.join(', ')}: had been changed since; as found it is in ${folder}`);
+  if (changed.length > 0) sayHint(`${changed.join(', ')}: was changed since the setup; the changed version is in ${folder}`);
 }
 
-/** Only the newest tells: what lies below it is not to be seen before it is undone. */
+/** Checks each file only against the newest setup that wrote it: the version of an earlier setup is not visible until that is undone. */
 function refuseChanged(setups: readonly Setup[]): void {
   const seen = new Set<string>();
   const changed = setups.flatMap((setup) => {
@@ -65,11 +65,11 @@ function refuseChanged(setups: readonly Setup[]): void {
   throw new NotpError(
     'refused',
     `somebody has changed ${changed.join(', ')} since the setup; nothing was undone`,
-    '--force puts the files as they were before in their place, and keeps the changed ones aside',
+    '--force restores the files as they were before the setup, and keeps the changed versions aside',
   );
 }
 
-/** None where it was confirmed or undone meanwhile. */
+/** The setup with this id; empty if it was confirmed or undone meanwhile. */
 function unconfirmed(id: string | true): Setup[] {
   const setup = unfinishedSetup();
   return setup !== undefined && (id === true || setup.id === id) ? [setup] : [];
@@ -90,7 +90,7 @@ interface EndFlags {
 export function addConfirm(setup: Command, finish: Finish): void {
   setup
     .command('confirm')
-    .description('keep what was set up; from a login that began after it')
+    .description('keep what was set up; run it from a login that began after it')
     .allowExcessArguments(false)
     .option('--json', 'print one JSON object')
     .action(async (flags: EndFlags) => {
@@ -102,11 +102,11 @@ export function addConfirm(setup: Command, finish: Finish): void {
 export function addUndo(setup: Command, finish: Finish): void {
   setup
     .command('undo')
-    .description('take away all that was set up: every file as it was before')
+    .description('remove all that was set up: restore every file as it was before')
     .allowExcessArguments(false)
-    .option('--force', 'also where somebody has changed a file since; what they changed is kept aside')
-    .option('--no-reload', 'do not have sshd read its configuration again')
-    .addOption(new Option('--if-unconfirmed [id]', 'what the timer asks for, and without an id the next boot').hideHelp())
+    .option('--force', 'restore also files that somebody has changed since; the changed versions are kept aside')
+    .option('--no-reload', 'do not reload sshd')
+    .addOption(new Option('--if-unconfirmed [id]', 'for the timer; without an id for the next boot').hideHelp())
     .option('--json', 'print one JSON object for each setup')
     .action(async (flags: EndFlags) => {
       const { ifUnconfirmed, reload } = flags;

@@ -1,4 +1,4 @@
-/** `notp setup gate|pam|sudo`: shows what sshd and PAM would be told, or tells them, so that it can be taken back. */
+/** `notp setup gate|pam|sudo`: shows or writes the configuration of sshd and PAM, in a way that can be undone. */
 import { existsSync } from 'node:fs';
 import { NotpError } from '../../error.ts';
 import { shellCommand } from '../../otp/escape.ts';
@@ -28,7 +28,7 @@ export interface SetupOptions {
   readonly confirmWithinSeconds: number | undefined;
 }
 
-/** Gives 0 where it is in place, would be, or is already; 1 where doctor found what is wrong with it. */
+/** Gives 0 if the setup is in place or was shown, 1 if doctor found a problem with it. */
 export async function setup(
   config: Config,
   options: SetupOptions,
@@ -38,26 +38,26 @@ export async function setup(
     throw new NotpError('not_permitted', 'only root can set up', shellCommand`sudo notp setup ${options.door} --apply`);
   const plan = planFor(options.door, scopeOf(options.door, options.named));
   if (plan.changes.length === 0) {
-    sayHint(`${options.door} is set up for ${describeScope(plan.scope)} already: there is nothing to change`);
+    sayHint(`${options.door} is already set up for ${describeScope(plan.scope)}: there is nothing to change`);
     return 0;
   }
   if (!options.apply) return show(plan, options);
   if (!existsSync(PROGRAM))
-    throw new NotpError('refused', `there is no ${PROGRAM}`, 'sshd and PAM call it by that name: make a link to it');
+    throw new NotpError('refused', `there is no ${PROGRAM}`, 'sshd and PAM call it by that name: make a link with that name');
   const outcome = await applyPlan(plan, { ...options, config, ...surroundings });
   if ('rejected' in outcome) return sayRejected(outcome.rejected);
   tellApplied(plan, outcome.setup, outcome.reloaded, options, surroundings.now());
   return 0;
 }
 
-/** Writes nothing. */
+/** Shows the changes and writes nothing. */
 function show(plan: Plan, { json }: SetupOptions): number {
   for (const change of plan.changes) printResult(json ? asJson(change) : difference(change));
   for (const note of plan.notes) sayHint(note);
-  const then = plan.door === 'sudo' ? '' : ', sshd -t, a reload of sshd';
+  const then = plan.door === 'sudo' ? '' : ', runs sshd -t, reloads sshd';
   sayHint(`nothing was written; this is for ${describeScope(plan.scope)}`);
   const apply = shellCommand`notp setup ${plan.door} --apply`;
-  sayHint(`${apply} writes it: a backup, then the files${then}, notp doctor, and an undo unless you confirm`);
+  sayHint(`${apply} makes a backup, writes the files${then}, runs notp doctor, and undoes all of it unless you confirm`);
   return 0;
 }
 
@@ -70,7 +70,7 @@ function sayRejected(findings: readonly Finding[]): number {
   for (const { id, user, title, detail, fix } of findings) {
     sayError(`${id}${user === undefined ? '' : ` (${user})`}: ${title}: ${detail}`, fix === '' ? undefined : fix);
   }
-  sayError('notp doctor finds what is wrong with this setup, so everything is again as it was', 'mend what it names, and try again');
+  sayError('notp doctor found problems with this setup, so all files were restored', 'fix these problems, and try again');
   return 1;
 }
 
@@ -86,12 +86,11 @@ function tellApplied(plan: Plan, made: Setup, reloaded: string | undefined, opti
   for (const { file } of plan.changes) sayLine(`Wrote ${file}`);
   if (reloaded !== undefined) sayLine(`Reloaded ${reloaded}`);
   for (const note of plan.notes) sayHint(note);
-  if (plan.door !== 'sudo' && reloaded === undefined)
-    sayHint('no sshd was reloaded: new logins ask for a code once it has read its configuration');
-  sayHint(`the files as they were are in ${made.folder}`);
+  if (plan.door !== 'sudo' && reloaded === undefined) sayHint('no sshd was reloaded: new logins ask for a code only after you reload it');
+  sayHint(`the backup of the files is in ${made.folder}`);
   if (until === undefined) return;
-  say(`\nThis is undone by itself at ${until}, unless you confirm it. Leave this session open.\n`);
-  say(plan.door === 'sudo' ? '  1. log in a second time, and try sudo there\n' : '  1. log in a second time by SSH; a code is asked for\n');
+  say(`\nAll of this is undone at ${until}, unless you confirm it. Keep this session open.\n`);
+  say(plan.door === 'sudo' ? '  1. log in a second time, and try sudo there\n' : '  1. log in a second time by SSH; it asks for a code\n');
   say('  2. in that new login: notp setup confirm\n');
 }
 
@@ -106,7 +105,7 @@ interface DoorFlags extends CommonFlags {
 }
 
 const DOORS: Readonly<Record<SetupDoor, string>> = {
-  gate: 'have sshd call the gate (ForceCommand) for every session, and close what goes around it',
+  gate: 'have sshd call the gate (ForceCommand) for every session, and close the ways around it',
   pam: 'have sshd ask for key or password and then, through PAM, for a code',
   sudo: 'have sudo ask for a code on its terminal, after the password',
 };
@@ -117,11 +116,11 @@ const MAX_CONFIRM_SECONDS = 86_400;
 export function addSetup(program: Command, surroundings: Surroundings, finish: Finish): void {
   const command = program
     .command('setup')
-    .description('put the right configuration of sshd or PAM in place, or take it away; without --apply show it')
+    .description('write the right configuration of sshd or PAM, or remove it; without --apply only show it')
     .helpCommand(false)
     .addHelpText(
       'after',
-      '\nExamples:\n  notp setup gate                               show what would be written\n  sudo notp setup gate --group admins --apply   write it; it is undone unless\n  sudo notp setup confirm                       this is run in a new login',
+      '\nExamples:\n  notp setup gate                               show what would be written\n  sudo notp setup gate --group admins --apply   write it; undone again unless\n  sudo notp setup confirm                       this is run in a new login',
     );
   for (const door of ['gate', 'pam', 'sudo'] as const) addDoor(command, door, surroundings, finish);
   addConfirm(command, finish);
@@ -131,17 +130,17 @@ export function addSetup(program: Command, surroundings: Surroundings, finish: F
 function addDoor(parent: Command, door: SetupDoor, surroundings: Surroundings, finish: Finish): void {
   common(parent.command(door))
     .description(DOORS[door])
-    .addOption(new Option('--apply', 'write it').conflicts('dryRun'))
+    .addOption(new Option('--apply', 'write the configuration').conflicts('dryRun'))
     .option('--dry-run', 'show what would be written (the default)')
-    .addOption(names('--user <name>', 'only for this user; may be given again'))
-    .addOption(names('--group <name>', 'only for the members of this group; may be given again'))
+    .addOption(names('--user <name>', 'only for this user; may be given several times'))
+    .addOption(names('--group <name>', 'only for the members of this group; may be given several times'))
     .addOption(
       new Option('--confirm-within <time>', 'undo it after this time unless it is confirmed: "30s", "5m", "1h" or "never"')
         .default(300, '5m')
         .argParser(confirmTime),
     )
-    .option('--force', 'also where it would lock you out')
-    .option('--no-reload', 'do not have sshd read its configuration again')
+    .option('--force', 'write it even if it would lock you out')
+    .option('--no-reload', 'do not reload sshd')
     .option('--json', 'print one JSON object for each file')
     .action(async (flags: DoorFlags) => {
       const [apply, force, json] = [flags.apply === true, flags.force === true, flags.json === true];
@@ -160,14 +159,14 @@ function addDoor(parent: Command, door: SetupDoor, surroundings: Surroundings, f
 }
 
 function names(flags: string, description: string): Option {
-  return new Option(flags, description).default([], 'everybody').argParser(oneMoreName);
+  return new Option(flags, description).default([], 'all users').argParser(oneMoreName);
 }
 
 function oneMoreName(given: string, before: readonly string[]): readonly string[] {
   return [...before, given];
 }
 
-/** In seconds. (commander makes an empty text of undefined.) */
+/** The time in seconds. (commander turns undefined into an empty text.) */
 function confirmTime(given: string): number | 'never' {
   if (given === 'never') return given;
   const seconds = (durationOf(given, 'smh') ?? 0) / 1000;

@@ -1,4 +1,4 @@
-/** `notp store copy`: from the file of a host into the database of a fleet, or any other way. */
+/** `notp store copy`: copies one store into another, such as the file of a host into the database of a fleet. */
 import { NotpError } from '../../error.ts';
 import { storeNamed, type Config } from '../../system/config.ts';
 import { say, sayHint } from '../../terminal/printer.ts';
@@ -20,7 +20,7 @@ export interface CopyOptions {
   readonly dryRun: boolean;
 }
 
-/** What the tables hold, for one and for more. */
+/** The names of the rows of each table, singular and plural. */
 const NOUNS: Readonly<Record<string, readonly [string, string]>> = {
   enrolment: ['enrolment', 'enrolments'],
   connection: ['open connection', 'open connections'],
@@ -33,12 +33,12 @@ const NOUNS: Readonly<Record<string, readonly [string, string]>> = {
   acceptances: ['count of acceptances', 'counts of acceptances'],
 };
 
-/** Throws `usage`, `not_permitted`, `refused` if the target has something otherwise, or `store_unavailable`; then nothing was changed. */
+/** Throws `usage`, `not_permitted`, `refused` if the target has different content, or `store_unavailable`; then nothing was changed. */
 async function copyStore(config: Config, { from, to, dryRun }: CopyOptions, now: () => number): Promise<number> {
   if (!isRoot()) throw new NotpError('not_permitted', 'only root can copy the store of the service', 'run this with sudo');
   const here = serviceState(config, 'what is copied is');
   const [source, target] = [placeAt(config, here, from), placeAt(config, here, to)];
-  if (storeName(source) === storeName(target)) throw new NotpError('usage', 'both are the same store', 'name another one to copy to');
+  if (storeName(source) === storeName(target)) throw new NotpError('usage', 'both are the same store', 'name a different target');
   let progress: Progress | undefined;
   const onProgress = (rows: number, total: number): void => {
     progress ??= openProgress(total, now);
@@ -50,10 +50,10 @@ async function copyStore(config: Config, { from, to, dryRun }: CopyOptions, now:
   const counts = await copying.finally(() => progress?.end());
   const parts = Object.entries(counts).flatMap(([name, count]) => (count === 0 ? [] : [`${String(count)} ${nounOf(name, count)}`]));
   const what = parts.length === 0 ? 'nothing but the head of the audit chain' : parts.join(', ');
-  say(dryRun ? `Would copy ${what}; nothing stands in the way\n` : `Copied and compared: ${what}\n`);
+  say(dryRun ? `Would copy ${what}; nothing prevents it\n` : `Copied and compared: ${what}\n`);
   if (!dryRun) {
     sayHint(
-      `set store.url to ${to} now, and systemctl stop 'notp@*.service'; ${storeName(source)} is as it was: keep it until logins work`,
+      `now set store.url to ${to} and run systemctl stop 'notp@*.service'; ${storeName(source)} is unchanged: keep it until logins work`,
     );
     if (config.secretsInStore || config.hostKeys.length > 1)
       sayHint(
@@ -69,20 +69,25 @@ function nounOf(table: string, count: number): string {
 
 function placeAt(config: Config, here: StatePlace, url: string): StatePlace {
   const store = storeNamed(url, config);
-  if (store.kind === 'user') throw new NotpError('usage', '"user" is no store of a host', 'name a file or a database');
+  if (store.kind === 'user') throw new NotpError('usage', '"user" is not the store of a host', 'name a file or a database');
   return { ...here, store };
 }
 
 /** Adds `copy`. */
 export function addCopy(store: Command, now: () => number, finish: Finish): void {
-  common(store.command('copy').argument('<from>', 'where it is: a value of store.url').argument('<to>', 'where it shall be'))
+  common(
+    store
+      .command('copy')
+      .argument('<from>', 'the store to copy: a value of store.url')
+      .argument('<to>', 'the target: a value of store.url'),
+  )
     .description('copy enrolments, used codes, counts and the head of the audit chain from one store into another')
-    .option('--dry-run', 'say what would be copied and what stands in the way, and change nothing')
+    .option('--dry-run', 'show what would be copied and what prevents it, and change nothing')
     .addHelpText(
       'after',
       `
-Logins on both stores wait until it is done, and are refused where that takes over 20 seconds. Stop them before it (no login may change
-the old store afterwards): set store.url to the new one at once when it is done, and end the services: systemctl stop 'notp@*.service'.
+During the copy, logins on both stores wait, and are refused after 20 seconds. No login may change the old store afterwards: when
+the copy is done, set store.url to the new one at once, and stop the services: systemctl stop 'notp@*.service'.
 
 Example: notp store copy sqlite:/var/lib/notp/state.db postgres://notp@db.example.org/notp`,
     )

@@ -1,4 +1,4 @@
-/** `notp store hosts`: who shares the store, and how long the log of each is. */
+/** `notp store hosts`: lists the hosts that share the store, with the length of each log. */
 import type { Config } from '../../system/config.ts';
 import { printResult } from '../../terminal/printer.ts';
 import { asUser } from '../../system/privileges.ts';
@@ -7,9 +7,9 @@ import { sharedState } from '../../enrolment/whose.ts';
 import type { Command } from 'commander';
 import { common, configOf, type CommonFlags, type Finish } from '../options.ts';
 
-/** Throws `refused` if the store is that of one host. */
+/** Throws `refused` if the store is not shared. */
 async function listHosts(config: Config, { json }: { readonly json: boolean }, now: () => number): Promise<number> {
-  const place = sharedState(config, 'hosts share', 'the store of this host is shared with no other');
+  const place = sharedState(config, 'hosts share', 'the store of this host is not shared with other hosts');
   const heads = await asUser(place.owner, () =>
     withPresentState(place, now, ({ store }) => store.exclusively((transaction) => transaction.heads())),
   );
@@ -24,8 +24,8 @@ async function listHosts(config: Config, { json }: { readonly json: boolean }, n
 /** Adds `hosts`. */
 export function addHosts(store: Command, now: () => number, finish: Finish): void {
   common(store.command('hosts'))
-    .description('list the hosts that share the database, with the number of records of each')
-    .option('--json', 'print a JSON object for each')
+    .description('list the hosts that share the database, with the number of audit records of each')
+    .option('--json', 'print one JSON object for each')
     .action(async ({ json, ...flags }: CommonFlags & { readonly json?: boolean }) => {
       finish(await listHosts(configOf(flags), { json: json === true }, now));
     });

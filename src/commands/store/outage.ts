@@ -1,4 +1,4 @@
-/** `notp store approve`, `approved` and `refresh`: who may log in while the server of a fleet cannot be reached, and the copy that this takes. */
+/** `notp store approve`, `approved` and `refresh`: manage the users who may log in while the fleet's server is unreachable, and the copy for that. */
 import { append, newRef } from '../../audit/audit.ts';
 import { isLost, moveToLast } from '../../audit/resume.ts';
 import { messageOf, NotpError } from '../../error.ts';
@@ -16,14 +16,13 @@ import { enrolledUser, originOf, sharedState } from '../../enrolment/whose.ts';
 import type { Command } from 'commander';
 import { common, configOf, type CommonFlags, type Finish, type Surroundings } from '../options.ts';
 
-/** Throws `not_permitted` if we are not root, `refused` if the store is that of one host, `usage` if there is no such user. */
+/** Throws `not_permitted` without root, `refused` if the store is not shared, `usage` if there is no such user. */
 async function approveUser(
   config: Config,
   { user: name, remove }: { readonly user: string; readonly remove: boolean },
   now: () => number,
 ): Promise<number> {
-  if (!isRoot())
-    throw new NotpError('not_permitted', 'only root can say who may log in while the store cannot be reached', 'run this with sudo');
+  if (!isRoot()) throw new NotpError('not_permitted', 'only root can approve users for an outage of the store', 'run this with sudo');
   const place = placeOf(config);
   const user = await enrolledUser(config, name, now, { onlyRoot: 'approve', hint: () => 'run this with sudo' });
   await within(place, now, async (state) => {
@@ -36,13 +35,13 @@ async function approveUser(
   });
   sayHint(
     config.fleet.outage === 'local'
-      ? 'other hosts with store.outage = "local" know it once they have run notp store refresh'
-      : 'this counts on hosts with store.outage = "local", and this is none',
+      ? 'other hosts with store.outage = "local" learn of it with their next notp store refresh'
+      : 'this has an effect only on hosts with store.outage = "local", and this host has "deny"',
   );
   return 0;
 }
 
-/** Throws `refused` if the store is that of one host. */
+/** Throws `refused` if the store is not shared. */
 async function listApproved(config: Config, { json }: { readonly json: boolean }, now: () => number): Promise<number> {
   const all = await within(placeOf(config), now, ({ store }) => store.exclusively((transaction) => transaction.approved()));
   const width = Math.max(0, ...all.map(({ user }) => user.length));
@@ -53,7 +52,7 @@ async function listApproved(config: Config, { json }: { readonly json: boolean }
   return 0;
 }
 
-/** Reports what was decided in an outage, and brings the copy of this host up to date; nothing where it keeps none. Throws `store_unavailable`. */
+/** Reports the decisions of an outage, and updates the copy of this host if it keeps one. Throws `store_unavailable`. */
 async function refreshCopy(config: Config, environment: NodeJS.ProcessEnv, now: () => number): Promise<number> {
   if (config.fleet.outage === 'deny') {
     sayHint('store.outage = "deny": this host keeps no copy');
@@ -62,11 +61,11 @@ async function refreshCopy(config: Config, environment: NodeJS.ProcessEnv, now: 
   const place = withCredentials(placeOf(config), config, environment);
   const { reported, users } = await within(place, now, (state) => refreshed(config, place, state, now));
   if (reported > 0) sayLine(`Reported: ${String(reported)} records of an outage`);
-  sayLine(users.length === 0 ? 'The copy holds nobody, for nobody is approved' : `The copy is up to date: ${users.join(', ')}`);
+  sayLine(users.length === 0 ? 'The copy is empty, since no user is approved' : `The copy is up to date: ${users.join(', ')}`);
   return 0;
 }
 
-/** Brings the copy of this host up to date, where it keeps one: what an earlier key has sealed is in it, too. Throws as refreshCopy does. */
+/** Updates the copy of this host, if it keeps one, since it holds files of an earlier key too. Throws as refreshCopy does. */
 export async function refreshAfterChange(config: Config, now: () => number): Promise<void> {
   if (config.fleet.outage === 'deny') return;
   const place = placeOf(config);
@@ -79,12 +78,12 @@ async function refreshed(
   state: State,
   now: () => number,
 ): Promise<{ readonly reported: number; readonly users: readonly string[] }> {
-  // Its records would not be those of this host.
+  // Without the key, records in the log of the copy could not be chained for this host.
   if (state.hostKey === undefined)
     throw new NotpError(
       'failed',
       'the key of this host cannot be read here',
-      'where it is encrypted only systemd has it: systemctl start notp-store-refresh',
+      'if it is encrypted, only systemd can decrypt it: systemctl start notp-store-refresh',
     );
   const copy = openCopy(place, now, { create: true });
   if (copy === undefined) return { reported: 0, users: [] };
@@ -96,9 +95,9 @@ async function refreshed(
   }
 }
 
-/** A new copy beside the log of an earlier one goes on with the chain of that, and records it. */
+/** Makes a new copy continue the chain of the log of an earlier copy, and records that. */
 async function goOn(place: StatePlace, state: State, { store, log }: State): Promise<void> {
-  // What is recorded is no decision, which the store is told.
+  // This record is not a decision, so it is not reported to the store.
   const own = { ...log };
   delete own.keep;
   const former = await state.store.exclusively((transaction) => transaction.formerChainKeys());
@@ -116,28 +115,28 @@ async function within<T>(place: StatePlace, now: () => number, work: (state: Sta
   return await asUser(place.owner, () => withPresentState(place, now, work));
 }
 
-/** The state of this host, where others share it. */
+/** The state of this host. Throws `refused` if the store is not shared. */
 function placeOf(config: Config): StatePlace {
-  return sharedState(config, 'approvals for outages are kept in', 'the store of this host is a file of its own, which is there or is not');
+  return sharedState(config, 'approvals for outages are kept in', 'the store of this host is a local file, which has no outages');
 }
 
 /** Adds `approve`, `approved` and `refresh`. */
 export function addOutage(store: Command, { now, environment }: Pick<Surroundings, 'now' | 'environment'>, finish: Finish): void {
   common(store.command('approve'))
-    .description('let a user log in, with two codes, on hosts with outage = "local" while they cannot reach the database; as root')
-    .requiredOption('--user <name>', 'whom')
-    .option('--remove', 'no more')
+    .description('let a user log in, with two codes, on hosts with outage = "local" that cannot reach the database; root only')
+    .requiredOption('--user <name>', 'the user to approve')
+    .option('--remove', 'withdraw the approval')
     .action(async ({ user, remove, ...flags }: CommonFlags & { readonly user: string; readonly remove?: boolean }) => {
       finish(await approveUser(configOf(flags), { user, remove: remove === true }, now));
     });
   common(store.command('approved'))
-    .description('list the users who are approved for that')
-    .option('--json', 'print a JSON object for each')
+    .description('list the users who are approved for outages')
+    .option('--json', 'print one JSON object for each')
     .action(async ({ json, ...flags }: CommonFlags & { readonly json?: boolean }) => {
       finish(await listApproved(configOf(flags), { json: json === true }, now));
     });
   common(store.command('refresh'))
-    .description('report what this host has decided in an outage, and bring its copy for the next one up to date; a timer runs it')
+    .description('report the decisions of this host in an outage, and update its copy for the next one; a timer runs it')
     .action(async (flags: CommonFlags) => {
       finish(await refreshCopy(configOf(flags), environment, now));
     });

@@ -1,4 +1,4 @@
-/** `notp verify [context]`: the decision of a login, for a person's own scripts. It consumes the code. */
+/** `notp verify [context]`: makes the decision of a login, for a user's own scripts. It uses up the code. */
 import type { Origin } from '../../audit/record.ts';
 import { NotpError } from '../../error.ts';
 import { askUntilAccepted } from '../../doors/questions.ts';
@@ -94,10 +94,10 @@ interface VerifyFlags extends CommonFlags {
 /** Adds `verify`. */
 export function addVerify(program: Command, { now }: Surroundings, finish: Finish): void {
   common(program.command('verify'))
-    .description('ask for a code and judge it as a login would; the code is used up')
+    .description('ask for a code and check it as a login would; the code is used up')
     .argument('[context]', CONTEXT)
-    .option('--user <name>', 'whose code; somebody else needs root')
-    .option('--code-stdin', 'read the code from the first line of stdin (a passphrase may stand before it)')
+    .option('--user <name>', 'user of the login; only root can name another user')
+    .option('--code-stdin', 'read the code from the first line of stdin (a passphrase may come before it)')
     .addOption(passphraseFileOption())
     .option('--json', 'print one JSON object')
     .addHelpText('after', '\nExample:\n  notp verify deploy && ./deploy.sh')

@@ -69,7 +69,7 @@ describe('the journal', { skip: lacks({ ...SERVICE_NEEDS, programs: [...SERVICE_
     const { code, stderr } = await world.container.run(['notp', 'audit', '--ref', ref]);
     await world.container.must(['sh', '-c', `cat /root/kept >${log}`]);
     assert.equal(code, 1, stderr);
-    const [, hint = 'false'] = /look in the journal: journalctl (.*)$/m.exec(stderr) ?? [];
+    const [, hint = 'false'] = /search the journal: journalctl (.*)$/m.exec(stderr) ?? [];
     const messages = (await entries(...hint.split(' '))).map(({ MESSAGE }) => JSON.parse(MESSAGE ?? '') as unknown);
     assert.deepEqual(messages, [real]);
   });

@@ -53,7 +53,7 @@ describe('looking after everybody', { skip: lacks(SERVICE_NEEDS) }, () => {
     );
     assert.match(rows[1]?.[4] ?? '', /^\d{4}-\d\d-\d\d \d\d:\d\dZ$/);
     assert.equal(new Set(lines.map((line) => line.indexOf(line.includes('host') ? 'host' : '- '))).size, 1, 'aligned');
-    assert.equal(stderr, 'notp: hint: 4 of 7 cannot log in as they are: notp status --user alice says more\n');
+    assert.equal(stderr, 'notp: hint: 4 of 7 cannot log in: notp status --user alice shows why\n');
     assert.deepEqual(await facts('list', '--all'), await facts('status', '--all'));
   });
 

@@ -34,7 +34,7 @@ describe('notp setup gate', { skip: lacks({ root: true, programs: [...CONTAINER_
     const applied = await host.login(host.alice, [...SELF, 'gate', '--apply']);
     assertDone(applied);
     assert.match(applied.stderr, /Reloaded ssh\.service/);
-    assert.match(applied.stderr, /undone by itself at \d{4}-\d\d-\d\dT/);
+    assert.match(applied.stderr, /All of this is undone at \d{4}-\d\d-\d\dT/);
     assert.equal((await host.login(host.alice, ['true'])).code, 1);
     const confirmed = await host.login(host.alice, [...SELF, 'confirm'], await freshCode(host, host.alice));
     assertDone(confirmed);

@@ -49,7 +49,7 @@ describe('notp setup', { skip: lacks({ root: true, programs: [...CONTAINER_NEEDS
     const files = snapshot(host);
     const refused = await host.setup('gate', '--apply');
     assert.equal(refused.code, 1, refused.stderr);
-    assert.match(refused.stderr, /FC\d+.*everything is again as it was/s);
+    assert.match(refused.stderr, /FC\d+.*all files were restored/s);
     assertAsBefore(host, files);
     assertDone(await host.login(host.alice, ['true']));
   });
@@ -92,7 +92,7 @@ describe('notp setup', { skip: lacks({ root: true, programs: [...CONTAINER_NEEDS
     assert.equal(host.read(DROP_IN), '# mine\n');
     const forced = await host.setup('undo', '--force');
     assertDone(forced);
-    const [, folder = ''] = /as found it is in (\S+)/.exec(forced.stderr) ?? [];
+    const [, folder = ''] = /the changed version is in (\S+)/.exec(forced.stderr) ?? [];
     assert.equal(await host.container.must(['cat', `${folder}/0.changed`]), '# mine\n');
   });
 
