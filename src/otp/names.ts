@@ -17,7 +17,7 @@ const NO_PATH = /^\.|[/%]/g;
 const MAX_PATH_NAME_BYTES = 200;
 
 /** The hint after a secret was given on a command line. */
-export const SECRET_TOLD =
+export const SECRET_EXPOSED =
   'give only a name for the secret, and type the secret or pipe it to stdin; then delete it from the history of your shell';
 
 export function isContextName(name: string): boolean {
@@ -56,7 +56,7 @@ export function cutAccount(account: string): string {
 export function contextName(name: string): string {
   if (isContextName(name)) return name;
   if (/^otpauth/i.test(name))
-    throw new NotpError('usage', 'a secret was given on the command line, where other users can read it', SECRET_TOLD);
+    throw new NotpError('usage', 'a secret was given on the command line, where other users can read it', SECRET_EXPOSED);
   throw new NotpError(
     'usage',
     `${quoted(name)} is not a context name`,

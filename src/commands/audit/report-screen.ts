@@ -21,7 +21,7 @@ export function reportScreen(reports: readonly UserReport[], screen: Screen): st
   const days = reports.flatMap((report) => [...report.days.values()]);
   const scale = {
     most: days.reduce((most, { logins, refused }) => Math.max(most, logins + refused), 1),
-    words: days.reduce((words, day) => Math.max(words, told(day).length), 0),
+    words: days.reduce((words, day) => Math.max(words, countsOf(day).length), 0),
   };
   return reports.map((report) => block(report, scale, screen)).join('\n');
 }
@@ -36,7 +36,7 @@ function block(report: UserReport, scale: Scale, screen: Screen): string {
     .slice(0, MAX_SOURCES_SHOWN)
     .map(([rhost, times]) => `${rhost} (${String(times)})`);
   return [
-    painted(cut(`${name}: ${told(total)}`, screen), 'bold', screen),
+    painted(cut(`${name}: ${countsOf(total)}`, screen), 'bold', screen),
     ...days,
     ...(reasons.length === 0 ? [] : [listed('refused', reasons, screen)]),
     ...(sources.length === 0 ? [] : [listed('from', [...sources, ...more], screen)]),
@@ -47,7 +47,7 @@ function block(report: UserReport, scale: Scale, screen: Screen): string {
 
 /** `  2026-11-24 12 in, 3 refused  ██████░░` */
 function dayLine(day: string, { logins, refused }: Day, { most, words }: Scale, { columns, utf8, colour }: Screen): string {
-  const start = `  ${columns < 60 ? day.slice(5) : day} ${told({ logins, refused }).padEnd(words)}  `;
+  const start = `  ${columns < 60 ? day.slice(5) : day} ${countsOf({ logins, refused }).padEnd(words)}  `;
   const room = Math.min(MAX_BAR_COLUMNS, columns - start.length);
   if (room < 2) return start.trimEnd();
   const [whole, part] = utf8 ? ['█', '░'] : ['#', '-'];
@@ -62,7 +62,7 @@ function scaled(value: number, most: number, room: number): number {
   return value === 0 ? 0 : Math.max(1, Math.round((value / most) * room));
 }
 
-function told({ logins, refused }: Pick<Day, 'logins' | 'refused'>): string {
+function countsOf({ logins, refused }: Pick<Day, 'logins' | 'refused'>): string {
   return `${String(logins)} in${refused === 0 ? '' : `, ${String(refused)} refused`}`;
 }
 

@@ -8,7 +8,7 @@ import { adviceOn, happened } from './words.ts';
 import { wrapped } from '../../terminal/columns.ts';
 
 /** A record with its line in the log. */
-export interface Told {
+export interface LogRecord {
   readonly entry: Entry;
   readonly line: string;
 }
@@ -16,14 +16,14 @@ export interface Told {
 export interface Story {
   readonly ref: string;
   /** The records with this reference; never empty. */
-  readonly records: readonly Told[];
+  readonly records: readonly LogRecord[];
   /** Other records of that user in the hour before and the hour after, oldest first. */
-  readonly before: readonly Told[];
-  readonly after: readonly Told[];
+  readonly before: readonly LogRecord[];
+  readonly after: readonly LogRecord[];
   /** The number of records left out on each side, those farther away. */
   readonly left: { readonly before: number; readonly after: number };
   /** The first acceptance of that user after the attempt, however late. */
-  readonly gotIn: Told | undefined;
+  readonly gotIn: LogRecord | undefined;
 }
 
 export interface StoryOptions extends TableOptions {
@@ -84,7 +84,7 @@ function lines(pairs: readonly (readonly [string, string])[], { traits }: StoryO
 /** The records of that user within an hour, one row each, with the attempt itself in its place. */
 function around({ records, before, after, left }: Story, options: StoryOptions): string {
   if (before.length + after.length === 0) return '';
-  const rows = (all: readonly Told[]): string => all.map(({ entry }) => rowOf(entry, options)).join('');
+  const rows = (all: readonly LogRecord[]): string => all.map(({ entry }) => rowOf(entry, options)).join('');
   const more = (count: number): string => (count === 0 ? '' : `${fitted(`(${String(count)} more)`, options.traits)}\n`);
   const title = `${fitted('The hour before and the hour after:', options.traits)}\n`;
   return title + more(left.before) + rows(before) + rows(records) + rows(after) + more(left.after);

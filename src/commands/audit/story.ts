@@ -14,7 +14,7 @@ import { realUser } from '../../system/users.ts';
 import { outagePlace } from '../../outage/outage.ts';
 import { statePlace, type StatePlace } from '../../state/place.ts';
 import { withLogs } from './logs.ts';
-import { storyScreen, type Story, type Told } from './story-screen.ts';
+import { storyScreen, type Story, type LogRecord } from './story-screen.ts';
 
 const AROUND_MS = 3_600_000;
 /** The most records to show on each side. */
@@ -62,39 +62,39 @@ function journalOf({ owner }: StatePlace, ref: string): string {
 
 /** Reads the log twice: for the attempt, and for the records around it. */
 async function storyOf(logs: readonly string[], ref: string): Promise<Story | undefined> {
-  const records: Told[] = [];
-  for await (const told of toldIn(logs, matcherOf({ ref }))) if (records.length < MAX_RECORDS) records.push(told);
+  const records: LogRecord[] = [];
+  for await (const record of recordsIn(logs, matcherOf({ ref }))) if (records.length < MAX_RECORDS) records.push(record);
   const [first] = records;
   if (first === undefined) return undefined;
   const { user, timeMs } = first.entry;
   const [before, after] = [
-    { kept: [] as Told[], left: 0 },
-    { kept: [] as Told[], left: 0 },
+    { kept: [] as LogRecord[], left: 0 },
+    { kept: [] as LogRecord[], left: 0 },
   ];
-  let gotIn: Told | undefined;
-  for await (const told of toldIn(logs, matcherOf({ user, sinceMs: timeMs - AROUND_MS }), timeMs - AROUND_MS)) {
-    const { entry } = told;
+  let gotIn: LogRecord | undefined;
+  for await (const record of recordsIn(logs, matcherOf({ user, sinceMs: timeMs - AROUND_MS }), timeMs - AROUND_MS)) {
+    const { entry } = record;
     if (entry.ref === ref) continue;
-    if (entry.timeMs >= timeMs && entry.event === 'login.accepted') gotIn ??= told;
+    if (entry.timeMs >= timeMs && entry.event === 'login.accepted') gotIn ??= record;
     if (entry.timeMs > timeMs + AROUND_MS) {
       if (gotIn !== undefined) break;
     } else if (entry.timeMs >= timeMs) {
-      if (after.kept.length < MAX_AROUND) after.kept.push(told);
+      if (after.kept.length < MAX_AROUND) after.kept.push(record);
       else after.left++;
     } else {
-      before.kept.push(told);
+      before.kept.push(record);
       if (before.kept.length > MAX_AROUND) before.left += before.kept.splice(0, 1).length;
     }
   }
   return { ref, records, before: before.kept, after: after.kept, left: { before: before.left, after: after.left }, gotIn };
 }
 
-function toldIn(logs: readonly string[], want: (line: string) => Entry | undefined, sinceMs?: number): AsyncGenerator<Told> {
-  const each = logs.map((log) => toldInFiles(presentFilesOf(log, sinceMs), want));
+function recordsIn(logs: readonly string[], want: (line: string) => Entry | undefined, sinceMs?: number): AsyncGenerator<LogRecord> {
+  const each = logs.map((log) => recordsInFiles(presentFilesOf(log, sinceMs), want));
   return merged(each, ({ entry }) => entry.timeMs);
 }
 
-async function* toldInFiles(files: readonly string[], want: (line: string) => Entry | undefined): AsyncGenerator<Told> {
+async function* recordsInFiles(files: readonly string[], want: (line: string) => Entry | undefined): AsyncGenerator<LogRecord> {
   for (const file of files) {
     for await (const line of linesOf(file)) {
       const entry = want(line);
@@ -110,6 +110,6 @@ function jsonOf({ ref, records, before, after, left, gotIn }: Story): string {
   return JSON.stringify({ ref, records: records.map(parsed), around, around_left_out: left.before + left.after, got_in: got }) + '\n';
 }
 
-function parsed({ line }: Told): unknown {
+function parsed({ line }: LogRecord): unknown {
   return parseJson(line);
 }

@@ -47,8 +47,8 @@ function jsonOf(credential: TotpCredential, nowMs: number): string {
   const step = stepAt(nowMs, period);
   const code = codeAt(secret, step, credential);
   const valid_seconds = (step + 1) * period - Math.floor(nowMs / 1000);
-  const told = { uri: otpauthUri(credential), secret: toBase32(secret), code, issuer, account, algorithm, digits, period, valid_seconds };
-  return `${JSON.stringify(told)}\n`;
+  const fields = { uri: otpauthUri(credential), secret: toBase32(secret), code, issuer, account, algorithm, digits, period, valid_seconds };
+  return `${JSON.stringify(fields)}\n`;
 }
 
 interface DemoFlags {

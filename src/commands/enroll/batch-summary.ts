@@ -8,7 +8,7 @@ export interface Ended {
   readonly outcome: Outcome;
 }
 
-export interface Told {
+export interface BatchFacts {
   readonly context: string;
   readonly folder: string | undefined;
   readonly pending: boolean;
@@ -21,13 +21,13 @@ export interface Told {
 const MAX_NAMES = 10;
 
 /** The lines of the summary, each with its newline. */
-export function summaryOf(ended: readonly Ended[], unfit: readonly Unfit[], told: Told): string {
+export function summaryOf(ended: readonly Ended[], unfit: readonly Unfit[], facts: BatchFacts): string {
   const count = (kind: Outcome['kind']): number => ended.filter(({ outcome }) => outcome.kind === kind).length;
   const [now, before] = [count('made'), count('made before')];
-  const where = told.folder === undefined ? '' : `, hand-outs in ${told.folder}`;
+  const where = facts.folder === undefined ? '' : `, hand-outs in ${facts.folder}`;
   const earlier = before === 0 ? '' : ` and ${String(before)} by an earlier run`;
   const lines = [
-    `${verbOf(told)} ${String(now)} of ${String(told.total + unfit.length)} for ${told.context}${earlier}${where}`,
+    `${verbOf(facts)} ${String(now)} of ${String(facts.total + unfit.length)} for ${facts.context}${earlier}${where}`,
     ...alreadyLines(ended),
     ...notLines('Skipped', whyLines(ended, 'skipped')),
     ...notLines('Failed', [...unfit.map(({ at, why }) => `${at}: ${why}`), ...whyLines(ended, 'failed')]),
@@ -40,7 +40,7 @@ export function hasFailures(ended: readonly Ended[], unfit: readonly Unfit[]): b
   return unfit.length > 0 || ended.some(({ outcome }) => outcome.kind === 'failed' || outcome.kind === 'skipped');
 }
 
-function verbOf({ pending, dryRun }: Told): string {
+function verbOf({ pending, dryRun }: BatchFacts): string {
   if (dryRun) return pending ? 'Would invite' : 'Would enrol';
   return pending ? 'Invited' : 'Enrolled';
 }

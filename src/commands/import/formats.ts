@@ -8,7 +8,7 @@ import type { ImportFormat } from '../../terminal/formats.ts';
 import { sayHint } from '../../terminal/printer.ts';
 
 /** The options that describe a bare secret. */
-export type Told = Partial<CodeParameters & Account>;
+export type GivenParameters = Partial<CodeParameters & Account>;
 
 /** What was read: secrets, or a file that needs its own password. */
 export type Source =
@@ -19,10 +19,10 @@ const MIGRATION = /^otpauth-migration:/i;
 const OTPAUTH = /^otpauth:/i;
 
 /** Reads `text` in the format `from`, or detects the format. Throws `refused` with what is wrong, never with a secret. */
-export function readSource(text: string, from: ImportFormat | undefined, told: Told): Source {
+export function readSource(text: string, from: ImportFormat | undefined, given: GivenParameters): Source {
   const format = from ?? recognised(text);
   if (format === 'python-notp') return { kind: 'python-notp', file: parsePythonNotp(text) };
-  if (format !== 'base32' && Object.keys(told).length > 0)
+  if (format !== 'base32' && Object.keys(given).length > 0)
     throw new NotpError(
       'usage',
       'an otpauth URI already has these parameters',
@@ -30,13 +30,13 @@ export function readSource(text: string, from: ImportFormat | undefined, told: T
     );
   return {
     kind: 'credentials',
-    credentials: format === 'base32' ? [bareCredential(base32Secret(text), told)] : uriCredentials(text, format),
+    credentials: format === 'base32' ? [bareCredential(base32Secret(text), given)] : uriCredentials(text, format),
   };
 }
 
 /** The credential of a secret (raw bytes) that came without parameters. */
-export function bareCredential(secret: Uint8Array, told: Told): Credential {
-  return { type: 'totp', secret, ...USUAL_PARAMETERS, issuer: '', account: '', ...told };
+export function bareCredential(secret: Uint8Array, given: GivenParameters): Credential {
+  return { type: 'totp', secret, ...USUAL_PARAMETERS, issuer: '', account: '', ...given };
 }
 
 function recognised(text: string): ImportFormat {

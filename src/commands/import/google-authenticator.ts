@@ -11,7 +11,7 @@ import { enableSocket, hasService } from '../../system/systemd.ts';
 import type { Enrolment } from '../../store/store.ts';
 import { openState, openToSeal, type State } from '../../state/state.ts';
 import { givenNewPassphrase, patience } from '../../terminal/ask-passphrase.ts';
-import type { Told } from './formats.ts';
+import type { GivenParameters } from './formats.ts';
 import { labelled, storeLogin, type Moved, type Stored } from './login.ts';
 import { targetOf, type Target } from './target.ts';
 import { recoveryLeft } from '../../enrolment/facts.ts';
@@ -26,7 +26,7 @@ export interface LoginOptions {
   readonly seal: 'host' | 'passphrase' | undefined;
   /** Undefined: stdin, or if stdin is a terminal, the usual file in the user's home. */
   readonly file: string | undefined;
-  readonly told: Told;
+  readonly given: GivenParameters;
   readonly passphraseFile: string | undefined;
   readonly dryRun: boolean;
   readonly replace: boolean;
@@ -44,13 +44,13 @@ interface Import {
 
 /** The exit code is 0 if the login is imported now or was imported before. */
 export async function importGoogleAuthenticator(config: Config, options: LoginOptions, now: () => number): Promise<number> {
-  refuseParameters(options.told);
+  refuseParameters(options.given);
   const plan = loginPlan(config, options.user, options.seal);
   const { user, place } = plan;
   const waiting = patience(now);
   const { text, file } = await googleAuthenticatorText(options.file, user, waiting);
   const read = parseGoogleAuthenticator(text, now());
-  const moved: Moved = { ...read, credential: labelled(read.credential, user, config, options.told) };
+  const moved: Moved = { ...read, credential: labelled(read.credential, user, config, options.given) };
   const what: Import = { plan, target: targetOf({ config, place, now }, user, options.context), moved, source: file };
   const present = await seen(what);
   if (present.kind === 'homeless') throw new NotpError('refused', `${user.name} ${present.why}`, 'create it first; nothing was changed');
@@ -69,7 +69,7 @@ export async function importGoogleAuthenticator(config: Config, options: LoginOp
 }
 
 /** The file has its own digits, period and algorithm, so the options must not be given. */
-function refuseParameters({ digits, periodSeconds, algorithm }: Told): void {
+function refuseParameters({ digits, periodSeconds, algorithm }: GivenParameters): void {
   if (digits === undefined && periodSeconds === undefined && algorithm === undefined) return;
   throw new NotpError('usage', 'a google-authenticator file already has these parameters', 'leave out --digits, --period and --algorithm');
 }

@@ -3,7 +3,7 @@ import { Option, type Command } from 'commander';
 import { NotpError } from '../../error.ts';
 import { ALGORITHMS, MAX_PERIOD_SECONDS, MIN_PERIOD_SECONDS, type Algorithm, type Digits } from '../../otp/code.ts';
 import { IMPORT_FORMATS, LOGIN_FORMATS, type ImportFormat, type LoginFormat } from '../../terminal/formats.ts';
-import type { Told } from './formats.ts';
+import type { GivenParameters } from './formats.ts';
 import type { Config } from '../../system/config.ts';
 import {
   common,
@@ -99,7 +99,7 @@ async function imported(context: string | undefined, flags: ImportFlags, now: ()
 async function importedLogin(config: Config, context: string, flags: ImportFlags, now: () => number): Promise<number> {
   const { importGoogleAuthenticator } = await import('./google-authenticator.ts');
   const { user, seal, file, passphraseFile, newPassphraseFile } = flags;
-  const options = { context, user, seal, file, told: toldBy(flags), passphraseFile: newPassphraseFile ?? passphraseFile };
+  const options = { context, user, seal, file, given: givenIn(flags), passphraseFile: newPassphraseFile ?? passphraseFile };
   return await importGoogleAuthenticator(config, { ...options, ...switches(flags) }, now);
 }
 
@@ -112,7 +112,7 @@ async function importedUsersFile(config: Config, context: string | undefined, fl
       'the logins of a users file are sealed with the key of the host',
       'leave out --seal: only the users themselves know a passphrase',
     );
-  if (Object.keys(toldBy(flags)).length > 0 || flags.passphraseFile !== undefined || flags.newPassphraseFile !== undefined)
+  if (Object.keys(givenIn(flags)).length > 0 || flags.passphraseFile !== undefined || flags.newPassphraseFile !== undefined)
     throw new NotpError('usage', 'a users file already has these parameters', 'leave out the options for bare secrets and passphrases');
   const { importPamOath } = await import('./pam-oath.ts');
   const { user, file } = flags;
@@ -136,7 +136,7 @@ async function importedSecrets(
     );
   const { importSecrets } = await import('./secrets.ts');
   const { file, passphraseFile, newPassphraseFile } = flags;
-  const options = { context, from, file, told: toldBy(flags), passphraseFile, newPassphraseFile };
+  const options = { context, from, file, given: givenIn(flags), passphraseFile, newPassphraseFile };
   const { replace, json } = switches(flags);
   return await importSecrets(await ownOf(flags, now), { ...options, replace, json });
 }
@@ -145,7 +145,7 @@ function switches({ replace, json, dryRun }: ImportFlags): { readonly replace: b
   return { replace: replace === true, json: json === true, dryRun: dryRun === true };
 }
 
-function toldBy({ issuer, account, digits: count, period: periodSeconds, algorithm }: ImportFlags): Told {
+function givenIn({ issuer, account, digits: count, period: periodSeconds, algorithm }: ImportFlags): GivenParameters {
   const all = { issuer, account, digits: count, periodSeconds, algorithm };
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
 }

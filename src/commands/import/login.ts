@@ -42,8 +42,8 @@ export interface Moved {
 }
 
 /** `credential` with issuer and account like those of an enrolment, for a later export to another phone. */
-export function labelled(credential: Credential, { name }: User, config: Config, told: Partial<Account> = {}): Credential {
-  return { ...credential, issuer: issuerFor(told.issuer ?? '', config), account: told.account ?? cutAccount(`${name}@${hostname()}`) };
+export function labelled(credential: Credential, { name }: User, config: Config, given: Partial<Account> = {}): Credential {
+  return { ...credential, issuer: issuerFor(given.issuer ?? '', config), account: given.account ?? cutAccount(`${name}@${hostname()}`) };
 }
 
 /** Completes an enrolment that was interrupted after its file was in place. */

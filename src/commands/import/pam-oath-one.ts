@@ -64,8 +64,8 @@ export async function importOne(going: Going, { token, user, context }: Exclude<
     const storing = { passphrase: undefined, replace: options.replace, otherThan };
     const done = options.dryRun || state === undefined ? undefined : await storeLogin(target, state, moved, storing);
     const { id = null, notes = [] } = done ?? {};
-    const told = { ...moved, notes: [...moved.notes, ...notes] };
-    printToken(going, told, { id, context, file: target.file, left: 0, result: id === null ? 'would_import' : 'imported' });
+    const withNotes = { ...moved, notes: [...moved.notes, ...notes] };
+    printToken(going, withNotes, { id, context, file: target.file, left: 0, result: id === null ? 'would_import' : 'imported' });
     return { kind: 'imported', context, notes };
   } catch (error) {
     if (!concernsOne(error)) throw error;

@@ -11,7 +11,7 @@ export interface Ended {
   readonly outcome: Outcome;
 }
 
-export interface Told {
+export interface ImportFacts {
   /** The name of the file, for the summary. */
   readonly from: string;
   readonly dryRun: boolean;
@@ -25,7 +25,7 @@ const MAX_NAMES = 10;
 const MAX_LINES = 20;
 
 /** The lines of the summary, each with its newline. */
-export function summaryOf(ended: readonly Ended[], mistakes: readonly PamOathMistake[], { from, dryRun, total }: Told): string {
+export function summaryOf(ended: readonly Ended[], mistakes: readonly PamOathMistake[], { from, dryRun, total }: ImportFacts): string {
   const count = (kind: Outcome['kind']): number => ended.filter(({ outcome }) => outcome.kind === kind).length;
   const failed = [...ended.flatMap(lineOf('failed')), ...mistakes.map(mistakeLine)].toSorted((a, b) => a.line - b.line);
   const lines = [

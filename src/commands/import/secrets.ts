@@ -6,7 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { NotpError } from '../../error.ts';
 import { shellCommand } from '../../otp/escape.ts';
 import { parseGoogleAuthenticator } from '../../otp/google-authenticator.ts';
-import { contextName, SECRET_TOLD } from '../../otp/names.ts';
+import { contextName, SECRET_EXPOSED } from '../../otp/names.ts';
 import { newRecoveryCodes } from '../../otp/recovery.ts';
 import { described, otpauthUri, type Credential } from '../../otp/uri.ts';
 import { printSealedFile } from '../../seal/file.ts';
@@ -18,7 +18,7 @@ import { asUser } from '../../system/privileges.ts';
 import { findSealed, sealedPath } from '../../system/secrets.ts';
 import { givenNewPassphrase, givenPassphrase, patience } from '../../terminal/ask-passphrase.ts';
 import type { ImportFormat } from '../../terminal/formats.ts';
-import { bareCredential, readSource, type Source, type Told } from './formats.ts';
+import { bareCredential, readSource, type Source, type GivenParameters } from './formats.ts';
 import { contextNames } from './names.ts';
 import { conversationBeside, sourceText } from './source.ts';
 import { openEnrolments } from '../../enrolment/open.ts';
@@ -31,7 +31,7 @@ export interface ImportOptions {
   readonly from: ImportFormat | 'google-authenticator' | undefined;
   /** Undefined: stdin, or the terminal. */
   readonly file: string | undefined;
-  readonly told: Told;
+  readonly given: GivenParameters;
   readonly replace: boolean;
   readonly json: boolean;
   /** The passphrase to seal with. It also opens a file of the Python notp; `newPassphraseFile` seals if it is given. */
@@ -59,16 +59,16 @@ export async function importSecrets(own: Own, options: ImportOptions): Promise<n
 }
 
 /** A google-authenticator file has no issuer and account. Its emergency codes and used steps matter for logins only. */
-function readAny(text: string, { from, told }: ImportOptions, nowMs: number): Source {
-  if (from !== 'google-authenticator') return readSource(text, from, told);
-  const { issuer = '', account = '' } = told;
+function readAny(text: string, { from, given }: ImportOptions, nowMs: number): Source {
+  if (from !== 'google-authenticator') return readSource(text, from, given);
+  const { issuer = '', account = '' } = given;
   return { kind: 'credentials', credentials: [{ ...parseGoogleAuthenticator(text, nowMs).credential, issuer, account }] };
 }
 
 /** The secrets. The password that opened a file also seals them, unless a new passphrase is given. */
 async function opened(
   source: Source,
-  { told, context, file, passphraseFile, newPassphraseFile }: ImportOptions,
+  { given, context, file, passphraseFile, newPassphraseFile }: ImportOptions,
   waiting: Waiting,
 ): Promise<{ credentials: readonly Credential[]; passphrase: string | undefined }> {
   if (source.kind === 'credentials') return { credentials: source.credentials, passphrase: undefined };
@@ -82,13 +82,17 @@ async function opened(
       'try again; if the password is right, the file was cut off or changed; nothing was imported',
     );
   const passphrase = passphraseFile !== undefined && newPassphraseFile === undefined ? password : undefined;
-  return { credentials: [bareCredential(secret, { account: context, ...told })], passphrase };
+  return { credentials: [bareCredential(secret, { account: context, ...given })], passphrase };
 }
 
 /** Refuses a name that looks like a secret, and does not repeat it. */
 function refuseSecret(context: string): void {
   if (!/^[A-Z2-7]{16,}$/.test(context)) return;
-  throw new NotpError('usage', 'the name for the secret looks like the secret itself, which never goes on the command line', SECRET_TOLD);
+  throw new NotpError(
+    'usage',
+    'the name for the secret looks like the secret itself, which never goes on the command line',
+    SECRET_EXPOSED,
+  );
 }
 
 /** A secret in this place would look like an enrolment, but no login would accept it. */

@@ -2,13 +2,13 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { entryOf } from '../../../src/audit/entry.ts';
-import { storyScreen, type Told } from '../../../src/commands/audit/story-screen.ts';
+import { storyScreen, type LogRecord } from '../../../src/commands/audit/story-screen.ts';
 
 const NOW_MS = Date.parse('2026-03-01T12:00:00Z');
 const OPTIONS = { traits: { columns: 100, colour: false, utf8: true }, context: 'ssh', nowMs: NOW_MS } as const;
 const NONE = { before: [], after: [], left: { before: 0, after: 0 }, gotIn: undefined } as const;
 
-function told(fields: Readonly<Record<string, unknown>>): Told {
+function told(fields: Readonly<Record<string, unknown>>): LogRecord {
   const line = JSON.stringify({ time: '2026-03-01T11:00:00.000Z', door: 'pam', ref: '1a2b3c4d', ...fields });
   return { entry: entryOf(line) ?? assert.fail(line), line };
 }

@@ -4,7 +4,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { describe, it } from 'node:test';
 import type { ImportFormat } from '../../../src/terminal/formats.ts';
-import { bareCredential, readSource, type Told } from '../../../src/commands/import/formats.ts';
+import { bareCredential, readSource, type GivenParameters } from '../../../src/commands/import/formats.ts';
 import { toBase32 } from '../../../src/otp/code.ts';
 import type { Credential } from '../../../src/otp/uri.ts';
 import { openPythonNotp } from '../../../src/seal/python-notp.ts';
@@ -17,7 +17,7 @@ const MIGRATION =
   'otpauth-migration://offline?data=CjUKCkhlbGxvId6tvu8SGEV4YW1wbGU6YWxpY2VAZ29vZ2xlLmNvbRoHRXhhbXBsZSABKAEwAhABGAEgACjKlYjnBQ%3D%3D';
 const PYTHON = fs.readFileSync(path.join(ROOT, 'test/vectors/python-notp.txt'), 'utf8');
 
-function credentialsOf(text: string, { from, told = {} }: { from?: ImportFormat; told?: Told } = {}): readonly Credential[] {
+function credentialsOf(text: string, { from, told = {} }: { from?: ImportFormat; told?: GivenParameters } = {}): readonly Credential[] {
   const source = readSource(text, from, told);
   assert.equal(source.kind, 'credentials');
   return source.credentials;
@@ -83,7 +83,7 @@ describe('what is imported', () => {
 });
 
 describe('what is told beside a secret', () => {
-  const all: Told = { issuer: 'Bank', account: 'alice', digits: 8, periodSeconds: 60, algorithm: 'SHA256' };
+  const all: GivenParameters = { issuer: 'Bank', account: 'alice', digits: 8, periodSeconds: 60, algorithm: 'SHA256' };
 
   it('is taken for base32, and the rest is as usual', () => {
     const [credential] = credentialsOf(SECRET, { told: all });
@@ -97,7 +97,13 @@ describe('what is told beside a secret', () => {
   });
 
   it('is refused for what says it itself', () => {
-    const wrong: readonly Told[] = [{ issuer: '' }, { account: 'a' }, { digits: 6 }, { periodSeconds: 30 }, { algorithm: 'SHA1' }];
+    const wrong: readonly GivenParameters[] = [
+      { issuer: '' },
+      { account: 'a' },
+      { digits: 6 },
+      { periodSeconds: 30 },
+      { algorithm: 'SHA1' },
+    ];
     for (const text of [URI, MIGRATION])
       for (const each of wrong)
         assert.throws(() => readSource(text, undefined, each), { code: 'usage', message: /an otpauth URI already has these parameters/ });
