@@ -32,7 +32,7 @@ export interface Course<T> {
 }
 
 /** Processes all elements one after the other. Gives the error that ended the run early. */
-export async function oneByOne<T>(all: readonly T[], { label, step, unit, progress, interrupt }: Course<T>): Promise<Error | undefined> {
+export async function runOneByOne<T>(all: readonly T[], { label, step, unit, progress, interrupt }: Course<T>): Promise<Error | undefined> {
   for (const [done, each] of all.entries()) {
     // Signals are heard only when the event loop turns.
     await setImmediate();
@@ -59,7 +59,7 @@ export async function refuseSecondRun(name: string, what: string): Promise<void>
 }
 
 /** Enables the sockets of `users` that do not listen yet, many in one call, since single calls are slow. Gives the error if systemd fails. */
-export async function listening(config: Config, users: readonly User[], progress: Progress): Promise<NotpError | undefined> {
+export async function enableMissingSockets(config: Config, users: readonly User[], progress: Progress): Promise<NotpError | undefined> {
   if (!hasService()) return undefined;
   const isListening = (user: User): boolean => isSocketEnabled(user.uid) && existsSync(expand(config.socket, user));
   const uids = [...new Set(users.filter((user) => !isListening(user)).map(({ uid }) => uid))];

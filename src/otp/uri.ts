@@ -41,7 +41,7 @@ export function kindOf(each: TotpCredential | Omit<HotpCredential, 'counter'>): 
 }
 
 /** A credential without its secret, under the names of the Key URI Format. */
-export function described(credential: Credential): object {
+export function withoutSecret(credential: Credential): object {
   const { type, issuer, account, algorithm, digits } = credential;
   const moving = credential.type === 'totp' ? { period: credential.periodSeconds } : { counter: credential.counter };
   return { type, issuer, account, algorithm, digits, ...moving };

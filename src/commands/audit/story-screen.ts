@@ -61,7 +61,7 @@ function attempt(entry: Entry, options: StoryOptions): string {
       ['what', happened(entry)],
       ['why', wording?.message ?? ''],
       ['detail', detail ?? ''],
-      ['told', wording?.hint ?? ''],
+      ['hint', wording?.hint ?? ''],
       ['to do', adviceOn(entry, PLAIN_NAME.test(user) ? user : 'USER') ?? ''],
     ],
     options,

@@ -72,7 +72,7 @@ async function verifyAudit(config: Config, options: VerifyOptions, now: () => nu
     line.end();
   });
   const why = options.host === undefined && isLost(place.auditFile, chain.known) ? lostHead(place.auditFile) : undefined;
-  tell(report, options, why);
+  printReport(report, options, why);
   return report.problems.length === 0 ? 0 : 1;
 }
 
@@ -171,7 +171,7 @@ function keysIn(file: string): Uint8Array[] {
   return [keys, ...keys.former].map(({ key }) => auditKey(key));
 }
 
-function tell(
+function printReport(
   { problems, records, first, last, cutOff, cutOffAt, unlinked }: Report,
   { json, host }: VerifyOptions,
   why?: NotpError,

@@ -4,7 +4,7 @@ import { isatty } from 'node:tty';
 import { messageOf, NotpError } from '../../error.ts';
 import { shellCommand } from '../../otp/escape.ts';
 import { toBase32 } from '../../otp/code.ts';
-import { described, otpauthUri, type Credential } from '../../otp/uri.ts';
+import { withoutSecret, otpauthUri, type Credential } from '../../otp/uri.ts';
 import type { SealedFile } from '../../seal/file.ts';
 import { printResult, sayHint } from '../../terminal/printer.ts';
 import { writeNew } from '../../system/trusted.ts';
@@ -78,7 +78,7 @@ function drawnOnTerminal(uri: string): string {
 }
 
 function jsonOf(context: string, credential: Credential): string {
-  return JSON.stringify({ context, ...described(credential), secret: toBase32(credential.secret), uri: otpauthUri(credential) }) + '\n';
+  return JSON.stringify({ context, ...withoutSecret(credential), secret: toBase32(credential.secret), uri: otpauthUri(credential) }) + '\n';
 }
 
 function writeFile(file: string, bytes: Uint8Array): void {

@@ -29,10 +29,10 @@ import { storeRegistered } from '../../enrolment/storing.ts';
 /** Enrols one user, or finds nothing to do. Throws only errors that concern all users. */
 export async function enrolOne(batch: Batch, state: State, { user }: Person): Promise<Outcome> {
   const plan = planFor(batch, user);
-  const next = await lookAt(batch, plan);
+  const next = await nextStep(batch, plan);
   if (next.do === 'make') {
     if (next.remnant && batch.folder !== undefined) removeHandout(batch.folder, user.name);
-    return await madeFor(batch, state, plan);
+    return await makeEnrolment(batch, state, plan);
   }
   const { pendingId: id, outcome } = next;
   if (id !== undefined) await asUser(batch.place.owner, () => complete(state, { origin: plan.origin, id }));
@@ -50,20 +50,20 @@ export async function inviteOne(batch: Batch, state: State, { user }: Person): P
 }
 
 /** Prints what the batch would do for one user. Changes nothing. */
-export async function tellOne(batch: Batch, { user }: Person): Promise<Outcome> {
-  const { outcome, would } = await foreseen(batch, planFor(batch, user));
+export async function printForecast(batch: Batch, { user }: Person): Promise<Outcome> {
+  const { outcome, would } = await forecast(batch, planFor(batch, user));
   const { context, json } = batch.options.each;
   printResult(json ? `${JSON.stringify({ user: user.name, context, would })}\n` : `${user.name}: ${would}\n`);
   return outcome;
 }
 
-async function foreseen(batch: Batch, plan: Plan): Promise<{ outcome: Outcome; would: string }> {
+async function forecast(batch: Batch, plan: Plan): Promise<{ outcome: Outcome; would: string }> {
   if (batch.options.each.pending) {
     const enrolment = batch.known.get(plan.user.name);
     const registered = isEnrolled(enrolment);
     return { outcome: { kind: registered ? 'already' : 'made' }, would: registered ? 'leave' : 'invite' };
   }
-  const next = await lookAt(batch, plan);
+  const next = await nextStep(batch, plan);
   if (next.do === 'leave') return { outcome: next.outcome, would: 'leave' };
   return { outcome: { kind: 'made' }, would: next.replaces ? 'replace' : 'enrol' };
 }
@@ -74,7 +74,7 @@ function isEnrolled(enrolment: Enrolment | undefined): boolean {
   return enrolment.id !== '' || enrolment.pendingId !== '';
 }
 
-async function lookAt(batch: Batch, plan: Plan): Promise<Next> {
+async function nextStep(batch: Batch, plan: Plan): Promise<Next> {
   return nextFor(await seen(batch, plan), plan.options);
 }
 
@@ -85,7 +85,7 @@ async function seen({ config, known, kept, folder }: Batch, { user, origin }: Pl
   return { found, enrolment: known.get(user.name), handout: folder === undefined ? undefined : handoutOf(folder, user.name) };
 }
 
-async function madeFor(batch: Batch, state: State, plan: Plan): Promise<Outcome> {
+async function makeEnrolment(batch: Batch, state: State, plan: Plan): Promise<Outcome> {
   const { payload, codes } = newPayload(wanted(plan));
   const uri = uriOf(payload);
   if (uri === undefined)

@@ -16,9 +16,9 @@ import { peopleIn, readList, type Person } from './batch-list.ts';
 import type { Outcome } from './batch-next.ts';
 import { batchPlace, type Batch, type BatchOptions } from './batch-plan.ts';
 import { hasFailures, summaryOf, type Ended } from './batch-summary.ts';
-import { enrolOne, inviteOne, tellOne } from './batch-user.ts';
+import { enrolOne, inviteOne, printForecast } from './batch-user.ts';
 import { handoutFolder } from './handouts.ts';
-import { listening, oneByOne, refuseSecondRun } from '../one-by-one.ts';
+import { enableMissingSockets, runOneByOne, refuseSecondRun } from '../one-by-one.ts';
 
 /** Two batches at once would each regard the other's unfinished work as its own. */
 const LOCK = 'notp-enroll-batch';
@@ -40,22 +40,22 @@ export async function enrollBatch(config: Config, options: BatchOptions, now: ()
   const progress = openProgress(people.length, now);
   const ended: Ended[] = [];
   const step = stepOf(batch);
-  const early = await oneByOne(people, {
+  const early = await runOneByOne(people, {
     ...{ progress, interrupt: waiting.interrupt, unit: 'users', label: ({ user }) => user.name },
     step: async (person) => void ended.push({ user: person.user.name, at: person.at, outcome: await step(person) }),
   });
   state?.store.close();
   // Also after an early end, for the users who were done by then.
-  const deaf = options.dryRun ? undefined : await listening(config, usersDone(people, ended), progress);
+  const socketError = options.dryRun ? undefined : await enableMissingSockets(config, usersDone(people, ended), progress);
   progress.end();
   const { context, pending } = options.each;
   say(summaryOf(ended, unfit, { context, folder, pending, dryRun: options.dryRun, total: people.length }));
-  const trouble = early ?? deaf;
-  if (trouble !== undefined) {
+  const failure = early ?? socketError;
+  if (failure !== undefined) {
     sayHint('run the same command again: it continues where this one ended');
-    throw trouble;
+    throw failure;
   }
-  if (!options.dryRun) tellNext(batch, ended);
+  if (!options.dryRun) sayNext(batch, ended);
   return hasFailures(ended, unfit) ? 1 : 0;
 }
 
@@ -74,7 +74,7 @@ type Step = (person: Person) => Promise<Outcome>;
 
 function stepOf(batch: Batch): Step {
   const { state, options } = batch;
-  if (options.dryRun || state === undefined) return (person) => tellOne(batch, person);
+  if (options.dryRun || state === undefined) return (person) => printForecast(batch, person);
   return options.each.pending ? (person) => inviteOne(batch, state, person) : (person) => enrolOne(batch, state, person);
 }
 
@@ -85,7 +85,7 @@ function usersDone(people: readonly Person[], ended: readonly Ended[]): User[] {
     .flatMap(({ user }, i) => (['failed', 'skipped'].includes(ended[i]?.outcome.kind ?? 'failed') ? [] : [user]));
 }
 
-function tellNext({ folder, options, config }: Batch, ended: readonly Ended[]): void {
+function sayNext({ folder, options, config }: Batch, ended: readonly Ended[]): void {
   if (!ended.some(({ outcome }) => outcome.kind === 'made')) return;
   if (options.each.pending) {
     sayHint(config.unenrolled === 'enroll' ? 'the gate asks each to enrol at the next login' : 'each may enrol once, with notp enroll');

@@ -24,12 +24,12 @@ export async function unlock(config: Config, options: UnlockOptions, now: () => 
     hint: ({ name }) => shellCommand`sudo notp unlock --user ${name}`,
   });
   const filled = await openNamed(config, user, now).unlock(context);
-  for (const each of filled) tell(user, each, options);
+  for (const each of filled) printRefill(user, each, options);
   if (!options.json && filled.some(({ before }) => before < 1)) sayHint('notp audit shows the refused tries and their sources');
   return 0;
 }
 
-function tell({ name }: Whose, { context, before, budget, stepsAhead }: Refilled, { json }: UnlockOptions): void {
+function printRefill({ name }: Whose, { context, before, budget, stepsAhead }: Refilled, { json }: UnlockOptions): void {
   if (json) printResult(JSON.stringify({ user: name, context, unlocked: true, budget_before: before, budget }) + '\n');
   else sayLine(`Unlocked: ${name} has ${String(budget)} tries with ${context} again (${String(before)} were left)`);
   if (!json && stepsAhead > 0) say('The clock of this host was ahead before: the next code, and all later ones, are accepted again\n');

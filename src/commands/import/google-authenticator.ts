@@ -12,7 +12,7 @@ import type { Enrolment } from '../../store/store.ts';
 import { openState, openToSeal, type State } from '../../state/state.ts';
 import { givenNewPassphrase, patience } from '../../terminal/ask-passphrase.ts';
 import type { GivenParameters } from './formats.ts';
-import { labelled, storeLogin, type Moved, type Stored } from './login.ts';
+import { withLabels, storeLogin, type Moved, type Stored } from './login.ts';
 import { targetOf, type Target } from './target.ts';
 import { recoveryLeft } from '../../enrolment/facts.ts';
 import { presentLogin, type Present } from './login-present.ts';
@@ -50,9 +50,9 @@ export async function importGoogleAuthenticator(config: Config, options: LoginOp
   const waiting = patience(now);
   const { text, file } = await googleAuthenticatorText(options.file, user, waiting);
   const read = parseGoogleAuthenticator(text, now());
-  const moved: Moved = { ...read, credential: labelled(read.credential, user, config, options.given) };
+  const moved: Moved = { ...read, credential: withLabels(read.credential, user, config, options.given) };
   const what: Import = { plan, target: targetOf({ config, place, now }, user, options.context), moved, source: file };
-  const present = await seen(what);
+  const present = await findPresent(what);
   if (present.kind === 'homeless') throw new NotpError('refused', `${user.name} ${present.why}`, 'create it first; nothing was changed');
   if (present.kind === 'other' && !options.replace)
     throw new NotpError('refused', `${user.name} ${present.why}`, 'give --replace to replace it; nothing was changed');
@@ -61,9 +61,9 @@ export async function importGoogleAuthenticator(config: Config, options: LoginOp
       ? { id: present.id, notes: [], left: recoveryLeft(present.enrolment.state) }
       : options.dryRun
         ? undefined
-        : await stored(what, present, options, waiting);
+        : await sealAndStore(what, present, options, waiting);
   if (!options.dryRun && place.kind === 'service' && hasService()) enableSocket(user.uid);
-  tell(what, options, present, done);
+  printOutcome(what, options, present, done);
   moved.credential.secret.fill(0);
   return 0;
 }
@@ -75,7 +75,7 @@ function refuseParameters({ digits, periodSeconds, algorithm }: GivenParameters)
 }
 
 /** The enrolment and file that are already there. Changes nothing. */
-async function seen({ plan: { place }, target, moved }: Import): Promise<Present> {
+async function findPresent({ plan: { place }, target, moved }: Import): Promise<Present> {
   const { user, context } = target.origin;
   const known = (state: State): Promise<Enrolment | undefined> =>
     state.store.exclusively((transaction) => transaction.enrolment(user, context));
@@ -88,7 +88,7 @@ async function seen({ plan: { place }, target, moved }: Import): Promise<Present
   }
 }
 
-async function stored({ plan, target, moved }: Import, present: Present, options: LoginOptions, waiting: Waiting): Promise<Stored> {
+async function sealAndStore({ plan, target, moved }: Import, present: Present, options: LoginOptions, waiting: Waiting): Promise<Stored> {
   const { place, sealKind } = plan;
   const ask = (): Conversation => conversationBeside(options.file, waiting);
   const otherThan = present.kind === 'other' ? present.otherThan : undefined;
@@ -106,7 +106,12 @@ async function stored({ plan, target, moved }: Import, present: Present, options
   }
 }
 
-function tell({ plan, target, moved, source }: Import, { json, dryRun }: LoginOptions, present: Present, done: Stored | undefined): void {
+function printOutcome(
+  { plan, target, moved, source }: Import,
+  { json, dryRun }: LoginOptions,
+  present: Present,
+  done: Stored | undefined,
+): void {
   const { user, context } = target.origin;
   const already = present.kind === 'same';
   const result = already ? 'already_there' : dryRun ? 'would_import' : 'imported';

@@ -71,7 +71,7 @@ export function addImport(program: Command, { now }: Surroundings, finish: Finis
   addSecretOptions(command)
     .addHelpText('after', EXAMPLES)
     .action(async (context: string | undefined, flags: ImportFlags) => {
-      finish(await imported(context, flags, now));
+      finish(await runImport(context, flags, now));
     });
 }
 
@@ -88,22 +88,22 @@ function addSecretOptions(command: Command): Command {
     .option('--json', JSON_LINES);
 }
 
-async function imported(context: string | undefined, flags: ImportFlags, now: () => number): Promise<number> {
+async function runImport(context: string | undefined, flags: ImportFlags, now: () => number): Promise<number> {
   const config = configOf(flags);
-  if (flags.from === 'pam-oath') return await importedUsersFile(config, context, flags, now);
+  if (flags.from === 'pam-oath') return await importUsersFile(config, context, flags, now);
   if (flags.from === 'google-authenticator' && (context === undefined || config.contexts.includes(context)))
-    return await importedLogin(config, context ?? config.context, flags, now);
-  return await importedSecrets(context, flags.from, flags, now);
+    return await importLogin(config, context ?? config.context, flags, now);
+  return await importServiceSecrets(context, flags.from, flags, now);
 }
 
-async function importedLogin(config: Config, context: string, flags: ImportFlags, now: () => number): Promise<number> {
+async function importLogin(config: Config, context: string, flags: ImportFlags, now: () => number): Promise<number> {
   const { importGoogleAuthenticator } = await import('./google-authenticator.ts');
   const { user, seal, file, passphraseFile, newPassphraseFile } = flags;
   const options = { context, user, seal, file, given: givenIn(flags), passphraseFile: newPassphraseFile ?? passphraseFile };
   return await importGoogleAuthenticator(config, { ...options, ...switches(flags) }, now);
 }
 
-async function importedUsersFile(config: Config, context: string | undefined, flags: ImportFlags, now: () => number): Promise<number> {
+async function importUsersFile(config: Config, context: string | undefined, flags: ImportFlags, now: () => number): Promise<number> {
   if (context !== undefined)
     throw new NotpError('usage', 'the logins of a users file get the contexts of notp.toml', 'leave out the name; --user imports one user');
   if (flags.seal === 'passphrase')
@@ -120,7 +120,7 @@ async function importedUsersFile(config: Config, context: string | undefined, fl
 }
 
 /** Imports a secret of another service, which a google-authenticator file may hold too. */
-async function importedSecrets(
+async function importServiceSecrets(
   context: string | undefined,
   from: ImportFormat | 'google-authenticator' | undefined,
   flags: ImportFlags,

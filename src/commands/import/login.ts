@@ -42,7 +42,7 @@ export interface Moved {
 }
 
 /** `credential` with issuer and account like those of an enrolment, for a later export to another phone. */
-export function labelled(credential: Credential, { name }: User, config: Config, given: Partial<Account> = {}): Credential {
+export function withLabels(credential: Credential, { name }: User, config: Config, given: Partial<Account> = {}): Credential {
   return { ...credential, issuer: issuerFor(given.issuer ?? '', config), account: given.account ?? cutAccount(`${name}@${hostname()}`) };
 }
 

@@ -4,7 +4,7 @@ import type { Config } from '../../system/config.ts';
 import { printResult } from '../../terminal/printer.ts';
 import type { State } from '../../state/state.ts';
 import type { StatePlace } from '../../state/place.ts';
-import { completeLogin, labelled, storeLogin } from './login.ts';
+import { completeLogin, withLabels, storeLogin } from './login.ts';
 import { targetOf } from './target.ts';
 import { recoveryLeft } from '../../enrolment/facts.ts';
 import { presentLogin } from './login-present.ts';
@@ -43,7 +43,7 @@ export function keyOf(user: string, context: string): string {
 export async function importOne(going: Going, { token, user, context }: Exclude<Placed, { ended: string }>): Promise<Outcome> {
   const { config, state, known, options } = going;
   const target = targetOf(going, user, context);
-  const moved = { ...token, emergency: [], credential: labelled(token.credential, user, config) };
+  const moved = { ...token, emergency: [], credential: withLabels(token.credential, user, config) };
   try {
     const enrolment = known.get(keyOf(user.name, context));
     const present = await presentLogin(target, enrolment, state, moved.credential);

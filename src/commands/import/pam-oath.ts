@@ -18,7 +18,7 @@ import { pamOathText } from './login-source.ts';
 import { importOne, keyOf, type Going, type UsersFileOptions } from './pam-oath-one.ts';
 import { hasFailures, summaryOf, type Ended, type Outcome } from './pam-oath-summary.ts';
 import { placed, type Placed } from './pam-oath-tokens.ts';
-import { listening, oneByOne, refuseSecondRun } from '../one-by-one.ts';
+import { enableMissingSockets, runOneByOne, refuseSecondRun } from '../one-by-one.ts';
 
 /** Two imports at once would each regard the other's unfinished work as abandoned. */
 const LOCK = 'notp-import';
@@ -40,23 +40,23 @@ export async function importPamOath(config: Config, options: UsersFileOptions, n
   const progress = openProgress(work.length, now);
   const ended: Ended[] = [];
   const going: Going = { config, options, place, state, known, now };
-  const early = await oneByOne(work, {
+  const early = await runOneByOne(work, {
     ...{ progress, interrupt: waiting.interrupt, unit: 'tokens', label: ({ token }) => (options.json ? undefined : token.user) },
     step: async (each) => void ended.push({ token: each.token, outcome: await outcomeOf(going, each) }),
   });
   state?.store.close();
   // Also after an early end, for the users who were done by then.
-  const deaf = options.dryRun ? undefined : await listening(config, usersDone(work, ended), progress);
+  const socketError = options.dryRun ? undefined : await enableMissingSockets(config, usersDone(work, ended), progress);
   progress.end();
   if (options.json) for (const mistake of mistakes) printMistake(mistake);
   say(summaryOf(ended, mistakes, { from: file, dryRun: options.dryRun, total: work.length }));
   for (const { credential } of tokens) credential.secret.fill(0);
-  const trouble = early ?? deaf;
-  if (trouble !== undefined) {
+  const failure = early ?? socketError;
+  if (failure !== undefined) {
     sayHint('run the same command again: it continues where this one ended');
-    throw trouble;
+    throw failure;
   }
-  tellNext(options, ended, file);
+  sayNext(options, ended, file);
   return hasFailures(ended, mistakes) ? 1 : 0;
 }
 
@@ -102,7 +102,7 @@ function usersDone(work: readonly Placed[], ended: readonly Ended[]): User[] {
   });
 }
 
-function tellNext({ dryRun }: UsersFileOptions, ended: readonly Ended[], file: string): void {
+function sayNext({ dryRun }: UsersFileOptions, ended: readonly Ended[], file: string): void {
   if (dryRun || ended.every(({ outcome }) => 'why' in outcome)) return;
   sayHint('keep this session open until a login of one of them works');
   sayHint(`when all log in, delete ${file === 'stdin' ? 'the old file' : file}, which holds the secrets unencrypted`);

@@ -8,7 +8,7 @@ import { shellCommand } from '../../otp/escape.ts';
 import { parseGoogleAuthenticator } from '../../otp/google-authenticator.ts';
 import { contextName, SECRET_EXPOSED } from '../../otp/names.ts';
 import { newRecoveryCodes } from '../../otp/recovery.ts';
-import { described, otpauthUri, type Credential } from '../../otp/uri.ts';
+import { withoutSecret, otpauthUri, type Credential } from '../../otp/uri.ts';
 import { printSealedFile } from '../../seal/file.ts';
 import { openPythonNotp } from '../../seal/python-notp.ts';
 import type { Waiting } from '../../system/bytes.ts';
@@ -43,7 +43,7 @@ export async function importSecrets(own: Own, options: ImportOptions): Promise<n
   refuseSecret(contextName(options.context));
   const waiting = patience(own.now);
   const source = readAny(await sourceText(options.file, waiting), options, own.now());
-  const { credentials, passphrase } = await opened(source, options, waiting);
+  const { credentials, passphrase } = await openSource(source, options, waiting);
   // Refuse names that do not fit into a URI, since such a secret could never be exported.
   for (const credential of credentials) otpauthUri(credential);
   const named = contextNames(options.context, credentials);
@@ -52,7 +52,7 @@ export async function importSecrets(own: Own, options: ImportOptions): Promise<n
   const sealingWith = passphrase ?? (await givenNewPassphrase(options.newPassphraseFile ?? options.passphraseFile, waiting, beside));
   const stored = await storeAll(own, named, sealingWith, options.replace);
   for (const [context, credential] of named) {
-    tell(own, context, credential, stored.get(context) ?? '', options.json);
+    printImported(own, context, credential, stored.get(context) ?? '', options.json);
     credential.secret.fill(0);
   }
   return 0;
@@ -66,7 +66,7 @@ function readAny(text: string, { from, given }: ImportOptions, nowMs: number): S
 }
 
 /** The secrets. The password that opened a file also seals them, unless a new passphrase is given. */
-async function opened(
+async function openSource(
   source: Source,
   { given, context, file, passphraseFile, newPassphraseFile }: ImportOptions,
   waiting: Waiting,
@@ -154,8 +154,8 @@ async function earlierIds({ config, user }: Own, contexts: readonly string[]): P
   return found.flatMap((each) => (each.kind === 'sealed' ? [each.file.id] : []));
 }
 
-function tell({ config, user }: Own, context: string, credential: Credential, id: string, json: boolean): void {
+function printImported({ config, user }: Own, context: string, credential: Credential, id: string, json: boolean): void {
   const file = sealedPath(config, user, context);
-  if (json) printResult(JSON.stringify({ context, file, id, ...described(credential) }) + '\n');
+  if (json) printResult(JSON.stringify({ context, file, id, ...withoutSecret(credential) }) + '\n');
   else sayLine(`Imported ${context}: ${file}; ${shellCommand`notp code ${context}`} shows its codes`);
 }

@@ -46,7 +46,7 @@ export async function setup(
     throw new NotpError('refused', `there is no ${PROGRAM}`, 'sshd and PAM call it by that name: make a link with that name');
   const outcome = await applyPlan(plan, { ...options, config, ...surroundings });
   if ('rejected' in outcome) return sayRejected(outcome.rejected);
-  tellApplied(plan, outcome.setup, outcome.reloaded, options, surroundings.now());
+  printApplied(plan, outcome.setup, outcome.reloaded, options, surroundings.now());
   return 0;
 }
 
@@ -74,7 +74,7 @@ function sayRejected(findings: readonly Finding[]): number {
   return 1;
 }
 
-function tellApplied(plan: Plan, made: Setup, reloaded: string | undefined, options: SetupOptions, nowMs: number): void {
+function printApplied(plan: Plan, made: Setup, reloaded: string | undefined, options: SetupOptions, nowMs: number): void {
   const within = options.confirmWithinSeconds;
   const until = within === undefined ? undefined : new Date(nowMs + within * 1000).toISOString();
   if (options.json) {

@@ -29,7 +29,7 @@ async function approveUser(
     const isNew = await setApproval(state, originOf(user), !remove, now());
     const done = remove ? 'may not log in' : 'may log in';
     sayLine(`${user.name} ${done} while the store cannot be reached${isNew ? '' : ', as before'}`);
-    await refreshed(config, place, state, now).catch((error: unknown) => {
+    await refresh(config, place, state, now).catch((error: unknown) => {
       sayHint(`the copy of this host is not up to date: ${messageOf(error)}; notp store refresh`);
     });
   });
@@ -59,7 +59,7 @@ async function refreshCopy(config: Config, environment: NodeJS.ProcessEnv, now: 
     return 0;
   }
   const place = withCredentials(placeOf(config), config, environment);
-  const { reported, users } = await within(place, now, (state) => refreshed(config, place, state, now));
+  const { reported, users } = await within(place, now, (state) => refresh(config, place, state, now));
   if (reported > 0) sayLine(`Reported: ${String(reported)} records of an outage`);
   sayLine(users.length === 0 ? 'The copy is empty, since no user is approved' : `The copy is up to date: ${users.join(', ')}`);
   return 0;
@@ -69,10 +69,10 @@ async function refreshCopy(config: Config, environment: NodeJS.ProcessEnv, now: 
 export async function refreshAfterChange(config: Config, now: () => number): Promise<void> {
   if (config.fleet.outage === 'deny') return;
   const place = placeOf(config);
-  await within(place, now, (state) => refreshed(config, place, state, now));
+  await within(place, now, (state) => refresh(config, place, state, now));
 }
 
-async function refreshed(
+async function refresh(
   { policy }: Config,
   place: StatePlace,
   state: State,
@@ -88,7 +88,7 @@ async function refreshed(
   const copy = openCopy(place, now, { create: true });
   if (copy === undefined) return { reported: 0, users: [] };
   try {
-    await goOn(place, state, copy);
+    await resumeChain(place, state, copy);
     return { reported: await reportOutage(state, copy, policy), users: await copyApproved(state, copy, policy, now()) };
   } finally {
     copy.store.close();
@@ -96,7 +96,7 @@ async function refreshed(
 }
 
 /** Makes a new copy continue the chain of the log of an earlier copy, and records that. */
-async function goOn(place: StatePlace, state: State, { store, log }: State): Promise<void> {
+async function resumeChain(place: StatePlace, state: State, { store, log }: State): Promise<void> {
   // This record is not a decision, so it is not reported to the store.
   const own = { ...log };
   delete own.keep;

@@ -35,7 +35,7 @@ export async function verify(config: Config, options: VerifyOptions, now: () => 
   const verifier = await openVerifier({ config, contexts: [origin.context], user, origin, now });
   try {
     const waiting = { deadlineMs: now() + config.gate.timeoutMs, interrupt: onEndingSignals() };
-    const outcome = await judged(verifier, config, options, waiting);
+    const outcome = await askAndJudge(verifier, config, options, waiting);
     if (options.json) printResult(jsonOf(outcome, origin));
     return exitCodeOf(outcome);
   } finally {
@@ -43,7 +43,7 @@ export async function verify(config: Config, options: VerifyOptions, now: () => 
   }
 }
 
-async function judged(verifier: Verifier, config: Config, options: VerifyOptions, waiting: Waiting): Promise<Outcome> {
+async function askAndJudge(verifier: Verifier, config: Config, options: VerifyOptions, waiting: Waiting): Promise<Outcome> {
   const settled = await verifier.beforeAsking(undefined);
   if (settled !== undefined) return sayRefusal(settled);
   const passphrase = options.passphraseFile === undefined ? undefined : await passphraseFromFile(options.passphraseFile, waiting);
