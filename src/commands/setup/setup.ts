@@ -159,7 +159,7 @@ function addDoor(parent: Command, door: SetupDoor, surroundings: Surroundings, f
 }
 
 function names(flags: string, description: string): Option {
-  return new Option(flags, description).default([], 'all users').argParser(oneMoreName);
+  return new Option(flags, description).default([], 'everybody').argParser(oneMoreName);
 }
 
 function oneMoreName(given: string, before: readonly string[]): readonly string[] {
