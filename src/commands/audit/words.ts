@@ -52,7 +52,7 @@ const ADVICE: Readonly<Record<Reason, string>> = {
     'tell the user to type two consecutive codes, three if the detail says so, or a recovery code; if the user did not make these tries, somebody is guessing: check the sources',
   not_enrolled: 'notp-enroll USER enrols the user; `unenrolled` in notp.toml decides about users without an enrolment',
   revoked: 'somebody revoked it: notp audit --event revoke --user USER shows when; notp-enroll USER enrols the user again',
-  stale_enrolment: 'an old copy of the sealed file was put back: restore the current one from a backup, or notp-enroll USER --replace',
+  stale_enrolment: 'an old copy of the sealed file came back: restore the current one from a backup, or notp-enroll USER --replace',
   bad_secret_file: 'the detail says what is wrong with the file; fix its owner and mode, or notp-enroll USER --replace',
   no_proof: 'nothing was typed: a program without a terminal needs LC_NOTP, or the PAM door',
   timeout: 'nobody typed a code in time; `timeout` of [gate] in notp.toml says how long it waits',

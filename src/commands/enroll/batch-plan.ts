@@ -46,7 +46,7 @@ export function batchPlace(config: Config, { each, out }: BatchOptions): StatePl
   if (each.seal === 'passphrase')
     throw new NotpError('usage', 'a batch seals with the key of the host', 'leave out --seal: only the users themselves know a passphrase');
   refuseWithoutResult(each, out);
-  const place = serviceState(config, 'a batch enrols with');
+  const place = serviceState(config, 'a batch needs');
   if (each.pending && !hasService())
     throw new NotpError('failed', 'the service is not set up on this host', 'install its units first, or enrol with --out DIR');
   return place;

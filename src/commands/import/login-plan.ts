@@ -29,7 +29,7 @@ export function loginPlan(config: Config, name: string | undefined, seal: 'host'
 export function hostPlace(config: Config): StatePlace {
   if (!isRoot())
     throw new NotpError('not_permitted', 'only root can import the logins of others', 'sudo notp import --from pam-oath --file FILE');
-  return serviceState(config, 'a users file is imported into');
+  return serviceState(config, 'the import of a users file needs');
 }
 
 function commandFor({ name }: User): string {

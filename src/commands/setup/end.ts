@@ -57,9 +57,9 @@ function restoreOne(setup: Setup, { json }: UndoOptions): void {
 function refuseChanged(setups: readonly Setup[]): void {
   const seen = new Set<string>();
   const changed = setups.flatMap((setup) => {
-    const tells = changedSince(setup).filter((file) => !seen.has(file));
+    const unseen = changedSince(setup).filter((file) => !seen.has(file));
     for (const { file } of setup.files) seen.add(file);
-    return tells;
+    return unseen;
   });
   if (changed.length === 0) return;
   throw new NotpError(

@@ -36,7 +36,7 @@ const NOUNS: Readonly<Record<string, readonly [string, string]>> = {
 /** Throws `usage`, `not_permitted`, `refused` if the target has different content, or `store_unavailable`; then nothing was changed. */
 async function copyStore(config: Config, { from, to, dryRun }: CopyOptions, now: () => number): Promise<number> {
   if (!isRoot()) throw new NotpError('not_permitted', 'only root can copy the store of the service', 'run this with sudo');
-  const here = serviceState(config, 'what is copied is');
+  const here = serviceState(config, 'notp store copy needs');
   const [source, target] = [placeAt(config, here, from), placeAt(config, here, to)];
   if (storeName(source) === storeName(target)) throw new NotpError('usage', 'both are the same store', 'name a different target');
   let progress: Progress | undefined;

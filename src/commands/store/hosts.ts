@@ -9,7 +9,7 @@ import { common, configOf, type CommonFlags, type Finish } from '../options.ts';
 
 /** Throws `refused` if the store is not shared. */
 async function listHosts(config: Config, { json }: { readonly json: boolean }, now: () => number): Promise<number> {
-  const place = sharedState(config, 'hosts share', 'the store of this host is not shared with other hosts');
+  const place = sharedState(config, 'notp store hosts needs', 'the store of this host is not shared with other hosts');
   const heads = await asUser(place.owner, () =>
     withPresentState(place, now, ({ store }) => store.exclusively((transaction) => transaction.heads())),
   );

@@ -117,7 +117,7 @@ async function within<T>(place: StatePlace, now: () => number, work: (state: Sta
 
 /** The state of this host. Throws `refused` if the store is not shared. */
 function placeOf(config: Config): StatePlace {
-  return sharedState(config, 'approvals for outages are kept in', 'the store of this host is a local file, which has no outages');
+  return sharedState(config, 'approvals for outages need', 'the store of this host is a local file, which has no outages');
 }
 
 /** Adds `approve`, `approved` and `refresh`. */
