@@ -20,7 +20,7 @@ export function concernsOne(error: unknown): error is NotpError {
   return error instanceof NotpError && !CONCERNS_ALL.includes(error.code);
 }
 
-export interface Course<T> {
+export interface RunOptions<T> {
   /** The user of an element, for the progress bar; undefined shows nothing. */
   readonly label: (each: T) => string | undefined;
   /** Processes one element; an error ends the run. */
@@ -32,7 +32,10 @@ export interface Course<T> {
 }
 
 /** Processes all elements one after the other. Gives the error that ended the run early. */
-export async function runOneByOne<T>(all: readonly T[], { label, step, unit, progress, interrupt }: Course<T>): Promise<Error | undefined> {
+export async function runOneByOne<T>(
+  all: readonly T[],
+  { label, step, unit, progress, interrupt }: RunOptions<T>,
+): Promise<Error | undefined> {
   for (const [done, each] of all.entries()) {
     // Signals are heard only when the event loop turns.
     await setImmediate();

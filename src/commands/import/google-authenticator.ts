@@ -12,7 +12,7 @@ import type { Enrolment } from '../../store/store.ts';
 import { openState, openToSeal, type State } from '../../state/state.ts';
 import { givenNewPassphrase, patience } from '../../terminal/ask-passphrase.ts';
 import type { GivenParameters } from './formats.ts';
-import { withLabels, storeLogin, type Moved, type Stored } from './login.ts';
+import { withLabels, storeLogin, type ForeignLogin, type Stored } from './login.ts';
 import { targetOf, type Target } from './target.ts';
 import { recoveryLeft } from '../../enrolment/facts.ts';
 import { presentLogin, type Present } from './login-present.ts';
@@ -37,7 +37,7 @@ export interface LoginOptions {
 interface Import {
   readonly plan: LoginPlan;
   readonly target: Target;
-  readonly moved: Moved;
+  readonly foreign: ForeignLogin;
   /** The file it was read from; undefined for stdin. */
   readonly source: string | undefined;
 }
@@ -50,8 +50,8 @@ export async function importGoogleAuthenticator(config: Config, options: LoginOp
   const waiting = patience(now);
   const { text, file } = await googleAuthenticatorText(options.file, user, waiting);
   const read = parseGoogleAuthenticator(text, now());
-  const moved: Moved = { ...read, credential: withLabels(read.credential, user, config, options.given) };
-  const what: Import = { plan, target: targetOf({ config, place, now }, user, options.context), moved, source: file };
+  const foreign: ForeignLogin = { ...read, credential: withLabels(read.credential, user, config, options.given) };
+  const what: Import = { plan, target: targetOf({ config, place, now }, user, options.context), foreign, source: file };
   const present = await findPresent(what);
   if (present.kind === 'homeless') throw new NotpError('refused', `${user.name} ${present.why}`, 'create it first; nothing was changed');
   if (present.kind === 'other' && !options.replace)
@@ -64,7 +64,7 @@ export async function importGoogleAuthenticator(config: Config, options: LoginOp
         : await sealAndStore(what, present, options, waiting);
   if (!options.dryRun && place.kind === 'service' && hasService()) enableSocket(user.uid);
   printOutcome(what, options, present, done);
-  moved.credential.secret.fill(0);
+  foreign.credential.secret.fill(0);
   return 0;
 }
 
@@ -75,20 +75,20 @@ function refuseParameters({ digits, periodSeconds, algorithm }: GivenParameters)
 }
 
 /** The enrolment and file that are already there. Changes nothing. */
-async function findPresent({ plan: { place }, target, moved }: Import): Promise<Present> {
+async function findPresent({ plan: { place }, target, foreign }: Import): Promise<Present> {
   const { user, context } = target.origin;
   const known = (state: State): Promise<Enrolment | undefined> =>
     state.store.exclusively((transaction) => transaction.enrolment(user, context));
   const state = await asUser(place.owner, () => openState(place, target.now, { create: false }));
   try {
     const enrolment = state === undefined ? undefined : await asUser(place.owner, () => known(state));
-    return await presentLogin(target, enrolment, state, moved.credential);
+    return await presentLogin(target, enrolment, state, foreign.credential);
   } finally {
     state?.store.close();
   }
 }
 
-async function sealAndStore({ plan, target, moved }: Import, present: Present, options: LoginOptions, waiting: Waiting): Promise<Stored> {
+async function sealAndStore({ plan, target, foreign }: Import, present: Present, options: LoginOptions, waiting: Waiting): Promise<Stored> {
   const { place, sealKind } = plan;
   const ask = (): Conversation => conversationBeside(options.file, waiting);
   const otherThan = present.kind === 'other' ? present.otherThan : undefined;
@@ -100,14 +100,14 @@ async function sealAndStore({ plan, target, moved }: Import, present: Present, o
     return openToSeal(target.config, place, sealKind, target.now);
   });
   try {
-    return await storeLogin(target, state, moved, { passphrase, opening: typed, replace: options.replace, otherThan });
+    return await storeLogin(target, state, foreign, { passphrase, opening: typed, replace: options.replace, otherThan });
   } finally {
     state.store.close();
   }
 }
 
 function printOutcome(
-  { plan, target, moved, source }: Import,
+  { plan, target, foreign, source }: Import,
   { json, dryRun }: LoginOptions,
   present: Present,
   done: Stored | undefined,
@@ -115,9 +115,9 @@ function printOutcome(
   const { user, context } = target.origin;
   const already = present.kind === 'same';
   const result = already ? 'already_there' : dryRun ? 'would_import' : 'imported';
-  const left = already ? recoveryLeft(present.enrolment.state) : (done?.left ?? moved.emergency.length);
-  const notes = [...moved.notes, ...(done?.notes ?? [])];
-  const facts = { id: done?.id ?? null, user, context, seal: plan.sealKind, file: target.file, type: moved.credential.type };
+  const left = already ? recoveryLeft(present.enrolment.state) : (done?.left ?? foreign.emergency.length);
+  const notes = [...foreign.notes, ...(done?.notes ?? [])];
+  const facts = { id: done?.id ?? null, user, context, seal: plan.sealKind, file: target.file, type: foreign.credential.type };
   if (json) printResult(JSON.stringify({ ...facts, result, recovery_left: left, notes }) + '\n');
   if (already) sayLine(`Already there: ${user} is enrolled for ${context} with the same secret; nothing was changed`);
   else {

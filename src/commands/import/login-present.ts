@@ -73,12 +73,12 @@ export async function heldBy(
 }
 
 /** The sealed file, or the folder that is missing for one. */
-interface Looked {
+interface PlaceFound {
   readonly found: Found;
   readonly homeless?: string | undefined;
 }
 
-async function inHome({ config, user, origin }: Target): Promise<Looked> {
+async function inHome({ config, user, origin }: Target): Promise<PlaceFound> {
   const above = path.dirname(secretsFolder(config, user));
   // One change of identity for both, since for many users that takes most of the time.
   return await asUser(user, () => ({
@@ -87,7 +87,7 @@ async function inHome({ config, user, origin }: Target): Promise<Looked> {
   }));
 }
 
-async function inStore({ place, origin: { user, context } }: Target, state: State | undefined): Promise<Looked> {
+async function inStore({ place, origin: { user, context } }: Target, state: State | undefined): Promise<PlaceFound> {
   const kept = await asUser(place.owner, async () => (await state?.store.sealedFiles(user)) ?? []);
   return {
     found: fileAmong(

@@ -31,7 +31,7 @@ import { issuerFor, sealPayload } from '../../enrolment/secret.ts';
 import { storeRegistered } from '../../enrolment/storing.ts';
 
 /** A login as the other module had it. */
-export interface Moved {
+export interface ForeignLogin {
   readonly credential: Credential;
   /** Emergency codes that still work. */
   readonly emergency: readonly string[];
@@ -72,26 +72,40 @@ export interface Stored {
 export async function storeLogin(
   target: Target,
   state: State,
-  moved: Moved,
+  foreign: ForeignLogin,
   { passphrase, opening, replace, otherThan }: Storing,
 ): Promise<Stored> {
   const { origin, now, config } = target;
+<<<<<<< HEAD
   const idIn = (place: SealedPlace): string => markedId(state, place, moved);
   const { ended, isUnknown, notes: named } = await refuseTwin(target, state, { ...moved, passphrase: passphrase ?? opening, idIn });
   const payload: Payload = { ...moved.credential, recovery: keptRecoveryCodes(moved.emergency, randomBytes) };
   const sealed = sealPayload(target, payload, passphrase, state, idIn(origin));
   const { credential, lastStep = -1 } = moved;
   const first = firstState(config.policy, moved.emergency.length, now());
+=======
+  const idIn = (context: string): string => markedId(state, { ...origin, context }, foreign);
+  const { ended, isUnknown, notes: named } = await refuseTwin(target, state, { ...foreign, passphrase: passphrase ?? opening, idIn });
+  const payload: Payload = { ...foreign.credential, recovery: keptRecoveryCodes(foreign.emergency, randomBytes) };
+  const sealed = sealPayload(target, payload, passphrase, state, idIn(origin.context));
+  const { credential, lastStep = -1 } = foreign;
+  const first = firstState(config.policy, foreign.emergency.length, now());
+>>>>>>> 953893c (import: types say what they are, ForeignLogin, RunningImport)
   const notes = [...named];
-  const asMoved = {
+  const asForeign = {
     ...first,
     spent: isUnknown ? allSpent(first) : first.spent,
     lastStep: credential.type === 'hotp' ? credential.counter - 1 : lastStep,
   };
-  let left = recoveryLeft(asMoved);
+  let left = recoveryLeft(asForeign);
   const goOn = (fresh: LoginState, former: Enrolment, nowMs: number): LoginState & PendingState => {
+<<<<<<< HEAD
     const marked = idIn(former);
     const known: Known = {
+=======
+    const marked = idIn(former.context);
+    const known: Comparison = {
+>>>>>>> 953893c (import: types say what they are, ForeignLogin, RunningImport)
       isSame: isSameSecret(former.id, marked),
       isOther: former.id === otherThan,
       hasSameCodes: hasSameRecoveryCodes(former.id, marked) && former.state.spent.length === fresh.spent.length,
@@ -113,7 +127,7 @@ export async function storeLogin(
   const used = ended.reduce<LoginState>((fresh, each) => {
     const { lastStep: last, spent } = goOn(fresh, each, now());
     return { ...fresh, lastStep: last, spent };
-  }, asMoved);
+  }, asForeign);
   const enrolment = { origin, ...registrationOf(sealed), state: used, goOn, event: 'import', replace } as const;
   await storeRegistered({ ...target, enrolment, bytes: printSealedFile(sealed), state }, () => undefined);
   return { id: sealed.id, notes, left };
@@ -132,7 +146,7 @@ interface Twins {
 type SealedPlace = Pick<Origin, 'user' | 'context'>;
 
 /** The secret to search for among the other devices. */
-interface Sought extends Pick<Moved, 'credential'> {
+interface SearchedSecret extends Pick<ForeignLogin, 'credential'> {
   readonly passphrase: string | undefined;
   /** The id that the secret would have there, except the last digits. */
   readonly idIn: (place: SealedPlace) => string;
@@ -142,7 +156,7 @@ interface Sought extends Pick<Moved, 'credential'> {
  * Throws `refused` if another device of the account has this secret, or if its sealed file cannot be opened with the host key or `passphrase`,
  * so that it may have it: each code and each emergency code would work for both.
  */
-async function refuseTwin(target: Target, state: State, { credential, passphrase, idIn }: Sought): Promise<Twins> {
+async function refuseTwin(target: Target, state: State, { credential, passphrase, idIn }: SearchedSecret): Promise<Twins> {
   const { user, context } = target.origin;
   const { contexts } = target.config;
   const others = contexts.includes(context) ? contexts.filter((each) => each !== context) : [];
@@ -206,7 +220,7 @@ function wasNever(enrolment: Enrolment | undefined): boolean {
 }
 
 /** How the secret of the replaced enrolment compares to the imported one. */
-interface Known {
+interface Comparison {
   readonly isSame: boolean;
   /** It is known to be another secret. */
   readonly isOther: boolean;
@@ -218,7 +232,11 @@ interface Known {
  * The id of the imported secret for `origin`: importing the same secret again gives the same first digits, and the same emergency codes give the
  * same next digits. Without a host key the whole id is random.
  */
+<<<<<<< HEAD
 function markedId({ hostKey }: State, origin: SealedPlace, { credential, emergency }: Moved): string {
+=======
+function markedId({ hostKey }: State, origin: Origin, { credential, emergency }: ForeignLogin): string {
+>>>>>>> 953893c (import: types say what they are, ForeignLogin, RunningImport)
   const random = newId();
   if (hostKey === undefined) return random;
   const mark = (what: string, secret: Uint8Array): string =>
@@ -233,7 +251,7 @@ function markedId({ hostKey }: State, origin: SealedPlace, { credential, emergen
 function afterSteps(
   fresh: LoginState,
   { id, state, doubt }: Enrolment,
-  { isSame, hasSameCodes }: Known,
+  { isSame, hasSameCodes }: Comparison,
   latest: number,
 ): LoginState & PendingState {
   if (doubt === undefined && id === '') return fresh;
@@ -250,7 +268,7 @@ function afterSteps(
 function afterCounter(
   fresh: LoginState,
   { id, user, context, state, doubt }: Enrolment,
-  { isOther, hasSameCodes }: Known,
+  { isOther, hasSameCodes }: Comparison,
 ): LoginState & PendingState {
   if (doubt !== undefined)
     throw new NotpError(

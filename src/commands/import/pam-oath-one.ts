@@ -23,7 +23,7 @@ export interface UsersFileOptions {
 }
 
 /** A running import. */
-export interface Going {
+export interface RunningImport {
   readonly config: Config;
   readonly options: UsersFileOptions;
   readonly place: StatePlace;
@@ -40,16 +40,16 @@ export function keyOf(user: string, context: string): string {
 }
 
 /** Imports one token. Throws only if the import would fail for all other tokens too. */
-export async function importOne(going: Going, { token, user, context }: Exclude<Placed, { ended: string }>): Promise<Outcome> {
-  const { config, state, known, options } = going;
-  const target = targetOf(going, user, context);
-  const moved = { ...token, emergency: [], credential: withLabels(token.credential, user, config) };
+export async function importOne(running: RunningImport, { token, user, context }: Exclude<Placed, { ended: string }>): Promise<Outcome> {
+  const { config, state, known, options } = running;
+  const target = targetOf(running, user, context);
+  const foreign = { ...token, emergency: [], credential: withLabels(token.credential, user, config) };
   try {
     const enrolment = known.get(keyOf(user.name, context));
-    const present = await presentLogin(target, enrolment, state, moved.credential);
+    const present = await presentLogin(target, enrolment, state, foreign.credential);
     if (present.kind === 'same') {
       if (state !== undefined && !options.dryRun && enrolment?.pendingId === present.id) await completeLogin(target, state, present.id);
-      printToken(going, moved, {
+      printToken(running, foreign, {
         id: present.id,
         context,
         file: target.file,
@@ -62,10 +62,10 @@ export async function importOne(going: Going, { token, user, context }: Exclude<
     if (present.kind === 'other' && !options.replace) return { kind: 'failed', why: `${present.why}; --replace replaces it` };
     const otherThan = present.kind === 'other' ? present.otherThan : undefined;
     const storing = { passphrase: undefined, replace: options.replace, otherThan };
-    const done = options.dryRun || state === undefined ? undefined : await storeLogin(target, state, moved, storing);
+    const done = options.dryRun || state === undefined ? undefined : await storeLogin(target, state, foreign, storing);
     const { id = null, notes = [] } = done ?? {};
-    const withNotes = { ...moved, notes: [...moved.notes, ...notes] };
-    printToken(going, withNotes, { id, context, file: target.file, left: 0, result: id === null ? 'would_import' : 'imported' });
+    const withNotes = { ...foreign, notes: [...foreign.notes, ...notes] };
+    printToken(running, withNotes, { id, context, file: target.file, left: 0, result: id === null ? 'would_import' : 'imported' });
     return { kind: 'imported', context, notes };
   } catch (error) {
     if (!concernsOne(error)) throw error;
@@ -83,7 +83,7 @@ interface Done {
 
 /** Prints the JSON line of one token. */
 function printToken(
-  { options }: Going,
+  { options }: RunningImport,
   { user, line, credential, notes }: Placed['token'],
   { id, context, file, left, result }: Done,
 ): void {

@@ -15,7 +15,7 @@ import { usersByName, type User } from '../../system/users.ts';
 import { openState, openToSeal, type State } from '../../state/state.ts';
 import { hostPlace } from './login-plan.ts';
 import { pamOathText } from './login-source.ts';
-import { importOne, keyOf, type Going, type UsersFileOptions } from './pam-oath-one.ts';
+import { importOne, keyOf, type RunningImport, type UsersFileOptions } from './pam-oath-one.ts';
 import { hasFailures, summaryOf, type Ended, type Outcome } from './pam-oath-summary.ts';
 import { placed, type Placed } from './pam-oath-tokens.ts';
 import { enableMissingSockets, runOneByOne, refuseSecondRun } from '../one-by-one.ts';
@@ -39,10 +39,10 @@ export async function importPamOath(config: Config, options: UsersFileOptions, n
   const known = await asUser(place.owner, () => enrolmentsIn(state));
   const progress = openProgress(work.length, now);
   const ended: Ended[] = [];
-  const going: Going = { config, options, place, state, known, now };
+  const running: RunningImport = { config, options, place, state, known, now };
   const early = await runOneByOne(work, {
     ...{ progress, interrupt: waiting.interrupt, unit: 'tokens', label: ({ token }) => (options.json ? undefined : token.user) },
-    step: async (each) => void ended.push({ token: each.token, outcome: await outcomeOf(going, each) }),
+    step: async (each) => void ended.push({ token: each.token, outcome: await outcomeOf(running, each) }),
   });
   state?.store.close();
   // Also after an early end, for the users who were done by then.
@@ -79,15 +79,15 @@ function chosen({ tokens, mistakes }: PamOathFile, user: string | undefined, use
 }
 
 /** All enrolments, read once. If another process enrols meanwhile, registering finds the conflict. */
-async function enrolmentsIn(state: State | undefined): Promise<Going['known']> {
+async function enrolmentsIn(state: State | undefined): Promise<RunningImport['known']> {
   const all = await state?.store.exclusively((transaction) => transaction.enrolments());
   return new Map((all ?? []).map((each) => [keyOf(each.user, each.context), each]));
 }
 
-async function outcomeOf(going: Going, each: Placed): Promise<Outcome> {
-  const outcome = 'ended' in each ? ({ kind: each.ended, why: each.why } as const) : await importOne(going, each);
+async function outcomeOf(running: RunningImport, each: Placed): Promise<Outcome> {
+  const outcome = 'ended' in each ? ({ kind: each.ended, why: each.why } as const) : await importOne(running, each);
   const { user, line } = each.token;
-  if (going.options.json && 'why' in outcome) printResult(JSON.stringify({ user, line, result: outcome.kind, why: outcome.why }) + '\n');
+  if (running.options.json && 'why' in outcome) printResult(JSON.stringify({ user, line, result: outcome.kind, why: outcome.why }) + '\n');
   return outcome;
 }
 
