@@ -158,7 +158,7 @@ describe('a new key for the host', { skip: lacks(SERVICE_NEEDS) }, () => {
     await world.container.must(['userdel', '--remove', 'dave']);
     const ran = await notp('host-key', 'retire');
     assert.deepEqual([ran.code, ran.stdout], [1, '']);
-    assert.match(ran.stderr, / {2}dave ssh: the sealed file cannot be read/);
+    assert.match(ran.stderr, / {2}dave ssh: its sealed file cannot be read/);
     const all = await notp('reseal', '--all');
     assert.equal(all.code, 1);
     assert.match(all.stderr, /notp: error: dave ssh: there is no such user any more\nnotp: hint: notp revoke --user dave ssh/);

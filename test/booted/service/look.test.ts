@@ -134,7 +134,7 @@ describe('looking after everybody', { skip: lacks(SERVICE_NEEDS) }, () => {
   it('is not for the users, who would undo the cap on guessing', async () => {
     const ran = await world.container.run(['notp', 'unlock'], { as: 'alice' });
     assertRefused(ran, 1, /alice are held by the service of this host\nnotp: hint: sudo notp unlock --user alice\n/);
-    assertRefused(await world.container.run(['notp', 'list', '--all'], { as: 'alice' }), 1, /only root can look/);
+    assertRefused(await world.container.run(['notp', 'list', '--all'], { as: 'alice' }), 1, /only root can list/);
     assertRefused(await world.container.run(['notp', 'status', '--user', 'bob'], { as: 'alice' }), 1, /only root can look/);
   });
 
