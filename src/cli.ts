@@ -52,7 +52,8 @@ const COMMANDS: readonly { readonly words: readonly string[]; readonly load: () 
 ];
 
 /**
- * The program with the command that `word` calls, or with all commands if `word` calls none. `finish` takes the exit code of the command that ran.
+ * The program with the command that `word` calls, or with all commands if `word` calls none. `finish` takes the exit code of
+ * the command that ran.
  */
 export async function commandTree(surroundings: Surroundings, finish: Finish, word?: string): Promise<Command> {
   const called = COMMANDS.filter(({ words }) => word !== undefined && words.includes(word));

@@ -1,6 +1,6 @@
 /**
- * JSON (RFC 8259) from outside. JSON.parse of Node.js 26 corrupts memory on malformed text that nests some tens of objects deep (valgrind
- * finds it in V8's ReportUnexpectedToken), so deeply nested text never reaches it.
+ * JSON (RFC 8259) from outside. JSON.parse of Node.js 26 corrupts memory on malformed text that nests some tens of objects deep
+ * (valgrind finds it in V8's ReportUnexpectedToken), so deeply nested text never reaches it.
  */
 
 /** notp itself writes JSON at most half as deep. */
@@ -10,7 +10,10 @@ const [QUOTE, BACKSLASH] = [0x22, 0x5c];
 /** "[" and "{", "]" and "}" differ in one bit. */
 const [OPENING, CLOSING, EITHER] = [0x7b, 0x7d, 0x20];
 
-/** The value of the JSON in `text`. Throws a SyntaxError if it is malformed, or nests objects and arrays deeper than MAX_NESTING. */
+/**
+ * The value of the JSON in `text`. Throws a SyntaxError if it is malformed, or nests objects and arrays deeper than
+ * MAX_NESTING.
+ */
 export function parseJson(text: string): unknown {
   let depth = 0;
   let quoted = false;

@@ -24,7 +24,10 @@ async function main(): Promise<number> {
   }
 }
 
-/** The words of the command. The executable has a second name, notp-enroll, which is a command too; the script bin/notp adds that word itself. */
+/**
+ * The words of the command. The executable has a second name, notp-enroll, which is a command too; the script bin/notp
+ * adds that word itself.
+ */
 function words(): string[] {
   const [, called = '', ...given] = process.argv;
   return path.basename(called) === 'notp-enroll' ? ['notp-enroll', ...given] : given;

@@ -51,7 +51,10 @@ export async function runOneByOne<T>(
   return undefined;
 }
 
-/** Throws `failed` if another process has the lock `name`: two runs at once would each regard the other's unfinished work as their own. */
+/**
+ * Throws `failed` if another process has the lock `name`: two runs at once would each regard the other's unfinished work
+ * as their own.
+ */
 export async function refuseSecondRun(name: string, what: string): Promise<void> {
   if (await takeLock(name)) return;
   throw new NotpError(
@@ -61,7 +64,10 @@ export async function refuseSecondRun(name: string, what: string): Promise<void>
   );
 }
 
-/** Enables the sockets of `users` that do not listen yet, many in one call, since single calls are slow. Gives the error if systemd fails. */
+/**
+ * Enables the sockets of `users` that do not listen yet, many in one call, since single calls are slow. Gives the error if
+ * systemd fails.
+ */
 export async function enableMissingSockets(config: Config, users: readonly User[], progress: Progress): Promise<NotpError | undefined> {
   if (!hasService()) return undefined;
   const isListening = (user: User): boolean => isSocketEnabled(user.uid) && existsSync(expand(config.socket, user));

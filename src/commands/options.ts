@@ -46,7 +46,10 @@ export function configOf(flags: CommonFlags): Config {
   return readConfig(flags.config);
 }
 
-/** The user whose secrets a command uses: the caller, or for root `flags.user`. `onlyRoot`: the act that only root can do for another user, for the error. */
+/**
+ * The user whose secrets a command uses: the caller, or for root `flags.user`. `onlyRoot`: the act that only root can do
+ * for another user, for the error.
+ */
 export async function ownOf(flags: CommonFlags & { readonly user?: string }, now: () => number, onlyRoot = ''): Promise<Own> {
   const { userNamed } = await import('../enrolment/whose.ts');
   const user = userNamed(flags.user, { onlyRoot, hint: ({ name }) => shellCommand`run it with sudo, or as ${name}` });

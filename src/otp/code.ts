@@ -33,7 +33,10 @@ const base32 = new ScureBase32Plugin();
 const BASE32_ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZ234567';
 const LIBRARY_NAME = { SHA1: 'sha1', SHA256: 'sha256', SHA512: 'sha512' } as const;
 
-/** The number of random bytes of a new secret: the length of the HMAC's output, as RFC 4226 section 4 and RFC 6238 section 5.1 recommend. */
+/**
+ * The number of random bytes of a new secret: the length of the HMAC's output, as RFC 4226 section 4 and RFC 6238 section
+ * 5.1 recommend.
+ */
 export function secretLength(algorithm: Algorithm): number {
   return { SHA1: 20, SHA256: 32, SHA512: 64 }[algorithm];
 }
@@ -43,13 +46,19 @@ export function stepAt(nowMs: number, periodSeconds: number): number {
   return Math.floor(nowMs / 1000 / periodSeconds);
 }
 
-/** The code of `step` (an HOTP counter) under `secret` (raw bytes). Throws if the secret is shorter or longer than the caps above. */
+/**
+ * The code of `step` (an HOTP counter) under `secret` (raw bytes). Throws if the secret is shorter or longer than the caps
+ * above.
+ */
 export function codeAt(secret: Uint8Array, step: number, parameters: HotpParameters): string {
   const algorithm = LIBRARY_NAME[parameters.algorithm];
   return generateSync({ strategy: 'hotp', secret, counter: step, algorithm, digits: parameters.digits, guardrails });
 }
 
-/** The elements of `steps` whose code is `code`. Computes every candidate and compares it in constant time, even after a match. */
+/**
+ * The elements of `steps` whose code is `code`. Computes every candidate and compares it in constant time, even after a
+ * match.
+ */
 export function matchingSteps(secret: Uint8Array, code: string, steps: readonly number[], parameters: HotpParameters): readonly number[] {
   return steps.filter((step) => equalText(codeAt(secret, step, parameters), code));
 }

@@ -3,7 +3,10 @@
 // C0, DEL, C1, line separators, and the invisible and bidirectional marks that can disguise a name.
 const UNSAFE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu;
 
-/** `text` with every control, format and surrogate character as `\uXXXX`, so that it is safe on a terminal and inside a JSON string. */
+/**
+ * `text` with every control, format and surrogate character as `\uXXXX`, so that it is safe on a terminal and inside a
+ * JSON string.
+ */
 export function escapeControls(text: string): string {
   return text.replace(UNSAFE, (character) =>
     Array.from({ length: character.length }, (_, i) => '\\u' + character.charCodeAt(i).toString(16).padStart(4, '0')).join(''),
@@ -11,8 +14,9 @@ export function escapeControls(text: string): string {
 }
 
 /**
- * A command that a person copies into a shell, alone or in a sentence. Each of `words` is quoted, so that the shell reads it as one word.
- * A word that starts with "-" (an option to a program) or that holds characters unsafe on a terminal is replaced by `NAME`.
+ * A command that a person copies into a shell, alone or in a sentence. Each of `words` is quoted, so that the shell reads it as
+ * one word. A word that starts with "-" (an option to a program) or that holds characters unsafe on a terminal is replaced by
+ * `NAME`.
  */
 export function shellCommand(parts: TemplateStringsArray, ...words: readonly string[]): string {
   return String.raw({ raw: parts }, ...words.map(shellWord));

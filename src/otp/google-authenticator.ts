@@ -54,7 +54,10 @@ interface Lines {
   readonly emergency: readonly string[];
 }
 
-/** `nowMs`: Unix time in milliseconds. Throws `refused` with the line number and what is wrong there, never with the text of the line. */
+/**
+ * `nowMs`: Unix time in milliseconds. Throws `refused` with the line number and what is wrong there, never with the text
+ * of the line.
+ */
 export function parseGoogleAuthenticator(text: string, nowMs: number): GoogleAuthenticatorFile {
   if (text.length > MAX_GOOGLE_AUTHENTICATOR_BYTES) throw bad(`it is over ${String(MAX_GOOGLE_AUTHENTICATOR_BYTES / 1024)} KiB`);
   const [first = '', ...rest] = text.split('\n');

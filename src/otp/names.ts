@@ -8,7 +8,10 @@ export const MAX_CONTEXT_CHARACTERS = 64;
 const MAX_ACCOUNT_CHARACTERS = 128;
 const CONTEXT = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$/;
 const MAX_USER_BYTES = 256;
-/** Characters that break a line of passwd(5) or of a log: controls, line separators, the colon. U+FFFD replaces bytes that are not UTF-8. */
+/**
+ * Characters that break a line of passwd(5) or of a log: controls, line separators, the colon. U+FFFD replaces bytes that
+ * are not UTF-8.
+ */
 // oxlint-disable-next-line no-control-regex -- it searches for control characters
 const NO_USER = /[\u0000-\u001f\u007f-\u009f\u2028\u2029\ufffd:]/;
 /** Encoded in a path: the slash, a dot at the start, and the percent sign of the encoding itself. */
@@ -24,7 +27,10 @@ export function isContextName(name: string): boolean {
   return CONTEXT.test(name);
 }
 
-/** Whether the passwd database may have this name: at most 256 bytes of UTF-8, including names of directory services (`CORP\sam`, `jo doe`, `20231234`). */
+/**
+ * Whether the passwd database may have this name: at most 256 bytes of UTF-8, including names of directory services
+ * (`CORP\sam`, `jo doe`, `20231234`).
+ */
 export function isUserName(name: string): boolean {
   return name !== '' && name.isWellFormed() && !NO_USER.test(name) && Buffer.byteLength(name) <= MAX_USER_BYTES;
 }

@@ -54,7 +54,10 @@ export interface PamOathFile {
 
 type Why = { readonly why: string };
 
-/** Tokens and mistakes in the order of the file, without comments and empty lines. `nowMs`: Unix time in milliseconds. Throws `refused` if the file is over the cap. */
+/**
+ * Tokens and mistakes in the order of the file, without comments and empty lines. `nowMs`: Unix time in milliseconds.
+ * Throws `refused` if the file is over the cap.
+ */
 export function parsePamOath(text: string, nowMs: number): PamOathFile {
   if (text.length > MAX_PAM_OATH_BYTES)
     throw new NotpError(

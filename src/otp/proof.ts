@@ -21,7 +21,10 @@ export const MAX_LINE_BYTES = 511;
 /** The cap on readings of one line, since each costs a key derivation. */
 export const MAX_READINGS = 3;
 
-/** The proof in `typed`: a code (6 to 8 digits, "123 456" and "123-456" too), two or three codes of one length, or a recovery code. */
+/**
+ * The proof in `typed`: a code (6 to 8 digits, "123 456" and "123-456" too), two or three codes of one length, or a
+ * recovery code.
+ */
 export function parseProof(typed: string): Proof | undefined {
   const text = typed.trim();
   const digits = text.replace(/[\s-]/g, '');
@@ -49,7 +52,10 @@ export function readings(line: string, seal: 'passphrase' | 'host' | 'either'): 
   return found.slice(0, MAX_READINGS);
 }
 
-/** The line as text. Undefined if no person can have typed it: too long, not UTF-8, or with control characters (sshd's junk answer begins with a backspace). */
+/**
+ * The line as text. Undefined if no person can have typed it: too long, not UTF-8, or with control characters (sshd's junk
+ * answer begins with a backspace).
+ */
 export function typedLine(bytes: Uint8Array, maxBytes = MAX_LINE_BYTES): string | undefined {
   if (bytes.length > maxBytes) return undefined;
   const text = decodeUtf8(bytes);

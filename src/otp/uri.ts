@@ -35,7 +35,10 @@ export interface HotpCredential extends HotpParameters, Account {
 
 export type Credential = TotpCredential | HotpCredential;
 
-/** All that the codes depend on besides the secret, in one string: two credentials with the same secret and kind give the same codes. */
+/**
+ * All that the codes depend on besides the secret, in one string: two credentials with the same secret and kind give the
+ * same codes.
+ */
 export function kindOf(each: TotpCredential | Omit<HotpCredential, 'counter'>): string {
   return [each.type, each.algorithm, each.digits, each.type === 'totp' ? each.periodSeconds : 0].join();
 }

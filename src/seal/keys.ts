@@ -37,7 +37,10 @@ export function hostKeyId(hostKey: Uint8Array): string {
   return bytesToHex(hkdf(sha256, hostKey, undefined, utf8ToBytes('notp host key id/1'), 8));
 }
 
-/** A mark of `what` for one user and context: 8 bytes, hex. With the host key equal values can be recognised; without it the mark reveals nothing. */
+/**
+ * A mark of `what` for one user and context: 8 bytes, hex. With the host key equal values can be recognised; without it
+ * the mark reveals nothing.
+ */
 export function keyedMark(
   hostKey: Uint8Array,
   { user, context }: { readonly user: string; readonly context: string },

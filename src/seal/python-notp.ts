@@ -32,7 +32,10 @@ export function parsePythonNotp(text: string): PythonNotpFile {
   return { nonce, ciphertext };
 }
 
-/** The secret (raw bytes), or undefined if the password is wrong or the file was changed. Throws `refused` if the content is not a secret. */
+/**
+ * The secret (raw bytes), or undefined if the password is wrong or the file was changed. Throws `refused` if the content
+ * is not a secret.
+ */
 export function openPythonNotp({ nonce, ciphertext }: PythonNotpFile, password: string): Uint8Array | undefined {
   const plaintext = decrypt(nonce, ciphertext, createHash('sha256').update(password, 'utf8').digest());
   if (plaintext === undefined) return undefined;

@@ -16,7 +16,10 @@ export function seal(header: SealedHeader, payload: Payload, key: Uint8Array, no
   return { ...header, nonce, ciphertext };
 }
 
-/** The payload, or undefined if the key is wrong or any part of the file was changed. Throws `bad_secret_file` if the content is not as notp writes it. */
+/**
+ * The payload, or undefined if the key is wrong or any part of the file was changed. Throws `bad_secret_file` if the
+ * content is not as notp writes it.
+ */
 export function open(file: SealedFile, key: Uint8Array): Payload | undefined {
   const plaintext = decrypt(file, key);
   if (plaintext === undefined) return undefined;

@@ -26,7 +26,10 @@ export function withPeriod(command: Command, now: () => number): Command {
     );
 }
 
-/** The name of the user in the records: that of the passwd database, but as given for files, since another host may use another name. */
+/**
+ * The name of the user in the records: that of the passwd database, but as given for files, since another host may use
+ * another name.
+ */
 export function recordedUser({ user, file = [] }: Pick<PeriodFlags, 'user' | 'file'>): string | undefined {
   return user === undefined || file.length > 0 ? user : accountName(user);
 }

@@ -55,7 +55,10 @@ function unreported(config: Config, files: readonly string[]): readonly string[]
   return log !== undefined && existsSync(log) ? [log] : [];
 }
 
-/** Anybody can write lines of "notp" to the journal, but not with the uid of another user, which journald adds itself: systemd.journal-fields(7). */
+/**
+ * Anybody can write lines of "notp" to the journal, but not with the uid of another user, which journald adds itself:
+ * systemd.journal-fields(7).
+ */
 function journalOf({ owner }: StatePlace, ref: string): string {
   return shellCommand`journalctl -t notp _UID=${String(owner.uid)} -g ${ref}`;
 }

@@ -59,7 +59,10 @@ export function rowOf(entry: Entry, options: TableOptions): string {
   return `${start}${cells.join(' ')} ${cutToColumns(sourceOf(entry, options), traits.columns - used, traits.utf8)}`.trimEnd() + '\n';
 }
 
-/** The source: the address, else the terminal, else the service; before it the host, and "outage" if the decision was reported later. */
+/**
+ * The source: the address, else the terminal, else the service; before it the host, and "outage" if the decision was
+ * reported later.
+ */
 function sourceOf({ host, rhost, tty, service, outageMs }: Entry, { hosts }: TableOptions): string {
   const parts = [hosts === true ? `${host ?? ''}:` : '', outageMs === undefined ? '' : 'outage,', rhost ?? tty ?? service ?? ''];
   return escapeControls(parts.filter((part) => part !== '').join(' '));

@@ -8,7 +8,10 @@ const DATE = /^(\d{4})-(\d\d)-(\d\d)(?:[ T](\d\d):(\d\d)(?::(\d\d)(?:\.\d+)?)?)?
 /** RFC 3339, with its offset. */
 const RFC3339 = /^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)$/;
 
-/** The Unix time in milliseconds of `text`. A date is its local midnight, a span is counted back from `nowMs`. Undefined if it is malformed. */
+/**
+ * The Unix time in milliseconds of `text`. A date is its local midnight, a span is counted back from `nowMs`. Undefined if
+ * it is malformed.
+ */
 export function momentOf(text: string, nowMs: number): number | undefined {
   const spanMs = durationOf(text, 'smhdw');
   if (spanMs !== undefined) return nowMs - spanMs;

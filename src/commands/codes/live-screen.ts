@@ -53,14 +53,20 @@ const LEAVE_ALTERNATE = '\x1b[?1049l';
 const RESET = '\x1b[0m';
 const SGR: Readonly<Record<Tone, string>> = { plain: '', strong: '\x1b[1m', calm: '\x1b[1;32m', urgent: '\x1b[1;31m', faint: '\x1b[2m' };
 
-/** Gives the bytes to write before the first frame, for each frame, and after the last one, which leaves nothing on the terminal. */
+/**
+ * Gives the bytes to write before the first frame, for each frame, and after the last one, which leaves nothing on the
+ * terminal.
+ */
 export interface Painter {
   enter(traits: Traits): string;
   frame(view: View, traits: Traits): string;
   leave(traits: Traits): string;
 }
 
-/** Paints the whole alternate screen. `leave` clears line by line, for terminals without an alternate screen, or that keep what a full clear removes. */
+/**
+ * Paints the whole alternate screen. `leave` clears line by line, for terminals without an alternate screen, or that keep
+ * what a full clear removes.
+ */
 export const screenPainter: Painter = {
   enter: () => ENTER_ALTERNATE + HIDE_CURSOR,
   frame: (view, traits) => {

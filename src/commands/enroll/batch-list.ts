@@ -40,7 +40,10 @@ export async function readList(file: string, waiting: Waiting): Promise<string> 
   throw new NotpError('usage', `${shown(file)} is over ${String(MAX_LIST_BYTES)} bytes`, 'split it, and run one batch after the other');
 }
 
-/** The users of the list in `text` who can be enrolled, each once, and the unusable lines. Throws `usage` if it names nobody at all. */
+/**
+ * The users of the list in `text` who can be enrolled, each once, and the unusable lines. Throws `usage` if it names
+ * nobody at all.
+ */
 export function peopleIn(text: string, file: string, config: Config): { people: readonly Person[]; unfit: readonly Unfit[] } {
   const listed = linesOf(text, shown(file));
   if (listed.length === 0) throw new NotpError('usage', `${shown(file)} names no user`, 'write one user name on each line');

@@ -52,7 +52,10 @@ export function batchPlace(config: Config, { each, out }: BatchOptions): StatePl
   return place;
 }
 
-/** Refuses a batch without output for the secrets. With --replace it needs hand-outs, which show whom an interrupted run has replaced. */
+/**
+ * Refuses a batch without output for the secrets. With --replace it needs hand-outs, which show whom an interrupted run
+ * has replaced.
+ */
 function refuseWithoutResult({ pending, json, replace }: EnrollOptions, out: string | undefined): void {
   if (pending && (out !== undefined || json))
     throw new NotpError('usage', '--pending makes no secrets, so there is nothing to hand out', 'leave out --out and --json');

@@ -69,7 +69,10 @@ export function addEnrollCommands(program: Command, surroundings: Surroundings, 
   addNotpEnroll(program, surroundings, finish);
 }
 
-/** `notp-enroll alice`, for administrators: the user comes first. With --user, or without arguments, it is the same as `notp enroll`. */
+/**
+ * `notp-enroll alice`, for administrators: the user comes first. With --user, or without arguments, it is the same as
+ * `notp enroll`.
+ */
 function addNotpEnroll(program: Command, surroundings: Surroundings, finish: Finish): void {
   const command = program
     .command(NOTP_ENROLL, { hidden: true })

@@ -34,7 +34,10 @@ export function jsonLines(all: readonly Facts[]): string {
   return all.map((facts) => `${JSON.stringify(facts)}\n`).join('');
 }
 
-/** The facts of every enrolment in the state of this host. Throws `not_permitted` without root, `refused` if each user keeps their own state. */
+/**
+ * The facts of every enrolment in the state of this host. Throws `not_permitted` without root, `refused` if each user
+ * keeps their own state.
+ */
 export async function everybodysFacts(config: Config, now: () => number): Promise<readonly Facts[]> {
   if (!isRoot()) throw new NotpError('not_permitted', 'only root can list the enrolments of all users', 'sudo notp list --all');
   const place = statePlace(config, realUser());

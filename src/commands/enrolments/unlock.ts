@@ -1,4 +1,7 @@
-/** `notp unlock`: refills the guess budget, so that one code logs in. Used codes and recovery codes stay used; if the clock was ahead, all present and past codes count as used. */
+/**
+ * `notp unlock`: refills the guess budget, so that one code logs in. Used codes and recovery codes stay used; if the clock
+ * was ahead, all present and past codes count as used.
+ */
 import { shellCommand } from '../../otp/escape.ts';
 import { contextName } from '../../otp/names.ts';
 import type { Config } from '../../system/config.ts';

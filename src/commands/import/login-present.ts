@@ -50,7 +50,10 @@ export async function presentLogin(
 /** Whether the registered file of another device holds the secret, or why that is unknown here. */
 export type Held = 'same' | 'other' | { readonly why: string };
 
-/** Whether the sealed file of `target` holds `credential`, if the host key or `passphrase` opens it. `enrolment`: the row of the store. */
+/**
+ * Whether the sealed file of `target` holds `credential`, if the host key or `passphrase` opens it. `enrolment`: the row
+ * of the store.
+ */
 export async function heldBy(
   target: Target,
   state: State | undefined,

@@ -23,7 +23,10 @@ export interface LoginText {
 const USUAL_NAME = '.google_authenticator';
 const STDIN = 0;
 
-/** The google-authenticator file: `file` (`-`: stdin), else stdin unless it is a terminal, else the file in the home of `user`. Throws `usage`, `refused`, `failed` or `bad_secret_file`. */
+/**
+ * The google-authenticator file: `file` (`-`: stdin), else stdin unless it is a terminal, else the file in the home of
+ * `user`. Throws `usage`, `refused`, `failed` or `bad_secret_file`.
+ */
 export async function googleAuthenticatorText(file: string | undefined, user: User, waiting: Waiting): Promise<LoginText> {
   const usual = path.join(user.home, USUAL_NAME);
   if (file === undefined && isatty(STDIN)) return { text: await asThem(usual, user), file: usual };

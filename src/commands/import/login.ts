@@ -153,8 +153,8 @@ interface SearchedSecret extends Pick<ForeignLogin, 'credential'> {
 }
 
 /**
- * Throws `refused` if another device of the account has this secret, or if its sealed file cannot be opened with the host key or `passphrase`,
- * so that it may have it: each code and each emergency code would work for both.
+ * Throws `refused` if another device of the account has this secret, or if its sealed file cannot be opened with the host key
+ * or `passphrase`, so that it may have it: each code and each emergency code would work for both.
  */
 async function refuseTwin(target: Target, state: State, { credential, passphrase, idIn }: SearchedSecret): Promise<Twins> {
   const { user, context } = target.origin;
@@ -229,8 +229,8 @@ interface Comparison {
 }
 
 /**
- * The id of the imported secret for `origin`: importing the same secret again gives the same first digits, and the same emergency codes give the
- * same next digits. Without a host key the whole id is random.
+ * The id of the imported secret for `origin`: importing the same secret again gives the same first digits, and the same
+ * emergency codes give the same next digits. Without a host key the whole id is random.
  */
 <<<<<<< HEAD
 function markedId({ hostKey }: State, origin: SealedPlace, { credential, emergency }: Moved): string {
@@ -247,7 +247,10 @@ function markedId({ hostKey }: State, origin: Origin, { credential, emergency }:
   );
 }
 
-/** The state of a TOTP login that replaces an enrolment: if that has, or may have, the same secret, its used codes stay used, up to the step `latest`. */
+/**
+ * The state of a TOTP login that replaces an enrolment: if that has, or may have, the same secret, its used codes stay
+ * used, up to the step `latest`.
+ */
 function afterSteps(
   fresh: LoginState,
   { id, state, doubt }: Enrolment,

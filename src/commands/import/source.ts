@@ -11,7 +11,10 @@ const STDIN = 0;
 /** Tab, line feed, carriage return, space. */
 const BLANKS = [9, 10, 13, 32];
 
-/** The text of `file` (`-`: stdin), or of stdin unless it is a terminal, or else the line typed at a hidden prompt. Throws `usage` or `refused`. */
+/**
+ * The text of `file` (`-`: stdin), or of stdin unless it is a terminal, or else the line typed at a hidden prompt. Throws
+ * `usage` or `refused`.
+ */
 export async function sourceText(file: string | undefined, waiting: Waiting): Promise<string> {
   if (file !== undefined && file !== '-') return fileText(file, MAX_SOURCE_BYTES);
   if (!isatty(STDIN)) return await stdinText(waiting, MAX_SOURCE_BYTES);

@@ -81,7 +81,10 @@ function noUser({ store }: Config, name: string, context: string): NotpError {
     : new NotpError('failed', 'there is no such user any more', revoke);
 }
 
-/** Prepares the removal of earlier keys: signs the rows of the store with the present key, and keeps the chain keys that verify old records. */
+/**
+ * Prepares the removal of earlier keys: signs the rows of the store with the present key, and keeps the chain keys that
+ * verify old records.
+ */
 async function renewProofs(config: Config, now: () => number): Promise<void> {
   const place = statePlace(config, realUser());
   await asUser(place.owner, async () => {

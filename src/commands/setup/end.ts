@@ -53,7 +53,10 @@ function restoreOne(setup: Setup, { json }: UndoOptions): void {
   if (changed.length > 0) sayHint(`${changed.join(', ')}: was changed since the setup; the changed version is in ${folder}`);
 }
 
-/** Checks each file only against the newest setup that wrote it: the version of an earlier setup is not visible until that is undone. */
+/**
+ * Checks each file only against the newest setup that wrote it: the version of an earlier setup is not visible until that
+ * is undone.
+ */
 function refuseChanged(setups: readonly Setup[]): void {
   const seen = new Set<string>();
   const changed = setups.flatMap((setup) => {

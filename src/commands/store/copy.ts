@@ -33,7 +33,10 @@ const NOUNS: Readonly<Record<string, readonly [string, string]>> = {
   acceptances: ['count of acceptances', 'counts of acceptances'],
 };
 
-/** Throws `usage`, `not_permitted`, `refused` if the target has different content, or `store_unavailable`; then nothing was changed. */
+/**
+ * Throws `usage`, `not_permitted`, `refused` if the target has different content, or `store_unavailable`; then nothing was
+ * changed.
+ */
 async function copyStore(config: Config, { from, to, dryRun }: CopyOptions, now: () => number): Promise<number> {
   if (!isRoot()) throw new NotpError('not_permitted', 'only root can copy the store of the service', 'run this with sudo');
   const here = serviceState(config, 'notp store copy needs');

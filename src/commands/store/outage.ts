@@ -1,4 +1,7 @@
-/** `notp store approve`, `approved` and `refresh`: manage the users who may log in while the fleet's server is unreachable, and the copy for that. */
+/**
+ * `notp store approve`, `approved` and `refresh`: manage the users who may log in while the fleet's server is unreachable,
+ * and the copy for that.
+ */
 import { append, newRef } from '../../audit/audit.ts';
 import { isLost, moveToLast } from '../../audit/resume.ts';
 import { messageOf, NotpError } from '../../error.ts';
