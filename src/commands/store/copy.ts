@@ -89,10 +89,13 @@ export function addCopy(store: Command, now: () => number, finish: Finish): void
     .addHelpText(
       'after',
       `
-During the copy, logins on both stores wait, and are refused after 20 seconds. No login may change the old store afterwards: when
-the copy is done, set store.url to the new one at once, and stop the services: systemctl stop 'notp@*.service'.
+During the copy, logins on both stores wait, and are refused after 20 seconds.
+No login may change the old store afterwards: when the copy is done, set
+store.url to the new one at once, and stop the services with
+systemctl stop 'notp@*.service'.
 
-Example: notp store copy sqlite:/var/lib/notp/state.db postgres://notp@db.example.org/notp`,
+Example:
+  notp store copy sqlite:/var/lib/notp/state.db postgres://notp@db.example.org/notp`,
     )
     .action(async (from: string, to: string, { dryRun, ...flags }: CommonFlags & { readonly dryRun?: boolean }) => {
       finish(await copyStore(configOf(flags), { from, to, dryRun: dryRun === true }, now));
