@@ -4,7 +4,7 @@ import { escapeControls } from '../../otp/escape.ts';
 import { WORDING, type Reason } from '../../verdict/reasons.ts';
 import { fitted, rowOf, type TableOptions } from './table.ts';
 import { clockOf, dayOf, spanOf } from './time.ts';
-import { adviceOn, happened } from './words.ts';
+import { adviceOn, eventText } from './words.ts';
 import { wrapped } from '../../terminal/columns.ts';
 
 /** A record with its line in the log. */
@@ -58,7 +58,7 @@ function attempt(entry: Entry, options: StoryOptions): string {
       ['who', `${whoOf(entry)}${context === '' ? '' : `, secret ${context}`}`],
       ['door', [door + (service === undefined ? '' : ` (${service})`), from].filter((part) => part !== '').join(', ')],
       ['host', host ?? ''],
-      ['what', happened(entry)],
+      ['what', eventText(entry)],
       ['why', wording?.message ?? ''],
       ['detail', detail ?? ''],
       ['hint', wording?.hint ?? ''],

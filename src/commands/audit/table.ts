@@ -7,7 +7,7 @@ import type { Entry } from '../../audit/entry.ts';
 import { escapeControls } from '../../otp/escape.ts';
 import type { Traits } from '../../terminal/traits.ts';
 import { clockOf, dayOf } from './time.ts';
-import { HAPPENED_COLUMNS, happened } from './words.ts';
+import { EVENT_COLUMNS, eventText } from './words.ts';
 import { columnsOf, cutToColumns } from '../../terminal/columns.ts';
 
 export interface TableOptions {
@@ -44,7 +44,7 @@ export function rowOf(entry: Entry, options: TableOptions): string {
   const who = escapeControls(
     entry.context === options.context || entry.context === '' ? entry.user || SEVERAL : `${entry.user}/${entry.context}`,
   );
-  const what = escapeControls(happened(entry));
+  const what = escapeControls(eventText(entry));
   const tone = entry.result === 'refused' || entry.result === 'failed' ? 'red' : undefined;
   if (traits.columns < ONE_LINE_FROM_COLUMNS) {
     const more = fitted(`  ${[what, entry.door, sourceOf(entry, options)].filter((part) => part !== '').join('  ')}`, traits);
@@ -52,10 +52,10 @@ export function rowOf(entry: Entry, options: TableOptions): string {
   }
   const cells = [
     cell(who, USER_COLUMNS, traits),
-    painted(cell(what, HAPPENED_COLUMNS, traits), tone, traits),
+    painted(cell(what, EVENT_COLUMNS, traits), tone, traits),
     cell(entry.door, DOOR_COLUMNS, traits),
   ];
-  const used = start.length + USER_COLUMNS + HAPPENED_COLUMNS + DOOR_COLUMNS + cells.length;
+  const used = start.length + USER_COLUMNS + EVENT_COLUMNS + DOOR_COLUMNS + cells.length;
   return `${start}${cells.join(' ')} ${cutToColumns(sourceOf(entry, options), traits.columns - used, traits.utf8)}`.trimEnd() + '\n';
 }
 

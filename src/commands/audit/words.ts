@@ -71,15 +71,15 @@ export const EVENT_FAMILIES: readonly string[] = [...new Set(EVENT_NAMES.map((na
 );
 
 /** A short text for the table; a reason is shown as its stable word. Not escaped: it may contain anything from the log. */
-export function happened({ event, reason, method, count }: Entry): string {
+export function eventText({ event, reason, method, count }: Entry): string {
   const words = lookUp(EVENTS, event) ?? event;
   if (count > 1) return `${String(count)} x ${reason ?? (method === undefined ? words : (lookUp(METHODS, method) ?? method))}`;
   if (reason !== undefined) return `${words}: ${reason}`;
   return method === undefined || event !== 'login.accepted' ? words : `${words} ${lookUp(METHODS, method) ?? method}`;
 }
 
-/** The width of the longest text of happened() for records of notp. */
-export const HAPPENED_COLUMNS = Math.max(
+/** The width of the longest text of eventText() for records of notp. */
+export const EVENT_COLUMNS = Math.max(
   ...[
     ...Object.values(EVENTS),
     ...REASON_NAMES.map((reason) => `${EVENTS['login.refused']}: ${reason}`),

@@ -36,7 +36,7 @@ export async function exportSecret(own: Own, options: ExportOptions): Promise<nu
   if (file !== undefined && existsSync(file)) throw notWritten(`${file} already exists`);
   const credential = await credentialOf(own, options);
   try {
-    const output = json ? Buffer.from(jsonOf(context, credential)) : written(credential, to, file === undefined && isatty(1));
+    const output = json ? Buffer.from(jsonOf(context, credential)) : outputOf(credential, to, file === undefined && isatty(1));
     if (file === undefined) printResult(output);
     else writeFile(file, output);
     return 0;
@@ -57,7 +57,7 @@ async function ownCredential(own: Own, sealed: SealedFile, { context, passphrase
   return payload.type === 'hotp' ? { ...payload, counter: await nextCounter(own, sealed.id) } : payload;
 }
 
-function written(credential: Credential, to: ExportFormat, terminal: boolean): Uint8Array {
+function outputOf(credential: Credential, to: ExportFormat, terminal: boolean): Uint8Array {
   switch (to) {
     case 'uri':
       return Buffer.from(`${otpauthUri(credential)}\n`);

@@ -75,10 +75,10 @@ function isEnrolled(enrolment: Enrolment | undefined): boolean {
 }
 
 async function nextStep(batch: Batch, plan: Plan): Promise<Next> {
-  return nextFor(await seen(batch, plan), plan.options);
+  return nextFor(await readSeen(batch, plan), plan.options);
 }
 
-async function seen({ config, known, kept, folder }: Batch, { user, origin }: Plan): Promise<Seen> {
+async function readSeen({ config, known, kept, folder }: Batch, { user, origin }: Plan): Promise<Seen> {
   const { context } = origin;
   const found =
     kept === undefined ? await asUser(user, () => findSealed(config, user, context)) : fileAmong(kept.get(user.name), user.name, context);

@@ -48,7 +48,7 @@ function block(facts: Facts, screen: StatusScreen): string {
   if (seal !== null) rows.push(['seal', seal]);
   if (created !== null) rows.push(['made', at(created)]);
   rows.push(['last login', last_accepted === null ? 'never' : at(last_accepted)]);
-  if (logsInOnceMended(state)) rows.push(['tries left', triesOf(facts, screen)], ['recovery codes', `${String(recovery_left)} left`]);
+  if (logsInOnceFixed(state)) rows.push(['tries left', triesOf(facts, screen)], ['recovery codes', `${String(recovery_left)} left`]);
   const steps = nextSteps(facts, screen).flatMap(({ why, run }) => [row('next', why, screen.columns), row('run', run, Infinity)]);
   // The database may hold any name.
   return [`${escapeControls(`${context} of ${user}`)}\n`, ...rows.map(([label, text]) => row(label, text, screen.columns)), ...steps].join(
@@ -62,7 +62,7 @@ function row(label: string, text: string, columns: number): string {
 }
 
 /** Whether budget and recovery codes still matter. */
-function logsInOnceMended(state: EnrolmentState): boolean {
+function logsInOnceFixed(state: EnrolmentState): boolean {
   return ['active', 'missing', 'bad', 'stale'].includes(state);
 }
 

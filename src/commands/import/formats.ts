@@ -20,7 +20,7 @@ const OTPAUTH = /^otpauth:/i;
 
 /** Reads `text` in the format `from`, or detects the format. Throws `refused` with what is wrong, never with a secret. */
 export function readSource(text: string, from: ImportFormat | undefined, given: GivenParameters): Source {
-  const format = from ?? recognised(text);
+  const format = from ?? detectedFormat(text);
   if (format === 'python-notp') return { kind: 'python-notp', file: parsePythonNotp(text) };
   if (format !== 'base32' && Object.keys(given).length > 0)
     throw new NotpError(
@@ -39,7 +39,7 @@ export function bareCredential(secret: Uint8Array, given: GivenParameters): Cred
   return { type: 'totp', secret, ...USUAL_PARAMETERS, issuer: '', account: '', ...given };
 }
 
-function recognised(text: string): ImportFormat {
+function detectedFormat(text: string): ImportFormat {
   const lines = linesOf(text);
   if (lines.some((line) => MIGRATION.test(line))) return 'otpauth-migration';
   if (lines.some((line) => OTPAUTH.test(line))) return 'uri';

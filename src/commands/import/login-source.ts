@@ -29,10 +29,13 @@ const STDIN = 0;
  */
 export async function googleAuthenticatorText(file: string | undefined, user: User, waiting: Waiting): Promise<LoginText> {
   const usual = path.join(user.home, USUAL_NAME);
-  if (file === undefined && isatty(STDIN)) return { text: await asThem(usual, user), file: usual };
+  if (file === undefined && isatty(STDIN)) return { text: await readAsUser(usual, user), file: usual };
   if (file !== undefined && file !== '-') {
     const named = path.resolve(file);
-    return { text: isIn(user.home, named) ? await asThem(named, user) : asOurselves(named, MAX_GOOGLE_AUTHENTICATOR_BYTES), file: named };
+    return {
+      text: isIn(user.home, named) ? await readAsUser(named, user) : readAsCaller(named, MAX_GOOGLE_AUTHENTICATOR_BYTES),
+      file: named,
+    };
   }
   try {
     return { text: await stdinText(waiting, MAX_GOOGLE_AUTHENTICATOR_BYTES), file: undefined };
@@ -54,7 +57,7 @@ export async function pamOathText(file: string | undefined, waiting: Waiting): P
   try {
     if (file === undefined || file === '-') return { text: await stdinText(waiting, MAX_PAM_OATH_BYTES), file: undefined };
     const named = path.resolve(file);
-    return { text: asOurselves(named, MAX_PAM_OATH_BYTES), file: named };
+    return { text: readAsCaller(named, MAX_PAM_OATH_BYTES), file: named };
   } catch (error) {
     if (!(error instanceof NotpError)) throw error;
     throw new NotpError(
@@ -69,13 +72,13 @@ function isIn(home: string, file: string): boolean {
   return file.startsWith(`${path.resolve(home)}/`);
 }
 
-async function asThem(file: string, user: User): Promise<string> {
-  const bytes = await asUser(user, () => trusted(file, user));
+async function readAsUser(file: string, user: User): Promise<string> {
+  const bytes = await asUser(user, () => readOwnFile(file, user));
   if (bytes !== undefined) return textOf(file, bytes, MAX_GOOGLE_AUTHENTICATOR_BYTES);
   throw new NotpError('usage', `there is no ${file}`, 'give --file with the file that secret= names in /etc/pam.d, or pipe it to stdin');
 }
 
-function trusted(file: string, user: User): Uint8Array | undefined {
+function readOwnFile(file: string, user: User): Uint8Array | undefined {
   try {
     return readTrusted(file, { owner: user.uid, maxBytes: MAX_GOOGLE_AUTHENTICATOR_BYTES });
   } catch (error) {
@@ -89,14 +92,14 @@ function trusted(file: string, user: User): Uint8Array | undefined {
 }
 
 /** Reads the administrator's own choice, and for root prints the real path. */
-function asOurselves(file: string, maxBytes: number): string {
+function readAsCaller(file: string, maxBytes: number): string {
   const text = fileText(file, maxBytes);
-  if (isRoot()) sayLine(`Read as root: ${escapeControls(behind(file))}`);
+  if (isRoot()) sayLine(`Read as root: ${escapeControls(realPathOf(file))}`);
   return text;
 }
 
 /** The path behind all symlinks; a pipe has none. */
-function behind(file: string): string {
+function realPathOf(file: string): string {
   try {
     return realpathSync(file);
   } catch {
