@@ -139,8 +139,8 @@ describe('notp-enroll --batch', { skip: lacks(BATCH_NEEDS) }, () => {
     fs.writeFileSync(world.outside('/root/mine/mine1.png'), 'holiday\n');
     const { code, stderr } = await world.enroll(['--batch', world.list('mine.txt', users), '--out', '/root/mine']);
     assert.equal(code, 1);
-    assert.match(stderr, /mine0: \/root\/mine\/mine0\.txt is there already/);
-    assert.match(stderr, /mine1: \/root\/mine\/mine1\.png is there already/);
+    assert.match(stderr, /mine0: \/root\/mine\/mine0\.txt already exists/);
+    assert.match(stderr, /mine1: \/root\/mine\/mine1\.png already exists/);
     assert.equal(fs.readFileSync(world.outside('/root/mine/mine0.txt'), 'utf8'), 'shopping list\n');
     assert.equal(world.sealedId('mine0'), undefined);
   });

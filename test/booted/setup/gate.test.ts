@@ -24,7 +24,7 @@ describe('notp setup gate', { skip: lacks({ root: true, programs: [...CONTAINER_
     assert.match(shown.stdout, /^--- \/dev\/null\n\+\+\+ \/etc\/ssh\/sshd_config\.d\/10-notp-gate\.conf\n@@/);
     assert.match(shown.stdout, /^\+ForceCommand \/usr\/bin\/notp gate$/m);
     assert.match(shown.stderr, /nothing was written/);
-    assert.match(shown.stderr, /reload of sshd/);
+    assert.match(shown.stderr, /reloads sshd/);
     assertAsBefore(host, files);
     assert.equal((await host.container.run(['test', '-e', '/var/lib/notp-setup'])).code, 1);
   });

@@ -23,7 +23,7 @@ describe('notp setup', { skip: lacks({ root: true, programs: [...CONTAINER_NEEDS
         /^\+ {2}AuthenticationMethods publickey,keyboard-interactive:pam keyboard-interactive:pam,keyboard-interactive:pam\r$/m,
       );
       await terminal.expect(/^notp: hint: nothing was written; this is for the groups people\r$/m);
-      await terminal.expect(/^notp: hint: notp setup pam --apply writes it/m);
+      await terminal.expect(/^notp: hint: notp setup pam --apply makes a backup/m);
       assert.equal(await terminal.exited, 0);
     });
   }

@@ -95,7 +95,7 @@ describe('new recovery codes', { skip: lacks({ programs: ['oathtool'] }) }, () =
     assert.equal((await own.verify(codes.pop() ?? '')).code, 0);
     assertRefused(await own.opening(['reseal', '--seal', 'host']), 1, /a host-sealed secret needs root and the system user notp/);
     assertRefused(await own.opening(['reseal', '--new-passphrase-file', own.passphraseFile]), 2, /needs --seal passphrase/);
-    assertRefused(await own.opening(['reseal', '--all', '--seal', 'host']), 2, /--all stands alone/);
+    assertRefused(await own.opening(['reseal', '--all', '--seal', 'host']), 2, /--all takes no context, --user or --seal/);
     const other = own.put('other', 'battery staple\n');
     const sealed = await own.opening(['reseal', '--seal', 'passphrase', '--new-passphrase-file', other]);
     assert.equal(sealed.code, 0, sealed.stderr);

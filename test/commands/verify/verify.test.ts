@@ -161,7 +161,7 @@ describe('names of contexts', () => {
         const { code, stdout, stderr } = await own.notp([command, name]);
         assert.equal(code, 2);
         assert.equal(stdout, '');
-        assert.ok(stderr.startsWith(`notp: error: ${shown} is not a context name\nnotp: hint: letters, digits`), stderr);
+        assert.ok(stderr.startsWith(`notp: error: ${shown} is not a context name\nnotp: hint: use at most 64 letters, digits`), stderr);
       }
       assert.deepEqual(own.snapshot(), earlier);
     });
