@@ -76,21 +76,12 @@ export async function storeLogin(
   { passphrase, opening, replace, otherThan }: Storing,
 ): Promise<Stored> {
   const { origin, now, config } = target;
-<<<<<<< HEAD
-  const idIn = (place: SealedPlace): string => markedId(state, place, moved);
-  const { ended, isUnknown, notes: named } = await refuseTwin(target, state, { ...moved, passphrase: passphrase ?? opening, idIn });
-  const payload: Payload = { ...moved.credential, recovery: keptRecoveryCodes(moved.emergency, randomBytes) };
-  const sealed = sealPayload(target, payload, passphrase, state, idIn(origin));
-  const { credential, lastStep = -1 } = moved;
-  const first = firstState(config.policy, moved.emergency.length, now());
-=======
-  const idIn = (context: string): string => markedId(state, { ...origin, context }, foreign);
+  const idIn = (place: SealedPlace): string => markedId(state, place, foreign);
   const { ended, isUnknown, notes: named } = await refuseTwin(target, state, { ...foreign, passphrase: passphrase ?? opening, idIn });
   const payload: Payload = { ...foreign.credential, recovery: keptRecoveryCodes(foreign.emergency, randomBytes) };
-  const sealed = sealPayload(target, payload, passphrase, state, idIn(origin.context));
+  const sealed = sealPayload(target, payload, passphrase, state, idIn(origin));
   const { credential, lastStep = -1 } = foreign;
   const first = firstState(config.policy, foreign.emergency.length, now());
->>>>>>> 953893c (import: types say what they are, ForeignLogin, RunningImport)
   const notes = [...named];
   const asForeign = {
     ...first,
@@ -99,13 +90,8 @@ export async function storeLogin(
   };
   let left = recoveryLeft(asForeign);
   const goOn = (fresh: LoginState, former: Enrolment, nowMs: number): LoginState & PendingState => {
-<<<<<<< HEAD
     const marked = idIn(former);
-    const known: Known = {
-=======
-    const marked = idIn(former.context);
     const known: Comparison = {
->>>>>>> 953893c (import: types say what they are, ForeignLogin, RunningImport)
       isSame: isSameSecret(former.id, marked),
       isOther: former.id === otherThan,
       hasSameCodes: hasSameRecoveryCodes(former.id, marked) && former.state.spent.length === fresh.spent.length,
@@ -232,11 +218,7 @@ interface Comparison {
  * The id of the imported secret for `origin`: importing the same secret again gives the same first digits, and the same
  * emergency codes give the same next digits. Without a host key the whole id is random.
  */
-<<<<<<< HEAD
-function markedId({ hostKey }: State, origin: SealedPlace, { credential, emergency }: Moved): string {
-=======
-function markedId({ hostKey }: State, origin: Origin, { credential, emergency }: ForeignLogin): string {
->>>>>>> 953893c (import: types say what they are, ForeignLogin, RunningImport)
+function markedId({ hostKey }: State, origin: SealedPlace, { credential, emergency }: ForeignLogin): string {
   const random = newId();
   if (hostKey === undefined) return random;
   const mark = (what: string, secret: Uint8Array): string =>

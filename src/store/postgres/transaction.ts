@@ -116,17 +116,12 @@ export class PostgresTransaction {
 
   private async begin(): Promise<Beginning> {
     this.gather();
-/** While a host is renamed, some of its processes use the old name and some the new one, each with its own head; the log is the same. */
-const LOCKED_LOG = 'SELECT pg_advisory_xact_lock(hashtextextended($log, 0))';
-
-/** The name of the host that writes, and the name of its log. */
-interface Writer {
-  readonly thisHost: string;
-  readonly logName: string;
-}
-
-    const [, { rows }] = await this.named(() =>
-      Promise.all([this.reach(), this.client.query<Row>(prepared(LOCKED_CHAIN, { host: this.thisHost }))]),
+    const [, , { rows }] = await this.named(() =>
+      Promise.all([
+        this.reach(),
+        this.client.query(prepared(LOCKED_LOG, { log: this.logName })),
+        this.client.query<Row>(prepared(LOCKED_CHAIN, { host: this.thisHost })),
+      ]),
     );
     this.hasBegun = true;
     return { chain: presentHead(rows[0]), clockMs: Number(rows[0]?.['clock_ms']) };

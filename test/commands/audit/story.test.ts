@@ -19,11 +19,7 @@ describe('the story of an attempt', () => {
     );
     assert.match(
       shown,
-<<<<<<< HEAD
-      /\ndetail {2}the clock is 9 steps behind the last accepted code\ntold {4}wait for the next code; each code works once, also a recovery code\nto do {3}nothing to mend/,
-=======
-      /\ndetail {2}the clock is 9 steps behind the last accepted code\nhint {4}wait for the next code; each works once, recovery codes too\nto do {3}nothing to fix/,
->>>>>>> cc6ce94 (setup, man: the default of --user and --group is everybody)
+      /\ndetail {2}the clock is 9 steps behind the last accepted code\nhint {4}wait for the next code; each code works once, also a recovery code\nto do {3}nothing to fix/,
     );
     assert.match(
       shown,
