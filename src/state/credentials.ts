@@ -26,16 +26,19 @@ export function withOpenedKey(place: StatePlace, config: Config): StatePlace {
 export function withCredentials(place: StatePlace, config: Config, environment: NodeJS.ProcessEnv): StatePlace {
   const folder = environment['CREDENTIALS_DIRECTORY'];
   if (folder === undefined) return place;
-  const hostKeyFiles = keyFilesIn(folder, credentialNames(config));
+  const hostKeyFiles = keyFilesIn(folder, config.hostKeys);
   const passwordFile = path.join(folder, PASSWORD_CREDENTIAL);
   const { store } = place;
   const present = store.kind === 'postgres' && existsSync(passwordFile) ? { ...store, passwordFile } : store;
   return { ...place, hostKeyFiles, hostKeyForbidden: CREDENTIAL_FORBIDDEN, store: present };
 }
 
-/** The files of `names`. A key that was the only one is handed under that name until the drop-in of the unit names all of them. */
-function keyFilesIn(folder: string, names: readonly string[]): string[] {
-  const files = names.map((name) => path.join(folder, name));
+/**
+ * The credentials with the keys of `hostKeys`: each by the name of its file, and the first that is missing by the name that a single key
+ * has. So the drop-in of the unit may change before or after `host_key` does.
+ */
+function keyFilesIn(folder: string, hostKeys: readonly string[]): string[] {
+  const files = hostKeys.map((file) => path.join(folder, path.basename(file)));
   const lacking = files.findIndex((file) => !existsSync(file));
   return files.map((file, i) => (i === lacking ? path.join(folder, ONLY_KEY) : file));
 }

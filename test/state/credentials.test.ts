@@ -18,9 +18,15 @@ function handed(credentials: readonly string[], hostKeys: readonly [string, ...s
 }
 
 describe('the credentials of a service', () => {
-  it('are the host keys by the names of their files, and one alone by one name', () => {
+  it('are the host keys by the names of their files, or one of them by the name that a single key has', () => {
     assert.deepEqual(handed(['host.key'], ['/etc/notp/fleet.key']), ['host.key']);
     assert.deepEqual(handed(['new.key', 'fleet.key', 'host.key'], ['/etc/notp/new.key', '/etc/notp/fleet.key']), ['new.key', 'fleet.key']);
+  });
+
+  it('kept everybody out when the earlier file was taken out of host_key, or the drop-in named a single key by its file', () => {
+    assert.deepEqual(handed(['new.key', 'fleet.key'], ['/etc/notp/new.key']), ['new.key']);
+    assert.deepEqual(handed(['new.key', 'fleet.key', 'host.key'], ['/etc/notp/new.key']), ['new.key']);
+    assert.deepEqual(handed(['new.key', 'fleet.key'], ['/etc/notp/fleet.key']), ['fleet.key']);
   });
 
   it('kept everybody out as soon as a second file was in host_key, and the drop-in still handed the first one under the name of one alone', () => {

@@ -1,6 +1,7 @@
 /** Checks of the service: its user, its units, its key as a credential, and the socket of each enrolled user. See systemd.unit(5). */
 import { spawnSync } from 'node:child_process';
 import * as fs from 'node:fs';
+import * as path from 'node:path';
 import { shellCommand } from '../../otp/escape.ts';
 import { credentialNames, expand, type Config } from '../../system/config.ts';
 import { hasService, isBooted, JUDGE_SOCKET } from '../../system/systemd.ts';
@@ -63,11 +64,14 @@ function examineJudge({ judge }: Config): Finding {
 
 /** The host key reaches the service only through a line of its unit. */
 function examineCredential(config: Config): Finding[] {
-  const shown = systemctl(['cat', 'notp@.service']).join('\n');
+  const present = systemctl(['cat', 'notp@.service']).join('\n').split('\n');
+  const byFile = `LoadCredential=${path.basename(config.hostKey)}:${config.hostKey}`;
+  // A single key may also have the name of its file.
+  if (config.hostKeys.length === 1 && !hasEncryptedKey(config) && present.includes(byFile))
+    return [ok('service-credential', 'The service receives the host key', byFile)];
   const [first, ...others] = credentialNames(config).map((name, i) => `${name}:${config.hostKeys[i] ?? ''}`);
   const key = hasEncryptedKey(config) ? `LoadCredentialEncrypted=${first ?? ''}.cred` : `LoadCredential=${first ?? ''}`;
   const lines = [key, ...others.map((other) => `LoadCredential=${other}`)];
-  const present = shown.split('\n');
   const line = lines.find((each) => !present.includes(each)) ?? lines.join(', ');
   if (lines.every((each) => present.includes(each))) return [ok('service-credential', 'The service receives the host key', line)];
   const title = 'The service does not receive the host key';
