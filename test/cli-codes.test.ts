@@ -1,7 +1,7 @@
 /** The command line of one's own codes: every flag of the contract is in the help, which fits a terminal, and wrong usage says no secret again. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { EXPORT_FORMATS, IMPORT_FORMATS, LOGIN_FORMATS } from '../src/terminal/formats.ts';
+import { EXPORT_FORMATS, IMPORT_FORMATS, LOGIN_FORMATS } from '../src/terminal/choices.ts';
 import { run, type Ran } from './support/process.ts';
 import { SOURCE_NOTP } from './support/world.ts';
 

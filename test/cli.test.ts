@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { before, describe, it } from 'node:test';
 import { ALGORITHMS } from '../src/otp/code.ts';
 import { VERSION } from '../src/cli.ts';
-import { QR_STYLES } from '../src/terminal/formats.ts';
+import { QR_STYLES } from '../src/terminal/choices.ts';
 import { run, type Ran } from './support/process.ts';
 import { SOURCE_NOTP } from './support/world.ts';
 

@@ -56,7 +56,7 @@ export function summaryOf(flood: Flood, { user, count, sinceMs, untilMs, ref, sh
   const time = (ms: number): string => new Date(Math.min(ms, nowMs)).toISOString();
   const [since, until] = [time(sinceMs), time(untilMs)];
   const sum = { user, context: '', ...(detail === '' ? {} : { detail }), count, since, until, ref } as const;
-  // For several doors the summary names the gate, whose data are less certain.
+  // A summary of several doors is written as one of the gate: readers such as fail2ban trust records of the PAM door more.
   if (flood === 'refusals') return { door: 'gate', event: 'login.refused', ...sum, ...common, result: 'refused' };
   return { door: 'gate', event: 'login.accepted', ...sum, ...common, result: 'accepted' };
 }

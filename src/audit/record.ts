@@ -47,6 +47,7 @@ export interface Origin {
   readonly tty?: string;
 }
 
+/** A new field also goes to entryOf() in audit/entry.ts, which reads it back, and to SHARED in audit/floods.ts if summaries keep it. */
 export interface AuditRecord extends Origin {
   readonly event: Event;
   readonly result: 'accepted' | 'refused' | 'done' | 'failed';
@@ -78,7 +79,7 @@ export interface Link {
 /** The maximal length of a text field; a longer one is cut. */
 const MAX_FIELD_CHARACTERS = 256;
 
-/** Fields that the client itself chooses. They get no more bytes of the line, even escaped, as a long waiting line takes room from others. */
+/** Fields that the client itself chooses. A line that waits in the store takes room from others, so these fields are cut by their bytes when escaped. */
 const SAID_BY_ASKER: readonly string[] = ['service', 'rhost', 'tty'];
 const MAX_SAID_BYTES = 256;
 

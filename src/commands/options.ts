@@ -1,7 +1,7 @@
 /** Shared by all commands: the surroundings of the process, common options, and checks of option values. */
 import { shellCommand } from '../otp/escape.ts';
 import { InvalidArgumentError, Option, type Command } from 'commander';
-import { QR_STYLES } from '../terminal/formats.ts';
+import { QR_STYLES } from '../terminal/choices.ts';
 import type { Own } from '../enrolment/own-secrets.ts';
 import { DIGITS, type Digits } from '../otp/code.ts';
 import { DEFAULT_CONFIG_FILE, readConfig, type Config } from '../system/config.ts';

@@ -16,7 +16,7 @@ import { entryOf, realUser, type User } from '../system/users.ts';
 import { openVerifier, refuseAtGate, type OpenOptions } from '../login/open.ts';
 import type { Outcome, SshSession, Verifier } from '../wire/verifier.ts';
 import { enrollFirst, isToEnroll } from './enroll-first.ts';
-import { askOneLine, askUntilAccepted } from './questions.ts';
+import { askOneLine, askUntilAccepted } from './prompts.ts';
 import { isAccepted, sayRefusal } from './refusal.ts';
 import { becomeShell, CODE_VARIABLES } from './shell.ts';
 

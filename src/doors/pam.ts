@@ -21,7 +21,7 @@ import { reasonOf } from '../login/record.ts';
 import { openVerifier, recordRefusal, type OpenOptions } from '../login/open.ts';
 import type { Attempt, Outcome, Verifier } from '../wire/verifier.ts';
 import { pamTerminal } from './pam-terminal.ts';
-import { askUntilAccepted } from './questions.ts';
+import { askUntilAccepted } from './prompts.ts';
 import { lineToStranger, refusalLine } from './refusal.ts';
 
 export interface PamOptions {

@@ -10,7 +10,7 @@ import { localVerifier, withKept } from '../login/login.ts';
 import type { Login, Rules } from '../login/rules.ts';
 import { reasonOf } from '../login/record.ts';
 import { recordRefusal } from '../login/open.ts';
-import { factsOfFiles } from '../enrolment/care.ts';
+import { factsOfFiles } from '../enrolment/read-facts.ts';
 import { withCredentials } from '../state/credentials.ts';
 import type { Facts } from '../wire/facts.ts';
 import { keptFiles, openable } from '../login/sealed-files.ts';
@@ -214,7 +214,7 @@ function benchOf({ configuration, environment, now }: ServeOptions): Bench {
 }
 
 async function answerEnrolment(question: EnrolQuestion, service: Service, enrolment: SelfEnrolment): Promise<string> {
-  if (question.step === 'status') return printEnrolAnswer({ kind: 'facts', facts: await factsOf(service, question.files) });
+  if (question.step === 'status') return printEnrolAnswer({ kind: 'facts', facts: await statusFacts(service, question.files) });
   const file = 'sealed' in question ? question : { context: service.config.context, sealed: '', wrong: '' };
   const asked: AskedOrigin = { ...ENROLLING, context: file.context };
   const login = loginOf(service, asked, [file]);
@@ -224,7 +224,7 @@ async function answerEnrolment(question: EnrolQuestion, service: Service, enrolm
   return printEnrolAnswer(await enrolment.answer(question, whole, { ...rules, mayFallBack: false }));
 }
 
-async function factsOf({ config, account, place, now }: Service, sent: readonly SentFile[]): Promise<readonly Facts[]> {
+async function statusFacts({ config, account, place, now }: Service, sent: readonly SentFile[]): Promise<readonly Facts[]> {
   const files = sent.map((file) => foundIn(file, account.user));
   return await withState(place, now, async (state) => {
     const enrolments = (await state?.store.exclusively((transaction) => transaction.enrolmentsOf(account.user))) ?? [];

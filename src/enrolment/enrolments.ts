@@ -7,7 +7,7 @@ import type { Credential } from '../otp/uri.ts';
 import type { SealedFile } from '../seal/file.ts';
 import type { Change } from '../wire/enrolment.ts';
 import type { Facts } from '../wire/facts.ts';
-import type { Refilled } from './care.ts';
+import type { Refilled } from './refill.ts';
 import type { HeldBy, Plan } from './plan.ts';
 
 /**

@@ -9,7 +9,7 @@ import type { Config } from '../system/config.ts';
 import { isRoot, type User } from '../system/users.ts';
 import { whereSealed } from '../login/sealed-files.ts';
 import { type StatePlace } from '../state/place.ts';
-import type { QrStyle } from '../terminal/formats.ts';
+import type { QrStyle } from '../terminal/choices.ts';
 import { newFile } from '../system/new-file.ts';
 import { ownStatePlace, refuseElsewhere } from './whose.ts';
 import type { Own } from './own-secrets.ts';

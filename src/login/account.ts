@@ -8,7 +8,7 @@ import type { Config } from '../system/config.ts';
 import type { DeviceFile } from '../system/secrets.ts';
 import { emptiest, refilled, type Bucket, type BudgetPolicy } from '../verdict/budget.ts';
 import type { Refused } from '../verdict/decide.ts';
-import { refused, standingOf } from './standing.ts';
+import { refused, standingOf } from './registered-file.ts';
 import type { Login, Rules } from './rules.ts';
 
 /** A device whose sealed file is the registered one. */
@@ -24,7 +24,7 @@ export interface Account {
   /** The other active enrolments of the account. Each try is charged to them too. */
   readonly others: readonly Enrolment[];
   readonly bucket: Bucket;
-  /** Unix time in milliseconds. Codes up to this time count as used: devices without a file in place used them, and may share a secret. */
+  /** Unix time in milliseconds. No code up to this time is accepted: a device whose sealed file is missing has used one, and this device may have the same secret. */
   readonly usedUntilMs: number;
   /** The refusal to give where there is no device. */
   readonly refusal: Refused;

@@ -23,7 +23,7 @@ import { record, recordOf, refuseUnlinked, settledBy, type Settled } from './rec
 import { remember, remembered } from './remembering.ts';
 import type { Login, Rules } from './rules.ts';
 import { keptFiles, openable } from './sealed-files.ts';
-import { refused } from './standing.ts';
+import { refused } from './registered-file.ts';
 import { strangersVerdict, unlessAllowed } from './unenrolled.ts';
 
 /** Gives a verifier even where something is broken: then each of its outcomes is the refusal for it. */
@@ -190,7 +190,7 @@ async function judge(
   if (device === undefined || used === undefined) return settledBy(origin, decision.verdict, devices.length === 1 ? devices[0] : undefined);
   const settled = settledBy(origin, decision.verdict, device);
   if (bench.inOutage) return { ...settled, used: usedBy(device.enrolment.state, used.state) };
-  // Another device may have the same secret.
+  // The code is used on every device, as another one may have the same secret: one of them may have reported it from an outage.
   for (const [i, { enrolment }] of devices.entries()) {
     const each = after[i] ?? enrolment;
     if ((await bench.used?.(enrolment, i === decision.device ? { ...each, ...accepted } : each)) === true)
@@ -202,7 +202,7 @@ async function judge(
 
 const TAKEN = refused('replayed', 'this host took it in an outage, by its copy');
 
-/** The longest wait of a question. Later ones are turned away, and no code is judged as of an earlier time. */
+/** No code is judged as of a time longer ago than this. The service refuses questions that wait longer (doors/turns.ts). */
 export const MAX_WAIT_MS = 20_000;
 
 /** How many consecutive codes the account must show. A proof with fewer is not judged. */
@@ -220,7 +220,7 @@ function decisionOn(
   const states = devices.map(({ enrolment }) => ({ ...enrolment.state, bucket }));
   const opened = devices.map(({ file }) => presented.opened[file]);
   const decision = decide(states, { ...presented, opened, usedUntilMs }, nowMs, policy);
-  // As of this turn at the store. Otherwise many parallel tries would each be granted the same waiting time.
+  // The bucket keeps the time of this transaction: parallel tries must not each be refilled for the time that they have waited.
   return { decision, left: { tokens: decision.next[0]?.bucket.tokens ?? bucket.tokens, asOfMs: bucket.asOfMs } };
 }
 

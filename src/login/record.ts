@@ -8,7 +8,7 @@ import type { Reason } from '../verdict/reasons.ts';
 import type { Device } from './account.ts';
 import type { Rules } from './rules.ts';
 import type { Used } from '../outage/merge.ts';
-import { refused } from './standing.ts';
+import { refused } from './registered-file.ts';
 import { auditLog } from '../state/state.ts';
 import type { Outcome } from '../wire/verifier.ts';
 

@@ -4,7 +4,7 @@ import { stripVTControlCharacters } from 'node:util';
 import { generate } from 'lean-qr';
 import { toPngBuffer } from 'lean-qr/extras/node_export';
 import { toSvgSource } from 'lean-qr/extras/svg';
-import type { QrStyle } from './formats.ts';
+import type { QrStyle } from './choices.ts';
 import { sayHint } from './printer.ts';
 
 const QUIET_ZONE = 4;

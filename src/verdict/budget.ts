@@ -4,6 +4,7 @@
  * All guesses are paid from this one bucket, at the price of their chance: a single code costs one token, a pair of consecutive
  * codes a millionth of it, since each code has at least six digits. So any mix of guesses in one day has the chance of that day's
  * tokens; the README has the arithmetic.
+ * The numbers are `budget` and `refill` of [policy] in notp.toml, with their defaults in system/settings.ts.
  * Three consecutive codes are so unlikely to be guessed that they are judged without limit: nobody can keep the owner out.
  */
 
@@ -49,7 +50,7 @@ export function isEmpty(bucket: Bucket, price: number): boolean {
 
 /** The price of a pair, as a fraction of the price of a single code. */
 const PAIR = 1e-6;
-/** The tokens below zero that pay only for pairs, so that the owner of an empty bucket needs no more than two codes. */
+/** A bucket may go this far below zero, but only to pay for pairs: so the owner of an empty bucket still needs no more than two codes. */
 export const PAIRS_RESERVE = 1;
 
 /** How many consecutive codes are needed: one; two where the bucket is empty; three where it cannot pay for a pair either. */

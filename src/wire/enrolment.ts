@@ -1,7 +1,7 @@
 /**
- * What the service and a user's own commands say to each other about that user's enrolment. To enrol: the service makes
- * the secret, shows it once, and gives the sealed file when a code has confirmed it. To look after it: each question has a
- * proof, and a file that was sealed anew is completed like a new one. Several lines on one connection:
+ * The messages between the service and a user's own commands about that user's enrolment. To enrol, the service makes the secret, sends
+ * it once, and sends the sealed file after a code has confirmed it. To change an enrolment, each question carries a proof; a re-sealed
+ * file is completed like a new one. Several lines on one connection:
  *
  *   { "notp": "enrol/1", "step": "begin", "context", "replace", "algorithm", "digits", "period", "issuer", "account", "recovery",
  *     "sealed", "wrong", "readings": a proof of the enrolment to replace }      -> offer, or a refusal (answer/1)
@@ -13,7 +13,7 @@
  *   { "notp": "enrol/1", "step": "complete" | "abandon" }                        -> done
  *   { "notp": "offer/1", "secret": base32, "recovery": [text, …] } { "notp": "file/1", "file": the sealed file as text } { "notp": "done/1" }
  *   { "notp": "anew/1", "file", "recovery": [text, …] } { "notp": "secret/1", "uri": otpauth URI }
- *   { "notp": "facts/1", "facts": [what facts.ts tells of an enrolment, …] }
+ *   { "notp": "facts/1", "facts": [the fields of wire/facts.ts, …] }
  */
 import { ALGORITHMS, DIGITS, MAX_PERIOD_SECONDS, MIN_PERIOD_SECONDS, toBase32, type CodeParameters } from '../otp/code.ts';
 import type { Reading } from '../otp/proof.ts';
@@ -25,16 +25,16 @@ import { FACTS, type Facts } from './facts.ts';
 import { FILE, parseAnswer, parseLine, printAnswer, printFile, printReading, READINGS, type SentFile } from './question.ts';
 import type { Outcome } from './verifier.ts';
 
-/** What a new secret is for, and how its codes are made. */
+/** The labels and parameters of a new secret, and its number of recovery codes. */
 export type Wanted = CodeParameters & Account & { readonly recovery: number };
 
-/** What is to be different. */
+/** A change of an enrolment that keeps its secret. */
 export interface Change {
-  /** What the audit record calls it. */
+  /** The event of its audit record. */
   readonly event: 'passphrase' | 'recovery' | 'reseal';
   /** The passphrase to seal with; undefined: the key of the host. */
   readonly passphrase: string | undefined;
-  /** How many new recovery codes take the place of the old ones; undefined: those stay. */
+  /** The number of new recovery codes, which replace the old ones; undefined: the old ones stay. */
   readonly recovery: number | undefined;
 }
 
@@ -46,7 +46,7 @@ export interface EnrolBegin extends SentFile {
   readonly readings: readonly Reading[];
 }
 
-/** About an enrolment that is there, with a proof of it. */
+/** A question about an existing enrolment, with a proof of it. */
 interface WithProof extends SentFile {
   readonly readings: readonly Reading[];
 }
@@ -54,7 +54,7 @@ interface WithProof extends SentFile {
 export type CareQuestion = WithProof &
   ({ readonly step: 'change'; readonly change: Change } | { readonly step: 'export' } | { readonly step: 'revoke' });
 
-/** What is known of the enrolments that these files are, or should be, of. */
+/** A question about the status of the enrolments of these files. */
 export interface StatusQuestion {
   readonly step: 'status';
   readonly files: readonly SentFile[];
@@ -67,7 +67,7 @@ export type EnrolQuestion =
   | { readonly step: 'confirm'; readonly code: string }
   | { readonly step: 'complete' | 'abandon' };
 
-/** How many sealed files one question about their status may have. */
+/** The maximal number of sealed files in one question about their status. */
 export const MAX_STATUS_FILES = 16;
 
 const ENROL = { notp: literal('enrol/1') };
@@ -78,7 +78,7 @@ const CHANGE = object({
   ...{ ...ENROL, step: literal('change'), ...WITH_PROOF, event: oneOf(['passphrase', 'recovery', 'reseal']) },
   ...{ passphrase: optional(text(/^[^]{1,1024}$/)), recovery: optional(RECOVERY_COUNT) },
 })
-  // The record shall say what is done.
+  // Otherwise the audit record would name another change than the one made.
   .assert(({ event, recovery }) => (event === 'recovery') === (recovery !== undefined), '"recovery" does not fit "event"')
   .assert(({ event, passphrase }) => event !== 'passphrase' || passphrase !== undefined, 'lacks "passphrase"')
   .map(({ step, event, passphrase, recovery, context, sealed, wrong, readings }): EnrolQuestion => ({
@@ -130,12 +130,12 @@ function printCare(question: CareQuestion): string {
   return JSON.stringify({ ...about, event, passphrase, recovery }) + '\n';
 }
 
-/** Throws where the line is no step of an enrolment. */
+/** Throws if the line is not a step of an enrolment. */
 export function parseEnrolQuestion(line: string): EnrolQuestion {
   return parseLine(QUESTION, line, 'the question');
 }
 
-/** Whether a line is about an enrolment; what is wrong with it, its parser tells. */
+/** Whether a line is about an enrolment. parseEnrolQuestion() checks the rest. */
 export function isEnrolQuestion(line: string): boolean {
   return line.startsWith('{"notp":"enrol/1"');
 }
@@ -169,7 +169,7 @@ export function printEnrolAnswer(answer: EnrolAnswer): string {
   }
 }
 
-/** They are shown as they come, so they are looked at here. */
+/** They are shown to the person as they come, so they must be safe to print. */
 const RECOVERY_CODES = listOf(text(/^[A-Z2-7-]{1,32}$/), MAX_RECOVERY_CODES);
 
 const ANSWER = union(
@@ -189,7 +189,7 @@ const ANSWER = union(
   object({ notp: literal('done/1') }).map((): EnrolAnswer => ({ kind: 'done' })),
 );
 
-/** Throws where the line is no answer. */
+/** Throws if the line is not an answer. */
 export function parseEnrolAnswer(line: string): EnrolAnswer {
   if (!line.startsWith('{"notp":"answer/')) return parseLine(ANSWER, line, 'the answer');
   const outcome = parseAnswer(line);

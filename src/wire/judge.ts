@@ -1,6 +1,7 @@
 /**
- * The judge of the PAM door: one service behind root's own socket (notp-judge.socket), which decides for every account. The process that
- * pam_exec starts has whatever its caller chose (limits, a cgroup that can be frozen), so it only asks: it opens no state and no log.
+ * The client of the judge, which is the service behind root's own socket (notp-judge.socket) and decides for every account at the PAM door.
+ * The caller of sudo controls the process that pam_exec starts (its limits, a cgroup that can be frozen). So that process only asks: it
+ * opens no state and no log.
  */
 import { existsSync } from 'node:fs';
 import { newRef, writeToCopies } from '../audit/audit.ts';
@@ -14,19 +15,19 @@ import { connectOnce, refuseOver, remoteVerifier } from './remote.ts';
 import type { Outcome, Verifier } from './verifier.ts';
 
 export interface Judge {
-  /** Decides by these files, and by those that the store keeps. */
+  /** The verifier for these sealed files and those in the store. */
   verifier(files: readonly DeviceFile[]): Verifier;
-  /** Has a refusal of this side recorded there; where that fails, in the journal. Never throws. */
+  /** Has the judge record a refusal by this process; if that fails, records it in the journal. Never throws. */
   refuse(reason: Reason, detail: string): Promise<Outcome>;
   close(): void;
 }
 
-/** Whether the judge alone decides at the PAM door: wherever systemd is the init of the host, or its socket is there. */
+/** Whether only the judge decides at the PAM door: if systemd is the init of the host, or if the judge's socket exists. */
 export function hasJudge({ judge }: Pick<Config, 'judge'>): boolean {
   return isBooted() || existsSync(judge);
 }
 
-/** Connects as root. Where nobody listens each question is refused. */
+/** Connects as root. If nobody listens, each question is refused. */
 export async function openJudge({ judge }: Pick<Config, 'judge'>, origin: Origin, now: () => number): Promise<Judge> {
   const wire = await connectOnce(judge);
   const account = { user: origin.user, ...(origin.uid === undefined ? {} : { uid: origin.uid }) };

@@ -3,7 +3,7 @@ import { connect, type Socket } from 'node:net';
 import { NotpError } from '../error.ts';
 
 export interface LineSocket {
-  /** Sends `line` (which ends in a newline) and gives the one that comes back. Throws `store_unavailable` past the deadline, at the end of the stream, or over the cap. */
+  /** Sends `line` (with its newline) and gives the answer. Throws `store_unavailable` after the deadline, at the end of the stream, or if the answer is too long. */
   ask(line: string): Promise<string>;
   close(): void;
 }
@@ -13,7 +13,7 @@ export interface LineLimits {
   readonly deadlineMs: number;
 }
 
-/** Connects to the socket at `path`. Throws `store_unavailable` where nobody listens. */
+/** Connects to the socket at `path`. Throws `store_unavailable` if nobody listens. */
 export async function connectLines(path: string, limits: LineLimits): Promise<LineSocket> {
   const socket = connect({ path });
   await settled<void>(path, socket, limits.deadlineMs, (done) => {
@@ -21,13 +21,13 @@ export async function connectLines(path: string, limits: LineLimits): Promise<Li
       done();
     });
   });
-  // What comes or breaks between two questions is heard by the next one.
+  // Data and errors that arrive between two questions are handled by the next question.
   socket.pause();
   socket.on('error', () => undefined);
   return {
     ask: (line) =>
       settled<string>(path, socket, limits.deadlineMs, (done, fail) => {
-        // An answer to no question would be taken for the answer to this one.
+        // Unsolicited data would be taken for the answer to this question.
         if (socket.readableLength > 0) {
           fail('it spoke without being asked');
           return;
@@ -42,7 +42,7 @@ export async function connectLines(path: string, limits: LineLimits): Promise<Li
   };
 }
 
-/** Gives the first line of `socket` without its newline to `done`; one answer has one line, so more is a failure. */
+/** Passes the first line of `socket`, without its newline, to `done`. An answer is a single line: more data is a failure. */
 export function collectLine(socket: Socket, maxBytes: number, done: (line: string) => void, fail: (why: string) => void): void {
   const chunks: Buffer[] = [];
   let length = 0;
@@ -59,7 +59,7 @@ export function collectLine(socket: Socket, maxBytes: number, done: (line: strin
   socket.on('data', take);
 }
 
-/** What `start` brings about, unless the socket fails, ends or is silent past the deadline first; then it is closed. */
+/** The result of `start`. Closes the socket and throws if the socket fails, ends, or passes the deadline before. */
 function settled<T>(
   path: string,
   socket: Socket,
@@ -75,7 +75,7 @@ function settled<T>(
     const fail = (why: string): void => {
       finish(() => {
         socket.destroy();
-        reject(new NotpError('store_unavailable', `${path}: ${why}`, 'ask an administrator to look at the notp service of your socket'));
+        reject(new NotpError('store_unavailable', `${path}: ${why}`, 'ask an administrator to check the notp service of your socket'));
       });
     };
     const onError = (error: Error): void => {

@@ -1,6 +1,7 @@
 /**
- * What a door and the service say to each other: one line of JSON each way for every question. Over the user's own socket there is no
- * "account": whoever owns it is meant. The PAM door names it to the judge, and has refusals of its own recorded there ("refusal/1").
+ * The messages between a door and the service: one line of JSON each way for every question. Over a user's own socket "account" is null,
+ * as the owner of the socket is meant. The PAM door names the account to the judge. It also sends the judge its own refusals, to be
+ * recorded ("refusal/1"). Any change of a shape takes the next number ("question/4"): the other side may still run the earlier release.
  *
  *   { "notp": "question/3", "ask": "before" | "verify", "account": { "user", "uid" } | null, "door", "service", "rhost", "tty",
  *     "files": for each device [{ "context", "sealed": the sealed file as text, "" for none, "wrong": why it cannot be read, or "" }, …],
@@ -9,7 +10,7 @@
  *   { "notp": "refusal/1", "account", "door", "service", "rhost", "tty", "context", "reason", "detail" }
  *   { "notp": "answer/1", "result": "ask" | "accepted" | "refused", "method", "stepOffset", "reason", "waitSeconds", "codesNeeded", "ref" }
  *
- * Parsing is strict on both sides. Nothing but the verdict comes back: no detail, no secret.
+ * Parsing is strict on both sides; the order of the keys does not matter. Only the verdict comes back: no detail, no secret.
  */
 import type { Door, Origin } from '../audit/record.ts';
 import { isContextName } from '../otp/names.ts';
@@ -40,21 +41,21 @@ import { METHODS, WORDING, type Reason } from '../verdict/reasons.ts';
 import { RESYNC_COUNTERS, type Verdict } from '../verdict/decide.ts';
 import type { Outcome, SshSession } from './verifier.ts';
 
-/** As many sealed files of the largest size as there can be, every character escaped, and the rest. */
+/** The longest line: the largest possible sealed files, with every character escaped, and the other fields. */
 export const MAX_LINE = MAX_CONTEXTS * 8 * MAX_SEALED_FILE_BYTES;
 
-/** Where a question comes from, as the door tells it. */
+/** The origin of a question, as the door states it. */
 export type AskedOrigin = Omit<Origin, 'user' | 'uid'>;
 
-/** Whom the judge of the PAM door is asked about; without a uid a name that is nobody's. */
+/** The account that the judge of the PAM door is asked about. Without a uid it is a name that no user has. */
 export type Account = Pick<Origin, 'user' | 'uid'>;
 
-/** A sealed file on its way: its text, or why there is none. */
+/** A sealed file in a message: its text, or the reason why it is missing. */
 export interface SentFile {
   readonly context: string;
-  /** Empty where there is none. */
+  /** Empty if there is no file. */
   readonly sealed: string;
-  /** Why it cannot be read; empty where it can. */
+  /** Why the file cannot be read; empty if it can. */
   readonly wrong: string;
 }
 
@@ -72,7 +73,7 @@ export interface Question {
 
 const DOORS: readonly Door[] = ['gate', 'pam', 'cli'];
 const REASONS = Object.keys(WORDING) as Reason[];
-/** The longest text from outside: a name, an address, a terminal, a message. */
+/** The maximal length of a text from outside: a name, an address, a terminal, a message. */
 const MAX_TEXT = 1024;
 const SHORT = text(/^[^]{0,1024}$/);
 const MAX_UID = 2 ** 32 - 2;
@@ -92,7 +93,7 @@ const ORIGIN = {
   tty: SHORT,
 };
 
-/** The fields of a sealed file on its way. */
+/** The fields of a sealed file in a message. */
 export const FILE = { context: CONTEXT, sealed: string(), wrong: SHORT };
 
 const PASSPHRASE = optional(SHORT.assert((typed) => Buffer.byteLength(typed) <= MAX_LINE_BYTES, 'is too long'));
@@ -133,12 +134,12 @@ export function printQuestion({ ask, account, origin, files, session, readings, 
   return JSON.stringify({ ...question, readings: readings.map(printReading), timedOut }) + '\n';
 }
 
-/** Throws where the line is no question. */
+/** Throws if the line is not a question. */
 export function parseQuestion(line: string): Question {
   return parseLine(QUESTION, line, 'the question');
 }
 
-/** What a door has refused without a question, to be recorded. */
+/** A refusal by the door itself, to be recorded. */
 export interface ToldRefusal {
   /** Undefined behind the user's own socket. */
   readonly account: Account | undefined;
@@ -156,7 +157,7 @@ export function printRefusal({ account, origin, reason, detail }: ToldRefusal): 
   return JSON.stringify({ notp: 'refusal/1', ...printOrigin(account, origin), context, reason, detail: detail.slice(0, MAX_TEXT) }) + '\n';
 }
 
-/** Gives undefined where the line is a question. Throws where it begins as a refusal and is malformed. */
+/** Undefined if the line is a question. Throws if it begins as a refusal and is malformed. */
 export function parseRefusal(line: string): ToldRefusal | undefined {
   return line.startsWith('{"notp":"refusal/1"') ? parseLine(REFUSAL, line, 'the refusal') : undefined;
 }
@@ -174,7 +175,7 @@ function originOf(
   return { context, door, ...present };
 }
 
-/** A sealed file as it goes over the wire; foundIn reads it back. */
+/** The message for a sealed file; foundIn() is the inverse. */
 export function sentFile({ context, found }: DeviceFile): SentFile {
   switch (found.kind) {
     case 'sealed':
@@ -186,7 +187,7 @@ export function sentFile({ context, found }: DeviceFile): SentFile {
   }
 }
 
-/** The sealed file of `user` that was sent; bad where it cannot be read, or is another user's or context's. */
+/** The sealed file of `user` in a message. It is bad if it cannot be read, or if it belongs to another user or context. */
 export function foundIn({ context, sealed, wrong }: SentFile, user: string): DeviceFile {
   if (wrong !== '') return { context, found: { kind: 'bad', why: wrong } };
   if (sealed === '') return { context, found: { kind: 'absent' } };
@@ -232,17 +233,17 @@ export function printAnswer(outcome: Outcome | undefined): string {
   return JSON.stringify({ notp: 'answer/1', ...nothing, ...told }) + '\n';
 }
 
-/** Throws where the line is no answer. */
+/** Throws if the line is not an answer. */
 export function parseAnswer(line: string): Outcome | undefined {
   return parseLine(ANSWER, line, 'the answer');
 }
 
-/** The line, which has `shape`. Throws where it has not, or is not written as the other side writes it: with a key twice, for example. */
+/** The value of the line. Throws if it does not have `shape`, or is not in the exact form that notp writes: with a duplicate key, for example. */
 export function parseLine<T>(shape: Type<T>, line: string, name: string): T {
   return shaped(shape, canonicalJson(Buffer.from(line), name), name);
 }
 
-/** The detail is for the record. */
+/** The detail is only for the audit record. */
 function withoutDetail(verdict: Verdict): object {
   if (verdict.result === 'refused') {
     const { reason, waitSeconds = null, codesNeeded = null } = verdict;

@@ -1,6 +1,6 @@
 /**
- * The verifier behind a socket: the service that listens there holds key, state and log, and answers with a verdict. Whatever is wrong
- * with it - dead, hung, slow, restarted, not speaking our language - is a refusal, in bounded time, and there is no second way to be asked.
+ * The verifier behind a socket. The service that listens there holds key, state and log, and answers with a verdict. If the service is dead,
+ * hung, slow, restarted or answers nonsense, the login is refused in bounded time. Nothing else is asked instead.
  */
 import type { Origin } from '../audit/record.ts';
 import { messageOf } from '../error.ts';
@@ -10,10 +10,10 @@ import type { Reason } from '../verdict/reasons.ts';
 import type { Attempt, Outcome, SshSession, Verifier } from './verifier.ts';
 import { MAX_LINE, parseAnswer, printQuestion, printRefusal, type Account, sentFile, type Question, type ToldRefusal } from './question.ts';
 
-/** Longer than the service may wait for its turn at the store. */
+/** Longer than the service waits for its turn at the store. */
 export const ANSWER_DEADLINE_MS = 30_000;
 
-/** The way to a service: a line there, and the line that comes back. Throws `store_unavailable` where none comes. */
+/** The connection to a service: sends a line and gives the answer. Throws `store_unavailable` without an answer. */
 export interface Wire {
   ask(line: string): Promise<string>;
   close(): void;
@@ -21,17 +21,17 @@ export interface Wire {
 
 export interface RemoteOptions {
   readonly wire: Wire;
-  /** Whom the judge is asked about; undefined behind the user's own socket. */
+  /** The account that the judge is asked about; undefined at a user's own socket. */
   readonly account?: Account;
   readonly origin: Origin;
   readonly files: readonly DeviceFile[];
-  /** Refuses and records on this side, where the service has no record of it. */
+  /** Refuses, and records in this process what the service did not record. */
   readonly refuse: (reason: Reason, detail: string) => Promise<Outcome>;
 }
 
 /**
- * A connection for each question, so that somebody who waits at a prompt holds nothing: a thousand prompts of a stolen key are in
- * nobody's way. `deadlineMs`: for the connection, and again for the answer.
+ * Connects for each question. So a session that waits at a prompt holds no connection, and a thousand prompts with a stolen key delay
+ * nobody. `deadlineMs`: for the connection, and again for the answer.
  */
 export function connectForEach(path: string, deadlineMs = ANSWER_DEADLINE_MS): Wire {
   return {
@@ -47,7 +47,7 @@ export function connectForEach(path: string, deadlineMs = ANSWER_DEADLINE_MS): W
   };
 }
 
-/** One connection for all questions, made now: for who will have become somebody else by then. Where it fails each question fails. */
+/** One connection for all questions, made now, for a process that drops its rights before it asks. If it fails, each question fails. */
 export async function connectOnce(path: string, deadlineMs = ANSWER_DEADLINE_MS): Promise<Wire> {
   let connection: LineSocket;
   try {
@@ -62,7 +62,7 @@ function limits(deadlineMs: number): LineLimits {
   return { maxBytes: MAX_LINE, deadlineMs };
 }
 
-/** Has a refusal of this side recorded by the service, or where that fails by `refuseHere`, which is told why. Throws what that throws. */
+/** Has the service record a refusal by this process. If that fails, `refuseHere` records it, with the reason. Throws as `refuseHere` does. */
 export async function refuseOver(wire: Wire, told: ToldRefusal, refuseHere: (detail: string) => Promise<Outcome>): Promise<Outcome> {
   try {
     const answer = parseAnswer(await wire.ask(printRefusal(told)));
@@ -79,7 +79,7 @@ export function remoteVerifier({ wire, account, origin, files, refuse }: RemoteO
     what: Pick<Question, 'ask' | 'readings' | 'timedOut' | 'session'>,
   ): Promise<T | Outcome> => {
     try {
-      // What failed once is not asked again.
+      // After a failure the service is not asked again.
       if (failed !== undefined) throw new Error(messageOf(failed));
       const answer = parseAnswer(await wire.ask(printQuestion({ ...what, account, files: files.map(sentFile), origin })));
       if (answer !== undefined) return answer;

@@ -1,38 +1,41 @@
-/** What a door needs to know: was this proof accepted? One interface, whoever holds the key and the state. */
+/** The interface that a door asks whether a proof is accepted. It is the same here and through the service. */
 import type { Reading } from '../otp/proof.ts';
 import type { Connection } from '../store/store.ts';
 import type { Verdict } from '../verdict/decide.ts';
 
-/** What a person presents at a door. */
+/** One attempt of a person at a door. */
 export interface Attempt {
-  /** The ways to read what was typed (see otp/proof.ts); none where it cannot be a proof. */
+  /** The ways to read the typed line (see otp/proof.ts); empty if it cannot be a proof. */
   readonly readings: readonly Reading[];
   /** The person did not answer before the deadline. */
   readonly timedOut?: boolean;
   readonly session?: SshSession | undefined;
 }
 
-/** The SSH session that asks, as the gate sees it. */
+/** The SSH session, as the gate sees it. */
 export interface SshSession {
-  /** The connection that an accepted code opens for further sessions, where the door remembers it. */
+  /** The SSH connection. If the door remembers connections, an accepted code also lets in its further sessions. */
   readonly connection: Connection | undefined;
-  /** SHA-256 (hex) of the key that sshd accepted; undefined where it was none. */
+  /** SHA-256 (hex) of the key that sshd accepted; undefined if the first factor was not a key. */
   readonly keyDigest: string | undefined;
 }
 
-/** A verdict that is recorded and on the disk; a refusal as well as can be. */
+/** A verdict whose record is on the disk. A refusal stands even if its record could not be written. */
 export interface Outcome {
   readonly verdict: Verdict;
-  /** 8 hex digits that find the record; empty for a refusal that nothing took a record of. */
+  /** 8 hex digits that find the record; empty for a refusal without a record. */
   readonly ref: string;
 }
 
 export interface Verifier {
   /** How the secrets are sealed, so that the door knows whether to ask for a passphrase. */
   readonly seal: 'passphrase' | 'host' | 'either';
-  /** The outcome where no proof is needed (this connection has shown one, the source is trusted for a while, or policy asks for none) or none would help (not enrolled, revoked); undefined: ask. */
+  /**
+   * The outcome if no proof is needed (this connection has shown one, the source is trusted for a while, or the policy asks for none) or
+   * no proof would help (not enrolled, revoked); undefined: ask for a proof.
+   */
   beforeAsking(session: SshSession | undefined): Promise<Outcome | undefined>;
-  /** Judges one attempt. Never throws: what goes wrong is a refusal. */
+  /** Judges one attempt. Never throws: every error is a refusal. */
   verify(attempt: Attempt): Promise<Outcome>;
   close(): void;
 }

@@ -5,7 +5,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { describe, it } from 'node:test';
 import { verifyLog, type Report } from '../../src/audit/verify.ts';
 import { isLost, moveToLast } from '../../src/audit/resume.ts';
-import { refill } from '../../src/enrolment/care.ts';
+import { refill } from '../../src/enrolment/refill.ts';
 import { invite, revoke } from '../../src/enrolment/registrar.ts';
 import { chainKeys, type State } from '../../src/state/state.ts';
 import { localWorld, ORIGIN, POLICY, recoveryProof, type LocalWorld } from '../login/local-world.ts';

@@ -1,7 +1,7 @@
 /** A clock that was ahead while somebody logged in: when it is right again, an administrator can bring the account back to the present. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { refill } from '../../src/enrolment/care.ts';
+import { refill } from '../../src/enrolment/refill.ts';
 import { lacks } from '../support/world.ts';
 import { revoke } from '../../src/enrolment/registrar.ts';
 import { localWorld, ORIGIN, PERIOD_MS, POLICY, type Secret } from './local-world.ts';

@@ -12,7 +12,7 @@ import { registrationOf } from '../../src/seal/file.ts';
 import type { Enrolment } from '../../src/store/store.ts';
 import { defaultConfig } from '../../src/system/config.ts';
 import { realUser } from '../../src/system/users.ts';
-import { refill } from '../../src/enrolment/care.ts';
+import { refill } from '../../src/enrolment/refill.ts';
 import { localVerifier } from '../../src/login/login.ts';
 import { begin, complete, firstState, invite } from '../../src/enrolment/registrar.ts';
 import { newHeader, newPayload, sealByHost } from '../../src/enrolment/sealing.ts';

@@ -7,7 +7,7 @@ import { beforeEach, describe, it } from 'node:test';
 import { assert as holds, asyncProperty, constantFrom, integer, oneof, record, stringMatching } from 'fast-check';
 import { registrationOf } from '../../src/seal/file.ts';
 import type { Enrolment } from '../../src/store/store.ts';
-import { refill } from '../../src/enrolment/care.ts';
+import { refill } from '../../src/enrolment/refill.ts';
 import { factsOf } from '../../src/enrolment/facts.ts';
 import { abandon, begin, complete, completeInStore, firstState, invite, revoke, type NewEnrolment } from '../../src/enrolment/registrar.ts';
 import { renewRows } from '../../src/outage/renewing.ts';

@@ -9,7 +9,7 @@ import type { Proof } from '../../src/otp/proof.ts';
 import { append, newRef } from '../../src/audit/audit.ts';
 import { auditKey } from '../../src/seal/keys.ts';
 import type { Bucket } from '../../src/verdict/budget.ts';
-import { refill } from '../../src/enrolment/care.ts';
+import { refill } from '../../src/enrolment/refill.ts';
 import { begin, complete, firstState, revoke } from '../../src/enrolment/registrar.ts';
 import { newHeader, newPayload, sealByHost } from '../../src/enrolment/sealing.ts';
 import type { SshSession } from '../../src/wire/verifier.ts';

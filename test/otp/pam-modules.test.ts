@@ -5,7 +5,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { describe, it } from 'node:test';
 import { codeAt, stepAt } from '../../src/otp/code.ts';
-import { parseGoogleAuthenticator, type GoogleAuthenticatorFile } from '../../src/otp/google-authenticator.ts';
+import { parseGoogleAuthenticator, type GoogleAuthenticatorFile } from '../../src/otp/pam-google-authenticator.ts';
 import { parsePamOath, type PamOathToken } from '../../src/otp/pam-oath.ts';
 import type { Credential } from '../../src/otp/uri.ts';
 import { atEnd } from '../support/cleanup.ts';

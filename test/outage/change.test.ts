@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { append, newRef } from '../../src/audit/audit.ts';
-import { refill } from '../../src/enrolment/care.ts';
+import { refill } from '../../src/enrolment/refill.ts';
 import { begin, complete, revoke } from '../../src/enrolment/registrar.ts';
 import { copyApproved, reportOutage } from '../../src/outage/report.ts';
 import { withPresentState } from '../../src/state/state.ts';

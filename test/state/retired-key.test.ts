@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
 import { describe, it } from 'node:test';
 import { defaultConfig } from '../../src/system/config.ts';
-import { factsOfFiles } from '../../src/enrolment/care.ts';
+import { factsOfFiles } from '../../src/enrolment/read-facts.ts';
 import { renewRows } from '../../src/outage/renewing.ts';
 import { openable } from '../../src/login/sealed-files.ts';
 import { lacks } from '../support/world.ts';

@@ -7,7 +7,7 @@ import { printResult, say, sayHint } from '../../terminal/printer.ts';
 import { onEndingSignals } from '../../system/signals.ts';
 import { outputTraits } from '../../terminal/traits.ts';
 import { showLive } from './live.ts';
-import type { QrStyle } from '../../terminal/formats.ts';
+import type { QrStyle } from '../../terminal/choices.ts';
 import { drawFittingQr } from '../../terminal/qr.ts';
 import type { Command } from 'commander';
 import { qrOption, type Finish, type Surroundings } from '../options.ts';

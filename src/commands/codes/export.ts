@@ -8,14 +8,14 @@ import { withoutSecret, otpauthUri, type Credential } from '../../otp/uri.ts';
 import type { SealedFile } from '../../seal/file.ts';
 import { printResult, sayHint } from '../../terminal/printer.ts';
 import { writeNew } from '../../system/trusted.ts';
-import type { ExportFormat } from '../../terminal/formats.ts';
+import type { ExportFormat } from '../../terminal/choices.ts';
 import { givenPassphrase, patience } from '../../terminal/ask-passphrase.ts';
 import { openEnrolments } from '../../enrolment/open.ts';
 import { newFile } from '../../system/new-file.ts';
 import { isOutOfSight, nextCounter, openSealed, ownSealed, type Own } from '../../enrolment/own-secrets.ts';
 import { drawFittingQr, drawQr, qrImage } from '../../terminal/qr.ts';
 import { Option, type Command } from 'commander';
-import { EXPORT_FORMATS } from '../../terminal/formats.ts';
+import { EXPORT_FORMATS } from '../../terminal/choices.ts';
 import { CONTEXT, ownOf, type Finish, type SecretFlags, type Surroundings, withPassphrase } from '../options.ts';
 
 export interface ExportOptions {

@@ -9,7 +9,7 @@ import { whereSealed } from '../../login/sealed-files.ts';
 import type { State } from '../../state/state.ts';
 import type { StatePlace } from '../../state/place.ts';
 import type { EnrollOptions, Plan } from '../../enrolment/plan.ts';
-import type { ImageKind } from '../../terminal/formats.ts';
+import type { ImageKind } from '../../terminal/choices.ts';
 import { serviceState } from '../../enrolment/whose.ts';
 
 export interface BatchOptions {

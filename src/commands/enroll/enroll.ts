@@ -7,7 +7,7 @@ import { MAX_RECOVERY_CODES, RECOVERY_CODES } from '../../otp/recovery.ts';
 import type { Config } from '../../system/config.ts';
 import type { BatchOptions } from './batch-plan.ts';
 import type { EnrollOptions } from '../../enrolment/plan.ts';
-import { IMAGES, type ImageKind, type QrStyle } from '../../terminal/formats.ts';
+import { IMAGES, type ImageKind, type QrStyle } from '../../terminal/choices.ts';
 import { cutAccount } from '../../otp/names.ts';
 import {
   common,

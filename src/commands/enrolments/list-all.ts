@@ -6,7 +6,7 @@ import type { Config } from '../../system/config.ts';
 import { printResult, sayHint } from '../../terminal/printer.ts';
 import { outputTraits } from '../../terminal/traits.ts';
 import { isRoot, realUser } from '../../system/users.ts';
-import { factsOfAll } from '../../enrolment/care.ts';
+import { factsOfAll } from '../../enrolment/read-facts.ts';
 import type { EnrolmentState, Facts } from '../../wire/facts.ts';
 import { statePlace } from '../../state/place.ts';
 import { columnsOf } from '../../terminal/columns.ts';
@@ -39,7 +39,7 @@ export function jsonLines(all: readonly Facts[]): string {
  * keeps their own state.
  */
 export async function everybodysFacts(config: Config, now: () => number): Promise<readonly Facts[]> {
-  if (!isRoot()) throw new NotpError('not_permitted', 'only root can list the enrolments of all users', 'sudo notp list --all');
+  if (!isRoot()) throw new NotpError('not_permitted', 'only root can list the enrolments of all users', 'run this with sudo');
   const place = statePlace(config, realUser());
   if (place.kind === 'service') return await factsOfAll(config, place, now);
   throw new NotpError('refused', 'each user of this host keeps their own state', "notp status --user NAME shows one user's");

@@ -6,7 +6,7 @@ import { shellCommand } from '../../otp/escape.ts';
 import { contextName } from '../../otp/names.ts';
 import type { Config } from '../../system/config.ts';
 import { printResult, say, sayHint, sayLine } from '../../terminal/printer.ts';
-import type { Refilled } from '../../enrolment/care.ts';
+import type { Refilled } from '../../enrolment/refill.ts';
 import { openNamed } from '../../enrolment/open.ts';
 import { enrolledUser, type Whose } from '../../enrolment/whose.ts';
 import type { Command } from 'commander';

@@ -2,8 +2,8 @@
 import { Option, type Command } from 'commander';
 import { NotpError } from '../../error.ts';
 import { ALGORITHMS, MAX_PERIOD_SECONDS, MIN_PERIOD_SECONDS, type Algorithm, type Digits } from '../../otp/code.ts';
-import { IMPORT_FORMATS, LOGIN_FORMATS, type ImportFormat, type LoginFormat } from '../../terminal/formats.ts';
-import type { GivenParameters } from './formats.ts';
+import { IMPORT_FORMATS, LOGIN_FORMATS, type ImportFormat, type LoginFormat } from '../../terminal/choices.ts';
+import type { GivenParameters } from './read-source.ts';
 import type { Config } from '../../system/config.ts';
 import {
   common,
@@ -97,7 +97,7 @@ async function runImport(context: string | undefined, flags: ImportFlags, now: (
 }
 
 async function importLogin(config: Config, context: string, flags: ImportFlags, now: () => number): Promise<number> {
-  const { importGoogleAuthenticator } = await import('./google-authenticator.ts');
+  const { importGoogleAuthenticator } = await import('./pam-google-authenticator.ts');
   const { user, seal, file, passphraseFile, newPassphraseFile } = flags;
   const options = { context, user, seal, file, given: givenIn(flags), passphraseFile: newPassphraseFile ?? passphraseFile };
   return await importGoogleAuthenticator(config, { ...options, ...switches(flags) }, now);

@@ -12,7 +12,7 @@ import { findSealed, secretsFolder, type Found } from '../../system/secrets.ts';
 import { WORDING } from '../../verdict/reasons.ts';
 import { openWith } from '../../login/opening.ts';
 import { fileAmong } from '../../login/sealed-files.ts';
-import { standingOf } from '../../login/standing.ts';
+import { standingOf } from '../../login/registered-file.ts';
 import type { State } from '../../state/state.ts';
 import type { Target } from './target.ts';
 

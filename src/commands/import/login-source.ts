@@ -4,7 +4,7 @@ import * as path from 'node:path';
 import { isatty } from 'node:tty';
 import { NotpError } from '../../error.ts';
 import { escapeControls, shellCommand } from '../../otp/escape.ts';
-import { MAX_GOOGLE_AUTHENTICATOR_BYTES } from '../../otp/google-authenticator.ts';
+import { MAX_GOOGLE_AUTHENTICATOR_BYTES } from '../../otp/pam-google-authenticator.ts';
 import { MAX_PAM_OATH_BYTES } from '../../otp/pam-oath.ts';
 import type { Waiting } from '../../system/bytes.ts';
 import { sayLine } from '../../terminal/printer.ts';

@@ -1,7 +1,7 @@
 /** `notp verify [context]`: makes the decision of a login, for a user's own scripts. It uses up the code. */
 import type { Origin } from '../../audit/record.ts';
 import { NotpError } from '../../error.ts';
-import { askUntilAccepted } from '../../doors/questions.ts';
+import { askUntilAccepted } from '../../doors/prompts.ts';
 import { isBroken, sayRefusal } from '../../doors/refusal.ts';
 import { shellCommand } from '../../otp/escape.ts';
 import { contextName } from '../../otp/names.ts';

@@ -8,7 +8,7 @@ import { asUser } from '../../system/privileges.ts';
 import { realUser, type User } from '../../system/users.ts';
 import { hostKeysOf } from '../../state/host-keys.ts';
 import { filesAmong, keptOfAll, openable, sealedFiles, whereSealed } from '../../login/sealed-files.ts';
-import { seenStanding } from '../../login/standing.ts';
+import { seenStanding } from '../../login/registered-file.ts';
 import { statePlace } from '../../state/place.ts';
 import type { Enrolment } from '../../store/store.ts';
 import { ok, type Finding } from '../finding.ts';

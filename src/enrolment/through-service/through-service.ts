@@ -21,7 +21,7 @@ import { sealThroughService } from './seal.ts';
 /** `socket`: the socket of `own.user`. */
 export function enrolmentsThroughService(own: Own, socket: string): Enrolments {
   const { user, config, now } = own;
-  const factsOf = async (files: readonly DeviceFile[]): Promise<readonly Facts[]> => {
+  const askFacts = async (files: readonly DeviceFile[]): Promise<readonly Facts[]> => {
     const answer = await withService(user, socket, (ask) => ask({ step: 'status', files: files.map(sentFile) }));
     if (answer.kind === 'facts') return answer.facts;
     throw refusalOf(answer);
@@ -39,7 +39,7 @@ export function enrolmentsThroughService(own: Own, socket: string): Enrolments {
     heldBy: 'the service',
     // The service knows the state, and this user can read the sealed files.
     status: async () =>
-      await factsOf(
+      await askFacts(
         await asUser(user, () => {
           const names = new Set([...config.contexts, ...sealedNames(config, user)]);
           return findDevices(config, user, [...names].slice(0, MAX_STATUS_FILES));
@@ -62,10 +62,10 @@ export function enrolmentsThroughService(own: Own, socket: string): Enrolments {
     unlock: () => Promise.reject(heldByService(user, shellCommand`sudo notp unlock --user ${user.name}`)),
     isLogin: async (file) => {
       const { context } = file;
-      return (await factsOf([{ context, found: { kind: 'sealed', file } }])).some((each) => each.context === context && each.registered);
+      return (await askFacts([{ context, found: { kind: 'sealed', file } }])).some((each) => each.context === context && each.registered);
     },
     isLoginContext: async (context) => {
-      const facts = await factsOf([{ context, found: { kind: 'absent' } }]);
+      const facts = await askFacts([{ context, found: { kind: 'absent' } }]);
       return facts.some((each) => each.context === context && each.state !== 'revoked' && each.state !== 'invited');
     },
   };

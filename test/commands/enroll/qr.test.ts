@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { before, describe, it } from 'node:test';
-import { QR_STYLES } from '../../../src/terminal/formats.ts';
+import { QR_STYLES } from '../../../src/terminal/choices.ts';
 import { drawQr } from '../../../src/terminal/qr.ts';
 
 import { lacks, must } from '../../support/world.ts';

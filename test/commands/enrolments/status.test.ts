@@ -177,7 +177,7 @@ describe('a user who is only a user', { skip: lacks({ root: true, withoutService
       ['list', '--all'],
       ['status', '--all'],
     ])
-      assertRefused(await as(words), 1, /only root can list the enrolments of all users\nnotp: hint: sudo notp list --all/);
+      assertRefused(await as(words), 1, /only root can list the enrolments of all users\nnotp: hint: run this with sudo/);
   });
 
   it('is looked after by root all the same, who is told that there is no state of all', async () => {

@@ -1,6 +1,6 @@
 /** `notp import --from google-authenticator`: imports a login of pam_google_authenticator with its remaining emergency codes. */
 import { NotpError } from '../../error.ts';
-import { parseGoogleAuthenticator } from '../../otp/google-authenticator.ts';
+import { parseGoogleAuthenticator } from '../../otp/pam-google-authenticator.ts';
 import type { Waiting } from '../../system/bytes.ts';
 import type { Config } from '../../system/config.ts';
 import type { Conversation } from '../../terminal/conversation.ts';
@@ -11,7 +11,7 @@ import { enableSocket, hasService } from '../../system/systemd.ts';
 import type { Enrolment } from '../../store/store.ts';
 import { openState, openToSeal, type State } from '../../state/state.ts';
 import { givenNewPassphrase, patience } from '../../terminal/ask-passphrase.ts';
-import type { GivenParameters } from './formats.ts';
+import type { GivenParameters } from './read-source.ts';
 import { withLabels, storeLogin, type ForeignLogin, type Stored } from './login.ts';
 import { targetOf, type Target } from './target.ts';
 import { recoveryLeft } from '../../enrolment/facts.ts';

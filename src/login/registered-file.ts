@@ -39,7 +39,7 @@ export function seenStanding(enrolment: Enrolment, found: Found): Standing {
   return standingOf(doubt === 'unverified' ? believed : enrolment, found);
 }
 
-/** Such a row proves nothing, except that the enrolment was ended. */
+/** The refusal for a row whose MAC is wrong or cannot be checked. It proves nothing, except that the enrolment was revoked. */
 function doubted({ user, context, status }: Pick<Enrolment, 'user' | 'context' | 'status'>, doubt: Doubt): Refused {
   if (status === 'revoked') return refused('revoked');
   if (doubt === 'forged') return refused('stale_enrolment', `${forged(user, context)}: ${replace(user, context)}`);

@@ -1,10 +1,10 @@
 /** The formats that `notp import` reads, and how they are detected. */
 import { NotpError } from '../../error.ts';
 import { readBase32, type CodeParameters } from '../../otp/code.ts';
-import { parseMigrationUri, type Migration } from '../../otp/migration.ts';
+import { parseMigrationUri, type Migration } from '../../otp/otpauth-migration.ts';
 import { parseOtpauthUri, USUAL_PARAMETERS, type Account, type Credential } from '../../otp/uri.ts';
 import { looksLikePythonNotp, parsePythonNotp, type PythonNotpFile } from '../../seal/python-notp.ts';
-import type { ImportFormat } from '../../terminal/formats.ts';
+import type { ImportFormat } from '../../terminal/choices.ts';
 import { sayHint } from '../../terminal/printer.ts';
 
 /** The options that describe a bare secret. */

@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { describe, it } from 'node:test';
-import type { ImportFormat } from '../../../src/terminal/formats.ts';
-import { bareCredential, readSource, type GivenParameters } from '../../../src/commands/import/formats.ts';
+import type { ImportFormat } from '../../../src/terminal/choices.ts';
+import { bareCredential, readSource, type GivenParameters } from '../../../src/commands/import/read-source.ts';
 import { toBase32 } from '../../../src/otp/code.ts';
 import type { Credential } from '../../../src/otp/uri.ts';
 import { openPythonNotp } from '../../../src/seal/python-notp.ts';
@@ -125,7 +125,7 @@ function partOf(index: number, size: number): string {
 /** What is said on stderr while `text` is read. */
 async function said(text: string): Promise<string> {
   const program = `
-    import { readSource } from ${JSON.stringify(path.join(ROOT, 'src/commands/import/formats.ts'))};
+    import { readSource } from ${JSON.stringify(path.join(ROOT, 'src/commands/import/read-source.ts'))};
     console.log(readSource(process.argv[1], undefined, {}).credentials.length);`;
   const { code, stdout, stderr } = await run([process.execPath, '--input-type=module', '-e', program, text]);
   assert.deepEqual([code, stdout], [0, `${text.split('\n').length}\n`], stderr);

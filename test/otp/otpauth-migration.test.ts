@@ -4,10 +4,10 @@ import { describe, it } from 'node:test';
 import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import * as fc from 'fast-check';
 import { toBase32 } from '../../src/otp/code.ts';
-import { parseMigrationUri } from '../../src/otp/migration.ts';
+import { parseMigrationUri } from '../../src/otp/otpauth-migration.ts';
 import { MAX_LABEL_CHARACTERS, type Credential } from '../../src/otp/uri.ts';
 import { assertRefuses, credentials } from './credentials.ts';
-import { uriOf, write, type Written } from './migration-writer.ts';
+import { uriOf, write, type Written } from './otpauth-migration-writer.ts';
 
 const SECRET = new Uint8Array(20).fill(7);
 

@@ -3,9 +3,9 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { NotpError } from '../../src/error.ts';
 import { fromBase32 } from '../../src/otp/code.ts';
-import { parseMigrationUri } from '../../src/otp/migration.ts';
+import { parseMigrationUri } from '../../src/otp/otpauth-migration.ts';
 import { assertRefuses } from './credentials.ts';
-import { uriOf } from './migration-writer.ts';
+import { uriOf } from './otpauth-migration-writer.ts';
 
 /** The account that public readers of this format have as their example, with every field, as a phone writes it. */
 const GOLDEN = 'CjUKCkhlbGxvId6tvu8SGEV4YW1wbGU6YWxpY2VAZ29vZ2xlLmNvbRoHRXhhbXBsZSABKAEwAhABGAEgACjKlYjnBQ==';

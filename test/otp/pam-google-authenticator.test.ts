@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import * as fc from 'fast-check';
 import { codeAt, fromBase32, stepAt, toBase32 } from '../../src/otp/code.ts';
-import { MAX_GOOGLE_AUTHENTICATOR_BYTES, parseGoogleAuthenticator } from '../../src/otp/google-authenticator.ts';
+import { MAX_GOOGLE_AUTHENTICATOR_BYTES, parseGoogleAuthenticator } from '../../src/otp/pam-google-authenticator.ts';
 import { assertRefuses } from './credentials.ts';
 
 /** The secret and the codes of the module's own unit test. */
