@@ -5,7 +5,7 @@
 import { quoted } from '../otp/escape.ts';
 import { ChangedHead, type ChainHead, type HostHead, type KeptLine, type Transaction } from '../store/store.ts';
 import { hashOf } from './chain.ts';
-import { endOf, isHead, LAST_BYTES, END_BYTES } from './log-end.ts';
+import { endBytesOf, endOf, isHead, LAST_BYTES, END_BYTES } from './log-end.ts';
 import { verifyLog } from './verify.ts';
 import { linkOf, type ChainKey } from './walk.ts';
 
@@ -69,7 +69,7 @@ async function endOfThis(
   for (const { host, head, isWhole } of heads) {
     if (!isWhole || head === undefined || !isMeant(head) || !lines.some((line) => isHead(line, head, keys))) continue;
     const headNow = (): Promise<ChainHead> => Promise.resolve(head);
-    const { reached, putBack } = await verifyLog(file, { known: head, headNow, keys, lastBytes: END_BYTES });
+    const { reached, putBack } = await verifyLog(file, { known: head, headNow, keys, lastBytes: endBytesOf(file) });
     if (reached && putBack.length === 0) return { host, head };
   }
   return undefined;

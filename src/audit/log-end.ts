@@ -1,4 +1,5 @@
 /** Reads the last records of a log without verifying them, where there is no time to verify all of it. */
+import { statSync } from 'node:fs';
 import { NotpError } from '../error.ts';
 import type { ChainHead } from '../store/store.ts';
 import { hashOf } from './chain.ts';
@@ -32,24 +33,31 @@ export function endOf(file: string, bytes: number): readonly Linked[] {
     left -= found.length;
     if (left <= 0) break;
   }
-  return lines.length > 0 || left > 0 ? lines : lastLinked(file);
+  return lines.length > 0 || left > 0 ? lines : (lastLinked(file)?.records ?? []);
 }
 
-/** The records in the last block of the files that has any, in constant memory. */
-function lastLinked(file: string): readonly Linked[] {
+/** The number of bytes at the end of the unpacked files that hold the last records of the chain: END_BYTES, or more if other lines follow them. */
+export function endBytesOf(file: string): number {
+  return Math.max(END_BYTES, lastLinked(file)?.bytes ?? 0);
+}
+
+/** The records in the last block of the files that has any, in constant memory, and how many bytes there are from its start to the end of the log. */
+function lastLinked(file: string): { readonly records: readonly Linked[]; readonly bytes: number } | undefined {
+  let later = 0;
   for (const each of unpackedFiles(file)) {
-    const found = unlessUnreadable(() => lastLinkedIn(each));
-    if (found.length > 0) return found;
+    const [found] = unlessUnreadable(() => [lastLinkedIn(each)]);
+    if (found !== undefined) return { ...found, bytes: found.bytes + later };
+    later += statSync(each, { throwIfNoEntry: false })?.size ?? 0;
   }
-  return [];
+  return undefined;
 }
 
-function lastLinkedIn(file: string): readonly Linked[] {
-  for (const block of blocksFromEnd(file)) {
-    const found = block.includes(LINK_MARK) ? recordsIn(block) : [];
-    if (found.length > 0) return found;
+function lastLinkedIn(file: string): ReturnType<typeof lastLinked> {
+  for (const { bytes, behind } of blocksFromEnd(file)) {
+    const records = bytes.includes(LINK_MARK) ? recordsIn(bytes) : [];
+    if (records.length > 0) return { records, bytes: bytes.length + behind };
   }
-  return [];
+  return undefined;
 }
 
 function unpackedFiles(file: string): readonly string[] {

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
 import { before, describe, it } from 'node:test';
+import { printRecord } from '../../src/audit/record.ts';
 import { lacksPostgres, startPostgres, type Postgres } from '../support/postgres.ts';
 import { run, type Ran } from '../support/process.ts';
 import { addUser, lacks, SOURCE_NOTP, type Enrolled, type TestUser } from '../support/world.ts';
@@ -90,6 +91,26 @@ describe(
         await assertIn();
         await assertWhole();
       }
+    });
+
+    it('goes on also behind many refusals outside the chain, as an outage leaves them: records were written twice', async () => {
+      const refusal = {
+        user: user.name,
+        context: 'ssh',
+        door: 'gate',
+        event: 'login.refused',
+        result: 'refused',
+        ref: '0badc0de',
+      } as const;
+      const line = printRecord({ ...refusal, reason: 'store_unavailable' }, undefined, Date.now());
+      for (const name of ['one', 'second']) {
+        fs.appendFileSync(`${one.folder}/log/audit.log`, line.repeat(Math.ceil((300 * 1024) / line.length)));
+        called(name);
+        await assertIn();
+        await assertWhole();
+      }
+      called('third');
+      await assertIn();
     });
 
     it('goes on also where a crash had cut off what the new name wrote first', async () => {
