@@ -23,7 +23,7 @@ GRANT USAGE ON SCHEMA notp TO :"host";
 GRANT SELECT ON notp.version TO :"host";
 GRANT SELECT, INSERT, DELETE ON notp.sealed, notp.approved TO :"host";
 -- Added to, never changed.
-GRANT SELECT, INSERT ON notp.mark, notp.outage TO :"host";
+GRANT SELECT, INSERT ON notp.mark, notp.outage, notp.imported TO :"host";
 -- Changed by columns: whoever may update a whole table may lock it, too.
 GRANT SELECT, INSERT ON notp.chain, notp.backlog, notp.former_chain_key, notp.refusals, notp.acceptances,
   notp.enrolment, notp.connection, notp.peer, notp.counter TO :"host";

@@ -31,6 +31,7 @@ const TABLES = {
   counter: { columns: ['id', 'next'], key: ['id'] },
   sealed: { columns: ['"user"', 'context', 'text'], key: ['"user"', 'context'] },
   approved: { columns: ['"user"', 'as_of_ms', 'mac'], key: ['"user"'] },
+  imported: { columns: ['uid', 'mark', 'key'], key: ['uid', 'mark'] },
   former_chain_key: { columns: ['key', 'mac'], key: ['key'] },
   // Their MACs cover the name of the host, so they are made where the rows are written.
   refusals: { columns: ['"user"', ...COUNTS], key: ['"user"'] },

@@ -177,6 +177,12 @@ export interface OutageTables {
   forget(user: string): Promise<void>;
 }
 
+/** A secret that was imported for a login: its mark, 16 hex digits, and the id of the host key that it was made with. */
+export interface Import {
+  readonly mark: string;
+  readonly key: string;
+}
+
 /** The operations inside one exclusive transaction. */
 export interface Transaction extends OutageTables {
   /** Unix time in milliseconds by the store's own clock, where several hosts share it; undefined where the host's clock is the only one. */
@@ -239,6 +245,9 @@ export interface Transaction extends OutageTables {
   formerChainKeys(): Promise<readonly Uint8Array[]>;
   /** Keeps an earlier key, with the MAC of the present host key. Throws where it cannot be signed here. */
   keepChainKey(key: Uint8Array): Promise<void>;
+  /** The secrets that were ever imported for the account. */
+  imports(uid: number): Promise<readonly Import[]>;
+  keepImport(uid: number, imported: Import): Promise<void>;
   contents(): Promise<Contents>;
   /** Adds the contents of another store. `onProgress`: called with the number of rows written so far. An existing row must not differ. */
   add(contents: Contents, onProgress: (rows: number) => void): Promise<void>;

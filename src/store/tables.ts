@@ -207,6 +207,12 @@ export function transactionOn(statements: Statements, reserved: () => Promise<vo
       const keys = new Set(rows.filter(({ doubt }) => doubt === undefined).map(({ row }) => String(row['key'])));
       return [...keys].map((key) => new Uint8Array(Buffer.from(key, 'hex')));
     },
+    imports: async (uid) =>
+      (await all('SELECT mark, key FROM imported WHERE uid = $uid ORDER BY mark', { uid })).map((row) => ({
+        mark: String(row['mark']),
+        key: String(row['key']),
+      })),
+    keepImport: (uid, imported) => run('INSERT INTO imported VALUES ($uid, $mark, $key) ON CONFLICT DO NOTHING', { uid, ...imported }),
     keepChainKey: async (bytes) => {
       const key = Buffer.from(bytes).toString('hex');
       const sql = `INSERT INTO former_chain_key (${dialect.hostColumn}key, mac) VALUES (${dialect.hostValue}$key, $mac)

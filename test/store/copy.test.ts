@@ -17,6 +17,8 @@ const PEER = { digest: 'd'.repeat(64), acceptedMs: 1_700_000_000_456 };
 const HEAD = { seq: 1_234, hash: 'e'.repeat(64) };
 const QUIET = { dryRun: false, onProgress: () => undefined } as const;
 
+const IMPORTED = { mark: '0123456789abcdef', key: 'fedcba9876543210' };
+
 async function fill(store: Store): Promise<void> {
   await store.exclusively(async (transaction) => {
     await transaction.insert(ALICE);
@@ -27,6 +29,7 @@ async function fill(store: Store): Promise<void> {
     await transaction.setCounter(ALICE.id, Number.MAX_SAFE_INTEGER);
     await transaction.putSealed('alice', 'ssh', '{"a":"é\\n"}');
     await transaction.approve({ user: 'alice', asOfMs: 1_700_000_000_789 });
+    await transaction.keepImport(1000, IMPORTED);
     await transaction.keepChainKey(new Uint8Array(32).fill(7));
     await transaction.moveHead(HEAD);
   });
@@ -81,6 +84,7 @@ describe('a copy of a store', { skip: lacksPostgres() }, () => {
         counter: 1,
         sealed: 1,
         approved: 1,
+        imported: 1,
         former_chain_key: 1,
         refusals: 1,
         acceptances: 0,
@@ -92,6 +96,8 @@ describe('a copy of a store', { skip: lacksPostgres() }, () => {
         assert.deepEqual(await transaction.enrolmentsOf('alice'), [ALICE]);
         assert.deepEqual(await transaction.enrolment('bob', 'ssh'), BOB);
         assert.deepEqual(await transaction.tally('refusals', 'alice'), COUNTED);
+        assert.deepEqual(await transaction.imports(1000), [IMPORTED]);
+        assert.deepEqual(await transaction.imports(1001), []);
         assert.deepEqual(await transaction.head(), HEAD);
         assert.ok(await transaction.remembers(ALICE, CONNECTION));
         assert.equal(await transaction.lastAccepted(ALICE, PEER.digest), PEER.acceptedMs);

@@ -12,7 +12,7 @@ import { recoveryLeft } from '../../enrolment/facts.ts';
 import { stepAt } from '../../otp/code.ts';
 import { cutAccount } from '../../otp/names.ts';
 import { keptRecoveryCodes } from '../../otp/recovery.ts';
-import { kindOf, type Account, type Credential } from '../../otp/uri.ts';
+import { kindOf, type Account, type Credential, type TotpCredential } from '../../otp/uri.ts';
 import type { Target } from './target.ts';
 import { printSealedFile, registrationOf } from '../../seal/file.ts';
 import { hasSameRecoveryCodes, idOfMarks, isSameSecret } from '../../seal/id.ts';
@@ -24,8 +24,9 @@ import type { Config } from '../../system/config.ts';
 import { asUser } from '../../system/privileges.ts';
 import { userByName, type User } from '../../system/users.ts';
 import { complete, firstState } from '../../enrolment/registrar.ts';
+import type { HostKey } from '../../state/host-keys.ts';
 import type { State } from '../../state/state.ts';
-import { stepsAhead, type LoginState } from '../../verdict/decide.ts';
+import { stepsAhead, type LoginState, type Policy } from '../../verdict/decide.ts';
 import { newId } from '../../enrolment/sealing.ts';
 import { issuerFor, sealPayload } from '../../enrolment/secret.ts';
 import { storeRegistered } from '../../enrolment/storing.ts';
@@ -76,29 +77,29 @@ export async function storeLogin(
   { passphrase, opening, replace, otherThan }: Storing,
 ): Promise<Stored> {
   const { origin, now, config } = target;
-  const idIn = (place: SealedPlace): string => markedId(state, place, foreign);
-  const { ended, isUnknown, notes: named } = await refuseTwin(target, state, { ...foreign, passphrase: passphrase ?? opening, idIn });
+  const idsIn = (place: SealedPlace): readonly string[] => hostKeys(state).map((key) => markedId(key, place, foreign));
+  const isSameAs = (enrolment: Enrolment): boolean => idsIn(enrolment).some((id) => isSameSecret(enrolment.id, id));
+  const { ended, isUnknown, notes: named } = await refuseTwin(target, state, { ...foreign, passphrase: passphrase ?? opening, isSameAs });
   const payload: Payload = { ...foreign.credential, recovery: keptRecoveryCodes(foreign.emergency, randomBytes) };
-  const sealed = sealPayload(target, payload, passphrase, state, idIn(origin));
+  const sealed = sealPayload(target, payload, passphrase, state, idsIn(origin)[0] ?? newId());
   const { credential, lastStep = -1 } = foreign;
   const first = firstState(config.policy, foreign.emergency.length, now());
   const notes = [...named];
   const asForeign = {
     ...first,
     spent: isUnknown ? allSpent(first) : first.spent,
-    lastStep: credential.type === 'hotp' ? credential.counter - 1 : lastStep,
+    lastStep: credential.type === 'hotp' ? credential.counter - 1 : isUnknown ? latestStep(credential, config.policy, now()) : lastStep,
   };
   let left = recoveryLeft(asForeign);
   const goOn = (fresh: LoginState, former: Enrolment, nowMs: number): LoginState & PendingState => {
-    const marked = idIn(former);
     const known: Comparison = {
-      isSame: isSameSecret(former.id, marked),
+      isSame: isSameAs(former),
       isOther: former.id === otherThan,
-      hasSameCodes: hasSameRecoveryCodes(former.id, marked) && former.state.spent.length === fresh.spent.length,
+      hasSameCodes: idsIn(former).some((id) => hasSameRecoveryCodes(former.id, id)) && former.state.spent.length === fresh.spent.length,
     };
     const next =
       credential.type === 'totp'
-        ? afterSteps(fresh, former, known, stepAt(nowMs, credential.periodSeconds) + stepsAhead(config.policy))
+        ? afterSteps(fresh, former, known, latestStep(credential, config.policy, nowMs))
         : afterCounter(fresh, former, known);
     if (credential.type === 'hotp' && next.lastStep > fresh.lastStep) notes.push(noteOn(origin, next.lastStep));
     const before = left;
@@ -114,6 +115,7 @@ export async function storeLogin(
     const { lastStep: last, spent } = goOn(fresh, each, now());
     return { ...fresh, lastStep: last, spent };
   }, asForeign);
+  await rememberImport(target, state, foreign);
   const enrolment = { origin, ...registrationOf(sealed), state: used, goOn, event: 'import', replace } as const;
   await storeRegistered({ ...target, enrolment, bytes: printSealedFile(sealed), state }, () => undefined);
   return { id: sealed.id, notes, left };
@@ -134,29 +136,34 @@ type SealedPlace = Pick<Origin, 'user' | 'context'>;
 /** The secret to search for among the other devices. */
 interface SearchedSecret extends Pick<ForeignLogin, 'credential'> {
   readonly passphrase: string | undefined;
-  /** The id that the secret would have there, except the last digits. */
-  readonly idIn: (place: SealedPlace) => string;
+  /** Whether the enrolment has the secret, as its id says. */
+  readonly isSameAs: (enrolment: Enrolment) => boolean;
 }
 
 /**
  * Throws `refused` if another device of the account has this secret, or if its sealed file cannot be opened with the host key
  * or `passphrase`, so that it may have it: each code and each emergency code would work for both.
  */
-async function refuseTwin(target: Target, state: State, { credential, passphrase, idIn }: SearchedSecret): Promise<Twins> {
+async function refuseTwin(target: Target, state: State, { credential, passphrase, isSameAs }: SearchedSecret): Promise<Twins> {
   const { user, context } = target.origin;
   const { contexts } = target.config;
   const others = contexts.includes(context) ? contexts.filter((each) => each !== context) : [];
-  const { known, elsewhere } = await asUser(target.place.owner, () =>
-    state.store.exclusively((transaction) => enrolmentsFor(transaction, target)),
+  const { known, elsewhere, wasBefore } = await asUser(target.place.owner, () =>
+    state.store.exclusively(async (transaction) => ({
+      ...(await enrolmentsFor(transaction, target)),
+      wasBefore: await wasImported(transaction, target, state, credential),
+    })),
   );
-  const ended = elsewhere.filter((each) => isSameSecret(each.id, idIn(each)));
+  const ended = elsewhere.filter(isSameAs);
   const active = ended.find((each) => statusToBe(each) === 'active' && userByName(each.user) !== undefined);
   if (active !== undefined) throw hasItAlready(active);
-  const notes: string[] = [];
-  let isUnknown = false;
+  // Where an enrolment is replaced, goOn() knows or assumes what was used.
+  const isReplaced = !wasNever(known.find((each) => each.context === context));
+  let isUnknown = wasBefore && !isReplaced && ![...known, ...elsewhere].some(isSameAs);
+  const notes: string[] = isUnknown ? [noteOnEarlierImport(target.origin, credential)] : [];
   for (const other of others) {
     const enrolment = known.find((each) => each.context === other);
-    const isMarked = enrolment !== undefined && isSameSecret(enrolment.id, idIn({ user, context: other }));
+    const isMarked = enrolment !== undefined && isSameAs(enrolment);
     const found = { ...target, origin: { ...target.origin, context: other } };
     const held = isMarked ? 'same' : await heldBy(found, state, enrolment, { credential, passphrase });
     const isOver = enrolment !== undefined && statusToBe(enrolment) !== 'active';
@@ -166,7 +173,7 @@ async function refuseTwin(target: Target, state: State, { credential, passphrase
     else if (isOver) {
       isUnknown = true;
       notes.push(
-        `the ended enrolment ${other} may have had this secret (${held.why}): its last used codes may work again, and no emergency code works`,
+        `the ended enrolment ${other} may have had this secret (${held.why}): the codes of now and all emergency codes count as used`,
       );
     } else
       throw new NotpError(
@@ -214,19 +221,47 @@ interface Comparison {
   readonly hasSameCodes: boolean;
 }
 
+/** The host keys, the present one first; none where there is no host key. */
+function hostKeys({ hostKey }: State): readonly Pick<HostKey, 'key' | 'id'>[] {
+  return hostKey === undefined ? [] : [hostKey, ...hostKey.former];
+}
+
 /**
- * The id of the imported secret for `origin`: importing the same secret again gives the same first digits, and the same
- * emergency codes give the same next digits. Without a host key the whole id is random.
+ * The id of the imported secret for `place`, made with `hostKey`: importing the same secret again gives the same first digits,
+ * and the same emergency codes give the same next digits.
  */
-function markedId({ hostKey }: State, origin: SealedPlace, { credential, emergency }: ForeignLogin): string {
-  const random = newId();
-  if (hostKey === undefined) return random;
-  const mark = (what: string, secret: Uint8Array): string =>
-    keyedMark(hostKey.key, origin, Buffer.concat([Buffer.from(`${what} `), secret]));
-  return idOfMarks(
-    { secret: mark(`secret ${kindOf(credential)}`, credential.secret), codes: mark('codes', Buffer.from(emergency.join(' '))) },
-    random,
-  );
+function markedId(hostKey: Pick<HostKey, 'key'>, place: SealedPlace, { credential, emergency }: ForeignLogin): string {
+  const codes = keyedMark(hostKey.key, place, Buffer.from(`codes ${emergency.join(' ')}`));
+  return idOfMarks({ secret: markOf(hostKey, place, credential), codes }, newId());
+}
+
+function markOf({ key }: Pick<HostKey, 'key'>, place: SealedPlace, credential: Credential): string {
+  return keyedMark(key, place, Buffer.concat([Buffer.from(`secret ${kindOf(credential)} `), credential.secret]));
+}
+
+/** The mark of a secret wherever it is imported. */
+const ANYWHERE: SealedPlace = { user: '', context: '' };
+
+/** Keeps the mark of the secret, before it is registered: a later import for this account knows that its codes may have been used. */
+async function rememberImport({ origin: { uid }, place }: Target, state: State, { credential }: ForeignLogin): Promise<void> {
+  const [hostKey] = hostKeys(state);
+  if (hostKey === undefined || uid === undefined) return;
+  const mark = markOf(hostKey, ANYWHERE, credential);
+  await asUser(place.owner, () => state.store.exclusively((transaction) => transaction.keepImport(uid, { mark, key: hostKey.id })));
+}
+
+/** Whether this secret was imported for the account before, or may have been, by a host key that is retired. */
+async function wasImported(transaction: Transaction, { origin: { uid } }: Target, state: State, credential: Credential): Promise<boolean> {
+  const imports = uid === undefined ? [] : await transaction.imports(uid);
+  return imports.some(({ mark, key }) => {
+    const hostKey = hostKeys(state).find(({ id }) => id === key);
+    return hostKey === undefined || markOf(hostKey, ANYWHERE, credential) === mark;
+  });
+}
+
+/** The last step whose code a clock may accept at `nowMs`. */
+function latestStep({ periodSeconds }: Pick<TotpCredential, 'periodSeconds'>, policy: Policy, nowMs: number): number {
+  return stepAt(nowMs, periodSeconds) + stepsAhead(policy);
 }
 
 /**
@@ -277,4 +312,10 @@ function noteOn({ user, context }: Target['origin'], counter: number): string {
     `continues after counter ${String(counter)}, the last one that the earlier enrolment accepted, since it may be the same token. ` +
     shellCommand`For another token: notp-enroll ${context} --user ${user} --replace, and then this import again with --replace`
   );
+}
+
+function noteOnEarlierImport({ user }: Target['origin'], credential: Credential): string {
+  const before = `this secret was imported for ${user} before, or may have been, and the store no longer knows which of its codes were used`;
+  const used = credential.type === 'totp' ? 'the codes of now' : `the codes before counter ${String(credential.counter)}`;
+  return `${before}: ${used} and all emergency codes count as used; notp recovery makes new codes`;
 }

@@ -78,6 +78,7 @@ const SCHEMAS = [
   // The MAC of an earlier notp covers no uid. Where there is a host key, its enrolments count for nothing until the user enrols again.
   'ALTER TABLE enrolment ADD COLUMN uid INTEGER NOT NULL DEFAULT -1',
   `ALTER TABLE outage ADD COLUMN mac TEXT NOT NULL DEFAULT '${NO_MAC}'`,
+  'CREATE TABLE imported (uid INTEGER NOT NULL, mark TEXT NOT NULL, key TEXT NOT NULL, PRIMARY KEY (uid, mark)) STRICT, WITHOUT ROWID',
 ];
 
 /** Upgrades the tables. Throws where they are of a newer release, or cannot be made; then nothing was changed. */

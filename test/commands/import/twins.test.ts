@@ -128,9 +128,9 @@ describe('a secret that another context has already', { skip: lacks({ root: true
     await imported(user, file);
     for (const proof of [code(3), EMERGENCY[0]]) assert.equal((await world.pam(user.name, proof)).code, 0);
     await withContexts('"login"', async () => {
-      assertRefused(await importing(user, file), 1, /has this very secret for ssh already\nnotp: hint: [^\n]*notp revoke ssh --user /);
+      assertRefused(await importing(user, file), 1, /already has the same secret for ssh\nnotp: hint: [^\n]*notp revoke ssh --user /);
       assert.equal((await notp('revoke', 'ssh', '--user', user.name, '--yes')).code, 0);
-      assert.match(await imported(user, file), /\nNote: goes on after counter 3, /);
+      assert.match(await imported(user, file), /\nNote: continues after counter 3, /);
       for (const proof of [code(3), EMERGENCY[0]]) await assertUsed(user.name, proof);
       for (const proof of [code(4), EMERGENCY[1]]) assert.equal((await world.pam(user.name, proof)).code, 0);
     });
@@ -144,11 +144,37 @@ describe('a secret that another context has already', { skip: lacks({ root: true
     const renamed = { ...user, name: `${user.name}n` };
     must(['usermod', '--login', renamed.name, user.name]);
     try {
-      assert.match(await imported(renamed, file, '--replace'), /\nNote: goes on after counter 3, /);
+      assert.match(await imported(renamed, file, '--replace'), /\nNote: continues after counter 3, /);
       for (const proof of [code(3), EMERGENCY[0]]) await assertUsed(renamed.name, proof);
       for (const proof of [code(4), EMERGENCY[1]]) assert.equal((await world.pam(renamed.name, proof)).code, 0);
     } finally {
       must(['usermod', '--login', user.name, renamed.name]);
     }
+  });
+
+  it('whose place has another secret now, or whose host key is another now: what was used worked again', async () => {
+    const [one, two] = [addUser(), addUser()];
+    const files = new Map([one, two].map((user) => [user, left().file]));
+    const again = async (user: TestUser, context: string, note: RegExp): Promise<void> => {
+      assert.match(await imported(user, files.get(user) ?? '', context), note);
+      await assertUsed(user.name, EMERGENCY[0]);
+    };
+    for (const user of [one, two]) {
+      await imported(user, files.get(user) ?? '', 'phone');
+      assert.equal((await world.pam(user.name, EMERGENCY[0])).code, 0);
+    }
+    await imported(one, left().file, 'phone', '--replace');
+    await again(one, 'ssh', /, with no emergency codes;[^]*Note: this secret was imported for \S+ before, or may have been,/);
+    for (const words of [
+      ['host-key', 'rotate'],
+      ['reseal', 'phone', '--user', two.name],
+    ])
+      assert.equal((await notp(...words)).code, 0);
+    assertRefused(await importing(two, files.get(two) ?? '', 'ssh'), 1, /already has the same secret for phone/);
+    assert.equal((await notp('host-key', 'retire', '--yes')).code, 0);
+    assert.equal((await notp('revoke', 'phone', '--user', two.name, '--yes')).code, 0);
+    await again(two, 'ssh', /, with no emergency codes;/);
+    // Another secret of a user for whom nothing was imported is not affected.
+    assert.match(await imported(addUser(), left().file), /, with 2 emergency codes/);
   });
 });
