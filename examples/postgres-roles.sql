@@ -26,7 +26,7 @@ GRANT SELECT, INSERT, DELETE ON notp.sealed, notp.approved TO :"host";
 GRANT SELECT, INSERT ON notp.mark, notp.outage, notp.imported TO :"host";
 -- Changed by columns: whoever may update a whole table may lock it, too.
 GRANT SELECT, INSERT ON notp.chain, notp.backlog, notp.former_chain_key, notp.refusals, notp.acceptances,
-  notp.enrolment, notp.connection, notp.peer, notp.counter TO :"host";
+  notp.enrolment, notp.connection, notp.peer, notp.counter, notp.log TO :"host";
 GRANT UPDATE (seq, hash, lacking, mac) ON notp.chain TO :"host";
 GRANT UPDATE (seq, part, text) ON notp.backlog TO :"host";
 GRANT UPDATE (mac) ON notp.former_chain_key TO :"host";
@@ -36,6 +36,8 @@ GRANT UPDATE (id, pending_id, status, last_step, tokens, as_of_ms, spent, pendin
 GRANT UPDATE (id, pid, start_ticks, boot_id, turn, mac) ON notp.connection TO :"host";
 GRANT UPDATE (id, digest, accepted_ms, mac) ON notp.peer TO :"host";
 GRANT UPDATE (next) ON notp.counter TO :"host";
+-- To lock it.
+GRANT UPDATE (name) ON notp.log TO :"host";
 GRANT UPDATE (text) ON notp.sealed TO :"host";
 GRANT UPDATE (as_of_ms, mac) ON notp.approved TO :"host";
 

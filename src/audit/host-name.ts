@@ -27,8 +27,13 @@ export async function headOf(
   const own = await transaction.head();
   const last = endOf(file, LAST_BYTES).at(-1);
   if (last === undefined || isHead(last, own, keys) || isFollowedBy(file, await transaction.backlog(), keys)) return { head: own };
-  const found = await endOfThis(file, await transaction.heads(), keys, ({ seq, hash }) => seq > 0 && hash !== own.hash);
-  if (found === undefined) return { head: own };
+  const heads = await transaction.heads();
+  const found = await endOfThis(file, heads, keys, ({ seq, hash }) => seq > 0 && hash !== own.hash);
+  if (found === undefined) {
+    if (last.seq > own.seq)
+      for (const { host } of heads) if (isFollowedBy(file, await transaction.backlog(host), keys)) throw waiting(file, host);
+    return { head: own };
+  }
   if (own.seq > 0 && !(await isIn(file, own, keys))) throw takenName(file, found.host, own);
   return found.head.seq > own.seq ? found : { head: own };
 }
@@ -79,6 +84,14 @@ async function endOfThis(
 async function isIn(file: string, head: ChainHead, keys: readonly ChainKey[]): Promise<boolean> {
   if (endOf(file, END_BYTES).some((line) => isHead(line, head, keys))) return true;
   return (await verifyLog(file, { known: head, keys })).reached;
+}
+
+function waiting(file: string, host: string): ChangedHead {
+  return new ChangedHead(
+    'store_unavailable',
+    `records of ${file} wait in the store under the name ${quoted(host)}, which this host had before`,
+    `give this host that name again (host in [store]: ${quoted(host)}) until they are written: notp doctor says so`,
+  );
 }
 
 function takenName(file: string, host: string, { seq }: ChainHead): ChangedHead {

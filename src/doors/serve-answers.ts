@@ -121,7 +121,11 @@ function answeringForAll(options: ServeOptions): Answering {
     patienceMs: PATIENCE_MS,
     leave: leaving(
       () => benchOf(options),
-      () => [...names],
+      () => {
+        const asked = [...names];
+        names.clear();
+        return asked;
+      },
     ),
   };
 }

@@ -61,20 +61,18 @@ export function slotsOf(line: string): number {
   return partsOf(line).length;
 }
 
-/** Texts of SLOT_BYTES each. The last one is padded after the newline. */
+/** Texts of SLOT_BYTES each, or up to three fewer where a character would be cut. Only the last one is padded, after the newline. */
 function partsOf(line: string): string[] {
   const parts: string[] = [];
   let [part, bytes] = ['', 0];
-  const end = (): void => void parts.push(part + ' '.repeat(SLOT_BYTES - bytes));
   for (const character of line) {
     const more = Buffer.byteLength(character);
     if (bytes + more > SLOT_BYTES) {
-      end();
+      parts.push(part);
       [part, bytes] = ['', 0];
     }
     part += character;
     bytes += more;
   }
-  end();
-  return parts;
+  return [...parts, part + ' '.repeat(SLOT_BYTES - bytes)];
 }

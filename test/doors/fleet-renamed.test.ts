@@ -204,6 +204,29 @@ describe(
       }
     });
 
+    it('whose earlier name came back while records waited under the other wrote their numbers twice', async () => {
+      const host = await fleetHost(server, 'first-name', { hostKey });
+      for (let times = 0; times < 3; times++) await host.pam(user.name, '000000');
+      rename(host, 'second-name');
+      assert.equal((await on(host, 'unlock', '--user', user.name)).code, 0);
+      const log = `${host.folder}/log/audit.log`;
+      fs.renameSync(log, `${log}.away`);
+      fs.mkdirSync(log);
+      assert.equal((await on(host, 'unlock', '--user', user.name)).code, 0);
+      fs.rmdirSync(log);
+      fs.renameSync(`${log}.away`, log);
+      rename(host, 'first-name');
+      const { code: exit, stderr } = await on(host, 'unlock', '--user', user.name);
+      assert.equal(exit, 3);
+      assert.match(stderr, /wait in the store under the name "second-name"[^\n]*\nnotp: hint: give this host that name again/);
+      for (const name of ['second-name', 'first-name']) {
+        rename(host, name);
+        assert.equal((await on(host, 'unlock', '--user', user.name)).code, 0);
+      }
+      const verified = await on(host, 'audit', 'verify');
+      assert.equal(verified.code, 0, verified.stderr);
+    });
+
     it('does not get a key that the others lack: nobody logged in there', async () => {
       const { code: exit, stderr } = await notp('host-key', 'rotate');
       assert.equal(exit, 1);

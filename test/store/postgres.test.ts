@@ -5,6 +5,7 @@ import { before, beforeEach, describe, it } from 'node:test';
 import type { PostgresPlace } from '../../src/store/postgres/session.ts';
 import { migratePostgresStore, openPostgresStore } from '../../src/store/postgres/postgres.ts';
 import type { Store } from '../../src/store/store.ts';
+import { isUnreached } from '../../src/store/unreached.ts';
 import { lacksPostgres, startPostgres, type Postgres } from '../support/postgres.ts';
 import { run, sleep } from '../support/process.ts';
 import { ALICE, NO_REFUSALS, askAndSave } from './alice.ts';
@@ -88,6 +89,24 @@ describe('a store that many hosts share', { skip: lacksPostgres() }, () => {
       await head(other);
     });
     for (const store of [...stores, other]) store.close();
+  });
+
+  it('is reached where another transaction holds the lock: an approved user got in by the copy meanwhile', async () => {
+    const [waiting, holding] = [open('one', { deadlineMs: 1_500 }), open('one')];
+    await head(waiting);
+    const held = holding.exclusively(async (transaction) => {
+      await transaction.head();
+      await sleep(4_000);
+    });
+    await sleep(200);
+    const error = await head(waiting).then(
+      () => undefined,
+      (thrown: unknown) => thrown,
+    );
+    assert.ok(error instanceof Error);
+    assert.equal(isUnreached(error), false);
+    await held;
+    for (const store of [waiting, holding]) store.close();
   });
 
   it('lets one host at a time look at a user: none of 4 hosts × 25 increments is lost, and other users do not wait', async () => {

@@ -98,8 +98,8 @@ async function withinDeadline<T>(
         const isLost = isReused && !transaction.hasBegun;
         if (transaction.hasWritten) written++;
         const mayGoWell = AGAIN.has(state) ? written < WRITTEN_TRIES : state === UNIQUE_VIOLATION && tries === 1;
-        if (isLost) session.drop();
-        else if (!mayGoWell) throw transaction.isReached ? error : unreached(error);
+        if (isLost && !session.isOver) session.drop();
+        else if (!mayGoWell || session.isOver) throw transaction.isReached ? error : unreached(error);
         else await new Promise((resolve) => setTimeout(resolve, PAUSE_MS * (1 + Math.random())));
       }
     }

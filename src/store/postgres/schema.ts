@@ -62,7 +62,10 @@ const SCHEMAS = [
   // The MAC of an earlier notp covers no uid, so its enrolments count for nothing until the user enrols again.
   'ALTER TABLE enrolment ADD COLUMN uid bigint NOT NULL DEFAULT -1',
   `ALTER TABLE outage ADD COLUMN mac text NOT NULL DEFAULT '${NO_MAC}'`,
-  'CREATE TABLE imported (uid bigint NOT NULL, mark text NOT NULL, key text NOT NULL, PRIMARY KEY (uid, mark))',
+  `
+  CREATE TABLE imported (uid bigint NOT NULL, mark text NOT NULL, key text NOT NULL, PRIMARY KEY (uid, mark));
+  CREATE TABLE log (name text PRIMARY KEY);
+`,
 ];
 
 /** The version of the tables that this notp needs. */

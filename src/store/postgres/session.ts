@@ -63,6 +63,11 @@ export class Session {
   }
 
   /** Whether there is a connection already, which may have been lost. */
+  /** Whether the time of this transaction is over. */
+  get isOver(): boolean {
+    return this.over !== undefined;
+  }
+
   get isConnected(): boolean {
     return this.connected !== undefined;
   }
@@ -128,7 +133,7 @@ export class Session {
     // first failure is the reason.
     const { stream } = client.connection;
     stream.cork();
-    const asked = [takesWrites(client, this.place), ...(checked ? [hasTables(client), hasChain(client, this.place.thisHost)] : [])];
+    const asked = [takesWrites(client, this.place), ...(checked ? [hasTables(client), hasPlaces(client, this.place)] : [])];
     stream.uncork();
     const failed = (await Promise.allSettled(asked)).find(({ status }) => status === 'rejected');
     if (failed?.status === 'rejected') throw failed.reason;
@@ -213,9 +218,13 @@ async function hasTables(client: Client): Promise<void> {
 }
 
 /** Makes the head of the chain for a host that is new to the store. Tables of another release are left alone. */
-async function hasChain(client: Client, thisHost: string): Promise<void> {
-  const first = `SELECT $1::text, 0, $2::text WHERE EXISTS (SELECT FROM ${SCHEMA}.version WHERE version = ${String(VERSION)})`;
-  await client.query(`INSERT INTO ${SCHEMA}.chain ${first} ON CONFLICT DO NOTHING`, [thisHost, '0'.repeat(64)]);
+/** Inserts the rows that each transaction of this host locks. */
+async function hasPlaces(client: Client, { thisHost, logName }: Pick<PostgresPlace, 'thisHost' | 'logName'>): Promise<void> {
+  const there = `WHERE EXISTS (SELECT FROM ${SCHEMA}.version WHERE version = ${String(VERSION)})`;
+  await Promise.all([
+    client.query(`INSERT INTO ${SCHEMA}.log SELECT $1::text ${there} ON CONFLICT DO NOTHING`, [logName]),
+    client.query(`INSERT INTO ${SCHEMA}.chain SELECT $1::text, 0, $2::text ${there} ON CONFLICT DO NOTHING`, [thisHost, '0'.repeat(64)]),
+  ]);
 }
 function clientConfig(place: PostgresPlace, { host, port }: PostgresPlace['servers'][number]): ClientConfig {
   const { database, user, authorities } = place;

@@ -35,7 +35,7 @@ const DIALECT: Dialect = {
 const LOCKED_CHAIN = `SELECT seq, hash, lacking, mac, floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint AS clock_ms FROM chain WHERE host = $host${DIALECT.lock}`;
 
 /** While a host is renamed, some of its processes use the old name and some the new one, each with its own head; the log is the same. */
-const LOCKED_LOG = 'SELECT pg_advisory_xact_lock(hashtextextended($log, 0))';
+const LOCKED_LOG = `SELECT 1 FROM log WHERE name = $log${DIALECT.lock}`;
 
 /** The name of the host that writes, and the name of its log. */
 interface Writer {
