@@ -31,7 +31,7 @@ export async function headOf(
   const found = await endOfThis(file, heads, keys, ({ seq, hash }) => seq > 0 && hash !== own.hash);
   if (found === undefined) {
     if (last.seq > own.seq)
-      for (const { host } of heads) if (isFollowedBy(file, await transaction.backlog(host), keys)) throw waiting(file, host);
+      for (const { host } of heads) if (isFollowedBy(file, await transaction.backlog(host), keys)) throw waitingElsewhere(file, host);
     return { head: own };
   }
   if (own.seq > 0 && !(await isIn(file, own, keys))) throw takenName(file, found.host, own);
@@ -86,7 +86,7 @@ async function isIn(file: string, head: ChainHead, keys: readonly ChainKey[]): P
   return (await verifyLog(file, { known: head, keys })).reached;
 }
 
-function waiting(file: string, host: string): ChangedHead {
+function waitingElsewhere(file: string, host: string): ChangedHead {
   return new ChangedHead(
     'store_unavailable',
     `records of ${file} wait in the store under the name ${quoted(host)}, which this host had before`,
