@@ -91,7 +91,7 @@ describe('a new key for the host', { skip: lacks(SERVICE_NEEDS) }, () => {
     assert.deepEqual([ran.code, ran.stdout], [1, '']);
     assert.match(
       ran.stderr,
-      / {2}alice ssh\nnotp: error: 1 of the enrolments may need an earlier key\nnotp: hint: notp reseal --all first/,
+      / {2}alice ssh\nnotp: error: 1 of the enrolments may need an earlier key\nnotp: hint: run notp reseal --all first/,
     );
     assert.equal(keyFile().bytes.length, 64);
   });
@@ -172,7 +172,7 @@ describe('a new key for the host', { skip: lacks(SERVICE_NEEDS) }, () => {
   it('is made, sealed with and alone on a terminal of 40 columns as in a pipe', async () => {
     const rotating = inTerminal('host-key', 'rotate');
     const [, id = ''] = await rotating.expect(
-      /^([0-9a-f]+)\r\nThe host key is \1 now\. [^]* {2}alice ssh\r\n {2}bob ssh\r\n {2}carol ssh\r\nnotp: hint: /,
+      /^([0-9a-f]+)\r\nThe host key is now \1\. [^]* {2}alice ssh\r\n {2}bob ssh\r\n {2}carol ssh\r\nnotp: hint: /,
     );
     assert.equal(await rotating.exited, 0);
     const resealing = inTerminal('reseal', '--all');

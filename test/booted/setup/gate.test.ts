@@ -80,7 +80,8 @@ describe('notp setup gate', { skip: lacks({ root: true, programs: [...CONTAINER_
     for (const way of ways) {
       const { code, stderr } = await host.container.run(way);
       assert.equal(code, 1, way.join(' '));
-      if (way[0] !== 'systemctl') assert.match(stderr, /this is not a login.*\nnotp: hint: open a second SSH connection/, way.join(' '));
+      if (way[0] !== 'systemctl')
+        assert.match(stderr, /this is not an SSH login.*\nnotp: hint: open a second SSH connection/, way.join(' '));
       const fromOld = await host.login(host.bob, ['true']);
       assert.equal(fromOld.code, 1, 'the gate was taken away');
     }

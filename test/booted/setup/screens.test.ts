@@ -91,10 +91,10 @@ describe('notp setup', { skip: lacks({ root: true, programs: [...CONTAINER_NEEDS
 
   it('names what is wrong with an option', async () => {
     for (const [words, said] of [
-      [['gate', '--group', 'a b'], /there is no group "a b"\nnotp: hint: getent group/],
+      [['gate', '--group', 'a b'], /there is no group "a b"\nnotp: hint: list the groups: getent group/],
       [['gate', '--group', 'PEOPLE'], /there is no group "PEOPLE"/],
       [['gate', '--group', '0'], /there is no group "0"/],
-      [['gate', '--user', 'a,b'], /there is no user "a,b"\nnotp: hint: getent passwd/],
+      [['gate', '--user', 'a,b'], /there is no user "a,b"\nnotp: hint: list the users: getent passwd/],
       [['gate', '--user', '*'], /there is no user "\*"/],
       [['gate', '--confirm-within', '5'], /It must be "never" or a time such as/],
       [['gate', '--confirm-within', '0s'], /It must be "never"/],
