@@ -26,15 +26,11 @@ const MAX_JUDGE_IDLE = 2_000;
 const MAX_JUDGE_CONNECTIONS = 4_000;
 /** Exit after this many malformed connections, so that hostile input does not stay in memory. */
 const MAX_MALFORMED = 200;
-/** How long the service of one user stays after its last connection is closed. */
+/** How long the process stays after its last connection is closed: for one user, and for the judge. */
 const IDLE_MS = 15_000;
-/**
- * How long the judge is idle until it records what it only counted. It stays: systemd needs free space in /run to start it, which a user may
- * have filled.
- */
 const JUDGE_IDLE_MS = 5 * 60_000;
 
-/** Serves until it gets a signal; the service of one user also until it is idle. */
+/** Serves until it is idle or gets a signal. */
 export async function serve(options: ServeOptions): Promise<number> {
   const { environment } = options;
   if (environment['LISTEN_FDS'] !== '1' || environment['LISTEN_PID'] !== String(process.pid))
@@ -66,8 +62,7 @@ export async function serve(options: ServeOptions): Promise<number> {
     });
   });
   server.maxConnections = forAll ? MAX_JUDGE_CONNECTIONS : MAX_CONNECTIONS;
-  const ending = AbortSignal.any([stop, enough.signal]);
-  await (forAll ? listen(server, ending, JUDGE_IDLE_MS, () => void answering.leave()) : listen(server, ending, IDLE_MS));
+  await untilIdle(server, AbortSignal.any([stop, enough.signal]), forAll ? JUDGE_IDLE_MS : IDLE_MS);
   // New connections now wait at systemd's socket, for the next process.
   waiting.close();
   await inTurn.ended();
@@ -82,24 +77,21 @@ function tellReady(): void {
     spawn(SYSTEMD_NOTIFY, ['--ready'], { env: { NOTIFY_SOCKET: socket }, stdio: 'ignore' }).on('error', () => undefined);
 }
 
-/**
- * Listens, and resolves on a signal, after which nothing more is accepted. Calls `onIdle` when no connection was open for `idleMs`; without
- * it, that is the end too.
- */
-function listen(server: Server, stop: AbortSignal, idleMs: number, onIdle?: () => void): Promise<void> {
+/** Listens, and resolves when no connection was open for `idleMs`, or on a signal. After that nothing more is accepted. */
+function untilIdle(server: Server, stop: AbortSignal, idleMs: number): Promise<void> {
   return new Promise((resolve, reject) => {
     const end = (): void => {
       server.close();
       resolve();
     };
     let open = 0;
-    let timer = setTimeout(onIdle ?? end, idleMs);
+    let timer = setTimeout(end, idleMs);
     server.on('connection', (socket) => {
       open++;
       clearTimeout(timer);
       socket.on('close', () => {
         open--;
-        if (open === 0) timer = setTimeout(onIdle ?? end, idleMs);
+        if (open === 0) timer = setTimeout(end, idleMs);
       });
     });
     server.on('error', reject);

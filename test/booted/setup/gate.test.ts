@@ -86,7 +86,7 @@ describe('notp setup gate', { skip: lacks({ root: true, programs: [...CONTAINER_
       assert.equal(fromOld.code, 1, 'the gate was taken away');
     }
     await host.container.must(['sh', '-c', 'for i in 1 2 3 4 5 6 7 8 9; do ! grep -q = /root/orphan || break; sleep 1; done']);
-    assert.match(host.read('/root/orphan'), /this is not a login[^]*=1\n$/);
+    assert.match(host.read('/root/orphan'), /this is not an SSH login[^]*=1\n$/);
     assertDone(await host.login(host.alice, [...SELF, 'confirm']));
     assertDone(await host.setup('undo'));
   });
