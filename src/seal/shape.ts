@@ -18,8 +18,8 @@ export function bad(what: string): NotpError {
 export function shaped<T>(shape: Type<T>, value: unknown, name: string): T {
   const read = shape.try(value);
   if (read.ok) return read.value;
-  const [first] = read.issues;
-  throw bad(first === undefined ? `${name} is malformed` : wordingOf(first, name));
+  const first = read.issues.slice(0, 1).map((issue) => wordingOf(issue, name));
+  throw bad(first.join(''));
 }
 
 type Issue = Exclude<ReturnType<Type['try']>, { ok: true }>['issues'][number];
@@ -39,7 +39,7 @@ function wordingOf(issue: Issue, name: string): string {
     case 'invalid_type':
       return `${place} is not ${issue.expected.map((type) => TYPE_NAMES[type] ?? type).join(', ')}`;
     case 'custom_error':
-      return `${place} ${issue.message ?? 'is malformed'}`;
+      return `${place} ${String(issue.message)}`;
     default:
       return `${place} is malformed`;
   }

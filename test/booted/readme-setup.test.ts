@@ -29,7 +29,8 @@ describe(
       await container.must(['notp', 'setup', 'gate', '--apply', '--force', '--confirm-within', 'never']);
       const code = oathCode(secret);
       const login = async (): Promise<[number | null, string]> => {
-        const options = { sshOptions: ['-o', 'SendEnv=LC_NOTP'], environment: { LC_NOTP: code } };
+        // sshd, which setup has just reloaded, does not listen for a moment.
+        const options = { sshOptions: ['-o', 'SendEnv=LC_NOTP', '-o', 'ConnectionAttempts=10'], environment: { LC_NOTP: code } };
         const { code: exit, stdout } = await sshIn(container, alice, ['echo', 'in'], options);
         return [exit, stdout];
       };

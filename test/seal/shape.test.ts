@@ -2,7 +2,21 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import * as fc from 'fast-check';
-import { boolean, listOf, literal, nil, object, oneOf, optional, shaped, string, text, union, wholeNumber } from '../../src/seal/shape.ts';
+import {
+  boolean,
+  listOf,
+  literal,
+  nil,
+  object,
+  oneOf,
+  optional,
+  shaped,
+  string,
+  text,
+  tuple,
+  union,
+  wholeNumber,
+} from '../../src/seal/shape.ts';
 
 const SHAPE = object({
   name: text(/^[a-z]+$/),
@@ -11,8 +25,9 @@ const SHAPE = object({
   count: optional(wholeNumber(1, 9)),
   seal: union(object({ kind: literal('host'), key: string() }), object({ kind: literal('none') })),
   list: listOf(string(), 2),
+  pair: tuple([string(), string()]),
 });
-const GOOD = { name: 'alice', replace: true, digits: 6, count: null, seal: { kind: 'none' }, list: ['a'] };
+const GOOD = { name: 'alice', replace: true, digits: 6, count: null, seal: { kind: 'none' }, list: ['a'], pair: ['a', 'b'] };
 
 function refuses(value: unknown, message: string): void {
   assert.throws(() => shaped(SHAPE, value, 'the thing'), { name: 'NotpError', code: 'bad_secret_file', message });
@@ -41,6 +56,7 @@ describe('a shape', () => {
     refuses({ ...GOOD, seal: [] }, '"seal" is not a JSON object');
     refuses({ ...GOOD, list: ['a', 1] }, '"list" is not text');
     refuses({ ...GOOD, list: ['a', 'b', 'c'] }, '"list" is a list of more than 2');
+    refuses({ ...GOOD, pair: ['a'] }, '"pair" is malformed');
     refuses([], 'the thing is not a JSON object');
     assert.throws(() => shaped(nil(), 1, 'the thing'), { message: 'the thing is not null' });
   });
