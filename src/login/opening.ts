@@ -6,7 +6,7 @@ import { hostSealKey, passphraseKey } from '../seal/keys.ts';
 import type { Payload } from '../seal/payload.ts';
 import { open } from '../seal/seal.ts';
 import { lengthOf, type Presented } from '../verdict/decide.ts';
-import type { HostKey } from '../state/host-keys.ts';
+import { keysOf, type HostKey } from '../state/host-keys.ts';
 
 /**
  * The reading whose key opens most of `files`, the devices of one account; one with nothing opened where no key opens any.
@@ -84,7 +84,7 @@ function sealKey(file: SealedFile, passphrase: string | undefined, hostKey: Host
   const { seal } = file;
   if (seal.kind === 'passphrase') return passphraseKey(passphrase ?? '', seal);
   if (hostKey === undefined) throw new NotpError('store_unavailable', 'the secret is sealed by the host, and its key cannot be read here');
-  const found = [hostKey, ...hostKey.former].find(({ id }) => id === seal.key);
+  const found = keysOf(hostKey).find(({ id }) => id === seal.key);
   if (found === undefined) throw new NotpError('bad_secret_file', `sealed by host key ${seal.key}, but this host has ${hostKey.id}`);
   return hostSealKey(found.key, file.id);
 }

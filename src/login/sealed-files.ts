@@ -5,7 +5,7 @@ import type { Config } from '../system/config.ts';
 import { asUser } from '../system/privileges.ts';
 import { findDevices, sealedFor, sealedPath, type DeviceFile, type Found } from '../system/secrets.ts';
 import { realUser, type User } from '../system/users.ts';
-import type { HostKey } from '../state/host-keys.ts';
+import { keysOf, type HostKey } from '../state/host-keys.ts';
 import { withState } from '../state/state.ts';
 import { statePlace, type StatePlace } from '../state/place.ts';
 import { storeName } from '../state/store-place.ts';
@@ -61,7 +61,7 @@ export function filesAmong(kept: readonly KeptFile[], user: string, contexts: re
 /** The files, locked where neither `hostKey` nor a former host key sealed them; unchanged where the host key cannot be read here. */
 export function openable(files: readonly DeviceFile[], hostKey: HostKey | undefined): readonly DeviceFile[] {
   if (hostKey === undefined) return files;
-  const ids = [hostKey, ...hostKey.former].map(({ id }) => id);
+  const ids = keysOf(hostKey).map(({ id }) => id);
   return files.map(({ context, found }) => {
     if (found.kind !== 'sealed' || found.file.seal.kind !== 'host' || ids.includes(found.file.seal.key)) return { context, found };
     return { context, found: { ...found, locked: `sealed by host key ${found.file.seal.key}, but this host has ${hostKey.id}` } };

@@ -1,6 +1,6 @@
 /**
- * The shapes of JSON objects, each written once: what reads them strictly (every key known and present, every value of its type,
- * base64 canonical) also gives their types. Pure.
+ * Shapes of JSON objects. One definition both reads the object strictly (every key known and present, every value of its type, base64
+ * canonical) and gives its type. Pure.
  */
 import { array, err, literal, ok, union, unknown, type Type } from '@badrap/valita';
 import { NotpError } from '../error.ts';
@@ -14,7 +14,7 @@ export function bad(what: string): NotpError {
   return new NotpError('bad_secret_file', what);
 }
 
-/** `value`, which has `shape`. Throws `bad_secret_file` with what is wrong with it, never with a value; `name` is what the message calls it. */
+/** Reads `value` by `shape`. Throws `bad_secret_file` with the first fault, never with a value; the message calls it `name`. */
 export function shaped<T>(shape: Type<T>, value: unknown, name: string): T {
   const read = shape.try(value);
   if (read.ok) return read.value;
@@ -45,11 +45,12 @@ function wordingOf(issue: Issue, name: string): string {
   }
 }
 
-/** A value for which `guard` holds; `why` says what it must be. */
+/** Accepts the values for which `guard` holds; `why` is the message for the others. */
 function guarded<T>(guard: (value: unknown) => value is T, why: string): Type<T> {
   return unknown().assert(guard, why);
 }
 
+const isList = (value: unknown): value is unknown[] => Array.isArray(value);
 const isString = (value: unknown): value is string => typeof value === 'string';
 
 export function text(pattern: RegExp): Type<string> {
@@ -65,12 +66,14 @@ export function wholeNumber(min: number, max: number): Type<number> {
   return guarded(isOne, `must be a whole number from ${String(min)} to ${String(max)}`);
 }
 
-/** No more than `max` of them. */
+/** A list of at most `max` values. The length is checked before any of them is read. */
 export function listOf<T>(shape: Type<T>, max: number): Type<readonly T[]> {
-  return array(shape).assert((values) => values.length <= max, `is a list of more than ${String(max)}`);
+  return guarded(isList, 'is not a list')
+    .assert((values) => values.length <= max, `is a list of more than ${String(max)}`)
+    .chain(array(shape));
 }
 
-/** null in JSON is undefined here. */
+/** Reads null as undefined. */
 export function optional<T>(shape: Type<T>): Type<T | undefined> {
   return shape.nullable(() => undefined as T | undefined);
 }
@@ -78,12 +81,12 @@ export function optional<T>(shape: Type<T>): Type<T | undefined> {
 /** An issuer or an account; see isLabel. */
 export const label = guarded((value): value is string => isString(value) && isLabel(value), 'is malformed');
 
-/** The bytes of canonical, padded base64 (RFC 4648 section 4), between `min` and `max` of them. */
+/** Between `min` and `max` bytes in canonical, padded base64 (RFC 4648 section 4). */
 export function base64(min: number, max: number): Type<Uint8Array> {
   return encoded('canonical base64', decodeBase64, min, max);
 }
 
-/** Between `min` and `max` bytes that stand in JSON as text; `decode` gives undefined where it is not `encoding`. */
+/** Between `min` and `max` bytes, written as text. `decode` gives undefined if the text is not `encoding`. */
 export function encoded(encoding: string, decode: (value: string) => Uint8Array | undefined, min: number, max: number): Type<Uint8Array> {
   return unknown().chain((value) => {
     const bytes = isString(value) ? decode(value) : undefined;
@@ -100,6 +103,7 @@ function decodeBase64(value: string): Uint8Array | undefined {
 export function toBase64(bytes: Uint8Array): string {
   return Buffer.from(bytes).toString('base64');
 }
+
 /** `JSON.parse` of UTF-8 bytes that must come back the same when printed, so that duplicate keys cannot hide. */
 export function canonicalJson(bytes: Uint8Array, name: string): unknown {
   const source = Buffer.from(bytes).toString('utf8');
@@ -108,7 +112,7 @@ export function canonicalJson(bytes: Uint8Array, name: string): unknown {
   throw bad(`${name} is not in the exact form that notp writes`);
 }
 
-/** Printing recurses, so that a file of brackets alone can exhaust the stack: that is no JSON of ours either. */
+/** Printing recurses, so a file of brackets alone can exhaust the stack. Such a file is refused, too. */
 function parseAndPrint(source: string, name: string): { value: unknown; printed: readonly string[] } {
   try {
     const value: unknown = parseJson(source);

@@ -21,6 +21,11 @@ export function hasEncryptedKey({ hostKey }: Config): boolean {
   return !existsSync(hostKey) && existsSync(`${hostKey}.cred`);
 }
 
+/** The host key and the earlier keys, the present one first; empty without a host key. */
+export function keysOf(hostKey: HostKey | undefined): readonly Omit<HostKey, 'former'>[] {
+  return hostKey === undefined ? [] : [hostKey, ...hostKey.former];
+}
+
 /** The keys of all files: the first key seals, and all of them open. */
 export function hostKeysOf({ hostKeyFiles, owner, hostKeyForbidden, openedKey }: StatePlace): HostKey | undefined {
   const [first, ...others] = hostKeyFiles.map((file) => readHostKey(file, owner, hostKeyForbidden));

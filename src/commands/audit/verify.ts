@@ -13,7 +13,7 @@ import { printResult, sayError, sayHint } from '../../terminal/printer.ts';
 import { asUser } from '../../system/privileges.ts';
 import { realUser } from '../../system/users.ts';
 import { outagePlace } from '../../outage/outage.ts';
-import { hasEncryptedKey, readHostKey } from '../../state/host-keys.ts';
+import { keysOf, hasEncryptedKey, readHostKey } from '../../state/host-keys.ts';
 import { chainKeys, type State, withPresentState, withState } from '../../state/state.ts';
 import { statePlace, type StatePlace } from '../../state/place.ts';
 import { storeName } from '../../state/store-place.ts';
@@ -168,7 +168,7 @@ function unknownHost(host: string, heads: readonly HostHead[]): NotpError {
 function keysIn(file: string): Uint8Array[] {
   const keys = readHostKey(file, realUser());
   if (keys === undefined) throw new NotpError('usage', `${file}: there is no such file`);
-  return [keys, ...keys.former].map(({ key }) => auditKey(key));
+  return keysOf(keys).map(({ key }) => auditKey(key));
 }
 
 function printReport(

@@ -24,7 +24,7 @@ import type { Config } from '../../system/config.ts';
 import { asUser } from '../../system/privileges.ts';
 import { userByName, type User } from '../../system/users.ts';
 import { complete, firstState } from '../../enrolment/registrar.ts';
-import type { HostKey } from '../../state/host-keys.ts';
+import { keysOf, type HostKey } from '../../state/host-keys.ts';
 import type { State } from '../../state/state.ts';
 import { stepsAhead, type LoginState, type Policy } from '../../verdict/decide.ts';
 import { newId } from '../../enrolment/sealing.ts';
@@ -77,7 +77,7 @@ export async function storeLogin(
   { passphrase, opening, replace, otherThan }: Storing,
 ): Promise<Stored> {
   const { origin, now, config } = target;
-  const idsIn = (place: SealedPlace): readonly string[] => hostKeys(state).map((key) => markedId(key, place, foreign));
+  const idsIn = (place: SealedPlace): readonly string[] => keysOf(state.hostKey).map((key) => markedId(key, place, foreign));
   const isSameAs = (enrolment: Enrolment): boolean => idsIn(enrolment).some((id) => isSameSecret(enrolment.id, id));
   const { ended, isUnknown, notes: named } = await refuseTwin(target, state, { ...foreign, passphrase: passphrase ?? opening, isSameAs });
   const payload: Payload = { ...foreign.credential, recovery: keptRecoveryCodes(foreign.emergency, randomBytes) };
@@ -172,9 +172,7 @@ async function refuseTwin(target: Target, state: State, { credential, passphrase
     else if (held === 'same') throw hasItAlready({ user, context: other });
     else if (isOver) {
       isUnknown = true;
-      notes.push(
-        `the ended enrolment ${other} may have had this secret (${held.why}): the codes of now and all emergency codes count as used`,
-      );
+      notes.push(`the ended enrolment ${other} may have had this secret (${held.why}): ${usedCodes(credential)}`);
     } else
       throw new NotpError(
         'refused',
@@ -221,11 +219,6 @@ interface Comparison {
   readonly hasSameCodes: boolean;
 }
 
-/** The host keys, the present one first; none where there is no host key. */
-function hostKeys({ hostKey }: State): readonly Pick<HostKey, 'key' | 'id'>[] {
-  return hostKey === undefined ? [] : [hostKey, ...hostKey.former];
-}
-
 /**
  * The id of the imported secret for `place`, made with `hostKey`: importing the same secret again gives the same first digits,
  * and the same emergency codes give the same next digits.
@@ -244,7 +237,7 @@ const ANYWHERE: SealedPlace = { user: '', context: '' };
 
 /** Keeps the mark of the secret, before it is registered: a later import for this account knows that its codes may have been used. */
 async function rememberImport({ origin: { uid }, place }: Target, state: State, { credential }: ForeignLogin): Promise<void> {
-  const [hostKey] = hostKeys(state);
+  const { hostKey } = state;
   if (hostKey === undefined || uid === undefined) return;
   const mark = markOf(hostKey, ANYWHERE, credential);
   await asUser(place.owner, () => state.store.exclusively((transaction) => transaction.keepImport(uid, { mark, key: hostKey.id })));
@@ -254,7 +247,7 @@ async function rememberImport({ origin: { uid }, place }: Target, state: State, 
 async function wasImported(transaction: Transaction, { origin: { uid } }: Target, state: State, credential: Credential): Promise<boolean> {
   const imports = uid === undefined ? [] : await transaction.imports(uid);
   return imports.some(({ mark, key }) => {
-    const hostKey = hostKeys(state).find(({ id }) => id === key);
+    const hostKey = keysOf(state.hostKey).find(({ id }) => id === key);
     return hostKey === undefined || markOf(hostKey, ANYWHERE, credential) === mark;
   });
 }
@@ -316,6 +309,11 @@ function noteOn({ user, context }: Target['origin'], counter: number): string {
 
 function noteOnEarlierImport({ user }: Target['origin'], credential: Credential): string {
   const before = `this secret was imported for ${user} before, or may have been, and the store no longer knows which of its codes were used`;
+  return `${before}: ${usedCodes(credential)}`;
+}
+
+/** The codes that count as used where nobody knows which ones were. */
+function usedCodes(credential: Credential): string {
   const used = credential.type === 'totp' ? 'the codes of now' : `the codes before counter ${String(credential.counter)}`;
-  return `${before}: ${used} and all emergency codes count as used; notp recovery makes new codes`;
+  return `${used} and all emergency codes count as used; notp recovery makes new codes`;
 }

@@ -16,7 +16,7 @@ import { stopServices } from '../../system/systemd.ts';
 import { draft, removeDrafts, type Draft } from '../../system/trusted.ts';
 import { realUser } from '../../system/users.ts';
 import { hostSealed, type HostSealed } from '../../enrolment/host-sealed.ts';
-import { hasEncryptedKey, MAX_HOST_KEYS, readHostKey, type HostKey } from '../../state/host-keys.ts';
+import { hasEncryptedKey, keysOf, MAX_HOST_KEYS, readHostKey, type HostKey } from '../../state/host-keys.ts';
 import { renewRows } from '../../outage/renewing.ts';
 import { refreshAfterChange } from '../store/outage.ts';
 import { withPresentState } from '../../state/state.ts';
@@ -159,7 +159,7 @@ async function record(config: Config, { from, event, detail }: Replacement, resu
   await asUser(place.owner, () =>
     withPresentState(place, now, ({ store, log }) =>
       store.exclusively(async (transaction) => {
-        for (const { key } of [from, ...from.former]) await transaction.keepChainKey(auditKey(key));
+        for (const { key } of keysOf(from)) await transaction.keepChainKey(auditKey(key));
         await append(log, transaction, line);
       }),
     ),

@@ -93,8 +93,9 @@ export function notpLine(line: PamModule): 'code' | 'first-pass' | 'other' | und
  * The branch to the password as setup writes it: true only in the first pass of sshd's stack, before any method has succeeded. The shell tests
  * one variable, so a client without any factor yet starts nothing larger. `case` and `exit` cannot be replaced by a user's function.
  */
-export const FIRST_PASS = '/bin/sh -c [case "$SSH_AUTH_INFO_0" in "") ;; *) exit 1 ;; esac]';
-const FIRST_PASS_SCRIPTS = [FIRST_PASS.slice('/bin/sh -c ['.length, -1), 'test -z "$SSH_AUTH_INFO_0"'];
+const FIRST_PASS_SCRIPT = 'case "$SSH_AUTH_INFO_0" in "") ;; *) exit 1 ;; esac';
+export const FIRST_PASS = `/bin/sh -c [${FIRST_PASS_SCRIPT}]`;
+const FIRST_PASS_SCRIPTS = [FIRST_PASS_SCRIPT, 'test -z "$SSH_AUTH_INFO_0"'];
 
 function isFirstPassInShell([shell, flag, script = '', ...more]: readonly string[]): boolean {
   return shell === '/bin/sh' && flag === '-c' && more.length === 0 && FIRST_PASS_SCRIPTS.includes(script);
