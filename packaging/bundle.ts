@@ -15,11 +15,14 @@ export interface Package {
   readonly text: string;
 }
 
+/** What a bundle is for: to be run as it is, or to become a start-up snapshot, where its modules are loaded already. */
+export type Purpose = 'script' | 'snapshot';
+
 /**
  * Writes the program to `file` and gives the packages in it, by name. It is CommonJS: there a module of Node's is loaded when it is
  * first needed, and with ES modules all of them are loaded at the start.
  */
-export async function bundle(file: string): Promise<readonly Package[]> {
+export async function bundle(file: string, purpose: Purpose): Promise<readonly Package[]> {
   const { metafile } = await build({
     absWorkingDir: ROOT,
     entryPoints: ['src/main.ts'],
@@ -33,7 +36,8 @@ export async function bundle(file: string): Promise<readonly Package[]> {
     // Where the libraries really lie on this machine must not show in the program.
     preserveSymlinks: true,
     legalComments: 'none',
-    plugins: [LATER],
+    minify: purpose === 'snapshot',
+    plugins: [later(purpose === 'snapshot' ? UNFIT : COSTLY), NOTHING_ASKED],
   });
   const folders = new Set(Object.keys(metafile.inputs).flatMap(packageFolder));
   return [...folders].map(readPackage).toSorted((a, b) => (a.name < b.name ? -1 : 1));
@@ -42,6 +46,9 @@ export async function bundle(file: string): Promise<readonly Package[]> {
 /** Modules of Node's that cost time to load. Those that are always loaded are not among them. */
 const COSTLY = ['assert', 'child_process', 'crypto', 'net', 'readline', 'sqlite', 'tls', 'tty', 'zlib'];
 
+/** Modules of Node's that no snapshot can hold, and a library whose small tables would have bytes of the builder's memory behind them. */
+const UNFIT = ['sqlite', 'tls', 'lean-qr'];
+
 /** What pino has for writing in other threads, which it is never asked for, and what there is instead. */
 const NO_THREADS: Readonly<Record<string, string>> = { 'thread-stream': '', worker_threads: 'exports.isMainThread = true;' };
 
@@ -49,12 +56,15 @@ const NO_THREADS: Readonly<Record<string, string>> = { 'thread-stream': '', work
  * Has these modules loaded when something of them is first used, and not when a file that may use it is. Without a JIT compiler
  * Node.js compiles its modules each time: child_process, crypto and net alone cost as much as all of a decision.
  */
-const LATER: Plugin = {
+const later = (modules: readonly string[]): Plugin => ({
   name: 'later',
   setup: (builder) => {
     builder.onResolve(
-      { filter: new RegExp(`^((node:)?(${COSTLY.join('|')})|${Object.keys(NO_THREADS).join('|')})$`) },
-      ({ path: name, namespace }) => (namespace === 'later' ? { path: name, external: true } : { path: name, namespace: 'later' }),
+      { filter: new RegExp(`^((node:)?(${modules.join('|')})|${Object.keys(NO_THREADS).join('|')})$`) },
+      ({ path: name, namespace }) => {
+        if (namespace !== 'later') return { path: name, namespace: 'later' };
+        return name === 'lean-qr' ? undefined : { path: name, external: true };
+      },
     );
     builder.onLoad({ filter: /./, namespace: 'later' }, async ({ path: name }) => {
       const instead = NO_THREADS[name];
@@ -65,8 +75,39 @@ const LATER: Plugin = {
       const contents = `let found;
 const load = () => (found ??= require('${name}'));
 module.exports = Object.defineProperties((...words) => load()(...words), {\n${getters.join(',\n')}\n});\n`;
-      return { contents };
+      return { contents, resolveDir: ROOT };
     });
+  },
+});
+
+/**
+ * What pino asks when it is loaded, for records that say it by default, and what there is instead. Our records say it themselves, and a
+ * snapshot must hold nothing of the machine and the moment that made it.
+ */
+const ASKED: Readonly<Record<string, readonly (readonly [text: string, instead: string])[]>> = {
+  'pino/pino.js': [
+    ['const { pid } = process\n', 'const pid = 0\n'],
+    ['os.hostname()', "''"],
+  ],
+  'pino/lib/time.js': [
+    ['BigInt(Date.now())', '0n'],
+    ['startHrTime = process.hrtime.bigint()', 'startHrTime = 0n'],
+  ],
+};
+
+const NOTHING_ASKED: Plugin = {
+  name: 'nothing asked',
+  setup: (builder) => {
+    for (const [name, texts] of Object.entries(ASKED)) {
+      builder.onLoad({ filter: new RegExp(`/node_modules/${name}$`) }, ({ path: file }) => {
+        const source = fs.readFileSync(file, 'utf8');
+        const contents = texts.reduce((before, [text, instead]) => {
+          if (!before.includes(text)) throw new Error(`${file} no longer has the text "${text}", so it asks in some other way`);
+          return before.replace(text, instead);
+        }, source);
+        return { contents };
+      });
+    }
   },
 };
 

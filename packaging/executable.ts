@@ -1,13 +1,16 @@
 /**
  * The one file that is installed: Node.js itself with the program in it (single executable application). It heeds no option of Node's,
  * neither from NODE_OPTIONS nor from the command line, and runs without a JIT compiler, so that no memory is both writable and executable.
- * The same sources, libraries and Node.js give the same bytes.
+ * The program is a start-up snapshot: the heap as it is when all commands are loaded, all functions are compiled and none was run, so there
+ * is nothing in it but the program. Only the machine itself can make one; the executable for another machine has the text of the program.
+ * The same sources, libraries, Node.js and strip(1) give the same bytes.
  */
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import * as fs from 'node:fs';
+import * as os from 'node:os';
 import * as path from 'node:path';
-import { bundle, readPackage, type Package } from './bundle.ts';
+import { bundle, readPackage, ROOT, type Package } from './bundle.ts';
 import { runtimeFolder } from './runtime.ts';
 
 /** Each machine that it is built for: the package of npm that brings its Node.js, and its name at Debian. */
@@ -35,8 +38,10 @@ const NO_CONFIGURATION = '--openssl-config=/dev/null';
 const NO_INSPECTOR = '--inspect-port=192.0.2.1:9229';
 /** One thread for V8 in place of four: each login costs less, and Node.js waits for ever for those of them that could not be started. */
 const FEW_THREADS = '--v8-pool-size=1';
-/** The code cache holds hashes that V8 salts at random, unless it is told the salt. */
+/** A snapshot holds hashes that V8 salts at random, unless it is told the salt. At each start V8 takes another one. */
 const SAME_BYTES = '--random-seed=1';
+/** Compiles all functions, and not only those that are called while commands are loaded. */
+const ALL_COMPILED = '--no-lazy';
 
 /** Builds `file` for `target`. Throws where the Node.js of that machine is not to be had. */
 export async function buildExecutable(file: string, target: Target): Promise<Executable> {
@@ -44,8 +49,11 @@ export async function buildExecutable(file: string, target: Target): Promise<Exe
   const folder = runtimeFolder(runtime);
   const work = fs.mkdtempSync(path.join(path.dirname(file), '.executable-'));
   try {
-    const packages = await bundle(path.join(work, 'notp.cjs'));
-    inject(work, path.join(folder, 'bin/node'), target);
+    const own = `linux-${process.arch}` === target;
+    const packages = await bundle(path.join(work, 'notp.cjs'), own ? 'snapshot' : 'script');
+    const node = path.join(folder, 'bin/node');
+    if (own) injectSnapshot(work, withoutSymbols(node, work));
+    else inject(work, node, { useSnapshot: false, flags: [] });
     fs.renameSync(path.join(work, 'notp'), file);
     return { file, sha256: sha256Of(file), packages, runtime: readPackage(folder) };
   } finally {
@@ -53,28 +61,60 @@ export async function buildExecutable(file: string, target: Target): Promise<Exe
   }
 }
 
+/** A copy of `node` in the folder `work` without its table of symbols, a quarter of its size. */
+function withoutSymbols(node: string, work: string): string {
+  const copy = path.join(work, 'node');
+  try {
+    execFileSync('strip', ['-o', copy, node]);
+  } catch (error) {
+    throw new Error('strip(1) is needed: with Debian, apt-get install binutils', { cause: error });
+  }
+  return copy;
+}
+
+function injectSnapshot(work: string, node: string): void {
+  inject(work, node, { useSnapshot: true, flags: [SAME_BYTES, ALL_COMPILED] });
+  refuseTraces(work);
+}
+
+interface Injection {
+  readonly useSnapshot: boolean;
+  readonly flags: readonly string[];
+}
+
 /** Makes `notp` of `notp.cjs` in the folder `work`; see "Single executable applications" in Node's manual. */
-function inject(work: string, node: string, target: Target): void {
-  const own = `linux-${process.arch}` === target;
+function inject(work: string, node: string, { useSnapshot, flags }: Injection): void {
   const configuration = {
-    // Without a folder: the name is part of the file.
-    main: 'notp.cjs',
+    // The same name in each folder: it is part of the file.
+    main: '/proc/self/cwd/notp.cjs',
     output: 'notp',
     executable: node,
     disableExperimentalSEAWarning: true,
-    // A cache of another machine's code is no use.
-    useCodeCache: own,
+    useSnapshot,
+    useCodeCache: false,
     execArgv: [FLAG, NO_CONFIGURATION, NO_INSPECTOR, FEW_THREADS],
     execArgvExtension: 'none',
   };
   fs.writeFileSync(path.join(work, 'sea.json'), JSON.stringify(configuration));
-  // The cache is refused by a Node.js that runs with other flags than the one that made it.
-  execFileSync(process.execPath, [FLAG, SAME_BYTES, '--build-sea', 'sea.json'], {
+  // A snapshot is refused by a Node.js that runs with other options of V8 than the one that made it. --no-warnings: Node.js warns of
+  // modules that it has not tried in all cases. argv0: else the snapshot has the path of this Node.js.
+  const { status } = spawnSync(process.execPath, [FLAG, ...flags, '--no-warnings', '--build-sea', 'sea.json'], {
     cwd: work,
+    argv0: 'node',
     stdio: ['ignore', 'ignore', 'inherit'],
     env: {},
   });
+  if (status !== 0) throw new Error(`node --build-sea failed with ${String(status)}`);
   fs.chmodSync(path.join(work, 'notp'), 0o755);
+}
+
+/** Throws where the executable says in which folder, by whom or on which host it was made, and what it was made of does not say the same. */
+function refuseTraces(work: string): void {
+  const [made, ...parts] = ['notp', 'notp.cjs', 'node'].map((name) => fs.readFileSync(path.join(work, name)));
+  for (const trace of [work, ROOT, process.execPath, os.hostname(), os.userInfo().username]) {
+    if (made?.includes(trace) === true && parts.every((part) => !part.includes(trace)))
+      throw new Error(`the snapshot has "${trace}" of this machine in it`);
+  }
 }
 
 /** The SHA-256 of a file, in hex. */

@@ -51,6 +51,11 @@ const COMMANDS: readonly { readonly words: readonly string[]; readonly load: () 
   { words: DOORS, load: async () => (await import('./commands/doors/doors.ts')).addDoors },
 ];
 
+/** Loads the files of all commands. */
+export async function loadCommands(): Promise<void> {
+  for (const { load } of COMMANDS) await load();
+}
+
 /**
  * The program with the command that `word` calls, or with all commands if `word` calls none. `finish` takes the exit code of
  * the command that ran.

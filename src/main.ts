@@ -1,16 +1,33 @@
 /** The entry. Deny is the initial state, and this file alone ends the process. */
 import * as path from 'node:path';
-import { runCommand } from './cli.ts';
+import { setFlagsFromString, startupSnapshot } from 'node:v8';
+import { loadCommands, runCommand } from './cli.ts';
 import { NotpError, type ErrorCode } from './error.ts';
 import { shedFileLimit, shedSwitches } from './system/inherited.ts';
 import { sayThrown } from './terminal/printer.ts';
 
 const COULD_NOT_DECIDE = 3;
 
-// An awaited promise that never settles would end the process with 0, which PAM reads as success.
-process.exitCode = COULD_NOT_DECIDE;
-shedSwitches(process.argv[1] ?? '', process.argv.slice(2));
-void main().then((code) => process.exit(code));
+if (startupSnapshot.isBuildingSnapshot()) void intoSnapshot();
+else start();
+
+/** Leaves all commands loaded, and none run, in the snapshot that packaging/executable.ts makes. The executable begins with start(). */
+async function intoSnapshot(): Promise<void> {
+  await loadCommands();
+  // All functions were compiled by --no-lazy. The executable runs without that option, and refuses the snapshot of other options.
+  setFlagsFromString('--lazy');
+  // Node.js sets them anew at the start. Until then they are of the process that makes the snapshot.
+  Object.assign(process, { argv: [], execArgv: [], execPath: '' });
+  Object.defineProperty(process, 'pid', { value: 0 });
+  startupSnapshot.setDeserializeMainFunction(start);
+}
+
+function start(): void {
+  // An awaited promise that never settles would end the process with 0, which PAM reads as success.
+  process.exitCode = COULD_NOT_DECIDE;
+  shedSwitches(process.argv[1] ?? '', process.argv.slice(2));
+  void main().then((code) => process.exit(code));
+}
 
 async function main(): Promise<number> {
   const umask = process.umask(0o077);

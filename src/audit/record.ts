@@ -2,6 +2,7 @@
  * One audit record: its fields, and the line of JSON that pino prints. It never holds a code, a secret or a passphrase. Names from outside
  * are data: control and format characters are escaped here.
  */
+import { hostname } from 'node:os';
 import { pino } from 'pino';
 import { escapeControls } from '../otp/escape.ts';
 import type { Method, Reason } from '../verdict/reasons.ts';
@@ -86,20 +87,26 @@ const MAX_SAID_BYTES = 256;
 /** No line is longer than this: the longest texts from outside with every character escaped, and notp's own texts. */
 export const MAX_RECORD_BYTES = 9 * 1024;
 
+/** What the one logger is printing: the time of the record that comes next, and its line. */
+const printing = { atMs: 0, line: '' };
+
+/** Made once: a logger costs more than a line. What differs from process to process comes with each record, as it may be made in a start-up snapshot. */
+const LOGGER = pino(
+  {
+    // It comes first in the line: as there is no level, it has no comma before it.
+    timestamp: () => `"time":"${new Date(printing.atMs).toISOString()}"`,
+    formatters: { level: () => ({}) },
+    base: null,
+  },
+  // pino's own destinations report success even if the disk is full. So the sinks write, and throw.
+  { write: (text: string) => (printing.line = text) },
+);
+
 /** The line with its newline. `time` is RFC 3339 in UTC. A record without a store has no `link`. */
 export function printRecord(record: AuditRecord, link: Link | undefined, nowMs: number): string {
-  let line = '';
-  const logger = pino(
-    {
-      // It comes first in the line: as there is no level, it has no comma before it.
-      timestamp: () => `"time":"${new Date(nowMs).toISOString()}"`,
-      formatters: { level: () => ({}), bindings: ({ pid, hostname }) => ({ pid: pid as unknown, host: hostname as unknown }) },
-    },
-    // pino's own destinations report success even if the disk is full. So the sinks write, and throw.
-    { write: (text: string) => void (line += text) },
-  );
-  logger.info({ ...shortened(record), ...link });
-  return escapeControls(line.trimEnd()) + '\n';
+  printing.atMs = nowMs;
+  LOGGER.info({ pid: process.pid, host: hostname(), ...shortened(record), ...link });
+  return escapeControls(printing.line.trimEnd()) + '\n';
 }
 
 function shortened(record: AuditRecord): Record<string, unknown> {

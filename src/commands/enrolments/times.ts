@@ -7,7 +7,6 @@ const UNITS: readonly (readonly [Intl.RelativeTimeFormatUnit, number])[] = [
   ['hour', 3_600_000],
   ['minute', 60_000],
 ];
-const RELATIVE = new Intl.RelativeTimeFormat('en');
 
 /** `2026-11-23 17:00`, of an RFC 3339 time in UTC. */
 export function minuteOf(time: string): string {
@@ -19,5 +18,5 @@ export function distanceOf(time: string, nowMs: number): string {
   const ms = Date.parse(time) - nowMs;
   const [unit, length] = UNITS.find(([, each]) => Math.abs(ms) >= each) ?? [];
   if (unit === undefined || length === undefined) return ms > 0 ? 'in less than a minute' : 'just now';
-  return RELATIVE.format(Math.trunc(ms / length), unit);
+  return new Intl.RelativeTimeFormat('en').format(Math.trunc(ms / length), unit);
 }
