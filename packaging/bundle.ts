@@ -36,6 +36,8 @@ export async function bundle(file: string, purpose: Purpose): Promise<readonly P
     // Where the libraries really lie on this machine must not show in the program.
     preserveSymlinks: true,
     legalComments: 'none',
+    // In a snapshot there is no import() at run time: it becomes require().
+    supported: { 'dynamic-import': false },
     minify: purpose === 'snapshot',
     plugins: [later(purpose === 'snapshot' ? UNFIT : COSTLY), NOTHING_ASKED],
   });

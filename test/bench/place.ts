@@ -7,7 +7,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { codeAt, toBase32 } from '../../src/otp/code.ts';
 import { codeLine, pamService, PERMITTED, succeed } from '../doors/pam-world.ts';
-import { builtPackage } from '../packaging/package-world.ts';
+import { builtPackage } from '../support/built-package.ts';
 import { addUser, must, scratchFolder, serviceUser, writeConfig, type TestUser } from '../support/world.ts';
 
 /** The modules of PAM that are asked. */

@@ -6,7 +6,7 @@ import * as path from 'node:path';
 import { before, describe, it } from 'node:test';
 import { ROOT, run, type Ran } from '../support/process.ts';
 import { lacks, must, scratchFolder } from '../support/world.ts';
-import { build, builtPackage } from './package-world.ts';
+import { build, builtPackage } from '../support/built-package.ts';
 
 describe('the executable', { skip: lacks({ programs: ['dpkg-deb', 'rpmbuild', 'ldd', 'strace'] }) }, () => {
   let folder: string;

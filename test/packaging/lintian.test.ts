@@ -5,7 +5,8 @@ import * as path from 'node:path';
 import { describe, it } from 'node:test';
 import { ROOT, run } from '../support/process.ts';
 import { lacks } from '../support/world.ts';
-import { builtPackage, debIn } from './package-world.ts';
+import { builtPackage } from '../support/built-package.ts';
+import { debIn } from './package-world.ts';
 
 /** What takes half a minute and reads Node's own code alone: spelling, and libraries in it. */
 const NODES_OWN = 'binaries/spelling,libraries/embedded';

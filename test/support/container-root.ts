@@ -6,7 +6,8 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { randomBytes } from 'node:crypto';
 import { ROOT } from './process.ts';
-import { installNotp, must } from './world.ts';
+import { builtPackage } from './built-package.ts';
+import { must } from './world.ts';
 
 /** The key of the client inside, authorised by addContainerUser(). */
 export const CLIENT_KEY = '/root/.ssh/id_ed25519';
@@ -71,14 +72,20 @@ export function fillRoot(root: string, name: string): void {
   enableUnits(path.join(root, 'etc/systemd/system'));
 }
 
-/** Installs the built program and the units of the tree into `root`, as a package would; only the socket of the PAM door is enabled. */
+/** The Node.js that installInto() puts into a container, for programs of the tests; notp needs none. */
+export const NODE_INSIDE = '/opt/node';
+
+/** Installs the executable and the units of the tree into `root`, as a package would; only the socket of the PAM door is enabled. */
 export function installInto(root: string): void {
-  fs.mkdirSync(path.join(root, 'opt/notp'), { mode: 0o755 });
-  installNotp(path.join(root, 'opt/notp'));
-  for (const program of ['notp', 'notp-enroll']) {
-    fs.rmSync(path.join(root, 'usr/bin', program), { force: true });
-    fs.symlinkSync(`/opt/notp/bin/${program}`, path.join(root, 'usr/bin', program));
-  }
+  const put = (from: string, to: string): void => {
+    fs.rmSync(path.join(root, to), { force: true });
+    fs.copyFileSync(from, path.join(root, to), fs.constants.COPYFILE_FICLONE);
+    fs.chmodSync(path.join(root, to), 0o755);
+  };
+  put(process.execPath, NODE_INSIDE);
+  put(path.join(builtPackage(), 'notp'), 'usr/bin/notp');
+  fs.rmSync(path.join(root, 'usr/bin/notp-enroll'), { force: true });
+  fs.symlinkSync('notp', path.join(root, 'usr/bin/notp-enroll'));
   installUnits(root);
   const wanted = path.join(root, 'etc/systemd/system/sockets.target.wants');
   fs.mkdirSync(wanted, { recursive: true });

@@ -8,7 +8,7 @@ import { fillRoot } from './container-root.ts';
 import { run, runInTerminal, sleep, type Ran, type RunOptions, type Terminal } from './process.ts';
 import { SBIN_PATH } from './world.ts';
 
-export { installInto, installUnits } from './container-root.ts';
+export { installInto, installUnits, NODE_INSIDE } from './container-root.ts';
 
 /** What a test file that boots a container passes to lacks(). */
 export const CONTAINER_NEEDS = {

@@ -180,6 +180,7 @@ function answersOf(line: PamModule, question: Question): readonly Answer[] {
     case 'first-pass':
       if (question.firstPass === 'surely') return ['success'];
       return question.firstPass ? ['success', 'failure'] : ['failure'];
+    case 'start':
     case 'other':
     case undefined:
       return (

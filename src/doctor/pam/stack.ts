@@ -76,11 +76,12 @@ export function execWords({ module, words }: PamModule): readonly string[] | und
 }
 
 /**
- * What a line of pam_exec(8) does with notp. `code`: it asks for a code; `first-pass`: it asks whether this is the first pass; `other`: it
- * starts or names notp in any other form. Undefined: it has nothing to do with notp.
+ * What a line of pam_exec(8) does with notp. `code`: it asks for a code; `first-pass`: it asks whether this is the first pass; `start`: it
+ * starts the judge for the code that follows; `other`: it starts or names notp in any other form. Undefined: it has nothing to do with notp.
  */
-export function notpLine(line: PamModule): 'code' | 'first-pass' | 'other' | undefined {
+export function notpLine(line: PamModule): 'code' | 'first-pass' | 'start' | 'other' | undefined {
   const found = execWords(line) ?? [];
+  if (found.join(' ') === START_JUDGE) return 'start';
   if (isFirstPassInShell(found)) return 'first-pass';
   const [program = '', pam, ...flags] = found;
   if (path.basename(program) !== 'notp' || pam !== 'pam') return found.some(namesNotp) || isNotp(program) ? 'other' : undefined;
@@ -100,6 +101,12 @@ const FIRST_PASS_SCRIPTS = [FIRST_PASS_SCRIPT, 'test -z "$SSH_AUTH_INFO_0"'];
 function isFirstPassInShell([shell, flag, script = '', ...more]: readonly string[]): boolean {
   return shell === '/bin/sh' && flag === '-c' && more.length === 0 && FIRST_PASS_SCRIPTS.includes(script);
 }
+
+/**
+ * Starts the judge, which else starts only with the question: that is over while the person types. The judge stays for some minutes. Without
+ * systemd, or without the unit, the line does nothing.
+ */
+export const START_JUDGE = '/usr/bin/systemctl start --no-block notp@judge.service';
 
 /** Whether a word of a command line contains the name of the program. */
 function namesNotp(word: string): boolean {
@@ -129,7 +136,8 @@ const NO_FACTOR =
 
 /** Whether the module may check a first factor that notp does not know, such as a RADIUS server or a program of pam_exec(8). */
 export function mayBeFactor(line: PamModule): boolean {
-  return !isFirstFactor(line) && !NO_FACTOR.test(line.module) && notpLine(line) === undefined;
+  if (isFirstFactor(line) || NO_FACTOR.test(line.module)) return false;
+  return notpLine(line) === undefined;
 }
 
 /** Whether the auth stack of a service has a line for the code. */

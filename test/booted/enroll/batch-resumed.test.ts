@@ -2,11 +2,10 @@
 import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
 import { before, describe, it } from 'node:test';
+import { NODE_INSIDE } from '../../support/container.ts';
 import { changing } from '../../support/row-macs.ts';
 import { lacks } from '../../support/world.ts';
 import { BATCH_NEEDS, bootBatch, readHandout, type BatchWorld } from './batch-world.ts';
-
-const NODE = '/opt/notp/node_modules/.bin/node';
 
 describe('a batch that is run again', { skip: lacks(BATCH_NEEDS) }, () => {
   let world: BatchWorld;
@@ -62,7 +61,7 @@ describe('a batch that is run again', { skip: lacks(BATCH_NEEDS) }, () => {
   async function killedWhilePending(users: readonly string[]): Promise<void> {
     const names = users.map((user) => `'${user}'`).join(', ');
     const sql = `UPDATE enrolment SET pending_id = id, pending_digest = digest, id = '', digest = '' WHERE user IN (${names})`;
-    await world.container.must([NODE, '-e', changing('/var/lib/notp/state.db', sql)]);
+    await world.container.must([NODE_INSIDE, '-e', changing('/var/lib/notp/state.db', sql)]);
   }
 
   function remove(...files: readonly string[]): void {

@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { before, describe, it } from 'node:test';
-import { bootContainer, installInto, type Container } from '../../support/container.ts';
+import { bootContainer, installInto, NODE_INSIDE, type Container } from '../../support/container.ts';
 import { sleep, type Ran } from '../../support/process.ts';
 import { changing } from '../../support/row-macs.ts';
 import { lacks } from '../../support/world.ts';
@@ -17,7 +17,6 @@ const FIRST_UID = 40_000;
 const FILE = '/root/users.oath';
 const IMPORT = ['notp', 'import', '--from', 'pam-oath', '--file', FILE];
 
-const NODE = '/opt/notp/node_modules/.bin/node';
 const DATABASE = '/var/lib/notp/state.db';
 /** What the store holds, read inside: SQLite finds its files by their real paths. */
 const ROWS = `const { DatabaseSync } = require('node:sqlite');
@@ -63,7 +62,7 @@ describe('a users file of a thousand', { skip: lacks(MODULE_NEEDS) }, () => {
   });
 
   const rows = async (): Promise<Record<string, unknown>[]> =>
-    JSON.parse(await container.must([NODE, '-e', ROWS])) as Record<string, unknown>[];
+    JSON.parse(await container.must([NODE_INSIDE, '-e', ROWS])) as Record<string, unknown>[];
   const enrolled = (): number => names.filter((name) => fs.existsSync(path.join(container.root, 'home', name, '.notp/ssh'))).length;
   const verify = (name: string, code: string): Promise<Ran> =>
     container.run(['notp', 'verify', '--user', name, '--code-stdin', '--json'], { input: `${code}\n` });
@@ -160,7 +159,7 @@ describe('a users file of a thousand', { skip: lacks(MODULE_NEEDS) }, () => {
     const earlier = await rows();
     const undo =
       "UPDATE enrolment SET pending_id = id, pending_digest = digest, id = '', digest = '' WHERE user IN ('user0010', 'user0011')";
-    await container.must([NODE, '-e', changing(DATABASE, undo)]);
+    await container.must([NODE_INSIDE, '-e', changing(DATABASE, undo)]);
     assert.notDeepEqual(await rows(), earlier);
     const { code, stderr } = await container.run(IMPORT);
     assert.equal(code, 0, stderr);

@@ -8,7 +8,8 @@ import { addContainerUser, sshIn, sshInTerminal } from '../../support/container-
 import { sleep, type Ran } from '../../support/process.ts';
 import { lacks, type Enrolled, type TestUser } from '../../support/world.ts';
 import { phoneOf, type Phone } from '../service/world.ts';
-import { bootWithout, builtPackage, debIn, nextVersion, PACKAGE_NEEDS } from '../../packaging/package-world.ts';
+import { builtPackage } from '../../support/built-package.ts';
+import { bootWithout, debIn, nextVersion, PACKAGE_NEEDS } from '../../packaging/package-world.ts';
 
 const PASSWORD = 'login secret';
 const DROP_IN = 'etc/ssh/sshd_config.d/10-notp-gate.conf';

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { before, describe, it } from 'node:test';
 import type { Facts } from '../../../src/wire/facts.ts';
+import { NODE_INSIDE } from '../../support/container.ts';
 import type { Ran } from '../../support/process.ts';
 import { signRows } from '../../support/row-macs.ts';
 import { lacks, type TestUser } from '../../support/world.ts';
@@ -139,7 +140,7 @@ describe('looking after everybody', { skip: lacks(SERVICE_NEEDS) }, () => {
   });
 
   it('takes seconds for a thousand users', async () => {
-    await world.container.must(['/opt/notp/node_modules/.bin/node', '--input-type=commonjs', '-'], { input: THOUSAND });
+    await world.container.must([NODE_INSIDE, '--input-type=commonjs', '-'], { input: THOUSAND });
     const all = await facts('list', '--all');
     assert.equal(all.filter(({ user, state }) => user.startsWith('crowd-') && state === 'active').length, 1000);
   });

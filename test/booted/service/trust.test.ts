@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { before, describe, it } from 'node:test';
 import { atEnd } from '../../support/cleanup.ts';
-import { CLIENT_KEY } from '../../support/container-root.ts';
+import { CLIENT_KEY, NODE_INSIDE } from '../../support/container-root.ts';
 import { sshIn, sshInTerminal } from '../../support/container-ssh.ts';
 import { sleep, type Ran } from '../../support/process.ts';
 import { changing } from '../../support/row-macs.ts';
@@ -11,7 +11,6 @@ import { bootService, type Phone, type ServiceWorld, SERVICE_NEEDS } from './wor
 
 const TRUSTING = '[gate]\ntrust = "1h"\n';
 const SECOND_KEY = '/root/.ssh/second';
-const NODE = '/opt/notp/node_modules/.bin/node';
 
 describe('the memory of the service', { skip: lacks(SERVICE_NEEDS) }, () => {
   let world: ServiceWorld;
@@ -48,7 +47,8 @@ describe('the memory of the service', { skip: lacks(SERVICE_NEEDS) }, () => {
     assert.equal((await world.login(alice, phone.recoveryCode())).stdout, 'alice\n');
   }
 
-  const sql = (statement: string): Promise<string> => world.container.must([NODE, '-e', changing('/var/lib/notp/state.db', statement)]);
+  const sql = (statement: string): Promise<string> =>
+    world.container.must([NODE_INSIDE, '-e', changing('/var/lib/notp/state.db', statement)]);
 
   it('trusts nobody before a code', async () => {
     assert.equal(await withoutCode(), 'no_proof');
@@ -87,7 +87,7 @@ describe('the memory of the service', { skip: lacks(SERVICE_NEEDS) }, () => {
     assert.equal(await withoutCode(), 'trusted');
     const sooner = "UPDATE peer SET accepted_ms = accepted_ms - 1 WHERE user = 'alice'";
     const program = `new (require('node:sqlite').DatabaseSync)('/var/lib/notp/state.db').exec(${JSON.stringify(sooner)})`;
-    await world.container.must([NODE, '-e', program]);
+    await world.container.must([NODE_INSIDE, '-e', program]);
     assert.equal(await withoutCode(), 'no_proof');
   });
 

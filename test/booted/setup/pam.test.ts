@@ -58,6 +58,22 @@ describe('notp setup pam', { skip: lacks({ root: true, programs: [...CONTAINER_N
     assertDone(await loginOnceUp(host, host.bob, ['true']));
   });
 
+  it('has the judge started before the code is typed, for whoever has shown a key, and for nobody else', async () => {
+    await apply('pam');
+    const isActive = async (): Promise<string> =>
+      (await host.container.run(['systemctl', 'is-active', 'notp@judge.service'])).stdout.trim();
+    await host.container.must(['systemctl', 'stop', 'notp@judge.service']);
+    const stranger = host.terminal(host.alice, ['echo in'], { sshOptions: BY_PASSWORD });
+    await stranger.expect(/Password: /);
+    assert.equal(await isActive(), 'inactive');
+    stranger.hangUp();
+    const terminal = host.terminal(host.alice, ['echo in']);
+    await terminal.expect(/One-time code\s+Password: /);
+    await host.container.untilUnit('notp@judge.service', 'active');
+    terminal.hangUp();
+    assertDone(await host.setup('undo'));
+  });
+
   it('keeps a prompt of the administrator', async () => {
     host.write('/etc/notp/prompt', 'Code of the day\n');
     const files = snapshot(host);

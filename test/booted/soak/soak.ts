@@ -210,7 +210,7 @@ class Run implements Soaked {
     if (verified.code !== 0) this.findings.push(verified.stdout + verified.stderr);
     // The judge stays for minutes, unless it was stopped last of all.
     await container.must(['systemctl', 'stop', 'notp@judge.service']);
-    const left = await container.run(['pgrep', '-af', '/opt/notp']);
+    const left = await container.run(['pgrep', '-af', '/usr/bin/notp']);
     if (left.stdout !== '') this.findings.push(`still runs: ${left.stdout}`);
     const strays = await container.must(['find', '/home', '/run/notp', '/etc/notp', '/tmp', '-name', '*.tmp']);
     if (strays !== '') this.findings.push(`left behind: ${strays}`);
