@@ -4,7 +4,7 @@
  */
 import { copyOf } from '../doctor/pam/inline.ts';
 import { asksAfterFailure, endsOf, opensWithCode, opensWithoutCode } from '../doctor/pam/paths.ts';
-import { FIRST_PASS, START_JUDGE, moduleLine, type PamLine, type PamType } from '../doctor/pam/stack.ts';
+import { FIRST_PASS, moduleLine, type PamLine, type PamType } from '../doctor/pam/stack.ts';
 import { NotpError } from '../error.ts';
 import { pamConditions, type Scope } from './scope.ts';
 import { PROGRAM } from './sshd-drop-in.ts';
@@ -107,8 +107,7 @@ function sudoLines(was: string, { stack, scope, read }: { stack: string; scope: 
  */
 function sshdLines(stack: string, scope: Scope): string[] {
   const code = [
-    `auth       [success=4 default=ignore] pam_exec.so quiet quiet_log ${FIRST_PASS}`,
-    `auth       [default=ignore] pam_exec.so quiet quiet_log ${START_JUDGE}`,
+    `auth       [success=3 default=ignore] pam_exec.so quiet quiet_log ${FIRST_PASS}`,
     `auth       optional     pam_echo.so file=${PROMPT_FILE}`,
     `auth       requisite    pam_exec.so expose_authtok stdout quiet ${PROGRAM} pam`,
     'auth       sufficient   pam_permit.so',

@@ -48,5 +48,5 @@ function filesOf(modules: readonly PamModule[]): string[] {
 /** The program that pam_exec(8) runs; for notp itself see rule P8. */
 function programOf(line: PamModule): string[] {
   const [program = ''] = execWords(line) ?? [];
-  return program.startsWith('/') && ['start', undefined].includes(notpLine(line)) ? [program] : [];
+  return program.startsWith('/') && notpLine(line) === undefined ? [program] : [];
 }

@@ -77,7 +77,7 @@ function isDoor(line: PamModule): boolean {
 function callsWithoutCode({ name, sshd }: PamService): Finding[] {
   const lines = TYPES.flatMap((type) => {
     const stack = readStack(name, type);
-    const calls = Array.isArray(stack) ? modulesOf(stack).filter((line) => !['start', undefined].includes(notpLine(line))) : [];
+    const calls = Array.isArray(stack) ? modulesOf(stack).filter((line) => notpLine(line) !== undefined) : [];
     return type === 'auth' ? calls.filter((line) => !isDoor(line)) : calls;
   });
   return lines.map((line) =>

@@ -180,7 +180,6 @@ function answersOf(line: PamModule, question: Question): readonly Answer[] {
     case 'first-pass':
       if (question.firstPass === 'surely') return ['success'];
       return question.firstPass ? ['success', 'failure'] : ['failure'];
-    case 'start':
     case 'other':
     case undefined:
       return (

@@ -76,12 +76,11 @@ export function execWords({ module, words }: PamModule): readonly string[] | und
 }
 
 /**
- * What a line of pam_exec(8) does with notp. `code`: it asks for a code; `first-pass`: it asks whether this is the first pass; `start`: it
- * starts the judge for the code that follows; `other`: it starts or names notp in any other form. Undefined: it has nothing to do with notp.
+ * What a line of pam_exec(8) does with notp. `code`: it asks for a code; `first-pass`: it asks whether this is the first pass; `other`: it
+ * starts or names notp in any other form. Undefined: it has nothing to do with notp.
  */
-export function notpLine(line: PamModule): 'code' | 'first-pass' | 'start' | 'other' | undefined {
+export function notpLine(line: PamModule): 'code' | 'first-pass' | 'other' | undefined {
   const found = execWords(line) ?? [];
-  if (found.join(' ') === START_JUDGE) return 'start';
   if (isFirstPassInShell(found)) return 'first-pass';
   const [program = '', pam, ...flags] = found;
   if (path.basename(program) !== 'notp' || pam !== 'pam') return found.some(namesNotp) || isNotp(program) ? 'other' : undefined;
@@ -92,21 +91,18 @@ export function notpLine(line: PamModule): 'code' | 'first-pass' | 'start' | 'ot
 
 /**
  * The branch to the password as setup writes it: true only in the first pass of sshd's stack, before any method has succeeded. The shell tests
- * one variable, so a client without any factor yet starts nothing larger. `case` and `exit` cannot be replaced by a user's function.
+ * one variable, so a client without any factor yet starts nothing larger. Whoever has shown a factor will be asked for a code: so the judge,
+ * which else starts with the question, starts while the person types. No function of a user's can take the place of a word of it: `case` and
+ * `exit` are special, and the names of functions have no slashes in sh(1).
  */
-const FIRST_PASS_SCRIPT = 'case "$SSH_AUTH_INFO_0" in "") ;; *) exit 1 ;; esac';
-export const FIRST_PASS = `/bin/sh -c [${FIRST_PASS_SCRIPT}]`;
-const FIRST_PASS_SCRIPTS = [FIRST_PASS_SCRIPT, 'test -z "$SSH_AUTH_INFO_0"'];
+const START_JUDGE = '/usr/bin/systemctl start --no-block notp@judge.service >/dev/null 2>&1 &';
+const firstPassScript = (first: string): string => `case "$SSH_AUTH_INFO_0" in "") ;; *) ${first}exit 1 ;; esac`;
+export const FIRST_PASS = `/bin/sh -c [${firstPassScript(`${START_JUDGE} `)}]`;
+const FIRST_PASS_SCRIPTS = [firstPassScript(`${START_JUDGE} `), firstPassScript(''), 'test -z "$SSH_AUTH_INFO_0"'];
 
 function isFirstPassInShell([shell, flag, script = '', ...more]: readonly string[]): boolean {
   return shell === '/bin/sh' && flag === '-c' && more.length === 0 && FIRST_PASS_SCRIPTS.includes(script);
 }
-
-/**
- * Starts the judge, which else starts only with the question: that is over while the person types. The judge stays for some minutes. Without
- * systemd, or without the unit, the line does nothing.
- */
-export const START_JUDGE = '/usr/bin/systemctl start --no-block notp@judge.service';
 
 /** Whether a word of a command line contains the name of the program. */
 function namesNotp(word: string): boolean {
