@@ -95,7 +95,7 @@ describe('a batch of a thousand users', { skip: lacks(BATCH_NEEDS) }, () => {
     });
     while (handouts().length < enough && !over.signal.aborted) await sleep(5);
     await sleep(3 * round);
-    await world.container.run(['sh', '-c', `kill -${signal.slice(3)} $(pgrep -f "^[^ ]*node .*--batch")`]);
+    await world.container.run(['sh', '-c', `kill -${signal.slice(3)} $(pgrep -f "^notp-enroll .*--batch")`]);
     const { code, stderr } = await ran;
     return { code, stderr };
   }

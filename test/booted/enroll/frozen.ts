@@ -1,8 +1,8 @@
 /** A run that stands still while it has its lock, so that a second one meets it however fast or slow the machine is. */
 import type { Container } from '../../support/container.ts';
 
-/** notp's processes inside; the brackets keep the shell that looks from finding itself. */
-const OURS = "$(pgrep -f '[n]otp\\.cjs')";
+/** notp's processes inside, by the first word of their command lines. */
+const OURS = "$(pgrep -f '^(/usr/bin/)?notp')";
 
 /** To be called before the run begins: resolves when it has taken the lock `name` and was stopped (SIGSTOP). */
 export async function frozen(container: Container, name: string): Promise<void> {
