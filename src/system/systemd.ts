@@ -27,11 +27,6 @@ export function hasService(): boolean {
   return isBooted() && UNIT_FOLDERS.some((folder) => existsSync(`${folder}/notp@.socket`));
 }
 
-/** Makes the socket of `uid` listen, now and at every boot. Throws `failed` where systemd fails. */
-export function enableSocket(uid: number): void {
-  systemctl(['enable', '--now', socketUnit(uid)]);
-}
-
 export const JUDGE_SOCKET = 'notp-judge.socket';
 
 /** Makes the judge of the PAM door listen, now and at every boot. Throws `failed` where systemd fails. */
@@ -39,7 +34,10 @@ export function enableJudge(): void {
   systemctl(['enable', '--now', JUDGE_SOCKET]);
 }
 
-/** The same for many users, without a reload of all units after each, which takes longer the more units there are. */
+/**
+ * Makes the sockets of `uids` listen, now and at every boot, without a reload of all units, which takes seconds where there are a thousand.
+ * Throws `failed` where systemd fails.
+ */
 export function enableSockets(uids: readonly number[]): void {
   if (uids.length === 0) return;
   systemctl(['enable', '--no-reload', ...uids.map(socketUnit)]);
@@ -53,8 +51,8 @@ export function isSocketEnabled(uid: number): boolean {
 
 /** Ends the socket of `uid` and the service behind it for good. Throws `failed` where systemd fails. */
 export function disableSocket(uid: number): void {
-  systemctl(['disable', '--now', socketUnit(uid)]);
-  systemctl(['stop', `notp@${String(uid)}.service`]);
+  systemctl(['disable', '--no-reload', socketUnit(uid)]);
+  systemctl(['stop', socketUnit(uid), `notp@${String(uid)}.service`]);
 }
 
 /** The content of the encrypted credential in `file`, for root; undefined where systemd-creds(1) cannot decrypt it. */

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { existsSync } from 'node:fs';
 import { describe, it } from 'node:test';
-import { disableSocket, enableSocket, hasService } from '../../src/system/systemd.ts';
+import { disableSocket, enableSockets, hasService } from '../../src/system/systemd.ts';
 
 const BOOTED = existsSync('/run/systemd/system');
 const NO_UID = 4_294_967_000;
@@ -17,15 +17,23 @@ describe('the socket of a user', () => {
     { skip: hasService() && 'notp is installed on this host' },
     () => {
       for (const [change, verb] of [
-        [enableSocket, 'enable'],
-        [disableSocket, 'disable'],
-      ] as const) {
-        assert.throws(
+        [
           () => {
-            change(NO_UID);
+            enableSockets([NO_UID]);
           },
-          { code: 'failed', message: new RegExp(`^systemctl ${verb} --now notp@${String(NO_UID)}\\.socket failed: .`) },
-        );
+          'enable',
+        ],
+        [
+          () => {
+            disableSocket(NO_UID);
+          },
+          'disable',
+        ],
+      ] as const) {
+        assert.throws(change, {
+          code: 'failed',
+          message: new RegExp(`^systemctl ${verb} --no-reload notp@${String(NO_UID)}\\.socket failed: .`),
+        });
       }
     },
   );

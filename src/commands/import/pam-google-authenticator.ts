@@ -7,7 +7,7 @@ import type { Conversation } from '../../terminal/conversation.ts';
 import { printResult, sayHint, sayLine } from '../../terminal/printer.ts';
 import { asUser } from '../../system/privileges.ts';
 import { makeSecretsFolder } from '../../system/secrets.ts';
-import { enableSocket, hasService } from '../../system/systemd.ts';
+import { enableSockets, hasService } from '../../system/systemd.ts';
 import type { Enrolment } from '../../store/store.ts';
 import { openState, openToSeal, type State } from '../../state/state.ts';
 import { givenNewPassphrase, patience } from '../../terminal/ask-passphrase.ts';
@@ -62,7 +62,7 @@ export async function importGoogleAuthenticator(config: Config, options: LoginOp
       : options.dryRun
         ? undefined
         : await sealAndStore(what, present, options, waiting);
-  if (!options.dryRun && place.kind === 'service' && hasService()) enableSocket(user.uid);
+  if (!options.dryRun && place.kind === 'service' && hasService()) enableSockets([user.uid]);
   printOutcome(what, options, present, done);
   foreign.credential.secret.fill(0);
   return 0;

@@ -7,7 +7,7 @@ import { shellCommand } from '../../otp/escape.ts';
 import { auditKey } from '../../seal/keys.ts';
 import type { Config } from '../../system/config.ts';
 import { printResult, sayError, sayHint, sayLine } from '../../terminal/printer.ts';
-import { enableSocket, hasService } from '../../system/systemd.ts';
+import { enableSockets, hasService } from '../../system/systemd.ts';
 import { asUser } from '../../system/privileges.ts';
 import { realUser, userByName } from '../../system/users.ts';
 import { hostSealed } from '../../enrolment/host-sealed.ts';
@@ -38,7 +38,7 @@ export interface ResealOptions extends Pick<Reseal, 'context' | 'seal' | 'passph
 export async function reseal(own: Own, { json, ...options }: ResealOptions): Promise<number> {
   const { id, file, seal } = await openEnrolments(own).reseal({ ...options, event: 'reseal', recovery: undefined });
   const { user, config } = own;
-  if (seal === 'host' && statePlace(config, user).kind === 'service' && hasService()) enableSocket(user.uid);
+  if (seal === 'host' && statePlace(config, user).kind === 'service' && hasService()) enableSockets([user.uid]);
   if (json) printResult(JSON.stringify({ id, user: user.name, context: options.context, seal, file }) + '\n');
   else sayLine(`Re-sealed ${seal === 'host' ? 'by this host' : 'by a passphrase'}: ${file}`);
   return 0;

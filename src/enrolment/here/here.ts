@@ -7,7 +7,7 @@ import { registrationOf, type SealedFile } from '../../seal/file.ts';
 import type { Transaction } from '../../store/store.ts';
 import type { Config } from '../../system/config.ts';
 import { asUser } from '../../system/privileges.ts';
-import { enableSocket, hasService } from '../../system/systemd.ts';
+import { enableSockets, hasService } from '../../system/systemd.ts';
 import { isRoot } from '../../system/users.ts';
 import { missingSocket } from '../../login/open.ts';
 import { openWith } from '../../login/opening.ts';
@@ -47,7 +47,7 @@ export function enrolmentsHere(own: Own, place: StatePlace): Enrolments {
     },
     enrol: async (plan) => {
       await enrolHere(plan);
-      if (place.kind === 'service' && hasService()) enableSocket(user.uid);
+      if (place.kind === 'service' && hasService()) enableSockets([user.uid]);
     },
     invite: async (context) => {
       if (!isRoot()) throw onlyRootInvites(user);
@@ -58,7 +58,7 @@ export function enrolmentsHere(own: Own, place: StatePlace): Enrolments {
           'install its units first, or run notp-enroll without --pending',
         );
       await asUser(place.owner, () => withNewState(place, now, (state) => invite(state, originFor(context), config.policy, now())));
-      enableSocket(user.uid);
+      enableSockets([user.uid]);
     },
     reseal: async (what, hand = () => undefined) => {
       refuseElsewhere(config, user, what.context, shellCommand`sudo notp ${what.event} ${what.context} --user ${user.name}`);
