@@ -27,7 +27,6 @@ const ALLOWED_IN_PURE = ['node:crypto'];
 /** Which files may import a library. */
 const IMPORTERS: Readonly<Record<string, readonly string[]>> = {
   pg: ['store/postgres/schema.ts', 'store/postgres/session.ts', 'store/postgres/transaction.ts'],
-  '@noble/hashes': ['otp/recovery.ts', 'seal/keys.ts'],
 };
 
 interface Import {

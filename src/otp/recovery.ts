@@ -1,7 +1,5 @@
 /** Recovery codes: random, shown once, stored as salted hashes inside the sealed file. Pure. */
-import { sha256 } from '@noble/hashes/sha2.js';
-import { concatBytes, utf8ToBytes } from '@noble/hashes/utils.js';
-import { timingSafeEqual } from 'node:crypto';
+import { createHash, timingSafeEqual } from 'node:crypto';
 import { toBase32 } from './code.ts';
 
 /** 65 bits in 13 base32 characters: far beyond guessing, so spending them needs no budget. */
@@ -53,5 +51,5 @@ export function recoveryIndex(code: string, kept: RecoveryHashes): number {
 }
 
 function hash(salt: Uint8Array, canonical: string): Uint8Array {
-  return sha256(concatBytes(utf8ToBytes('notp recovery code/1'), salt, utf8ToBytes(canonical)));
+  return new Uint8Array(createHash('sha256').update('notp recovery code/1').update(salt).update(canonical).digest());
 }

@@ -1,9 +1,5 @@
 /** The keys that open a sealed file. Pure; keys are 32 raw bytes, and the caller wipes them. */
-import { hkdf } from '@noble/hashes/hkdf.js';
-import { hmac } from '@noble/hashes/hmac.js';
-import { sha256 } from '@noble/hashes/sha2.js';
 import { argon2id } from '@noble/hashes/argon2.js';
-import { bytesToHex, hexToBytes, utf8ToBytes } from '@noble/hashes/utils.js';
 import * as crypto from 'node:crypto';
 import type { PassphraseSeal } from './file.ts';
 
@@ -24,17 +20,17 @@ export const nobleArgon2id: Argon2id = (passphrase, { m, t, p, salt }) => argon2
 
 /** The key of a passphrase seal. The passphrase is normalised to Unicode NFC, so that "é" is the same from every keyboard. */
 export function passphraseKey(passphrase: string, seal: PassphraseSeal, derive: Argon2id = defaultArgon2id()): Uint8Array {
-  return derive(utf8ToBytes(passphrase.normalize('NFC')), seal);
+  return derive(new TextEncoder().encode(passphrase.normalize('NFC')), seal);
 }
 
 /** The key of a host seal: HKDF-SHA256 (RFC 5869) of the host key, salted with the file's id (hex). */
 export function hostSealKey(hostKey: Uint8Array, id: string): Uint8Array {
-  return hkdf(sha256, hostKey, hexToBytes(id), utf8ToBytes('notp host seal/1'), KEY_BYTES);
+  return derived(hostKey, 'notp host seal/1', Buffer.from(id, 'hex'));
 }
 
 /** The id of a host key, which does not reveal the key: 16 hex digits. */
 export function hostKeyId(hostKey: Uint8Array): string {
-  return bytesToHex(hkdf(sha256, hostKey, undefined, utf8ToBytes('notp host key id/1'), 8));
+  return Buffer.from(derived(hostKey, 'notp host key id/1')).toString('hex', 0, 8);
 }
 
 /**
@@ -46,23 +42,28 @@ export function keyedMark(
   { user, context }: { readonly user: string; readonly context: string },
   what: Uint8Array,
 ): string {
-  const key = hkdf(sha256, hostKey, utf8ToBytes(JSON.stringify([user, context])), utf8ToBytes('notp mark/1'), KEY_BYTES);
-  return bytesToHex(hmac(sha256, key, what).subarray(0, 8));
+  const key = derived(hostKey, 'notp mark/1', Buffer.from(JSON.stringify([user, context])));
+  return rowMac(key, what).slice(0, 16);
 }
 
 /** The key of the audit chain's HMAC. */
 export function auditKey(hostKey: Uint8Array): Uint8Array {
-  return hkdf(sha256, hostKey, undefined, utf8ToBytes('notp audit chain/1'), KEY_BYTES);
+  return derived(hostKey, 'notp audit chain/1');
 }
 
 /** The key of the MACs of the store's rows; see store/row-seal.ts. */
 export function rowKey(hostKey: Uint8Array): Uint8Array {
-  return hkdf(sha256, hostKey, undefined, utf8ToBytes('notp store rows/1'), KEY_BYTES);
+  return derived(hostKey, 'notp store rows/1');
 }
 
 /** HMAC-SHA256 of a row, hex. `key`: from rowKey. */
 export function rowMac(key: Uint8Array, row: Uint8Array): string {
-  return bytesToHex(hmac(sha256, key, row));
+  return crypto.createHmac('sha256', key).update(row).digest('hex');
+}
+
+/** HKDF-SHA256 (RFC 5869) of the host key, KEY_BYTES long. `info`: what the result is for. */
+function derived(hostKey: Uint8Array, info: string, salt: Uint8Array = new Uint8Array()): Uint8Array {
+  return new Uint8Array(crypto.hkdfSync('sha256', hostKey, salt, info, KEY_BYTES));
 }
 
 function defaultArgon2id(): Argon2id {
