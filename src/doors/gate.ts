@@ -10,7 +10,7 @@ import { askingFor, keyCommand, requireNoLimits } from '../system/authorized-key
 import type { Config } from '../system/config.ts';
 import { openConversation } from '../terminal/conversation.ts';
 import { sayError, sayHint } from '../terminal/printer.ts';
-import { onEndingSignals } from '../system/signals.ts';
+import { onEndingSignals } from '../system/bytes.ts';
 import { clientAddress, sshConnection, sshKeyDigest } from '../system/ssh-session.ts';
 import { entryOf, realUser, type User } from '../system/users.ts';
 import { openVerifier, refuseAtGate, type OpenOptions } from '../login/open.ts';

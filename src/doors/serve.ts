@@ -9,7 +9,7 @@ import { spawn } from 'node:child_process';
 import { createServer, type Server } from 'node:net';
 import { NotpError } from '../error.ts';
 import { shellCommand } from '../otp/escape.ts';
-import { onEndingSignals } from '../system/signals.ts';
+import { onEndingSignals } from '../system/bytes.ts';
 import { answeringFor, type ServeOptions } from './serve-answers.ts';
 import { converse } from './serve-connection.ts';
 import { crowd, MAX_ASKING, turns } from './turns.ts';

@@ -3,7 +3,7 @@ import type { Enrolment } from '../store/store.ts';
 import type { Found } from '../system/secrets.ts';
 import { codesNeeded, refilled, type Bucket, type BudgetPolicy } from '../verdict/budget.ts';
 import type { EnrolmentState, Facts } from '../wire/facts.ts';
-import { seenStanding } from '../login/registered-file.ts';
+import { seenStanding } from '../login/account.ts';
 
 /** The sealed file as its user can read it, or that the user does not exist. */
 export type Seen = Found | { readonly kind: 'nobody' };

@@ -1,10 +1,9 @@
 /** Finds and opens a person's own sealed files, for the commands about their codes. */
 import { NotpError } from '../error.ts';
 import { contextName } from '../otp/names.ts';
-import type { Payload } from '../seal/payload.ts';
 import type { SealedFile } from '../seal/file.ts';
 import { passphraseKey } from '../seal/keys.ts';
-import { open } from '../seal/seal.ts';
+import { open, type Payload } from '../seal/seal.ts';
 import type { Transaction } from '../store/store.ts';
 import type { Config } from '../system/config.ts';
 import { asUser } from '../system/privileges.ts';

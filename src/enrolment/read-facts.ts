@@ -5,12 +5,12 @@ import { asUser } from '../system/privileges.ts';
 import { findDevices, type DeviceFile, type Found } from '../system/secrets.ts';
 import { usersByName, type User } from '../system/users.ts';
 import { priceOf } from '../verdict/budget.ts';
-import { sharedBucket } from '../login/account.ts';
+import { sharedBucket, seenStanding } from '../login/account.ts';
 import { factsOf } from './facts.ts';
 import type { Facts } from '../wire/facts.ts';
 import type { HostKey } from '../state/host-keys.ts';
-import { filesAmong, keptOfAll, openable, sealedFiles } from '../login/sealed-files.ts';
-import { seenStanding } from '../login/registered-file.ts';
+import { filesAmong, keptOfAll, sealedFiles } from '../login/sealed-files.ts';
+import { openable } from '../login/opening.ts';
 import { withState, type State } from '../state/state.ts';
 import type { StatePlace } from '../state/place.ts';
 

@@ -4,7 +4,7 @@ import { NotpError } from '../error.ts';
 import { newRecoveryCodes } from '../otp/recovery.ts';
 import type { SealedFile } from '../seal/file.ts';
 import { idForReseal } from '../seal/id.ts';
-import type { Payload } from '../seal/payload.ts';
+import type { Payload } from '../seal/seal.ts';
 import type { LoginState } from '../verdict/decide.ts';
 import { newHeader, newId, sealByHost, sealByPassphrase } from './sealing.ts';
 import type { HostKey } from '../state/host-keys.ts';

@@ -4,8 +4,7 @@ import { NONCE_BYTES, SALT_BYTES, type SealedFile, type SealedHeader } from '../
 import { DEFAULT_KDF, hostSealKey, passphraseKey } from '../seal/keys.ts';
 import { matchingSteps, secretLength, stepAt, stepsAround } from '../otp/code.ts';
 import { newRecoveryCodes } from '../otp/recovery.ts';
-import type { Payload, TotpPayload } from '../seal/payload.ts';
-import { seal } from '../seal/seal.ts';
+import { seal, type Payload, type TotpPayload } from '../seal/seal.ts';
 import type { HostKey } from '../state/host-keys.ts';
 import type { Wanted } from '../wire/enrolment.ts';
 

@@ -2,7 +2,7 @@
 import * as os from 'node:os';
 import { NotpError } from '../error.ts';
 import type { SealedFile } from '../seal/file.ts';
-import type { Payload } from '../seal/payload.ts';
+import type { Payload } from '../seal/seal.ts';
 import type { Config } from '../system/config.ts';
 import { newHeader, sealByHost, sealByPassphrase } from './sealing.ts';
 import type { Wanted } from '../wire/enrolment.ts';

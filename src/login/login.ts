@@ -8,7 +8,7 @@ import { throughOutages, type Bench } from '../outage/outage.ts';
 import { usedBy } from '../outage/merge.ts';
 import type { SealedFile } from '../seal/file.ts';
 import { openState, auditLog, makeLogFolder, type State } from '../state/state.ts';
-import { storeName } from '../state/store-place.ts';
+import { storeName } from '../state/place.ts';
 import { timeOf } from '../store/clock.ts';
 import { withBudget } from '../store/enrolment.ts';
 import type { Transaction } from '../store/store.ts';
@@ -17,13 +17,12 @@ import { sealOf } from '../system/secrets.ts';
 import { priceOf, type Bucket } from '../verdict/budget.ts';
 import { codesAskedFor, decide, isJudged, type Decision, type Presented } from '../verdict/decide.ts';
 import type { Attempt, Outcome, SshSession, Verifier } from '../wire/verifier.ts';
-import { accountOf, type Account } from './account.ts';
-import { openReading, unopened, wipe } from './opening.ts';
+import { accountOf, refused, type Account } from './account.ts';
+import { openReading, unopened, wipe, openable } from './opening.ts';
 import { record, recordOf, refuseUnlinked, settledBy, type Settled } from './record.ts';
 import { remember, remembered } from './remembering.ts';
 import type { Login, Rules } from './rules.ts';
-import { keptFiles, openable } from './sealed-files.ts';
-import { refused } from './registered-file.ts';
+import { keptFiles } from './sealed-files.ts';
 import { strangersVerdict, unlessAllowed } from './unenrolled.ts';
 
 /** Gives a verifier even where something is broken: then each of its outcomes is the refusal for it. */
@@ -196,7 +195,7 @@ async function judge(
     if ((await bench.used?.(enrolment, i === decision.device ? { ...each, ...accepted } : each)) === true)
       return settledBy(origin, TAKEN, device);
   }
-  await remember(origin, rules, transaction, device.enrolment, attempt.session, nowMs);
+  if (attempt.session !== undefined) await remember(origin, rules, transaction, device.enrolment, attempt.session, nowMs);
   return settled;
 }
 

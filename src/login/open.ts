@@ -39,12 +39,11 @@ export async function openVerifier({ config, contexts, user, origin, judge, now 
   const socket = user === undefined || origin.door === 'pam' ? undefined : socketOf(config, user);
   if (socket !== undefined && existsSync(socket)) return remoteVerifier({ wire: connectForEach(socket), origin, files, refuse });
   const place = statePlace(config, user ?? realUser());
-  const missing = user === undefined ? undefined : missingSocket(config, user);
-  if (missing !== undefined && origin.door === 'gate') {
+  if (origin.door === 'gate' && place.kind === 'user' && socket !== undefined) {
     // Root's enrolment leaves a sealed file in the home, unless the store keeps the files.
     const isUnknown = !config.secretsInStore && files.every(({ found }) => found.kind === 'absent');
     const [reason, what] = isUnknown ? (['not_enrolled', ', and no sealed file'] as const) : (['store_unavailable', ''] as const);
-    return refusingVerifier(() => refuse(reason, `there is no ${missing}${what}: an administrator must enrol you (notp-enroll)`));
+    return refusingVerifier(() => refuse(reason, `there is no ${socket}${what}: an administrator must enrol you (notp-enroll)`));
   }
   // The user's own state does not know users enrolled with a service. A door that cannot see them must not let them in.
   const knowsAll = place.kind === 'service' || (files.every(({ found }) => found.kind === 'absent') && socket === undefined);

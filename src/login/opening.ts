@@ -3,10 +3,20 @@ import { NotpError } from '../error.ts';
 import type { Reading } from '../otp/proof.ts';
 import type { SealedFile } from '../seal/file.ts';
 import { hostSealKey, passphraseKey } from '../seal/keys.ts';
-import type { Payload } from '../seal/payload.ts';
-import { open } from '../seal/seal.ts';
+import { open, type Payload } from '../seal/seal.ts';
 import { lengthOf, type Presented } from '../verdict/decide.ts';
+import type { DeviceFile } from '../system/secrets.ts';
 import { keysOf, type HostKey } from '../state/host-keys.ts';
+
+/** The files, locked where neither `hostKey` nor a former host key sealed them; unchanged where the host key cannot be read here. */
+export function openable(files: readonly DeviceFile[], hostKey: HostKey | undefined): readonly DeviceFile[] {
+  if (hostKey === undefined) return files;
+  const ids = keysOf(hostKey).map(({ id }) => id);
+  return files.map(({ context, found }) => {
+    if (found.kind !== 'sealed' || found.file.seal.kind !== 'host' || ids.includes(found.file.seal.key)) return { context, found };
+    return { context, found: { ...found, locked: `sealed by host key ${found.file.seal.key}, but this host has ${hostKey.id}` } };
+  });
+}
 
 /**
  * The reading whose key opens most of `files`, the devices of one account; one with nothing opened where no key opens any.

@@ -5,10 +5,9 @@ import { messageOf, NotpError } from '../error.ts';
 import type { Transaction } from '../store/store.ts';
 import type { Verdict } from '../verdict/decide.ts';
 import type { Reason } from '../verdict/reasons.ts';
-import type { Device } from './account.ts';
+import { refused, type Device } from './account.ts';
 import type { Rules } from './rules.ts';
 import type { Used } from '../outage/merge.ts';
-import { refused } from './registered-file.ts';
 import { auditLog } from '../state/state.ts';
 import type { Outcome } from '../wire/verifier.ts';
 

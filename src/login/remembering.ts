@@ -35,10 +35,10 @@ export async function remember(
   { trustMs }: Pick<Rules, 'trustMs'>,
   transaction: Transaction,
   enrolment: Enrolment,
-  session: SshSession | undefined,
+  session: SshSession,
   acceptedMs: number,
 ): Promise<void> {
-  if (session?.connection !== undefined) await transaction.remember(enrolment, session.connection);
+  if (session.connection !== undefined) await transaction.remember(enrolment, session.connection);
   const digest = trustMs === 0 ? undefined : peerDigest(origin, session);
   if (digest !== undefined) await transaction.rememberPeer(enrolment, { digest, acceptedMs });
 }

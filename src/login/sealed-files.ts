@@ -5,10 +5,8 @@ import type { Config } from '../system/config.ts';
 import { asUser } from '../system/privileges.ts';
 import { findDevices, sealedFor, sealedPath, type DeviceFile, type Found } from '../system/secrets.ts';
 import { realUser, type User } from '../system/users.ts';
-import { keysOf, type HostKey } from '../state/host-keys.ts';
 import { withState } from '../state/state.ts';
-import { statePlace, type StatePlace } from '../state/place.ts';
-import { storeName } from '../state/store-place.ts';
+import { statePlace, storeName, type StatePlace } from '../state/place.ts';
 
 /**
  * The sealed files of `contexts`. Files in a home are read as that user, files in the store as its owner, who alone can read them:
@@ -56,16 +54,6 @@ export function filesAmong(kept: readonly KeptFile[], user: string, contexts: re
       context,
     ),
   }));
-}
-
-/** The files, locked where neither `hostKey` nor a former host key sealed them; unchanged where the host key cannot be read here. */
-export function openable(files: readonly DeviceFile[], hostKey: HostKey | undefined): readonly DeviceFile[] {
-  if (hostKey === undefined) return files;
-  const ids = keysOf(hostKey).map(({ id }) => id);
-  return files.map(({ context, found }) => {
-    if (found.kind !== 'sealed' || found.file.seal.kind !== 'host' || ids.includes(found.file.seal.key)) return { context, found };
-    return { context, found: { ...found, locked: `sealed by host key ${found.file.seal.key}, but this host has ${hostKey.id}` } };
-  });
 }
 
 /** The place of the sealed file, for a person. */

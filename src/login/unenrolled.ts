@@ -4,7 +4,7 @@ import type { Origin } from '../audit/record.ts';
 import type { Enrolment, Transaction } from '../store/store.ts';
 import type { Refused, Verdict } from '../verdict/decide.ts';
 import type { Rules } from './rules.ts';
-import { refused } from './registered-file.ts';
+import { refused } from './account.ts';
 
 /** The verdict instead of the refusal `verdict`: the policy may let in a user who was never enrolled, or have them enrol. */
 export async function unlessAllowed(

@@ -1,9 +1,11 @@
-/** Names of contexts and of users: one rule for writing and for reading. */
+/** Names of contexts, of users, and of what a phone shows: one rule for writing and for reading. */
 import { createHash } from 'node:crypto';
 import { NotpError } from '../error.ts';
 import { quoted } from './escape.ts';
 
 export const MAX_CONTEXT_CHARACTERS = 64;
+export const MAX_LABEL_CHARACTERS = 256;
+const LABEL = new RegExp(`^\\P{Cc}{0,${String(MAX_LABEL_CHARACTERS)}}$`, 'u');
 /** Fewer than isLabel() allows, since a long name makes the QR code large. */
 const MAX_ACCOUNT_CHARACTERS = 128;
 const CONTEXT = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$/;
@@ -33,6 +35,11 @@ export function isContextName(name: string): boolean {
  */
 export function isUserName(name: string): boolean {
   return name !== '' && name.isWellFormed() && !NO_USER.test(name) && Buffer.byteLength(name) <= MAX_USER_BYTES;
+}
+
+/** Whether `text` may be an issuer or an account: short, and without control characters. */
+export function isLabel(text: string): boolean {
+  return LABEL.test(text);
 }
 
 /**

@@ -11,7 +11,8 @@ import { BinaryReader, WireType } from '@bufbuild/protobuf/wire';
 import { NotpError } from '../error.ts';
 import { MAX_SECRET_BYTES, MIN_SECRET_BYTES, type Algorithm, type Digits } from './code.ts';
 import { quoted } from './escape.ts';
-import { isLabel, USUAL_PARAMETERS, type Account, type Credential } from './uri.ts';
+import { USUAL_PARAMETERS, type Account, type Credential } from './uri.ts';
+import { isLabel } from './names.ts';
 
 /** The accounts of one QR code, and its place among the QR codes of one transfer. */
 export interface Migration {

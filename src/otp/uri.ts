@@ -14,6 +14,7 @@ import {
   type Digits,
   type HotpParameters,
 } from './code.ts';
+import { isLabel, MAX_LABEL_CHARACTERS } from './names.ts';
 
 export interface Account {
   readonly issuer: string;
@@ -52,17 +53,10 @@ export function withoutSecret(credential: Credential): object {
 
 /** The defaults of the Key URI Format, also used for a bare secret. */
 export const USUAL_PARAMETERS: CodeParameters = { algorithm: 'SHA1', digits: 6, periodSeconds: 30 };
-export const MAX_LABEL_CHARACTERS = 256;
 const PARAMETER = /\b(?:type|algorithm|digits|counter|period)\b/;
-const LABEL = new RegExp(`^\\P{Cc}{0,${String(MAX_LABEL_CHARACTERS)}}$`, 'u');
 
 /** otplib's names of the algorithms. */
 const ALGORITHM_NAMES = { sha1: 'SHA1', sha256: 'SHA256', sha512: 'SHA512' } as const satisfies Record<string, Algorithm>;
-
-/** Whether `text` may be an issuer or an account: short, and without control characters. */
-export function isLabel(text: string): boolean {
-  return LABEL.test(text);
-}
 
 /**
  * The otpauth URI of `credential`. otplib leaves defaults out, but apps disagree about defaults, so every parameter is written.

@@ -67,7 +67,7 @@ export interface Registration {
 
 /**
  * The registration of `file`: its id and the SHA-256 of the bytes of printSealedFile. It needs no key, since its row has a
- * MAC: see state/row-keys.ts.
+ * MAC: see state/host-keys.ts.
  */
 export function registrationOf(file: SealedFile): Registration {
   return { id: file.id, digest: createHash('sha256').update(printSealedFile(file)).digest('hex') };

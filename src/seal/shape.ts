@@ -6,7 +6,7 @@ import { array, err, literal, ok, union, unknown, type Type } from '@badrap/vali
 import { NotpError } from '../error.ts';
 import { parseJson } from '../json.ts';
 import { quoted } from '../otp/escape.ts';
-import { isLabel } from '../otp/uri.ts';
+import { isLabel } from '../otp/names.ts';
 
 export { array, boolean, literal, null as nil, object, string, tuple, union, type Infer, type Type } from '@badrap/valita';
 

@@ -1,8 +1,19 @@
-/** Chooses the state that judges a login: the service's, for root and the service itself, or the user's own, for anybody else. */
+/**
+ * Chooses the state that judges a login: the service's, for root and the service itself, or the user's own, for anybody else. Checks
+ * where its store lies, and copies and upgrades it.
+ */
 import * as path from 'node:path';
+import * as fs from 'node:fs';
 import type { Config, StoreSetting } from '../system/config.ts';
-import { secretsFolder } from '../system/secrets.ts';
+import { secretsFolder, checkedFrom } from '../system/secrets.ts';
 import { isRoot, SERVICE_USER, userByName, type User } from '../system/users.ts';
+import { hostname } from 'node:os';
+import { errnoOf, messageOf, NotpError } from '../error.ts';
+import { shellCommand } from '../otp/escape.ts';
+import type { CopyOptions } from '../store/copy.ts';
+import { copyStores, migrateStore, postgresName, type StorePlace } from '../store/open.ts';
+import type { RowSeal } from '../store/row-seal.ts';
+import { checkFolders, readTrusted, realWay, type Trust } from '../system/trusted.ts';
 
 export interface StatePlace {
   readonly kind: 'service' | 'user';
@@ -48,4 +59,112 @@ export function ownPlace(config: Config, user: User): StatePlace {
 function serviceUser(): User | undefined {
   const user = userByName(SERVICE_USER);
   return user !== undefined && (isRoot() || process.geteuid?.() === user.uid) ? user : undefined;
+}
+
+/** The store in messages: its file or its address. */
+export function storeName({ store }: StatePlace): string {
+  if (store.kind === 'sqlite') return store.path;
+  return postgresName(store);
+}
+
+/** Upgrades the tables of a fleet's store; see migrateStore(). The caller acts as `place.owner`. Throws `store_unavailable`. */
+export async function migrateStoreOf(place: StatePlace): ReturnType<typeof migrateStore> {
+  return await migrateStore(storePlaceOf(place));
+}
+
+/**
+ * Copies the store of one place into the store of another; see copyStores(). The caller acts as their owner. Throws
+ * `store_unavailable`, `refused` or `failed`.
+ */
+export async function copyStoreOf(
+  from: StatePlace,
+  to: StatePlace,
+  options: CopyOptions & { readonly rows: RowSeal },
+): ReturnType<typeof copyStores> {
+  if (from.store.kind === 'sqlite' && !isThere(from.store.path, from.owner, false))
+    throw new NotpError('store_unavailable', `${from.store.path}: there is no such file`);
+  const isNew = to.store.kind === 'sqlite' && isThere(to.store.path, to.owner, true) && !fs.existsSync(to.store.path);
+  return await copyStores(storePlaceOf(from), isNew && options.dryRun ? undefined : storePlaceOf(to), options);
+}
+
+/** The store with the contents of its files: password and certificates. */
+export function storePlaceOf({ store, owner, auditFile }: StatePlace): StorePlace {
+  if (store.kind === 'sqlite') return store;
+  const { kind, servers, database, user, tls, passwordFile, authoritiesFile, host } = store;
+  const authorities =
+    authoritiesFile === undefined ? undefined : textOf(authoritiesFile, { owner: owner.uid, maxBytes: MAX_PEM_BYTES, forbidden: 0o022 });
+  return {
+    ...{ kind, servers, database, user, tls },
+    // Read each time: it may have been replaced.
+    password: () => textOf(passwordFile, { owner: owner.uid, maxBytes: MAX_PASSWORD_BYTES, forbidden: 0o037 })?.trimEnd(),
+    authorities,
+    thisHost: host === '' ? hostname() : host,
+    logName: `${machineId()} ${auditFile}`,
+  };
+}
+
+/** See machine-id(5); empty where there is none. It stays when the host gets another name. */
+function machineId(): string {
+  try {
+    return fs.readFileSync('/etc/machine-id', 'utf8').trim();
+  } catch {
+    return '';
+  }
+}
+
+const MAX_PASSWORD_BYTES = 1024;
+const MAX_PEM_BYTES = 1024 * 1024;
+
+function textOf(file: string, trust: Trust): string | undefined {
+  const bytes = asStore(() => readTrusted(file, trust));
+  return bytes === undefined ? undefined : Buffer.from(bytes).toString('utf8');
+}
+
+/**
+ * Whether the database exists, or can be made. Throws `store_unavailable` where its owner, mode or kind is wrong, or its folder is
+ * missing.
+ */
+export function isThere(database: string, owner: User, create: boolean): boolean {
+  const folder = path.dirname(database);
+  const there = asStore(() => checkFolders(checkedFrom(folder, owner), folder, owner.uid) && isOurDatabase(database, owner));
+  if (there || !create) return there;
+  if (fs.existsSync(folder)) return true;
+  throw new NotpError('store_unavailable', `${folder}: there is no such folder`, 'run notp host-key init once on this host');
+}
+
+/** Whether the database exists. A symlink, a FIFO, a hard link or a file of another user throws. */
+function isOurDatabase(database: string, owner: User): boolean {
+  const stats = look(database, owner);
+  if (stats === undefined) return false;
+  if (stats.isFile() && stats.uid === owner.uid && stats.nlink === 1 && (stats.mode & 0o077) === 0) return true;
+  throw new NotpError('store_unavailable', `${database} is not a private file of ${owner.name}`, 'find out who put it there');
+}
+
+function look(file: string, owner: User): fs.Stats | undefined {
+  try {
+    return fs.lstatSync(file, { throwIfNoEntry: false });
+  } catch (error) {
+    const what = `${owner.name} cannot look at ${file}: ${errnoOf(error) ?? messageOf(error)}`;
+    throw new NotpError('store_unavailable', what, howToEnter(path.dirname(file), owner));
+  }
+}
+
+/** Only where nobody but root can replace the folder does the hint tell root to change the owner. */
+function howToEnter(folder: string, { name }: User): string {
+  try {
+    if (realWay(path.dirname(folder), 0) !== undefined) return shellCommand`as root: chown -h ${`${name}:`} ${folder}`;
+  } catch {
+    // Another user can replace the folder.
+  }
+  return `${name} must own ${folder}, and be able to enter it`;
+}
+
+/** The result of `action`; its NotpError is thrown as `store_unavailable`. */
+export function asStore<T>(action: () => T): T {
+  try {
+    return action();
+  } catch (error) {
+    if (error instanceof NotpError) throw new NotpError('store_unavailable', error.message, error.hint);
+    throw error;
+  }
 }

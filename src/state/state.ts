@@ -10,10 +10,8 @@ import { realUid } from '../system/users.ts';
 import { openStore } from '../store/open.ts';
 import type { Store, StoreOptions } from '../store/store.ts';
 import type { Config } from '../system/config.ts';
-import { hasEncryptedKey, hostKeysOf, type HostKey } from './host-keys.ts';
-import type { StatePlace } from './place.ts';
-import { rowSealOf } from './row-keys.ts';
-import { isThere, storePlaceOf, storeName } from './store-place.ts';
+import { hasEncryptedKey, hostKeysOf, rowSealOf, type HostKey } from './host-keys.ts';
+import { isThere, storePlaceOf, storeName, type StatePlace } from './place.ts';
 
 export interface State {
   readonly place: StatePlace;

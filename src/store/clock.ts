@@ -1,4 +1,4 @@
-/** The time that counts where several hosts share a store. */
+/** The time that counts where several hosts share a store, and the time that is left to ask it. */
 import { NotpError } from '../error.ts';
 import type { Transaction } from './store.ts';
 
@@ -23,4 +23,11 @@ export async function timeOf(transaction: Pick<Transaction, 'clockMs'>, now: () 
 function timeIn(ms: number): string {
   const date = new Date(ms);
   return Number.isNaN(date.getTime()) ? 'nothing' : date.toISOString();
+}
+
+/** The milliseconds until `untilMs` of performance.now(), at most `mostMs`. Throws `store_unavailable` where none are left. */
+export function timeLeft(untilMs: number, mostMs: number): number {
+  const leftMs = Math.min(mostMs, Math.ceil(untilMs - performance.now()));
+  if (leftMs > 0) return leftMs;
+  throw new NotpError('store_unavailable', 'the decision took too long before the store was asked', 'try it again');
 }

@@ -274,10 +274,3 @@ export interface Store {
   sealedFiles(user?: string, untilMs?: number): Promise<readonly KeptFile[]>;
   close(): void;
 }
-
-/** The milliseconds until `untilMs` of performance.now(), at most `mostMs`. Throws `store_unavailable` where none are left. */
-export function timeLeft(untilMs: number, mostMs: number): number {
-  const leftMs = Math.min(mostMs, Math.ceil(untilMs - performance.now()));
-  if (leftMs > 0) return leftMs;
-  throw new NotpError('store_unavailable', 'the decision took too long before the store was asked', 'try it again');
-}

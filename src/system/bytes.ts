@@ -19,6 +19,20 @@ export interface Waiting {
   readonly interrupt: AbortSignal;
 }
 
+/** They abort the waiting, so that the refusal is recorded and the terminal restored. */
+const ENDING: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGTSTP'];
+
+/** A signal object that aborts at the first ending signal. */
+export function onEndingSignals(): AbortSignal {
+  const controller = new AbortController();
+  for (const signal of ENDING) {
+    process.on(signal, () => {
+      controller.abort();
+    });
+  }
+  return controller.signal;
+}
+
 /** Reads fd 0 (a pipe, a socket or a file) and leaves it as it was: open, blocking, at the next byte. */
 export async function readStdin(reader: ByteReader, waiting: Waiting): Promise<Ended> {
   const stats = fs.fstatSync(0);

@@ -36,7 +36,7 @@ export function becomeRootForGood(): void {
   if (!isRoot()) return;
   process.setgid?.(0);
   process.setuid?.(0);
-  if (!hasOnly('Uid', 0)) throw new NotpError('not_permitted', 'could not become root for good');
+  if (!hasOnly(ownStatus(), 'Uid', 0)) throw new NotpError('not_permitted', 'could not become root for good');
 }
 
 function enter(user: User): void {
@@ -53,14 +53,15 @@ export function becomeForGood(user: User): void {
   process.setgroups?.([user.gid]);
   process.setgid?.(user.gid);
   process.setuid?.(user.uid);
-  const groups = /^Groups:\s*(\d*)\s*$/m.exec(ownStatus())?.[1];
-  if (hasOnly('Uid', user.uid) && hasOnly('Gid', user.gid) && groups === String(user.gid) && user.uid !== 0) return;
+  const status = ownStatus();
+  const groups = /^Groups:\s*(\d*)\s*$/m.exec(status)?.[1];
+  if (hasOnly(status, 'Uid', user.uid) && hasOnly(status, 'Gid', user.gid) && groups === String(user.gid) && user.uid !== 0) return;
   throw new NotpError('not_permitted', `could not become ${user.name} for good`);
 }
 
 /** Whether the real, effective, saved and file system id are all `id`: proc(5). */
-function hasOnly(key: 'Uid' | 'Gid', id: number): boolean {
-  return new RegExp(`^${key}:(\\s+${String(id)}){4}$`, 'm').test(ownStatus());
+function hasOnly(status: string, key: 'Uid' | 'Gid', id: number): boolean {
+  return new RegExp(`^${key}:(\\s+${String(id)}){4}$`, 'm').test(status);
 }
 
 function ownStatus(): string {

@@ -1,5 +1,4 @@
 /** The settings of `notp.toml`: table, key, default, and the check that turns a TOML value into a typed one. */
-import { durationOf } from './duration.ts';
 import { ALGORITHMS, DIGITS, MAX_PERIOD_SECONDS, MIN_PERIOD_SECONDS } from '../otp/code.ts';
 import { isContextName } from '../otp/names.ts';
 
@@ -204,4 +203,16 @@ function serverOf(text: string): PostgresUrl['servers'][number] | undefined {
   const [, name = '', port = ''] = /^(\[[\da-f:.]+\]|\/[\w./-]+|[\w.-]+)(?::(\d{0,5}))?$/i.exec(text) ?? [];
   if (name === '') return undefined;
   return { host: name.replace(/^\[|\]$/g, ''), port: port === '' ? POSTGRES_PORT : Number(port) };
+}
+
+const UNIT_MS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 };
+
+/**
+ * The milliseconds of `text`, a whole number and one of the `units`: `30s`, `90m`, `2h`, `7d`, `1w`; undefined for any other text. Also
+ * for durations on a command line.
+ */
+export function durationOf(text: string, units = 'smhd'): number | undefined {
+  const [, count = '', unit = ''] = /^(\d{1,6})([smhdw])$/.exec(text) ?? [];
+  const unitMs = units.includes(unit) ? UNIT_MS[unit] : undefined;
+  return unitMs === undefined ? undefined : Number(count) * unitMs;
 }

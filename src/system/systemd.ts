@@ -2,6 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { NotpError } from '../error.ts';
+import type { Config } from './config.ts';
 
 /** sd_booted(3): systemd is the init of this host. */
 const BOOTED = '/run/systemd/system';
@@ -28,6 +29,11 @@ export function hasService(): boolean {
 }
 
 export const JUDGE_SOCKET = 'notp-judge.socket';
+
+/** Whether only the judge decides at the PAM door: if systemd is the init of the host, or if the judge's socket exists. */
+export function hasJudge({ judge }: Pick<Config, 'judge'>): boolean {
+  return isBooted() || existsSync(judge);
+}
 
 /** Makes the judge of the PAM door listen, now and at every boot. Throws `failed` where systemd fails. */
 export function enableJudge(): void {

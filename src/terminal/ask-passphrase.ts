@@ -2,9 +2,8 @@
 import { openSync, closeSync, readSync } from 'node:fs';
 import { messageOf, NotpError } from '../error.ts';
 import { MAX_LINE_BYTES } from '../otp/proof.ts';
-import type { Waiting } from '../system/bytes.ts';
+import { onEndingSignals, type Waiting } from '../system/bytes.ts';
 import { lineFrom, openConversation, readStdinLine, type Conversation } from './conversation.ts';
-import { onEndingSignals } from '../system/signals.ts';
 
 /** How long a person may take to find the phone and scan, or to find the note with the passphrase. */
 const PATIENCE_MS = 10 * 60_000;

@@ -9,7 +9,7 @@
 import { matchingSteps, stepAt } from '../otp/code.ts';
 import type { Proof } from '../otp/proof.ts';
 import { EMERGENCY_DIGITS, recoveryIndex } from '../otp/recovery.ts';
-import type { Payload } from '../seal/payload.ts';
+import type { Payload } from '../seal/seal.ts';
 import { codesNeeded, emptiest, priceOf, refilled, taken, type Bucket, type BudgetPolicy } from './budget.ts';
 import type { Method, Reason } from './reasons.ts';
 

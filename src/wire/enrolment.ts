@@ -20,7 +20,7 @@ import type { Reading } from '../otp/proof.ts';
 import { MAX_RECOVERY_CODES } from '../otp/recovery.ts';
 import type { Account } from '../otp/uri.ts';
 import { bad, boolean, label, listOf, literal, object, oneOf, optional, string, text, union, wholeNumber } from '../seal/shape.ts';
-import { SECRET } from '../seal/payload.ts';
+import { SECRET } from '../seal/seal.ts';
 import { FACTS, type Facts } from './facts.ts';
 import { FILE, parseAnswer, parseLine, printAnswer, printFile, printReading, READINGS, type SentFile } from './question.ts';
 import type { Outcome } from './verifier.ts';

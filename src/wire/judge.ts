@@ -3,13 +3,11 @@
  * The caller of sudo controls the process that pam_exec starts (its limits, a cgroup that can be frozen). So that process only asks: it
  * opens no state and no log.
  */
-import { existsSync } from 'node:fs';
 import { newRef, writeToCopies } from '../audit/audit.ts';
 import type { AuditRecord, Origin } from '../audit/record.ts';
 import { journalSinks } from '../audit/sinks.ts';
 import type { Config } from '../system/config.ts';
 import type { DeviceFile } from '../system/secrets.ts';
-import { isBooted } from '../system/systemd.ts';
 import type { Reason } from '../verdict/reasons.ts';
 import { connectOnce, refuseOver, remoteVerifier } from './remote.ts';
 import type { Outcome, Verifier } from './verifier.ts';
@@ -20,11 +18,6 @@ export interface Judge {
   /** Has the judge record a refusal by this process; if that fails, records it in the journal. Never throws. */
   refuse(reason: Reason, detail: string): Promise<Outcome>;
   close(): void;
-}
-
-/** Whether only the judge decides at the PAM door: if systemd is the init of the host, or if the judge's socket exists. */
-export function hasJudge({ judge }: Pick<Config, 'judge'>): boolean {
-  return isBooted() || existsSync(judge);
 }
 
 /** Connects as root. If nobody listens, each question is refused. */

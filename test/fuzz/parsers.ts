@@ -17,7 +17,7 @@ import { parsePamOath } from '../../src/otp/pam-oath.ts';
 import { MAX_READINGS, parseProof, readings, typedLine } from '../../src/otp/proof.ts';
 import { otpauthUri, parseOtpauthUri } from '../../src/otp/uri.ts';
 import { parseSealedFile, printSealedFile } from '../../src/seal/file.ts';
-import { parsePayload, printPayload } from '../../src/seal/payload.ts';
+import { parsePayload, printPayload } from '../../src/seal/seal.ts';
 import { looksLikePythonNotp, parsePythonNotp } from '../../src/seal/python-notp.ts';
 import { parseManifest } from '../../src/setup/manifest.ts';
 import { parseAuthorizedKey } from '../../src/system/authorized-keys.ts';

@@ -5,7 +5,7 @@ import crypto, { randomBytes } from 'node:crypto';
 import { syncBuiltinESMExports } from 'node:module';
 import { codeAt } from '../../src/otp/code.ts';
 import type { Proof } from '../../src/otp/proof.ts';
-import type { HotpPayload } from '../../src/seal/payload.ts';
+import type { HotpPayload } from '../../src/seal/seal.ts';
 import { registrationOf, type SealedFile } from '../../src/seal/file.ts';
 import { fullBucket } from '../../src/verdict/budget.ts';
 import { localVerifier } from '../../src/login/login.ts';

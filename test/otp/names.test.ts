@@ -3,8 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { NotpError } from '../../src/error.ts';
 import * as fc from 'fast-check';
-import { contextName, cutAccount, isContextName, isUserName, userInPath } from '../../src/otp/names.ts';
-import { isLabel } from '../../src/otp/uri.ts';
+import { contextName, cutAccount, isContextName, isUserName, userInPath, isLabel } from '../../src/otp/names.ts';
 
 const HOSTILE = [
   ['nothing', ''],

@@ -5,7 +5,8 @@ import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import * as fc from 'fast-check';
 import { toBase32 } from '../../src/otp/code.ts';
 import { parseMigrationUri } from '../../src/otp/otpauth-migration.ts';
-import { MAX_LABEL_CHARACTERS, type Credential } from '../../src/otp/uri.ts';
+import type { Credential } from '../../src/otp/uri.ts';
+import { MAX_LABEL_CHARACTERS } from '../../src/otp/names.ts';
 import { assertRefuses, credentials } from './credentials.ts';
 import { uriOf, write, type Written } from './otpauth-migration-writer.ts';
 

@@ -3,7 +3,8 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import * as fc from 'fast-check';
 import { toBase32, type CodeParameters } from '../../src/otp/code.ts';
-import { MAX_LABEL_CHARACTERS, parseOtpauthUri } from '../../src/otp/uri.ts';
+import { parseOtpauthUri } from '../../src/otp/uri.ts';
+import { MAX_LABEL_CHARACTERS } from '../../src/otp/names.ts';
 import { assertRefuses } from './credentials.ts';
 
 const SECRET = 'JBSWY3DPEHPK3PXP';

@@ -6,15 +6,14 @@ import { fromBase32, toBase32 } from '../../src/otp/code.ts';
 import {
   withoutSecret,
   groupedKey,
-  isLabel,
   kindOf,
-  MAX_LABEL_CHARACTERS,
   otpauthUri,
   parseOtpauthUri,
   type Account,
   type Credential,
   type HotpCredential,
 } from '../../src/otp/uri.ts';
+import { isLabel, MAX_LABEL_CHARACTERS } from '../../src/otp/names.ts';
 import { assertRefuses, credentials, names as anyName } from './credentials.ts';
 
 const SECRET = fromBase32('HSBRGZRKZDRLBVEYHSBRGZRKZDRLBVEY');

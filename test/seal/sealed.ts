@@ -9,8 +9,7 @@ import {
   type SealedHeader,
 } from '../../src/seal/file.ts';
 import { hostKeyId, hostSealKey, passphraseKey } from '../../src/seal/keys.ts';
-import type { Payload, TotpPayload } from '../../src/seal/payload.ts';
-import { seal } from '../../src/seal/seal.ts';
+import { seal, type Payload, type TotpPayload } from '../../src/seal/seal.ts';
 
 const HOST_KEY = new Uint8Array(32).fill(9);
 const PASSPHRASE = 'correct horse';

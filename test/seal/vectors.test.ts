@@ -8,8 +8,7 @@ import { fromBase32 } from '../../src/otp/code.ts';
 import { canonicalRecoveryCode, recoveryIndex } from '../../src/otp/recovery.ts';
 import { parseSealedFile, printSealedFile } from '../../src/seal/file.ts';
 import { hostKeyId, hostSealKey, passphraseKey } from '../../src/seal/keys.ts';
-import { open } from '../../src/seal/seal.ts';
-import type { Payload } from '../../src/seal/payload.ts';
+import { open, type Payload } from '../../src/seal/seal.ts';
 
 interface Content {
   readonly secret: string;

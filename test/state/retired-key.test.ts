@@ -6,7 +6,7 @@ import { describe, it } from 'node:test';
 import { defaultConfig } from '../../src/system/config.ts';
 import { factsOfFiles } from '../../src/enrolment/read-facts.ts';
 import { renewRows } from '../../src/outage/renewing.ts';
-import { openable } from '../../src/login/sealed-files.ts';
+import { openable } from '../../src/login/opening.ts';
 import { lacks } from '../support/world.ts';
 import { localWorld } from '../login/local-world.ts';
 

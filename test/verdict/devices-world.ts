@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { codeAt } from '../../src/otp/code.ts';
 import type { Proof } from '../../src/otp/proof.ts';
 import { newRecoveryCodes } from '../../src/otp/recovery.ts';
-import type { Payload } from '../../src/seal/payload.ts';
+import type { Payload } from '../../src/seal/seal.ts';
 import { decide, type Decision, type LoginState, type Policy } from '../../src/verdict/decide.ts';
 import { FRESH, NOW_MS, PAYLOAD, POLICY } from './world.ts';
 

@@ -4,7 +4,7 @@ import { describe, it } from 'node:test';
 import { codeAt } from '../../src/otp/code.ts';
 import type { Proof } from '../../src/otp/proof.ts';
 import { keptRecoveryCodes } from '../../src/otp/recovery.ts';
-import type { Payload } from '../../src/seal/payload.ts';
+import type { Payload } from '../../src/seal/seal.ts';
 import { attempt, code, EMPTY, FRESH, NOW, NOW_MS, PAYLOAD, sequence, two, word } from './world.ts';
 
 /** The second one could be a recovery code of letters and digits, were it longer. */

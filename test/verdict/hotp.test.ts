@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import * as fc from 'fast-check';
 import type { Proof } from '../../src/otp/proof.ts';
-import type { HotpPayload } from '../../src/seal/payload.ts';
+import type { HotpPayload } from '../../src/seal/seal.ts';
 import { RESYNC_COUNTERS, type LoginState } from '../../src/verdict/decide.ts';
 import { attempt, code, EMPTY, FRESH, NOW_MS, PAYLOAD, POLICY, recovery, sequence, two, word, WRONG, type Attempted } from './world.ts';
 

@@ -5,7 +5,7 @@ import * as fc from 'fast-check';
 import { codeAt } from '../../src/otp/code.ts';
 import type { Proof } from '../../src/otp/proof.ts';
 import { keptRecoveryCodes } from '../../src/otp/recovery.ts';
-import type { Payload } from '../../src/seal/payload.ts';
+import type { Payload } from '../../src/seal/seal.ts';
 import { PAIRS_RESERVE } from '../../src/verdict/budget.ts';
 import type { LoginState, Policy } from '../../src/verdict/decide.ts';
 import { attempt, code, FRESH, HOUR_MS, inARow, NOW_MS, PAYLOAD, recovery, RECOVERY, two, WRONG, type Attempted } from './world.ts';

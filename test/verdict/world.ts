@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { codeAt } from '../../src/otp/code.ts';
 import type { Proof } from '../../src/otp/proof.ts';
 import { newRecoveryCodes } from '../../src/otp/recovery.ts';
-import type { Payload, TotpPayload } from '../../src/seal/payload.ts';
+import type { Payload, TotpPayload } from '../../src/seal/seal.ts';
 import { fullBucket } from '../../src/verdict/budget.ts';
 import { decide, type LoginState, type Policy, type Verdict } from '../../src/verdict/decide.ts';
 

@@ -9,7 +9,7 @@ import { errnoOf } from '../../error.ts';
 import { escapeControls } from '../../otp/escape.ts';
 import type { Config } from '../../system/config.ts';
 import { printResult } from '../../terminal/printer.ts';
-import { onEndingSignals } from '../../system/signals.ts';
+import { onEndingSignals } from '../../system/bytes.ts';
 import { outputTraits } from '../../terminal/traits.ts';
 import { withLogs } from './logs.ts';
 import { tablePrinter } from './table.ts';

@@ -1,5 +1,5 @@
 /** Parses and prints times in the local time of the process (TZ, tzset(3)). Pure except for the time zone. */
-import { durationOf } from '../../system/duration.ts';
+import { durationOf } from '../../system/settings.ts';
 
 /** The values of --since and --until, for help and messages. */
 export const MOMENT = '2026-11-24, "2026-11-24 17:00", 2026-11-24T17:00:00Z, 90m, 2h, 7d, today or yesterday';

@@ -4,7 +4,7 @@ import { isatty } from 'node:tty';
 import { NotpError } from '../../error.ts';
 import { codeAt, stepAt } from '../../otp/code.ts';
 import { escapeControls } from '../../otp/escape.ts';
-import type { HotpPayload, Payload, TotpPayload } from '../../seal/payload.ts';
+import type { HotpPayload, Payload, TotpPayload } from '../../seal/seal.ts';
 import type { SealedFile } from '../../seal/file.ts';
 import { printResult } from '../../terminal/printer.ts';
 import { givenPassphrase, patience } from '../../terminal/ask-passphrase.ts';

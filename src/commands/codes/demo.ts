@@ -4,7 +4,7 @@ import { isatty } from 'node:tty';
 import { codeAt, secretLength, stepAt, toBase32 } from '../../otp/code.ts';
 import { groupedKey, otpauthUri, USUAL_PARAMETERS, type TotpCredential } from '../../otp/uri.ts';
 import { printResult, say, sayHint } from '../../terminal/printer.ts';
-import { onEndingSignals } from '../../system/signals.ts';
+import { onEndingSignals } from '../../system/bytes.ts';
 import { outputTraits } from '../../terminal/traits.ts';
 import { showLive } from './live.ts';
 import type { QrStyle } from '../../terminal/choices.ts';

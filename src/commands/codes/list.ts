@@ -1,7 +1,7 @@
 /** `notp list`: lists your own sealed files. Their content, including issuer and account, needs the passphrase. */
 import { isatty } from 'node:tty';
 import { escapeControls, shellCommand } from '../../otp/escape.ts';
-import type { Payload } from '../../seal/payload.ts';
+import type { Payload } from '../../seal/seal.ts';
 import { openConversation } from '../../terminal/conversation.ts';
 import { printResult, sayError, sayHint } from '../../terminal/printer.ts';
 import { asUser } from '../../system/privileges.ts';

@@ -6,7 +6,7 @@
 import type { Enrolment } from '../../store/store.ts';
 import type { Found } from '../../system/secrets.ts';
 import { WORDING } from '../../verdict/reasons.ts';
-import { standingOf } from '../../login/registered-file.ts';
+import { standingOf } from '../../login/account.ts';
 import type { Handout } from './handouts.ts';
 
 /** The outcome for one user. `already`: somebody else enrolled them. */

@@ -4,7 +4,7 @@ import { stripVTControlCharacters } from 'node:util';
 import { NotpError } from '../../error.ts';
 import { otpauthUri } from '../../otp/uri.ts';
 import { printSealedFile, registrationOf, type SealedFile } from '../../seal/file.ts';
-import type { TotpPayload } from '../../seal/payload.ts';
+import type { TotpPayload } from '../../seal/seal.ts';
 import { printResult } from '../../terminal/printer.ts';
 import { asUser } from '../../system/privileges.ts';
 import { findSealed } from '../../system/secrets.ts';

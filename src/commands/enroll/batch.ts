@@ -3,12 +3,11 @@
  * interruption the same command continues: in the end each user has one working enrolment, and its hand-out.
  */
 import { shellCommand } from '../../otp/escape.ts';
-import type { Waiting } from '../../system/bytes.ts';
+import { onEndingSignals, type Waiting } from '../../system/bytes.ts';
 import type { Config } from '../../system/config.ts';
 import { say, sayHint } from '../../terminal/printer.ts';
 import { asUser } from '../../system/privileges.ts';
 import { openProgress } from '../../terminal/progress.ts';
-import { onEndingSignals } from '../../system/signals.ts';
 import type { KeptFile } from '../../store/store.ts';
 import type { User } from '../../system/users.ts';
 import { openState, openToSeal, type State } from '../../state/state.ts';

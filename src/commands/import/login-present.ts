@@ -5,14 +5,14 @@ import * as path from 'node:path';
 import { messageOf } from '../../error.ts';
 import { kindOf, type Credential } from '../../otp/uri.ts';
 import type { SealedFile } from '../../seal/file.ts';
-import type { Payload } from '../../seal/payload.ts';
+import type { Payload } from '../../seal/seal.ts';
 import type { Enrolment } from '../../store/store.ts';
 import { asUser } from '../../system/privileges.ts';
 import { findSealed, secretsFolder, type Found } from '../../system/secrets.ts';
 import { WORDING } from '../../verdict/reasons.ts';
 import { openWith } from '../../login/opening.ts';
 import { fileAmong } from '../../login/sealed-files.ts';
-import { standingOf } from '../../login/registered-file.ts';
+import { standingOf } from '../../login/account.ts';
 import type { State } from '../../state/state.ts';
 import type { Target } from './target.ts';
 

@@ -17,7 +17,7 @@ import type { Target } from './target.ts';
 import { printSealedFile, registrationOf } from '../../seal/file.ts';
 import { hasSameRecoveryCodes, idOfMarks, isSameSecret } from '../../seal/id.ts';
 import { keyedMark } from '../../seal/keys.ts';
-import type { Payload } from '../../seal/payload.ts';
+import type { Payload } from '../../seal/seal.ts';
 import { statusToBe, usedToo } from '../../store/enrolment.ts';
 import type { Enrolment, PendingState, Transaction } from '../../store/store.ts';
 import type { Config } from '../../system/config.ts';

@@ -5,12 +5,11 @@
 import { NotpError } from '../../error.ts';
 import { quoted } from '../../otp/escape.ts';
 import { parsePamOath, type PamOathFile, type PamOathMistake } from '../../otp/pam-oath.ts';
-import type { Waiting } from '../../system/bytes.ts';
+import { onEndingSignals, type Waiting } from '../../system/bytes.ts';
 import type { Config } from '../../system/config.ts';
 import { printResult, say, sayHint } from '../../terminal/printer.ts';
 import { asUser } from '../../system/privileges.ts';
 import { openProgress } from '../../terminal/progress.ts';
-import { onEndingSignals } from '../../system/signals.ts';
 import { usersByName, type User } from '../../system/users.ts';
 import { openState, openToSeal, type State } from '../../state/state.ts';
 import { hostPlace } from './login-plan.ts';

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { NotpError } from '../../error.ts';
 import { shellCommand } from '../../otp/escape.ts';
-import { durationOf } from '../../system/duration.ts';
+import { durationOf } from '../../system/settings.ts';
 import type { Config } from '../../system/config.ts';
 import { printResult, say, sayError, sayHint, sayLine } from '../../terminal/printer.ts';
 import { isRoot } from '../../system/users.ts';

@@ -4,8 +4,7 @@ import type { Config } from '../../system/config.ts';
 import { sayHint, sayLine } from '../../terminal/printer.ts';
 import { asUser } from '../../system/privileges.ts';
 import { isRoot, realUser } from '../../system/users.ts';
-import { statePlace } from '../../state/place.ts';
-import { migrateStoreOf, storeName } from '../../state/store-place.ts';
+import { statePlace, migrateStoreOf, storeName } from '../../state/place.ts';
 import type { Command } from 'commander';
 import { common, configOf, type CommonFlags, type Finish } from '../options.ts';
 

@@ -5,8 +5,7 @@ import type { Approved } from '../../store/store.ts';
 import { asUser } from '../../system/privileges.ts';
 import { isFresh, openCopy, outagePlace } from '../../outage/outage.ts';
 import { withPresentState, type State } from '../../state/state.ts';
-import type { StatePlace } from '../../state/place.ts';
-import { storeName } from '../../state/store-place.ts';
+import { storeName, type StatePlace } from '../../state/place.ts';
 import { ok, type Finding } from '../finding.ts';
 
 const COPY = 'outage-copy';

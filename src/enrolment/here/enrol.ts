@@ -6,7 +6,7 @@ import { rmSync } from 'node:fs';
 import { NotpError } from '../../error.ts';
 import { otpauthUri } from '../../otp/uri.ts';
 import { printSealedFile, registrationOf } from '../../seal/file.ts';
-import type { TotpPayload } from '../../seal/payload.ts';
+import type { TotpPayload } from '../../seal/seal.ts';
 import type { Waiting } from '../../system/bytes.ts';
 import { openConversation, type Conversation } from '../../terminal/conversation.ts';
 import { printResult } from '../../terminal/printer.ts';

@@ -5,7 +5,7 @@
 import type { Origin } from '../../audit/record.ts';
 import { NotpError } from '../../error.ts';
 import { printSealedFile, registrationOf, type SealedFile } from '../../seal/file.ts';
-import type { Payload } from '../../seal/payload.ts';
+import type { Payload } from '../../seal/seal.ts';
 import { asUser } from '../../system/privileges.ts';
 import { resealedFile } from '../reseal.ts';
 import type { Change } from '../../wire/enrolment.ts';

@@ -1,7 +1,7 @@
 /** Records the refusals of an enrolment that the service gives by itself, without judging a proof. */
 import { appendLogin, newRef } from '../../audit/audit.ts';
 import type { Origin } from '../../audit/record.ts';
-import { refused } from '../../login/registered-file.ts';
+import { refused } from '../../login/account.ts';
 import type { State } from '../../state/state.ts';
 import type { Reason } from '../../verdict/reasons.ts';
 import type { EnrolAnswer } from '../../wire/enrolment.ts';

@@ -5,7 +5,7 @@
 import { NotpError } from '../../error.ts';
 import { otpauthUri } from '../../otp/uri.ts';
 import { printSealedFile, registrationOf, type SealedFile } from '../../seal/file.ts';
-import type { Payload } from '../../seal/payload.ts';
+import type { Payload } from '../../seal/seal.ts';
 import { resealedFile } from '../reseal.ts';
 import { canPay, charge, OFTEN } from './charge.ts';
 import type { CareQuestion } from '../../wire/enrolment.ts';

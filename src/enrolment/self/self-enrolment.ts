@@ -5,7 +5,7 @@
 import type { Origin } from '../../audit/record.ts';
 import { NotpError } from '../../error.ts';
 import { printSealedFile, registrationOf, type Registration } from '../../seal/file.ts';
-import type { TotpPayload } from '../../seal/payload.ts';
+import type { TotpPayload } from '../../seal/seal.ts';
 import type { Enrolment } from '../../store/store.ts';
 import { localVerifier } from '../../login/login.ts';
 import type { Login, Rules } from '../../login/rules.ts';

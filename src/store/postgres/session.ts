@@ -5,7 +5,7 @@ import { messageOf, NotpError } from '../../error.ts';
 import { checkVersion, SCHEMA, VERSION } from './schema.ts';
 import { DEADLINE_MS, PostgresTransaction, prepared } from './transaction.ts';
 import type { Row, Values } from '../row.ts';
-import { timeLeft } from '../store.ts';
+import { timeLeft } from '../clock.ts';
 import { unreached } from '../unreached.ts';
 
 export interface PostgresPlace {

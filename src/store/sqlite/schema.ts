@@ -1,11 +1,10 @@
-/** The tables of the embedded store, and the upgrade from an earlier release. */
-import type { DatabaseSync } from 'node:sqlite';
-import { RESERVED_SLOTS, TOUCHED_SLOTS } from '../backlog.ts';
+/** The tables of the embedded store, as each release since the first has changed them. */
+import { RESERVED_SLOTS } from '../backlog.ts';
 import { NO_MAC } from '../row-seal.ts';
 import { NO_FLOOD, NO_REFUSALS } from '../rows.ts';
 
 /** The statements of each version of the schema; the version is the number of those that were run. */
-const SCHEMAS = [
+export const SCHEMAS = [
   `
   CREATE TABLE chain (one INTEGER PRIMARY KEY CHECK (one = 1), seq INTEGER NOT NULL, hash TEXT NOT NULL) STRICT;
   INSERT INTO chain VALUES (1, 0, '${'0'.repeat(64)}');
@@ -80,32 +79,3 @@ const SCHEMAS = [
   `ALTER TABLE outage ADD COLUMN mac TEXT NOT NULL DEFAULT '${NO_MAC}'`,
   'CREATE TABLE imported (uid INTEGER NOT NULL, mark TEXT NOT NULL, key TEXT NOT NULL, PRIMARY KEY (uid, mark)) STRICT, WITHOUT ROWID',
 ];
-
-/** Upgrades the tables. Throws where they are of a newer release, or cannot be made; then nothing was changed. */
-export function bringUpToDate(database: DatabaseSync): void {
-  if (version(database) < SCHEMAS.length) upgrade(database);
-  if (version(database) !== SCHEMAS.length)
-    throw new Error(`its schema ${String(version(database))} is of a newer notp than this one, which knows ${String(SCHEMAS.length)}`);
-}
-
-function upgrade(database: DatabaseSync): void {
-  database.exec('BEGIN EXCLUSIVE');
-  try {
-    // Another process may have upgraded them first.
-    for (const schema of SCHEMAS.slice(version(database))) database.exec(schema);
-    database.exec(`PRAGMA user_version = ${String(Math.max(version(database), SCHEMAS.length))}; COMMIT`);
-    database.exec(TOUCHED_SLOTS);
-  } catch (error) {
-    rollBack(database);
-    throw error;
-  }
-}
-
-/** Rolls back, where SQLite has not done so by itself. */
-export function rollBack(database: DatabaseSync): void {
-  if (database.isTransaction) database.exec('ROLLBACK');
-}
-
-function version(database: DatabaseSync): number {
-  return Number(database.prepare('PRAGMA user_version').get()?.['user_version']);
-}

@@ -5,11 +5,13 @@
  */
 import { DatabaseSync } from 'node:sqlite';
 import { messageOf, NotpError } from '../../error.ts';
+import { TOUCHED_SLOTS } from '../backlog.ts';
 import { checkStored, returning, UNKEYED, type RowSeal } from '../row-seal.ts';
-import { bringUpToDate, rollBack } from './schema.ts';
-import { timeLeft, type Store, type StoreOptions, type Transaction } from '../store.ts';
+import type { Store, StoreOptions, Transaction } from '../store.ts';
+import { timeLeft } from '../clock.ts';
 import { keptFile } from '../rows.ts';
 import type { Row, Values } from '../row.ts';
+import { SCHEMAS } from './schema.ts';
 import { filesOf, SEALED_FILES, transactionOn } from '../tables.ts';
 import type { Dialect, Statements } from '../statements.ts';
 
@@ -64,6 +66,35 @@ function connect(path: string, create: boolean, waitMs: number): DatabaseSync {
 function refusePrograms(database: DatabaseSync): void {
   const program = database.prepare(`SELECT type FROM sqlite_schema WHERE type IN ('view', 'trigger') LIMIT 1`).get();
   if (program !== undefined) throw new Error(`it has a ${String(program['type'])}, and notp makes none`);
+}
+
+/** Upgrades the tables. Throws where they are of a newer release, or cannot be made; then nothing was changed. */
+function bringUpToDate(database: DatabaseSync): void {
+  if (version(database) < SCHEMAS.length) upgrade(database);
+  if (version(database) !== SCHEMAS.length)
+    throw new Error(`its schema ${String(version(database))} is of a newer notp than this one, which knows ${String(SCHEMAS.length)}`);
+}
+
+function upgrade(database: DatabaseSync): void {
+  database.exec('BEGIN EXCLUSIVE');
+  try {
+    // Another process may have upgraded them first.
+    for (const schema of SCHEMAS.slice(version(database))) database.exec(schema);
+    database.exec(`PRAGMA user_version = ${String(Math.max(version(database), SCHEMAS.length))}; COMMIT`);
+    database.exec(TOUCHED_SLOTS);
+  } catch (error) {
+    rollBack(database);
+    throw error;
+  }
+}
+
+/** Rolls back, where SQLite has not done so by itself. */
+function rollBack(database: DatabaseSync): void {
+  if (database.isTransaction) database.exec('ROLLBACK');
+}
+
+function version(database: DatabaseSync): number {
+  return Number(database.prepare('PRAGMA user_version').get()?.['user_version']);
 }
 
 /** The URI of an existing file (sqlite.org/uri.html); "?" and "#" may be part of its name. */

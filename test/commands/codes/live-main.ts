@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { codeAt, fromBase32, type Algorithm, type Digits } from '../../../src/otp/code.ts';
 import { showLive, type LiveSource } from '../../../src/commands/codes/live.ts';
-import { onEndingSignals } from '../../../src/system/signals.ts';
+import { onEndingSignals } from '../../../src/system/bytes.ts';
 
 export interface LiveCase {
   readonly kind: 'totp' | 'hotp';

@@ -4,7 +4,7 @@ import { describe, it } from 'node:test';
 import { registrationOf, type SealedFile } from '../../src/seal/file.ts';
 import type { Enrolment, Status } from '../../src/store/store.ts';
 import type { Found } from '../../src/system/secrets.ts';
-import { standingOf } from '../../src/login/registered-file.ts';
+import { standingOf } from '../../src/login/account.ts';
 import { completed } from '../../src/store/enrolment.ts';
 import { HOST_HEADER, PASSPHRASE_HEADER, PAYLOAD, sealed } from '../seal/sealed.ts';
 import { ALICE } from '../store/alice.ts';

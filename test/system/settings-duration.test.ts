@@ -1,7 +1,7 @@
 /** One grammar for durations, wherever they are written. */
 import assert from 'node:assert/strict';
 import { it } from 'node:test';
-import { durationOf } from '../../src/system/duration.ts';
+import { durationOf } from '../../src/system/settings.ts';
 
 it('a duration is a whole number and a unit', () => {
   for (const [text, ms] of [

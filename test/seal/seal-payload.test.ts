@@ -4,8 +4,8 @@ import { describe, it } from 'node:test';
 import * as fc from 'fast-check';
 import { ALGORITHMS, DIGITS } from '../../src/otp/code.ts';
 import { MAX_RECOVERY_CODES } from '../../src/otp/recovery.ts';
-import { MAX_LABEL_CHARACTERS } from '../../src/otp/uri.ts';
-import { parsePayload, printPayload, type Payload } from '../../src/seal/payload.ts';
+import { MAX_LABEL_CHARACTERS } from '../../src/otp/names.ts';
+import { parsePayload, printPayload, type Payload } from '../../src/seal/seal.ts';
 import { PAYLOAD } from './sealed.ts';
 
 const OBJECT = JSON.parse(Buffer.from(printPayload(PAYLOAD)).toString()) as Record<string, unknown>;
