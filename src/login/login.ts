@@ -10,7 +10,6 @@ import type { SealedFile } from '../seal/file.ts';
 import { openState, auditLog, makeLogFolder, type State } from '../state/state.ts';
 import { storeName } from '../state/place.ts';
 import { timeOf } from '../store/clock.ts';
-import { withBudget } from '../store/enrolment.ts';
 import type { Transaction } from '../store/store.ts';
 import { asUser } from '../system/privileges.ts';
 import { sealOf } from '../system/secrets.ts';
@@ -180,11 +179,11 @@ async function judge(
   if (neededFor(rules, account) < needed) return undefined;
   const { decision: judged, left } = decisionOn(rules, account, presented, nowMs - waitedMs);
   const decision = withSkew(judged, hostMs - nowMs);
-  const after = devices.map(({ enrolment }, i) => withBudget({ ...enrolment, state: decision.next[i] ?? enrolment.state }, left));
+  const after = devices.map(({ enrolment }, i) => ({ ...enrolment, state: { ...(decision.next[i] ?? enrolment.state), bucket: left } }));
   // The account's present uid. It finds the enrolment after the account is renamed.
   const accepted = { lastAcceptedMs: nowMs, ...(origin.uid === undefined ? {} : { uid: origin.uid }) };
   for (const [i, each] of after.entries()) await transaction.save(i === decision.device ? { ...each, ...accepted } : each);
-  for (const other of others) await transaction.save(withBudget(other, left));
+  for (const other of others) await transaction.save({ ...other, state: { ...other.state, bucket: left } });
   const [device, used] = decision.device === undefined ? [] : [devices[decision.device], after[decision.device]];
   if (device === undefined || used === undefined) return settledBy(origin, decision.verdict, devices.length === 1 ? devices[0] : undefined);
   const settled = settledBy(origin, decision.verdict, device);
