@@ -8,7 +8,7 @@ import { messageOf, NotpError } from '../error.ts';
 import { MAX_LINE_BYTES, readings, typedLine } from '../otp/proof.ts';
 import { defaultConfig, type Config } from '../system/config.ts';
 import { openConversation } from '../terminal/conversation.ts';
-import { readStdin, onEndingSignals } from '../system/bytes.ts';
+import { onEndingSignals, stdinUpTo } from '../system/bytes.ts';
 import { shedInherited } from '../system/inherited.ts';
 import { becomeForGood } from '../system/privileges.ts';
 import { printResult } from '../terminal/printer.ts';
@@ -145,13 +145,7 @@ function attemptOf(line: Uint8Array | undefined, verifier: Verifier): Attempt {
 
 /** The line that pam_exec's `expose_authtok` passes on stdin, at most one byte over the cap; undefined where stdin never ended. */
 async function stdinLine(now: () => number): Promise<Uint8Array | undefined> {
-  const bytes: number[] = [];
-  const waiting = { deadlineMs: now() + STDIN_TIMEOUT_MS, interrupt: onEndingSignals() };
-  const ended = await readStdin((byte) => {
-    bytes.push(byte);
-    return bytes.length > MAX_LINE_BYTES ? 'done' : 'more';
-  }, waiting);
-  return ended === 'timeout' || ended === 'interrupted' ? undefined : Uint8Array.from(bytes);
+  return await stdinUpTo(MAX_LINE_BYTES, { deadlineMs: now() + STDIN_TIMEOUT_MS, interrupt: onEndingSignals() });
 }
 
 /**
