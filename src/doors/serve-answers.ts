@@ -12,6 +12,7 @@ import { reasonOf } from '../login/record.ts';
 import { recordRefusal } from '../login/open.ts';
 import { factsOfFiles } from '../enrolment/read-facts.ts';
 import { withCredentials } from '../state/credentials.ts';
+import { uptimeMs } from '../store/clock.ts';
 import type { Facts } from '../wire/facts.ts';
 import { keptFiles } from '../login/sealed-files.ts';
 import { openable } from '../login/opening.ts';
@@ -187,7 +188,7 @@ type Arrival = Required<Pick<Login, 'askedMs' | 'untilMs'>>;
 
 /** The time of a question: now. It is answered before the caller gives up. */
 function arrival({ now }: ServeOptions): Arrival {
-  return { askedMs: now(), untilMs: performance.now() + ANSWER_DEADLINE_MS - START_MS };
+  return { askedMs: now(), untilMs: uptimeMs() + ANSWER_DEADLINE_MS - START_MS };
 }
 
 /** The time that the service may have needed to start. */

@@ -2,6 +2,7 @@
 import { isIPv6, type Socket } from 'node:net';
 import { setImmediate } from 'node:timers/promises';
 import { MAX_WAIT_MS } from '../login/login.ts';
+import { uptimeMs } from '../store/clock.ts';
 
 /** The origin of a question, and its cost. */
 export interface Asker {
@@ -68,7 +69,7 @@ const QUIET_PASSES = 3;
 const MOST_PASSES = 1_000;
 
 /** `now`: a clock in milliseconds. */
-export function turns(now: () => number = () => performance.now()): Turns {
+export function turns(now: () => number = uptimeMs): Turns {
   const waiting = new Map<string, Kinds>();
   const known = lastFew(MAX_KNOWN);
   const refused = lastFew(MAX_REFUSED);

@@ -9,7 +9,7 @@ import { usedBy } from '../outage/merge.ts';
 import type { SealedFile } from '../seal/file.ts';
 import { openState, auditLog, makeLogFolder, type State } from '../state/state.ts';
 import { storeName } from '../state/place.ts';
-import { timeOf } from '../store/clock.ts';
+import { timeOf, uptimeMs } from '../store/clock.ts';
 import type { Transaction } from '../store/store.ts';
 import { asUser } from '../system/privileges.ts';
 import { sealOf } from '../system/secrets.ts';
@@ -33,7 +33,7 @@ export function localVerifier(login: Login, rules: Rules): Verifier {
     return await asUser(place.owner, async () => {
       try {
         refuseOutOfReach(login, rules);
-        const untilMs = Math.min(performance.now() + DECISION_MS, login.untilMs ?? Infinity);
+        const untilMs = Math.min(uptimeMs() + DECISION_MS, login.untilMs ?? Infinity);
         const state = opened(untilMs);
         if (state === undefined) return await withoutState(login, rules, ref);
         return await onBench(login, rules, until(state, untilMs), async (bench) => await work(await hearingOf(login, rules, bench, ref)));
@@ -59,7 +59,7 @@ export function localVerifier(login: Login, rules: Rules): Verifier {
 /** The time limit of one decision, with all its calls to the store. */
 const DECISION_MS = 20_000;
 
-/** The state, with a store that waits no longer than `untilMs` of performance.now(). */
+/** The state, with a store that waits no longer than `untilMs` of uptimeMs(). */
 function until(state: State, untilMs: number): State {
   const { store } = state;
   const bounded: State['store'] = {

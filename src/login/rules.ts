@@ -14,7 +14,7 @@ export interface Login {
   readonly origin: Origin;
   /** When a question arrived that then waited for its turn, by `now` of the rules; undefined: it did not wait. */
   readonly askedMs?: number;
-  /** When the caller stops waiting, by performance.now(). Nothing is decided later. */
+  /** When the caller stops waiting, by uptimeMs(). Nothing is decided later. */
   readonly untilMs?: number;
 }
 

@@ -25,9 +25,16 @@ function timeIn(ms: number): string {
   return Number.isNaN(date.getTime()) ? 'nothing' : date.toISOString();
 }
 
-/** The milliseconds until `untilMs` of performance.now(), at most `mostMs`. Throws `store_unavailable` where none are left. */
+/**
+ * Milliseconds since this process began, whatever happens to the clock. performance.now() would say the same, but is slow to load.
+ */
+export function uptimeMs(): number {
+  return process.uptime() * 1000;
+}
+
+/** The milliseconds until `untilMs` of uptimeMs(), at most `mostMs`. Throws `store_unavailable` where none are left. */
 export function timeLeft(untilMs: number, mostMs: number): number {
-  const leftMs = Math.min(mostMs, Math.ceil(untilMs - performance.now()));
+  const leftMs = Math.min(mostMs, Math.ceil(untilMs - uptimeMs()));
   if (leftMs > 0) return leftMs;
   throw new NotpError('store_unavailable', 'the decision took too long before the store was asked', 'try it again');
 }

@@ -259,7 +259,7 @@ export interface StoreOptions {
   readonly create: boolean;
   /** The seal of its rows; undefined: nothing proves them. */
   readonly rows?: RowSeal;
-  /** When opening must end, by performance.now(). */
+  /** When opening must end, by uptimeMs(). */
   readonly untilMs?: number | undefined;
 }
 
@@ -267,7 +267,7 @@ export interface Store {
   /**
    * Runs `work` alone: no other transaction of any process reads or changes anything meanwhile. Its changes are on the disk when
    * the promise resolves. When it rejects (`store_unavailable`, or the error of `work`), nothing was changed.
-   * It waits for no lock longer than 20 seconds, nor beyond `untilMs` of performance.now().
+   * It waits for no lock longer than 20 seconds, nor beyond `untilMs` of uptimeMs().
    */
   exclusively<T>(work: (transaction: Transaction) => Promise<T>, untilMs?: number): Promise<T>;
   /** The sealed files of `user`, or of all users, as they are now. This takes no lock and waits for none. */

@@ -45,7 +45,7 @@ export class Session {
   }
 
   /**
-   * Starts the deadline of all further calls, at the latest `untilMs` of performance.now(). Gives a function that ends it. That
+   * Starts the deadline of all further calls, at the latest `untilMs` of uptimeMs(). Gives a function that ends it. That
    * also closes a connection on a socket: a new one costs almost nothing there, and a pooler behind it may have other clients
    * waiting for the connection.
    */
