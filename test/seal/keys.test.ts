@@ -1,8 +1,10 @@
 /** The keys of the seals are those of the standards, and whoever derives them gets the same. */
 import assert from 'node:assert/strict';
-import * as crypto from 'node:crypto';
 import { syncBuiltinESMExports } from 'node:module';
 import { describe, it } from 'node:test';
+import { hkdf as nobleHkdf } from '@noble/hashes/hkdf.js';
+import { hmac } from '@noble/hashes/hmac.js';
+import { sha256 } from '@noble/hashes/sha2.js';
 import * as fc from 'fast-check';
 import type { PassphraseSeal } from '../../src/seal/file.ts';
 import {
@@ -30,9 +32,14 @@ const cheap = (salt: Uint8Array, more: Partial<PassphraseSeal> = {}): Passphrase
 });
 const SALT = new Uint8Array(16).fill(7);
 
-/** HKDF-SHA256 by OpenSSL. */
+/** HKDF-SHA256 by noble, where notp has OpenSSL's. */
 function hkdf(key: Uint8Array, salt: Uint8Array, info: string, length: number): Buffer {
-  return Buffer.from(crypto.hkdfSync('sha256', key, salt, info, length));
+  return Buffer.from(nobleHkdf(sha256, key, salt, Buffer.from(info), length));
+}
+
+/** HMAC-SHA256 by noble, in hex. */
+function mac(key: Uint8Array, bytes: Uint8Array): string {
+  return Buffer.from(hmac(sha256, key, bytes)).toString('hex');
 }
 
 describe('the key of a passphrase', () => {
@@ -91,7 +98,7 @@ describe('the key of a passphrase', () => {
 describe('the keys that come from a host key', () => {
   const hostKey = new Uint8Array(32).fill(3);
 
-  it("are HKDF-SHA256 as OpenSSL computes it, with the file's id as salt", () => {
+  it("are HKDF-SHA256 as noble computes it, with the file's id as salt", () => {
     const none = new Uint8Array();
     assert.deepEqual(Buffer.from(hostSealKey(hostKey, ID)), hkdf(hostKey, Buffer.from(ID, 'hex'), 'notp host seal/1', 32));
     assert.equal(hostKeyId(hostKey), hkdf(hostKey, none, 'notp host key id/1', 8).toString('hex'));
@@ -113,21 +120,21 @@ describe('the keys that come from a host key', () => {
 });
 
 describe('the MAC of a row of the store', () => {
-  it("is HMAC-SHA256 by a key of HKDF, as Node's own crypto has them", () => {
+  it('is HMAC-SHA256 by a key of HKDF, as noble computes them', () => {
     const hostKey = new Uint8Array(32).fill(7);
     const key = rowKey(hostKey);
-    assert.deepEqual(Buffer.from(key), Buffer.from(crypto.hkdfSync('sha256', hostKey, '', 'notp store rows/1', KEY_BYTES)));
+    assert.deepEqual(Buffer.from(key), hkdf(hostKey, new Uint8Array(), 'notp store rows/1', KEY_BYTES));
     const row = Buffer.from('a row');
-    assert.equal(rowMac(key, row), crypto.createHmac('sha256', key).update(row).digest('hex'));
+    assert.equal(rowMac(key, row), mac(key, row));
   });
 });
 
 describe('the mark of a secret', () => {
-  it("is eight bytes of HMAC-SHA256 by a key of HKDF, as Node's own crypto has them, of one host key, user and context", () => {
+  it('is eight bytes of HMAC-SHA256 by a key of HKDF, as noble computes them, of one host key, user and context', () => {
     const [hostKey, what] = [new Uint8Array(32).fill(7), Buffer.from('what')];
-    const key = Buffer.from(crypto.hkdfSync('sha256', hostKey, '["alice","ssh"]', 'notp mark/1', KEY_BYTES));
+    const key = hkdf(hostKey, Buffer.from('["alice","ssh"]'), 'notp mark/1', KEY_BYTES);
     const mark = keyedMark(hostKey, { user: 'alice', context: 'ssh' }, what);
-    assert.equal(mark, crypto.createHmac('sha256', key).update(what).digest('hex').slice(0, 16));
+    assert.equal(mark, mac(key, what).slice(0, 16));
     const others = [
       keyedMark(hostKey.with(0, 4), { user: 'alice', context: 'ssh' }, what),
       keyedMark(hostKey, { user: 'bob', context: 'ssh' }, what),
