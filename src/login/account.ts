@@ -1,6 +1,6 @@
 /**
  * One account may have several devices. Each is an enrolment with a sealed file of its own, and all share one guess budget.
- * This finds the devices that can be judged: those whose sealed file is the one that the enrolment registered, with its whole content.
+ * This finds the devices that can be judged: those whose sealed file is registered with its whole content.
  */
 import { timeOf } from '../store/clock.ts';
 import type { Enrolment, Transaction } from '../store/store.ts';

@@ -1,6 +1,6 @@
 /**
  * Chooses the state that judges a login: the service's, for root and the service itself, or the user's own, for anybody else. Checks
- * where its store lies, and copies and upgrades it.
+ * the files of its store, and copies and upgrades it.
  */
 import * as path from 'node:path';
 import * as fs from 'node:fs';

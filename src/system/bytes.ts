@@ -19,7 +19,7 @@ export interface Waiting {
   readonly interrupt: AbortSignal;
 }
 
-/** They abort the waiting, so that the refusal is recorded and the terminal restored. */
+/** Signals that abort the waiting, so that the refusal is recorded and the terminal restored. */
 const ENDING: readonly NodeJS.Signals[] = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGQUIT', 'SIGTSTP'];
 
 /** A signal object that aborts at the first ending signal. */
