@@ -16,7 +16,7 @@ import { entryOf, realUser, type User } from '../system/users.ts';
 import { openVerifier, refuseAtGate, type OpenOptions } from '../login/open.ts';
 import type { Outcome, SshSession, Verifier } from '../wire/verifier.ts';
 import { enrollFirst, isToEnroll } from './enroll-first.ts';
-import { askOneLine, askUntilAccepted } from './prompts.ts';
+import { askOneLine, askUnlessSettled } from './prompts.ts';
 import { isAccepted, sayRefusal } from './refusal.ts';
 import { becomeShell, CODE_VARIABLES } from './shell.ts';
 
@@ -81,14 +81,15 @@ async function withVerifier(what: OpenOptions, work: (verifier: Verifier) => Pro
 
 async function ask(verifier: Verifier, config: Config, { environment, now }: GateOptions): Promise<Outcome> {
   const session = { connection: config.gate.sameConnection ? sshConnection() : undefined, keyDigest: sshKeyDigest(environment) };
-  const settled = await verifier.beforeAsking(session);
-  if (settled !== undefined) return sayRefusal(settled);
   const given = CODE_VARIABLES.map((name) => environment[name]).find((value) => value !== undefined && value !== '');
   const conversation = openConversation({ deadlineMs: now() + config.gate.timeoutMs, interrupt: onEndingSignals() });
   try {
     if (conversation.interactive) {
-      return await askUntilAccepted(verifier, conversation, { tries: config.gate.tries, tell: sayRefusal, attempt: { session } });
+      const asking = { tries: config.gate.tries, tell: sayRefusal, attempt: { session } };
+      return await askUnlessSettled(verifier, conversation, session, asking);
     }
+    const settled = await verifier.beforeAsking(session);
+    if (settled !== undefined) return sayRefusal(settled);
     if (given !== undefined) {
       const line = typedLine(Buffer.from(given)) ?? '';
       return sayRefusal(await verifier.verify({ readings: readings(line, verifier.seal), session }));

@@ -21,7 +21,7 @@ import { reasonOf } from '../login/record.ts';
 import { openVerifier, recordRefusal, type OpenOptions } from '../login/open.ts';
 import type { Attempt, Outcome, Verifier } from '../wire/verifier.ts';
 import { pamTerminal } from './pam-terminal.ts';
-import { askUntilAccepted } from './prompts.ts';
+import { askUnlessSettled } from './prompts.ts';
 import { lineToStranger, refusalLine } from './refusal.ts';
 
 export interface PamOptions {
@@ -129,9 +129,7 @@ async function askOnTerminal(verifier: Verifier, config: Config, terminal: Termi
     const tell = ({ verdict, ref }: Outcome): void => {
       if (verdict.result === 'refused') terminal.write(refusalLine(verdict, ref));
     };
-    const settled = await verifier.beforeAsking(undefined);
-    if (settled !== undefined) tell(settled);
-    return settled ?? (await askUntilAccepted(verifier, conversation, { tries: config.gate.tries, tell, attempt: {} }));
+    return await askUnlessSettled(verifier, conversation, undefined, { tries: config.gate.tries, tell, attempt: {} });
   } finally {
     conversation.close();
   }

@@ -1,7 +1,8 @@
 /** Asks for a proof at a terminal: first the passphrase where the seal needs one, then the code. */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { parseProof, readings, type Reading } from '../otp/proof.ts';
 import type { Conversation } from '../terminal/conversation.ts';
-import type { Attempt, Outcome, Verifier } from '../wire/verifier.ts';
+import type { Attempt, Outcome, SshSession, Verifier } from '../wire/verifier.ts';
 
 const CODE_QUESTION = 'One-time code: ';
 const STEP_UP_QUESTIONS = { 2: 'Two consecutive codes: ', 3: 'Three consecutive codes: ' } as const;
@@ -26,6 +27,37 @@ export interface Asking {
 }
 
 const NOTHING: Asked = { readings: [], over: true, machine: false };
+
+/** Who decides answers sooner where it runs already. So a question that needs no answer is seen only where the service has to start first. */
+const SOON_MS = 50;
+
+/**
+ * Asks as askUntilAccepted() does, unless the verifier settles it without a proof. The question is on the terminal while the service starts,
+ * and is taken back where it needs no answer.
+ */
+export async function askUnlessSettled(
+  verifier: Verifier,
+  conversation: Conversation,
+  session: SshSession | undefined,
+  asking: Asking,
+): Promise<Outcome> {
+  const before = verifier.beforeAsking(session);
+  const soon = await Promise.race([before, sleep(SOON_MS)]);
+  if (soon !== undefined) {
+    if (soon.verdict.result === 'refused') asking.tell(soon);
+    return soon;
+  }
+  const settled = new AbortController();
+  const outcome = before.then((known) => {
+    if (known !== undefined) settled.abort();
+    return known;
+  });
+  return await askUntilAccepted(
+    { ...verifier, verify: async (attempt) => (await outcome) ?? (await verifier.verify(attempt)) },
+    { ...conversation, ask: (question, options) => conversation.ask(question, { ...options, settled: settled.signal }) },
+    asking,
+  );
+}
 
 /** Asks up to `tries` times, until a proof is accepted or the person gives up. Gives the last outcome. */
 export async function askUntilAccepted(

@@ -2,12 +2,12 @@
 import { MAX_LINE_BYTES, typedLine } from '../otp/proof.ts';
 import { readStdin, type Waiting } from '../system/bytes.ts';
 import { say } from './printer.ts';
-import { ownTerminal, type Answer, type Terminal } from './terminal.ts';
+import { ownTerminal, type Answer, type AskOptions, type Terminal } from './terminal.ts';
 
 export interface Conversation {
   /** Whether a person sits at a terminal. */
   readonly interactive: boolean;
-  ask(question: string, options: { hidden: boolean; maxBytes?: number; wholePaste?: boolean }): Promise<Answer | Machine>;
+  ask(question: string, options: AskOptions): Promise<Answer | Machine>;
   close(): void;
 }
 

@@ -83,7 +83,7 @@ describe('what runs as the user', { skip: lacks({ ...SERVICE_NEEDS, programs: [.
   it("does not hold the service's key in a process of the user's: the gate has no descriptor of it", async () => {
     const gate = (await world.container.must(['pgrep', '--uid', 'alice', '--full', 'notp.* gate'])).trim().split('\n').at(-1) ?? '';
     const open = await world.container.must(['sh', '-c', `readlink /proc/${gate}/fd/* /proc/${gate}/exe`]);
-    assert.match(open, /node$/m);
+    assert.match(open, /\/usr\/bin\/notp$/m);
     assert.doesNotMatch(open, /host\.key|state\.db|audit\.log|credentials/);
   });
 
