@@ -6,6 +6,7 @@ import { accountName, isRoot, realUser, SERVICE_USER, userByName, type User } fr
 import { openEnrolments } from '../enrolment/open.ts';
 import { ownPlace, statePlace, type StatePlace } from '../state/place.ts';
 import { examineClock } from './host/clock.ts';
+import { examineConfiguration } from './host/configuration.ts';
 import { usersWithSealedFile } from './host/enrolled.ts';
 import { sorted, type Finding } from './finding.ts';
 import { is, setting, type Effective } from './sshd/effective.ts';
@@ -69,6 +70,7 @@ export async function examine(options: DoctorOptions): Promise<readonly Finding[
     ...servers.flatMap(({ findings }) => findings.map((finding) => infoUnlessEnrolled(finding, people))),
     ...(await examineGate(config, servers, people)),
     ...(isRoot() ? examineAsRoot(servers, { people, renamed }, options) : [withoutRoot()]),
+    ...(isRoot() ? [await examineConfiguration({ gate: servers.some(({ doors }) => doors.gate) })] : []),
     ...examineServiceAndFiles(config, place, people, servers),
     ...(place.kind === 'service' ? await examineFormerKeys(config, place.owner, now) : []),
     ...state.findings,

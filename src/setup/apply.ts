@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { examine, type Finding } from '../doctor/doctor.ts';
+import { examineConfiguration } from '../doctor/host/configuration.ts';
 import { unsafeShells } from '../doctor/host/shells.ts';
 import { NotpError } from '../error.ts';
 import type { Config } from '../system/config.ts';
@@ -44,6 +45,7 @@ export type Outcome =
 export async function applyPlan(plan: Plan, options: ApplyOptions): Promise<Outcome> {
   if (unfinishedSetup() !== undefined) throw alreadyUnconfirmed();
   requireFolders(plan);
+  await requireReadable(plan);
   if (plan.door !== 'sudo') checkSshd('correct that first; nothing was changed');
   if (!options.force) {
     await refuseLockOut(plan, options);
@@ -92,6 +94,13 @@ function finish(setup: Setup, { confirmWithinSeconds }: ApplyOptions): void {
 function requireFolders({ changes }: Plan): void {
   const missing = changes.map(({ file }) => dirname(file)).find((folder) => !existsSync(folder));
   if (missing !== undefined) throw new NotpError('refused', `there is no ${missing}`, 'set notp up on this host first: notp host-key init');
+}
+
+/** The doors and the service read the configuration as other users than root. */
+async function requireReadable({ door }: Plan): Promise<void> {
+  const { severity, detail, fix } = await examineConfiguration({ gate: door === 'gate' });
+  if (severity === 'ok') return;
+  throw new NotpError('refused', `the doors cannot read the configuration ${detail}`, `${fix}; nothing was changed`);
 }
 
 /** On a host with systemd, the judge alone decides at the PAM door. So it must listen. */

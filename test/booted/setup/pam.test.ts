@@ -104,6 +104,21 @@ describe('notp setup pam', { skip: lacks({ root: true, programs: [...CONTAINER_N
     assert.match(refused.stderr, /lock you out: root: no code ever matches with PermitRootLogin prohibit-password/);
   });
 
+  for (const mode of [0o600, 0o640])
+    it(`is refused where notp.toml has mode 0${mode.toString(8)}: setup and doctor found nothing, and every login was refused`, async () => {
+      const files = snapshot(host);
+      host.write('/etc/notp/notp.toml', 'context = "ssh"\n', mode);
+      for (const door of ['pam', 'gate']) {
+        const refused = await host.setup(door, ...FOR_GOOD);
+        assert.equal(refused.code, 1);
+        assert.match(refused.stderr, /hint: chmod 644 \/etc\/notp\/notp\.toml; nothing was changed/);
+      }
+      const { stdout } = await host.container.run(['notp', 'doctor', '--json']);
+      assert.match(stdout, /^\{"id":"configuration","severity":"fail",.*"fix":"chmod 644 \/etc\/notp\/notp\.toml"\}$/m);
+      await host.container.must(['rm', '/etc/notp/notp.toml']);
+      assertAsBefore(host, files);
+    });
+
   it('asks for the same with the layout of Red Hat', async () => {
     for (const [name, text] of Object.entries(RED_HAT)) host.write(`/etc/pam.d/${name}`, text);
     const files = snapshot(host);
