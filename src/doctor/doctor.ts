@@ -23,7 +23,8 @@ import { peopleOf, type People, type Person } from './people.ts';
 import { examinePasswords } from './host/aged-passwords.ts';
 import { examineSealedFiles } from './host/sealed-files.ts';
 import { examineReadByRoot } from './host/read-by-root.ts';
-import { examineService } from './host/service.ts';
+import { examineAnswers } from './host/answers.ts';
+import { examineService, type DoorsInUse } from './host/service.ts';
 import { examineShells } from './host/shells.ts';
 import { leavesCodeToPam } from './sshd/pam-rules.ts';
 import { examineServer, serversFor, type SshdReport } from './sshd/sshd.ts';
@@ -39,6 +40,8 @@ export interface DoctorOptions {
   readonly users: readonly string[] | undefined;
   /** An sshd_config to check instead of that of the running sshd. */
   readonly sshdConfig: string | undefined;
+  /** A door that is about to be opened, and is checked as if it were in use. */
+  readonly coming?: 'gate' | 'pam' | undefined;
   readonly now: () => number;
   /** Called with a text for people before each step that takes longer with more users. */
   readonly progress: (doing: string) => void;
@@ -65,13 +68,14 @@ export async function examine(options: DoctorOptions): Promise<readonly Finding[
   if (missing.length > 0 && options.users !== undefined)
     throw new NotpError('usage', `there is no user ${quoted(missing[0] ?? '')}`, 'list the users: getent passwd');
   const servers = await examineServers(options, people);
+  const doors = doorsOf(servers, options);
   progress('Checking PAM, the service and its files');
   return sorted([
     ...servers.flatMap(({ findings }) => findings.map((finding) => infoUnlessEnrolled(finding, people))),
     ...(await examineGate(config, servers, people)),
     ...(isRoot() ? examineAsRoot(servers, { people, renamed }, options) : [withoutRoot()]),
-    ...(isRoot() ? [await examineConfiguration({ gate: servers.some(({ doors }) => doors.gate) })] : []),
-    ...examineServiceAndFiles(config, place, people, servers),
+    ...(isRoot() ? await examineDoors(config, options.coming === 'gate' ? people : gated(people, servers), doors) : []),
+    ...examineServiceAndFiles(config, place, people, doors),
     ...(place.kind === 'service' ? await examineFormerKeys(config, place.owner, now) : []),
     ...state.findings,
     ...(place.kind === 'service' ? await examineOutage(place, now) : []),
@@ -184,15 +188,27 @@ function isSentToPam({ name: user }: User, service: string, servers: readonly Ss
   });
 }
 
-function examineServiceAndFiles(config: Config, place: StatePlace, people: readonly Person[], servers: readonly SshdReport[]): Finding[] {
+/** The doors in use, and the one that setup is about to open. */
+function doorsOf(servers: readonly SshdReport[], { coming }: DoctorOptions): DoorsInUse {
+  return {
+    gate: coming === 'gate' || servers.some(({ doors }) => doors.gate),
+    pam: coming === 'pam' || servicesWithNotp().length > 0 || servers.some(({ doors }) => doors.pam),
+  };
+}
+
+/** Whether the doors can read the configuration, and the services behind them can decide. */
+async function examineDoors(config: Config, atGate: readonly Person[], doors: DoorsInUse): Promise<Finding[]> {
+  const answers = config.store.kind === 'user' ? [] : await examineAnswers(config, atGate, doors);
+  return [await examineConfiguration(doors), ...answers];
+}
+
+function examineServiceAndFiles(config: Config, place: StatePlace, people: readonly Person[], doors: DoorsInUse): Finding[] {
   if (!isRoot() || config.store.kind === 'user') return [];
   const root = userByName(ROOT);
   const service: User | undefined = place.kind === 'service' ? place.owner : userByName(SERVICE_USER);
-  const gate = servers.some(({ doors }) => doors.gate);
   const places =
     service === undefined || root === undefined ? [] : [...examinePlaces(config, service, root), examineHostKey(config, service)];
-  const pam = servicesWithNotp().length > 0 || servers.some(({ doors }) => doors.pam);
-  return [...examineService(config, people, { gate, pam }), ...places];
+  return [...examineService(config, people, doors), ...places];
 }
 
 function unenrolled({ unenrolled: how }: Config): Finding[] {

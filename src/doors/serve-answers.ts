@@ -22,6 +22,7 @@ import { statePlace, type StatePlace } from '../state/place.ts';
 import type { Outcome } from '../wire/verifier.ts';
 import { isEnrolQuestion, parseEnrolQuestion, type EnrolQuestion } from '../wire/enrolment.ts';
 import { printEnrolAnswer } from '../wire/enrolment.ts';
+import { isPing, printPong, type Health } from '../wire/ping.ts';
 import {
   foundIn,
   parseQuestion,
@@ -34,7 +35,8 @@ import {
   type ToldRefusal,
 } from '../wire/question.ts';
 import type { Reason } from '../verdict/reasons.ts';
-import type { Answered, Answering } from './serve-connection.ts';
+import type { Answered, Answering, Asked } from './serve-connection.ts';
+import { healthOf, sayFault } from './serve-health.ts';
 import { ANSWER_DEADLINE_MS } from '../wire/remote.ts';
 import { networkOf, type Asker } from './turns.ts';
 
@@ -75,6 +77,8 @@ function answeringForOne(options: ServeOptions, uid: number): Answering {
   const refusing = refusingAll(options);
   return {
     understand: (line) => {
+      // The owner of the socket may ask. Only the journal gets the detail.
+      if (isPing(line)) return pinged(async () => ({ ...(await healthOf(serviceOf, arrival(options))), detail: '' }));
       if (isEnrolQuestion(line)) {
         const question = parseEnrolQuestion(line);
         const answer = refusing({ user: '', uid, ...ENROLLING }, serviceOf, async (service, enrolment) => ({
@@ -105,6 +109,7 @@ function answeringForAll(options: ServeOptions): Answering {
   const refusing = refusingAll(options);
   return {
     understand: (line) => {
+      if (isPing(line)) return pinged(() => healthOf(() => benchOf(options), arrival(options)));
       const asked = parseRefusal(line) ?? parseQuestion(line);
       const { account, origin } = asked;
       if (account === undefined || origin.door !== 'pam') throw new NotpError('failed', "root's socket is only for the PAM door");
@@ -147,17 +152,20 @@ type Refusing = <B extends Bench>(
   answer: (bench: B, enrolment: SelfEnrolment) => Promise<Answered>,
 ) => Answer;
 
+/** A ping takes its turn among the questions without key derivation. */
+function pinged(health: () => Promise<Health>): Asked {
+  return { account: '', isCheap: true, answer: async () => ({ line: printPong(await health()) }) };
+}
+
 /** Answers on the bench that `make` gives. Where `make` throws, each answer is the refusal for that error, which is printed once. */
 function refusingAll({ now }: ServeOptions): Refusing {
-  const said = new Set<string>();
   return (origin, make, answer) => async (enrolment) => {
     let bench: ReturnType<typeof make>;
     try {
       bench = make();
     } catch (error) {
       const detail = messageOf(error);
-      if (!said.has(detail)) sayError(detail, 'every question is refused until this is fixed');
-      said.add(detail);
+      sayFault(detail);
       return answerOf(await recordRefusal({ config: undefined, origin, reason: reasonOf(error), detail }, now));
     }
     return await answer(bench, enrolment);

@@ -2,7 +2,8 @@
 import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { examine, type Finding } from '../doctor/doctor.ts';
-import { examineConfiguration } from '../doctor/host/configuration.ts';
+import { ANSWERS } from '../doctor/host/answers.ts';
+import { CONFIGURATION } from '../doctor/host/configuration.ts';
 import { unsafeShells } from '../doctor/host/shells.ts';
 import { NotpError } from '../error.ts';
 import type { Config } from '../system/config.ts';
@@ -22,6 +23,9 @@ import { endUndo, restoreFiles } from './undo.ts';
 
 /** Doctor's rule on PermitRootLogin at the PAM door. It is not a way in but a lock-out, which lockout.ts checks and --force allows. */
 const ROOT_NEVER_MATCHES = 'P6';
+
+/** Findings with which nobody gets in, whether they were there before or not. */
+const KEEP_OUT: readonly string[] = [CONFIGURATION, ANSWERS];
 
 const MAX_NAMES = 20;
 
@@ -45,7 +49,6 @@ export type Outcome =
 export async function applyPlan(plan: Plan, options: ApplyOptions): Promise<Outcome> {
   if (unfinishedSetup() !== undefined) throw alreadyUnconfirmed();
   requireFolders(plan);
-  await requireReadable(plan);
   if (plan.door !== 'sudo') checkSshd('correct that first; nothing was changed');
   if (!options.force) {
     await refuseLockOut(plan, options);
@@ -53,7 +56,8 @@ export async function applyPlan(plan: Plan, options: ApplyOptions): Promise<Outc
   }
   if (plan.door !== 'gate') requireJudge();
   refuseOpenShells(plan);
-  const before = failures(await runDoctor(options));
+  const before = failures(await runDoctor(options, plan.door === 'gate' ? 'gate' : 'pam'));
+  refuseUseless(before, plan);
   const setup = makeRecord(plan, options.now);
   const begun = { reload: false };
   try {
@@ -94,13 +98,6 @@ function finish(setup: Setup, { confirmWithinSeconds }: ApplyOptions): void {
 function requireFolders({ changes }: Plan): void {
   const missing = changes.map(({ file }) => dirname(file)).find((folder) => !existsSync(folder));
   if (missing !== undefined) throw new NotpError('refused', `there is no ${missing}`, 'set notp up on this host first: notp host-key init');
-}
-
-/** The doors and the service read the configuration as other users than root. */
-async function requireReadable({ door }: Plan): Promise<void> {
-  const { severity, detail, fix } = await examineConfiguration({ gate: door === 'gate' });
-  if (severity === 'ok') return;
-  throw new NotpError('refused', `the doors cannot read the configuration ${detail}`, `${fix}; nothing was changed`);
 }
 
 /** On a host with systemd, the judge alone decides at the PAM door. So it must listen. */
@@ -149,8 +146,16 @@ function refuseOpenShells({ door, scope }: Plan): void {
   );
 }
 
-async function runDoctor({ config, now }: ApplyOptions): Promise<readonly Finding[]> {
-  return await examine({ config, users: undefined, sshdConfig: undefined, now, progress: () => undefined });
+/** Refuses if the doors cannot read the configuration, or the services behind them cannot decide: then nobody would get in. */
+function refuseUseless(failed: readonly Finding[], { scope }: Plan): void {
+  const found = failed.find((finding) => KEEP_OUT.includes(finding.id) && isConcerned(finding, scope));
+  if (found === undefined) return;
+  const { user, title, detail, fix } = found;
+  throw new NotpError('refused', `${user === undefined ? '' : `${user}: `}${title}: ${detail}`, `${fix}; nothing was changed`);
+}
+
+async function runDoctor({ config, now }: ApplyOptions, coming?: 'gate' | 'pam'): Promise<readonly Finding[]> {
+  return await examine({ config, coming, users: undefined, sshdConfig: undefined, now, progress: () => undefined });
 }
 
 function failures(all: readonly Finding[]): Finding[] {

@@ -28,6 +28,12 @@ export function hasService(): boolean {
   return isBooted() && UNIT_FOLDERS.some((folder) => existsSync(`${folder}/notp@.socket`));
 }
 
+/** Whether the service of `uid` has a unit or a drop-in of its own. */
+export function hasOwnUnit(uid: number): boolean {
+  const unit = `notp@${String(uid)}.service`;
+  return ['/run/systemd/system', ...UNIT_FOLDERS].some((folder) => [unit, `${unit}.d`].some((name) => existsSync(`${folder}/${name}`)));
+}
+
 export const JUDGE_SOCKET = 'notp-judge.socket';
 
 /** Whether only the judge decides at the PAM door: if systemd is the init of the host, or if the judge's socket exists. */

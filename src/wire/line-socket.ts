@@ -13,6 +13,9 @@ export interface LineLimits {
   readonly deadlineMs: number;
 }
 
+/** The end of the message where the other side closed the connection without an answer. */
+export const ENDED = 'it ended the conversation';
+
 /** Connects to the socket at `path`. Throws `store_unavailable` if nobody listens. */
 export async function connectLines(path: string, limits: LineLimits): Promise<LineSocket> {
   const socket = connect({ path });
@@ -82,7 +85,7 @@ function settled<T>(
       fail(error.message);
     };
     const onClose = (): void => {
-      fail('it ended the conversation');
+      fail(ENDED);
     };
     const timer = setTimeout(() => {
       fail(`it did not answer within ${String(deadlineMs / 1000)} seconds`);

@@ -72,10 +72,10 @@ export interface Question {
 }
 
 const DOORS: readonly Door[] = ['gate', 'pam', 'cli'];
-const REASONS = Object.keys(WORDING) as Reason[];
+export const REASONS = Object.keys(WORDING) as Reason[];
 /** The maximal length of a text from outside: a name, an address, a terminal, a message. */
-const MAX_TEXT = 1024;
-const SHORT = text(/^[^]{0,1024}$/);
+export const MAX_TEXT = 1024;
+export const SHORT = text(/^[^]{0,1024}$/);
 const MAX_UID = 2 ** 32 - 2;
 const CODE = text(/^\d{6,8}$/);
 const RECOVERY = text(new RegExp(`^[A-Z2-7]{${String(RECOVERY_CHARACTERS)}}$`));

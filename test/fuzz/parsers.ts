@@ -26,6 +26,7 @@ import { lineInFile } from '../../src/system/passwd-file.ts';
 import { parseCertificate } from '../../src/system/ssh-certificate.ts';
 import { parseEnrolAnswer, printEnrolAnswer } from '../../src/wire/enrolment.ts';
 import { isEnrolQuestion, parseEnrolQuestion, printEnrolQuestion } from '../../src/wire/enrolment.ts';
+import { parsePong, printPong } from '../../src/wire/ping.ts';
 import { parseAnswer, parseQuestion, parseRefusal, printAnswer, printQuestion, printRefusal } from '../../src/wire/question.ts';
 import { scratchFolder } from '../support/world.ts';
 
@@ -128,6 +129,15 @@ export const PARSERS: readonly Parser[] = [
       roundTrip(
         () => parseAnswer(text(input)),
         (answer) => parseAnswer(withoutNewline(printAnswer(answer))),
+      ),
+  },
+  {
+    name: 'pong',
+    family: 'questions and answers of the socket',
+    check: (input) =>
+      roundTrip(
+        () => parsePong(text(input)),
+        (health) => parsePong(withoutNewline(printPong(health))),
       ),
   },
   {

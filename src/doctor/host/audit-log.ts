@@ -10,6 +10,7 @@ import type { ChainHead, KeptLine } from '../../store/store.ts';
 import type { User } from '../../system/users.ts';
 import { chainKeys, type State } from '../../state/state.ts';
 import type { StatePlace } from '../../state/place.ts';
+import { tryAppend } from '../../state/trying.ts';
 import { ok, type Finding } from '../finding.ts';
 import { permissionFix, WRITE_OF_ALL } from './trust.ts';
 
@@ -32,7 +33,7 @@ export async function examineLog(state: State, place: StatePlace, known: Known):
   const folder = path.dirname(file);
   const exists = fs.existsSync(file);
   try {
-    if (exists) checkCanAppend(file);
+    if (exists) tryAppend(file);
     else checkCanCreate(folder, place.owner);
   } catch (error) {
     return [
@@ -66,16 +67,6 @@ export async function examineLog(state: State, place: StatePlace, known: Known):
 function checkCanCreate(folder: string, { name, uid }: User): void {
   const stats = fs.statSync(folder);
   if (stats.uid !== uid || (stats.mode & OWNER_CREATES) !== OWNER_CREATES) throw new Error(`${name} cannot create files in ${folder}`);
-}
-
-function checkCanAppend(file: string): void {
-  const { O_WRONLY, O_APPEND, O_NOFOLLOW, O_NONBLOCK } = fs.constants;
-  const fd = fs.openSync(file, O_WRONLY | O_APPEND | O_NOFOLLOW | O_NONBLOCK);
-  try {
-    if (!fs.fstatSync(fd).isFile()) throw new Error(`${file} is not a regular file`);
-  } finally {
-    fs.closeSync(fd);
-  }
 }
 
 /** Verifies the chain of the log, before and after the last record that the store knows. */

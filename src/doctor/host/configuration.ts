@@ -8,7 +8,7 @@ import { asUser } from '../../system/privileges.ts';
 import { SERVICE_USER, userByName } from '../../system/users.ts';
 import { ok, type Finding } from '../finding.ts';
 
-const ID = 'configuration';
+export const CONFIGURATION = 'configuration';
 /** Stands for each user: a member of no group that may read the file. */
 const ANYBODY = 'nobody';
 const READ_BY_ALL = 0o004;
@@ -22,14 +22,14 @@ export async function examineConfiguration({ gate }: { readonly gate: boolean },
     const atDoors = name === SERVICE_USER || gate;
     const who = name === SERVICE_USER ? 'The service' : 'A user';
     return {
-      id: ID,
+      id: CONFIGURATION,
       severity: atDoors ? 'fail' : 'warn',
       title: `${who} cannot read the configuration${atDoors ? ', so every login is refused' : ''}`,
       detail: `as ${name}: ${why}`,
       fix: fixFor(file),
     };
   }
-  return ok(ID, 'The service and the users can read the configuration', fs.existsSync(file) ? file : `no ${file}`);
+  return ok(CONFIGURATION, 'The service and the users can read the configuration', fs.existsSync(file) ? file : `no ${file}`);
 }
 
 /** Undefined if that user can read it, or does not exist. */

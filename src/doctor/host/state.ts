@@ -5,6 +5,7 @@ import { headOf } from '../../audit/host-name.ts';
 import { asUser } from '../../system/privileges.ts';
 import { chainKeys, type State, withState } from '../../state/state.ts';
 import { storeName, type StatePlace } from '../../state/place.ts';
+import { rolledBack } from '../../state/trying.ts';
 import { examineLog, type Known } from './audit-log.ts';
 import { ok, type Finding } from '../finding.ts';
 import { examineSpace } from './space.ts';
@@ -59,27 +60,17 @@ async function examineOpened(state: State, place: StatePlace, now: () => number)
 
 /** Reads all enrolments and writes the unchanged head, in a transaction that is then rolled back. */
 async function readAndRollBack(state: State, { auditFile }: StatePlace, now: () => number): Promise<Contents> {
-  let found: Contents | undefined;
-  const undo = new Error('rolled back on purpose');
-  try {
-    await state.store.exclusively(async (transaction) => {
-      const backlog = await transaction.backlog();
-      await transaction.moveHead(await transaction.head(), backlog.length);
-      const formerChainKeys = await transaction.formerChainKeys();
-      const clockMs = await transaction.clockMs();
-      found = {
-        head: (await headOf(auditFile, transaction, chainKeys(state, formerChainKeys))).head,
-        backlog,
-        enrolments: await transaction.enrolments(),
-        formerChainKeys,
-        skewMs: clockMs === undefined ? undefined : now() - clockMs,
-      };
-      throw undo;
-    });
-  } catch (error) {
-    if (error !== undo) throw error;
-  }
-  return found ?? { head: { seq: 0, hash: '' }, backlog: [], enrolments: [], formerChainKeys: [], skewMs: undefined };
+  return await rolledBack(state.store, async (transaction) => {
+    const formerChainKeys = await transaction.formerChainKeys();
+    const clockMs = await transaction.clockMs();
+    return {
+      head: (await headOf(auditFile, transaction, chainKeys(state, formerChainKeys))).head,
+      backlog: await transaction.backlog(),
+      enrolments: await transaction.enrolments(),
+      formerChainKeys,
+      skewMs: clockMs === undefined ? undefined : now() - clockMs,
+    };
+  });
 }
 
 function broken(error: unknown): Finding {

@@ -1,0 +1,56 @@
+/** The answer to a ping: whether a service can decide, tried without changing anything. */
+import { messageOf, NotpError } from '../error.ts';
+import { reasonOf } from '../login/record.ts';
+import { hostKeysOf } from '../state/host-keys.ts';
+import type { StatePlace } from '../state/place.ts';
+import { openState } from '../state/state.ts';
+import { rolledBack, tryLog } from '../state/trying.ts';
+import { sayError } from '../terminal/printer.ts';
+import type { Health } from '../wire/ping.ts';
+
+interface Bench {
+  readonly place: StatePlace;
+  readonly now: () => number;
+}
+
+/**
+ * Reads configuration and account (`make`), key and state, writes to the state in a transaction that is rolled back, and opens the log.
+ * `untilMs`: when it must end, by performance.now(). Never throws.
+ */
+export async function healthOf(make: () => Bench, { untilMs }: { readonly untilMs: number }): Promise<Health> {
+  let key = '';
+  try {
+    const { place, now } = make();
+    key = hostKeysOf(place)?.id ?? '';
+    if (key === '') throw new NotpError('store_unavailable', 'the service has no host key');
+    const state = openState(place, now, { create: false, untilMs });
+    try {
+      if (state !== undefined) await rolledBack(state.store, () => Promise.resolve(), untilMs);
+    } finally {
+      state?.store.close();
+    }
+    tryToLog(place);
+    return { reason: undefined, detail: '', key };
+  } catch (error) {
+    const detail = messageOf(error);
+    const reason = reasonOf(error);
+    sayFault(detail, reason === 'audit_unavailable' ? 'records wait in the state; once that is full every login is refused' : undefined);
+    return { reason, detail, key };
+  }
+}
+
+function tryToLog({ auditFile }: StatePlace): void {
+  try {
+    tryLog(auditFile);
+  } catch (error) {
+    throw new NotpError('audit_unavailable', `the audit log cannot be appended to: ${messageOf(error)}`);
+  }
+}
+
+const said = new Set<string>();
+
+/** Says each fault once in the life of the process, so that questions cannot fill the journal. */
+export function sayFault(detail: string, hint = 'every question is refused until this is fixed'): void {
+  if (!said.has(detail)) sayError(detail, hint);
+  said.add(detail);
+}
