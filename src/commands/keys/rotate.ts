@@ -108,7 +108,7 @@ function presentKey(config: Config): HostKey {
     throw new NotpError(
       'failed',
       `the host key is kept encrypted, in ${config.hostKey}.cred`,
-      `decrypt it to ${config.hostKey} with systemd-creds (owner ${service.name}, mode 0400), run this again, encrypt that file again, and then systemctl stop 'notp@*.service': until then the services refuse everybody`,
+      `decrypt it to ${config.hostKey} with systemd-creds (owner ${service.name}, mode 0400), run this again, encrypt that file again, move it to a safe place off this host, and then systemctl stop 'notp@*.service'; enrol and re-seal nobody before that, as the services have only the earlier key`,
     );
   const key = readHostKey(config.hostKey, service);
   if (key !== undefined) return key;

@@ -81,6 +81,12 @@ function wrongWith({ user, heard }: Asked & { readonly heard: Heard }, config: C
       `${detail === '' ? shellCommand`journalctl --unit=${unit} says why; ` : ''}${shellCommand`systemctl cat ${unit} shows what it may read and write`}`,
     );
   if (key === undefined || key === held) return [];
-  const file = hasEncryptedKey(config) ? `${config.hostKey}.cred` : config.hostKey;
-  return found('fail', `${whose} has another host key than this host`, `${unit} has ${held}, and ${file} is ${key}`, stop);
+  const [file, encrypted] = [config.hostKey, `${config.hostKey}.cred`];
+  const again = fs.existsSync(file) && fs.existsSync(encrypted) ? `encrypt ${file} again if ${encrypted} is older, and then ` : '';
+  return found(
+    'fail',
+    `${whose} has another host key than this host, so new enrolments do not log in`,
+    `${unit} has ${held}, and ${hasEncryptedKey(config) ? encrypted : file} is ${key}`,
+    `${again}${stop}`,
+  );
 }

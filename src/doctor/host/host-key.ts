@@ -1,6 +1,8 @@
 /** Checks of the host key: only the service can read it, or it is encrypted and only systemd can open it. */
+import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { messageOf, NotpError } from '../../error.ts';
+import { shellCommand } from '../../otp/escape.ts';
 import type { Config } from '../../system/config.ts';
 import type { User } from '../../system/users.ts';
 import { hostSealed } from '../../enrolment/host-sealed.ts';
@@ -20,6 +22,7 @@ export function examineHostKey(config: Config, service: User): Finding {
   try {
     if (readHostKey(config.hostKey, service) !== undefined) {
       const folder = whyUntrusted(path.dirname(config.hostKey));
+      if (folder === undefined && fs.existsSync(`${config.hostKey}.cred`)) return bothKeys(config);
       if (folder === undefined) return ok(id, 'The host key exists, and only the service can read it', config.hostKey);
       return {
         id,
@@ -60,6 +63,16 @@ export async function examineFormerKeys(config: Config, service: User, now: () =
   } catch {
     return [];
   }
+}
+
+function bothKeys({ hostKey }: Config): Finding {
+  return {
+    id: 'host-key',
+    severity: 'warn',
+    title: 'The host key is on the disk both as it is and encrypted',
+    detail: `${hostKey} and ${hostKey}.cred`,
+    fix: shellCommand`if ${hostKey} was changed, encrypt it again; then move it to a safe place off this host (or remove ${`${hostKey}.cred`}, if no drop-in uses it)`,
+  };
 }
 
 function encryptedKey(file: string): Finding {

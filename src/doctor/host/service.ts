@@ -6,12 +6,13 @@ import { shellCommand } from '../../otp/escape.ts';
 import { credentialNames, expand, type Config } from '../../system/config.ts';
 import { hasService, isBooted, JUDGE_SOCKET } from '../../system/systemd.ts';
 import { SERVICE_USER, userByName, type User } from '../../system/users.ts';
-import { hasEncryptedKey } from '../../state/host-keys.ts';
 import { ok, type Finding } from '../finding.ts';
 import type { Person } from '../people.ts';
 
 const SYSTEMCTL = '/usr/bin/systemctl';
 const TIMEOUT_MS = 30_000;
+/** Its unit is that of every service, with all drop-ins. */
+const JUDGE_SERVICE = 'notp@judge.service';
 /** Unit names on one command line. */
 const BATCH = 100;
 
@@ -64,26 +65,50 @@ function examineJudge({ judge }: Config): Finding {
 
 /** The host key reaches the service only through a line of its unit. */
 function examineCredential(config: Config): Finding[] {
-  const present = systemctl(['cat', 'notp@.service']).join('\n').split('\n');
-  const byFile = `LoadCredential=${path.basename(config.hostKey)}:${config.hostKey}`;
-  // A single key may also have the name of its file.
-  if (config.hostKeys.length === 1 && !hasEncryptedKey(config) && present.includes(byFile))
-    return [ok('service-credential', 'The service receives the host key', byFile)];
-  const [first, ...others] = credentialNames(config).map((name, i) => `${name}:${config.hostKeys[i] ?? ''}`);
-  const key = hasEncryptedKey(config) ? `LoadCredentialEncrypted=${first ?? ''}.cred` : `LoadCredential=${first ?? ''}`;
-  const lines = [key, ...others.map((other) => `LoadCredential=${other}`)];
-  const line = lines.find((each) => !present.includes(each)) ?? lines.join(', ');
-  if (lines.every((each) => present.includes(each))) return [ok('service-credential', 'The service receives the host key', line)];
-  const title = 'The service does not receive the host key';
+  const loaded = credentialsIn(systemctl(['cat', JUDGE_SERVICE]).join('\n'));
+  const lines = credentialNames(config).map((name, i): readonly string[] => {
+    const file = config.hostKeys[i] ?? '';
+    // A single key may also have the name of its file.
+    const names = config.hostKeys.length === 1 ? [name, path.basename(file)] : [name];
+    const encrypted = i === 0 && fs.existsSync(`${file}.cred`) ? names.map((each) => `${ENCRYPTED}=${each}:${file}.cred`) : [];
+    const plain = i > 0 || encrypted.length === 0 || fs.existsSync(file) ? names.map((each) => `${PLAIN}=${each}:${file}`) : [];
+    return [...encrypted, ...plain];
+  });
+  const missing = lines.find((some) => !some.some((line) => loaded.includes(line)));
+  if (missing === undefined) {
+    const present = lines.map((some) => some.find((line) => loaded.includes(line)));
+    return [ok('service-credential', 'The service receives the host key', present.join(', '))];
+  }
+  const [line = ''] = missing;
+  const instead = loaded.length === 0 ? '' : `, but ${loaded.join(', ')}`;
+  const fix = line.startsWith(ENCRYPTED)
+    ? 'install systemd/encrypted-host-key.conf as a drop-in'
+    : `add a drop-in to notp@.service with ${line}, or remove the one that has another: systemctl cat ${JUDGE_SERVICE}`;
   return [
     {
       id: 'service-credential',
       severity: 'fail',
-      title,
-      detail: `notp@.service has no ${line}`,
-      fix: hasEncryptedKey(config) ? 'install systemd/encrypted-host-key.conf as a drop-in' : `add a drop-in to notp@.service with ${line}`,
+      title: 'The service does not receive the host key',
+      detail: `notp@.service has no ${line}${instead}`,
+      fix,
     },
   ];
+}
+
+const PLAIN = 'LoadCredential';
+const ENCRYPTED = 'LoadCredentialEncrypted';
+
+/**
+ * The credentials that the unit files in `text` load, as systemd reads them: an empty line of either kind discards all before it, and a
+ * later one replaces one of the same name. `systemctl show` prints none.
+ */
+export function credentialsIn(text: string): string[] {
+  const loaded = new Map<string, string>();
+  for (const [, key = '', value = ''] of text.matchAll(/^[ \t]*(LoadCredential(?:Encrypted)?)[ \t]*=[ \t]*(.*?)[ \t]*$/gm)) {
+    if (value === '') loaded.clear();
+    else loaded.set(value.split(':')[0] ?? '', `${key}=${value}`);
+  }
+  return [...loaded.values()];
 }
 
 function examineSockets(config: Config, users: readonly User[]): Finding[] {

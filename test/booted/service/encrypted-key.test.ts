@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { before, describe, it } from 'node:test';
+import type { Finding } from '../../../src/doctor/doctor.ts';
 import { ROOT } from '../../support/process.ts';
 import { lacks, type TestUser } from '../../support/world.ts';
 import { bootService, recoveryCodes, scanned, type Phone, type ServiceWorld, SERVICE_NEEDS } from './world.ts';
@@ -79,5 +80,77 @@ describe('with the host key encrypted on the disk', { skip: lacks(SERVICE_NEEDS)
     assert.equal(fs.existsSync(world.outside(KEY)), false);
     assert.equal(await world.container.must(['systemctl', 'is-system-running']), 'running\n');
     assert.equal((await world.login(alice, phone.recoveryCode())).stdout, 'alice\n');
+  });
+
+  const findings = async (...ids: readonly string[]): Promise<string[]> => {
+    const { stdout } = await world.container.run(['notp', 'doctor', '--json']);
+    const found = stdout
+      .trimEnd()
+      .split('\n')
+      .map((line) => JSON.parse(line) as Finding);
+    return found.filter(({ id }) => ids.includes(id)).map(({ id, severity, detail }) => `${id} ${severity} ${detail}`);
+  };
+  const IDS = ['host-key', 'service-credential', 'service-answers'];
+  const stop = (): Promise<string> => world.container.must(['sh', '-c', "systemctl stop 'notp@*.service' 2>&1"]);
+  const encrypt = (): Promise<string> => world.container.must(['systemd-creds', 'encrypt', '--name=host.key', KEY, `${KEY}.cred`]);
+  const rotated = async (): Promise<string> => (await world.container.must(['notp', 'host-key', 'rotate'])).trim();
+  const loaded = `service-credential ok LoadCredentialEncrypted=host.key:${KEY}.cred`;
+
+  it('doctor finds all in order', async () => {
+    const found = await findings(...IDS);
+    assert.deepEqual(
+      found.map((each) => each.split(' ').slice(0, 2).join(' ')),
+      ['service-answers ok', 'service-credential ok', 'host-key ok'],
+    );
+    assert.ok(found.includes(loaded), found.join('\n'));
+  });
+
+  it('the hint of rotate left the plain key on the disk, and doctor found the host key in order', async () => {
+    const refused = await world.container.run(['notp', 'host-key', 'rotate']);
+    assert.match(refused.stderr, /encrypt that file again, move it to a safe place off this host, and then systemctl stop/);
+    await world.container.must([
+      'sh',
+      '-c',
+      `systemd-creds decrypt --name=host.key ${KEY}.cred ${KEY}; chown notp: ${KEY}; chmod 400 ${KEY}`,
+    ]);
+    assert.ok((await findings(...IDS)).includes(`host-key warn ${KEY} and ${KEY}.cred`));
+  });
+
+  it('doctor said that the service receives the host key while it had another one than root, and every login was refused', async () => {
+    const earlier = (await world.container.must(['notp', 'host-key', 'id'])).trim();
+    const id = await rotated();
+    await world.container.must(['notp', 'reseal', '--all']);
+    const other = (await findings('service-answers')).filter((each) => each.includes('fail'));
+    assert.ok(other.length > 0);
+    // The service says so itself as soon as the state needs the other key.
+    for (const each of other) assert.match(each, new RegExp(`has ${earlier}, and ${KEY} is ${id}|store_unavailable`));
+    await encrypt();
+    await world.container.must(['rm', KEY]);
+    await stop();
+    assert.deepEqual(
+      (await findings('service-answers')).filter((each) => each.includes('fail')),
+      [],
+    );
+    assert.equal((await world.login(alice, phone.recoveryCode())).stdout, 'alice\n');
+  });
+
+  it('doctor said that the service receives the host key when the encrypted one was gone, and a drop-in still named it', async () => {
+    await world.container.must([
+      'sh',
+      '-c',
+      `systemd-creds decrypt --name=host.key ${KEY}.cred ${KEY}; chown notp: ${KEY}; chmod 400 ${KEY}; mv ${KEY}.cred /root/`,
+    ]);
+    await stop();
+    const found = await findings(...IDS);
+    assert.ok(
+      found.includes(
+        `service-credential fail notp@.service has no LoadCredential=host.key:${KEY}, but LoadCredentialEncrypted=host.key:${KEY}.cred`,
+      ),
+      found.join('\n'),
+    );
+    assert.ok(
+      found.some((each) => each.startsWith('service-answers fail')),
+      found.join('\n'),
+    );
   });
 });
