@@ -12,7 +12,7 @@ import { ping, type Heard } from '../../wire/ping.ts';
 import { connectOnce, type Wire } from '../../wire/remote.ts';
 import { ok, type Finding } from '../finding.ts';
 import type { Person } from '../people.ts';
-import type { DoorsInUse } from './service.ts';
+import { wrongWithSocket, type DoorsInUse } from './service.ts';
 
 export const ANSWERS = 'service-answers';
 /** Each user asked starts a service. All are of one unit, unless a user has a unit or drop-in of their own: those are asked first. */
@@ -28,10 +28,10 @@ interface Asked {
 export async function examineAnswers(config: Config, atGate: readonly Person[], { gate, pam }: DoorsInUse): Promise<Finding[]> {
   if (!hasService()) return [];
   const enrolled = atGate.filter(({ enrolments }) => enrolments.length > 0).map(({ user }) => user);
-  // A socket that is missing has a finding of its own.
-  const users = gate ? enrolled.filter((user) => fs.existsSync(expand(config.socket, user))) : [];
+  // A socket that is missing or not the user's has a finding of its own.
+  const users = gate ? enrolled.filter((user) => wrongWithSocket(expand(config.socket, user), user) === undefined) : [];
   const some = users.toSorted((a, b) => Number(hasOwnUnit(b.uid)) - Number(hasOwnUnit(a.uid))).slice(0, MAX_ASKED);
-  const asked: Asked[] = pam && fs.existsSync(config.judge) ? [{ wire: await connectOnce(config.judge) }] : [];
+  const asked: Asked[] = pam && wrongWithSocket(config.judge, { uid: 0 }) === undefined ? [{ wire: await connectOnce(config.judge) }] : [];
   for (const user of some) asked.push({ user, wire: await asUser(user, () => connectOnce(expand(config.socket, user))) });
   const heard = await Promise.all(asked.map(async (each) => ({ ...each, heard: await ping(each.wire) })));
   const key = await keyOf(config);

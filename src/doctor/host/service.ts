@@ -57,10 +57,10 @@ function examineUnits(config: Config, { gate, pam }: DoorsInUse): Finding[] {
 function examineJudge({ judge }: Config): Finding {
   const [active = ''] = states('is-active', [JUDGE_SOCKET]);
   const [enabled = ''] = states('is-enabled', [JUDGE_SOCKET]);
-  const wrong = wrongWith(judge, { uid: 0 }) ?? unlessState('active', active) ?? unlessState('enabled', enabled);
+  const wrong = wrongWithSocket(judge, { uid: 0 }) ?? unlessState('active', active) ?? unlessState('enabled', enabled);
   if (wrong === undefined) return ok('service-judge', 'The judge of the PAM door listens', judge);
   const title = 'The judge of the PAM door does not listen, so every login there is refused';
-  return { id: 'service-judge', severity: 'fail', title, detail: wrong, fix: shellCommand`systemctl enable --now ${JUDGE_SOCKET}` };
+  return { id: 'service-judge', severity: 'fail', title, detail: wrong, fix: howToListen(JUDGE_SERVICE, JUDGE_SOCKET) };
 }
 
 /** The host key reaches the service only through a line of its unit. */
@@ -115,7 +115,8 @@ function examineSockets(config: Config, users: readonly User[]): Finding[] {
   const names = users.map(({ uid }) => `notp@${String(uid)}.socket`);
   const [enabled, active] = hasService() ? [states('is-enabled', names), states('is-active', names)] : [[], []];
   const findings = users.flatMap((user, i) => {
-    const wrong = wrongWith(expand(config.socket, user), user) ?? unlessState('active', active[i]) ?? unlessState('enabled', enabled[i]);
+    const wrong =
+      wrongWithSocket(expand(config.socket, user), user) ?? unlessState('active', active[i]) ?? unlessState('enabled', enabled[i]);
     if (wrong === undefined) return [];
     const title = "The user's socket does not work, so the gate refuses";
     return [
@@ -124,7 +125,7 @@ function examineSockets(config: Config, users: readonly User[]): Finding[] {
         severity: 'fail',
         title,
         detail: wrong,
-        fix: shellCommand`systemctl enable --now ${names[i] ?? ''}`,
+        fix: howToListen(`notp@${String(user.uid)}.service`, names[i] ?? ''),
         user: user.name,
       } as const,
     ];
@@ -134,7 +135,13 @@ function examineSockets(config: Config, users: readonly User[]): Finding[] {
     : [ok('service-socket', 'Every enrolled user has a socket', `${String(users.length)} checked`)];
 }
 
-function wrongWith(socket: string, user: Pick<User, 'uid'>): string | undefined {
+/** systemd starts no socket whose service still runs. */
+function howToListen(service: string, socket: string): string {
+  return shellCommand`systemctl stop ${service} && systemctl enable --now ${socket}`;
+}
+
+/** Why the socket at this path is not the private one of `user`; undefined if it is. */
+export function wrongWithSocket(socket: string, user: Pick<User, 'uid'>): string | undefined {
   const stats = fs.lstatSync(socket, { throwIfNoEntry: false });
   if (stats === undefined) return `${socket} is not there`;
   if (!stats.isSocket()) return `${socket} is not a socket`;
