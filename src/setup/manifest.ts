@@ -22,19 +22,24 @@ export interface Manifest {
   readonly notp: typeof VERSION;
   readonly id: string;
   readonly door: SetupDoor;
-  /** RFC 3339. */
+  /** Larger than that of each earlier setup, whatever the clock says; absent in records of an earlier notp. */
+  readonly order?: number;
+  /** RFC 3339, by a clock that may be put right later. */
   readonly created: string;
   /** In the order in which they are written. */
   readonly files: readonly KeptFile[];
 }
 
-export function manifestOf({ door, changes }: Plan, id: string, created: string): Manifest {
+export function manifestOf(
+  { door, changes }: Plan,
+  { id, order, created }: Pick<Required<Manifest>, 'id' | 'order' | 'created'>,
+): Manifest {
   const files = changes.map(({ file, before, after }) => ({
     file,
     before: before === undefined ? null : fingerprint(before),
     after: fingerprint(after),
   }));
-  return { notp: VERSION, id, door, created, files };
+  return { notp: VERSION, id, door, order, created, files };
 }
 
 export function fingerprint({ bytes, mode, uid, gid }: Present): Fingerprint {
@@ -46,8 +51,23 @@ export function isEqual(one: Fingerprint | null, other: Fingerprint | null): boo
   return one.sha256 === other.sha256 && one.mode === other.mode && one.uid === other.uid && one.gid === other.gid;
 }
 
-export function printManifest({ notp, id, door, created, files }: Manifest): string {
-  return JSON.stringify({ notp, id, door, created, files }, undefined, 2) + '\n';
+export function printManifest({ notp, id, door, order, created, files }: Manifest): string {
+  return JSON.stringify({ notp, id, door, order, created, files }, undefined, 2) + '\n';
+}
+
+/** The order in which setups are undone: the newest first. */
+export function newestFirst<T extends Pick<Manifest, 'id' | 'order'>>(setups: readonly T[]): T[] {
+  return setups.toSorted((a, b) => orderOf(b) - orderOf(a) || (a.id < b.id ? 1 : -1));
+}
+
+/** The order of the setup after all of these. */
+export function nextOrder(setups: readonly Pick<Manifest, 'order'>[]): number {
+  return Math.max(0, ...setups.map(orderOf)) + 1;
+}
+
+/** Setups of an earlier notp are older than all others, and known only by the time in their ids. */
+function orderOf({ order = 0 }: Pick<Manifest, 'order'>): number {
+  return order;
 }
 
 /** Throws `failed` for a damaged manifest or one of another version. Only root can write it, so nothing else is checked. */

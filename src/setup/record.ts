@@ -13,7 +13,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { errnoOf, NotpError } from '../error.ts';
 import { checkFolders, syncFolder, writeNew } from '../system/trusted.ts';
-import { manifestOf, parseManifest, printManifest, type Manifest } from './manifest.ts';
+import { manifestOf, newestFirst, nextOrder, parseManifest, printManifest, type Manifest } from './manifest.ts';
 import type { Plan } from './plan.ts';
 
 const RECORDS = '/var/lib/notp-setup';
@@ -30,7 +30,7 @@ type Mark = 'applied' | 'confirmed' | 'undoing' | 'undone';
 export function makeRecord(plan: Plan, now: () => number): Setup {
   const created = new Date(now()).toISOString();
   const id = `${created.replace(/[-:.]/g, '')}-${randomBytes(4).toString('hex')}`;
-  const setup = { ...manifestOf(plan, id, created), folder: path.join(RECORDS, id) };
+  const setup = { ...manifestOf(plan, { id, created, order: nextOrder(allSetups()) }), folder: path.join(RECORDS, id) };
   makeFolder(RECORDS);
   makeFolder(setup.folder);
   for (const [i, { before }] of plan.changes.entries()) {
@@ -126,7 +126,7 @@ function unconfirmedId(): string | undefined {
 function allSetups(): Setup[] {
   const entries = fs.existsSync(RECORDS) && checkFolders('/', RECORDS, 0) ? fs.readdirSync(RECORDS) : [];
   const complete = entries.filter((entry) => ID.test(entry) && fs.existsSync(path.join(RECORDS, entry, 'manifest')));
-  return complete.toSorted().toReversed().map(readSetup);
+  return newestFirst(complete.map(readSetup));
 }
 
 function readSetup(id: string): Setup {

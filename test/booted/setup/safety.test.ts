@@ -9,7 +9,7 @@ const DROP_IN = '/etc/ssh/sshd_config.d/10-notp-gate.conf';
 const OTHER = '/etc/ssh/sshd_config.d/05-other.conf';
 const MAIN = '/etc/ssh/sshd_config';
 
-describe('notp setup', { skip: lacks({ root: true, programs: [...CONTAINER_NEEDS.programs] }) }, () => {
+describe('notp setup', { skip: lacks({ root: true, programs: [...CONTAINER_NEEDS.programs, 'faketime'] }) }, () => {
   let host: Host;
   let untouched: Readonly<Record<string, string>>;
   before(async () => {
@@ -124,4 +124,21 @@ describe('notp setup', { skip: lacks({ root: true, programs: [...CONTAINER_NEEDS
     assert.deepEqual(doors, ['gate', 'sudo', 'gate']);
     assert.match((await host.setup('undo')).stderr, /there is no setup to undo/);
   });
+
+  for (const clocks of [
+    ['+2h', '+0', '-3d'],
+    ['-1d', '+1d', '+0'],
+    ['+0', '-1h', '+1h'],
+  ])
+    it(`undoes setups to the byte whose clocks were at ${clocks.join(', ')}: undo said that somebody had changed the files, and --force left a block of notp`, async () => {
+      const scopes = [['bob'], ['bob', 'nobody'], ['nobody']];
+      for (const [i, users] of scopes.entries()) {
+        const clock = ['faketime', '--exclude-monotonic', '-f', clocks[i] ?? ''];
+        const words = ['pam', ...users.flatMap((user) => ['--user', user]), '--apply', '--confirm-within', 'never'];
+        assertDone(await host.container.run([...clock, 'notp', 'setup', ...words]));
+      }
+      assertDone(await host.setup('undo'));
+      assertAsBefore(host, untouched);
+      assert.match((await host.setup('undo')).stderr, /there is no setup to undo/);
+    });
 });
