@@ -2,7 +2,7 @@
 import { appendSummaries } from '../audit/audit.ts';
 import type { Origin } from '../audit/record.ts';
 import { messageOf, NotpError } from '../error.ts';
-import type { Config } from '../system/config.ts';
+import { defaultConfig, type Config } from '../system/config.ts';
 import { sayError } from '../terminal/printer.ts';
 import { realUser, userByUid } from '../system/users.ts';
 import { accountContexts } from '../login/account.ts';
@@ -81,9 +81,13 @@ function answeringForOne(options: ServeOptions, uid: number): Answering {
       if (isPing(line)) return pinged(async () => ({ ...(await healthOf(serviceOf, arrival(options))), detail: '' }));
       if (isEnrolQuestion(line)) {
         const question = parseEnrolQuestion(line);
-        const answer = refusing({ user: '', uid, ...ENROLLING }, serviceOf, async (service, enrolment) => ({
-          line: await answerEnrolment(question, service, enrolment),
-        }));
+        const answer = refusing(
+          () => ({ user: nameOf(uid), uid, ...ENROLLING }),
+          serviceOf,
+          async (service, enrolment) => ({
+            line: await answerEnrolment(question, service, enrolment),
+          }),
+        );
         return { account: '', answer };
       }
       const asked = parseRefusal(line) ?? parseQuestion(line);
@@ -92,12 +96,16 @@ function answeringForOne(options: ServeOptions, uid: number): Answering {
         throw new NotpError('failed', "a user's socket is only for questions about that user");
       if (!('ask' in asked) && !OF_GATE.includes(asked.reason)) throw new NotpError('failed', 'a door cannot refuse for this reason');
       const came = arrival(options);
-      const answer = refusing({ user: '', uid, ...origin }, serviceOf, (service) => judgeOrRecord(asked, service, came));
+      const answer = refusing(
+        () => ({ user: nameOf(uid), uid, ...origin }),
+        serviceOf,
+        (service) => judgeOrRecord(asked, service, came),
+      );
       return { account: '', ...askerOf(asked), answer };
     },
     firstMs: PATIENCE_MS,
     patienceMs: PATIENCE_MS,
-    leave: leaving(serviceOf, ({ account }) => [account.user]),
+    leave: leaving(options, () => [nameOf(uid)]),
   };
 }
 
@@ -116,7 +124,7 @@ function answeringForAll(options: ServeOptions): Answering {
       if (account.uid !== undefined) names.add(account.user);
       const came = arrival(options);
       const answer = refusing(
-        { ...account, ...origin },
+        () => ({ ...account, ...origin }),
         () => benchOf(options),
         (bench) => judgeOrRecord(asked, { ...bench, account }, came),
       );
@@ -126,10 +134,7 @@ function answeringForAll(options: ServeOptions): Answering {
     // The door reads the user's files between connecting and asking, and these may lie on a slow file server.
     firstMs: ANSWER_DEADLINE_MS,
     patienceMs: PATIENCE_MS,
-    leave: leaving(
-      () => benchOf(options),
-      () => [...names],
-    ),
+    leave: leaving(options, () => [...names]),
   };
 }
 
@@ -147,7 +152,7 @@ async function judgeOrRecord(asked: Question | ToldRefusal, service: Service, ca
 
 type Answer = (enrolment: SelfEnrolment) => Promise<Answered>;
 type Refusing = <B extends Bench>(
-  origin: Origin,
+  origin: () => Origin,
   make: () => B,
   answer: (bench: B, enrolment: SelfEnrolment) => Promise<Answered>,
 ) => Answer;
@@ -166,20 +171,31 @@ function refusingAll({ now }: ServeOptions): Refusing {
     } catch (error) {
       const detail = messageOf(error);
       sayFault(detail);
-      return answerOf(await recordRefusal({ config: undefined, origin, reason: reasonOf(error), detail }, now));
+      return answerOf(await recordRefusal({ config: undefined, origin: origin(), reason: reasonOf(error), detail }, now));
     }
     return await answer(bench, enrolment);
   };
 }
 
-/** Records the refusals that were only counted so far, for the users that `names` gives. */
-function leaving<B extends Bench>(make: () => B, names: (bench: B) => readonly string[]): () => Promise<void> {
+/** The name of the user of `uid`, for a record. Empty where the passwd database cannot tell. */
+function nameOf(uid: number): string {
+  try {
+    return userByUid(uid).name;
+  } catch {
+    return '';
+  }
+}
+
+/**
+ * Records the refusals that were only counted so far, for the users that `names` gives. Refusals for a configuration that cannot be used
+ * are counted where the defaults say; see recordRefusal().
+ */
+function leaving(options: ServeOptions, names: () => readonly string[]): () => Promise<void> {
   return async () => {
     try {
-      const bench = make();
-      await recordCounted(bench, names(bench));
+      await recordCounted(benchOf(options), names());
     } catch {
-      // The next start reports the fault.
+      await recordCounted(benchOf({ ...options, configuration: defaultConfig }), names()).catch(() => undefined);
     }
   };
 }
@@ -245,7 +261,7 @@ async function statusFacts({ config, account, place, now }: Service, sent: reado
 }
 
 /** Records the refusals of a flood that were only counted so far, since the next login may be far off. If that fails they stay counted. */
-async function recordCounted({ place, now }: Bench, names: readonly string[]): Promise<void> {
+async function recordCounted({ place, now }: Pick<Bench, 'place' | 'now'>, names: readonly string[]): Promise<void> {
   try {
     await withState(place, now, async (state) => {
       for (const name of names) await state?.store.exclusively((transaction) => appendSummaries(state.log, transaction, name));

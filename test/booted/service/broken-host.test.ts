@@ -10,12 +10,14 @@ import { bootService, type Phone, type ServiceWorld, SERVICE_NEEDS } from './wor
 const KEY = '/etc/notp/host.key';
 const DROP_INS = '/etc/systemd/system/notp@.service.d';
 const PLENTY = '[policy]\nbudget = 50\n';
-/** A question of the gate, which the service may answer whatever is wrong. */
-const QUESTION = `import json, socket, sys
-s = socket.socket(socket.AF_UNIX); s.connect("/run/notp/%s.sock" % sys.argv[1]); f = s.makefile("rw")
-f.write(json.dumps({"notp": "question/3", "ask": "before", "account": None, "door": "gate", "service": "ssh", "rhost": "", "tty": "",
-  "files": [{"context": "ssh", "sealed": "", "wrong": ""}], "connection": None, "keyDigest": "", "readings": [], "timedOut": False}, separators=(",", ":")) + "\\n"); f.flush()
-print(json.loads(f.readline())["reason"])`;
+/** Questions of the gate, which the service may answer whatever is wrong, each on a connection of its own; prints one key of the last answer. */
+const questions = (key: 'reason' | 'ref', times = 1): string => `import json, socket, sys
+for _ in range(${String(times)}):
+  s = socket.socket(socket.AF_UNIX); s.connect("/run/notp/%s.sock" % sys.argv[1]); f = s.makefile("rw")
+  f.write(json.dumps({"notp": "question/3", "ask": "before", "account": None, "door": "gate", "service": "ssh", "rhost": "", "tty": "",
+    "files": [{"context": "ssh", "sealed": "", "wrong": ""}], "connection": None, "keyDigest": "", "readings": [], "timedOut": False}, separators=(",", ":")) + "\\n"); f.flush()
+  answer = json.loads(f.readline())
+print(answer["${key}"])`;
 
 describe('a host on which something is wrong', { skip: lacks(SERVICE_NEEDS) }, () => {
   let world: ServiceWorld;
@@ -70,7 +72,7 @@ describe('a host on which something is wrong', { skip: lacks(SERVICE_NEEDS) }, (
     const ran = await world.login(alice, phone.recoveryCode());
     assert.deepEqual([ran.code, ran.stdout], [1, '']);
     assert.match(ran.stderr, /the configuration cannot be used: \/etc\/notp\/notp\.toml:1/);
-    const ask = ['python3', '-c', QUESTION, String(alice.uid)];
+    const ask = ['python3', '-c', questions('reason'), String(alice.uid)];
     for (let i = 0; i < 3; i++) assert.equal(await world.container.must(ask, { as: 'alice' }), 'bad_configuration\n');
     assert.equal((await starts()) - earlier, 1);
     await world.configure(PLENTY);
@@ -119,5 +121,28 @@ describe('a host on which something is wrong', { skip: lacks(SERVICE_NEEDS) }, (
       assert.equal(await world.container.must(['systemctl', 'is-active', service.replace('.service', '.socket')]), 'active\n');
       assert.equal(await logsIn(), true);
     }
+  });
+
+  it('records by name whom it refuses while the configuration cannot be used: nobody had a name, and all users shared one tally', async () => {
+    const bob = await world.addUser('bob');
+    await world.enroll(bob);
+    const earlier = (await world.records()).length;
+    await inside("chmod 600 /etc/notp/notp.toml; systemctl stop 'notp@*.service'");
+    const ask = async ({ name, uid }: TestUser, times: number): Promise<string> =>
+      (await world.container.must(['python3', '-c', questions('ref', times), String(uid)], { as: name })).trim();
+    await ask(alice, 130);
+    const ref = await ask(bob, 1);
+    await inside("systemctl stop 'notp@*.service'; chmod 644 /etc/notp/notp.toml");
+    const records = (await world.records()).slice(earlier).filter(({ reason }) => reason === 'bad_configuration');
+    assert.deepEqual([...new Set(records.map(({ user }) => user))].toSorted(), ['alice', 'bob']);
+    const [his, ...more] = records.filter(({ user }) => user === 'bob');
+    assert.deepEqual([his?.ref, his?.uid, more.length], [ref, bob.uid, 0]);
+    const hers = records.filter(({ user }) => user === 'alice');
+    assert.equal(
+      hers.reduce((sum, { count = 1 }) => sum + count, 0),
+      130,
+      'what was only counted is told when the service leaves',
+    );
+    assert.ok(hers.length < 110);
   });
 });
