@@ -132,13 +132,23 @@ export function isThere(database: string, owner: User, create: boolean): boolean
   throw new NotpError('store_unavailable', `${folder}: there is no such folder`, 'run notp host-key init once on this host');
 }
 
-/** Whether the database exists. A symlink, a FIFO, a hard link or a file of another user throws. */
+/** What SQLite opens beside a database, before it opens that. */
+const BESIDE = ['-journal', '-wal', '-shm'];
+
+/** Whether the database exists. A symlink, a FIFO, a hard link or a file of another user throws, and anything but a file beside it. */
 function isOurDatabase(database: string, owner: User): boolean {
+  for (const name of BESIDE) {
+    const file = `${database}${name}`;
+    // SQLite would wait for ever for a FIFO.
+    if (look(file, owner)?.isFile() === false) throw new NotpError('store_unavailable', `${file} is not a regular file`, FIND_OUT);
+  }
   const stats = look(database, owner);
   if (stats === undefined) return false;
   if (stats.isFile() && stats.uid === owner.uid && stats.nlink === 1 && (stats.mode & 0o077) === 0) return true;
-  throw new NotpError('store_unavailable', `${database} is not a private file of ${owner.name}`, 'find out who put it there');
+  throw new NotpError('store_unavailable', `${database} is not a private file of ${owner.name}`, FIND_OUT);
 }
+
+const FIND_OUT = 'find out who put it there';
 
 function look(file: string, owner: User): fs.Stats | undefined {
   try {

@@ -119,6 +119,20 @@ describe('the state', { skip: lacks({ root: true, programs: ['sqlite3'] }) }, ()
     }
   });
 
+  it('with a FIFO in the place of its journal kept audit verify and doctor waiting for ever', async () => {
+    for (const beside of ['-journal', '-wal', '-shm']) {
+      const file = `${database()}${beside}`;
+      fs.rmSync(file, { force: true });
+      must(['mkfifo', '--mode=0666', file]);
+      const { code, stderr } = await run([...SOURCE_NOTP, 'audit', 'verify', '--config', config], { timeoutMs: 20_000 });
+      const found = (await examine()).findings;
+      fs.rmSync(file);
+      assert.deepEqual([code, wrong(found)], [3, ['store']], stderr);
+      assert.equal(detailOf(found, 'store'), `${file} is not a regular file`);
+    }
+    assert.deepEqual(wrong((await examine()).findings), []);
+  });
+
   it('is named where the log takes no line', async () => {
     fs.renameSync(log(), `${log()}.away`);
     fs.mkdirSync(log());
