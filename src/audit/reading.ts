@@ -167,9 +167,10 @@ function reaching<T>(action: () => T): T {
   try {
     return action();
   } catch (error) {
-    throw new NotpError('audit_unavailable', messageOf(error), 'only root can read the log of the host; users can read their own', {
-      cause: error,
-    });
+    // O_NOFOLLOW: a symlink in the place of the log.
+    const isPlanted = errnoOf(error) === 'ELOOP';
+    const hint = isPlanted ? 'find out who put a symlink there' : 'only root can read the log of the host; users can read their own';
+    throw new NotpError('audit_unavailable', messageOf(error), hint, { cause: error });
   }
 }
 

@@ -64,6 +64,19 @@ describe('the audit log of a user', { skip: lacks({ programs: ['oathtool'] }) },
     assert.match(stderr, /notp: hint: only root can read the log of the host; users can read their own/);
   });
 
+  it('with a symlink in its place is not what only root can read: root was told so', async () => {
+    const other = ownState('audit-symlink');
+    await other.enrol();
+    const log = path.join(other.secrets, '.audit.log');
+    fs.rmSync(log);
+    fs.symlinkSync('/etc/passwd', log);
+    for (const words of [['audit'], ['audit', '--ref', '01234567']]) {
+      const { code, stderr } = await other.notp(words);
+      assert.equal(code, 3);
+      assert.match(stderr, /ELOOP.*\nnotp: hint: find out who put a symlink there\n/);
+    }
+  });
+
   it('is read as a file and never through a FIFO, which would wait for ever', { skip: lacks({ programs: ['mkfifo'] }) }, async () => {
     const other = ownState('audit-fifo');
     await other.enrol();
