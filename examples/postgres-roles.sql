@@ -12,7 +12,8 @@
 --   [store]
 --   url = "postgres://web1@db.example.org/notp"
 --   host = "web1"              # the same name
--- Where the host had another name in the store before, its log goes on under this one by itself.
+-- Where the host had another name in the store before ("old"), hand its log over to this role, once:
+--   psql -d notp -v old=old -v host=web1 -f postgres-roles.sql
 -- `notp store migrate` and `notp store copy` go on as the owner.
 \set ON_ERROR_STOP 1
 BEGIN;
@@ -23,10 +24,10 @@ GRANT USAGE ON SCHEMA notp TO :"host";
 GRANT SELECT ON notp.version TO :"host";
 GRANT SELECT, INSERT, DELETE ON notp.sealed, notp.approved TO :"host";
 -- Added to, never changed.
-GRANT SELECT, INSERT ON notp.mark, notp.outage, notp.imported TO :"host";
+GRANT SELECT, INSERT ON notp.host, notp.mark, notp.outage, notp.imported TO :"host";
 -- Changed by columns: whoever may update a whole table may lock it, too.
 GRANT SELECT, INSERT ON notp.chain, notp.backlog, notp.former_chain_key, notp.refusals, notp.acceptances,
-  notp.enrolment, notp.connection, notp.peer, notp.counter, notp.log TO :"host";
+  notp.enrolment, notp.connection, notp.peer, notp.counter TO :"host";
 GRANT UPDATE (seq, hash, lacking, mac) ON notp.chain TO :"host";
 GRANT UPDATE (seq, part, text) ON notp.backlog TO :"host";
 GRANT UPDATE (mac) ON notp.former_chain_key TO :"host";
@@ -36,17 +37,23 @@ GRANT UPDATE (id, pending_id, status, last_step, tokens, as_of_ms, spent, pendin
 GRANT UPDATE (id, pid, start_ticks, boot_id, turn, mac) ON notp.connection TO :"host";
 GRANT UPDATE (id, digest, accepted_ms, mac) ON notp.peer TO :"host";
 GRANT UPDATE (next) ON notp.counter TO :"host";
--- To lock it.
-GRANT UPDATE (name) ON notp.log TO :"host";
 GRANT UPDATE (text) ON notp.sealed TO :"host";
 GRANT UPDATE (as_of_ms, mac) ON notp.approved TO :"host";
 
+-- Each log belongs to the host that began it.
+\if :{?old}
+UPDATE notp.chain SET host = :'host' WHERE host = :'old';
+\endif
+
+ALTER TABLE notp.host ENABLE ROW LEVEL SECURITY;
 ALTER TABLE notp.chain ENABLE ROW LEVEL SECURITY;
 ALTER TABLE notp.backlog ENABLE ROW LEVEL SECURITY;
 ALTER TABLE notp.mark ENABLE ROW LEVEL SECURITY;
 ALTER TABLE notp.former_chain_key ENABLE ROW LEVEL SECURITY;
 ALTER TABLE notp.refusals ENABLE ROW LEVEL SECURITY;
 ALTER TABLE notp.acceptances ENABLE ROW LEVEL SECURITY;
+DROP POLICY IF EXISTS seen ON notp.host;
+DROP POLICY IF EXISTS own ON notp.host;
 DROP POLICY IF EXISTS seen ON notp.chain;
 DROP POLICY IF EXISTS own ON notp.chain;
 DROP POLICY IF EXISTS seen ON notp.backlog;
@@ -59,17 +66,24 @@ DROP POLICY IF EXISTS seen ON notp.refusals;
 DROP POLICY IF EXISTS own ON notp.refusals;
 DROP POLICY IF EXISTS seen ON notp.acceptances;
 DROP POLICY IF EXISTS own ON notp.acceptances;
+CREATE POLICY seen ON notp.host FOR SELECT USING (true);
 CREATE POLICY seen ON notp.chain FOR SELECT USING (true);
-CREATE POLICY own ON notp.chain USING (host = current_user) WITH CHECK (host = current_user);
 CREATE POLICY seen ON notp.backlog FOR SELECT USING (true);
-CREATE POLICY own ON notp.backlog USING (host = current_user) WITH CHECK (host = current_user);
 CREATE POLICY seen ON notp.mark FOR SELECT USING (true);
-CREATE POLICY own ON notp.mark FOR INSERT WITH CHECK (host = current_user);
 CREATE POLICY seen ON notp.former_chain_key FOR SELECT USING (true);
-CREATE POLICY own ON notp.former_chain_key USING (host = current_user) WITH CHECK (host = current_user);
 CREATE POLICY seen ON notp.refusals FOR SELECT USING (true);
-CREATE POLICY own ON notp.refusals USING (host = current_user) WITH CHECK (host = current_user);
 CREATE POLICY seen ON notp.acceptances FOR SELECT USING (true);
-CREATE POLICY own ON notp.acceptances USING (host = current_user) WITH CHECK (host = current_user);
+CREATE POLICY own ON notp.host FOR INSERT WITH CHECK (name = current_user);
+CREATE POLICY own ON notp.chain USING (host = current_user) WITH CHECK (host = current_user);
+CREATE POLICY own ON notp.backlog USING (
+  EXISTS (SELECT FROM notp.chain WHERE chain.log = backlog.log AND chain.host = current_user));
+CREATE POLICY own ON notp.mark FOR INSERT WITH CHECK (
+  EXISTS (SELECT FROM notp.chain WHERE chain.log = mark.log AND chain.host = current_user));
+CREATE POLICY own ON notp.former_chain_key USING (
+  EXISTS (SELECT FROM notp.chain WHERE chain.log = former_chain_key.log AND chain.host = current_user));
+CREATE POLICY own ON notp.refusals USING (
+  EXISTS (SELECT FROM notp.chain WHERE chain.log = refusals.log AND chain.host = current_user));
+CREATE POLICY own ON notp.acceptances USING (
+  EXISTS (SELECT FROM notp.chain WHERE chain.log = acceptances.log AND chain.host = current_user));
 
 COMMIT;

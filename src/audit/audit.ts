@@ -9,7 +9,6 @@ import { MAX_RECORD_BYTES, printRecord, type AuditRecord } from './record.ts';
 import { afterOneMore, tallyWith, floodOf, summaryOf } from './floods.ts';
 import type { LogFile } from './log-file.ts';
 import type { Sink } from './sinks.ts';
-import { headOf } from './host-name.ts';
 import { isLost, lostHead } from './resume.ts';
 import { linkOf } from './walk.ts';
 
@@ -24,8 +23,6 @@ export interface AuditLog {
   readonly isUnlinked?: true;
   /** The room for waiting records is shared by many users. Says whose share is limited: everybody's, or all but that of root's commands. */
   readonly sharing?: 'everybody' | 'all but commands';
-  /** Set if several hosts share the store. Then this host may be known there under another name too. */
-  readonly isShared?: true;
   /** Earlier keys of the chain, with which waiting records may be hashed; undefined: none. */
   readonly formerKeys?: readonly Uint8Array[];
   readonly now: () => number;
@@ -137,19 +134,15 @@ async function writeSummaries(log: AuditLog, transaction: Transaction, user: str
 /** Writes the next record. Returns the reason if nothing was written because there is no room beyond `keptFree`, else undefined. */
 async function appendNext(log: AuditLog, transaction: Transaction, record: AuditRecord, keptFree = 0): Promise<string | undefined> {
   const kept = await transaction.backlog();
-  const { head: before, host: formerName } = await headNow(log, transaction);
-  if (formerName !== undefined) {
-    await transaction.moveHead(before);
-    // The earlier marks belong to the other name. With this one, the log up to here is found under the present name too.
-    await transaction.mark(before);
-  }
+  const before = await transaction.head();
   // A chain with a key must not go on if the state was lost but the log of the host was not.
   if (log.key !== undefined && isLost(log.file.name, before)) throw lostHead(log.file.name);
   const waiting = await waitingIn(log, transaction, before, kept);
   const link = nextLink(before);
   const nowMs = log.now();
-  const named =
-    formerName === undefined ? record : withProblem(record, `goes on after record ${String(before.seq)}, of this host as ${formerName}`);
+  const formerNames = await transaction.nameLog();
+  const formerly = `goes on after record ${String(before.seq)}, of this host as ${formerNames.join(' or ')}`;
+  const named = formerNames.length === 0 ? record : withProblem(record, formerly);
   const whole = withDropped(named, kept.length - waiting.length);
   const complete = log.keep === undefined ? whole : { ...whole, outage: new Date(nowMs).toISOString() };
   const line = printRecord(complete, link, nowMs);
@@ -161,12 +154,6 @@ async function appendNext(log: AuditLog, transaction: Transaction, record: Audit
   await transaction.moveHead(head, lacking);
   await log.keep?.(transaction, complete, head);
   return undefined;
-}
-
-/** The head, see headOf(): if several hosts share the store, a host may have another name there, and is found by its own chain. */
-async function headNow({ isShared, key, formerKeys = [], file }: AuditLog, transaction: Transaction): ReturnType<typeof headOf> {
-  if (isShared === undefined || key === undefined) return { head: await transaction.head() };
-  return await headOf(file.name, transaction, [key, ...formerKeys]);
 }
 
 /**
@@ -220,6 +207,7 @@ interface Bringing {
 /** Writes the waiting lines and the next one, or lets that wait too. Returns how many records the file lacks, or why there is no room. */
 async function fileOrKeep(file: LogFile, transaction: Transaction, { waiting, next, free }: Bringing): Promise<number | string> {
   try {
+    await transaction.keepLogId();
     await file.bring(waiting, next.line);
     return 0;
   } catch (error) {

@@ -1,11 +1,8 @@
 /** Reads the last records of a log without verifying them, where there is no time to verify all of it. */
-import { statSync } from 'node:fs';
 import { NotpError } from '../error.ts';
-import type { ChainHead } from '../store/store.ts';
-import { hashOf } from './chain.ts';
 import { blocksFromEnd, presentFilesOf, rawLinesIn, readAt } from './reading.ts';
 import { MAX_RECORD_BYTES, type Link } from './record.ts';
-import { linkOfBytes, type ChainKey } from './walk.ts';
+import { linkOfBytes } from './walk.ts';
 
 /** The last record is within these bytes, even if a part of another one follows it. */
 export const LAST_BYTES = 3 * MAX_RECORD_BYTES;
@@ -33,31 +30,24 @@ export function endOf(file: string, bytes: number): readonly Linked[] {
     left -= found.length;
     if (left <= 0) break;
   }
-  return lines.length > 0 || left > 0 ? lines : (lastLinked(file)?.records ?? []);
+  return lines.length > 0 || left > 0 ? lines : lastLinked(file);
 }
 
-/** The number of bytes at the end of the unpacked files that hold the last records of the chain: END_BYTES, or more if other lines follow them. */
-export function endBytesOf(file: string): number {
-  return Math.max(END_BYTES, lastLinked(file)?.bytes ?? 0);
-}
-
-/** The records in the last block of the files that has any, in constant memory, and how many bytes there are from its start to the end of the log. */
-function lastLinked(file: string): { readonly records: readonly Linked[]; readonly bytes: number } | undefined {
-  let later = 0;
+/** The records in the last block of the files that has any, in constant memory. */
+function lastLinked(file: string): readonly Linked[] {
   for (const each of unpackedFiles(file)) {
-    const [found] = unlessUnreadable(() => [lastLinkedIn(each)]);
-    if (found !== undefined) return { ...found, bytes: found.bytes + later };
-    later += statSync(each, { throwIfNoEntry: false })?.size ?? 0;
+    const found = unlessUnreadable(() => lastLinkedIn(each));
+    if (found.length > 0) return found;
   }
-  return undefined;
+  return [];
 }
 
-function lastLinkedIn(file: string): ReturnType<typeof lastLinked> {
-  for (const { bytes, behind } of blocksFromEnd(file)) {
+function lastLinkedIn(file: string): readonly Linked[] {
+  for (const bytes of blocksFromEnd(file)) {
     const records = bytes.includes(LINK_MARK) ? recordsIn(bytes) : [];
-    if (records.length > 0) return { records, bytes: bytes.length + behind };
+    if (records.length > 0) return records;
   }
-  return undefined;
+  return [];
 }
 
 function unpackedFiles(file: string): readonly string[] {
@@ -83,9 +73,4 @@ function recordsIn(bytes: Buffer): readonly Linked[] {
     const link = line.at(-1) === NEWLINE ? linkOfBytes(line) : undefined;
     return typeof link === 'object' ? [{ ...link, line }] : [];
   });
-}
-
-/** Whether it is the record of `head`, hashed with one of `keys`. */
-export function isHead({ seq, line }: Linked, head: ChainHead, keys: readonly ChainKey[]): boolean {
-  return seq === head.seq && keys.some((key) => hashOf(line, key) === head.hash);
 }

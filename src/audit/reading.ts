@@ -34,14 +34,14 @@ export function readAt(file: string, start: number, length = Infinity): { readon
  * The bytes of `file` from its end to its beginning, in blocks that overlap by the length of a record. The blocks share their memory, so
  * each is valid only until the next is read. Throws `audit_unavailable`.
  */
-export function* blocksFromEnd(file: string): Generator<{ readonly bytes: Buffer; readonly behind: number }> {
+export function* blocksFromEnd(file: string): Generator<Buffer> {
   const fd = openLog(file);
   try {
     const buffer = Buffer.alloc(BLOCK_BYTES + MAX_RECORD_BYTES);
     const { size } = fs.fstatSync(fd);
     for (let end = size; end > 0; end -= BLOCK_BYTES) {
       const start = Math.max(0, end - buffer.length);
-      yield { bytes: buffer.subarray(0, fs.readSync(fd, buffer, 0, end - start, start)), behind: size - end };
+      yield buffer.subarray(0, fs.readSync(fd, buffer, 0, end - start, start));
     }
   } finally {
     fs.closeSync(fd);

@@ -14,6 +14,7 @@ import type { CopyOptions } from '../store/copy.ts';
 import { copyStores, migrateStore, postgresName, type StorePlace } from '../store/open.ts';
 import type { RowSeal } from '../store/row-seal.ts';
 import { checkFolders, readTrusted, realWay, type Trust } from '../system/trusted.ts';
+import { logPlace } from './log-id.ts';
 
 export interface StatePlace {
   readonly kind: 'service' | 'user';
@@ -93,23 +94,15 @@ export function storePlaceOf({ store, owner, auditFile }: StatePlace): StorePlac
   const { kind, servers, database, user, tls, passwordFile, authoritiesFile, host } = store;
   const authorities =
     authoritiesFile === undefined ? undefined : textOf(authoritiesFile, { owner: owner.uid, maxBytes: MAX_PEM_BYTES, forbidden: 0o022 });
+  const log = logPlace(auditFile, owner);
   return {
     ...{ kind, servers, database, user, tls },
     // Read each time: it may have been replaced.
     password: () => textOf(passwordFile, { owner: owner.uid, maxBytes: MAX_PASSWORD_BYTES, forbidden: 0o037 })?.trimEnd(),
     authorities,
     thisHost: host === '' ? hostname() : host,
-    logName: `${machineId()} ${auditFile}`,
+    log: { ...log, id: () => asStore(log.id) },
   };
-}
-
-/** See machine-id(5); empty where there is none. It stays when the host gets another name. */
-function machineId(): string {
-  try {
-    return fs.readFileSync('/etc/machine-id', 'utf8').trim();
-  } catch {
-    return '';
-  }
 }
 
 const MAX_PASSWORD_BYTES = 1024;

@@ -45,7 +45,7 @@ export function openState(place: StatePlace, now: () => number, { create, untilM
   if (place.store.kind === 'sqlite' && !isThere(place.store.path, place.owner, create)) return undefined;
   const hostKey = hostKeysOf(place);
   const store = openStore(storePlaceOf(place), { create, untilMs, rows: rowSealOf(place.kind, hostKey) });
-  const log = { ...auditLog(place, now), ...(place.store.kind === 'postgres' ? { isShared: true as const } : {}) };
+  const log = auditLog(place, now);
   if (hostKey === undefined) return { place, store, hostKey, log: place.kind === 'user' ? log : { ...log, isUnlinked: true } };
   return { place, store, hostKey, log: { ...log, key: auditKey(hostKey.key), formerKeys: hostKey.former.map(({ key }) => auditKey(key)) } };
 }

@@ -22,11 +22,11 @@ export function backlogOn(
   { all, write, dialect }: Pick<Statements, 'all' | 'write' | 'dialect'>,
   chain: () => Promise<Chain>,
 ): Pick<Transaction, 'backlog' | 'keepLine'> {
-  const { here, hostColumn, hostValue } = dialect;
+  const { here, logColumn, logValue } = dialect;
   return {
-    backlog: async (host) => {
-      const [where, of] = host === undefined ? [here, {}] : ['host = $of', { of: host }];
-      const { head, lacking } = host === undefined ? await chain() : chainOf((await all(`${CHAIN} WHERE ${where}`, of))[0]);
+    backlog: async (log) => {
+      const [where, of] = log === undefined ? [here, {}] : ['log = $of', { of: log }];
+      const { head, lacking } = log === undefined ? await chain() : chainOf((await all(`${CHAIN} WHERE ${where}`, of))[0]);
       if (lacking === 0) return [];
       const rows = await all(`SELECT seq, text FROM backlog WHERE ${where} AND seq > $filed AND seq <= $last ORDER BY seq, part`, {
         ...of,
@@ -46,8 +46,8 @@ export function backlogOn(
       if (parts.length > free.length - keptFree) return false;
       for (const [part, text] of parts.entries())
         await write(
-          `INSERT INTO backlog (${hostColumn}slot, seq, part, text) VALUES (${hostValue}$slot, $seq, $part, $text)
-           ON CONFLICT (${hostColumn}slot) DO UPDATE SET seq = excluded.seq, part = excluded.part, text = excluded.text`,
+          `INSERT INTO backlog (${logColumn}slot, seq, part, text) VALUES (${logValue}$slot, $seq, $part, $text)
+           ON CONFLICT (${logColumn}slot) DO UPDATE SET seq = excluded.seq, part = excluded.part, text = excluded.text`,
           { slot: free[part] ?? 0, seq, part, text },
           { seq, part, text },
         );

@@ -2,7 +2,7 @@
 import { FLOODS, type Flood, type TableRow, type Tables } from './store.ts';
 import { COUNTS, isForged, isSealed, macOf, renewedMac, sealedRows, valueOf } from './row-seal.ts';
 import type { Row, Values } from './row.ts';
-import type { Dialect, Statements } from './statements.ts';
+import { logIn, type Dialect, type Statements } from './statements.ts';
 
 /** The copied columns of each table, which are the same in each database, and the key of its rows. */
 const TABLES = {
@@ -33,7 +33,7 @@ const TABLES = {
   approved: { columns: ['"user"', 'as_of_ms', 'mac'], key: ['"user"'] },
   imported: { columns: ['uid', 'mark', 'key'], key: ['uid', 'mark'] },
   former_chain_key: { columns: ['key', 'mac'], key: ['key'] },
-  // Their MACs cover the name of the host, so they are made where the rows are written.
+  // Their MACs cover the id of the log, so they are made where the rows are written.
   refusals: { columns: ['"user"', ...COUNTS], key: ['"user"'] },
   acceptances: { columns: ['"user"', ...COUNTS], key: ['"user"'] },
 } as const satisfies Record<string, { columns: readonly string[]; key: readonly string[] }>;
@@ -42,7 +42,7 @@ type Table = keyof typeof TABLES;
 const NAMES = Object.keys(TABLES) as Table[];
 /** How many rows one statement writes before its answer is awaited: so the pending data takes little memory. */
 const BATCH_ROWS = 25;
-const OF_HOST: readonly Table[] = ['former_chain_key', ...FLOODS];
+const OF_LOG: readonly Table[] = ['former_chain_key', ...FLOODS];
 /** The conditions that leave out filler rows, which only reserve space. */
 const SAYING: Partial<Record<Table, string>> = {
   connection: `id <> '${'0'.repeat(32)}'`,
@@ -56,16 +56,18 @@ const SAYING: Partial<Record<Table, string>> = {
  * until the transaction ends. Each valid row gets the MAC of the present key. So it counts where earlier keys are unknown, and the
  * same row is the same in each database.
  */
-export async function tablesOf({ all, dialect, seal, host }: Statements): Promise<Tables> {
+export async function tablesOf(statements: Statements): Promise<Tables> {
+  const { all, dialect, seal } = statements;
+  const log = await logIn(statements);
   if (dialect.lockAll !== undefined) await all(dialect.lockAll(NAMES));
   const tables: Record<string, readonly TableRow[]> = {};
   for (const name of NAMES) {
     const { columns, key } = TABLES[name];
-    const conditions = [SAYING[name] ?? 'TRUE', OF_HOST.includes(name) ? dialect.here : 'TRUE'].join(' AND ');
+    const conditions = [SAYING[name] ?? 'TRUE', OF_LOG.includes(name) ? dialect.here : 'TRUE'].join(' AND ');
     const selected = isCounted(name) ? [...columns, 'mac'] : columns;
     const sql = `SELECT ${selected.join(', ')} FROM ${name} WHERE ${conditions} ORDER BY ${key.join(', ')}`;
     const values = (row: Row): TableRow => columns.map((column) => valueOf(bare(column), row[bare(column)]));
-    if (isCounted(name)) tables[name] = (await all(sql)).filter((row) => !isForged(seal, name, { ...row, host })).map(values);
+    if (isCounted(name)) tables[name] = (await all(sql)).filter((row) => !isForged(seal, name, { ...row, log })).map(values);
     else if (isSealed(name))
       tables[name] = (await sealedRows({ all, seal }, name, sql)).map((each) => values({ ...each.row, mac: renewedMac(seal, name, each) }));
     else tables[name] = (await all(sql)).map(values);
@@ -95,7 +97,7 @@ export function lacking(present: Tables, incoming: Tables): Tables {
 
 /** Gives each valid row of `users` the MAC of the present key, before earlier keys are deleted. */
 export async function renewMacs({ all, write, dialect, seal }: Statements, users: readonly string[]): Promise<void> {
-  for (const name of NAMES.filter(isSealed).filter((each) => !OF_HOST.includes(each))) {
+  for (const name of NAMES.filter(isSealed).filter((each) => !OF_LOG.includes(each))) {
     const { key } = TABLES[name];
     const update = `UPDATE ${name} SET mac = $mac WHERE ${key.map((column) => `${column} = $${bare(column)}`).join(' AND ')}`;
     for (const user of users) {
@@ -122,15 +124,13 @@ export interface Putting {
 }
 
 /** Writes `tables`, whose rows must not exist yet. An existing row is an error, and is not overwritten. */
-export async function putTables(
-  { all, dialect, seal, host }: Statements,
-  tables: Tables,
-  { enrolled, onProgress }: Putting,
-): Promise<void> {
+export async function putTables(statements: Statements, tables: Tables, { enrolled, onProgress }: Putting): Promise<void> {
+  const { all, dialect, seal } = statements;
+  const log = await logIn(statements);
   let count = 0;
   for (const name of NAMES) {
     for (const rows of batches(tables[name] ?? [])) {
-      const macs = isCounted(name) ? rows.map((row) => macOf(seal, name, { ...named(name, row), host })) : undefined;
+      const macs = isCounted(name) ? rows.map((row) => macOf(seal, name, { ...named(name, row), log })) : undefined;
       await all(insertion(name, rows.length, dialect), { ...valuesOf(name, rows), ...numbered(macs) });
       if (name === 'enrolment') for (const [user, context] of rows) await enrolled(String(user), String(context));
       onProgress((count += rows.length));
@@ -146,13 +146,13 @@ function batches(rows: readonly TableRow[]): (readonly TableRow[])[] {
 function insertion(name: Table, rows: number, dialect: Dialect): string {
   const { key } = TABLES[name];
   const columns: readonly string[] = isCounted(name) ? [...TABLES[name].columns, 'mac'] : TABLES[name].columns;
-  const [hostColumn, hostValue] = OF_HOST.includes(name) ? [dialect.hostColumn, dialect.hostValue] : ['', ''];
-  const row = (i: number): string => `(${hostValue}${columns.map((column) => `$${bare(column)}_${String(i)}`).join(', ')})`;
-  const sql = `INSERT INTO ${name} (${hostColumn}${columns.join(', ')}) VALUES ${Array.from({ length: rows }, (_, i) => row(i)).join(', ')}`;
+  const [logColumn, logValue] = OF_LOG.includes(name) ? [dialect.logColumn, dialect.logValue] : ['', ''];
+  const row = (i: number): string => `(${logValue}${columns.map((column) => `$${bare(column)}_${String(i)}`).join(', ')})`;
+  const sql = `INSERT INTO ${name} (${logColumn}${columns.join(', ')}) VALUES ${Array.from({ length: rows }, (_, i) => row(i)).join(', ')}`;
   if (SAYING[name] === undefined) return sql;
   // Overwrites filler rows, which only reserve space.
   const rest = columns.filter((column) => !(key as readonly string[]).includes(column));
-  return `${sql} ON CONFLICT (${hostColumn}${key.join(', ')}) DO UPDATE SET ${rest.map((column) => `${column} = excluded.${column}`).join(', ')}`;
+  return `${sql} ON CONFLICT (${logColumn}${key.join(', ')}) DO UPDATE SET ${rest.map((column) => `${column} = excluded.${column}`).join(', ')}`;
 }
 
 function valuesOf(name: Table, rows: readonly TableRow[]): Values {

@@ -39,7 +39,10 @@ export async function copyStores(
 ): Promise<Counts> {
   const source = openStore(unhurried(from), { create: false, rows });
   try {
-    const target = openStore(to === undefined ? NOWHERE : unhurried(to), { create: to === undefined || !options.dryRun, rows });
+    const target = openStore(to === undefined ? NOWHERE : withItsHead(unhurried(to)), {
+      create: to === undefined || !options.dryRun,
+      rows,
+    });
     try {
       return await copyStore(source, target, options);
     } finally {
@@ -48,6 +51,11 @@ export async function copyStores(
   } finally {
     source.close();
   }
+}
+
+/** The place, whose log may begin there although it has records, since its head is copied too. */
+function withItsHead(place: StorePlace): StorePlace {
+  return place.kind === 'postgres' ? { ...place, log: { ...place.log, hasRecords: () => false } } : place;
 }
 
 function unhurried(place: StorePlace): StorePlace {

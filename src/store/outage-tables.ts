@@ -5,9 +5,10 @@
 import { FLOODS, type OutageRecord, type OutageTables } from './store.ts';
 import { drop, isForged, macOf, sealedRows } from './row-seal.ts';
 import type { Row } from './row.ts';
-import type { Statements } from './statements.ts';
+import { logIn, type Statements } from './statements.ts';
 
-export function outageOn({ all, run, write, seal, host }: Pick<Statements, 'all' | 'run' | 'write' | 'seal' | 'host'>): OutageTables {
+export function outageOn(statements: Pick<Statements, 'all' | 'run' | 'write' | 'seal' | 'log'>): OutageTables {
+  const { all, run, write, seal } = statements;
   return {
     approved: async () =>
       (await sealedRows({ all, seal }, 'approved', 'SELECT * FROM approved ORDER BY "user"'))
@@ -23,14 +24,16 @@ export function outageOn({ all, run, write, seal, host }: Pick<Statements, 'all'
       (await all('SELECT id, seq, text FROM outage ORDER BY seq, id LIMIT $limit', { limit })).map(outageRecordOf),
     keepOutageRecord: async ({ id, seq, text }) => {
       if ((await all('SELECT 1 FROM outage WHERE id = $id', { id })).length > 0) return false;
-      const row = { id, seq, text, mac: macOf(seal, 'outage', { id, seq, text, host }) };
+      const row = { id, seq, text, mac: macOf(seal, 'outage', { id, seq, text, log: await logIn(statements) }) };
       await write('INSERT INTO outage VALUES ($id, $seq, $text, $mac)', row, row);
       return true;
     },
     reportedAs: async (id) => {
       const [row] = await all('SELECT * FROM outage WHERE id = $id', { id });
       if (row === undefined) return undefined;
-      return isForged(seal, 'outage', { ...row, host }) ? 'forged' : { seq: Number(row['seq']), hash: String(row['text']) };
+      return isForged(seal, 'outage', { ...row, log: await logIn(statements) })
+        ? 'forged'
+        : { seq: Number(row['seq']), hash: String(row['text']) };
     },
     dropOutageRecord: (id) => run('DELETE FROM outage WHERE id = $id', { id }),
     counted: async () => {

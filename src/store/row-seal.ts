@@ -38,7 +38,7 @@ export const COUNTS = ['tokens', 'as_of_ms', 'count', 'since_ms', 'ref', 'shared
 /**
  * The columns that decide: of enrolments, of rows that let somebody in without a code, and of data that becomes a part of the
  * records of a host.
- * `host` is the name of this host in a store that many share, and empty in any other.
+ * `log` is the id of the log of this host in a store that many share, and empty in any other.
  */
 const SEALED = {
   enrolment: [
@@ -50,11 +50,11 @@ const SEALED = {
   peer: ['user', 'context', 'id', 'digest', 'accepted_ms'],
   approved: ['user', 'as_of_ms'],
   former_chain_key: ['key'],
-  chain: ['host', 'seq', 'hash', 'lacking'],
-  mark: ['host', 'seq', 'hash'],
-  outage: ['host', 'id', 'seq', 'text'],
-  refusals: ['host', 'user', ...COUNTS],
-  acceptances: ['host', 'user', ...COUNTS],
+  chain: ['log', 'seq', 'hash', 'lacking'],
+  mark: ['log', 'seq', 'hash'],
+  outage: ['log', 'id', 'seq', 'text'],
+  refusals: ['log', 'user', ...COUNTS],
+  acceptances: ['log', 'user', ...COUNTS],
 } as const satisfies Record<string, readonly string[]>;
 
 export type SealedTable = keyof typeof SEALED;
@@ -65,12 +65,12 @@ const KEYS: Readonly<Record<SealedTable, readonly string[]>> = {
   connection: ['user', 'context', 'slot'],
   peer: ['user', 'context', 'slot'],
   approved: ['user'],
-  former_chain_key: ['host', 'key'],
-  chain: ['host'],
-  mark: ['host', 'seq'],
+  former_chain_key: ['log', 'key'],
+  chain: ['log'],
+  mark: ['log', 'seq'],
   outage: ['id'],
-  refusals: ['host', 'user'],
-  acceptances: ['host', 'user'],
+  refusals: ['log', 'user'],
+  acceptances: ['log', 'user'],
 };
 
 /** A row of a sealed table, and why it counts for nothing; no doubt where it counts. */

@@ -1,6 +1,7 @@
 /** Converts enrolments, counts and heads to rows of the tables, and back. */
 import type { Row } from './row.ts';
 import { NotpError } from '../error.ts';
+import { quoted } from '../otp/escape.ts';
 import { COUNTS, macOf, NO_MAC, type RowSeal, type SealedRow } from './row-seal.ts';
 import {
   SHARED_BYTES,
@@ -164,6 +165,16 @@ function headOf(row: Row | undefined): ChainHead {
 export function presentHead(row: Row | undefined): Row {
   if (row === undefined) throw new NotpError('store_unavailable', 'the store has lost the head of the audit chain');
   return row;
+}
+
+/** The error where the store does not know `log`, which is that of this host, called `host`. */
+export function unknownLog(log: string, host: string): ChangedHead {
+  return new ChangedHead(
+    'store_unavailable',
+    `the store does not know ${log}, or has another log under the name ${quoted(host)}: this host joined it with an existing log, or is new ` +
+      `under the name of another, or the log was lost or replaced, with ${log}.id`,
+    'if another host has that name, give this one its own (host in [store]); otherwise find out what became of the log, and run as root: notp audit verify --resume',
+  );
 }
 
 export function changedHead(): ChangedHead {

@@ -19,22 +19,38 @@ export interface Statements {
   /** The database's time when the transaction began, in milliseconds, where many hosts share that clock. */
   readonly clockMs?: () => Promise<number>;
   readonly dialect: Dialect;
-  /** The name of this host in a database that many share; empty where it is alone. */
-  readonly host: string;
+  /** The identity of this host's log in a database that many share; undefined where it is alone. */
+  readonly log?: LogIdentity;
   /** The seal that proves the rows. */
   readonly seal: RowSeal;
 }
 
+/** What ties the log of this host to a database that many share, whatever the host is called. */
+export interface LogIdentity {
+  /** The id of the log; empty where the log is not known. */
+  readonly id: () => Promise<string>;
+  /** Whether the database knows the log under the present name of the host. */
+  readonly isNamed: () => Promise<boolean>;
+  /** See Transaction. */
+  readonly keepLogId: () => Promise<void>;
+  readonly renewLog: () => Promise<void>;
+}
+
+/** The id of this host's log; empty in a database that belongs to one host. */
+export async function logIn({ log }: Pick<Statements, 'log'>): Promise<string> {
+  return (await log?.id()) ?? '';
+}
+
 /** The differences between databases. */
 export interface Dialect {
-  /** The condition for the rows of this host, where many hosts share a database. */
+  /** The condition for the rows of this host's log, where many hosts share a database. */
   readonly here: string;
-  /** The prefix of the columns and values of a row that belongs to one host. */
-  readonly hostColumn: string;
-  readonly hostValue: string;
+  /** The prefix of the columns and values of a row that belongs to one log. */
+  readonly logColumn: string;
+  readonly logValue: string;
   /** The query for the heads of all hosts that share the database. */
   readonly heads: string;
-  /** The query for the marks of the chain of `$of`, this host where it is empty; undefined where none are kept. */
+  /** The query for the marks of the log `$of`, this host's where it is empty; undefined where none are kept. */
   readonly marks?: string;
   /** The end of a SELECT whose rows nobody else may change until the transaction ends. */
   readonly lock: string;

@@ -50,14 +50,17 @@ export interface ChainHead {
 /** The head of the chain is not genuine, so the store cannot be used. `notp audit verify --resume` repairs it. */
 export class ChangedHead extends NotpError {}
 
-/** The head of the chain of one host among those that share a store. */
+/** The head of a log without any record. */
+export const NO_RECORD: ChainHead = { seq: 0, hash: '0'.repeat(64) };
+
+/** The head of a log of one host among those that share a store. */
 export interface HostHead {
-  /** With control characters escaped: the administrator of the database may have written anything. */
+  /** A name of the host, with control characters escaped: the administrator of the database may have written anything. */
   readonly host: string;
+  /** The id of the log. */
+  readonly log: string;
   /** Undefined where the row is malformed: it must not hide the rows of other hosts. */
   readonly head: ChainHead | undefined;
-  /** Whether notp signed it for that host, with a key that is here, and the log file lacks none of its records. */
-  readonly isWhole: boolean;
 }
 
 /** A line of the audit log, with its newline, and the number of its record. */
@@ -210,23 +213,36 @@ export interface Transaction extends OutageTables {
    * cannot be signed here.
    */
   renewRows(users: readonly string[]): Promise<void>;
-  /** The head of the chain. Throws `store_unavailable` where it was changed outside notp. */
+  /** The head of the chain. Throws ChangedHead where it was changed outside notp, or where the store does not know the log of this host. */
   head(): Promise<ChainHead>;
   /** Writes a new head. `lacking`: how many of the last records the log file lacks; keepLine() was given each of them. */
   moveHead(head: ChainHead, lacking?: number): Promise<void>;
-  /** Keeps a mark of the record `at` of this host's chain. Does nothing where the store belongs to one host. */
-  mark(at: ChainHead): Promise<void>;
-  /** The lines of the last records that the log file of `host` (undefined: this one) lacks, oldest first. */
-  backlog(host?: string): Promise<readonly KeptLine[]>;
+  /**
+   * Keeps the present name of the host for its log, where several hosts share the store. Gives the names that the log had before,
+   * if the present one is new; else none.
+   */
+  nameLog(): Promise<readonly string[]>;
+  /**
+   * Keeps the id of the log beside the log file, where several hosts share the store and it is not there yet. Must come before the
+   * first record in the file. Throws if it cannot.
+   */
+  keepLogId(): Promise<void>;
+  /** Gives the log of this host a new id, for which the store knows nothing yet, where several hosts share the store. Throws as keepLogId(). */
+  renewLog(): Promise<void>;
+  /** The lines of the last records that the file of `log` (undefined: this host's) lacks, oldest first. */
+  backlog(log?: string): Promise<readonly KeptLine[]>;
   /**
    * Keeps the line of the next record for the log file. Gives false where there is no room for it. `keptFree`: slots that are left
    * for others.
    */
   keepLine(line: KeptLine, keptFree?: number): Promise<boolean>;
-  /** The heads of all hosts that share the store, by name; none where it belongs to one host. */
+  /**
+   * The heads of the logs of all hosts that share the store, by name, and of each name the newest log last. None where the store
+   * belongs to one host.
+   */
   heads(): Promise<readonly HostHead[]>;
-  /** The marks of the chain of `host` (undefined: this one), by the number of the record; none where the store belongs to one host. */
-  marks(host: string | undefined): Promise<Marks>;
+  /** The marks of `log` (undefined: this host's), by the number of the record; none where the store belongs to one host. */
+  marks(log?: string): Promise<Marks>;
   /** Whether a code was accepted on this connection for this enrolment id. */
   remembers(enrolment: Enrolment, connection: Connection): Promise<boolean>;
   remember(enrolment: Enrolment, connection: Connection): Promise<void>;

@@ -1,5 +1,5 @@
 /** The operations of a transaction on the tables, in SQL that SQLite and PostgreSQL both understand. */
-import type { Statements } from './statements.ts';
+import { logIn, type Statements } from './statements.ts';
 import { NotpError } from '../error.ts';
 import { escapeControls } from '../otp/escape.ts';
 import { backlogOn } from './backlog.ts';
@@ -24,16 +24,22 @@ import {
 import type { Row, Values } from './row.ts';
 import { COUNTS, drop, encoded, isForged, macOf, markMac, NO_MAC, sealedRows } from './row-seal.ts';
 import { reserveSlots, slotsOn } from './slots.ts';
-import { FLOODS, type ChainHead, type Enrolment, type Flood, type Tally, type Transaction } from './store.ts';
+import { FLOODS, NO_RECORD, type ChainHead, type Enrolment, type Flood, type Tally, type Transaction } from './store.ts';
 
 /** The number of records between two marks. Nobody needs the right to change or delete marks; see examples/postgres-roles.sql. */
 const MARK_EVERY = 50;
 
+/** Makes the log of this host the newest of its name. */
+const NEWEST_LOG = 'INSERT INTO host SELECT $host::text, 1 + coalesce(max(number), 0), $log::text FROM host WHERE name = $host::text';
+
 /** `reserved`: called when the rows of an enrolment were added. */
 export function transactionOn(statements: Statements, reserved: () => Promise<void> = () => Promise.resolve()): Transaction {
-  const { all, run, write, dialect, seal, host: thisHost } = statements;
+  const { all, run, write, dialect, seal } = statements;
+  const log = (): Promise<string> => logIn(statements);
   const { here, lock } = dialect;
   let current: Chain | undefined;
+  /** Whether the log got the present name of the host in this transaction. */
+  let isNamed = false;
   const counted = new Map<Flood, Tally>();
   /** The user whose counts apply to a user: the empty name, where the user turned out to have no enrolment. */
   const countedAs = new Map<string, string>();
@@ -43,24 +49,26 @@ export function transactionOn(statements: Statements, reserved: () => Promise<vo
     if (current !== undefined) return current;
     const row = presentHead((await statements.chain?.()) ?? (await get(`${CHAIN} WHERE ${here}`)));
     const found = chainOf(row);
-    if (!isFirst(found) && isForged(seal, 'chain', { ...row, host: thisHost })) throw changedHead();
+    if (!isFirst(found) && isForged(seal, 'chain', { ...row, log: await log() })) throw changedHead();
     return (current = found);
   };
   const head = async (): Promise<ChainHead> => (await chain()).head;
   const { backlog, keepLine } = backlogOn(statements, chain);
   const mark = async (at: ChainHead): Promise<void> => {
     if (dialect.marks === undefined) return;
-    const sql = `INSERT INTO mark (${dialect.hostColumn}seq, hash, mac) VALUES (${dialect.hostValue}$seq, $hash, $mac) ON CONFLICT DO NOTHING`;
-    await run(sql, { ...at, mac: macOrNone(() => markMac(seal, { ...at, host: thisHost })) });
+    const sql = `INSERT INTO mark (${dialect.logColumn}seq, hash, mac) VALUES (${dialect.logValue}$seq, $hash, $mac) ON CONFLICT DO NOTHING`;
+    const row = { ...at, log: await log() };
+    await run(sql, { ...at, mac: macOrNone(() => markMac(seal, row)) });
   };
   const moveHead = async (next: ChainHead, lacking = 0): Promise<void> => {
-    const values = { ...next, lacking, mac: macOrNone(() => macOf(seal, 'chain', { ...next, lacking, host: thisHost })) };
+    const row = { ...next, lacking, log: await log() };
+    const values = { ...next, lacking, mac: macOrNone(() => macOf(seal, 'chain', row)) };
     await write(`UPDATE chain SET seq = $seq, hash = $hash, lacking = $lacking, mac = $mac WHERE ${here}`, values, values);
     if (next.seq % MARK_EVERY === 0) await mark(next);
     current = { head: next, lacking };
   };
-  const tallyIn = (flood: Flood, user: string, row: Row | undefined): Tally => {
-    const isChanged = row !== undefined && !isFiller(row) && isForged(seal, flood, { ...row, user, host: thisHost });
+  const tallyIn = async (flood: Flood, user: string, row: Row | undefined): Promise<Tally> => {
+    const isChanged = row !== undefined && !isFiller(row) && isForged(seal, flood, { ...row, user, log: await log() });
     return isChanged ? { ...tallyOf(user, undefined), isChanged } : tallyOf(user, row);
   };
   const tally = async (flood: Flood, user: string): Promise<Tally> => {
@@ -71,19 +79,19 @@ export function transactionOn(statements: Statements, reserved: () => Promise<vo
     const of = String(row['user']);
     if (of !== user && of !== '')
       throw new NotpError('store_unavailable', `the store answered with the counts of another user than ${user}`);
-    const asked = tallyIn(flood, of, countsIn(row));
+    const asked = await tallyIn(flood, of, countsIn(row));
     countedAs.set(user, of);
     counted.set(flood, asked);
     return asked;
   };
   const saveTally = async (flood: Flood, of: Tally): Promise<void> => {
     const row = rowOfTally(of);
-    const mac = macOf(seal, flood, { ...row, host: thisHost });
+    const mac = macOf(seal, flood, { ...row, log: await log() });
     const columns = [...COUNTS, 'mac'];
     await write(
-      `INSERT INTO ${flood} (${dialect.hostColumn}"user", ${columns.join(', ')})
-       VALUES (${dialect.hostValue}$user, ${columns.map((column) => `$${column}`).join(', ')})
-       ON CONFLICT (${dialect.hostColumn}"user") DO UPDATE SET ${columns.map((column) => `${column} = excluded.${column}`).join(', ')}`,
+      `INSERT INTO ${flood} (${dialect.logColumn}"user", ${columns.join(', ')})
+       VALUES (${dialect.logValue}$user, ${columns.map((column) => `$${column}`).join(', ')})
+       ON CONFLICT (${dialect.logColumn}"user") DO UPDATE SET ${columns.map((column) => `${column} = excluded.${column}`).join(', ')}`,
       { ...row, mac },
       { mac },
     );
@@ -112,7 +120,8 @@ export function transactionOn(statements: Statements, reserved: () => Promise<vo
       // The counts that a decision on them needs next.
       counted.clear();
       countedAs.clear();
-      if (rows[0] !== undefined) for (const flood of FLOODS) counted.set(flood, tallyIn(flood, user, countsIn(rows[0].row, `${flood}_`)));
+      if (rows[0] !== undefined)
+        for (const flood of FLOODS) counted.set(flood, await tallyIn(flood, user, countsIn(rows[0].row, `${flood}_`)));
       const found = rows.map(enrolmentOf);
       for (const each of found) known.add(nameOf(each));
       return found;
@@ -167,21 +176,42 @@ export function transactionOn(statements: Statements, reserved: () => Promise<vo
     },
     head,
     moveHead,
-    mark,
+    nameLog: async () => {
+      if (isNamed || statements.log === undefined || (await statements.log.isNamed())) return [];
+      isNamed = true;
+      const names = await all('SELECT DISTINCT name FROM host WHERE log = $log ORDER BY name');
+      await run(NEWEST_LOG);
+      return names.map(({ name }) => escapeControls(String(name)));
+    },
+    keepLogId: async () => {
+      await statements.log?.keepLogId();
+    },
+    renewLog: async () => {
+      if (statements.log === undefined) return;
+      await statements.log.renewLog();
+      await run(NEWEST_LOG);
+      isNamed = true;
+      current = { head: NO_RECORD, lacking: 0 };
+      counted.clear();
+      countedAs.clear();
+    },
     backlog,
     keepLine,
-    marks: async (host = '') =>
-      new Map(
-        (dialect.marks === undefined ? [] : await all(dialect.marks, { of: host })).map((row) => {
-          const signed = encoded('mark', { ...row, host: host === '' ? thisHost : host });
+    marks: async (of = '') => {
+      if (dialect.marks === undefined) return new Map();
+      const id = of === '' ? await log() : of;
+      return new Map(
+        (await all(dialect.marks, { of })).map((row) => {
+          const signed = encoded('mark', { ...row, log: id });
           return [Number(row['seq']), { hash: String(row['hash']), mac: String(row['mac']), signed }];
         }),
-      ),
+      );
+    },
     heads: async () =>
       (await all(dialect.heads)).map((row) => ({
         host: escapeControls(String(row['host'])),
+        log: String(row['log']),
         head: possibleHead(row),
-        isWhole: Number(row['lacking']) === 0 && !isForged(seal, 'chain', row),
       })),
     counter: async (id) => {
       const row = await get(`SELECT next FROM counter WHERE id = $id${lock}`, { id });
@@ -215,8 +245,8 @@ export function transactionOn(statements: Statements, reserved: () => Promise<vo
     keepImport: (uid, imported) => run('INSERT INTO imported VALUES ($uid, $mark, $key) ON CONFLICT DO NOTHING', { uid, ...imported }),
     keepChainKey: async (bytes) => {
       const key = Buffer.from(bytes).toString('hex');
-      const sql = `INSERT INTO former_chain_key (${dialect.hostColumn}key, mac) VALUES (${dialect.hostValue}$key, $mac)
-         ON CONFLICT (${dialect.hostColumn}key) DO UPDATE SET mac = excluded.mac`;
+      const sql = `INSERT INTO former_chain_key (${dialect.logColumn}key, mac) VALUES (${dialect.logValue}$key, $mac)
+         ON CONFLICT (${dialect.logColumn}key) DO UPDATE SET mac = excluded.mac`;
       const mac = macOf(seal, 'former_chain_key', { key });
       await write(sql, { key, mac }, { mac });
     },
@@ -231,6 +261,7 @@ export function transactionOn(statements: Statements, reserved: () => Promise<vo
       // No slot in use counts now, and each line is kept beside the earlier ones.
       await run(`UPDATE backlog SET seq = 0 WHERE ${here}`);
       await moveHead(contents.head, contents.backlog.length);
+      await statements.log?.keepLogId();
       for (const line of contents.backlog)
         if (!(await keepLine(line)))
           throw new NotpError('failed', 'there is no room for the records that wait', 'free some space for the log first');
@@ -265,9 +296,9 @@ export function filesOf(user: string | undefined): Values {
 
 /** Inserts the rows that later logins of this enrolment update, so that they insert none. */
 async function reserve(statements: Statements, enrolment: Pick<Enrolment, 'user' | 'context'>): Promise<void> {
-  const { hostColumn, hostValue } = statements.dialect;
+  const { logColumn, logValue } = statements.dialect;
   for (const flood of FLOODS) {
-    const sql = `INSERT INTO ${flood} (${hostColumn}"user", ${COUNTS.join(', ')}, mac) VALUES (${hostValue}$user, ${NO_FLOOD}, '${NO_MAC}') ON CONFLICT DO NOTHING`;
+    const sql = `INSERT INTO ${flood} (${logColumn}"user", ${COUNTS.join(', ')}, mac) VALUES (${logValue}$user, ${NO_FLOOD}, '${NO_MAC}') ON CONFLICT DO NOTHING`;
     await statements.run(sql, { user: enrolment.user });
   }
   await reserveSlots(statements, enrolment);

@@ -90,7 +90,7 @@ const done = (): Promise<void> => Promise.resolve();
 
 /** A transaction on a database that gives these rows, whatever it is asked. */
 function answering(all: () => Promise<readonly Row[]>): Transaction {
-  const dialect = { ...{ here: '', hostColumn: '', hostValue: '', heads: '', lock: '', lockEnrolments: '', reserves: false } };
+  const dialect = { ...{ here: '', logColumn: '', logValue: '', heads: '', lock: '', lockEnrolments: '', reserves: false } };
   return transactionOn({
     ...{ all, run: done, write: done, seal: UNKEYED, host: '' },
     dialect: { ...dialect, joined: () => '', tally: () => '' },

@@ -147,6 +147,8 @@ function chain({ room = 1 } = {}): { transaction: Transaction; head: () => Chain
   const kept: string[] = [];
   const moveHead = (next: ChainHead): Promise<void> => Promise.resolve(void (head = next));
   const keepLine = ({ line }: KeptLine): Promise<boolean> => Promise.resolve(kept.length < room && kept.push(line) > 0);
-  const transaction = { head: () => Promise.resolve(head), moveHead, tally, backlog, keepLine } as unknown as Transaction;
+  const [nameLog, keepLogId] = [(): Promise<string[]> => Promise.resolve([]), (): Promise<void> => Promise.resolve()];
+  const all = { head: () => Promise.resolve(head), moveHead, nameLog, keepLogId, tally, backlog, keepLine };
+  const transaction = all as unknown as Transaction;
   return { transaction, head: () => head, kept: () => kept };
 }

@@ -13,7 +13,7 @@ import { code, PAYLOAD, POLICY } from '../verdict/world.ts';
 export interface Clients {
   /** One UPDATE of one's own row, which commits by itself; what a login does at the store; and that with its record in a file. */
   readonly work: 'update' | 'decision' | 'decision with log';
-  readonly place: Omit<PostgresPlace, 'password' | 'thisHost' | 'logName'>;
+  readonly place: Omit<PostgresPlace, 'password' | 'thisHost' | 'log'>;
   /** Which ones they are, of how many in all. */
   readonly numbers: readonly number[];
   readonly of: number;
@@ -63,7 +63,7 @@ function deciding(number: number): () => Promise<unknown> {
     ...told.place,
     password: () => PASSWORD,
     thisHost: `host${String(number)}`,
-    logName: `log${String(number)}`,
+    log: { name: '', id: () => `log${String(number)}`, hasRecords: () => false, keep: () => undefined },
   });
   const nowhere = { name: 'nowhere', write: () => Promise.resolve(), bring: () => Promise.resolve() };
   const file = logFile(path.join(told.folder, `${String(number)}.log`));

@@ -125,7 +125,8 @@ describe(
       assert.equal(hosts[1]?.records, lines.length);
       // Whoever administers the database, or root of a host with its own row there, hid all others by a row that is none, and wrote lines of their own.
       server.sql(
-        `INSERT INTO notp.chain (host, seq, hash, lacking) VALUES (E'evil\\r\\x1b[K\\x1b[31mone   3 records\\ntwo', 5, 'zz', 0)`,
+        `INSERT INTO notp.host VALUES (E'evil\\r\\x1b[K\\x1b[31mone   3 records\\ntwo', 1, 'evil');
+         INSERT INTO notp.chain (log, seq, hash, lacking) VALUES ('evil', 5, 'zz', 0)`,
         FLEET_DATABASE,
       );
       const [spoiled, ...others] = (await succeed([...SOURCE_NOTP, 'store', 'hosts', '--config', two.config]))
@@ -139,7 +140,7 @@ describe(
         ),
       );
       assert.equal((await verify('two')).code, 0);
-      server.sql(`DELETE FROM notp.chain WHERE host LIKE 'evil%'`, FLEET_DATABASE);
+      server.sql(`DELETE FROM notp.chain WHERE log = 'evil'; DELETE FROM notp.host WHERE log = 'evil'`, FLEET_DATABASE);
       const unknown = await verify('three');
       assert.deepEqual([unknown.code, /knows no host "?three"?[^]*alone, one, two/.test(unknown.stderr)], [1, true], unknown.stderr);
       const own = await pamWorld('fleet-none');

@@ -10,7 +10,7 @@ import { newHeader, newPayload } from '../../src/enrolment/sealing.ts';
 import { lacksPostgres, startPostgres, type Postgres } from '../support/postgres.ts';
 import { run, type Ran } from '../support/process.ts';
 import { addUser, lacks, SOURCE_NOTP, type TestUser } from '../support/world.ts';
-import { FLEET_DATABASE, fleetHost } from './fleet-world.ts';
+import { FLEET_DATABASE, fleetHost, logIdOf } from './fleet-world.ts';
 import { succeed, type PamWorld } from './pam-world.ts';
 
 const PASSPHRASE = 'of my own';
@@ -121,8 +121,8 @@ describe(
       const { recovery } = await host.enroll(user);
       const shared = '{"uid":0,"context":"root-ctx","door":"pam","service":"sudo","rhost":"6.6.6.6","method":"trusted"}';
       for (const flood of ['acceptances', 'refusals']) {
-        sql(`DELETE FROM ${flood}; INSERT INTO ${flood} (host, "user", tokens, as_of_ms, count, since_ms, ref, shared, until_ms)
-          VALUES ('one', '${user.name}', 50, 0, 777, 1700000000000, 'deadbeef', '${shared}', 1900000000000)`);
+        sql(`DELETE FROM ${flood}; INSERT INTO ${flood} (log, "user", tokens, as_of_ms, count, since_ms, ref, shared, until_ms)
+          VALUES ('${logIdOf(server, 'one')}', '${user.name}', 50, 0, 777, 1700000000000, 'deadbeef', '${shared}', 1900000000000)`);
       }
       const earlier = host.records().length;
       assert.equal((await host.pam(user.name, recovery[0] ?? '')).code, 0);
@@ -147,7 +147,7 @@ describe(
 
     it('had a whole log called written anew, by a mark that notp never made', async () => {
       const { seq } = host.lastRecord() as unknown as { seq: number };
-      sql(`INSERT INTO mark VALUES ('one', ${String(seq)}, repeat('b', 64))`);
+      sql(`INSERT INTO mark VALUES ('${logIdOf(server, 'one')}', ${String(seq)}, repeat('b', 64))`);
       const ran = await audit('verify');
       assert.equal(ran.code, 1);
       assert.match(
@@ -167,7 +167,7 @@ describe(
       assert.equal((await host.pam(user.name, recovery[0] ?? '')).code, 0);
       for (const change of ['seq = seq - 1', 'lacking = 1', `hash = repeat('a', 64)`, 'seq = 0']) {
         sql('DELETE FROM kept; INSERT INTO kept SELECT * FROM chain');
-        sql(`UPDATE chain SET ${change} WHERE host = 'one'`);
+        sql(`UPDATE chain SET ${change} WHERE log = '${logIdOf(server, 'one')}'`);
         const { code, stdout } = await host.pam(user.name, recovery[1] ?? '');
         assert.equal(code, 1, change);
         assert.match(stdout, /the login state cannot be reached/);
@@ -177,7 +177,7 @@ describe(
         sql('DELETE FROM chain; INSERT INTO chain SELECT * FROM kept');
       }
       assert.equal((await audit('verify', '--resume')).code, 1, 'there is nothing to mend');
-      sql("UPDATE chain SET seq = seq - 1, lacking = 0 WHERE host = 'one'");
+      sql(`UPDATE chain SET seq = seq - 1, lacking = 0 WHERE log = '${logIdOf(server, 'one')}'`);
       assert.match(told(await audit('verify', '--resume')), /The log is whole/);
       assert.equal(host.lastRecord().event, 'audit.resumed');
       assert.equal((await host.pam(user.name, recovery[1] ?? '')).code, 0);

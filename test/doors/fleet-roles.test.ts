@@ -7,7 +7,7 @@ import { before, describe, it } from 'node:test';
 import { lacksPostgres, PASSWORD, startPostgres, type Postgres } from '../support/postgres.ts';
 import { ROOT, run, type Ran } from '../support/process.ts';
 import { addUser, lacks, oathCode, SOURCE_NOTP, type TestUser } from '../support/world.ts';
-import { FLEET_DATABASE, fleetHost } from './fleet-world.ts';
+import { FLEET_DATABASE, fleetHost, logIdOf } from './fleet-world.ts';
 import { pamWorld, succeed, type PamWorld } from './pam-world.ts';
 
 const HOSTS = ['web1', 'web-2.example.org'] as const;
@@ -72,6 +72,11 @@ describe(
       for (const [sql, refused] of [
         ["UPDATE chain SET seq = 0 WHERE host <> 'web1' RETURNING 1", ''],
         ["INSERT INTO chain VALUES ('other', 1, 'x')", /row-level security/],
+        ["INSERT INTO chain (log, seq, hash, host) SELECT log, 1, 'x', 'web1' FROM chain WHERE host <> 'web1' LIMIT 1", /duplicate key/],
+        ["UPDATE chain SET host = 'web1'", /permission denied/],
+        ["INSERT INTO host VALUES ('web-2.example.org', 7, 'x')", /row-level security/],
+        ["UPDATE host SET log = 'x'", /permission denied/],
+        ['DELETE FROM host', /permission denied/],
         ["INSERT INTO mark VALUES ('other', 1, 'x')", /row-level security/],
         ["UPDATE mark SET hash = 'x'", /permission denied/],
         ['DELETE FROM mark', /permission denied/],
@@ -91,17 +96,18 @@ describe(
       }
     });
 
-    it('could write to the rows of another in some tables that have a host', async () => {
+    it('could write to the rows of another in some tables that have a log', async () => {
       const tables = server
         .sql(
-          "SELECT table_name FROM information_schema.columns WHERE table_schema = 'notp' AND column_name = 'host' ORDER BY 1",
+          "SELECT table_name FROM information_schema.columns WHERE table_schema = 'notp' AND column_name = 'log' ORDER BY 1",
           FLEET_DATABASE,
         )
         .trim()
         .split('\n');
       assert.ok(tables.includes('chain') && tables.includes('refusals') && tables.includes('acceptances'), tables.join());
+      const other = logIdOf(server, HOSTS[1]);
       for (const table of tables) {
-        // A row of the other host, with whatever the table needs.
+        // A row of the log of the other host, with whatever the table needs.
         const columns = server
           .sql(
             `SELECT column_name || ' ' || data_type FROM information_schema.columns WHERE table_schema = 'notp' AND table_name = '${table}'`,
@@ -110,20 +116,23 @@ describe(
           .trim()
           .split('\n')
           .map((line) => line.split(' '));
-        const values = columns.map(([name, type]) => (name === 'host' ? `'${HOSTS[1]}'` : type === 'text' ? "'forged'" : '7'));
+        const values = columns.map(([name, type]) =>
+          name === 'log' ? `'${other}'` : name === 'host' || name === 'name' ? `'${HOSTS[1]}'` : type === 'text' ? "'forged'" : '7',
+        );
         const names = columns.map(([name]) => `"${name ?? ''}"`).join(', ');
         const insertion = `INSERT INTO ${table} (${names}) VALUES (${values.join(', ')})`;
         assert.match((await asOne(insertion)).stderr, /row-level security/, table);
         server.sql(`SET search_path TO notp; ${insertion} ON CONFLICT DO NOTHING`, FLEET_DATABASE);
-        const count = `SET search_path TO notp; SELECT count(*) FROM ${table} WHERE host = '${HOSTS[1]}'`;
+        const count = `SET search_path TO notp; SELECT count(*) FROM ${table} WHERE log = '${other}'`;
         const earlier = server.sql(count, FLEET_DATABASE);
-        for (const change of [`UPDATE ${table} SET host = host`, `DELETE FROM ${table}`]) {
-          const { stdout, stderr } = await asOne(`${change} WHERE host = '${HOSTS[1]}' RETURNING 1`);
+        for (const change of [`UPDATE ${table} SET log = log`, `DELETE FROM ${table}`]) {
+          const { stdout, stderr } = await asOne(`${change} WHERE log = '${other}' RETURNING 1`);
           assert.equal(stdout, '', change);
           assert.match(stderr, /^$|permission denied/, change);
         }
         assert.equal(server.sql(count, FLEET_DATABASE), earlier, table);
-        if (table !== 'chain') server.sql(`SET search_path TO notp; DELETE FROM ${table} WHERE host = '${HOSTS[1]}'`, FLEET_DATABASE);
+        if (table === 'host') server.sql(`DELETE FROM notp.host WHERE number = 7`, FLEET_DATABASE);
+        else if (table !== 'chain') server.sql(`SET search_path TO notp; DELETE FROM ${table} WHERE log = '${other}'`, FLEET_DATABASE);
       }
     });
 
@@ -133,7 +142,7 @@ describe(
       await recordsBy(one, user, RECORDS);
       const whole = await verify(HOSTS[0], logOf(one));
       assert.equal(whole.code, 0, whole.stderr);
-      assert.ok(Number((await asOne("SELECT count(*) FROM mark WHERE host = 'web1'")).stdout) > 0);
+      assert.ok(Number((await asOne(`SELECT count(*) FROM mark WHERE log = '${logIdOf(server, 'web1')}'`)).stdout) > 0);
       // The same host with the same key, and another story of the same length, whose last record the store is told.
       const forger = await pamWorld('roles-forger', { hostKey: key });
       const { length } = one.records();

@@ -66,6 +66,11 @@ export async function nextStep(): Promise<void> {
   await new Promise((resolve) => setTimeout(resolve, 30_000 - (Date.now() % 30_000) + 100));
 }
 
+/** The id of the log that the store has for a host. */
+export function logIdOf(server: Postgres, host: string): string {
+  return server.sql(`SELECT log FROM notp.host WHERE name = '${host}' ORDER BY number DESC LIMIT 1`, FLEET_DATABASE).trim();
+}
+
 /** What root of a host can do to its log: gives it with the record `changed` made an acceptance, all after it hashed anew, and the head in the store moved. */
 export function writtenAnew(
   server: Postgres,
@@ -78,7 +83,8 @@ export function writtenAnew(
     lines.push(`${told.replace(/"prev":"[0-9a-f]+"\}$/, `"prev":"${head.hash}"}`)}\n`);
     head = { seq: head.seq + 1, hash: hashOf(Buffer.from(lines.at(-1) ?? ''), auditKey(hostKey)) };
   }
-  const mac = rowMac(rowKey(hostKey), encoded('chain', { ...head, host, lacking: 0 }));
-  server.sql(`UPDATE notp.chain SET hash = '${head.hash}', mac = '${mac}' WHERE host = '${host}'`, FLEET_DATABASE);
+  const id = logIdOf(server, host);
+  const mac = rowMac(rowKey(hostKey), encoded('chain', { ...head, log: id, lacking: 0 }));
+  server.sql(`UPDATE notp.chain SET hash = '${head.hash}', mac = '${mac}' WHERE log = '${id}'`, FLEET_DATABASE);
   return lines.join('');
 }

@@ -32,7 +32,7 @@ function of(user: string) {
 }
 
 const DIALECT: Dialect = {
-  ...{ here: 'TRUE', hostColumn: '', hostValue: '', lock: '', heads: '', lockEnrolments: '', reserves: true },
+  ...{ here: 'TRUE', logColumn: '', logValue: '', lock: '', heads: '', lockEnrolments: '', reserves: true },
   joined: () => '',
   tally: (flood) => `SELECT * FROM ${flood} WHERE "user" = ''`,
 };
@@ -79,7 +79,6 @@ describe('a store that answers with every genuine row it has', () => {
         run: (sql, values = {}) => Promise.resolve(void database.prepare(sql).run(values)),
         write: (sql, values) => Promise.resolve(void database.prepare(sql).run(values)),
         dialect: DIALECT,
-        host: '',
         seal,
       });
       return await work(transaction);

@@ -1,7 +1,7 @@
 /** The databases that a store may be in: what a store promises is tried on each of them. */
 import * as path from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import type { PostgresPlace } from '../../src/store/postgres/session.ts';
+import type { LogPlace, PostgresPlace } from '../../src/store/postgres/session.ts';
 import { migratePostgresStore, openPostgresStore } from '../../src/store/postgres/postgres.ts';
 import { UNKEYED, type RowSeal } from '../../src/store/row-seal.ts';
 import { openSqliteStore } from '../../src/store/sqlite/sqlite.ts';
@@ -69,7 +69,8 @@ const postgres: Engine = {
         name: `postgres://localhost:${String(server.port)}/${database}`,
         opening: `import { openPostgresStore } from ${source('postgres/postgres.ts')};
           const place = ${JSON.stringify({ ...place, password: undefined })};
-          const store = openPostgresStore({ ...place, password: () => ${JSON.stringify(PASSWORD)} });`,
+          const log = { name: '', id: () => place.thisHost, hasRecords: () => false, keep: () => undefined };
+          const store = openPostgresStore({ ...place, log, password: () => ${JSON.stringify(PASSWORD)} });`,
         sql: (text) => void server.sql(`SET search_path TO notp; ${text}`, database),
       };
     };
@@ -81,7 +82,12 @@ export const ENGINES: readonly Engine[] = [sqlite, postgres];
 /** As a host called `thisHost` reaches it. */
 export function placeOf({ port, authority }: Postgres, database: string, thisHost = 'one'): PostgresPlace {
   const servers = [{ host: 'localhost', port }];
-  return { servers, database, user: ROLE, password: () => PASSWORD, authorities: authority, tls: true, thisHost, logName: thisHost };
+  return { servers, database, user: ROLE, password: () => PASSWORD, authorities: authority, tls: true, thisHost, log: knownLog(thisHost) };
+}
+
+/** A log with an id of its own, whatever is in its file. */
+export function knownLog(id: string): LogPlace {
+  return { name: id, id: () => id, hasRecords: () => false, keep: () => undefined };
 }
 
 function source(file: string): string {

@@ -6,7 +6,7 @@ import type { Store, Transaction } from '../../src/store/store.ts';
 import { lacksPostgres, startPostgres, startStandby, type Postgres } from '../support/postgres.ts';
 import { sleep } from '../support/process.ts';
 import { ALICE } from './alice.ts';
-import { placeOf } from './engines.ts';
+import { knownLog, placeOf } from './engines.ts';
 
 const DATABASE = 'notp';
 const HOSTS = 8;
@@ -26,7 +26,7 @@ describe('a primary that is killed, and a standby in its place', { skip: lacksPo
     await migratePostgresStore(place);
     const servers = [primary, standby].map(({ port }) => ({ host: 'localhost', port }));
     stores = Array.from({ length: HOSTS }, (_, i) =>
-      openPostgresStore({ ...place, servers, thisHost: `host${String(i)}`, logName: `log${String(i)}` }),
+      openPostgresStore({ ...place, servers, thisHost: `host${String(i)}`, log: knownLog(`log${String(i)}`) }),
     );
     await stores[0]?.exclusively((transaction) => transaction.insert({ ...ALICE, state: { ...ALICE.state, lastStep: 0 } }));
   });

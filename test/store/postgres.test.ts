@@ -10,7 +10,7 @@ import { isUnreached } from '../../src/store/unreached.ts';
 import { lacksPostgres, startPostgres, type Postgres } from '../support/postgres.ts';
 import { run, sleep } from '../support/process.ts';
 import { ALICE, NO_REFUSALS, askAndSave } from './alice.ts';
-import { placeOf } from './engines.ts';
+import { knownLog, placeOf } from './engines.ts';
 
 /** Longer than any decision waits. */
 const BOUND_MS = 40_000;
@@ -73,7 +73,7 @@ describe('a store that many hosts share', { skip: lacksPostgres() }, () => {
   });
 
   it('lets one at a time write to a log, whatever its host is called by now: under two names two did', async () => {
-    const log = { logName: 'machine /var/log/notp/audit.log' };
+    const log = { log: knownLog('log') };
     const stores = [open('earlier', log), open('later', log), open('earlier', log)];
     let inside = 0;
     const alone = (store: Store): Promise<void> =>

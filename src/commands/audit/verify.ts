@@ -1,7 +1,6 @@
 /** `notp audit verify`: checks that the log, with the files that logrotate(8) has rotated, is unchanged. */
 import { openProgressLine } from '../../terminal/progress.ts';
 import { append, newRef } from '../../audit/audit.ts';
-import { headOf, underAnotherName } from '../../audit/host-name.ts';
 import { isLost, lostHead, moveToLast } from '../../audit/resume.ts';
 import { verifyLog, type Progress, type Report, type VerifyOptions as Chain } from '../../audit/verify.ts';
 import { NotpError } from '../../error.ts';
@@ -55,23 +54,28 @@ async function verifyAudit(config: Config, options: VerifyOptions, now: () => nu
   const progress: Progress = (bytes, records) => {
     line.show(() => `${String(records)} records, ${String(Math.floor(bytes / 1e6))} MB`);
   };
-  // Read the head first: records that come while the log is read follow it.
-  const chain = await asUser(place.owner, () => withState(place, now, (state) => chainOf(state, place, options.host)));
-  const keys = [...given, ...chain.keys];
+  // Read the heads first: records that come while the log is read follow them.
+  const chains = await asUser(place.owner, () => withState(place, now, (state) => chainsOf(state, place, options.host)));
   const file = options.file ?? place.auditFile;
-  const headNow = async (): Promise<ChainHead> => {
-    const { own, heads } = await asUser(place.owner, () =>
-      withPresentState(place, now, ({ store }) => store.exclusively((transaction) => headsIn(transaction, place, keys, options.host))),
-    );
-    // A renamed host continues its log, and the store has the head of that log under the old name.
-    return (await underAnotherName(file, { heads: () => Promise.resolve(heads) }, own, keys))?.head ?? own;
+  const reportOn = async (chain: KnownChain): Promise<Report> => {
+    const headNow = (): Promise<ChainHead> =>
+      asUser(place.owner, () =>
+        withPresentState(place, now, ({ store }) => store.exclusively((transaction) => headIn(transaction, chain.log))),
+      );
+    const verified = (): Promise<Report> => verifyLog(file, { ...chain, headNow, keys: [...given, ...chain.keys], progress });
+    return await (options.file === undefined ? asUser(place.owner, verified) : verified()).finally(() => {
+      line.end();
+    });
   };
-  const verified = (): Promise<Report> => verifyLog(file, { ...chain, headNow, keys, progress });
-  const report = await (options.file === undefined ? asUser(place.owner, verified) : verified()).finally(() => {
-    line.end();
-  });
-  const why = options.host === undefined && isLost(place.auditFile, chain.known) ? lostHead(place.auditFile) : undefined;
-  printReport(report, options, why);
+  const [newest, ...earlier] = chains;
+  let [report, isNewest] = [await reportOn(newest), true];
+  for (const chain of earlier) {
+    if (report.problems.length === 0) break;
+    const other = await reportOn(chain);
+    if (other.problems.length === 0) [report, isNewest] = [other, false];
+  }
+  const why = options.host === undefined && isLost(place.auditFile, newest.known) ? lostHead(place.auditFile) : undefined;
+  printReport(report, { ...options, logs: chains.length, isNewest }, why);
   return report.problems.length === 0 ? 0 : 1;
 }
 
@@ -86,7 +90,7 @@ async function resume(place: StatePlace, now: () => number): Promise<void> {
       throw new NotpError('failed', 'there is no host key to resume the chain with', 'restore the key, or run notp host-key init');
     await state.store.exclusively(async (transaction) => {
       const keys = chainKeys(state, await transaction.formerChainKeys());
-      const why = await whyLost(place.auditFile, transaction, keys);
+      const why = await whyLost(place.auditFile, transaction);
       if (why === undefined)
         throw new NotpError('refused', 'the head of the audit chain in the store is as notp wrote it', 'leave out --resume');
       const last = await moveToLast(place.auditFile, transaction, keys);
@@ -98,11 +102,11 @@ async function resume(place: StatePlace, now: () => number): Promise<void> {
 }
 
 /** Why the chain cannot continue by itself; undefined if it can. */
-async function whyLost(file: string, transaction: Transaction, keys: Chain['keys']): Promise<string | undefined> {
+async function whyLost(file: string, transaction: Transaction): Promise<string | undefined> {
   try {
-    return isLost(file, (await headOf(file, transaction, keys)).head) ? 'the store knew no record of this log' : undefined;
+    return isLost(file, await transaction.head()) ? 'the store knew no record of this log' : undefined;
   } catch (error) {
-    if (error instanceof ChangedHead) return 'the head in the store is none of this log, or was changed outside notp';
+    if (error instanceof ChangedHead) return 'the store did not know this log, or its head there was changed outside notp';
     throw error;
   }
 }
@@ -122,44 +126,48 @@ function refuseUnshared({ store }: StatePlace, { host, file, key }: VerifyOption
     throw new NotpError('usage', 'the store of this host is not shared, so it knows no other host', 'leave out --host');
 }
 
-/** The head of the chain, and the keys that may have made it. */
-async function chainOf(
+/** What the store knows of a log. `log`: its id; undefined for the log of this host. */
+type KnownChain = Pick<Chain, 'known' | 'marks' | 'backlog' | 'keys' | 'storedKeys'> & { readonly log: string | undefined };
+
+/** The log of this host, or the logs that `host` had under its name, the newest first. */
+async function chainsOf(
   state: State | undefined,
   place: StatePlace,
   host: string | undefined,
-): Promise<Pick<Chain, 'known' | 'marks' | 'backlog' | 'keys' | 'storedKeys'>> {
+): Promise<readonly [KnownChain, ...KnownChain[]]> {
   if (state === undefined)
     throw new NotpError('store_unavailable', `${storeName(place)}: there is no such file`, 'nobody has enrolled yet');
   return await state.store.exclusively(async (transaction) => {
     const storedKeys = await transaction.formerChainKeys();
     const keys = chainKeys(state, storedKeys);
-    const { own: known } = await headsIn(transaction, place, keys, host);
-    const [marks, backlog] = [await transaction.marks(host), await transaction.backlog(host)];
-    return { known, marks, backlog, storedKeys, keys };
+    const chainOf = async (log: string | undefined): Promise<KnownChain> => {
+      const known = await headIn(transaction, log);
+      return { log, known, marks: await transaction.marks(log), backlog: await transaction.backlog(log), storedKeys, keys };
+    };
+    if (host === undefined) return [await chainOf(undefined)];
+    const [newest, ...earlier] = logsOf(await transaction.heads(), host);
+    const chains: [KnownChain, ...KnownChain[]] = [await chainOf(newest.log)];
+    for (const { log, head } of earlier) if (head !== undefined) chains.push(await chainOf(log));
+    return chains;
   });
 }
 
-/** The head of the log of `host`; for another host also the heads of all hosts. */
-async function headsIn(
-  transaction: Transaction,
-  { auditFile }: StatePlace,
-  keys: Chain['keys'],
-  host: string | undefined,
-): Promise<{ readonly own: ChainHead; readonly heads: readonly HostHead[] }> {
-  if (host === undefined) return { own: (await headOf(auditFile, transaction, keys)).head, heads: [] };
-  const heads = await transaction.heads();
-  return { own: headOfHost(heads, host), heads };
+/** The head of the log of this host, or of the one with the id `log`. */
+async function headIn(transaction: Transaction, log: string | undefined): Promise<ChainHead> {
+  if (log === undefined) return await transaction.head();
+  const found = (await transaction.heads()).find((each) => each.log === log);
+  if (found?.head !== undefined) return found.head;
+  throw new NotpError('store_unavailable', `the head of the log of ${quoted(found?.host ?? log)} in the store was changed outside notp`);
 }
 
-function headOfHost(heads: readonly HostHead[], host: string): ChainHead {
-  const found = heads.find((each) => each.host === host);
-  if (found === undefined) throw unknownHost(host, heads);
-  if (found.head !== undefined) return found.head;
-  throw new NotpError('store_unavailable', `the head of the log of ${quoted(host)} in the store was changed outside notp`);
+function logsOf(heads: readonly HostHead[], host: string): readonly [HostHead, ...HostHead[]] {
+  const [newest, ...earlier] = heads.filter((each) => each.host === host).toReversed();
+  if (newest !== undefined) return [newest, ...earlier];
+  throw unknownHost(host, heads);
 }
 
 function unknownHost(host: string, heads: readonly HostHead[]): NotpError {
-  const names = heads.map((each) => each.host);
+  const names = [...new Set(heads.map((each) => each.host))];
   const some = names.slice(0, NAMED).join(', ') + (names.length > NAMED ? ' and others' : '');
   return new NotpError('refused', `the store knows no host ${quoted(host)}`, `it knows ${some}: notp store hosts`);
 }
@@ -172,12 +180,16 @@ function keysIn(file: string): Uint8Array[] {
 
 function printReport(
   { problems, records, first, last, cutOff, cutOffAt, unlinked }: Report,
-  { json, host }: VerifyOptions,
+  { json, host, logs, isNewest }: VerifyOptions & { readonly logs: number; readonly isNewest: boolean },
   why?: NotpError,
 ): void {
   const [from, to] = [first, last?.seq ?? 0];
   const whole = problems.length === 0;
-  if (json) printResult(JSON.stringify({ whole, records, first, last: to, cut_off: cutOff, unlinked, problems }) + '\n');
+  if (json)
+    printResult(
+      JSON.stringify({ whole, records, first, last: to, cut_off: cutOff, unlinked, problems, ...(host === undefined ? {} : { logs }) }) +
+        '\n',
+    );
   else if (whole) printResult(`The log is whole: records ${String(from)} to ${String(to)}, ${String(records)} in all\n`);
   for (const problem of problems) sayError(problem);
   if (why !== undefined) {
@@ -185,6 +197,10 @@ function printReport(
     sayHint(why.hint ?? '');
     return;
   }
+  if (host !== undefined && logs > 1 && !json)
+    sayHint(
+      `${quoted(host)} has had ${String(logs)} logs${isNewest ? '' : ', and this is an earlier one'}: another host had that name, or root there ran notp audit verify --resume, and what the store knew of the earlier ones is not known of the newest`,
+    );
   if (!whole) sayHint(host === undefined ? PROBLEM_HINT : `${PROBLEM_HINT}; ${COPY_HINT}`);
   else if (!json) sayRemarks({ first, cutOff, cutOffAt, unlinked });
 }

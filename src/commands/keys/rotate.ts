@@ -88,11 +88,12 @@ async function retireHostKeys(config: Config, { yes }: { readonly yes: boolean }
 async function refuseSharedKey(config: Config, now: () => number): Promise<void> {
   if (config.store.kind !== 'postgres') return;
   const place = statePlace(config, realUser());
-  const hosts = await asUser(place.owner, () =>
-    withPresentState(place, now, ({ store }) =>
-      store.exclusively(async (transaction) => (await transaction.heads()).map(({ host }) => host)),
-    ),
+  const heads = await asUser(place.owner, () =>
+    withPresentState(place, now, ({ store }) => store.exclusively((transaction) => transaction.heads())),
   );
+  const newest = [...new Map(heads.map(({ host, log }) => [host, log]))];
+  // A renamed host has the same log under each of its names.
+  const hosts = newest.filter(([, log], i) => newest.findIndex((each) => each[1] === log) === i).map(([host]) => host);
   if (hosts.length < 2) return;
   throw new NotpError(
     'refused',

@@ -14,9 +14,11 @@ async function listHosts(config: Config, { json }: { readonly json: boolean }, n
     withPresentState(place, now, ({ store }) => store.exclusively((transaction) => transaction.heads())),
   );
   const width = Math.max(0, ...heads.map(({ host }) => host.length));
-  for (const { host, head } of heads) {
+  for (const [i, { host, head }] of heads.entries()) {
+    const isEarlier = heads[i + 1]?.host === host;
     const records = head === undefined ? 'its head was changed outside notp' : `${String(head.seq)} records`;
-    printResult(json ? `${JSON.stringify({ host, records: head?.seq ?? null })}\n` : `${host.padEnd(width)}  ${records}\n`);
+    const object = { host, records: head?.seq ?? null, ...(isEarlier ? { earlier: true } : {}) };
+    printResult(json ? `${JSON.stringify(object)}\n` : `${host.padEnd(width)}  ${records}${isEarlier ? ', in an earlier log' : ''}\n`);
   }
   return 0;
 }

@@ -2,13 +2,13 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { verifyLog, type Report, type VerifyOptions } from '../../audit/verify.ts';
-import { headOf } from '../../audit/host-name.ts';
 import { isLost, lostHead } from '../../audit/resume.ts';
 import { messageOf } from '../../error.ts';
 import { SLOTS, slotsOf } from '../../store/backlog.ts';
 import type { ChainHead, KeptLine } from '../../store/store.ts';
 import type { User } from '../../system/users.ts';
 import { chainKeys, type State } from '../../state/state.ts';
+import { logIdFile } from '../../state/log-id.ts';
 import type { StatePlace } from '../../state/place.ts';
 import { tryAppend } from '../../state/trying.ts';
 import { ok, type Finding } from '../finding.ts';
@@ -32,9 +32,11 @@ export async function examineLog(state: State, place: StatePlace, known: Known):
   const file = place.auditFile;
   const folder = path.dirname(file);
   const exists = fs.existsSync(file);
+  let [of, mode] = [file, '600'];
   try {
     if (exists) tryAppend(file);
-    else checkCanCreate(folder, place.owner);
+    [of, mode] = [folder, '700'];
+    if (!exists || lacksId(place)) checkCanCreate(folder, place.owner);
   } catch (error) {
     return [
       {
@@ -42,7 +44,7 @@ export async function examineLog(state: State, place: StatePlace, known: Known):
         severity: 'fail',
         title: 'The audit log cannot be appended to',
         detail: messageOf(error),
-        fix: permissionFix(exists ? file : folder, place.owner, { mode: exists ? '600' : '700', shared: WRITE_OF_ALL }),
+        fix: permissionFix(of, place.owner, { mode, shared: WRITE_OF_ALL }),
       },
     ];
   }
@@ -69,6 +71,11 @@ function checkCanCreate(folder: string, { name, uid }: User): void {
   if (stats.uid !== uid || (stats.mode & OWNER_CREATES) !== OWNER_CREATES) throw new Error(`${name} cannot create files in ${folder}`);
 }
 
+/** Whether the log has no id yet, which must be beside it before the first record. */
+function lacksId({ store, auditFile }: StatePlace): boolean {
+  return store.kind === 'postgres' && !fs.existsSync(logIdFile(auditFile));
+}
+
 /** Verifies the chain of the log, before and after the last record that the store knows. */
 async function examineChain(
   state: State,
@@ -84,8 +91,7 @@ async function examineChain(
     const { message: detail, hint: fix = '' } = lostHead(auditFile);
     return { id, severity: 'fail', title: 'The store has no record of this audit log, so every login is refused', detail, fix };
   }
-  const headNow = (): Promise<ChainHead> =>
-    state.store.exclusively(async (transaction) => (await headOf(auditFile, transaction, keys)).head);
+  const headNow = (): Promise<ChainHead> => state.store.exclusively((transaction) => transaction.head());
   const report = await verifyEnd(auditFile, { known: head, headNow, backlog, keys, lastBytes: WALKED_BYTES });
   const { problems, first, last } = report;
   const title = 'The audit log was changed';

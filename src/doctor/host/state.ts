@@ -1,9 +1,8 @@
 /** Checks of the state: the store opens and can be written, the audit log can be appended to and agrees with it, and the disk has room. */
 import { messageOf, NotpError } from '../../error.ts';
 import type { Enrolment } from '../../store/store.ts';
-import { headOf } from '../../audit/host-name.ts';
 import { asUser } from '../../system/privileges.ts';
-import { chainKeys, type State, withState } from '../../state/state.ts';
+import { type State, withState } from '../../state/state.ts';
 import { storeName, type StatePlace } from '../../state/place.ts';
 import { rolledBack } from '../../state/trying.ts';
 import { examineLog, type Known } from './audit-log.ts';
@@ -52,19 +51,19 @@ function noState(place: StatePlace): StateReport {
 }
 
 async function examineOpened(state: State, place: StatePlace, now: () => number): Promise<StateReport> {
-  const known = await readAndRollBack(state, place, now);
+  const known = await readAndRollBack(state, now);
   const store = ok('store', 'The state can be opened and written', storeName(place));
   const { enrolments, skewMs } = known;
   return { findings: [store, ...(await examineLog(state, place, known)), ...examineSpace(place)], enrolments, skewMs };
 }
 
 /** Reads all enrolments and writes the unchanged head, in a transaction that is then rolled back. */
-async function readAndRollBack(state: State, { auditFile }: StatePlace, now: () => number): Promise<Contents> {
+async function readAndRollBack(state: State, now: () => number): Promise<Contents> {
   return await rolledBack(state.store, async (transaction) => {
     const formerChainKeys = await transaction.formerChainKeys();
     const clockMs = await transaction.clockMs();
     return {
-      head: (await headOf(auditFile, transaction, chainKeys(state, formerChainKeys))).head,
+      head: await transaction.head(),
       backlog: await transaction.backlog(),
       enrolments: await transaction.enrolments(),
       formerChainKeys,

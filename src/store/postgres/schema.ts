@@ -7,7 +7,8 @@ import { NO_MAC } from '../row-seal.ts';
 export const SCHEMA = 'notp';
 
 /**
- * The columns and their order are those of the embedded store; a row that belongs to one host also names it. A page has room for
+ * The columns and their order are those of the embedded store; a row that belongs to the log of one host also names that log by its
+ * id. `host` has the names of the hosts, each with the logs that it had, the newest with the highest number. A page has room for
  * the next version of each row that logins update, so that no index is written (a HOT update). The few rows of `chain`, which each
  * login updates, have room for many.
  */
@@ -65,6 +66,17 @@ const SCHEMAS = [
   `
   CREATE TABLE imported (uid bigint NOT NULL, mark text NOT NULL, key text NOT NULL, PRIMARY KEY (uid, mark));
   CREATE TABLE log (name text PRIMARY KEY);
+`,
+  // Logs are known by ids of their own. `notp audit verify --resume` continues one that an earlier notp began.
+  `
+  DROP TABLE log;
+  CREATE TABLE host (name text NOT NULL, number bigint NOT NULL, log text NOT NULL, PRIMARY KEY (name, number));
+  ${['chain', 'mark', 'backlog', 'former_chain_key', 'refusals', 'acceptances']
+    .map((table) => `ALTER TABLE ${table} RENAME COLUMN host TO log;`)
+    .join('\n')}
+  ALTER TABLE chain ADD COLUMN host text NOT NULL DEFAULT '';
+  UPDATE chain SET host = log;
+  INSERT INTO host SELECT log, 1, log FROM chain;
 `,
 ];
 

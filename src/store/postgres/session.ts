@@ -2,7 +2,7 @@
 import * as tls from 'node:tls';
 import type { Client, ClientConfig } from 'pg';
 import { messageOf, NotpError } from '../../error.ts';
-import { checkVersion, SCHEMA, VERSION } from './schema.ts';
+import { checkVersion, SCHEMA } from './schema.ts';
 import { DEADLINE_MS, PostgresTransaction, prepared } from './transaction.ts';
 import type { Row, Values } from '../row.ts';
 import { timeLeft } from '../clock.ts';
@@ -21,10 +21,21 @@ export interface PostgresPlace {
   readonly tls: boolean;
   /** The name of this host in the store. */
   readonly thisHost: string;
-  /** Names the log of this host, whatever the host is called: only one process at a time writes to a log. */
-  readonly logName: string;
+  readonly log: LogPlace;
   /** How long each transaction may take in all; undefined: DEADLINE_MS. */
   readonly deadlineMs?: number;
+}
+
+/** Where the id of this host's log is kept: beside the log, whatever the host is called. */
+export interface LogPlace {
+  /** The path of the log. */
+  readonly name: string;
+  /** The id; undefined where there is none yet. Throws `store_unavailable`. */
+  readonly id: () => string | undefined;
+  /** Whether the log has records that are linked to a store. */
+  readonly hasRecords: () => boolean;
+  /** Keeps `id`. Throws where it cannot. */
+  readonly keep: (id: string) => void;
 }
 
 const CONNECT_MS = 5_000;
@@ -62,17 +73,17 @@ export class Session {
     };
   }
 
-  /** Whether there is a connection already, which may have been lost. */
   /** Whether the time of this transaction is over. */
   get isOver(): boolean {
     return this.over !== undefined;
   }
 
+  /** Whether there is a connection already, which may have been lost. */
   get isConnected(): boolean {
     return this.connected !== undefined;
   }
 
-  /** Begins a transaction, which holds the row lock of this host. */
+  /** Begins a transaction, which holds the row lock of this host's log: only one process at a time writes to a log. */
   async begin(): Promise<PostgresTransaction> {
     const client = await this.client({ checked: true });
     return new PostgresTransaction(client, this.place, (action) => named(this.place, action, () => this.over));
@@ -133,7 +144,7 @@ export class Session {
     // first failure is the reason.
     const { stream } = client.connection;
     stream.cork();
-    const asked = [takesWrites(client, this.place), ...(checked ? [hasTables(client), hasPlaces(client, this.place)] : [])];
+    const asked = [takesWrites(client, this.place), ...(checked ? [hasTables(client)] : [])];
     stream.uncork();
     const failed = (await Promise.allSettled(asked)).find(({ status }) => status === 'rejected');
     if (failed?.status === 'rejected') throw failed.reason;
@@ -217,15 +228,6 @@ async function hasTables(client: Client): Promise<void> {
   checkVersion(rows[0]?.version);
 }
 
-/** Makes the head of the chain for a host that is new to the store. Tables of another release are left alone. */
-/** Inserts the rows that each transaction of this host locks. */
-async function hasPlaces(client: Client, { thisHost, logName }: Pick<PostgresPlace, 'thisHost' | 'logName'>): Promise<void> {
-  const there = `WHERE EXISTS (SELECT FROM ${SCHEMA}.version WHERE version = ${String(VERSION)})`;
-  await Promise.all([
-    client.query(`INSERT INTO ${SCHEMA}.log SELECT $1::text ${there} ON CONFLICT DO NOTHING`, [logName]),
-    client.query(`INSERT INTO ${SCHEMA}.chain SELECT $1::text, 0, $2::text ${there} ON CONFLICT DO NOTHING`, [thisHost, '0'.repeat(64)]),
-  ]);
-}
 function clientConfig(place: PostgresPlace, { host, port }: PostgresPlace['servers'][number]): ClientConfig {
   const { database, user, authorities } = place;
   const ssl: tls.ConnectionOptions = {

@@ -2,50 +2,57 @@
  * A transaction on a connection to PostgreSQL. Queries are pipelined, so that a decision takes only a few round trips: BEGIN goes
  * with the first query, writes go with the next one, and the last writes with COMMIT.
  */
-import { createHash } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import type { Client, QueryResult } from 'pg';
 import { NotpError } from '../../error.ts';
 import { checkStored, COUNTS, returning } from '../row-seal.ts';
-import { presentHead } from '../rows.ts';
+import { unknownLog } from '../rows.ts';
 import type { Row, Values } from '../row.ts';
 import type { Dialect, Statements } from '../statements.ts';
+import { NO_RECORD } from '../store.ts';
+import type { LogPlace } from './session.ts';
 
 /** How long a decision waits in all, for the server and for other decisions, before it is refused. */
 export const DEADLINE_MS = 20_000;
 
 const DIALECT: Dialect = {
-  here: 'host = $host',
-  hostColumn: 'host, ',
-  hostValue: '$host, ',
+  here: 'log = $log',
+  logColumn: 'log, ',
+  logValue: '$log, ',
   lock: ' FOR UPDATE',
-  heads: 'SELECT host, seq, hash, lacking, mac FROM chain ORDER BY host',
-  marks: `SELECT seq, hash, mac FROM mark WHERE host = CASE WHEN $of = '' THEN $host ELSE $of END`,
+  heads: 'SELECT name AS host, log, seq, hash FROM host JOIN chain USING (log) ORDER BY name, number',
+  marks: `SELECT seq, hash, mac FROM mark WHERE log = CASE WHEN $of = '' THEN $log ELSE $of END`,
   lockEnrolments: ' FOR UPDATE OF enrolment',
   // Waits for transactions that hold row locks, as every decision with a write does.
   lockAll: (tables) => `LOCK TABLE ${tables.join(', ')} IN EXCLUSIVE MODE`,
   // An UPDATE takes space like an INSERT in PostgreSQL.
   reserves: false,
-  joined: (flood) => `LEFT JOIN ${flood} ON ${flood}.host = $host AND ${flood}."user" = enrolment."user"`,
+  joined: (flood) => `LEFT JOIN ${flood} ON ${flood}.log = $log AND ${flood}."user" = enrolment."user"`,
   tally: (flood) => `SELECT known."user", ${COUNTS.join(', ')}, mac
     FROM (SELECT CASE WHEN EXISTS (SELECT 1 FROM enrolment WHERE "user" = $user) THEN $user ELSE '' END AS "user") AS known
-    LEFT JOIN ${flood} ON host = $host AND ${flood}."user" = known."user"`,
+    LEFT JOIN ${flood} ON log = $log AND ${flood}."user" = known."user"`,
 };
 
-/** Also reads the time, which saves a query: the hosts' clocks may differ, and this one counts for all of them. */
-const LOCKED_CHAIN = `SELECT seq, hash, lacking, mac, floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint AS clock_ms FROM chain WHERE host = $host${DIALECT.lock}`;
+/** The time: the hosts' clocks may differ, and this one counts for all of them. */
+const CLOCK = 'floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint AS clock_ms';
+/** Also reads the time and whether the log has the present name of the host, which saves queries. */
+const LOCKED_CHAIN = `SELECT seq, hash, lacking, mac, ${CLOCK},
+  EXISTS (SELECT 1 FROM host WHERE name = $host AND log = $log) AS is_named FROM chain WHERE log = $log${DIALECT.lock}`;
+/** The first log of a name. Of several processes that have none yet, one makes it. */
+const FIRST_LOG = 'INSERT INTO host VALUES ($host, 1, $log) ON CONFLICT DO NOTHING';
+const LATEST_LOG = 'SELECT log FROM host WHERE name = $host ORDER BY number DESC LIMIT 1';
+const FIRST_HEAD = 'INSERT INTO chain (log, seq, hash, host) VALUES ($log, $seq, $hash, $host) ON CONFLICT DO NOTHING';
 
-/** While a host is renamed, some of its processes use the old name and some the new one, each with its own head; the log is the same. */
-const LOCKED_LOG = `SELECT 1 FROM log WHERE name = $log${DIALECT.lock}`;
-
-/** The name of the host that writes, and the name of its log. */
+/** The host that writes, and the place of its log. */
 interface Writer {
   readonly thisHost: string;
-  readonly logName: string;
+  readonly log: LogPlace;
 }
 
 /** The data in the first answer. */
 interface Beginning {
-  readonly chain: Row;
+  /** Undefined where the store does not know the log of this host. */
+  readonly chain: Row | undefined;
   readonly clockMs: number;
 }
 
@@ -58,30 +65,45 @@ export class PostgresTransaction {
   /** Whether a write was sent. Before that, `work` wrote nothing to a log either. */
   hasWritten = false;
   private readonly client: Client;
-  private readonly thisHost: string;
-  private readonly logName: string;
+  private readonly writer: Writer;
   private readonly named: <T>(action: () => Promise<T>) => Promise<T>;
   private readonly beginning: Promise<Beginning>;
+  /** The id of the log; undefined where there is none yet. */
+  private log: string | undefined;
+  /** Whether the id is not beside the log yet. */
+  private isNew = false;
   /** The first failure. For every later query the server only says that something failed before. */
   private failure: unknown;
   /** Writes that were sent and not awaited yet. */
   private written: Promise<unknown>[] = [];
 
-  /** `named`: adds the name of the store to errors. */
-  constructor(client: Client, { thisHost, logName }: Writer, named: <T>(action: () => Promise<T>) => Promise<T>) {
+  /** `named`: adds the name of the store to errors. Throws as LogPlace.id(). */
+  constructor(client: Client, writer: Writer, named: <T>(action: () => Promise<T>) => Promise<T>) {
     this.client = client;
-    this.thisHost = thisHost;
-    this.logName = logName;
+    this.writer = writer;
     this.named = named;
+    this.log = writer.log.id();
     this.beginning = quiet(this.begin());
     this.statements = {
       all: (sql, values) => this.all(sql, values),
       run: (sql, values) => this.run(sql, values),
       write: (sql, values, stored) => this.write(sql, values, stored),
-      chain: async () => (await this.beginning).chain,
+      chain: async () => {
+        const { chain } = await this.beginning;
+        if (chain === undefined) throw unknownLog(writer.log.name, writer.thisHost);
+        return chain;
+      },
       clockMs: async () => (await this.beginning).clockMs,
       dialect: DIALECT,
-      host: thisHost,
+      log: {
+        id: async () => {
+          await this.beginning;
+          return this.log ?? '';
+        },
+        isNamed: async () => (await this.beginning).chain?.['is_named'] === true,
+        keepLogId: () => this.keepLogId(),
+        renewLog: () => this.renewLog(),
+      },
     };
   }
 
@@ -116,15 +138,60 @@ export class PostgresTransaction {
 
   private async begin(): Promise<Beginning> {
     this.gather();
-    const [, , { rows }] = await this.named(() =>
-      Promise.all([
-        this.reach(),
-        this.client.query(prepared(LOCKED_LOG, { log: this.logName })),
-        this.client.query<Row>(prepared(LOCKED_CHAIN, { host: this.thisHost })),
-      ]),
-    );
+    const [, locked] = await this.named(() => Promise.all([this.reach(), this.log === undefined ? undefined : this.lockChain()]));
     this.hasBegun = true;
-    return { chain: presentHead(rows[0]), clockMs: Number(rows[0]?.['clock_ms']) };
+    const chain = locked ?? (await this.named(() => this.firstHead()));
+    const { clock_ms: clockMs } = chain ?? (await this.named(() => this.direct(`SELECT ${CLOCK}`))) ?? {};
+    return { chain, clockMs: Number(clockMs) };
+  }
+
+  private async lockChain(): Promise<Row | undefined> {
+    return await this.direct(LOCKED_CHAIN);
+  }
+
+  /**
+   * The head of a log that the store does not know yet. Undefined where this host may not begin one: it has a log of another store, or the
+   * store has another log under its name.
+   */
+  private async firstHead(): Promise<Row | undefined> {
+    const present = this.log;
+    if (present === undefined && this.writer.log.hasRecords()) return undefined;
+    const proposed = present ?? newLogId();
+    await this.direct(FIRST_LOG, { log: proposed });
+    const latest = String((await this.direct(LATEST_LOG))?.['log']);
+    if (present !== undefined && latest !== present) return undefined;
+    this.log = latest;
+    if (latest === proposed) await this.direct(FIRST_HEAD, { ...NO_RECORD });
+    const chain = await this.lockChain();
+    if (present !== undefined) return chain;
+    this.isNew = true;
+    // Without an id beside it, the log has none of its records yet.
+    return chain?.['seq'] === chain?.['lacking'] ? chain : undefined;
+  }
+
+  private async keepLogId(): Promise<void> {
+    await this.beginning;
+    if (!this.isNew || this.log === undefined) return;
+    this.writer.log.keep(this.log);
+    this.isNew = false;
+  }
+
+  private async renewLog(): Promise<void> {
+    await this.beginning;
+    this.log = newLogId();
+    this.isNew = true;
+    await this.run(FIRST_HEAD, { ...NO_RECORD });
+    await this.keepLogId();
+  }
+
+  /** The first row that `sql` gives, without waiting for the beginning. */
+  private async direct(sql: string, values: Values = {}): Promise<Row | undefined> {
+    return (await this.client.query<Row>(prepared(sql, { ...this.own(), ...values }))).rows[0];
+  }
+
+  /** The values that each statement may use. */
+  private own(): Values {
+    return { host: this.writer.thisHost, log: this.log ?? '' };
   }
 
   private async reach(): Promise<void> {
@@ -163,13 +230,19 @@ export class PostgresTransaction {
   }
 
   private async ask(sql: string, values: Values): Promise<QueryResult<Row>> {
+    // Its values may include the id of the log.
+    if (this.log === undefined) await this.beginning;
     this.gather();
     try {
-      return await this.named(() => this.client.query<Row>(prepared(sql, { ...values, host: this.thisHost })));
+      return await this.named(() => this.client.query<Row>(prepared(sql, { ...values, ...this.own() })));
     } catch (error) {
       throw (this.failure ??= error);
     }
   }
+}
+
+function newLogId(): string {
+  return randomBytes(16).toString('hex');
 }
 
 /** The same promise. It may be awaited later or never, without an unhandled rejection. */

@@ -23,10 +23,10 @@ const MIN_FREE_PAGES = 4;
 /** All rows belong to one host, and only one transaction runs at a time. */
 const DIALECT: Dialect = {
   here: 'TRUE',
-  hostColumn: '',
-  hostValue: '',
+  logColumn: '',
+  logValue: '',
   lock: '',
-  heads: 'SELECT NULL AS host, 0 AS seq, NULL AS hash WHERE FALSE',
+  heads: 'SELECT NULL AS host, NULL AS log, 0 AS seq, NULL AS hash WHERE FALSE',
   lockEnrolments: '',
   reserves: true,
   joined: (flood) => `LEFT JOIN ${flood} ON ${flood}."user" = enrolment."user"`,
@@ -148,7 +148,6 @@ function statementsOf(path: string, database: DatabaseSync, seal: RowSeal): Stat
       checkStored(sql, await promised(path, (): Row[] => database.prepare(returning(sql, stored)).all(values)), stored);
     },
     dialect: DIALECT,
-    host: '',
     seal,
   };
 }
