@@ -178,25 +178,11 @@ describe(
       await assertWhole();
     });
 
-    const wholeAt = async (host: PamWorld): Promise<void> => {
-      const { code: exit, stdout, stderr } = await on(host, 'audit', 'verify');
-      assert.equal(exit, 0, stdout + stderr);
-    };
     /** Makes a record, and checks that it was told. */
-    const unlock = async (host: PamWorld): Promise<void> => {
+    const makeRecord = async (host: PamWorld): Promise<void> => {
       const { code: exit, stderr } = await on(host, 'unlock', '--user', user.name);
       assert.equal(exit, 0, stderr);
     };
-    const seqsIn = (host: PamWorld): number[] => host.records().map((record) => (record as unknown as { seq: number }).seq);
-    /** Checks that each record is there once and in its place, from the first. */
-    const assertInOrder = (host: PamWorld, count: number): void => {
-      const seqs = seqsIn(host);
-      assert.deepEqual(
-        seqs,
-        Array.from({ length: count }, (_, i) => i + 1),
-      );
-    };
-
     it('that gets the name of another one went on with the log of that, or had that one go on with its own', async () => {
       const hosts = [await fleetHost(server, 'longer', { hostKey }), await fleetHost(server, 'shorter', { hostKey })] as const;
       for (const [i, host] of hosts.entries()) for (let times = 0; times < 6 - 4 * i; times++) await host.pam(user.name, '000000');
@@ -206,11 +192,11 @@ describe(
         [hosts[0], 'longer', 'shorter'],
       ] as const) {
         rename(taking, taken);
-        await unlock(taking);
+        await makeRecord(taking);
         for (const each of hosts) await wholeAt(each);
         rename(taking, own);
         for (const each of hosts) {
-          await unlock(each);
+          await makeRecord(each);
           await wholeAt(each);
         }
       }
@@ -226,10 +212,10 @@ describe(
       for (const names of ['b c a', 'b c a b c', 'c b a']) {
         const id = `x-${names.replaceAll(' ', '')}`;
         const host = await fleetHost(server, `${id}-b`, { hostKey });
-        for (let i = 0; i < 3; i++) await unlock(host);
+        for (let i = 0; i < 3; i++) await makeRecord(host);
         for (const name of names.split(' ')) {
           rename(host, `${id}-${name}`);
-          await unlock(host);
+          await makeRecord(host);
         }
         assertInOrder(host, 3 + names.split(' ').length);
         const { stdout, stderr } = await on(host, 'audit', 'verify');
@@ -246,21 +232,21 @@ describe(
       ] as const) {
         const id = `x-full-${full.replaceAll(' ', '')}`;
         const host = await fleetHost(server, `${id}-a`, { hostKey });
-        for (let i = 0; i < 2; i++) await unlock(host);
+        for (let i = 0; i < 2; i++) await makeRecord(host);
         const log = `${host.folder}/log/audit.log`;
         const [count] = [full, later].map((names) => names.split(' ').length) as [number];
         await succeed(['sh', '-c', `mount --bind ${log} ${log} && mount -o remount,ro,bind ${log}`]);
         try {
           for (const name of full.split(' ')) {
             rename(host, `${id}-${name}`);
-            await unlock(host);
+            await makeRecord(host);
           }
         } finally {
           await succeed(['umount', log]);
         }
         for (const name of later.split(' ')) {
           rename(host, `${id}-${name}`);
-          await unlock(host);
+          await makeRecord(host);
           await wholeAt(host);
         }
         assertInOrder(host, 2 + count + later.split(' ').length);
@@ -275,12 +261,12 @@ describe(
       fs.chownSync(`${folder}/audit.log`, host.service.uid, host.service.gid);
       fs.chownSync(folder, 0, 0);
       fs.chmodSync(folder, 0o755);
-      for (let i = 0; i < 2; i++) await unlock(host);
+      for (let i = 0; i < 2; i++) await makeRecord(host);
       assert.equal(fs.readFileSync(`${folder}/audit.log`, 'utf8'), '');
       const { stdout } = await on(host, 'doctor', '--json');
       assert.match(stdout, /"id":"audit-log","severity":"fail"[^\n]*cannot create files in/);
       fs.chownSync(folder, host.service.uid, host.service.gid);
-      await unlock(host);
+      await makeRecord(host);
       assertInOrder(host, 3);
       assert.equal(fs.readFileSync(`${folder}/audit.log.id`, 'utf8').trim(), logIdOf(server, 'no-id'));
       await wholeAt(host);
@@ -289,7 +275,7 @@ describe(
     it('whose log lost its id, or has another one, is refused until root has looked', async () => {
       const host = await fleetHost(server, 'lost-id', { hostKey });
       const id = `${host.folder}/log/audit.log.id`;
-      for (let i = 0; i < 3; i++) await unlock(host);
+      for (let i = 0; i < 3; i++) await makeRecord(host);
       for (const change of ['lost', 'other'] as const) {
         if (change === 'lost') fs.rmSync(id);
         else fs.writeFileSync(id, `${'f'.repeat(32)}\n`);
@@ -303,7 +289,7 @@ describe(
         assert.match(found, /"id":"store","severity":"fail"[^\n]*does not know/);
         const resumed = await on(host, 'audit', 'verify', '--resume');
         assert.equal(resumed.code, 0, resumed.stderr);
-        await unlock(host);
+        await makeRecord(host);
         await wholeAt(host);
       }
       fs.rmSync(id);
@@ -340,7 +326,7 @@ describe(
       const host = await fleetHost(server, 'key-first', { hostKey });
       for (let i = 0; i < 2; i++) await host.pam(user.name, '000000');
       rename(host, 'key-second');
-      await unlock(host);
+      await makeRecord(host);
       const etc = `${host.folder}/etc`;
       fs.writeFileSync(`${etc}/new.key`, randomBytes(32), { mode: 0o400 });
       fs.chownSync(`${etc}/new.key`, host.service.uid, host.service.gid);
@@ -353,7 +339,7 @@ describe(
         const { code: exit, stdout } = await host.pam(user.name, '000000');
         assert.equal(exit, 1);
         assert.doesNotMatch(stdout, /cannot be reached/);
-        await unlock(host);
+        await makeRecord(host);
         await wholeAt(host);
       }
       assert.doesNotMatch(fs.readFileSync(`${host.folder}/log/audit.log`, 'utf8'), /changed outside notp/);
@@ -389,13 +375,13 @@ describe(
 
     it('that is a clone with the id of another is told of it by the log, which lacks what the other wrote', async () => {
       const first = await fleetHost(server, 'twin-a', { hostKey });
-      await unlock(first);
+      await makeRecord(first);
       const second = await fleetHost(server, 'twin-b', { hostKey });
       for (const file of ['audit.log', 'audit.log.id']) {
         fs.copyFileSync(`${first.folder}/log/${file}`, `${second.folder}/log/${file}`);
         fs.chownSync(`${second.folder}/log/${file}`, second.service.uid, second.service.gid);
       }
-      for (const host of [first, second, first]) await unlock(host);
+      for (const host of [first, second, first]) await makeRecord(host);
       for (const host of [first, second]) {
         const { code: exit, stderr } = await on(host, 'audit', 'verify');
         assert.equal(exit, 1);
@@ -411,7 +397,7 @@ describe(
       ] as const) {
         const name = `joined-${String(own)}`;
         const first = await fleetHost(server, name, { hostKey });
-        for (let i = 0; i < earlier; i++) await unlock(first);
+        for (let i = 0; i < earlier; i++) await makeRecord(first);
         const alone = await pamWorld('fleet-alone', { hostKey });
         await alone.enroll(addUser());
         for (let i = 1; i < own; i++) await alone.pam('nobody-of-that-name', '000000');
@@ -423,9 +409,9 @@ describe(
         assert.match(refused.stderr, /joined it with an existing log[^\n]*\nnotp: hint: [^\n]*notp audit verify --resume/);
         const resumed = await on(second, 'audit', 'verify', '--resume');
         assert.equal(resumed.code, 0, resumed.stderr);
-        await unlock(second);
+        await makeRecord(second);
         for (const host of [second, first]) await wholeAt(host);
-        await unlock(first);
+        await makeRecord(first);
       }
     });
 
@@ -471,6 +457,23 @@ async function makeManyRecords({ config }: PamWorld, user: TestUser): Promise<vo
 
 function rename({ config }: PamWorld, name: string): void {
   fs.writeFileSync(config, fs.readFileSync(config, 'utf8').replace(/^host = .*$/m, `host = "${name}"`));
+}
+
+async function wholeAt(host: PamWorld): Promise<void> {
+  const { code: exit, stdout, stderr } = await on(host, 'audit', 'verify');
+  assert.equal(exit, 0, stdout + stderr);
+}
+
+/** Checks that each record is there once and in its place, from the first. */
+function assertInOrder(host: PamWorld, count: number): void {
+  assert.deepEqual(
+    seqsIn(host),
+    Array.from({ length: count }, (_, i) => i + 1),
+  );
+}
+
+function seqsIn(host: PamWorld): number[] {
+  return host.records().map((record) => (record as unknown as { seq: number }).seq);
 }
 
 function on({ config }: PamWorld, ...words: readonly string[]): Promise<Ran> {

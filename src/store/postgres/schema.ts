@@ -81,7 +81,7 @@ const SCHEMAS = [
 ];
 
 /** The version of the tables that this notp needs. */
-export const VERSION = SCHEMAS.length;
+const VERSION = SCHEMAS.length;
 
 /** The advisory lock of a migration, so that a second one waits. Any number will do that nobody else uses. */
 const MIGRATION_LOCK = 7_208_315_571;
