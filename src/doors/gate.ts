@@ -84,16 +84,14 @@ async function ask(verifier: Verifier, config: Config, { environment, now }: Gat
   const given = CODE_VARIABLES.map((name) => environment[name]).find((value) => value !== undefined && value !== '');
   const conversation = openConversation({ deadlineMs: now() + config.gate.timeoutMs, interrupt: onEndingSignals() });
   try {
+    const proof = given === undefined ? undefined : readings(typedLine(Buffer.from(given)) ?? '', verifier.seal);
     if (conversation.interactive) {
-      const asking = { tries: config.gate.tries, tell: sayRefusal, attempt: { session } };
+      const asking = { tries: config.gate.tries, tell: sayRefusal, attempt: { session }, given: proof };
       return await askUnlessSettled(verifier, conversation, session, asking);
     }
     const settled = await verifier.beforeAsking(session);
     if (settled !== undefined) return sayRefusal(settled);
-    if (given !== undefined) {
-      const line = typedLine(Buffer.from(given)) ?? '';
-      return sayRefusal(await verifier.verify({ readings: readings(line, verifier.seal), session }));
-    }
+    if (proof !== undefined) return sayRefusal(await verifier.verify({ readings: proof, session }));
     return await askWithoutTerminal(verifier, conversation, environment, session);
   } finally {
     conversation.close();

@@ -24,6 +24,8 @@ export interface Asking {
   readonly attempt: Omit<Attempt, 'readings'>;
   /** The passphrase, where it is known before the first question. */
   readonly passphrase?: string | undefined;
+  /** The first proof, where one came along; if it is refused, the person is asked. */
+  readonly given?: readonly Reading[] | undefined;
 }
 
 const NOTHING: Asked = { readings: [], over: true, machine: false };
@@ -63,17 +65,20 @@ export async function askUnlessSettled(
 export async function askUntilAccepted(
   verifier: Verifier,
   conversation: Conversation,
-  { tries, tell, attempt, passphrase: known }: Asking,
+  { tries, tell, attempt, passphrase: known, given }: Asking,
 ): Promise<Outcome> {
   let passphrase = known;
   let question = CODE_QUESTION;
-  for (let left = tries; ; left--) {
+  const ask = async (): Promise<Asked> => {
     const asked =
       verifier.seal !== 'host' && passphrase === undefined
         ? await askPassphrase(conversation, PASSPHRASE_QUESTIONS[verifier.seal])
         : passphrase;
     passphrase = typeof asked === 'string' ? asked : undefined;
-    const { over, ...answer } = typeof asked === 'object' ? asked : await askCode(conversation, question, passphrase);
+    return typeof asked === 'object' ? asked : await askCode(conversation, question, passphrase);
+  };
+  for (let left = tries; ; left--) {
+    const { over, ...answer } = given !== undefined && left === tries ? { ...NOTHING, readings: given, over: false } : await ask();
     const outcome = await verifier.verify({ ...attempt, ...answer });
     if (outcome.verdict.result === 'accepted') return outcome;
     tell(outcome);

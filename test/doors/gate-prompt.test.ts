@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { before, describe, it } from 'node:test';
-import { runInTerminal } from '../support/process.ts';
+import { runInTerminal, type Terminal } from '../support/process.ts';
 import type { Sshd } from '../support/sshd.ts';
 import { oathCode } from '../support/world.ts';
 import { auditLines, gateSshd, NEEDS, newPerson, nextDecision, place, typePassphrase, type Person, type Place } from './gate-world.ts';
@@ -103,5 +103,21 @@ describe('nothing but the right answer opens the gate', { skip: NEEDS }, () => {
     terminal.send(`correct horse\r${oathCode(person.enrolled.secret)}\r`);
     await terminal.expect(/in-42/);
     assert.equal(await terminal.exited, 0);
+  });
+
+  it('takes a code from LC_NOTP on a terminal too, and asks if that is refused: mosh and ssh -tt were asked again', async () => {
+    const withCode = (line: string): Terminal =>
+      sshd.sshInTerminal(person.user, ['echo in-$((40+2))'], ['-t', '-o', `SetEnv=LC_NOTP="${line}"`]);
+    const line = person.line();
+    const entered = withCode(line);
+    await entered.expect(/in-42/);
+    assert.equal(await entered.exited, 0);
+    assert.doesNotMatch(entered.output(), /Passphrase|One-time code/);
+    const again = withCode(line);
+    await again.expect(/code already used/);
+    await typePassphrase(again);
+    again.send(`${person.line().replace(/^.* /, '')}\r`);
+    await again.expect(/in-42/);
+    assert.equal(await again.exited, 0);
   });
 });
