@@ -4,6 +4,7 @@ import type { Origin } from '../audit/record.ts';
 import { messageOf, NotpError } from '../error.ts';
 import { defaultConfig, type Config } from '../system/config.ts';
 import { sayError } from '../terminal/printer.ts';
+import { MAX_TIMEOUT_MS } from '../system/settings.ts';
 import { realUser, userByUid } from '../system/users.ts';
 import { accountContexts } from '../login/account.ts';
 import { localVerifier, withKept } from '../login/login.ts';
@@ -133,7 +134,8 @@ function answeringForAll(options: ServeOptions): Answering {
     },
     // The door reads the user's files between connecting and asking, and these may lie on a slow file server.
     firstMs: ANSWER_DEADLINE_MS,
-    patienceMs: PATIENCE_MS,
+    // A prompt of --prompt-tty holds its connection as long as gate.timeout says, and only root's processes can hold one.
+    patienceMs: MAX_TIMEOUT_MS + ANSWER_DEADLINE_MS,
     leave: leaving(options, () => [...names]),
   };
 }

@@ -25,6 +25,8 @@ const MAX_KEY_FILES = 4;
 const MAX_AUTHORIZED_KEYS = 8;
 const SECOND_MS = 1_000;
 const DAY_MS = 86_400_000;
+/** The longest time that a person has at a prompt. A timer of Node.js counts milliseconds in 31 bits, and fires at once beyond that. */
+export const MAX_TIMEOUT_MS = DAY_MS;
 
 /** sshd's default for AuthorizedKeysFile. */
 const SSHDS_KEY_FILES = ['.ssh/authorized_keys', '.ssh/authorized_keys2'];
@@ -47,8 +49,7 @@ export const SETTINGS = {
   budget: setting('policy', 'budget', wholeNumber(1, 100), 5),
   refill: setting('policy', 'refill', duration(SECOND_MS, 365 * DAY_MS), '1h'),
   tries: setting('gate', 'tries', wholeNumber(1, 10), 3),
-  // A timer of Node.js counts milliseconds in 31 bits, and fires at once beyond that.
-  timeout: setting('gate', 'timeout', duration(SECOND_MS, DAY_MS), '60s'),
+  timeout: setting('gate', 'timeout', duration(SECOND_MS, MAX_TIMEOUT_MS), '60s'),
   sameConnection: setting('gate', 'same_connection', trueOrFalse, true),
   trust: setting('gate', 'trust', duration(0, 30 * DAY_MS), '0s'),
   exposeAuthInfo: setting('gate', 'expose_auth_info', trueOrFalse, true),
