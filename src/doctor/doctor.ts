@@ -18,11 +18,12 @@ import { examinePam, pamPrograms, type PamService } from './pam/pam.ts';
 import { examineUserEnvironment } from './pam/environment.ts';
 import { servicesWithNotp } from './pam/stack.ts';
 import { statusToBe } from '../store/enrolment.ts';
+import type { Enrolment } from '../store/store.ts';
 import { examineFormerKeys, examineHostKey } from './host/host-key.ts';
 import { peopleOf, type People, type Person } from './people.ts';
 import { examinePasswords } from './host/aged-passwords.ts';
 import { examineSealedFiles } from './host/sealed-files.ts';
-import { examineReadByRoot } from './host/read-by-root.ts';
+import { examineModules, examineReadByRoot } from './host/read-by-root.ts';
 import { examineAnswers } from './host/answers.ts';
 import { examineService, type DoorsInUse } from './host/service.ts';
 import { examineShells } from './host/shells.ts';
@@ -49,6 +50,7 @@ export interface DoctorOptions {
 
 const ROOT = 'root';
 const NEVER_MATCHES = 'P6';
+const NAMED_CONTEXTS = 4;
 
 /**
  * Checks everything and returns the findings, worst first. Without root only the caller's own login is checked.
@@ -84,6 +86,7 @@ export async function examine(options: DoctorOptions): Promise<readonly Finding[
     ...[...missing.map(userGone), ...renamed.map(userRenamed)].map((finding) => raisedIfUnenrolledAllowed(finding, config)),
     ...(byThemselves === undefined ? [] : [byThemselves.finding]),
     ...unenrolled(config),
+    ...(doors.gate || doors.pam ? examineContexts(config, active) : []),
   ]);
 }
 
@@ -176,7 +179,7 @@ function examinePamDoor(servers: readonly SshdReport[], enrolled: readonly User[
     services.map(({ name }) => name),
   );
   const findings = [...services.flatMap(examinePam), ...examineSudoers(), ...programs.map((program) => examineProgram('P8', program))];
-  return unique([...findings, ...trusted]);
+  return unique([...findings, ...trusted, ...examineModules(services.map(({ name }) => name))]);
 }
 
 /** Whether an sshd that uses the PAM service `service` leaves the code of `user` to PAM. */
@@ -215,6 +218,15 @@ function unenrolled({ unenrolled: how }: Config): Finding[] {
   if (how !== 'allow') return [];
   const title = 'Users who were never enrolled are let in without a code';
   return [{ id: 'unenrolled', severity: 'warn', title, detail: 'unenrolled = "allow" in notp.toml', fix: 'unenrolled = "deny"' }];
+}
+
+/** A new `context` in notp.toml renames no enrolment. */
+function examineContexts({ contexts }: Config, active: readonly Enrolment[]): Finding[] {
+  const enrolled = [...new Set(active.map(({ context }) => context))];
+  if (enrolled.length === 0 || enrolled.some((context) => contexts.includes(context))) return [];
+  const detail = `notp.toml says context = ${contexts.join(', ')}, and the enrolments are for ${enrolled.slice(0, NAMED_CONTEXTS).join(', ')}`;
+  const fix = 'name the context of the enrolments in notp.toml, or notp-enroll the users again';
+  return [{ id: 'context', severity: 'fail', title: 'No enrolment is for a context that logs in, so nobody gets in', detail, fix }];
 }
 
 /**

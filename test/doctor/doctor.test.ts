@@ -49,6 +49,32 @@ describe('doctor', { skip: NEEDS }, () => {
     assert.deepEqual(told, ['Reading the enrolments', ...asked, 'Checking PAM, the service and its files']);
   });
 
+  it('names a module that is missing where a code is asked for: nobody got in, and all was in order', async () => {
+    const block = 'auth requisite pam_exec.so quiet expose_authtok stdout /usr/bin/notp pam\n';
+    const stack = (...lines: readonly string[]): string => pamService(`${block}${lines.join('\n')}\n`);
+    const missing = async (name: string): Promise<string[]> =>
+      (await found(world.write([])))
+        .filter(({ id, detail }) => id === 'pam-module' && detail.includes(`${name},`))
+        .map(({ severity }) => severity);
+    assert.deepEqual(await missing(stack('auth required pam_permit.so')), []);
+    assert.deepEqual(await missing(stack('auth required pam_notp_none.so')), ['fail']);
+    assert.deepEqual(await missing(stack('auth required /nowhere/pam_permit.so')), ['fail']);
+    assert.deepEqual(await missing(stack('auth sufficient /nowhere/pam_permit.so')), ['fail']);
+    assert.deepEqual(await missing(stack('auth [success=1 default=ignore] pam_notp_none.so', 'auth required pam_permit.so')), ['warn']);
+    assert.deepEqual(await missing(stack('-auth required pam_notp_none.so', 'auth optional pam_notp_none.so')), []);
+    const other = pamService('auth required pam_notp_none.so\n');
+    assert.deepEqual(await missing(other), []);
+  });
+
+  it('names enrolments of which none is for the context of notp.toml: nobody got in, and all was in order', async () => {
+    const { name } = addUser();
+    await active([name]);
+    const config = world.write(['ForceCommand /usr/bin/notp gate']);
+    const told = async (top: string): Promise<string> => detailOf(await found(config, { top, users: [name] }), 'context');
+    assert.equal(await told('context = "phone"'), 'notp.toml says context = phone, and the enrolments are for ssh');
+    assert.equal(await told('context = ["phone", "ssh"]'), '');
+  });
+
   it('names a gate whose program others can change, and does not run that', async () => {
     const place = scratchFolder('changed');
     const notp = installNotp(place);

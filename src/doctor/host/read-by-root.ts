@@ -42,7 +42,41 @@ function readByPam(service: string): string[] {
 function filesOf(modules: readonly PamModule[]): string[] {
   const names = [...new Set(modules.map((line) => line.path))];
   const folders = names.every((name) => name.startsWith('/')) ? [] : fs.globSync(MODULE_FOLDERS);
-  return names.flatMap((name) => (name.startsWith('/') ? [name] : folders.map((folder) => path.join(folder, name))));
+  return names.flatMap((name) => placesOf(name, folders));
+}
+
+function placesOf(name: string, folders: readonly string[]): string[] {
+  return name.startsWith('/') ? [name] : folders.map((folder) => path.join(folder, name));
+}
+
+/** Modules without which no code is asked for, or none lets anybody in, whatever their control says. */
+const NEEDED = ['pam_exec.so', 'pam_permit.so'];
+
+/** The missing modules in the stacks of `services` that ask for a code. libpam takes each for one that refuses, unless the line says otherwise. */
+export function examineModules(services: readonly string[]): Finding[] {
+  const folders = fs.globSync(MODULE_FOLDERS);
+  return services.flatMap((service) => {
+    const modules = authModules(service);
+    if (!modules.some((line) => notpLine(line) === 'code')) return [];
+    const needed = modules.filter(({ isOptional, control }) => !isOptional && control !== 'optional');
+    const missing = needed.filter((line) => !placesOf(line.path, folders).some((file) => fs.existsSync(file)));
+    return missing.map(({ module, control, where }): Finding => ({
+      id: 'pam-module',
+      severity: ['required', 'requisite'].includes(control) || NEEDED.includes(module) ? 'fail' : 'warn',
+      title: 'A module of a PAM stack that asks for a code is missing',
+      detail: `PAM service ${service}, ${where}: ${module} is in none of ${folders.join(', ')}`,
+      fix: 'install the package that has it, or remove the line',
+    }));
+  });
+}
+
+function authModules(service: string): PamModule[] {
+  try {
+    return modulesOf(pamStack(service, 'auth') ?? []);
+  } catch {
+    // Rule P7 says that it cannot be read.
+    return [];
+  }
 }
 
 /** The program that pam_exec(8) runs; for notp itself see rule P8. */
