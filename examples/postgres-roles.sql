@@ -24,16 +24,17 @@ GRANT USAGE ON SCHEMA notp TO :"host";
 GRANT SELECT ON notp.version TO :"host";
 GRANT SELECT, INSERT, DELETE ON notp.sealed, notp.approved TO :"host";
 -- Added to, never changed.
-GRANT SELECT, INSERT ON notp.host, notp.mark, notp.outage, notp.imported TO :"host";
+GRANT SELECT, INSERT ON notp.host, notp.mark, notp.outage TO :"host";
 -- Changed by columns: whoever may update a whole table may lock it, too.
 GRANT SELECT, INSERT ON notp.chain, notp.backlog, notp.former_chain_key, notp.refusals, notp.acceptances,
-  notp.enrolment, notp.connection, notp.peer, notp.counter TO :"host";
+  notp.enrolment, notp.imported, notp.connection, notp.peer, notp.counter TO :"host";
 GRANT UPDATE (seq, hash, lacking, mac) ON notp.chain TO :"host";
 GRANT UPDATE (seq, part, text) ON notp.backlog TO :"host";
 GRANT UPDATE (mac) ON notp.former_chain_key TO :"host";
 GRANT UPDATE (tokens, as_of_ms, count, since_ms, ref, shared, until_ms, mac) ON notp.refusals, notp.acceptances TO :"host";
 GRANT UPDATE (id, pending_id, status, last_step, tokens, as_of_ms, spent, pending_tokens, pending_spent, last_accepted_ms,
   pending_inherits, pending_last_step, digest, pending_digest, period_seconds, uid, mac) ON notp.enrolment TO :"host";
+GRANT UPDATE (key, last_step, codes, spent, mac) ON notp.imported TO :"host";
 GRANT UPDATE (id, pid, start_ticks, boot_id, turn, mac) ON notp.connection TO :"host";
 GRANT UPDATE (id, digest, accepted_ms, mac) ON notp.peer TO :"host";
 GRANT UPDATE (next) ON notp.counter TO :"host";

@@ -24,15 +24,22 @@ export interface NewEnrolment extends Registration {
   /** The state to start with: firstState, or for a re-sealed secret the part that changes; see Enrolment.pendingState. */
   readonly state: Partial<LoginState>;
   /**
-   * For a secret that may be the same as that of `former`, which it replaces: gives `fresh` with the used codes of `former`. Throws
-   * where that cannot be known.
+   * For a secret that the account may have had before: gives `fresh` with the codes that were used of it, inside the transaction that
+   * registers it. Throws `refused` where that cannot be known, or where the secret may not be registered.
    */
-  readonly goOn?: (fresh: LoginState, former: Enrolment, nowMs: number) => PendingState;
+  readonly goOn?: (fresh: LoginState, before: Before) => Promise<PendingState>;
   /** The event of the record, where it is not `enroll` or `replace`: a re-sealed secret, or one from another module. */
   readonly event?: 'passphrase' | 'recovery' | 'reseal' | 'import';
   readonly replace: boolean;
   /** The enrolment or invitation that must still be registered: the user has shown a code of it, or was invited by it. */
   readonly expected?: Pick<Enrolment, 'id' | 'status'>;
+}
+
+/** The transaction that registers a new secret, its time, and the enrolment that the secret replaces. */
+export interface Before {
+  readonly transaction: Transaction;
+  readonly former: Enrolment | undefined;
+  readonly nowMs: number;
 }
 
 /** The state of a secret that has never logged in, at `nowMs`. */
@@ -70,8 +77,8 @@ export async function begin(state: State, enrolment: NewEnrolment, inPlace: Regi
     const isForged = known?.doubt === 'forged';
     const present = known !== undefined && !isForged && awaits(known, inPlace) ? completed(known) : known;
     const pendingState =
-      enrolment.goOn !== undefined && present !== undefined && isWhole(fresh)
-        ? enrolment.goOn(fresh, present, await timeOf(transaction, state.log.now))
+      enrolment.goOn !== undefined && isWhole(fresh)
+        ? await enrolment.goOn(fresh, { transaction, former: present, nowMs: await timeOf(transaction, state.log.now) })
         : fresh;
     // The user showed a code of the genuine enrolment or was invited by it, not by this forged one.
     if (isForged && (expected !== undefined || !isWhole(pendingState))) refuseForged(known);

@@ -39,13 +39,18 @@ export interface Clocks {
   readonly hostMs: number;
 }
 
+/** The later one of both, by which a step is not a future one. */
+export function latestMs({ nowMs, hostMs }: Clocks): number {
+  return Math.max(nowMs, hostMs);
+}
+
 /**
  * The same, and with the emptier of both budgets, at `nowMs`. A copy whose host had a clock that was ahead gives no guesses back,
  * and leaves no future step as the last one. Steps that the host's own clock explains stay used, even where the store's clock is
  * behind.
  */
 export function merged(store: Enrolment, copy: Enrolment, policy: Policy, { nowMs, hostMs }: Clocks, inStore = false): Enrolment {
-  const known = usedOnEither(store, { ...copy, state: withoutFutureSteps(copy.state, Math.max(nowMs, hostMs), policy) }, inStore);
+  const known = usedOnEither(store, { ...copy, state: withoutFutureSteps(copy.state, latestMs({ nowMs, hostMs }), policy) }, inStore);
   if (copy.doubt !== undefined || !isSameSecret(known.id, copy.id)) return known;
   const buckets = [known.state.bucket, copy.state.bucket];
   const atMs = Math.min(nowMs, Math.max(...buckets.map(({ asOfMs }) => asOfMs)));

@@ -11,8 +11,10 @@ import { parseJson } from '../json.ts';
 import type { ChainHead, Enrolment, OutageRecord, Transaction } from '../store/store.ts';
 import { withoutFutureSteps, type Policy } from '../verdict/decide.ts';
 import { withBudget } from '../store/enrolment.ts';
+import { importedToo } from '../store/imported.ts';
+import { isSameSecret, secretOf } from '../seal/id.ts';
 import { timeOf } from '../store/clock.ts';
-import { conflictOf, isTaken, merged, usedOnEither } from './merge.ts';
+import { conflictOf, isTaken, latestMs, merged, usedOnEither } from './merge.ts';
 import { chainKeys, type State } from '../state/state.ts';
 
 /** The most records that the store gets for one decision: the sums of two floods before it, the record, and a conflict. */
@@ -153,13 +155,21 @@ async function appendReport(
 ): Promise<ChainHead> {
   await append(log, transaction, record);
   const head = await transaction.head();
-  const [store, copy] = [present.enrolments, copies].map((all) => all.find((each) => isSame(each, record)));
+  const copy = copies.find((each) => isSame(each, record));
+  const store = copy === undefined ? undefined : holderOf(copy, present);
   const detail = store === undefined || copy === undefined ? undefined : conflictOf(record, store, copy, present.kept.includes(store));
   if (detail === undefined) return head;
   const { user, context, door, ref, report } = record;
   const uid = record.uid === undefined ? {} : { uid: record.uid };
   await append(log, transaction, { user, ...uid, context, door, event: 'outage.conflict', result: 'failed', detail, ref, report });
   return head;
+}
+
+/** The store's enrolment with the secret of `copy`, perhaps for another context by now; else the one for the same context. */
+function holderOf(copy: Enrolment, { enrolments }: Present): Enrolment | undefined {
+  const own = enrolments.find((each) => isSame(each, copy));
+  const isHolder = (each: Enrolment | undefined): boolean => each !== undefined && isSameSecret(each.id, copy.id);
+  return isHolder(own) ? own : (enrolments.find(isHolder) ?? own);
 }
 
 interface Merging {
@@ -173,9 +183,17 @@ async function merge(transaction: Transaction, { present, copies, policy, now }:
   const hostMs = now();
   const clocks = { hostMs, nowMs: await timeOf(transaction, () => hostMs) };
   for (const copy of copies) {
+    if (copy.doubt === undefined) await keepUsed(transaction, { ...copy, state: withoutFutureSteps(copy.state, latestMs(clocks), policy) });
     const store = present.enrolments.find((each) => isSame(each, copy));
     if (store !== undefined) await transaction.save(merged(store, copy, policy, clocks, present.kept.includes(store)));
   }
+}
+
+/** Keeps what the copy used of an imported secret, which may be that of another context or name by now. */
+async function keepUsed(transaction: Transaction, copy: Enrolment): Promise<void> {
+  const imports = await transaction.imports(copy.uid);
+  const imported = imports.find(({ mark, doubt }) => mark === secretOf(copy.id) && doubt === undefined);
+  if (imported !== undefined) await transaction.keepImport(importedToo(imported, copy));
 }
 
 function recordIn({ text }: OutageRecord): AuditRecord {

@@ -21,9 +21,19 @@ export function idOfMarks({ secret, codes }: { readonly secret: string; readonly
   return secret + codes.slice(0, CODES_DIGITS - SECRET_DIGITS) + random.slice(CODES_DIGITS);
 }
 
+/** The digits of the secret. */
+export function secretOf(id: string): string {
+  return id.slice(0, SECRET_DIGITS);
+}
+
+/** The digits of the recovery codes. */
+export function codesOf(id: string): string {
+  return id.slice(SECRET_DIGITS, CODES_DIGITS);
+}
+
 /** Whether both ids belong to the same secret. */
 export function isSameSecret(one: string, other: string): boolean {
-  return one.slice(0, SECRET_DIGITS) === other.slice(0, SECRET_DIGITS);
+  return secretOf(one) === secretOf(other);
 }
 
 /** Whether both ids belong to the same secret with the same recovery codes. */

@@ -33,17 +33,9 @@ export function hostKeyId(hostKey: Uint8Array): string {
   return Buffer.from(derived(hostKey, 'notp host key id/1')).toString('hex', 0, 8);
 }
 
-/**
- * A mark of `what` for one user and context: 8 bytes, hex. With the host key equal values can be recognised; without it
- * the mark reveals nothing.
- */
-export function keyedMark(
-  hostKey: Uint8Array,
-  { user, context }: { readonly user: string; readonly context: string },
-  what: Uint8Array,
-): string {
-  const key = derived(hostKey, 'notp mark/1', Buffer.from(JSON.stringify([user, context])));
-  return rowMac(key, what).slice(0, 16);
+/** A mark of `what`: 8 bytes, hex. With the key equal values can be recognised; without it the mark reveals nothing. */
+export function keyedMark(key: Uint8Array, what: Uint8Array): string {
+  return rowMac(derived(key, 'notp mark/1'), what).slice(0, 16);
 }
 
 /** The key of the audit chain's HMAC. */

@@ -1,6 +1,17 @@
 /** Copies all data of this host and its users out of one database and into another. */
 import { FLOODS, type Flood, type TableRow, type Tables } from './store.ts';
-import { COUNTS, isForged, isSealed, macOf, renewedMac, sealedRows, valueOf } from './row-seal.ts';
+import {
+  COUNTS,
+  isForged,
+  isSealed,
+  macOf,
+  renewedMac,
+  sealedRows,
+  valueOf,
+  type Asking,
+  type SealedRow,
+  type SealedTable,
+} from './row-seal.ts';
 import type { Row, Values } from './row.ts';
 import { logIn, type Dialect, type Statements } from './statements.ts';
 
@@ -31,7 +42,7 @@ const TABLES = {
   counter: { columns: ['id', 'next'], key: ['id'] },
   sealed: { columns: ['"user"', 'context', 'text'], key: ['"user"', 'context'] },
   approved: { columns: ['"user"', 'as_of_ms', 'mac'], key: ['"user"'] },
-  imported: { columns: ['uid', 'mark', 'key'], key: ['uid', 'mark'] },
+  imported: { columns: ['uid', 'mark', 'key', 'last_step', 'codes', 'spent', 'mac'], key: ['uid', 'mark'] },
   former_chain_key: { columns: ['key', 'mac'], key: ['key'] },
   // Their MACs cover the id of the log, so they are made where the rows are written.
   refusals: { columns: ['"user"', ...COUNTS], key: ['"user"'] },
@@ -101,7 +112,7 @@ export async function renewMacs({ all, write, dialect, seal }: Statements, users
     const { key } = TABLES[name];
     const update = `UPDATE ${name} SET mac = $mac WHERE ${key.map((column) => `${column} = $${bare(column)}`).join(' AND ')}`;
     for (const user of users) {
-      for (const each of await sealedRows({ all, seal }, name, `SELECT * FROM ${name} WHERE "user" = $user${dialect.lock}`, { user })) {
+      for (const each of await rowsOfUser({ all, seal }, name, user, dialect.lock)) {
         const { row } = each;
         const mac = renewedMac(seal, name, each);
         if (mac === row['mac']) continue;
@@ -110,6 +121,14 @@ export async function renewMacs({ all, write, dialect, seal }: Statements, users
       }
     }
   }
+}
+
+/** Those of `imported` are of an account, and name no user. */
+async function rowsOfUser({ all, seal }: Asking, name: Table & SealedTable, user: string, lock: string): Promise<SealedRow[]> {
+  if (name !== 'imported') return await sealedRows({ all, seal }, name, `SELECT * FROM ${name} WHERE "user" = $user${lock}`, { user });
+  const ofAccount = (sql: string): ReturnType<typeof all> => all(sql, { user });
+  const uids = 'SELECT uid FROM enrolment WHERE "user" = $user';
+  return await sealedRows({ all: ofAccount, seal }, name, `SELECT * FROM imported WHERE uid IN (${uids})${lock}`);
 }
 
 function isCounted(name: Table): name is Flood {

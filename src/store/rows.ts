@@ -1,5 +1,5 @@
 /** Converts enrolments, counts and heads to rows of the tables, and back. */
-import type { Row } from './row.ts';
+import type { Row, Values } from './row.ts';
 import { NotpError } from '../error.ts';
 import { quoted } from '../otp/escape.ts';
 import { COUNTS, macOf, NO_MAC, type RowSeal, type SealedRow } from './row-seal.ts';
@@ -8,6 +8,7 @@ import {
   ChangedHead,
   type ChainHead,
   type Enrolment,
+  type Imported,
   type KeptFile,
   type PendingState,
   type Status,
@@ -105,6 +106,17 @@ export function enrolmentOf({ row, doubt }: SealedRow): Enrolment {
     ...(doubt === undefined ? {} : { doubt }),
     ...(doubt === 'forged' ? NO_STATE : {}),
   };
+}
+
+/** The row of an imported secret, with its MAC. */
+export function rowOfImported({ uid, mark, key, lastStep: last_step, codes, spent }: Imported, seal: RowSeal): Values {
+  const row = { uid, mark, key, last_step, codes, spent };
+  return { ...row, mac: macOf(seal, 'imported', row) };
+}
+
+export function importedOf({ row, doubt }: SealedRow): Imported {
+  const texts = { mark: String(row['mark']), key: String(row['key']), codes: String(row['codes']), spent: String(row['spent']) };
+  return { uid: Number(row['uid']), lastStep: Number(row['last_step']), ...texts, ...(doubt === undefined ? {} : { doubt }) };
 }
 
 /** The row of a tally, without its host. */

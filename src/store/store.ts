@@ -180,16 +180,28 @@ export interface OutageTables {
   forget(user: string): Promise<void>;
 }
 
-/** A secret that was imported for a login: its mark, 16 hex digits, and the id of the host key that it was made with. */
-export interface Import {
+/** An imported secret of an account, and which of its codes were used; see imported.ts. */
+export interface Imported {
+  readonly uid: number;
+  /** 16 hex digits, with which the ids of its sealed files begin; see seal/id.ts. */
   readonly mark: string;
+  /** The id of the host key that the mark was made with; empty in a user's own state. */
   readonly key: string;
+  /** As LoginState.lastStep. */
+  readonly lastStep: number;
+  /** The digits of the recovery codes that `spent` is about; empty where none were ever in place. */
+  readonly codes: string;
+  /** As LoginState.spent. */
+  readonly spent: string;
+  /** Why the row counts for nothing. */
+  readonly doubt?: Doubt;
 }
 
 /** The operations inside one exclusive transaction. */
 export interface Transaction extends OutageTables {
   /** Unix time in milliseconds by the store's own clock, where several hosts share it; undefined where the host's clock is the only one. */
   clockMs(): Promise<number | undefined>;
+  /** As every enrolment that is read, with the codes that are known as used of an imported secret; see imported.ts. */
   enrolment(user: string, context: string): Promise<Enrolment | undefined>;
   /** All enrolments of `user`, by context. */
   enrolmentsOf(user: string): Promise<readonly Enrolment[]>;
@@ -261,9 +273,9 @@ export interface Transaction extends OutageTables {
   formerChainKeys(): Promise<readonly Uint8Array[]>;
   /** Keeps an earlier key, with the MAC of the present host key. Throws where it cannot be signed here. */
   keepChainKey(key: Uint8Array): Promise<void>;
-  /** The secrets that were ever imported for the account. */
-  imports(uid: number): Promise<readonly Import[]>;
-  keepImport(uid: number, imported: Import): Promise<void>;
+  /** The secrets that were ever imported for the account. Nobody else changes them until the transaction ends. */
+  imports(uid: number): Promise<readonly Imported[]>;
+  keepImport(imported: Imported): Promise<void>;
   contents(): Promise<Contents>;
   /** Adds the contents of another store. `onProgress`: called with the number of rows written so far. An existing row must not differ. */
   add(contents: Contents, onProgress: (rows: number) => void): Promise<void>;

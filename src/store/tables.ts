@@ -4,6 +4,7 @@ import { NotpError } from '../error.ts';
 import { escapeControls } from '../otp/escape.ts';
 import { backlogOn } from './backlog.ts';
 import { putTables, renewMacs, tablesOf } from './contents.ts';
+import { importedAfter, importKey, withImported } from './imported.ts';
 import { outageOn } from './outage-tables.ts';
 import {
   CHAIN,
@@ -11,26 +12,30 @@ import {
   changedHead,
   countsIn,
   enrolmentOf,
+  importedOf,
   isFiller,
   isFirst,
   NO_FLOOD,
   possibleHead,
   presentHead,
   rowOf,
+  rowOfImported,
   rowOfTally,
   tallyOf,
   type Chain,
 } from './rows.ts';
 import type { Row, Values } from './row.ts';
-import { COUNTS, drop, encoded, isForged, macOf, markMac, NO_MAC, sealedRows } from './row-seal.ts';
+import { COUNTS, drop, encoded, isForged, macOf, markMac, NO_MAC, sealedRows, type SealedRow } from './row-seal.ts';
 import { reserveSlots, slotsOn } from './slots.ts';
-import { FLOODS, NO_RECORD, type ChainHead, type Enrolment, type Flood, type Tally, type Transaction } from './store.ts';
+import { FLOODS, NO_RECORD, type ChainHead, type Enrolment, type Flood, type Imported, type Tally, type Transaction } from './store.ts';
 
 /** The number of records between two marks. Nobody needs the right to change or delete marks; see examples/postgres-roles.sql. */
 const MARK_EVERY = 50;
 
 /** Makes the log of this host the newest of its name. */
 const NEWEST_LOG = 'INSERT INTO host SELECT $host::text, 1 + coalesce(max(number), 0), $log::text FROM host WHERE name = $host::text';
+const OR_UPDATE_IMPORTED = `ON CONFLICT (uid, mark) DO UPDATE SET
+  key = excluded.key, last_step = excluded.last_step, codes = excluded.codes, spent = excluded.spent, mac = excluded.mac`;
 
 /** `reserved`: called when the rows of an enrolment were added. */
 export function transactionOn(statements: Statements, reserved: () => Promise<void> = () => Promise.resolve()): Transaction {
@@ -43,8 +48,10 @@ export function transactionOn(statements: Statements, reserved: () => Promise<vo
   const counted = new Map<Flood, Tally>();
   /** The user whose counts apply to a user: the empty name, where the user turned out to have no enrolment. */
   const countedAs = new Map<string, string>();
-  /** The enrolments that were read or made. No other is signed. */
-  const known = new Set<string>();
+  /** The enrolments that were read or made, as they are now. No other is signed. */
+  const known = new Map<string, Enrolment>();
+  /** The imported secrets that were read or written, as they are now, by importKey. */
+  const imported = new Map<string, Imported>();
   const chain = async (): Promise<Chain> => {
     if (current !== undefined) return current;
     const row = presentHead((await statements.chain?.()) ?? (await get(`${CHAIN} WHERE ${here}`)));
@@ -97,6 +104,37 @@ export function transactionOn(statements: Statements, reserved: () => Promise<vo
     );
     counted.set(flood, of);
   };
+  /** The imported secrets that `where` names. */
+  const importsWhere = async (where: string, values: Values = {}): Promise<readonly Imported[]> => {
+    const rows = (sql: string): ReturnType<typeof all> => all(sql, values);
+    const found = (await sealedRows({ all: rows, seal }, 'imported', `SELECT * FROM imported WHERE ${where}`)).map(importedOf);
+    for (const each of found) imported.set(importKey(each.uid, each.mark), each);
+    return found;
+  };
+  /**
+   * The enrolments in the rows that `sql` gives, and their imported secrets, which `where` names. Both are asked for at once, the
+   * secrets after the locks of the enrolments.
+   */
+  const enrolmentsIn = async (rows: Promise<SealedRow[]>, where: string, values?: Values): Promise<readonly Enrolment[]> => {
+    const [found] = await Promise.all([rows, importsWhere(where, values)]);
+    return found.map((each) => withImported(enrolmentOf(each), (key) => imported.get(key)));
+  };
+  /** The condition for the imported secrets of the enrolments that `theirs` names. */
+  const secretsOf = (theirs: string): string =>
+    `(uid, mark) IN (${['id', 'pending_id'].map((id) => `SELECT uid, substr(${id}, 1, 16) FROM enrolment WHERE ${theirs}`).join(' UNION ')})${lock}`;
+  const putImported = async (each: Imported, orUpdate: string): Promise<void> => {
+    const row = rowOfImported(each, seal);
+    const columns = ['uid', 'mark', 'key', 'last_step', 'codes', 'spent', 'mac'];
+    const sql = `INSERT INTO imported (${columns.join(', ')}) VALUES (${columns.map((column) => `$${column}`).join(', ')}) ${orUpdate}`;
+    await write(sql, row, macIn(row));
+    imported.set(importKey(each.uid, each.mark), each);
+  };
+  const noteUsed = async (was: Enrolment, next: Enrolment): Promise<void> => {
+    const present = imported.get(importKey(was.uid, next.id)) ?? imported.get(importKey(next.uid, next.id));
+    if (present === undefined || present.doubt === 'forged' || next.doubt === 'forged') return;
+    const after = importedAfter(present, was, next);
+    if (JSON.stringify(after) !== JSON.stringify(present)) await putImported(after, OR_UPDATE_IMPORTED);
+  };
   const get = async (sql: string, values: Values = {}): Promise<Row | undefined> => (await all(sql, values))[0];
   return {
     clockMs: async () => await statements.clockMs?.(),
@@ -104,12 +142,14 @@ export function transactionOn(statements: Statements, reserved: () => Promise<vo
     ...slotsOn(statements),
     enrolment: async (user, context) => {
       const sql = `SELECT * FROM enrolment WHERE "user" = $user AND context = $context${lock}`;
-      const [found] = (await sealedRows(statements, 'enrolment', sql, { user, context })).map(enrolmentOf);
-      known.add(nameOf({ user, context }));
+      const asked = { user, context };
+      const rows = sealedRows(statements, 'enrolment', sql, asked);
+      const [found] = await enrolmentsIn(rows, secretsOf('"user" = $user AND context = $context'), asked);
+      if (found !== undefined) known.set(nameOf(found), found);
       return found;
     },
     enrolmentsOf: async (user) => {
-      const rows = await sealedRows(
+      const asked = sealedRows(
         statements,
         'enrolment',
         `SELECT enrolment.*, ${FLOODS.flatMap((flood) => [...COUNTS, 'mac'].map((column) => `${flood}.${column} AS ${flood}_${column}`)).join(', ')}
@@ -117,21 +157,24 @@ export function transactionOn(statements: Statements, reserved: () => Promise<vo
          WHERE enrolment."user" = $user ORDER BY context${dialect.lockEnrolments}`,
         { user },
       );
+      const found = await enrolmentsIn(asked, secretsOf('"user" = $user'), { user });
+      const rows = await asked;
       // The counts that a decision on them needs next.
       counted.clear();
       countedAs.clear();
       if (rows[0] !== undefined)
         for (const flood of FLOODS) counted.set(flood, await tallyIn(flood, user, countsIn(rows[0].row, `${flood}_`)));
-      const found = rows.map(enrolmentOf);
-      for (const each of found) known.add(nameOf(each));
+      for (const each of found) known.set(nameOf(each), each);
       return found;
     },
     enrolmentsOfUid: async (uid) =>
-      (await sealedRows(statements, 'enrolment', 'SELECT * FROM enrolment WHERE uid = $uid ORDER BY "user", context', { uid })).map(
-        enrolmentOf,
+      await enrolmentsIn(
+        sealedRows(statements, 'enrolment', 'SELECT * FROM enrolment WHERE uid = $uid ORDER BY "user", context', { uid }),
+        'uid = $uid',
+        { uid },
       ),
     enrolments: async () =>
-      (await sealedRows(statements, 'enrolment', 'SELECT * FROM enrolment ORDER BY "user", context')).map(enrolmentOf),
+      await enrolmentsIn(sealedRows(statements, 'enrolment', 'SELECT * FROM enrolment ORDER BY "user", context'), 'TRUE'),
     tally,
     saveTally,
     insert: async (enrolment) => {
@@ -144,13 +187,14 @@ export function transactionOn(statements: Statements, reserved: () => Promise<vo
       );
       counted.clear();
       countedAs.clear();
-      known.add(nameOf(enrolment));
+      known.set(nameOf(enrolment), enrolment);
       if (dialect.reserves) await reserve(statements, enrolment);
       await reserved();
     },
     save: async (enrolment) => {
       const { user, context } = enrolment;
-      if (!known.has(nameOf(enrolment)))
+      const was = known.get(nameOf(enrolment));
+      if (was === undefined)
         throw new NotpError('store_unavailable', `the enrolment of ${user} for ${context} was not asked for, so it is not written`);
       const row = rowOf(enrolment, seal);
       await write(
@@ -162,6 +206,8 @@ export function transactionOn(statements: Statements, reserved: () => Promise<vo
         row,
         macIn(row),
       );
+      known.set(nameOf(enrolment), enrolment);
+      await noteUsed(was, enrolment);
     },
     renewRows: async (users) => {
       await renewMacs(statements, users);
@@ -237,12 +283,12 @@ export function transactionOn(statements: Statements, reserved: () => Promise<vo
       const keys = new Set(rows.filter(({ doubt }) => doubt === undefined).map(({ row }) => String(row['key'])));
       return [...keys].map((key) => new Uint8Array(Buffer.from(key, 'hex')));
     },
-    imports: async (uid) =>
-      (await all('SELECT mark, key FROM imported WHERE uid = $uid ORDER BY mark', { uid })).map((row) => ({
-        mark: String(row['mark']),
-        key: String(row['key']),
-      })),
-    keepImport: (uid, imported) => run('INSERT INTO imported VALUES ($uid, $mark, $key) ON CONFLICT DO NOTHING', { uid, ...imported }),
+    imports: (uid) => importsWhere(`uid = $uid ORDER BY mark${lock}`, { uid }),
+    keepImport: async (each) => {
+      // Where another host keeps it at this moment, the whole transaction fails and begins again.
+      await putImported(each, imported.has(importKey(each.uid, each.mark)) ? OR_UPDATE_IMPORTED : '');
+      await reserved();
+    },
     keepChainKey: async (bytes) => {
       const key = Buffer.from(bytes).toString('hex');
       const sql = `INSERT INTO former_chain_key (${dialect.logColumn}key, mac) VALUES (${dialect.logValue}$key, $mac)

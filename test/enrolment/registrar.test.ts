@@ -5,7 +5,7 @@ import { before, beforeEach, describe, it } from 'node:test';
 import { lacks, scratchFolder } from '../support/world.ts';
 import type { Registration } from '../../src/seal/file.ts';
 import { usedToo } from '../../src/store/enrolment.ts';
-import type { Enrolment, PendingState } from '../../src/store/store.ts';
+import type { PendingState } from '../../src/store/store.ts';
 import type { LoginState } from '../../src/verdict/decide.ts';
 import { realUser } from '../../src/system/users.ts';
 import { openState, type State } from '../../src/state/state.ts';
@@ -19,6 +19,7 @@ import {
   isRegistered,
   registeredAs,
   revoke,
+  type Before,
   type NewEnrolment,
 } from '../../src/enrolment/registrar.ts';
 
@@ -31,7 +32,8 @@ const enrolment = (id: string, replace = true): NewEnrolment => ({
   ...{ ...registered(id), replace, state: firstState({ window: 1, budget: 5, refillMs: 3_600_000 }, 2, NOW_MS) },
 });
 
-const goOn = (fresh: LoginState, { state: former }: Enrolment): PendingState => ({ ...fresh, ...usedToo(fresh, former), goesOn: true });
+const goOn = (fresh: LoginState, { former }: Before): Promise<PendingState> =>
+  Promise.resolve({ ...fresh, ...usedToo(fresh, former?.state ?? fresh), goesOn: true });
 
 describe('an enrolment', { skip: lacks({ programs: ['getent'] }) }, () => {
   let folder: string;

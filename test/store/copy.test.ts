@@ -17,7 +17,7 @@ const PEER = { digest: 'd'.repeat(64), acceptedMs: 1_700_000_000_456 };
 const HEAD = { seq: 1_234, hash: 'e'.repeat(64) };
 const QUIET = { dryRun: false, onProgress: () => undefined } as const;
 
-const IMPORTED = { mark: '0123456789abcdef', key: 'fedcba9876543210' };
+const IMPORTED = { uid: 1000, mark: '0123456789abcdef', key: 'fedcba9876543210', lastStep: 59_000_001, codes: 'c0de5000', spent: '0110' };
 
 async function fill(store: Store): Promise<void> {
   await store.exclusively(async (transaction) => {
@@ -29,7 +29,7 @@ async function fill(store: Store): Promise<void> {
     await transaction.setCounter(ALICE.id, Number.MAX_SAFE_INTEGER);
     await transaction.putSealed('alice', 'ssh', '{"a":"é\\n"}');
     await transaction.approve({ user: 'alice', asOfMs: 1_700_000_000_789 });
-    await transaction.keepImport(1000, IMPORTED);
+    await transaction.keepImport(IMPORTED);
     await transaction.keepChainKey(new Uint8Array(32).fill(7));
     await transaction.moveHead(HEAD);
   });

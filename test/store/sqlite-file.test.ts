@@ -8,6 +8,8 @@ import { openSqliteStore } from '../../src/store/sqlite/sqlite.ts';
 import { scratchFolder } from '../support/world.ts';
 import { ALICE, askAndSave } from './alice.ts';
 
+const PAGE_BYTES = 4096;
+
 describe('the file of a store', () => {
   let folder: string;
   before(() => {
@@ -58,14 +60,20 @@ describe('the file of a store', () => {
     const store = openSqliteStore(file, { create: true });
     await store.exclusively((transaction) => transaction.insert(ALICE));
     store.close();
+    const database = new DatabaseSync(file);
+    const table = database.prepare("SELECT rootpage FROM sqlite_schema WHERE name = 'enrolment'").get();
+    database.close();
     const bytes = fs.readFileSync(file);
-    fs.writeFileSync(file, bytes.fill(0xee, 4096));
+    const start = (Number(table?.['rootpage']) - 1) * PAGE_BYTES;
+    fs.writeFileSync(file, bytes.fill(0xee, start, start + PAGE_BYTES));
     const damaged = openSqliteStore(file, { create: false });
     await assert.rejects(
       damaged.exclusively((transaction) => transaction.enrolment('alice', 'ssh')),
       { code: 'store_unavailable' },
     );
     damaged.close();
+    fs.writeFileSync(file, bytes.fill(0xee, PAGE_BYTES));
+    assert.throws(() => openSqliteStore(file, { create: false }), { code: 'store_unavailable' });
   });
 
   it('is unavailable where a later version made it', () => {
@@ -74,7 +82,7 @@ describe('the file of a store', () => {
     const database = new DatabaseSync(file);
     database.exec('PRAGMA user_version = 1000');
     database.close();
-    refuses(file, /its schema 1000 is of a newer notp than this one, which knows 14/);
+    refuses(file, /its schema 1000 is of a newer notp than this one, which knows 15/);
   });
 
   it('is unavailable where the head of the chain is gone', async () => {

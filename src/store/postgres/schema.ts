@@ -78,6 +78,15 @@ const SCHEMAS = [
   UPDATE chain SET host = log;
   INSERT INTO host SELECT log, 1, log FROM chain;
 `,
+  // A mark of an earlier notp has no MAC: which of its codes were used is unknown.
+  [
+    'last_step bigint NOT NULL DEFAULT -1',
+    "codes text NOT NULL DEFAULT ''",
+    "spent text NOT NULL DEFAULT ''",
+    `mac text NOT NULL DEFAULT '${NO_MAC}'`,
+  ]
+    .map((column) => `ALTER TABLE imported ADD COLUMN ${column};`)
+    .join('\n'),
 ];
 
 /** The version of the tables that this notp needs. */

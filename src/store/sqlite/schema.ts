@@ -78,4 +78,13 @@ export const SCHEMAS = [
   'ALTER TABLE enrolment ADD COLUMN uid INTEGER NOT NULL DEFAULT -1',
   `ALTER TABLE outage ADD COLUMN mac TEXT NOT NULL DEFAULT '${NO_MAC}'`,
   'CREATE TABLE imported (uid INTEGER NOT NULL, mark TEXT NOT NULL, key TEXT NOT NULL, PRIMARY KEY (uid, mark)) STRICT, WITHOUT ROWID',
+  // A mark of an earlier notp has no MAC: which of its codes were used is unknown.
+  [
+    'last_step INTEGER NOT NULL DEFAULT -1',
+    "codes TEXT NOT NULL DEFAULT ''",
+    "spent TEXT NOT NULL DEFAULT ''",
+    `mac TEXT NOT NULL DEFAULT '${NO_MAC}'`,
+  ]
+    .map((column) => `ALTER TABLE imported ADD COLUMN ${column};`)
+    .join('\n'),
 ];

@@ -1,0 +1,35 @@
+/**
+ * The marks of an imported secret and of its emergency codes. They begin the id of its sealed file, so that the store recognises the
+ * secret without knowing it; see seal/id.ts and store/imported.ts. Pure.
+ */
+import { kindOf } from '../../otp/uri.ts';
+import { codesOf, idOfMarks, secretOf } from '../../seal/id.ts';
+import { keyedMark } from '../../seal/keys.ts';
+import { keysOf, type HostKey } from '../../state/host-keys.ts';
+import type { Imported } from '../../store/store.ts';
+import type { ForeignLogin } from './login.ts';
+
+export interface Marks extends Pick<Imported, 'key' | 'mark' | 'codes'> {
+  /** The id of a sealed file, which ends like `random`, 32 hex digits. */
+  readonly idFor: (random: string) => string;
+}
+
+/** The marks by each host key that is here, the present one first. A user's own state has no host key: the secret itself is the key. */
+export function marksOf({ credential, emergency }: Pick<ForeignLogin, 'credential' | 'emergency'>, hostKey: HostKey | undefined): Marks[] {
+  const { secret } = credential;
+  const keys = hostKey === undefined ? [{ id: '', key: secret }] : keysOf(hostKey);
+  return keys.map(({ id, key }) => {
+    const marks = {
+      secret: keyedMark(key, Buffer.concat([Buffer.from(`secret ${kindOf(credential)} `), secret])),
+      codes: keyedMark(key, Buffer.concat([Buffer.from(`codes ${emergency.join(' ')} `), secret])),
+    };
+    const idFor = (random: string): string => idOfMarks(marks, random);
+    const sample = idFor('0'.repeat(32));
+    return { key: id, mark: secretOf(sample), codes: codesOf(sample), idFor };
+  });
+}
+
+/** Whether the sealed file `id` holds the secret. */
+export function hasMark(marks: readonly Marks[], id: string): boolean {
+  return marks.some(({ mark }) => secretOf(id) === mark);
+}
