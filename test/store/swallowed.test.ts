@@ -31,6 +31,7 @@ const WRITES: readonly (readonly [string, (transaction: Transaction) => Promise<
   ['approved', (transaction) => transaction.approve({ user: 'alice', asOfMs: 9 })],
   ['approved', (transaction) => transaction.disapprove('alice')],
   ['outage', (transaction) => transaction.keepOutageRecord({ id: 'of another', seq: 1, text: '{}' })],
+  ['imported', (transaction) => transaction.keepImport({ uid: 1000, mark: 'm', key: 'k', lastStep: 1, codes: '', spent: '' })],
   ['former_chain_key', (transaction) => transaction.keepChainKey(new Uint8Array(32))],
 ];
 

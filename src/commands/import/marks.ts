@@ -2,12 +2,11 @@
  * The marks of an imported secret and of its emergency codes. They begin the id of its sealed file, so that the store recognises the
  * secret without knowing it; see seal/id.ts and store/imported.ts. Pure.
  */
-import { kindOf } from '../../otp/uri.ts';
+import { kindOf, type Credential } from '../../otp/uri.ts';
 import { codesOf, idOfMarks, secretOf } from '../../seal/id.ts';
 import { keyedMark } from '../../seal/keys.ts';
 import { keysOf, type HostKey } from '../../state/host-keys.ts';
 import type { Imported } from '../../store/store.ts';
-import type { ForeignLogin } from './login.ts';
 
 export interface Marks extends Pick<Imported, 'key' | 'mark' | 'codes'> {
   /** The id of a sealed file, which ends like `random`, 32 hex digits. */
@@ -15,7 +14,10 @@ export interface Marks extends Pick<Imported, 'key' | 'mark' | 'codes'> {
 }
 
 /** The marks by each host key that is here, the present one first. A user's own state has no host key: the secret itself is the key. */
-export function marksOf({ credential, emergency }: Pick<ForeignLogin, 'credential' | 'emergency'>, hostKey: HostKey | undefined): Marks[] {
+export function marksOf(
+  { credential, emergency }: { readonly credential: Credential; readonly emergency: readonly string[] },
+  hostKey: HostKey | undefined,
+): Marks[] {
   const { secret } = credential;
   const keys = hostKey === undefined ? [{ id: '', key: secret }] : keysOf(hostKey);
   return keys.map(({ id, key }) => {
