@@ -164,6 +164,8 @@ export async function abandon(state: State, { origin, id, state: pendingState, e
 export async function invite(state: State, origin: Origin, policy: Policy, nowMs: number): Promise<void> {
   await change(state, origin, async (transaction) => {
     const known = await transaction.enrolment(origin.user, origin.context);
+    // To sign it anew would forget what was used.
+    if (known !== undefined) refuseForged(known);
     if (known !== undefined && statusToBe(known) === 'active' && (registered(known) || known.pendingId !== ''))
       throw new NotpError(
         'refused',
@@ -173,7 +175,7 @@ export async function invite(state: State, origin: Origin, policy: Policy, nowMs
     const first = firstState(policy, 0, await timeOf(transaction, () => nowMs));
     // A user whose enrolment was revoked must not be let in as never enrolled, so its id stays. The used codes stay too: the secret
     // may be imported again.
-    const ended = known === undefined || known.doubt !== undefined ? {} : { state: { ...known.state, bucket: first.bucket } };
+    const ended = known === undefined ? {} : { state: { ...known.state, bucket: first.bucket } };
     const invited = { ...firstOf(origin, { id: '', digest: '' }, first), id: known?.id ?? '', ...ended, status: 'invited' } as const;
     if (known === undefined) await transaction.insert(invited);
     else await transaction.save(invited);

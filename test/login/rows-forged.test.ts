@@ -98,6 +98,14 @@ describe('a row that was changed past notp', { skip: lacks({ programs: ['getent'
     assert.equal(await login(), 'totp');
   });
 
+  it('was signed anew by an invitation, as one whose codes were never used', async () => {
+    assert.equal(await login(), 'totp');
+    sql(`UPDATE enrolment SET status = 'revoked'`);
+    const inviting = world.withState((state) => invite(state, ORIGIN, POLICY, world.nowMs));
+    await assert.rejects(inviting, { code: 'refused', message: /was changed outside notp/, hint: /^notp-enroll --replace alice ssh / });
+    assert.equal(await doubt(), 'forged');
+  });
+
   it('was accepted with a file that the database’s administrator had registered, and is named as what it is', async () => {
     const { payload, file: own } = await stranger();
     const { id, digest } = registrationOf(own);
