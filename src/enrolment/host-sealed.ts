@@ -6,6 +6,8 @@ import type { Config } from '../system/config.ts';
 import { isRoot, realUser, userByName } from '../system/users.ts';
 import type { Enrolment, KeptFile } from '../store/store.ts';
 import { statusToBe } from '../store/enrolment.ts';
+import { registrationOf } from '../seal/file.ts';
+import { registers } from '../login/registered-file.ts';
 import { fileAmong } from '../login/sealed-files.ts';
 import { withPresentState } from '../state/state.ts';
 import { statePlace } from '../state/place.ts';
@@ -34,6 +36,20 @@ export async function hostSealed(config: Config, now: () => number): Promise<rea
     if (key !== undefined) found.push({ user, context, key: key === '' ? 'unknown' : key === hostKey?.id ? 'present' : 'former' });
   }
   return found;
+}
+
+/**
+ * The active enrolments whose sealed file a passphrase seals in a home, where the store keeps those files: no door finds them there.
+ * Only root can read them all; for anybody else, and for users of other hosts, there are none.
+ */
+export async function leftInHomes(config: Config, enrolments: readonly Enrolment[]): Promise<readonly Enrolment[]> {
+  if (!config.secretsInStore || !isRoot()) return [];
+  const left: Enrolment[] = [];
+  for (const each of enrolments.filter(isComplete)) {
+    const found = await inHome(config, each.user, each.context);
+    if (found.kind === 'sealed' && found.file.seal.kind === 'passphrase' && registers(each, registrationOf(found.file))) left.push(each);
+  }
+  return left;
 }
 
 function isComplete(enrolment: Enrolment): boolean {

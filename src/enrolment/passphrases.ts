@@ -1,9 +1,9 @@
 /** Asks for the passphrases of a secret that is re-sealed: the present one and the new one. */
-import { NotpError } from '../error.ts';
 import type { SealedFile } from '../seal/file.ts';
 import { givenNewPassphrase, givenPassphrase, patience } from '../terminal/ask-passphrase.ts';
 import type { Reseal } from './enrolments.ts';
 import type { Own } from './own-secrets.ts';
+import { refusePassphraseInStore } from './store-seal.ts';
 
 /** The passphrase that the file is sealed with; undefined where the host sealed it. */
 export async function presentPassphrase(
@@ -24,8 +24,7 @@ export async function passphraseToSealWith(
   present: string | undefined,
 ): Promise<string | undefined> {
   if ((what.seal ?? old?.seal.kind ?? 'host') === 'host') return undefined;
-  if (config.secretsInStore && old?.seal.kind !== 'passphrase')
-    throw new NotpError('not_permitted', 'with secrets = "store" the store keeps only host-sealed secrets', 'leave out --seal');
+  if (old?.seal.kind !== 'passphrase') refusePassphraseInStore(config, 'leave out --seal');
   if (what.event !== 'passphrase' && present !== undefined && what.newPassphraseFile === undefined) return present;
   return await givenNewPassphrase(what.newPassphraseFile, patience(now));
 }

@@ -11,6 +11,7 @@ import { whereSealed } from '../login/sealed-files.ts';
 import { type StatePlace } from '../state/place.ts';
 import type { QrStyle } from '../terminal/choices.ts';
 import { newFile } from '../system/new-file.ts';
+import { refusePassphraseInStore } from './store-seal.ts';
 import { ownStatePlace, refuseElsewhere } from './whose.ts';
 import type { Own } from './own-secrets.ts';
 
@@ -58,8 +59,7 @@ export function planOf({ config, user, now }: Own, given: EnrollOptions, heldBy:
       'the service of this host seals with the key of the host',
       'leave out --seal, or ask root: notp-enroll --seal passphrase',
     );
-  if (kind === 'passphrase' && config.secretsInStore)
-    throw new NotpError('not_permitted', 'with secrets = "store" the store keeps only host-sealed secrets', 'leave out --seal');
+  if (kind === 'passphrase') refusePassphraseInStore(config, 'leave out --seal');
   if (!options.confirm && !isHere)
     throw new NotpError(
       'not_permitted',

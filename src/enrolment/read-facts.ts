@@ -7,6 +7,8 @@ import { usersByName, type User } from '../system/users.ts';
 import { priceOf } from '../verdict/budget.ts';
 import { sharedBucket, seenStanding } from '../login/account.ts';
 import { factsOf } from './facts.ts';
+import { leftInHomes } from './host-sealed.ts';
+import { LEFT_IN_HOME } from './store-seal.ts';
 import type { Facts } from '../wire/facts.ts';
 import type { HostKey } from '../state/host-keys.ts';
 import { filesAmong, keptOfAll, sealedFiles } from '../login/sealed-files.ts';
@@ -18,7 +20,8 @@ import type { StatePlace } from '../state/place.ts';
 export async function factsOfUser(config: Config, place: StatePlace, user: User, now: () => number): Promise<readonly Facts[]> {
   const { enrolments, hostKey, nowMs } = await read(place, now, (transaction) => transaction.enrolmentsOf(user.name));
   const contexts = enrolments.map(({ context }) => context);
-  return factsOfFiles(config, enrolments, openable(await sealedFiles(config, user, contexts, now), hostKey), nowMs);
+  const files = withLeft(await sealedFiles(config, user, contexts, now), await leftInHomes(config, enrolments));
+  return factsOfFiles(config, enrolments, openable(files, hostKey), nowMs);
 }
 
 /** The facts of all enrolments, by user and context. Each user's files are read as that user, which takes root. */
@@ -27,9 +30,12 @@ export async function factsOfAll(config: Config, place: StatePlace, now: () => n
   const byUser = Map.groupBy(enrolments, ({ user }) => user);
   if (config.secretsInStore) {
     const kept = Map.groupBy(await keptOfAll(config, now), ({ user }) => user);
+    const left = await leftInHomes(config, enrolments);
     return [...byUser].flatMap(([name, theirs]) => {
       const contexts = theirs.map(({ context }) => context);
-      return factsOfFiles(config, theirs, openable(filesAmong(kept.get(name) ?? [], name, contexts), hostKey), nowMs);
+      const ofUser = left.filter(({ user }) => user === name);
+      const files = withLeft(filesAmong(kept.get(name) ?? [], name, contexts), ofUser);
+      return factsOfFiles(config, theirs, openable(files, hostKey), nowMs);
     });
   }
   const users = usersByName([...byUser.keys()]);
@@ -40,6 +46,12 @@ export async function factsOfAll(config: Config, place: StatePlace, now: () => n
     else all.push(...theirs.map((enrolment) => factsOf(enrolment, { kind: 'nobody' }, config.policy, nowMs)));
   }
   return all;
+}
+
+/** The files of a user, with the reason why those of `left` are not in the store. */
+function withLeft(files: readonly DeviceFile[], left: readonly Enrolment[]): readonly DeviceFile[] {
+  const isLeft = ({ context, found }: DeviceFile): boolean => found.kind === 'absent' && left.some((each) => each.context === context);
+  return files.map((each) => (isLeft(each) ? { ...each, found: { kind: 'bad', why: LEFT_IN_HOME } } : each));
 }
 
 interface Known {

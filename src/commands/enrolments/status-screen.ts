@@ -1,6 +1,7 @@
 /** The text of an enrolment: a block of aligned lines, wrapped to the width of the terminal, and what to do next. Pure. */
 import { escapeControls, shellCommand } from '../../otp/escape.ts';
 import type { EnrolmentState, Facts } from '../../wire/facts.ts';
+import { LEFT_IN_HOME, resealByHost } from '../../enrolment/store-seal.ts';
 import { wrapped } from '../../terminal/columns.ts';
 import { distanceOf, minuteOf } from './times.ts';
 
@@ -78,7 +79,7 @@ interface Step {
 }
 
 function nextSteps(facts: Facts, screen: StatusScreen): Step[] {
-  const { user, state, codes_needed: needed, recovery_left } = facts;
+  const { user, context, state, problem, codes_needed: needed, recovery_left } = facts;
   const enrol = enrolWords(facts, screen);
   switch (state) {
     case 'revoked':
@@ -89,6 +90,8 @@ function nextSteps(facts: Facts, screen: StatusScreen): Step[] {
     case 'missing':
     case 'bad':
     case 'stale':
+      if (problem === LEFT_IN_HOME)
+        return [{ why: 'with the passphrase, bring it into the store; the phone stays', run: resealByHost(user, context) }];
       return [{ why: 'restore the enrolled file, or make a new enrolment', run: `${enrol} --replace` }];
     case 'orphaned':
       return [];

@@ -5,6 +5,7 @@ import type { Config } from '../../system/config.ts';
 import { isRoot, SERVICE_USER, userByName, type User } from '../../system/users.ts';
 import { withOpenedKey } from '../../state/credentials.ts';
 import { statePlace, type StatePlace } from '../../state/place.ts';
+import { refusePassphraseInStore } from '../../enrolment/store-seal.ts';
 import { serviceState, userNamed } from '../../enrolment/whose.ts';
 
 export interface LoginPlan {
@@ -22,6 +23,7 @@ export function loginPlan(config: Config, name: string | undefined, seal: 'host'
   const sealKind = seal ?? (isRoot() ? 'host' : 'passphrase');
   if (sealKind === 'host' && place.kind !== 'service')
     throw new NotpError('not_permitted', 'a host-sealed secret needs root and the system user notp', 'give --seal passphrase');
+  if (sealKind === 'passphrase') refusePassphraseInStore(config, 'leave out --seal');
   return { user, place, sealKind };
 }
 

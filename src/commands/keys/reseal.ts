@@ -10,7 +10,9 @@ import { printResult, sayError, sayHint, sayLine } from '../../terminal/printer.
 import { enableSockets, hasService } from '../../system/systemd.ts';
 import { asUser } from '../../system/privileges.ts';
 import { realUser, userByName } from '../../system/users.ts';
-import { hostSealed } from '../../enrolment/host-sealed.ts';
+import { hostSealed, leftInHomes } from '../../enrolment/host-sealed.ts';
+import { LEFT_IN_HOME, resealByHost } from '../../enrolment/store-seal.ts';
+import type { Enrolment } from '../../store/store.ts';
 import { renewRows } from '../../outage/renewing.ts';
 import { refreshAfterChange } from '../store/outage.ts';
 import { withPresentState } from '../../state/state.ts';
@@ -48,11 +50,13 @@ export async function reseal(own: Own, { json, ...options }: ResealOptions): Pro
 export async function resealAll(config: Config, { json }: { readonly json: boolean }, now: () => number): Promise<number> {
   const left = (await hostSealed(config, now)).filter(({ key }) => key !== 'present');
   await renewProofs(config, now);
+  const inHomes = await leftInHomes(config, await enrolmentsOf(config, now));
   let failed = 0;
   for (const [i, { user: name, context }] of left.entries()) {
     try {
       const user = userByName(name);
       if (user === undefined) throw noUser(config, name, context);
+      if (inHomes.some((each) => each.user === name && each.context === context)) throw leftInHome(name, context);
       const what = {
         context,
         event: 'reseal',
@@ -72,6 +76,17 @@ export async function resealAll(config: Config, { json }: { readonly json: boole
   await refreshAfterChange(config, now);
   if (failed === 0) sayHint('every host-sealed enrolment now uses the present key; notp host-key retire removes the earlier keys');
   return failed === 0 ? 0 : 1;
+}
+
+function leftInHome(name: string, context: string): NotpError {
+  return new NotpError('failed', LEFT_IN_HOME, resealByHost(name, context));
+}
+
+async function enrolmentsOf(config: Config, now: () => number): Promise<readonly Enrolment[]> {
+  const place = statePlace(config, realUser());
+  return await asUser(place.owner, () =>
+    withPresentState(place, now, ({ store }) => store.exclusively((transaction) => transaction.enrolments())),
+  );
 }
 
 function noUser({ store }: Config, name: string, context: string): NotpError {

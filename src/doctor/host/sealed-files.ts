@@ -10,6 +10,8 @@ import { hostKeysOf } from '../../state/host-keys.ts';
 import { filesAmong, keptOfAll, sealedFiles, whereSealed } from '../../login/sealed-files.ts';
 import { openable } from '../../login/opening.ts';
 import { seenStanding } from '../../login/account.ts';
+import { leftInHomes } from '../../enrolment/host-sealed.ts';
+import { LEFT_IN_HOME, resealByHost } from '../../enrolment/store-seal.ts';
 import { statePlace } from '../../state/place.ts';
 import type { Enrolment } from '../../store/store.ts';
 import { ok, type Finding } from '../finding.ts';
@@ -26,13 +28,26 @@ export async function examineSealedFiles(config: Config, people: readonly Person
   const kept = config.secretsInStore ? await keptOfAll(config, now) : undefined;
   const place = statePlace(config, realUser());
   const hostKey = await asUser(place.owner, () => hostKeysOf(place));
+  const left = await leftInHomes(
+    config,
+    people.flatMap(({ enrolments }) => enrolments),
+  );
   for (const { user, enrolments } of people) {
     const contexts = enrolments.map(({ context }) => context);
     const found = kept === undefined ? await sealedFiles(config, user, contexts, now) : filesAmong(kept, user.name, contexts);
     const files = openable(found, hostKey);
-    findings.push(...enrolments.flatMap((enrolment, i) => wrongWith(config, user, enrolment, files[i]?.found ?? { kind: 'absent' })));
+    findings.push(
+      ...enrolments.flatMap((enrolment, i) =>
+        left.includes(enrolment) ? [leftInHome(enrolment)] : wrongWith(config, user, enrolment, files[i]?.found ?? { kind: 'absent' }),
+      ),
+    );
   }
   return findings.length > 0 ? findings : [ok(ID, 'Every sealed file exists and is the registered one', `${String(count)} checked`)];
+}
+
+function leftInHome({ user, context }: Enrolment): Finding {
+  const title = 'The user cannot log in: the sealed file is not in the store';
+  return { id: ID, severity: 'fail', title, detail: LEFT_IN_HOME, fix: resealByHost(user, context), user };
 }
 
 function wrongWith(config: Config, user: User, enrolment: Enrolment, found: Found): Finding[] {

@@ -17,6 +17,7 @@ import type { StatePlace } from '../../state/place.ts';
 import type { Hand, Reseal, Resealed } from '../enrolments.ts';
 import { openSealed, ownSealed, refuseHostSealed, type Own } from '../own-secrets.ts';
 import { passphraseToSealWith, presentPassphrase } from '../passphrases.ts';
+import { refusePassphraseInStore, resealByHost } from '../store-seal.ts';
 import { storeFile, storeRegistered } from '../storing.ts';
 
 /** Throws as Enrolments.reseal does. */
@@ -51,6 +52,7 @@ async function store(
     state?.store.exclusively((transaction) => registeredAs(transaction, origin, registrationOf(old))),
   );
   if (status !== 'active' && change.event !== 'passphrase') throw noLogin(context, user.name);
+  if (status === 'active' && change.passphrase !== undefined) refusePassphraseInStore(config, resealByHost(user.name, context));
   // A file that is not registered, or whose state is out of reach, must keep its id.
   const sealed = resealedFile(old, payload, change, { keepsId: status !== 'active', hostKey: state?.hostKey, nowMs: now() });
   const target = { config, user, file: whereSealed(config, place, user, context), bytes: printSealedFile(sealed.file) };
