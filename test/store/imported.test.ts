@@ -19,6 +19,9 @@ const of = (user: string, codes: string, last: string): Enrolment => ({
 const SSH = of('alice', CODES, '1');
 const RENAMED = of('bob', CODES, '2');
 const IMPORTED: Imported = { uid: ALICE.uid, mark: MARK, key: 'a key', lastStep: -1, codes: '', spent: '' };
+const using =
+  (lastStep: number, spent: string) =>
+  ({ state }: Enrolment): Partial<Enrolment> => ({ state: { ...state, lastStep, spent } });
 
 for (const { name, skip, ready } of ENGINES) {
   describe(`in ${name}, an imported secret`, { skip }, () => {
@@ -55,9 +58,6 @@ for (const { name, skip, ready } of ENGINES) {
         await transaction.save({ ...known, ...change(known) });
       });
     };
-    const using =
-      (lastStep: number, spent: string) =>
-      ({ state }: Enrolment): Partial<Enrolment> => ({ state: { ...state, lastStep, spent } });
     const usedOf = async (user: string): Promise<readonly [number, string]> => {
       const [found] = await within((transaction) => transaction.enrolmentsOf(user));
       assert.ok(found !== undefined);
