@@ -7,7 +7,7 @@ import { isRoot, realUser, userByName } from '../system/users.ts';
 import type { Enrolment, KeptFile } from '../store/store.ts';
 import { statusToBe } from '../store/enrolment.ts';
 import { registrationOf } from '../seal/file.ts';
-import { registers } from '../login/registered-file.ts';
+import { registers } from '../login/account.ts';
 import { fileAmong } from '../login/sealed-files.ts';
 import { withPresentState } from '../state/state.ts';
 import { statePlace } from '../state/place.ts';

@@ -4,7 +4,7 @@
  */
 import { endOf, LAST_BYTES } from '../audit/log-end.ts';
 import { NotpError } from '../error.ts';
-import type { LogPlace } from '../store/postgres/session.ts';
+import type { LogPlace } from '../store/postgres/transaction.ts';
 import { draft, readTrusted } from '../system/trusted.ts';
 import type { User } from '../system/users.ts';
 

@@ -49,13 +49,14 @@ describe('doctor', { skip: NEEDS }, () => {
     assert.deepEqual(told, ['Reading the enrolments', ...asked, 'Checking PAM, the service and its files']);
   });
 
+  const missing = async (name: string): Promise<string[]> =>
+    (await found(world.write([])))
+      .filter(({ id, detail }) => id === 'pam-module' && detail.includes(`${name},`))
+      .map(({ severity }) => severity);
+
   it('names a module that is missing where a code is asked for: nobody got in, and all was in order', async () => {
     const block = 'auth requisite pam_exec.so quiet expose_authtok stdout /usr/bin/notp pam\n';
     const stack = (...lines: readonly string[]): string => pamService(`${block}${lines.join('\n')}\n`);
-    const missing = async (name: string): Promise<string[]> =>
-      (await found(world.write([])))
-        .filter(({ id, detail }) => id === 'pam-module' && detail.includes(`${name},`))
-        .map(({ severity }) => severity);
     assert.deepEqual(await missing(stack('auth required pam_permit.so')), []);
     assert.deepEqual(await missing(stack('auth required pam_notp_none.so')), ['fail']);
     assert.deepEqual(await missing(stack('auth required /nowhere/pam_permit.so')), ['fail']);

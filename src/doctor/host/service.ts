@@ -83,7 +83,7 @@ function examineCredential(config: Config): Finding[] {
   const instead = loaded.length === 0 ? '' : `, but ${loaded.join(', ')}`;
   const fix = line.startsWith(ENCRYPTED)
     ? 'install systemd/encrypted-host-key.conf as a drop-in'
-    : `add a drop-in to notp@.service with ${line}, or remove the one that has another: systemctl cat ${JUDGE_SERVICE}`;
+    : shellCommand`add a drop-in to notp@.service with ${line}, or remove the one that has another: systemctl cat ${JUDGE_SERVICE}`;
   return [
     {
       id: 'service-credential',

@@ -3,7 +3,7 @@ import * as tls from 'node:tls';
 import type { Client, ClientConfig } from 'pg';
 import { messageOf, NotpError } from '../../error.ts';
 import { checkVersion, SCHEMA } from './schema.ts';
-import { DEADLINE_MS, PostgresTransaction, prepared } from './transaction.ts';
+import { DEADLINE_MS, PostgresTransaction, prepared, type LogPlace } from './transaction.ts';
 import type { Row, Values } from '../row.ts';
 import { timeLeft } from '../clock.ts';
 import { unreached } from '../unreached.ts';
@@ -24,18 +24,6 @@ export interface PostgresPlace {
   readonly log: LogPlace;
   /** How long each transaction may take in all; undefined: DEADLINE_MS. */
   readonly deadlineMs?: number;
-}
-
-/** Where the id of this host's log is kept: beside the log, whatever the host is called. */
-export interface LogPlace {
-  /** The path of the log. */
-  readonly name: string;
-  /** The id; undefined where there is none yet. Throws `store_unavailable`. */
-  readonly id: () => string | undefined;
-  /** Whether the log has records that are linked to a store. */
-  readonly hasRecords: () => boolean;
-  /** Keeps `id`. Throws where it cannot. */
-  readonly keep: (id: string) => void;
 }
 
 const CONNECT_MS = 5_000;

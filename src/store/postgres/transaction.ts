@@ -10,7 +10,18 @@ import { unknownLog } from '../rows.ts';
 import type { Row, Values } from '../row.ts';
 import type { Dialect, Statements } from '../statements.ts';
 import { NO_RECORD } from '../store.ts';
-import type { LogPlace } from './session.ts';
+
+/** Where the id of this host's log is kept: beside the log, whatever the host is called. */
+export interface LogPlace {
+  /** The path of the log. */
+  readonly name: string;
+  /** The id; undefined where there is none yet. Throws `store_unavailable`. */
+  readonly id: () => string | undefined;
+  /** Whether the log has records that are linked to a store. */
+  readonly hasRecords: () => boolean;
+  /** Keeps `id`. Throws where it cannot. */
+  readonly keep: (id: string) => void;
+}
 
 /** How long a decision waits in all, for the server and for other decisions, before it is refused. */
 export const DEADLINE_MS = 20_000;
