@@ -28,16 +28,21 @@ export function nextVersion(deb: string): string {
   return path.join(work, 'next.deb');
 }
 
-/** Boots a host with Debian's package tools and without Node.js; the packages lie in /srv. */
-export async function bootWithout(name: string, packages: Readonly<Record<string, string>>): Promise<Container> {
-  const container = await bootContainer(name, (root) => {
+/** Boots a host with Debian's package tools and without Node.js; the packages lie in /srv. `options` are as for bootContainer(). */
+export async function bootWithout(
+  name: string,
+  packages: Readonly<Record<string, string>>,
+  options: readonly string[] = [],
+): Promise<Container> {
+  const prepare = (root: string): void => {
     for (const folder of ['lib/dpkg', 'lib/pam']) fs.cpSync(`/var/${folder}`, path.join(root, 'var', folder), { recursive: true });
     for (const folder of ['lib/apt/lists/partial', 'cache/apt/archives/partial', 'log/apt']) {
       fs.mkdirSync(path.join(root, 'var', folder), { recursive: true });
     }
     for (const node of nodesIn(root)) fs.rmSync(path.join(root, node));
     for (const [to, from] of Object.entries(packages)) fs.copyFileSync(from, path.join(root, 'srv', to));
-  });
+  };
+  const container = await bootContainer(name, prepare, options);
   assert.notEqual((await container.run(['sh', '-c', 'command -v node nodejs npm'])).code, 0);
   return container;
 }

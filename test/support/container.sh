@@ -1,9 +1,11 @@
 #!/bin/sh
 # The outside of a container of the tests; every path that it mounts is in a mount namespace of its own (unshare --mount).
 # usage: container.sh hold NAME   makes a root that is empty but for the machine's /usr, and keeps it until stdin ends
-#        container.sh boot NAME   becomes the systemd-nspawn that boots it
+#        container.sh boot NAME [OPTION...]   becomes the systemd-nspawn that boots it, with these options besides
 set -eu
+action=$1
 name=$2
+shift 2
 base=/run/systemd/nspawn
 
 # Its own place in each cgroup hierarchy of systemd's and in those that limit memory and tasks, below the caller's.
@@ -47,7 +49,7 @@ hold() {
 boot() {
   for group in $(groups); do echo $$ >"$group/cgroup.procs"; done
   exec systemd-nspawn --directory=$base/root --boot --machine="$name" --register=no --keep-unit --private-network \
-    --link-journal=no --resolv-conf=off --timezone=off --console=pipe
+    --link-journal=no --resolv-conf=off --timezone=off --console=pipe "$@"
 }
 
-"$1"
+"$action" "$@"

@@ -48,8 +48,15 @@ export interface Container {
   stop(): Promise<void>;
 }
 
-/** Boots a container; `prepare` may change its root before. Resolves when all units of the boot are up or have failed. Stopped when the test file ends. */
-export async function bootContainer(name: string, prepare: (root: string) => void = () => undefined): Promise<Container> {
+/**
+ * Boots a container; `prepare` may change its root before, and `nspawnOptions` are more of systemd-nspawn(1). Resolves when all units of the boot
+ * are up or have failed. Stopped when the test file ends.
+ */
+export async function bootContainer(
+  name: string,
+  prepare: (root: string) => void = () => undefined,
+  nspawnOptions: readonly string[] = [],
+): Promise<Container> {
   const machine = `notp-${name}-${randomBytes(4).toString('hex')}`;
   const holder = await hold(machine);
   const root = `/proc/${String(holder.pid)}/root/run/systemd/nspawn/root`;
@@ -58,7 +65,7 @@ export async function bootContainer(name: string, prepare: (root: string) => voi
   fillRoot(root, machine);
   prepare(root);
   process.umask(umask);
-  let booted = await boot(holder.pid, machine);
+  let booted = await boot(holder.pid, machine, nspawnOptions);
 
   const inside = (command: readonly string[], options: InsideOptions): [string[], RunOptions] =>
     wordsInside(booted.init, root, command, options);
@@ -85,7 +92,7 @@ export async function bootContainer(name: string, prepare: (root: string) => voi
     },
     reboot: async () => {
       await booted.shutDown();
-      booted = await boot(holder.pid, machine);
+      booted = await boot(holder.pid, machine, nspawnOptions);
     },
   };
 }
@@ -114,8 +121,8 @@ interface Booted {
   shutDown(): Promise<void>;
 }
 
-async function boot(holder: number, machine: string): Promise<Booted> {
-  const nspawn = start(['nsenter', `--target=${String(holder)}`, '--mount', '--', 'sh', OUTSIDE, 'boot', machine]);
+async function boot(holder: number, machine: string, options: readonly string[]): Promise<Booted> {
+  const nspawn = start(['nsenter', `--target=${String(holder)}`, '--mount', '--', 'sh', OUTSIDE, 'boot', machine, ...options]);
   nspawn.child.stdin?.end();
   const deadline = Date.now() + BOOT_MS;
   let init: number | undefined;
