@@ -1,77 +1,103 @@
-/** Whole logins, by the real client through a real sshd. */
-import * as fs from 'node:fs';
-import { startPamSshd, succeed } from '../doors/pam-world.ts';
-import { startService } from '../doors/serve-world.ts';
-import { startSshd, type Sshd } from '../support/sshd.ts';
-import { medianOf, sideBySide, timeRows, type Case, type Chapter } from './measure.ts';
-import { type Asked, type Place } from './place.ts';
+/** Whole logins, by the real client through a real sshd, as the package sets them up. */
+import { sleep } from '../support/process.ts';
+import type { Door } from './doors.ts';
+import type { Host } from './host.ts';
+import { inTurn, medianOf, quartiles, ratioOf, short, type Case, type Chapter } from './measure.ts';
 
 const KEY_ONLY = 'key only';
 const GOOGLE = 'key + pam_google_authenticator';
-const NOTP = 'key + notp pam';
+const [WARM, COLD] = ['key + notp pam, judge warm', 'key + notp pam, judge cold'];
+const GATE = 'key + notp gate, service warm';
+/** How long the person types. */
+const THINK_S = 2;
+const WHY_PAM = 'pam_exec starts notp pam, a process of Node.js, after the answer; what asks the judge would have to be smaller';
+const WHY_GATE = 'notp gate, a process of Node.js, starts before the prompt, and asks the service first';
+/** systemd and sshd tidy up for a moment after a service or a login has ended. */
+const SETTLE_MS = 500;
 
-export async function logins(place: Place, rounds: number): Promise<Chapter> {
-  const { folder, notp, config, user, service, stacks } = place;
-  // ssh asks a program for the answer where there is no terminal; each case but the first pays for it.
-  const answer = `${folder}/answer`;
-  fs.writeFileSync(answer, '#!/bin/sh\necho "$ANSWER"\n', { mode: 0o755 });
-  const asking =
-    (sshd: Sshd, asked: Asked): (() => Promise<unknown>) =>
-    async () => {
-      const environment = { SSH_ASKPASS: answer, SSH_ASKPASS_REQUIRE: 'force', ANSWER: place.code(asked) };
-      return await succeed([...sshd.command(user, ['-o', 'NumberOfPasswordPrompts=1']), 'true'], { environment });
-    };
-  const pam = async (asked: Asked): Promise<Sshd> =>
-    await startPamSshd(folder, [stacks[asked], 'auth required pam_permit.so'], 'publickey,keyboard-interactive:pam');
-  const plain = await startPamSshd(folder, ['auth required pam_permit.so'], 'publickey');
-  const gate = await startSshd(folder, [
-    `ForceCommand ${notp} gate --config ${config}`,
-    'AcceptEnv LC_*',
-    'ExposeAuthInfo yes',
-    'UsePAM yes',
-  ]);
-  const authorized = `${user.home}/.ssh/authorized_keys`;
-  const servers = [plain, gate, await pam('google-authenticator'), await pam('oath'), await pam('notp')] as const;
-  const [, , google, oath, ours] = servers;
-  let warm: Awaited<ReturnType<typeof startService>> | undefined;
-  const untilWarm = async (): Promise<void> => {
-    if (warm !== undefined && warm.child.exitCode === null) return;
-    const words = [notp, 'serve', String(user.uid), '--config', config];
-    warm = await startService({ service, uid: user.uid, socket: `${folder}/run/${String(user.uid)}.sock`, words });
-    await succeed(gateLogin(), { environment: { LC_NOTP: place.code('notp') } });
-  };
-  const gateLogin = (): string[] => [...gate.command(user, ['-o', 'SendEnv=LC_NOTP']), 'true'];
-  const withoutService = (): void => {
-    // Beside the socket notp pam would ask the service; what is measured is pam_exec's own decision.
-    warm?.child.kill();
-    warm = undefined;
-    fs.rmSync(`${folder}/run/${String(user.uid)}.sock`, { force: true });
-  };
-  const cases: Case[] = [
-    { name: KEY_ONLY, once: async () => await succeed([...plain.command(user), 'true']) },
-    { name: GOOGLE, once: asking(google, 'google-authenticator') },
-    { name: 'key + pam_oath', once: asking(oath, 'oath') },
-    { name: NOTP, prepare: withoutService, once: asking(ours, 'notp') },
-    {
-      name: 'key + notp gate, warm service',
-      prepare: untilWarm,
-      once: async () => await succeed(gateLogin(), { environment: { LC_NOTP: place.code('notp') } }),
-    },
+interface Login {
+  /** Milliseconds from the connection to the prompt; 0 where there is none. */
+  readonly prompt: number;
+  /** From the answer, or from the connection where there is no prompt, to the shell. */
+  readonly answer: number;
+}
+
+function prompt(login: Login): number {
+  return login.prompt;
+}
+
+function answer(login: Login): number {
+  return login.answer;
+}
+
+function whole(login: Login): number {
+  return login.prompt + login.answer;
+}
+
+export async function logins(boot: () => Promise<Host>, rounds: number): Promise<Chapter> {
+  const host = await boot();
+  const user = `notp@${String(host.alice.uid)}.service`;
+  const systemctl = (verb: string, unit: string) => async (): Promise<unknown> => await host.container.must(['systemctl', verb, unit]);
+  const doors: readonly (readonly [string, Door, string, (() => Promise<unknown>)?])[] = [
+    [KEY_ONLY, 'key', 'nobody'],
+    [GOOGLE, 'google', 'google'],
+    ['key + pam_oath', 'oath', 'oath'],
+    ['key + pam_exec with true', 'exec', 'nobody'],
+    ['key + notp pam, no systemd', 'self', 'notp'],
+    [WARM, 'notp', 'notp', systemctl('start', 'notp@judge.service')],
+    [COLD, 'notp', 'notp', systemctl('stop', 'notp@judge.service')],
+    [GATE, 'gate', 'notp', systemctl('start', user)],
+    ['key + notp gate, service cold', 'gate', 'notp', systemctl('stop', user)],
   ];
-  plain.authorize(user);
-  fs.writeFileSync(authorized, servers.map(({ key }) => fs.readFileSync(`${key}.pub`, 'utf8')).join(''));
-  try {
-    const measured = await sideBySide(cases, rounds);
-    const ratio = medianOf(measured, NOTP) / medianOf(measured, GOOGLE);
-    return {
-      title: 'A whole login',
-      text: `\`ssh host true\` on loopback, in milliseconds, ${String(rounds)} of each in turn. Every login shows a new code, and each module writes its state for it. A code at PAM is typed by a helper of ssh's (SSH_ASKPASS), one at the gate comes in LC_NOTP.`,
-      columns: ['login', 'median', 'quartiles', 'to key only'],
-      rows: timeRows(measured, KEY_ONLY),
-      targets: [{ what: 'notp pam to pam_google_authenticator, whole login', most: 1.25, measured: ratio }],
-    };
-  } finally {
-    withoutService();
-    for (const server of servers) await server.stop();
-  }
+  const measured = async (thinkS: number): Promise<ReadonlyMap<string, readonly Login[]>> => {
+    const cases = doors.map(([name, door, asked, prepare]): Case<Login> => {
+      const once = async (): Promise<Login> => await host.client(['login', String(thinkS), host.code(asked), ...host.loginAt(door)]);
+      const settled = async (): Promise<void> => {
+        await prepare?.();
+        await sleep(SETTLE_MS);
+      };
+      return { name, once, prepare: settled };
+    });
+    return await inTurn(cases, rounds);
+  };
+  const [later, atOnce] = [await measured(THINK_S), await measured(0)];
+  const names = doors.map(([name]) => name);
+  // Without a prompt there is one part.
+  const parts = (of: ReadonlyMap<string, readonly Login[]>, name: string): number[] =>
+    (name === KEY_ONLY ? [answer] : [prompt, answer]).map((part) => medianOf(of, name, part));
+  return {
+    title: 'A whole login',
+    text: `\`ssh -tt\` on loopback with one command, in milliseconds, ${String(rounds)} of each in turn: from the start of ssh to the prompt, and from the answer to the output of the command. The code is typed ${String(THINK_S)} s after the prompt, which do not count; in the last column, of prompt and answer, it is typed at once. Each code is a new one, and each module writes its state for it. The doors of notp are as \`notp setup\` writes them. pam_exec with true is what starting any process costs. A warm judge (or service) runs when the login begins, a cold one is started by it. Without systemd there is no judge, and \`notp pam\` decides itself.`,
+    columns: ['login', 'prompt', 'answer', 'whole', 'quartiles', `to ${KEY_ONLY}`, 'to pam_google_authenticator', 'at once'],
+    rows: names.map((name) => [
+      name,
+      ...[prompt, answer].map((part) => short(medianOf(later, name, part))),
+      short(medianOf(later, name, whole)),
+      quartiles(later, name, whole),
+      ratioOf(later, [name, KEY_ONLY], whole).toFixed(2),
+      ratioOf(later, [name, GOOGLE], whole).toFixed(2),
+      parts(atOnce, name).map(short).join(' + '),
+    ]),
+    targets: [
+      {
+        what: 'whole login, judge cold, to pam_google_authenticator',
+        most: 1.35,
+        measured: ratioOf(later, [COLD, GOOGLE], whole),
+        why: WHY_PAM,
+      },
+      {
+        what: 'whole login, judge warm, to pam_google_authenticator',
+        most: 1.3,
+        measured: ratioOf(later, [WARM, GOOGLE], whole),
+        why: WHY_PAM,
+      },
+      {
+        what: 'whole login at the gate, service warm, to key only',
+        most: 1.25,
+        measured: ratioOf(later, [GATE, KEY_ONLY], whole),
+        why: WHY_GATE,
+      },
+    ],
+    bars: names.map((name) => ({ name, parts: parts(later, name), whole: medianOf(later, name, whole) })),
+  };
 }

@@ -1,39 +1,40 @@
 /** One decision among few and among many enrolments; and the log. */
-import { createHash } from 'node:crypto';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { pipeline } from 'node:stream/promises';
+import { DatabaseSync } from 'node:sqlite';
 import { append } from '../../src/audit/audit.ts';
 import { logFile } from '../../src/audit/log-file.ts';
-import { verifyLog } from '../../src/audit/verify.ts';
+import { auditKey } from '../../src/seal/keys.ts';
 import { openSqliteStore } from '../../src/store/sqlite/sqlite.ts';
-import { nthRecord, writeLongLog } from '../audit/long-log.ts';
+import { NO_HEAD, nthRecord, writeLongLog } from '../audit/long-log.ts';
 import { scratchFolder } from '../support/world.ts';
-import { medianOf, sideBySide, timeRows, type Chapter } from './measure.ts';
-import { asPam, type Place } from './place.ts';
+import { pamVariables } from './alone.ts';
+import type { Host } from './host.ts';
+import { cpu, inTurn, medianOf, quartiles, ratioOf, short, timed, wall, type Chapter, type Ran } from './measure.ts';
 
-const SIZES = [10, 10_000, 100_000];
-const IN_ONE_TRANSACTION = 5_000;
+const SIZES = [10, 10_000, 1_000_000];
 
-export async function enrolments(place: Place, rounds: number): Promise<Chapter> {
+export async function enrolments(boot: () => Promise<Host>, rounds: number): Promise<Chapter> {
+  const host = await boot();
   const cases = [];
   for (const size of SIZES) {
-    const config = await place.another(`of-${String(size)}`, async (database) => await fill(database, size, place));
-    cases.push({ name: nameOf(size), once: async () => await asPam(place, config, place.code(config)) });
+    const config = await host.another(`of-${String(size)}`, (database) => Promise.resolve(fill(database, size)));
+    const command = ['run', '/usr/bin/notp', 'pam', '--config', config];
+    const options = { environment: pamVariables(host.alice.name), apart: true };
+    cases.push({ name: nameOf(size), once: async () => await host.client<Ran>(command, { ...options, input: host.code(config) }) });
   }
-  const [few = 0, , many = 0] = SIZES;
-  const measured = await sideBySide(cases, rounds);
+  const [few = '', , many = ''] = SIZES.map(nameOf);
+  const measured = await inTurn(cases, rounds);
   return {
     title: 'One decision among many enrolments',
-    text: `\`notp pam\` with a right code, in milliseconds, ${String(rounds)} of each in turn, with so many users in the state.`,
-    columns: ['enrolments', 'median', 'quartiles', `to ${nameOf(few)}`],
-    rows: timeRows(measured, nameOf(few)),
+    text: `\`notp pam\`, which decides itself, with a right code, in milliseconds, ${String(rounds)} of each in turn, with so many users in the state.`,
+    columns: ['enrolments', 'median', 'quartiles', `to ${few}`],
+    rows: [...measured.keys()].map((name) => [
+      ...[name, short(medianOf(measured, name, wall)), quartiles(measured, name, wall)],
+      ratioOf(measured, [name, few], wall).toFixed(2),
+    ]),
     targets: [
-      {
-        what: `a decision with ${nameOf(many)} to one with ${nameOf(few)}`,
-        most: 1.1,
-        measured: medianOf(measured, nameOf(many)) / medianOf(measured, nameOf(few)),
-      },
+      { what: `a decision with ${many} enrolments to one with ${few}`, most: 1.05, measured: ratioOf(measured, [many, few], wall) },
     ],
   };
 }
@@ -42,100 +43,94 @@ function nameOf(size: number): string {
   return size.toLocaleString('en');
 }
 
-async function fill(database: string, size: number, { service }: Place): Promise<void> {
-  const store = openSqliteStore(database, { create: true });
-  const state = { lastStep: 0, bucket: { tokens: 5, asOfMs: 0 }, spent: '0000000000' };
-  for (let from = 0; from < size; from += IN_ONE_TRANSACTION) {
-    await store.exclusively(async (transaction) => {
-      for (let i = from; i < Math.min(size, from + IN_ONE_TRANSACTION); i++) {
-        const id = i.toString(16).padStart(32, '0');
-        const rest = {
-          status: 'active',
-          state,
-          digest: id + id,
-          pendingId: '',
-          pendingDigest: '',
-          pendingState: {},
-          lastAcceptedMs: 0,
-          uid: 100_000 + i,
-        } as const;
-        await transaction.insert({ user: `user${String(i)}`, context: 'ssh', id, ...rest });
-      }
-    });
-  }
-  store.close();
-  for (const file of fs.readdirSync(path.dirname(database)).map((name) => path.join(path.dirname(database), name))) {
-    fs.chownSync(file, service.uid, service.gid);
-    fs.chmodSync(file, 0o600);
-  }
+/** Adds users with copies of the only row, which nobody will ask for. */
+function fill(file: string, size: number): void {
+  const database = new DatabaseSync(file);
+  const others: Readonly<Record<string, string>> = { user: "printf('other%07d', i)", id: "printf('%032x', i)", uid: '100000 + i' };
+  const columns = database
+    .prepare("SELECT name FROM pragma_table_info('enrolment')")
+    .all()
+    .map(({ name }) => String(name));
+  const values = columns.map((name) => others[name] ?? name).join(', ');
+  const numbers = `WITH RECURSIVE number(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM number WHERE i < ${String(size - 1)})`;
+  database.exec(`${numbers} INSERT INTO enrolment (${columns.join(', ')}) SELECT ${values} FROM enrolment, number`);
+  database.close();
 }
 
 const APPENDS = 50;
-const RECORDS = 300_000;
 const KEY = new Uint8Array(32).fill(7);
 
-export async function log(rounds: number): Promise<Chapter> {
+export async function appending(_: unknown, rounds: number): Promise<Chapter> {
   const folder = scratchFolder('bench-log');
   const audit = { file: logFile(path.join(folder, 'appended.log')), copies: [], key: KEY, now: Date.now };
   const store = openSqliteStore(path.join(folder, 'state.db'), { create: true });
   const plain = fs.openSync(path.join(folder, 'plain'), 'a');
   const line = Buffer.alloc(400, 'x');
-  const names = ['write and fsync', 'append a record', 'append a record, and commit'] as const;
-  const appended = await sideBySide(
-    [
-      {
-        name: names[0],
-        once: async () =>
-          await times(() => {
-            fs.writeSync(plain, line);
-            fs.fsyncSync(plain);
-          }),
-      },
-      {
-        name: names[1],
-        once: async () =>
-          await store.exclusively(async (transaction) => await times(async (i) => await append(audit, transaction, nthRecord(i)))),
-      },
-      {
-        name: names[2],
-        once: async () =>
-          await times(async (i) => await store.exclusively(async (transaction) => await append(audit, transaction, nthRecord(i)))),
-      },
-    ],
+  const base = 'write and fsync';
+  const writing = async (): Promise<void> =>
+    await times(() => {
+      fs.writeSync(plain, line);
+      fs.fsyncSync(plain);
+    });
+  const recording = async (): Promise<void> =>
+    await store.exclusively(async (transaction) => await times(async (i) => await append(audit, transaction, nthRecord(i))));
+  const committing = async (): Promise<void> =>
+    await times(async (i) => await store.exclusively(async (transaction) => await append(audit, transaction, nthRecord(i))));
+  const cases = Object.entries({ [base]: writing, 'append a record': recording, 'append a record, and commit': committing });
+  const appended = await inTurn(
+    cases.map(([name, once]) => ({ name, once: async () => ({ wall: (await timed(once)) / APPENDS }) })),
     rounds,
   );
-  const each = appended.map(({ name, median, quartiles: [low, high] }) => ({
-    name,
-    median: median / APPENDS,
-    quartiles: [low / APPENDS, high / APPENDS] as const,
-  }));
-  const verified = await verifying(path.join(folder, 'long.log'));
+  store.close();
   return {
-    title: 'The log',
-    text: `Appending, in milliseconds a record, and verifying the whole chain of ${RECORDS.toLocaleString('en')} records (${verified.megabytes.toFixed(0)} MB): ${verified.speed} MB/s, where reading and hashing the same bytes once, plainly, is ${verified.plain} MB/s. Both by the processor time of one core.`,
-    columns: ['append', 'median', 'quartiles', `to ${names[0]}`],
-    rows: timeRows(each, names[0]),
+    title: 'Appending to the log',
+    text: `In milliseconds a record, ${String(rounds)} times ${String(APPENDS)} of each in turn, on the disk of the temporary folder.`,
+    columns: ['append', 'median', 'quartiles', `to ${base}`],
+    rows: [...appended.keys()].map((name) => [
+      ...[name, short(medianOf(appended, name, wall)), quartiles(appended, name, wall)],
+      ratioOf(appended, [name, base], wall).toFixed(2),
+    ]),
+  };
+}
+
+const [RECORDS, EVERY_MS] = [1_000_000, 10_000];
+const [SINCE, GREP, VERIFY, SUM] = ['notp audit --since 1h', 'grep for a word', 'notp audit verify', 'sha256sum'];
+
+export async function reading(boot: () => Promise<Host>, rounds: number): Promise<Chapter> {
+  const host = await boot();
+  const inside = '/srv/long/log/audit.log';
+  const log = path.join(host.container.root, inside);
+  const config = await host.another('long', async (database, hostKey) => {
+    fs.truncateSync(log);
+    const long = { file: log, records: RECORDS, startMs: Date.now() - RECORDS * EVERY_MS, everyMs: EVERY_MS, key: auditKey(hostKey) };
+    writeLongLog(long);
+    // As if the store were new beside this log.
+    const store = openSqliteStore(database, { create: false });
+    await store.exclusively(async (transaction) => await transaction.moveHead(NO_HEAD));
+    store.close();
+  });
+  await host.container.must(['notp', 'audit', 'verify', '--resume', '--config', config], { timeoutMs: 600_000 });
+  const commands: Readonly<Record<string, readonly string[]>> = {
+    [SINCE]: ['notp', 'audit', '--since', '1h', '--config', config],
+    [GREP]: ['grep', '--count', 'user10', inside],
+    [VERIFY]: ['notp', 'audit', 'verify', '--config', config],
+    [SUM]: ['sha256sum', inside],
+  };
+  const cases = Object.entries(commands).map(([name, words]) => ({ name, once: async () => await host.client<Ran>(['run', ...words]) }));
+  const read = await inTurn(cases, Math.min(rounds, 3));
+  return {
+    title: 'Reading the log',
+    text: `Processor time in milliseconds, as shipped, of a log of ${RECORDS.toLocaleString('en')} records (${short(fs.statSync(log).size / 1e6)} MB) in memory.`,
+    columns: ['command', 'CPU ms'],
+    rows: [...read.keys()].map((name) => [name, short(medianOf(read, name, cpu))]),
+    targets: [
+      { what: `${SINCE} to ${GREP}, CPU`, most: 3, measured: ratioOf(read, [SINCE, GREP], cpu) },
+      { what: `${VERIFY} to ${SUM}, CPU`, most: 6, measured: ratioOf(read, [VERIFY, SUM], cpu) },
+    ],
   };
 }
 
 /** Does it APPENDS times. */
 async function times(work: (i: number) => void | Promise<void>): Promise<void> {
   for (let i = 0; i < APPENDS; i++) await work(i);
-}
-
-async function verifying(file: string): Promise<{ megabytes: number; speed: string; plain: string }> {
-  const known = writeLongLog({ file, records: RECORDS, startMs: 0, everyMs: 1000, key: KEY });
-  const megabytes = fs.statSync(file).size / 1e6;
-  const speedOf = async (work: () => Promise<unknown>): Promise<string> => {
-    const before = process.cpuUsage();
-    await work();
-    const { user, system } = process.cpuUsage(before);
-    return (megabytes / ((user + system) / 1e6)).toFixed(0);
-  };
-  const speed = await speedOf(async () => {
-    const { problems } = await verifyLog(file, { known, keys: [KEY] });
-    if (problems.length > 0) throw new Error('the long log does not verify');
-  });
-  const plain = await speedOf(async () => await pipeline(fs.createReadStream(file, { highWaterMark: 1024 * 1024 }), createHash('sha256')));
-  return { megabytes, speed, plain };
 }

@@ -140,7 +140,7 @@ export async function startPamSshd(
 }
 
 /** Newer versions do not take the PAM service from the program's name, and punish the many failures of one address. */
-function newerLines(service: string): string[] {
+export function newerLines(service: string): string[] {
   const { stderr } = spawnSync('ssh', ['-V'], { encoding: 'utf8' });
   const [, major = '0', minor = '0'] = /OpenSSH_(\d+)\.(\d+)/.exec(stderr) ?? [];
   const version = Number(major) * 100 + Number(minor);

@@ -39,7 +39,7 @@ export function sshInTerminal(
   return container.inTerminal([...sshCommand(user, ['-t', ...sshOptions]), ...words], options);
 }
 
-function sshCommand(user: TestUser, options: readonly string[]): string[] {
+export function sshCommand(user: TestUser, options: readonly string[]): string[] {
   const hosts = ['-o', 'StrictHostKeyChecking=no', '-o', 'UserKnownHostsFile=/dev/null', '-o', 'LogLevel=ERROR'];
   return ['ssh', '-F', 'none', '-i', CLIENT_KEY, '-o', 'IdentitiesOnly=yes', ...hosts, ...options, `${user.name}@127.0.0.1`];
 }
