@@ -1,7 +1,8 @@
 /** The databases that a store may be in: what a store promises is tried on each of them. */
 import * as path from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import type { LogPlace, PostgresPlace } from '../../src/store/postgres/transaction.ts';
+import type { PostgresPlace } from '../../src/store/postgres/session.ts';
+import type { LogPlace } from '../../src/store/postgres/transaction.ts';
 import { migratePostgresStore, openPostgresStore } from '../../src/store/postgres/postgres.ts';
 import { UNKEYED, type RowSeal } from '../../src/store/row-seal.ts';
 import { openSqliteStore } from '../../src/store/sqlite/sqlite.ts';
