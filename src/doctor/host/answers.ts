@@ -82,7 +82,8 @@ function wrongWith({ user, heard }: Asked & { readonly heard: Heard }, config: C
     );
   if (key === undefined || key === held) return [];
   const [file, encrypted] = [config.hostKey, `${config.hostKey}.cred`];
-  const again = fs.existsSync(file) && fs.existsSync(encrypted) ? `encrypt ${file} again if ${encrypted} is older, and then ` : '';
+  const again =
+    fs.existsSync(file) && fs.existsSync(encrypted) ? shellCommand`encrypt ${file} again if ${encrypted} is older, and then ` : '';
   return found(
     'fail',
     `${whose} has another host key than this host, so new enrolments do not log in`,
