@@ -130,12 +130,12 @@ const BESIDE = ['-journal', '-wal', '-shm'];
 
 /** Whether the database exists. A symlink, a FIFO, a hard link or a file of another user throws, and anything but a file beside it. */
 function isOurDatabase(database: string, owner: User): boolean {
+  const stats = look(database, owner);
   for (const name of BESIDE) {
     const file = `${database}${name}`;
     // SQLite would wait for ever for a FIFO.
     if (look(file, owner)?.isFile() === false) throw new NotpError('store_unavailable', `${file} is not a regular file`, FIND_OUT);
   }
-  const stats = look(database, owner);
   if (stats === undefined) return false;
   if (stats.isFile() && stats.uid === owner.uid && stats.nlink === 1 && (stats.mode & 0o077) === 0) return true;
   throw new NotpError('store_unavailable', `${database} is not a private file of ${owner.name}`, FIND_OUT);
