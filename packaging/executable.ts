@@ -40,8 +40,8 @@ const NO_INSPECTOR = '--inspect-port=192.0.2.1:9229';
 const FEW_THREADS = '--v8-pool-size=1';
 /** A snapshot holds hashes that V8 salts at random, unless it is told the salt. At each start V8 takes another one. */
 const SAME_BYTES = '--random-seed=1';
-/** Compiles all functions, and not only those that are called while commands are loaded. */
-const ALL_COMPILED = '--no-lazy';
+/** Compiles all functions, and not only those that are called while commands are loaded; and keeps them, however often memory is cleaned up. */
+const ALL_COMPILED = ['--no-lazy', '--no-flush-bytecode'];
 
 /** Builds `file` for `target`. Throws where the Node.js of that machine is not to be had. */
 export async function buildExecutable(file: string, target: Target): Promise<Executable> {
@@ -73,7 +73,7 @@ function withoutSymbols(node: string, work: string): string {
 }
 
 function injectSnapshot(work: string, node: string): void {
-  inject(work, node, { useSnapshot: true, flags: [SAME_BYTES, ALL_COMPILED] });
+  inject(work, node, { useSnapshot: true, flags: [SAME_BYTES, ...ALL_COMPILED] });
   refuseTraces(work);
 }
 

@@ -14,8 +14,8 @@ else start();
 /** Leaves all commands loaded, and none run, in the snapshot that packaging/executable.ts makes. The executable begins with start(). */
 async function intoSnapshot(): Promise<void> {
   await loadCommands();
-  // All functions were compiled by --no-lazy. The executable runs without that option, and refuses the snapshot of other options.
-  setFlagsFromString('--lazy');
+  // All functions were compiled by --no-lazy, and kept. The executable runs without these options, and refuses the snapshot of others.
+  for (const option of ['--lazy', '--flush-bytecode']) setFlagsFromString(option);
   // Node.js sets them anew at the start. Until then they are of the process that makes the snapshot.
   Object.assign(process, { argv: [], execArgv: [], execPath: '' });
   Object.defineProperty(process, 'pid', { value: 0 });

@@ -33,7 +33,7 @@ export function logPlace(auditFile: string, owner: User): LogPlace {
         'restore it, or delete it and run as root: notp audit verify --resume',
       );
     },
-    hasRecords: () => endOf(auditFile, LAST_BYTES).length > 0,
+    hasRecords: () => endOf(auditFile, LAST_BYTES).some(({ seq }) => seq > 1),
     keep: (id) => {
       draft(file, new Uint8Array(Buffer.from(`${id}\n`))).put();
     },

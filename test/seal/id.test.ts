@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { array, assert as holds, boolean, property, record, stringMatching } from 'fast-check';
-import { isSameSecret, hasSameRecoveryCodes, idForReseal, idOfMarks } from '../../src/seal/id.ts';
+import { codesOf, isSameSecret, hasSameRecoveryCodes, idForReseal, idOfMarks, secretOf } from '../../src/seal/id.ts';
 
 const ID = stringMatching(/^[0-9a-f]{32}$/);
 
@@ -31,6 +31,8 @@ describe('the id of what is imported', () => {
     const [one, other, random] = ['1'.repeat(16), '2'.repeat(16), '3'.repeat(32)];
     const first = idOfMarks({ secret: one, codes: one }, random);
     assert.equal(first, '1'.repeat(24) + '3'.repeat(8));
+    const mixed = idOfMarks({ secret: one, codes: other }, random);
+    assert.deepEqual([secretOf(mixed), codesOf(mixed)], [one, '2'.repeat(8)]);
     for (const [secret, codes] of [
       [one, one],
       [one, other],

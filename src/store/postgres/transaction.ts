@@ -17,7 +17,7 @@ export interface LogPlace {
   readonly name: string;
   /** The id; undefined where there is none yet. Throws `store_unavailable`. */
   readonly id: () => string | undefined;
-  /** Whether the log has records that are linked to a store. */
+  /** Whether the log has linked records, besides the one that every host begins with: its host key was made. */
   readonly hasRecords: () => boolean;
   /** Keeps `id`. Throws where it cannot. */
   readonly keep: (id: string) => void;
