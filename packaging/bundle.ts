@@ -1,5 +1,6 @@
 /** The sources and the libraries as one file of JavaScript, and the list of the packages that are in it. */
 import * as fs from 'node:fs';
+import { isBuiltin } from 'node:module';
 import * as path from 'node:path';
 import { build, type Plugin } from 'esbuild';
 
@@ -65,7 +66,7 @@ const later = (modules: readonly string[]): Plugin => ({
       { filter: new RegExp(`^((node:)?(${modules.join('|')})|${Object.keys(NO_THREADS).join('|')})$`) },
       ({ path: name, namespace }) => {
         if (namespace !== 'later') return { path: name, namespace: 'later' };
-        return name === 'lean-qr' ? undefined : { path: name, external: true };
+        return isBuiltin(name) ? { path: name, external: true } : undefined;
       },
     );
     builder.onLoad({ filter: /./, namespace: 'later' }, async ({ path: name }) => {

@@ -52,8 +52,8 @@ export async function buildExecutable(file: string, target: Target): Promise<Exe
     const own = `linux-${process.arch}` === target;
     const packages = await bundle(path.join(work, 'notp.cjs'), own ? 'snapshot' : 'script');
     const node = path.join(folder, 'bin/node');
-    if (own) injectSnapshot(work, withoutSymbols(node, work));
-    else inject(work, node, { useSnapshot: false, flags: [] });
+    inject(work, own ? withoutSymbols(node, work) : node, { useSnapshot: own });
+    if (own) refuseTraces(work);
     fs.renameSync(path.join(work, 'notp'), file);
     return { file, sha256: sha256Of(file), packages, runtime: readPackage(folder) };
   } finally {
@@ -72,18 +72,8 @@ function withoutSymbols(node: string, work: string): string {
   return copy;
 }
 
-function injectSnapshot(work: string, node: string): void {
-  inject(work, node, { useSnapshot: true, flags: [SAME_BYTES, ...ALL_COMPILED] });
-  refuseTraces(work);
-}
-
-interface Injection {
-  readonly useSnapshot: boolean;
-  readonly flags: readonly string[];
-}
-
 /** Makes `notp` of `notp.cjs` in the folder `work`; see "Single executable applications" in Node's manual. */
-function inject(work: string, node: string, { useSnapshot, flags }: Injection): void {
+function inject(work: string, node: string, { useSnapshot }: { readonly useSnapshot: boolean }): void {
   const configuration = {
     // The same name in each folder: it is part of the file.
     main: '/proc/self/cwd/notp.cjs',
@@ -98,6 +88,7 @@ function inject(work: string, node: string, { useSnapshot, flags }: Injection): 
   fs.writeFileSync(path.join(work, 'sea.json'), JSON.stringify(configuration));
   // A snapshot is refused by a Node.js that runs with other options of V8 than the one that made it. --no-warnings: Node.js warns of
   // modules that it has not tried in all cases. argv0: else the snapshot has the path of this Node.js.
+  const flags = useSnapshot ? [SAME_BYTES, ...ALL_COMPILED] : [];
   const { status } = spawnSync(process.execPath, [FLAG, ...flags, '--no-warnings', '--build-sea', 'sea.json'], {
     cwd: work,
     argv0: 'node',
