@@ -15,7 +15,7 @@ interface Bench {
 
 /**
  * Reads configuration and account (`make`), key and state, writes to the state in a transaction that is rolled back, and opens the log.
- * `untilMs`: when it must end, by performance.now(). Never throws.
+ * `untilMs`: when it must end, by uptimeMs(). Never throws.
  */
 export async function healthOf(make: () => Bench, { untilMs }: { readonly untilMs: number }): Promise<Health> {
   let key = '';

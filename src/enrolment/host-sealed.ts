@@ -10,7 +10,7 @@ import { registrationOf } from '../seal/file.ts';
 import { registers } from '../login/account.ts';
 import { fileAmong } from '../login/sealed-files.ts';
 import { withPresentState } from '../state/state.ts';
-import { statePlace } from '../state/place.ts';
+import { statePlace, type StatePlace } from '../state/place.ts';
 
 export interface HostSealed {
   readonly user: string;
@@ -50,6 +50,15 @@ export async function leftInHomes(config: Config, enrolments: readonly Enrolment
     if (found.kind === 'sealed' && found.file.seal.kind === 'passphrase' && registers(each, registrationOf(found.file))) left.push(each);
   }
   return left;
+}
+
+/** The same of all enrolments of `place`. Reads nothing where the store keeps no files. Throws as withPresentState() does. */
+export async function leftInHomesOf(config: Config, place: StatePlace, now: () => number): Promise<readonly Enrolment[]> {
+  if (!config.secretsInStore) return [];
+  const enrolments = await asUser(place.owner, () =>
+    withPresentState(place, now, ({ store }) => store.exclusively((transaction) => transaction.enrolments())),
+  );
+  return await leftInHomes(config, enrolments);
 }
 
 function isComplete(enrolment: Enrolment): boolean {

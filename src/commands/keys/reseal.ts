@@ -10,9 +10,8 @@ import { printResult, sayError, sayHint, sayLine } from '../../terminal/printer.
 import { enableSockets, hasService } from '../../system/systemd.ts';
 import { asUser } from '../../system/privileges.ts';
 import { realUser, userByName } from '../../system/users.ts';
-import { hostSealed, leftInHomes } from '../../enrolment/host-sealed.ts';
+import { hostSealed, leftInHomesOf } from '../../enrolment/host-sealed.ts';
 import { LEFT_IN_HOME, resealByHost } from '../../enrolment/store-seal.ts';
-import type { Enrolment } from '../../store/store.ts';
 import { renewRows } from '../../outage/renewing.ts';
 import { refreshAfterChange } from '../store/outage.ts';
 import { withPresentState } from '../../state/state.ts';
@@ -50,7 +49,7 @@ export async function reseal(own: Own, { json, ...options }: ResealOptions): Pro
 export async function resealAll(config: Config, { json }: { readonly json: boolean }, now: () => number): Promise<number> {
   const left = (await hostSealed(config, now)).filter(({ key }) => key !== 'present');
   await renewProofs(config, now);
-  const inHomes = await leftInHomes(config, await enrolmentsOf(config, now));
+  const inHomes = await leftInHomesOf(config, statePlace(config, realUser()), now);
   let failed = 0;
   for (const [i, { user: name, context }] of left.entries()) {
     try {
@@ -80,13 +79,6 @@ export async function resealAll(config: Config, { json }: { readonly json: boole
 
 function leftInHome(name: string, context: string): NotpError {
   return new NotpError('failed', LEFT_IN_HOME, resealByHost(name, context));
-}
-
-async function enrolmentsOf(config: Config, now: () => number): Promise<readonly Enrolment[]> {
-  const place = statePlace(config, realUser());
-  return await asUser(place.owner, () =>
-    withPresentState(place, now, ({ store }) => store.exclusively((transaction) => transaction.enrolments())),
-  );
 }
 
 function noUser({ store }: Config, name: string, context: string): NotpError {

@@ -7,10 +7,8 @@ import { openProgress, type Progress } from '../../terminal/progress.ts';
 import { isRoot } from '../../system/users.ts';
 import { hostKeysOf, rowSealOf } from '../../state/host-keys.ts';
 import { copyStoreOf, storeName, type StatePlace } from '../../state/place.ts';
-import { leftInHomes } from '../../enrolment/host-sealed.ts';
+import { leftInHomesOf } from '../../enrolment/host-sealed.ts';
 import { resealByHost } from '../../enrolment/store-seal.ts';
-import type { Enrolment } from '../../store/store.ts';
-import { withPresentState } from '../../state/state.ts';
 import { serviceState } from '../../enrolment/whose.ts';
 import type { Command } from 'commander';
 import { common, configOf, type CommonFlags, type Finish } from '../options.ts';
@@ -57,7 +55,7 @@ async function copyStore(config: Config, { from, to, dryRun }: CopyOptions, now:
   const parts = Object.entries(counts).flatMap(([name, count]) => (count === 0 ? [] : [`${String(count)} ${nounOf(name, count)}`]));
   const what = parts.length === 0 ? 'nothing but the head of the audit chain' : parts.join(', ');
   say(dryRun ? `Would copy ${what}; nothing prevents it\n` : `Copied and compared: ${what}\n`);
-  const left = await leftInHomes(config, await enrolmentsIn(source, now));
+  const left = await leftInHomesOf(config, source, now);
   if (left.length > 0) {
     say('Logins that a passphrase seals: they do not work with secrets = "store" until root re-seals them with the passphrase\n');
     for (const { user, context } of left) say(`  ${resealByHost(user, context)}\n`);
@@ -72,12 +70,6 @@ async function copyStore(config: Config, { from, to, dryRun }: CopyOptions, now:
       );
   }
   return 0;
-}
-
-async function enrolmentsIn(place: StatePlace, now: () => number): Promise<readonly Enrolment[]> {
-  return await asUser(place.owner, () =>
-    withPresentState(place, now, ({ store }) => store.exclusively((transaction) => transaction.enrolments())),
-  );
 }
 
 function nounOf(table: string, count: number): string {
