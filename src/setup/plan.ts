@@ -8,6 +8,7 @@ import { readTrusted, type Attributes } from '../system/trusted.ts';
 import { skippedLines, PROMPT_FILE, withBlock, withoutUserEnvironment, type PamDoor, type ReadStack } from './pam-file.ts';
 import type { Scope } from './scope.ts';
 import { dropInPath, dropInText, includeProblem, SSHD_CONFIG, type SshdDoor } from './sshd-drop-in.ts';
+import { costOfPamExec } from './sshd.ts';
 
 export type SetupDoor = SshdDoor | PamDoor;
 
@@ -38,7 +39,7 @@ const PROMPT = 'One-time code\n';
 /** Throws `refused` if the present files do not allow a setup of the door. */
 export function planFor(door: SetupDoor, scope: Scope): Plan {
   const changes = door === 'sudo' ? sudoFiles(scope) : sshdFiles(door, scope);
-  const notes = changes.flatMap(({ file, after }) => notesOn(file, text(after)));
+  const notes = [...changes.flatMap(({ file, after }) => notesOn(file, text(after))), ...(door === 'pam' ? costOfPamExec() : [])];
   return { door, scope, changes: changes.filter(differs), notes };
 }
 

@@ -4,12 +4,14 @@ import * as fs from 'node:fs';
 import { parseEffective, setting, type Effective } from '../doctor/sshd/effective.ts';
 import { whyNotRun } from '../doctor/sshd/program.ts';
 import { NotpError } from '../error.ts';
-import { isBooted, reloadUnit } from '../system/systemd.ts';
+import { fileLimitOf, isBooted, reloadUnit } from '../system/systemd.ts';
 
 const SSHD = '/usr/sbin/sshd';
 const TIMEOUT_MS = 20_000;
 /** The unit's name on Debian, and elsewhere. */
 const UNITS = ['ssh', 'sshd'];
+/** More than a session needs, and closed in two milliseconds. */
+const FILES = 65_536;
 /** A client from outside, for Match (RFC 5737). */
 const STRANGER = 'host=client,addr=203.0.113.7';
 
@@ -44,6 +46,19 @@ export function reloadSshd(): string | undefined {
   if (pid === undefined) return undefined;
   process.kill(pid, 'SIGHUP');
   return `sshd (pid ${String(pid)})`;
+}
+
+/** What pam_exec(8) costs each login: it closes all files that sshd may open, one by one, before it starts a program. Empty where it is little. */
+export function costOfPamExec(): string[] {
+  if (!isBooted()) return [];
+  return UNITS.flatMap((unit) => {
+    const limit = fileLimitOf(unit) ?? 0;
+    if (limit <= FILES) return [];
+    const drop = `systemctl edit ${unit}.service, with [Service] and LimitNOFILE=1024:${String(FILES)}`;
+    return [
+      `${unit}.service may open ${String(limit)} files, which pam_exec closes one by one, twice in each login: some 25 ms. To save them: ${drop}; then systemctl restart ${unit}.service`,
+    ];
+  });
 }
 
 /** The pid in sshd's PidFile, if that process is an sshd. */

@@ -94,6 +94,15 @@ export function reloadUnit(name: string): boolean {
   return true;
 }
 
+/** How many files the service `name` may open at most (LimitNOFILE in systemd.exec(5), the hard one); undefined where systemd knows no such service. */
+export function fileLimitOf(name: string): number | undefined {
+  const words = ['show', '--property=LoadState', '--property=LimitNOFILE', `${name}.service`];
+  const { stdout } = spawnSync(SYSTEMCTL, words, { encoding: 'utf8', timeout: TIMEOUT_MS, env: {} });
+  const limit = /^LimitNOFILE=(\w+)$/m.exec(stdout)?.[1];
+  if (limit === undefined || !/^LoadState=loaded$/m.test(stdout)) return undefined;
+  return limit === 'infinity' ? Infinity : Number(limit);
+}
+
 /** Makes systemd run `command` after some seconds, in its own unit `name` (systemd-run(1)). Throws `failed`. */
 export function runLater(name: string, seconds: number, command: readonly string[]): void {
   const words = [

@@ -1,5 +1,7 @@
 /** `notp setup pam` on a real host: who is asked for what then, with the PAM layouts of Debian and of Red Hat. */
 import assert from 'node:assert/strict';
+import * as fs from 'node:fs';
+import * as path from 'node:path';
 import { afterEach, before, describe, it } from 'node:test';
 import { CONTAINER_NEEDS } from '../../support/container.ts';
 import { lacks } from '../../support/world.ts';
@@ -56,6 +58,15 @@ describe('notp setup pam', { skip: lacks({ root: true, programs: [...CONTAINER_N
     assertDone(await host.setup('undo'));
     assertAsBefore(host, files);
     assertDone(await loginOnceUp(host, host.bob, ['true']));
+  });
+
+  it('says what it costs that sshd may open many files, how to have fewer, and nothing once that was done', async () => {
+    const { stderr } = await host.setup('pam');
+    assert.match(stderr, /hint: ssh\.service may open \d{6} files.*LimitNOFILE=1024:65536/);
+    fs.mkdirSync(path.join(host.container.root, 'etc/systemd/system/ssh.service.d'));
+    host.write('/etc/systemd/system/ssh.service.d/override.conf', '[Service]\nLimitNOFILE=1024:65536\n');
+    await host.container.must(['systemctl', 'daemon-reload']);
+    assert.doesNotMatch((await host.setup('pam')).stderr, /LimitNOFILE/);
   });
 
   it('has the judge started before the code is typed, for whoever has shown a key, and for nobody else', async () => {
