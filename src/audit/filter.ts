@@ -24,16 +24,50 @@ export function isFiltering(filter: Filter): boolean {
 
 /** Returns a function that gives the record in a line; undefined if the record does not match or the line is not a record. */
 export function matcherOf(filter: Filter): (line: string) => Entry | undefined {
-  const { event, user, context, reason, rhost, ref } = filter;
-  // To save parsing, a line must contain the texts somewhere.
-  const parts = [...[user, context, reason, rhost, ref].map((text) => plainPart(text, '"')), plainPart(event, '')].filter(
-    (part) => part !== undefined,
-  );
+  const parts = partsOf(filter);
+  const since = sinceOf(filter);
   return (line) => {
-    if (!parts.every((part) => line.includes(part))) return undefined;
+    if (!parts.every((part) => line.includes(part)) || (since !== undefined && (timeIn(line) ?? since) < since)) return undefined;
     const entry = entryOf(line);
     return entry !== undefined && isWanted(entry, filter) ? entry : undefined;
   };
+}
+
+/** Returns a function that says of whole lines, as bytes, whether a record in them may match: most of a long log is passed over so. */
+export function blockMatcherOf(filter: Filter): (block: Buffer) => boolean {
+  const parts = partsOf(filter);
+  const since = sinceOf(filter);
+  return (block) => parts.every((part) => block.includes(part)) && (since === undefined || !isBefore(block, since));
+}
+
+/**
+ * Whether all lines are records from before `since`. It is told by the beginning of their times, if that is the same one: clocks may have
+ * gone back, so no line speaks for the next.
+ */
+function isBefore(block: Buffer, since: string): boolean {
+  const text = block.toString('latin1');
+  const first = timeIn(text);
+  if (first === undefined || first >= since) return false;
+  const differs = Array.from(first).findIndex((character, i) => character !== since[i]);
+  const beginnings = text.split(`\n{"time":"${first.slice(0, differs + 1)}`).length;
+  return text.endsWith('\n') && beginnings === text.split('\n').length - 1;
+}
+
+/** RFC 3339 in UTC, which sorts as a text. */
+function sinceOf({ sinceMs }: Filter): string | undefined {
+  return sinceMs === undefined ? undefined : new Date(sinceMs).toISOString();
+}
+
+/** The time at the beginning of lines that notp wrote, as it is there; undefined where there is none. */
+function timeIn(lines: string): string | undefined {
+  return /^\{"time":"(\d{4}-\d\d-\d\dT[\d:.]{12}Z)"/.exec(lines.slice(0, 40))?.[1];
+}
+
+/** Texts that a line must have somewhere: to look for them is faster than to parse it. */
+function partsOf({ event, user, context, reason, rhost, ref }: Filter): readonly string[] {
+  return [...[user, context, reason, rhost, ref].map((text) => plainPart(text, '"')), plainPart(event, '')].filter(
+    (part) => part !== undefined,
+  );
 }
 
 function plainPart(text: string | undefined, quote: string): string | undefined {

@@ -70,9 +70,12 @@ export function presentFilesOf(file: string, sinceMs = 0): string[] {
   return present.filter((each) => each === file || (fs.lstatSync(each, { throwIfNoEntry: false })?.mtimeMs ?? Infinity) >= sinceMs);
 }
 
-/** The lines of a log without their newlines, in constant memory; a `.gz` file is unpacked. Throws as blocksOf() does. */
-export async function* linesOf(file: string): AsyncGenerator<string> {
-  for await (const block of blocksOf(file)) yield* linesIn(block);
+/**
+ * The lines of a log without their newlines, in constant memory; a `.gz` file is unpacked. Blocks of lines that `mayMatch` denies are left
+ * out. Throws as blocksOf() does.
+ */
+export async function* linesOf(file: string, mayMatch: (block: Buffer) => boolean = () => true): AsyncGenerator<string> {
+  for await (const block of blocksOf(file)) if (mayMatch(block)) yield* linesIn(block);
 }
 
 /**

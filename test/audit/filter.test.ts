@@ -1,7 +1,8 @@
 /** Which records a filter lets through: all that is given must hold, and what is no record never does. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { isFiltering, matcherOf, type Filter } from '../../src/audit/filter.ts';
+import * as fc from 'fast-check';
+import { blockMatcherOf, isFiltering, matcherOf, type Filter } from '../../src/audit/filter.ts';
 import { printRecord, type AuditRecord } from '../../src/audit/record.ts';
 
 const COMMON = { user: 'alice', uid: 1000, context: 'ssh', door: 'gate', ref: '0123abcd' } as const;
@@ -52,6 +53,42 @@ describe('a filter', () => {
       '{"time":5,"event":"enroll"}',
     ])
       assert.equal(matcherOf({})(line), undefined, line);
+  });
+
+  it('passes over no block of lines that has a record which fits, whatever the times and however clocks went', () => {
+    const moment = fc.oneof(
+      { weight: 6, arbitrary: fc.integer({ min: 1.7e12, max: 1.8e12 }) },
+      fc.integer({ min: -1e12, max: 4e12 }),
+      fc.integer({ min: 0, max: 1e14 }),
+      fc.integer({ min: 0, max: 5000 }),
+    );
+    const line = fc.oneof(
+      { weight: 8, arbitrary: fc.tuple(fc.constantFrom(...RECORDS), moment).map(([record, ms]) => printRecord(record, undefined, ms)) },
+      { weight: 1, arbitrary: fc.constantFrom('junk\n', '\n', '{"time":"1970-01-01T00:00:00.000Z"}\n') },
+    );
+    const filter = fc.record({
+      sinceMs: moment,
+      user: fc.constantFrom('alice', 'bob', undefined),
+      event: fc.constantFrom('login', undefined),
+    });
+    fc.assert(
+      fc.property(fc.array(line, { maxLength: 6 }), filter, fc.boolean(), (lines, wanted, isWhole) => {
+        const text = lines.join('');
+        const mayMatch = blockMatcherOf(wanted)(Buffer.from(isWhole ? text : text.slice(0, -1)));
+        const want = matcherOf(wanted);
+        assert.ok(mayMatch || lines.every((each) => want(each.trimEnd()) === undefined));
+      }),
+      { numRuns: 3000 },
+    );
+  });
+
+  it('passes over lines that are all older, and those that lack what is asked for', () => {
+    const times = ['2026-11-29T23:59:59.999Z', '2026-11-28T00:00:00Z', '2026-11-29T12:00:00Z'];
+    const lines = times.map((time) => printRecord(RECORDS[0] ?? assert.fail(), undefined, Date.parse(time)));
+    const mayMatch = (filter: Filter): boolean => blockMatcherOf(filter)(Buffer.from(lines.join('')));
+    for (const since of ['2026-11-30', '2027-01-01']) assert.equal(mayMatch({ sinceMs: Date.parse(since) }), false, since);
+    for (const since of ['2026-11-29T23:00:00Z', '2026-11-01']) assert.equal(mayMatch({ sinceMs: Date.parse(since) }), true, since);
+    assert.deepEqual([mayMatch({ user: 'alice' }), mayMatch({ user: 'bob' })], [true, false]);
   });
 
   it('knows whether anything is filtered', () => {

@@ -1,7 +1,7 @@
 /** `notp audit`: prints the last records of the log, or those that match the filters; with --follow also new ones. */
 import { isatty } from 'node:tty';
 import { entryOf } from '../../audit/entry.ts';
-import { isFiltering, matcherOf, type Filter } from '../../audit/filter.ts';
+import { blockMatcherOf, isFiltering, matcherOf, type Filter } from '../../audit/filter.ts';
 import { endOf, follow } from '../../audit/follow.ts';
 import { merged } from '../../audit/merging.ts';
 import { blocksOf, lastLines, lastOf, linesIn, presentFilesOf } from '../../audit/reading.ts';
@@ -81,7 +81,7 @@ async function printPresent(
     print(last.slice(0, end === undefined || !last.includes(end) ? undefined : last.indexOf(end) + 1));
     return;
   }
-  const found = files.map((some) => wantedIn(some, isWantedBy(filter), end));
+  const found = files.map((some) => wantedIn(some, filter, end));
   const [only] = found;
   if (lines !== undefined) print(await lastOf(merged(found.map(flat), timeOf), lines));
   else if (only !== undefined && found.length === 1) for await (const some of only) print(some);
@@ -96,12 +96,15 @@ async function* streamed(lines: readonly string[]): AsyncGenerator<string> {
   yield* await Promise.resolve(lines);
 }
 
-/** The lines that match the filter, many at a time. */
-async function* wantedIn(files: readonly string[], isWanted: (line: string) => boolean, end: string | undefined): AsyncGenerator<string[]> {
+/** The lines that match the filter, many at a time; none after the line `end`. */
+async function* wantedIn(files: readonly string[], filter: Filter, end: string | undefined): AsyncGenerator<string[]> {
+  const [isWanted, mayMatch] = [isWantedBy(filter), blockMatcherOf(filter)];
   for (const file of files) {
     for await (const block of blocksOf(file)) {
+      const isLast = end !== undefined && block.includes(end);
+      if (!isLast && !mayMatch(block)) continue;
       const lines = linesIn(block);
-      const index = end === undefined ? -1 : lines.indexOf(end);
+      const index = isLast ? lines.indexOf(end) : -1;
       yield (index === -1 ? lines : lines.slice(0, index + 1)).filter(isWanted);
       if (index !== -1) return;
     }

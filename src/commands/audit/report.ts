@@ -1,6 +1,6 @@
 /** `notp audit report`: counts logins, refusals by reason, and sources, for each user and day. */
 import { isatty } from 'node:tty';
-import { matcherOf, type Filter } from '../../audit/filter.ts';
+import { blockMatcherOf, matcherOf, type Filter } from '../../audit/filter.ts';
 import { linesOf, presentFilesOf } from '../../audit/reading.ts';
 import { byCount, count, totalOf, type Day, type Reports, type UserReport } from '../../audit/report.ts';
 import type { Config } from '../../system/config.ts';
@@ -35,9 +35,9 @@ async function auditReport(config: Config, { json, files, ...filter }: ReportOpt
 
 async function reportsOf(logs: readonly string[], filter: Filter): Promise<Reports> {
   const reports: Reports = new Map();
-  const want = matcherOf(filter);
+  const [want, mayMatch] = [matcherOf(filter), blockMatcherOf(filter)];
   for (const each of logs.flatMap((log) => presentFilesOf(log, filter.sinceMs))) {
-    for await (const line of linesOf(each)) {
+    for await (const line of linesOf(each, mayMatch)) {
       const entry = want(line);
       if (entry !== undefined) count(reports, entry, dayOf(entry.timeMs));
     }

@@ -2,8 +2,7 @@
 import { existsSync } from 'node:fs';
 import { isatty } from 'node:tty';
 import { shellCommand } from '../../otp/escape.ts';
-import type { Entry } from '../../audit/entry.ts';
-import { matcherOf } from '../../audit/filter.ts';
+import { blockMatcherOf, matcherOf, type Filter } from '../../audit/filter.ts';
 import { merged } from '../../audit/merging.ts';
 import { linesOf, presentFilesOf } from '../../audit/reading.ts';
 import { parseJson } from '../../json.ts';
@@ -66,7 +65,7 @@ function journalOf({ owner }: StatePlace, ref: string): string {
 /** Reads the log twice: for the attempt, and for the records around it. */
 async function storyOf(logs: readonly string[], ref: string): Promise<Story | undefined> {
   const records: LogRecord[] = [];
-  for await (const record of recordsIn(logs, matcherOf({ ref }))) if (records.length < MAX_RECORDS) records.push(record);
+  for await (const record of recordsIn(logs, { ref })) if (records.length < MAX_RECORDS) records.push(record);
   const [first] = records;
   if (first === undefined) return undefined;
   const { user, timeMs } = first.entry;
@@ -75,7 +74,7 @@ async function storyOf(logs: readonly string[], ref: string): Promise<Story | un
     { kept: [] as LogRecord[], left: 0 },
   ];
   let gotIn: LogRecord | undefined;
-  for await (const record of recordsIn(logs, matcherOf({ user, sinceMs: timeMs - AROUND_MS }), timeMs - AROUND_MS)) {
+  for await (const record of recordsIn(logs, { user, sinceMs: timeMs - AROUND_MS })) {
     const { entry } = record;
     if (entry.ref === ref) continue;
     if (entry.timeMs >= timeMs && entry.event === 'login.accepted') gotIn ??= record;
@@ -92,14 +91,15 @@ async function storyOf(logs: readonly string[], ref: string): Promise<Story | un
   return { ref, records, before: before.kept, after: after.kept, left: { before: before.left, after: after.left }, gotIn };
 }
 
-function recordsIn(logs: readonly string[], want: (line: string) => Entry | undefined, sinceMs?: number): AsyncGenerator<LogRecord> {
-  const each = logs.map((log) => recordsInFiles(presentFilesOf(log, sinceMs), want));
+function recordsIn(logs: readonly string[], filter: Filter): AsyncGenerator<LogRecord> {
+  const each = logs.map((log) => recordsInFiles(presentFilesOf(log, filter.sinceMs), filter));
   return merged(each, ({ entry }) => entry.timeMs);
 }
 
-async function* recordsInFiles(files: readonly string[], want: (line: string) => Entry | undefined): AsyncGenerator<LogRecord> {
+async function* recordsInFiles(files: readonly string[], filter: Filter): AsyncGenerator<LogRecord> {
+  const [want, mayMatch] = [matcherOf(filter), blockMatcherOf(filter)];
   for (const file of files) {
-    for await (const line of linesOf(file)) {
+    for await (const line of linesOf(file, mayMatch)) {
       const entry = want(line);
       if (entry !== undefined) yield { entry, line };
     }
