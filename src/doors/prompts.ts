@@ -34,8 +34,9 @@ const NOTHING: Asked = { readings: [], over: true, machine: false };
 const SOON_MS = 50;
 
 /**
- * Asks as askUntilAccepted() does, unless the verifier settles it without a proof. The question is on the terminal while the service starts,
- * and is taken back where it needs no answer.
+ * Asks as askUntilAccepted() does, unless the verifier settles it without a proof. The question for a code is on the terminal while the
+ * service starts, and is taken back where it needs no answer. A passphrase is not asked for so early: the rest of one that is taken back
+ * would be typed into the shell.
  */
 export async function askUnlessSettled(
   verifier: Verifier,
@@ -44,19 +45,16 @@ export async function askUnlessSettled(
   asking: Asking,
 ): Promise<Outcome> {
   const before = verifier.beforeAsking(session);
-  const soon = await Promise.race([before, sleep(SOON_MS)]);
-  if (soon !== undefined) {
+  const soon = verifier.seal === 'host' ? await Promise.race([before, sleep(SOON_MS, 'not yet' as const)]) : await before;
+  if (soon === undefined) return await askUntilAccepted(verifier, conversation, asking);
+  if (soon !== 'not yet') {
     if (soon.verdict.result === 'refused') asking.tell(soon);
     return soon;
   }
-  const settled = new AbortController();
-  const outcome = before.then((known) => {
-    if (known !== undefined) settled.abort();
-    return known;
-  });
+  const isNeeded = before.then((outcome) => outcome === undefined);
   return await askUntilAccepted(
-    { ...verifier, verify: async (attempt) => (await outcome) ?? (await verifier.verify(attempt)) },
-    { ...conversation, ask: (question, options) => conversation.ask(question, { ...options, settled: settled.signal }) },
+    { ...verifier, verify: async (attempt) => (await before) ?? (await verifier.verify(attempt)) },
+    { ...conversation, ask: (question, options) => conversation.ask(question, { ...options, isNeeded }) },
     asking,
   );
 }

@@ -68,8 +68,11 @@ export function fileUpTo(file: string, maxBytes: number): Uint8Array {
 
 /** A terminal that can be read more than once. */
 export interface TerminalInput {
-  /** Reads in raw mode (no echo, no signals from keys), calls `ready` once that is set, and restores the terminal. */
-  read(reader: ByteReader, waiting: Waiting, ready: () => void): Promise<Ended>;
+  /**
+   * Reads in raw mode (no echo, no signals from keys), calls `ready` once that is set, and restores the terminal. Not a byte is read before
+   * `isWanted` resolves, and none at all where it resolves to false: then it counts as interrupted.
+   */
+  read(reader: ByteReader, waiting: Waiting, ready: () => void, isWanted?: Promise<boolean>): Promise<Ended>;
   close(): void;
 }
 
@@ -83,14 +86,18 @@ export function terminalInput(fd: number): TerminalInput {
   // read() handles errors while it waits. An error in between must not end the process.
   stream.on('error', () => undefined);
   return {
-    read: async (reader, waiting, ready) => {
+    read: async (reader, waiting, ready, isWanted) => {
       if (stream.destroyed || stream.readableEnded) return 'eof';
       try {
+        stream.setRawMode(true);
+        ready();
+        if ((await isWanted) === false) {
+          stream.setRawMode(false);
+          return 'interrupted';
+        }
         return await readSocket(
           (inner) => {
             take = (length, buffer) => inner.callback(length, buffer);
-            stream.setRawMode(true);
-            ready();
             return stream;
           },
           reader,

@@ -14,7 +14,8 @@ export interface Terminal {
    * Asks `question`, and gives the line or why there is none. With `hidden` nothing typed is shown. A line over `maxBytes` is
    * refused.
    * `wholePaste` also reads the input pasted after the line. A door must not do that: there it belongs to the shell.
-   * `settled` is aborted where the question needs no answer any more. Then it is taken from the terminal, and counts as interrupted.
+   * `isNeeded` resolves once it is known whether the question needs an answer. Before, nothing is read of what is typed, as it may be for
+   * the shell. Where none is needed, the question is taken from the terminal, and counts as interrupted.
    */
   ask(question: string, options: Waiting & AskOptions): Promise<Answer>;
   /** Gives each key to `take`, in raw mode without echo, until `take` is done, `interrupt` aborts or the terminal ends. */
@@ -27,7 +28,7 @@ export interface AskOptions {
   readonly hidden: boolean;
   readonly maxBytes?: number;
   readonly wholePaste?: boolean;
-  readonly settled?: AbortSignal;
+  readonly isNeeded?: Promise<boolean>;
 }
 
 export type Answer = { readonly line: string } | { readonly ended: Exclude<Ended, 'done'> | 'several lines' };
@@ -91,19 +92,19 @@ function terminalOn(readFd: number, fd: number): Terminal {
     }
   };
   return {
-    ask: async (question, { hidden, maxBytes = MAX_LINE_BYTES, wholePaste = false, settled, ...waiting }) => {
+    ask: async (question, { hidden, maxBytes = MAX_LINE_BYTES, wholePaste = false, isNeeded, ...waiting }) => {
       const line = new Line(hidden ? () => undefined : write, maxBytes);
       const paste = wholePaste ? pasteInto(line) : undefined;
       // The question is shown once raw mode is set: input typed at once must not be echoed either.
       const ended = await input.read(
         paste?.take ?? ((byte) => line.take(byte)),
-        { ...waiting, interrupt: AbortSignal.any([waiting.interrupt, settled, paste?.over].filter((each) => each !== undefined)) },
+        { ...waiting, interrupt: AbortSignal.any([waiting.interrupt, paste?.over].filter((each) => each !== undefined)) },
         () => {
           write(question);
         },
+        isNeeded,
       );
-      const isTakenBack = ended === 'interrupted' && settled?.aborted === true;
-      write(isTakenBack ? `\r${' '.repeat(question.length + (hidden ? 0 : line.text().length))}\r` : '\n');
+      write((await isNeeded) === false ? `\r${' '.repeat(question.length)}\r` : '\n');
       if (line.aborted) return { ended: 'interrupted' };
       if (paste?.hasMore() === true) return { ended: 'several lines' };
       if (ended !== 'done' && paste?.over.aborted !== true) return { ended };

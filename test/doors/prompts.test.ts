@@ -11,10 +11,13 @@ const REFUSED: Outcome = { verdict: { result: 'refused', reason: 'not_enrolled' 
 const BY_CODE: Outcome = { verdict: { result: 'accepted', method: 'totp' }, ref: '00000003' };
 
 /** Asks with a verifier that settles it with `known` after `afterMs`; a person types a code after `typedMs`. */
-async function asked(known: Outcome | undefined, { afterMs, typedMs }: { afterMs: number; typedMs: number }) {
+async function asked(
+  known: Outcome | undefined,
+  { afterMs, typedMs, seal = 'host' }: { afterMs: number; typedMs: number; seal?: Verifier['seal'] },
+) {
   const seen: string[] = [];
   const verifier: Verifier = {
-    seal: 'host',
+    seal,
     beforeAsking: async () => {
       await sleep(afterMs);
       seen.push('before');
@@ -28,15 +31,14 @@ async function asked(known: Outcome | undefined, { afterMs, typedMs }: { afterMs
   };
   const conversation: Conversation = {
     interactive: true,
-    ask: async (question, { settled }) => {
+    ask: async (question, { isNeeded }) => {
       seen.push(question);
-      try {
-        await sleep(typedMs, undefined, { signal: settled });
-        return { line: '123456' };
-      } catch {
+      if ((await isNeeded) === false) {
         seen.push('taken back');
         return { ended: 'interrupted' };
       }
+      await sleep(typedMs);
+      return { line: '123456' };
     },
     close: () => undefined,
   };
@@ -58,10 +60,14 @@ describe('a question at a door', () => {
     assert.deepEqual(await asked(REFUSED, slow), [REFUSED.ref, ...asking, `told ${REFUSED.ref}`]);
   });
 
-  it('has its answer judged only once it is known that one is needed', async () => {
+  it('is read and judged only once it is known that an answer is needed', async () => {
     const quick = { afterMs: 300, typedMs: 10 };
     assert.deepEqual(await asked(undefined, quick), [BY_CODE.ref, 'One-time code: ', 'before', 'verify']);
-    assert.deepEqual(await asked(ACCEPTED, quick), [ACCEPTED.ref, 'One-time code: ', 'before']);
-    assert.deepEqual(await asked(REFUSED, quick), [REFUSED.ref, 'One-time code: ', 'before', `told ${REFUSED.ref}`]);
+  });
+
+  it('for a passphrase waits for that: the rest of one that was taken back came into the history of the shell', async () => {
+    const quick = { afterMs: 300, typedMs: 10, seal: 'passphrase' } as const;
+    assert.deepEqual(await asked(ACCEPTED, quick), [ACCEPTED.ref, 'before']);
+    assert.deepEqual(await asked(undefined, quick), [BY_CODE.ref, 'before', 'Passphrase: ', 'One-time code: ', 'verify']);
   });
 });

@@ -16,7 +16,7 @@ describe('the gate, while the service starts', { skip: lacks(SERVICE_NEEDS) }, (
   let phone: Phone;
   before(async () => {
     world = await bootService('cold', {
-      toml: '[gate]\nsame_connection = true\n',
+      toml: '[gate]\nsame_connection = true\ntrust = "1h"\n',
       prepare: (root) => {
         fs.mkdirSync(path.join(root, 'etc/systemd/system/notp@.service.d'), { recursive: true });
         fs.writeFileSync(path.join(root, 'etc/systemd/system/notp@.service.d/slow.conf'), SLOW);
@@ -42,6 +42,16 @@ describe('the gate, while the service starts', { skip: lacks(SERVICE_NEEDS) }, (
     terminal.send('exit\r');
     assert.equal(await terminal.exited, 0);
     assert.equal((await world.lastLogin())?.result, 'accepted');
+  });
+
+  it('leaves to the shell what was typed meanwhile, where no code is needed: the first line was lost', async () => {
+    await stop();
+    const terminal = sshInTerminal(world.container, alice, []);
+    await terminal.expect(/One-time code: /);
+    terminal.send('echo first=$((1+1))\rexit\r');
+    assert.equal(await terminal.exited, 0);
+    assert.match(terminal.output(), /^first=2\r$/m);
+    assert.equal((await world.lastLogin())?.method, 'trusted');
   });
 
   it('takes the question back where nobody is enrolled, and says why', async () => {
