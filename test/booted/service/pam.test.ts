@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { before, describe, it } from 'node:test';
+import { FIRST_PASS } from '../../../src/doctor/pam/stack.ts';
 import type { Finding } from '../../../src/doctor/finding.ts';
 import { ROOT, type Ran } from '../../support/process.ts';
 import { lacks, type TestUser } from '../../support/world.ts';
@@ -150,6 +151,31 @@ except OSError as error: print(error.strerror)`;
     assert.match(told, /"reason":"store_unavailable","detail":"[^"]*\/run\/notp\/judge\.sock/);
     await world.container.must(['systemctl', 'start', 'notp-judge.socket']);
     assert.equal((await pam(recovery)).code, 0);
+  });
+
+  it('goes on where a socket is started again while its service runs: it stayed down, and nobody got in', async () => {
+    assert.equal((await pam('')).code, 1);
+    const service = `notp@${String(alice.uid)}.service`;
+    await world.login(alice, '');
+    for (const [unit, behind] of [
+      ['notp-judge.socket', 'notp@judge.service'],
+      [socket(), service],
+    ] as const) {
+      await world.container.untilUnit(behind, 'active');
+      await world.container.must(['systemctl', 'restart', unit]);
+      await world.container.untilUnit(unit, 'active');
+    }
+    assert.equal((await pam(phone.recoveryCode())).code, 0);
+    assert.equal((await world.login(alice, phone.recoveryCode())).stdout, 'alice\n');
+  });
+
+  it('has its socket back by the next login that has shown a key, where somebody stopped it', async () => {
+    await world.container.must(['systemctl', 'stop', 'notp-judge.socket', 'notp@judge.service']);
+    const [shell, flag, script] = [...FIRST_PASS.matchAll(/\[([^\]]*)\]|(\S+)/g)].map(([word, inside]) => inside ?? word);
+    const words = [shell ?? '', flag ?? '', script ?? ''];
+    assert.equal((await world.container.run(words, { environment: { SSH_AUTH_INFO_0: 'publickey' } })).code, 1);
+    await world.container.untilUnit('notp-judge.socket', 'active');
+    assert.equal((await pam(phone.recoveryCode())).code, 0);
   });
 
   it('asks for a code after the uid of a user of setup has changed: with key and password alone the user was in', async () => {
