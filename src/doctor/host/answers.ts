@@ -17,6 +17,9 @@ import { wrongWithSocket, type DoorsInUse } from './service.ts';
 export const ANSWERS = 'service-answers';
 /** Each user asked starts a service. All are of one unit, unless a user has a unit or drop-in of their own: those are asked first. */
 const MAX_ASKED = 8;
+/** More connections than this at one moment belong to a flood, and only the user of a socket and root can make them. */
+const MANY_CONNECTIONS = 16;
+const SOCKETS = '/proc/net/unix';
 
 /** One service that was asked; without a user the judge. */
 interface Asked {
@@ -40,6 +43,17 @@ export async function examineAnswers(config: Config, atGate: readonly Person[], 
   return [ok(ANSWERS, 'The service can decide', `${String(heard.length)} asked`)];
 }
 
+/** How many connections there are to the socket at `place`, also those that nobody has accepted yet (proc(5)). */
+function connectionsTo(place: string): number {
+  const listening = 1;
+  return (
+    fs
+      .readFileSync(SOCKETS, 'utf8')
+      .split('\n')
+      .filter((line) => line.endsWith(` ${place}`)).length - listening
+  );
+}
+
 /** The id of the host key on the disk; undefined where it cannot be read, which has a finding of its own. */
 async function keyOf(config: Config): Promise<string | undefined> {
   try {
@@ -58,6 +72,14 @@ function wrongWith({ user, heard }: Asked & { readonly heard: Heard }, config: C
     { id: ANSWERS, severity, title, detail, fix, ...(user === undefined ? {} : { user: user.name }) },
   ];
   const stop = "systemctl stop 'notp@*.service'";
+  const flooding = user === undefined ? 0 : connectionsTo(expand(config.socket, user));
+  if ('silent' in heard && flooding > MANY_CONNECTIONS)
+    return found(
+      'warn',
+      `${whose} is flooded by its user, and answers no one in time`,
+      `${String(flooding)} connections to it; the logins of others are not touched`,
+      shellCommand`loginctl terminate-user ${user?.name ?? ''}, and notp revoke ${user?.name ?? ''} if it was not them`,
+    );
   if ('silent' in heard)
     return found(
       'fail',

@@ -6,6 +6,7 @@ import { before, describe, it } from 'node:test';
 import type { Finding } from '../../../src/doctor/doctor.ts';
 import { bootContainer, CONTAINER_NEEDS, installInto, type Container } from '../../support/container.ts';
 import { addContainerUser } from '../../support/container-ssh.ts';
+import { sleep } from '../../support/process.ts';
 import { lacks } from '../../support/world.ts';
 
 const DROP_INS = '/etc/systemd/system/notp@.service.d';
@@ -99,6 +100,37 @@ while True:
     await inside(`rm /srv/old.py; ${dropIn('')[1]}`);
     assert.deepEqual(found, [`warn judge ${ended('judge')}`, `warn alice ${ended(String(uid))}`]);
     assert.deepEqual(await told(), asksWell);
+  });
+
+  it('is told where its user floods it, and is set up all the same: a user could keep root from that', async () => {
+    const flood = `import socket, time
+held = []
+while True:
+  s = socket.socket(socket.AF_UNIX)
+  s.setblocking(False)
+  try:
+    s.connect('/run/notp/${String(uid)}.sock')
+    s.send(b'{"notp":"question/3",')
+    held.append(s)
+  except OSError:
+    s.close()
+    held = held[-400:]
+    time.sleep(0.001)
+`;
+    fs.writeFileSync(path.join(container.root, 'srv/flood.py'), flood);
+    await inside(`systemd-run --quiet --unit=flood --property=User=alice python3 /srv/flood.py`);
+    await container.untilUnit('flood.service', 'active');
+    await sleep(2000);
+    const found = await answers();
+    const undone = await container.run(['notp', 'setup', 'undo']);
+    const { code, stderr } = await container.run(['notp', 'setup', 'gate', '--user', 'alice', '--apply', '--confirm-within', 'never']);
+    await inside('systemctl stop flood.service');
+    assert.deepEqual(
+      found.filter(({ severity }) => severity === 'fail'),
+      [],
+    );
+    assert.equal(undone.code, 0, undone.stderr);
+    assert.equal(code, 0, stderr);
   });
 
   it('is not set up: everybody would be kept out', async () => {
