@@ -41,7 +41,7 @@ function readByPam(service: string): string[] {
 
 function filesOf(modules: readonly PamModule[]): string[] {
   const names = [...new Set(modules.map((line) => line.path))];
-  const folders = names.every((name) => name.startsWith('/')) ? [] : fs.globSync(MODULE_FOLDERS);
+  const folders = names.every((name) => name.startsWith('/')) ? [] : fs.globSync(MODULE_FOLDERS, { cwd: '/' });
   return names.flatMap((name) => placesOf(name, folders));
 }
 
@@ -54,7 +54,7 @@ const NEEDED = ['pam_exec.so', 'pam_permit.so'];
 
 /** The missing modules in the stacks of `services` that ask for a code. libpam takes each for one that refuses, unless the line says otherwise. */
 export function examineModules(services: readonly string[]): Finding[] {
-  const folders = fs.globSync(MODULE_FOLDERS);
+  const folders = fs.globSync(MODULE_FOLDERS, { cwd: '/' });
   return services.flatMap((service) => {
     const modules = authModules(service);
     if (!modules.some((line) => notpLine(line) === 'code')) return [];

@@ -1,8 +1,10 @@
 /** Whoever hammers the own socket, in any way, disturbs nobody else, stays under the limits of the unit, and gets in again when it is over. */
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { before, describe, it } from 'node:test';
+import { printQuestion } from '../../../src/wire/question.ts';
 import { lacks, type TestUser } from '../../support/world.ts';
 import { bootService, type Phone, type ServiceWorld, SERVICE_NEEDS } from './world.ts';
 
@@ -15,6 +17,15 @@ const WAYS = {
   idle: 'hundreds of connections that say nothing',
   costly: 'sealed files that cost as much memory and time as a file may',
 };
+/** A question whose sealed file asks for the most memory and time that a file may, three times over. */
+const COSTLY = printQuestion({
+  ask: 'verify',
+  origin: { context: 'ssh', door: 'gate', service: 'ssh' },
+  files: [{ context: 'ssh', sealed: costlyFile(), wrong: '' }],
+  session: { connection: undefined, keyDigest: undefined },
+  readings: ['111111', '222222', '333333'].map((code) => ({ passphrase: 'x', proof: { kind: 'code', code } })),
+  timedOut: false,
+});
 const SECONDS = 4;
 const MEMORY_MAX = 256 * 1024 * 1024;
 /** What systemd says of a unit that went over a limit, or died of something else. */
@@ -53,7 +64,7 @@ describe('a user who hammers the own socket', { skip: lacks(SERVICE_NEEDS) }, ()
   for (const [way, title] of Object.entries(WAYS)) {
     it(`with ${title} keeps nobody else from logging in, and nobody afterwards`, async () => {
       const socket = `/run/notp/${String(alice?.uid)}.sock`;
-      const hammer = world.container.inTerminal(['python3', '-c', HAMMER, socket, way, String(SECONDS)], { as: 'alice' });
+      const hammer = world.container.inTerminal(['python3', '-c', HAMMER, socket, way, String(SECONDS), COSTLY], { as: 'alice' });
       await hammer.expect(/ready/);
       for (let i = 0; i < 2; i++) assert.equal(await logsIn(bob), true, 'bob');
       assert.equal(await hammer.exited, 0);
@@ -63,6 +74,16 @@ describe('a user who hammers the own socket', { skip: lacks(SERVICE_NEEDS) }, ()
       assert.doesNotMatch(await journal(), DIED);
     });
   }
+
+  it('with costly questions is understood: a line that is none costs nothing', async () => {
+    const ask = `import socket, sys
+s = socket.socket(socket.AF_UNIX)
+s.connect(sys.argv[1])
+s.sendall(sys.argv[2].encode())
+print(s.makefile().readline(), end='')`;
+    const words = ['python3', '-c', ask, `/run/notp/${String(alice?.uid)}.sock`, COSTLY];
+    assert.match(await world.container.must(words, { as: 'alice' }), /"result":"refused"/);
+  });
 
   it('is held by limits on memory, tasks and files', async () => {
     assert.deepEqual([await unit('MemoryMax'), await unit('TasksMax'), await unit('LimitNOFILE')], [String(MEMORY_MAX), '32', '512']);
@@ -76,8 +97,20 @@ describe('a user who hammers the own socket', { skip: lacks(SERVICE_NEEDS) }, ()
     assert.match(await journal(), DIED);
   });
 
-  it('leaves few lines in the journal', async () => {
+  it('leaves few lines in the journal besides the records of what was judged', async () => {
     const lines = await journal();
-    assert.ok(lines.split('\n').length < 200, lines);
+    // What was judged has its records.
+    const others = lines.split('\n').filter((line) => !line.startsWith('{'));
+    assert.ok(others.length < 200, lines);
   });
 });
+
+function base64(bytes: number): string {
+  return randomBytes(bytes).toString('base64');
+}
+
+function costlyFile(): string {
+  const seal = { kind: 'passphrase', kdf: 'argon2id', m: 128 * 1024, t: 6, p: 1, salt: base64(16) };
+  const head = { notp: 'sealed/1', id: randomBytes(16).toString('hex'), user: 'alice', context: 'ssh', created: '2026-11-23T17:00:00Z' };
+  return JSON.stringify({ ...head, seal, nonce: base64(24), ciphertext: base64(400) });
+}
