@@ -16,7 +16,7 @@ import { entryOf, realUser, type User } from '../system/users.ts';
 import { openVerifier, refuseAtGate, type OpenOptions } from '../login/open.ts';
 import type { Outcome, SshSession, Verifier } from '../wire/verifier.ts';
 import { enrollFirst, isToEnroll } from './enroll-first.ts';
-import { askOneLine, askUnlessSettled } from './prompts.ts';
+import { askOneLine, askUnlessSettled, isWorthAnotherTry } from './prompts.ts';
 import { isAccepted, sayRefusal } from './refusal.ts';
 import { becomeShell, CODE_VARIABLES } from './shell.ts';
 
@@ -86,7 +86,8 @@ async function ask(verifier: Verifier, config: Config, { environment, now }: Gat
   try {
     const proof = given === undefined ? undefined : readings(typedLine(Buffer.from(given)) ?? '', verifier.seal);
     if (conversation.interactive) {
-      const asking = { tries: config.gate.tries, tell: sayRefusal, attempt: { session }, given: proof };
+      const tell = proof === undefined ? sayRefusal : sayRefusalOfGiven();
+      const asking = { tries: config.gate.tries, tell, attempt: { session }, given: proof };
       return await askUnlessSettled(verifier, conversation, session, asking);
     }
     const settled = await verifier.beforeAsking(session);
@@ -96,6 +97,17 @@ async function ask(verifier: Verifier, config: Config, { environment, now }: Gat
   } finally {
     conversation.close();
   }
+}
+
+/** Says with the first refusal of a proof where that came from: it may be a used one of a command before. */
+function sayRefusalOfGiven(): (outcome: Outcome) => void {
+  let isFirst = true;
+  return (outcome) => {
+    sayRefusal(outcome);
+    if (isFirst && outcome.verdict.result === 'refused' && isWorthAnotherTry(outcome.verdict))
+      sayHint('that came from LC_NOTP (or NOTP_CODE): unset it where it was not meant for this login');
+    isFirst = false;
+  };
 }
 
 async function askWithoutTerminal(

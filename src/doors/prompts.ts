@@ -2,6 +2,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { parseProof, readings, type Reading } from '../otp/proof.ts';
 import type { Conversation } from '../terminal/conversation.ts';
+import type { Refused } from '../verdict/decide.ts';
+import type { Reason } from '../verdict/reasons.ts';
 import type { Attempt, Outcome, SshSession, Verifier } from '../wire/verifier.ts';
 
 const CODE_QUESTION = 'One-time code: ';
@@ -81,14 +83,19 @@ export async function askUntilAccepted(
     if (outcome.verdict.result === 'accepted') return outcome;
     tell(outcome);
     const { reason, codesNeeded = 2 } = outcome.verdict;
-    if (over || left <= 1 || !WORTH_ANOTHER_TRY.includes(reason)) return outcome;
+    if (over || left <= 1 || !isWorthAnotherTry(outcome.verdict)) return outcome;
     if (reason === 'step_up_required') question = STEP_UP_QUESTIONS[codesNeeded];
     // With an empty budget a wrong passphrase looks like a wrong code, so both are asked for again.
     if (reason === 'wrong_passphrase' || question !== CODE_QUESTION) passphrase = undefined;
   }
 }
 
-const WORTH_ANOTHER_TRY: readonly string[] = ['wrong_code', 'replayed', 'wrong_passphrase', 'step_up_required', 'no_proof'];
+/** Whether the refusal is of what was typed, so that something else may be right. */
+export function isWorthAnotherTry({ reason }: Refused): boolean {
+  return WORTH_ANOTHER_TRY.includes(reason);
+}
+
+const WORTH_ANOTHER_TRY: readonly Reason[] = ['wrong_code', 'replayed', 'wrong_passphrase', 'step_up_required', 'no_proof'];
 
 /** Asks for passphrase and code in one line, where there is no terminal to ask twice. */
 export async function askOneLine(verifier: Verifier, conversation: Conversation): Promise<Asked> {
