@@ -24,28 +24,38 @@ export async function factsOfUser(config: Config, place: StatePlace, user: User,
   return factsOfFiles(config, enrolments, openable(files, hostKey), nowMs);
 }
 
-/** The facts of all enrolments, by user and context. Each user's files are read as that user, which takes root. */
-export async function factsOfAll(config: Config, place: StatePlace, now: () => number): Promise<readonly Facts[]> {
-  const { enrolments, hostKey, nowMs } = await read(place, now, (transaction) => transaction.enrolments());
+/** Enrolments, and the facts of each. */
+export interface AllFacts {
+  /** By user and context. */
+  readonly enrolments: readonly Pick<Enrolment, 'user' | 'context'>[];
+  /** The facts of those of one user after the other, in the same order, read when they are asked for. */
+  readonly ofUsers: AsyncIterable<readonly Facts[]>;
+}
+
+/** The facts of all enrolments. Each user's files are read as that user, which takes root. */
+export async function factsOfAll(config: Config, place: StatePlace, now: () => number): Promise<AllFacts> {
+  const known = await read(place, now, (transaction) => transaction.enrolments());
+  return { enrolments: known.enrolments, ofUsers: config.secretsInStore ? keptFacts(config, known, now) : factsInHomes(config, known) };
+}
+
+async function* factsInHomes(config: Config, { enrolments, hostKey, nowMs }: Known): AsyncGenerator<readonly Facts[]> {
   const byUser = Map.groupBy(enrolments, ({ user }) => user);
-  if (config.secretsInStore) {
-    const kept = Map.groupBy(await keptOfAll(config, now), ({ user }) => user);
-    const left = await leftInHomes(config, enrolments);
-    return [...byUser].flatMap(([name, theirs]) => {
-      const contexts = theirs.map(({ context }) => context);
-      const ofUser = left.filter(({ user }) => user === name);
-      const files = withLeft(filesAmong(kept.get(name) ?? [], name, contexts), ofUser);
-      return factsOfFiles(config, theirs, openable(files, hostKey), nowMs);
-    });
-  }
   const users = usersByName([...byUser.keys()]);
-  const all: Facts[] = [];
   for (const [name, theirs] of byUser) {
     const user = users.get(name);
-    if (user !== undefined) all.push(...factsOfFiles(config, theirs, openable(await seenBy(config, user, theirs), hostKey), nowMs));
-    else all.push(...theirs.map((enrolment) => factsOf(enrolment, { kind: 'nobody' }, config.policy, nowMs)));
+    if (user === undefined) yield theirs.map((enrolment) => factsOf(enrolment, { kind: 'nobody' }, config.policy, nowMs));
+    else yield factsOfFiles(config, theirs, openable(await seenBy(config, user, theirs), hostKey), nowMs);
   }
-  return all;
+}
+
+async function* keptFacts(config: Config, { enrolments, hostKey, nowMs }: Known, now: () => number): AsyncGenerator<readonly Facts[]> {
+  const kept = Map.groupBy(await keptOfAll(config, now), ({ user }) => user);
+  const left = Map.groupBy(await leftInHomes(config, enrolments), ({ user }) => user);
+  for (const [name, theirs] of Map.groupBy(enrolments, ({ user }) => user)) {
+    const contexts = theirs.map(({ context }) => context);
+    const files = withLeft(filesAmong(kept.get(name) ?? [], name, contexts), left.get(name) ?? []);
+    yield factsOfFiles(config, theirs, openable(files, hostKey), nowMs);
+  }
 }
 
 /** The files of a user, with the reason why those of `left` are not in the store. */

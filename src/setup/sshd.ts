@@ -4,6 +4,7 @@ import * as fs from 'node:fs';
 import { parseEffective, setting, type Effective } from '../doctor/sshd/effective.ts';
 import { whyNotRun } from '../doctor/sshd/program.ts';
 import { NotpError } from '../error.ts';
+import { shellCommand } from '../otp/escape.ts';
 import { fileLimitOf, isBooted, reloadUnit } from '../system/systemd.ts';
 
 const SSHD = '/usr/sbin/sshd';
@@ -12,6 +13,7 @@ const TIMEOUT_MS = 20_000;
 const UNITS = ['ssh', 'sshd'];
 /** More than a session needs, and closed in two milliseconds. */
 const FILES = 65_536;
+const FEW_FILES = `1024:${String(FILES)}`;
 /** A client from outside, for Match (RFC 5737). */
 const STRANGER = 'host=client,addr=203.0.113.7';
 
@@ -54,9 +56,10 @@ export function costOfPamExec(): string[] {
   return UNITS.flatMap((unit) => {
     const limit = fileLimitOf(unit) ?? 0;
     if (limit <= FILES) return [];
-    const drop = `systemctl edit ${unit}.service, with [Service] and LimitNOFILE=1024:${String(FILES)}`;
+    const [edit, restart] = [shellCommand`systemctl edit ${unit}.service`, shellCommand`systemctl restart ${unit}.service`];
+    const cost = 'which pam_exec closes one by one, twice in each login: some 25 ms';
     return [
-      `${unit}.service may open ${String(limit)} files, which pam_exec closes one by one, twice in each login: some 25 ms. To save them: ${drop}; then systemctl restart ${unit}.service`,
+      `sshd may open ${String(limit)} files, ${cost}. To save them: ${edit}, with [Service] and LimitNOFILE=${FEW_FILES}; then ${restart}`,
     ];
   });
 }

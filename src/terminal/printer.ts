@@ -19,6 +19,15 @@ export function drawScreen(text: string): void {
   printBytes(Buffer.from(withoutControls(text, OWN_MOVES)));
 }
 
+/** Does `work`, which prints results, until nobody reads them any more, as after head(1). Throws what it throws else. */
+export async function whileRead(work: () => Promise<void>): Promise<void> {
+  try {
+    await work();
+  } catch (error) {
+    if (!(error instanceof NotpError) || errnoOf(error.cause) !== 'EPIPE') throw error;
+  }
+}
+
 function printBytes(bytes: Uint8Array): void {
   try {
     writeWhole(1, bytes);

@@ -5,10 +5,9 @@ import { blockMatcherOf, isFiltering, matcherOf, type Filter } from '../../audit
 import { endOf, follow } from '../../audit/follow.ts';
 import { merged } from '../../audit/merging.ts';
 import { blocksOf, lastLines, lastOf, linesIn, presentFilesOf } from '../../audit/reading.ts';
-import { errnoOf } from '../../error.ts';
 import { escapeControls } from '../../otp/escape.ts';
 import type { Config } from '../../system/config.ts';
-import { printResult } from '../../terminal/printer.ts';
+import { printResult, whileRead } from '../../terminal/printer.ts';
 import { onEndingSignals } from '../../system/bytes.ts';
 import { outputTraits } from '../../terminal/traits.ts';
 import { withLogs } from './logs.ts';
@@ -41,11 +40,7 @@ export async function audit(config: Config, options: AuditOptions): Promise<numb
   // Listen from the beginning, so that no signal is missed.
   const interrupt = options.follow ? onEndingSignals() : new AbortController().signal;
   await withLogs(config, options.files, async (logs) => {
-    try {
-      await printAll(logs, options, print, interrupt);
-    } catch (error) {
-      if (!isReaderGone(error)) throw error;
-    }
+    await whileRead(() => printAll(logs, options, print, interrupt));
   });
   return 0;
 }
@@ -134,11 +129,6 @@ function printer({ context }: Config, { form, files }: AuditOptions): Print {
   return (lines) => {
     if (lines.length > 0) printResult(lines.map((line) => row(entryOf(line), line)).join(''));
   };
-}
-
-/** Whether the other end of stdout was closed, as head(1) does. */
-function isReaderGone(error: unknown): boolean {
-  return error instanceof Error && errnoOf(error.cause) === 'EPIPE';
 }
 
 interface AuditFlags extends PeriodFlags {

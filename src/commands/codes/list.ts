@@ -3,7 +3,7 @@ import { isatty } from 'node:tty';
 import { escapeControls, shellCommand } from '../../otp/escape.ts';
 import type { Payload } from '../../seal/seal.ts';
 import { openConversation } from '../../terminal/conversation.ts';
-import { printResult, sayError, sayHint } from '../../terminal/printer.ts';
+import { printResult, sayError, sayHint, whileRead } from '../../terminal/printer.ts';
 import { asUser } from '../../system/privileges.ts';
 import { findSealed, sealedNames, type Found } from '../../system/secrets.ts';
 import { passphraseFromFile, patience } from '../../terminal/ask-passphrase.ts';
@@ -35,13 +35,15 @@ export async function listSecrets(own: Own, options: ListOptions): Promise<numbe
   const passphrase = names.length === 0 ? undefined : await optionalPassphrase(own, options);
   const width = Math.max(0, ...names.map((name) => name.length));
   const rows: Row[] = [];
-  for (const context of names) {
-    const found = await asUser(user, () => findSealed(config, user, context));
-    const row = { context, found, opened: passphrase === undefined ? undefined : openedWith(found, passphrase) };
-    rows.push(row);
-    // Print each line at once, since opening the next file takes a while.
-    printResult(options.json ? jsonOf(row) : textOf(row, width));
-  }
+  await whileRead(async () => {
+    for (const context of names) {
+      const found = await asUser(user, () => findSealed(config, user, context));
+      const row = { context, found, opened: passphrase === undefined ? undefined : openedWith(found, passphrase) };
+      rows.push(row);
+      // Print each line at once, since opening the next file takes a while.
+      printResult(options.json ? jsonOf(row) : textOf(row, width));
+    }
+  });
   if (passphrase === undefined || !opensNone(rows)) return 0;
   sayError('this passphrase opens none of them', 'leave out the passphrase to see the names only');
   return 1;

@@ -7,7 +7,7 @@ import { printResult, sayHint } from '../../terminal/printer.ts';
 import { outputTraits } from '../../terminal/traits.ts';
 import { isRoot } from '../../system/users.ts';
 import type { Facts } from '../../wire/facts.ts';
-import { everybodysFacts, jsonLines, NOBODY_YET } from './list-all.ts';
+import { everybodysFacts, jsonLines, NOBODY_YET, printEach } from './list-all.ts';
 import { statusScreen } from './status-screen.ts';
 import { openNamed } from '../../enrolment/open.ts';
 import { enrolledUser, notEnrolled, refuseElsewhere } from '../../enrolment/whose.ts';
@@ -28,13 +28,21 @@ const PIPED_COLUMNS = 100;
 
 /** Prints a block, or with `json` a line, for each enrolment. Throws `refused` if the user has none. */
 export async function status(config: Config, options: StatusOptions, now: () => number): Promise<number> {
-  const all = options.all ? await everybodysFacts(config, now) : await factsOfOne(config, options, now);
-  if (all.length === 0) sayHint(NOBODY_YET);
-  if (options.json) printResult(jsonLines(all));
-  else {
-    const columns = isatty(1) ? outputTraits().columns : PIPED_COLUMNS;
-    printResult(statusScreen(all, { columns, nowMs: now(), by: isRoot() ? 'root' : 'user', standard: config.context }));
+  const columns = isatty(1) ? outputTraits().columns : PIPED_COLUMNS;
+  const screen = { columns, nowMs: now(), by: isRoot() ? 'root' : 'user', standard: config.context } as const;
+  const text = (facts: readonly Facts[]): string => (options.json ? jsonLines(facts) : statusScreen(facts, screen));
+  if (!options.all) {
+    printResult(text(await factsOfOne(config, options, now)));
+    return 0;
   }
+  const all = await everybodysFacts(config, now);
+  if (all.enrolments.length === 0) sayHint(NOBODY_YET);
+  let isFirst = true;
+  await printEach(all, now, (facts) => {
+    const gap = isFirst || options.json ? '' : '\n';
+    isFirst = false;
+    return gap + text(facts);
+  });
   return 0;
 }
 

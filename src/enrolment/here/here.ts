@@ -91,7 +91,11 @@ export function namedHere(config: Config, whose: Whose, place: StatePlace, now: 
   const onState = async <T>(work: (state: State | undefined) => Promise<T>): Promise<T> =>
     await asUser(place.owner, () => withState(place, now, work));
   return {
-    status: async () => (await factsOfAll(config, place, now)).filter((facts) => facts.user === whose.name),
+    status: async () => {
+      const { ofUsers } = await factsOfAll(config, place, now);
+      for await (const facts of ofUsers) if (facts[0]?.user === whose.name) return facts;
+      return [];
+    },
     revoke: (context) =>
       onState(async (state) => {
         refuseElsewhere(config, whose, context, shellCommand`sudo notp revoke ${context} --user ${whose.name}`);

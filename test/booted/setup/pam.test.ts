@@ -62,7 +62,7 @@ describe('notp setup pam', { skip: lacks({ root: true, programs: [...CONTAINER_N
 
   it('says what it costs that sshd may open many files, how to have fewer, and nothing once that was done', async () => {
     const { stderr } = await host.setup('pam');
-    assert.match(stderr, /hint: ssh\.service may open \d{6} files.*LimitNOFILE=1024:65536/);
+    assert.match(stderr, /hint: sshd may open \d{6} files.*LimitNOFILE=1024:65536/);
     fs.mkdirSync(path.join(host.container.root, 'etc/systemd/system/ssh.service.d'));
     host.write('/etc/systemd/system/ssh.service.d/override.conf', '[Service]\nLimitNOFILE=1024:65536\n');
     await host.container.must(['systemctl', 'daemon-reload']);

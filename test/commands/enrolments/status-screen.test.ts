@@ -1,7 +1,7 @@
 /** The block of an enrolment: every state has its words and its way out, folded to the width, with commands whole. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { table } from '../../../src/commands/enrolments/list-all.ts';
+import { lines } from '../../../src/commands/enrolments/list-all.ts';
 import { statusScreen, type StatusScreen } from '../../../src/commands/enrolments/status-screen.ts';
 import type { EnrolmentState, Facts } from '../../../src/wire/facts.ts';
 
@@ -91,15 +91,20 @@ describe('the table of all', () => {
   const all = [ACTIVE, { ...broken('stale'), user: 'somebody-else', context: 'deploy', last_accepted: null }];
 
   it('is aligned, a line each', () => {
-    assert.equal(table(all, 80), 'alice          ssh     host  active  2026-11-24 11:30Z\nsomebody-else  deploy  -     stale   never\n');
+    assert.equal(
+      lines(all, 80)(all),
+      'alice          ssh     host        active      2026-11-24 11:30Z\nsomebody-else  deploy  -           stale       never\n',
+    );
   });
 
   it('takes two lines each where one does not fit', () => {
-    const text = table(all, 40);
-    assert.equal(text, 'alice          ssh\n    host  active  2026-11-24 11:30Z\nsomebody-else  deploy\n    -     stale   never\n');
+    assert.equal(
+      lines(all, 40)(all),
+      'alice          ssh\n    host  active  2026-11-24 11:30Z\nsomebody-else  deploy\n    -  stale  never\n',
+    );
   });
 
   it('of nobody is empty', () => {
-    assert.equal(table([], 80), '');
+    assert.equal(lines([], 80)([]), '');
   });
 });
