@@ -26,13 +26,13 @@ export async function hostSealed(config: Config, now: () => number): Promise<rea
   const { enrolments, kept, hostKey } = await asUser(place.owner, () =>
     withPresentState(place, now, async (state) => ({
       enrolments: await state.store.exclusively((transaction) => transaction.enrolments()),
-      kept: config.secretsInStore ? await state.store.sealedFiles() : undefined,
+      kept: config.secretsInStore ? Map.groupBy(await state.store.sealedFiles(), ({ user }) => user) : undefined,
       hostKey: state.hostKey,
     })),
   );
   const found: HostSealed[] = [];
   for (const { user, context } of enrolments.filter(isComplete)) {
-    const key = keyOf(kept === undefined ? await inHome(config, user, context) : inStore(kept, user, context));
+    const key = keyOf(kept === undefined ? await inHome(config, user, context) : inStore(kept.get(user) ?? [], user, context));
     if (key !== undefined) found.push({ user, context, key: key === '' ? 'unknown' : key === hostKey?.id ? 'present' : 'former' });
   }
   return found;
@@ -76,7 +76,11 @@ async function inHome(config: Config, name: string, context: string): Promise<Fo
   return user === undefined ? { kind: 'absent' } : await asUser(user, () => findSealed(config, user, context));
 }
 
+/** `kept`: the files of `user`. */
 function inStore(kept: readonly KeptFile[], user: string, context: string): Found {
-  const file = kept.find((each) => each.user === user && each.context === context);
-  return fileAmong(file, user, context);
+  return fileAmong(
+    kept.find((each) => each.context === context),
+    user,
+    context,
+  );
 }
