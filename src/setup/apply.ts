@@ -36,7 +36,7 @@ export interface ApplyOptions {
   /** Undefined: the setup counts as confirmed at once. */
   readonly confirmWithinSeconds: number | undefined;
   readonly reload: boolean;
-  /** Apply it even if it would lock the administrator out or replace a user's limit by the gate. */
+  /** Apply it even if it would lock somebody out, or replace a user's limit by the gate. */
   readonly force: boolean;
 }
 
@@ -57,7 +57,7 @@ export async function applyPlan(plan: Plan, options: ApplyOptions): Promise<Outc
   if (plan.door !== 'gate') requireJudge();
   refuseOpenShells(plan);
   const before = failures(await runDoctor(options, plan.door === 'gate' ? 'gate' : 'pam'));
-  refuseUseless(before, plan);
+  if (!options.force) refuseUseless(before, plan);
   const setup = makeRecord(plan, options.now);
   const begun = { reload: false };
   try {
@@ -66,7 +66,9 @@ export async function applyPlan(plan: Plan, options: ApplyOptions): Promise<Outc
     for (const change of plan.changes) put(change);
     if (plan.door !== 'sudo') checkSshd('every file is as it was before');
     const found = (await runDoctor(options)).filter((finding) => isConcerned(finding, plan.scope));
-    const rejected = [...newFindings(before, failures(found)), ...(plan.door === 'gate' ? overruled(found) : [])];
+    // Those of KEEP_OUT do not come of what was written: before, they were asked of everybody who will be concerned.
+    const caused = failures(found).filter(({ id }) => !KEEP_OUT.includes(id));
+    const rejected = [...newFindings(before, caused), ...(plan.door === 'gate' ? overruled(found) : [])];
     if (rejected.length > 0) {
       takeBack(setup, begun);
       return { rejected };
@@ -151,7 +153,11 @@ function refuseUseless(failed: readonly Finding[], { scope }: Plan): void {
   const found = failed.find((finding) => KEEP_OUT.includes(finding.id) && isConcerned(finding, scope));
   if (found === undefined) return;
   const { user, title, detail, fix } = found;
-  throw new NotpError('refused', `${user === undefined ? '' : `${user}: `}${title}: ${detail}`, `${fix}; nothing was changed`);
+  throw new NotpError(
+    'refused',
+    `${user === undefined ? '' : `${user}: `}${title}: ${detail}`,
+    `${fix}; nothing was changed, and --force sets it up anyway`,
+  );
 }
 
 async function runDoctor({ config, now }: ApplyOptions, coming?: 'gate' | 'pam'): Promise<readonly Finding[]> {

@@ -17,9 +17,6 @@ import { wrongWithSocket, type DoorsInUse } from './service.ts';
 export const ANSWERS = 'service-answers';
 /** Each user asked starts a service. All are of one unit, unless a user has a unit or drop-in of their own: those are asked first. */
 const MAX_ASKED = 8;
-/** More connections than this at one moment belong to a flood, and only the user of a socket and root can make them. */
-const MANY_CONNECTIONS = 16;
-const SOCKETS = '/proc/net/unix';
 
 /** One service that was asked; without a user the judge. */
 interface Asked {
@@ -38,20 +35,10 @@ export async function examineAnswers(config: Config, atGate: readonly Person[], 
   for (const user of some) asked.push({ user, wire: await asUser(user, () => connectOnce(expand(config.socket, user))) });
   const heard = await Promise.all(asked.map(async (each) => ({ ...each, heard: await ping(each.wire) })));
   const key = await keyOf(config);
-  const findings = heard.flatMap((each) => wrongWith(each, config, key));
+  const othersAnswer = heard.some(({ user, heard: said }) => user !== undefined && 'health' in said && said.health.reason === undefined);
+  const findings = heard.flatMap((each) => wrongWith(each, config, { key, othersAnswer }));
   if (findings.length > 0 || heard.length === 0) return findings;
   return [ok(ANSWERS, 'The service can decide', `${String(heard.length)} asked`)];
-}
-
-/** How many connections there are to the socket at `place`, also those that nobody has accepted yet (proc(5)). */
-function connectionsTo(place: string): number {
-  const listening = 1;
-  return (
-    fs
-      .readFileSync(SOCKETS, 'utf8')
-      .split('\n')
-      .filter((line) => line.endsWith(` ${place}`)).length - listening
-  );
 }
 
 /** The id of the host key on the disk; undefined where it cannot be read, which has a finding of its own. */
@@ -64,7 +51,14 @@ async function keyOf(config: Config): Promise<string | undefined> {
   }
 }
 
-function wrongWith({ user, heard }: Asked & { readonly heard: Heard }, config: Config, key: string | undefined): Finding[] {
+interface Host {
+  /** The id of the host key. */
+  readonly key: string | undefined;
+  /** Whether the service of some user can decide. */
+  readonly othersAnswer: boolean;
+}
+
+function wrongWith({ user, heard }: Asked & { readonly heard: Heard }, config: Config, { key, othersAnswer }: Host): Finding[] {
   const [whose, refuses] =
     user === undefined ? ['The judge of the PAM door', 'every login there'] : ["The user's service", 'the user at the gate'];
   const unit = `notp@${user === undefined ? 'judge' : String(user.uid)}.service`;
@@ -72,13 +66,13 @@ function wrongWith({ user, heard }: Asked & { readonly heard: Heard }, config: C
     { id: ANSWERS, severity, title, detail, fix, ...(user === undefined ? {} : { user: user.name }) },
   ];
   const stop = "systemctl stop 'notp@*.service'";
-  const flooding = user === undefined ? 0 : connectionsTo(expand(config.socket, user));
-  if ('silent' in heard && flooding > MANY_CONNECTIONS)
+  // Another one of the same unit answers. Users can keep their own service from answering, and must not fail what root does.
+  if ('silent' in heard && user !== undefined && othersAnswer && !hasOwnUnit(user.uid))
     return found(
       'warn',
-      `${whose} is flooded by its user, and answers no one in time`,
-      `${String(flooding)} connections to it; the logins of others are not touched`,
-      shellCommand`loginctl terminate-user ${user?.name ?? ''}, and notp revoke ${user?.name ?? ''} if it was not them`,
+      `${whose} does not answer, while others do`,
+      `${heard.silent}: its user floods it, or it hangs`,
+      shellCommand`systemctl status ${unit}, and systemctl stop ${unit} if it hangs; loginctl terminate-user ${user.name} ends a flood`,
     );
   if ('silent' in heard)
     return found(

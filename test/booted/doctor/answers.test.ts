@@ -6,7 +6,7 @@ import { before, describe, it } from 'node:test';
 import type { Finding } from '../../../src/doctor/doctor.ts';
 import { bootContainer, CONTAINER_NEEDS, installInto, type Container } from '../../support/container.ts';
 import { addContainerUser } from '../../support/container-ssh.ts';
-import { sleep } from '../../support/process.ts';
+import { sleep, type Ran } from '../../support/process.ts';
 import { lacks } from '../../support/world.ts';
 
 const DROP_INS = '/etc/systemd/system/notp@.service.d';
@@ -123,14 +123,16 @@ while True:
     await sleep(2000);
     const found = await answers();
     const undone = await container.run(['notp', 'setup', 'undo']);
-    const { code, stderr } = await container.run(['notp', 'setup', 'gate', '--user', 'alice', '--apply', '--confirm-within', 'never']);
+    const setup = async (...words: string[]): Promise<Ran> =>
+      await container.run(['notp', 'setup', 'gate', '--apply', '--confirm-within', 'never', ...words]);
+    const [both, alone] = [await setup('--user', 'alice', '--user', 'bob'), await setup('--user', 'alice', '--force')];
     await inside('systemctl stop flood.service');
     assert.deepEqual(
-      found.filter(({ severity }) => severity === 'fail'),
-      [],
+      found.map(({ severity, user }) => [severity, user]),
+      [['fail', 'alice']],
+      'nobody else is at the gate',
     );
-    assert.equal(undone.code, 0, undone.stderr);
-    assert.equal(code, 0, stderr);
+    for (const { code, stderr } of [undone, both, alone]) assert.equal(code, 0, stderr);
   });
 
   it('is not set up: everybody would be kept out', async () => {
