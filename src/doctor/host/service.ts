@@ -60,7 +60,7 @@ function examineJudge({ judge }: Config): Finding {
   const wrong = wrongWithSocket(judge, { uid: 0 }) ?? unlessState('active', active) ?? unlessState('enabled', enabled);
   if (wrong === undefined) return ok('service-judge', 'The judge of the PAM door listens', judge);
   const title = 'The judge of the PAM door does not listen, so every login there is refused';
-  return { id: 'service-judge', severity: 'fail', title, detail: wrong, fix: howToListen(JUDGE_SOCKET) };
+  return { id: 'service-judge', severity: 'fail', title, detail: wrong, fix: howToListen(JUDGE_SERVICE, JUDGE_SOCKET) };
 }
 
 /** The host key reaches the service only through a line of its unit. */
@@ -125,7 +125,7 @@ function examineSockets(config: Config, users: readonly User[]): Finding[] {
         severity: 'fail',
         title,
         detail: wrong,
-        fix: howToListen(names[i] ?? ''),
+        fix: howToListen(`notp@${String(user.uid)}.service`, names[i] ?? ''),
         user: user.name,
       } as const,
     ];
@@ -135,9 +135,9 @@ function examineSockets(config: Config, users: readonly User[]): Finding[] {
     : [ok('service-socket', 'Every enrolled user has a socket', `${String(users.length)} checked`)];
 }
 
-/** Started again, it makes its file anew, and ends the service behind it: systemd starts no socket whose service runs. */
-function howToListen(socket: string): string {
-  return shellCommand`systemctl enable ${socket} && systemctl restart ${socket}`;
+/** Started again, it makes its file anew. systemd starts no socket whose service runs. */
+function howToListen(service: string, socket: string): string {
+  return shellCommand`systemctl stop ${service}; systemctl enable ${socket} && systemctl restart ${socket}`;
 }
 
 /** Why the socket at this path is not the private one of `user`; undefined if it is. */
