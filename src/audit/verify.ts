@@ -28,7 +28,7 @@ export interface VerifyOptions {
   readonly keys: readonly ChainKey[];
   /** Those of them that the store keeps in plain text, for records of earlier host keys. The database's administrator can sign with them. */
   readonly storedKeys?: readonly Uint8Array[] | undefined;
-  /** The store's marks of earlier records, if a fleet shares it. */
+  /** The store's marks of earlier records, if a fleet shares it. Read at the same time as `known` or before. */
   readonly marks?: Marks | undefined;
   /** The waiting lines in the store, read at the same time as `known`. */
   readonly backlog?: readonly KeptLine[] | undefined;
@@ -41,7 +41,7 @@ export interface VerifyOptions {
 export async function verifyLog(auditFile: string, options: VerifyOptions): Promise<Report> {
   const { known, keys, backlog = [], progress } = options;
   const problems = problemList();
-  const marked = markComparison(options.marks, keys, options.storedKeys ?? []);
+  const marked = markComparison(options);
   let [walk, bytes] = [startOf(keys, known), 0];
   const waiting = new Map(backlog.map(({ line }) => [line, Buffer.from(line)]));
   const lengths = new Set([...waiting.values()].map(({ length }) => length));
@@ -78,7 +78,7 @@ export async function verifyLog(auditFile: string, options: VerifyOptions): Prom
   const isAfter = options.headNow !== undefined && (walk.last?.seq ?? 0) > known.seq;
   const whole = atEnd(walk, isAfter ? (await options.headNow()).seq : undefined);
   for (const problem of whole.putBack) problems.add(problem, undefined);
-  for (const problem of marked.problems()) problems.add(problem, undefined);
+  for (const problem of marked.problems(whole.last?.seq ?? 0)) problems.add(problem, undefined);
   if (!whole.reached) problems.add({ kind: 'end', text: missingEnd(auditFile, whole.last?.seq ?? 0, known) }, undefined);
   return { ...whole, problems: problems.all() };
 }
@@ -109,11 +109,12 @@ function problemList(): Gathered {
 interface Compared {
   /** Compares the record that the walk has just reached, at `place`. */
   readonly look: (walk: Walk, place: string) => void;
-  readonly problems: () => Iterable<Problem>;
+  /** `end`: the number of the last record. */
+  readonly problems: (end: number) => Iterable<Problem>;
 }
 
 /** Compares records with the marks. Somebody with all keys of a host can rewrite its log and head, but not the marks that the store keeps. */
-function markComparison(marks: Marks | undefined, keys: readonly ChainKey[], storedKeys: readonly Uint8Array[]): Compared {
+function markComparison({ known, marks = new Map(), keys, storedKeys = [] }: VerifyOptions): Compared {
   const isStored = (key: Uint8Array): boolean => storedKeys.some((each) => Buffer.compare(each, key) === 0);
   const ownKeys = keys.filter((key) => key !== undefined && !isStored(key));
   // By record number, as the remains of a crash may come before or after the marked record.
@@ -122,30 +123,46 @@ function markComparison(marks: Marks | undefined, keys: readonly ChainKey[], sto
   return {
     look: (walk, place) => {
       const seq = walk.last?.seq ?? 0;
-      const mark = marks?.get(seq);
+      const mark = marks.get(seq);
       if (mark === undefined || found.has(seq)) return;
       if (isAt(walk, { seq, hash: mark.hash }, keys)) {
         found.add(seq);
         unlike.delete(seq);
-      } else if (!unlike.has(seq)) unlike.set(seq, unlikeMark(mark, { ownKeys, storedKeys }, seq, place));
+      } else if (!unlike.has(seq)) unlike.set(seq, unlikeMark(doubtAbout(mark, { ownKeys, storedKeys }), seq, place));
     },
-    problems: () => unlike.values(),
+    // A mark is written with its head, so an honest store has none above the head. Records that are missing below it are reported as such.
+    problems: (end) => {
+      const above = [...marks].filter(([seq]) => seq > Math.max(end, known.seq) && !found.has(seq) && !unlike.has(seq));
+      const cutOff = above.toSorted(([one], [other]) => one - other);
+      return [...unlike.values(), ...cutOff.map(([seq, mark]) => markAbove(doubtAbout(mark, { ownKeys, storedKeys }), seq, end))];
+    },
   };
 }
 
-function unlikeMark(
+/** Why a mark that does not fit the log may itself be wrong; undefined if only somebody with a key of the host can have written it. */
+function doubtAbout(
   { mac, signed }: Mark,
   { ownKeys, storedKeys }: { readonly ownKeys: readonly ChainKey[]; readonly storedKeys: readonly Uint8Array[] },
-  seq: number,
-  place: string,
-): Problem {
+): string | undefined {
   const isBy = (keys: readonly ChainKey[]): boolean => keys.some((key) => key !== undefined && rowMac(key, signed) === mac);
-  const record = `${place}: is not record ${String(seq)} as the store`;
-  if (isBy(ownKeys)) return { kind: 'written anew', text: `${record} knew it: the log was rewritten` };
+  if (isBy(ownKeys)) return undefined;
   const why = isBy(storedKeys)
     ? 'the mark is signed with an earlier key, which the store itself keeps: the log was rewritten, or a database administrator has forged the mark'
     : 'the mark is not signed with any key that is here: it was changed, or is of a host with another key (--key)';
-  return { kind: 'mark', text: `${record}'s mark has it; ${why}; keep the log until another copy of it shows which` };
+  return `${why}; keep the log until another copy of it shows which`;
+}
+
+function unlikeMark(doubt: string | undefined, seq: number, place: string): Problem {
+  const record = `${place}: is not record ${String(seq)} as the store`;
+  if (doubt === undefined) return { kind: 'written anew', text: `${record} knew it: the log was rewritten` };
+  return { kind: 'mark', text: `${record}'s mark has it; ${doubt}` };
+}
+
+function markAbove(doubt: string | undefined, seq: number, end: number): Problem {
+  const mark = `the store has a mark of record ${String(seq)}, and the log ends at ${String(end)}`;
+  if (doubt === undefined)
+    return { kind: 'cut off', text: `${mark}: the log was cut off or rewritten, and its head in the store moved back` };
+  return { kind: 'mark above', text: `${mark}; ${doubt}` };
 }
 
 /** The files of the log, oldest first, with the offset at which to begin in each. */

@@ -6,7 +6,7 @@ import { beforeEach, describe, it } from 'node:test';
 import { gunzipSync, gzipSync } from 'node:zlib';
 import { verifyLog } from '../../src/audit/verify.ts';
 import { rowMac } from '../../src/seal/keys.ts';
-import type { ChainHead } from '../../src/store/store.ts';
+import type { ChainHead, Mark } from '../../src/store/store.ts';
 import { scratchFolder } from '../support/world.ts';
 import { NO_HEAD, writeLongLog } from './long-log.ts';
 
@@ -24,6 +24,10 @@ function at(lines: readonly string[], i: number): string {
 /** A line that claims to be record `seq`. */
 function forged(lines: readonly string[], seq: number): string {
   return at(lines, 50).replace(/"seq":\d+/, `"seq":${String(seq)}`);
+}
+
+function above(seq: number): string {
+  return `the store has a mark of record ${String(seq)}, and the log ends at 230: the log was cut off or rewritten, and its head in the store moved back`;
 }
 
 describe('verifying a log that was rotated twice', () => {
@@ -170,6 +174,51 @@ describe('verifying a log that was rotated twice', () => {
       await found([newer, KEY]),
       /:50: is not record 250 as the store's mark has it; the mark is not signed with any key that is here/,
     );
+  });
+
+  it('was whole where it ended before marks of the store, and its head there had been moved back to that end', async () => {
+    const signed = new Uint8Array(Buffer.from('a mark'));
+    const mark = { hash: 'f'.repeat(64), mac: rowMac(KEY, signed), signed };
+    const end = 230;
+    const known = { seq: end, hash: (JSON.parse(at(fs.readFileSync(log, 'utf8').split('\n'), end - 200)) as { prev: string }).prev };
+    edit(log, (lines) => lines.slice(0, end - 200));
+    const found = async (numbers: readonly number[], from: ChainHead, keys = [KEY]): Promise<readonly string[]> =>
+      (await verifyLog(log, { known: from, keys, marks: new Map(numbers.map((seq) => [seq, mark])) })).problems;
+    assert.deepEqual(await found([], known), []);
+    assert.deepEqual(await found([300, 250], known), [above(250), above(300)]);
+    assert.match((await found([250], known, [new Uint8Array(32).fill(8), KEY])).join(), /the log was cut off/);
+    const [missing, ...more] = await found([250], head);
+    assert.match(missing ?? '', /the last 70 records are missing/);
+    assert.deepEqual(more, [], 'the store knows that there were more');
+    // Somebody who can only write to the database has added it.
+    mark.mac = rowMac(new Uint8Array(32).fill(9), signed);
+    assert.match((await found([250], known)).join(), /log ends at 230; the mark is not signed with any key that is here/);
+    fs.rmSync(log);
+    fs.rmSync(older);
+    fs.rmSync(packed);
+    fs.writeFileSync(log, '');
+    mark.mac = rowMac(KEY, signed);
+    assert.match((await found([50], NO_HEAD)).join(), /a mark of record 50, and the log ends at 0:/);
+  });
+
+  it('is whole where rotated files with marked records are gone, and where records are written or wait while it is read', async () => {
+    const hashes = new Map(
+      [...fs.readFileSync(log, 'utf8').matchAll(/"seq":(\d+),"prev":"([0-9a-f]+)"/g)].map(([, seq, prev]) => [Number(seq) - 1, prev]),
+    );
+    const mark = (seq: number): [number, Mark] => [seq, { hash: hashes.get(seq) ?? 'f'.repeat(64), mac: '', signed: new Uint8Array() }];
+    const marks = new Map([50, 100, 150, 250].map(mark));
+    for (const file of [older, packed]) fs.rmSync(file);
+    const whole = async (known: ChainHead, lines: readonly string[], backlog: readonly string[]): Promise<readonly string[]> => {
+      fs.writeFileSync(log, lines.join(''));
+      const waiting = backlog.map((line, i) => ({ seq: known.seq - backlog.length + 1 + i, line }));
+      return (await verifyLog(log, { known, headNow: () => Promise.resolve(head), keys: [KEY], marks, backlog: waiting })).problems;
+    };
+    const lines = fs.readFileSync(log, 'utf8').split(/(?<=\n)/);
+    const at250 = { seq: 250, hash: hashes.get(250) ?? '' };
+    assert.deepEqual(await whole(head, lines, []), []);
+    assert.deepEqual(await whole(at250, lines, []), []);
+    assert.deepEqual(await whole(at250, lines.slice(0, 45), lines.slice(45, 50)), []);
+    assert.deepEqual(await whole(head, lines.slice(0, 45), lines.slice(45)), []);
   });
 
   it('names a packed file that ends too early or was damaged, and how far it goes', async () => {

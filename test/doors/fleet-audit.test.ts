@@ -112,6 +112,16 @@ describe(
       assert.match(without.stderr, /not signed with any key that is here: .*\(--key\); keep the log/);
     });
 
+    it('were whole where the host had written a shorter one, and moved its head in the store back', async () => {
+      const hostKey = new Uint8Array(fs.readFileSync(`${two.folder}/alone.key`));
+      const file = `${two.folder}/alone.log`;
+      const log = `${alone.folder}/log/audit.log`;
+      fs.writeFileSync(file, writtenAnew(server, { log, host: 'alone', hostKey, changed: 30, end: 49 }));
+      const { code, stdout, stderr } = await verify('alone', '--file', file, '--key', `${two.folder}/alone.key`);
+      assert.deepEqual([code, stdout], [1, '']);
+      assert.match(stderr, /the store has a mark of record 50, and the log ends at 49: the log was cut off or rewritten/);
+    });
+
     it('are counted by host, and of no other host', async () => {
       const listed = await succeed([...SOURCE_NOTP, 'store', 'hosts', '--json', '--config', two.config]);
       const hosts = listed

@@ -71,20 +71,29 @@ export function logIdOf(server: Postgres, host: string): string {
   return server.sql(`SELECT log FROM notp.host WHERE name = '${host}' ORDER BY number DESC LIMIT 1`, FLEET_DATABASE).trim();
 }
 
-/** What root of a host can do to its log: gives it with the record `changed` made an acceptance, all after it hashed anew, and the head in the store moved. */
+/**
+ * What root of a host can do to its log: gives it with the record `changed` made an acceptance, all after it hashed anew, nothing after record
+ * `end`, and the head in the store moved.
+ */
 export function writtenAnew(
   server: Postgres,
-  { log, host, hostKey, changed }: { readonly log: string; readonly host: string; readonly hostKey: Uint8Array; readonly changed: number },
+  {
+    log,
+    host,
+    hostKey,
+    changed,
+    end,
+  }: { readonly log: string; readonly host: string; readonly hostKey: Uint8Array; readonly changed: number; readonly end?: number },
 ): string {
   const lines: string[] = [];
   let head = { seq: 0, hash: '0'.repeat(64) };
-  for (const line of fs.readFileSync(log, 'utf8').trim().split('\n')) {
+  for (const line of fs.readFileSync(log, 'utf8').trim().split('\n').slice(0, end)) {
     const told = head.seq === changed - 1 ? line.replace('login.refused', 'login.accepted') : line;
     lines.push(`${told.replace(/"prev":"[0-9a-f]+"\}$/, `"prev":"${head.hash}"}`)}\n`);
     head = { seq: head.seq + 1, hash: hashOf(Buffer.from(lines.at(-1) ?? ''), auditKey(hostKey)) };
   }
   const id = logIdOf(server, host);
   const mac = rowMac(rowKey(hostKey), encoded('chain', { ...head, log: id, lacking: 0 }));
-  server.sql(`UPDATE notp.chain SET hash = '${head.hash}', mac = '${mac}' WHERE log = '${id}'`, FLEET_DATABASE);
+  server.sql(`UPDATE notp.chain SET seq = ${String(head.seq)}, hash = '${head.hash}', mac = '${mac}' WHERE log = '${id}'`, FLEET_DATABASE);
   return lines.join('');
 }

@@ -141,8 +141,10 @@ async function chainsOf(
     const storedKeys = await transaction.formerChainKeys();
     const keys = chainKeys(state, storedKeys);
     const chainOf = async (log: string | undefined): Promise<KnownChain> => {
+      // The marks first: another host may write records at this moment, and no mark is above its head.
+      const marks = await transaction.marks(log);
       const known = await headIn(transaction, log);
-      return { log, known, marks: await transaction.marks(log), backlog: await transaction.backlog(log), storedKeys, keys };
+      return { log, known, marks, backlog: await transaction.backlog(log), storedKeys, keys };
     };
     if (host === undefined) return [await chainOf(undefined)];
     const [newest, ...earlier] = logsOf(await transaction.heads(), host);
