@@ -92,6 +92,37 @@ describe('a store that many hosts share', { skip: lacksPostgres() }, () => {
     for (const store of [...stores, other]) store.close();
   });
 
+  it('took a log for that of another host that a second process of the same host had begun while this one waited', async () => {
+    let kept: string | undefined;
+    const log: PostgresPlace['log'] = { name: '', id: () => kept, hasRecords: () => false, keep: (id) => (kept = id) };
+    const looked = Promise.withResolvers<string | undefined>();
+    const id = (): string | undefined => {
+      looked.resolve(kept);
+      return kept;
+    };
+    const [one, other] = [open('one', { log }), open('one', { log: { ...log, id } })];
+    let waiting: Promise<{ seq: number }> | undefined;
+    await one.exclusively(async (transaction) => {
+      await transaction.head();
+      waiting = head(other);
+      assert.equal(await looked.promise, undefined);
+      await transaction.keepLogId();
+      await transaction.moveHead({ seq: 1, hash: 'a'.repeat(64) });
+    });
+    assert.equal((await waiting)?.seq, 1);
+    for (const store of [one, other]) store.close();
+  });
+
+  it('took a log for one of another store that a second process of the same host had begun since the id was looked for', async () => {
+    const first = open('one', { log: knownLog('begun') });
+    await first.exclusively((transaction) => transaction.moveHead({ seq: 2, hash: 'a'.repeat(64) }));
+    let reads = 0;
+    const log = { ...knownLog('begun'), id: () => (reads++ === 0 ? undefined : 'begun'), hasRecords: () => true };
+    const late = open('one', { log });
+    assert.equal((await head(late)).seq, 2);
+    for (const store of [first, late]) store.close();
+  });
+
   it('is reached where another transaction holds the lock: an approved user got in by the copy meanwhile', async () => {
     const [waiting, holding] = [open('one', { deadlineMs: 1_500 }), open('one')];
     await head(waiting);

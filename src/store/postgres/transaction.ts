@@ -166,7 +166,8 @@ export class PostgresTransaction {
    */
   private async firstHead(): Promise<Row | undefined> {
     const present = this.log;
-    if (present === undefined && this.writer.log.hasRecords()) return undefined;
+    // Another process of this host may begin the log at this moment. It keeps the id before the first record.
+    if (present === undefined && this.writer.log.hasRecords() && this.writer.log.id() === undefined) return undefined;
     const proposed = present ?? newLogId();
     await this.direct(FIRST_LOG, { log: proposed });
     const latest = String((await this.direct(LATEST_LOG))?.['log']);
@@ -175,6 +176,9 @@ export class PostgresTransaction {
     if (latest === proposed) await this.direct(FIRST_HEAD, { ...NO_RECORD });
     const chain = await this.lockChain();
     if (present !== undefined) return chain;
+    // It may have kept the id while this one waited for the lock.
+    const kept = this.writer.log.id();
+    if (kept !== undefined) return kept === latest ? chain : undefined;
     this.isNew = true;
     // Without an id beside it, the log has none of its records yet.
     return chain?.['seq'] === chain?.['lacking'] ? chain : undefined;
