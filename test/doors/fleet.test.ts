@@ -1,10 +1,11 @@
 /** Two hosts and one PostgreSQL: what happens on one of them counts on the other at once. */
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
+import * as fs from 'node:fs';
 import { before, describe, it } from 'node:test';
 import { lacksPostgres, startPostgres, type Postgres } from '../support/postgres.ts';
 import { run, type Ran } from '../support/process.ts';
-import { addUser, lacks, oathCode, SOURCE_NOTP, untilFreshStep, type TestUser } from '../support/world.ts';
+import { addUser, lacks, oathCode, scratchFolder, SOURCE_NOTP, untilFreshStep, type TestUser } from '../support/world.ts';
 import { FLEET_DATABASE, fleetHost, nextStep } from './fleet-world.ts';
 import { succeed, wrongCode, type PamWorld } from './pam-world.ts';
 
@@ -60,6 +61,25 @@ describe(
       const refused = await two.pam(user.name, recovery[1] ?? '');
       assert.equal(refused.code, 1);
       assert.equal(two.recordIn(refused.stdout).reason, 'revoked');
+    });
+
+    it('made a host key without a record where the store had no tables yet', async () => {
+      const [one] = hosts;
+      server.createDatabase('later');
+      const folder = scratchFolder('fleet-later');
+      const config = `${folder}/notp.toml`;
+      const text = fs.readFileSync(one.config, 'utf8').replace(`/${FLEET_DATABASE}"`, '/later"');
+      fs.writeFileSync(config, text.replaceAll(one.folder, folder));
+      const init = (): Promise<Ran> => run([...SOURCE_NOTP, 'host-key', 'init', '--config', config]);
+      const refused = await init();
+      assert.equal(refused.code, 3);
+      assert.match(refused.stderr, /it has no tables of notp\nnotp: hint: run notp store migrate/);
+      assert.deepEqual(fs.readdirSync(`${folder}/etc`), []);
+      await succeed([...SOURCE_NOTP, 'store', 'migrate', '--config', config]);
+      const made = await init();
+      assert.equal(made.code, 0, made.stderr);
+      const record = JSON.parse(fs.readFileSync(`${folder}/log/audit.log`, 'utf8')) as { event: string; detail: string };
+      assert.deepEqual([record.event, record.detail], ['host_key.created', made.stdout.trim()]);
     });
 
     it('refuse, in bounded time and with a record, while the store is gone, and go on when it is back', async () => {

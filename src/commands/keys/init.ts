@@ -39,8 +39,8 @@ async function initHostKey(config: Config, now: () => number): Promise<number> {
     return 0;
   }
   const place = statePlace(config, realUser());
-  // Make the state first: if that fails, there must be no key without a record of its creation.
-  await asUser(place.owner, () => withNewState(place, now, () => Promise.resolve()));
+  // Make the state first, and ask a server for its tables: if that fails, there must be no key without a record of its creation.
+  await asUser(place.owner, () => withNewState(place, now, ({ store }) => store.exclusively(() => Promise.resolve())));
   const id = makeHostKey(config.hostKey, service);
   await recordCreation(place, id, now);
   printResult(`${id}\n`);
