@@ -69,7 +69,7 @@ const SCHEMAS = [
 `,
   // Logs are known by ids of their own. `notp audit verify --resume` continues one that an earlier notp began.
   `
-  DROP TABLE log;
+  DROP TABLE IF EXISTS log;
   CREATE TABLE host (name text NOT NULL, number bigint NOT NULL, log text NOT NULL, PRIMARY KEY (name, number));
   ${['chain', 'mark', 'backlog', 'former_chain_key', 'refusals', 'acceptances']
     .map((table) => `ALTER TABLE ${table} RENAME COLUMN host TO log;`)
