@@ -7,7 +7,7 @@ import { lacksPostgres, startPostgres, type Postgres } from '../support/postgres
 import { run, type Ran } from '../support/process.ts';
 import { addUser, lacks, oathCode, scratchFolder, SOURCE_NOTP, untilFreshStep, type TestUser } from '../support/world.ts';
 import { FLEET_DATABASE, fleetHost, nextStep } from './fleet-world.ts';
-import { succeed, wrongCode, type PamWorld } from './pam-world.ts';
+import { pamWorld, succeed, wrongCode, type PamWorld } from './pam-world.ts';
 
 const ROUNDS = 4;
 
@@ -80,6 +80,40 @@ describe(
       assert.equal(made.code, 0, made.stderr);
       const record = JSON.parse(fs.readFileSync(`${folder}/log/audit.log`, 'utf8')) as { event: string; detail: string };
       assert.deepEqual([record.event, record.detail], ['host_key.created', made.stdout.trim()]);
+    });
+
+    it('made the key of the fleet without a record on a host with users, whose log the store did not know yet', async () => {
+      const [one] = hosts;
+      const solo = await pamWorld('fleet-users');
+      await solo.enroll(addUser());
+      const { folder, config } = solo;
+      const keys = `host_key = ["${folder}/etc/fleet.key", "${folder}/etc/host.key"]`;
+      const use = (text: string): void => {
+        fs.writeFileSync(
+          config,
+          text
+            .replace(/^host_key = .*$/m, keys)
+            .replace('host = "one"', 'host = "users"')
+            .replaceAll(one.folder, folder),
+        );
+      };
+      const init = (): Promise<Ran> => run([...SOURCE_NOTP, 'host-key', 'init', '--config', config]);
+      const own = fs.readFileSync(config, 'utf8');
+      use(fs.readFileSync(one.config, 'utf8'));
+      const refused = await init();
+      assert.equal(refused.code, 3);
+      assert.match(refused.stderr, /the store does not know .*audit\.log/);
+      const created = async (): Promise<void> => {
+        const { event, detail } = solo.lastRecord();
+        assert.deepEqual([event, detail], ['host_key.created', (await init()).stdout.trim()]);
+      };
+      await created();
+      // In the order of the README.
+      fs.rmSync(`${folder}/etc/fleet.key`);
+      use(own);
+      assert.equal((await init()).code, 0);
+      await created();
+      await succeed([...SOURCE_NOTP, 'audit', 'verify', '--config', config]);
     });
 
     it('refuse, in bounded time and with a record, while the store is gone, and go on when it is back', async () => {

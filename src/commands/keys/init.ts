@@ -2,10 +2,11 @@
 import { randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
-import { append, newRef } from '../../audit/audit.ts';
+import { append, appendUnlinked, newRef } from '../../audit/audit.ts';
 import { NotpError } from '../../error.ts';
 import { shellCommand } from '../../otp/escape.ts';
 import { hostKeyId, KEY_BYTES } from '../../seal/keys.ts';
+import { ChangedHead } from '../../store/store.ts';
 import type { Config } from '../../system/config.ts';
 import { printResult, sayHint } from '../../terminal/printer.ts';
 import { asUser } from '../../system/privileges.ts';
@@ -85,6 +86,7 @@ function makeHostKey(file: string, { uid, gid }: User): string {
   return id;
 }
 
+/** Records it outside the chain where that cannot be continued, as on a host whose log the store of a fleet does not know yet, and throws. */
 async function recordCreation(place: StatePlace, id: string, now: () => number): Promise<void> {
   const root = realUser();
   const record = {
@@ -97,9 +99,15 @@ async function recordCreation(place: StatePlace, id: string, now: () => number):
     detail: id,
   } as const;
   await asUser(place.owner, () =>
-    withNewState(place, now, ({ store, log }) =>
-      store.exclusively((transaction) => append(log, transaction, { ...record, ref: newRef() })),
-    ),
+    withNewState(place, now, async ({ store, log }) => {
+      const complete = { ...record, ref: newRef() };
+      try {
+        await store.exclusively((transaction) => append(log, transaction, complete));
+      } catch (error) {
+        if (error instanceof ChangedHead) await appendUnlinked(log, complete, { required: true });
+        throw error;
+      }
+    }),
   );
 }
 
