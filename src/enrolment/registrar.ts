@@ -4,6 +4,7 @@
  * In between both files are known, so whichever is in place logs in. A file with the pending id proves that the rename happened
  * (completed() in store/enrolment.ts).
  */
+import { isDeepStrictEqual } from 'node:util';
 import type { Origin } from '../audit/record.ts';
 import { NotpError } from '../error.ts';
 import { noteChange } from '../outage/change.ts';
@@ -19,20 +20,37 @@ import type { State } from '../state/state.ts';
 import { change } from './change.ts';
 
 /** A new sealed file, and how the enrolment changes with it. */
-export interface NewEnrolment extends Registration {
+export type NewEnrolment = Registering & (NewSecret | Resealed);
+
+interface Registering extends Registration {
   readonly origin: Origin;
-  /** The state to start with: firstState, or for a re-sealed secret the part that changes; see Enrolment.pendingState. */
-  readonly state: Partial<LoginState>;
+  /** The event of the record, where it is not `enroll` or `replace`: a re-sealed secret, or one from another module. */
+  readonly event?: 'passphrase' | 'recovery' | 'reseal' | 'import';
+  readonly replace: boolean;
+}
+
+/** What must still be registered in the transaction that begins the change: a sealed file, or an invitation. */
+export type Expected = Pick<Enrolment, 'id' | 'digest' | 'status'>;
+
+interface NewSecret {
+  /** The state to start with: firstState. */
+  readonly state: LoginState;
   /**
    * For a secret that the account may have had before: gives `fresh` with the codes that were used of it, inside the transaction that
    * registers it. Throws `refused` where that cannot be known, or where the secret may not be registered.
    */
   readonly goOn?: (fresh: LoginState, before: Before) => Promise<PendingState>;
-  /** The event of the record, where it is not `enroll` or `replace`: a re-sealed secret, or one from another module. */
-  readonly event?: 'passphrase' | 'recovery' | 'reseal' | 'import';
-  readonly replace: boolean;
-  /** The enrolment or invitation that must still be registered: the user has shown a code of it, or was invited by it. */
-  readonly expected?: Pick<Enrolment, 'id' | 'status'>;
+  /** The user has shown a code of it, or was invited by it. */
+  readonly expected?: Expected;
+}
+
+/** A re-sealed secret inherits the used codes, so only the file that it was made of may be its predecessor. */
+export interface Resealed {
+  /** The part of the state that changes; see Enrolment.pendingState. */
+  readonly state: Pick<Partial<LoginState>, 'spent'>;
+  readonly goOn?: never;
+  /** The file that it was made of. */
+  readonly expected: Expected;
 }
 
 /** The transaction that registers a new secret, its time, and the enrolment that the secret replaces. */
@@ -67,7 +85,7 @@ export async function registeredAs(
 /**
  * Makes the new file the pending one and records it. Where the file in place, `inPlace`, is an earlier pending one, that is
  * completed first, so that it still logs in. Nothing of a forged enrolment is kept: it ends when its replacement begins. Throws
- * `refused` where there is an enrolment and `replace` is false.
+ * `refused` where there is an enrolment and `replace` is false, and where the expected one is not registered any more.
  */
 export async function begin(state: State, enrolment: NewEnrolment, inPlace: Registration | undefined): Promise<void> {
   const { origin, id, digest, replace, expected } = enrolment;
@@ -81,9 +99,10 @@ export async function begin(state: State, enrolment: NewEnrolment, inPlace: Regi
         ? await enrolment.goOn(fresh, { transaction, former: present, nowMs: await timeOf(transaction, state.log.now) })
         : fresh;
     // The user showed a code of the genuine enrolment or was invited by it, not by this forged one.
-    if (isForged && (expected !== undefined || !isWhole(pendingState))) refuseForged(known);
-    if (expected !== undefined && (present?.id !== expected.id || present.status !== expected.status))
-      throw new NotpError('refused', 'the enrolment has changed meanwhile', 'run the command again');
+    if (isForged && expected !== undefined) refuseForged(known);
+    if (present === undefined && !isWhole(pendingState))
+      throw new NotpError('refused', `${origin.user} is not enrolled for ${origin.context}`);
+    if (expected !== undefined && !isDeepStrictEqual(expectedOf(present), expected)) throw changedMeanwhile();
     if (registered(present) && !replace)
       throw new NotpError(
         'refused',
@@ -94,7 +113,6 @@ export async function begin(state: State, enrolment: NewEnrolment, inPlace: Regi
     else if (present !== undefined)
       await transaction.save({ ...present, pendingId: id, pendingDigest: digest, pendingState, uid: origin.uid ?? present.uid });
     else if (isWhole(pendingState)) await transaction.insert(firstOf(origin, { id, digest }, pendingState));
-    else throw new NotpError('refused', `${origin.user} is not enrolled for ${origin.context}`);
     const event = enrolment.event ?? (isNewSecret(pendingState) ? (registered(present) ? 'replace' : 'enroll') : 'reseal');
     return { done: [{ context: origin.context, event }], given: undefined };
   });
@@ -114,6 +132,14 @@ export async function complete(state: State, { origin, id }: Pick<NewEnrolment, 
   });
 }
 
+function expectedOf(enrolment: Enrolment | undefined): Expected | undefined {
+  return enrolment && { id: enrolment.id, digest: enrolment.digest, status: enrolment.status };
+}
+
+function changedMeanwhile(): NotpError {
+  return new NotpError('refused', 'the enrolment has changed meanwhile', 'run the command again');
+}
+
 /** Two changes ran at once. Each put its file in place, and the state may not know the one that is in place now. */
 function overtaken({ user, context }: Origin): NotpError {
   return new NotpError(
@@ -131,7 +157,7 @@ export async function completeInStore(state: State, { origin, id }: Pick<NewEnro
   const { user, context } = origin;
   await state.store.exclusively(async (transaction) => {
     const enrolment = await transaction.enrolment(user, context);
-    if (enrolment?.pendingId !== id) throw new NotpError('refused', 'the enrolment has changed meanwhile', 'run the command again');
+    if (enrolment?.pendingId !== id) throw changedMeanwhile();
     refuseForged(enrolment);
     await transaction.putSealed(user, context, text);
     await transaction.save(completed(enrolment));

@@ -2,11 +2,11 @@
 import { randomBytes } from 'node:crypto';
 import { NotpError } from '../error.ts';
 import { newRecoveryCodes } from '../otp/recovery.ts';
-import type { SealedFile } from '../seal/file.ts';
+import { registrationOf, type Registration, type SealedFile } from '../seal/file.ts';
 import { idForReseal } from '../seal/id.ts';
 import type { Payload } from '../seal/seal.ts';
-import type { LoginState } from '../verdict/decide.ts';
-import { newHeader, newId, sealByHost, sealByPassphrase } from './sealing.ts';
+import type { Resealed } from './registrar.ts';
+import { newHeader, newId, sealByHost, sealByPassphrase, type Header } from './sealing.ts';
 import type { HostKey } from '../state/host-keys.ts';
 import type { Change } from '../wire/enrolment.ts';
 
@@ -14,8 +14,8 @@ export interface ResealedFile {
   readonly file: SealedFile;
   /** The new recovery codes, to be shown once. */
   readonly codes: readonly string[];
-  /** The part of the state that changes with it; see Enrolment.pendingState. */
-  readonly state: Partial<LoginState>;
+  /** How it is registered in the place of the file that it was made of. */
+  readonly registered: Registration & Resealed;
 }
 
 /**
@@ -36,7 +36,12 @@ export function resealedFile(
     change.recovery === undefined ? { codes: [], kept: payload.recovery } : newRecoveryCodes(change.recovery, randomBytes);
   const content = { ...payload, recovery: kept };
   const state = change.recovery === undefined ? {} : { spent: '0'.repeat(codes.length) };
-  if (change.passphrase !== undefined) return { file: sealByPassphrase(header, content, change.passphrase), codes, state };
+  const file = sealed(header, content, change.passphrase, hostKey);
+  return { file, codes, registered: { ...registrationOf(file), state, expected: { ...registrationOf(old), status: 'active' } } };
+}
+
+function sealed(header: Header, content: Payload, passphrase: string | undefined, hostKey: HostKey | undefined): SealedFile {
+  if (passphrase !== undefined) return sealByPassphrase(header, content, passphrase);
   if (hostKey === undefined) throw new NotpError('failed', 'there is no host key', 'run notp host-key init');
-  return { file: sealByHost(header, content, hostKey), codes, state };
+  return sealByHost(header, content, hostKey);
 }

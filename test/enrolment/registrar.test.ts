@@ -27,10 +27,11 @@ const [FIRST, SECOND, THIRD] = ['1'.repeat(32), '2'.repeat(32), '3'.repeat(32)] 
 const NOW_MS = 1_700_000_000_000;
 
 const registered = (id: string): Registration => ({ id, digest: id + id });
-const enrolment = (id: string, replace = true): NewEnrolment => ({
-  origin: { user: 'alice', uid: 1000, context: 'ssh', door: 'cli' },
-  ...{ ...registered(id), replace, state: firstState({ window: 1, budget: 5, refillMs: 3_600_000 }, 2, NOW_MS) },
-});
+const enrolment = (id: string, replace = true) =>
+  ({
+    origin: { user: 'alice', uid: 1000, context: 'ssh', door: 'cli' },
+    ...{ ...registered(id), replace, state: firstState({ window: 1, budget: 5, refillMs: 3_600_000 }, 2, NOW_MS) },
+  }) as const satisfies NewEnrolment;
 
 const goOn = (fresh: LoginState, { former }: Before): Promise<PendingState> =>
   Promise.resolve({ ...fresh, ...usedToo(fresh, former?.state ?? fresh), goesOn: true });

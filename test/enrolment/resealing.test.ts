@@ -12,7 +12,7 @@ import { seal } from '../../src/seal/seal.ts';
 import type { Enrolment } from '../../src/store/store.ts';
 import { realUser } from '../../src/system/users.ts';
 import { localVerifier } from '../../src/login/login.ts';
-import { abandon, begin, complete, firstState, registeredAs, type NewEnrolment } from '../../src/enrolment/registrar.ts';
+import { abandon, begin, complete, firstState, registeredAs, revoke, type NewEnrolment } from '../../src/enrolment/registrar.ts';
 import { openState, type State } from '../../src/state/state.ts';
 import type { StatePlace } from '../../src/state/place.ts';
 import { keyOf, PASSPHRASE_HEADER, PAYLOAD as USUAL_PAYLOAD } from '../seal/sealed.ts';
@@ -35,7 +35,8 @@ const fileOf = (id: string): SealedFile => {
 const registered = (id: string): Registration => registrationOf(fileOf(id));
 const enrolled: NewEnrolment = { origin: ORIGIN, ...registered(OLD), state: firstState(POLICY, 2, NOW_MS), replace: false };
 /** The same secret, under another passphrase. */
-const anew: NewEnrolment = { origin: ORIGIN, ...registered(NEW), state: {}, event: 'passphrase', replace: true };
+const madeOf = (id: string) => ({ expected: { ...registered(id), status: 'active' } }) as const;
+const anew = { origin: ORIGIN, ...registered(NEW), state: {}, event: 'passphrase', replace: true, ...madeOf(OLD) } as const;
 
 describe('a secret sealed anew', { skip: lacks({ programs: ['getent'] }) }, () => {
   let folder: string;
@@ -167,7 +168,7 @@ describe('a secret sealed anew', { skip: lacks({ programs: ['getent'] }) }, () =
   it('broken off after the file came into place is completed by the next change, and inherits through both', async () => {
     await useUp();
     await begin(state, anew, registered(OLD));
-    const third = { ...anew, id: THIRD };
+    const third = { ...anew, id: THIRD, ...madeOf(NEW) };
     await begin(state, third, registered(NEW));
     assert.deepEqual([(await present()).id, (await present()).pendingId], [NEW, THIRD]);
     await complete(state, third);
@@ -195,6 +196,42 @@ describe('a secret sealed anew', { skip: lacks({ programs: ['getent'] }) }, () =
     const { status, lastAcceptedMs, state: fresh } = await present();
     assert.deepEqual([status, lastAcceptedMs, fresh.lastStep, fresh.bucket.tokens, fresh.spent], ['active', 0, -1, 5, '00']);
     assert.ok(events().includes('replace'));
+  });
+
+  it('was made of the secret that had just been replaced: it took its place again, and inherited nothing that was used', async () => {
+    await useUp();
+    const replacement: NewEnrolment = { ...enrolled, ...registered(THIRD), replace: true };
+    await begin(state, replacement, registered(OLD));
+    await complete(state, replacement);
+    const now = await present();
+    const changed = { code: 'refused', message: 'the enrolment has changed meanwhile', hint: 'run the command again' };
+    for (const inPlace of [OLD, THIRD]) await assert.rejects(begin(state, anew, registered(inPlace)), changed);
+    assert.deepEqual(await present(), now);
+    assert.equal(await login(OLD, SECOND_RECOVERY), 'stale_enrolment');
+  });
+
+  it('was made of the file with the earlier recovery codes, which were used, and came after the one with new ones', async () => {
+    await useUp();
+    const renewed: NewEnrolment = { ...anew, ...registered(THIRD), state: { spent: '00' }, event: 'recovery' };
+    await begin(state, renewed, registered(OLD));
+    await complete(state, renewed);
+    await assert.rejects(begin(state, anew, registered(THIRD)), { code: 'refused', message: /has changed meanwhile/ });
+    assert.equal((await present()).id, THIRD);
+  });
+
+  it('was made of a file whose replacement is in place and not registered yet', async () => {
+    const replacement: NewEnrolment = { ...enrolled, ...registered(THIRD), replace: true };
+    await begin(state, replacement, registered(OLD));
+    await assert.rejects(begin(state, anew, registered(THIRD)), { code: 'refused', message: /has changed meanwhile/ });
+    await complete(state, replacement);
+    assert.equal((await present()).id, THIRD);
+  });
+
+  it('was made of a file with the registered id and other content, or of one that was revoked meanwhile', async () => {
+    const other = { ...anew, expected: { ...anew.expected, digest: 'f'.repeat(64) } };
+    await assert.rejects(begin(state, other, registered(OLD)), { code: 'refused', message: /has changed meanwhile/ });
+    await revoke(state, ORIGIN);
+    await assert.rejects(begin(state, anew, registered(OLD)), { code: 'refused', message: /has changed meanwhile/ });
   });
 
   it('needs an enrolment that is there', async () => {

@@ -197,12 +197,15 @@ describe('a row that was changed past notp', { skip: lacks({ programs: ['getent'
   it('stays refused when it was revoked, and where a replacement of it came to nothing', async () => {
     sql("UPDATE enrolment SET spent = '0000'");
     const replacement = await newEnrolment();
+    const { id, digest } = replacement;
+    const expected = { ...registrationOf(victim.file), status: 'active' } as const;
+    const resealed = { origin: ORIGIN, id, digest, state: {}, expected, replace: true };
     await assert.rejects(
       world.withState((state) => begin(state, { ...replacement, replace: false }, undefined)),
       { code: 'refused', message: /is enrolled/ },
     );
     await assert.rejects(
-      world.withState((state) => begin(state, { ...replacement, state: {} }, registrationOf(victim.file))),
+      world.withState((state) => begin(state, resealed, registrationOf(victim.file))),
       { code: 'refused', message: /changed outside notp/ },
     );
     await world.withState((state) => begin(state, replacement, registrationOf(victim.file)));

@@ -88,7 +88,9 @@ describe('a change on a host with a copy for outages', () => {
         [16, { spent: '000' }, '000'],
       ] as const) {
         const id = old.slice(0, kept) + 'f'.repeat(32 - kept);
-        const enrolment = { origin: ORIGIN, id, digest: id, state, replace: true };
+        const { id: present, digest } = (await inBoth(host)).store;
+        const expected = { id: present, digest, status: 'active' } as const;
+        const enrolment = { origin: ORIGIN, id, digest: id, state, replace: true, expected };
         await world.withState(async (opened) => {
           await begin({ ...opened, place }, enrolment, undefined);
           await complete({ ...opened, place }, enrolment);

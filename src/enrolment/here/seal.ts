@@ -62,7 +62,7 @@ async function store(
     await storeFile(target);
     return done;
   }
-  const enrolment = { origin, ...registrationOf(sealed.file), state: sealed.state, event: change.event, replace: true };
+  const enrolment = { origin, ...sealed.registered, event: change.event, replace: true };
   await storeRegistered({ ...target, place, state, enrolment }, () => {
     hand(done);
   });

@@ -56,16 +56,12 @@ export async function care(login: Login, rules: Rules, question: CareQuestion): 
 async function change(login: Login, state: State, question: CareQuestion & { step: 'change' }, nowMs: number): Promise<Cared> {
   const { origin } = login;
   return await withOpened(login, state, question, async (old, payload) => {
-    const { file, codes, state: pending } = resealedFile(old, payload, question.change, { keepsId: false, hostKey: state.hostKey, nowMs });
-    const expected = { id: old.id, status: 'active' } as const;
-    const registered: NewEnrolment = {
-      origin,
-      ...registrationOf(file),
-      state: pending,
-      event: question.change.event,
-      replace: true,
-      expected,
-    };
+    const {
+      file,
+      codes,
+      registered: made,
+    } = resealedFile(old, payload, question.change, { keepsId: false, hostKey: state.hostKey, nowMs });
+    const registered: NewEnrolment = { origin, ...made, event: question.change.event, replace: true };
     await begin(state, registered, registrationOf(old));
     return { answer: { kind: 'anew', file: Buffer.from(printSealedFile(file)).toString('utf8'), recovery: codes }, registered };
   });

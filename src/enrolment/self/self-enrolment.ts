@@ -11,7 +11,7 @@ import { localVerifier } from '../../login/login.ts';
 import type { Login, Rules } from '../../login/rules.ts';
 import { canPay, charge, OFTEN } from './charge.ts';
 import { care, presentFile, type Cared } from './self-care.ts';
-import { abandon, begin, complete, completeInStore, firstState, type NewEnrolment } from '../registrar.ts';
+import { abandon, begin, complete, completeInStore, firstState, type Expected, type NewEnrolment } from '../registrar.ts';
 import { refusal } from './refusal.ts';
 import { CONFIRM_TRIES, confirms, newHeader, newPayload, sealByHost } from '../sealing.ts';
 import { withPresentState, type State } from '../../state/state.ts';
@@ -26,13 +26,11 @@ export interface SelfEnrolment {
   end(): void;
 }
 
-/** What the user may replace: an invitation, or the enrolment that they have shown a code of. */
-type Granted = NonNullable<NewEnrolment['expected']>;
-
 interface Offered {
   readonly login: Login;
   readonly rules: Rules;
-  readonly granted: Granted;
+  /** What the user may replace: an invitation, or the enrolment that they have shown a code of. */
+  readonly granted: Expected;
   readonly payload: TotpPayload;
   readonly recoveryCodes: number;
   triesLeft: number;
@@ -99,21 +97,23 @@ export function selfEnrolment(): SelfEnrolment {
 }
 
 /** What the user may replace, or the refusal to begin. */
-async function permission(login: Login, rules: Rules, { replace, readings }: EnrolBegin): Promise<Granted | EnrolAnswer> {
+async function permission(login: Login, rules: Rules, { replace, readings }: EnrolBegin): Promise<Expected | EnrolAnswer> {
   const { place, now } = rules;
   const { origin } = login;
   const enrolment = await withPresentState(place, now, ({ store }) =>
     store.exclusively((transaction) => transaction.enrolment(origin.user, origin.context)),
   );
   if (enrolment?.doubt !== undefined) return await refuse(login.origin, rules, 'stale_enrolment');
-  if (enrolment?.status === 'invited') return { id: enrolment.id, status: 'invited' };
+  if (enrolment?.status === 'invited') return { id: enrolment.id, digest: enrolment.digest, status: 'invited' };
   if (!isActive(enrolment) || !replace) return await refuse(login.origin, rules, 'not_permitted');
   if (!(await withPresentState(place, now, (state) => canPay(state, { origin, present: presentFile(login), rules }))))
     return await refuse(login.origin, rules, 'not_permitted', OFTEN);
   const verifier = localVerifier(login, rules);
   try {
     const outcome = await verifier.verify({ readings });
-    return outcome.verdict.result === 'accepted' ? { id: presentFile(login)?.id ?? '', status: 'active' } : { kind: 'refused', outcome };
+    if (outcome.verdict.result === 'refused') return { kind: 'refused', outcome };
+    const shown = presentFile(login);
+    return shown === undefined ? await refuse(origin, rules, 'not_permitted') : { ...registrationOf(shown), status: 'active' };
   } finally {
     verifier.close();
   }
