@@ -227,14 +227,18 @@ export async function giveOut(state: State, origin: Origin, file: Registration):
   });
 }
 
-/** Ends an enrolment or an invitation. Gives whether the user has others left. Throws `refused` where there is nothing to end. */
-export async function revoke(state: State, origin: Origin): Promise<{ readonly othersLeft: boolean }> {
+/**
+ * Ends an enrolment or an invitation. Gives whether the user has others left. Throws `refused` where there is nothing to end, and where
+ * `shown`, the file that the user has shown a code of, is not registered any more.
+ */
+export async function revoke(state: State, origin: Origin, shown?: Registration): Promise<{ readonly othersLeft: boolean }> {
   return await change(state, origin, async (transaction) => {
     const all = await transaction.enrolmentsOf(origin.user);
     const known = all.find(({ context }) => context === origin.context);
     // A pending enrolment after a revocation would become active when its file is in place, so statusToBe counts.
     if (known === undefined || statusToBe(known) === 'revoked')
       throw new NotpError('refused', `${origin.user} is not enrolled for ${origin.context}`, 'nothing was changed');
+    if (shown !== undefined && (await registeredAs(transaction, origin, shown)) !== 'active') throw changedMeanwhile();
     // Neither the file in place nor a pending one can bring it back.
     await transaction.save({ ...known, status: 'revoked', digest: '', pendingId: '', pendingDigest: '' });
     await transaction.dropSealed(origin.user, origin.context);

@@ -141,6 +141,17 @@ describe('an enrolment', { skip: lacks({ programs: ['getent'] }) }, () => {
     assert.deepEqual(await ids(), [SECOND, '']);
   });
 
+  it('was revoked by the code of another one, which it had just replaced', async () => {
+    const { origin } = enrolment(FIRST);
+    await begin(state, enrolment(FIRST), undefined);
+    await complete(state, enrolment(FIRST));
+    await begin(state, enrolment(SECOND), registered(FIRST));
+    await complete(state, enrolment(SECOND));
+    await assert.rejects(revoke(state, origin, registered(FIRST)), { code: 'refused', message: /has changed meanwhile/ });
+    assert.equal(await isRegistered(state, origin), true);
+    await revoke(state, origin, registered(SECOND));
+  });
+
   it('that was revoked, and made anew up to its file, was none to revoke, and one to invite for', async () => {
     const { origin } = enrolment(FIRST);
     const policy = { window: 1, budget: 5, refillMs: 3_600_000 };

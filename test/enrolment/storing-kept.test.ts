@@ -7,7 +7,7 @@ import { NotpError } from '../../src/error.ts';
 import type { Store } from '../../src/store/store.ts';
 import { defaultConfig } from '../../src/system/config.ts';
 import { realUser } from '../../src/system/users.ts';
-import { firstState, type NewEnrolment } from '../../src/enrolment/registrar.ts';
+import { begin, completeInStore, firstState, type NewEnrolment } from '../../src/enrolment/registrar.ts';
 import { openState, type State } from '../../src/state/state.ts';
 import type { StatePlace } from '../../src/state/place.ts';
 import { lacks, scratchFolder } from '../support/world.ts';
@@ -80,6 +80,26 @@ describe('an enrolment whose sealed file is kept by the store', { skip: lacks({ 
         ['shown', 'taken back'],
       ],
     );
+  });
+
+  it('was re-sealed beside a new one that was stored in between, and came back in its place', async () => {
+    await enrol(new Map());
+    const [again, other] = ['2'.repeat(32), '3'.repeat(32)];
+    const replacement = { ...enrolment, id: other, digest: other };
+    const between: Store['exclusively'] = async (work) => {
+      await begin(state, replacement, undefined);
+      await completeInStore(state, replacement, 'new');
+      return await state.store.exclusively(work);
+    };
+    const { origin, id, digest } = enrolment;
+    const resealed = { origin, id: again, digest: again, state: {}, replace: true, expected: { id, digest, status: 'active' } } as const;
+    const what = { config: { ...defaultConfig(), secretsInStore: true }, user, file: '', bytes: Buffer.from('again'), place };
+    const beside = { ...state, store: { ...state.store, exclusively: between } };
+    await assert.rejects(
+      storeRegistered({ ...what, enrolment: resealed, state: beside }, () => void said.push('shown')),
+      { code: 'refused', message: 'the enrolment has changed meanwhile', hint: 'run the command again' },
+    );
+    assert.deepEqual([await present(), said], [[other, '', ['new']], ['shown']]);
   });
 
   it('is taken for neither where the store does not say', async () => {

@@ -51,7 +51,10 @@ async function store(
   const status = await asUser(place.owner, () =>
     state?.store.exclusively((transaction) => registeredAs(transaction, origin, registrationOf(old))),
   );
-  if (status !== 'active' && change.event !== 'passphrase') throw noLogin(context, user.name);
+  if (status !== 'active' && change.event !== 'passphrase') {
+    await refuseChanged({ config, user, now }, old);
+    throw noLogin(context, user.name);
+  }
   if (status === 'active' && change.passphrase !== undefined) refusePassphraseInStore(config, resealByHost(user.name, context));
   // A file that is not registered, or whose state is out of reach, must keep its id.
   const sealed = resealedFile(old, payload, change, { keepsId: status !== 'active', hostKey: state?.hostKey, nowMs: now() });

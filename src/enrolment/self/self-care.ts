@@ -23,6 +23,7 @@ export interface Cared {
   readonly registered?: NewEnrolment;
 }
 
+/** Throws `refused` where another change came in between the proof and this one. */
 export async function care(login: Login, rules: Rules, question: CareQuestion): Promise<Cared> {
   const { place, now } = rules;
   const charged = { origin: login.origin, present: presentFile(login), rules };
@@ -46,9 +47,11 @@ export async function care(login: Login, rules: Rules, question: CareQuestion): 
         return await change(login, state, question, now());
       case 'export':
         return { answer: { kind: 'secret', uri: await exportSecret(login, state, question) } };
-      case 'revoke':
-        await revoke(state, login.origin);
+      case 'revoke': {
+        const shown = presentFile(login);
+        await revoke(state, login.origin, shown && registrationOf(shown));
         return { answer: { kind: 'done' } };
+      }
     }
   });
 }

@@ -55,6 +55,16 @@ export function selfEnrolment(): SelfEnrolment {
     if (registered !== undefined && 'file' in answer) pending = { rules, registered, text: answer.file };
     return answer;
   };
+  /** A change that came in between is answered and recorded. */
+  const unlessOvertaken = async (login: Login, rules: Rules, work: () => Promise<EnrolAnswer>): Promise<EnrolAnswer> => {
+    try {
+      return await work();
+    } catch (error) {
+      if (!(error instanceof NotpError) || error.code !== 'refused') throw error;
+      forget();
+      return await refuse(login.origin, rules, 'stale_enrolment', error.message);
+    }
+  };
   return {
     answer: async (question, login, rules) => {
       switch (question.step) {
@@ -76,20 +86,16 @@ export function selfEnrolment(): SelfEnrolment {
         case 'complete':
         case 'abandon':
           if (offered === undefined && pending === undefined) throw new NotpError('usage', 'no enrolment was begun');
-          try {
+          return await unlessOvertaken(login, rules, async () => {
             await endPending(pending, question.step);
-          } catch (error) {
-            if (!(error instanceof NotpError) || error.code !== 'refused') throw error;
             forget();
-            return await refuse(login.origin, rules, 'stale_enrolment', error.message);
-          }
-          forget();
-          return { kind: 'done' };
+            return { kind: 'done' };
+          });
         case 'change':
         case 'export':
         case 'revoke':
           forget();
-          return keep(await care(login, rules, question), rules);
+          return await unlessOvertaken(login, rules, async () => keep(await care(login, rules, question), rules));
       }
     },
     end: forget,

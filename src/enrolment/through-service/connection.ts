@@ -65,6 +65,9 @@ export function foundAs(file: SealedFile | undefined): Found {
 export const OFTEN_HINT =
   'one was made recently, and no try is left to pay for another: notp status says when there is one, or ask an administrator (notp unlock)';
 
+/** The hint where the file is not the registered one: an old copy, or another change has replaced it since it was read. */
+export const STALE_HINT = 'run the command again: another change may have come in between; an old copy does not log in';
+
 /** The hint where another change was made at the same time. */
 const OVERTAKEN_HINT = 'two changes ran at once: check notp status, and repeat yours where the login does not work';
 

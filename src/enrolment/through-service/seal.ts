@@ -10,7 +10,7 @@ import type { Hand, Reseal, Resealed } from '../enrolments.ts';
 import type { Own } from '../own-secrets.ts';
 import { passphraseToSealWith, presentPassphrase } from '../passphrases.ts';
 import { storeBegun } from '../storing.ts';
-import { askProof, foundAs, OFTEN_HINT, refusalOf, registrationBy, withService } from './connection.ts';
+import { askProof, foundAs, OFTEN_HINT, refusalOf, registrationBy, STALE_HINT, withService } from './connection.ts';
 
 /** `old`: undefined where the service keeps it. Throws as Enrolments.reseal does. */
 export async function sealThroughService(
@@ -32,7 +32,7 @@ export async function sealThroughService(
       conversation.close();
     });
     const answer = await ask({ step: 'change', ...sentFile({ context: what.context, found }), readings, change });
-    if (answer.kind !== 'anew') throw refusalOf(answer, { not_permitted: OFTEN_HINT });
+    if (answer.kind !== 'anew') throw refusalOf(answer, { not_permitted: OFTEN_HINT, stale_enrolment: STALE_HINT });
     const bytes = Buffer.from(answer.file);
     const { id, seal } = parseSealedFile(bytes);
     const target = { config, user, file: whereSealed(config, statePlace(config, user), user, what.context), bytes };

@@ -14,7 +14,7 @@ import type { Enrolments, Hand, Reseal, Resealed } from '../enrolments.ts';
 import { isOutOfSight, ownSealed, type Own } from '../own-secrets.ts';
 import { sealHere } from '../here/seal.ts';
 import { heldByService, onlyRootInvites, ownStatePlace } from '../whose.ts';
-import { askProof, foundAs, refusalOf, withService } from './connection.ts';
+import { askProof, foundAs, refusalOf, STALE_HINT, withService } from './connection.ts';
 import { enrolThroughService } from './enrol.ts';
 import { sealThroughService } from './seal.ts';
 
@@ -51,13 +51,13 @@ export function enrolmentsThroughService(own: Own, socket: string): Enrolments {
     giveOut: async (context, sealed) => {
       const answer = await proven('export', context, foundAs(sealed));
       if (answer.kind === 'secret') return parseOtpauthUri(answer.uri);
-      throw refusalOf(answer);
+      throw refusalOf(answer, { stale_enrolment: STALE_HINT });
     },
     revoke: async (context) => {
       const answer = await proven('revoke', context, await sealedFile(config, user, context, now));
       // The socket stays, since only root can remove it.
       if (answer.kind === 'done') return { endsSocket: false };
-      throw refusalOf(answer);
+      throw refusalOf(answer, { stale_enrolment: STALE_HINT });
     },
     unlock: () => Promise.reject(heldByService(user, shellCommand`sudo notp unlock --user ${user.name}`)),
     isLogin: async (file) => {
