@@ -123,12 +123,13 @@ export async function renewMacs({ all, write, dialect, seal }: Statements, users
   }
 }
 
-/** Those of `imported` are of an account, and name no user. */
+/** Those of `imported` name no user. The empty name has those of accounts without an enrolment: the account has another uid by now. */
 async function rowsOfUser({ all, seal }: Asking, name: Table & SealedTable, user: string, lock: string): Promise<SealedRow[]> {
   if (name !== 'imported') return await sealedRows({ all, seal }, name, `SELECT * FROM ${name} WHERE "user" = $user${lock}`, { user });
-  const ofAccount = (sql: string): ReturnType<typeof all> => all(sql, { user });
-  const uids = 'SELECT uid FROM enrolment WHERE "user" = $user';
-  return await sealedRows({ all: ofAccount, seal }, name, `SELECT * FROM imported WHERE uid IN (${uids})${lock}`);
+  const ofAccount = (sql: string): ReturnType<typeof all> => all(sql, user === '' ? {} : { user });
+  const uids = 'SELECT uid FROM enrolment';
+  const theirs = user === '' ? `uid NOT IN (${uids})` : `uid IN (${uids} WHERE "user" = $user)`;
+  return await sealedRows({ all: ofAccount, seal }, name, `SELECT * FROM imported WHERE ${theirs}${lock}`);
 }
 
 function isCounted(name: Table): name is Flood {

@@ -273,8 +273,11 @@ export interface Transaction extends OutageTables {
   formerChainKeys(): Promise<readonly Uint8Array[]>;
   /** Keeps an earlier key, with the MAC of the present host key. Throws where it cannot be signed here. */
   keepChainKey(key: Uint8Array): Promise<void>;
-  /** The secrets that were ever imported for the account. Nobody else changes them until the transaction ends. */
-  imports(uid: number): Promise<readonly Imported[]>;
+  /**
+   * The secrets that were ever imported for the account, and those with one of `marks` for any account: this one may have had another
+   * uid. Nobody else changes them until the transaction ends.
+   */
+  imports(uid: number, marks?: readonly string[]): Promise<readonly Imported[]>;
   keepImport(imported: Imported): Promise<void>;
   contents(): Promise<Contents>;
   /** Adds the contents of another store. `onProgress`: called with the number of rows written so far. An existing row must not differ. */

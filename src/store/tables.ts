@@ -283,7 +283,11 @@ export function transactionOn(statements: Statements, reserved: () => Promise<vo
       const keys = new Set(rows.filter(({ doubt }) => doubt === undefined).map(({ row }) => String(row['key'])));
       return [...keys].map((key) => new Uint8Array(Buffer.from(key, 'hex')));
     },
-    imports: (uid) => importsWhere(`uid = $uid ORDER BY mark${lock}`, { uid }),
+    imports: (uid, marks = []) => {
+      const named = Object.fromEntries(marks.map((each, i) => [`mark_${String(i)}`, each]));
+      const wanted = ['uid = $uid', ...Object.keys(named).map((name) => `mark = $${name}`)].join(' OR ');
+      return importsWhere(`${wanted} ORDER BY mark, uid${lock}`, { uid, ...named });
+    },
     keepImport: async (each) => {
       // Where another host keeps it at this moment, the whole transaction fails and begins again.
       await putImported(each, imported.has(importKey(each.uid, each.mark)) ? OR_UPDATE_IMPORTED : '');

@@ -100,6 +100,28 @@ for (const { name, skip, ready } of ENGINES) {
       );
     });
 
+    it('is found by its mark too: the account may have had another uid', async () => {
+      const other = { ...IMPORTED, uid: ALICE.uid + 1, codes: CODES, spent: '0100' };
+      const unlike = { ...IMPORTED, uid: ALICE.uid + 2, mark: 'd'.repeat(16) };
+      await within(async (transaction) => {
+        for (const each of [other, unlike]) await transaction.keepImport(each);
+      });
+      const found = (uid: number, ...marks: readonly string[]): Promise<readonly Imported[]> =>
+        within((transaction) => transaction.imports(uid, marks));
+      assert.deepEqual(await found(ALICE.uid, MARK), [IMPORTED, other]);
+      assert.deepEqual(await found(ALICE.uid + 3, 'f'.repeat(16), MARK), [IMPORTED, other]);
+      assert.deepEqual(await found(ALICE.uid), [IMPORTED]);
+    });
+
+    it('is renewed before an earlier key goes, also where its account has another uid by now', async () => {
+      const earlier = { ...IMPORTED, uid: ALICE.uid + 1 };
+      await within((transaction) => transaction.keepImport(earlier));
+      store = open('next', 'key');
+      await within((transaction) => transaction.renewRows(['', 'alice', 'bob']));
+      store = open('next');
+      assert.deepEqual(await within((transaction) => transaction.imports(earlier.uid, [MARK])), [IMPORTED, earlier]);
+    });
+
     it('is renewed with the rows of its account, before an earlier key goes', async () => {
       await use('bob', (known) => ({ id: MARK + CODES + '3'.repeat(8), ...using(20, '0100')(known) }));
       store = open('next', 'key');

@@ -16,8 +16,9 @@ import { asUser } from '../../system/privileges.ts';
 import type { User } from '../../system/users.ts';
 import { complete, firstState, type NewEnrolment } from '../../enrolment/registrar.ts';
 import type { State } from '../../state/state.ts';
+import { NO_UID } from '../../store/store.ts';
 import { newId } from '../../enrolment/sealing.ts';
-import { marksOf, type Marks } from './marks.ts';
+import { marksIn, marksOf, type Marks } from './marks.ts';
 import { findOtherDevices } from './other-devices.ts';
 import { startState, type ImportedSecret, type StartState } from './used-before.ts';
 import { issuerFor, sealPayload } from '../../enrolment/secret.ts';
@@ -90,8 +91,8 @@ export async function storeLogin(
 }
 
 /** The marks by which the store knows the secret, perhaps by an earlier host key; those by the present one where it does not know it. */
-async function chosenMarks({ place, origin: { uid } }: Target, { store }: State, marks: readonly Marks[]): Promise<Marks> {
-  const imports = uid === undefined ? [] : await asUser(place.owner, () => store.exclusively((transaction) => transaction.imports(uid)));
+async function chosenMarks({ place, origin: { uid = NO_UID } }: Target, { store }: State, marks: readonly Marks[]): Promise<Marks> {
+  const imports = await asUser(place.owner, () => store.exclusively((transaction) => transaction.imports(uid, marksIn(marks))));
   const chosen = marks.find(({ mark }) => imports.some((each) => each.mark === mark && each.doubt === undefined)) ?? marks[0];
   if (chosen === undefined) throw new Error('there is no key to make a mark with');
   return chosen;

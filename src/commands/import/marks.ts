@@ -31,6 +31,11 @@ export function marksOf(
   });
 }
 
+/** As Imported.mark. */
+export function marksIn(marks: readonly Marks[]): string[] {
+  return marks.map(({ mark }) => mark);
+}
+
 /** Whether the sealed file `id` holds the secret. */
 export function hasMark(marks: readonly Marks[], id: string): boolean {
   return marks.some(({ mark }) => secretOf(id) === mark);

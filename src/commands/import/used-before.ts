@@ -10,9 +10,9 @@ import { codesOf } from '../../seal/id.ts';
 import { recoveryLeft } from '../../enrolment/facts.ts';
 import type { Before } from '../../enrolment/registrar.ts';
 import { usedOf, type Used } from '../../store/imported.ts';
-import { NO_UID, type Enrolment, type PendingState } from '../../store/store.ts';
+import { NO_UID, type Enrolment, type Imported, type PendingState } from '../../store/store.ts';
 import { stepsAhead, type LoginState, type Policy } from '../../verdict/decide.ts';
-import { hasMark, type Marks } from './marks.ts';
+import { hasMark, marksIn, type Marks } from './marks.ts';
 import { enrolmentsOfAccount, refuseOthers, type OtherDevices } from './other-devices.ts';
 import type { Target } from './target.ts';
 
@@ -45,9 +45,10 @@ export async function startState(target: Target, secret: ImportedSecret, fresh: 
   const uid = origin.uid ?? NO_UID;
   // The enrolments are locked before the marks, as logins do it.
   await transaction.enrolmentsOf(origin.user);
-  const imports = await transaction.imports(uid);
-  const known = imports.filter((each) => isGenuine(each) && marks.some(({ mark }) => each.mark === mark));
-  const present = known.find(({ mark }) => mark === chosen.mark);
+  const imports = await transaction.imports(uid, marksIn(marks));
+  const found = imports.filter((each) => marks.some(({ mark }) => each.mark === mark));
+  const known = found.filter(isGenuine);
+  const present = known.find((each) => each.uid === uid && each.mark === chosen.mark);
   const unused = { uid, mark: chosen.mark, key: chosen.key, lastStep: -1, codes: '', spent: '' };
   // Of two imports at once the second one waits here, and then finds the enrolment of the first.
   if (present === undefined) await transaction.keepImport(unused);
@@ -61,7 +62,8 @@ export async function startState(target: Target, secret: ImportedSecret, fresh: 
   const isSetBack = credential.type === 'totp' && used.lastStep > Math.max(latest, fresh.lastStep);
   const certain = { ...fresh, ...used, ...(isSetBack ? { lastStep: Math.max(latest, fresh.lastStep) } : {}) };
   const isKnown = known.length > 0;
-  const isLost = !isKnown && imports.some((each) => !isGenuine(each) || !marks.some(({ key }) => each.key === key));
+  const isOfUnknownKey = (each: Imported): boolean => !isGenuine(each) || !marks.some(({ key }) => each.key === key);
+  const isLost = known.length < found.length || (!isKnown && imports.some(isOfUnknownKey));
   const unsure = [...(isLost ? [importedBefore(origin)] : []), ...others.unsure];
   const isDoubtful = former !== undefined && (!isGenuine(former) || (!isKnown && !hasMark(marks, former.id) && former.id !== ''));
   const doubtful = [...(isKnown ? [] : mine.filter((each) => !isGenuine(each))), ...others.ended, ...(isDoubtful ? [former] : [])];

@@ -1,4 +1,4 @@
-/** A secret was imported for one context or name and then for another, and its used codes worked again, or its unused ones were lost. */
+/** A secret was imported for one context, name or uid and then for another, and its used codes worked again, or its unused ones were lost. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
@@ -111,6 +111,27 @@ describe('a secret that was imported', { skip: lacks({ root: true, programs: ['o
         if (!kept) fs.renameSync(copy, file);
         for (const proof of [...codes, FIRST]) assert.equal(await login(world, alice, proof), 'replayed');
         assert.equal(await login(world, alice, SECOND), 'in');
+      });
+
+  for (const counter of [undefined, 1])
+    for (const kept of [false, true])
+      it(`under another uid, and the account got its uid back: ${counter === undefined ? 'codes' : 'counters'} used in between worked again${kept ? ', from the store' : ''}`, async () => {
+        const world = kept ? inStore : homes;
+        const user = addUser();
+        const secret = left(world.folder, counter);
+        await done(importing(world, user, secret));
+        must(['usermod', '--uid', String(user.uid + 20_000), user.name]);
+        await untilFreshStep(10);
+        const used = [...(counter === undefined ? [secret.code()] : [1, 2, 3].map(secret.at)), FIRST, SECOND];
+        for (const proof of used) assert.equal(await login(world, user, proof), 'in');
+        await done(on(world, 'enroll', '--replace', '--no-confirm', '--json', '--user', user.name));
+        must(['usermod', '--uid', String(user.uid), user.name]);
+        assert.equal(await leftIn(importing(world, user, secret, '--replace')), 2);
+        for (const proof of used) {
+          assert.equal(await login(world, user, proof), 'replayed');
+          await done(on(world, 'unlock', '--user', user.name));
+        }
+        assert.equal(await login(world, user, THIRD), 'in');
       });
 
   it('had lost its emergency codes after an import that said that nothing was changed', async () => {
