@@ -70,7 +70,13 @@ export function sayHint(hint: string): void {
 /** Says any thrown error to the person, without a stack trace. */
 export function sayThrown(thrown: unknown): void {
   if (thrown instanceof NotpError) sayError(thrown.message, thrown.hint);
+  else if (isOfSystem(thrown)) sayError(`the system refuses it: ${messageOf(thrown)}`, 'mend that, and run the command again');
   else sayError(`internal error: ${messageOf(thrown)}`, 'this is a defect of notp; please report it');
+}
+
+/** Whether a system call failed, as with a full or read-only disk: errno(3). Errors of Node.js itself have other names (ERR_…). */
+function isOfSystem(thrown: unknown): boolean {
+  return /^E[A-Z0-9]+$/.test(errnoOf(thrown) ?? '');
 }
 
 const PLAIN = /^[\x20-\x7e]*$/;

@@ -58,6 +58,26 @@ describe('the printer', () => {
     assert.equal((await printed('evil\r1 record\n')).stdout, 'evil\\u000d1 record\n');
   });
 
+  it('tells a full disk as that, and not as a defect of notp', async () => {
+    const program = `
+      import { sayThrown } from ${JSON.stringify(path.join(ROOT, 'src/terminal/printer.ts'))};
+      import { openSync, writeSync } from 'node:fs';
+      const attempts = [() => writeSync(openSync('/dev/full', 'w'), 'x'), () => openSync('/nowhere/x'), () => openSync(1.5), () => nothing()];
+      for (const attempt of attempts) try { attempt(); } catch (error) { sayThrown(error); }`;
+    const { stderr } = await run([process.execPath, '--input-type=module', '-e', program]);
+    const [full, , gone, , usage, , defect] = stderr.split('\n');
+    assert.deepEqual(
+      [full, gone, usage, defect].map((line) => line?.replace(/: [^:]*$/, '')),
+      [
+        'notp: error: the system refuses it: ENOSPC',
+        'notp: error: the system refuses it: ENOENT',
+        'notp: error: internal error',
+        'notp: error: internal error',
+      ],
+      stderr,
+    );
+  });
+
   it('lets nothing else out, whatever it is given', async () => {
     await holds(
       asyncProperty(string({ unit: 'binary', maxLength: 200 }), async (text) => {
