@@ -53,15 +53,14 @@ export function reloadSshd(): string | undefined {
 /** What pam_exec(8) costs each login: it closes all files that sshd may open, one by one, before it starts a program. Empty where it is little. */
 export function costOfPamExec(): string[] {
   if (!isBooted()) return [];
-  return UNITS.flatMap((unit) => {
-    const limit = fileLimitOf(unit) ?? 0;
-    if (limit <= FILES) return [];
-    const [edit, restart] = [shellCommand`systemctl edit ${unit}.service`, shellCommand`systemctl restart ${unit}.service`];
-    const cost = 'which pam_exec closes one by one, twice in each login: some 25 ms';
-    return [
-      `sshd may open ${String(limit)} files, ${cost}. To save them: ${edit}, with [Service] and LimitNOFILE=${FEW_FILES}; then ${restart}`,
-    ];
-  });
+  // On Debian the second name is an alias of the first.
+  const [unit, limit = 0] = UNITS.map((name) => [name, fileLimitOf(name)] as const).find(([, found]) => found !== undefined) ?? [];
+  if (unit === undefined || limit <= FILES) return [];
+  const [edit, restart] = [shellCommand`systemctl edit ${unit}.service`, shellCommand`systemctl restart ${unit}.service`];
+  const cost = 'which pam_exec closes one by one, twice in each login: some 25 ms';
+  return [
+    `sshd may open ${String(limit)} files, ${cost}. To save them: ${edit}, with [Service] and LimitNOFILE=${FEW_FILES}; then ${restart}`,
+  ];
 }
 
 /** The pid in sshd's PidFile, if that process is an sshd. */
