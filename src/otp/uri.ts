@@ -80,6 +80,19 @@ export function otpauthUri(credential: Credential): string {
   return uri;
 }
 
+/** What all apps take for granted where it is missing. */
+const DEFAULTS = /&(?:algorithm=SHA1|digits=6|period=30)(?=&|$)/g;
+
+/**
+ * The shortest URI that means the same as otpauthUri(), for a QR code that must fit a screen. The label alone tells the issuer, unless
+ * that has a colon. Throws as otpauthUri() does.
+ */
+export function shortUri(credential: Credential): string {
+  const short = otpauthUri(credential).replace(DEFAULTS, '').replaceAll('%40', '@');
+  const isInLabel = credential.issuer !== '' && !credential.issuer.includes(':');
+  return isInLabel ? short.replace(/&issuer=[^&]*/, '') : short;
+}
+
 /** The URI is well-formed, so it can only fail to parse by its length. */
 function refuseTooLong(uri: string): void {
   try {

@@ -9,6 +9,7 @@ import {
   kindOf,
   otpauthUri,
   parseOtpauthUri,
+  shortUri,
   type Account,
   type Credential,
   type HotpCredential,
@@ -143,6 +144,28 @@ describe('an otpauth URI', () => {
     assertRefuses(() => otpauthUri(usual({ issuer: 'x'.repeat(256), account: 'y'.repeat(256) })), /too long for an otpauth URI/);
     const longest = usual({ issuer: 'x'.repeat(256), account: 'y'.repeat(255) });
     assert.deepEqual(parseOtpauthUri(otpauthUri(longest)), longest);
+  });
+});
+
+describe('the short URI for a QR code on a screen', () => {
+  it('leaves out what is usual, and tells the issuer once', () => {
+    assert.equal(
+      shortUri(usual({ issuer: 'bastion', account: 'alice@bastion' })),
+      'otpauth://totp/bastion:alice@bastion?secret=HSBRGZRKZDRLBVEYHSBRGZRKZDRLBVEY',
+    );
+    assert.equal(
+      shortUri({ ...usual({ issuer: 'a:b', account: '&digits=6' }), digits: 8 }),
+      'otpauth://totp/a:b:%26digits%3D6?secret=HSBRGZRKZDRLBVEYHSBRGZRKZDRLBVEY&issuer=a%3Ab&digits=8',
+    );
+  });
+
+  it('means the same as the whole one, whatever is in it', () => {
+    fc.assert(
+      fc.property(credentials, (credential) => {
+        assert.deepEqual(parseOtpauthUri(shortUri(credential)), parseOtpauthUri(otpauthUri(credential)));
+      }),
+      { numRuns: 1000 },
+    );
   });
 });
 
