@@ -2,7 +2,7 @@
 import { NotpError } from '../error.ts';
 import { parseProof } from '../otp/proof.ts';
 import type { Conversation } from '../terminal/conversation.ts';
-import { say, sayError } from '../terminal/printer.ts';
+import { sayError } from '../terminal/printer.ts';
 import { CONFIRM_TRIES } from './sealing.ts';
 
 /**
@@ -10,7 +10,6 @@ import { CONFIRM_TRIES } from './sealing.ts';
  * after the last try, and what `judge` throws.
  */
 export async function confirmByCode<T>(conversation: Conversation, judge: (code: string) => Promise<T | undefined>): Promise<T> {
-  say('Scan the QR code with your phone, then type the code that it shows.\n');
   for (let left = CONFIRM_TRIES; left > 0; left--) {
     const answer = await conversation.ask('One-time code: ', { hidden: false });
     if (!('line' in answer)) break;

@@ -12,8 +12,8 @@ export interface Traits {
 }
 
 /** The size of a terminal that does not report one, such as a serial line. */
-const DEFAULT_COLUMNS = 80;
-const DEFAULT_ROWS = 24;
+export const DEFAULT_COLUMNS = 80;
+export const DEFAULT_ROWS = 24;
 
 /** The present traits of stdout; the size changes with the window. */
 export function outputTraits(): Traits {

@@ -39,7 +39,7 @@ export function ownState(name: string, { parent, tables = '' }: { parent?: strin
   const notp: OwnState['notp'] = (given, options) => run(words(given), options);
   return {
     ...{ folder, config, secrets, passphraseFile, notp },
-    inTerminal: (given, columns = 80) => runInTerminal(words(given), { columns }),
+    inTerminal: (given, columns = 80) => runInTerminal(words(given), { columns, environment: { TERM: 'xterm', LC_ALL: 'C.UTF-8' } }),
     enrol: async (context = 'ssh', more = []) => {
       const common = ['--seal', 'passphrase', '--passphrase-file', passphraseFile, '--no-confirm', '--json', '--replace'];
       const { code, stdout, stderr } = await notp(['enroll', context, ...common, ...more]);

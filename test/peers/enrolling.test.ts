@@ -89,11 +89,11 @@ describe('enrolling again, with notp and with google-authenticator', { skip: NEE
     return right.some((code) => (stdout + stderr).includes(code)) ? 'shown' : 'not shown';
   };
 
-  it('gives a QR code that says every parameter', async () => {
+  it('gives a URI that says every parameter', async () => {
     const { stdout } = await enrol.google(['-C', '-f', '-Q', 'ANSI']);
     const [google = ''] = /otpauth:\S+/.exec(decodeURIComponent(/chl=(\S+)/.exec(stdout)?.[1] ?? '')) ?? [];
     const cells = { notp: missing(world.enrolled.uri), google: missing(google) };
-    compare({ row: '13', attack: 'no attack: what the QR code leaves to the guess of the app', ...cells, oath: NO_TOOL });
+    compare({ row: '13', attack: 'no attack: what the URI leaves to the guess of the app', ...cells, oath: NO_TOOL });
     assert.equal(cells.notp, 'nothing');
   });
 });

@@ -12,6 +12,8 @@ const PROMPT = 'ready> ';
 export interface Screen {
   /** The lines that are seen, without blanks at their ends. */
   readonly lines: () => readonly string[];
+  /** The same lines whole, with their colours as sequences of ECMA-48. */
+  readonly painted: () => readonly string[];
   /** The same and all that has scrolled away. */
   readonly everything: () => string;
   /** Whether the cursor is seen, and whether the alternate screen is. */
@@ -70,6 +72,7 @@ export async function openScreen(columns: number, rows = 24, environment: NodeJS
   await prompt();
   return {
     ...{ lines, until, prompt, close },
+    painted: () => tmux('capture-pane', '-p', '-e', '-N').split('\n').slice(0, rows),
     everything: () => tmux('capture-pane', '-p', '-S', '-'),
     state: () => {
       const [cursor, alternate] = tmux('display-message', '-p', '#{cursor_flag} #{alternate_on}').trim().split(' ');

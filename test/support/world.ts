@@ -9,7 +9,7 @@ import * as path from 'node:path';
 import { randomBytes } from 'node:crypto';
 import { atEnd } from './cleanup.ts';
 import { haveHost, makeForAll } from './host-lock.ts';
-import { ROOT, run, type Ran, type RunOptions } from './process.ts';
+import { ROOT, run, type Ran, type RunOptions, type Terminal } from './process.ts';
 
 export interface TestUser {
   readonly name: string;
@@ -157,6 +157,12 @@ export function oathCode(
 ): string {
   const at = Math.floor(Date.now() / 1000) + offsetSeconds;
   return must(['oathtool', '--totp', ...options, '--now', `@${String(at)}`, '-b', secret]).trim();
+}
+
+/** Waits for the URI of a new secret on `terminal`, and gives the secret (base32). */
+export async function secretShown(terminal: Terminal): Promise<string> {
+  const [, uri = ''] = await terminal.expect(/URI: (otpauth:\S+)\r?\n/);
+  return new URL(uri).searchParams.get('secret') ?? '';
 }
 
 const STEP_MS = 30_000;

@@ -2,13 +2,12 @@
 import { randomBytes } from 'node:crypto';
 import { isatty } from 'node:tty';
 import { codeAt, secretLength, stepAt, toBase32 } from '../../otp/code.ts';
-import { groupedKey, otpauthUri, USUAL_PARAMETERS, type TotpCredential } from '../../otp/uri.ts';
+import { otpauthUri, USUAL_PARAMETERS, type TotpCredential } from '../../otp/uri.ts';
 import { printResult, say, sayHint } from '../../terminal/printer.ts';
 import { onEndingSignals } from '../../system/bytes.ts';
-import { outputTraits } from '../../terminal/traits.ts';
 import { showLive } from './live.ts';
 import type { QrStyle } from '../../terminal/choices.ts';
-import { drawFittingQr } from '../../terminal/qr.ts';
+import { showSecret } from '../../terminal/secret-screen.ts';
 import type { Command } from 'commander';
 import { qrOption, type Finish, type Surroundings } from '../options.ts';
 
@@ -20,24 +19,19 @@ export async function demo({ qr, json }: { qr: QrStyle | undefined; json: boolea
     printResult(jsonOf(credential, now()));
     return 0;
   }
-  say('A throw-away secret to try a phone with: nothing is stored, and it protects nothing.\n');
+  say('A throw-away secret, to try an app: nothing is stored, and it protects nothing.\n');
   const interrupt = isatty(1) ? onEndingSignals() : undefined;
-  show(credential, qr);
+  const after = `It shows the same codes as the last line.${interrupt === undefined ? '' : ' q ends.'}`;
+  showSecret(credential, { stream: process.stdout, print: printResult, style: qr, after, otherwise: '' });
   if (interrupt === undefined) printResult(`${codeAt(secret, stepAt(now(), credential.periodSeconds), credential)}\n`);
   else await live(credential, now, interrupt);
+  sayHint('a second factor for a login on this host: sudo notp-enroll NAME');
+  sayHint('the codes of another service on this command line: notp import NAME');
   return 0;
-}
-
-function show(credential: TotpCredential, qr: QrStyle | undefined): void {
-  const { cursor, utf8 } = outputTraits();
-  const uri = otpauthUri(credential);
-  const drawing = drawFittingQr(uri, qr ?? (isatty(1) && cursor && utf8 ? 'unicode' : 'ascii'), process.stdout, 'widen it');
-  printResult(`${drawing}\nKey: ${groupedKey(credential.secret)}\nURI: ${uri}\n\n`);
 }
 
 async function live(credential: TotpCredential, now: () => number, interrupt: AbortSignal): Promise<void> {
   const { secret, periodSeconds, issuer } = credential;
-  sayHint('scan it: the phone shows the same codes; q or Ctrl-C ends');
   const source = { kind: 'totp', title: issuer, periodSeconds, codeAt: (step: number) => codeAt(secret, step, credential) } as const;
   await showLive(source, { now, interrupt, inline: true });
 }

@@ -64,15 +64,15 @@ function outputOf(credential: Credential, to: ExportFormat, terminal: boolean): 
     case 'base32':
       return Buffer.from(`${toBase32(credential.secret)}\n`);
     case 'qr':
-      return Buffer.from(terminal ? drawnOnTerminal(otpauthUri(credential)) : drawQr(otpauthUri(credential), 'ascii'));
+      return Buffer.from(terminal ? drawnOnTerminal(credential) : drawQr(otpauthUri(credential), 'ascii'));
     case 'png':
     case 'svg':
       return qrImage(otpauthUri(credential), to);
   }
 }
 
-function drawnOnTerminal(uri: string): string {
-  const drawing = drawFittingQr(uri, 'unicode', process.stdout, 'widen it, or give --to png --file');
+function drawnOnTerminal(credential: Credential): string {
+  const drawing = drawFittingQr(credential, 'unicode', process.stdout, ', or give --to png --file');
   if (drawing !== '') return drawing;
   throw new NotpError('failed', 'the QR code was not drawn');
 }

@@ -121,7 +121,7 @@ function withOptions(command: Command): Command {
     .option('--replace', 'replace an existing enrolment; it works until the new one is confirmed')
     .option('--pending', 'make no secret; let the user enrol once, through the service of this host')
     .option('--no-confirm', 'do not ask for a code of the new secret')
-    .addOption(qrOption('how to draw the QR code (default: unicode on a terminal, else ascii; none with --json)'))
+    .addOption(qrOption('how to draw the QR code (default: as the terminal can, else ascii; none with --json)'))
     .option('--qr-file <file>', 'also write the QR code to a new .png or .svg file')
     .addOption(passphraseFileOption())
     .option('--json', 'print one JSON object; a line for each user of a batch');

@@ -35,7 +35,7 @@ export async function enrolHere(plan: Plan): Promise<void> {
     const uri = otpauthUri(payload);
     const image = options.qrFile === undefined ? undefined : writeImage(uri, options.qrFile);
     try {
-      show(plan, payload, uri);
+      show(plan, payload);
       if (options.confirm) await confirmByCode(conversation, (code) => Promise.resolve(confirms(code, payload, now()) || undefined));
 
       await sealAndStore(plan, state, { payload, codes, uri, passphrase });

@@ -28,7 +28,7 @@ export async function enrolThroughService(plan: Plan, socket: string): Promise<v
       const uri = otpauthUri(credential);
       const image = options.qrFile === undefined ? undefined : writeImage(uri, options.qrFile);
       try {
-        show(plan, credential, uri);
+        show(plan, credential);
         const file = await confirmByCode(conversation, (code) => sealedFor(code, ask));
         const id = parseSealedFile(Buffer.from(file)).id;
         const result = options.json ? jsonOf(plan, id, credential, uri, offer.recovery) : textOf(offer.recovery);

@@ -5,7 +5,7 @@ import type { AuditRecord } from '../../../src/audit/record.ts';
 import { bootContainer, CONTAINER_NEEDS, installInto, type Container } from '../../support/container.ts';
 import { addContainerUser, sshIn, sshInTerminal, type SshInOptions } from '../../support/container-ssh.ts';
 import { sleep, type Ran, type Terminal } from '../../support/process.ts';
-import { must, oathCode, stepNow, type Enrolled, type TestUser } from '../../support/world.ts';
+import { must, oathCode, secretShown, stepNow, type Enrolled, type TestUser } from '../../support/world.ts';
 
 /** What a test file that boots the service passes to lacks(). */
 export const SERVICE_NEEDS = { ...CONTAINER_NEEDS, programs: [...CONTAINER_NEEDS.programs, 'oathtool', 'journalctl'] } as const;
@@ -118,10 +118,9 @@ export function phoneOf(enrolled: Enrolled): Phone {
 
 /** Reads the key of an enrolment on `terminal` and waits for the question after it; gives the phone that scanned it. */
 export async function scanned(terminal: Terminal): Promise<Phone> {
-  const [, key = ''] = await terminal.expect(/Key: ([A-Z2-7 ]+)\r\n/);
-  await terminal.expect(/URI: otpauth:\/\/totp\/\S+\r\n/);
+  const secret = await secretShown(terminal);
   await terminal.expect(/One-time code: /);
-  return phoneOf({ id: '', secret: key.replaceAll(' ', ''), uri: '', file: '', recovery: [] });
+  return phoneOf({ id: '', secret, uri: '', file: '', recovery: [] });
 }
 
 /** The recovery codes that an enrolment on `terminal` ends with. */

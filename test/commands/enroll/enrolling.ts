@@ -9,7 +9,7 @@ import { withNewState } from '../../../src/state/state.ts';
 import { statePlace } from '../../../src/state/place.ts';
 import { asked, code, questionFor, type ServeWorld, type Service } from '../../doors/serve-world.ts';
 import { runInTerminal, type Terminal } from '../../support/process.ts';
-import { oathCode, SBIN_PATH, type TestUser } from '../../support/world.ts';
+import { oathCode, SBIN_PATH, secretShown, type TestUser } from '../../support/world.ts';
 
 /** What notp-enroll --pending does, which needs a running systemd besides. */
 export async function inviteUser(world: ServeWorld, { uid }: TestUser): Promise<void> {
@@ -30,9 +30,9 @@ export function enrolling(world: ServeWorld, user: TestUser, ...words: readonly 
 
 /** Waits for the new key and gives it. */
 export async function newKey(terminal: Terminal): Promise<string> {
-  const [, key = ''] = await terminal.expect(/Key: ([A-Z2-7 ]+)/);
+  const secret = await secretShown(terminal);
   await terminal.expect(/One-time code: /);
-  return key.replaceAll(' ', '');
+  return secret;
 }
 
 /** Enrols to the end, and gives the new secret. */

@@ -1,0 +1,47 @@
+/** A host of its own for screens: the same name, users, secrets and time in each run, and no door. Needs root. */
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { ROOT } from '../support/process.ts';
+import { must, SOURCE_NOTP, scratchFolder } from '../support/world.ts';
+
+export interface ScreensWorld {
+  /** Where the `notp` and `notp-enroll` of this host are. */
+  readonly bin: string;
+  readonly folder: string;
+}
+
+const NOTP_UID = '64001';
+const ALICE_UID = '64002';
+/** The time there, Unix time in milliseconds: the first second of a step. */
+export const FIXED_MS = Date.UTC(2026, 0, 1);
+const FIXED = path.join(ROOT, 'test/support/fixed.ts');
+/** The whole /etc: a file alone would come unmounted when the real one is replaced, as by useradd. */
+const ETC = {
+  passwd: `root:x:0:0::/root:/bin/sh\nnotp:x:${NOTP_UID}:${NOTP_UID}::/nonexistent:/bin/false\nalice:x:${ALICE_UID}:${ALICE_UID}::/srv/alice:/bin/sh\n`,
+  group: `root:x:0:\nnotp:x:${NOTP_UID}:\nalice:x:${ALICE_UID}:\n`,
+  'nsswitch.conf': 'passwd: files\ngroup: files\n',
+  'notp/notp.toml': '[store]\nurl = "sqlite:/srv/notp/state.db"\n[audit]\nfile = "/srv/notp/audit.log"\njournal = false\n',
+};
+
+/** `host`: its name. */
+export function screensWorld(host: string): ScreensWorld {
+  const folder = scratchFolder('screens');
+  const [etc, srv, bin] = ['etc', 'srv', 'bin'].map((name) => path.join(folder, name));
+  for (const place of [`${etc}/notp`, `${srv}/notp`, `${srv}/alice`, bin]) fs.mkdirSync(place ?? '', { recursive: true });
+  for (const [name, content] of Object.entries(ETC)) fs.writeFileSync(`${etc}/${name}`, content, { mode: 0o644 });
+  fs.copyFileSync('/etc/ld.so.cache', `${etc}/ld.so.cache`);
+  fs.chownSync(`${srv}/notp`, Number(NOTP_UID), Number(NOTP_UID));
+  fs.chownSync(`${srv}/alice`, Number(ALICE_UID), Number(ALICE_UID));
+  const world = { bin: `${bin}`, folder };
+  for (const name of ['notp', 'notp-enroll']) fs.writeFileSync(`${bin}/${name}`, script(folder, host, name), { mode: 0o755 });
+  must([`${bin}/notp`, 'host-key', 'init']);
+  return world;
+}
+
+/** Runs the program `name` on that host alone. */
+function script(folder: string, host: string, name: string): string {
+  const [node = '', main = ''] = SOURCE_NOTP;
+  const mounts = ['etc', 'srv'].map((place) => `mount --bind ${folder}/${place} /${place}`);
+  const program = [node, '--import', FIXED, main, ...(name === 'notp' ? [] : [name])].join(' ');
+  return `#!/bin/sh\nexec unshare --mount --uts sh -ec 'hostname ${host}; ${mounts.join('; ')}; FIXED_MS=${String(FIXED_MS)} exec ${program} "$@"' ${name} "$@"\n`;
+}
