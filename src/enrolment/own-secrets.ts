@@ -4,10 +4,10 @@ import { contextName } from '../otp/names.ts';
 import type { SealedFile } from '../seal/file.ts';
 import { passphraseKey } from '../seal/keys.ts';
 import { open, type Payload } from '../seal/seal.ts';
-import type { Transaction } from '../store/store.ts';
+import type { Enrolment, Transaction } from '../store/store.ts';
 import type { Config } from '../system/config.ts';
 import { asUser } from '../system/privileges.ts';
-import { findSealed, makeSecretsFolder, sealedPath } from '../system/secrets.ts';
+import { findSealed, makeSecretsFolder, sealedPath, type Found } from '../system/secrets.ts';
 import type { User } from '../system/users.ts';
 import { sealedFile } from '../login/sealed-files.ts';
 import { withNewState, withState } from '../state/state.ts';
@@ -121,4 +121,13 @@ async function counterOf(transaction: Transaction, id: string): Promise<number> 
     'the counter of this HOTP secret is lost: it is not in .state.db beside the secret',
     'restore .state.db, or import the secret again with its counter; for a login only the token itself shows codes',
   );
+}
+
+/**
+ * Whether the file found is a secret of the user's own, and not of a login: sealed by a passphrase, and neither registered nor pending in
+ * `enrolment`, the row of its user and context. A login must not take its place unasked: nobody has that secret a second time.
+ */
+export function isOwnSecret(found: Found, enrolment: Pick<Enrolment, 'id' | 'pendingId'> | undefined): boolean {
+  if (found.kind !== 'sealed' || found.file.seal.kind !== 'passphrase') return false;
+  return enrolment?.id !== found.file.id && enrolment?.pendingId !== found.file.id;
 }

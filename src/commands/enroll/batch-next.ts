@@ -6,6 +6,7 @@
 import type { Enrolment } from '../../store/store.ts';
 import type { Found } from '../../system/secrets.ts';
 import { WORDING } from '../../verdict/reasons.ts';
+import { isOwnSecret } from '../../enrolment/own-secrets.ts';
 import { standingOf } from '../../login/account.ts';
 import type { Handout } from './handouts.ts';
 
@@ -37,6 +38,8 @@ export function nextFor({ enrolment, found, handout }: Seen, { replace }: { repl
     if (!replace) return { do: 'leave', pendingId, outcome: alreadyBeside(handout) };
     return makeBeside(handout, enrolment);
   }
+  if (isOwnSecret(found, enrolment) && !replace && (enrolment === undefined || isUnused(enrolment)))
+    return left({ kind: 'skipped', why: `has a secret of that name which is no login; --replace loses it` });
   if (enrolment === undefined || isUnused(enrolment) || replace) return makeBeside(handout, enrolment);
   const why = standing.detail ?? WORDING[standing.reason].message;
   return left({ kind: 'skipped', why: `is enrolled, but ${why}; --replace makes a new enrolment` });

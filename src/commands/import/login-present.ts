@@ -12,6 +12,7 @@ import { findSealed, secretsFolder, type Found } from '../../system/secrets.ts';
 import { WORDING } from '../../verdict/reasons.ts';
 import { openWith } from '../../login/opening.ts';
 import { fileAmong } from '../../login/sealed-files.ts';
+import { isOwnSecret } from '../../enrolment/own-secrets.ts';
 import { standingOf } from '../../login/account.ts';
 import type { State } from '../../state/state.ts';
 import type { Target } from './target.ts';
@@ -35,15 +36,16 @@ export async function presentLogin(
   const { origin, file } = target;
   const { found, homeless } = target.config.secretsInStore ? await inStore(target, state) : await inHome(target);
   if (homeless !== undefined) return { kind: 'homeless', why: `has no home: there is no ${homeless}` };
-  if (enrolment === undefined)
-    return found.kind === 'absent' ? { kind: 'none' } : { kind: 'other', why: `already has ${file}, which is not registered for a login` };
+  const unregistered = { kind: 'other', why: `already has ${file}, which is not registered for a login` } as const;
+  if (enrolment === undefined) return found.kind === 'absent' ? { kind: 'none' } : unregistered;
   const standing = standingOf(enrolment, found);
   if ('file' in standing) {
     const differs = differenceFrom(standing.file, credential, state);
     return differs ?? { kind: 'same', id: standing.file.id, enrolment: standing.enrolment };
   }
   const isInvited = enrolment.status === 'invited';
-  if ((enrolment.id === '' || isInvited) && enrolment.status !== 'revoked' && enrolment.doubt === undefined) return { kind: 'none' };
+  if ((enrolment.id === '' || isInvited) && enrolment.status !== 'revoked' && enrolment.doubt === undefined)
+    return isOwnSecret(found, enrolment) ? unregistered : { kind: 'none' };
   return { kind: 'other', why: `is enrolled for ${origin.context}, but ${standing.detail ?? WORDING[standing.reason].message}` };
 }
 

@@ -11,7 +11,8 @@ import type { Waiting } from '../../system/bytes.ts';
 import { openConversation, type Conversation } from '../../terminal/conversation.ts';
 import { printResult } from '../../terminal/printer.ts';
 import { asUser } from '../../system/privileges.ts';
-import { makeSecretsFolder } from '../../system/secrets.ts';
+import { findSealed, makeSecretsFolder } from '../../system/secrets.ts';
+import { isOwnSecret } from '../own-secrets.ts';
 import { firstState, isRegistered } from '../registrar.ts';
 import { confirms, newPayload } from '../sealing.ts';
 import { openToSeal, type State } from '../../state/state.ts';
@@ -74,13 +75,19 @@ function openForEnrolment({ place, sealKind, config, user, now }: Plan): State {
   return openToSeal(config, place, sealKind, now);
 }
 
-async function refuseExisting({ options, origin, place }: Plan, state: State): Promise<void> {
-  if (options.replace || !(await asUser(place.owner, () => isRegistered(state, origin)))) return;
-  throw new NotpError(
-    'refused',
-    `${origin.user} is enrolled for ${origin.context} already`,
-    'give --replace to replace that enrolment; it works until the new one is confirmed',
+async function refuseExisting({ config, options, user, origin, place, file }: Plan, state: State): Promise<void> {
+  if (options.replace) return;
+  const enrolment = await asUser(place.owner, () =>
+    state.store.exclusively((transaction) => transaction.enrolment(origin.user, origin.context)),
   );
+  if (await asUser(place.owner, () => isRegistered(state, origin)))
+    throw new NotpError(
+      'refused',
+      `${origin.user} is enrolled for ${origin.context} already`,
+      'give --replace to replace that enrolment; it works until the new one is confirmed',
+    );
+  if (config.secretsInStore || !isOwnSecret(await asUser(user, () => findSealed(config, user, origin.context)), enrolment)) return;
+  throw new NotpError('refused', `${file} is a secret of ${origin.user} that is no login`, 'give --replace to lose that secret');
 }
 
 async function choosePassphrase(options: EnrollOptions, conversation: Conversation, waiting: Waiting): Promise<string> {

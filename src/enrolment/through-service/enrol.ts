@@ -1,5 +1,7 @@
 /** `notp enroll` where the user has a socket: the service makes and seals the secret, and sends the sealed file back. */
 import { rmSync } from 'node:fs';
+import { NotpError } from '../../error.ts';
+import { shellCommand } from '../../otp/escape.ts';
 import { otpauthUri, type TotpCredential } from '../../otp/uri.ts';
 import { parseSealedFile } from '../../seal/file.ts';
 import { openConversation, type Conversation } from '../../terminal/conversation.ts';
@@ -9,6 +11,7 @@ import { sentFile } from '../../wire/question.ts';
 import { sealedFile } from '../../login/sealed-files.ts';
 import type { EnrolAnswer } from '../../wire/enrolment.ts';
 import { patience } from '../../terminal/ask-passphrase.ts';
+import { isOwnSecret } from '../own-secrets.ts';
 import type { Plan } from '../plan.ts';
 import { confirmByCode } from '../confirm.ts';
 import { wanted } from '../secret.ts';
@@ -24,6 +27,8 @@ export async function enrolThroughService(plan: Plan, socket: string): Promise<v
     const conversation = openConversation(patience(plan.now));
     try {
       const offer = await requestOffer(plan, found, conversation, ask);
+      // Without --replace the service offers one only to who was invited, and has no login yet.
+      if (!options.replace && !config.secretsInStore && isOwnSecret(found, undefined)) throw ownSecretInPlace(plan);
       const credential: TotpCredential = { type: 'totp', secret: offer.secret, ...wanted(plan) };
       const uri = otpauthUri(credential);
       const image = options.qrFile === undefined ? undefined : writeImage(uri, options.qrFile);
@@ -45,6 +50,15 @@ export async function enrolThroughService(plan: Plan, socket: string): Promise<v
       conversation.close();
     }
   });
+}
+
+function ownSecretInPlace({ origin: { context }, file }: Plan): NotpError {
+  const [shown, removed] = [shellCommand`notp export ${context}`, shellCommand`notp remove ${context}`];
+  return new NotpError(
+    'refused',
+    `${file} is a secret of yours, sealed by a passphrase`,
+    `keep it elsewhere (${shown}), and then ${removed}`,
+  );
 }
 
 async function requestOffer(plan: Plan, found: Found, conversation: Conversation, ask: Ask): Promise<EnrolAnswer & { kind: 'offer' }> {

@@ -27,6 +27,11 @@ function file(id: string): Found {
   return { kind: 'sealed', file: sealed(id) };
 }
 
+function byPassphrase(id: string): Found {
+  const seal = { kind: 'passphrase', kdf: 'argon2id', m: 65536, t: 3, p: 1, salt: new Uint8Array(16) } as const;
+  return { kind: 'sealed', file: { ...sealed(id), seal } };
+}
+
 function told({ enrolment: known, found = { kind: 'absent' }, handout }: Partial<Seen>, replace = false): string {
   const next = nextFor({ enrolment: known, found, handout }, { replace });
   if (next.do === 'make') return `make${next.replaces ? ', replacing' : ''}${next.remnant ? ', remnant' : ''}`;
@@ -38,6 +43,13 @@ const handout = (id: string | undefined): Seen['handout'] => ({ id, file: '/root
 describe('nextFor', () => {
   for (const [what, seen, expected, replaced] of [
     ['nobody knows', {}, 'make', 'make'],
+    ['has a secret of another service by that name', { found: byPassphrase(OTHER) }, 'skipped', 'make'],
+    [
+      'was invited, and has a secret of another service by that name',
+      { enrolment: enrolment('', '', 'invited'), found: byPassphrase(OTHER) },
+      'skipped',
+      'make',
+    ],
     ['was invited', { enrolment: enrolment('', '', 'invited') }, 'make', 'make'],
     ['was interrupted before the hand-out', { enrolment: enrolment('', NEW) }, 'make', 'make'],
     ['was interrupted after it', { enrolment: enrolment('', NEW), handout: handout(NEW) }, 'make, remnant', 'make, remnant'],

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
 import { before, beforeEach, describe, it } from 'node:test';
 import { asked, NEEDS, questionFor, serveWorld, type ServeWorld } from '../../doors/serve-world.ts';
+import { run } from '../../support/process.ts';
 import { addUser, must, oathCode, runAs, type TestUser } from '../../support/world.ts';
 import { enrolled, enrolling, fileOf, inviteUser, logIn, newKey } from './enrolling.ts';
 
@@ -46,6 +47,28 @@ describe('enrolling oneself through the service', { skip: NEEDS }, () => {
     assert.equal(await logIn(service, alice, secret), 'totp');
     const recovery = { passphrase: undefined, proof: { kind: 'recovery' as const, code: first.replaceAll('-', '') } };
     assert.equal(await asked(service, questionFor(fileOf(alice), [recovery])), 'recovery');
+  });
+
+  it('does not take the place of a secret of another service by that name: it was lost, and to root too', async () => {
+    const passphrase = `${alice.home}/passphrase`;
+    fs.writeFileSync(passphrase, 'correct horse battery\n', { mode: 0o644 });
+    // Before logins went by that name.
+    const earlier = `${world.folder}/earlier.toml`;
+    fs.writeFileSync(earlier, `context = "phone"\n${fs.readFileSync(world.config, 'utf8')}`);
+    const imported = await runAs(alice, [world.notp, 'import', 'ssh', '--config', earlier, '--passphrase-file', passphrase], {
+      input: 'otpauth://totp/x:y?secret=GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ&issuer=x\n',
+    });
+    assert.equal(imported.code, 0, imported.stderr);
+    const own = fs.readFileSync(fileOf(alice));
+    const byRoot = await run([world.notp, 'enroll', '--config', world.config, '--user', alice.name, '--no-confirm', '--json']);
+    assert.equal(byRoot.code, 1);
+    assert.match(byRoot.stderr, /is a secret of \S+ that is no login\nnotp: hint: give --replace/);
+    await inviteUser(world, alice);
+    await world.startInPlace(alice.uid);
+    const { code: exit, stderr } = await runAs(alice, [world.notp, 'enroll', '--config', world.config]);
+    assert.equal(exit, 1);
+    assert.match(stderr, /is a secret of yours, sealed by a passphrase\nnotp: hint: keep it elsewhere \(notp export ssh\)/);
+    assert.deepEqual(fs.readFileSync(fileOf(alice)), own);
   });
 
   it('asks again after a wrong code, three times, and leaves nothing', async () => {
