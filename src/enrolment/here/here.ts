@@ -74,6 +74,7 @@ export function enrolmentsHere(own: Own, place: StatePlace): Enrolments {
       );
     },
     isLogin: async (file) => {
+      refuseElsewhere(config, user, file.context, shellCommand`sudo notp status ${file.context} --user ${user.name}`);
       if (file.seal.kind === 'host' && place.kind === 'user')
         throw new NotpError(
           'refused',

@@ -71,6 +71,14 @@ describe('enrolling oneself through the service', { skip: NEEDS }, () => {
     assert.deepEqual(fs.readFileSync(fileOf(alice)), own);
   });
 
+  it('and without its socket removes no login: one that a passphrase seals was deleted', async () => {
+    world.enrolWithPassphrase(alice);
+    const { code: exit, stderr } = await runAs(alice, [world.notp, 'remove', 'ssh', '--yes', '--config', world.config]);
+    assert.equal(exit, 1);
+    assert.match(stderr, /its socket \S+ is missing; nothing was changed/);
+    assert.ok(fs.existsSync(fileOf(alice)));
+  });
+
   it('asks again after a wrong code, three times, and leaves nothing', async () => {
     await inviteUser(world, alice);
     await world.startInPlace(alice.uid);
