@@ -3,7 +3,7 @@ import { randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { append, appendUnlinked, newRef } from '../../audit/audit.ts';
-import { NotpError } from '../../error.ts';
+import { messageOf, NotpError } from '../../error.ts';
 import { shellCommand } from '../../otp/escape.ts';
 import { hostKeyId, KEY_BYTES } from '../../seal/keys.ts';
 import { ChangedHead } from '../../store/store.ts';
@@ -77,6 +77,8 @@ function makeHostKey(file: string, { uid, gid }: User): string {
   try {
     // link(2) fails if the name is taken, so an existing key is never overwritten.
     fs.linkSync(written.temporary, file);
+  } catch (error) {
+    throw new NotpError('failed', `the host key was not made: ${messageOf(error)}`, 'notp host-key id shows one that was made meanwhile');
   } finally {
     written.drop();
   }
