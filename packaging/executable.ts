@@ -10,7 +10,7 @@ import { createHash } from 'node:crypto';
 import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
-import { bundle, bundleForSnapshot, readPackage, ROOT, type Package } from './bundle.ts';
+import { bundle, readPackage, ROOT, type Package } from './bundle.ts';
 import { runtimeFolder } from './runtime.ts';
 
 /** Each machine that it is built for: the package of npm that brings its Node.js, and its name at Debian. */
@@ -50,7 +50,7 @@ export async function buildExecutable(file: string, target: Target): Promise<Exe
   const work = fs.mkdtempSync(path.join(path.dirname(file), '.executable-'));
   try {
     const own = `linux-${process.arch}` === target;
-    const packages = await (own ? bundleForSnapshot : bundle)(path.join(work, 'notp.cjs'));
+    const packages = await bundle(path.join(work, 'notp.cjs'), own ? 'snapshot' : 'script');
     const node = path.join(folder, 'bin/node');
     inject(work, own ? withoutSymbols(node, work) : node, { useSnapshot: own });
     if (own) refuseTraces(work);
