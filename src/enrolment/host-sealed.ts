@@ -11,7 +11,6 @@ import { registers } from '../login/account.ts';
 import { fileAmong } from '../login/sealed-files.ts';
 import { withPresentState } from '../state/state.ts';
 import { statePlace, type StatePlace } from '../state/place.ts';
-import { openProgress } from '../terminal/progress.ts';
 
 export interface HostSealed {
   readonly user: string;
@@ -32,14 +31,10 @@ export async function hostSealed(config: Config, now: () => number): Promise<rea
     })),
   );
   const found: HostSealed[] = [];
-  const complete = enrolments.filter(isComplete);
-  const progress = openProgress(complete.length, now);
-  for (const [done, { user, context }] of complete.entries()) {
-    progress.show(done, user);
+  for (const { user, context } of enrolments.filter(isComplete)) {
     const key = keyOf(kept === undefined ? await inHome(config, user, context) : inStore(kept.get(user) ?? [], user, context));
     if (key !== undefined) found.push({ user, context, key: key === '' ? 'unknown' : key === hostKey?.id ? 'present' : 'former' });
   }
-  progress.end();
   return found;
 }
 

@@ -106,14 +106,13 @@ while True:
     const flood = `import socket, time
 held = []
 while True:
-  s = socket.socket(socket.AF_UNIX)
-  s.setblocking(False)
   try:
+    s = socket.socket(socket.AF_UNIX)
+    s.setblocking(False)
     s.connect('/run/notp/${String(uid)}.sock')
     s.send(b'{"notp":"question/3",')
     held.append(s)
   except OSError:
-    s.close()
     held = held[-400:]
     time.sleep(0.001)
 `;
