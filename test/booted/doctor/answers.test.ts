@@ -117,21 +117,28 @@ while True:
     time.sleep(0.001)
 `;
     fs.writeFileSync(path.join(container.root, 'srv/flood.py'), flood);
-    await inside(`systemd-run --quiet --unit=flood --property=User=alice python3 /srv/flood.py`);
+    const five = 'for i in 1 2 3 4 5; do python3 /srv/flood.py & done; wait';
+    await inside(`systemd-run --quiet --unit=flood --property=User=alice --property=LimitNOFILE=4096 sh -c '${five}'`);
     await container.untilUnit('flood.service', 'active');
     await sleep(2000);
-    const found = await answers();
     const undone = await container.run(['notp', 'setup', 'undo']);
     const setup = async (...words: string[]): Promise<Ran> =>
       await container.run(['notp', 'setup', 'gate', '--apply', '--confirm-within', 'never', ...words]);
-    const [both, alone] = [await setup('--user', 'alice', '--user', 'bob'), await setup('--user', 'alice', '--force')];
+    const both = await setup('--user', 'alice', '--user', 'bob');
     await inside('systemctl stop flood.service');
+    for (const { code, stderr } of [undone, both]) assert.equal(code, 0, stderr);
+  });
+
+  it('is told where it does not answer while those of others do', async () => {
+    const service = `notp@${String(uid)}.service`;
+    assert.equal((await answers()).filter(({ severity }) => severity === 'ok').length, 1);
+    await container.must(['systemctl', 'kill', '--signal=STOP', service]);
+    const found = await answers();
+    await container.must(['systemctl', 'kill', '--signal=KILL', service]);
     assert.deepEqual(
-      found.map(({ severity, user }) => [severity, user]),
-      [['fail', 'alice']],
-      'nobody else is at the gate',
+      found.map(({ severity, user, title }) => [severity, user, title]),
+      [['warn', 'alice', "The user's service does not answer, while others do"]],
     );
-    for (const { code, stderr } of [undone, both, alone]) assert.equal(code, 0, stderr);
   });
 
   it('is not set up: everybody would be kept out', async () => {
