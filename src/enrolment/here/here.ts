@@ -74,13 +74,13 @@ export function enrolmentsHere(own: Own, place: StatePlace): Enrolments {
       );
     },
     isLogin: async (file) => {
-      refuseElsewhere(config, user, file.context, shellCommand`sudo notp status ${file.context} --user ${user.name}`);
       if (file.seal.kind === 'host' && place.kind === 'user')
         throw new NotpError(
           'refused',
           `${file.context} is sealed by this host, and there is no service to say whether it logs in`,
           shellCommand`ask an administrator: sudo notp status ${file.context} --user ${user.name}`,
         );
+      refuseElsewhere(config, user, file.context, shellCommand`sudo notp status ${file.context} --user ${user.name}`);
       return (await onLogins((transaction) => registeredAs(transaction, originFor(file.context), registrationOf(file)))) === 'active';
     },
     isLoginContext: async (context) => (await onLogins((transaction) => transaction.enrolment(user.name, context)))?.status === 'active',
