@@ -53,9 +53,9 @@ function isBefore(block: Buffer, since: string): boolean {
   return text.endsWith('\n') && beginnings === text.split('\n').length - 1;
 }
 
-/** RFC 3339 in UTC, which sorts as a text. */
-function sinceOf({ sinceMs }: Filter): string | undefined {
-  return sinceMs === undefined ? undefined : new Date(sinceMs).toISOString();
+/** RFC 3339 in UTC, which sorts as a text; undefined if all times are wanted, as from before the first that there is. */
+function sinceOf({ sinceMs = -Infinity }: Filter): string | undefined {
+  return sinceMs < 0 ? undefined : new Date(sinceMs).toISOString();
 }
 
 /** The time at the beginning of lines that notp wrote, as it is there; undefined where there is none. */

@@ -91,6 +91,13 @@ describe('a filter', () => {
     assert.deepEqual([mayMatch({ user: 'alice' }), mayMatch({ user: 'bob' })], [true, false]);
   });
 
+  it('takes a time before all that there are: the story of a record from then ended in an internal error', () => {
+    const filter = { sinceMs: -8.64e15 - 1 };
+    const line = printRecord(RECORDS[0] ?? assert.fail(), undefined, -8.64e15);
+    assert.ok(matcherOf(filter)(line.trimEnd()) !== undefined);
+    assert.ok(blockMatcherOf(filter)(Buffer.from(line)));
+  });
+
   it('knows whether anything is filtered', () => {
     assert.ok(!isFiltering({ user: undefined }));
     assert.ok(isFiltering({ sinceMs: 0 }));
