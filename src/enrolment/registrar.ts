@@ -65,11 +65,6 @@ export function firstState(policy: Policy, recoveryCodes: number, nowMs: number)
   return { lastStep: -1, bucket: fullBucket(policy, nowMs), spent: '0'.repeat(recoveryCodes) };
 }
 
-/** Whether this user and context have a registered login. */
-export async function isRegistered(state: State, { user, context }: Origin): Promise<boolean> {
-  return await state.store.exclusively(async (transaction) => registered(await transaction.enrolment(user, context)));
-}
-
 /** The status of the login that `file` is registered for; undefined where it is registered for none. */
 export async function registeredAs(
   transaction: Transaction,
@@ -103,7 +98,7 @@ export async function begin(state: State, enrolment: NewEnrolment, inPlace: Regi
     if (present === undefined && !isWhole(pendingState))
       throw new NotpError('refused', `${origin.user} is not enrolled for ${origin.context}`);
     if (expected !== undefined && !isDeepStrictEqual(expectedOf(present), expected)) throw changedMeanwhile();
-    if (registered(present) && !replace)
+    if (isRegistered(present) && !replace)
       throw new NotpError(
         'refused',
         `${origin.user} is enrolled for ${origin.context} already`,
@@ -113,7 +108,7 @@ export async function begin(state: State, enrolment: NewEnrolment, inPlace: Regi
     else if (present !== undefined)
       await transaction.save({ ...present, pendingId: id, pendingDigest: digest, pendingState, uid: origin.uid ?? present.uid });
     else if (isWhole(pendingState)) await transaction.insert(firstOf(origin, { id, digest }, pendingState));
-    const event = enrolment.event ?? (isNewSecret(pendingState) ? (registered(present) ? 'replace' : 'enroll') : 'reseal');
+    const event = enrolment.event ?? (isNewSecret(pendingState) ? (isRegistered(present) ? 'replace' : 'enroll') : 'reseal');
     return { done: [{ context: origin.context, event }], given: undefined };
   });
 }
@@ -192,7 +187,7 @@ export async function invite(state: State, origin: Origin, policy: Policy, nowMs
     const known = await transaction.enrolment(origin.user, origin.context);
     // To sign it anew would forget what was used.
     if (known !== undefined) refuseForged(known);
-    if (known !== undefined && statusToBe(known) === 'active' && (registered(known) || known.pendingId !== ''))
+    if (known !== undefined && statusToBe(known) === 'active' && (isRegistered(known) || known.pendingId !== ''))
       throw new NotpError(
         'refused',
         `${origin.user} is enrolled for ${origin.context} already`,
@@ -265,7 +260,8 @@ function isWhole(state: PendingState): state is LoginState {
   return isNewSecret(state);
 }
 
-function registered(enrolment: Enrolment | undefined): boolean {
+/** Whether the row of a user and context has a registered login. */
+export function isRegistered(enrolment: Enrolment | undefined): boolean {
   return enrolment !== undefined && ((enrolment.id !== '' && enrolment.status !== 'invited') || enrolment.doubt === 'forged');
 }
 

@@ -80,7 +80,7 @@ async function refuseExisting({ config, options, user, origin, place, file }: Pl
   const enrolment = await asUser(place.owner, () =>
     state.store.exclusively((transaction) => transaction.enrolment(origin.user, origin.context)),
   );
-  if (await asUser(place.owner, () => isRegistered(state, origin)))
+  if (isRegistered(enrolment))
     throw new NotpError(
       'refused',
       `${origin.user} is enrolled for ${origin.context} already`,
