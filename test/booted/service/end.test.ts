@@ -1,7 +1,7 @@
 /** The service leaves and comes back; killed, stopped or hung while somebody is at the prompt it lets nobody in, and works again afterwards. */
 import assert from 'node:assert/strict';
 import { before, describe, it } from 'node:test';
-import { sleep } from '../../support/process.ts';
+import { sleep, type Terminal } from '../../support/process.ts';
 import { lacks, type TestUser } from '../../support/world.ts';
 import { bootService, type Phone, type ServiceWorld, SERVICE_NEEDS } from './world.ts';
 
@@ -38,6 +38,13 @@ describe('the end of the service', { skip: lacks(SERVICE_NEEDS), concurrency: tr
   const signal = async (name: string, { user }: Person): Promise<string> =>
     await world.container.must(['kill', `-${name}`, String(await world.servicePid(user))]);
 
+  /** At the prompt, with the service there: the question is on the terminal while it still starts, and a stop of that moment is undone by its socket. */
+  async function atPrompt({ user, service }: Person): Promise<Terminal> {
+    const terminal = await world.atPrompt(user);
+    await world.container.untilUnit(service, 'active');
+    return terminal;
+  }
+
   async function logsIn({ user, phone }: Person): Promise<void> {
     assert.equal((await world.login(user, phone.recoveryCode())).stdout, `${user.name}\n`);
   }
@@ -55,7 +62,7 @@ describe('the end of the service', { skip: lacks(SERVICE_NEEDS), concurrency: tr
 
   it('by SIGKILL while a question waits for it hurts nobody: the next service answers, and takes the code once', async () => {
     const person = personOf('killed');
-    const terminal = await world.atPrompt(person.user);
+    const terminal = await atPrompt(person);
     await signal('STOP', person);
     const code = await person.phone.code();
     terminal.send(`${code}\r`);
@@ -69,7 +76,7 @@ describe('the end of the service', { skip: lacks(SERVICE_NEEDS), concurrency: tr
 
   it('by systemctl stop during a prompt hurts nobody: the answer starts the next one', async () => {
     const person = personOf('stopped');
-    const terminal = await world.atPrompt(person.user);
+    const terminal = await atPrompt(person);
     await systemctl('stop', person.service);
     terminal.send(`${person.phone.recoveryCode()}\r`);
     await terminal.expect(/stopped@\S+\$ /);
@@ -78,7 +85,7 @@ describe('the end of the service', { skip: lacks(SERVICE_NEEDS), concurrency: tr
 
   it('together with its socket during a prompt is a refusal that names the socket, until it is started again', async () => {
     const person = personOf('unplugged');
-    const terminal = await world.atPrompt(person.user);
+    const terminal = await atPrompt(person);
     await systemctl('stop', person.socket, person.service);
     terminal.send(`${person.phone.recoveryCode()}\r`);
     await terminal.expect(/login state cannot be reached/);
@@ -92,7 +99,7 @@ describe('the end of the service', { skip: lacks(SERVICE_NEEDS), concurrency: tr
 
   it('does not come where it hangs, and the gate refuses in bounded time', async () => {
     const person = personOf('hung');
-    const terminal = await world.atPrompt(person.user);
+    const terminal = await atPrompt(person);
     await signal('STOP', person);
     terminal.send(`${await person.phone.code()}\r`);
     await terminal.expect(/login state cannot be reached.*did not answer within 30 seconds/, 45_000);
