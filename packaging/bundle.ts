@@ -1,8 +1,8 @@
-/** The sources and the libraries as one file of JavaScript, and the list of the packages that are in it. */
+/** The sources and the libraries as one file of JavaScript, to be run or to become a start-up snapshot, and the list of the packages that are in it. */
 import * as fs from 'node:fs';
 import { isBuiltin } from 'node:module';
 import * as path from 'node:path';
-import { build, type Plugin } from 'esbuild';
+import { build, transform, type BuildOptions, type Metafile, type Plugin } from 'esbuild';
 
 export const ROOT = path.resolve(import.meta.dirname, '..');
 
@@ -16,41 +16,118 @@ export interface Package {
   readonly text: string;
 }
 
-/** What a bundle is for: to be run as it is, or to become a start-up snapshot, where its modules are loaded already. */
-export type Purpose = 'script' | 'snapshot';
+/** What both bundles are made of. */
+const SOURCES = {
+  absWorkingDir: ROOT,
+  entryPoints: ['src/main.ts'],
+  bundle: true,
+  platform: 'node',
+  target: 'node24',
+  logLevel: 'warning',
+  metafile: true,
+  // Where the libraries really lie on this machine must not show in the program.
+  preserveSymlinks: true,
+  legalComments: 'none',
+} as const satisfies BuildOptions;
 
 /**
  * Writes the program to `file` and gives the packages in it, by name. It is CommonJS: there a module of Node's is loaded when it is
  * first needed, and with ES modules all of them are loaded at the start.
  */
-export async function bundle(file: string, purpose: Purpose): Promise<readonly Package[]> {
-  const { metafile } = await build({
-    absWorkingDir: ROOT,
-    entryPoints: ['src/main.ts'],
-    outfile: file,
-    bundle: true,
-    platform: 'node',
-    format: 'cjs',
-    target: 'node24',
-    logLevel: 'warning',
-    metafile: true,
-    // Where the libraries really lie on this machine must not show in the program.
-    preserveSymlinks: true,
-    legalComments: 'none',
-    // In a snapshot there is no import() at run time: it becomes require().
-    supported: { 'dynamic-import': false },
-    minify: purpose === 'snapshot',
-    plugins: [later(purpose === 'snapshot' ? UNFIT : COSTLY), NOTHING_ASKED],
+export async function bundle(file: string): Promise<readonly Package[]> {
+  const { metafile } = await build({ ...SOURCES, outfile: file, format: 'cjs', plugins: [later(COSTLY), NOTHING_ASKED] });
+  return packagesIn(metafile);
+}
+
+/** What every login runs. */
+const DOORS = ['src/main.ts', 'src/commands/doors/doors.ts', 'src/doors/gate.ts', 'src/doors/pam.ts', 'src/doors/serve.ts'];
+
+/**
+ * Writes the program that becomes a start-up snapshot to `file`, and gives the packages in it, by name. Each start reads all that is in
+ * the snapshot. So the program comes in the parts that esbuild makes of it, by its import(): those of the doors are loaded in the
+ * snapshot, and the others are text, which is compiled when a command needs it.
+ */
+export async function bundleForSnapshot(file: string): Promise<readonly Package[]> {
+  const plugins = [later(UNFIT), NOTHING_ASKED, BY_NAME];
+  const names = { outdir: path.dirname(file), entryNames: '[name]-[hash]', chunkNames: '[name]-[hash]' };
+  const { metafile, outputFiles } = await build({
+    ...SOURCES,
+    ...names,
+    format: 'esm',
+    splitting: true,
+    minify: true,
+    write: false,
+    plugins,
   });
-  const folders = new Set(Object.keys(metafile.inputs).flatMap(packageFolder));
-  return [...folders].map(readPackage).toSorted((a, b) => (a.name < b.name ? -1 : 1));
+  const loaded = closure(metafile, DOORS);
+  const parts = await Promise.all(
+    outputFiles.map(async ({ path: place, text }) => {
+      const name = path.basename(place);
+      // In a snapshot there is no import() at run time: it becomes require().
+      const { code } = await transform(text, { format: 'cjs', platform: 'node', minify: true, supported: { 'dynamic-import': false } });
+      return `'./${name}': ${loaded.includes(name) ? `(require, module) => {\n${code}}` : JSON.stringify(code)}`;
+    }),
+  );
+  const calls = loaded.map((name) => `load('./${name}');`);
+  fs.writeFileSync(
+    file,
+    `const parts = {\n${parts.join(',\n')}\n};\n${LOADER}\n${ARRAYS_APART}\n${calls.join('\n')}\n${ARRAYS_AS_BEFORE}\n`,
+  );
+  return packagesIn(metafile);
+}
+
+/** Loads a part of the program, once, or a module of Node's. */
+const LOADER = `const modules = {};
+function load(name) {
+  const part = parts[name];
+  if (part === undefined) return require(name);
+  if (modules[name] === undefined) {
+    modules[name] = { exports: {} };
+    const run = typeof part === 'function' ? part : require('node:vm').compileFunction(part, ['require', 'module'], { filename: name });
+    run(load, modules[name]);
+  }
+  return modules[name].exports;
+}`;
+
+/**
+ * A small typed array lies in the heap itself, and up to its next whole word there is what was in that memory before: other bytes in each
+ * build. So the constants of the libraries, which are made by from() while they are loaded, have a buffer of their own.
+ */
+const ARRAYS_APART = `const TypedArray = Object.getPrototypeOf(Uint8Array);
+const { from } = TypedArray;
+TypedArray.from = function (...words) {
+  const made = Reflect.apply(from, this, words);
+  const apart = new this(new ArrayBuffer(made.byteLength));
+  apart.set(made);
+  return apart;
+};`;
+const ARRAYS_AS_BEFORE = 'TypedArray.from = from;';
+
+/** The names of the parts that `sources` come to lie in, and of all that these import at once; the first source's last. */
+function closure({ outputs }: Metafile, sources: readonly string[]): string[] {
+  const found = new Set<string>();
+  const add = (output: string): void => {
+    for (const { path: other, kind, external } of outputs[output]?.imports ?? []) {
+      if (kind === 'import-statement' && external !== true) add(other);
+    }
+    found.add(path.basename(output));
+  };
+  for (const source of sources.toReversed()) {
+    const [output] = Object.entries(outputs).find(([, { entryPoint }]) => entryPoint === source) ?? [];
+    if (output === undefined) throw new Error(`no part of the program begins with ${source}: it is not imported by import()`);
+    add(output);
+  }
+  return [...found];
 }
 
 /** Modules of Node's that cost time to load. Those that are always loaded are not among them. */
 const COSTLY = ['assert', 'child_process', 'crypto', 'net', 'readline', 'sqlite', 'tls', 'tty', 'zlib'];
 
-/** Modules of Node's that no snapshot can hold, and a library whose small tables would have bytes of the builder's memory behind them. */
-const UNFIT = ['sqlite', 'tls', 'lean-qr'];
+/** Modules that no snapshot can hold, and two (zlib, lean-qr) whose small tables would have bytes of the builder's memory behind them. */
+const UNFIT = ['sqlite', 'tls', 'zlib', 'lean-qr'];
+
+/** Modules of Node's that have exports which no snapshot can hold, or which belong to the process that makes it. */
+const NEVER_ASKED = ['node:net', 'node:process'];
 
 /** What pino has for writing in other threads, which it is never asked for, and what there is instead. */
 const NO_THREADS: Readonly<Record<string, string>> = { 'thread-stream': '', worker_threads: 'exports.isMainThread = true;' };
@@ -113,6 +190,32 @@ const NOTHING_ASKED: Plugin = {
     }
   },
 };
+
+/**
+ * Has each module of Node's imported once, and each of its exports by its name. Else every file of ours that imports one has a copy of
+ * all of its exports, a function for each.
+ */
+const BY_NAME: Plugin = {
+  name: 'by name',
+  setup: (builder) => {
+    builder.onResolve({ filter: /./ }, ({ path: name, kind, namespace }) => {
+      const apart = kind !== 'import-statement' || namespace !== 'file' || !isBuiltin(name) || NEVER_ASKED.includes(name);
+      return apart ? undefined : { path: name, namespace: 'by name' };
+    });
+    builder.onLoad({ filter: /./, namespace: 'by name' }, async ({ path: name }) => {
+      const exported = Object.keys((await import(name)) as object).filter((each) => /^\w+$/.test(each) && each !== 'default');
+      // "Pure": what nobody imports is left out.
+      const named = exported.map((each) => `export const ${each} = /* @__PURE__ */ (() => found.${each})();`);
+      return { contents: `import found from '${name}';\nexport default found;\n${named.join('\n')}\n`, resolveDir: ROOT };
+    });
+  },
+};
+
+/** The packages of npm that something of is in the program, by name. */
+function packagesIn({ inputs }: Metafile): readonly Package[] {
+  const folders = new Set(Object.keys(inputs).flatMap(packageFolder));
+  return [...folders].map(readPackage).toSorted((a, b) => (a.name < b.name ? -1 : 1));
+}
 
 /** The folder of the package that `input` belongs to; none for a file of ours. */
 function packageFolder(input: string): string[] {

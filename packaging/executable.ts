@@ -1,8 +1,9 @@
 /**
  * The one file that is installed: Node.js itself with the program in it (single executable application). It heeds no option of Node's,
  * neither from NODE_OPTIONS nor from the command line, and runs without a JIT compiler, so that no memory is both writable and executable.
- * The program is a start-up snapshot: the heap as it is when all commands are loaded, all functions are compiled and none was run, so there
- * is nothing in it but the program. Only the machine itself can make one; the executable for another machine has the text of the program.
+ * The program is a start-up snapshot: the heap as it is when the doors are loaded, all their functions are compiled and none was run, so
+ * there is nothing in it but the program; the other commands are text in it. Only the machine itself can make one: the executable for
+ * another machine has the text of the whole program.
  * The same sources, libraries, Node.js and strip(1) give the same bytes.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
@@ -10,7 +11,7 @@ import { createHash } from 'node:crypto';
 import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
-import { bundle, readPackage, ROOT, type Package } from './bundle.ts';
+import { bundle, bundleForSnapshot, readPackage, ROOT, type Package } from './bundle.ts';
 import { runtimeFolder } from './runtime.ts';
 
 /** Each machine that it is built for: the package of npm that brings its Node.js, and its name at Debian. */
@@ -50,7 +51,7 @@ export async function buildExecutable(file: string, target: Target): Promise<Exe
   const work = fs.mkdtempSync(path.join(path.dirname(file), '.executable-'));
   try {
     const own = `linux-${process.arch}` === target;
-    const packages = await bundle(path.join(work, 'notp.cjs'), own ? 'snapshot' : 'script');
+    const packages = await (own ? bundleForSnapshot : bundle)(path.join(work, 'notp.cjs'));
     const node = path.join(folder, 'bin/node');
     inject(work, own ? withoutSymbols(node, work) : node, { useSnapshot: own });
     if (own) refuseTraces(work);

@@ -28,7 +28,7 @@ if (!['bundle', 'executable', 'package'].includes(what)) throw new Error('say wh
 const target = targetNamed(values.target);
 const to = path.resolve(values.to);
 fs.mkdirSync(to, { recursive: true });
-if (what === 'bundle') await bundle(path.join(to, 'notp.cjs'), 'script');
+if (what === 'bundle') await bundle(path.join(to, 'notp.cjs'));
 else await build();
 
 async function build(): Promise<void> {

@@ -51,11 +51,6 @@ const COMMANDS: readonly { readonly words: readonly string[]; readonly load: () 
   { words: DOORS, load: async () => (await import('./commands/doors/doors.ts')).addDoors },
 ];
 
-/** Loads the files of all commands. */
-export async function loadCommands(): Promise<void> {
-  for (const { load } of COMMANDS) await load();
-}
-
 /**
  * The program with the command that `word` calls, or with all commands if `word` calls none. `finish` takes the exit code of
  * the command that ran.
@@ -80,7 +75,7 @@ export async function commandTree(surroundings: Surroundings, finish: Finish, wo
   program.hook('preAction', (_, command) => {
     if (!DOORS.includes(command.name())) forbidCoreDumps();
   });
-  for (const { load } of called.length === 0 ? COMMANDS : called) (await load())(program, surroundings, finish);
+  for (const { load } of word === '--version' ? [] : called.length === 0 ? COMMANDS : called) (await load())(program, surroundings, finish);
   return program;
 }
 

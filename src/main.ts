@@ -1,19 +1,18 @@
 /** The entry. Deny is the initial state, and this file alone ends the process. */
 import * as path from 'node:path';
 import { setFlagsFromString, startupSnapshot } from 'node:v8';
-import { loadCommands, runCommand } from './cli.ts';
+import { runCommand } from './cli.ts';
 import { NotpError, type ErrorCode } from './error.ts';
 import { shedFileLimit, shedSwitches } from './system/inherited.ts';
 import { sayThrown } from './terminal/printer.ts';
 
 const COULD_NOT_DECIDE = 3;
 
-if (startupSnapshot.isBuildingSnapshot()) void intoSnapshot();
+if (startupSnapshot.isBuildingSnapshot()) intoSnapshot();
 else start();
 
-/** Leaves all commands loaded, and none run, in the snapshot that packaging/executable.ts makes. The executable begins with start(). */
-async function intoSnapshot(): Promise<void> {
-  await loadCommands();
+/** Begins what packaging/executable.ts makes, a snapshot in which the doors are loaded and nothing was run. The executable goes on with start(). */
+function intoSnapshot(): void {
   // All functions were compiled by --no-lazy, and kept. The executable runs without these options, and refuses the snapshot of others.
   for (const option of ['--lazy', '--flush-bytecode']) setFlagsFromString(option);
   // Node.js sets them anew at the start. Until then they are of the process that makes the snapshot.

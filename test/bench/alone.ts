@@ -10,7 +10,7 @@ const [PLAIN, BARE, VERSION, DECIDES, ASKS] = [
   'notp pam, which asks the warm judge',
 ];
 
-const WHY = 'each process reads the heap of the whole program from the snapshot, and runs it without a JIT compiler';
+const WHY = 'each process reads the heap of Node.js and of the doors from the snapshot, and runs it without a JIT compiler';
 
 export async function alone(boot: () => Promise<Host>, rounds: number): Promise<Chapter> {
   const host = await boot();
