@@ -24,9 +24,13 @@ export async function revokeEnrolment(config: Config, options: RevokeOptions, no
     onlyRoot: 'revoke for somebody else',
     hint: ({ name }) => shellCommand`sudo notp revoke --user ${name}`,
   });
+  const enrolments = openNamed(config, user, now);
+  const isThere = async (): Promise<boolean> =>
+    (await enrolments.status()).some((each) => each.context === context && each.state !== 'revoked');
   const question = `Revoke ${context} of ${user.name}, so that it does not log in any more?`;
-  if (!options.yes) await confirmYes(question, 'give --yes to revoke without a question', now);
-  const { endsSocket } = await openNamed(config, user, now).revoke(context);
+  // Where nothing is there to end, revoke() says so.
+  if (!options.yes && (await isThere())) await confirmYes(question, 'give --yes to revoke without a question', now);
+  const { endsSocket } = await enrolments.revoke(context);
   if (options.json) printResult(JSON.stringify({ user: user.name, context, revoked: true }) + '\n');
   else sayLine(`Revoked: ${user.name} does not log in with ${context} any more`);
   sayHint('sessions that are open stay open; loginctl terminate-user ends them');

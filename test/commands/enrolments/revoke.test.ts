@@ -62,6 +62,9 @@ describe('revoking one’s own enrolment', { skip: lacks({ programs: ['oathtool'
     assert.match(other.stderr, /is not enrolled for deploy\nnotp: hint: nothing was changed/);
     assert.equal((await own.notp(['revoke', '--yes'])).code, 0);
     assert.equal((await own.notp(['revoke', '--yes'])).code, 1);
+    const unasked = await own.notp(['revoke']);
+    assert.equal(unasked.code, 1, 'no question is asked first');
+    assert.match(unasked.stderr, /is not enrolled for ssh\nnotp: hint: nothing was changed/);
     const nobody = ownState('revoke-nobody');
     assert.equal((await nobody.notp(['revoke', '--yes'])).code, 1);
     assert.ok(!fs.existsSync(nobody.secrets), 'nothing was made');
