@@ -1,5 +1,6 @@
 /** Selects records by their fields. */
 import { entryOf, type Entry } from './entry.ts';
+import { blocksOf, linesIn, presentFilesOf } from './reading.ts';
 
 /** All given conditions must match. Times are Unix times in milliseconds; `untilMs` itself is excluded. */
 export interface Filter {
@@ -12,6 +13,29 @@ export interface Filter {
   readonly ref?: string | undefined;
   readonly sinceMs?: number | undefined;
   readonly untilMs?: number | undefined;
+}
+
+/** A record with its line in the log. */
+export interface LogRecord {
+  readonly entry: Entry;
+  readonly line: string;
+}
+
+/**
+ * The records of `log` and its rotated files that match, in the order of the log and in constant memory. Throws as presentFilesOf() and
+ * blocksOf() do.
+ */
+export async function* recordsIn(log: string, filter: Filter): AsyncGenerator<LogRecord> {
+  const [want, mayMatch] = [matcherOf(filter), blockMatcherOf(filter)];
+  for (const file of presentFilesOf(log, filter.sinceMs)) {
+    for await (const block of blocksOf(file)) {
+      if (!mayMatch(block)) continue;
+      for (const line of linesIn(block)) {
+        const entry = want(line);
+        if (entry !== undefined) yield { entry, line };
+      }
+    }
+  }
 }
 
 /** Texts that are never escaped in a line. */

@@ -70,17 +70,14 @@ export function presentFilesOf(file: string, sinceMs = 0): string[] {
   return present.filter((each) => each === file || (fs.lstatSync(each, { throwIfNoEntry: false })?.mtimeMs ?? Infinity) >= sinceMs);
 }
 
-/**
- * The lines of a log without their newlines, in constant memory; a `.gz` file is unpacked. Blocks of lines that `mayMatch` denies are left
- * out. Throws as blocksOf() does.
- */
-export async function* linesOf(file: string, mayMatch: (block: Buffer) => boolean = () => true): AsyncGenerator<string> {
-  for await (const block of blocksOf(file)) if (mayMatch(block)) yield* linesIn(block);
+/** The lines of a log without their newlines, in constant memory. Throws as blocksOf() does. */
+async function* linesOf(file: string): AsyncGenerator<string> {
+  for await (const block of blocksOf(file)) yield* linesIn(block);
 }
 
 /**
- * The unpacked bytes of a log in blocks of whole lines; only the very last line may lack its newline. The caller may keep a block. For a line
- * longer than any record `tooLong` is called instead. Throws `audit_unavailable` if the file cannot be opened; `failed` if it is damaged, or
+ * The bytes of a log in blocks of whole lines; only the very last line may lack its newline. A `.gz` file is unpacked. The caller may keep a
+ * block. For a line longer than any record `tooLong` is called instead. Throws `audit_unavailable` if the file cannot be opened; `failed` if it is damaged, or
  * has such a line and there is no `tooLong`.
  */
 export async function* blocksOf(file: string, start = 0, tooLong?: () => void): AsyncGenerator<Buffer> {

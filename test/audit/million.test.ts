@@ -44,11 +44,9 @@ describe('a log of a million records', () => {
   it('is filtered, and was verified, in a memory that does not grow with it', async () => {
     const script = `
       const [log, user] = process.argv.slice(1);
-      const { matcherOf } = await import('${ROOT}/src/audit/filter.ts');
-      const { linesOf } = await import('${ROOT}/src/audit/reading.ts');
-      const want = matcherOf({ user, reason: 'wrong_code', sinceMs: ${String(START_MS)} });
+      const { recordsIn } = await import('${ROOT}/src/audit/filter.ts');
       let found = 0;
-      for await (const line of linesOf(log)) if (want(line) !== undefined) found++;
+      for await (const _ of recordsIn(log, { user, reason: 'wrong_code', sinceMs: ${String(START_MS)} })) found++;
       console.log(JSON.stringify({ found, memory: process.resourceUsage().maxRSS }));`;
     const { stdout, stderr } = await run([process.execPath, '--input-type=module', '-e', script, log, 'user10']);
     const { found, memory } = JSON.parse(stdout === '' ? stderr : stdout) as { found: number; memory: number };

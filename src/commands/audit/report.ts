@@ -1,7 +1,6 @@
 /** `notp audit report`: counts logins, refusals by reason, and sources, for each user and day. */
 import { isatty } from 'node:tty';
-import { blockMatcherOf, matcherOf, type Filter } from '../../audit/filter.ts';
-import { linesOf, presentFilesOf } from '../../audit/reading.ts';
+import { recordsIn, type Filter } from '../../audit/filter.ts';
 import { byCount, count, totalOf, type Day, type Reports, type UserReport } from '../../audit/report.ts';
 import type { Config } from '../../system/config.ts';
 import { printResult, sayHint } from '../../terminal/printer.ts';
@@ -35,13 +34,7 @@ async function auditReport(config: Config, { json, files, ...filter }: ReportOpt
 
 async function reportsOf(logs: readonly string[], filter: Filter): Promise<Reports> {
   const reports: Reports = new Map();
-  const [want, mayMatch] = [matcherOf(filter), blockMatcherOf(filter)];
-  for (const each of logs.flatMap((log) => presentFilesOf(log, filter.sinceMs))) {
-    for await (const line of linesOf(each, mayMatch)) {
-      const entry = want(line);
-      if (entry !== undefined) count(reports, entry, dayOf(entry.timeMs));
-    }
-  }
+  for (const log of logs) for await (const { entry } of recordsIn(log, filter)) count(reports, entry, dayOf(entry.timeMs));
   return reports;
 }
 

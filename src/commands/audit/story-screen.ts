@@ -1,17 +1,12 @@
 /** The text of the story of one attempt, wrapped to the width of the terminal. Pure except for the time zone. */
 import type { Entry } from '../../audit/entry.ts';
+import type { LogRecord } from '../../audit/filter.ts';
 import { escapeControls } from '../../otp/escape.ts';
 import { WORDING, type Reason } from '../../verdict/reasons.ts';
 import { fitted, rowOf, type TableOptions } from './table.ts';
 import { clockOf, dayOf, spanOf } from './time.ts';
 import { adviceOn, eventText } from './words.ts';
 import { wrapped } from '../../terminal/columns.ts';
-
-/** A record with its line in the log. */
-export interface LogRecord {
-  readonly entry: Entry;
-  readonly line: string;
-}
 
 export interface Story {
   readonly ref: string;

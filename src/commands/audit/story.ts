@@ -2,9 +2,8 @@
 import { existsSync } from 'node:fs';
 import { isatty } from 'node:tty';
 import { shellCommand } from '../../otp/escape.ts';
-import { blockMatcherOf, matcherOf, type Filter } from '../../audit/filter.ts';
+import { recordsIn, type Filter, type LogRecord } from '../../audit/filter.ts';
 import { merged } from '../../audit/merging.ts';
-import { linesOf, presentFilesOf } from '../../audit/reading.ts';
 import { parseJson } from '../../json.ts';
 import type { Config } from '../../system/config.ts';
 import { printResult, sayError } from '../../terminal/printer.ts';
@@ -13,7 +12,7 @@ import { realUser } from '../../system/users.ts';
 import { outagePlace } from '../../outage/outage.ts';
 import { statePlace, type StatePlace } from '../../state/place.ts';
 import { withLogs } from './logs.ts';
-import { storyScreen, type Story, type LogRecord } from './story-screen.ts';
+import { storyScreen, type Story } from './story-screen.ts';
 
 const AROUND_MS = 3_600_000;
 /** The most records to show on each side. */
@@ -65,7 +64,7 @@ function journalOf({ owner }: StatePlace, ref: string): string {
 /** Reads the log twice: for the attempt, and for the records around it. */
 async function storyOf(logs: readonly string[], ref: string): Promise<Story | undefined> {
   const records: LogRecord[] = [];
-  for await (const record of recordsIn(logs, { ref })) if (records.length < MAX_RECORDS) records.push(record);
+  for await (const record of mergedRecords(logs, { ref })) if (records.length < MAX_RECORDS) records.push(record);
   const [first] = records;
   if (first === undefined) return undefined;
   const { user, timeMs } = first.entry;
@@ -74,7 +73,7 @@ async function storyOf(logs: readonly string[], ref: string): Promise<Story | un
     { kept: [] as LogRecord[], left: 0 },
   ];
   let gotIn: LogRecord | undefined;
-  for await (const record of recordsIn(logs, { user, sinceMs: timeMs - AROUND_MS })) {
+  for await (const record of mergedRecords(logs, { user, sinceMs: timeMs - AROUND_MS })) {
     const { entry } = record;
     if (entry.ref === ref) continue;
     if (entry.timeMs >= timeMs && entry.event === 'login.accepted') gotIn ??= record;
@@ -91,19 +90,11 @@ async function storyOf(logs: readonly string[], ref: string): Promise<Story | un
   return { ref, records, before: before.kept, after: after.kept, left: { before: before.left, after: after.left }, gotIn };
 }
 
-function recordsIn(logs: readonly string[], filter: Filter): AsyncGenerator<LogRecord> {
-  const each = logs.map((log) => recordsInFiles(presentFilesOf(log, filter.sinceMs), filter));
-  return merged(each, ({ entry }) => entry.timeMs);
-}
-
-async function* recordsInFiles(files: readonly string[], filter: Filter): AsyncGenerator<LogRecord> {
-  const [want, mayMatch] = [matcherOf(filter), blockMatcherOf(filter)];
-  for (const file of files) {
-    for await (const line of linesOf(file, mayMatch)) {
-      const entry = want(line);
-      if (entry !== undefined) yield { entry, line };
-    }
-  }
+function mergedRecords(logs: readonly string[], filter: Filter): AsyncGenerator<LogRecord> {
+  return merged(
+    logs.map((log) => recordsIn(log, filter)),
+    ({ entry }) => entry.timeMs,
+  );
 }
 
 /** The records as they are in the log. */

@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { entryOf } from '../../../src/audit/entry.ts';
-import { storyScreen, type LogRecord } from '../../../src/commands/audit/story-screen.ts';
+import type { LogRecord } from '../../../src/audit/filter.ts';
+import { storyScreen } from '../../../src/commands/audit/story-screen.ts';
 
 const NOW_MS = Date.parse('2026-03-01T12:00:00Z');
 const OPTIONS = { traits: { columns: 100, colour: false, utf8: true }, context: 'ssh', nowMs: NOW_MS } as const;
