@@ -3,11 +3,24 @@
 // C0, DEL, C1, line separators, and the invisible and bidirectional marks that can disguise a name.
 const UNSAFE = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu;
 
+/** Unicode's Cc: C0, DEL and C1. Written as `\p{Cc}` it would have the tables of Unicode loaded, at each login. */
+// oxlint-disable-next-line no-control-regex -- it searches for control characters
+const CONTROL = /[\u0000-\u001f\u007f-\u009f]/;
+
+/** What most texts are, so that nothing in them has to be looked up in those tables. */
+const PLAIN = /^[\x20-\x7e]*$/;
+
+/** Whether a control character is in `text`. */
+export function hasControls(text: string): boolean {
+  return CONTROL.test(text);
+}
+
 /**
  * `text` with every control, format and surrogate character as `\uXXXX`, so that it is safe on a terminal and inside a
  * JSON string.
  */
 export function escapeControls(text: string): string {
+  if (PLAIN.test(text)) return text;
   return text.replace(UNSAFE, (character) =>
     Array.from({ length: character.length }, (_, i) => '\\u' + character.charCodeAt(i).toString(16).padStart(4, '0')).join(''),
   );

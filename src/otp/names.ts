@@ -1,11 +1,10 @@
 /** Names of contexts, of users, and of what a phone shows: one rule for writing and for reading. */
 import { createHash } from 'node:crypto';
 import { NotpError } from '../error.ts';
-import { quoted } from './escape.ts';
+import { hasControls, quoted } from './escape.ts';
 
 export const MAX_CONTEXT_CHARACTERS = 64;
 export const MAX_LABEL_CHARACTERS = 256;
-const LABEL = new RegExp(`^\\P{Cc}{0,${String(MAX_LABEL_CHARACTERS)}}$`, 'u');
 /** Fewer than isLabel() allows, since a long name makes the QR code large. */
 const MAX_ACCOUNT_CHARACTERS = 128;
 const CONTEXT = /^[A-Za-z0-9_][A-Za-z0-9_.-]{0,63}$/;
@@ -39,7 +38,7 @@ export function isUserName(name: string): boolean {
 
 /** Whether `text` may be an issuer or an account: short, and without control characters. */
 export function isLabel(text: string): boolean {
-  return LABEL.test(text);
+  return !hasControls(text) && Array.from(text).length <= MAX_LABEL_CHARACTERS;
 }
 
 /**

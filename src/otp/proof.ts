@@ -2,6 +2,7 @@
  * Parses the line that a person typed, once, into a proof (and the passphrase before it, for a passphrase seal).
  * A line without a proof is not a guess: it is refused as `no_proof` and costs nothing from the guess budget. Pure.
  */
+import { hasControls } from './escape.ts';
 import { canonicalRecoveryCode } from './recovery.ts';
 
 /** `codes`: two or three of one length, meant to be consecutive. */
@@ -59,7 +60,7 @@ export function readings(line: string, seal: 'passphrase' | 'host' | 'either'): 
 export function typedLine(bytes: Uint8Array, maxBytes = MAX_LINE_BYTES): string | undefined {
   if (bytes.length > maxBytes) return undefined;
   const text = decodeUtf8(bytes);
-  return text === undefined || /[^\t\P{Cc}]/u.test(text) ? undefined : text;
+  return text === undefined || hasControls(text.replaceAll('\t', '')) ? undefined : text;
 }
 
 function decodeUtf8(bytes: Uint8Array): string | undefined {

@@ -54,15 +54,24 @@ export async function stdinUpTo(maxBytes: number, waiting: Waiting): Promise<Uin
 
 /** All of `file`, at most one byte over `maxBytes`. Throws the system's error. */
 export function fileUpTo(file: string, maxBytes: number): Uint8Array {
-  const buffer = Buffer.alloc(maxBytes + 1);
   const fd = fs.openSync(file, 'r');
   try {
-    let length = 0;
-    for (let read = -1; read !== 0 && length < buffer.length; length += read)
-      read = fs.readSync(fd, buffer, length, buffer.length - length, null);
-    return buffer.subarray(0, length);
+    return readUpTo(fd, maxBytes);
   } finally {
     fs.closeSync(fd);
+  }
+}
+
+const FIRST_BYTES = 16 * 1024;
+
+/** The rest of an open file, at most one byte over `maxBytes`. Throws the system's error. */
+export function readUpTo(fd: number, maxBytes: number): Uint8Array {
+  let buffer = Buffer.alloc(Math.min(FIRST_BYTES, maxBytes + 1));
+  for (let length = 0; ;) {
+    const read = fs.readSync(fd, buffer, length, buffer.length - length, null);
+    length += read;
+    if (read === 0 || length > maxBytes) return buffer.subarray(0, length);
+    if (length === buffer.length) buffer = Buffer.concat([buffer], Math.min(2 * length, maxBytes + 1));
   }
 }
 

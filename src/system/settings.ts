@@ -1,5 +1,6 @@
 /** The settings of `notp.toml`: table, key, default, and the check that turns a TOML value into a typed one. */
 import { ALGORITHMS, DIGITS, MAX_PERIOD_SECONDS, MIN_PERIOD_SECONDS } from '../otp/code.ts';
+import { hasControls } from '../otp/escape.ts';
 import { isContextName } from '../otp/names.ts';
 
 /** Checks a value of the file: gives the parsed value, or a phrase that says what it must be. */
@@ -84,7 +85,7 @@ function contextNames(value: unknown): readonly string[] | Expected {
 }
 
 function isIssuer(text: string): boolean {
-  return text.length <= 64 && /^\P{Cc}*$/u.test(text);
+  return text.length <= 64 && !hasControls(text);
 }
 
 function absolute(value: unknown): string | Expected {
@@ -122,7 +123,7 @@ function principalsFile(value: unknown): string | Expected {
 }
 
 function isKeyFile(file: unknown): boolean {
-  return typeof file === 'string' && /^(?:[^%\p{Cc}]|%[%huU])+$/u.test(file) && !file.split('/').includes('..');
+  return typeof file === 'string' && /^(?:[^%]|%[%huU])+$/.test(file) && !hasControls(file) && !file.split('/').includes('..');
 }
 
 function absoluteOrNone(value: unknown): string | Expected {
@@ -134,7 +135,7 @@ function isHostName(text: string): boolean {
 }
 
 function isAbsolute(text: string): boolean {
-  return /^(\/|%h\/)\P{Cc}+$/u.test(text) && !text.split('/').includes('..');
+  return /^(\/|%h\/)[^]/.test(text) && !hasControls(text) && !text.split('/').includes('..');
 }
 
 function among<T extends string | number>(allowed: readonly T[]): Check<T> {

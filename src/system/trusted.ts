@@ -7,6 +7,7 @@ import { randomBytes } from 'node:crypto';
 import * as path from 'node:path';
 import { errnoOf, messageOf, NotpError } from '../error.ts';
 import { quoted, shellCommand } from '../otp/escape.ts';
+import { readUpTo } from './bytes.ts';
 import { realUid } from './users.ts';
 
 const { O_RDONLY, O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_NOCTTY, O_DIRECTORY } = fs.constants;
@@ -32,7 +33,10 @@ export function readTrusted(file: string, { owner, maxBytes, forbidden = SHARED 
     const stats = fs.fstatSync(fd);
     const wrong = wrongWith(stats, owner, forbidden) ?? (stats.size > maxBytes ? `is over ${String(maxBytes)} bytes` : undefined);
     if (wrong !== undefined) throw untrusted(file, wrong);
-    return readUpTo(fd, maxBytes, file);
+    const bytes = readUpTo(fd, maxBytes);
+    // It may have grown since it was measured.
+    if (bytes.length > maxBytes) throw untrusted(file, `is over ${String(maxBytes)} bytes`);
+    return new Uint8Array(bytes);
   } finally {
     fs.closeSync(fd);
   }
@@ -250,14 +254,4 @@ function wrongWith(stats: fs.Stats, owner: number, forbidden: number): string | 
   if (stats.uid !== owner && stats.uid !== 0) return 'belongs to somebody else';
   if ((stats.mode & forbidden) !== 0) return `has mode ${(stats.mode & 0o7777).toString(8).padStart(4, '0')}, which lets others in`;
   return undefined;
-}
-
-/** Reads to the end, and refuses a file that has grown over the cap since it was measured. */
-function readUpTo(fd: number, maxBytes: number, file: string): Uint8Array {
-  const buffer = Buffer.alloc(maxBytes + 1);
-  let length = 0;
-  for (let read = -1; read !== 0 && length < buffer.length; length += read)
-    read = fs.readSync(fd, buffer, length, buffer.length - length, null);
-  if (length > maxBytes) throw untrusted(file, `is over ${String(maxBytes)} bytes`);
-  return new Uint8Array(buffer.subarray(0, length));
 }
