@@ -43,13 +43,13 @@ export async function bundle(file: string): Promise<readonly Package[]> {
 const DOORS = ['src/main.ts', 'src/commands/doors/doors.ts', 'src/doors/gate.ts', 'src/doors/pam.ts', 'src/doors/serve.ts'];
 
 /**
- * Writes the program that becomes a start-up snapshot to `file`, and gives the packages in it, by name. Each start reads all that is in
- * the snapshot. So the program comes in the parts that esbuild makes of it, by its import(): those of the doors are loaded in the
- * snapshot, and the others are text, which is compiled when a command needs it.
+ * Writes the program that becomes a start-up snapshot to the folder `to`, as notp.cjs and parts.json, and gives the packages in it, by
+ * name. Each start reads all that is in the snapshot. So the program comes in the parts that esbuild makes of it, by its import(): those of
+ * the doors are loaded in the snapshot, and the others are text, which is compiled when a command needs it.
  */
-export async function bundleForSnapshot(file: string): Promise<readonly Package[]> {
+export async function bundleForSnapshot(to: string): Promise<readonly Package[]> {
   const plugins = [later(UNFIT), NOTHING_ASKED, BY_NAME];
-  const names = { outdir: path.dirname(file), entryNames: '[name]-[hash]', chunkNames: '[name]-[hash]' };
+  const names = { outdir: to, entryNames: '[name]-[hash]', chunkNames: '[name]-[hash]' };
   const { metafile, outputFiles } = await build({
     ...SOURCES,
     ...names,
@@ -59,49 +59,19 @@ export async function bundleForSnapshot(file: string): Promise<readonly Package[
     write: false,
     plugins,
   });
-  const loaded = closure(metafile, DOORS);
   const parts = await Promise.all(
     outputFiles.map(async ({ path: place, text }) => {
-      const name = path.basename(place);
       // In a snapshot there is no import() at run time: it becomes require().
       const { code } = await transform(text, { format: 'cjs', platform: 'node', minify: true, supported: { 'dynamic-import': false } });
-      return `'./${name}': ${loaded.includes(name) ? `(require, module) => {\n${code}}` : JSON.stringify(code)}`;
+      return [`./${path.basename(place)}`, code] as const;
     }),
   );
-  const calls = loaded.map((name) => `load('./${name}');`);
-  fs.writeFileSync(
-    file,
-    `const parts = {\n${parts.join(',\n')}\n};\n${LOADER}\n${ARRAYS_APART}\n${calls.join('\n')}\n${ARRAYS_AS_BEFORE}\n`,
-  );
+  const loaded = closure(metafile, DOORS).map((name) => `./${name}`);
+  fs.writeFileSync(path.join(to, 'parts.json'), JSON.stringify({ parts: Object.fromEntries(parts), loaded }));
+  const program = fs.readFileSync(path.join(ROOT, 'packaging/snapshot.ts'), 'utf8');
+  fs.writeFileSync(path.join(to, 'notp.cjs'), (await transform(program, { loader: 'ts' })).code);
   return packagesIn(metafile);
 }
-
-/** Loads a part of the program, once, or a module of Node's. */
-const LOADER = `const modules = {};
-function load(name) {
-  const part = parts[name];
-  if (part === undefined) return require(name);
-  if (modules[name] === undefined) {
-    modules[name] = { exports: {} };
-    const run = typeof part === 'function' ? part : require('node:vm').compileFunction(part, ['require', 'module'], { filename: name });
-    run(load, modules[name]);
-  }
-  return modules[name].exports;
-}`;
-
-/**
- * A small typed array lies in the heap itself, and up to its next whole word there is what was in that memory before: other bytes in each
- * build. So the constants of the libraries, which are made by from() while they are loaded, have a buffer of their own.
- */
-const ARRAYS_APART = `const TypedArray = Object.getPrototypeOf(Uint8Array);
-const { from } = TypedArray;
-TypedArray.from = function (...words) {
-  const made = Reflect.apply(from, this, words);
-  const apart = new this(new ArrayBuffer(made.byteLength));
-  apart.set(made);
-  return apart;
-};`;
-const ARRAYS_AS_BEFORE = 'TypedArray.from = from;';
 
 /** The names of the parts that `sources` come to lie in, and of all that these import at once; the first source's last. */
 function closure({ outputs }: Metafile, sources: readonly string[]): string[] {

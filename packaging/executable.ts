@@ -41,8 +41,8 @@ const NO_INSPECTOR = '--inspect-port=192.0.2.1:9229';
 const FEW_THREADS = '--v8-pool-size=1';
 /** A snapshot holds hashes that V8 salts at random, unless it is told the salt. At each start V8 takes another one. */
 const SAME_BYTES = '--random-seed=1';
-/** Compiles all functions, and not only those that are called while commands are loaded; and keeps them, however often memory is cleaned up. */
-const ALL_COMPILED = ['--no-lazy', '--no-flush-bytecode'];
+/** Keeps compiled functions, however often memory is cleaned up. */
+const ALL_KEPT = '--no-flush-bytecode';
 
 /** Builds `file` for `target`. Throws where the Node.js of that machine is not to be had. */
 export async function buildExecutable(file: string, target: Target): Promise<Executable> {
@@ -51,7 +51,7 @@ export async function buildExecutable(file: string, target: Target): Promise<Exe
   const work = fs.mkdtempSync(path.join(path.dirname(file), '.executable-'));
   try {
     const own = `linux-${process.arch}` === target;
-    const packages = await (own ? bundleForSnapshot : bundle)(path.join(work, 'notp.cjs'));
+    const packages = await (own ? bundleForSnapshot(work) : bundle(path.join(work, 'notp.cjs')));
     const node = path.join(folder, 'bin/node');
     inject(work, own ? withoutSymbols(node, work) : node, { useSnapshot: own });
     if (own) refuseTraces(work);
@@ -89,7 +89,7 @@ function inject(work: string, node: string, { useSnapshot }: { readonly useSnaps
   fs.writeFileSync(path.join(work, 'sea.json'), JSON.stringify(configuration));
   // A snapshot is refused by a Node.js that runs with other options of V8 than the one that made it. --no-warnings: Node.js warns of
   // modules that it has not tried in all cases. argv0: else the snapshot has the path of this Node.js.
-  const flags = useSnapshot ? [SAME_BYTES, ...ALL_COMPILED] : [];
+  const flags = useSnapshot ? [SAME_BYTES, ALL_KEPT] : [];
   const { status } = spawnSync(process.execPath, [FLAG, ...flags, '--no-warnings', '--build-sea', 'sea.json'], {
     cwd: work,
     argv0: 'node',
@@ -103,7 +103,7 @@ function inject(work: string, node: string, { useSnapshot }: { readonly useSnaps
 
 /** Throws where the executable says in which folder, by whom or on which host it was made, and what it was made of does not say the same. */
 function refuseTraces(work: string): void {
-  const [made, ...parts] = ['notp', 'notp.cjs', 'node'].map((name) => fs.readFileSync(path.join(work, name)));
+  const [made, ...parts] = ['notp', 'notp.cjs', 'parts.json', 'node'].map((name) => fs.readFileSync(path.join(work, name)));
   for (const trace of [work, ROOT, process.execPath, os.hostname(), os.userInfo().username]) {
     if (made?.includes(trace) === true && parts.every((part) => !part.includes(trace)))
       throw new Error(`the snapshot has "${trace}" of this machine in it`);

@@ -13,7 +13,7 @@ else start();
 
 /** Begins what packaging/executable.ts makes, a snapshot in which the doors are loaded and nothing was run. The executable goes on with start(). */
 function intoSnapshot(): void {
-  // All functions were compiled by --no-lazy, and kept. The executable runs without these options, and refuses the snapshot of others.
+  // All functions are compiled, and kept. The executable runs without these options, and refuses the snapshot of others.
   for (const option of ['--lazy', '--flush-bytecode']) setFlagsFromString(option);
   // Node.js sets them anew at the start. Until then they are of the process that makes the snapshot.
   Object.assign(process, { argv: [], execArgv: [], execPath: '' });
