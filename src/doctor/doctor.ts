@@ -19,7 +19,7 @@ import { examineUserEnvironment } from './pam/environment.ts';
 import { servicesWithNotp } from './pam/stack.ts';
 import { statusToBe } from '../store/enrolment.ts';
 import type { Enrolment } from '../store/store.ts';
-import { examineFormerKeys, examineHostKey } from './host/host-key.ts';
+import { examineHostKeys, examineOtherKeys } from './host/host-key.ts';
 import { peopleOf, type People, type Person } from './people.ts';
 import { examinePasswords } from './host/aged-passwords.ts';
 import { examineSealedFiles } from './host/sealed-files.ts';
@@ -78,7 +78,7 @@ export async function examine(options: DoctorOptions): Promise<readonly Finding[
     ...(isRoot() ? examineAsRoot(servers, { people, renamed }, options) : [withoutRoot()]),
     ...(isRoot() ? await examineDoors(config, options.coming === 'gate' ? people : gated(people, servers), doors) : []),
     ...examineServiceAndFiles(config, place, people, doors),
-    ...(place.kind === 'service' ? await examineFormerKeys(config, place.owner, now) : []),
+    ...(place.kind === 'service' ? await examineOtherKeys(config, place.owner, now) : []),
     ...state.findings,
     ...(place.kind === 'service' ? await examineOutage(place, now) : []),
     ...examineClock(config, active, now(), state.skewMs),
@@ -210,7 +210,7 @@ function examineServiceAndFiles(config: Config, place: StatePlace, people: reado
   const root = userByName(ROOT);
   const service: User | undefined = place.kind === 'service' ? place.owner : userByName(SERVICE_USER);
   const places =
-    service === undefined || root === undefined ? [] : [...examinePlaces(config, service, root), examineHostKey(config, service)];
+    service === undefined || root === undefined ? [] : [...examinePlaces(config, service, root), ...examineHostKeys(config, service)];
   return [...examineService(config, people, doors), ...places];
 }
 

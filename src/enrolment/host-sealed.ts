@@ -15,8 +15,8 @@ import { statePlace, type StatePlace } from '../state/place.ts';
 export interface HostSealed {
   readonly user: string;
   readonly context: string;
-  /** The key that sealed the file in place; `unknown` where no file can be read. */
-  readonly key: 'present' | 'former' | 'unknown';
+  /** The key that sealed the file in place: `missing` where it is not here, `unknown` where no file can be read. */
+  readonly key: 'present' | 'former' | 'missing' | 'unknown';
 }
 
 /** The active enrolments that are not sealed by a passphrase, by user and context. Throws `not_permitted` unless root runs it. */
@@ -30,10 +30,12 @@ export async function hostSealed(config: Config, now: () => number): Promise<rea
       hostKey: state.hostKey,
     })),
   );
+  const former = hostKey?.former.map(({ id }) => id) ?? [];
+  const here = (id: string): HostSealed['key'] => (id === hostKey?.id ? 'present' : former.includes(id) ? 'former' : 'missing');
   const found: HostSealed[] = [];
   for (const { user, context } of enrolments.filter(isComplete)) {
     const key = keyOf(kept === undefined ? await inHome(config, user, context) : inStore(kept.get(user) ?? [], user, context));
-    if (key !== undefined) found.push({ user, context, key: key === '' ? 'unknown' : key === hostKey?.id ? 'present' : 'former' });
+    if (key !== undefined) found.push({ user, context, key: key === '' ? 'unknown' : here(key) });
   }
   return found;
 }

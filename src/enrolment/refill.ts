@@ -5,10 +5,10 @@ import type { Enrolment } from '../store/store.ts';
 import type { Config } from '../system/config.ts';
 import { fullBucket, refilled } from '../verdict/budget.ts';
 import { withoutClockAhead, type Policy } from '../verdict/decide.ts';
-import { accountContexts, refuseForged } from '../login/account.ts';
+import { accountContexts } from '../login/account.ts';
 import { timeOf } from '../store/clock.ts';
 import { change } from './change.ts';
-import { isNewSecret, statusToBe } from '../store/enrolment.ts';
+import { isNewSecret, refuseForged, statusToBe } from '../store/enrolment.ts';
 import { type State } from '../state/state.ts';
 
 /** The whole tries that an enrolment had before, and has now. */

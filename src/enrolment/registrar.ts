@@ -14,8 +14,8 @@ import { NO_UID, type Enrolment, type PendingState, type Transaction } from '../
 import type { LoginState, Policy } from '../verdict/decide.ts';
 import { fullBucket } from '../verdict/budget.ts';
 import { timeOf } from '../store/clock.ts';
-import { awaits, refuseForged, registers } from '../login/account.ts';
-import { completed, isNewSecret, statusToBe } from '../store/enrolment.ts';
+import { awaits, registers } from '../login/account.ts';
+import { completed, isNewSecret, refuseForged, statusToBe } from '../store/enrolment.ts';
 import type { State } from '../state/state.ts';
 import { change } from './change.ts';
 

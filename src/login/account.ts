@@ -9,11 +9,9 @@ import type { DeviceFile, Found } from '../system/secrets.ts';
 import { emptiest, refilled, type Bucket, type BudgetPolicy } from '../verdict/budget.ts';
 import type { Refused } from '../verdict/decide.ts';
 import type { Login, Rules } from './rules.ts';
-import { NotpError } from '../error.ts';
-import { shellCommand } from '../otp/escape.ts';
 import { registrationOf, type Registration, type SealedFile } from '../seal/file.ts';
 import type { Doubt } from '../store/row-seal.ts';
-import { completed } from '../store/enrolment.ts';
+import { completed, forged, mendForged } from '../store/enrolment.ts';
 import type { Reason } from '../verdict/reasons.ts';
 
 /** A device whose sealed file is the registered one. */
@@ -114,24 +112,10 @@ export function seenStanding(enrolment: Enrolment, found: Found): Standing {
 }
 
 /** The refusal for a row whose MAC is wrong or cannot be checked. It proves nothing, except that the enrolment was revoked. */
-function doubted({ user, context, status }: Pick<Enrolment, 'user' | 'context' | 'status'>, doubt: Doubt): Refused {
-  if (status === 'revoked') return refused('revoked');
-  if (doubt === 'forged') return refused('stale_enrolment', `${forged(user, context)}: ${replace(user, context)}`);
+function doubted(enrolment: Pick<Enrolment, 'user' | 'context' | 'status'>, doubt: Doubt): Refused {
+  if (enrolment.status === 'revoked') return refused('revoked');
+  if (doubt === 'forged') return refused('stale_enrolment', `${forged(enrolment)}: ${mendForged(enrolment)}`);
   return refused('store_unavailable', 'the key of this host cannot be read here, and by it alone an enrolment is known to be genuine');
-}
-
-function replace(user: string, context: string): string {
-  return shellCommand`notp-enroll --replace ${user} ${context}`;
-}
-
-function forged(user: string, context: string): string {
-  return `the enrolment of ${user} for ${context} was changed outside notp, or under a host key that is not here`;
-}
-
-/** Throws `refused` where `enrolment` is forged: its values must never get a valid seal. */
-export function refuseForged(enrolment: Enrolment): void {
-  const { user, context, doubt } = enrolment;
-  if (doubt === 'forged') throw new NotpError('refused', forged(user, context), `${replace(user, context)} makes a new one`);
 }
 
 /** Whether `file` is the registered one: id and whole content. */

@@ -6,11 +6,11 @@ import { append, appendSummaries, newRef, type AuditLog } from '../audit/audit.t
 import { isInChain } from '../audit/in-chain.ts';
 import type { AuditRecord } from '../audit/record.ts';
 import { MAX_CUT_OFF } from '../audit/walk.ts';
-import { NotpError } from '../error.ts';
+import { NotpError, type ErrorCode } from '../error.ts';
 import { parseJson } from '../json.ts';
 import type { ChainHead, Enrolment, OutageRecord, Transaction } from '../store/store.ts';
 import { withoutFutureSteps, type Policy } from '../verdict/decide.ts';
-import { withBudget } from '../store/enrolment.ts';
+import { refuseForged, withBudget } from '../store/enrolment.ts';
 import { importedToo } from '../store/imported.ts';
 import { isSameSecret, secretOf } from '../seal/id.ts';
 import { timeOf } from '../store/clock.ts';
@@ -32,7 +32,8 @@ export interface Pending {
 
 /**
  * Reports the decisions on the copy to the store, and deletes them from the copy. Gives the number of records. Throws as
- * Store.exclusively does, and `audit_unavailable` where the log takes no more of a user.
+ * Store.exclusively does, `audit_unavailable` where the log takes no more of a user, and `refused` where a user's enrolment in the store is
+ * forged.
  */
 export async function reportOutage(state: State, copy: State, policy: Policy): Promise<number> {
   const pending = await pendingIn(copy);
@@ -62,7 +63,8 @@ export async function pendingIn({ store, log }: State): Promise<Pending> {
  * Appends each record to the chain of the store. With the last one of a user the used codes are also marked as used there.
  * `reported` gets each chunk as soon as the store has it.
  * Nothing is reported twice, even if this stops half-way or the copy is restored from a backup. Gives the users of whom the log
- * took no more, with the error: all other users are still reported. Throws as Store.exclusively and `reported` do.
+ * took no more, and those with an enrolment in the store that cannot be checked here, with the error: all other users are still reported.
+ * Throws as Store.exclusively and `reported` do.
  */
 export async function sendReports(
   state: State,
@@ -80,12 +82,15 @@ export async function sendReports(
         await reported(some);
       }
     } catch (error) {
-      if (!(error instanceof NotpError) || error.code !== 'audit_unavailable') throw error;
+      if (!(error instanceof NotpError) || !OF_ONE_USER.includes(error.code)) throw error;
       left.set(user, error);
     }
   }
   return left;
 }
+
+/** Errors that keep back what is said of one user: the log takes no more of them, or their enrolment cannot be checked here. */
+const OF_ONE_USER: readonly ErrorCode[] = ['audit_unavailable', 'refused'];
 
 interface Reporting {
   /** The user of all the records. */
@@ -100,6 +105,8 @@ interface Reporting {
 async function reportSome(state: State, some: readonly OutageRecord[], { user, copies, policy, isLast }: Reporting): Promise<void> {
   await state.store.exclusively(async (transaction) => {
     const present = await presentOf(transaction, user);
+    // What was used could not be noted in such a row. It waits: the row may be genuine by a key that is not here.
+    for (const each of present.enrolments) if (each.status !== 'revoked') refuseForged(each);
     const report = newRef();
     for (const record of some) {
       const before = await transaction.reportedAs(record.id);
@@ -241,7 +248,7 @@ export async function noteUsed({ store }: State, before: Enrolment, after: Enrol
   return await store.exclusively(async (transaction) => {
     const { user, context } = after;
     const known = await transaction.enrolment(user, context);
-    if (known === undefined) return false;
+    if (known === undefined || known.doubt !== undefined) return false;
     await transaction.save(usedOnEither(known, after));
     // Checked last, because it reads all records and is rarely needed.
     return isTaken(known, before, after) && (await unreportedOf(transaction, user)).some((each) => isSame(each, after));
@@ -249,7 +256,8 @@ export async function noteUsed({ store }: State, before: Enrolment, after: Enrol
 }
 
 async function neededOf(store: Transaction, user: string): Promise<Needed> {
-  const enrolments = await store.enrolmentsOf(user);
+  // What cannot be checked here has no place in the copy.
+  const enrolments = (await store.enrolmentsOf(user)).filter(({ doubt, status }) => doubt === undefined || status === 'revoked');
   const files = [];
   for (const { context } of enrolments) files.push(await store.sealed(user, context));
   return { user, enrolments, files };
@@ -285,9 +293,11 @@ async function put(copy: Transaction, { user, enrolments, files }: Needed, polic
   await copy.approve({ user, asOfMs: nowMs });
 }
 
+const UNCHECKED = 'bring a missing host key back, or take the approval back first, with --remove';
+
 /**
  * Lets hosts accept `user` in an outage, or stops that. Gives false where nothing changed. Throws `refused` for a user who is not
- * enrolled.
+ * enrolled, and where the approval cannot be checked here.
  */
 export async function setApproval(
   { store, log }: State,
@@ -297,7 +307,10 @@ export async function setApproval(
 ): Promise<boolean> {
   return await store.exclusively(async (transaction) => {
     const { user } = origin;
-    if ((await transaction.approved()).some((each) => each.user === user) === isApproved) return false;
+    const has = await transaction.hasApproval(user);
+    if (isApproved && has && !(await transaction.approved()).some((each) => each.user === user))
+      throw new NotpError('refused', `the approval of ${user} was changed outside notp, or under a host key that is not here`, UNCHECKED);
+    if (has === isApproved) return false;
     if (isApproved && (await transaction.enrolmentsOf(user)).length === 0)
       throw new NotpError('refused', `${user} is not enrolled`, 'enrol them first: notp-enroll');
     await (isApproved ? transaction.approve({ user, asOfMs: nowMs }) : transaction.disapprove(user));

@@ -106,15 +106,16 @@ export function lacking(present: Tables, incoming: Tables): Tables {
   );
 }
 
-/** Gives each valid row of `users` the MAC of the present key, before earlier keys are deleted. */
+/** Gives each valid row of `users` the MAC of the present key, before earlier keys are deleted. A forged row stays as it is. */
 export async function renewMacs({ all, write, dialect, seal }: Statements, users: readonly string[]): Promise<void> {
   for (const name of NAMES.filter(isSealed).filter((each) => !OF_LOG.includes(each))) {
     const { key } = TABLES[name];
     const update = `UPDATE ${name} SET mac = $mac WHERE ${key.map((column) => `${column} = $${bare(column)}`).join(' AND ')}`;
     for (const user of users) {
       for (const each of await rowsOfUser({ all, seal }, name, user, dialect.lock)) {
-        const { row } = each;
-        const mac = renewedMac(seal, name, each);
+        const { row, doubt } = each;
+        if (doubt === 'forged') continue;
+        const mac = macOf(seal, name, row);
         if (mac === row['mac']) continue;
         const values = Object.fromEntries(key.map((column) => [bare(column), valueOf(bare(column), row[bare(column)])]));
         await write(update, { ...values, mac }, { mac });

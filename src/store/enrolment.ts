@@ -1,7 +1,24 @@
 /** Changes of an enrolment's row: another budget, and a pending file that is now in place. Pure. */
 import type { Bucket } from '../verdict/budget.ts';
 import type { LoginState } from '../verdict/decide.ts';
+import { NotpError } from '../error.ts';
+import { shellCommand } from '../otp/escape.ts';
 import type { Enrolment, PendingState, Status } from './store.ts';
+
+/** What a forged enrolment is, for a person. */
+export function forged({ user, context }: Pick<Enrolment, 'user' | 'context'>): string {
+  return `the enrolment of ${user} for ${context} was changed outside notp, or under a host key that is not here`;
+}
+
+/** The way out: an enrolment under a missing key is whole, and a new one throws the phone away. */
+export function mendForged({ user, context }: Pick<Enrolment, 'user' | 'context'>): string {
+  return shellCommand`bring a missing host key back, or notp-enroll --replace ${user} ${context}`;
+}
+
+/** Throws `refused` where `enrolment` is forged: its values must never get a valid seal. */
+export function refuseForged(enrolment: Enrolment): void {
+  if (enrolment.doubt === 'forged') throw new NotpError('refused', forged(enrolment), mendForged(enrolment));
+}
 
 /** The enrolment with another budget. */
 export function withBudget(enrolment: Enrolment, bucket: Bucket): Enrolment {

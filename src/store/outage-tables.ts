@@ -14,6 +14,7 @@ export function outageOn(statements: Pick<Statements, 'all' | 'run' | 'write' | 
       (await sealedRows({ all, seal }, 'approved', 'SELECT * FROM approved ORDER BY "user"'))
         .filter(({ doubt }) => doubt !== 'forged')
         .map(({ row: { user, as_of_ms: asOfMs } }) => ({ user: String(user), asOfMs: Number(asOfMs) })),
+    hasApproval: async (user) => (await all('SELECT 1 FROM approved WHERE "user" = $user', { user })).length > 0,
     approve: async ({ user, asOfMs }) => {
       const mac = macOf(seal, 'approved', { user, as_of_ms: asOfMs });
       const sql = 'INSERT INTO approved VALUES ($user, $asOfMs, $mac) ON CONFLICT ("user") DO UPDATE SET as_of_ms = $asOfMs, mac = $mac';

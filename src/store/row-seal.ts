@@ -159,11 +159,13 @@ export function isForged(seal: RowSeal, table: SealedTable, row: Row): boolean {
 }
 
 /**
- * The MAC of a row that is to be written again: with the present key where the row counts, and NO_MAC where it is forged. Throws
- * where the key is not here.
+ * The MAC of a row that is to be written again: with the present key where the row counts. A forged row keeps the MAC that it has: it may
+ * be genuine by a key that is not here, and counts again once that is back. Throws where the present key is not here.
  */
 export function renewedMac(seal: RowSeal, table: SealedTable, { row, doubt }: SealedRow): string {
-  return doubt === 'forged' ? NO_MAC : macOf(seal, table, row);
+  if (doubt !== 'forged') return macOf(seal, table, row);
+  const mac = String(row['mac']);
+  return mac.length === MAC_LENGTH ? mac : NO_MAC;
 }
 
 /** The MAC of a mark. Throws where the key is not here. */

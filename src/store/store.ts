@@ -32,7 +32,7 @@ export interface Enrolment {
   readonly lastAcceptedMs: number;
   /** The uid of the enrolled account, also after it is renamed; NO_UID where that is unknown. */
   readonly uid: number;
-  /** Why the enrolment counts for nothing. A change keeps the doubt: a forged enrolment is saved without a MAC. */
+  /** Why the enrolment counts for nothing. A forged one is only ever revoked or replaced. */
   readonly doubt?: Doubt;
 }
 
@@ -159,6 +159,8 @@ export interface OutageRecord {
 export interface OutageTables {
   /** The approvals whose rows are not forged. */
   approved(): Promise<readonly Approved[]>;
+  /** Whether there is an approval of `user`, also one that counts for nothing here. */
+  hasApproval(user: string): Promise<boolean>;
   approve(approved: Approved): Promise<void>;
   disapprove(user: string): Promise<void>;
   /** On a host: the unreported records, at most `limit`, in their order. */
@@ -217,7 +219,8 @@ export interface Transaction extends OutageTables {
   insert(enrolment: Enrolment): Promise<void>;
   /**
    * Updates in place an enrolment that this transaction has read or made. Throws `store_unavailable` for another one, and where it
-   * cannot be signed here. A revoked enrolment without a pending file needs no signature.
+   * cannot be signed here; `refused` for a forged one, unless it is revoked. A revoked enrolment without a pending file needs no
+   * signature.
    */
   save(enrolment: Enrolment): Promise<void>;
   /**

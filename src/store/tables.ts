@@ -4,6 +4,7 @@ import { NotpError } from '../error.ts';
 import { escapeControls } from '../otp/escape.ts';
 import { backlogOn } from './backlog.ts';
 import { putTables, renewMacs, tablesOf } from './contents.ts';
+import { refuseForged } from './enrolment.ts';
 import { importedAfter, importKey, withImported } from './imported.ts';
 import { outageOn } from './outage-tables.ts';
 import {
@@ -196,6 +197,8 @@ export function transactionOn(statements: Statements, reserved: () => Promise<vo
       const was = known.get(nameOf(enrolment));
       if (was === undefined)
         throw new NotpError('store_unavailable', `the enrolment of ${user} for ${context} was not asked for, so it is not written`);
+      // Its values are lost in NO_STATE, and it may be genuine by a key that is not here.
+      if (enrolment.status !== 'revoked') refuseForged(enrolment);
       const row = rowOf(enrolment, seal);
       await write(
         `UPDATE enrolment SET id = $id, pending_id = $pending_id, status = $status, last_step = $last_step, tokens = $tokens,

@@ -66,7 +66,7 @@ describe(
         await host.enroll(user);
         const proof = registerOwn(how);
         assert.equal(await refusal(proof), 'stale_enrolment');
-        assert.match(host.lastRecord().detail ?? '', /was changed outside notp.*: notp-enroll --replace \S+ ssh$/);
+        assert.match(host.lastRecord().detail ?? '', /was changed outside notp.*, or notp-enroll --replace \S+ ssh$/);
         assert.equal(await refusal(proof, other), 'stale_enrolment');
       }
     });
@@ -79,7 +79,7 @@ describe(
       assert.match(status.stdout.replaceAll(/\s+/g, ' '), /was changed outside notp/);
       const unlocked = await run([...SOURCE_NOTP, 'unlock', '--user', user.name, '--config', host.config]);
       assert.equal(unlocked.code, 1);
-      assert.match(unlocked.stderr, /changed outside notp[^\n]*\nnotp: hint: notp-enroll --replace/);
+      assert.match(unlocked.stderr, /changed outside notp[^\n]*\nnotp: hint: bring a missing host key back, or notp-enroll --replace/);
       assert.equal(await refusal(recovery[0] ?? ''), 'stale_enrolment');
       const { recovery: newer } = await host.enroll(user);
       assert.equal((await other.pam(user.name, newer[0] ?? '')).code, 0);
@@ -191,7 +191,12 @@ describe(
       assert.equal(await refusal('123456'), 'stale_enrolment');
       sql(`INSERT INTO approved VALUES ('${user.name}', 1, repeat('a', 64))`);
       assert.equal(await succeed([...SOURCE_NOTP, 'store', 'approved', '--config', host.config]), '');
-      await succeed([...SOURCE_NOTP, 'store', 'approve', '--user', user.name, '--config', host.config]);
+      const approve = [...SOURCE_NOTP, 'store', 'approve', '--user', user.name, '--config', host.config];
+      const over = await run(approve);
+      assert.equal(over.code, 1);
+      assert.match(over.stderr, /approval of \S+ was changed outside notp.*\n.*--remove/);
+      assert.doesNotMatch((await run([...approve, '--remove'])).stderr, /as before/);
+      await succeed(approve);
       assert.match(await succeed([...SOURCE_NOTP, 'store', 'approved', '--config', other.config]), new RegExp(user.name));
     });
   },

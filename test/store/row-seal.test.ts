@@ -96,7 +96,7 @@ for (const { name, skip, ready } of ENGINES) {
       await within(async (transaction) => {
         const found = await transaction.enrolment('alice', 'ssh');
         assert.ok(found?.doubt === 'forged');
-        await transaction.save({ ...found, state: ALICE.state });
+        await assert.rejects(transaction.save({ ...found, state: ALICE.state }), { code: 'refused', message: /changed outside notp/ });
       });
       assert.deepEqual(await doubts(), ['forged']);
       await within((transaction) => askAndSave(transaction, ALICE));
@@ -145,6 +145,22 @@ for (const { name, skip, ready } of ENGINES) {
       store = open(sealWith('next'));
       assert.deepEqual(await doubts(), [undefined, 'forged']);
       assert.equal(await within((transaction) => transaction.remembers(ALICE, CONNECTION)), true);
+      assert.equal((await within((transaction) => transaction.approved())).length, 1);
+    });
+
+    it('under a key that is not here is left as it is, and counts again with that key', async () => {
+      await within(async (transaction) => {
+        await transaction.approve({ user: 'alice', asOfMs: 7 });
+        await transaction.remember(ALICE, CONNECTION);
+        await transaction.rememberPeer(ALICE, PEER);
+      });
+      store = open(sealWith('other', 'older'));
+      assert.deepEqual(await doubts(), ['forged']);
+      await within((transaction) => transaction.renewRows(['', 'alice']));
+      store = open(sealWith('key'));
+      assert.deepEqual(await everybody(), [ALICE]);
+      assert.equal(await within((transaction) => transaction.remembers(ALICE, CONNECTION)), true);
+      assert.equal(await within((transaction) => transaction.lastAccepted(ALICE, PEER.digest)), PEER.acceptedMs);
       assert.equal((await within((transaction) => transaction.approved())).length, 1);
     });
 

@@ -92,7 +92,7 @@ function nextSteps(facts: Facts, screen: StatusScreen): Step[] {
     case 'stale':
       if (problem === LEFT_IN_HOME)
         return [{ why: 'with the passphrase, bring it into the store; the phone stays', run: resealByHost(user, context) }];
-      return [{ why: 'restore the enrolled file, or make a new enrolment', run: `${enrol} --replace` }];
+      return [{ why: 'restore the enrolled file, or the host key that is missing, or make a new enrolment', run: `${enrol} --replace` }];
     case 'orphaned':
       return [];
     case 'active':

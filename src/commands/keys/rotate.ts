@@ -167,10 +167,17 @@ async function record(config: Config, { from, event, detail }: Replacement, resu
   );
 }
 
+const KEY_NOTES: Readonly<Record<HostSealed['key'], string>> = {
+  present: '',
+  former: '',
+  missing: ': sealed by a host key that is not here',
+  unknown: ': its sealed file cannot be read, so its key is unknown',
+};
+
 /** Prints at most NAMED of them, since right after a rotation it is every enrolment. */
 function sayLeft(left: readonly HostSealed[]): void {
   for (const { user, context, key } of left.slice(0, NAMED)) {
-    sayLine(`  ${user} ${context}${key === 'former' ? '' : ': its sealed file cannot be read, so its key is unknown'}`);
+    sayLine(`  ${user} ${context}${KEY_NOTES[key]}`);
   }
   if (left.length > NAMED) sayLine(`  and ${String(left.length - NAMED)} more`);
 }

@@ -5,7 +5,7 @@ import { messageOf, NotpError } from '../../error.ts';
 import { shellCommand } from '../../otp/escape.ts';
 import type { Config } from '../../system/config.ts';
 import type { User } from '../../system/users.ts';
-import { hostSealed } from '../../enrolment/host-sealed.ts';
+import { hostSealed, type HostSealed } from '../../enrolment/host-sealed.ts';
 import { hasEncryptedKey, readHostKey } from '../../state/host-keys.ts';
 import { ok, type Finding } from '../finding.ts';
 import { permissionFix, whyUntrusted } from './trust.ts';
@@ -15,7 +15,19 @@ const ROOT = { name: 'root', uid: 0 };
 const NAMED = 10;
 
 /** Never throws: an error becomes the finding. */
-export function examineHostKey(config: Config, service: User): Finding {
+export function examineHostKeys(config: Config, service: User): Finding[] {
+  const [, ...others] = config.hostKeys;
+  return [examineHostKey(config, service), ...others.flatMap((file) => missingFile(file))];
+}
+
+/** Logins go on without it, but not those of the enrolments that it sealed. */
+function missingFile(file: string): Finding[] {
+  if (fs.existsSync(file) || fs.existsSync(`${file}.cred`)) return [];
+  const fix = 'bring the file here, or take it out of host_key';
+  return [{ id: 'host-key', severity: 'fail', title: 'A file that host_key names does not exist', detail: file, fix }];
+}
+
+function examineHostKey(config: Config, service: User): Finding {
   const id = 'host-key';
   if (hasEncryptedKey(config)) return encryptedKey(`${config.hostKey}.cred`);
   const title = 'The host key has the wrong owner, mode or content';
@@ -44,25 +56,46 @@ export function examineHostKey(config: Config, service: User): Finding {
   }
 }
 
-/** Reports earlier host keys that are still kept, and the enrolments that need them. A broken key is reported by examineHostKey(). */
-export async function examineFormerKeys(config: Config, service: User, now: () => number): Promise<Finding[]> {
+/**
+ * Reports earlier host keys that are still kept and the enrolments that need them, and enrolments that need a key that is not here. A
+ * broken key is reported by examineHostKeys().
+ */
+export async function examineOtherKeys(config: Config, service: User, now: () => number): Promise<Finding[]> {
   try {
-    if ((readHostKey(config.hostKey, service)?.former ?? []).length === 0) return [];
-    const left = (await hostSealed(config, now)).filter(({ key }) => key !== 'present');
-    const names = left.slice(0, NAMED).map(({ user, context }) => `${user} ${context}`);
-    const detail = left.length > NAMED ? [...names, `and ${String(left.length - NAMED)} more`] : names;
-    return [
-      {
-        id: 'host-key-former',
-        severity: 'info',
-        title: left.length === 0 ? 'Earlier host keys are kept but no longer needed' : 'Earlier host keys are kept and still needed',
-        detail: detail.join(', '),
-        fix: left.length === 0 ? 'notp host-key retire' : 'notp reseal --all && notp host-key retire',
-      },
-    ];
+    const sealed = await hostSealed(config, now);
+    const hasFormer = (readHostKey(config.hostKey, service)?.former ?? []).length > 0;
+    const missing = sealed.filter(({ key }) => key === 'missing');
+    return [...(missing.length > 0 ? [missingKey(missing)] : hasFormer ? [formerKeys(sealed)] : [])];
   } catch {
     return [];
   }
+}
+
+/** Nothing that changes keys is advised before the missing one is back. */
+function missingKey(missing: readonly HostSealed[]): Finding {
+  return {
+    id: 'host-key-missing',
+    severity: 'fail',
+    title: 'Enrolments are sealed by a host key that is not here',
+    detail: namesOf(missing),
+    fix: 'bring that key back, in its file or in another one of host_key: then they log in again. Only where it is lost, notp-enroll --replace',
+  };
+}
+
+function formerKeys(sealed: readonly HostSealed[]): Finding {
+  const left = sealed.filter(({ key }) => key !== 'present');
+  return {
+    id: 'host-key-former',
+    severity: 'info',
+    title: left.length === 0 ? 'Earlier host keys are kept but no longer needed' : 'Earlier host keys are kept and still needed',
+    detail: namesOf(left),
+    fix: left.length === 0 ? 'notp host-key retire' : 'notp reseal --all && notp host-key retire',
+  };
+}
+
+function namesOf(enrolments: readonly HostSealed[]): string {
+  const names = enrolments.slice(0, NAMED).map(({ user, context }) => `${user} ${context}`);
+  return [...names, ...(enrolments.length > NAMED ? [`and ${String(enrolments.length - NAMED)} more`] : [])].join(', ');
 }
 
 function bothKeys({ hostKey }: Config): Finding {

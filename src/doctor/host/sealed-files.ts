@@ -55,7 +55,9 @@ function wrongWith(config: Config, user: User, enrolment: Enrolment, found: Foun
   if (!('result' in standing)) return [];
   const file = whereSealed(config, statePlace(config, user), user, enrolment.context);
   const detail = `${file}: ${standing.detail ?? standing.reason}`;
-  const fix = fixAsUser(user, file, detail) ?? shellCommand`notp-enroll ${user.name} ${enrolment.context} --replace`;
+  const replace = shellCommand`notp-enroll ${user.name} ${enrolment.context} --replace`;
+  const isLocked = found.kind === 'sealed' && found.locked !== undefined;
+  const fix = fixAsUser(user, file, detail) ?? (isLocked ? `see host-key-missing; where that key is lost: ${replace}` : replace);
   const what = enrolment.doubt === 'forged' ? 'the enrolment was changed outside notp' : 'the sealed file cannot be used';
   return [{ id: ID, severity: 'fail', title: `The user cannot log in: ${what}`, detail, fix, user: user.name }];
 }

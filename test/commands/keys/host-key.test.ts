@@ -113,7 +113,7 @@ describe('the host key', { skip: lacks({ root: true, programs: ['useradd', 'setp
     assert.match(stdout, /"stale_enrolment"/);
     assert.match(
       String(recordsOf(path.join(folder, 'log/audit.log')).at(-1)?.['detail']),
-      /was changed outside notp, or under a host key that is not here: notp-enroll --replace /,
+      /was changed outside notp, or under a host key that is not here: bring a missing host key back, or notp-enroll --replace /,
     );
     await notp(['audit', 'verify', '--resume']);
   });

@@ -4,7 +4,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { before, describe, it } from 'node:test';
 import { tryGate } from '../../../src/doctor/sshd/gate-try.ts';
-import { examineHostKey } from '../../../src/doctor/host/host-key.ts';
+import { examineHostKeys } from '../../../src/doctor/host/host-key.ts';
 import { examinePlaces, examineProgram, whyUntrusted } from '../../../src/doctor/host/trust.ts';
 import { readConfig } from '../../../src/system/config.ts';
 import { userByUid, type User } from '../../../src/system/users.ts';
@@ -78,7 +78,7 @@ describe('the places of the service', { skip: lacks({ root: true }) }, () => {
   let service: User;
   const examine = (): ReturnType<typeof examinePlaces> => [
     ...examinePlaces(readConfig(config), service, userByUid(0)),
-    examineHostKey(readConfig(config), service),
+    ...examineHostKeys(readConfig(config), service),
   ];
   before(async () => {
     folder = scratchFolder('places');
