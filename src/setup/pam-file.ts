@@ -3,8 +3,9 @@
  * that a person sees them. Pure. See pam.d(5).
  */
 import { copyOf } from '../doctor/pam/inline.ts';
+import { readsUserFile } from '../doctor/pam/environment.ts';
 import { asksAfterFailure, endsOf, opensWithCode, opensWithoutCode } from '../doctor/pam/paths.ts';
-import { FIRST_PASS, moduleLine, type PamLine, type PamType } from '../doctor/pam/stack.ts';
+import { FIRST_PASS, moduleLine, modulesOf, type PamLine, type PamType } from '../doctor/pam/stack.ts';
 import { NotpError } from '../error.ts';
 import { pamConditions, type Scope } from './scope.ts';
 import { PROGRAM } from './sshd-drop-in.ts';
@@ -42,7 +43,7 @@ export function withBlock(text: string, { door, scope, read }: { door: PamDoor; 
   return lines.toSpliced(place, 1, ...block).join('\n');
 }
 
-const USER_ENVIRONMENT = /^(\s*-?(?:auth|session)\s.*\bpam_env\.so\b.*\s)user_readenv=1(?=\s|$)/;
+const USER_ENVIRONMENT = /\[user_readenv=[^\]]*\]|\buser_readenv=\S*/g;
 
 /**
  * `text` with pam_env(8) no longer reading ~/.pam_environment. A variable in that file may run the user's code in the shell that starts the
@@ -50,11 +51,17 @@ const USER_ENVIRONMENT = /^(\s*-?(?:auth|session)\s.*\bpam_env\.so\b.*\s)user_re
  */
 export function withoutUserEnvironment(text: string): string | undefined {
   const lines = text.split('\n');
-  if (!lines.some((line) => USER_ENVIRONMENT.test(line))) return undefined;
+  if (!lines.some(readsEnvironment)) return undefined;
   const head = `${BEGIN}: written by "notp setup gate"; "notp setup undo" removes it`;
   return lines
-    .flatMap((line) => (USER_ENVIRONMENT.test(line) ? [head, WAS + line, line.replace(USER_ENVIRONMENT, '$1user_readenv=0'), END] : [line]))
+    .flatMap((line) => (readsEnvironment(line) ? [head, WAS + line, line.replace(USER_ENVIRONMENT, 'user_readenv=0'), END] : [line]))
     .join('\n');
+}
+
+function readsEnvironment(line: string): boolean {
+  return (['auth', 'session'] as const)
+    .flatMap((type) => (/^\s*-?(?:auth|session)\s+(?!include\s|substack\s)/i.test(line) ? modulesOf(moduleLine(line, type)) : []))
+    .some(({ module, words }) => module === 'pam_env.so' && readsUserFile(words));
 }
 
 /** `text` without the block that withBlock() inserted. */

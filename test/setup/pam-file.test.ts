@@ -150,8 +150,27 @@ describe('the block in a PAM file', () => {
     assert.ok(closed.includes(`# was: ${line}\n`));
     assert.equal(withoutUserEnvironment(closed), undefined);
     assert.equal(withoutBlock(withBlock(closed, { door: 'pam', scope: EVERYBODY, read }) ?? ''), closed);
-    for (const text of [DEBIAN, '# session required pam_env.so user_readenv=1\n', 'session required pam_env.so user_readenv=10\n'])
+    for (const text of [DEBIAN, '# session required pam_env.so user_readenv=1\n', 'session required pam_env.so user_readenv=0 debug\n'])
       assert.equal(withoutUserEnvironment(text), undefined);
+  });
+
+  it('takes the environment of the user away in whatever words pam_env reads it', () => {
+    for (const word of [
+      'user_readenv=2',
+      'user_readenv=01',
+      'user_readenv=+1',
+      'user_readenv=-1',
+      'user_readenv=1x',
+      '[user_readenv= 1]',
+      'user_readenv=0 user_readenv=1',
+    ]) {
+      for (const type of ['session', 'auth', '-session', 'SESSION']) {
+        const closed = withoutUserEnvironment(`${type} required pam_env.so ${word} envfile=/x\n`) ?? '';
+        const zeros = word.replaceAll(/\[user_readenv=[^\]]*\]|user_readenv=\S*/g, 'user_readenv=0');
+        assert.ok(closed.split('\n').includes(`${type} required pam_env.so ${zeros} envfile=/x`), closed);
+        assert.equal(withoutUserEnvironment(closed), undefined);
+      }
+    }
   });
 
   it('tells the auth lines after it, which a right code passes over', () => {

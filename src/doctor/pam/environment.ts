@@ -1,15 +1,54 @@
-/** Rule FC12: if a PAM stack reads variables from the user's home, they reach the gate. See pam_env(8). */
+/** Rule FC12: what the user writes into the own home must not become a variable of the gate. See pam_env(8) and pam_env.conf(5). */
+import * as fs from 'node:fs';
 import { ok, type Finding } from '../finding.ts';
-import { modulesOf, pamStack, type PamLine } from './stack.ts';
+import { modulesOf, pamStack, type PamLine, type PamModule } from './stack.ts';
 
-/** Rule FC12: the variables in the user's ~/.pam_environment must not reach the gate. */
+const CONFIGURATION = '/etc/security/pam_env.conf';
+const TITLE = 'A file of the user sets variables that run code before the gate';
+
+/** Rule FC12: no line of pam_env may read ~/.pam_environment, and no variable may lead into the user's home. */
 export function examineUserEnvironment(service: string): Finding[] {
-  const modules = (['auth', 'session'] as const).flatMap((type) => modulesOf(quietStack(service, type)));
-  const reads = modules.filter(({ module, words }) => module === 'pam_env.so' && words.includes('user_readenv=1'));
-  if (reads.length === 0) return [ok('FC12', "No PAM module reads the user's ~/.pam_environment", `PAM service ${service}`)];
-  const detail = `${reads.map(({ where }) => where).join(', ')}: pam_env.so has user_readenv=1`;
-  const title = 'A file of the user sets variables that run code before the gate (~/.pam_environment)';
-  return [{ id: 'FC12', severity: 'fail', title, detail, fix: 'write user_readenv=0 there; notp setup gate does it' }];
+  const stack = (['auth', 'session'] as const).flatMap((type) => modulesOf(quietStack(service, type)));
+  const lines = stack.filter(({ module }) => module === 'pam_env.so');
+  const reads = lines.filter(({ words }) => readsUserFile(words));
+  const findings = [...(reads.length > 0 ? [userFile(reads)] : []), ...lines.flatMap(homeVariables)];
+  return findings.length > 0 ? findings : [ok('FC12', "No PAM module takes variables from the user's home", `PAM service ${service}`)];
+}
+
+/** Whether pam_env reads ~/.pam_environment: as atoi(3) reads the number, and the last one counts. */
+export function readsUserFile(words: readonly string[]): boolean {
+  const [, number = ''] = /^user_readenv=(.*)$/.exec(words.findLast((word) => word.startsWith('user_readenv=')) ?? '') ?? [];
+  return Number.parseInt(number, 10) !== 0 && /^\s*[+-]?\d/.test(number);
+}
+
+function userFile(reads: readonly PamModule[]): Finding {
+  const detail = `${reads.map(({ where, words }) => `${where}: ${words.filter((word) => word.startsWith('user_readenv')).join(' ')}`).join(', ')}`;
+  return {
+    id: 'FC12',
+    severity: 'fail',
+    title: `${TITLE} (~/.pam_environment)`,
+    detail,
+    fix: 'write user_readenv=0 there; notp setup gate does it',
+  };
+}
+
+/** The variables that the module's file sets to a place in the user's home. PATH leads to no code before the gate. */
+function homeVariables({ where, words }: PamModule): Finding[] {
+  const file = words.findLast((word) => word.startsWith('conffile='))?.slice('conffile='.length) ?? CONFIGURATION;
+  const names = linesOf(file).flatMap((line) => /^\s*(\w+)\s.*@\{HOME\}/.exec(line)?.[1] ?? []);
+  const found = names.filter((name) => name !== 'PATH');
+  if (found.length === 0) return [];
+  const detail = `${file}: ${found.join(', ')} (read by ${where})`;
+  return [{ id: 'FC12', severity: 'fail', title: `${TITLE} (@{HOME})`, detail, fix: `take the lines with @{HOME} out of ${file}` }];
+}
+
+/** A line that ends in a backslash goes on in the next one. */
+function linesOf(file: string): string[] {
+  try {
+    return fs.readFileSync(file, 'utf8').replaceAll('\\\n', ' ').split('\n');
+  } catch {
+    return [];
+  }
 }
 
 function quietStack(service: string, type: 'auth' | 'session'): PamLine[] {

@@ -322,6 +322,24 @@ describe("the user's ~/.pam_environment", { skip: lacks({ root: true }) }, () =>
     assert.ok(detailOf(findings, 'FC12').includes(`/etc/pam.d/${inner}:1`));
   });
 
+  it('is named in whatever words pam_env reads it, and with each variable that leads into the home (FC12)', () => {
+    const found = (line: string): readonly string[] => wrong(examineUserEnvironment(pamService(`${line}\n`)));
+    for (const word of ['=2', '=01', '=+1', '=-1', '=11', '=1x', '=0 user_readenv=1'])
+      assert.deepEqual(found(`auth required pam_env.so user_readenv${word}`), ['FC12'], word);
+    assert.deepEqual(found('session required pam_env.so [user_readenv= 1]'), ['FC12']);
+    for (const word of ['=0', '=', '=x1', '=1 user_readenv=0'])
+      assert.deepEqual(found(`session required pam_env.so user_readenv${word}`), [], word);
+    const file = path.join(scratchFolder('pam-env'), 'pam_env.conf');
+    for (const [text, ids] of [
+      ['XDG_DATA_DIRS DEFAULT=/usr/share:@{HOME}/data\n', ['FC12']],
+      ['BASH_ENV DEFAULT= \\\n @{HOME}/x\n', ['FC12']],
+      ['# BASH_ENV DEFAULT=@{HOME}/x\nPATH OVERRIDE=@{HOME}/bin:${PATH}\nLANG DEFAULT=C\n', []],
+    ] as const) {
+      fs.writeFileSync(file, text);
+      assert.deepEqual(found(`session required pam_env.so conffile=${file}`), ids, text);
+    }
+  });
+
   it('is not where it does not, nor in the example', () => {
     assert.deepEqual(wrong(examineUserEnvironment(pamService('session required pam_env.so user_readenv=0\n#user_readenv=1\n'))), []);
     assert.deepEqual(wrong(examineUserEnvironment(pamService(exampleStack('sshd-notp')))), []);
