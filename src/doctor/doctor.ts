@@ -15,7 +15,7 @@ import { tryGate } from './sshd/gate-try.ts';
 import { examineKeys } from './sshd/keys.ts';
 import { examineOutage } from './host/outage.ts';
 import { examinePam, pamPrograms, type PamService } from './pam/pam.ts';
-import { examineUserEnvironment } from './pam/environment.ts';
+import { examineUserEnvironment, examineUserUnits } from './pam/environment.ts';
 import { servicesWithNotp } from './pam/stack.ts';
 import { statusToBe } from '../store/enrolment.ts';
 import type { Enrolment } from '../store/store.ts';
@@ -140,7 +140,14 @@ async function examineGate(config: Config, servers: readonly SshdReport[], peopl
   // A program that others may have changed is never run.
   const tried = isRoot() && trusted ? commands.map(tryGate) : [];
   const services = [...new Set(gates.map(({ pamService }) => pamService))];
-  return unique([...programs, ...tried, ...keys, ...examineShells(gated(people, gates)), ...services.flatMap(examineUserEnvironment)]);
+  return unique([
+    ...programs,
+    ...tried,
+    ...keys,
+    ...examineShells(gated(people, gates)),
+    ...services.flatMap(examineUserEnvironment),
+    ...services.flatMap(examineUserUnits),
+  ]);
 }
 
 /** The people for whom at least one of the servers forces the gate. */

@@ -1,4 +1,4 @@
-/** Rule FC12: what the user writes into the own home must not become a variable of the gate. See pam_env(8) and pam_env.conf(5). */
+/** Rules FC12 and FC19: what the user's home makes PAM do before the gate. See pam_env(8), pam_env.conf(5) and pam_systemd(8). */
 import * as fs from 'node:fs';
 import { ok, type Finding } from '../finding.ts';
 import { modulesOf, pamStack, type PamLine, type PamModule } from './stack.ts';
@@ -22,7 +22,9 @@ export function readsUserFile(words: readonly string[]): boolean {
 }
 
 function userFile(reads: readonly PamModule[]): Finding {
-  const detail = `${reads.map(({ where, words }) => `${where}: ${words.filter((word) => word.startsWith('user_readenv')).join(' ')}`).join(', ')}`;
+  const detail = reads
+    .map(({ where, words }) => `${where}: ${words.filter((word) => word.startsWith('user_readenv')).join(' ')}`)
+    .join(', ');
   return {
     id: 'FC12',
     severity: 'fail',
@@ -40,6 +42,15 @@ function homeVariables({ where, words }: PamModule): Finding[] {
   if (found.length === 0) return [];
   const detail = `${file}: ${found.join(', ')} (read by ${where})`;
   return [{ id: 'FC12', severity: 'fail', title: `${TITLE} (@{HOME})`, detail, fix: `take the lines with @{HOME} out of ${file}` }];
+}
+
+/** Rule FC19: where a session opens, pam_systemd(8) starts units of the user, and that is before the gate. */
+export function examineUserUnits(service: string): Finding[] {
+  const starts = modulesOf(quietStack(service, 'session')).filter(({ module }) => module === 'pam_systemd.so');
+  if (starts.length === 0) return [];
+  const fix = 'use the PAM door (notp setup pam), or have none started: systemctl mask user@.service';
+  const title = "Units in the user's ~/.config/systemd run before the gate";
+  return [{ id: 'FC19', severity: 'info', title, detail: starts.map(({ where }) => where).join(', '), fix }];
 }
 
 /** A line that ends in a backslash goes on in the next one. */

@@ -95,6 +95,15 @@ export const BEFORE_GATE: readonly Attack[] = [
     setup: 'closed',
     doctor: ['FC12'],
   },
+  {
+    id: 'user-unit',
+    tries: '`~/.config/systemd/user`: a unit that systemd starts with the session',
+    situation: PLAIN,
+    script: `systemctl stop user@$uid.service; ${planted('.config/systemd/user/default.target.wants/x.service', '[Service]\nExecStart=/usr/bin/touch $effect').replace('[ -e $effect ]', 'appears $effect || appears $effect')}`,
+    defaults: 'open',
+    setup: 'open',
+    doctor: ['FC19'],
+  },
   { id: 'bash', tries: '`~/.bashrc`', ...SHELL_READS, script: `plant .bashrc "touch $effect"; ${withShell('bash')}` },
   { id: 'zsh', tries: '`~/.zshenv`', ...SHELL_READS, script: `plant .zshenv "touch $effect"; ${withShell('zsh')}` },
   {

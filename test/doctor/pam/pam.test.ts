@@ -314,6 +314,11 @@ describe('a PAM stack', { skip: lacks({ root: true }) }, () => {
   });
 });
 
+/** What is found where `line` is all of a stack. */
+function environmentOf(line: string): readonly string[] {
+  return wrong(examineUserEnvironment(pamService(`${line}\n`)));
+}
+
 describe("the user's ~/.pam_environment", { skip: lacks({ root: true }) }, () => {
   it('is named where a stack reads it, in an included file too (FC12)', () => {
     const inner = pamService('session required pam_env.so user_readenv=1 envfile=/etc/default/locale\n');
@@ -323,12 +328,11 @@ describe("the user's ~/.pam_environment", { skip: lacks({ root: true }) }, () =>
   });
 
   it('is named in whatever words pam_env reads it, and with each variable that leads into the home (FC12)', () => {
-    const found = (line: string): readonly string[] => wrong(examineUserEnvironment(pamService(`${line}\n`)));
     for (const word of ['=2', '=01', '=+1', '=-1', '=11', '=1x', '=0 user_readenv=1'])
-      assert.deepEqual(found(`auth required pam_env.so user_readenv${word}`), ['FC12'], word);
-    assert.deepEqual(found('session required pam_env.so [user_readenv= 1]'), ['FC12']);
+      assert.deepEqual(environmentOf(`auth required pam_env.so user_readenv${word}`), ['FC12'], word);
+    assert.deepEqual(environmentOf('session required pam_env.so [user_readenv= 1]'), ['FC12']);
     for (const word of ['=0', '=', '=x1', '=1 user_readenv=0'])
-      assert.deepEqual(found(`session required pam_env.so user_readenv${word}`), [], word);
+      assert.deepEqual(environmentOf(`session required pam_env.so user_readenv${word}`), [], word);
     const file = path.join(scratchFolder('pam-env'), 'pam_env.conf');
     for (const [text, ids] of [
       ['XDG_DATA_DIRS DEFAULT=/usr/share:@{HOME}/data\n', ['FC12']],
@@ -336,7 +340,7 @@ describe("the user's ~/.pam_environment", { skip: lacks({ root: true }) }, () =>
       ['# BASH_ENV DEFAULT=@{HOME}/x\nPATH OVERRIDE=@{HOME}/bin:${PATH}\nLANG DEFAULT=C\n', []],
     ] as const) {
       fs.writeFileSync(file, text);
-      assert.deepEqual(found(`session required pam_env.so conffile=${file}`), ids, text);
+      assert.deepEqual(environmentOf(`session required pam_env.so conffile=${file}`), ids, text);
     }
   });
 
