@@ -1,4 +1,5 @@
 /** Checks of PAM: the stacks of the services that ask notp for a code, each line and every path through them. */
+import * as path from 'node:path';
 import { messageOf } from '../../error.ts';
 import { quoted } from '../../otp/escape.ts';
 import { groupsByName, namesByUid, type User } from '../../system/users.ts';
@@ -39,10 +40,27 @@ export function hasFirstPass(service: string): boolean {
   return Array.isArray(lines) && opensWithoutCode(lines, { firstPass: true }) && branchOpensWithout(lines) !== 'factor';
 }
 
+/** Programs that keep the real uid of their caller, so that pam_rootok(8) lets root past there and nobody else. */
+const KEEP_THEIR_CALLER: ReadonlySet<string> = new Set(['su', 'su-l', 'chfn', 'chsh']);
+
+/** A module that never counts. */
+const NO_SAY = 'pam_warn.so';
+
+/** The stack as it is for others than root: a line that only lets root past does not count. */
+function forOthersThanRoot(lines: readonly PamLine[], { name }: PamService): PamLine[] {
+  if (!KEEP_THEIR_CALLER.has(path.basename(name))) return [...lines];
+  return lines.map((line) =>
+    line.kind === 'module' && line.module === 'pam_rootok.so' && actionsOf(line, 'failure').join() === 'ignore'
+      ? { ...line, module: NO_SAY }
+      : line,
+  );
+}
+
 /** Rules P7 and P9. */
 export function examinePam(service: PamService): Finding[] {
-  const lines = readStack(service.name);
-  if (!Array.isArray(lines)) return [fail('P7', 'The PAM stack cannot be read', lines.why, 'correct the file')];
+  const read = readStack(service.name);
+  if (!Array.isArray(read)) return [fail('P7', 'The PAM stack cannot be read', read.why, 'correct the file')];
+  const lines = forOthersThanRoot(read, service);
   const code = modulesOf(lines).find((line) => notpLine(line) === 'code');
   const calls = callsWithoutCode(service);
   if (code === undefined) return [...calls, ...branchAlone(lines, service)];

@@ -17,6 +17,8 @@ const CODE = 'auth requisite pam_exec.so quiet expose_authtok stdout /usr/bin/no
 const PERMIT = 'auth sufficient pam_permit.so';
 const FIRST = `auth [success=2 default=ignore] pam_exec.so quiet quiet_log ${FIRST_PASS}`;
 const UNIX = 'auth required pam_unix.so';
+/** The password as Debian's common-auth asks for it. */
+const STOCK = ['auth [success=1 default=ignore] pam_unix.so', 'auth requisite pam_deny.so', 'auth required pam_permit.so'];
 const SSS = 'auth required pam_sss.so';
 const ENV = 'auth required pam_env.so';
 const SUDO_CODE = 'auth requisite pam_exec.so seteuid quiet /usr/bin/notp pam --prompt-tty';
@@ -305,6 +307,23 @@ describe('a PAM stack', { skip: lacks({ root: true }) }, () => {
     assert.ok(!servicesWithNotp().includes(other));
     for (const words of ['--config /etc/notp/x.toml', '--config=/etc/notp/x.toml'])
       assert.deepEqual(found([`${CODE} ${words}`, PERMIT]), []);
+  });
+
+  it('lets root alone past by pam_rootok where the program keeps its caller, and anybody elsewhere', () => {
+    const folder = scratchFolder('pam');
+    const foundAt = (name: string, first: string): string[] => {
+      const file = path.join(folder, name);
+      fs.writeFileSync(file, ['auth required pam_shells.so', `auth ${first}`, ...STOCK, SUDO_CODE, ''].join('\n'));
+      return wrong(examinePam({ name: file, sshd: name === 'sshd' }));
+    };
+    for (const name of ['su', 'su-l', 'chfn', 'chsh']) {
+      assert.deepEqual(foundAt(name, 'sufficient pam_rootok.so'), [], name);
+      assert.deepEqual(foundAt(name, '[success=4 default=ignore] pam_rootok.so'), [], name);
+      assert.deepEqual(foundAt(name, 'required pam_rootok.so'), [], name);
+      assert.deepEqual(foundAt(name, 'sufficient pam_wheel.so trust'), ['P7'], name);
+    }
+    // They begin as root, whoever asks.
+    for (const name of ['login', 'cron']) assert.deepEqual(foundAt(name, 'sufficient pam_rootok.so'), ['P7'], name);
   });
 
   it('is looked at wherever notp stands in it', () => {
