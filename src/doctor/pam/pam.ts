@@ -34,10 +34,10 @@ export function pamPrograms({ name }: PamService): string[] {
     .filter((program) => program !== '/bin/sh');
 }
 
-/** Whether the first pass of a login asks for another factor. If not, keyboard-interactive twice asks for codes alone. */
+/** Whether the first pass of a login asks for another factor, or never succeeds. If not, keyboard-interactive twice asks for codes alone. */
 export function hasFirstPass(service: string): boolean {
   const lines = readStack(service);
-  return Array.isArray(lines) && opensWithoutCode(lines, { firstPass: true }) && branchOpensWithout(lines) !== 'factor';
+  return Array.isArray(lines) && branchOpensWithout(lines) !== 'factor';
 }
 
 /** Programs that keep the real uid of their caller, so that pam_rootok(8) lets root past there and nobody else. */
@@ -66,7 +66,7 @@ export function examinePam(service: PamService): Finding[] {
   if (code === undefined) return [...calls, ...branchAlone(lines, service)];
   const findings = [
     ...calls,
-    ...wrongLine(code, service),
+    ...modulesOf(lines).flatMap((line) => (notpLine(line) === 'code' ? wrongLine(line, service) : [])),
     ...wrongPaths(lines, service),
     ...strayBranch(lines, service),
     ...openBranch(lines, service),

@@ -326,6 +326,13 @@ describe('a PAM stack', { skip: lacks({ root: true }) }, () => {
     for (const name of ['login', 'cron']) assert.deepEqual(foundAt(name, 'sufficient pam_rootok.so'), ['P7'], name);
   });
 
+  it('of sshd is named for every line that asks on a terminal, the second too: password and code never logged in', () => {
+    const included = pamService([...STOCK, SUDO_CODE, ''].join('\n'));
+    const findings = examinePam({ name: pamService([FIRST, CODE, PERMIT, `auth substack ${included}`, ''].join('\n')), sshd: true });
+    assert.deepEqual(wrong(findings), ['P7']);
+    assert.match(detailOf(findings, 'P7'), new RegExp(`/etc/pam.d/${included}:4: sshd has no terminal yet`));
+  });
+
   it('is looked at wherever notp stands in it', () => {
     const name = pamService(`${SUDO_CODE}\n`);
     assert.ok(servicesWithNotp().includes(name));

@@ -43,6 +43,25 @@ describe('the rules of the PAM door', { skip: NEEDS }, () => {
     }
   }
 
+  it('call nothing codes alone where a password comes before each code, though nobody may get in so', async () => {
+    const code = 'auth requisite pam_exec.so quiet';
+    const [inSshd, onTerminal] = [`${code} expose_authtok stdout /usr/bin/notp pam`, `${code} seteuid /usr/bin/notp pam --prompt-tty`];
+    const password = 'auth required pam_unix.so';
+    const first = /^auth.*success=3.*$/m.exec(exampleStack('sshd-notp'))?.[0].replace('=3', '=2') ?? '';
+    const permit = 'auth sufficient pam_permit.so';
+    for (const [stack, ids] of [
+      [[first, inSshd, permit, password, onTerminal], []],
+      [[password, inSshd], []],
+      [[first, inSshd, permit, 'auth optional pam_unix.so', 'auth required pam_permit.so'], ['P2 root']],
+      [[inSshd, permit], ['P2 root']],
+    ] as const) {
+      const { findings } = await world.examine(world.write(['PermitRootLogin yes'], 'pam'), {
+        pamService: pamService(`${stack.join('\n')}\n`),
+      });
+      assert.deepEqual(wrong(findings), ids, stack.join());
+    }
+  });
+
   for (const [list, ids] of [
     ['publickey,password', ['P2', 'P3']],
     ['password', ['P2', 'P3']],
