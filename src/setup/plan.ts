@@ -3,9 +3,9 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { messageOf, NotpError } from '../error.ts';
 import { shellCommand } from '../otp/escape.ts';
-import { pamStack } from '../doctor/pam/stack.ts';
+import { linesIn, modulesOf, notpLine, pamStack, type PamLine } from '../doctor/pam/stack.ts';
 import { readTrusted, type Attributes } from '../system/trusted.ts';
-import { skippedLines, PROMPT_FILE, withBlock, withoutUserEnvironment, type PamDoor, type ReadStack } from './pam-file.ts';
+import { skippedLines, PROMPT_FILE, withBlock, withoutBlock, withoutUserEnvironment, type PamDoor, type ReadStack } from './pam-file.ts';
 import type { Scope } from './scope.ts';
 import { dropInPath, dropInText, includeProblem, SSHD_CONFIG, type SshdDoor } from './sshd-drop-in.ts';
 import { costOfPamExec } from './sshd.ts';
@@ -91,6 +91,7 @@ function pamFile(name: string, door: PamDoor, scope: Scope): Change {
   const file = path.join(PAM_FOLDER, name);
   const before = present(file);
   if (before === undefined) throw new NotpError('refused', `there is no ${file}`, "copy the distribution's file there first");
+  refuseSecondCode(file, withoutBlock(text(before)));
   const after = withBlock(text(before), { door, scope, read: readStack });
   if (after !== undefined) return replacing(file, after);
   throw new NotpError(
@@ -100,16 +101,33 @@ function pamFile(name: string, door: PamDoor, scope: Scope): Change {
   );
 }
 
+/** Refuses if `file`, whose content without a block of notp is `old`, asks for a code already: nobody has two, and sshd could not ask twice. */
+function refuseSecondCode(file: string, old: string): void {
+  const found = modulesOf(readable(file, () => linesIn(old, 'auth', { file }))).find((line) => notpLine(line) !== undefined);
+  if (found === undefined) return;
+  const { where } = found;
+  throw new NotpError(
+    'refused',
+    `${file} starts notp already, by a line that setup did not write, and would ask for two codes: ${where}`,
+    `remove that line first, which also ends the codes of other services that include it; if pam-auth-update wrote it: pam-auth-update --disable notp`,
+  );
+}
+
+const CORRECT = `correct it in ${PAM_FOLDER} first`;
+
 const readStack: ReadStack = (stack, type) => {
-  const hint = `correct it in ${PAM_FOLDER} first`;
-  try {
-    const lines = pamStack(stack, type);
-    if (lines !== undefined) return lines;
-  } catch (error) {
-    throw new NotpError('refused', `the PAM stack ${stack} cannot be read: ${messageOf(error)}`, hint, { cause: error });
-  }
-  throw new NotpError('refused', `there is no PAM stack ${stack}`, hint);
+  const lines = readable(stack, () => pamStack(stack, type));
+  if (lines !== undefined) return lines;
+  throw new NotpError('refused', `there is no PAM stack ${stack}`, CORRECT);
 };
+
+function readable<T extends readonly PamLine[] | undefined>(stack: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    throw new NotpError('refused', `the PAM stack ${stack} cannot be read: ${messageOf(error)}`, CORRECT, { cause: error });
+  }
+}
 
 function replacing(file: string, after: string): Change {
   const before = present(file);

@@ -171,8 +171,12 @@ function isPlainFile(file: string | undefined): boolean {
 function linesOf(file: string, type: PamType, depth: number): PamLine[] {
   if (depth > MAX_DEPTH) throw new Error(`${file} is included too deeply`);
   if (fs.statSync(file).size > MAX_FILE_BYTES) throw new Error(`${file} is too large for a PAM stack`);
-  const texts = wholeLines(fs.readFileSync(file, 'utf8'));
-  return texts.flatMap(({ text, number }) => lineOf(text, type, { where: `${file}:${String(number)}`, depth }));
+  return linesIn(fs.readFileSync(file, 'utf8'), type, { file, depth });
+}
+
+/** The lines of `type` in `text`, the content of `file`. Throws if a file that it includes cannot be read. */
+export function linesIn(text: string, type: PamType, { file, depth = 0 }: { file: string; depth?: number }): PamLine[] {
+  return wholeLines(text).flatMap((line) => lineOf(line.text, type, { where: `${file}:${String(line.number)}`, depth }));
 }
 
 /**

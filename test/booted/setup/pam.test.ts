@@ -6,7 +6,7 @@ import { afterEach, before, describe, it } from 'node:test';
 import { CONTAINER_NEEDS } from '../../support/container.ts';
 import { lacks } from '../../support/world.ts';
 import { RED_HAT } from './red-hat.ts';
-import { answer, assertAsBefore, assertDone, bootHost, freshCode, loginOnceUp, snapshot, type Host } from './world.ts';
+import { answer, assertAsBefore, assertDone, bootHost, enableProfile, freshCode, loginOnceUp, snapshot, type Host } from './world.ts';
 
 const PASSWORD = 'login secret';
 const FOR_GOOD = ['--apply', '--confirm-within', 'never'];
@@ -129,6 +129,48 @@ describe('notp setup pam', { skip: lacks({ root: true, programs: [...CONTAINER_N
       await host.container.must(['rm', '/etc/notp/notp.toml']);
       assertAsBefore(host, files);
     });
+
+  it("is refused beside pam-auth-update's profile, or a line by hand, and logins go on: no password and code logged in", async () => {
+    const byHand = debian.replace(/^@include common-auth$/m, '$&\nauth requisite pam_exec.so expose_authtok quiet \\\n  /usr/bin/notp pam');
+    const files = snapshot(host);
+    const writeByHand = (): (() => void) => {
+      host.write('/etc/pam.d/sshd', byHand);
+      return () => {
+        host.write('/etc/pam.d/sshd', debian);
+      };
+    };
+    for (const [enable, line] of [
+      [() => enableProfile(host), 'common-auth'],
+      [writeByHand, 'sshd'],
+    ] as const) {
+      const disable = enable();
+      const asFound = snapshot(host);
+      for (const words of [FOR_GOOD, ['--apply', '--force'], []]) {
+        const { code, stderr } = await host.setup('pam', ...words);
+        assert.equal(code, 1, stderr);
+        assert.match(
+          stderr,
+          new RegExp(
+            `/sshd starts notp already.* two codes: /etc/pam.d/${line}:\\d+\nnotp: hint: remove that line first.* pam-auth-update --disable notp`,
+          ),
+        );
+      }
+      assertAsBefore(host, asFound);
+      disable();
+      assertAsBefore(host, files);
+    }
+    await apply('pam');
+    await passesWithKeyAndCode();
+    await passesWithPasswordAndCode();
+    // Enabled afterwards it is found, for what it is.
+    const disable = enableProfile(host);
+    const { stdout } = await host.container.run(['notp', 'doctor', '--json']);
+    disable();
+    assert.match(stdout, /"fail".*common-auth:\d+: sshd has no terminal yet/);
+    assert.doesNotMatch(stdout, /"fail".*Codes alone log in/);
+    assert.doesNotMatch(stdout, /"fail".*PAM service (su|su-l|chfn|chsh)\b/);
+    assertDone(await host.setup('undo'));
+  });
 
   it('asks for the same with the layout of Red Hat', async () => {
     for (const [name, text] of Object.entries(RED_HAT)) host.write(`/etc/pam.d/${name}`, text);

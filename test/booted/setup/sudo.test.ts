@@ -6,7 +6,7 @@ import type { Finding } from '../../../src/doctor/finding.ts';
 import type { Terminal } from '../../support/process.ts';
 import { lacks, type TestUser } from '../../support/world.ts';
 import { RED_HAT } from './red-hat.ts';
-import { answer, assertAsBefore, assertDone, bootHost, freshCode, snapshot, type Host } from './world.ts';
+import { answer, assertAsBefore, assertDone, bootHost, enableProfile, freshCode, snapshot, type Host } from './world.ts';
 
 const PASSWORD = 'login secret';
 const STACKS = ['sudo', 'sudo-i'] as const;
@@ -158,6 +158,32 @@ describe('notp setup sudo', { skip: lacks({ root: true, programs: [...CONTAINER_
     ] as const)
       assert.deepEqual(await openBy(sudoers, `${host.read(sudoers)}${line}\n`, { asks }), [wanted], line);
     assert.deepEqual(await found(), []);
+  });
+
+  it("is refused where sudo asks for a code already, by pam-auth-update's profile or by hand: it asked for two", async () => {
+    const files = snapshot(host);
+    const debian = STACKS.map((name) => [name, host.read(`/etc/pam.d/${name}`)] as const);
+    const line = 'auth requisite pam_exec.so seteuid quiet quiet_log /usr/bin/notp pam --prompt-tty';
+    const isRefused = async (where: string): Promise<void> => {
+      const asFound = snapshot(host);
+      const { code, stderr } = await host.setup('sudo', '--apply', '--confirm-within', 'never');
+      assert.equal(code, 1, stderr);
+      assert.match(stderr, new RegExp(`starts notp already.* two codes: /etc/pam.d/${where}:\\d+\n.*hint: remove that line`));
+      assertAsBefore(host, asFound);
+    };
+    const disableProfile = enableProfile(host);
+    await isRefused('common-auth');
+    await sudoAsksForPasswordAndCode();
+    disableProfile();
+    for (const [name, text] of debian) {
+      host.write(`/etc/pam.d/${name}`, text.replace(/^@include common-auth$/m, `$&\n${line}`));
+      await isRefused(name);
+      host.write(`/etc/pam.d/${name}`, text);
+    }
+    assertAsBefore(host, files);
+    await apply();
+    await apply('--user', 'alice');
+    await sudoAsksForPasswordAndCode();
   });
 
   it('is refused where the administrator is not enrolled', async () => {

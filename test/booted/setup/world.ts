@@ -5,7 +5,7 @@ import * as path from 'node:path';
 import { createHash } from 'node:crypto';
 import { bootContainer, installInto, type Container } from '../../support/container.ts';
 import { addContainerUser, sshIn, sshInTerminal, type SshInOptions } from '../../support/container-ssh.ts';
-import { sleep, type Ran, type Terminal } from '../../support/process.ts';
+import { ROOT, sleep, type Ran, type Terminal } from '../../support/process.ts';
 import { oathCode, type Enrolled, type TestUser } from '../../support/world.ts';
 
 export interface Host {
@@ -97,6 +97,17 @@ export function assertAsBefore(host: Host, files: Readonly<Record<string, string
     other.map((name) => `${name}: ${files[name] ?? 'absent'} -> ${now[name] ?? 'absent'}`),
     [],
   );
+}
+
+/** Writes into common-auth what pam-auth-update writes for the profile of the package. Gives a function that takes it back. */
+export function enableProfile(host: Host): () => void {
+  const file = '/etc/pam.d/common-auth';
+  const before = host.read(file);
+  const profile = fs.readFileSync(path.join(ROOT, 'packaging/pam-configs/notp'), 'utf8');
+  host.write(file, `${before}auth ${/^Auth:\n\t(.*)$/m.exec(profile)?.[1] ?? ''}\n`);
+  return () => {
+    host.write(file, before);
+  };
 }
 
 /** Logs in until sshd, which begins anew when it is reloaded, answers. */
