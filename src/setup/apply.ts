@@ -14,6 +14,7 @@ import { allUsers, userByName } from '../system/users.ts';
 import { limitsOf } from './limits.ts';
 import { isIn, lockOutReasons } from './lockout.ts';
 import { overruled } from './overruled.ts';
+import { ownFailures } from './own-failures.ts';
 import type { Change, Plan } from './plan.ts';
 import { alreadyUnconfirmed, isUnconfirmed, makeRecord, mark, release, unfinishedSetup, type Setup } from './record.ts';
 import type { Scope } from './scope.ts';
@@ -36,14 +37,20 @@ export interface ApplyOptions {
   /** Undefined: the setup counts as confirmed at once. */
   readonly confirmWithinSeconds: number | undefined;
   readonly reload: boolean;
-  /** Apply it even if it would lock somebody out, or replace a user's limit by the gate. */
+  /** Apply it even if it would lock somebody out, replace a user's limit by the gate, or leave a way around the code that was there before. */
   readonly force: boolean;
 }
 
+export interface Applied {
+  readonly setup: Setup;
+  /** The unit or process that was reloaded; undefined if none was. */
+  readonly reloaded: string | undefined;
+  /** The failures of the door's own rules that `force` has allowed. */
+  readonly left: readonly Finding[];
+}
+
 /** The setup is in place, or doctor rejected it and it was undone. */
-export type Outcome =
-  /** `reloaded`: the unit or process that was reloaded; undefined if none was. */
-  { readonly setup: Setup; readonly reloaded: string | undefined } | { readonly rejected: readonly Finding[] };
+export type Outcome = Applied | { readonly rejected: readonly Finding[] };
 
 /** Throws `refused` if the setup is refused or was undone. After any exception every file is as it was before. */
 export async function applyPlan(plan: Plan, options: ApplyOptions): Promise<Outcome> {
@@ -67,8 +74,10 @@ export async function applyPlan(plan: Plan, options: ApplyOptions): Promise<Outc
     if (plan.door !== 'sudo') checkSshd('every file is as it was before');
     const found = (await runDoctor(options)).filter((finding) => isConcerned(finding, plan.scope));
     // Those of KEEP_OUT do not come of what was written: before, they were asked of everybody who will be concerned.
-    const caused = failures(found).filter(({ id }) => !KEEP_OUT.includes(id));
-    const rejected = [...newFindings(before, caused), ...(plan.door === 'gate' ? overruled(found) : [])];
+    const failed = failures(found).filter(({ id }) => !KEEP_OUT.includes(id));
+    const own = ownFailures(plan, failed);
+    const caused = [...newFindings(before, failed), ...(plan.door === 'gate' ? overruled(found) : [])];
+    const rejected = unique([...caused, ...(options.force ? [] : own)]);
     if (rejected.length > 0) {
       takeBack(setup, begun);
       return { rejected };
@@ -76,7 +85,7 @@ export async function applyPlan(plan: Plan, options: ApplyOptions): Promise<Outc
     begun.reload = options.reload && plan.door !== 'sudo';
     const reloaded = begun.reload ? reloadSshd() : undefined;
     finish(setup, options);
-    return { setup, reloaded };
+    return { setup, reloaded, left: own };
   } catch (error) {
     takeBack(setup, begun);
     throw error;
@@ -177,6 +186,10 @@ function newFindings(before: readonly Finding[], after: readonly Finding[]): Fin
 function isConcerned({ user: name }: Finding, scope: Scope): boolean {
   const user = name === undefined ? undefined : userByName(name);
   return user === undefined || isIn(user, scope);
+}
+
+function unique(findings: readonly Finding[]): Finding[] {
+  return [...new Map(findings.map((finding) => [JSON.stringify(finding), finding])).values()];
 }
 
 function countLike({ id, user }: Finding, findings: readonly Finding[]): number {

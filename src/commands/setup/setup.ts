@@ -7,11 +7,10 @@ import type { Config } from '../../system/config.ts';
 import { printResult, say, sayError, sayHint, sayLine } from '../../terminal/printer.ts';
 import { isRoot } from '../../system/users.ts';
 import type { Finding } from '../../doctor/doctor.ts';
-import { applyPlan } from '../../setup/apply.ts';
+import { applyPlan, type Applied } from '../../setup/apply.ts';
 import { scopeOf, type Named } from '../../setup/concerned.ts';
 import { difference } from '../../setup/difference.ts';
 import { planFor, type Change, type Plan, type SetupDoor } from '../../setup/plan.ts';
-import type { Setup } from '../../setup/record.ts';
 import { describeScope } from '../../setup/scope.ts';
 import { PROGRAM } from '../../setup/sshd-drop-in.ts';
 import { InvalidArgumentError, Option, type Command } from 'commander';
@@ -46,7 +45,7 @@ export async function setup(
     throw new NotpError('refused', `there is no ${PROGRAM}`, 'sshd and PAM call it by that name: make a link with that name');
   const outcome = await applyPlan(plan, { ...options, config, ...surroundings });
   if ('rejected' in outcome) return sayRejected(outcome.rejected);
-  printApplied(plan, outcome.setup, outcome.reloaded, options, surroundings.now());
+  printApplied(plan, outcome, options, surroundings.now());
   return 0;
 }
 
@@ -67,14 +66,19 @@ function asJson(change: Change): string {
 }
 
 function sayRejected(findings: readonly Finding[]): number {
-  for (const { id, user, title, detail, fix } of findings) {
-    sayError(`${id}${user === undefined ? '' : ` (${user})`}: ${title}: ${detail}`, fix === '' ? undefined : fix);
-  }
-  sayError('notp doctor found problems with this setup, so all files were restored', 'fix these problems, and try again');
+  for (const finding of findings) sayError(textOf(finding), finding.fix === '' ? undefined : finding.fix);
+  sayError(
+    'notp doctor found problems with this setup, so all files were restored',
+    'fix these problems, or leave those users out with --user or --group, and try again',
+  );
   return 1;
 }
 
-function printApplied(plan: Plan, made: Setup, reloaded: string | undefined, options: SetupOptions, nowMs: number): void {
+function textOf({ id, user, title, detail }: Finding): string {
+  return `${id}${user === undefined ? '' : ` (${user})`}: ${title}: ${detail}`;
+}
+
+function printApplied(plan: Plan, { setup: made, reloaded, left }: Applied, options: SetupOptions, nowMs: number): void {
   const within = options.confirmWithinSeconds;
   const until = within === undefined ? undefined : new Date(nowMs + within * 1000).toISOString();
   if (options.json) {
@@ -86,6 +90,7 @@ function printApplied(plan: Plan, made: Setup, reloaded: string | undefined, opt
   for (const { file } of plan.changes) sayLine(`Wrote ${file}`);
   if (reloaded !== undefined) sayLine(`Reloaded ${reloaded}`);
   for (const note of plan.notes) sayHint(note);
+  for (const finding of left) sayHint(`notp doctor still fails: ${textOf(finding)}`);
   if (plan.door !== 'sudo' && reloaded === undefined) sayHint('no sshd was reloaded: new logins ask for a code only after you reload it');
   sayHint(`the backup of the files is in ${made.folder}`);
   if (until === undefined) return;
