@@ -38,7 +38,7 @@ _notp_options() {
     'notp setup gate') found='--config --apply --dry-run --user --group --confirm-within --force --no-reload --json --help' ;;
     'notp setup pam') found='--config --apply --dry-run --user --group --confirm-within --force --no-reload --json --help' ;;
     'notp setup sudo') found='--config --apply --dry-run --user --group --confirm-within --force --no-reload --json --help' ;;
-    'notp setup confirm') found='--json --help' ;;
+    'notp setup confirm') found='--force --json --help' ;;
     'notp setup undo') found='--force --no-reload --json --help' ;;
     'notp doctor') found='--config --user --sshd-config --json --help' ;;
     'notp gate') found='--config --help' ;;

@@ -326,6 +326,7 @@ complete -c notp -n "__notp_at 'notp setup sudo'" -l no-reload -d 'do not reload
 complete -c notp -n "__notp_at 'notp setup sudo'" -l json -d 'print one JSON object for each file'
 complete -c notp -n "__notp_at 'notp setup sudo'" -s h -l help -d 'display help for command'
 # notp setup confirm
+complete -c notp -n "__notp_at 'notp setup confirm'" -l force -d 'confirm it although nobody whom it is for has come in by the new door yet'
 complete -c notp -n "__notp_at 'notp setup confirm'" -l json -d 'print one JSON object'
 complete -c notp -n "__notp_at 'notp setup confirm'" -s h -l help -d 'display help for command'
 # notp setup undo

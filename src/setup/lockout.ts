@@ -33,7 +33,7 @@ export async function lockOutReasons(
 }
 
 /** The user who called sudo; else the one who logged in (loginuid, proc(5)); else root. A false value only removes a protection. */
-function administrator(environment: NodeJS.ProcessEnv): User {
+export function administrator(environment: NodeJS.ProcessEnv): User {
   const sudoer = userByName(environment['SUDO_USER'] ?? '');
   if (sudoer !== undefined) return sudoer;
   try {

@@ -4,6 +4,7 @@ import { NotpError } from '../error.ts';
 import { parseJson } from '../json.ts';
 import type { Attributes } from '../system/trusted.ts';
 import type { Plan, Present, SetupDoor } from './plan.ts';
+import type { Scope } from './scope.ts';
 
 const VERSION = 'setup/1';
 
@@ -22,6 +23,8 @@ export interface Manifest {
   readonly notp: typeof VERSION;
   readonly id: string;
   readonly door: SetupDoor;
+  /** Absent in records of an earlier notp. */
+  readonly scope?: Scope;
   /** Larger than that of each earlier setup, whatever the clock says; absent in records of an earlier notp. */
   readonly order?: number;
   /** RFC 3339, by a clock that may be put right later. */
@@ -31,7 +34,7 @@ export interface Manifest {
 }
 
 export function manifestOf(
-  { door, changes }: Plan,
+  { door, scope, changes }: Plan,
   { id, order, created }: Pick<Required<Manifest>, 'id' | 'order' | 'created'>,
 ): Manifest {
   const files = changes.map(({ file, before, after }) => ({
@@ -39,7 +42,7 @@ export function manifestOf(
     before: before === undefined ? null : fingerprint(before),
     after: fingerprint(after),
   }));
-  return { notp: VERSION, id, door, order, created, files };
+  return { notp: VERSION, id, door, scope, order, created, files };
 }
 
 export function fingerprint({ bytes, mode, uid, gid }: Present): Fingerprint {
@@ -51,8 +54,8 @@ export function isEqual(one: Fingerprint | null, other: Fingerprint | null): boo
   return one.sha256 === other.sha256 && one.mode === other.mode && one.uid === other.uid && one.gid === other.gid;
 }
 
-export function printManifest({ notp, id, door, order, created, files }: Manifest): string {
-  return JSON.stringify({ notp, id, door, order, created, files }, undefined, 2) + '\n';
+export function printManifest({ notp, id, door, scope, order, created, files }: Manifest): string {
+  return JSON.stringify({ notp, id, door, scope, order, created, files }, undefined, 2) + '\n';
 }
 
 /** The order in which setups are undone: the newest first. */

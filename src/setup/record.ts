@@ -74,6 +74,11 @@ export function markText(setup: Setup, as: Mark): string | undefined {
   return has(setup, as) ? fs.readFileSync(path.join(setup.folder, as), 'utf8') : undefined;
 }
 
+/** When mark() was called, in milliseconds of Unix time. The mark must be set. */
+export function markedAtMs(setup: Setup, as: Mark): number {
+  return fs.statSync(path.join(setup.folder, as)).mtimeMs;
+}
+
 /** Frees the place for an unconfirmed setup, because `setup` is confirmed or being undone. False if `setup` does not hold the place. */
 export function release(setup: Setup, as: 'confirmed' | 'undoing'): boolean {
   if (unconfirmedId() !== setup.id) return false;

@@ -15,6 +15,8 @@ export interface Scope {
   readonly groups: readonly string[];
 }
 
+export const EVERYBODY: Scope = { users: [], groups: [] };
+
 /** Characters that sshd reads as a pattern, list or quote, some of them differently by version. `[` and `]` enclose words of PAM. */
 const NO_PATTERN = /[,!*?"'#=:[\]]|\\[\\ ]|^ | $|\\$/;
 

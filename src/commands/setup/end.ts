@@ -8,7 +8,7 @@ import { changedSince, endUndo, restoreFiles } from '../../setup/undo.ts';
 import { printResult, sayHint, sayLine } from '../../terminal/printer.ts';
 import { isRoot } from '../../system/users.ts';
 import { Option, type Command } from 'commander';
-import { type Finish } from '../options.ts';
+import { configOf, type Finish, type Surroundings } from '../options.ts';
 
 export interface UndoOptions {
   /** Undo only the setup with this id (`true`: any), and only if it is not confirmed. For the timer and the next boot. */
@@ -18,9 +18,10 @@ export interface UndoOptions {
   readonly json: boolean;
 }
 
-function confirm({ json }: { readonly json: boolean }): number {
+async function confirm({ json, force }: Pick<UndoOptions, 'json' | 'force'>, environment: NodeJS.ProcessEnv): Promise<number> {
   requireRoot('confirm');
-  const { id, door } = confirmSetup();
+  // The doors read the configuration at its usual place.
+  const { id, door } = await confirmSetup(configOf({}), { environment, force });
   if (json) printResult(JSON.stringify({ id, door, confirmed: true }) + '\n');
   else sayLine(`Confirmed: ${door} stays as it is`);
   sayHint('notp setup undo can still remove it');
@@ -90,14 +91,15 @@ interface EndFlags {
 }
 
 /** Adds `confirm`. */
-export function addConfirm(setup: Command, finish: Finish): void {
+export function addConfirm(setup: Command, { environment }: Surroundings, finish: Finish): void {
   setup
     .command('confirm')
-    .description('keep what was set up; run it from a login that began after it')
+    .description('keep what was set up; run it from a new login, once the new door has let somebody in')
     .allowExcessArguments(false)
+    .option('--force', 'confirm it although nobody whom it is for has come in by the new door yet')
     .option('--json', 'print one JSON object')
     .action(async (flags: EndFlags) => {
-      finish(confirm({ json: flags.json === true }));
+      finish(await confirm({ json: flags.json === true, force: flags.force === true }, environment));
     });
 }
 

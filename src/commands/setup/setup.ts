@@ -128,7 +128,7 @@ export function addSetup(program: Command, surroundings: Surroundings, finish: F
       '\nExamples:\n  notp setup gate                               show what would be written\n  sudo notp setup gate --group admins --apply   write it; undone again unless\n  sudo notp setup confirm                       this is run in a new login',
     );
   for (const door of ['gate', 'pam', 'sudo'] as const) addDoor(command, door, surroundings, finish);
-  addConfirm(command, finish);
+  addConfirm(command, surroundings, finish);
   addUndo(command, finish);
 }
 

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { afterEach, before, describe, it } from 'node:test';
 import { CONTAINER_NEEDS } from '../../support/container.ts';
-import { lacks } from '../../support/world.ts';
+import { lacks, type TestUser } from '../../support/world.ts';
 import { assertAsBefore, assertDone, bootHost, freshCode, snapshot, untilUndone, type Host } from './world.ts';
 
 const SELF = ['sudo', 'notp', 'setup'];
@@ -65,10 +65,10 @@ describe('notp setup gate', { skip: lacks({ root: true, programs: [...CONTAINER_
   });
 
   it('is confirmed by no process that is no login: of the service manager, of cron, or left over by the old session', async () => {
-    assertDone(await host.login(host.alice, [...SELF, 'gate', '--apply', '--user', 'bob']));
+    assertDone(await host.login(host.alice, [...SELF, 'gate', '--apply', '--user', 'bob', '--user', 'alice']));
     const confirm = ['notp', 'setup', 'confirm'];
     const orphan = 'sudo sh -c "(sleep 1; notp setup confirm; echo =\\$?) >/root/orphan 2>&1 </dev/null &"';
-    assertDone(await host.login(host.alice, [orphan]));
+    assertDone(await host.login(host.alice, [orphan], await freshCode(host, host.alice)));
     host.write('/etc/systemd/system/at-once.service', `[Service]\nType=oneshot\nExecStart=/usr/bin/notp setup confirm\n`);
     await host.container.must(['systemctl', 'daemon-reload']);
     const ways = [
@@ -87,12 +87,12 @@ describe('notp setup gate', { skip: lacks({ root: true, programs: [...CONTAINER_
     }
     await host.container.must(['sh', '-c', 'for i in 1 2 3 4 5 6 7 8 9; do ! grep -q = /root/orphan || break; sleep 1; done']);
     assert.match(host.read('/root/orphan'), /this is not an SSH login[^]*=1\n$/);
-    assertDone(await host.login(host.alice, [...SELF, 'confirm']));
+    assertDone(await host.login(host.alice, [...SELF, 'confirm'], await freshCode(host, host.alice)));
     assertDone(await host.setup('undo'));
   });
 
   it('is confirmed by no login that sshd did not let in: login -f confirmed it, also in a transient unit, and nobody had authenticated', async () => {
-    assertDone(await host.setup('gate', '--user', 'bob', '--apply', '--force'));
+    assertDone(await host.setup('gate', '--user', 'alice', '--apply'));
     for (const unit of [[], ['systemd-run', '--pty', '-q']]) {
       const console = host.container.inTerminal([...unit, 'login', '-f', 'root']);
       await console.expect(/# /);
@@ -101,8 +101,31 @@ describe('notp setup gate', { skip: lacks({ root: true, programs: [...CONTAINER_
       console.send('exit\r');
       await console.exited;
     }
-    assertDone(await host.login(host.alice, [...SELF, 'confirm']));
+    assertDone(await host.login(host.alice, [...SELF, 'confirm'], await freshCode(host, host.alice)));
     assertDone(await host.setup('undo'));
+  });
+
+  it('is confirmed once somebody whom it is for has come in by it: one who was asked for nothing confirmed it', async () => {
+    host.write('/etc/sudoers.d/bob', 'bob ALL=(ALL) NOPASSWD: ALL\n', 0o440);
+    const isRefused = async (user: TestUser, whom: string): Promise<void> => {
+      const { code, stderr } = await host.login(user, [...SELF, 'confirm']);
+      assert.equal(code, 1);
+      assert.match(
+        stderr,
+        new RegExp(`accepted no SSH login since the setup \\(for ${whom}\\), .*\n.*hint: let one of them log in by SSH`),
+      );
+    };
+    assertDone(await host.login(host.alice, ['true']));
+    assertDone(await host.setup('gate', '--user', 'alice', '--apply'));
+    await isRefused(host.bob, 'the users alice');
+    assert.equal((await host.login(host.alice, ['true'], '000000')).code, 1);
+    await isRefused(host.bob, 'the users alice');
+    assertDone(await host.login(host.alice, ['true'], await freshCode(host, host.alice)));
+    assertDone(await host.login(host.bob, [...SELF, 'confirm']));
+    // Somebody was asked, but by the setup before.
+    assertDone(await host.setup('gate', '--apply', '--no-reload'));
+    await isRefused(host.bob, 'everybody');
+    assertDone(await host.login(host.bob, [...SELF, 'confirm', '--force']));
   });
 
   it('is undone by itself where nobody confirms it, although the login that applied it is over', async () => {

@@ -106,6 +106,16 @@ describe('notp setup pam', { skip: lacks({ root: true, programs: [...CONTAINER_N
     assert.equal(await terminal.exited, 0);
   });
 
+  it('is confirmed once somebody whom it is for has come in by it', async () => {
+    host.write('/etc/sudoers.d/bob', 'bob ALL=(ALL) NOPASSWD: ALL\n', 0o440);
+    const confirm = ['sudo', 'notp', 'setup', 'confirm'];
+    assertDone(await host.setup('pam', '--group', 'alice', '--apply'));
+    const refused = await loginOnceUp(host, host.bob, confirm);
+    assert.deepEqual([refused.code, /accepted no SSH login since the setup \(for the groups alice\)/.test(refused.stderr)], [1, true]);
+    await passesWithKeyAndCode();
+    assertDone(await host.login(host.bob, confirm));
+  });
+
   it('is refused where root logs in with a key, and PermitRootLogin makes every code wrong', async () => {
     await host.container.must(['cp', '/root/.ssh/id_ed25519.pub', '/root/.ssh/authorized_keys']);
     await host.container.must(['notp-enroll', 'root', '--no-confirm', '--json']);

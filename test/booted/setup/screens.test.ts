@@ -3,11 +3,11 @@ import assert from 'node:assert/strict';
 import { before, describe, it } from 'node:test';
 import { CONTAINER_NEEDS } from '../../support/container.ts';
 import { lacks } from '../../support/world.ts';
-import { assertDone, bootHost, snapshot, type Host } from './world.ts';
+import { answer, assertDone, bootHost, freshCode, snapshot, type Host } from './world.ts';
 
 const JSON_DIFF = /^--- \/etc\/pam\.d\/sudo\n\+\+\+ \/etc\/pam\.d\/sudo\n@@ /;
 
-describe('notp setup', { skip: lacks({ root: true, programs: [...CONTAINER_NEEDS.programs, 'patch'] }) }, () => {
+describe('notp setup', { skip: lacks({ root: true, programs: [...CONTAINER_NEEDS.programs, 'oathtool', 'patch'] }) }, () => {
   let host: Host;
   before(async () => {
     host = await bootHost('setup-screens');
@@ -55,12 +55,32 @@ describe('notp setup', { skip: lacks({ root: true, programs: [...CONTAINER_NEEDS
     const applied = await host.setup('sudo', '--json', '--apply', '--confirm-within', '1h');
     const last = JSON.parse(applied.stdout.trim().split('\n').at(-1) ?? '') as Record<string, unknown>;
     assert.deepEqual({ ...last, id: '' }, { id: '', door: 'sudo', reloaded: null, confirm_within_seconds: 3600 });
-    const confirmed = await host.login(host.alice, ['sudo', '-n', 'notp', 'setup', 'confirm', '--json']);
+    const confirm = ['sudo', '-n', 'notp', 'setup', 'confirm', '--json'];
+    const early = await host.login(host.alice, confirm);
+    assert.deepEqual([early.code, early.stdout], [1, '']);
+    assert.match(
+      early.stderr,
+      /accepted no code at sudo since the setup \(for everybody\), .*\nnotp: hint: call sudo -k id as one of them, with a code/,
+    );
+    await giveCodeAtSudo();
+    const confirmed = await host.login(host.alice, confirm);
     assert.deepEqual(JSON.parse(confirmed.stdout), { id: last['id'], door: 'sudo', confirmed: true });
     const undone = await host.setup('undo', '--json');
     const wanted = { id: last['id'], door: 'sudo', undone: true, files: ['/etc/pam.d/sudo', '/etc/pam.d/sudo-i'], changed: [] };
     assert.deepEqual(JSON.parse(undone.stdout), wanted);
   });
+
+  const giveCodeAtSudo = async (): Promise<void> => {
+    const free = host.read('/etc/sudoers.d/alice');
+    host.write('/etc/sudoers.d/alice', 'Defaults lecture=never\nalice ALL=(ALL) ALL\n', 0o440);
+    await host.container.must(['chpasswd'], { input: 'alice:login secret\n' });
+    const code = await freshCode(host, host.alice);
+    const terminal = host.container.inTerminal(['sudo', '-k', 'id', '-u'], { as: 'alice' });
+    await answer(terminal, /password for alice: /, 'login secret');
+    await answer(terminal, /One-time code: /, code);
+    await terminal.expect(/^0\r$/m);
+    host.write('/etc/sudoers.d/alice', free, 0o440);
+  };
 
   it('gives the difference as JSON of UTF-8 where a file is of another encoding, and leaves its bytes alone', async () => {
     const sudo = host.read('/etc/pam.d/sudo');
