@@ -40,6 +40,7 @@ _notp_options() {
     'notp setup sudo') found='--config --apply --dry-run --user --group --confirm-within --force --no-reload --json --help' ;;
     'notp setup confirm') found='--force --json --help' ;;
     'notp setup undo') found='--force --no-reload --json --help' ;;
+    'notp setup callers') found='--json --help' ;;
     'notp doctor') found='--config --user --sshd-config --json --help' ;;
     'notp gate') found='--config --help' ;;
     'notp pam') found='--config --first-pass --prompt-tty --help' ;;
@@ -56,7 +57,7 @@ _notp_commands() {
     'notp host-key') found='init id rotate retire' ;;
     'notp store') found='migrate copy hosts approve approved refresh' ;;
     'notp audit') found='verify report' ;;
-    'notp setup') found='gate pam sudo confirm undo' ;;
+    'notp setup') found='gate pam sudo confirm undo callers' ;;
   esac
 }
 

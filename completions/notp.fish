@@ -30,7 +30,7 @@ function __notp_at
             case 'notp audit'
                 set following verify report
             case 'notp setup'
-                set following gate pam sudo confirm undo
+                set following gate pam sudo confirm undo callers
         end
         if string match -q -- '-*' $word
             contains -- $word --config --user --seal --issuer --account --digits --period --algorithm --recovery --qr --qr-file --passphrase-file --batch --out --image --new-passphrase-file --since --until --file --event --reason --context --rhost --ref -n --lines --host --key --from --to --group --confirm-within --sshd-config
@@ -292,6 +292,7 @@ complete -c notp -n "__notp_at 'notp setup' 0" -a pam -d 'have sshd ask for key 
 complete -c notp -n "__notp_at 'notp setup' 0" -a sudo -d 'have sudo ask for a code on its terminal'
 complete -c notp -n "__notp_at 'notp setup' 0" -a confirm -d 'keep what was set up'
 complete -c notp -n "__notp_at 'notp setup' 0" -a undo -d 'remove all that was set up'
+complete -c notp -n "__notp_at 'notp setup' 0" -a callers -d 'list the files of sshd and PAM that start notp'
 # notp setup gate
 complete -c notp -n "__notp_at 'notp setup gate'" -l config -r -F -d 'configuration file'
 complete -c notp -n "__notp_at 'notp setup gate'" -l apply -d 'write the configuration'
@@ -334,6 +335,9 @@ complete -c notp -n "__notp_at 'notp setup undo'" -l force -d 'restore also file
 complete -c notp -n "__notp_at 'notp setup undo'" -l no-reload -d 'do not reload sshd'
 complete -c notp -n "__notp_at 'notp setup undo'" -l json -d 'print one JSON object for each setup'
 complete -c notp -n "__notp_at 'notp setup undo'" -s h -l help -d 'display help for command'
+# notp setup callers
+complete -c notp -n "__notp_at 'notp setup callers'" -l json -d 'print one JSON object for each file'
+complete -c notp -n "__notp_at 'notp setup callers'" -s h -l help -d 'display help for command'
 # notp doctor
 complete -c notp -n "__notp_at 'notp doctor'" -l config -r -F -d 'configuration file'
 complete -c notp -n "__notp_at 'notp doctor'" -l user -x -a '(__fish_complete_users)' -d 'check only these users'

@@ -29,7 +29,9 @@ export const PAGES: Readonly<Record<string, Readonly<Record<string, readonly str
   },
   'notp-enroll.1': { OPTIONS: ['notp-enroll', 'notp enroll'] },
   'notp-audit.1': { OPTIONS: ['notp audit', 'notp audit verify', 'notp audit report'] },
-  'notp-setup.8': { OPTIONS: ['notp setup gate', 'notp setup pam', 'notp setup sudo', 'notp setup confirm', 'notp setup undo'] },
+  'notp-setup.8': {
+    OPTIONS: ['notp setup gate', 'notp setup pam', 'notp setup sudo', 'notp setup confirm', 'notp setup undo', 'notp setup callers'],
+  },
   'notp-doctor.8': { OPTIONS: ['notp doctor'] },
   'notp-gate.8': { OPTIONS: ['notp gate'] },
   'notp-pam.8': { OPTIONS: ['notp pam'] },

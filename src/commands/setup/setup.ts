@@ -14,6 +14,7 @@ import { planFor, type Change, type Plan, type SetupDoor } from '../../setup/pla
 import { describeScope } from '../../setup/scope.ts';
 import { PROGRAM } from '../../setup/sshd-drop-in.ts';
 import { InvalidArgumentError, Option, type Command } from 'commander';
+import { addCallers } from './callers.ts';
 import { addConfirm, addUndo } from './end.ts';
 import { common, configOf, type CommonFlags, type Finish, type Surroundings } from '../options.ts';
 
@@ -117,7 +118,7 @@ const DOORS: Readonly<Record<SetupDoor, string>> = {
 
 const MAX_CONFIRM_SECONDS = 86_400;
 
-/** Adds `setup` with `gate`, `pam`, `sudo`, `confirm` and `undo`. */
+/** Adds `setup` with `gate`, `pam`, `sudo`, `confirm`, `undo` and `callers`. */
 export function addSetup(program: Command, surroundings: Surroundings, finish: Finish): void {
   const command = program
     .command('setup')
@@ -130,6 +131,7 @@ export function addSetup(program: Command, surroundings: Surroundings, finish: F
   for (const door of ['gate', 'pam', 'sudo'] as const) addDoor(command, door, surroundings, finish);
   addConfirm(command, surroundings, finish);
   addUndo(command, finish);
+  addCallers(command, finish);
 }
 
 function addDoor(parent: Command, door: SetupDoor, surroundings: Surroundings, finish: Finish): void {

@@ -83,7 +83,7 @@ export function notpLine(line: PamModule): 'code' | 'first-pass' | 'other' | und
   const found = execWords(line) ?? [];
   if (isFirstPassInShell(found)) return 'first-pass';
   const [program = '', pam, ...flags] = found;
-  if (path.basename(program) !== 'notp' || pam !== 'pam') return found.some(namesNotp) || isNotp(program) ? 'other' : undefined;
+  if (path.basename(program) !== 'notp' || pam !== 'pam') return found.some(startsNotp) ? 'other' : undefined;
   const asks = flags.filter((flag, i) => !flag.startsWith('--config=') && flag !== '--config' && flags[i - 1] !== '--config');
   if (asks.every((flag) => flag === '--prompt-tty')) return 'code';
   return asks.every((flag) => flag === '--first-pass') ? 'first-pass' : 'other';
@@ -107,6 +107,11 @@ function isFirstPassInShell([shell, flag, script = '', ...more]: readonly string
 /** Whether a word of a command line contains the name of the program. */
 function namesNotp(word: string): boolean {
   return /(?:^|[^\w.-])notp(?:-enroll|\.cjs)?(?![\w./-])/i.test(word);
+}
+
+/** Whether a word of a command line starts notp, by its name or through a symlink of another name. */
+export function startsNotp(word: string): boolean {
+  return namesNotp(word) || isNotp(word);
 }
 
 /** Whether the program is notp, also through a symlink of another name. */
@@ -147,8 +152,22 @@ export function asksForCode(service: string): boolean {
 
 /** The services with a line that starts notp, in any form and phase; also those with unreadable lines whose own file names notp. */
 export function servicesWithNotp(): string[] {
+  return services().filter(callsNotp);
+}
+
+function services(): string[] {
   const names = FOLDERS.filter((folder) => fs.existsSync(folder)).flatMap((folder) => fs.readdirSync(folder));
-  return [...new Set(names)].filter((name) => isPlainFile(pamFile(name)) && callsNotp(name)).toSorted();
+  return [...new Set(names)].filter((name) => isPlainFile(pamFile(name))).toSorted();
+}
+
+/** The modules of all services, each file that libpam reads once, whatever it includes and whether that can be read. */
+export function modulesInFiles(): PamModule[] {
+  return [...new Set(services().flatMap(pamFiles))].flatMap((file) =>
+    wholeLines(fs.readFileSync(file, 'utf8')).flatMap(({ text, number }) => {
+      if (includedBy(text).length > 0) return [];
+      return TYPES.flatMap((type) => modulesOf(lineOf(text, type, { where: `${file}:${String(number)}`, depth: 0 })));
+    }),
+  );
 }
 
 function callsNotp(service: string): boolean {

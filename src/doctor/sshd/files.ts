@@ -10,6 +10,8 @@ const MAX_FILES = 1024;
 const MAX_FILE_BYTES = 4 * 1024 * 1024;
 /** Characters that versions of sshd read differently. */
 const ODD = /["'\\]/;
+/** Keywords whose value is a program and its arguments. */
+const RUNS = ['forcecommand', 'subsystem', 'authorizedkeyscommand', 'authorizedprincipalscommand'];
 /** Criteria without a pattern. */
 const ALONE = ['all', 'invalid-user'];
 
@@ -24,6 +26,8 @@ export interface SshdFiles {
   /** Folders in which an included file may appear or vanish: those that a wildcard searches, and those that lack a named file. */
   readonly folders: readonly string[];
   readonly criteria: readonly Criterion[];
+  /** The lines that have sshd run a program, in all Match blocks; see wordsToRun(). */
+  readonly programs: readonly { readonly file: string; readonly words: readonly string[] }[];
   /** Lines that versions of sshd may read differently, so that their effect is unknown. */
   readonly unclear: readonly string[];
 }
@@ -33,6 +37,7 @@ export function readSshdFiles(file: string): SshdFiles {
   const files: string[] = [];
   const folders: string[] = [];
   const criteria: Criterion[] = [];
+  const programs: SshdFiles['programs'][number][] = [];
   const unclear: string[] = [];
   const readFile = (name: string, depth: number): void => {
     files.push(name);
@@ -40,6 +45,8 @@ export function readSshdFiles(file: string): SshdFiles {
     for (const line of linesOf(name)) {
       const { keyword, readings } = readLine(line);
       if (keyword === 'match') criteria.push(...readings.flatMap(criteriaOf));
+      const words = wordsToRun(line);
+      if (words.length > 0) programs.push({ file: name, words });
       if (keyword !== 'include') continue;
       const inner = new Set(readings.flat().flatMap((pattern) => included(pattern, folders)));
       if (inner.size === 0 && ODD.test(line)) unclear.push(line.trim());
@@ -47,7 +54,13 @@ export function readSshdFiles(file: string): SshdFiles {
     }
   };
   readFile(file, 0);
-  return { files: [...new Set(files)], folders: [...new Set(folders)], criteria, unclear };
+  return { files: [...new Set(files)], folders: [...new Set(folders)], criteria, programs, unclear };
+}
+
+/** The words of the program that a line has sshd run, in each reading; empty for any other line. */
+export function wordsToRun(line: string): string[] {
+  const { keyword, readings } = readLine(line);
+  return RUNS.includes(keyword) ? readings.flat() : [];
 }
 
 /** The patterns of a criterion over all Match lines, without `!`. */
