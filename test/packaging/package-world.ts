@@ -56,3 +56,18 @@ function nodesIn(root: string): string[] {
       return fs.lstatSync(path.join(root, file), { throwIfNoEntry: false }) !== undefined;
     });
 }
+
+/** What decides about logins, byte for byte; a symlink by its target. */
+export function loginFiles({ root }: Container): Readonly<Record<string, string>> {
+  const folders = ['etc/ssh', 'etc/pam.d', 'etc/sudoers.d'].map((folder) => path.join(root, folder));
+  const files = folders.flatMap((folder) =>
+    fs.readdirSync(folder, { recursive: true, encoding: 'utf8' }).map((name) => path.join(folder, name)),
+  );
+  return Object.fromEntries(
+    files.flatMap((file) => {
+      const stats = fs.lstatSync(file);
+      if (stats.isSymbolicLink()) return [[file, `-> ${fs.readlinkSync(file)}`]];
+      return stats.isFile() ? [[file, fs.readFileSync(file, 'latin1')]] : [];
+    }),
+  );
+}

@@ -9,7 +9,7 @@ import { sleep, type Ran } from '../../support/process.ts';
 import { lacks, type Enrolled, type TestUser } from '../../support/world.ts';
 import { phoneOf, type Phone } from '../service/world.ts';
 import { builtPackage } from '../../support/built-package.ts';
-import { bootWithout, debIn, nextVersion, PACKAGE_NEEDS } from '../../packaging/package-world.ts';
+import { bootWithout, debIn, loginFiles, nextVersion, PACKAGE_NEEDS } from '../../packaging/package-world.ts';
 
 const PASSWORD = 'login secret';
 const DROP_IN = 'etc/ssh/sshd_config.d/10-notp-gate.conf';
@@ -186,13 +186,4 @@ describe('the package for Debian', { skip: lacks(PACKAGE_NEEDS) }, () => {
 function the(user: TestUser | undefined): TestUser {
   assert.ok(user !== undefined);
   return user;
-}
-
-/** What decides about logins, byte for byte. */
-function loginFiles({ root }: Container): Readonly<Record<string, string>> {
-  const folders = ['etc/ssh', 'etc/pam.d', 'etc/sudoers.d'].map((folder) => path.join(root, folder));
-  const files = folders.flatMap((folder) =>
-    fs.readdirSync(folder, { recursive: true, encoding: 'utf8' }).map((name) => path.join(folder, name)),
-  );
-  return Object.fromEntries(files.filter((file) => fs.statSync(file).isFile()).map((file) => [file, fs.readFileSync(file, 'latin1')]));
 }
