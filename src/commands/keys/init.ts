@@ -7,20 +7,25 @@ import { messageOf, NotpError } from '../../error.ts';
 import { shellCommand } from '../../otp/escape.ts';
 import { hostKeyId, KEY_BYTES } from '../../seal/keys.ts';
 import { ChangedHead } from '../../store/store.ts';
-import type { Config } from '../../system/config.ts';
+import { defaultConfig, type Config } from '../../system/config.ts';
 import { printResult, sayHint } from '../../terminal/printer.ts';
 import { asUser } from '../../system/privileges.ts';
 import { draft, removeDrafts, syncFolder } from '../../system/trusted.ts';
 import { isRoot, realUser, SERVICE_USER, userByName, type User } from '../../system/users.ts';
 import { hasEncryptedKey, readHostKey } from '../../state/host-keys.ts';
-import { withNewState } from '../../state/state.ts';
+import { withNewState, withState } from '../../state/state.ts';
 import { statePlace, type StatePlace } from '../../state/place.ts';
-import type { Command } from 'commander';
+import { Option, type Command } from 'commander';
 import { type CommonFlags, type Finish, common, configOf } from '../options.ts';
 
-/** Makes the host key if there is none, and the service's folders and database. Prints the key's id. */
-async function initHostKey(config: Config, now: () => number): Promise<number> {
+/** Makes the host key if there is none, and the service's folders and database. Prints the key's id. `ifNew`: only on a host that never had one. */
+async function initHostKey(config: Config, { ifNew }: { readonly ifNew: boolean }, now: () => number): Promise<number> {
   const service = serviceUser();
+  const elsewhere = ifNew && !fs.existsSync(config.hostKey) ? await whyNotNew(config, now) : undefined;
+  if (elsewhere !== undefined) {
+    sayHint(`no host key is made at boot: ${elsewhere}`);
+    return 0;
+  }
   if (config.store.kind === 'user') throw new NotpError('bad_configuration', 'store.url = "user" has no host key');
   makeFolder(path.dirname(config.hostKey), 0o755, undefined);
   if (config.store.kind === 'sqlite') makeFolder(path.dirname(config.store.path), 0o700, service);
@@ -47,6 +52,22 @@ async function initHostKey(config: Config, now: () => number): Promise<number> {
   printResult(`${id}\n`);
   sayHint(`keep a copy of ${config.hostKey} where only you can read it: without it every host-sealed enrolment is lost`);
   return 0;
+}
+
+/** Why the key of this host was lost, or is to come from elsewhere; undefined for a new host. Throws where the state cannot be read. */
+async function whyNotNew(config: Config, now: () => number): Promise<string | undefined> {
+  const { store, hostKeys } = config;
+  if (hostKeys.join() !== defaultConfig().hostKey) return `host_key names ${hostKeys.join(', ')}, which root puts there`;
+  // The first host of a fleet makes its key by hand, and the others get that one.
+  if (store.kind !== 'sqlite') return 'its state is not in a file of this host';
+  const place = statePlace(config, realUser());
+  const isUsed = await asUser(place.owner, () =>
+    withState(place, now, async (state) => {
+      if (state === undefined) return false;
+      return await state.store.exclusively(async (found) => (await found.head()).seq > 0 || (await found.enrolments()).length > 0);
+    }),
+  );
+  return isUsed ? `${store.path} is signed with a key that was lost: restore that from your copy` : undefined;
 }
 
 /** Prints the id of the host key. */
@@ -124,8 +145,9 @@ function makeFolder(folder: string, mode: number, owner: User | undefined): void
 export function addInit(hostKey: Command, now: () => number, finish: Finish): void {
   common(hostKey.command('init'))
     .description("make the key if there is none, and the service's folders; print the key's id")
-    .action(async (flags: CommonFlags) => {
-      finish(await initHostKey(configOf(flags), now));
+    .addOption(new Option('--if-new', 'for the boot; on a host that had a key, or is to get one, none is made').hideHelp())
+    .action(async (flags: CommonFlags & { readonly ifNew?: boolean }) => {
+      finish(await initHostKey(configOf(flags), { ifNew: flags.ifNew === true }, now));
     });
   common(hostKey.command('id'))
     .description("print the key's id")

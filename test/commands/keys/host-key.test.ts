@@ -98,6 +98,36 @@ describe('the host key', { skip: lacks({ root: true, programs: ['useradd', 'setp
     assert.equal(verified.code, 0, verified.stderr);
   });
 
+  it('is not made with --if-new where the state is in use, or where it is not the default one', async () => {
+    const other = scratchFolder('host-key-if-new');
+    const toml = path.join(other, 'notp.toml');
+    // The default place of the key, in a mount namespace whose /etc takes changes of its own.
+    fs.mkdirSync(path.join(other, 'etc'));
+    const ifNew = async (text: string): Promise<Ran> => {
+      fs.writeFileSync(toml, `${text}\n[audit]\nfile = "${other}/log/audit.log"\njournal = false\n`, { mode: 0o644 });
+      const script = `mount -t tmpfs none ${other}/etc && mkdir ${other}/etc/new ${other}/etc/work &&
+        mount -t overlay -o lowerdir=/etc,upperdir=${other}/etc/new,workdir=${other}/etc/work none /etc &&
+        rm -rf /etc/notp && mkdir /etc/notp && "$@" && ls /etc/notp`;
+      return await run([
+        ...['unshare', '--mount', 'sh', '-c', script, 'sh'],
+        ...[...SOURCE_NOTP, 'host-key', 'init', '--if-new', '--config', toml],
+      ]);
+    };
+    for (const [text, why] of [
+      [`[store]\nurl = "sqlite:${folder}/var/state.db"`, 'state.db is signed with a key that was lost'],
+      [`host_key = ["/etc/notp/fleet.key"]\n[store]\nurl = "sqlite:${other}/var/state.db"`, 'host_key names /etc/notp/fleet.key'],
+      [`[store]\nurl = "postgres://notp@127.0.0.1:1/notp"`, 'its state is not in a file of this host'],
+      [`[store]\nurl = "user"`, 'its state is not in a file of this host'],
+    ] as const) {
+      const { code, stdout, stderr } = await ifNew(text);
+      assert.deepEqual([code, stdout], [0, ''], stderr);
+      assert.ok(stderr.includes(`hint: no host key is made at boot: `) && stderr.includes(why), stderr);
+    }
+    assert.equal(fs.existsSync(path.join(other, 'var')), false);
+    const { code, stdout, stderr } = await ifNew(`[store]\nurl = "sqlite:${other}/var/state.db"`);
+    assert.deepEqual([code, /^[0-9a-f]{16}\nhost\.key\n$/.test(stdout)], [0, true], stdout + stderr);
+  });
+
   it('of another host does not open it, and the record says that another key is here', async () => {
     const away = `${key}.away`;
     fs.renameSync(key, away);
