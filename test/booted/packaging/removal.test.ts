@@ -171,4 +171,17 @@ describe('the removal of the package for Debian', { skip: lacks(PACKAGE_NEEDS) }
     const { code, stdout, stderr } = await container.run(['notp', 'setup', 'callers']);
     assert.deepEqual([code, stdout, stderr], [0, '', 'Neither sshd nor PAM starts notp\n']);
   });
+
+  it('keeps the user notp at a purge while a file is its own, so that no other user gets the number and the file', async () => {
+    for (const owner of ['notp:root', 'root:notp', undefined]) {
+      await apt('install', '/srv/notp.deb');
+      write('srv/notp/host.key', 'a key');
+      await container.must(['chown', owner ?? 'root:root', '/srv/notp/host.key']);
+      const { code, stdout, stderr } = await apt('purge', 'notp');
+      assert.equal(code, 0, stdout + stderr);
+      const stays = /^notp: hint: the user notp stays, so that nobody else gets its files: (.*)$/m.exec(stdout);
+      assert.equal(stays?.[1], owner === undefined ? undefined : '/srv/notp/host.key', stdout + stderr);
+      assert.equal((await container.run(['getent', 'passwd', 'notp'])).code, owner === undefined ? 2 : 0);
+    }
+  });
 });
