@@ -150,6 +150,23 @@ describe('the removal of the package for Debian', { skip: lacks(PACKAGE_NEEDS) }
       const name = 'etc/pam.d/common-auth';
       write(name, fs.readFileSync(file(name), 'utf8').replace(/^(.*notp pam --prompt-tty)$/m, '$1\nauth optional pam_echo.so ours'));
       await isRefused('/etc/pam.d/common-auth (pam-auth-update)');
+      const { code, stdout } = await container.run(['notp', 'setup', 'callers', '--json']);
+      assert.deepEqual([code, stdout], [1, '{"where":"/etc/pam.d/common-auth","pam_auth_update":true}\n']);
+      assert.match((await container.run(['notp', 'setup', 'callers'], { as: 'daemon', cwd: '/' })).stderr, /only root can read all files/);
+    });
+  });
+
+  it('that fails on a full disk takes nothing away: sudo, su and login still ask for a code', async () => {
+    await withProfile(async () => {
+      const files = loginFiles(container);
+      await container.must(['ln', '--symbolic', '--force', '/dev/full', '/var/lib/notp-sockets']);
+      await container.must(['ln', '--symbolic', '/dev/null', '/etc/systemd/system/sockets.target.wants/notp@4711.socket']);
+      try {
+        assert.notEqual((await prerm()).code, 0);
+        assert.deepEqual(loginFiles(container), files);
+      } finally {
+        await container.must(['rm', '/var/lib/notp-sockets', '/etc/systemd/system/sockets.target.wants/notp@4711.socket']);
+      }
     });
   });
 
