@@ -1,62 +1,16 @@
 /** A secret was imported for one context, name or uid and then for another, and its used codes worked again, or its unused ones were lost. */
 import assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
-import { randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { before, describe, it } from 'node:test';
 import { pamWorld, type PamWorld } from '../../doors/pam-world.ts';
-import { run, type Ran } from '../../support/process.ts';
-import {
-  addUser,
-  installNotp,
-  lacks,
-  must,
-  runAs,
-  scratchFolder,
-  SOURCE_NOTP,
-  untilFreshStep,
-  type TestUser,
-} from '../../support/world.ts';
+import type { Ran } from '../../support/process.ts';
+import { addUser, installNotp, lacks, must, runAs, scratchFolder, SOURCE_NOTP, untilFreshStep } from '../../support/world.ts';
 import { assertRefused } from '../codes/own-codes.ts';
+import { done, EMERGENCY, importing, left, leftIn, login, on } from './left.ts';
 
-const EMERGENCY = ['11111111', '22222222', '33333333', '44444444'] as const;
 const [FIRST, SECOND, THIRD] = EMERGENCY;
-
-/** What google-authenticator left in a file, and its codes. */
-interface Left {
-  readonly file: string;
-  readonly write: (emergency: readonly string[]) => void;
-  readonly code: () => string;
-  readonly at: (counter: number) => string;
-}
-
-function left(folder: string, counter?: number): Left {
-  const key = randomBytes(20).toString('hex');
-  const [, secret = ''] = /^Base32 secret: (\S+)$/m.exec(must(['oathtool', '--verbose', key])) ?? [];
-  const file = path.join(folder, key);
-  const kind = counter === undefined ? ['" TOTP_AUTH', '" DISALLOW_REUSE'] : [`" HOTP_COUNTER ${String(counter)}`];
-  const write = (emergency: readonly string[]): void => {
-    fs.writeFileSync(file, [secret, ...kind, ...emergency, ''].join('\n'), { mode: 0o600 });
-  };
-  write(EMERGENCY);
-  const code = (): string => must(['oathtool', '--totp', key]).trim();
-  return { file, write, code, at: (each) => must(['oathtool', '--hotp', '--counter', String(each), key]).trim() };
-}
-
-const on = ({ config }: PamWorld, ...words: string[]): Promise<Ran> => run([...SOURCE_NOTP, ...words, '--config', config]);
-const importing = (world: PamWorld, { name }: Pick<TestUser, 'name'>, { file }: Left, ...words: string[]): Promise<Ran> =>
-  on(world, 'import', ...words, '--from', 'google-authenticator', '--user', name, '--file', file, '--json');
-const done = async (ran: Promise<Ran>): Promise<string> => {
-  const { code, stdout, stderr } = await ran;
-  assert.equal(code, 0, stderr);
-  return stdout;
-};
-const leftIn = async (ran: Promise<Ran>): Promise<number> => (JSON.parse(await done(ran)) as { recovery_left: number }).recovery_left;
-const login = async (world: PamWorld, { name }: Pick<TestUser, 'name'>, proof: string): Promise<string> => {
-  const { code, stdout } = await world.pam(name, proof);
-  return code === 0 ? 'in' : String(world.recordIn(stdout).reason);
-};
 
 describe('a secret that was imported', { skip: lacks({ root: true, programs: ['oathtool'] }) }, () => {
   let homes: PamWorld;
