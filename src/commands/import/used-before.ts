@@ -10,9 +10,10 @@ import { codesOf } from '../../seal/id.ts';
 import { recoveryLeft } from '../../enrolment/facts.ts';
 import type { Before } from '../../enrolment/registrar.ts';
 import { usedOf, type Used } from '../../store/imported.ts';
-import { NO_UID, type Enrolment, type Imported, type PendingState } from '../../store/store.ts';
+import { NO_UID, type Enrolment, type PendingState } from '../../store/store.ts';
 import { stepsAhead, type LoginState, type Policy } from '../../verdict/decide.ts';
-import { hasMark, marksIn, type Marks } from './marks.ts';
+import { believed, importsOf, isGenuine } from './believed.ts';
+import { hasMark, type Marks } from './marks.ts';
 import { enrolmentsOfAccount, refuseOthers, type OtherDevices } from './other-devices.ts';
 import type { Target } from './target.ts';
 
@@ -43,12 +44,8 @@ export async function startState(target: Target, secret: ImportedSecret, fresh: 
   const { credential, marks, chosen, id, others } = secret;
   const { transaction, former, nowMs } = before;
   const uid = origin.uid ?? NO_UID;
-  // The enrolments are locked before the marks, as logins do it.
-  await transaction.enrolmentsOf(origin.user);
-  const imports = await transaction.imports(uid, marksIn(marks));
-  const found = imports.filter((each) => marks.some(({ mark }) => each.mark === mark));
-  const known = found.filter(isGenuine);
-  const present = known.find((each) => each.uid === uid && each.mark === chosen.mark);
+  const imports = await importsOf(transaction, target, marks);
+  const present = imports.find((each) => isGenuine(each) && each.uid === uid && each.mark === chosen.mark);
   const unused = { uid, mark: chosen.mark, key: chosen.key, lastStep: -1, codes: '', spent: '' };
   // Of two imports at once the second one waits here, and then finds the enrolment of the first.
   if (present === undefined) await transaction.keepImport(unused);
@@ -56,14 +53,12 @@ export async function startState(target: Target, secret: ImportedSecret, fresh: 
   refuseOthers(all, target, marks, others);
 
   const mine = all.filter((each) => hasMark(marks, each.id));
-  const used = [...known, ...mine.filter(isGenuine).map(asImported)].reduce<Used>((state, each) => usedOf(each, id, state), fresh);
+  const { told, isKnown, isLost } = believed(imports, { uid, marks, mine });
+  const used = [...told, ...mine.filter(isGenuine).map(asImported)].reduce<Used>((state, each) => usedOf(each, id, state), fresh);
   const latest = credential.type === 'totp' ? latestStep(credential.periodSeconds, config.policy, nowMs) : -1;
   // The clock was ahead before: no code of the present works, and the next ones do.
   const isSetBack = credential.type === 'totp' && used.lastStep > Math.max(latest, fresh.lastStep);
   const certain = { ...fresh, ...used, ...(isSetBack ? { lastStep: Math.max(latest, fresh.lastStep) } : {}) };
-  const isKnown = known.length > 0;
-  const isOfUnknownKey = (each: Imported): boolean => !isGenuine(each) || !marks.some(({ key }) => each.key === key);
-  const isLost = known.length < found.length || (!isKnown && imports.some(isOfUnknownKey));
   const unsure = [...(isLost ? [importedBefore(origin)] : []), ...others.unsure];
   const isDoubtful = former !== undefined && (!isGenuine(former) || (!isKnown && !hasMark(marks, former.id) && former.id !== ''));
   const doubtful = [...(isKnown ? [] : mine.filter((each) => !isGenuine(each))), ...others.ended, ...(isDoubtful ? [former] : [])];
@@ -84,10 +79,6 @@ export async function startState(target: Target, secret: ImportedSecret, fresh: 
       ...(unsure.length === 0 ? lostCodes(recoveryLeft(fresh) - recoveryLeft(state)) : []),
     ],
   };
-}
-
-function isGenuine({ doubt }: Pick<Enrolment, 'doubt'>): boolean {
-  return doubt === undefined;
 }
 
 function asImported({ id, state: { lastStep, spent } }: Enrolment): Parameters<typeof usedOf>[0] {
