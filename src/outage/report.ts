@@ -12,7 +12,7 @@ import type { ChainHead, Enrolment, OutageRecord, Transaction } from '../store/s
 import { withoutFutureSteps, type Policy } from '../verdict/decide.ts';
 import { refuseForged, withBudget } from '../store/enrolment.ts';
 import { importedToo } from '../store/imported.ts';
-import { isSameSecret, secretOf } from '../seal/id.ts';
+import { codesOf, isSameSecret, secretOf } from '../seal/id.ts';
 import { timeOf } from '../store/clock.ts';
 import { conflictOf, isTaken, latestMs, merged, usedOnEither } from './merge.ts';
 import { chainKeys, type State } from '../state/state.ts';
@@ -190,17 +190,24 @@ async function merge(transaction: Transaction, { present, copies, policy, now }:
   const hostMs = now();
   const clocks = { hostMs, nowMs: await timeOf(transaction, () => hostMs) };
   for (const copy of copies) {
-    if (copy.doubt === undefined) await keepUsed(transaction, { ...copy, state: withoutFutureSteps(copy.state, latestMs(clocks), policy) });
+    if (copy.doubt === undefined)
+      await keepUsed(transaction, present, { ...copy, state: withoutFutureSteps(copy.state, latestMs(clocks), policy) });
     const store = present.enrolments.find((each) => isSame(each, copy));
     if (store !== undefined) await transaction.save(merged(store, copy, policy, clocks, present.kept.includes(store)));
   }
 }
 
-/** Keeps what the copy used of an imported secret, which may be that of another context or name by now. */
-async function keepUsed(transaction: Transaction, copy: Enrolment): Promise<void> {
-  const imports = await transaction.imports(copy.uid);
-  const imported = imports.find(({ mark, doubt }) => mark === secretOf(copy.id) && doubt === undefined);
-  if (imported !== undefined) await transaction.keepImport(importedToo(imported, copy));
+/**
+ * Keeps what the copy used of an imported secret, which may be that of another context or name by now. The store may know it by the uid
+ * of an enrolment of the user, or by one that the account no longer has: then it gets a row for the present uid.
+ */
+async function keepUsed(transaction: Transaction, { enrolments }: Present, copy: Enrolment): Promise<void> {
+  const { id, uid, state } = copy;
+  const mark = secretOf(id);
+  const known = (await transaction.imports(uid, [mark])).filter((each) => each.mark === mark && each.doubt === undefined);
+  const own = known.filter((each) => each.uid === uid || enrolments.some((enrolment) => enrolment.uid === each.uid));
+  const moved = known.slice(0, 1).map((each) => ({ ...each, uid, lastStep: -1, codes: codesOf(id), spent: state.spent }));
+  for (const each of own.length > 0 ? own : moved) await transaction.keepImport(importedToo(each, copy));
 }
 
 function recordIn({ text }: OutageRecord): AuditRecord {

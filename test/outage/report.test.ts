@@ -7,6 +7,7 @@ import { append, appendLogin, newRef } from '../../src/audit/audit.ts';
 import { verifyLog, type Report } from '../../src/audit/verify.ts';
 import { throughOutages } from '../../src/outage/outage.ts';
 import { copyApproved, noteUsed, reportOutage } from '../../src/outage/report.ts';
+import { codesOf, secretOf } from '../../src/seal/id.ts';
 import { rowKey, rowMac } from '../../src/seal/keys.ts';
 import { chainKeys, type State } from '../../src/state/state.ts';
 import { NotpError } from '../../src/error.ts';
@@ -199,6 +200,46 @@ describe('a copy', () => {
       copy.store.close();
     }
   });
+});
+
+describe('what an outage used of an imported secret', () => {
+  const OTHER = 3000;
+  for (const [what, { copyUid, storeUid, toldUid }] of [
+    ['', { copyUid: 1000, storeUid: 1000, toldUid: 1000 }],
+    [', by an account with another uid', { copyUid: 2000, storeUid: 1000, toldUid: 1000 }],
+    [', by an account with another uid, which the store knows by another secret', { copyUid: 2000, storeUid: 2000, toldUid: 2000 }],
+  ] as const)
+    it(`stays used for its account alone, where the store has another secret by now${what}`, async () => {
+      const { world, copy } = await outageHost(`imported-${String(copyUid + storeUid)}`);
+      try {
+        const { id, state: before } = (await world.enrolment()) ?? assert.fail();
+        const mark = { mark: secretOf(id), key: 'a key', lastStep: before.lastStep, codes: codesOf(id), spent: before.spent };
+        await world.withState(({ store }) =>
+          store.exclusively(async (transaction) => {
+            for (const uid of [1000, OTHER]) await transaction.keepImport({ ...mark, uid });
+          }),
+        );
+        await copy.store.exclusively(async (transaction) => {
+          const known = (await transaction.enrolment('alice', 'ssh')) ?? assert.fail();
+          await transaction.save({ ...known, uid: copyUid, state: { ...known.state, lastStep: 999, spent: '100' } });
+        });
+        await decideOn(copy, 1);
+        await world.enrol();
+        await world.withState(({ store }) =>
+          store.exclusively(async (transaction) => {
+            const known = (await transaction.enrolment('alice', 'ssh')) ?? assert.fail();
+            await transaction.save({ ...known, uid: storeUid });
+          }),
+        );
+        await report(world, copy);
+        const told = await world.withState(({ store }) => store.exclusively((transaction) => transaction.imports(copyUid, [mark.mark])));
+        const used = new Map(told.map(({ uid, lastStep, spent }) => [uid, [lastStep, spent]]));
+        assert.deepEqual(used.get(toldUid), [999, '100']);
+        assert.deepEqual(used.get(OTHER), [before.lastStep, before.spent]);
+      } finally {
+        copy.store.close();
+      }
+    });
 });
 
 describe('a proof of who wants an export, another secret or new codes', () => {
