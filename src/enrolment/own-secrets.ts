@@ -131,3 +131,8 @@ export function isOwnSecret(found: Found, enrolment: Pick<Enrolment, 'id' | 'pen
   if (found.kind !== 'sealed' || found.file.seal.kind !== 'passphrase') return false;
   return enrolment?.id !== found.file.id && enrolment?.pendingId !== found.file.id;
 }
+
+/** The error where that secret is in `file`, the place of a new login. */
+export function ownSecretInPlace({ user, file }: { readonly user: User; readonly file: string }): NotpError {
+  return new NotpError('refused', `${file} is a secret of ${user.name} that is no login`, 'give --replace to lose that secret');
+}

@@ -80,9 +80,15 @@ export async function registeredAs(
 /**
  * Makes the new file the pending one and records it. Where the file in place, `inPlace`, is an earlier pending one, that is
  * completed first, so that it still logs in. Nothing of a forged enrolment is kept: it ends when its replacement begins. Throws
- * `refused` where there is an enrolment and `replace` is false, and where the expected one is not registered any more.
+ * `refused` where there is an enrolment and `replace` is false, and where the expected one is not registered any more, and as
+ * `refuseFile` does, which is asked about the file in place. It gets the enrolment that is there.
  */
-export async function begin(state: State, enrolment: NewEnrolment, inPlace: Registration | undefined): Promise<void> {
+export async function begin(
+  state: State,
+  enrolment: NewEnrolment,
+  inPlace: Registration | undefined,
+  refuseFile: (present: Enrolment | undefined) => void = () => undefined,
+): Promise<void> {
   const { origin, id, digest, replace, expected } = enrolment;
   await change(state, origin, async (transaction) => {
     const fresh = await asOfStore(transaction, enrolment.state, state.log.now);
@@ -104,6 +110,7 @@ export async function begin(state: State, enrolment: NewEnrolment, inPlace: Regi
         `${origin.user} is enrolled for ${origin.context} already`,
         'give --replace to replace that enrolment',
       );
+    if (!replace) refuseFile(present);
     if (isForged && isWhole(pendingState)) await transaction.save({ ...firstOf(origin, { id, digest }, pendingState), status: 'revoked' });
     else if (present !== undefined)
       await transaction.save({ ...present, pendingId: id, pendingDigest: digest, pendingState, uid: origin.uid ?? present.uid });

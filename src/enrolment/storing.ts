@@ -6,6 +6,7 @@ import { asUser } from '../system/privileges.ts';
 import { findSealed, makeSecretsFolder, type Found } from '../system/secrets.ts';
 import { draft, type Draft } from '../system/trusted.ts';
 import type { User } from '../system/users.ts';
+import { isOwnSecret, ownSecretInPlace } from './own-secrets.ts';
 import { abandon, begin, complete, completeInStore, standingInStore, type NewEnrolment } from './registrar.ts';
 import type { State } from '../state/state.ts';
 import type { StatePlace } from '../state/place.ts';
@@ -42,7 +43,12 @@ export async function storeRegistered(what: ToRegister, hand: () => void, takeBa
     written: draftOf(what),
   }));
   try {
-    await asOwner(() => begin(state, enrolment, inPlace(found)));
+    // Somebody may have typed since the last look.
+    await asOwner(() =>
+      begin(state, enrolment, inPlace(found), (present) => {
+        if (isOwnSecret(found, present)) throw ownSecretInPlace(what);
+      }),
+    );
   } catch (error) {
     await asUser(user, () => written.drop());
     throw error;

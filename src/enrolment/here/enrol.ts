@@ -12,7 +12,7 @@ import { openConversation, type Conversation } from '../../terminal/conversation
 import { printResult } from '../../terminal/printer.ts';
 import { asUser } from '../../system/privileges.ts';
 import { findSealed, makeSecretsFolder } from '../../system/secrets.ts';
-import { isOwnSecret } from '../own-secrets.ts';
+import { isOwnSecret, ownSecretInPlace } from '../own-secrets.ts';
 import { firstState, isRegistered } from '../registrar.ts';
 import { confirms, newPayload } from '../sealing.ts';
 import { openToSeal, type State } from '../../state/state.ts';
@@ -75,7 +75,8 @@ function openForEnrolment({ place, sealKind, config, user, now }: Plan): State {
   return openToSeal(config, place, sealKind, now);
 }
 
-async function refuseExisting({ config, options, user, origin, place, file }: Plan, state: State): Promise<void> {
+async function refuseExisting(plan: Plan, state: State): Promise<void> {
+  const { config, options, user, origin, place } = plan;
   if (options.replace) return;
   const enrolment = await asUser(place.owner, () =>
     state.store.exclusively((transaction) => transaction.enrolment(origin.user, origin.context)),
@@ -87,7 +88,7 @@ async function refuseExisting({ config, options, user, origin, place, file }: Pl
       'give --replace to replace that enrolment; it works until the new one is confirmed',
     );
   if (config.secretsInStore || !isOwnSecret(await asUser(user, () => findSealed(config, user, origin.context)), enrolment)) return;
-  throw new NotpError('refused', `${file} is a secret of ${origin.user} that is no login`, 'give --replace to lose that secret');
+  throw ownSecretInPlace(plan);
 }
 
 async function choosePassphrase(options: EnrollOptions, conversation: Conversation, waiting: Waiting): Promise<string> {

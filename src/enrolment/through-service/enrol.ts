@@ -28,13 +28,20 @@ export async function enrolThroughService(plan: Plan, socket: string): Promise<v
     try {
       const offer = await requestOffer(plan, found, conversation, ask);
       // Without --replace the service offers one only to who was invited, and has no login yet.
-      if (!options.replace && !config.secretsInStore && isOwnSecret(found, undefined)) throw ownSecretInPlace(plan);
+      const refuseOwn = (inPlace: Found): void => {
+        if (!options.replace && !config.secretsInStore && isOwnSecret(inPlace, undefined)) throw ownSecretOf(plan);
+      };
+      refuseOwn(found);
       const credential: TotpCredential = { type: 'totp', secret: offer.secret, ...wanted(plan) };
       const uri = otpauthUri(credential);
       const image = options.qrFile === undefined ? undefined : writeImage(uri, options.qrFile);
       try {
         show(plan, credential);
-        const file = await confirmByCode(conversation, (code) => sealedFor(code, ask));
+        const file = await confirmByCode(conversation, async (code) => {
+          // It may have come into the place while the code was typed.
+          refuseOwn(await sealedFile(config, user, origin.context, plan.now));
+          return await sealedFor(code, ask);
+        });
         const id = parseSealedFile(Buffer.from(file)).id;
         const result = options.json ? jsonOf(plan, id, credential, uri, offer.recovery) : textOf(offer.recovery);
         await storeBegun({ ...plan, bytes: Buffer.from(file) }, registrationBy(ask), () => {
@@ -52,7 +59,7 @@ export async function enrolThroughService(plan: Plan, socket: string): Promise<v
   });
 }
 
-function ownSecretInPlace({ origin: { context }, file }: Plan): NotpError {
+function ownSecretOf({ origin: { context }, file }: Plan): NotpError {
   const [shown, removed] = [shellCommand`notp export ${context}`, shellCommand`notp remove ${context}`];
   return new NotpError(
     'refused',
