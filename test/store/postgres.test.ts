@@ -72,6 +72,12 @@ describe('a store that many hosts share', { skip: lacksPostgres() }, () => {
     store.close();
   });
 
+  it('finds the mark of an imported secret without reading all of them', () => {
+    const asked = "SELECT * FROM notp.imported WHERE uid = 1 OR mark = 'x' ORDER BY mark, uid FOR UPDATE";
+    // An empty table is read as a whole otherwise.
+    assert.match(server.sql(`SET enable_seqscan TO off; EXPLAIN ${asked}`, database), /Index Scan on imported_mark/);
+  });
+
   it('lets one at a time write to a log, whatever its host is called by now: under two names two did', async () => {
     const log = { log: knownLog('log') };
     const stores = [open('earlier', log), open('later', log), open('earlier', log)];

@@ -87,6 +87,8 @@ const SCHEMAS = [
   ]
     .map((column) => `ALTER TABLE imported ADD COLUMN ${column};`)
     .join('\n'),
+  // For imports, which look up the mark of a secret, whatever account it was imported for.
+  'CREATE INDEX imported_mark ON imported (mark)',
 ];
 
 /** The version of the tables that this notp needs. */

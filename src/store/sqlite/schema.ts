@@ -87,4 +87,6 @@ export const SCHEMAS = [
   ]
     .map((column) => `ALTER TABLE imported ADD COLUMN ${column};`)
     .join('\n'),
+  // For imports, which look up the mark of a secret, whatever account it was imported for.
+  'CREATE INDEX imported_mark ON imported (mark)',
 ];
