@@ -1,6 +1,7 @@
 /** Refills guess budgets: `notp unlock`. */
 import type { Done } from '../audit/record-change.ts';
 import type { Origin } from '../audit/record.ts';
+import { MAX_CUT_OFF } from '../audit/walk.ts';
 import type { Enrolment } from '../store/store.ts';
 import type { Config } from '../system/config.ts';
 import { fullBucket, refilled } from '../verdict/budget.ts';
@@ -20,6 +21,9 @@ export interface Refilled {
   readonly stepsAhead: number;
 }
 
+/** The most enrolments refilled in one transaction: a crash may cut off the records of all of them, and the sums of floods before them. */
+const AT_ONCE = MAX_CUT_OFF / 2;
+
 /**
  * Fills the guess budget of the enrolments of `origin.user` that are not revoked: of all, or of those that share a budget with
  * `context`.
@@ -30,6 +34,22 @@ export async function refill(
   state: State,
   origin: Omit<Origin, 'context'>,
   context: string | undefined,
+  config: Pick<Config, 'policy' | 'contexts'>,
+  hostMs: number,
+): Promise<readonly Refilled[]> {
+  const refilledSoFar: Refilled[] = [];
+  for (;;) {
+    const some = await refillSome(state, origin, { context, but: refilledSoFar.map((each) => each.context) }, config, hostMs);
+    refilledSoFar.push(...some);
+    if (some.length < AT_ONCE) return refilledSoFar;
+  }
+}
+
+/** The same for at most AT_ONCE of them. `but`: the contexts of those that are refilled already. */
+async function refillSome(
+  state: State,
+  origin: Omit<Origin, 'context'>,
+  { context, but }: { readonly context: string | undefined; readonly but: readonly string[] },
   { policy, contexts }: Pick<Config, 'policy' | 'contexts'>,
   hostMs: number,
 ): Promise<readonly Refilled[]> {
@@ -45,7 +65,7 @@ export async function refill(
     for (const each of over) await transaction.save({ ...each, state: withoutClockAhead(each.state, nowMs, policy) });
     const done: Done[] = [];
     const given: Refilled[] = [];
-    for (const enrolment of wanted) {
+    for (const enrolment of wanted.filter((each) => !but.includes(each.context)).slice(0, AT_ONCE)) {
       const before = Math.max(0, Math.floor(refilled(enrolment.state.bucket, policy, nowMs).tokens));
       const unlocked = withFullBucket(enrolment, policy, nowMs);
       const stepsAhead = enrolment.state.lastStep - unlocked.state.lastStep;
