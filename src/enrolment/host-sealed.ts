@@ -15,7 +15,7 @@ import { statePlace, type StatePlace } from '../state/place.ts';
 export interface HostSealed {
   readonly user: string;
   readonly context: string;
-  /** The key that sealed the file in place: `missing` where it is not here, `unknown` where no file can be read. */
+  /** The key that sealed the file in place: `missing` where it is not among those here, `unknown` where the file or the keys cannot be read. */
   readonly key: 'present' | 'former' | 'missing' | 'unknown';
 }
 
@@ -31,7 +31,10 @@ export async function hostSealed(config: Config, now: () => number): Promise<rea
     })),
   );
   const former = hostKey?.former.map(({ id }) => id) ?? [];
-  const here = (id: string): HostSealed['key'] => (id === hostKey?.id ? 'present' : former.includes(id) ? 'former' : 'missing');
+  const here = (id: string): HostSealed['key'] => {
+    if (hostKey === undefined) return 'unknown';
+    return id === hostKey.id ? 'present' : former.includes(id) ? 'former' : 'missing';
+  };
   const found: HostSealed[] = [];
   for (const { user, context } of enrolments.filter(isComplete)) {
     const key = keyOf(kept === undefined ? await inHome(config, user, context) : inStore(kept.get(user) ?? [], user, context));

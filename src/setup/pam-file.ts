@@ -3,7 +3,7 @@
  * that a person sees them. Pure. See pam.d(5).
  */
 import { copyOf } from '../doctor/pam/inline.ts';
-import { readsUserFile } from '../doctor/pam/environment.ts';
+import { takesUserFile } from '../doctor/pam/environment.ts';
 import { asksAfterFailure, endsOf, opensWithCode, opensWithoutCode } from '../doctor/pam/paths.ts';
 import { FIRST_PASS, moduleLine, modulesOf, type PamLine, type PamType } from '../doctor/pam/stack.ts';
 import { NotpError } from '../error.ts';
@@ -61,7 +61,7 @@ export function withoutUserEnvironment(text: string): string | undefined {
 function readsEnvironment(line: string): boolean {
   return (['auth', 'session'] as const)
     .flatMap((type) => (/^\s*-?(?:auth|session)\s+(?!include\s|substack\s)/i.test(line) ? modulesOf(moduleLine(line, type)) : []))
-    .some(({ module, words }) => module === 'pam_env.so' && readsUserFile(words));
+    .some(({ module, words }) => module === 'pam_env.so' && takesUserFile(words));
 }
 
 /** `text` without the block that withBlock() inserted. */

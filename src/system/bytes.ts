@@ -56,7 +56,7 @@ export async function stdinUpTo(maxBytes: number, waiting: Waiting): Promise<Uin
 export function fileUpTo(file: string, maxBytes: number): Uint8Array {
   const fd = fs.openSync(file, 'r');
   try {
-    return readUpTo(fd, maxBytes);
+    return restUpTo(fd, maxBytes);
   } finally {
     fs.closeSync(fd);
   }
@@ -65,7 +65,7 @@ export function fileUpTo(file: string, maxBytes: number): Uint8Array {
 const FIRST_BYTES = 16 * 1024;
 
 /** The rest of an open file, at most one byte over `maxBytes`. Throws the system's error. */
-export function readUpTo(fd: number, maxBytes: number): Uint8Array {
+export function restUpTo(fd: number, maxBytes: number): Uint8Array {
   let buffer = Buffer.alloc(Math.min(FIRST_BYTES, maxBytes + 1));
   for (let length = 0; ;) {
     const read = fs.readSync(fd, buffer, length, buffer.length - length, null);

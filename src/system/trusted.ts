@@ -7,7 +7,7 @@ import { randomBytes } from 'node:crypto';
 import * as path from 'node:path';
 import { errnoOf, messageOf, NotpError } from '../error.ts';
 import { quoted, shellCommand } from '../otp/escape.ts';
-import { readUpTo } from './bytes.ts';
+import { restUpTo } from './bytes.ts';
 import { realUid } from './users.ts';
 
 const { O_RDONLY, O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW, O_NONBLOCK, O_NOCTTY, O_DIRECTORY } = fs.constants;
@@ -33,7 +33,7 @@ export function readTrusted(file: string, { owner, maxBytes, forbidden = SHARED 
     const stats = fs.fstatSync(fd);
     const wrong = wrongWith(stats, owner, forbidden) ?? (stats.size > maxBytes ? `is over ${String(maxBytes)} bytes` : undefined);
     if (wrong !== undefined) throw untrusted(file, wrong);
-    const bytes = readUpTo(fd, maxBytes);
+    const bytes = restUpTo(fd, maxBytes);
     // It may have grown since it was measured.
     if (bytes.length > maxBytes) throw untrusted(file, `is over ${String(maxBytes)} bytes`);
     return new Uint8Array(bytes);

@@ -10,13 +10,13 @@ const TITLE = 'A file of the user sets variables that run code before the gate';
 export function examineUserEnvironment(service: string): Finding[] {
   const stack = (['auth', 'session'] as const).flatMap((type) => modulesOf(quietStack(service, type)));
   const lines = stack.filter(({ module }) => module === 'pam_env.so');
-  const reads = lines.filter(({ words }) => readsUserFile(words));
+  const reads = lines.filter(({ words }) => takesUserFile(words));
   const findings = [...(reads.length > 0 ? [userFile(reads)] : []), ...lines.flatMap(homeVariables)];
   return findings.length > 0 ? findings : [ok('FC12', "No PAM module takes variables from the user's home", `PAM service ${service}`)];
 }
 
-/** Whether pam_env reads ~/.pam_environment: as atoi(3) reads the number, and the last one counts. */
-export function readsUserFile(words: readonly string[]): boolean {
+/** Whether pam_env takes ~/.pam_environment: as atoi(3) reads the number, and the last one counts. */
+export function takesUserFile(words: readonly string[]): boolean {
   const [, number = ''] = /^user_readenv=(.*)$/.exec(words.findLast((word) => word.startsWith('user_readenv=')) ?? '') ?? [];
   return Number.parseInt(number, 10) !== 0 && /^\s*[+-]?\d/.test(number);
 }

@@ -99,7 +99,7 @@ export const BEFORE_GATE: readonly Attack[] = [
     id: 'user-unit',
     tries: '`~/.config/systemd/user`: a unit that systemd starts with the session',
     situation: PLAIN,
-    script: `systemctl stop user@$uid.service; ${planted('.config/systemd/user/default.target.wants/x.service', '[Service]\nExecStart=/usr/bin/touch $effect').replace('[ -e $effect ]', 'appears $effect || appears $effect')}`,
+    script: `systemctl stop user@$uid.service; mkdir -p $home/.config/systemd/user/default.target.wants; ln -sf ../x.service $home/.config/systemd/user/default.target.wants/; ${planted('.config/systemd/user/x.service', '[Service]\nExecStart=/usr/bin/touch $effect').replace('[ -e $effect ]', 'appears $effect || appears $effect')}`,
     defaults: 'open',
     setup: 'open',
     doctor: ['FC19'],
