@@ -30,6 +30,12 @@ function foundFor(stack: string, users: readonly User[], sshd = true): string[] 
   return findings.map(({ id, severity, user }) => [severity, id, ...(user === undefined ? [] : [user])].join(' '));
 }
 
+/** Whether sshd is said to drop a login after the right code. */
+function dropped(...lines: readonly string[]): string[] {
+  const findings = examinePam({ name: pamService(lines.join('\n')), sshd: true });
+  return findings.filter(({ title }) => title.startsWith('sshd drops')).map(({ id }) => id);
+}
+
 /** What `notp setup pam` writes into Debian's stack. */
 function block(scope: Scope): string {
   return withBlock('@include common-auth\n', { door: 'pam', scope, read: () => [] }) ?? '';
@@ -54,6 +60,34 @@ describe('a PAM stack', { skip: lacks({ root: true }) }, () => {
 
   it('with key and code alone is in order', () => {
     assert.deepEqual(found([CODE, PERMIT]), []);
+  });
+
+  it('is named with the lines of each path past the code, one for each line that opens it', () => {
+    const name = pamService(
+      ['auth sufficient pam_rootok.so', 'auth [success=done default=ignore] pam_localuser.so', CODE, PERMIT].join('\n'),
+    );
+    const paths = detailOf(examinePam({ name, sshd: true }), 'P7').split('\n');
+    assert.deepEqual(
+      paths.map((detail) => detail.replace(/^.* without notp: /, '').replaceAll(`/etc/pam.d/${name}`, '')),
+      [':1 pam_rootok.so success', ':2 pam_localuser.so success'],
+    );
+  });
+
+  it('that no module lets through in pam_setcred is named: sshd dropped the login after the right code', () => {
+    assert.deepEqual(dropped(CODE), ['P7']);
+    assert.deepEqual(dropped(CODE, 'auth optional pam_echo.so file=/etc/issue'), ['P7']);
+    assert.deepEqual(dropped('auth required pam_succeed_if.so uid > 0', CODE), ['P7']);
+    assert.deepEqual(dropped(CODE, 'auth [success=ok default=die] pam_echo.so file=/etc/issue', PERMIT), ['P7']);
+    assert.deepEqual(dropped(CODE, PERMIT), []);
+    assert.deepEqual(dropped(CODE, 'auth optional pam_cap.so'), []);
+  });
+
+  it('whose account or session lines refuse everybody is named: the right code was in vain', () => {
+    for (const type of ['account', 'session']) {
+      const refusing = `${type} requisite pam_deny.so\n${type} required pam_permit.so`;
+      assert.deepEqual(found([CODE, PERMIT, refusing]), ['P7'], type);
+      assert.deepEqual(found([CODE, PERMIT, `${type} [success=1 default=ignore] pam_unix.so\n${refusing}`]), [], type);
+    }
   });
 
   it("in Red Hat's layout is in order: substacks, and a password-auth of its own", () => {
