@@ -6,15 +6,15 @@ import { accountName, isRoot, realUser, SERVICE_USER, userByName, type User } fr
 import { openEnrolments } from '../enrolment/open.ts';
 import { ownPlace, statePlace, type StatePlace } from '../state/place.ts';
 import { examineClock } from './host/clock.ts';
-import { examineConfiguration } from './host/configuration.ts';
+import { ANYBODY, examineConfiguration } from './host/configuration.ts';
 import { usersWithSealedFile } from './host/enrolled.ts';
 import { sorted, type Finding } from './finding.ts';
 import { is, setting, type Effective } from './sshd/effective.ts';
-import { gateProgram, meansGate } from './sshd/gate-command.ts';
-import { tryGate } from './sshd/gate-try.ts';
+import { configOf, gateProgram, meansGate } from './sshd/gate-command.ts';
+import { tryGate, tryPam } from './host/try-program.ts';
 import { examineKeys } from './sshd/keys.ts';
 import { examineOutage } from './host/outage.ts';
-import { examinePam, pamPrograms, type PamService } from './pam/pam.ts';
+import { examinePam, pamConfigurations, pamPrograms, type PamService } from './pam/pam.ts';
 import { examineUserEnvironment } from './pam/environment.ts';
 import { servicesWithNotp } from './pam/stack.ts';
 import { statusToBe } from '../store/enrolment.ts';
@@ -23,6 +23,7 @@ import { examineFormerKeys, examineHostKey } from './host/host-key.ts';
 import { peopleOf, type People, type Person } from './people.ts';
 import { examinePasswords } from './host/aged-passwords.ts';
 import { examineSealedFiles } from './host/sealed-files.ts';
+import { examineNologin } from './host/nologin.ts';
 import { examineModules, examineReadByRoot } from './host/read-by-root.ts';
 import { examineAnswers } from './host/answers.ts';
 import { examineService, type DoorsInUse } from './host/service.ts';
@@ -76,7 +77,7 @@ export async function examine(options: DoctorOptions): Promise<readonly Finding[
     ...servers.flatMap(({ findings }) => findings.map((finding) => infoUnlessEnrolled(finding, people))),
     ...(await examineGate(config, servers, people)),
     ...(isRoot() ? examineAsRoot(servers, { people, renamed }, options) : [withoutRoot()]),
-    ...(isRoot() ? await examineDoors(config, options.coming === 'gate' ? people : gated(people, servers), doors) : []),
+    ...(isRoot() ? await examineDoors(config, servers, options.coming === 'gate' ? people : gated(people, servers), doors) : []),
     ...examineServiceAndFiles(config, place, people, doors),
     ...(place.kind === 'service' ? await examineFormerKeys(config, place.owner, now) : []),
     ...state.findings,
@@ -178,8 +179,11 @@ function examinePamDoor(servers: readonly SshdReport[], enrolled: readonly User[
     files,
     services.map(({ name }) => name),
   );
-  const findings = [...services.flatMap(examinePam), ...examineSudoers(), ...programs.map((program) => examineProgram('P8', program))];
-  return unique([...findings, ...trusted, ...examineModules(services.map(({ name }) => name))]);
+  const owned = programs.map((program) => examineProgram('P8', program));
+  // A program that others may have changed is never run.
+  const tried = programs.filter((_, i) => owned[i]?.severity === 'ok').map(tryPam);
+  const findings = [...services.flatMap(examinePam), ...examineSudoers(), ...owned, ...tried];
+  return unique([...findings, ...trusted, ...examineModules(services.map(({ name }) => name)), ...examineNologin()]);
 }
 
 /** Whether an sshd that uses the PAM service `service` leaves the code of `user` to PAM. */
@@ -200,9 +204,22 @@ function doorsOf(servers: readonly SshdReport[], { coming }: DoctorOptions): Doo
 }
 
 /** Whether the doors can read the configuration, and the services behind them can decide. */
-async function examineDoors(config: Config, atGate: readonly Person[], doors: DoorsInUse): Promise<Finding[]> {
+async function examineDoors(
+  config: Config,
+  servers: readonly SshdReport[],
+  atGate: readonly Person[],
+  doors: DoorsInUse,
+): Promise<Finding[]> {
   const answers = config.store.kind === 'user' ? [] : await examineAnswers(config, atGate, doors);
-  return [await examineConfiguration(doors), ...answers];
+  const atGates = servers.flatMap(({ gateCommands }) => gateCommands.flatMap((command) => configOf(command.split(' ')) ?? []));
+  const inPam = ['sshd', ...servers.map(({ pamService }) => pamService), ...servicesWithNotp()].flatMap(pamConfigurations);
+  const named = [
+    ...[...new Set(atGates)].map((file) => ({ file, readers: [ANYBODY] })),
+    ...[...new Set(inPam)].map((file) => ({ file, readers: [ROOT] })),
+  ];
+  const found: Finding[] = [];
+  for (const { file, readers } of named) found.push(await examineConfiguration(doors, file, readers));
+  return [await examineConfiguration(doors), ...unique(found), ...answers];
 }
 
 function examineServiceAndFiles(config: Config, place: StatePlace, people: readonly Person[], doors: DoorsInUse): Finding[] {

@@ -3,6 +3,7 @@ import { messageOf } from '../../error.ts';
 import { quoted } from '../../otp/escape.ts';
 import { groupsByName, namesByUid, type User } from '../../system/users.ts';
 import { ok, type Finding } from '../finding.ts';
+import { configOf } from '../sshd/gate-command.ts';
 import { CONDITION, conditionOf, exemptsUnknown, type PamAccount } from './conditions.ts';
 import { outdatedCopies } from './inline.ts';
 import {
@@ -39,6 +40,13 @@ export function pamPrograms({ name }: PamService): string[] {
   return modulesOf(lines)
     .flatMap((line) => (isDoor(line) ? (execWords(line) ?? []).slice(0, 1) : []))
     .filter((program) => program !== '/bin/sh');
+}
+
+/** The configurations that its lines for the code name with --config. */
+export function pamConfigurations(service: string): string[] {
+  const lines = readStack(service);
+  if (!Array.isArray(lines)) return [];
+  return modulesOf(lines).flatMap((line) => (notpLine(line) === 'code' ? (configOf(execWords(line) ?? []) ?? []) : []));
 }
 
 /** Whether the first pass of a login asks for another factor. If not, keyboard-interactive twice asks for codes alone. */
