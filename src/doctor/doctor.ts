@@ -9,7 +9,7 @@ import { examineClock } from './host/clock.ts';
 import { ANYBODY, examineConfiguration } from './host/configuration.ts';
 import { usersWithSealedFile } from './host/enrolled.ts';
 import { sorted, type Finding } from './finding.ts';
-import { is, setting, type Effective } from './sshd/effective.ts';
+import { filesNamedIn, is, setting, type Effective } from './sshd/effective.ts';
 import { configOf, gateProgram, meansGate } from './sshd/gate-command.ts';
 import { tryGate, tryPam } from './host/try-program.ts';
 import { examineKeys } from './sshd/keys.ts';
@@ -33,6 +33,7 @@ import { examineServer, serversFor, type SshdReport } from './sshd/sshd.ts';
 import { examineState } from './host/state.ts';
 import { examineSudoers } from './pam/sudoers.ts';
 import { examinePlaces, examineProgram } from './host/trust.ts';
+import { unitFiles } from './host/units.ts';
 
 export type { Finding } from './finding.ts';
 
@@ -176,7 +177,7 @@ function examinePamDoor(servers: readonly SshdReport[], enrolled: readonly User[
   // A file given with --sshd-config may be a draft.
   const files = servers.flatMap((server) => server.files).filter((file) => file !== sshdConfig);
   const trusted = examineReadByRoot(
-    files,
+    [...files, ...servers.flatMap(({ perUser }) => [...perUser.values()].slice(0, 1).flatMap(filesNamedIn)), ...unitFiles()],
     services.map(({ name }) => name),
   );
   const owned = programs.map((program) => examineProgram('P8', program));
