@@ -1,8 +1,8 @@
 /** `notp doctor`: reads the real state of sshd, PAM, systemd and the disk, and reports each way around the gate. It changes nothing. */
-import { NotpError } from '../error.ts';
+import { messageOf, NotpError } from '../error.ts';
 import { quoted, shellCommand } from '../otp/escape.ts';
 import type { Config } from '../system/config.ts';
-import { accountName, isRoot, realUser, SERVICE_USER, userByName, type User } from '../system/users.ts';
+import { accountName, allUsers, groupsOf, isRoot, realUser, SERVICE_USER, userByName, type User } from '../system/users.ts';
 import { openEnrolments } from '../enrolment/open.ts';
 import { ownPlace, statePlace, type StatePlace } from '../state/place.ts';
 import { examineClock } from './host/clock.ts';
@@ -11,6 +11,7 @@ import { usersWithSealedFile } from './host/enrolled.ts';
 import { sorted, type Finding } from './finding.ts';
 import { filesNamedIn, is, setting, type Effective } from './sshd/effective.ts';
 import { configOf, gateProgram, meansGate } from './sshd/gate-command.ts';
+import { canLogIn, readPasswords } from './sshd/can-log-in.ts';
 import { tryGate, tryPam } from './host/try-program.ts';
 import { examineKeys } from './sshd/keys.ts';
 import { examineOutage } from './host/outage.ts';
@@ -29,7 +30,7 @@ import { examineAnswers } from './host/answers.ts';
 import { examineService, type DoorsInUse } from './host/service.ts';
 import { examineShells } from './host/shells.ts';
 import { leavesCodeToPam } from './sshd/pam-rules.ts';
-import { examineServer, serversFor, type SshdReport } from './sshd/sshd.ts';
+import { examineServer, serversFor, type Bystanders, type SshdReport } from './sshd/sshd.ts';
 import { examineState } from './host/state.ts';
 import { examineSudoers } from './pam/sudoers.ts';
 import { examinePlaces, examineProgram } from './host/trust.ts';
@@ -52,6 +53,8 @@ export interface DoctorOptions {
 
 const ROOT = 'root';
 const NEVER_MATCHES = 'P6';
+/** The rules that a login without a code breaks. */
+const WITHOUT_CODE = ['FC1', 'FC14', 'P2'];
 const NAMED_CONTEXTS = 4;
 
 /**
@@ -71,11 +74,12 @@ export async function examine(options: DoctorOptions): Promise<readonly Finding[
   const { people, missing, renamed } = peopleOf(namesOf(options, enrolled), active);
   if (missing.length > 0 && options.users !== undefined)
     throw new NotpError('usage', `there is no user ${quoted(missing[0] ?? '')}`, 'list the users: getent passwd');
-  const servers = await examineServers(options, people);
+  const { bystanders, unlisted } = bystandersOf(options, people);
+  const servers = await examineServers(options, people, bystanders);
   const doors = doorsOf(servers, options);
   progress('Checking PAM, the service and its files');
   return sorted([
-    ...servers.flatMap(({ findings }) => findings.map((finding) => infoUnlessEnrolled(finding, people))),
+    ...servers.flatMap(({ findings, perUser }) => findings.map((finding) => infoUnlessAble(finding, people, perUser, now()))),
     ...(await examineGate(config, servers, people)),
     ...(isRoot() ? examineAsRoot(servers, { people, renamed }, options) : [withoutRoot()]),
     ...(isRoot() ? await examineDoors(config, servers, options.coming === 'gate' ? people : gated(people, servers), doors) : []),
@@ -87,15 +91,25 @@ export async function examine(options: DoctorOptions): Promise<readonly Finding[
     ...(await examineSealedFiles(config, people, now)),
     ...[...missing.map(userGone), ...renamed.map(userRenamed)].map((finding) => raisedIfUnenrolledAllowed(finding, config)),
     ...(byThemselves === undefined ? [] : [byThemselves.finding]),
+    ...unlisted,
     ...unenrolled(config),
     ...(doors.gate || doors.pam ? examineContexts(config, active) : []),
   ]);
 }
 
-/** A user whose codes never match is locked out, which is safe. So it is a failure only for users who are enrolled. */
-function infoUnlessEnrolled(finding: Finding, people: readonly Person[]): Finding {
-  const codes = people.some(({ user, enrolments }) => user.name === finding.user && enrolments.length > 0);
-  return finding.id === NEVER_MATCHES && finding.severity === 'fail' && !codes ? { ...finding, severity: 'info' } : finding;
+/**
+ * Root is looked at without an enrolment too. Then it is no failure if its codes never match, which locks it out, or if no code is asked for
+ * and it can log in by nothing.
+ */
+function infoUnlessAble(finding: Finding, people: readonly Person[], perUser: SshdReport['perUser'], nowMs: number): Finding {
+  const person = people.find(({ user }) => user.name === finding.user);
+  if (finding.severity !== 'fail' || person === undefined || person.enrolments.length > 0) return finding;
+  const effective = perUser.get(person.user.name);
+  const isOut =
+    WITHOUT_CODE.includes(finding.id) &&
+    effective !== undefined &&
+    !canLogIn(person.user, effective, { passwords: readPasswords(), groups: groupsOf(person.user), nowMs });
+  return finding.id === NEVER_MATCHES || isOut ? { ...finding, severity: 'info' } : finding;
 }
 
 function placeFor(config: Config): StatePlace {
@@ -110,7 +124,32 @@ function namesOf({ users }: DoctorOptions, enrolled: readonly string[]): string[
   return isRoot() ? [...new Set(users ?? [ROOT, ...enrolled])] : [self];
 }
 
-async function examineServers({ sshdConfig, progress }: DoctorOptions, people: readonly Person[]): Promise<SshdReport[]> {
+/** All other accounts that the passwd database lists, unless the users were named. */
+function bystandersOf(
+  { config, users, now }: DoctorOptions,
+  people: readonly Person[],
+): { readonly bystanders: Bystanders; readonly unlisted: readonly Finding[] } {
+  const known = new Set(people.map(({ user }) => user.uid));
+  const rest = { areRefused: config.unenrolled === 'deny', nowMs: now() };
+  if (!isRoot() || users !== undefined) return { bystanders: { people: [], ...rest }, unlisted: [] };
+  try {
+    const others = allUsers().filter(({ uid }) => !known.has(uid));
+    return { bystanders: { people: others.map((user) => ({ user, enrolments: [] })), ...rest }, unlisted: [] };
+  } catch (error) {
+    return { bystanders: { people: [], ...rest }, unlisted: [othersUnseen(error)] };
+  }
+}
+
+function othersUnseen(error: unknown): Finding {
+  const title = 'The accounts that are not enrolled were not checked, as they cannot be listed';
+  return { id: 'others-unseen', severity: 'warn', title, detail: messageOf(error), fix: 'check some of them: notp doctor --user NAME' };
+}
+
+async function examineServers(
+  { sshdConfig, progress }: DoctorOptions,
+  people: readonly Person[],
+  bystanders: Bystanders,
+): Promise<SshdReport[]> {
   const reports: SshdReport[] = [];
   let [done, total] = [0, 0];
   for (const server of serversFor(sshdConfig)) {
@@ -125,7 +164,7 @@ async function examineServers({ sshdConfig, progress }: DoctorOptions, people: r
       done += answers;
       show();
     };
-    reports.push(await examineServer(server, people, { expect, progress: answered }));
+    reports.push(await examineServer(server, people, { expect, progress: answered }, bystanders));
   }
   return reports;
 }
