@@ -34,7 +34,7 @@ import { examineServer, serversFor, type Bystanders, type SshdReport } from './s
 import { examineState } from './host/state.ts';
 import { examineSudoers } from './pam/sudoers.ts';
 import { examinePlaces, examineProgram } from './host/trust.ts';
-import { unitFiles } from './host/units.ts';
+import { examineUnitReload, unitFiles } from './host/units.ts';
 
 export type { Finding } from './finding.ts';
 
@@ -223,7 +223,13 @@ function examinePamDoor(servers: readonly SshdReport[], enrolled: readonly User[
   // A program that others may have changed is never run.
   const tried = programs.filter((_, i) => owned[i]?.severity === 'ok').map(tryPam);
   const findings = [...services.flatMap(examinePam), ...examineSudoers(), ...owned, ...tried];
-  return unique([...findings, ...trusted, ...examineModules(services.map(({ name }) => name)), ...examineNologin()]);
+  return unique([
+    ...findings,
+    ...trusted,
+    ...examineModules(services.map(({ name }) => name)),
+    ...examineNologin(),
+    ...examineUnitReload(),
+  ]);
 }
 
 /** Whether an sshd that uses the PAM service `service` leaves the code of `user` to PAM. */

@@ -33,8 +33,8 @@ export function notLoaded(
   return [
     {
       id: 'sshd-reload',
-      severity: 'warn',
-      title: 'sshd has not read its configuration since it was changed',
+      severity: 'fail',
+      title: 'sshd has not read its configuration since it was changed, so nothing is known about what it does now',
       detail,
       fix: 'systemctl reload ssh',
     },

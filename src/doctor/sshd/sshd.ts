@@ -11,7 +11,7 @@ import { groupAlike, otherSpellings, type Person, type Spelling } from '../peopl
 import { hasFirstPass } from '../pam/pam.ts';
 import { asksForCode } from '../pam/stack.ts';
 import { DEFAULT_SSHD_CONFIG, installedServer, runningServers, type Server } from './servers.ts';
-import { socketServers } from './socket-units.ts';
+import { serviceServers, socketServers } from './socket-units.ts';
 import { readSshdFiles, type Criterion, type SshdFiles } from './files.ts';
 import { whyNotRun } from './program.ts';
 import { isRootsAlone } from './roots-alone.ts';
@@ -50,11 +50,18 @@ const NO_DOORS: Doors = { gate: false, pam: false };
  */
 export function serversFor(sshdConfig: string | undefined): Server[] {
   const installed = installedServer(sshdConfig ?? DEFAULT_SSHD_CONFIG);
-  const servers = sshdConfig === undefined ? [...runningServers(), ...socketServers()] : [];
+  const running = sshdConfig === undefined ? [...runningServers(), ...socketServers()] : [];
+  const later = sshdConfig === undefined ? serviceServers().filter((each) => !running.some((server) => isLike(each, server))) : [];
+  const servers = [...running, ...later];
   if (servers.some(({ doubt }) => doubt === undefined)) return servers;
   if (installed !== undefined) return [...servers, installed];
   if (servers.length > 0) return servers;
   throw new NotpError('failed', 'there is no sshd on this host', 'install openssh-server');
+}
+
+/** Whether both read the same configuration in the same way. */
+function isLike(one: Server, other: Server): boolean {
+  return one.config === other.config && one.options.join(' ') === other.options.join(' ') && one.isCut === other.isCut;
 }
 
 /** Accounts without an enrolment, in any number, and what else is needed to judge them. */
