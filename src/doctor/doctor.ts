@@ -5,6 +5,7 @@ import type { Config } from '../system/config.ts';
 import { accountName, allUsers, groupsOf, isRoot, realUser, SERVICE_USER, userByName, type User } from '../system/users.ts';
 import { openEnrolments } from '../enrolment/open.ts';
 import { ownPlace, statePlace, type StatePlace } from '../state/place.ts';
+import { examineBeside } from './host/beside.ts';
 import { examineClock } from './host/clock.ts';
 import { ANYBODY, examineConfiguration } from './host/configuration.ts';
 import { usersWithSealedFile } from './host/enrolled.ts';
@@ -84,6 +85,7 @@ export async function examine(options: DoctorOptions): Promise<readonly Finding[
     ...(isRoot() ? examineAsRoot(servers, { people, renamed }, options) : [withoutRoot()]),
     ...(isRoot() ? await examineDoors(config, servers, options.coming === 'gate' ? people : gated(people, servers), doors) : []),
     ...examineServiceAndFiles(config, place, people, doors),
+    ...(isRoot() && (doors.gate || doors.pam) ? await examineBeside(servers.flatMap(({ pid }) => pid ?? [])) : []),
     ...(place.kind === 'service' ? await examineFormerKeys(config, place.owner, now) : []),
     ...state.findings,
     ...(place.kind === 'service' ? await examineOutage(place, now) : []),

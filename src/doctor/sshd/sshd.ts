@@ -16,7 +16,19 @@ import { readSshdFiles, type Criterion, type SshdFiles } from './files.ts';
 import { whyNotRun } from './program.ts';
 import { isRootsAlone } from './roots-alone.ts';
 import { askServer, checkServer, withKeyFolder, type Asked, type Question, type Refusal } from './run.ts';
-import { noDoor, notLoaded, notRun, refused, replaced, spelledOtherwise, unaskable, unseen, withoutOptions } from './findings.ts';
+import { leavesCodeToPam } from './pam-rules.ts';
+import {
+  askedTwice,
+  noDoor,
+  notLoaded,
+  notRun,
+  refused,
+  replaced,
+  spelledOtherwise,
+  unaskable,
+  unseen,
+  withoutOptions,
+} from './findings.ts';
 import { unasked, vantages, type Vantage } from './vantage.ts';
 
 /** The results for one server, which later checks use. */
@@ -33,6 +45,8 @@ export interface SshdReport {
   readonly perUser: ReadonlyMap<string, Effective>;
   /** The number of questions that it answered. */
   readonly asked: number;
+  /** Absent if it is not running. */
+  readonly pid?: number | undefined;
 }
 
 /** Called with the number of questions to come, then with the number of new answers. */
@@ -99,7 +113,7 @@ export async function examineServer(
     if ('refused' in answered) return onlyFinding(refused(where, answered.refused));
     const report = reportOf(server, asked, answered, files, { where, bystanders });
     const unknown = people.filter(({ user }) => !canBeAsked(user.name)).map(({ user }) => unaskable(where, user.name));
-    return { ...report, findings: [...report.findings, ...unknown] };
+    return { ...report, pid: server.pid, findings: [...report.findings, ...unknown] };
   });
 }
 
@@ -201,6 +215,7 @@ function reportOf(
     where,
     unasked: [...unasked(files.criteria).map((criterion) => `Match ${criterion}`), ...unclear],
     firstPass: hasFirstPass(pamService),
+    anybody,
     isRootsAlone,
   };
   const rules = doors.gate || doors.pam ? applyRules(people, doors, about) : [noDoor(where)];
@@ -209,10 +224,18 @@ function reportOf(
     failures(applyRules([{ names: users.slice(0, 1).map(({ name }) => name), seen }], doors, about)).filter(
       ({ id }) => !failures(rules).some((rule) => rule.id === id),
     );
+  const twice = people.flatMap(({ names, seen }) => (seen.some(({ effective }) => isAskedTwice(effective, doors)) ? names : []));
   const judged = { where, doors, anybody, passwords: readPasswords(), areRefused, nowMs, broken };
   const beside = doors.gate || doors.pam ? examineBystanders(bystanders, judged) : [];
   const loaded = [...replaced(server, where), ...notLoaded(server, any, files, where)];
-  const findings = [ok('sshd-config', 'sshd accepts its configuration', where), ...loaded, ...rules, ...underOtherNames, ...beside];
+  const findings = [
+    ok('sshd-config', 'sshd accepts its configuration', where),
+    ...loaded,
+    ...rules,
+    ...underOtherNames,
+    ...beside,
+    ...(twice.length === 0 ? [] : [askedTwice(where, twice)]),
+  ];
   return {
     ...{ findings, doors, pamService, files: [...files.files, ...files.folders] },
     gateCommands: commands.filter((command) => gateProgram(command) !== undefined),
@@ -221,6 +244,11 @@ function reportOf(
     ),
     asked: all.length,
   };
+}
+
+/** Whether sshd leaves a code to PAM and forces the gate as well. */
+function isAskedTwice(effective: Effective, { gate, pam }: Doors): boolean {
+  return gate && pam && meansGate(setting(effective, 'forcecommand')) && leavesCodeToPam(effective);
 }
 
 function failures(findings: readonly Finding[]): Finding[] {
