@@ -54,7 +54,8 @@ async function errorOf(name: string, file: string): Promise<unknown> {
 }
 
 function fixFor(file: string, wrong: unknown): string {
-  if (!fs.existsSync(file)) return shellCommand`write ${file}, or remove --config from the line that names it`;
+  if (file !== DEFAULT_CONFIG_FILE && !fs.existsSync(file))
+    return shellCommand`write ${file}, or remove --config from the line that names it`;
   const folder = path.dirname(file);
   const closed = (fs.statSync(folder).mode & ENTER_BY_ALL) === 0;
   const unread = ((fs.statSync(file, { throwIfNoEntry: false })?.mode ?? READ_BY_ALL) & READ_BY_ALL) === 0;

@@ -2,6 +2,7 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { shellCommand } from '../../otp/escape.ts';
+import { usersByUid } from '../../system/users.ts';
 import { ok, type Finding } from '../finding.ts';
 import { execWords, modulesOf, notpLine, pamFiles, pamStack, TYPES, type PamModule } from '../pam/stack.ts';
 import { permissionFix, untrustedPart } from './trust.ts';
@@ -35,11 +36,11 @@ export function examineReadByRoot(others: readonly string[], services: readonly 
   }));
 }
 
-/** A folder of somebody else, as a home, stays theirs: what root reads must lie elsewhere. */
+/** What is in somebody's home stays theirs: what root reads must lie elsewhere. */
 function fixFor(file: string, part: string): string {
-  const stats = fs.lstatSync(part);
-  if (stats.isDirectory() && stats.uid !== 0 && part !== path.resolve(file))
-    return shellCommand`move ${file} to a folder that only root can write`;
+  const { uid } = fs.lstatSync(part);
+  const home = uid === 0 ? undefined : usersByUid([uid]).get(uid)?.home;
+  if (home !== undefined && `${part}/`.startsWith(`${home}/`)) return shellCommand`move ${file} to a folder that only root can write`;
   return permissionFix(part, { name: 'root', uid: 0 }, { mode: 'go-w' });
 }
 

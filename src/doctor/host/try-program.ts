@@ -3,6 +3,7 @@ import { spawnSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { shellCommand } from '../../otp/escape.ts';
+import { mountOf } from './mounts.ts';
 import { userByName, type User } from '../../system/users.ts';
 import { ok, type Finding } from '../finding.ts';
 
@@ -90,16 +91,4 @@ function realPathOf(program: string): string {
   } catch {
     return program;
   }
-}
-
-/** The mount on which `file` is, with its options; see mountinfo in proc(5). */
-function mountOf(file: string): { readonly mount: string; readonly options: readonly string[] } {
-  const mounts = fs
-    .readFileSync('/proc/self/mountinfo', 'utf8')
-    .split('\n')
-    .map((line) => line.split(' '))
-    .map(([, , , , mount = '', options = '']) => ({ mount, options: options.split(',') }));
-  const holds = mounts.filter(({ mount }) => mount !== '' && `${file}/`.startsWith(mount === '/' ? '/' : `${mount}/`));
-  // The last of equal ones lies on top.
-  return holds.reduce((best, each) => (each.mount.length >= best.mount.length ? each : best), { mount: '/', options: [] });
 }
