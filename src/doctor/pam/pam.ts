@@ -17,7 +17,7 @@ import {
   pathsWithoutCode,
   setsCredentials,
 } from './paths.ts';
-import { execWords, modulesOf, notpLine, pamStack, pamText, TYPES, type PamLine, type PamModule, type PamType } from './stack.ts';
+import { programWords, modulesOf, notpLine, pamStack, pamText, TYPES, type PamLine, type PamModule, type PamType } from './stack.ts';
 
 const TEMPLATE = 'use the lines of examples/pam.d';
 /** Modules that treat the typed text as a password. */
@@ -38,7 +38,7 @@ export function pamPrograms({ name }: PamService): string[] {
   if (!Array.isArray(lines)) return [];
   // The branch to the password may be a shell.
   return modulesOf(lines)
-    .flatMap((line) => (isDoor(line) ? (execWords(line) ?? []).slice(0, 1) : []))
+    .flatMap((line) => (isDoor(line) ? (programWords(line) ?? []).slice(0, 1) : []))
     .filter((program) => program !== '/bin/sh');
 }
 
@@ -46,7 +46,7 @@ export function pamPrograms({ name }: PamService): string[] {
 export function pamConfigurations(service: string): string[] {
   const lines = readStack(service);
   if (!Array.isArray(lines)) return [];
-  return modulesOf(lines).flatMap((line) => (notpLine(line) === 'code' ? (configOf(execWords(line) ?? []) ?? []) : []));
+  return modulesOf(lines).flatMap((line) => (notpLine(line) === 'code' ? (configOf(programWords(line) ?? []) ?? []) : []));
 }
 
 /** Whether the first pass of a login asks for another factor. If not, keyboard-interactive twice asks for codes alone. */
@@ -101,7 +101,7 @@ function callsWithoutCode({ name, sshd }: PamService): Finding[] {
     fail(
       'P7',
       'A PAM line starts notp without asking for a code, or in a form that cannot be checked',
-      `PAM service ${name}, ${line.where}: ${(execWords(line) ?? []).join(' ')}`,
+      `PAM service ${name}, ${line.where}: ${(programWords(line) ?? []).join(' ')}`,
       `auth requisite pam_exec.so quiet ${sshd ? 'expose_authtok stdout /usr/bin/notp pam' : 'seteuid /usr/bin/notp pam --prompt-tty'}`,
     ),
   );
@@ -117,7 +117,7 @@ function branchAlone(lines: readonly PamLine[], { name }: PamService): Finding[]
 }
 
 function wrongLine(line: PamModule, { sshd }: PamService): Finding[] {
-  const [program = '', ...words] = execWords(line) ?? [];
+  const [program = '', ...words] = programWords(line) ?? [];
   const title = 'The line for the code does not do what it should';
   const wrong = (why: string, fix: string): Finding[] => [fail('P7', title, `${line.where}: ${why}`, fix)];
   const prompts = words.includes('--prompt-tty');

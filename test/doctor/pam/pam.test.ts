@@ -62,6 +62,13 @@ describe('a PAM stack', { skip: lacks({ root: true }) }, () => {
     assert.deepEqual(found([CODE, PERMIT]), []);
   });
 
+  it('that starts notp under a profile of AppArmor is in order, and names the program behind it: it passed for one that asks nothing', () => {
+    const confined = CODE.replace('/usr/bin/notp', '/usr/bin/aa-exec -p notp-pam -- /usr/bin/notp');
+    assert.deepEqual(found([confined, PERMIT]), []);
+    assert.deepEqual(pamPrograms({ name: pamService(`${confined}\n`), sshd: true }), ['/usr/bin/notp']);
+    assert.ok(found([confined.replace('/usr/bin/aa-exec', '/home/x/aa-exec'), PERMIT]).includes('P7'));
+  });
+
   it('is named with the lines of each path past the code, one for each line that opens it', () => {
     const name = pamService(
       ['auth sufficient pam_rootok.so', 'auth [success=done default=ignore] pam_localuser.so', CODE, PERMIT].join('\n'),
