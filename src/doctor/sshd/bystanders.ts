@@ -41,6 +41,7 @@ function isAsked(effective: Effective, { gate, pam }: Doors): boolean {
 
 export function examineBystanders(classes: readonly BystanderClass[], about: About): Finding[] {
   const [open, broken, refused] = [new Map<string, User[]>(), new Map<string, User[]>(), [] as User[]];
+  const findings = new Map<string, Finding>();
   for (const { users, seen } of classes) {
     const free = seen.filter(({ effective }) => !isAsked(effective, about.doors));
     const [first] = free.length > 0 ? free : seen;
@@ -50,12 +51,16 @@ export function examineBystanders(classes: readonly BystanderClass[], about: Abo
     if (free.length > 0) add(open, howOf(free, seen.length), able);
     else {
       refused.push(...able);
-      for (const { user: _, ...finding } of about.broken({ users, seen })) add(broken, JSON.stringify(finding), able);
+      for (const { user: _, ...finding } of about.broken({ users, seen })) {
+        const key = JSON.stringify(finding);
+        findings.set(key, finding);
+        add(broken, key, able);
+      }
     }
   }
   return [
     ...[...open].map(([how, users]) => withoutCode(users, how, about)),
-    ...[...broken].map(([finding, users]) => alsoFor(users, JSON.parse(finding) as Finding)),
+    ...[...findings].map(([key, finding]) => alsoFor(broken.get(key) ?? [], finding)),
     ...notEnrolled(refused, about),
   ];
 }
