@@ -42,7 +42,7 @@ _notp_options() {
     'notp setup undo') found='--force --no-reload --json --help' ;;
     'notp doctor') found='--config --user --sshd-config --json --help' ;;
     'notp gate') found='--config --help' ;;
-    'notp pam') found='--config --first-pass --prompt-tty --help' ;;
+    'notp pam') found='--config --first-pass --before --prompt-tty --help' ;;
     'notp serve') found='--config --help' ;;
     'notp-enroll') found='--config --user --seal --issuer --account --digits --period --algorithm --recovery --replace --pending --no-confirm --qr --qr-file --passphrase-file --json --batch --out --image --dry-run --help' ;;
   esac

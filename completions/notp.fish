@@ -345,6 +345,7 @@ complete -c notp -n "__notp_at 'notp gate'" -s h -l help -d 'display help for co
 # notp pam
 complete -c notp -n "__notp_at 'notp pam'" -l config -r -F -d 'configuration file'
 complete -c notp -n "__notp_at 'notp pam'" -l first-pass -d 'exit 0 only in the first pass of sshd\'s PAM stack'
+complete -c notp -n "__notp_at 'notp pam'" -l before -d 'exit 0 where a rule asks for no code'
 complete -c notp -n "__notp_at 'notp pam'" -l prompt-tty -d 'ask on the terminal that PAM_TTY names'
 complete -c notp -n "__notp_at 'notp pam'" -s h -l help -d 'display help for command'
 # notp serve

@@ -31,6 +31,7 @@ import { leavesCodeToPam } from './sshd/pam-rules.ts';
 import { examineServer, serversFor, type SshdReport } from './sshd/sshd.ts';
 import { examineState } from './host/state.ts';
 import { examineSudoers } from './pam/sudoers.ts';
+import { examineRules, letsInUnenrolled } from './host/rules.ts';
 import { examinePlaces, examineProgram } from './host/trust.ts';
 
 export type { Finding } from './finding.ts';
@@ -83,9 +84,9 @@ export async function examine(options: DoctorOptions): Promise<readonly Finding[
     ...(place.kind === 'service' ? await examineOutage(place, now) : []),
     ...examineClock(config, active, now(), state.skewMs),
     ...(await examineSealedFiles(config, people, now)),
-    ...[...missing.map(userGone), ...renamed.map(userRenamed)].map((finding) => raisedIfUnenrolledAllowed(finding, config)),
+    ...[...missing.map(userGone), ...renamed.map(userRenamed)].map((finding) => raisedIfUnenrolledAllowed(finding, config, now())),
     ...(byThemselves === undefined ? [] : [byThemselves.finding]),
-    ...unenrolled(config),
+    ...examineRules(config, { atPam: doors.pam, nowMs: now() }),
     ...(doors.gate || doors.pam ? examineContexts(config, active) : []),
   ]);
 }
@@ -214,12 +215,6 @@ function examineServiceAndFiles(config: Config, place: StatePlace, people: reado
   return [...examineService(config, people, doors), ...places];
 }
 
-function unenrolled({ unenrolled: how }: Config): Finding[] {
-  if (how !== 'allow') return [];
-  const title = 'Users who were never enrolled are let in without a code';
-  return [{ id: 'unenrolled', severity: 'warn', title, detail: 'unenrolled = "allow" in notp.toml', fix: 'unenrolled = "deny"' }];
-}
-
 /** A new `context` in notp.toml renames no enrolment. */
 function examineContexts({ contexts }: Config, active: readonly Enrolment[]): Finding[] {
   const enrolled = [...new Set(active.map(({ context }) => context))];
@@ -230,11 +225,11 @@ function examineContexts({ contexts }: Config, active: readonly Enrolment[]): Fi
 }
 
 /**
- * With unenrolled = "allow", users who were never enrolled get in without a code. Then an enrolment under the wrong name is a failure:
- * its user would pass for one who was never enrolled.
+ * By a rule with enrol_by, users who were never enrolled get in without a code. Then an enrolment under the wrong name is a failure: its
+ * user would pass for one who was never enrolled.
  */
-function raisedIfUnenrolledAllowed(finding: Finding, { unenrolled: how }: Config): Finding {
-  return how === 'allow' ? { ...finding, severity: 'fail' } : finding;
+function raisedIfUnenrolledAllowed(finding: Finding, config: Config, nowMs: number): Finding {
+  return letsInUnenrolled(config, nowMs) ? { ...finding, severity: 'fail' } : finding;
 }
 
 function userGone(name: string): Finding {

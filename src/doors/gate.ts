@@ -11,10 +11,11 @@ import type { Config } from '../system/config.ts';
 import { openConversation } from '../terminal/conversation.ts';
 import { sayError, sayHint } from '../terminal/printer.ts';
 import { onEndingSignals } from '../system/bytes.ts';
-import { clientAddress, sshConnection, sshKeyDigest } from '../system/ssh-session.ts';
+import { authInfo, clientAddress, keyDigestOf, sshConnection } from '../system/ssh-session.ts';
 import { entryOf, realUser, type User } from '../system/users.ts';
 import { openVerifier, refuseAtGate, type OpenOptions } from '../login/open.ts';
 import type { Outcome, SshSession, Verifier } from '../wire/verifier.ts';
+import { atGate } from './circumstances.ts';
 import { enrollFirst, isToEnroll } from './enroll-first.ts';
 import { askOneLine, askUnlessSettled, isWorthAnotherTry } from './prompts.ts';
 import { isAccepted, sayRefusal } from './refusal.ts';
@@ -59,9 +60,10 @@ export async function gate(options: GateOptions): Promise<number> {
     sayRefusal(await refuseAtGate(user, { config, origin, reason: 'not_permitted', detail: messageOf(error) }, options.now));
     return 1;
   }
+  const circumstances = atGate(config, options.environment);
   const judge = async (): Promise<Outcome> =>
     await withVerifier(
-      { config, contexts: config.contexts, user, origin: { ...origin, context: config.context }, now: options.now },
+      { config, contexts: config.contexts, user, origin: { ...origin, context: config.context }, circumstances, now: options.now },
       (verifier) => ask(verifier, config, options),
     );
   const first = await judge();
@@ -80,7 +82,7 @@ async function withVerifier(what: OpenOptions, work: (verifier: Verifier) => Pro
 }
 
 async function ask(verifier: Verifier, config: Config, { environment, now }: GateOptions): Promise<Outcome> {
-  const session = { connection: config.gate.sameConnection ? sshConnection() : undefined, keyDigest: sshKeyDigest(environment) };
+  const session = { connection: config.gate.sameConnection ? sshConnection() : undefined, keyDigest: keyDigestOf(authInfo(environment)) };
   const given = CODE_VARIABLES.map((name) => environment[name]).find((value) => value !== undefined && value !== '');
   const conversation = openConversation({ deadlineMs: now() + config.gate.timeoutMs, interrupt: onEndingSignals() });
   try {

@@ -6,7 +6,7 @@ import { askUnlessSettled } from '../../src/doors/prompts.ts';
 import type { Conversation } from '../../src/terminal/conversation.ts';
 import type { Outcome, Verifier } from '../../src/wire/verifier.ts';
 
-const ACCEPTED: Outcome = { verdict: { result: 'accepted', method: 'trusted' }, ref: '00000001' };
+const ACCEPTED: Outcome = { verdict: { result: 'accepted', method: 'remembered' }, ref: '00000001' };
 const REFUSED: Outcome = { verdict: { result: 'refused', reason: 'not_enrolled' }, ref: '00000002' };
 const BY_CODE: Outcome = { verdict: { result: 'accepted', method: 'totp' }, ref: '00000003' };
 

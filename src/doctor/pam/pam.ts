@@ -70,7 +70,7 @@ export function examinePam(service: PamService): Finding[] {
 }
 
 function isDoor(line: PamModule): boolean {
-  return ['code', 'first-pass'].includes(notpLine(line) ?? '');
+  return ['code', 'before', 'first-pass'].includes(notpLine(line) ?? '');
 }
 
 /** Lines that start notp but ask for no code: through `sh -c`, with a mistyped option, or in a phase without a code. */
@@ -90,13 +90,12 @@ function callsWithoutCode({ name, sshd }: PamService): Finding[] {
   );
 }
 
-/** A `--first-pass` line without a line for the code. */
+/** A line for the first pass, or for the rules, without a line for the code. */
 function branchAlone(lines: readonly PamLine[], { name }: PamService): Finding[] {
-  const branch = modulesOf(lines).find((line) => notpLine(line) === 'first-pass');
-  if (branch === undefined) return [];
-  return [
-    fail('P7', 'The PAM stack asks for no code: it has only the line for the first pass', `PAM service ${name}: ${branch.where}`, TEMPLATE),
-  ];
+  const alone = modulesOf(lines).find(isDoor);
+  if (alone === undefined) return [];
+  const what = notpLine(alone) === 'before' ? 'notp pam --before' : 'the first pass';
+  return [fail('P7', `The PAM stack asks for no code: it has only the line for ${what}`, `PAM service ${name}: ${alone.where}`, TEMPLATE)];
 }
 
 function wrongLine(line: PamModule, { sshd }: PamService): Finding[] {

@@ -127,7 +127,8 @@ function stepsFrom(
 }
 
 function stateAfter(from: State, line: PamModule, { answer, impression }: { answer: Answer; impression: State['impression'] }): State {
-  const isCode = notpLine(line) === 'code';
+  // A line that asks for nothing where a rule says so has to stand where the code may be asked for.
+  const isCode = ['code', 'before'].includes(notpLine(line) ?? '');
   return {
     impression,
     code: from.code || (isCode && answer === 'success'),
@@ -177,6 +178,9 @@ function answersOf(line: PamModule, question: Question): readonly Answer[] {
   switch (notpLine(line)) {
     case 'code':
       return question.code;
+    case 'before':
+      // Where it succeeds, a rule has let somebody in. The stack must not depend on that.
+      return question.code.includes('failure') ? ['success', 'failure'] : ['failure'];
     case 'first-pass':
       if (question.firstPass === 'surely') return ['success'];
       return question.firstPass ? ['success', 'failure'] : ['failure'];

@@ -31,7 +31,7 @@ export function tryGate(command: string): Finding {
       severity: 'fail',
       title: 'The gate lets somebody in without a code',
       detail: `${command}, as ${NOBODY}, ended with 0`,
-      fix: 'set unenrolled = "deny" in notp.toml',
+      fix: 'change the rule in notp.toml that lets everybody in: notp rules',
     };
   const why = error?.message ?? stderr.trim().split('\n')[0] ?? '';
   return {

@@ -32,8 +32,10 @@ function foundFor(stack: string, users: readonly User[], sshd = true): string[] 
 
 /** What `notp setup pam` writes into Debian's stack. */
 function block(scope: Scope): string {
-  return withBlock('@include common-auth\n', { door: 'pam', scope, read: () => [] }) ?? '';
+  return withBlock('@include common-auth\n', { door: 'pam', scope, read: () => [], before: false }) ?? '';
 }
+
+const before = (control: string): string => `auth ${control} pam_exec.so quiet /usr/bin/notp pam --before`;
 
 describe('a PAM stack', { skip: lacks({ root: true }) }, () => {
   it('of the examples is in order, and names its program', () => {
@@ -50,6 +52,27 @@ describe('a PAM stack', { skip: lacks({ root: true }) }, () => {
       );
       assert.deepEqual([...new Set(pamPrograms({ name, sshd }))], ['/usr/bin/notp']);
     }
+  });
+
+  it('with a line for the rules before the code is in order, as setup writes it and after the password of sudo', () => {
+    const text = withBlock('@include common-auth\n', { door: 'pam', scope: { users: [], groups: [] }, read: () => [], before: true }) ?? '';
+    assert.deepEqual(found(text.split('\n')), []);
+    assert.deepEqual(found(['@include common-auth', before('[success=1 default=ignore]'), SUDO_CODE], false), []);
+  });
+
+  it('with a line for the rules is told where that takes the place of the first factor or of the code', () => {
+    const jump = before('[success=1 default=ignore]');
+    for (const [lines, sshd] of [
+      // There is no line for the code.
+      [[jump, PERMIT], true],
+      // A wrong password goes on to it.
+      [['auth sufficient pam_unix.so', before('sufficient'), SUDO_CODE], false],
+      // Where it says no, nobody gets in.
+      [[before('required'), CODE, PERMIT], true],
+      // It jumps further than it should, or the other way round lets everybody in.
+      [[before('[success=ignore default=1]'), CODE, PERMIT], true],
+    ] as const)
+      assert.ok(found(lines, sshd).includes('P7'), lines.join('\n'));
   });
 
   it('with key and code alone is in order', () => {
