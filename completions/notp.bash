@@ -34,6 +34,10 @@ _notp_options() {
     'notp passphrase') found='--config --passphrase-file --json --user --new-passphrase-file --help' ;;
     'notp remove') found='--config --yes --json --help' ;;
     'notp demo') found='--qr --json --help' ;;
+    'notp rules') found='--config --json --help' ;;
+    'notp rules explain') found='--config --from --key --service --json --help' ;;
+    'notp config') found='--help' ;;
+    'notp config check') found='--config --help' ;;
     'notp setup') found='--help' ;;
     'notp setup gate') found='--config --apply --dry-run --user --group --confirm-within --force --no-reload --json --help' ;;
     'notp setup pam') found='--config --apply --dry-run --user --group --confirm-within --force --no-reload --json --help' ;;
@@ -52,10 +56,12 @@ _notp_options() {
 _notp_commands() {
   found=
   case $1 in
-    'notp') found='enroll verify status unlock revoke recovery reseal host-key store audit import code export list passphrase remove demo setup doctor gate pam serve' ;;
+    'notp') found='enroll verify status unlock revoke recovery reseal host-key store audit import code export list passphrase remove demo rules config setup doctor gate pam serve' ;;
     'notp host-key') found='init id rotate retire' ;;
     'notp store') found='migrate copy hosts approve approved refresh' ;;
     'notp audit') found='verify report' ;;
+    'notp rules') found='explain' ;;
+    'notp config') found='check' ;;
     'notp setup') found='gate pam sudo confirm undo' ;;
   esac
 }
@@ -77,6 +83,7 @@ _notp_arguments() {
     'notp export') found='context' ;;
     'notp passphrase') found='context' ;;
     'notp remove') found='context' ;;
+    'notp rules explain') found='user' ;;
     'notp serve') found='none' ;;
     'notp-enroll') found='user context' ;;
   esac
@@ -115,6 +122,7 @@ _notp_takes() {
     --key) found='file' ;;
     --from) found='words uri base32 otpauth-migration python-notp google-authenticator pam-oath' ;;
     --to) found='words uri base32 qr png svg' ;;
+    --service) found='none' ;;
     --group) found='group' ;;
     --confirm-within) found='none' ;;
     --sshd-config) found='file' ;;

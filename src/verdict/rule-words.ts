@@ -22,6 +22,15 @@ export function whatOf({ ask, rememberMs, enrolByMs, reason }: Omit<Rule, FactKe
   return reason === undefined ? asked : `${asked} (${reason})`;
 }
 
+/** A fact by which a rule fits or not, for a person. */
+export const FACT_WORDS: Readonly<Record<FactKey, string>> = {
+  users: 'user and groups',
+  services: 'service',
+  from: 'address',
+  keys: 'type of the key',
+  hosts: 'host',
+};
+
 const UNITS = [
   ['d', 86_400_000],
   ['h', 3_600_000],

@@ -83,7 +83,7 @@ export function fitOf(rule: Rule, facts: Facts): Fit {
 }
 
 /** Whether what `rule` names by `key` fits. */
-function fitBy(key: FactKey, rule: Rule, facts: Facts): Fit {
+export function fitBy(key: FactKey, rule: Rule, facts: Facts): Fit {
   return any(rule[key]?.map((value) => FITS[key](value, facts)) ?? ['yes']);
 }
 
