@@ -20,6 +20,7 @@ import { hasJudge } from '../system/systemd.ts';
 import { mayLetIn } from '../verdict/rules.ts';
 import { reasonOf } from '../login/record.ts';
 import { openVerifier, recordRefusal, type OpenOptions } from '../login/open.ts';
+import { seemsFree } from '../login/ruling.ts';
 import type { Attempt, Outcome, Verifier } from '../wire/verifier.ts';
 import { atPam, isSshd, keyDigestAtPam } from './circumstances.ts';
 import { pamTerminal } from './pam-terminal.ts';
@@ -134,7 +135,7 @@ async function askVerifier(options: PamOptions, opening: OpenOptions, line: Uint
     if (options.before || outcome !== undefined) return { outcome, isShown: false };
     if (terminal instanceof NotpError) throw terminal;
     if (terminal === undefined) return { outcome: await verifier.verify({ ...attemptOf(line, verifier), session }), isShown: false };
-    return { outcome: await askOnTerminal(verifier, config, terminal, options), isShown: true };
+    return { outcome: await askOnTerminal(verifier, opening, terminal, options), isShown: true };
   } finally {
     verifier.close();
   }
@@ -149,13 +150,19 @@ function terminalOrWhy(environment: NodeJS.ProcessEnv): Terminal | NotpError {
   }
 }
 
-async function askOnTerminal(verifier: Verifier, config: Config, terminal: Terminal, { now }: PamOptions): Promise<Outcome> {
+async function askOnTerminal(verifier: Verifier, opening: OpenOptions, terminal: Terminal, { now }: PamOptions): Promise<Outcome> {
+  const { config } = opening;
   const conversation = openConversation({ deadlineMs: now() + config.gate.timeoutMs, interrupt: onEndingSignals() }, terminal);
   try {
     const tell = ({ verdict, ref }: Outcome): void => {
       if (verdict.result === 'refused') terminal.write(refusalLine(verdict, ref));
     };
-    return await askUnlessSettled(verifier, conversation, undefined, { tries: config.gate.tries, tell, attempt: {} });
+    return await askUnlessSettled(verifier, conversation, undefined, {
+      tries: config.gate.tries,
+      tell,
+      attempt: {},
+      isFree: seemsFree(config, opening),
+    });
   } finally {
     conversation.close();
   }

@@ -2,15 +2,24 @@
 import type { Origin } from '../audit/record.ts';
 import { isAddress } from '../verdict/address.ts';
 import { rulingOn, type Facts, type Rule, type Ruling } from '../verdict/rules.ts';
-import type { Config } from '../system/config.ts';
+import { thisHost, type Config } from '../system/config.ts';
 import type { Circumstances } from '../wire/verifier.ts';
 import type { Login, Rules } from './rules.ts';
 
 /** What the rules say about `login`. In an outage nobody gets in without codes: whoever causes one must not gain by it. */
-export function rulingFor({ origin, circumstances }: Login, { rules, host }: Pick<Rules, 'rules' | 'host'>, inOutage = false): Ruling {
+export function rulingFor(
+  { origin, circumstances }: Pick<Login, 'origin' | 'circumstances'>,
+  { rules, host }: Pick<Rules, 'rules' | 'host'>,
+  inOutage = false,
+): Ruling {
   const { ask, rule, ...mercies } = rulingOn(rules, factsOf(origin, circumstances, host));
   const known = rule === undefined ? {} : { rule };
   return inOutage && ask !== 'refuse' ? { ask: 'code', ...known } : { ask, ...known, ...mercies };
+}
+
+/** Whether no code is asked for, as far as a door knows. Who decides may know better. */
+export function seemsFree(config: Config, login: Pick<Login, 'origin' | 'circumstances'>): boolean {
+  return rulingFor(login, { rules: config.rules, host: thisHost(config) }).ask === 'nothing';
 }
 
 /** The rules for a door. They are about logins, not about the scripts of somebody who is in (`notp verify`). */

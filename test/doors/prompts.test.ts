@@ -13,7 +13,7 @@ const BY_CODE: Outcome = { verdict: { result: 'accepted', method: 'totp' }, ref:
 /** Asks with a verifier that settles it with `known` after `afterMs`; a person types a code after `typedMs`. */
 async function asked(
   known: Outcome | undefined,
-  { afterMs, typedMs, seal = 'host' }: { afterMs: number; typedMs: number; seal?: Verifier['seal'] },
+  { afterMs, typedMs, seal = 'host', isFree = false }: { afterMs: number; typedMs: number; seal?: Verifier['seal']; isFree?: boolean },
 ) {
   const seen: string[] = [];
   const verifier: Verifier = {
@@ -43,7 +43,7 @@ async function asked(
     close: () => undefined,
   };
   const tell = ({ ref }: Outcome): void => void seen.push(`told ${ref}`);
-  const outcome = await askUnlessSettled(verifier, conversation, undefined, { tries: 3, tell, attempt: {} });
+  const outcome = await askUnlessSettled(verifier, conversation, undefined, { tries: 3, tell, attempt: {}, isFree });
   return [outcome.ref, ...seen];
 }
 
@@ -58,6 +58,12 @@ describe('a question at a door', () => {
     const asking = ['One-time code: ', 'before', 'taken back'];
     assert.deepEqual(await asked(ACCEPTED, slow), [ACCEPTED.ref, ...asking]);
     assert.deepEqual(await asked(REFUSED, slow), [REFUSED.ref, ...asking, `told ${REFUSED.ref}`]);
+  });
+
+  it('is not asked meanwhile where a rule asks for nothing, and is where whoever decides knows better', async () => {
+    const free = { afterMs: 300, typedMs: 10, isFree: true };
+    assert.deepEqual(await asked(ACCEPTED, free), [ACCEPTED.ref, 'before']);
+    assert.deepEqual(await asked(undefined, free), [BY_CODE.ref, 'before', 'One-time code: ', 'verify']);
   });
 
   it('is read and judged only once it is known that an answer is needed', async () => {
