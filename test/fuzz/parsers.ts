@@ -5,11 +5,12 @@ import * as path from 'node:path';
 import { entryOf } from '../../src/audit/entry.ts';
 import { linkOf, linkOfBytes, startOf, step } from '../../src/audit/walk.ts';
 import { momentOf } from '../../src/commands/audit/time.ts';
-import { readSource } from '../../src/commands/import/read-source.ts';
+import { readInput, readSource } from '../../src/commands/import/read-source.ts';
 import { parseEffective } from '../../src/doctor/sshd/effective.ts';
 import { modulesOf, pamStack } from '../../src/doctor/pam/stack.ts';
 import { readSshdFiles, wordsOf } from '../../src/doctor/sshd/files.ts';
 import { NotpError } from '../../src/error.ts';
+import { readExport } from '../../src/formats/formats.ts';
 import { readBase32, toBase32 } from '../../src/otp/code.ts';
 import { parseGoogleAuthenticator } from '../../src/otp/pam-google-authenticator.ts';
 import { parseMigrationUri } from '../../src/otp/otpauth-migration.ts';
@@ -192,6 +193,18 @@ export const PARSERS: readonly Parser[] = [
     check: (input) => {
       looksLikePythonNotp(text(input));
       valueOrRefusal(() => parsePythonNotp(text(input)));
+    },
+  },
+  {
+    name: 'export',
+    family: 'files to import',
+    check: (input) => {
+      const read = valueOrRefusal(() => readExport(input));
+      // A locked one takes as long as its password takes.
+      for (const each of read?.kind === 'entries' ? read.entries : [])
+        if ('credential' in each) otpauthUri(each.credential);
+        else assert.doesNotMatch(each.why, /[\p{Cc}\p{Cf}]/u);
+      valueOrRefusal(() => readInput({ bytes: input, name: 'stdin' }, undefined, {}));
     },
   },
   {

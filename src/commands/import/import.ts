@@ -37,7 +37,9 @@ interface ImportFlags extends CommonFlags {
 }
 
 const EXAMPLES = `
-Secrets of other services are for you alone; their format is detected.
+Secrets of other services are for you alone; their format is detected, also
+in files of Aegis, 2FAS, Ente, andOTP, FreeOTP+, Stratum, Bitwarden, KeePassXC,
+1Password, Proton, pass and gopass.
 For a login, name the PAM module that asked for its codes before (--from):
   google-authenticator  ~/.google_authenticator, of one user
   pam-oath              its users file, of many users; only root
@@ -47,6 +49,7 @@ Examples:
   notp import github                              type or paste it, hidden
   zbarimg -q --raw code.png | notp import github  a picture of a QR code
   notp import phone --file transfer.txt           otpauth-migration URIs
+  notp import phone --file aegis.json             a backup of another app
   notp import work --file ~/old/work              a file of the Python notp
   notp import --from google-authenticator         your own login
   sudo notp import --from google-authenticator --user alice --dry-run
@@ -84,7 +87,7 @@ function addSecretOptions(command: Command): Command {
     .option('--period <seconds>', 'seconds that each code of a bare secret is shown', wholeNumber(MIN_PERIOD_SECONDS, MAX_PERIOD_SECONDS))
     .addOption(new Option('--algorithm <name>', 'hash algorithm of a bare secret').choices(ALGORITHMS))
     .addOption(passphraseFileOption())
-    .option('--new-passphrase-file <file>', 'seal with this passphrase, if --passphrase-file opens a file of the Python notp')
+    .option('--new-passphrase-file <file>', 'seal with this passphrase, if --passphrase-file opens a locked file')
     .option('--json', JSON_LINES);
 }
 
