@@ -27,7 +27,7 @@ _notp_options() {
     'notp audit') found='--config --user --since --until --file --event --reason --context --rhost --ref --lines --follow --json --table --help' ;;
     'notp audit verify') found='--config --host --file --key --outage --resume --json --help' ;;
     'notp audit report') found='--config --user --since --until --file --json --help' ;;
-    'notp import') found='--config --from --file --user --seal --dry-run --replace --issuer --account --digits --period --algorithm --passphrase-file --new-passphrase-file --json --help' ;;
+    'notp import') found='--config --from --file --user --serial --assign --seal --dry-run --replace --issuer --account --digits --period --algorithm --passphrase-file --new-passphrase-file --json --help' ;;
     'notp code') found='--config --passphrase-file --json --once --watch --help' ;;
     'notp export') found='--config --passphrase-file --json --user --to --file --help' ;;
     'notp list') found='--config --passphrase-file --json --user --all --help' ;;
@@ -113,7 +113,9 @@ _notp_takes() {
     -n | --lines) found='none' ;;
     --host) found='none' ;;
     --key) found='file' ;;
-    --from) found='words uri base32 otpauth-migration python-notp google-authenticator pam-oath' ;;
+    --from) found='words uri base32 otpauth-migration python-notp google-authenticator pam-oath pskc csv' ;;
+    --serial) found='none' ;;
+    --assign) found='file' ;;
     --to) found='words uri base32 qr png svg' ;;
     --group) found='group' ;;
     --confirm-within) found='none' ;;

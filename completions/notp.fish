@@ -33,7 +33,7 @@ function __notp_at
                 set following gate pam sudo confirm undo
         end
         if string match -q -- '-*' $word
-            contains -- $word --config --user --seal --issuer --account --digits --period --algorithm --recovery --qr --qr-file --passphrase-file --batch --out --image --new-passphrase-file --since --until --file --event --reason --context --rhost --ref -n --lines --host --key --from --to --group --confirm-within --sshd-config
+            contains -- $word --config --user --seal --issuer --account --digits --period --algorithm --recovery --qr --qr-file --passphrase-file --batch --out --image --new-passphrase-file --since --until --file --event --reason --context --rhost --ref -n --lines --host --key --from --serial --assign --to --group --confirm-within --sshd-config
             and set wants yes
         else if contains -- $word $following
             set at "$at $word"
@@ -227,9 +227,11 @@ complete -c notp -n "__notp_at 'notp audit report'" -l json -d 'print one JSON o
 complete -c notp -n "__notp_at 'notp audit report'" -s h -l help -d 'display help for command'
 # notp import
 complete -c notp -n "__notp_at 'notp import'" -l config -r -F -d 'configuration file'
-complete -c notp -n "__notp_at 'notp import'" -l from -x -a 'uri base32 otpauth-migration python-notp google-authenticator pam-oath' -d 'format of the secret'
+complete -c notp -n "__notp_at 'notp import'" -l from -x -a 'uri base32 otpauth-migration python-notp google-authenticator pam-oath pskc csv' -d 'format of the secret'
 complete -c notp -n "__notp_at 'notp import'" -l file -r -F -d 'read the secret from a file'
 complete -c notp -n "__notp_at 'notp import'" -l user -x -a '(__fish_complete_users)' -d 'user of the login'
+complete -c notp -n "__notp_at 'notp import'" -l serial -x -d 'serial number of the hardware token of --user'
+complete -c notp -n "__notp_at 'notp import'" -l assign -r -F -d 'whose hardware tokens they are'
 complete -c notp -n "__notp_at 'notp import'" -l seal -x -a 'host passphrase' -d 'how to seal a login'
 complete -c notp -n "__notp_at 'notp import'" -l dry-run -d 'show which logins would be imported'
 complete -c notp -n "__notp_at 'notp import'" -l replace -d 'replace an existing secret of that name'

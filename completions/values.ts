@@ -43,6 +43,7 @@ const OPTION_KINDS: Readonly<Record<string, Kind>> = {
   '--group': 'group',
   '--context': 'context',
   '--host': 'none',
+  '--serial': 'none',
 };
 
 const PLACEHOLDER_KINDS: Readonly<Record<string, Kind>> = {

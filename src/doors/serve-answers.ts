@@ -16,7 +16,7 @@ import { withCredentials } from '../state/credentials.ts';
 import { uptimeMs } from '../store/clock.ts';
 import type { Facts } from '../wire/facts.ts';
 import { keptFiles } from '../login/sealed-files.ts';
-import { openable } from '../login/opening.ts';
+import { openableWithTokens } from '../login/opening.ts';
 import type { SelfEnrolment } from '../enrolment/self/self-enrolment.ts';
 import { withState, type State } from '../state/state.ts';
 import { statePlace, type StatePlace } from '../state/place.ts';
@@ -258,7 +258,7 @@ async function statusFacts({ config, account, place, now }: Service, sent: reado
     const enrolments = (await state?.store.exclusively((transaction) => transaction.enrolmentsOf(account.user))) ?? [];
     const contexts = enrolments.map(({ context }) => context);
     const kept = config.secretsInStore && state !== undefined ? await keptFiles(state.store, account.user, contexts) : files;
-    return factsOfFiles(config, enrolments, openable(kept, state?.hostKey), now());
+    return factsOfFiles(config, enrolments, openableWithTokens(kept, state?.hostKey), now());
   });
 }
 

@@ -20,7 +20,7 @@ interface CsvRecord {
 }
 
 /** All records with their fields, trimmed. A quote that does not end takes the rest of the text into its field. */
-function recordsOf(text: string): readonly CsvRecord[] {
+export function recordsOf(text: string): readonly CsvRecord[] {
   const records: CsvRecord[] = [];
   const separator = /^[^\n]*?([,;\t])/.exec(text)?.[1] ?? ',';
   let [fields, line, begun]: [string[], number, number] = [[], 1, 1];

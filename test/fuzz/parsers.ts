@@ -11,6 +11,9 @@ import { modulesOf, pamStack } from '../../src/doctor/pam/stack.ts';
 import { readSshdFiles, wordsOf } from '../../src/doctor/sshd/files.ts';
 import { NotpError } from '../../src/error.ts';
 import { readExport } from '../../src/formats/formats.ts';
+import { readPskc } from '../../src/formats/pskc.ts';
+import { readAssignments, readTokenCsv } from '../../src/formats/token-csv.ts';
+import type { TokenFile } from '../../src/formats/tokens.ts';
 import { readBase32, toBase32 } from '../../src/otp/code.ts';
 import { parseGoogleAuthenticator } from '../../src/otp/pam-google-authenticator.ts';
 import { parseMigrationUri } from '../../src/otp/otpauth-migration.ts';
@@ -208,6 +211,17 @@ export const PARSERS: readonly Parser[] = [
     },
   },
   {
+    name: 'tokens',
+    family: 'files to import',
+    check: (input) => {
+      for (const file of [openedPskc(text(input)), readTokenCsv(text(input))]) {
+        for (const { credential } of file?.tokens ?? []) otpauthUri(credential);
+        for (const { why } of file?.mistakes ?? []) assert.doesNotMatch(why, /[\p{Cc}\p{Cf}]/u);
+      }
+      readAssignments(text(input));
+    },
+  },
+  {
     name: 'any-secret',
     family: 'files to import',
     check: (input) => {
@@ -298,6 +312,13 @@ export const PARSERS: readonly Parser[] = [
     check: (input) => void valueOrRefusal(() => parseManifest(text(input))),
   },
 ];
+
+/** The tokens of a PSKC file, with the pre-shared key of RFC 6030 where it is locked by one: a password would take its time. */
+function openedPskc(written: string): TokenFile | undefined {
+  const read = readPskc(written);
+  if (read?.kind === 'locked') return read.by === 'pre-shared key' ? read.open('12345678901234567890123456789012') : undefined;
+  return read?.file;
+}
 
 /** The documented outcome of a blob that is no certificate. */
 function orRangeError<T>(parse: () => T): T | undefined {
