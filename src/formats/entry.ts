@@ -10,6 +10,7 @@ import {
   type HotpParameters,
 } from '../otp/code.ts';
 import { quoted } from '../otp/escape.ts';
+import { isLabel } from '../otp/names.ts';
 import { otpauthUri, USUAL_PARAMETERS, type Credential } from '../otp/uri.ts';
 import type { Entry } from './format.ts';
 
@@ -29,17 +30,20 @@ export interface Raw {
   readonly counter?: number | undefined;
 }
 
+const UNREADABLE_NAME = 'its name is too long or has control characters';
+
 export function entryOf(raw: Raw): Entry {
   const { place } = raw;
   const [issuer, account] = [raw.issuer.trim(), raw.account.trim()];
   const name = nameOf(issuer, account);
   const credential = credentialOf({ ...raw, issuer, account });
   if (typeof credential === 'string') return { place, name, why: credential };
+  if (![issuer, account].every(isLabel)) return { place, name, why: UNREADABLE_NAME };
   try {
     // A name that fits no URI could never be exported.
     otpauthUri(credential);
   } catch {
-    return { place, name, why: 'its name is too long or has control characters' };
+    return { place, name, why: UNREADABLE_NAME };
   }
   return { place, name, credential };
 }

@@ -1,5 +1,6 @@
 /** What a file of hardware tokens holds: for each its seed, its serial number and model, and perhaps whose it is. Pure. */
 import { readBase32, type Algorithm } from '../otp/code.ts';
+import { isLabel } from '../otp/names.ts';
 import type { Credential } from '../otp/uri.ts';
 import { entryOf, type Raw } from './entry.ts';
 
@@ -43,6 +44,7 @@ export function tokenFileOf(raws: readonly RawToken[]): TokenFile {
     const { line, serial, user } = names;
     const entry = 'why' in raw ? raw : entryOf({ ...raw, place: '', issuer: '', account: serial });
     if ('why' in entry) mistakes.push({ line, serial, user, why: entry.why });
+    else if (!isLabel(names.model)) mistakes.push({ line, serial, user, why: 'its model is too long or has control characters' });
     else if (serial === '') mistakes.push({ line, serial, user, why: 'it has no serial number' });
     else tokens.push({ ...names, credential: entry.credential });
   }

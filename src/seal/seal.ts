@@ -44,8 +44,9 @@ export function open(file: SealedFile, key: Uint8Array): Payload | undefined {
 }
 
 /** Applies the rules of the reader, so that every sealed file can be opened. */
-function refuseUnreadable({ user, context }: SealedHeader, { issuer, account }: Payload): void {
-  const wrong = !isUserName(user) ? user : !isContextName(context) ? context : [issuer, account].find((text) => !isLabel(text));
+function refuseUnreadable({ user, context }: SealedHeader, { issuer, account, token }: Payload): void {
+  const labels = [issuer, account, ...Object.values<string>({ ...token })];
+  const wrong = !isUserName(user) ? user : !isContextName(context) ? context : labels.find((text) => !isLabel(text));
   if (wrong === undefined) return;
   throw new NotpError('refused', `no sealed file can hold the name ${quoted(wrong)}`, 'shorten it, and remove control characters');
 }

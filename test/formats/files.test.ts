@@ -133,6 +133,11 @@ describe('an entry', () => {
       [{ info: { secret: SECRET, period: 10 } }, 'GitHub:alice: unsupported period: 10 seconds'],
       [{ info: { secret: SECRET, period: 30.5 } }, 'GitHub:alice: unsupported period: 30.5 seconds'],
       [{ type: 'hotp', info: { secret: SECRET, counter: -1 } }, 'GitHub:alice: unsupported counter: -1'],
+      [{ name: 'a\u0007', issuer: '' }, 'a\u0007: its name is too long or has control characters'],
+      [
+        { name: '%'.repeat(250), issuer: '%'.repeat(250) },
+        `${'%'.repeat(250)}:${'%'.repeat(250)}: its name is too long or has control characters`,
+      ],
       [{ name: 'x'.repeat(3000), issuer: '' }, `${'x'.repeat(3000)}: its name is too long or has control characters`],
     ];
     for (const [change, why] of wrong) assert.deepEqual(told(aegis({ ...entry, ...change })), [`entry 1 ${why}`]);

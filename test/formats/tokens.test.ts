@@ -236,6 +236,10 @@ describe('the CSV of tokens', () => {
   });
 
   it('says with the line what cannot be used', () => {
+    assert.deepEqual(wrong(readTokenCsv(`serial,seed,model\n1,${KEY},a\u0007\na\u0007,${KEY},b\n`)), [
+      'line 2: 1: its model is too long or has control characters',
+      'line 3: a\u0007: its name is too long or has control characters',
+    ]);
     const file = readTokenCsv(`serial,seed,time interval\n1,${KEY},5\n2,hello!,30\n,${KEY},30\n4\n`);
     assert.deepEqual(wrong(file), [
       'line 2: 1: unsupported period: 5 seconds',
