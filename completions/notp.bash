@@ -27,13 +27,17 @@ _notp_options() {
     'notp audit') found='--config --user --since --until --file --event --reason --context --rhost --ref --lines --follow --json --table --help' ;;
     'notp audit verify') found='--config --host --file --key --outage --resume --json --help' ;;
     'notp audit report') found='--config --user --since --until --file --json --help' ;;
-    'notp import') found='--config --from --file --user --seal --dry-run --replace --issuer --account --digits --period --algorithm --passphrase-file --new-passphrase-file --json --help' ;;
+    'notp import') found='--config --from --file --user --serial --assign --seal --dry-run --replace --issuer --account --digits --period --algorithm --passphrase-file --new-passphrase-file --json --help' ;;
     'notp code') found='--config --passphrase-file --json --once --watch --help' ;;
     'notp export') found='--config --passphrase-file --json --user --to --file --help' ;;
     'notp list') found='--config --passphrase-file --json --user --all --help' ;;
     'notp passphrase') found='--config --passphrase-file --json --user --new-passphrase-file --help' ;;
     'notp remove') found='--config --yes --json --help' ;;
     'notp demo') found='--qr --json --help' ;;
+    'notp rules') found='--config --json --help' ;;
+    'notp rules explain') found='--config --from --key --service --json --help' ;;
+    'notp config') found='--help' ;;
+    'notp config check') found='--config --help' ;;
     'notp setup') found='--help' ;;
     'notp setup gate') found='--config --apply --dry-run --user --group --confirm-within --force --no-reload --json --help' ;;
     'notp setup pam') found='--config --apply --dry-run --user --group --confirm-within --force --no-reload --json --help' ;;
@@ -43,7 +47,7 @@ _notp_options() {
     'notp setup callers') found='--json --help' ;;
     'notp doctor') found='--config --user --sshd-config --json --help' ;;
     'notp gate') found='--config --help' ;;
-    'notp pam') found='--config --first-pass --prompt-tty --help' ;;
+    'notp pam') found='--config --first-pass --before --prompt-tty --help' ;;
     'notp serve') found='--config --help' ;;
     'notp-enroll') found='--config --user --seal --issuer --account --digits --period --algorithm --recovery --replace --pending --no-confirm --qr --qr-file --passphrase-file --json --batch --out --image --dry-run --help' ;;
   esac
@@ -53,10 +57,12 @@ _notp_options() {
 _notp_commands() {
   found=
   case $1 in
-    'notp') found='enroll verify status unlock revoke recovery reseal host-key store audit import code export list passphrase remove demo setup doctor gate pam serve' ;;
+    'notp') found='enroll verify status unlock revoke recovery reseal host-key store audit import code export list passphrase remove demo rules config setup doctor gate pam serve' ;;
     'notp host-key') found='init id rotate retire' ;;
     'notp store') found='migrate copy hosts approve approved refresh' ;;
     'notp audit') found='verify report' ;;
+    'notp rules') found='explain' ;;
+    'notp config') found='check' ;;
     'notp setup') found='gate pam sudo confirm undo callers' ;;
   esac
 }
@@ -78,6 +84,7 @@ _notp_arguments() {
     'notp export') found='context' ;;
     'notp passphrase') found='context' ;;
     'notp remove') found='context' ;;
+    'notp rules explain') found='user' ;;
     'notp serve') found='none' ;;
     'notp-enroll') found='user context' ;;
   esac
@@ -114,8 +121,11 @@ _notp_takes() {
     -n | --lines) found='none' ;;
     --host) found='none' ;;
     --key) found='file' ;;
-    --from) found='words uri base32 otpauth-migration python-notp google-authenticator pam-oath' ;;
+    --from) found='words uri base32 otpauth-migration python-notp google-authenticator pam-oath pskc csv' ;;
+    --serial) found='none' ;;
+    --assign) found='file' ;;
     --to) found='words uri base32 qr png svg' ;;
+    --service) found='none' ;;
     --group) found='group' ;;
     --confirm-within) found='none' ;;
     --sshd-config) found='file' ;;

@@ -22,18 +22,22 @@ function __notp_at
         set -l following
         switch $at
             case 'notp'
-                set following enroll verify status unlock revoke recovery reseal host-key store audit import code export list passphrase remove demo setup doctor gate pam serve
+                set following enroll verify status unlock revoke recovery reseal host-key store audit import code export list passphrase remove demo rules config setup doctor gate pam serve
             case 'notp host-key'
                 set following init id rotate retire
             case 'notp store'
                 set following migrate copy hosts approve approved refresh
             case 'notp audit'
                 set following verify report
+            case 'notp rules'
+                set following explain
+            case 'notp config'
+                set following check
             case 'notp setup'
                 set following gate pam sudo confirm undo callers
         end
         if string match -q -- '-*' $word
-            contains -- $word --config --user --seal --issuer --account --digits --period --algorithm --recovery --qr --qr-file --passphrase-file --batch --out --image --new-passphrase-file --since --until --file --event --reason --context --rhost --ref -n --lines --host --key --from --to --group --confirm-within --sshd-config
+            contains -- $word --config --user --seal --issuer --account --digits --period --algorithm --recovery --qr --qr-file --passphrase-file --batch --out --image --new-passphrase-file --since --until --file --event --reason --context --rhost --ref -n --lines --host --key --from --serial --assign --to --service --group --confirm-within --sshd-config
             and set wants yes
         else if contains -- $word $following
             set at "$at $word"
@@ -66,6 +70,8 @@ complete -c notp -n "__notp_at 'notp' 0" -a list -d 'list your secrets'
 complete -c notp -n "__notp_at 'notp' 0" -a passphrase -d 'change the passphrase of a secret'
 complete -c notp -n "__notp_at 'notp' 0" -a remove -d 'delete one of your secrets for good'
 complete -c notp -n "__notp_at 'notp' 0" -a demo -d 'show a throw-away secret'
+complete -c notp -n "__notp_at 'notp' 0" -a rules -d 'list the rules that say who is asked for a code'
+complete -c notp -n "__notp_at 'notp' 0" -a config -d 'check the configuration'
 complete -c notp -n "__notp_at 'notp' 0" -a setup -d 'write the right configuration of sshd or PAM'
 complete -c notp -n "__notp_at 'notp' 0" -a doctor -d 'check the whole login path and print the fix for each problem'
 complete -c notp -n "__notp_at 'notp' 0" -a gate -d 'for sshd\'s ForceCommand'
@@ -227,9 +233,11 @@ complete -c notp -n "__notp_at 'notp audit report'" -l json -d 'print one JSON o
 complete -c notp -n "__notp_at 'notp audit report'" -s h -l help -d 'display help for command'
 # notp import
 complete -c notp -n "__notp_at 'notp import'" -l config -r -F -d 'configuration file'
-complete -c notp -n "__notp_at 'notp import'" -l from -x -a 'uri base32 otpauth-migration python-notp google-authenticator pam-oath' -d 'format of the secret'
+complete -c notp -n "__notp_at 'notp import'" -l from -x -a 'uri base32 otpauth-migration python-notp google-authenticator pam-oath pskc csv' -d 'format of the secret'
 complete -c notp -n "__notp_at 'notp import'" -l file -r -F -d 'read the secret from a file'
 complete -c notp -n "__notp_at 'notp import'" -l user -x -a '(__fish_complete_users)' -d 'user of the login'
+complete -c notp -n "__notp_at 'notp import'" -l serial -x -d 'serial number of the hardware token of --user'
+complete -c notp -n "__notp_at 'notp import'" -l assign -r -F -d 'whose hardware tokens they are'
 complete -c notp -n "__notp_at 'notp import'" -l seal -x -a 'host passphrase' -d 'how to seal a login'
 complete -c notp -n "__notp_at 'notp import'" -l dry-run -d 'show which logins would be imported'
 complete -c notp -n "__notp_at 'notp import'" -l replace -d 'replace an existing secret of that name'
@@ -285,6 +293,25 @@ complete -c notp -n "__notp_at 'notp remove' 0" -a '(__notp_contexts)'
 complete -c notp -n "__notp_at 'notp demo'" -l qr -x -a 'unicode ansi ascii none' -d 'how to draw the QR code'
 complete -c notp -n "__notp_at 'notp demo'" -l json -d 'print one JSON object'
 complete -c notp -n "__notp_at 'notp demo'" -s h -l help -d 'display help for command'
+# notp rules
+complete -c notp -n "__notp_at 'notp rules'" -l config -r -F -d 'configuration file'
+complete -c notp -n "__notp_at 'notp rules'" -l json -d 'print JSON, one object on each line'
+complete -c notp -n "__notp_at 'notp rules'" -s h -l help -d 'display help for command'
+complete -c notp -n "__notp_at 'notp rules' 0" -a explain -d 'say which rule decides about a login'
+# notp rules explain
+complete -c notp -n "__notp_at 'notp rules explain'" -l config -r -F -d 'configuration file'
+complete -c notp -n "__notp_at 'notp rules explain'" -l from -x -d 'source address'
+complete -c notp -n "__notp_at 'notp rules explain'" -l key -x -d 'type of the key that passed first'
+complete -c notp -n "__notp_at 'notp rules explain'" -l service -x -d 'PAM service; sshd also for the gate'
+complete -c notp -n "__notp_at 'notp rules explain'" -l json -d 'print one JSON object'
+complete -c notp -n "__notp_at 'notp rules explain'" -s h -l help -d 'display help for command'
+complete -c notp -n "__notp_at 'notp rules explain' 0" -a '(__fish_complete_users)'
+# notp config
+complete -c notp -n "__notp_at 'notp config'" -s h -l help -d 'display help for command'
+complete -c notp -n "__notp_at 'notp config' 0" -a check -d 'check the configuration'
+# notp config check
+complete -c notp -n "__notp_at 'notp config check'" -l config -r -F -d 'configuration file'
+complete -c notp -n "__notp_at 'notp config check'" -s h -l help -d 'display help for command'
 # notp setup
 complete -c notp -n "__notp_at 'notp setup'" -s h -l help -d 'display help for command'
 complete -c notp -n "__notp_at 'notp setup' 0" -a gate -d 'have sshd call the gate'
@@ -350,6 +377,7 @@ complete -c notp -n "__notp_at 'notp gate'" -s h -l help -d 'display help for co
 # notp pam
 complete -c notp -n "__notp_at 'notp pam'" -l config -r -F -d 'configuration file'
 complete -c notp -n "__notp_at 'notp pam'" -l first-pass -d 'exit 0 only in the first pass of sshd\'s PAM stack'
+complete -c notp -n "__notp_at 'notp pam'" -l before -d 'exit 0 where a rule asks for no code'
 complete -c notp -n "__notp_at 'notp pam'" -l prompt-tty -d 'ask on the terminal that PAM_TTY names'
 complete -c notp -n "__notp_at 'notp pam'" -s h -l help -d 'display help for command'
 # notp serve

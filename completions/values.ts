@@ -19,16 +19,20 @@ export function argumentKind({ name }: { readonly name: string }): Kind {
   return kind;
 }
 
-/** Every option with a value, once. Throws where one name takes different values in different commands. */
+/**
+ * Every option with a value, once. Throws where one name takes different values in different commands; what can only be typed in
+ * one may be completed in another.
+ */
 export function optionsWithValues(programs: readonly CommandShape[]): readonly OptionShape[] {
   const found = new Map<string, OptionShape>();
   for (const option of programs.flatMap(withSubcommands).flatMap(({ options }) => options)) {
     if (option.value === undefined) continue;
     const key = option.names.at(-1) ?? '';
     const before = found.get(key) ?? option;
-    if (optionKind(before) !== optionKind(option) || before.words.join() !== option.words.join())
+    const kinds = [optionKind(before), optionKind(option)];
+    if (!kinds.includes('none') && (kinds[0] !== kinds[1] || before.words.join() !== option.words.join()))
       throw new Error(`${key} takes different values in different commands`);
-    found.set(key, before);
+    found.set(key, kinds[0] === 'none' ? option : before);
   }
   return [...found.values()];
 }
@@ -43,6 +47,8 @@ const OPTION_KINDS: Readonly<Record<string, Kind>> = {
   '--group': 'group',
   '--context': 'context',
   '--host': 'none',
+  '--service': 'none',
+  '--serial': 'none',
 };
 
 const PLACEHOLDER_KINDS: Readonly<Record<string, Kind>> = {
@@ -58,5 +64,6 @@ const PLACEHOLDER_KINDS: Readonly<Record<string, Kind>> = {
   time: 'none',
   address: 'none',
   ref: 'none',
+  type: 'none',
   whose: 'none',
 };

@@ -46,6 +46,8 @@ const COMMANDS: readonly { readonly words: readonly string[]; readonly load: () 
   { words: ['passphrase'], load: async () => (await import('./commands/codes/passphrase.ts')).addPassphrase },
   { words: ['remove'], load: async () => (await import('./commands/codes/remove.ts')).addRemove },
   { words: ['demo'], load: async () => (await import('./commands/codes/demo.ts')).addDemo },
+  { words: ['rules'], load: async () => (await import('./commands/rules/rules.ts')).addRules },
+  { words: ['config'], load: async () => (await import('./commands/rules/config.ts')).addConfig },
   { words: ['setup'], load: async () => (await import('./commands/setup/setup.ts')).addSetup },
   { words: ['doctor'], load: async () => (await import('./commands/doctor/doctor.ts')).addDoctor },
   { words: DOORS, load: async () => (await import('./commands/doors/doors.ts')).addDoors },

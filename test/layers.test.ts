@@ -18,14 +18,15 @@ const LAYERS: readonly (readonly string[])[] = [
   ['wire', 'outage'],
   ['state'],
   ['store', 'audit', 'terminal', 'system'],
-  ['otp', 'seal', 'verdict'],
+  ['otp', 'seal', 'verdict', 'formats'],
   ['error.ts', 'json.ts'],
 ];
-const PURE = ['otp', 'seal', 'verdict'];
+const PURE = ['otp', 'seal', 'verdict', 'formats'];
 const ALLOWED_IN_PURE = ['node:crypto'];
 
 /** Which files may import a library. */
 const IMPORTERS: Readonly<Record<string, readonly string[]>> = {
+  '@noble/ciphers': ['formats/ente.ts', 'seal/seal.ts'],
   pg: ['store/postgres/schema.ts', 'store/postgres/session.ts', 'store/postgres/transaction.ts'],
 };
 

@@ -19,7 +19,7 @@ type Shared = Partial<Pick<AuditRecord, (typeof SHARED)[number]>>;
 
 const DOORS: readonly Door[] = ['gate', 'pam', 'cli'];
 /** The methods of acceptances without a code. */
-const COUNTED_METHODS = ['same_connection', 'trusted'] as const;
+const COUNTED_METHODS = ['same_connection', 'remembered'] as const;
 
 /** The note in the last record before further logins are only counted. */
 const MORE = 'may follow that are counted, and told together in one record a minute';

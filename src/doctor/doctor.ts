@@ -1,20 +1,22 @@
 /** `notp doctor`: reads the real state of sshd, PAM, systemd and the disk, and reports each way around the gate. It changes nothing. */
-import { NotpError } from '../error.ts';
+import { messageOf, NotpError } from '../error.ts';
 import { quoted, shellCommand } from '../otp/escape.ts';
 import type { Config } from '../system/config.ts';
-import { accountName, isRoot, realUser, SERVICE_USER, userByName, type User } from '../system/users.ts';
+import { accountName, allUsers, groupsOf, isRoot, realUser, SERVICE_USER, userByName, type User } from '../system/users.ts';
 import { openEnrolments } from '../enrolment/open.ts';
 import { ownPlace, statePlace, type StatePlace } from '../state/place.ts';
+import { examineBeside } from './host/beside.ts';
 import { examineClock } from './host/clock.ts';
-import { examineConfiguration } from './host/configuration.ts';
+import { ANYBODY, examineConfiguration } from './host/configuration.ts';
 import { usersWithSealedFile } from './host/enrolled.ts';
 import { sorted, type Finding } from './finding.ts';
-import { is, setting, type Effective } from './sshd/effective.ts';
-import { gateProgram, meansGate } from './sshd/gate-command.ts';
-import { tryGate } from './sshd/gate-try.ts';
+import { filesNamedIn, is, setting, type Effective } from './sshd/effective.ts';
+import { configOf, gateProgram, meansGate } from './sshd/gate-command.ts';
+import { canLogIn, shadowPasswords } from './sshd/can-log-in.ts';
+import { tryGate, tryPam } from './host/try-program.ts';
 import { examineKeys } from './sshd/keys.ts';
 import { examineOutage } from './host/outage.ts';
-import { examinePam, pamPrograms, type PamService } from './pam/pam.ts';
+import { examinePam, pamConfigurations, pamPrograms, type PamService } from './pam/pam.ts';
 import { examineUserEnvironment, examineUserUnits } from './pam/environment.ts';
 import { servicesWithNotp } from './pam/stack.ts';
 import { statusToBe } from '../store/enrolment.ts';
@@ -23,15 +25,18 @@ import { examineHostKeys, examineOtherKeys } from './host/host-key.ts';
 import { peopleOf, type People, type Person } from './people.ts';
 import { examinePasswords } from './host/aged-passwords.ts';
 import { examineSealedFiles } from './host/sealed-files.ts';
+import { examineNologin } from './host/nologin.ts';
 import { examineModules, examineReadByRoot } from './host/read-by-root.ts';
 import { examineAnswers } from './host/answers.ts';
 import { examineService, type DoorsInUse } from './host/service.ts';
 import { examineShells } from './host/shells.ts';
 import { leavesCodeToPam } from './sshd/pam-rules.ts';
-import { examineServer, serversFor, type SshdReport } from './sshd/sshd.ts';
+import { examineServer, serversFor, type Bystanders, type SshdReport } from './sshd/sshd.ts';
 import { examineState } from './host/state.ts';
 import { examineSudoers } from './pam/sudoers.ts';
+import { examineRules, letsInUnenrolled } from './host/rules.ts';
 import { examinePlaces, examineProgram } from './host/trust.ts';
+import { examineUnitReload, unitFiles } from './host/units.ts';
 
 export type { Finding } from './finding.ts';
 
@@ -50,6 +55,8 @@ export interface DoctorOptions {
 
 const ROOT = 'root';
 const NEVER_MATCHES = 'P6';
+/** The rules that a login without a code breaks. */
+const WITHOUT_CODE = ['FC1', 'FC14', 'P2'];
 const NAMED_CONTEXTS = 4;
 
 /**
@@ -69,31 +76,43 @@ export async function examine(options: DoctorOptions): Promise<readonly Finding[
   const { people, missing, renamed } = peopleOf(namesOf(options, enrolled), active);
   if (missing.length > 0 && options.users !== undefined)
     throw new NotpError('usage', `there is no user ${quoted(missing[0] ?? '')}`, 'list the users: getent passwd');
-  const servers = await examineServers(options, people);
+  const { bystanders, unlisted } = bystandersOf(options, people);
+  const servers = await examineServers(options, people, bystanders);
   const doors = doorsOf(servers, options);
   progress('Checking PAM, the service and its files');
   return sorted([
-    ...servers.flatMap(({ findings }) => findings.map((finding) => infoUnlessEnrolled(finding, people))),
+    ...servers.flatMap(({ findings, perUser }) => findings.map((finding) => infoUnlessAble(finding, people, perUser, now()))),
     ...(await examineGate(config, servers, people)),
     ...(isRoot() ? examineAsRoot(servers, { people, renamed }, options) : [withoutRoot()]),
-    ...(isRoot() ? await examineDoors(config, options.coming === 'gate' ? people : gated(people, servers), doors) : []),
+    ...(isRoot() ? await examineDoors(config, servers, options.coming === 'gate' ? people : gated(people, servers), doors) : []),
     ...examineServiceAndFiles(config, place, people, doors),
+    ...(isRoot() && (doors.gate || doors.pam) ? await examineBeside(servers.flatMap(({ pid }) => pid ?? [])) : []),
     ...(place.kind === 'service' ? await examineOtherKeys(config, place.owner, now) : []),
     ...state.findings,
     ...(place.kind === 'service' ? await examineOutage(place, now) : []),
     ...examineClock(config, active, now(), state.skewMs),
     ...(await examineSealedFiles(config, people, now)),
-    ...[...missing.map(userGone), ...renamed.map(userRenamed)].map((finding) => raisedIfUnenrolledAllowed(finding, config)),
+    ...[...missing.map(userGone), ...renamed.map(userRenamed)].map((finding) => raisedIfUnenrolledAllowed(finding, config, now())),
     ...(byThemselves === undefined ? [] : [byThemselves.finding]),
-    ...unenrolled(config),
+    ...unlisted,
+    ...examineRules(config, { atPam: doors.pam, nowMs: now() }),
     ...(doors.gate || doors.pam ? examineContexts(config, active) : []),
   ]);
 }
 
-/** A user whose codes never match is locked out, which is safe. So it is a failure only for users who are enrolled. */
-function infoUnlessEnrolled(finding: Finding, people: readonly Person[]): Finding {
-  const codes = people.some(({ user, enrolments }) => user.name === finding.user && enrolments.length > 0);
-  return finding.id === NEVER_MATCHES && finding.severity === 'fail' && !codes ? { ...finding, severity: 'info' } : finding;
+/**
+ * Root is looked at without an enrolment too. Then it is no failure if its codes never match, which locks it out, or if no code is asked for
+ * and it can log in by nothing.
+ */
+function infoUnlessAble(finding: Finding, people: readonly Person[], perUser: SshdReport['perUser'], nowMs: number): Finding {
+  const person = people.find(({ user }) => user.name === finding.user);
+  if (finding.severity !== 'fail' || person === undefined || person.enrolments.length > 0) return finding;
+  const effective = perUser.get(person.user.name);
+  const isOut =
+    WITHOUT_CODE.includes(finding.id) &&
+    effective !== undefined &&
+    !canLogIn(person.user, effective, { passwords: shadowPasswords(), groups: groupsOf(person.user), nowMs });
+  return finding.id === NEVER_MATCHES || isOut ? { ...finding, severity: 'info' } : finding;
 }
 
 function placeFor(config: Config): StatePlace {
@@ -108,7 +127,32 @@ function namesOf({ users }: DoctorOptions, enrolled: readonly string[]): string[
   return isRoot() ? [...new Set(users ?? [ROOT, ...enrolled])] : [self];
 }
 
-async function examineServers({ sshdConfig, progress }: DoctorOptions, people: readonly Person[]): Promise<SshdReport[]> {
+/** All other accounts that the passwd database lists, unless the users were named. */
+function bystandersOf(
+  { config, users, now }: DoctorOptions,
+  people: readonly Person[],
+): { readonly bystanders: Bystanders; readonly unlisted: readonly Finding[] } {
+  const known = new Set(people.map(({ user }) => user.uid));
+  const rest = { areRefused: config.unenrolled === 'deny', nowMs: now() };
+  if (!isRoot() || users !== undefined) return { bystanders: { people: [], ...rest }, unlisted: [] };
+  try {
+    const others = allUsers().filter(({ uid }) => !known.has(uid));
+    return { bystanders: { people: others.map((user) => ({ user, enrolments: [] })), ...rest }, unlisted: [] };
+  } catch (error) {
+    return { bystanders: { people: [], ...rest }, unlisted: [othersUnseen(error)] };
+  }
+}
+
+function othersUnseen(error: unknown): Finding {
+  const title = 'The accounts that are not enrolled were not checked, as they cannot be listed';
+  return { id: 'others-unseen', severity: 'warn', title, detail: messageOf(error), fix: 'check some of them: notp doctor --user NAME' };
+}
+
+async function examineServers(
+  { sshdConfig, progress }: DoctorOptions,
+  people: readonly Person[],
+  bystanders: Bystanders,
+): Promise<SshdReport[]> {
   const reports: SshdReport[] = [];
   let [done, total] = [0, 0];
   for (const server of serversFor(sshdConfig)) {
@@ -123,7 +167,7 @@ async function examineServers({ sshdConfig, progress }: DoctorOptions, people: r
       done += answers;
       show();
     };
-    reports.push(await examineServer(server, people, { expect, progress: answered }));
+    reports.push(await examineServer(server, people, { expect, progress: answered }, bystanders));
   }
   return reports;
 }
@@ -182,11 +226,20 @@ function examinePamDoor(servers: readonly SshdReport[], enrolled: readonly User[
   // A file given with --sshd-config may be a draft.
   const files = servers.flatMap((server) => server.files).filter((file) => file !== sshdConfig);
   const trusted = examineReadByRoot(
-    files,
+    [...files, ...servers.flatMap(({ perUser }) => [...perUser.values()].slice(0, 1).flatMap(filesNamedIn)), ...unitFiles()],
     services.map(({ name }) => name),
   );
-  const findings = [...services.flatMap(examinePam), ...examineSudoers(), ...programs.map((program) => examineProgram('P8', program))];
-  return unique([...findings, ...trusted, ...examineModules(services.map(({ name }) => name))]);
+  const owned = programs.map((program) => examineProgram('P8', program));
+  // A program that others may have changed is never run.
+  const tried = programs.filter((_, i) => owned[i]?.severity === 'ok').map(tryPam);
+  const findings = [...services.flatMap(examinePam), ...examineSudoers(), ...owned, ...tried];
+  return unique([
+    ...findings,
+    ...trusted,
+    ...examineModules(services.map(({ name }) => name)),
+    ...examineNologin(),
+    ...examineUnitReload(),
+  ]);
 }
 
 /** Whether an sshd that uses the PAM service `service` leaves the code of `user` to PAM. */
@@ -207,9 +260,22 @@ function doorsOf(servers: readonly SshdReport[], { coming }: DoctorOptions): Doo
 }
 
 /** Whether the doors can read the configuration, and the services behind them can decide. */
-async function examineDoors(config: Config, atGate: readonly Person[], doors: DoorsInUse): Promise<Finding[]> {
+async function examineDoors(
+  config: Config,
+  servers: readonly SshdReport[],
+  atGate: readonly Person[],
+  doors: DoorsInUse,
+): Promise<Finding[]> {
   const answers = config.store.kind === 'user' ? [] : await examineAnswers(config, atGate, doors);
-  return [await examineConfiguration(doors), ...answers];
+  const atGates = servers.flatMap(({ gateCommands }) => gateCommands.flatMap((command) => configOf(command.split(' ')) ?? []));
+  const inPam = ['sshd', ...servers.map(({ pamService }) => pamService), ...servicesWithNotp()].flatMap(pamConfigurations);
+  const named = [
+    ...[...new Set(atGates)].map((file) => ({ file, readers: [ANYBODY] })),
+    ...[...new Set(inPam)].map((file) => ({ file, readers: [ROOT] })),
+  ];
+  const found: Finding[] = [];
+  for (const { file, readers } of named) found.push(await examineConfiguration(doors, file, readers));
+  return [await examineConfiguration(doors), ...unique(found), ...answers];
 }
 
 function examineServiceAndFiles(config: Config, place: StatePlace, people: readonly Person[], doors: DoorsInUse): Finding[] {
@@ -219,12 +285,6 @@ function examineServiceAndFiles(config: Config, place: StatePlace, people: reado
   const places =
     service === undefined || root === undefined ? [] : [...examinePlaces(config, service, root), ...examineHostKeys(config, service)];
   return [...examineService(config, people, doors), ...places];
-}
-
-function unenrolled({ unenrolled: how }: Config): Finding[] {
-  if (how !== 'allow') return [];
-  const title = 'Users who were never enrolled are let in without a code';
-  return [{ id: 'unenrolled', severity: 'warn', title, detail: 'unenrolled = "allow" in notp.toml', fix: 'unenrolled = "deny"' }];
 }
 
 /** A new `context` in notp.toml renames no enrolment. */
@@ -237,11 +297,11 @@ function examineContexts({ contexts }: Config, active: readonly Enrolment[]): Fi
 }
 
 /**
- * With unenrolled = "allow", users who were never enrolled get in without a code. Then an enrolment under the wrong name is a failure:
- * its user would pass for one who was never enrolled.
+ * By a rule with enrol_by, users who were never enrolled get in without a code. Then an enrolment under the wrong name is a failure: its
+ * user would pass for one who was never enrolled.
  */
-function raisedIfUnenrolledAllowed(finding: Finding, { unenrolled: how }: Config): Finding {
-  return how === 'allow' ? { ...finding, severity: 'fail' } : finding;
+function raisedIfUnenrolledAllowed(finding: Finding, config: Config, nowMs: number): Finding {
+  return letsInUnenrolled(config, nowMs) ? { ...finding, severity: 'fail' } : finding;
 }
 
 function userGone(name: string): Finding {

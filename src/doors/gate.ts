@@ -11,10 +11,12 @@ import type { Config } from '../system/config.ts';
 import { openConversation } from '../terminal/conversation.ts';
 import { sayError, sayHint } from '../terminal/printer.ts';
 import { onEndingSignals } from '../system/bytes.ts';
-import { clientAddress, sshConnection, sshKeyDigest } from '../system/ssh-session.ts';
+import { authInfo, clientAddress, keyDigestOf, sshConnection } from '../system/ssh-session.ts';
 import { entryOf, realUser, type User } from '../system/users.ts';
 import { openVerifier, refuseAtGate, type OpenOptions } from '../login/open.ts';
+import { seemsFree } from '../login/ruling.ts';
 import type { Outcome, SshSession, Verifier } from '../wire/verifier.ts';
+import { atGate } from './circumstances.ts';
 import { enrollFirst, isToEnroll } from './enroll-first.ts';
 import { askOneLine, askUnlessSettled, isWorthAnotherTry } from './prompts.ts';
 import { isAccepted, sayRefusal } from './refusal.ts';
@@ -59,10 +61,11 @@ export async function gate(options: GateOptions): Promise<number> {
     sayRefusal(await refuseAtGate(user, { config, origin, reason: 'not_permitted', detail: messageOf(error) }, options.now));
     return 1;
   }
+  const circumstances = atGate(config, options.environment);
   const judge = async (): Promise<Outcome> =>
     await withVerifier(
-      { config, contexts: config.contexts, user, origin: { ...origin, context: config.context }, now: options.now },
-      (verifier) => ask(verifier, config, options),
+      { config, contexts: config.contexts, user, origin: { ...origin, context: config.context }, circumstances, now: options.now },
+      (verifier) => ask(verifier, config, options, seemsFree(config, { origin, circumstances })),
     );
   const first = await judge();
   const outcome = isToEnroll(first, config, user) && (await enrollFirst(config, user, options.now)) ? await judge() : first;
@@ -79,15 +82,15 @@ async function withVerifier(what: OpenOptions, work: (verifier: Verifier) => Pro
   }
 }
 
-async function ask(verifier: Verifier, config: Config, { environment, now }: GateOptions): Promise<Outcome> {
-  const session = { connection: config.gate.sameConnection ? sshConnection() : undefined, keyDigest: sshKeyDigest(environment) };
+async function ask(verifier: Verifier, config: Config, { environment, now }: GateOptions, isFree: boolean): Promise<Outcome> {
+  const session = { connection: config.gate.sameConnection ? sshConnection() : undefined, keyDigest: keyDigestOf(authInfo(environment)) };
   const given = CODE_VARIABLES.map((name) => environment[name]).find((value) => value !== undefined && value !== '');
   const conversation = openConversation({ deadlineMs: now() + config.gate.timeoutMs, interrupt: onEndingSignals() });
   try {
     const proof = given === undefined ? undefined : readings(typedLine(Buffer.from(given)) ?? '', verifier.seal);
     if (conversation.interactive) {
       const tell = proof === undefined ? sayRefusal : sayRefusalOfGiven();
-      const asking = { tries: config.gate.tries, tell, attempt: { session }, given: proof };
+      const asking = { tries: config.gate.tries, tell, attempt: { session }, given: proof, isFree };
       return await askUnlessSettled(verifier, conversation, session, asking);
     }
     const settled = await verifier.beforeAsking(session);

@@ -17,9 +17,12 @@ import { isRoot, SERVICE_USER, userByName, type User } from '../system/users.ts'
 import type { Refused } from '../verdict/decide.ts';
 import { openJudge, type Judge } from '../wire/judge.ts';
 import { hasJudge } from '../system/systemd.ts';
+import { mayLetIn } from '../verdict/rules.ts';
 import { reasonOf } from '../login/record.ts';
 import { openVerifier, recordRefusal, type OpenOptions } from '../login/open.ts';
+import { seemsFree } from '../login/ruling.ts';
 import type { Attempt, Outcome, Verifier } from '../wire/verifier.ts';
+import { atPam, isSshd, keyDigestAtPam } from './circumstances.ts';
 import { pamTerminal } from './pam-terminal.ts';
 import { askUnlessSettled } from './prompts.ts';
 import { lineToStranger, refusalLine } from './refusal.ts';
@@ -28,6 +31,8 @@ export interface PamOptions {
   readonly configuration: () => Config;
   readonly environment: NodeJS.ProcessEnv;
   readonly promptTty: boolean;
+  /** `--before`: only ask whether the login needs a proof. */
+  readonly before: boolean;
   readonly now: () => number;
 }
 
@@ -43,13 +48,17 @@ export function firstPass(environment: NodeJS.ProcessEnv): number {
   return environment['PAM_TYPE'] === 'auth' && (environment['SSH_AUTH_INFO_0'] ?? '') === '' ? 0 : 1;
 }
 
-/** Gives the exit code: 0 only where a verifier accepted the proof. */
+/**
+ * Gives the exit code: 0 only where a verifier accepted the proof. With `before`, 0 only where it needs none, and nothing is printed: the
+ * line for the code follows, and asks or refuses.
+ */
 export async function pam(options: PamOptions): Promise<number> {
   const startMs = options.now();
   const name = options.environment['PAM_USER'] ?? '';
   const user = lookUp(name);
   const { outcome, isShown } = await authenticate(options, user, originOf(options.environment, name, user));
-  if (outcome.verdict.result === 'accepted') return 0;
+  if (outcome?.verdict.result === 'accepted') return 0;
+  if (outcome === undefined || options.before) return 1;
   await untilGrid(startMs, options.now());
   if (!isShown) printForPam(lineOf(outcome, user, options.environment));
   return 1;
@@ -65,7 +74,8 @@ function lookUp(name: string): User | undefined {
 }
 
 interface Answered {
-  readonly outcome: Outcome;
+  /** Undefined: a proof is needed. */
+  readonly outcome: Outcome | undefined;
   /** Whether the person has read the outcome on the terminal. */
   readonly isShown: boolean;
 }
@@ -78,10 +88,12 @@ async function authenticate(options: PamOptions, user: User | undefined, origin:
     if (!isRoot()) throw new NotpError('not_permitted', 'notp pam must be started by root, as pam_exec does');
     config = options.configuration();
     if (environment['PAM_TYPE'] !== 'auth') throw new NotpError('not_permitted', 'only PAM_TYPE=auth authenticates');
-    const line = options.promptTty ? undefined : await stdinLine(now);
+    const circumstances = atPam(config, environment, user);
+    if (options.before && !(circumstances.firstFactor && config.rules.some(mayLetIn))) return { outcome: undefined, isShown: false };
+    const line = options.promptTty || options.before ? undefined : await stdinLine(now);
     const whose = { ...origin, context: config.context };
     judge = await judgeOf(config, whose, now);
-    return await askVerifier(options, { config, contexts: config.contexts, user, origin: whose, judge, now }, line);
+    return await askVerifier(options, { config, contexts: config.contexts, user, origin: whose, circumstances, judge, now }, line);
   } catch (error) {
     const [reason, detail] = [reasonOf(error), messageOf(error)];
     judge ??= await judgeOf(config ?? defaultConfig(), origin, now);
@@ -111,25 +123,46 @@ async function askVerifier(options: PamOptions, opening: OpenOptions, line: Uint
   const service = userByName(SERVICE_USER);
   if (service === undefined) throw new NotpError('store_unavailable', `there is no system user ${SERVICE_USER}`);
   if (config.store.kind === 'user') throw new NotpError('bad_configuration', 'store.url = "user" does not serve the PAM door');
+  const session = { connection: undefined, keyDigest: keyDigestAtPam(options.environment) };
   // The terminal belongs to the user or to root, so it is opened before root's rights are given up.
-  const terminal = options.promptTty ? pamTerminal(options.environment) : undefined;
+  const terminal = options.promptTty ? terminalOrWhy(options.environment) : undefined;
   const verifier = await openVerifier(opening);
   becomeForGood(service);
   try {
-    if (terminal === undefined) return { outcome: await verifier.verify(attemptOf(line, verifier)), isShown: false };
-    return { outcome: await askOnTerminal(verifier, config, terminal, options), isShown: true };
+    // Without a terminal nobody can be asked, but a rule may ask for nothing.
+    const isUnasked = options.before || (terminal instanceof NotpError && config.rules.some(mayLetIn));
+    const outcome = isUnasked ? await verifier.beforeAsking(session, 'acceptance') : undefined;
+    if (options.before || outcome !== undefined) return { outcome, isShown: false };
+    if (terminal instanceof NotpError) throw terminal;
+    if (terminal === undefined) return { outcome: await verifier.verify({ ...attemptOf(line, verifier), session }), isShown: false };
+    return { outcome: await askOnTerminal(verifier, opening, terminal, options), isShown: true };
   } finally {
     verifier.close();
   }
 }
 
-async function askOnTerminal(verifier: Verifier, config: Config, terminal: Terminal, { now }: PamOptions): Promise<Outcome> {
+function terminalOrWhy(environment: NodeJS.ProcessEnv): Terminal | NotpError {
+  try {
+    return pamTerminal(environment);
+  } catch (error) {
+    if (error instanceof NotpError) return error;
+    throw error;
+  }
+}
+
+async function askOnTerminal(verifier: Verifier, opening: OpenOptions, terminal: Terminal, { now }: PamOptions): Promise<Outcome> {
+  const { config } = opening;
   const conversation = openConversation({ deadlineMs: now() + config.gate.timeoutMs, interrupt: onEndingSignals() }, terminal);
   try {
     const tell = ({ verdict, ref }: Outcome): void => {
       if (verdict.result === 'refused') terminal.write(refusalLine(verdict, ref));
     };
-    return await askUnlessSettled(verifier, conversation, undefined, { tries: config.gate.tries, tell, attempt: {} });
+    return await askUnlessSettled(verifier, conversation, undefined, {
+      tries: config.gate.tries,
+      tell,
+      attempt: {},
+      isFree: seemsFree(config, opening),
+    });
   } finally {
     conversation.close();
   }
@@ -152,9 +185,7 @@ async function stdinLine(now: () => number): Promise<Uint8Array | undefined> {
  */
 function lineOf({ verdict, ref }: Outcome, user: User | undefined, environment: NodeJS.ProcessEnv): string {
   const shown: Refused = verdict.result === 'refused' && user !== undefined ? verdict : { result: 'refused', reason: 'wrong_code' };
-  // sshd's PAM service can have any name (PAMServiceName), but its terminal is always called "ssh".
-  const sshd = environment['PAM_TTY'] === 'ssh' || environment['PAM_SERVICE'] === 'sshd';
-  const stranger = sshd && (environment['SSH_AUTH_INFO_0'] ?? '') === '';
+  const stranger = isSshd(environment) && (environment['SSH_AUTH_INFO_0'] ?? '') === '';
   return stranger ? lineToStranger(shown, ref) : refusalLine(shown, ref);
 }
 

@@ -28,6 +28,8 @@ export interface Asking {
   readonly passphrase?: string | undefined;
   /** The first proof, where one came along; if it is refused, the person is asked. */
   readonly given?: readonly Reading[] | undefined;
+  /** Whether a rule asks for nothing, as far as the door knows: then no question is shown before the verifier has said so. */
+  readonly isFree?: boolean;
 }
 
 const NOTHING: Asked = { readings: [], over: true, machine: false };
@@ -47,7 +49,8 @@ export async function askUnlessSettled(
   asking: Asking,
 ): Promise<Outcome> {
   const before = verifier.beforeAsking(session);
-  const soon = verifier.seal === 'host' ? await Promise.race([before, sleep(SOON_MS, 'not yet' as const)]) : await before;
+  const soon =
+    verifier.seal === 'host' && asking.isFree !== true ? await Promise.race([before, sleep(SOON_MS, 'not yet' as const)]) : await before;
   if (soon === undefined) return await askUntilAccepted(verifier, conversation, asking);
   if (soon !== 'not yet') {
     if (soon.verdict.result === 'refused') asking.tell(soon);

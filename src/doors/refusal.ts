@@ -38,7 +38,7 @@ export function lineToStranger(refused: Refused, ref: string): string {
 /** Reasons that reveal, without a right code, that a user exists, is enrolled, how, or is being attacked. */
 const ABOUT_A_USER: readonly Reason[] = [
   ...(['wrong_code', 'wrong_passphrase', 'step_up_required', 'no_proof'] as const),
-  ...(['not_enrolled', 'revoked', 'stale_enrolment', 'bad_secret_file'] as const),
+  ...(['not_enrolled', 'revoked', 'stale_enrolment', 'bad_secret_file', 'not_permitted'] as const),
 ];
 
 function line(message: string, ref: string): string {

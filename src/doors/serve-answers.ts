@@ -2,10 +2,11 @@
 import { appendSummaries } from '../audit/audit.ts';
 import type { Origin } from '../audit/record.ts';
 import { messageOf, NotpError } from '../error.ts';
-import { defaultConfig, type Config } from '../system/config.ts';
+import { defaultConfig, thisHost, type Config } from '../system/config.ts';
 import { sayError } from '../terminal/printer.ts';
 import { MAX_TIMEOUT_MS } from '../system/settings.ts';
 import { realUser, userByUid } from '../system/users.ts';
+import { rulesAt } from '../login/ruling.ts';
 import { accountContexts } from '../login/account.ts';
 import { localVerifier, withKept } from '../login/login.ts';
 import type { Login, Rules } from '../login/rules.ts';
@@ -16,11 +17,11 @@ import { withCredentials } from '../state/credentials.ts';
 import { uptimeMs } from '../store/clock.ts';
 import type { Facts } from '../wire/facts.ts';
 import { keptFiles } from '../login/sealed-files.ts';
-import { openable } from '../login/opening.ts';
+import { openableWithTokens } from '../login/opening.ts';
 import type { SelfEnrolment } from '../enrolment/self/self-enrolment.ts';
 import { withState, type State } from '../state/state.ts';
 import { statePlace, type StatePlace } from '../state/place.ts';
-import type { Outcome } from '../wire/verifier.ts';
+import { NOTHING_KNOWN, type Circumstances, type Outcome } from '../wire/verifier.ts';
 import { isEnrolQuestion, parseEnrolQuestion, type EnrolQuestion } from '../wire/enrolment.ts';
 import { printEnrolAnswer } from '../wire/enrolment.ts';
 import { isPing, printPong, type Health } from '../wire/ping.ts';
@@ -228,7 +229,7 @@ function askerOf(asked: Question | ToldRefusal): Omit<Asker, 'account'> {
   return {
     source,
     connection: connection === undefined ? undefined : `${String(connection.pid)} ${String(connection.startTicks)}`,
-    isCheap: asked.ask === 'before' || asked.readings.length === 0,
+    isCheap: asked.ask !== 'verify' || asked.readings.length === 0,
   };
 }
 
@@ -245,7 +246,7 @@ async function answerEnrolment(question: EnrolQuestion, service: Service, enrolm
   if (question.step === 'status') return printEnrolAnswer({ kind: 'facts', facts: await statusFacts(service, question.files) });
   const file = 'sealed' in question ? question : { context: service.config.context, sealed: '', wrong: '' };
   const asked: AskedOrigin = { ...ENROLLING, context: file.context };
-  const login = loginOf(service, asked, [file]);
+  const login = loginOf(service, asked, [file], NOTHING_KNOWN);
   const rules = rulesOf(service, asked);
   const kept = async (state: State | undefined): Promise<Login> => (state === undefined ? login : await withKept(login, rules, state));
   const whole = rules.inStore ? await withState(service.place, service.now, kept) : login;
@@ -258,7 +259,7 @@ async function statusFacts({ config, account, place, now }: Service, sent: reado
     const enrolments = (await state?.store.exclusively((transaction) => transaction.enrolmentsOf(account.user))) ?? [];
     const contexts = enrolments.map(({ context }) => context);
     const kept = config.secretsInStore && state !== undefined ? await keptFiles(state.store, account.user, contexts) : files;
-    return factsOfFiles(config, enrolments, openable(kept, state?.hostKey), now());
+    return factsOfFiles(config, enrolments, openableWithTokens(kept, state?.hostKey), now());
   });
 }
 
@@ -282,30 +283,33 @@ async function judge(question: Question, service: Service, came: Arrival): Promi
     const origin = { ...account, ...question.origin, context: config.context };
     return await recordRefusal({ config, origin, reason: 'bad_configuration', detail }, now);
   }
-  const verifier = localVerifier({ ...loginOf(service, question.origin, question.files), ...came }, rulesOf(service, question.origin));
+  const login = { ...loginOf(service, question.origin, question.files, question.circumstances), ...came };
+  const verifier = localVerifier(login, rulesOf(service, question.origin));
   try {
     // A connection that the configuration forbids does not count, even when the caller sends one.
     const session = config.gate.sameConnection ? question.session : { ...question.session, connection: undefined };
-    if (question.ask === 'before') return await verifier.beforeAsking(session);
+    if (question.ask !== 'verify') return await verifier.beforeAsking(session, question.ask === 'acceptance' ? 'acceptance' : undefined);
     return await verifier.verify({ ...question, session });
   } finally {
     verifier.close();
   }
 }
 
-function loginOf({ config, account }: Service, asked: AskedOrigin, sent: readonly SentFile[]): Login {
+function loginOf({ config, account }: Service, asked: AskedOrigin, sent: readonly SentFile[], circumstances: Circumstances): Login {
   const files = sent.map((file) => foundIn(asSaid(file), account.user));
   const contexts = files.map(({ context }) => context);
-  return { files, account: accountContexts(config, contexts), origin: { ...account, ...asked } };
+  return { files, account: accountContexts(config, contexts), origin: { ...account, ...asked }, circumstances };
 }
 
-function rulesOf({ config, account, place, now }: Service, { door }: AskedOrigin): Rules {
+function rulesOf({ config, place, now }: Service, asked: AskedOrigin): Rules {
   return {
     place,
     inStore: config.secretsInStore,
     policy: config.policy,
-    unenrolled: config.unenrolled === 'allow' && door !== 'cli' && account.uid !== undefined ? 'allow' : 'deny',
-    trustMs: door === 'gate' ? config.gate.trustMs : 0,
+    // Behind the service nobody enrols without an invitation.
+    unenrolled: 'deny',
+    rules: rulesAt(config, asked),
+    host: thisHost(config),
     mayFallBack: true,
     now,
   };

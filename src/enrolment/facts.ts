@@ -33,6 +33,7 @@ export function factsOf(enrolment: Enrolment, seen: Seen, policy: BudgetPolicy, 
     last_accepted: lastAcceptedMs === 0 ? null : rfc3339(lastAcceptedMs),
     ...budgetOf(tries ?? { bucket: state.bucket, price: 1 }, policy, nowMs),
     recovery_left: enrolment.status === 'invited' ? 0 : recoveryLeft(state),
+    ...(file !== undefined && found.kind === 'sealed' && found.token !== undefined ? { token: found.token } : {}),
   };
 }
 

@@ -12,7 +12,7 @@ import { LEFT_IN_HOME } from './store-seal.ts';
 import type { Facts } from '../wire/facts.ts';
 import type { HostKey } from '../state/host-keys.ts';
 import { filesAmong, keptOfAll, sealedFiles } from '../login/sealed-files.ts';
-import { openable } from '../login/opening.ts';
+import { openableWithTokens } from '../login/opening.ts';
 import { withState, type State } from '../state/state.ts';
 import type { StatePlace } from '../state/place.ts';
 
@@ -21,7 +21,7 @@ export async function factsOfUser(config: Config, place: StatePlace, user: User,
   const { enrolments, hostKey, nowMs } = await read(place, now, (transaction) => transaction.enrolmentsOf(user.name));
   const contexts = enrolments.map(({ context }) => context);
   const files = withLeft(await sealedFiles(config, user, contexts, now), await leftInHomes(config, enrolments));
-  return factsOfFiles(config, enrolments, openable(files, hostKey), nowMs);
+  return factsOfFiles(config, enrolments, openableWithTokens(files, hostKey), nowMs);
 }
 
 /** Enrolments, and the facts of each. */
@@ -44,7 +44,7 @@ async function* factsInHomes(config: Config, { enrolments, hostKey, nowMs }: Kno
   for (const [name, theirs] of byUser) {
     const user = users.get(name);
     if (user === undefined) yield theirs.map((enrolment) => factsOf(enrolment, { kind: 'nobody' }, config.policy, nowMs));
-    else yield factsOfFiles(config, theirs, openable(await seenBy(config, user, theirs), hostKey), nowMs);
+    else yield factsOfFiles(config, theirs, openableWithTokens(await seenBy(config, user, theirs), hostKey), nowMs);
   }
 }
 
@@ -54,7 +54,7 @@ async function* keptFacts(config: Config, { enrolments, hostKey, nowMs }: Known,
   for (const [name, theirs] of Map.groupBy(enrolments, ({ user }) => user)) {
     const contexts = theirs.map(({ context }) => context);
     const files = withLeft(filesAmong(kept.get(name) ?? [], name, contexts), left.get(name) ?? []);
-    yield factsOfFiles(config, theirs, openable(files, hostKey), nowMs);
+    yield factsOfFiles(config, theirs, openableWithTokens(files, hostKey), nowMs);
   }
 }
 

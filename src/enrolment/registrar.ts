@@ -26,6 +26,8 @@ interface Registering extends Registration {
   readonly origin: Origin;
   /** The event of the record, where it is not `enroll` or `replace`: a re-sealed secret, or one from another module. */
   readonly event?: 'passphrase' | 'recovery' | 'reseal' | 'import';
+  /** For the record. */
+  readonly detail?: string | undefined;
   readonly replace: boolean;
 }
 
@@ -116,7 +118,8 @@ export async function begin(
       await transaction.save({ ...present, pendingId: id, pendingDigest: digest, pendingState, uid: origin.uid ?? present.uid });
     else if (isWhole(pendingState)) await transaction.insert(firstOf(origin, { id, digest }, pendingState));
     const event = enrolment.event ?? (isNewSecret(pendingState) ? (isRegistered(present) ? 'replace' : 'enroll') : 'reseal');
-    return { done: [{ context: origin.context, event }], given: undefined };
+    const { detail } = enrolment;
+    return { done: [{ context: origin.context, event, ...(detail === undefined ? {} : { detail }) }], given: undefined };
   });
 }
 

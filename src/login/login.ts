@@ -15,14 +15,16 @@ import { asUser } from '../system/privileges.ts';
 import { sealOf } from '../system/secrets.ts';
 import { priceOf, type Bucket } from '../verdict/budget.ts';
 import { codesAskedFor, decide, isJudged, type Decision, type Presented } from '../verdict/decide.ts';
+import type { Ruling } from '../verdict/rules.ts';
 import type { Attempt, Outcome, SshSession, Verifier } from '../wire/verifier.ts';
 import { accountOf, refused, type Account } from './account.ts';
 import { openReading, unopened, wipe, openable } from './opening.ts';
 import { record, recordOf, refuseUnlinked, settledBy, type Settled } from './record.ts';
 import { remember, remembered } from './remembering.ts';
 import type { Login, Rules } from './rules.ts';
+import { rulingFor } from './ruling.ts';
 import { keptFiles } from './sealed-files.ts';
-import { strangersVerdict, unlessAllowed } from './unenrolled.ts';
+import { unasked } from './unenrolled.ts';
 
 /** Gives a verifier even where something is broken: then each of its outcomes is the refusal for it. */
 export function localVerifier(login: Login, rules: Rules): Verifier {
@@ -44,7 +46,7 @@ export function localVerifier(login: Login, rules: Rules): Verifier {
   };
   return {
     seal: sealOf(login.files),
-    beforeAsking: (session) => answer((hearing) => beforeAsking(hearing, session)),
+    beforeAsking: (session, only) => answer((hearing) => beforeAsking(hearing, session, only)),
     verify: (attempt) => answer((hearing) => verify(hearing, attempt)),
     close: () => {
       try {
@@ -77,6 +79,7 @@ interface Hearing {
   readonly login: Login;
   readonly rules: Rules;
   readonly bench: Bench;
+  readonly ruling: Ruling;
   /** The reference of its audit record. */
   readonly ref: string;
 }
@@ -91,8 +94,9 @@ async function onBench<T>({ origin: { user } }: Login, rules: Rules, state: Stat
 
 async function hearingOf(login: Login, rules: Rules, bench: Bench, ref: string): Promise<Hearing> {
   const asked = await withKept(login, rules, bench.state);
-  if (!bench.inOutage) return { login: asked, rules, bench, ref };
-  return { login: asked, rules: { ...rules, policy: { ...rules.policy, alwaysStepUp: true }, trustMs: 0, unenrolled: 'deny' }, bench, ref };
+  const ruling = rulingFor(login, rules, bench.inOutage);
+  if (!bench.inOutage) return { login: asked, rules, bench, ruling, ref };
+  return { login: asked, rules: { ...rules, policy: { ...rules.policy, alwaysStepUp: true }, unenrolled: 'deny' }, bench, ruling, ref };
 }
 
 /** The login with the sealed files of the store, where it keeps them. A file that no key of this host opens is locked. */
@@ -102,13 +106,21 @@ export async function withKept(login: Login, { inStore }: Pick<Rules, 'inStore'>
   return { ...login, files: openable(files, hostKey) };
 }
 
-async function beforeAsking({ login, rules, bench, ref }: Hearing, session: SshSession | undefined): Promise<Outcome | undefined> {
+async function beforeAsking(
+  { login, rules, bench, ruling, ref }: Hearing,
+  session: SshSession | undefined,
+  only: 'acceptance' | undefined,
+): Promise<Outcome | undefined> {
+  const { origin } = login;
   const { store, log } = bench.state;
   return await store.exclusively(async (transaction): Promise<Outcome | undefined> => {
     const { devices, refusal } = await accountOf(transaction, login, rules);
-    const known = devices.length === 0 || bench.inOutage ? undefined : await remembered(login.origin, rules, transaction, devices, session);
-    const verdict = devices.length === 0 ? await unlessAllowed(rules, login.origin, transaction, refusal) : known?.verdict;
-    return verdict === undefined ? undefined : await record(log, transaction, settledBy(login.origin, verdict, known?.device), ref);
+    const byRule = await unasked(rules, ruling, origin, transaction, devices.length === 0 ? refusal : undefined);
+    const known =
+      byRule !== undefined || bench.inOutage ? undefined : await remembered(origin, ruling, rules, transaction, devices, session);
+    const verdict = byRule ?? known?.verdict;
+    if (verdict === undefined || (only === 'acceptance' && verdict.result === 'refused')) return undefined;
+    return await record(log, transaction, settledBy(origin, verdict, known?.device), ref);
   });
 }
 
@@ -162,7 +174,7 @@ function present({ readings }: Attempt, sealed: Registered['sealed'], needed: 1 
  * fewer codes are needed by now.
  */
 async function judge(
-  { login, rules, bench }: Hearing,
+  { login, rules, bench, ruling }: Hearing,
   transaction: Transaction,
   presented: Presented | undefined,
   attempt: Attempt,
@@ -174,7 +186,8 @@ async function judge(
   const waitedMs = Math.min(Math.max(0, hostMs - askedMs), MAX_WAIT_MS);
   const account = await accountOf(transaction, login, rules);
   const { devices, others, refusal } = account;
-  if (devices.length === 0) return settledBy(origin, await unlessAllowed(rules, origin, transaction, refusal));
+  const byRule = await unasked(rules, ruling, origin, transaction, devices.length === 0 ? refusal : undefined);
+  if (byRule !== undefined) return settledBy(origin, byRule);
   if (presented === undefined) return settledBy(origin, refused(attempt.timedOut === true ? 'timeout' : 'no_proof'));
   if (neededFor(rules, account) < needed) return undefined;
   const { decision: judged, left } = decisionOn(rules, account, presented, nowMs - waitedMs);
@@ -194,7 +207,7 @@ async function judge(
     if ((await bench.used?.(enrolment, i === decision.device ? { ...each, ...accepted } : each)) === true)
       return settledBy(origin, TAKEN, device);
   }
-  if (attempt.session !== undefined) await remember(origin, rules, transaction, device.enrolment, attempt.session, nowMs);
+  if (attempt.session !== undefined) await remember(origin, ruling, transaction, device.enrolment, attempt.session, nowMs);
   return settled;
 }
 
@@ -239,12 +252,14 @@ function withSkew(decision: Decision, skewMs: number): Decision {
  * Refuses or lets in without a database: the service was never set up, or the user never enrolled. There is no chain to link the
  * record to.
  */
-async function withoutState({ origin }: Login, rules: Rules, ref: string): Promise<Outcome> {
+async function withoutState(login: Login, rules: Rules, ref: string): Promise<Outcome> {
+  const { origin } = login;
   const { place, now } = rules;
   if (place.kind === 'service')
     throw new NotpError('store_unavailable', `${storeName(place)}: there is no such file`, 'run notp host-key init');
   makeLogFolder(place);
-  const verdict = strangersVerdict(rules, refused('not_enrolled'));
+  const stranger = refused('not_enrolled');
+  const verdict = (await unasked(rules, rulingFor(login, rules), origin, undefined, stranger)) ?? stranger;
   const required = verdict.result === 'accepted';
   return { verdict, ref: await appendUnlinked(auditLog(place, now), recordOf({ origin, verdict }, ref), { required }) };
 }

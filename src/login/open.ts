@@ -2,18 +2,19 @@
 import { existsSync } from 'node:fs';
 import { appendLogin, appendUnlinked, newRef } from '../audit/audit.ts';
 import type { AuditRecord, Origin } from '../audit/record.ts';
-import { defaultConfig, expand, type Config } from '../system/config.ts';
+import { defaultConfig, expand, thisHost, type Config } from '../system/config.ts';
 import { asUser } from '../system/privileges.ts';
 import { findDevices, type DeviceFile } from '../system/secrets.ts';
 import { realUser, SERVICE_USER, userByName, type User } from '../system/users.ts';
 import type { Reason } from '../verdict/reasons.ts';
 import { accountContexts } from './account.ts';
 import { localVerifier } from './login.ts';
+import { rulesAt } from './ruling.ts';
 import type { Judge } from '../wire/judge.ts';
 import { connectForEach, refuseOver, remoteVerifier } from '../wire/remote.ts';
 import { auditLog, makeLogFolder, withPresentState } from '../state/state.ts';
 import { statePlace } from '../state/place.ts';
-import type { Outcome, Verifier } from '../wire/verifier.ts';
+import type { Circumstances, Outcome, Verifier } from '../wire/verifier.ts';
 
 export interface OpenOptions {
   readonly config: Config;
@@ -22,6 +23,7 @@ export interface OpenOptions {
   /** The owner of the sealed file; undefined for an unknown name, for which every outcome is `not_enrolled`. */
   readonly user: User | undefined;
   readonly origin: Origin;
+  readonly circumstances: Circumstances;
   /** The judge of the PAM door. Where there is one it alone decides. */
   readonly judge?: Judge | undefined;
   readonly now: () => number;
@@ -31,13 +33,14 @@ export interface OpenOptions {
  * The verifier for `user`, whose sealed file is read as that user. The judge decides at the PAM door where there is one, and the
  * service behind the user's socket at the others. Otherwise this process decides, on the state that its user may read.
  */
-export async function openVerifier({ config, contexts, user, origin, judge, now }: OpenOptions): Promise<Verifier> {
+export async function openVerifier({ config, contexts, user, origin, circumstances, judge, now }: OpenOptions): Promise<Verifier> {
   const absent = (): DeviceFile[] => contexts.map((context) => ({ context, found: { kind: 'absent' } }));
   const files = user === undefined || config.secretsInStore ? absent() : await asUser(user, () => findDevices(config, user, contexts));
-  if (judge !== undefined) return judge.verifier(files);
+  if (judge !== undefined) return judge.verifier(files, circumstances);
   const refuse = (reason: Reason, detail: string): Promise<Outcome> => recordRefusal({ config, origin, reason, detail }, now);
   const socket = user === undefined || origin.door === 'pam' ? undefined : socketOf(config, user);
-  if (socket !== undefined && existsSync(socket)) return remoteVerifier({ wire: connectForEach(socket), origin, files, refuse });
+  if (socket !== undefined && existsSync(socket))
+    return remoteVerifier({ wire: connectForEach(socket), origin, files, circumstances, refuse });
   const place = statePlace(config, user ?? realUser());
   if (origin.door === 'gate' && place.kind === 'user' && socket !== undefined) {
     // Root's enrolment leaves a sealed file in the home, unless the store keeps the files.
@@ -45,19 +48,20 @@ export async function openVerifier({ config, contexts, user, origin, judge, now 
     const [reason, what] = isUnknown ? (['not_enrolled', ', and no sealed file'] as const) : (['store_unavailable', ''] as const);
     return refusingVerifier(() => refuse(reason, `there is no ${socket}${what}: an administrator must enrol you (notp-enroll)`));
   }
-  // The user's own state does not know users enrolled with a service. A door that cannot see them must not let them in.
+  // The user's own state does not know users enrolled with a service. A door that cannot see them must not take them for unenrolled.
   const knowsAll = place.kind === 'service' || (files.every(({ found }) => found.kind === 'absent') && socket === undefined);
-  const mayBeLetIn = user !== undefined && origin.door !== 'cli' && config.unenrolled === 'allow' && knowsAll;
+  const rules = rulesAt(config, origin);
   // With a service nobody enrols without an invitation.
   const mayEnrol = origin.door === 'gate' && config.unenrolled === 'enroll' && place.kind === 'user';
   return localVerifier(
-    { files, account: accountContexts(config, contexts), origin },
+    { files, account: accountContexts(config, contexts), origin, circumstances },
     {
       place,
       inStore: config.secretsInStore && place.kind === 'service',
       policy: config.policy,
-      unenrolled: mayBeLetIn ? 'allow' : mayEnrol ? 'enroll' : 'deny',
-      trustMs: 0,
+      unenrolled: mayEnrol ? 'enroll' : 'deny',
+      rules: knowsAll ? rules : rules.map((rule) => ({ ...rule, enrolByMs: undefined })),
+      host: thisHost(config),
       mayFallBack: true,
       now,
     },

@@ -3,7 +3,7 @@ import { NotpError } from '../error.ts';
 import type { Reading } from '../otp/proof.ts';
 import type { SealedFile } from '../seal/file.ts';
 import { hostSealKey, passphraseKey } from '../seal/keys.ts';
-import { open, type Payload } from '../seal/seal.ts';
+import { open, type Payload, type TokenNames } from '../seal/seal.ts';
 import { lengthOf, type Presented } from '../verdict/decide.ts';
 import type { DeviceFile } from '../system/secrets.ts';
 import { keysOf, type HostKey } from '../state/host-keys.ts';
@@ -16,6 +16,25 @@ export function openable(files: readonly DeviceFile[], hostKey: HostKey | undefi
     if (found.kind !== 'sealed' || found.file.seal.kind !== 'host' || ids.includes(found.file.seal.key)) return { context, found };
     return { context, found: { ...found, locked: `sealed by host key ${found.file.seal.key}, but this host has ${hostKey.id}` } };
   });
+}
+
+/** The same with the hardware token of each that is of one, for a person. */
+export function openableWithTokens(files: readonly DeviceFile[], hostKey: HostKey | undefined): readonly DeviceFile[] {
+  return openable(files, hostKey).map(({ context, found }) => ({
+    context,
+    found: found.kind === 'sealed' && hostKey !== undefined ? { ...found, ...tokenIn(found.file, hostKey) } : found,
+  }));
+}
+
+/** The hardware token of a file that the host sealed; nothing where it is of none or cannot be opened, which a login will tell. */
+function tokenIn(file: SealedFile, hostKey: HostKey): { readonly token?: TokenNames } {
+  try {
+    const payload = openWith(file, undefined, hostKey);
+    payload?.secret.fill(0);
+    return payload?.token === undefined ? {} : { token: payload.token };
+  } catch {
+    return {};
+  }
 }
 
 /**

@@ -3,28 +3,33 @@ import { createHash } from 'node:crypto';
 import type { Origin } from '../audit/record.ts';
 import type { Enrolment, Transaction } from '../store/store.ts';
 import type { Accepted } from '../verdict/decide.ts';
+import { isAddress } from '../verdict/address.ts';
+import { identityOf, type Ruling } from '../verdict/rules.ts';
 import type { Device } from './account.ts';
 import { timeOf } from '../store/clock.ts';
 import type { Rules } from './rules.ts';
+import { acceptedBy } from './unenrolled.ts';
 import type { SshSession } from '../wire/verifier.ts';
 
 /** The acceptance by an earlier code on this connection or from the same source; undefined where there is none. */
 export async function remembered(
   origin: Origin,
-  { trustMs, now }: Pick<Rules, 'trustMs' | 'now'>,
+  ruling: Ruling,
+  { now }: Pick<Rules, 'now'>,
   transaction: Transaction,
   devices: readonly Device[],
   session: SshSession | undefined,
 ): Promise<{ readonly verdict: Accepted; readonly device: Device } | undefined> {
   const connection = session?.connection;
-  const digest = trustMs === 0 ? undefined : peerDigest(origin, session);
+  const { rememberMs = 0 } = ruling;
+  const digest = peerDigest(origin, ruling, session);
   for (const device of devices) {
     if (connection !== undefined && (await transaction.remembers(device.enrolment, connection)))
       return { verdict: { result: 'accepted', method: 'same_connection' }, device };
     const acceptedMs = digest === undefined ? undefined : await transaction.lastAccepted(device.enrolment, digest);
     const ageMs = acceptedMs === undefined ? -1 : (await timeOf(transaction, now)) - acceptedMs;
     // A time in the future does not count: the clock was set back, or somebody wrote the row.
-    if (ageMs >= 0 && ageMs < trustMs) return { verdict: { result: 'accepted', method: 'trusted' }, device };
+    if (ageMs >= 0 && ageMs < rememberMs) return { verdict: acceptedBy(ruling, 'remembered'), device };
   }
   return undefined;
 }
@@ -32,19 +37,25 @@ export async function remembered(
 /** Remembers the connection and the source of a login that a code of `enrolment` was accepted for. */
 export async function remember(
   origin: Origin,
-  { trustMs }: Pick<Rules, 'trustMs'>,
+  ruling: Ruling,
   transaction: Transaction,
   enrolment: Enrolment,
   session: SshSession,
   acceptedMs: number,
 ): Promise<void> {
   if (session.connection !== undefined) await transaction.remember(enrolment, session.connection);
-  const digest = trustMs === 0 ? undefined : peerDigest(origin, session);
+  const digest = peerDigest(origin, ruling, session);
   if (digest !== undefined) await transaction.rememberPeer(enrolment, { digest, acceptedMs });
 }
 
-/** A digest of the source address and the SSH key; undefined where either is unknown. */
-function peerDigest({ rhost }: Origin, session: SshSession | undefined): string | undefined {
-  if (rhost === undefined || session?.keyDigest === undefined) return undefined;
-  return createHash('sha256').update(`${rhost}\0${session.keyDigest}`).digest('hex');
+/**
+ * A digest of the source address, the SSH key and the rule that remembers them; undefined where no rule does, or address or key is
+ * unknown. A rule that names other logins than before has seen no code.
+ */
+function peerDigest({ rhost }: Origin, { rule, rememberMs }: Ruling, session: SshSession | undefined): string | undefined {
+  if (rule === undefined || rememberMs === undefined) return undefined;
+  if (rhost === undefined || !isAddress(rhost) || session?.keyDigest === undefined) return undefined;
+  return createHash('sha256')
+    .update(`${rhost}\0${session.keyDigest}\0${identityOf(rule)}`)
+    .digest('hex');
 }

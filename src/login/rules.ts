@@ -3,6 +3,8 @@ import type { Origin } from '../audit/record.ts';
 import type { StatePlace } from '../state/place.ts';
 import type { DeviceFile } from '../system/secrets.ts';
 import type { Policy } from '../verdict/decide.ts';
+import type { Rule } from '../verdict/rules.ts';
+import type { Circumstances } from '../wire/verifier.ts';
 
 /** A login that asks to be let in. */
 export interface Login {
@@ -12,6 +14,7 @@ export interface Login {
   readonly account: readonly string[];
   /** Its context is that of the first device, until another device answers. */
   readonly origin: Origin;
+  readonly circumstances: Circumstances;
   /** When a question arrived that then waited for its turn, by `now` of the rules; undefined: it did not wait. */
   readonly askedMs?: number;
   /** When the caller stops waiting, by uptimeMs(). Nothing is decided later. */
@@ -23,10 +26,12 @@ export interface Rules {
   /** Whether the store keeps the sealed files. Then its files replace those that came with the login. */
   readonly inStore: boolean;
   readonly policy: Policy;
-  /** How users who were never enrolled are treated: refused, let in, or asked by the door to enrol without an invitation. */
-  readonly unenrolled: 'deny' | 'allow' | 'enroll';
-  /** How long an accepted code also lets in the same source address and key, in milliseconds. */
-  readonly trustMs: number;
+  /** How users who were never enrolled are treated, unless a rule lets them in: refused, or asked by the door to enrol without an invitation. */
+  readonly unenrolled: 'deny' | 'enroll';
+  /** Who is asked for a code. */
+  readonly rules: readonly Rule[];
+  /** The name of this host, for the rules. */
+  readonly host: string;
   /** Whether a copy of this host is configured and may decide while the store is out of reach. */
   readonly mayFallBack: boolean;
   readonly now: () => number;

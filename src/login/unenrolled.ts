@@ -1,25 +1,43 @@
-/** What the policy makes of users who were never enrolled. */
+/** What the rules decide without a question: who gets in, who is refused, and who counts as never enrolled. */
 import { shellCommand } from '../otp/escape.ts';
 import type { Origin } from '../audit/record.ts';
 import type { Enrolment, Transaction } from '../store/store.ts';
-import type { Refused, Verdict } from '../verdict/decide.ts';
+import { timeOf } from '../store/clock.ts';
+import type { Accepted, Refused, Verdict } from '../verdict/decide.ts';
+import { nameOf, type Ruling } from '../verdict/rules.ts';
 import type { Rules } from './rules.ts';
 import { refused } from './account.ts';
 
-/** The verdict instead of the refusal `verdict`: the policy may let in a user who was never enrolled, or have them enrol. */
-export async function unlessAllowed(
-  { unenrolled }: Pick<Rules, 'unenrolled'>,
+/**
+ * The verdict where nobody is asked: the rules refuse, or ask for nothing, or the account has no device. Undefined: ask for a code.
+ * `refusal` is that of an account without a device. `transaction` is undefined where there is no store yet.
+ * Only a user who was never enrolled gets in by `enrol_by`. And nobody gets in who was revoked, not even where nothing is asked:
+ * whoever revokes wants that user kept out.
+ */
+export async function unasked(
+  { unenrolled, now }: Pick<Rules, 'unenrolled' | 'now'>,
+  ruling: Ruling,
   origin: Origin,
-  transaction: Transaction,
-  verdict: Refused,
-): Promise<Verdict> {
-  if (verdict.reason !== 'not_enrolled' || unenrolled === 'deny') return verdict;
-  return (await formerEnrolment(transaction, origin)) ?? strangersVerdict({ unenrolled }, verdict);
+  transaction: Transaction | undefined,
+  refusal: Refused | undefined,
+): Promise<Verdict | undefined> {
+  const { ask, rule, enrolByMs } = ruling;
+  if (ask === 'refuse') return refused('not_permitted', rule === undefined ? undefined : nameOf(rule));
+  if (refusal === undefined) return ask === 'nothing' ? acceptedBy(ruling, 'rule') : undefined;
+  const mayMatter = unenrolled === 'enroll' || ask === 'nothing' || enrolByMs !== undefined;
+  const former =
+    refusal.reason === 'not_enrolled' && mayMatter && transaction !== undefined ? await formerEnrolment(transaction, origin) : undefined;
+  const standing = former ?? refusal;
+  if (ask === 'nothing') return standing.reason === 'revoked' ? standing : acceptedBy(ruling, 'rule');
+  if (standing.reason !== 'not_enrolled' || rule === undefined || enrolByMs === undefined) return standing;
+  const nowMs = transaction === undefined ? now() : await timeOf(transaction, now);
+  if (nowMs < enrolByMs) return acceptedBy(ruling, 'unenrolled');
+  return refused('not_enrolled', `${nameOf(rule)} let in without an enrolment until ${new Date(enrolByMs).toISOString()}`);
 }
 
-/** The same for a user that no store knows. */
-export function strangersVerdict({ unenrolled }: Pick<Rules, 'unenrolled'>, verdict: Refused): Verdict {
-  return unenrolled === 'allow' && verdict.reason === 'not_enrolled' ? { result: 'accepted', method: 'unenrolled' } : verdict;
+/** The acceptance by the rule that decided. */
+export function acceptedBy({ rule }: Ruling, method: Accepted['method']): Accepted {
+  return { result: 'accepted', method, ...(rule === undefined ? {} : { detail: nameOf(rule) }) };
 }
 
 /**

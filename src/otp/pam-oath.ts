@@ -37,6 +37,8 @@ export interface PamOathToken {
   readonly lastStep: number | undefined;
   /** One line of text for each thing that is not carried over. */
   readonly notes: readonly string[];
+  /** What is printed on it, if it is a hardware token. */
+  readonly token?: { readonly serial: string; readonly model: string } | undefined;
 }
 
 /** A line that cannot be carried over. */

@@ -44,8 +44,9 @@ export function open(file: SealedFile, key: Uint8Array): Payload | undefined {
 }
 
 /** Applies the rules of the reader, so that every sealed file can be opened. */
-function refuseUnreadable({ user, context }: SealedHeader, { issuer, account }: Payload): void {
-  const wrong = !isUserName(user) ? user : !isContextName(context) ? context : [issuer, account].find((text) => !isLabel(text));
+function refuseUnreadable({ user, context }: SealedHeader, { issuer, account, token }: Payload): void {
+  const labels = [issuer, account, ...Object.values<string>({ ...token })];
+  const wrong = !isUserName(user) ? user : !isContextName(context) ? context : labels.find((text) => !isLabel(text));
   if (wrong === undefined) return;
   throw new NotpError('refused', `no sealed file can hold the name ${quoted(wrong)}`, 'shorten it, and remove control characters');
 }
@@ -60,6 +61,14 @@ function decrypt(file: SealedFile, key: Uint8Array): Uint8Array | undefined {
 
 interface WithRecovery {
   readonly recovery: RecoveryHashes;
+  /** Of a hardware token. */
+  readonly token?: TokenNames | undefined;
+}
+
+/** What is printed on a hardware token: its serial number, and its maker and model. */
+export interface TokenNames {
+  readonly serial: string;
+  readonly model: string;
 }
 
 /** A secret for logins. The secret is raw bytes; the caller that opens a file wipes them. */
@@ -78,6 +87,7 @@ const COMMON = {
   issuer: label,
   account: label,
   recovery: object({ salt: base64(16, 16), hashes: listOf(base64(32, 32), MAX_RECOVERY_CODES) }),
+  token: object({ serial: label, model: label }).optional(),
 };
 const PAYLOAD = union(
   object({ type: literal('totp'), ...COMMON, period: wholeNumber(MIN_PERIOD_SECONDS, MAX_PERIOD_SECONDS) }).map(
@@ -90,7 +100,17 @@ export function printPayload(payload: Payload): Uint8Array {
   const { type, algorithm, digits, issuer, account, recovery } = payload;
   const hashes = { salt: toBase64(recovery.salt), hashes: recovery.hashes.map(toBase64) };
   const period = payload.type === 'totp' ? { period: payload.periodSeconds } : {};
-  const content = { secret: toBase32(payload.secret), type, algorithm, digits, ...period, issuer, account, recovery: hashes };
+  const content = {
+    secret: toBase32(payload.secret),
+    type,
+    algorithm,
+    digits,
+    ...period,
+    issuer,
+    account,
+    recovery: hashes,
+    token: payload.token,
+  };
   return new Uint8Array(Buffer.from(JSON.stringify(content)));
 }
 

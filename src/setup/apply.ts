@@ -22,8 +22,11 @@ import { checkSshd, reloadSshd } from './sshd.ts';
 import { armTimer } from './timer.ts';
 import { endUndo, restoreFiles } from './undo.ts';
 
-/** Doctor's rule on PermitRootLogin at the PAM door. It is not a way in but a lock-out, which lockout.ts checks and --force allows. */
-const ROOT_NEVER_MATCHES = 'P6';
+/**
+ * Doctor's rule on PermitRootLogin at the PAM door is not a way in but a lock-out, which lockout.ts checks and --force allows. And sshd is
+ * reloaded when all is written.
+ */
+const NO_MATTER = ['P6', 'sshd-reload'];
 
 /** Findings with which nobody gets in, whether they were there before or not. */
 const KEEP_OUT: readonly string[] = [CONFIGURATION, ANSWERS];
@@ -174,7 +177,7 @@ async function runDoctor({ config, now }: ApplyOptions, coming?: 'gate' | 'pam')
 }
 
 function failures(all: readonly Finding[]): Finding[] {
-  return all.filter(({ id, severity }) => severity === 'fail' && id !== ROOT_NEVER_MATCHES);
+  return all.filter(({ id, severity }) => severity === 'fail' && !NO_MATTER.includes(id));
 }
 
 /** Findings that are more frequent than before. Details are not compared, as they may contain values that change by themselves. */

@@ -4,12 +4,14 @@ import * as path from 'node:path';
 import { setting, words } from '../doctor/sshd/effective.ts';
 import { refusedKeys } from '../doctor/sshd/keys.ts';
 import { shellCommand } from '../otp/escape.ts';
-import { expand, type Config } from '../system/config.ts';
+import { expand, thisHost, type Config } from '../system/config.ts';
 import { asUser } from '../system/privileges.ts';
 import { groupsOf, userByName, userByUid, type User } from '../system/users.ts';
 import { accountOf } from '../login/account.ts';
+import { presentSocket } from '../login/open.ts';
 import { sealedFiles } from '../login/sealed-files.ts';
 import { withState } from '../state/state.ts';
+import { fitOf, nameOf, rulingOn, type Facts } from '../verdict/rules.ts';
 import { statePlace } from '../state/place.ts';
 import type { Plan, SetupDoor } from './plan.ts';
 import { isEverybody, type Scope } from './scope.ts';
@@ -86,11 +88,24 @@ async function codeReasons(config: Config, door: SetupDoor, user: User, now: () 
       async (state) => await state?.store.exclusively((transaction) => accountOf(transaction, asked, { policy: config.policy, now })),
     ),
   );
+  const facts = factsOf(user, door, config);
+  const { ask, rule, enrolByMs = 0 } = rulingOn(config.rules, facts);
+  if (ask === 'refuse' && rule !== undefined && fitOf(rule, facts) === 'yes') return [`${user.name}: ${nameOf(rule)} refuses: change it`];
   if (account !== undefined && account.devices.length > 0) return [];
   const reason = account?.refusal.reason ?? 'not_enrolled';
-  // At the gate, unenrolled = "allow" has an effect only if users keep their own state.
-  const allowed = config.unenrolled === 'allow' && (door !== 'gate' || place.kind === 'user');
-  if (reason === 'not_enrolled' && allowed) return [];
+  // At the gate, whom the service does not know gets in only through a socket, or if users keep their own state.
+  const isHeard = door !== 'gate' || place.kind === 'user' || presentSocket(config, user) !== undefined;
+  const isLetIn = ask === 'nothing' ? reason !== 'revoked' : reason === 'not_enrolled' && now() < enrolByMs;
+  if (isHeard && isLetIn) return [];
   const how = place.kind === 'service' ? shellCommand`notp-enroll ${user.name}` : shellCommand`as ${user.name}: notp enroll`;
   return [`${user.name}: ${reason.replaceAll('_', ' ')}: ${how}`];
+}
+
+/** What is known of the next login: not where it will come from, nor with which key. */
+function factsOf(user: User, door: SetupDoor, config: Config): Facts {
+  const unknown = { address: undefined, keyType: undefined };
+  return {
+    ...{ user: user.name, groups: groupsOf(user), service: door === 'sudo' ? 'sudo' : 'sshd' },
+    ...{ ...unknown, host: thisHost(config), firstFactor: true },
+  };
 }

@@ -26,11 +26,19 @@ export type ReadStack = (stack: string, type: PamType) => readonly PamLine[];
 /** The kinds of blocks: for sshd, or for sudo. On some systems sudo -i has a file of its own, which gets the block for sudo too. */
 export type PamDoor = 'pam' | 'sudo';
 
+export interface BlockOptions {
+  readonly door: PamDoor;
+  readonly scope: Scope;
+  readonly read: ReadStack;
+  /** Whether a rule may ask for no code at sshd. At sudo notp asks the rules before it prompts. */
+  readonly before: boolean;
+}
+
 /**
  * `text` with the block of `door` in place of the line that asks for the password (or in place of an older block). Undefined if there is no
  * such line, or more than one. Throws `refused` if no line can follow the stack that asks for the password.
  */
-export function withBlock(text: string, { door, scope, read }: { door: PamDoor; scope: Scope; read: ReadStack }): string | undefined {
+export function withBlock(text: string, { door, scope, read, before }: BlockOptions): string | undefined {
   const lines = withoutBlock(text).split('\n');
   const places = lines.flatMap((line, i) => (PASSWORD_STACK.test(line) ? [i] : []));
   const [place] = places;
@@ -38,7 +46,7 @@ export function withBlock(text: string, { door, scope, read }: { door: PamDoor; 
   const was = lines[place] ?? '';
   const stack = PASSWORD_STACK.exec(was)?.[1] ?? '';
   const head = `${BEGIN}: written by "notp setup ${door}"; "notp setup undo" removes it`;
-  const written = door === 'sudo' ? sudoLines(was, { stack, scope, read }) : sshdLines(stack, scope);
+  const written = door === 'sudo' ? sudoLines(was, { stack, scope, read }) : sshdLines(stack, scope, before);
   const block = [head, WAS + was, ...written, END];
   return lines.toSpliced(place, 1, ...block).join('\n');
 }
@@ -112,9 +120,10 @@ function sudoLines(was: string, { stack, scope, read }: { stack: string; scope: 
  * In a `substack`, a `sufficient` module ends only the substack, and a jump counts it as one line. examples/pam.d gives the reason for each
  * line.
  */
-function sshdLines(stack: string, scope: Scope): string[] {
+function sshdLines(stack: string, scope: Scope, before: boolean): string[] {
   const code = [
-    `auth       [success=3 default=ignore] pam_exec.so quiet quiet_log ${FIRST_PASS}`,
+    `auth       [success=${before ? '4' : '3'} default=ignore] pam_exec.so quiet quiet_log ${FIRST_PASS}`,
+    ...(before ? [`auth       [success=2 default=ignore] pam_exec.so quiet quiet_log ${PROGRAM} pam --before`] : []),
     `auth       optional     pam_echo.so file=${PROMPT_FILE}`,
     `auth       requisite    pam_exec.so expose_authtok stdout quiet ${PROGRAM} pam`,
     'auth       sufficient   pam_permit.so',

@@ -4,8 +4,19 @@ import * as path from 'node:path';
 import { messageOf, NotpError } from '../error.ts';
 import { shellCommand } from '../otp/escape.ts';
 import { linesIn, modulesOf, notpLine, pamStack, type PamLine } from '../doctor/pam/stack.ts';
+import type { Config } from '../system/config.ts';
 import { readTrusted, type Attributes } from '../system/trusted.ts';
-import { skippedLines, PROMPT_FILE, withBlock, withoutBlock, withoutUserEnvironment, type PamDoor, type ReadStack } from './pam-file.ts';
+import { concernsService, mayLetIn } from '../verdict/rules.ts';
+import {
+  skippedLines,
+  PROMPT_FILE,
+  withBlock,
+  withoutBlock,
+  withoutUserEnvironment,
+  type BlockOptions,
+  type PamDoor,
+  type ReadStack,
+} from './pam-file.ts';
 import type { Scope } from './scope.ts';
 import { dropInPath, dropInText, includeProblem, SSHD_CONFIG, type SshdDoor } from './sshd-drop-in.ts';
 import { costOfPamExec } from './sshd.ts';
@@ -37,8 +48,9 @@ const PAM_FOLDER = '/etc/pam.d';
 const PROMPT = 'One-time code\n';
 
 /** Throws `refused` if the present files do not allow a setup of the door. */
-export function planFor(door: SetupDoor, scope: Scope): Plan {
-  const changes = door === 'sudo' ? sudoFiles(scope) : sshdFiles(door, scope);
+export function planFor(door: SetupDoor, scope: Scope, { rules }: Pick<Config, 'rules'>): Plan {
+  const before = rules.some((rule) => mayLetIn(rule) && concernsService(rule, 'sshd'));
+  const changes = door === 'sudo' ? sudoFiles(scope) : sshdFiles(door, scope, before);
   const notes = [...changes.flatMap(({ file, after }) => notesOn(file, text(after))), ...(door === 'pam' ? costOfPamExec() : [])];
   return { door, scope, changes: changes.filter(differs), notes };
 }
@@ -62,14 +74,14 @@ function differs({ before, after }: Change): boolean {
   return !isSame(before, after);
 }
 
-function sshdFiles(door: SshdDoor, scope: Scope): Change[] {
+function sshdFiles(door: SshdDoor, scope: Scope, before: boolean): Change[] {
   requireInclude();
   const dropIn = replacing(dropInPath(door), dropInText(door, scope));
   if (door === 'gate') return [dropIn, ...userEnvironment()];
   // An existing prompt of the administrator is kept.
   const prompt = present(PROMPT_FILE) === undefined ? [replacing(PROMPT_FILE, PROMPT)] : [];
   // PAM first: the block alone only adds a prompt, but the drop-in makes sshd rely on PAM for the code.
-  return [...prompt, pamFile('sshd', door, scope), dropIn];
+  return [...prompt, pamFile('sshd', { door, scope, before }), dropIn];
 }
 
 /** PAM must not read variables from the user's home, as they would apply before the gate starts. */
@@ -84,15 +96,15 @@ function userEnvironment(): Change[] {
 function sudoFiles(scope: Scope): Change[] {
   const login = present(path.join(PAM_FOLDER, 'sudo-i'));
   const ownStack = login !== undefined && !/^auth\s+(include|substack)\s+sudo\s*$|^@include\s+sudo\s*$/m.test(text(login));
-  return (ownStack ? ['sudo', 'sudo-i'] : ['sudo']).map((name) => pamFile(name, 'sudo', scope));
+  return (ownStack ? ['sudo', 'sudo-i'] : ['sudo']).map((name) => pamFile(name, { door: 'sudo', scope, before: false }));
 }
 
-function pamFile(name: string, door: PamDoor, scope: Scope): Change {
+function pamFile(name: string, block: Omit<BlockOptions, 'read'>): Change {
   const file = path.join(PAM_FOLDER, name);
   const before = present(file);
   if (before === undefined) throw new NotpError('refused', `there is no ${file}`, "copy the distribution's file there first");
   refuseSecondCode(file, withoutBlock(text(before)));
-  const after = withBlock(text(before), { door, scope, read: readStack });
+  const after = withBlock(text(before), { ...block, read: readStack });
   if (after !== undefined) return replacing(file, after);
   throw new NotpError(
     'refused',

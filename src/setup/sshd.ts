@@ -2,7 +2,7 @@
 import { spawnSync, type SpawnSyncReturns } from 'node:child_process';
 import * as fs from 'node:fs';
 import { parseEffective, setting, type Effective } from '../doctor/sshd/effective.ts';
-import { whyNotRun } from '../doctor/sshd/program.ts';
+import { madeEmptyFolder, whyNotRun } from '../doctor/sshd/program.ts';
 import { NotpError } from '../error.ts';
 import { shellCommand } from '../otp/escape.ts';
 import { fileLimitOf, isBooted, reloadUnit } from '../system/systemd.ts';
@@ -35,7 +35,9 @@ export function effectiveConfig(user: string): Effective {
 function runSshd(words: readonly string[]): SpawnSyncReturns<string> {
   const other = whyNotRun(SSHD);
   if (other !== undefined) throw new NotpError('refused', `${SSHD} is not run: ${other}`, 'install openssh-server, owned by root alone');
-  return spawnSync(SSHD, words, { encoding: 'utf8', timeout: TIMEOUT_MS, env: {} });
+  const ask = (): SpawnSyncReturns<string> => spawnSync(SSHD, words, { encoding: 'utf8', timeout: TIMEOUT_MS, env: {} });
+  const ran = ask();
+  return madeEmptyFolder(ran.stderr) ? ask() : ran;
 }
 
 /** Makes the running sshd reload its configuration. Returns its name for people; undefined if none runs. Throws `failed` if it fails. */

@@ -76,7 +76,7 @@ export interface Connection {
   readonly bootId: string;
 }
 
-/** The source of a login, for `gate.trust`: a digest of source address and key, and when a code was accepted from there. */
+/** The source of a login, for `remember` of a rule: a digest of source address, key and rule, and when a code was accepted from there. */
 export interface Peer {
   /** SHA-256, hex. */
   readonly digest: string;

@@ -1,5 +1,6 @@
 /** `/etc/notp/notp.toml`: every key has a default, every key is known, and an error names file, line and fix. */
 import * as fs from 'node:fs';
+import { hostname } from 'node:os';
 import * as path from 'node:path';
 import { parse, TomlError } from 'smol-toml';
 import { NotpError } from '../error.ts';
@@ -7,6 +8,8 @@ import type { CodeParameters } from '../otp/code.ts';
 import { quoted, shellCommand } from '../otp/escape.ts';
 import { userInPath } from '../otp/names.ts';
 import type { Policy } from '../verdict/decide.ts';
+import type { Rule } from '../verdict/rules.ts';
+import { rulesIn } from './rule-settings.ts';
 import { DEFAULT_SECRETS, Expected, SETTINGS, type PostgresUrl, type Setting, type StoreUrl } from './settings.ts';
 import { checkFolders, readTrusted } from './trusted.ts';
 import { isRoot, realUid, type User } from './users.ts';
@@ -23,7 +26,9 @@ export interface Config {
   readonly contexts: readonly string[];
   /** The first of them, which commands use unless they are given another. */
   readonly context: string;
-  readonly unenrolled: 'deny' | 'allow' | 'enroll';
+  readonly unenrolled: 'deny' | 'enroll';
+  /** Who is asked for a code, in the order of the file. */
+  readonly rules: readonly Rule[];
   readonly socket: string;
   /** The socket of the judge of the PAM door. */
   readonly judge: string;
@@ -37,7 +42,6 @@ export interface Config {
     readonly tries: number;
     readonly timeoutMs: number;
     readonly sameConnection: boolean;
-    readonly trustMs: number;
     /** Whether sshd reports the key of a login: ExposeAuthInfo. */
     readonly exposeAuthInfo: boolean;
     /** The files of keys and their limits, in the form of sshd's AuthorizedKeysFile: %h, %u, %U and %%, relative to the home. */
@@ -110,6 +114,11 @@ export function parseConfig(source: string, file: string): Config {
   return fromTables(tables, file, source);
 }
 
+/** The name of this host in a fleet and for the rules. */
+export function thisHost({ fleet }: Pick<Config, 'fleet'>): string {
+  return fleet.host === '' ? hostname() : fleet.host;
+}
+
 /** The credential of a host with a single key file. */
 export const ONLY_KEY = 'host.key';
 
@@ -168,7 +177,7 @@ function fromTables(tables: Record<string, unknown>, file: string, source: strin
     throw new NotpError(
       'bad_configuration',
       `${file}:${lineOf(source, table, key)}: ${name} must be ${value.what}`,
-      `the default is ${key} = ${JSON.stringify(standard)}`,
+      RULES_INSTEAD[`${name} = ${JSON.stringify(holder?.[key])}`] ?? `the default is ${key} = ${JSON.stringify(standard)}`,
     );
   };
   const contexts = get(SETTINGS.contexts);
@@ -201,6 +210,7 @@ function fromTables(tables: Record<string, unknown>, file: string, source: strin
     contexts,
     context: contexts[0] ?? '',
     unenrolled: get(SETTINGS.unenrolled),
+    rules: rulesIn(tables['rule'], file, source),
     socket: get(SETTINGS.socket),
     judge: get(SETTINGS.judge),
     hostKeys,
@@ -216,7 +226,6 @@ function fromTables(tables: Record<string, unknown>, file: string, source: strin
       tries: get(SETTINGS.tries),
       timeoutMs: get(SETTINGS.timeout),
       sameConnection: get(SETTINGS.sameConnection),
-      trustMs: get(SETTINGS.trust),
       exposeAuthInfo: get(SETTINGS.exposeAuthInfo),
       authorizedKeys: get(SETTINGS.authorizedKeys),
       trustedUserCaKeys: nonEmpty(get(SETTINGS.trustedUserCaKeys)),
@@ -257,6 +266,7 @@ function refuseUnknown(tables: Record<string, unknown>, file: string, source: st
     if (!known.some((each) => each.table === table && each.key === key)) throw unknownKey(table, key, file, source);
   };
   for (const [name, value] of Object.entries(tables)) {
+    if (name === 'rule') continue;
     // TOML allows an empty name, which is not one of our tables.
     if (name === '' || !known.some(({ table }) => table === name)) refuse('', name);
     else if (isPlainTable(value)) for (const key of Object.keys(value)) refuse(name, key);
@@ -277,14 +287,20 @@ function isPlainTable(value: unknown): value is object {
 function unknownKey(table: string, key: string, file: string, source: string): NotpError {
   const settings = Object.values(SETTINGS);
   const keys = settings.filter((each) => each.table === table).map((each) => each.key);
-  const tables = table === '' ? new Set(settings.flatMap((each) => (each.table === '' ? [] : [`[${each.table}]`]))) : [];
+  const tables = table === '' ? new Set([...settings.flatMap((each) => (each.table === '' ? [] : [`[${each.table}]`])), '[[rule]]']) : [];
   const where = table === '' ? '' : ` in [${table}]`;
   return new NotpError(
     'bad_configuration',
     `${file}:${lineOf(source, table, key)}: unknown key ${quoted(key)}${where}`,
-    `known here: ${[...keys, ...tables].join(', ')}`,
+    RULES_INSTEAD[`${table}.${key}`] ?? `known here: ${[...keys, ...tables].join(', ')}`,
   );
 }
+
+/** The rule for what drafts of notp had as settings. */
+const RULES_INSTEAD: Readonly<Record<string, string>> = {
+  'unenrolled = "allow"': 'write a rule: [[rule]], and in it ask = "code" and enrol_by = 2027-01-15, the last day without an enrolment',
+  'gate.trust': 'write a rule: [[rule]], and in it ask = "code" and remember = "12h"',
+};
 
 /** The number of the line that sets `key` of `table`, as text; the parser keeps no positions. */
 function lineOf(source: string, table: string, key: string): string {

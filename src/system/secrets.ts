@@ -4,13 +4,14 @@ import * as path from 'node:path';
 import { errnoOf, messageOf, NotpError } from '../error.ts';
 import { isContextName } from '../otp/names.ts';
 import { MAX_SEALED_FILE_BYTES, parseSealedFile, type SealedFile } from '../seal/file.ts';
+import type { TokenNames } from '../seal/seal.ts';
 import { expand, type Config } from './config.ts';
 import { checkFolders, readTrusted } from './trusted.ts';
 import type { User } from './users.ts';
 
-/** A sealed file as it was found; `locked`: why it cannot be opened here. */
+/** A sealed file as it was found; `locked`: why it cannot be opened here, `token`: the hardware token that it is of. */
 export type Found =
-  | { readonly kind: 'sealed'; readonly file: SealedFile; readonly locked?: string }
+  | { readonly kind: 'sealed'; readonly file: SealedFile; readonly locked?: string; readonly token?: TokenNames }
   | { readonly kind: 'absent' }
   | { readonly kind: 'bad'; readonly why: string };
 

@@ -38,7 +38,7 @@ export const DEFAULT_SECRETS = '%h/.notp';
 export const SETTINGS = {
   secrets: setting('', 'secrets', absoluteOrStore, DEFAULT_SECRETS),
   contexts: setting('', 'context', contextNames, 'ssh'),
-  unenrolled: setting('', 'unenrolled', among(['deny', 'allow', 'enroll'] as const), 'deny'),
+  unenrolled: setting('', 'unenrolled', among(['deny', 'enroll'] as const), 'deny'),
   socket: setting('', 'socket', absolute, '/run/notp/%U.sock'),
   judge: setting('', 'judge', absolute, '/run/notp/judge.sock'),
   hostKeys: setting('', 'host_key', keyFiles, '/etc/notp/host.key'),
@@ -52,7 +52,6 @@ export const SETTINGS = {
   tries: setting('gate', 'tries', wholeNumber(1, 10), 3),
   timeout: setting('gate', 'timeout', duration(SECOND_MS, MAX_TIMEOUT_MS), '60s'),
   sameConnection: setting('gate', 'same_connection', trueOrFalse, true),
-  trust: setting('gate', 'trust', duration(0, 30 * DAY_MS), '0s'),
   exposeAuthInfo: setting('gate', 'expose_auth_info', trueOrFalse, true),
   authorizedKeys: setting('gate', 'authorized_keys', authorizedKeysFiles, SSHDS_KEY_FILES),
   trustedUserCaKeys: setting('gate', 'trusted_user_ca_keys', absoluteOrNone, ''),

@@ -1,19 +1,8 @@
 /** OpenSSH's patterns for names and addresses. See PATTERNS in ssh_config(5). Pure. */
 import { BlockList, isIPv4, isIPv6 } from 'node:net';
+import { matchesPattern } from '../verdict/pattern.ts';
 
-/** Whether `name` matches a pattern of ssh_config(5): `*` and `?`. */
-export function matchesPattern(name: string, pattern: string): boolean {
-  // Only the last "*" is ever tried again, so the time is at most the length of the pattern times that of the name.
-  let [i, j, star, from] = [0, 0, -1, 0];
-  while (i < name.length) {
-    const each = pattern[j];
-    if (each === '*') [star, from] = [j++, i];
-    else if (each === '?' || each === name[i]) [i, j] = [i + 1, j + 1];
-    else if (star === -1) return false;
-    else [i, j] = [++from, star + 1];
-  }
-  return /^\**$/.test(pattern.slice(j));
-}
+export { matchesPattern };
 
 /**
  * Whether a list of patterns matches an address; `unknown` where that depends on a host name or where sshd may read the list

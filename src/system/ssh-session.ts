@@ -93,20 +93,30 @@ export function clientAddress(environment: NodeJS.ProcessEnv): string | undefine
   return environment['SSH_CONNECTION']?.split(' ')[0];
 }
 
-/** SHA-256 (hex) of the keys that sshd accepted (SSH_USER_AUTH, see ExposeAuthInfo in sshd_config(5)); undefined where there was none. */
-export function sshKeyDigest(environment: NodeJS.ProcessEnv): string | undefined {
+/**
+ * What sshd tells a session about the factors that have passed, a line for each (SSH_USER_AUTH, see ExposeAuthInfo in sshd_config(5)). PAM
+ * has the same in SSH_AUTH_INFO_0. Empty where nothing is known.
+ */
+export function authInfo(environment: NodeJS.ProcessEnv): string {
   const file = environment['SSH_USER_AUTH'];
-  const keys = file === undefined ? [] : (readAuthInfo(file).match(/^publickey .*$/gm) ?? []);
+  try {
+    return file === undefined ? '' : readFileSync(file, 'utf8');
+  } catch {
+    // The key is unknown, so none is remembered.
+    return '';
+  }
+}
+
+/** SHA-256 (hex) of the keys in `info`; undefined where there is none. */
+export function keyDigestOf(info: string): string | undefined {
+  const keys = info.match(/^publickey .*$/gm) ?? [];
   return keys.length === 0 ? undefined : createHash('sha256').update(keys.join('\n')).digest('hex');
 }
 
-function readAuthInfo(file: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch {
-    // The key is unknown, so none is trusted.
-    return '';
-  }
+/** The type of the first key in `info`, empty where no key has passed; undefined where nothing is known. */
+export function keyTypeOf(info: string): string | undefined {
+  const type = /^publickey (.*?)(?: |$)/m.exec(info)?.[1] ?? '';
+  return info !== '' && /^[\w.@-]{0,64}$/.test(type) ? type : undefined;
 }
 
 function processStat(pid: number): ProcessStat | undefined {

@@ -161,8 +161,13 @@ export function groupsByName(names: readonly string[]): ReadonlyMap<string, read
   return found;
 }
 
+/** The groups of this process, by name, as its user logged in with them; undefined where id(1) fails. */
+export function ownGroups(): readonly string[] | undefined {
+  return groupsOfSome([])[0];
+}
+
 /**
- * The groups of several users. `words`: names, or uids with a "+", which distinguishes them from a name of digits. In the output
+ * The groups of several users, or without any of this process. `words`: names, or uids with a "+", which distinguishes them from a name of digits. In the output
  * each group ends with a NUL, and the groups of each user with one more.
  */
 function groupsOfSome(words: readonly string[]): string[][] {

@@ -6,8 +6,8 @@
 export const IMPORT_FORMATS = ['uri', 'base32', 'otpauth-migration', 'python-notp'] as const;
 export type ImportFormat = (typeof IMPORT_FORMATS)[number];
 
-/** The files in which other PAM modules keep the secrets of logins. */
-export const LOGIN_FORMATS = ['google-authenticator', 'pam-oath'] as const;
+/** The files in which other PAM modules keep the secrets of logins, and those in which hardware tokens are delivered. */
+export const LOGIN_FORMATS = ['google-authenticator', 'pam-oath', 'pskc', 'csv'] as const;
 export type LoginFormat = (typeof LOGIN_FORMATS)[number];
 
 export const EXPORT_FORMATS = ['uri', 'base32', 'qr', 'png', 'svg'] as const;

@@ -2,7 +2,7 @@
  * The public facts of an enrolment: whether it logs in, since when, and how much of its budget and recovery codes is left. Never a
  * secret. Plain data with the keys that `--json` prints, so that another process can send it.
  */
-import { array, boolean, object, oneOf, string, wholeNumber, type Infer, type Type } from '../seal/shape.ts';
+import { array, boolean, label, object, oneOf, string, wholeNumber, type Infer, type Type } from '../seal/shape.ts';
 
 /**
  * `active` logs in; the others do not: `revoked`; `invited`, and the user has not enrolled yet; `incomplete`, an enrolment that was
@@ -40,6 +40,8 @@ const FACTS_SHAPE = object({
   /** How many consecutive codes are asked for now. */
   codes_needed: oneOf([1, 2, 3]),
   recovery_left: COUNT,
+  /** What is printed on the hardware token whose seed the file holds; absent for any other secret. */
+  token: object({ serial: label, model: label }).optional(),
 });
 export type Facts = Readonly<Infer<typeof FACTS_SHAPE>>;
 

@@ -10,11 +10,11 @@ import type { Config } from '../system/config.ts';
 import type { DeviceFile } from '../system/secrets.ts';
 import type { Reason } from '../verdict/reasons.ts';
 import { connectOnce, refuseOver, remoteVerifier } from './remote.ts';
-import type { Outcome, Verifier } from './verifier.ts';
+import type { Circumstances, Outcome, Verifier } from './verifier.ts';
 
 export interface Judge {
   /** The verifier for these sealed files and those in the store. */
-  verifier(files: readonly DeviceFile[]): Verifier;
+  verifier(files: readonly DeviceFile[], circumstances: Circumstances): Verifier;
   /** Has the judge record a refusal by this process; if that fails, records it in the journal. Never throws. */
   refuse(reason: Reason, detail: string): Promise<Outcome>;
   close(): void;
@@ -29,7 +29,7 @@ export async function openJudge({ judge }: Pick<Config, 'judge'>, origin: Origin
     return { verdict: { result: 'refused', reason, detail }, ref: await writeToCopies(journalSinks(), record, now()) };
   };
   return {
-    verifier: (files) => remoteVerifier({ wire, account, origin, files, refuse: refuseHere }),
+    verifier: (files, circumstances) => remoteVerifier({ wire, account, origin, files, circumstances, refuse: refuseHere }),
     refuse: (reason, detail) => refuseOver(wire, { account, origin, reason, detail }, (why) => refuseHere(reason, why)),
     close: () => {
       wire.close();

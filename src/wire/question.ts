@@ -1,11 +1,12 @@
 /**
  * The messages between a door and the service: one line of JSON each way for every question. Over a user's own socket "account" is null,
  * as the owner of the socket is meant. The PAM door names the account to the judge. It also sends the judge its own refusals, to be
- * recorded ("refusal/1"). Any change of a shape takes the next number ("question/4"): the other side may still run the earlier release.
+ * recorded ("refusal/1"). Any change of a shape takes the next number ("question/5"): the other side may still run the earlier release.
  *
- *   { "notp": "question/3", "ask": "before" | "verify", "account": { "user", "uid" } | null, "door", "service", "rhost", "tty",
+ *   { "notp": "question/4", "ask": "before" | "acceptance" | "verify", "account": { "user", "uid" } | null, "door", "service", "rhost", "tty",
  *     "files": for each device [{ "context", "sealed": the sealed file as text, "" for none, "wrong": why it cannot be read, or "" }, …],
  *     "connection": { "pid", "startTicks", "bootId" } | null, "keyDigest": hex or "",
+ *     "groups": [name, …] | null, "keyType": text, "" for no key | null, "firstFactor": boolean,
  *     "readings": [{ "passphrase": text | null, "kind": "code" | "codes" | "recovery", "codes": [text, …] }], "timedOut" }
  *   { "notp": "refusal/1", "account", "door", "service", "rhost", "tty", "context", "reason", "detail" }
  *   { "notp": "answer/1", "result": "ask" | "accepted" | "refused", "method", "stepOffset", "reason", "waitSeconds", "codesNeeded", "ref" }
@@ -39,7 +40,7 @@ import { sealedFor, type DeviceFile } from '../system/secrets.ts';
 import { MAX_CONTEXTS } from '../system/settings.ts';
 import { METHODS, WORDING, type Reason } from '../verdict/reasons.ts';
 import { RESYNC_COUNTERS, type Verdict } from '../verdict/decide.ts';
-import type { Outcome, SshSession } from './verifier.ts';
+import type { Circumstances, Outcome, SshSession } from './verifier.ts';
 
 /** The longest line: the largest possible sealed files, with every character escaped, and the other fields. */
 export const MAX_LINE = MAX_CONTEXTS * 8 * MAX_SEALED_FILE_BYTES;
@@ -60,13 +61,15 @@ export interface SentFile {
 }
 
 export interface Question {
-  readonly ask: 'before' | 'verify';
+  /** `acceptance`: as `before`, and the answer is never a refusal by the state: the person is asked then. */
+  readonly ask: 'before' | 'acceptance' | 'verify';
   /** Undefined over the user's own socket. */
   readonly account?: Account | undefined;
   /** Its context is that of the first file. */
   readonly origin: AskedOrigin;
   readonly files: readonly SentFile[];
   readonly session: SshSession;
+  readonly circumstances: Circumstances;
   readonly readings: readonly Reading[];
   readonly timedOut: boolean;
 }
@@ -110,28 +113,36 @@ const CONNECTION = object({
   bootId: text(/^[0-9a-f-]{36}$/),
 });
 
+/** The most groups of a user. A door that finds more does not know them. */
+export const MAX_GROUPS = 1024;
+
 const FILES = listOf(object(FILE), MAX_CONTEXTS)
   .assert(([first]) => first !== undefined, 'is empty')
   .assert((files) => new Set(files.map(({ context }) => context)).size === files.length, 'has a context twice');
 
 const QUESTION = object({
-  notp: literal('question/3'),
-  ask: oneOf(['before', 'verify']),
+  notp: literal('question/4'),
+  ask: oneOf(['before', 'acceptance', 'verify']),
   ...ORIGIN,
   files: FILES,
   connection: optional(CONNECTION),
   keyDigest: text(/^([0-9a-f]{64})?$/),
+  groups: optional(listOf(SHORT, MAX_GROUPS)),
+  keyType: optional(text(/^[\w.@-]{0,64}$/)),
+  firstFactor: boolean(),
   readings: READINGS,
   timedOut: boolean(),
-}).map(({ ask, account, files, connection, keyDigest, readings, timedOut, ...asked }): Question => {
+}).map(({ ask, account, files, connection, keyDigest, groups, keyType, firstFactor, readings, timedOut, ...asked }): Question => {
   const session = { connection, keyDigest: keyDigest === '' ? undefined : keyDigest };
-  return { ask, account, origin: originOf(asked, files[0]?.context ?? ''), files, session, readings, timedOut };
+  const circumstances = { groups, keyType, firstFactor };
+  return { ask, account, origin: originOf(asked, files[0]?.context ?? ''), files, session, circumstances, readings, timedOut };
 });
 
-export function printQuestion({ ask, account, origin, files, session, readings, timedOut }: Question): string {
+export function printQuestion({ ask, account, origin, files, session, circumstances, readings, timedOut }: Question): string {
   const { connection = null, keyDigest = '' } = session;
-  const question = { notp: 'question/3', ask, ...printOrigin(account, origin), files: files.map(printFile), connection, keyDigest };
-  return JSON.stringify({ ...question, readings: readings.map(printReading), timedOut }) + '\n';
+  const { groups = null, keyType = null, firstFactor } = circumstances;
+  const question = { notp: 'question/4', ask, ...printOrigin(account, origin), files: files.map(printFile), connection, keyDigest };
+  return JSON.stringify({ ...question, groups, keyType, firstFactor, readings: readings.map(printReading), timedOut }) + '\n';
 }
 
 /** Throws if the line is not a question. */

@@ -7,7 +7,7 @@ import { messageOf } from '../error.ts';
 import { connectLines, type LineLimits, type LineSocket } from './line-socket.ts';
 import { sealOf, type DeviceFile } from '../system/secrets.ts';
 import type { Reason } from '../verdict/reasons.ts';
-import type { Attempt, Outcome, SshSession, Verifier } from './verifier.ts';
+import type { Attempt, Circumstances, Outcome, SshSession, Verifier } from './verifier.ts';
 import { MAX_LINE, parseAnswer, printQuestion, printRefusal, type Account, sentFile, type Question, type ToldRefusal } from './question.ts';
 
 /** Longer than the service waits for its turn at the store. */
@@ -25,6 +25,7 @@ export interface RemoteOptions {
   readonly account?: Account;
   readonly origin: Origin;
   readonly files: readonly DeviceFile[];
+  readonly circumstances: Circumstances;
   /** Refuses, and records in this process what the service did not record. */
   readonly refuse: (reason: Reason, detail: string) => Promise<Outcome>;
 }
@@ -73,7 +74,7 @@ export async function refuseOver(wire: Wire, told: ToldRefusal, refuseHere: (det
   }
 }
 
-export function remoteVerifier({ wire, account, origin, files, refuse }: RemoteOptions): Verifier {
+export function remoteVerifier({ wire, account, origin, files, circumstances, refuse }: RemoteOptions): Verifier {
   let failed: unknown;
   const ask = async <T extends Outcome | undefined>(
     what: Pick<Question, 'ask' | 'readings' | 'timedOut' | 'session'>,
@@ -81,9 +82,9 @@ export function remoteVerifier({ wire, account, origin, files, refuse }: RemoteO
     try {
       // After a failure the service is not asked again.
       if (failed !== undefined) throw new Error(messageOf(failed));
-      const answer = parseAnswer(await wire.ask(printQuestion({ ...what, account, files: files.map(sentFile), origin })));
+      const answer = parseAnswer(await wire.ask(printQuestion({ ...what, account, files: files.map(sentFile), origin, circumstances })));
       if (answer !== undefined) return answer;
-      if (what.ask === 'before') return undefined as T;
+      if (what.ask !== 'verify') return undefined as T;
       throw new Error('the service gave no verdict');
     } catch (error) {
       failed = error;
@@ -93,7 +94,7 @@ export function remoteVerifier({ wire, account, origin, files, refuse }: RemoteO
   };
   return {
     seal: sealOf(files),
-    beforeAsking: (session) => ask({ ask: 'before', readings: [], timedOut: false, session: session ?? NO_SESSION }),
+    beforeAsking: (session, only) => ask({ ask: only ?? 'before', readings: [], timedOut: false, session: session ?? NO_SESSION }),
     verify: ({ readings, timedOut = false, session }: Attempt) =>
       ask<Outcome>({ ask: 'verify', readings, timedOut, session: session ?? NO_SESSION }),
     close: () => {

@@ -20,6 +20,18 @@ export interface SshSession {
   readonly keyDigest: string | undefined;
 }
 
+/** What a door says about a login for the rules. Undefined: unknown. */
+export interface Circumstances {
+  /** The groups of the user; unknown also where no rule names a group. */
+  readonly groups: readonly string[] | undefined;
+  /** The type of the key that passed first; empty where it is known that no key has. */
+  readonly keyType: string | undefined;
+  /** Whether a first factor is known to have passed. */
+  readonly firstFactor: boolean;
+}
+
+export const NOTHING_KNOWN: Circumstances = { groups: undefined, keyType: undefined, firstFactor: false };
+
 /** A verdict whose record is on the disk. A refusal stands even if its record could not be written. */
 export interface Outcome {
   readonly verdict: Verdict;
@@ -31,10 +43,11 @@ export interface Verifier {
   /** How the secrets are sealed, so that the door knows whether to ask for a passphrase. */
   readonly seal: 'passphrase' | 'host' | 'either';
   /**
-   * The outcome if no proof is needed (this connection has shown one, the source is trusted for a while, or the policy asks for none) or
-   * no proof would help (not enrolled, revoked); undefined: ask for a proof.
+   * The outcome if no proof is needed (this connection has shown one, the source is remembered for a while, or a rule asks for none) or
+   * no proof would help (not enrolled, revoked, refused by a rule); undefined: ask for a proof. `only`: refuses nobody, since whoever gets
+   * no acceptance is asked and refused then.
    */
-  beforeAsking(session: SshSession | undefined): Promise<Outcome | undefined>;
+  beforeAsking(session: SshSession | undefined, only?: 'acceptance'): Promise<Outcome | undefined>;
   /** Judges one attempt. Never throws: every error is a refusal. */
   verify(attempt: Attempt): Promise<Outcome>;
   close(): void;

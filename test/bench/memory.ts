@@ -3,6 +3,7 @@ import { printQuestion } from '../../src/wire/question.ts';
 import { pamVariables } from './alone.ts';
 import { judgePid, type Host } from './host.ts';
 import { short, type Chapter } from './measure.ts';
+import { NOTHING_KNOWN } from '../../src/wire/verifier.ts';
 
 interface Memory {
   readonly megabytes: number;
@@ -52,6 +53,7 @@ function question(): string {
     origin: { context: 'ssh', door: 'gate', service: 'ssh' },
     files: [{ context: 'ssh', sealed: '', wrong: '' }],
     session: { connection: undefined, keyDigest: undefined },
+    circumstances: NOTHING_KNOWN,
     readings: [],
     timedOut: false,
   }).trim();

@@ -113,9 +113,9 @@ describe('doctor', { skip: NEEDS }, () => {
     }
   });
 
-  it('names unenrolled = "allow"', async () => {
-    assert.ok(wrong(await found(world.write([]), { top: 'unenrolled = "allow"' })).includes('unenrolled'));
-    assert.ok(!wrong(await found(world.write([]))).includes('unenrolled'));
+  it('names the rules that let in', async () => {
+    assert.ok(wrong(await found(world.write([]), { top: 'rule = [{ ask = "code", enrol_by = 2099-01-01 }]' })).includes('rules'));
+    assert.ok(!wrong(await found(world.write([]))).includes('rules'));
   });
 
   const aged = async (...lines: readonly string[]): Promise<string[]> =>
@@ -171,7 +171,7 @@ describe('doctor', { skip: NEEDS }, () => {
     assert.ok(wrong(findings).includes('user-gone gone-for-ever'));
     const severity = async (top: string): Promise<unknown> =>
       (await found(world.write(['ForceCommand /usr/bin/notp gate']), { top })).find(({ id }) => id === 'user-gone')?.severity;
-    assert.deepEqual([await severity(''), await severity('unenrolled = "allow"')], ['warn', 'fail']);
+    assert.deepEqual([await severity(''), await severity('rule = [{ ask = "code", enrol_by = 2099-01-01 }]')], ['warn', 'fail']);
     must(['sqlite3', path.join(folder, 'var/state.db'), 'DELETE FROM enrolment']);
   });
 

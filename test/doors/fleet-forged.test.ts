@@ -33,7 +33,7 @@ describe(
     before(async () => {
       server = await startPostgres('fleet-forged');
       server.createDatabase(FLEET_DATABASE);
-      const top = 'secrets = "store"\nunenrolled = "allow"';
+      const top = 'secrets = "store"\nrule = [{ ask = "code", enrol_by = 2099-01-01 }]';
       host = await fleetHost(server, 'one', { hostKey, top });
       other = await fleetHost(server, 'two', { hostKey, top });
       user = addUser();
@@ -119,7 +119,7 @@ describe(
 
     it('had the host sign an acceptance that never was, which they had written to the counts', async () => {
       const { recovery } = await host.enroll(user);
-      const shared = '{"uid":0,"context":"root-ctx","door":"pam","service":"sudo","rhost":"6.6.6.6","method":"trusted"}';
+      const shared = '{"uid":0,"context":"root-ctx","door":"pam","service":"sudo","rhost":"6.6.6.6","method":"remembered"}';
       for (const flood of ['acceptances', 'refusals']) {
         sql(`DELETE FROM ${flood}; INSERT INTO ${flood} (log, "user", tokens, as_of_ms, count, since_ms, ref, shared, until_ms)
           VALUES ('${logIdOf(server, 'one')}', '${user.name}', 50, 0, 777, 1700000000000, 'deadbeef', '${shared}', 1900000000000)`);

@@ -38,7 +38,7 @@ describe(
       denying = await fleetHost(server, 'denying', { hostKey });
       keeping = await fleetHost(server, 'keeping', { hostKey, outage: true, top: 'secrets = "store"' });
       beside = await fleetHost(server, 'beside', { hostKey, outage: true, top: 'secrets = "store"' });
-      allowing = await fleetHost(server, 'allowing', { hostKey, outage: true, top: 'unenrolled = "allow"' });
+      allowing = await fleetHost(server, 'allowing', { hostKey, outage: true, top: 'rule = [{ ask = "code", enrol_by = 2099-01-01 }]' });
     });
     afterEach(async () => {
       await server.stop();

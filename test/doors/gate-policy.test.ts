@@ -76,7 +76,7 @@ describe('the gate does what the configuration says', { skip: NEEDS }, () => {
   });
 
   it('lets who is not enrolled in where it says so, but not without a record', async () => {
-    configure({ top: 'unenrolled = "allow"' });
+    configure({ top: 'rule = [{ ask = "code", enrol_by = 2099-01-01 }]' });
     // A file where the folder of the log would be.
     const inTheWay = path.join(stranger.home, '.notp');
     fs.rmSync(inTheWay, { recursive: true, force: true });
@@ -128,7 +128,7 @@ describe('the gate does what the configuration says', { skip: NEEDS }, () => {
   });
 
   it('refuses a host-sealed secret and says that the service is missing, also where strangers get in', async () => {
-    configure({ top: 'unenrolled = "allow"' });
+    configure({ top: 'rule = [{ ask = "code", enrol_by = 2099-01-01 }]' });
     const sealed = JSON.parse(fs.readFileSync(path.join(ROOT, 'test/vectors/sealed-host.json'), 'utf8')) as object;
     const file = path.join(secretsFolderOf(stranger), 'ssh');
     fs.writeFileSync(file, `${JSON.stringify({ ...sealed, user: stranger.name, context: 'ssh' }, undefined, 2)}\n`, { mode: 0o600 });

@@ -120,7 +120,7 @@ describe('strangers learn nothing at the PAM door', { skip: lacks({ root: true, 
   });
 
   it('lets known users without an enrolment in where the policy says so, and nobody else', async () => {
-    const lenient = await pamWorld('lenient', { top: 'unenrolled = "allow"' });
+    const lenient = await pamWorld('lenient', { top: 'rule = [{ ask = "code", enrol_by = 2099-01-01 }]' });
     const { file, secret: mine } = await lenient.enroll(enrolled);
     assert.equal((await lenient.pam(other.name, '')).code, 0);
     assert.equal(lenient.lastRecord().method, 'unenrolled');

@@ -6,14 +6,14 @@ import { askUnlessSettled } from '../../src/doors/prompts.ts';
 import type { Conversation } from '../../src/terminal/conversation.ts';
 import type { Outcome, Verifier } from '../../src/wire/verifier.ts';
 
-const ACCEPTED: Outcome = { verdict: { result: 'accepted', method: 'trusted' }, ref: '00000001' };
+const ACCEPTED: Outcome = { verdict: { result: 'accepted', method: 'remembered' }, ref: '00000001' };
 const REFUSED: Outcome = { verdict: { result: 'refused', reason: 'not_enrolled' }, ref: '00000002' };
 const BY_CODE: Outcome = { verdict: { result: 'accepted', method: 'totp' }, ref: '00000003' };
 
 /** Asks with a verifier that settles it with `known` after `afterMs`; a person types a code after `typedMs`. */
 async function asked(
   known: Outcome | undefined,
-  { afterMs, typedMs, seal = 'host' }: { afterMs: number; typedMs: number; seal?: Verifier['seal'] },
+  { afterMs, typedMs, seal = 'host', isFree = false }: { afterMs: number; typedMs: number; seal?: Verifier['seal']; isFree?: boolean },
 ) {
   const seen: string[] = [];
   const verifier: Verifier = {
@@ -43,7 +43,7 @@ async function asked(
     close: () => undefined,
   };
   const tell = ({ ref }: Outcome): void => void seen.push(`told ${ref}`);
-  const outcome = await askUnlessSettled(verifier, conversation, undefined, { tries: 3, tell, attempt: {} });
+  const outcome = await askUnlessSettled(verifier, conversation, undefined, { tries: 3, tell, attempt: {}, isFree });
   return [outcome.ref, ...seen];
 }
 
@@ -58,6 +58,12 @@ describe('a question at a door', () => {
     const asking = ['One-time code: ', 'before', 'taken back'];
     assert.deepEqual(await asked(ACCEPTED, slow), [ACCEPTED.ref, ...asking]);
     assert.deepEqual(await asked(REFUSED, slow), [REFUSED.ref, ...asking, `told ${REFUSED.ref}`]);
+  });
+
+  it('is not asked meanwhile where a rule asks for nothing, and is where whoever decides knows better', async () => {
+    const free = { afterMs: 300, typedMs: 10, isFree: true };
+    assert.deepEqual(await asked(ACCEPTED, free), [ACCEPTED.ref, 'before']);
+    assert.deepEqual(await asked(undefined, free), [BY_CODE.ref, 'before', 'One-time code: ', 'verify']);
   });
 
   it('is read and judged only once it is known that an answer is needed', async () => {

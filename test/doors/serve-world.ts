@@ -39,6 +39,7 @@ os.setgroups([]); os.setgid(service_gid); os.setuid(service_uid)
 print(flush=True)
 os.execvp(words[0], words)
 `;
+import { NOTHING_KNOWN } from '../../src/wire/verifier.ts';
 
 export interface Service {
   readonly socket: string;
@@ -179,6 +180,7 @@ export function questionFor(file: string | undefined, typed: readonly Reading[],
     origin: { context: 'ssh', door: 'gate', service: 'ssh', rhost: '192.0.2.7' },
     files: sentFile(file === undefined ? '' : fs.readFileSync(file, 'utf8')),
     session: { connection: undefined, keyDigest: undefined },
+    circumstances: { ...NOTHING_KNOWN, firstFactor: true },
     readings: typed,
     timedOut: false,
     ...other,

@@ -77,7 +77,7 @@ ${text}`,
         { mode: 0o644 },
       );
     };
-    write('unenrolled = "allow"');
+    write('rule = [{ ask = "code", enrol_by = 2099-01-01 }]');
     const kept = await world.start(addUser().uid, file);
     const open = connectTo(kept);
     const comesTo = (): Promise<string | undefined> => {
@@ -91,7 +91,7 @@ ${text}`,
     assert.match((await comesTo()) ?? '', /"bad_configuration"/);
     assert.match((await comesTo()) ?? '', /"bad_configuration"/);
     assert.equal(kept.stderr().split('every question is refused').length, 2, 'it is said once');
-    write('unenrolled = "allow"');
+    write('rule = [{ ask = "code", enrol_by = 2099-01-01 }]');
     assert.match((await comesTo()) ?? '', /"unenrolled"/);
     open.close();
   });

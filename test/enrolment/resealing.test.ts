@@ -19,6 +19,7 @@ import { keyOf, PASSPHRASE_HEADER, PAYLOAD as USUAL_PAYLOAD } from '../seal/seal
 import { lacks, scratchFolder } from '../support/world.ts';
 import { askAndSave } from '../store/alice.ts';
 import { NOW, NOW_MS, POLICY, word } from '../verdict/world.ts';
+import { NOTHING_KNOWN } from '../../src/wire/verifier.ts';
 
 const [OLD, NEW, THIRD] = ['1'.repeat(32), '2'.repeat(32), '3'.repeat(32)] as const;
 const ORIGIN: Origin = { user: 'alice', uid: 1000, context: 'ssh', door: 'cli' };
@@ -62,8 +63,17 @@ describe('a secret sealed anew', { skip: lacks({ programs: ['getent'] }) }, () =
   const login = async (id: string, proof: string): Promise<string> => {
     const file = fileOf(id);
     const files = [{ context: 'ssh', found: { kind: 'sealed', file } }] as const;
-    const rules = { place, inStore: false, policy: POLICY, unenrolled: 'deny', trustMs: 0, mayFallBack: false, now: () => NOW_MS } as const;
-    const verifier = localVerifier({ files, account: ['ssh'], origin: ORIGIN }, rules);
+    const rules = {
+      place,
+      inStore: false,
+      policy: POLICY,
+      unenrolled: 'deny',
+      rules: [],
+      host: 'here',
+      mayFallBack: false,
+      now: () => NOW_MS,
+    } as const;
+    const verifier = localVerifier({ files, account: ['ssh'], origin: ORIGIN, circumstances: NOTHING_KNOWN }, rules);
     const { verdict } = await verifier.verify({ readings: readings(`correct horse ${proof}`, 'passphrase') });
     verifier.close();
     return word(verdict);

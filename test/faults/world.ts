@@ -14,6 +14,7 @@ import { pamWorld, type PamWorld, type Recorded } from '../doors/pam-world.ts';
 import { ROOT } from '../support/process.ts';
 import { addUser, must, type Enrolled, type TestUser } from '../support/world.ts';
 import type { Traced } from './calls.ts';
+import { NOTHING_KNOWN } from '../../src/wire/verifier.ts';
 
 export interface FaultWorld {
   readonly pam: PamWorld;
@@ -66,7 +67,14 @@ export async function faultWorld(name: string, settings?: Parameters<typeof pamW
     judge: async (proof) => {
       const parsed = parseProof(proof);
       if (parsed === undefined) throw new Error('no proof');
-      const verifier = await openVerifier({ config, contexts: config.contexts, user: known, origin, now: Date.now });
+      const verifier = await openVerifier({
+        config,
+        contexts: config.contexts,
+        user: known,
+        origin,
+        circumstances: NOTHING_KNOWN,
+        now: Date.now,
+      });
       const { verdict } = await verifier.verify({ readings: [{ passphrase: undefined, proof: parsed }] });
       verifier.close();
       return verdict.result === 'accepted' ? verdict.method : verdict.reason;

@@ -5,11 +5,15 @@ import * as path from 'node:path';
 import { entryOf } from '../../src/audit/entry.ts';
 import { linkOf, linkOfBytes, startOf, step } from '../../src/audit/walk.ts';
 import { momentOf } from '../../src/commands/audit/time.ts';
-import { readSource } from '../../src/commands/import/read-source.ts';
+import { readInput, readSource } from '../../src/commands/import/read-source.ts';
 import { parseEffective } from '../../src/doctor/sshd/effective.ts';
 import { modulesOf, pamStack } from '../../src/doctor/pam/stack.ts';
 import { readSshdFiles, wordsOf } from '../../src/doctor/sshd/files.ts';
 import { NotpError } from '../../src/error.ts';
+import { readExport } from '../../src/formats/formats.ts';
+import { readPskc } from '../../src/formats/pskc.ts';
+import { readAssignments, readTokenCsv } from '../../src/formats/token-csv.ts';
+import type { TokenFile } from '../../src/formats/tokens.ts';
 import { readBase32, toBase32 } from '../../src/otp/code.ts';
 import { parseGoogleAuthenticator } from '../../src/otp/pam-google-authenticator.ts';
 import { parseMigrationUri } from '../../src/otp/otpauth-migration.ts';
@@ -195,6 +199,29 @@ export const PARSERS: readonly Parser[] = [
     },
   },
   {
+    name: 'export',
+    family: 'files to import',
+    check: (input) => {
+      const read = valueOrRefusal(() => readExport(input));
+      // A locked one takes as long as its password takes.
+      for (const each of read?.kind === 'entries' ? read.entries : [])
+        if ('credential' in each) otpauthUri(each.credential);
+        else assert.doesNotMatch(each.why, /[\p{Cc}\p{Cf}]/u);
+      valueOrRefusal(() => readInput({ bytes: input, name: 'stdin' }, undefined, {}));
+    },
+  },
+  {
+    name: 'tokens',
+    family: 'files to import',
+    check: (input) => {
+      for (const file of [openedPskc(text(input)), readTokenCsv(text(input))]) {
+        for (const { credential } of file?.tokens ?? []) otpauthUri(credential);
+        for (const { why } of file?.mistakes ?? []) assert.doesNotMatch(why, /[\p{Cc}\p{Cf}]/u);
+      }
+      readAssignments(text(input));
+    },
+  },
+  {
     name: 'any-secret',
     family: 'files to import',
     check: (input) => {
@@ -285,6 +312,13 @@ export const PARSERS: readonly Parser[] = [
     check: (input) => void valueOrRefusal(() => parseManifest(text(input))),
   },
 ];
+
+/** The tokens of a PSKC file, with the pre-shared key of RFC 6030 where it is locked by one: a password would take its time. */
+function openedPskc(written: string): TokenFile | undefined {
+  const read = readPskc(written);
+  if (read?.kind === 'locked') return read.by === 'pre-shared key' ? read.open('12345678901234567890123456789012') : undefined;
+  return read?.file;
+}
 
 /** The documented outcome of a blob that is no certificate. */
 function orRangeError<T>(parse: () => T): T | undefined {

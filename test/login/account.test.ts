@@ -6,7 +6,16 @@ import type { Login, Rules } from '../../src/login/rules.ts';
 import type { SshSession } from '../../src/wire/verifier.ts';
 import { lacks } from '../support/world.ts';
 import { ACCOUNT, deviceFile, end, on, tokens, WRONG } from './account-world.ts';
-import { localWorld, PERIOD_MS, POLICY, recoveryProof, type LocalWorld, type Secret } from './local-world.ts';
+import {
+  localWorld,
+  PERIOD_MS,
+  POLICY,
+  recoveryProof,
+  type LocalWorld,
+  type Secret,
+  remembering,
+  UNENROLLED_GET_IN,
+} from './local-world.ts';
 
 const ABSENT: Found = { kind: 'absent' };
 const BAD: Found = { kind: 'bad', why: 'it is a symlink' };
@@ -85,13 +94,13 @@ describe('an account with two devices', NEEDS, () => {
   });
 
   it('is not asked again on a connection, or from a source, that showed a code of either', async () => {
-    const options = { ...both(), trustMs: 3_600_000 };
+    const options = { ...both(), ...remembering(3_600_000) };
     assert.equal(await world.before(phone, options, KEY), 'ask');
     assert.equal(await world.verify(phone, world.code(backup), options, KEY), 'totp');
     assert.equal(await world.before(phone, options, KEY), 'same_connection');
     assert.deepEqual(lastRecord('context', 'method'), ['backup', 'same_connection']);
-    assert.equal(await world.before(phone, options, { ...KEY, connection: undefined }), 'trusted');
-    assert.deepEqual(lastRecord('context', 'method'), ['backup', 'trusted']);
+    assert.equal(await world.before(phone, options, { ...KEY, connection: undefined }), 'remembered');
+    assert.deepEqual(lastRecord('context', 'method'), ['backup', 'remembered']);
     assert.equal(await world.before(phone, on([deviceFile(phone.file)]), KEY), 'ask', 'with the other device alone');
   });
 });
@@ -155,7 +164,7 @@ describe('where no device is good', NEEDS, () => {
 
   it('nobody is let in as unenrolled who was enrolled with any of them', async () => {
     const allowed = (...files: DeviceFile[]): Promise<string> =>
-      world.before(phone, { ...on(files, [...ACCOUNT, 'tablet']), unenrolled: 'allow' });
+      world.before(phone, { ...on(files, [...ACCOUNT, 'tablet']), ...UNENROLLED_GET_IN });
     await end(world, 'ssh');
     assert.equal(await allowed(STRANGER, deviceFile(phone.file)), 'revoked');
     assert.equal(await allowed(STRANGER, { context: 'backup', found: ABSENT }), 'bad_secret_file');

@@ -20,7 +20,8 @@ import { withPresentState, type State } from '../../src/state/state.ts';
 import { migrateStoreOf, type StatePlace } from '../../src/state/place.ts';
 import { lacksPostgres, PASSWORD, ROLE, startPostgres, type Postgres } from '../support/postgres.ts';
 import { scratchFolder, untilFreshStep } from '../support/world.ts';
-import { ORIGIN, POLICY, WANTED, type Secret } from './local-world.ts';
+import { ORIGIN, POLICY, WANTED, type Secret, remembering } from './local-world.ts';
+import { NOTHING_KNOWN } from '../../src/wire/verifier.ts';
 
 const HOUR_MS = 3_600_000;
 const DAYS_MS = 48 * HOUR_MS;
@@ -34,8 +35,8 @@ interface Host {
   inState<T>(work: (state: State) => Promise<T>): Promise<T>;
   enrol(): Promise<Secret>;
   /** Gives the method or the reason. */
-  verify(secret: Secret, proof: Proof, trustMs?: number, waitedMs?: number): Promise<string>;
-  before(secret: Secret, trustMs: number): Promise<string>;
+  verify(secret: Secret, proof: Proof, rememberMs?: number, waitedMs?: number): Promise<string>;
+  before(secret: Secret, rememberMs: number): Promise<string>;
   lastRecord(): Record<string, unknown>;
 }
 
@@ -87,15 +88,16 @@ describe('hosts whose clocks differ', { skip: lacksPostgres() }, () => {
       hostKeyFiles: [path.join(folder, 'host.key')],
     };
     const now = (): number => Date.now() + skewMs;
-    const verifierOf = (secret: Secret, trustMs: number, waitedMs = 0): ReturnType<typeof localVerifier> =>
+    const verifierOf = (secret: Secret, rememberMs: number, waitedMs = 0): ReturnType<typeof localVerifier> =>
       localVerifier(
         {
           files: [{ context: 'ssh', found: { kind: 'sealed', file: secret.file } }],
           account: ['ssh'],
           origin: ORIGIN,
+          circumstances: { ...NOTHING_KNOWN, firstFactor: true },
           askedMs: now() - waitedMs,
         },
-        { place, inStore: false, policy: POLICY, unenrolled: 'deny', trustMs, mayFallBack: false, now },
+        { place, inStore: false, policy: POLICY, unenrolled: 'deny', ...remembering(rememberMs), host: name, mayFallBack: false, now },
       );
     const session = { connection: undefined, keyDigest: 'a'.repeat(64) };
     return {
@@ -112,14 +114,14 @@ describe('hosts whose clocks differ', { skip: lacksPostgres() }, () => {
           await complete(state, enrolment);
           return { file, payload, recovery: codes };
         }),
-      verify: async (secret, proof, trustMs = 0, waitedMs = 0) => {
-        const verifier = verifierOf(secret, trustMs, waitedMs);
+      verify: async (secret, proof, rememberMs = 0, waitedMs = 0) => {
+        const verifier = verifierOf(secret, rememberMs, waitedMs);
         const { verdict } = await verifier.verify({ readings: [{ passphrase: undefined, proof }], session });
         verifier.close();
         return wordOf(verdict);
       },
-      before: async (secret, trustMs) => {
-        const verifier = verifierOf(secret, trustMs);
+      before: async (secret, rememberMs) => {
+        const verifier = verifierOf(secret, rememberMs);
         const outcome = await verifier.beforeAsking(session);
         verifier.close();
         return wordOf(outcome?.verdict);
@@ -191,7 +193,7 @@ describe('hosts whose clocks differ', { skip: lacksPostgres() }, () => {
     const [one, two, three] = all();
     const secret = await one.enrol();
     assert.equal(await two.verify(secret, code(secret), HOUR_MS), 'totp');
-    for (const host of [one, two, three]) assert.equal(await host.before(secret, HOUR_MS), 'trusted');
+    for (const host of [one, two, three]) assert.equal(await host.before(secret, HOUR_MS), 'remembered');
   });
 
   it('let a clock that somebody had set by days decide, the store’s or the host’s own', async () => {

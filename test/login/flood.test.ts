@@ -8,7 +8,7 @@ import { localVerifier } from '../../src/login/login.ts';
 import type { Login, Rules } from '../../src/login/rules.ts';
 import { lacks } from '../support/world.ts';
 import { WRONG } from './account-world.ts';
-import { localWorld, ORIGIN, PERIOD_MS, POLICY, type LocalWorld, type Secret } from './local-world.ts';
+import { localWorld, ORIGIN, PERIOD_MS, POLICY, type LocalWorld, type Secret, remembering } from './local-world.ts';
 
 const NEEDS = { skip: lacks({ programs: ['getent'] }) };
 const MINUTE_MS = 60_000;
@@ -51,10 +51,10 @@ describe('a flood of acceptances that take no code', NEEDS, () => {
   const session = { connection: { pid: 7, startTicks: 5, bootId: 'b'.repeat(36) }, keyDigest: 'ab'.repeat(32) };
   const elsewhere = { ...session, connection: { ...session.connection, pid: 8 } };
   const again = async (times: number, from = session): Promise<void> => {
-    for (let i = 0; i < times; i++) await world.before(alice, { trustMs: 3_600_000 }, from);
+    for (let i = 0; i < times; i++) await world.before(alice, remembering(3_600_000), from);
   };
   beforeEach(async () => {
-    assert.equal(await world.verify(alice, world.code(alice), { trustMs: 3_600_000 }, session), 'totp');
+    assert.equal(await world.verify(alice, world.code(alice), remembering(3_600_000), session), 'totp');
   });
 
   it('on one connection has two records a minute, and none is left out of the sums', async () => {
@@ -86,8 +86,8 @@ describe('a flood of acceptances that take no code', NEEDS, () => {
     await again(RECORDED + 20, elsewhere);
     await guess();
     const [sum, refusal] = world.records().slice(-2);
-    assert.deepEqual([sum?.['method'], sum?.['count'], refusal?.['event']], ['trusted', 20, 'login.refused']);
-    assert.equal(toldOf('trusted'), RECORDED + 20);
+    assert.deepEqual([sum?.['method'], sum?.['count'], refusal?.['event']], ['remembered', 20, 'login.refused']);
+    assert.equal(toldOf('remembered'), RECORDED + 20);
   });
 
   it('hides no login by a code, and shares its records with no refusals', async () => {

@@ -1,18 +1,19 @@
-/** `gate.trust` and the memory of connections: an accepted code stands for the same source and key, for a while, and for nothing else. */
+/** `remember` of a rule and the memory of connections: an accepted code stands for the same source and key, for a while, and for nothing else. */
 import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'node:test';
 import { lacks } from '../support/world.ts';
 import type { SshSession } from '../../src/wire/verifier.ts';
-import { localWorld, ORIGIN, PERIOD_MS, type LocalWorld, type Secret } from './local-world.ts';
+import type { Login, Rules } from '../../src/login/rules.ts';
+import { localWorld, ORIGIN, PERIOD_MS, remembering, type LocalWorld, type Secret } from './local-world.ts';
 
 const HOUR_MS = 3_600_000;
-const TRUST = { trustMs: HOUR_MS };
+const TRUST = remembering(HOUR_MS);
 const KEY: SshSession = { connection: undefined, keyDigest: 'ab'.repeat(32) };
 const OTHER_KEY: SshSession = { connection: undefined, keyDigest: 'cd'.repeat(32) };
 const NO_KEY: SshSession = { connection: undefined, keyDigest: undefined };
-const from = (rhost: string): { trustMs: number; origin: typeof ORIGIN } => ({
+const from = (rhost: string): Pick<Login & Rules, 'rules' | 'origin'> => ({
   ...TRUST,
-  origin: { ...ORIGIN, rhost: rhost as typeof ORIGIN.rhost },
+  origin: { ...ORIGIN, rhost },
 });
 const NOWHERE = { user: 'alice', uid: 1000, context: 'ssh', door: 'gate' } as const;
 const connected = (pid: number): SshSession => ({ connection: { pid, startTicks: 5, bootId: 'b'.repeat(36) }, keyDigest: undefined });
@@ -33,10 +34,10 @@ describe('a source that showed a code', { skip: lacks({ programs: ['getent'] }) 
   it('is trusted with the same key from the same address, until the time is over', async () => {
     assert.equal(await world.before(secret, TRUST, KEY), 'ask');
     await logIn();
-    assert.equal(await world.before(secret, TRUST, KEY), 'trusted');
-    assert.deepEqual(world.records().at(-1)?.['method'], 'trusted');
+    assert.equal(await world.before(secret, TRUST, KEY), 'remembered');
+    assert.deepEqual(world.records().at(-1)?.['method'], 'remembered');
     world.nowMs += HOUR_MS - 1;
-    assert.equal(await world.before(secret, TRUST, KEY), 'trusted', 'to the last millisecond');
+    assert.equal(await world.before(secret, TRUST, KEY), 'remembered', 'to the last millisecond');
     world.nowMs += 1;
     assert.equal(await world.before(secret, TRUST, KEY), 'ask');
   });
@@ -45,7 +46,7 @@ describe('a source that showed a code', { skip: lacks({ programs: ['getent'] }) 
     await logIn();
     for (let i = 0; i < 3; i++) {
       world.nowMs += HOUR_MS / 3 - 1;
-      assert.equal(await world.before(secret, TRUST, KEY), 'trusted');
+      assert.equal(await world.before(secret, TRUST, KEY), 'remembered');
     }
     world.nowMs += 10;
     assert.equal(await world.before(secret, TRUST, KEY), 'ask');
@@ -69,10 +70,10 @@ describe('a source that showed a code', { skip: lacks({ programs: ['getent'] }) 
   });
 
   it('is not trusted where nothing is to be, then or now', async () => {
-    await logIn({ trustMs: 0 });
+    await logIn({});
     assert.equal(await world.before(secret, TRUST, KEY), 'ask', 'it was not remembered');
     await logIn();
-    assert.equal(await world.before(secret, { trustMs: 0 }, KEY), 'ask');
+    assert.equal(await world.before(secret, {}, KEY), 'ask');
   });
 
   it('is not trusted while the clock is before that code: a time in the future is none', async () => {
@@ -80,7 +81,7 @@ describe('a source that showed a code', { skip: lacks({ programs: ['getent'] }) 
     world.nowMs -= 1;
     assert.equal(await world.before(secret, TRUST, KEY), 'ask');
     world.nowMs += 1;
-    assert.equal(await world.before(secret, TRUST, KEY), 'trusted');
+    assert.equal(await world.before(secret, TRUST, KEY), 'remembered');
   });
 
   it('is not trusted for a code that was refused', async () => {
@@ -99,7 +100,7 @@ describe('a source that showed a code', { skip: lacks({ programs: ['getent'] }) 
   it('is one of eight: the ninth takes the place of the oldest', async () => {
     for (let i = 0; i < 9; i++) await logIn(from(`192.0.2.${String(i)}`));
     const found = await Promise.all(Array.from({ length: 9 }, (_, i) => world.before(secret, from(`192.0.2.${String(i)}`), KEY)));
-    assert.deepEqual(found, ['ask', ...Array<string>(8).fill('trusted')]);
+    assert.deepEqual(found, ['ask', ...Array<string>(8).fill('remembered')]);
   });
 
   it('does not mix up address and key where one ends as the other begins', async () => {

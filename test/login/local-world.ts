@@ -17,7 +17,8 @@ import { begin, complete, firstState } from '../../src/enrolment/registrar.ts';
 import { newHeader, newPayload, sealByHost, type Header } from '../../src/enrolment/sealing.ts';
 import { withNewState, type State } from '../../src/state/state.ts';
 import type { StatePlace } from '../../src/state/place.ts';
-import type { Outcome, SshSession } from '../../src/wire/verifier.ts';
+import type { Rule } from '../../src/verdict/rules.ts';
+import type { Circumstances, Outcome, SshSession } from '../../src/wire/verifier.ts';
 import { scratchFolder } from '../support/world.ts';
 
 // As the program starts.
@@ -28,6 +29,17 @@ export const PERIOD_MS = 30_000;
 export const WANTED = { algorithm: 'SHA1', digits: 6, periodSeconds: 30, issuer: 'bastion', account: 'alice', recovery: 3 } as const;
 const START_MS = 1_795_000_000_000;
 export const ORIGIN = { user: 'alice', uid: 1000, context: 'ssh', door: 'gate', service: 'ssh', rhost: '192.0.2.7' } as const;
+
+/** After a key, as at the gate. */
+const BY_KEY: Circumstances = { groups: undefined, keyType: 'ssh-ed25519', firstFactor: true };
+
+/** Whoever was never enrolled gets in, for the years of these tests. */
+export const UNENROLLED_GET_IN = { rules: [{ ask: 'code', enrolByMs: 4_000_000_000_000, line: 1 }] } as const;
+
+/** An accepted code counts for so long for the same key and address. */
+export function remembering(rememberMs: number): { readonly rules: readonly Rule[] } {
+  return { rules: [{ ask: 'code', rememberMs, line: 1 }] };
+}
 
 export interface Secret {
   readonly file: SealedFile;
@@ -75,8 +87,8 @@ export function localWorld(name: string): LocalWorld {
     place,
     nowMs: START_MS,
     options: (found, other = {}) => {
-      const login: Login = { files: [{ context: 'ssh', found }], account: ['ssh'], origin: ORIGIN };
-      const rules: Rules = { place, inStore: false, policy: POLICY, unenrolled: 'deny', trustMs: 0, mayFallBack: false, now };
+      const login: Login = { files: [{ context: 'ssh', found }], account: ['ssh'], origin: ORIGIN, circumstances: BY_KEY };
+      const rules: Rules = { place, inStore: false, policy: POLICY, unenrolled: 'deny', rules: [], host: 'here', mayFallBack: false, now };
       return [
         { ...login, ...other },
         { ...rules, ...other },

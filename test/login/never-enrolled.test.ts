@@ -4,7 +4,7 @@ import { beforeEach, describe, it } from 'node:test';
 import type { Found } from '../../src/system/secrets.ts';
 import { invite } from '../../src/enrolment/registrar.ts';
 import { end } from './account-world.ts';
-import { localWorld, ORIGIN, POLICY, type LocalWorld } from './local-world.ts';
+import { localWorld, ORIGIN, POLICY, UNENROLLED_GET_IN, type LocalWorld } from './local-world.ts';
 
 const ABSENT: Found = { kind: 'absent' };
 let count = 0;
@@ -17,8 +17,8 @@ beforeEach(() => {
 async function login(who: { user?: string; uid?: number; context?: string } = {}): Promise<string> {
   const origin = { ...ORIGIN, ...who };
   const options = { origin, files: [{ context: origin.context, found: ABSENT }], account: [origin.context] };
-  const before = await world.before(ABSENT, { ...options, unenrolled: 'allow' });
-  assert.equal(await world.verify(ABSENT, { kind: 'code', code: '000000' }, { ...options, unenrolled: 'allow' }), before);
+  const before = await world.before(ABSENT, { ...options, ...UNENROLLED_GET_IN });
+  assert.equal(await world.verify(ABSENT, { kind: 'code', code: '000000' }, { ...options, ...UNENROLLED_GET_IN }), before);
   // Where the door would have them enrol.
   const instead = await world.before(ABSENT, { ...options, unenrolled: 'enroll' });
   assert.equal(instead, before === 'unenrolled' ? 'not_enrolled' : before);
@@ -29,7 +29,7 @@ function detail(): unknown {
   return world.records().at(-1)?.['detail'];
 }
 
-describe('with unenrolled = "allow"', () => {
+describe('by a rule with enrol_by', () => {
   it('somebody who was never enrolled is let in, also beside others who were', async () => {
     await world.enrol();
     assert.equal(await login({ user: 'bob', uid: 1001 }), 'unenrolled');
@@ -73,7 +73,7 @@ describe('with unenrolled = "allow"', () => {
     await end(world, 'ssh');
     await invited();
     assert.equal(await login(), 'stale_enrolment');
-    assert.equal(await world.before({ kind: 'sealed', file }, { unenrolled: 'allow' }), 'stale_enrolment');
+    assert.equal(await world.before({ kind: 'sealed', file }, UNENROLLED_GET_IN), 'stale_enrolment');
     // The invitation is good for what it is for.
     await world.enrol();
     assert.equal((await world.enrolment())?.status, 'active');

@@ -15,12 +15,12 @@ import { newHeader, newPayload, sealByHost } from '../../src/enrolment/sealing.t
 import { withPresentState } from '../../src/state/state.ts';
 import { ENROLMENT_NUMBERS, ENROLMENT_TEXTS, signRows } from '../support/row-macs.ts';
 import { lacks } from '../support/world.ts';
-import { localWorld, ORIGIN, POLICY, WANTED, type LocalWorld, type Secret } from './local-world.ts';
+import { localWorld, ORIGIN, POLICY, WANTED, type LocalWorld, type Secret, remembering, UNENROLLED_GET_IN } from './local-world.ts';
 import { BEGIN, Client } from '../enrolment/self-client.ts';
 import { report } from '../trials/trial.ts';
 
 const SESSION = { connection: { pid: 77, startTicks: 4711, bootId: 'b'.repeat(36) }, keyDigest: 'c'.repeat(64) };
-const TRUSTING = { trustMs: 3_600_000 };
+const TRUSTING = remembering(3_600_000);
 
 describe('a row that was changed past notp', { skip: lacks({ programs: ['getent'] }) }, () => {
   let world: LocalWorld;
@@ -68,7 +68,7 @@ describe('a row that was changed past notp', { skip: lacks({ programs: ['getent'
         sql(`UPDATE enrolment SET ${column} = ?`, value);
         const words = [await login(), await world.before(victim, {}, SESSION), await world.before(victim, TRUSTING, SESSION)];
         // Of another name there is no trace that alice was ever enrolled; see SECURITY.md.
-        if (column !== 'user') words.push(await login({ unenrolled: 'allow' }), await world.before(victim, { unenrolled: 'allow' }));
+        if (column !== 'user') words.push(await login(UNENROLLED_GET_IN), await world.before(victim, UNENROLLED_GET_IN));
         for (const word of words) assert.match(word, /^(stale_enrolment|not_enrolled|revoked)$/, `${column} = ${String(value)}`);
         const found = await world.enrolment();
         if (found !== undefined) assert.match(shown(found), /^(stale|revoked)$/);
@@ -150,7 +150,7 @@ describe('a row that was changed past notp', { skip: lacks({ programs: ['getent'
     assert.equal(await world.verify(victim, world.code(victim), TRUSTING, SESSION), 'totp');
     assert.equal(await world.before(victim, {}, SESSION), 'same_connection');
     const later = { ...SESSION, connection: { ...SESSION.connection, pid: 78 } };
-    assert.equal(await world.before(victim, TRUSTING, later), 'trusted');
+    assert.equal(await world.before(victim, TRUSTING, later), 'remembered');
     // Both with the MACs that they had.
     sql('UPDATE connection SET pid = 78');
     sql('UPDATE peer SET accepted_ms = accepted_ms + 1');
@@ -209,9 +209,9 @@ describe('a row that was changed past notp', { skip: lacks({ programs: ['getent'
       { code: 'refused', message: /changed outside notp/ },
     );
     await world.withState((state) => begin(state, replacement, registrationOf(victim.file)));
-    assert.equal(await login({ unenrolled: 'allow' }), 'revoked');
+    assert.equal(await login(UNENROLLED_GET_IN), 'revoked');
     await world.withState((state) => abandon(state, replacement));
-    assert.equal(await login({ unenrolled: 'allow' }), 'revoked');
+    assert.equal(await login(UNENROLLED_GET_IN), 'revoked');
     sql("UPDATE enrolment SET status = 'active', spent = '00000'");
     assert.equal(await login(), 'stale_enrolment');
     await world.withState((state) => revoke(state, ORIGIN));
@@ -325,7 +325,7 @@ describe('rows and the keys of the host', { skip: lacks({ programs: ['getent'] }
     const place = { ...world.place, hostKeyFiles: [`${keyFile}.none`] };
     const keyless = <T>(work: Parameters<typeof withPresentState<T>>[2]): Promise<T> => withPresentState(place, () => world.nowMs, work);
     assert.equal(await login({ place }), 'store_unavailable');
-    assert.equal(await login({ place, unenrolled: 'allow' }), 'store_unavailable');
+    assert.equal(await login({ place, ...UNENROLLED_GET_IN }), 'store_unavailable');
     const seen = await keyless(({ store }) => store.exclusively((transaction) => transaction.enrolment('alice', 'ssh')));
     assert.ok(seen?.doubt === 'unverified');
     assert.equal(factsOf(seen, { kind: 'sealed', file: victim.file }, POLICY, world.nowMs).state, 'active');

@@ -107,8 +107,11 @@ describe('man/notp.toml.5', () => {
 
   it('has an example that is taken, and that changes what it says', () => {
     const [, example = ''] = /^\.Bd.*\n([^]*?)^\.Ed$/m.exec(section(page('notp.toml.5'), 'EXAMPLES')) ?? [];
-    const { contexts, code, gate } = parseConfig(example, 'notp.toml.5');
-    assert.deepEqual([contexts, code.digits, gate.trustMs], [['ssh', 'ssh-backup'], 8, 43_200_000]);
+    const { contexts, code, rules } = parseConfig(example, 'notp.toml.5');
+    assert.deepEqual(
+      [contexts, code.digits, rules.map(({ ask, rememberMs }) => [ask, rememberMs])],
+      [['ssh', 'ssh-backup'], 8, [['code', 43_200_000]]],
+    );
   });
 });
 

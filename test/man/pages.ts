@@ -26,6 +26,8 @@ export const PAGES: Readonly<Record<string, Readonly<Record<string, readonly str
     passphrase: ['notp passphrase'],
     remove: ['notp remove'],
     demo: ['notp demo'],
+    rules: ['notp rules', 'notp rules explain'],
+    config: ['notp config check'],
   },
   'notp-enroll.1': { OPTIONS: ['notp-enroll', 'notp enroll'] },
   'notp-audit.1': { OPTIONS: ['notp audit', 'notp audit verify', 'notp audit report'] },

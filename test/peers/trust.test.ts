@@ -50,7 +50,7 @@ async function trustingSshd({ pam, command, user, environment }: PeersWorld): Pr
   const [config, run] = ['gate.toml', 'run'].map((name) => path.join(pam.folder, name)) as [string, string];
   fs.writeFileSync(
     config,
-    `socket = "${run}/%U.sock"\n${fs.readFileSync(pam.config, 'utf8')}[gate]\ntrust = "1h"\nsame_connection = false\n`,
+    `socket = "${run}/%U.sock"\n${fs.readFileSync(pam.config, 'utf8')}[gate]\nsame_connection = false\n[[rule]]\nask = "code"\nremember = "1h"\n`,
   );
   fs.mkdirSync(run, { mode: 0o755 });
   // It stays, and so looks at the clock each time.

@@ -39,6 +39,8 @@ describe('the sealed content', () => {
     fc.assert(
       fc.property(payloads, (payload) => {
         assert.deepEqual(parsePayload(printPayload(payload)), payload);
+        const token = { serial: payload.account, model: payload.issuer };
+        assert.deepEqual(parsePayload(printPayload({ ...payload, token })), { ...payload, token });
       }),
     );
   });

@@ -37,18 +37,34 @@ function auth(text: string): string[] {
 describe('the block in a PAM file', () => {
   it('for sshd says what the example says', () => {
     const example = fs.readFileSync(path.join(ROOT, 'examples/pam.d/sshd-notp'), 'utf8');
-    assert.deepEqual(auth(withBlock(DEBIAN, { door: 'pam', scope: EVERYBODY, read }) ?? ''), auth(example));
+    assert.deepEqual(auth(withBlock(DEBIAN, { door: 'pam', scope: EVERYBODY, read, before: false }) ?? ''), auth(example));
+  });
+
+  it('for sshd has a line before the prompt where a rule may ask for no code, as the example says', () => {
+    const example = fs.readFileSync(path.join(ROOT, 'examples/pam.d/sshd-notp'), 'utf8');
+    const [before = ''] = /^#auth.*--before$/m.exec(example) ?? [];
+    const [branch = '', ...rest] = auth(example);
+    const lines = auth(withBlock(DEBIAN, { door: 'pam', scope: EVERYBODY, read, before: true }) ?? '');
+    assert.deepEqual(lines, [branch.replace('success=3', 'success=4'), before.slice(1).replace(/\s+/g, ' '), ...rest]);
+    // It jumps over the prompt and the code, to the line that sets a credential.
+    assert.match(lines[1] ?? '', /success=2 /);
+    assert.match(lines[4] ?? '', /^auth sufficient pam_permit\.so$/);
   });
 
   it('for sudo asks for the code after the password, as the example does', () => {
     const example = fs.readFileSync(path.join(ROOT, 'examples/pam.d/sudo-notp'), 'utf8');
-    const lines = auth(withBlock(DEBIAN, { door: 'sudo', scope: EVERYBODY, read }) ?? '');
+    const lines = auth(withBlock(DEBIAN, { door: 'sudo', scope: EVERYBODY, read, before: false }) ?? '');
     assert.deepEqual(lines, ['@include common-auth', auth(example).at(-1)]);
   });
 
   it('for sudo is a copy where the stack can be neither included nor a substack: success jumps to the code, failure ends it all', () => {
     const text =
-      withBlock('auth\tinclude\tsystem-auth\nsession include x\n', { door: 'sudo', scope: { users: [BOB], groups: [] }, read }) ?? '';
+      withBlock('auth\tinclude\tsystem-auth\nsession include x\n', {
+        door: 'sudo',
+        scope: { users: [BOB], groups: [] },
+        read,
+        before: false,
+      }) ?? '';
     assert.deepEqual(auth(text), [
       'auth [success=ok ignore=ignore new_authtok_reqd=die default=die] pam_env.so',
       'auth [success=ok ignore=ignore default=1] pam_localuser.so',
@@ -73,14 +89,16 @@ describe('the block in a PAM file', () => {
   });
 
   it('for sudo is refused where no line can follow the stack', () => {
-    assert.throws(() => withBlock('auth include system-login\n', { door: 'sudo', scope: EVERYBODY, read }), { code: 'refused' });
+    assert.throws(() => withBlock('auth include system-login\n', { door: 'sudo', scope: EVERYBODY, read, before: false }), {
+      code: 'refused',
+    });
   });
 
   it('for sudo ends in a failure where a module of any name may fail, or is refused: a wrong password at a RADIUS server came to the code', () => {
     for (const module of ['pam_radius_auth.so', 'pam_exec.so expose_authtok /usr/local/bin/checkpw', 'pam_debug.so auth=auth_err']) {
       const block = (control: string): string => {
         const unknown: ReadStack = (_stack, type) => (type === 'auth' ? moduleLine(`auth ${control} ${module}`, type) : []);
-        return withBlock('@include common-auth\n', { door: 'sudo', scope: EVERYBODY, read: unknown }) ?? '';
+        return withBlock('@include common-auth\n', { door: 'sudo', scope: EVERYBODY, read: unknown, before: false }) ?? '';
       };
       for (const control of ['required', 'requisite', '[success=ok default=bad]'])
         assert.match(auth(block(control))[0] ?? '', /^auth \[success=ok ignore=die .*default=die\]/, control);
@@ -90,7 +108,7 @@ describe('the block in a PAM file', () => {
 
   it('jumps in sshd over exactly what asks for the code, to the password', () => {
     for (const scope of [EVERYBODY, { users: [ALICE], groups: [] }, { users: [ALICE], groups: ['ops'] }]) {
-      const lines = auth(withBlock(DEBIAN, { door: 'pam', scope: scope, read }) ?? '');
+      const lines = auth(withBlock(DEBIAN, { door: 'pam', scope: scope, read, before: false }) ?? '');
       const password = lines.length - 1;
       assert.match(lines[password] ?? '', /^auth substack common-auth$/);
       for (const [i, line] of lines.entries()) {
@@ -108,7 +126,7 @@ describe('the block in a PAM file', () => {
     'auth include common-auth ',
   ]) {
     it(`takes the place of: ${line}`, () => {
-      const text = withBlock(`#%PAM-1.0\n${line}\naccount include x\n`, { door: 'pam', scope: EVERYBODY, read }) ?? '';
+      const text = withBlock(`#%PAM-1.0\n${line}\naccount include x\n`, { door: 'pam', scope: EVERYBODY, read, before: false }) ?? '';
       assert.match(text, new RegExp(`^#%PAM-1\\.0\\n# BEGIN notp.*\\n# was: ${line}\\n[^]*\\n# END notp\\naccount include x\\n$`));
       assert.equal(withoutBlock(text), `#%PAM-1.0\n${line}\naccount include x\n`);
     });
@@ -116,13 +134,16 @@ describe('the block in a PAM file', () => {
 
   it('has no place where no line asks for the password, or two do', () => {
     for (const text of ['', '#@include common-auth\n', 'auth required pam_unix.so\n', 'auth include other\n', `${DEBIAN}${DEBIAN}`]) {
-      assert.equal(withBlock(text, { door: 'pam', scope: EVERYBODY, read }), undefined);
+      assert.equal(withBlock(text, { door: 'pam', scope: EVERYBODY, read, before: false }), undefined);
     }
   });
 
   it('takes the place of an older block', () => {
-    const older = withBlock(DEBIAN, { door: 'pam', scope: { users: [ALICE], groups: [] }, read }) ?? '';
-    assert.equal(withBlock(older, { door: 'pam', scope: EVERYBODY, read }), withBlock(DEBIAN, { door: 'pam', scope: EVERYBODY, read }));
+    const older = withBlock(DEBIAN, { door: 'pam', scope: { users: [ALICE], groups: [] }, read, before: false }) ?? '';
+    assert.equal(
+      withBlock(older, { door: 'pam', scope: EVERYBODY, read, before: false }),
+      withBlock(DEBIAN, { door: 'pam', scope: EVERYBODY, read, before: false }),
+    );
   });
 
   it('leaves a file alone whose block has no end', () => {
@@ -136,7 +157,7 @@ describe('the block in a PAM file', () => {
     fc.assert(
       fc.property(file, fc.constantFrom('pam' as const, 'sudo' as const), ([above, below], door) => {
         const text = [...above, '@include common-auth', ...below].join('\n');
-        assert.equal(withoutBlock(withBlock(text, { door, scope: EVERYBODY, read }) ?? ''), text);
+        assert.equal(withoutBlock(withBlock(text, { door, scope: EVERYBODY, read, before: false }) ?? ''), text);
       }),
     );
   });
@@ -149,7 +170,7 @@ describe('the block in a PAM file', () => {
     assert.deepEqual(written, ['session    required     pam_env.so user_readenv=0 envfile=/etc/default/locale']);
     assert.ok(closed.includes(`# was: ${line}\n`));
     assert.equal(withoutUserEnvironment(closed), undefined);
-    assert.equal(withoutBlock(withBlock(closed, { door: 'pam', scope: EVERYBODY, read }) ?? ''), closed);
+    assert.equal(withoutBlock(withBlock(closed, { door: 'pam', scope: EVERYBODY, read, before: false }) ?? ''), closed);
     for (const text of [DEBIAN, '# session required pam_env.so user_readenv=1\n', 'session required pam_env.so user_readenv=0 debug\n'])
       assert.equal(withoutUserEnvironment(text), undefined);
   });
@@ -179,6 +200,7 @@ describe('the block in a PAM file', () => {
         door: 'pam',
         scope: EVERYBODY,
         read,
+        before: false,
       }) ?? '';
     assert.deepEqual(skippedLines(text), ['auth required pam_access.so']);
   });

@@ -25,8 +25,12 @@ describe('the lines that notp setup sudo writes', { skip: lacks({ root: true, pr
     let text: string;
     try {
       text =
-        withBlock('auth include system-auth\n', { door: 'sudo', scope: EVERYBODY, read: (_name, type) => pamStack(stack, type) ?? [] }) ??
-        '';
+        withBlock('auth include system-auth\n', {
+          door: 'sudo',
+          scope: EVERYBODY,
+          read: (_name, type) => pamStack(stack, type) ?? [],
+          before: false,
+        }) ?? '';
     } catch {
       return 'refused';
     }

@@ -89,7 +89,8 @@ describe('a store that answers with every genuine row it has', () => {
 
   it('let alice in by the row, the connection and the source of mallory', async () => {
     const origin = { user: 'alice', context: 'ssh', door: 'gate', rhost: '192.0.2.7' } as const;
-    const rules = { trustMs: 3_600_000, policy: { window: 1, budget: 5, refillMs: 3_600_000 }, now: () => PEER.acceptedMs };
+    const ruling = { ask: 'code', rememberMs: 3_600_000, rule: { ask: 'code', line: 1 } } as const;
+    const rules = { policy: { window: 1, budget: 5, refillMs: 3_600_000 }, now: () => PEER.acceptedMs };
     const session = { connection: CONNECTION, keyDigest: 'c'.repeat(64) };
     for (const among of [undefined, of('mallory'), of('bob')]) {
       const how = among === undefined ? {} : { among };
@@ -116,7 +117,7 @@ describe('a store that answers with every genuine row it has', () => {
         );
         const device = { enrolment: ALICE, file: 0 };
         await assert.rejects(
-          lying((transaction) => remembered(origin, rules, transaction, [device], session), how),
+          lying((transaction) => remembered(origin, ruling, rules, transaction, [device], session), how),
           REFUSED,
         );
       }

@@ -26,6 +26,7 @@ describe('the defaults', () => {
       contexts: ['ssh'],
       context: 'ssh',
       unenrolled: 'deny',
+      rules: [],
       socket: '/run/notp/%U.sock',
       judge: '/run/notp/judge.sock',
       hostKeys: ['/etc/notp/host.key'],
@@ -36,7 +37,6 @@ describe('the defaults', () => {
         tries: 3,
         timeoutMs: 60_000,
         sameConnection: true,
-        trustMs: 0,
         exposeAuthInfo: true,
         authorizedKeys: ['.ssh/authorized_keys', '.ssh/authorized_keys2'],
         trustedUserCaKeys: undefined,
@@ -73,7 +73,6 @@ describe('the defaults', () => {
       tries = 3
       timeout = "60s"
       same_connection = true
-      trust = "0s"
       expose_auth_info = true
       authorized_keys = [".ssh/authorized_keys", ".ssh/authorized_keys2"]
       trusted_user_ca_keys = ""
@@ -155,7 +154,6 @@ describe('a value', () => {
       tries = 1
       timeout = "5m"
       same_connection = false
-      trust = "12h"
       expose_auth_info = false
       authorized_keys = ["/etc/ssh/keys/%u", "50%%"]
       trusted_user_ca_keys = "/etc/ssh/ca.pub"
@@ -171,6 +169,7 @@ describe('a value', () => {
         contexts: ['login'],
         context: 'login',
         unenrolled: 'enroll',
+        rules: [],
         socket: '/tmp/s',
         judge: '/tmp/j',
         hostKeys: ['/k'],
@@ -183,7 +182,6 @@ describe('a value', () => {
         tries: 1,
         timeoutMs: 300_000,
         sameConnection: false,
-        trustMs: 43_200_000,
         exposeAuthInfo: false,
         authorizedKeys: ['/etc/ssh/keys/%u', '50%%'],
         trustedUserCaKeys: '/etc/ssh/ca.pub',
@@ -232,7 +230,7 @@ const BAD: readonly (readonly [table: string, key: string, values: readonly stri
     [...NAMES, ...NAMES.map((name) => `["ssh", ${name}]`), ...LISTS],
     /must be a context name, or a list of at most 4 different ones$/,
   ],
-  ['', 'unenrolled', ['"Deny"', '""', 'true', '0'], /must be one of "deny", "allow", "enroll"$/],
+  ['', 'unenrolled', ['"Deny"', '""', 'true', '0'], /must be one of "deny", "enroll"$/],
   ['', 'socket', PATHS, /must be an absolute path/],
   ['', 'judge', PATHS, /must be an absolute path/],
   ['', 'host_key', KEY_FILES, /must be an absolute path without "\.\.", or a list of at most 4/],
@@ -247,7 +245,6 @@ const BAD: readonly (readonly [table: string, key: string, values: readonly stri
   ['gate', 'timeout', [...TIMES, '"30d"'], /must be a time such as "60s", "5m" or "1h", from "1s" to "1d"$/],
   ['gate', 'same_connection', ['1', '"true"', '"yes"'], /must be true or false$/],
   ['gate', 'expose_auth_info', ['1', '"true"', '"yes"'], /must be true or false$/],
-  ['gate', 'trust', ['"31d"', '"1w"', '-1', '0', 'false'], /must be a time such as "60s", "5m" or "1h", from "0s" to "30d"/],
   [
     'gate',
     'authorized_keys',

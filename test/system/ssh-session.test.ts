@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { before, describe, it } from 'node:test';
-import { clientAddress, isConsole, loginStart, sshConnection, sshKeyDigest } from '../../src/system/ssh-session.ts';
+import { clientAddress, isConsole, loginStart, sshConnection, authInfo, keyDigestOf, keyTypeOf } from '../../src/system/ssh-session.ts';
 import { ROOT, run } from '../support/process.ts';
 import { lacks, scratchFolder } from '../support/world.ts';
 
@@ -18,7 +18,7 @@ before(() => {
 function digest(text: string): string | undefined {
   const file = path.join(folder, 'auth');
   fs.writeFileSync(file, text);
-  return sshKeyDigest({ SSH_USER_AUTH: file });
+  return keyDigestOf(authInfo({ SSH_USER_AUTH: file }));
 }
 
 /** What a process sees that is started by a program called `name`, with `shells` shells between. */
@@ -43,6 +43,19 @@ async function seenBelow(
   return JSON.parse(stdout) as Record<string, unknown> | null;
 }
 
+describe('the type of the key', () => {
+  it('is that of the key that passed first', () => {
+    assert.equal(keyTypeOf(`${KEY}\n`), 'ssh-ed25519');
+    assert.equal(keyTypeOf(`password\npublickey sk-ssh-ed25519@openssh.com AAAA\n${KEY}\n`), 'sk-ssh-ed25519@openssh.com');
+  });
+
+  it('is empty where no key has passed, and unknown where nothing is known', () => {
+    for (const text of ['password\n', 'keyboard-interactive/pam\n', 'hostbased ssh-ed25519 AAAA\n', `x${KEY}`])
+      assert.equal(keyTypeOf(text), '');
+    for (const text of ['', 'publickey \u0007 AAAA\n', `publickey ${'x'.repeat(65)} AAAA\n`]) assert.equal(keyTypeOf(text), undefined);
+  });
+});
+
 describe('the digest of the key', () => {
   it('is 64 hex digits, the same for the same key, whatever else was accepted', () => {
     assert.match(digest(`${KEY}\n`) ?? '', /^[0-9a-f]{64}$/);
@@ -58,8 +71,8 @@ describe('the digest of the key', () => {
     for (const text of ['', '\n', 'password\n', 'keyboard-interactive/pam\n', 'hostbased\n', 'publickey\n', ` ${KEY}\n`, `x${KEY}`]) {
       assert.equal(digest(text), undefined, text);
     }
-    assert.equal(sshKeyDigest({}), undefined);
-    for (const file of ['', '/nowhere', folder]) assert.equal(sshKeyDigest({ SSH_USER_AUTH: file }), undefined, file);
+    assert.equal(keyDigestOf(authInfo({})), undefined);
+    for (const file of ['', '/nowhere', folder]) assert.equal(keyDigestOf(authInfo({ SSH_USER_AUTH: file })), undefined, file);
   });
 });
 

@@ -159,7 +159,7 @@ describe('the readings of a question', () => {
   it('hold as many codes as their kind has', () => {
     refusedAsQuestion([[], ['123456', '123456'], '123456', null, {}].map((codes) => withReadings({ ...reading, codes })));
     refusedAsQuestion([0, 1, 4].map((count) => withReadings({ ...reading, kind: 'codes', codes: Array<string>(count).fill('123456') })));
-    refusedAsQuestion(['trusted', 'totp', '', null].map((kind) => withReadings({ ...reading, kind })));
+    refusedAsQuestion(['remembered', 'totp', '', null].map((kind) => withReadings({ ...reading, kind })));
   });
 
   it('hold a passphrase of at most 511 bytes', () => {

@@ -3,7 +3,7 @@ import * as fc from 'fast-check';
 import { RECOVERY_CHARACTERS } from '../../src/otp/recovery.ts';
 import type { Proof } from '../../src/otp/proof.ts';
 import { METHODS, WORDING, type Reason } from '../../src/verdict/reasons.ts';
-import type { Outcome, SshSession } from '../../src/wire/verifier.ts';
+import type { Circumstances, Outcome, SshSession } from '../../src/wire/verifier.ts';
 import type { Question, SentFile } from '../../src/wire/question.ts';
 import type { EnrolQuestion } from '../../src/wire/enrolment.ts';
 import type { EnrolAnswer } from '../../src/wire/enrolment.ts';
@@ -40,6 +40,12 @@ const session: fc.Arbitrary<SshSession> = record({
   keyDigest: fc.option(hex(64), { nil: undefined }),
 });
 
+const circumstances: fc.Arbitrary<Circumstances> = record({
+  groups: fc.option(fc.array(anyText(40), { maxLength: 5 }), { nil: undefined }),
+  keyType: fc.option(fc.stringMatching(/^[\w.@-]{0,64}$/), { nil: undefined }),
+  firstFactor: fc.boolean(),
+});
+
 const given = fc.string({ unit: 'binary', minLength: 1, maxLength: 50 });
 const file = { sealed: anyText(2_000), wrong: anyText(1_024) };
 
@@ -53,13 +59,14 @@ const account = fc.option(record({ user: fc.string({ maxLength: 40 }), uid: fc.n
 
 const question = record({
   account,
-  ask: fc.constantFrom('before' as const, 'verify' as const),
+  ask: fc.constantFrom('before' as const, 'acceptance' as const, 'verify' as const),
   origin: record(
     { context, door: fc.constantFrom('gate' as const, 'pam' as const, 'cli' as const), service: given, rhost: given, tty: given },
     { requiredKeys: ['context', 'door'] },
   ),
   files,
   session,
+  circumstances,
   readings,
   timedOut: fc.boolean(),
 });
@@ -126,6 +133,7 @@ export const QUESTION: Question = {
   origin: { context: 'ssh', door: 'gate', service: 'ssh', rhost: '192.0.2.7', tty: '/dev/pts/3' },
   files: [{ context: 'ssh', sealed: '{}', wrong: '' }],
   session: { connection: { pid: 1, startTicks: 2, bootId: '01234567-89ab-cdef-0123-456789abcdef' }, keyDigest: 'ab'.repeat(32) },
+  circumstances: { groups: ['alice', 'ops'], keyType: 'ssh-ed25519', firstFactor: true },
   readings: [{ passphrase: 'correct horse', proof: { kind: 'codes', codes: ['123456', '654321'] } }],
   timedOut: false,
 };

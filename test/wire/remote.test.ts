@@ -8,7 +8,7 @@ import { before, describe, it } from 'node:test';
 import type { DeviceFile, Found } from '../../src/system/secrets.ts';
 import type { Reason } from '../../src/verdict/reasons.ts';
 import { connectForEach, connectOnce, remoteVerifier } from '../../src/wire/remote.ts';
-import type { Outcome, Verifier } from '../../src/wire/verifier.ts';
+import { NOTHING_KNOWN, type Outcome, type Verifier } from '../../src/wire/verifier.ts';
 import { MAX_LINE, parseQuestion, printAnswer } from '../../src/wire/question.ts';
 import { HOST_HEADER, PASSPHRASE_HEADER, sealed } from '../seal/sealed.ts';
 import { sleep } from '../support/process.ts';
@@ -43,7 +43,7 @@ async function verifierAt(
   const origin = { user: 'alice', uid: 1000, context: 'ssh', door: 'gate' } as const;
   const files = [{ context: 'ssh', found }, ...others];
   const wire = connectNow ? await connectOnce(socket, DEADLINE_MS) : connectForEach(socket, DEADLINE_MS);
-  return { verifier: remoteVerifier({ wire, origin, files, refuse }), recorded };
+  return { verifier: remoteVerifier({ wire, origin, files, circumstances: NOTHING_KNOWN, refuse }), recorded };
 }
 
 async function refusesAt(socket: string, why: RegExp): Promise<void> {

@@ -38,8 +38,9 @@ const METHODS: Readonly<Record<Method, string>> = {
   step_up: 'by codes in a row',
   recovery: 'by a recovery code',
   same_connection: 'same connection',
-  trusted: 'trusted source',
-  unenrolled: 'not enrolled',
+  remembered: 'by an earlier code',
+  rule: 'by a rule',
+  unenrolled: 'not enrolled yet',
 };
 
 /** What an administrator can do about a refusal, by reason. */
@@ -50,7 +51,7 @@ const ADVICE: Readonly<Record<Reason, string>> = {
   wrong_passphrase: 'only the user knows the passphrase; if it is forgotten, notp-enroll USER --replace',
   step_up_required:
     'tell the user to type two consecutive codes, three if the detail says so, or a recovery code; if the user did not make these tries, somebody is guessing: check the sources',
-  not_enrolled: 'notp-enroll USER enrols the user; `unenrolled` in notp.toml decides about users without an enrolment',
+  not_enrolled: 'notp-enroll USER enrols the user; a rule with enrol_by in notp.toml lets users in until they have enrolled',
   revoked: 'somebody revoked it: notp audit --event revoke --user USER shows when; notp-enroll USER enrols the user again',
   stale_enrolment: 'an old copy of the sealed file came back: restore the current one from a backup, or notp-enroll USER --replace',
   bad_secret_file: 'the detail says what is wrong with the file; fix its owner and mode, or notp-enroll USER --replace',

@@ -4,6 +4,7 @@ import { isatty } from 'node:tty';
 import { examine } from '../../doctor/doctor.ts';
 import { couldCheck, type Finding } from '../../doctor/finding.ts';
 import type { Config } from '../../system/config.ts';
+import { messageOf, NotpError } from '../../error.ts';
 import { printResult, sayHint } from '../../terminal/printer.ts';
 import { outputTraits } from '../../terminal/traits.ts';
 import { doctorScreen } from './screen.ts';
@@ -18,6 +19,8 @@ export interface DoctorCommandOptions {
 
 /** The width of output that does not go to a terminal. */
 const PIPED_COLUMNS = 100;
+/** The id of the finding that doctor itself failed. */
+const NOT_RUN = 'doctor';
 
 /** Gives 1 if a check failed, 3 if sshd or its users could not be checked, else 0. */
 export async function doctor(config: Config, { users, sshdConfig, json }: DoctorCommandOptions, now: () => number): Promise<number> {
@@ -33,6 +36,24 @@ export async function doctor(config: Config, { users, sshdConfig, json }: Doctor
   if (!json && failed) sayHint(hintFor(findings));
   if (failed) return 1;
   return couldCheck(findings) ? 0 : 3;
+}
+
+/** Whoever reads JSON must not take an empty output for a clean one: an error of doctor itself is a finding there too. */
+async function told(json: boolean, work: () => Promise<number>): Promise<number> {
+  try {
+    return await work();
+  } catch (error) {
+    const fix = error instanceof NotpError ? (error.hint ?? '') : '';
+    const finding: Finding = {
+      id: NOT_RUN,
+      severity: 'fail',
+      title: 'notp doctor could not check anything',
+      detail: messageOf(error),
+      fix,
+    };
+    if (json) printResult(`${JSON.stringify(finding)}\n`);
+    throw error;
+  }
 }
 
 function screen(): { columns: number; colour: boolean; utf8: boolean } {
@@ -60,7 +81,7 @@ export function addDoctor(program: Command, { now }: Surroundings, finish: Finis
     .option('--json', 'print one JSON object for each check')
     .addHelpText('after', '\nExit codes: 0 no check failed, 1 a check failed, 3 sshd or its users could not be checked.')
     .action(async (flags: DoctorFlags) => {
-      const config = configOf(flags);
-      finish(await doctor(config, { users: flags.user, sshdConfig: flags.sshdConfig, json: flags.json === true }, now));
+      const json = flags.json === true;
+      finish(await told(json, () => doctor(configOf(flags), { users: flags.user, sshdConfig: flags.sshdConfig, json }, now)));
     });
 }

@@ -4,6 +4,7 @@ import { common, configOf, wholeNumber, type CommonFlags, type Finish, type Surr
 
 interface PamFlags extends CommonFlags {
   readonly firstPass?: boolean;
+  readonly before?: boolean;
   readonly promptTty?: boolean;
 }
 
@@ -20,11 +21,15 @@ export function addDoors(program: Command, surroundings: Surroundings, finish: F
   common(program.command('pam'))
     .description('for pam_exec: check the code on stdin for PAM_USER')
     .option('--first-pass', "exit 0 only in the first pass of sshd's PAM stack (to branch to the password)")
+    .option('--before', 'exit 0 where a rule asks for no code, without a question (a line before the one that asks)')
     .option('--prompt-tty', 'ask on the terminal that PAM_TTY names (sudo, su, login)')
     .action(async (flags: PamFlags) => {
       const { firstPass, pam } = await import('../../doors/pam.ts');
       if (flags.firstPass === true) finish(firstPass(surroundings.environment));
-      else finish(await pam({ ...surroundings, promptTty: flags.promptTty === true, configuration: () => configOf(flags) }));
+      else {
+        const [before, promptTty] = [flags.before === true, flags.promptTty === true];
+        finish(await pam({ ...surroundings, before, promptTty, configuration: () => configOf(flags) }));
+      }
     });
   common(program.command('serve'))
     .description("for systemd: decide for one user behind that user's socket, or for all users at the PAM door")

@@ -41,12 +41,13 @@ export function statusScreen(all: readonly Facts[], screen: StatusScreen): strin
 }
 
 function block(facts: Facts, screen: StatusScreen): string {
-  const { context, user, state, problem, seal, created, last_accepted, recovery_left } = facts;
+  const { context, user, state, problem, seal, created, last_accepted, recovery_left, token } = facts;
   const at = (time: string): string => `${minuteOf(time)} UTC (${distanceOf(time, screen.nowMs)})`;
   const rows: (readonly [string, string])[] = [['state', SAYS[state]]];
   // For the other states the texts above are enough.
   if (problem !== null && ['bad', 'stale'].includes(state)) rows.push(['problem', escapeControls(problem)]);
   if (seal !== null) rows.push(['seal', seal]);
+  if (token !== undefined) rows.push(['token', escapeControls(`${token.model} ${token.serial}`.trim())]);
   if (created !== null) rows.push(['made', at(created)]);
   rows.push(['last login', last_accepted === null ? 'never' : at(last_accepted)]);
   if (logsInOnceFixed(state)) rows.push(['tries left', triesOf(facts, screen)], ['recovery codes', `${String(recovery_left)} left`]);

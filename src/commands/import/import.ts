@@ -23,6 +23,8 @@ interface ImportFlags extends CommonFlags {
   readonly from?: ImportFormat | LoginFormat;
   readonly file?: string;
   readonly user?: string;
+  readonly serial?: string;
+  readonly assign?: string;
   readonly seal?: 'host' | 'passphrase';
   readonly dryRun?: boolean;
   readonly replace?: boolean;
@@ -37,20 +39,28 @@ interface ImportFlags extends CommonFlags {
 }
 
 const EXAMPLES = `
-Secrets of other services are for you alone; their format is detected.
-For a login, name the PAM module that asked for its codes before (--from):
+Secrets of other services are for you alone; their format is detected, also
+in files of Aegis, 2FAS, Ente, andOTP, FreeOTP+, Stratum, Bitwarden, KeePassXC,
+1Password, Proton, pass and gopass.
+For a login, name the PAM module that asked for its codes before, or the
+format of the file that came with the tokens (--from):
   google-authenticator  ~/.google_authenticator, of one user
   pam-oath              its users file, of many users; only root
+  pskc                  hardware tokens, RFC 6030; only root
+  csv                   hardware tokens, as for Entra; only root
 The phones keep working, and no used code works again.
 
 Examples:
   notp import github                              type or paste it, hidden
   zbarimg -q --raw code.png | notp import github  a picture of a QR code
   notp import phone --file transfer.txt           otpauth-migration URIs
+  notp import phone --file aegis.json             a backup of another app
   notp import work --file ~/old/work              a file of the Python notp
   notp import --from google-authenticator         your own login
   sudo notp import --from google-authenticator --user alice --dry-run
-  sudo notp import --from pam-oath --file /etc/users.oath`;
+  sudo notp import --from pam-oath --file /etc/users.oath
+  sudo notp import --from pskc --file tokens.xml --user alice --serial 4711
+  sudo notp import --from csv --file tokens.csv --assign owners.csv`;
 
 /** Adds `import`. */
 export function addImport(program: Command, { now }: Surroundings, finish: Finish): void {
@@ -64,7 +74,9 @@ export function addImport(program: Command, { now }: Surroundings, finish: Finis
       ]),
     )
     .option('--file <file>', 'read the secret from a file, "-" for stdin (default: stdin, or the terminal)')
-    .option('--user <name>', 'user of the login (only root can name another user); with pam-oath: import only this user')
+    .option('--user <name>', 'user of the login (only root can name another user); with many: import only this user')
+    .option('--serial <number>', 'serial number of the hardware token of --user')
+    .option('--assign <file>', 'whose hardware tokens they are: a user, a comma and a serial number on each line')
     .addOption(new Option('--seal <kind>', 'how to seal a login (default: host for root, else passphrase)').choices(['host', 'passphrase']))
     .option('--dry-run', 'show which logins would be imported, and change nothing')
     .option('--replace', 'replace an existing secret of that name, or an existing enrolment');
@@ -84,12 +96,15 @@ function addSecretOptions(command: Command): Command {
     .option('--period <seconds>', 'seconds that each code of a bare secret is shown', wholeNumber(MIN_PERIOD_SECONDS, MAX_PERIOD_SECONDS))
     .addOption(new Option('--algorithm <name>', 'hash algorithm of a bare secret').choices(ALGORITHMS))
     .addOption(passphraseFileOption())
-    .option('--new-passphrase-file <file>', 'seal with this passphrase, if --passphrase-file opens a file of the Python notp')
+    .option('--new-passphrase-file <file>', 'seal with this passphrase, if --passphrase-file opens a locked file')
     .option('--json', JSON_LINES);
 }
 
 async function runImport(context: string | undefined, flags: ImportFlags, now: () => number): Promise<number> {
   const config = configOf(flags);
+  if (flags.from === 'pskc' || flags.from === 'csv') return await importTokens(config, context, { ...flags, from: flags.from }, now);
+  if (flags.serial !== undefined || flags.assign !== undefined)
+    throw new NotpError('usage', '--serial and --assign are for hardware tokens', 'give --from pskc or --from csv');
   if (flags.from === 'pam-oath') return await importUsersFile(config, context, flags, now);
   if (flags.from === 'google-authenticator' && (context === undefined || config.contexts.includes(context)))
     return await importLogin(config, context ?? config.context, flags, now);
@@ -103,15 +118,35 @@ async function importLogin(config: Config, context: string, flags: ImportFlags, 
   return await importGoogleAuthenticator(config, { ...options, ...switches(flags) }, now);
 }
 
-async function importUsersFile(config: Config, context: string | undefined, flags: ImportFlags, now: () => number): Promise<number> {
+/** Refuses what the logins of many users cannot have. */
+function refuseForMany(context: string | undefined, { seal }: ImportFlags): void {
   if (context !== undefined)
     throw new NotpError('usage', 'the logins of a users file get the contexts of notp.toml', 'leave out the name; --user imports one user');
-  if (flags.seal === 'passphrase')
+  if (seal === 'passphrase')
     throw new NotpError(
       'usage',
       'the logins of a users file are sealed with the key of the host',
       'leave out --seal: only the users themselves know a passphrase',
     );
+}
+
+async function importTokens(
+  config: Config,
+  context: string | undefined,
+  flags: ImportFlags & { readonly from: 'pskc' | 'csv' },
+  now: () => number,
+): Promise<number> {
+  refuseForMany(context, flags);
+  if (flags.issuer !== undefined || flags.account !== undefined || flags.newPassphraseFile !== undefined)
+    throw new NotpError('usage', 'hardware tokens have no issuer, account or passphrase', 'leave out these options');
+  const { importTokenFile } = await import('./token-file.ts');
+  const { from, user, file, serial, assign, passphraseFile } = flags;
+  const given = givenIn(flags);
+  return await importTokenFile(config, { from, user, file, serial, assign, passphraseFile, given, ...switches(flags) }, now);
+}
+
+async function importUsersFile(config: Config, context: string | undefined, flags: ImportFlags, now: () => number): Promise<number> {
+  refuseForMany(context, flags);
   if (Object.keys(givenIn(flags)).length > 0 || flags.passphraseFile !== undefined || flags.newPassphraseFile !== undefined)
     throw new NotpError('usage', 'a users file already has these parameters', 'leave out the options for bare secrets and passphrases');
   const { importPamOath } = await import('./pam-oath.ts');

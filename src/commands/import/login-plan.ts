@@ -2,6 +2,7 @@
 import { NotpError } from '../../error.ts';
 import { shellCommand } from '../../otp/escape.ts';
 import type { Config } from '../../system/config.ts';
+import type { LoginFormat } from '../../terminal/choices.ts';
 import { isRoot, SERVICE_USER, userByName, type User } from '../../system/users.ts';
 import { withOpenedKey } from '../../state/credentials.ts';
 import { statePlace, type StatePlace } from '../../state/place.ts';
@@ -28,9 +29,13 @@ export function loginPlan(config: Config, name: string | undefined, seal: 'host'
 }
 
 /** The state of the host, for the logins of many users. Throws `not_permitted` or `failed`. */
-export function hostPlace(config: Config): StatePlace {
+export function hostPlace(config: Config, from: LoginFormat): StatePlace {
   if (!isRoot())
-    throw new NotpError('not_permitted', 'only root can import the logins of others', 'sudo notp import --from pam-oath --file FILE');
+    throw new NotpError(
+      'not_permitted',
+      'only root can import the logins of others',
+      shellCommand`sudo notp import --from ${from} --file FILE`,
+    );
   return serviceState(config, 'the import of a users file needs');
 }
 

@@ -5,6 +5,7 @@ import { isatty } from 'node:tty';
 import { NotpError } from '../../error.ts';
 import { escapeControls, shellCommand } from '../../otp/escape.ts';
 import { MAX_GOOGLE_AUTHENTICATOR_BYTES } from '../../otp/pam-google-authenticator.ts';
+import { MAX_TOKEN_FILE_BYTES } from '../../formats/tokens.ts';
 import { MAX_PAM_OATH_BYTES } from '../../otp/pam-oath.ts';
 import type { Waiting } from '../../system/bytes.ts';
 import { sayLine } from '../../terminal/printer.ts';
@@ -48,16 +49,33 @@ export async function googleAuthenticatorText(file: string | undefined, user: Us
 
 /** The users file of pam_oath: `file` (`-`: stdin), else stdin unless it is a terminal. Throws `usage`. */
 export async function pamOathText(file: string | undefined, waiting: Waiting): Promise<LoginText> {
-  if (file === undefined && isatty(STDIN))
-    throw new NotpError(
-      'usage',
-      '--file is missing: notp needs the users file',
-      'give --file with the file that usersfile= names in /etc/pam.d',
-    );
+  const missing = [
+    '--file is missing: notp needs the users file',
+    'give --file with the file that usersfile= names in /etc/pam.d',
+  ] as const;
+  return await rootsText(file, waiting, MAX_PAM_OATH_BYTES, missing);
+}
+
+/** A file of hardware tokens, in the same way. */
+export async function tokenFileText(file: string | undefined, waiting: Waiting): Promise<LoginText> {
+  const missing = [
+    '--file is missing: notp needs the file of the tokens',
+    'give --file with the file that the maker of the tokens has delivered',
+  ] as const;
+  return await rootsText(file, waiting, MAX_TOKEN_FILE_BYTES, missing);
+}
+
+async function rootsText(
+  file: string | undefined,
+  waiting: Waiting,
+  maxBytes: number,
+  [missing, hint]: readonly [missing: string, hint: string],
+): Promise<LoginText> {
+  if (file === undefined && isatty(STDIN)) throw new NotpError('usage', missing, hint);
   try {
-    if (file === undefined || file === '-') return { text: await stdinText(waiting, MAX_PAM_OATH_BYTES), file: undefined };
+    if (file === undefined || file === '-') return { text: await stdinText(waiting, maxBytes), file: undefined };
     const named = path.resolve(file);
-    return { text: readAsCaller(named, MAX_PAM_OATH_BYTES), file: named };
+    return { text: readAsCaller(named, maxBytes), file: named };
   } catch (error) {
     if (!(error instanceof NotpError)) throw error;
     throw new NotpError(

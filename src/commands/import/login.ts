@@ -10,7 +10,7 @@ import { keptRecoveryCodes } from '../../otp/recovery.ts';
 import type { Account, Credential } from '../../otp/uri.ts';
 import type { Target } from './target.ts';
 import { printSealedFile, registrationOf } from '../../seal/file.ts';
-import type { Payload } from '../../seal/seal.ts';
+import type { Payload, TokenNames } from '../../seal/seal.ts';
 import type { Config } from '../../system/config.ts';
 import { asUser } from '../../system/privileges.ts';
 import type { User } from '../../system/users.ts';
@@ -33,6 +33,13 @@ export interface ForeignLogin {
   readonly lastStep: number | undefined;
   /** One line for each thing that is not carried over. */
   readonly notes: readonly string[];
+  /** Of a hardware token. */
+  readonly token?: TokenNames | undefined;
+}
+
+/** A hardware token in a record: its serial number, and the model if that is known. */
+function tokenInWords({ serial, model }: TokenNames): string {
+  return `token ${serial}${model === '' ? '' : ` (${model})`}`;
 }
 
 /** `credential` with issuer and account like those of an enrolment, for a later export to another phone. */
@@ -70,13 +77,13 @@ export async function storeLogin(
   { passphrase, opening, replace, otherThan }: Storing,
 ): Promise<Stored> {
   const { origin, now, config } = target;
-  const { credential, emergency, lastStep = -1 } = foreign;
+  const { credential, emergency, lastStep = -1, token } = foreign;
   const marks = marksOf(foreign, state.hostKey);
   const others = await findOtherDevices(target, state, { credential, marks, passphrase: passphrase ?? opening });
   const chosen = await chosenMarks(target, state, marks);
   const id = chosen.idFor(newId());
   const secret: ImportedSecret = { credential, marks, chosen, id, others, otherThan };
-  const payload: Payload = { ...credential, recovery: keptRecoveryCodes(emergency, randomBytes) };
+  const payload: Payload = { ...credential, recovery: keptRecoveryCodes(emergency, randomBytes), token };
   const sealed = sealPayload(target, payload, passphrase, state, id);
   const first = firstState(config.policy, emergency.length, now());
   const asForeign = { ...first, lastStep: credential.type === 'hotp' ? credential.counter - 1 : lastStep };
@@ -85,7 +92,15 @@ export async function storeLogin(
     start = await startState(target, secret, fresh, before);
     return start.state;
   };
-  const enrolment = { origin, ...registrationOf(sealed), state: asForeign, goOn, event: 'import', replace } as const;
+  const enrolment = {
+    origin,
+    ...registrationOf(sealed),
+    state: asForeign,
+    goOn,
+    event: 'import',
+    detail: token && tokenInWords(token),
+    replace,
+  } as const;
   await storeRegistered({ ...target, enrolment, bytes: printSealedFile(sealed), state }, () => undefined);
   return { id: sealed.id, notes: start.notes, left: recoveryLeft(start.state) };
 }

@@ -84,10 +84,10 @@ interface Done {
 /** Prints the JSON line of one token. */
 function printToken(
   { options }: RunningImport,
-  { user, line, credential, notes }: Placed['token'],
+  { user, line, credential, notes, token }: Placed['token'],
   { id, context, file, left, result }: Done,
 ): void {
   if (!options.json) return;
-  const facts = { id, user, context, seal: 'host', file, type: credential.type, line, result, recovery_left: left, notes };
+  const facts = { id, user, context, seal: 'host', file, type: credential.type, line, result, recovery_left: left, notes, token };
   printResult(JSON.stringify(facts) + '\n');
 }

@@ -18,9 +18,10 @@ import { asUser } from '../../system/privileges.ts';
 import { findSealed, sealedPath } from '../../system/secrets.ts';
 import { givenNewPassphrase, givenPassphrase, patience } from '../../terminal/ask-passphrase.ts';
 import type { ImportFormat } from '../../terminal/choices.ts';
-import { bareCredential, readSource, type Source, type GivenParameters } from './read-source.ts';
+import type { Skipped } from '../../formats/format.ts';
+import { bareCredential, readInput, skippedLine, type GivenParameters, type Secrets, type Source } from './read-source.ts';
 import { contextNames } from './names.ts';
-import { conversationBeside, sourceText } from './source.ts';
+import { conversationBeside, MAX_SOURCE_BYTES, sourceBytes, textOf, type SourceBytes } from './source.ts';
 import { openEnrolments } from '../../enrolment/open.ts';
 import { dropCounter, setCounter, type Own } from '../../enrolment/own-secrets.ts';
 import { newHeader, sealByPassphrase } from '../../enrolment/sealing.ts';
@@ -34,16 +35,19 @@ export interface ImportOptions {
   readonly given: GivenParameters;
   readonly replace: boolean;
   readonly json: boolean;
-  /** The passphrase to seal with. It also opens a file of the Python notp; `newPassphraseFile` seals if it is given. */
+  /** The passphrase to seal with. It also opens a locked file; `newPassphraseFile` seals if it is given. */
   readonly passphraseFile: string | undefined;
   readonly newPassphraseFile: string | undefined;
 }
 
+/** Any further skipped entries are only counted. */
+const MAX_LINES = 20;
+
 export async function importSecrets(own: Own, options: ImportOptions): Promise<number> {
   refuseSecret(contextName(options.context));
   const waiting = patience(own.now);
-  const source = readAny(await sourceText(options.file, waiting), options, own.now());
-  const { credentials, passphrase } = await openSource(source, options, waiting);
+  const source = readAny(await sourceBytes(options.file, waiting), options, own.now());
+  const { credentials, skipped, passphrase } = await openSource(source, options, waiting);
   // Refuse names that do not fit into a URI, since such a secret could never be exported.
   for (const credential of credentials) otpauthUri(credential);
   const named = contextNames(options.context, credentials);
@@ -55,14 +59,25 @@ export async function importSecrets(own: Own, options: ImportOptions): Promise<n
     printImported(own, context, credential, stored.get(context) ?? '', options.json);
     credential.secret.fill(0);
   }
+  printSkipped(skipped, named.size, options.json);
   return 0;
 }
 
+function printSkipped(skipped: readonly Skipped[], imported: number, json: boolean): void {
+  if (json) for (const each of skipped) printResult(JSON.stringify({ context: null, result: 'skipped', ...each }) + '\n');
+  if (skipped.length === 0) return;
+  sayLine(`Imported ${String(imported)} of ${String(imported + skipped.length)} secrets`);
+  sayLine(`Skipped: ${String(skipped.length)}`);
+  for (const each of skipped.slice(0, MAX_LINES)) sayLine(`  ${skippedLine(each)}`);
+  if (skipped.length > MAX_LINES) sayLine(`  and ${String(skipped.length - MAX_LINES)} more`);
+}
+
 /** A google-authenticator file has no issuer and account. Its emergency codes and used steps matter for logins only. */
-function readAny(text: string, { from, given }: ImportOptions, nowMs: number): Source {
-  if (from !== 'google-authenticator') return readSource(text, from, given);
+function readAny(input: SourceBytes, { from, given }: ImportOptions, nowMs: number): Source {
+  if (from !== 'google-authenticator') return readInput(input, from, given);
   const { issuer = '', account = '' } = given;
-  return { kind: 'credentials', credentials: [{ ...parseGoogleAuthenticator(text, nowMs).credential, issuer, account }] };
+  const { credential } = parseGoogleAuthenticator(textOf(input.name, input.bytes, MAX_SOURCE_BYTES), nowMs);
+  return { kind: 'credentials', credentials: [{ ...credential, issuer, account }], skipped: [] };
 }
 
 /** The secrets. The password that opened a file also seals them, unless a new passphrase is given. */
@@ -70,19 +85,25 @@ async function openSource(
   source: Source,
   { given, context, file, passphraseFile, newPassphraseFile }: ImportOptions,
   waiting: Waiting,
-): Promise<{ credentials: readonly Credential[]; passphrase: string | undefined }> {
-  if (source.kind === 'credentials') return { credentials: source.credentials, passphrase: undefined };
-  const question = 'Password of the Python notp file: ';
+): Promise<Secrets & { passphrase: string | undefined }> {
+  if (source.kind === 'credentials') return { ...source, passphrase: undefined };
+  const program = source.kind === 'locked' ? source.program : 'the Python notp';
+  const question = `Password of the ${source.kind === 'locked' ? program : 'Python notp'} file: `;
   const password = await givenPassphrase(passphraseFile, question, waiting, () => conversationBeside(file, waiting));
-  const secret = openPythonNotp(source.file, password);
-  if (secret === undefined)
+  const secrets =
+    source.kind === 'locked' ? source.open(password) : bareSecret(openPythonNotp(source.file, password), { account: context, ...given });
+  if (secrets === undefined)
     throw new NotpError(
       'refused',
-      'the password does not open this file of the Python notp',
+      `the password does not open this file of ${program}`,
       'try again; if the password is right, the file was cut off or changed; nothing was imported',
     );
   const passphrase = passphraseFile !== undefined && newPassphraseFile === undefined ? password : undefined;
-  return { credentials: [bareCredential(secret, { account: context, ...given })], passphrase };
+  return { ...secrets, passphrase };
+}
+
+function bareSecret(secret: Uint8Array | undefined, given: GivenParameters): Secrets | undefined {
+  return secret && { credentials: [bareCredential(secret, given)], skipped: [] };
 }
 
 /** Refuses a name that looks like a secret, and does not repeat it. */

@@ -1,23 +1,34 @@
 /** Reads a secret for `notp import` from a file, stdin or the terminal. Never from the command line. */
 import { isatty } from 'node:tty';
 import { errnoOf, messageOf, NotpError } from '../../error.ts';
+import { MAX_EXPORT_BYTES } from '../../formats/formats.ts';
 import { fileUpTo, stdinUpTo, type Waiting } from '../../system/bytes.ts';
 import { openConversation, type Conversation } from '../../terminal/conversation.ts';
 import { openTerminal, type Terminal } from '../../terminal/terminal.ts';
 
-/** Some hundred accounts; more than any phone shows at once. */
+/** Of text: some hundred accounts, more than any phone shows at once. Files of other programs may be larger: MAX_EXPORT_BYTES. */
 export const MAX_SOURCE_BYTES = 256 * 1024;
 const STDIN = 0;
 /** Tab, line feed, carriage return, space. */
 const BLANKS = [9, 10, 13, 32];
 
+/** What was read, and its name for messages. */
+export interface SourceBytes {
+  readonly bytes: Uint8Array;
+  readonly name: string;
+}
+
 /**
- * The text of `file` (`-`: stdin), or of stdin unless it is a terminal, or else the line typed at a hidden prompt. Throws
- * `usage` or `refused`.
+ * The content of `file` (`-`: stdin), or of stdin unless it is a terminal, or else the line typed at a hidden prompt: up to a byte more
+ * than MAX_EXPORT_BYTES. Throws `usage` or `refused`.
  */
-export async function sourceText(file: string | undefined, waiting: Waiting): Promise<string> {
-  if (file !== undefined && file !== '-') return fileText(file, MAX_SOURCE_BYTES);
-  if (!isatty(STDIN)) return await stdinText(waiting, MAX_SOURCE_BYTES);
+export async function sourceBytes(file: string | undefined, waiting: Waiting): Promise<SourceBytes> {
+  if (file !== undefined && file !== '-') return { bytes: readFile(file, MAX_EXPORT_BYTES), name: file };
+  if (!isatty(STDIN)) return { bytes: await readAllOfStdin(waiting, MAX_EXPORT_BYTES), name: 'stdin' };
+  return { bytes: Buffer.from(await typedLine(waiting)), name: 'the line' };
+}
+
+async function typedLine(waiting: Waiting): Promise<string> {
   const conversation = openConversation(waiting);
   try {
     const answer = await conversation.ask('Secret (otpauth URI or base32; it is not shown): ', {

@@ -36,7 +36,7 @@ export async function setup(
 ): Promise<number> {
   if (options.apply && !isRoot())
     throw new NotpError('not_permitted', 'only root can set up', shellCommand`sudo notp setup ${options.door} --apply`);
-  const plan = planFor(options.door, scopeOf(options.door, options.named));
+  const plan = planFor(options.door, scopeOf(options.door, options.named), config);
   if (plan.changes.length === 0) {
     sayHint(`${options.door} is already set up for ${describeScope(plan.scope)}: there is nothing to change`);
     return 0;

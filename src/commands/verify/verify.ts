@@ -11,7 +11,7 @@ import type { Config } from '../../system/config.ts';
 import { lineFrom, openConversation, readStdinLine } from '../../terminal/conversation.ts';
 import { printResult } from '../../terminal/printer.ts';
 import { openVerifier } from '../../login/open.ts';
-import type { Outcome, Verifier } from '../../wire/verifier.ts';
+import { NOTHING_KNOWN, type Outcome, type Verifier } from '../../wire/verifier.ts';
 import { passphraseFromFile } from '../../terminal/ask-passphrase.ts';
 import { userNamed } from '../../enrolment/whose.ts';
 import type { Command } from 'commander';
@@ -31,7 +31,7 @@ export async function verify(config: Config, options: VerifyOptions, now: () => 
     hint: ({ name }) => shellCommand`sudo notp verify --user ${name}`,
   });
   const origin: Origin = { user: user.name, uid: user.uid, context: contextName(options.context), door: 'cli' };
-  const verifier = await openVerifier({ config, contexts: [origin.context], user, origin, now });
+  const verifier = await openVerifier({ config, contexts: [origin.context], user, origin, circumstances: NOTHING_KNOWN, now });
   try {
     const waiting = { deadlineMs: now() + config.gate.timeoutMs, interrupt: onEndingSignals() };
     const outcome = await askAndJudge(verifier, config, options, waiting);

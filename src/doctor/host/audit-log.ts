@@ -3,7 +3,8 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { verifyLog, type Report, type VerifyOptions } from '../../audit/verify.ts';
 import { isLost, lostHead } from '../../audit/resume.ts';
-import { messageOf } from '../../error.ts';
+import { errnoOf, messageOf } from '../../error.ts';
+import { shellCommand } from '../../otp/escape.ts';
 import { SLOTS, slotsOf } from '../../store/backlog.ts';
 import type { ChainHead, KeptLine } from '../../store/store.ts';
 import type { User } from '../../system/users.ts';
@@ -12,6 +13,7 @@ import { logIdFile } from '../../state/log-id.ts';
 import type { StatePlace } from '../../state/place.ts';
 import { tryAppend } from '../../state/trying.ts';
 import { ok, type Finding } from '../finding.ts';
+import { mountOf } from './mounts.ts';
 import { permissionFix, WRITE_OF_ALL } from './trust.ts';
 
 /** Only this much of the end of a longer log is verified, which takes a few seconds. `notp audit verify` checks all of it. */
@@ -44,7 +46,7 @@ export async function examineLog(state: State, place: StatePlace, known: Known):
         severity: 'fail',
         title: 'The audit log cannot be appended to',
         detail: messageOf(error),
-        fix: permissionFix(of, place.owner, { mode, shared: WRITE_OF_ALL }),
+        fix: fixFor(error, of) ?? permissionFix(of, place.owner, { mode, shared: WRITE_OF_ALL }),
       },
     ];
   }
@@ -63,6 +65,19 @@ export async function examineLog(state: State, place: StatePlace, known: Known):
           fix: 'check for a full disk, a quota or a read-only file system; notp then writes them with its next record',
         };
   return [appended, await examineChain(state, place, known)];
+}
+
+/** Where the mode is not what is wrong. */
+function fixFor(error: unknown, file: string): string | undefined {
+  switch (errnoOf(error)) {
+    case 'EROFS':
+      return shellCommand`mount -o remount,rw ${mountOf(file).mount}, and systemctl stop 'notp@*.service'`;
+    case 'ENOSPC':
+    case 'EDQUOT':
+      return shellCommand`make room: df -h ${path.dirname(file)}`;
+    default:
+      return undefined;
+  }
 }
 
 /** Throws if `owner` cannot create files in `folder`. access(2) would not do: it checks the real user, which is root. */

@@ -1,5 +1,6 @@
 /** Checks of the clock: codes depend on it, so it must be right, and it must not be behind a code that was already accepted. */
 import { spawnSync } from 'node:child_process';
+import * as fs from 'node:fs';
 import { shellCommand } from '../../otp/escape.ts';
 import type { Config } from '../../system/config.ts';
 import type { Enrolment } from '../../store/store.ts';
@@ -8,6 +9,8 @@ import { ok, type Finding } from '../finding.ts';
 
 const TIMEDATECTL = '/usr/bin/timedatectl';
 const TIMEOUT_MS = 10_000;
+/** Names the container manager, where there is one; see os-release in systemd's container interface. */
+const CONTAINER = '/run/systemd/container';
 
 /** `skewMs`: how far this host's clock is ahead of the store's, which then decides; undefined if the store has no clock of its own. */
 export function examineClock(config: Config, enrolments: readonly Enrolment[], nowMs: number, skewMs?: number): Finding[] {
@@ -40,6 +43,15 @@ function examineSynchronisation(): Finding {
   });
   if (status === 0 && stdout.trim() === 'yes') return ok('clock-synchronised', 'The clock is synchronised');
   const saysNo = status === 0 && stdout.trim() === 'no';
+  // A container has the clock of its host, and can neither set it nor see who does.
+  if (saysNo && fs.existsSync(CONTAINER))
+    return {
+      id: 'clock-synchronised',
+      severity: 'info',
+      title: 'The clock is that of the host of this container',
+      detail: '',
+      fix: 'check it there: timedatectl',
+    };
   const title = saysNo
     ? 'The clock is not synchronised: codes are refused when it is more than a minute off'
     : 'It is not known whether the clock is synchronised';

@@ -1,38 +1,53 @@
-/** The files that sshd, PAM and the passwd database read as root: anyone who can write one of them decides who gets in. */
+/** The files that sshd, PAM, systemd and the passwd database read as root: anyone who can write one of them decides who gets in. */
 import * as fs from 'node:fs';
 import * as path from 'node:path';
+import { shellCommand } from '../../otp/escape.ts';
+import { usersByUid } from '../../system/users.ts';
 import { ok, type Finding } from '../finding.ts';
 import { execWords, modulesOf, notpLine, pamFiles, pamStack, TYPES, type PamModule } from '../pam/stack.ts';
-import { whyUntrusted } from './trust.ts';
+import { permissionFix, untrustedPart } from './trust.ts';
 
 const ID = 'read-by-root';
-const ACCOUNTS = ['/etc/passwd', '/etc/shadow', '/etc/group', '/etc/nsswitch.conf'];
+const ALWAYS = [
+  ...['/etc/passwd', '/etc/shadow', '/etc/group', '/etc/nsswitch.conf', '/etc/shells'],
+  ...['/etc/ld.so.preload', '/etc/ld.so.conf', '/etc/ld.so.cache'],
+];
+/** What pam_env(8) reads unless its line names other files. */
+const ENVIRONMENT = ['/etc/environment', '/etc/security/pam_env.conf'];
 /** The folders in which libpam looks for a module without a path. */
 const MODULE_FOLDERS = '/{usr/,}lib{,64}/{,*/}security';
 
-/** `sshd`: files and folders of its configuration. `services`: PAM services, whose files, modules and programs are checked. */
-export function examineReadByRoot(sshd: readonly string[], services: readonly string[]): Finding[] {
-  const files = [...sshd, ...ACCOUNTS, ...services.flatMap(readByPam)].filter((file) => fs.existsSync(file));
+/** `others`: files and folders that sshd and systemd read. `services`: PAM services, whose files, modules and programs are checked. */
+export function examineReadByRoot(others: readonly string[], services: readonly string[]): Finding[] {
+  const files = [...others, ...ALWAYS, ...services.flatMap(readByPam)].filter((file) => fs.existsSync(file));
   // A folder that others can write is reported once, not for each file in it.
-  const wrong = new Map<string, string>();
+  const wrong = new Map<string, { readonly file: string; readonly part: string }>();
   for (const file of new Set(files)) {
-    const other = whyUntrusted(file);
-    if (other !== undefined && !wrong.has(other)) wrong.set(other, file);
+    const { part, why } = untrustedPart(file) ?? {};
+    if (part !== undefined && !wrong.has(`${part} ${why ?? ''}`)) wrong.set(`${part} ${why ?? ''}`, { file, part });
   }
-  if (wrong.size === 0) return [ok(ID, 'Only root can change the files that sshd and PAM read')];
-  return [...wrong].map(([other, file]) => ({
+  if (wrong.size === 0) return [ok(ID, 'Only root can change the files that sshd, PAM and systemd read')];
+  return [...wrong].map(([other, { file, part }]) => ({
     id: ID,
     severity: 'fail',
-    title: 'A file that sshd or PAM reads as root can be changed by users other than root',
+    title: 'A file that sshd, PAM or systemd reads as root can be changed by users other than root',
     detail: `${file}: ${other}`,
-    fix: 'chown root and chmod go-w the named file or folder',
+    fix: fixFor(file, part),
   }));
+}
+
+/** What is in somebody's home stays theirs: what root reads must lie elsewhere. */
+function fixFor(file: string, part: string): string {
+  const { uid } = fs.lstatSync(part);
+  const home = uid === 0 ? undefined : usersByUid([uid]).get(uid)?.home;
+  if (home !== undefined && `${part}/`.startsWith(`${home}/`)) return shellCommand`move ${file} to a folder that only root can write`;
+  return permissionFix(part, { name: 'root', uid: 0 }, { mode: 'go-w' });
 }
 
 function readByPam(service: string): string[] {
   try {
     const modules = TYPES.flatMap((type) => modulesOf(pamStack(service, type) ?? []));
-    return [...pamFiles(service), ...filesOf(modules), ...modules.flatMap(programOf)];
+    return [...pamFiles(service), ...filesOf(modules), ...modules.flatMap(programOf), ...modules.flatMap(dataOf)];
   } catch {
     // Rule P7 says that it cannot be read.
     return pamFiles(service);
@@ -77,6 +92,12 @@ function authModules(service: string): PamModule[] {
     // Rule P7 says that it cannot be read.
     return [];
   }
+}
+
+/** The files that the words of a line name, such as `file=/etc/users`. Logs and mailboxes are written, and may be a group's. */
+function dataOf({ module, words }: PamModule): string[] {
+  const named = words.flatMap((word) => /^\w*(?:file|conf\w*)=(\/.+)$/.exec(word)?.[1] ?? []);
+  return [...named, ...(module === 'pam_env.so' ? ENVIRONMENT : [])];
 }
 
 /** The program that pam_exec(8) runs; for notp itself see rule P8. */

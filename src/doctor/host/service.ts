@@ -57,10 +57,10 @@ function examineUnits(config: Config, { gate, pam }: DoorsInUse): Finding[] {
 function examineJudge({ judge }: Config): Finding {
   const [active = ''] = states('is-active', [JUDGE_SOCKET]);
   const [enabled = ''] = states('is-enabled', [JUDGE_SOCKET]);
-  const wrong = wrongWithSocket(judge, { uid: 0 }) ?? unlessState('active', active) ?? unlessState('enabled', enabled);
+  const wrong = ifMasked(enabled) ?? wrongWithSocket(judge, { uid: 0 }) ?? unlessState('active', active) ?? unlessState('enabled', enabled);
   if (wrong === undefined) return ok('service-judge', 'The judge of the PAM door listens', judge);
   const title = 'The judge of the PAM door does not listen, so every login there is refused';
-  return { id: 'service-judge', severity: 'fail', title, detail: wrong, fix: howToListen(JUDGE_SERVICE, JUDGE_SOCKET) };
+  return { id: 'service-judge', severity: 'fail', title, detail: wrong, fix: howToListen(JUDGE_SERVICE, JUDGE_SOCKET, enabled) };
 }
 
 /** The host key reaches the service only through a line of its unit. */
@@ -116,7 +116,10 @@ function examineSockets(config: Config, users: readonly User[]): Finding[] {
   const [enabled, active] = hasService() ? [states('is-enabled', names), states('is-active', names)] : [[], []];
   const findings = users.flatMap((user, i) => {
     const wrong =
-      wrongWithSocket(expand(config.socket, user), user) ?? unlessState('active', active[i]) ?? unlessState('enabled', enabled[i]);
+      ifMasked(enabled[i]) ??
+      wrongWithSocket(expand(config.socket, user), user) ??
+      unlessState('active', active[i]) ??
+      unlessState('enabled', enabled[i]);
     if (wrong === undefined) return [];
     const title = "The user's socket does not work, so the gate refuses";
     return [
@@ -125,7 +128,7 @@ function examineSockets(config: Config, users: readonly User[]): Finding[] {
         severity: 'fail',
         title,
         detail: wrong,
-        fix: howToListen(`notp@${String(user.uid)}.service`, names[i] ?? ''),
+        fix: howToListen(`notp@${String(user.uid)}.service`, names[i] ?? '', enabled[i]),
         user: user.name,
       } as const,
     ];
@@ -135,9 +138,10 @@ function examineSockets(config: Config, users: readonly User[]): Finding[] {
     : [ok('service-socket', 'Every enrolled user has a socket', `${String(users.length)} checked`)];
 }
 
-/** Started again, it makes its file anew. systemd starts no socket whose service runs. */
-function howToListen(service: string, socket: string): string {
-  return shellCommand`systemctl stop ${service}; systemctl enable ${socket} && systemctl restart ${socket}`;
+/** Started again, it makes its file anew. systemd starts no socket whose service runs, and enables none that is masked. */
+function howToListen(service: string, socket: string, enabled: string | undefined): string {
+  const unmask = isMasked(enabled) ? shellCommand`systemctl unmask ${socket}; ` : '';
+  return unmask + shellCommand`systemctl stop ${service}; systemctl enable ${socket} && systemctl restart ${socket}`;
 }
 
 /** Why the socket at this path is not the private one of `user`; undefined if it is. */
@@ -151,6 +155,15 @@ export function wrongWithSocket(socket: string, user: Pick<User, 'uid'>): string
 
 function unlessState(wanted: string, state: string | undefined): string | undefined {
   return state === undefined || state === wanted ? undefined : `systemd says that it is ${state}`;
+}
+
+/** Said before all else, as a masked unit is also inactive and has no socket. */
+function ifMasked(enabled: string | undefined): string | undefined {
+  return isMasked(enabled) ? `systemd says that it is ${String(enabled)}` : undefined;
+}
+
+function isMasked(enabled: string | undefined): boolean {
+  return enabled?.startsWith('masked') === true;
 }
 
 /** One word of systemctl for each unit. */

@@ -15,10 +15,11 @@ const TAMED = /^(sh|dash|ash|bash|zsh|fish|ksh|ksh93|mksh|lksh|oksh)(-static|[-.
 /** A program that behaves as the shell whose name it is called by. */
 const BOX = /^busybox/;
 const MAX_SHELL_BYTES = 256 * 1024 * 1024;
-/** Restricted shells run no program with a path, so never the gate. */
-const RESTRICTED = /^r(bash|zsh|ksh)$/;
+/** Shells that run no program with a path, or only programs of their own, so never the gate. Another shell would take that limit away. */
+const RESTRICTED = /^(r(bash|zsh|ksh)|git-shell|rssh|scponlyc?|lshell|MySecureShell|mysecureshell)$/;
 /** Programs that no user can log in with. */
 const NO_SHELLS = ['nologin', 'false', 'sync', 'shutdown', 'halt'];
+const PAM_DOOR = 'the PAM door (notp setup pam), which needs no shell';
 const OTHER_SHELL = 'another shell (chsh -s /bin/bash), or the PAM door (notp setup pam)';
 
 /** `people`: the people for whom sshd forces the gate. */
@@ -81,7 +82,7 @@ function wrongWith(shell: string, listed: readonly string[] | undefined): Wrong 
     return { severity: 'fail', detail: `${shown} is a csh, which reads ~/.tcshrc or ~/.cshrc before the gate`, fix: OTHER_SHELL };
   if (NO_SHELLS.includes(name)) return undefined;
   if (!fs.existsSync(shell)) return warning(`${shell} is not there`, 'chsh -s /bin/bash');
-  if (RESTRICTED.test(name)) return warning(`${shell} runs no program with a path, so not the gate either: nobody gets in`, OTHER_SHELL);
+  if (RESTRICTED.test(name)) return warning(`${shell} runs only what it allows, and so not the gate either: nobody gets in`, PAM_DOOR);
   if (!isTamed(looked)) return warning(`notp does not know which files ${shown} reads before the gate`, OTHER_SHELL);
   // pam_shells(8) and some programs refuse such a shell.
   return listed?.includes(shell) === false ? warning(`${shell} is not in ${SHELLS}`, `another shell, or add it to ${SHELLS}`) : undefined;

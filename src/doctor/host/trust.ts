@@ -24,20 +24,29 @@ interface Relied {
 }
 
 /** Why root cannot trust `file`: somebody else can change it, a folder above it, or the target of a symlink. Undefined if nobody can. */
-export function whyUntrusted(file: string, { owner = 0, shared = SHARED_WRITE, links = 0 }: Relied = {}): string | undefined {
-  if (links > MAX_LINKS) return `${file} is a symlink that leads nowhere`;
+export function whyUntrusted(file: string, relied: Relied = {}): string | undefined {
+  const { part, why } = untrustedPart(file, relied) ?? {};
+  return part === undefined ? undefined : `${part} ${why ?? ''}`;
+}
+
+/** The first part of the way to `file` that root cannot trust, and why; see whyUntrusted(). */
+export function untrustedPart(
+  file: string,
+  { owner = 0, shared = SHARED_WRITE, links = 0 }: Relied = {},
+): { readonly part: string; readonly why: string } | undefined {
+  if (links > MAX_LINKS) return { part: file, why: 'is a symlink that leads nowhere' };
   const parts = path.resolve(file).split('/').slice(1);
   for (const [i] of parts.entries()) {
     const each = `/${parts.slice(0, i + 1).join('/')}`;
     const stats = fs.lstatSync(each, { throwIfNoEntry: false });
-    if (stats === undefined) return `${each} is not there`;
-    if (stats.uid !== 0 && stats.uid !== owner) return `${each} does not belong to root`;
+    if (stats === undefined) return { part: each, why: 'is not there' };
+    if (stats.uid !== 0 && stats.uid !== owner) return { part: each, why: 'does not belong to root' };
     if (stats.isSymbolicLink()) {
       const target = path.resolve(path.dirname(each), fs.readlinkSync(each), ...parts.slice(i + 1));
-      return whyUntrusted(target, { owner, shared, links: links + 1 });
+      return untrustedPart(target, { owner, shared, links: links + 1 });
     }
     const sticky = stats.isDirectory() && (stats.mode & STICKY) !== 0;
-    if ((stats.mode & shared) !== 0 && !sticky) return `${each} can be written by others`;
+    if ((stats.mode & shared) !== 0 && !sticky) return { part: each, why: 'can be written by others' };
   }
   return undefined;
 }

@@ -4,16 +4,25 @@ import { messageOf } from '../../error.ts';
 import { quoted } from '../../otp/escape.ts';
 import { groupsByName, namesByUid, type User } from '../../system/users.ts';
 import { ok, type Finding } from '../finding.ts';
+import { configOf } from '../sshd/gate-command.ts';
 import { CONDITION, conditionOf, exemptsUnknown, type PamAccount } from './conditions.ts';
 import { outdatedCopies } from './inline.ts';
-import { actionsOf, asksAfterFailure, branchOpensWithout, firstsBeforeCode, opensWithCode, opensWithoutCode } from './paths.ts';
-import { execWords, modulesOf, notpLine, pamStack, pamText, TYPES, type PamLine, type PamModule, type PamType } from './stack.ts';
+import {
+  actionsOf,
+  asksAfterFailure,
+  branchOpensWithout,
+  canSucceed,
+  firstsBeforeCode,
+  opensWithCode,
+  opensWithoutCode,
+  pathsWithoutCode,
+  setsCredentials,
+} from './paths.ts';
+import { programWords, modulesOf, notpLine, pamStack, pamText, TYPES, type PamLine, type PamModule, type PamType } from './stack.ts';
 
 const TEMPLATE = 'use the lines of examples/pam.d';
 /** Modules that treat the typed text as a password. */
 const PASSWORD_MODULES = /^pam_(unix|sss|ldap|krb5|winbind|systemd_home)\.so$/;
-/** Modules that succeed in pam_setcred: without one sshd drops the login after the right code. */
-const SETS_CREDENTIALS = /^pam_(permit|unix|sss|ldap|krb5|winbind)\.so$/;
 
 /** A PAM service and how it prompts. */
 export interface PamService {
@@ -30,14 +39,21 @@ export function pamPrograms({ name }: PamService): string[] {
   if (!Array.isArray(lines)) return [];
   // The branch to the password may be a shell.
   return modulesOf(lines)
-    .flatMap((line) => (isDoor(line) ? (execWords(line) ?? []).slice(0, 1) : []))
+    .flatMap((line) => (isDoor(line) ? (programWords(line) ?? []).slice(0, 1) : []))
     .filter((program) => program !== '/bin/sh');
+}
+
+/** The configurations that its lines for the code name with --config. */
+export function pamConfigurations(service: string): string[] {
+  const lines = readStack(service);
+  if (!Array.isArray(lines)) return [];
+  return modulesOf(lines).flatMap((line) => (notpLine(line) === 'code' ? (configOf(programWords(line) ?? []) ?? []) : []));
 }
 
 /** Whether the first pass of a login asks for another factor, or never succeeds. If not, keyboard-interactive twice asks for codes alone. */
 export function hasFirstPass(service: string): boolean {
   const lines = readStack(service);
-  return Array.isArray(lines) && branchOpensWithout(lines) !== 'factor';
+  return Array.isArray(lines) && branchOpensWithout(lines)?.without !== 'factor';
 }
 
 /** Programs that keep the real uid of their caller, so that pam_rootok(8) lets root past there and nobody else. */
@@ -76,6 +92,7 @@ export function examinePam(service: PamService): Finding[] {
     ...codeAfterUnknown(lines, code, service),
     ...outdatedStacks(service),
     ...credentials(lines, code, service),
+    ...laterPhases(service),
     ...passwordBeforeCode(lines, code),
   ];
   const held = (id: string, title: string): Finding[] =>
@@ -88,7 +105,7 @@ export function examinePam(service: PamService): Finding[] {
 }
 
 function isDoor(line: PamModule): boolean {
-  return ['code', 'first-pass'].includes(notpLine(line) ?? '');
+  return ['code', 'before', 'first-pass'].includes(notpLine(line) ?? '');
 }
 
 /** Lines that start notp but ask for no code: through `sh -c`, with a mistyped option, or in a phase without a code. */
@@ -102,23 +119,22 @@ function callsWithoutCode({ name, sshd }: PamService): Finding[] {
     fail(
       'P7',
       'A PAM line starts notp without asking for a code, or in a form that cannot be checked',
-      `PAM service ${name}, ${line.where}: ${(execWords(line) ?? []).join(' ')}`,
+      `PAM service ${name}, ${line.where}: ${(programWords(line) ?? []).join(' ')}`,
       `auth requisite pam_exec.so quiet ${sshd ? 'expose_authtok stdout /usr/bin/notp pam' : 'seteuid /usr/bin/notp pam --prompt-tty'}`,
     ),
   );
 }
 
-/** A `--first-pass` line without a line for the code. */
+/** A line for the first pass, or for the rules, without a line for the code. */
 function branchAlone(lines: readonly PamLine[], { name }: PamService): Finding[] {
-  const branch = modulesOf(lines).find((line) => notpLine(line) === 'first-pass');
-  if (branch === undefined) return [];
-  return [
-    fail('P7', 'The PAM stack asks for no code: it has only the line for the first pass', `PAM service ${name}: ${branch.where}`, TEMPLATE),
-  ];
+  const alone = modulesOf(lines).find(isDoor);
+  if (alone === undefined) return [];
+  const what = notpLine(alone) === 'before' ? 'notp pam --before' : 'the first pass';
+  return [fail('P7', `The PAM stack asks for no code: it has only the line for ${what}`, `PAM service ${name}: ${alone.where}`, TEMPLATE)];
 }
 
 function wrongLine(line: PamModule, { sshd }: PamService): Finding[] {
-  const [program = '', ...words] = execWords(line) ?? [];
+  const [program = '', ...words] = programWords(line) ?? [];
   const title = 'The line for the code does not do what it should';
   const wrong = (why: string, fix: string): Finding[] => [fail('P7', title, `${line.where}: ${why}`, fix)];
   const prompts = words.includes('--prompt-tty');
@@ -165,15 +181,15 @@ function strayBranch(lines: readonly PamLine[], { name, sshd }: PamService): Fin
 /** If the first pass succeeds without asking for anything, the code that follows is the only factor. */
 function openBranch(lines: readonly PamLine[], { name, sshd }: PamService): Finding[] {
   const branch = sshd ? modulesOf(lines).find((line) => notpLine(line) === 'first-pass') : undefined;
-  const without = branch === undefined ? undefined : branchOpensWithout(lines);
-  if (branch === undefined || without === undefined) return [];
+  const open = branch === undefined ? undefined : branchOpensWithout(lines);
+  if (branch === undefined || open === undefined) return [];
   const way = `PAM service ${name}, ${branch.where}: in the first pass`;
-  if (without === 'factor')
+  if (open.without === 'factor')
     return [
       fail(
         'P7',
         'The first pass of a login can succeed without a password, so a code alone logs in',
-        `${way} a path through the auth lines succeeds without any first factor, see its jump`,
+        `${way} a path through the auth lines succeeds without any first factor: ${open.path}`,
         TEMPLATE,
       ),
     ];
@@ -189,15 +205,18 @@ function openBranch(lines: readonly PamLine[], { name, sshd }: PamService): Find
 }
 
 function wrongPaths(lines: readonly PamLine[], { name }: PamService): Finding[] {
-  if (opensWithoutCode(lines, { firstPass: false }))
-    return [
-      fail(
-        'P7',
-        'The PAM stack can let somebody in without a code',
-        `PAM service ${name}: a path through its auth lines succeeds without notp`,
-        TEMPLATE,
-      ),
-    ];
+  const open = pathsWithoutCode(lines, { firstPass: false });
+  if (open.length > 0)
+    return open
+      .slice(0, MAX_SHOWN)
+      .map((way) =>
+        fail(
+          'P7',
+          'The PAM stack can let somebody in without a code',
+          `PAM service ${name}: a path through its auth lines succeeds without notp: ${way}`,
+          TEMPLATE,
+        ),
+      );
   if (!opensWithCode(lines))
     return [
       fail(
@@ -325,15 +344,38 @@ function outdatedStacks({ name }: PamService): Finding[] {
 }
 
 function credentials(lines: readonly PamLine[], code: PamModule, { name, sshd }: PamService): Finding[] {
-  if (!sshd || modulesOf(lines).some(({ module }) => SETS_CREDENTIALS.test(module))) return [];
+  if (!sshd || setsCredentials(lines)) return [];
   return [
     fail(
       'P7',
       'sshd drops the login after the right code',
-      `PAM service ${name}: no module besides ${code.where} sets a credential`,
+      `PAM service ${name}: no path through its auth lines succeeds in pam_setcred, where ${code.where} does not count`,
       'add auth sufficient pam_permit.so after the line for the code',
     ),
   ];
+}
+
+/** The phases after the code: whoever gives it must still get past these lines. */
+function laterPhases({ name }: PamService): Finding[] {
+  return (['account', 'session'] as const).flatMap((type) => {
+    const own = readStack(name, type);
+    // libpam takes the lines of the service "other" where there are none.
+    const lines = Array.isArray(own) && own.length === 0 ? readStack('other', type) : own;
+    if (!Array.isArray(lines))
+      return [
+        fail(
+          'P7',
+          'The PAM stack lets nobody in',
+          `PAM service ${name}: its ${type} lines cannot be read: ${lines.why}`,
+          'correct the file',
+        ),
+      ];
+    if (canSucceed(lines)) return [];
+    const deny = modulesOf(lines).filter(({ module }) => module === 'pam_deny.so');
+    const where = deny.length === 0 ? '' : `, see ${deny.map((line) => line.where).join(', ')}`;
+    const detail = `PAM service ${name}: no path through its ${type} lines succeeds${where}`;
+    return [fail('P7', 'The PAM stack lets nobody in', detail, `remove or correct the ${type} line that refuses`)];
+  });
 }
 
 /** Rule P9. It does not concern notp's own prompt. */

@@ -18,6 +18,8 @@ interface State {
   readonly unknown: boolean;
   /** The state of the first factor when the code was asked for; undefined if it was not. */
   readonly asked: First | undefined;
+  /** The lines that led here and mattered, with their answers: one path of perhaps many, for people. */
+  readonly path: string;
 }
 /** `failed`: one did not pass, and another still may; `refused`: none can any more. `perhaps`: by a module that may or may not check one. */
 export type First = 'none' | 'failed' | 'passed' | 'refused' | 'perhaps failed' | 'perhaps passed' | 'perhaps refused';
@@ -34,24 +36,33 @@ export interface Question {
   readonly code: readonly Answer[];
   /** The accounts that conditions may exempt. Undefined: none; `unknown`: any, by conditions that notp cannot read; `anybody`: any. */
   readonly exempt?: PamAccount | 'unknown' | 'anybody' | undefined;
+  /** Whether it is about pam_setcred(3) in place of pam_authenticate(3). */
+  readonly credentials?: boolean;
 }
 
 /** Whether the stack can succeed although the code line never did. */
-export function opensWithoutCode(lines: readonly PamLine[], { firstPass, exempt }: Omit<Question, 'code'>): boolean {
+export function opensWithoutCode(lines: readonly PamLine[], question: Omit<Question, 'code'>): boolean {
+  return pathsWithoutCode(lines, question).length > 0;
+}
+
+/** The paths on which it does, at least one for each line that can end them: "FILE:LINE module.so success, …". */
+export function pathsWithoutCode(lines: readonly PamLine[], { firstPass, exempt }: Omit<Question, 'code'>): string[] {
   const ends = pathsThrough(lines, { firstPass, exempt, code: ['failure'] });
-  return ends.some(({ impression, code }) => impression === 'yes' && !code);
+  return [...new Set(ends.flatMap(({ impression, code, path }) => (impression === 'yes' && !code ? [path] : [])))];
 }
 
 /**
  * Whether the first pass, to which `--first-pass` leads, can succeed without a first factor. `factor`: on some path none has passed;
  * `known factor`: on some path only modules that notp does not know have. Undefined: every successful path checks a first factor.
  */
-export function branchOpensWithout(lines: readonly PamLine[]): 'factor' | 'known factor' | undefined {
+export function branchOpensWithout(
+  lines: readonly PamLine[],
+): { readonly without: 'factor' | 'known factor'; readonly path: string } | undefined {
   const open = pathsThrough(lines, { firstPass: 'surely', code: ['success', 'failure'] }).filter(
     ({ impression, first }) => impression === 'yes' && first !== 'passed',
   );
-  if (open.length === 0) return undefined;
-  return open.every(({ unknown }) => unknown) ? 'known factor' : 'factor';
+  const worst = open.find(({ unknown }) => !unknown) ?? open[0];
+  return worst && { without: worst.unknown ? 'known factor' : 'factor', path: worst.path };
 }
 
 /** The possible states of the first factor when the code is asked for, over all paths. */
@@ -81,8 +92,25 @@ export function opensWithCode(lines: readonly PamLine[]): boolean {
   return pathsThrough(lines, { firstPass: false, code: ['success'] }).some(({ impression, code }) => impression === 'yes' && code);
 }
 
+/** Whether any path through the lines ends in success, whatever their phase. */
+export function canSucceed(lines: readonly PamLine[]): boolean {
+  return pathsThrough(lines, { firstPass: true, exempt: 'anybody', code: ['success', 'failure'] }).some(
+    ({ impression }) => impression === 'yes',
+  );
+}
+
+/**
+ * Whether pam_setcred can succeed, which sshd calls in another process than pam_authenticate: each module answers anew, as its own
+ * pam_sm_setcred does.
+ */
+export function setsCredentials(lines: readonly PamLine[]): boolean {
+  return pathsThrough(lines, { firstPass: false, exempt: 'anybody', code: ['failure'], credentials: true }).some(
+    ({ impression }) => impression === 'yes',
+  );
+}
+
 function pathsThrough(lines: readonly PamLine[], question: Question): After[] {
-  return walk(lines, [{ impression: 'none', code: false, first: 'none', unknown: false, asked: undefined }], question);
+  return walk(lines, [{ impression: 'none', code: false, first: 'none', unknown: false, asked: undefined, path: '' }], question);
 }
 
 /** All states after `lines`, each once. There are few states and jumps only go forward, so each line is visited once for each state. */
@@ -92,7 +120,7 @@ function walk(lines: readonly PamLine[], before: readonly State[], question: Que
   const reach = (place: number, state: State): void => {
     // A jump past the last line is a refusal.
     if (place > lines.length) reach(lines.length, { ...state, impression: 'no' });
-    else places[place]?.set(keyOf(state), state);
+    else if (places[place]?.has(keyOf(state)) === false) places[place].set(keyOf(state), state);
   };
   for (const state of before) reach(0, state);
   // `reset` restores the verdict before the substack.
@@ -103,7 +131,7 @@ function walk(lines: readonly PamLine[], before: readonly State[], question: Que
     if (line.kind === 'substack') for (const state of walk(line.lines, here, question)) reach(i + 1, state);
     else
       for (const { next, state } of here.flatMap((from) => stepsFrom(from, line, { question, resets })))
-        if (next === 'end') ended.set(keyOf(state), { ...state, ended: true });
+        if (next === 'end') ended.set(`${keyOf(state)} ${String(i)}`, { ...state, ended: true });
         else reach(i + 1 + next, state);
   }
   return [...ended.values(), ...[...(places.at(-1)?.values() ?? [])].map((state) => ({ ...state, ended: false }))];
@@ -127,13 +155,15 @@ function stepsFrom(
 }
 
 function stateAfter(from: State, line: PamModule, { answer, impression }: { answer: Answer; impression: State['impression'] }): State {
-  const isCode = notpLine(line) === 'code';
+  // A line that asks for nothing where a rule says so has to stand where the code may be asked for.
+  const isCode = ['code', 'before'].includes(notpLine(line) ?? '');
   return {
     impression,
     code: from.code || (isCode && answer === 'success'),
     asked: isCode && !isLate(from.asked) ? from.first : from.asked,
     first: firstAfter(from.first, line, { answer, refuses: impression === 'no' && answer === 'failure' }),
     unknown: from.unknown || (isPassed(answer) && mayBeFactor(line)),
+    path: [from.path, ...(isPassed(answer) ? [`${line.where} ${line.module} ${answer}`] : [])].filter((each) => each !== '').join(', '),
   };
 }
 
@@ -174,9 +204,13 @@ function stepsOf(line: PamModule, question: Question): (readonly [Answer, string
 }
 
 function answersOf(line: PamModule, question: Question): readonly Answer[] {
+  if (question.credentials === true) return SETCRED[line.module] ?? ['success', 'ignore'];
   switch (notpLine(line)) {
     case 'code':
       return question.code;
+    case 'before':
+      // Where it succeeds, a rule has let somebody in. The stack must not depend on that.
+      return question.code.includes('failure') ? ['success', 'failure'] : ['failure'];
     case 'first-pass':
       if (question.firstPass === 'surely') return ['success'];
       return question.firstPass ? ['success', 'failure'] : ['failure'];
@@ -204,6 +238,17 @@ function leadsOnExpired({ control }: PamModule): boolean {
 function isPlain(line: PamModule): boolean {
   return (isFirstFactor(line) || mayBeFactor(line)) && !line.words.some((word) => /^(ignore_|nouserok)/.test(word));
 }
+
+/** What the modules answer in pam_setcred, unless they may do either. */
+const SETCRED: Readonly<Record<string, readonly Answer[]>> = {
+  'pam_deny.so': ['failure'],
+  ...Object.fromEntries(
+    ['exec', 'echo', 'succeed_if', 'faildelay', 'warn', 'localuser', 'listfile', 'access', 'nologin', 'shells'].map((name) => [
+      `pam_${name}.so`,
+      ['ignore'],
+    ]),
+  ),
+};
 
 /** Modules whose return value is fixed. */
 const FIXED: Readonly<Record<string, readonly Answer[]>> = {

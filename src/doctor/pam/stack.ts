@@ -75,17 +75,25 @@ export function execWords({ module, words }: PamModule): readonly string[] | und
   return start === -1 ? [] : words.slice(start);
 }
 
+/** The same without aa-exec(1) before it, which starts the program under a profile of AppArmor and changes nothing else. */
+export function programWords(line: PamModule): readonly string[] | undefined {
+  const words = execWords(line);
+  const [first = '', flag = '', , dashes, ...rest] = words ?? [];
+  return first === '/usr/bin/aa-exec' && ['-p', '--profile'].includes(flag) && dashes === '--' ? rest : words;
+}
+
 /**
- * What a line of pam_exec(8) does with notp. `code`: it asks for a code; `first-pass`: it asks whether this is the first pass; `other`: it
+ * What a line of pam_exec(8) does with notp. `code`: it asks for a code; `before`: it asks whether none is needed; `first-pass`: it asks whether this is the first pass; `other`: it
  * starts or names notp in any other form. Undefined: it has nothing to do with notp.
  */
-export function notpLine(line: PamModule): 'code' | 'first-pass' | 'other' | undefined {
-  const found = execWords(line) ?? [];
+export function notpLine(line: PamModule): 'code' | 'before' | 'first-pass' | 'other' | undefined {
+  const found = programWords(line) ?? [];
   if (isFirstPassInShell(found)) return 'first-pass';
   const [program = '', pam, ...flags] = found;
   if (path.basename(program) !== 'notp' || pam !== 'pam') return found.some(startsNotp) ? 'other' : undefined;
   const asks = flags.filter((flag, i) => !flag.startsWith('--config=') && flag !== '--config' && flags[i - 1] !== '--config');
   if (asks.every((flag) => flag === '--prompt-tty')) return 'code';
+  if (asks.every((flag) => flag === '--before')) return 'before';
   return asks.every((flag) => flag === '--first-pass') ? 'first-pass' : 'other';
 }
 

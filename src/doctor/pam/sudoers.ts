@@ -12,6 +12,8 @@ const MAX_OUTPUT_BYTES = 16 * 1024 * 1024;
 /** sudo's own services; the second is for `sudo -i`, a login shell. */
 const SERVICES = ['sudo', 'sudo-i'];
 const ID = 'P11';
+/** sudo's own default for timestamp_timeout. */
+const LONG_MINUTES = 15;
 
 /** The files in which sudo finds its rules. */
 export interface SudoFiles {
@@ -83,6 +85,10 @@ function exemptions({ setting, value }: SudoRule): string[] {
       return value === true ? ['sudo asks for the code of another user than the one who runs it'] : [];
     case 'exempt_group':
       return ['sudo asks a whole group for no password and no code'];
+    case 'timestamp_timeout':
+      return Number(value) < 0 || Number(value) > LONG_MINUTES
+        ? ['sudo asks for no password and no code for long after it has asked once']
+        : [];
     case 'authenticate':
       return value === false ? ['sudo asks somebody for no password and no code'] : [];
     default:

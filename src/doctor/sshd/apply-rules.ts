@@ -67,7 +67,7 @@ function problemsOf(seen: AlikePeople['seen'], doors: Doors, about: About): Prob
     const asked = open.filter((each) => rules.get(each)?.includes(rule) === true);
     const found = asked.flatMap(({ vantage, effective }) => {
       const text = rule.problem(effective, about);
-      return text === undefined ? [] : [{ vantage, text, fix: rule.fixFor?.(effective) ?? rule.fix }];
+      return text === undefined ? [] : [{ vantage, text, fix: fixOf(rule, effective, about) }];
     });
     return [...Map.groupBy(found, ({ text }) => text)].map(([text, all]) => ({
       ...{ rule, text, fix: all[0]?.fix ?? rule.fix },
@@ -75,6 +75,13 @@ function problemsOf(seen: AlikePeople['seen'], doors: Doors, about: About): Prob
       everywhere: all.length === asked.length,
     }));
   });
+}
+
+/** A line for everybody mends nothing that a Match block says otherwise. */
+function fixOf(rule: Rule, effective: Effective, about: About): string {
+  const fix = rule.fixFor?.(effective) ?? rule.fix;
+  const isOnlyHere = about.anybody !== undefined && rule.problem(about.anybody, { ...about, root: false }) === undefined;
+  return isOnlyHere && !about.root ? `${fix}, in the Match block that says otherwise` : fix;
 }
 
 /** If the gate is forced, its rules apply. If not, the rules for PAM do; without the PAM door, only the rule that the gate is missing. */

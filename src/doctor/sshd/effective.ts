@@ -32,3 +32,15 @@ export function opensshVersion(text: string): number | undefined {
   const [, major, minor] = /OpenSSH_(\d+)\.(\d+)/.exec(text) ?? [];
   return major === undefined ? undefined : Number(major) * 1000 + Number(minor);
 }
+
+/** Keywords that name files of keys, principals or certificates, or a program that gives them. */
+const NAMING = [
+  ...['authorizedkeysfile', 'authorizedkeyscommand', 'authorizedprincipalsfile', 'authorizedprincipalscommand'],
+  ...['trustedusercakeys', 'revokedkeys', 'hostkey', 'hostcertificate', 'xauthlocation'],
+];
+
+/** The absolute paths of files that sshd reads or runs as root, besides its configuration; those that are other files for each user are left out. */
+export function filesNamedIn(effective: Effective): string[] {
+  const named = NAMING.flatMap((key) => (key.endsWith('command') ? words(effective, key).slice(0, 1) : words(effective, key)));
+  return named.filter((file) => file.startsWith('/') && !file.includes('%'));
+}

@@ -33,8 +33,8 @@ export function notLoaded(
   return [
     {
       id: 'sshd-reload',
-      severity: 'warn',
-      title: 'sshd has not read its configuration since it was changed',
+      severity: 'fail',
+      title: 'sshd has not read its configuration since it was changed, so nothing is known about what it does now',
       detail,
       fix: 'systemctl reload ssh',
     },
@@ -107,6 +107,8 @@ export function replaced({ isReplaced = false, program }: Server, where: string)
   ];
 }
 
+const NAMED = 3;
+
 export function noDoor(where: string): Finding {
   return {
     id: 'no-gate',
@@ -114,6 +116,19 @@ export function noDoor(where: string): Finding {
     title: 'Nothing asks for a code at sshd',
     detail: `${where}: no ForceCommand runs notp gate, and no PAM stack runs notp pam`,
     fix: 'notp setup gate, or notp setup pam',
+  };
+}
+
+/** `names`: the users who meet both doors. */
+export function askedTwice(where: string, names: readonly string[]): Finding {
+  const shown = names.slice(0, NAMED).join(', ');
+  const rest = names.length > NAMED ? ` and ${String(names.length - NAMED)} more` : '';
+  return {
+    id: 'both-doors',
+    severity: 'warn',
+    title: 'Both doors ask for a code, so each login needs two different ones and waits for the second',
+    detail: `${where}: ${String(names.length)} of those checked: ${shown}${rest}`,
+    fix: 'notp setup undo takes back the door that was opened last',
   };
 }
 

@@ -13,3 +13,9 @@ export function meansGate(command: string): boolean {
 export function gateProgram(command: string): string | undefined {
   return EXACT.exec(command.trim())?.[1];
 }
+
+/** The configuration that the words of a command line name for notp; undefined if they leave it at the default. */
+export function configOf(words: readonly string[]): string | undefined {
+  const at = words.findIndex((word) => word === '--config' || word.startsWith('--config='));
+  return words[at]?.startsWith('--config=') === true ? words[at].slice('--config='.length) : words[at + 1 || words.length];
+}

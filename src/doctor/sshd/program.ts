@@ -113,3 +113,14 @@ function textOf(file: string): string {
     return '';
   }
 }
+
+/**
+ * sshd answers nothing before its empty folder in /run is there, which systemd makes at its first start or connection. Makes it as systemd
+ * would, if `stderr` of an sshd says that it is missing, and says whether it did. The caller is root.
+ */
+export function madeEmptyFolder(stderr: string): boolean {
+  const folder = /Missing privilege separation directory: ((?:\/var)?\/run\/[\w.-]+)\s*$/m.exec(stderr)?.[1];
+  if (folder === undefined || !isRoot() || fs.existsSync(folder)) return false;
+  fs.mkdirSync(folder, { mode: 0o755 });
+  return true;
+}

@@ -22,6 +22,8 @@ export interface About {
   readonly root: boolean;
   /** Whether the first pass of the PAM stack asks for another factor than the code. */
   readonly firstPass: boolean;
+  /** The effective configuration of somebody whom no Match line names, where it is known. */
+  readonly anybody?: Effective;
   /** Whether only root can create something at or below a path. */
   readonly isRootsAlone: (file: string) => boolean;
 }

@@ -5,6 +5,7 @@ import * as os from 'node:os';
 import * as path from 'node:path';
 import { messageOf } from '../../error.ts';
 import { opensshVersion, parseEffective, type Effective } from './effective.ts';
+import { madeEmptyFolder } from './program.ts';
 import type { Server } from './servers.ts';
 import type { Vantage } from './vantage.ts';
 
@@ -42,7 +43,8 @@ interface Ran {
 /** Checks the configuration (`sshd -t`). Returns why sshd refuses it, or the data for further questions. */
 export async function checkServer(server: Server, keyFolder: string): Promise<Asked | Refusal> {
   const version = await versionOf(server);
-  const first = await sshd(server, [], ['-t']);
+  const tried = await sshd(server, [], ['-t']);
+  const first = madeEmptyFolder(tried.stderr) ? await sshd(server, [], ['-t']) : tried;
   if (first.code === 0) return { version, keyOptions: [] };
   if (!NO_KEY.test(first.stderr)) return { refused: firstLine(first) };
   const keyOptions = ['-h', throwAwayKey(keyFolder)];

@@ -1,4 +1,7 @@
-/** Finds the sshds that systemd starts for a connection, behind listening socket units. They do not run yet. See systemd.socket(5). */
+/**
+ * Finds the sshds that systemd starts for a connection, behind listening socket units, and those that it would start anew as a service, at the
+ * next restart or boot. They do not run yet. See systemd.socket(5).
+ */
 import { spawnSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
@@ -9,6 +12,7 @@ const SYSTEMCTL = '/usr/bin/systemctl';
 const TIMEOUT_MS = 30_000;
 /** Enough for some 100 000 units. */
 const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
+const SERVICES = ['ssh.service', 'sshd.service'];
 /** notp's own units, one for each user. */
 const OURS = /^notp[@-]/;
 /** sshd, anywhere in a command. */
@@ -35,6 +39,19 @@ export function socketServers(): Server[] {
   });
 }
 
+/** sshd's services that are enabled or run. What they start may differ from what runs, by a drop-in or a variable that came later. */
+export function serviceServers(): Server[] {
+  if (!isBooted()) return [];
+  const services = show(SERVICES, ['Id', 'LoadState', 'UnitFileState', 'ActiveState', 'ExecStart', 'EnvironmentFiles', 'Environment']);
+  const used = services.filter(
+    (unit) =>
+      first(unit, 'LoadState') === 'loaded' && (first(unit, 'UnitFileState') === 'enabled' || first(unit, 'ActiveState') === 'active'),
+  );
+  const found = used.flatMap((unit) => serversIn(unit, `${first(unit, 'Id')} at its next start`));
+  // Debian's sshd.service is another name of ssh.service.
+  return [...new Map(found.map((server) => [JSON.stringify(server), server])).values()];
+}
+
 /** With Accept=yes each connection gets an instance of its own. */
 function servicesOf(socket: Unit): string[] {
   if (first(socket, 'Accept') === 'yes') return [`${first(socket, 'Id').replace(/(?:@.*)?\.socket$/, '')}@notp-doctor.service`];
@@ -47,19 +64,22 @@ function serversIn(service: Unit, unit: string): Server[] {
   return (service.get('ExecStart') ?? []).flatMap((line) => {
     const [, program = '', command = ''] = /^\{ path=(.*?) ; argv\[\]=(.*?) ; ignore_errors=/s.exec(line) ?? [];
     if (!SSHD.test(command)) return [];
-    const words = command.split(' ').filter((word) => !isEmptyVariable(word, service));
+    const words = command.split(' ').flatMap((word) => expanded(word, service));
     const isCut = path.basename(program) !== 'sshd' || words.some((word) => word.includes('$'));
     return [{ ...serverOf({ words, isCut }, program), unit }];
   });
 }
 
-/** Whether `word` is a variable (`$SSHD_OPTS`) without a value. */
-function isEmptyVariable(word: string, service: Unit): boolean {
-  const [, name] = /^\$\{?(\w+)\}?$/.exec(word) ?? [];
-  if (name === undefined) return false;
+/** The words for which a variable stands: `$SSHD_OPTS` for several, `${SSHD_OPTS}` for one. Any other word is itself. */
+function expanded(word: string, service: Unit): string[] {
+  const [, several, one] = /^\$(?:(\w+)|\{(\w+)\})$/.exec(word) ?? [];
+  const name = several ?? one;
+  if (name === undefined) return [word];
   const files = (service.get('EnvironmentFiles') ?? []).map((line) => line.replace(/ \(ignore_errors=\w+\)$/, ''));
   const given = [...(service.get('Environment') ?? []), ...files.map(textOf)].join('\n');
-  return !new RegExp(String.raw`(?:^|[\s"'])${name}=(?!\s*$|""\s*$|''\s*$)`, 'm').test(given);
+  const values = [...given.matchAll(new RegExp(String.raw`(?:^|[\s"'])${name}=("[^"\n]*"|'[^'\n]*'|.*)$`, 'gm'))];
+  const value = (values.at(-1)?.[1] ?? '').trim().replace(/^(["'])(.*)\1$/, '$2');
+  return several === undefined && value !== '' ? [value] : value.split(/\s+/).filter((each) => each !== '');
 }
 
 function textOf(file: string): string {

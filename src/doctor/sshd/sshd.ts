@@ -4,17 +4,31 @@ import { messageOf, NotpError } from '../../error.ts';
 import { setting, words, type Effective } from './effective.ts';
 import { ok, type Finding } from '../finding.ts';
 import { gateProgram, meansGate } from './gate-command.ts';
+import { examineBystanders, type BystanderClass } from './bystanders.ts';
+import { shadowPasswords } from './can-log-in.ts';
 import { applyRules, type Doors, type AlikePeople } from './apply-rules.ts';
 import { groupAlike, otherSpellings, type Person, type Spelling } from '../people.ts';
 import { hasFirstPass } from '../pam/pam.ts';
 import { asksForCode } from '../pam/stack.ts';
 import { DEFAULT_SSHD_CONFIG, installedServer, runningServers, type Server } from './servers.ts';
-import { socketServers } from './socket-units.ts';
+import { serviceServers, socketServers } from './socket-units.ts';
 import { readSshdFiles, type Criterion, type SshdFiles } from './files.ts';
 import { whyNotRun } from './program.ts';
 import { isRootsAlone } from './roots-alone.ts';
 import { askServer, checkServer, withKeyFolder, type Asked, type Question, type Refusal } from './run.ts';
-import { noDoor, notLoaded, notRun, refused, replaced, spelledOtherwise, unaskable, unseen, withoutOptions } from './findings.ts';
+import { leavesCodeToPam } from './pam-rules.ts';
+import {
+  askedTwice,
+  noDoor,
+  notLoaded,
+  notRun,
+  refused,
+  replaced,
+  spelledOtherwise,
+  unaskable,
+  unseen,
+  withoutOptions,
+} from './findings.ts';
 import { unasked, vantages, type Vantage } from './vantage.ts';
 
 /** The results for one server, which later checks use. */
@@ -31,6 +45,8 @@ export interface SshdReport {
   readonly perUser: ReadonlyMap<string, Effective>;
   /** The number of questions that it answered. */
   readonly asked: number;
+  /** Absent if it is not running. */
+  readonly pid?: number | undefined;
 }
 
 /** Called with the number of questions to come, then with the number of new answers. */
@@ -40,6 +56,8 @@ export interface Progress {
 }
 
 const FIXED_PAM_SERVICE = 9_008;
+/** Rules that are broken by a configuration that lets nobody in: for somebody without an enrolment that is no matter. */
+const LOCK_OUTS = ['FC18', 'P1', 'P6'];
 const NO_DOORS: Doors = { gate: false, pam: false };
 
 /**
@@ -48,15 +66,37 @@ const NO_DOORS: Doors = { gate: false, pam: false };
  */
 export function serversFor(sshdConfig: string | undefined): Server[] {
   const installed = installedServer(sshdConfig ?? DEFAULT_SSHD_CONFIG);
-  const servers = sshdConfig === undefined ? [...runningServers(), ...socketServers()] : [];
+  const running = sshdConfig === undefined ? [...runningServers(), ...socketServers()] : [];
+  const later = sshdConfig === undefined ? serviceServers().filter((each) => !running.some((server) => isLike(each, server))) : [];
+  const servers = [...running, ...later];
   if (servers.some(({ doubt }) => doubt === undefined)) return servers;
   if (installed !== undefined) return [...servers, installed];
   if (servers.length > 0) return servers;
   throw new NotpError('failed', 'there is no sshd on this host', 'install openssh-server');
 }
 
+/** Whether both read the same configuration in the same way. */
+function isLike(one: Server, other: Server): boolean {
+  return one.config === other.config && one.options.join(' ') === other.options.join(' ') && one.isCut === other.isCut;
+}
+
+/** Accounts without an enrolment, in any number, and what else is needed to judge them. */
+export interface Bystanders {
+  readonly people: readonly Person[];
+  /** Whether an account without an enrolment is refused at the doors. */
+  readonly areRefused: boolean;
+  readonly nowMs: number;
+}
+
+const NO_BYSTANDERS: Bystanders = { people: [], areRefused: true, nowMs: 0 };
+
 /** Checks one server for `people`. */
-export async function examineServer(server: Server, people: readonly Person[], hear: Progress): Promise<SshdReport> {
+export async function examineServer(
+  server: Server,
+  people: readonly Person[],
+  hear: Progress,
+  bystanders: Bystanders = NO_BYSTANDERS,
+): Promise<SshdReport> {
   const which = server.unit ?? (server.pid === undefined ? undefined : `pid ${String(server.pid)}`);
   const where = `sshd${which === undefined ? '' : ` (${which})`} with ${server.config}`;
   const doubt = server.doubt ?? whyNotRun(server.program);
@@ -71,24 +111,25 @@ export async function examineServer(server: Server, people: readonly Person[], h
   return await withKeyFolder(async (folder) => {
     const asked = await checkServer(server, folder);
     if ('refused' in asked) return onlyFinding(refused(where, asked.refused));
-    const answered = await ask(
-      server,
-      asked,
-      people.filter(({ user }) => canBeAsked(user.name)),
-      files,
-      hear,
-    );
+    const answered = await ask(server, asked, { people: askable(people), bystanders: askable(bystanders.people) }, files, hear);
     if ('refused' in answered) return onlyFinding(refused(where, answered.refused));
-    const report = reportOf(server, asked, answered, files, where);
+    const report = reportOf(server, asked, answered, files, { where, bystanders });
     const unknown = people.filter(({ user }) => !canBeAsked(user.name)).map(({ user }) => unaskable(where, user.name));
-    return { ...report, findings: [...report.findings, ...unknown] };
+    return { ...report, pid: server.pid, findings: [...report.findings, ...unknown] };
   });
+}
+
+function askable(people: readonly Person[]): Person[] {
+  return people.filter(({ user }) => canBeAsked(user.name));
 }
 
 /** The answers for people whom sshd treats alike, and for people under their other names. */
 interface Answers {
   readonly people: readonly AlikePeople[];
   readonly spellings: readonly AskedAs[];
+  readonly bystanders: readonly BystanderClass[];
+  /** For somebody whom no Match line names. */
+  readonly anybody: Effective;
   /** Lines and names that sshd could not be asked about. */
   readonly unclear: readonly string[];
 }
@@ -99,12 +140,13 @@ interface AskedAs extends AlikePeople {
 async function ask(
   server: Server,
   asked: Asked,
-  people: readonly Person[],
+  { people, bystanders }: { readonly people: readonly Person[]; readonly bystanders: readonly Person[] },
   { criteria, unclear }: SshdFiles,
   { expect, progress }: Progress,
 ): Promise<Answers | Refusal> {
-  const first = await askServer(server, asked, [{ user: 'root', vantage: SOMEWHERE }], () => undefined);
+  const first = await askServer(server, asked, [{ user: NOBODY_NAMED, vantage: SOMEWHERE }], () => undefined);
   if ('refused' in first) return first;
+  const [anybody = NOTHING] = first;
   const ports = first.flatMap((each) => words(each, 'port').map(Number));
   const from = vantages(criteria, { ports, own: ownAddresses() });
   const groups = groupAlike(people, criteria).map((group) => ({
@@ -113,15 +155,23 @@ async function ask(
   }));
   const spellings = spellingsOf(people, criteria);
   const others = spellings.found.map(({ name, user }) => ({ name, names: [user.name] }));
-  const all = [...groups, ...others.filter(({ name }) => canBeAsked(name))];
+  const classes = groupAlike(bystanders, criteria).map((group) => ({
+    name: group[0]?.user.name ?? '',
+    users: group.map(({ user }) => user),
+  }));
+  const named = [...groups, ...others.filter(({ name }) => canBeAsked(name))];
+  const all = [...named, ...classes];
   const questions: Question[] = all.flatMap(({ name: user }) => from.map((vantage) => ({ user, vantage })));
   expect(questions.length);
   const answers = await askServer(server, asked, questions, progress);
   if ('refused' in answers) return answers;
-  const answered = all.map((each, i) => ({ ...each, seen: from.flatMap((vantage, j) => pair(vantage, answers[i * from.length + j])) }));
+  const seen = all.map((_, i) => from.flatMap((vantage, j) => pair(vantage, answers[i * from.length + j])));
+  const answered = named.map((each, i) => ({ ...each, seen: seen[i] ?? [] }));
   return {
     people: answered.slice(0, groups.length),
     spellings: answered.slice(groups.length),
+    bystanders: classes.map(({ users }, i) => ({ users, seen: seen[named.length + i] ?? [] })),
+    anybody,
     unclear: [...unclear, ...spellings.unclear],
   };
 }
@@ -143,17 +193,21 @@ function pair(vantage: Vantage, effective: Effective | undefined): { vantage: Va
   return effective === undefined ? [] : [{ vantage, effective }];
 }
 
+/** Stands for those whom no Match line tells from others: nobody has this name. */
+const NOBODY_NAMED = 'notp-doctor-nobody';
+const NOTHING: Effective = new Map();
+
 /** An arbitrary connection, for settings that no Match line changes. */
 const SOMEWHERE = { address: '203.0.113.7', host: '203.0.113.7', localAddress: '192.0.2.1', localPort: 22, routingDomain: '' };
 
 function reportOf(
   server: Server,
   { version }: Asked,
-  { people, spellings, unclear }: Answers,
+  { people, spellings, bystanders, anybody, unclear }: Answers,
   files: SshdFiles,
-  where: string,
+  { where, bystanders: { areRefused, nowMs } }: { readonly where: string; readonly bystanders: Bystanders },
 ): SshdReport {
-  const all = people.flatMap(({ seen }) => seen.map(({ effective }) => effective));
+  const all = [...people, ...bystanders].flatMap(({ seen }) => seen.map(({ effective }) => effective));
   const [any] = all;
   const commands = [...new Set(all.map((effective) => setting(effective, 'forcecommand')))];
   const pamService = any === undefined ? server.name : pamServiceOf(server, version, any);
@@ -163,12 +217,27 @@ function reportOf(
     where,
     unasked: [...unasked(files.criteria).map((criterion) => `Match ${criterion}`), ...unclear],
     firstPass: hasFirstPass(pamService),
+    anybody,
     isRootsAlone,
   };
   const rules = doors.gate || doors.pam ? applyRules(people, doors, about) : [noDoor(where)];
   const underOtherNames = spellings.flatMap((each) => failuresUnder(each, applyRules([each], doors, about), rules));
+  const broken = ({ users, seen }: BystanderClass): Finding[] =>
+    failures(applyRules([{ names: users.slice(0, 1).map(({ name }) => name), seen }], doors, about)).filter(
+      ({ id }) => !LOCK_OUTS.includes(id) && !failures(rules).some((rule) => rule.id === id),
+    );
+  const twice = people.flatMap(({ names, seen }) => (seen.some(({ effective }) => isAskedTwice(effective, doors)) ? names : []));
+  const judged = { where, doors, anybody, passwords: shadowPasswords(), areRefused, nowMs, broken };
+  const beside = doors.gate || doors.pam ? examineBystanders(bystanders, judged) : [];
   const loaded = [...replaced(server, where), ...notLoaded(server, any, files, where)];
-  const findings = [ok('sshd-config', 'sshd accepts its configuration', where), ...loaded, ...rules, ...underOtherNames];
+  const findings = [
+    ok('sshd-config', 'sshd accepts its configuration', where),
+    ...loaded,
+    ...rules,
+    ...underOtherNames,
+    ...beside,
+    ...(twice.length === 0 ? [] : [askedTwice(where, twice)]),
+  ];
   return {
     ...{ findings, doors, pamService, files: [...files.files, ...files.folders] },
     gateCommands: commands.filter((command) => gateProgram(command) !== undefined),
@@ -177,6 +246,15 @@ function reportOf(
     ),
     asked: all.length,
   };
+}
+
+/** Whether sshd leaves a code to PAM and forces the gate as well. */
+function isAskedTwice(effective: Effective, { gate, pam }: Doors): boolean {
+  return gate && pam && meansGate(setting(effective, 'forcecommand')) && leavesCodeToPam(effective);
+}
+
+function failures(findings: readonly Finding[]): Finding[] {
+  return findings.filter(({ severity }) => severity === 'fail');
 }
 
 /** The first failure that occurs only under another name of the user. */

@@ -14,8 +14,8 @@ const PLENTY = '[policy]\nbudget = 50\n';
 const questions = (key: 'reason' | 'ref', times = 1): string => `import json, socket, sys
 for _ in range(${String(times)}):
   s = socket.socket(socket.AF_UNIX); s.connect("/run/notp/%s.sock" % sys.argv[1]); f = s.makefile("rw")
-  f.write(json.dumps({"notp": "question/3", "ask": "before", "account": None, "door": "gate", "service": "ssh", "rhost": "", "tty": "",
-    "files": [{"context": "ssh", "sealed": "", "wrong": ""}], "connection": None, "keyDigest": "", "readings": [], "timedOut": False}, separators=(",", ":")) + "\\n"); f.flush()
+  f.write(json.dumps({"notp": "question/4", "ask": "before", "account": None, "door": "gate", "service": "ssh", "rhost": "", "tty": "",
+    "files": [{"context": "ssh", "sealed": "", "wrong": ""}], "connection": None, "keyDigest": "", "groups": None, "keyType": None, "firstFactor": False, "readings": [], "timedOut": False}, separators=(",", ":")) + "\\n"); f.flush()
   answer = json.loads(f.readline())
 print(answer["${key}"])`;
 
@@ -48,6 +48,7 @@ describe('a host on which something is wrong', { skip: lacks(SERVICE_NEEDS) }, (
       done; systemctl stop ${service}`);
     const recovery = phone.recoveryCode();
     assert.equal((await world.login(alice, recovery)).stdout, 'alice\n');
+    await world.container.must(['journalctl', '--sync']);
     const journal = await world.container.must(['journalctl', '--no-pager', '--output=cat', `--unit=${service}`]);
     const last = journal.split('\n').findLast((line) => line.includes('"login.accepted"'));
     assert.match(last ?? '', /"method":"recovery"/);

@@ -16,7 +16,7 @@ describe('the gate, while the service starts', { skip: lacks(SERVICE_NEEDS) }, (
   let phone: Phone;
   before(async () => {
     world = await bootService('cold', {
-      toml: '[gate]\nsame_connection = true\ntrust = "1h"\n',
+      toml: '[gate]\nsame_connection = true\n[[rule]]\nask = "code"\nremember = "1h"\n',
       prepare: (root) => {
         fs.mkdirSync(path.join(root, 'etc/systemd/system/notp@.service.d'), { recursive: true });
         fs.writeFileSync(path.join(root, 'etc/systemd/system/notp@.service.d/slow.conf'), SLOW);
@@ -51,7 +51,7 @@ describe('the gate, while the service starts', { skip: lacks(SERVICE_NEEDS) }, (
     terminal.send('echo first=$((1+1))\rexit\r');
     assert.equal(await terminal.exited, 0);
     assert.match(terminal.output(), /^first=2\r$/m);
-    assert.equal((await world.lastLogin())?.method, 'trusted');
+    assert.equal((await world.lastLogin())?.method, 'remembered');
   });
 
   it('takes the question back where nobody is enrolled, and says why', async () => {

@@ -7,6 +7,7 @@ import { before, describe, it } from 'node:test';
 import { printQuestion } from '../../../src/wire/question.ts';
 import { lacks, type TestUser } from '../../support/world.ts';
 import { bootService, type Phone, type ServiceWorld, SERVICE_NEEDS } from './world.ts';
+import { NOTHING_KNOWN } from '../../../src/wire/verifier.ts';
 
 const HAMMER = fs.readFileSync(path.join(import.meta.dirname, 'hammer.py'), 'utf8');
 const WAYS = {
@@ -23,6 +24,7 @@ const COSTLY = printQuestion({
   origin: { context: 'ssh', door: 'gate', service: 'ssh' },
   files: [{ context: 'ssh', sealed: costlyFile(), wrong: '' }],
   session: { connection: undefined, keyDigest: undefined },
+  circumstances: NOTHING_KNOWN,
   readings: ['111111', '222222', '333333'].map((code) => ({ passphrase: 'x', proof: { kind: 'code', code } })),
   timedOut: false,
 });

@@ -30,6 +30,7 @@ for each in workers: each.start()
 for each in workers: each.join()
 print(json.dumps(list(answers.values())), flush=True)
 `;
+import { NOTHING_KNOWN } from '../../../src/wire/verifier.ts';
 
 describe('many users at once', { skip: lacks(SERVICE_NEEDS) }, () => {
   let world: ServiceWorld;
@@ -54,6 +55,7 @@ describe('many users at once', { skip: lacks(SERVICE_NEEDS) }, () => {
       origin: { context: 'ssh', door: 'gate', service: 'ssh' },
       files: [{ context: 'ssh', sealed: '', wrong: '' }],
       session: { connection: undefined, keyDigest: undefined },
+      circumstances: NOTHING_KNOWN,
       readings: [],
       timedOut: false,
     });

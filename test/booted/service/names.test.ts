@@ -147,7 +147,7 @@ describe('names of a directory service', { skip: lacks(NEEDS) }, () => {
   it('with one uid are one account: neither gets in because the other is not enrolled', async () => {
     const [carol, carol2] = LISTED;
     assert.ok(carol !== undefined && carol2 !== undefined);
-    await world.configure('unenrolled = "allow"\n');
+    await world.configure('rule = [{ ask = "code", enrol_by = 2099-01-01 }]\n');
     assert.equal((await pam('carol2', '000000')).code, 0, 'not enrolled yet');
     const phone = await world.enroll(carol2);
     assert.equal(await status('carol2'), 'carol');

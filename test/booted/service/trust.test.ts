@@ -9,7 +9,7 @@ import { changing } from '../../support/row-macs.ts';
 import { lacks, type TestUser } from '../../support/world.ts';
 import { bootService, type Phone, type ServiceWorld, SERVICE_NEEDS } from './world.ts';
 
-const TRUSTING = '[gate]\ntrust = "1h"\n';
+const TRUSTING = '[[rule]]\nask = "code"\nremember = "1h"\n';
 const SECOND_KEY = '/root/.ssh/second';
 
 describe('the memory of the service', { skip: lacks(SERVICE_NEEDS) }, () => {
@@ -56,7 +56,7 @@ describe('the memory of the service', { skip: lacks(SERVICE_NEEDS) }, () => {
 
   it('trusts the same address and key after a code, for the configured time', async () => {
     await withCode();
-    assert.equal(await withoutCode(), 'trusted');
+    assert.equal(await withoutCode(), 'remembered');
     const terminal = sshInTerminal(world.container, alice, ['id -un']);
     assert.equal(await terminal.exited, 0);
     assert.equal(terminal.output(), 'alice\r\n');
@@ -64,7 +64,7 @@ describe('the memory of the service', { skip: lacks(SERVICE_NEEDS) }, () => {
 
   it('asks whoever comes with another key', async () => {
     assert.equal(await withoutCode(SECOND_KEY), 'no_proof');
-    assert.equal(await withoutCode(), 'trusted');
+    assert.equal(await withoutCode(), 'remembered');
   });
 
   it('asks at the command line and at the PAM door all the same', async () => {
@@ -79,12 +79,12 @@ describe('the memory of the service', { skip: lacks(SERVICE_NEEDS) }, () => {
     await sql(`UPDATE peer SET accepted_ms = ${String(Date.now() - 3_601_000)} WHERE user = 'alice'`);
     assert.equal(await withoutCode(), 'no_proof');
     await sql(`UPDATE peer SET accepted_ms = ${String(Date.now() - 3_500_000)} WHERE user = 'alice'`);
-    assert.equal(await withoutCode(), 'trusted');
+    assert.equal(await withoutCode(), 'remembered');
   });
 
   it('trusts no row that somebody wrote who has no host key', async () => {
     await withCode();
-    assert.equal(await withoutCode(), 'trusted');
+    assert.equal(await withoutCode(), 'remembered');
     const sooner = "UPDATE peer SET accepted_ms = accepted_ms - 1 WHERE user = 'alice'";
     const program = `new (require('node:sqlite').DatabaseSync)('/var/lib/notp/state.db').exec(${JSON.stringify(sooner)})`;
     await world.container.must([NODE_INSIDE, '-e', program]);
@@ -96,14 +96,14 @@ describe('the memory of the service', { skip: lacks(SERVICE_NEEDS) }, () => {
     await world.configure('');
     assert.equal(await withoutCode(), 'no_proof');
     await world.configure(TRUSTING);
-    assert.equal(await withoutCode(), 'trusted');
+    assert.equal(await withoutCode(), 'remembered');
   });
 
   it('does not trust for a new enrolment whom it trusted for the one before', async () => {
     phone = await world.enroll(alice, ['--replace']);
     assert.equal(await withoutCode(), 'no_proof');
     await withCode();
-    assert.equal(await withoutCode(), 'trusted');
+    assert.equal(await withoutCode(), 'remembered');
   });
 
   it('asks once for each connection', async () => {

@@ -1,4 +1,4 @@
-/** `unenrolled = "allow"`: the service lets in who was never enrolled, and says so; nobody else decides that. */
+/** `enrol_by` of a rule: the service lets in who was never enrolled, and says so; nobody else decides that. */
 import assert from 'node:assert/strict';
 import { before, describe, it } from 'node:test';
 import { sshInTerminal } from '../../support/container-ssh.ts';
@@ -9,7 +9,7 @@ describe('users without an enrolment, behind the service', { skip: lacks(SERVICE
   let world: ServiceWorld;
 
   before(async () => {
-    world = await bootService('allow', { toml: 'unenrolled = "allow"\n' });
+    world = await bootService('allow', { toml: 'rule = [{ ask = "code", enrol_by = 2099-01-01 }]\n' });
   });
 
   const enableSocket = ({ uid }: TestUser): Promise<string> =>

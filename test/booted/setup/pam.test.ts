@@ -182,6 +182,34 @@ describe('notp setup pam', { skip: lacks({ root: true, programs: [...CONTAINER_N
     assertDone(await host.setup('undo'));
   });
 
+  it('asks for nothing, and does not prompt, where a rule says so: the judge decides, and doctor tells who gets in', async () => {
+    const bobs = 'users = ["@bob"]\nservices = ["sshd"]\nfrom = ["127.0.0.1", "::1"]\nkeys = ["ssh-ed25519"]';
+    host.write('/etc/notp/notp.toml', `[[rule]]\n${bobs}\nask = "nothing"\nreason = "ticket OPS-12"\n`);
+    const files = snapshot(host);
+    await apply('pam');
+    assert.match(host.read('/etc/pam.d/sshd'), /success=4 [^]*success=2 .*notp pam --before\n/);
+    assertDone(await loginOnceUp(host, host.bob, ['true']));
+    const log = host.read('/var/log/notp/audit.log').trim().split('\n');
+    const { user, door, method, detail } = JSON.parse(log.at(-1) ?? '') as Record<string, unknown>;
+    assert.deepEqual([user, door, method, detail], ['bob', 'pam', 'rule', 'the rule in line 1 of notp.toml (ticket OPS-12)']);
+    // By the password, bob has no key; and alice is asked as before.
+    const terminal = host.terminal(host.bob, ['echo in'], { sshOptions: BY_PASSWORD });
+    await answer(terminal, /Password: /, PASSWORD);
+    await terminal.expect(/One-time code\s+Password: /);
+    terminal.hangUp();
+    await passesWithKeyAndCode();
+    await passesWithPasswordAndCode();
+    const { stdout } = await host.container.run(['notp', 'doctor', '--json']);
+    assert.match(
+      stdout,
+      /^\{"id":"rules","severity":"info",.*"detail":"line 1: @bob at sshd from 127\.0\.0\.1 or ::1 .*: no code \(ticket OPS-12\)"/m,
+    );
+    assert.doesNotMatch(stdout, /"id":"P7","severity":"(fail|warn)"/);
+    assertDone(await host.setup('undo'));
+    assertAsBefore(host, files);
+    await host.container.must(['rm', '/etc/notp/notp.toml']);
+  });
+
   it('asks for the same with the layout of Red Hat', async () => {
     for (const [name, text] of Object.entries(RED_HAT)) host.write(`/etc/pam.d/${name}`, text);
     const files = snapshot(host);

@@ -59,6 +59,6 @@ describe('a flood in the log', () => {
     const strangers = await shown(['--ref', '000000a2']);
     assert.match(strangers, /^who {5}names that are not enrolled$/m);
     assert.doesNotMatch(strangers, /got in/);
-    assert.match(strangers, /about users without an\s+enrolment\n$/);
+    assert.match(strangers, /a rule with enrol_by in notp.toml lets\s+users in until they have enrolled\n$/);
   });
 });

@@ -107,6 +107,17 @@ describe('notp doctor', { skip: lacks({ root: true, programs: ['sshd', 'ssh-keyg
     );
   });
 
+  it('is no clean output with --json where it could not run at all: a script that looks for failures found none', async () => {
+    fs.writeFileSync(path.join(folder, 'broken.toml'), 'foo = 1\n');
+    const ran = await run([...SOURCE_NOTP, 'doctor', '--json', '--config', path.join(folder, 'broken.toml')]);
+    assert.equal(ran.code, 3);
+    assert.deepEqual(
+      findings(ran).map(({ id, severity, detail }) => [id, severity, detail]),
+      [['doctor', 'fail', `${folder}/broken.toml:1: unknown key "foo"`]],
+    );
+    assert.match(ran.stderr, /unknown key/);
+  });
+
   it('finds no way around the recommended gate, and tries it', async () => {
     const ran = await doctor(recommended, '--json');
     const failed = findings(ran).filter(({ severity, id }) => severity === 'fail' && !id.startsWith('service-'));
@@ -154,7 +165,7 @@ describe('notp doctor', { skip: lacks({ root: true, programs: ['sshd', 'ssh-keyg
 
   it('shows how far it is on a terminal, and leaves nothing of it', async () => {
     const output = await screen(80, { NO_COLOR: '1' });
-    assert.match(output, /Reading the enrolments.*Asking sshd: 0 of 1/s);
+    assert.match(output, /Reading the enrolments.*Asking sshd: 0 of 2/s);
     assert.ok(output.includes(`\r${ESCAPE}[Jfail`));
   });
 

@@ -45,6 +45,11 @@ describe('the block of an enrolment', () => {
     );
   });
 
+  it('of a hardware token has its model and serial number, whatever characters they are of', () => {
+    const text = statusScreen([{ ...ACTIVE, token: { serial: '2600\u001b1', model: 'Feitian c200' } }], SCREEN);
+    assert.match(text, /\n {2}seal {12}host\n {2}token {11}Feitian c200 2600\\u001b1\n/);
+  });
+
   const ways: readonly (readonly [Facts, StatusScreen['by'], string])[] = [
     [broken('revoked'), 'root', 'sudo notp-enroll alice'],
     [{ ...broken('revoked'), context: 'deploy' }, 'root', 'sudo notp-enroll alice deploy'],

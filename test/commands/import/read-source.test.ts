@@ -33,6 +33,7 @@ describe('what is imported', () => {
     ['an otpauth URI', URI, [`Bank/alice/${SECRET}`]],
     ['one in capitals', URI.replace('otpauth://totp', 'OTPAUTH://TOTP'), [`Bank/alice/${SECRET}`]],
     ['one with blanks and empty lines around it', `\r\n  ${URI}\t\r\n\n`, [`Bank/alice/${SECRET}`]],
+    ['one that zbarimg has read', `QR-Code:${URI}\n`, [`Bank/alice/${SECRET}`]],
     ['several, one a line', `${URI}\n${URI.replaceAll('Bank', 'Mail')}\n`, [`Bank/alice/${SECRET}`, `Mail/alice/${SECRET}`]],
     ['a transfer of a phone', MIGRATION, ['Example/alice@google.com/JBSWY3DPEHPK3PXP']],
     ['a transfer and a URI', `${URI}\r\n${MIGRATION}\r\n`, ['Example/alice@google.com/JBSWY3DPEHPK3PXP', `Bank/alice/${SECRET}`]],
@@ -75,10 +76,27 @@ describe('what is imported', () => {
   });
 
   it('is refused where it is nothing of these, and not told', () => {
-    const wrong = ['', '\n', 'HSBRGZRK', `${SECRET}01`, `QR-Code:${URI}`, `https://example.org/?secret=${SECRET}`, `${SECRET}\n${URI}x`];
+    const wrong = ['', '\n', 'HSBRGZRK', `${SECRET}01`, `https://example.org/?secret=${SECRET}`, `${SECRET}\n${URI}x`];
     for (const text of wrong) assertRefuses(() => readSource(text, undefined, {}), /./, SECRET);
     assertRefuses(() => readSource(`${URI}\n${SECRET}`, undefined, {}), /it is malformed or too long/, SECRET);
-    assertRefuses(() => readSource(`${URI}\n${URI}&period=1`, undefined, {}), /its period is not from 15/, SECRET);
+    assertRefuses(() => readSource(`${URI}&period=1`, undefined, {}), /its period is not from 15/, SECRET);
+  });
+
+  it('is a list without what notp cannot hold, each named with its line, where it is well-formed', () => {
+    const list = ['# of the old phone', URI, `otpauth://steam/Steam:bob?secret=${SECRET}`, `${URI}&period=1`, `QR-Code:${URI}`].join('\n');
+    const source = readSource(list, undefined, {});
+    assert.ok(source.kind === 'credentials');
+    assert.deepEqual(namesOf(source.credentials), [`Bank/alice/${SECRET}`, `Bank/alice/${SECRET}`]);
+    assert.deepEqual(source.skipped, [
+      { place: 'line 3', name: 'Steam:bob', why: 'unsupported kind of code: steam' },
+      { place: 'line 4', name: 'Bank:alice', why: 'unsupported period: 1 seconds' },
+    ]);
+    assertRefuses(
+      () => readSource(`${URI}\n${URI.replace(SECRET, 'no')}`, undefined, {}),
+      /^line 2 \("Bank:alice"\): this otpauth URI/,
+      SECRET,
+    );
+    assertRefuses(() => readSource(`${URI}&period=9\n${URI}&period=5`, undefined, {}), /^line 1 \("Bank:alice"\): this otp/, SECRET);
   });
 });
 

@@ -40,6 +40,24 @@ describe('the configuration', { skip: lacks({ root: true }) }, () => {
     assert.deepEqual(await found(0o640, { ...options, gate: false }), ['warn', 'as nobody', `chmod 644 ${file}`]);
   });
 
+  it('that a door is started with must be there and be root’s: the door refused everybody, and doctor had read another', async () => {
+    fs.chmodSync(folder, 0o755);
+    const named = async (reader: string): Promise<string[]> => {
+      const { severity, detail, fix } = await examineConfiguration({ gate: true }, file, [reader]);
+      return [severity, detail.split(':')[0] ?? '', fix];
+    };
+    fs.rmSync(file, { force: true });
+    assert.deepEqual((await named('root')).slice(0, 2), ['fail', 'as root']);
+    fs.writeFileSync(file, '', { mode: 0o600 });
+    assert.deepEqual(await named('nobody'), ['fail', 'as nobody', `chmod 644 ${file}`]);
+    assert.equal((await named('root'))[0], 'ok');
+    fs.chmodSync(file, 0o644);
+    fs.chownSync(file, 65534, 65534);
+    assert.match((await named('root'))[2] ?? '', /chown -h root/);
+    fs.chownSync(file, 0, 0);
+    assert.equal((await named('nobody'))[0], 'ok');
+  });
+
   it('in a folder that only root can enter keeps everybody out', async () => {
     const closed = { gate: false, folderMode: 0o700 };
     assert.deepEqual(await found(0o644, closed), ['fail', 'as notp', `chmod 755 ${folder}`]);

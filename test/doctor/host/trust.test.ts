@@ -3,13 +3,13 @@ import * as assert from 'node:assert/strict';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { before, describe, it } from 'node:test';
-import { tryGate } from '../../../src/doctor/sshd/gate-try.ts';
+import { tryGate, tryPam } from '../../../src/doctor/host/try-program.ts';
 import { examineHostKeys } from '../../../src/doctor/host/host-key.ts';
 import { examinePlaces, examineProgram, whyUntrusted } from '../../../src/doctor/host/trust.ts';
 import { readConfig } from '../../../src/system/config.ts';
 import { userByUid, type User } from '../../../src/system/users.ts';
 import { run } from '../../support/process.ts';
-import { addUser, installNotp, lacks, scratchFolder, serviceUser, SOURCE_NOTP, writeConfig } from '../../support/world.ts';
+import { addUser, installNotp, lacks, must, scratchFolder, serviceUser, SOURCE_NOTP, writeConfig } from '../../support/world.ts';
 import { detailOf, wrong } from '../sshd/sshd-world.ts';
 
 describe('a program', { skip: lacks({ root: true }) }, () => {
@@ -69,6 +69,33 @@ describe('a program', { skip: lacks({ root: true }) }, () => {
       assert.equal(tryGate(gate(text)).severity, 'fail', text);
     assert.equal(tryGate(gate('[ "$(id -u)" = 0 ]')).severity, 'ok', 'it is not root who tries');
     assert.match(tryGate(`${folder}/none gate`).detail, /ENOENT/);
+  });
+
+  it('that PAM starts must start, say no, and read nothing: one that could not refused everybody, and all was in order', () => {
+    assert.equal(tryPam(notp).severity, 'ok');
+    const program = path.join(folder, 'pam-program');
+    fs.writeFileSync(program, '#!/bin/sh\nexit "${PAM_USER:-1}"\n', { mode: 0o700 });
+    assert.equal(tryPam(program).severity, 'ok');
+    fs.chmodSync(program, 0o644);
+    const { severity, fix } = tryPam(program);
+    assert.deepEqual([severity, fix], ['fail', `chmod 755 ${program}`]);
+    assert.match(tryGate(`${program} gate`).fix, new RegExp(`^chmod 755 ${program}$`));
+    fs.writeFileSync(program, '#!/bin/sh\n');
+    fs.chmodSync(program, 0o755);
+    assert.match(tryPam(program).title, /says yes/);
+  });
+
+  it('on a mount without programs is told with the mount', () => {
+    const place = path.join(folder, 'noexec');
+    fs.mkdirSync(place);
+    must(['mount', '-t', 'tmpfs', '-o', 'noexec,mode=755', 'notp-test', place]);
+    try {
+      fs.writeFileSync(path.join(place, 'notp'), '#!/bin/sh\nexit 1\n', { mode: 0o755 });
+      for (const { fix } of [tryPam(path.join(place, 'notp')), tryGate(`${place}/notp gate`)])
+        assert.equal(fix, `mount -o remount,exec ${place}, and remove noexec in /etc/fstab`);
+    } finally {
+      must(['umount', place]);
+    }
   });
 });
 

@@ -32,10 +32,18 @@ function foundFor(stack: string, users: readonly User[], sshd = true): string[] 
   return findings.map(({ id, severity, user }) => [severity, id, ...(user === undefined ? [] : [user])].join(' '));
 }
 
+/** Whether sshd is said to drop a login after the right code. */
+function dropped(...lines: readonly string[]): string[] {
+  const findings = examinePam({ name: pamService(lines.join('\n')), sshd: true });
+  return findings.filter(({ title }) => title.startsWith('sshd drops')).map(({ id }) => id);
+}
+
 /** What `notp setup pam` writes into Debian's stack. */
 function block(scope: Scope): string {
-  return withBlock('@include common-auth\n', { door: 'pam', scope, read: () => [] }) ?? '';
+  return withBlock('@include common-auth\n', { door: 'pam', scope, read: () => [], before: false }) ?? '';
 }
+
+const before = (control: string): string => `auth ${control} pam_exec.so quiet /usr/bin/notp pam --before`;
 
 describe('a PAM stack', { skip: lacks({ root: true }) }, () => {
   it('of the examples is in order, and names its program', () => {
@@ -54,8 +62,64 @@ describe('a PAM stack', { skip: lacks({ root: true }) }, () => {
     }
   });
 
+  it('with a line for the rules before the code is in order, as setup writes it and after the password of sudo', () => {
+    const text = withBlock('@include common-auth\n', { door: 'pam', scope: { users: [], groups: [] }, read: () => [], before: true }) ?? '';
+    assert.deepEqual(found(text.split('\n')), []);
+    assert.deepEqual(found(['@include common-auth', before('[success=1 default=ignore]'), SUDO_CODE], false), []);
+  });
+
+  it('with a line for the rules is told where that takes the place of the first factor or of the code', () => {
+    const jump = before('[success=1 default=ignore]');
+    for (const [lines, sshd] of [
+      // There is no line for the code.
+      [[jump, PERMIT], true],
+      // A wrong password goes on to it.
+      [['auth sufficient pam_unix.so', before('sufficient'), SUDO_CODE], false],
+      // Where it says no, nobody gets in.
+      [[before('required'), CODE, PERMIT], true],
+      // It jumps further than it should, or the other way round lets everybody in.
+      [[before('[success=ignore default=1]'), CODE, PERMIT], true],
+    ] as const)
+      assert.ok(found(lines, sshd).includes('P7'), lines.join('\n'));
+  });
+
   it('with key and code alone is in order', () => {
     assert.deepEqual(found([CODE, PERMIT]), []);
+  });
+
+  it('that starts notp under a profile of AppArmor is in order, and names the program behind it: it passed for one that asks nothing', () => {
+    const confined = CODE.replace('/usr/bin/notp', '/usr/bin/aa-exec -p notp-pam -- /usr/bin/notp');
+    assert.deepEqual(found([confined, PERMIT]), []);
+    assert.deepEqual(pamPrograms({ name: pamService(`${confined}\n`), sshd: true }), ['/usr/bin/notp']);
+    assert.ok(found([confined.replace('/usr/bin/aa-exec', '/home/x/aa-exec'), PERMIT]).includes('P7'));
+  });
+
+  it('is named with the lines of each path past the code, one for each line that opens it', () => {
+    const name = pamService(
+      ['auth sufficient pam_rootok.so', 'auth [success=done default=ignore] pam_localuser.so', CODE, PERMIT].join('\n'),
+    );
+    const paths = detailOf(examinePam({ name, sshd: true }), 'P7').split('\n');
+    assert.deepEqual(
+      paths.map((detail) => detail.replace(/^.* without notp: /, '').replaceAll(`/etc/pam.d/${name}`, '')),
+      [':1 pam_rootok.so success', ':2 pam_localuser.so success'],
+    );
+  });
+
+  it('that no module lets through in pam_setcred is named: sshd dropped the login after the right code', () => {
+    assert.deepEqual(dropped(CODE), ['P7']);
+    assert.deepEqual(dropped(CODE, 'auth optional pam_echo.so file=/etc/issue'), ['P7']);
+    assert.deepEqual(dropped('auth required pam_succeed_if.so uid > 0', CODE), ['P7']);
+    assert.deepEqual(dropped(CODE, 'auth [success=ok default=die] pam_echo.so file=/etc/issue', PERMIT), ['P7']);
+    assert.deepEqual(dropped(CODE, PERMIT), []);
+    assert.deepEqual(dropped(CODE, 'auth optional pam_cap.so'), []);
+  });
+
+  it('whose account or session lines refuse everybody is named: the right code was in vain', () => {
+    for (const type of ['account', 'session']) {
+      const refusing = `${type} requisite pam_deny.so\n${type} required pam_permit.so`;
+      assert.deepEqual(found([CODE, PERMIT, refusing]), ['P7'], type);
+      assert.deepEqual(found([CODE, PERMIT, `${type} [success=1 default=ignore] pam_unix.so\n${refusing}`]), [], type);
+    }
   });
 
   it("in Red Hat's layout is in order: substacks, and a password-auth of its own", () => {

@@ -35,6 +35,7 @@ describe('sudoers beside the code of sudo', { skip: lacks({ root: true, programs
     const [only = '', ...more] = told(
       'Defaults passprompt="!authenticate, targetpw, exempt_group=x, pam_service=y"',
       'Defaults !targetpw, !rootpw, !runaspw',
+      'Defaults timestamp_timeout=5',
       '"NOPASSWD: x" ALL=(ALL) ALL',
       '%adm ALL=(root) PASSWD: /bin/ls',
     );
@@ -46,6 +47,8 @@ describe('sudoers beside the code of sudo', { skip: lacks({ root: true, programs
     ['Defaults targetpw', 'Defaults: targetpw'],
     ['Defaults env_keep += "X", rootpw', 'Defaults: rootpw'],
     ['Defaults:alice runaspw', 'alice Defaults: runaspw'],
+    ['Defaults timestamp_timeout=-1', 'Defaults: timestamp_timeout=-1'],
+    ['Defaults:alice timestamp_timeout=600', 'alice Defaults: timestamp_timeout=600'],
     ['Defaults exempt_group=adm', 'Defaults: exempt_group=adm'],
     ['Defaults>root !authenticate', 'root Defaults: !authenticate'],
     ['%adm ALL=(root) NOPASSWD: /bin/ls, PASSWD: /bin/cat', '%adm /bin/ls: !authenticate'],

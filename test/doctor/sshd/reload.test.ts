@@ -86,7 +86,7 @@ describe('what sshd has read', { skip: NEEDS }, () => {
       await sleep(TICK_MS);
       change();
       const changed = await found();
-      assert.equal(changed?.severity, 'warn');
+      assert.equal(changed?.severity, 'fail');
       assert.ok(changed.detail.includes(`${at(named)} (`), changed.detail);
       await reload();
       const again = await found();

@@ -1,0 +1,38 @@
+/** `notp config check`: says what is wrong with the configuration before a login meets it. */
+import type { Command } from 'commander';
+import { quoted } from '../../otp/escape.ts';
+import { DEFAULT_CONFIG_FILE, type Config } from '../../system/config.ts';
+import { groupByName, userByName } from '../../system/users.ts';
+import { printResult, sayHint } from '../../terminal/printer.ts';
+import { common, configOf, type CommonFlags, type Finish } from '../options.ts';
+
+/** A mistake was thrown before, as `bad_configuration`. */
+function check(file: string, { rules }: Config): number {
+  for (const { line, users = [] } of rules)
+    for (const name of users) {
+      const why = strangerTo(name);
+      if (why !== undefined) sayHint(`${file}:${String(line)}: ${why}, so the rule does not fit anybody by that name`);
+    }
+  printResult(`${file}: no mistake found; rules: ${String(rules.length)}\n`);
+  return 0;
+}
+
+/** Why no login on this host has the name. A directory service may have other spellings; a rule names the canonical one. */
+function strangerTo(name: string): string | undefined {
+  if (name.startsWith('@'))
+    return groupByName(name.slice(1)) === name.slice(1) ? undefined : `there is no group ${quoted(name.slice(1))} here`;
+  const user = userByName(name);
+  if (user === undefined) return `there is no user ${quoted(name)} here`;
+  return user.name === name ? undefined : `the user ${quoted(name)} is called ${quoted(user.name)} by the passwd database`;
+}
+
+/** Adds `config`. */
+export function addConfig(program: Command, _: unknown, finish: Finish): void {
+  const config = program.command('config').description('check the configuration').helpCommand(false);
+  common(config.command('check'))
+    .description('check the configuration, and name the file, the line and the fix of a mistake')
+    .addHelpText('after', '\nExit codes: 0 no mistake, 3 the configuration cannot be used.')
+    .action((flags: CommonFlags) => {
+      finish(check(flags.config ?? DEFAULT_CONFIG_FILE, configOf(flags)));
+    });
+}

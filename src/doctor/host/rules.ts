@@ -1,0 +1,51 @@
+/** Who gets in without a code by the rules of the configuration, in one list with the reasons. */
+import type { Config } from '../../system/config.ts';
+import { whatOf, whoOf } from '../../verdict/rule-words.ts';
+import { concernsService, mayLetIn, type Rule } from '../../verdict/rules.ts';
+import { ok, type Finding } from '../finding.ts';
+import { modulesOf, notpLine, pamStack } from '../pam/stack.ts';
+
+const ID = 'rules';
+
+/** `atPam`: whether sshd leaves codes to PAM. `nowMs`: Unix time in milliseconds. */
+export function examineRules({ rules }: Pick<Config, 'rules'>, { atPam, nowMs }: { atPam: boolean; nowMs: number }): Finding[] {
+  const open = rules.filter(
+    (rule) => mayLetIn(rule) && (rule.ask === 'nothing' || rule.rememberMs !== undefined || isOpenUntil(rule, nowMs)),
+  );
+  const needsLine = atPam && open.some((rule) => concernsService(rule, 'sshd')) && !hasLineBefore('sshd');
+  return [
+    open.length === 0
+      ? ok(ID, 'No rule lets anybody in without a code')
+      : {
+          id: ID,
+          severity: open.some((rule) => isOpenUntil(rule, nowMs)) ? 'warn' : 'info',
+          title: 'Rules let these in without a code',
+          detail: open.map((rule) => `line ${String(rule.line)}: ${whoOf(rule)}: ${whatOf(rule)}`).join('; '),
+          fix: 'if that is not intended, change these rules in notp.toml',
+        },
+    ...(needsLine ? [prompted()] : []),
+  ];
+}
+
+/** Whether a rule lets in users who are not enrolled yet. */
+export function letsInUnenrolled({ rules }: Pick<Config, 'rules'>, nowMs: number): boolean {
+  return rules.some((rule) => isOpenUntil(rule, nowMs));
+}
+
+function isOpenUntil({ enrolByMs = 0 }: Pick<Rule, 'enrolByMs'>, nowMs: number): boolean {
+  return nowMs < enrolByMs;
+}
+
+function hasLineBefore(service: string): boolean {
+  try {
+    return modulesOf(pamStack(service, 'auth') ?? []).some((line) => notpLine(line) === 'before');
+  } catch {
+    return true;
+  }
+}
+
+function prompted(): Finding {
+  const title = 'PAM asks for a code before it knows that a rule asks for none';
+  const detail = 'PAM service sshd has no line for notp pam --before, so whatever is typed is accepted for those whom a rule lets in';
+  return { id: ID, severity: 'info', title, detail, fix: 'run the same notp setup pam --apply again' };
+}

@@ -1,0 +1,98 @@
+/** Whether sshd could let an account in at all: allowed by name, not expired, with a shell, and with a key or a password. */
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { keyFiles } from '../../system/authorized-keys.ts';
+import { matchesPattern } from '../../system/ssh-patterns.ts';
+import type { User } from '../../system/users.ts';
+import { is, setting, words, type Effective } from './effective.ts';
+
+const SHADOW = '/etc/shadow';
+const DAY_MS = 86_400_000;
+/** Programs in place of a shell that end at once. */
+const NO_SHELLS = ['nologin', 'false', 'sync', 'shutdown', 'halt'];
+
+/** What /etc/shadow says of an account. */
+interface Password {
+  readonly isSet: boolean;
+  readonly isEmpty: boolean;
+  /** Days since 1970 after which the account is closed. */
+  readonly lastDay: number;
+}
+
+export type Passwords = ReadonlyMap<string, Password>;
+
+/** Empty without root, or where another database has the passwords. */
+export function shadowPasswords(): Passwords {
+  try {
+    const lines = fs.readFileSync(SHADOW, 'utf8').split('\n');
+    return new Map(
+      lines.map((line) => {
+        const [name = '', hash = '', , , , , , expires = ''] = line.split(':');
+        const lastDay = expires === '' ? Infinity : Number(expires);
+        return [name, { isSet: !/^[!*]/.test(hash), isEmpty: hash === '', lastDay }] as const;
+      }),
+    );
+  } catch {
+    return new Map();
+  }
+}
+
+/** Whether the passwd database gives the account a shell. */
+export function hasShell({ shell }: Pick<User, 'shell'>): boolean {
+  return !NO_SHELLS.includes(path.basename(shell));
+}
+
+/**
+ * Whether a login could succeed, without any code. `groups`: those of the user. `nowMs`: Unix time in milliseconds. Where something is
+ * not known, as the password in a directory, it counts as possible.
+ */
+export function canLogIn(
+  user: User,
+  effective: Effective,
+  { passwords, groups, nowMs }: { passwords: Passwords; groups: readonly string[]; nowMs: number },
+): boolean {
+  const password = passwords.get(user.name) ?? { isSet: user.uid !== 0, isEmpty: false, lastDay: Infinity };
+  const isOpen = password.lastDay >= Math.floor(nowMs / DAY_MS) && isAllowed(user.name, groups, effective);
+  if (!isOpen || (user.uid === 0 && is(effective, 'permitrootlogin', 'no'))) return false;
+  return hasPasswordLogin(user, effective, password) || hasKeyLogin(user, effective) || isVouchedFor(effective);
+}
+
+/** See DenyUsers in sshd_config(5). For `USER@HOST` some host may match, and some may not. */
+function isAllowed(name: string, groups: readonly string[], effective: Effective): boolean {
+  const [denied, allowed] = [words(effective, 'denyusers'), words(effective, 'allowusers')];
+  const [deniedGroups, allowedGroups] = [words(effective, 'denygroups'), words(effective, 'allowgroups')];
+  if (
+    matchesAny(
+      [name],
+      denied.filter((pattern) => !pattern.includes('@')),
+    ) ||
+    matchesAny(groups, deniedGroups)
+  )
+    return false;
+  const users = allowed.map((pattern) => pattern.replace(/@[^@]*$/, ''));
+  return (users.length === 0 || matchesAny([name], users)) && (allowedGroups.length === 0 || matchesAny(groups, allowedGroups));
+}
+
+function matchesAny(names: readonly string[], patterns: readonly string[]): boolean {
+  return patterns.some((pattern) => names.some((name) => matchesPattern(name, pattern)));
+}
+
+function hasPasswordLogin({ uid }: User, effective: Effective, { isSet, isEmpty }: Password): boolean {
+  const isAsked =
+    is(effective, 'passwordauthentication', 'yes') ||
+    (is(effective, 'usepam', 'yes') && is(effective, 'kbdinteractiveauthentication', 'yes'));
+  if (!isAsked || (uid === 0 && !is(effective, 'permitrootlogin', 'yes'))) return false;
+  return isSet && (!isEmpty || is(effective, 'permitemptypasswords', 'yes'));
+}
+
+function hasKeyLogin(user: User, effective: Effective): boolean {
+  if (is(effective, 'pubkeyauthentication', 'no')) return false;
+  const isNamed = (key: string): boolean => !['', 'none'].includes(setting(effective, key));
+  if (isNamed('authorizedkeyscommand') || isNamed('trustedusercakeys')) return true;
+  const templates = words(effective, 'authorizedkeysfile').filter((file) => file !== 'none');
+  return keyFiles(templates, user).some((file) => (fs.statSync(file, { throwIfNoEntry: false })?.size ?? 0) > 0);
+}
+
+function isVouchedFor(effective: Effective): boolean {
+  return ['hostbasedauthentication', 'gssapiauthentication'].some((key) => is(effective, key, 'yes'));
+}

@@ -1,0 +1,87 @@
+/** An entry from the fields that all programs have under one name or another. What notp cannot hold is told and skipped. Pure. */
+import {
+  ALGORITHMS,
+  DIGITS,
+  MAX_PERIOD_SECONDS,
+  MAX_SECRET_BYTES,
+  MIN_PERIOD_SECONDS,
+  MIN_SECRET_BYTES,
+  readBase32,
+  type HotpParameters,
+} from '../otp/code.ts';
+import { quoted } from '../otp/escape.ts';
+import { isLabel } from '../otp/names.ts';
+import { otpauthUri, USUAL_PARAMETERS, type Credential } from '../otp/uri.ts';
+import type { Entry } from './format.ts';
+
+/** Fields as a file has them; undefined or empty for the default. */
+export interface Raw {
+  readonly place: string;
+  readonly issuer: string;
+  readonly account: string;
+  /** `totp` and `hotp` in any case, or the name of a kind that notp does not have. */
+  readonly type: string;
+  /** Base32, or raw bytes. */
+  readonly secret: string | Uint8Array;
+  readonly algorithm?: string;
+  readonly digits?: number | undefined;
+  readonly period?: number | undefined;
+  /** Of the next code. */
+  readonly counter?: number | undefined;
+}
+
+const UNREADABLE_NAME = 'its name is too long or has control characters';
+
+export function entryOf(raw: Raw): Entry {
+  const { place } = raw;
+  const [issuer, account] = [raw.issuer.trim(), raw.account.trim()];
+  const name = nameOf(issuer, account);
+  const credential = credentialOf({ ...raw, issuer, account });
+  if (typeof credential === 'string') return { place, name, why: credential };
+  if (![issuer, account].every(isLabel)) return { place, name, why: UNREADABLE_NAME };
+  try {
+    // A name that fits no URI could never be exported.
+    otpauthUri(credential);
+  } catch {
+    return { place, name, why: UNREADABLE_NAME };
+  }
+  return { place, name, credential };
+}
+
+/** Issuer and account in one. */
+export function nameOf(issuer: string, account: string): string {
+  return [issuer, account].filter((each) => each !== '').join(':');
+}
+
+/** The credential, or why there is none. */
+function credentialOf(raw: Raw): Credential | string {
+  const { issuer, account } = raw;
+  const type = raw.type.toLowerCase();
+  if (type !== 'totp' && type !== 'hotp') return `unsupported kind of code: ${shown(raw.type)}`;
+  const parameters = parametersOf(raw);
+  if (typeof parameters === 'string') return parameters;
+  const secret = typeof raw.secret === 'string' ? readBase32(raw.secret) : raw.secret;
+  if (secret === undefined || secret.length < MIN_SECRET_BYTES || secret.length > MAX_SECRET_BYTES)
+    return 'its secret is malformed, or too short or too long';
+  const { counter = 0, period: periodSeconds = USUAL_PARAMETERS.periodSeconds } = raw;
+  if (type === 'hotp')
+    return Number.isSafeInteger(counter) && counter >= 0
+      ? { type, secret, issuer, account, ...parameters, counter }
+      : `unsupported counter: ${String(counter)}`;
+  if (!Number.isInteger(periodSeconds) || periodSeconds < MIN_PERIOD_SECONDS || periodSeconds > MAX_PERIOD_SECONDS)
+    return `unsupported period: ${String(periodSeconds)} seconds`;
+  return { type, secret, issuer, account, ...parameters, periodSeconds };
+}
+
+function parametersOf({ algorithm: written = '', digits: count = USUAL_PARAMETERS.digits }: Raw): HotpParameters | string {
+  const wanted = written === '' ? USUAL_PARAMETERS.algorithm : written.toUpperCase().replace(/^HMAC|[-_]/g, '');
+  const algorithm = ALGORITHMS.find((each) => each === wanted);
+  if (algorithm === undefined) return `unsupported algorithm: ${shown(written)}`;
+  const digits = DIGITS.find((each) => each === count);
+  return digits === undefined ? `unsupported number of digits: ${String(count)}` : { algorithm, digits };
+}
+
+/** A word of the file: without quotes where it is one. */
+export function shown(text: string): string {
+  return /^[\w-]{1,20}$/.test(text) ? text : quoted(text);
+}

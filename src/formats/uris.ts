@@ -1,0 +1,88 @@
+/**
+ * otpauth and otpauth-migration URIs anywhere in a text: the JSON of Proton and 1Password, CSV and XML of KeePassXC, entries of pass, lines
+ * of zbarimg. Pure.
+ */
+import { messageOf } from '../error.ts';
+import { ALGORITHMS, DIGITS, MAX_PERIOD_SECONDS, MIN_PERIOD_SECONDS } from '../otp/code.ts';
+import { parseMigrationUri } from '../otp/otpauth-migration.ts';
+import { parseOtpauthUri, type Credential } from '../otp/uri.ts';
+import { nameOf, shown } from './entry.ts';
+import { entriesRead, jsonIn, type Entry, type Format, type Skipped } from './format.ts';
+
+const SCHEME = '(?:otpauth|otpauth-migration|steam|motp)';
+/**
+ * What stands before a URI tells where it ends, so that none is cut off and loses what its codes depend on: a quote (the string of JSON or
+ * CSV with its escapes), a bracket of XML, a separator of CSV, or nothing: then the line is all its own.
+ */
+const URIS = new RegExp(
+  String.raw`(?<=")(${SCHEME}:(?:\\?/){2}(?:[^"\\]|\\.)*)|` +
+    ["(?<=')S[^']*", '(?<=>)S[^<]*', '(?<=<)S[^>]*', '(?<=[,;\t])S(?:&amp;|[^,;\t])*', 'S.*'].join('|').replaceAll('S', `${SCHEME}://`),
+  'gi',
+);
+
+export const URIS_ANYWHERE: Format = {
+  name: 'otpauth URIs',
+  read: ({ text }) => entriesRead(urisIn(text)),
+};
+
+/** An entry for each of them, with its line. */
+export function urisIn(text: string): readonly Entry[] {
+  return text.split('\n').flatMap((line, i) =>
+    [...line.matchAll(URIS)].flatMap(([whole, quoted]) => {
+      const uri = quoted === undefined ? whole.trim() : unescaped(quoted);
+      return entriesOfUri(uri, `line ${String(i + 1)}`);
+    }),
+  );
+}
+
+function unescaped(quoted: string): string {
+  const value = jsonIn(`"${quoted}"`);
+  return typeof value === 'string' ? value : quoted;
+}
+
+/** One entry, or those of a transfer. */
+export function entriesOfUri(written: string, place: string): readonly Entry[] {
+  const uri = written.replaceAll('&amp;', '&');
+  const skipped = unsupportedUri(uri, place);
+  if (skipped !== undefined) return [skipped];
+  try {
+    const credentials = /^otpauth-migration:/i.test(uri) ? parseMigrationUri(uri).credentials : [parseOtpauthUri(uri)];
+    return credentials.map((credential) => ({ place, name: named(credential), credential }));
+  } catch (error) {
+    return [{ place, name: labelOf(uri), why: messageOf(error) }];
+  }
+}
+
+function named({ issuer, account }: Credential): string {
+  return nameOf(issuer, account);
+}
+
+/** Why notp cannot hold the codes of a URI that is well-formed; undefined if it can, or if the URI is malformed. */
+export function unsupportedUri(uri: string, place: string): Skipped | undefined {
+  const [whole, scheme = '', host = '', query = ''] = /^([a-z-]+):\/\/([^/?]*)[^?]*\??(.*)$/i.exec(uri) ?? [];
+  if (whole === undefined || /^otpauth-migration$/i.test(scheme)) return undefined;
+  const why = unsupportedIn(scheme.toLowerCase(), host, new URLSearchParams(query));
+  return why === undefined ? undefined : { place, name: labelOf(uri), why };
+}
+
+function unsupportedIn(scheme: string, host: string, parameters: URLSearchParams): string | undefined {
+  const [digits, period] = ['digits', 'period'].map((name) => /^\d{1,9}$/.exec(parameters.get(name) ?? '')?.[0]);
+  const algorithm = (parameters.get('algorithm') ?? '').toUpperCase();
+  const kind = scheme === 'otpauth' ? (parameters.get('encoder') ?? host) : scheme;
+  if (!/^[ht]otp$/i.test(kind)) return `unsupported kind of code: ${shown(kind)}`;
+  if (digits !== undefined && !DIGITS.some((each) => each === Number(digits))) return `unsupported number of digits: ${digits}`;
+  if (period !== undefined && (Number(period) < MIN_PERIOD_SECONDS || Number(period) > MAX_PERIOD_SECONDS))
+    return `unsupported period: ${period} seconds`;
+  const isUnknown = /^[A-Z]\w{0,19}$/.test(algorithm) && !ALGORITHMS.some((each) => each === algorithm.replace(/^HMAC/, ''));
+  return isUnknown ? `unsupported algorithm: ${algorithm}` : undefined;
+}
+
+/** The label in `uri`; empty where it has none, since what stands there may be the secret. */
+export function labelOf(uri: string): string {
+  const [, label = ''] = /^otpauth:\/\/[^/?]*\/([^?]*)\?/i.exec(uri) ?? [];
+  try {
+    return decodeURIComponent(label);
+  } catch {
+    return label;
+  }
+}

@@ -1,0 +1,315 @@
+/** Misconfigurations of a host whose gate is for everybody: alice and bob are enrolled, carol is not, and each has a key. */
+import { block, gone, line, owned, type Seed } from './seed.ts';
+
+const GATE = 'ForceCommand /usr/bin/notp gate';
+/** All is closed one by one, but for what stands before. */
+const FORWARD = [
+  ...['DisableForwarding no', 'AllowTcpForwarding no', 'AllowStreamLocalForwarding no', 'AllowAgentForwarding no', 'X11Forwarding no'],
+  ...['PermitTunnel no', 'GatewayPorts no', 'StreamLocalBindUnlink no', 'UnusedConnectionTimeout 60s'],
+];
+const DROP_IN = '/etc/ssh/sshd_config.d/10-notp-gate.conf';
+const mode = (what: string, file: string, bad: string, id: string, fix: string, more: Partial<Seed> = {}): Seed => ({
+  ...{ what, script: `chmod ${bad} ${file}`, id, fix, how: 'run', ...more },
+});
+const config = (what: string, make: string, fix: string, mend: string, more: Partial<Seed> = { keepsOut: 'alice' }): Seed => ({
+  ...{ what, id: 'configuration', fix, how: mend, ...more },
+  script: `${make}; sed -i 's,notp gate,notp gate --config /etc/notp/other.toml,' ${DROP_IN}; reload`,
+});
+
+export const GATE_SEEDS: readonly Seed[] = [
+  gone('`ForceCommand none` for all', ['ForceCommand none'], 'no-gate', 'notp setup gate', { letsIn: 'alice' }),
+  gone('a shell in place of the gate', ['ForceCommand /bin/bash'], 'no-gate', 'notp setup gate', { letsIn: 'alice' }),
+  line('a shell after the gate', ['ForceCommand /usr/bin/notp gate || /bin/bash'], 'FC1', GATE),
+  line('the gate without its path', ['ForceCommand notp gate'], 'FC1', GATE),
+  block('`Match User` exempts an enrolled user', ['Match User alice', 'ForceCommand none'], 'FC1', GATE, { letsIn: 'alice' }),
+  gone('`Match User` exempts somebody who is not enrolled', ['Match User carol', 'ForceCommand none'], 'FC1', 'remove that Match line', {
+    letsIn: 'carol',
+  }),
+  {
+    ...gone('`Match Group` exempts its members', ['Match Group staff', 'ForceCommand none'], 'FC1', 'remove that Match line', {
+      letsIn: 'carol',
+    }),
+    script: "usermod -aG staff carol; sshd 'Match Group staff' 'ForceCommand none'",
+  },
+  gone('`Match Address` exempts a network', ['Match Address 10.0.0.0/8', 'ForceCommand none'], 'FC14', 'remove the Match block'),
+  gone('`Match Address` exempts the host itself', ['Match Address 127.0.0.1', 'ForceCommand none'], 'FC14', 'remove the Match block', {
+    letsIn: 'alice',
+  }),
+  gone('`Match Host` exempts a name', ['Match Host *.example.org', 'ForceCommand none'], 'FC14', 'remove the Match block'),
+  gone(
+    'a network exempts somebody who is not enrolled',
+    ['Match User carol Address 127.0.0.0/8', 'ForceCommand none'],
+    'FC1',
+    'remove that Match',
+    {
+      letsIn: 'carol',
+    },
+  ),
+  gone('a limit in place of the gate', ['Match User carol', 'ForceCommand internal-sftp'], 'FC1', 'remove that Match line'),
+  {
+    what: 'another name of root is exempt',
+    script: "echo 'toor:x:0:0::/root:/bin/bash' >>/etc/passwd; sshd 'Match User toor' 'ForceCommand none'",
+    ...{ id: 'spelling', fix: 'Match Group in place of Match User', how: 'unsshd' },
+  },
+  {
+    what: 'another name of an enrolled uid is exempt',
+    script:
+      'useradd -o -u $(id -u alice) -g $(id -g alice) -M -d /home/alice -s /bin/bash -p "*" alice2; sshd "Match User alice2" "ForceCommand none"',
+    ...{ id: 'spelling', fix: 'Match Group in place of Match User', how: 'unsshd', letsIn: 'alice2' },
+  },
+  line('sockets can be forwarded', ['AllowStreamLocalForwarding yes', ...FORWARD], 'FC3', 'AllowStreamLocalForwarding no'),
+  line('ports can be forwarded', ['AllowTcpForwarding yes', ...FORWARD], 'FC4', 'AllowTcpForwarding no'),
+  line('ports can be forwarded to the host', ['AllowTcpForwarding local', ...FORWARD], 'FC4', 'AllowTcpForwarding no'),
+  line(
+    'X11 and the agent can be forwarded',
+    ['X11Forwarding yes', 'AllowAgentForwarding yes', ...FORWARD],
+    'FC5',
+    'AllowAgentForwarding no',
+  ),
+  line('tunnels are allowed', ['PermitTunnel yes'], 'FC6', 'PermitTunnel no'),
+  line('`GatewayPorts`', ['GatewayPorts yes', ...FORWARD], 'FC6', 'GatewayPorts no'),
+  line('sockets are unlinked', ['StreamLocalBindUnlink yes', ...FORWARD], 'FC6', 'StreamLocalBindUnlink no'),
+  block('forwarding for one user', ['Match User alice', 'AllowTcpForwarding yes', ...FORWARD], 'FC4', 'AllowTcpForwarding no'),
+  gone(
+    'forwarding for somebody who is not enrolled',
+    ['Match User carol', 'AllowTcpForwarding yes', ...FORWARD],
+    'FC4',
+    'AllowTcpForwarding no',
+  ),
+  line('`PermitUserEnvironment`', ['PermitUserEnvironment yes'], 'FC7', 'PermitUserEnvironment no', { how: 'line' }),
+  line('`AcceptEnv *`', ['AcceptEnv *'], 'FC8', 'AcceptEnv LANG LC_*', { how: "sshd 'AcceptEnv LANG LC_*'" }),
+  line('`AcceptEnv LD_*`', ['AcceptEnv LD_PRELOAD'], 'FC8', 'AcceptEnv LANG LC_*', { how: "sshd 'AcceptEnv LANG LC_*'" }),
+  line('a `SetEnv` of its own, before that of notp', ['SetEnv FOO=bar'], 'FC9', 'SetEnv SHLVL=1'),
+  line('`PermitUserRC yes`', ['PermitUserRC yes'], 'FC10', 'PermitUserRC no'),
+  line('sshd does not tell the key', ['ExposeAuthInfo no'], 'FC13', 'ExposeAuthInfo yes', { keepsOut: 'alice' }),
+  line('quiet logs', ['LogLevel QUIET'], 'FC15', 'LogLevel VERBOSE'),
+  // In OpenSSH 9.2 any `none` wins.
+  gone('idle connections stay open', ['UnusedConnectionTimeout none', ...FORWARD], 'FC16', 'UnusedConnectionTimeout 60s'),
+  line('other files of keys', ['AuthorizedKeysFile .ssh/authorized_keys /etc/ssh/keys/%u'], 'FC13', 'authorized_keys =', { how: 'unsshd' }),
+  line('authorities of certificates', ['TrustedUserCAKeys /etc/ssh/ssh_host_ed25519_key.pub'], 'FC13', 'trusted_user_ca_keys', {
+    how: 'unsshd',
+  }),
+  line(
+    'keys from a program',
+    ['AuthorizedKeysCommand /usr/bin/true', 'AuthorizedKeysCommandUser nobody'],
+    'FC13',
+    'write them into files',
+    {
+      how: 'unsshd',
+    },
+  ),
+  line('a line that sshd does not know', ['NoSuchKeyword yes'], 'sshd-config', 'correct the reported line', { how: 'unsshd' }),
+
+  // What runs is not what lies there.
+  {
+    what: 'an exemption with an old date, not loaded',
+    script:
+      "printf 'Match User carol\\n ForceCommand none\\n' >/etc/ssh/sshd_config.d/05-seed.conf; touch -d 2020-01-01 /etc/ssh/sshd_config.d/05-seed.conf",
+    ...{ id: 'sshd-reload', fix: 'systemctl reload ssh', how: 'rm /etc/ssh/sshd_config.d/05-seed.conf; reload' },
+  },
+  {
+    what: 'an exemption that was loaded and then deleted',
+    script: "sshd 'Match User alice' 'ForceCommand none'; rm /etc/ssh/sshd_config.d/05-seed.conf",
+    ...{ id: 'sshd-reload', fix: 'systemctl reload ssh', how: 'run', letsIn: 'alice' },
+  },
+  {
+    what: 'an exemption that was loaded and then emptied',
+    script: "sshd 'Match User alice' 'ForceCommand none'; : >/etc/ssh/sshd_config.d/05-seed.conf",
+    ...{ id: 'sshd-reload', fix: 'systemctl reload ssh', how: 'run', letsIn: 'alice' },
+  },
+  {
+    what: 'the folder of drop-ins was exchanged',
+    script: 'cp -a /etc/ssh/sshd_config.d /etc/ssh/new; mv /etc/ssh/sshd_config.d /etc/ssh/old; mv /etc/ssh/new /etc/ssh/sshd_config.d',
+    ...{ id: 'sshd-reload', fix: 'systemctl reload ssh', how: 'run' },
+  },
+  {
+    what: 'a drop-in of ssh.service names another configuration',
+    script: "echo 'UsePAM yes' >/etc/ssh/other; dropin ssh.service Service 'ExecStart=\nExecStart=/usr/sbin/sshd -D -f /etc/ssh/other'",
+    ...{ id: 'no-gate', fix: 'notp setup gate', how: 'undropin ssh.service' },
+  },
+  {
+    what: 'a variable of ssh.service takes the gate away',
+    script: "sed -i 's/^SSHD_OPTS=.*/SSHD_OPTS=-oForceCommand=none/' /etc/default/ssh",
+    ...{ id: 'no-gate', fix: 'notp setup gate', how: "sed -i 's/^SSHD_OPTS=.*/SSHD_OPTS=/' /etc/default/ssh" },
+  },
+  {
+    what: 'a unit that systemd has not read again',
+    script: "mkdir -p /etc/systemd/system/ssh.service.d; echo '[Service]' >/etc/systemd/system/ssh.service.d/seed.conf",
+    ...{ id: 'unit-reload', fix: 'systemctl daemon-reload', how: 'systemctl daemon-reload' },
+  },
+  {
+    what: 'the program of sshd was replaced while it runs',
+    script: 'cp -p /usr/sbin/sshd /usr/sbin/sshd.new; mv /usr/sbin/sshd.new /usr/sbin/sshd',
+    ...{ id: 'sshd-replaced', fix: 'systemctl restart ssh', how: 'run' },
+  },
+  {
+    what: 'a second sshd without the gate',
+    script: "printf 'Port 2222\\nUsePAM yes\\nPidFile /run/second.pid\\n' >/etc/ssh/second; /usr/sbin/sshd -f /etc/ssh/second; sleep 0.3",
+    ...{ id: 'no-gate', fix: 'notp setup gate', how: 'kill $(cat /run/second.pid); sleep 0.3' },
+  },
+
+  // Nobody gets in.
+  mode('the program cannot be run', '/usr/bin/notp', '644', 'FC17', 'chmod 755 /usr/bin/notp', { keepsOut: 'alice' }),
+  mode('only root can run the program', '/usr/bin/notp', '700', 'FC17', 'chmod 755 /usr/bin/notp', { keepsOut: 'alice' }),
+  {
+    what: 'the program is on a mount without programs',
+    script: `mkdir -p /mnt/n; mount -t tmpfs -o noexec,mode=755 seed /mnt/n; cp /usr/bin/notp /mnt/n/notp; sed -i s,/usr/bin/notp,/mnt/n/notp, ${DROP_IN}; reload`,
+    ...{ id: 'FC17', fix: 'mount -o remount,exec /mnt/n', how: 'mount -o remount,exec /mnt/n', keepsOut: 'alice' },
+    clean: `sed -i s,/mnt/n/notp,/usr/bin/notp, ${DROP_IN}; reload; umount /mnt/n`,
+  },
+  {
+    what: 'the program is not there',
+    script: `sed -i s,/usr/bin/notp,/usr/local/bin/notp, ${DROP_IN}; reload`,
+    ...{ id: 'FC1', fix: 'install notp', how: 'cp -p /usr/bin/notp /usr/local/bin/notp', keepsOut: 'alice' },
+    clean: 'rm -f /usr/local/bin/notp',
+  },
+  mode('others can write the program', '/usr/bin/notp', '777', 'FC1', 'let only root write it', { how: 'chmod 755 /usr/bin/notp' }),
+  config('the gate names a configuration that is not there', ':', 'write /etc/notp/other.toml', 'touch /etc/notp/other.toml'),
+  config(
+    'the gate names a configuration of a user',
+    'touch /etc/notp/other.toml; chown alice /etc/notp/other.toml',
+    'chown -h root',
+    'chown -h root /etc/notp/other.toml && chmod 644 /etc/notp/other.toml',
+    // It is refused to all but that user.
+    { keepsOut: 'bob' },
+  ),
+  config(
+    'the gate names a configuration that only root reads',
+    'install -m 600 /dev/null /etc/notp/other.toml',
+    'chmod 644 /etc/notp/other.toml',
+    'run',
+  ),
+  config('the gate names a broken configuration', 'echo foo=1 >/etc/notp/other.toml', 'known here', ': >/etc/notp/other.toml'),
+  {
+    ...{ what: 'only root can read the configuration', script: 'install -m 600 /dev/null /etc/notp/notp.toml; stop', id: 'configuration' },
+    ...{ fix: 'chmod 644 /etc/notp/notp.toml', how: 'run', keepsOut: 'alice' },
+  },
+  mode('only root can enter the folder of the configuration', '/etc/notp', '700', 'configuration', 'chmod 755 /etc/notp'),
+  { what: 'a file nologin', script: 'touch /etc/nologin', id: 'nologin', fix: 'rm /etc/nologin', how: 'run', keepsOut: 'alice' },
+  {
+    ...{ what: "a user's socket is stopped", script: 'stop; systemctl stop notp@$(id -u alice).socket', id: 'service-socket' },
+    ...{ fix: 'systemctl restart', how: 'run', keepsOut: 'alice' },
+  },
+  {
+    ...{
+      what: "a user's socket is masked",
+      script:
+        'stop; systemctl stop notp@$(id -u alice).socket; ln -sf /dev/null /etc/systemd/system/notp@$(id -u alice).socket; systemctl daemon-reload',
+    },
+    ...{ id: 'service-socket', fix: 'systemctl unmask', how: 'run', keepsOut: 'alice' },
+  },
+  {
+    ...{ what: "a user's socket does not start at boot", script: 'systemctl disable notp@$(id -u alice).socket', id: 'service-socket' },
+    ...{ fix: 'systemctl enable', how: 'run' },
+  },
+  {
+    ...{ what: 'others can connect to a socket', script: 'chmod 666 /run/notp/$(id -u alice).sock', id: 'service-socket' },
+    ...{ fix: 'systemctl restart', how: 'run' },
+  },
+  {
+    ...{ what: 'no host key', script: 'mv /etc/notp/host.key /root/host.key; stop', id: 'host-key', fix: 'notp host-key init' },
+    ...{ how: 'mv /root/host.key /etc/notp/host.key; stop', keepsOut: 'alice' },
+  },
+  { what: 'everybody can read the host key', script: 'chmod 644 /etc/notp/host.key', id: 'host-key', fix: 'chmod', how: 'run' },
+  {
+    ...{ what: 'the service gets another key', script: "dropin notp@.service Service 'LoadCredential=host.key:/etc/notp/none'; stop" },
+    ...{ id: 'service-credential', fix: 'remove the one', how: 'undropin notp@.service; stop', keepsOut: 'alice' },
+  },
+  {
+    ...{
+      what: 'the service cannot write its state',
+      script: "dropin notp@.service Service 'ReadOnlyPaths=/var/lib/notp'; stop",
+      id: 'service-answers',
+    },
+    ...{ fix: 'systemctl cat', how: 'undropin notp@.service; stop', keepsOut: 'alice' },
+  },
+  {
+    ...{
+      what: 'the service cannot write its log',
+      script: "dropin notp@.service Service 'ReadOnlyPaths=/var/log/notp'; stop",
+      id: 'service-answers',
+    },
+    ...{ fix: 'systemctl cat', how: 'undropin notp@.service; stop' },
+  },
+  mode('others can read the state', '/var/lib/notp/state.db', '644', 'state-file', 'chmod 600'),
+  mode('others can read the log', '/var/log/notp/audit.log', '644', 'log-file', 'chmod 600'),
+  mode('others can write a home', '/home/alice', '777', 'sealed-file', 'chmod go-w /home/alice', { keepsOut: 'alice' }),
+  mode('others can write the folder of sealed files', '/home/alice/.notp', '777', 'sealed-file', 'chmod go-w', { keepsOut: 'alice' }),
+  mode('others can read a sealed file', '/home/alice/.notp/ssh', '644', 'sealed-file', 'chmod 600', { keepsOut: 'alice' }),
+  {
+    ...{ what: 'a sealed file is gone', script: 'mv /home/alice/.notp/ssh /root/sealed', id: 'sealed-file', fix: 'notp-enroll alice' },
+    ...{ how: 'mv /root/sealed /home/alice/.notp/ssh', keepsOut: 'alice' },
+  },
+  {
+    ...{ what: 'another context in notp.toml', script: 'echo \'context = "phone"\' >/etc/notp/notp.toml; stop', id: 'context' },
+    ...{ fix: 'name the context', how: 'rm /etc/notp/notp.toml; stop', keepsOut: 'alice' },
+  },
+  {
+    ...{ what: 'an enrolled user was deleted', script: 'cp -p /etc/passwd /root/passwd; sed -i /^bob:/d /etc/passwd', id: 'user-gone' },
+    ...{ fix: 'notp revoke --user bob', how: 'cp -p /root/passwd /etc/passwd' },
+  },
+  {
+    ...{
+      what: 'an enrolled user was renamed',
+      script: 'usermod -l bobby bob',
+      id: 'user-renamed',
+      fix: 'notp-enroll bobby',
+      how: 'usermod -l bob bobby',
+    },
+  },
+  {
+    what: 'csh as a login shell',
+    script: 'usermod -s /bin/tcsh alice',
+    id: 'FC11',
+    fix: 'chsh -s /bin/bash',
+    how: 'usermod -s /bin/bash alice',
+  },
+  {
+    what: 'a login shell that is not there',
+    script: 'usermod -s /bin/none alice',
+    id: 'FC11',
+    fix: 'chsh -s /bin/bash',
+    how: 'usermod -s /bin/bash alice',
+  },
+  {
+    ...{
+      what: 'a login shell that a user can change',
+      script: 'cp /bin/bash /home/alice/bash; chown alice /home/alice/bash; usermod -s /home/alice/bash alice',
+    },
+    ...{ id: 'FC11', fix: 'chsh -s /bin/bash', how: 'usermod -s /bin/bash alice', clean: 'rm /home/alice/bash' },
+  },
+  {
+    ...{ what: '~/.pam_environment is read', script: "sed -i 's/user_readenv=0/user_readenv=1/' /etc/pam.d/sshd", id: 'FC12' },
+    ...{ fix: 'user_readenv=0', how: "sed -i 's/user_readenv=1/user_readenv=0/' /etc/pam.d/sshd" },
+  },
+
+  // Whoever writes these decides who gets in.
+  ...['/etc/ssh/sshd_config', DROP_IN, '/etc/ssh/sshd_config.d', '/etc/pam.d/sshd', '/etc/pam.d/common-account', '/etc/pam.d'].flatMap(
+    (file) => owned(file),
+  ),
+  ...['/etc/passwd', '/etc/group', '/etc/nsswitch.conf', '/etc/environment', '/etc/security/pam_env.conf'].flatMap((file) => owned(file)),
+  ...['/etc/default/ssh', '/etc/systemd/system/notp@.service', '/etc/systemd/system'].flatMap((file) => owned(file)),
+  {
+    ...{
+      what: 'a drop-in of ssh.service belongs to a user',
+      script: 'dropin ssh.service Service ""; chown alice /etc/systemd/system/ssh.service.d/seed.conf',
+    },
+    ...{ id: 'read-by-root', fix: 'chown -h root', how: 'run', clean: 'undropin ssh.service' },
+  },
+  {
+    ...{
+      what: 'a preloaded library belongs to a user',
+      script: 'touch /etc/ld.so.preload; chown alice /etc/ld.so.preload',
+      id: 'read-by-root',
+    },
+    ...{ fix: 'chown -h root', how: 'run', clean: 'rm /etc/ld.so.preload' },
+  },
+  {
+    ...{
+      what: 'sshd includes a file in a home',
+      script: "touch /home/alice/more.conf; sshd 'Include /home/alice/*.conf'",
+      id: 'read-by-root',
+    },
+    ...{ fix: 'move /home/alice', how: 'unsshd', clean: 'rm /home/alice/more.conf' },
+  },
+];

@@ -1,0 +1,68 @@
+/** Doctor lists all rules that let somebody in without a code, and why. */
+import assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import * as fc from 'fast-check';
+import { examineRules, letsInUnenrolled } from '../../../src/doctor/host/rules.ts';
+import { fitOf, rulingOn, type Ask, type Facts, type Rule } from '../../../src/verdict/rules.ts';
+
+const NOW_MS = 1_800_000_000_000;
+const at = { atPam: false, nowMs: NOW_MS };
+const FACTS: Facts = {
+  ...{ user: 'alice', groups: ['ops'], service: 'sshd', address: '10.1.2.3', keyType: 'ssh-ed25519' },
+  ...{ host: 'web1', firstFactor: true },
+};
+
+describe('doctor', () => {
+  it('says that no rule lets anybody in where none does', () => {
+    const rules: readonly Rule[] = [
+      { ask: 'code', line: 1 },
+      { ask: 'refuse', line: 2 },
+      { ask: 'code', enrolByMs: NOW_MS, line: 3 },
+    ];
+    assert.deepEqual(
+      examineRules({ rules }, at).map(({ id, severity }) => [id, severity]),
+      [['rules', 'ok']],
+    );
+    assert.ok(!letsInUnenrolled({ rules }, NOW_MS));
+  });
+
+  it('lists who gets in and why, and warns of users who are not enrolled', () => {
+    const rules: readonly Rule[] = [
+      { ask: 'nothing', users: ['backup'], reason: 'OPS-12', line: 2 },
+      { ask: 'code', rememberMs: 3_600_000, line: 6 },
+    ];
+    const [finding] = examineRules({ rules }, at);
+    assert.equal(finding?.severity, 'info');
+    assert.equal(
+      finding.detail,
+      'line 2: backup: no code (OPS-12); line 6: everybody: a code, which counts for 1h with the same key and address',
+    );
+    const later: readonly Rule[] = [...rules, { ask: 'code', enrolByMs: NOW_MS + 1, line: 9 }];
+    assert.equal(examineRules({ rules: later }, at)[0]?.severity, 'warn');
+    assert.ok(letsInUnenrolled({ rules: later }, NOW_MS));
+  });
+
+  it('lists every rule by which any login gets in', () => {
+    const rule: fc.Arbitrary<Rule> = fc
+      .record({
+        ask: fc.constantFrom<Ask>('code', 'nothing', 'refuse'),
+        users: fc.constantFrom(['alice'], ['bob'], ['@ops']),
+        how: fc.nat(3),
+      })
+      .map(({ ask, users, how }) => ({
+        ...{ ask, users, line: 0 },
+        ...(ask === 'code' && how % 2 === 1 ? { rememberMs: 1_000 } : {}),
+        ...(ask === 'code' && how > 1 ? { enrolByMs: NOW_MS + how - 2 } : {}),
+      }));
+    fc.assert(
+      fc.property(fc.array(rule, { maxLength: 6 }), fc.constantFrom('alice', 'bob', 'carol'), (some, user) => {
+        const rules = some.map((each, i) => ({ ...each, line: i + 1 }));
+        const { ask, rule: by, rememberMs, enrolByMs = 0 } = rulingOn(rules, { ...FACTS, user });
+        if (ask === 'refuse' || (ask === 'code' && rememberMs === undefined && enrolByMs <= NOW_MS)) return;
+        assert.ok(by !== undefined && fitOf(by, { ...FACTS, user }) === 'yes');
+        const told = examineRules({ rules }, at)[0]?.detail ?? '';
+        assert.match(`; ${told}`, new RegExp(`; line ${String(by.line)}: `));
+      }),
+    );
+  });
+});

@@ -1,0 +1,76 @@
+/** Accounts without an enrolment: who of them gets in without a code is named, by classes with a count, and who cannot log in at all is not. */
+import * as assert from 'node:assert/strict';
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { before, describe, it } from 'node:test';
+import type { Finding } from '../../../src/doctor/finding.ts';
+import { installedServer } from '../../../src/doctor/sshd/servers.ts';
+import { examineServer } from '../../../src/doctor/sshd/sshd.ts';
+import { userByName } from '../../../src/system/users.ts';
+import { addUser, must, type TestUser } from '../../support/world.ts';
+import { NEEDS, sshdWorld, type SshdWorld } from './sshd-world.ts';
+
+const EXEMPT = ['>Match User notp-t*', '>ForceCommand none', '>DisableForwarding no', '>Match all'];
+const GATED_ALONE = ['Match User root', 'ForceCommand /usr/bin/notp gate', 'Match all'];
+
+describe('accounts without an enrolment', { skip: NEEDS }, () => {
+  let world: SshdWorld;
+  let people: readonly TestUser[];
+  before(() => {
+    world = sshdWorld();
+    people = Array.from({ length: 5 }, () => addUser());
+    for (const { home, uid, gid } of people) {
+      fs.mkdirSync(path.join(home, '.ssh'));
+      fs.writeFileSync(path.join(home, '.ssh/authorized_keys'), 'ssh-ed25519 AAAA\n');
+      for (const file of ['.ssh', '.ssh/authorized_keys']) fs.chownSync(path.join(home, file), uid, gid);
+    }
+  });
+
+  const found = async (lines: readonly string[], { isBare = false, areRefused = true } = {}): Promise<Finding[]> => {
+    const server = installedServer(isBare ? world.write(lines) : world.write(lines, 'gate'));
+    assert.ok(server);
+    const user = userByName('root');
+    assert.ok(user);
+    const persons = people.flatMap(({ name }) => userByName(name) ?? []).map((each) => ({ user: each, enrolments: [] }));
+    const hear = { expect: () => undefined, progress: () => undefined };
+    const { findings } = await examineServer(server, [{ user, enrolments: [] }], hear, { people: persons, areRefused, nowMs: Date.now() });
+    return findings.filter(({ user: whose, severity }) => whose === undefined && severity !== 'ok');
+  };
+  const told = async (lines: readonly string[], options = {}): Promise<string[]> =>
+    (await found(lines, options)).map(({ id, severity, detail }) => `${severity} ${id} ${/(\d+) accounts?:/.exec(detail)?.[1] ?? ''}`);
+
+  it('that a Match line exempts are a way around the code, and are named with their count: doctor looked at none of them', async () => {
+    assert.deepEqual(await told(EXEMPT), ['fail FC1 5']);
+    const [{ detail } = { detail: '' }] = await found(EXEMPT);
+    const names = people.map(({ name }) => name);
+    assert.ok(detail.includes(`${names.slice(0, 3).join(', ')} and 2 more: with a key or a password alone`), detail);
+    assert.deepEqual(await told(['>Match Address 10.0.0.0/8 User notp-t*', '>ForceCommand none', '>Match all']), ['fail FC1 5']);
+    assert.deepEqual(await told(['>Match User notp-t*', '>ForceCommand internal-sftp', '>Match all']), ['warn FC1 5']);
+  });
+
+  it('that are gated but may forward before the code are named with that rule', async () => {
+    const forwards = await told(['Match User notp-t*', 'DisableForwarding no', 'AllowTcpForwarding yes', 'Match all']);
+    assert.deepEqual(forwards, ['fail FC3 5', 'fail FC4 5', 'info not-enrolled 5']);
+  });
+
+  it('that no line covers yet are a remark: a roll-out is no way around anything', async () => {
+    assert.deepEqual(await told(GATED_ALONE, { isBare: true }), ['info not-asked 5']);
+  });
+
+  it('that the gate refuses are counted, unless they may get in or enrol there', async () => {
+    assert.deepEqual(await told([]), ['info not-enrolled 5']);
+    assert.deepEqual(await told([], { areRefused: false }), []);
+  });
+
+  it('that cannot log in are not counted: by name, group, date, shell, or as they have neither key nor password', async () => {
+    const [denied, expired, nologin, keyless] = people;
+    assert.ok(denied && expired && nologin && keyless);
+    must(['chage', '--expiredate', '1', expired.name]);
+    must(['usermod', '--shell', '/usr/sbin/nologin', nologin.name]);
+    fs.rmSync(path.join(keyless.home, '.ssh/authorized_keys'));
+    assert.deepEqual(await told([`DenyUsers ${denied.name}`, ...EXEMPT]), ['fail FC1 1']);
+    assert.deepEqual(await told(['AllowUsers root', ...EXEMPT]), []);
+    assert.deepEqual(await told(['AllowGroups root', ...EXEMPT]), []);
+    assert.deepEqual(await told(['PubkeyAuthentication no', ...EXEMPT]), []);
+  });
+});

@@ -1,0 +1,265 @@
+/** Files of hardware tokens: PSKC of RFC 6030, of python3-pskc and of pskctool, and the CSV files of makers. */
+import assert from 'node:assert/strict';
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { describe, it } from 'node:test';
+import { readPskc } from '../../src/formats/pskc.ts';
+import { readAssignments, readTokenCsv } from '../../src/formats/token-csv.ts';
+import { seedOf, type TokenDefaults, type TokenFile } from '../../src/formats/tokens.ts';
+import { rootOf } from '../../src/formats/xml.ts';
+import { ROOT } from '../support/process.ts';
+import { must, scratchFolder } from '../support/world.ts';
+import { COUNTED, KEY, lacksPskc, pskcOf, TIMED, tokenIn, toldOf } from './token-files.ts';
+
+const PSK = '12345678901234567890123456789012';
+
+function vector(name: string): string {
+  return fs.readFileSync(path.join(ROOT, 'test/vectors', name), 'utf8');
+}
+
+/** The tokens in `text`, which `given` opens if it is locked. */
+function tokensIn(text: string, given?: string, defaults?: TokenDefaults): TokenFile | undefined {
+  const read = readPskc(text, defaults);
+  assert.equal(read?.kind, given === undefined ? 'tokens' : 'locked');
+  return read.kind === 'locked' ? read.open(given ?? '') : read.file;
+}
+
+/** Why each token that cannot be used cannot. */
+function wrong(file: TokenFile | undefined): string[] {
+  return file?.mistakes.map(({ line, serial, why }) => `line ${line}: ${serial}: ${why}`) ?? [];
+}
+
+function key(attributes: string, inside: string, device = '<SerialNo>4711</SerialNo>'): string {
+  return `<KeyPackage><DeviceInfo>${device}</DeviceInfo><Key ${attributes}>${inside}</Key></KeyPackage>`;
+}
+
+function container(...packages: readonly string[]): string {
+  return `<KeyContainer xmlns="urn:ietf:params:xml:ns:keyprov:pskc">\n${packages.join('\n')}\n</KeyContainer>`;
+}
+
+/** The tokens of a CSV file. */
+function told(text: string, defaults?: TokenDefaults): object[] | undefined {
+  return readTokenCsv(text, defaults)?.tokens.map(tokenIn);
+}
+
+describe('PSKC', () => {
+  const expected = { serial: '987654321', user: '', type: 'hotp', digits: 8, secret: KEY, counter: 0 };
+
+  it('of RFC 6030 opens with its pre-shared key (figure 6) and with its password (figure 7), and with no other', () => {
+    for (const [name, given, by, model] of [
+      ['pskc-pre-shared-key.xml', PSK, 'pre-shared key', 'Manufacturer'],
+      ['pskc-password.xml', 'qwerty', 'password', 'TokenVendorAcme'],
+    ] as const) {
+      const text = vector(name);
+      const read = readPskc(text);
+      assert.ok(read?.kind === 'locked' && read.by === by);
+      assert.deepEqual(read.open(given)?.tokens.map(tokenIn), [{ ...expected, model }]);
+      for (const other of ['', 'qwertz', PSK.replace('9', '8'), '00', '0'.repeat(64)]) assert.equal(read.open(other), undefined);
+    }
+  });
+
+  it('whose value or MAC was changed is refused, and does not harm the other tokens', () => {
+    const text = vector('pskc-pre-shared-key.xml');
+    const [one = ''] = /<KeyPackage>[^]*<\/KeyPackage>/.exec(text) ?? [];
+    for (const [from, to] of [
+      ['AAECAwQFBgcICQoL', 'BAECAwQFBgcICQoL'],
+      ['Su+NvtQf', 'Tu+NvtQf'],
+      ['<ValueMAC>Su+NvtQfmvfJzF6bmQiJqoLRExc=</ValueMAC>', ''],
+    ] as const) {
+      const both = text.replace(one, one + one.replaceAll('987654321', '2').replace(from, to));
+      const file = tokensIn(both, PSK);
+      assert.equal(file?.tokens.length, 1);
+      assert.deepEqual(wrong(file), ['line 19: 2: its MAC is wrong: it was changed, or the key is another']);
+      assert.equal(tokensIn(text.replace(from, to), PSK), undefined);
+    }
+    for (const change of [
+      text.replace('#hmac-sha1', '#hmac-md5'),
+      text.replace('#hmac-sha1', ''),
+      text.replace('ESIzRFVmd4iZABEiM0RVZgKn6WjLaTC1sbeBMSvIhRejN9vJa2BOlSaMrR7I5wSX', 'ESIz'),
+      text.replace(/<MACKey>[^]*<\/MACKey>/, ''),
+      text.replace(/<MACMethod[^]*<\/MACMethod>/, ''),
+    ])
+      assert.equal(tokensIn(change, PSK), undefined);
+    const costly = vector('pskc-password.xml').replace('>1000<', '>9000000<');
+    assert.equal(tokensIn(costly, 'qwerty'), undefined);
+    assert.equal(tokensIn(vector('pskc-password.xml').replace('>16<', '>17<'), 'qwerty'), undefined);
+  });
+
+  it('of python3-pskc gives its tokens, plain and locked', { skip: lacksPskc() }, () => {
+    const tokens = [TIMED, COUNTED];
+    const locked = pskcOf(tokens, 'password', 'a');
+    assert.equal(tokensIn(locked.replace(/<KeyLength>.*/, ''), 'a')?.tokens.length, 2);
+    assert.equal(tokensIn(locked.replace(/<KeyLength>.*/, '<PRF Algorithm="#hmac-sha256"/>'), 'a'), undefined);
+    for (const [words, given] of [
+      [['plain'], undefined],
+      [['password', 'korrektes Pferd'], 'korrektes Pferd'],
+      [['key', PSK], PSK],
+      [['key', PSK + PSK, 'aes256-cbc'], PSK + PSK],
+      [['key', PSK + PSK.slice(16), 'aes192-cbc'], PSK + PSK.slice(16)],
+    ] as const) {
+      const file = tokensIn(pskcOf(tokens, ...words), given);
+      assert.deepEqual(file?.tokens.map(tokenIn), tokens.map(toldOf));
+      assert.deepEqual(file.mistakes, []);
+    }
+  });
+
+  it('that pskctool has signed gives its tokens', { skip: lacksPskc() }, () => {
+    const folder = scratchFolder('pskc');
+    const [plain, signingKey, certificate] = ['plain.xml', 'key.pem', 'certificate.pem'].map((name) => path.join(folder, name)) as [
+      string,
+      string,
+      string,
+    ];
+    fs.writeFileSync(plain, pskcOf([TIMED, COUNTED], 'plain'));
+    const request = ['-newkey', 'rsa:2048', '-nodes', '-subj', '/CN=notp', '-keyout', signingKey, '-out', certificate];
+    must(['openssl', 'req', '-x509', ...request]);
+    const signed = must(['pskctool', '--sign', '--sign-key', signingKey, '--sign-crt', certificate, plain]);
+    assert.match(signed, /SignatureValue/);
+    assert.deepEqual(tokensIn(signed)?.tokens.map(tokenIn), [TIMED, COUNTED].map(toldOf));
+  });
+
+  const totp = 'Algorithm="urn:ietf:params:xml:ns:keyprov:pskc:totp"';
+  const secret = '<Data><Secret><PlainValue>MTIzNDU2Nzg5MDEyMzQ1Njc4OTA=</PlainValue></Secret></Data>';
+
+  it('without parameters has what is usual, or what is said beside it', () => {
+    const usual = { serial: '4711', model: '', user: '', type: 'totp', digits: 6, secret: KEY, period: 30 };
+    assert.deepEqual(tokensIn(container(key(totp, secret)))?.tokens.map(tokenIn), [usual]);
+    const defaults = { digits: 8, periodSeconds: 60, algorithm: 'SHA256' } as const;
+    const [token] = tokensIn(container(key(totp, secret)), undefined, defaults)?.tokens ?? [];
+    assert.deepEqual(token && tokenIn(token), { ...usual, digits: 8, period: 60 });
+    assert.equal(token?.credential.algorithm, 'SHA256');
+    const suite = '<AlgorithmParameters><Suite>HMAC-SHA512</Suite><ResponseFormat Length="8"/></AlgorithmParameters>';
+    const [own] = tokensIn(container(key(totp, suite + secret)), undefined, defaults)?.tokens ?? [];
+    assert.deepEqual([own?.credential.algorithm, own?.credential.digits], ['SHA512', 8]);
+    const draft = container(key('Algorithm="http://www.ietf.org/keyprov/pskc#hotp" Id="A1"', secret, ''));
+    assert.deepEqual(
+      tokensIn(draft)?.tokens.map(tokenIn),
+      [{ ...usual, serial: 'A1', type: 'hotp', period: undefined, counter: 0 }].map(withoutUndefined),
+    );
+  });
+
+  it('tells whose a token is, also by a distinguished name', () => {
+    const users = ['alice', 'UID=alice,DC=example', 'DC=example, CN=alice'].map((user) => key(totp, `${secret}<UserId>${user}</UserId>`));
+    const device = key(totp, secret, '<SerialNo>4711</SerialNo><UserId>alice</UserId>');
+    assert.deepEqual(
+      tokensIn(container(...users, device))?.tokens.map(({ user }) => user),
+      Array(4).fill('alice'),
+    );
+  });
+
+  it('of which notp cannot hold a token says which and why', () => {
+    const file = tokensIn(
+      container(
+        key('Algorithm="urn:ietf:params:xml:ns:keyprov:pskc:OCRA-1:HOTP-SHA1-6:QN08"', secret),
+        key(totp, `<AlgorithmParameters><ResponseFormat Encoding="HEXADECIMAL" Length="6"/></AlgorithmParameters>${secret}`),
+        key(totp, `<AlgorithmParameters><ResponseFormat Length="5"/></AlgorithmParameters>${secret}`),
+        key(totp, ''),
+        key('', secret),
+        key(totp, secret, ''),
+        '<KeyPackage/>',
+      ),
+    );
+    assert.deepEqual(file?.tokens, []);
+    assert.deepEqual(wrong(file), [
+      'line 2: 4711: unsupported kind of code: QN08',
+      'line 3: 4711: unsupported encoding of its codes: "HEXADECIMAL"',
+      'line 4: 4711: unsupported number of digits: 5',
+      'line 5: 4711: its secret is malformed, or too short or too long',
+      'line 6: 4711: unsupported kind of code: none',
+      'line 7: : it has no serial number',
+      'line 8: : unsupported kind of code: none',
+    ]);
+  });
+
+  it('may have its counter encrypted too', () => {
+    const text = vector('pskc-pre-shared-key.xml');
+    const [value = ''] = /<EncryptedValue>[^]*<\/ValueMAC>/.exec(text) ?? [];
+    const file = tokensIn(text.replace('<PlainValue>0</PlainValue>', value), PSK);
+    assert.match(wrong(file).join(''), /unsupported counter: /);
+  });
+
+  it('is nothing else', () => {
+    for (const text of ['', 'hello', '<a/>', '<KeyContainer>', '<!DOCTYPE a [<!ENTITY b "c">]><KeyContainer>&b;</KeyContainer>'])
+      assert.equal(readPskc(text), undefined);
+    assert.equal(rootOf('<a>'.repeat(100_000)), undefined);
+  });
+});
+
+function withoutUndefined(value: object): object {
+  return Object.fromEntries(Object.entries(value).filter(([, each]) => each !== undefined));
+}
+
+describe('the CSV of tokens', () => {
+  const BASE32 = 'GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ';
+  const token = {
+    serial: '1234567',
+    model: 'Contoso HardwareKey',
+    user: 'Helga@contoso.com',
+    type: 'totp',
+    digits: 6,
+    secret: KEY,
+    period: 60,
+  };
+
+  it('is that of Entra, in any order, with its seeds in base32, hex or base64', () => {
+    const header = 'upn,serial number,secret key,time interval,manufacturer,model';
+    for (const seed of [BASE32, BASE32.toLowerCase(), KEY, KEY.toUpperCase(), `0x${KEY}`, Buffer.from(KEY, 'hex').toString('base64')])
+      assert.deepEqual(told(`${header}\nHelga@contoso.com,1234567,${seed},60,Contoso,HardwareKey\n`), [token]);
+    assert.deepEqual(
+      told(
+        `\ufeffModel;Manufacturer;UPN;Serial Number;Secret Key;Time Interval\r\nHardwareKey;Contoso;Helga@contoso.com;1234567;${BASE32};60\r\n`.slice(
+          1,
+        ),
+      ),
+      [token],
+    );
+  });
+
+  it('is that of Token2, of Feitian without a header, and the log of the tool of Yubico', () => {
+    const plain = { ...token, model: '', user: '' };
+    assert.deepEqual(told(`serial,secret(hex)\n1234567,${KEY}\n`), [{ ...plain, period: 30 }]);
+    assert.deepEqual(told(`1234567,${KEY}\n\n`, { periodSeconds: 60 }), [plain]);
+    assert.deepEqual(told(`1234567\t${KEY}`, { digits: 8, algorithm: 'SHA256' }), [{ ...plain, digits: 8, period: 30 }]);
+    const log = `LOGGING START,30.11.26 13:00\nOATH-HOTP,30.11.26 13:01,1,ubhe12345678,,${KEY},,,0,0,0,6,0,0,0,0,0,0\nOATH-HOTP,30.11.26 13:02,1,,,${KEY}\n`;
+    const yubico = { ...plain, model: 'Yubico', type: 'hotp', counter: 0, period: undefined };
+    assert.deepEqual(told(log), [
+      withoutUndefined({ ...yubico, serial: 'ubhe12345678' }),
+      withoutUndefined({ ...yubico, serial: '30.11.26 13:02' }),
+    ]);
+  });
+
+  it('has tokens by events with a counter, or with no interval', () => {
+    const counted = withoutUndefined({ ...token, model: '', user: '', type: 'hotp', counter: 0, period: undefined });
+    assert.deepEqual(told(`serial,seed,time interval\n1234567,${KEY},0\n`), [counted]);
+    assert.deepEqual(told(`serial,seed,counter,digits,algorithm\n1234567,${KEY},7,8,SHA-256\n`), [{ ...counted, counter: 7, digits: 8 }]);
+    assert.deepEqual(told(`serial,seed,model\n1234567,${KEY},HOTP c100\n`), [{ ...counted, model: 'HOTP c100' }]);
+  });
+
+  it('says with the line what cannot be used', () => {
+    assert.deepEqual(wrong(readTokenCsv(`serial,seed,model\n1,${KEY},a\u0007\na\u0007,${KEY},b\n`)), [
+      'line 2: 1: its model is too long or has control characters',
+      'line 3: a\u0007: its name is too long or has control characters',
+    ]);
+    const file = readTokenCsv(`serial,seed,time interval\n1,${KEY},5\n2,hello!,30\n,${KEY},30\n4\n`);
+    assert.deepEqual(wrong(file), [
+      'line 2: 1: unsupported period: 5 seconds',
+      'line 3: 2: its secret is malformed, or too short or too long',
+      'line 4: : it has no serial number',
+      'line 5: 4: its secret is malformed, or too short or too long',
+    ]);
+  });
+
+  it('is nothing else', () => {
+    for (const text of ['', 'hello', 'a,b\n1,2\n', '<KeyContainer/>']) assert.equal(readTokenCsv(text), undefined);
+    assert.equal(seedOf('!').length, 0);
+  });
+
+  it('of owners has a user and a serial number a line', () => {
+    const list = 'user,serial number\n# of Monday\nalice,1\n\n"bob",  2\ncarol\n';
+    assert.deepEqual(readAssignments(list), [
+      { line: 3, user: 'alice', serial: '1' },
+      { line: 5, user: 'bob', serial: '2' },
+      { line: 6, user: 'carol', serial: '' },
+    ]);
+  });
+});
