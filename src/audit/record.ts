@@ -48,6 +48,18 @@ export interface Origin {
   readonly tty?: string;
 }
 
+/** Where a login came in, as its record and its door have it. */
+interface CameIn {
+  readonly door?: string | undefined;
+  readonly tty?: string | undefined;
+  readonly service?: string | undefined;
+}
+
+/** Whether it is one of sshd's. Its PAM service can have any name (PAMServiceName), but its terminal is always called "ssh". */
+export function isAtSshd({ door, tty, service }: CameIn): boolean {
+  return door === 'gate' || (door === 'pam' && (tty === 'ssh' || service === 'sshd'));
+}
+
 /** A new field also goes to entryOf() in audit/entry.ts, which reads it back, and to SHARED in audit/floods.ts if summaries keep it. */
 export interface AuditRecord extends Origin {
   readonly event: Event;

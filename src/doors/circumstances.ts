@@ -1,4 +1,5 @@
 /** What the doors know of a login besides its origin, for the rules and for what is remembered. */
+import { isAtSshd } from '../audit/record.ts';
 import type { Config } from '../system/config.ts';
 import { authInfo, keyDigestOf, keyTypeOf } from '../system/ssh-session.ts';
 import { groupsByName, ownGroups, type User } from '../system/users.ts';
@@ -26,9 +27,9 @@ export function keyDigestAtPam(environment: NodeJS.ProcessEnv): string | undefin
   return isSshd(environment) ? keyDigestOf(environment['SSH_AUTH_INFO_0'] ?? '') : undefined;
 }
 
-/** sshd's PAM service can have any name (PAMServiceName), but its terminal is always called "ssh". */
+/** Whether it is sshd's PAM stack that started this process. */
 export function isSshd(environment: NodeJS.ProcessEnv): boolean {
-  return environment['PAM_TTY'] === 'ssh' || environment['PAM_SERVICE'] === 'sshd';
+  return isAtSshd({ door: 'pam', tty: environment['PAM_TTY'], service: environment['PAM_SERVICE'] });
 }
 
 /** Everybody is in a group. Without one, the database did not answer. */

@@ -1,5 +1,5 @@
 /** Applies the rules of the configuration to a login: what is known of it. */
-import type { Origin } from '../audit/record.ts';
+import { isAtSshd, type Origin } from '../audit/record.ts';
 import { isAddress } from '../verdict/address.ts';
 import { rulingOn, type Facts, type Rule, type Ruling } from '../verdict/rules.ts';
 import { thisHost, type Config } from '../system/config.ts';
@@ -28,13 +28,12 @@ export function rulesAt({ rules }: Pick<Config, 'rules'>, { door }: Pick<Origin,
 }
 
 /** A user whom the passwd database does not have is unknown, and has shown nothing. A source that is a name is unknown: others choose names. */
-function factsOf({ user, uid, door, service, rhost, tty }: Origin, circumstances: Circumstances, host: string): Facts {
-  // sshd's PAM service can have any name (PAMServiceName), but its terminal is always called "ssh".
-  const isSshd = door === 'gate' || tty === 'ssh';
+function factsOf(origin: Origin, circumstances: Circumstances, host: string): Facts {
+  const { user, uid, service, rhost } = origin;
   return {
     ...circumstances,
     user: uid === undefined ? undefined : user,
-    service: isSshd ? 'sshd' : service,
+    service: isAtSshd(origin) ? 'sshd' : service,
     address: rhost !== undefined && isAddress(rhost) ? rhost : undefined,
     host,
     firstFactor: circumstances.firstFactor && uid !== undefined,

@@ -2,6 +2,7 @@
 import type { Entry } from '../audit/entry.ts';
 import { recordsIn } from '../audit/filter.ts';
 import { isAbsent } from '../audit/reading.ts';
+import { isAtSshd } from '../audit/record.ts';
 import { statePlace } from '../state/place.ts';
 import type { Config } from '../system/config.ts';
 import { asUser } from '../system/privileges.ts';
@@ -12,8 +13,7 @@ import type { Scope } from './scope.ts';
 
 const IS_AT: Readonly<Record<SetupDoor, (entry: Entry) => boolean>> = {
   gate: ({ door }) => door === 'gate',
-  // As the door itself tells sshd, see doors/pam.ts.
-  pam: ({ door, tty, service }) => door === 'pam' && (tty === 'ssh' || service === 'sshd'),
+  pam: (entry) => entry.door === 'pam' && isAtSshd(entry),
   sudo: ({ door, service = '' }) => door === 'pam' && ['sudo', 'sudo-i'].includes(service),
 };
 
