@@ -69,9 +69,13 @@ export function patternsOf(criteria: readonly Criterion[], name: string): string
   return [...new Set(patterns.map((pattern) => pattern.replace(/^!/, '')))];
 }
 
+/** To sshd a NUL ends a line together with its end of line, so that the next line goes on where it stood. */
 function linesOf(file: string): string[] {
   if (fs.statSync(file).size > MAX_FILE_BYTES) throw new Error(`${file} is too large for an sshd_config`);
-  return fs.readFileSync(file, 'utf8').split('\n');
+  return fs
+    .readFileSync(file, 'utf8')
+    .replace(/\0[^\n]*\n?/g, '')
+    .split('\n');
 }
 
 /** The keyword of a line, unchanged, and its arguments as OpenSSH since 8.7 reads them. */

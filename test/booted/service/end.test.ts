@@ -38,10 +38,17 @@ describe('the end of the service', { skip: lacks(SERVICE_NEEDS), concurrency: tr
   const signal = async (name: string, { user }: Person): Promise<string> =>
     await world.container.must(['kill', `-${name}`, String(await world.servicePid(user))]);
 
-  /** At the prompt, with the service there: the question is on the terminal while it still starts, and a stop of that moment is undone by its socket. */
+  /**
+   * At the prompt, with the service there and all that was asked of it answered: the question is on the terminal while the service still
+   * starts, and a stop of that moment is undone by its socket.
+   */
   async function atPrompt({ user, service }: Person): Promise<Terminal> {
     const terminal = await world.atPrompt(user);
     await world.container.untilUnit(service, 'active');
+    // Of the sockets with that path, all but the one that listens (St 01) are conversations; see proc_pid_net(5).
+    const conversation = new RegExp(` (?!01 )\\d\\d +\\d+ /run/notp/${String(user.uid)}\\.sock$`, 'm');
+    for (const deadline = Date.now() + 30_000; conversation.test(await world.container.must(['cat', '/proc/net/unix'])); await sleep(50))
+      assert.ok(Date.now() < deadline, `${service} still answers`);
     return terminal;
   }
 

@@ -40,6 +40,7 @@ const MATCHES = [
   String.raw`Match User "ga\"mes",games`,
   'Match User ga"m"es',
   "Match User 'games',games",
+  'Match Group \0x\ngames',
 ];
 /** `D`: a folder with files that hold the block. */
 const INCLUDES = [
@@ -73,6 +74,7 @@ const INCLUDES = [
   'Include "D/nope" "D/inc.conf"',
   'Include D/*/inc.conf',
   'Include D/e=q.conf',
+  'Include \0/*\nD/inc.conf',
 ];
 
 describe('lines of sshd_config', { skip: NEEDS }, () => {
