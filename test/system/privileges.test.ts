@@ -109,6 +109,16 @@ describe('privileges are given up as asked', { skip: lacks({ root: true, program
     assert.deepEqual(rest, ['true', 'inside', 'true']);
   });
 
+  it('has the same groups each time, and never those of root or of the user before', async () => {
+    const { stdout } = await asRoot(`
+      const groups = () => /^Groups:\\s*(.*?)\\s*$/m.exec(readFileSync('/proc/self/status', 'latin1'))[1];
+      for (const user of [${JSON.stringify(user)}, ${JSON.stringify(service)}, ${JSON.stringify(user)}, ${JSON.stringify(service)}])
+        console.log(await asUser(user, groups));`);
+    const sorted = (words: string): number[] => words.split(' ').map(Number).toSorted();
+    const [ofUser, ofService] = [user, service].map(({ name }) => sorted(must(['id', '-G', name]).trim()));
+    assert.deepEqual(stdout.trim().split('\n').map(sorted), [ofUser, ofService, ofUser, ofService]);
+  });
+
   it('comes back when the user could not become', async () => {
     const nobody = { name: 'nobody-of-that-name', uid: user.uid, gid: -5 };
     const { stdout } = await asRoot(`
