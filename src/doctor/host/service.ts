@@ -4,6 +4,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { shellCommand } from '../../otp/escape.ts';
 import { credentialNames, expand, type Config } from '../../system/config.ts';
+import { inParts } from '../../parts.ts';
 import { hasOwnUnit, hasService, isBooted, isSocketEnabled, JUDGE_SOCKET } from '../../system/systemd.ts';
 import { SERVICE_USER, userByName, type User } from '../../system/users.ts';
 import { ok, type Finding } from '../finding.ts';
@@ -183,9 +184,7 @@ function socketOf({ uid }: User): string {
 
 /** One word of systemctl for each unit. */
 function states(question: 'is-enabled' | 'is-active', units: readonly string[]): string[] {
-  return Array.from({ length: Math.ceil(units.length / BATCH) }, (_, i) => units.slice(i * BATCH, (i + 1) * BATCH)).flatMap((some) =>
-    systemctl([question, ...some]),
-  );
+  return inParts(units, BATCH).flatMap((some) => systemctl([question, ...some]));
 }
 
 function systemctl(words: readonly string[]): string[] {
