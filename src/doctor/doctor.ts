@@ -81,7 +81,7 @@ export async function examine(options: DoctorOptions): Promise<readonly Finding[
   const doors = doorsOf(servers, options);
   progress('Checking PAM, the service and its files');
   return sorted([
-    ...servers.flatMap(({ findings, perUser }) => findings.map((finding) => infoUnlessAble(finding, people, perUser, now()))),
+    ...(await findingsOf(servers, people, now())),
     ...(await examineGate(config, servers, people)),
     ...(isRoot() ? examineAsRoot(servers, { people, renamed }, options) : [withoutRoot()]),
     ...(isRoot() ? await examineDoors(config, servers, options.coming === 'gate' ? people : gated(people, servers), doors) : []),
@@ -100,18 +100,30 @@ export async function examine(options: DoctorOptions): Promise<readonly Finding[
   ]);
 }
 
+async function findingsOf(servers: readonly SshdReport[], people: readonly Person[], nowMs: number): Promise<Finding[]> {
+  const found: Finding[] = [];
+  for (const { findings, perUser } of servers)
+    for (const finding of findings) found.push(await infoUnlessAble(finding, people, perUser, nowMs));
+  return found;
+}
+
 /**
  * Root is looked at without an enrolment too. Then it is no failure if its codes never match, which locks it out, or if no code is asked for
  * and it can log in by nothing.
  */
-function infoUnlessAble(finding: Finding, people: readonly Person[], perUser: SshdReport['perUser'], nowMs: number): Finding {
+async function infoUnlessAble(
+  finding: Finding,
+  people: readonly Person[],
+  perUser: SshdReport['perUser'],
+  nowMs: number,
+): Promise<Finding> {
   const person = people.find(({ user }) => user.name === finding.user);
   if (finding.severity !== 'fail' || person === undefined || person.enrolments.length > 0) return finding;
   const effective = perUser.get(person.user.name);
   const isOut =
     WITHOUT_CODE.includes(finding.id) &&
     effective !== undefined &&
-    !canLogIn(person.user, effective, { passwords: shadowPasswords(), groups: groupsOf(person.user), nowMs });
+    !(await canLogIn(person.user, effective, { passwords: shadowPasswords(), groups: groupsOf(person.user), nowMs }));
   return finding.id === NEVER_MATCHES || isOut ? { ...finding, severity: 'info' } : finding;
 }
 

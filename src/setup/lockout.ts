@@ -1,10 +1,10 @@
 /** Would the setup lock out the administrator who runs it, or root? They are locked out if they need a code and have none. */
 import * as fs from 'node:fs';
-import * as path from 'node:path';
-import { setting, words } from '../doctor/sshd/effective.ts';
+import { hasKeyLogin } from '../doctor/sshd/can-log-in.ts';
+import { setting } from '../doctor/sshd/effective.ts';
 import { refusedKeys } from '../doctor/sshd/keys.ts';
 import { shellCommand } from '../otp/escape.ts';
-import { expand, thisHost, type Config } from '../system/config.ts';
+import { thisHost, type Config } from '../system/config.ts';
 import { asUser } from '../system/privileges.ts';
 import { groupsOf, userByName, userByUid, type User } from '../system/users.ts';
 import { accountOf } from '../login/account.ts';
@@ -25,7 +25,7 @@ export async function lockOutReasons(
 ): Promise<string[]> {
   const admin = administrator(environment);
   const root = userByUid(0);
-  const people = door === 'sudo' ? [admin] : [...(admin.uid === 0 ? [] : [admin]), ...(canLogIn(root) ? [root] : [])];
+  const people = door === 'sudo' ? [admin] : [...(admin.uid === 0 ? [] : [admin]), ...((await canLogIn(root)) ? [root] : [])];
   const concerned = people.filter((user) => (door !== 'sudo' || user.uid !== 0) && isIn(user, scope));
   const reasons: string[] = [];
   // One after the other, as the process becomes that user for the check.
@@ -53,13 +53,11 @@ export function isIn(user: User, scope: Scope): boolean {
 }
 
 /** Whether root can log in by SSH now: by password, or with an existing key. */
-function canLogIn(root: User): boolean {
+async function canLogIn(root: User): Promise<boolean> {
   const sshd = effectiveConfig(root.name);
   const permitted = setting(sshd, 'permitrootlogin');
   if (['', 'no', 'yes'].includes(permitted)) return permitted === 'yes';
-  const files = words(sshd, 'authorizedkeysfile').map((file) => path.resolve(root.home, expand(file, root)));
-  const hasKeys = files.some((file) => (fs.statSync(file, { throwIfNoEntry: false })?.size ?? 0) > 0);
-  return hasKeys || !['', 'none'].includes(setting(sshd, 'authorizedkeyscommand'));
+  return await hasKeyLogin(root, sshd);
 }
 
 function rootReasons(door: SetupDoor, user: User): string[] {

@@ -39,14 +39,14 @@ function isAsked(effective: Effective, { gate, pam }: Doors): boolean {
   return (gate && meansGate(setting(effective, 'forcecommand'))) || (pam && leavesCodeToPam(effective));
 }
 
-export function examineBystanders(classes: readonly BystanderClass[], about: About): Finding[] {
+export async function examineBystanders(classes: readonly BystanderClass[], about: About): Promise<Finding[]> {
   const [open, broken, refused] = [new Map<string, User[]>(), new Map<string, User[]>(), [] as User[]];
   const findings = new Map<string, Finding>();
   for (const { users, seen } of classes) {
     const free = seen.filter(({ effective }) => !isAsked(effective, about.doors));
     const [first] = free.length > 0 ? free : seen;
     if (first === undefined) continue;
-    const able = whoCanLogIn(users, first.effective, about);
+    const able = await whoCanLogIn(users, first.effective, about);
     if (able.length === 0) continue;
     if (free.length > 0) add(open, howOf(free, seen.length), able);
     else {
@@ -73,12 +73,15 @@ function alsoFor(users: readonly User[], finding: Finding): Finding {
   return { ...finding, detail: `${finding.detail} (${named(users)})` };
 }
 
-function whoCanLogIn(users: readonly User[], effective: Effective, { passwords, nowMs }: About): User[] {
+async function whoCanLogIn(users: readonly User[], effective: Effective, { passwords, nowMs }: About): Promise<User[]> {
   const some = users.filter((user) => isLimited(effective) || hasShell(user));
   if (some.length > MAX_LOOKED_AT) return some;
   const needGroups = ['allowgroups', 'denygroups'].some((key) => effective.has(key));
   const groups = needGroups ? groupsByName(some.map(({ name }) => name)) : new Map<string, readonly string[]>();
-  return some.filter((user) => canLogIn(user, effective, { passwords, groups: groups.get(user.name) ?? [], nowMs }));
+  const able: User[] = [];
+  // One after the other, as the process becomes each user for the check.
+  for (const user of some) if (await canLogIn(user, effective, { passwords, groups: groups.get(user.name) ?? [], nowMs })) able.push(user);
+  return able;
 }
 
 /** Whether sshd runs only one command for them, such as internal-sftp. */

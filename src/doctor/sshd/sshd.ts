@@ -113,7 +113,7 @@ export async function examineServer(
     if ('refused' in asked) return onlyFinding(refused(where, asked.refused));
     const answered = await ask(server, asked, { people: askable(people), bystanders: askable(bystanders.people) }, files, hear);
     if ('refused' in answered) return onlyFinding(refused(where, answered.refused));
-    const report = reportOf(server, asked, answered, files, { where, bystanders });
+    const report = await reportOf(server, asked, answered, files, { where, bystanders });
     const unknown = people.filter(({ user }) => !canBeAsked(user.name)).map(({ user }) => unaskable(where, user.name));
     return { ...report, pid: server.pid, findings: [...report.findings, ...unknown] };
   });
@@ -200,13 +200,13 @@ const NOTHING: Effective = new Map();
 /** An arbitrary connection, for settings that no Match line changes. */
 const SOMEWHERE = { address: '203.0.113.7', host: '203.0.113.7', localAddress: '192.0.2.1', localPort: 22, routingDomain: '' };
 
-function reportOf(
+async function reportOf(
   server: Server,
   { version }: Asked,
   { people, spellings, bystanders, anybody, unclear }: Answers,
   files: SshdFiles,
   { where, bystanders: { areRefused, nowMs } }: { readonly where: string; readonly bystanders: Bystanders },
-): SshdReport {
+): Promise<SshdReport> {
   const all = [...people, ...bystanders].flatMap(({ seen }) => seen.map(({ effective }) => effective));
   const [any] = all;
   const commands = [...new Set(all.map((effective) => setting(effective, 'forcecommand')))];
@@ -228,7 +228,7 @@ function reportOf(
     );
   const twice = people.flatMap(({ names, seen }) => (seen.some(({ effective }) => isAskedTwice(effective, doors)) ? names : []));
   const judged = { where, doors, anybody, passwords: shadowPasswords(), areRefused, nowMs, broken };
-  const beside = doors.gate || doors.pam ? examineBystanders(bystanders, judged) : [];
+  const beside = doors.gate || doors.pam ? await examineBystanders(bystanders, judged) : [];
   const loaded = [...replaced(server, where), ...notLoaded(server, any, files, where)];
   const findings = [
     ok('sshd-config', 'sshd accepts its configuration', where),

@@ -7,6 +7,7 @@ import type { Finding } from '../../../src/doctor/finding.ts';
 import { installedServer } from '../../../src/doctor/sshd/servers.ts';
 import { examineServer } from '../../../src/doctor/sshd/sshd.ts';
 import { userByName } from '../../../src/system/users.ts';
+import { ROOT } from '../../support/process.ts';
 import { addUser, must, type TestUser } from '../../support/world.ts';
 import { NEEDS, sshdWorld, type SshdWorld } from './sshd-world.ts';
 
@@ -60,6 +61,25 @@ describe('accounts without an enrolment', { skip: NEEDS }, () => {
   it('that the gate refuses are counted, unless they may get in or enrol there', async () => {
     assert.deepEqual(await told([]), ['info not-enrolled 5']);
     assert.deepEqual(await told([], { areRefused: false }), []);
+  });
+
+  it('that plant a loop of symlinks for their keys, or whose home root cannot see, count as able: one symlink ended doctor', async () => {
+    for (const plant of [
+      'ln -s authorized_keys .ssh/authorized_keys',
+      'rm -r .ssh; ln -s .ssh .ssh',
+      'rm .ssh; mkdir -m 700 .ssh; mkfifo .ssh/authorized_keys',
+    ])
+      for (const { home, name } of people.slice(0, 1)) {
+        must(['sh', '-c', `cd ${home}; rm -f .ssh/authorized_keys; ${plant}; chown -hR ${name} .ssh`]);
+        assert.deepEqual(await told(EXEMPT), [plant.includes('mkfifo') ? 'fail FC1 4' : 'fail FC1 5'], plant);
+      }
+    const [{ home, name } = { home: '', name: '' }] = people;
+    must(['sh', '-c', `cd ${home}; rm -r .ssh; mkdir .ssh; echo key >.ssh/authorized_keys; chown -R ${name} .; chmod 700 .`]);
+    const script = `import { hasKeyLogin } from '${ROOT}/src/doctor/sshd/can-log-in.ts';
+      import { userByName } from '${ROOT}/src/system/users.ts';
+      console.log(await hasKeyLogin(userByName('${name}'), new Map([['authorizedkeysfile', ['.ssh/authorized_keys']]])));`;
+    const squashed = ['setpriv', '--bounding-set=-dac_override,-dac_read_search', '--'];
+    assert.equal(must([...squashed, process.execPath, '--input-type=module', '--eval', script]).trim(), 'true');
   });
 
   it('that cannot log in are not counted: by name, group, date, shell, or as they have neither key nor password', async () => {
