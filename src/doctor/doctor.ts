@@ -10,9 +10,9 @@ import { examineClock } from './host/clock.ts';
 import { ANYBODY, examineConfiguration } from './host/configuration.ts';
 import { usersWithSealedFile } from './host/enrolled.ts';
 import { sorted, type Finding } from './finding.ts';
-import { filesNamedIn, is, setting, type Effective } from './sshd/effective.ts';
+import { is, setting, type Effective } from './sshd/effective.ts';
 import { configOf, gateProgram, meansGate } from './sshd/gate-command.ts';
-import { canLogIn, shadowPasswords } from './sshd/can-log-in.ts';
+import { ableFrom, shadowPasswords } from './sshd/can-log-in.ts';
 import { tryGate, tryPam } from './host/try-program.ts';
 import { examineKeys } from './sshd/keys.ts';
 import { examineOutage } from './host/outage.ts';
@@ -109,7 +109,7 @@ async function findingsOf(servers: readonly SshdReport[], people: readonly Perso
 
 /**
  * Root is looked at without an enrolment too. Then it is no failure if its codes never match, which locks it out, or if no code is asked for
- * and it can log in by nothing.
+ * and it can log in by nothing, from anywhere.
  */
 async function infoUnlessAble(
   finding: Finding,
@@ -119,11 +119,9 @@ async function infoUnlessAble(
 ): Promise<Finding> {
   const person = people.find(({ user }) => user.name === finding.user);
   if (finding.severity !== 'fail' || person === undefined || person.enrolments.length > 0) return finding;
-  const effective = perUser.get(person.user.name);
-  const isOut =
-    WITHOUT_CODE.includes(finding.id) &&
-    effective !== undefined &&
-    !(await canLogIn(person.user, effective, { passwords: shadowPasswords(), groups: groupsOf(person.user), nowMs }));
+  const seen = perUser.get(person.user.name) ?? [];
+  const known = { passwords: shadowPasswords(), groups: groupsOf(person.user), nowMs };
+  const isOut = WITHOUT_CODE.includes(finding.id) && seen.length > 0 && (await ableFrom(person.user, seen, known)).length === 0;
   return finding.id === NEVER_MATCHES || isOut ? { ...finding, severity: 'info' } : finding;
 }
 
@@ -206,10 +204,15 @@ async function examineGate(config: Config, servers: readonly SshdReport[], peopl
   ]);
 }
 
-/** The people for whom at least one of the servers forces the gate. */
+/** The people for whom at least one of the servers forces the gate, from anywhere. */
 function gated(people: readonly Person[], gates: readonly SshdReport[]): Person[] {
-  const none: Effective = new Map();
-  return people.filter(({ user }) => gates.some(({ perUser }) => meansGate(setting(perUser.get(user.name) ?? none, 'forcecommand'))));
+  return people.filter(({ user }) =>
+    gates.some(({ perUser }) => (perUser.get(user.name) ?? []).some(({ effective }) => isGated(effective))),
+  );
+}
+
+function isGated(effective: Effective): boolean {
+  return meansGate(setting(effective, 'forcecommand'));
 }
 
 /** The people with an enrolment, under their present or an earlier name. */
@@ -238,7 +241,7 @@ function examinePamDoor(servers: readonly SshdReport[], enrolled: readonly User[
   // A file given with --sshd-config may be a draft.
   const files = servers.flatMap((server) => server.files).filter((file) => file !== sshdConfig);
   const trusted = examineReadByRoot(
-    [...files, ...servers.flatMap(({ perUser }) => [...perUser.values()].slice(0, 1).flatMap(filesNamedIn)), ...unitFiles()],
+    [...files, ...unitFiles()],
     services.map(({ name }) => name),
   );
   const owned = programs.map((program) => examineProgram('P8', program));
@@ -254,13 +257,13 @@ function examinePamDoor(servers: readonly SshdReport[], enrolled: readonly User[
   ]);
 }
 
-/** Whether an sshd that uses the PAM service `service` leaves the code of `user` to PAM. */
+/** Whether an sshd that uses the PAM service `service` leaves the code of `user` to PAM, from anywhere. */
 function isSentToPam({ name: user }: User, service: string, servers: readonly SshdReport[]): boolean {
-  return servers.some(({ pamService, perUser }) => {
-    const effective = pamService === service ? perUser.get(user) : undefined;
-    if (effective === undefined || meansGate(setting(effective, 'forcecommand'))) return false;
-    return leavesCodeToPam(effective) && !(user === ROOT && is(effective, 'permitrootlogin', 'no'));
-  });
+  const isSent = (effective: Effective): boolean =>
+    !isGated(effective) && leavesCodeToPam(effective) && !(user === ROOT && is(effective, 'permitrootlogin', 'no'));
+  return servers.some(
+    ({ pamService, perUser }) => pamService === service && (perUser.get(user) ?? []).some(({ effective }) => isSent(effective)),
+  );
 }
 
 /** The doors in use, and the one that setup is about to open. */

@@ -7,6 +7,7 @@ import { asUser } from '../../system/privileges.ts';
 import { matchesPattern } from '../../system/ssh-patterns.ts';
 import type { User } from '../../system/users.ts';
 import { is, setting, words, type Effective } from './effective.ts';
+import type { Seen, SeenFrom } from './seen.ts';
 
 const SHADOW = '/etc/shadow';
 const DAY_MS = 86_400_000;
@@ -44,15 +45,25 @@ export function hasShell({ shell }: Pick<User, 'shell'>): boolean {
   return !NO_SHELLS.includes(path.basename(shell));
 }
 
+interface Known {
+  readonly passwords: Passwords;
+  readonly groups: readonly string[];
+  readonly nowMs: number;
+}
+
+/** The connections on which canLogIn(). */
+export async function ableFrom(user: User, seen: Seen, known: Known): Promise<SeenFrom[]> {
+  const able: SeenFrom[] = [];
+  // One after the other, as the process becomes the user for the check.
+  for (const each of seen) if (await canLogIn(user, each.effective, known)) able.push(each);
+  return able;
+}
+
 /**
  * Whether a login could succeed, without any code. `groups`: those of the user. `nowMs`: Unix time in milliseconds. Where something is
  * not known, as the password in a directory, it counts as possible.
  */
-export async function canLogIn(
-  user: User,
-  effective: Effective,
-  { passwords, groups, nowMs }: { passwords: Passwords; groups: readonly string[]; nowMs: number },
-): Promise<boolean> {
+async function canLogIn(user: User, effective: Effective, { passwords, groups, nowMs }: Known): Promise<boolean> {
   const password = passwords.get(user.name) ?? { isSet: user.uid !== 0, isEmpty: false, lastDay: Infinity };
   const isOpen = password.lastDay >= Math.floor(nowMs / DAY_MS) && isAllowed(user.name, groups, effective);
   if (!isOpen || (user.uid === 0 && is(effective, 'permitrootlogin', 'no'))) return false;

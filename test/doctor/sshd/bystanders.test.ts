@@ -49,6 +49,23 @@ describe('accounts without an enrolment', { skip: NEEDS }, () => {
     assert.deepEqual(await told(['>Match User notp-t*', '>ForceCommand internal-sftp', '>Match all']), ['warn FC1 5']);
   });
 
+  it('that are exempt on one network alone, denied elsewhere or where nobody else is asked, are a way around the code: only a client from outside was asked about', async () => {
+    const inside = 'Match Address 10.0.0.0/8';
+    const gate = [inside, 'ForceCommand /usr/bin/notp gate', 'Match all'];
+    assert.deepEqual(await told(gate, { isBare: true }), ['info not-asked 5']);
+    assert.deepEqual(await told([`${inside} User notp-t*`, 'ForceCommand none', ...gate], { isBare: true }), ['fail FC1 5']);
+    const denied = [
+      `${inside} User notp-t*`,
+      'PubkeyAuthentication yes',
+      'ForceCommand none',
+      'Match User notp-t*',
+      'PubkeyAuthentication no',
+    ];
+    assert.deepEqual(await told([...denied, 'Match all']), ['fail FC1 5']);
+    const [{ detail } = { detail: '' }] = await found([...denied, 'Match all']);
+    assert.match(detail, /with a key or a password alone, from 10\.0\.0\.0$/);
+  });
+
   it('that are gated but may forward before the code are named with that rule', async () => {
     const forwards = await told(['Match User notp-t*', 'DisableForwarding no', 'AllowTcpForwarding yes', 'Match all']);
     assert.deepEqual(forwards, ['fail FC3 5', 'fail FC4 5', 'info not-enrolled 5']);
