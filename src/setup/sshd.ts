@@ -24,7 +24,7 @@ export function checkSshd(hint: string): void {
   throw new NotpError('refused', `sshd does not accept its configuration: ${error?.message ?? stderr.trim()}`, hint);
 }
 
-/** The effective configuration for `user`, connecting from outside. */
+/** The effective configuration for `user`, connecting from outside: for what no Match line changes. */
 export function effectiveConfig(user: string): Effective {
   const { status, stdout, stderr } = runSshd(['-T', '-C', `user=${user},${STRANGER}`]);
   if (status !== 0) throw new NotpError('refused', `sshd does not print its configuration: ${stderr.trim()}`);

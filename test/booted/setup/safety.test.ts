@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { afterEach, before, describe, it } from 'node:test';
 import { CONTAINER_NEEDS } from '../../support/container.ts';
+import type { Ran } from '../../support/process.ts';
 import { lacks } from '../../support/world.ts';
 import { assertAsBefore, assertDone, bootHost, snapshot, type Host } from './world.ts';
 
@@ -81,6 +82,23 @@ describe('notp setup', { skip: lacks({ root: true, programs: [...CONTAINER_NEEDS
       assert.match(refused.stderr, /make this the first line of \/etc\/ssh\/sshd_config: Include/);
     }
     host.write(MAIN, main);
+  });
+
+  it('is refused where root, who is not enrolled, may log in from one network alone, and comes from there or from nobody knows where: only a client from outside was asked about', async () => {
+    host.write(OTHER, 'Match User root Address 127.0.0.2\n  PermitRootLogin yes\nMatch User root\n  PermitRootLogin no\nMatch all\n');
+    const from = async (address: string | undefined, door: string): Promise<Ran> => {
+      const environment = address === undefined ? {} : { SSH_CONNECTION: `${address} 40000 127.0.0.1 22` };
+      return await host.container.run(['notp', 'setup', door, '--apply', '--confirm-within', 'never'], { environment });
+    };
+    const files = snapshot(host);
+    for (const door of ['gate', 'pam'])
+      for (const address of ['127.0.0.2', undefined]) {
+        const refused = await from(address, door);
+        assert.equal(refused.code, 1);
+        assert.match(refused.stderr, /lock you out: root: not enrolled: notp-enroll root/);
+      }
+    assertAsBefore(host, files);
+    assertDone(await from('127.0.0.3', 'gate'));
   });
 
   it('overwrites nothing that somebody has changed since, and with --force keeps that aside', async () => {
