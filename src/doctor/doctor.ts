@@ -48,6 +48,8 @@ export interface DoctorOptions {
   readonly sshdConfig: string | undefined;
   /** A door that is about to be opened, and is checked as if it were in use. */
   readonly coming?: 'gate' | 'pam' | undefined;
+  /** The uids of all whom a setup of a door of sshd is for, whether enrolled or not; throws as allUsers() does. */
+  readonly covered?: (() => ReadonlySet<number>) | undefined;
   readonly now: () => number;
   /** Called with a text for people before each step that takes longer with more users. */
   readonly progress: (doing: string) => void;
@@ -139,15 +141,16 @@ function namesOf({ users }: DoctorOptions, enrolled: readonly string[]): string[
 
 /** All other accounts that the passwd database lists, unless the users were named. */
 function bystandersOf(
-  { config, users, now }: DoctorOptions,
+  { config, users, covered, now }: DoctorOptions,
   people: readonly Person[],
 ): { readonly bystanders: Bystanders; readonly unlisted: readonly Finding[] } {
   const known = new Set(people.map(({ user }) => user.uid));
-  const rest = { areRefused: config.unenrolled === 'deny', nowMs: now() };
+  const rest = { areRefused: config.unenrolled === 'deny', covered: new Set<number>(), nowMs: now() };
   if (!isRoot() || users !== undefined) return { bystanders: { people: [], ...rest }, unlisted: [] };
   try {
     const others = allUsers().filter(({ uid }) => !known.has(uid));
-    return { bystanders: { people: others.map((user) => ({ user, enrolments: [] })), ...rest }, unlisted: [] };
+    const asPeople = others.map((user) => ({ user, enrolments: [] }));
+    return { bystanders: { ...rest, people: asPeople, covered: covered?.() ?? rest.covered }, unlisted: [] };
   } catch (error) {
     return { bystanders: { people: [], ...rest }, unlisted: [othersUnseen(error)] };
   }

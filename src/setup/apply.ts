@@ -1,7 +1,7 @@
 /** Applies a setup without locking anybody out: it is checked before and after, and undone automatically unless it is confirmed. */
 import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { examine, type Finding } from '../doctor/doctor.ts';
+import { examine, type DoctorOptions, type Finding } from '../doctor/doctor.ts';
 import { ANSWERS } from '../doctor/host/answers.ts';
 import { CONFIGURATION } from '../doctor/host/configuration.ts';
 import { unsafeShells } from '../doctor/host/shells.ts';
@@ -11,7 +11,7 @@ import { momentNow } from '../system/ssh-session.ts';
 import { enableJudge, hasService, isBooted } from '../system/systemd.ts';
 import { draft } from '../system/trusted.ts';
 import { allUsers, userByName } from '../system/users.ts';
-import { limitsOf } from './limits.ts';
+import { limitsOf, uidsCoveredBy } from './limits.ts';
 import { isIn, lockOutReasons } from './lockout.ts';
 import { overruled } from './overruled.ts';
 import { ownFailures } from './own-failures.ts';
@@ -66,7 +66,7 @@ export async function applyPlan(plan: Plan, options: ApplyOptions): Promise<Outc
   }
   if (plan.door !== 'gate') requireJudge();
   refuseOpenShells(plan);
-  const before = failures(await runDoctor(options, plan.door === 'gate' ? 'gate' : 'pam'));
+  const before = failures(await runDoctor(options, { coming: plan.door === 'gate' ? 'gate' : 'pam' }));
   if (!options.force) refuseUseless(before, plan);
   const setup = makeRecord(plan, options.now);
   const begun = { reload: false };
@@ -75,7 +75,9 @@ export async function applyPlan(plan: Plan, options: ApplyOptions): Promise<Outc
     if (options.confirmWithinSeconds !== undefined) armTimer(setup, options.confirmWithinSeconds);
     for (const change of plan.changes) put(change);
     if (plan.door !== 'sudo') checkSshd('every file is as it was before');
-    const found = (await runDoctor(options)).filter((finding) => isConcerned(finding, plan.scope));
+    const found = (await runDoctor(options, { covered: () => uidsCoveredBy([plan]) })).filter((finding) =>
+      isConcerned(finding, plan.scope),
+    );
     // Those of KEEP_OUT do not come of what was written: before, they were asked of everybody who will be concerned.
     const failed = failures(found).filter(({ id }) => !KEEP_OUT.includes(id));
     const own = ownFailures(plan, failed);
@@ -172,8 +174,11 @@ function refuseUseless(failed: readonly Finding[], { scope }: Plan): void {
   );
 }
 
-async function runDoctor({ config, now }: ApplyOptions, coming?: 'gate' | 'pam'): Promise<readonly Finding[]> {
-  return await examine({ config, coming, users: undefined, sshdConfig: undefined, now, progress: () => undefined });
+async function runDoctor(
+  { config, now }: ApplyOptions,
+  { coming, covered }: Pick<DoctorOptions, 'coming' | 'covered'>,
+): Promise<readonly Finding[]> {
+  return await examine({ config, coming, covered, users: undefined, sshdConfig: undefined, now, progress: () => undefined });
 }
 
 function failures(all: readonly Finding[]): Finding[] {

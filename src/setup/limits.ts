@@ -5,6 +5,7 @@ import { meansGate } from '../doctor/sshd/gate-command.ts';
 import { canBeAsked } from '../doctor/sshd/sshd.ts';
 import { allUsers, groupsByName, type User } from '../system/users.ts';
 import { allVantages, askSshd, matchCriteriaNow } from './ask-sshd.ts';
+import type { SetupDoor } from './plan.ts';
 import { isEverybody, type Scope } from './scope.ts';
 
 const MAX_NAMES = 5;
@@ -30,7 +31,8 @@ export async function limitsOf(scope: Scope): Promise<string[]> {
   });
 }
 
-function usersIn(scope: Scope): User[] {
+/** The users of `scope` whom the passwd database lists. Throws `failed` where it cannot be read. */
+export function usersIn(scope: Scope): User[] {
   const users = allUsers();
   if (isEverybody(scope)) return users;
   const groups = scope.groups.length === 0 ? undefined : groupsByName(users.map(({ name }) => name));
@@ -38,6 +40,12 @@ function usersIn(scope: Scope): User[] {
     ({ name, uid }) =>
       scope.users.some((user) => user.uid === uid) || groups?.get(name)?.some((group) => scope.groups.includes(group)) === true,
   );
+}
+
+/** The uids of all whom these setups have sshd ask for a code. */
+export function uidsCoveredBy(setups: readonly { readonly door: SetupDoor; readonly scope?: Scope }[]): ReadonlySet<number> {
+  const scopes = setups.filter(({ door }) => door !== 'sudo').flatMap(({ scope }) => scope ?? []);
+  return new Set(scopes.flatMap(usersIn).map(({ uid }) => uid));
 }
 
 function limitsIn(effective: Effective): string[] {

@@ -8,6 +8,8 @@ import { messageOf, NotpError } from '../../error.ts';
 import { printResult, sayHint } from '../../terminal/printer.ts';
 import { outputTraits } from '../../terminal/traits.ts';
 import { doctorScreen } from './screen.ts';
+import { uidsCoveredBy } from '../../setup/limits.ts';
+import { setupsInForce } from '../../setup/record.ts';
 import type { Command } from 'commander';
 import { type CommonFlags, type Finish, type Surroundings, common, configOf } from '../options.ts';
 
@@ -28,7 +30,8 @@ export async function doctor(config: Config, { users, sshdConfig, json }: Doctor
   const progress = (doing: string): void => {
     line.show(() => doing);
   };
-  const findings = await examine({ config, users, sshdConfig, now, progress }).finally(() => {
+  const covered = (): ReadonlySet<number> => uidsCoveredBy(setupsInForce());
+  const findings = await examine({ config, users, sshdConfig, covered, now, progress }).finally(() => {
     line.end();
   });
   printResult(json ? findings.map((finding) => `${JSON.stringify(finding)}\n`).join('') : doctorScreen(findings, screen()));

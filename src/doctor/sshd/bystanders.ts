@@ -25,6 +25,8 @@ export interface About {
   readonly passwords: Passwords;
   /** Whether an account without an enrolment is refused. */
   readonly areRefused: boolean;
+  /** The uids of those whom a setup is for. */
+  readonly covered: ReadonlySet<number>;
   readonly nowMs: number;
   /** The failures of sshd's rules for a class that others have not. */
   readonly broken: (each: BystanderClass) => readonly Finding[];
@@ -49,7 +51,7 @@ export async function examineBystanders(classes: readonly BystanderClass[], abou
     for (const [user, ways] of able) {
       const free = ways.filter(({ effective }) => !isAsked(effective, about.doors));
       for (const way of ways) if (!free.includes(way)) asked.add(way);
-      if (free.length > 0) add(isExempt(free, about) ? exempt : open, howOf(free, seen.length), [user]);
+      if (free.length > 0) add(isExempt(user, free, about) ? exempt : open, howOf(free, seen.length), [user]);
       else refused.push(user);
     }
     const guarded = [...able].filter(([, ways]) => ways.some((way) => asked.has(way))).map(([user]) => user);
@@ -69,8 +71,9 @@ export async function examineBystanders(classes: readonly BystanderClass[], abou
   ];
 }
 
-/** Where everybody else is asked, a line exempts them, which is a way around the code. Where nobody else is, they are only not asked yet. */
-function isExempt(free: Seen, { doors, anybody }: About): boolean {
+/** Where everybody else is asked, or those with whom a setup counts them, a line exempts them, which is a way around the code. Where nobody else is, they are only not asked yet. */
+function isExempt({ uid }: User, free: Seen, { doors, anybody, covered }: About): boolean {
+  if (covered.has(uid)) return true;
   return anybody.some(({ vantage, effective }) => isAsked(effective, doors) && free.some(({ from }) => from.includes(vantage)));
 }
 

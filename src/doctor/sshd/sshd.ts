@@ -86,10 +86,12 @@ export interface Bystanders {
   readonly people: readonly Person[];
   /** Whether an account without an enrolment is refused at the doors. */
   readonly areRefused: boolean;
+  /** The uids of those whom a setup is for. */
+  readonly covered: ReadonlySet<number>;
   readonly nowMs: number;
 }
 
-const NO_BYSTANDERS: Bystanders = { people: [], areRefused: true, nowMs: 0 };
+const NO_BYSTANDERS: Bystanders = { people: [], areRefused: true, covered: new Set(), nowMs: 0 };
 
 /** Checks one server for `people`. */
 export async function examineServer(
@@ -212,7 +214,7 @@ async function reportOf(
   { version }: Asked,
   { people, spellings, bystanders, anybody, unclear }: Answers,
   files: SshdFiles,
-  { where, bystanders: { areRefused, nowMs } }: { readonly where: string; readonly bystanders: Bystanders },
+  { where, bystanders: { areRefused, covered, nowMs } }: { readonly where: string; readonly bystanders: Bystanders },
 ): Promise<SshdReport> {
   const all = [...people, ...bystanders].flatMap(({ seen }) => seen.map(({ effective }) => effective));
   const [any] = all;
@@ -234,7 +236,7 @@ async function reportOf(
       ({ id }) => !LOCK_OUTS.includes(id) && !failures(rules).some((rule) => rule.id === id),
     );
   const twice = people.flatMap(({ names, seen }) => (seen.some(({ effective }) => isAskedTwice(effective, doors)) ? names : []));
-  const judged = { where, doors, anybody: anybody.seen, passwords: shadowPasswords(), areRefused, nowMs, broken };
+  const judged = { where, doors, anybody: anybody.seen, passwords: shadowPasswords(), areRefused, covered, nowMs, broken };
   const beside = doors.gate || doors.pam ? await examineBystanders(bystanders, judged) : [];
   const loaded = [...replaced(server, where), ...notLoaded(server, any, files, where)];
   const findings = [

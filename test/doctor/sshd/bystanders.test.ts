@@ -27,14 +27,22 @@ describe('accounts without an enrolment', { skip: NEEDS }, () => {
     }
   });
 
-  const found = async (lines: readonly string[], { isBare = false, areRefused = true } = {}): Promise<Finding[]> => {
+  const found = async (
+    lines: readonly string[],
+    { isBare = false, areRefused = true, covered = new Set<number>() } = {},
+  ): Promise<Finding[]> => {
     const server = installedServer(isBare ? world.write(lines) : world.write(lines, 'gate'));
     assert.ok(server);
     const user = userByName('root');
     assert.ok(user);
     const persons = people.flatMap(({ name }) => userByName(name) ?? []).map((each) => ({ user: each, enrolments: [] }));
     const hear = { expect: () => undefined, progress: () => undefined };
-    const { findings } = await examineServer(server, [{ user, enrolments: [] }], hear, { people: persons, areRefused, nowMs: Date.now() });
+    const { findings } = await examineServer(server, [{ user, enrolments: [] }], hear, {
+      people: persons,
+      areRefused,
+      covered,
+      nowMs: Date.now(),
+    });
     return findings.filter(({ user: whose, severity }) => whose === undefined && severity !== 'ok');
   };
   const told = async (lines: readonly string[], options = {}): Promise<string[]> =>
@@ -73,6 +81,9 @@ describe('accounts without an enrolment', { skip: NEEDS }, () => {
 
   it('that no line covers yet are a remark: a roll-out is no way around anything', async () => {
     assert.deepEqual(await told(GATED_ALONE, { isBare: true }), ['info not-asked 5']);
+    // Unless it is for them.
+    const covered = new Set(people.slice(0, 2).map(({ uid }) => uid));
+    assert.deepEqual(await told(GATED_ALONE, { isBare: true, covered }), ['fail FC1 2', 'info not-asked 3']);
   });
 
   it('that the gate refuses are counted, unless they may get in or enrol there', async () => {

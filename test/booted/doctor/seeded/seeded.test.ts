@@ -88,7 +88,9 @@ for (const [door, seeds] of [
         await sh(seed.script);
         try {
           const found = besides(await doctor());
-          const named = found.find(({ id, fix }) => id === seed.id && fix.includes(seed.fix));
+          const named = found.find(
+            ({ id, fix, severity }) => id === seed.id && fix.includes(seed.fix) && (seed.letsIn === undefined || severity === 'fail'),
+          );
           assert.ok(named, JSON.stringify(found, undefined, 2));
           if (seed.letsIn !== undefined) assert.equal(await logsIn(seed.letsIn), true, 'the key alone does not log in');
           if (seed.keepsOut !== undefined) assert.equal(await logsIn(seed.keepsOut, code), false, 'the right code logs in');
