@@ -4,6 +4,7 @@ import { dirname } from 'node:path';
 import { examine, type DoctorOptions, type Finding } from '../doctor/doctor.ts';
 import { ANSWERS } from '../doctor/host/answers.ts';
 import { CONFIGURATION } from '../doctor/host/configuration.ts';
+import { isOfOwnFiles } from '../doctor/sshd/keys.ts';
 import { unsafeShells } from '../doctor/host/shells.ts';
 import { NotpError } from '../error.ts';
 import type { Config } from '../system/config.ts';
@@ -82,7 +83,8 @@ export async function applyPlan(plan: Plan, options: ApplyOptions): Promise<Outc
     const failed = failures(found).filter(({ id }) => !KEEP_OUT.includes(id));
     const own = ownFailures(plan, failed);
     const caused = [...newFindings(before, failed), ...(plan.door === 'gate' ? overruled(found) : [])];
-    const rejected = unique([...caused, ...(options.force ? [] : own)]);
+    // Nobody can keep root from a setup for all by a file in their own home.
+    const rejected = unique(options.force ? caused.filter((finding) => !isOfOwnFiles(finding)) : [...caused, ...own]);
     if (rejected.length > 0) {
       takeBack(setup, begun);
       return { rejected };

@@ -17,6 +17,7 @@ import type { Person } from '../people.ts';
 
 const LIMIT_LOST = "A key's own command= is lost: after the code the key opens a full shell";
 const KEY_UNKNOWN = 'The gate does not know which key was used, and refuses users who may have used a limited one';
+const UNREADABLE = 'The keys of a user cannot be read, so the gate refuses the user';
 const OTHER_FILES = 'The gate does not read the same key files as sshd in the same order';
 
 /** `perUser`: the configurations of each user. `gate`: [gate] in notp.toml, which names the files that the gate reads. */
@@ -180,11 +181,16 @@ function environmentFile(user: User, effective: Effective): Finding[] {
   ];
 }
 
+/** Whether the finding is about nothing but what a user has put into their own home, which keeps out only them. */
+export function isOfOwnFiles({ id, title }: Finding): boolean {
+  return id === 'FC13' && title === UNREADABLE;
+}
+
 function keysUnreadable(user: User, why: string): Finding {
   return {
     id: 'FC13',
     severity: 'fail',
-    title: 'The keys of a user cannot be read, so the gate refuses the user',
+    title: UNREADABLE,
     detail: why,
     fix: 'make it a file that the user can read, or remove it',
     user: user.name,

@@ -101,6 +101,18 @@ describe('notp setup', { skip: lacks({ root: true, programs: [...CONTAINER_NEEDS
     assertDone(await from('127.0.0.3', 'gate'));
   });
 
+  for (const plant of ['ln -s .ssh .ssh', 'mkdir -p .ssh/authorized_keys', 'mkdir .ssh; mkfifo .ssh/authorized_keys'])
+    it(`gate names keys of a user that cannot be read (${plant}), and with --force passes them: one enrolled user kept root from it`, async () => {
+      await host.container.must(['sh', '-c', `mv .ssh .kept; ${plant}`], { as: 'alice' });
+      const refused = await host.setup('gate', '--apply');
+      assert.equal(refused.code, 1);
+      assert.match(refused.stderr, /^notp: error: FC13 \(alice\): The keys of a user cannot be read/m);
+      const forced = await host.setup('gate', '--apply', '--force', '--confirm-within', 'never');
+      assertDone(forced);
+      assert.match(forced.stderr, /^notp: hint: notp doctor still fails: FC13 \(alice\): The keys of a user cannot be read/m);
+      await host.container.must(['sh', '-c', 'rm -r .ssh; mv .kept .ssh'], { as: 'alice' });
+    });
+
   it('overwrites nothing that somebody has changed since, and with --force keeps that aside', async () => {
     assertDone(await host.setup('gate', '--user', 'bob', '--apply', '--confirm-within', 'never'));
     host.write(DROP_IN, '# mine\n');
