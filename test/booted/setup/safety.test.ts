@@ -55,6 +55,14 @@ describe('notp setup', { skip: lacks({ root: true, programs: [...CONTAINER_NEEDS
     assertDone(await host.login(host.alice, ['true']));
   });
 
+  it('leaves nothing that sshd has not read where it is refused: doctor failed, with every file as before', async () => {
+    host.write(OTHER, 'Match Address 127.0.0.1\n  ForceCommand none\nMatch all\n');
+    await host.container.must(['systemctl', 'reload', 'ssh']);
+    assert.equal((await host.setup('gate', '--apply')).code, 1);
+    const { stdout } = await host.container.run(['notp', 'doctor', '--json']);
+    assert.match(stdout, /^\{"id":"sshd-reload","severity":"ok"/m);
+  });
+
   for (const [line, id] of [
     ['SetEnv EDITOR=vi', 'FC9'],
     ['PermitUserRC yes', 'FC10'],
