@@ -1,6 +1,7 @@
 /** Servers beside the checked sshds are known by how they greet, whatever they are called. */
 import * as assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { describe, it } from 'node:test';
 import { examineBeside } from '../../../src/doctor/host/beside.ts';
 import { atEnd } from '../../support/cleanup.ts';
@@ -44,5 +45,23 @@ describe('a server beside the checked ones', { skip: lacks({ root: true, program
       [ports[0], ports[3]],
     );
     assert.deepEqual(await told([pid]), []);
+  });
+
+  it('is found behind the many sockets of a user, who hid it with 64 of them', async () => {
+    const many =
+      'import socket, sys\nheld = [socket.create_server(("127.0.0.1", 0)) for _ in range(64)]\nprint("ready", flush=True)\nsys.stdin.read()';
+    const listening = async (code: string, ids = {}): Promise<number> => {
+      const child = spawn('python3', ['-c', code], { stdio: ['pipe', 'pipe', 'inherit'], ...ids });
+      atEnd(() => void child.stdin.end());
+      await once(child.stdout, 'data');
+      return child.pid ?? 0;
+    };
+    await listening(many, { uid: 65_534, gid: 65_534 });
+    const server = await listening(SERVER);
+    const found = (await examineBeside([])).map(({ detail }) => detail);
+    assert.ok(
+      found.some((detail) => detail.includes(`pid ${String(server)}`)),
+      found.join('\n'),
+    );
   });
 });
