@@ -30,7 +30,6 @@ export async function doctor(config: Config, { users, sshdConfig, json }: Doctor
   const progress = (doing: string): void => {
     line.show(() => doing);
   };
-  const covered = (): ReadonlySet<number> => uidsCoveredBy(setupsInForce());
   const findings = await examine({ config, users, sshdConfig, covered, now, progress }).finally(() => {
     line.end();
   });
@@ -39,6 +38,10 @@ export async function doctor(config: Config, { users, sshdConfig, json }: Doctor
   if (!json && failed) sayHint(hintFor(findings));
   if (failed) return 1;
   return couldCheck(findings) ? 0 : 3;
+}
+
+function covered(): ReadonlySet<number> {
+  return uidsCoveredBy(setupsInForce());
 }
 
 /** Whoever reads JSON must not take an empty output for a clean one: an error of doctor itself is a finding there too. */
