@@ -8,6 +8,7 @@ import { ownAddresses, SOMEWHERE } from '../doctor/sshd/sshd.ts';
 import { vantages, type Vantage } from '../doctor/sshd/vantage.ts';
 import { NotpError } from '../error.ts';
 import { clientAddress, serverOf } from '../system/ssh-session.ts';
+import { requireTrusted } from './sshd.ts';
 import { SSHD_CONFIG } from './sshd-drop-in.ts';
 
 const PORT = 22;
@@ -33,10 +34,11 @@ export function ownVantages(environment: NodeJS.ProcessEnv): Vantage[] {
   return [{ address, host: address, localAddress, localPort, routingDomain: '' }, SOMEWHERE];
 }
 
-/** The configurations of each of `users` on these connections, in order; empty where there is no sshd. Throws `refused` if it does not answer. */
+/** The configurations of each of `users` on these connections, in order; empty where there is no sshd. Throws `refused` if it does not answer, or users other than root can change it. */
 export async function askSshd(users: readonly string[], from: readonly Vantage[]): Promise<Seen[]> {
   const server = installedServer(SSHD_CONFIG);
   if (server === undefined) return [];
+  requireTrusted(server.program);
   const questions = users.flatMap((user) => from.map((vantage) => ({ user, vantage })));
   const answers = await askServer(server, { version: undefined, keyOptions: [] }, questions, () => undefined);
   if ('refused' in answers) throw new NotpError('refused', `sshd does not print its configuration: ${answers.refused}`);
