@@ -71,14 +71,19 @@ export async function examineBystanders(classes: readonly BystanderClass[], abou
   ];
 }
 
-/** Where everybody else is asked, or those with whom a setup counts them, a line exempts them, which is a way around the code. Where nobody else is, they are only not asked yet. */
+/**
+ * Where a setup is for the user, or everybody else is asked, a line exempts them, which is a way around the code. Where nobody else is, they
+ * are only not asked yet.
+ */
 function isExempt({ uid }: User, free: Seen, { doors, anybody, covered }: About): boolean {
   if (covered.has(uid)) return true;
   return anybody.some(({ vantage, effective }) => isAsked(effective, doors) && free.some(({ from }) => from.includes(vantage)));
 }
 
 function add(to: Map<string, User[]>, key: string, users: readonly User[]): void {
-  to.set(key, [...(to.get(key) ?? []), ...users]);
+  const all = to.get(key) ?? [];
+  all.push(...users);
+  to.set(key, all);
 }
 
 function alsoFor(users: readonly User[], finding: Finding): Finding {
