@@ -24,7 +24,7 @@ export function judgeEach(seen: Seen, judge: (effective: Effective) => readonly 
   return [...Map.groupBy(found, ({ finding }) => JSON.stringify(finding)).values()].flatMap((all) => {
     const [first] = all;
     if (first === undefined) return [];
-    if (all.length >= seen.length) return [first.finding];
+    if (new Set(all.map(({ from }) => from)).size === seen.length) return [first.finding];
     const { finding } = first;
     return [{ ...finding, detail: `${finding.detail}, from ${placesOf(all.flatMap(({ from }) => from))}` }];
   });
