@@ -27,8 +27,10 @@ async function decideOn({ store, log }: State, times: number): Promise<readonly 
   return refs;
 }
 
-function report(world: LocalWorld, copy: State, change: (state: State) => State = (state) => state): Promise<number> {
-  return world.withState((state) => reportOutage(change(state), copy, POLICY));
+async function report(world: LocalWorld, copy: State, change: (state: State) => State = (state) => state): Promise<number> {
+  const { reported: told, left } = await world.withState((state) => reportOutage(change(state), copy, POLICY));
+  assert.deepEqual([...left], []);
+  return told;
 }
 
 /** The state with a server that undoes the transaction number `at` when it commits. */
@@ -196,6 +198,45 @@ describe('a copy', () => {
         const copied = await copy.store.exclusively((transaction) => transaction.enrolment(ORIGIN.user, ORIGIN.context));
         assert.equal(copied?.state.lastStep, left);
       }
+    } finally {
+      copy.store.close();
+    }
+  });
+});
+
+async function approved({ store }: State): Promise<readonly string[]> {
+  return (await store.exclusively((transaction) => transaction.approved())).map(({ user }) => user);
+}
+
+describe('a report that waits', () => {
+  it('kept the copy of everybody as it was, and its own user in it', async () => {
+    const { world, copy } = await outageHost('report-waits');
+    try {
+      const copied = (): Promise<unknown> => copy.store.exclusively((transaction) => transaction.enrolment('alice', 'ssh'));
+      await world.withState(({ store }) =>
+        store.exclusively(async (transaction) => {
+          const known = (await transaction.enrolment('alice', 'ssh')) ?? assert.fail();
+          await transaction.insert({ ...known, user: 'bob', uid: 1001 });
+          await transaction.approve({ user: 'bob', asOfMs: world.nowMs });
+        }),
+      );
+      await decideOn(copy, 1);
+      const before = await copied();
+      const database = new DatabaseSync(databaseOf(world));
+      const change = (by: number): unknown => database.prepare("UPDATE enrolment SET tokens = tokens + ? WHERE user = 'alice'").run(by);
+      change(1);
+      const refresh = (): Promise<readonly unknown[]> =>
+        world.withState(async (state) => {
+          const { reported: told, left } = await reportOutage(state, copy, POLICY);
+          return [told, [...left.keys()], await copyApproved(state, copy, POLICY, world.nowMs)];
+        });
+      assert.deepEqual(await refresh(), [0, ['alice'], ['bob']]);
+      assert.deepEqual(await approved(copy), ['bob']);
+      assert.deepEqual(await copied(), before);
+      change(-1);
+      database.close();
+      assert.deepEqual(await refresh(), [1, [], ['alice', 'bob']]);
+      assert.deepEqual(await approved(copy), ['alice', 'bob']);
     } finally {
       copy.store.close();
     }

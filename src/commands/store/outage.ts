@@ -7,12 +7,12 @@ import { isLost, moveToLast } from '../../audit/resume.ts';
 import { messageOf, NotpError } from '../../error.ts';
 import { escapeControls } from '../../otp/escape.ts';
 import type { Config } from '../../system/config.ts';
-import { printResult, sayHint, sayLine } from '../../terminal/printer.ts';
+import { printResult, sayError, sayHint, sayLine } from '../../terminal/printer.ts';
 import { asUser } from '../../system/privileges.ts';
 import { isRoot } from '../../system/users.ts';
 import { withCredentials } from '../../state/credentials.ts';
 import { openCopy } from '../../outage/outage.ts';
-import { copyApproved, reportOutage, setApproval } from '../../outage/report.ts';
+import { copyApproved, reportOutage, setApproval, type Reported } from '../../outage/report.ts';
 import { chainKeys, withPresentState, type State } from '../../state/state.ts';
 import type { StatePlace } from '../../state/place.ts';
 import { enrolledUser, originOf, sharedState } from '../../enrolment/whose.ts';
@@ -32,9 +32,12 @@ async function approveUser(
     const isNew = await setApproval(state, originOf(user), !remove, now());
     const done = remove ? 'may not log in' : 'may log in';
     sayLine(`${user.name} ${done} while the store cannot be reached${isNew ? '' : ', as before'}`);
-    await refresh(config, place, state, now).catch((error: unknown) => {
-      sayHint(`the copy of this host is not up to date: ${messageOf(error)}; notp store refresh`);
-    });
+    try {
+      const { left } = await refresh(config, place, state, now);
+      for (const error of left.values()) sayOutOfDate(error);
+    } catch (error) {
+      sayOutOfDate(error);
+    }
   });
   sayHint(
     config.fleet.outage === 'local'
@@ -42,6 +45,10 @@ async function approveUser(
       : 'this has an effect only on hosts with store.outage = "local", and this host has "deny"',
   );
   return 0;
+}
+
+function sayOutOfDate(error: unknown): void {
+  sayHint(`the copy of this host is not up to date: ${messageOf(error)}; notp store refresh`);
 }
 
 /** Throws `refused` if the store is not shared. */
@@ -55,32 +62,42 @@ async function listApproved(config: Config, { json }: { readonly json: boolean }
   return 0;
 }
 
-/** Reports the decisions of an outage, and updates the copy of this host if it keeps one. Throws `store_unavailable`. */
+/**
+ * Reports the decisions of an outage, and updates the copy of this host if it keeps one. The exit code is 1 if a report waits. Throws
+ * `store_unavailable`.
+ */
 async function refreshCopy(config: Config, environment: NodeJS.ProcessEnv, now: () => number): Promise<number> {
   if (config.fleet.outage === 'deny') {
     sayHint('store.outage = "deny": this host keeps no copy');
     return 0;
   }
   const place = withCredentials(placeOf(config), config, environment);
-  const { reported, users } = await within(place, now, (state) => refresh(config, place, state, now));
+  const { reported, left, users } = await within(place, now, (state) => refresh(config, place, state, now));
   if (reported > 0) sayLine(`Reported: ${String(reported)} records of an outage`);
-  sayLine(users.length === 0 ? 'The copy is empty, since no user is approved' : `The copy is up to date: ${users.join(', ')}`);
-  return 0;
+  if (users.length > 0) sayLine(`The copy is up to date: ${users.join(', ')}`);
+  else if (left.size === 0) sayLine('The copy is empty, since no user is approved');
+  for (const [user, { message, hint }] of left)
+    sayError(`the report about ${user} waits, so the copy lets them in no more: ${message}`, hint ?? 'mend that, then notp store refresh');
+  return left.size === 0 ? 0 : 1;
 }
 
-/** Updates the copy of this host, if it keeps one, since it holds files of an earlier key too. Throws as refreshCopy does. */
+/**
+ * Updates the copy of this host, if it keeps one, since it holds files of an earlier key too. Throws as refreshCopy does, and where a
+ * report waits.
+ */
 export async function refreshAfterChange(config: Config, now: () => number): Promise<void> {
   if (config.fleet.outage === 'deny') return;
   const place = placeOf(config);
-  await within(place, now, (state) => refresh(config, place, state, now));
+  const { left } = await within(place, now, (state) => refresh(config, place, state, now));
+  for (const error of left.values()) throw error;
 }
 
-async function refresh(
-  { policy }: Config,
-  place: StatePlace,
-  state: State,
-  now: () => number,
-): Promise<{ readonly reported: number; readonly users: readonly string[] }> {
+interface Refreshed extends Reported {
+  /** The users who may log in by the copy. */
+  readonly users: readonly string[];
+}
+
+async function refresh({ policy }: Config, place: StatePlace, state: State, now: () => number): Promise<Refreshed> {
   // Without the key, records in the log of the copy could not be chained for this host.
   if (state.hostKey === undefined)
     throw new NotpError(
@@ -89,10 +106,11 @@ async function refresh(
       'if it is encrypted, only systemd can decrypt it: systemctl start notp-store-refresh',
     );
   const copy = openCopy(place, now, { create: true });
-  if (copy === undefined) return { reported: 0, users: [] };
+  if (copy === undefined) return { reported: 0, left: new Map(), users: [] };
   try {
     await resumeChain(place, state, copy);
-    return { reported: await reportOutage(state, copy, policy), users: await copyApproved(state, copy, policy, now()) };
+    const reported = await reportOutage(state, copy, policy);
+    return { ...reported, users: await copyApproved(state, copy, policy, now()) };
   } finally {
     copy.store.close();
   }
