@@ -336,7 +336,7 @@ describe(
         ],
       );
       await server.stop();
-      assert.equal(reasonIn(one, await one.pam(bob.user.name, bob.enrolled.recovery[0] ?? '')), 'revoked');
+      assert.equal(outageRecordIn(one, await one.pam(bob.user.name, bob.enrolled.recovery[0] ?? '')).reason, 'revoked');
       // The store may have spent this one meanwhile, or have revoked the user.
       assert.equal(reasonIn(one, await one.pam(name, alice.enrolled.recovery[1] ?? '')), 'store_unavailable');
       await server.start();
