@@ -14,7 +14,7 @@ import { refuseForged, withBudget } from '../store/enrolment.ts';
 import { importedToo } from '../store/imported.ts';
 import { codesOf, isSameSecret, secretOf } from '../seal/id.ts';
 import { timeOf } from '../store/clock.ts';
-import { conflictOf, isTaken, latestMs, merged, usedOnEither } from './merge.ts';
+import { asRecorded, conflictOf, isTaken, latestMs, merged, usedOnEither } from './merge.ts';
 import { chainKeys, type State } from '../state/state.ts';
 
 /** The most records that the store gets for one decision: the sums of two floods before it, the record, and a conflict. */
@@ -56,7 +56,8 @@ export async function pendingIn({ store, log }: State): Promise<Pending> {
   });
   if (isNothing) return { records: [], enrolments: [] };
   // Records the counted decisions now, with one transaction for each user: a crash cuts off all records of one transaction.
-  for (const user of counted) await store.exclusively((transaction) => appendSummaries(log, transaction, user));
+  // Where that fails, as with a head that was changed, they wait, and what was accepted is reported all the same.
+  for (const user of counted) await store.exclusively((transaction) => appendSummaries(log, transaction, user)).catch(() => undefined);
   return await store.exclusively(async (transaction) => {
     const enrolments = await transaction.enrolments();
     const records = await transaction.outageRecords(ALL);
@@ -120,8 +121,25 @@ async function reportSome(state: State, some: readonly OutageRecord[], { user, c
       const { seq, hash } = await appendReport(state.log, transaction, { ...recordIn(record), report }, { present, copies });
       if (before === undefined) await transaction.keepOutageRecord({ id: record.id, seq, text: hash });
     }
-    if (isLast) await merge(transaction, { present, copies, policy, now: state.log.now });
+    // A copy that cannot be checked has nothing but these records, which are gone after this.
+    const told = copies.map((each) => (each.doubt === undefined ? each : recorded(each, { present, copies, some })));
+    const due = isLast ? told : told.filter((_, i) => copies[i]?.doubt !== undefined);
+    await merge(transaction, { present, copies: due, policy, now: state.log.now });
   });
+}
+
+/** `copy`, whose row cannot be checked, as those of the records say that are about its secret. */
+function recorded(
+  copy: Enrolment,
+  { present, copies, some }: { readonly present: Present; readonly copies: readonly Enrolment[]; readonly some: readonly OutageRecord[] },
+): Enrolment {
+  const contexts = new Set(copies.filter(({ id }) => isSameSecret(id, copy.id)).map(({ context }) => context));
+  const store = present.enrolments.find((each) => isSame(each, copy));
+  return asRecorded(
+    copy,
+    store,
+    some.map(recordIn).filter(({ context }) => contexts.has(context)),
+  );
 }
 
 /** The users with unreported decisions on the copy. */

@@ -347,6 +347,25 @@ describe(
       assert.equal((await one.pam(name, alice.enrolled.recovery[1] ?? '')).code, 0);
     });
 
+    it('had a copy of another host key, and the advice led back to itself, as it was about the head of another log', async () => {
+      const { user, enrolled } = await approved(beside);
+      await notp(beside, 'store', 'refresh');
+      await server.stop();
+      assert.equal((await beside.pam(user.name, enrolled.recovery[0] ?? '')).code, 0);
+      await server.start();
+      const database = new DatabaseSync(copyOf(beside));
+      database.exec(`UPDATE chain SET mac = '${'0'.repeat(64)}'`);
+      database.exec(`UPDATE enrolment SET mac = '${'0'.repeat(64)}'`);
+      database.close();
+      const { code, stderr } = await run([...SOURCE_NOTP, 'store', 'refresh', '--config', beside.config]);
+      assert.equal(code, 3);
+      assert.match(stderr, /the head of the log of outages \(.*audit-outage\.log\)/);
+      assert.match(stderr, /run as root: notp audit verify --outage --resume, then notp store refresh;/);
+      await notp(beside, 'audit', 'verify', '--outage', '--resume');
+      await notp(beside, 'store', 'refresh');
+      assert.equal(reasonIn(keeping, await keeping.pam(user.name, enrolled.recovery[0] ?? '')), 'replayed');
+    });
+
     it('is prepared for by commands that say what they did, and that nothing was to be done', async () => {
       const { user } = await approved();
       assert.match(await saidBy(two, 'approve', '--user', user.name), /may log in while the store cannot be reached, as before\n/);

@@ -243,6 +243,56 @@ describe('a report that waits', () => {
   });
 });
 
+describe('a copy whose rows cannot be checked any more', () => {
+  for (const decisions of [1, 20])
+    it(`lost the recovery code and the step that it had used, as ${String(decisions)} records counted as reported`, async () => {
+      const { world, copy } = await outageHost(`report-doubt-${String(decisions)}`);
+      try {
+        const { id, state: before } = (await world.enrolment()) ?? assert.fail();
+        const mark = { uid: ORIGIN.uid, mark: secretOf(id), key: 'a key', lastStep: 0, codes: codesOf(id), spent: before.spent };
+        await world.withState(({ store }) => store.exclusively((transaction) => transaction.keepImport(mark)));
+        const step = Math.floor(world.nowMs / PERIOD_MS);
+        const paired = { ...ORIGIN, event: 'login.accepted', result: 'accepted', method: 'step_up', step, ref: newRef() } as const;
+        await copy.store.exclusively((transaction) => append(copy.log, transaction, paired));
+        await decideOn(copy, decisions);
+        const file = copy.place.store.kind === 'sqlite' ? copy.place.store.path : '';
+        const database = new DatabaseSync(file);
+        database.exec(`UPDATE enrolment SET mac = '${'0'.repeat(64)}'`);
+        database.exec(`UPDATE chain SET mac = '${'0'.repeat(64)}'`);
+        database.close();
+        // What was reported of it is used at once: the copy forgets the records.
+        if (decisions > 1) {
+          await assert.rejects(report(world, copy, failingAt(2)), /the server has died/);
+          assert.equal((await world.enrolment())?.state.lastStep, step);
+        }
+        await report(world, copy);
+        const { state } = (await world.enrolment()) ?? assert.fail();
+        assert.deepEqual([state.lastStep, state.spent, state.bucket], [step, `1${before.spent.slice(1)}`, before.bucket]);
+        const [kept] = await world.withState(({ store }) => store.exclusively((transaction) => transaction.imports(ORIGIN.uid)));
+        assert.deepEqual([kept?.lastStep, kept?.spent], [step, state.spent]);
+      } finally {
+        copy.store.close();
+      }
+    });
+
+  it('says nothing of a secret that took the place of its own', async () => {
+    const { world, copy } = await outageHost('report-doubt-other');
+    try {
+      await decideOn(copy, 1);
+      const file = copy.place.store.kind === 'sqlite' ? copy.place.store.path : '';
+      const database = new DatabaseSync(file);
+      database.exec(`UPDATE enrolment SET mac = '${'0'.repeat(64)}'`);
+      database.close();
+      await world.enrol();
+      const before = await world.enrolment();
+      await report(world, copy);
+      assert.deepEqual(await world.enrolment(), before);
+    } finally {
+      copy.store.close();
+    }
+  });
+});
+
 describe('what an outage used of an imported secret', () => {
   const OTHER = 3000;
   for (const [what, { copyUid, storeUid, toldUid }] of [

@@ -11,10 +11,11 @@ import { printResult, sayError, sayHint, sayLine } from '../../terminal/printer.
 import { asUser } from '../../system/privileges.ts';
 import { isRoot } from '../../system/users.ts';
 import { withCredentials } from '../../state/credentials.ts';
-import { openCopy } from '../../outage/outage.ts';
+import { openCopy, outagePlace } from '../../outage/outage.ts';
 import { copyApproved, reportOutage, setApproval, type Reported } from '../../outage/report.ts';
 import { chainKeys, withPresentState, type State } from '../../state/state.ts';
-import type { StatePlace } from '../../state/place.ts';
+import { storeName, type StatePlace } from '../../state/place.ts';
+import { ChangedHead } from '../../store/store.ts';
 import { enrolledUser, originOf, sharedState } from '../../enrolment/whose.ts';
 import type { Command } from 'commander';
 import { common, configOf, type CommonFlags, type Finish, type Surroundings } from '../options.ts';
@@ -124,12 +125,25 @@ async function resumeChain(place: StatePlace, state: State, { store, log }: Stat
   const former = await state.store.exclusively((transaction) => transaction.formerChainKeys());
   await store.exclusively(async (transaction) => {
     const keys = chainKeys(state, former);
-    if (!isLost(log.file.name, await transaction.head())) return;
+    const head = await transaction.head().catch((error: unknown) => {
+      throw error instanceof ChangedHead ? changedInCopy(place) : error;
+    });
+    if (!isLost(log.file.name, head)) return;
     const last = await moveToLast(log.file.name, transaction, keys);
     const detail = `after record ${String(last)}: the copy for outages is new`;
     const { name: user, uid } = place.owner;
     await append(own, transaction, { user, uid, context: '', door: 'cli', event: 'audit.resumed', result: 'done', detail, ref: newRef() });
   });
+}
+
+/** The error where the copy has a chain of its own that cannot go on. That of the host may be whole. */
+function changedInCopy(place: StatePlace): NotpError {
+  const copy = outagePlace(place) ?? place;
+  return new NotpError(
+    'store_unavailable',
+    `the head of the log of outages (${copy.auditFile}), which is in this host's copy (${storeName(copy)}), was changed outside notp, or is of a host key that is not here`,
+    'if the host key was changed, put the earlier one at the end of host_key, or run as root: notp audit verify --outage --resume, then notp store refresh; otherwise find out first who can write to that copy',
+  );
 }
 
 async function within<T>(place: StatePlace, now: () => number, work: (state: State) => Promise<T>): Promise<T> {
