@@ -21,7 +21,7 @@ import { examineUserEnvironment, examineUserUnits } from './pam/environment.ts';
 import { servicesWithNotp } from './pam/stack.ts';
 import { statusToBe } from '../store/enrolment.ts';
 import type { Enrolment } from '../store/store.ts';
-import { examineHostKeys, examineOtherKeys } from './host/host-key.ts';
+import { examineHostKeys, examineOtherKeys, isKeyLost } from './host/host-key.ts';
 import { peopleOf, type People, type Person } from './people.ts';
 import { examinePasswords } from './host/aged-passwords.ts';
 import { examineSealedFiles } from './host/sealed-files.ts';
@@ -85,7 +85,7 @@ export async function examine(options: DoctorOptions): Promise<readonly Finding[
     ...(await examineGate(config, servers, people)),
     ...(isRoot() ? examineAsRoot(servers, { people, renamed }, options) : [withoutRoot()]),
     ...(isRoot() ? await examineDoors(config, servers, options.coming === 'gate' ? people : gated(people, servers), doors) : []),
-    ...examineServiceAndFiles(config, place, people, doors),
+    ...(await examineServiceAndFiles(config, place, people, { doors, now })),
     ...(isRoot() && (doors.gate || doors.pam) ? await examineBeside(servers.flatMap(({ pid }) => pid ?? [])) : []),
     ...(place.kind === 'service' ? await examineOtherKeys(config, place.owner, now) : []),
     ...state.findings,
@@ -278,12 +278,19 @@ async function examineDoors(
   return [await examineConfiguration(doors), ...unique(found), ...answers];
 }
 
-function examineServiceAndFiles(config: Config, place: StatePlace, people: readonly Person[], doors: DoorsInUse): Finding[] {
+async function examineServiceAndFiles(
+  config: Config,
+  place: StatePlace,
+  people: readonly Person[],
+  { doors, now }: { readonly doors: DoorsInUse; readonly now: () => number },
+): Promise<Finding[]> {
   if (!isRoot() || config.store.kind === 'user') return [];
   const root = userByName(ROOT);
   const service: User | undefined = place.kind === 'service' ? place.owner : userByName(SERVICE_USER);
   const places =
-    service === undefined || root === undefined ? [] : [...examinePlaces(config, service, root), ...examineHostKeys(config, service)];
+    service === undefined || root === undefined
+      ? []
+      : [...examinePlaces(config, service, root), ...examineHostKeys(config, service, await isKeyLost(config, place, now))];
   return [...examineService(config, people, doors), ...places];
 }
 

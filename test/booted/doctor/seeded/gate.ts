@@ -207,7 +207,7 @@ export const GATE_SEEDS: readonly Seed[] = [
     ...{ fix: 'systemctl restart', how: 'run' },
   },
   {
-    ...{ what: 'no host key', script: 'mv /etc/notp/host.key /root/host.key; stop', id: 'host-key', fix: 'notp host-key init' },
+    ...{ what: 'no host key', script: 'mv /etc/notp/host.key /root/host.key; stop', id: 'host-key', fix: 'bring it back from its copy' },
     ...{ how: 'mv /root/host.key /etc/notp/host.key; stop', keepsOut: 'alice' },
   },
   { what: 'everybody can read the host key', script: 'chmod 644 /etc/notp/host.key', id: 'host-key', fix: 'chmod', how: 'run' },
