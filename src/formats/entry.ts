@@ -13,6 +13,7 @@ import { quoted } from '../otp/escape.ts';
 import { isLabel } from '../otp/names.ts';
 import { otpauthUri, USUAL_PARAMETERS, type Credential } from '../otp/uri.ts';
 import type { Entry } from './format.ts';
+import { MALFORMED_SECRET } from './seeds.ts';
 
 /** Fields as a file has them; undefined or empty for the default. */
 export interface Raw {
@@ -61,8 +62,7 @@ function credentialOf(raw: Raw): Credential | string {
   const parameters = parametersOf(raw);
   if (typeof parameters === 'string') return parameters;
   const secret = typeof raw.secret === 'string' ? readBase32(raw.secret) : raw.secret;
-  if (secret === undefined || secret.length < MIN_SECRET_BYTES || secret.length > MAX_SECRET_BYTES)
-    return 'its secret is malformed, or too short or too long';
+  if (secret === undefined || secret.length < MIN_SECRET_BYTES || secret.length > MAX_SECRET_BYTES) return MALFORMED_SECRET;
   const { counter = 0, period: periodSeconds = USUAL_PARAMETERS.periodSeconds } = raw;
   if (type === 'hotp')
     return Number.isSafeInteger(counter) && counter >= 0

@@ -4,13 +4,17 @@
  * users, `user,serial`. Pure.
  */
 import { recordsOf, rowsOf } from './csv.ts';
-import { seedOf, tokenFileOf, type RawToken, type TokenDefaults, type TokenFile } from './tokens.ts';
+import { seedOf } from './seeds.ts';
+import { tokenFileOf, type RawToken, type TokenDefaults, type TokenFile } from './tokens.ts';
 
 /** The names of the columns, without blanks and marks. */
 const COLUMNS = {
   user: ['upn', 'user', 'username', 'userprincipalname'],
   serial: ['serialnumber', 'serial', 'serialno', 'sn', 'tokenserialnumber'],
-  seed: ['secretkey', 'secret', 'seed', 'key', 'secrethex', 'seedhex', 'secretbase32', 'seedbase32'],
+  seed: ['secretkey', 'secret', 'seed', 'key'],
+  hex: ['secrethex', 'secretkeyhex', 'seedhex'],
+  base32: ['secretbase32', 'secretkeybase32', 'seedbase32'],
+  base64: ['secretbase64', 'secretkeybase64', 'seedbase64'],
   period: ['timeinterval', 'interval', 'period', 'timeintervalinseconds', 'timestep'],
   manufacturer: ['manufacturer', 'vendor'],
   model: ['model', 'type', 'tokentype'],
@@ -19,14 +23,18 @@ const COLUMNS = {
   counter: ['counter'],
 } as const;
 
+const SEEDS = ['hex', 'base32', 'base64', 'seed'] as const;
+/** What a seed looks like, or did before somebody mistyped it. */
+const SEED_LIKE = /^[\w+/=-]{10,}$/;
+
 /** Undefined where it has neither a header that is known nor rows of a known form. */
 export function readTokenCsv(text: string, defaults: TokenDefaults = {}): TokenFile | undefined {
   const rows = rowsOf(text).map(({ line, row }) => ({ line, row: known(row) }));
-  if (rows.some(({ row }) => 'serial' in row && 'seed' in row))
+  if (rows.some(({ row }) => 'serial' in row && SEEDS.some((name) => name in row)))
     return tokenFileOf(rows.map(({ line, row }) => tokenOf(line, row, defaults)));
   const bare = recordsOf(text).filter(({ fields: [begin = ''] }) => !/^LOGGING START/i.test(begin));
   const found = bare.map(({ line, fields }) => ({ line, row: bareRow(fields) }));
-  const isKnown = found.some(({ row }) => seedOf(row.seed).length > 0);
+  const isKnown = found.some(({ row }) => SEED_LIKE.test(row.seed));
   return isKnown ? tokenFileOf(found.map(({ line, row }) => tokenOf(line, row, defaults))) : undefined;
 }
 
@@ -48,18 +56,27 @@ function bareRow([first = '', second = '', , id = '', , seed = '']: readonly str
 }
 
 function tokenOf(line: number, row: Row, defaults: TokenDefaults): RawToken {
-  const { user = '', serial = '', seed = '', period = '', manufacturer = '', model = '', digits = '', algorithm = '', counter = '' } = row;
+  const { user = '', serial = '', period = '', manufacturer = '', model = '', digits = '', algorithm = '', counter = '' } = row;
   const names = { line, serial, user, model: [manufacturer, model].filter((name) => name !== '').join(' ') };
+  const seed = seedIn(row);
+  if ('why' in seed) return { ...names, raw: seed };
   const raw = {
     // A token by events has a counter and no interval.
     type: counter !== '' || Number(period || '1') === 0 || /hotp|event/i.test(model) ? 'hotp' : 'totp',
-    secret: seedOf(seed),
+    secret: seed,
     algorithm: algorithm === '' ? (defaults.algorithm ?? '') : algorithm,
     digits: numberOrNone(digits) ?? defaults.digits,
     period: numberOrNone(period) ?? defaults.periodSeconds,
     counter: numberOrNone(counter),
   };
   return { ...names, raw };
+}
+
+/** By the notation that the name of its column has, or by any. */
+function seedIn({ hex = '', base32 = '', base64 = '', seed = '' }: Row): ReturnType<typeof seedOf> {
+  if (hex !== '') return seedOf(hex, 'hex');
+  if (base32 !== '') return seedOf(base32, 'base32');
+  return base64 === '' ? seedOf(seed) : seedOf(base64, 'base64');
 }
 
 function numberOrNone(text: string): number | undefined {
