@@ -15,7 +15,7 @@ import { otpauthUri, USUAL_PARAMETERS, type Credential } from '../otp/uri.ts';
 import type { Entry } from './format.ts';
 import { MALFORMED_SECRET } from './seeds.ts';
 
-/** Fields as a file has them; undefined or empty for the default. */
+/** Fields as a file has them; undefined or null for the default. Text that is a whole number is one. */
 export interface Raw {
   readonly place: string;
   readonly issuer: string;
@@ -25,10 +25,10 @@ export interface Raw {
   /** Base32, or raw bytes. */
   readonly secret: string | Uint8Array;
   readonly algorithm?: string;
-  readonly digits?: number | undefined;
-  readonly period?: number | undefined;
+  readonly digits?: unknown;
+  readonly period?: unknown;
   /** Of the next code. */
-  readonly counter?: number | undefined;
+  readonly counter?: unknown;
 }
 
 const UNREADABLE_NAME = 'its name is too long or has control characters';
@@ -63,22 +63,37 @@ function credentialOf(raw: Raw): Credential | string {
   if (typeof parameters === 'string') return parameters;
   const secret = typeof raw.secret === 'string' ? readBase32(raw.secret) : raw.secret;
   if (secret === undefined || secret.length < MIN_SECRET_BYTES || secret.length > MAX_SECRET_BYTES) return MALFORMED_SECRET;
-  const { counter = 0, period: periodSeconds = USUAL_PARAMETERS.periodSeconds } = raw;
+  const counter = wholeNumber(raw.counter) ?? 0;
+  const periodSeconds = wholeNumber(raw.period) ?? USUAL_PARAMETERS.periodSeconds;
   if (type === 'hotp')
     return Number.isSafeInteger(counter) && counter >= 0
       ? { type, secret, issuer, account, ...parameters, counter }
-      : `unsupported counter: ${String(counter)}`;
+      : `unsupported counter: ${shownValue(raw.counter)}`;
   if (!Number.isInteger(periodSeconds) || periodSeconds < MIN_PERIOD_SECONDS || periodSeconds > MAX_PERIOD_SECONDS)
-    return `unsupported period: ${String(periodSeconds)} seconds`;
+    return `unsupported period: ${shownValue(raw.period)} seconds`;
   return { type, secret, issuer, account, ...parameters, periodSeconds };
 }
 
-function parametersOf({ algorithm: written = '', digits: count = USUAL_PARAMETERS.digits }: Raw): HotpParameters | string {
+function parametersOf({ algorithm: written = '', digits: count }: Raw): HotpParameters | string {
   const wanted = written === '' ? USUAL_PARAMETERS.algorithm : written.toUpperCase().replace(/^HMAC|[-_]/g, '');
   const algorithm = ALGORITHMS.find((each) => each === wanted);
   if (algorithm === undefined) return `unsupported algorithm: ${shown(written)}`;
-  const digits = DIGITS.find((each) => each === count);
-  return digits === undefined ? `unsupported number of digits: ${String(count)}` : { algorithm, digits };
+  const wantedDigits = wholeNumber(count) ?? USUAL_PARAMETERS.digits;
+  const digits = DIGITS.find((each) => each === wantedDigits);
+  return digits === undefined ? `unsupported number of digits: ${shownValue(count)}` : { algorithm, digits };
+}
+
+/** Undefined where there is none, NaN where there is something else. */
+function wholeNumber(value: unknown): number | undefined {
+  if (value === undefined || value === null) return undefined;
+  if (typeof value === 'number') return value;
+  return typeof value === 'string' && /^\d{1,16}$/.test(value) ? Number(value) : NaN;
+}
+
+/** A short value; of another one only its type, since what stands in the wrong place may be a secret. */
+function shownValue(value: unknown): string {
+  if (typeof value === 'number') return String(value);
+  return typeof value === 'string' && /^(?:\d{1,16}|[\w.+-]{0,10})$/.test(value) ? value || '""' : `a ${typeof value}`;
 }
 
 /** A word of the file: without quotes where it is one. */

@@ -2,6 +2,7 @@
  * The values of one key of a PSKC (RFC 6030, section 4.2), by their names: Secret, Counter, TimeInterval and others, each text that stands
  * plain, or bytes that were encrypted and whose MAC was checked. Pure.
  */
+import { shown } from './entry.ts';
 import type { PskcKeys } from './pskc-key.ts';
 import type { NoSeed } from './seeds.ts';
 import { all, first, textAt, type Element } from './xml.ts';
@@ -11,6 +12,7 @@ export type Values = ReadonlyMap<string, string | Uint8Array>;
 export const CHANGED = 'its MAC is wrong: it was changed, or the key is another';
 /** What is encrypted in every file that is locked. */
 const ALWAYS = 'Secret';
+const KNOWN = ['Secret', 'Counter', 'Time', 'TimeInterval', 'TimeDrift'];
 
 /** The names of the values that are encrypted in this file; none where it is not locked. */
 export function encryptedIn(root: Element): ReadonlySet<string> {
@@ -30,10 +32,14 @@ export function valuesIn(
 ): Values | NoSeed {
   const values = new Map<string, string | Uint8Array>();
   for (const each of all(key, 'Data').flatMap(({ children }) => children)) {
+    const { name } = each;
     const sealed = first(each, 'EncryptedValue');
+    const count = all(each, 'EncryptedValue').length + all(each, 'PlainValue').length;
+    // Beside those that are known there may be extensions, which have no value.
+    if (values.has(name) || count > 1 || (count === 0 && KNOWN.includes(name))) return { why: `its ${shown(name)} must be one value` };
     const value = sealed === undefined ? textAt(each, 'PlainValue') : keys?.open(sealed, textAt(each, 'ValueMAC'));
     if (value === undefined) return { why: CHANGED };
-    values.set(each.name, value);
+    values.set(name, value);
   }
   // Otherwise whoever changes a file could put a value of their own in the place of one with a MAC.
   const open = needed.find((name) => encrypted.has(name) && !(values.get(name) instanceof Uint8Array));

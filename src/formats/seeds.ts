@@ -38,6 +38,12 @@ export function seedOf(written: string, notation?: Notation): Uint8Array | NoSee
   return { why: `its secret may be ${first.name} or ${second.name}: name its column "secret ${first.name}" or "secret ${second.name}"` };
 }
 
+/** The seed in a PSKC, which is base64 with its padding; what is whole as hex or base32 too was written in that. */
+export function seedOfPskc(text: string): Uint8Array | undefined {
+  if (text.length > MAX_WRITTEN || fromHex(text) !== undefined || readBase32Seed(text) !== undefined) return undefined;
+  return fromBase64(text);
+}
+
 function fromHex(text: string): Uint8Array | undefined {
   const digits = withoutGroups(text).replace(/^0x/i, '');
   const isHex = /^(?:[0-9a-f]{2})+$/i.test(digits) && digits.length >= 2 * MIN_SECRET_BYTES;

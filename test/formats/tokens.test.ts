@@ -20,7 +20,7 @@ function vector(name: string): string {
 
 /** The tokens in `text`, which `given` opens if it is locked. */
 function tokensIn(text: string, given?: string, defaults?: TokenDefaults): TokenFile | undefined {
-  const read = readPskc(text, defaults);
+  const read = readPskc(text, 0, defaults);
   assert.equal(read?.kind, given === undefined ? 'tokens' : 'locked');
   return read.kind === 'locked' ? read.open(given ?? '') : read.file;
 }
@@ -52,7 +52,7 @@ describe('PSKC', () => {
       ['pskc-password.xml', 'qwerty', 'password', 'TokenVendorAcme'],
     ] as const) {
       const text = vector(name);
-      const read = readPskc(text);
+      const read = readPskc(text, 0);
       assert.ok(read?.kind === 'locked' && read.by === by);
       assert.deepEqual(read.open(given)?.tokens.map(tokenIn), [{ ...expected, model }]);
       for (const other of ['', 'qwertz', PSK.replace('9', '8'), '00', '0'.repeat(64)]) assert.equal(read.open(other), undefined);
@@ -181,7 +181,7 @@ describe('PSKC', () => {
 
   it('is nothing else', () => {
     for (const text of ['', 'hello', '<a/>', '<KeyContainer>', '<!DOCTYPE a [<!ENTITY b "c">]><KeyContainer>&b;</KeyContainer>'])
-      assert.equal(readPskc(text), undefined);
+      assert.equal(readPskc(text, 0), undefined);
     assert.equal(rootOf('<a>'.repeat(100_000)), undefined);
   });
 });
