@@ -4,7 +4,7 @@
  * users, `user,serial`. Pure.
  */
 import { recordsOf, rowsOf } from './csv.ts';
-import { seedOf } from './seeds.ts';
+import { seedOf, type NoSeed } from './seeds.ts';
 import { tokenFileOf, type RawToken, type TokenDefaults, type TokenFile } from './tokens.ts';
 
 /** The names of the columns, without blanks and marks. */
@@ -17,7 +17,8 @@ const COLUMNS = {
   base64: ['secretbase64', 'secretkeybase64', 'seedbase64'],
   period: ['timeinterval', 'interval', 'period', 'timeintervalinseconds', 'timestep'],
   manufacturer: ['manufacturer', 'vendor'],
-  model: ['model', 'type', 'tokentype'],
+  model: ['model'],
+  type: ['type', 'tokentype', 'otptype'],
   digits: ['digits', 'otplength'],
   algorithm: ['algorithm', 'hash', 'hashfunction'],
   counter: ['counter'],
@@ -56,20 +57,43 @@ function bareRow([first = '', second = '', , id = '', , seed = '']: readonly str
 }
 
 function tokenOf(line: number, row: Row, defaults: TokenDefaults): RawToken {
-  const { user = '', serial = '', period = '', manufacturer = '', model = '', digits = '', algorithm = '', counter = '' } = row;
-  const names = { line, serial, user, model: [manufacturer, model].filter((name) => name !== '').join(' ') };
-  const seed = seedIn(row);
+  const { user = '', serial = '', period = '', manufacturer = '', model = '', type = '', digits = '', algorithm = '', counter = '' } = row;
+  const names = { line, serial, user, model: [manufacturer, model || type].filter((name) => name !== '').join(' ') };
+  const [seed, kind] = [seedIn(row), kindOf(row)];
   if ('why' in seed) return { ...names, raw: seed };
+  if ('why' in kind) return { ...names, raw: kind };
   const raw = {
-    // A token by events has a counter and no interval.
-    type: counter !== '' || Number(period || '1') === 0 || /hotp|event/i.test(model) ? 'hotp' : 'totp',
+    ...kind,
     secret: seed,
     algorithm: algorithm === '' ? (defaults.algorithm ?? '') : algorithm,
-    digits: numberOrNone(digits) ?? defaults.digits,
-    period: numberOrNone(period) ?? defaults.periodSeconds,
-    counter: numberOrNone(counter),
+    digits: digits === '' ? defaults.digits : digits,
+    period: period === '' ? defaults.periodSeconds : period,
+    counter: counter === '' ? undefined : counter,
   };
   return { ...names, raw };
+}
+
+/**
+ * By the type or model, or else by the counter or interval, of which a token has one. A type is not contradicted by what a table has in each
+ * of its rows: counter 0, interval 30.
+ */
+function kindOf({ type = '', model = '', counter = '', period = '' }: Row): { readonly type: 'totp' | 'hotp' } | NoSeed {
+  const hasCounter = counter !== '';
+  const hasInterval = !['', '0'].includes(period);
+  const named = namedIn(type) ?? namedIn(model);
+  if (named === 'totp' && hasCounter && counter !== '0') return { why: 'its type is TOTP, but it has a counter' };
+  if (named === 'hotp' && hasInterval && period !== '30') return { why: 'its type is HOTP, but it has an interval' };
+  if (named !== undefined) return { type: named };
+  if (hasCounter && hasInterval) return { why: 'it has a counter and an interval, but no type' };
+  return { type: hasCounter || period === '0' ? 'hotp' : 'totp' };
+}
+
+/** What a type or model says, where it says one. */
+function namedIn(text: string): 'totp' | 'hotp' | undefined {
+  const isTimed = /(?<![a-z])(?:totp|time(?:[ -]?based)?)(?![a-z])/i.test(text);
+  const isCounted = /(?<![a-z])(?:hotp|event(?:[ -]?based)?)(?![a-z])/i.test(text);
+  if (isTimed === isCounted) return undefined;
+  return isTimed ? 'totp' : 'hotp';
 }
 
 /** By the notation that the name of its column has, or by any. */
@@ -77,10 +101,6 @@ function seedIn({ hex = '', base32 = '', base64 = '', seed = '' }: Row): ReturnT
   if (hex !== '') return seedOf(hex, 'hex');
   if (base32 !== '') return seedOf(base32, 'base32');
   return base64 === '' ? seedOf(seed) : seedOf(base64, 'base64');
-}
-
-function numberOrNone(text: string): number | undefined {
-  return text === '' ? undefined : Number(text);
 }
 
 /** One user and one serial number a line, with or without a header. */

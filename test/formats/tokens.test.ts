@@ -190,6 +190,15 @@ function withoutUndefined(value: object): object {
   return Object.fromEntries(Object.entries(value).filter(([, each]) => each !== undefined));
 }
 
+/** The kind of a token in a row of such columns, with its counter or interval, or why it has none. */
+function kindIn(columns: string, values: string): string {
+  const file = readTokenCsv(`serial,seed,${columns}\n1,${KEY},${values}\n`);
+  const [taken] = file?.tokens ?? [];
+  if (taken === undefined) return file?.mistakes[0]?.why ?? '';
+  const { credential } = taken;
+  return credential.type === 'totp' ? `totp ${credential.periodSeconds}` : `hotp ${credential.counter}`;
+}
+
 describe('the CSV of tokens', () => {
   const BASE32 = 'GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ';
   const token = {
@@ -234,6 +243,31 @@ describe('the CSV of tokens', () => {
     assert.deepEqual(told(`serial,seed,time interval\n1234567,${KEY},0\n`), [counted]);
     assert.deepEqual(told(`serial,seed,counter,digits,algorithm\n1234567,${KEY},7,8,SHA-256\n`), [{ ...counted, counter: 7, digits: 8 }]);
     assert.deepEqual(told(`serial,seed,model\n1234567,${KEY},HOTP c100\n`), [{ ...counted, model: 'HOTP c100' }]);
+  });
+
+  it('had a token of the type TOTP counted where its table has a column for counters', () => {
+    const all = 'type,counter,interval';
+    const rows: readonly (readonly [columns: string, values: string, expected: string])[] = [
+      [all, 'TOTP,0,60', 'totp 60'],
+      [all, 'TOTP,0,', 'totp 30'],
+      [all, 'time-based,,30', 'totp 30'],
+      [all, 'TOTP,7,60', 'its type is TOTP, but it has a counter'],
+      [all, 'TOTP,,0', 'unsupported period: 0 seconds'],
+      [all, 'HOTP,7,30', 'hotp 7'],
+      [all, 'OATH-HOTP,,0', 'hotp 0'],
+      [all, 'Event,7,60', 'its type is HOTP, but it has an interval'],
+      [all, 'c200,0,60', 'it has a counter and an interval, but no type'],
+      [all, ',,60', 'totp 60'],
+      ['counter,interval', '7,0', 'hotp 7'],
+      ['model', 'EventGuard TOTP 300', 'totp 30'],
+      ['model,type', 'HOTP c100,TOTP', 'totp 30'],
+      ['model,counter', 'HOTP/TOTP,5', 'hotp 5'],
+      ['counter', '0x10', 'unsupported counter: 0x10'],
+      ['counter', '1e3', 'unsupported counter: 1e3'],
+      ['interval', 'thirty', 'unsupported period: thirty seconds'],
+      ['digits', '8.0', 'unsupported number of digits: 8.0'],
+    ];
+    for (const [columns, values, expected] of rows) assert.equal(kindIn(columns, values), expected, `${columns}: ${values}`);
   });
 
   it('says with the line what cannot be used', () => {
