@@ -100,7 +100,7 @@ describe('a key of a PSKC', () => {
       [' ', '""'],
       ['-30', '-30'],
       ['99999999999', '99999999999'],
-      ['GEZDGNBVGY3TQOJQ', 'a string'],
+      ['GEZDGNBVGY3TQOJQ', 'no number'],
     ] as const) {
       assert.equal(told({ data: value('TimeInterval', text) }), `1: unsupported period: ${shown} seconds`);
       const counted = told({ algorithm: 'hotp', data: value('Counter', text) });
