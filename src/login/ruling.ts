@@ -1,8 +1,10 @@
 /** Applies the rules of the configuration to a login: what is known of it. */
 import { isAtSshd, type Origin } from '../audit/record.ts';
 import { isAddress } from '../verdict/address.ts';
-import { rulingOn, type Facts, type Rule, type Ruling } from '../verdict/rules.ts';
+import { groupsNamed, rulingOn, type Facts, type Rule, type Ruling } from '../verdict/rules.ts';
 import { thisHost, type Config } from '../system/config.ts';
+import { groupsThatExist } from '../system/users.ts';
+import { MAX_GROUPS } from '../wire/question.ts';
 import type { Circumstances } from '../wire/verifier.ts';
 import type { Login, Rules } from './rules.ts';
 
@@ -38,4 +40,21 @@ function factsOf(origin: Origin, circumstances: Circumstances, host: string): Fa
     host,
     firstFactor: circumstances.firstFactor && uid !== undefined,
   };
+}
+
+/**
+ * What is known of the groups that the rules name. A directory that does not answer is left out of the user's groups without a word, so of
+ * a group that no database knows at this moment it is unknown whether the user is in it. Everybody is in some group: where there is none,
+ * no database answered.
+ */
+export function groupFacts(
+  { rules }: Pick<Config, 'rules'>,
+  ofUser: () => readonly string[] | undefined,
+): Required<Pick<Facts, 'groups' | 'unsureGroups'>> {
+  const named = groupsNamed(rules);
+  const groups = named.length === 0 ? undefined : ofUser();
+  if (groups === undefined || groups.length === 0 || groups.length > MAX_GROUPS) return { groups: undefined, unsureGroups: [] };
+  const others = named.filter((name) => !groups.includes(name));
+  const existing = groupsThatExist(others);
+  return { groups, unsureGroups: others.filter((name) => !existing.includes(name)) };
 }

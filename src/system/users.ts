@@ -130,6 +130,19 @@ export function groupByName(spelling: string): string | undefined {
   return name !== undefined && isUserName(name) && (!IS_NUMBER.test(spelling) || name === spelling) ? name : undefined;
 }
 
+/** Those of `names` that a group database knows now, as it spells them; none where it cannot be asked. */
+export function groupsThatExist(names: readonly string[]): string[] {
+  // getent(1) reads a number as a gid.
+  const asked = names.filter((name) => isUserName(name) && !IS_NUMBER.test(name));
+  if (asked.length === 0) return [];
+  try {
+    const listed = new Set(ask('group', asked).map((line) => line.split(':', 1)[0]));
+    return asked.filter((name) => listed.has(name));
+  } catch {
+    return [];
+  }
+}
+
 /** The user who runs this process: the real uid. */
 export function realUser(): User {
   return userByUid(realUid());

@@ -39,6 +39,8 @@ export interface Facts {
   /** The canonical name of the account. */
   readonly user: string | undefined;
   readonly groups: readonly string[] | undefined;
+  /** Groups of which nobody knows whether the user is in them, where `groups` are known. */
+  readonly unsureGroups?: readonly string[];
   /** The PAM service. It is `sshd` also at the gate. */
   readonly service: string | undefined;
   readonly address: string | undefined;
@@ -88,8 +90,11 @@ export function fitBy(key: FactKey, rule: Rule, facts: Facts): Fit {
 }
 
 const FITS: Readonly<Record<FactKey, (value: string, facts: Facts) => Fit>> = {
-  users: (name, { user, groups }) =>
-    name.startsWith('@') ? where(groups, (known) => known.includes(name.slice(1))) : where(user, (known) => known === name),
+  users: (name, { user, groups, unsureGroups = [] }) => {
+    if (!name.startsWith('@')) return where(user, (known) => known === name);
+    const fit = where(groups, (known) => known.includes(name.slice(1)));
+    return fit === 'no' && unsureGroups.includes(name.slice(1)) ? 'unknown' : fit;
+  },
   services: (name, { service }) => where(service, (known) => known === name),
   from: (network, { address }) => where(address, (known) => isInNetwork(known, network)),
   keys: (pattern, { keyType }) => where(keyType, (known) => known !== '' && matchesPattern(known, pattern)),
@@ -140,9 +145,10 @@ export function concernsService({ services }: Rule, service: string): boolean {
   return services?.includes(service) ?? true;
 }
 
-/** Whether any of `rules` names a group, so that the groups of a user must be known. */
-export function namesGroups(rules: readonly Rule[]): boolean {
-  return rules.some(({ users = [] }) => users.some((name) => name.startsWith('@')));
+/** The groups that `rules` name. */
+export function groupsNamed(rules: readonly Rule[]): string[] {
+  const names = rules.flatMap(({ users = [] }) => users.filter((name) => name.startsWith('@')));
+  return [...new Set(names.map((name) => name.slice(1)))];
 }
 
 /** What identifies a rule wherever it stands: what it names. A code that was accepted under another rule does not count for it. */

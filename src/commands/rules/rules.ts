@@ -3,6 +3,7 @@ import { InvalidArgumentError, type Command } from 'commander';
 import { NotpError } from '../../error.ts';
 import { quoted, shellCommand } from '../../otp/escape.ts';
 import { thisHost, type Config } from '../../system/config.ts';
+import { groupFacts } from '../../login/ruling.ts';
 import { groupsByName, userByName } from '../../system/users.ts';
 import { printResult, sayHint } from '../../terminal/printer.ts';
 import { isAddress } from '../../verdict/address.ts';
@@ -45,9 +46,9 @@ interface ExplainFlags extends CommonFlags {
 function factsOf(config: Config, name: string, { from, key, service }: ExplainFlags): Facts {
   const user = userByName(name);
   if (user === undefined) throw new NotpError('usage', `there is no user ${quoted(name)}`, 'list the users: getent passwd');
-  const groups = groupsByName([user.name]).get(user.name) ?? [];
+  const groups = groupFacts(config, () => groupsByName([user.name]).get(user.name));
   return {
-    ...{ user: user.name, groups: groups.length === 0 ? undefined : groups, service, host: thisHost(config), firstFactor: true },
+    ...{ user: user.name, ...groups, service, host: thisHost(config), firstFactor: true },
     ...{ address: from, keyType: key === 'none' ? '' : key },
   };
 }
@@ -89,11 +90,16 @@ function whyOf({ rule, fit, misfits }: Met, facts: Facts, ruling: Ruling): strin
   const decides = rule === ruling.rule ? 'decides: ' : '';
   if (fit === 'yes') return `${decides}fits ${whoOf(rule)}`;
   const whys = misfits.map(({ key, fit: how }) =>
-    how === 'unknown' ? `the ${FACT_WORDS[key]} is unknown` : `${factOf(key, facts)} is not in ${(rule[key] ?? []).join(', ')}`,
+    how === 'unknown' ? unknownOf(key, facts) : `${factOf(key, facts)} is not in ${(rule[key] ?? []).join(', ')}`,
   );
   if (fit === 'no') return `does not fit: ${whys.join('; ')}`;
   const how = { refuse: 'refuses all the same', nothing: 'does not count', code: 'asks for a code, and adds nothing to it' }[rule.ask];
   return `${decides}perhaps fits, so it ${how}: ${whys.join('; ')}`;
+}
+
+function unknownOf(key: FactKey, { unsureGroups = [] }: Facts): string {
+  if (key !== 'users' || unsureGroups.length === 0) return `the ${FACT_WORDS[key]} is unknown`;
+  return `no group database knows ${unsureGroups.map((group) => `@${group}`).join(', ')} now, so it is unknown who is in it`;
 }
 
 function factOf(key: FactKey, { user, groups, service, address, keyType, host }: Facts): string {
@@ -105,9 +111,9 @@ function factOf(key: FactKey, { user, groups, service, address, keyType, host }:
 }
 
 function explained(facts: Facts, { ask, rule, rememberMs, enrolByMs }: Ruling, seen: readonly Met[]): object {
-  const { user, groups = null, service, address = null, keyType = null, host } = facts;
+  const { user, groups = null, unsureGroups = [], service, address = null, keyType = null, host } = facts;
   return {
-    ...{ user, groups, service, from: address, key: keyType, host },
+    ...{ user, groups, unknown_groups: unsureGroups, service, from: address, key: keyType, host },
     ...{ ask, line: rule?.line ?? null, reason: rule?.reason ?? null },
     ...{ remember_seconds: rememberMs === undefined ? null : rememberMs / 1000 },
     ...{ enrol_by: enrolByMs === undefined ? null : new Date(enrolByMs).toISOString() },
