@@ -3,18 +3,18 @@ import { isAtSshd } from '../audit/record.ts';
 import type { Config } from '../system/config.ts';
 import { authInfo, keyDigestOf, keyTypeOf } from '../system/ssh-session.ts';
 import { groupFacts } from '../login/ruling.ts';
-import { groupsByName, ownGroups, type User } from '../system/users.ts';
+import type { User } from '../system/users.ts';
 import type { Circumstances } from '../wire/verifier.ts';
 
-/** At the gate sshd has authenticated the user, and this process has the groups of the session. */
-export function atGate({ rules }: Pick<Config, 'rules'>, environment: NodeJS.ProcessEnv): Circumstances {
-  const groups = groupFacts({ rules }, ownGroups);
+/** At the gate sshd has authenticated the user. */
+export function atGate({ rules }: Pick<Config, 'rules'>, environment: NodeJS.ProcessEnv, user: User): Circumstances {
+  const groups = groupFacts({ rules }, user);
   return { ...groups, keyType: keyTypeOf(authInfo(environment)), firstFactor: true };
 }
 
 /** At PAM, groups are those of the passwd database and NSS. */
 export function atPam({ rules }: Pick<Config, 'rules'>, environment: NodeJS.ProcessEnv, user: User | undefined): Circumstances {
-  const groups = groupFacts({ rules }, () => (user === undefined ? undefined : groupsByName([user.name]).get(user.name)));
+  const groups = groupFacts({ rules }, user);
   // In the stacks of sudo and others, the lines before notp's have asked for the password.
   if (!isSshd(environment)) return { ...groups, keyType: undefined, firstFactor: true };
   const info = environment['SSH_AUTH_INFO_0'] ?? '';

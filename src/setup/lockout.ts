@@ -106,7 +106,7 @@ async function codeReasons(config: Config, door: SetupDoor, user: User, now: () 
 function factsOf(user: User, door: SetupDoor, config: Config): Facts {
   const unknown = { address: undefined, keyType: undefined };
   return {
-    ...{ user: user.name, ...groupFacts(config, () => groupsOf(user)), service: door === 'sudo' ? 'sudo' : 'sshd' },
+    ...{ user: user.name, ...groupFacts(config, user), service: door === 'sudo' ? 'sudo' : 'sshd' },
     ...{ ...unknown, host: thisHost(config), firstFactor: true },
   };
 }

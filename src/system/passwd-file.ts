@@ -3,6 +3,7 @@
  * and a login needs no extra process. getent(1) is asked for all other users.
  */
 import { statSync } from 'node:fs';
+import { isUserName } from '../otp/names.ts';
 import { fileUpTo } from './bytes.ts';
 
 export interface PasswdFiles {
@@ -52,6 +53,12 @@ export function lineInFile(by: PasswdKey, key: string, files: PasswdFiles = FILE
   if (++reading.lookups > FEW_LOOKUPS) return indexOf(reading)[by].get(key);
   const found = reading.lines.find((line) => keyOf(by, line) === key);
   return found !== undefined && ENTRY.test(found) ? found : undefined;
+}
+
+/** All names of `uid` in passwd(5); none where getent(1) must be asked. */
+export function namesInFile(uid: number, files: PasswdFiles = FILES): string[] {
+  const lines = readingOf(files).lines.filter((line) => keyOf('uid', line) === String(uid) && ENTRY.test(line));
+  return lines.map((line) => keyOf('name', line)).filter(isUserName);
 }
 
 /** The line of the account that `name` belongs to: the first one with its uid. */

@@ -210,13 +210,8 @@ function gidsOf({ name, gid }: User, line: string): string[] {
   return [...new Set([String(gid), ...others.split(' ').filter((word) => word !== '')])];
 }
 
-/** The groups of this process, by name, as its user logged in with them; undefined where id(1) fails. */
-export function ownGroups(): readonly string[] | undefined {
-  return groupsOfSome([])[0];
-}
-
 /**
- * The groups of several users, or without any of this process. `words`: names, or uids with a "+", which distinguishes them from a name of digits. In the output
+ * The groups of several users. `words`: names, or uids with a "+", which distinguishes them from a name of digits. In the output
  * each group ends with a NUL, and the groups of each user with one more.
  */
 function groupsOfSome(words: readonly string[]): string[][] {

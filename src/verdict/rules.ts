@@ -95,11 +95,21 @@ const FITS: Readonly<Record<FactKey, (value: string, facts: Facts) => Fit>> = {
     const fit = where(groups, (known) => known.includes(name.slice(1)));
     return fit === 'no' && unsureGroups.includes(name.slice(1)) ? 'unknown' : fit;
   },
-  services: (name, { service }) => where(service, (known) => known === name),
+  services: (name, { service }) => where(service, (known) => isService(name, known)),
   from: (network, { address }) => where(address, (known) => isInNetwork(known, network)),
   keys: (pattern, { keyType }) => where(keyType, (known) => known !== '' && matchesPattern(known, pattern)),
   hosts: (pattern, { host }) => where(host, (known) => matchesPattern(known, pattern)),
 };
+
+/** PAM services of `sudo -i` and `su -`: a rule for sudo or su is also about them. */
+const LOGIN_SHELLS: ReadonlyMap<string, string> = new Map([
+  ['sudo-i', 'sudo'],
+  ['su-l', 'su'],
+]);
+
+function isService(name: string, known: string): boolean {
+  return name === known || name === LOGIN_SHELLS.get(known);
+}
 
 function where<T>(fact: T | undefined, matches: (known: T) => boolean): Fit {
   if (fact === undefined) return 'unknown';
@@ -129,7 +139,7 @@ const pattern = (outer: string, inner: string): boolean =>
 
 const COVERS: Readonly<Record<FactKey, (outer: string, inner: string) => boolean>> = {
   users: same,
-  services: same,
+  services: isService,
   from: (outer, inner) => isWithin(inner, outer),
   keys: pattern,
   hosts: pattern,
@@ -142,7 +152,7 @@ export function mayLetIn({ ask, rememberMs, enrolByMs }: Rule): boolean {
 
 /** Whether a rule can fit a login at `service`. */
 export function concernsService({ services }: Rule, service: string): boolean {
-  return services?.includes(service) ?? true;
+  return services?.some((name) => isService(name, service)) ?? true;
 }
 
 /** The groups that `rules` name. */

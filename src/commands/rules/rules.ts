@@ -3,8 +3,9 @@ import { InvalidArgumentError, type Command } from 'commander';
 import { NotpError } from '../../error.ts';
 import { quoted, shellCommand } from '../../otp/escape.ts';
 import { thisHost, type Config } from '../../system/config.ts';
+import { serviceProblem } from '../../system/rule-settings.ts';
 import { groupFacts } from '../../login/ruling.ts';
-import { groupsByName, userByName } from '../../system/users.ts';
+import { userByName } from '../../system/users.ts';
 import { printResult, sayHint } from '../../terminal/printer.ts';
 import { isAddress } from '../../verdict/address.ts';
 import { FACT_WORDS, whatOf, whoOf } from '../../verdict/rule-words.ts';
@@ -46,7 +47,7 @@ interface ExplainFlags extends CommonFlags {
 function factsOf(config: Config, name: string, { from, key, service }: ExplainFlags): Facts {
   const user = userByName(name);
   if (user === undefined) throw new NotpError('usage', `there is no user ${quoted(name)}`, 'list the users: getent passwd');
-  const groups = groupFacts(config, () => groupsByName([user.name]).get(user.name));
+  const groups = groupFacts(config, user);
   return {
     ...{ user: user.name, ...groups, service, host: thisHost(config), firstFactor: true },
     ...{ address: from, keyType: key === 'none' ? '' : key },
@@ -124,6 +125,12 @@ function explained(facts: Facts, { ask, rule, rememberMs, enrolByMs }: Ruling, s
   };
 }
 
+function serviceGiven(given: string): string {
+  const wrong = serviceProblem(given);
+  if (wrong === undefined) return given;
+  throw new InvalidArgumentError(`${quoted(given)} ${wrong}.`);
+}
+
 function addressGiven(given: string): string {
   if (isAddress(given)) return given;
   throw new InvalidArgumentError('It must be an IPv4 or IPv6 address.');
@@ -142,7 +149,7 @@ export function addRules(program: Command, _: unknown, finish: Finish): void {
     .argument('<user>', 'who logs in')
     .option('--from <address>', 'source address (default: unknown)', addressGiven)
     .option('--key <type>', 'type of the key that passed first, "none" for a login without a key (default: unknown)')
-    .option('--service <name>', 'PAM service; sshd also for the gate', 'sshd')
+    .option('--service <name>', 'PAM service; sshd also for the gate', serviceGiven, 'sshd')
     .option('--json', 'print one JSON object')
     .addHelpText(
       'after',
