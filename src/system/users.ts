@@ -4,6 +4,7 @@
  * service may accept `ADBOB`, `CORP\adbob` and `adbob` for the same user, and two lines of passwd(5) may have one uid.
  */
 import { spawnSync } from 'node:child_process';
+import * as fs from 'node:fs';
 import { NotpError } from '../error.ts';
 import { quoted, shellCommand } from '../otp/escape.ts';
 import { isUserName } from '../otp/names.ts';
@@ -24,6 +25,7 @@ export interface User {
 export const SERVICE_USER = 'notp';
 const GETENT = '/usr/bin/getent';
 const ID = '/usr/bin/id';
+const GROUP_FILE = '/etc/group';
 const TIMEOUT_MS = 10_000;
 /** The longest answer of getent(1): about 100 000 users. */
 const MAX_ANSWER_BYTES = 8 * 1024 * 1024;
@@ -128,6 +130,18 @@ export function groupByName(spelling: string): string | undefined {
   const name = gid === undefined ? undefined : ask('group', [gid])[0]?.split(':')[0];
   // getent(1) reads a number as a gid.
   return name !== undefined && isUserName(name) && (!IS_NUMBER.test(spelling) || name === spelling) ? name : undefined;
+}
+
+/** Whether group(5) itself has the group. False where it cannot be read. */
+export function isInGroupFile(name: string): boolean {
+  try {
+    return fs
+      .readFileSync(GROUP_FILE, 'utf8')
+      .split('\n')
+      .some((line) => line.startsWith(`${name}:`));
+  } catch {
+    return false;
+  }
 }
 
 /** Those of `names` that a group database knows now, as it spells them; none where it cannot be asked. */

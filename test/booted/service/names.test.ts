@@ -198,6 +198,16 @@ describe('names of a directory service', { skip: lacks(NEEDS) }, () => {
     const exact = await world.container.must(['notp', 'setup', 'gate', '--user', 'carol2']);
     nsswitch(world.container.root, 'files spellings systemd');
     assert.match(exact, /^\+Match User carol,carol2$/m);
+    for (const [group, isTold] of [
+      ['contractors', true],
+      ['bobs', false],
+    ] as const) {
+      const { stderr } = await world.container.run(['notp', 'setup', 'pam', '--group', group]);
+      assert.equal(
+        /is not in \/etc\/group: while the directory .* does not answer, its members are asked for no code/.test(stderr),
+        isTold,
+      );
+    }
   });
 
   it('that lead past a Match User line are a failure to doctor, and a group is none', async () => {
