@@ -2,24 +2,23 @@
 import { isAtSshd } from '../audit/record.ts';
 import type { Config } from '../system/config.ts';
 import { authInfo, keyDigestOf, keyTypeOf } from '../system/ssh-session.ts';
-import { groupsByName, ownGroups, type User } from '../system/users.ts';
-import { namesGroups } from '../verdict/rules.ts';
-import { MAX_GROUPS } from '../wire/question.ts';
+import { groupFacts } from '../login/ruling.ts';
+import type { User } from '../system/users.ts';
 import type { Circumstances } from '../wire/verifier.ts';
 
-/** At the gate sshd has authenticated the user, and this process has the groups of the session. */
-export function atGate({ rules }: Pick<Config, 'rules'>, environment: NodeJS.ProcessEnv): Circumstances {
-  const groups = namesGroups(rules) ? known(ownGroups()) : undefined;
-  return { groups, keyType: keyTypeOf(authInfo(environment)), firstFactor: true };
+/** At the gate sshd has authenticated the user. */
+export function atGate({ rules }: Pick<Config, 'rules'>, environment: NodeJS.ProcessEnv, user: User): Circumstances {
+  const groups = groupFacts({ rules }, user);
+  return { ...groups, keyType: keyTypeOf(authInfo(environment)), firstFactor: true };
 }
 
 /** At PAM, groups are those of the passwd database and NSS. */
 export function atPam({ rules }: Pick<Config, 'rules'>, environment: NodeJS.ProcessEnv, user: User | undefined): Circumstances {
-  const groups = user !== undefined && namesGroups(rules) ? known(groupsByName([user.name]).get(user.name)) : undefined;
+  const groups = groupFacts({ rules }, user);
   // In the stacks of sudo and others, the lines before notp's have asked for the password.
-  if (!isSshd(environment)) return { groups, keyType: undefined, firstFactor: true };
+  if (!isSshd(environment)) return { ...groups, keyType: undefined, firstFactor: true };
   const info = environment['SSH_AUTH_INFO_0'] ?? '';
-  return { groups, keyType: keyTypeOf(info), firstFactor: info !== '' };
+  return { ...groups, keyType: keyTypeOf(info), firstFactor: info !== '' };
 }
 
 /** SHA-256 (hex) of the keys that have passed at sshd before its PAM stack. */
@@ -30,9 +29,4 @@ export function keyDigestAtPam(environment: NodeJS.ProcessEnv): string | undefin
 /** Whether it is sshd's PAM stack that started this process. */
 export function isSshd(environment: NodeJS.ProcessEnv): boolean {
   return isAtSshd({ door: 'pam', tty: environment['PAM_TTY'], service: environment['PAM_SERVICE'] });
-}
-
-/** Everybody is in a group. Without one, the database did not answer. */
-function known(groups: readonly string[] | undefined): readonly string[] | undefined {
-  return groups === undefined || groups.length === 0 || groups.length > MAX_GROUPS ? undefined : groups;
 }

@@ -61,7 +61,7 @@ export async function gate(options: GateOptions): Promise<number> {
     sayRefusal(await refuseAtGate(user, { config, origin, reason: 'not_permitted', detail: messageOf(error) }, options.now));
     return 1;
   }
-  const circumstances = atGate(config, options.environment);
+  const circumstances = atGate(config, options.environment, user);
   const judge = async (): Promise<Outcome> =>
     await withVerifier(
       { config, contexts: config.contexts, user, origin: { ...origin, context: config.context }, circumstances, now: options.now },

@@ -1,8 +1,11 @@
 /** Applies the rules of the configuration to a login: what is known of it. */
 import { isAtSshd, type Origin } from '../audit/record.ts';
 import { isAddress } from '../verdict/address.ts';
-import { rulingOn, type Facts, type Rule, type Ruling } from '../verdict/rules.ts';
+import { groupsNamed, rulingOn, type Facts, type Rule, type Ruling } from '../verdict/rules.ts';
 import { thisHost, type Config } from '../system/config.ts';
+import { namesInFile } from '../system/passwd-file.ts';
+import { groupsByName, groupsThatExist, type User } from '../system/users.ts';
+import { MAX_GROUPS } from '../wire/question.ts';
 import type { Circumstances } from '../wire/verifier.ts';
 import type { Login, Rules } from './rules.ts';
 
@@ -38,4 +41,22 @@ function factsOf(origin: Origin, circumstances: Circumstances, host: string): Fa
     host,
     firstFactor: circumstances.firstFactor && uid !== undefined,
   };
+}
+
+/**
+ * What is known of the groups that the rules name, for an account: those of all its names in the passwd file, as whoever logs in may use any.
+ * A directory that does not answer is left out of the user's groups without a word. So it is unknown whether the user is in a group that
+ * only some of the names are in, or that no database knows at this moment. Everybody is in some group: where there is none, no database
+ * answered.
+ */
+export function groupFacts({ rules }: Pick<Config, 'rules'>, user: User | undefined): Required<Pick<Facts, 'groups' | 'unsureGroups'>> {
+  const named = groupsNamed(rules);
+  const names = user === undefined || named.length === 0 ? [] : [...new Set([user.name, ...namesInFile(user.uid)])];
+  const [first, ...others] = groupsByName(names).values();
+  const all = [first ?? [], ...others];
+  if (all.some((groups) => groups.length === 0 || groups.length > MAX_GROUPS)) return { groups: undefined, unsureGroups: [] };
+  const groups = (first ?? []).filter((group) => others.every((each) => each.includes(group)));
+  const absent = named.filter((name) => !all.some((each) => each.includes(name)));
+  const existing = groupsThatExist(absent);
+  return { groups, unsureGroups: named.filter((name) => !groups.includes(name) && !existing.includes(name)) };
 }

@@ -8,6 +8,7 @@ import { expand, thisHost, type Config } from '../system/config.ts';
 import { asUser } from '../system/privileges.ts';
 import { groupsOf, userByName, userByUid, type User } from '../system/users.ts';
 import { accountOf } from '../login/account.ts';
+import { groupFacts } from '../login/ruling.ts';
 import { presentSocket } from '../login/open.ts';
 import { sealedFiles } from '../login/sealed-files.ts';
 import { withState } from '../state/state.ts';
@@ -105,7 +106,7 @@ async function codeReasons(config: Config, door: SetupDoor, user: User, now: () 
 function factsOf(user: User, door: SetupDoor, config: Config): Facts {
   const unknown = { address: undefined, keyType: undefined };
   return {
-    ...{ user: user.name, groups: groupsOf(user), service: door === 'sudo' ? 'sudo' : 'sshd' },
+    ...{ user: user.name, ...groupFacts(config, user), service: door === 'sudo' ? 'sudo' : 'sshd' },
     ...{ ...unknown, host: thisHost(config), firstFactor: true },
   };
 }

@@ -2,10 +2,11 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { messageOf, NotpError } from '../error.ts';
-import { shellCommand } from '../otp/escape.ts';
+import { quoted, shellCommand } from '../otp/escape.ts';
 import { linesIn, modulesOf, notpLine, pamStack, type PamLine } from '../doctor/pam/stack.ts';
 import type { Config } from '../system/config.ts';
 import { readTrusted, type Attributes } from '../system/trusted.ts';
+import { isInGroupFile } from '../system/users.ts';
 import { concernsService, mayLetIn } from '../verdict/rules.ts';
 import {
   skippedLines,
@@ -51,8 +52,17 @@ const PROMPT = 'One-time code\n';
 export function planFor(door: SetupDoor, scope: Scope, { rules }: Pick<Config, 'rules'>): Plan {
   const before = rules.some((rule) => mayLetIn(rule) && concernsService(rule, 'sshd'));
   const changes = door === 'sudo' ? sudoFiles(scope) : sshdFiles(door, scope, before);
-  const notes = [...changes.flatMap(({ file, after }) => notesOn(file, text(after))), ...(door === 'pam' ? costOfPamExec() : [])];
+  const onFiles = changes.flatMap(({ file, after }) => notesOn(file, text(after)));
+  const notes = [...onFiles, ...scope.groups.flatMap(groupElsewhere), ...(door === 'pam' ? costOfPamExec() : [])];
   return { door, scope, changes: changes.filter(differs), notes };
+}
+
+/** sshd and PAM take "no answer" for "not in the group". */
+function groupElsewhere(name: string): string[] {
+  if (isInGroupFile(name)) return [];
+  return [
+    `the group ${quoted(name)} is not in /etc/group: while the directory that has it does not answer, its members are asked for no code; a door for everybody has no such gap`,
+  ];
 }
 
 /** Reads `file`, which only root may be able to write; undefined if it does not exist. */

@@ -14,6 +14,7 @@ import {
 } from './row-seal.ts';
 import type { Row, Values } from './row.ts';
 import { logIn, type Dialect, type Statements } from './statements.ts';
+import { inParts } from '../parts.ts';
 
 /** The copied columns of each table, which are the same in each database, and the key of its rows. */
 const TABLES = {
@@ -150,17 +151,13 @@ export async function putTables(statements: Statements, tables: Tables, { enroll
   const log = await logIn(statements);
   let count = 0;
   for (const name of NAMES) {
-    for (const rows of batches(tables[name] ?? [])) {
+    for (const rows of inParts(tables[name] ?? [], BATCH_ROWS)) {
       const macs = isCounted(name) ? rows.map((row) => macOf(seal, name, { ...named(name, row), log })) : undefined;
       await all(insertion(name, rows.length, dialect), { ...valuesOf(name, rows), ...numbered(macs) });
       if (name === 'enrolment') for (const [user, context] of rows) await enrolled(String(user), String(context));
       onProgress((count += rows.length));
     }
   }
-}
-
-function batches(rows: readonly TableRow[]): (readonly TableRow[])[] {
-  return Array.from({ length: Math.ceil(rows.length / BATCH_ROWS) }, (_, i) => rows.slice(i * BATCH_ROWS, (i + 1) * BATCH_ROWS));
 }
 
 /** The statement for `rows` rows of a table: the values of the third are $user_2, $context_2 and so on. */

@@ -2,6 +2,8 @@
  * Reads /etc/passwd itself, where the passwd database begins with it: then an entry there is the answer that getent(1) would give,
  * and a login needs no extra process. getent(1) is asked for all other users.
  */
+import { statSync } from 'node:fs';
+import { isUserName } from '../otp/names.ts';
 import { fileUpTo } from './bytes.ts';
 
 export interface PasswdFiles {
@@ -23,32 +25,51 @@ const ENTRY = /^[^:#+\-\s][^:]*:[^:]*:\d+:\d+:[^:]*:[^:]*:[^:]*$/;
 /** Sources that know a name only in the listed spelling. */
 const EXACT_SOURCES = ['files', 'systemd'];
 
+/** After so many lookups in one reading of the files an index pays. */
+const FEW_LOOKUPS = 8;
+/** The clock of files ticks every 10 ms or more often; two changes within one tick have the same time. */
+const SETTLED_MS = 1_000;
+
 /** The fields that an entry can be looked up by. */
 export type PasswdKey = 'name' | 'uid';
 
 /** The lines of passwd(5) by name and by uid in digits, the first of each; empty where getent(1) must be asked. */
 export type PasswdLines = Readonly<Record<PasswdKey, ReadonlyMap<string, string>>>;
 
+/** The files as they were read. */
+interface Reading {
+  readonly stamp: string | undefined;
+  readonly lines: readonly string[];
+  lookups: number;
+  index: PasswdLines | undefined;
+}
+
+/** Kept for the next lookup, as commands over all users look up each. */
+let last: Reading | undefined;
+
 /** The line of `key` in passwd(5); undefined where getent(1) must be asked. */
 export function lineInFile(by: PasswdKey, key: string, files: PasswdFiles = FILES): string | undefined {
-  const found = linesOf(files).find((line) => keyOf(by, line) === key);
+  const reading = readingOf(files);
+  if (++reading.lookups > FEW_LOOKUPS) return indexOf(reading)[by].get(key);
+  const found = reading.lines.find((line) => keyOf(by, line) === key);
   return found !== undefined && ENTRY.test(found) ? found : undefined;
+}
+
+/** All names of `uid` in passwd(5); none where getent(1) must be asked. */
+export function namesInFile(uid: number, files: PasswdFiles = FILES): string[] {
+  const lines = readingOf(files).lines.filter((line) => keyOf('uid', line) === String(uid) && ENTRY.test(line));
+  return lines.map((line) => keyOf('name', line)).filter(isUserName);
 }
 
 /** The line of the account that `name` belongs to: the first one with its uid. */
 export function accountInFile(name: string, files: PasswdFiles = FILES): string | undefined {
-  const lines = linesOf(files);
-  const named = lines.find((line) => keyOf('name', line) === name);
-  if (named === undefined || !ENTRY.test(named)) return undefined;
-  const uid = keyOf('uid', named);
-  const found = lines.find((line) => keyOf('uid', line) === uid);
-  return found !== undefined && ENTRY.test(found) ? found : undefined;
+  const named = lineInFile('name', name, files);
+  return named === undefined ? undefined : lineInFile('uid', keyOf('uid', named), files);
 }
 
 /** The lines by name and by uid, for many lookups. */
 export function linesInFile(files: PasswdFiles = FILES): PasswdLines {
-  const lines = linesOf(files).filter((line) => line !== '');
-  return { name: firstLines('name', lines), uid: firstLines('uid', lines) };
+  return indexOf(readingOf(files));
 }
 
 /** Whether a name has one spelling on this host: every source of the passwd database accepts only the names that it lists. */
@@ -60,6 +81,31 @@ export function namesAreExact({ nsswitch }: PasswdFiles = FILES): boolean {
   } catch {
     return false;
   }
+}
+
+function readingOf(files: PasswdFiles): Reading {
+  // Before the files are read, so that a change meanwhile shows at the next lookup.
+  const stamp = stampOf(files);
+  if (stamp === undefined || last?.stamp !== stamp) last = { stamp, lines: linesOf(files), lookups: 0, index: undefined };
+  return last;
+}
+
+/** Changes whenever the files do; undefined where they cannot be read, or are so new that one more change might not show. */
+function stampOf({ passwd, nsswitch }: PasswdFiles): string | undefined {
+  try {
+    const stats = [passwd, nsswitch].map((file) => statSync(file, { bigint: true }));
+    if (stats.some(({ ctimeMs }) => Date.now() - Number(ctimeMs) < SETTLED_MS)) return undefined;
+    return stats.map(({ dev, ino, size, mtimeNs, ctimeNs }) => [dev, ino, size, mtimeNs, ctimeNs].join(' ')).join(', ');
+  } catch {
+    return undefined;
+  }
+}
+
+function indexOf(reading: Reading): PasswdLines {
+  if (reading.index !== undefined) return reading.index;
+  const lines = reading.lines.filter((line) => line !== '');
+  reading.index = { name: firstLines('name', lines), uid: firstLines('uid', lines) };
+  return reading.index;
 }
 
 function firstLines(by: PasswdKey, lines: readonly string[]): ReadonlyMap<string, string> {

@@ -39,9 +39,17 @@ export function becomeRootForGood(): void {
   if (!hasOnly(ownStatus(), 'Uid', 0)) throw new NotpError('not_permitted', 'could not become root for good');
 }
 
+/** What initgroups(3) gave for a name and a gid: it reads the whole group database, and a command enters some users many times. */
+const known = new Map<string, readonly number[]>();
+
 function enter(user: User): void {
-  posix.initgroups(user.name, user.gid);
+  const key = `${String(user.gid)} ${user.name}`;
+  const groups = known.get(key);
+  if (groups === undefined) posix.initgroups(user.name, user.gid);
+  else process.setgroups?.(groups);
   process.setegid?.(user.gid);
+  // getgroups() of Node.js adds the effective gid, so not before it is the user's.
+  if (groups === undefined) known.set(key, process.getgroups?.() ?? []);
   process.seteuid?.(user.uid);
   if (process.geteuid?.() !== user.uid || process.getegid?.() !== user.gid) {
     throw new NotpError('not_permitted', `could not become ${user.name}`);

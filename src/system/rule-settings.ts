@@ -71,7 +71,8 @@ function wrongUnless(isRight: boolean, what: string): string | undefined {
   return isRight ? undefined : what;
 }
 
-function serviceProblem(name: string): string | undefined {
+/** Why `name` cannot be a service of a rule; undefined where it can. */
+export function serviceProblem(name: string): string | undefined {
   if (name === 'gate' || name === 'ssh') return 'is called "sshd" here, at the gate and in PAM';
   return wrongUnless(/^[\w.-]{1,64}$/.test(name), 'is no name of a PAM service');
 }

@@ -28,9 +28,9 @@ export function hasService(): boolean {
   return isBooted() && UNIT_FOLDERS.some((folder) => existsSync(`${folder}/notp@.socket`));
 }
 
-/** Whether the service of `uid` has a unit or a drop-in of its own. */
-export function hasOwnUnit(uid: number): boolean {
-  const unit = `notp@${String(uid)}.service`;
+/** Whether the service or the socket of `uid` has a unit or a drop-in of its own; a unit that is masked has one. */
+export function hasOwnUnit(kind: 'service' | 'socket', uid: number): boolean {
+  const unit = `notp@${String(uid)}.${kind}`;
   return ['/run/systemd/system', ...UNIT_FOLDERS].some((folder) => [unit, `${unit}.d`].some((name) => existsSync(`${folder}/${name}`)));
 }
 

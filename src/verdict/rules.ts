@@ -39,6 +39,8 @@ export interface Facts {
   /** The canonical name of the account. */
   readonly user: string | undefined;
   readonly groups: readonly string[] | undefined;
+  /** Groups of which nobody knows whether the user is in them, where `groups` are known. */
+  readonly unsureGroups?: readonly string[];
   /** The PAM service. It is `sshd` also at the gate. */
   readonly service: string | undefined;
   readonly address: string | undefined;
@@ -88,13 +90,26 @@ export function fitBy(key: FactKey, rule: Rule, facts: Facts): Fit {
 }
 
 const FITS: Readonly<Record<FactKey, (value: string, facts: Facts) => Fit>> = {
-  users: (name, { user, groups }) =>
-    name.startsWith('@') ? where(groups, (known) => known.includes(name.slice(1))) : where(user, (known) => known === name),
-  services: (name, { service }) => where(service, (known) => known === name),
+  users: (name, { user, groups, unsureGroups = [] }) => {
+    if (!name.startsWith('@')) return where(user, (known) => known === name);
+    const fit = where(groups, (known) => known.includes(name.slice(1)));
+    return fit === 'no' && unsureGroups.includes(name.slice(1)) ? 'unknown' : fit;
+  },
+  services: (name, { service }) => where(service, (known) => isService(name, known)),
   from: (network, { address }) => where(address, (known) => isInNetwork(known, network)),
   keys: (pattern, { keyType }) => where(keyType, (known) => known !== '' && matchesPattern(known, pattern)),
   hosts: (pattern, { host }) => where(host, (known) => matchesPattern(known, pattern)),
 };
+
+/** PAM services of `sudo -i` and `su -`: a rule for sudo or su is also about them. */
+const LOGIN_SHELLS: ReadonlyMap<string, string> = new Map([
+  ['sudo-i', 'sudo'],
+  ['su-l', 'su'],
+]);
+
+function isService(name: string, known: string): boolean {
+  return name === known || name === LOGIN_SHELLS.get(known);
+}
 
 function where<T>(fact: T | undefined, matches: (known: T) => boolean): Fit {
   if (fact === undefined) return 'unknown';
@@ -124,7 +139,7 @@ const pattern = (outer: string, inner: string): boolean =>
 
 const COVERS: Readonly<Record<FactKey, (outer: string, inner: string) => boolean>> = {
   users: same,
-  services: same,
+  services: isService,
   from: (outer, inner) => isWithin(inner, outer),
   keys: pattern,
   hosts: pattern,
@@ -137,12 +152,13 @@ export function mayLetIn({ ask, rememberMs, enrolByMs }: Rule): boolean {
 
 /** Whether a rule can fit a login at `service`. */
 export function concernsService({ services }: Rule, service: string): boolean {
-  return services?.includes(service) ?? true;
+  return services?.some((name) => isService(name, service)) ?? true;
 }
 
-/** Whether any of `rules` names a group, so that the groups of a user must be known. */
-export function namesGroups(rules: readonly Rule[]): boolean {
-  return rules.some(({ users = [] }) => users.some((name) => name.startsWith('@')));
+/** The groups that `rules` name. */
+export function groupsNamed(rules: readonly Rule[]): string[] {
+  const names = rules.flatMap(({ users = [] }) => users.filter((name) => name.startsWith('@')));
+  return [...new Set(names.map((name) => name.slice(1)))];
 }
 
 /** What identifies a rule wherever it stands: what it names. A code that was accepted under another rule does not count for it. */

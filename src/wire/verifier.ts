@@ -24,13 +24,15 @@ export interface SshSession {
 export interface Circumstances {
   /** The groups of the user; unknown also where no rule names a group. */
   readonly groups: readonly string[] | undefined;
+  /** Groups of which the door does not know whether the user is in them. */
+  readonly unsureGroups: readonly string[];
   /** The type of the key that passed first; empty where it is known that no key has. */
   readonly keyType: string | undefined;
   /** Whether a first factor is known to have passed. */
   readonly firstFactor: boolean;
 }
 
-export const NOTHING_KNOWN: Circumstances = { groups: undefined, keyType: undefined, firstFactor: false };
+export const NOTHING_KNOWN: Circumstances = { groups: undefined, unsureGroups: [], keyType: undefined, firstFactor: false };
 
 /** A verdict whose record is on the disk. A refusal stands even if its record could not be written. */
 export interface Outcome {

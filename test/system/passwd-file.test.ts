@@ -4,6 +4,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { describe, it } from 'node:test';
 import { accountInFile, lineInFile, linesInFile, MAX_PASSWD_BYTES, namesAreExact } from '../../src/system/passwd-file.ts';
+import { sleep } from '../support/process.ts';
 import { must, scratchFolder } from '../support/world.ts';
 
 const ALICE = 'alice:x:1000:1000:Alice:/home/alice:/bin/bash';
@@ -62,6 +63,26 @@ describe('the passwd file', () => {
     const { name, uid } = linesInFile(several);
     for (const line of lines) assert.equal(name.get(line.split(':')[0] ?? ''), lineInFile('name', line.split(':')[0] ?? '', several), line);
     assert.deepEqual([uid.get('1000'), uid.get('0'), uid.get('7')], [ALICE, lines[0], lines[5]]);
+  });
+
+  it('shows each change at once, also one that keeps size and time, after lookups that were answered from what was read before', async () => {
+    const other = ALICE.replace('/home/alice', '/home/carol');
+    const settled = withFiles(`${ALICE}\n`);
+    await sleep(1_100);
+    for (let times = 20; times > 0; times--) assert.equal(accountInFile('alice', settled), ALICE);
+    const { atime, mtime } = fs.statSync(files.passwd);
+    fs.writeFileSync(files.passwd, `${other}\n`);
+    fs.utimesSync(files.passwd, atime, mtime);
+    assert.equal(accountInFile('alice', files), other);
+    fs.writeFileSync(files.passwd, `${ALICE}\n`);
+    assert.equal(lineInFile('uid', '1000', files), ALICE);
+    await sleep(1_100);
+    assert.equal(lineInFile('name', 'alice', files), ALICE);
+    fs.writeFileSync(`${files.passwd}+`, `${other}\n`);
+    fs.renameSync(`${files.passwd}+`, files.passwd);
+    assert.equal(lineInFile('name', 'alice', files), other);
+    fs.writeFileSync(files.nsswitch, 'passwd: sss files\n');
+    assert.equal(lineInFile('name', 'alice', files), undefined);
   });
 
   it('is left to getent(1) where an action goes on after an entry was found: two blanks before it counted as none', () => {

@@ -17,6 +17,13 @@ function program(body: string, tree = ROOT, node = process.execPath): string[] {
   return [node, '--input-type=module', '--eval', code];
 }
 
+function sortedNumbers(words: string): number[] {
+  return words
+    .split(' ')
+    .map(Number)
+    .toSorted((a, b) => a - b);
+}
+
 async function asRoot(body: string): Promise<Ran> {
   return await run(program(body));
 }
@@ -107,6 +114,15 @@ describe('privileges are given up as asked', { skip: lacks({ root: true, program
     assert.deepEqual({ uid, euid, gid, egid }, { uid: 0, euid: user.uid, gid: 0, egid: user.gid });
     assert.deepEqual(new Set(had), new Set(groups));
     assert.deepEqual(rest, ['true', 'inside', 'true']);
+  });
+
+  it('has the same groups each time, and never those of root or of the user before', async () => {
+    const { stdout } = await asRoot(`
+      const groups = () => /^Groups:\\s*(.*?)\\s*$/m.exec(readFileSync('/proc/self/status', 'latin1'))[1];
+      for (const user of [${JSON.stringify(user)}, ${JSON.stringify(service)}, ${JSON.stringify(user)}, ${JSON.stringify(service)}])
+        console.log(await asUser(user, groups));`);
+    const [ofUser, ofService] = [user, service].map(({ name }) => sortedNumbers(must(['id', '-G', name]).trim()));
+    assert.deepEqual(stdout.trim().split('\n').map(sortedNumbers), [ofUser, ofService, ofUser, ofService]);
   });
 
   it('comes back when the user could not become', async () => {

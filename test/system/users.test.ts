@@ -1,9 +1,11 @@
 /** Users come from the passwd database and from nowhere else. */
 import assert from 'node:assert/strict';
+import { spawnSync } from 'node:child_process';
+import * as fs from 'node:fs';
 import { describe, it } from 'node:test';
 import { clientAddress } from '../../src/system/ssh-session.ts';
 import { groupsByName, groupsOf, isRoot, realUid, realUser, userByName, userByUid, usersByName } from '../../src/system/users.ts';
-import { addUser, lacks, must } from '../support/world.ts';
+import { addSecondName, addUser, lacks, must } from '../support/world.ts';
 
 describe('a user', () => {
   it('is found by name and by uid, as getent(1) finds them', () => {
@@ -59,6 +61,11 @@ describe('a user', () => {
   });
 });
 
+function groupsOfId(name: string): string[] {
+  const { stdout } = spawnSync('id', ['-Gnz', '--', name], { encoding: 'utf8' });
+  return stdout.split('\0').filter((group) => group !== '');
+}
+
 describe('the groups of users', { skip: lacks({ root: true }) }, () => {
   it('are those that id(1) names, of each their own, however many are asked for', () => {
     const { name } = addUser();
@@ -70,6 +77,18 @@ describe('the groups of users', { skip: lacks({ root: true }) }, () => {
     for (const user of users) assert.deepEqual(groupsOf(user), expected.get(user.name));
     const crowd = Array.from({ length: 450 }, (_, i) => userByName(i % 2 === 0 ? name : 'daemon') ?? userByUid(0));
     assert.deepEqual(groupsByName(crowd.map((user) => user.name)), new Map([name, 'daemon'].map((each) => [each, expected.get(each)])));
+  });
+
+  it('are those of id(1) for each of many names: of one uid by two names, of nobody, and of all that this host has', () => {
+    const user = addUser();
+    const second = addSecondName(user);
+    must(['usermod', '--append', '--groups', 'daemon,bin', second]);
+    // Throw-away users of other tests come and go meanwhile.
+    const here = (fs.readFileSync('/etc/passwd', 'utf8').match(/^[a-z_][^:]*(?=:)/gm) ?? []).filter((each) => !each.startsWith('notp'));
+    const names = [user.name, second, 'no-such-user-here', '1', 'a b', ...here];
+    assert.ok(names.length > 20);
+    assert.deepEqual(groupsByName(names), new Map(names.map((name) => [name, groupsOfId(name)])));
+    assert.deepEqual(groupsByName(names).get(second)?.toSorted(), ['bin', 'daemon', user.name].toSorted());
   });
 
   it('are none for a name that is nobody, and those of the others are theirs still', () => {

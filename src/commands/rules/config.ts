@@ -8,10 +8,12 @@ import { common, configOf, type CommonFlags, type Finish } from '../options.ts';
 
 /** A mistake was thrown before, as `bad_configuration`. */
 function check(file: string, { rules }: Config): number {
-  for (const { line, users = [] } of rules)
+  for (const { line, users = [], ask } of rules)
     for (const name of users) {
       const why = strangerTo(name);
-      if (why !== undefined) sayHint(`${file}:${String(line)}: ${why}, so the rule does not fit anybody by that name`);
+      const effect =
+        name.startsWith('@') && ask === 'refuse' ? 'it refuses everybody who may be in it' : 'the rule does not fit anybody by that name';
+      if (why !== undefined) sayHint(`${file}:${String(line)}: ${why}, so ${effect}`);
     }
   printResult(`${file}: no mistake found; rules: ${String(rules.length)}\n`);
   return 0;

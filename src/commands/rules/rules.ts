@@ -3,7 +3,9 @@ import { InvalidArgumentError, type Command } from 'commander';
 import { NotpError } from '../../error.ts';
 import { quoted, shellCommand } from '../../otp/escape.ts';
 import { thisHost, type Config } from '../../system/config.ts';
-import { groupsByName, userByName } from '../../system/users.ts';
+import { serviceProblem } from '../../system/rule-settings.ts';
+import { groupFacts } from '../../login/ruling.ts';
+import { userByName } from '../../system/users.ts';
 import { printResult, sayHint } from '../../terminal/printer.ts';
 import { isAddress } from '../../verdict/address.ts';
 import { FACT_WORDS, whatOf, whoOf } from '../../verdict/rule-words.ts';
@@ -45,9 +47,9 @@ interface ExplainFlags extends CommonFlags {
 function factsOf(config: Config, name: string, { from, key, service }: ExplainFlags): Facts {
   const user = userByName(name);
   if (user === undefined) throw new NotpError('usage', `there is no user ${quoted(name)}`, 'list the users: getent passwd');
-  const groups = groupsByName([user.name]).get(user.name) ?? [];
+  const groups = groupFacts(config, user);
   return {
-    ...{ user: user.name, groups: groups.length === 0 ? undefined : groups, service, host: thisHost(config), firstFactor: true },
+    ...{ user: user.name, ...groups, service, host: thisHost(config), firstFactor: true },
     ...{ address: from, keyType: key === 'none' ? '' : key },
   };
 }
@@ -89,11 +91,16 @@ function whyOf({ rule, fit, misfits }: Met, facts: Facts, ruling: Ruling): strin
   const decides = rule === ruling.rule ? 'decides: ' : '';
   if (fit === 'yes') return `${decides}fits ${whoOf(rule)}`;
   const whys = misfits.map(({ key, fit: how }) =>
-    how === 'unknown' ? `the ${FACT_WORDS[key]} is unknown` : `${factOf(key, facts)} is not in ${(rule[key] ?? []).join(', ')}`,
+    how === 'unknown' ? unknownOf(key, facts) : `${factOf(key, facts)} is not in ${(rule[key] ?? []).join(', ')}`,
   );
   if (fit === 'no') return `does not fit: ${whys.join('; ')}`;
   const how = { refuse: 'refuses all the same', nothing: 'does not count', code: 'asks for a code, and adds nothing to it' }[rule.ask];
   return `${decides}perhaps fits, so it ${how}: ${whys.join('; ')}`;
+}
+
+function unknownOf(key: FactKey, { unsureGroups = [] }: Facts): string {
+  if (key !== 'users' || unsureGroups.length === 0) return `the ${FACT_WORDS[key]} is unknown`;
+  return `no group database knows ${unsureGroups.map((group) => `@${group}`).join(', ')} now, so it is unknown who is in it`;
 }
 
 function factOf(key: FactKey, { user, groups, service, address, keyType, host }: Facts): string {
@@ -105,9 +112,9 @@ function factOf(key: FactKey, { user, groups, service, address, keyType, host }:
 }
 
 function explained(facts: Facts, { ask, rule, rememberMs, enrolByMs }: Ruling, seen: readonly Met[]): object {
-  const { user, groups = null, service, address = null, keyType = null, host } = facts;
+  const { user, groups = null, unsureGroups = [], service, address = null, keyType = null, host } = facts;
   return {
-    ...{ user, groups, service, from: address, key: keyType, host },
+    ...{ user, groups, unknown_groups: unsureGroups, service, from: address, key: keyType, host },
     ...{ ask, line: rule?.line ?? null, reason: rule?.reason ?? null },
     ...{ remember_seconds: rememberMs === undefined ? null : rememberMs / 1000 },
     ...{ enrol_by: enrolByMs === undefined ? null : new Date(enrolByMs).toISOString() },
@@ -116,6 +123,12 @@ function explained(facts: Facts, { ask, rule, rememberMs, enrolByMs }: Ruling, s
       because: Object.fromEntries(misfits.map(({ key, fit: how }) => [key, how])),
     })),
   };
+}
+
+function serviceGiven(given: string): string {
+  const wrong = serviceProblem(given);
+  if (wrong === undefined) return given;
+  throw new InvalidArgumentError(`${quoted(given)} ${wrong}.`);
 }
 
 function addressGiven(given: string): string {
@@ -136,7 +149,7 @@ export function addRules(program: Command, _: unknown, finish: Finish): void {
     .argument('<user>', 'who logs in')
     .option('--from <address>', 'source address (default: unknown)', addressGiven)
     .option('--key <type>', 'type of the key that passed first, "none" for a login without a key (default: unknown)')
-    .option('--service <name>', 'PAM service; sshd also for the gate', 'sshd')
+    .option('--service <name>', 'PAM service; sshd also for the gate', serviceGiven, 'sshd')
     .option('--json', 'print one JSON object')
     .addHelpText(
       'after',

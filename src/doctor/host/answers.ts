@@ -30,7 +30,7 @@ export async function examineAnswers(config: Config, atGate: readonly Person[], 
   const enrolled = atGate.filter(({ enrolments }) => enrolments.length > 0).map(({ user }) => user);
   // A socket that is missing or not the user's has a finding of its own.
   const users = gate ? enrolled.filter((user) => wrongWithSocket(expand(config.socket, user), user) === undefined) : [];
-  const some = users.toSorted((a, b) => Number(hasOwnUnit(b.uid)) - Number(hasOwnUnit(a.uid))).slice(0, MAX_ASKED);
+  const some = users.toSorted((a, b) => Number(hasOwnUnit('service', b.uid)) - Number(hasOwnUnit('service', a.uid))).slice(0, MAX_ASKED);
   const asked: Asked[] = pam && wrongWithSocket(config.judge, { uid: 0 }) === undefined ? [{ wire: await connectOnce(config.judge) }] : [];
   for (const user of some) asked.push({ user, wire: await asUser(user, () => connectOnce(expand(config.socket, user))) });
   const heard = await Promise.all(asked.map(async (each) => ({ ...each, heard: await ping(each.wire) })));
@@ -67,7 +67,7 @@ function wrongWith({ user, heard }: Asked & { readonly heard: Heard }, config: C
   ];
   const stop = "systemctl stop 'notp@*.service'";
   // Another one of the same unit answers. Users can keep their own service from answering, and must not fail what root does.
-  if ('silent' in heard && user !== undefined && othersAnswer && !hasOwnUnit(user.uid))
+  if ('silent' in heard && user !== undefined && othersAnswer && !hasOwnUnit('service', user.uid))
     return found(
       'warn',
       `${whose} does not answer, while others do`,

@@ -1,7 +1,8 @@
 /** Who gets in without a code by the rules of the configuration, in one list with the reasons. */
 import type { Config } from '../../system/config.ts';
+import { groupsThatExist } from '../../system/users.ts';
 import { whatOf, whoOf } from '../../verdict/rule-words.ts';
-import { concernsService, mayLetIn, type Rule } from '../../verdict/rules.ts';
+import { concernsService, groupsNamed, mayLetIn, type Rule } from '../../verdict/rules.ts';
 import { ok, type Finding } from '../finding.ts';
 import { modulesOf, notpLine, pamStack } from '../pam/stack.ts';
 
@@ -24,6 +25,26 @@ export function examineRules({ rules }: Pick<Config, 'rules'>, { atPam, nowMs }:
           fix: 'if that is not intended, change these rules in notp.toml',
         },
     ...(needsLine ? [prompted()] : []),
+    ...unknownGroups(rules),
+  ];
+}
+
+/** Of a group that no database knows it is unknown who is in it, so a rule that refuses it refuses everybody whom it could be about. */
+function unknownGroups(rules: readonly Rule[]): Finding[] {
+  const refusing = rules.filter(({ ask }) => ask === 'refuse');
+  const named = groupsNamed(refusing);
+  const existing = groupsThatExist(named);
+  const missing = named.filter((name) => !existing.includes(name));
+  if (missing.length === 0) return [];
+  const lines = refusing.filter((rule) => groupsNamed([rule]).some((name) => missing.includes(name)));
+  return [
+    {
+      id: 'rule-groups',
+      severity: 'fail',
+      title: 'Rules refuse everybody, as no group database knows the group that they are about',
+      detail: lines.map((rule) => `line ${String(rule.line)}: ${whoOf(rule)}`).join('; '),
+      fix: 'add the group (groupadd), repair the directory that has it, or change these rules in notp.toml',
+    },
   ];
 }
 

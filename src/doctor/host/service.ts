@@ -4,7 +4,8 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { shellCommand } from '../../otp/escape.ts';
 import { credentialNames, expand, type Config } from '../../system/config.ts';
-import { hasService, isBooted, JUDGE_SOCKET } from '../../system/systemd.ts';
+import { inParts } from '../../parts.ts';
+import { hasOwnUnit, hasService, isBooted, isSocketEnabled, JUDGE_SOCKET } from '../../system/systemd.ts';
 import { SERVICE_USER, userByName, type User } from '../../system/users.ts';
 import { ok, type Finding } from '../finding.ts';
 import type { Person } from '../people.ts';
@@ -112,8 +113,8 @@ export function credentialsIn(text: string): string[] {
 }
 
 function examineSockets(config: Config, users: readonly User[]): Finding[] {
-  const names = users.map(({ uid }) => `notp@${String(uid)}.socket`);
-  const [enabled, active] = hasService() ? [states('is-enabled', names), states('is-active', names)] : [[], []];
+  const names = users.map(socketOf);
+  const [enabled, active] = hasService() ? [enabledStates(users), states('is-active', names)] : [[], []];
   const findings = users.flatMap((user, i) => {
     const wrong =
       ifMasked(enabled[i]) ??
@@ -166,11 +167,24 @@ function isMasked(enabled: string | undefined): boolean {
   return enabled?.startsWith('masked') === true;
 }
 
+/**
+ * What `systemctl is-enabled` says of the sockets of `users`. It reads the links of all sockets for each that it is asked about, so it is
+ * asked only about those that have no link, or a unit of their own.
+ */
+function enabledStates(users: readonly User[]): string[] {
+  const odd = users.filter(({ uid }) => !isSocketEnabled(uid) || hasOwnUnit('socket', uid));
+  const said = states('is-enabled', odd.map(socketOf));
+  const byUser = new Map(odd.map((user, i) => [user, said[i] ?? '']));
+  return users.map((user) => byUser.get(user) ?? 'enabled');
+}
+
+function socketOf({ uid }: User): string {
+  return `notp@${String(uid)}.socket`;
+}
+
 /** One word of systemctl for each unit. */
 function states(question: 'is-enabled' | 'is-active', units: readonly string[]): string[] {
-  return Array.from({ length: Math.ceil(units.length / BATCH) }, (_, i) => units.slice(i * BATCH, (i + 1) * BATCH)).flatMap((some) =>
-    systemctl([question, ...some]),
-  );
+  return inParts(units, BATCH).flatMap((some) => systemctl([question, ...some]));
 }
 
 function systemctl(words: readonly string[]): string[] {

@@ -201,4 +201,18 @@ describe('the removal of the package for Debian', { skip: lacks(PACKAGE_NEEDS) }
       assert.equal((await container.run(['getent', 'passwd', 'notp'])).code, owner === undefined ? 2 : 0);
     }
   });
+
+  it('is purged where the log has a disk of its own: what cannot be removed made the purge fail', async () => {
+    await apt('install', '/srv/notp.deb');
+    const script = 'mkdir -p /var/log/notp && mount -t tmpfs none /var/log/notp && touch /var/log/notp/audit.log';
+    await container.must(['sh', '-c', script]);
+    try {
+      const { code, stdout, stderr } = await apt('purge', 'notp');
+      assert.equal(code, 0, stdout + stderr);
+      assert.match(stdout + stderr, /cannot remove '\/var\/log\/notp'/);
+      assert.equal(await container.must(['ls', '-A', '/var/log/notp']), '');
+    } finally {
+      await container.must(['umount', '/var/log/notp']);
+    }
+  });
 });

@@ -19,6 +19,15 @@ const RANDOM = fc.sample(
   10,
 );
 
+const RULES = `
+[[rule]]
+users = ["@contractors"]
+ask = "refuse"
+[[rule]]
+ask = "nothing"
+reason = "inside the network"
+`;
+
 /** Of the module. */
 const directory = (name: string, uid: number): TestUser => ({ name, uid, gid: uid, home: `/home/u${String(uid)}` });
 const BOB = directory('adbob', 3001);
@@ -189,6 +198,16 @@ describe('names of a directory service', { skip: lacks(NEEDS) }, () => {
     const exact = await world.container.must(['notp', 'setup', 'gate', '--user', 'carol2']);
     nsswitch(world.container.root, 'files spellings systemd');
     assert.match(exact, /^\+Match User carol,carol2$/m);
+    for (const [group, isTold] of [
+      ['contractors', true],
+      ['bobs', false],
+    ] as const) {
+      const { stderr } = await world.container.run(['notp', 'setup', 'pam', '--group', group]);
+      assert.equal(
+        /is not in \/etc\/group: while the directory .* does not answer, its members are asked for no code/.test(stderr),
+        isTold,
+      );
+    }
   });
 
   it('that lead past a Match User line are a failure to doctor, and a group is none', async () => {
@@ -215,10 +234,40 @@ describe('names of a directory service', { skip: lacks(NEEDS) }, () => {
     fs.writeFileSync(gate, whole);
     await world.container.must(['systemctl', 'reload', 'ssh']);
   });
+
+  it('have groups that a rule refuses also while the directory is silent about them: a later rule let them in', async () => {
+    await world.configure(RULES);
+    const logins = async (): Promise<unknown[]> => {
+      const atGate = await world.login({ ...BOB, name: 'adbob' }, '000000');
+      const atPam = await world.container.run(['notp', 'pam', '--before'], {
+        environment: {
+          ...{ PAM_USER: 'adbob', PAM_TYPE: 'auth', PAM_SERVICE: 'sshd', PAM_TTY: 'ssh', PAM_RHOST: '127.0.0.1' },
+          SSH_AUTH_INFO_0: `publickey ${fs
+            .readFileSync(world.outside(`${CLIENT_KEY}.pub`), 'utf8')
+            .split(' ')
+            .slice(0, 2)
+            .join(' ')}`,
+        },
+      });
+      return [atGate.stdout, atPam.code === 0];
+    };
+    assert.deepEqual(await logins(), ['', false]);
+    await world.container.must(['touch', '/run/nss-silent']);
+    assert.deepEqual(await logins(), ['', false]);
+    const explained = await world.container.must(['notp', 'rules', 'explain', 'adbob', '--from', '127.0.0.1']);
+    assert.match(explained, /decides: perhaps fits, so it refuses all the same: no group database knows @contractors now/);
+    const { stdout } = await world.container.run(['notp', 'doctor']);
+    assert.match(stdout, /^fail +Rules refuse everybody, as no group database knows the group/m);
+    await world.container.must(['rm', '/run/nss-silent']);
+    await world.configure(RULES.replace('@contractors', '@daemon'));
+    assert.deepEqual(await logins(), ['adbob\n', true], 'who is in no such group gets in');
+    await world.configure('[policy]\nbudget = 50\n');
+  });
 });
 
-/** Says which modules are asked for users. */
+/** Says which modules are asked for users and groups. */
 function nsswitch(root: string, sources: string): void {
   const file = path.join(root, 'etc/nsswitch.conf');
-  fs.writeFileSync(file, fs.readFileSync(file, 'utf8').replace(/^passwd:.*$/m, `passwd: ${sources}`));
+  const others = fs.readFileSync(file, 'utf8').replace(/^(passwd|group|initgroups):.*\n/gm, '');
+  fs.writeFileSync(file, `${others}\npasswd: ${sources}\ngroup: ${sources}\n`);
 }

@@ -12,6 +12,8 @@ const FACTS: Facts = {
   ...{ host: 'web1', firstFactor: true },
 };
 
+const refusing = (users: readonly string[]): readonly Rule[] => [{ ask: 'refuse', users, line: 3 }];
+
 describe('doctor', () => {
   it('says that no rule lets anybody in where none does', () => {
     const rules: readonly Rule[] = [
@@ -40,6 +42,13 @@ describe('doctor', () => {
     const later: readonly Rule[] = [...rules, { ask: 'code', enrolByMs: NOW_MS + 1, line: 9 }];
     assert.equal(examineRules({ rules: later }, at)[0]?.severity, 'warn');
     assert.ok(letsInUnenrolled({ rules: later }, NOW_MS));
+  });
+
+  it('fails where a rule refuses a group that no database knows, and so everybody', () => {
+    const [, finding] = examineRules({ rules: refusing(['@no-such-group-here', 'alice']) }, at);
+    assert.deepEqual([finding?.id, finding?.severity, finding?.detail], ['rule-groups', 'fail', 'line 3: @no-such-group-here and alice']);
+    assert.equal(examineRules({ rules: refusing(['@root', 'alice']) }, at).length, 1);
+    assert.equal(examineRules({ rules: [{ ask: 'nothing', users: ['@no-such-group-here'], line: 3 }] }, at).length, 1);
   });
 
   it('lists every rule by which any login gets in', () => {
