@@ -5,7 +5,17 @@ import * as fs from 'node:fs';
 import { atEnd } from '../support/cleanup.ts';
 import { run, type Ran, type RunOptions } from '../support/process.ts';
 import { startSshd, type Sshd, type Whereabouts } from '../support/sshd.ts';
-import { must, oathCode, scratchFolder, serviceUser, SOURCE_NOTP, writeConfig, type Enrolled, type TestUser } from '../support/world.ts';
+import {
+  must,
+  nodeVariables,
+  oathCode,
+  scratchFolder,
+  serviceUser,
+  SOURCE_NOTP,
+  writeConfig,
+  type Enrolled,
+  type TestUser,
+} from '../support/world.ts';
 
 export const PASSPHRASE = 'correct horse';
 
@@ -87,9 +97,9 @@ export async function pamWorld(
     pam: async (user, proof, { environment, words = [], config: other = config, program = SOURCE_NOTP, timeoutMs } = {}) =>
       await run([...program, 'pam', '--config', other, ...words], {
         clearEnvironment: true,
-        // Of who is killed while writing it, the coverage would be broken.
         environment: {
-          ...(timeoutMs === undefined ? coverage() : {}),
+          // Of a process that is killed while it writes it, the coverage would be broken.
+          ...nodeVariables({ covered: timeoutMs === undefined }),
           PAM_TYPE: 'auth',
           PAM_SERVICE: 'sudo',
           PAM_USER: user,
@@ -179,9 +189,4 @@ export async function succeed(command: readonly string[], options: RunOptions = 
 /** Everything about each file below `folder` that changes when somebody writes there. */
 export function traceOf(folder: string): string {
   return must(['find', folder, '-printf', '%p %i %y %M %U:%G %n %s %T@ %C@ %l\n']);
-}
-
-function coverage(): NodeJS.ProcessEnv {
-  const folder = process.env['NODE_V8_COVERAGE'];
-  return folder === undefined ? {} : { NODE_V8_COVERAGE: folder };
 }

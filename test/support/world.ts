@@ -207,3 +207,9 @@ function endProcessesOf(uid: number): void {
 export const SOURCE_NOTP: readonly string[] = [process.execPath, path.join(ROOT, 'src/main.ts')];
 const coverageFolder = process.env['NODE_V8_COVERAGE'];
 if (coverageFolder !== undefined) fs.chmodSync(coverageFolder, 0o1777);
+
+/** For a program from its sources in an environment of its own: where its coverage goes, and the code that was compiled before. */
+export function nodeVariables({ covered = true } = {}): NodeJS.ProcessEnv {
+  const names = [...(covered ? ['NODE_V8_COVERAGE'] : []), 'NODE_COMPILE_CACHE'];
+  return Object.fromEntries(names.flatMap((name) => (process.env[name] === undefined ? [] : [[name, process.env[name]]])));
+}
