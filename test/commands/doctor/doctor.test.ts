@@ -8,7 +8,7 @@ import { run, runInTerminal, type Ran } from '../../support/process.ts';
 import { haveHost } from '../../support/host-lock.ts';
 import {
   addUser,
-  installNotp,
+  installTree,
   lacks,
   must,
   runAs,
@@ -66,7 +66,7 @@ describe('notp doctor', { skip: lacks({ root: true, programs: ['sshd', 'ssh-keyg
 
   before(async () => {
     folder = scratchFolder('doctor');
-    notp = installNotp(folder);
+    notp = installTree(folder);
     haveHost('alone');
     serviceUser();
     alice = addUser();

@@ -9,7 +9,7 @@ import { examinePlaces, examineProgram, whyUntrusted } from '../../../src/doctor
 import { readConfig } from '../../../src/system/config.ts';
 import { userByUid, type User } from '../../../src/system/users.ts';
 import { run } from '../../support/process.ts';
-import { addUser, installNotp, lacks, must, scratchFolder, serviceUser, SOURCE_NOTP, writeConfig } from '../../support/world.ts';
+import { addUser, installTree, lacks, must, scratchFolder, serviceUser, SOURCE_NOTP, writeConfig } from '../../support/world.ts';
 import { detailOf, wrong } from '../sshd/sshd-world.ts';
 
 describe('a program', { skip: lacks({ root: true }) }, () => {
@@ -17,7 +17,7 @@ describe('a program', { skip: lacks({ root: true }) }, () => {
   let notp: string;
   before(() => {
     folder = scratchFolder('trust');
-    notp = installNotp(folder);
+    notp = installTree(folder);
   });
 
   it('that root alone can change is in order, in a sticky folder too', () => {
