@@ -6,6 +6,7 @@ import { atEnd } from '../support/cleanup.ts';
 import { run, type Ran, type RunOptions } from '../support/process.ts';
 import { startSshd, type Sshd, type Whereabouts } from '../support/sshd.ts';
 import {
+  builtNotp,
   must,
   nodeVariables,
   oathCode,
@@ -77,10 +78,11 @@ export async function pamWorld(
     fs.chownSync(`${folder}/etc/host.key`, service.uid, service.gid);
   }
   await settings.prepare?.({ config, service });
-  await succeed([...SOURCE_NOTP, 'host-key', 'init', '--config', config]);
+  await succeed([builtNotp(), 'host-key', 'init', '--config', config]);
   const enroll = async (user: TestUser, words: readonly string[] = []): Promise<Enrolled> => {
     const basic = ['enroll', '--config', config, '--user', user.name, '--no-confirm', '--json', '--replace'];
-    return JSON.parse(await succeed([...SOURCE_NOTP, ...basic, ...words])) as Enrolled;
+    const program = words.length === 0 ? [builtNotp()] : SOURCE_NOTP;
+    return JSON.parse(await succeed([...program, ...basic, ...words])) as Enrolled;
   };
   const records = (): Recorded[] =>
     fs

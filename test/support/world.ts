@@ -66,8 +66,8 @@ export function installNotp(folder: string): string {
   return notp;
 }
 
-/** The executable of the package, for whoever runs the tests. */
-function builtNotp(): string {
+/** The executable of the package, for whoever runs the tests: what is no test's subject it does in half the time that the sources take. */
+export function builtNotp(): string {
   return path.join(builtPackage(), 'notp');
 }
 
