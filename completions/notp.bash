@@ -45,7 +45,7 @@ _notp_options() {
     'notp setup confirm') found='--force --json --help' ;;
     'notp setup undo') found='--force --no-reload --json --help' ;;
     'notp setup callers') found='--json --help' ;;
-    'notp doctor') found='--config --user --sshd-config --json --help' ;;
+    'notp doctor') found='--config --user --sshd-config --changes --json --help' ;;
     'notp gate') found='--config --help' ;;
     'notp pam') found='--config --first-pass --before --prompt-tty --help' ;;
     'notp serve') found='--config --help' ;;
@@ -113,7 +113,7 @@ _notp_takes() {
     --since) found='none' ;;
     --until) found='none' ;;
     --file) found='file' ;;
-    --event) found='words login.accepted login.refused enroll replace enroll.failed import import.failed invite revoke passphrase passphrase.failed recovery recovery.failed recovery.used unlock reseal reseal.failed export host_key.created host_key.rotated host_key.retired outage.approved outage.withdrawn outage.conflict audit.resumed login host_key outage audit' ;;
+    --event) found='words login.accepted login.refused enroll replace enroll.failed import import.failed invite revoke passphrase passphrase.failed recovery recovery.failed recovery.used unlock reseal reseal.failed export host_key.created host_key.rotated host_key.retired outage.approved outage.withdrawn outage.conflict audit.resumed doctor.changed login host_key outage audit doctor' ;;
     --reason) found='words wrong_code replayed wrong_passphrase step_up_required not_enrolled revoked stale_enrolment bad_secret_file no_proof timeout store_unavailable audit_unavailable not_permitted bad_configuration' ;;
     --context) found='context' ;;
     --rhost) found='none' ;;

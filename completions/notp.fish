@@ -202,7 +202,7 @@ complete -c notp -n "__notp_at 'notp audit'" -l user -x -a '(__fish_complete_use
 complete -c notp -n "__notp_at 'notp audit'" -l since -x -d 'only records from this time on'
 complete -c notp -n "__notp_at 'notp audit'" -l until -x -d 'only records before this time'
 complete -c notp -n "__notp_at 'notp audit'" -l file -r -F -d 'read this log and its rotated files'
-complete -c notp -n "__notp_at 'notp audit'" -l event -x -a 'login.accepted login.refused enroll replace enroll.failed import import.failed invite revoke passphrase passphrase.failed recovery recovery.failed recovery.used unlock reseal reseal.failed export host_key.created host_key.rotated host_key.retired outage.approved outage.withdrawn outage.conflict audit.resumed login host_key outage audit' -d 'only this event'
+complete -c notp -n "__notp_at 'notp audit'" -l event -x -a 'login.accepted login.refused enroll replace enroll.failed import import.failed invite revoke passphrase passphrase.failed recovery recovery.failed recovery.used unlock reseal reseal.failed export host_key.created host_key.rotated host_key.retired outage.approved outage.withdrawn outage.conflict audit.resumed doctor.changed login host_key outage audit doctor' -d 'only this event'
 complete -c notp -n "__notp_at 'notp audit'" -l reason -x -a 'wrong_code replayed wrong_passphrase step_up_required not_enrolled revoked stale_enrolment bad_secret_file no_proof timeout store_unavailable audit_unavailable not_permitted bad_configuration' -d 'only refusals for this reason'
 complete -c notp -n "__notp_at 'notp audit'" -l context -x -a '(__notp_contexts)' -d 'only records of this secret'
 complete -c notp -n "__notp_at 'notp audit'" -l rhost -x -d 'only records from this address'
@@ -369,6 +369,7 @@ complete -c notp -n "__notp_at 'notp setup callers'" -s h -l help -d 'display he
 complete -c notp -n "__notp_at 'notp doctor'" -l config -r -F -d 'configuration file'
 complete -c notp -n "__notp_at 'notp doctor'" -l user -x -a '(__fish_complete_users)' -d 'check only these users'
 complete -c notp -n "__notp_at 'notp doctor'" -l sshd-config -r -F -d 'check this sshd_config instead of those of the running sshds'
+complete -c notp -n "__notp_at 'notp doctor'" -l changes -d 'print what is new and what is gone since the last --changes'
 complete -c notp -n "__notp_at 'notp doctor'" -l json -d 'print one JSON object for each check'
 complete -c notp -n "__notp_at 'notp doctor'" -s h -l help -d 'display help for command'
 # notp gate

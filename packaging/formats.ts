@@ -37,7 +37,7 @@ export function buildDeb({ root, version, target, seconds, compression, to }: Pr
   const kilobytes = installed.reduce((sum, name) => sum + 1 + Math.floor(fs.lstatSync(path.join(root, name)).size / 1024), 0);
   const control = read('debian/control').replace('@VERSION@', version).replace('@ARCH@', TARGETS[target].debian);
   put('DEBIAN/control', control.replace('@SIZE@', String(kilobytes)));
-  put('DEBIAN/conffiles', read('debian/conffiles'));
+  for (const list of ['conffiles', 'triggers']) put(`DEBIAN/${list}`, read(`debian/${list}`));
   for (const script of SCRIPTS)
     if (fs.existsSync(path.join(HERE, 'debian', script))) put(`DEBIAN/${script}`, read(`debian/${script}`), 0o755);
   const sums = installed.filter((name) => !name.startsWith('etc/') && fs.lstatSync(path.join(root, name)).isFile());

@@ -188,7 +188,13 @@ describe('records', () => {
     assert.deepEqual(
       filesWith(/\b(append|appendUnlinked)\(/).filter((file) => part(file) !== 'audit'),
       [
-        ...['commands/audit/verify.ts', 'commands/keys/init.ts', 'commands/keys/rotate.ts', 'commands/store/outage.ts'],
+        ...[
+          'commands/audit/verify.ts',
+          'commands/doctor/changes.ts',
+          'commands/keys/init.ts',
+          'commands/keys/rotate.ts',
+          'commands/store/outage.ts',
+        ],
         ...['login/login.ts', 'login/open.ts', 'login/record.ts', 'outage/report.ts'],
       ],
     );

@@ -6,7 +6,7 @@ import * as path from 'node:path';
 import { before, describe, it } from 'node:test';
 import { ownState, type OwnState } from './commands/own-state.ts';
 import { run, sleep } from './support/process.ts';
-import { installNotp, lacks, oathCode, scratchFolder, SOURCE_NOTP } from './support/world.ts';
+import { installTree, lacks, oathCode, scratchFolder, SOURCE_NOTP } from './support/world.ts';
 
 describe('the exit code', { skip: lacks({ programs: ['oathtool', 'bash'] }) }, () => {
   let own: OwnState;
@@ -76,7 +76,7 @@ describe('the exit code', { skip: lacks({ programs: ['oathtool', 'bash'] }) }, (
 describe('the program as it is installed', () => {
   let notp: string;
   before(() => {
-    notp = installNotp(scratchFolder('main-installed'));
+    notp = installTree(scratchFolder('main-installed'));
   });
 
   it('needs no PATH and no HOME, and takes nothing from NODE_OPTIONS', async () => {
@@ -123,7 +123,7 @@ async function untilReading(pid: number): Promise<void> {
 it('bin/notp has Node.js use no compile cache that the environment names, for it would run whatever lies there', async () => {
   const folder = scratchFolder('compile-cache');
   const environment = { NODE_COMPILE_CACHE: path.join(folder, 'cache') };
-  const notp = installNotp(folder);
+  const notp = installTree(folder);
   assert.equal((await run([process.execPath, path.join(folder, 'dist/notp.cjs'), '--version'], { environment })).code, 0);
   assert.ok(fs.existsSync(environment.NODE_COMPILE_CACHE), 'the attack itself does not work');
   fs.rmSync(environment.NODE_COMPILE_CACHE, { recursive: true });

@@ -27,7 +27,7 @@ export interface LogRecord {
  */
 export async function* recordsIn(log: string, filter: Filter): AsyncGenerator<LogRecord> {
   const [want, mayMatch] = [matcherOf(filter), blockMatcherOf(filter)];
-  for (const file of presentFilesOf(log, filter.sinceMs)) {
+  for (const file of presentFilesOf(log)) {
     for await (const block of blocksOf(file)) {
       if (!mayMatch(block)) continue;
       for (const line of linesIn(block)) {

@@ -1,5 +1,5 @@
 /**
- * A flood of refusals, or of acceptances without a code, is summarised but never dropped. The first logins of a user have a record each, and
+ * A flood of refusals, or of acceptances that an earlier code stands for, is summarised but never dropped. The first logins of a user have a record each, and
  * one more each minute. Those between are counted in the store, in the transaction of their decision. Before the next record of that user for
  * which there is room comes a summary with their number. Counted logins get the reference of the last record before them. The summary has the
  * same reference, so it finds both.
@@ -18,7 +18,10 @@ const SHARED = ['uid', 'context', 'door', 'service', 'rhost', 'reason', 'method'
 type Shared = Partial<Pick<AuditRecord, (typeof SHARED)[number]>>;
 
 const DOORS: readonly Door[] = ['gate', 'pam', 'cli'];
-/** The methods of acceptances without a code. */
+/**
+ * The methods of acceptances that an earlier code stands for. Those by a rule are not counted: a sum has no rule, and the users without an
+ * enrolment share one count, so it would have no name either.
+ */
 const COUNTED_METHODS = ['same_connection', 'remembered'] as const;
 
 /** The note in the last record before further logins are only counted. */

@@ -61,13 +61,12 @@ export function filesOf(file: string): string[] {
 }
 
 /**
- * As filesOf(), but without the log itself if it does not exist and rotated files do, and without rotated files last written before
- * `sinceMs` (Unix time in milliseconds). Throws `audit_unavailable`.
+ * As filesOf(), but without the log itself if it does not exist and rotated files do. No file is passed over by its time of change: where
+ * the clock was ahead, its records are later than that. Throws `audit_unavailable`.
  */
-export function presentFilesOf(file: string, sinceMs = 0): string[] {
+export function presentFilesOf(file: string): string[] {
   const files = filesOf(file);
-  const present = files.filter((each) => each !== file || files.length === 1 || fs.existsSync(each));
-  return present.filter((each) => each === file || (fs.lstatSync(each, { throwIfNoEntry: false })?.mtimeMs ?? Infinity) >= sinceMs);
+  return files.filter((each) => each !== file || files.length === 1 || fs.existsSync(each));
 }
 
 /** The lines of a log without their newlines, in constant memory. Throws as blocksOf() does. */

@@ -33,7 +33,8 @@ export type Event =
   | 'outage.approved'
   | 'outage.withdrawn'
   | 'outage.conflict'
-  | 'audit.resumed';
+  | 'audit.resumed'
+  | 'doctor.changed';
 
 /** The user, the door and the address of a request. */
 export interface Origin {
@@ -90,7 +91,7 @@ export interface Link {
 }
 
 /** The maximal length of a text field; a longer one is cut. */
-const MAX_FIELD_CHARACTERS = 256;
+export const MAX_FIELD_CHARACTERS = 256;
 
 /** Fields that the client itself chooses. A line that waits in the store takes room from others, so these fields are cut by their bytes when escaped. */
 const SAID_BY_ASKER: readonly string[] = ['service', 'rhost', 'tty'];

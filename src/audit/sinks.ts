@@ -12,14 +12,15 @@ const JOURNAL = '/run/systemd/journal/stdout';
 const SYSLOG = '/dev/log';
 const LOGGER = '/usr/bin/logger';
 const JOURNAL_TIMEOUT_MS = 2_000;
-/** syslog(3): LOG_INFO. */
-const PRIORITY_INFO = 6;
+/** The priorities of syslog(3) that are used, by their names for logger(1). */
+const PRIORITIES = { err: 3, warning: 4, notice: 5, info: 6 } as const;
+export type Priority = keyof typeof PRIORITIES;
 
 /** The journal (through the socket of systemd-journald.service(8) for the output of services), else syslog through logger(1), else none. */
-export function journalSinks(): Sink[] {
-  if (stderrIsJournal()) return [{ name: 'journal', write: writeToStderr }];
-  if (isSocket(JOURNAL)) return [{ name: 'journal', write: writeToJournal }];
-  if (isSocket(SYSLOG)) return [{ name: 'syslog', write: writeToSyslog }];
+export function journalSinks(priority: Priority = 'info'): Sink[] {
+  if (stderrIsJournal()) return [{ name: 'journal', write: (line) => writeToStderr(line, priority) }];
+  if (isSocket(JOURNAL)) return [{ name: 'journal', write: (line) => writeToJournal(line, priority) }];
+  if (isSocket(SYSLOG)) return [{ name: 'syslog', write: (line) => writeToSyslog(line, priority) }];
   return [];
 }
 
@@ -29,16 +30,16 @@ function stderrIsJournal(): boolean {
   return process.env['JOURNAL_STREAM'] === `${String(dev)}:${String(ino)}`;
 }
 
-function writeToStderr(line: string): Promise<void> {
+function writeToStderr(line: string, priority: Priority): Promise<void> {
   return new Promise((resolve) => {
-    fs.writeSync(2, `<${String(PRIORITY_INFO)}>${line}`);
+    fs.writeSync(2, `<${String(PRIORITIES[priority])}>${line}`);
     resolve();
   });
 }
 
-function writeToJournal(line: string): Promise<void> {
+function writeToJournal(line: string, priority: Priority): Promise<void> {
   // One line each: identifier, unit, priority, level prefix, three forward flags; then the messages.
-  const header = `notp\n\n${String(PRIORITY_INFO)}\n0\n0\n0\n0\n`;
+  const header = `notp\n\n${String(PRIORITIES[priority])}\n0\n0\n0\n0\n`;
   return new Promise((resolve, reject) => {
     const socket = createConnection(JOURNAL);
     socket.setTimeout(JOURNAL_TIMEOUT_MS, () => socket.destroy(new Error('the journal does not answer')));
@@ -50,9 +51,9 @@ function writeToJournal(line: string): Promise<void> {
   });
 }
 
-function writeToSyslog(line: string): Promise<void> {
+function writeToSyslog(line: string, priority: Priority): Promise<void> {
   return new Promise((resolve, reject) => {
-    const { status } = spawnSync(LOGGER, ['-t', 'notp', '-p', 'authpriv.info', '--size', '16KiB', '--socket-errors=on'], {
+    const { status } = spawnSync(LOGGER, ['-t', 'notp', '-p', `authpriv.${priority}`, '--size', '16KiB', '--socket-errors=on'], {
       input: line,
       timeout: JOURNAL_TIMEOUT_MS,
       env: {},

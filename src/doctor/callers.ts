@@ -67,8 +67,12 @@ function leadsToNotp(word: string): boolean {
 /** The text of a script; empty for anything else. */
 function scriptText(program: string): string {
   if (!program.startsWith('/')) return '';
-  const stats = fs.statSync(program, { throwIfNoEntry: false });
-  if (stats?.isFile() !== true || stats.size > MAX_SCRIPT_BYTES) return '';
-  const text = fs.readFileSync(program, 'latin1');
-  return text.startsWith('#!') ? text : '';
+  try {
+    const stats = fs.statSync(program);
+    const text = stats.isFile() && stats.size <= MAX_SCRIPT_BYTES ? fs.readFileSync(program, 'latin1') : '';
+    return text.startsWith('#!') ? text : '';
+  } catch {
+    // There is none, or its path is a user's, who may have made a loop of it.
+    return '';
+  }
 }

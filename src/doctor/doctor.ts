@@ -10,9 +10,9 @@ import { examineClock } from './host/clock.ts';
 import { ANYBODY, examineConfiguration } from './host/configuration.ts';
 import { usersWithSealedFile } from './host/enrolled.ts';
 import { sorted, type Finding } from './finding.ts';
-import { filesNamedIn, is, setting, type Effective } from './sshd/effective.ts';
+import { is, setting, type Effective } from './sshd/effective.ts';
 import { configOf, gateProgram, meansGate } from './sshd/gate-command.ts';
-import { canLogIn, shadowPasswords } from './sshd/can-log-in.ts';
+import { ableFrom, shadowPasswords } from './sshd/can-log-in.ts';
 import { tryGate, tryPam } from './host/try-program.ts';
 import { examineKeys } from './sshd/keys.ts';
 import { examineOutage } from './host/outage.ts';
@@ -21,7 +21,7 @@ import { examineUserEnvironment, examineUserUnits } from './pam/environment.ts';
 import { servicesWithNotp } from './pam/stack.ts';
 import { statusToBe } from '../store/enrolment.ts';
 import type { Enrolment } from '../store/store.ts';
-import { examineHostKeys, examineOtherKeys } from './host/host-key.ts';
+import { examineHostKeys, examineOtherKeys, isKeyLost } from './host/host-key.ts';
 import { peopleOf, type People, type Person } from './people.ts';
 import { examinePasswords } from './host/aged-passwords.ts';
 import { examineSealedFiles } from './host/sealed-files.ts';
@@ -48,6 +48,8 @@ export interface DoctorOptions {
   readonly sshdConfig: string | undefined;
   /** A door that is about to be opened, and is checked as if it were in use. */
   readonly coming?: 'gate' | 'pam' | undefined;
+  /** The uids of all whom a setup of a door of sshd is for, whether enrolled or not; throws as allUsers() does. */
+  readonly covered?: (() => ReadonlySet<number>) | undefined;
   readonly now: () => number;
   /** Called with a text for people before each step that takes longer with more users. */
   readonly progress: (doing: string) => void;
@@ -81,11 +83,11 @@ export async function examine(options: DoctorOptions): Promise<readonly Finding[
   const doors = doorsOf(servers, options);
   progress('Checking PAM, the service and its files');
   return sorted([
-    ...servers.flatMap(({ findings, perUser }) => findings.map((finding) => infoUnlessAble(finding, people, perUser, now()))),
+    ...(await findingsOf(servers, people, now())),
     ...(await examineGate(config, servers, people)),
     ...(isRoot() ? examineAsRoot(servers, { people, renamed }, options) : [withoutRoot()]),
     ...(isRoot() ? await examineDoors(config, servers, options.coming === 'gate' ? people : gated(people, servers), doors) : []),
-    ...examineServiceAndFiles(config, place, people, doors),
+    ...(await examineServiceAndFiles(config, place, people, { doors, now })),
     ...(isRoot() && (doors.gate || doors.pam) ? await examineBeside(servers.flatMap(({ pid }) => pid ?? [])) : []),
     ...(place.kind === 'service' ? await examineOtherKeys(config, place.owner, now) : []),
     ...state.findings,
@@ -100,18 +102,28 @@ export async function examine(options: DoctorOptions): Promise<readonly Finding[
   ]);
 }
 
+async function findingsOf(servers: readonly SshdReport[], people: readonly Person[], nowMs: number): Promise<Finding[]> {
+  const found: Finding[] = [];
+  for (const { findings, perUser } of servers)
+    for (const finding of findings) found.push(await infoUnlessAble(finding, people, perUser, nowMs));
+  return found;
+}
+
 /**
  * Root is looked at without an enrolment too. Then it is no failure if its codes never match, which locks it out, or if no code is asked for
- * and it can log in by nothing.
+ * and it can log in by nothing, from anywhere.
  */
-function infoUnlessAble(finding: Finding, people: readonly Person[], perUser: SshdReport['perUser'], nowMs: number): Finding {
+async function infoUnlessAble(
+  finding: Finding,
+  people: readonly Person[],
+  perUser: SshdReport['perUser'],
+  nowMs: number,
+): Promise<Finding> {
   const person = people.find(({ user }) => user.name === finding.user);
   if (finding.severity !== 'fail' || person === undefined || person.enrolments.length > 0) return finding;
-  const effective = perUser.get(person.user.name);
-  const isOut =
-    WITHOUT_CODE.includes(finding.id) &&
-    effective !== undefined &&
-    !canLogIn(person.user, effective, { passwords: shadowPasswords(), groups: groupsOf(person.user), nowMs });
+  const seen = perUser.get(person.user.name) ?? [];
+  const known = { passwords: shadowPasswords(), groups: groupsOf(person.user), nowMs };
+  const isOut = WITHOUT_CODE.includes(finding.id) && seen.length > 0 && (await ableFrom(person.user, seen, known)).length === 0;
   return finding.id === NEVER_MATCHES || isOut ? { ...finding, severity: 'info' } : finding;
 }
 
@@ -129,15 +141,16 @@ function namesOf({ users }: DoctorOptions, enrolled: readonly string[]): string[
 
 /** All other accounts that the passwd database lists, unless the users were named. */
 function bystandersOf(
-  { config, users, now }: DoctorOptions,
+  { config, users, covered, now }: DoctorOptions,
   people: readonly Person[],
 ): { readonly bystanders: Bystanders; readonly unlisted: readonly Finding[] } {
   const known = new Set(people.map(({ user }) => user.uid));
-  const rest = { areRefused: config.unenrolled === 'deny', nowMs: now() };
+  const rest = { areRefused: config.unenrolled === 'deny', covered: new Set<number>(), nowMs: now() };
   if (!isRoot() || users !== undefined) return { bystanders: { people: [], ...rest }, unlisted: [] };
   try {
     const others = allUsers().filter(({ uid }) => !known.has(uid));
-    return { bystanders: { people: others.map((user) => ({ user, enrolments: [] })), ...rest }, unlisted: [] };
+    const asPeople = others.map((user) => ({ user, enrolments: [] }));
+    return { bystanders: { ...rest, people: asPeople, covered: covered?.() ?? rest.covered }, unlisted: [] };
   } catch (error) {
     return { bystanders: { people: [], ...rest }, unlisted: [othersUnseen(error)] };
   }
@@ -194,10 +207,15 @@ async function examineGate(config: Config, servers: readonly SshdReport[], peopl
   ]);
 }
 
-/** The people for whom at least one of the servers forces the gate. */
+/** The people for whom at least one of the servers forces the gate, from anywhere. */
 function gated(people: readonly Person[], gates: readonly SshdReport[]): Person[] {
-  const none: Effective = new Map();
-  return people.filter(({ user }) => gates.some(({ perUser }) => meansGate(setting(perUser.get(user.name) ?? none, 'forcecommand'))));
+  return people.filter(({ user }) =>
+    gates.some(({ perUser }) => (perUser.get(user.name) ?? []).some(({ effective }) => isGated(effective))),
+  );
+}
+
+function isGated(effective: Effective): boolean {
+  return meansGate(setting(effective, 'forcecommand'));
 }
 
 /** The people with an enrolment, under their present or an earlier name. */
@@ -226,7 +244,7 @@ function examinePamDoor(servers: readonly SshdReport[], enrolled: readonly User[
   // A file given with --sshd-config may be a draft.
   const files = servers.flatMap((server) => server.files).filter((file) => file !== sshdConfig);
   const trusted = examineReadByRoot(
-    [...files, ...servers.flatMap(({ perUser }) => [...perUser.values()].slice(0, 1).flatMap(filesNamedIn)), ...unitFiles()],
+    [...files, ...unitFiles()],
     services.map(({ name }) => name),
   );
   const owned = programs.map((program) => examineProgram('P8', program));
@@ -242,13 +260,13 @@ function examinePamDoor(servers: readonly SshdReport[], enrolled: readonly User[
   ]);
 }
 
-/** Whether an sshd that uses the PAM service `service` leaves the code of `user` to PAM. */
+/** Whether an sshd that uses the PAM service `service` leaves the code of `user` to PAM, from anywhere. */
 function isSentToPam({ name: user }: User, service: string, servers: readonly SshdReport[]): boolean {
-  return servers.some(({ pamService, perUser }) => {
-    const effective = pamService === service ? perUser.get(user) : undefined;
-    if (effective === undefined || meansGate(setting(effective, 'forcecommand'))) return false;
-    return leavesCodeToPam(effective) && !(user === ROOT && is(effective, 'permitrootlogin', 'no'));
-  });
+  const isSent = (effective: Effective): boolean =>
+    !isGated(effective) && leavesCodeToPam(effective) && !(user === ROOT && is(effective, 'permitrootlogin', 'no'));
+  return servers.some(
+    ({ pamService, perUser }) => pamService === service && (perUser.get(user) ?? []).some(({ effective }) => isSent(effective)),
+  );
 }
 
 /** The doors in use, and the one that setup is about to open. */
@@ -278,12 +296,19 @@ async function examineDoors(
   return [await examineConfiguration(doors), ...unique(found), ...answers];
 }
 
-function examineServiceAndFiles(config: Config, place: StatePlace, people: readonly Person[], doors: DoorsInUse): Finding[] {
+async function examineServiceAndFiles(
+  config: Config,
+  place: StatePlace,
+  people: readonly Person[],
+  { doors, now }: { readonly doors: DoorsInUse; readonly now: () => number },
+): Promise<Finding[]> {
   if (!isRoot() || config.store.kind === 'user') return [];
   const root = userByName(ROOT);
   const service: User | undefined = place.kind === 'service' ? place.owner : userByName(SERVICE_USER);
   const places =
-    service === undefined || root === undefined ? [] : [...examinePlaces(config, service, root), ...examineHostKeys(config, service)];
+    service === undefined || root === undefined
+      ? []
+      : [...examinePlaces(config, service, root), ...examineHostKeys(config, service, await isKeyLost(config, place, now))];
   return [...examineService(config, people, doors), ...places];
 }
 

@@ -21,6 +21,8 @@ export interface Folded extends Omit<Finding, 'user'> {
   readonly users: readonly string[];
 }
 
+/** The id of the finding that doctor itself failed. */
+export const NOT_RUN = 'doctor';
 /** Ids of the findings that sshd, or the list of enrolled users, could not be checked. Then the absence of failures proves nothing. */
 export const UNSEEN = 'sshd-unseen';
 export const PEOPLE_UNSEEN = 'people-unseen';
@@ -32,13 +34,13 @@ export function ok(id: string, title: string, detail = ''): Finding {
 }
 
 /** Whether sshd and its users could be checked at all. If not, the absence of failures proves nothing. */
-export function couldCheck(findings: readonly Finding[]): boolean {
+export function couldCheck(findings: readonly Pick<Finding, 'id'>[]): boolean {
   return !findings.some(({ id }) => id === UNSEEN || id === PEOPLE_UNSEEN);
 }
 
 /** Worst first; then the host before users, and users by name; then in the order of the checks, as sshd matters most and comes first. */
-export function sorted(findings: readonly Finding[]): Finding[] {
-  const rank = ({ severity }: Finding): number => ORDER.indexOf(severity);
+export function sorted<T extends Pick<Finding, 'severity'> & { readonly user?: string | undefined }>(findings: readonly T[]): T[] {
+  const rank = ({ severity }: T): number => ORDER.indexOf(severity);
   return findings.toSorted((a, b) => rank(a) - rank(b) || compare(a.user ?? '', b.user ?? ''));
 }
 

@@ -8,6 +8,7 @@ import type { Payload } from '../seal/seal.ts';
 import type { Resealed } from './registrar.ts';
 import { newHeader, newId, sealByHost, sealByPassphrase, type Header } from './sealing.ts';
 import type { HostKey } from '../state/host-keys.ts';
+import { MAKE_KEY } from '../state/state.ts';
 import type { Change } from '../wire/enrolment.ts';
 
 export interface ResealedFile {
@@ -42,6 +43,6 @@ export function resealedFile(
 
 function sealed(header: Header, content: Payload, passphrase: string | undefined, hostKey: HostKey | undefined): SealedFile {
   if (passphrase !== undefined) return sealByPassphrase(header, content, passphrase);
-  if (hostKey === undefined) throw new NotpError('failed', 'there is no host key', 'run notp host-key init');
+  if (hostKey === undefined) throw new NotpError('failed', 'there is no host key', MAKE_KEY);
   return sealByHost(header, content, hostKey);
 }

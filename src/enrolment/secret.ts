@@ -6,7 +6,7 @@ import type { Payload } from '../seal/seal.ts';
 import type { Config } from '../system/config.ts';
 import { newHeader, sealByHost, sealByPassphrase } from './sealing.ts';
 import type { Wanted } from '../wire/enrolment.ts';
-import type { State } from '../state/state.ts';
+import { MAKE_KEY, type State } from '../state/state.ts';
 import type { Plan } from './plan.ts';
 
 /** The options, with the issuer of the configuration or the host's name where none was given. */
@@ -30,6 +30,6 @@ export function sealPayload(
   const drawn = newHeader(user.name, origin.context, now());
   const header = { ...drawn, id: id ?? drawn.id };
   if (passphrase !== undefined) return sealByPassphrase(header, payload, passphrase);
-  if (hostKey === undefined) throw new NotpError('failed', 'there is no host key', 'run notp host-key init once on this host');
+  if (hostKey === undefined) throw new NotpError('failed', 'there is no host key', MAKE_KEY);
   return sealByHost(header, payload, hostKey);
 }

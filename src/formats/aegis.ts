@@ -44,9 +44,9 @@ function entriesIn(db: unknown): readonly Entry[] {
     const { type, name, issuer, info } = fieldsOf(each);
     const { secret, algo, digits, period, counter } = fieldsOf(info);
     return entryOf({
-      ...{ place: `entry ${String(i + 1)}`, type: textOf(type), issuer: textOf(issuer), account: textOf(name) },
-      ...{ secret: textOf(secret), algorithm: textOf(algo) },
-      ...{ digits: numberOf(digits), period: numberOf(period), counter: numberOf(counter) },
+      ...{ place: `entry ${String(i + 1)}`, type, issuer: textOf(issuer), account: textOf(name) },
+      ...{ secret: textOf(secret), algorithm: algo },
+      ...{ digits, period, counter },
     });
   });
 }

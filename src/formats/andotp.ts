@@ -6,7 +6,7 @@
  */
 import { openGcm, pbkdf2 } from './ciphers.ts';
 import { entryOf } from './entry.ts';
-import { fieldsOf, listOf, numberOf, textOf } from './fields.ts';
+import { fieldsOf, listOf, textOf } from './fields.ts';
 import { jsonIn, type Entry, type Format } from './format.ts';
 
 const [SALT, NONCE, DATA] = [4, 16, 28];
@@ -34,9 +34,9 @@ function entriesIn(json: unknown): readonly Entry[] {
   return listOf(json).map((each, i) => {
     const { secret, issuer, label, type = 'TOTP', algorithm, digits, period, counter } = fieldsOf(each);
     return entryOf({
-      ...{ place: `entry ${String(i + 1)}`, type: textOf(type), issuer: textOf(issuer), account: textOf(label) },
-      ...{ secret: textOf(secret), algorithm: textOf(algorithm) },
-      ...{ digits: numberOf(digits), period: numberOf(period), counter: numberOf(counter) },
+      ...{ place: `entry ${String(i + 1)}`, type, issuer: textOf(issuer), account: textOf(label) },
+      ...{ secret: textOf(secret), algorithm },
+      ...{ digits, period, counter },
     });
   });
 }

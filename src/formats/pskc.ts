@@ -6,14 +6,17 @@
  *     KeyPackage
  *       DeviceInfo  Manufacturer, SerialNo, Model, UserId
  *       Key Algorithm="…:hotp" | "…:totp"
- *         AlgorithmParameters  ResponseFormat Length, Encoding; Suite
+ *         AlgorithmParameters  ResponseFormat Length, Encoding, CheckDigits; Suite
+ *         Policy                                   see pskc-policy.ts
  *         Data  Secret, Counter, TimeInterval: each PlainValue, or EncryptedValue and ValueMAC
  *
  * Pure.
  */
 import { quoted } from '../otp/escape.ts';
-import { base64Of } from './fields.ts';
 import { pskcKeys, type PskcKeys } from './pskc-key.ts';
+import { forbids } from './pskc-policy.ts';
+import { CHANGED, encryptedIn, valuesIn } from './pskc-values.ts';
+import { seedOfPskc } from './seeds.ts';
 import { tokenFileOf, type RawToken, type TokenDefaults, type TokenFile } from './tokens.ts';
 import { all, first, rootOf, textAt, type Element } from './xml.ts';
 
@@ -22,13 +25,17 @@ export type PskcRead =
   /** Undefined from `open` where the password or key is wrong. `by`: what it is. */
   | { readonly kind: 'locked'; readonly by: 'password' | 'pre-shared key'; readonly open: (given: string) => TokenFile | undefined };
 
-/** Undefined where `text` is no PSKC. */
-export function readPskc(text: string, defaults: TokenDefaults = {}): PskcRead | undefined {
+/** Undefined where `text` is no PSKC. `nowMs`: Unix time in milliseconds, for the dates in it. */
+export function readPskc(text: string, nowMs: number, defaults: TokenDefaults = {}): PskcRead | undefined {
   const root = rootOf(text);
   if (root?.name !== 'KeyContainer') return undefined;
-  const tokens = (keys: PskcKeys | undefined): TokenFile => tokensIn(root, text, keys, defaults);
-  const isLocked = all(root, 'KeyPackage', 'Key', 'Data', 'Secret', 'EncryptedValue').length > 0;
-  if (!isLocked) return { kind: 'tokens', file: tokens(undefined) };
+  const encrypted = encryptedIn(root);
+  const tokens = (keys: PskcKeys | undefined): TokenFile =>
+    tokensIn(root, text, (each) => {
+      const why = forbids(each, nowMs);
+      return why === undefined ? rawOf(first(each, 'Key'), { keys, encrypted, defaults }) : { why };
+    });
+  if (encrypted.size === 0) return { kind: 'tokens', file: tokens(undefined) };
   const by = first(root, 'EncryptionKey', 'DerivedKey') === undefined ? 'pre-shared key' : 'password';
   return {
     kind: 'locked',
@@ -43,9 +50,7 @@ export function readPskc(text: string, defaults: TokenDefaults = {}): PskcRead |
   };
 }
 
-const CHANGED = 'its MAC is wrong: it was changed, or the key is another';
-
-function tokensIn(root: Element, text: string, keys: PskcKeys | undefined, defaults: TokenDefaults): TokenFile {
+function tokensIn(root: Element, text: string, raw: (keyPackage: Element) => RawToken['raw']): TokenFile {
   let [line, counted] = [1, 0];
   const packages = all(root, 'KeyPackage').map((each) => {
     line += text.slice(counted, each.at).split('\n').length - 1;
@@ -55,7 +60,7 @@ function tokensIn(root: Element, text: string, keys: PskcKeys | undefined, defau
     const model = [textAt(device, 'Manufacturer').replace(/^.*\./, ''), textAt(device, 'Model')].filter((name) => name !== '').join(' ');
     // Without a device the id of the key is all that tells it.
     const serial = textAt(device, 'SerialNo') || (key?.attributes['Id'] ?? '');
-    return { line, serial, model, user: userIn(textAt(key, 'UserId') || textAt(device, 'UserId')), raw: rawOf(key, keys, defaults) };
+    return { line, serial, model, user: userIn(textAt(key, 'UserId') || textAt(device, 'UserId')), raw: raw(each) };
   });
   return tokenFileOf(packages);
 }
@@ -65,35 +70,36 @@ function userIn(text: string): string {
   return /(?:^|,)\s*(?:UID|CN)\s*=\s*([^,]+)/i.exec(text)?.[1]?.trim() ?? text;
 }
 
-function rawOf(key: Element | undefined, keys: PskcKeys | undefined, defaults: TokenDefaults): RawToken['raw'] {
+interface Reading {
+  readonly keys: PskcKeys | undefined;
+  readonly encrypted: ReadonlySet<string>;
+  readonly defaults: TokenDefaults;
+}
+
+function rawOf(key: Element | undefined, { keys, encrypted, defaults }: Reading): RawToken['raw'] {
   const type = /[:#](\w+)$/.exec(key?.attributes['Algorithm'] ?? '')?.[1] ?? 'none';
   const format = first(key, 'AlgorithmParameters', 'ResponseFormat')?.attributes ?? {};
   const { Encoding = 'DECIMAL', Length } = format;
   if (Encoding !== 'DECIMAL') return { why: `unsupported encoding of its codes: ${quoted(Encoding)}` };
-  const valueOf = (name: string): Uint8Array | string | undefined => valueIn(first(key, 'Data', name), keys);
-  const secret = valueOf('Secret');
-  if (secret === undefined) return { why: CHANGED };
-  const [counter, period] = ['Counter', 'TimeInterval'].map((name) => numberIn(valueOf(name)));
+  const values = valuesIn(key, ['Secret', type === 'hotp' ? 'Counter' : 'TimeInterval'], encrypted, keys);
+  if ('why' in values) return values;
   const suite = textAt(key, 'AlgorithmParameters', 'Suite').replace(/^HMAC-?/i, '');
   return {
     type,
-    secret: typeof secret === 'string' ? base64Of(secret) : secret,
+    secret: seedIn(values.get('Secret')),
     algorithm: suite === '' ? (defaults.algorithm ?? '') : suite,
-    digits: Length === undefined ? defaults.digits : Number(Length),
-    period: period ?? defaults.periodSeconds,
-    counter,
+    digits: Length ?? defaults.digits,
+    period: numberIn(values.get('TimeInterval')) ?? defaults.periodSeconds,
+    counter: numberIn(values.get('Counter')),
   };
 }
 
-/** Text that stands plain, or bytes that were encrypted; undefined where the MAC is wrong or there is no key. */
-function valueIn(data: Element | undefined, keys: PskcKeys | undefined): Uint8Array | string | undefined {
-  const encrypted = first(data, 'EncryptedValue');
-  if (encrypted === undefined) return textAt(data, 'PlainValue');
-  return keys?.open(encrypted, textAt(data, 'ValueMAC'));
+/** What was encrypted has a MAC; base64 that stands plain must be whole, and is empty where it is not. */
+function seedIn(value: Uint8Array | string = ''): Uint8Array | string {
+  return typeof value === 'string' ? (seedOfPskc(value.replace(/\s/g, '')) ?? '') : value;
 }
 
 /** A number in decimal, or in big-endian bytes where it was encrypted. */
-function numberIn(value: Uint8Array | string | undefined): number | undefined {
-  if (value === undefined || value.length === 0) return undefined;
-  return Number(typeof value === 'string' ? value : `0x${Buffer.from(value).toString('hex')}`);
+function numberIn(value: Uint8Array | string | undefined): number | string | undefined {
+  return value instanceof Uint8Array ? Number(`0x${Buffer.from(value).toString('hex')}`) : value;
 }

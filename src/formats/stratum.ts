@@ -12,8 +12,8 @@
  */
 import { passphraseKey } from '../seal/keys.ts';
 import { openCbc, openGcm, pbkdf2 } from './ciphers.ts';
-import { entryOf } from './entry.ts';
-import { fieldsOf, listOf, numberOf, textOf } from './fields.ts';
+import { entryOf, wholeNumber } from './entry.ts';
+import { fieldsOf, listOf, textOf } from './fields.ts';
 import { jsonIn, type Entry, type Format } from './format.ts';
 
 /** By their numbers in the file. */
@@ -54,10 +54,15 @@ function entriesIn(json: unknown): readonly Entry[] {
   return listOf(fieldsOf(json)['Authenticators']).map((each, i) => {
     const { Type, Issuer, Username, Secret, Algorithm, Digits, Period, Counter } = fieldsOf(each);
     return entryOf({
-      ...{ place: `entry ${String(i + 1)}`, type: TYPES[numberOf(Type) ?? 0] ?? String(Type) },
+      ...{ place: `entry ${String(i + 1)}`, type: namedBy(TYPES, Type) },
       ...{ issuer: textOf(Issuer), account: textOf(Username), secret: textOf(Secret) },
-      algorithm: ALGORITHMS[numberOf(Algorithm) ?? 0] ?? String(Algorithm),
-      ...{ digits: numberOf(Digits), period: numberOf(Period), counter: numberOf(Counter) },
+      algorithm: namedBy(ALGORITHMS, Algorithm),
+      ...{ digits: Digits, period: Period, counter: Counter },
     });
   });
+}
+
+/** The name of a number, or what stands in its place; the first where there is nothing. */
+function namedBy(names: readonly string[], value: unknown): unknown {
+  return names[wholeNumber(value) ?? 0] ?? value;
 }

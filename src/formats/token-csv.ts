@@ -4,29 +4,38 @@
  * users, `user,serial`. Pure.
  */
 import { recordsOf, rowsOf } from './csv.ts';
-import { seedOf, tokenFileOf, type RawToken, type TokenDefaults, type TokenFile } from './tokens.ts';
+import { seedOf, type NoSeed } from './seeds.ts';
+import { tokenFileOf, type RawToken, type TokenDefaults, type TokenFile } from './tokens.ts';
 
 /** The names of the columns, without blanks and marks. */
 const COLUMNS = {
   user: ['upn', 'user', 'username', 'userprincipalname'],
   serial: ['serialnumber', 'serial', 'serialno', 'sn', 'tokenserialnumber'],
-  seed: ['secretkey', 'secret', 'seed', 'key', 'secrethex', 'seedhex', 'secretbase32', 'seedbase32'],
+  seed: ['secretkey', 'secret', 'seed', 'key'],
+  hex: ['secrethex', 'secretkeyhex', 'seedhex'],
+  base32: ['secretbase32', 'secretkeybase32', 'seedbase32'],
+  base64: ['secretbase64', 'secretkeybase64', 'seedbase64'],
   period: ['timeinterval', 'interval', 'period', 'timeintervalinseconds', 'timestep'],
   manufacturer: ['manufacturer', 'vendor'],
-  model: ['model', 'type', 'tokentype'],
+  model: ['model'],
+  type: ['type', 'tokentype', 'otptype'],
   digits: ['digits', 'otplength'],
   algorithm: ['algorithm', 'hash', 'hashfunction'],
   counter: ['counter'],
 } as const;
 
+const SEEDS = ['hex', 'base32', 'base64', 'seed'] as const;
+/** What a seed looks like, or did before somebody mistyped it. */
+const SEED_LIKE = /^[\w+/=-]{10,}$/;
+
 /** Undefined where it has neither a header that is known nor rows of a known form. */
 export function readTokenCsv(text: string, defaults: TokenDefaults = {}): TokenFile | undefined {
   const rows = rowsOf(text).map(({ line, row }) => ({ line, row: known(row) }));
-  if (rows.some(({ row }) => 'serial' in row && 'seed' in row))
+  if (rows.some(({ row }) => 'serial' in row && SEEDS.some((name) => name in row)))
     return tokenFileOf(rows.map(({ line, row }) => tokenOf(line, row, defaults)));
   const bare = recordsOf(text).filter(({ fields: [begin = ''] }) => !/^LOGGING START/i.test(begin));
   const found = bare.map(({ line, fields }) => ({ line, row: bareRow(fields) }));
-  const isKnown = found.some(({ row }) => seedOf(row.seed).length > 0);
+  const isKnown = found.some(({ row }) => SEED_LIKE.test(row.seed));
   return isKnown ? tokenFileOf(found.map(({ line, row }) => tokenOf(line, row, defaults))) : undefined;
 }
 
@@ -48,22 +57,50 @@ function bareRow([first = '', second = '', , id = '', , seed = '']: readonly str
 }
 
 function tokenOf(line: number, row: Row, defaults: TokenDefaults): RawToken {
-  const { user = '', serial = '', seed = '', period = '', manufacturer = '', model = '', digits = '', algorithm = '', counter = '' } = row;
-  const names = { line, serial, user, model: [manufacturer, model].filter((name) => name !== '').join(' ') };
+  const { user = '', serial = '', period = '', manufacturer = '', model = '', type = '', digits = '', algorithm = '', counter = '' } = row;
+  const names = { line, serial, user, model: [manufacturer, model || type].filter((name) => name !== '').join(' ') };
+  const [seed, kind] = [seedIn(row), kindOf(row)];
+  if ('why' in seed) return { ...names, raw: seed };
+  if ('why' in kind) return { ...names, raw: kind };
   const raw = {
-    // A token by events has a counter and no interval.
-    type: counter !== '' || Number(period || '1') === 0 || /hotp|event/i.test(model) ? 'hotp' : 'totp',
-    secret: seedOf(seed),
+    ...kind,
+    secret: seed,
     algorithm: algorithm === '' ? (defaults.algorithm ?? '') : algorithm,
-    digits: numberOrNone(digits) ?? defaults.digits,
-    period: numberOrNone(period) ?? defaults.periodSeconds,
-    counter: numberOrNone(counter),
+    digits: digits === '' ? defaults.digits : digits,
+    period: period === '' ? defaults.periodSeconds : period,
+    counter: counter === '' ? undefined : counter,
   };
   return { ...names, raw };
 }
 
-function numberOrNone(text: string): number | undefined {
-  return text === '' ? undefined : Number(text);
+/**
+ * By the type or model, or else by the counter or interval, of which a token has one. A type is not contradicted by what a table has in each
+ * of its rows: counter 0, interval 30.
+ */
+function kindOf({ type = '', model = '', counter = '', period = '' }: Row): { readonly type: 'totp' | 'hotp' } | NoSeed {
+  const hasCounter = counter !== '';
+  const hasInterval = !['', '0'].includes(period);
+  const named = namedIn(type) ?? namedIn(model);
+  if (named === 'totp' && hasCounter && counter !== '0') return { why: 'its type is TOTP, but it has a counter' };
+  if (named === 'hotp' && hasInterval && period !== '30') return { why: 'its type is HOTP, but it has an interval' };
+  if (named !== undefined) return { type: named };
+  if (hasCounter && hasInterval) return { why: 'it has a counter and an interval, but no type' };
+  return { type: hasCounter || period === '0' ? 'hotp' : 'totp' };
+}
+
+/** What a type or model says, where it says one. */
+function namedIn(text: string): 'totp' | 'hotp' | undefined {
+  const isTimed = /(?<![a-z])(?:totp|time(?:[ -]?based)?)(?![a-z])/i.test(text);
+  const isCounted = /(?<![a-z])(?:hotp|event(?:[ -]?based)?)(?![a-z])/i.test(text);
+  if (isTimed === isCounted) return undefined;
+  return isTimed ? 'totp' : 'hotp';
+}
+
+/** By the notation that the name of its column has, or by any. */
+function seedIn({ hex = '', base32 = '', base64 = '', seed = '' }: Row): ReturnType<typeof seedOf> {
+  if (hex !== '') return seedOf(hex, 'hex');
+  if (base32 !== '') return seedOf(base32, 'base32');
+  return base64 === '' ? seedOf(seed) : seedOf(base64, 'base64');
 }
 
 /** One user and one serial number a line, with or without a header. */

@@ -1,5 +1,5 @@
 /** What a file of hardware tokens holds: for each its seed, its serial number and model, and perhaps whose it is. Pure. */
-import { readBase32, type Algorithm } from '../otp/code.ts';
+import type { Algorithm } from '../otp/code.ts';
 import { isLabel } from '../otp/names.ts';
 import type { Credential } from '../otp/uri.ts';
 import { entryOf, type Raw } from './entry.ts';
@@ -49,16 +49,4 @@ export function tokenFileOf(raws: readonly RawToken[]): TokenFile {
     else tokens.push({ ...names, credential: entry.credential });
   }
   return { tokens, mistakes };
-}
-
-/**
- * A seed in hex, base32 or base64. Hex is tried first, since a seed in base32 uses letters beyond F; base32 is in one case, which a seed in
- * base64 never is.
- */
-export function seedOf(written: string): Uint8Array {
-  const text = written.replace(/[\s-]/g, '').replace(/^0x/i, '');
-  if (/^(?:[0-9a-f]{2}){10,}$/i.test(text)) return new Uint8Array(Buffer.from(text, 'hex'));
-  const isOneCase = text === text.toUpperCase() || text === text.toLowerCase();
-  const base32 = isOneCase ? readBase32(text) : undefined;
-  return base32 ?? (/^[A-Za-z0-9+/]+=*$/.test(text) ? new Uint8Array(Buffer.from(text, 'base64')) : new Uint8Array());
 }

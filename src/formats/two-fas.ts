@@ -8,7 +8,7 @@
  */
 import { openGcm, pbkdf2 } from './ciphers.ts';
 import { entryOf } from './entry.ts';
-import { base64Of, fieldsOf, listOf, numberOf, textOf } from './fields.ts';
+import { base64Of, fieldsOf, listOf, textOf } from './fields.ts';
 import { jsonIn, type Entry, type Format } from './format.ts';
 
 const ROUNDS = 10_000;
@@ -35,9 +35,9 @@ function entriesIn(services: unknown): readonly Entry[] {
     const { name, secret, otp } = fieldsOf(each);
     const { issuer, account, label, tokenType = 'TOTP', algorithm, digits, period, counter } = fieldsOf(otp);
     return entryOf({
-      ...{ place: `entry ${String(i + 1)}`, type: textOf(tokenType), secret: textOf(secret), algorithm: textOf(algorithm) },
+      ...{ place: `entry ${String(i + 1)}`, type: tokenType, secret: textOf(secret), algorithm },
       ...{ issuer: textOf(issuer) || textOf(name), account: textOf(account) || textOf(label) },
-      ...{ digits: numberOf(digits), period: numberOf(period), counter: numberOf(counter) },
+      ...{ digits, period, counter },
     });
   });
 }

@@ -3,12 +3,15 @@
  * of zbarimg. Pure.
  */
 import { messageOf } from '../error.ts';
-import { ALGORITHMS, DIGITS, MAX_PERIOD_SECONDS, MIN_PERIOD_SECONDS } from '../otp/code.ts';
+import { ALGORITHMS, DIGITS, MAX_PERIOD_SECONDS, MIN_PERIOD_SECONDS, readBase32, toBase32 } from '../otp/code.ts';
 import { parseMigrationUri } from '../otp/otpauth-migration.ts';
 import { parseOtpauthUri, type Credential } from '../otp/uri.ts';
 import { nameOf, shown } from './entry.ts';
 import { entriesRead, jsonIn, type Entry, type Format, type Skipped } from './format.ts';
 
+/** The ampersand as XML writes it, by its name or its number. */
+const AMP = '&(?:amp|#0{0,4}38|#x0{0,4}26);';
+const AMPS = new RegExp(AMP, 'gi');
 const SCHEME = '(?:otpauth|otpauth-migration|steam|motp)';
 /**
  * What stands before a URI tells where it ends, so that none is cut off and loses what its codes depend on: a quote (the string of JSON or
@@ -16,14 +19,33 @@ const SCHEME = '(?:otpauth|otpauth-migration|steam|motp)';
  */
 const URIS = new RegExp(
   String.raw`(?<=")(${SCHEME}:(?:\\?/){2}(?:[^"\\]|\\.)*)|` +
-    ["(?<=')S[^']*", '(?<=>)S[^<]*', '(?<=<)S[^>]*', '(?<=[,;\t])S(?:&amp;|[^,;\t])*', 'S.*'].join('|').replaceAll('S', `${SCHEME}://`),
+    ["(?<=')S[^']*", '(?<=>)S[^<]*', '(?<=<)S[^>]*', `(?<=[,;\t])S(?:${AMP}|[^,;\t])*`, 'S.*'].join('|').replaceAll('S', `${SCHEME}://`),
   'gi',
 );
 
 export const URIS_ANYWHERE: Format = {
   name: 'otpauth URIs',
-  read: ({ text }) => entriesRead(urisIn(text)),
+  read: ({ text }) => {
+    const entries = urisIn(text);
+    return entriesRead(entries.length === 0 ? [] : [...entries, ...bareBeside(entries, text)]);
+  },
 };
+
+/** A secret behind a name, as in pass, in JSON and in the XML of KeePass. */
+const BARE = /(?<![\w-])[ht]?otp(?:[ _-](?:secret|seed))?(?:"?\s*:\s*"?|<\/Key>\s*<Value[^>]*>)([A-Za-z2-7 -]{16,512})/gi;
+
+/** Secrets that stand beside URIs and are in none of them: named, since nothing says what their codes look like. */
+function bareBeside(entries: readonly Entry[], text: string): readonly Skipped[] {
+  const known = new Set(entries.flatMap((each) => ('credential' in each ? [toBase32(each.credential.secret)] : [])));
+  let [line, counted] = [1, 0];
+  return [...text.matchAll(BARE)].flatMap(({ index, 1: written = '' }) => {
+    line += text.slice(counted, index).split('\n').length - 1;
+    counted = index;
+    const secret = readBase32(written);
+    if (secret === undefined || known.has(toBase32(secret))) return [];
+    return [{ place: `line ${String(line)}`, name: '', why: 'a secret without an otpauth URI: import it by itself' }];
+  });
+}
 
 /** An entry for each of them, with its line. */
 export function urisIn(text: string): readonly Entry[] {
@@ -42,7 +64,7 @@ function unescaped(quoted: string): string {
 
 /** One entry, or those of a transfer. */
 export function entriesOfUri(written: string, place: string): readonly Entry[] {
-  const uri = written.replaceAll('&amp;', '&');
+  const uri = written.replace(AMPS, '&');
   const skipped = unsupportedUri(uri, place);
   if (skipped !== undefined) return [skipped];
   try {

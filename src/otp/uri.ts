@@ -44,6 +44,18 @@ export function kindOf(each: TotpCredential | Omit<HotpCredential, 'counter'>): 
   return [each.type, each.algorithm, each.digits, each.type === 'totp' ? each.periodSeconds : 0].join();
 }
 
+/** How the steps or counters of its codes are numbered, in one string: only those of one kind can be compared. */
+export function movingFactorOf(each: MovingFactor): string {
+  return each.type === 'totp' ? `totp ${String(each.periodSeconds)}` : 'hotp';
+}
+
+type MovingFactor = Pick<TotpCredential, 'type' | 'periodSeconds'> | Pick<HotpCredential, 'type'>;
+
+/** Whether both have the same secret. One with 6 digits and one with 8 are the same: the longer code ends with the shorter one. */
+export function isSameSecret({ secret: one }: Pick<Credential, 'secret'>, { secret: other }: Pick<Credential, 'secret'>): boolean {
+  return one.length === other.length && one.reduce((difference, byte, i) => difference | (byte ^ (other[i] ?? 0)), 0) === 0;
+}
+
 /** A credential without its secret, under the names of the Key URI Format. */
 export function withoutSecret(credential: Credential): object {
   const { type, issuer, account, algorithm, digits } = credential;

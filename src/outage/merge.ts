@@ -33,6 +33,20 @@ export function usedOnEither(store: Enrolment, copy: Enrolment, inStore = false)
   return { ...known, state: { ...copy.state, ...known.state, lastStep, spent }, lastAcceptedMs };
 }
 
+/**
+ * A copy whose row cannot be checked here, as after a change of the host key, with what its unreported `records` used: nothing else of it
+ * is believed. Its id only says which secret they are about, and whoever could forge that could delete the records. `store` is the
+ * store's enrolment of the same name.
+ */
+export function asRecorded(copy: Enrolment, store: Enrolment | undefined, records: readonly Used[]): Enrolment {
+  const { doubt: _, ...rest } = copy;
+  const lastStep = Math.max(-1, ...records.map(({ step = -1 }) => step));
+  const codes = new Set(records.flatMap(({ recovery_codes: each = [] }) => each));
+  const spent = Array.from({ length: Math.max(-1, ...codes) + 1 }, (_digit, i) => (codes.has(i) ? '1' : '0')).join('');
+  const known = store === undefined ? copy.state : store.state;
+  return { ...rest, state: { ...known, lastStep, spent }, pendingState: {} };
+}
+
 /** The time, Unix time in milliseconds: by the clock that counts (store/clock.ts) and by the host's own. */
 export interface Clocks {
   readonly nowMs: number;

@@ -14,7 +14,7 @@ import { refuseForged, withBudget } from '../store/enrolment.ts';
 import { importedToo } from '../store/imported.ts';
 import { codesOf, isSameSecret, secretOf } from '../seal/id.ts';
 import { timeOf } from '../store/clock.ts';
-import { conflictOf, isTaken, latestMs, merged, usedOnEither } from './merge.ts';
+import { asRecorded, conflictOf, isTaken, latestMs, merged, usedOnEither } from './merge.ts';
 import { chainKeys, type State } from '../state/state.ts';
 
 /** The most records that the store gets for one decision: the sums of two floods before it, the record, and a conflict. */
@@ -30,16 +30,22 @@ export interface Pending {
   readonly enrolments: readonly Enrolment[];
 }
 
-/**
- * Reports the decisions on the copy to the store, and deletes them from the copy. Gives the number of records. Throws as
- * Store.exclusively does, `audit_unavailable` where the log takes no more of a user, and `refused` where a user's enrolment in the store is
- * forged.
- */
-export async function reportOutage(state: State, copy: State, policy: Policy): Promise<number> {
-  const pending = await pendingIn(copy);
-  const [left] = (await sendReports(state, pending, policy, (reported) => dropReported(copy, reported))).values();
-  if (left !== undefined) throw left;
-  return pending.records.length;
+/** What became of the decisions on the copy. */
+export interface Reported {
+  /** The number of records that the store has now. */
+  readonly reported: number;
+  /** The users whose records wait on the copy, with the reason; see sendReports. */
+  readonly left: ReadonlyMap<string, NotpError>;
+}
+
+/** Reports the decisions on the copy to the store, and deletes them from the copy. Throws as Store.exclusively does. */
+export async function reportOutage(state: State, copy: State, policy: Policy): Promise<Reported> {
+  let reported = 0;
+  const left = await sendReports(state, await pendingIn(copy), policy, async (some) => {
+    await dropReported(copy, some);
+    reported += some.length;
+  });
+  return { reported, left };
 }
 
 /** The unreported decisions of the copy, including those that it only counted so far. */
@@ -50,12 +56,13 @@ export async function pendingIn({ store, log }: State): Promise<Pending> {
   });
   if (isNothing) return { records: [], enrolments: [] };
   // Records the counted decisions now, with one transaction for each user: a crash cuts off all records of one transaction.
-  for (const user of counted) await store.exclusively((transaction) => appendSummaries(log, transaction, user));
+  // Where that fails, as with a head that was changed, they wait, and what was accepted is reported all the same.
+  for (const user of counted) await store.exclusively((transaction) => appendSummaries(log, transaction, user)).catch(() => undefined);
   return await store.exclusively(async (transaction) => {
     const enrolments = await transaction.enrolments();
     const records = await transaction.outageRecords(ALL);
-    const users = new Set(records.map((record) => recordIn(record).user));
-    return { records, enrolments: enrolments.filter(({ user }) => users.has(user)) };
+    const users = await waitingOn(transaction);
+    return { records, enrolments: enrolments.filter(({ user }) => users.includes(user)) };
   });
 }
 
@@ -114,8 +121,30 @@ async function reportSome(state: State, some: readonly OutageRecord[], { user, c
       const { seq, hash } = await appendReport(state.log, transaction, { ...recordIn(record), report }, { present, copies });
       if (before === undefined) await transaction.keepOutageRecord({ id: record.id, seq, text: hash });
     }
-    if (isLast) await merge(transaction, { present, copies, policy, now: state.log.now });
+    // A copy that cannot be checked has nothing but these records, which are gone after this.
+    const told = copies.map((each) => (each.doubt === undefined ? each : recorded(each, { present, copies, some })));
+    const due = isLast ? told : told.filter((_, i) => copies[i]?.doubt !== undefined);
+    await merge(transaction, { present, copies: due, policy, now: state.log.now });
   });
+}
+
+/** `copy`, whose row cannot be checked, as those of the records say that are about its secret. */
+function recorded(
+  copy: Enrolment,
+  { present, copies, some }: { readonly present: Present; readonly copies: readonly Enrolment[]; readonly some: readonly OutageRecord[] },
+): Enrolment {
+  const contexts = new Set(copies.filter(({ id }) => isSameSecret(id, copy.id)).map(({ context }) => context));
+  const store = present.enrolments.find((each) => isSame(each, copy));
+  return asRecorded(
+    copy,
+    store,
+    some.map(recordIn).filter(({ context }) => contexts.has(context)),
+  );
+}
+
+/** The users with unreported decisions on the copy. */
+export async function waitingOn(copy: Transaction): Promise<readonly string[]> {
+  return [...new Set((await copy.outageRecords(ALL)).map((record) => recordIn(record).user))];
 }
 
 /** The unreported decisions about `user` on the copy. */
@@ -227,7 +256,8 @@ interface Needed {
 }
 
 /**
- * Brings the copy up to date as of `nowMs` (Unix time in milliseconds), and gives the users that it holds.
+ * Brings the copy up to date as of `nowMs` (Unix time in milliseconds), and gives the users that may log in by it. A user whose records
+ * wait there keeps the rows that they were decided by, and may not: the store may have revoked them, or have spent their codes.
  * No other process of this host decides on the store meanwhile, so older data never replaces newer data. A future step on the copy,
  * left by a clock that was ahead, is removed. Throws as Store.exclusively does.
  */
@@ -236,13 +266,15 @@ export async function copyApproved(state: State, copy: State, policy: Policy, no
     const needed: Needed[] = [];
     for (const { user } of await store.approved()) needed.push(await neededOf(store, user));
     const former = await store.formerChainKeys();
-    await copy.store.exclusively(async (transaction) => {
+    return await copy.store.exclusively(async (transaction) => {
       // The log of outages is also made with the keys of this host.
       for (const key of former) await transaction.keepChainKey(key);
-      await forgetOthers(transaction, needed);
-      for (const each of needed) await put(transaction, each, policy, nowMs);
+      const waiting = new Set(await waitingOn(transaction));
+      const ready = needed.filter(({ user }) => !waiting.has(user));
+      await forgetOthers(transaction, ready, waiting);
+      for (const each of ready) await put(transaction, each, policy, nowMs);
+      return ready.map(({ user }) => user);
     });
-    return needed.map(({ user }) => user);
   });
 }
 
@@ -270,14 +302,13 @@ async function neededOf(store: Transaction, user: string): Promise<Needed> {
   return { user, enrolments, files };
 }
 
-/** Unreported decisions keep their enrolments. */
-async function forgetOthers(copy: Transaction, needed: readonly Needed[]): Promise<void> {
-  const mayForget = (await copy.outageRecords(1)).length === 0;
+/** Those who are `waiting` keep their enrolments for the report. */
+async function forgetOthers(copy: Transaction, needed: readonly Needed[], waiting: ReadonlySet<string>): Promise<void> {
   const users = new Set([...(await copy.approved()), ...(await copy.enrolments())].map(({ user }) => user));
   for (const user of users) {
     if (needed.some((each) => each.user === user)) continue;
     await copy.disapprove(user);
-    if (mayForget) await copy.forget(user);
+    if (!waiting.has(user)) await copy.forget(user);
   }
 }
 

@@ -1,9 +1,10 @@
 /** Applies a setup without locking anybody out: it is checked before and after, and undone automatically unless it is confirmed. */
 import { existsSync } from 'node:fs';
 import { dirname } from 'node:path';
-import { examine, type Finding } from '../doctor/doctor.ts';
+import { examine, type DoctorOptions, type Finding } from '../doctor/doctor.ts';
 import { ANSWERS } from '../doctor/host/answers.ts';
 import { CONFIGURATION } from '../doctor/host/configuration.ts';
+import { isOfOwnFiles } from '../doctor/sshd/keys.ts';
 import { unsafeShells } from '../doctor/host/shells.ts';
 import { NotpError } from '../error.ts';
 import type { Config } from '../system/config.ts';
@@ -11,7 +12,7 @@ import { momentNow } from '../system/ssh-session.ts';
 import { enableJudge, hasService, isBooted } from '../system/systemd.ts';
 import { draft } from '../system/trusted.ts';
 import { allUsers, userByName } from '../system/users.ts';
-import { limitsOf } from './limits.ts';
+import { limitsOf, uidsCoveredBy } from './limits.ts';
 import { isIn, lockOutReasons } from './lockout.ts';
 import { overruled } from './overruled.ts';
 import { ownFailures } from './own-failures.ts';
@@ -26,7 +27,8 @@ import { endUndo, restoreFiles } from './undo.ts';
  * Doctor's rule on PermitRootLogin at the PAM door is not a way in but a lock-out, which lockout.ts checks and --force allows. And sshd is
  * reloaded when all is written.
  */
-const NO_MATTER = ['P6', 'sshd-reload'];
+const RELOAD = 'sshd-reload';
+const NO_MATTER = ['P6', RELOAD];
 
 /** Findings with which nobody gets in, whether they were there before or not. */
 const KEEP_OUT: readonly string[] = [CONFIGURATION, ANSWERS];
@@ -66,26 +68,32 @@ export async function applyPlan(plan: Plan, options: ApplyOptions): Promise<Outc
   }
   if (plan.door !== 'gate') requireJudge();
   refuseOpenShells(plan);
-  const before = failures(await runDoctor(options, plan.door === 'gate' ? 'gate' : 'pam'));
+  const found = await runDoctor(options, { coming: plan.door === 'gate' ? 'gate' : 'pam' });
+  const before = failures(found);
   if (!options.force) refuseUseless(before, plan);
   const setup = makeRecord(plan, options.now);
-  const begun = { reload: false };
+  const reloads = options.reload && plan.door !== 'sudo';
+  const begun = { reload: false, isLoaded: false };
   try {
     // Armed before the first change, so that it also undoes a setup that was killed half-way.
     if (options.confirmWithinSeconds !== undefined) armTimer(setup, options.confirmWithinSeconds);
+    begun.isLoaded = reloads && isLoaded(found);
     for (const change of plan.changes) put(change);
     if (plan.door !== 'sudo') checkSshd('every file is as it was before');
-    const found = (await runDoctor(options)).filter((finding) => isConcerned(finding, plan.scope));
+    const concerned = (await runDoctor(options, { covered: () => uidsCoveredBy([plan]) })).filter((finding) =>
+      isConcerned(finding, plan.scope),
+    );
     // Those of KEEP_OUT do not come of what was written: before, they were asked of everybody who will be concerned.
-    const failed = failures(found).filter(({ id }) => !KEEP_OUT.includes(id));
+    const failed = failures(concerned).filter(({ id }) => !KEEP_OUT.includes(id));
     const own = ownFailures(plan, failed);
-    const caused = [...newFindings(before, failed), ...(plan.door === 'gate' ? overruled(found) : [])];
-    const rejected = unique([...caused, ...(options.force ? [] : own)]);
+    const caused = [...newFindings(before, failed), ...(plan.door === 'gate' ? overruled(concerned) : [])];
+    // Nobody can keep root from a setup for all by a file in their own home.
+    const rejected = unique(options.force ? caused.filter((finding) => !isOfOwnFiles(finding)) : [...caused, ...own]);
     if (rejected.length > 0) {
       takeBack(setup, begun);
       return { rejected };
     }
-    begun.reload = options.reload && plan.door !== 'sudo';
+    begun.reload = reloads;
     const reloaded = begun.reload ? reloadSshd() : undefined;
     finish(setup, options);
     return { setup, reloaded, left: own };
@@ -95,10 +103,26 @@ export async function applyPlan(plan: Plan, options: ApplyOptions): Promise<Outc
   }
 }
 
-function takeBack(setup: Setup, begun: { readonly reload: boolean }): void {
+/** `isLoaded`: sshd had read its files as they are again, but they look newer now. */
+function takeBack(setup: Setup, begun: { readonly reload: boolean; readonly isLoaded: boolean }): void {
   restoreFiles(setup);
   if (begun.reload) reloadSshd();
+  else if (begun.isLoaded) reloadIfPossible();
   endUndo(setup);
+}
+
+function reloadIfPossible(): void {
+  try {
+    reloadSshd();
+  } catch {
+    // It goes on with the same configuration; doctor says that it is not known (sshd-reload).
+  }
+}
+
+/** Whether every sshd is known to have read the present configuration. */
+function isLoaded(found: readonly Finding[]): boolean {
+  const reloads = found.filter(({ id }) => id === RELOAD);
+  return reloads.length > 0 && reloads.every(({ severity }) => severity === 'ok');
 }
 
 function finish(setup: Setup, { confirmWithinSeconds }: ApplyOptions): void {
@@ -172,8 +196,11 @@ function refuseUseless(failed: readonly Finding[], { scope }: Plan): void {
   );
 }
 
-async function runDoctor({ config, now }: ApplyOptions, coming?: 'gate' | 'pam'): Promise<readonly Finding[]> {
-  return await examine({ config, coming, users: undefined, sshdConfig: undefined, now, progress: () => undefined });
+async function runDoctor(
+  { config, now }: ApplyOptions,
+  { coming, covered }: Pick<DoctorOptions, 'coming' | 'covered'>,
+): Promise<readonly Finding[]> {
+  return await examine({ config, coming, covered, users: undefined, sshdConfig: undefined, now, progress: () => undefined });
 }
 
 function failures(all: readonly Finding[]): Finding[] {

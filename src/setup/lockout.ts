@@ -1,10 +1,11 @@
 /** Would the setup lock out the administrator who runs it, or root? They are locked out if they need a code and have none. */
 import * as fs from 'node:fs';
-import * as path from 'node:path';
-import { setting, words } from '../doctor/sshd/effective.ts';
+import { hasKeyLogin } from '../doctor/sshd/can-log-in.ts';
+import { is, setting } from '../doctor/sshd/effective.ts';
 import { refusedKeys } from '../doctor/sshd/keys.ts';
+import { judgeEach, type Seen, type SeenFrom } from '../doctor/sshd/seen.ts';
 import { shellCommand } from '../otp/escape.ts';
-import { expand, thisHost, type Config } from '../system/config.ts';
+import { thisHost, type Config } from '../system/config.ts';
 import { asUser } from '../system/privileges.ts';
 import { groupsOf, userByName, userByUid, type User } from '../system/users.ts';
 import { accountOf } from '../login/account.ts';
@@ -14,9 +15,9 @@ import { sealedFiles } from '../login/sealed-files.ts';
 import { withState } from '../state/state.ts';
 import { fitOf, nameOf, rulingOn, type Facts } from '../verdict/rules.ts';
 import { statePlace } from '../state/place.ts';
+import { askSshd, ownVantages } from './ask-sshd.ts';
 import type { Plan, SetupDoor } from './plan.ts';
 import { isEverybody, type Scope } from './scope.ts';
-import { effectiveConfig } from './sshd.ts';
 
 /** Why the administrator or root could no longer log in after `plan`, each reason with its fix. Empty if they could. */
 export async function lockOutReasons(
@@ -26,12 +27,21 @@ export async function lockOutReasons(
 ): Promise<string[]> {
   const admin = administrator(environment);
   const root = userByUid(0);
-  const people = door === 'sudo' ? [admin] : [...(admin.uid === 0 ? [] : [admin]), ...(canLogIn(root) ? [root] : [])];
-  const concerned = people.filter((user) => (door !== 'sudo' || user.uid !== 0) && isIn(user, scope));
+  const [asAdmin = [], asRoot = []] = door === 'sudo' ? [] : await askSshd([admin.name, root.name], ownVantages(environment));
+  const waysOfRoot = await loginsOf(root, asRoot);
+  const people = [
+    ...(door === 'sudo' || admin.uid !== 0 ? [{ user: admin, seen: asAdmin }] : []),
+    ...(waysOfRoot.length > 0 ? [{ user: root, seen: waysOfRoot }] : []),
+  ];
+  const concerned = people.filter(({ user }) => (door !== 'sudo' || user.uid !== 0) && isIn(user, scope));
   const reasons: string[] = [];
   // One after the other, as the process becomes that user for the check.
-  for (const user of concerned)
-    reasons.push(...(await codeReasons(config, door, user, now)), ...rootReasons(door, user), ...(await keyReasons(config, door, user)));
+  for (const { user, seen } of concerned)
+    reasons.push(
+      ...(await codeReasons(config, door, user, now)),
+      ...rootReasons(door, user, seen),
+      ...(await keyReasons(config, door, user, seen)),
+    );
   return reasons;
 }
 
@@ -53,28 +63,28 @@ export function isIn(user: User, scope: Scope): boolean {
   return scope.groups.some((group) => groups.includes(group));
 }
 
-/** Whether root can log in by SSH now: by password, or with an existing key. */
-function canLogIn(root: User): boolean {
-  const sshd = effectiveConfig(root.name);
-  const permitted = setting(sshd, 'permitrootlogin');
-  if (['', 'no', 'yes'].includes(permitted)) return permitted === 'yes';
-  const files = words(sshd, 'authorizedkeysfile').map((file) => path.resolve(root.home, expand(file, root)));
-  const hasKeys = files.some((file) => (fs.statSync(file, { throwIfNoEntry: false })?.size ?? 0) > 0);
-  return hasKeys || !['', 'none'].includes(setting(sshd, 'authorizedkeyscommand'));
+/** The connections on which root can log in by SSH now: by password, or with an existing key. */
+async function loginsOf(root: User, seen: Seen): Promise<Seen> {
+  const found: SeenFrom[] = [];
+  for (const each of seen) {
+    const permitted = setting(each.effective, 'permitrootlogin');
+    const isOpen = ['', 'no', 'yes'].includes(permitted) ? permitted === 'yes' : await hasKeyLogin(root, each.effective);
+    if (isOpen) found.push(each);
+  }
+  return found;
 }
 
-function rootReasons(door: SetupDoor, user: User): string[] {
-  const refused = door === 'pam' && user.uid === 0 && setting(effectiveConfig(user.name), 'permitrootlogin') !== 'yes';
+function rootReasons(door: SetupDoor, user: User, seen: Seen): string[] {
+  const refused = door === 'pam' && user.uid === 0 && seen.some(({ effective }) => !is(effective, 'permitrootlogin', 'yes'));
   return refused
     ? ['root: no code ever matches with PermitRootLogin prohibit-password: set it to yes, so that sshd asks for key and code']
     : [];
 }
 
 /** Keys that sshd accepts but the gate would refuse. */
-async function keyReasons({ gate }: Config, door: SetupDoor, user: User): Promise<string[]> {
+async function keyReasons({ gate }: Config, door: SetupDoor, user: User, seen: Seen): Promise<string[]> {
   if (door !== 'gate') return [];
-  const effective = effectiveConfig(user.name);
-  const found = await asUser(user, () => refusedKeys(user, effective, gate));
+  const found = await asUser(user, () => judgeEach(seen, (effective) => refusedKeys(user, effective, gate)));
   return found.filter(({ severity }) => severity === 'fail').map(({ detail, fix }) => `${user.name}: ${detail}: ${fix}`);
 }
 

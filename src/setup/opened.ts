@@ -1,12 +1,13 @@
 /** Whether a door has opened since it was set up: the audit log has each login that notp has accepted. */
 import type { Entry } from '../audit/entry.ts';
-import { recordsIn } from '../audit/filter.ts';
-import { isAbsent } from '../audit/reading.ts';
+import { matcherOf, recordsIn } from '../audit/filter.ts';
+import { isAbsent, lastLines } from '../audit/reading.ts';
 import { isAtSshd } from '../audit/record.ts';
-import { statePlace } from '../state/place.ts';
+import { ownPlace, statePlace } from '../state/place.ts';
 import type { Config } from '../system/config.ts';
 import { asUser } from '../system/privileges.ts';
 import { userByName, type User } from '../system/users.ts';
+import { usersIn } from './limits.ts';
 import { isIn } from './lockout.ts';
 import type { SetupDoor } from './plan.ts';
 import type { Scope } from './scope.ts';
@@ -17,21 +18,46 @@ const IS_AT: Readonly<Record<SetupDoor, (entry: Entry) => boolean>> = {
   sudo: ({ door, service = '' }) => door === 'pam' && ['sudo', 'sudo-i'].includes(service),
 };
 
+/** Of each user's own log, which may be of any size. */
+const LAST_RECORDS = 100;
+
+interface Asked {
+  readonly door: SetupDoor;
+  readonly scope: Scope;
+  readonly sinceMs: number;
+}
+
 /**
- * Whether the door has accepted somebody in the scope since `sinceMs`. `caller`: whose log it is if users keep their own. Throws
- * `audit_unavailable` if the log cannot be read.
+ * Whether the door has accepted somebody in the scope since `sinceMs`. `caller`: stands for all users whose names are not listed, where users
+ * keep their own logs. Throws `audit_unavailable` if the log of the host cannot be read, `failed` if users cannot be listed.
  */
-export async function hasOpened(
-  { door, scope, sinceMs }: { readonly door: SetupDoor; readonly scope: Scope; readonly sinceMs: number },
-  config: Config,
-  caller: User,
-): Promise<boolean> {
-  const { owner, auditFile } = statePlace(config, caller);
+export async function hasOpened({ door, scope, sinceMs }: Asked, config: Config, caller: User): Promise<boolean> {
+  const { kind, owner, auditFile } = statePlace(config, caller);
+  if (kind === 'user') return await isInOwnLogs([caller, ...usersIn(scope)], { door, scope, sinceMs }, config);
   const names = await asUser(owner, () => acceptedAt(auditFile, IS_AT[door], sinceMs));
   return [...names].some((name) => {
     const user = userByName(name);
     return user !== undefined && isIn(user, scope);
   });
+}
+
+/** Where users keep their own state, each has a log of their own. Its end is read as that user; one that cannot be read says nothing. */
+async function isInOwnLogs(users: readonly User[], { door, scope, sinceMs }: Asked, config: Config): Promise<boolean> {
+  const wanted = matcherOf({ event: 'login.accepted', sinceMs });
+  for (const user of users) {
+    const lines = await asUser(user, () => endOf(ownPlace(config, user).auditFile));
+    const entries = lines.flatMap((line) => wanted(line) ?? []);
+    if (entries.some((entry) => entry.user === user.name && IS_AT[door](entry)) && isIn(user, scope)) return true;
+  }
+  return false;
+}
+
+async function endOf(log: string): Promise<readonly string[]> {
+  try {
+    return await lastLines([log], LAST_RECORDS);
+  } catch {
+    return [];
+  }
 }
 
 async function acceptedAt(log: string, isAt: (entry: Entry) => boolean, sinceMs: number): Promise<ReadonlySet<string>> {

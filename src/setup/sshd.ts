@@ -24,17 +24,22 @@ export function checkSshd(hint: string): void {
   throw new NotpError('refused', `sshd does not accept its configuration: ${error?.message ?? stderr.trim()}`, hint);
 }
 
-/** The effective configuration for `user`, connecting from outside. */
-export function effectiveConfig(user: string): Effective {
+/** The effective configuration for `user`, connecting from outside: for what no Match line changes. */
+function effectiveConfig(user: string): Effective {
   const { status, stdout, stderr } = runSshd(['-T', '-C', `user=${user},${STRANGER}`]);
   if (status !== 0) throw new NotpError('refused', `sshd does not print its configuration: ${stderr.trim()}`);
   return parseEffective(stdout);
 }
 
 /** Throws `refused` if users other than root can change the program. */
+export function requireTrusted(program: string): void {
+  const other = whyNotRun(program);
+  if (other !== undefined) throw new NotpError('refused', `${program} is not run: ${other}`, 'install openssh-server, owned by root alone');
+}
+
+/** Throws as requireTrusted() does. */
 function runSshd(words: readonly string[]): SpawnSyncReturns<string> {
-  const other = whyNotRun(SSHD);
-  if (other !== undefined) throw new NotpError('refused', `${SSHD} is not run: ${other}`, 'install openssh-server, owned by root alone');
+  requireTrusted(SSHD);
   const ask = (): SpawnSyncReturns<string> => spawnSync(SSHD, words, { encoding: 'utf8', timeout: TIMEOUT_MS, env: {} });
   const ran = ask();
   return madeEmptyFolder(ran.stderr) ? ask() : ran;

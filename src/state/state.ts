@@ -61,8 +61,11 @@ export function openToSeal(config: Config, place: StatePlace, sealKind: 'host' |
   const { hostKey } = config;
   if (hasEncryptedKey(config))
     throw new NotpError('failed', `systemd does not open ${hostKey}.cred`, 'run systemd-creds decrypt to see why');
-  throw new NotpError('failed', `there is no host key at ${hostKey}`, 'run notp host-key init once on this host');
+  throw new NotpError('failed', `there is no host key at ${hostKey}`, MAKE_KEY);
 }
+
+/** The way out where a host key is needed. A lost one takes with it what it sealed. */
+export const MAKE_KEY = 'run notp host-key init once on this host; if it had a key, bring that back from its copy instead';
 
 /**
  * Runs `work` on the state, undefined where there is none, and closes it afterwards. The caller acts as `place.owner`. Throws as
@@ -75,6 +78,14 @@ export async function withState<T>(place: StatePlace, now: () => number, work: (
   } finally {
     state?.store.close();
   }
+}
+
+/** Whether the state has records or enrolments, which a host key has signed. The caller acts as `place.owner`. Throws as openState does. */
+export async function isInUse(place: StatePlace, now: () => number): Promise<boolean> {
+  return await withState(place, now, async (state) => {
+    if (state === undefined) return false;
+    return await state.store.exclusively(async (found) => (await found.head()).seq > 0 || (await found.enrolments()).length > 0);
+  });
 }
 
 /** The same where there must be a state. Throws `store_unavailable` where there is none. */

@@ -84,7 +84,7 @@ export interface Peer {
   readonly acceptedMs: number;
 }
 
-/** The kinds of records that the audit log sums up during a flood: refusals, and acceptances that took no code; see audit/floods.ts. */
+/** The kinds of records that the audit log sums up during a flood: refusals, and acceptances that an earlier code stood for; see audit/floods.ts. */
 export const FLOODS = ['refusals', 'acceptances'] as const;
 export type Flood = (typeof FLOODS)[number];
 

@@ -4,7 +4,7 @@ import { quoted } from '../otp/escape.ts';
 import { isUserName } from '../otp/names.ts';
 import { networkProblem } from '../verdict/address.ts';
 import { ASKS, covers, FACT_KEYS, type FactKey, type Rule } from '../verdict/rules.ts';
-import { durationOf } from './settings.ts';
+import { durationOf, isDay } from './settings.ts';
 
 const MAX_RULES = 256;
 const MAX_VALUES = 256;
@@ -23,6 +23,7 @@ export function rulesIn(value: unknown, file: string, source: string): readonly 
   if ((value !== undefined && !Array.isArray(value)) || !tables.every(isTable))
     throw failAt(start, 'rules must be tables', 'write [[rule]], in two pairs of brackets, on a line of its own before each rule');
   if (tables.length > MAX_RULES) throw failAt(start, `more than ${String(MAX_RULES)} rules`, 'put several users into one rule, or a group');
+  refuseNoDay(source, failAt);
   const rules = tables.map((table, i) => {
     const { line = start, keys = new Map<string, number>() } = lines[i] ?? {};
     return ruleIn(table, line, (key, what, fix) => failAt(keys.get(key) ?? line, what, fix));
@@ -35,6 +36,18 @@ export function rulesIn(value: unknown, file: string, source: string): readonly 
   }
   return rules;
 }
+
+/** The parser makes another day of one that does not exist, and keeps no text. So that is looked for where it was written. */
+function refuseNoDay(source: string, failAt: (line: number, what: string, fix: string) => NotpError): void {
+  for (const [i, text] of source.split('\n').entries()) {
+    const [bare = ''] = text.replaceAll(QUOTED, (quotedText) => (quotedText.slice(1, -1) === 'enrol_by' ? 'enrol_by' : '""')).split('#');
+    for (const [, day = ''] of bare.matchAll(WRITTEN_DAY))
+      if (!isDay(day)) throw failAt(i + 1, `enrol_by: there is no day ${day}`, 'enrol_by = 2027-01-15');
+  }
+}
+
+const QUOTED = /"(?:[^"\\]|\\.)*"|'[^']*'/g;
+const WRITTEN_DAY = /\benrol_by\s*=\s*(\d{4}-\d\d-\d\d)/g;
 
 type Fail = (key: string, what: string, fix: string) => NotpError;
 

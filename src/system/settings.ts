@@ -217,3 +217,10 @@ export function durationOf(text: string, units = 'smhd'): number | undefined {
   const unitMs = units.includes(unit) ? UNIT_MS[unit] : undefined;
   return unitMs === undefined ? undefined : Number(count) * unitMs;
 }
+
+/** Whether `text`, which begins with a date such as 2027-01-15, names a day that exists. Date would make 2 March of 30 February. */
+export function isDay(text: string): boolean {
+  const [year = 0, month = 0, day = 0] = text.slice(0, 10).split('-').map(Number);
+  const last = new Date(Date.UTC(year, month, 0)).getUTCDate();
+  return month >= 1 && month <= 12 && day >= 1 && day <= last;
+}

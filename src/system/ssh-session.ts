@@ -93,6 +93,12 @@ export function clientAddress(environment: NodeJS.ProcessEnv): string | undefine
   return environment['SSH_CONNECTION']?.split(' ')[0];
 }
 
+/** The address and port of this host to which the client has connected: the last two words of SSH_CONNECTION. */
+export function serverOf(environment: NodeJS.ProcessEnv): { readonly address: string; readonly port: number } | undefined {
+  const [, , address, port] = environment['SSH_CONNECTION']?.split(' ') ?? [];
+  return address === undefined || port === undefined || !/^[1-9]\d{0,4}$/.test(port) ? undefined : { address, port: Number(port) };
+}
+
 /**
  * What sshd tells a session about the factors that have passed, a line for each (SSH_USER_AUTH, see ExposeAuthInfo in sshd_config(5)). PAM
  * has the same in SSH_AUTH_INFO_0. Empty where nothing is known.

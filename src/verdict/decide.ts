@@ -9,6 +9,7 @@
 import { matchingSteps, stepAt } from '../otp/code.ts';
 import type { Proof } from '../otp/proof.ts';
 import { EMERGENCY_DIGITS, recoveryIndex } from '../otp/recovery.ts';
+import { isSameSecret, movingFactorOf } from '../otp/uri.ts';
 import type { Payload } from '../seal/seal.ts';
 import { codesNeeded, emptiest, priceOf, refilled, taken, type Bucket, type BudgetPolicy } from './budget.ts';
 import type { Method, Reason } from './reasons.ts';
@@ -88,7 +89,8 @@ interface Judged {
 export const RESYNC_COUNTERS = 20;
 
 /** Judges a proof on the devices of one account, of which there is at least one. `nowMs`: Unix time in milliseconds. */
-export function decide(states: readonly LoginState[], presented: Presented, nowMs: number, policy: Policy): Decision {
+export function decide(given: readonly LoginState[], presented: Presented, nowMs: number, policy: Policy): Decision {
+  const states = withTwins(given, presented.opened);
   const bucket = emptiest(states.map((state) => refilled(state.bucket, policy, nowMs)));
   const price = priceOf(states.length, policy);
   const all = (each: Bucket): LoginState[] => states.map((state) => ({ ...state, bucket: each }));
@@ -108,7 +110,8 @@ export function decide(states: readonly LoginState[], presented: Presented, nowM
   const device = isUsed ? -1 : judged.findIndex(({ verdict }) => verdict.result === 'accepted');
   const accepted = judged[device];
   if (accepted !== undefined) {
-    return { verdict: accepted.verdict, next: judged.map(({ next }) => next), device };
+    const next = judged.map((each) => each.next);
+    return { verdict: accepted.verdict, next: withTwins(next, presented.opened), device };
   }
   const verdict = mostTelling(judged.map((each) => each.verdict));
   // A refusal that costs less than a try says only that the whole was wrong. If it distinguished a wrong passphrase, or one right
@@ -117,6 +120,27 @@ export function decide(states: readonly LoginState[], presented: Presented, nowM
   const isShown = verdict.reason === 'wrong_code' || (isPaid && (needed === 1 || verdict.reason === 'replayed'));
   const shown = isShown ? verdict : refused('wrong_code');
   return { verdict: shown, next: all(taken(bucket, price)), device: undefined };
+}
+
+/**
+ * The states, with the last code of each secret: two devices may have the same one with different digits, and the longer code ends with
+ * the shorter one. So what one has accepted is used for both.
+ */
+function withTwins(states: readonly LoginState[], opened: readonly (Payload | undefined)[]): LoginState[] {
+  return states.map((state, i) =>
+    states
+      .filter((_, j) => areTwins(opened[i], opened[j]))
+      .reduce((own, { lastStep, periodSeconds }) => {
+        if (lastStep <= own.lastStep) return own;
+        return { ...own, lastStep, ...(periodSeconds === undefined ? {} : { periodSeconds }) };
+      }, state),
+  );
+}
+
+/** Whether both have one secret and count alike: steps of another length are other numbers. */
+function areTwins(one: Payload | undefined, other: Payload | undefined): boolean {
+  if (one === undefined || other === undefined || one === other || movingFactorOf(one) !== movingFactorOf(other)) return false;
+  return isSameSecret(one, other);
 }
 
 /** How many consecutive codes are needed where one try costs `price` of `bucket`. */

@@ -4,6 +4,9 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { before, describe, it } from 'node:test';
 import * as fc from 'fast-check';
+import { summaryOf as batchSummary } from '../../src/commands/enroll/batch-summary.ts';
+import { summaryOf as importSummary } from '../../src/commands/import/pam-oath-summary.ts';
+import type { PamOathToken } from '../../src/otp/pam-oath.ts';
 import { run, type Ran } from '../support/process.ts';
 import { SOURCE_NOTP } from '../support/world.ts';
 import { auditWorld, login, type AuditWorld } from './audit/log.ts';
@@ -118,4 +121,39 @@ describe('hostile values', () => {
     }
     assertClean(await run([...SOURCE_NOTP, 'list', '--config', all]), 'a file of that name');
   });
+
+  it('in names, reasons and notes began lines of their own in the summaries of an import and a batch', () => {
+    const value = fc.oneof(fc.constantFrom(...HOSTILE), fc.string({ unit: 'binary', maxLength: 20 }));
+    fc.assert(
+      fc.property(value, value, (user, why) => {
+        for (const summary of [ofImport, ofBatch]) {
+          const text = summary(user, why);
+          assertClean({ stdout: text, stderr: '' }, text);
+          assert.equal(text.split('\n').length, summary('alice', 'no such user').split('\n').length);
+        }
+      }),
+      { examples: HOSTILE.map((each) => [each, each]) },
+    );
+  });
 });
+
+function ofImport(user: string, why: string): string {
+  const token: PamOathToken = {
+    ...{ line: 1, user, pin: true, lastStep: undefined, notes: [] },
+    credential: { type: 'hotp', secret: new Uint8Array(20), algorithm: 'SHA1', digits: 6, issuer: '', account: user, counter: 0 },
+  };
+  const ended = [
+    { token, outcome: { kind: 'imported', context: 'ssh', notes: [why] } },
+    ...(['already', 'skipped', 'failed'] as const).map((kind) => ({ token, outcome: { kind, context: 'ssh', why } }) as const),
+  ] as const;
+  return importSummary(ended, [{ line: 2, user, why }], { from: why, dryRun: false, total: 4 });
+}
+
+function ofBatch(user: string, why: string): string {
+  const ended = [
+    { user, at: why, outcome: { kind: 'made' } },
+    { user, at: why, outcome: { kind: 'already', note: why } },
+    ...(['skipped', 'failed'] as const).map((kind) => ({ user, at: why, outcome: { kind, why } })),
+  ] as const;
+  return batchSummary(ended, [{ at: why, why }], { context: 'ssh', folder: why, pending: false, dryRun: false, total: 4 });
+}

@@ -4,7 +4,7 @@ import { userInfo } from 'node:os';
 import * as path from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { run, runInTerminal, sleep, type Ran, type RunOptions, type Terminal } from '../support/process.ts';
-import { scratchFolder, SOURCE_NOTP, type Enrolled } from '../support/world.ts';
+import { builtNotp, scratchFolder, SOURCE_NOTP, type Enrolled } from '../support/world.ts';
 
 export const PASSPHRASE = 'correct horse';
 
@@ -42,7 +42,8 @@ export function ownState(name: string, { parent, tables = '' }: { parent?: strin
     inTerminal: (given, columns = 80) => runInTerminal(words(given), { columns, environment: { TERM: 'xterm', LC_ALL: 'C.UTF-8' } }),
     enrol: async (context = 'ssh', more = []) => {
       const common = ['--seal', 'passphrase', '--passphrase-file', passphraseFile, '--no-confirm', '--json', '--replace'];
-      const { code, stdout, stderr } = await notp(['enroll', context, ...common, ...more]);
+      const given = ['enroll', context, ...common, ...more];
+      const { code, stdout, stderr } = await (more.length === 0 ? run([builtNotp(), ...given, '--config', config]) : notp(given));
       if (code !== 0) throw new Error(stderr);
       return JSON.parse(stdout) as Enrolled;
     },

@@ -8,7 +8,7 @@ import { openSqliteStore } from '../../src/store/sqlite/sqlite.ts';
 import { readConfig } from '../../src/system/config.ts';
 import { run } from '../support/process.ts';
 import { haveHost } from '../support/host-lock.ts';
-import { addUser, installNotp, must, scratchFolder, serviceUser, SOURCE_NOTP, writeConfig } from '../support/world.ts';
+import { addUser, installTree, must, scratchFolder, serviceUser, SOURCE_NOTP, writeConfig } from '../support/world.ts';
 import { pamService } from './pam/pam-files.ts';
 import { detailOf, NEEDS, sshdWorld, wrong, type SshdWorld } from './sshd/sshd-world.ts';
 
@@ -78,7 +78,7 @@ describe('doctor', { skip: NEEDS }, () => {
 
   it('names a gate whose program others can change, and does not run that', async () => {
     const place = scratchFolder('changed');
-    const notp = installNotp(place);
+    const notp = installTree(place);
     const ran = path.join(place, 'ran');
     fs.writeFileSync(notp, `#!/bin/sh\ntouch ${ran}\n`);
     fs.mkdirSync(path.join(place, 'open'));

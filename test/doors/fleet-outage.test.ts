@@ -312,6 +312,60 @@ describe(
       fs.chmodSync(copyOf(one), 0o600);
     });
 
+    it('let a user in who was revoked on another host, as the report about somebody else waited and the copy was made for nobody', async () => {
+      const [alice, bob] = [await approved(), await approved()];
+      await server.stop();
+      assert.equal((await one.pam(alice.user.name, alice.enrolled.recovery[0] ?? '')).code, 0);
+      await server.start();
+      const changeRow = (by: string): string =>
+        server.sql(`UPDATE notp.enrolment SET tokens = tokens + ${by} WHERE "user" = '${alice.user.name}'`, FLEET_DATABASE);
+      changeRow('1');
+      await succeed([...SOURCE_NOTP, 'revoke', '--yes', '--user', bob.user.name, '--config', two.config]);
+      const refreshed = await run([...SOURCE_NOTP, 'store', 'refresh', '--config', one.config]);
+      assert.equal(refreshed.code, 1);
+      const { name } = alice.user;
+      assert.ok(refreshed.stderr.includes(`notp: error: the report about ${name} waits, so the copy lets them in no more: `));
+      assert.match(refreshed.stderr, /notp: hint: bring a missing host key back/);
+      assert.ok(!/is up to date:.*\b${name}\b/.test(refreshed.stderr));
+      const warned = (await examined(one)).filter(({ severity }) => severity === 'warn');
+      assert.deepEqual(
+        warned.map(({ id, detail }) => [id, detail.includes(name)]),
+        [
+          ['outage-copy', true],
+          ['outage-report', true],
+        ],
+      );
+      await server.stop();
+      assert.equal(outageRecordIn(one, await one.pam(bob.user.name, bob.enrolled.recovery[0] ?? '')).reason, 'revoked');
+      // The store may have spent this one meanwhile, or have revoked the user.
+      assert.equal(reasonIn(one, await one.pam(name, alice.enrolled.recovery[1] ?? '')), 'store_unavailable');
+      await server.start();
+      changeRow('-1');
+      await notp(one, 'store', 'refresh');
+      assert.equal(reasonIn(one, await one.pam(name, alice.enrolled.recovery[0] ?? '')), 'replayed');
+      await server.stop();
+      assert.equal((await one.pam(name, alice.enrolled.recovery[1] ?? '')).code, 0);
+    });
+
+    it('had a copy of another host key, and the advice led back to itself, as it was about the head of another log', async () => {
+      const { user, enrolled } = await approved(beside);
+      await notp(beside, 'store', 'refresh');
+      await server.stop();
+      assert.equal((await beside.pam(user.name, enrolled.recovery[0] ?? '')).code, 0);
+      await server.start();
+      const database = new DatabaseSync(copyOf(beside));
+      database.exec(`UPDATE chain SET mac = '${'0'.repeat(64)}'`);
+      database.exec(`UPDATE enrolment SET mac = '${'0'.repeat(64)}'`);
+      database.close();
+      const { code, stderr } = await run([...SOURCE_NOTP, 'store', 'refresh', '--config', beside.config]);
+      assert.equal(code, 3);
+      assert.match(stderr, /the head of the log of outages \(.*audit-outage\.log\)/);
+      assert.match(stderr, /run as root: notp audit verify --outage --resume, then notp store refresh;/);
+      await notp(beside, 'audit', 'verify', '--outage', '--resume');
+      await notp(beside, 'store', 'refresh');
+      assert.equal(reasonIn(keeping, await keeping.pam(user.name, enrolled.recovery[0] ?? '')), 'replayed');
+    });
+
     it('is prepared for by commands that say what they did, and that nothing was to be done', async () => {
       const { user } = await approved();
       assert.match(await saidBy(two, 'approve', '--user', user.name), /may log in while the store cannot be reached, as before\n/);
@@ -383,13 +437,17 @@ async function areWhole(host: PamWorld): Promise<void> {
 }
 
 /** What doctor says of outages, as `id severity`. */
-async function findings(host: PamWorld): Promise<string[]> {
+async function examined(host: PamWorld): Promise<Finding[]> {
   const { stdout } = await run([...SOURCE_NOTP, 'doctor', '--json', '--config', host.config]);
   const all = stdout
     .trim()
     .split('\n')
     .map((line) => JSON.parse(line) as Finding);
-  return all.filter(({ id }) => id.startsWith('outage')).map(({ id, severity }) => `${id} ${severity}`);
+  return all.filter(({ id }) => id.startsWith('outage'));
+}
+
+async function findings(host: PamWorld): Promise<string[]> {
+  return (await examined(host)).map(({ id, severity }) => `${id} ${severity}`);
 }
 
 /** The present code and the next one, which are both judged until the step after this one is over. */

@@ -5,7 +5,7 @@ import { hashOf } from '../../src/audit/chain.ts';
 import { auditKey, rowKey, rowMac } from '../../src/seal/keys.ts';
 import { encoded } from '../../src/store/row-seal.ts';
 import { PASSWORD, ROLE, type Postgres } from '../support/postgres.ts';
-import { scratchFolder, serviceUser, SOURCE_NOTP } from '../support/world.ts';
+import { builtNotp, scratchFolder, serviceUser } from '../support/world.ts';
 import { pamWorld, succeed, type PamWorld } from './pam-world.ts';
 
 export const FLEET_DATABASE = 'notp';
@@ -47,7 +47,7 @@ export async function fleetHost(server: Postgres, name: string, options: FleetOp
     hostKey,
     prepare: async ({ config, service }) => {
       fs.chownSync(`${files}.password`, service.uid, service.gid);
-      if (role === ROLE) await succeed([...SOURCE_NOTP, 'store', 'migrate', '--config', config]);
+      if (role === ROLE) await succeed([builtNotp(), 'store', 'migrate', '--config', config]);
     },
   });
 }

@@ -5,7 +5,18 @@ import * as fs from 'node:fs';
 import { atEnd } from '../support/cleanup.ts';
 import { run, type Ran, type RunOptions } from '../support/process.ts';
 import { startSshd, type Sshd, type Whereabouts } from '../support/sshd.ts';
-import { must, oathCode, scratchFolder, serviceUser, SOURCE_NOTP, writeConfig, type Enrolled, type TestUser } from '../support/world.ts';
+import {
+  builtNotp,
+  must,
+  nodeVariables,
+  oathCode,
+  scratchFolder,
+  serviceUser,
+  SOURCE_NOTP,
+  writeConfig,
+  type Enrolled,
+  type TestUser,
+} from '../support/world.ts';
 
 export const PASSPHRASE = 'correct horse';
 
@@ -67,10 +78,11 @@ export async function pamWorld(
     fs.chownSync(`${folder}/etc/host.key`, service.uid, service.gid);
   }
   await settings.prepare?.({ config, service });
-  await succeed([...SOURCE_NOTP, 'host-key', 'init', '--config', config]);
+  await succeed([builtNotp(), 'host-key', 'init', '--config', config]);
   const enroll = async (user: TestUser, words: readonly string[] = []): Promise<Enrolled> => {
     const basic = ['enroll', '--config', config, '--user', user.name, '--no-confirm', '--json', '--replace'];
-    return JSON.parse(await succeed([...SOURCE_NOTP, ...basic, ...words])) as Enrolled;
+    const program = words.length === 0 ? [builtNotp()] : SOURCE_NOTP;
+    return JSON.parse(await succeed([...program, ...basic, ...words])) as Enrolled;
   };
   const records = (): Recorded[] =>
     fs
@@ -87,9 +99,9 @@ export async function pamWorld(
     pam: async (user, proof, { environment, words = [], config: other = config, program = SOURCE_NOTP, timeoutMs } = {}) =>
       await run([...program, 'pam', '--config', other, ...words], {
         clearEnvironment: true,
-        // Of who is killed while writing it, the coverage would be broken.
         environment: {
-          ...(timeoutMs === undefined ? coverage() : {}),
+          // Of a process that is killed while it writes it, the coverage would be broken.
+          ...nodeVariables({ covered: timeoutMs === undefined }),
           PAM_TYPE: 'auth',
           PAM_SERVICE: 'sudo',
           PAM_USER: user,
@@ -179,9 +191,4 @@ export async function succeed(command: readonly string[], options: RunOptions = 
 /** Everything about each file below `folder` that changes when somebody writes there. */
 export function traceOf(folder: string): string {
   return must(['find', folder, '-printf', '%p %i %y %M %U:%G %n %s %T@ %C@ %l\n']);
-}
-
-function coverage(): NodeJS.ProcessEnv {
-  const folder = process.env['NODE_V8_COVERAGE'];
-  return folder === undefined ? {} : { NODE_V8_COVERAGE: folder };
 }

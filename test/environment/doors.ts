@@ -5,7 +5,7 @@ import { startService } from '../doors/serve-world.ts';
 import { atEnd } from '../support/cleanup.ts';
 import { some } from '../faults/tally.ts';
 import { faultWorld, type FaultWorld } from '../faults/world.ts';
-import { installNotp } from '../support/world.ts';
+import { installTree } from '../support/world.ts';
 import type { Expected, Surrounding } from './surroundings.ts';
 
 /** Within the time in which a code is right and a service waits for a question: with little memory Node.js may hang in place of ending itself. */
@@ -37,7 +37,7 @@ export function among(all: readonly Surrounding[]): readonly Surrounding[] {
 
 async function worldOf(name: string, settings?: Parameters<typeof faultWorld>[1]): Promise<DoorWorld> {
   const world = await faultWorld(`environment-${name}`, settings);
-  return { ...world, notp: installNotp(world.pam.folder) };
+  return { ...world, notp: installTree(world.pam.folder) };
 }
 
 const pam: Door = {

@@ -1,7 +1,8 @@
 """Writes PSKC by python3-pskc, for the tests of what reads it.
 
-usage: pskc_writer.py plain|password|key [SECRET] < tokens.json > file
-A token: {"serial", "manufacturer", "model", "user", "secret" (hex), "type", "digits", "period", "counter"}; SECRET: the password, or the key in hex
+usage: pskc_writer.py plain|password|key [SECRET [ALGORITHM [FIELD...]]] < tokens.json > file
+A token: {"serial", "manufacturer", "model", "user", "secret" (hex), "type", "digits", "period", "counter"}; SECRET: the password, or the key in hex;
+FIELD: what is encrypted beside the secret: counter, time_interval
 """
 
 import json
@@ -28,5 +29,5 @@ for t in json.load(sys.stdin):
 if kind == "password":
     pskc.encryption.setup_pbkdf2(given[0], iterations=1000)
 elif kind == "key":
-    pskc.encryption.setup_preshared_key(key=bytes.fromhex(given[0]), algorithm=given[1] if len(given) > 1 else "aes128-cbc")
+    pskc.encryption.setup_preshared_key(key=bytes.fromhex(given[0]), algorithm=given[1] if len(given) > 1 else "aes128-cbc", fields=["secret", *given[2:]])
 pskc.write(sys.stdout.buffer)

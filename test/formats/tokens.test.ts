@@ -5,7 +5,8 @@ import * as path from 'node:path';
 import { describe, it } from 'node:test';
 import { readPskc } from '../../src/formats/pskc.ts';
 import { readAssignments, readTokenCsv } from '../../src/formats/token-csv.ts';
-import { seedOf, type TokenDefaults, type TokenFile } from '../../src/formats/tokens.ts';
+import { seedOf } from '../../src/formats/seeds.ts';
+import type { TokenDefaults, TokenFile } from '../../src/formats/tokens.ts';
 import { rootOf } from '../../src/formats/xml.ts';
 import { ROOT } from '../support/process.ts';
 import { must, scratchFolder } from '../support/world.ts';
@@ -19,7 +20,7 @@ function vector(name: string): string {
 
 /** The tokens in `text`, which `given` opens if it is locked. */
 function tokensIn(text: string, given?: string, defaults?: TokenDefaults): TokenFile | undefined {
-  const read = readPskc(text, defaults);
+  const read = readPskc(text, 0, defaults);
   assert.equal(read?.kind, given === undefined ? 'tokens' : 'locked');
   return read.kind === 'locked' ? read.open(given ?? '') : read.file;
 }
@@ -51,7 +52,7 @@ describe('PSKC', () => {
       ['pskc-password.xml', 'qwerty', 'password', 'TokenVendorAcme'],
     ] as const) {
       const text = vector(name);
-      const read = readPskc(text);
+      const read = readPskc(text, 0);
       assert.ok(read?.kind === 'locked' && read.by === by);
       assert.deepEqual(read.open(given)?.tokens.map(tokenIn), [{ ...expected, model }]);
       for (const other of ['', 'qwertz', PSK.replace('9', '8'), '00', '0'.repeat(64)]) assert.equal(read.open(other), undefined);
@@ -180,13 +181,22 @@ describe('PSKC', () => {
 
   it('is nothing else', () => {
     for (const text of ['', 'hello', '<a/>', '<KeyContainer>', '<!DOCTYPE a [<!ENTITY b "c">]><KeyContainer>&b;</KeyContainer>'])
-      assert.equal(readPskc(text), undefined);
+      assert.equal(readPskc(text, 0), undefined);
     assert.equal(rootOf('<a>'.repeat(100_000)), undefined);
   });
 });
 
 function withoutUndefined(value: object): object {
   return Object.fromEntries(Object.entries(value).filter(([, each]) => each !== undefined));
+}
+
+/** The kind of a token in a row of such columns, with its counter or interval, or why it has none. */
+function kindIn(columns: string, values: string): string {
+  const file = readTokenCsv(`serial,seed,${columns}\n1,${KEY},${values}\n`);
+  const [taken] = file?.tokens ?? [];
+  if (taken === undefined) return file?.mistakes[0]?.why ?? '';
+  const { credential } = taken;
+  return credential.type === 'totp' ? `totp ${credential.periodSeconds}` : `hotp ${credential.counter}`;
 }
 
 describe('the CSV of tokens', () => {
@@ -235,6 +245,31 @@ describe('the CSV of tokens', () => {
     assert.deepEqual(told(`serial,seed,model\n1234567,${KEY},HOTP c100\n`), [{ ...counted, model: 'HOTP c100' }]);
   });
 
+  it('had a token of the type TOTP counted where its table has a column for counters', () => {
+    const all = 'type,counter,interval';
+    const rows: readonly (readonly [columns: string, values: string, expected: string])[] = [
+      [all, 'TOTP,0,60', 'totp 60'],
+      [all, 'TOTP,0,', 'totp 30'],
+      [all, 'time-based,,30', 'totp 30'],
+      [all, 'TOTP,7,60', 'its type is TOTP, but it has a counter'],
+      [all, 'TOTP,,0', 'unsupported period: 0 seconds'],
+      [all, 'HOTP,7,30', 'hotp 7'],
+      [all, 'OATH-HOTP,,0', 'hotp 0'],
+      [all, 'Event,7,60', 'its type is HOTP, but it has an interval'],
+      [all, 'c200,0,60', 'it has a counter and an interval, but no type'],
+      [all, ',,60', 'totp 60'],
+      ['counter,interval', '7,0', 'hotp 7'],
+      ['model', 'EventGuard TOTP 300', 'totp 30'],
+      ['model,type', 'HOTP c100,TOTP', 'totp 30'],
+      ['model,counter', 'HOTP/TOTP,5', 'hotp 5'],
+      ['counter', '0x10', 'unsupported counter: 0x10'],
+      ['counter', '1e3', 'unsupported counter: 1e3'],
+      ['interval', 'thirty', 'unsupported period: thirty seconds'],
+      ['digits', '8.0', 'unsupported number of digits: 8.0'],
+    ];
+    for (const [columns, values, expected] of rows) assert.equal(kindIn(columns, values), expected, `${columns}: ${values}`);
+  });
+
   it('says with the line what cannot be used', () => {
     assert.deepEqual(wrong(readTokenCsv(`serial,seed,model\n1,${KEY},a\u0007\na\u0007,${KEY},b\n`)), [
       'line 2: 1: its model is too long or has control characters',
@@ -251,7 +286,7 @@ describe('the CSV of tokens', () => {
 
   it('is nothing else', () => {
     for (const text of ['', 'hello', 'a,b\n1,2\n', '<KeyContainer/>']) assert.equal(readTokenCsv(text), undefined);
-    assert.equal(seedOf('!').length, 0);
+    assert.ok('why' in seedOf('!'));
   });
 
   it('of owners has a user and a serial number a line', () => {

@@ -315,7 +315,7 @@ export const PARSERS: readonly Parser[] = [
 
 /** The tokens of a PSKC file, with the pre-shared key of RFC 6030 where it is locked by one: a password would take its time. */
 function openedPskc(written: string): TokenFile | undefined {
-  const read = readPskc(written);
+  const read = readPskc(written, 0);
   if (read?.kind === 'locked') return read.by === 'pre-shared key' ? read.open('12345678901234567890123456789012') : undefined;
   return read?.file;
 }

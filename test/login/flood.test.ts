@@ -8,7 +8,7 @@ import { localVerifier } from '../../src/login/login.ts';
 import type { Login, Rules } from '../../src/login/rules.ts';
 import { lacks } from '../support/world.ts';
 import { WRONG } from './account-world.ts';
-import { localWorld, ORIGIN, PERIOD_MS, POLICY, type LocalWorld, type Secret, remembering } from './local-world.ts';
+import { localWorld, ORIGIN, PERIOD_MS, POLICY, type LocalWorld, type Secret, remembering, UNENROLLED_GET_IN } from './local-world.ts';
 
 const NEEDS = { skip: lacks({ programs: ['getent'] }) };
 const MINUTE_MS = 60_000;
@@ -35,6 +35,8 @@ const guesses = async (times: number, other?: Partial<Login & Rules>): Promise<s
   for (let i = 0; i < times; i++) refs.push(await guess(other));
   return refs;
 };
+/** An account that was never enrolled. */
+const guest: Partial<Login> = { origin: { ...ORIGIN, user: 'guest', uid: 1001 } };
 const stranger = (name: string): Partial<Login & Rules> => {
   const { uid: _, ...nobody } = { ...ORIGIN, user: name };
   return { origin: nobody, files: [{ context: 'ssh', found: { kind: 'absent' } }] };
@@ -98,6 +100,18 @@ describe('a flood of acceptances that take no code', NEEDS, () => {
     assert.deepEqual([sum?.['count'], login?.['method']], [20, 'totp']);
     await guesses(RECORDED);
     assert.equal(refusals().length, RECORDED);
+  });
+
+  it('was said to be counted where a rule lets somebody in, who has a record each time with the rule', async () => {
+    const free = { rules: [{ ask: 'nothing', reason: 'ticket', line: 1 }] } as const;
+    const before = world.records().length;
+    for (let i = 0; i < RECORDED + 5; i++) assert.equal(await world.before(alice, free), 'rule');
+    for (let i = 0; i < RECORDED + 5; i++)
+      assert.equal(await world.before({ kind: 'absent' }, { ...UNENROLLED_GET_IN, ...guest }), 'unenrolled');
+    const each = world.records().slice(before);
+    assert.equal(each.length, 2 * (RECORDED + 5));
+    for (const { count, detail, rhost } of each)
+      assert.deepEqual([count, /\bline 1\b/.test(String(detail)), rhost], [undefined, true, ORIGIN.rhost]);
   });
 
   it('leaves a chain that is whole', async () => {

@@ -6,7 +6,9 @@ import { fromBase32, toBase32 } from '../../src/otp/code.ts';
 import {
   withoutSecret,
   groupedKey,
+  isSameSecret,
   kindOf,
+  movingFactorOf,
   otpauthUri,
   parseOtpauthUri,
   shortUri,
@@ -178,6 +180,11 @@ describe('the kind of a secret', () => {
     assert.equal(kindOf(hotp), kindOf(later));
     const others = [totp, hotp, { ...totp, algorithm: 'SHA256' }, { ...totp, digits: 8 }, { ...totp, periodSeconds: 60 }] as const;
     assert.equal(new Set(others.map(kindOf)).size, others.length);
+    assert.deepEqual(others.map(movingFactorOf), ['totp 30', 'hotp', 'totp 30', 'totp 30', 'totp 60']);
+    assert.deepEqual(
+      [SECRET, SECRET.with(0, 1), SECRET.slice(1)].map((secret) => isSameSecret(hotp, { secret })),
+      [true, false, false],
+    );
   });
 });
 

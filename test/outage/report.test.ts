@@ -27,8 +27,10 @@ async function decideOn({ store, log }: State, times: number): Promise<readonly 
   return refs;
 }
 
-function report(world: LocalWorld, copy: State, change: (state: State) => State = (state) => state): Promise<number> {
-  return world.withState((state) => reportOutage(change(state), copy, POLICY));
+async function report(world: LocalWorld, copy: State, change: (state: State) => State = (state) => state): Promise<number> {
+  const { reported: told, left } = await world.withState((state) => reportOutage(change(state), copy, POLICY));
+  assert.deepEqual([...left], []);
+  return told;
 }
 
 /** The state with a server that undoes the transaction number `at` when it commits. */
@@ -196,6 +198,95 @@ describe('a copy', () => {
         const copied = await copy.store.exclusively((transaction) => transaction.enrolment(ORIGIN.user, ORIGIN.context));
         assert.equal(copied?.state.lastStep, left);
       }
+    } finally {
+      copy.store.close();
+    }
+  });
+});
+
+async function approved({ store }: State): Promise<readonly string[]> {
+  return (await store.exclusively((transaction) => transaction.approved())).map(({ user }) => user);
+}
+
+describe('a report that waits', () => {
+  it('kept the copy of everybody as it was, and its own user in it', async () => {
+    const { world, copy } = await outageHost('report-waits');
+    try {
+      const copied = (): Promise<unknown> => copy.store.exclusively((transaction) => transaction.enrolment('alice', 'ssh'));
+      await world.withState(({ store }) =>
+        store.exclusively(async (transaction) => {
+          const known = (await transaction.enrolment('alice', 'ssh')) ?? assert.fail();
+          await transaction.insert({ ...known, user: 'bob', uid: 1001 });
+          await transaction.approve({ user: 'bob', asOfMs: world.nowMs });
+        }),
+      );
+      await decideOn(copy, 1);
+      const before = await copied();
+      const database = new DatabaseSync(databaseOf(world));
+      const change = (by: number): unknown => database.prepare("UPDATE enrolment SET tokens = tokens + ? WHERE user = 'alice'").run(by);
+      change(1);
+      const refresh = (): Promise<readonly unknown[]> =>
+        world.withState(async (state) => {
+          const { reported: told, left } = await reportOutage(state, copy, POLICY);
+          return [told, [...left.keys()], await copyApproved(state, copy, POLICY, world.nowMs)];
+        });
+      assert.deepEqual(await refresh(), [0, ['alice'], ['bob']]);
+      assert.deepEqual(await approved(copy), ['bob']);
+      assert.deepEqual(await copied(), before);
+      change(-1);
+      database.close();
+      assert.deepEqual(await refresh(), [1, [], ['alice', 'bob']]);
+      assert.deepEqual(await approved(copy), ['alice', 'bob']);
+    } finally {
+      copy.store.close();
+    }
+  });
+});
+
+describe('a copy whose rows cannot be checked any more', () => {
+  for (const decisions of [1, 20])
+    it(`lost the recovery code and the step that it had used, as ${String(decisions)} records counted as reported`, async () => {
+      const { world, copy } = await outageHost(`report-doubt-${String(decisions)}`);
+      try {
+        const { id, state: before } = (await world.enrolment()) ?? assert.fail();
+        const mark = { uid: ORIGIN.uid, mark: secretOf(id), key: 'a key', lastStep: 0, codes: codesOf(id), spent: before.spent };
+        await world.withState(({ store }) => store.exclusively((transaction) => transaction.keepImport(mark)));
+        const step = Math.floor(world.nowMs / PERIOD_MS);
+        const paired = { ...ORIGIN, event: 'login.accepted', result: 'accepted', method: 'step_up', step, ref: newRef() } as const;
+        await copy.store.exclusively((transaction) => append(copy.log, transaction, paired));
+        await decideOn(copy, decisions);
+        const file = copy.place.store.kind === 'sqlite' ? copy.place.store.path : '';
+        const database = new DatabaseSync(file);
+        database.exec(`UPDATE enrolment SET mac = '${'0'.repeat(64)}'`);
+        database.exec(`UPDATE chain SET mac = '${'0'.repeat(64)}'`);
+        database.close();
+        // What was reported of it is used at once: the copy forgets the records.
+        if (decisions > 1) {
+          await assert.rejects(report(world, copy, failingAt(2)), /the server has died/);
+          assert.equal((await world.enrolment())?.state.lastStep, step);
+        }
+        await report(world, copy);
+        const { state } = (await world.enrolment()) ?? assert.fail();
+        assert.deepEqual([state.lastStep, state.spent, state.bucket], [step, `1${before.spent.slice(1)}`, before.bucket]);
+        const [kept] = await world.withState(({ store }) => store.exclusively((transaction) => transaction.imports(ORIGIN.uid)));
+        assert.deepEqual([kept?.lastStep, kept?.spent], [step, state.spent]);
+      } finally {
+        copy.store.close();
+      }
+    });
+
+  it('says nothing of a secret that took the place of its own', async () => {
+    const { world, copy } = await outageHost('report-doubt-other');
+    try {
+      await decideOn(copy, 1);
+      const file = copy.place.store.kind === 'sqlite' ? copy.place.store.path : '';
+      const database = new DatabaseSync(file);
+      database.exec(`UPDATE enrolment SET mac = '${'0'.repeat(64)}'`);
+      database.close();
+      await world.enrol();
+      const before = await world.enrolment();
+      await report(world, copy);
+      assert.deepEqual(await world.enrolment(), before);
     } finally {
       copy.store.close();
     }

@@ -3,7 +3,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { codeLine, pamService, pamWorld, PERMITTED, type PamWorld } from '../doors/pam-world.ts';
 import { run, type Ran } from '../support/process.ts';
-import { addUser, installNotp, lacks, must, type Enrolled, type TestUser } from '../support/world.ts';
+import { addUser, installTree, lacks, must, type Enrolled, type TestUser } from '../support/world.ts';
 import { standingClock } from '../support/clock.ts';
 import { crowdOf, type Waiting } from './crowd.ts';
 
@@ -68,7 +68,7 @@ export async function peersWorld(name: string, prepare: (user: TestUser) => void
   const pam = await pamWorld(name);
   const user = addUser();
   prepare(user);
-  const program = path.resolve(installNotp(pam.folder), '../../dist/notp.cjs');
+  const program = path.resolve(installTree(pam.folder), '../../dist/notp.cjs');
   const enrolled = await pam.enroll(user);
   const { environment, move, now } = standingClock(path.join(pam.folder, 'clock'));
   // Not by its shell script, for that becomes another program.

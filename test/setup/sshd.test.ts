@@ -15,8 +15,9 @@ it(
     fs.writeFileSync(program, `#!/bin/sh\ntouch ${folder}/ran\n`);
     fs.chmodSync(program, 0o777);
     const inside = 'mount --bind "$0" /usr/sbin/sshd && exec "$@"';
-    for (const call of ["checkSshd('')", "effectiveConfig('root')"]) {
-      const script = `import { checkSshd, effectiveConfig } from '${ROOT}/src/setup/sshd.ts'; ${call}`;
+    for (const call of ["checkSshd('')", "await askSshd(['root'], allVantages([]))"]) {
+      const script = `import { checkSshd } from '${ROOT}/src/setup/sshd.ts';
+        import { allVantages, askSshd } from '${ROOT}/src/setup/ask-sshd.ts'; ${call}`;
       const words = [process.execPath, '--input-type=module', '--eval', script];
       const { code, stderr } = await run(['unshare', '--mount', 'sh', '-c', inside, program, ...words]);
       assert.notEqual(code, 0);

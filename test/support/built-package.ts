@@ -9,19 +9,29 @@ import { ROOT } from './process.ts';
 const SOURCES = 'src packaging systemd examples man completions README.md SECURITY.md CHANGELOG.md package.json package-lock.json'.split(
   ' ',
 );
+let found: string | undefined;
+
 /** Builds what is not built yet, and gives the folder with notp, its bill of materials and notp_VERSION_ARCH.deb. */
 export function builtPackage(): string {
+  found ??= folderOfPackage();
+  return found;
+}
+
+function folderOfPackage(): string {
   const folder = path.join(ROOT, 'dist', `package-${digestOf(SOURCES).slice(0, 16)}`);
   if (fs.existsSync(folder)) return folder;
   fs.mkdirSync(path.join(ROOT, 'dist'), { recursive: true });
   const work = fs.mkdtempSync(path.join(ROOT, 'dist/.package-'));
   build('package', '--formats', 'deb', '--compression', 'none', '--to', work);
-  for (const old of fs.readdirSync(path.dirname(folder)).filter((name) => name.startsWith('package-'))) {
-    fs.rmSync(path.join(path.dirname(folder), old), { recursive: true, force: true });
+  const others = fs.readdirSync(path.dirname(folder)).filter((name) => name.startsWith('package-') && name !== path.basename(folder));
+  for (const old of others) fs.rmSync(path.join(path.dirname(folder), old), { recursive: true, force: true });
+  try {
+    fs.renameSync(work, folder);
+  } catch (error) {
+    // Another test file may have been faster.
+    if (!fs.existsSync(folder)) throw error;
+    fs.rmSync(work, { recursive: true });
   }
-  // Another test file may have been faster.
-  if (fs.existsSync(folder)) fs.rmSync(work, { recursive: true });
-  else fs.renameSync(work, folder);
   return folder;
 }
 

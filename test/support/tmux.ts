@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { atEnd } from './cleanup.ts';
 import { sleep } from './process.ts';
-import { must } from './world.ts';
+import { must, nodeVariables } from './world.ts';
 
 const POLL_MS = 50;
 const PROMPT = 'ready> ';
@@ -39,7 +39,7 @@ export interface Screen {
 /** Opens a screen whose shell has just `environment` besides TERM and PATH. Closed when the test file ends. */
 export async function openScreen(columns: number, rows = 24, environment: NodeJS.ProcessEnv = {}): Promise<Screen> {
   const server = ['-u', '-L', `notp-test-${randomBytes(4).toString('hex')}`, '-f', '/dev/null'];
-  const env = { PATH: process.env['PATH'], HOME: '/nonexistent', LC_ALL: 'C.UTF-8', ...coverage(), ...environment };
+  const env = { PATH: process.env['PATH'], HOME: '/nonexistent', LC_ALL: 'C.UTF-8', ...nodeVariables(), ...environment };
   const tmux = (...words: readonly string[]): string => {
     const { status, stdout, stderr } = spawnSync('tmux', [...server, ...words], { encoding: 'utf8', env });
     if (status !== 0) throw new Error(`tmux ${words.join(' ')}: ${stderr}`);
@@ -101,9 +101,4 @@ function statusAt(line: string): number | undefined {
 
 function quotedForShell(word: string): string {
   return /^[\w./=-]+$/.test(word) ? word : `'${word.replaceAll("'", String.raw`'\''`)}'`;
-}
-
-function coverage(): NodeJS.ProcessEnv {
-  const folder = process.env['NODE_V8_COVERAGE'];
-  return folder === undefined ? {} : { NODE_V8_COVERAGE: folder };
 }

@@ -4,7 +4,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { before, describe, it } from 'node:test';
 import { ROOT, run, type Ran } from '../support/process.ts';
-import { addUser, installNotp, lacks, must, runAs, scratchFolder, serviceUser, type TestUser } from '../support/world.ts';
+import { addUser, installTree, lacks, must, runAs, scratchFolder, serviceUser, type TestUser } from '../support/world.ts';
 
 const IDENTITY = `const identity = () => JSON.stringify([process.getuid(), process.geteuid(), process.getgid(), process.getegid(), [...new Set(process.getgroups())].sort()]);`;
 
@@ -38,7 +38,7 @@ describe('privileges are given up as asked', { skip: lacks({ root: true, program
     user = addUser();
     // An ordinary user may not be able to read this tree.
     const folder = scratchFolder('privileges');
-    installNotp(folder);
+    installTree(folder);
     fs.cpSync(path.join(ROOT, 'src'), path.join(folder, 'src'), { recursive: true });
     own = (body) => program(body, folder, path.join(folder, 'node_modules/.bin/node'));
     // A group besides the own one, which must not come along.

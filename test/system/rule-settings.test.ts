@@ -87,6 +87,11 @@ const MISTAKES: readonly (readonly [string, number, RegExp, RegExp])[] = [
   ['[[rule]]\nask = "nothing"\nreason = "x"\nremember = "1h"', 4, /remember is only for ask = "code"$/, /^delete it/],
   ['[[rule]]\nask = "refuse"\nenrol_by = 2027-01-15', 3, /enrol_by is only for ask = "code"$/, /^delete it/],
   ['[[rule]]\nask = "code"\nenrol_by = "2027-01-15"', 3, /enrol_by must be a date, without quotes$/, /^enrol_by = 2027-01-15$/],
+  // These were 2 March and 1 May.
+  ...['2027-02-30', '2027-04-31T12:00:00Z', '2027-02-29 12:00:00'].map(
+    (day) => [`[[rule]]\nask = "code"\nenrol_by = ${day}`, 3, /enrol_by: there is no day 2027-0[24]-\d\d$/, /^enrol_by = /] as const,
+  ),
+  ['rule = [{ ask = "code", reason = "#1", "enrol_by" = 2027-02-30 }]', 1, /there is no day 2027-02-30$/, /./],
   ['[[rule]]\nask = "code"\nenrol_by = 12:00:00', 3, /enrol_by must be a date/, /./],
   ...['"0s"', '"31d"', '"1w"', '12', '"12"', 'true'].map(
     (time) => [`[[rule]]\nask = "code"\nremember = ${time}`, 3, /remember must be a time such as/, /^remember = "12h"$/] as const,

@@ -4,7 +4,18 @@ import { describe, it } from 'node:test';
 import type { Proof } from '../../src/otp/proof.ts';
 import { emptiest, priceOf } from '../../src/verdict/budget.ts';
 import { decide, type LoginState } from '../../src/verdict/decide.ts';
-import { codeOf, codeText, DEVICES, deviceOf, judged, recoveryOf, stateOf, twoOf, type AccountCircumstances } from './devices-world.ts';
+import {
+  codeOf,
+  codeText,
+  DEVICES,
+  deviceOf,
+  judged,
+  recoveryOf,
+  stateOf,
+  twoOf,
+  type AccountCircumstances,
+  type Device,
+} from './devices-world.ts';
 import { HOUR_MS, NOW, NOW_MS, POLICY, word, WRONG } from './world.ts';
 
 const [PHONE, BACKUP, TOKEN] = DEVICES;
@@ -70,6 +81,38 @@ describe('a code of any device', () => {
       // Of three devices a try costs three tokens, so the last one is not paid for and tells nothing.
       assert.deepEqual(words, ['totp', 'replayed', devices.length === 2 ? 'replayed' : 'wrong_code']);
     }
+  });
+
+  it('logged in twice, with 8 digits and with 6, where two devices have one secret', () => {
+    for (const type of ['hotp', 'totp'] as const) {
+      const six = deviceOf(type, 'token');
+      const eight: Device = { ...deviceOf(type, 'other'), payload: { ...six.payload, digits: 8 } };
+      const step = type === 'hotp' ? 0 : NOW;
+      for (const devices of [
+        [six, eight],
+        [eight, six],
+      ])
+        for (const each of devices) {
+          const { words, next } = sequence(devices, [codeOf(each, step), ...devices.map((device) => codeOf(device, step))]);
+          assert.deepEqual(words, [type, 'replayed', 'replayed']);
+          // So that it stays used where one of them is revoked.
+          assert.deepEqual(
+            next.map(({ lastStep }) => lastStep),
+            [step, step],
+          );
+          // One that was used before, of which the other did not know.
+          const known = devices.map((device) => ({ ...stateOf(), lastStep: device === each ? step : -1 }));
+          const other = devices.find((device) => device !== each) ?? each;
+          assert.equal(word(judged(devices, known, codeOf(other, step)).verdict), 'replayed');
+        }
+    }
+    // The steps of another length are other numbers.
+    const slow = { ...PHONE, payload: { ...PHONE.payload, periodSeconds: 60 } };
+    const { next } = judged([PHONE, slow], states(2), codeOf(PHONE, NOW));
+    assert.deepEqual(
+      next.map(({ lastStep }) => lastStep),
+      [NOW, -1],
+    );
   });
 
   it('that two devices have is used for both, and so for each of them alone', () => {

@@ -68,7 +68,7 @@ async function printPresent(
   print: Print,
   end: string | undefined,
 ): Promise<void> {
-  const files = logs.map((log) => presentFilesOf(log, filter.sinceMs));
+  const files = logs.map((log) => presentFilesOf(log));
   if (!isFiltering(filter)) {
     const wantedLines = lines ?? DEFAULT_LINES;
     const each = await Promise.all(files.map((some) => lastLines(some, wantedLines)));

@@ -1,5 +1,5 @@
 /** Parses and prints times in the local time of the process (TZ, tzset(3)). Pure except for the time zone. */
-import { durationOf } from '../../system/settings.ts';
+import { durationOf, isDay } from '../../system/settings.ts';
 
 /** The values of --since and --until, for help and messages. */
 export const MOMENT = '2026-11-24, "2026-11-24 17:00", 2026-11-24T17:00:00Z, 90m, 2h, 7d, today or yesterday';
@@ -16,7 +16,7 @@ export function momentOf(text: string, nowMs: number): number | undefined {
   const spanMs = durationOf(text, 'smhdw');
   if (spanMs !== undefined) return nowMs - spanMs;
   if (text === 'today' || text === 'yesterday') return midnight(nowMs, text === 'today' ? 0 : -1);
-  if (RFC3339.test(text)) return valid(Date.parse(text.toUpperCase().replace(' ', 'T')));
+  if (RFC3339.test(text)) return isDay(text) ? valid(Date.parse(text.toUpperCase().replace(' ', 'T'))) : undefined;
   const [, year, month, day, hour = 0, minute = 0, second = 0] = (DATE.exec(text) ?? []).map(Number);
   if (year === undefined || month === undefined || day === undefined) return undefined;
   return exact([year, month, day, hour || 0, minute || 0, second || 0]);

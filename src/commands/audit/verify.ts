@@ -87,7 +87,11 @@ async function resume(place: StatePlace, now: () => number): Promise<void> {
   const { name: user, uid } = realUser();
   await withPresentState(place, now, async (state) => {
     if (place.kind === 'service' && state.hostKey === undefined)
-      throw new NotpError('failed', 'there is no host key to resume the chain with', 'restore the key, or run notp host-key init');
+      throw new NotpError(
+        'failed',
+        'there is no host key to resume the chain with',
+        'bring the key back from its copy, or run notp host-key init if there is none',
+      );
     await state.store.exclusively(async (transaction) => {
       const keys = chainKeys(state, await transaction.formerChainKeys());
       const why = await whyLost(place.auditFile, transaction);

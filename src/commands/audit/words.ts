@@ -30,6 +30,7 @@ const EVENTS: Readonly<Record<Event, string>> = {
   'outage.withdrawn': 'approval withdrawn',
   'outage.conflict': 'code used twice in outage',
   'audit.resumed': 'audit chain resumed',
+  'doctor.changed': 'other answer of doctor',
 };
 
 const METHODS: Readonly<Record<Method, string>> = {

@@ -2,13 +2,16 @@
 import { openProgressLine } from '../../terminal/progress.ts';
 import { isatty } from 'node:tty';
 import { examine } from '../../doctor/doctor.ts';
-import { couldCheck, type Finding } from '../../doctor/finding.ts';
+import { couldCheck, NOT_RUN, type Finding } from '../../doctor/finding.ts';
 import type { Config } from '../../system/config.ts';
 import { messageOf, NotpError } from '../../error.ts';
 import { printResult, sayHint } from '../../terminal/printer.ts';
 import { outputTraits } from '../../terminal/traits.ts';
 import { doctorScreen } from './screen.ts';
-import type { Command } from 'commander';
+import { uidsCoveredBy } from '../../setup/limits.ts';
+import { setupsInForce } from '../../setup/record.ts';
+import { Option, type Command } from 'commander';
+import { doctorChanges } from './changes.ts';
 import { type CommonFlags, type Finish, type Surroundings, common, configOf } from '../options.ts';
 
 export interface DoctorCommandOptions {
@@ -19,8 +22,6 @@ export interface DoctorCommandOptions {
 
 /** The width of output that does not go to a terminal. */
 const PIPED_COLUMNS = 100;
-/** The id of the finding that doctor itself failed. */
-const NOT_RUN = 'doctor';
 
 /** Gives 1 if a check failed, 3 if sshd or its users could not be checked, else 0. */
 export async function doctor(config: Config, { users, sshdConfig, json }: DoctorCommandOptions, now: () => number): Promise<number> {
@@ -28,7 +29,7 @@ export async function doctor(config: Config, { users, sshdConfig, json }: Doctor
   const progress = (doing: string): void => {
     line.show(() => doing);
   };
-  const findings = await examine({ config, users, sshdConfig, now, progress }).finally(() => {
+  const findings = await examine({ config, users, sshdConfig, covered, now, progress }).finally(() => {
     line.end();
   });
   printResult(json ? findings.map((finding) => `${JSON.stringify(finding)}\n`).join('') : doctorScreen(findings, screen()));
@@ -36,6 +37,10 @@ export async function doctor(config: Config, { users, sshdConfig, json }: Doctor
   if (!json && failed) sayHint(hintFor(findings));
   if (failed) return 1;
   return couldCheck(findings) ? 0 : 3;
+}
+
+function covered(): ReadonlySet<number> {
+  return uidsCoveredBy(setupsInForce());
 }
 
 /** Whoever reads JSON must not take an empty output for a clean one: an error of doctor itself is a finding there too. */
@@ -69,6 +74,7 @@ function hintFor(findings: readonly Finding[]): string {
 interface DoctorFlags extends CommonFlags {
   readonly user?: readonly string[];
   readonly sshdConfig?: string;
+  readonly changes?: boolean;
   readonly json?: boolean;
 }
 
@@ -78,10 +84,20 @@ export function addDoctor(program: Command, { now }: Surroundings, finish: Finis
     .description('check the whole login path and print the fix for each problem')
     .option('--user <names...>', 'check only these users (default: root and all enrolled users)')
     .option('--sshd-config <file>', 'check this sshd_config instead of those of the running sshds')
+    .addOption(
+      new Option('--changes', 'print what is new and what is gone since the last --changes; a timer runs it').conflicts([
+        'user',
+        'sshdConfig',
+      ]),
+    )
     .option('--json', 'print one JSON object for each check')
     .addHelpText('after', '\nExit codes: 0 no check failed, 1 a check failed, 3 sshd or its users could not be checked.')
     .action(async (flags: DoctorFlags) => {
       const json = flags.json === true;
+      if (flags.changes === true) {
+        finish(await doctorChanges({ flags, json, screen: screen() }, now));
+        return;
+      }
       finish(await told(json, () => doctor(configOf(flags), { users: flags.user, sshdConfig: flags.sshdConfig, json }, now)));
     });
 }

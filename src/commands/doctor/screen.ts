@@ -1,4 +1,5 @@
-/** The text of the findings of `notp doctor`: worst first, grouped by user, wrapped to the width of the terminal. Pure. */
+/** The texts of `notp doctor` and `notp doctor --changes`: worst first, grouped by user, wrapped to the width of the terminal. Pure. */
+import { countsOf, type Difference, type Found } from '../../doctor/answer.ts';
 import { painted, type Tone } from '../../terminal/painted.ts';
 import { couldCheck, folded, type Finding, type Folded, type Severity } from '../../doctor/finding.ts';
 import { wrapped } from '../../terminal/columns.ts';
@@ -19,6 +20,20 @@ export function doctorScreen(findings: readonly Finding[], options: ScreenOption
   const wrong = folded(findings.filter(({ severity }) => severity !== 'ok'));
   const blocks = wrong.map((finding) => block(finding, options));
   return [...blocks, summary(findings, options)].join('\n');
+}
+
+/** What is new, what is gone, and a summary. */
+export function changesScreen({ fresh, gone, all }: Difference, options: ScreenOptions): string {
+  const blocks = (heading: string, findings: readonly Found[]): string[] =>
+    findings.length === 0 ? [] : [[`${heading}:\n`, ...folded(findings.map(asFinding)).map((finding) => block(finding, options))].join('')];
+  const change = fresh.length + gone.length === 0 ? 'Nothing has changed' : `${String(fresh.length)} new, ${String(gone.length)} gone`;
+  const last = wrapped(`${change}: ${countsOf(all)}.`, options.columns, '');
+  return [...blocks('New', fresh), ...blocks('Gone', gone), `${last}\n`].join('\n');
+}
+
+/** `notp doctor` says the fix. */
+function asFinding({ id, severity, title, detail, user }: Found): Finding {
+  return { id, severity, title, detail, fix: '', ...(user === undefined ? {} : { user }) };
 }
 
 function block({ severity, id, title, detail, fix, users }: Folded, options: ScreenOptions): string {

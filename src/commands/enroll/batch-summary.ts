@@ -1,4 +1,5 @@
 /** The summary of a batch: counts, failures and notes. Pure. */
+import { escapeControls } from '../../otp/escape.ts';
 import type { Unfit } from './batch-list.ts';
 import type { Outcome } from './batch-next.ts';
 
@@ -32,7 +33,8 @@ export function summaryOf(ended: readonly Ended[], unfit: readonly Unfit[], fact
     ...notLines('Skipped', whyLines(ended, 'skipped')),
     ...notLines('Failed', [...unfit.map(({ at, why }) => `${at}: ${why}`), ...whyLines(ended, 'failed')]),
   ];
-  return lines.map((line) => `${line}\n`).join('');
+  // Names and reasons are of files from elsewhere: none may begin a line of its own.
+  return lines.map((line) => `${escapeControls(line)}\n`).join('');
 }
 
 /** Whether a user was not enrolled, so that somebody must act. */

@@ -1,11 +1,9 @@
 /** Checks what is already enrolled where a login of another module is to be imported. */
-import { timingSafeEqual } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import * as path from 'node:path';
 import { messageOf } from '../../error.ts';
-import { kindOf, type Credential } from '../../otp/uri.ts';
+import { isSameSecret, kindOf, type Credential } from '../../otp/uri.ts';
 import type { SealedFile } from '../../seal/file.ts';
-import type { Payload } from '../../seal/seal.ts';
 import type { Enrolment } from '../../store/store.ts';
 import { asUser } from '../../system/privileges.ts';
 import { findSealed, secretsFolder, type Found } from '../../system/secrets.ts';
@@ -67,9 +65,10 @@ export async function heldBy(
   try {
     const opened = openWith(found.file, passphrase, state?.hostKey);
     if (opened === undefined) return { why: 'it is sealed by a passphrase' };
-    const same = isSame(opened, credential);
+    // Whatever codes it makes of it: one with 6 digits and one with 8 are good together.
+    const has = isSameSecret(opened, credential);
     opened.secret.fill(0);
-    if (same) return 'same';
+    if (has) return 'same';
     // The owner of the home can put another file there.
     return 'file' in standingOf(enrolment, found) ? 'other' : { why: 'its sealed file is not the registered one' };
   } catch (error) {
@@ -109,16 +108,11 @@ function differenceFrom(file: SealedFile, credential: Credential, state: State |
   if (file.seal.kind === 'passphrase') return { kind: 'other', why: `${enrolled}, sealed by a passphrase` };
   try {
     const opened = openWith(file, undefined, state?.hostKey);
-    const same = opened !== undefined && isSame(opened, credential);
+    const has = opened !== undefined && isSameSecret(opened, credential);
     opened?.secret.fill(0);
-    return same ? undefined : { kind: 'other', why: `${enrolled}, with another secret`, otherThan: file.id };
+    if (!has) return { kind: 'other', why: `${enrolled}, with another secret`, otherThan: file.id };
+    return kindOf(opened) === kindOf(credential) ? undefined : { kind: 'other', why: `${enrolled}, with the same secret for other codes` };
   } catch (error) {
     return { kind: 'other', why: `${enrolled}, and ${messageOf(error)}` };
   }
-}
-
-/** Whether both give the same codes. */
-function isSame(opened: Payload, credential: Credential): boolean {
-  if (kindOf(opened) !== kindOf(credential) || opened.secret.length !== credential.secret.length) return false;
-  return timingSafeEqual(opened.secret, credential.secret);
 }

@@ -33,10 +33,8 @@ export async function googleAuthenticatorText(file: string | undefined, user: Us
   if (file === undefined && isatty(STDIN)) return { text: await readAsUser(usual, user), file: usual };
   if (file !== undefined && file !== '-') {
     const named = path.resolve(file);
-    return {
-      text: isIn(user.home, named) ? await readAsUser(named, user) : readAsCaller(named, MAX_GOOGLE_AUTHENTICATOR_BYTES),
-      file: named,
-    };
+    const own = inHome(user.home, named);
+    return { text: own === undefined ? readAsCaller(named, MAX_GOOGLE_AUTHENTICATOR_BYTES) : await readAsUser(own, user), file: named };
   }
   try {
     return { text: await stdinText(waiting, MAX_GOOGLE_AUTHENTICATOR_BYTES), file: undefined };
@@ -86,8 +84,18 @@ async function rootsText(
   }
 }
 
-function isIn(home: string, file: string): boolean {
-  return file.startsWith(`${path.resolve(home)}/`);
+/**
+ * The path by which the user reads `file`; undefined if it is not in their home. A home may have two paths, as where /home is a symlink, so
+ * folders are compared behind all symlinks too.
+ */
+function inHome(home: string, file: string): string | undefined {
+  if (isBelow(path.resolve(home), file)) return file;
+  const resolved = path.join(realPathOf(path.dirname(file)), path.basename(file));
+  return isBelow(realPathOf(home), resolved) ? resolved : undefined;
+}
+
+function isBelow(folder: string, file: string): boolean {
+  return file.startsWith(`${folder}/`);
 }
 
 async function readAsUser(file: string, user: User): Promise<string> {

@@ -2,7 +2,8 @@
  * The marks of an imported secret and of its emergency codes. They begin the id of its sealed file, so that the store recognises the
  * secret without knowing it; see seal/id.ts and store/imported.ts. Pure.
  */
-import { kindOf, type Credential } from '../../otp/uri.ts';
+import { ALGORITHMS, DIGITS } from '../../otp/code.ts';
+import { kindOf, movingFactorOf, type Credential } from '../../otp/uri.ts';
 import { codesOf, idOfMarks, secretOf } from '../../seal/id.ts';
 import { keyedMark } from '../../seal/keys.ts';
 import { keysOf, type HostKey } from '../../state/host-keys.ts';
@@ -13,22 +14,29 @@ export interface Marks extends Pick<Imported, 'key' | 'mark' | 'codes'> {
   readonly idFor: (random: string) => string;
 }
 
-/** The marks by each host key that is here, the present one first. A user's own state has no host key: the secret itself is the key. */
+/**
+ * The marks by each host key that is here, the present one first. A user's own state has no host key: the secret itself is the key.
+ * A mark is of the secret and of how its codes are numbered, whatever digits and algorithm they have: a code of 8 digits ends with that
+ * of 6. Earlier marks were of these, too, so all of those still count.
+ */
 export function marksOf(
   { credential, emergency }: { readonly credential: Credential; readonly emergency: readonly string[] },
   hostKey: HostKey | undefined,
 ): Marks[] {
   const { secret } = credential;
   const keys = hostKey === undefined ? [{ id: '', key: secret }] : keysOf(hostKey);
-  return keys.map(({ id, key }) => {
+  const kinds = ALGORITHMS.flatMap((algorithm) => DIGITS.map((digits) => kindOf({ ...credential, algorithm, digits })));
+  const ofKey = (what: string, { id, key }: (typeof keys)[number]): Marks => {
     const marks = {
-      secret: keyedMark(key, Buffer.concat([Buffer.from(`secret ${kindOf(credential)} `), secret])),
+      secret: keyedMark(key, Buffer.concat([Buffer.from(`secret ${what} `), secret])),
       codes: keyedMark(key, Buffer.concat([Buffer.from(`codes ${emergency.join(' ')} `), secret])),
     };
     const idFor = (random: string): string => idOfMarks(marks, random);
     const sample = idFor('0'.repeat(32));
     return { key: id, mark: secretOf(sample), codes: codesOf(sample), idFor };
-  });
+  };
+  const present = keys.map((each) => ofKey(movingFactorOf(credential), each));
+  return [...present, ...keys.flatMap((each) => kinds.map((kind) => ofKey(kind, each)))];
 }
 
 /** As Imported.mark. */

@@ -1,4 +1,5 @@
 /** The summary after the import of a users file: counts, failures and notes. Pure. */
+import { escapeControls } from '../../otp/escape.ts';
 import type { PamOathMistake, PamOathToken } from '../../otp/pam-oath.ts';
 
 /** The outcome for one token. */
@@ -36,7 +37,8 @@ export function summaryOf(ended: readonly Ended[], mistakes: readonly PamOathMis
     ...titled('Noted', ended.flatMap(noteLines)),
     ...passwordLines(ended),
   ];
-  return lines.map((line) => `${line}\n`).join('');
+  // Names and reasons are of files from elsewhere: none may begin a line of its own.
+  return lines.map((line) => `${escapeControls(line)}\n`).join('');
 }
 
 /** Whether a token failed, so that somebody must act. */

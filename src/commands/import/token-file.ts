@@ -31,7 +31,7 @@ export async function importTokenFile(config: Config, options: TokenFileOptions,
   const place = hostPlace(config, options.from);
   const waiting = patience(now);
   const { text, file = 'stdin' } = await tokenFileText(options.file, waiting);
-  const found = await readTokens(text, file, options, waiting);
+  const found = await readTokens(text, file, options, waiting, now());
   const { work, from } = chosen(found, file, options);
   const users = usersByName([...work.tokens, ...work.mistakes].flatMap(({ user }) => user ?? []));
   return await importUsersFile({ config, options, place, now, interrupt: waiting.interrupt }, { ...work, from, users });
@@ -42,11 +42,11 @@ function refuseWords({ serial, assign, user }: TokenFileOptions): void {
     throw new NotpError('usage', '--serial names the token of one user', 'give --user too, and leave out --assign');
 }
 
-async function readTokens(text: string, file: string, options: TokenFileOptions, waiting: Waiting): Promise<TokenFile> {
+async function readTokens(text: string, file: string, options: TokenFileOptions, waiting: Waiting, nowMs: number): Promise<TokenFile> {
   const { from, given, passphraseFile } = options;
   const csv = from === 'csv' ? readTokenCsv(text, given) : undefined;
   if (csv !== undefined) return csv;
-  const read = from === 'pskc' ? readPskc(text, given) : undefined;
+  const read = from === 'pskc' ? readPskc(text, nowMs, given) : undefined;
   if (read === undefined)
     throw new NotpError('usage', `${file} is no file of tokens that notp knows`, 'give --from pskc for XML (RFC 6030), or --from csv');
   if (read.kind === 'tokens') return read.file;

@@ -13,7 +13,7 @@ import { asUser } from '../../system/privileges.ts';
 import { draft, removeDrafts, syncFolder } from '../../system/trusted.ts';
 import { isRoot, realUser, SERVICE_USER, userByName, type User } from '../../system/users.ts';
 import { hasEncryptedKey, readHostKey } from '../../state/host-keys.ts';
-import { withNewState, withState } from '../../state/state.ts';
+import { isInUse, MAKE_KEY, withNewState } from '../../state/state.ts';
 import { statePlace, type StatePlace } from '../../state/place.ts';
 import { Option, type Command } from 'commander';
 import { type CommonFlags, type Finish, common, configOf } from '../options.ts';
@@ -61,19 +61,14 @@ async function whyNotNew(config: Config, now: () => number): Promise<string | un
   // The first host of a fleet makes its key by hand, and the others get that one.
   if (store.kind !== 'sqlite') return 'its state is not in a file of this host';
   const place = statePlace(config, realUser());
-  const isUsed = await asUser(place.owner, () =>
-    withState(place, now, async (state) => {
-      if (state === undefined) return false;
-      return await state.store.exclusively(async (found) => (await found.head()).seq > 0 || (await found.enrolments()).length > 0);
-    }),
-  );
+  const isUsed = await asUser(place.owner, () => isInUse(place, now));
   return isUsed ? `${store.path} is signed with a key that was lost: restore that from your copy` : undefined;
 }
 
 /** Prints the id of the host key. */
 function printHostKeyId(config: Config): number {
   const key = readHostKey(config.hostKey, serviceUser());
-  if (key === undefined) throw new NotpError('failed', `there is no host key at ${config.hostKey}`, 'run notp host-key init');
+  if (key === undefined) throw new NotpError('failed', `there is no host key at ${config.hostKey}`, MAKE_KEY);
   printResult(`${key.id}\n`);
   if (key.former.length > 0) sayHint(`earlier keys are kept too: ${key.former.map(({ id }) => id).join(', ')}; see notp host-key retire`);
   return 0;

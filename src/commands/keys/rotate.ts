@@ -19,7 +19,7 @@ import { hostSealed, type HostSealed } from '../../enrolment/host-sealed.ts';
 import { hasEncryptedKey, keysOf, MAX_HOST_KEYS, readHostKey, type HostKey } from '../../state/host-keys.ts';
 import { renewRows } from '../../outage/renewing.ts';
 import { refreshAfterChange } from '../store/outage.ts';
-import { withPresentState } from '../../state/state.ts';
+import { MAKE_KEY, withPresentState } from '../../state/state.ts';
 import { statePlace } from '../../state/place.ts';
 import { serviceUser } from './init.ts';
 import type { Command } from 'commander';
@@ -113,7 +113,7 @@ function presentKey(config: Config): HostKey {
     );
   const key = readHostKey(config.hostKey, service);
   if (key !== undefined) return key;
-  throw new NotpError('failed', `there is no host key at ${config.hostKey}`, 'run notp host-key init');
+  throw new NotpError('failed', `there is no host key at ${config.hostKey}`, MAKE_KEY);
 }
 
 /** A change of the key file, with its record. */

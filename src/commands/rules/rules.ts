@@ -1,7 +1,7 @@
 /** `notp rules`: lists the rules in force, and explains which of them decides about a login. Changes nothing. */
 import { InvalidArgumentError, type Command } from 'commander';
 import { NotpError } from '../../error.ts';
-import { quoted, shellCommand } from '../../otp/escape.ts';
+import { escapeControls, quoted, shellCommand } from '../../otp/escape.ts';
 import { thisHost, type Config } from '../../system/config.ts';
 import { serviceProblem } from '../../system/rule-settings.ts';
 import { groupFacts } from '../../login/ruling.ts';
@@ -14,7 +14,9 @@ import { common, configOf, JSON_LINES, type CommonFlags, type Finish } from '../
 
 function listRules({ rules }: Config, json: boolean): number {
   for (const rule of rules)
-    printResult(json ? `${JSON.stringify(jsonOf(rule))}\n` : `line ${String(rule.line)}: ${whoOf(rule)}: ${whatOf(rule)}\n`);
+    printResult(
+      json ? `${JSON.stringify(jsonOf(rule))}\n` : `${escapeControls(`line ${String(rule.line)}: ${whoOf(rule)}: ${whatOf(rule)}`)}\n`,
+    );
   if (json) return 0;
   printResult(rules.length === 0 ? 'everybody: a code\n' : 'otherwise: a code\n');
   if (rules.some(refusesUnknown))
@@ -74,8 +76,8 @@ function explain(config: Config, name: string, flags: ExplainFlags): number {
   const seen = last === -1 ? met : met.slice(0, last + 1);
   if (flags.json === true) printResult(`${JSON.stringify(explained(facts, ruling, seen))}\n`);
   else {
-    for (const each of seen) printResult(`line ${String(each.rule.line)}: ${whyOf(each, facts, ruling)}\n`);
-    printResult(`${facts.user ?? ''} at ${facts.service ?? ''}: ${verdictOf(ruling)}\n`);
+    for (const each of seen) printResult(`${escapeControls(`line ${String(each.rule.line)}: ${whyOf(each, facts, ruling)}`)}\n`);
+    printResult(`${escapeControls(`${facts.user ?? ''} at ${facts.service ?? ''}: ${verdictOf(ruling)}`)}\n`);
     if (seen.some(({ fit }) => fit === 'unknown')) sayHint('--from and --key say what is known at sshd; at sudo neither is');
   }
   return 0;

@@ -1,4 +1,5 @@
 /** `notp store hosts`: lists the hosts that share the store, with the length of each log. */
+import { escapeControls } from '../../otp/escape.ts';
 import type { Config } from '../../system/config.ts';
 import { printResult } from '../../terminal/printer.ts';
 import { asUser } from '../../system/privileges.ts';
@@ -13,12 +14,14 @@ async function listHosts(config: Config, { json }: { readonly json: boolean }, n
   const heads = await asUser(place.owner, () =>
     withPresentState(place, now, ({ store }) => store.exclusively((transaction) => transaction.heads())),
   );
-  const width = Math.max(0, ...heads.map(({ host }) => host.length));
+  const width = Math.max(0, ...heads.map(({ host }) => escapeControls(host).length));
   for (const [i, { host, head }] of heads.entries()) {
     const isEarlier = heads[i + 1]?.host === host;
     const records = head === undefined ? 'its head was changed outside notp' : `${String(head.seq)} records`;
     const object = { host, records: head?.seq ?? null, ...(isEarlier ? { earlier: true } : {}) };
-    printResult(json ? `${JSON.stringify(object)}\n` : `${host.padEnd(width)}  ${records}${isEarlier ? ', in an earlier log' : ''}\n`);
+    printResult(
+      json ? `${JSON.stringify(object)}\n` : `${escapeControls(host).padEnd(width)}  ${records}${isEarlier ? ', in an earlier log' : ''}\n`,
+    );
   }
   return 0;
 }

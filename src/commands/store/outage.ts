@@ -7,14 +7,15 @@ import { isLost, moveToLast } from '../../audit/resume.ts';
 import { messageOf, NotpError } from '../../error.ts';
 import { escapeControls } from '../../otp/escape.ts';
 import type { Config } from '../../system/config.ts';
-import { printResult, sayHint, sayLine } from '../../terminal/printer.ts';
+import { printResult, sayError, sayHint, sayLine } from '../../terminal/printer.ts';
 import { asUser } from '../../system/privileges.ts';
 import { isRoot } from '../../system/users.ts';
 import { withCredentials } from '../../state/credentials.ts';
-import { openCopy } from '../../outage/outage.ts';
-import { copyApproved, reportOutage, setApproval } from '../../outage/report.ts';
+import { openCopy, outagePlace } from '../../outage/outage.ts';
+import { copyApproved, reportOutage, setApproval, type Reported } from '../../outage/report.ts';
 import { chainKeys, withPresentState, type State } from '../../state/state.ts';
-import type { StatePlace } from '../../state/place.ts';
+import { storeName, type StatePlace } from '../../state/place.ts';
+import { ChangedHead } from '../../store/store.ts';
 import { enrolledUser, originOf, sharedState } from '../../enrolment/whose.ts';
 import type { Command } from 'commander';
 import { common, configOf, type CommonFlags, type Finish, type Surroundings } from '../options.ts';
@@ -32,9 +33,12 @@ async function approveUser(
     const isNew = await setApproval(state, originOf(user), !remove, now());
     const done = remove ? 'may not log in' : 'may log in';
     sayLine(`${user.name} ${done} while the store cannot be reached${isNew ? '' : ', as before'}`);
-    await refresh(config, place, state, now).catch((error: unknown) => {
-      sayHint(`the copy of this host is not up to date: ${messageOf(error)}; notp store refresh`);
-    });
+    try {
+      const { left } = await refresh(config, place, state, now);
+      for (const error of left.values()) sayOutOfDate(error);
+    } catch (error) {
+      sayOutOfDate(error);
+    }
   });
   sayHint(
     config.fleet.outage === 'local'
@@ -42,6 +46,10 @@ async function approveUser(
       : 'this has an effect only on hosts with store.outage = "local", and this host has "deny"',
   );
   return 0;
+}
+
+function sayOutOfDate(error: unknown): void {
+  sayHint(`the copy of this host is not up to date: ${messageOf(error)}; notp store refresh`);
 }
 
 /** Throws `refused` if the store is not shared. */
@@ -55,32 +63,42 @@ async function listApproved(config: Config, { json }: { readonly json: boolean }
   return 0;
 }
 
-/** Reports the decisions of an outage, and updates the copy of this host if it keeps one. Throws `store_unavailable`. */
+/**
+ * Reports the decisions of an outage, and updates the copy of this host if it keeps one. The exit code is 1 if a report waits. Throws
+ * `store_unavailable`.
+ */
 async function refreshCopy(config: Config, environment: NodeJS.ProcessEnv, now: () => number): Promise<number> {
   if (config.fleet.outage === 'deny') {
     sayHint('store.outage = "deny": this host keeps no copy');
     return 0;
   }
   const place = withCredentials(placeOf(config), config, environment);
-  const { reported, users } = await within(place, now, (state) => refresh(config, place, state, now));
+  const { reported, left, users } = await within(place, now, (state) => refresh(config, place, state, now));
   if (reported > 0) sayLine(`Reported: ${String(reported)} records of an outage`);
-  sayLine(users.length === 0 ? 'The copy is empty, since no user is approved' : `The copy is up to date: ${users.join(', ')}`);
-  return 0;
+  if (users.length > 0) sayLine(`The copy is up to date: ${users.join(', ')}`);
+  else if (left.size === 0) sayLine('The copy is empty, since no user is approved');
+  for (const [user, { message, hint }] of left)
+    sayError(`the report about ${user} waits, so the copy lets them in no more: ${message}`, hint ?? 'mend that, then notp store refresh');
+  return left.size === 0 ? 0 : 1;
 }
 
-/** Updates the copy of this host, if it keeps one, since it holds files of an earlier key too. Throws as refreshCopy does. */
+/**
+ * Updates the copy of this host, if it keeps one, since it holds files of an earlier key too. Throws as refreshCopy does, and where a
+ * report waits.
+ */
 export async function refreshAfterChange(config: Config, now: () => number): Promise<void> {
   if (config.fleet.outage === 'deny') return;
   const place = placeOf(config);
-  await within(place, now, (state) => refresh(config, place, state, now));
+  const { left } = await within(place, now, (state) => refresh(config, place, state, now));
+  for (const error of left.values()) throw error;
 }
 
-async function refresh(
-  { policy }: Config,
-  place: StatePlace,
-  state: State,
-  now: () => number,
-): Promise<{ readonly reported: number; readonly users: readonly string[] }> {
+interface Refreshed extends Reported {
+  /** The users who may log in by the copy. */
+  readonly users: readonly string[];
+}
+
+async function refresh({ policy }: Config, place: StatePlace, state: State, now: () => number): Promise<Refreshed> {
   // Without the key, records in the log of the copy could not be chained for this host.
   if (state.hostKey === undefined)
     throw new NotpError(
@@ -89,10 +107,11 @@ async function refresh(
       'if it is encrypted, only systemd can decrypt it: systemctl start notp-store-refresh',
     );
   const copy = openCopy(place, now, { create: true });
-  if (copy === undefined) return { reported: 0, users: [] };
+  if (copy === undefined) return { reported: 0, left: new Map(), users: [] };
   try {
     await resumeChain(place, state, copy);
-    return { reported: await reportOutage(state, copy, policy), users: await copyApproved(state, copy, policy, now()) };
+    const reported = await reportOutage(state, copy, policy);
+    return { ...reported, users: await copyApproved(state, copy, policy, now()) };
   } finally {
     copy.store.close();
   }
@@ -106,12 +125,25 @@ async function resumeChain(place: StatePlace, state: State, { store, log }: Stat
   const former = await state.store.exclusively((transaction) => transaction.formerChainKeys());
   await store.exclusively(async (transaction) => {
     const keys = chainKeys(state, former);
-    if (!isLost(log.file.name, await transaction.head())) return;
+    const head = await transaction.head().catch((error: unknown) => {
+      throw error instanceof ChangedHead ? changedInCopy(place) : error;
+    });
+    if (!isLost(log.file.name, head)) return;
     const last = await moveToLast(log.file.name, transaction, keys);
     const detail = `after record ${String(last)}: the copy for outages is new`;
     const { name: user, uid } = place.owner;
     await append(own, transaction, { user, uid, context: '', door: 'cli', event: 'audit.resumed', result: 'done', detail, ref: newRef() });
   });
+}
+
+/** The error where the copy has a chain of its own that cannot go on. That of the host may be whole. */
+function changedInCopy(place: StatePlace): NotpError {
+  const copy = outagePlace(place) ?? place;
+  return new NotpError(
+    'store_unavailable',
+    `the head of the log of outages (${copy.auditFile}), which is in this host's copy (${storeName(copy)}), was changed outside notp, or is of a host key that is not here`,
+    'if the host key was changed, put the earlier one at the end of host_key, or run as root: notp audit verify --outage --resume, then notp store refresh; otherwise find out first who can write to that copy',
+  );
 }
 
 async function within<T>(place: StatePlace, now: () => number, work: (state: State) => Promise<T>): Promise<T> {

@@ -5,7 +5,7 @@
 import * as fs from 'node:fs';
 import { ok, type Finding } from '../finding.ts';
 import type { Person } from '../people.ts';
-import type { Effective } from '../sshd/effective.ts';
+import type { Seen } from '../sshd/seen.ts';
 import { takesPasswordFirst } from '../sshd/pam-rules.ts';
 
 const ID = 'password-age';
@@ -14,18 +14,17 @@ const DAY_MS = 86_400_000;
 /** From this many days on a password counts as never expiring; useradd(8) writes 99999 for "never". */
 const MOST_DAYS = 10_000;
 
-const NOTHING_KNOWN: Effective = new Map();
-
 interface Age {
   /** The day of the last change, in days since 1970; 0 means that the password must be changed now. */
   readonly changed: number;
   readonly maxDays: number;
 }
 
-/** `perUser`: for each sshd, the effective configuration of each user. `nowMs`: Unix time in milliseconds. The caller is root. */
-export function examinePasswords(people: readonly Person[], perUser: readonly ReadonlyMap<string, Effective>[], nowMs: number): Finding[] {
+/** `perUser`: for each sshd, the configurations of each user. `nowMs`: Unix time in milliseconds. The caller is root. */
+export function examinePasswords(people: readonly Person[], perUser: readonly ReadonlyMap<string, Seen>[], nowMs: number): Finding[] {
   const asked = people.filter(
-    ({ user, enrolments }) => enrolments.length > 0 && perUser.some((each) => takesPasswordFirst(each.get(user.name) ?? NOTHING_KNOWN)),
+    ({ user, enrolments }) =>
+      enrolments.length > 0 && perUser.some((each) => (each.get(user.name) ?? []).some(({ effective }) => takesPasswordFirst(effective))),
   );
   const ages = asked.length === 0 ? new Map<string, Age>() : agesIn(fs.existsSync(SHADOW) ? fs.readFileSync(SHADOW, 'utf8') : '');
   const found = asked.flatMap(({ user: { name } }) => {

@@ -14,8 +14,10 @@ const REMOTE = ['cockpit', 'vsftpd', 'proftpd', 'pure-ftpd', 'xrdp-sesman', 'rem
 const LOCAL = ['login', 'gdm-password', 'lightdm', 'sddm', 'xdm', 'su', 'su-l', 'sudo', 'sudo-i', 'polkit-1', 'doas'];
 const GREETING = /^SSH-[\d.]+-/;
 const GREETING_MS = 500;
-/** More listeners than this are not asked. */
+/** More listeners than this are not asked: those of root and of services first, and of each user in turn. */
 const MAX_ASKED = 64;
+/** System users have lower uids: login.defs(5). */
+const FIRST_USER = 1000;
 /** The state LISTEN in /proc/net/tcp. */
 const LISTENS = '0A';
 
@@ -46,6 +48,7 @@ function textOf(service: string): string {
 }
 
 interface Listener {
+  readonly uid: number;
   readonly address: string;
   readonly port: number;
   readonly pid: number;
@@ -56,7 +59,11 @@ async function otherServers(sshds: readonly number[]): Promise<Finding[]> {
   const known = [1, process.pid, ...sshds];
   // An sshd under its own name is checked, or it is a session that forwards a port.
   const others = listeners().filter(({ pid }) => !known.includes(pid) && !/^sshd(-session)?$/.test(nameOf(pid)));
-  const greeted = await Promise.all(others.slice(0, MAX_ASKED).map(async (each) => ({ ...each, isSsh: await speaksSsh(each) })));
+  const greeted = await Promise.all(
+    inTurn(others)
+      .slice(0, MAX_ASKED)
+      .map(async (each) => ({ ...each, isSsh: await speaksSsh(each) })),
+  );
   const found = new Map(
     greeted.flatMap(({ pid, port, isSsh }) => (isSsh ? [[`${nameOf(pid)} (pid ${String(pid)}) on port ${String(port)}`, port]] : [])),
   );
@@ -69,6 +76,13 @@ async function otherServers(sshds: readonly number[]): Promise<Finding[]> {
   }));
 }
 
+/** One user with many sockets must not keep a server of somebody else from being asked. */
+function inTurn(all: readonly Listener[]): Listener[] {
+  const turns = [...Map.groupBy(all, ({ uid }) => uid).values()].flatMap((own) => own.map((each, turn) => ({ each, turn })));
+  const rank = ({ uid }: Listener): number => (uid === 0 ? 0 : uid < FIRST_USER ? 1 : 2);
+  return turns.toSorted((a, b) => rank(a.each) - rank(b.each) || a.turn - b.turn).map(({ each }) => each);
+}
+
 /** The TCP sockets that listen, with the processes that hold them. */
 function listeners(): Listener[] {
   const sockets = ['/proc/net/tcp', '/proc/net/tcp6'].flatMap((file) =>
@@ -76,9 +90,9 @@ function listeners(): Listener[] {
   );
   const byInode = new Map(
     sockets.flatMap((line) => {
-      const [, local = '', , state, , , , , , inode = ''] = line.trim().split(/\s+/);
+      const [, local = '', , state, , , , uid = '', , inode = ''] = line.trim().split(/\s+/);
       const [host = '', port = ''] = local.split(':');
-      return state === LISTENS ? [[inode, { address: addressOf(host), port: Number.parseInt(port, 16) }] as const] : [];
+      return state === LISTENS ? [[inode, { uid: Number(uid), address: addressOf(host), port: Number.parseInt(port, 16) }] as const] : [];
     }),
   );
   if (byInode.size === 0) return [];

@@ -7,6 +7,9 @@ import type { Config } from '../../system/config.ts';
 import type { User } from '../../system/users.ts';
 import { hostSealed, type HostSealed } from '../../enrolment/host-sealed.ts';
 import { hasEncryptedKey, readHostKey } from '../../state/host-keys.ts';
+import type { StatePlace } from '../../state/place.ts';
+import { isInUse } from '../../state/state.ts';
+import { asUser } from '../../system/privileges.ts';
 import { ok, type Finding } from '../finding.ts';
 import { permissionFix, whyUntrusted } from './trust.ts';
 
@@ -14,10 +17,10 @@ const ROOT = { name: 'root', uid: 0 };
 /** No more enrolments than this are listed. */
 const NAMED = 10;
 
-/** Never throws: an error becomes the finding. */
-export function examineHostKeys(config: Config, service: User): Finding[] {
+/** Never throws: an error becomes the finding. `isLost`: as isKeyLost() says. */
+export function examineHostKeys(config: Config, service: User, isLost: boolean): Finding[] {
   const [, ...others] = config.hostKeys;
-  return [examineHostKey(config, service), ...others.flatMap((file) => missingFile(file))];
+  return [examineHostKey(config, service) ?? noKey(config, isLost), ...others.flatMap((file) => missingFile(file))];
 }
 
 /** Logins go on without it, but not those of the enrolments that it sealed. */
@@ -27,7 +30,8 @@ function missingFile(file: string): Finding[] {
   return [{ id: 'host-key', severity: 'fail', title: 'A file that host_key names does not exist', detail: file, fix }];
 }
 
-function examineHostKey(config: Config, service: User): Finding {
+/** Undefined where there is no key. */
+function examineHostKey(config: Config, service: User): Finding | undefined {
   const id = 'host-key';
   if (hasEncryptedKey(config)) return encryptedKey(`${config.hostKey}.cred`);
   const title = 'The host key has the wrong owner, mode or content';
@@ -44,7 +48,7 @@ function examineHostKey(config: Config, service: User): Finding {
         fix: permissionFix(path.dirname(config.hostKey), ROOT, { mode: '755' }),
       };
     }
-    return { id, severity: 'fail', title: 'There is no host key', detail: config.hostKey, fix: 'notp host-key init' };
+    return undefined;
   } catch (error) {
     return {
       id,
@@ -54,6 +58,29 @@ function examineHostKey(config: Config, service: User): Finding {
       fix: (error instanceof NotpError ? error.hint : undefined) ?? permissionFix(config.hostKey, service, { mode: '400' }),
     };
   }
+}
+
+/** Whether there is no key although the state in `place` is signed with one. A state that cannot be read may be. */
+export async function isKeyLost(config: Config, place: StatePlace, now: () => number): Promise<boolean> {
+  if (hasEncryptedKey(config) || fs.existsSync(config.hostKey)) return false;
+  try {
+    return await asUser(place.owner, () => isInUse(place, now));
+  } catch {
+    return true;
+  }
+}
+
+/** A new key beside a state of the lost one refuses all its logins, and its log cannot go on. */
+function noKey({ hostKey }: Config, isLost: boolean): Finding {
+  const finding = { id: 'host-key', severity: 'fail', detail: hostKey } as const;
+  if (!isLost) return { ...finding, title: 'There is no host key', fix: 'notp host-key init' };
+  return {
+    ...finding,
+    title: 'The host key is lost: the enrolments and the audit chain of this host need it',
+    fix:
+      'bring it back from its copy first: then all log in again. Only where there is no copy: notp host-key init, then notp audit verify --resume ' +
+      'and notp-enroll --replace for each user, since what the lost key sealed cannot be opened',
+  };
 }
 
 /**

@@ -4,12 +4,14 @@ import { shellCommand } from '../../otp/escape.ts';
 import type { Approved } from '../../store/store.ts';
 import { asUser } from '../../system/privileges.ts';
 import { isFresh, openCopy, outagePlace } from '../../outage/outage.ts';
+import { waitingOn } from '../../outage/report.ts';
 import { withPresentState, type State } from '../../state/state.ts';
 import { storeName, type StatePlace } from '../../state/place.ts';
 import { ok, type Finding } from '../finding.ts';
 
 const COPY = 'outage-copy';
 const FIX = 'notp store refresh, and systemctl enable --now notp-store-refresh.timer';
+const FIX_REPORT = 'notp store refresh, which says why a report waits';
 
 /** No findings if this host keeps no copy. */
 export async function examineOutage(place: StatePlace, now: () => number): Promise<Finding[]> {
@@ -22,7 +24,7 @@ export async function examineOutage(place: StatePlace, now: () => number): Promi
         const [copied, waiting] = await contentsOf(copy);
         return [
           copyFinding(storeName(where), await approvedNow(place, copied, now), copied, now()),
-          ...(waiting ? [unreported(where)] : []),
+          ...(waiting.length > 0 ? [unreported(where, waiting)] : []),
         ];
       } finally {
         copy?.store.close();
@@ -42,13 +44,10 @@ export async function examineOutage(place: StatePlace, now: () => number): Promi
   });
 }
 
-/** The approved users in the copy, and whether it holds records that were not reported yet. */
-async function contentsOf(copy: State | undefined): Promise<readonly [readonly Approved[], boolean]> {
-  if (copy === undefined) return [[], false];
-  return await copy.store.exclusively(async (transaction) => [
-    await transaction.approved(),
-    (await transaction.outageRecords(1)).length > 0,
-  ]);
+/** The approved users in the copy, and those of whom it holds records that were not reported yet. */
+async function contentsOf(copy: State | undefined): Promise<readonly [readonly Approved[], readonly string[]]> {
+  if (copy === undefined) return [[], []];
+  return await copy.store.exclusively(async (transaction) => [await transaction.approved(), await waitingOn(transaction)]);
 }
 
 /** The approved users according to the store, or to the copy if the store cannot be reached. That has a finding of its own. */
@@ -70,7 +69,7 @@ function copyFinding(file: string, approved: readonly Approved[], copied: readon
   return { id: COPY, severity: 'warn', title, detail: `${file}: ${lacking.join(', ')}`, fix: FIX };
 }
 
-function unreported(where: StatePlace): Finding {
+function unreported(where: StatePlace, users: readonly string[]): Finding {
   const title = 'This host has not reported what it decided in an outage, so other hosts accept the same codes again';
-  return { id: 'outage-report', severity: 'warn', title, detail: storeName(where), fix: 'notp store refresh' };
+  return { id: 'outage-report', severity: 'warn', title, detail: `${storeName(where)}: ${users.join(', ')}`, fix: FIX_REPORT };
 }

@@ -5,7 +5,7 @@ import { shellCommand } from '../../otp/escape.ts';
 import { usersByUid } from '../../system/users.ts';
 import { ok, type Finding } from '../finding.ts';
 import { execWords, modulesOf, notpLine, pamFiles, pamStack, TYPES, type PamModule } from '../pam/stack.ts';
-import { permissionFix, untrustedPart } from './trust.ts';
+import { permissionFix, statsOf, untrustedPart } from './trust.ts';
 
 const ID = 'read-by-root';
 const ALWAYS = [
@@ -38,7 +38,7 @@ export function examineReadByRoot(others: readonly string[], services: readonly 
 
 /** What is in somebody's home stays theirs: what root reads must lie elsewhere. */
 function fixFor(file: string, part: string): string {
-  const { uid } = fs.lstatSync(part);
+  const { uid } = statsOf(part) ?? { uid: 0 };
   const home = uid === 0 ? undefined : usersByUid([uid]).get(uid)?.home;
   if (home !== undefined && `${part}/`.startsWith(`${home}/`)) return shellCommand`move ${file} to a folder that only root can write`;
   return permissionFix(part, { name: 'root', uid: 0 }, { mode: 'go-w' });

@@ -75,6 +75,11 @@ function fixAsUser(user: User, file: string, detail: string): string | undefined
 }
 
 function isOpen(folder: string, { uid }: User): boolean {
-  const stats = fs.statSync(folder, { throwIfNoEntry: false });
-  return stats?.uid === uid && (stats.mode & 0o022) !== 0;
+  try {
+    const stats = fs.statSync(folder);
+    return stats.uid === uid && (stats.mode & 0o022) !== 0;
+  } catch {
+    // It is the user's: gone, a loop of symlinks, or on a server that does not show it to root.
+    return false;
+  }
 }

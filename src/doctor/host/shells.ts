@@ -52,11 +52,20 @@ function lookAt(shell: string): Shell {
   const name = path.basename(shell);
   try {
     const file = fs.realpathSync(shell);
-    const stats = fs.statSync(file);
-    const isRead = stats.isFile() && stats.size <= MAX_SHELL_BYTES;
-    return { name, real: path.basename(file), content: isRead ? fs.readFileSync(file) : undefined };
+    return { name, real: path.basename(file), content: contentOf(file) };
   } catch {
     return { name, real: name, content: undefined };
+  }
+}
+
+/** A shell may lie in a home, where its owner can put a FIFO in its place at any time. */
+function contentOf(file: string): Buffer | undefined {
+  const fd = fs.openSync(file, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK);
+  try {
+    const stats = fs.fstatSync(fd);
+    return stats.isFile() && stats.size <= MAX_SHELL_BYTES ? fs.readFileSync(fd) : undefined;
+  } finally {
+    fs.closeSync(fd);
   }
 }
 

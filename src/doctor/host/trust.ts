@@ -38,11 +38,11 @@ export function untrustedPart(
   const parts = path.resolve(file).split('/').slice(1);
   for (const [i] of parts.entries()) {
     const each = `/${parts.slice(0, i + 1).join('/')}`;
-    const stats = fs.lstatSync(each, { throwIfNoEntry: false });
-    if (stats === undefined) return { part: each, why: 'is not there' };
+    const stats = statsOf(each);
+    if (stats === undefined) return { part: each, why: 'is not there, or cannot be looked at' };
     if (stats.uid !== 0 && stats.uid !== owner) return { part: each, why: 'does not belong to root' };
     if (stats.isSymbolicLink()) {
-      const target = path.resolve(path.dirname(each), fs.readlinkSync(each), ...parts.slice(i + 1));
+      const target = path.resolve(path.dirname(each), targetOf(each), ...parts.slice(i + 1));
       return untrustedPart(target, { owner, shared, links: links + 1 });
     }
     const sticky = stats.isDirectory() && (stats.mode & STICKY) !== 0;
@@ -83,8 +83,17 @@ function folderToTrust(folder: string, { uid }: Owner): string {
   return isOwners ? path.dirname(folder) : folder;
 }
 
+/** The target of a symlink; one that cannot be read leads to itself, and so nowhere. */
+function targetOf(link: string): string {
+  try {
+    return fs.readlinkSync(link);
+  } catch {
+    return link;
+  }
+}
+
 /** Undefined if it does not exist or cannot be reached. */
-function statsOf(file: string): fs.Stats | undefined {
+export function statsOf(file: string): fs.Stats | undefined {
   try {
     return fs.lstatSync(file);
   } catch {

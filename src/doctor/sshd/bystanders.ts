@@ -3,28 +3,30 @@
  * is no enrolment. They may be many, so each class is one finding, with a count and some names.
  */
 import { groupsByName, type User } from '../../system/users.ts';
-import type { Finding, Severity } from '../finding.ts';
-import { canLogIn, hasShell, type Passwords } from './can-log-in.ts';
+import type { Finding } from '../finding.ts';
+import { ableFrom, hasShell, type Passwords } from './can-log-in.ts';
 import { setting, type Effective } from './effective.ts';
 import { meansGate } from './gate-command.ts';
 import { leavesCodeToPam } from './pam-rules.ts';
-import type { Doors } from './apply-rules.ts';
-import { placeOf, type Vantage } from './vantage.ts';
+import type { AlikePeople, Doors } from './apply-rules.ts';
+import { differing, placesOf, type Seen, type SeenFrom } from './seen.ts';
 
 /** Accounts that sshd treats alike, and their effective configuration from each vantage. */
 export interface BystanderClass {
   readonly users: readonly User[];
-  readonly seen: readonly { readonly vantage: Vantage; readonly effective: Effective }[];
+  readonly seen: AlikePeople['seen'];
 }
 
 export interface About {
   readonly where: string;
   readonly doors: Doors;
-  /** The effective configuration of somebody whom no Match line names. */
-  readonly anybody: Effective;
+  /** Of somebody whom no Match line names. */
+  readonly anybody: AlikePeople['seen'];
   readonly passwords: Passwords;
   /** Whether an account without an enrolment is refused. */
   readonly areRefused: boolean;
+  /** The uids of those whom a setup is for. */
+  readonly covered: ReadonlySet<number>;
   readonly nowMs: number;
   /** The failures of sshd's rules for a class that others have not. */
   readonly broken: (each: BystanderClass) => readonly Finding[];
@@ -39,46 +41,68 @@ function isAsked(effective: Effective, { gate, pam }: Doors): boolean {
   return (gate && meansGate(setting(effective, 'forcecommand'))) || (pam && leavesCodeToPam(effective));
 }
 
-export function examineBystanders(classes: readonly BystanderClass[], about: About): Finding[] {
-  const [open, broken, refused] = [new Map<string, User[]>(), new Map<string, User[]>(), [] as User[]];
+export async function examineBystanders(classes: readonly BystanderClass[], about: About): Promise<Finding[]> {
+  const [exempt, open, broken] = [new Map<string, User[]>(), new Map<string, User[]>(), new Map<string, User[]>()];
+  const refused: User[] = [];
   const findings = new Map<string, Finding>();
   for (const { users, seen } of classes) {
-    const free = seen.filter(({ effective }) => !isAsked(effective, about.doors));
-    const [first] = free.length > 0 ? free : seen;
-    if (first === undefined) continue;
-    const able = whoCanLogIn(users, first.effective, about);
-    if (able.length === 0) continue;
-    if (free.length > 0) add(open, howOf(free, seen.length), able);
-    else {
-      refused.push(...able);
-      for (const { user: _, ...finding } of about.broken({ users, seen })) {
-        const key = JSON.stringify(finding);
-        findings.set(key, finding);
-        add(broken, key, able);
-      }
+    const asked = new Set<SeenFrom>();
+    const able = await whoCanLogIn(users, differing(seen), about);
+    for (const [user, ways] of able) {
+      const free = ways.filter(({ effective }) => !isAsked(effective, about.doors));
+      for (const way of ways) if (!free.includes(way)) asked.add(way);
+      if (free.length > 0) add(isExempt(user, free, about) ? exempt : open, howOf(free, seen.length), [user]);
+      else refused.push(user);
+    }
+    const guarded = [...able].filter(([, ways]) => ways.some((way) => asked.has(way))).map(([user]) => user);
+    if (guarded.length === 0) continue;
+    const answers = [...asked].flatMap(({ effective, from }) => from.map((vantage) => ({ effective, vantage })));
+    for (const { user: _, ...finding } of about.broken({ users: guarded, seen: answers })) {
+      const key = JSON.stringify(finding);
+      findings.set(key, finding);
+      add(broken, key, guarded);
     }
   }
   return [
-    ...[...open].map(([how, users]) => withoutCode(users, how, about)),
+    ...[...exempt].map(([how, users]) => exempted(users, how, about)),
+    ...[...open].map(([how, users]) => notAsked(users, how, about)),
     ...[...findings].map(([key, finding]) => alsoFor(broken.get(key) ?? [], finding)),
     ...notEnrolled(refused, about),
   ];
 }
 
+/**
+ * Where a setup is for the user, or everybody else is asked, a line exempts them, which is a way around the code. Where nobody else is, they
+ * are only not asked yet.
+ */
+function isExempt({ uid }: User, free: Seen, { doors, anybody, covered }: About): boolean {
+  if (covered.has(uid)) return true;
+  return anybody.some(({ vantage, effective }) => isAsked(effective, doors) && free.some(({ from }) => from.includes(vantage)));
+}
+
 function add(to: Map<string, User[]>, key: string, users: readonly User[]): void {
-  to.set(key, [...(to.get(key) ?? []), ...users]);
+  const all = to.get(key) ?? [];
+  all.push(...users);
+  to.set(key, all);
 }
 
 function alsoFor(users: readonly User[], finding: Finding): Finding {
   return { ...finding, detail: `${finding.detail} (${named(users)})` };
 }
 
-function whoCanLogIn(users: readonly User[], effective: Effective, { passwords, nowMs }: About): User[] {
-  const some = users.filter((user) => isLimited(effective) || hasShell(user));
-  if (some.length > MAX_LOOKED_AT) return some;
-  const needGroups = ['allowgroups', 'denygroups'].some((key) => effective.has(key));
+/** The users who could log in, and on which connections. */
+async function whoCanLogIn(users: readonly User[], seen: Seen, { passwords, nowMs }: About): Promise<ReadonlyMap<User, Seen>> {
+  const ways = new Map(users.map((user) => [user, seen.filter(({ effective }) => isLimited(effective) || hasShell(user))] as const));
+  const some = users.filter((user) => (ways.get(user) ?? []).length > 0);
+  if (some.length > MAX_LOOKED_AT) return new Map(some.map((user) => [user, ways.get(user) ?? []]));
+  const needGroups = seen.some(({ effective }) => ['allowgroups', 'denygroups'].some((key) => effective.has(key)));
   const groups = needGroups ? groupsByName(some.map(({ name }) => name)) : new Map<string, readonly string[]>();
-  return some.filter((user) => canLogIn(user, effective, { passwords, groups: groups.get(user.name) ?? [], nowMs }));
+  const able = new Map<User, Seen>();
+  for (const user of some) {
+    const from = await ableFrom(user, ways.get(user) ?? [], { passwords, groups: groups.get(user.name) ?? [], nowMs });
+    if (from.length > 0) able.set(user, from);
+  }
+  return able;
 }
 
 /** Whether sshd runs only one command for them, such as internal-sftp. */
@@ -87,30 +111,29 @@ function isLimited(effective: Effective): boolean {
   return !['', 'none'].includes(command.toLowerCase()) && !meansGate(command);
 }
 
-/** How sshd lets them in, for people. */
-function howOf(free: BystanderClass['seen'], of: number): string {
+/** How sshd lets them in, for people. `of`: the number of all connections. */
+function howOf(free: Seen, of: number): string {
   const limits = [
     ...new Set(free.map(({ effective }) => (isLimited(effective) ? `limited to ${setting(effective, 'forcecommand')}` : ''))),
   ];
-  const from = free.length === of ? '' : `from ${[...new Set(free.map(({ vantage }) => placeOf(vantage)))].join(', ')}`;
+  const places = free.flatMap(({ from }) => from);
+  const from = places.length === of ? '' : `from ${placesOf(places)}`;
   const isOpen = limits.includes('');
   return [isOpen ? 'with a key or a password alone' : limits.join(', '), from].filter((each) => each !== '').join(', ');
 }
 
-/** Where everybody else is asked, a line exempts them, which is a way around the code. Where nobody else is, they are only not asked yet. */
-function withoutCode(users: readonly User[], how: string, { where, doors, anybody }: About): Finding {
-  const detail = `${where}: ${named(users)}: ${how}`;
-  if (!isAsked(anybody, doors)) {
-    const title = 'Accounts that are not enrolled log in without a code, as no line asks them for one';
-    return { id: 'not-asked', severity: 'info', title, detail, fix: 'enrol them, and let the door cover them: see notp setup --help' };
-  }
-  const severity: Severity = how.startsWith('limited') ? 'warn' : 'fail';
-  const title = 'Accounts log in without a code: a Match line exempts them from what is asked of all others';
+function notAsked(users: readonly User[], how: string, { where }: About): Finding {
+  const title = 'Accounts that are not enrolled log in without a code, as no line asks them for one';
+  const fix = 'enrol them, and let the door cover them: see notp setup --help';
+  return { id: 'not-asked', severity: 'info', title, detail: `${where}: ${named(users)}: ${how}`, fix };
+}
+
+function exempted(users: readonly User[], how: string, { where, doors }: About): Finding {
   return {
     id: doors.gate ? 'FC1' : 'P2',
-    severity,
-    title,
-    detail,
+    severity: how.startsWith('limited') ? 'warn' : 'fail',
+    title: 'Accounts log in without a code: a Match line exempts them from what is asked of all others',
+    detail: `${where}: ${named(users)}: ${how}`,
     fix: 'remove that Match line, or the accounts from its users or groups',
   };
 }

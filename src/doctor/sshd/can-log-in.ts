@@ -1,10 +1,13 @@
 /** Whether sshd could let an account in at all: allowed by name, not expired, with a shell, and with a key or a password. */
 import * as fs from 'node:fs';
 import * as path from 'node:path';
+import { errnoOf } from '../../error.ts';
 import { keyFiles } from '../../system/authorized-keys.ts';
+import { asUser } from '../../system/privileges.ts';
 import { matchesPattern } from '../../system/ssh-patterns.ts';
 import type { User } from '../../system/users.ts';
 import { is, setting, words, type Effective } from './effective.ts';
+import type { Seen, SeenFrom } from './seen.ts';
 
 const SHADOW = '/etc/shadow';
 const DAY_MS = 86_400_000;
@@ -42,19 +45,29 @@ export function hasShell({ shell }: Pick<User, 'shell'>): boolean {
   return !NO_SHELLS.includes(path.basename(shell));
 }
 
+interface Known {
+  readonly passwords: Passwords;
+  readonly groups: readonly string[];
+  readonly nowMs: number;
+}
+
+/** The connections on which canLogIn(). */
+export async function ableFrom(user: User, seen: Seen, known: Known): Promise<SeenFrom[]> {
+  const able: SeenFrom[] = [];
+  // One after the other, as the process becomes the user for the check.
+  for (const each of seen) if (await canLogIn(user, each.effective, known)) able.push(each);
+  return able;
+}
+
 /**
  * Whether a login could succeed, without any code. `groups`: those of the user. `nowMs`: Unix time in milliseconds. Where something is
  * not known, as the password in a directory, it counts as possible.
  */
-export function canLogIn(
-  user: User,
-  effective: Effective,
-  { passwords, groups, nowMs }: { passwords: Passwords; groups: readonly string[]; nowMs: number },
-): boolean {
+async function canLogIn(user: User, effective: Effective, { passwords, groups, nowMs }: Known): Promise<boolean> {
   const password = passwords.get(user.name) ?? { isSet: user.uid !== 0, isEmpty: false, lastDay: Infinity };
   const isOpen = password.lastDay >= Math.floor(nowMs / DAY_MS) && isAllowed(user.name, groups, effective);
   if (!isOpen || (user.uid === 0 && is(effective, 'permitrootlogin', 'no'))) return false;
-  return hasPasswordLogin(user, effective, password) || hasKeyLogin(user, effective) || isVouchedFor(effective);
+  return hasPasswordLogin(user, effective, password) || isVouchedFor(effective) || (await hasKeyLogin(user, effective));
 }
 
 /** See DenyUsers in sshd_config(5). For `USER@HOST` some host may match, and some may not. */
@@ -85,12 +98,29 @@ function hasPasswordLogin({ uid }: User, effective: Effective, { isSet, isEmpty 
   return isSet && (!isEmpty || is(effective, 'permitemptypasswords', 'yes'));
 }
 
-function hasKeyLogin(user: User, effective: Effective): boolean {
+/**
+ * Whether sshd may find a key of the user. It is the user who says what lies there, and root may see less than they (NFS): so the files are
+ * looked at as that user, none is opened, and what cannot be looked at counts as a key.
+ */
+export async function hasKeyLogin(user: User, effective: Effective): Promise<boolean> {
   if (is(effective, 'pubkeyauthentication', 'no')) return false;
   const isNamed = (key: string): boolean => !['', 'none'].includes(setting(effective, key));
   if (isNamed('authorizedkeyscommand') || isNamed('trustedusercakeys')) return true;
   const templates = words(effective, 'authorizedkeysfile').filter((file) => file !== 'none');
-  return keyFiles(templates, user).some((file) => (fs.statSync(file, { throwIfNoEntry: false })?.size ?? 0) > 0);
+  const files = keyFiles(templates, user);
+  try {
+    return files.length > 0 && (await asUser(user, () => files.some(mayHoldKeys)));
+  } catch {
+    return true;
+  }
+}
+
+function mayHoldKeys(file: string): boolean {
+  try {
+    return fs.lstatSync(file).size > 0;
+  } catch (error) {
+    return !['ENOENT', 'ENOTDIR'].includes(errnoOf(error) ?? '');
+  }
 }
 
 function isVouchedFor(effective: Effective): boolean {

@@ -71,7 +71,9 @@ export function patternsOf(criteria: readonly Criterion[], name: string): string
 
 /** To sshd a NUL ends a line together with its end of line, so that the next line goes on where it stood. */
 function linesOf(file: string): string[] {
-  if (fs.statSync(file).size > MAX_FILE_BYTES) throw new Error(`${file} is too large for an sshd_config`);
+  const stats = fs.statSync(file);
+  if (stats.size > MAX_FILE_BYTES) throw new Error(`${file} is too large for an sshd_config`);
+  if (stats.isFIFO()) throw new Error(`${file} is a FIFO, which sshd waits for`);
   return fs
     .readFileSync(file, 'utf8')
     .replace(/\0[^\n]*\n?/g, '')

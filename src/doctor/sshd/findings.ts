@@ -47,10 +47,10 @@ function loadedAt(pidFile: string, pid: number): number | undefined {
   return written !== undefined && fs.readFileSync(pidFile, 'utf8').trim() === String(pid) ? written.mtimeMs : undefined;
 }
 
-/** The time of the last change of the file, or of the target of a symlink. */
+/** The time of the last change of the file, or of the target of a symlink; Infinity if it has gone since it was read. */
 function changedMs(file: string): number {
-  const { mtimeMs, ctimeMs } = fs.statSync(file);
-  return Math.max(mtimeMs, ctimeMs);
+  const stats = fs.statSync(file, { throwIfNoEntry: false });
+  return stats === undefined ? Infinity : Math.max(stats.mtimeMs, stats.ctimeMs);
 }
 
 /** Linux follows this many symlinks, see path_resolution(7). */

@@ -10,30 +10,30 @@ import type { Config } from '../../system/config.ts';
 import { asUser } from '../../system/privileges.ts';
 import type { User } from '../../system/users.ts';
 import { is, setting, words, type Effective } from './effective.ts';
+import { judgeEach, type Seen } from './seen.ts';
 import { ok, type Finding } from '../finding.ts';
 import { meansGate } from './gate-command.ts';
 import type { Person } from '../people.ts';
 
 const LIMIT_LOST = "A key's own command= is lost: after the code the key opens a full shell";
 const KEY_UNKNOWN = 'The gate does not know which key was used, and refuses users who may have used a limited one';
+const UNREADABLE = 'The keys of a user cannot be read, so the gate refuses the user';
 const OTHER_FILES = 'The gate does not read the same key files as sshd in the same order';
 
-/** `effective`: the effective configuration of each user. `gate`: [gate] in notp.toml, which names the files that the gate reads. */
-export async function examineKeys(
-  people: readonly Person[],
-  effective: ReadonlyMap<string, Effective>,
-  gate: Config['gate'],
-): Promise<Finding[]> {
+/** `perUser`: the configurations of each user. `gate`: [gate] in notp.toml, which names the files that the gate reads. */
+export async function examineKeys(people: readonly Person[], perUser: ReadonlyMap<string, Seen>, gate: Config['gate']): Promise<Finding[]> {
   const findings: Finding[] = [];
   for (const { user } of people) {
-    const own = effective.get(user.name);
-    if (own === undefined || !meansGate(setting(own, 'forcecommand'))) continue;
-    const isTold = is(own, 'exposeauthinfo', 'yes');
-    const keys = isTold ? refusedKeys : gate.exposeAuthInfo ? () => [] : lostCommands;
-    findings.push(...exposure(user, isTold, gate));
-    findings.push(...(await asUser(user, () => [...keys(user, own, gate), ...environmentFile(user, own)])));
+    const gated = (perUser.get(user.name) ?? []).filter(({ effective }) => meansGate(setting(effective, 'forcecommand')));
+    if (gated.length > 0) findings.push(...(await asUser(user, () => judgeEach(gated, (effective) => keysAt(user, effective, gate)))));
   }
   return findings.some(({ id }) => id === 'FC13') ? findings : [...findings, ok('FC13', "The gate knows every key's own command=")];
+}
+
+function keysAt(user: User, effective: Effective, gate: Config['gate']): Finding[] {
+  const isTold = is(effective, 'exposeauthinfo', 'yes');
+  const keys = isTold ? refusedKeys : gate.exposeAuthInfo ? () => [] : lostCommands;
+  return [...exposure(user, isTold, gate), ...keys(user, effective, gate), ...environmentFile(user, effective)];
 }
 
 /** Both sides must agree on whether sshd tells the key. If sshd should but fails to, the gate must refuse. */
@@ -181,11 +181,16 @@ function environmentFile(user: User, effective: Effective): Finding[] {
   ];
 }
 
+/** Whether the finding is about nothing but what a user has put into their own home, which keeps out only them. */
+export function isOfOwnFiles({ id, title }: Finding): boolean {
+  return id === 'FC13' && title === UNREADABLE;
+}
+
 function keysUnreadable(user: User, why: string): Finding {
   return {
     id: 'FC13',
     severity: 'fail',
-    title: 'The keys of a user cannot be read, so the gate refuses the user',
+    title: UNREADABLE,
     detail: why,
     fix: 'make it a file that the user can read, or remove it',
     user: user.name,

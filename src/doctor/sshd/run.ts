@@ -57,7 +57,7 @@ export interface Refusal {
   readonly refused: string;
 }
 
-/** The effective configuration for each question, in order, or why sshd refuses. `answered` is called with the number of new answers. */
+/** The effective configuration for each question, in order, or why sshd refuses; equal answers are one object. `answered` is called with the number of new answers. */
 export async function askServer(
   server: Server,
   { keyOptions }: Asked,
@@ -65,6 +65,12 @@ export async function askServer(
   answered: (count: number) => void,
 ): Promise<readonly Effective[] | Refusal> {
   const answers: Effective[] = [];
+  const parsed = new Map<string, Effective>();
+  const parse = (output: string): Effective => {
+    const effective = parsed.get(output) ?? parseEffective(output);
+    parsed.set(output, effective);
+    return effective;
+  };
   let failed: Refusal | undefined;
   let next = 0;
   const share = Math.min(QUESTIONS_A_SHELL, Math.ceil(questions.length / CONCURRENCY));
@@ -75,7 +81,7 @@ export async function askServer(
       const ran = await askEach(server, keyOptions, some);
       const outputs = ran.stdout.split('\0').slice(0, -1);
       if (ran.code !== 0 || outputs.length !== some.length) failed = { refused: firstLine(ran) };
-      for (const [i, each] of outputs.entries()) answers[first + i] = parseEffective(each);
+      for (const [i, each] of outputs.entries()) answers[first + i] = parse(each);
       answered(some.length);
     }
   };

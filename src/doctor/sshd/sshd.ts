@@ -1,7 +1,7 @@
 /** Checks of sshd: applies the rules to each server's effective configuration, for all people and from every kind of address. */
 import * as os from 'node:os';
 import { messageOf, NotpError } from '../../error.ts';
-import { setting, words, type Effective } from './effective.ts';
+import { filesNamedIn, setting, words, type Effective } from './effective.ts';
 import { ok, type Finding } from '../finding.ts';
 import { gateProgram, meansGate } from './gate-command.ts';
 import { examineBystanders, type BystanderClass } from './bystanders.ts';
@@ -29,6 +29,7 @@ import {
   unseen,
   withoutOptions,
 } from './findings.ts';
+import { differing, type Seen } from './seen.ts';
 import { unasked, vantages, type Vantage } from './vantage.ts';
 
 /** The results for one server, which later checks use. */
@@ -37,12 +38,12 @@ export interface SshdReport {
   readonly doors: Doors;
   /** The name of its PAM service. */
   readonly pamService: string;
-  /** The files of its configuration, and the folders in which it searches for more. */
+  /** The files of its configuration, the folders in which it searches for more, and what else it reads as root for any of its users. */
   readonly files: readonly string[];
   /** Its ForceCommands that are the gate and nothing else. */
   readonly gateCommands: readonly string[];
-  /** The effective configuration of each user, for a connection from outside. */
-  readonly perUser: ReadonlyMap<string, Effective>;
+  /** The configurations of each user, over all kinds of connections. */
+  readonly perUser: ReadonlyMap<string, Seen>;
   /** The number of questions that it answered. */
   readonly asked: number;
   /** Absent if it is not running. */
@@ -85,10 +86,12 @@ export interface Bystanders {
   readonly people: readonly Person[];
   /** Whether an account without an enrolment is refused at the doors. */
   readonly areRefused: boolean;
+  /** The uids of those whom a setup is for. */
+  readonly covered: ReadonlySet<number>;
   readonly nowMs: number;
 }
 
-const NO_BYSTANDERS: Bystanders = { people: [], areRefused: true, nowMs: 0 };
+const NO_BYSTANDERS: Bystanders = { people: [], areRefused: true, covered: new Set(), nowMs: 0 };
 
 /** Checks one server for `people`. */
 export async function examineServer(
@@ -113,7 +116,7 @@ export async function examineServer(
     if ('refused' in asked) return onlyFinding(refused(where, asked.refused));
     const answered = await ask(server, asked, { people: askable(people), bystanders: askable(bystanders.people) }, files, hear);
     if ('refused' in answered) return onlyFinding(refused(where, answered.refused));
-    const report = reportOf(server, asked, answered, files, { where, bystanders });
+    const report = await reportOf(server, asked, answered, files, { where, bystanders });
     const unknown = people.filter(({ user }) => !canBeAsked(user.name)).map(({ user }) => unaskable(where, user.name));
     return { ...report, pid: server.pid, findings: [...report.findings, ...unknown] };
   });
@@ -128,8 +131,8 @@ interface Answers {
   readonly people: readonly AlikePeople[];
   readonly spellings: readonly AskedAs[];
   readonly bystanders: readonly BystanderClass[];
-  /** For somebody whom no Match line names. */
-  readonly anybody: Effective;
+  /** For somebody whom no Match line names, at some place and from each vantage. */
+  readonly anybody: { readonly somewhere: Effective; readonly seen: AlikePeople['seen'] };
   /** Lines and names that sshd could not be asked about. */
   readonly unclear: readonly string[];
 }
@@ -146,7 +149,7 @@ async function ask(
 ): Promise<Answers | Refusal> {
   const first = await askServer(server, asked, [{ user: NOBODY_NAMED, vantage: SOMEWHERE }], () => undefined);
   if ('refused' in first) return first;
-  const [anybody = NOTHING] = first;
+  const [somewhere = NOTHING] = first;
   const ports = first.flatMap((each) => words(each, 'port').map(Number));
   const from = vantages(criteria, { ports, own: ownAddresses() });
   const groups = groupAlike(people, criteria).map((group) => ({
@@ -160,7 +163,7 @@ async function ask(
     users: group.map(({ user }) => user),
   }));
   const named = [...groups, ...others.filter(({ name }) => canBeAsked(name))];
-  const all = [...named, ...classes];
+  const all = [...named, ...classes, ...(classes.length === 0 ? [] : [{ name: NOBODY_NAMED }])];
   const questions: Question[] = all.flatMap(({ name: user }) => from.map((vantage) => ({ user, vantage })));
   expect(questions.length);
   const answers = await askServer(server, asked, questions, progress);
@@ -171,7 +174,7 @@ async function ask(
     people: answered.slice(0, groups.length),
     spellings: answered.slice(groups.length),
     bystanders: classes.map(({ users }, i) => ({ users, seen: seen[named.length + i] ?? [] })),
-    anybody,
+    anybody: { somewhere, seen: seen[named.length + classes.length] ?? [] },
     unclear: [...unclear, ...spellings.unclear],
   };
 }
@@ -197,16 +200,22 @@ function pair(vantage: Vantage, effective: Effective | undefined): { vantage: Va
 const NOBODY_NAMED = 'notp-doctor-nobody';
 const NOTHING: Effective = new Map();
 
-/** An arbitrary connection, for settings that no Match line changes. */
-const SOMEWHERE = { address: '203.0.113.7', host: '203.0.113.7', localAddress: '192.0.2.1', localPort: 22, routingDomain: '' };
+/** An arbitrary connection from outside. */
+export const SOMEWHERE: Vantage = {
+  address: '203.0.113.7',
+  host: '203.0.113.7',
+  localAddress: '192.0.2.1',
+  localPort: 22,
+  routingDomain: '',
+};
 
-function reportOf(
+async function reportOf(
   server: Server,
   { version }: Asked,
   { people, spellings, bystanders, anybody, unclear }: Answers,
   files: SshdFiles,
-  { where, bystanders: { areRefused, nowMs } }: { readonly where: string; readonly bystanders: Bystanders },
-): SshdReport {
+  { where, bystanders: { areRefused, covered, nowMs } }: { readonly where: string; readonly bystanders: Bystanders },
+): Promise<SshdReport> {
   const all = [...people, ...bystanders].flatMap(({ seen }) => seen.map(({ effective }) => effective));
   const [any] = all;
   const commands = [...new Set(all.map((effective) => setting(effective, 'forcecommand')))];
@@ -217,7 +226,7 @@ function reportOf(
     where,
     unasked: [...unasked(files.criteria).map((criterion) => `Match ${criterion}`), ...unclear],
     firstPass: hasFirstPass(pamService),
-    anybody,
+    anybody: anybody.somewhere,
     isRootsAlone,
   };
   const rules = doors.gate || doors.pam ? applyRules(people, doors, about) : [noDoor(where)];
@@ -227,8 +236,8 @@ function reportOf(
       ({ id }) => !LOCK_OUTS.includes(id) && !failures(rules).some((rule) => rule.id === id),
     );
   const twice = people.flatMap(({ names, seen }) => (seen.some(({ effective }) => isAskedTwice(effective, doors)) ? names : []));
-  const judged = { where, doors, anybody, passwords: shadowPasswords(), areRefused, nowMs, broken };
-  const beside = doors.gate || doors.pam ? examineBystanders(bystanders, judged) : [];
+  const judged = { where, doors, anybody: anybody.seen, passwords: shadowPasswords(), areRefused, covered, nowMs, broken };
+  const beside = doors.gate || doors.pam ? await examineBystanders(bystanders, judged) : [];
   const loaded = [...replaced(server, where), ...notLoaded(server, any, files, where)];
   const findings = [
     ok('sshd-config', 'sshd accepts its configuration', where),
@@ -239,10 +248,13 @@ function reportOf(
     ...(twice.length === 0 ? [] : [askedTwice(where, twice)]),
   ];
   return {
-    ...{ findings, doors, pamService, files: [...files.files, ...files.folders] },
+    ...{ findings, doors, pamService, files: [...files.files, ...files.folders, ...new Set([...new Set(all)].flatMap(filesNamedIn))] },
     gateCommands: commands.filter((command) => gateProgram(command) !== undefined),
     perUser: new Map(
-      people.flatMap(({ names, seen }) => names.flatMap((name) => (seen[0] === undefined ? [] : [[name, seen[0].effective] as const]))),
+      people.flatMap(({ names, seen }) => {
+        const each = differing(seen);
+        return names.map((name) => [name, each] as const);
+      }),
     ),
     asked: all.length,
   };

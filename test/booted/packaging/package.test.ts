@@ -83,7 +83,7 @@ describe('the package for Debian', { skip: lacks(PACKAGE_NEEDS) }, () => {
     const units = await container.must(['systemctl', 'list-units', '--all', '--plain', '--no-legend', 'notp*']);
     assert.deepEqual(
       units.split('\n').flatMap((line) => (line.includes('loaded active') ? [line.split(' ')[0]] : [])),
-      ['notp-judge.socket'],
+      ['notp-doctor.path', 'notp-judge.socket', 'notp-doctor.timer'],
     );
     await passes();
   });

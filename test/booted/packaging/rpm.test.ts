@@ -5,13 +5,27 @@ import * as path from 'node:path';
 import { before, describe, it } from 'node:test';
 import type { Container } from '../../support/container.ts';
 import { addContainerUser, sshIn } from '../../support/container-ssh.ts';
-import type { Ran } from '../../support/process.ts';
-import { lacks, scratchFolder, type Enrolled, type TestUser } from '../../support/world.ts';
+import { sleep, type Ran } from '../../support/process.ts';
+import { lacks, must, scratchFolder, type Enrolled, type TestUser } from '../../support/world.ts';
 import { phoneOf, type Phone } from '../service/world.ts';
 import { build } from '../../support/built-package.ts';
 import { bootWithout, loginFiles, PACKAGE_NEEDS } from '../../packaging/package-world.ts';
 
 const NEEDS = { ...PACKAGE_NEEDS, programs: [...PACKAGE_NEEDS.programs, 'rpmbuild', 'rpm'] } as const;
+/** A package with one file in /etc/pam.d. */
+const OTHER = `Name: other-program
+Version: 1
+Release: 1
+Summary: a test
+License: none
+BuildArch: noarch
+%description
+%install
+mkdir -p %{buildroot}/etc/pam.d
+echo 'auth required pam_deny.so' >%{buildroot}/etc/pam.d/other-program
+%files
+/etc/pam.d/other-program
+`;
 const DROP_IN = 'etc/ssh/sshd_config.d/10-notp-gate.conf';
 
 describe('the RPM', { skip: lacks(NEEDS) }, () => {
@@ -23,7 +37,10 @@ describe('the RPM', { skip: lacks(NEEDS) }, () => {
     const folder = scratchFolder('rpm');
     build('package', '--formats', 'rpm', '--compression', 'none', '--to', folder);
     const [name = ''] = fs.readdirSync(folder).filter((each) => each.endsWith('.rpm'));
-    container = await bootWithout('rpm', { 'notp.rpm': path.join(folder, name) });
+    fs.writeFileSync(path.join(folder, 'other.spec'), OTHER);
+    must(['rpmbuild', '-bb', '--quiet', '--define', `_topdir ${folder}/other`, path.join(folder, 'other.spec')]);
+    const other = path.join(folder, 'other/RPMS/noarch/other-program-1-1.noarch.rpm');
+    container = await bootWithout('rpm', { 'notp.rpm': path.join(folder, name), 'other.rpm': other });
     alice = await addContainerUser(container, 'alice');
   });
 
@@ -60,6 +77,36 @@ describe('the RPM', { skip: lacks(NEEDS) }, () => {
     await isRefused(`/${DROP_IN}`);
     await container.must(['chmod', '+x', '/usr/bin/notp']);
     assert.equal(await logsIn(), true);
+  });
+
+  it('starts doctor after other packages with a file in /etc/pam.d, installed and removed', async () => {
+    const started = async (): Promise<string> =>
+      await container.must([
+        'systemctl',
+        'show',
+        '--value',
+        '--property=ActiveState,InactiveExitTimestampMonotonic',
+        'notp-doctor.service',
+      ]);
+    const settled = async (): Promise<string> => {
+      for (const deadline = Date.now() + 60_000; ; await sleep(200)) {
+        const now = await started();
+        if (!now.includes('activating')) return now;
+        assert.ok(Date.now() < deadline, now);
+      }
+    };
+    assert.equal(await container.must(['systemctl', 'is-active', 'notp-doctor.timer', 'notp-doctor.path']), 'active\nactive\n');
+    await container.must(['systemctl', 'stop', 'notp-doctor.path']);
+    for (const words of [
+      ['--install', '/srv/other.rpm'],
+      ['--erase', 'other-program'],
+    ]) {
+      const earlier = await settled();
+      const { code, stderr } = await rpm(...words);
+      assert.deepEqual([code, stderr], [0, '']);
+      for (const deadline = Date.now() + 60_000; (await started()) === earlier; await sleep(200)) assert.ok(Date.now() < deadline, earlier);
+    }
+    await container.must(['systemctl', 'start', 'notp-doctor.path']);
   });
 
   it('is removed and installed again: users at the gate get in at once, and not only after a boot', async () => {

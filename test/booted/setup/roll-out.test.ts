@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { afterEach, before, describe, it } from 'node:test';
 import { CONTAINER_NEEDS } from '../../support/container.ts';
+import { addContainerUser } from '../../support/container-ssh.ts';
 import { lacks } from '../../support/world.ts';
 import { assertAsBefore, assertDone, bootHost, loginOnceUp, snapshot, type Host } from './world.ts';
 
@@ -75,6 +76,26 @@ describe('notp setup', { skip: lacks({ root: true, programs: [...CONTAINER_NEEDS
       const forced = await host.setup('gate', '--force', ...FOR_GOOD);
       assertDone(forced);
       assert.match(forced.stderr, new RegExp(`^notp: hint: notp doctor still fails: ${id} \\(alice\\): `, 'm'));
+    });
+
+  for (const [door, hole, id] of [
+    ['gate', 'ForceCommand none', 'FC1'],
+    ['pam', 'AuthenticationMethods publickey', 'P2'],
+  ] as const)
+    it(`${door} for a group is refused where a Match line exempts a member who is not enrolled, and doctor fails for one that comes later: it was a remark`, async () => {
+      const exemption = ['Match User carol', `  ${hole}`, 'Match all'];
+      await addContainerUser(host.container, 'carol');
+      await host.container.must(['gpasswd', '--add', 'carol', 'ops']);
+      await lines(OTHER, ...exemption);
+      const { code, stderr } = await host.setup(door, '--group', 'ops', ...FOR_GOOD);
+      assert.equal(code, 1, stderr);
+      assert.match(stderr, new RegExp(`^notp: error: ${id}: Accounts log in without a code: .*: 1 account: carol: `, 'm'));
+      await lines(OTHER, '# none');
+      assertDone(await host.setup(door, '--group', 'ops', ...FOR_GOOD));
+      await lines(OTHER, ...exemption);
+      const { stdout } = await host.container.run(['notp', 'doctor', '--json']);
+      assert.match(stdout, new RegExp(`^\\{"id":"${id}","severity":"fail","title":"Accounts log in without a code`, 'm'));
+      await host.container.must(['userdel', '--remove', 'carol']);
     });
 
   it('gate for everybody is refused where another sshd asks nobody', async () => {

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { afterEach, before, describe, it } from 'node:test';
 import { CONTAINER_NEEDS } from '../../support/container.ts';
+import type { Ran } from '../../support/process.ts';
 import { lacks } from '../../support/world.ts';
 import { assertAsBefore, assertDone, bootHost, snapshot, type Host } from './world.ts';
 
@@ -54,6 +55,14 @@ describe('notp setup', { skip: lacks({ root: true, programs: [...CONTAINER_NEEDS
     assertDone(await host.login(host.alice, ['true']));
   });
 
+  it('leaves nothing that sshd has not read where it is refused: doctor failed, with every file as before', async () => {
+    host.write(OTHER, 'Match Address 127.0.0.1\n  ForceCommand none\nMatch all\n');
+    await host.container.must(['systemctl', 'reload', 'ssh']);
+    assert.equal((await host.setup('gate', '--apply')).code, 1);
+    const { stdout } = await host.container.run(['notp', 'doctor', '--json']);
+    assert.match(stdout, /^\{"id":"sshd-reload","severity":"ok"/m);
+  });
+
   for (const [line, id] of [
     ['SetEnv EDITOR=vi', 'FC9'],
     ['PermitUserRC yes', 'FC10'],
@@ -82,6 +91,35 @@ describe('notp setup', { skip: lacks({ root: true, programs: [...CONTAINER_NEEDS
     }
     host.write(MAIN, main);
   });
+
+  it('is refused where root, who is not enrolled, may log in from one network alone, and comes from there or from nobody knows where: only a client from outside was asked about', async () => {
+    host.write(OTHER, 'Match User root Address 127.0.0.2\n  PermitRootLogin yes\nMatch User root\n  PermitRootLogin no\nMatch all\n');
+    const from = async (address: string | undefined, door: string): Promise<Ran> => {
+      const environment = address === undefined ? {} : { SSH_CONNECTION: `${address} 40000 127.0.0.1 22` };
+      return await host.container.run(['notp', 'setup', door, '--apply', '--confirm-within', 'never'], { environment });
+    };
+    const files = snapshot(host);
+    for (const door of ['gate', 'pam'])
+      for (const address of ['127.0.0.2', undefined]) {
+        const refused = await from(address, door);
+        assert.equal(refused.code, 1);
+        assert.match(refused.stderr, /lock you out: root: not enrolled: notp-enroll root/);
+      }
+    assertAsBefore(host, files);
+    assertDone(await from('127.0.0.3', 'gate'));
+  });
+
+  for (const plant of ['ln -s .ssh .ssh', 'mkdir -p .ssh/authorized_keys', 'mkdir .ssh; mkfifo .ssh/authorized_keys'])
+    it(`gate names keys of a user that cannot be read (${plant}), and with --force passes them: one enrolled user kept root from it`, async () => {
+      await host.container.must(['sh', '-c', `mv .ssh .kept; ${plant}`], { as: 'alice' });
+      const refused = await host.setup('gate', '--apply');
+      assert.equal(refused.code, 1);
+      assert.match(refused.stderr, /^notp: error: FC13 \(alice\): The keys of a user cannot be read/m);
+      const forced = await host.setup('gate', '--apply', '--force', '--confirm-within', 'never');
+      assertDone(forced);
+      assert.match(forced.stderr, /^notp: hint: notp doctor still fails: FC13 \(alice\): The keys of a user cannot be read/m);
+      await host.container.must(['sh', '-c', 'rm -r .ssh; mv .kept .ssh'], { as: 'alice' });
+    });
 
   it('overwrites nothing that somebody has changed since, and with --force keeps that aside', async () => {
     assertDone(await host.setup('gate', '--user', 'bob', '--apply', '--confirm-within', 'never'));

@@ -1,6 +1,7 @@
 /** `notp audit` with filters: which records, from which files, as JSON lines and as a table. */
 import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
+import * as path from 'node:path';
 import { before, describe, it } from 'node:test';
 import { run } from '../../support/process.ts';
 import { SOURCE_NOTP } from '../../support/world.ts';
@@ -16,6 +17,14 @@ before(() => {
 });
 
 describe('the records that a filter lets through', () => {
+  it('were not those of rotated files that are older than their records, as the clock was ahead', async () => {
+    const folder = path.dirname(world.log);
+    const rotated = fs.readdirSync(folder).filter((name) => name.startsWith(`${path.basename(world.log)}.`));
+    assert.ok(rotated.length > 0);
+    for (const name of rotated) fs.utimesSync(path.join(folder, name), 1, 1);
+    assert.deepEqual(await world.refs(['--since', '2026-03-02T10:00:30', '--until', '2026-03-03T09:00:00']), ['00000004', '00000005']);
+  });
+
   for (const [words, refs] of [
     [
       ['--user', 'bob'],
@@ -59,7 +68,10 @@ describe('the records that a filter lets through', () => {
 
 describe('a filter that cannot be', () => {
   for (const [words, message] of [
-    [['--event', 'logins'], /It must be one of login\.accepted, .*outage\.conflict, audit\.resumed, login, host_key, outage, audit/],
+    [
+      ['--event', 'logins'],
+      /It must be one of login\.accepted, .*outage\.conflict, audit\.resumed, doctor\.changed, login, host_key, outage, audit, doctor/,
+    ],
     [['--ref', '12345'], /It must be the 8 hex digits at the end of a refusal/],
     [['--since', 'soon'], /It must be one of 2026-11-24, .*90m, 2h, 7d, today or yesterday/],
     [['--ref', '12345678', '--user', 'bob'], /cannot be used with/],

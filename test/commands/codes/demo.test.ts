@@ -4,7 +4,7 @@ import * as fs from 'node:fs';
 import { before, describe, it } from 'node:test';
 import { run, runInTerminal, type Ran, type Terminal } from '../../support/process.ts';
 import { openScreen } from '../../support/tmux.ts';
-import { lacks, oathCode, scratchFolder, SOURCE_NOTP } from '../../support/world.ts';
+import { lacks, nodeVariables, oathCode, scratchFolder, SOURCE_NOTP } from '../../support/world.ts';
 import { plainCodeOn, untilShown } from './live-world.ts';
 
 const DEMO = [...SOURCE_NOTP, 'demo'];
@@ -21,7 +21,14 @@ async function demo(...words: readonly string[]): Promise<Ran> {
 }
 
 function inTerminal(words: readonly string[], environment: NodeJS.ProcessEnv, columns = 80): Terminal {
-  const common = { PATH: process.env['PATH'], HOME: home, TERM: 'xterm', LC_ALL: 'C.UTF-8', PYTHONCOERCECLOCALE: '0' };
+  const common = {
+    ...nodeVariables({ covered: false }),
+    PATH: process.env['PATH'],
+    HOME: home,
+    TERM: 'xterm',
+    LC_ALL: 'C.UTF-8',
+    PYTHONCOERCECLOCALE: '0',
+  };
   return runInTerminal([...DEMO, ...words], { columns, clearEnvironment: true, environment: { ...common, ...environment } });
 }
 

@@ -4,7 +4,7 @@ import { before, describe, it } from 'node:test';
 import { stripVTControlCharacters } from 'node:util';
 import { runInTerminal, type Terminal } from '../../support/process.ts';
 import { openScreen } from '../../support/tmux.ts';
-import { lacks } from '../../support/world.ts';
+import { lacks, nodeVariables } from '../../support/world.ts';
 import { bigCodeOn, liveWorld, untilShown, type LiveWorld } from './live-world.ts';
 
 const ESC = '\x1b';
@@ -20,7 +20,7 @@ describe('a live display', { skip: lacks({ programs: ['python3', 'tmux', 'oathto
 
   function started(environment: NodeJS.ProcessEnv, { inline = false, columns = 80 } = {}): Terminal {
     // Python, which holds the terminal, would make C.UTF-8 of a missing locale.
-    const common = { PATH, TERM: 'xterm-256color', LC_ALL: 'C.UTF-8', PYTHONCOERCECLOCALE: '0' };
+    const common = { ...nodeVariables({ covered: false }), PATH, TERM: 'xterm-256color', LC_ALL: 'C.UTF-8', PYTHONCOERCECLOCALE: '0' };
     return runInTerminal(world.command({ inline }), { columns, clearEnvironment: true, environment: { ...common, ...environment } });
   }
 

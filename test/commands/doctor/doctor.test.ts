@@ -8,7 +8,7 @@ import { run, runInTerminal, type Ran } from '../../support/process.ts';
 import { haveHost } from '../../support/host-lock.ts';
 import {
   addUser,
-  installNotp,
+  installTree,
   lacks,
   must,
   runAs,
@@ -66,7 +66,7 @@ describe('notp doctor', { skip: lacks({ root: true, programs: ['sshd', 'ssh-keyg
 
   before(async () => {
     folder = scratchFolder('doctor');
-    notp = installNotp(folder);
+    notp = installTree(folder);
     haveHost('alone');
     serviceUser();
     alice = addUser();
@@ -181,7 +181,22 @@ describe('notp doctor', { skip: lacks({ root: true, programs: ['sshd', 'ssh-keyg
     assert.deepEqual([code, stdout.includes('sshd-unseen')], [3, true]);
   });
 
+  it('keeps no answer about some users or about a draft of sshd_config', async () => {
+    for (const words of [
+      ['--user', 'root'],
+      ['--sshd-config', open],
+    ]) {
+      const { code, stderr } = await run([...SOURCE_NOTP, 'doctor', '--changes', '--config', config, ...words]);
+      assert.deepEqual([code, stderr.includes(`option '--changes' cannot be used with option '${words[0] ?? ''}`)], [2, true], stderr);
+    }
+  });
+
   describe('without root', () => {
+    it('keeps no answer', async () => {
+      const { code, stdout, stderr } = await asAlice('--config', own(), '--changes');
+      assert.deepEqual([code, stdout, /only root can keep the answer of doctor/.test(stderr)], [1, '', true], stderr);
+    });
+
     it('judges the configuration with a throw-away host key, for oneself alone, and says what was not seen', async () => {
       fs.chmodSync(path.join(folder, 'host'), 0o600);
       const ran = await asAlice('--config', own(), '--sshd-config', open, '--json');

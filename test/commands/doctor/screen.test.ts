@@ -1,7 +1,8 @@
 /** The screen of `notp doctor`: folded findings, users counted and named, lines that fit, names from outside as data. */
 import * as assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { doctorScreen } from '../../../src/commands/doctor/screen.ts';
+import { changesScreen, doctorScreen } from '../../../src/commands/doctor/screen.ts';
+import { compared } from '../../../src/doctor/answer.ts';
 import { ok, sorted, type Finding } from '../../../src/doctor/finding.ts';
 
 const PLAIN = { columns: 80, colour: false, utf8: true };
@@ -73,5 +74,31 @@ describe('the screen of doctor', () => {
       sorted(all).map(({ severity, user }) => `${severity} ${user ?? ''}`),
       ['fail ', 'fail a', 'fail b', 'warn ', 'ok '],
     );
+  });
+});
+
+describe('the screen of the changes', () => {
+  const CLOCK: Finding = { id: 'clock', severity: 'warn', title: 'The clock is behind', detail: '', fix: '' };
+
+  it('shows what is new, what is gone, and what there is', () => {
+    const before = compared([], [CLOCK], 0).all;
+    assert.equal(
+      changesScreen(compared(before, ofUsers(2), 0), PLAIN),
+      `New:
+fail  Sockets can be forwarded [FC3]
+      2 users: user0, user1
+      sshd with /etc/x: yes
+
+Gone:
+warn  The clock is behind [clock]
+
+2 new, 1 gone: 1 failed, 0 warnings, 0 remarks.
+`,
+    );
+  });
+
+  it('says where nothing has changed', () => {
+    const before = compared([], [CLOCK], 0).all;
+    assert.equal(changesScreen(compared(before, [CLOCK], 0), PLAIN), 'Nothing has changed: 0 failed, 1 warning, 0 remarks.\n');
   });
 });

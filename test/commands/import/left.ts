@@ -5,7 +5,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import type { PamWorld } from '../../doors/pam-world.ts';
 import { run, type Ran } from '../../support/process.ts';
-import { must, SOURCE_NOTP, type TestUser } from '../../support/world.ts';
+import { builtNotp, must, SOURCE_NOTP, type TestUser } from '../../support/world.ts';
 
 export const EMERGENCY = ['11111111', '22222222', '33333333', '44444444'] as const;
 
@@ -41,6 +41,6 @@ export const done = async (ran: Promise<Ran>): Promise<string> => {
 export const leftIn = async (ran: Promise<Ran>): Promise<number> =>
   (JSON.parse(await done(ran)) as { recovery_left: number }).recovery_left;
 export const login = async (world: PamWorld, { name }: Pick<TestUser, 'name'>, proof: string): Promise<string> => {
-  const { code, stdout } = await world.pam(name, proof);
+  const { code, stdout } = await world.pam(name, proof, { program: [builtNotp()] });
   return code === 0 ? 'in' : String(world.recordIn(stdout).reason);
 };

@@ -8,6 +8,7 @@ import {
   addUser,
   installNotp,
   lacks,
+  must,
   oathCode,
   runAs,
   SBIN_PATH,
@@ -112,6 +113,17 @@ describe('one’s own login from google-authenticator', { skip: lacks(NEEDS) }, 
     // Also for root, whom a user could send anywhere.
     const asRoot = await run([...SOURCE_NOTP, ...words(...GOOGLE).slice(1), '--user', alice.name, '--seal', 'passphrase', '--file', other]);
     assertRefused(asRoot, 1, /other is a symlink\n/);
+    // By another path of the home: it was followed as root, and a FIFO was waited for.
+    const homes = scratchFolder('login-homes');
+    fs.symlinkSync(path.dirname(alice.home), path.join(homes, 'home'));
+    const byOtherPath = path.join(homes, 'home', path.basename(alice.home), 'other');
+    const asRootToo = (): Promise<Ran> =>
+      run([...SOURCE_NOTP, ...words(...GOOGLE).slice(1), '--user', alice.name, '--seal', 'passphrase', '--file', byOtherPath]);
+    assertRefused(await asRootToo(), 1, /other is a symlink\n/);
+    fs.rmSync(other);
+    must(['mkfifo', other]);
+    fs.chownSync(other, alice.uid, alice.gid);
+    assertRefused(await asRootToo(), 1, /other is no regular file\n/);
     fs.rmSync(other);
     assertRefused(await notp(GOOGLE), 1, /stdin is empty\nnotp: hint: name the file: --file \/home\/\S+\/\.google_authenticator\n/);
     assertRefused(

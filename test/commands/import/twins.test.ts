@@ -94,6 +94,46 @@ describe('a secret that another context has already', { skip: lacks({ root: true
     for (const proof of [code(6), EMERGENCY[1]]) await assertIn(proof);
   });
 
+  /** The file of pam_oath with a token of `user`. */
+  const oathFile = (user: TestUser, kind: string, hex: string, counter: number): string => {
+    const file = path.join(world.folder, `${user.name}-${kind.replaceAll('/', '-')}`);
+    fs.writeFileSync(file, `${kind} ${user.name} - ${hex} ${String(counter)}\n`, { mode: 0o600 });
+    return file;
+  };
+
+  it('with another number of digits was taken as another one, so that one code logged in twice', async () => {
+    const user = addUser();
+    const hex = randomBytes(20).toString('hex');
+    const code = (digits: number, counter: number): string =>
+      must(['oathtool', '--hotp', '--digits', String(digits), '--counter', String(counter), hex]).trim();
+    const [six, eight] = [oathFile(user, 'HOTP/E/6', hex, 0), oathFile(user, 'HOTP/E/8', hex, 0)];
+    const importAll = (file: string, ...words: string[]): Promise<Ran> => notp('import', '--from', 'pam-oath', '--file', file, ...words);
+    const both = path.join(world.folder, `${user.name}-both`);
+    fs.writeFileSync(both, fs.readFileSync(six, 'utf8') + fs.readFileSync(eight, 'utf8'), { mode: 0o600 });
+    const failing = async (file: string): Promise<string> => {
+      const { code: exit, stderr } = await importAll(file);
+      assert.equal(exit, 1, stderr);
+      return stderr;
+    };
+    assert.match(await failing(both), /line 2: .* already has the same secret for ssh\n/);
+    const verdictOf = async (proof: string): Promise<string | undefined> => {
+      const { code: exit, stdout } = await world.pam(user.name, proof);
+      return exit === 0 ? 'in' : world.recordIn(stdout).reason;
+    };
+    assert.equal(await verdictOf(code(6, 0)), 'in');
+    // As its other digits, in its place: it goes on where it stood.
+    assert.match(await failing(eight), /with the same secret for other codes; --replace replaces it/);
+    assert.equal((await importAll(eight, '--replace')).code, 0);
+    assert.deepEqual([await verdictOf(code(8, 0)), await verdictOf(code(8, 1))], ['replayed', 'in']);
+    // And in the other context, after this one has ended.
+    assert.equal((await notp('revoke', 'ssh', '--user', user.name, '--yes')).code, 0);
+    const uri = path.join(world.folder, `${user.name}-left`);
+    const [, secret = ''] = /^Base32 secret: (\S+)$/m.exec(must(['oathtool', '--verbose', hex])) ?? [];
+    fs.writeFileSync(uri, `${secret}\n" HOTP_COUNTER 1\n`, { mode: 0o600 });
+    await imported(user, uri, 'phone');
+    assert.deepEqual([await verdictOf(code(6, 1)), await verdictOf(code(6, 2))], ['replayed', 'in']);
+  });
+
   it('is named where that was revoked and its file is gone', async () => {
     const user = addUser();
     const { file } = left();

@@ -1,6 +1,7 @@
 /** Servers beside the checked sshds are known by how they greet, whatever they are called. */
 import * as assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { describe, it } from 'node:test';
 import { examineBeside } from '../../../src/doctor/host/beside.ts';
 import { atEnd } from '../../support/cleanup.ts';
@@ -23,6 +24,14 @@ for family, text in ((socket.AF_INET, 'SSH-2.0-other\\r\\n'), (socket.AF_INET, '
 sys.stdin.read()
 `;
 
+/** The pid of a program of Python that prints something once it listens. */
+async function listening(code: string, ids = {}): Promise<number> {
+  const child = spawn('python3', ['-c', code], { stdio: ['pipe', 'pipe', 'inherit'], ...ids });
+  atEnd(() => void child.stdin.end());
+  await once(child.stdout, 'data');
+  return child.pid ?? 0;
+}
+
 describe('a server beside the checked ones', { skip: lacks({ root: true, programs: ['python3'] }) }, () => {
   it('that greets as SSH does is named with its port: dropbear, or an sshd under another name, let a key in alone', async () => {
     const child = spawn('python3', ['-c', SERVER], { stdio: ['pipe', 'pipe', 'inherit'] });
@@ -44,5 +53,17 @@ describe('a server beside the checked ones', { skip: lacks({ root: true, program
       [ports[0], ports[3]],
     );
     assert.deepEqual(await told([pid]), []);
+  });
+
+  it('is found behind the many sockets of a user, who hid it with 64 of them', async () => {
+    const many =
+      'import socket, sys\nheld = [socket.create_server(("127.0.0.1", 0)) for _ in range(64)]\nprint("ready", flush=True)\nsys.stdin.read()';
+    await listening(many, { uid: 65_534, gid: 65_534 });
+    const server = await listening(SERVER);
+    const found = (await examineBeside([])).map(({ detail }) => detail);
+    assert.ok(
+      found.some((detail) => detail.includes(`pid ${String(server)}`)),
+      found.join('\n'),
+    );
   });
 });

@@ -7,6 +7,7 @@ import type { Finding } from '../../../src/doctor/finding.ts';
 import { installedServer } from '../../../src/doctor/sshd/servers.ts';
 import { examineServer } from '../../../src/doctor/sshd/sshd.ts';
 import { userByName } from '../../../src/system/users.ts';
+import { ROOT } from '../../support/process.ts';
 import { addUser, must, type TestUser } from '../../support/world.ts';
 import { NEEDS, sshdWorld, type SshdWorld } from './sshd-world.ts';
 
@@ -26,14 +27,22 @@ describe('accounts without an enrolment', { skip: NEEDS }, () => {
     }
   });
 
-  const found = async (lines: readonly string[], { isBare = false, areRefused = true } = {}): Promise<Finding[]> => {
+  const found = async (
+    lines: readonly string[],
+    { isBare = false, areRefused = true, covered = new Set<number>() } = {},
+  ): Promise<Finding[]> => {
     const server = installedServer(isBare ? world.write(lines) : world.write(lines, 'gate'));
     assert.ok(server);
     const user = userByName('root');
     assert.ok(user);
     const persons = people.flatMap(({ name }) => userByName(name) ?? []).map((each) => ({ user: each, enrolments: [] }));
     const hear = { expect: () => undefined, progress: () => undefined };
-    const { findings } = await examineServer(server, [{ user, enrolments: [] }], hear, { people: persons, areRefused, nowMs: Date.now() });
+    const { findings } = await examineServer(server, [{ user, enrolments: [] }], hear, {
+      people: persons,
+      areRefused,
+      covered,
+      nowMs: Date.now(),
+    });
     return findings.filter(({ user: whose, severity }) => whose === undefined && severity !== 'ok');
   };
   const told = async (lines: readonly string[], options = {}): Promise<string[]> =>
@@ -48,6 +57,23 @@ describe('accounts without an enrolment', { skip: NEEDS }, () => {
     assert.deepEqual(await told(['>Match User notp-t*', '>ForceCommand internal-sftp', '>Match all']), ['warn FC1 5']);
   });
 
+  it('that are exempt on one network alone, denied elsewhere or where nobody else is asked, are a way around the code: only a client from outside was asked about', async () => {
+    const inside = 'Match Address 10.0.0.0/8';
+    const gate = [inside, 'ForceCommand /usr/bin/notp gate', 'Match all'];
+    assert.deepEqual(await told(gate, { isBare: true }), ['info not-asked 5']);
+    assert.deepEqual(await told([`${inside} User notp-t*`, 'ForceCommand none', ...gate], { isBare: true }), ['fail FC1 5']);
+    const denied = [
+      `${inside} User notp-t*`,
+      'PubkeyAuthentication yes',
+      'ForceCommand none',
+      'Match User notp-t*',
+      'PubkeyAuthentication no',
+    ];
+    assert.deepEqual(await told([...denied, 'Match all']), ['fail FC1 5']);
+    const [{ detail } = { detail: '' }] = await found([...denied, 'Match all']);
+    assert.match(detail, /with a key or a password alone, from 10\.0\.0\.0$/);
+  });
+
   it('that are gated but may forward before the code are named with that rule', async () => {
     const forwards = await told(['Match User notp-t*', 'DisableForwarding no', 'AllowTcpForwarding yes', 'Match all']);
     assert.deepEqual(forwards, ['fail FC3 5', 'fail FC4 5', 'info not-enrolled 5']);
@@ -55,11 +81,33 @@ describe('accounts without an enrolment', { skip: NEEDS }, () => {
 
   it('that no line covers yet are a remark: a roll-out is no way around anything', async () => {
     assert.deepEqual(await told(GATED_ALONE, { isBare: true }), ['info not-asked 5']);
+    // Unless it is for them.
+    const covered = new Set(people.slice(0, 2).map(({ uid }) => uid));
+    assert.deepEqual(await told(GATED_ALONE, { isBare: true, covered }), ['fail FC1 2', 'info not-asked 3']);
   });
 
   it('that the gate refuses are counted, unless they may get in or enrol there', async () => {
     assert.deepEqual(await told([]), ['info not-enrolled 5']);
     assert.deepEqual(await told([], { areRefused: false }), []);
+  });
+
+  it('that plant a loop of symlinks for their keys, or whose home root cannot see, count as able: one symlink ended doctor', async () => {
+    for (const plant of [
+      'ln -s authorized_keys .ssh/authorized_keys',
+      'rm -r .ssh; ln -s .ssh .ssh',
+      'rm .ssh; mkdir -m 700 .ssh; mkfifo .ssh/authorized_keys',
+    ])
+      for (const { home, name } of people.slice(0, 1)) {
+        must(['sh', '-c', `cd ${home}; rm -f .ssh/authorized_keys; ${plant}; chown -hR ${name} .ssh`]);
+        assert.deepEqual(await told(EXEMPT), [plant.includes('mkfifo') ? 'fail FC1 4' : 'fail FC1 5'], plant);
+      }
+    const [{ home, name } = { home: '', name: '' }] = people;
+    must(['sh', '-c', `cd ${home}; rm -r .ssh; mkdir .ssh; echo key >.ssh/authorized_keys; chown -R ${name} .; chmod 700 .`]);
+    const script = `import { hasKeyLogin } from '${ROOT}/src/doctor/sshd/can-log-in.ts';
+      import { userByName } from '${ROOT}/src/system/users.ts';
+      console.log(await hasKeyLogin(userByName('${name}'), new Map([['authorizedkeysfile', ['.ssh/authorized_keys']]])));`;
+    const squashed = ['setpriv', '--bounding-set=-dac_override,-dac_read_search', '--'];
+    assert.equal(must([...squashed, process.execPath, '--input-type=module', '--eval', script]).trim(), 'true');
   });
 
   it('that cannot log in are not counted: by name, group, date, shell, or as they have neither key nor password', async () => {

@@ -1,5 +1,5 @@
 /** Misconfigurations of a host whose gate is for everybody: alice and bob are enrolled, carol is not, and each has a key. */
-import { block, gone, line, owned, type Seed } from './seed.ts';
+import { block, gone, line, owned, rootFromInside, type Seed } from './seed.ts';
 
 const GATE = 'ForceCommand /usr/bin/notp gate';
 /** All is closed one by one, but for what stands before. */
@@ -45,6 +45,7 @@ export const GATE_SEEDS: readonly Seed[] = [
       letsIn: 'carol',
     },
   ),
+  rootFromInside(['ForceCommand none'], 'FC1', GATE),
   gone('a limit in place of the gate', ['Match User carol', 'ForceCommand internal-sftp'], 'FC1', 'remove that Match line'),
   {
     what: 'another name of root is exempt',
@@ -86,6 +87,15 @@ export const GATE_SEEDS: readonly Seed[] = [
   // In OpenSSH 9.2 any `none` wins.
   gone('idle connections stay open', ['UnusedConnectionTimeout none', ...FORWARD], 'FC16', 'UnusedConnectionTimeout 60s'),
   line('other files of keys', ['AuthorizedKeysFile .ssh/authorized_keys /etc/ssh/keys/%u'], 'FC13', 'authorized_keys =', { how: 'unsshd' }),
+  gone(
+    'other files of keys for a network',
+    ['Match Address 127.0.0.1', 'AuthorizedKeysFile .ssh/authorized_keys /etc/ssh/keys/%u'],
+    'FC13',
+    'authorized_keys =',
+  ),
+  block('sshd does not tell a network its key', ['Match Address 127.0.0.1', 'ExposeAuthInfo no'], 'FC13', 'ExposeAuthInfo yes', {
+    keepsOut: 'alice',
+  }),
   line('authorities of certificates', ['TrustedUserCAKeys /etc/ssh/ssh_host_ed25519_key.pub'], 'FC13', 'trusted_user_ca_keys', {
     how: 'unsshd',
   }),
@@ -207,7 +217,7 @@ export const GATE_SEEDS: readonly Seed[] = [
     ...{ fix: 'systemctl restart', how: 'run' },
   },
   {
-    ...{ what: 'no host key', script: 'mv /etc/notp/host.key /root/host.key; stop', id: 'host-key', fix: 'notp host-key init' },
+    ...{ what: 'no host key', script: 'mv /etc/notp/host.key /root/host.key; stop', id: 'host-key', fix: 'bring it back from its copy' },
     ...{ how: 'mv /root/host.key /etc/notp/host.key; stop', keepsOut: 'alice' },
   },
   { what: 'everybody can read the host key', script: 'chmod 644 /etc/notp/host.key', id: 'host-key', fix: 'chmod', how: 'run' },

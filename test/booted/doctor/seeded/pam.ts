@@ -1,9 +1,10 @@
 /** Misconfigurations of a host whose PAM door is for everybody, and of its sudo. */
-import { block, gone, line, owned, type Seed } from './seed.ts';
+import { block, gone, line, owned, rootFromInside, type Seed } from './seed.ts';
 
 const STACK = '/etc/pam.d/sshd';
 const TEMPLATE = 'use the lines of examples/pam.d';
 const BEST = 'AuthenticationMethods publickey,keyboard-interactive:pam';
+const DROP_IN = '/etc/ssh/sshd_config.d/10-notp-pam.conf';
 /** `change`: a program of sed for the stack of sshd. */
 const stack = (what: string, change: string, id = 'P7', fix = TEMPLATE, more: Partial<Seed> = {}): Seed => ({
   ...{ what, id, fix, how: `cp -p /root/stack ${STACK}` },
@@ -32,6 +33,52 @@ export const PAM_SEEDS: readonly Seed[] = [
   block('`Match Address` exempts the host itself', ['Match Address 127.0.0.1', 'AuthenticationMethods publickey'], 'P2', BEST, {
     letsIn: 'alice',
   }),
+  rootFromInside(['AuthenticationMethods publickey'], 'P2', BEST),
+  gone(
+    'somebody who is exempt has keys from a network alone',
+    [
+      ...['Match User carol Address 127.0.0.1', 'PubkeyAuthentication yes', 'AuthenticationMethods publickey'],
+      ...['Match User carol', 'PubkeyAuthentication no', 'AuthenticationMethods publickey'],
+    ],
+    'P2',
+    'remove that Match line',
+    { letsIn: 'carol' },
+  ),
+  gone(
+    'somebody who is exempt is denied from elsewhere',
+    ['Match User carol', 'AuthenticationMethods publickey', 'Match Address *,!127.0.0.1', 'DenyUsers carol'],
+    'P2',
+    'remove that Match line',
+    { letsIn: 'carol' },
+  ),
+  gone(
+    'somebody who is exempt has a limit from elsewhere',
+    [
+      ...['Match User carol Address 127.0.0.1', 'AuthenticationMethods publickey', 'ForceCommand none'],
+      ...['Match User carol', 'AuthenticationMethods publickey', 'ForceCommand internal-sftp'],
+    ],
+    'P2',
+    'remove that Match line',
+    { letsIn: 'carol' },
+  ),
+  {
+    what: 'all can write the authorities of one user',
+    script: "install -m 666 /dev/null /srv/ca.pub; sshd 'Match User bob' 'TrustedUserCAKeys /srv/ca.pub'",
+    ...{ id: 'read-by-root', fix: 'chmod go-w /srv/ca.pub', how: 'run', clean: 'rm /srv/ca.pub' },
+  },
+  {
+    what: 'the gate for a network, and a login shell that a user can change',
+    script: `cp /bin/bash /home/alice/bash; chown alice /home/alice/bash; usermod -s /home/alice/bash alice
+sshd 'Match User alice Address 127.0.0.1' 'AuthenticationMethods publickey' 'ForceCommand /usr/bin/notp gate'`,
+    ...{ id: 'FC11', fix: 'chsh -s /bin/bash', how: 'usermod -s /bin/bash alice; unsshd', clean: 'rm /home/alice/bash' },
+  },
+  {
+    what: 'the gate from elsewhere, and a stack that asks others alone',
+    script: `cp -p ${STACK} /root/stack; cp -p ${DROP_IN} /root/drop-in
+notp setup pam --user bob --apply --force --confirm-within never; cp -p /root/drop-in ${DROP_IN}
+sshd 'Match User alice Address *,!127.0.0.1' 'ForceCommand /usr/bin/notp gate'`,
+    ...{ id: 'P7', fix: 'run notp setup pam --apply again', how: `cp -p /root/stack ${STACK}; unsshd` },
+  },
   gone('the password in place of the code', ['AuthenticationMethods publickey,password', 'PasswordAuthentication yes'], 'P3', BEST),
   line('the password method beside the code', ['PasswordAuthentication yes'], 'P4', 'PasswordAuthentication no'),
   line(

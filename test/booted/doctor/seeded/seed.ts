@@ -48,6 +48,17 @@ export function block(what: string, lines: readonly string[], id: string, fix: s
   return { ...line(what, lines, id, fix, more), how: 'block' };
 }
 
+/** Root's key, where root is let in from this host alone, and by `lines` without a code. */
+export function rootFromInside(lines: readonly string[], id: string, fix: string): Seed {
+  const inside = ['Match User root Address 127.0.0.1', 'PermitRootLogin prohibit-password', ...lines, 'Match all', 'PermitRootLogin no'];
+  const keys = 'cp /home/carol/.ssh/authorized_keys /root/.ssh/';
+  const all = gone('root, who is not enrolled, gets in from a network alone', inside, id, fix, {
+    letsIn: 'root',
+    clean: 'rm /root/.ssh/authorized_keys',
+  });
+  return { ...all, script: `${keys}; ${all.script}` };
+}
+
 /** A file or folder of somebody else, or that others can write. */
 export function owned(file: string, id = 'read-by-root'): Seed[] {
   return [

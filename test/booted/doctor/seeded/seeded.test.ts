@@ -88,14 +88,17 @@ for (const [door, seeds] of [
         await sh(seed.script);
         try {
           const found = besides(await doctor());
-          const named = found.find(({ id, fix }) => id === seed.id && fix.includes(seed.fix));
+          const named = found.find(
+            ({ id, fix, severity }) => id === seed.id && fix.includes(seed.fix) && (seed.letsIn === undefined || severity === 'fail'),
+          );
           assert.ok(named, JSON.stringify(found, undefined, 2));
           if (seed.letsIn !== undefined) assert.equal(await logsIn(seed.letsIn), true, 'the key alone does not log in');
           if (seed.keepsOut !== undefined) assert.equal(await logsIn(seed.keepsOut, code), false, 'the right code logs in');
           await sh(scriptOf(seed, named));
-          for (const { fix } of (await doctor()).filter(({ id }) => RELOADS.includes(id)))
-            await sh(`${fix.split(',')[0] ?? ''}; sleep 0.4`);
-          const left = besides(await doctor());
+          const mended = await doctor();
+          const reloads = mended.filter(({ id }) => RELOADS.includes(id));
+          for (const { fix } of reloads) await sh(`${fix.split(',')[0] ?? ''}; sleep 0.4`);
+          const left = besides(reloads.length === 0 ? mended : await doctor());
           assert.deepEqual(left.map(keyOf), [], JSON.stringify(left, undefined, 2));
           if (seed.letsIn !== undefined) assert.equal(await logsIn(seed.letsIn), false, 'the key alone logs in');
           if (seed.keepsOut !== undefined)

@@ -1,0 +1,159 @@
+/**
+ * One answer of doctor beside the answer before: what is new and what is gone, and the texts that say so. An answer is every finding but those
+ * that all is well. Kept, it is one JSON object:
+ *
+ *   { "notp": "doctor-answer/1", "findings": [ { "id", "severity", "title", "detail", "user", "since" } ] }
+ *
+ * `user` is null if the finding is about the host, and `since` says when it was first found. Pure.
+ */
+import { escapeControls } from '../otp/escape.ts';
+import { canonicalJson, listOf, literal, object, oneOf, optional, shaped, string, text, type Infer } from '../seal/shape.ts';
+import { couldCheck, NOT_RUN, sorted, type Finding } from './finding.ts';
+
+const VERSION = 'doctor-answer/1';
+export const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
+/** Of 100,000 users, several each. */
+const MAX_FINDINGS = 500_000;
+
+const FOUND = object({
+  id: text(/^[\w-]{1,64}$/),
+  severity: oneOf(['info', 'warn', 'fail']),
+  title: string(),
+  detail: string(),
+  user: optional(string()),
+  /** RFC 3339, UTC. */
+  since: text(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/),
+});
+const ANSWER = object({ notp: literal(VERSION), findings: listOf(FOUND, MAX_FINDINGS) }).map(({ findings }) => findings);
+
+/** One finding of an answer. */
+export type Found = Readonly<Infer<typeof FOUND>>;
+
+export function printAnswer(findings: readonly Found[]): Uint8Array {
+  const all = findings.map(({ id, severity, title, detail, user = null, since }) => ({ id, severity, title, detail, user, since }));
+  return Buffer.from(`${JSON.stringify({ notp: VERSION, findings: all }, undefined, 2)}\n`);
+}
+
+/** Throws `bad_secret_file` where it is malformed, or of another version. */
+export function parseAnswer(bytes: Uint8Array): readonly Found[] {
+  return shaped(ANSWER, canonicalJson(bytes, 'the answer'), 'the answer');
+}
+
+export interface Difference {
+  /** Worst first, as the others. */
+  readonly fresh: readonly Found[];
+  readonly gone: readonly Found[];
+  /** The answer as it is now. */
+  readonly all: readonly Found[];
+}
+
+/**
+ * What is new in `found`, and what is gone since `before`. Where doctor could not run nothing is gone: as far as anybody knows, all that was
+ * wrong still is. `nowMs`: Unix time in milliseconds.
+ */
+export function compared(before: readonly Found[], found: readonly Finding[], nowMs: number): Difference {
+  const known = new Map(before.map((each) => [sameness(each), each]));
+  const now = new Date(nowMs).toISOString();
+  const wrong = found.flatMap((finding): Found[] => {
+    const { severity, id, title, detail, user } = finding;
+    return severity === 'ok' ? [] : [{ id, severity, title, detail, user, since: known.get(sameness(finding))?.since ?? now }];
+  });
+  const seen = new Set(wrong.map(sameness));
+  const unseen = before.filter((each) => !seen.has(sameness(each)));
+  const hasRun = !wrong.some(isNotRun);
+  const [gone, stays] = hasRun ? [unseen, []] : [unseen.filter(isNotRun), unseen.filter((each) => !isNotRun(each))];
+  return { fresh: wrong.filter((each) => !known.has(sameness(each))), gone, all: sorted([...stays, ...wrong]) };
+}
+
+/** Numbers that stand alone, such as a pid or a size: they change from run to run where nothing else does. */
+const NUMBERS = /(?<![\w./-])\d+(?![\w./-])/g;
+
+/** Equal for two findings that say the same. */
+function sameness({ id, severity, title, detail, user }: Pick<Finding, 'id' | 'severity' | 'title' | 'detail'> & Whose): string {
+  return JSON.stringify([id, severity, title, detail.replace(NUMBERS, '0'), user]);
+}
+
+interface Whose {
+  readonly user?: string | undefined;
+}
+
+function isNotRun({ id }: Pick<Found, 'id'>): boolean {
+  return id === NOT_RUN;
+}
+
+/** One line: how many checks there are of each severity, and the ids that came and went. At most `most` characters long. */
+export function changeLine(difference: Difference, most: number): string {
+  return lineOf(difference, most, (ids) =>
+    [...ids].map(([id, findings]) => `${id}${findings.length > 1 ? ` (${String(findings.length)})` : ''}`),
+  );
+}
+
+/** The same line with titles and details, for people. */
+export function changeStory(difference: Difference, most: number): string {
+  return lineOf(difference, most, (ids) => [...ids].map(([id, findings]) => `${id} (${storyOf(findings)})`));
+}
+
+function storyOf(findings: readonly Found[]): string {
+  const [first] = findings;
+  if (first === undefined) return '';
+  const { title, detail, user } = first;
+  const more = findings.length > 1 ? `, and ${String(findings.length - 1)} more` : '';
+  return `${title}${user === undefined ? '' : `, user ${user}`}${detail === '' ? '' : `: ${detail}`}${more}`;
+}
+
+function lineOf(
+  { all, fresh, gone }: Difference,
+  most: number,
+  wordsOf: (ids: ReadonlyMap<string, readonly Found[]>) => readonly string[],
+): string {
+  const listed = (findings: readonly Found[]): string =>
+    findings.length === 0 ? 'none' : wordsOf(Map.groupBy(findings, ({ id }) => id)).join(', ');
+  const line = escapeControls(`${countsOf(all)}; new: ${listed(fresh)}; gone: ${listed(gone)}`);
+  return line.length <= most ? line : `${line.slice(0, most - 1)}…`;
+}
+
+/** Of each severity, how many checks. */
+export function countsOf(findings: readonly Found[]): string {
+  const count = (severity: Found['severity']): number =>
+    new Set(findings.filter((each) => each.severity === severity).map(({ id }) => id)).size;
+  const [fail, warn, info] = [count('fail'), count('warn'), count('info')];
+  return `${String(fail)} failed, ${String(warn)} ${warn === 1 ? 'warning' : 'warnings'}, ${String(info)} ${info === 1 ? 'remark' : 'remarks'}`;
+}
+
+/** Any further ids are only counted. */
+const MOST_NAMED = 8;
+
+/** Two lines for root's login where a check failed or nothing is known; else empty. */
+export function motdOf(findings: readonly Found[]): string {
+  const failed = findings.filter(({ severity, id }) => severity === 'fail' && id !== NOT_RUN);
+  const blind = findings.filter((each) => isNotRun(each) || !couldCheck([each]));
+  const said = [
+    ...(failed.length === 0 ? [] : [`found ${plural(idsOf(failed).length, 'failure')} since ${sinceOf(failed)}: ${named(idsOf(failed))}`]),
+    ...(blind.length === 0 ? [] : [`could not check everything since ${sinceOf(blind)}: ${named(idsOf(blind))}`]),
+  ];
+  if (said.length === 0) return '';
+  return `notp doctor ${said.join('; it ')}\nRun notp doctor as root: it names each problem and its fix.\n`;
+}
+
+function idsOf(findings: readonly Found[]): string[] {
+  return [...new Set(findings.map(({ id }) => id))];
+}
+
+function named(ids: readonly string[]): string {
+  const more = ids.length > MOST_NAMED ? ` and ${String(ids.length - MOST_NAMED)} more` : '';
+  return ids.slice(0, MOST_NAMED).join(', ') + more;
+}
+
+/** The day on which the first of them was found. */
+function sinceOf(findings: readonly Found[]): string {
+  return (
+    findings
+      .map(({ since }) => since)
+      .toSorted()[0]
+      ?.slice(0, 10) ?? ''
+  );
+}
+
+function plural(count: number, what: string): string {
+  return `${String(count)} ${what}${count === 1 ? '' : 's'}`;
+}

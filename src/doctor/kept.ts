@@ -1,0 +1,37 @@
+/**
+ * The last answer of doctor, kept where only root can read or write:
+ *
+ *   /var/lib/notp-doctor/answer   see answer.ts
+ *   /var/lib/notp-doctor/motd     two lines for root's login; missing where all is well
+ *
+ * It is not in /var/lib/notp, which belongs to the service's user: what root is told must not be that user's to change.
+ */
+import * as fs from 'node:fs';
+import * as path from 'node:path';
+import { checkFolders, draft, readTrusted } from '../system/trusted.ts';
+import { MAX_ANSWER_BYTES, motdOf, parseAnswer, printAnswer, type Found } from './answer.ts';
+
+const FOLDER = '/var/lib/notp-doctor';
+const ANSWER = path.join(FOLDER, 'answer');
+const MOTD = path.join(FOLDER, 'motd');
+const ROOT_UID = 0;
+
+/** Makes the folder. Throws `bad_secret_file` where somebody else can change it, or what is in it. */
+export function openFolder(): void {
+  fs.mkdirSync(FOLDER, { mode: 0o700, recursive: true });
+  checkFolders('/', FOLDER, ROOT_UID);
+}
+
+/** The kept answer; undefined where there is none. Throws `bad_secret_file` where it is malformed, or not root's alone. */
+export function keptAnswer(): readonly Found[] | undefined {
+  const bytes = readTrusted(ANSWER, { owner: ROOT_UID, maxBytes: MAX_ANSWER_BYTES });
+  return bytes === undefined ? undefined : parseAnswer(bytes);
+}
+
+/** Keeps `answer`. What root's login shows comes first: a crash in between leaves the answer to be told again. Throws `failed`. */
+export function keepAnswer(answer: readonly Found[]): void {
+  const motd = motdOf(answer);
+  if (motd === '') fs.rmSync(MOTD, { force: true });
+  else draft(MOTD, Buffer.from(motd)).put();
+  draft(ANSWER, printAnswer(answer)).put();
+}
