@@ -53,7 +53,7 @@ type MovingFactor = Pick<TotpCredential, 'type' | 'periodSeconds'> | Pick<HotpCr
 
 /** Whether both have the same secret. One with 6 digits and one with 8 are the same: the longer code ends with the shorter one. */
 export function isSameSecret({ secret: one }: Pick<Credential, 'secret'>, { secret: other }: Pick<Credential, 'secret'>): boolean {
-  return one.length === other.length && one.reduce((difference, byte, i) => difference | (byte ^ (other[i] ?? 0)), 0) === 0;
+  return one.length === other.length && one.every((byte, i) => byte === other[i]);
 }
 
 /** A credential without its secret, under the names of the Key URI Format. */

@@ -27,8 +27,6 @@ const EXACT_SOURCES = ['files', 'systemd'];
 
 /** After so many lookups in one reading of the files an index pays. */
 const FEW_LOOKUPS = 8;
-/** The clock of files ticks every 10 ms or more often; two changes within one tick have the same time. */
-const SETTLED_MS = 1_000;
 
 /** The fields that an entry can be looked up by. */
 export type PasswdKey = 'name' | 'uid';
@@ -90,11 +88,13 @@ function readingOf(files: PasswdFiles): Reading {
   return last;
 }
 
-/** Changes whenever the files do; undefined where they cannot be read, or are so new that one more change might not show. */
+/**
+ * Changes whenever the files do; undefined where they cannot be read. The clock of files ticks every 10 ms or more often, and two changes of
+ * one tick would look alike if the second one kept the file and its size. Tools for passwd(5) put a new file in place.
+ */
 function stampOf({ passwd, nsswitch }: PasswdFiles): string | undefined {
   try {
     const stats = [passwd, nsswitch].map((file) => statSync(file, { bigint: true }));
-    if (stats.some(({ ctimeMs }) => Date.now() - Number(ctimeMs) < SETTLED_MS)) return undefined;
     return stats.map(({ dev, ino, size, mtimeNs, ctimeNs }) => [dev, ino, size, mtimeNs, ctimeNs].join(' ')).join(', ');
   } catch {
     return undefined;
