@@ -19,7 +19,7 @@ const LAYERS: readonly (readonly string[])[] = [
   ['state'],
   ['store', 'audit', 'terminal', 'system'],
   ['otp', 'seal', 'verdict', 'formats'],
-  ['error.ts', 'parts.ts', 'json.ts'],
+  ['error.ts', 'lists.ts', 'json.ts'],
 ];
 const PURE = ['otp', 'seal', 'verdict', 'formats'];
 const ALLOWED_IN_PURE = ['node:crypto'];
@@ -141,8 +141,8 @@ describe('imports', () => {
     assert.deepEqual(ours.filter((each) => !isOurs(each)).map(told), []);
   });
 
-  it('of error.ts, parts.ts and json.ts are none: they are leaves', () => {
-    assert.deepEqual(IMPORTS.filter(({ from }) => ['error.ts', 'parts.ts', 'json.ts'].includes(from)).map(told), []);
+  it('of error.ts, lists.ts and json.ts are none: they are leaves', () => {
+    assert.deepEqual(IMPORTS.filter(({ from }) => ['error.ts', 'lists.ts', 'json.ts'].includes(from)).map(told), []);
   });
 });
 

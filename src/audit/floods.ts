@@ -1,6 +1,6 @@
 /**
- * A flood of refusals, or of acceptances that an earlier code stands for, is summarised but never dropped. The first logins of a user have a record each, and
- * one more each minute. Those between are counted in the store, in the transaction of their decision. Before the next record of that user for
+ * A flood of refusals, or of acceptances that an earlier code stands for, is summarised but never dropped. The first logins of a user have a
+ * record each, and one more each minute. Those between are counted in the store, in the transaction of their decision. Before the next record of that user for
  * which there is room comes a summary with their number. Counted logins get the reference of the last record before them. The summary has the
  * same reference, so it finds both.
  */

@@ -9,6 +9,7 @@
 import { escapeControls } from '../otp/escape.ts';
 import { canonicalJson, listOf, literal, object, oneOf, optional, shaped, string, text, type Infer } from '../seal/shape.ts';
 import { couldCheck, NOT_RUN, sorted, type Finding } from './finding.ts';
+import { namesUpTo, plural } from '../lists.ts';
 
 const VERSION = 'doctor-answer/1';
 export const MAX_ANSWER_BYTES = 64 * 1024 * 1024;
@@ -117,7 +118,7 @@ export function countsOf(findings: readonly Found[]): string {
   const count = (severity: Found['severity']): number =>
     new Set(findings.filter((each) => each.severity === severity).map(({ id }) => id)).size;
   const [fail, warn, info] = [count('fail'), count('warn'), count('info')];
-  return `${String(fail)} failed, ${String(warn)} ${warn === 1 ? 'warning' : 'warnings'}, ${String(info)} ${info === 1 ? 'remark' : 'remarks'}`;
+  return `${String(fail)} failed, ${plural(warn, 'warning')}, ${plural(info, 'remark')}`;
 }
 
 /** Any further ids are only counted. */
@@ -128,8 +129,10 @@ export function motdOf(findings: readonly Found[]): string {
   const failed = findings.filter(({ severity, id }) => severity === 'fail' && id !== NOT_RUN);
   const blind = findings.filter((each) => isNotRun(each) || !couldCheck([each]));
   const said = [
-    ...(failed.length === 0 ? [] : [`found ${plural(idsOf(failed).length, 'failure')} since ${sinceOf(failed)}: ${named(idsOf(failed))}`]),
-    ...(blind.length === 0 ? [] : [`could not check everything since ${sinceOf(blind)}: ${named(idsOf(blind))}`]),
+    ...(failed.length === 0
+      ? []
+      : [`found ${plural(idsOf(failed).length, 'failure')} since ${sinceOf(failed)}: ${namesUpTo(MOST_NAMED, idsOf(failed))}`]),
+    ...(blind.length === 0 ? [] : [`could not check everything since ${sinceOf(blind)}: ${namesUpTo(MOST_NAMED, idsOf(blind))}`]),
   ];
   if (said.length === 0) return '';
   return `notp doctor ${said.join('; it ')}\nRun notp doctor as root: it names each problem and its fix.\n`;
@@ -137,11 +140,6 @@ export function motdOf(findings: readonly Found[]): string {
 
 function idsOf(findings: readonly Found[]): string[] {
   return [...new Set(findings.map(({ id }) => id))];
-}
-
-function named(ids: readonly string[]): string {
-  const more = ids.length > MOST_NAMED ? ` and ${String(ids.length - MOST_NAMED)} more` : '';
-  return ids.slice(0, MOST_NAMED).join(', ') + more;
 }
 
 /** The day on which the first of them was found. */
@@ -152,8 +150,4 @@ function sinceOf(findings: readonly Found[]): string {
       .toSorted()[0]
       ?.slice(0, 10) ?? ''
   );
-}
-
-function plural(count: number, what: string): string {
-  return `${String(count)} ${what}${count === 1 ? '' : 's'}`;
 }

@@ -2,6 +2,7 @@
  * otpauth:// URIs (the Key URI Format of Google Authenticator): written with every parameter, read as leniently as
  * phones read them. Writing and reading back gives the same credential. Pure.
  */
+import { timingSafeEqual } from 'node:crypto';
 import { generate, InvalidParameterError, MissingParameterError, parse, type OTPAuthURI } from '@otplib/uri';
 import { NotpError } from '../error.ts';
 import {
@@ -51,9 +52,9 @@ export function movingFactorOf(each: MovingFactor): string {
 
 type MovingFactor = Pick<TotpCredential, 'type' | 'periodSeconds'> | Pick<HotpCredential, 'type'>;
 
-/** Whether both have the same secret. One with 6 digits and one with 8 are the same: the longer code ends with the shorter one. */
-export function isSameSecret({ secret: one }: Pick<Credential, 'secret'>, { secret: other }: Pick<Credential, 'secret'>): boolean {
-  return one.length === other.length && one.every((byte, i) => byte === other[i]);
+/** Whether both have the same secret, in constant time. One with 6 digits and one with 8 are the same: the longer code ends with the shorter one. */
+export function haveSameSecret({ secret: one }: Pick<Credential, 'secret'>, { secret: other }: Pick<Credential, 'secret'>): boolean {
+  return one.length === other.length && timingSafeEqual(one, other);
 }
 
 /** A credential without its secret, under the names of the Key URI Format. */

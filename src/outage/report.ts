@@ -61,7 +61,7 @@ export async function pendingIn({ store, log }: State): Promise<Pending> {
   return await store.exclusively(async (transaction) => {
     const enrolments = await transaction.enrolments();
     const records = await transaction.outageRecords(ALL);
-    const users = await waitingOn(transaction);
+    const users = usersIn(records);
     return { records, enrolments: enrolments.filter(({ user }) => users.includes(user)) };
   });
 }
@@ -144,7 +144,11 @@ function recorded(
 
 /** The users with unreported decisions on the copy. */
 export async function waitingOn(copy: Transaction): Promise<readonly string[]> {
-  return [...new Set((await copy.outageRecords(ALL)).map((record) => recordIn(record).user))];
+  return usersIn(await copy.outageRecords(ALL));
+}
+
+function usersIn(records: readonly OutageRecord[]): readonly string[] {
+  return [...new Set(records.map((record) => recordIn(record).user))];
 }
 
 /** The unreported decisions about `user` on the copy. */

@@ -22,6 +22,7 @@ import type { Scope } from './scope.ts';
 import { checkSshd, reloadSshd } from './sshd.ts';
 import { armTimer } from './timer.ts';
 import { endUndo, restoreFiles } from './undo.ts';
+import { namesUpTo } from '../lists.ts';
 
 /**
  * Doctor's rule on PermitRootLogin at the PAM door is not a way in but a lock-out, which lockout.ts checks and --force allows. And sshd is
@@ -175,11 +176,10 @@ function refuseOpenShells({ door, scope }: Plan): void {
   const open = unsafeShells(all.map(({ shell }) => shell));
   const users = all.filter((user) => open.has(user.shell) && isIn(user, scope));
   if (users.length === 0) return;
-  const names = users.slice(0, MAX_NAMES).map(({ name, shell }) => `${name} (${shell})`);
-  const more = users.length > MAX_NAMES ? ` and ${String(users.length - MAX_NAMES)} more` : '';
+  const names = users.map(({ name, shell }) => `${name} (${shell})`);
   throw new NotpError(
     'refused',
-    `these users could avoid the gate by their shell, which reads a file in their home first or can be changed by others than root: ${names.join(', ')}${more}`,
+    `these users could avoid the gate by their shell, which reads a file in their home first or can be changed by others than root: ${namesUpTo(MAX_NAMES, names)}`,
     'chsh -s /bin/bash for each, or begin with --user or --group, or notp setup pam',
   );
 }

@@ -7,6 +7,7 @@ import { allUsers, groupsByName, type User } from '../system/users.ts';
 import { allVantages, askSshd, matchCriteriaNow } from './ask-sshd.ts';
 import type { SetupDoor } from './plan.ts';
 import { isEverybody, type Scope } from './scope.ts';
+import { namesUpTo } from '../lists.ts';
 
 const MAX_NAMES = 5;
 
@@ -27,7 +28,7 @@ export async function limitsOf(scope: Scope): Promise<string[]> {
   );
   return groups.flatMap((names, i) => {
     const limits = new Set((answers[i] ?? []).flatMap(({ effective }) => limitsIn(effective)));
-    return limits.size === 0 ? [] : [`${listed(names)} (${[...limits].join(', ')})`];
+    return limits.size === 0 ? [] : [`${namesUpTo(MAX_NAMES, names)} (${[...limits].join(', ')})`];
   });
 }
 
@@ -59,9 +60,4 @@ function limitsIn(effective: Effective): string[] {
 
 function isNone(value: string): boolean {
   return value === '' || value.toLowerCase() === 'none';
-}
-
-function listed(names: readonly string[]): string {
-  const more = names.length > MAX_NAMES ? ` and ${String(names.length - MAX_NAMES)} more` : '';
-  return `${names.slice(0, MAX_NAMES).join(', ')}${more}`;
 }

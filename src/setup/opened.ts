@@ -41,20 +41,21 @@ export async function hasOpened({ door, scope, sinceMs }: Asked, config: Config,
   });
 }
 
-/** Where users keep their own state, each has a log of their own. Its end is read as that user; one that cannot be read says nothing. */
+/** Where users keep their own state, each has a log of their own. One that cannot be read says nothing, as of a user who is removed meanwhile. */
 async function isInOwnLogs(users: readonly User[], { door, scope, sinceMs }: Asked, config: Config): Promise<boolean> {
   const wanted = matcherOf({ event: 'login.accepted', sinceMs });
   for (const user of users) {
-    const lines = await asUser(user, () => endOf(ownPlace(config, user).auditFile));
+    const lines = await endOf(ownPlace(config, user).auditFile, user);
     const entries = lines.flatMap((line) => wanted(line) ?? []);
     if (entries.some((entry) => entry.user === user.name && IS_AT[door](entry)) && isIn(user, scope)) return true;
   }
   return false;
 }
 
-async function endOf(log: string): Promise<readonly string[]> {
+/** The last lines of the log, read as `user`. */
+async function endOf(log: string, user: User): Promise<readonly string[]> {
   try {
-    return await lastLines([log], LAST_RECORDS);
+    return await asUser(user, () => lastLines([log], LAST_RECORDS));
   } catch {
     return [];
   }

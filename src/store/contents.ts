@@ -14,7 +14,7 @@ import {
 } from './row-seal.ts';
 import type { Row, Values } from './row.ts';
 import { logIn, type Dialect, type Statements } from './statements.ts';
-import { inParts } from '../parts.ts';
+import { inParts } from '../lists.ts';
 
 /** The copied columns of each table, which are the same in each database, and the key of its rows. */
 const TABLES = {

@@ -2,6 +2,7 @@
 import { NotpError } from '../error.ts';
 import { clashes, lacking } from './contents.ts';
 import type { Contents, Store, Tables } from './store.ts';
+import { namesUpTo } from '../lists.ts';
 
 /** How many conflicting rows the error names. */
 const NAMED = 5;
@@ -44,8 +45,7 @@ function refuseClash(present: Contents, incoming: Contents): void {
   if (seq > 0 && (seq !== incoming.head.seq || present.head.hash !== incoming.head.hash))
     found.push(`the audit chain of this host, at record ${String(seq)}`);
   if (found.length === 0) return;
-  const more = found.length > NAMED ? ` and ${String(found.length - NAMED)} more` : '';
-  throw new NotpError('refused', `the target has other values for ${found.slice(0, NAMED).join(', ')}${more}`, 'nothing was changed');
+  throw new NotpError('refused', `the target has other values for ${namesUpTo(NAMED, found)}`, 'nothing was changed');
 }
 
 /** Throws `failed` where the target does not give back the rows that were written. Then nothing is committed. */

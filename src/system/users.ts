@@ -8,7 +8,7 @@ import * as fs from 'node:fs';
 import { NotpError } from '../error.ts';
 import { quoted, shellCommand } from '../otp/escape.ts';
 import { isUserName } from '../otp/names.ts';
-import { inParts } from '../parts.ts';
+import { inParts } from '../lists.ts';
 import { accountInFile, lineInFile, linesInFile, type PasswdKey } from './passwd-file.ts';
 
 export interface User {

@@ -9,7 +9,7 @@
 import { matchingSteps, stepAt } from '../otp/code.ts';
 import type { Proof } from '../otp/proof.ts';
 import { EMERGENCY_DIGITS, recoveryIndex } from '../otp/recovery.ts';
-import { isSameSecret, movingFactorOf } from '../otp/uri.ts';
+import { haveSameSecret, movingFactorOf } from '../otp/uri.ts';
 import type { Payload } from '../seal/seal.ts';
 import { codesNeeded, emptiest, priceOf, refilled, taken, type Bucket, type BudgetPolicy } from './budget.ts';
 import type { Method, Reason } from './reasons.ts';
@@ -140,7 +140,7 @@ function withTwins(states: readonly LoginState[], opened: readonly (Payload | un
 /** Whether both have one secret and count alike: steps of another length are other numbers. */
 function areTwins(one: Payload | undefined, other: Payload | undefined): boolean {
   if (one === undefined || other === undefined || one === other || movingFactorOf(one) !== movingFactorOf(other)) return false;
-  return isSameSecret(one, other);
+  return haveSameSecret(one, other);
 }
 
 /** How many consecutive codes are needed where one try costs `price` of `bucket`. */

@@ -6,7 +6,7 @@ import { fromBase32, toBase32 } from '../../src/otp/code.ts';
 import {
   withoutSecret,
   groupedKey,
-  isSameSecret,
+  haveSameSecret,
   kindOf,
   movingFactorOf,
   otpauthUri,
@@ -182,7 +182,7 @@ describe('the kind of a secret', () => {
     assert.equal(new Set(others.map(kindOf)).size, others.length);
     assert.deepEqual(others.map(movingFactorOf), ['totp 30', 'hotp', 'totp 30', 'totp 30', 'totp 60']);
     assert.deepEqual(
-      [SECRET, SECRET.with(0, 1), SECRET.slice(1)].map((secret) => isSameSecret(hotp, { secret })),
+      [SECRET, SECRET.with(0, 1), SECRET.slice(1)].map((secret) => haveSameSecret(hotp, { secret })),
       [true, false, false],
     );
   });

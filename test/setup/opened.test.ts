@@ -12,10 +12,11 @@ import { addUser, lacks, must, scratchFolder, writeConfig } from '../support/wor
 
 describe('a login by a door since it was set up', { skip: lacks({ root: true, programs: ['useradd'] }) }, () => {
   it('is found in the own log of a user whom it is for: only the log of the caller was read', async () => {
-    const config = readConfig(writeConfig(scratchFolder('opened'), { store: 'url = "user"' }));
+    // A folder that the users of other tests do not have: their logins count for everybody, too.
+    const config = readConfig(writeConfig(scratchFolder('opened'), { top: 'secrets = "%h/.notp-opened"', store: 'url = "user"' }));
     const [bob, carol] = [addUser(), addUser()].map(({ name }) => userByName(name) ?? assert.fail());
     assert.ok(bob && carol);
-    const folder = path.join(bob.home, '.notp');
+    const folder = path.join(bob.home, '.notp-opened');
     const log = path.join(folder, '.audit.log');
     const record = { event: 'login.accepted', result: 'accepted', context: 'ssh', door: 'gate', ref: 'a', uid: bob.uid } as const;
     const accept = (user: string): void => {

@@ -3,6 +3,7 @@ import { countsOf, type Difference, type Found } from '../../doctor/answer.ts';
 import { painted, type Tone } from '../../terminal/painted.ts';
 import { couldCheck, folded, type Finding, type Folded, type Severity } from '../../doctor/finding.ts';
 import { wrapped } from '../../terminal/columns.ts';
+import { namesUpTo, plural } from '../../lists.ts';
 
 export interface ScreenOptions {
   readonly columns: number;
@@ -70,12 +71,6 @@ function verdictOf(findings: readonly Finding[], { fail, warn }: { fail: number;
 const LOOKED_AT = ['sshd-config', 'FC1', 'P2', 'P7', 'sealed-file', 'store', 'audit-chain', 'clock-synchronised'];
 
 function named(users: readonly string[]): string {
-  const shown = users.slice(0, NAMED_USERS).join(', ');
-  if (users.length === 1) return `user ${shown}`;
-  const rest = users.length > NAMED_USERS ? ` and ${String(users.length - NAMED_USERS)} more` : '';
-  return `${String(users.length)} users: ${shown}${rest}`;
-}
-
-function plural(count: number, what: string): string {
-  return `${String(count)} ${what}${count === 1 ? '' : 's'}`;
+  const shown = namesUpTo(NAMED_USERS, users);
+  return users.length === 1 ? `user ${shown}` : `${String(users.length)} users: ${shown}`;
 }

@@ -2,6 +2,7 @@
 import { escapeControls } from '../../otp/escape.ts';
 import type { Unfit } from './batch-list.ts';
 import type { Outcome } from './batch-next.ts';
+import { namesUpTo } from '../../lists.ts';
 
 export interface Ended {
   readonly user: string;
@@ -51,9 +52,8 @@ function alreadyLines(ended: readonly Ended[]): string[] {
   const already = ended.filter(({ outcome }) => outcome.kind === 'already');
   if (already.length === 0) return [];
   const notes = already.flatMap(({ outcome }) => (outcome.kind === 'already' && outcome.note !== undefined ? [`  ${outcome.note}`] : []));
-  const names = already.slice(0, MAX_NAMES).map(({ user }) => user);
-  const more = already.length > MAX_NAMES ? ` and ${String(already.length - MAX_NAMES)} more` : '';
-  return [`Already enrolled, unchanged: ${String(already.length)} (${names.join(', ')}${more})`, ...notes];
+  const names = already.map(({ user }) => user);
+  return [`Already enrolled, unchanged: ${String(already.length)} (${namesUpTo(MAX_NAMES, names)})`, ...notes];
 }
 
 function notLines(title: string, lines: readonly string[]): string[] {

@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import * as path from 'node:path';
 import { messageOf } from '../../error.ts';
-import { isSameSecret, kindOf, type Credential } from '../../otp/uri.ts';
+import { haveSameSecret, kindOf, type Credential } from '../../otp/uri.ts';
 import type { SealedFile } from '../../seal/file.ts';
 import type { Enrolment } from '../../store/store.ts';
 import { asUser } from '../../system/privileges.ts';
@@ -66,7 +66,7 @@ export async function heldBy(
     const opened = openWith(found.file, passphrase, state?.hostKey);
     if (opened === undefined) return { why: 'it is sealed by a passphrase' };
     // Whatever codes it makes of it: one with 6 digits and one with 8 are good together.
-    const has = isSameSecret(opened, credential);
+    const has = haveSameSecret(opened, credential);
     opened.secret.fill(0);
     if (has) return 'same';
     // The owner of the home can put another file there.
@@ -108,7 +108,7 @@ function differenceFrom(file: SealedFile, credential: Credential, state: State |
   if (file.seal.kind === 'passphrase') return { kind: 'other', why: `${enrolled}, sealed by a passphrase` };
   try {
     const opened = openWith(file, undefined, state?.hostKey);
-    const has = opened !== undefined && isSameSecret(opened, credential);
+    const has = opened !== undefined && haveSameSecret(opened, credential);
     opened?.secret.fill(0);
     if (!has) return { kind: 'other', why: `${enrolled}, with another secret`, otherThan: file.id };
     return kindOf(opened) === kindOf(credential) ? undefined : { kind: 'other', why: `${enrolled}, with the same secret for other codes` };

@@ -1,6 +1,7 @@
 /** The summary after the import of a users file: counts, failures and notes. Pure. */
 import { escapeControls } from '../../otp/escape.ts';
 import type { PamOathMistake, PamOathToken } from '../../otp/pam-oath.ts';
+import { namesUpTo } from '../../lists.ts';
 
 /** The outcome for one token. */
 export type Outcome =
@@ -75,10 +76,9 @@ function titled(title: string, lines: readonly Line[]): string[] {
 function passwordLines(ended: readonly Ended[]): string[] {
   const names = ended.filter(({ token, outcome }) => token.pin && !('why' in outcome)).map(({ token }) => token.user);
   if (names.length === 0) return [];
-  const more = names.length > MAX_NAMES ? ` and ${String(names.length - MAX_NAMES)} more` : '';
   return [
     `WARNING: ${tokens(names.length)} had a password of ${names.length === 1 ? 'its' : 'their'} own in the file, but notp does not ask for it:`,
-    `  ${names.slice(0, MAX_NAMES).join(', ')}${more}`,
+    `  ${namesUpTo(MAX_NAMES, names)}`,
     '  they now log in with the first factor and the code alone',
   ];
 }

@@ -4,7 +4,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { shellCommand } from '../../otp/escape.ts';
 import { credentialNames, expand, type Config } from '../../system/config.ts';
-import { inParts } from '../../parts.ts';
+import { inParts } from '../../lists.ts';
 import { hasOwnUnit, hasService, isBooted, isSocketEnabled, JUDGE_SOCKET } from '../../system/systemd.ts';
 import { SERVICE_USER, userByName, type User } from '../../system/users.ts';
 import { ok, type Finding } from '../finding.ts';

@@ -19,6 +19,7 @@ import {
   setsCredentials,
 } from './paths.ts';
 import { programWords, modulesOf, notpLine, pamStack, pamText, TYPES, type PamLine, type PamModule, type PamType } from './stack.ts';
+import { namesUpTo } from '../../lists.ts';
 
 const TEMPLATE = 'use the lines of examples/pam.d';
 /** Modules that treat the typed text as a password. */
@@ -270,12 +271,11 @@ const MAX_SHOWN = 5;
 
 function notAsked(name: string, found: readonly { readonly user: User }[]): Finding {
   const names = found.map(({ user }) => quoted(user.name));
-  const more = names.length > MAX_SHOWN ? ` and ${String(names.length - MAX_SHOWN)} more` : '';
   return {
     id: 'P7',
     severity: 'info',
     title: 'The PAM stack asks some enrolled users for no code',
-    detail: `PAM service ${name} exempts ${names.slice(0, MAX_SHOWN).join(', ')}${more}`,
+    detail: `PAM service ${name} exempts ${namesUpTo(MAX_SHOWN, names)}`,
     fix: `if that is not intended, run notp setup sudo --apply again, see --user and --group`,
   };
 }

@@ -10,6 +10,7 @@ import { meansGate } from './gate-command.ts';
 import { leavesCodeToPam } from './pam-rules.ts';
 import type { AlikePeople, Doors } from './apply-rules.ts';
 import { differing, placesOf, type Seen, type SeenFrom } from './seen.ts';
+import { namesUpTo, plural } from '../../lists.ts';
 
 /** Accounts that sshd treats alike, and their effective configuration from each vantage. */
 export interface BystanderClass {
@@ -154,7 +155,6 @@ function notEnrolled(users: readonly User[], { where, areRefused }: About): Find
 
 /** "5 accounts: alice, bob, carol and 2 more". */
 function named(users: readonly User[]): string {
-  const names = users.slice(0, NAMED).map(({ name }) => name);
-  const rest = users.length > NAMED ? ` and ${String(users.length - NAMED)} more` : '';
-  return `${String(users.length)} ${users.length === 1 ? 'account' : 'accounts'}: ${names.join(', ')}${rest}`;
+  const names = users.map(({ name }) => name);
+  return `${plural(names.length, 'account')}: ${namesUpTo(NAMED, names)}`;
 }

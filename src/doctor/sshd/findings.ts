@@ -8,6 +8,7 @@ import { setting, type Effective } from './effective.ts';
 import { ok, UNSEEN, type Finding } from '../finding.ts';
 import type { SshdFiles } from './files.ts';
 import type { Server } from './servers.ts';
+import { namesUpTo } from '../../lists.ts';
 
 /**
  * Finds a configuration that was changed after sshd read it; sshd writes its pid file at each start and reload. The time at which a file
@@ -121,13 +122,11 @@ export function noDoor(where: string): Finding {
 
 /** `names`: the users who meet both doors. */
 export function askedTwice(where: string, names: readonly string[]): Finding {
-  const shown = names.slice(0, NAMED).join(', ');
-  const rest = names.length > NAMED ? ` and ${String(names.length - NAMED)} more` : '';
   return {
     id: 'both-doors',
     severity: 'warn',
     title: 'Both doors ask for a code, so each login needs two different ones and waits for the second',
-    detail: `${where}: ${String(names.length)} of those checked: ${shown}${rest}`,
+    detail: `${where}: ${String(names.length)} of those checked: ${namesUpTo(NAMED, names)}`,
     fix: 'notp setup undo takes back the door that was opened last',
   };
 }

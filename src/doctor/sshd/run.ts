@@ -57,7 +57,10 @@ export interface Refusal {
   readonly refused: string;
 }
 
-/** The effective configuration for each question, in order, or why sshd refuses; equal answers are one object. `answered` is called with the number of new answers. */
+/**
+ * The effective configuration for each question, in order, or why sshd refuses; equal answers are one object. `answered` is called with the
+ * number of new answers.
+ */
 export async function askServer(
   server: Server,
   { keyOptions }: Asked,
