@@ -30,13 +30,13 @@ const ANSWER = object({ notp: literal(VERSION), findings: listOf(FOUND, MAX_FIND
 /** One finding of an answer. */
 export type Found = Readonly<Infer<typeof FOUND>>;
 
-export function printAnswer(findings: readonly Found[]): Uint8Array {
+export function printDoctorAnswer(findings: readonly Found[]): Uint8Array {
   const all = findings.map(({ id, severity, title, detail, user = null, since }) => ({ id, severity, title, detail, user, since }));
   return Buffer.from(`${JSON.stringify({ notp: VERSION, findings: all }, undefined, 2)}\n`);
 }
 
 /** Throws `bad_secret_file` where it is malformed, or of another version. */
-export function parseAnswer(bytes: Uint8Array): readonly Found[] {
+export function parseDoctorAnswer(bytes: Uint8Array): readonly Found[] {
   return shaped(ANSWER, canonicalJson(bytes, 'the answer'), 'the answer');
 }
 

@@ -9,7 +9,7 @@
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { checkFolders, draft, readTrusted } from '../system/trusted.ts';
-import { MAX_ANSWER_BYTES, motdOf, parseAnswer, printAnswer, type Found } from './answer.ts';
+import { MAX_ANSWER_BYTES, motdOf, parseDoctorAnswer, printDoctorAnswer, type Found } from './answer.ts';
 
 const FOLDER = '/var/lib/notp-doctor';
 const ANSWER = path.join(FOLDER, 'answer');
@@ -25,7 +25,7 @@ export function openFolder(): void {
 /** The kept answer; undefined where there is none. Throws `bad_secret_file` where it is malformed, or not root's alone. */
 export function keptAnswer(): readonly Found[] | undefined {
   const bytes = readTrusted(ANSWER, { owner: ROOT_UID, maxBytes: MAX_ANSWER_BYTES });
-  return bytes === undefined ? undefined : parseAnswer(bytes);
+  return bytes === undefined ? undefined : parseDoctorAnswer(bytes);
 }
 
 /** Keeps `answer`. What root's login shows comes first: a crash in between leaves the answer to be told again. Throws `failed`. */
@@ -33,5 +33,5 @@ export function keepAnswer(answer: readonly Found[]): void {
   const motd = motdOf(answer);
   if (motd === '') fs.rmSync(MOTD, { force: true });
   else draft(MOTD, Buffer.from(motd)).put();
-  draft(ANSWER, printAnswer(answer)).put();
+  draft(ANSWER, printDoctorAnswer(answer)).put();
 }

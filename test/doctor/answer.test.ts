@@ -7,8 +7,8 @@ import {
   changeStory,
   compared,
   motdOf,
-  parseAnswer,
-  printAnswer,
+  parseDoctorAnswer,
+  printDoctorAnswer,
   type Difference,
   type Found,
 } from '../../src/doctor/answer.ts';
@@ -103,15 +103,15 @@ describe('what root sees at login', () => {
 
 describe('a kept answer', () => {
   const { all } = first(CLOCK, FORWARDS);
-  const text = Buffer.from(printAnswer(all)).toString('utf8');
+  const text = Buffer.from(printDoctorAnswer(all)).toString('utf8');
 
   it('is read back as it was', () => {
-    assert.deepEqual(parseAnswer(printAnswer(all)), all);
+    assert.deepEqual(parseDoctorAnswer(printDoctorAnswer(all)), all);
     fc.assert(
       fc.property(fc.array(fc.tuple(fc.string({ unit: 'grapheme' }), fc.option(fc.string(), { nil: undefined }))), (pairs) => {
         const found = pairs.map(([detail, user]) => ({ ...finding('FC3', { detail }), ...(user === undefined ? {} : { user }) }));
         const kept = first(...found).all;
-        assert.deepEqual(parseAnswer(printAnswer(kept)), kept);
+        assert.deepEqual(parseDoctorAnswer(printDoctorAnswer(kept)), kept);
       }),
     );
   });
@@ -128,7 +128,7 @@ describe('a kept answer', () => {
     ];
     for (const [from, to] of changes) {
       assert.ok(text.includes(from), from);
-      assert.throws(() => parseAnswer(Buffer.from(text.replace(from, to))), { code: 'bad_secret_file' }, to);
+      assert.throws(() => parseDoctorAnswer(Buffer.from(text.replace(from, to))), { code: 'bad_secret_file' }, to);
     }
   });
 });

@@ -39,6 +39,7 @@ it('every parser of src is among those that are fuzzed', () => {
     ),
   );
   assert.ok(parsers.length > 20);
+  assert.equal(new Set(parsers).size, parsers.length, 'one of two parsers with one name would hide the other');
   assert.deepEqual(
     parsers.filter((name) => !listed.includes(`${name}(`) && !listed.includes(`(${name})`) && !WITHIN.includes(name)),
     [],

@@ -8,6 +8,7 @@ import { momentOf } from '../../src/commands/audit/time.ts';
 import { readInput, readSource } from '../../src/commands/import/read-source.ts';
 import { parseEffective } from '../../src/doctor/sshd/effective.ts';
 import { modulesOf, pamStack } from '../../src/doctor/pam/stack.ts';
+import { parseDoctorAnswer, printDoctorAnswer } from '../../src/doctor/answer.ts';
 import { readSshdFiles, wordsOf } from '../../src/doctor/sshd/files.ts';
 import { NotpError } from '../../src/error.ts';
 import { readExport } from '../../src/formats/formats.ts';
@@ -310,6 +311,14 @@ export const PARSERS: readonly Parser[] = [
     name: 'manifest',
     family: 'other files',
     check: (input) => void valueOrRefusal(() => parseManifest(text(input))),
+  },
+  {
+    name: 'doctor-answer',
+    family: 'other files',
+    check: (input) => {
+      const answer = valueOrRefusal(() => parseDoctorAnswer(input));
+      if (answer !== undefined) assert.deepEqual(parseDoctorAnswer(printDoctorAnswer(answer)), answer);
+    },
   },
 ];
 
