@@ -19,7 +19,7 @@ const MAX_WRITTEN = 4 * MAX_SECRET_BYTES;
 
 const READERS: Readonly<Record<Notation, (text: string) => Uint8Array | undefined>> = {
   hex: fromHex,
-  base32: readBase32Seed,
+  base32: (text) => readBase32Seed(text.toUpperCase()),
   base64: readBase64Seed,
 };
 
@@ -33,7 +33,9 @@ export function seedOf(written: string, notation?: Notation): Uint8Array | NoSee
     return seed === undefined ? [] : [{ name, seed }];
   });
   const [first, second] = found;
-  if (first === undefined) return { why: MALFORMED_SECRET };
+  // In both cases it may be base32 that somebody typed: then base64 is no longer sure, but base32 is not either.
+  const isSure = notation !== undefined || isOfOneCase(text) || found.some(({ name }) => name !== 'base32');
+  if (first === undefined || !isSure) return { why: MALFORMED_SECRET };
   if (second === undefined) return first.seed;
   return { why: `its secret may be ${first.name} or ${second.name}: name its column "secret ${first.name}" or "secret ${second.name}"` };
 }
@@ -42,6 +44,10 @@ export function seedOf(written: string, notation?: Notation): Uint8Array | NoSee
 export function seedOfPskc(text: string): Uint8Array | undefined {
   if (text.length > MAX_WRITTEN || fromHex(text) !== undefined || readBase32Seed(text) !== undefined) return undefined;
   return fromBase64(text);
+}
+
+function isOfOneCase(text: string): boolean {
+  return text === text.toUpperCase() || text === text.toLowerCase();
 }
 
 function fromHex(text: string): Uint8Array | undefined {
@@ -64,7 +70,7 @@ function readBase32Seed(text: string): Uint8Array | undefined {
 
 /** Padded or not, with letters of both cases, which base32 and hex seldom have. */
 function readBase64Seed(text: string): Uint8Array | undefined {
-  return /[a-z]/.test(text) && /[A-Z]/.test(text) ? (fromBase64(text) ?? fromBase64(text + '='.repeat(-text.length & 3))) : undefined;
+  return isOfOneCase(text) ? undefined : (fromBase64(text) ?? fromBase64(text + '='.repeat(-text.length & 3)));
 }
 
 /** Of base64 with its padding, the bytes of a seed. */

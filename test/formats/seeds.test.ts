@@ -59,6 +59,13 @@ describe('a seed', () => {
   it('that may be of two notations needs the name of its column', () => {
     const both = '234567ABCDEF'.repeat(4).slice(0, 40);
     assert.equal(told(both), 'its secret may be hex or base32: name its column "secret hex" or "secret base32"');
+    const mixed = 'gezdgnbvGY3TQOJQgezdgnbvgy3tqojq';
+    assert.equal(
+      told(mixed),
+      'its secret may be base32 or base64: name its column "secret base32" or "secret base64"',
+      'was read as base64',
+    );
+    assert.equal(told(mixed, 'base32'), told(mixed.toUpperCase(), 'base32'));
     const fileOf = (column: string): object =>
       readTokenCsv(`serial,${column}\n1,${both}\n`)?.tokens.map(({ credential }) => Buffer.from(credential.secret).toString('hex')) ?? [];
     assert.deepEqual(fileOf('secret'), []);
