@@ -74,6 +74,11 @@ export async function appendLogin(log: AuditLog, transaction: Transaction, login
   }
   const nowMs = log.now();
   const { isChanged: _, ...before } = await transaction.tally(flood, login.user);
+  // The users without an enrolment share one count, so a sum would not say who got in.
+  if (flood === 'acceptances' && before.user === '') {
+    await append(log, transaction, login);
+    return login.ref;
+  }
   const { after, record } = afterOneMore(flood, before, login, nowMs);
   if (record !== undefined) {
     const complete = await withChangedCounts(transaction, record);

@@ -1,7 +1,7 @@
 /**
- * A flood of refusals, or of acceptances that an earlier code stands for, is summarised but never dropped. The first logins of a user have a
- * record each, and one more each minute. Those between are counted in the store, in the transaction of their decision. Before the next record of that user for
- * which there is room comes a summary with their number. Counted logins get the reference of the last record before them. The summary has the
+ * A flood of refusals, or of acceptances without a new code, is summarised but never dropped. The first logins of a user have a
+ * record each, and one more each minute. Those between are counted in the store, in the transaction of their decision. A summary with their number is written
+ * before the next record of that user, as soon as there is room. Counted logins get the reference of the last record before them. The summary has the
  * same reference, so it finds both.
  */
 import { parseJson } from '../json.ts';
@@ -14,18 +14,18 @@ import type { AuditRecord, Door } from './record.ts';
 const RECORDS: BudgetPolicy = { budget: 100, refillMs: 60_000 };
 
 /** Fields that a summary keeps if all counted logins share the value. */
-const SHARED = ['uid', 'context', 'door', 'service', 'rhost', 'reason', 'method'] as const;
+const SHARED = ['uid', 'context', 'door', 'service', 'rhost', 'reason', 'method', 'detail'] as const;
 type Shared = Partial<Pick<AuditRecord, (typeof SHARED)[number]>>;
 
 const DOORS: readonly Door[] = ['gate', 'pam', 'cli'];
-/**
- * The methods of acceptances that an earlier code stands for. Those by a rule are not counted: a sum has no rule, and the users without an
- * enrolment share one count, so it would have no name either.
- */
-const COUNTED_METHODS = ['same_connection', 'remembered'] as const;
+/** The methods of acceptances without a new code. */
+const COUNTED_METHODS = ['same_connection', 'remembered', 'rule'] as const;
+
+/** Acceptances whose detail is the rule that let them in. */
+const BY_RULE: readonly unknown[] = ['remembered', 'rule'];
 
 /** The note in the last record before further logins are only counted. */
-const MORE = 'may follow that are counted, and told together in one record a minute';
+const MORE = 'may only be counted, and summarised in one record a minute';
 
 /** The kind of flood that the record may be part of; undefined if it always has a record of its own. */
 export function floodOf({ event, method, result }: AuditRecord): Flood | undefined {
@@ -45,7 +45,7 @@ export function afterOneMore(
   if (isEmpty(records, 1)) return { after: tallyWith(flood, { ...before, records }, record, nowMs), record: undefined };
   const after = { ...before, records: taken(records, 1), ref: record.ref };
   if (!isEmpty(after.records, 1)) return { after, record };
-  const more = `more ${flood} ${MORE}`;
+  const more = `further ${flood} ${MORE}`;
   return { after, record: { ...record, detail: record.detail === undefined ? more : `${record.detail}; ${more}` } };
 }
 
@@ -53,15 +53,19 @@ export function afterOneMore(
 export function summaryOf(flood: Flood, { user, count, sinceMs, untilMs, ref, shared }: Tally, nowMs: number): AuditRecord | undefined {
   if (count === 0) return undefined;
   const common = sharedOf(flood, shared);
-  const details = [user === '' ? 'of names that are not enrolled' : '', common.door === undefined ? 'at several doors' : ''];
+  const details = [
+    common.detail ?? '',
+    user === '' ? 'of names that are not enrolled' : '',
+    common.door === undefined ? 'at several doors' : '',
+  ];
   const detail = details.filter((each) => each !== '').join(', ');
   // If the clock was set back, the counted times may be later than now.
   const time = (ms: number): string => new Date(Math.min(ms, nowMs)).toISOString();
   const [since, until] = [time(sinceMs), time(untilMs)];
-  const sum = { user, context: '', ...(detail === '' ? {} : { detail }), count, since, until, ref } as const;
+  const sum = { user, context: common.context ?? '', ...(detail === '' ? {} : { detail }), count, since, until, ref } as const;
   // A summary of several doors is written as one of the gate: readers such as fail2ban trust records of the PAM door more.
-  if (flood === 'refusals') return { door: 'gate', event: 'login.refused', ...sum, ...common, result: 'refused' };
-  return { door: 'gate', event: 'login.accepted', ...sum, ...common, result: 'accepted' };
+  if (flood === 'refusals') return { door: 'gate', event: 'login.refused', ...common, ...sum, result: 'refused' };
+  return { door: 'gate', event: 'login.accepted', ...common, ...sum, result: 'accepted' };
 }
 
 /** The tally after counting `record` instead of writing it. Its reference is that of the last record, or of `record` if there is none. */
@@ -74,7 +78,8 @@ export function tallyWith(flood: Flood, before: Tally, record: AuditRecord, nowM
 
 /** The shared fields of one login. The uid is left out for names that are not enrolled: one may be a user's and the next nobody's. */
 function sharedBy(record: AuditRecord, user: string): Shared {
-  const keys = SHARED.filter((key) => record[key] !== undefined && (key !== 'uid' || user !== ''));
+  const isMeant = { uid: user !== '', detail: BY_RULE.includes(record.method) };
+  const keys = SHARED.filter((key) => record[key] !== undefined && (key === 'uid' || key === 'detail' ? isMeant[key] : true));
   return Object.fromEntries(keys.map((key) => [key, record[key]]));
 }
 
@@ -110,7 +115,8 @@ function sharedOf(flood: Flood, text: string): Shared {
   const reason = flood === 'refusals' ? (Object.keys(WORDING) as Reason[]).find((each) => each === fields['reason']) : undefined;
   const method = flood === 'acceptances' ? COUNTED_METHODS.find((each) => each === fields['method']) : undefined;
   const [context, service, rhost] = [textOf('context'), textOf('service'), textOf('rhost')];
-  const known = { uid, context, door, service, rhost, reason, method };
+  const detail = BY_RULE.includes(method) ? textOf('detail') : undefined;
+  const known = { uid, context, door, service, rhost, reason, method, detail };
   return withDoor(Object.fromEntries(Object.entries(known).filter(([, value]) => value !== undefined)));
 }
 

@@ -17,7 +17,7 @@ const MOTD = path.join(FOLDER, 'motd');
 const ROOT_UID = 0;
 
 /** Makes the folder. Throws `bad_secret_file` where somebody else can change it, or what is in it. */
-export function openFolder(): void {
+export function prepareFolder(): void {
   fs.mkdirSync(FOLDER, { mode: 0o700, recursive: true });
   checkFolders('/', FOLDER, ROOT_UID);
 }

@@ -11,7 +11,7 @@ export const WATCHED = [
   ...['/etc/systemd/system', '/etc/group', '/etc/nsswitch.conf', '/run/sshd.pid'],
 ];
 
-/** A text that is another one after each change of these files. */
+/** A text that differs after any change to these files. */
 export function watchedNow(): string {
   return WATCHED.flatMap((place) => [place, ...entriesOf(place)].map(stampOf)).join('\n');
 }

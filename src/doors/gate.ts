@@ -9,7 +9,7 @@ import { readings, typedLine } from '../otp/proof.ts';
 import { askingFor, keyCommand, requireNoLimits } from '../system/authorized-keys.ts';
 import type { Config } from '../system/config.ts';
 import { openConversation } from '../terminal/conversation.ts';
-import { sayError, sayHint } from '../terminal/printer.ts';
+import { say, sayError, sayHint } from '../terminal/printer.ts';
 import { onEndingSignals } from '../system/bytes.ts';
 import { authInfo, clientAddress, keyDigestOf, sshConnection } from '../system/ssh-session.ts';
 import { entryOf, realUser, type User } from '../system/users.ts';
@@ -18,6 +18,7 @@ import { seemsFree } from '../login/ruling.ts';
 import type { Outcome, SshSession, Verifier } from '../wire/verifier.ts';
 import { atGate } from './circumstances.ts';
 import { enrollFirst, isToEnroll } from './enroll-first.ts';
+import { noticeLine } from './notice.ts';
 import { askOneLine, askUnlessSettled, isWorthAnotherTry } from './prompts.ts';
 import { isAccepted, sayRefusal } from './refusal.ts';
 import { becomeShell, CODE_VARIABLES } from './shell.ts';
@@ -70,7 +71,14 @@ export async function gate(options: GateOptions): Promise<number> {
   const first = await judge();
   const outcome = isToEnroll(first, config, user) && (await enrollFirst(config, user, options.now)) ? await judge() : first;
   if (!isAccepted(outcome)) return 1;
+  sayNotice(outcome, config, options.environment);
   return becomeShell(entry, { ...options, keyCommand: forced });
+}
+
+/** A program that logs in by itself is not told that its user should enrol. */
+function sayNotice({ notice }: Outcome, { notices }: Config, environment: NodeJS.ProcessEnv): void {
+  const isHeard = notice?.kind === 'refused_tries' || environment['SSH_TTY'] !== undefined;
+  if (notices && notice !== undefined && isHeard) say(noticeLine(notice));
 }
 
 async function withVerifier(what: OpenOptions, work: (verifier: Verifier) => Promise<Outcome>): Promise<Outcome> {
@@ -90,13 +98,13 @@ async function ask(verifier: Verifier, config: Config, { environment, now }: Gat
     const proof = given === undefined ? undefined : readings(typedLine(Buffer.from(given)) ?? '', verifier.seal);
     if (conversation.interactive) {
       const tell = proof === undefined ? sayRefusal : sayRefusalOfGiven();
-      const asking = { tries: config.gate.tries, tell, attempt: { session }, given: proof, isFree };
+      const asking = { tries: config.gate.tries, prompt: config.gate.prompt, tell, attempt: { session }, given: proof, isFree };
       return await askUnlessSettled(verifier, conversation, session, asking);
     }
     const settled = await verifier.beforeAsking(session);
     if (settled !== undefined) return sayRefusal(settled);
     if (proof !== undefined) return sayRefusal(await verifier.verify({ readings: proof, session }));
-    return await askWithoutTerminal(verifier, conversation, environment, session);
+    return await askWithoutTerminal(verifier, conversation, { environment, session, prompt: config.gate.prompt });
   } finally {
     conversation.close();
   }
@@ -116,11 +124,10 @@ function sayRefusalOfGiven(): (outcome: Outcome) => void {
 async function askWithoutTerminal(
   verifier: Verifier,
   conversation: ReturnType<typeof openConversation>,
-  environment: NodeJS.ProcessEnv,
-  session: SshSession,
+  { environment, session, prompt }: { readonly environment: NodeJS.ProcessEnv; readonly session: SshSession; readonly prompt: string },
 ): Promise<Outcome> {
   const speaksProtocol = PROTOCOLS.test(environment['SSH_ORIGINAL_COMMAND'] ?? '');
-  const answer = speaksProtocol ? { readings: [], machine: true } : await askOneLine(verifier, conversation);
+  const answer = speaksProtocol ? { readings: [], machine: true } : await askOneLine(verifier, conversation, prompt);
   const outcome = sayRefusal(await verifier.verify({ ...answer, session }));
   if (answer.machine) sayHint(HEADLESS_HINT);
   return outcome;

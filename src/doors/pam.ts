@@ -24,6 +24,7 @@ import { seemsFree } from '../login/ruling.ts';
 import type { Attempt, Outcome, Verifier } from '../wire/verifier.ts';
 import { atPam, isSshd, keyDigestAtPam } from './circumstances.ts';
 import { pamTerminal } from './pam-terminal.ts';
+import { noticeLine } from './notice.ts';
 import { askUnlessSettled } from './prompts.ts';
 import { lineToStranger, refusalLine } from './refusal.ts';
 
@@ -49,15 +50,18 @@ export function firstPass(environment: NodeJS.ProcessEnv): number {
 }
 
 /**
- * Gives the exit code: 0 only where a verifier accepted the proof. With `before`, 0 only where it needs none, and nothing is printed: the
+ * Gives the exit code: 0 only where a verifier accepted the proof. With `before`, 0 only where it needs none, and no refusal is printed: the
  * line for the code follows, and asks or refuses.
  */
 export async function pam(options: PamOptions): Promise<number> {
   const startMs = options.now();
   const name = options.environment['PAM_USER'] ?? '';
   const user = lookUp(name);
-  const { outcome, isShown } = await authenticate(options, user, originOf(options.environment, name, user));
-  if (outcome?.verdict.result === 'accepted') return 0;
+  const { outcome, isShown, notice } = await authenticate(options, user, originOf(options.environment, name, user));
+  if (outcome?.verdict.result === 'accepted') {
+    if (notice !== undefined) printForPam(notice);
+    return 0;
+  }
   if (outcome === undefined || options.before) return 1;
   await untilGrid(startMs, options.now());
   if (!isShown) printForPam(lineOf(outcome, user, options.environment));
@@ -78,6 +82,8 @@ interface Answered {
   readonly outcome: Outcome | undefined;
   /** Whether the person has read the outcome on the terminal. */
   readonly isShown: boolean;
+  /** What the person reads after an acceptance. */
+  readonly notice?: string | undefined;
 }
 
 async function authenticate(options: PamOptions, user: User | undefined, origin: Origin): Promise<Answered> {
@@ -120,6 +126,10 @@ function becomeService({ store }: Config): void {
 
 async function askVerifier(options: PamOptions, opening: OpenOptions, line: Uint8Array | undefined): Promise<Answered> {
   const { config } = opening;
+  const told = (outcome: Outcome | undefined): Pick<Answered, 'outcome' | 'notice'> => ({
+    outcome,
+    notice: config.notices && outcome?.notice !== undefined ? noticeLine(outcome.notice) : undefined,
+  });
   const service = userByName(SERVICE_USER);
   if (service === undefined) throw new NotpError('store_unavailable', `there is no system user ${SERVICE_USER}`);
   if (config.store.kind === 'user') throw new NotpError('bad_configuration', 'store.url = "user" does not serve the PAM door');
@@ -132,9 +142,9 @@ async function askVerifier(options: PamOptions, opening: OpenOptions, line: Uint
     // Without a terminal nobody can be asked, but a rule may ask for nothing.
     const isUnasked = options.before || (terminal instanceof NotpError && config.rules.some(mayLetIn));
     const outcome = isUnasked ? await verifier.beforeAsking(session, 'acceptance') : undefined;
-    if (options.before || outcome !== undefined) return { outcome, isShown: false };
+    if (options.before || outcome !== undefined) return { ...told(outcome), isShown: false };
     if (terminal instanceof NotpError) throw terminal;
-    if (terminal === undefined) return { outcome: await verifier.verify({ ...attemptOf(line, verifier), session }), isShown: false };
+    if (terminal === undefined) return { ...told(await verifier.verify({ ...attemptOf(line, verifier), session })), isShown: false };
     return { outcome: await askOnTerminal(verifier, opening, terminal, options), isShown: true };
   } finally {
     verifier.close();
@@ -157,12 +167,15 @@ async function askOnTerminal(verifier: Verifier, opening: OpenOptions, terminal:
     const tell = ({ verdict, ref }: Outcome): void => {
       if (verdict.result === 'refused') terminal.write(refusalLine(verdict, ref));
     };
-    return await askUnlessSettled(verifier, conversation, undefined, {
+    const outcome = await askUnlessSettled(verifier, conversation, undefined, {
       tries: config.gate.tries,
+      prompt: config.gate.prompt,
       tell,
       attempt: {},
       isFree: seemsFree(config, opening),
     });
+    if (config.notices && outcome.notice !== undefined) terminal.write(noticeLine(outcome.notice));
+    return outcome;
   } finally {
     conversation.close();
   }

@@ -6,12 +6,10 @@ import type { Refused } from '../verdict/decide.ts';
 import type { Reason } from '../verdict/reasons.ts';
 import type { Attempt, Outcome, SshSession, Verifier } from '../wire/verifier.ts';
 
-const CODE_QUESTION = 'One-time code: ';
 const STEP_UP_QUESTIONS = { 2: 'Two consecutive codes: ', 3: 'Three consecutive codes: ' } as const;
 const PASSPHRASE_QUESTIONS = { host: '', passphrase: 'Passphrase: ', either: 'Passphrase (empty for a device without one): ' } as const;
 
 const LINE_QUESTIONS = {
-  host: CODE_QUESTION,
   passphrase: 'Passphrase and one-time code: ',
   either: 'One-time code, after its passphrase where it has one: ',
 };
@@ -21,6 +19,8 @@ export type Asked = Pick<Attempt, 'readings' | 'timedOut'> & { readonly over: bo
 
 export interface Asking {
   readonly tries: number;
+  /** The question for a code. */
+  readonly prompt: string;
   /** Called with each refusal. */
   readonly tell: (outcome: Outcome) => void;
   readonly attempt: Omit<Attempt, 'readings'>;
@@ -34,7 +34,7 @@ export interface Asking {
 
 const NOTHING: Asked = { readings: [], over: true, machine: false };
 
-/** Who decides answers sooner where it runs already. So a question that needs no answer is seen only where the service has to start first. */
+/** A running service answers sooner than this. So a needless question is seen only while the service is starting. */
 const SOON_MS = 50;
 
 /**
@@ -68,10 +68,10 @@ export async function askUnlessSettled(
 export async function askUntilAccepted(
   verifier: Verifier,
   conversation: Conversation,
-  { tries, tell, attempt, passphrase: known, given }: Asking,
+  { tries, prompt, tell, attempt, passphrase: known, given }: Asking,
 ): Promise<Outcome> {
   let passphrase = known;
-  let question = CODE_QUESTION;
+  let question = prompt;
   const ask = async (): Promise<Asked> => {
     const asked =
       verifier.seal !== 'host' && passphrase === undefined
@@ -89,7 +89,7 @@ export async function askUntilAccepted(
     if (over || left <= 1 || !isWorthAnotherTry(outcome.verdict)) return outcome;
     if (reason === 'step_up_required') question = STEP_UP_QUESTIONS[codesNeeded];
     // With an empty budget a wrong passphrase looks like a wrong code, so both are asked for again.
-    if (reason === 'wrong_passphrase' || question !== CODE_QUESTION) passphrase = undefined;
+    if (reason === 'wrong_passphrase' || question !== prompt) passphrase = undefined;
   }
 }
 
@@ -101,10 +101,10 @@ export function isWorthAnotherTry({ reason }: Refused): boolean {
 const WORTH_ANOTHER_TRY: readonly Reason[] = ['wrong_code', 'replayed', 'wrong_passphrase', 'step_up_required', 'no_proof'];
 
 /** Asks for passphrase and code in one line, where there is no terminal to ask twice. */
-export async function askOneLine(verifier: Verifier, conversation: Conversation): Promise<Asked> {
-  const question = LINE_QUESTIONS[verifier.seal];
+export async function askOneLine({ seal }: Pick<Verifier, 'seal'>, conversation: Conversation, prompt: string): Promise<Asked> {
+  const question = seal === 'host' ? prompt : LINE_QUESTIONS[seal];
   const answer = await conversation.ask(question, { hidden: false });
-  if ('line' in answer) return { readings: readings(answer.line, verifier.seal), over: false, machine: false };
+  if ('line' in answer) return { readings: readings(answer.line, seal), over: false, machine: false };
   return 'machine' in answer ? { ...NOTHING, machine: true } : { ...NOTHING, timedOut: answer.ended === 'timeout' };
 }
 

@@ -73,14 +73,14 @@ export function converse(
     try {
       const asked = understand(line);
       // No question may wait behind a queue that never ends: the other side then refuses the login.
-      if (turns.isFull(asked)) {
+      if (turns.turnsAway(asked)) {
         socket.destroy();
         return;
       }
       const answered = await turns.take(asked, async () => (isGone() ? undefined : await asked.answer(enrolment)));
-      if (answered?.result === 'accepted') turns.wasAccepted(asked);
-      if (answered?.result === 'refused') turns.wasRefused(asked);
-      if (answered?.result === 'asks for more') turns.wasAskedForMore(asked);
+      if (answered?.result === 'accepted') turns.noteAccepted(asked);
+      if (answered?.result === 'refused') turns.noteRefused(asked);
+      if (answered?.result === 'asks for more') turns.noteAskedForMore(asked);
       if (answered === undefined || isGone()) return;
       socket.off('data', tooEarly).write(answered.line);
       listener.onIdle(asked.account);

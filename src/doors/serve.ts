@@ -48,7 +48,7 @@ export async function serve(options: ServeOptions): Promise<number> {
   let malformed = 0;
   const server = createServer((socket) => {
     waiting.enter(socket);
-    inTurn.arrived();
+    inTurn.noteArrival();
     converse(socket, answering, inTurn, {
       onMalformed: () => {
         if (++malformed === MAX_MALFORMED) enough.abort();
@@ -65,7 +65,7 @@ export async function serve(options: ServeOptions): Promise<number> {
   await untilIdle(server, AbortSignal.any([stop, enough.signal]), forAll ? JUDGE_IDLE_MS : IDLE_MS);
   // New connections now wait at systemd's socket, for the next process.
   waiting.close();
-  await inTurn.ended();
+  await inTurn.whenIdle();
   // Whoever makes it leave by malformed lines would have a record each time: what was counted waits for the next service, or the next login.
   if (!enough.signal.aborted) await answering.leave();
   return 0;

@@ -22,9 +22,9 @@ export interface Asker {
  */
 type Kind = 'again' | 'known' | 'cheap' | 'strange';
 
-/** The most waiting questions of one account and kind. Beyond them only a source without a waiting question of that kind may wait. */
+/** The limit of waiting questions of one account and kind. Once it is reached, only a source that has none of that kind waiting may add one. */
 const MAX_WAITING = 64;
-/** The most waiting sources of one kind. Beyond them only sources with an accepted login may wait. */
+/** The limit of waiting sources of one kind. Once it is reached, only sources with an accepted login may join. */
 const MAX_SOURCES = 88;
 /** The same two limits for connections that were already refused. */
 const MAX_AGAIN = 24;
@@ -37,25 +37,25 @@ const MAX_KNOWN = 8;
 const MAX_REFUSED = 256;
 
 export interface Turns {
-  /** Whether no more questions of the kind of `asker` may wait. */
-  isFull(asker: Asker): boolean;
+  /** Counts an arrival, and tells whether it is turned away: no more questions of its kind may wait. */
+  turnsAway(asker: Asker): boolean;
   /**
    * Runs one piece of work at a time. The turn goes round the waiting accounts, within an account round its kinds, and within a
    * kind round its sources.
    */
   take<T>(asker: Asker, work: () => Promise<T>): Promise<T>;
   /** A login was accepted, or refused. */
-  wasAccepted(asker: Asker): void;
-  wasRefused(asker: Asker): void;
+  noteAccepted(asker: Asker): void;
+  noteRefused(asker: Asker): void;
   /**
    * More codes were asked for. The first time does not count as a refusal: during a flood a user who types one code is asked for
    * the next.
    */
-  wasAskedForMore(asker: Asker): void;
+  noteAskedForMore(asker: Asker): void;
   /** A connection was opened, and may ask next. */
-  arrived(): void;
+  noteArrival(): void;
   /** Resolves when nothing runs or waits, and the answers are on their way. */
-  ended(): Promise<void>;
+  whenIdle(): Promise<void>;
 }
 
 type Work = () => Promise<void>;
@@ -108,7 +108,7 @@ export function turns(now: () => number = uptimeMs): Turns {
     running = undefined;
   };
   return {
-    isFull: (asker) => {
+    turnsAway: (asker) => {
       arrivals++;
       const { account, source = '' } = asker;
       const kind = kindOf(asker);
@@ -132,20 +132,20 @@ export function turns(now: () => number = uptimeMs): Turns {
         presentOf(sources, source, () => new Set<Work>()).add(() => work().then(resolve, reject));
         running ??= run();
       }),
-    wasAccepted: ({ account, source = '' }) => {
+    noteAccepted: ({ account, source = '' }) => {
       known.add(account, source);
     },
-    wasRefused: ({ account, connection }) => {
+    noteRefused: ({ account, connection }) => {
       if (connection !== undefined) refused.add(account, connection);
     },
-    wasAskedForMore: ({ account, connection }) => {
+    noteAskedForMore: ({ account, connection }) => {
       if (connection === undefined) return;
       (askedForMore.has(account, connection) ? refused : askedForMore).add(account, connection);
     },
-    arrived: () => {
+    noteArrival: () => {
       arrivals++;
     },
-    ended: async () => {
+    whenIdle: async () => {
       await running;
       await hear();
     },

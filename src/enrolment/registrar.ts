@@ -82,8 +82,8 @@ export async function registeredAs(
 /**
  * Makes the new file the pending one and records it. Where the file in place, `inPlace`, is an earlier pending one, that is
  * completed first, so that it still logs in. Nothing of a forged enrolment is kept: it ends when its replacement begins. Throws
- * `refused` where there is an enrolment and `replace` is false, and where the expected one is not registered any more, and as
- * `refuseFile` does, which is asked about the file in place. It gets the enrolment that is there.
+ * `refused` where there is an enrolment and `replace` is false, and where the expected one is not registered any more, and whatever
+ * `refuseFile` throws, which gets the present enrolment and decides about the file in place.
  */
 export async function begin(
   state: State,
@@ -218,7 +218,7 @@ export async function invite(state: State, origin: Origin, policy: Policy, nowMs
  * Records that the secret in the registered `file` leaves, before it does. Gives the counter of the next code of a HOTP secret.
  * Throws `refused` where no login is registered with the file: a revoked file, or an old one put back, may be in the wrong hands.
  */
-export async function giveOut(state: State, origin: Origin, file: Registration): Promise<{ readonly counter: number }> {
+export async function recordExport(state: State, origin: Origin, file: Registration): Promise<{ readonly counter: number }> {
   const { user, context } = origin;
   return await change(state, origin, async (transaction) => {
     if ((await registeredAs(transaction, origin, file)) !== 'active')

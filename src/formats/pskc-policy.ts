@@ -1,6 +1,6 @@
 /**
- * What forbids a key of a PSKC to notp: the policy of RFC 6030, section 5, of which whatever is not understood or not met means that the key
- * must not be used, and what changes its codes. Pure.
+ * Why notp must not use a key of a PSKC file: its policy (RFC 6030, section 5) forbids it, notp does not understand or meet the policy, or
+ * something changes its codes. Pure.
  */
 import { shown } from './entry.ts';
 import { all, first, type Element } from './xml.ts';

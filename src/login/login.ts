@@ -20,6 +20,7 @@ import type { Attempt, Outcome, SshSession, Verifier } from '../wire/verifier.ts
 import { accountOf, refused, type Account } from './account.ts';
 import { openReading, unopened, wipe, openable } from './opening.ts';
 import { record, recordOf, refuseUnlinked, settledBy, type Settled } from './record.ts';
+import { enrolByNotice, triesAfter, triesNotice } from './notices.ts';
 import { remember, remembered } from './remembering.ts';
 import type { Login, Rules } from './rules.ts';
 import { rulingFor } from './ruling.ts';
@@ -38,7 +39,12 @@ export function localVerifier(login: Login, rules: Rules): Verifier {
         const untilMs = Math.min(uptimeMs() + DECISION_MS, login.untilMs ?? Infinity);
         const state = opened(untilMs);
         if (state === undefined) return await withoutState(login, rules, ref);
-        return await onBench(login, rules, until(state, untilMs), async (bench) => await work(await hearingOf(login, rules, bench, ref)));
+        return await onBench(
+          login,
+          rules,
+          withDeadline(state, untilMs),
+          async (bench) => await work(await hearingOf(login, rules, bench, ref)),
+        );
       } catch (error) {
         return await refuseUnlinked({ place, now }, login.origin, ref, error);
       }
@@ -62,7 +68,7 @@ export function localVerifier(login: Login, rules: Rules): Verifier {
 const DECISION_MS = 20_000;
 
 /** The state, with a store that waits no longer than `untilMs` of uptimeMs(). */
-function until(state: State, untilMs: number): State {
+function withDeadline(state: State, untilMs: number): State {
   const { store } = state;
   const bounded: State['store'] = {
     exclusively: (work) => store.exclusively(work, untilMs),
@@ -120,7 +126,7 @@ async function beforeAsking(
       byRule !== undefined || bench.inOutage ? undefined : await remembered(origin, ruling, rules, transaction, devices, session);
     const verdict = byRule ?? known?.verdict;
     if (verdict === undefined || (only === 'acceptance' && verdict.result === 'refused')) return undefined;
-    return await record(log, transaction, settledBy(origin, verdict, known?.device), ref);
+    return await record(log, transaction, { ...settledBy(origin, verdict, known?.device), ...enrolByNotice(verdict, ruling) }, ref);
   });
 }
 
@@ -187,19 +193,25 @@ async function judge(
   const account = await accountOf(transaction, login, rules);
   const { devices, others, refusal } = account;
   const byRule = await unasked(rules, ruling, origin, transaction, devices.length === 0 ? refusal : undefined);
-  if (byRule !== undefined) return settledBy(origin, byRule);
+  if (byRule !== undefined) return { ...settledBy(origin, byRule), ...enrolByNotice(byRule, ruling) };
   if (presented === undefined) return settledBy(origin, refused(attempt.timedOut === true ? 'timeout' : 'no_proof'));
   if (neededFor(rules, account) < needed) return undefined;
   const { decision: judged, left } = decisionOn(rules, account, presented, nowMs - waitedMs);
   const decision = withSkew(judged, hostMs - nowMs);
-  const after = devices.map(({ enrolment }, i) => ({ ...enrolment, state: { ...(decision.next[i] ?? enrolment.state), bucket: left } }));
+  const known = [...devices.map(({ enrolment }) => enrolment), ...others];
+  const tries = triesAfter(decision.verdict, known, origin, nowMs);
+  const after = devices.map(({ enrolment }, i) => ({
+    ...enrolment,
+    state: { ...(decision.next[i] ?? enrolment.state), bucket: left },
+    tries,
+  }));
   // The account's present uid. It finds the enrolment after the account is renamed.
   const accepted = { lastAcceptedMs: nowMs, ...(origin.uid === undefined ? {} : { uid: origin.uid }) };
   for (const [i, each] of after.entries()) await transaction.save(i === decision.device ? { ...each, ...accepted } : each);
-  for (const other of others) await transaction.save({ ...other, state: { ...other.state, bucket: left } });
+  for (const other of others) await transaction.save({ ...other, state: { ...other.state, bucket: left }, tries });
   const [device, used] = decision.device === undefined ? [] : [devices[decision.device], after[decision.device]];
   if (device === undefined || used === undefined) return settledBy(origin, decision.verdict, devices.length === 1 ? devices[0] : undefined);
-  const settled = settledBy(origin, decision.verdict, device);
+  const settled = { ...settledBy(origin, decision.verdict, device), ...triesNotice(known, origin) };
   if (bench.inOutage) return { ...settled, used: usedBy(device.enrolment.state, used.state) };
   // The code is used on every device, as another one may have the same secret: one of them may have reported it from an outage.
   for (const [i, { enrolment }] of devices.entries()) {
@@ -235,7 +247,7 @@ function decisionOn(
   return { decision, left: { tokens: decision.next[0]?.bucket.tokens ?? bucket.tokens, asOfMs: bucket.asOfMs } };
 }
 
-/** A smaller difference of the clocks changes no answer, and waiting for the store may itself take so long. */
+/** A smaller difference of the clocks changes no answer, and waiting for the store alone can cause one. */
 const SKEW_MS = 30_000;
 
 /** Notes in the detail that the host's clock differs from the store's, by which the code was judged. */
@@ -259,9 +271,11 @@ async function withoutState(login: Login, rules: Rules, ref: string): Promise<Ou
     throw new NotpError('store_unavailable', `${storeName(place)}: there is no such file`, 'run notp host-key init');
   makeLogFolder(place);
   const stranger = refused('not_enrolled');
-  const verdict = (await unasked(rules, rulingFor(login, rules), origin, undefined, stranger)) ?? stranger;
+  const ruling = rulingFor(login, rules);
+  const verdict = (await unasked(rules, ruling, origin, undefined, stranger)) ?? stranger;
   const required = verdict.result === 'accepted';
-  return { verdict, ref: await appendUnlinked(auditLog(place, now), recordOf({ origin, verdict }, ref), { required }) };
+  const recorded = await appendUnlinked(auditLog(place, now), recordOf({ origin, verdict }, ref), { required });
+  return { verdict, ref: recorded, ...enrolByNotice(verdict, ruling) };
 }
 
 /** Refuses a host-sealed secret: it is registered with the service, and a user's own state can neither open nor judge it. */

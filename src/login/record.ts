@@ -9,15 +9,15 @@ import { refused, type Device } from './account.ts';
 import type { Rules } from './rules.ts';
 import type { Used } from '../outage/merge.ts';
 import { auditLog } from '../state/state.ts';
-import type { Outcome } from '../wire/verifier.ts';
+import type { Notice, Outcome } from '../wire/verifier.ts';
 
 /** Records `settled` in the audit log, and gives its outcome. */
 export async function record(log: AuditLog, transaction: Transaction, settled: Settled, ref: string): Promise<Outcome> {
-  const { verdict, origin } = settled;
+  const { verdict, origin, notice } = settled;
   const shown = await appendLogin(log, transaction, recordOf(settled, ref));
   if (verdict.result === 'accepted' && verdict.method === 'recovery')
     await append(log, transaction, { ...origin, event: 'recovery.used', result: 'done', ref });
-  return { verdict, ref: shown };
+  return { verdict, ref: shown, ...(notice === undefined ? {} : { notice }) };
 }
 
 /** A verdict, and the origin with the context of the judged device. */
@@ -26,6 +26,8 @@ export interface Settled {
   readonly origin: Origin;
   /** The code that was accepted in an outage. */
   readonly used?: Used;
+  /** What the owner of the account is told. */
+  readonly notice?: Notice;
 }
 
 export function settledBy(origin: Origin, verdict: Verdict, device?: Device): Settled {

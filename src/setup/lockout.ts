@@ -104,7 +104,7 @@ async function codeReasons(config: Config, door: SetupDoor, user: User, now: () 
   if (ask === 'refuse' && rule !== undefined && fitOf(rule, facts) === 'yes') return [`${user.name}: ${nameOf(rule)} refuses: change it`];
   if (account !== undefined && account.devices.length > 0) return [];
   const reason = account?.refusal.reason ?? 'not_enrolled';
-  // At the gate, whom the service does not know gets in only through a socket, or if users keep their own state.
+  // At the gate, a user whom the service does not know gets in only through a socket, or where users keep their own state.
   const isHeard = door !== 'gate' || place.kind === 'user' || presentSocket(config, user) !== undefined;
   const isLetIn = ask === 'nothing' ? reason !== 'revoked' : reason === 'not_enrolled' && now() < enrolByMs;
   if (isHeard && isLetIn) return [];

@@ -30,6 +30,7 @@ const TABLES = {
         'pending_digest',
         'period_seconds',
         'uid',
+        'tries',
         'mac',
       ],
     ],

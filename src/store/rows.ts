@@ -11,6 +11,7 @@ import {
   type Imported,
   type KeptFile,
   type PendingState,
+  type RefusedTries,
   type Status,
   type Tally,
 } from './store.ts';
@@ -25,6 +26,21 @@ const NO_REF = '0'.repeat(8);
 /** The same tally as SQL values, which take as much space as any real ones. */
 export const NO_REFUSALS = `1e6 + 0.5, 0, 0, 1099511627776, '${NO_REF}', '${' '.repeat(SHARED_BYTES)}'`;
 export const NO_FLOOD = `${NO_REFUSALS}, 1099511627776`;
+
+/** The space of refused tries in a row: a count, a time and an address. */
+const TRIES_BYTES = 72;
+const MAX_TRIES = 999_999_999;
+export const NO_TRIES = ' '.repeat(TRIES_BYTES);
+const TRIES = /^(\d{1,9}) (\d{1,16}) ([0-9a-f:.]{0,45}) *$/i;
+
+function textOfTries({ count, sinceMs, from }: RefusedTries): string {
+  return `${String(Math.min(count, MAX_TRIES))} ${String(Math.max(0, sinceMs))} ${from}`.padEnd(TRIES_BYTES);
+}
+
+function triesOf(row: Row): Pick<Enrolment, 'tries'> {
+  const [, count, sinceMs, from = ''] = TRIES.exec(String(row['tries'])) ?? [];
+  return count === undefined ? {} : { tries: { count: Number(count), sinceMs: Number(sinceMs), from } };
+}
 
 /**
  * The row of an enrolment, with its MAC. It has no MAC where the enrolment is forged, and where no key is here to sign and none is
@@ -61,6 +77,7 @@ function columnsOf(enrolment: Enrolment): Record<string, string | number> {
     pending_inherits: INHERITED[inheritanceOf(pendingState)],
     last_accepted_ms,
     uid: enrolment.uid,
+    tries: enrolment.tries === undefined ? NO_TRIES : textOfTries(enrolment.tries),
   };
 }
 
@@ -83,7 +100,12 @@ function pendingStateOf(row: Row, asOfMs: number): PendingState {
 const STATUSES: readonly Status[] = ['active', 'revoked', 'invited'];
 
 /** The state of a forged row: nothing, so that nobody computes with its values. */
-const NO_STATE = { state: { lastStep: -1, bucket: { tokens: 0, asOfMs: 0 }, spent: '' }, pendingState: {}, lastAcceptedMs: 0 } as const;
+const NO_STATE = {
+  state: { lastStep: -1, bucket: { tokens: 0, asOfMs: 0 }, spent: '' },
+  pendingState: {},
+  lastAcceptedMs: 0,
+  tries: undefined,
+} as const;
 
 export function enrolmentOf({ row, doubt }: SealedRow): Enrolment {
   const asOfMs = Number(row['as_of_ms']);
@@ -103,6 +125,7 @@ export function enrolmentOf({ row, doubt }: SealedRow): Enrolment {
     pendingState: pendingStateOf(row, asOfMs),
     lastAcceptedMs: Number(row['last_accepted_ms']),
     uid: Number(row['uid']),
+    ...triesOf(row),
     ...(doubt === undefined ? {} : { doubt }),
     ...(doubt === 'forged' ? NO_STATE : {}),
   };

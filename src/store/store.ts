@@ -32,8 +32,19 @@ export interface Enrolment {
   readonly lastAcceptedMs: number;
   /** The uid of the enrolled account, also after it is renamed; NO_UID where that is unknown. */
   readonly uid: number;
+  /** What was refused since the last accepted code, for the owner; undefined: nothing. */
+  readonly tries?: RefusedTries | undefined;
   /** Why the enrolment counts for nothing. A forged one is only ever revoked or replaced. */
   readonly doubt?: Doubt;
+}
+
+/** Codes that were refused since the last accepted one. */
+export interface RefusedTries {
+  readonly count: number;
+  /** When the first was refused: Unix time in milliseconds. */
+  readonly sinceMs: number;
+  /** The address of the last one; empty where it has none. */
+  readonly from: string;
 }
 
 /** `goesOn`: the new secret may be the same as the present one, so codes that are used until then stay used. */

@@ -36,11 +36,15 @@ export interface Config {
   readonly hostKeys: readonly string[];
   /** The first of them, whose key seals. */
   readonly hostKey: string;
+  /** Whether users read after a login what concerns them. */
+  readonly notices: boolean;
   readonly code: CodeParameters & { readonly issuer: string };
   readonly policy: Policy;
   readonly gate: {
     readonly tries: number;
     readonly timeoutMs: number;
+    /** The question for a code, as it is shown. */
+    readonly prompt: string;
     readonly sameConnection: boolean;
     /** Whether sshd reports the key of a login: ExposeAuthInfo. */
     readonly exposeAuthInfo: boolean;
@@ -215,6 +219,7 @@ function fromTables(tables: Record<string, unknown>, file: string, source: strin
     judge: get(SETTINGS.judge),
     hostKeys,
     hostKey: hostKeys[0] ?? '',
+    notices: get(SETTINGS.notices),
     code: {
       issuer: get(SETTINGS.issuer),
       digits: get(SETTINGS.digits),
@@ -225,6 +230,7 @@ function fromTables(tables: Record<string, unknown>, file: string, source: strin
     gate: {
       tries: get(SETTINGS.tries),
       timeoutMs: get(SETTINGS.timeout),
+      prompt: get(SETTINGS.prompt),
       sameConnection: get(SETTINGS.sameConnection),
       exposeAuthInfo: get(SETTINGS.exposeAuthInfo),
       authorizedKeys: get(SETTINGS.authorizedKeys),

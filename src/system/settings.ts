@@ -42,6 +42,7 @@ export const SETTINGS = {
   socket: setting('', 'socket', absolute, '/run/notp/%U.sock'),
   judge: setting('', 'judge', absolute, '/run/notp/judge.sock'),
   hostKeys: setting('', 'host_key', keyFiles, '/etc/notp/host.key'),
+  notices: setting('', 'notices', trueOrFalse, true),
   issuer: setting('code', 'issuer', matching(isIssuer, 'at most 64 printable characters'), ''),
   digits: setting('code', 'digits', among(DIGITS), 6),
   period: setting('code', 'period', wholeNumber(MIN_PERIOD_SECONDS, MAX_PERIOD_SECONDS), 30),
@@ -51,6 +52,7 @@ export const SETTINGS = {
   refill: setting('policy', 'refill', duration(SECOND_MS, 365 * DAY_MS), '1h'),
   tries: setting('gate', 'tries', wholeNumber(1, 10), 3),
   timeout: setting('gate', 'timeout', duration(SECOND_MS, MAX_TIMEOUT_MS), '60s'),
+  prompt: setting('gate', 'prompt', matching(isPrompt, 'at most 64 printable characters, and one at least'), 'One-time code: '),
   sameConnection: setting('gate', 'same_connection', trueOrFalse, true),
   exposeAuthInfo: setting('gate', 'expose_auth_info', trueOrFalse, true),
   authorizedKeys: setting('gate', 'authorized_keys', authorizedKeysFiles, SSHDS_KEY_FILES),
@@ -85,6 +87,10 @@ function contextNames(value: unknown): readonly string[] | Expected {
 
 function isIssuer(text: string): boolean {
   return text.length <= 64 && !hasControls(text);
+}
+
+function isPrompt(text: string): boolean {
+  return text.trim() !== '' && isIssuer(text);
 }
 
 function absolute(value: unknown): string | Expected {

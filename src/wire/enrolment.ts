@@ -4,7 +4,7 @@
  * file is completed like a new one. Several lines on one connection:
  *
  *   { "notp": "enrol/1", "step": "begin", "context", "replace", "algorithm", "digits", "period", "issuer", "account", "recovery",
- *     "sealed", "wrong", "readings": a proof of the enrolment to replace }      -> offer, or a refusal (answer/1)
+ *     "sealed", "wrong", "readings": a proof of the enrolment to replace }      -> offer, or a refusal (answer/2)
  *   { "notp": "enrol/1", "step": "confirm", "code" }                             -> sealed, or a refusal
  *   { "notp": "enrol/1", "step": "change", "context", "sealed", "wrong", "readings",
  *     "event", "passphrase": text | null for the host's key, "recovery": how many new ones | null } -> anew, or a refusal

@@ -9,9 +9,11 @@
  *     "groups": [name, …] | null, "unsureGroups": [name, …], "keyType": text, "" for no key | null, "firstFactor": boolean,
  *     "readings": [{ "passphrase": text | null, "kind": "code" | "codes" | "recovery", "codes": [text, …] }], "timedOut" }
  *   { "notp": "refusal/1", "account", "door", "service", "rhost", "tty", "context", "reason", "detail" }
- *   { "notp": "answer/1", "result": "ask" | "accepted" | "refused", "method", "stepOffset", "reason", "waitSeconds", "codesNeeded", "ref" }
+ *   { "notp": "answer/2", "result": "ask" | "accepted" | "refused", "method", "stepOffset", "reason", "waitSeconds", "codesNeeded", "ref",
+ *     "notice": { "kind": "refused_tries", "count", "sinceMs", "from" } | { "kind": "enrol_by", "untilMs" } | null }
  *
- * Parsing is strict on both sides; the order of the keys does not matter. Only the verdict comes back: no detail, no secret.
+ * Parsing is strict on both sides; the order of the keys does not matter. Only the verdict comes back, and what its owner
+ * is told of it: no detail, no secret.
  */
 import type { Door, Origin } from '../audit/record.ts';
 import { isContextName } from '../otp/names.ts';
@@ -216,24 +218,34 @@ export function printFile({ context, sealed, wrong }: SentFile): SentFile {
   return { context, sealed, wrong: wrong.slice(0, MAX_TEXT) };
 }
 
+const TIME = wholeNumber(0, 8.64e15);
+const NOTICE = union(
+  object({
+    ...{ kind: literal('refused_tries'), count: wholeNumber(1, Number.MAX_SAFE_INTEGER), sinceMs: TIME },
+    from: text(/^[0-9a-f:.]{0,45}$/i),
+  }),
+  object({ kind: literal('enrol_by'), untilMs: TIME }),
+);
+
 /** Undefined: ask the person. */
 const ANSWER = union(
   object({
-    ...{ notp: literal('answer/1'), result: literal('ask'), method: nil(), stepOffset: nil() },
-    ...{ reason: nil(), waitSeconds: nil(), codesNeeded: nil(), ref: literal('') },
+    ...{ notp: literal('answer/2'), result: literal('ask'), method: nil(), stepOffset: nil() },
+    ...{ reason: nil(), waitSeconds: nil(), codesNeeded: nil(), ref: literal(''), notice: nil() },
   }).map(() => undefined),
   object({
-    ...{ notp: literal('answer/1'), result: literal('accepted'), method: oneOf(METHODS) },
+    ...{ notp: literal('answer/2'), result: literal('accepted'), method: oneOf(METHODS) },
     ...{ stepOffset: optional(wholeNumber(-RESYNC_COUNTERS, RESYNC_COUNTERS)) },
-    ...{ reason: nil(), waitSeconds: nil(), codesNeeded: nil(), ref: text(/^[0-9a-f]{8}$/) },
-  }).map(({ result, method, stepOffset, ref }): Outcome => ({
+    ...{ reason: nil(), waitSeconds: nil(), codesNeeded: nil(), ref: text(/^[0-9a-f]{8}$/), notice: optional(NOTICE) },
+  }).map(({ result, method, stepOffset, ref, notice }): Outcome => ({
     verdict: { result, method, ...(stepOffset === undefined ? {} : { stepOffset }) },
     ref,
+    ...(notice === undefined ? {} : { notice }),
   })),
   object({
-    ...{ notp: literal('answer/1'), result: literal('refused'), method: nil(), stepOffset: nil(), reason: oneOf(REASONS) },
+    ...{ notp: literal('answer/2'), result: literal('refused'), method: nil(), stepOffset: nil(), reason: oneOf(REASONS) },
     ...{ waitSeconds: optional(wholeNumber(0, Number.MAX_SAFE_INTEGER)), codesNeeded: optional(oneOf([2, 3])) },
-    ref: text(/^([0-9a-f]{8})?$/),
+    ...{ ref: text(/^([0-9a-f]{8})?$/), notice: nil() },
   }).map(({ result, reason, waitSeconds, codesNeeded, ref }): Outcome => {
     const wait = waitSeconds === undefined ? {} : { waitSeconds };
     return { verdict: { result, reason, ...wait, ...(codesNeeded === undefined ? {} : { codesNeeded }) }, ref };
@@ -242,9 +254,18 @@ const ANSWER = union(
 
 /** `undefined`: ask the person. */
 export function printAnswer(outcome: Outcome | undefined): string {
-  const nothing = { result: 'ask', method: null, stepOffset: null, reason: null, waitSeconds: null, codesNeeded: null, ref: '' };
-  const told = outcome === undefined ? {} : { ...withoutDetail(outcome.verdict), ref: outcome.ref };
-  return JSON.stringify({ notp: 'answer/1', ...nothing, ...told }) + '\n';
+  const nothing = {
+    result: 'ask',
+    method: null,
+    stepOffset: null,
+    reason: null,
+    waitSeconds: null,
+    codesNeeded: null,
+    ref: '',
+    notice: null,
+  };
+  const told = outcome === undefined ? {} : { ...withoutDetail(outcome.verdict), ref: outcome.ref, notice: outcome.notice ?? null };
+  return JSON.stringify({ notp: 'answer/2', ...nothing, ...told }) + '\n';
 }
 
 /** Throws if the line is not an answer. */

@@ -1,6 +1,6 @@
 /** The interface that a door asks whether a proof is accepted. It is the same here and through the service. */
 import type { Reading } from '../otp/proof.ts';
-import type { Connection } from '../store/store.ts';
+import type { Connection, RefusedTries } from '../store/store.ts';
 import type { Verdict } from '../verdict/decide.ts';
 
 /** One attempt of a person at a door. */
@@ -34,11 +34,16 @@ export interface Circumstances {
 
 export const NOTHING_KNOWN: Circumstances = { groups: undefined, unsureGroups: [], keyType: undefined, firstFactor: false };
 
+/** What an acceptance tells the owner: codes that were refused since the last accepted one, or until when no enrolment is needed. */
+export type Notice = ({ readonly kind: 'refused_tries' } & RefusedTries) | { readonly kind: 'enrol_by'; readonly untilMs: number };
+
 /** A verdict whose record is on the disk. A refusal stands even if its record could not be written. */
 export interface Outcome {
   readonly verdict: Verdict;
   /** 8 hex digits that find the record; empty for a refusal without a record. */
   readonly ref: string;
+  /** What the owner of the account is told after the login. */
+  readonly notice?: Notice | undefined;
 }
 
 export interface Verifier {

@@ -13,6 +13,7 @@ import {
   gateSshd,
   NEEDS,
   newPerson,
+  PASSPHRASE,
   place,
   SEND_CODE,
   typePassphrase,
@@ -55,6 +56,33 @@ describe('the gate does what the configuration says', { skip: NEEDS }, () => {
     }
   });
 
+  it('asks in the words that it has', async () => {
+    configure({ gate: 'prompt = "Verification code: "' });
+    const terminal = sshd.sshInTerminal(person.user, ['echo', 'in']);
+    await terminal.expect(/Passphrase: /);
+    terminal.send(`${PASSPHRASE}\r`);
+    await terminal.expect(/^Verification code: /m);
+    terminal.send('\x03');
+    assert.equal(await terminal.exited, 1);
+  });
+
+  it('tells after a login what was refused before, unless it is not to', async () => {
+    const wrong = { LC_NOTP: `${PASSPHRASE} 000000` };
+    for (const [top, line] of [
+      ['', /^notp: 2 refused tries since \w{3} \d{4}-\d\d-\d\d \d\d:\d\d, last from 127\.0\.0\.1; notp audit shows them$/m],
+      ['notices = false', undefined],
+    ] as const) {
+      configure({ top });
+      const fresh = await newPerson(where, [sshd]);
+      assert.equal((await enter(fresh.user, wrong)).stdout + (await enter(fresh.user, wrong)).stdout, '');
+      const { stdout, stderr } = await enter(fresh.user, fresh.variable());
+      assert.equal(stdout, 'in\n');
+      if (line === undefined) assert.doesNotMatch(stderr, /refused tr/);
+      else assert.match(stderr, line);
+      assert.doesNotMatch((await enter(fresh.user, fresh.variable())).stderr, /refused tr/, 'once');
+    }
+  });
+
   it('gives as many tries as it allows', async () => {
     configure({ gate: 'tries = 1' });
     const terminal = sshd.sshInTerminal(person.user, ['true']);
@@ -88,6 +116,9 @@ describe('the gate does what the configuration says', { skip: NEEDS }, () => {
     const { stdout, stderr } = await enter(stranger);
     assert.deepEqual({ stdout, stderr }, { stdout: 'in\n', stderr: '' });
     assert.equal(lastDecision(stranger).method, 'unenrolled');
+    const terminal = sshd.sshInTerminal(stranger, ['echo', 'in']);
+    await terminal.expect(/^notp: until Thu 2099-01-01 \d\d:00 you get in without a code; enrol before then/m);
+    assert.equal(await terminal.exited, 0);
     // Who is enrolled is asked all the same.
     assert.equal((await enter(person.user)).code, 1);
     assert.equal(lastDecision(person.user).reason, 'no_proof');

@@ -83,6 +83,20 @@ describe(
       assert.doesNotMatch(terminal.output(), /in=42/);
     });
 
+    it('tells after a login what was refused before', async () => {
+      const { secret } = await world.enroll(user);
+      const terminal = login(sshd, user);
+      await terminal.expect(/Password: /);
+      terminal.send(`${wrongCode(secret)}\r`);
+      await terminal.expect(/notp: code not accepted/);
+      await terminal.expect(/Password: /);
+      await untilFreshStep();
+      terminal.send(`${oathCode(secret)}\r`);
+      await terminal.expect(/notp: 1 refused try since \w{3} \d{4}-\d\d-\d\d \d\d:\d\d, from 127\.0\.0\.1; notp audit shows them/);
+      await terminal.expect(/in=42/);
+      assert.equal(await terminal.exited, 0);
+    });
+
     it('refuses a code that logged in before', async () => {
       const { secret } = await world.enroll(user);
       await untilFreshStep();

@@ -43,7 +43,13 @@ async function asked(
     close: () => undefined,
   };
   const tell = ({ ref }: Outcome): void => void seen.push(`told ${ref}`);
-  const outcome = await askUnlessSettled(verifier, conversation, undefined, { tries: 3, tell, attempt: {}, isFree });
+  const outcome = await askUnlessSettled(verifier, conversation, undefined, {
+    tries: 3,
+    prompt: 'One-time code: ',
+    tell,
+    attempt: {},
+    isFree,
+  });
   return [outcome.ref, ...seen];
 }
 

@@ -40,7 +40,7 @@ describe('turns', () => {
     /** Asks, where there is room; `who`: the source, or what is known of it. */
     ask(who: string | Omit<Asker, 'account'>, name = typeof who === 'string' ? who : (who.source ?? '')): boolean {
       const asker = { account: 'alice', ...(typeof who === 'string' ? { source: who } : who) };
-      if (this.inTurn.isFull(asker)) return false;
+      if (this.inTurn.turnsAway(asker)) return false;
       const work = (): Promise<void> => {
         this.nowMs += this.costMs;
         this.answered.push(name);
@@ -72,7 +72,7 @@ describe('turns', () => {
     await holds(
       asyncProperty(integer({ min: 1, max: 300 }), integer({ min: 1, max: 5_000 }), boolean(), async (sessions, costMs, isCheap) => {
         const flooded = new Flooded(costMs);
-        flooded.inTurn.wasAccepted({ account: 'alice', source: 'office' });
+        flooded.inTurn.noteAccepted({ account: 'alice', source: 'office' });
         for (let i = 0; i < 5; i++) flooded.ask('office');
         await flooded.ended();
         for (let i = 0; i < sessions; i++) flooded.ask({ source: 'office', isCheap: i % 3 === 0 });
@@ -88,12 +88,12 @@ describe('turns', () => {
     await holds(
       asyncProperty(integer({ min: 1, max: 300 }), integer({ min: 1, max: 5_000 }), boolean(), async (sessions, costMs, isKnown) => {
         const flooded = new Flooded(costMs);
-        if (isKnown) flooded.inTurn.wasAccepted({ account: 'alice', source: 'office' });
+        if (isKnown) flooded.inTurn.noteAccepted({ account: 'alice', source: 'office' });
         for (let i = 0; i < 5; i++) flooded.ask('office');
         await flooded.ended();
         for (let i = 0; i < sessions; i++) {
           const thief = { source: 'office', connection: `thief ${String(i)}` };
-          flooded.inTurn.wasRefused({ account: 'alice', ...thief });
+          flooded.inTurn.noteRefused({ account: 'alice', ...thief });
           flooded.ask(thief, 'thief');
         }
         assert.ok(flooded.ask({ source: 'office', connection: 'owner' }, 'owner'));
@@ -113,15 +113,15 @@ describe('turns', () => {
         nat(2),
         async (sessions, costMs, isKnown, codes) => {
           const flooded = new Flooded(costMs);
-          if (isKnown) flooded.inTurn.wasAccepted({ account: 'alice', source: 'home' });
+          if (isKnown) flooded.inTurn.noteAccepted({ account: 'alice', source: 'home' });
           for (let i = 0; i < sessions; i++) {
             const thief = { source: 'office', connection: `thief ${String(i % 40)}` };
-            flooded.inTurn.wasAskedForMore({ account: 'alice', ...thief });
-            if (i % 3 === 0) flooded.inTurn.wasRefused({ account: 'alice', ...thief });
+            flooded.inTurn.noteAskedForMore({ account: 'alice', ...thief });
+            if (i % 3 === 0) flooded.inTurn.noteRefused({ account: 'alice', ...thief });
             flooded.ask(thief, 'thief');
           }
           const owner = { source: 'home', connection: 'owner' };
-          for (let i = 0; i < codes; i++) flooded.inTurn.wasAskedForMore({ account: 'alice', ...owner });
+          for (let i = 0; i < codes; i++) flooded.inTurn.noteAskedForMore({ account: 'alice', ...owner });
           assert.ok(flooded.ask(owner, 'owner'));
           const answered = await flooded.ended();
           assert.ok(answered.indexOf('owner') <= 8, answered.slice(0, 9).join(' '));
@@ -136,12 +136,12 @@ describe('turns', () => {
     const owner = { source: 'office', connection: 'owner' };
     for (let i = 0; i < 300; i++) {
       const thief = { source: 'office', connection: `thief ${String(i)}` };
-      flooded.inTurn.wasRefused({ account: 'alice', ...thief });
+      flooded.inTurn.noteRefused({ account: 'alice', ...thief });
       flooded.ask(thief, 'thief');
     }
-    flooded.inTurn.wasAskedForMore({ account: 'alice', ...owner });
+    flooded.inTurn.noteAskedForMore({ account: 'alice', ...owner });
     assert.ok(flooded.ask(owner));
-    flooded.inTurn.wasAskedForMore({ account: 'alice', ...owner });
+    flooded.inTurn.noteAskedForMore({ account: 'alice', ...owner });
     assert.ok(!flooded.ask(owner));
   });
 
@@ -181,7 +181,7 @@ describe('turns', () => {
         nat(30),
         async (flood, costMs, early) => {
           const flooded = new Flooded(costMs);
-          flooded.inTurn.wasAccepted({ account: 'alice', source: 'owner' });
+          flooded.inTurn.noteAccepted({ account: 'alice', source: 'owner' });
           for (const source of flood.slice(0, early)) flooded.ask(String(source));
           await flooded.ended();
           const waiting = flood.filter((source) => flooded.ask(String(source))).length;
@@ -197,8 +197,8 @@ describe('turns', () => {
 
   it('are remembered for the last few sources of each account', async () => {
     const flooded = new Flooded(1);
-    for (let i = 0; i < 9; i++) flooded.inTurn.wasAccepted({ account: 'alice', source: `known ${String(i)}` });
-    flooded.inTurn.wasAccepted({ account: 'alice', source: 'known 2' });
+    for (let i = 0; i < 9; i++) flooded.inTurn.noteAccepted({ account: 'alice', source: `known ${String(i)}` });
+    flooded.inTurn.noteAccepted({ account: 'alice', source: 'known 2' });
     for (const source of ['running', 'known 0', 'x', 'known 1', 'y', 'known 2']) flooded.ask(source);
     assert.deepEqual(await flooded.ended(), ['running', 'known 0', 'known 1', 'x', 'known 2', 'y']);
     const bob: string[] = [];
@@ -213,11 +213,11 @@ describe('turns', () => {
     const answered: string[] = [];
     const file = path.join(scratchFolder('queue'), 'socket');
     const server = createServer((socket) => {
-      inTurn.arrived();
+      inTurn.noteArrival();
 
       socket.once('data', (line) => {
         const account = line.toString('utf8');
-        if (inTurn.isFull({ account })) return;
+        if (inTurn.turnsAway({ account })) return;
         void inTurn.take({ account }, () => {
           answered.push(account);
           return Promise.resolve();
@@ -250,11 +250,11 @@ for each, account in zip(kept, sys.argv[2:]):
   it('are full for one account and not for another', async () => {
     const inTurn = turns();
     const all: Promise<void>[] = [];
-    while (!inTurn.isFull({ account: 'flood' })) all.push(inTurn.take({ account: 'flood' }, () => Promise.resolve()));
+    while (!inTurn.turnsAway({ account: 'flood' })) all.push(inTurn.take({ account: 'flood' }, () => Promise.resolve()));
     assert.ok(all.length >= 64);
-    assert.equal(inTurn.isFull({ account: 'alice' }), false);
+    assert.equal(inTurn.turnsAway({ account: 'alice' }), false);
     await Promise.all(all);
-    assert.equal(inTurn.isFull({ account: 'flood' }), false);
+    assert.equal(inTurn.turnsAway({ account: 'flood' }), false);
   });
 });
 

@@ -43,7 +43,7 @@ describe('somebody who is not enrolled', { skip: NEEDS }, () => {
   it('had a record for each of the questions of a flood', async () => {
     for (let i = 0; i < 150; i++) assert.equal(await new Client(world).say(BEGIN), 'not_permitted');
     assert.equal(world.records().length, 100);
-    assert.match(String(world.records().at(-1)?.['detail']), /more refusals may follow/);
+    assert.match(String(world.records().at(-1)?.['detail']), /further refusals may only be counted/);
   });
 
   it('who was invited gets a secret sealed by the host, which logs in from then on', async () => {

@@ -41,7 +41,9 @@ export function signRows(database: DatabaseSync, keyFile: string): void {
   database.exec('BEGIN');
   for (const [table, names] of Object.entries(columns)) {
     for (const row of database.prepare(`SELECT * FROM ${table}`).all()) {
-      const values = ['notp row/1', table, ...names.split(' ').map((name) => String(row[name]))].map((value) => Buffer.from(value));
+      const tries = String(row['tries'] ?? '').trimEnd();
+      const texts = ['notp row/1', table, ...names.split(' ').map((name) => String(row[name])), ...(tries === '' ? [] : [tries])];
+      const values = texts.map((value) => Buffer.from(value));
       const mac = createHmac('sha256', key);
       for (const value of values) {
         const length = Buffer.alloc(4);

@@ -31,11 +31,13 @@ describe('the defaults', () => {
       judge: '/run/notp/judge.sock',
       hostKeys: ['/etc/notp/host.key'],
       hostKey: '/etc/notp/host.key',
+      notices: true,
       code: { issuer: '', digits: 6, periodSeconds: 30, algorithm: 'SHA1' },
       policy: { window: 1, budget: 5, refillMs: 3_600_000 },
       gate: {
         tries: 3,
         timeoutMs: 60_000,
+        prompt: 'One-time code: ',
         sameConnection: true,
         exposeAuthInfo: true,
         authorizedKeys: ['.ssh/authorized_keys', '.ssh/authorized_keys2'],
@@ -72,6 +74,7 @@ describe('the defaults', () => {
       [gate]
       tries = 3
       timeout = "60s"
+      prompt = "One-time code: "
       same_connection = true
       expose_auth_info = true
       authorized_keys = [".ssh/authorized_keys", ".ssh/authorized_keys2"]
@@ -146,6 +149,7 @@ describe('a value', () => {
       socket = "/tmp/s"
       judge = "/tmp/j"
       host_key = "/k"
+      notices = false
       code = { issuer = "Bücher", digits = 8, period = 60, algorithm = "SHA512" }
       policy.window = 0
       policy.budget = 100
@@ -153,6 +157,7 @@ describe('a value', () => {
       [gate]
       tries = 1
       timeout = "5m"
+      prompt = "Verification code: "
       same_connection = false
       expose_auth_info = false
       authorized_keys = ["/etc/ssh/keys/%u", "50%%"]
@@ -168,6 +173,7 @@ describe('a value', () => {
         secrets: '/srv/%u',
         contexts: ['login'],
         context: 'login',
+        notices: false,
         unenrolled: 'enroll',
         rules: [],
         socket: '/tmp/s',
@@ -181,6 +187,7 @@ describe('a value', () => {
       gate: {
         tries: 1,
         timeoutMs: 300_000,
+        prompt: 'Verification code: ',
         sameConnection: false,
         exposeAuthInfo: false,
         authorizedKeys: ['/etc/ssh/keys/%u', '50%%'],
@@ -233,6 +240,7 @@ const BAD: readonly (readonly [table: string, key: string, values: readonly stri
   ['', 'unenrolled', ['"Deny"', '""', 'true', '0'], /must be one of "deny", "enroll"$/],
   ['', 'socket', PATHS, /must be an absolute path/],
   ['', 'judge', PATHS, /must be an absolute path/],
+  ['', 'notices', ['1', '"true"', '"yes"'], /must be true or false$/],
   ['', 'host_key', KEY_FILES, /must be an absolute path without "\.\.", or a list of at most 4/],
   ['code', 'issuer', ['1', '"a\\nb"', `"${'x'.repeat(65)}"`], /must be at most 64 printable characters$/],
   ['code', 'digits', [...WHOLE, '5', '9'], /must be one of 6, 7, 8$/],
@@ -243,6 +251,12 @@ const BAD: readonly (readonly [table: string, key: string, values: readonly stri
   ['policy', 'refill', TIMES, /must be a time such as "60s", "5m" or "1h", from "1s" to "365d"$/],
   ['gate', 'tries', [...WHOLE, '0', '11'], /must be a whole number from 1 to 10$/],
   ['gate', 'timeout', [...TIMES, '"30d"'], /must be a time such as "60s", "5m" or "1h", from "1s" to "1d"$/],
+  [
+    'gate',
+    'prompt',
+    ['1', 'true', '""', '"  "', '"a\\nb"', '"\\u001b[2J"', `"${'x'.repeat(65)}"`],
+    /must be at most 64 printable characters, and one at least$/,
+  ],
   ['gate', 'same_connection', ['1', '"true"', '"yes"'], /must be true or false$/],
   ['gate', 'expose_auth_info', ['1', '"true"', '"yes"'], /must be true or false$/],
   [

@@ -35,7 +35,7 @@ describe('an answer', () => {
       verdict: { result: 'refused', reason: 'stale_enrolment', detail: '/var/lib/notp is full' },
       ref: '0123abcd',
     });
-    const keys = ['notp', 'result', 'method', 'stepOffset', 'reason', 'waitSeconds', 'codesNeeded', 'ref'];
+    const keys = ['notp', 'result', 'method', 'stepOffset', 'reason', 'waitSeconds', 'codesNeeded', 'ref', 'notice'];
     assert.deepEqual(Object.keys(JSON.parse(line) as object), keys);
     assert.doesNotMatch(line, /var|full/);
   });
@@ -55,7 +55,7 @@ describe('an answer', () => {
     refusedAsAnswer([21, -21, 0.5, '0'].map((stepOffset) => changed(line, { stepOffset })));
     refusedAsAnswer(['yes', true, 1, 'Accepted', null, ['accepted']].map((result) => changed(line, { result })));
     refusedAsAnswer([
-      changed(line, { notp: 'answer/2' }),
+      changed(line, { notp: 'answer/1' }),
       changed(line, { notp: 'question/1' }),
       printQuestion(QUESTION).trimEnd(),
       line + line,

@@ -3,7 +3,7 @@ import * as fc from 'fast-check';
 import { RECOVERY_CHARACTERS } from '../../src/otp/recovery.ts';
 import type { Proof } from '../../src/otp/proof.ts';
 import { METHODS, WORDING, type Reason } from '../../src/verdict/reasons.ts';
-import type { Circumstances, Outcome, SshSession } from '../../src/wire/verifier.ts';
+import type { Circumstances, Notice, Outcome, SshSession } from '../../src/wire/verifier.ts';
 import type { Question, SentFile } from '../../src/wire/question.ts';
 import type { EnrolQuestion } from '../../src/wire/enrolment.ts';
 import type { EnrolAnswer } from '../../src/wire/enrolment.ts';
@@ -91,9 +91,16 @@ const refused = record(
   { requiredKeys: ['result', 'reason'] },
 );
 
-export const anyAnswer: fc.Arbitrary<Outcome | undefined> = fc.option(record({ verdict: fc.oneof(accepted, refused), ref }), {
-  nil: undefined,
-});
+const time = fc.integer({ min: 0, max: 8.64e15 });
+const from = fc.constantFrom('', '203.0.113.7', '2001:db8::7');
+const notice: fc.Arbitrary<Notice> = fc.oneof(
+  record({ kind: fc.constant('refused_tries' as const), count: fc.integer({ min: 1, max: 1e9 }), sinceMs: time, from }),
+  record({ kind: fc.constant('enrol_by' as const), untilMs: time }),
+);
+export const anyAnswer: fc.Arbitrary<Outcome | undefined> = fc.option(
+  fc.oneof(record({ verdict: accepted, ref }), record({ verdict: accepted, ref, notice }), record({ verdict: refused, ref })),
+  { nil: undefined },
+);
 
 const label = fc.constantFrom('', 'bastion', 'Bücher & Söhne: "x"', 'x'.repeat(256));
 

@@ -78,7 +78,7 @@ const LYING: readonly (readonly [title: string, speak: Speaks, why: RegExp])[] =
   ['that answers an empty line', (socket, next) => next().then(() => socket.write('\n')), /not JSON/],
   [
     'that speaks another version',
-    (socket, next) => next().then(() => socket.write(ACCEPTED.replace('answer/1', 'answer/2'))),
+    (socket, next) => next().then(() => socket.write(ACCEPTED.replace('answer/2', 'answer/3'))),
     /"notp" must be one of/,
   ],
   ['that adds a key', (socket, next) => next().then(() => socket.write(ACCEPTED.replace('}', ',"root":true}'))), /unknown key/],

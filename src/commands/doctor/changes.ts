@@ -1,7 +1,7 @@
 /**
  * `notp doctor --changes`: what is new and what is gone since the last time. The checks run in a process of their own, as anybody runs them, so
- * that doctor is heard of where it crashes, hangs or runs out of memory. A change is recorded before it is kept: after a crash in between it is
- * told twice, and never not at all.
+ * that a crash, a hang or a lack of memory is reported too. A change is recorded before it is kept: after a crash in between it is reported
+ * twice, but never lost.
  */
 import { spawn } from 'node:child_process';
 import { isSea } from 'node:sea';
@@ -11,7 +11,7 @@ import { MAX_FIELD_CHARACTERS, type AuditRecord } from '../../audit/record.ts';
 import { journalSinks, type Priority } from '../../audit/sinks.ts';
 import { changeLine, changeStory, compared, type Difference, type Found } from '../../doctor/answer.ts';
 import { couldCheck, NOT_RUN, type Finding, type Severity } from '../../doctor/finding.ts';
-import { keepAnswer, keptAnswer, openFolder } from '../../doctor/kept.ts';
+import { keepAnswer, keptAnswer, prepareFolder } from '../../doctor/kept.ts';
 import { watchedNow } from '../../doctor/watched.ts';
 import { messageOf, NotpError } from '../../error.ts';
 import { parseJson } from '../../json.ts';
@@ -43,7 +43,7 @@ const PRIORITY: Readonly<Record<Severity, Priority>> = { fail: 'err', warn: 'war
 export async function doctorChanges({ flags, json, screen }: ChangesOptions, now: () => number): Promise<number> {
   if (!isRoot()) throw new NotpError('not_permitted', 'only root can keep the answer of doctor', 'sudo notp doctor --changes');
   // What cannot be kept would be told at each run.
-  openFolder();
+  prepareFolder();
   const found = await lookUntilStill(flags);
   const before = lastAnswer();
   const difference = compared(before ?? [], found, now());
@@ -76,7 +76,7 @@ function lastAnswer(): readonly Found[] | undefined {
   }
 }
 
-/** Writes the record and the line in the journal. Neither keeps the other, or the answer, from being written. */
+/** Writes the record and the line in the journal. If one fails, the other and the answer are still written. */
 async function tell(flags: CommonFlags, difference: Difference, now: () => number): Promise<void> {
   const [worst] = difference.all;
   for (const sink of journalSinks(PRIORITY[worst?.severity ?? 'ok'])) {

@@ -62,7 +62,7 @@ function loggingIn({ user, host }: HandoutFacts): string {
 
    ssh ${user}@${host}
 
-   At "One-time code:" type what the app shows. If it is refused, wait for
+   When you are asked for a code, type what the app shows. If it is refused, wait for
    the next code, and check that the phone sets its clock automatically.
 `;
 }

@@ -28,10 +28,10 @@ export interface Believed {
 }
 
 /**
- * A row with the mark of the secret tells which codes were used, whoever's it is: the account may have had another uid. That the others
- * were not used, only a row of the account itself tells: one of its uid, or of the uid of an enrolment of it that has the mark. What
- * another account has not used, this one may have used. Where the account has no such row, each of its rows by a key that is not here
- * may be of this secret. And a row with the mark that somebody changed hides what was used, whoever's it is.
+ * A row with the mark of the secret tells which codes were used, whoever's it is: the account may have had another uid. Only a row of
+ * this account proves that the other codes are unused: one of its uid, or of the uid of an enrolment of it that has the mark. What
+ * another account has not used, this one may have used. If the account has no such row, any of its rows under a missing key may belong
+ * to this secret. A row with the mark that somebody changed hides what was used, in any account.
  */
 export function believed(
   imports: readonly Imported[],

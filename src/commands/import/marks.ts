@@ -17,7 +17,7 @@ export interface Marks extends Pick<Imported, 'key' | 'mark' | 'codes'> {
 /**
  * The marks by each host key that is here, the present one first. A user's own state has no host key: the secret itself is the key.
  * A mark is of the secret and of how its codes are numbered, whatever digits and algorithm they have: a code of 8 digits ends with that
- * of 6. Earlier marks were of these, too, so all of those still count.
+ * of 6. Earlier releases also put digits and algorithm into the mark, so those marks still count.
  */
 export function marksOf(
   { credential, emergency }: { readonly credential: Credential; readonly emergency: readonly string[] },

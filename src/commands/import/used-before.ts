@@ -125,7 +125,7 @@ function importedBefore({ user }: Target['origin']): string {
 
 /** The codes that count as used where nobody knows which ones were. */
 function usedCodes(credential: Credential): string {
-  const used = credential.type === 'totp' ? 'the codes of now' : `the codes before counter ${String(credential.counter)}`;
+  const used = credential.type === 'totp' ? 'the current codes' : `the codes before counter ${String(credential.counter)}`;
   return `${used} and all emergency codes count as used; notp recovery makes new codes`;
 }
 

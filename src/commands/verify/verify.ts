@@ -51,7 +51,13 @@ async function askAndJudge(verifier: Verifier, config: Config, options: VerifyOp
   try {
     if (!conversation.interactive)
       throw new NotpError('usage', 'there is no terminal to ask on', 'give --code-stdin to read the code from stdin');
-    return await askUntilAccepted(verifier, conversation, { tries: config.gate.tries, tell: sayRefusal, attempt: {}, passphrase });
+    return await askUntilAccepted(verifier, conversation, {
+      tries: config.gate.tries,
+      prompt: config.gate.prompt,
+      tell: sayRefusal,
+      attempt: {},
+      passphrase,
+    });
   } finally {
     conversation.close();
   }

@@ -99,8 +99,8 @@ function hasPasswordLogin({ uid }: User, effective: Effective, { isSet, isEmpty 
 }
 
 /**
- * Whether sshd may find a key of the user. It is the user who says what lies there, and root may see less than they (NFS): so the files are
- * looked at as that user, none is opened, and what cannot be looked at counts as a key.
+ * Whether sshd may find a key of the user. The user controls these files, and on NFS root may see fewer of them. So they are
+ * looked at as that user, none is opened, and one that cannot be looked at counts as a key.
  */
 export async function hasKeyLogin(user: User, effective: Effective): Promise<boolean> {
   if (is(effective, 'pubkeyauthentication', 'no')) return false;

@@ -17,7 +17,7 @@ import { factsOfAll, factsOfUser } from '../read-facts.ts';
 import { refill, type Refilled } from '../refill.ts';
 import type { Enrolments, NamedEnrolments } from '../enrolments.ts';
 import { isOutOfSight, ownSealed, refuseHostSealed, type Own } from '../own-secrets.ts';
-import { giveOut, invite, registeredAs, revoke } from '../registrar.ts';
+import { invite, recordExport, registeredAs, revoke } from '../registrar.ts';
 import {
   heldByService,
   isElsewhere,
@@ -120,6 +120,6 @@ export function namedHere(config: Config, whose: Whose, place: StatePlace, now: 
 async function credentialIn(state: State, origin: Origin, sealed: SealedFile): Promise<Credential> {
   const payload = openWith(sealed, undefined, state.hostKey);
   if (payload === undefined) throw new NotpError('bad_secret_file', `${sealed.context} does not open`);
-  const counter = await giveOut(state, origin, registrationOf(sealed));
+  const counter = await recordExport(state, origin, registrationOf(sealed));
   return payload.type === 'hotp' ? { ...payload, ...counter } : payload;
 }

@@ -13,7 +13,7 @@ import { localVerifier } from '../../login/login.ts';
 import type { Login, Rules } from '../../login/rules.ts';
 import { openReading, wipe } from '../../login/opening.ts';
 import { refusal } from './refusal.ts';
-import { begin, giveOut, revoke, type NewEnrolment } from '../registrar.ts';
+import { begin, recordExport, revoke, type NewEnrolment } from '../registrar.ts';
 import { withPresentState, type State } from '../../state/state.ts';
 import type { EnrolAnswer } from '../../wire/enrolment.ts';
 
@@ -72,7 +72,7 @@ async function change(login: Login, state: State, question: CareQuestion & { ste
 
 async function exportSecret(login: Login, state: State, question: CareQuestion): Promise<string> {
   return await withOpened(login, state, question, async (old, payload) => {
-    const counter = await giveOut(state, login.origin, registrationOf(old));
+    const counter = await recordExport(state, login.origin, registrationOf(old));
     return otpauthUri(payload.type === 'hotp' ? { ...payload, ...counter } : payload);
   });
 }

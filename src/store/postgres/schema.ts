@@ -2,6 +2,7 @@
 import type { ClientBase } from 'pg';
 import { NotpError } from '../../error.ts';
 import { NO_MAC } from '../row-seal.ts';
+import { NO_TRIES } from '../rows.ts';
 
 /** The schema that belongs to notp in the database. */
 export const SCHEMA = 'notp';
@@ -89,6 +90,8 @@ const SCHEMAS = [
     .join('\n'),
   // For imports, which look up the mark of a secret, whatever account it was imported for.
   'CREATE INDEX imported_mark ON imported (mark)',
+  // For the owner, what was refused since the last accepted code.
+  `ALTER TABLE enrolment ADD COLUMN tries text NOT NULL DEFAULT '${NO_TRIES}'`,
 ];
 
 /** The version of the tables that this notp needs. */

@@ -1,7 +1,7 @@
 /** The tables of the embedded store, as each release since the first has changed them. */
 import { RESERVED_SLOTS } from '../backlog.ts';
 import { NO_MAC } from '../row-seal.ts';
-import { NO_FLOOD, NO_REFUSALS } from '../rows.ts';
+import { NO_FLOOD, NO_REFUSALS, NO_TRIES } from '../rows.ts';
 
 /** The statements of each version of the schema; the version is the number of those that were run. */
 export const SCHEMAS = [
@@ -89,4 +89,6 @@ export const SCHEMAS = [
     .join('\n'),
   // For imports, which look up the mark of a secret, whatever account it was imported for.
   'CREATE INDEX imported_mark ON imported (mark)',
+  // For the owner, what was refused since the last accepted code. Each row has room for it, so that a refusal on a full disk needs no space.
+  `ALTER TABLE enrolment ADD COLUMN tries TEXT NOT NULL DEFAULT '${NO_TRIES}'; UPDATE enrolment SET tries = '${NO_TRIES}'`,
 ];
