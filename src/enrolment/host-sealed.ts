@@ -1,5 +1,5 @@
 /** Lists the enrolments that this host's key sealed, and which key that was. */
-import { asUser } from '../system/privileges.ts';
+import { asOwner, asUser } from '../system/privileges.ts';
 import { findSealed, type Found } from '../system/secrets.ts';
 import { NotpError } from '../error.ts';
 import type { Config } from '../system/config.ts';
@@ -78,7 +78,13 @@ function keyOf(found: Found): string | undefined {
 
 async function inHome(config: Config, name: string, context: string): Promise<Found> {
   const user = userByName(name);
-  return user === undefined ? { kind: 'absent' } : await asUser(user, () => findSealed(config, user, context));
+  return user === undefined
+    ? { kind: 'absent' }
+    : await asOwner(
+        user,
+        () => findSealed(config, user, context),
+        ({ kind }) => kind !== 'bad',
+      );
 }
 
 /** `kept`: the files of `user`. */

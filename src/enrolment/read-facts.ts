@@ -1,7 +1,7 @@
 /** Reads the facts of enrolments: of one user, of everybody, or of files that were found elsewhere. Changes nothing. */
 import type { Enrolment, Transaction } from '../store/store.ts';
 import type { Config } from '../system/config.ts';
-import { asUser } from '../system/privileges.ts';
+import { asOwner, asUser } from '../system/privileges.ts';
 import { findDevices, type DeviceFile, type Found } from '../system/secrets.ts';
 import { usersByName, type User } from '../system/users.ts';
 import { priceOf } from '../verdict/budget.ts';
@@ -93,7 +93,8 @@ async function read(
 
 async function seenBy(config: Config, user: User, enrolments: readonly Enrolment[]): Promise<readonly DeviceFile[]> {
   const contexts = enrolments.map(({ context }) => context);
-  return await asUser(user, () => findDevices(config, user, contexts));
+  const find = (): readonly DeviceFile[] => findDevices(config, user, contexts);
+  return await asOwner(user, find, (files) => files.every(({ found }) => found.kind !== 'bad'));
 }
 
 /** The facts of one user's enrolments and the sealed files found for them. */

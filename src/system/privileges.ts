@@ -11,6 +11,19 @@ const posix = process as unknown as { initgroups: (user: string, gid: number) =>
  * time: the process has one set of credentials.
  */
 export async function asUser<T>(user: User, action: () => T | Promise<T>): Promise<T> {
+  return await entering(user, enter, action);
+}
+
+/**
+ * As asUser(), for many users and something that only reads: first with the primary group alone, and with all groups where that gives
+ * nothing that `isEnough`. To ask for the groups of a user reads the whole group database.
+ */
+export async function asOwner<T>(user: User, action: () => T, isEnough: (result: T) => boolean): Promise<T> {
+  const result = await entering(user, enterAlone, action);
+  return isEnough(result) ? result : await asUser(user, action);
+}
+
+async function entering<T>(user: User, enterAs: (user: User) => void, action: () => T | Promise<T>): Promise<T> {
   if (!isRoot()) {
     if (process.geteuid?.() === user.uid) return await action();
     throw new NotpError('not_permitted', `only root can act as ${user.name}`);
@@ -18,7 +31,7 @@ export async function asUser<T>(user: User, action: () => T | Promise<T>): Promi
   const groups = process.getgroups?.() ?? [];
   const gid = process.getegid?.() ?? 0;
   try {
-    enter(user);
+    enterAs(user);
     return await action();
   } finally {
     process.seteuid?.(0);
@@ -50,6 +63,16 @@ function enter(user: User): void {
   process.setegid?.(user.gid);
   // getgroups() of Node.js adds the effective gid, so not before it is the user's.
   if (groups === undefined) known.set(key, process.getgroups?.() ?? []);
+  become(user);
+}
+
+function enterAlone(user: User): void {
+  process.setgroups?.([user.gid]);
+  process.setegid?.(user.gid);
+  become(user);
+}
+
+function become(user: User): void {
   process.seteuid?.(user.uid);
   if (process.geteuid?.() !== user.uid || process.getegid?.() !== user.gid) {
     throw new NotpError('not_permitted', `could not become ${user.name}`);

@@ -10,7 +10,7 @@ const IDENTITY = `const identity = () => JSON.stringify([process.getuid(), proce
 
 /** `tree`: where the sources are read; `node`: what runs them. */
 function program(body: string, tree = ROOT, node = process.execPath): string[] {
-  const code = `import { asUser, becomeForGood } from ${JSON.stringify(path.join(tree, 'src/system/privileges.ts'))};
+  const code = `import { asOwner, asUser, becomeForGood } from ${JSON.stringify(path.join(tree, 'src/system/privileges.ts'))};
     import { readFileSync, existsSync } from 'node:fs';
     ${IDENTITY}
     ${body}`;
@@ -43,6 +43,19 @@ describe('privileges are given up as asked', { skip: lacks({ root: true, program
     own = (body) => program(body, folder, path.join(folder, 'node_modules/.bin/node'));
     // A group besides the own one, which must not come along.
     must(['usermod', '--append', '--groups', 'adm', user.name]);
+  });
+
+  it('reads as the owner with the own group first, and with all groups only where that is not enough', async () => {
+    const groups = '(process.getgroups().includes(4) ? "all" : "own")';
+    const { stdout, stderr } = await asRoot(`
+      const user = ${JSON.stringify(user)};
+      const seen = [];
+      const look = () => { seen.push(process.geteuid() + ' ' + ${groups}); return ${groups}; };
+      console.log(await asOwner(user, look, (found) => found === 'own'), seen.splice(0).join(', '));
+      console.log(await asOwner(user, look, (found) => found === 'all'), seen.splice(0).join(', '));
+      console.log(process.geteuid(), process.getegid());`);
+    const uid = String(user.uid);
+    assert.equal(stdout, `own ${uid} own\nall ${uid} own, ${uid} all\n0 0\n`, stderr);
   });
 
   it('leaves no way back: every id is the new one, and root is out of reach', async () => {

@@ -6,7 +6,7 @@ import { otpauthUri } from '../../otp/uri.ts';
 import { printSealedFile, registrationOf, type SealedFile } from '../../seal/file.ts';
 import type { TotpPayload } from '../../seal/seal.ts';
 import { printResult } from '../../terminal/printer.ts';
-import { asUser } from '../../system/privileges.ts';
+import { asOwner, asUser } from '../../system/privileges.ts';
 import { findSealed } from '../../system/secrets.ts';
 import { complete, firstState, invite } from '../../enrolment/registrar.ts';
 import { fileAmong } from '../../login/sealed-files.ts';
@@ -81,7 +81,13 @@ async function nextStep(batch: Batch, plan: Plan): Promise<Next> {
 async function readSeen({ config, known, kept, folder }: Batch, { user, origin }: Plan): Promise<Seen> {
   const { context } = origin;
   const found =
-    kept === undefined ? await asUser(user, () => findSealed(config, user, context)) : fileAmong(kept.get(user.name), user.name, context);
+    kept === undefined
+      ? await asOwner(
+          user,
+          () => findSealed(config, user, context),
+          ({ kind }) => kind !== 'bad',
+        )
+      : fileAmong(kept.get(user.name), user.name, context);
   return { found, enrolment: known.get(user.name), handout: folder === undefined ? undefined : handoutOf(folder, user.name) };
 }
 
