@@ -26,7 +26,7 @@ describe("root's PAM door beside the service", { skip: lacks(NEEDS) }, () => {
   before(async () => {
     world = await bootService('pam', {
       // These tests refuse more often than a day's budget allows.
-      toml: '[policy]\nbudget = 50\n',
+      toml: 'notices = false\n[policy]\nbudget = 50\n',
       prepare: (root) => {
         fs.writeFileSync(`${root}/etc/pam.d/notp-test`, STACK);
       },
