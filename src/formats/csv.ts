@@ -23,11 +23,16 @@ interface CsvRecord {
 export function recordsOf(text: string): readonly CsvRecord[] {
   const records: CsvRecord[] = [];
   const separator = /^[^\n]*?([,;\t])/.exec(text)?.[1] ?? ',';
-  let [fields, line, begun]: [string[], number, number] = [[], 1, 1];
-  for (const [, quoted, bare = '', end = ''] of text.matchAll(fieldOf(separator))) {
-    fields.push((quoted?.replaceAll('""', '"') ?? bare).trim());
-    line += quoted?.split('\n').slice(1).length ?? 0;
-    if (end === separator) continue;
+  const ends = new RegExp(`[\n${separator}]`, 'g');
+  let [fields, line, begun, at]: [string[], number, number, number] = [[], 1, 1, 0];
+  while (at <= text.length) {
+    const quoted = text[at] === '"' ? quotedFrom(text, at + 1) : undefined;
+    ends.lastIndex = quoted?.next ?? at;
+    const end = ends.exec(text)?.index ?? text.length;
+    fields.push((quoted?.field ?? text.slice(at, end)).trim());
+    line += (quoted?.field.split('\n').length ?? 1) - 1;
+    at = end + 1;
+    if (text[end] === separator) continue;
     if (fields.some((field) => field !== '')) records.push({ line: begun, fields });
     [fields, line] = [[], line + 1];
     begun = line;
@@ -35,7 +40,13 @@ export function recordsOf(text: string): readonly CsvRecord[] {
   return records;
 }
 
-/** A field and what ends it: the separator, the end of the line or of the text. */
-function fieldOf(separator: string): RegExp {
-  return new RegExp(String.raw`(?:"((?:[^"]|"")*)"?[^\n${separator}]*|([^\n${separator}]*))(${separator}|\n|$)`, 'g');
+/**
+ * What stands from `begin` up to a quote that is not doubled, and where the text goes on. No regular expression: with many of them, doubled
+ * quotes exhaust its stack.
+ */
+function quotedFrom(text: string, begin: number): { readonly field: string; readonly next: number } {
+  let end = text.indexOf('"', begin);
+  while (end !== -1 && text[end + 1] === '"') end = text.indexOf('"', end + 2);
+  const field = text.slice(begin, end === -1 ? text.length : end).replaceAll('""', '"');
+  return { field, next: end === -1 ? text.length : end + 1 };
 }

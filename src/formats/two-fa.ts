@@ -7,10 +7,11 @@ const LINE = /^(\S+) ([678]) ([A-Za-z2-7]+=*)(?: (\d{20}))?\s*$/;
 export const TWO_FA: Format = {
   name: '2fa',
   read: ({ text }) => {
-    const lines = text.split('\n').map((line) => LINE.exec(line));
-    if (lines.some((found, i) => found === null && text.split('\n')[i]?.trim() !== '')) return undefined;
+    const lines = text.split('\n');
+    if (lines.some((line) => !LINE.test(line) && line.trim() !== '')) return undefined;
     return entriesRead(
-      lines.flatMap((found, i) => {
+      lines.flatMap((line, i) => {
+        const found = LINE.exec(line);
         if (found === null) return [];
         const [, account = '', digits, secret = '', counter] = found;
         const place = `line ${String(i + 1)}`;

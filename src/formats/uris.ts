@@ -9,17 +9,21 @@ import { parseOtpauthUri, type Credential } from '../otp/uri.ts';
 import { nameOf, shown } from './entry.ts';
 import { entriesRead, jsonIn, type Entry, type Format, type Skipped } from './format.ts';
 
-/** The ampersand as XML writes it, by its name or its number. */
-const AMP = '&(?:amp|#0{0,4}38|#x0{0,4}26);';
-const AMPS = new RegExp(AMP, 'gi');
+/** Escapes and entities in one URI: with millions of them, the stack of a regular expression overflows. */
+const MANY = '10000';
+/** The ampersand as XML writes it, by its name or its number, without the semicolon. */
+const AMP = '&(?:amp|#0{0,4}38|#x0{0,4}26)';
+const AMPS = new RegExp(`${AMP};`, 'gi');
 const SCHEME = '(?:otpauth|otpauth-migration|steam|motp)';
 /**
  * What stands before a URI tells where it ends, so that none is cut off and loses what its codes depend on: a quote (the string of JSON or
  * CSV with its escapes), a bracket of XML, a separator of CSV, or nothing: then the line is all its own.
  */
 const URIS = new RegExp(
-  String.raw`(?<=")(${SCHEME}:(?:\\?/){2}(?:[^"\\]|\\.)*)|` +
-    ["(?<=')S[^']*", '(?<=>)S[^<]*', '(?<=<)S[^>]*', `(?<=[,;\t])S(?:${AMP}|[^,;\t])*`, 'S.*'].join('|').replaceAll('S', `${SCHEME}://`),
+  String.raw`(?<=")(${SCHEME}:(?:\\?/){2}[^"\\]*(?:\\.[^"\\]*){0,${MANY}})|` +
+    ["(?<=')S[^']*", '(?<=>)S[^<]*', '(?<=<)S[^>]*', String.raw`(?<=[,;\t])S[^,;\t]*(?:(?<=${AMP});[^,;\t]*){0,${MANY}}`, 'S.*']
+      .join('|')
+      .replaceAll('S', `${SCHEME}://`),
   'gi',
 );
 
@@ -50,7 +54,7 @@ function bareBeside(entries: readonly Entry[], text: string): readonly Skipped[]
 /** An entry for each of them, with its line. */
 export function urisIn(text: string): readonly Entry[] {
   return text.split('\n').flatMap((line, i) =>
-    [...line.matchAll(URIS)].flatMap(([whole, quoted]) => {
+    [...(line.includes(':') ? line.matchAll(URIS) : [])].flatMap(([whole, quoted]) => {
       const uri = quoted === undefined ? whole.trim() : unescaped(quoted);
       return entriesOfUri(uri, `line ${String(i + 1)}`);
     }),

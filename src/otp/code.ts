@@ -86,7 +86,10 @@ export function fromBase32(text: string): Uint8Array {
  * MIN_SECRET_BYTES to MAX_SECRET_BYTES.
  */
 export function readBase32(text: string): Uint8Array | undefined {
-  const letters = text.replace(/[\s-]/g, '').replace(/=+$/, '');
+  const compact = text.replace(/[\s-]/g, '');
+  // Padding in the middle of a long text would take time that grows by the square of its length.
+  if (compact.length > 2 * MAX_SECRET_BYTES) return undefined;
+  const letters = compact.replace(/=+$/, '');
   // RFC 4648: a last group of 1, 3 or 6 characters does not end on a whole byte.
   if (!/^[A-Za-z2-7]+$/.test(letters) || [1, 3, 6].includes(letters.length % 8)) return undefined;
   const bytes = base32.decode(withoutUnusedBits(letters.toUpperCase()));
