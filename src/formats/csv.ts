@@ -22,7 +22,7 @@ interface CsvRecord {
 /** All records with their fields, trimmed. A quote that does not end takes the rest of the text into its field. */
 export function recordsOf(text: string): readonly CsvRecord[] {
   const records: CsvRecord[] = [];
-  const separator = /^[^\n]*?([,;\t])/.exec(text)?.[1] ?? ',';
+  const separator = /^[^\n]*?([,;\t])/.exec(text.trimStart())?.[1] ?? ',';
   const ends = new RegExp(`[\n${separator}]`, 'g');
   let [fields, line, begun, at]: [string[], number, number, number] = [[], 1, 1, 0];
   while (at <= text.length) {

@@ -42,7 +42,7 @@ export function readTokenCsv(text: string, defaults: TokenDefaults = {}): TokenF
 type Row = Readonly<Partial<Record<keyof typeof COLUMNS, string>>>;
 
 function known(row: Readonly<Record<string, string>>): Row {
-  const names = Object.entries(row).map(([name, value]) => [name.replace(/[^a-z0-9]/g, ''), value] as const);
+  const names = Object.entries(row).map(([name, value]) => [columnName(name), value] as const);
   const found = Object.entries(COLUMNS).map(([column, spellings]) => [
     column,
     names.find(([name]) => (spellings as readonly string[]).includes(name))?.[1],
@@ -105,6 +105,15 @@ function seedIn({ hex = '', base32 = '', base64 = '', seed = '' }: Row): ReturnT
 
 /** One user and one serial number a line, with or without a header. */
 export function readAssignments(text: string): readonly { readonly line: number; readonly user: string; readonly serial: string }[] {
-  const records = recordsOf(text).map(({ line, fields: [user = '', serial = ''] }) => ({ line, user, serial }));
-  return records.filter(({ user, serial }) => !user.startsWith('#') && !/^serial/i.test(serial));
+  // A remark is no line of the table: its marks do not say what separates the columns.
+  const records = recordsOf(text.replace(/^[ \t]*#.*$/gm, '')).map(({ line, fields: [user = '', serial = ''] }) => ({ line, user, serial }));
+  const [first, ...rest] = records;
+  if (first === undefined) return [];
+  const isHeader = COLUMNS.serial.some((name) => name === columnName(first.serial.toLowerCase()));
+  return isHeader ? rest : [first, ...rest];
+}
+
+/** Without blanks and marks. */
+function columnName(written: string): string {
+  return written.replace(/[^a-z0-9]/g, '');
 }

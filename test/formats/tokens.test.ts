@@ -190,6 +190,10 @@ function withoutUndefined(value: object): object {
   return Object.fromEntries(Object.entries(value).filter(([, each]) => each !== undefined));
 }
 
+function serials(list: string): string[] {
+  return readAssignments(list).map(({ serial }) => serial);
+}
+
 /** The kind of a token in a row of such columns, with its counter or interval, or why it has none. */
 function kindIn(columns: string, values: string): string {
   const file = readTokenCsv(`serial,seed,${columns}\n1,${KEY},${values}\n`);
@@ -296,5 +300,11 @@ describe('the CSV of tokens', () => {
       { line: 5, user: 'bob', serial: '2' },
       { line: 6, user: 'carol', serial: '' },
     ]);
+    assert.deepEqual(readAssignments('# nobody\n'), []);
+  });
+
+  it('of owners lost a token whose serial number begins like a header', () => {
+    assert.deepEqual(serials('alice,SERIAL-77\nbob,serial\n'), ['SERIAL-77', 'serial']);
+    assert.deepEqual(serials('# of Monday, or later\nUser;Serial-No.\nalice;Serial1\n'), ['Serial1']);
   });
 });

@@ -65,8 +65,8 @@ function chosen(found: TokenFile, file: string, { serial, assign, user }: TokenF
     if (mistake !== undefined) throw new NotpError('usage', mistake.why, 'nothing was imported');
     return { work, from: file };
   }
-  const users = usersByName(found.tokens.flatMap((each) => namesOf(each.user)));
-  const all = assign === undefined ? asTheFileSays(found, (name) => users.has(name), file) : assigned(found, listIn(assign), file);
+  const users = usersByName([...found.tokens, ...found.mistakes].flatMap((each) => namesOf(each.user)));
+  const all = assign === undefined ? asTheFileSays(found, (name) => users.get(name)?.name, file) : assigned(found, listIn(assign), file);
   const isWanted = (each: { readonly user: string | undefined }): boolean => user === undefined || each.user === user;
   const work = { tokens: all.tokens.filter(isWanted), mistakes: all.mistakes.filter(isWanted) };
   if (work.tokens.length === 0 && work.mistakes.length === 0)

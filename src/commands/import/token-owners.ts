@@ -34,19 +34,33 @@ export function assigned({ tokens, mistakes }: TokenFile, list: readonly Assignm
   return { tokens: found, mistakes: failed };
 }
 
-/** The tokens that the file itself gives to users. `isUser`: whether there is one of the name. Throws `usage` if it names nobody. */
-export function asTheFileSays({ tokens, mistakes }: TokenFile, isUser: (name: string) => boolean, file: string): PamOathFile {
+/**
+ * The tokens that the file itself gives to users. `accountOf`: the account that a name is one of. Where two names of the file lead to one
+ * account, nobody knows whose it is. Throws `usage` if the file names nobody.
+ */
+export function asTheFileSays({ tokens, mistakes }: TokenFile, accountOf: (name: string) => string | undefined, file: string): PamOathFile {
   const named = tokens.filter(({ user }) => user !== '');
   if (named.length === 0) throw nobodys(tokens, mistakes, file);
-  const nameOf = ({ user }: HardwareToken): string => namesOf(user).find(isUser) ?? user;
-  return {
-    tokens: named.map((each) => tokenOf(each, nameOf(each), each.line)),
-    mistakes: mistakes.map(({ line, user, serial, why }) => ({
-      line,
-      user: user === '' ? undefined : user,
-      why: `${serial === '' ? '' : `token ${quoted(serial)}: `}${why}`,
-    })),
-  };
+  const nameOf = (user: string): string => namesOf(user).find((name) => accountOf(name) !== undefined) ?? user;
+  const spellings = Map.groupBy(new Set([...tokens, ...mistakes].map(({ user }) => user)), (user) => accountOf(nameOf(user)));
+  const found: PamOathToken[] = [];
+  const failed: PamOathMistake[] = mistakes.map(({ line, user, serial, why }) => ({
+    line,
+    user: user === '' ? undefined : user,
+    why: `${serial === '' ? '' : `token ${quoted(serial)}: `}${why}`,
+  }));
+  for (const each of named) {
+    const { line, user, serial } = each;
+    const account = accountOf(nameOf(user));
+    const other = account === undefined ? undefined : spellings.get(account)?.find((name) => name.toLowerCase() !== user.toLowerCase());
+    if (other === undefined) found.push(tokenOf(each, nameOf(user), line));
+    else
+      failed.push({
+        ...{ line, user: nameOf(user) },
+        why: `token ${quoted(serial)}: ${quoted(user)} and ${quoted(other)} are both ${account ?? ''} here: say whose it is with --assign`,
+      });
+  }
+  return { tokens: found, mistakes: failed };
 }
 
 /** The names that may be meant: as it stands, and without its domain. */

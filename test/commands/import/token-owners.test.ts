@@ -17,8 +17,13 @@ function told({ tokens, mistakes }: PamOathFile): string[] {
   return [...found, ...mistakes.map(({ line, user, why }) => `${line}: ${user ?? '-'}: ${why}`)];
 }
 
+/** As a directory service, which takes a name in any case. */
+function accountOf(name: string): string | undefined {
+  return ['alice', 'bob', 'carol'].find((each) => each === name.toLowerCase());
+}
+
 function refused(file: TokenFile): void {
-  asTheFileSays(file, () => true, 'tokens.csv');
+  asTheFileSays(file, (name) => name, 'tokens.csv');
 }
 
 describe('hardware tokens', () => {
@@ -40,12 +45,34 @@ describe('hardware tokens', () => {
   it('go to the users that the file names, with their domain or without it', () => {
     const named = fileOf(`alice@example.org,1,${KEY}`, `bob@example.org,2,${KEY}`, `,3,${KEY}`, 'dave,4,nothing', 'erin,,nothing');
     const users = ['alice', 'bob@example.org', 'bob'];
-    assert.deepEqual(told(asTheFileSays(named, (name) => users.includes(name), 'tokens.csv')), [
+    assert.deepEqual(told(asTheFileSays(named, (name) => users.find((user) => user === name), 'tokens.csv')), [
       '2: alice has 1',
       '3: bob@example.org has 2',
       '5: dave: token "4": its secret is malformed, or too short or too long',
       '6: erin: its secret is malformed, or too short or too long',
     ]);
+  });
+
+  it('of two users with one name in two domains both became devices of one account', () => {
+    const named = fileOf(
+      `alice@corp,1,${KEY}`,
+      `Alice@CORP,2,${KEY}`,
+      `bob@corp,3,${KEY}`,
+      `bob@guests,4,${KEY}`,
+      `carol,5,${KEY}`,
+      'carol@corp,6,nothing',
+    );
+    assert.deepEqual(told(asTheFileSays(named, accountOf, 'tokens.csv')), [
+      '2: alice has 1',
+      '3: Alice has 2',
+      '7: carol@corp: token "6": its secret is malformed, or too short or too long',
+      '4: bob: token "3": "bob@corp" and "bob@guests" are both bob here: say whose it is with --assign',
+      '5: bob: token "4": "bob@guests" and "bob@corp" are both bob here: say whose it is with --assign',
+      '6: carol: token "5": "carol" and "carol@corp" are both carol here: say whose it is with --assign',
+    ]);
+    // Users whom nobody knows are not one account.
+    const unknown = fileOf(`dave@corp,1,${KEY}`, `dave@guests,2,${KEY}`);
+    assert.equal(asTheFileSays(unknown, () => undefined, 'tokens.csv').tokens.length, 2);
   });
 
   it('that nobody has are refused with how to give them', () => {
