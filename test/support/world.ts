@@ -59,9 +59,12 @@ export function scratchFolder(name: string): string {
 export function installNotp(folder: string): string {
   fs.mkdirSync(path.join(folder, 'bin'));
   const [built, notp] = [builtNotp(), path.join(folder, 'bin/notp')];
-  // A copy costs as much as a dozen starts. Scratch folders may be on another disk.
-  if (fs.statSync(built).dev === fs.statSync(folder).dev) fs.linkSync(built, notp);
-  else fs.copyFileSync(built, notp, fs.constants.COPYFILE_FICLONE);
+  try {
+    fs.linkSync(built, notp);
+  } catch {
+    // Scratch folders may be on another disk.
+    fs.copyFileSync(built, notp, fs.constants.COPYFILE_FICLONE);
+  }
   fs.symlinkSync('notp', path.join(folder, 'bin/notp-enroll'));
   return notp;
 }
