@@ -106,7 +106,11 @@ function seedIn({ hex = '', base32 = '', base64 = '', seed = '' }: Row): ReturnT
 /** One user and one serial number a line, with or without a header. */
 export function readAssignments(text: string): readonly { readonly line: number; readonly user: string; readonly serial: string }[] {
   // A remark is no line of the table: its marks do not say what separates the columns.
-  const records = recordsOf(text.replace(/^[ \t]*#.*$/gm, '')).map(({ line, fields: [user = '', serial = ''] }) => ({ line, user, serial }));
+  const records = recordsOf(text.replace(/^[ \t]*#.*$/gm, '')).map(({ line, fields: [user = '', serial = ''] }) => ({
+    line,
+    user,
+    serial,
+  }));
   const [first, ...rest] = records;
   if (first === undefined) return [];
   const isHeader = COLUMNS.serial.some((name) => name === columnName(first.serial.toLowerCase()));
