@@ -48,6 +48,8 @@ const COMMANDS: readonly { readonly words: readonly string[]; readonly load: () 
   { words: ['demo'], load: async () => (await import('./commands/codes/demo.ts')).addDemo },
   { words: ['rules'], load: async () => (await import('./commands/rules/rules.ts')).addRules },
   { words: ['config'], load: async () => (await import('./commands/rules/config.ts')).addConfig },
+  { words: ['grant'], load: async () => (await import('./commands/grants/grant.ts')).addGrant },
+  { words: ['grants'], load: async () => (await import('./commands/grants/grants.ts')).addGrants },
   { words: ['setup'], load: async () => (await import('./commands/setup/setup.ts')).addSetup },
   { words: ['doctor'], load: async () => (await import('./commands/doctor/doctor.ts')).addDoctor },
   { words: DOORS, load: async () => (await import('./commands/doors/doors.ts')).addDoors },

@@ -30,6 +30,8 @@ export type Event =
   | 'host_key.created'
   | 'host_key.rotated'
   | 'host_key.retired'
+  | 'grant'
+  | 'grant.ended'
   | 'outage.approved'
   | 'outage.withdrawn'
   | 'outage.conflict'

@@ -5,6 +5,7 @@
 import { NotpError } from '../error.ts';
 import type { Bucket } from '../verdict/budget.ts';
 import type { LoginState } from '../verdict/decide.ts';
+import type { Grant } from '../verdict/grants.ts';
 import type { Doubt, RowSeal } from './row-seal.ts';
 
 export type Status = 'active' | 'revoked' | 'invited';
@@ -182,6 +183,22 @@ export interface OutageTables {
   forget(user: string): Promise<void>;
 }
 
+/** A grant as the store has it. */
+export interface KeptGrant extends Grant {
+  /** Why it counts for nothing. */
+  readonly doubt?: Doubt;
+}
+
+export interface GrantTables {
+  /** The grants of `user`, by their ends. They are not deleted when they are over. */
+  grantsOf(user: string): Promise<readonly KeptGrant[]>;
+  /** The grants of all users, by user and end. */
+  grants(): Promise<readonly KeptGrant[]>;
+  /** Keeps a new grant. Throws where it cannot be signed here. */
+  keepGrant(grant: Grant): Promise<void>;
+  dropGrant(id: string): Promise<void>;
+}
+
 /** An imported secret of an account, and which of its codes were used; see imported.ts. */
 export interface Imported {
   readonly uid: number;
@@ -200,7 +217,7 @@ export interface Imported {
 }
 
 /** The operations inside one exclusive transaction. */
-export interface Transaction extends OutageTables {
+export interface Transaction extends OutageTables, GrantTables {
   /** Unix time in milliseconds by the store's own clock, where several hosts share it; undefined where the host's clock is the only one. */
   clockMs(): Promise<number | undefined>;
   /** As every enrolment that is read, with the codes that are known as used of an imported secret; see imported.ts. */

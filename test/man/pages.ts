@@ -28,6 +28,8 @@ export const PAGES: Readonly<Record<string, Readonly<Record<string, readonly str
     demo: ['notp demo'],
     rules: ['notp rules', 'notp rules explain'],
     config: ['notp config check'],
+    grant: ['notp grant'],
+    grants: ['notp grants'],
   },
   'notp-enroll.1': { OPTIONS: ['notp-enroll', 'notp enroll'] },
   'notp-audit.1': { OPTIONS: ['notp audit', 'notp audit verify', 'notp audit report'] },

@@ -89,6 +89,9 @@ const SCHEMAS = [
     .join('\n'),
   // For imports, which look up the mark of a secret, whatever account it was imported for.
   'CREATE INDEX imported_mark ON imported (mark)',
+  `CREATE TABLE granted (
+    id text PRIMARY KEY, "user" text NOT NULL, as_of_ms bigint NOT NULL, until_ms bigint NOT NULL,
+    address text NOT NULL, key text NOT NULL, service text NOT NULL, reason text NOT NULL, mac text NOT NULL)`,
 ];
 
 /** The version of the tables that this notp needs. */

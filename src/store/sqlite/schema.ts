@@ -89,4 +89,7 @@ export const SCHEMAS = [
     .join('\n'),
   // For imports, which look up the mark of a secret, whatever account it was imported for.
   'CREATE INDEX imported_mark ON imported (mark)',
+  `CREATE TABLE granted (
+    id TEXT PRIMARY KEY, user TEXT NOT NULL, as_of_ms INTEGER NOT NULL, until_ms INTEGER NOT NULL,
+    address TEXT NOT NULL, key TEXT NOT NULL, service TEXT NOT NULL, reason TEXT NOT NULL, mac TEXT NOT NULL) STRICT, WITHOUT ROWID`,
 ];
