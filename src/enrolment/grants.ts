@@ -1,5 +1,5 @@
 /** Makes grants and ends them, each with its record. */
-import { recordChange, type Done } from '../audit/record-change.ts';
+import type { Done } from '../audit/record-change.ts';
 import { newRef } from '../audit/audit.ts';
 import type { Origin } from '../audit/record.ts';
 import { NotpError } from '../error.ts';
@@ -7,6 +7,7 @@ import type { State } from '../state/state.ts';
 import { timeOf } from '../store/clock.ts';
 import type { KeptGrant, Transaction } from '../store/store.ts';
 import { nameOfGrant, whoseGrant, type Grant } from '../verdict/grants.ts';
+import { change } from './change.ts';
 
 /** A grant to be made. */
 export interface WantedGrant extends Pick<Grant, 'from' | 'key' | 'service' | 'reason'> {
@@ -18,10 +19,10 @@ const MAX_GRANTS = 16;
 
 /**
  * Lets the user of `origin` in without a code. It begins and ends by the clock of the store. Throws `refused` where the user has too many
- * grants, and as recordChange() does.
+ * grants, and as change() does.
  */
 export async function give(state: State, origin: Omit<Origin, 'context'>, { forMs, ...wanted }: WantedGrant): Promise<Grant> {
-  return await recordChange(state, origin, async (transaction) => {
+  return await change(state, origin, async (transaction) => {
     const madeMs = await timeOf(transaction, state.log.now);
     await dropPast(transaction, madeMs);
     const { user } = origin;
@@ -54,7 +55,7 @@ export async function endGrant(state: State, id: string): Promise<Grant> {
   const all = await state.store.exclusively((transaction) => transaction.grants());
   const known = all.find((each) => each.id === id);
   if (known === undefined) throw new NotpError('refused', `there is no grant ${id}`, 'notp grants lists all');
-  return await recordChange(state, { user: known.user, door: 'cli' }, async (transaction) => {
+  return await change(state, { user: known.user, door: 'cli' }, async (transaction) => {
     await transaction.dropGrant(id);
     return { done: [ended(known)], given: known };
   });
