@@ -33,6 +33,7 @@ const COMMANDS: readonly { readonly words: readonly string[]; readonly load: () 
   { words: ['verify'], load: async () => (await import('./commands/verify/verify.ts')).addVerify },
   { words: ['status'], load: async () => (await import('./commands/enrolments/status.ts')).addStatus },
   { words: ['unlock'], load: async () => (await import('./commands/enrolments/unlock.ts')).addUnlock },
+  { words: ['forget'], load: async () => (await import('./commands/enrolments/forget.ts')).addForget },
   { words: ['revoke'], load: async () => (await import('./commands/enrolments/revoke.ts')).addRevoke },
   { words: ['recovery'], load: async () => (await import('./commands/keys/recovery.ts')).addRecovery },
   { words: ['reseal'], load: async () => (await import('./commands/keys/reseal.ts')).addReseal },

@@ -30,6 +30,7 @@ export type Event =
   | 'host_key.created'
   | 'host_key.rotated'
   | 'host_key.retired'
+  | 'forget'
   | 'grant'
   | 'grant.ended'
   | 'outage.approved'

@@ -85,6 +85,16 @@ export interface Peer {
   readonly acceptedMs: number;
 }
 
+/** A source that an accepted code was remembered for. */
+export interface Source {
+  readonly user: string;
+  readonly context: string;
+  /** The id of the enrolment whose code it was. */
+  readonly id: string;
+  /** Unix time in milliseconds. */
+  readonly acceptedMs: number;
+}
+
 /** The kinds of records that the audit log sums up during a flood: refusals, and acceptances that an earlier code stood for; see audit/floods.ts. */
 export const FLOODS = ['refusals', 'acceptances'] as const;
 export type Flood = (typeof FLOODS)[number];
@@ -281,6 +291,10 @@ export interface Transaction extends OutageTables, GrantTables {
   /** When a code of this enrolment id was last accepted from `digest`: Unix time in milliseconds, or undefined. */
   lastAccepted(enrolment: Enrolment, digest: string): Promise<number | undefined>;
   rememberPeer(enrolment: Enrolment, peer: Peer): Promise<void>;
+  /** The sources of `user`, or of everybody, that a code was accepted from after `sinceMs`. */
+  sources(sinceMs: number, user?: string): Promise<readonly Source[]>;
+  /** Forgets all connections and sources of `user`, and keeps their space. Gives whether there were any. */
+  forgetSources(user: string): Promise<boolean>;
   /** The next counter of the HOTP secret in the sealed file `id`; undefined where none was set. */
   counter(id: string): Promise<number | undefined>;
   setCounter(id: string, next: number): Promise<void>;

@@ -12,6 +12,7 @@ import { registrationOf } from '../../src/seal/file.ts';
 import type { Enrolment } from '../../src/store/store.ts';
 import { defaultConfig } from '../../src/system/config.ts';
 import { realUser } from '../../src/system/users.ts';
+import { forgetSources } from '../../src/enrolment/forget.ts';
 import { endGrant, give } from '../../src/enrolment/grants.ts';
 import { refill } from '../../src/enrolment/refill.ts';
 import { localVerifier } from '../../src/login/login.ts';
@@ -200,6 +201,8 @@ describe('hosts whose clocks differ', { skip: lacksPostgres() }, () => {
     const secret = await one.enrol();
     assert.equal(await two.verify(secret, code(secret), HOUR_MS), 'totp');
     for (const host of [one, two, three]) assert.equal(await host.before(secret, HOUR_MS), 'remembered');
+    await three.inState((state) => forgetSources(state, { ...ORIGIN, door: 'cli' }));
+    for (const host of [one, two, three]) assert.equal(await host.before(secret, HOUR_MS), 'ask', 'it is forgotten on all hosts');
   });
 
   it('ended a grant sooner or later than the store’s clock says', async () => {

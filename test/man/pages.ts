@@ -14,6 +14,7 @@ export const PAGES: Readonly<Record<string, Readonly<Record<string, readonly str
     verify: ['notp verify'],
     status: ['notp status'],
     unlock: ['notp unlock'],
+    forget: ['notp forget'],
     revoke: ['notp revoke'],
     recovery: ['notp recovery'],
     reseal: ['notp reseal'],

@@ -26,6 +26,7 @@ const EVENTS: Readonly<Record<Event, string>> = {
   'host_key.created': 'host key made',
   'host_key.rotated': 'new host key',
   'host_key.retired': 'earlier host keys removed',
+  forget: 'forgot sources',
   grant: 'granted',
   'grant.ended': 'grant ended',
   'outage.approved': 'approved for outages',
