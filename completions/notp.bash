@@ -9,6 +9,7 @@ _notp_options() {
     'notp verify') found='--config --user --code-stdin --passphrase-file --json --help' ;;
     'notp status') found='--config --user --all --json --help' ;;
     'notp unlock') found='--config --user --json --help' ;;
+    'notp forget') found='--config --help' ;;
     'notp revoke') found='--config --user --yes --json --help' ;;
     'notp recovery') found='--config --user --recovery --passphrase-file --json --help' ;;
     'notp reseal') found='--config --user --all --seal --passphrase-file --new-passphrase-file --json --help' ;;
@@ -38,6 +39,8 @@ _notp_options() {
     'notp rules explain') found='--config --from --key --service --json --help' ;;
     'notp config') found='--help' ;;
     'notp config check') found='--config --help' ;;
+    'notp grant') found='--config --for --reason --from --key --service --json --help' ;;
+    'notp grants') found='--config --end --json --help' ;;
     'notp setup') found='--help' ;;
     'notp setup gate') found='--config --apply --dry-run --user --group --confirm-within --force --no-reload --json --help' ;;
     'notp setup pam') found='--config --apply --dry-run --user --group --confirm-within --force --no-reload --json --help' ;;
@@ -57,7 +60,7 @@ _notp_options() {
 _notp_commands() {
   found=
   case $1 in
-    'notp') found='enroll verify status unlock revoke recovery reseal host-key store audit import code export list passphrase remove demo rules config setup doctor gate pam serve' ;;
+    'notp') found='enroll verify status unlock forget revoke recovery reseal host-key store audit import code export list passphrase remove demo rules config grant grants setup doctor gate pam serve' ;;
     'notp host-key') found='init id rotate retire' ;;
     'notp store') found='migrate copy hosts approve approved refresh' ;;
     'notp audit') found='verify report' ;;
@@ -75,6 +78,7 @@ _notp_arguments() {
     'notp verify') found='context' ;;
     'notp status') found='context' ;;
     'notp unlock') found='context' ;;
+    'notp forget') found='user' ;;
     'notp revoke') found='context' ;;
     'notp recovery') found='context' ;;
     'notp reseal') found='context' ;;
@@ -85,6 +89,7 @@ _notp_arguments() {
     'notp passphrase') found='context' ;;
     'notp remove') found='context' ;;
     'notp rules explain') found='user' ;;
+    'notp grant') found='user' ;;
     'notp serve') found='none' ;;
     'notp-enroll') found='user context' ;;
   esac
@@ -113,7 +118,7 @@ _notp_takes() {
     --since) found='none' ;;
     --until) found='none' ;;
     --file) found='file' ;;
-    --event) found='words login.accepted login.refused enroll replace enroll.failed import import.failed invite revoke passphrase passphrase.failed recovery recovery.failed recovery.used unlock reseal reseal.failed export host_key.created host_key.rotated host_key.retired outage.approved outage.withdrawn outage.conflict audit.resumed doctor.changed login host_key outage audit doctor' ;;
+    --event) found='words login.accepted login.refused enroll replace enroll.failed import import.failed invite revoke passphrase passphrase.failed recovery recovery.failed recovery.used unlock reseal reseal.failed export host_key.created host_key.rotated host_key.retired forget grant grant.ended outage.approved outage.withdrawn outage.conflict audit.resumed doctor.changed login host_key outage audit doctor' ;;
     --reason) found='words wrong_code replayed wrong_passphrase step_up_required not_enrolled revoked stale_enrolment bad_secret_file no_proof timeout store_unavailable audit_unavailable not_permitted bad_configuration' ;;
     --context) found='context' ;;
     --rhost) found='none' ;;
@@ -126,6 +131,8 @@ _notp_takes() {
     --assign) found='file' ;;
     --to) found='words uri base32 qr png svg' ;;
     --service) found='none' ;;
+    --for) found='none' ;;
+    --end) found='none' ;;
     --group) found='group' ;;
     --confirm-within) found='none' ;;
     --sshd-config) found='file' ;;

@@ -22,7 +22,7 @@ function __notp_at
         set -l following
         switch $at
             case 'notp'
-                set following enroll verify status unlock revoke recovery reseal host-key store audit import code export list passphrase remove demo rules config setup doctor gate pam serve
+                set following enroll verify status unlock forget revoke recovery reseal host-key store audit import code export list passphrase remove demo rules config grant grants setup doctor gate pam serve
             case 'notp host-key'
                 set following init id rotate retire
             case 'notp store'
@@ -37,7 +37,7 @@ function __notp_at
                 set following gate pam sudo confirm undo callers
         end
         if string match -q -- '-*' $word
-            contains -- $word --config --user --seal --issuer --account --digits --period --algorithm --recovery --qr --qr-file --passphrase-file --batch --out --image --new-passphrase-file --since --until --file --event --reason --context --rhost --ref -n --lines --host --key --from --serial --assign --to --service --group --confirm-within --sshd-config
+            contains -- $word --config --user --seal --issuer --account --digits --period --algorithm --recovery --qr --qr-file --passphrase-file --batch --out --image --new-passphrase-file --since --until --file --event --reason --context --rhost --ref -n --lines --host --key --from --serial --assign --to --service --for --end --group --confirm-within --sshd-config
             and set wants yes
         else if contains -- $word $following
             set at "$at $word"
@@ -57,6 +57,7 @@ complete -c notp -n "__notp_at 'notp' 0" -a enroll -d 'make a new secret for a l
 complete -c notp -n "__notp_at 'notp' 0" -a verify -d 'ask for a code and check it as a login would'
 complete -c notp -n "__notp_at 'notp' 0" -a status -d 'show whether an enrolment logs in'
 complete -c notp -n "__notp_at 'notp' 0" -a unlock -d 'give back the tries that wrong codes have used up'
+complete -c notp -n "__notp_at 'notp' 0" -a forget -d 'end what earlier codes also let in'
 complete -c notp -n "__notp_at 'notp' 0" -a revoke -d 'end an enrolment'
 complete -c notp -n "__notp_at 'notp' 0" -a recovery -d 'make new recovery codes for a login'
 complete -c notp -n "__notp_at 'notp' 0" -a reseal -d 're-seal a login with the key of this host or a passphrase'
@@ -72,6 +73,8 @@ complete -c notp -n "__notp_at 'notp' 0" -a remove -d 'delete one of your secret
 complete -c notp -n "__notp_at 'notp' 0" -a demo -d 'show a throw-away secret'
 complete -c notp -n "__notp_at 'notp' 0" -a rules -d 'list the rules that say who is asked for a code'
 complete -c notp -n "__notp_at 'notp' 0" -a config -d 'check the configuration'
+complete -c notp -n "__notp_at 'notp' 0" -a grant -d 'let one user in without a code until a time'
+complete -c notp -n "__notp_at 'notp' 0" -a grants -d 'list the grants in force'
 complete -c notp -n "__notp_at 'notp' 0" -a setup -d 'write the right configuration of sshd or PAM'
 complete -c notp -n "__notp_at 'notp' 0" -a doctor -d 'check the whole login path and print the fix for each problem'
 complete -c notp -n "__notp_at 'notp' 0" -a gate -d 'for sshd\'s ForceCommand'
@@ -121,6 +124,10 @@ complete -c notp -n "__notp_at 'notp unlock'" -l user -x -a '(__fish_complete_us
 complete -c notp -n "__notp_at 'notp unlock'" -l json -d 'print JSON, one object on each line'
 complete -c notp -n "__notp_at 'notp unlock'" -s h -l help -d 'display help for command'
 complete -c notp -n "__notp_at 'notp unlock' 0" -a '(__notp_contexts)'
+# notp forget
+complete -c notp -n "__notp_at 'notp forget'" -l config -r -F -d 'configuration file'
+complete -c notp -n "__notp_at 'notp forget'" -s h -l help -d 'display help for command'
+complete -c notp -n "__notp_at 'notp forget' 0" -a '(__fish_complete_users)'
 # notp revoke
 complete -c notp -n "__notp_at 'notp revoke'" -l config -r -F -d 'configuration file'
 complete -c notp -n "__notp_at 'notp revoke'" -l user -x -a '(__fish_complete_users)' -d 'user of the enrolment'
@@ -202,7 +209,7 @@ complete -c notp -n "__notp_at 'notp audit'" -l user -x -a '(__fish_complete_use
 complete -c notp -n "__notp_at 'notp audit'" -l since -x -d 'only records from this time on'
 complete -c notp -n "__notp_at 'notp audit'" -l until -x -d 'only records before this time'
 complete -c notp -n "__notp_at 'notp audit'" -l file -r -F -d 'read this log and its rotated files'
-complete -c notp -n "__notp_at 'notp audit'" -l event -x -a 'login.accepted login.refused enroll replace enroll.failed import import.failed invite revoke passphrase passphrase.failed recovery recovery.failed recovery.used unlock reseal reseal.failed export host_key.created host_key.rotated host_key.retired outage.approved outage.withdrawn outage.conflict audit.resumed doctor.changed login host_key outage audit doctor' -d 'only this event'
+complete -c notp -n "__notp_at 'notp audit'" -l event -x -a 'login.accepted login.refused enroll replace enroll.failed import import.failed invite revoke passphrase passphrase.failed recovery recovery.failed recovery.used unlock reseal reseal.failed export host_key.created host_key.rotated host_key.retired forget grant grant.ended outage.approved outage.withdrawn outage.conflict audit.resumed doctor.changed login host_key outage audit doctor' -d 'only this event'
 complete -c notp -n "__notp_at 'notp audit'" -l reason -x -a 'wrong_code replayed wrong_passphrase step_up_required not_enrolled revoked stale_enrolment bad_secret_file no_proof timeout store_unavailable audit_unavailable not_permitted bad_configuration' -d 'only refusals for this reason'
 complete -c notp -n "__notp_at 'notp audit'" -l context -x -a '(__notp_contexts)' -d 'only records of this secret'
 complete -c notp -n "__notp_at 'notp audit'" -l rhost -x -d 'only records from this address'
@@ -312,6 +319,21 @@ complete -c notp -n "__notp_at 'notp config' 0" -a check -d 'check the configura
 # notp config check
 complete -c notp -n "__notp_at 'notp config check'" -l config -r -F -d 'configuration file'
 complete -c notp -n "__notp_at 'notp config check'" -s h -l help -d 'display help for command'
+# notp grant
+complete -c notp -n "__notp_at 'notp grant'" -l config -r -F -d 'configuration file'
+complete -c notp -n "__notp_at 'notp grant'" -l for -x -d 'how long: 30m'
+complete -c notp -n "__notp_at 'notp grant'" -l reason -x -d 'stands in the record of each use'
+complete -c notp -n "__notp_at 'notp grant'" -l from -x -d 'only from this address or network'
+complete -c notp -n "__notp_at 'notp grant'" -l key -x -d 'only after the key with this fingerprint'
+complete -c notp -n "__notp_at 'notp grant'" -l service -x -d 'only at this PAM service'
+complete -c notp -n "__notp_at 'notp grant'" -l json -d 'print one JSON object'
+complete -c notp -n "__notp_at 'notp grant'" -s h -l help -d 'display help for command'
+complete -c notp -n "__notp_at 'notp grant' 0" -a '(__fish_complete_users)'
+# notp grants
+complete -c notp -n "__notp_at 'notp grants'" -l config -r -F -d 'configuration file'
+complete -c notp -n "__notp_at 'notp grants'" -l end -x -d 'end this grant now'
+complete -c notp -n "__notp_at 'notp grants'" -l json -d 'print JSON, one object on each line'
+complete -c notp -n "__notp_at 'notp grants'" -s h -l help -d 'display help for command'
 # notp setup
 complete -c notp -n "__notp_at 'notp setup'" -s h -l help -d 'display help for command'
 complete -c notp -n "__notp_at 'notp setup' 0" -a gate -d 'have sshd call the gate'

@@ -67,7 +67,8 @@ function optionShape(option: Option): OptionShape {
     names: [short, long].filter((name) => name !== undefined),
     description,
     value,
-    words: option.argChoices ?? WORDS[long ?? ''] ?? [],
+    // The reason of a grant is any text.
+    words: option.argChoices ?? (value === 'text' ? undefined : WORDS[long ?? '']) ?? [],
     standard: told,
     repeatable: option.variadic || Array.isArray(defaultValue),
   };

@@ -66,4 +66,6 @@ const PLACEHOLDER_KINDS: Readonly<Record<string, Kind>> = {
   ref: 'none',
   type: 'none',
   whose: 'none',
+  fingerprint: 'none',
+  id: 'none',
 };

@@ -1,7 +1,7 @@
 -- A role for each host that shares a store, in place of one for all: none of them can then touch what the store keeps of the audit logs of the
 -- others, or take back what it keeps of its own, so that `notp audit verify --host` on another host finds what even root has written anew.
--- Enrolments are shared, and each host can change them: see SECURITY.md. No role can lock a table for the others, but for "sealed" and
--- "approved", from which notp deletes: with those a host could keep the others waiting, as it can with the rows of the enrolments. It can put
+-- Enrolments are shared, and each host can change them: see SECURITY.md. No role can lock a table for the others, but for "sealed",
+-- "approved" and "granted", from which notp deletes: with those a host could keep the others waiting, as it can with the rows of the enrolments. It can put
 -- reports of outages in under the name of another, and change or delete none.
 --
 -- After `notp store migrate` (as the role "notp", which owns the tables), as the administrator of the database, once for each host and again
@@ -22,7 +22,7 @@ BEGIN;
 REVOKE ALL ON ALL TABLES IN SCHEMA notp FROM :"host";
 GRANT USAGE ON SCHEMA notp TO :"host";
 GRANT SELECT ON notp.version TO :"host";
-GRANT SELECT, INSERT, DELETE ON notp.sealed, notp.approved TO :"host";
+GRANT SELECT, INSERT, DELETE ON notp.sealed, notp.approved, notp.granted TO :"host";
 -- Added to, never changed.
 GRANT SELECT, INSERT ON notp.host, notp.mark, notp.outage TO :"host";
 -- Changed by columns: whoever may update a whole table may lock it, too.
@@ -40,6 +40,7 @@ GRANT UPDATE (id, digest, accepted_ms, mac) ON notp.peer TO :"host";
 GRANT UPDATE (next) ON notp.counter TO :"host";
 GRANT UPDATE (text) ON notp.sealed TO :"host";
 GRANT UPDATE (as_of_ms, mac) ON notp.approved TO :"host";
+GRANT UPDATE (mac) ON notp.granted TO :"host";
 
 -- Each log belongs to the host that began it.
 \if :{?old}

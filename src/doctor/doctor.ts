@@ -21,6 +21,7 @@ import { examineUserEnvironment, examineUserUnits } from './pam/environment.ts';
 import { servicesWithNotp } from './pam/stack.ts';
 import { statusToBe } from '../store/enrolment.ts';
 import type { Enrolment } from '../store/store.ts';
+import { examineGrants } from './host/grants.ts';
 import { examineHostKeys, examineOtherKeys, isKeyLost } from './host/host-key.ts';
 import { peopleOf, type People, type Person } from './people.ts';
 import { examinePasswords } from './host/aged-passwords.ts';
@@ -98,6 +99,7 @@ export async function examine(options: DoctorOptions): Promise<readonly Finding[
     ...(byThemselves === undefined ? [] : [byThemselves.finding]),
     ...unlisted,
     ...examineRules(config, { atPam: doors.pam, nowMs: now() }),
+    ...(place.kind === 'service' ? await examineGrants(place, { atPam: doors.pam, now }) : []),
     ...(doors.gate || doors.pam ? examineContexts(config, active) : []),
   ]);
 }

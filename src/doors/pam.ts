@@ -17,7 +17,6 @@ import { isRoot, SERVICE_USER, userByName, type User } from '../system/users.ts'
 import type { Refused } from '../verdict/decide.ts';
 import { openJudge, type Judge } from '../wire/judge.ts';
 import { hasJudge } from '../system/systemd.ts';
-import { mayLetIn } from '../verdict/rules.ts';
 import { reasonOf } from '../login/record.ts';
 import { openVerifier, recordRefusal, type OpenOptions } from '../login/open.ts';
 import { seemsFree } from '../login/ruling.ts';
@@ -95,7 +94,7 @@ async function authenticate(options: PamOptions, user: User | undefined, origin:
     config = options.configuration();
     if (environment['PAM_TYPE'] !== 'auth') throw new NotpError('not_permitted', 'only PAM_TYPE=auth authenticates');
     const circumstances = atPam(config, environment, user);
-    if (options.before && !(circumstances.firstFactor && config.rules.some(mayLetIn))) return { outcome: undefined, isShown: false };
+    if (options.before && !circumstances.firstFactor) return { outcome: undefined, isShown: false };
     const line = options.promptTty || options.before ? undefined : await stdinLine(now);
     const whose = { ...origin, context: config.context };
     judge = await judgeOf(config, whose, now);
@@ -139,8 +138,8 @@ async function askVerifier(options: PamOptions, opening: OpenOptions, line: Uint
   const verifier = await openVerifier(opening);
   becomeForGood(service);
   try {
-    // Without a terminal nobody can be asked, but a rule may ask for nothing.
-    const isUnasked = options.before || (terminal instanceof NotpError && config.rules.some(mayLetIn));
+    // Without a terminal nobody can be asked, but a rule or a grant may let them in.
+    const isUnasked = options.before || terminal instanceof NotpError;
     const outcome = isUnasked ? await verifier.beforeAsking(session, 'acceptance') : undefined;
     if (options.before || outcome !== undefined) return { ...told(outcome), isShown: false };
     if (terminal instanceof NotpError) throw terminal;

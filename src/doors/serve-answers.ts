@@ -12,7 +12,7 @@ import { localVerifier, withKept } from '../login/login.ts';
 import type { Login, Rules } from '../login/rules.ts';
 import { reasonOf } from '../login/record.ts';
 import { recordRefusal } from '../login/open.ts';
-import { factsOfFiles } from '../enrolment/read-facts.ts';
+import { factsOfFiles, sourcesIn } from '../enrolment/read-facts.ts';
 import { withCredentials } from '../state/credentials.ts';
 import { uptimeMs } from '../store/clock.ts';
 import type { Facts } from '../wire/facts.ts';
@@ -256,10 +256,13 @@ async function answerEnrolment(question: EnrolQuestion, service: Service, enrolm
 async function statusFacts({ config, account, place, now }: Service, sent: readonly SentFile[]): Promise<readonly Facts[]> {
   const files = sent.map((file) => foundIn(file, account.user));
   return await withState(place, now, async (state) => {
-    const enrolments = (await state?.store.exclusively((transaction) => transaction.enrolmentsOf(account.user))) ?? [];
+    const { enrolments, sources } = (await state?.store.exclusively(async (transaction) => ({
+      enrolments: await transaction.enrolmentsOf(account.user),
+      sources: await sourcesIn(transaction, config, now(), account.user),
+    }))) ?? { enrolments: [], sources: [] };
     const contexts = enrolments.map(({ context }) => context);
     const kept = config.secretsInStore && state !== undefined ? await keptFiles(state.store, account.user, contexts) : files;
-    return factsOfFiles(config, enrolments, openableWithTokens(kept, state?.hostKey), now());
+    return factsOfFiles(config, enrolments, openableWithTokens(kept, state?.hostKey), now(), sources);
   });
 }
 

@@ -19,8 +19,9 @@ export async function change<T>(
 ): Promise<T> {
   return await recordChange(state, origin, async (transaction) => {
     const acted = await act(transaction);
-    const contexts = acted.done.map(({ context }) => context);
-    await noteChange(state, transaction, origin.user, contexts, acted.inCopy);
+    // Without a context it is about the account: a grant, or what was remembered. The copy has neither.
+    const contexts = acted.done.map(({ context }) => context).filter((context) => context !== '');
+    if (contexts.length > 0) await noteChange(state, transaction, origin.user, contexts, acted.inCopy);
     return acted;
   });
 }

@@ -22,6 +22,8 @@ export interface NamedEnrolments {
    * or without a proof.
    */
   revoke(context: string): Promise<{ readonly endsSocket: boolean }>;
+  /** Forgets the connections and sources that earlier codes also let in. */
+  forget(): Promise<void>;
   /**
    * Fills the guess budget of one enrolment, or of all. Throws `refused` where none logs in, `not_permitted` where the service
    * holds them.

@@ -1,5 +1,5 @@
 /** The facts of an enrolment and its sealed file; see wire/facts.ts. */
-import type { Enrolment } from '../store/store.ts';
+import type { Enrolment, Source } from '../store/store.ts';
 import type { Found } from '../system/secrets.ts';
 import { codesNeeded, refilled, type Bucket, type BudgetPolicy } from '../verdict/budget.ts';
 import type { EnrolmentState, Facts } from '../wire/facts.ts';
@@ -14,8 +14,17 @@ export interface TriesLeft {
   readonly price: number;
 }
 
-/** `nowMs`: Unix time in milliseconds. `tries`: the budget that several devices share; undefined: the enrolment's own. */
-export function factsOf(enrolment: Enrolment, seen: Seen, policy: BudgetPolicy, nowMs: number, tries?: TriesLeft): Facts {
+/**
+ * `nowMs`: Unix time in milliseconds. `tries`: the budget that several devices share; undefined: the enrolment's own. `sources`: those that
+ * may still count, of any enrolment.
+ */
+export function factsOf(
+  enrolment: Enrolment,
+  seen: Seen,
+  policy: BudgetPolicy,
+  nowMs: number,
+  { tries, sources = [] }: { readonly tries?: TriesLeft | undefined; readonly sources?: readonly Source[] } = {},
+): Facts {
   const found: Found = seen.kind === 'nobody' ? { kind: 'absent' } : seen;
   const standing = seenStanding(enrolment, found);
   const { id, user, context, state, lastAcceptedMs } = 'file' in standing ? standing.enrolment : enrolment;
@@ -33,8 +42,13 @@ export function factsOf(enrolment: Enrolment, seen: Seen, policy: BudgetPolicy, 
     last_accepted: lastAcceptedMs === 0 ? null : rfc3339(lastAcceptedMs),
     ...budgetOf(tries ?? { bucket: state.bucket, price: 1 }, policy, nowMs),
     recovery_left: enrolment.status === 'invited' ? 0 : recoveryLeft(state),
+    remembered: file === undefined ? 0 : sources.filter((each) => isOf(each, { user, context, id })).length,
     ...(file !== undefined && found.kind === 'sealed' && found.token !== undefined ? { token: found.token } : {}),
   };
+}
+
+function isOf(source: Source, { user, context, id }: Pick<Enrolment, 'user' | 'context' | 'id'>): boolean {
+  return source.user === user && source.context === context && source.id === id;
 }
 
 /** The number of unused recovery codes. */

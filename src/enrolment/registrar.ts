@@ -18,6 +18,7 @@ import { awaits, registers } from '../login/account.ts';
 import { completed, isNewSecret, refuseForged, statusToBe } from '../store/enrolment.ts';
 import type { State } from '../state/state.ts';
 import { change } from './change.ts';
+import { endGrantsOf } from './grants.ts';
 
 /** A new sealed file, and how the enrolment changes with it. */
 export type NewEnrolment = Registering & (NewSecret | Resealed);
@@ -233,7 +234,8 @@ export async function recordExport(state: State, origin: Origin, file: Registrat
 }
 
 /**
- * Ends an enrolment or an invitation. Gives whether the user has others left. Throws `refused` where there is nothing to end, and where
+ * Ends an enrolment or an invitation, and the grants of the user: nobody expects a revoked user to get in by what was decided before. A grant
+ * that is made afterwards counts. Gives whether the user has others left. Throws `refused` where there is nothing to end, and where
  * `shown`, the file that the user has shown a code of, is not registered any more.
  */
 export async function revoke(state: State, origin: Origin, shown?: Registration): Promise<{ readonly othersLeft: boolean }> {
@@ -248,7 +250,8 @@ export async function revoke(state: State, origin: Origin, shown?: Registration)
     await transaction.save({ ...known, status: 'revoked', digest: '', pendingId: '', pendingDigest: '' });
     await transaction.dropSealed(origin.user, origin.context);
     const othersLeft = all.some((each) => each.context !== origin.context && statusToBe(each) !== 'revoked');
-    return { done: [{ context: origin.context, event: 'revoke' }], given: { othersLeft } };
+    const ended = await endGrantsOf(transaction, origin.user);
+    return { done: [{ context: origin.context, event: 'revoke' }, ...ended], given: { othersLeft } };
   });
 }
 

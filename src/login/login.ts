@@ -14,10 +14,11 @@ import type { Transaction } from '../store/store.ts';
 import { asUser } from '../system/privileges.ts';
 import { sealOf } from '../system/secrets.ts';
 import { priceOf, type Bucket } from '../verdict/budget.ts';
-import { codesAskedFor, decide, isJudged, type Decision, type Presented } from '../verdict/decide.ts';
+import { codesAskedFor, decide, isJudged, type Accepted, type Decision, type Presented } from '../verdict/decide.ts';
 import type { Ruling } from '../verdict/rules.ts';
 import type { Attempt, Outcome, SshSession, Verifier } from '../wire/verifier.ts';
 import { accountOf, refused, type Account } from './account.ts';
+import { granted } from './granting.ts';
 import { openReading, unopened, wipe, openable } from './opening.ts';
 import { record, recordOf, refuseUnlinked, settledBy, type Settled } from './record.ts';
 import { enrolByNotice, triesAfter, triesNotice } from './notices.ts';
@@ -120,14 +121,24 @@ async function beforeAsking(
   const { origin } = login;
   const { store, log } = bench.state;
   return await store.exclusively(async (transaction): Promise<Outcome | undefined> => {
-    const { devices, refusal } = await accountOf(transaction, login, rules);
-    const byRule = await unasked(rules, ruling, origin, transaction, devices.length === 0 ? refusal : undefined);
+    const [{ devices, refusal }, grant] = await accountAndGrant({ login, rules, bench }, transaction, session);
+    const byRule = await unasked(rules, ruling, origin, transaction, devices.length === 0 ? refusal : undefined, grant);
     const known =
       byRule !== undefined || bench.inOutage ? undefined : await remembered(origin, ruling, rules, transaction, devices, session);
     const verdict = byRule ?? known?.verdict;
     if (verdict === undefined || (only === 'acceptance' && verdict.result === 'refused')) return undefined;
     return await record(log, transaction, { ...settledBy(origin, verdict, known?.device), ...enrolByNotice(verdict, ruling) }, ref);
   });
+}
+
+/** The account, and the acceptance by a grant. Both are asked for at once. In an outage no grant counts: whoever causes one must not gain by it. */
+async function accountAndGrant(
+  { login, rules, bench }: Pick<Hearing, 'login' | 'rules' | 'bench'>,
+  transaction: Transaction,
+  session: SshSession | undefined,
+): Promise<readonly [Account, Accepted | undefined]> {
+  const account = accountOf(transaction, login, rules);
+  return await Promise.all([account, bench.inOutage ? undefined : granted(login, rules, transaction, session)]);
 }
 
 /** `askedMs`: when the question arrived. A code that waits for its turn does not age. */
@@ -190,9 +201,9 @@ async function judge(
   const hostMs = rules.now();
   const nowMs = await timeOf(transaction, () => hostMs);
   const waitedMs = Math.min(Math.max(0, hostMs - askedMs), MAX_WAIT_MS);
-  const account = await accountOf(transaction, login, rules);
+  const [account, grant] = await accountAndGrant({ login, rules, bench }, transaction, attempt.session);
   const { devices, others, refusal } = account;
-  const byRule = await unasked(rules, ruling, origin, transaction, devices.length === 0 ? refusal : undefined);
+  const byRule = await unasked(rules, ruling, origin, transaction, devices.length === 0 ? refusal : undefined, grant);
   if (byRule !== undefined) return { ...settledBy(origin, byRule), ...enrolByNotice(byRule, ruling) };
   if (presented === undefined) return settledBy(origin, refused(attempt.timedOut === true ? 'timeout' : 'no_proof'));
   if (neededFor(rules, account) < needed) return undefined;

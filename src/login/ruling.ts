@@ -31,7 +31,7 @@ export function rulesAt({ rules }: Pick<Config, 'rules'>, { door }: Pick<Origin,
 }
 
 /** A user whom the passwd database does not have is unknown, and has shown nothing. A source that is a name is unknown: others choose names. */
-function factsOf(origin: Origin, circumstances: Circumstances, host: string): Facts {
+export function factsOf(origin: Origin, circumstances: Circumstances, host: string): Facts {
   const { user, uid, service, rhost } = origin;
   return {
     ...circumstances,

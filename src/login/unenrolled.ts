@@ -10,9 +10,10 @@ import { refused } from './account.ts';
 
 /**
  * The verdict where nobody is asked: the rules refuse, or ask for nothing, or the account has no device. Undefined: ask for a code.
- * `refusal` is that of an account without a device. `transaction` is undefined where there is no store yet.
- * Only a user who was never enrolled gets in by `enrol_by`. And nobody gets in who was revoked, not even where nothing is asked:
- * whoever revokes wants that user kept out.
+ * `refusal` is that of an account without a device. `transaction` is undefined where there is no store yet. `grant` is the acceptance by a
+ * grant.
+ * Only a user who was never enrolled gets in by `enrol_by`. And nobody gets in by a rule who was revoked, not even where nothing is asked:
+ * whoever revokes wants that user kept out. A grant lets them in, as it was made after that; see revoke() in enrolment/registrar.ts.
  */
 export async function unasked(
   { unenrolled, now }: Pick<Rules, 'unenrolled' | 'now'>,
@@ -20,10 +21,12 @@ export async function unasked(
   origin: Origin,
   transaction: Transaction | undefined,
   refusal: Refused | undefined,
+  grant?: Accepted,
 ): Promise<Verdict | undefined> {
   const { ask, rule, enrolByMs } = ruling;
   if (ask === 'refuse') return refused('not_permitted', rule === undefined ? undefined : nameOf(rule));
-  if (refusal === undefined) return ask === 'nothing' ? acceptedBy(ruling, 'rule') : undefined;
+  if (refusal === undefined) return ask === 'nothing' ? acceptedBy(ruling, 'rule') : grant;
+  if (grant !== undefined) return grant;
   const mayMatter = unenrolled === 'enroll' || ask === 'nothing' || enrolByMs !== undefined;
   const former =
     refusal.reason === 'not_enrolled' && mayMatter && transaction !== undefined ? await formerEnrolment(transaction, origin) : undefined;

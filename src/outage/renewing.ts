@@ -33,7 +33,11 @@ async function keepChainKeys({ store, hostKey }: State): Promise<void> {
 }
 
 async function renewIn({ store }: State): Promise<void> {
-  const all = await store.exclusively(async (transaction) => [...(await transaction.enrolments()), ...(await transaction.approved())]);
+  const all = await store.exclusively(async (transaction) => [
+    ...(await transaction.enrolments()),
+    ...(await transaction.approved()),
+    ...(await transaction.grants()),
+  ]);
   await store.exclusively(async (transaction) => {
     for (const key of await transaction.formerChainKeys()) await transaction.keepChainKey(key);
   });

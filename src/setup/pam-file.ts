@@ -30,7 +30,7 @@ export interface BlockOptions {
   readonly door: PamDoor;
   readonly scope: Scope;
   readonly read: ReadStack;
-  /** Whether a rule may ask for no code at sshd. At sudo notp asks the rules before it prompts. */
+  /** Whether a rule or a grant may let somebody in without a code at sshd. At sudo notp asks before it prompts. */
   readonly before: boolean;
 }
 

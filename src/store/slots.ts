@@ -2,6 +2,7 @@
  * The tables of the last connections and sources that an accepted code also lets in: a few slots for each enrolment, of which the
  * oldest is overwritten. The same statements for each database.
  */
+import { NotpError } from '../error.ts';
 import { macOf, NO_MAC, sealedRows, type SealedTable } from './row-seal.ts';
 import type { Row, Values } from './row.ts';
 import type { Connection, Enrolment, Transaction } from './store.ts';
@@ -10,9 +11,29 @@ import type { Statements } from './statements.ts';
 const CONNECTION_SLOTS = 8;
 const FIRST_TURN = '65536';
 
-export type Slots = Pick<Transaction, 'remembers' | 'remember' | 'lastAccepted' | 'rememberPeer'>;
+/** The id in a row that only reserves space. No sealed file has it. */
+const NO_ID = '0'.repeat(32);
+/** The values of such rows, by column. */
+const FILLERS = {
+  connection: [
+    ['id', `'${NO_ID}'`],
+    ['pid', '4194304'],
+    ['start_ticks', '1099511627776'],
+    ['boot_id', `'${'0'.repeat(36)}'`],
+    ['turn', FIRST_TURN],
+    ['mac', `'${NO_MAC}'`],
+  ],
+  peer: [
+    ['id', `'${NO_ID}'`],
+    ['digest', `'${'0'.repeat(64)}'`],
+    ['accepted_ms', '1099511627776'],
+    ['mac', `'${NO_MAC}'`],
+  ],
+} as const;
 
-export function slotsOn({ all, write, seal }: Pick<Statements, 'all' | 'write' | 'seal'>): Slots {
+export type Slots = Pick<Transaction, 'remembers' | 'remember' | 'lastAccepted' | 'rememberPeer' | 'sources' | 'forgetSources'>;
+
+export function slotsOn({ all, run, write, seal }: Pick<Statements, 'all' | 'run' | 'write' | 'seal'>): Slots {
   /** The rows that `sql` gives and that notp signed; see sealedRows(). */
   const proven = async (table: SealedTable, sql: string, asked: Values): Promise<readonly Row[]> =>
     (await sealedRows({ all, seal }, table, sql, asked)).filter(({ doubt }) => doubt === undefined).map(({ row }) => row);
@@ -57,7 +78,41 @@ export function slotsOn({ all, write, seal }: Pick<Statements, 'all' | 'write' |
         { mac },
       );
     },
+    sources: async (since, user) => {
+      const theirs = user === undefined ? '' : ' AND "user" = $user';
+      const rows = (sql: string): ReturnType<typeof all> => all(sql, user === undefined ? { since } : { since, user });
+      const sql = `SELECT * FROM peer WHERE accepted_ms > $since AND id <> '${NO_ID}'${theirs}`;
+      return (await sealedRows({ all: rows, seal }, 'peer', sql))
+        .filter(({ doubt }) => doubt === undefined)
+        .map(({ row }) => ({
+          ...{ user: String(row['user']), context: String(row['context']) },
+          ...{ id: String(row['id']), acceptedMs: Number(row['accepted_ms']) },
+        }));
+    },
+    forgetSources: async (user) => {
+      const left = async (table: keyof typeof FILLERS): Promise<number> =>
+        (await all(`SELECT 1 FROM ${table} WHERE "user" = $user AND id <> '${NO_ID}'`, { user })).length;
+      let count = 0;
+      for (const table of ['connection', 'peer'] as const) {
+        const found = await left(table);
+        if (found === 0) continue;
+        count += found;
+        const values = FILLERS[table].map(([column, value]) => `${column} = ${value}`).join(', ');
+        await run(`UPDATE ${table} SET ${values} WHERE "user" = $user`, { user });
+        if ((await left(table)) > 0) throw notForgotten(table);
+      }
+      return count > 0;
+    },
   };
+}
+
+/** The error where the database says that it changed rows, and has not. */
+function notForgotten(table: string): NotpError {
+  return new NotpError(
+    'store_unavailable',
+    `the store did not change a row of ${table}`,
+    'somebody changed how the database answers: find out who administers it, and what is between it and this host',
+  );
 }
 
 /** The next unused slot of `$user` and `$context` in `table`; NULL where all are used. */
@@ -72,9 +127,10 @@ export async function reserveSlots(
   { user, context }: Pick<Enrolment, 'user' | 'context'>,
 ): Promise<void> {
   const slots = Array.from({ length: CONNECTION_SLOTS }, (_, slot) => `$user, $context, ${String(slot)}`);
-  const connection = `'${'0'.repeat(32)}', 4194304, 1099511627776, '${'0'.repeat(36)}', ${FIRST_TURN}, '${NO_MAC}'`;
-  const peer = `'${'0'.repeat(32)}', '${'0'.repeat(64)}', 1099511627776, '${NO_MAC}'`;
-  const rows = (filler: string): string => slots.map((slot) => `(${slot}, ${filler})`).join(', ');
-  await run(`INSERT INTO connection VALUES ${rows(connection)}`, { user, context });
-  await run(`INSERT INTO peer VALUES ${rows(peer)}`, { user, context });
+  for (const [table, filler] of Object.entries(FILLERS)) {
+    const columns = filler.map(([column]) => column).join(', ');
+    const values = filler.map(([, value]) => value).join(', ');
+    const rows = slots.map((slot) => `(${slot}, ${values})`).join(', ');
+    await run(`INSERT INTO ${table} ("user", context, slot, ${columns}) VALUES ${rows}`, { user, context });
+  }
 }

@@ -5,6 +5,7 @@
 import { NotpError } from '../error.ts';
 import type { Bucket } from '../verdict/budget.ts';
 import type { LoginState } from '../verdict/decide.ts';
+import type { Grant } from '../verdict/grants.ts';
 import type { Doubt, RowSeal } from './row-seal.ts';
 
 export type Status = 'active' | 'revoked' | 'invited';
@@ -91,6 +92,16 @@ export interface Connection {
 export interface Peer {
   /** SHA-256, hex. */
   readonly digest: string;
+  /** Unix time in milliseconds. */
+  readonly acceptedMs: number;
+}
+
+/** A source that an accepted code was remembered for. */
+export interface Source {
+  readonly user: string;
+  readonly context: string;
+  /** The id of the enrolment whose code it was. */
+  readonly id: string;
   /** Unix time in milliseconds. */
   readonly acceptedMs: number;
 }
@@ -193,6 +204,22 @@ export interface OutageTables {
   forget(user: string): Promise<void>;
 }
 
+/** A grant as the store has it. */
+export interface KeptGrant extends Grant {
+  /** Why it counts for nothing. */
+  readonly doubt?: Doubt;
+}
+
+export interface GrantTables {
+  /** The grants of `user`, by their ends. They are not deleted when they are over. */
+  grantsOf(user: string): Promise<readonly KeptGrant[]>;
+  /** The grants of all users, by user and end. */
+  grants(): Promise<readonly KeptGrant[]>;
+  /** Keeps a new grant. Throws where it cannot be signed here. */
+  keepGrant(grant: Grant): Promise<void>;
+  dropGrant(id: string): Promise<void>;
+}
+
 /** An imported secret of an account, and which of its codes were used; see imported.ts. */
 export interface Imported {
   readonly uid: number;
@@ -211,7 +238,7 @@ export interface Imported {
 }
 
 /** The operations inside one exclusive transaction. */
-export interface Transaction extends OutageTables {
+export interface Transaction extends OutageTables, GrantTables {
   /** Unix time in milliseconds by the store's own clock, where several hosts share it; undefined where the host's clock is the only one. */
   clockMs(): Promise<number | undefined>;
   /** As every enrolment that is read, with the codes that are known as used of an imported secret; see imported.ts. */
@@ -275,6 +302,10 @@ export interface Transaction extends OutageTables {
   /** When a code of this enrolment id was last accepted from `digest`: Unix time in milliseconds, or undefined. */
   lastAccepted(enrolment: Enrolment, digest: string): Promise<number | undefined>;
   rememberPeer(enrolment: Enrolment, peer: Peer): Promise<void>;
+  /** The sources of `user`, or of everybody, that a code was accepted from after `sinceMs`. */
+  sources(sinceMs: number, user?: string): Promise<readonly Source[]>;
+  /** Forgets all connections and sources of `user`, and keeps their space. Gives whether there were any. */
+  forgetSources(user: string): Promise<boolean>;
   /** The next counter of the HOTP secret in the sealed file `id`; undefined where none was set. */
   counter(id: string): Promise<number | undefined>;
   setCounter(id: string, next: number): Promise<void>;

@@ -5,6 +5,7 @@ import { escapeControls } from '../otp/escape.ts';
 import { backlogOn } from './backlog.ts';
 import { putTables, renewMacs, tablesOf } from './contents.ts';
 import { refuseForged } from './enrolment.ts';
+import { grantsOn } from './grants.ts';
 import { importedAfter, importKey, withImported } from './imported.ts';
 import { outageOn } from './outage-tables.ts';
 import {
@@ -136,10 +137,16 @@ export function transactionOn(statements: Statements, reserved: () => Promise<vo
     const after = importedAfter(present, was, next);
     if (JSON.stringify(after) !== JSON.stringify(present)) await putImported(after, OR_UPDATE_IMPORTED);
   };
+  const grants = grantsOn(statements);
   const get = async (sql: string, values: Values = {}): Promise<Row | undefined> => (await all(sql, values))[0];
   return {
     clockMs: async () => await statements.clockMs?.(),
     ...outageOn(statements),
+    ...grants,
+    keepGrant: async (grant) => {
+      await grants.keepGrant(grant);
+      await reserved();
+    },
     ...slotsOn(statements),
     enrolment: async (user, context) => {
       const sql = `SELECT * FROM enrolment WHERE "user" = $user AND context = $context${lock}`;

@@ -40,6 +40,8 @@ export interface Config {
   readonly notices: boolean;
   readonly code: CodeParameters & { readonly issuer: string };
   readonly policy: Policy;
+  /** The longest grant, in milliseconds; 0: none may be made. */
+  readonly maxGrantMs: number;
   readonly gate: {
     readonly tries: number;
     readonly timeoutMs: number;
@@ -227,6 +229,7 @@ function fromTables(tables: Record<string, unknown>, file: string, source: strin
       algorithm: get(SETTINGS.algorithm),
     },
     policy: { window: get(SETTINGS.window), budget, refillMs: get(SETTINGS.refill) },
+    maxGrantMs: get(SETTINGS.maxGrant),
     gate: {
       tries: get(SETTINGS.tries),
       timeoutMs: get(SETTINGS.timeout),

@@ -103,10 +103,18 @@ function valuesIn(key: FactKey, value: unknown, fail: Fail): readonly string[] {
   return value;
 }
 
+const NO_REASON = `must be 1 to ${String(MAX_REASON)} printable characters`;
+
+/** Why `text` cannot be a reason of a rule or a grant; undefined where it can. */
+export function reasonProblem(text: string): string | undefined {
+  return wrongUnless(text.trim() !== '' && text.length <= MAX_REASON && /^\P{Cc}+$/u.test(text), NO_REASON);
+}
+
 function reasonIn({ reason }: Table, fail: Fail): string | undefined {
   if (reason === undefined) return undefined;
-  if (typeof reason === 'string' && reason.trim() !== '' && reason.length <= MAX_REASON && /^\P{Cc}+$/u.test(reason)) return reason;
-  throw fail('reason', `reason must be 1 to ${String(MAX_REASON)} printable characters`, 'reason = "ticket OPS-12"');
+  const wrong = typeof reason === 'string' ? reasonProblem(reason) : NO_REASON;
+  if (typeof reason === 'string' && wrong === undefined) return reason;
+  throw fail('reason', `reason ${wrong ?? NO_REASON}`, 'reason = "ticket OPS-12"');
 }
 
 function rememberIn(value: unknown, fail: Fail): number {

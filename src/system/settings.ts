@@ -50,6 +50,7 @@ export const SETTINGS = {
   window: setting('policy', 'window', wholeNumber(0, 10), 1),
   budget: setting('policy', 'budget', wholeNumber(1, 100), 5),
   refill: setting('policy', 'refill', duration(SECOND_MS, 365 * DAY_MS), '1h'),
+  maxGrant: setting('policy', 'max_grant', duration(0, 30 * DAY_MS), '24h'),
   tries: setting('gate', 'tries', wholeNumber(1, 10), 3),
   timeout: setting('gate', 'timeout', duration(SECOND_MS, MAX_TIMEOUT_MS), '60s'),
   prompt: setting('gate', 'prompt', matching(isPrompt, 'at most 64 printable characters, and one at least'), 'One-time code: '),

@@ -113,10 +113,17 @@ export function authInfo(environment: NodeJS.ProcessEnv): string {
   }
 }
 
-/** SHA-256 (hex) of the keys in `info`; undefined where there is none. */
+/**
+ * SHA-256 (hex) of the key in `info`, as its fingerprint has it; undefined where there is none. Of several keys: of their lines, which begin as
+ * no key does.
+ */
 export function keyDigestOf(info: string): string | undefined {
   const keys = info.match(/^publickey .*$/gm) ?? [];
-  return keys.length === 0 ? undefined : createHash('sha256').update(keys.join('\n')).digest('hex');
+  const [only = '', ...more] = keys;
+  if (only === '') return undefined;
+  const base64 = more.length === 0 ? /^publickey \S+ ([A-Za-z0-9+/]+={0,2})$/.exec(only)?.[1] : undefined;
+  const bytes = base64 === undefined ? keys.join('\n') : Buffer.from(base64, 'base64');
+  return createHash('sha256').update(bytes).digest('hex');
 }
 
 /** The type of the first key in `info`, empty where no key has passed; undefined where nothing is known. */

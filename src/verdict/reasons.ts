@@ -16,9 +16,12 @@ export type Reason =
   | 'not_permitted'
   | 'bad_configuration';
 
-export type Method = 'totp' | 'hotp' | 'step_up' | 'recovery' | 'same_connection' | 'remembered' | 'rule' | 'unenrolled';
+export type Method = 'totp' | 'hotp' | 'step_up' | 'recovery' | 'same_connection' | 'remembered' | 'rule' | 'grant' | 'unenrolled';
 
-export const METHODS: readonly Method[] = ['totp', 'hotp', 'step_up', 'recovery', 'same_connection', 'remembered', 'rule', 'unenrolled'];
+export const METHODS: readonly Method[] = [
+  ...(['totp', 'hotp', 'step_up', 'recovery'] as const),
+  ...(['same_connection', 'remembered', 'rule', 'grant', 'unenrolled'] as const),
+];
 
 export interface Wording {
   /** What happened, for the person: lower case, no full stop, no oracle. */

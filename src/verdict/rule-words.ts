@@ -39,7 +39,7 @@ const UNITS = [
 ] as const;
 
 /** The duration as the configuration writes it: `12h`. */
-function spanOf(ms: number): string {
+export function spanOf(ms: number): string {
   const [unit, unitMs] = UNITS.find(([, each]) => ms % each === 0) ?? ['ms', 1];
   return String(ms / unitMs) + unit;
 }

@@ -151,7 +151,7 @@ export function mayLetIn({ ask, rememberMs, enrolByMs }: Rule): boolean {
 }
 
 /** Whether a rule can fit a login at `service`. */
-export function concernsService({ services }: Rule, service: string): boolean {
+export function concernsService({ services }: Pick<Rule, 'services'>, service: string): boolean {
   return services?.some((name) => isService(name, service)) ?? true;
 }
 

@@ -10,10 +10,10 @@
  *     "event", "passphrase": text | null for the host's key, "recovery": how many new ones | null } -> anew, or a refusal
  *   { "notp": "enrol/1", "step": "export" | "revoke", "context", "sealed", "wrong", "readings" }  -> secret or done, or a refusal
  *   { "notp": "enrol/1", "step": "status", "files": [{ "context", "sealed", "wrong" }, …] }  -> facts, without a proof
- *   { "notp": "enrol/1", "step": "complete" | "abandon" }                        -> done
+ *   { "notp": "enrol/1", "step": "complete" | "abandon" | "forget" }             -> done
  *   { "notp": "offer/1", "secret": base32, "recovery": [text, …] } { "notp": "file/1", "file": the sealed file as text } { "notp": "done/1" }
  *   { "notp": "anew/1", "file", "recovery": [text, …] } { "notp": "secret/1", "uri": otpauth URI }
- *   { "notp": "facts/1", "facts": [the fields of wire/facts.ts, …] }
+ *   { "notp": "facts/2", "facts": [the fields of wire/facts.ts, …] }
  */
 import { ALGORITHMS, DIGITS, MAX_PERIOD_SECONDS, MIN_PERIOD_SECONDS, toBase32, type CodeParameters } from '../otp/code.ts';
 import type { Reading } from '../otp/proof.ts';
@@ -65,7 +65,9 @@ export type EnrolQuestion =
   | EnrolBegin
   | CareQuestion
   | { readonly step: 'confirm'; readonly code: string }
-  | { readonly step: 'complete' | 'abandon' };
+  | { readonly step: 'complete' | 'abandon' }
+  /** Forgets what earlier codes also let in. It takes no proof, as it lets nobody in. */
+  | { readonly step: 'forget' };
 
 /** The maximal number of sealed files in one question about their status. */
 export const MAX_STATUS_FILES = 16;
@@ -108,6 +110,7 @@ const QUESTION = union(
     files,
   })),
   object({ ...ENROL, step: oneOf(['complete', 'abandon']) }).map(({ step }): EnrolQuestion => ({ step })),
+  object({ ...ENROL, step: literal('forget') }).map(({ step }): EnrolQuestion => ({ step })),
 );
 
 export function printEnrolQuestion(question: EnrolQuestion): string {
@@ -161,7 +164,7 @@ export function printEnrolAnswer(answer: EnrolAnswer): string {
     case 'secret':
       return JSON.stringify({ notp: 'secret/1', uri: answer.uri }) + '\n';
     case 'facts':
-      return JSON.stringify({ notp: 'facts/1', facts: answer.facts }) + '\n';
+      return JSON.stringify({ notp: 'facts/2', facts: answer.facts }) + '\n';
     case 'done':
       return JSON.stringify({ notp: 'done/1' }) + '\n';
     case 'refused':
@@ -185,7 +188,7 @@ const ANSWER = union(
     recovery,
   })),
   object({ notp: literal('secret/1'), uri: string() }).map(({ uri }): EnrolAnswer => ({ kind: 'secret', uri })),
-  object({ notp: literal('facts/1'), facts: FACTS }).map(({ facts }): EnrolAnswer => ({ kind: 'facts', facts })),
+  object({ notp: literal('facts/2'), facts: FACTS }).map(({ facts }): EnrolAnswer => ({ kind: 'facts', facts })),
   object({ notp: literal('done/1') }).map((): EnrolAnswer => ({ kind: 'done' })),
 );
 

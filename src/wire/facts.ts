@@ -40,6 +40,8 @@ const FACTS_SHAPE = object({
   /** How many consecutive codes are asked for now. */
   codes_needed: oneOf([1, 2, 3]),
   recovery_left: COUNT,
+  /** From how many sources (key and address) its last code may still count, for the rule that remembers longest. */
+  remembered: COUNT,
   /** What is printed on the hardware token whose seed the file holds; absent for any other secret. */
   token: object({ serial: label, model: label }).optional(),
 });

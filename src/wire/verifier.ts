@@ -16,7 +16,7 @@ export interface Attempt {
 export interface SshSession {
   /** The SSH connection. If the door remembers connections, an accepted code also lets in its further sessions. */
   readonly connection: Connection | undefined;
-  /** SHA-256 (hex) of the key that sshd accepted; undefined if the first factor was not a key. */
+  /** SHA-256 (hex) of the key that sshd accepted, see keyDigestOf(); undefined if the first factor was not a key. */
   readonly keyDigest: string | undefined;
 }
 

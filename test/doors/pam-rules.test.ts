@@ -4,7 +4,7 @@ import * as fs from 'node:fs';
 import { before, describe, it } from 'node:test';
 import { run, type Ran } from '../support/process.ts';
 import type { Sshd } from '../support/sshd.ts';
-import { addUser, installNotp, lacks, oathCode, untilFreshStep, type TestUser } from '../support/world.ts';
+import { addUser, installNotp, lacks, oathCode, SOURCE_NOTP, untilFreshStep, type TestUser } from '../support/world.ts';
 import { codeLine, pamWorld, startPamSshd, type PamWorld } from './pam-world.ts';
 import { ROWS, rulesText } from './rule-rows.ts';
 
@@ -114,6 +114,21 @@ describe('the rules at the PAM door', { skip: lacks({ root: true, programs: ['ss
     assert.ok(!(await isBefore({ ...AT_SSHD, PAM_RHOST: '192.0.2.8' })));
     assert.ok(!(await isBefore({ ...AT_SSHD, SSH_AUTH_INFO_0: KEY.replace('FiY2Q=', 'FiY2U=') })));
     assert.ok(!(await isBefore({ ...AT_SSHD, PAM_SERVICE: 'sudo', PAM_TTY: '/dev/pts/1' })));
+    // Not by a rule that is about sudo, either: whose session it is there is not proven.
+    configure(['ask = "code"\nremember = "1h"']);
+    secret = (await world.enroll(user)).secret;
+    assert.equal((await world.pam(user.name, oathCode(secret), { environment: AT_SSHD })).code, 0);
+    assert.ok(await isBefore(AT_SSHD));
+    for (const environment of [
+      { ...AT_SSHD, PAM_SERVICE: 'sudo', PAM_TTY: '/dev/pts/1' },
+      { PAM_SERVICE: 'sudo', PAM_TTY: '/dev/pts/1', PAM_RUSER: user.name },
+      { PAM_SERVICE: 'sudo', PAM_TTY: '/dev/pts/1', PAM_RHOST: '192.0.2.7', SSH_AUTH_INFO_0: KEY },
+    ])
+      assert.ok(!(await isBefore(environment)), JSON.stringify(environment));
+    const status = await run([...SOURCE_NOTP, 'status', '--config', world.config, '--user', user.name]);
+    assert.match(status.stdout, /^ {2}remembered +1 key and address needs no code for a while/m);
+    assert.equal((await run([...SOURCE_NOTP, 'forget', '--config', world.config, user.name])).code, 0);
+    assert.ok(!(await isBefore(AT_SSHD)), 'not once it is forgotten');
     secret = (await world.enroll(user)).secret;
     assert.ok(!(await isBefore(AT_SSHD)), 'not after a new enrolment');
   });

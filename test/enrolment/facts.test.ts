@@ -39,7 +39,22 @@ describe('the facts of an enrolment', () => {
       step_up: false,
       codes_needed: 1,
       recovery_left: 9,
+      remembered: 0,
     });
+  });
+
+  it('count the sources of the file that logs in, and of no other user, context or file', () => {
+    const source = { user: 'alice', context: 'ssh', id: CURRENT, acceptedMs: NOW };
+    const others = [
+      { ...source, user: 'bob' },
+      { ...source, context: 'backup' },
+      { ...source, id: OTHER },
+    ];
+    const count = (enrolment: Enrolment, seen: Seen): number =>
+      factsOf(enrolment, seen, POLICY, NOW, { sources: [source, ...others, source] }).remembered;
+    assert.equal(count(ENROLLED, fileOf(CURRENT)), 2);
+    assert.equal(count(ENROLLED, ABSENT), 0);
+    assert.equal(count({ ...ENROLLED, status: 'revoked' }, fileOf(CURRENT)), 0);
   });
 
   const states: readonly (readonly [string, Enrolment, Seen, string | null])[] = [

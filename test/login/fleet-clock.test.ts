@@ -12,6 +12,8 @@ import { registrationOf } from '../../src/seal/file.ts';
 import type { Enrolment } from '../../src/store/store.ts';
 import { defaultConfig } from '../../src/system/config.ts';
 import { realUser } from '../../src/system/users.ts';
+import { forgetSources } from '../../src/enrolment/forget.ts';
+import { endGrant, give } from '../../src/enrolment/grants.ts';
 import { refill } from '../../src/enrolment/refill.ts';
 import { localVerifier } from '../../src/login/login.ts';
 import { begin, complete, firstState, invite } from '../../src/enrolment/registrar.ts';
@@ -27,6 +29,7 @@ const HOUR_MS = 3_600_000;
 const DAYS_MS = 48 * HOUR_MS;
 /** Less than what is refused. */
 const MINUTES_MS = 5 * 60_000;
+const GRANT = { from: '', key: '', service: '', reason: 'phone lost' } as const;
 const WRONG: Proof = { kind: 'code', code: '000000' };
 
 interface Host {
@@ -46,6 +49,10 @@ function wordOf(verdict: { result: string; method?: string; reason?: string } | 
 
 function code({ payload }: Secret, atMs = Date.now()): Proof {
   return { kind: 'code', code: codeAt(payload.secret, Math.floor(atMs / 30_000), payload) };
+}
+
+async function granted(by: Host, forMs: number): Promise<string> {
+  return (await by.inState((state) => give(state, { ...ORIGIN, door: 'cli' }, { ...GRANT, forMs }))).id;
 }
 
 function isNow(ms: number): boolean {
@@ -194,6 +201,22 @@ describe('hosts whose clocks differ', { skip: lacksPostgres() }, () => {
     const secret = await one.enrol();
     assert.equal(await two.verify(secret, code(secret), HOUR_MS), 'totp');
     for (const host of [one, two, three]) assert.equal(await host.before(secret, HOUR_MS), 'remembered');
+    await three.inState((state) => forgetSources(state, { ...ORIGIN, door: 'cli' }));
+    for (const host of [one, two, three]) assert.equal(await host.before(secret, HOUR_MS), 'ask', 'it is forgotten on all hosts');
+  });
+
+  it('ended a grant sooner or later than the store’s clock says', async () => {
+    const [one, two, three] = all();
+    const secret = await one.enrol();
+    const id = await granted(two, MINUTES_MS - 60_000);
+    for (const host of [one, two, three]) assert.equal(await host.before(secret, 0), 'grant', 'it is not over where a clock is ahead');
+    await three.inState((state) => endGrant(state, id));
+    for (const host of [one, two, three])
+      assert.equal(await host.before(secret, 0), 'ask', 'it is over on all hosts once it is ended on one');
+    await granted(three, 1);
+    for (const host of [one, two, three]) assert.equal(await host.before(secret, 0), 'ask', 'it is over where a clock is behind');
+    await granted(one, HOUR_MS);
+    for (const host of [days, daysBehind]) assert.equal(await host?.before(secret, 0), 'store_unavailable');
   });
 
   it('let a clock that somebody had set by days decide, the store’s or the host’s own', async () => {

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { beforeEach, describe, it } from 'node:test';
 import { lacks } from '../support/world.ts';
+import { forgetSources } from '../../src/enrolment/forget.ts';
 import type { SshSession } from '../../src/wire/verifier.ts';
 import type { Login, Rules } from '../../src/login/rules.ts';
 import { localWorld, ORIGIN, PERIOD_MS, remembering, type LocalWorld, type Secret } from './local-world.ts';
@@ -40,6 +41,25 @@ describe('a source that showed a code', { skip: lacks({ programs: ['getent'] }) 
     assert.equal(await world.before(secret, TRUST, KEY), 'remembered', 'to the last millisecond');
     world.nowMs += 1;
     assert.equal(await world.before(secret, TRUST, KEY), 'ask');
+  });
+
+  it('is forgotten with the connections when somebody says so, which a record says once', async () => {
+    const forget = (): Promise<void> => world.withState((state) => forgetSources(state, { user: 'alice', uid: 1000, door: 'cli' }));
+    const session = { ...KEY, ...connected(7), keyDigest: KEY.keyDigest };
+    await logIn(TRUST, session);
+    assert.equal(await world.before(secret, TRUST, KEY), 'remembered');
+    assert.equal(await world.before(secret, {}, session), 'same_connection');
+    await world.withState((state) => forgetSources(state, { user: 'bob', uid: 1001, door: 'cli' }));
+    assert.equal(await world.before(secret, TRUST, KEY), 'remembered');
+    await forget();
+    assert.equal(world.records().at(-1)?.['event'], 'forget');
+    assert.equal(await world.before(secret, TRUST, KEY), 'ask');
+    assert.equal(await world.before(secret, {}, session), 'ask');
+    const known = world.records().length;
+    await forget();
+    assert.equal(world.records().length, known);
+    await logIn();
+    assert.equal(await world.before(secret, TRUST, KEY), 'remembered');
   });
 
   it('is not trusted for longer by being trusted', async () => {

@@ -17,6 +17,10 @@ const PEER = { digest: 'd'.repeat(64), acceptedMs: 1_700_000_000_456 };
 const HEAD = { seq: 1_234, hash: 'e'.repeat(64) };
 const QUIET = { dryRun: false, onProgress: () => undefined } as const;
 
+const GRANT = {
+  ...{ id: '1a2b3c4d', user: 'alice', madeMs: 1_700_000_000_000, untilMs: 1_700_003_600_000 },
+  ...{ from: '2001:db8::/32', key: 'ab'.repeat(32), service: 'sshd', reason: 'é' },
+};
 const IMPORTED = { uid: 1000, mark: '0123456789abcdef', key: 'fedcba9876543210', lastStep: 59_000_001, codes: 'c0de5000', spent: '0110' };
 
 async function fill(store: Store): Promise<void> {
@@ -29,6 +33,7 @@ async function fill(store: Store): Promise<void> {
     await transaction.setCounter(ALICE.id, Number.MAX_SAFE_INTEGER);
     await transaction.putSealed('alice', 'ssh', '{"a":"é\\n"}');
     await transaction.approve({ user: 'alice', asOfMs: 1_700_000_000_789 });
+    await transaction.keepGrant(GRANT);
     await transaction.keepImport(IMPORTED);
     await transaction.keepChainKey(new Uint8Array(32).fill(7));
     await transaction.moveHead(HEAD);
@@ -84,6 +89,7 @@ describe('a copy of a store', { skip: lacksPostgres() }, () => {
         counter: 1,
         sealed: 1,
         approved: 1,
+        granted: 1,
         imported: 1,
         former_chain_key: 1,
         refusals: 1,

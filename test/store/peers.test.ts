@@ -55,6 +55,42 @@ for (const { name, skip, ready } of ENGINES)
         assert.deepEqual(await known(), [0, 2, 3, 4, 5, 6, 7, 8]);
       });
 
+      it('are told by when a code was accepted, of one user or of all, and only as notp wrote them', async () => {
+        const bob = { ...ALICE, user: 'bob' };
+        await store.exclusively((transaction) => transaction.insert(bob));
+        for (const peer of PEERS.slice(0, 3)) await remember(peer);
+        await remember({ digest: 'b'.repeat(64), acceptedMs: NOW_MS + 2 }, bob);
+        const sources = (sinceMs: number, user?: string): Promise<number[]> =>
+          store.exclusively(async (transaction) =>
+            (await transaction.sources(sinceMs, user)).map(({ acceptedMs }) => acceptedMs - NOW_MS).toSorted((a, b) => a - b),
+          );
+        assert.deepEqual(await sources(NOW_MS - 1), [0, 1, 2, 2]);
+        assert.deepEqual(await sources(NOW_MS - 1, 'alice'), [0, 1, 2]);
+        assert.deepEqual(await sources(NOW_MS, 'alice'), [1, 2]);
+        assert.deepEqual(await sources(0, 'carol'), []);
+      });
+
+      it('are forgotten with the connections, those of one user alone, and their places are used again', async () => {
+        const bob = { ...ALICE, user: 'bob' };
+        const connection = { pid: 4711, startTicks: 123_456, bootId: 'b'.repeat(36) };
+        const forget = (user: string): Promise<boolean> => store.exclusively((transaction) => transaction.forgetSources(user));
+        const remembers = (enrolment: Enrolment): Promise<boolean> =>
+          store.exclusively((transaction) => transaction.remembers(enrolment, connection));
+        await store.exclusively((transaction) => transaction.insert(bob));
+        assert.equal(await forget('alice'), false);
+        for (const each of [ALICE, bob]) {
+          for (const peer of PEERS.slice(0, 8)) await remember(peer, each);
+          await store.exclusively((transaction) => transaction.remember(each, connection));
+        }
+        assert.equal(await forget('alice'), true);
+        assert.deepEqual([await known(), await remembers(ALICE), await remembers(bob)], [[], false, true]);
+        assert.equal(await last(PEERS[0]?.digest, bob), NOW_MS);
+        assert.equal(await forget('alice'), false);
+        for (const peer of PEERS.slice(0, 8)) await remember(peer);
+        await store.exclusively((transaction) => transaction.remember(ALICE, connection));
+        assert.deepEqual([await known(), await remembers(ALICE)], [[0, 1, 2, 3, 4, 5, 6, 7], true]);
+      });
+
       it('take one place each, however often a code is accepted from them', async () => {
         for (const peer of PEERS.slice(0, 7)) await remember(peer);
         for (let i = 0; i < 20; i++) await remember({ digest: 'a'.repeat(64), acceptedMs: NOW_MS + 50 + i });

@@ -37,6 +37,7 @@ export function signRows(database: DatabaseSync, keyFile: string): void {
     connection: 'user context id pid start_ticks boot_id',
     peer: 'user context id digest accepted_ms',
     approved: 'user as_of_ms',
+    granted: 'id user as_of_ms until_ms address key service reason',
   };
   database.exec('BEGIN');
   for (const [table, names] of Object.entries(columns)) {
@@ -50,7 +51,7 @@ export function signRows(database: DatabaseSync, keyFile: string): void {
         length.writeUInt32BE(value.length);
         mac.update(length).update(value);
       }
-      const primary = ['user', 'context', 'slot'].filter((name) => name in row);
+      const primary = table === 'granted' ? ['id'] : ['user', 'context', 'slot'].filter((name) => name in row);
       const where = primary.map((name) => `${name} = ?`).join(' AND ');
       database.prepare(`UPDATE ${table} SET mac = ? WHERE ${where}`).run(mac.digest('hex'), ...primary.map((name) => row[name] ?? ''));
     }

@@ -34,6 +34,7 @@ describe('the defaults', () => {
       notices: true,
       code: { issuer: '', digits: 6, periodSeconds: 30, algorithm: 'SHA1' },
       policy: { window: 1, budget: 5, refillMs: 3_600_000 },
+      maxGrantMs: 86_400_000,
       gate: {
         tries: 3,
         timeoutMs: 60_000,
@@ -71,6 +72,7 @@ describe('the defaults', () => {
       window = 1
       budget = 5
       refill = "1h"
+      max_grant = "24h"
       [gate]
       tries = 3
       timeout = "60s"
@@ -154,6 +156,7 @@ describe('a value', () => {
       policy.window = 0
       policy.budget = 100
       policy.refill = "90s"
+      policy.max_grant = "30d"
       [gate]
       tries = 1
       timeout = "5m"
@@ -184,6 +187,7 @@ describe('a value', () => {
       secretsInStore: false,
       code: { issuer: 'Bücher', digits: 8, periodSeconds: 60, algorithm: 'SHA512' },
       policy: { window: 0, budget: 100, refillMs: 90_000 },
+      maxGrantMs: 2_592_000_000,
       gate: {
         tries: 1,
         timeoutMs: 300_000,

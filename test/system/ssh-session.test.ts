@@ -4,6 +4,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { before, describe, it } from 'node:test';
 import { clientAddress, isConsole, loginStart, sshConnection, authInfo, keyDigestOf, keyTypeOf } from '../../src/system/ssh-session.ts';
+import { digestOfKey } from '../../src/verdict/grants.ts';
 import { ROOT, run } from '../support/process.ts';
 import { lacks, scratchFolder } from '../support/world.ts';
 
@@ -61,6 +62,15 @@ describe('the digest of the key', () => {
     assert.match(digest(`${KEY}\n`) ?? '', /^[0-9a-f]{64}$/);
     assert.equal(digest(`${KEY}\n`), digest(KEY));
     assert.equal(digest(`password\n${KEY}\nkeyboard-interactive/pam\n`), digest(KEY));
+  });
+
+  it('is that of the fingerprint that ssh-keygen prints', { skip: lacks({ programs: ['ssh-keygen'] }) }, async () => {
+    const file = path.join(folder, 'key');
+    await run(['ssh-keygen', '-q', '-t', 'ecdsa', '-N', '', '-f', file]);
+    const [type = '', base64 = ''] = fs.readFileSync(`${file}.pub`, 'utf8').split(' ');
+    const [, fingerprint = ''] = (await run(['ssh-keygen', '-lf', file])).stdout.split(' ');
+    assert.match(fingerprint, /^SHA256:/);
+    assert.equal(digest(`publickey ${type} ${base64}\n`), digestOfKey(fingerprint));
   });
 
   it('is another one for another key, and for two keys', () => {

@@ -122,6 +122,7 @@ export const anyEnrolQuestion: fc.Arbitrary<EnrolQuestion> = fc.oneof(
   }),
   record({ step: fc.constant('confirm' as const), code }),
   record({ step: fc.constantFrom('complete' as const, 'abandon' as const) }),
+  record({ step: fc.constant('forget' as const) }),
 );
 
 export const anyEnrolAnswer: fc.Arbitrary<EnrolAnswer> = fc.oneof(

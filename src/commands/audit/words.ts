@@ -26,6 +26,9 @@ const EVENTS: Readonly<Record<Event, string>> = {
   'host_key.created': 'host key made',
   'host_key.rotated': 'new host key',
   'host_key.retired': 'earlier host keys removed',
+  forget: 'forgot sources',
+  grant: 'granted',
+  'grant.ended': 'grant ended',
   'outage.approved': 'approved for outages',
   'outage.withdrawn': 'approval withdrawn',
   'outage.conflict': 'code used twice in outage',
@@ -41,6 +44,7 @@ const METHODS: Readonly<Record<Method, string>> = {
   same_connection: 'same connection',
   remembered: 'by an earlier code',
   rule: 'by a rule',
+  grant: 'by a grant',
   unenrolled: 'not enrolled yet',
 };
 

@@ -51,6 +51,7 @@ function block(facts: Facts, screen: StatusScreen): string {
   if (created !== null) rows.push(['made', at(created)]);
   rows.push(['last login', last_accepted === null ? 'never' : at(last_accepted)]);
   if (logsInOnceFixed(state)) rows.push(['tries left', triesOf(facts, screen)], ['recovery codes', `${String(recovery_left)} left`]);
+  if (facts.remembered > 0) rows.push(['remembered', rememberedOf(facts, screen)]);
   const steps = nextSteps(facts, screen).flatMap(({ why, run }) => [row('next', why, screen.columns), row('run', run, Infinity)]);
   // The database may hold any name.
   return [`${escapeControls(`${context} of ${user}`)}\n`, ...rows.map(([label, text]) => row(label, text, screen.columns)), ...steps].join(
@@ -71,6 +72,11 @@ function logsInOnceFixed(state: EnrolmentState): boolean {
 function triesOf({ budget, capacity, next_try }: Facts, { nowMs }: StatusScreen): string {
   const more = next_try === null ? '' : `; one more ${distanceOf(next_try, nowMs)}`;
   return `${String(budget)} of ${String(capacity)}${more}`;
+}
+
+function rememberedOf({ remembered, user }: Facts, { by }: StatusScreen): string {
+  const sources = remembered === 1 ? '1 key and address needs' : `${String(remembered)} keys and addresses need`;
+  return `${sources} no code for a while; ${by === 'root' ? shellCommand`sudo notp forget ${user}` : 'notp forget'} ends that`;
 }
 
 /** What to do, and the command for it, which stays on one line so that it can be copied. */

@@ -1,16 +1,21 @@
 /** `notp rules`: lists the rules in force, and explains which of them decides about a login. Changes nothing. */
 import { InvalidArgumentError, type Command } from 'commander';
-import { NotpError } from '../../error.ts';
+import { messageOf, NotpError } from '../../error.ts';
 import { escapeControls, quoted, shellCommand } from '../../otp/escape.ts';
 import { thisHost, type Config } from '../../system/config.ts';
 import { serviceProblem } from '../../system/rule-settings.ts';
 import { groupFacts } from '../../login/ruling.ts';
-import { userByName } from '../../system/users.ts';
+import { shownGrants } from '../../enrolment/grants.ts';
+import { statePlace } from '../../state/place.ts';
+import { withState } from '../../state/state.ts';
+import { asUser } from '../../system/privileges.ts';
+import { isRoot, realUser, userByName } from '../../system/users.ts';
 import { printResult, sayHint } from '../../terminal/printer.ts';
 import { isAddress } from '../../verdict/address.ts';
+import { fitOfBounds, isInForce, nameOfGrant, whoseGrant, type Grant } from '../../verdict/grants.ts';
 import { FACT_WORDS, whatOf, whoOf } from '../../verdict/rule-words.ts';
 import { FACT_KEYS, fitBy, fitOf, rulingOn, type FactKey, type Facts, type Fit, type Rule, type Ruling } from '../../verdict/rules.ts';
-import { common, configOf, JSON_LINES, type CommonFlags, type Finish } from '../options.ts';
+import { common, configOf, JSON_LINES, type CommonFlags, type Finish, type Surroundings } from '../options.ts';
 
 function listRules({ rules }: Config, json: boolean): number {
   for (const rule of rules)
@@ -64,8 +69,9 @@ interface Met {
   readonly misfits: readonly { readonly key: FactKey; readonly fit: Fit }[];
 }
 
-function explain(config: Config, name: string, flags: ExplainFlags): number {
+async function explain(config: Config, name: string, flags: ExplainFlags, now: () => number): Promise<number> {
   const facts = factsOf(config, name, flags);
+  const grants = await grantsFor(config, facts, flags, now);
   const ruling = rulingOn(config.rules, facts);
   const met = config.rules.map((rule): Met => {
     const misfits = FACT_KEYS.map((key) => ({ key, fit: fitBy(key, rule, facts) })).filter(({ fit }) => fit !== 'yes');
@@ -74,13 +80,58 @@ function explain(config: Config, name: string, flags: ExplainFlags): number {
   // What follows the first rule that surely fits, or the one that decided, was not looked at.
   const last = met.findIndex(({ rule, fit }) => fit === 'yes' || (rule === ruling.rule && rule.ask === 'refuse'));
   const seen = last === -1 ? met : met.slice(0, last + 1);
-  if (flags.json === true) printResult(`${JSON.stringify(explained(facts, ruling, seen))}\n`);
+  if (flags.json === true) printResult(`${JSON.stringify({ ...explained(facts, ruling, seen), ...explainedGrants(ruling, grants) })}\n`);
   else {
     for (const each of seen) printResult(`${escapeControls(`line ${String(each.rule.line)}: ${whyOf(each, facts, ruling)}`)}\n`);
-    printResult(`${escapeControls(`${facts.user ?? ''} at ${facts.service ?? ''}: ${verdictOf(ruling)}`)}\n`);
-    if (seen.some(({ fit }) => fit === 'unknown')) sayHint('--from and --key say what is known at sshd; at sudo neither is');
+    for (const each of grants) printResult(`${escapeControls(whyGrant(each))}\n`);
+    const verdict = ruling.ask === 'code' ? verdictBy(grants) : undefined;
+    printResult(`${escapeControls(`${facts.user ?? ''} at ${facts.service ?? ''}: ${verdict ?? verdictOf(ruling)}`)}\n`);
+    if (seen.some(({ fit }) => fit === 'unknown') || grants.some(({ fit }) => fit === 'unknown'))
+      sayHint('--from and --key say what is known at sshd; at sudo neither is');
   }
   return 0;
+}
+
+/** A grant of the user, as the login met it. */
+interface MetGrant {
+  readonly grant: Grant;
+  readonly fit: Fit;
+}
+
+/** The grants of the user that are in force. Only root can read them; nobody else is told of any. */
+async function grantsFor(config: Config, facts: Facts, { key }: ExplainFlags, now: () => number): Promise<readonly MetGrant[]> {
+  const place = statePlace(config, realUser());
+  if (!isRoot() || place.kind !== 'service') return [];
+  const found = await asUser(place.owner, () =>
+    withState(place, now, async (state) => (state === undefined ? undefined : await shownGrants(state, facts.user))),
+  ).catch((error: unknown) => {
+    sayHint(`grants are not known, and none counts while that is so: ${messageOf(error)}`);
+    return undefined;
+  });
+  // A login without a key has the digest of none.
+  const met = { ...facts, keyDigest: key === 'none' ? '' : undefined };
+  const { grants = [], nowMs = 0 } = found ?? {};
+  return grants
+    .filter((each) => each.doubt !== 'forged' && isInForce(each, nowMs))
+    .map((grant) => ({ grant, fit: fitOfBounds(grant, met) }));
+}
+
+function whyGrant({ grant, fit }: MetGrant): string {
+  const how = { yes: 'fits', no: 'does not fit', unknown: 'perhaps fits, so it does not count' }[fit];
+  return `${nameOfGrant(grant)}: ${how}: ${whoseGrant(grant)}, until ${new Date(grant.untilMs).toISOString()}`;
+}
+
+function verdictBy(grants: readonly MetGrant[]): string | undefined {
+  const found = grants.find(({ fit }) => fit === 'yes');
+  return found === undefined ? undefined : `no code, by ${nameOfGrant(found.grant)}`;
+}
+
+function explainedGrants({ ask }: Ruling, grants: readonly MetGrant[]): object {
+  const found = ask === 'code' ? grants.find(({ fit }) => fit === 'yes') : undefined;
+  return {
+    grant: found?.grant.id ?? null,
+    grants: grants.map(({ grant: { id, untilMs, reason }, fit }) => ({ id, until: new Date(untilMs).toISOString(), reason, fits: fit })),
+  };
 }
 
 function verdictOf({ rule, ask, rememberMs, enrolByMs }: Ruling): string {
@@ -139,7 +190,7 @@ function addressGiven(given: string): string {
 }
 
 /** Adds `rules`. */
-export function addRules(program: Command, _: unknown, finish: Finish): void {
+export function addRules(program: Command, { now }: Surroundings, finish: Finish): void {
   const rules = common(program.command('rules').helpCommand(false))
     .description('list the rules that say who is asked for a code')
     .option('--json', JSON_LINES)
@@ -157,8 +208,8 @@ export function addRules(program: Command, _: unknown, finish: Finish): void {
       'after',
       `\nExample:\n  ${shellCommand`notp rules explain alice --from 10.1.2.3 --key sk-ssh-ed25519@openssh.com --service sudo`}`,
     )
-    .action((user: string, flags: ExplainFlags, command: Command) => {
+    .action(async (user: string, flags: ExplainFlags, command: Command) => {
       const whole = { ...command.optsWithGlobals<ExplainFlags>(), ...flags };
-      finish(explain(configOf(whole), user, whole));
+      finish(await explain(configOf(whole), user, whole, now));
     });
 }

@@ -28,6 +28,7 @@ const NOUNS: Readonly<Record<string, readonly [string, string]>> = {
   counter: ['counter', 'counters'],
   sealed: ['sealed file', 'sealed files'],
   approved: ['user approved for outages', 'users approved for outages'],
+  granted: ['grant', 'grants'],
   imported: ['mark of an imported secret', 'marks of imported secrets'],
   former_chain_key: ['earlier key of the audit chain', 'earlier keys of the audit chain'],
   refusals: ['count of refusals', 'counts of refusals'],

@@ -57,7 +57,8 @@ function isOpenUntil({ enrolByMs = 0 }: Pick<Rule, 'enrolByMs'>, nowMs: number):
   return nowMs < enrolByMs;
 }
 
-function hasLineBefore(service: string): boolean {
+/** Whether the stack of `service` looks for rules and grants before it asks. */
+export function hasLineBefore(service: string): boolean {
   try {
     return modulesOf(pamStack(service, 'auth') ?? []).some((line) => notpLine(line) === 'before');
   } catch {

@@ -14,6 +14,7 @@ import { openWith } from '../../login/opening.ts';
 import { withNewState, withPresentState, withState, type State } from '../../state/state.ts';
 import type { StatePlace } from '../../state/place.ts';
 import { factsOfAll, factsOfUser } from '../read-facts.ts';
+import { forgetSources } from '../forget.ts';
 import { refill, type Refilled } from '../refill.ts';
 import type { Enrolments, NamedEnrolments } from '../enrolments.ts';
 import { isOutOfSight, ownSealed, refuseHostSealed, type Own } from '../own-secrets.ts';
@@ -103,6 +104,11 @@ export function namedHere(config: Config, whose: Whose, place: StatePlace, now: 
         if (state === undefined) throw new NotpError('refused', `${whose.name} is not enrolled for ${context}`, 'nothing was changed');
         const { othersLeft } = await revoke(state, { ...originOf(whose), context, door: 'cli' });
         return { endsSocket: whose.uid !== undefined && place.kind === 'service' && !othersLeft };
+      }),
+    forget: () =>
+      onState(async (state) => {
+        refuseElsewhere(config, whose, undefined, shellCommand`sudo notp forget ${whose.name}`);
+        if (state !== undefined) await forgetSources(state, { ...originOf(whose), door: 'cli' });
       }),
     unlock: (context) =>
       onState(async (state): Promise<readonly Refilled[]> => {

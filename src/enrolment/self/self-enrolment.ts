@@ -9,6 +9,7 @@ import type { TotpPayload } from '../../seal/seal.ts';
 import type { Enrolment } from '../../store/store.ts';
 import { localVerifier } from '../../login/login.ts';
 import type { Login, Rules } from '../../login/rules.ts';
+import { forgetSources } from '../forget.ts';
 import { canPay, charge, OFTEN } from './charge.ts';
 import { care, presentFile, type Cared } from './self-care.ts';
 import { abandon, begin, complete, completeInStore, firstState, type Expected, type NewEnrolment } from '../registrar.ts';
@@ -91,6 +92,9 @@ export function selfEnrolment(): SelfEnrolment {
             forget();
             return { kind: 'done' };
           });
+        case 'forget':
+          await withPresentState(rules.place, rules.now, (state) => forgetSources(state, login.origin));
+          return { kind: 'done' };
         case 'change':
         case 'export':
         case 'revoke':

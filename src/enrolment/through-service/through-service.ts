@@ -59,6 +59,10 @@ export function enrolmentsThroughService(own: Own, socket: string): Enrolments {
       if (answer.kind === 'done') return { endsSocket: false };
       throw refusalOf(answer, { stale_enrolment: STALE_HINT });
     },
+    forget: async () => {
+      const answer = await withService(user, socket, (ask) => ask({ step: 'forget' }));
+      if (answer.kind !== 'done') throw refusalOf(answer);
+    },
     unlock: () => Promise.reject(heldByService(user, shellCommand`sudo notp unlock --user ${user.name}`)),
     isLogin: async (file) => {
       const { context } = file;

@@ -92,6 +92,9 @@ const SCHEMAS = [
   'CREATE INDEX imported_mark ON imported (mark)',
   // For the owner, what was refused since the last accepted code.
   `ALTER TABLE enrolment ADD COLUMN tries text NOT NULL DEFAULT '${NO_TRIES}'`,
+  `CREATE TABLE granted (
+    id text PRIMARY KEY, "user" text NOT NULL, as_of_ms bigint NOT NULL, until_ms bigint NOT NULL,
+    address text NOT NULL, key text NOT NULL, service text NOT NULL, reason text NOT NULL, mac text NOT NULL)`,
 ];
 
 /** The version of the tables that this notp needs. */

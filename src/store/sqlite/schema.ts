@@ -91,4 +91,7 @@ export const SCHEMAS = [
   'CREATE INDEX imported_mark ON imported (mark)',
   // For the owner, what was refused since the last accepted code. Each row has room for it, so that a refusal on a full disk needs no space.
   `ALTER TABLE enrolment ADD COLUMN tries TEXT NOT NULL DEFAULT '${NO_TRIES}'; UPDATE enrolment SET tries = '${NO_TRIES}'`,
+  `CREATE TABLE granted (
+    id TEXT PRIMARY KEY, user TEXT NOT NULL, as_of_ms INTEGER NOT NULL, until_ms INTEGER NOT NULL,
+    address TEXT NOT NULL, key TEXT NOT NULL, service TEXT NOT NULL, reason TEXT NOT NULL, mac TEXT NOT NULL) STRICT, WITHOUT ROWID`,
 ];

@@ -106,6 +106,28 @@ describe('the memory of the service', { skip: lacks(SERVICE_NEEDS) }, () => {
     assert.equal(await withoutCode(), 'remembered');
   });
 
+  it('is shown by status, and ended by forget: by root, and by the user without a code', async () => {
+    const remembered = async (as?: string): Promise<unknown> => {
+      const words = as === undefined ? ['notp', 'status', '--user', 'alice', '--json'] : ['notp', 'status', '--json'];
+      return (JSON.parse(await world.container.must(words, as === undefined ? {} : { as })) as Record<string, unknown>)['remembered'];
+    };
+    assert.deepEqual([await remembered(), await remembered('alice')], [1, 1]);
+    await world.container.must(['notp', 'forget', 'alice']);
+    assert.equal(await withoutCode(), 'no_proof');
+    assert.deepEqual([await remembered(), await remembered('alice')], [0, 0]);
+    await withCode();
+    assert.equal(await withoutCode(), 'remembered');
+    await world.container.must(['notp', 'forget'], { as: 'alice' });
+    assert.equal(await withoutCode(), 'no_proof');
+    const known = (await world.records()).length;
+    await world.container.must(['notp', 'forget'], { as: 'alice' });
+    assert.equal((await world.records()).length, known, 'nothing more is recorded');
+    await world.addUser('bob');
+    const other = await world.container.run(['notp', 'forget', 'alice'], { as: 'bob' });
+    assert.deepEqual([other.code, /only root can forget for somebody else/.test(other.stderr)], [1, true]);
+    await withCode();
+  });
+
   it('asks once for each connection', async () => {
     await world.configure('');
     const shared = ['-S', '/tmp/shared', '-o', 'SendEnv=LC_NOTP'];

@@ -23,12 +23,16 @@ const ACTIVE: Facts = {
   step_up: false,
   codes_needed: 1,
   recovery_left: 10,
+  remembered: 0,
 };
 const EMPTY: Facts = { ...ACTIVE, budget: 0, next_try: '2026-11-24T12:43:00Z', step_up: true, codes_needed: 2 };
 const broken = (state: EnrolmentState, problem: string | null = null): Facts => ({
   ...ACTIVE,
   ...{ state, problem, registered: false, seal: null, created: null },
 });
+
+const remembering = (remembered: number, by: 'root' | 'user'): string =>
+  statusScreen([{ ...ACTIVE, remembered }], { ...SCREEN, columns: 200, by });
 
 describe('the block of an enrolment', () => {
   it('that is in order is calm and asks for nothing', () => {
@@ -43,6 +47,15 @@ describe('the block of an enrolment', () => {
   recovery codes  10 left
 `,
     );
+  });
+
+  it('says where earlier codes still count, and how to end that', () => {
+    assert.match(
+      remembering(1, 'root'),
+      /\n {2}remembered {6}1 key and address needs no code for a while; sudo notp forget alice ends that\n/,
+    );
+    assert.match(remembering(2, 'user'), /\n {2}remembered {6}2 keys and addresses need no code for a while; notp forget ends that\n/);
+    assert.doesNotMatch(remembering(0, 'root'), /remembered/);
   });
 
   it('of a hardware token has its model and serial number, whatever characters they are of', () => {

@@ -19,7 +19,7 @@ import { assertRefused } from '../codes/own-codes.ts';
 import { ownState, type OwnState } from '../own-state.ts';
 
 const KEYS =
-  'id user context state problem registered seal created last_accepted budget capacity next_try step_up codes_needed recovery_left'.split(
+  'id user context state problem registered seal created last_accepted budget capacity next_try step_up codes_needed recovery_left remembered'.split(
     ' ',
   );
 
@@ -45,7 +45,7 @@ describe('the status of one’s own enrolments', { skip: lacks({ programs: ['oat
     const { created, user, ...facts } = await told(own);
     assert.match(String(created), /^20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ$/);
     assert.equal(typeof user, 'string');
-    const numbers = { budget: 5, capacity: 5, next_try: null, step_up: false, codes_needed: 1, recovery_left: 10 };
+    const numbers = { budget: 5, capacity: 5, next_try: null, step_up: false, codes_needed: 1, recovery_left: 10, remembered: 0 };
     const rest = { state: 'active', problem: null, registered: true, seal: 'passphrase', last_accepted: null };
     assert.deepEqual(facts, { id: ssh.id, context: 'ssh', ...rest, ...numbers });
   });

@@ -1,0 +1,75 @@
+/** `notp grants`: lists the grants that are in force, and ends one of them. Root only. */
+import type { Command } from 'commander';
+import { InvalidArgumentError } from 'commander';
+import { NotpError } from '../../error.ts';
+import { escapeControls } from '../../otp/escape.ts';
+import { endGrant, shownGrants } from '../../enrolment/grants.ts';
+import { serviceState } from '../../enrolment/whose.ts';
+import { withPresentState, type State } from '../../state/state.ts';
+import type { KeptGrant } from '../../store/store.ts';
+import type { Config } from '../../system/config.ts';
+import { asUser } from '../../system/privileges.ts';
+import { isRoot } from '../../system/users.ts';
+import { printResult, sayHint, sayLine } from '../../terminal/printer.ts';
+import { fingerprintOf, nameOfGrant, whoseGrant } from '../../verdict/grants.ts';
+import { distanceOf, minuteOf } from '../enrolments/times.ts';
+import { common, configOf, JSON_LINES, type CommonFlags, type Finish, type Surroundings } from '../options.ts';
+
+/** Throws `not_permitted` without root, `failed` without a state of the host. */
+async function listGrants(config: Config, { json }: { readonly json: boolean }, now: () => number): Promise<number> {
+  const { grants, nowMs } = await onState(config, now, (state) => shownGrants(state));
+  for (const each of grants) printResult(json ? `${JSON.stringify(jsonOfGrant(each))}\n` : `${escapeControls(lineOf(each, nowMs))}\n`);
+  if (grants.length === 0 && !json) sayHint('no grant is in force; notp grant makes one');
+  return 0;
+}
+
+/** Throws as listGrants does, and `refused` where there is no such grant. */
+async function end(config: Config, id: string, now: () => number): Promise<number> {
+  const ended = await onState(config, now, (state) => endGrant(state, id));
+  sayLine(escapeControls(`Ended: ${nameOfGrant(ended)} of ${ended.user}`));
+  sayHint('sessions that are open stay open; loginctl terminate-user ends them');
+  return 0;
+}
+
+async function onState<T>(config: Config, now: () => number, work: (state: State) => Promise<T>): Promise<T> {
+  if (!isRoot()) throw new NotpError('not_permitted', 'only root can see and end grants', 'run this with sudo');
+  const place = serviceState(config, 'grants need');
+  return await asUser(place.owner, () => withPresentState(place, now, work));
+}
+
+function lineOf(grant: KeptGrant, nowMs: number): string {
+  const { id, reason, untilMs, doubt } = grant;
+  if (doubt === 'forged')
+    return `${id}  ${grant.user}: counts for nothing, as it was changed outside notp, or under a host key that is not here`;
+  const until = new Date(untilMs).toISOString();
+  return `${id}  ${whoseGrant(grant)}, until ${minuteOf(until)} UTC (${distanceOf(until, nowMs)}): ${reason}`;
+}
+
+/** The grant for another program. Of one that was changed outside notp only what names it. */
+export function jsonOfGrant({ id, user, madeMs, untilMs, from, key, service, reason, doubt }: KeptGrant): object {
+  if (doubt === 'forged') return { id, user, counts: false };
+  const bounds = { from: from || null, key: key === '' ? null : fingerprintOf(key), service: service || null };
+  return { id, user, made: new Date(madeMs).toISOString(), until: new Date(untilMs).toISOString(), ...bounds, reason, counts: true };
+}
+
+function idGiven(given: string): string {
+  if (/^[0-9a-f]{8}$/.test(given)) return given;
+  throw new InvalidArgumentError('It must be the 8 hex digits that notp grants shows.');
+}
+
+interface GrantsFlags extends CommonFlags {
+  readonly json?: boolean;
+  readonly end?: string;
+}
+
+/** Adds `grants`. */
+export function addGrants(program: Command, { now }: Surroundings, finish: Finish): void {
+  common(program.command('grants'))
+    .description('list the grants in force, which let users in without a code; root only')
+    .option('--end <id>', 'end this grant now', idGiven)
+    .option('--json', JSON_LINES)
+    .action(async ({ end: id, json, ...flags }: GrantsFlags) => {
+      const config = configOf(flags);
+      finish(id === undefined ? await listGrants(config, { json: json === true }, now) : await end(config, id, now));
+    });
+}

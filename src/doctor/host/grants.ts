@@ -1,0 +1,62 @@
+/** Who gets in without a code by a grant, until when and why. The rules have a list of their own; see rules.ts. */
+import { shownGrants } from '../../enrolment/grants.ts';
+import { shellCommand } from '../../otp/escape.ts';
+import type { StatePlace } from '../../state/place.ts';
+import { withState } from '../../state/state.ts';
+import type { KeptGrant } from '../../store/store.ts';
+import { asUser } from '../../system/privileges.ts';
+import { whoseGrant } from '../../verdict/grants.ts';
+import { ok, type Finding } from '../finding.ts';
+import { hasLineBefore } from './rules.ts';
+
+const ID = 'grants';
+
+/** `atPam`: whether sshd leaves codes to PAM. A state that cannot be read has a finding of its own. */
+export async function examineGrants(place: StatePlace, { atPam, now }: { atPam: boolean; now: () => number }): Promise<Finding[]> {
+  try {
+    const found = await asUser(place.owner, () =>
+      withState(place, now, async (state) => (state === undefined ? undefined : await shownGrants(state))),
+    );
+    return found === undefined ? [] : findingsOn(found.grants, atPam && !hasLineBefore('sshd'));
+  } catch {
+    return [];
+  }
+}
+
+/** `isPrompted`: whether PAM asks for a code before it looks for a grant. */
+function findingsOn(all: readonly KeptGrant[], isPrompted: boolean): Finding[] {
+  const [forged, grants] = [all.filter(({ doubt }) => doubt === 'forged'), all.filter(({ doubt }) => doubt !== 'forged')];
+  return [
+    grants.length === 0
+      ? ok(ID, 'No grant lets anybody in without a code')
+      : {
+          id: ID,
+          severity: 'info',
+          title: 'Grants let these in without a code',
+          detail: grants.map((each) => `${each.id}: ${whoseGrant(each)}, until ${timeOf(each)}: ${each.reason}`).join('; '),
+          fix: 'if that is not intended, end them: notp grants --end ID',
+        },
+    ...(grants.length > 0 && isPrompted ? [prompted()] : []),
+    ...(forged.length > 0 ? [changed(forged)] : []),
+  ];
+}
+
+function timeOf({ untilMs }: KeptGrant): string {
+  return new Date(untilMs).toISOString();
+}
+
+function prompted(): Finding {
+  const title = 'PAM asks for a code before it looks for a grant';
+  const detail = 'PAM service sshd has no line for notp pam --before, so whatever is typed is accepted for those who have a grant';
+  return { id: ID, severity: 'info', title, detail, fix: 'run the same notp setup pam --apply again' };
+}
+
+function changed(forged: readonly KeptGrant[]): Finding {
+  return {
+    id: 'grant-changed',
+    severity: 'warn',
+    title: 'Grants were changed outside notp, or are under a host key that is not here; they count for nothing',
+    detail: forged.map(({ id, user }) => `${id}: ${user}`).join('; '),
+    fix: shellCommand`notp grants --end ${forged[0]?.id ?? ''}`,
+  };
+}

@@ -1,0 +1,41 @@
+/** Doctor lists all grants that let somebody in without a code, until when and why, and those that somebody changed. */
+import assert from 'node:assert/strict';
+import { DatabaseSync } from 'node:sqlite';
+import { describe, it } from 'node:test';
+import { examineGrants } from '../../../src/doctor/host/grants.ts';
+import { give } from '../../../src/enrolment/grants.ts';
+import { localWorld, ORIGIN } from '../../login/local-world.ts';
+
+const WANTED = { from: '', key: '', service: 'sshd', reason: 'phone lost', forMs: 60_000 };
+
+describe('doctor', () => {
+  it('lists the grants in force, warns of those that were changed, and says nothing of a state that it cannot read', async () => {
+    const world = localWorld('doctor-grants');
+    const examine = async (atPam = false): Promise<(readonly [string, string])[]> =>
+      (await examineGrants(world.place, { atPam, now: () => world.nowMs })).map(({ id, severity }) => [id, severity]);
+    assert.deepEqual(await examine(), [], 'there is no state yet');
+    await world.enrol();
+    assert.deepEqual(await examine(), [['grants', 'ok']]);
+    const { id, untilMs } = await world.withState((state) => give(state, { ...ORIGIN, door: 'cli' }, WANTED));
+    const [finding] = await examineGrants(world.place, { atPam: false, now: () => world.nowMs });
+    assert.equal(finding?.severity, 'info');
+    assert.equal(finding.detail, `${id}: alice at sshd, until ${new Date(untilMs).toISOString()}: phone lost`);
+    const place = world.place.store.kind === 'sqlite' ? world.place.store.path : '';
+    const database = new DatabaseSync(place);
+    database.exec("UPDATE granted SET reason = 'other'");
+    database.close();
+    assert.deepEqual(
+      await examine(),
+      [
+        ['grant-changed', 'warn'],
+        ['grants', 'ok'],
+      ].toReversed(),
+    );
+    const broken = new DatabaseSync(place);
+    broken.exec('DROP TABLE granted');
+    broken.close();
+    assert.deepEqual(await examine(), []);
+    const now = (): number => untilMs;
+    assert.deepEqual(await examineGrants({ ...world.place, hostKeyFiles: [] }, { atPam: false, now }), []);
+  });
+});
