@@ -3,6 +3,7 @@
  * user's shell. It prints everything on stderr. Whatever ends it before acceptance is a refusal.
  */
 import { readFileSync } from 'node:fs';
+import { isatty } from 'node:tty';
 import type { Origin } from '../audit/record.ts';
 import { messageOf, NotpError } from '../error.ts';
 import { readings, typedLine } from '../otp/proof.ts';
@@ -20,7 +21,8 @@ import { atGate } from './circumstances.ts';
 import { enrollFirst, isToEnroll } from './enroll-first.ts';
 import { noticeLine } from './notice.ts';
 import { askOneLine, askUnlessSettled, isWorthAnotherTry } from './prompts.ts';
-import { isAccepted, sayRefusal } from './refusal.ts';
+import { isAccepted, refusalText, sayRefusal } from './refusal.ts';
+import { refuseOverSftp } from './sftp-refusal.ts';
 import { becomeShell, CODE_VARIABLES } from './shell.ts';
 
 const EXPOSE_AUTH_INFO_HINT =
@@ -34,9 +36,22 @@ export interface GateOptions {
   readonly now: () => number;
 }
 
-/** Programs that speak a protocol on stdin: nobody can type there, and some of them wait for the other side for ever. */
-const PROTOCOLS =
-  /(^|[\s/])(internal-sftp|sftp-server|scp\s+(-\S+\s+)*-[tf]|rsync\s+--server|git[\s-](upload-pack|receive-pack|upload-archive))(\s|$)/;
+/**
+ * What programs start on the far side to speak a protocol with it: nobody can type there, and some of them wait for the other side for ever.
+ * The last two are mosh, which gives its ssh a terminal but no input, and Ansible, which ends each of its commands so.
+ */
+const PROTOCOLS = [
+  /(^|[\s/])(internal-sftp|sftp-server|scp\s+(-\S+\s+)*-[tf]|rsync\s+--server|git[\s-](upload-pack|receive-pack|upload-archive))(\s|$)/,
+  /(^|[\s/])(borg\S*\s+serve|unison\S*\s+-server)(\s|$)/,
+  /(^|[\s/])mosh-server\s+'?new'?\s+'?-c/,
+  /&& sleep 0'$/,
+];
+/** What sshd runs for the subsystem sftp. */
+const SFTP = /^\S*(internal-sftp|sftp-server)(\s|$)/;
+/** The hint in the protocol of SFTP: one line, which some clients show in ASCII alone. */
+const SFTP_HINT = 'set the code in LC_NOTP and send it (SendEnv=LC_NOTP), or share a connection that was asked (ControlMaster)';
+/** How long an SFTP client is told why it is refused; most leave at once. */
+const SFTP_MS = 10_000;
 const HEADLESS_HINT =
   'set the code in the environment: LC_NOTP=123456 scp -o SendEnv=LC_NOTP …; or open a session first and share it (ControlMaster); or ask an administrator for the PAM door';
 
@@ -48,8 +63,8 @@ export async function gate(options: GateOptions): Promise<number> {
   try {
     config = options.configuration();
   } catch (error) {
-    sayRefusal(await refuseAtGate(user, { config: undefined, origin, reason: 'bad_configuration', detail: messageOf(error) }, options.now));
-    return 1;
+    const refusal = { config: undefined, origin, reason: 'bad_configuration', detail: messageOf(error) } as const;
+    return await refuse(sayRefusal(await refuseAtGate(user, refusal, options.now)), options);
   }
   // The passwd entry has the home, the keys and the shell.
   const entry = entryOf(user, options.environment['USER']);
@@ -59,8 +74,8 @@ export async function gate(options: GateOptions): Promise<number> {
     if (forced === undefined) requireText(options.environment['SSH_ORIGINAL_COMMAND'] ?? '');
   } catch (error) {
     sayError(messageOf(error), error instanceof NotpError ? error.hint : undefined);
-    sayRefusal(await refuseAtGate(user, { config, origin, reason: 'not_permitted', detail: messageOf(error) }, options.now));
-    return 1;
+    const refusal = { config, origin, reason: 'not_permitted', detail: messageOf(error) } as const;
+    return await refuse(sayRefusal(await refuseAtGate(user, refusal, options.now)), options);
   }
   const circumstances = atGate(config, options.environment, user);
   const judge = async (): Promise<Outcome> =>
@@ -70,9 +85,17 @@ export async function gate(options: GateOptions): Promise<number> {
     );
   const first = await judge();
   const outcome = isToEnroll(first, config, user) && (await enrollFirst(config, user, options.now)) ? await judge() : first;
-  if (!isAccepted(outcome)) return 1;
+  if (!isAccepted(outcome)) return await refuse(outcome, options);
   sayNotice(outcome, config, options.environment);
   return becomeShell(entry, { ...options, keyCommand: forced });
+}
+
+/** Gives the exit code of a refusal that was said. sshd drops what a subsystem says on stderr, so an SFTP client is told in its protocol. */
+async function refuse(outcome: Outcome, { environment, now }: GateOptions): Promise<number> {
+  if (!SFTP.test(environment['SSH_ORIGINAL_COMMAND'] ?? '') || isatty(0)) return 1;
+  const text = isWithoutProof(outcome) ? refusalText(outcome, SFTP_HINT) : refusalText(outcome);
+  await refuseOverSftp(text, { deadlineMs: now() + SFTP_MS, interrupt: onEndingSignals() });
+  return 1;
 }
 
 /** A program that logs in by itself is not told that its user should enrol. */
@@ -96,7 +119,7 @@ async function ask(verifier: Verifier, config: Config, { environment, now }: Gat
   const conversation = openConversation({ deadlineMs: now() + config.gate.timeoutMs, interrupt: onEndingSignals() });
   try {
     const proof = given === undefined ? undefined : readings(typedLine(Buffer.from(given)) ?? '', verifier.seal);
-    if (conversation.interactive) {
+    if (conversation.interactive && !speaksProtocol(environment)) {
       const tell = proof === undefined ? sayRefusal : sayRefusalOfGiven();
       const asking = { tries: config.gate.tries, prompt: config.gate.prompt, tell, attempt: { session }, given: proof, isFree };
       return await askUnlessSettled(verifier, conversation, session, asking);
@@ -126,11 +149,20 @@ async function askWithoutTerminal(
   conversation: ReturnType<typeof openConversation>,
   { environment, session, prompt }: { readonly environment: NodeJS.ProcessEnv; readonly session: SshSession; readonly prompt: string },
 ): Promise<Outcome> {
-  const speaksProtocol = PROTOCOLS.test(environment['SSH_ORIGINAL_COMMAND'] ?? '');
-  const answer = speaksProtocol ? { readings: [], machine: true } : await askOneLine(verifier, conversation, prompt);
+  const answer = speaksProtocol(environment) ? { readings: [] } : await askOneLine(verifier, conversation, prompt);
   const outcome = sayRefusal(await verifier.verify({ ...answer, session }));
-  if (answer.machine) sayHint(HEADLESS_HINT);
+  if (isWithoutProof(outcome)) sayHint(HEADLESS_HINT);
   return outcome;
+}
+
+function speaksProtocol(environment: NodeJS.ProcessEnv): boolean {
+  const command = environment['SSH_ORIGINAL_COMMAND'] ?? '';
+  return PROTOCOLS.some((protocol) => protocol.test(command));
+}
+
+/** Whether nothing that could be a proof came, or nothing at all. */
+function isWithoutProof({ verdict }: Outcome): boolean {
+  return verdict.result === 'refused' && (verdict.reason === 'no_proof' || verdict.reason === 'timeout');
 }
 
 function originOf(user: User, environment: NodeJS.ProcessEnv): Origin {

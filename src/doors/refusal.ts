@@ -1,4 +1,5 @@
 /** Prints outcomes: for a person at the gate or the command line, and as the one line for PAM. */
+import { escapeControls } from '../otp/escape.ts';
 import { sayError } from '../terminal/printer.ts';
 import type { Refused } from '../verdict/decide.ts';
 import { referenceTo, TO_A_STRANGER, wordingOf, type Reason } from '../verdict/reasons.ts';
@@ -18,11 +19,20 @@ export function isBroken({ reason }: Refused): boolean {
  */
 export function sayRefusal(outcome: Outcome): Outcome {
   const { verdict, ref } = outcome;
-  if (verdict.result === 'refused') {
-    const detail = isBroken(verdict) && verdict.detail !== undefined ? `: ${verdict.detail}` : '';
-    sayError(`${messageOf(verdict)}${detail} ${referenceTo(ref)}`, wordingOf(verdict).hint);
-  }
+  if (verdict.result === 'refused') sayError(messageTo(verdict, ref), wordingOf(verdict).hint);
   return outcome;
+}
+
+/** The same in one line, for a message of a protocol, unless told with the hint of its reason. Empty for an acceptance. */
+export function refusalText({ verdict, ref }: Outcome, hint?: string): string {
+  if (verdict.result !== 'refused') return '';
+  return escapeControls(`notp: ${messageTo(verdict, ref)}: ${hint ?? wordingOf(verdict).hint}`);
+}
+
+/** What happened, with the reference. */
+function messageTo(refused: Refused, ref: string): string {
+  const detail = isBroken(refused) && refused.detail !== undefined ? `: ${refused.detail}` : '';
+  return `${messageOf(refused)}${detail} ${referenceTo(ref)}`;
 }
 
 /** One short line: `notp: code already used, wait 12 s (ref 1a2b3c4d)`. */

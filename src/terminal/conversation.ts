@@ -19,6 +19,8 @@ export interface Machine {
 const NEWLINE = 10;
 const TAB = 9;
 const RETURN = 13;
+/** After a bare CR nothing comes for this long: plink sends one for Enter, and who typed it waits for the command. */
+const RETURN_PAUSE_MS = 200;
 
 export function openConversation(waiting: Waiting, terminal: Terminal | undefined = ownTerminal()): Conversation {
   if (terminal === undefined) {
@@ -33,21 +35,35 @@ export function openConversation(waiting: Waiting, terminal: Terminal | undefine
   };
 }
 
-/** One line of stdin without its newline; nothing after it is read. */
-export async function readStdinLine(
-  waiting: Waiting,
-): Promise<{ readonly bytes: Uint8Array } | Exclude<Answer, { line: string }> | Machine> {
+/** One line of stdin without its newline; nothing after it is read. A CR ends it too where nothing comes after it. */
+export async function readStdinLine({
+  deadlineMs,
+  interrupt,
+}: Waiting): Promise<{ readonly bytes: Uint8Array } | Exclude<Answer, { line: string }> | Machine> {
   const bytes: number[] = [];
   const seen = { machine: false };
-  const ended = await readStdin((byte) => {
-    if (byte === NEWLINE) return 'done';
-    bytes.push(byte);
-    seen.machine = (byte < 0x20 && byte !== TAB && byte !== RETURN) || bytes.length > MAX_LINE_BYTES;
-    return seen.machine ? 'done' : 'more';
-  }, waiting);
+  const bareReturn = new AbortController();
+  let pause: NodeJS.Timeout | undefined;
+  const ended = await readStdin(
+    (byte) => {
+      clearTimeout(pause);
+      if (byte === NEWLINE) return 'done';
+      bytes.push(byte);
+      seen.machine = (byte < 0x20 && byte !== TAB && byte !== RETURN) || bytes.length > MAX_LINE_BYTES;
+      if (byte === RETURN) {
+        pause = setTimeout(() => {
+          bareReturn.abort();
+        }, RETURN_PAUSE_MS);
+      }
+      return seen.machine ? 'done' : 'more';
+    },
+    { deadlineMs, interrupt: AbortSignal.any([interrupt, bareReturn.signal]) },
+  );
+  clearTimeout(pause);
   if (seen.machine) return { machine: true };
   // The last line of a pipe may lack its newline.
-  if (ended === 'done' || (ended === 'eof' && bytes.length > 0)) return { bytes: Uint8Array.from(bytes) };
+  const isWhole = ended === 'done' || (ended === 'interrupted' && !interrupt.aborted);
+  if (isWhole || (ended === 'eof' && bytes.length > 0)) return { bytes: Uint8Array.from(bytes) };
   return { ended };
 }
 

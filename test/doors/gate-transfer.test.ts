@@ -13,6 +13,7 @@ import { auditLines, codeLine, gateSshd, newPerson, place, SEND_CODE, type Perso
 const AT_ONCE_MS = 15_000;
 const HEADLESS_HINT =
   /notp: error: no one-time code was given \(ref [0-9a-f]{8}\)\n(notp: hint: .*\n)*notp: hint: set the code in the environment: LC_NOTP=/;
+const TOLD_BY_SFTP = /notp: no one-time code was given \(ref [0-9a-f]{8}\): set the code in LC_NOTP/;
 /** scp speaks the SFTP protocol too, unless told otherwise. */
 const SUBSYSTEMS = ['sftp with an sftp-server', 'sftp with internal-sftp', 'scp'];
 
@@ -75,9 +76,9 @@ describe(
           added.map(({ reason }) => reason),
           ['no_proof'],
         );
-        // sshd passes on nothing that a subsystem says on stderr.
-        const hint = SUBSYSTEMS.includes(name) ? /Connection closed/ : name === 'a command' ? /notp: hint: type the code/ : HEADLESS_HINT;
-        assert.match(refused.stderr, hint);
+        // sshd passes on nothing that a subsystem says on stderr, so its client is told in its protocol.
+        const told = name === 'scp' ? /Permission denied/ : SUBSYSTEMS.includes(name) ? TOLD_BY_SFTP : HEADLESS_HINT;
+        assert.match(refused.stderr, told);
       });
     }
 
