@@ -31,7 +31,7 @@ _notp_options() {
     'notp code') found='--config --passphrase-file --json --once --watch --help' ;;
     'notp export') found='--config --passphrase-file --json --user --to --file --help' ;;
     'notp list') found='--config --passphrase-file --json --user --all --help' ;;
-    'notp passphrase') found='--config --passphrase-file --json --user --new-passphrase-file --help' ;;
+    'notp passphrase') found='--config --passphrase-file --json --user --new-passphrase-file --all --help' ;;
     'notp remove') found='--config --yes --json --help' ;;
     'notp demo') found='--qr --json --help' ;;
     'notp rules') found='--config --json --help' ;;

@@ -281,6 +281,7 @@ complete -c notp -n "__notp_at 'notp passphrase'" -l passphrase-file -r -F -d 'r
 complete -c notp -n "__notp_at 'notp passphrase'" -l json -d 'print JSON, one object on each line'
 complete -c notp -n "__notp_at 'notp passphrase'" -l user -x -a '(__fish_complete_users)' -d 'user of the secret'
 complete -c notp -n "__notp_at 'notp passphrase'" -l new-passphrase-file -r -F -d 'read the new passphrase from the first line of a file'
+complete -c notp -n "__notp_at 'notp passphrase'" -l all -d 'change all secrets that the passphrase opens'
 complete -c notp -n "__notp_at 'notp passphrase'" -s h -l help -d 'display help for command'
 complete -c notp -n "__notp_at 'notp passphrase' 0" -a '(__notp_contexts)'
 # notp remove

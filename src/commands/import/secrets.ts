@@ -24,7 +24,8 @@ import { contextNames } from './names.ts';
 import { conversationBeside, MAX_SOURCE_BYTES, sourceBytes, textOf, type SourceBytes } from './source.ts';
 import { openEnrolments } from '../../enrolment/open.ts';
 import { dropCounter, setCounter, type Own } from '../../enrolment/own-secrets.ts';
-import { newHeader, sealByPassphrase } from '../../enrolment/sealing.ts';
+import { keyToSealWith } from '../../enrolment/own-key.ts';
+import { newHeader, sealByKey, type PassphraseKey } from '../../enrolment/sealing.ts';
 import { storeFiles, type ToStore } from '../../enrolment/storing.ts';
 
 export interface ImportOptions {
@@ -147,7 +148,9 @@ async function storeAll(
   replace: boolean,
 ): Promise<ReadonlyMap<string, string>> {
   const earlier = await earlierIds(own, [...named.keys()]);
-  const files = [...named].map(([context, credential]) => sealedFile(own, context, credential, passphrase));
+  const shared = await keyToSealWith(own, passphrase);
+  const files = [...named].map(([context, credential]) => sealedFile(own, context, credential, shared));
+  shared.key.fill(0);
   await storeFiles(files, async () => {
     // Another process may have stored a file meanwhile.
     await refuseExisting(own, named, replace);
@@ -162,11 +165,11 @@ function sealedFile(
   { config, user, now }: Own,
   context: string,
   credential: Credential,
-  passphrase: string,
+  shared: PassphraseKey,
 ): ToStore & { readonly context: string; readonly credential: Credential; readonly id: string } {
   const header = newHeader(user.name, context, now());
   const payload = { ...credential, recovery: newRecoveryCodes(0, randomBytes).kept };
-  const bytes = printSealedFile(sealByPassphrase(header, payload, passphrase));
+  const bytes = printSealedFile(sealByKey(header, payload, shared));
   return { config, user, file: sealedPath(config, user, context), bytes, context, credential, id: header.id };
 }
 
