@@ -28,10 +28,11 @@ _notp_options() {
     'notp audit verify') found='--config --host --file --key --outage --resume --json --help' ;;
     'notp audit report') found='--config --user --since --until --file --json --help' ;;
     'notp import') found='--config --from --file --user --serial --assign --seal --dry-run --replace --issuer --account --digits --period --algorithm --passphrase-file --new-passphrase-file --json --help' ;;
-    'notp code') found='--config --passphrase-file --json --once --watch --help' ;;
-    'notp export') found='--config --passphrase-file --json --user --to --file --help' ;;
+    'notp code') found='--config --passphrase-file --json --all --once --watch --copy --help' ;;
+    'notp export') found='--config --passphrase-file --json --user --to --file --all --help' ;;
     'notp list') found='--config --passphrase-file --json --user --all --help' ;;
     'notp passphrase') found='--config --passphrase-file --json --user --new-passphrase-file --all --help' ;;
+    'notp rename') found='--config --passphrase-file --json --help' ;;
     'notp remove') found='--config --yes --json --help' ;;
     'notp demo') found='--qr --json --help' ;;
     'notp rules') found='--config --json --help' ;;
@@ -57,7 +58,7 @@ _notp_options() {
 _notp_commands() {
   found=
   case $1 in
-    'notp') found='enroll verify status unlock revoke recovery reseal host-key store audit import code export list passphrase remove demo rules config setup doctor gate pam serve' ;;
+    'notp') found='enroll verify status unlock revoke recovery reseal host-key store audit import code export list passphrase rename remove demo rules config setup doctor gate pam serve' ;;
     'notp host-key') found='init id rotate retire' ;;
     'notp store') found='migrate copy hosts approve approved refresh' ;;
     'notp audit') found='verify report' ;;
@@ -80,9 +81,10 @@ _notp_arguments() {
     'notp reseal') found='context' ;;
     'notp store copy') found='none none' ;;
     'notp import') found='context' ;;
-    'notp code') found='context' ;;
+    'notp code') found='context context context context context context context context context' ;;
     'notp export') found='context' ;;
     'notp passphrase') found='context' ;;
+    'notp rename') found='context none' ;;
     'notp remove') found='context' ;;
     'notp rules explain') found='user' ;;
     'notp serve') found='none' ;;

@@ -22,7 +22,7 @@ function __notp_at
         set -l following
         switch $at
             case 'notp'
-                set following enroll verify status unlock revoke recovery reseal host-key store audit import code export list passphrase remove demo rules config setup doctor gate pam serve
+                set following enroll verify status unlock revoke recovery reseal host-key store audit import code export list passphrase rename remove demo rules config setup doctor gate pam serve
             case 'notp host-key'
                 set following init id rotate retire
             case 'notp store'
@@ -68,6 +68,7 @@ complete -c notp -n "__notp_at 'notp' 0" -a code -d 'show the current code of a 
 complete -c notp -n "__notp_at 'notp' 0" -a export -d 'give out a secret unencrypted'
 complete -c notp -n "__notp_at 'notp' 0" -a list -d 'list your secrets'
 complete -c notp -n "__notp_at 'notp' 0" -a passphrase -d 'change the passphrase of a secret'
+complete -c notp -n "__notp_at 'notp' 0" -a rename -d 'give one of your secrets another name'
 complete -c notp -n "__notp_at 'notp' 0" -a remove -d 'delete one of your secrets for good'
 complete -c notp -n "__notp_at 'notp' 0" -a demo -d 'show a throw-away secret'
 complete -c notp -n "__notp_at 'notp' 0" -a rules -d 'list the rules that say who is asked for a code'
@@ -255,10 +256,12 @@ complete -c notp -n "__notp_at 'notp import' 0" -a '(__notp_contexts)'
 complete -c notp -n "__notp_at 'notp code'" -l config -r -F -d 'configuration file'
 complete -c notp -n "__notp_at 'notp code'" -l passphrase-file -r -F -d 'read the passphrase from the first line of a file'
 complete -c notp -n "__notp_at 'notp code'" -l json -d 'print JSON, one object on each line'
+complete -c notp -n "__notp_at 'notp code'" -l all -d 'show the codes of all secrets that the passphrase opens'
 complete -c notp -n "__notp_at 'notp code'" -l once -d 'print the code once'
 complete -c notp -n "__notp_at 'notp code'" -l watch -d 'print each new code on its own line'
+complete -c notp -n "__notp_at 'notp code'" -l copy -d 'copy the code to the clipboard of the terminal'
 complete -c notp -n "__notp_at 'notp code'" -s h -l help -d 'display help for command'
-complete -c notp -n "__notp_at 'notp code' 0" -a '(__notp_contexts)'
+complete -c notp -n "__notp_at 'notp code'" -a '(__notp_contexts)'
 # notp export
 complete -c notp -n "__notp_at 'notp export'" -l config -r -F -d 'configuration file'
 complete -c notp -n "__notp_at 'notp export'" -l passphrase-file -r -F -d 'read the passphrase from the first line of a file'
@@ -266,6 +269,7 @@ complete -c notp -n "__notp_at 'notp export'" -l json -d 'print JSON, one object
 complete -c notp -n "__notp_at 'notp export'" -l user -x -a '(__fish_complete_users)' -d 'user of a login sealed by this host'
 complete -c notp -n "__notp_at 'notp export'" -l to -x -a 'uri base32 qr png svg' -d 'output format'
 complete -c notp -n "__notp_at 'notp export'" -l file -r -F -d 'write to a new file'
+complete -c notp -n "__notp_at 'notp export'" -l all -d 'write all your secrets that the passphrase opens into a sealed archive'
 complete -c notp -n "__notp_at 'notp export'" -s h -l help -d 'display help for command'
 complete -c notp -n "__notp_at 'notp export' 0" -a '(__notp_contexts)'
 # notp list
@@ -284,6 +288,12 @@ complete -c notp -n "__notp_at 'notp passphrase'" -l new-passphrase-file -r -F -
 complete -c notp -n "__notp_at 'notp passphrase'" -l all -d 'change all secrets that the passphrase opens'
 complete -c notp -n "__notp_at 'notp passphrase'" -s h -l help -d 'display help for command'
 complete -c notp -n "__notp_at 'notp passphrase' 0" -a '(__notp_contexts)'
+# notp rename
+complete -c notp -n "__notp_at 'notp rename'" -l config -r -F -d 'configuration file'
+complete -c notp -n "__notp_at 'notp rename'" -l passphrase-file -r -F -d 'read the passphrase from the first line of a file'
+complete -c notp -n "__notp_at 'notp rename'" -l json -d 'print JSON, one object on each line'
+complete -c notp -n "__notp_at 'notp rename'" -s h -l help -d 'display help for command'
+complete -c notp -n "__notp_at 'notp rename' 0" -a '(__notp_contexts)'
 # notp remove
 complete -c notp -n "__notp_at 'notp remove'" -l config -r -F -d 'configuration file'
 complete -c notp -n "__notp_at 'notp remove'" -l yes -d 'do not ask'

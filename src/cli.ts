@@ -44,6 +44,7 @@ const COMMANDS: readonly { readonly words: readonly string[]; readonly load: () 
   { words: ['export'], load: async () => (await import('./commands/codes/export.ts')).addExport },
   { words: ['list'], load: async () => (await import('./commands/codes/list.ts')).addList },
   { words: ['passphrase'], load: async () => (await import('./commands/codes/passphrase.ts')).addPassphrase },
+  { words: ['rename'], load: async () => (await import('./commands/codes/rename.ts')).addRename },
   { words: ['remove'], load: async () => (await import('./commands/codes/remove.ts')).addRemove },
   { words: ['demo'], load: async () => (await import('./commands/codes/demo.ts')).addDemo },
   { words: ['rules'], load: async () => (await import('./commands/rules/rules.ts')).addRules },

@@ -75,7 +75,7 @@ function hintAtSeals(rows: readonly Row[]): void {
   if (others.length > 0) sayHint('these were sealed one by one, which makes them slow to open: notp passphrase --all seals them together');
 }
 
-function nothingYet({ secretsInStore }: Own['config']): string {
+export function nothingYet({ secretsInStore }: Own['config']): string {
   return secretsInStore
     ? 'there are no secrets in your home: notp import stores one; secrets for logins are in the store, see notp status'
     : 'there are no secrets yet: notp import stores one, notp enroll makes one for logins';

@@ -52,7 +52,7 @@ export async function changeAllPassphrases(own: Own, { json, ...options }: AllOp
 }
 
 /** The secrets that are no login, neither of notp.toml nor by a name that was registered. */
-async function ownSecrets(own: Own): Promise<readonly SealedFile[]> {
+export async function ownSecrets(own: Own): Promise<readonly SealedFile[]> {
   const files = (await ownFiles(own)).filter(({ seal }) => seal.kind === 'passphrase');
   if (files.length === 0) return [];
   const logins = (await openEnrolments(own).status()).map(({ context }) => context);
