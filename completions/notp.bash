@@ -8,10 +8,33 @@ _notp_options() {
     'notp enroll') found='--config --user --seal --issuer --account --digits --period --algorithm --recovery --replace --pending --no-confirm --qr --qr-file --passphrase-file --json --batch --out --image --dry-run --help' ;;
     'notp verify') found='--config --user --code-stdin --passphrase-file --json --help' ;;
     'notp status') found='--config --user --all --json --help' ;;
-    'notp unlock') found='--config --user --json --help' ;;
     'notp revoke') found='--config --user --yes --json --help' ;;
     'notp recovery') found='--config --user --recovery --passphrase-file --json --help' ;;
     'notp reseal') found='--config --user --all --seal --passphrase-file --new-passphrase-file --json --help' ;;
+    'notp import') found='--config --from --file --user --serial --assign --seal --dry-run --replace --issuer --account --digits --period --algorithm --passphrase-file --new-passphrase-file --json --help' ;;
+    'notp code') found='--config --passphrase-file --json --all --once --watch --copy --help' ;;
+    'notp list') found='--config --passphrase-file --json --user --all --help' ;;
+    'notp export') found='--config --passphrase-file --json --user --to --file --all --help' ;;
+    'notp passphrase') found='--config --passphrase-file --json --user --new-passphrase-file --all --help' ;;
+    'notp rename') found='--config --passphrase-file --json --help' ;;
+    'notp remove') found='--config --yes --json --help' ;;
+    'notp demo') found='--qr --json --help' ;;
+    'notp setup') found='--help' ;;
+    'notp setup gate') found='--config --apply --dry-run --user --group --confirm-within --force --no-reload --json --help' ;;
+    'notp setup pam') found='--config --apply --dry-run --user --group --confirm-within --force --no-reload --json --help' ;;
+    'notp setup sudo') found='--config --apply --dry-run --user --group --confirm-within --force --no-reload --json --help' ;;
+    'notp setup confirm') found='--force --json --help' ;;
+    'notp setup undo') found='--force --no-reload --json --help' ;;
+    'notp setup callers') found='--json --help' ;;
+    'notp doctor') found='--config --user --sshd-config --changes --json --help' ;;
+    'notp audit') found='--config --user --since --until --file --event --reason --context --rhost --ref --lines --follow --json --table --help' ;;
+    'notp audit verify') found='--config --host --file --key --outage --resume --json --help' ;;
+    'notp audit report') found='--config --user --since --until --file --json --help' ;;
+    'notp unlock') found='--config --user --json --help' ;;
+    'notp rules') found='--config --json --help' ;;
+    'notp rules explain') found='--config --from --key --service --json --help' ;;
+    'notp config') found='--help' ;;
+    'notp config check') found='--config --help' ;;
     'notp host-key') found='--help' ;;
     'notp host-key init') found='--config --help' ;;
     'notp host-key id') found='--config --help' ;;
@@ -24,29 +47,6 @@ _notp_options() {
     'notp store approve') found='--config --user --remove --help' ;;
     'notp store approved') found='--config --json --help' ;;
     'notp store refresh') found='--config --help' ;;
-    'notp audit') found='--config --user --since --until --file --event --reason --context --rhost --ref --lines --follow --json --table --help' ;;
-    'notp audit verify') found='--config --host --file --key --outage --resume --json --help' ;;
-    'notp audit report') found='--config --user --since --until --file --json --help' ;;
-    'notp import') found='--config --from --file --user --serial --assign --seal --dry-run --replace --issuer --account --digits --period --algorithm --passphrase-file --new-passphrase-file --json --help' ;;
-    'notp code') found='--config --passphrase-file --json --all --once --watch --copy --help' ;;
-    'notp export') found='--config --passphrase-file --json --user --to --file --all --help' ;;
-    'notp list') found='--config --passphrase-file --json --user --all --help' ;;
-    'notp passphrase') found='--config --passphrase-file --json --user --new-passphrase-file --all --help' ;;
-    'notp rename') found='--config --passphrase-file --json --help' ;;
-    'notp remove') found='--config --yes --json --help' ;;
-    'notp demo') found='--qr --json --help' ;;
-    'notp rules') found='--config --json --help' ;;
-    'notp rules explain') found='--config --from --key --service --json --help' ;;
-    'notp config') found='--help' ;;
-    'notp config check') found='--config --help' ;;
-    'notp setup') found='--help' ;;
-    'notp setup gate') found='--config --apply --dry-run --user --group --confirm-within --force --no-reload --json --help' ;;
-    'notp setup pam') found='--config --apply --dry-run --user --group --confirm-within --force --no-reload --json --help' ;;
-    'notp setup sudo') found='--config --apply --dry-run --user --group --confirm-within --force --no-reload --json --help' ;;
-    'notp setup confirm') found='--force --json --help' ;;
-    'notp setup undo') found='--force --no-reload --json --help' ;;
-    'notp setup callers') found='--json --help' ;;
-    'notp doctor') found='--config --user --sshd-config --changes --json --help' ;;
     'notp gate') found='--config --help' ;;
     'notp pam') found='--config --first-pass --before --prompt-tty --help' ;;
     'notp serve') found='--config --help' ;;
@@ -58,13 +58,13 @@ _notp_options() {
 _notp_commands() {
   found=
   case $1 in
-    'notp') found='enroll verify status unlock revoke recovery reseal host-key store audit import code export list passphrase rename remove demo rules config setup doctor gate pam serve' ;;
-    'notp host-key') found='init id rotate retire' ;;
-    'notp store') found='migrate copy hosts approve approved refresh' ;;
+    'notp') found='enroll verify status revoke recovery reseal import code list export passphrase rename remove demo setup doctor audit unlock rules config host-key store gate pam serve' ;;
+    'notp setup') found='gate pam sudo confirm undo callers' ;;
     'notp audit') found='verify report' ;;
     'notp rules') found='explain' ;;
     'notp config') found='check' ;;
-    'notp setup') found='gate pam sudo confirm undo callers' ;;
+    'notp host-key') found='init id rotate retire' ;;
+    'notp store') found='migrate copy hosts approve approved refresh' ;;
   esac
 }
 
@@ -75,18 +75,18 @@ _notp_arguments() {
     'notp enroll') found='context' ;;
     'notp verify') found='context' ;;
     'notp status') found='context' ;;
-    'notp unlock') found='context' ;;
     'notp revoke') found='context' ;;
     'notp recovery') found='context' ;;
     'notp reseal') found='context' ;;
-    'notp store copy') found='none none' ;;
     'notp import') found='context' ;;
     'notp code') found='context context context context context context context context context' ;;
     'notp export') found='context' ;;
     'notp passphrase') found='context' ;;
     'notp rename') found='context none' ;;
     'notp remove') found='context' ;;
+    'notp unlock') found='context' ;;
     'notp rules explain') found='user' ;;
+    'notp store copy') found='none none' ;;
     'notp serve') found='none' ;;
     'notp-enroll') found='user context' ;;
   esac
@@ -112,9 +112,16 @@ _notp_takes() {
     --out) found='folder' ;;
     --image) found='words png svg none' ;;
     --new-passphrase-file) found='file' ;;
+    --from) found='words uri base32 otpauth-migration python-notp google-authenticator pam-oath pskc csv' ;;
+    --file) found='file' ;;
+    --serial) found='none' ;;
+    --assign) found='file' ;;
+    --to) found='words uri base32 qr png svg' ;;
+    --group) found='group' ;;
+    --confirm-within) found='none' ;;
+    --sshd-config) found='file' ;;
     --since) found='none' ;;
     --until) found='none' ;;
-    --file) found='file' ;;
     --event) found='words login.accepted login.refused enroll replace enroll.failed import import.failed invite revoke passphrase passphrase.failed recovery recovery.failed recovery.used unlock reseal reseal.failed export host_key.created host_key.rotated host_key.retired outage.approved outage.withdrawn outage.conflict audit.resumed doctor.changed login host_key outage audit doctor' ;;
     --reason) found='words wrong_code replayed wrong_passphrase step_up_required not_enrolled revoked stale_enrolment bad_secret_file no_proof timeout store_unavailable audit_unavailable not_permitted bad_configuration' ;;
     --context) found='context' ;;
@@ -123,14 +130,7 @@ _notp_takes() {
     -n | --lines) found='none' ;;
     --host) found='none' ;;
     --key) found='file' ;;
-    --from) found='words uri base32 otpauth-migration python-notp google-authenticator pam-oath pskc csv' ;;
-    --serial) found='none' ;;
-    --assign) found='file' ;;
-    --to) found='words uri base32 qr png svg' ;;
     --service) found='none' ;;
-    --group) found='group' ;;
-    --confirm-within) found='none' ;;
-    --sshd-config) found='file' ;;
   esac
 }
 
