@@ -4,18 +4,19 @@ import { everydayHelp, GROUP_OF, GROUPS, helpWords } from './commands/help.ts';
 import type { Finish, Surroundings } from './commands/options.ts';
 import { NotpError } from './error.ts';
 import { forbidCoreDumps } from './system/core-dumps.ts';
-import { isUnread, printLines, sayError, sayLines } from './terminal/printer.ts';
+import { breakBetweenWords, isUnread, printLines, sayError, sayLines } from './terminal/printer.ts';
 
 export const VERSION = '0.1.0';
 
 /** Runs the command in `words` (argv without program and script) and gives its exit code. Throws what the command throws. */
 export async function runCommand(words: readonly string[], surroundings: Surroundings): Promise<number> {
-  if (words.length === 0) {
+  const [first = '', ...asked] = words;
+  if (!DOORS.includes(first)) breakBetweenWords();
+  if (first === '') {
     sayLines(everydayHelp());
     return 2;
   }
   try {
-    const [first, ...asked] = words;
     if (first !== 'help') return await run(words, surroundings);
     const meant = helpWords(asked);
     // Of a word that is no command it would be the help of all.

@@ -51,7 +51,7 @@ export function say(text: string): void {
   writeMessage(withoutControls(text));
 }
 
-/** The same for one line, in which every control character is escaped. On a terminal that is narrower, it breaks between words. */
+/** The same for one line, in which every control character is escaped. It may break: see breakBetweenWords. */
 export function sayLine(line: string): void {
   say(`${fitting(line, STDERR)}\n`);
 }
@@ -71,10 +71,19 @@ function allFitting(lines: string, fd: number): string {
     .join('\n');
 }
 
+let breaking = false;
+
+/**
+ * From now on lines break between words on a terminal that is narrower. Not for the doors: to know the width, Node.js puts a terminal that
+ * it opens itself in place of the descriptor, which a door leaves to the shell.
+ */
+export function breakBetweenWords(): void {
+  breaking = true;
+}
+
 /** The rest of a line that breaks is indented like its beginning. */
 function fitting(line: string, fd: number): string {
-  // Of a pipe, not even the stream is made: that would change its mode for whoever shares it.
-  if (!isatty(fd)) return escapeControls(line);
+  if (!breaking || !isatty(fd)) return escapeControls(line);
   const stream = fd === STDOUT ? process.stdout : process.stderr;
   const text = line.trimStart();
   const indent = ' '.repeat(line.length - text.length);
