@@ -1,6 +1,8 @@
 /** The completion for bash. Needs nothing but bash 4; names of files that are no context names never reach the command line. */
-import { withSubcommands, type CommandShape, type OptionShape } from './tree.ts';
+import { withSubcommands, type ArgumentShape, type CommandShape, type OptionShape } from './tree.ts';
 import { argumentKind, optionKind, optionsWithValues } from './values.ts';
+
+const MAX_REPEATED = 9;
 
 /** The text of the file that bash reads. */
 export function bashCompletion(programs: readonly CommandShape[]): string {
@@ -25,7 +27,7 @@ export function bashCompletion(programs: readonly CommandShape[]): string {
     table(
       '_notp_arguments',
       'the kinds of its arguments',
-      commands.map((command) => entry(command.words, command.arguments.map(argumentKind))),
+      commands.map((command) => entry(command.words, command.arguments.flatMap(argumentKinds))),
     ),
     table(
       '_notp_takes',
@@ -42,6 +44,11 @@ function optionNames({ options }: CommandShape): readonly string[] {
 
 function entry(words: readonly string[], found: readonly string[]): string {
   return found.length === 0 ? '' : `    '${words.join(' ')}') found='${found.join(' ')}' ;;`;
+}
+
+/** The kinds of an argument that may be repeated, as often as anybody has it completed. */
+function argumentKinds(argument: ArgumentShape): readonly string[] {
+  return Array<string>(argument.repeatable ? MAX_REPEATED : 1).fill(argumentKind(argument));
 }
 
 function takes(option: OptionShape): string {

@@ -22,7 +22,9 @@ function programLines(program: CommandShape): string {
     `# ${command.words.join(' ')}`,
     ...command.options.map((option) => optionLine(name, command, option)),
     ...command.subcommands.map((each) => `complete -c ${name} -n ${at(command, 0)} -a ${each.words.at(-1) ?? ''}${told(each.description)}`),
-    ...command.arguments.flatMap((argument, index) => argumentLine(name, command, { kind: argumentKind(argument), index })),
+    ...command.arguments.flatMap((argument, index) =>
+      argumentLine(name, command, { kind: argumentKind(argument), index: argument.repeatable ? undefined : index }),
+    ),
   ]);
   return [`complete -c ${name} -f`, ...lines, ''].join('\n');
 }
@@ -33,7 +35,7 @@ function optionLine(program: string, command: CommandShape, option: OptionShape)
   return `complete -c ${program} -n ${at(command)} ${names}${value}${told(option.description)}`;
 }
 
-function argumentLine(program: string, command: CommandShape, { kind, index }: { kind: Kind; index: number }): string[] {
+function argumentLine(program: string, command: CommandShape, { kind, index }: { kind: Kind; index: number | undefined }): string[] {
   const found = FOUND[kind];
   return found === undefined ? [] : [`complete -c ${program} -n ${at(command, index)} -a '${found}'`];
 }

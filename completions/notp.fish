@@ -22,22 +22,22 @@ function __notp_at
         set -l following
         switch $at
             case 'notp'
-                set following enroll verify status unlock forget revoke recovery reseal host-key store audit import code export list passphrase remove demo rules config grant grants setup doctor gate pam serve
-            case 'notp host-key'
-                set following init id rotate retire
-            case 'notp store'
-                set following migrate copy hosts approve approved refresh
+                set following enroll verify status forget revoke recovery reseal import code list export passphrase rename remove demo grant grants setup doctor audit unlock rules config host-key store gate pam serve
+            case 'notp setup'
+                set following gate pam sudo confirm undo callers
             case 'notp audit'
                 set following verify report
             case 'notp rules'
                 set following explain
             case 'notp config'
                 set following check
-            case 'notp setup'
-                set following gate pam sudo confirm undo callers
+            case 'notp host-key'
+                set following init id rotate retire
+            case 'notp store'
+                set following migrate copy hosts approve approved refresh
         end
         if string match -q -- '-*' $word
-            contains -- $word --config --user --seal --issuer --account --digits --period --algorithm --recovery --qr --qr-file --passphrase-file --batch --out --image --new-passphrase-file --since --until --file --event --reason --context --rhost --ref -n --lines --host --key --from --serial --assign --to --service --for --end --group --confirm-within --sshd-config
+            contains -- $word --config --user --seal --issuer --account --digits --period --algorithm --recovery --qr --qr-file --passphrase-file --batch --out --image --new-passphrase-file --from --file --serial --assign --to --for --reason --key --service --end --group --confirm-within --sshd-config --since --until --event --context --rhost --ref -n --lines --host
             and set wants yes
         else if contains -- $word $following
             set at "$at $word"
@@ -56,27 +56,28 @@ complete -c notp -n "__notp_at 'notp'" -s h -l help -d 'display help for command
 complete -c notp -n "__notp_at 'notp' 0" -a enroll -d 'make a new secret for a login'
 complete -c notp -n "__notp_at 'notp' 0" -a verify -d 'ask for a code and check it as a login would'
 complete -c notp -n "__notp_at 'notp' 0" -a status -d 'show whether an enrolment logs in'
-complete -c notp -n "__notp_at 'notp' 0" -a unlock -d 'give back the tries that wrong codes have used up'
 complete -c notp -n "__notp_at 'notp' 0" -a forget -d 'end what earlier codes also let in'
 complete -c notp -n "__notp_at 'notp' 0" -a revoke -d 'end an enrolment'
 complete -c notp -n "__notp_at 'notp' 0" -a recovery -d 'make new recovery codes for a login'
 complete -c notp -n "__notp_at 'notp' 0" -a reseal -d 're-seal a login with the key of this host or a passphrase'
-complete -c notp -n "__notp_at 'notp' 0" -a host-key -d 'manage the key of this host'
-complete -c notp -n "__notp_at 'notp' 0" -a store -d 'manage the database that store.url names'
-complete -c notp -n "__notp_at 'notp' 0" -a audit -d 'show the last records of the audit log'
 complete -c notp -n "__notp_at 'notp' 0" -a import -d 'import a secret from another app'
 complete -c notp -n "__notp_at 'notp' 0" -a code -d 'show the current code of a secret'
-complete -c notp -n "__notp_at 'notp' 0" -a export -d 'give out a secret unencrypted'
 complete -c notp -n "__notp_at 'notp' 0" -a list -d 'list your secrets'
+complete -c notp -n "__notp_at 'notp' 0" -a export -d 'give out a secret unencrypted'
 complete -c notp -n "__notp_at 'notp' 0" -a passphrase -d 'change the passphrase of a secret'
+complete -c notp -n "__notp_at 'notp' 0" -a rename -d 'give one of your secrets another name'
 complete -c notp -n "__notp_at 'notp' 0" -a remove -d 'delete one of your secrets for good'
 complete -c notp -n "__notp_at 'notp' 0" -a demo -d 'show a throw-away secret'
-complete -c notp -n "__notp_at 'notp' 0" -a rules -d 'list the rules that say who is asked for a code'
-complete -c notp -n "__notp_at 'notp' 0" -a config -d 'check the configuration'
 complete -c notp -n "__notp_at 'notp' 0" -a grant -d 'let one user in without a code until a time'
 complete -c notp -n "__notp_at 'notp' 0" -a grants -d 'list the grants in force'
 complete -c notp -n "__notp_at 'notp' 0" -a setup -d 'write the right configuration of sshd or PAM'
 complete -c notp -n "__notp_at 'notp' 0" -a doctor -d 'check the whole login path and print the fix for each problem'
+complete -c notp -n "__notp_at 'notp' 0" -a audit -d 'show the last records of the audit log'
+complete -c notp -n "__notp_at 'notp' 0" -a unlock -d 'give back the tries that wrong codes have used up'
+complete -c notp -n "__notp_at 'notp' 0" -a rules -d 'list the rules that say who is asked for a code'
+complete -c notp -n "__notp_at 'notp' 0" -a config -d 'check the configuration'
+complete -c notp -n "__notp_at 'notp' 0" -a host-key -d 'manage the key of this host'
+complete -c notp -n "__notp_at 'notp' 0" -a store -d 'manage the database that store.url names'
 complete -c notp -n "__notp_at 'notp' 0" -a gate -d 'for sshd\'s ForceCommand'
 complete -c notp -n "__notp_at 'notp' 0" -a pam -d 'for pam_exec'
 complete -c notp -n "__notp_at 'notp' 0" -a serve -d 'for systemd: decide for one user behind that user\'s socket'
@@ -118,12 +119,6 @@ complete -c notp -n "__notp_at 'notp status'" -l all -d 'the enrolments of all u
 complete -c notp -n "__notp_at 'notp status'" -l json -d 'print JSON, one object on each line'
 complete -c notp -n "__notp_at 'notp status'" -s h -l help -d 'display help for command'
 complete -c notp -n "__notp_at 'notp status' 0" -a '(__notp_contexts)'
-# notp unlock
-complete -c notp -n "__notp_at 'notp unlock'" -l config -r -F -d 'configuration file'
-complete -c notp -n "__notp_at 'notp unlock'" -l user -x -a '(__fish_complete_users)' -d 'user of the enrolment'
-complete -c notp -n "__notp_at 'notp unlock'" -l json -d 'print JSON, one object on each line'
-complete -c notp -n "__notp_at 'notp unlock'" -s h -l help -d 'display help for command'
-complete -c notp -n "__notp_at 'notp unlock' 0" -a '(__notp_contexts)'
 # notp forget
 complete -c notp -n "__notp_at 'notp forget'" -l config -r -F -d 'configuration file'
 complete -c notp -n "__notp_at 'notp forget'" -s h -l help -d 'display help for command'
@@ -153,91 +148,6 @@ complete -c notp -n "__notp_at 'notp reseal'" -l new-passphrase-file -r -F -d 'w
 complete -c notp -n "__notp_at 'notp reseal'" -l json -d 'print JSON, one object on each line'
 complete -c notp -n "__notp_at 'notp reseal'" -s h -l help -d 'display help for command'
 complete -c notp -n "__notp_at 'notp reseal' 0" -a '(__notp_contexts)'
-# notp host-key
-complete -c notp -n "__notp_at 'notp host-key'" -s h -l help -d 'display help for command'
-complete -c notp -n "__notp_at 'notp host-key' 0" -a init -d 'make the key if there is none'
-complete -c notp -n "__notp_at 'notp host-key' 0" -a id -d 'print the key\'s id'
-complete -c notp -n "__notp_at 'notp host-key' 0" -a rotate -d 'make a new key'
-complete -c notp -n "__notp_at 'notp host-key' 0" -a retire -d 'remove the earlier keys'
-# notp host-key init
-complete -c notp -n "__notp_at 'notp host-key init'" -l config -r -F -d 'configuration file'
-complete -c notp -n "__notp_at 'notp host-key init'" -s h -l help -d 'display help for command'
-# notp host-key id
-complete -c notp -n "__notp_at 'notp host-key id'" -l config -r -F -d 'configuration file'
-complete -c notp -n "__notp_at 'notp host-key id'" -s h -l help -d 'display help for command'
-# notp host-key rotate
-complete -c notp -n "__notp_at 'notp host-key rotate'" -l config -r -F -d 'configuration file'
-complete -c notp -n "__notp_at 'notp host-key rotate'" -s h -l help -d 'display help for command'
-# notp host-key retire
-complete -c notp -n "__notp_at 'notp host-key retire'" -l config -r -F -d 'configuration file'
-complete -c notp -n "__notp_at 'notp host-key retire'" -l yes -d 'remove them in any case'
-complete -c notp -n "__notp_at 'notp host-key retire'" -s h -l help -d 'display help for command'
-# notp store
-complete -c notp -n "__notp_at 'notp store'" -s h -l help -d 'display help for command'
-complete -c notp -n "__notp_at 'notp store' 0" -a migrate -d 'make or update the tables in the database of a fleet'
-complete -c notp -n "__notp_at 'notp store' 0" -a copy -d 'copy enrolments'
-complete -c notp -n "__notp_at 'notp store' 0" -a hosts -d 'list the hosts that share the database'
-complete -c notp -n "__notp_at 'notp store' 0" -a approve -d 'let a user log in'
-complete -c notp -n "__notp_at 'notp store' 0" -a approved -d 'list the users who are approved for outages'
-complete -c notp -n "__notp_at 'notp store' 0" -a refresh -d 'report the decisions of this host in an outage'
-# notp store migrate
-complete -c notp -n "__notp_at 'notp store migrate'" -l config -r -F -d 'configuration file'
-complete -c notp -n "__notp_at 'notp store migrate'" -s h -l help -d 'display help for command'
-# notp store copy
-complete -c notp -n "__notp_at 'notp store copy'" -l config -r -F -d 'configuration file'
-complete -c notp -n "__notp_at 'notp store copy'" -l dry-run -d 'show what would be copied and what prevents it'
-complete -c notp -n "__notp_at 'notp store copy'" -s h -l help -d 'display help for command'
-# notp store hosts
-complete -c notp -n "__notp_at 'notp store hosts'" -l config -r -F -d 'configuration file'
-complete -c notp -n "__notp_at 'notp store hosts'" -l json -d 'print one JSON object for each'
-complete -c notp -n "__notp_at 'notp store hosts'" -s h -l help -d 'display help for command'
-# notp store approve
-complete -c notp -n "__notp_at 'notp store approve'" -l config -r -F -d 'configuration file'
-complete -c notp -n "__notp_at 'notp store approve'" -l user -x -a '(__fish_complete_users)' -d 'the user to approve'
-complete -c notp -n "__notp_at 'notp store approve'" -l remove -d 'withdraw the approval'
-complete -c notp -n "__notp_at 'notp store approve'" -s h -l help -d 'display help for command'
-# notp store approved
-complete -c notp -n "__notp_at 'notp store approved'" -l config -r -F -d 'configuration file'
-complete -c notp -n "__notp_at 'notp store approved'" -l json -d 'print one JSON object for each'
-complete -c notp -n "__notp_at 'notp store approved'" -s h -l help -d 'display help for command'
-# notp store refresh
-complete -c notp -n "__notp_at 'notp store refresh'" -l config -r -F -d 'configuration file'
-complete -c notp -n "__notp_at 'notp store refresh'" -s h -l help -d 'display help for command'
-# notp audit
-complete -c notp -n "__notp_at 'notp audit'" -l config -r -F -d 'configuration file'
-complete -c notp -n "__notp_at 'notp audit'" -l user -x -a '(__fish_complete_users)' -d 'only records of this user'
-complete -c notp -n "__notp_at 'notp audit'" -l since -x -d 'only records from this time on'
-complete -c notp -n "__notp_at 'notp audit'" -l until -x -d 'only records before this time'
-complete -c notp -n "__notp_at 'notp audit'" -l file -r -F -d 'read this log and its rotated files'
-complete -c notp -n "__notp_at 'notp audit'" -l event -x -a 'login.accepted login.refused enroll replace enroll.failed import import.failed invite revoke passphrase passphrase.failed recovery recovery.failed recovery.used unlock reseal reseal.failed export host_key.created host_key.rotated host_key.retired forget grant grant.ended outage.approved outage.withdrawn outage.conflict audit.resumed doctor.changed login host_key outage audit doctor' -d 'only this event'
-complete -c notp -n "__notp_at 'notp audit'" -l reason -x -a 'wrong_code replayed wrong_passphrase step_up_required not_enrolled revoked stale_enrolment bad_secret_file no_proof timeout store_unavailable audit_unavailable not_permitted bad_configuration' -d 'only refusals for this reason'
-complete -c notp -n "__notp_at 'notp audit'" -l context -x -a '(__notp_contexts)' -d 'only records of this secret'
-complete -c notp -n "__notp_at 'notp audit'" -l rhost -x -d 'only records from this address'
-complete -c notp -n "__notp_at 'notp audit'" -l ref -x -d 'everything about the attempt with this reference'
-complete -c notp -n "__notp_at 'notp audit'" -s n -l lines -x -d 'number of records'
-complete -c notp -n "__notp_at 'notp audit'" -s f -l follow -d 'keep printing new records until Ctrl-C'
-complete -c notp -n "__notp_at 'notp audit'" -l json -d 'print JSON lines'
-complete -c notp -n "__notp_at 'notp audit'" -l table -d 'print the table'
-complete -c notp -n "__notp_at 'notp audit'" -s h -l help -d 'display help for command'
-complete -c notp -n "__notp_at 'notp audit' 0" -a verify -d 'check that no record was changed'
-complete -c notp -n "__notp_at 'notp audit' 0" -a report -d 'count logins'
-# notp audit verify
-complete -c notp -n "__notp_at 'notp audit verify'" -l config -r -F -d 'configuration file'
-complete -c notp -n "__notp_at 'notp audit verify'" -l host -x -d 'check the log of another host that shares the store'
-complete -c notp -n "__notp_at 'notp audit verify'" -l file -r -F -d 'with --host: that log or a copy of it'
-complete -c notp -n "__notp_at 'notp audit verify'" -l key -r -F -d 'with --host: a copy of the key file of that host'
-complete -c notp -n "__notp_at 'notp audit verify'" -l outage -d 'check the log of decisions of this host while it could not reach the store'
-complete -c notp -n "__notp_at 'notp audit verify'" -l resume -d 'resume the chain after the last record of the log'
-complete -c notp -n "__notp_at 'notp audit verify'" -l json -d 'print one JSON object'
-complete -c notp -n "__notp_at 'notp audit verify'" -s h -l help -d 'display help for command'
-# notp audit report
-complete -c notp -n "__notp_at 'notp audit report'" -l config -r -F -d 'configuration file'
-complete -c notp -n "__notp_at 'notp audit report'" -l user -x -a '(__fish_complete_users)' -d 'only records of this user'
-complete -c notp -n "__notp_at 'notp audit report'" -l since -x -d 'only records from this time on'
-complete -c notp -n "__notp_at 'notp audit report'" -l until -x -d 'only records before this time'
-complete -c notp -n "__notp_at 'notp audit report'" -l file -r -F -d 'read this log and its rotated files'
-complete -c notp -n "__notp_at 'notp audit report'" -l json -d 'print one JSON object for each user'
-complete -c notp -n "__notp_at 'notp audit report'" -s h -l help -d 'display help for command'
 # notp import
 complete -c notp -n "__notp_at 'notp import'" -l config -r -F -d 'configuration file'
 complete -c notp -n "__notp_at 'notp import'" -l from -x -a 'uri base32 otpauth-migration python-notp google-authenticator pam-oath pskc csv' -d 'format of the secret'
@@ -262,19 +172,12 @@ complete -c notp -n "__notp_at 'notp import' 0" -a '(__notp_contexts)'
 complete -c notp -n "__notp_at 'notp code'" -l config -r -F -d 'configuration file'
 complete -c notp -n "__notp_at 'notp code'" -l passphrase-file -r -F -d 'read the passphrase from the first line of a file'
 complete -c notp -n "__notp_at 'notp code'" -l json -d 'print JSON, one object on each line'
+complete -c notp -n "__notp_at 'notp code'" -l all -d 'show the codes of all secrets that the passphrase opens'
 complete -c notp -n "__notp_at 'notp code'" -l once -d 'print the code once'
 complete -c notp -n "__notp_at 'notp code'" -l watch -d 'print each new code on its own line'
+complete -c notp -n "__notp_at 'notp code'" -l copy -d 'copy the code to the clipboard of the terminal'
 complete -c notp -n "__notp_at 'notp code'" -s h -l help -d 'display help for command'
-complete -c notp -n "__notp_at 'notp code' 0" -a '(__notp_contexts)'
-# notp export
-complete -c notp -n "__notp_at 'notp export'" -l config -r -F -d 'configuration file'
-complete -c notp -n "__notp_at 'notp export'" -l passphrase-file -r -F -d 'read the passphrase from the first line of a file'
-complete -c notp -n "__notp_at 'notp export'" -l json -d 'print JSON, one object on each line'
-complete -c notp -n "__notp_at 'notp export'" -l user -x -a '(__fish_complete_users)' -d 'user of a login sealed by this host'
-complete -c notp -n "__notp_at 'notp export'" -l to -x -a 'uri base32 qr png svg' -d 'output format'
-complete -c notp -n "__notp_at 'notp export'" -l file -r -F -d 'write to a new file'
-complete -c notp -n "__notp_at 'notp export'" -s h -l help -d 'display help for command'
-complete -c notp -n "__notp_at 'notp export' 0" -a '(__notp_contexts)'
+complete -c notp -n "__notp_at 'notp code'" -a '(__notp_contexts)'
 # notp list
 complete -c notp -n "__notp_at 'notp list'" -l config -r -F -d 'configuration file'
 complete -c notp -n "__notp_at 'notp list'" -l passphrase-file -r -F -d 'read the passphrase from the first line of a file'
@@ -282,14 +185,31 @@ complete -c notp -n "__notp_at 'notp list'" -l json -d 'print JSON, one object o
 complete -c notp -n "__notp_at 'notp list'" -l user -x -a '(__fish_complete_users)' -d 'list the secrets of this user'
 complete -c notp -n "__notp_at 'notp list'" -l all -d 'list every enrolment of every user'
 complete -c notp -n "__notp_at 'notp list'" -s h -l help -d 'display help for command'
+# notp export
+complete -c notp -n "__notp_at 'notp export'" -l config -r -F -d 'configuration file'
+complete -c notp -n "__notp_at 'notp export'" -l passphrase-file -r -F -d 'read the passphrase from the first line of a file'
+complete -c notp -n "__notp_at 'notp export'" -l json -d 'print JSON, one object on each line'
+complete -c notp -n "__notp_at 'notp export'" -l user -x -a '(__fish_complete_users)' -d 'user of a login sealed by this host'
+complete -c notp -n "__notp_at 'notp export'" -l to -x -a 'uri base32 qr png svg' -d 'output format'
+complete -c notp -n "__notp_at 'notp export'" -l file -r -F -d 'write to a new file'
+complete -c notp -n "__notp_at 'notp export'" -l all -d 'write all your secrets that the passphrase opens into a sealed archive'
+complete -c notp -n "__notp_at 'notp export'" -s h -l help -d 'display help for command'
+complete -c notp -n "__notp_at 'notp export' 0" -a '(__notp_contexts)'
 # notp passphrase
 complete -c notp -n "__notp_at 'notp passphrase'" -l config -r -F -d 'configuration file'
 complete -c notp -n "__notp_at 'notp passphrase'" -l passphrase-file -r -F -d 'read the passphrase from the first line of a file'
 complete -c notp -n "__notp_at 'notp passphrase'" -l json -d 'print JSON, one object on each line'
 complete -c notp -n "__notp_at 'notp passphrase'" -l user -x -a '(__fish_complete_users)' -d 'user of the secret'
 complete -c notp -n "__notp_at 'notp passphrase'" -l new-passphrase-file -r -F -d 'read the new passphrase from the first line of a file'
+complete -c notp -n "__notp_at 'notp passphrase'" -l all -d 'change all secrets that the passphrase opens'
 complete -c notp -n "__notp_at 'notp passphrase'" -s h -l help -d 'display help for command'
 complete -c notp -n "__notp_at 'notp passphrase' 0" -a '(__notp_contexts)'
+# notp rename
+complete -c notp -n "__notp_at 'notp rename'" -l config -r -F -d 'configuration file'
+complete -c notp -n "__notp_at 'notp rename'" -l passphrase-file -r -F -d 'read the passphrase from the first line of a file'
+complete -c notp -n "__notp_at 'notp rename'" -l json -d 'print JSON, one object on each line'
+complete -c notp -n "__notp_at 'notp rename'" -s h -l help -d 'display help for command'
+complete -c notp -n "__notp_at 'notp rename' 0" -a '(__notp_contexts)'
 # notp remove
 complete -c notp -n "__notp_at 'notp remove'" -l config -r -F -d 'configuration file'
 complete -c notp -n "__notp_at 'notp remove'" -l yes -d 'do not ask'
@@ -300,25 +220,6 @@ complete -c notp -n "__notp_at 'notp remove' 0" -a '(__notp_contexts)'
 complete -c notp -n "__notp_at 'notp demo'" -l qr -x -a 'unicode ansi ascii none' -d 'how to draw the QR code'
 complete -c notp -n "__notp_at 'notp demo'" -l json -d 'print one JSON object'
 complete -c notp -n "__notp_at 'notp demo'" -s h -l help -d 'display help for command'
-# notp rules
-complete -c notp -n "__notp_at 'notp rules'" -l config -r -F -d 'configuration file'
-complete -c notp -n "__notp_at 'notp rules'" -l json -d 'print JSON, one object on each line'
-complete -c notp -n "__notp_at 'notp rules'" -s h -l help -d 'display help for command'
-complete -c notp -n "__notp_at 'notp rules' 0" -a explain -d 'say which rule decides about a login'
-# notp rules explain
-complete -c notp -n "__notp_at 'notp rules explain'" -l config -r -F -d 'configuration file'
-complete -c notp -n "__notp_at 'notp rules explain'" -l from -x -d 'source address'
-complete -c notp -n "__notp_at 'notp rules explain'" -l key -x -d 'type of the key that passed first'
-complete -c notp -n "__notp_at 'notp rules explain'" -l service -x -d 'PAM service; sshd also for the gate'
-complete -c notp -n "__notp_at 'notp rules explain'" -l json -d 'print one JSON object'
-complete -c notp -n "__notp_at 'notp rules explain'" -s h -l help -d 'display help for command'
-complete -c notp -n "__notp_at 'notp rules explain' 0" -a '(__fish_complete_users)'
-# notp config
-complete -c notp -n "__notp_at 'notp config'" -s h -l help -d 'display help for command'
-complete -c notp -n "__notp_at 'notp config' 0" -a check -d 'check the configuration'
-# notp config check
-complete -c notp -n "__notp_at 'notp config check'" -l config -r -F -d 'configuration file'
-complete -c notp -n "__notp_at 'notp config check'" -s h -l help -d 'display help for command'
 # notp grant
 complete -c notp -n "__notp_at 'notp grant'" -l config -r -F -d 'configuration file'
 complete -c notp -n "__notp_at 'notp grant'" -l for -x -d 'how long: 30m'
@@ -394,6 +295,116 @@ complete -c notp -n "__notp_at 'notp doctor'" -l sshd-config -r -F -d 'check thi
 complete -c notp -n "__notp_at 'notp doctor'" -l changes -d 'print what is new and what is gone since the last --changes'
 complete -c notp -n "__notp_at 'notp doctor'" -l json -d 'print one JSON object for each check'
 complete -c notp -n "__notp_at 'notp doctor'" -s h -l help -d 'display help for command'
+# notp audit
+complete -c notp -n "__notp_at 'notp audit'" -l config -r -F -d 'configuration file'
+complete -c notp -n "__notp_at 'notp audit'" -l user -x -a '(__fish_complete_users)' -d 'only records of this user'
+complete -c notp -n "__notp_at 'notp audit'" -l since -x -d 'only records from this time on'
+complete -c notp -n "__notp_at 'notp audit'" -l until -x -d 'only records before this time'
+complete -c notp -n "__notp_at 'notp audit'" -l file -r -F -d 'read this log and its rotated files'
+complete -c notp -n "__notp_at 'notp audit'" -l event -x -a 'login.accepted login.refused enroll replace enroll.failed import import.failed invite revoke passphrase passphrase.failed recovery recovery.failed recovery.used unlock reseal reseal.failed export host_key.created host_key.rotated host_key.retired forget grant grant.ended outage.approved outage.withdrawn outage.conflict audit.resumed doctor.changed login host_key outage audit doctor' -d 'only this event'
+complete -c notp -n "__notp_at 'notp audit'" -l reason -x -a 'wrong_code replayed wrong_passphrase step_up_required not_enrolled revoked stale_enrolment bad_secret_file no_proof timeout store_unavailable audit_unavailable not_permitted bad_configuration' -d 'only refusals for this reason'
+complete -c notp -n "__notp_at 'notp audit'" -l context -x -a '(__notp_contexts)' -d 'only records of this secret'
+complete -c notp -n "__notp_at 'notp audit'" -l rhost -x -d 'only records from this address'
+complete -c notp -n "__notp_at 'notp audit'" -l ref -x -d 'everything about the attempt with this reference'
+complete -c notp -n "__notp_at 'notp audit'" -s n -l lines -x -d 'number of records'
+complete -c notp -n "__notp_at 'notp audit'" -s f -l follow -d 'keep printing new records until Ctrl-C'
+complete -c notp -n "__notp_at 'notp audit'" -l json -d 'print JSON lines'
+complete -c notp -n "__notp_at 'notp audit'" -l table -d 'print the table'
+complete -c notp -n "__notp_at 'notp audit'" -s h -l help -d 'display help for command'
+complete -c notp -n "__notp_at 'notp audit' 0" -a verify -d 'check that no record was changed'
+complete -c notp -n "__notp_at 'notp audit' 0" -a report -d 'count logins'
+# notp audit verify
+complete -c notp -n "__notp_at 'notp audit verify'" -l config -r -F -d 'configuration file'
+complete -c notp -n "__notp_at 'notp audit verify'" -l host -x -d 'check the log of another host that shares the store'
+complete -c notp -n "__notp_at 'notp audit verify'" -l file -r -F -d 'with --host: that log or a copy of it'
+complete -c notp -n "__notp_at 'notp audit verify'" -l key -r -F -d 'with --host: a copy of the key file of that host'
+complete -c notp -n "__notp_at 'notp audit verify'" -l outage -d 'check the log of decisions of this host while it could not reach the store'
+complete -c notp -n "__notp_at 'notp audit verify'" -l resume -d 'resume the chain after the last record of the log'
+complete -c notp -n "__notp_at 'notp audit verify'" -l json -d 'print one JSON object'
+complete -c notp -n "__notp_at 'notp audit verify'" -s h -l help -d 'display help for command'
+# notp audit report
+complete -c notp -n "__notp_at 'notp audit report'" -l config -r -F -d 'configuration file'
+complete -c notp -n "__notp_at 'notp audit report'" -l user -x -a '(__fish_complete_users)' -d 'only records of this user'
+complete -c notp -n "__notp_at 'notp audit report'" -l since -x -d 'only records from this time on'
+complete -c notp -n "__notp_at 'notp audit report'" -l until -x -d 'only records before this time'
+complete -c notp -n "__notp_at 'notp audit report'" -l file -r -F -d 'read this log and its rotated files'
+complete -c notp -n "__notp_at 'notp audit report'" -l json -d 'print one JSON object for each user'
+complete -c notp -n "__notp_at 'notp audit report'" -s h -l help -d 'display help for command'
+# notp unlock
+complete -c notp -n "__notp_at 'notp unlock'" -l config -r -F -d 'configuration file'
+complete -c notp -n "__notp_at 'notp unlock'" -l user -x -a '(__fish_complete_users)' -d 'user of the enrolment'
+complete -c notp -n "__notp_at 'notp unlock'" -l json -d 'print JSON, one object on each line'
+complete -c notp -n "__notp_at 'notp unlock'" -s h -l help -d 'display help for command'
+complete -c notp -n "__notp_at 'notp unlock' 0" -a '(__notp_contexts)'
+# notp rules
+complete -c notp -n "__notp_at 'notp rules'" -l config -r -F -d 'configuration file'
+complete -c notp -n "__notp_at 'notp rules'" -l json -d 'print JSON, one object on each line'
+complete -c notp -n "__notp_at 'notp rules'" -s h -l help -d 'display help for command'
+complete -c notp -n "__notp_at 'notp rules' 0" -a explain -d 'say which rule decides about a login'
+# notp rules explain
+complete -c notp -n "__notp_at 'notp rules explain'" -l config -r -F -d 'configuration file'
+complete -c notp -n "__notp_at 'notp rules explain'" -l from -x -d 'source address'
+complete -c notp -n "__notp_at 'notp rules explain'" -l key -x -d 'type of the key that passed first'
+complete -c notp -n "__notp_at 'notp rules explain'" -l service -x -d 'PAM service; sshd also for the gate'
+complete -c notp -n "__notp_at 'notp rules explain'" -l json -d 'print one JSON object'
+complete -c notp -n "__notp_at 'notp rules explain'" -s h -l help -d 'display help for command'
+complete -c notp -n "__notp_at 'notp rules explain' 0" -a '(__fish_complete_users)'
+# notp config
+complete -c notp -n "__notp_at 'notp config'" -s h -l help -d 'display help for command'
+complete -c notp -n "__notp_at 'notp config' 0" -a check -d 'check the configuration'
+# notp config check
+complete -c notp -n "__notp_at 'notp config check'" -l config -r -F -d 'configuration file'
+complete -c notp -n "__notp_at 'notp config check'" -s h -l help -d 'display help for command'
+# notp host-key
+complete -c notp -n "__notp_at 'notp host-key'" -s h -l help -d 'display help for command'
+complete -c notp -n "__notp_at 'notp host-key' 0" -a init -d 'make the key if there is none'
+complete -c notp -n "__notp_at 'notp host-key' 0" -a id -d 'print the key\'s id'
+complete -c notp -n "__notp_at 'notp host-key' 0" -a rotate -d 'make a new key'
+complete -c notp -n "__notp_at 'notp host-key' 0" -a retire -d 'remove the earlier keys'
+# notp host-key init
+complete -c notp -n "__notp_at 'notp host-key init'" -l config -r -F -d 'configuration file'
+complete -c notp -n "__notp_at 'notp host-key init'" -s h -l help -d 'display help for command'
+# notp host-key id
+complete -c notp -n "__notp_at 'notp host-key id'" -l config -r -F -d 'configuration file'
+complete -c notp -n "__notp_at 'notp host-key id'" -s h -l help -d 'display help for command'
+# notp host-key rotate
+complete -c notp -n "__notp_at 'notp host-key rotate'" -l config -r -F -d 'configuration file'
+complete -c notp -n "__notp_at 'notp host-key rotate'" -s h -l help -d 'display help for command'
+# notp host-key retire
+complete -c notp -n "__notp_at 'notp host-key retire'" -l config -r -F -d 'configuration file'
+complete -c notp -n "__notp_at 'notp host-key retire'" -l yes -d 'remove them in any case'
+complete -c notp -n "__notp_at 'notp host-key retire'" -s h -l help -d 'display help for command'
+# notp store
+complete -c notp -n "__notp_at 'notp store'" -s h -l help -d 'display help for command'
+complete -c notp -n "__notp_at 'notp store' 0" -a migrate -d 'make or update the tables in the database of a fleet'
+complete -c notp -n "__notp_at 'notp store' 0" -a copy -d 'copy enrolments'
+complete -c notp -n "__notp_at 'notp store' 0" -a hosts -d 'list the hosts that share the database'
+complete -c notp -n "__notp_at 'notp store' 0" -a approve -d 'let a user log in'
+complete -c notp -n "__notp_at 'notp store' 0" -a approved -d 'list the users who are approved for outages'
+complete -c notp -n "__notp_at 'notp store' 0" -a refresh -d 'report the decisions of this host in an outage'
+# notp store migrate
+complete -c notp -n "__notp_at 'notp store migrate'" -l config -r -F -d 'configuration file'
+complete -c notp -n "__notp_at 'notp store migrate'" -s h -l help -d 'display help for command'
+# notp store copy
+complete -c notp -n "__notp_at 'notp store copy'" -l config -r -F -d 'configuration file'
+complete -c notp -n "__notp_at 'notp store copy'" -l dry-run -d 'show what would be copied and what prevents it'
+complete -c notp -n "__notp_at 'notp store copy'" -s h -l help -d 'display help for command'
+# notp store hosts
+complete -c notp -n "__notp_at 'notp store hosts'" -l config -r -F -d 'configuration file'
+complete -c notp -n "__notp_at 'notp store hosts'" -l json -d 'print one JSON object for each'
+complete -c notp -n "__notp_at 'notp store hosts'" -s h -l help -d 'display help for command'
+# notp store approve
+complete -c notp -n "__notp_at 'notp store approve'" -l config -r -F -d 'configuration file'
+complete -c notp -n "__notp_at 'notp store approve'" -l user -x -a '(__fish_complete_users)' -d 'the user to approve'
+complete -c notp -n "__notp_at 'notp store approve'" -l remove -d 'withdraw the approval'
+complete -c notp -n "__notp_at 'notp store approve'" -s h -l help -d 'display help for command'
+# notp store approved
+complete -c notp -n "__notp_at 'notp store approved'" -l config -r -F -d 'configuration file'
+complete -c notp -n "__notp_at 'notp store approved'" -l json -d 'print one JSON object for each'
+complete -c notp -n "__notp_at 'notp store approved'" -s h -l help -d 'display help for command'
+# notp store refresh
+complete -c notp -n "__notp_at 'notp store refresh'" -l config -r -F -d 'configuration file'
+complete -c notp -n "__notp_at 'notp store refresh'" -s h -l help -d 'display help for command'
 # notp gate
 complete -c notp -n "__notp_at 'notp gate'" -l config -r -F -d 'configuration file'
 complete -c notp -n "__notp_at 'notp gate'" -s h -l help -d 'display help for command'

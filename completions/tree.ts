@@ -20,6 +20,8 @@ export interface OptionShape {
 export interface ArgumentShape {
   readonly name: string;
   readonly required: boolean;
+  /** Whether more may follow. */
+  readonly repeatable: boolean;
 }
 
 export interface CommandShape {
@@ -53,7 +55,11 @@ function shapeOf(command: Command, before: readonly string[]): CommandShape {
     words,
     description: command.description(),
     options: help.visibleOptions(command).map(optionShape),
-    arguments: command.registeredArguments.map((argument) => ({ name: argument.name(), required: argument.required })),
+    arguments: command.registeredArguments.map((argument) => ({
+      name: argument.name(),
+      required: argument.required,
+      repeatable: argument.variadic,
+    })),
     subcommands: help.visibleCommands(command).map((each) => shapeOf(each, words)),
   };
 }

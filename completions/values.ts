@@ -56,6 +56,7 @@ const PLACEHOLDER_KINDS: Readonly<Record<string, Kind>> = {
   dir: 'folder',
   user: 'user',
   context: 'context',
+  name: 'none',
   text: 'none',
   from: 'none',
   to: 'none',

@@ -49,7 +49,9 @@ function optionSpec(option: OptionShape): string {
 }
 
 function argumentSpec(argument: ArgumentShape): string {
-  return quoted(`${argument.required ? ':' : '::'}${argument.name}:${action(argumentKind(argument), [])}`);
+  return quoted(
+    `${argument.repeatable ? '*' : ''}${argument.required || argument.repeatable ? ':' : '::'}${argument.name}:${action(argumentKind(argument), [])}`,
+  );
 }
 
 function action(kind: Kind, words: readonly string[]): string {

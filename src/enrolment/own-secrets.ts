@@ -1,9 +1,9 @@
 /** Finds and opens a person's own sealed files, for the commands about their codes. */
 import { NotpError } from '../error.ts';
 import { contextName } from '../otp/names.ts';
-import type { SealedFile } from '../seal/file.ts';
-import { passphraseKey } from '../seal/keys.ts';
-import { open, type Payload } from '../seal/seal.ts';
+import { registrationOf, type SealedFile } from '../seal/file.ts';
+import { Keyring } from '../seal/keyring.ts';
+import type { Payload } from '../seal/seal.ts';
 import type { Enrolment, Transaction } from '../store/store.ts';
 import type { Config } from '../system/config.ts';
 import { asUser } from '../system/privileges.ts';
@@ -55,8 +55,13 @@ export function refuseHostSealed(file: SealedFile): void {
 
 /** The payload that `passphrase` opens. Throws `refused` for a wrong passphrase. The caller wipes the secret. */
 export function openSealed(file: SealedFile, passphrase: string): Payload {
-  const payload = tryToOpen(file, passphrase);
-  if (payload !== undefined) return payload;
+  const keyring = new Keyring(passphrase);
+  try {
+    const payload = keyring.open(file);
+    if (payload !== undefined) return payload;
+  } finally {
+    keyring.close();
+  }
   throw new NotpError(
     'refused',
     `wrong passphrase for ${file.context}`,
@@ -64,15 +69,11 @@ export function openSealed(file: SealedFile, passphrase: string): Payload {
   );
 }
 
-/** The payload that `passphrase` opens; undefined for a wrong passphrase. */
-export function tryToOpen(file: SealedFile, passphrase: string): Payload | undefined {
-  if (file.seal.kind !== 'passphrase') return undefined;
-  const key = passphraseKey(passphrase, file.seal);
-  try {
-    return open(file, key);
-  } finally {
-    key.fill(0);
-  }
+/** Throws where another command replaced the file `old`, and registered the new one, while this command was waiting for input. */
+export async function refuseChanged(own: Own, old: SealedFile): Promise<void> {
+  const present = registrationOf(await ownSealed(own, old.context));
+  if (present.digest !== registrationOf(old).digest)
+    throw new NotpError('refused', `${old.context} was changed meanwhile`, 'run the command again on the new file');
 }
 
 /** Takes the next counter of a HOTP secret. The increment is durable before anybody sees the code. */

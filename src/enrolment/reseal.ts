@@ -6,7 +6,7 @@ import { registrationOf, type Registration, type SealedFile } from '../seal/file
 import { idForReseal } from '../seal/id.ts';
 import type { Payload } from '../seal/seal.ts';
 import type { Resealed } from './registrar.ts';
-import { newHeader, newId, sealByHost, sealByPassphrase, type Header } from './sealing.ts';
+import { newHeader, newId, sealByHost, sealByKey, sealByPassphrase, type Header, type PassphraseKey } from './sealing.ts';
 import type { HostKey } from '../state/host-keys.ts';
 import { MAKE_KEY } from '../state/state.ts';
 import type { Change } from '../wire/enrolment.ts';
@@ -19,15 +19,23 @@ export interface ResealedFile {
   readonly registered: Registration & Resealed;
 }
 
+interface Resealing {
+  readonly keepsId: boolean;
+  readonly shared?: PassphraseKey | undefined;
+  readonly hostKey: HostKey | undefined;
+  readonly nowMs: number;
+}
+
 /**
  * Seals `payload` for the user and context of `old`. New recovery codes count as made at `nowMs`, Unix time in milliseconds. The id
- * is new unless `keepsId`. Throws `failed` where the host key is needed and there is none.
+ * is new unless `keepsId`. `shared` seals in place of a key of its own that the passphrase would give. Throws `failed` where the host key
+ * is needed and there is none.
  */
 export function resealedFile(
   old: SealedFile,
   payload: Payload,
   change: Change,
-  { keepsId, hostKey, nowMs }: { readonly keepsId: boolean; readonly hostKey: HostKey | undefined; readonly nowMs: number },
+  { keepsId, shared, hostKey, nowMs }: Resealing,
 ): ResealedFile {
   const { user, context } = old;
   const id = keepsId ? old.id : idForReseal(old.id, newId(), { hasNewCodes: change.recovery !== undefined });
@@ -37,7 +45,7 @@ export function resealedFile(
     change.recovery === undefined ? { codes: [], kept: payload.recovery } : newRecoveryCodes(change.recovery, randomBytes);
   const content = { ...payload, recovery: kept };
   const state = change.recovery === undefined ? {} : { spent: '0'.repeat(codes.length) };
-  const file = sealed(header, content, change.passphrase, hostKey);
+  const file = shared === undefined ? sealed(header, content, change.passphrase, hostKey) : sealByKey(header, content, shared);
   return { file, codes, registered: { ...registrationOf(file), state, expected: { ...registrationOf(old), status: 'active' } } };
 }
 

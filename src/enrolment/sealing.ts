@@ -1,6 +1,6 @@
 /** Makes a secret, and the sealed file around it: with a fresh id, salt and nonce, and the key of a passphrase or of the host. */
 import { randomBytes } from 'node:crypto';
-import { NONCE_BYTES, SALT_BYTES, type SealedFile, type SealedHeader } from '../seal/file.ts';
+import { NONCE_BYTES, SALT_BYTES, type PassphraseSeal, type SealedFile, type SealedHeader } from '../seal/file.ts';
 import { DEFAULT_KDF, hostSealKey, passphraseKey } from '../seal/keys.ts';
 import { matchingSteps, secretLength, stepAt, stepsAround } from '../otp/code.ts';
 import { newRecoveryCodes } from '../otp/recovery.ts';
@@ -42,16 +42,34 @@ export function newId(): string {
   return randomBytes(16).toString('hex');
 }
 
+/** Salt and cost of a passphrase seal, and the key that they give. */
+export interface PassphraseKey {
+  readonly seal: PassphraseSeal;
+  readonly key: Uint8Array;
+}
+
+/** A key by Argon2id, at its default cost and with a fresh salt. The caller wipes it. */
+export function newPassphraseKey(passphrase: string): PassphraseKey {
+  const sealing = { kind: 'passphrase', ...DEFAULT_KDF, salt: new Uint8Array(randomBytes(SALT_BYTES)) } as const;
+  return { seal: sealing, key: passphraseKey(passphrase, sealing) };
+}
+
 /** Seals with Argon2id, at its default cost and with a fresh salt. */
 export function sealByPassphrase(header: Header, payload: Payload, passphrase: string): SealedFile {
-  const sealing = { kind: 'passphrase', ...DEFAULT_KDF, salt: new Uint8Array(randomBytes(SALT_BYTES)) } as const;
-  return sealWith({ ...header, seal: sealing }, payload, passphraseKey(passphrase, sealing));
+  const { seal: sealing, key } = newPassphraseKey(passphrase);
+  return sealWith({ ...header, seal: sealing }, payload, key);
+}
+
+/** Seals with a key that other secrets of the same passphrase may share, and that the caller wipes. */
+export function sealByKey(header: Header, payload: Payload, { seal: sealing, key }: PassphraseKey): SealedFile {
+  return sealWith({ ...header, seal: sealing }, payload, key.slice());
 }
 
 export function sealByHost(header: Header, payload: Payload, hostKey: HostKey): SealedFile {
   return sealWith({ ...header, seal: { kind: 'host', key: hostKey.id } }, payload, hostSealKey(hostKey.key, header.id));
 }
 
+/** Wipes `key`. */
 function sealWith(header: SealedHeader, payload: Payload, key: Uint8Array): SealedFile {
   try {
     return seal(header, payload, key, new Uint8Array(randomBytes(NONCE_BYTES)));

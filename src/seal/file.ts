@@ -24,7 +24,7 @@ export const NONCE_BYTES = 24;
 const TAG_BYTES = 16;
 
 /** Argon2id (RFC 9106): m in KiB, t passes, p lanes. */
-const PASSPHRASE_SEAL = object({
+export const PASSPHRASE_SEAL = object({
   kind: literal('passphrase'),
   kdf: literal('argon2id'),
   m: wholeNumber(MIN_KDF_MEMORY_KIB, MAX_KDF_MEMORY_KIB),
@@ -96,13 +96,18 @@ export function printSealedFile(file: SealedFile): Uint8Array {
   return new Uint8Array(Buffer.from(JSON.stringify(fields, null, 2) + '\n'));
 }
 
-/**
- * The associated data: the format's name and each header field in the order of the file. Each is written as its
- * length in bytes (32 bits, big-endian) and its UTF-8, so that no two headers have the same encoding.
- */
+/** The associated data: the format's name and each header field in the order of the file, encoded by encodeFields. */
 export function associatedData(header: SealedHeader): Uint8Array {
-  const seal = Object.values(printSeal(header.seal)).map(String);
-  const fields = ['sealed/1', header.id, header.user, header.context, header.created, ...seal];
+  return encodeFields(['sealed/1', header.id, header.user, header.context, header.created, ...sealFields(header.seal)]);
+}
+
+/** The fields of a seal in the order of the file. */
+export function sealFields(seal: PassphraseSeal | HostSeal): readonly string[] {
+  return Object.values(printSeal(seal)).map(String);
+}
+
+/** Each field as its length in bytes (32 bits, big-endian) and its UTF-8, so that no two lists have the same encoding. */
+export function encodeFields(fields: readonly string[]): Uint8Array {
   return new Uint8Array(Buffer.concat(fields.flatMap((field) => lengthPrefixed(Buffer.from(field)))));
 }
 
@@ -112,7 +117,7 @@ function lengthPrefixed(bytes: Buffer): Buffer[] {
   return [length, bytes];
 }
 
-function printSeal(seal: PassphraseSeal | HostSeal): Readonly<Record<string, string | number>> {
+export function printSeal(seal: PassphraseSeal | HostSeal): Readonly<Record<string, string | number>> {
   if (seal.kind === 'host') return { kind: 'host', key: seal.key };
   const { m, t, p } = seal;
   return { kind: 'passphrase', kdf: 'argon2id', m, t, p, salt: toBase64(seal.salt) };

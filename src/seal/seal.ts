@@ -24,7 +24,7 @@ import { base64, canonicalJson, encoded, label, listOf, literal, object, oneOf, 
 export function seal(header: SealedHeader, payload: Payload, key: Uint8Array, nonce: Uint8Array): SealedFile {
   refuseUnreadable(header, payload);
   const plaintext = printPayload(payload);
-  const ciphertext = xchacha20poly1305(key, nonce, associatedData(header)).encrypt(plaintext);
+  const ciphertext = encrypt(plaintext, { key, nonce, associated: associatedData(header) });
   plaintext.fill(0);
   return { ...header, nonce, ciphertext };
 }
@@ -34,7 +34,7 @@ export function seal(header: SealedHeader, payload: Payload, key: Uint8Array, no
  * content is not as notp writes it.
  */
 export function open(file: SealedFile, key: Uint8Array): Payload | undefined {
-  const plaintext = decrypt(file, key);
+  const plaintext = decrypt(file.ciphertext, { key, nonce: file.nonce, associated: associatedData(file) });
   if (plaintext === undefined) return undefined;
   try {
     return parsePayload(plaintext);
@@ -51,9 +51,21 @@ function refuseUnreadable({ user, context }: SealedHeader, { issuer, account, to
   throw new NotpError('refused', `no sealed file can hold the name ${quoted(wrong)}`, 'shorten it, and remove control characters');
 }
 
-function decrypt(file: SealedFile, key: Uint8Array): Uint8Array | undefined {
+/** A key of 32 bytes, a nonce of NONCE_BYTES, and what the ciphertext is bound to. */
+interface Binding {
+  readonly key: Uint8Array;
+  readonly nonce: Uint8Array;
+  readonly associated: Uint8Array;
+}
+
+export function encrypt(plaintext: Uint8Array, { key, nonce, associated }: Binding): Uint8Array {
+  return xchacha20poly1305(key, nonce, associated).encrypt(plaintext);
+}
+
+/** Undefined if the key is wrong or anything was changed. */
+export function decrypt(ciphertext: Uint8Array, { key, nonce, associated }: Binding): Uint8Array | undefined {
   try {
-    return xchacha20poly1305(key, file.nonce, associatedData(file)).decrypt(file.ciphertext);
+    return xchacha20poly1305(key, nonce, associated).decrypt(ciphertext);
   } catch {
     return undefined;
   }

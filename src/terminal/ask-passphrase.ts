@@ -2,7 +2,9 @@
 import { openSync, closeSync, readSync } from 'node:fs';
 import { messageOf, NotpError } from '../error.ts';
 import { MAX_LINE_BYTES } from '../otp/proof.ts';
+import { weaknessOf } from '../seal/weak.ts';
 import { onEndingSignals, type Waiting } from '../system/bytes.ts';
+import { sayHint } from './printer.ts';
 import { lineFrom, openConversation, readStdinLine, type Conversation } from './conversation.ts';
 
 /** How long a person may take to find the phone and scan, or to find the note with the passphrase. */
@@ -24,9 +26,15 @@ export async function passphraseFromFile(file: string, waiting: Waiting): Promis
 /** Asks for a new passphrase, twice. */
 export async function askNewPassphrase(conversation: Conversation): Promise<string> {
   const first = await askPassphrase(conversation, 'New passphrase: ');
-  if (!conversation.interactive) return first;
-  if ((await askPassphrase(conversation, 'The same again: ')) === first) return first;
+  if (!conversation.interactive || (await askPassphrase(conversation, 'The same again: ')) === first) return warnedOf(first);
   throw new NotpError('refused', 'the passphrases differ', 'nothing was changed; run the command again');
+}
+
+/** Says it where the new `passphrase` is easily guessed, and gives it. */
+function warnedOf(passphrase: string): string {
+  const weakness = weaknessOf(passphrase);
+  if (weakness !== undefined) sayHint(`this passphrase is ${weakness}: whoever has a copy of the file can guess it`);
+  return passphrase;
 }
 
 /** Asks once for an existing passphrase. Throws `refused` where none is given. */
@@ -87,7 +95,7 @@ export async function givenNewPassphrase(
   waiting: Waiting,
   open: (waiting: Waiting) => Conversation = openConversation,
 ): Promise<string> {
-  if (file !== undefined) return await passphraseFromFile(file, waiting);
+  if (file !== undefined) return warnedOf(await passphraseFromFile(file, waiting));
   const conversation = open(waiting);
   try {
     return await askNewPassphrase(conversation);

@@ -35,7 +35,7 @@ export function wrapped(text: string, columns: number, indent: string): string {
   for (const word of escapeControls(text).split(' ')) {
     const longer = line === '' ? word : `${line} ${word}`;
     if (line !== '' && columnsOf(longer) > columns - columnsOf(indent)) {
-      lines.push(line);
+      lines.push(line.trimEnd());
       line = word;
     } else line = longer;
   }

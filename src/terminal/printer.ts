@@ -1,8 +1,13 @@
 /** The one printer: messages to the person go to stderr, results go to stdout, both at once and whole. */
 import { writeSync } from 'node:fs';
+import { isatty } from 'node:tty';
 import { errnoOf, NotpError, messageOf } from '../error.ts';
 import { escapeControls } from '../otp/escape.ts';
+import { wrapped } from './columns.ts';
+import { traitsOf } from './traits.ts';
 
+const STDOUT = 1;
+const STDERR = 2;
 /** The pause between two tries to write to a full pipe. */
 const PIPE_RETRY_MS = 5;
 
@@ -24,8 +29,13 @@ export async function whileRead(work: () => Promise<void>): Promise<void> {
   try {
     await work();
   } catch (error) {
-    if (!(error instanceof NotpError) || errnoOf(error.cause) !== 'EPIPE') throw error;
+    if (!isUnread(error)) throw error;
   }
+}
+
+/** Whether a result was not written because nobody reads it any more. */
+export function isUnread(thrown: unknown): boolean {
+  return thrown instanceof NotpError && errnoOf(thrown.cause) === 'EPIPE';
 }
 
 function printBytes(bytes: Uint8Array): void {
@@ -41,9 +51,43 @@ export function say(text: string): void {
   writeMessage(withoutControls(text));
 }
 
-/** The same for one line, in which every control character is escaped. */
+/** The same for one line, in which every control character is escaped. It may break: see breakBetweenWords. */
 export function sayLine(line: string): void {
-  say(`${escapeControls(line)}\n`);
+  say(`${fitting(line, STDERR)}\n`);
+}
+
+/** The same for lines of help, and for those on stdout. */
+export function sayLines(lines: string): void {
+  say(allFitting(lines, STDERR));
+}
+export function printLines(lines: string): void {
+  printResult(allFitting(lines, STDOUT));
+}
+
+function allFitting(lines: string, fd: number): string {
+  return lines
+    .split('\n')
+    .map((line) => fitting(line, fd))
+    .join('\n');
+}
+
+let breaking = false;
+
+/**
+ * From now on lines break between words on a terminal that is narrower. Not for the doors: to know the width, Node.js puts a terminal that
+ * it opens itself in place of the descriptor, which a door leaves to the shell.
+ */
+export function breakBetweenWords(): void {
+  breaking = true;
+}
+
+/** The rest of a line that breaks is indented like its beginning. */
+function fitting(line: string, fd: number): string {
+  if (!breaking || !isatty(fd)) return escapeControls(line);
+  const stream = fd === STDOUT ? process.stdout : process.stderr;
+  const text = line.trimStart();
+  const indent = ' '.repeat(line.length - text.length);
+  return indent + wrapped(text, traitsOf(process.env, stream).columns, indent);
 }
 
 /** The same for a line of progress, which overwrites the line before. */
@@ -60,7 +104,8 @@ function writeMessage(text: string): void {
 }
 
 export function sayError(message: string, hint?: string): void {
-  say(`notp: error: ${escapeControls(message)}\n` + (hint === undefined ? '' : `notp: hint: ${escapeControls(hint)}\n`));
+  sayLine(`notp: error: ${message}`);
+  if (hint !== undefined) sayHint(hint);
 }
 
 export function sayHint(hint: string): void {
@@ -81,7 +126,7 @@ function isOfSystem(thrown: unknown): boolean {
 
 const PLAIN = /^[\x20-\x7e]*$/;
 /** The colours that notp itself writes (ECMA-48 8.3.117). No other sequence is printed in a result or a message. */
-const OWN = String.raw`\r?\n|\t|\x1b\[(?:[012]|22|39|3[1-6]|1;3[12]|38;5;16;48;5;231|48;5;(?:16|231))m`;
+const OWN = String.raw`\r?\n|\t|\x1b\[(?:[012]|22|39|3[1-6]|38;5;16;48;5;231|48;5;(?:16|231))m`;
 const OWN_MARKS = new RegExp(`(${OWN})`);
 /**
  * The same for a line that is overwritten: also its beginning, and the sequences that clear the rest of line or screen (8.3.39,

@@ -25,6 +25,9 @@ const LINES: readonly (readonly [string, readonly string[]])[] = [
   ['notp export --to q', ['qr']],
   ['notp enroll --digits ', ['6', '7', '8']],
   ['notp code ', ['github', 'gitlab', 'ssh']],
+  ['notp code github ssh gi', ['github', 'gitlab']],
+  ['notp rename gith', ['github']],
+  ['notp rename github g', []],
   ['notp remove gith', ['github']],
   // One name is enough.
   ['notp remove github g', []],

@@ -21,6 +21,7 @@ import { parseMigrationUri } from '../../src/otp/otpauth-migration.ts';
 import { parsePamOath } from '../../src/otp/pam-oath.ts';
 import { MAX_READINGS, parseProof, readings, typedLine } from '../../src/otp/proof.ts';
 import { otpauthUri, parseOtpauthUri } from '../../src/otp/uri.ts';
+import { looksLikeArchive, parseArchive, printArchive } from '../../src/seal/archive.ts';
 import { parseSealedFile, printSealedFile } from '../../src/seal/file.ts';
 import { parsePayload, printPayload } from '../../src/seal/seal.ts';
 import { looksLikePythonNotp, parsePythonNotp } from '../../src/seal/python-notp.ts';
@@ -108,6 +109,17 @@ export const PARSERS: readonly Parser[] = [
         () => parsePayload(input),
         (payload) => parsePayload(printPayload(payload)),
       ),
+  },
+  {
+    name: 'archive',
+    family: 'sealed files',
+    check: (input) => {
+      looksLikeArchive(input);
+      roundTrip(
+        () => parseArchive(input),
+        (archive) => parseArchive(printArchive(archive)),
+      );
+    },
   },
   {
     name: 'question',

@@ -25,6 +25,7 @@ export const PAGES: Readonly<Record<string, Readonly<Record<string, readonly str
     export: ['notp export'],
     list: ['notp list'],
     passphrase: ['notp passphrase'],
+    rename: ['notp rename'],
     remove: ['notp remove'],
     demo: ['notp demo'],
     rules: ['notp rules', 'notp rules explain'],
@@ -83,6 +84,6 @@ export function synopsisOf(command: CommandShape): readonly string[] {
     `.Nm ${program}`,
     ...(words.length === 0 ? [] : [`.Cm ${words.join(' ')}`]),
     ...options.map((option) => `.Op ${optionInMdoc(option)}`),
-    ...command.arguments.map(({ name, required }) => (required ? `.Ar ${name}` : `.Op Ar ${name}`)),
+    ...command.arguments.map(({ name, required, repeatable }) => `${required ? '.Ar' : '.Op Ar'} ${name}${repeatable ? ' ...' : ''}`),
   ];
 }

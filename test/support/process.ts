@@ -73,6 +73,11 @@ export interface Terminal {
   readonly exited: Promise<number | null>;
 }
 
+/** `pattern` for what is said on a terminal, where each blank may be the end of a line. */
+export function acrossLines(pattern: RegExp): RegExp {
+  return new RegExp(pattern.source.replaceAll(' ', String.raw`\s+`), pattern.flags);
+}
+
 export function runInTerminal(command: readonly string[], options: RunOptions & { columns?: number } = {}): Terminal {
   const child = start(['python3', PTY, String(options.columns ?? 80), ...command], options);
   const output = collect(child, 'stdout');

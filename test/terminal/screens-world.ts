@@ -15,9 +15,16 @@ const ALICE_UID = '64002';
 /** The time there, Unix time in milliseconds: the first second of a step. */
 export const FIXED_MS = Date.UTC(2026, 0, 1);
 const FIXED = path.join(ROOT, 'test/support/fixed.ts');
+const [NODE = '', MAIN = ''] = SOURCE_NOTP;
+/** What is there to run. `commands` runs all of command-screens.ts, one after the other, in one process. */
+const PROGRAMS: Readonly<Record<string, readonly string[]>> = {
+  notp: [NODE, '--import', FIXED, MAIN],
+  'notp-enroll': [NODE, '--import', FIXED, MAIN, 'notp-enroll'],
+  commands: [NODE, '--import', FIXED, path.join(import.meta.dirname, 'command-screens.ts')],
+};
 /** The whole /etc: a file alone would come unmounted when the real one is replaced, as by useradd. */
 const ETC = {
-  passwd: `root:x:0:0::/root:/bin/sh\nnotp:x:${NOTP_UID}:${NOTP_UID}::/nonexistent:/bin/false\nalice:x:${ALICE_UID}:${ALICE_UID}::/srv/alice:/bin/sh\n`,
+  passwd: `root:x:0:0::/srv/root:/bin/sh\nnotp:x:${NOTP_UID}:${NOTP_UID}::/nonexistent:/bin/false\nalice:x:${ALICE_UID}:${ALICE_UID}::/srv/alice:/bin/sh\n`,
   group: `root:x:0:\nnotp:x:${NOTP_UID}:\nalice:x:${ALICE_UID}:\n`,
   'nsswitch.conf': 'passwd: files\ngroup: files\n',
   'notp/notp.toml': '[store]\nurl = "sqlite:/srv/notp/state.db"\n[audit]\nfile = "/srv/notp/audit.log"\njournal = false\n',
@@ -27,21 +34,21 @@ const ETC = {
 export function screensWorld(host: string): ScreensWorld {
   const folder = scratchFolder('screens');
   const [etc, srv, bin] = ['etc', 'srv', 'bin'].map((name) => path.join(folder, name));
-  for (const place of [`${etc}/notp`, `${srv}/notp`, `${srv}/alice`, bin]) fs.mkdirSync(place ?? '', { recursive: true });
+  for (const place of [`${etc}/notp`, `${srv}/notp`, `${srv}/alice`, `${srv}/root`, bin]) fs.mkdirSync(place ?? '', { recursive: true });
   for (const [name, content] of Object.entries(ETC)) fs.writeFileSync(`${etc}/${name}`, content, { mode: 0o644 });
   fs.copyFileSync('/etc/ld.so.cache', `${etc}/ld.so.cache`);
   fs.chownSync(`${srv}/notp`, Number(NOTP_UID), Number(NOTP_UID));
   fs.chownSync(`${srv}/alice`, Number(ALICE_UID), Number(ALICE_UID));
   const world = { bin: `${bin}`, folder };
-  for (const name of ['notp', 'notp-enroll']) fs.writeFileSync(`${bin}/${name}`, script(folder, host, name), { mode: 0o755 });
+  for (const [name, words] of Object.entries(PROGRAMS))
+    fs.writeFileSync(`${bin}/${name}`, script(folder, host, name, words), { mode: 0o755 });
   must([`${bin}/notp`, 'host-key', 'init']);
   return world;
 }
 
-/** Runs the program `name` on that host alone. */
-function script(folder: string, host: string, name: string): string {
-  const [node = '', main = ''] = SOURCE_NOTP;
+/** Runs `words` as the program `name` on that host alone. */
+function script(folder: string, host: string, name: string, words: readonly string[]): string {
   const mounts = ['etc', 'srv'].map((place) => `mount --bind ${folder}/${place} /${place}`);
-  const program = [node, '--import', FIXED, main, ...(name === 'notp' ? [] : [name])].join(' ');
+  const program = words.join(' ');
   return `#!/bin/sh\nexec unshare --mount --uts sh -ec 'hostname ${host}; ${mounts.join('; ')}; FIXED_MS=${String(FIXED_MS)} exec ${program} "$@"' ${name} "$@"\n`;
 }

@@ -13,23 +13,19 @@ import { scan, THEMES } from '../support/picture.ts';
 import { run } from '../support/process.ts';
 import { openScreen, type Screen } from '../support/tmux.ts';
 import { lacks, must, SBIN_PATH } from '../support/world.ts';
+import { assertKept, TERMINALS, USUAL, type TerminalKind } from './screens-kept.ts';
 import { FIXED_MS, screensWorld, type ScreensWorld } from './screens-world.ts';
 
 const NEEDS = { root: true, programs: ['unshare', 'tmux', 'zbarimg', 'rsvg-convert', 'oathtool'] };
 const ENROLL = ['notp-enroll', 'alice'];
 const DEMO = ['notp', 'demo'];
 
-interface Terminal {
-  readonly columns: number;
-  readonly rows: number;
-  readonly environment?: NodeJS.ProcessEnv;
-  /** In the command itself, since the terminal sets its own. */
-  readonly term?: string;
-}
-const USUAL: Terminal = { columns: 80, rows: 24 };
-
 /** A screen on which `command` has shown a secret. */
-async function opened(world: ScreensWorld, command: readonly string[], { columns, rows, environment, term }: Terminal): Promise<Screen> {
+async function opened(
+  world: ScreensWorld,
+  command: readonly string[],
+  { columns, rows, environment, term }: TerminalKind,
+): Promise<Screen> {
   const screen = await openScreen(columns, rows, { PATH: `${world.bin}:${SBIN_PATH}`, ...environment });
   screen.enter([...(term === undefined ? [] : ['env', `TERM=${term}`]), ...command]);
   await screen.until((lines) => (/^(One-time code:|\d{3} \d{3} )/.test(lines.at(-1) ?? '') ? true : undefined));
@@ -91,7 +87,7 @@ describe('where it cannot be as usual', { skip: lacks(NEEDS) }, () => {
     const host = 'ip-10-0-12-34.eu-central-1.compute.internal';
     const screen = await opened(screensWorld(host), ENROLL, USUAL);
     assert.match(
-      screen.everything().replaceAll('\n', ''),
+      screen.everything().replaceAll(/\n */g, ' '),
       /hint: all of this needs 26 rows, and this terminal has 24: make it higher, or give --qr-file/,
     );
     const higher = await opened(screensWorld(host), ENROLL, { columns: 80, rows: 26 });
@@ -113,7 +109,7 @@ describe('where it cannot be as usual', { skip: lacks(NEEDS) }, () => {
     screen.enter([...ENROLL, '--qr', 'ansi', '--account', 'alice@server01.example.com']);
     await screen.until((lines) => (lines.at(-1)?.startsWith('One-time code:') === true ? true : undefined));
     assert.match(
-      screen.everything().replaceAll('\n', ''),
+      screen.everything().replaceAll(/\n */g, ' '),
       /the QR code needs 82 columns, and this terminal tells no size, so 80 are assumed/,
     );
   });
@@ -132,7 +128,7 @@ describe('where it cannot be as usual', { skip: lacks(NEEDS) }, () => {
   it('a terminal that knows no sequences gets ##, each width told truly', async () => {
     const screen = await opened(screensWorld('web01'), ENROLL, { columns: 73, rows: 44, term: 'dumb' });
     assert.match(
-      screen.everything().replaceAll('\n', ''),
+      screen.everything().replaceAll(/\n */g, ' '),
       /the QR code needs 74 columns, and this terminal has 73: widen it, or give --qr-file/,
     );
     const wider = await opened(screensWorld('web01'), ENROLL, { columns: 74, rows: 44, term: 'dumb' });
@@ -142,16 +138,6 @@ describe('where it cannot be as usual', { skip: lacks(NEEDS) }, () => {
   });
 });
 
-const SCREENS: Readonly<Record<string, Terminal>> = {
-  '80x24': USUAL,
-  '40-columns': { columns: 40, rows: 24 },
-  '200-columns': { columns: 200, rows: 50 },
-  'TERM-dumb': { ...USUAL, term: 'dumb' },
-  'TERM-linux': { ...USUAL, term: 'linux' },
-  'C-locale': { ...USUAL, environment: { LC_ALL: 'C' } },
-  NO_COLOR: { ...USUAL, environment: { NO_COLOR: '1' } },
-};
-const FOLDER = path.join(import.meta.dirname, 'screens');
 const BLACK_BLANKS = new RegExp(String.raw`${'\x1b'}\[48;5;16m +`, 'g');
 
 /** A screen as text, with `#` for blanks on black. */
@@ -163,16 +149,8 @@ function readable(screen: Screen): string {
   return stripVTControlCharacters(text).replaceAll(/ +$/gm, '').trimEnd();
 }
 
-/** Compares with the kept screens, or writes them. */
-function assertKept(name: string, what: string, screens: readonly string[]): void {
-  const file = path.join(FOLDER, `${name}.txt`);
-  const text = [what, ...screens].map((part) => `${part}\n`).join(`${'-'.repeat(20)}\n`);
-  if (process.env['NOTP_SCREENS'] === 'write') fs.writeFileSync(file, text);
-  assert.equal(text, fs.readFileSync(file, 'utf8'), `NOTP_SCREENS=write writes ${file} again`);
-}
-
 describe('the kept screens', { skip: lacks(NEEDS) }, () => {
-  for (const [name, terminal] of Object.entries(SCREENS)) {
+  for (const [name, terminal] of Object.entries(TERMINALS)) {
     const what = `${String(terminal.columns)} columns, ${String(terminal.rows)} rows${terminal.environment === undefined ? '' : `, ${JSON.stringify(terminal.environment)}`}`;
 
     it(`are those of an enrolment: ${name}`, async () => {

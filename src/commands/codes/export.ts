@@ -98,6 +98,7 @@ interface ExportFlags extends SecretFlags {
   readonly user?: string;
   readonly to: ExportFormat;
   readonly file?: string;
+  readonly all?: boolean;
 }
 
 /** Adds `export`. */
@@ -108,13 +109,22 @@ export function addExport(program: Command, { now }: Surroundings, finish: Finis
     .option('--user <name>', 'user of a login sealed by this host; only root can name another user')
     .addOption(new Option('--to <format>', 'output format').choices(EXPORT_FORMATS).default('uri'))
     .option('--file <file>', 'write to a new file (default: stdout)')
+    .addOption(
+      new Option('--all', 'write all your secrets that the passphrase opens into a sealed archive').conflicts(['to', 'user', 'json']),
+    )
     .addHelpText(
       'after',
-      '\nA login sealed by this host is shown to root, and to its user after a code.\n\nExamples:\n  notp export --to qr         the QR code of your login, for a second phone\n  notp export github --to uri',
+      '\nA login sealed by this host is shown to root, and to its user after a code.\n\nExamples:\n  notp export --to qr         the QR code of your login, for a second phone\n  notp export github --to uri\n  notp export --all --file backup.notp    a backup; notp import --file reads it',
     )
     .action(async (context: string | undefined, flags: ExportFlags) => {
       const { to, file, passphraseFile } = flags;
       const own = await ownOf(flags, now, 'show the secret of somebody else');
+      if (flags.all === true) {
+        if (context !== undefined) throw new NotpError('usage', '--all exports every secret', 'leave out the name, or --all');
+        const { exportArchive } = await import('./export-all.ts');
+        finish(await exportArchive(own, { file, passphraseFile }));
+        return;
+      }
       finish(await exportSecret(own, { context: context ?? own.config.context, to, file, passphraseFile, json: flags.json === true }));
     });
 }

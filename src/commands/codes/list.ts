@@ -1,13 +1,19 @@
 /** `notp list`: lists your own sealed files. Their content, including issuer and account, needs the passphrase. */
+import { setImmediate } from 'node:timers/promises';
 import { isatty } from 'node:tty';
+import { NotpError } from '../../error.ts';
 import { escapeControls, shellCommand } from '../../otp/escape.ts';
+import { haveSameSeal, Keyring } from '../../seal/keyring.ts';
 import type { Payload } from '../../seal/seal.ts';
+import type { Waiting } from '../../system/bytes.ts';
+import { columnsOf, wrapped } from '../../terminal/columns.ts';
+import { outputTraits } from '../../terminal/traits.ts';
 import { openConversation } from '../../terminal/conversation.ts';
 import { printResult, sayError, sayHint, whileRead } from '../../terminal/printer.ts';
 import { asUser } from '../../system/privileges.ts';
-import { findSealed, sealedNames, type Found } from '../../system/secrets.ts';
+import { findDevices, sealedNames, type Found } from '../../system/secrets.ts';
 import { passphraseFromFile, patience } from '../../terminal/ask-passphrase.ts';
-import { tryToOpen, type Own } from '../../enrolment/own-secrets.ts';
+import type { Own } from '../../enrolment/own-secrets.ts';
 import { Option, type Command } from 'commander';
 import { userNamed } from '../../enrolment/whose.ts';
 import { listAll } from '../enrolments/list-all.ts';
@@ -32,24 +38,44 @@ export async function listSecrets(own: Own, options: ListOptions): Promise<numbe
   const { config, user } = own;
   const names = await asUser(user, () => sealedNames(config, user));
   if (names.length === 0) sayHint(nothingYet(config));
-  const passphrase = names.length === 0 ? undefined : await optionalPassphrase(own, options);
+  const waiting = names.length > 0 && (options.ask || options.passphraseFile !== undefined) ? patience(own.now) : undefined;
+  const passphrase = waiting && (await optionalPassphrase(options, waiting));
   const width = Math.max(0, ...names.map((name) => name.length));
   const rows: Row[] = [];
-  await whileRead(async () => {
-    for (const context of names) {
-      const found = await asUser(user, () => findSealed(config, user, context));
-      const row = { context, found, opened: passphrase === undefined ? undefined : openedWith(found, passphrase) };
-      rows.push(row);
-      // Print each line at once, since opening the next file takes a while.
-      printResult(options.json ? jsonOf(row) : textOf(row, width));
-    }
-  });
-  if (passphrase === undefined || !opensNone(rows)) return 0;
-  sayError('this passphrase opens none of them', 'leave out the passphrase to see the names only');
-  return 1;
+  const keyring = passphrase === undefined ? undefined : new Keyring(passphrase);
+  try {
+    await whileRead(async () => {
+      for (const { context, found } of await asUser(user, () => findDevices(config, user, names))) {
+        // A signal is heard only when the event loop turns.
+        await setImmediate();
+        if (waiting?.interrupt.aborted === true) throw new NotpError('refused', 'interrupted', 'nothing was changed');
+        const row = openedWith(keyring, context, found);
+        rows.push(row);
+        // Print each line at once, since opening the next file may take a while.
+        printResult(options.json ? jsonOf(row) : textOf(row, width));
+      }
+    });
+  } finally {
+    keyring?.close();
+  }
+  if (passphrase !== undefined && opensNone(rows)) {
+    sayError('this passphrase opens none of them', 'leave out the passphrase to see the names only');
+    return 1;
+  }
+  if (isatty(2)) hintAtSeals(rows.filter(({ context }) => !config.contexts.includes(context)));
+  return 0;
 }
 
-function nothingYet({ secretsInStore }: Own['config']): string {
+/** Each seal is a derivation, which takes a third of a second. */
+function hintAtSeals(rows: readonly Row[]): void {
+  const seals = rows.flatMap(({ found, opened }) => (opened !== undefined && found.kind === 'sealed' ? [found.file.seal] : []));
+  const others = seals
+    .filter((seal) => seal.kind === 'passphrase')
+    .filter((seal, i, all) => i > 0 && all[0] !== undefined && !haveSameSeal(seal, all[0]));
+  if (others.length > 0) sayHint('these were sealed one by one, which makes them slow to open: notp passphrase --all seals them together');
+}
+
+export function nothingYet({ secretsInStore }: Own['config']): string {
   return secretsInStore
     ? 'there are no secrets in your home: notp import stores one; secrets for logins are in the store, see notp status'
     : 'there are no secrets yet: notp import stores one, notp enroll makes one for logins';
@@ -60,10 +86,9 @@ function opensNone(rows: readonly Row[]): boolean {
   return closed.length > 0 && closed.every(({ opened }) => opened === undefined);
 }
 
-async function optionalPassphrase({ now }: Own, { passphraseFile, ask }: ListOptions): Promise<string | undefined> {
-  if (passphraseFile !== undefined) return await passphraseFromFile(passphraseFile, patience(now));
-  if (!ask) return undefined;
-  const conversation = openConversation(patience(now));
+async function optionalPassphrase({ passphraseFile }: ListOptions, waiting: Waiting): Promise<string | undefined> {
+  if (passphraseFile !== undefined) return await passphraseFromFile(passphraseFile, waiting);
+  const conversation = openConversation(waiting);
   try {
     const answer = await conversation.ask('Passphrase, to see issuers and accounts (empty: names only): ', { hidden: true });
     return 'line' in answer && answer.line !== '' ? answer.line : undefined;
@@ -72,10 +97,17 @@ async function optionalPassphrase({ now }: Own, { passphraseFile, ask }: ListOpt
   }
 }
 
-function openedWith(found: Found, passphrase: string): Row['opened'] {
-  const payload = found.kind === 'sealed' ? tryToOpen(found.file, passphrase) : undefined;
-  payload?.secret.fill(0);
-  return payload;
+function openedWith(keyring: Keyring | undefined, context: string, found: Found): Row {
+  if (keyring === undefined || found.kind !== 'sealed') return { context, found, opened: undefined };
+  try {
+    const opened = keyring.open(found.file);
+    opened?.secret.fill(0);
+    return { context, found, opened };
+  } catch (error) {
+    // Its content is not as notp writes it.
+    if (!(error instanceof NotpError)) throw error;
+    return { context, found: { kind: 'bad', why: error.message }, opened: undefined };
+  }
 }
 
 function jsonOf({ context, found, opened }: Row): string {
@@ -85,12 +117,15 @@ function jsonOf({ context, found, opened }: Row): string {
   return JSON.stringify({ context, ...sealed, ...names, ...wrong }) + '\n';
 }
 
-/** One line; on a narrow terminal, the names on a second line. */
+const INDENT = '    ';
+
+/** One line; on a narrow terminal, the names on a second line or more. */
 function textOf({ context, found, opened }: Row, width: number): string {
   const start = `${context.padEnd(width)}  ${factsOf(found)}`;
   const names = opened === undefined ? '' : escapeControls([opened.issuer, opened.account].filter((name) => name !== '').join('  '));
-  const narrow = isatty(1) && start.length + names.length + 2 > process.stdout.columns;
-  return `${start}${names === '' ? '' : narrow ? `\n    ${names}` : `  ${names}`}\n`;
+  const { columns } = outputTraits();
+  const narrow = isatty(1) && columnsOf(`${start}  ${names}`) > columns;
+  return `${start}${names === '' ? '' : narrow ? `\n${INDENT}${wrapped(names, columns, INDENT)}` : `  ${names}`}\n`;
 }
 
 function factsOf(found: Found): string {

@@ -5,6 +5,7 @@
 import type { Traits } from '../../terminal/traits.ts';
 import { BIG_DIGIT_LINES, bigDigits, groupsOf } from './big-digits.ts';
 import { columnsOf, cutToColumns } from '../../terminal/columns.ts';
+import { painted, type Tone as PaintedTone } from '../../terminal/painted.ts';
 
 /** The content of one frame. */
 export interface View {
@@ -42,7 +43,7 @@ const MAX_BAR_COLUMNS = 30;
 const LINE_BAR_COLUMNS = [10, 6, 4];
 
 // ECMA-48 and, for the alternate screen and the cursor, the private modes of xterm.
-const HOME = '\x1b[H';
+export const HOME = '\x1b[H';
 const CLEAR_LINE = '\x1b[K';
 const CLEAR_BELOW = '\x1b[J';
 const CLEAR_WHOLE_LINE = '\x1b[2K';
@@ -50,8 +51,10 @@ const HIDE_CURSOR = '\x1b[?25l';
 const SHOW_CURSOR = '\x1b[?25h';
 const ENTER_ALTERNATE = '\x1b[?1049h';
 const LEAVE_ALTERNATE = '\x1b[?1049l';
-const RESET = '\x1b[0m';
-const SGR: Readonly<Record<Tone, string>> = { plain: '', strong: '\x1b[1m', calm: '\x1b[1;32m', urgent: '\x1b[1;31m', faint: '\x1b[2m' };
+const STYLES: Readonly<Record<Tone, PaintedTone>> = {
+  ...{ plain: undefined, strong: 'bold', faint: 'dim' },
+  ...{ calm: ['bold', 'green'], urgent: ['bold', 'red'] },
+};
 
 /**
  * Gives the bytes to write before the first frame, for each frame, and after the last one, which leaves nothing on the
@@ -71,12 +74,12 @@ export const screenPainter: Painter = {
   enter: () => ENTER_ALTERNATE + HIDE_CURSOR,
   frame: (view, traits) => {
     const lines = screenLines(view, traits);
-    const painted = lines.map(({ text, tone }, y) => {
+    const drawn = lines.map(({ text, tone }, y) => {
       // If the last column is written, there is nothing to clear, and clearing would erase that column.
       const clear = columnsOf(text) < traits.columns ? CLEAR_LINE : '';
       return at(y) + coloured(text, tone, traits) + clear;
     });
-    return HOME + painted.join('') + (lines.length < traits.rows ? at(lines.length) + CLEAR_BELOW : '');
+    return HOME + drawn.join('') + restOfScreen(lines.length, traits);
   },
   leave: ({ rows }) => {
     const cleared = Array.from({ length: rows }, (_, y) => at(y) + CLEAR_WHOLE_LINE).join('');
@@ -164,14 +167,24 @@ function helpOf({ countdown }: View): string {
   return countdown === undefined ? HOTP_HELP : 'q or Ctrl-C ends';
 }
 
+/** Row `y` with `text`, which leaves the last column free. */
+export function lineAt(y: number, text: string): string {
+  return at(y) + text + CLEAR_LINE;
+}
+
+/** Clears from row `y` on. */
+export function restOfScreen(y: number, { rows }: Pick<Traits, 'rows'>): string {
+  return y < rows ? at(y) + CLEAR_BELOW : '';
+}
+
 /** `[####    ]`: the rest of the step, never empty before the step ends. */
-function barOf({ secondsLeft, periodSeconds }: Countdown, width: number, utf8: boolean): string {
+export function barOf({ secondsLeft, periodSeconds }: Omit<Countdown, 'next'>, width: number, utf8: boolean): string {
   const filled = Math.min(width, Math.ceil((secondsLeft / periodSeconds) * width));
   return `[${inkOf(utf8).repeat(filled).padEnd(width)}]`;
 }
 
 /** The code in two groups if that fits. */
-function spaced(code: string, columns: number): string {
+export function spaced(code: string, columns: number): string {
   const grouped = groupsOf(code).join(' ');
   return grouped.length <= columns ? grouped : code.slice(0, columns);
 }
@@ -180,12 +193,12 @@ function inkOf(utf8: boolean): string {
   return utf8 ? '█' : '#';
 }
 
-function toneOf({ countdown }: Pick<View, 'countdown'>): Tone {
+export function toneOf({ countdown }: { readonly countdown: Pick<Countdown, 'secondsLeft'> | undefined }): Tone {
   return countdown !== undefined && countdown.secondsLeft <= URGENT_SECONDS ? 'urgent' : 'calm';
 }
 
-function coloured(text: string, tone: Tone, { colour }: Traits): string {
-  return colour && text !== '' && SGR[tone] !== '' ? SGR[tone] + text + RESET : text;
+export function coloured(text: string, tone: Tone, { colour }: Traits): string {
+  return painted(text, STYLES[tone], { colour });
 }
 
 /** Moves the cursor to the beginning of row `y`, counted from 0. */

@@ -48,6 +48,14 @@ export async function showLive(
   { now, interrupt, inline = false }: { now: () => number; interrupt: AbortSignal; inline?: boolean },
 ): Promise<void> {
   const painter = inline || !outputTraits().cursor ? linePainter : screenPainter;
+  await whileTyping(interrupt, async (events) => {
+    const first = source.kind === 'hotp' ? await source.nextCode() : '';
+    await paintUntilEnd(source, first, { painter, now, events });
+  });
+}
+
+/** Does `work` while keys of the own terminal become events; the end of one ends the other. */
+export async function whileTyping(interrupt: AbortSignal, work: (events: Events) => Promise<void>): Promise<void> {
   const events = new Events(interrupt);
   const terminal = ownTerminal();
   const typing = terminal?.keys((key) => events.take(key), events.ended);
@@ -58,8 +66,7 @@ export async function showLive(
       events.end();
     });
   try {
-    const first = source.kind === 'hotp' ? await source.nextCode() : '';
-    await paintUntilEnd(source, first, { painter, now, events });
+    await work(events);
   } finally {
     events.end();
     await typing?.finally(() => {
@@ -93,7 +100,7 @@ async function paintUntilEnd(source: LiveSource, code: string, { painter, now, e
 }
 
 /** Writes to the terminal. Gives false if the terminal is gone. */
-function paint(text: string): boolean {
+export function paint(text: string): boolean {
   try {
     drawScreen(text);
     return true;
@@ -113,7 +120,7 @@ function viewAt(source: LiveTotp, nowMs: number): View {
 }
 
 /** The events between two frames: keys, a resized window, the end, or the passing of time. */
-class Events {
+export class Events {
   private readonly over = new AbortController();
   private asked = false;
   private wake: () => void = () => undefined;

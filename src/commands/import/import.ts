@@ -56,6 +56,7 @@ Examples:
   notp import phone --file transfer.txt           otpauth-migration URIs
   notp import phone --file aegis.json             a backup of another app
   notp import work --file ~/old/work              a file of the Python notp
+  notp import --file backup.notp                  from notp export --all
   notp import --from google-authenticator         your own login
   sudo notp import --from google-authenticator --user alice --dry-run
   sudo notp import --from pam-oath --file /etc/users.oath
@@ -66,7 +67,10 @@ Examples:
 export function addImport(program: Command, { now }: Surroundings, finish: Finish): void {
   const command = common(program.command('import'))
     .description('import a secret from another app, file or PAM module')
-    .argument('[context]', 'name for the secret; for several, issuer and account are added to it (default: the context of logins)')
+    .argument(
+      '[context]',
+      'name for the secret; for several, issuer and account are added to it (default: the context of logins; of an archive: all of it)',
+    )
     .addOption(
       new Option('--from <format>', 'format of the secret (default: detected); needed for a login').choices([
         ...IMPORT_FORMATS,
@@ -161,15 +165,15 @@ async function importServiceSecrets(
   flags: ImportFlags,
   now: () => number,
 ): Promise<number> {
-  if (context === undefined)
-    throw new NotpError('usage', 'the secret needs a name', 'give a name, as in notp import github; for a login give --from, see --help');
   if (flags.user !== undefined || flags.seal !== undefined || flags.dryRun === true)
     throw new NotpError(
       'usage',
       '--user, --seal and --dry-run are for logins',
       'leave them out: a secret of another service is for you alone, and is sealed by a passphrase',
     );
-  const { importSecrets } = await import('./secrets.ts');
+  const { importSecrets, needsName } = await import('./secrets.ts');
+  // Only an archive, which is a file, brings names.
+  if (context === undefined && flags.file === undefined) throw needsName();
   const { file, passphraseFile, newPassphraseFile } = flags;
   const options = { context, from, file, given: givenIn(flags), passphraseFile, newPassphraseFile };
   const { replace, json } = switches(flags);

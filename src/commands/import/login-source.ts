@@ -25,12 +25,16 @@ const USUAL_NAME = '.google_authenticator';
 const STDIN = 0;
 
 /**
- * The google-authenticator file: `file` (`-`: stdin), else stdin unless it is a terminal, else the file in the home of
- * `user`. Throws `usage`, `refused`, `failed` or `bad_secret_file`.
+ * The google-authenticator file: `file` (`-`: stdin), else stdin unless it is a terminal or the user was named (then it may be the list
+ * that a loop reads), else the file in the home of `user`. Throws `usage`, `refused`, `failed` or `bad_secret_file`.
  */
-export async function googleAuthenticatorText(file: string | undefined, user: User, waiting: Waiting): Promise<LoginText> {
+export async function googleAuthenticatorText(
+  file: string | undefined,
+  { user, isNamed }: { readonly user: User; readonly isNamed: boolean },
+  waiting: Waiting,
+): Promise<LoginText> {
   const usual = path.join(user.home, USUAL_NAME);
-  if (file === undefined && isatty(STDIN)) return { text: await readAsUser(usual, user), file: usual };
+  if (file === undefined && (isNamed || isatty(STDIN))) return { text: await readAsUser(usual, user), file: usual };
   if (file !== undefined && file !== '-') {
     const named = path.resolve(file);
     const own = inHome(user.home, named);

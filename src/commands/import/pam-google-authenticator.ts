@@ -48,7 +48,7 @@ export async function importGoogleAuthenticator(config: Config, options: LoginOp
   const plan = loginPlan(config, options.user, options.seal);
   const { user, place } = plan;
   const waiting = patience(now);
-  const { text, file } = await googleAuthenticatorText(options.file, user, waiting);
+  const { text, file } = await googleAuthenticatorText(options.file, { user, isNamed: options.user !== undefined }, waiting);
   const read = parseGoogleAuthenticator(text, now());
   const foreign: ForeignLogin = { ...read, credential: withLabels(read.credential, user, config, options.given) };
   const what: Import = { plan, target: targetOf({ config, place, now }, user, options.context), foreign, source: file };

@@ -1,5 +1,5 @@
 /** The formats that `notp import` reads, and how they are detected. */
-import { NotpError } from '../../error.ts';
+import { messageOf, NotpError } from '../../error.ts';
 import { MAX_EXPORT_BYTES, readExport } from '../../formats/formats.ts';
 import { textIn, type Entry, type Skipped } from '../../formats/format.ts';
 import { labelOf, unsupportedUri } from '../../formats/uris.ts';
@@ -7,6 +7,7 @@ import { readBase32, type CodeParameters } from '../../otp/code.ts';
 import { quoted } from '../../otp/escape.ts';
 import { parseMigrationUri, type Migration } from '../../otp/otpauth-migration.ts';
 import { parseOtpauthUri, USUAL_PARAMETERS, type Account, type Credential } from '../../otp/uri.ts';
+import { looksLikeArchive, parseArchive, type Archive } from '../../seal/archive.ts';
 import { looksLikePythonNotp, parsePythonNotp, type PythonNotpFile } from '../../seal/python-notp.ts';
 import type { ImportFormat } from '../../terminal/choices.ts';
 import { sayHint } from '../../terminal/printer.ts';
@@ -19,7 +20,8 @@ export type GivenParameters = Partial<CodeParameters & Account>;
 export type Source =
   | ({ readonly kind: 'credentials' } & Secrets)
   | { readonly kind: 'locked'; readonly program: string; readonly open: (password: string) => Secrets | undefined }
-  | { readonly kind: 'python-notp'; readonly file: PythonNotpFile };
+  | { readonly kind: 'python-notp'; readonly file: PythonNotpFile }
+  | { readonly kind: 'archive'; readonly archive: Archive };
 
 export interface Secrets {
   readonly credentials: readonly Credential[];
@@ -32,6 +34,10 @@ const OTPAUTH = /^otpauth:/i;
 
 /** Reads `input` as a file of another program, or as text. Throws as readSource() does. */
 export function readInput({ bytes, name }: SourceBytes, from: ImportFormat | undefined, given: GivenParameters): Source {
+  if (from === undefined && looksLikeArchive(bytes)) {
+    if (Object.keys(given).length > 0) throw hasParameters('an archive');
+    return { kind: 'archive', archive: archiveIn(bytes, name) };
+  }
   const found = from === undefined && !startsWithUri(textIn(bytes.subarray(0, MAX_SOURCE_BYTES))) ? exportIn(bytes) : undefined;
   if (found === undefined)
     return readSource(textOf(name, bytes, bytes.length > MAX_EXPORT_BYTES ? MAX_EXPORT_BYTES : MAX_SOURCE_BYTES), from, given);
@@ -51,6 +57,14 @@ export function readInput({ bytes, name }: SourceBytes, from: ImportFormat | und
       };
     case 'entries':
       return { kind: 'credentials', ...secretsOf(found.entries, program) };
+  }
+}
+
+function archiveIn(bytes: Uint8Array, name: string): Archive {
+  try {
+    return parseArchive(bytes);
+  } catch (error) {
+    throw new NotpError('refused', `${name}: ${messageOf(error)}`, 'the archive was cut off or changed; nothing was imported');
   }
 }
 

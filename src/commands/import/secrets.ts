@@ -4,11 +4,13 @@
  */
 import { randomBytes } from 'node:crypto';
 import { NotpError } from '../../error.ts';
+import { namesUpTo } from '../../lists.ts';
 import { shellCommand } from '../../otp/escape.ts';
 import { parseGoogleAuthenticator } from '../../otp/pam-google-authenticator.ts';
-import { contextName, SECRET_EXPOSED } from '../../otp/names.ts';
+import { contextName } from '../../otp/names.ts';
 import { newRecoveryCodes } from '../../otp/recovery.ts';
 import { withoutSecret, otpauthUri, type Credential } from '../../otp/uri.ts';
+import { openArchive, type Archived } from '../../seal/archive.ts';
 import { printSealedFile } from '../../seal/file.ts';
 import { openPythonNotp } from '../../seal/python-notp.ts';
 import type { Waiting } from '../../system/bytes.ts';
@@ -20,15 +22,17 @@ import { givenNewPassphrase, givenPassphrase, patience } from '../../terminal/as
 import type { ImportFormat } from '../../terminal/choices.ts';
 import type { Skipped } from '../../formats/format.ts';
 import { bareCredential, readInput, skippedLine, type GivenParameters, type Secrets, type Source } from './read-source.ts';
+import { refuseLoginName, refuseSecretAsName } from '../own-names.ts';
 import { contextNames } from './names.ts';
 import { conversationBeside, MAX_SOURCE_BYTES, sourceBytes, textOf, type SourceBytes } from './source.ts';
-import { openEnrolments } from '../../enrolment/open.ts';
 import { dropCounter, setCounter, type Own } from '../../enrolment/own-secrets.ts';
-import { newHeader, sealByPassphrase } from '../../enrolment/sealing.ts';
+import { keyToSealWith } from '../../enrolment/own-key.ts';
+import { newHeader, sealByKey, type PassphraseKey } from '../../enrolment/sealing.ts';
 import { storeFiles, type ToStore } from '../../enrolment/storing.ts';
 
 export interface ImportOptions {
-  readonly context: string;
+  /** Undefined: an archive, which has names. */
+  readonly context: string | undefined;
   readonly from: ImportFormat | 'google-authenticator' | undefined;
   /** Undefined: stdin, or the terminal. */
   readonly file: string | undefined;
@@ -44,23 +48,28 @@ export interface ImportOptions {
 const MAX_LINES = 20;
 
 export async function importSecrets(own: Own, options: ImportOptions): Promise<number> {
-  refuseSecret(contextName(options.context));
+  const { context } = options;
+  if (context !== undefined) refuseSecretAsName(contextName(context));
   const waiting = patience(own.now);
   const source = readAny(await sourceBytes(options.file, waiting), options, own.now());
-  const { credentials, skipped, passphrase } = await openSource(source, options, waiting);
+  if (source.kind !== 'archive' && context === undefined) throw needsName();
+  const { named, skipped, passphrase } = await openSource(source, { ...options, context: context ?? '' }, waiting);
   // Refuse names that do not fit into a URI, since such a secret could never be exported.
-  for (const credential of credentials) otpauthUri(credential);
-  const named = contextNames(options.context, credentials);
+  for (const credential of named.values()) otpauthUri(credential);
   await refuseExisting(own, named, options.replace);
   const beside = (): Conversation => conversationBeside(options.file, waiting);
   const sealingWith = passphrase ?? (await givenNewPassphrase(options.newPassphraseFile ?? options.passphraseFile, waiting, beside));
   const stored = await storeAll(own, named, sealingWith, options.replace);
-  for (const [context, credential] of named) {
-    printImported(own, context, credential, stored.get(context) ?? '', options.json);
+  for (const [name, credential] of named) {
+    printImported(own, name, credential, stored.get(name) ?? '', options.json);
     credential.secret.fill(0);
   }
   printSkipped(skipped, named.size, options.json);
   return 0;
+}
+
+export function needsName(): NotpError {
+  return new NotpError('usage', 'the secret needs a name', 'give a name, as in notp import github; for a login give --from, see --help');
 }
 
 function printSkipped(skipped: readonly Skipped[], imported: number, json: boolean): void {
@@ -80,62 +89,82 @@ function readAny(input: SourceBytes, { from, given }: ImportOptions, nowMs: numb
   return { kind: 'credentials', credentials: [{ ...credential, issuer, account }], skipped: [] };
 }
 
-/** The secrets. The password that opened a file also seals them, unless a new passphrase is given. */
-async function openSource(
-  source: Source,
-  { given, context, file, passphraseFile, newPassphraseFile }: ImportOptions,
-  waiting: Waiting,
-): Promise<Secrets & { passphrase: string | undefined }> {
-  if (source.kind === 'credentials') return { ...source, passphrase: undefined };
-  const program = source.kind === 'locked' ? source.program : 'the Python notp';
-  const question = `Password of the ${source.kind === 'locked' ? program : 'Python notp'} file: `;
+interface Named {
+  readonly named: ReadonlyMap<string, Credential>;
+  readonly skipped: readonly Skipped[];
+  /** Undefined: it has to be asked for. */
+  readonly passphrase: string | undefined;
+}
+
+type Locked = Exclude<Source, { kind: 'credentials' }>;
+type Opening = ImportOptions & { readonly context: string };
+
+/** The secrets and their names. The password that opened a file also seals them, unless a new passphrase is given. */
+async function openSource(source: Source, options: Opening, waiting: Waiting): Promise<Named> {
+  const { context, file, passphraseFile, newPassphraseFile } = options;
+  if (source.kind === 'credentials')
+    return { named: contextNames(context, source.credentials), skipped: source.skipped, passphrase: undefined };
+  const program = programOf(source);
+  const question = `Password of the ${program} file: `;
   const password = await givenPassphrase(passphraseFile, question, waiting, () => conversationBeside(file, waiting));
-  const secrets =
-    source.kind === 'locked' ? source.open(password) : bareSecret(openPythonNotp(source.file, password), { account: context, ...given });
+  const secrets = openWith(source, password, options);
   if (secrets === undefined)
     throw new NotpError(
       'refused',
-      `the password does not open this file of ${program}`,
+      `the password does not open this file of ${source.kind === 'python-notp' ? 'the ' : ''}${program}`,
       'try again; if the password is right, the file was cut off or changed; nothing was imported',
     );
-  const passphrase = passphraseFile !== undefined && newPassphraseFile === undefined ? password : undefined;
-  return { ...secrets, passphrase };
+  const isKept = newPassphraseFile === undefined && (passphraseFile !== undefined || source.kind === 'archive');
+  return { ...secrets, passphrase: isKept ? password : undefined };
+}
+
+function programOf(source: Locked): string {
+  switch (source.kind) {
+    case 'locked':
+      return source.program;
+    case 'python-notp':
+      return 'Python notp';
+    case 'archive':
+      return 'notp';
+  }
+}
+
+/** Undefined where the password is wrong. */
+function openWith(source: Locked, password: string, { context, given }: Opening): Omit<Named, 'passphrase'> | undefined {
+  if (source.kind === 'archive') return fromArchive(openArchive(source.archive, password), context);
+  const secrets =
+    source.kind === 'locked' ? source.open(password) : bareSecret(openPythonNotp(source.file, password), { account: context, ...given });
+  return secrets && { named: contextNames(context, secrets.credentials), skipped: secrets.skipped };
+}
+
+/** All of an archive, or the one that is called `context`. */
+function fromArchive(all: readonly Archived[] | undefined, context: string): Omit<Named, 'passphrase'> | undefined {
+  if (all === undefined) return undefined;
+  const chosen = all.filter((each) => context === '' || each.context === context);
+  if (chosen.length > 0) return { named: new Map(chosen.map((each) => [each.context, each.credential])), skipped: [] };
+  throw new NotpError(
+    'refused',
+    `the archive has no secret${context === '' ? '' : ` ${context}`}`,
+    `it has ${namesUpTo(
+      MAX_LINES,
+      all.map((each) => each.context),
+    )}`,
+  );
 }
 
 function bareSecret(secret: Uint8Array | undefined, given: GivenParameters): Secrets | undefined {
   return secret && { credentials: [bareCredential(secret, given)], skipped: [] };
 }
 
-/** Refuses a name that looks like a secret, and does not repeat it. */
-function refuseSecret(context: string): void {
-  if (!/^[A-Z2-7]{16,}$/.test(context)) return;
-  throw new NotpError(
-    'usage',
-    'the name for the secret looks like the secret itself, which never goes on the command line',
-    SECRET_EXPOSED,
-  );
-}
-
-/** A secret in this place would look like an enrolment, but no login would accept it. */
-function refuseLoginContext({ config }: Own, context: string): void {
-  if (!config.contexts.includes(context)) return;
-  throw new NotpError(
-    'usage',
-    `${context} is the context of logins here`,
-    'import it under another name; notp enroll makes a secret for logins',
-  );
-}
-
 async function refuseExisting(own: Own, named: ReadonlyMap<string, Credential>, replace: boolean): Promise<void> {
-  const enrolments = openEnrolments(own);
   for (const context of named.keys()) {
-    refuseLoginContext(own, context);
-    const file = sealedPath(own.config, own.user, context);
-    const found = await asUser(own.user, () => findSealed(own.config, own.user, context));
-    if ((found.kind === 'sealed' && (await enrolments.isLogin(found.file))) || (await enrolments.isLoginContext(context)))
-      throw new NotpError('refused', `${file} is a login of this host`, 'import it under another name; nothing was imported');
+    const found = await refuseLoginName(own, context, 'import it');
     if (found.kind !== 'absent' && !replace)
-      throw new NotpError('refused', `${file} already exists`, 'give --replace to replace it, or another name; nothing was imported');
+      throw new NotpError(
+        'refused',
+        `${sealedPath(own.config, own.user, context)} already exists`,
+        'give --replace to replace it, or another name; nothing was imported',
+      );
   }
 }
 
@@ -147,7 +176,9 @@ async function storeAll(
   replace: boolean,
 ): Promise<ReadonlyMap<string, string>> {
   const earlier = await earlierIds(own, [...named.keys()]);
-  const files = [...named].map(([context, credential]) => sealedFile(own, context, credential, passphrase));
+  const shared = await keyToSealWith(own, passphrase);
+  const files = [...named].map(([context, credential]) => sealedFile(own, context, credential, shared));
+  shared.key.fill(0);
   await storeFiles(files, async () => {
     // Another process may have stored a file meanwhile.
     await refuseExisting(own, named, replace);
@@ -162,11 +193,11 @@ function sealedFile(
   { config, user, now }: Own,
   context: string,
   credential: Credential,
-  passphrase: string,
+  shared: PassphraseKey,
 ): ToStore & { readonly context: string; readonly credential: Credential; readonly id: string } {
   const header = newHeader(user.name, context, now());
   const payload = { ...credential, recovery: newRecoveryCodes(0, randomBytes).kept };
-  const bytes = printSealedFile(sealByPassphrase(header, payload, passphrase));
+  const bytes = printSealedFile(sealByKey(header, payload, shared));
   return { config, user, file: sealedPath(config, user, context), bytes, context, credential, id: header.id };
 }
 

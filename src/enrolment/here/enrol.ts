@@ -21,7 +21,7 @@ import { confirmByCode } from '../confirm.ts';
 import { sealPayload, wanted } from '../secret.ts';
 import { jsonOf, show, tellNext, textOf, writeImage } from '../show.ts';
 import { storeRegistered } from '../storing.ts';
-import { askNewPassphrase, passphraseFromFile, patience } from '../../terminal/ask-passphrase.ts';
+import { askNewPassphrase, givenNewPassphrase, patience } from '../../terminal/ask-passphrase.ts';
 
 /** Throws as Enrolments.enrol does. */
 export async function enrolHere(plan: Plan): Promise<void> {
@@ -92,6 +92,6 @@ async function refuseExisting(plan: Plan, state: State): Promise<void> {
 }
 
 async function choosePassphrase(options: EnrollOptions, conversation: Conversation, waiting: Waiting): Promise<string> {
-  if (options.passphraseFile !== undefined) return await passphraseFromFile(options.passphraseFile, waiting);
-  return await askNewPassphrase(conversation);
+  if (options.passphraseFile === undefined) return await askNewPassphrase(conversation);
+  return await givenNewPassphrase(options.passphraseFile, waiting);
 }

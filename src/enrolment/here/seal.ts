@@ -15,7 +15,8 @@ import { whereSealed } from '../../login/sealed-files.ts';
 import { openState, type State } from '../../state/state.ts';
 import type { StatePlace } from '../../state/place.ts';
 import type { Hand, Reseal, Resealed } from '../enrolments.ts';
-import { openSealed, ownSealed, refuseHostSealed, type Own } from '../own-secrets.ts';
+import { keyToSealWith } from '../own-key.ts';
+import { openSealed, refuseChanged, refuseHostSealed, type Own } from '../own-secrets.ts';
 import { passphraseToSealWith, presentPassphrase } from '../passphrases.ts';
 import { refusePassphraseInStore, resealByHost } from '../store-seal.ts';
 import { storeFile, storeRegistered } from '../storing.ts';
@@ -57,7 +58,11 @@ async function store(
   }
   if (status === 'active' && change.passphrase !== undefined) refusePassphraseInStore(config, resealByHost(user.name, context));
   // A file that is not registered, or whose state is out of reach, must keep its id.
-  const sealed = resealedFile(old, payload, change, { keepsId: status !== 'active', hostKey: state?.hostKey, nowMs: now() });
+  const keepsId = status !== 'active';
+  const isOwn = keepsId && change.passphrase !== undefined && !config.contexts.includes(context);
+  const shared = isOwn ? await keyToSealWith({ config, user, now }, change.passphrase) : undefined;
+  const sealed = resealedFile(old, payload, change, { keepsId, shared, hostKey: state?.hostKey, nowMs: now() });
+  shared?.key.fill(0);
   const target = { config, user, file: whereSealed(config, place, user, context), bytes: printSealedFile(sealed.file) };
   const done = { id: sealed.file.id, file: target.file, seal: sealed.file.seal.kind, recovery: sealed.codes };
   if (state === undefined || status !== 'active') {
@@ -70,13 +75,6 @@ async function store(
     hand(done);
   });
   return done;
-}
-
-/** Throws where another command replaced the file `old`, and registered the new one, while this command was waiting for input. */
-async function refuseChanged(own: Own, old: SealedFile): Promise<void> {
-  const present = registrationOf(await ownSealed(own, old.context));
-  if (present.digest !== registrationOf(old).digest)
-    throw new NotpError('refused', `${old.context} was changed meanwhile`, 'run the command again on the new file');
 }
 
 function openByHost(old: SealedFile, state: State | undefined): Payload {

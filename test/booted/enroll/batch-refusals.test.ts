@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
 import { before, describe, it } from 'node:test';
 import { stripVTControlCharacters } from 'node:util';
+import { acrossLines } from '../../support/process.ts';
 import { lacks } from '../../support/world.ts';
 import { BATCH_NEEDS, bootBatch, type BatchWorld } from './batch-world.ts';
 import { frozen, thaw } from './frozen.ts';
@@ -107,7 +108,7 @@ describe('notp-enroll --batch', { skip: lacks(BATCH_NEEDS) }, () => {
       const terminal = world.inTerminal([`bar${String(columns)}`, ...words], { columns });
       await terminal.expect(/ [1-9]\d*\/60/);
       terminal.send('\x03');
-      await terminal.expect(/interrupted after \d+ of 60 users/);
+      await terminal.expect(acrossLines(/interrupted after \d+ of 60 users/));
       assert.equal(await terminal.exited, 1);
       for (const frame of stripVTControlCharacters(terminal.output())
         .split('\r')

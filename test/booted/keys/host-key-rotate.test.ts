@@ -172,17 +172,17 @@ describe('a new key for the host', { skip: lacks(SERVICE_NEEDS) }, () => {
   it('is made, sealed with and alone on a terminal of 40 columns as in a pipe', async () => {
     const rotating = inTerminal('host-key', 'rotate');
     const [, id = ''] = await rotating.expect(
-      /^([0-9a-f]+)\r\nThe host key is now \1\. [^]* {2}alice ssh\r\n {2}bob ssh\r\n {2}carol ssh\r\nnotp: hint: /,
+      /^([0-9a-f]+)\r\nThe host key is now \1\.\s[^]* {2}alice ssh\r\n {2}bob ssh\r\n {2}carol ssh\r\nnotp: hint: /,
     );
     assert.equal(await rotating.exited, 0);
     const resealing = inTerminal('reseal', '--all');
     await resealing.expect(
-      /^1\/3 alice ssh\r\n2\/3 bob ssh\r\n3\/3 carol ssh\r\nnotp: hint: every host-sealed enrolment now uses the present key/,
+      /^1\/3 alice ssh\r\n2\/3 bob ssh\r\n3\/3 carol ssh\r\nnotp: hint: every\s+host-sealed\s+enrolment\s+now\s+uses\s+the\s+present\s+key/,
     );
     assert.equal(await resealing.exited, 0);
     assert.equal(await keyOf('alice'), id);
     const retiring = inTerminal('host-key', 'retire');
-    await retiring.expect(/^Retired: [0-9a-f, ]+\r\n$/);
+    await retiring.expect(/^Retired: [0-9a-f,\s]+\r\n$/);
     assert.equal(await retiring.exited, 0);
     await allLogIn();
   });

@@ -1,6 +1,7 @@
 /** What users do with a login that the service holds, each after a proof: new recovery codes, another seal, the QR code again, the end. */
 import assert from 'node:assert/strict';
 import { before, describe, it } from 'node:test';
+import { acrossLines } from '../../support/process.ts';
 import type { InsideOptions } from '../../support/container.ts';
 import type { Ran, Terminal } from '../../support/process.ts';
 import { lacks, must, type TestUser } from '../../support/world.ts';
@@ -79,7 +80,7 @@ describe('a login that the service holds', { skip: lacks({ ...SERVICE_NEEDS, pro
       const terminal = inTerminal(['recovery'], 40);
       await terminal.expect(CODE);
       terminal.send(typed);
-      await terminal.expect(said);
+      await terminal.expect(acrossLines(said));
       assert.equal(await terminal.exited, 1);
       assert.doesNotMatch(terminal.output(), /Recovery codes/);
       assert.equal((await world.lastLogin())?.event, 'login.refused');

@@ -1,7 +1,7 @@
 /** The service leaves and comes back; killed, stopped or hung while somebody is at the prompt it lets nobody in, and works again afterwards. */
 import assert from 'node:assert/strict';
 import { before, describe, it } from 'node:test';
-import { sleep, type Terminal } from '../../support/process.ts';
+import { acrossLines, sleep, type Terminal } from '../../support/process.ts';
 import { lacks, type TestUser } from '../../support/world.ts';
 import { bootService, type Phone, type ServiceWorld, SERVICE_NEEDS } from './world.ts';
 
@@ -109,7 +109,7 @@ describe('the end of the service', { skip: lacks(SERVICE_NEEDS), concurrency: tr
     const terminal = await atPrompt(person);
     await signal('STOP', person);
     terminal.send(`${await person.phone.code()}\r`);
-    await terminal.expect(/login state cannot be reached.*did not answer within 30 seconds/, 45_000);
+    await terminal.expect(acrossLines(/login state cannot be reached[^]*did not answer within 30 seconds/), 45_000);
     assert.notEqual(await terminal.exited, 0);
     await signal('CONT', person);
     await logsIn(person);

@@ -1,6 +1,7 @@
 /** `notp setup gate` on a real host: what it writes, that it asks for a code then, and that nothing of it stays after an undo. */
 import assert from 'node:assert/strict';
 import { afterEach, before, describe, it } from 'node:test';
+import { acrossLines } from '../../support/process.ts';
 import { CONTAINER_NEEDS } from '../../support/container.ts';
 import { lacks, type TestUser } from '../../support/world.ts';
 import { assertAsBefore, assertDone, bootHost, freshCode, snapshot, untilUndone, type Host } from './world.ts';
@@ -54,10 +55,10 @@ describe('notp setup gate', { skip: lacks({ root: true, programs: [...CONTAINER_
     older.send('sudo notp setup gate --apply; echo "=$?"\r');
     await older.expect(/=0\r/);
     older.send('sudo notp setup confirm; echo "=$?"\r');
-    await older.expect(/this login \(sshd, pid \d+\) is older than the setup/);
+    await older.expect(acrossLines(/this login \(sshd, pid \d+\) is older than the setup/));
     await older.expect(/=1\r/);
     const shared = host.terminal(host.alice, [...SELF, 'confirm'], { sshOptions: master });
-    await shared.expect(/is older than the setup/);
+    await shared.expect(acrossLines(/is older than the setup/));
     older.send('exit\r');
     await older.exited;
     await host.container.run(['sh', '-c', 'for s in /tmp/setup-*; do ssh -o ControlPath=$s -O exit any; done']);
@@ -97,7 +98,9 @@ describe('notp setup gate', { skip: lacks({ root: true, programs: [...CONTAINER_
       const console = host.container.inTerminal([...unit, 'login', '-f', 'root']);
       await console.expect(/# /);
       console.send('notp setup confirm; echo "=$?"\r');
-      await console.expect(/this is not an SSH login[^]*hint: open a second SSH connection \(not one of[^]*\), and run[^]*=1\r/);
+      await console.expect(
+        acrossLines(/this is not an SSH login[^]*hint: open a second SSH connection \(not one of[^]*\), and run[^]*=1\r/),
+      );
       console.send('exit\r');
       await console.exited;
     }

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { before, describe, it } from 'node:test';
 import { CONTAINER_NEEDS } from '../../support/container.ts';
+import { acrossLines } from '../../support/process.ts';
 import { lacks } from '../../support/world.ts';
 import { answer, assertDone, bootHost, freshCode, snapshot, type Host } from './world.ts';
 
@@ -22,8 +23,8 @@ describe('notp setup', { skip: lacks({ root: true, programs: [...CONTAINER_NEEDS
       await terminal.expect(
         /^\+ {2}AuthenticationMethods publickey,keyboard-interactive:pam keyboard-interactive:pam,keyboard-interactive:pam\r$/m,
       );
-      await terminal.expect(/^notp: hint: nothing was written; this is for the groups people\r$/m);
-      await terminal.expect(/^notp: hint: notp setup pam --apply makes a backup/m);
+      await terminal.expect(acrossLines(/^notp: hint: nothing was written; this is for the groups people\r$/m));
+      await terminal.expect(acrossLines(/^notp: hint: notp setup pam --apply makes a backup/m));
       assert.equal(await terminal.exited, 0);
     });
   }

@@ -1,6 +1,7 @@
 /** `notp setup sudo` on a real host: who is asked for what by sudo and sudo -i, with the PAM layouts of Debian and of Red Hat. */
 import assert from 'node:assert/strict';
 import { afterEach, before, describe, it } from 'node:test';
+import { acrossLines } from '../../support/process.ts';
 import { CONTAINER_NEEDS } from '../../support/container.ts';
 import type { Finding } from '../../../src/doctor/finding.ts';
 import type { Terminal } from '../../support/process.ts';
@@ -190,7 +191,7 @@ describe('notp setup sudo', { skip: lacks({ root: true, programs: [...CONTAINER_
     const files = snapshot(host);
     const terminal = host.container.inTerminal(['sudo', '-k', 'notp', 'setup', 'sudo', '--apply'], { as: 'bob' });
     await answer(terminal, /password for bob: /, PASSWORD);
-    await terminal.expect(/lock you out: bob: not enrolled: notp-enroll bob/);
+    await terminal.expect(acrossLines(/lock you out: bob: not enrolled: notp-enroll bob/));
     assert.equal(await terminal.exited, 1);
     assertAsBefore(host, files);
   });

@@ -5,6 +5,7 @@ import * as path from 'node:path';
 import { before, describe, it } from 'node:test';
 import { parseOtpauthUri, shortUri } from '../../../src/otp/uri.ts';
 import { drawQr } from '../../../src/terminal/qr.ts';
+import { acrossLines } from '../../support/process.ts';
 import { lacks, must } from '../../support/world.ts';
 import { answer, assertRefused, migrationUri, ownCodes, SECRET, type OwnCodes } from './own-codes.ts';
 import { PASSPHRASE } from '../own-state.ts';
@@ -42,7 +43,9 @@ describe('exporting', { skip: lacks({ programs: ['zbarimg', 'rsvg-convert', 'pyt
     assert.ok(!terminal.output().includes(PASSPHRASE));
     const narrow = own.inTerminal(['export', 'corp', '--to', 'qr'], 30);
     await answer(narrow, [/Passphrase for corp: /, PASSPHRASE]);
-    await narrow.expect(/hint: the QR code needs \d+ columns, and this terminal has 30: widen it, or give --to png --file\r\n/);
+    await narrow.expect(
+      acrossLines(/hint: the QR code needs \d+ columns, and this terminal has 30: widen it, or give --to png --file\r\n/),
+    );
     assert.equal(await narrow.exited, 3);
     assert.doesNotMatch(narrow.output(), /[▀▄█]/);
   });

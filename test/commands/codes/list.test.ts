@@ -62,7 +62,7 @@ describe('a list of secrets', { skip: lacks({ programs: ['python3'] }) }, () => 
   it('fits a terminal of 80 columns and one of 40, where the names have a line of their own', async () => {
     for (const [columns, seen] of [
       [80, /work {2}passphrase {2}\d{4}-\d\d-\d\d {2}A company with a long name\s+somebody@example\.org\r\nzoo /],
-      [40, /work {2}passphrase {2}\d{4}-\d\d-\d\d\r\n {4}A company with a long name {2}somebody@example\.org\r\nzoo /],
+      [40, /work {2}passphrase {2}\d{4}-\d\d-\d\d\r\n {4}A company with a long name\r\n {4}somebody@example\.org\r\nzoo /],
     ] as const) {
       const terminal = own.inTerminal(['list', '--passphrase-file', own.passphraseFile], columns);
       await terminal.expect(/link .*is a symlink\r\n/);

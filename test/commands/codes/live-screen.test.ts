@@ -10,6 +10,8 @@ import { bigCodeOn, codeOn } from './live-world.ts';
 
 const ESC = '\x1b';
 const MOVE = new RegExp(`${ESC}\\[(\\d+);1H`, 'g');
+/** Bold, as styleText writes it. */
+const [RED, GREEN] = [`${ESC}[1m${ESC}[31m`, `${ESC}[1m${ESC}[32m`];
 const SGR = new RegExp(`${ESC}\\[[\\d;]*m`);
 
 /** The rows that a frame writes, each with where it stands; what moves no cursor is left out. */
@@ -118,10 +120,10 @@ describe('a screen', () => {
   });
 
   it('is one colour until the last seconds, another in them, and has none where none is wanted', () => {
-    assert.ok(coloured(URGENT_SECONDS + 1, true).includes(`${ESC}[1;32m`));
-    assert.ok(!coloured(URGENT_SECONDS + 1, true).includes(`${ESC}[1;31m`));
-    assert.ok(coloured(URGENT_SECONDS, true).includes(`${ESC}[1;31m`));
-    assert.ok(!coloured(URGENT_SECONDS, true).includes(`${ESC}[1;32m`));
+    assert.ok(coloured(URGENT_SECONDS + 1, true).includes(GREEN));
+    assert.ok(!coloured(URGENT_SECONDS + 1, true).includes(RED));
+    assert.ok(coloured(URGENT_SECONDS, true).includes(RED));
+    assert.ok(!coloured(URGENT_SECONDS, true).includes(GREEN));
     assert.doesNotMatch(coloured(URGENT_SECONDS, false), SGR);
   });
 });

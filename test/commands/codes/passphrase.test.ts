@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { before, describe, it } from 'node:test';
+import { acrossLines } from '../../support/process.ts';
 import { lacks, scratchFolder, addUser, installNotp, must, runAs } from '../../support/world.ts';
 import { answer, assertCodeOf, assertRefused, ownCodes, SECRET, type OwnCodes } from './own-codes.ts';
 import { PASSPHRASE } from '../own-state.ts';
@@ -37,7 +38,7 @@ describe('changing a passphrase', { skip: lacks({ programs: ['oathtool', 'python
     const earlier = sealed();
     const terminal = own.inTerminal(['passphrase', 'mail']);
     await answer(terminal, [ASKS_OLD, PASSPHRASE], [ASKS_NEW, NEW], [ASKS_AGAIN, NEW]);
-    await terminal.expect(/The passphrase of \S+\/mail is changed\. Copies of the old file still open with the old one\./);
+    await terminal.expect(acrossLines(/The passphrase of \S+\/mail is changed\. Copies of the old file still open with the old one\./));
     assert.equal(await terminal.exited, 0);
     for (const hidden of [PASSPHRASE, NEW, SECRET]) assert.ok(!terminal.output().includes(hidden));
     assertRefused(await own.opening(['code', 'mail']), 1, /wrong passphrase for mail/);

@@ -4,7 +4,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { before, describe, it } from 'node:test';
 import { lacks, oathCode, secretShown, untilFreshStep } from '../../support/world.ts';
-import type { Terminal } from '../../support/process.ts';
+import { acrossLines, type Terminal } from '../../support/process.ts';
 import { ownState, PASSPHRASE, type OwnState } from '../own-state.ts';
 
 const ENROL = ['enroll', '--seal', 'passphrase'];
@@ -25,7 +25,7 @@ describe('enrolling in a terminal', { skip: lacks({ programs: ['python3', 'oatht
       assert.match(key, /^([A-Z2-7]{4} )*[A-Z2-7]{1,4}$/);
       // What would wrap scans nowhere: it is left out, with a hint.
       assert.equal(/[▀▄█]{6}/.test(terminal.output()), columns === 80);
-      assert.equal(/the QR code needs \d+ columns, and this terminal has 30/.test(terminal.output()), columns === 30);
+      assert.equal(acrossLines(/the QR code needs \d+ columns, and this terminal has 30/).test(terminal.output()), columns === 30);
       await untilFreshStep();
       terminal.send(`${oathCode(secret)}\r`);
       await terminal.expect(/Recovery codes/);

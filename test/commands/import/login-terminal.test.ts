@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { before, describe, it } from 'node:test';
-import { run, runInTerminal, type Ran, type RunOptions, type Terminal } from '../../support/process.ts';
+import { acrossLines, run, runInTerminal, type Ran, type RunOptions, type Terminal } from '../../support/process.ts';
 import {
   addUser,
   installNotp,
@@ -72,7 +72,7 @@ describe('one’s own login from google-authenticator', { skip: lacks(NEEDS) }, 
     assert.equal(await asked.exited, 0, asked.output());
     assert.match(
       asked.output(),
-      /^Would import \S+ for ssh: \S+\/\.notp\/ssh, with 3 emergency codes\r\nNote: RATE_LIMIT is not carried over/,
+      acrossLines(/^Would import \S+ for ssh: \S+\/\.notp\/ssh, with 3 emergency codes\r\nNote: RATE_LIMIT is not carried over/),
     );
     const { code, stdout } = await notp([...GOOGLE, '--dry-run', '--json', '--file', file]);
     const { id, result, notes } = JSON.parse(stdout) as Record<string, unknown>;
@@ -139,7 +139,9 @@ describe('one’s own login from google-authenticator', { skip: lacks(NEEDS) }, 
     const asked = terminal(GOOGLE);
     await answer(asked, ...NEW);
     await asked.expect(
-      /Imported \S+ for ssh: [^]*Note: RATE_LIMIT[^]*until a new login works[^]*delete \/home\/\S+\/\.google_authenticator, which holds/,
+      acrossLines(
+        /Imported \S+ for ssh: [^]*Note: RATE_LIMIT[^]*until a new login works[^]*delete \/home\/\S+\/\.google_authenticator, which holds/,
+      ),
     );
     assert.equal(await asked.exited, 0);
     assert.ok(!asked.output().includes(secretOf()) && !asked.output().includes(PASSPHRASE));

@@ -1,0 +1,99 @@
+/**
+ * `notp passphrase --all`: seals all secrets that the present passphrase opens with one key of the new one, so that one derivation
+ * opens them together. The new passphrase may be the present one. Logins stay as they are.
+ */
+import { NotpError } from '../../error.ts';
+import { openEnrolments } from '../../enrolment/open.ts';
+import { keyToSealWith, ownFiles } from '../../enrolment/own-key.ts';
+import { refuseChanged, type Own } from '../../enrolment/own-secrets.ts';
+import { sealByKey, type PassphraseKey } from '../../enrolment/sealing.ts';
+import { storeFiles } from '../../enrolment/storing.ts';
+import { namesUpTo, plural } from '../../lists.ts';
+import { printSealedFile, type SealedFile } from '../../seal/file.ts';
+import { haveSameSeal, Keyring } from '../../seal/keyring.ts';
+import type { Payload } from '../../seal/seal.ts';
+import { sealedPath } from '../../system/secrets.ts';
+import { givenNewPassphrase, givenPassphrase, patience } from '../../terminal/ask-passphrase.ts';
+import { printResult, sayHint, sayLine } from '../../terminal/printer.ts';
+import { openProgress } from '../../terminal/progress.ts';
+
+export interface AllOptions {
+  readonly passphraseFile: string | undefined;
+  readonly newPassphraseFile: string | undefined;
+  readonly json: boolean;
+}
+
+interface Opened {
+  readonly file: SealedFile;
+  readonly payload: Payload;
+}
+
+const MAX_NAMES = 10;
+
+/** Changes all of them or none; a power failure may come between two, and a second run changes the rest. */
+export async function changeAllPassphrases(own: Own, { json, ...options }: AllOptions): Promise<number> {
+  const waiting = patience(own.now);
+  const files = await ownSecrets(own);
+  if (files.length === 0) throw new NotpError('refused', 'there are no secrets of your own', 'notp passphrase NAME is for a login');
+  const present = await givenPassphrase(options.passphraseFile, 'Passphrase of the secrets: ', waiting);
+  const opened = openAll(own, files, present);
+  try {
+    if (opened.length === 0) throw new NotpError('refused', 'this passphrase opens none of them', 'nothing was changed');
+    const shared = await keyToSealWith(own, await givenNewPassphrase(options.newPassphraseFile, waiting));
+    const changed = opened.filter(({ file: { seal } }) => seal.kind === 'passphrase' && !haveSameSeal(seal, shared.seal));
+    await store(own, changed, shared);
+    shared.key.fill(0);
+    const others = files.filter((file) => opened.every((each) => each.file !== file)).map(({ context }) => context);
+    print(own, changed, { json, others, all: opened.length });
+    return 0;
+  } finally {
+    for (const { payload } of opened) payload.secret.fill(0);
+  }
+}
+
+/** The secrets that are no login, neither of notp.toml nor by a name that was registered. */
+export async function ownSecrets(own: Own): Promise<readonly SealedFile[]> {
+  const files = (await ownFiles(own)).filter(({ seal }) => seal.kind === 'passphrase');
+  if (files.length === 0) return [];
+  const logins = (await openEnrolments(own).status()).map(({ context }) => context);
+  return files.filter(({ context }) => !logins.includes(context));
+}
+
+function openAll({ now }: Own, files: readonly SealedFile[], passphrase: string): readonly Opened[] {
+  const keyring = new Keyring(passphrase);
+  const progress = openProgress(files.length, now);
+  try {
+    return files.flatMap((file, i) => {
+      progress.show(i, file.context);
+      const payload = keyring.open(file);
+      return payload === undefined ? [] : [{ file, payload }];
+    });
+  } finally {
+    progress.end();
+    keyring.close();
+  }
+}
+
+async function store(own: Own, changed: readonly Opened[], shared: PassphraseKey): Promise<void> {
+  const { config, user } = own;
+  const files = changed.map(({ file: { id, context, created }, payload }) => ({
+    ...{ config, user, file: sealedPath(config, user, context) },
+    bytes: printSealedFile(sealByKey({ id, user: user.name, context, created }, payload, shared)),
+  }));
+  await storeFiles(files, async () => {
+    for (const { file } of changed) await refuseChanged(own, file);
+  });
+}
+
+function print(
+  { config, user }: Own,
+  changed: readonly Opened[],
+  { json, others, all }: { readonly json: boolean; readonly others: readonly string[]; readonly all: number },
+): void {
+  if (json)
+    for (const { file } of changed)
+      printResult(JSON.stringify({ context: file.context, file: sealedPath(config, user, file.context), id: file.id }) + '\n');
+  else if (changed.length === 0) sayLine(`Nothing to change: one key opens ${plural(all, 'secret')} already`);
+  else sayLine(`Sealed ${plural(changed.length, 'secret')} together. Copies of the old files still open with the old passphrase.`);
+  if (others.length > 0) sayHint(`not opened by this passphrase, and not changed: ${namesUpTo(MAX_NAMES, others)}`);
+}

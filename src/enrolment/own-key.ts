@@ -1,0 +1,49 @@
+/**
+ * Chooses the key of a new secret of one's own: that of the secrets which the same passphrase opens already, so that one derivation
+ * opens them all, or else a fresh one. No file that is there changes, and no login shares its key.
+ */
+import { NotpError } from '../error.ts';
+import type { SealedFile } from '../seal/file.ts';
+import { Keyring, sharable } from '../seal/keyring.ts';
+import { asUser } from '../system/privileges.ts';
+import { findSealed, sealedNames } from '../system/secrets.ts';
+import type { Own } from './own-secrets.ts';
+import { newPassphraseKey, type PassphraseKey } from './sealing.ts';
+
+/** Each try is a derivation, and takes a third of a second. */
+const MAX_TRIES = 3;
+
+/** The caller wipes the key. */
+export async function keyToSealWith(own: Own, passphrase: string): Promise<PassphraseKey> {
+  const keyring = new Keyring(passphrase);
+  try {
+    const found = sharable(await ownFiles(own))
+      .slice(0, MAX_TRIES)
+      .find((file) => opens(keyring, file));
+    return found === undefined ? newPassphraseKey(passphrase) : { seal: found.seal, key: keyring.keyOf(found.seal).slice() };
+  } finally {
+    keyring.close();
+  }
+}
+
+/** Proves that the salt was not put there by somebody without the passphrase. */
+function opens(keyring: Keyring, file: SealedFile): boolean {
+  try {
+    const payload = keyring.open(file);
+    payload?.secret.fill(0);
+    return payload !== undefined;
+  } catch (error) {
+    if (error instanceof NotpError) return false;
+    throw error;
+  }
+}
+
+/** The sealed files in the folder of secrets that are none of the logins of notp.toml, sorted by name. */
+export async function ownFiles({ config, user }: Own): Promise<readonly SealedFile[]> {
+  return await asUser(user, () =>
+    sealedNames(config, user)
+      .filter((context) => !config.contexts.includes(context))
+      .map((context) => findSealed(config, user, context))
+      .flatMap((found) => (found.kind === 'sealed' ? [found.file] : [])),
+  );
+}
