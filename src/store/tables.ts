@@ -182,7 +182,7 @@ export function transactionOn(statements: Statements, reserved: () => Promise<vo
       const row = rowOf(enrolment, seal);
       await write(
         `INSERT INTO enrolment VALUES ($user, $context, $id, $pending_id, $status, $last_step, $tokens, $as_of_ms, $spent,
-           $pending_tokens, $pending_spent, $last_accepted_ms, $pending_inherits, $pending_last_step, $digest, $pending_digest, $period_seconds, $mac, $uid, $tries)`,
+           $pending_tokens, $pending_spent, $last_accepted_ms, $pending_inherits, $pending_last_step, $digest, $pending_digest, $period_seconds, $mac, $uid, $tries, $pending_period_seconds)`,
         row,
         macIn(row),
       );
@@ -204,7 +204,8 @@ export function transactionOn(statements: Statements, reserved: () => Promise<vo
         `UPDATE enrolment SET id = $id, pending_id = $pending_id, status = $status, last_step = $last_step, tokens = $tokens,
            as_of_ms = $as_of_ms, spent = $spent, pending_tokens = $pending_tokens, pending_spent = $pending_spent,
            last_accepted_ms = $last_accepted_ms, pending_inherits = $pending_inherits, pending_last_step = $pending_last_step,
-           digest = $digest, pending_digest = $pending_digest, period_seconds = $period_seconds, mac = $mac, uid = $uid, tries = $tries
+           digest = $digest, pending_digest = $pending_digest, period_seconds = $period_seconds, mac = $mac, uid = $uid, tries = $tries,
+           pending_period_seconds = $pending_period_seconds
          WHERE "user" = $user AND context = $context`,
         row,
         macIn(row),

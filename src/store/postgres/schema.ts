@@ -92,6 +92,8 @@ const SCHEMAS = [
   'CREATE INDEX imported_mark ON imported (mark)',
   // For the owner, what was refused since the last accepted code.
   `ALTER TABLE enrolment ADD COLUMN tries text NOT NULL DEFAULT '${NO_TRIES}'`,
+  // The length of the steps of a new secret, before its file is in place.
+  'ALTER TABLE enrolment ADD COLUMN pending_period_seconds bigint NOT NULL DEFAULT 0',
 ];
 
 /** The version of the tables that this notp needs. */

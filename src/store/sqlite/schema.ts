@@ -91,4 +91,6 @@ export const SCHEMAS = [
   'CREATE INDEX imported_mark ON imported (mark)',
   // For the owner, what was refused since the last accepted code. Each row has room for it, so that a refusal on a full disk needs no space.
   `ALTER TABLE enrolment ADD COLUMN tries TEXT NOT NULL DEFAULT '${NO_TRIES}'; UPDATE enrolment SET tries = '${NO_TRIES}'`,
+  // The length of the steps of a new secret, before its file is in place.
+  'ALTER TABLE enrolment ADD COLUMN pending_period_seconds INTEGER NOT NULL DEFAULT 0',
 ];
