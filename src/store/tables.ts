@@ -2,6 +2,7 @@
 import { logIn, type Statements } from './statements.ts';
 import { NotpError } from '../error.ts';
 import { escapeControls } from '../otp/escape.ts';
+import { marksBeside } from '../seal/id.ts';
 import { backlogOn } from './backlog.ts';
 import { putTables, renewMacs, tablesOf } from './contents.ts';
 import { refuseForged } from './enrolment.ts';
@@ -288,9 +289,9 @@ export function transactionOn(statements: Statements, reserved: () => Promise<vo
       return [...keys].map((key) => new Uint8Array(Buffer.from(key, 'hex')));
     },
     imports: (uid, marks = []) => {
-      const named = Object.fromEntries(marks.map((each, i) => [`mark_${String(i)}`, each]));
-      const wanted = ['uid = $uid', ...Object.keys(named).map((name) => `mark = $${name}`)].join(' OR ');
-      return importsWhere(`${wanted} ORDER BY mark, uid${lock}`, { uid, ...named });
+      const ends = marks.map(marksBeside).map(([first, last], i) => ({ [`first_${String(i)}`]: first, [`last_${String(i)}`]: last }));
+      const wanted = ['uid = $uid', ...ends.map((_, i) => `mark BETWEEN $first_${String(i)} AND $last_${String(i)}`)].join(' OR ');
+      return importsWhere(`${wanted} ORDER BY mark, uid${lock}`, Object.assign({ uid }, ...ends) as Values);
     },
     keepImport: async (each) => {
       // Where another host keeps it at this moment, the whole transaction fails and begins again.
