@@ -3,8 +3,8 @@ import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { describe, it } from 'node:test';
 import { seedOf, seedOfPskc, type Notation } from '../../src/formats/seeds.ts';
-import { readTokenCsv } from '../../src/formats/token-csv.ts';
 import { toBase32 } from '../../src/otp/code.ts';
+import { csvOf } from './token-files.ts';
 
 /** The seed in hex, or why there is none. */
 function told(written: string, notation?: Notation): string {
@@ -79,7 +79,7 @@ describe('a seed', () => {
     }
     // Whole groups of base32, too.
     assert.match(told('234567ABCDEF234567ABCDEF'), /^its secret has 12 bytes in hex/);
-    assert.deepEqual(readTokenCsv('upn,serial number,secret key\nalice,4711,3132333435363738393031323334353637\n')?.mistakes, [
+    assert.deepEqual(csvOf('upn,serial number,secret key\nalice,4711,3132333435363738393031323334353637\n')?.mistakes, [
       { line: 2, serial: '4711', user: 'alice', why: 'its secret has 17 bytes in hex: it may have been cut' },
     ]);
   });
@@ -95,7 +95,7 @@ describe('a seed', () => {
     );
     assert.equal(told(mixed, 'base32'), told(mixed.toUpperCase(), 'base32'));
     const fileOf = (column: string): object =>
-      readTokenCsv(`serial,${column}\n1,${both}\n`)?.tokens.map(({ credential }) => Buffer.from(credential.secret).toString('hex')) ?? [];
+      csvOf(`serial,${column}\n1,${both}\n`)?.tokens.map(({ credential }) => Buffer.from(credential.secret).toString('hex')) ?? [];
     assert.deepEqual(fileOf('secret'), []);
     assert.deepEqual(fileOf('Secret (hex)'), [both.toLowerCase()]);
     assert.deepEqual(fileOf('seed base32'), [told(both, 'base32')]);
@@ -104,7 +104,7 @@ describe('a seed', () => {
   });
 
   it('of a file without a header is a mistake with its line, also where no line has one', () => {
-    const file = readTokenCsv('2600123456,313233343536373839303132333435363738393\n2600123457,31323334353637383930313233343536373839O0\n');
+    const file = csvOf('2600123456,313233343536373839303132333435363738393\n2600123457,31323334353637383930313233343536373839O0\n');
     assert.deepEqual(file, {
       tokens: [],
       mistakes: [
