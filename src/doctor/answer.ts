@@ -6,6 +6,7 @@
  *
  * `user` is null if the finding is about the host, and `since` says when it was first found. Pure.
  */
+import { NotpError } from '../error.ts';
 import { escapeControls } from '../otp/escape.ts';
 import { canonicalJson, listOf, literal, object, oneOf, optional, shaped, string, text, type Infer } from '../seal/shape.ts';
 import { couldCheck, NOT_RUN, sorted, type Finding } from './finding.ts';
@@ -30,9 +31,17 @@ const ANSWER = object({ notp: literal(VERSION), findings: listOf(FOUND, MAX_FIND
 /** One finding of an answer. */
 export type Found = Readonly<Infer<typeof FOUND>>;
 
+/** Throws `failed` where it would be too long to be read again: then all of it would be new at each run. */
 export function printDoctorAnswer(findings: readonly Found[]): Uint8Array {
   const all = findings.map(({ id, severity, title, detail, user = null, since }) => ({ id, severity, title, detail, user, since }));
-  return Buffer.from(`${JSON.stringify({ notp: VERSION, findings: all }, undefined, 2)}\n`);
+  const bytes = Buffer.from(`${JSON.stringify({ notp: VERSION, findings: all }, undefined, 2)}\n`);
+  if (all.length > MAX_FINDINGS || bytes.length > MAX_ANSWER_BYTES)
+    throw new NotpError(
+      'failed',
+      `the answer of doctor is too long to be kept: ${String(all.length)} findings`,
+      'mend what notp doctor names first',
+    );
+  return bytes;
 }
 
 /** Throws `bad_secret_file` where it is malformed, or of another version. */

@@ -28,10 +28,26 @@ export function keptAnswer(): readonly Found[] | undefined {
   return bytes === undefined ? undefined : parseDoctorAnswer(bytes);
 }
 
-/** Keeps `answer`. What root's login shows comes first: a crash in between leaves the answer to be told again. Throws `failed`. */
-export function keepAnswer(answer: readonly Found[]): void {
+/** An answer that is on the disk, and not in its place yet. */
+export interface DraftedAnswer {
+  /** What root's login shows comes first: a crash in between leaves the answer to be told again. */
+  keep(): void;
+}
+
+/** Writes `answer` beside its place. Throws `failed` where there is no room for it; nothing is left then. */
+export function draftAnswer(answer: readonly Found[]): DraftedAnswer {
   const motd = motdOf(answer);
-  if (motd === '') fs.rmSync(MOTD, { force: true });
-  else draft(MOTD, Buffer.from(motd)).put();
-  draft(ANSWER, printDoctorAnswer(answer)).put();
+  const drafted = draft(ANSWER, printDoctorAnswer(answer));
+  try {
+    const drafts = [...(motd === '' ? [] : [draft(MOTD, Buffer.from(motd))]), drafted];
+    return {
+      keep: () => {
+        if (motd === '') fs.rmSync(MOTD, { force: true });
+        for (const each of drafts) each.put();
+      },
+    };
+  } catch (error) {
+    drafted.drop();
+    throw error;
+  }
 }

@@ -87,6 +87,6 @@ function withFullBucket(enrolment: Enrolment, policy: Policy, nowMs: number): En
   return {
     ...enrolment,
     state: { ...withoutClockAhead(state, nowMs, policy), bucket },
-    pendingState: isNewSecret(pendingState) ? { ...pendingState, bucket } : pendingState,
+    pendingState: isNewSecret(pendingState) ? { ...pendingState, ...withoutClockAhead(pendingState, nowMs, policy), bucket } : pendingState,
   };
 }

@@ -9,9 +9,10 @@ import type { Origin } from '../audit/record.ts';
 import { NotpError } from '../error.ts';
 import { noteChange } from '../outage/change.ts';
 import { shellCommand } from '../otp/escape.ts';
+import type { MovingFactor } from '../otp/uri.ts';
 import type { Registration } from '../seal/file.ts';
 import { NO_UID, type Enrolment, type PendingState, type Transaction } from '../store/store.ts';
-import type { LoginState, Policy } from '../verdict/decide.ts';
+import { periodOf, type LoginState, type Policy } from '../verdict/decide.ts';
 import { fullBucket } from '../verdict/budget.ts';
 import { timeOf } from '../store/clock.ts';
 import { awaits, registers } from '../login/account.ts';
@@ -63,9 +64,9 @@ export interface Before {
   readonly nowMs: number;
 }
 
-/** The state of a secret that has never logged in, at `nowMs`. */
-export function firstState(policy: Policy, recoveryCodes: number, nowMs: number): LoginState {
-  return { lastStep: -1, bucket: fullBucket(policy, nowMs), spent: '0'.repeat(recoveryCodes) };
+/** The state of a secret that has never logged in, at `nowMs`; undefined: of none yet. */
+export function firstState(policy: Policy, recoveryCodes: number, nowMs: number, secret: MovingFactor | undefined): LoginState {
+  return { lastStep: -1, bucket: fullBucket(policy, nowMs), spent: '0'.repeat(recoveryCodes), ...periodOf(secret) };
 }
 
 /** The status of the login that `file` is registered for; undefined where it is registered for none. */
@@ -99,12 +100,12 @@ export async function begin(
     const isForged = known?.doubt === 'forged';
     const present = known !== undefined && !isForged && awaits(known, inPlace) ? completed(known) : known;
     const pendingState =
-      enrolment.goOn !== undefined && isWhole(fresh)
+      enrolment.goOn !== undefined && isNewSecret(fresh)
         ? await enrolment.goOn(fresh, { transaction, former: present, nowMs: await timeOf(transaction, state.log.now) })
         : fresh;
     // The user showed a code of the genuine enrolment or was invited by it, not by this forged one.
     if (isForged && expected !== undefined) refuseForged(known);
-    if (present === undefined && !isWhole(pendingState))
+    if (present === undefined && !isNewSecret(pendingState))
       throw new NotpError('refused', `${origin.user} is not enrolled for ${origin.context}`);
     if (expected !== undefined && !isDeepStrictEqual(expectedOf(present), expected)) throw changedMeanwhile();
     if (isRegistered(present) && !replace)
@@ -114,10 +115,11 @@ export async function begin(
         'give --replace to replace that enrolment',
       );
     if (!replace) refuseFile(present);
-    if (isForged && isWhole(pendingState)) await transaction.save({ ...firstOf(origin, { id, digest }, pendingState), status: 'revoked' });
+    if (isForged && isNewSecret(pendingState))
+      await transaction.save({ ...firstOf(origin, { id, digest }, pendingState), status: 'revoked' });
     else if (present !== undefined)
       await transaction.save({ ...present, pendingId: id, pendingDigest: digest, pendingState, uid: origin.uid ?? present.uid });
-    else if (isWhole(pendingState)) await transaction.insert(firstOf(origin, { id, digest }, pendingState));
+    else if (isNewSecret(pendingState)) await transaction.insert(firstOf(origin, { id, digest }, pendingState));
     const event = enrolment.event ?? (isNewSecret(pendingState) ? (isRegistered(present) ? 'replace' : 'enroll') : 'reseal');
     const { detail } = enrolment;
     return { done: [{ context: origin.context, event, ...(detail === undefined ? {} : { detail }) }], given: undefined };
@@ -204,7 +206,7 @@ export async function invite(state: State, origin: Origin, policy: Policy, nowMs
         `${origin.user} is enrolled for ${origin.context} already`,
         'they replace it themselves with notp enroll --replace, or revoke it first',
       );
-    const first = firstState(policy, 0, await timeOf(transaction, () => nowMs));
+    const first = firstState(policy, 0, await timeOf(transaction, () => nowMs), undefined);
     // A user whose enrolment was revoked must not be let in as never enrolled, so its id stays. The used codes stay too: the secret
     // may be imported again.
     const ended = known === undefined ? {} : { state: { ...known.state, bucket: first.bucket } };
@@ -266,11 +268,6 @@ async function asOfStore(transaction: Transaction, state: Partial<LoginState>, n
   const { bucket } = state;
   if (bucket === undefined) return state;
   return { ...state, bucket: { ...bucket, asOfMs: await timeOf(transaction, now) } };
-}
-
-/** Whether it is the state of a new secret, which is complete. */
-function isWhole(state: PendingState): state is LoginState {
-  return isNewSecret(state);
 }
 
 /** Whether the row of a user and context has a registered login. */

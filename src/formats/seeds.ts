@@ -14,6 +14,8 @@ export interface NoSeed {
 export const MALFORMED_SECRET = 'its secret is malformed, or too short or too long';
 /** In bytes, of keys and digests. Text that was cut seldom has such a length. */
 const SEED_BYTES: readonly number[] = [10, 16, 20, 24, 25, 28, 32, 40, 48, 64, 128];
+/** In bytes, of hex, which has no padding and no groups that would tell what is missing. */
+const HEX_BYTES: readonly number[] = [10, 16, 20, 24, 32, 48, 64, 128];
 /** In characters: hex in groups. */
 const MAX_WRITTEN = 4 * MAX_SECRET_BYTES;
 
@@ -28,6 +30,9 @@ export function seedOf(written: string, notation?: Notation): Uint8Array | NoSee
   const text = written.trim();
   if (text.length > MAX_WRITTEN) return { why: MALFORMED_SECRET };
   const wanted: readonly Notation[] = notation === undefined ? ['hex', 'base32', 'base64'] : [notation];
+  const hex = wanted.includes('hex') ? hexDigits(text) : undefined;
+  // Hex that was cut may be whole in another notation.
+  if (hex !== undefined && !isWholeHex(hex)) return { why: `its secret has ${String(hex.length / 2)} bytes in hex: it may have been cut` };
   const found = wanted.flatMap((name) => {
     const seed = READERS[name](text);
     return seed === undefined ? [] : [{ name, seed }];
@@ -40,9 +45,10 @@ export function seedOf(written: string, notation?: Notation): Uint8Array | NoSee
   return { why: `its secret may be ${first.name} or ${second.name}: name its column "secret ${first.name}" or "secret ${second.name}"` };
 }
 
-/** The seed in a PSKC, which is base64 with its padding; what is whole as hex or base32 too was written in that. */
+/** The seed in a PSKC, which is base64 with its padding; what is hex, whole as base32 or all of one case was something else before. */
 export function seedOfPskc(text: string): Uint8Array | undefined {
-  if (text.length > MAX_WRITTEN || fromHex(text) !== undefined || readBase32Seed(text) !== undefined) return undefined;
+  if (text.length > MAX_WRITTEN || hexDigits(text) !== undefined || isOfOneCase(text) || readBase32Seed(text) !== undefined)
+    return undefined;
   return fromBase64(text);
 }
 
@@ -51,9 +57,18 @@ function isOfOneCase(text: string): boolean {
 }
 
 function fromHex(text: string): Uint8Array | undefined {
+  const digits = hexDigits(text);
+  return digits !== undefined && isWholeHex(digits) ? new Uint8Array(Buffer.from(digits, 'hex')) : undefined;
+}
+
+function isWholeHex(digits: string): boolean {
+  return HEX_BYTES.includes(digits.length / 2);
+}
+
+/** The digits of what is hex, of whatever length. */
+function hexDigits(text: string): string | undefined {
   const digits = withoutGroups(text).replace(/^0x/i, '');
-  const isHex = /^(?:[0-9a-f]{2})+$/i.test(digits) && digits.length >= 2 * MIN_SECRET_BYTES;
-  return isHex ? new Uint8Array(Buffer.from(digits, 'hex')) : undefined;
+  return /^(?:[0-9a-f]{2})+$/i.test(digits) && digits.length >= 2 * MIN_SECRET_BYTES ? digits : undefined;
 }
 
 /** In one case, padded or not. */

@@ -50,7 +50,7 @@ export function movingFactorOf(each: MovingFactor): string {
   return each.type === 'totp' ? `totp ${String(each.periodSeconds)}` : 'hotp';
 }
 
-type MovingFactor = Pick<TotpCredential, 'type' | 'periodSeconds'> | Pick<HotpCredential, 'type'>;
+export type MovingFactor = Pick<TotpCredential, 'type' | 'periodSeconds'> | Pick<HotpCredential, 'type'>;
 
 /** Whether both have the same secret, in constant time. One with 6 digits and one with 8 are the same: the longer code ends with the shorter one. */
 export function haveSameSecret({ secret: one }: Pick<Credential, 'secret'>, { secret: other }: Pick<Credential, 'secret'>): boolean {

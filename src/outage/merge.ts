@@ -43,8 +43,10 @@ export function asRecorded(copy: Enrolment, store: Enrolment | undefined, record
   const lastStep = Math.max(-1, ...records.map(({ step = -1 }) => step));
   const codes = new Set(records.flatMap(({ recovery_codes: each = [] }) => each));
   const spent = Array.from({ length: Math.max(-1, ...codes) + 1 }, (_digit, i) => (codes.has(i) ? '1' : '0')).join('');
-  const known = store === undefined ? copy.state : store.state;
-  return { ...rest, state: { ...known, lastStep, spent }, pendingState: {} };
+  const known = store === undefined ? [] : [store, completed(store)];
+  // The state of another secret is no measure: its steps may have another length.
+  const { state } = known.find(({ id }) => isSameSecret(id, copy.id)) ?? copy;
+  return { ...rest, state: { ...state, lastStep, spent }, pendingState: {} };
 }
 
 /** The time, Unix time in milliseconds: by the clock that counts (store/clock.ts) and by the host's own. */

@@ -7,7 +7,7 @@ import type { AuditLog } from '../audit/audit.ts';
 import type { Enrolment } from '../store/store.ts';
 import type { Policy } from '../verdict/decide.ts';
 import { isUnreached } from '../store/unreached.ts';
-import { dropReported, noteUsed, pendingIn, sendReports } from './report.ts';
+import { dropReported, keepOut, noteUsed, pendingIn, sendReports } from './report.ts';
 import { openState, type State } from '../state/state.ts';
 import type { StatePlace } from '../state/place.ts';
 
@@ -117,7 +117,10 @@ async function reportBefore({ policy, user }: Pick<Asking, 'policy' | 'user'>, s
   const pending = await ofCopy(() => pendingIn(copy));
   if (pending === undefined || pending.records.length === 0) return;
   // If the copy does not note that they were reported, they are reported again, and the store recognises them.
-  const left = await sendReports(state, pending, policy, (reported) => ofCopy(() => dropReported(copy, reported)));
+  const left = await sendReports(state, pending, policy, {
+    reported: (some) => ofCopy(() => dropReported(copy, some)),
+    waits: (other) => ofCopy(() => keepOut(copy, other)),
+  });
   const own = left.get(user);
   if (own !== undefined) throw own;
 }

@@ -41,9 +41,12 @@ export interface Reported {
 /** Reports the decisions on the copy to the store, and deletes them from the copy. Throws as Store.exclusively does. */
 export async function reportOutage(state: State, copy: State, policy: Policy): Promise<Reported> {
   let reported = 0;
-  const left = await sendReports(state, await pendingIn(copy), policy, async (some) => {
-    await dropReported(copy, some);
-    reported += some.length;
+  const left = await sendReports(state, await pendingIn(copy), policy, {
+    reported: async (some) => {
+      await dropReported(copy, some);
+      reported += some.length;
+    },
+    waits: (user) => keepOut(copy, user),
   });
   return { reported, left };
 }
@@ -68,16 +71,16 @@ export async function pendingIn({ store, log }: State): Promise<Pending> {
 
 /**
  * Appends each record to the chain of the store. With the last one of a user the used codes are also marked as used there.
- * `reported` gets each chunk as soon as the store has it.
+ * `reported` gets each chunk as soon as the store has it, and `waits` each user whose records have to wait.
  * Nothing is reported twice, even if this stops half-way or the copy is restored from a backup. Gives the users of whom the log
  * took no more, and those with an enrolment in the store that cannot be checked here, with the error: all other users are still reported.
- * Throws as Store.exclusively and `reported` do.
+ * Throws as Store.exclusively, `reported` and `waits` do.
  */
 export async function sendReports(
   state: State,
   { records, enrolments }: Pending,
   policy: Policy,
-  reported: (records: readonly OutageRecord[]) => Promise<unknown>,
+  { reported, waits }: Noting,
 ): Promise<ReadonlyMap<string, NotpError>> {
   const left = new Map<string, NotpError>();
   for (const [user, all] of Map.groupBy(records, (record) => recordIn(record).user)) {
@@ -91,9 +94,16 @@ export async function sendReports(
     } catch (error) {
       if (!(error instanceof NotpError) || !OF_ONE_USER.includes(error.code)) throw error;
       left.set(user, error);
+      await waits(user);
     }
   }
   return left;
+}
+
+/** What the copy notes of a report. */
+interface Noting {
+  readonly reported: (records: readonly OutageRecord[]) => Promise<unknown>;
+  readonly waits: (user: string) => Promise<unknown>;
 }
 
 /** Errors that keep back what is said of one user: the log takes no more of them, or their enrolment cannot be checked here. */
@@ -164,6 +174,11 @@ async function isReported(state: State, transaction: Transaction, reported: Chai
   if (reported === 'forged') return false;
   const keys = chainKeys(state, await transaction.formerChainKeys());
   return await isInChain(state.log.file.name, { head: await transaction.head(), backlog: await transaction.backlog(), keys }, reported);
+}
+
+/** The copy lets `user` in no more, until it is told again who may log in by it: copyApproved. */
+export async function keepOut({ store }: State, user: string): Promise<void> {
+  await store.exclusively((transaction) => transaction.disapprove(user));
 }
 
 export async function dropReported({ store }: State, records: readonly OutageRecord[]): Promise<void> {

@@ -31,6 +31,7 @@ const TABLES = {
         'period_seconds',
         'uid',
         'tries',
+        'pending_period_seconds',
         'mac',
       ],
     ],

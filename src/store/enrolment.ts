@@ -35,7 +35,8 @@ export function completed(enrolment: Enrolment): Enrolment {
   if (!isNewSecret(pendingState)) return { ...next, state: { ...state, ...pendingState } };
   const { periodSeconds: _, ...earlier } = state;
   const { goesOn, ...fresh } = { ...earlier, ...pendingState };
-  const used = goesOn === true ? usedToo(fresh, state) : {};
+  // The steps of TOTP are no counters.
+  const used = goesOn === true && state.periodSeconds === fresh.periodSeconds ? usedToo(fresh, state) : {};
   return { ...next, state: { ...fresh, ...used }, status: 'active', lastAcceptedMs: 0 };
 }
 
@@ -57,7 +58,7 @@ export function usedToo(fresh: Used, former: Used): Used {
 
 type Used = Pick<LoginState, 'lastStep' | 'spent'>;
 
-/** Whether it is the state of a new secret, which replaces another. */
-export function isNewSecret(pendingState: PendingState): boolean {
+/** Whether it is the state of a new secret, which replaces another and is complete. */
+export function isNewSecret(pendingState: PendingState): pendingState is PendingState & LoginState {
   return pendingState.lastStep !== undefined;
 }

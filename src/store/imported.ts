@@ -23,9 +23,7 @@ export function withImported(enrolment: Enrolment, find: (key: string) => Import
     ...enrolment,
     state: present === undefined ? state : { ...state, ...usedOf(present, id, state) },
     pendingState:
-      pending === undefined || !isNewSecret(pendingState)
-        ? pendingState
-        : { ...pendingState, ...usedOf(pending, pendingId, { lastStep: -1, spent: '', ...pendingState }) },
+      pending === undefined || !isNewSecret(pendingState) ? pendingState : { ...pendingState, ...usedOf(pending, pendingId, pendingState) },
   };
 }
 

@@ -59,8 +59,11 @@ const SEALED = {
   acceptances: ['log', 'user', ...COUNTS],
 } as const satisfies Record<string, readonly string[]>;
 
-/** Covered where it is not blank, so rows that were written before the column was there keep their MAC. */
-const ALSO_SEALED: Partial<Record<SealedTable, string>> = { enrolment: 'tries' };
+/**
+ * Covered too where they are neither blank nor 0, so rows that were written before these columns were there keep their MAC. The first
+ * one is covered as it is, and the second one after its name: so no two rows have the same encoding.
+ */
+const ALSO_SEALED: Partial<Record<SealedTable, readonly [string, string]>> = { enrolment: ['tries', 'pending_period_seconds'] };
 
 export type SealedTable = keyof typeof SEALED;
 
@@ -154,7 +157,7 @@ export function macOf(seal: RowSeal, table: SealedTable, row: Row): string {
  * even without a key.
  */
 function doubtOf(seal: RowSeal, table: SealedTable, row: Row): Doubt | undefined {
-  if (!SEALED[table].every((column) => isPossible(valueOf(column, row[column])))) return 'forged';
+  if (![...SEALED[table], ...(ALSO_SEALED[table] ?? [])].every((column) => isPossible(valueOf(column, row[column])))) return 'forged';
   return seal.doubt(encoded(table, row), String(row['mac']));
 }
 
@@ -181,9 +184,15 @@ export function markMac(seal: RowSeal, row: Row): string {
 /** The bytes that the MAC of `row` covers. `row` has the sealed columns of `table` by name. */
 export function encoded(table: SealedTable, row: Row): Uint8Array {
   const values = SEALED[table].map((column) => String(valueOf(column, row[column])));
-  const column = ALSO_SEALED[table];
-  const also = column === undefined ? '' : String(valueOf(column, row[column] ?? '')).trimEnd();
-  return new Uint8Array(Buffer.concat(['notp row/1', table, ...values, ...(also === '' ? [] : [also])].flatMap(lengthPrefixed)));
+  return new Uint8Array(Buffer.concat(['notp row/1', table, ...values, ...alsoEncoded(table, row)].flatMap(lengthPrefixed)));
+}
+
+function alsoEncoded(table: SealedTable, row: Row): string[] {
+  return (ALSO_SEALED[table] ?? []).flatMap((column, i) => {
+    const value = String(valueOf(column, row[column] ?? '')).trimEnd();
+    if (value === '' || value === '0') return [];
+    return i === 0 ? [value] : [column, value];
+  });
 }
 
 /** The latest time that a Date can hold, in milliseconds: no number of a sealed row is further from 0. */
@@ -211,6 +220,7 @@ export function valueOf(column: string, value: unknown): string | number {
 }
 
 const NUMBERS: ReadonlySet<string> = new Set([
-  ...['last_step', 'tokens', 'as_of_ms', 'pending_tokens', 'last_accepted_ms', 'pending_inherits', 'pending_last_step', 'period_seconds'],
+  ...['last_step', 'tokens', 'as_of_ms', 'pending_tokens', 'last_accepted_ms', 'pending_inherits', 'pending_last_step'],
+  ...['period_seconds', 'pending_period_seconds'],
   ...['slot', 'pid', 'start_ticks', 'turn', 'accepted_ms', 'next', 'count', 'since_ms', 'until_ms', 'seq', 'lacking', 'uid'],
 ]);

@@ -2,6 +2,7 @@
 import type { Row, Values } from './row.ts';
 import { NotpError } from '../error.ts';
 import { quoted } from '../otp/escape.ts';
+import type { LoginState } from '../verdict/decide.ts';
 import { COUNTS, macOf, NO_MAC, type RowSeal, type SealedRow } from './row-seal.ts';
 import {
   SHARED_BYTES,
@@ -65,6 +66,7 @@ function columnsOf(enrolment: Enrolment): Record<string, string | number> {
   const period_seconds = state.periodSeconds ?? 0;
   const { bucket, spent, lastStep: pending_last_step } = { ...state, ...pendingState };
   const pending = { pending_id, pending_digest, pending_tokens: bucket.tokens, pending_spent: spent, pending_last_step };
+  const pending_period_seconds = pendingState.periodSeconds ?? 0;
   return {
     user,
     context,
@@ -74,6 +76,7 @@ function columnsOf(enrolment: Enrolment): Record<string, string | number> {
     ...current,
     period_seconds,
     ...pending,
+    pending_period_seconds,
     pending_inherits: INHERITED[inheritanceOf(pendingState)],
     last_accepted_ms,
     uid: enrolment.uid,
@@ -93,8 +96,17 @@ function pendingStateOf(row: Row, asOfMs: number): PendingState {
   if (row['pending_inherits'] === INHERITED.all) return {};
   const spent = String(row['pending_spent']);
   if (row['pending_inherits'] === INHERITED['all but recovery codes']) return { spent };
-  const fresh = { lastStep: Number(row['pending_last_step']), bucket: { tokens: Number(row['pending_tokens']), asOfMs }, spent };
+  const fresh = {
+    ...{ lastStep: Number(row['pending_last_step']), bucket: { tokens: Number(row['pending_tokens']), asOfMs }, spent },
+    ...periodIn(row, 'pending_period_seconds'),
+  };
   return row['pending_inherits'] === INHERITED['used codes'] ? { ...fresh, goesOn: true } : fresh;
+}
+
+/** In column `name`, where 0 stands for none. */
+function periodIn(row: Row, name: string): Pick<LoginState, 'periodSeconds'> {
+  const periodSeconds = Number(row[name]);
+  return periodSeconds === 0 ? {} : { periodSeconds };
 }
 
 const STATUSES: readonly Status[] = ['active', 'revoked', 'invited'];
@@ -120,7 +132,7 @@ export function enrolmentOf({ row, doubt }: SealedRow): Enrolment {
     status: STATUSES.find((status) => status === row['status']) ?? 'revoked',
     state: {
       ...{ lastStep: Number(row['last_step']), bucket: { tokens: Number(row['tokens']), asOfMs }, spent: String(row['spent']) },
-      ...(Number(row['period_seconds']) === 0 ? {} : { periodSeconds: Number(row['period_seconds']) }),
+      ...periodIn(row, 'period_seconds'),
     },
     pendingState: pendingStateOf(row, asOfMs),
     lastAcceptedMs: Number(row['last_accepted_ms']),

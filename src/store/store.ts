@@ -319,8 +319,8 @@ export interface Transaction extends OutageTables, GrantTables {
   /** Keeps an earlier key, with the MAC of the present host key. Throws where it cannot be signed here. */
   keepChainKey(key: Uint8Array): Promise<void>;
   /**
-   * The secrets that were ever imported for the account, and those with one of `marks` for any account: this one may have had another
-   * uid. Nobody else changes them until the transaction ends.
+   * The secrets that were ever imported for the account, and those with one of `marks`, or one beside it (seal/id.ts), for any account:
+   * this one may have had another uid. Nobody else changes them until the transaction ends.
    */
   imports(uid: number, marks?: readonly string[]): Promise<readonly Imported[]>;
   keepImport(imported: Imported): Promise<void>;

@@ -2,6 +2,7 @@
 import { logIn, type Statements } from './statements.ts';
 import { NotpError } from '../error.ts';
 import { escapeControls } from '../otp/escape.ts';
+import { marksBeside } from '../seal/id.ts';
 import { backlogOn } from './backlog.ts';
 import { putTables, renewMacs, tablesOf } from './contents.ts';
 import { refuseForged } from './enrolment.ts';
@@ -189,7 +190,7 @@ export function transactionOn(statements: Statements, reserved: () => Promise<vo
       const row = rowOf(enrolment, seal);
       await write(
         `INSERT INTO enrolment VALUES ($user, $context, $id, $pending_id, $status, $last_step, $tokens, $as_of_ms, $spent,
-           $pending_tokens, $pending_spent, $last_accepted_ms, $pending_inherits, $pending_last_step, $digest, $pending_digest, $period_seconds, $mac, $uid, $tries)`,
+           $pending_tokens, $pending_spent, $last_accepted_ms, $pending_inherits, $pending_last_step, $digest, $pending_digest, $period_seconds, $mac, $uid, $tries, $pending_period_seconds)`,
         row,
         macIn(row),
       );
@@ -211,7 +212,8 @@ export function transactionOn(statements: Statements, reserved: () => Promise<vo
         `UPDATE enrolment SET id = $id, pending_id = $pending_id, status = $status, last_step = $last_step, tokens = $tokens,
            as_of_ms = $as_of_ms, spent = $spent, pending_tokens = $pending_tokens, pending_spent = $pending_spent,
            last_accepted_ms = $last_accepted_ms, pending_inherits = $pending_inherits, pending_last_step = $pending_last_step,
-           digest = $digest, pending_digest = $pending_digest, period_seconds = $period_seconds, mac = $mac, uid = $uid, tries = $tries
+           digest = $digest, pending_digest = $pending_digest, period_seconds = $period_seconds, mac = $mac, uid = $uid, tries = $tries,
+           pending_period_seconds = $pending_period_seconds
          WHERE "user" = $user AND context = $context`,
         row,
         macIn(row),
@@ -294,9 +296,9 @@ export function transactionOn(statements: Statements, reserved: () => Promise<vo
       return [...keys].map((key) => new Uint8Array(Buffer.from(key, 'hex')));
     },
     imports: (uid, marks = []) => {
-      const named = Object.fromEntries(marks.map((each, i) => [`mark_${String(i)}`, each]));
-      const wanted = ['uid = $uid', ...Object.keys(named).map((name) => `mark = $${name}`)].join(' OR ');
-      return importsWhere(`${wanted} ORDER BY mark, uid${lock}`, { uid, ...named });
+      const ends = marks.map(marksBeside).map(([first, last], i) => ({ [`first_${String(i)}`]: first, [`last_${String(i)}`]: last }));
+      const wanted = ['uid = $uid', ...ends.map((_, i) => `mark BETWEEN $first_${String(i)} AND $last_${String(i)}`)].join(' OR ');
+      return importsWhere(`${wanted} ORDER BY mark, uid${lock}`, Object.assign({ uid }, ...ends) as Values);
     },
     keepImport: async (each) => {
       // Where another host keeps it at this moment, the whole transaction fails and begins again.

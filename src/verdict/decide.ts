@@ -9,7 +9,7 @@
 import { matchingSteps, stepAt } from '../otp/code.ts';
 import type { Proof } from '../otp/proof.ts';
 import { EMERGENCY_DIGITS, recoveryIndex } from '../otp/recovery.ts';
-import { haveSameSecret, movingFactorOf } from '../otp/uri.ts';
+import { haveSameSecret, movingFactorOf, type MovingFactor } from '../otp/uri.ts';
 import type { Payload } from '../seal/seal.ts';
 import { codesNeeded, emptiest, priceOf, refilled, taken, type Bucket, type BudgetPolicy } from './budget.ts';
 import type { Method, Reason } from './reasons.ts';
@@ -28,7 +28,7 @@ export interface LoginState {
   readonly bucket: Bucket;
   /** One digit per recovery code, `1` where it is spent. */
   readonly spent: string;
-  /** The length of a step of `lastStep`, in seconds, once a TOTP code was accepted. */
+  /** The length of a step of `lastStep`, in seconds; undefined for a counter, and where no secret was ever registered. */
   readonly periodSeconds?: number;
 }
 
@@ -261,11 +261,12 @@ function judgeCodes(state: LoginState, opened: Payload, codes: readonly string[]
     return { verdict: { ...refused('replayed'), ...wait(lastStep, opened, how.nowMs), ...clock }, next: state };
   }
   const method = codes.length > 1 ? 'step_up' : opened.type;
-  return { verdict: { result: 'accepted', method, stepOffset: end - expected }, next: { ...state, lastStep: end, ...period(opened) } };
+  return { verdict: { result: 'accepted', method, stepOffset: end - expected }, next: { ...state, lastStep: end, ...periodOf(opened) } };
 }
 
-function period(opened: Payload): Pick<LoginState, 'periodSeconds'> {
-  return opened.type === 'totp' ? { periodSeconds: opened.periodSeconds } : {};
+/** What a state keeps of the secret that it is about, so that its steps can be told from counters and from future ones. */
+export function periodOf(secret: MovingFactor | undefined): Pick<LoginState, 'periodSeconds'> {
+  return secret?.type === 'totp' ? { periodSeconds: secret.periodSeconds } : {};
 }
 
 /**

@@ -61,6 +61,17 @@ describe('two answers of doctor', () => {
   });
 });
 
+describe('an answer that is too long', () => {
+  it('was kept, and could not be read again', () => {
+    const [one] = first(CLOCK).all;
+    assert.ok(one !== undefined);
+    const many = (count: number, detail: string): readonly Found[] => Array.from({ length: count }, () => ({ ...one, detail }));
+    for (const findings of [many(500_001, ''), many(700, 'x'.repeat(100_000))])
+      assert.throws(() => printDoctorAnswer(findings), { code: 'failed', message: /is too long to be kept/ });
+    assert.equal(parseDoctorAnswer(printDoctorAnswer(many(600, 'x'.repeat(100_000)))).length, 600);
+  });
+});
+
 describe('what is said of a change', () => {
   const change = compared(first(CLOCK).all, [FORWARDS, { ...FORWARDS, user: 'bob' }, STACK], MONDAY_MS);
 

@@ -30,7 +30,11 @@ const registered = (id: string): Registration => ({ id, digest: id + id });
 const enrolment = (id: string, replace = true) =>
   ({
     origin: { user: 'alice', uid: 1000, context: 'ssh', door: 'cli' },
-    ...{ ...registered(id), replace, state: firstState({ window: 1, budget: 5, refillMs: 3_600_000 }, 2, NOW_MS) },
+    ...{
+      ...registered(id),
+      replace,
+      state: firstState({ window: 1, budget: 5, refillMs: 3_600_000 }, 2, NOW_MS, { type: 'totp', periodSeconds: 30 }),
+    },
   }) as const satisfies NewEnrolment;
 
 const goOn = (fresh: LoginState, { former }: Before): Promise<PendingState> =>

@@ -34,7 +34,12 @@ const fileOf = (id: string): SealedFile => {
   return seal(header, PAYLOAD, keyOf(header), new Uint8Array(24));
 };
 const registered = (id: string): Registration => registrationOf(fileOf(id));
-const enrolled: NewEnrolment = { origin: ORIGIN, ...registered(OLD), state: firstState(POLICY, 2, NOW_MS), replace: false };
+const enrolled: NewEnrolment = {
+  origin: ORIGIN,
+  ...registered(OLD),
+  state: firstState(POLICY, 2, NOW_MS, { type: 'totp', periodSeconds: 30 }),
+  replace: false,
+};
 /** The same secret, under another passphrase. */
 const madeOf = (id: string) => ({ expected: { ...registered(id), status: 'active' } }) as const;
 const anew = { origin: ORIGIN, ...registered(NEW), state: {}, event: 'passphrase', replace: true, ...madeOf(OLD) } as const;

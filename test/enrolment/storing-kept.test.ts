@@ -19,7 +19,12 @@ const [COMPLETE, LOOK] = [1, 2];
 
 const enrolment: NewEnrolment = {
   origin: { user: 'alice', uid: 1000, context: 'ssh', door: 'cli' },
-  ...{ id: ID, digest: ID + ID, replace: true, state: firstState({ window: 1, budget: 5, refillMs: 3_600_000 }, 2, NOW_MS) },
+  ...{
+    id: ID,
+    digest: ID + ID,
+    replace: true,
+    state: firstState({ window: 1, budget: 5, refillMs: 3_600_000 }, 2, NOW_MS, { type: 'totp', periodSeconds: 30 }),
+  },
 };
 
 describe('an enrolment whose sealed file is kept by the store', { skip: lacks({ programs: ['getent'] }) }, () => {

@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { readExport } from '../../src/formats/formats.ts';
-import { readTokenCsv } from '../../src/formats/token-csv.ts';
 import { MAX_TOKEN_FILE_BYTES } from '../../src/formats/tokens.ts';
 import { readBase32 } from '../../src/otp/code.ts';
+import { csvOf } from './token-files.ts';
 
 const SIZE = MAX_TOKEN_FILE_BYTES - 1024;
 const KEY = '3132333435363738393031323334353637383930';
@@ -18,7 +18,7 @@ describe('a file as large as it may be', () => {
   it('of CSV, with a quote that does not end or many that are doubled, overflowed the stack', () => {
     const header = `serial,seed\n1,${KEY}\n2,`;
     for (const field of [`"${many('x')}`, `"${many('""')}`, many('""'), `"${many('x\n')}"`]) {
-      const file = readTokenCsv(header + field);
+      const file = csvOf(header + field);
       assert.deepEqual([file?.tokens.length, file?.mistakes.length], [1, 1]);
     }
   });

@@ -2,9 +2,9 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { describe, it } from 'node:test';
-import { seedOf, type Notation } from '../../src/formats/seeds.ts';
-import { readTokenCsv } from '../../src/formats/token-csv.ts';
+import { seedOf, seedOfPskc, type Notation } from '../../src/formats/seeds.ts';
 import { toBase32 } from '../../src/otp/code.ts';
+import { csvOf } from './token-files.ts';
 
 /** The seed in hex, or why there is none. */
 function told(written: string, notation?: Notation): string {
@@ -56,6 +56,34 @@ describe('a seed', () => {
     assert.equal(told('PleaseAskContoso1234'), MALFORMED);
   });
 
+  it('of a PSKC was another one in the letters of one case', () => {
+    const base64 = Buffer.from('12345678901234567890').toString('base64');
+    assert.equal(Buffer.from(seedOfPskc(base64) ?? []).toString(), '12345678901234567890');
+    assert.deepEqual([seedOfPskc(base64.toLowerCase()), seedOfPskc(base64.toUpperCase())], [undefined, undefined]);
+  });
+
+  it('in hex was another one where bytes of it were missing', () => {
+    for (const size of [16, 20, 32, 64]) {
+      const hex = randomBytes(size).toString('hex');
+      for (let missing = 1; missing <= size - 10; missing++) {
+        const at = (missing * 7) % (hex.length - 2 * missing);
+        for (const cut of [hex.slice(0, -2 * missing), hex.slice(2 * missing), hex.slice(0, at) + hex.slice(at + 2 * missing)]) {
+          const left = size - missing;
+          const expected = [10, 16, 20, 24, 32, 48].includes(left)
+            ? cut
+            : `its secret has ${String(left)} bytes in hex: it may have been cut`;
+          assert.deepEqual([told(cut, 'hex'), told(`0x${cut.toUpperCase()}`, 'hex')], [expected, expected]);
+          if (expected !== cut) assert.equal(told(cut), expected);
+        }
+      }
+    }
+    // Whole groups of base32, too.
+    assert.match(told('234567ABCDEF234567ABCDEF'), /^its secret has 12 bytes in hex/);
+    assert.deepEqual(csvOf('upn,serial number,secret key\nalice,4711,3132333435363738393031323334353637\n')?.mistakes, [
+      { line: 2, serial: '4711', user: 'alice', why: 'its secret has 17 bytes in hex: it may have been cut' },
+    ]);
+  });
+
   it('that may be of two notations needs the name of its column', () => {
     const both = '234567ABCDEF'.repeat(4).slice(0, 40);
     assert.equal(told(both), 'its secret may be hex or base32: name its column "secret hex" or "secret base32"');
@@ -67,7 +95,7 @@ describe('a seed', () => {
     );
     assert.equal(told(mixed, 'base32'), told(mixed.toUpperCase(), 'base32'));
     const fileOf = (column: string): object =>
-      readTokenCsv(`serial,${column}\n1,${both}\n`)?.tokens.map(({ credential }) => Buffer.from(credential.secret).toString('hex')) ?? [];
+      csvOf(`serial,${column}\n1,${both}\n`)?.tokens.map(({ credential }) => Buffer.from(credential.secret).toString('hex')) ?? [];
     assert.deepEqual(fileOf('secret'), []);
     assert.deepEqual(fileOf('Secret (hex)'), [both.toLowerCase()]);
     assert.deepEqual(fileOf('seed base32'), [told(both, 'base32')]);
@@ -76,7 +104,7 @@ describe('a seed', () => {
   });
 
   it('of a file without a header is a mistake with its line, also where no line has one', () => {
-    const file = readTokenCsv('2600123456,313233343536373839303132333435363738393\n2600123457,31323334353637383930313233343536373839O0\n');
+    const file = csvOf('2600123456,313233343536373839303132333435363738393\n2600123457,31323334353637383930313233343536373839O0\n');
     assert.deepEqual(file, {
       tokens: [],
       mistakes: [

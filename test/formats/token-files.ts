@@ -2,7 +2,8 @@
 import assert from 'node:assert/strict';
 import { spawnSync } from 'node:child_process';
 import * as path from 'node:path';
-import type { HardwareToken } from '../../src/formats/tokens.ts';
+import { readTokenCsv } from '../../src/formats/token-csv.ts';
+import type { HardwareToken, TokenDefaults, TokenFile } from '../../src/formats/tokens.ts';
 import { lacks, type Needs } from '../support/world.ts';
 
 /** As Debian's python3 has the modules. */
@@ -49,6 +50,13 @@ export function pskcOf(tokens: readonly WrittenToken[], ...words: readonly strin
   const { status, stdout, stderr } = spawnSync(PYTHON, [script, ...words], { input: JSON.stringify(tokens), maxBuffer: 64 * 1024 * 1024 });
   assert.equal(status, 0, stderr.toString());
   return stdout.toString();
+}
+
+/** The tokens of a CSV file, all of whose columns are known. */
+export function csvOf(text: string, defaults?: TokenDefaults): TokenFile | undefined {
+  const read = readTokenCsv(text, defaults);
+  assert.ok(read === undefined || 'tokens' in read);
+  return read;
 }
 
 /** As the token was written, its maker without the prefix of RFC 6030. */

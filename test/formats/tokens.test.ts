@@ -6,11 +6,11 @@ import { describe, it } from 'node:test';
 import { readPskc } from '../../src/formats/pskc.ts';
 import { readAssignments, readTokenCsv } from '../../src/formats/token-csv.ts';
 import { seedOf } from '../../src/formats/seeds.ts';
-import type { TokenDefaults, TokenFile } from '../../src/formats/tokens.ts';
+import type { HardwareToken, TokenDefaults, TokenFile } from '../../src/formats/tokens.ts';
 import { rootOf } from '../../src/formats/xml.ts';
 import { ROOT } from '../support/process.ts';
 import { must, scratchFolder } from '../support/world.ts';
-import { COUNTED, KEY, lacksPskc, pskcOf, TIMED, tokenIn, toldOf } from './token-files.ts';
+import { COUNTED, csvOf, KEY, lacksPskc, pskcOf, TIMED, tokenIn, toldOf } from './token-files.ts';
 
 const PSK = '12345678901234567890123456789012';
 
@@ -40,7 +40,7 @@ function container(...packages: readonly string[]): string {
 
 /** The tokens of a CSV file. */
 function told(text: string, defaults?: TokenDefaults): object[] | undefined {
-  return readTokenCsv(text, defaults)?.tokens.map(tokenIn);
+  return csvOf(text, defaults)?.tokens.map(tokenIn);
 }
 
 describe('PSKC', () => {
@@ -196,7 +196,7 @@ function serials(list: string): string[] {
 
 /** The kind of a token in a row of such columns, with its counter or interval, or why it has none. */
 function kindIn(columns: string, values: string): string {
-  const file = readTokenCsv(`serial,seed,${columns}\n1,${KEY},${values}\n`);
+  const file = csvOf(`serial,seed,${columns}\n1,${KEY},${values}\n`);
   const [taken] = file?.tokens ?? [];
   if (taken === undefined) return file?.mistakes[0]?.why ?? '';
   const { credential } = taken;
@@ -274,12 +274,72 @@ describe('the CSV of tokens', () => {
     for (const [columns, values, expected] of rows) assert.equal(kindIn(columns, values), expected, `${columns}: ${values}`);
   });
 
+  it('had columns whose names were not known passed over, and the usual parameters taken', () => {
+    const parameters = (columns: string, values: string): unknown => {
+      const read = readTokenCsv(`upn,serial number,secret key,${columns}\nalice,1,${KEY},${values}\n`);
+      if (read === undefined || 'why' in read) return read?.why;
+      const [mistake] = read.mistakes;
+      if (mistake !== undefined) return mistake.why;
+      const [{ credential }] = read.tokens as [HardwareToken];
+      return [
+        credential.type,
+        credential.algorithm,
+        credential.digits,
+        credential.type === 'totp' ? credential.periodSeconds : credential.counter,
+      ];
+    };
+    for (const name of ['hash algorithm', 'Algo', 'HMAC', 'HMAC-Algorithm'])
+      assert.deepEqual(parameters(name, 'SHA256'), ['totp', 'SHA256', 6, 30]);
+    for (const name of ['code length', 'Length', 'OTP digits', 'number of digits', 'code digits'])
+      assert.deepEqual(parameters(name, '8'), ['totp', 'SHA1', 8, 30]);
+    for (const name of ['time step (s)', 'step', 'timestep seconds', 'Period (seconds)', 'interval in seconds'])
+      assert.deepEqual(parameters(name, '60'), ['totp', 'SHA1', 6, 60]);
+    for (const name of ['initial counter', 'counter value', 'moving factor', 'event counter', 'start counter'])
+      assert.deepEqual(parameters(name, '500'), ['hotp', 'SHA1', 6, 500]);
+    const unknown = 'has columns that notp does not know: ';
+    for (const name of ['pin', 'status', 'drift', 'expiry date', 'küche', '']) assert.equal(parameters(name, '1'), `${unknown}"${name}"`);
+    assert.equal(parameters('a,b,c,d,e,f', '1,2,3,4,5,6'), `${unknown}"a", "b", "c", "d", "e"`);
+    // Nothing is passed over in a column without a value, or with one that says something else.
+    assert.deepEqual(parameters('pin,Department,order no,Batch number', ',Research,,77'), ['totp', 'SHA1', 6, 30]);
+  });
+
+  it('had a value taken and another one passed over', () => {
+    const other = 'GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJR';
+    const rowIn = (columns: string, values: string): unknown => {
+      const file = csvOf(`serial,${columns}\n1,${values}\n`);
+      return file?.mistakes[0]?.why ?? file?.tokens.map(tokenIn);
+    };
+    const plain = { serial: '1', model: '', user: '', type: 'totp', digits: 6, secret: KEY, period: 30 };
+    assert.deepEqual(rowIn('secret hex,secret base32', `${KEY},${BASE32}`), [plain]);
+    assert.deepEqual(rowIn('seed,secret base32', `${KEY},${BASE32}`), [plain]);
+    for (const columns of ['secret hex,secret base32', 'secret hex,seed', 'secret base32,secret hex'])
+      assert.match(
+        String(rowIn(columns, columns.startsWith('secret hex') ? `${KEY},${other}` : `${other},${KEY}`)),
+        /^its secret is another one in each column$/,
+      );
+    assert.equal(rowIn('secret hex,secret base32', `${KEY},${other}1`), 'its secret is malformed, or too short or too long');
+    assert.equal(rowIn('seed,seed', `${KEY},${KEY.replace('31', '32')}`), 'its columns "seed" and "seed" differ');
+    assert.equal(rowIn('seed,upn,username', `${KEY},alice,bob`), 'its columns "upn" and "username" differ');
+    assert.deepEqual(rowIn('seed,step,interval', `${KEY},60,60`), [{ ...plain, period: 60 }]);
+    assert.equal(rowIn('seed,manufacturer,interval', `${KEY},Foo, Inc,60`), 'it has more fields than the header');
+    const bare = csvOf(`1,${KEY},60\n2,${KEY}\n`);
+    assert.deepEqual(wrong(bare), ['line 1: 1: it has more than serial number and seed, and no header that says what']);
+    assert.equal(bare?.tokens.length, 1);
+    const log = csvOf(`OATH-HOTP,30.11.26 13:01,1,ubhe12345678,,${KEY},,,0,0,0,8,16,0,0,0,0,0\n`);
+    assert.deepEqual(
+      log?.tokens.map(tokenIn),
+      [{ ...plain, serial: 'ubhe12345678', model: 'Yubico', type: 'hotp', digits: 8, counter: 16, period: undefined }].map(
+        withoutUndefined,
+      ),
+    );
+  });
+
   it('says with the line what cannot be used', () => {
-    assert.deepEqual(wrong(readTokenCsv(`serial,seed,model\n1,${KEY},a\u0007\na\u0007,${KEY},b\n`)), [
+    assert.deepEqual(wrong(csvOf(`serial,seed,model\n1,${KEY},a\u0007\na\u0007,${KEY},b\n`)), [
       'line 2: 1: its model is too long or has control characters',
       'line 3: a\u0007: its name is too long or has control characters',
     ]);
-    const file = readTokenCsv(`serial,seed,time interval\n1,${KEY},5\n2,hello!,30\n,${KEY},30\n4\n`);
+    const file = csvOf(`serial,seed,time interval\n1,${KEY},5\n2,hello!,30\n,${KEY},30\n4\n`);
     assert.deepEqual(wrong(file), [
       'line 2: 1: unsupported period: 5 seconds',
       'line 3: 2: its secret is malformed, or too short or too long',
@@ -289,7 +349,7 @@ describe('the CSV of tokens', () => {
   });
 
   it('is nothing else', () => {
-    for (const text of ['', 'hello', 'a,b\n1,2\n', '<KeyContainer/>']) assert.equal(readTokenCsv(text), undefined);
+    for (const text of ['', 'hello', 'a,b\n1,2\n', '<KeyContainer/>']) assert.equal(csvOf(text), undefined);
     assert.ok('why' in seedOf('!'));
   });
 

@@ -227,7 +227,10 @@ export const PARSERS: readonly Parser[] = [
     name: 'tokens',
     family: 'files to import',
     check: (input) => {
-      for (const file of [openedPskc(text(input)), readTokenCsv(text(input))]) {
+      const csv = readTokenCsv(text(input));
+      if (csv !== undefined && 'why' in csv) assert.doesNotMatch(csv.why, /[\p{Cc}\p{Cf}]/u);
+      for (const file of [openedPskc(text(input)), csv]) {
+        if (file !== undefined && 'why' in file) continue;
         for (const { credential } of file?.tokens ?? []) otpauthUri(credential);
         for (const { why } of file?.mistakes ?? []) assert.doesNotMatch(why, /[\p{Cc}\p{Cf}]/u);
       }

@@ -116,7 +116,12 @@ describe('hosts whose clocks differ', { skip: lacksPostgres() }, () => {
           assert.ok(state.hostKey !== undefined);
           const { payload, codes } = newPayload(WANTED);
           const file = sealByHost(newHeader('alice', 'ssh', now()), payload, state.hostKey);
-          const enrolment = { origin: ORIGIN, ...registrationOf(file), state: firstState(POLICY, codes.length, now()), replace: true };
+          const enrolment = {
+            origin: ORIGIN,
+            ...registrationOf(file),
+            state: firstState(POLICY, codes.length, now(), payload),
+            replace: true,
+          };
           await begin(state, enrolment, undefined);
           await complete(state, enrolment);
           return { file, payload, recovery: codes };

@@ -102,7 +102,7 @@ export function localWorld(name: string): LocalWorld {
         const header = newHeader('alice', context, world.nowMs);
         const file = passphrase === undefined ? sealByHost(header, payload, state.hostKey) : sealCheaply(header, payload, passphrase);
         const origin = { ...ORIGIN, context };
-        const enrolment = { origin, ...registrationOf(file), state: firstState(POLICY, codes.length, world.nowMs), replace: true };
+        const enrolment = { origin, ...registrationOf(file), state: firstState(POLICY, codes.length, world.nowMs, payload), replace: true };
         await begin(state, enrolment, undefined);
         await complete(state, enrolment);
         return { file, payload, recovery: codes };

@@ -258,8 +258,8 @@ describe('a row that was changed past notp', { skip: lacks({ programs: ['getent'
   }
 
   async function newEnrolment(): Promise<NewEnrolment> {
-    const { file: made } = await stranger();
-    return { origin: ORIGIN, ...registrationOf(made), state: firstState(POLICY, 3, world.nowMs), replace: true };
+    const { file: made, payload } = await stranger();
+    return { origin: ORIGIN, ...registrationOf(made), state: firstState(POLICY, 3, world.nowMs, payload), replace: true };
   }
 });
 

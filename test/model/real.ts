@@ -62,7 +62,12 @@ export async function realWorld(): Promise<Real> {
         if (state.hostKey === undefined) throw new Error('no host key');
         const { payload, codes } = newPayload(WANTED);
         const file = sealByHost(newHeader('alice', 'ssh', world.nowMs), payload, state.hostKey);
-        const enrolment = { origin: ORIGIN, ...registrationOf(file), state: firstState(POLICY, codes.length, world.nowMs), replace: true };
+        const enrolment = {
+          origin: ORIGIN,
+          ...registrationOf(file),
+          state: firstState(POLICY, codes.length, world.nowMs, payload),
+          replace: true,
+        };
         await begin(state, enrolment, real.present === undefined ? undefined : registrationOf(real.present.file));
         const secret = { file, payload, recovery: codes };
         real.files.push(secret);

@@ -5,7 +5,7 @@ import { assert as holds, boolean, integer, nat, property, record as object, str
 import type { AuditRecord } from '../../src/audit/record.ts';
 import type { Enrolment } from '../../src/store/store.ts';
 import { idForReseal } from '../../src/seal/id.ts';
-import { conflictOf, merged, usedBy, usedOnEither } from '../../src/outage/merge.ts';
+import { asRecorded, conflictOf, merged, usedBy, usedOnEither } from '../../src/outage/merge.ts';
 
 const POLICY = { window: 1, budget: 5, refillMs: 3_600_000 };
 /** Later than everything here. */
@@ -53,6 +53,15 @@ describe('what is merged', () => {
         assert.deepEqual(merged(both, copy, POLICY, FAR), both);
       }),
     );
+  });
+
+  it('cut the step of a record as if it were of the secret that has taken its place, whose steps are longer', () => {
+    const copy = enrolment({ id: 'a'.repeat(32), doubt: 'forged' }, { lastStep: -1 });
+    const store = enrolment({ id: 'b'.repeat(32) }, { lastStep: 5, periodSeconds: 60 });
+    const { state } = asRecorded(copy, store, [{ step: 33_000_000 }]);
+    assert.deepEqual([state.lastStep, state.periodSeconds], [33_000_000, undefined]);
+    const pending = { ...store, pendingId: copy.id, pendingState: { ...store.state, periodSeconds: 30 } };
+    assert.equal(asRecorded(copy, pending, [{ step: 33_000_000 }]).state.periodSeconds, 30);
   });
 
   it('compares budgets as they are at one time', () => {

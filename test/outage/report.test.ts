@@ -13,9 +13,9 @@ import { chainKeys, type State } from '../../src/state/state.ts';
 import { NotpError } from '../../src/error.ts';
 import { encoded } from '../../src/store/row-seal.ts';
 import { unreached } from '../../src/store/unreached.ts';
-import type { Enrolment } from '../../src/store/store.ts';
+import type { Enrolment, Store } from '../../src/store/store.ts';
 import { ORIGIN, PERIOD_MS, POLICY, recoveryProof, type LocalWorld } from '../login/local-world.ts';
-import { outageHost } from './outage-host.ts';
+import { outageHost, type OutageHost } from './outage-host.ts';
 
 /** Decides on the copy, so many times, and gives the references. */
 async function decideOn({ store, log }: State, times: number): Promise<readonly string[]> {
@@ -240,6 +240,56 @@ describe('a report that waits', () => {
     } finally {
       copy.store.close();
     }
+  });
+});
+
+describe('a report that waits keeps its user out of the copy at once', () => {
+  const gone: Store['exclusively'] = () => Promise.reject(unreached(new NotpError('store_unavailable', 'gone')) as Error);
+  const waiting = async (name: string): Promise<OutageHost> => {
+    const host = await outageHost(name);
+    await decideOn(host.copy, 1);
+    const database = new DatabaseSync(databaseOf(host.world));
+    database.exec('UPDATE enrolment SET tokens = tokens + 1');
+    database.close();
+    return host;
+  };
+  const judge = ({ world, place }: OutageHost, user: string, exclusively?: Store['exclusively']): Promise<string> =>
+    world
+      .withState(({ store, ...state }) =>
+        throughOutages(
+          { place, user, policy: POLICY, now: () => world.nowMs, mayFallBack: true },
+          { ...state, store: exclusively === undefined ? store : { ...store, exclusively } },
+          ({ state: { store: used }, inOutage }) => used.exclusively(() => Promise.resolve(inOutage ? 'by the copy' : 'by the store')),
+        ),
+      )
+      .catch((error: unknown) => (error instanceof Error ? error.message : ''));
+
+  it('after a login of theirs, or of anybody else, they got in by it in the next outage', async () => {
+    for (const user of ['alice', 'bob']) {
+      const host = await waiting(`report-waits-${user}`);
+      assert.match(await judge(host, user), user === 'bob' ? /^by the store$/ : /was changed outside notp/);
+      assert.deepEqual(await approved(host.copy), []);
+      assert.equal(await judge(host, 'alice', gone), 'gone');
+      host.copy.store.close();
+    }
+  });
+
+  it('after a refresh whose server went away, they got in by it', async () => {
+    const { world, copy } = await waiting('report-waits-broken');
+    let transactions = 0;
+    const breaking = (state: State): State => ({
+      ...state,
+      store: { ...state.store, exclusively: (work) => (++transactions > 1 ? gone(work) : state.store.exclusively(work)) },
+    });
+    await assert.rejects(
+      world.withState(async (state) => {
+        await reportOutage(breaking(state), copy, POLICY);
+        await copyApproved(breaking(state), copy, POLICY, world.nowMs);
+      }),
+      /gone/,
+    );
+    assert.deepEqual(await approved(copy), []);
+    copy.store.close();
   });
 });
 

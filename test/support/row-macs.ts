@@ -22,6 +22,7 @@ export const ENROLMENT_NUMBERS = [
   'last_accepted_ms',
   'pending_inherits',
   'pending_last_step',
+  'pending_period_seconds',
   'pending_tokens',
   'uid',
 ];
@@ -43,7 +44,9 @@ export function signRows(database: DatabaseSync, keyFile: string): void {
   for (const [table, names] of Object.entries(columns)) {
     for (const row of database.prepare(`SELECT * FROM ${table}`).all()) {
       const tries = String(row['tries'] ?? '').trimEnd();
-      const texts = ['notp row/1', table, ...names.split(' ').map((name) => String(row[name])), ...(tries === '' ? [] : [tries])];
+      const period = String(row['pending_period_seconds'] ?? 0);
+      const also = [...(tries === '' ? [] : [tries]), ...(period === '0' ? [] : ['pending_period_seconds', period])];
+      const texts = ['notp row/1', table, ...names.split(' ').map((name) => String(row[name])), ...also];
       const values = texts.map((value) => Buffer.from(value));
       const mac = createHmac('sha256', key);
       for (const value of values) {

@@ -1,7 +1,7 @@
 /**
  * `notp doctor --changes`: what is new and what is gone since the last time. The checks run in a process of their own, as anybody runs them, so
  * that a crash, a hang or a lack of memory is reported too. A change is recorded before it is kept: after a crash in between it is reported
- * twice, but never lost.
+ * twice, but never lost. What cannot be kept would be recorded at each run, so it is in the journal alone.
  */
 import { spawn } from 'node:child_process';
 import { isSea } from 'node:sea';
@@ -11,7 +11,7 @@ import { MAX_FIELD_CHARACTERS, type AuditRecord } from '../../audit/record.ts';
 import { journalSinks, type Priority } from '../../audit/sinks.ts';
 import { changeLine, changeStory, compared, type Difference, type Found } from '../../doctor/answer.ts';
 import { couldCheck, NOT_RUN, type Finding, type Severity } from '../../doctor/finding.ts';
-import { keepAnswer, keptAnswer, prepareFolder } from '../../doctor/kept.ts';
+import { draftAnswer, keptAnswer, prepareFolder } from '../../doctor/kept.ts';
 import { watchedNow } from '../../doctor/watched.ts';
 import { messageOf, NotpError } from '../../error.ts';
 import { parseJson } from '../../json.ts';
@@ -42,14 +42,16 @@ const PRIORITY: Readonly<Record<Severity, Priority>> = { fail: 'err', warn: 'war
 /** Gives the exit code of `notp doctor`. Throws `not_permitted` without root, `bad_secret_file` or `failed` where the answer cannot be kept. */
 export async function doctorChanges({ flags, json, screen }: ChangesOptions, now: () => number): Promise<number> {
   if (!isRoot()) throw new NotpError('not_permitted', 'only root can keep the answer of doctor', 'sudo notp doctor --changes');
-  // What cannot be kept would be told at each run.
   prepareFolder();
   const found = await lookUntilStill(flags);
   const before = lastAnswer();
   const difference = compared(before ?? [], found, now());
   if (before === undefined || difference.fresh.length > 0 || difference.gone.length > 0) {
-    await tell(flags, difference, now);
-    keepAnswer(difference.all);
+    await tellJournal(difference);
+    // As a whole on the disk before the record, since it may be full.
+    const drafted = draftAnswer(difference.all);
+    await record(flags, difference, now);
+    drafted.keep();
   }
   printResult(json ? jsonOf(difference) : changesScreen(difference, screen));
   if (found.some(({ id }) => id === NOT_RUN)) return 3;
@@ -76,23 +78,27 @@ function lastAnswer(): readonly Found[] | undefined {
   }
 }
 
-/** Writes the record and the line in the journal. If one fails, the other and the answer are still written. */
-async function tell(flags: CommonFlags, difference: Difference, now: () => number): Promise<void> {
+/** Never rejects: what cannot be written is said. */
+async function tellJournal(difference: Difference): Promise<void> {
   const [worst] = difference.all;
   for (const sink of journalSinks(PRIORITY[worst?.severity ?? 'ok'])) {
     await sink.write(`notp doctor: ${changeStory(difference, MAX_STORY_CHARACTERS)}\n`).catch((error: unknown) => {
       sayError(`${sink.name}: ${messageOf(error)}`);
     });
   }
+}
+
+/** Writes one record into the log of this host. Never rejects: the answer is kept without it, too. */
+async function record(flags: CommonFlags, difference: Difference, now: () => number): Promise<void> {
   try {
-    await record(flags, changeLine(difference, MAX_FIELD_CHARACTERS), now);
+    await appendLine(flags, changeLine(difference, MAX_FIELD_CHARACTERS), now);
   } catch (error) {
     sayError(`no audit record could be written: ${messageOf(error)}`, 'notp doctor finds the cause');
   }
 }
 
 /** One record in the log of this host; none where nobody is enrolled yet, as there is no log. */
-async function record(flags: CommonFlags, detail: string, now: () => number): Promise<void> {
+async function appendLine(flags: CommonFlags, detail: string, now: () => number): Promise<void> {
   const config = configOf(flags);
   const { name: user, uid } = realUser();
   const place = withOpenedKey(statePlace(config, realUser()), config);

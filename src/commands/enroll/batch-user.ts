@@ -97,7 +97,7 @@ async function makeEnrolment(batch: Batch, state: State, plan: Plan): Promise<Ou
   if (uri === undefined)
     return { kind: 'failed', why: 'issuer and account are too long for an otpauth URI: shorten --account or --issuer' };
   const sealed = sealPayload(plan, payload, undefined, state);
-  const first = firstState(plan.config.policy, codes.length, plan.now());
+  const first = firstState(plan.config.policy, codes.length, plan.now(), payload);
   const enrolment = { origin: plan.origin, ...registrationOf(sealed), state: first, replace: plan.options.replace };
   const { folder } = batch;
   const taken: { error?: Error } = {};

@@ -1,13 +1,13 @@
 /** What an import believes of the rows that the store keeps of imported secrets; see store/imported.ts. */
 import { importKey } from '../../store/imported.ts';
 import { NO_UID, type Enrolment, type Imported, type Transaction } from '../../store/store.ts';
-import { marksIn, type Marks } from './marks.ts';
+import { isOfSecret, marksIn, type Marks } from './marks.ts';
 import { enrolmentsOfAccount } from './other-devices.ts';
 import type { Target } from './target.ts';
 
 /**
- * The imported secrets of the account, under each uid that it has or that an enrolment of it still has, and those with a mark of the
- * secret of any account. The enrolments are locked before them, as logins do it.
+ * The imported secrets of the account, under each uid that it has or that an enrolment of it still has, and those that have the secret,
+ * of any account. The enrolments are locked before them, as logins do it.
  */
 export async function importsOf(transaction: Transaction, target: Target, marks: readonly Marks[]): Promise<readonly Imported[]> {
   const all = await enrolmentsOfAccount(transaction, target);
@@ -38,12 +38,18 @@ export function believed(
   { uid, marks, mine }: { readonly uid: number; readonly marks: readonly Marks[]; readonly mine: readonly Enrolment[] },
 ): Believed {
   const found = imports.filter((each) => marks.some(({ mark }) => each.mark === mark));
+  // Of the same secret, but with codes that are numbered in another way: only the emergency codes are the same.
+  const beside = imports.filter((each) => !found.includes(each) && isOfSecret(marks, each));
   const told = found.filter(isGenuine);
   const hasIt = (each: Enrolment, row: Imported): boolean =>
     isGenuine(each) && importKey(each.uid, each.id) === importKey(row.uid, row.mark);
   const isKnown = told.some((row) => row.uid === uid || mine.some((each) => hasIt(each, row)));
   const mayHideIt = (row: Imported): boolean => !isGenuine(row) || !marks.some(({ key }) => row.key === key);
-  return { told, isKnown, isLost: told.length < found.length || (!isKnown && imports.some(mayHideIt)) };
+  return {
+    told: [...told, ...beside.filter(isGenuine).map((each) => ({ ...each, lastStep: -1 }))],
+    isKnown,
+    isLost: ![...found, ...beside].every(isGenuine) || (!isKnown && imports.some(mayHideIt)),
+  };
 }
 
 export function isGenuine({ doubt }: Pick<Enrolment | Imported, 'doubt'>): boolean {

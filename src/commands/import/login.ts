@@ -85,7 +85,7 @@ export async function storeLogin(
   const secret: ImportedSecret = { credential, marks, chosen, id, others, otherThan };
   const payload: Payload = { ...credential, recovery: keptRecoveryCodes(emergency, randomBytes), token };
   const sealed = sealPayload(target, payload, passphrase, state, id);
-  const first = firstState(config.policy, emergency.length, now());
+  const first = firstState(config.policy, emergency.length, now(), credential);
   const asForeign = { ...first, lastStep: credential.type === 'hotp' ? credential.counter - 1 : lastStep };
   let start: StartState = { state: asForeign, notes: [] };
   const goOn: NewEnrolment['goOn'] = async (fresh, before) => {

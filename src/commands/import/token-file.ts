@@ -45,6 +45,12 @@ function refuseWords({ serial, assign, user }: TokenFileOptions): void {
 async function readTokens(text: string, file: string, options: TokenFileOptions, waiting: Waiting, nowMs: number): Promise<TokenFile> {
   const { from, given, passphraseFile } = options;
   const csv = from === 'csv' ? readTokenCsv(text, given) : undefined;
+  if (csv !== undefined && 'why' in csv)
+    throw new NotpError(
+      'usage',
+      `${file} ${csv.why}`,
+      'remove those that do not say how codes are made; it knows digits, algorithm, time interval, counter and type',
+    );
   if (csv !== undefined) return csv;
   const read = from === 'pskc' ? readPskc(text, nowMs, given) : undefined;
   if (read === undefined)

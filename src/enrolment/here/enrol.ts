@@ -62,7 +62,7 @@ async function sealAndStore(plan: Plan, state: State, { payload, codes, uri, pas
   const { options, config } = plan;
   const sealed = sealPayload(plan, payload, passphrase, state);
   const output = options.json ? jsonOf(plan, sealed.id, payload, uri, codes) : textOf(codes);
-  const first = firstState(config.policy, codes.length, plan.now());
+  const first = firstState(config.policy, codes.length, plan.now(), payload);
   const enrolment = { origin: plan.origin, ...registrationOf(sealed), state: first, replace: options.replace };
   await storeRegistered({ ...plan, enrolment, bytes: printSealedFile(sealed), state }, () => {
     printResult(output);

@@ -144,7 +144,7 @@ async function confirm(offered: Offered, code: string): Promise<Cared> {
     if (state.hostKey === undefined) throw new NotpError('failed', 'there is no host key');
     const left = await charge(state, { origin, present: granted.status === 'active' ? presentFile(login) : undefined, rules });
     if (left === undefined) return { answer: await refuse(login.origin, rules, 'not_permitted', OFTEN) };
-    const first = firstState(rules.policy, recoveryCodes, nowMs);
+    const first = firstState(rules.policy, recoveryCodes, nowMs, payload);
     const file = sealByHost(newHeader(origin.user, origin.context, nowMs), payload, state.hostKey);
     const enrolment = {
       origin,

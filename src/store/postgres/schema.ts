@@ -95,6 +95,8 @@ const SCHEMAS = [
   `CREATE TABLE granted (
     id text PRIMARY KEY, "user" text NOT NULL, as_of_ms bigint NOT NULL, until_ms bigint NOT NULL,
     address text NOT NULL, key text NOT NULL, service text NOT NULL, reason text NOT NULL, mac text NOT NULL)`,
+  // The length of the steps of a new secret, before its file is in place.
+  'ALTER TABLE enrolment ADD COLUMN pending_period_seconds bigint NOT NULL DEFAULT 0',
 ];
 
 /** The version of the tables that this notp needs. */

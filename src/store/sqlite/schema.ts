@@ -94,4 +94,6 @@ export const SCHEMAS = [
   `CREATE TABLE granted (
     id TEXT PRIMARY KEY, user TEXT NOT NULL, as_of_ms INTEGER NOT NULL, until_ms INTEGER NOT NULL,
     address TEXT NOT NULL, key TEXT NOT NULL, service TEXT NOT NULL, reason TEXT NOT NULL, mac TEXT NOT NULL) STRICT, WITHOUT ROWID`,
+  // The length of the steps of a new secret, before its file is in place.
+  'ALTER TABLE enrolment ADD COLUMN pending_period_seconds INTEGER NOT NULL DEFAULT 0',
 ];

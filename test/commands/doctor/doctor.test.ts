@@ -191,6 +191,34 @@ describe('notp doctor', { skip: lacks({ root: true, programs: ['sshd', 'ssh-keyg
     }
   });
 
+  it(
+    'recorded everything anew at each run where there was no room for its answer',
+    { skip: lacks({ programs: ['unshare', 'mount'] }) },
+    async () => {
+      const changes = async (size: string): Promise<Ran> => {
+        const kept = '/var/lib/notp-doctor';
+        const mounts = [`mount -t tmpfs none /var/lib && mkdir -m 700 ${kept} && mount -t tmpfs -o size=${size},mode=700 none ${kept}`];
+        const inside = [
+          ...mounts,
+          `(head -c 100000 /dev/zero > ${kept}/other || true) 2> /dev/null`,
+          '"$@"',
+          'code=$?',
+          `ls -A ${kept} >&2; exit $code`,
+        ];
+        const words = [...SOURCE_NOTP, 'doctor', '--changes', '--json', '--config', config];
+        return await run(['unshare', '--mount', 'sh', '-c', inside.join('\n'), 'sh', ...words], { timeoutMs: 120_000 });
+      };
+      const records = async (): Promise<number> =>
+        (await run([...SOURCE_NOTP, 'audit', '--json', '--config', config])).stdout.split('"doctor.changed"').length - 1;
+      const full = await changes('16k');
+      assert.deepEqual([full.code, full.stdout, await records()], [3, '', 0], full.stderr);
+      assert.match(full.stderr, /ENOSPC[^\n]*\nnotp: hint: nothing was changed; free some space or fix the folder\nother\n$/);
+      const { stderr } = await changes('1m');
+      assert.match(stderr, /(?:^|\n)answer\n/);
+      assert.equal(await records(), 1);
+    },
+  );
+
   describe('without root', () => {
     it('keeps no answer', async () => {
       const { code, stdout, stderr } = await asAlice('--config', own(), '--changes');

@@ -2,14 +2,15 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { assigned, asTheFileSays } from '../../../src/commands/import/token-owners.ts';
-import { readTokenCsv, readAssignments } from '../../../src/formats/token-csv.ts';
+import { readAssignments } from '../../../src/formats/token-csv.ts';
 import type { TokenFile } from '../../../src/formats/tokens.ts';
 import type { PamOathFile } from '../../../src/otp/pam-oath.ts';
+import { csvOf } from '../../formats/token-files.ts';
 
 const KEY = '3132333435363738393031323334353637383930';
 
 function fileOf(...rows: readonly string[]): TokenFile {
-  return readTokenCsv(`user,serial,seed,model\n${rows.join('\n')}`) ?? { tokens: [], mistakes: [] };
+  return csvOf(`user,serial,seed,model\n${rows.join('\n')}`) ?? { tokens: [], mistakes: [] };
 }
 
 function told({ tokens, mistakes }: PamOathFile): string[] {
