@@ -7,7 +7,7 @@ import { SOURCE_NOTP } from './support/world.ts';
 
 const PASSPHRASE_FLAGS = ['--config <file>', '--passphrase-file <file>', '--json'];
 const FLAGS = {
-  code: [...PASSPHRASE_FLAGS, '[context]', '--watch', '--once'],
+  code: [...PASSPHRASE_FLAGS, '[context...]', '--all', '--watch', '--once', '--copy'],
   import: [
     ...PASSPHRASE_FLAGS,
     '[context]',
@@ -21,7 +21,7 @@ const FLAGS = {
     ...IMPORT_FORMATS,
     ...LOGIN_FORMATS,
   ],
-  export: [...PASSPHRASE_FLAGS, '[context]', '--user <name>', '--to <format>', '--file <file>', ...EXPORT_FORMATS],
+  export: [...PASSPHRASE_FLAGS, '[context]', '--user <name>', '--to <format>', '--file <file>', '--all', ...EXPORT_FORMATS],
   list: [...PASSPHRASE_FLAGS, '--user <name>', '--all'],
   passphrase: [...PASSPHRASE_FLAGS, '[context]', '--user <name>', '--new-passphrase-file <file>'],
   remove: ['--config <file>', '--json', '<context>', '--yes'],
@@ -53,7 +53,7 @@ describe('wrong usage', () => {
     [['import', 'x', '--digits', '9'], /must be one of 6, 7, 8/],
     [['import', 'x', '--issuer', 'a\u001b[31mb'], /1 to 64 printable characters/],
     [['export', 'x', '--to', 'paper'], /Allowed choices are uri, base32, qr, png, svg/],
-    [['code', 'x', 'y'], /too many arguments for 'code'/],
+    [['code', 'x', '--nonsense'], /unknown option '--nonsense'/],
     [['code', 'x', '--once', '--watch'], /cannot be used with/],
     [['list', 'x'], /too many arguments for 'list'/],
     [['passphrase', 'x', '--passphrase', 'y'], /unknown option '--passphrase'/],
