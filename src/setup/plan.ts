@@ -53,7 +53,7 @@ export function planFor(door: SetupDoor, scope: Scope, { rules, maxGrantMs }: Pi
   const before = maxGrantMs > 0 || rules.some((rule) => mayLetIn(rule) && concernsService(rule, 'sshd'));
   const changes = door === 'sudo' ? sudoFiles(scope) : sshdFiles(door, scope, before);
   const onFiles = changes.flatMap(({ file, after }) => notesOn(file, text(after)));
-  const notes = [...onFiles, ...scope.groups.flatMap(groupElsewhere), ...(door === 'pam' ? costOfPamExec() : [])];
+  const notes = [...onFiles, ...scope.groups.flatMap(groupElsewhere), ...(door === 'pam' ? costOfPamExec(before) : [])];
   return { door, scope, changes: changes.filter(differs), notes };
 }
 

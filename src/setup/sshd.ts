@@ -57,14 +57,18 @@ export function reloadSshd(): string | undefined {
   return `sshd (pid ${String(pid)})`;
 }
 
-/** What pam_exec(8) costs each login: it closes all files that sshd may open, one by one, before it starts a program. Empty where it is little. */
-export function costOfPamExec(): string[] {
+/**
+ * What pam_exec(8) costs each login: it closes all files that sshd may open, one by one, before it starts a program. Empty where it is little.
+ * `before`: whether a line for `notp pam --before` is one of them.
+ */
+export function costOfPamExec(before: boolean): string[] {
   if (!isBooted()) return [];
   // On Debian the second name is an alias of the first.
   const [unit, limit = 0] = UNITS.map((name) => [name, fileLimitOf(name)] as const).find(([, found]) => found !== undefined) ?? [];
   if (unit === undefined || limit <= FILES) return [];
   const [edit, restart] = [shellCommand`systemctl edit ${unit}.service`, shellCommand`systemctl restart ${unit}.service`];
-  const cost = 'which pam_exec closes one by one, twice in each login: some 25 ms';
+  const [times, ms] = before ? ['three times', '40'] : ['twice', '25'];
+  const cost = `which pam_exec closes one by one, ${times} in each login: some ${ms} ms`;
   return [
     `sshd may open ${String(limit)} files, ${cost}. To save them: ${edit}, with [Service] and LimitNOFILE=${FEW_FILES}; then ${restart}`,
   ];

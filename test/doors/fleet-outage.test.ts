@@ -144,6 +144,27 @@ describe(
       await areWhole(one);
     });
 
+    it('knows no grants, which count on each host while it can be reached', async () => {
+      const { user } = await approved();
+      const isIn = async (host: PamWorld): Promise<boolean> => (await host.pam(user.name, '', { words: ['--before'] })).code === 0;
+      const hosts = [one, two, denying];
+      for (const host of hosts) assert.ok(!(await isIn(host)));
+      const made = await notp(one, 'grant', user.name, '--for', '1h', '--reason', 'phone lost', '--json');
+      for (const host of hosts) {
+        assert.ok(await isIn(host));
+        assert.equal(host.lastRecord().method, 'grant');
+      }
+      await server.stop();
+      for (const host of hosts) {
+        assert.ok(!(await isIn(host)));
+        assert.equal((await host.pam(user.name, '')).code, 1);
+      }
+      await server.start();
+      for (const host of hosts) assert.ok(await isIn(host));
+      await notp(two, 'grants', '--end', (JSON.parse(made) as { id: string }).id);
+      for (const host of hosts) assert.ok(!(await isIn(host)));
+    });
+
     it('uses no copy that is a day old', async () => {
       const { user, enrolled } = await approved();
       await server.stop();
