@@ -42,7 +42,7 @@ export interface GateOptions {
  */
 const PROTOCOLS = [
   /(^|[\s/])(internal-sftp|sftp-server|scp\s+(-\S+\s+)*-[tf]|rsync\s+--server|git[\s-](upload-pack|receive-pack|upload-archive))(\s|$)/,
-  /(^|[\s/])(borg\S*\s+serve|unison\S*\s+-server)(\s|$)/,
+  /(^|[\s/])unison\S*\s+-server(\s|$)/,
   /(^|[\s/])mosh-server\s+'?new'?\s+'?-c/,
   /&& sleep 0'$/,
 ];
