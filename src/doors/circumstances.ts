@@ -6,15 +6,15 @@ import { groupFacts } from '../login/ruling.ts';
 import type { User } from '../system/users.ts';
 import type { Circumstances } from '../wire/verifier.ts';
 
-/** At the gate sshd has authenticated the user. */
+/** At the gate sshd has authenticated the user, by the name in USER. */
 export function atGate({ rules }: Pick<Config, 'rules'>, environment: NodeJS.ProcessEnv, user: User): Circumstances {
-  const groups = groupFacts({ rules }, user);
+  const groups = groupFacts({ rules }, user, environment['USER']);
   return { ...groups, keyType: keyTypeOf(authInfo(environment)), firstFactor: true };
 }
 
 /** At PAM, groups are those of the passwd database and NSS. */
 export function atPam({ rules }: Pick<Config, 'rules'>, environment: NodeJS.ProcessEnv, user: User | undefined): Circumstances {
-  const groups = groupFacts({ rules }, user);
+  const groups = groupFacts({ rules }, user, environment['PAM_USER']);
   // In the stacks of sudo and others, the lines before notp's have asked for the password.
   if (!isSshd(environment)) return { ...groups, keyType: undefined, firstFactor: true };
   const info = environment['SSH_AUTH_INFO_0'] ?? '';

@@ -15,8 +15,10 @@ import { onEndingSignals } from '../system/bytes.ts';
 import { authInfo, clientAddress, keyDigestOf, sshConnection } from '../system/ssh-session.ts';
 import { entryOf, realUser, type User } from '../system/users.ts';
 import { openVerifier, refuseAtGate, type OpenOptions } from '../login/open.ts';
+import { reasonOf } from '../login/record.ts';
 import { seemsFree } from '../login/ruling.ts';
-import type { Outcome, SshSession, Verifier } from '../wire/verifier.ts';
+import type { Reason } from '../verdict/reasons.ts';
+import type { Circumstances, Outcome, SshSession, Verifier } from '../wire/verifier.ts';
 import { atGate } from './circumstances.ts';
 import { enrollFirst, isToEnroll } from './enroll-first.ts';
 import { noticeLine } from './notice.ts';
@@ -66,18 +68,26 @@ export async function gate(options: GateOptions): Promise<number> {
     const refusal = { config: undefined, origin, reason: 'bad_configuration', detail: messageOf(error) } as const;
     return await refuse(sayRefusal(await refuseAtGate(user, refusal, options.now)), options);
   }
+  const refuseFor = async (reason: Reason, error: unknown): Promise<number> => {
+    sayError(messageOf(error), error instanceof NotpError ? error.hint : undefined);
+    return await refuse(sayRefusal(await refuseAtGate(user, { config, origin, reason, detail: messageOf(error) }, options.now)), options);
+  };
   // The passwd entry has the home, the keys and the shell.
-  const entry = entryOf(user, options.environment['USER']);
+  let entry: User;
+  let circumstances: Circumstances;
+  try {
+    entry = entryOf(user, options.environment['USER']);
+    circumstances = atGate(config, options.environment, user);
+  } catch (error) {
+    return await refuseFor(reasonOf(error), error);
+  }
   let forced: string | undefined;
   try {
     forced = forcedByKey(entry, config, options);
     if (forced === undefined) requireText(options.environment['SSH_ORIGINAL_COMMAND'] ?? '');
   } catch (error) {
-    sayError(messageOf(error), error instanceof NotpError ? error.hint : undefined);
-    const refusal = { config, origin, reason: 'not_permitted', detail: messageOf(error) } as const;
-    return await refuse(sayRefusal(await refuseAtGate(user, refusal, options.now)), options);
+    return await refuseFor('not_permitted', error);
   }
-  const circumstances = atGate(config, options.environment, user);
   const judge = async (): Promise<Outcome> =>
     await withVerifier(
       { config, contexts: config.contexts, user, origin: { ...origin, context: config.context }, circumstances, now: options.now },

@@ -4,7 +4,8 @@ import { isAddress } from '../verdict/address.ts';
 import { groupsNamed, rulingOn, type Facts, type Rule, type Ruling } from '../verdict/rules.ts';
 import { thisHost, type Config } from '../system/config.ts';
 import { namesInFile } from '../system/passwd-file.ts';
-import { groupsByName, groupsThatExist, type User } from '../system/users.ts';
+import { membershipsOf, type Memberships } from '../system/memberships.ts';
+import { entryOf, type User } from '../system/users.ts';
 import { MAX_GROUPS } from '../wire/question.ts';
 import type { Circumstances } from '../wire/verifier.ts';
 import type { Login, Rules } from './rules.ts';
@@ -44,19 +45,20 @@ export function factsOf(origin: Origin, circumstances: Circumstances, host: stri
 }
 
 /**
- * What is known of the groups that the rules name, for an account: those of all its names in the passwd file, as whoever logs in may use any.
- * A directory that does not answer is left out of the user's groups without a word. So it is unknown whether the user is in a group that
- * only some of the names are in, or that no database knows at this moment. Everybody is in some group: where there is none, no database
- * answered.
+ * What is known of the groups that the rules name, for an account: those of all its names in the passwd file, and of `loginName`, as whoever
+ * logs in may use any. It is unknown whether the user is in a group that only some of the names are in, that no database knows at this
+ * moment, or that a directory might have the user in, had it answered.
  */
-export function groupFacts({ rules }: Pick<Config, 'rules'>, user: User | undefined): Required<Pick<Facts, 'groups' | 'unsureGroups'>> {
-  const named = groupsNamed(rules);
-  const names = user === undefined || named.length === 0 ? [] : [...new Set([user.name, ...namesInFile(user.uid)])];
-  const [first, ...others] = groupsByName(names).values();
-  const all = [first ?? [], ...others];
-  if (all.some((groups) => groups.length === 0 || groups.length > MAX_GROUPS)) return { groups: undefined, unsureGroups: [] };
-  const groups = (first ?? []).filter((group) => others.every((each) => each.includes(group)));
-  const absent = named.filter((name) => !all.some((each) => each.includes(name)));
-  const existing = groupsThatExist(absent);
-  return { groups, unsureGroups: named.filter((name) => !groups.includes(name) && !existing.includes(name)) };
+export function groupsKnown({ rules }: Pick<Config, 'rules'>, user: User | undefined, loginName = user?.name): Memberships {
+  const named = groupsNamed(rules).slice(0, MAX_GROUPS);
+  if (user === undefined || named.length === 0) return { groups: [], otherGroups: [], unsure: new Map() };
+  const inFile = namesInFile(user.uid);
+  const names = inFile && [...new Set([user.name, entryOf(user, loginName).name, ...inFile])];
+  return membershipsOf(names, named);
+}
+
+/** The same as facts. */
+export function groupFacts(...about: Parameters<typeof groupsKnown>): Pick<Facts, 'groups' | 'otherGroups'> {
+  const { groups, otherGroups } = groupsKnown(...about);
+  return { groups, otherGroups };
 }

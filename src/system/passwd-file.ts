@@ -5,20 +5,20 @@
 import { statSync } from 'node:fs';
 import { isUserName } from '../otp/names.ts';
 import { fileUpTo } from './bytes.ts';
+import { MAX_NSSWITCH_BYTES, NSSWITCH, wordsOf } from './nsswitch.ts';
 
 export interface PasswdFiles {
   readonly passwd: string;
   readonly nsswitch: string;
 }
 
-const FILES: PasswdFiles = { passwd: '/etc/passwd', nsswitch: '/etc/nsswitch.conf' };
+const FILES: PasswdFiles = { passwd: '/etc/passwd', nsswitch: NSSWITCH };
 /** getent(1) reads a longer file. */
 export const MAX_PASSWD_BYTES = 1024 * 1024;
-const MAX_NSSWITCH_BYTES = 64 * 1024;
+/** All names of a uid are looked for in a file of up to 200 000 users. */
+export const MAX_NAMES_BYTES = 16 * 1024 * 1024;
 /** nsswitch.conf(5): "files" comes first, and no action continues after a found entry. */
 const PASSWD_LINE = /^passwd:(.*)$/gm;
-/** The sources of passwd in nsswitch.conf(5), without a comment. */
-const SOURCES = /^[ \t]*passwd[ \t]*:([^#\n]*)/gm;
 /** An entry of passwd(5) that every program reads alike; not those of "compat" (+, -). */
 const ENTRY = /^[^:#+\-\s][^:]*:[^:]*:\d+:\d+:[^:]*:[^:]*:[^:]*$/;
 
@@ -53,10 +53,20 @@ export function lineInFile(by: PasswdKey, key: string, files: PasswdFiles = FILE
   return found !== undefined && ENTRY.test(found) ? found : undefined;
 }
 
-/** All names of `uid` in passwd(5); none where getent(1) must be asked. */
-export function namesInFile(uid: number, files: PasswdFiles = FILES): string[] {
-  const lines = readingOf(files).lines.filter((line) => keyOf('uid', line) === String(uid) && ENTRY.test(line));
-  return lines.map((line) => keyOf('name', line)).filter(isUserName);
+/**
+ * All names of `uid` in the file, wherever passwd in nsswitch.conf(5) has it, in each form that the C library accepts: blanks before the
+ * name and the uid, zeros or a sign before the uid, fields left out. Undefined where the file cannot be read or is too long, or has a name
+ * that nobody can be known by.
+ */
+export function namesInFile(uid: number, { passwd }: Pick<PasswdFiles, 'passwd'> = FILES): string[] | undefined {
+  try {
+    const line = new RegExp(`^[^\\S\\n]*([^:\\s][^:\\n]*):[^:\\n]*:[^\\S\\n]*\\+?0*${String(uid)}(?!\\d)`, 'gm');
+    const lines = text(passwd, MAX_NAMES_BYTES).matchAll(line);
+    const names = [...lines].map(([, name = '']) => name).filter((name) => !/^[#+-]/.test(name));
+    return names.every(isUserName) ? names : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 /** The line of the account that `name` belongs to: the first one with its uid. */
@@ -72,13 +82,8 @@ export function linesInFile(files: PasswdFiles = FILES): PasswdLines {
 
 /** Whether a name has one spelling on this host: every source of the passwd database accepts only the names that it lists. */
 export function namesAreExact({ nsswitch }: PasswdFiles = FILES): boolean {
-  try {
-    const lines = [...text(nsswitch, MAX_NSSWITCH_BYTES).matchAll(SOURCES)];
-    const words = lines.flatMap(([, sources = '']) => sources.split(/[ \t]+/)).filter((word) => word !== '');
-    return words.length > 0 && words.every((word) => EXACT_SOURCES.includes(word));
-  } catch {
-    return false;
-  }
+  const words = wordsOf('passwd', nsswitch);
+  return words.length > 0 && words.every((word) => EXACT_SOURCES.includes(word));
 }
 
 function readingOf(files: PasswdFiles): Reading {

@@ -6,9 +6,10 @@
 import { spawnSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import { NotpError } from '../error.ts';
-import { quoted, shellCommand } from '../otp/escape.ts';
+import { quoted } from '../otp/escape.ts';
 import { isUserName } from '../otp/names.ts';
 import { inParts } from '../lists.ts';
+import { getent, IS_NUMBER, TIMEOUT_MS } from './getent.ts';
 import { accountInFile, lineInFile, linesInFile, type PasswdKey } from './passwd-file.ts';
 
 export interface User {
@@ -23,16 +24,8 @@ export interface User {
 
 /** The system user that owns the service's state. The service runs only as this user. */
 export const SERVICE_USER = 'notp';
-const GETENT = '/usr/bin/getent';
 const ID = '/usr/bin/id';
 const GROUP_FILE = '/etc/group';
-const TIMEOUT_MS = 10_000;
-/** The longest answer of getent(1): about 100 000 users. */
-const MAX_ANSWER_BYTES = 8 * 1024 * 1024;
-/** The exit code of getent(1) for a key that was not found. */
-const NOT_FOUND = 2;
-/** What getent(1) reads as a uid: strtoul(3). */
-const IS_NUMBER = /^\s*[+-]?\d+$/;
 /** The most names in one call of getent(1) or id(1). */
 const NAMES_A_CALL = 200;
 /** Below that, id(1) alone takes fewer calls. */
@@ -126,10 +119,10 @@ export function namesByUid(): ReadonlyMap<number, readonly string[]> {
  */
 export function groupByName(spelling: string): string | undefined {
   if (!isUserName(spelling)) return undefined;
-  const gid = ask('group', [spelling])[0]?.split(':')[2];
-  const name = gid === undefined ? undefined : ask('group', [gid])[0]?.split(':')[0];
-  // getent(1) reads a number as a gid.
-  return name !== undefined && isUserName(name) && (!IS_NUMBER.test(spelling) || name === spelling) ? name : undefined;
+  if (IS_NUMBER.test(spelling)) return gidsOf([spelling]).has(spelling) ? spelling : undefined;
+  const gid = getent('group', [spelling])[0]?.split(':')[2];
+  const name = gid === undefined ? undefined : getent('group', [gid])[0]?.split(':')[0];
+  return name !== undefined && isUserName(name) ? name : undefined;
 }
 
 /** Whether group(5) itself has the group. False where it cannot be read. */
@@ -144,14 +137,25 @@ export function isInGroupFile(name: string): boolean {
   }
 }
 
+/**
+ * The gids, in digits, of those of `names` that a group database knows now, as it spells them. `source`: one of nsswitch.conf(5), asked
+ * alone. Throws `failed` where it cannot be asked.
+ */
+export function gidsOf(names: readonly string[], source?: string): ReadonlyMap<string, string> {
+  const [numbers, words] = [true, false].map((isNumber) => names.filter((name) => isUserName(name) && IS_NUMBER.test(name) === isNumber));
+  // getent(1) reads a number as a gid, so a group that is called by one is looked for among all that are listed.
+  const lines = [
+    ...(words === undefined ? [] : inParts(words, NAMES_A_CALL)).flatMap((some) => getent('group', some, source)),
+    ...(numbers === undefined || numbers.length === 0 ? [] : getent('group', [], source)),
+  ];
+  const found = new Map(lines.toReversed().map((line) => [line.split(':', 1)[0] ?? '', line.split(':', 3)[2] ?? '']));
+  return new Map(names.flatMap((name) => (/^\d+$/.test(found.get(name) ?? '') ? [[name, found.get(name) ?? '']] : [])));
+}
+
 /** Those of `names` that a group database knows now, as it spells them; none where it cannot be asked. */
 export function groupsThatExist(names: readonly string[]): string[] {
-  // getent(1) reads a number as a gid.
-  const asked = names.filter((name) => isUserName(name) && !IS_NUMBER.test(name));
-  if (asked.length === 0) return [];
   try {
-    const listed = new Set(ask('group', asked).map((line) => line.split(':', 1)[0]));
-    return asked.filter((name) => listed.has(name));
+    return [...gidsOf(names).keys()];
   } catch {
     return [];
   }
@@ -203,13 +207,13 @@ function groupsOfMany(names: readonly string[]): Map<string, string[]> {
   try {
     const gids = new Map<string, string[]>();
     for (const some of inParts(users, NAMES_A_CALL)) {
-      const lines = ask(
+      const lines = getent(
         'initgroups',
         some.map(({ name }) => name),
       );
-      for (const [i, user] of some.entries()) gids.set(user.name, gidsOf(user, lines[i] ?? ''));
+      for (const [i, user] of some.entries()) gids.set(user.name, gidsIn(user, lines[i] ?? ''));
     }
-    const lines = inParts([...new Set([...gids.values()].flat())], NAMES_A_CALL).flatMap((some) => ask('group', some));
+    const lines = inParts([...new Set([...gids.values()].flat())], NAMES_A_CALL).flatMap((some) => getent('group', some));
     const groups = new Map(lines.map((line) => line.split(':', 3)).map(([name = '', , gid = '']) => [gid, name]));
     return new Map([...gids].map(([name, of]) => [name, of.map((gid) => groups.get(gid) ?? gid)]));
   } catch {
@@ -218,7 +222,7 @@ function groupsOfMany(names: readonly string[]): Map<string, string[]> {
 }
 
 /** The gids of a user in digits, the primary one first. `line`: what `getent initgroups` printed, which is all but the primary one. */
-function gidsOf({ name, gid }: User, line: string): string[] {
+function gidsIn({ name, gid }: User, line: string): string[] {
   const others = line.slice(name.length);
   if (!line.startsWith(name) || !/^ *( \d+)*$/.test(others)) throw new NotpError('failed', `the group database gave ${quoted(line)}`);
   return [...new Set([String(gid), ...others.split(' ').filter((word) => word !== '')])];
@@ -226,10 +230,12 @@ function gidsOf({ name, gid }: User, line: string): string[] {
 
 /**
  * The groups of several users. `words`: names, or uids with a "+", which distinguishes them from a name of digits. In the output
- * each group ends with a NUL, and the groups of each user with one more.
+ * each group ends with a NUL, and the groups of each user with one more. None where id(1) did not start or was ended before it had printed
+ * all. It exits with 1 also where a group has no name, and prints the gid.
  */
 function groupsOfSome(words: readonly string[]): string[][] {
-  const { stdout } = spawnSync(ID, ['-Gnz', '--', ...words], { encoding: 'utf8', timeout: TIMEOUT_MS, env: {} });
+  const { error, signal, stdout } = spawnSync(ID, ['-Gnz', '--', ...words], { encoding: 'utf8', timeout: TIMEOUT_MS, env: {} });
+  if (error !== undefined || signal !== null) return [];
   const records = stdout.split('\0\0').filter((record) => record !== '');
   return records.map((record) => record.split('\0').filter((group) => group !== ''));
 }
@@ -300,17 +306,7 @@ function one(by: PasswdKey, key: string): User | undefined {
 
 /** The entries of `keys`, without the unknown ones; without any keys, all listed entries. Undefined for each malformed line. */
 function lookUp(keys: readonly string[]): (User | undefined)[] {
-  return ask('passwd', keys).map(parseEntry);
-}
-
-/** The lines that getent(1) prints. */
-function ask(database: 'passwd' | 'group' | 'initgroups', keys: readonly string[]): string[] {
-  const limits = { timeout: TIMEOUT_MS, maxBuffer: MAX_ANSWER_BYTES };
-  const { error, status, stdout } = spawnSync(GETENT, [database, '--', ...keys], { encoding: 'utf8', ...limits, env: {} });
-  // The part of an answer below the limit may come with a status of 0.
-  if (error !== undefined || (status !== 0 && status !== NOT_FOUND))
-    throw new NotpError('failed', `the ${database} database cannot be asked`, shellCommand`getent ${database} must work`);
-  return stdout.split('\n').slice(0, -1);
+  return getent('passwd', keys).map(parseEntry);
 }
 
 /** One line of passwd(5). */

@@ -38,9 +38,10 @@ export interface Rule extends Readonly<Partial<Record<FactKey, readonly string[]
 export interface Facts {
   /** The canonical name of the account. */
   readonly user: string | undefined;
-  readonly groups: readonly string[] | undefined;
-  /** Groups of which nobody knows whether the user is in them, where `groups` are known. */
-  readonly unsureGroups?: readonly string[];
+  /** Groups that the user is known to be in. */
+  readonly groups: readonly string[];
+  /** Groups that the user is known not to be in. Of every other group it is unknown. */
+  readonly otherGroups: readonly string[];
   /** The PAM service. It is `sshd` also at the gate. */
   readonly service: string | undefined;
   readonly address: string | undefined;
@@ -90,10 +91,10 @@ export function fitBy(key: FactKey, rule: Rule, facts: Facts): Fit {
 }
 
 const FITS: Readonly<Record<FactKey, (value: string, facts: Facts) => Fit>> = {
-  users: (name, { user, groups, unsureGroups = [] }) => {
+  users: (name, { user, groups, otherGroups }) => {
     if (!name.startsWith('@')) return where(user, (known) => known === name);
-    const fit = where(groups, (known) => known.includes(name.slice(1)));
-    return fit === 'no' && unsureGroups.includes(name.slice(1)) ? 'unknown' : fit;
+    const group = name.slice(1);
+    return groups.includes(group) ? 'yes' : otherGroups.includes(group) ? 'no' : 'unknown';
   },
   services: (name, { service }) => where(service, (known) => isService(name, known)),
   from: (network, { address }) => where(address, (known) => isInNetwork(known, network)),

@@ -1,12 +1,12 @@
 /**
  * The messages between a door and the service: one line of JSON each way for every question. Over a user's own socket "account" is null,
  * as the owner of the socket is meant. The PAM door names the account to the judge. It also sends the judge its own refusals, to be
- * recorded ("refusal/1"). Any change of a shape takes the next number ("question/6"): the other side may still run the earlier release.
+ * recorded ("refusal/1"). Any change of a shape takes the next number ("question/7"): the other side may still run the earlier release.
  *
- *   { "notp": "question/5", "ask": "before" | "acceptance" | "verify", "account": { "user", "uid" } | null, "door", "service", "rhost", "tty",
+ *   { "notp": "question/6", "ask": "before" | "acceptance" | "verify", "account": { "user", "uid" } | null, "door", "service", "rhost", "tty",
  *     "files": for each device [{ "context", "sealed": the sealed file as text, "" for none, "wrong": why it cannot be read, or "" }, …],
  *     "connection": { "pid", "startTicks", "bootId" } | null, "keyDigest": hex or "",
- *     "groups": [name, …] | null, "unsureGroups": [name, …], "keyType": text, "" for no key | null, "firstFactor": boolean,
+ *     "groups": [name, …], "otherGroups": [name, …], "keyType": text, "" for no key | null, "firstFactor": boolean,
  *     "readings": [{ "passphrase": text | null, "kind": "code" | "codes" | "recovery", "codes": [text, …] }], "timedOut" }
  *   { "notp": "refusal/1", "account", "door", "service", "rhost", "tty", "context", "reason", "detail" }
  *   { "notp": "answer/2", "result": "ask" | "accepted" | "refused", "method", "stepOffset", "reason", "waitSeconds", "codesNeeded", "ref",
@@ -115,7 +115,7 @@ const CONNECTION = object({
   bootId: text(/^[0-9a-f-]{36}$/),
 });
 
-/** The most groups of a user. A door that finds more does not know them. */
+/** The most groups that a door looks at. */
 export const MAX_GROUPS = 1024;
 
 const FILES = listOf(object(FILE), MAX_CONTEXTS)
@@ -123,31 +123,31 @@ const FILES = listOf(object(FILE), MAX_CONTEXTS)
   .assert((files) => new Set(files.map(({ context }) => context)).size === files.length, 'has a context twice');
 
 const QUESTION = object({
-  notp: literal('question/5'),
+  notp: literal('question/6'),
   ask: oneOf(['before', 'acceptance', 'verify']),
   ...ORIGIN,
   files: FILES,
   connection: optional(CONNECTION),
   keyDigest: text(/^([0-9a-f]{64})?$/),
-  groups: optional(listOf(SHORT, MAX_GROUPS)),
-  unsureGroups: listOf(SHORT, MAX_GROUPS),
+  groups: listOf(SHORT, MAX_GROUPS),
+  otherGroups: listOf(SHORT, MAX_GROUPS),
   keyType: optional(text(/^[\w.@-]{0,64}$/)),
   firstFactor: boolean(),
   readings: READINGS,
   timedOut: boolean(),
 }).map(
-  ({ ask, account, files, connection, keyDigest, groups, unsureGroups, keyType, firstFactor, readings, timedOut, ...asked }): Question => {
+  ({ ask, account, files, connection, keyDigest, groups, otherGroups, keyType, firstFactor, readings, timedOut, ...asked }): Question => {
     const session = { connection, keyDigest: keyDigest === '' ? undefined : keyDigest };
-    const circumstances = { groups, unsureGroups, keyType, firstFactor };
+    const circumstances = { groups, otherGroups, keyType, firstFactor };
     return { ask, account, origin: originOf(asked, files[0]?.context ?? ''), files, session, circumstances, readings, timedOut };
   },
 );
 
 export function printQuestion({ ask, account, origin, files, session, circumstances, readings, timedOut }: Question): string {
   const { connection = null, keyDigest = '' } = session;
-  const { groups = null, unsureGroups, keyType = null, firstFactor } = circumstances;
-  const question = { notp: 'question/5', ask, ...printOrigin(account, origin), files: files.map(printFile), connection, keyDigest };
-  return JSON.stringify({ ...question, groups, unsureGroups, keyType, firstFactor, readings: readings.map(printReading), timedOut }) + '\n';
+  const { groups, otherGroups, keyType = null, firstFactor } = circumstances;
+  const question = { notp: 'question/6', ask, ...printOrigin(account, origin), files: files.map(printFile), connection, keyDigest };
+  return JSON.stringify({ ...question, groups, otherGroups, keyType, firstFactor, readings: readings.map(printReading), timedOut }) + '\n';
 }
 
 /** Throws if the line is not a question. */

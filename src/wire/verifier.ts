@@ -22,17 +22,17 @@ export interface SshSession {
 
 /** What a door says about a login for the rules. Undefined: unknown. */
 export interface Circumstances {
-  /** The groups of the user; unknown also where no rule names a group. */
-  readonly groups: readonly string[] | undefined;
-  /** Groups of which the door does not know whether the user is in them. */
-  readonly unsureGroups: readonly string[];
+  /** The groups that the user is in, of those that the rules name. */
+  readonly groups: readonly string[];
+  /** Those that the user is not in. Of every other group it is unknown, as of one that a rule names since the door has looked. */
+  readonly otherGroups: readonly string[];
   /** The type of the key that passed first; empty where it is known that no key has. */
   readonly keyType: string | undefined;
   /** Whether a first factor is known to have passed. */
   readonly firstFactor: boolean;
 }
 
-export const NOTHING_KNOWN: Circumstances = { groups: undefined, unsureGroups: [], keyType: undefined, firstFactor: false };
+export const NOTHING_KNOWN: Circumstances = { groups: [], otherGroups: [], keyType: undefined, firstFactor: false };
 
 /** What an acceptance tells the owner: codes that were refused since the last accepted one, or until when no enrolment is needed. */
 export type Notice = ({ readonly kind: 'refused_tries' } & RefusedTries) | { readonly kind: 'enrol_by'; readonly untilMs: number };

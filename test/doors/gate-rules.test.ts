@@ -5,7 +5,7 @@ import * as path from 'node:path';
 import { before, describe, it } from 'node:test';
 import type { Ran } from '../support/process.ts';
 import type { Sshd } from '../support/sshd.ts';
-import { addUser, type TestUser } from '../support/world.ts';
+import { addUser, runAs, type TestUser } from '../support/world.ts';
 import {
   auditLines,
   type AuditLine,
@@ -67,6 +67,24 @@ describe('the rules at the gate', { skip: NEEDS }, () => {
     assert.match(stderr, /^notp: error: not permitted \(ref [0-9a-f]{8}\)\nnotp: hint: ask an administrator/);
     configure([]);
     assert.equal((await enter(person.user, code)).stdout, 'in\n');
+  });
+
+  it('refuse with a record where the user may start no program that tells the groups: it ended in an internal error', async () => {
+    configure(['users = ["@daemon"]\nask = "refuse"', 'ask = "nothing"\nreason = "test"']);
+    fs.appendFileSync(path.join(where.folder, 'notp.toml'), '\n[gate]\nexpose_auth_info = false\n');
+    const gate = [where.notp, 'gate', '--config', path.join(where.folder, 'notp.toml')];
+    let refused = 0;
+    for (let processes = 1; processes <= 9; processes++) {
+      const environment = { SSH_CONNECTION: '192.0.2.7 50000 192.0.2.1 22', SSH_ORIGINAL_COMMAND: 'echo in' };
+      const { code, stdout, stderr } = await runAs(person.user, ['prlimit', `--nproc=${String(processes)}`, ...gate], { environment });
+      assert.doesNotMatch(stderr, /internal error/, String(processes));
+      if (!stderr.startsWith('notp: ')) continue;
+      refused++;
+      assert.deepEqual([code, stdout], [1, '']);
+      const ref = /\(ref ([0-9a-f]{8})\)/.exec(stderr)?.[1];
+      assert.deepEqual([decided(person.user).ref, decided(person.user).result], [ref, 'refused'], stderr);
+    }
+    assert.ok(refused > 0);
   });
 
   it('say until when users got in who were not enrolled', async () => {

@@ -35,7 +35,7 @@ describe('the groups of a rule', { skip: lacks({ root: true }) }, () => {
   });
 
   it('are not looked up where no rule names one, and are unknown of nobody', () => {
-    assert.deepEqual(groupFacts({ rules: [REST] }, userByName(user.name)), { groups: undefined, unsureGroups: [] });
-    assert.deepEqual(groupFacts({ rules: [rule('nothing', '@daemon')] }, undefined), { groups: undefined, unsureGroups: [] });
+    assert.deepEqual(groupFacts({ rules: [REST] }, userByName(user.name)), { groups: [], otherGroups: [] });
+    assert.deepEqual(groupFacts({ rules: [rule('nothing', '@daemon')] }, undefined), { groups: [], otherGroups: [] });
   });
 });

@@ -31,7 +31,7 @@ const START_MS = 1_795_000_000_000;
 export const ORIGIN = { user: 'alice', uid: 1000, context: 'ssh', door: 'gate', service: 'ssh', rhost: '192.0.2.7' } as const;
 
 /** After a key, as at the gate. */
-const BY_KEY: Circumstances = { groups: undefined, unsureGroups: [], keyType: 'ssh-ed25519', firstFactor: true };
+const BY_KEY: Circumstances = { groups: [], otherGroups: [], keyType: 'ssh-ed25519', firstFactor: true };
 
 /** Whoever was never enrolled gets in, for the years of these tests. */
 export const UNENROLLED_GET_IN = { rules: [{ ask: 'code', enrolByMs: 4_000_000_000_000, line: 1 }] } as const;

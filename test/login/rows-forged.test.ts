@@ -21,6 +21,7 @@ import { report } from '../trials/trial.ts';
 
 const SESSION = { connection: { pid: 77, startTicks: 4711, bootId: 'b'.repeat(36) }, keyDigest: 'c'.repeat(64) };
 const TRUSTING = remembering(3_600_000);
+const LET_IN = { rules: [{ ask: 'nothing', reason: 'ticket', line: 1 }] } as const;
 
 describe('a row that was changed past notp', { skip: lacks({ programs: ['getent'] }) }, () => {
   let world: LocalWorld;
@@ -68,7 +69,8 @@ describe('a row that was changed past notp', { skip: lacks({ programs: ['getent'
         sql(`UPDATE enrolment SET ${column} = ?`, value);
         const words = [await login(), await world.before(victim, {}, SESSION), await world.before(victim, TRUSTING, SESSION)];
         // Of another name there is no trace that alice was ever enrolled; see SECURITY.md.
-        if (column !== 'user') words.push(await login(UNENROLLED_GET_IN), await world.before(victim, UNENROLLED_GET_IN));
+        if (column !== 'user')
+          for (const rules of [UNENROLLED_GET_IN, LET_IN]) words.push(await login(rules), await world.before(victim, rules));
         for (const word of words) assert.match(word, /^(stale_enrolment|not_enrolled|revoked)$/, `${column} = ${String(value)}`);
         const found = await world.enrolment();
         if (found !== undefined) assert.match(shown(found), /^(stale|revoked)$/);
@@ -216,6 +218,24 @@ describe('a row that was changed past notp', { skip: lacks({ programs: ['getent'
     assert.equal(await login(), 'stale_enrolment');
     await world.withState((state) => revoke(state, ORIGIN));
     assert.equal(await login(), 'revoked');
+  });
+
+  it('let in by a rule that asks for nothing whoever was revoked, at either name and beside another enrolment', async () => {
+    const other = await world.enrol('backup');
+    for (const context of ['ssh', 'backup']) await world.withState((state) => revoke(state, { ...ORIGIN, context }));
+    for (const change of [`status = 'active'`, `status = 'invited'`, `status = 'active', id = ''`]) {
+      sql(`UPDATE enrolment SET ${change} WHERE context = 'backup'`);
+      assert.equal(await doubt('backup'), 'forged');
+      const renamed = { ...LET_IN, origin: { ...ORIGIN, user: 'alicia' } };
+      for (const [found, options] of [
+        [other, { ...LET_IN, origin: { ...ORIGIN, context: 'backup' } }],
+        [{ kind: 'absent' }, LET_IN],
+        [{ kind: 'absent' }, renamed],
+      ] as const)
+        assert.match(await world.before(found, options), /^(stale_enrolment|revoked)$/, change);
+    }
+    sql(`DELETE FROM enrolment WHERE context = 'ssh'`);
+    assert.equal(await world.before(victim, LET_IN), 'stale_enrolment');
   });
 
   it('is replaced by root’s new enrolment, which logs in', async () => {

@@ -41,8 +41,8 @@ const session: fc.Arbitrary<SshSession> = record({
 });
 
 const circumstances: fc.Arbitrary<Circumstances> = record({
-  groups: fc.option(fc.array(anyText(40), { maxLength: 5 }), { nil: undefined }),
-  unsureGroups: fc.array(anyText(40), { maxLength: 3 }),
+  groups: fc.array(anyText(40), { maxLength: 5 }),
+  otherGroups: fc.array(anyText(40), { maxLength: 3 }),
   keyType: fc.option(fc.stringMatching(/^[\w.@-]{0,64}$/), { nil: undefined }),
   firstFactor: fc.boolean(),
 });
@@ -142,7 +142,7 @@ export const QUESTION: Question = {
   origin: { context: 'ssh', door: 'gate', service: 'ssh', rhost: '192.0.2.7', tty: '/dev/pts/3' },
   files: [{ context: 'ssh', sealed: '{}', wrong: '' }],
   session: { connection: { pid: 1, startTicks: 2, bootId: '01234567-89ab-cdef-0123-456789abcdef' }, keyDigest: 'ab'.repeat(32) },
-  circumstances: { groups: ['alice', 'ops'], unsureGroups: ['dev'], keyType: 'ssh-ed25519', firstFactor: true },
+  circumstances: { groups: ['alice', 'ops'], otherGroups: ['dev'], keyType: 'ssh-ed25519', firstFactor: true },
   readings: [{ passphrase: 'correct horse', proof: { kind: 'codes', codes: ['123456', '654321'] } }],
   timedOut: false,
 };

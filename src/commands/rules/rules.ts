@@ -4,7 +4,8 @@ import { messageOf, NotpError } from '../../error.ts';
 import { escapeControls, quoted, shellCommand } from '../../otp/escape.ts';
 import { thisHost, type Config } from '../../system/config.ts';
 import { serviceProblem } from '../../system/rule-settings.ts';
-import { groupFacts } from '../../login/ruling.ts';
+import { groupsKnown } from '../../login/ruling.ts';
+import type { Memberships } from '../../system/memberships.ts';
 import { shownGrants } from '../../enrolment/grants.ts';
 import { statePlace } from '../../state/place.ts';
 import { withState } from '../../state/state.ts';
@@ -14,7 +15,18 @@ import { printResult, sayHint } from '../../terminal/printer.ts';
 import { isAddress } from '../../verdict/address.ts';
 import { fitOfBounds, isInForce, nameOfGrant, whoseGrant, type Grant } from '../../verdict/grants.ts';
 import { FACT_WORDS, whatOf, whoOf } from '../../verdict/rule-words.ts';
-import { FACT_KEYS, fitBy, fitOf, rulingOn, type FactKey, type Facts, type Fit, type Rule, type Ruling } from '../../verdict/rules.ts';
+import {
+  FACT_KEYS,
+  fitBy,
+  fitOf,
+  groupsNamed,
+  rulingOn,
+  type FactKey,
+  type Facts,
+  type Fit,
+  type Rule,
+  type Ruling,
+} from '../../verdict/rules.ts';
 import { common, configOf, JSON_LINES, type CommonFlags, type Finish, type Surroundings } from '../options.ts';
 
 function listRules({ rules }: Config, json: boolean): number {
@@ -51,10 +63,10 @@ interface ExplainFlags extends CommonFlags {
 }
 
 /** The facts of a login of `name` after a first factor. What is not given is unknown. Throws `usage`. */
-function factsOf(config: Config, name: string, { from, key, service }: ExplainFlags): Facts {
+function factsOf(config: Config, name: string, { from, key, service }: ExplainFlags): Facts & Memberships {
   const user = userByName(name);
   if (user === undefined) throw new NotpError('usage', `there is no user ${quoted(name)}`, 'list the users: getent passwd');
-  const groups = groupFacts(config, user);
+  const groups = groupsKnown(config, user);
   return {
     ...{ user: user.name, ...groups, service, host: thisHost(config), firstFactor: true },
     ...{ address: from, keyType: key === 'none' ? '' : key },
@@ -140,34 +152,35 @@ function verdictOf({ rule, ask, rememberMs, enrolByMs }: Ruling): string {
   return whatOf({ ask, rememberMs, enrolByMs, reason: rule.reason });
 }
 
-function whyOf({ rule, fit, misfits }: Met, facts: Facts, ruling: Ruling): string {
+function whyOf({ rule, fit, misfits }: Met, facts: Facts & Memberships, ruling: Ruling): string {
   const decides = rule === ruling.rule ? 'decides: ' : '';
   if (fit === 'yes') return `${decides}fits ${whoOf(rule)}`;
   const whys = misfits.map(({ key, fit: how }) =>
-    how === 'unknown' ? unknownOf(key, facts) : `${factOf(key, facts)} is not in ${(rule[key] ?? []).join(', ')}`,
+    how === 'unknown' ? unknownOf(key, rule, facts.unsure) : `${factOf(key, facts)} is not in ${(rule[key] ?? []).join(', ')}`,
   );
   if (fit === 'no') return `does not fit: ${whys.join('; ')}`;
   const how = { refuse: 'refuses all the same', nothing: 'does not count', code: 'asks for a code, and adds nothing to it' }[rule.ask];
   return `${decides}perhaps fits, so it ${how}: ${whys.join('; ')}`;
 }
 
-function unknownOf(key: FactKey, { unsureGroups = [] }: Facts): string {
-  if (key !== 'users' || unsureGroups.length === 0) return `the ${FACT_WORDS[key]} is unknown`;
-  return `no group database knows ${unsureGroups.map((group) => `@${group}`).join(', ')} now, so it is unknown who is in it`;
+function unknownOf(key: FactKey, rule: Rule, unsure: Memberships['unsure']): string {
+  const groups = groupsNamed([rule]).filter((group) => unsure.has(group));
+  if (key !== 'users' || groups.length === 0) return `the ${FACT_WORDS[key]} is unknown`;
+  return groups.map((group) => `it is unknown who is in @${group}: ${unsure.get(group) ?? ''}`).join('; ');
 }
 
 function factOf(key: FactKey, { user, groups, service, address, keyType, host }: Facts): string {
   const facts: Readonly<Record<FactKey, string | undefined>> = {
-    users: [user ?? '', ...(groups ?? []).map((group) => `@${group}`)].join(', '),
+    users: [user ?? '', ...groups.map((group) => `@${group}`)].join(', '),
     ...{ services: service, from: address, keys: keyType === '' ? 'no key' : keyType, hosts: host },
   };
   return facts[key] ?? '';
 }
 
-function explained(facts: Facts, { ask, rule, rememberMs, enrolByMs }: Ruling, seen: readonly Met[]): object {
-  const { user, groups = null, unsureGroups = [], service, address = null, keyType = null, host } = facts;
+function explained(facts: Facts & Memberships, { ask, rule, rememberMs, enrolByMs }: Ruling, seen: readonly Met[]): object {
+  const { user, groups, unsure, service, address = null, keyType = null, host } = facts;
   return {
-    ...{ user, groups, unknown_groups: unsureGroups, service, from: address, key: keyType, host },
+    ...{ user, groups, unknown_groups: [...unsure.keys()], service, from: address, key: keyType, host },
     ...{ ask, line: rule?.line ?? null, reason: rule?.reason ?? null },
     ...{ remember_seconds: rememberMs === undefined ? null : rememberMs / 1000 },
     ...{ enrol_by: enrolByMs === undefined ? null : new Date(enrolByMs).toISOString() },

@@ -1,5 +1,6 @@
 /** Who gets in without a code by the rules of the configuration, in one list with the reasons. */
 import type { Config } from '../../system/config.ts';
+import { doAnswer, otherSources } from '../../system/memberships.ts';
 import { groupsThatExist } from '../../system/users.ts';
 import { whatOf, whoOf } from '../../verdict/rule-words.ts';
 import { concernsService, groupsNamed, mayLetIn, type Rule } from '../../verdict/rules.ts';
@@ -26,6 +27,7 @@ export function examineRules({ rules }: Pick<Config, 'rules'>, { atPam, nowMs }:
         },
     ...(needsLine ? [prompted()] : []),
     ...unknownGroups(rules),
+    ...awayGroups(rules),
   ];
 }
 
@@ -44,6 +46,37 @@ function unknownGroups(rules: readonly Rule[]): Finding[] {
       title: 'Rules refuse everybody, as no group database knows the group that they are about',
       detail: lines.map((rule) => `line ${String(rule.line)}: ${whoOf(rule)}`).join('; '),
       fix: 'add the group (groupadd), repair the directory that has it, or change these rules in notp.toml',
+    },
+  ];
+}
+
+/** Whoever is asked about, no user has this name. So a directory looks at its server, and does not say what it says of local users. */
+const NO_USER = 'notp-no-such-user';
+
+/** Nobody counts as outside a group before every source of groups has answered; see system/memberships.ts. */
+function awayGroups(rules: readonly Rule[]): Finding[] {
+  const naming = rules.filter((rule) => groupsNamed([rule]).length > 0);
+  const sources = otherSources();
+  if (naming.length === 0 || sources?.length === 0) return [];
+  const lines = naming.map((rule) => `line ${String(rule.line)}: ${whoOf(rule)}`).join('; ');
+  const which =
+    sources === undefined ? 'the sources of groups in /etc/nsswitch.conf cannot be told' : `groups also come from ${sources.join(', ')}`;
+  const about = { id: 'rule-groups', detail: `${which}; ${lines}` };
+  if (sources !== undefined && doAnswer(NO_USER, sources))
+    return [
+      {
+        ...about,
+        severity: 'info',
+        title: 'While a directory does not answer, rules refuse or ask for a code also those who are in none of their groups',
+        fix: 'let no rule that names a group refuse those who repair the directory; SSSD and winbind answer from a cache, which may be old',
+      },
+    ];
+  return [
+    {
+      ...about,
+      severity: naming.some(({ ask }) => ask === 'refuse') ? 'fail' : 'warn',
+      title: 'A source of groups does not answer, so rules refuse or ask for a code also those who are in none of their groups',
+      fix: 'start or repair what serves it, or take it out of "group" and "initgroups" in /etc/nsswitch.conf',
     },
   ];
 }

@@ -110,7 +110,7 @@ while True:
     s = socket.socket(socket.AF_UNIX)
     s.setblocking(False)
     s.connect('/run/notp/${String(uid)}.sock')
-    s.send(b'{"notp":"question/5",')
+    s.send(b'{"notp":"question/6",')
     held.append(s)
   except OSError:
     held = held[-400:]

@@ -14,8 +14,8 @@ const PLENTY = '[policy]\nbudget = 50\n';
 const questions = (key: 'reason' | 'ref', times = 1): string => `import json, socket, sys
 for _ in range(${String(times)}):
   s = socket.socket(socket.AF_UNIX); s.connect("/run/notp/%s.sock" % sys.argv[1]); f = s.makefile("rw")
-  f.write(json.dumps({"notp": "question/5", "ask": "before", "account": None, "door": "gate", "service": "ssh", "rhost": "", "tty": "",
-    "files": [{"context": "ssh", "sealed": "", "wrong": ""}], "connection": None, "keyDigest": "", "groups": None, "unsureGroups": [], "keyType": None, "firstFactor": False, "readings": [], "timedOut": False}, separators=(",", ":")) + "\\n"); f.flush()
+  f.write(json.dumps({"notp": "question/6", "ask": "before", "account": None, "door": "gate", "service": "ssh", "rhost": "", "tty": "",
+    "files": [{"context": "ssh", "sealed": "", "wrong": ""}], "connection": None, "keyDigest": "", "groups": [], "otherGroups": [], "keyType": None, "firstFactor": False, "readings": [], "timedOut": False}, separators=(",", ":")) + "\\n"); f.flush()
   answer = json.loads(f.readline())
 print(answer["${key}"])`;
 

@@ -255,7 +255,10 @@ describe('names of a directory service', { skip: lacks(NEEDS) }, () => {
     await world.container.must(['touch', '/run/nss-silent']);
     assert.deepEqual(await logins(), ['', false]);
     const explained = await world.container.must(['notp', 'rules', 'explain', 'adbob', '--from', '127.0.0.1']);
-    assert.match(explained, /decides: perhaps fits, so it refuses all the same: no group database knows @contractors now/);
+    assert.match(
+      explained,
+      /decides: perhaps fits, so it refuses all the same: it is unknown who is in @contractors: no group database knows it now/,
+    );
     const { stdout } = await world.container.run(['notp', 'doctor']);
     assert.match(stdout, /^fail +Rules refuse everybody, as no group database knows the group/m);
     await world.container.must(['rm', '/run/nss-silent']);

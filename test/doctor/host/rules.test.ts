@@ -8,7 +8,7 @@ import { fitOf, rulingOn, type Ask, type Facts, type Rule } from '../../../src/v
 const NOW_MS = 1_800_000_000_000;
 const at = { atPam: false, nowMs: NOW_MS };
 const FACTS: Facts = {
-  ...{ user: 'alice', groups: ['ops'], service: 'sshd', address: '10.1.2.3', keyType: 'ssh-ed25519' },
+  ...{ user: 'alice', groups: ['ops'], otherGroups: [], service: 'sshd', address: '10.1.2.3', keyType: 'ssh-ed25519' },
   ...{ host: 'web1', firstFactor: true },
 };
 
