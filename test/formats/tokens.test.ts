@@ -203,6 +203,27 @@ function kindIn(columns: string, values: string): string {
   return credential.type === 'totp' ? `totp ${credential.periodSeconds}` : `hotp ${credential.counter}`;
 }
 
+/** What the codes are made with in a row of such columns, or why that is not known. */
+function parameters(columns: string, values: string): unknown {
+  const read = readTokenCsv(`upn,serial number,secret key,${columns}\nalice,1,${KEY},${values}\n`);
+  if (read === undefined || 'why' in read) return read?.why;
+  const [mistake] = read.mistakes;
+  if (mistake !== undefined) return mistake.why;
+  const [{ credential }] = read.tokens as [HardwareToken];
+  return [
+    credential.type,
+    credential.algorithm,
+    credential.digits,
+    credential.type === 'totp' ? credential.periodSeconds : credential.counter,
+  ];
+}
+
+/** The token in a row of such columns, or why there is none. */
+function rowIn(columns: string, values: string): unknown {
+  const file = csvOf(`serial,${columns}\n1,${values}\n`);
+  return file?.mistakes[0]?.why ?? file?.tokens.map(tokenIn);
+}
+
 describe('the CSV of tokens', () => {
   const BASE32 = 'GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJQ';
   const token = {
@@ -275,19 +296,6 @@ describe('the CSV of tokens', () => {
   });
 
   it('had columns whose names were not known passed over, and the usual parameters taken', () => {
-    const parameters = (columns: string, values: string): unknown => {
-      const read = readTokenCsv(`upn,serial number,secret key,${columns}\nalice,1,${KEY},${values}\n`);
-      if (read === undefined || 'why' in read) return read?.why;
-      const [mistake] = read.mistakes;
-      if (mistake !== undefined) return mistake.why;
-      const [{ credential }] = read.tokens as [HardwareToken];
-      return [
-        credential.type,
-        credential.algorithm,
-        credential.digits,
-        credential.type === 'totp' ? credential.periodSeconds : credential.counter,
-      ];
-    };
     for (const name of ['hash algorithm', 'Algo', 'HMAC', 'HMAC-Algorithm'])
       assert.deepEqual(parameters(name, 'SHA256'), ['totp', 'SHA256', 6, 30]);
     for (const name of ['code length', 'Length', 'OTP digits', 'number of digits', 'code digits'])
@@ -305,10 +313,6 @@ describe('the CSV of tokens', () => {
 
   it('had a value taken and another one passed over', () => {
     const other = 'GEZDGNBVGY3TQOJQGEZDGNBVGY3TQOJR';
-    const rowIn = (columns: string, values: string): unknown => {
-      const file = csvOf(`serial,${columns}\n1,${values}\n`);
-      return file?.mistakes[0]?.why ?? file?.tokens.map(tokenIn);
-    };
     const plain = { serial: '1', model: '', user: '', type: 'totp', digits: 6, secret: KEY, period: 30 };
     assert.deepEqual(rowIn('secret hex,secret base32', `${KEY},${BASE32}`), [plain]);
     assert.deepEqual(rowIn('seed,secret base32', `${KEY},${BASE32}`), [plain]);

@@ -243,33 +243,38 @@ describe('a report that waits', () => {
   });
 });
 
-describe('a report that waits keeps its user out of the copy at once', () => {
-  const gone: Store['exclusively'] = () => Promise.reject(unreached(new NotpError('store_unavailable', 'gone')) as Error);
-  const waiting = async (name: string): Promise<OutageHost> => {
-    const host = await outageHost(name);
-    await decideOn(host.copy, 1);
-    const database = new DatabaseSync(databaseOf(host.world));
-    database.exec('UPDATE enrolment SET tokens = tokens + 1');
-    database.close();
-    return host;
-  };
-  const judge = ({ world, place }: OutageHost, user: string, exclusively?: Store['exclusively']): Promise<string> =>
-    world
-      .withState(({ store, ...state }) =>
-        throughOutages(
-          { place, user, policy: POLICY, now: () => world.nowMs, mayFallBack: true },
-          { ...state, store: exclusively === undefined ? store : { ...store, exclusively } },
-          ({ state: { store: used }, inOutage }) => used.exclusively(() => Promise.resolve(inOutage ? 'by the copy' : 'by the store')),
-        ),
-      )
-      .catch((error: unknown) => (error instanceof Error ? error.message : ''));
+/** A server that is not reached. */
+const unreachable: Store['exclusively'] = () => Promise.reject(unreached(new NotpError('store_unavailable', 'gone')));
 
+/** A host with a decision about alice, whose row in the store was changed. */
+async function waiting(name: string): Promise<OutageHost> {
+  const host = await outageHost(name);
+  await decideOn(host.copy, 1);
+  const database = new DatabaseSync(databaseOf(host.world));
+  database.exec('UPDATE enrolment SET tokens = tokens + 1');
+  database.close();
+  return host;
+}
+
+async function judge({ world, place }: OutageHost, user: string, exclusively?: Store['exclusively']): Promise<string> {
+  return await world
+    .withState(({ store, ...state }) =>
+      throughOutages(
+        { place, user, policy: POLICY, now: () => world.nowMs, mayFallBack: true },
+        { ...state, store: exclusively === undefined ? store : { ...store, exclusively } },
+        ({ state: { store: used }, inOutage }) => used.exclusively(() => Promise.resolve(inOutage ? 'by the copy' : 'by the store')),
+      ),
+    )
+    .catch((error: unknown) => (error instanceof Error ? error.message : ''));
+}
+
+describe('a report that waits keeps its user out of the copy at once', () => {
   it('after a login of theirs, or of anybody else, they got in by it in the next outage', async () => {
     for (const user of ['alice', 'bob']) {
       const host = await waiting(`report-waits-${user}`);
       assert.match(await judge(host, user), user === 'bob' ? /^by the store$/ : /was changed outside notp/);
       assert.deepEqual(await approved(host.copy), []);
-      assert.equal(await judge(host, 'alice', gone), 'gone');
+      assert.equal(await judge(host, 'alice', unreachable), 'gone');
       host.copy.store.close();
     }
   });
@@ -279,7 +284,7 @@ describe('a report that waits keeps its user out of the copy at once', () => {
     let transactions = 0;
     const breaking = (state: State): State => ({
       ...state,
-      store: { ...state.store, exclusively: (work) => (++transactions > 1 ? gone(work) : state.store.exclusively(work)) },
+      store: { ...state.store, exclusively: (work) => (++transactions > 1 ? unreachable(work) : state.store.exclusively(work)) },
     });
     await assert.rejects(
       world.withState(async (state) => {

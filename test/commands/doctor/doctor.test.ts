@@ -56,6 +56,22 @@ describe('notp doctor', { skip: lacks({ root: true, programs: ['sshd', 'ssh-keyg
     return terminal.output();
   };
 
+  /** Runs with a folder of that size for its answer, which something else fills, and lists it on stderr. */
+  const changes = async (size: string): Promise<Ran> => {
+    const kept = '/var/lib/notp-doctor';
+    const mounts = [`mount -t tmpfs none /var/lib && mkdir -m 700 ${kept} && mount -t tmpfs -o size=${size},mode=700 none ${kept}`];
+    const inside = [
+      ...mounts,
+      `(head -c 100000 /dev/zero > ${kept}/other || true) 2> /dev/null`,
+      '"$@"',
+      'code=$?',
+      `ls -A ${kept} >&2; exit $code`,
+    ];
+    const words = [...SOURCE_NOTP, 'doctor', '--changes', '--json', '--config', config];
+    return await run(['unshare', '--mount', 'sh', '-c', inside.join('\n'), 'sh', ...words], { timeoutMs: 120_000 });
+  };
+  const records = async (): Promise<number> =>
+    (await run([...SOURCE_NOTP, 'audit', '--json', '--config', config])).stdout.split('"doctor.changed"').length - 1;
   const asAlice = async (...words: readonly string[]): Promise<Ran> => await runAs(alice, [notp, 'doctor', ...words]);
   const own = (): string => {
     const file = path.join(alice.home, 'notp.toml');
@@ -195,21 +211,6 @@ describe('notp doctor', { skip: lacks({ root: true, programs: ['sshd', 'ssh-keyg
     'recorded everything anew at each run where there was no room for its answer',
     { skip: lacks({ programs: ['unshare', 'mount'] }) },
     async () => {
-      const changes = async (size: string): Promise<Ran> => {
-        const kept = '/var/lib/notp-doctor';
-        const mounts = [`mount -t tmpfs none /var/lib && mkdir -m 700 ${kept} && mount -t tmpfs -o size=${size},mode=700 none ${kept}`];
-        const inside = [
-          ...mounts,
-          `(head -c 100000 /dev/zero > ${kept}/other || true) 2> /dev/null`,
-          '"$@"',
-          'code=$?',
-          `ls -A ${kept} >&2; exit $code`,
-        ];
-        const words = [...SOURCE_NOTP, 'doctor', '--changes', '--json', '--config', config];
-        return await run(['unshare', '--mount', 'sh', '-c', inside.join('\n'), 'sh', ...words], { timeoutMs: 120_000 });
-      };
-      const records = async (): Promise<number> =>
-        (await run([...SOURCE_NOTP, 'audit', '--json', '--config', config])).stdout.split('"doctor.changed"').length - 1;
       const full = await changes('16k');
       assert.deepEqual([full.code, full.stdout, await records()], [3, '', 0], full.stderr);
       assert.match(full.stderr, /ENOSPC[^\n]*\nnotp: hint: nothing was changed; free some space or fix the folder\nother\n$/);
