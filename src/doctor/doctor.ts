@@ -150,7 +150,7 @@ function bystandersOf(
   try {
     const others = allUsers().filter(({ uid }) => !known.has(uid));
     const asPeople = others.map((user) => ({ user, enrolments: [] }));
-    return { bystanders: { ...rest, people: asPeople, covered: covered?.() ?? rest.covered }, unlisted: [] };
+    return { bystanders: { ...rest, people: asPeople, covered: covered?.() ?? rest.covered, areAllListed: true }, unlisted: [] };
   } catch (error) {
     return { bystanders: { people: [], ...rest }, unlisted: [othersUnseen(error)] };
   }

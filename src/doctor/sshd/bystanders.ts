@@ -81,6 +81,16 @@ function isExempt({ uid }: User, free: Seen, { doors, anybody, covered }: About)
   return anybody.some(({ vantage, effective }) => isAsked(effective, doors) && free.some(({ from }) => from.includes(vantage)));
 }
 
+/** Whether somebody of whom this was seen, and of whom nothing else is known, could log in without the code that all others are asked for. */
+export function isExemptSomewhere(seen: AlikePeople['seen'], { doors, anybody }: Pick<About, 'doors' | 'anybody'>): boolean {
+  return seen.some(
+    ({ vantage, effective }) =>
+      !isAsked(effective, doors) &&
+      !isLimited(effective) &&
+      anybody.some((each) => each.vantage === vantage && isAsked(each.effective, doors)),
+  );
+}
+
 function add(to: Map<string, User[]>, key: string, users: readonly User[]): void {
   const all = to.get(key) ?? [];
   all.push(...users);
