@@ -4,7 +4,7 @@
  */
 import { groupsByName, type User } from '../../system/users.ts';
 import type { Finding } from '../finding.ts';
-import { ableFrom, hasShell, type Passwords } from './can-log-in.ts';
+import { ableFrom, hasShell, reachesWithoutShell, type Passwords } from './can-log-in.ts';
 import { setting, type Effective } from './effective.ts';
 import { meansGate } from './gate-command.ts';
 import { leavesCodeToPam } from './pam-rules.ts';
@@ -103,13 +103,15 @@ function alsoFor(users: readonly User[], finding: Finding): Finding {
 
 /** The users who could log in, and on which connections. */
 async function whoCanLogIn(users: readonly User[], seen: Seen, { passwords, nowMs }: About): Promise<ReadonlyMap<User, Seen>> {
-  const ways = new Map(users.map((user) => [user, seen.filter(({ effective }) => isLimited(effective) || hasShell(user))] as const));
+  const isWay = (user: User, effective: Effective): boolean => isLimited(effective) || hasShell(user) || reachesWithoutShell(effective);
+  const ways = new Map(users.map((user) => [user, seen.filter(({ effective }) => isWay(user, effective))] as const));
   const some = users.filter((user) => (ways.get(user) ?? []).length > 0);
-  if (some.length > MAX_LOOKED_AT) return new Map(some.map((user) => [user, ways.get(user) ?? []]));
+  // Those without a shell are mostly of the system, and have no key.
+  const unseen = [some.filter(hasShell), some.filter((user) => !hasShell(user))].filter(({ length }) => length > MAX_LOOKED_AT).flat();
+  const able = new Map(unseen.map((user) => [user, ways.get(user) ?? []]));
   const needGroups = seen.some(({ effective }) => ['allowgroups', 'denygroups'].some((key) => effective.has(key)));
   const groups = needGroups ? groupsByName(some.map(({ name }) => name)) : new Map<string, readonly string[]>();
-  const able = new Map<User, Seen>();
-  for (const user of some) {
+  for (const user of some.filter((each) => !able.has(each))) {
     const from = await ableFrom(user, ways.get(user) ?? [], { passwords, groups: groups.get(user.name) ?? [], nowMs });
     if (from.length > 0) able.set(user, from);
   }

@@ -249,7 +249,7 @@ async function reportOf(
       ({ id }) => !LOCK_OUTS.includes(id) && !failures(rules).some((rule) => rule.id === id),
     );
   const twice = people.flatMap(({ names, seen }) => (seen.some(({ effective }) => isAskedTwice(effective, doors)) ? names : []));
-  const judged = { where, doors, anybody: anybody.seen, passwords: shadowPasswords(), areRefused, covered, nowMs, broken };
+  const judged = { where, doors, anybody: anybody.seen, passwords: shadowPasswords(pamService), areRefused, covered, nowMs, broken };
   const beside = doors.gate || doors.pam ? await examineBystanders(bystanders, judged) : [];
   const exempt = imagined.filter(({ seen }) => isExemptSomewhere(seen, judged)).map(({ name }) => name);
   const hidden = (doors.gate || doors.pam) && areAllListed === true && mayHideAccounts() ? [othersUnlisted(where, unlisted, exempt)] : [];
