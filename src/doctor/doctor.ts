@@ -22,6 +22,7 @@ import { servicesWithNotp } from './pam/stack.ts';
 import { statusToBe } from '../store/enrolment.ts';
 import type { Enrolment } from '../store/store.ts';
 import { examineHostKeys, examineOtherKeys, isKeyLost } from './host/host-key.ts';
+import { letInBy } from './let-in.ts';
 import { peopleOf, type People, type Person } from './people.ts';
 import { examinePasswords } from './host/aged-passwords.ts';
 import { examineSealedFiles } from './host/sealed-files.ts';
@@ -73,12 +74,13 @@ export async function examine(options: DoctorOptions): Promise<readonly Finding[
   const theirs = !isRoot() && openEnrolments({ config, user: place.owner, now }).heldBy === 'the service';
   const state = theirs ? { findings: [], enrolments: [] } : await examineState(place, now);
   const active = state.enrolments.filter((each) => statusToBe(each) === 'active');
+  const inactive = state.enrolments.filter((each) => !active.includes(each));
   const byThemselves = place.kind === 'user' && isRoot() && options.users === undefined ? await usersWithSealedFile(config) : undefined;
   const enrolled = [...active.map(({ user }) => user), ...(byThemselves?.names ?? [])];
   const { people, missing, renamed } = peopleOf(namesOf(options, enrolled), active);
   if (missing.length > 0 && options.users !== undefined)
     throw new NotpError('usage', `there is no user ${quoted(missing[0] ?? '')}`, 'list the users: getent passwd');
-  const { bystanders, unlisted } = bystandersOf(options, people);
+  const { bystanders, unlisted } = bystandersOf(options, people, inactive);
   const servers = await examineServers(options, people, bystanders);
   const doors = doorsOf(servers, options);
   progress('Checking PAM, the service and its files');
@@ -143,9 +145,11 @@ function namesOf({ users }: DoctorOptions, enrolled: readonly string[]): string[
 function bystandersOf(
   { config, users, covered, now }: DoctorOptions,
   people: readonly Person[],
+  inactive: readonly Enrolment[],
 ): { readonly bystanders: Bystanders; readonly unlisted: readonly Finding[] } {
   const known = new Set(people.map(({ user }) => user.uid));
-  const rest = { areRefused: config.unenrolled === 'deny', covered: new Set<number>(), nowMs: now() };
+  const letIn = letInBy(config, inactive, now());
+  const rest = { areRefused: config.unenrolled === 'deny', letIn, covered: new Set<number>(), nowMs: now() };
   if (!isRoot() || users !== undefined) return { bystanders: { people: [], ...rest }, unlisted: [] };
   try {
     const others = allUsers().filter(({ uid }) => !known.has(uid));

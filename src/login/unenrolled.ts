@@ -55,6 +55,6 @@ async function formerEnrolment(transaction: Transaction, { user, uid, context }:
 }
 
 /** An invitation alone does not count, nor does an enrolment that was never completed. */
-function wasEnrolled({ id, status, doubt }: Enrolment): boolean {
+export function wasEnrolled({ id, status, doubt }: Enrolment): boolean {
   return id !== '' || status === 'revoked' || doubt !== undefined;
 }

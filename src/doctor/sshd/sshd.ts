@@ -8,6 +8,7 @@ import { examineBystanders, isExemptSomewhere, type BystanderClass } from './bys
 import { shadowPasswords } from './can-log-in.ts';
 import { applyRules, type Doors, type AlikePeople } from './apply-rules.ts';
 import { groupAlike, otherSpellings, type Person, type Spelling } from '../people.ts';
+import type { LetIn } from '../let-in.ts';
 import { ALL_LISTED, mayHideAccounts, othersUnlisted, unlistedIn, type Unlisted } from '../unlisted.ts';
 import { hasFirstPass } from '../pam/pam.ts';
 import { asksForCode } from '../pam/stack.ts';
@@ -87,6 +88,7 @@ export interface Bystanders {
   readonly people: readonly Person[];
   /** Whether an account without an enrolment is refused at the doors. */
   readonly areRefused: boolean;
+  readonly letIn?: LetIn;
   /** The uids of those whom a setup is for. */
   readonly covered: ReadonlySet<number>;
   readonly nowMs: number;
@@ -225,7 +227,7 @@ async function reportOf(
   files: SshdFiles,
   {
     where,
-    bystanders: { areRefused, covered, nowMs, areAllListed },
+    bystanders: { areRefused, letIn = () => new Set(), covered, nowMs, areAllListed },
     unlisted,
   }: { readonly where: string; readonly bystanders: Bystanders; readonly unlisted: Unlisted },
 ): Promise<SshdReport> {
@@ -249,7 +251,7 @@ async function reportOf(
       ({ id }) => !LOCK_OUTS.includes(id) && !failures(rules).some((rule) => rule.id === id),
     );
   const twice = people.flatMap(({ names, seen }) => (seen.some(({ effective }) => isAskedTwice(effective, doors)) ? names : []));
-  const judged = { where, doors, anybody: anybody.seen, passwords: shadowPasswords(pamService), areRefused, covered, nowMs, broken };
+  const judged = { where, doors, anybody: anybody.seen, passwords: shadowPasswords(pamService), areRefused, letIn, covered, nowMs, broken };
   const beside = doors.gate || doors.pam ? await examineBystanders(bystanders, judged) : [];
   const exempt = imagined.filter(({ seen }) => isExemptSomewhere(seen, judged)).map(({ name }) => name);
   const hidden = (doors.gate || doors.pam) && areAllListed === true && mayHideAccounts() ? [othersUnlisted(where, unlisted, exempt)] : [];
