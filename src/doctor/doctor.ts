@@ -9,7 +9,7 @@ import { examineBeside } from './host/beside.ts';
 import { examineClock } from './host/clock.ts';
 import { ANYBODY, examineConfiguration } from './host/configuration.ts';
 import { usersWithSealedFile } from './host/enrolled.ts';
-import { sorted, type Finding } from './finding.ts';
+import { settled, sorted, type Finding } from './finding.ts';
 import { is, setting, type Effective } from './sshd/effective.ts';
 import { configOf, gateProgram, meansGate } from './sshd/gate-command.ts';
 import { ableFrom, shadowPasswords } from './sshd/can-log-in.ts';
@@ -84,7 +84,7 @@ export async function examine(options: DoctorOptions): Promise<readonly Finding[
   const servers = await examineServers(options, people, bystanders);
   const doors = doorsOf(servers, options);
   progress('Checking PAM, the service and its files');
-  return sorted([
+  const found = [
     ...(await findingsOf(servers, people, now())),
     ...(await examineGate(config, servers, people)),
     ...(isRoot() ? examineAsRoot(servers, { people, renamed }, options) : [withoutRoot()]),
@@ -101,7 +101,8 @@ export async function examine(options: DoctorOptions): Promise<readonly Finding[
     ...unlisted,
     ...examineRules(config, { atPam: doors.pam, nowMs: now() }),
     ...(doors.gate || doors.pam ? examineContexts(config, active) : []),
-  ]);
+  ];
+  return sorted(found.map(settled));
 }
 
 async function findingsOf(servers: readonly SshdReport[], people: readonly Person[], nowMs: number): Promise<Finding[]> {

@@ -2,7 +2,7 @@
 import * as os from 'node:os';
 import { messageOf, NotpError } from '../../error.ts';
 import { filesNamedIn, setting, words, type Effective } from './effective.ts';
-import { ok, type Finding } from '../finding.ts';
+import { changing, ok, type Finding } from '../finding.ts';
 import { gateProgram, meansGate } from './gate-command.ts';
 import { examineBystanders, isExemptSomewhere, type BystanderClass } from './bystanders.ts';
 import { shadowPasswords } from './can-log-in.ts';
@@ -105,7 +105,7 @@ export async function examineServer(
   hear: Progress,
   bystanders: Bystanders = NO_BYSTANDERS,
 ): Promise<SshdReport> {
-  const which = server.unit ?? (server.pid === undefined ? undefined : `pid ${String(server.pid)}`);
+  const which = server.unit ?? (server.pid === undefined ? undefined : `pid ${changing(server.pid)}`);
   const where = `sshd${which === undefined ? '' : ` (${which})`} with ${server.config}`;
   const doubt = server.doubt ?? whyNotRun(server.program);
   if (doubt !== undefined) return onlyFinding(notRun(where, doubt));
