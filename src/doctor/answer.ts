@@ -2,9 +2,10 @@
  * One answer of doctor beside the answer before: what is new and what is gone, and the texts that say so. An answer is every finding but those
  * that all is well. Kept, it is one JSON object:
  *
- *   { "notp": "doctor-answer/1", "findings": [ { "id", "severity", "title", "detail", "user", "since" } ] }
+ *   { "notp": "doctor-answer/1", "findings": [ { "id", "severity", "title", "detail", "steady", "user", "since" } ] }
  *
- * `user` is null if the finding is about the host, and `since` says when it was first found. Pure.
+ * `steady` is the detail without what changes by itself, null if nothing does. `user` is null if the finding is about the host, and `since`
+ * says when it was first found. Pure.
  */
 import { NotpError } from '../error.ts';
 import { escapeControls } from '../otp/escape.ts';
@@ -22,6 +23,7 @@ const FOUND = object({
   severity: oneOf(['info', 'warn', 'fail']),
   title: string(),
   detail: string(),
+  steady: optional(string()),
   user: optional(string()),
   /** RFC 3339, UTC. */
   since: text(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/),
@@ -33,7 +35,10 @@ export type Found = Readonly<Infer<typeof FOUND>>;
 
 /** Throws `failed` where it would be too long to be read again: then all of it would be new at each run. */
 export function printDoctorAnswer(findings: readonly Found[]): Uint8Array {
-  const all = findings.map(({ id, severity, title, detail, user = null, since }) => ({ id, severity, title, detail, user, since }));
+  const all = findings.map(({ id, severity, title, detail, steady = null, user = null, since }) => ({
+    ...{ id, severity, title, detail, steady },
+    ...{ user, since },
+  }));
   const bytes = Buffer.from(`${JSON.stringify({ notp: VERSION, findings: all }, undefined, 2)}\n`);
   if (all.length > MAX_FINDINGS || bytes.length > MAX_ANSWER_BYTES)
     throw new NotpError(
@@ -62,28 +67,38 @@ export interface Difference {
  * wrong still is. `nowMs`: Unix time in milliseconds.
  */
 export function compared(before: readonly Found[], found: readonly Finding[], nowMs: number): Difference {
-  const known = new Map(before.map((each) => [sameness(each), each]));
+  const known = Map.groupBy(before, sameness);
   const now = new Date(nowMs).toISOString();
+  const fresh: Found[] = [];
   const wrong = found.flatMap((finding): Found[] => {
-    const { severity, id, title, detail, user } = finding;
-    return severity === 'ok' ? [] : [{ id, severity, title, detail, user, since: known.get(sameness(finding))?.since ?? now }];
+    const { severity, id, title, detail, steady, user } = finding;
+    if (severity === 'ok') return [];
+    // One for one: of two that say the same, the second may be new.
+    const earlier = known.get(sameness(finding))?.shift();
+    const each = { id, severity, title, detail, steady, user, since: earlier?.since ?? now };
+    if (earlier === undefined) fresh.push(each);
+    return [each];
   });
-  const seen = new Set(wrong.map(sameness));
-  const unseen = before.filter((each) => !seen.has(sameness(each)));
+  const unseen = [...known.values()].flat();
   const hasRun = !wrong.some(isNotRun);
   const [gone, stays] = hasRun ? [unseen, []] : [unseen.filter(isNotRun), unseen.filter((each) => !isNotRun(each))];
-  return { fresh: wrong.filter((each) => !known.has(sameness(each))), gone, all: sorted([...stays, ...wrong]) };
+  return { fresh, gone, all: sorted([...stays, ...wrong]) };
 }
 
-/** Numbers that stand alone, such as a pid or a size: they change from run to run where nothing else does. */
-const NUMBERS = /(?<![\w./-])\d+(?![\w./-])/g;
-
-/** Equal for two findings that say the same. */
-function sameness({ id, severity, title, detail, user }: Pick<Finding, 'id' | 'severity' | 'title' | 'detail'> & Whose): string {
-  return JSON.stringify([id, severity, title, detail.replace(NUMBERS, '0'), user]);
+/** Equal for two findings that say the same, but for what changes by itself. */
+function sameness({
+  id,
+  severity,
+  title,
+  detail,
+  steady = detail,
+  user,
+}: Pick<Finding, 'id' | 'severity' | 'title' | 'detail'> & Beside): string {
+  return JSON.stringify([id, severity, title, steady, user]);
 }
 
-interface Whose {
+interface Beside {
+  readonly steady?: string | undefined;
   readonly user?: string | undefined;
 }
 

@@ -9,7 +9,7 @@ import { examineBeside } from './host/beside.ts';
 import { examineClock } from './host/clock.ts';
 import { ANYBODY, examineConfiguration } from './host/configuration.ts';
 import { usersWithSealedFile } from './host/enrolled.ts';
-import { sorted, type Finding } from './finding.ts';
+import { settled, sorted, type Finding } from './finding.ts';
 import { is, setting, type Effective } from './sshd/effective.ts';
 import { configOf, gateProgram, meansGate } from './sshd/gate-command.ts';
 import { ableFrom, shadowPasswords } from './sshd/can-log-in.ts';
@@ -23,6 +23,7 @@ import { statusToBe } from '../store/enrolment.ts';
 import type { Enrolment } from '../store/store.ts';
 import { examineGrants } from './host/grants.ts';
 import { examineHostKeys, examineOtherKeys, isKeyLost } from './host/host-key.ts';
+import { letInBy } from './let-in.ts';
 import { peopleOf, type People, type Person } from './people.ts';
 import { examinePasswords } from './host/aged-passwords.ts';
 import { examineSealedFiles } from './host/sealed-files.ts';
@@ -74,16 +75,17 @@ export async function examine(options: DoctorOptions): Promise<readonly Finding[
   const theirs = !isRoot() && openEnrolments({ config, user: place.owner, now }).heldBy === 'the service';
   const state = theirs ? { findings: [], enrolments: [] } : await examineState(place, now);
   const active = state.enrolments.filter((each) => statusToBe(each) === 'active');
+  const inactive = state.enrolments.filter((each) => !active.includes(each));
   const byThemselves = place.kind === 'user' && isRoot() && options.users === undefined ? await usersWithSealedFile(config) : undefined;
   const enrolled = [...active.map(({ user }) => user), ...(byThemselves?.names ?? [])];
   const { people, missing, renamed } = peopleOf(namesOf(options, enrolled), active);
   if (missing.length > 0 && options.users !== undefined)
     throw new NotpError('usage', `there is no user ${quoted(missing[0] ?? '')}`, 'list the users: getent passwd');
-  const { bystanders, unlisted } = bystandersOf(options, people);
+  const { bystanders, unlisted } = bystandersOf(options, people, inactive);
   const servers = await examineServers(options, people, bystanders);
   const doors = doorsOf(servers, options);
   progress('Checking PAM, the service and its files');
-  return sorted([
+  const found = [
     ...(await findingsOf(servers, people, now())),
     ...(await examineGate(config, servers, people)),
     ...(isRoot() ? examineAsRoot(servers, { people, renamed }, options) : [withoutRoot()]),
@@ -101,7 +103,8 @@ export async function examine(options: DoctorOptions): Promise<readonly Finding[
     ...examineRules(config, { atPam: doors.pam, nowMs: now() }),
     ...(place.kind === 'service' ? await examineGrants(place, { atPam: doors.pam, now }) : []),
     ...(doors.gate || doors.pam ? examineContexts(config, active) : []),
-  ]);
+  ];
+  return sorted(found.map(settled));
 }
 
 async function findingsOf(servers: readonly SshdReport[], people: readonly Person[], nowMs: number): Promise<Finding[]> {
@@ -145,14 +148,16 @@ function namesOf({ users }: DoctorOptions, enrolled: readonly string[]): string[
 function bystandersOf(
   { config, users, covered, now }: DoctorOptions,
   people: readonly Person[],
+  inactive: readonly Enrolment[],
 ): { readonly bystanders: Bystanders; readonly unlisted: readonly Finding[] } {
   const known = new Set(people.map(({ user }) => user.uid));
-  const rest = { areRefused: config.unenrolled === 'deny', covered: new Set<number>(), nowMs: now() };
+  const letIn = letInBy(config, inactive, now());
+  const rest = { areRefused: config.unenrolled === 'deny', letIn, covered: new Set<number>(), nowMs: now() };
   if (!isRoot() || users !== undefined) return { bystanders: { people: [], ...rest }, unlisted: [] };
   try {
     const others = allUsers().filter(({ uid }) => !known.has(uid));
     const asPeople = others.map((user) => ({ user, enrolments: [] }));
-    return { bystanders: { ...rest, people: asPeople, covered: covered?.() ?? rest.covered }, unlisted: [] };
+    return { bystanders: { ...rest, people: asPeople, covered: covered?.() ?? rest.covered, areAllListed: true }, unlisted: [] };
   } catch (error) {
     return { bystanders: { people: [], ...rest }, unlisted: [othersUnseen(error)] };
   }

@@ -9,6 +9,8 @@ export interface Finding {
   readonly title: string;
   /** The file, line or value that was found. */
   readonly detail: string;
+  /** The detail without what changes by itself, such as a pid; absent where nothing does. */
+  readonly steady?: string;
   /** One line; empty if nothing needs fixing. */
   readonly fix: string;
   /** The user whose login it is about; absent if it is about the host. */
@@ -31,6 +33,20 @@ const ORDER: readonly Severity[] = ['fail', 'warn', 'info', 'ok'];
 /** A check that passed. */
 export function ok(id: string, title: string, detail = ''): Finding {
   return { id, severity: 'ok', title, detail, fix: '' };
+}
+
+/** Marks what changes by itself in a detail, such as a pid, a size or the time; settled() takes the marks away. */
+export function changing(value: number | string): string {
+  return `\u{fdd0}${String(value)}\u{fdd1}`;
+}
+
+/** What is marked: only a number or a time, as a name in a detail may be a user's choice. */
+const CHANGING = /\u{fdd0}([\d:.TZ-]*)\u{fdd1}/gu;
+
+/** The finding without marks. */
+export function settled(finding: Finding): Finding {
+  const detail = finding.detail.replace(CHANGING, '$1');
+  return detail === finding.detail ? finding : { ...finding, detail, steady: finding.detail.replace(CHANGING, '0') };
 }
 
 /** Whether sshd and its users could be checked at all. If not, the absence of failures proves nothing. */

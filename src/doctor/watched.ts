@@ -3,8 +3,8 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 
 /**
- * Of a folder all files in it, but not in folders below. Not /etc/passwd and /etc/shadow, which users change with chfn(1) and passwd(1). sshd writes its pid file when it has
- * read its configuration again.
+ * Of a folder all files in it, but not in folders below. Not /etc/passwd and /etc/shadow, which users change with chfn(1) and passwd(1); only
+ * the administrators of a group, of whom root makes few, change /etc/group. sshd writes its pid file when it has read its configuration again.
  */
 export const WATCHED = [
   ...['/etc/pam.d', '/etc/ssh', '/etc/ssh/sshd_config.d', '/etc/notp', '/etc/sudoers', '/etc/sudoers.d', '/etc/security'],

@@ -72,6 +72,6 @@ async function enrolmentsOf(transaction: Transaction, { user, uid }: Pick<Origin
 }
 
 /** An invitation alone does not count, nor does an enrolment that was never completed. */
-function wasEnrolled({ id, status, doubt }: Enrolment): boolean {
+export function wasEnrolled({ id, status, doubt }: Enrolment): boolean {
   return id !== '' || status === 'revoked' || doubt !== undefined;
 }

@@ -11,8 +11,8 @@ import type { Config } from '../system/config.ts';
 import { momentNow } from '../system/ssh-session.ts';
 import { enableJudge, hasService, isBooted } from '../system/systemd.ts';
 import { draft } from '../system/trusted.ts';
-import { allUsers, userByName } from '../system/users.ts';
-import { limitsOf, uidsCoveredBy } from './limits.ts';
+import { userByName } from '../system/users.ts';
+import { limitsOf, uidsCoveredBy, usersIn } from './limits.ts';
 import { isIn, lockOutReasons } from './lockout.ts';
 import { overruled } from './overruled.ts';
 import { ownFailures } from './own-failures.ts';
@@ -172,9 +172,9 @@ async function refuseLimits({ door, scope }: Plan): Promise<void> {
 /** Checks all users of the scope, also those who are not enrolled yet and whom doctor does not check. */
 function refuseOpenShells({ door, scope }: Plan): void {
   if (door !== 'gate') return;
-  const all = allUsers();
+  const all = usersIn(scope);
   const open = unsafeShells(all.map(({ shell }) => shell));
-  const users = all.filter((user) => open.has(user.shell) && isIn(user, scope));
+  const users = all.filter(({ shell }) => open.has(shell));
   if (users.length === 0) return;
   const names = users.map(({ name, shell }) => `${name} (${shell})`);
   throw new NotpError(

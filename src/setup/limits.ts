@@ -3,7 +3,7 @@ import { groupAlike } from '../doctor/people.ts';
 import { setting, type Effective } from '../doctor/sshd/effective.ts';
 import { meansGate } from '../doctor/sshd/gate-command.ts';
 import { canBeAsked } from '../doctor/sshd/sshd.ts';
-import { allUsers, groupsByName, type User } from '../system/users.ts';
+import { allUsers, groupEntries, groupsByName, usersByName, type User } from '../system/users.ts';
 import { allVantages, askSshd, matchCriteriaNow } from './ask-sshd.ts';
 import type { SetupDoor } from './plan.ts';
 import { isEverybody, type Scope } from './scope.ts';
@@ -32,15 +32,23 @@ export async function limitsOf(scope: Scope): Promise<string[]> {
   });
 }
 
-/** The users of `scope` whom the passwd database lists. Throws `failed` where it cannot be read. */
+/** The users of `scope` whom the passwd database lists, or an entry of its groups names. Throws `failed` where it cannot be read. */
 export function usersIn(scope: Scope): User[] {
-  const users = allUsers();
-  if (isEverybody(scope)) return users;
+  const listed = allUsers();
+  if (isEverybody(scope)) return listed;
+  const users = [...listed, ...unlistedMembers(scope.groups, listed)];
   const groups = scope.groups.length === 0 ? undefined : groupsByName(users.map(({ name }) => name));
   return users.filter(
     ({ name, uid }) =>
       scope.users.some((user) => user.uid === uid) || groups?.get(name)?.some((group) => scope.groups.includes(group)) === true,
   );
+}
+
+/** The members of these groups whom the passwd database does not list, as a directory service does. */
+function unlistedMembers(groups: readonly string[], listed: readonly User[]): User[] {
+  const names = groupEntries(groups).flatMap(({ members }) => members);
+  const known = new Set(listed.map(({ name }) => name));
+  return [...usersByName(names.filter((name) => !known.has(name))).values()].filter(({ name }) => !known.has(name));
 }
 
 /** The uids of all whom these setups have sshd ask for a code. */

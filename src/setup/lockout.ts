@@ -1,16 +1,18 @@
 /** Would the setup lock out the administrator who runs it, or root? They are locked out if they need a code and have none. */
 import * as fs from 'node:fs';
+import { socketProblem } from '../doctor/host/service.ts';
 import { hasKeyLogin } from '../doctor/sshd/can-log-in.ts';
 import { is, setting } from '../doctor/sshd/effective.ts';
 import { refusedKeys } from '../doctor/sshd/keys.ts';
 import { judgeEach, type Seen, type SeenFrom } from '../doctor/sshd/seen.ts';
 import { shellCommand } from '../otp/escape.ts';
 import { thisHost, type Config } from '../system/config.ts';
+import { authInfo, clientAddress, environmentAbove, keyTypeOf } from '../system/ssh-session.ts';
+import { isAddress } from '../verdict/address.ts';
 import { asUser } from '../system/privileges.ts';
 import { groupsOf, userByName, userByUid, type User } from '../system/users.ts';
 import { accountOf } from '../login/account.ts';
 import { groupFacts } from '../login/ruling.ts';
-import { presentSocket } from '../login/open.ts';
 import { sealedFiles } from '../login/sealed-files.ts';
 import { withState } from '../state/state.ts';
 import { fitOf, nameOf, rulingOn, type Facts } from '../verdict/rules.ts';
@@ -34,11 +36,12 @@ export async function lockOutReasons(
     ...(waysOfRoot.length > 0 ? [{ user: root, seen: waysOfRoot }] : []),
   ];
   const concerned = people.filter(({ user }) => (door !== 'sudo' || user.uid !== 0) && isIn(user, scope));
+  const session = door === 'sudo' ? NOWHERE : sessionOf(environment);
   const reasons: string[] = [];
   // One after the other, as the process becomes that user for the check.
   for (const { user, seen } of concerned)
     reasons.push(
-      ...(await codeReasons(config, door, user, now)),
+      ...(await codeReasons(config, door, user, { session, now })),
       ...rootReasons(door, user, seen),
       ...(await keyReasons(config, door, user, seen)),
     );
@@ -88,7 +91,26 @@ async function keyReasons({ gate }: Config, door: SetupDoor, user: User, seen: S
   return found.filter(({ severity }) => severity === 'fail').map(({ detail, fix }) => `${user.name}: ${detail}: ${fix}`);
 }
 
-async function codeReasons(config: Config, door: SetupDoor, user: User, now: () => number): Promise<string[]> {
+/** What is known of the session of the caller, whose next login will be like it. */
+type Session = Pick<Facts, 'address' | 'keyType'>;
+
+/** sudo tells no source. */
+const NOWHERE: Session = { address: undefined, keyType: undefined };
+
+/** sudo takes the variables of sshd away, so those of the shell above it are read. */
+function sessionOf(environment: NodeJS.ProcessEnv): Session {
+  const known = clientAddress(environment) === undefined ? environmentAbove() : environment;
+  const address = clientAddress(known) ?? '';
+  return { address: isAddress(address) ? address : undefined, keyType: keyTypeOf(authInfo(known)) };
+}
+
+/** Judges the next login as the door would: by the rules, the enrolment, and at the gate by the socket, without which nobody is heard. */
+async function codeReasons(
+  config: Config,
+  door: SetupDoor,
+  user: User,
+  { session, now }: { readonly session: Session; readonly now: () => number },
+): Promise<string[]> {
   const files = await sealedFiles(config, user, config.contexts, now);
   const place = statePlace(config, user);
   const asked = { files, account: config.contexts, origin: { user: user.name } };
@@ -99,24 +121,23 @@ async function codeReasons(config: Config, door: SetupDoor, user: User, now: () 
       async (state) => await state?.store.exclusively((transaction) => accountOf(transaction, asked, { policy: config.policy, now })),
     ),
   );
-  const facts = factsOf(user, door, config);
+  const facts = factsOf(user, door, config, session);
   const { ask, rule, enrolByMs = 0 } = rulingOn(config.rules, facts);
   if (ask === 'refuse' && rule !== undefined && fitOf(rule, facts) === 'yes') return [`${user.name}: ${nameOf(rule)} refuses: change it`];
-  if (account !== undefined && account.devices.length > 0) return [];
+  const isEnrolled = account !== undefined && account.devices.length > 0;
   const reason = account?.refusal.reason ?? 'not_enrolled';
-  // At the gate, a user whom the service does not know gets in only through a socket, or where users keep their own state.
-  const isHeard = door !== 'gate' || place.kind === 'user' || presentSocket(config, user) !== undefined;
   const isLetIn = ask === 'nothing' ? reason !== 'revoked' : reason === 'not_enrolled' && now() < enrolByMs;
-  if (isHeard && isLetIn) return [];
+  const unheard = door === 'gate' && place.kind === 'service' ? socketProblem(config, user) : undefined;
+  if ((isEnrolled || isLetIn) && unheard === undefined) return [];
+  if (isEnrolled && unheard !== undefined) return [`${user.name}: ${unheard.detail}: ${unheard.fix}`];
+  // It makes the socket too.
   const how = place.kind === 'service' ? shellCommand`notp-enroll ${user.name}` : shellCommand`as ${user.name}: notp enroll`;
   return [`${user.name}: ${reason.replaceAll('_', ' ')}: ${how}`];
 }
 
-/** What is known of the next login: not where it will come from, nor with which key. */
-function factsOf(user: User, door: SetupDoor, config: Config): Facts {
-  const unknown = { address: undefined, keyType: undefined };
+function factsOf(user: User, door: SetupDoor, config: Config, session: Session): Facts {
   return {
     ...{ user: user.name, ...groupFacts(config, user), service: door === 'sudo' ? 'sudo' : 'sshd' },
-    ...{ ...unknown, host: thisHost(config), firstFactor: true },
+    ...{ ...session, host: thisHost(config), firstFactor: true },
   };
 }

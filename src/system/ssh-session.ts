@@ -93,6 +93,25 @@ export function clientAddress(environment: NodeJS.ProcessEnv): string | undefine
   return environment['SSH_CONNECTION']?.split(' ')[0];
 }
 
+/** The environment of the nearest ancestor that has that variable; empty where none has, or it cannot be read. Its user may have changed it. */
+export function environmentAbove(): NodeJS.ProcessEnv {
+  for (const { pid } of ancestors()) {
+    const environment = environmentOf(pid);
+    if (clientAddress(environment) !== undefined) return environment;
+  }
+  return {};
+}
+
+/** As the process was started with, see proc_pid_environ(5). */
+function environmentOf(pid: number): NodeJS.ProcessEnv {
+  try {
+    const pairs = readFileSync(`/proc/${String(pid)}/environ`, 'utf8').split('\0');
+    return Object.fromEntries(pairs.map((pair) => [pair.split('=', 1)[0] ?? '', pair.slice(pair.indexOf('=') + 1)]));
+  } catch {
+    return {};
+  }
+}
+
 /** The address and port of this host to which the client has connected: the last two words of SSH_CONNECTION. */
 export function serverOf(environment: NodeJS.ProcessEnv): { readonly address: string; readonly port: number } | undefined {
   const [, , address, port] = environment['SSH_CONNECTION']?.split(' ') ?? [];

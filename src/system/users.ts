@@ -125,6 +125,31 @@ export function groupByName(spelling: string): string | undefined {
   return name !== undefined && isUserName(name) ? name : undefined;
 }
 
+export interface GroupEntry {
+  readonly name: string;
+  readonly gid: number;
+  /** As the entry names them. Those whose primary group it is are not among them, and a directory may name nobody. */
+  readonly members: readonly string[];
+}
+
+/**
+ * The entries of `names` in the group database, and all listed ones with a name that `wanted` accepts. Unknown names are left out. Throws
+ * `failed` where it cannot be read.
+ */
+export function groupEntries(names: readonly string[], wanted?: (name: string) => boolean): GroupEntry[] {
+  // getent(1) reads a number as a gid.
+  const asked = names.filter((name) => isUserName(name) && !IS_NUMBER.test(name));
+  const listed = wanted === undefined ? [] : ask('group', []).filter((line) => wanted(line.split(':', 1)[0] ?? ''));
+  const lines = [...(asked.length === 0 ? [] : ask('group', asked)), ...listed];
+  const entries = lines
+    .map((line) => line.split(':'))
+    .map(([name = '', , gid = '', members = '']) => ({
+      ...{ name, gid: Number(gid) },
+      members: members.split(',').filter(isUserName),
+    }));
+  return [...new Map(entries.map((entry) => [entry.name, entry])).values()];
+}
+
 /** Whether group(5) itself has the group. False where it cannot be read. */
 export function isInGroupFile(name: string): boolean {
   try {

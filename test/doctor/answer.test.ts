@@ -12,7 +12,7 @@ import {
   type Difference,
   type Found,
 } from '../../src/doctor/answer.ts';
-import { NOT_RUN, ok, UNSEEN, type Finding } from '../../src/doctor/finding.ts';
+import { changing, NOT_RUN, ok, settled, UNSEEN, type Finding } from '../../src/doctor/finding.ts';
 
 const MONDAY_MS = Date.UTC(2026, 10, 23, 12);
 const DAY_MS = 86_400_000;
@@ -22,7 +22,8 @@ const finding = (id: string, more: Partial<Finding> = {}): Finding => ({
   ...more,
 });
 const FORWARDS = finding('FC3', { user: 'alice' });
-const CLOCK = finding('clock', { severity: 'warn', detail: 'it is 12 s ahead' });
+const ahead = (seconds: number): Finding => settled(finding('clock', { severity: 'warn', detail: `it is ${changing(seconds)} s ahead` }));
+const CLOCK = ahead(12);
 const STACK = finding('P7', { detail: 'PAM service sshd: /etc/pam.d/sshd' });
 const CRASH = finding(NOT_RUN, { detail: 'it ended with SIGSEGV' });
 
@@ -43,13 +44,49 @@ describe('two answers of doctor', () => {
     assert.deepEqual(told(compared(tuesday.all, [STACK, CLOCK], MONDAY_MS + DAY_MS)).slice(0, 2), [[], []]);
   });
 
-  it('are the same where only a number changes, and others by file, user, severity or a number in a name', () => {
+  it('are the same where only what changes by itself does, and others by file, user, severity or a number in a name', () => {
     const { all } = first(CLOCK, FORWARDS, STACK);
-    assert.deepEqual(told(compared(all, [{ ...CLOCK, detail: 'it is 7 s ahead' }, FORWARDS, STACK], MONDAY_MS)).slice(0, 2), [[], []]);
+    assert.deepEqual(told(compared(all, [ahead(7), FORWARDS, STACK], MONDAY_MS)).slice(0, 2), [[], []]);
     for (const other of [{ user: 'bob' }, { severity: 'warn' }, { detail: '/etc/10-FC3' }] as const)
       assert.deepEqual(told(compared(all, [CLOCK, { ...FORWARDS, ...other }, STACK], MONDAY_MS)).slice(0, 2), [['FC3'], ['FC3']]);
     const ten = first({ ...STACK, detail: '/etc/ssh/10-a.conf' }).all;
     assert.deepEqual(told(compared(ten, [{ ...STACK, detail: '/etc/ssh/20-a.conf' }], MONDAY_MS)).slice(0, 2), [['P7'], ['P7']]);
+  });
+
+  it('differ by any other number: 5 accounts without a code and 500, two ports, modes and times passed for the same', () => {
+    for (const [before, after] of [
+      [
+        'sshd with /etc/ssh/sshd_config: 5 accounts: alice, bob and 3 more',
+        'sshd with /etc/ssh/sshd_config: 500 accounts: alice, bob and 498 more',
+      ],
+      ['dropbear on port 2222', 'dropbear on port 443'],
+      ['Defaults: timestamp_timeout=30', 'Defaults: timestamp_timeout=525600'],
+      ['/var/lib/notp/state.db has mode 640', '/var/lib/notp/state.db has mode 666'],
+      ['/var/log/notp/audit.log belongs to uid 998', '/var/log/notp/audit.log belongs to uid 1000'],
+      ['MaxAuthTries is 10', 'MaxAuthTries is 1000000'],
+      ['line 4: 1001: no code', 'line 4: 1002: no code'],
+    ] as const) {
+      const [one, other] = [finding('x', { detail: before }), finding('x', { detail: after })];
+      assert.deepEqual(told(compared(first(one).all, [other], MONDAY_MS)), [['x'], ['x'], ['x']], before);
+      assert.deepEqual(told(compared(first(one).all, [one, other], MONDAY_MS)).slice(0, 2), [['x'], []], before);
+    }
+  });
+
+  it('differ by how often the same is found: a second server like the first was nothing new', () => {
+    const of = (pid: number): Finding => settled(finding('beside-ssh', { detail: `dropbear (pid ${changing(pid)}) on port 22` }));
+    const { all } = first(of(7));
+    assert.deepEqual(told(compared(all, [of(8)], MONDAY_MS)), [[], [], ['beside-ssh']]);
+    const two = compared(all, [of(7), of(9)], MONDAY_MS + DAY_MS);
+    assert.deepEqual(told(two), [['beside-ssh'], [], ['beside-ssh', 'beside-ssh']]);
+    assert.deepEqual(told(compared(two.all, [of(9)], MONDAY_MS + DAY_MS)), [[], ['beside-ssh'], ['beside-ssh']]);
+  });
+
+  it('take nothing but numbers and times for what changes by itself, whatever a name in a detail has in it', () => {
+    const named = (name: string): Finding => settled(finding('x', { detail: `\u{fdd0}${name}\u{fdd1}` }));
+    assert.equal(named('7').detail, '7');
+    assert.equal(named('7').steady, '0');
+    assert.equal(named('alice').steady, undefined);
+    assert.deepEqual(told(compared(first(named('alice')).all, [named('bob')], MONDAY_MS)).slice(0, 2), [['x'], ['x']]);
   });
 
   it('where doctor could not run call nothing gone but its earlier failure to run', () => {

@@ -57,13 +57,15 @@ enum nss_status _nss_spellings_getpwuid_r(uid_t uid, struct passwd *entry, char 
   return NSS_STATUS_NOTFOUND;
 }
 
-/* The group "contractors", with adbob in it. */
+/* The group "contractors", with adbob in it. Its entry names no member while there is a file for that. */
 enum { CONTRACTORS = 3900 };
+
+static int names_nobody(void) { return access("/run/nss-no-members", F_OK) == 0; }
 
 static int is_silent(void) { return access("/run/nss-silent", F_OK) == 0; }
 
 static enum nss_status fill_group(int is_it, struct group *entry, char *buffer, size_t length, int *error) {
-  static char *nobody[] = {0};
+  static char *nobody[] = {0}, *adbob[] = {"adbob", 0};
   if (is_silent()) {
     *error = ECONNREFUSED;
     return NSS_STATUS_UNAVAIL;
@@ -76,7 +78,7 @@ static enum nss_status fill_group(int is_it, struct group *entry, char *buffer, 
   entry->gr_name = put(&buffer, "contractors");
   entry->gr_passwd = put(&buffer, "*");
   entry->gr_gid = CONTRACTORS;
-  entry->gr_mem = nobody;
+  entry->gr_mem = names_nobody() ? nobody : adbob;
   return NSS_STATUS_SUCCESS;
 }
 

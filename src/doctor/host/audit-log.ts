@@ -12,7 +12,7 @@ import { chainKeys, type State } from '../../state/state.ts';
 import { logIdFile } from '../../state/log-id.ts';
 import type { StatePlace } from '../../state/place.ts';
 import { tryAppend } from '../../state/trying.ts';
-import { ok, type Finding } from '../finding.ts';
+import { changing, ok, type Finding } from '../finding.ts';
 import { mountOf } from './mounts.ts';
 import { permissionFix, WRITE_OF_ALL } from './trust.ts';
 
@@ -61,7 +61,7 @@ export async function examineLog(state: State, place: StatePlace, known: Known):
             severity: taken > SLOTS / 2 ? 'fail' : 'warn',
             title: 'Records could not be written to the audit log and wait in the state',
           },
-          detail: `${file} lacks the last ${String(waiting)} records; they fill ${String(taken)} of ${String(SLOTS)} places, and once all are full every login is refused`,
+          detail: `${file} lacks the last ${changing(waiting)} records; they fill ${changing(taken)} of ${String(SLOTS)} places, and once all are full every login is refused`,
           fix: 'check for a full disk, a quota or a read-only file system; notp then writes them with its next record',
         };
   return [appended, await examineChain(state, place, known)];

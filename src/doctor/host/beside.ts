@@ -5,7 +5,7 @@
 import * as fs from 'node:fs';
 import * as net from 'node:net';
 import * as path from 'node:path';
-import type { Finding } from '../finding.ts';
+import { changing, type Finding } from '../finding.ts';
 import { asksForCode, pamText } from '../pam/stack.ts';
 
 /** PAM services of programs that log in over the network. */
@@ -65,7 +65,7 @@ async function otherServers(sshds: readonly number[]): Promise<Finding[]> {
       .map(async (each) => ({ ...each, isSsh: await speaksSsh(each) })),
   );
   const found = new Map(
-    greeted.flatMap(({ pid, port, isSsh }) => (isSsh ? [[`${nameOf(pid)} (pid ${String(pid)}) on port ${String(port)}`, port]] : [])),
+    greeted.flatMap(({ pid, port, isSsh }) => (isSsh ? [[`${nameOf(pid)} (pid ${changing(pid)}) on port ${String(port)}`, port]] : [])),
   );
   return [...found.keys()].map((detail) => ({
     id: 'beside-ssh',

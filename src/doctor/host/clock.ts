@@ -5,7 +5,7 @@ import { shellCommand } from '../../otp/escape.ts';
 import type { Config } from '../../system/config.ts';
 import type { Enrolment } from '../../store/store.ts';
 import { MAX_SKEW_MS } from '../../store/clock.ts';
-import { ok, type Finding } from '../finding.ts';
+import { changing, ok, type Finding } from '../finding.ts';
 
 const TIMEDATECTL = '/usr/bin/timedatectl';
 const TIMEOUT_MS = 10_000;
@@ -22,7 +22,7 @@ export function examineClock(config: Config, enrolments: readonly Enrolment[], n
 function examineSkew({ code, policy }: Config, skewMs: number): Finding {
   const toleranceMs = Math.max(1, policy.window) * code.periodSeconds * 1000;
   if (Math.abs(skewMs) <= toleranceMs) return ok('clock-store', 'The clock agrees with that of the store');
-  const seconds = String(Math.round(Math.abs(skewMs) / 1000));
+  const seconds = changing(Math.round(Math.abs(skewMs) / 1000));
   const isRefused = Math.abs(skewMs) > MAX_SKEW_MS;
   return {
     id: 'clock-store',
@@ -66,7 +66,7 @@ function examineLastCodes({ code, policy }: Config, enrolments: readonly Enrolme
     .filter((each) => lastCodeMs(each) > nowMs + toleranceMs)
     .map((each): Finding => {
       const { user, context } = each;
-      const detail = `${context}: the last code is from ${new Date(lastCodeMs(each)).toISOString()}, but it is ${new Date(nowMs).toISOString()}`;
+      const detail = `${context}: the last code is from ${new Date(lastCodeMs(each)).toISOString()}, but it is ${changing(new Date(nowMs).toISOString())}`;
       return {
         id: 'clock-behind',
         severity: 'fail',

@@ -116,27 +116,37 @@ function examineSockets(config: Config, users: readonly User[]): Finding[] {
   const names = users.map(socketOf);
   const [enabled, active] = hasService() ? [enabledStates(users), states('is-active', names)] : [[], []];
   const findings = users.flatMap((user, i) => {
-    const wrong =
-      ifMasked(enabled[i]) ??
-      wrongWithSocket(expand(config.socket, user), user) ??
-      unlessState('active', active[i]) ??
-      unlessState('enabled', enabled[i]);
-    if (wrong === undefined) return [];
-    const title = "The user's socket does not work, so the gate refuses";
-    return [
-      {
-        id: 'service-socket',
-        severity: 'fail',
-        title,
-        detail: wrong,
-        fix: howToListen(`notp@${String(user.uid)}.service`, names[i] ?? '', enabled[i]),
-        user: user.name,
-      } as const,
-    ];
+    const wrong = wrongNow(config, user, { enabled: enabled[i], active: active[i] }) ?? unlessState('enabled', enabled[i]);
+    return wrong === undefined ? [] : [deafSocket(user, wrong, enabled[i])];
   });
   return findings.length > 0 || users.length === 0
     ? findings
     : [ok('service-socket', 'Every enrolled user has a socket', `${String(users.length)} checked`)];
+}
+
+/** Why the gate cannot ask the service about `user` now. */
+export function socketProblem(config: Config, user: User): Finding | undefined {
+  const [enabled, active] = hasService() ? [enabledStates([user])[0], states('is-active', [socketOf(user)])[0]] : [];
+  const wrong = wrongNow(config, user, { enabled, active });
+  return wrong === undefined ? undefined : deafSocket(user, wrong, enabled);
+}
+
+/** What systemd says of a socket; undefined where there is none. */
+type States = Readonly<Record<'enabled' | 'active', string | undefined>>;
+
+function wrongNow(config: Config, user: User, { enabled, active }: States): string | undefined {
+  return ifMasked(enabled) ?? wrongWithSocket(expand(config.socket, user), user) ?? unlessState('active', active);
+}
+
+function deafSocket(user: User, wrong: string, enabled: string | undefined): Finding {
+  return {
+    id: 'service-socket',
+    severity: 'fail',
+    title: "The user's socket does not work, so the gate refuses",
+    detail: wrong,
+    fix: howToListen(`notp@${String(user.uid)}.service`, socketOf(user), enabled),
+    user: user.name,
+  };
 }
 
 /** Started again, it makes its file anew. systemd starts no socket whose service runs, and enables none that is masked. */

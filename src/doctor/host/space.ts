@@ -3,7 +3,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { shellCommand } from '../../otp/escape.ts';
 import type { StatePlace } from '../../state/place.ts';
-import { ok, type Finding } from '../finding.ts';
+import { changing, ok, type Finding } from '../finding.ts';
 
 const MIB = 1024 * 1024;
 const LITTLE_BYTES = 32 * MIB;
@@ -20,7 +20,7 @@ function spaceIn(folder: string): Finding {
   const free = bavail * bsize;
   // Some file systems have no count of inodes.
   const full = free < TOO_LITTLE_BYTES || (files > 0 && ffree === 0);
-  const detail = `${folder}: ${String(Math.floor(free / MIB))} MiB free`;
+  const detail = `${folder}: ${changing(Math.floor(free / MIB))} MiB free`;
   if (!full && free >= LITTLE_BYTES) return ok('space', 'There is room for the state and the log', detail);
   return {
     id: 'space',

@@ -158,6 +158,17 @@ export function asksForCode(service: string): boolean {
   }
 }
 
+/** Whether a service may let in somebody whose password pam_unix(8) does not have: by that of a directory, by Kerberos, or by a token. */
+export function knowsMoreThanUnix(service: string): boolean {
+  try {
+    // libpam(7) takes "other" for a service without a file.
+    const lines = modulesOf(pamStack(service, 'auth') ?? pamStack('other', 'auth') ?? []);
+    return lines.some((line) => (isFirstFactor(line) && line.module !== 'pam_unix.so') || mayBeFactor(line));
+  } catch {
+    return true;
+  }
+}
+
 /** The services with a line that starts notp, in any form and phase; also those with unreadable lines whose own file names notp. */
 export function servicesWithNotp(): string[] {
   return services().filter(callsNotp);

@@ -4,7 +4,8 @@
  */
 import { groupsByName, type User } from '../../system/users.ts';
 import type { Finding } from '../finding.ts';
-import { ableFrom, hasShell, type Passwords } from './can-log-in.ts';
+import type { LetIn } from '../let-in.ts';
+import { ableFrom, hasShell, reachesWithoutShell, type Passwords } from './can-log-in.ts';
 import { setting, type Effective } from './effective.ts';
 import { meansGate } from './gate-command.ts';
 import { leavesCodeToPam } from './pam-rules.ts';
@@ -26,6 +27,8 @@ export interface About {
   readonly passwords: Passwords;
   /** Whether an account without an enrolment is refused. */
   readonly areRefused: boolean;
+  /** Those of the users who get in all the same, by a rule. */
+  readonly letIn: LetIn;
   /** The uids of those whom a setup is for. */
   readonly covered: ReadonlySet<number>;
   readonly nowMs: number;
@@ -44,7 +47,7 @@ function isAsked(effective: Effective, { gate, pam }: Doors): boolean {
 
 export async function examineBystanders(classes: readonly BystanderClass[], about: About): Promise<Finding[]> {
   const [exempt, open, broken] = [new Map<string, User[]>(), new Map<string, User[]>(), new Map<string, User[]>()];
-  const refused: User[] = [];
+  const asking = { gate: [] as User[], pam: [] as User[] };
   const findings = new Map<string, Finding>();
   for (const { users, seen } of classes) {
     const asked = new Set<SeenFrom>();
@@ -53,7 +56,7 @@ export async function examineBystanders(classes: readonly BystanderClass[], abou
       const free = ways.filter(({ effective }) => !isAsked(effective, about.doors));
       for (const way of ways) if (!free.includes(way)) asked.add(way);
       if (free.length > 0) add(isExempt(user, free, about) ? exempt : open, howOf(free, seen.length), [user]);
-      else refused.push(user);
+      else asking[ways.some(({ effective }) => meansGate(setting(effective, 'forcecommand'))) ? 'gate' : 'pam'].push(user);
     }
     const guarded = [...able].filter(([, ways]) => ways.some((way) => asked.has(way))).map(([user]) => user);
     if (guarded.length === 0) continue;
@@ -68,7 +71,7 @@ export async function examineBystanders(classes: readonly BystanderClass[], abou
     ...[...exempt].map(([how, users]) => exempted(users, how, about)),
     ...[...open].map(([how, users]) => notAsked(users, how, about)),
     ...[...findings].map(([key, finding]) => alsoFor(broken.get(key) ?? [], finding)),
-    ...notEnrolled(refused, about),
+    ...notEnrolled(asking, about),
   ];
 }
 
@@ -79,6 +82,16 @@ export async function examineBystanders(classes: readonly BystanderClass[], abou
 function isExempt({ uid }: User, free: Seen, { doors, anybody, covered }: About): boolean {
   if (covered.has(uid)) return true;
   return anybody.some(({ vantage, effective }) => isAsked(effective, doors) && free.some(({ from }) => from.includes(vantage)));
+}
+
+/** Whether somebody of whom this was seen, and of whom nothing else is known, could log in without the code that all others are asked for. */
+export function isExemptSomewhere(seen: AlikePeople['seen'], { doors, anybody }: Pick<About, 'doors' | 'anybody'>): boolean {
+  return seen.some(
+    ({ vantage, effective }) =>
+      !isAsked(effective, doors) &&
+      !isLimited(effective) &&
+      anybody.some((each) => each.vantage === vantage && isAsked(each.effective, doors)),
+  );
 }
 
 function add(to: Map<string, User[]>, key: string, users: readonly User[]): void {
@@ -93,13 +106,15 @@ function alsoFor(users: readonly User[], finding: Finding): Finding {
 
 /** The users who could log in, and on which connections. */
 async function whoCanLogIn(users: readonly User[], seen: Seen, { passwords, nowMs }: About): Promise<ReadonlyMap<User, Seen>> {
-  const ways = new Map(users.map((user) => [user, seen.filter(({ effective }) => isLimited(effective) || hasShell(user))] as const));
+  const isWay = (user: User, effective: Effective): boolean => isLimited(effective) || hasShell(user) || reachesWithoutShell(effective);
+  const ways = new Map(users.map((user) => [user, seen.filter(({ effective }) => isWay(user, effective))] as const));
   const some = users.filter((user) => (ways.get(user) ?? []).length > 0);
-  if (some.length > MAX_LOOKED_AT) return new Map(some.map((user) => [user, ways.get(user) ?? []]));
+  // Those without a shell are mostly of the system, and have no key.
+  const unseen = [some.filter(hasShell), some.filter((user) => !hasShell(user))].filter(({ length }) => length > MAX_LOOKED_AT).flat();
+  const able = new Map(unseen.map((user) => [user, ways.get(user) ?? []]));
   const needGroups = seen.some(({ effective }) => ['allowgroups', 'denygroups'].some((key) => effective.has(key)));
   const groups = needGroups ? groupsByName(some.map(({ name }) => name)) : new Map<string, readonly string[]>();
-  const able = new Map<User, Seen>();
-  for (const user of some) {
+  for (const user of some.filter((each) => !able.has(each))) {
     const from = await ableFrom(user, ways.get(user) ?? [], { passwords, groups: groups.get(user.name) ?? [], nowMs });
     if (from.length > 0) able.set(user, from);
   }
@@ -139,18 +154,27 @@ function exempted(users: readonly User[], how: string, { where, doors }: About):
   };
 }
 
-function notEnrolled(users: readonly User[], { where, areRefused }: About): Finding[] {
-  if (users.length === 0 || !areRefused) return [];
-  const title = 'Accounts that can log in are not enrolled, so they are refused';
-  return [
+/** Those at the doors that ask them for a code, of whom a rule may ask for none. */
+function notEnrolled({ gate, pam }: Readonly<Record<'gate' | 'pam', readonly User[]>>, { where, areRefused, letIn }: About): Finding[] {
+  const inside = new Set([...letIn(gate, true), ...letIn(pam, false)]);
+  const refused = areRefused ? [...gate, ...pam].filter((user) => !inside.has(user)) : [];
+  const findings: Finding[] = [
+    {
+      id: 'let-in',
+      severity: 'info',
+      title: 'Accounts that can log in are not enrolled, and rules of notp.toml let them in without a code, from somewhere at least',
+      detail: `${where}: ${named([...inside])}`,
+      fix: 'enrol them: notp-enroll NAME, or change these rules in notp.toml',
+    },
     {
       id: 'not-enrolled',
       severity: 'info',
-      title,
-      detail: `${where}: ${named(users)}`,
+      title: 'Accounts that can log in are not enrolled, so they are refused',
+      detail: `${where}: ${named(refused)}`,
       fix: 'notp-enroll NAME, or notp-enroll --batch for many',
     },
   ];
+  return findings.filter(({ id }) => (id === 'let-in' ? inside.size : refused.length) > 0);
 }
 
 /** "5 accounts: alice, bob, carol and 2 more". */

@@ -1,4 +1,4 @@
-/** Whether sshd could let an account in at all: allowed by name, not expired, with a shell, and with a key or a password. */
+/** Whether sshd could let an account in at all: allowed by name, not expired, and with a key or a password; and what it reaches without a shell. */
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { errnoOf } from '../../error.ts';
@@ -7,6 +7,7 @@ import { asUser } from '../../system/privileges.ts';
 import { matchesPattern } from '../../system/ssh-patterns.ts';
 import type { User } from '../../system/users.ts';
 import { is, setting, words, type Effective } from './effective.ts';
+import { knowsMoreThanUnix } from '../pam/stack.ts';
 import type { Seen, SeenFrom } from './seen.ts';
 
 const SHADOW = '/etc/shadow';
@@ -18,21 +19,24 @@ const NO_SHELLS = ['nologin', 'false', 'sync', 'shutdown', 'halt'];
 interface Password {
   readonly isSet: boolean;
   readonly isEmpty: boolean;
+  /** Whether PAM may know another one, as of a directory. */
+  readonly isElsewhere: boolean;
   /** Days since 1970 after which the account is closed. */
   readonly lastDay: number;
 }
 
 export type Passwords = ReadonlyMap<string, Password>;
 
-/** Empty without root, or where another database has the passwords. */
-export function shadowPasswords(): Passwords {
+/** Empty without root, or where another database has the passwords. `service`: the PAM service of sshd. */
+export function shadowPasswords(service = 'sshd'): Passwords {
   try {
+    const isElsewhere = knowsMoreThanUnix(service);
     const lines = fs.readFileSync(SHADOW, 'utf8').split('\n');
     return new Map(
       lines.map((line) => {
         const [name = '', hash = '', , , , , , expires = ''] = line.split(':');
         const lastDay = expires === '' ? Infinity : Number(expires);
-        return [name, { isSet: !/^[!*]/.test(hash), isEmpty: hash === '', lastDay }] as const;
+        return [name, { isSet: !/^[!*]/.test(hash), isEmpty: hash === '', isElsewhere, lastDay }] as const;
       }),
     );
   } catch {
@@ -43,6 +47,29 @@ export function shadowPasswords(): Passwords {
 /** Whether the passwd database gives the account a shell. */
 export function hasShell({ shell }: Pick<User, 'shell'>): boolean {
   return !NO_SHELLS.includes(path.basename(shell));
+}
+
+/** The accounts of services that systemd makes while they run (DynamicUser= in systemd.exec(5)), and nobody: no password, no key, no shell. */
+const [FIRST_DYNAMIC, LAST_DYNAMIC] = [61_184, 65_534];
+/** Below are the accounts of the system, see SYS_UID_MAX in login.defs(5). */
+const FIRST_PERSON = 1000;
+
+/** What is known of an account without a line in shadow(5), which may be of a directory. */
+function unknownPassword({ uid }: User): Password {
+  const isDynamic = uid >= FIRST_DYNAMIC && uid <= LAST_DYNAMIC;
+  return { isSet: uid !== 0 && !isDynamic, isEmpty: false, isElsewhere: false, lastDay: Infinity };
+}
+
+/**
+ * What a client reaches without a shell: files by the sftp server in sshd itself, and by forwarding the network and programs (D-Bus). For a
+ * session all else needs the shell, also a forced command.
+ */
+export function reachesWithoutShell(effective: Effective): boolean {
+  const isOpen = (key: string): boolean => !is(effective, key, 'no');
+  const forwards = !is(effective, 'disableforwarding', 'yes') && ['allowtcpforwarding', 'allowstreamlocalforwarding'].some(isOpen);
+  const isForced = !['', 'none'].includes(setting(effective, 'forcecommand').toLowerCase());
+  const servers = (effective.get('subsystem') ?? []).map((line) => line.split(/\s+/)[1]);
+  return forwards || isOpen('permittunnel') || (!isForced && servers.includes('internal-sftp'));
 }
 
 interface Known {
@@ -64,7 +91,7 @@ export async function ableFrom(user: User, seen: Seen, known: Known): Promise<Se
  * not known, as the password in a directory, it counts as possible.
  */
 async function canLogIn(user: User, effective: Effective, { passwords, groups, nowMs }: Known): Promise<boolean> {
-  const password = passwords.get(user.name) ?? { isSet: user.uid !== 0, isEmpty: false, lastDay: Infinity };
+  const password = passwords.get(user.name) ?? unknownPassword(user);
   const isOpen = password.lastDay >= Math.floor(nowMs / DAY_MS) && isAllowed(user.name, groups, effective);
   if (!isOpen || (user.uid === 0 && is(effective, 'permitrootlogin', 'no'))) return false;
   return hasPasswordLogin(user, effective, password) || isVouchedFor(effective) || (await hasKeyLogin(user, effective));
@@ -90,11 +117,15 @@ function matchesAny(names: readonly string[], patterns: readonly string[]): bool
   return patterns.some((pattern) => names.some((name) => matchesPattern(name, pattern)));
 }
 
-function hasPasswordLogin({ uid }: User, effective: Effective, { isSet, isEmpty }: Password): boolean {
+function hasPasswordLogin(user: User, effective: Effective, { isSet, isEmpty, isElsewhere }: Password): boolean {
+  const { uid } = user;
   const isAsked =
     is(effective, 'passwordauthentication', 'yes') ||
     (is(effective, 'usepam', 'yes') && is(effective, 'kbdinteractiveauthentication', 'yes'));
   if (!isAsked || (uid === 0 && !is(effective, 'permitrootlogin', 'yes'))) return false;
+  // A directory has no passwords of the system's own accounts, of which there are many.
+  const isSystems = uid > 0 && uid < FIRST_PERSON && !hasShell(user);
+  if (isElsewhere && !isSystems && is(effective, 'usepam', 'yes')) return true;
   return isSet && (!isEmpty || is(effective, 'permitemptypasswords', 'yes'));
 }
 

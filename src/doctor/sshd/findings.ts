@@ -5,7 +5,7 @@ import { errnoOf, messageOf } from '../../error.ts';
 import { quoted } from '../../otp/escape.ts';
 import { isRoot } from '../../system/users.ts';
 import { setting, type Effective } from './effective.ts';
-import { ok, UNSEEN, type Finding } from '../finding.ts';
+import { changing, ok, UNSEEN, type Finding } from '../finding.ts';
 import type { SshdFiles } from './files.ts';
 import type { Server } from './servers.ts';
 import { namesUpTo } from '../../lists.ts';
@@ -171,7 +171,7 @@ export function withoutOptions({ pid, program, unit }: Server): Finding {
     title: 'It is not known which configuration an sshd was started with, so nothing is known about its gate',
     detail:
       unit === undefined
-        ? `${program} (pid ${String(pid)}): its title has no room for its options, because its environment was too small when it started`
+        ? `${program} (pid ${changing(pid ?? 0)}): its title has no room for its options, because its environment was too small when it started`
         : `${unit}: its service starts sshd through another program or with variables`,
     fix: 'name its configuration with --sshd-config, or give sshd a variable of 100 letters in its environment, which makes room for the title',
   };

@@ -2,12 +2,14 @@
 import * as os from 'node:os';
 import { messageOf, NotpError } from '../../error.ts';
 import { filesNamedIn, setting, words, type Effective } from './effective.ts';
-import { ok, type Finding } from '../finding.ts';
+import { changing, ok, type Finding } from '../finding.ts';
 import { gateProgram, meansGate } from './gate-command.ts';
-import { examineBystanders, type BystanderClass } from './bystanders.ts';
+import { examineBystanders, isExemptSomewhere, type BystanderClass } from './bystanders.ts';
 import { shadowPasswords } from './can-log-in.ts';
 import { applyRules, type Doors, type AlikePeople } from './apply-rules.ts';
 import { groupAlike, otherSpellings, type Person, type Spelling } from '../people.ts';
+import type { LetIn } from '../let-in.ts';
+import { ALL_LISTED, mayHideAccounts, othersUnlisted, unlistedIn, type Unlisted } from '../unlisted.ts';
 import { hasFirstPass } from '../pam/pam.ts';
 import { asksForCode } from '../pam/stack.ts';
 import { DEFAULT_SSHD_CONFIG, installedServer, runningServers, type Server } from './servers.ts';
@@ -86,9 +88,12 @@ export interface Bystanders {
   readonly people: readonly Person[];
   /** Whether an account without an enrolment is refused at the doors. */
   readonly areRefused: boolean;
+  readonly letIn?: LetIn;
   /** The uids of those whom a setup is for. */
   readonly covered: ReadonlySet<number>;
   readonly nowMs: number;
+  /** Whether `people` are all whom the passwd database lists, so that others are to be found by the Match lines. */
+  readonly areAllListed?: boolean;
 }
 
 const NO_BYSTANDERS: Bystanders = { people: [], areRefused: true, covered: new Set(), nowMs: 0 };
@@ -100,7 +105,7 @@ export async function examineServer(
   hear: Progress,
   bystanders: Bystanders = NO_BYSTANDERS,
 ): Promise<SshdReport> {
-  const which = server.unit ?? (server.pid === undefined ? undefined : `pid ${String(server.pid)}`);
+  const which = server.unit ?? (server.pid === undefined ? undefined : `pid ${changing(server.pid)}`);
   const where = `sshd${which === undefined ? '' : ` (${which})`} with ${server.config}`;
   const doubt = server.doubt ?? whyNotRun(server.program);
   if (doubt !== undefined) return onlyFinding(notRun(where, doubt));
@@ -114,9 +119,11 @@ export async function examineServer(
   return await withKeyFolder(async (folder) => {
     const asked = await checkServer(server, folder);
     if ('refused' in asked) return onlyFinding(refused(where, asked.refused));
-    const answered = await ask(server, asked, { people: askable(people), bystanders: askable(bystanders.people) }, files, hear);
+    const unlisted = bystanders.areAllListed === true ? unlistedIn(files.criteria, [...people, ...bystanders.people]) : ALL_LISTED;
+    const others = askable([...bystanders.people, ...unlisted.people]);
+    const answered = await ask(server, asked, { people: askable(people), bystanders: others, imagined: unlisted.imagined }, files, hear);
     if ('refused' in answered) return onlyFinding(refused(where, answered.refused));
-    const report = await reportOf(server, asked, answered, files, { where, bystanders });
+    const report = await reportOf(server, asked, answered, files, { where, bystanders, unlisted });
     const unknown = people.filter(({ user }) => !canBeAsked(user.name)).map(({ user }) => unaskable(where, user.name));
     return { ...report, pid: server.pid, findings: [...report.findings, ...unknown] };
   });
@@ -131,6 +138,8 @@ interface Answers {
   readonly people: readonly AlikePeople[];
   readonly spellings: readonly AskedAs[];
   readonly bystanders: readonly BystanderClass[];
+  /** For names that nobody may have. */
+  readonly imagined: readonly { readonly name: string; readonly seen: AlikePeople['seen'] }[];
   /** For somebody whom no Match line names, at some place and from each vantage. */
   readonly anybody: { readonly somewhere: Effective; readonly seen: AlikePeople['seen'] };
   /** Lines and names that sshd could not be asked about. */
@@ -143,7 +152,7 @@ interface AskedAs extends AlikePeople {
 async function ask(
   server: Server,
   asked: Asked,
-  { people, bystanders }: { readonly people: readonly Person[]; readonly bystanders: readonly Person[] },
+  { people, bystanders, imagined }: Record<'people' | 'bystanders', readonly Person[]> & Pick<Unlisted, 'imagined'>,
   { criteria, unclear }: SshdFiles,
   { expect, progress }: Progress,
 ): Promise<Answers | Refusal> {
@@ -163,7 +172,8 @@ async function ask(
     users: group.map(({ user }) => user),
   }));
   const named = [...groups, ...others.filter(({ name }) => canBeAsked(name))];
-  const all = [...named, ...classes, ...(classes.length === 0 ? [] : [{ name: NOBODY_NAMED }])];
+  const nobodies = imagined.filter(canBeAsked).map((name) => ({ name }));
+  const all = [...named, ...classes, ...nobodies, ...(classes.length + nobodies.length === 0 ? [] : [{ name: NOBODY_NAMED }])];
   const questions: Question[] = all.flatMap(({ name: user }) => from.map((vantage) => ({ user, vantage })));
   expect(questions.length);
   const answers = await askServer(server, asked, questions, progress);
@@ -174,7 +184,8 @@ async function ask(
     people: answered.slice(0, groups.length),
     spellings: answered.slice(groups.length),
     bystanders: classes.map(({ users }, i) => ({ users, seen: seen[named.length + i] ?? [] })),
-    anybody: { somewhere, seen: seen[named.length + classes.length] ?? [] },
+    imagined: nobodies.map((each, i) => ({ ...each, seen: seen[named.length + classes.length + i] ?? [] })),
+    anybody: { somewhere, seen: seen[named.length + classes.length + nobodies.length] ?? [] },
     unclear: [...unclear, ...spellings.unclear],
   };
 }
@@ -212,9 +223,13 @@ export const SOMEWHERE: Vantage = {
 async function reportOf(
   server: Server,
   { version }: Asked,
-  { people, spellings, bystanders, anybody, unclear }: Answers,
+  { people, spellings, bystanders, imagined, anybody, unclear }: Answers,
   files: SshdFiles,
-  { where, bystanders: { areRefused, covered, nowMs } }: { readonly where: string; readonly bystanders: Bystanders },
+  {
+    where,
+    bystanders: { areRefused, letIn = () => new Set(), covered, nowMs, areAllListed },
+    unlisted,
+  }: { readonly where: string; readonly bystanders: Bystanders; readonly unlisted: Unlisted },
 ): Promise<SshdReport> {
   const all = [...people, ...bystanders].flatMap(({ seen }) => seen.map(({ effective }) => effective));
   const [any] = all;
@@ -236,8 +251,10 @@ async function reportOf(
       ({ id }) => !LOCK_OUTS.includes(id) && !failures(rules).some((rule) => rule.id === id),
     );
   const twice = people.flatMap(({ names, seen }) => (seen.some(({ effective }) => isAskedTwice(effective, doors)) ? names : []));
-  const judged = { where, doors, anybody: anybody.seen, passwords: shadowPasswords(), areRefused, covered, nowMs, broken };
+  const judged = { where, doors, anybody: anybody.seen, passwords: shadowPasswords(pamService), areRefused, letIn, covered, nowMs, broken };
   const beside = doors.gate || doors.pam ? await examineBystanders(bystanders, judged) : [];
+  const exempt = imagined.filter(({ seen }) => isExemptSomewhere(seen, judged)).map(({ name }) => name);
+  const hidden = (doors.gate || doors.pam) && areAllListed === true && mayHideAccounts() ? [othersUnlisted(where, unlisted, exempt)] : [];
   const loaded = [...replaced(server, where), ...notLoaded(server, any, files, where)];
   const findings = [
     ok('sshd-config', 'sshd accepts its configuration', where),
@@ -245,6 +262,7 @@ async function reportOf(
     ...rules,
     ...underOtherNames,
     ...beside,
+    ...hidden,
     ...(twice.length === 0 ? [] : [askedTwice(where, twice)]),
   ];
   return {

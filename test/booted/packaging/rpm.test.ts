@@ -109,6 +109,20 @@ describe('the RPM', { skip: lacks(NEEDS) }, () => {
     await container.must(['systemctl', 'start', 'notp-doctor.path']);
   });
 
+  it('enables by an upgrade what the version before had not, and nothing that somebody has disabled: doctor never ran', async () => {
+    const units = ['notp-doctor.timer', 'notp-doctor.path'];
+    const upgrade = async (): Promise<string> => {
+      const { code, stderr } = await rpm('--upgrade', '--replacepkgs', '/srv/notp.rpm');
+      assert.equal(code, 0, stderr);
+      return (await container.run(['systemctl', 'is-enabled', ...units])).stdout;
+    };
+    await container.must(['systemctl', 'disable', '--quiet', '--now', ...units]);
+    assert.equal(await upgrade(), 'disabled\ndisabled\n');
+    await container.must(['rm', ...units.map((unit) => `/usr/lib/systemd/system/${unit}`)]);
+    assert.equal(await upgrade(), 'enabled\nenabled\n');
+    assert.equal(await container.must(['systemctl', 'is-active', ...units]), 'active\nactive\n');
+  });
+
   it('is removed and installed again: users at the gate get in at once, and not only after a boot', async () => {
     await container.must(['notp', 'setup', 'undo', '--force']);
     const { code, stderr } = await rpm('--erase', 'notp');

@@ -3,6 +3,7 @@ import * as assert from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { describe, it } from 'node:test';
+import { settled } from '../../../src/doctor/finding.ts';
 import { examineBeside } from '../../../src/doctor/host/beside.ts';
 import { atEnd } from '../../support/cleanup.ts';
 import { lacks } from '../../support/world.ts';
@@ -44,9 +45,9 @@ describe('a server beside the checked ones', { skip: lacks({ root: true, program
     const ports = printed.trim().split('\n');
     const pid = child.pid ?? 0;
     const told = async (known: readonly number[]): Promise<string[]> =>
-      (await examineBeside(known)).flatMap(({ id, detail }) =>
-        id === 'beside-ssh' && detail.includes(`pid ${String(pid)}`) ? [detail] : [],
-      );
+      (await examineBeside(known))
+        .map(settled)
+        .flatMap(({ id, detail }) => (id === 'beside-ssh' && detail.includes(`pid ${String(pid)}`) ? [detail] : []));
     const found = await told([]);
     assert.deepEqual(
       found.map((detail) => /on port (\d+)$/.exec(detail)?.[1]),
@@ -60,7 +61,7 @@ describe('a server beside the checked ones', { skip: lacks({ root: true, program
       'import socket, sys\nheld = [socket.create_server(("127.0.0.1", 0)) for _ in range(64)]\nprint("ready", flush=True)\nsys.stdin.read()';
     await listening(many, { uid: 65_534, gid: 65_534 });
     const server = await listening(SERVER);
-    const found = (await examineBeside([])).map(({ detail }) => detail);
+    const found = (await examineBeside([])).map(settled).map(({ detail }) => detail);
     assert.ok(
       found.some((detail) => detail.includes(`pid ${String(server)}`)),
       found.join('\n'),

@@ -1,6 +1,7 @@
 /** What doctor says of the clock: whether it has gone back behind a login. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
+import { settled } from '../../../src/doctor/finding.ts';
 import { examineClock } from '../../../src/doctor/host/clock.ts';
 import type { Enrolment } from '../../../src/store/store.ts';
 import { defaultConfig } from '../../../src/system/config.ts';
@@ -18,7 +19,7 @@ describe('the clock', () => {
       defaultConfig(),
       [lastCodeAt(NOW_MS + 90_000), { ...lastCodeAt(NOW_MS + 60_000), user: 'bob' }],
       NOW_MS,
-    );
+    ).map(settled);
     assert.equal(synchronised?.id, 'clock-synchronised');
     assert.deepEqual(
       found.map(({ id, severity, user, detail }) => [id, severity, user, detail]),

@@ -9,9 +9,12 @@ import { examineServer } from '../../../src/doctor/sshd/sshd.ts';
 import { userByName } from '../../../src/system/users.ts';
 import { ROOT } from '../../support/process.ts';
 import { addUser, must, type TestUser } from '../../support/world.ts';
+import { pamService } from '../pam/pam-files.ts';
 import { NEEDS, sshdWorld, type SshdWorld } from './sshd-world.ts';
 
 const EXEMPT = ['>Match User notp-t*', '>ForceCommand none', '>DisableForwarding no', '>Match all'];
+/** The same, and forwarding is closed as for all others. */
+const EXEMPT_SESSION = EXEMPT.filter((line) => !line.includes('Forwarding'));
 const GATED_ALONE = ['Match User root', 'ForceCommand /usr/bin/notp gate', 'Match all'];
 
 describe('accounts without an enrolment', { skip: NEEDS }, () => {
@@ -29,10 +32,11 @@ describe('accounts without an enrolment', { skip: NEEDS }, () => {
 
   const found = async (
     lines: readonly string[],
-    { isBare = false, areRefused = true, covered = new Set<number>() } = {},
+    { isBare = false, areRefused = true, covered = new Set<number>(), name = 'sshd' } = {},
   ): Promise<Finding[]> => {
-    const server = installedServer(isBare ? world.write(lines) : world.write(lines, 'gate'));
-    assert.ok(server);
+    const installed = installedServer(isBare ? world.write(lines) : world.write(lines, 'gate'));
+    assert.ok(installed);
+    const server = { ...installed, name };
     const user = userByName('root');
     assert.ok(user);
     const persons = people.flatMap(({ name }) => userByName(name) ?? []).map((each) => ({ user: each, enrolments: [] }));
@@ -116,9 +120,45 @@ describe('accounts without an enrolment', { skip: NEEDS }, () => {
     must(['chage', '--expiredate', '1', expired.name]);
     must(['usermod', '--shell', '/usr/sbin/nologin', nologin.name]);
     fs.rmSync(path.join(keyless.home, '.ssh/authorized_keys'));
-    assert.deepEqual(await told([`DenyUsers ${denied.name}`, ...EXEMPT]), ['fail FC1 1']);
+    assert.deepEqual(await told([`DenyUsers ${denied.name}`, ...EXEMPT_SESSION]), ['fail FC1 1']);
     assert.deepEqual(await told(['AllowUsers root', ...EXEMPT]), []);
     assert.deepEqual(await told(['AllowGroups root', ...EXEMPT]), []);
     assert.deepEqual(await told(['PubkeyAuthentication no', ...EXEMPT]), []);
+  });
+
+  it('that have no shell are able where sshd itself serves their files, or forwards for them: no shell passed for no login', async () => {
+    const [user] = people;
+    assert.ok(user);
+    const alone = (...lines: string[]): string[] => ['AllowUsers root ' + user.name, ...lines];
+    fs.writeFileSync(path.join(user.home, '.ssh/authorized_keys'), 'ssh-ed25519 AAAA\n');
+    for (const shell of ['/usr/sbin/nologin', '/bin/false']) {
+      must(['usermod', '--shell', shell, user.name]);
+      assert.deepEqual(await told(alone(...EXEMPT)), ['fail FC1 1']);
+      assert.deepEqual(await told(alone(...EXEMPT_SESSION)), []);
+      assert.deepEqual(await told(alone('Subsystem sftp /usr/lib/openssh/sftp-server', ...EXEMPT_SESSION)), []);
+      assert.deepEqual(await told(alone('Subsystem sftp internal-sftp', ...EXEMPT_SESSION)), ['fail FC1 1']);
+      const forwards = ['Match User notp-t*', 'DisableForwarding no', 'AllowTcpForwarding yes', 'Match all'];
+      assert.deepEqual(await told(alone(...forwards)), ['fail FC3 1', 'fail FC4 1', 'info not-enrolled 1']);
+      // In place of the subsystem sshd has that shell run the gate.
+      assert.deepEqual(await told(alone('Subsystem sftp internal-sftp')), []);
+    }
+    must(['usermod', '--shell', '/bin/bash', user.name]);
+  });
+
+  it('that have no password in shadow(5) may have one elsewhere, unless pam_unix alone is asked: Kerberos let them in without a word', async () => {
+    const user = addUser();
+    const [person] = people;
+    assert.ok(person);
+    people = [user];
+    const lines = [`AllowUsers ${user.name}`, 'UsePAM yes', 'KbdInteractiveAuthentication yes', ...EXEMPT_SESSION];
+    const stack = (...modules: string[]): string => pamService(modules.map((module) => `auth sufficient ${module}\n`).join(''));
+    for (const hash of ['*', '!', '!$y$j9T$x$y', '!*']) {
+      must(['usermod', '--password', hash, user.name]);
+      assert.deepEqual(await told(lines, { name: stack('pam_env.so', 'pam_unix.so nullok', 'pam_permit.so') }), [], hash);
+      for (const module of ['pam_krb5.so', 'pam_sss.so', 'pam_exec.so expose_authtok /opt/check', 'pam_of_ours.so'])
+        assert.deepEqual(await told(lines, { name: stack(module, 'pam_unix.so') }), ['fail FC1 1'], `${hash} ${module}`);
+    }
+    const name = stack('pam_krb5.so');
+    assert.deepEqual(await told(['UsePAM no', ...lines], { name }), []);
   });
 });

@@ -1,0 +1,49 @@
+/** Which accounts without an active enrolment the rules of the configuration let in without a code, as the doors judge them. */
+import { presentSocket } from '../login/open.ts';
+import { wasEnrolled } from '../login/unenrolled.ts';
+import type { Enrolment } from '../store/store.ts';
+import { thisHost, type Config } from '../system/config.ts';
+import { groupsByName, SERVICE_USER, userByName, type User } from '../system/users.ts';
+import { groupsNamed, mayLetIn, rulingOn, type Facts } from '../verdict/rules.ts';
+import { representatives } from './sshd/representatives.ts';
+
+/** The users who get in from somewhere with some key. `isGate`: through the gate, where nobody is heard without a socket. */
+export type LetIn = (users: readonly User[], isGate: boolean) => ReadonlySet<User>;
+
+/** From one of the networks reserved for documentation, which no rule names. */
+const ELSEWHERE = '203.0.113.7';
+const SOME_KEY = 'ssh-ed25519';
+/** Of the places and of the keys that rules tell apart, so many are tried. */
+const MAX_SAMPLES = 64;
+
+/** `inactive`: the enrolments that let nobody in. `nowMs`: Unix time in milliseconds. */
+export function letInBy(config: Config, inactive: readonly Enrolment[], nowMs: number): LetIn {
+  const { rules } = config;
+  if (!rules.some(mayLetIn)) return () => new Set();
+  const known = new Set(inactive.flatMap(({ user, uid }) => [user, uid]));
+  const revoked = new Set(
+    inactive.filter((each) => wasEnrolled(each) && each.status === 'revoked').flatMap(({ user, uid }) => [user, uid]),
+  );
+  const has = (some: ReadonlySet<string | number>, { name, uid }: User): boolean => some.has(name) || some.has(uid);
+  const networks = rules.flatMap(({ from = [] }) => from.map((network) => network.split('/', 1)[0] ?? ''));
+  const addresses = [...new Set([ELSEWHERE, ...networks])].slice(0, MAX_SAMPLES);
+  const keyTypes = [...new Set([SOME_KEY, ...representatives(rules.flatMap(({ keys = [] }) => keys))])].slice(0, MAX_SAMPLES);
+  const host = thisHost(config);
+  const needsSocket = config.store.kind !== 'user' && userByName(SERVICE_USER) !== undefined;
+  return (users, isGate) => {
+    const heard = users.filter((user) => !isGate || !needsSocket || presentSocket(config, user) !== undefined);
+    const groups = groupsNamed(rules).length === 0 ? undefined : groupsByName(heard.map(({ name }) => name));
+    const isLetIn = (user: User): boolean => {
+      const of = groups === undefined ? [] : groups.get(user.name);
+      const account = { user: user.name, groups: of?.length === 0 && groups !== undefined ? undefined : of };
+      return addresses.some((address) =>
+        keyTypes.some((keyType) => {
+          const facts: Facts = { ...account, service: 'sshd', address, keyType, host, firstFactor: true };
+          const { ask, enrolByMs = 0 } = rulingOn(rules, facts);
+          return ask === 'nothing' ? !has(revoked, user) : ask === 'code' && nowMs < enrolByMs && !has(known, user);
+        }),
+      );
+    };
+    return new Set(heard.filter(isLetIn));
+  };
+}

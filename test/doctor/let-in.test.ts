@@ -1,0 +1,40 @@
+/** Accounts without an enrolment whom rules let in: from somewhere, with some key, and only as the doors would. */
+import * as assert from 'node:assert/strict';
+import { describe, it } from 'node:test';
+import { letInBy } from '../../src/doctor/let-in.ts';
+import type { Enrolment } from '../../src/store/store.ts';
+import { defaultConfig } from '../../src/system/config.ts';
+import type { User } from '../../src/system/users.ts';
+import type { Rule } from '../../src/verdict/rules.ts';
+
+const NOW = 1_000_000;
+const CAROL: User = { name: 'carol', uid: 4_000_001, gid: 4_000_001, home: '/nonexistent', shell: '/bin/sh' };
+const rule = (more: Partial<Rule>): Rule => ({ ask: 'code', line: 1, ...more });
+const nothing = (more: Partial<Rule> = {}): Rule => rule({ ask: 'nothing', reason: 'test', ...more });
+const enrolment = (more: Partial<Enrolment>): Enrolment =>
+  ({ user: 'carol', uid: CAROL.uid, id: 'aa', status: 'revoked', ...more }) as Enrolment;
+
+describe('rules let in without an enrolment', () => {
+  for (const [what, rules, inactive, isLetIn] of [
+    ['nobody where there is none', [], [], false],
+    ['nobody where all ask for a code', [rule({})], [], false],
+    ['whom they ask for nothing', [nothing()], [], true],
+    ['whom they name', [nothing({ users: ['carol'] })], [], true],
+    ['nobody else', [nothing({ users: ['alice'] })], [], false],
+    ['nobody at another service', [nothing({ services: ['sudo'] })], [], false],
+    ['whoever comes from a network', [nothing({ from: ['10.0.0.0/8'] })], [], true],
+    ['whoever comes from a network of IPv6', [nothing({ from: ['2001:db8:1::/48'] })], [], true],
+    ['whoever has a type of key', [nothing({ keys: ['sk-*'] })], [], true],
+    ['nobody whom an earlier rule refuses', [rule({ ask: 'refuse' }), nothing()], [], false],
+    ['nobody who was revoked', [nothing()], [enrolment({})], false],
+    ['nobody whose uid was revoked under another name', [nothing()], [enrolment({ user: 'carla' })], false],
+    ['whoever was only invited, where they ask for nothing', [nothing()], [enrolment({ id: '', status: 'pending' as never })], true],
+    ['whoever was never enrolled, until a day', [rule({ enrolByMs: NOW + 1 })], [], true],
+    ['nobody after that day', [rule({ enrolByMs: NOW })], [], false],
+    ['nobody who was invited', [rule({ enrolByMs: NOW + 1 })], [enrolment({ id: '', status: 'pending' as never })], false],
+  ] as const)
+    it(what, () => {
+      const letIn = letInBy({ ...defaultConfig(), rules }, inactive, NOW);
+      assert.deepEqual([...letIn([CAROL], false)], isLetIn ? [CAROL] : []);
+    });
+});
