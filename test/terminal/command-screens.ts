@@ -52,6 +52,8 @@ const COMMANDS: readonly (readonly string[])[] = [
 ];
 
 process.umask(0o077);
+// Each of them hears the signals that end it.
+process.setMaxListeners(0);
 for (const words of COMMANDS) {
   fs.writeSync(1, `$ notp ${words.join(' ')}\n`);
   let code: number | string;

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { before, describe, it } from 'node:test';
+import { acrossLines } from '../../support/process.ts';
 import { lacks, oathCode, type Enrolled } from '../../support/world.ts';
 import { assertRefused } from '../codes/own-codes.ts';
 import { ownState, type OwnState } from '../own-state.ts';
@@ -94,7 +95,7 @@ describe('unlocking one’s own enrolment', { skip: lacks({ programs: ['oathtool
 
   it('says on a terminal what it did, at 40 columns too', async () => {
     const terminal = own.inTerminal(['unlock', 'ssh'], 40);
-    await terminal.expect(/Unlocked: \w+ has 5 tries with ssh again/);
+    await terminal.expect(acrossLines(/Unlocked: \w+ has 5 tries with ssh again/));
     assert.equal(await terminal.exited, 0);
     assert.ok(!terminal.output().includes('\x1b'));
   });
