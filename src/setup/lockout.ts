@@ -113,7 +113,7 @@ async function codeReasons(config: Config, door: SetupDoor, user: User, now: () 
 }
 
 /** What is known of the next login: not where it will come from, nor with which key. */
-function factsOf(user: User, door: SetupDoor, config: Config): Facts {
+export function factsOf(user: User, door: SetupDoor, config: Config): Facts {
   const unknown = { address: undefined, keyType: undefined };
   return {
     ...{ user: user.name, ...groupFacts(config, user), service: door === 'sudo' ? 'sudo' : 'sshd' },
