@@ -8,6 +8,7 @@ import { ownPlace, statePlace, type StatePlace } from '../state/place.ts';
 import { examineBeside } from './host/beside.ts';
 import { examineClock } from './host/clock.ts';
 import { ANYBODY, examineConfiguration } from './host/configuration.ts';
+import { examineDenials } from './host/denials.ts';
 import { usersWithSealedFile } from './host/enrolled.ts';
 import { settled, sorted, type Finding } from './finding.ts';
 import { is, setting, type Effective } from './sshd/effective.ts';
@@ -34,6 +35,7 @@ import { examineService, type DoorsInUse } from './host/service.ts';
 import { examineShells } from './host/shells.ts';
 import { leavesCodeToPam } from './sshd/pam-rules.ts';
 import { examineServer, serversFor, type Bystanders, type SshdReport } from './sshd/sshd.ts';
+import { examineGoesOn } from './host/goes-on.ts';
 import { examineState } from './host/state.ts';
 import { examineSudoers } from './pam/sudoers.ts';
 import { examineRules, letsInUnenrolled } from './host/rules.ts';
@@ -59,8 +61,8 @@ export interface DoctorOptions {
 
 const ROOT = 'root';
 const NEVER_MATCHES = 'P6';
-/** The rules that a login without a code breaks. */
-const WITHOUT_CODE = ['FC1', 'FC14', 'P2'];
+/** The rules about logins by sshd. */
+const OF_LOGINS = /^(FC|P)\d+$/;
 const NAMED_CONTEXTS = 4;
 
 /**
@@ -92,6 +94,7 @@ export async function examine(options: DoctorOptions): Promise<readonly Finding[
     ...(isRoot() ? await examineDoors(config, servers, options.coming === 'gate' ? people : gated(people, servers), doors) : []),
     ...(await examineServiceAndFiles(config, place, people, { doors, now })),
     ...(isRoot() && (doors.gate || doors.pam) ? await examineBeside(servers.flatMap(({ pid }) => pid ?? [])) : []),
+    ...(isRoot() && (doors.gate || doors.pam) ? examineDenials(now()) : []),
     ...(place.kind === 'service' ? await examineOtherKeys(config, place.owner, now) : []),
     ...state.findings,
     ...(place.kind === 'service' ? await examineOutage(place, now) : []),
@@ -115,8 +118,8 @@ async function findingsOf(servers: readonly SshdReport[], people: readonly Perso
 }
 
 /**
- * Root is looked at without an enrolment too. Then it is no failure if its codes never match, which locks it out, or if no code is asked for
- * and it can log in by nothing, from anywhere.
+ * Root is looked at without an enrolment too. Then it is no failure if its codes never match, which locks it out, or if it can log in by
+ * nothing, from anywhere.
  */
 async function infoUnlessAble(
   finding: Finding,
@@ -128,7 +131,7 @@ async function infoUnlessAble(
   if (finding.severity !== 'fail' || person === undefined || person.enrolments.length > 0) return finding;
   const seen = perUser.get(person.user.name) ?? [];
   const known = { passwords: shadowPasswords(), groups: groupsOf(person.user), nowMs };
-  const isOut = WITHOUT_CODE.includes(finding.id) && seen.length > 0 && (await ableFrom(person.user, seen, known)).length === 0;
+  const isOut = OF_LOGINS.test(finding.id) && seen.length > 0 && (await ableFrom(person.user, seen, known)).length === 0;
   return finding.id === NEVER_MATCHES || isOut ? { ...finding, severity: 'info' } : finding;
 }
 
@@ -203,7 +206,7 @@ async function examineGate(config: Config, servers: readonly SshdReport[], peopl
   for (const { perUser } of gates) keys.push(...(await examineKeys(people, perUser, config.gate)));
   // A program that others may have changed is never run.
   const tried = isRoot() && trusted ? commands.map(tryGate) : [];
-  const services = [...new Set(gates.map(({ pamService }) => pamService))];
+  const services = [...new Set(gates.flatMap(({ pamServices }) => pamServices))];
   return unique([
     ...programs,
     ...tried,
@@ -242,7 +245,7 @@ function examineAsRoot(
 }
 
 function examinePamDoor(servers: readonly SshdReport[], enrolled: readonly User[], { sshdConfig }: DoctorOptions): Finding[] {
-  const sshds = ['sshd', ...servers.map(({ pamService }) => pamService)];
+  const sshds = ['sshd', ...servers.flatMap(({ pamServices }) => pamServices)];
   const services: PamService[] = [...new Set([...sshds, ...servicesWithNotp()])].map((name) => ({
     ...{ name, sshd: sshds.includes(name) },
     users: sshds.includes(name) ? enrolled.filter((user) => isSentToPam(user, name, servers)) : enrolled,
@@ -264,6 +267,7 @@ function examinePamDoor(servers: readonly SshdReport[], enrolled: readonly User[
     ...examineModules(services.map(({ name }) => name)),
     ...examineNologin(),
     ...examineUnitReload(),
+    ...examineGoesOn(),
   ]);
 }
 
@@ -271,8 +275,8 @@ function examinePamDoor(servers: readonly SshdReport[], enrolled: readonly User[
 function isSentToPam({ name: user }: User, service: string, servers: readonly SshdReport[]): boolean {
   const isSent = (effective: Effective): boolean =>
     !isGated(effective) && leavesCodeToPam(effective) && !(user === ROOT && is(effective, 'permitrootlogin', 'no'));
-  return servers.some(
-    ({ pamService, perUser }) => pamService === service && (perUser.get(user) ?? []).some(({ effective }) => isSent(effective)),
+  return servers.some(({ pamServiceOf, perUser }) =>
+    (perUser.get(user) ?? []).some(({ effective }) => pamServiceOf(effective) === service && isSent(effective)),
   );
 }
 
@@ -293,7 +297,7 @@ async function examineDoors(
 ): Promise<Finding[]> {
   const answers = config.store.kind === 'user' ? [] : await examineAnswers(config, atGate, doors);
   const atGates = servers.flatMap(({ gateCommands }) => gateCommands.flatMap((command) => configOf(command.split(' ')) ?? []));
-  const inPam = ['sshd', ...servers.map(({ pamService }) => pamService), ...servicesWithNotp()].flatMap(pamConfigurations);
+  const inPam = ['sshd', ...servers.flatMap(({ pamServices }) => pamServices), ...servicesWithNotp()].flatMap(pamConfigurations);
   const named = [
     ...[...new Set(atGates)].map((file) => ({ file, readers: [ANYBODY] })),
     ...[...new Set(inPam)].map((file) => ({ file, readers: [ROOT] })),

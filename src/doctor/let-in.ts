@@ -32,10 +32,13 @@ export function letInBy(config: Config, inactive: readonly Enrolment[], nowMs: n
   const needsSocket = config.store.kind !== 'user' && userByName(SERVICE_USER) !== undefined;
   return (users, isGate) => {
     const heard = users.filter((user) => !isGate || !needsSocket || presentSocket(config, user) !== undefined);
-    const groups = groupsNamed(rules).length === 0 ? undefined : groupsByName(heard.map(({ name }) => name));
+    const named = groupsNamed(rules);
+    const groups = named.length === 0 ? new Map<string, readonly string[]>() : groupsByName(heard.map(({ name }) => name));
     const isLetIn = (user: User): boolean => {
-      const of = groups === undefined ? [] : groups.get(user.name);
-      const account = { user: user.name, groups: of?.length === 0 && groups !== undefined ? undefined : of };
+      const of = groups.get(user.name) ?? [];
+      // Everybody is in a group: where none is known, the databases did not answer.
+      const otherGroups = of.length === 0 ? [] : named.filter((name) => !of.includes(name));
+      const account = { user: user.name, groups: of, otherGroups };
       return addresses.some((address) =>
         keyTypes.some((keyType) => {
           const facts: Facts = { ...account, service: 'sshd', address, keyType, host, firstFactor: true };

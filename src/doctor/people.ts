@@ -2,7 +2,7 @@
 import { namesAreExact } from '../system/passwd-file.ts';
 import { groupsByName, namesByUid, usersByName, usersByUid, type User } from '../system/users.ts';
 import { NO_UID, type Enrolment } from '../store/store.ts';
-import { matchesPattern } from '../system/ssh-patterns.ts';
+import { matcherOf, matchesPattern } from '../system/ssh-patterns.ts';
 import { patternsOf, type Criterion } from './sshd/files.ts';
 
 export interface Person {
@@ -93,18 +93,21 @@ function namesBeside(users: ReadonlyMap<number, User>): Spelling[] {
   });
 }
 
-/** Groups people that no Match line distinguishes: one member can stand for the whole group. */
-export function groupAlike(people: readonly Person[], criteria: readonly Criterion[]): Person[][] {
-  const users = patternsOf(criteria, 'user');
-  const groups = patternsOf(criteria, 'group');
-  const memberships = groups.length === 0 ? undefined : groupsByName(people.map(({ user }) => user.name));
-  const key = ({ user }: Person): string => {
-    const names = memberships?.get(user.name) ?? [];
-    const matched = [
-      ...users.map((pattern) => matchesPattern(user.name, pattern)),
-      ...groups.map((pattern) => names.some((name) => matchesPattern(name, pattern))),
-    ];
-    return matched.join();
-  };
+/** Groups people that no Match line distinguishes: one member can stand for the whole group. `groups`: those of each name, where Match lines ask. */
+export function groupAlike(
+  people: readonly Person[],
+  criteria: readonly Criterion[],
+  groups = groupsAsked(
+    people.map(({ user }) => user.name),
+    criteria,
+  ),
+): Person[][] {
+  const [byName, byGroup] = [matcherOf(patternsOf(criteria, 'user')), matcherOf(patternsOf(criteria, 'group'))];
+  const key = ({ user }: Person): string => [byName([user.name]), byGroup(groups.get(user.name) ?? [])].join(' ');
   return [...Map.groupBy(people, key).values()];
+}
+
+/** The groups of each name; none where no Match line asks for groups. */
+export function groupsAsked(names: readonly string[], criteria: readonly Criterion[]): ReadonlyMap<string, readonly string[]> {
+  return patternsOf(criteria, 'group').length === 0 ? new Map() : groupsByName(names);
 }

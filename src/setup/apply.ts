@@ -4,6 +4,7 @@ import { dirname } from 'node:path';
 import { examine, type DoctorOptions, type Finding } from '../doctor/doctor.ts';
 import { ANSWERS } from '../doctor/host/answers.ts';
 import { CONFIGURATION } from '../doctor/host/configuration.ts';
+import { BOTH_DOORS } from '../doctor/sshd/findings.ts';
 import { isOfOwnFiles } from '../doctor/sshd/keys.ts';
 import { unsafeShells } from '../doctor/host/shells.ts';
 import { NotpError } from '../error.ts';
@@ -21,6 +22,7 @@ import { alreadyUnconfirmed, isUnconfirmed, makeRecord, mark, release, unfinishe
 import type { Scope } from './scope.ts';
 import { checkSshd, reloadSshd } from './sshd.ts';
 import { armTimer } from './timer.ts';
+import { refusedBy } from './refused.ts';
 import { endUndo, restoreFiles } from './undo.ts';
 import { namesUpTo } from '../lists.ts';
 
@@ -45,6 +47,8 @@ export interface ApplyOptions {
   readonly reload: boolean;
   /** Apply it even if it would lock somebody out, replace a user's limit by the gate, or leave a way around the code that was there before. */
   readonly force: boolean;
+  /** Called with sentences for people before anything is written: who will be refused. */
+  readonly tell: (sentence: string) => void;
 }
 
 export interface Applied {
@@ -72,6 +76,7 @@ export async function applyPlan(plan: Plan, options: ApplyOptions): Promise<Outc
   const found = await runDoctor(options, { coming: plan.door === 'gate' ? 'gate' : 'pam' });
   const before = failures(found);
   if (!options.force) refuseUseless(before, plan);
+  for (const sentence of await refusedBy(plan, options.config, options.now)) options.tell(sentence);
   const setup = makeRecord(plan, options.now);
   const reloads = options.reload && plan.door !== 'sudo';
   const begun = { reload: false, isLoaded: false };
@@ -89,7 +94,9 @@ export async function applyPlan(plan: Plan, options: ApplyOptions): Promise<Outc
     const own = ownFailures(plan, failed);
     const caused = [...newFindings(before, failed), ...(plan.door === 'gate' ? overruled(concerned) : [])];
     // Nobody can keep root from a setup for all by a file in their own home.
-    const rejected = unique(options.force ? caused.filter((finding) => !isOfOwnFiles(finding)) : [...caused, ...own]);
+    const rejected = unique(
+      options.force ? caused.filter((finding) => !isOfOwnFiles(finding)) : [...caused, ...own, ...secondDoor(found, concerned)],
+    );
     if (rejected.length > 0) {
       takeBack(setup, begun);
       return { rejected };
@@ -102,6 +109,16 @@ export async function applyPlan(plan: Plan, options: ApplyOptions): Promise<Outc
     takeBack(setup, begun);
     throw error;
   }
+}
+
+/** Whoever would meet both doors has to wait for a second code at each login. */
+function secondDoor(before: readonly Finding[], after: readonly Finding[]): Finding[] {
+  const fix = 'notp setup undo first, or leave them out with --user or --group; --force opens both doors for them';
+  return before.some(isOfBothDoors) ? [] : after.filter(isOfBothDoors).map((finding) => ({ ...finding, fix }));
+}
+
+function isOfBothDoors({ id }: Finding): boolean {
+  return id === BOTH_DOORS;
 }
 
 /** `isLoaded`: sshd had read its files as they are again, but they look newer now. */

@@ -1,8 +1,9 @@
 /** Asks the installed sshd, whose configuration checkSshd() has accepted, what it does for users on several connections. */
 import { isIP } from 'node:net';
+import { groupsAsked } from '../doctor/people.ts';
+import { askAlike } from '../doctor/sshd/ask-alike.ts';
 import { differing, type Seen } from '../doctor/sshd/seen.ts';
 import { readSshdFiles, type Criterion } from '../doctor/sshd/files.ts';
-import { askServer } from '../doctor/sshd/run.ts';
 import { installedServer } from '../doctor/sshd/servers.ts';
 import { ownAddresses, SOMEWHERE } from '../doctor/sshd/sshd.ts';
 import { vantages, type Vantage } from '../doctor/sshd/vantage.ts';
@@ -39,15 +40,10 @@ export async function askSshd(users: readonly string[], from: readonly Vantage[]
   const server = installedServer(SSHD_CONFIG);
   if (server === undefined) return [];
   requireTrusted(server.program);
-  const questions = users.flatMap((user) => from.map((vantage) => ({ user, vantage })));
-  const answers = await askServer(server, { version: undefined, keyOptions: [] }, questions, () => undefined);
+  const hear = { expect: () => undefined, progress: () => undefined };
+  const files = readSshdFiles(SSHD_CONFIG);
+  const pairs = { names: users, from, groups: groupsAsked(users, files.criteria) };
+  const answers = await askAlike(server, { version: undefined, keyOptions: [] }, pairs, files, hear);
   if ('refused' in answers) throw new NotpError('refused', `sshd does not print its configuration: ${answers.refused}`);
-  return users.map((_, i) =>
-    differing(
-      from.flatMap((vantage, j) => {
-        const effective = answers[i * from.length + j];
-        return effective === undefined ? [] : [{ vantage, effective }];
-      }),
-    ),
-  );
+  return answers.seen.map(differing);
 }

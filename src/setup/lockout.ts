@@ -94,8 +94,8 @@ async function keyReasons({ gate }: Config, door: SetupDoor, user: User, seen: S
 /** What is known of the session of the caller, whose next login will be like it. */
 type Session = Pick<Facts, 'address' | 'keyType'>;
 
-/** sudo tells no source. */
-const NOWHERE: Session = { address: undefined, keyType: undefined };
+/** A login of which neither source nor key is known; sudo tells none. */
+export const NOWHERE: Session = { address: undefined, keyType: undefined };
 
 /** sudo takes the variables of sshd away, so those of the shell above it are read. */
 function sessionOf(environment: NodeJS.ProcessEnv): Session {
@@ -135,7 +135,8 @@ async function codeReasons(
   return [`${user.name}: ${reason.replaceAll('_', ' ')}: ${how}`];
 }
 
-function factsOf(user: User, door: SetupDoor, config: Config, session: Session): Facts {
+/** What is known of the next login: `session` says where it comes from and with which key, as far as that is known. */
+export function factsOf(user: User, door: SetupDoor, config: Config, session: Session): Facts {
   return {
     ...{ user: user.name, ...groupFacts(config, user), service: door === 'sudo' ? 'sudo' : 'sshd' },
     ...{ ...session, host: thisHost(config), firstFactor: true },

@@ -6,7 +6,8 @@
  *     /var/lib/notp-setup/ID/manifest     the changed files, see manifest.ts
  *     /var/lib/notp-setup/ID/0, 1, …      the files as they were
  *     /var/lib/notp-setup/ID/applied      the moment at which everything was in place
- *     /var/lib/notp-setup/ID/confirmed, undoing, undone      each exists once the setup has reached that stage
+ *     /var/lib/notp-setup/ID/confirmed, undone      each exists once the setup has reached that stage
+ *     /var/lib/notp-setup/ID/undoing      exists from the first change of an undo to its end
  */
 import { randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
@@ -63,6 +64,11 @@ export function mark(setup: Setup, as: Mark, text = ''): void {
   if (has(setup, as)) return;
   writeNew(path.join(setup.folder, as), Buffer.from(text));
   syncFolder(setup.folder);
+}
+
+/** The boot looks for undos that were interrupted. */
+export function unmark(setup: Setup, as: Mark): void {
+  fs.rmSync(path.join(setup.folder, as), { force: true });
 }
 
 function has(setup: Setup, as: Mark): boolean {

@@ -26,7 +26,7 @@ function unitOf({ id }: Setup): string {
 
 /** Runs in its own session (setsid(2)), so that no hang-up reaches it. */
 function runDetached(seconds: number, command: readonly string[]): void {
-  const script = 'sleep "$1"; shift; exec "$@"';
+  const script = 'sleep "$1"; shift; until "$@"; do sleep 10; done';
   const child = spawn('/bin/sh', ['-c', script, 'sh', String(seconds), ...command], { detached: true, stdio: 'ignore', cwd: '/', env: {} });
   if (child.pid === undefined) throw new NotpError('failed', 'the roll-back cannot be started', 'nothing was changed');
   child.unref();

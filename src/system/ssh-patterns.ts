@@ -5,6 +5,24 @@ import { matchesPattern } from '../verdict/pattern.ts';
 export { matchesPattern };
 
 /**
+ * Gives the indices of those of `patterns` that match one of some names, in order. Most patterns are plain names, which are looked up: thousands
+ * of names and hundreds of patterns are compared in no time.
+ */
+export function matcherOf(patterns: readonly string[]): (names: readonly string[]) => number[] {
+  const plain = new Map<string, number[]>();
+  const wild: number[] = [];
+  for (const [i, pattern] of patterns.entries()) {
+    if (/[*?]/.test(pattern)) wild.push(i);
+    else plain.set(pattern, [...(plain.get(pattern) ?? []), i]);
+  }
+  return (names) => {
+    const found = new Set(names.flatMap((name) => plain.get(name) ?? []));
+    for (const i of wild) if (names.some((name) => matchesPattern(name, patterns[i] ?? ''))) found.add(i);
+    return [...found].toSorted((a, b) => a - b);
+  };
+}
+
+/**
  * Whether a list of patterns matches an address; `unknown` where that depends on a host name or where sshd may read the list
  * differently.
  */

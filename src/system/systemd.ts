@@ -14,6 +14,8 @@ const SYSTEMD_RUN = '/usr/bin/systemd-run';
 const SYSTEMD_CREDS = '/usr/bin/systemd-creds';
 const TIMEOUT_MS = 60_000;
 const STOP_TRIES = 5;
+/** Before a failed command of runLater() is tried again. */
+const AGAIN_SECONDS = 10;
 /** Makes systemctl print only errors. */
 const ERRORS_ALONE = { SYSTEMD_LOG_LEVEL: 'err' };
 /** The most words of a command that a message shows. */
@@ -103,7 +105,7 @@ export function fileLimitOf(name: string): number | undefined {
   return limit === 'infinity' ? Infinity : Number(limit);
 }
 
-/** Makes systemd run `command` after some seconds, in its own unit `name` (systemd-run(1)). Throws `failed`. */
+/** Makes systemd run `command` after some seconds, and again where it fails, in its own unit `name` (systemd-run(1)). Throws `failed`. */
 export function runLater(name: string, seconds: number, command: readonly string[]): void {
   const words = [
     '--quiet',
@@ -111,6 +113,8 @@ export function runLater(name: string, seconds: number, command: readonly string
     `--unit=${name}`,
     `--on-active=${String(seconds)}s`,
     '--timer-property=AccuracySec=1s',
+    '--property=Restart=on-failure',
+    `--property=RestartSec=${String(AGAIN_SECONDS)}s`,
     '--',
     ...command,
   ];
@@ -118,7 +122,7 @@ export function runLater(name: string, seconds: number, command: readonly string
   if (status !== 0) throw new NotpError('failed', `systemd-run failed: ${error?.message ?? stderr.trim()}`);
 }
 
-/** Cancels a command of `runLater` that has not started. */
+/** Cancels a command of runLater() that has not started. */
 export function cancelLater(name: string): void {
   spawnSync(SYSTEMCTL, ['stop', '--quiet', `${name}.timer`], { timeout: TIMEOUT_MS, env: {} });
 }

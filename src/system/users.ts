@@ -139,8 +139,8 @@ export interface GroupEntry {
 export function groupEntries(names: readonly string[], wanted?: (name: string) => boolean): GroupEntry[] {
   // getent(1) reads a number as a gid.
   const asked = names.filter((name) => isUserName(name) && !IS_NUMBER.test(name));
-  const listed = wanted === undefined ? [] : ask('group', []).filter((line) => wanted(line.split(':', 1)[0] ?? ''));
-  const lines = [...(asked.length === 0 ? [] : ask('group', asked)), ...listed];
+  const listed = wanted === undefined ? [] : getent('group', []).filter((line) => wanted(line.split(':', 1)[0] ?? ''));
+  const lines = [...(asked.length === 0 ? [] : getent('group', asked)), ...listed];
   const entries = lines
     .map((line) => line.split(':'))
     .map(([name = '', , gid = '', members = '']) => ({

@@ -40,12 +40,7 @@ Subsystem sftp /usr/lib/openssh/sftp-server
 `;
 
 /** Fills the empty `root`, in which `usr` is mounted. */
-export function fillRoot(root: string, name: string): void {
-  const write = (file: string, text: string, mode = 0o644): void => {
-    fs.mkdirSync(path.dirname(path.join(root, file)), { recursive: true });
-    fs.writeFileSync(path.join(root, file), text);
-    fs.chmodSync(path.join(root, file), mode);
-  };
+export function fillRoot(root: string): void {
   for (const folder of FOLDERS) fs.mkdirSync(path.join(root, folder), { mode: 0o755 });
   fs.chmodSync(path.join(root, 'root'), 0o700);
   fs.chmodSync(path.join(root, 'tmp'), 0o1777);
@@ -55,21 +50,40 @@ export function fillRoot(root: string, name: string): void {
   }
   copyReadable('/etc', path.join(root, 'etc'));
   copyAccounts(path.join(root, 'etc'));
-  // Uids of their own: tests outside end processes by the uids of their users, and see those of containers too.
-  const defaults = fs.readFileSync(path.join(root, 'etc/login.defs'), 'utf8').replace(/^(UID|GID)_MIN\s.*$/gm, '$1_MIN 30000');
-  write('etc/login.defs', defaults);
-  write('etc/machine-id', `${randomBytes(16).toString('hex')}\n`, 0o444);
-  write('etc/hostname', `${name}\n`);
-  write('etc/hosts', `127.0.0.1 localhost ${name}\n::1 localhost\n`);
-  write('etc/sudoers', 'Defaults env_reset\nroot ALL=(ALL:ALL) ALL\n%sudo ALL=(ALL:ALL) ALL\n@includedir /etc/sudoers.d\n', 0o440);
-  write('etc/sudoers.d/README', '', 0o440);
-  write('etc/ssh/sshd_config', SSHD_CONFIG);
+  writeIn(root, 'etc/sudoers', 'Defaults env_reset\nroot ALL=(ALL:ALL) ALL\n%sudo ALL=(ALL:ALL) ALL\n@includedir /etc/sudoers.d\n', 0o440);
+  writeIn(root, 'etc/sudoers.d/README', '', 0o440);
+  writeIn(root, 'etc/ssh/sshd_config', SSHD_CONFIG);
   fs.mkdirSync(path.join(root, 'etc/ssh/sshd_config.d'));
-  fs.mkdirSync(path.join(root, path.dirname(CLIENT_KEY)), { mode: 0o700 });
+  enableUnits(path.join(root, 'etc/systemd/system'));
+}
+
+/** Gives a root that is ready to boot its name and keys, and ids that no account of this machine has. */
+export function identify(root: string, name: string): void {
+  const etc = path.join(root, 'etc');
+  // Uids of their own: tests outside end processes by the uids of their users, and see those of containers too.
+  const defaults = fs.readFileSync(path.join(etc, 'login.defs'), 'utf8').replace(/^(UID|GID)_MIN\s.*$/gm, '$1_MIN 30000');
+  writeIn(root, 'etc/login.defs', defaults);
+  takeIds(etc, ['passwd', 'outside-ID:x:ID:ID::/nonexistent:/usr/sbin/nologin'], ['shadow', 'outside-ID:*:20000:0:99999:7:::']);
+  takeIds(etc, ['group', 'outside-ID:x:ID:'], ['gshadow', 'outside-ID:*::']);
+  writeIn(root, 'etc/machine-id', `${randomBytes(16).toString('hex')}\n`, 0o444);
+  writeIn(root, 'etc/hostname', `${name}\n`);
+  writeIn(root, 'etc/hosts', `127.0.0.1 localhost ${name}\n::1 localhost\n`);
+  fs.mkdirSync(path.join(root, path.dirname(CLIENT_KEY)), { mode: 0o700, recursive: true });
   for (const key of ['/etc/ssh/ssh_host_ed25519_key', CLIENT_KEY]) {
+    fs.rmSync(path.join(root, key), { force: true });
     must(['ssh-keygen', '-q', '-t', 'ed25519', '-N', '', '-C', name, '-f', path.join(root, key)]);
   }
-  enableUnits(path.join(root, 'etc/systemd/system'));
+  for (const unit of MASKED) {
+    const link = path.join(etc, 'systemd/system', `${unit}.service`);
+    fs.rmSync(link, { force: true });
+    fs.symlinkSync('/dev/null', link);
+  }
+}
+
+function writeIn(root: string, file: string, text: string, mode = 0o644): void {
+  fs.mkdirSync(path.dirname(path.join(root, file)), { recursive: true });
+  fs.writeFileSync(path.join(root, file), text);
+  fs.chmodSync(path.join(root, file), mode);
 }
 
 /** The Node.js that installInto() puts into a container, for programs of the tests; notp needs none. */
@@ -113,6 +127,17 @@ function placeOf(name: string): string {
 
 /** Ids that the machine's own system users may have or get: those inside get lower ones. */
 const TAKEN = Array.from({ length: 40 }, (_, i) => String(999 - i));
+
+/** Adds an entry for each of TAKEN that has none: `entry` for a passwd or group file, `secret` for the file of its passwords. */
+function takeIds(etc: string, [file, entry]: readonly [string, string], [secrets, secret]: readonly [string, string]): void {
+  const lines = fs.readFileSync(path.join(etc, file), 'utf8').split('\n');
+  const free = TAKEN.filter((id) => !lines.some((line) => line.split(':')[2] === id));
+  const add = (to: string, text: string): void => {
+    fs.appendFileSync(path.join(etc, to), free.map((id) => `${text.replaceAll('ID', id)}\n`).join(''));
+  };
+  add(file, entry);
+  add(secrets, secret);
+}
 
 /** Copies what everybody may read, as root's; secrets are what not everybody may read. */
 function copyReadable(from: string, to: string): void {
@@ -165,9 +190,7 @@ function systemEntries(file: string): string[][] {
     .readFileSync(`/etc/${file}`, 'utf8')
     .split('\n')
     .map((line) => line.split(':'));
-  const kept = entries.filter(([name, , id]) => name !== 'notp' && id !== undefined && (Number(id) < 1000 || Number(id) === 65_534));
-  const free = TAKEN.filter((id) => !kept.some(([, , taken]) => taken === id));
-  return [...kept, ...free.map((id) => [`outside-${id}`, 'x', id, id, '', '/nonexistent', '/usr/sbin/nologin'])];
+  return entries.filter(([name, , id]) => name !== 'notp' && id !== undefined && (Number(id) < 1000 || Number(id) === 65_534));
 }
 
 /** Boots to multi-user with sshd, and with nothing else that is not part of systemd. */
@@ -177,5 +200,4 @@ function enableUnits(units: string): void {
   for (const link of ['multi-user.target.wants/ssh.service', 'sshd.service']) {
     fs.symlinkSync('/usr/lib/systemd/system/ssh.service', path.join(units, link));
   }
-  for (const unit of MASKED) fs.symlinkSync('/dev/null', path.join(units, `${unit}.service`));
 }

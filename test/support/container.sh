@@ -1,6 +1,6 @@
 #!/bin/sh
 # The outside of a container of the tests; every path that it mounts is in a mount namespace of its own (unshare --mount).
-# usage: container.sh hold NAME   makes a root that is empty but for the machine's /usr, and keeps it until stdin ends
+# usage: container.sh hold NAME [ROOT]   makes a root that is empty but for the machine's /usr, or that begins as ROOT, and keeps it until stdin ends
 #        container.sh boot NAME [OPTION...]   becomes the systemd-nspawn that boots it, with these options besides
 set -eu
 action=$1
@@ -30,10 +30,12 @@ hold() {
   mount -t tmpfs -o mode=755 notp-test $base
   cd $base
   mkdir root empty upper work upper-usr work-usr
-  # An overlay over nothing: systemd-creds takes no key of a root on tmpfs.
-  mount -t overlay -o lowerdir=empty,upperdir=upper,workdir=work notp-test root
-  mkdir root/usr
-  mount -t overlay -o lowerdir=/usr,upperdir=upper-usr,workdir=work-usr notp-test root/usr
+  # An overlay also over nothing: systemd-creds takes no key of a root on tmpfs.
+  mount -t overlay -o lowerdir="${1:-empty}",upperdir=upper,workdir=work notp-test root
+  if [ $# = 0 ]; then
+    mkdir root/usr
+    mount -t overlay -o lowerdir=/usr,upperdir=upper-usr,workdir=work-usr notp-test root/usr
+  fi
   for group in $(groups); do mkdir "$group"; done
   echo ready
   cat >/dev/null

@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { atEnd } from './cleanup.ts';
-import { fillRoot } from './container-root.ts';
+import { fillRoot, identify } from './container-root.ts';
 import { run, runInTerminal, sleep, type Ran, type RunOptions, type Terminal } from './process.ts';
 import { SBIN_PATH } from './world.ts';
 
@@ -49,20 +49,22 @@ export interface Container {
 }
 
 /**
- * Boots a container; `prepare` may change its root before, and `nspawnOptions` are more of systemd-nspawn(1). Resolves when all units of the boot
- * are up or have failed. Stopped when the test file ends.
+ * Boots a container; `prepare` may change its root before, and `nspawnOptions` are more of systemd-nspawn(1). `base`: the root of another Debian,
+ * in place of this machine's files. Resolves when all units of the boot are up or have failed. Stopped when the test file ends.
  */
 export async function bootContainer(
   name: string,
   prepare: (root: string) => void = () => undefined,
   nspawnOptions: readonly string[] = [],
+  base?: string,
 ): Promise<Container> {
   const machine = `notp-${name}-${randomBytes(4).toString('hex')}`;
-  const holder = await hold(machine);
+  const holder = await hold(machine, base);
   const root = `/proc/${String(holder.pid)}/root/run/systemd/nspawn/root`;
   atEnd(holder.end);
   const umask = process.umask(0o022);
-  fillRoot(root, machine);
+  if (base === undefined) fillRoot(root);
+  identify(root, machine);
   prepare(root);
   process.umask(umask);
   let booted = await boot(holder.pid, machine, nspawnOptions);
@@ -103,8 +105,19 @@ interface Holder {
 }
 
 /** Keeps the mounts and cgroups of a container until it is ended, and then ends what runs there; also where the test is killed. */
-async function hold(machine: string): Promise<Holder> {
-  const holder = start(['unshare', '--mount', '--propagation', 'private', '--', 'sh', OUTSIDE, 'hold', machine]);
+async function hold(machine: string, base: string | undefined): Promise<Holder> {
+  const holder = start([
+    'unshare',
+    '--mount',
+    '--propagation',
+    'private',
+    '--',
+    'sh',
+    OUTSIDE,
+    'hold',
+    machine,
+    ...(base === undefined ? [] : [base]),
+  ]);
   while (!holder.output().endsWith('ready\n')) {
     if (await endedAfter(POLL_MS, holder.over)) throw new Error(`the container has no root:\n${holder.output()}`);
   }

@@ -10,6 +10,7 @@ import type { Finding } from '../../doctor/doctor.ts';
 import { applyPlan, type Applied } from '../../setup/apply.ts';
 import { scopeOf, type Named } from '../../setup/concerned.ts';
 import { difference } from '../../setup/difference.ts';
+import { refusedBy } from '../../setup/refused.ts';
 import { planFor, type Change, type Plan, type SetupDoor } from '../../setup/plan.ts';
 import { describeScope } from '../../setup/scope.ts';
 import { PROGRAM } from '../../setup/sshd-drop-in.ts';
@@ -41,19 +42,21 @@ export async function setup(
     sayHint(`${options.door} is already set up for ${describeScope(plan.scope)}: there is nothing to change`);
     return 0;
   }
-  if (!options.apply) return show(plan, options);
+  if (!options.apply) return await show(plan, config, { ...options, now: surroundings.now });
   if (!existsSync(PROGRAM))
     throw new NotpError('refused', `there is no ${PROGRAM}`, 'sshd and PAM call it by that name: make a link with that name');
-  const outcome = await applyPlan(plan, { ...options, config, ...surroundings });
+  const outcome = await applyPlan(plan, { ...options, config, ...surroundings, tell: sayHint });
   if ('rejected' in outcome) return sayRejected(outcome.rejected);
   printApplied(plan, outcome, options, surroundings.now());
   return 0;
 }
 
 /** Shows the changes and writes nothing. */
-function show(plan: Plan, { json }: SetupOptions): number {
+async function show(plan: Plan, config: Config, { json, now }: SetupOptions & { readonly now: () => number }): Promise<number> {
   for (const change of plan.changes) printResult(json ? asJson(change) : difference(change));
   for (const note of plan.notes) sayHint(note);
+  // Others than root see neither the enrolments nor the keys.
+  if (isRoot()) for (const sentence of await refusedBy(plan, config, now)) sayHint(sentence);
   const then = plan.door === 'sudo' ? '' : ', runs sshd -t, reloads sshd';
   sayHint(`nothing was written; this is for ${describeScope(plan.scope)}`);
   const apply = shellCommand`notp setup ${plan.door} --apply`;

@@ -60,7 +60,9 @@ function examineJudge({ judge }: Config): Finding {
   const [enabled = ''] = states('is-enabled', [JUDGE_SOCKET]);
   const wrong = ifMasked(enabled) ?? wrongWithSocket(judge, { uid: 0 }) ?? unlessState('active', active) ?? unlessState('enabled', enabled);
   if (wrong === undefined) return ok('service-judge', 'The judge of the PAM door listens', judge);
-  const title = 'The judge of the PAM door does not listen, so every login there is refused';
+  // The PAM stack of sshd that setup writes starts it for whoever has shown a first factor, and its socket before it; sudo does not.
+  const canStart = active !== 'active' && !isMasked(enabled);
+  const title = `The judge of the PAM door does not listen, so ${canStart ? 'logins there are refused unless sshd starts it first' : 'every login there is refused'}`;
   return { id: 'service-judge', severity: 'fail', title, detail: wrong, fix: howToListen(JUDGE_SERVICE, JUDGE_SOCKET, enabled) };
 }
 

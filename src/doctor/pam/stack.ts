@@ -174,9 +174,12 @@ export function servicesWithNotp(): string[] {
   return services().filter(callsNotp);
 }
 
+/** Versions that dpkg, ucf, rpm and editors lay beside a file: no program has a service of such a name. */
+const ASIDE = /\.(dpkg-(old|dist|new|tmp|bak)|ucf-(old|dist|new)|rpm(save|new|orig)|pam-old)$|~$/;
+
 function services(): string[] {
   const names = FOLDERS.filter((folder) => fs.existsSync(folder)).flatMap((folder) => fs.readdirSync(folder));
-  return [...new Set(names)].filter((name) => isPlainFile(pamFile(name))).toSorted();
+  return [...new Set(names)].filter((name) => !ASIDE.test(name) && isPlainFile(pamFile(name))).toSorted();
 }
 
 /** The modules of all services, each file that libpam reads once, whatever it includes and whether that can be read. */

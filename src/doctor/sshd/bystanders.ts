@@ -8,7 +8,6 @@ import type { LetIn } from '../let-in.ts';
 import { ableFrom, hasShell, reachesWithoutShell, type Passwords } from './can-log-in.ts';
 import { setting, type Effective } from './effective.ts';
 import { meansGate } from './gate-command.ts';
-import { leavesCodeToPam } from './pam-rules.ts';
 import type { AlikePeople, Doors } from './apply-rules.ts';
 import { differing, placesOf, type Seen, type SeenFrom } from './seen.ts';
 import { namesUpTo, plural } from '../../lists.ts';
@@ -22,6 +21,8 @@ export interface BystanderClass {
 export interface About {
   readonly where: string;
   readonly doors: Doors;
+  /** Whether sshd leaves the code to a PAM service that asks for it. */
+  readonly isAskedByPam: (effective: Effective) => boolean;
   /** Of somebody whom no Match line names. */
   readonly anybody: AlikePeople['seen'];
   readonly passwords: Passwords;
@@ -40,9 +41,9 @@ const NAMED = 3;
 /** In a larger class the files of keys are not looked for: each may be on another server. */
 const MAX_LOOKED_AT = 200;
 
-/** Whether a code is asked for at this door of sshd. */
-function isAsked(effective: Effective, { gate, pam }: Doors): boolean {
-  return (gate && meansGate(setting(effective, 'forcecommand'))) || (pam && leavesCodeToPam(effective));
+/** Whether a code is asked for at a door of this sshd. */
+function isAsked(effective: Effective, { doors: { gate }, isAskedByPam }: Pick<About, 'doors' | 'isAskedByPam'>): boolean {
+  return (gate && meansGate(setting(effective, 'forcecommand'))) || isAskedByPam(effective);
 }
 
 export async function examineBystanders(classes: readonly BystanderClass[], about: About): Promise<Finding[]> {
@@ -53,7 +54,7 @@ export async function examineBystanders(classes: readonly BystanderClass[], abou
     const asked = new Set<SeenFrom>();
     const able = await whoCanLogIn(users, differing(seen), about);
     for (const [user, ways] of able) {
-      const free = ways.filter(({ effective }) => !isAsked(effective, about.doors));
+      const free = ways.filter(({ effective }) => !isAsked(effective, about));
       for (const way of ways) if (!free.includes(way)) asked.add(way);
       if (free.length > 0) add(isExempt(user, free, about) ? exempt : open, howOf(free, seen.length), [user]);
       else asking[ways.some(({ effective }) => meansGate(setting(effective, 'forcecommand'))) ? 'gate' : 'pam'].push(user);
@@ -79,18 +80,18 @@ export async function examineBystanders(classes: readonly BystanderClass[], abou
  * Where a setup is for the user, or everybody else is asked, a line exempts them, which is a way around the code. Where nobody else is, they
  * are only not asked yet.
  */
-function isExempt({ uid }: User, free: Seen, { doors, anybody, covered }: About): boolean {
-  if (covered.has(uid)) return true;
-  return anybody.some(({ vantage, effective }) => isAsked(effective, doors) && free.some(({ from }) => from.includes(vantage)));
+function isExempt({ uid }: User, free: Seen, about: About): boolean {
+  if (about.covered.has(uid)) return true;
+  return about.anybody.some(({ vantage, effective }) => isAsked(effective, about) && free.some(({ from }) => from.includes(vantage)));
 }
 
 /** Whether somebody of whom this was seen, and of whom nothing else is known, could log in without the code that all others are asked for. */
-export function isExemptSomewhere(seen: AlikePeople['seen'], { doors, anybody }: Pick<About, 'doors' | 'anybody'>): boolean {
+export function isExemptSomewhere(seen: AlikePeople['seen'], about: Pick<About, 'doors' | 'isAskedByPam' | 'anybody'>): boolean {
   return seen.some(
     ({ vantage, effective }) =>
-      !isAsked(effective, doors) &&
+      !isAsked(effective, about) &&
       !isLimited(effective) &&
-      anybody.some((each) => each.vantage === vantage && isAsked(each.effective, doors)),
+      about.anybody.some((each) => each.vantage === vantage && isAsked(each.effective, about)),
   );
 }
 
@@ -105,7 +106,11 @@ function alsoFor(users: readonly User[], finding: Finding): Finding {
 }
 
 /** The users who could log in, and on which connections. */
-async function whoCanLogIn(users: readonly User[], seen: Seen, { passwords, nowMs }: About): Promise<ReadonlyMap<User, Seen>> {
+export async function whoCanLogIn(
+  users: readonly User[],
+  seen: Seen,
+  { passwords, nowMs }: Pick<About, 'passwords' | 'nowMs'>,
+): Promise<ReadonlyMap<User, Seen>> {
   const isWay = (user: User, effective: Effective): boolean => isLimited(effective) || hasShell(user) || reachesWithoutShell(effective);
   const ways = new Map(users.map((user) => [user, seen.filter(({ effective }) => isWay(user, effective))] as const));
   const some = users.filter((user) => (ways.get(user) ?? []).length > 0);

@@ -27,10 +27,10 @@ interface Password {
 
 export type Passwords = ReadonlyMap<string, Password>;
 
-/** Empty without root, or where another database has the passwords. `service`: the PAM service of sshd. */
-export function shadowPasswords(service = 'sshd'): Passwords {
+/** Empty without root, or where another database has the passwords. `services`: the PAM services of sshd. */
+export function shadowPasswords(services: readonly string[] = ['sshd']): Passwords {
   try {
-    const isElsewhere = knowsMoreThanUnix(service);
+    const isElsewhere = services.some(knowsMoreThanUnix);
     const lines = fs.readFileSync(SHADOW, 'utf8').split('\n');
     return new Map(
       lines.map((line) => {

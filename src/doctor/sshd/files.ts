@@ -21,6 +21,13 @@ export interface Criterion {
   readonly patterns: readonly string[];
 }
 
+/** A Match line and the lines behind it, which override those outside of all blocks. `Match all` has no criteria. */
+export interface MatchBlock {
+  readonly criteria: readonly Criterion[];
+  /** Keywords in lower case, and the rest of each line. */
+  readonly lines: readonly (readonly [keyword: string, text: string])[];
+}
+
 export interface SshdFiles {
   readonly files: readonly string[];
   /** Folders in which an included file may appear or vanish: those that a wildcard searches, and those that lack a named file. */
@@ -28,6 +35,8 @@ export interface SshdFiles {
   readonly criteria: readonly Criterion[];
   /** The lines that have sshd run a program, in all Match blocks; see wordsToRun(). */
   readonly programs: readonly { readonly file: string; readonly words: readonly string[] }[];
+  /** In their order; undefined where versions of sshd may read a Match line differently, or a block includes a file. */
+  readonly blocks: readonly MatchBlock[] | undefined;
   /** Lines that versions of sshd may read differently, so that their effect is unknown. */
   readonly unclear: readonly string[];
 }
@@ -39,12 +48,20 @@ export function readSshdFiles(file: string): SshdFiles {
   const criteria: Criterion[] = [];
   const programs: SshdFiles['programs'][number][] = [];
   const unclear: string[] = [];
+  const blocks: { criteria: readonly Criterion[]; lines: [string, string][] }[] = [];
+  const state = { isPlain: true };
   const readFile = (name: string, depth: number): void => {
     files.push(name);
     if (depth > MAX_DEPTH || files.length > MAX_FILES) return;
+    let block: (typeof blocks)[number] | undefined;
     for (const line of linesOf(name)) {
       const { keyword, readings } = readLine(line);
-      if (keyword === 'match') criteria.push(...readings.flatMap(criteriaOf));
+      if (keyword === 'match') {
+        criteria.push(...readings.flatMap(criteriaOf));
+        state.isPlain &&= readings.length === 1 && !/\binvalid-user\b/i.test(line);
+        blocks.push((block = { criteria: criteriaOf(readings[0] ?? []), lines: [] }));
+      } else if (keyword === 'include') state.isPlain &&= block === undefined && !ODD.test(line);
+      else if (keyword !== '') block?.lines.push([keyword, keywordOf(line).rest]);
       const words = wordsToRun(line);
       if (words.length > 0) programs.push({ file: name, words });
       if (keyword !== 'include') continue;
@@ -54,7 +71,14 @@ export function readSshdFiles(file: string): SshdFiles {
     }
   };
   readFile(file, 0);
-  return { files: [...new Set(files)], folders: [...new Set(folders)], criteria, programs, unclear };
+  return {
+    files: [...new Set(files)],
+    folders: [...new Set(folders)],
+    criteria,
+    programs,
+    blocks: state.isPlain ? blocks : undefined,
+    unclear,
+  };
 }
 
 /** The words of the program that a line has sshd run, in each reading; empty for any other line. */

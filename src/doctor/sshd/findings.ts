@@ -120,10 +120,12 @@ export function noDoor(where: string): Finding {
   };
 }
 
+export const BOTH_DOORS = 'both-doors';
+
 /** `names`: the users who meet both doors. */
 export function askedTwice(where: string, names: readonly string[]): Finding {
   return {
-    id: 'both-doors',
+    id: BOTH_DOORS,
     severity: 'warn',
     title: 'Both doors ask for a code, so each login needs two different ones and waits for the second',
     detail: `${where}: ${String(names.length)} of those checked: ${namesUpTo(NAMED, names)}`,

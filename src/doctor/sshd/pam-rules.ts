@@ -42,11 +42,22 @@ export const PAM_RULES: readonly Rule[] = [
     title: 'Codes alone log in, without a key and without a password',
     holds: 'No login is made of codes alone',
     fix: 'AuthenticationMethods publickey,keyboard-interactive:pam, or the --first-pass line of examples/pam.d/sshd-notp',
-    problem: (effective, { firstPass }) =>
+    problem: (effective, { pam }) =>
       shown(
-        methodLists(effective).filter((list) => !firstPass && endsInCode(list) && list.every(isKeyboard)),
+        methodLists(effective).filter((list) => !pam(effective).firstPass && endsInCode(list) && list.every(isKeyboard)),
         'consists of codes alone, as no pass of the PAM stack needs the password',
       ),
+  },
+  {
+    id: 'P2',
+    severity: 'fail',
+    title: 'The PAM service of a login asks for no code',
+    holds: 'The PAM service of every login asks for a code',
+    fix: 'remove that PAMServiceName, or add the lines of examples/pam.d/sshd-notp to its file in /etc/pam.d',
+    problem: (effective, { pam }) => {
+      const { service, asks } = pam(effective);
+      return leavesCodeToPam(effective) && !asks ? `the PAM service is ${service}, which has no line for the code` : undefined;
+    },
   },
   {
     id: 'P3',

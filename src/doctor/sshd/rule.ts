@@ -15,13 +15,22 @@ export interface Rule {
   problem(effective: Effective, about: About): string | undefined;
 }
 
+/** The PAM service of a connection. From OpenSSH 9.8 on a Match block may name one (PAMServiceName). */
+export interface PamOf {
+  readonly service: string;
+  /** Whether its stack has a line for the code. */
+  readonly asks: boolean;
+  /** Whether the first pass of its stack asks for another factor than the code. */
+  readonly firstPass: boolean;
+}
+
 /** Facts beside the effective configuration that a rule may need. */
 export interface About {
   /** See opensshVersion(); undefined if unknown. */
   readonly version: number | undefined;
   readonly root: boolean;
-  /** Whether the first pass of the PAM stack asks for another factor than the code. */
-  readonly firstPass: boolean;
+  /** The PAM service of a connection. */
+  readonly pam: (effective: Effective) => PamOf;
   /** The effective configuration of somebody whom no Match line names, where it is known. */
   readonly anybody?: Effective;
   /** Whether only root can create something at or below a path. */

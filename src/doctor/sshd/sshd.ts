@@ -5,9 +5,10 @@ import { filesNamedIn, setting, words, type Effective } from './effective.ts';
 import { changing, ok, type Finding } from '../finding.ts';
 import { gateProgram, meansGate } from './gate-command.ts';
 import { examineBystanders, isExemptSomewhere, type BystanderClass } from './bystanders.ts';
-import { shadowPasswords } from './can-log-in.ts';
+import { hasShell, shadowPasswords } from './can-log-in.ts';
 import { applyRules, type Doors, type AlikePeople } from './apply-rules.ts';
-import { groupAlike, otherSpellings, type Person, type Spelling } from '../people.ts';
+import type { User } from '../../system/users.ts';
+import { groupAlike, groupsAsked, otherSpellings, type Person, type Spelling } from '../people.ts';
 import type { LetIn } from '../let-in.ts';
 import { ALL_LISTED, mayHideAccounts, othersUnlisted, unlistedIn, type Unlisted } from '../unlisted.ts';
 import { hasFirstPass } from '../pam/pam.ts';
@@ -17,8 +18,10 @@ import { serviceServers, socketServers } from './socket-units.ts';
 import { readSshdFiles, type Criterion, type SshdFiles } from './files.ts';
 import { whyNotRun } from './program.ts';
 import { isRootsAlone } from './roots-alone.ts';
-import { askServer, checkServer, withKeyFolder, type Asked, type Question, type Refusal } from './run.ts';
+import { askAlike, type Progress } from './ask-alike.ts';
+import { askServer, checkServer, withKeyFolder, type Asked, type Refusal } from './run.ts';
 import { leavesCodeToPam } from './pam-rules.ts';
+import type { PamOf } from './rule.ts';
 import {
   askedTwice,
   noDoor,
@@ -38,8 +41,9 @@ import { unasked, vantages, type Vantage } from './vantage.ts';
 export interface SshdReport {
   readonly findings: readonly Finding[];
   readonly doors: Doors;
-  /** The name of its PAM service. */
-  readonly pamService: string;
+  /** The names of its PAM services: a Match block may name another (OpenSSH 9.8). */
+  readonly pamServices: readonly string[];
+  readonly pamServiceOf: (effective: Effective) => string;
   /** The files of its configuration, the folders in which it searches for more, and what else it reads as root for any of its users. */
   readonly files: readonly string[];
   /** Its ForceCommands that are the gate and nothing else. */
@@ -50,12 +54,6 @@ export interface SshdReport {
   readonly asked: number;
   /** Absent if it is not running. */
   readonly pid?: number | undefined;
-}
-
-/** Called with the number of questions to come, then with the number of new answers. */
-export interface Progress {
-  readonly expect: (questions: number) => void;
-  readonly progress: (answers: number) => void;
 }
 
 const FIXED_PAM_SERVICE = 9_008;
@@ -144,6 +142,8 @@ interface Answers {
   readonly anybody: { readonly somewhere: Effective; readonly seen: AlikePeople['seen'] };
   /** Lines and names that sshd could not be asked about. */
   readonly unclear: readonly string[];
+  /** The number of questions. */
+  readonly asked: number;
 }
 interface AskedAs extends AlikePeople {
   readonly name: string;
@@ -153,41 +153,47 @@ async function ask(
   server: Server,
   asked: Asked,
   { people, bystanders, imagined }: Record<'people' | 'bystanders', readonly Person[]> & Pick<Unlisted, 'imagined'>,
-  { criteria, unclear }: SshdFiles,
-  { expect, progress }: Progress,
+  { criteria, unclear, blocks }: SshdFiles,
+  hear: Progress,
 ): Promise<Answers | Refusal> {
   const first = await askServer(server, asked, [{ user: NOBODY_NAMED, vantage: SOMEWHERE }], () => undefined);
   if ('refused' in first) return first;
   const [somewhere = NOTHING] = first;
   const ports = first.flatMap((each) => words(each, 'port').map(Number));
   const from = vantages(criteria, { ports, own: ownAddresses() });
-  const groups = groupAlike(people, criteria).map((group) => ({
-    name: group[0]?.user.name ?? '',
-    names: group.map(({ user }) => user.name),
-  }));
   const spellings = spellingsOf(people, criteria);
-  const others = spellings.found.map(({ name, user }) => ({ name, names: [user.name] }));
-  const classes = groupAlike(bystanders, criteria).map((group) => ({
-    name: group[0]?.user.name ?? '',
-    users: group.map(({ user }) => user),
-  }));
-  const named = [...groups, ...others.filter(({ name }) => canBeAsked(name))];
-  const nobodies = imagined.filter(canBeAsked).map((name) => ({ name }));
-  const all = [...named, ...classes, ...nobodies, ...(classes.length + nobodies.length === 0 ? [] : [{ name: NOBODY_NAMED }])];
-  const questions: Question[] = all.flatMap(({ name: user }) => from.map((vantage) => ({ user, vantage })));
-  expect(questions.length);
-  const answers = await askServer(server, asked, questions, progress);
+  const others = spellings.found.filter(({ name }) => canBeAsked(name));
+  // Asked once, as a directory may have thousands.
+  const everybody = [...people, ...bystanders].map(({ user }) => user.name);
+  const groups = groupsAsked([...new Set([...everybody, ...others.map(({ name }) => name)])], criteria);
+  const alike = [people, bystanders].map((some) => groupAlike(some, criteria, groups).map((group) => group.map(({ user }) => user)));
+  const [known = [], unknown = []] = alike;
+  const nobodies = imagined.filter(canBeAsked);
+  const names = [
+    ...[...known, ...unknown].map(([user]) => user?.name ?? ''),
+    ...others.map(({ name }) => name),
+    ...nobodies,
+    ...(unknown.length + nobodies.length === 0 ? [] : [NOBODY_NAMED]),
+  ];
+  const answers = await askAlike(server, asked, { names, from, groups }, { blocks }, hear);
   if ('refused' in answers) return answers;
-  const seen = all.map((_, i) => from.flatMap((vantage, j) => pair(vantage, answers[i * from.length + j])));
-  const answered = named.map((each, i) => ({ ...each, seen: seen[i] ?? [] }));
+  const { seen } = answers;
+  const seenOf = (i: number): AlikePeople['seen'] => seen[i] ?? [];
   return {
-    people: answered.slice(0, groups.length),
-    spellings: answered.slice(groups.length),
-    bystanders: classes.map(({ users }, i) => ({ users, seen: seen[named.length + i] ?? [] })),
-    imagined: nobodies.map((each, i) => ({ ...each, seen: seen[named.length + classes.length + i] ?? [] })),
-    anybody: { somewhere, seen: seen[named.length + classes.length + nobodies.length] ?? [] },
+    people: merged(known, (i) => seenOf(i)).map(([row, users]) => ({ names: users.map(({ name }) => name), seen: row })),
+    bystanders: merged(unknown, (i) => seenOf(known.length + i)).map(([row, users]) => ({ users, seen: row })),
+    spellings: others.map(({ name, user }, i) => ({ name, names: [user.name], seen: seenOf(known.length + unknown.length + i) })),
+    imagined: nobodies.map((name, i) => ({ name, seen: seenOf(known.length + unknown.length + others.length + i) })),
+    anybody: { somewhere, seen: unknown.length + nobodies.length === 0 ? [] : seenOf(names.length - 1) },
     unclear: [...unclear, ...spellings.unclear],
+    asked: answers.asked,
   };
+}
+
+/** The groups for which sshd says the same everywhere as one. */
+function merged(groups: readonly User[][], seenOf: (i: number) => AlikePeople['seen']): [AlikePeople['seen'], User[]][] {
+  const byRow = Map.groupBy(groups.keys(), seenOf);
+  return [...byRow].map(([row, all]) => [row, all.flatMap((i) => groups[i] ?? [])]);
 }
 
 function spellingsOf(people: readonly Person[], criteria: readonly Criterion[]): { found: Spelling[]; unclear: string[] } {
@@ -201,10 +207,6 @@ function spellingsOf(people: readonly Person[], criteria: readonly Criterion[]):
 /** `sshd -T -C` reads a comma as the end of the name. */
 export function canBeAsked(name: string): boolean {
   return !name.includes(',');
-}
-
-function pair(vantage: Vantage, effective: Effective | undefined): { vantage: Vantage; effective: Effective }[] {
-  return effective === undefined ? [] : [{ vantage, effective }];
 }
 
 /** Stands for those whom no Match line tells from others: nobody has this name. */
@@ -223,7 +225,7 @@ export const SOMEWHERE: Vantage = {
 async function reportOf(
   server: Server,
   { version }: Asked,
-  { people, spellings, bystanders, imagined, anybody, unclear }: Answers,
+  { people, spellings, bystanders, imagined, anybody, unclear, asked }: Answers,
   files: SshdFiles,
   {
     where,
@@ -234,13 +236,19 @@ async function reportOf(
   const all = [...people, ...bystanders].flatMap(({ seen }) => seen.map(({ effective }) => effective));
   const [any] = all;
   const commands = [...new Set(all.map((effective) => setting(effective, 'forcecommand')))];
-  const pamService = any === undefined ? server.name : pamServiceOf(server, version, any);
-  const doors = { gate: commands.some((command) => meansGate(command)), pam: asksForCode(pamService) };
+  const serviceOf = (effective: Effective): string => pamServiceOf(server, version, effective);
+  const pam = pamOf(serviceOf);
+  const pamServices = all.length === 0 ? [server.name] : [...new Set([...new Set(all)].map(serviceOf))];
+  const doors = {
+    gate: commands.some((command) => meansGate(command)),
+    pam: all.length === 0 ? asksForCode(server.name) : all.some((effective) => pam(effective).asks),
+  };
+  const isAskedByPam = (effective: Effective): boolean => leavesCodeToPam(effective) && pam(effective).asks;
   const about = {
     version,
     where,
     unasked: [...unasked(files.criteria).map((criterion) => `Match ${criterion}`), ...unclear],
-    firstPass: hasFirstPass(pamService),
+    pam,
     anybody: anybody.somewhere,
     isRootsAlone,
   };
@@ -250,8 +258,24 @@ async function reportOf(
     failures(applyRules([{ names: users.slice(0, 1).map(({ name }) => name), seen }], doors, about)).filter(
       ({ id }) => !LOCK_OUTS.includes(id) && !failures(rules).some((rule) => rule.id === id),
     );
-  const twice = people.flatMap(({ names, seen }) => (seen.some(({ effective }) => isAskedTwice(effective, doors)) ? names : []));
-  const judged = { where, doors, anybody: anybody.seen, passwords: shadowPasswords(pamService), areRefused, letIn, covered, nowMs, broken };
+  const isAskedTwice = ({ seen }: Pick<AlikePeople, 'seen'>): boolean =>
+    seen.some(({ effective }) => isForced(effective) && isAskedByPam(effective));
+  const twice = [
+    ...people.flatMap((each) => (isAskedTwice(each) ? each.names : [])),
+    ...bystanders.flatMap((each) => (isAskedTwice(each) ? each.users.filter(hasShell).map(({ name }) => name) : [])),
+  ];
+  const judged = {
+    where,
+    doors,
+    isAskedByPam,
+    anybody: anybody.seen,
+    passwords: shadowPasswords(pamServices),
+    areRefused,
+    letIn,
+    covered,
+    nowMs,
+    broken,
+  };
   const beside = doors.gate || doors.pam ? await examineBystanders(bystanders, judged) : [];
   const exempt = imagined.filter(({ seen }) => isExemptSomewhere(seen, judged)).map(({ name }) => name);
   const hidden = (doors.gate || doors.pam) && areAllListed === true && mayHideAccounts() ? [othersUnlisted(where, unlisted, exempt)] : [];
@@ -266,7 +290,13 @@ async function reportOf(
     ...(twice.length === 0 ? [] : [askedTwice(where, twice)]),
   ];
   return {
-    ...{ findings, doors, pamService, files: [...files.files, ...files.folders, ...new Set([...new Set(all)].flatMap(filesNamedIn))] },
+    ...{
+      findings,
+      doors,
+      pamServices,
+      pamServiceOf: serviceOf,
+      files: [...files.files, ...files.folders, ...new Set([...new Set(all)].flatMap(filesNamedIn))],
+    },
     gateCommands: commands.filter((command) => gateProgram(command) !== undefined),
     perUser: new Map(
       people.flatMap(({ names, seen }) => {
@@ -274,13 +304,23 @@ async function reportOf(
         return names.map((name) => [name, each] as const);
       }),
     ),
-    asked: all.length,
+    asked,
   };
 }
 
-/** Whether sshd leaves a code to PAM and forces the gate as well. */
-function isAskedTwice(effective: Effective, { gate, pam }: Doors): boolean {
-  return gate && pam && meansGate(setting(effective, 'forcecommand')) && leavesCodeToPam(effective);
+function isForced(effective: Effective): boolean {
+  return meansGate(setting(effective, 'forcecommand'));
+}
+
+/** What is known of the PAM service of each connection; each service is read once. */
+function pamOf(serviceOf: (effective: Effective) => string): (effective: Effective) => PamOf {
+  const known = new Map<string, PamOf>();
+  return (effective) => {
+    const service = serviceOf(effective);
+    const found = known.get(service) ?? { service, asks: asksForCode(service), firstPass: hasFirstPass(service) };
+    known.set(service, found);
+    return found;
+  };
 }
 
 function failures(findings: readonly Finding[]): Finding[] {
@@ -301,7 +341,10 @@ function pamServiceOf({ name }: Server, version: number | undefined, effective: 
 }
 
 function onlyFinding(finding: Finding): SshdReport {
-  return { findings: [finding], doors: NO_DOORS, pamService: 'sshd', files: [], gateCommands: [], perUser: new Map(), asked: 0 };
+  return {
+    ...{ findings: [finding], doors: NO_DOORS, pamServices: ['sshd'], pamServiceOf: () => 'sshd' },
+    ...{ files: [], gateCommands: [], perUser: new Map(), asked: 0 },
+  };
 }
 
 /** One address of each network that this host is in. */

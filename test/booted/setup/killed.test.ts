@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { afterEach, before, describe, it } from 'node:test';
 import { CONTAINER_NEEDS } from '../../support/container.ts';
+import { sleep } from '../../support/process.ts';
 import { lacks } from '../../support/world.ts';
 import { assertAsBefore, assertDone, bootHost, loginOnceUp, snapshot, untilUndone, type Host } from './world.ts';
 
@@ -60,6 +61,22 @@ describe('a setup', { skip: lacks({ root: true, programs: [...CONTAINER_NEEDS.pr
     assert.match((await host.setup('confirm')).stderr, /interrupted before everything was in place/);
     await untilUndone(host);
     assertAsBefore(host, untouched);
+  });
+
+  it('undoes nothing where one file cannot be put back, says so, and is tried again: half was undone, with "nothing was changed"', async () => {
+    assertDone(await host.setup('pam', '--user', 'bob', '--apply', '--confirm-within', '3s'));
+    const written = snapshot(host);
+    const folder = '/etc/pam.d';
+    await host.container.must(['sh', '-c', `mount --bind ${folder} ${folder} && mount -o remount,bind,ro ${folder}`]);
+    const byHand = await host.setup('undo');
+    assert.notEqual(byHand.code, 0);
+    assert.match(byHand.stderr, /nothing was put back: \/etc\/pam\.d\/sshd: .*read-only/);
+    const tried = ['sh', '-c', "journalctl --boot --no-pager | grep -q 'setup-.*nothing was put back\\|notp.*nothing was put back'"];
+    for (const deadline = Date.now() + 40_000; (await host.container.run(tried)).code !== 0; await sleep(200))
+      assert.ok(Date.now() < deadline, 'it was not tried');
+    assertAsBefore(host, written);
+    await host.container.must(['umount', folder]);
+    await untilUndone(host);
   });
 
   it('is undone by itself also where there is no systemd', async () => {

@@ -210,8 +210,11 @@ describe('notp setup pam', { skip: lacks({ root: true, programs: [...CONTAINER_N
     await host.container.must(['rm', '/etc/notp/notp.toml']);
   });
 
-  it('asks for the same with the layout of Red Hat', async () => {
+  it('asks for the same with the layout of Red Hat, whose stacks authselect links to', async () => {
     for (const [name, text] of Object.entries(RED_HAT)) host.write(`/etc/pam.d/${name}`, text);
+    // authselect(8) writes the stacks elsewhere, and links to them.
+    const link = 'mv /etc/pam.d/$each /etc/authselect/ && ln -s /etc/authselect/$each /etc/pam.d/$each';
+    await host.container.must(['sh', '-ec', `mkdir /etc/authselect; for each in password-auth system-auth postlogin; do ${link}; done`]);
     const files = snapshot(host);
     await apply('pam');
     await passesWithKeyAndCode();

@@ -106,6 +106,60 @@ describe('notp setup', { skip: lacks({ root: true, programs: [...CONTAINER_NEEDS
     assert.match(stderr, /^notp: error: no-gate: Nothing asks for a code at sshd: sshd \(pid \d+\) with \/etc\/ssh\/second/m);
   });
 
+  it('says before it writes who will be refused, and why: nobody was named', async () => {
+    for (const name of ['dave', 'erin', 'frank']) await addContainerUser(host.container, name);
+    await host.container.must(['notp-enroll', 'erin', '--pending']);
+    host.write('/etc/notp/notp.toml', '[[rule]]\nusers = ["frank"]\nask = "nothing"\nreason = "ticket OPS-12"\n');
+    const told = [
+      /^notp: hint: 1 account that can log in now will be refused, as they are not enrolled: dave\n/m,
+      /^notp: hint: 1 account that can log in now will be refused, as their enrolment is invited: erin\n/m,
+      /^notp: hint: to enrol them first: notp-enroll NAME, or notp-enroll --batch for many\n/m,
+    ];
+    for (const door of ['gate', 'pam']) {
+      const shown = await host.setup(door);
+      for (const each of told) assert.match(shown.stderr, each);
+      const applied = await host.setup(door, ...FOR_GOOD);
+      assertDone(applied);
+      for (const each of told) assert.match(applied.stderr.slice(0, applied.stderr.indexOf('Wrote ')), each);
+      assertDone(await host.setup('undo'));
+      assert.doesNotMatch((await host.setup(door, ...BOB)).stderr, /refused/);
+    }
+    await host.container.must(['rm', '/etc/notp/notp.toml']);
+    await host.container.must(['notp', 'revoke', '--user', 'erin', '--yes']);
+    for (const name of ['dave', 'erin', 'frank']) await host.container.must(['userdel', '--remove', name]);
+  });
+
+  it('is refused for whoever meets the other door already, unless forced: each login asked for two codes', async () => {
+    for (const [first, second] of [
+      ['pam', 'gate'],
+      ['gate', 'pam'],
+    ] as const) {
+      assertDone(await host.setup(first, ...FOR_GOOD));
+      const files = snapshot(host);
+      const { code, stderr } = await host.setup(second, ...FOR_GOOD);
+      assert.equal(code, 1, stderr);
+      assert.match(stderr, /^notp: error: both-doors: .*\nnotp: hint: notp setup undo first, or leave them out/m);
+      assertAsBefore(host, files);
+      assertDone(await host.setup('undo'));
+    }
+    assertDone(await host.setup('pam', '--user', 'alice', ...FOR_GOOD));
+    assertDone(await host.setup('gate', ...BOB, ...FOR_GOOD));
+    assertDone(await host.setup('gate', '--force', ...FOR_GOOD));
+    assertDone(await host.setup('undo'));
+  });
+
+  it('is for the members of a group with a blank in its name, and for nobody else', async () => {
+    const groups = host.read('/etc/group');
+    host.write('/etc/group', `${groups}domain users:x:31999:bob\n`);
+    for (const door of ['gate', 'pam']) {
+      assertDone(await host.setup(door, '--group', 'domain users', ...FOR_GOOD));
+      assertDone(await loginOnceUp(host, host.alice, ['true']));
+      assert.notEqual((await loginOnceUp(host, host.bob, ['true'])).code, 0);
+      assertDone(await host.setup('undo'));
+    }
+    host.write('/etc/group', groups);
+  });
+
   it('is kept from by nothing that does not concern it: users outside of its scope, and other doors', async () => {
     const sudo = host.read('/etc/pam.d/sudo');
     await lines(BY_HAND, 'Match User bob', '  ForceCommand /usr/bin/notp gate', '  ExposeAuthInfo yes', '  PermitTunnel yes', 'Match all');

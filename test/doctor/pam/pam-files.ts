@@ -11,9 +11,9 @@ export function exampleStack(name: string): string {
 }
 
 /** Makes a PAM service, and gives its name. Doctor looks at all there are. */
-export function pamService(stack: string): string {
+export function pamService(stack: string, suffix = ''): string {
   haveHost('alone');
-  const name = `notp-test-${randomBytes(4).toString('hex')}`;
+  const name = `notp-test-${randomBytes(4).toString('hex')}${suffix}`;
   const file = path.join('/etc/pam.d', name);
   fs.writeFileSync(file, stack, { mode: 0o644 });
   atEnd(() => {

@@ -373,6 +373,13 @@ describe('a PAM stack', { skip: lacks({ root: true }) }, () => {
       assert.deepEqual(found([`${CODE} ${words}`, PERMIT]), []);
   });
 
+  it('is no service where dpkg or rpm laid it aside: doctor warned of it after an upgrade', () => {
+    for (const suffix of ['.dpkg-old', '.dpkg-dist', '.ucf-old', '.rpmsave', '.rpmnew', '~'])
+      assert.ok(!servicesWithNotp().includes(pamService(exampleStack('sshd-notp'), suffix)), suffix);
+    const other = pamService(exampleStack('sshd-notp'), '.dpkg-older');
+    assert.ok(servicesWithNotp().includes(other));
+  });
+
   it('lets root alone past by pam_rootok where the program keeps its caller, and anybody elsewhere', () => {
     const folder = scratchFolder('pam');
     const foundAt = (name: string, first: string): string[] => {

@@ -4,6 +4,7 @@ import { before, describe, it } from 'node:test';
 import { applyRules } from '../../../src/doctor/sshd/apply-rules.ts';
 import { isRootsAlone } from '../../../src/doctor/sshd/roots-alone.ts';
 import { parseEffective } from '../../../src/doctor/sshd/effective.ts';
+import type { PamOf } from '../../../src/doctor/sshd/rule.ts';
 import { SETENV_LINE } from '../../../src/system/gate-environment.ts';
 import { run } from '../../support/process.ts';
 import { addUser } from '../../support/world.ts';
@@ -128,13 +129,17 @@ describe('the rules of the gate', { skip: NEEDS }, () => {
   });
 });
 
+function pam(): PamOf {
+  return { service: 'sshd', asks: false, firstPass: false };
+}
+
 /** What the rules say about real output of `sshd -T`, as another version would print it. */
 async function judged(lines: readonly string[], version: number, print = (text: string): string => text): Promise<string[]> {
   const world = sshdWorld();
   const { stdout } = await run([SSHD, '-T', '-f', world.write(lines, 'gate'), '-C', 'user=nobody,host=x,addr=203.0.113.7']);
   const vantage = { address: '203.0.113.7', host: 'x', localAddress: '192.0.2.1', localPort: 22, routingDomain: '' };
   const people = [{ names: ['nobody'], seen: [{ vantage, effective: parseEffective(print(stdout)) }] }];
-  return wrong(applyRules(people, { gate: true, pam: false }, { version, where: 'here', unasked: [], firstPass: false, isRootsAlone }));
+  return wrong(applyRules(people, { gate: true, pam: false }, { version, where: 'here', unasked: [], pam, isRootsAlone }));
 }
 /** Key names as OpenSSH 10.5 prints them. */
 function mixed(text: string): string {

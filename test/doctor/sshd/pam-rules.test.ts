@@ -1,5 +1,7 @@
 /** Each rule of the PAM door fires on a real sshd's configuration that trips it, and none on the recommended one. */
 import * as assert from 'node:assert/strict';
+import * as fs from 'node:fs';
+import * as path from 'node:path';
 import { before, describe, it } from 'node:test';
 import { NEEDS, sshdWorld, wrong, type SshdWorld } from './sshd-world.ts';
 import { exampleStack, pamService } from '../pam/pam-files.ts';
@@ -26,7 +28,7 @@ describe('the rules of the PAM door', { skip: NEEDS }, () => {
   });
   const examine = async (lines: readonly string[], names: readonly string[] = ['root']): Promise<string[]> => {
     const report = await world.examine(world.write(lines, 'pam'), { names, pamService: service });
-    assert.deepEqual([report.doors, report.pamService], [{ gate: false, pam: true }, service]);
+    assert.deepEqual([report.doors, report.pamServices], [{ gate: false, pam: true }, [service]]);
     return wrong(report.findings);
   };
 
@@ -115,6 +117,32 @@ describe('the rules of the PAM door', { skip: NEEDS }, () => {
     const lines = ['PasswordAuthentication yes', 'AuthenticationMethods password,keyboard-interactive:pam publickey,keyboard-interactive'];
     assert.deepEqual(await examine(lines, ['nobody']), []);
   });
+
+  for (const [what, match, found] of [
+    ['an enrolled user', 'user=nobody', ['P2 nobody']],
+    ['somebody else', 'user=games', []],
+    ['a network', 'addr=10.0.0.0', ['P2 nobody', 'P2 daemon']],
+  ] as const)
+    it(`name P2 where a Match block gives ${what} a PAM service without a code (OpenSSH 9.8): one service was looked at, for all`, async () => {
+      const other = pamService('auth required pam_unix.so\n');
+      const program = path.join(world.folder, 'sshd');
+      // As a later sshd tells it.
+      fs.writeFileSync(
+        program,
+        `#!/bin/sh
+/usr/sbin/sshd "$@" || exit
+case "$*" in
+*,${match}* | *${match},*) echo pamservicename ${other} ;;
+*" -T "*) echo pamservicename ${service} ;;
+esac
+`,
+        { mode: 0o755 },
+      );
+      const file = world.write(['>Match User nobody', '>  Banner none', '>Match Address 10.0.0.0/8', '>  Banner none'], 'pam');
+      const report = await world.examine(file, { names: ['nobody', 'daemon'], program });
+      assert.deepEqual(wrong(report.findings), found);
+      assert.deepEqual(report.pamServices.toSorted(), (found.length === 0 ? [service] : [other, service]).toSorted());
+    });
 
   it('hold where the gate is not forced, and those of the gate where it is', async () => {
     const file = world.write(['AuthenticationMethods publickey', '>Match User nobody', '>  ForceCommand /usr/bin/notp gate'], 'pam');

@@ -155,7 +155,13 @@ export const GATE_SEEDS: readonly Seed[] = [
   {
     what: 'a second sshd without the gate',
     script: "printf 'Port 2222\\nUsePAM yes\\nPidFile /run/second.pid\\n' >/etc/ssh/second; /usr/sbin/sshd -f /etc/ssh/second; sleep 0.3",
-    ...{ id: 'no-gate', fix: 'notp setup gate', how: 'kill $(cat /run/second.pid); sleep 0.3' },
+    ...{ id: 'no-gate', fix: 'notp setup gate', how: 'kill $(cat /run/second.pid); sleep 0.3', letsIn: 'alice', port: 2222 },
+  },
+  {
+    what: 'dropbear on another port',
+    script: `dropbearkey -t ed25519 -f /root/dropbear.key >/dev/null; dropbear -r /root/dropbear.key -p 127.0.0.1:2223 -P /run/dropbear.pid; sleep 0.3`,
+    ...{ id: 'beside-ssh', fix: 'stop it', how: 'kill $(cat /run/dropbear.pid); sleep 0.3', letsIn: 'alice', port: 2223 },
+    clean: 'rm /root/dropbear.key',
   },
 
   // Nobody gets in.
@@ -274,6 +280,30 @@ export const GATE_SEEDS: readonly Seed[] = [
     fix: 'chsh -s /bin/bash',
     how: 'usermod -s /bin/bash alice',
   },
+  ...['/usr/bin/git-shell', '/usr/bin/rbash'].map((shell): Seed => ({
+    what: `${shell} as a login shell`,
+    script: `usermod -s ${shell} alice`,
+    ...{ id: 'FC11', fix: 'the PAM door', how: 'usermod -s /bin/bash alice', keepsOut: 'alice' },
+  })),
+  {
+    what: 'a rule refuses a group that is not there',
+    script: 'printf \'[[rule]]\\nask = "refuse"\\nusers = ["@gone"]\\n\' >/etc/notp/notp.toml; stop',
+    ...{ id: 'rule-groups', fix: 'add the group', how: 'groupadd gone; stop', keepsOut: 'alice' },
+  },
+  {
+    what: 'the encrypted host key cannot be decrypted any more, as with a TPM that is gone',
+    script: `systemd-creds encrypt --name=host.key /etc/notp/host.key /etc/notp/host.key.cred; mv /etc/notp/host.key /root/host.key
+dropin notp@.service Service 'LoadCredential=\nLoadCredentialEncrypted=host.key:/etc/notp/host.key.cred'
+mv /var/lib/systemd/credential.secret /root/; stop`,
+    ...{ id: 'service-answers', fix: 'systemctl status' },
+    how: 'mv /root/host.key /etc/notp/; rm /etc/notp/host.key.cred; undropin notp@.service; stop',
+    clean: 'mv /root/credential.secret /var/lib/systemd/',
+  },
+  ...['timer', 'path'].map((kind): Seed => ({
+    what: `notp-doctor.${kind} is off`,
+    script: `systemctl disable --quiet --now notp-doctor.${kind}`,
+    ...{ id: 'goes-on', fix: `notp-doctor.${kind}`, how: 'run' },
+  })),
   {
     what: 'a login shell that is not there',
     script: 'usermod -s /bin/none alice',

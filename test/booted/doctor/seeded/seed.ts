@@ -18,6 +18,10 @@ export interface Seed {
   readonly clean?: string;
   /** Whose key alone logs in before the fix, and not after it. */
   readonly letsIn?: string;
+  /** Of another server than the one with the door, where letsIn is about that. It is no failure: notp was not asked to guard it. */
+  readonly port?: number;
+  /** Who becomes root by sudo without a code before the fix, and not after it. */
+  readonly sudoer?: string;
   /** Whose right code is refused before the fix, and logs in after it. */
   readonly keepsOut?: string;
 }

@@ -5,11 +5,12 @@ import { markdownTable, withTable } from '../../../support/markdown.ts';
 import { ROOT } from '../../../support/process.ts';
 import { GATE_SEEDS } from './gate.ts';
 import { GOOD } from './good.ts';
+import { OPENSSH_10_SEEDS } from './openssh-10.ts';
 import { PAM_SEEDS, SUDO_SEEDS } from './pam.ts';
 import type { Seed } from './seed.ts';
 
 export const PAGE = path.join(ROOT, 'docs/doctor.md');
-const DOORS = { gate: GATE_SEEDS, pam: PAM_SEEDS, sudo: SUDO_SEEDS } as const;
+export const DOORS = { gate: GATE_SEEDS, pam: [...PAM_SEEDS, ...OPENSSH_10_SEEDS], sudo: SUDO_SEEDS } as const;
 
 /** `text` of the page with the tables in their places. */
 export function withSeeds(text: string): string {
@@ -25,8 +26,13 @@ export function withSeeds(text: string): string {
   );
 }
 
-function rowOf(door: string, { what, letsIn, keepsOut, id, fix }: Seed): string[] {
-  const tried = letsIn === undefined ? (keepsOut === undefined ? '' : `${keepsOut} is kept out`) : `${letsIn} gets in`;
+function rowOf(door: string, { what, letsIn, keepsOut, sudoer, id, fix }: Seed): string[] {
+  const all = [
+    ...(letsIn === undefined ? [] : [`${letsIn} gets in`]),
+    ...(keepsOut === undefined ? [] : [`${keepsOut} is kept out`]),
+    ...(sudoer === undefined ? [] : [`${sudoer} becomes root`]),
+  ];
+  const tried = all.join(', ');
   return [door, what.replaceAll('|', '\\|'), tried, id, `\`${fix}\``];
 }
 
