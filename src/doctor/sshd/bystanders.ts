@@ -106,7 +106,6 @@ function alsoFor(users: readonly User[], finding: Finding): Finding {
 
 /** The users who could log in, and on which connections. */
 async function whoCanLogIn(users: readonly User[], seen: Seen, { passwords, nowMs }: About): Promise<ReadonlyMap<User, Seen>> {
-  const isWay = (user: User, effective: Effective): boolean => isLimited(effective) || hasShell(user) || reachesWithoutShell(effective);
   const ways = new Map(users.map((user) => [user, seen.filter(({ effective }) => isWay(user, effective))] as const));
   const some = users.filter((user) => (ways.get(user) ?? []).length > 0);
   // Those without a shell are mostly of the system, and have no key.
@@ -119,6 +118,10 @@ async function whoCanLogIn(users: readonly User[], seen: Seen, { passwords, nowM
     if (from.length > 0) able.set(user, from);
   }
   return able;
+}
+
+function isWay(user: User, effective: Effective): boolean {
+  return isLimited(effective) || hasShell(user) || reachesWithoutShell(effective);
 }
 
 /** Whether sshd runs only one command for them, such as internal-sftp. */
