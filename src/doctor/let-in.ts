@@ -24,7 +24,6 @@ export function letInBy(config: Config, inactive: readonly Enrolment[], nowMs: n
   const revoked = new Set(
     inactive.filter((each) => wasEnrolled(each) && each.status === 'revoked').flatMap(({ user, uid }) => [user, uid]),
   );
-  const has = (some: ReadonlySet<string | number>, { name, uid }: User): boolean => some.has(name) || some.has(uid);
   const networks = rules.flatMap(({ from = [] }) => from.map((network) => network.split('/', 1)[0] ?? ''));
   const addresses = [...new Set([ELSEWHERE, ...networks])].slice(0, MAX_SAMPLES);
   const keyTypes = [...new Set([SOME_KEY, ...representatives(rules.flatMap(({ keys = [] }) => keys))])].slice(0, MAX_SAMPLES);
@@ -49,4 +48,8 @@ export function letInBy(config: Config, inactive: readonly Enrolment[], nowMs: n
     };
     return new Set(heard.filter(isLetIn));
   };
+}
+
+function has(some: ReadonlySet<string | number>, { name, uid }: User): boolean {
+  return some.has(name) || some.has(uid);
 }

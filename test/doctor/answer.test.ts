@@ -24,6 +24,8 @@ const finding = (id: string, more: Partial<Finding> = {}): Finding => ({
 const FORWARDS = finding('FC3', { user: 'alice' });
 const ahead = (seconds: number): Finding => settled(finding('clock', { severity: 'warn', detail: `it is ${changing(seconds)} s ahead` }));
 const CLOCK = ahead(12);
+const dropbear = (pid: number): Finding => settled(finding('beside-ssh', { detail: `dropbear (pid ${changing(pid)}) on port 22` }));
+const named = (name: string): Finding => settled(finding('x', { detail: `\u{fdd0}${name}\u{fdd1}` }));
 const STACK = finding('P7', { detail: 'PAM service sshd: /etc/pam.d/sshd' });
 const CRASH = finding(NOT_RUN, { detail: 'it ended with SIGSEGV' });
 
@@ -73,16 +75,14 @@ describe('two answers of doctor', () => {
   });
 
   it('differ by how often the same is found: a second server like the first was nothing new', () => {
-    const of = (pid: number): Finding => settled(finding('beside-ssh', { detail: `dropbear (pid ${changing(pid)}) on port 22` }));
-    const { all } = first(of(7));
-    assert.deepEqual(told(compared(all, [of(8)], MONDAY_MS)), [[], [], ['beside-ssh']]);
-    const two = compared(all, [of(7), of(9)], MONDAY_MS + DAY_MS);
+    const { all } = first(dropbear(7));
+    assert.deepEqual(told(compared(all, [dropbear(8)], MONDAY_MS)), [[], [], ['beside-ssh']]);
+    const two = compared(all, [dropbear(7), dropbear(9)], MONDAY_MS + DAY_MS);
     assert.deepEqual(told(two), [['beside-ssh'], [], ['beside-ssh', 'beside-ssh']]);
-    assert.deepEqual(told(compared(two.all, [of(9)], MONDAY_MS + DAY_MS)), [[], ['beside-ssh'], ['beside-ssh']]);
+    assert.deepEqual(told(compared(two.all, [dropbear(9)], MONDAY_MS + DAY_MS)), [[], ['beside-ssh'], ['beside-ssh']]);
   });
 
   it('take nothing but numbers and times for what changes by itself, whatever a name in a detail has in it', () => {
-    const named = (name: string): Finding => settled(finding('x', { detail: `\u{fdd0}${name}\u{fdd1}` }));
     assert.equal(named('7').detail, '7');
     assert.equal(named('7').steady, '0');
     assert.equal(named('alice').steady, undefined);

@@ -111,7 +111,6 @@ export async function whoCanLogIn(
   seen: Seen,
   { passwords, nowMs }: Pick<About, 'passwords' | 'nowMs'>,
 ): Promise<ReadonlyMap<User, Seen>> {
-  const isWay = (user: User, effective: Effective): boolean => isLimited(effective) || hasShell(user) || reachesWithoutShell(effective);
   const ways = new Map(users.map((user) => [user, seen.filter(({ effective }) => isWay(user, effective))] as const));
   const some = users.filter((user) => (ways.get(user) ?? []).length > 0);
   // Those without a shell are mostly of the system, and have no key.
@@ -124,6 +123,10 @@ export async function whoCanLogIn(
     if (from.length > 0) able.set(user, from);
   }
   return able;
+}
+
+function isWay(user: User, effective: Effective): boolean {
+  return isLimited(effective) || hasShell(user) || reachesWithoutShell(effective);
 }
 
 /** Whether sshd runs only one command for them, such as internal-sftp. */

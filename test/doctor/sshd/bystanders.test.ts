@@ -15,6 +15,8 @@ import { NEEDS, sshdWorld, type SshdWorld } from './sshd-world.ts';
 const EXEMPT = ['>Match User notp-t*', '>ForceCommand none', '>DisableForwarding no', '>Match all'];
 /** The same, and forwarding is closed as for all others. */
 const EXEMPT_SESSION = EXEMPT.filter((line) => !line.includes('Forwarding'));
+/** A PAM service of these modules. */
+const stack = (...modules: string[]): string => pamService(modules.map((module) => `auth sufficient ${module}\n`).join(''));
 const GATED_ALONE = ['Match User root', 'ForceCommand /usr/bin/notp gate', 'Match all'];
 
 describe('accounts without an enrolment', { skip: NEEDS }, () => {
@@ -32,11 +34,11 @@ describe('accounts without an enrolment', { skip: NEEDS }, () => {
 
   const found = async (
     lines: readonly string[],
-    { isBare = false, areRefused = true, covered = new Set<number>(), name = 'sshd' } = {},
+    { isBare = false, areRefused = true, covered = new Set<number>(), service = 'sshd' } = {},
   ): Promise<Finding[]> => {
     const installed = installedServer(isBare ? world.write(lines) : world.write(lines, 'gate'));
     assert.ok(installed);
-    const server = { ...installed, name };
+    const server = { ...installed, name: service };
     const user = userByName('root');
     assert.ok(user);
     const persons = people.flatMap(({ name }) => userByName(name) ?? []).map((each) => ({ user: each, enrolments: [] }));
@@ -151,14 +153,13 @@ describe('accounts without an enrolment', { skip: NEEDS }, () => {
     assert.ok(person);
     people = [user];
     const lines = [`AllowUsers ${user.name}`, 'UsePAM yes', 'KbdInteractiveAuthentication yes', ...EXEMPT_SESSION];
-    const stack = (...modules: string[]): string => pamService(modules.map((module) => `auth sufficient ${module}\n`).join(''));
     for (const hash of ['*', '!', '!$y$j9T$x$y', '!*']) {
       must(['usermod', '--password', hash, user.name]);
-      assert.deepEqual(await told(lines, { name: stack('pam_env.so', 'pam_unix.so nullok', 'pam_permit.so') }), [], hash);
+      assert.deepEqual(await told(lines, { service: stack('pam_env.so', 'pam_unix.so nullok', 'pam_permit.so') }), [], hash);
       for (const module of ['pam_krb5.so', 'pam_sss.so', 'pam_exec.so expose_authtok /opt/check', 'pam_of_ours.so'])
-        assert.deepEqual(await told(lines, { name: stack(module, 'pam_unix.so') }), ['fail FC1 1'], `${hash} ${module}`);
+        assert.deepEqual(await told(lines, { service: stack(module, 'pam_unix.so') }), ['fail FC1 1'], `${hash} ${module}`);
     }
-    const name = stack('pam_krb5.so');
-    assert.deepEqual(await told(['UsePAM no', ...lines], { name }), []);
+    const service = stack('pam_krb5.so');
+    assert.deepEqual(await told(['UsePAM no', ...lines], { service }), []);
   });
 });
