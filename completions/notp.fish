@@ -264,6 +264,7 @@ complete -c notp -n "__notp_at 'notp setup pam'" -l confirm-within -x -d 'undo i
 complete -c notp -n "__notp_at 'notp setup pam'" -l force -d 'write it even if it would lock you out'
 complete -c notp -n "__notp_at 'notp setup pam'" -l no-reload -d 'do not reload sshd'
 complete -c notp -n "__notp_at 'notp setup pam'" -l json -d 'print one JSON object for each file'
+complete -c notp -n "__notp_at 'notp setup pam'" -l grants -d 'prompt nobody who has a grant'
 complete -c notp -n "__notp_at 'notp setup pam'" -s h -l help -d 'display help for command'
 # notp setup sudo
 complete -c notp -n "__notp_at 'notp setup sudo'" -l config -r -F -d 'configuration file'

@@ -48,9 +48,9 @@ const NEW_FILE: Attributes = { mode: 0o644, uid: 0, gid: 0 };
 const PAM_FOLDER = '/etc/pam.d';
 const PROMPT = 'One-time code\n';
 
-/** Throws `refused` if the present files do not allow a setup of the door. */
-export function planFor(door: SetupDoor, scope: Scope, { rules, maxGrantMs }: Pick<Config, 'rules' | 'maxGrantMs'>): Plan {
-  const before = maxGrantMs > 0 || rules.some((rule) => mayLetIn(rule) && concernsService(rule, 'sshd'));
+/** `grants`: nobody with a grant is to be prompted by PAM. Throws `refused` if the present files do not allow a setup of the door. */
+export function planFor(door: SetupDoor, scope: Scope, { rules }: Pick<Config, 'rules'>, { grants = false } = {}): Plan {
+  const before = grants || rules.some((rule) => mayLetIn(rule) && concernsService(rule, 'sshd'));
   const changes = door === 'sudo' ? sudoFiles(scope) : sshdFiles(door, scope, before);
   const onFiles = changes.flatMap(({ file, after }) => notesOn(file, text(after)));
   const notes = [...onFiles, ...scope.groups.flatMap(groupElsewhere), ...(door === 'pam' ? costOfPamExec(before) : [])];

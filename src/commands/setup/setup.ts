@@ -26,6 +26,7 @@ export interface SetupOptions {
   readonly json: boolean;
   readonly force: boolean;
   readonly reload: boolean;
+  readonly grants: boolean;
   readonly confirmWithinSeconds: number | undefined;
 }
 
@@ -37,7 +38,7 @@ export async function setup(
 ): Promise<number> {
   if (options.apply && !isRoot())
     throw new NotpError('not_permitted', 'only root can set up', shellCommand`sudo notp setup ${options.door} --apply`);
-  const plan = planFor(options.door, scopeOf(options.door, options.named), config);
+  const plan = planFor(options.door, scopeOf(options.door, options.named), config, options);
   if (plan.changes.length === 0) {
     sayHint(`${options.door} is already set up for ${describeScope(plan.scope)}: there is nothing to change`);
     return 0;
@@ -110,6 +111,7 @@ interface DoorFlags extends CommonFlags {
   readonly confirmWithin: number | 'never';
   readonly force?: boolean;
   readonly reload: boolean;
+  readonly grants?: boolean;
   readonly json?: boolean;
 }
 
@@ -138,7 +140,7 @@ export function addSetup(program: Command, surroundings: Surroundings, finish: F
 }
 
 function addDoor(parent: Command, door: SetupDoor, surroundings: Surroundings, finish: Finish): void {
-  common(parent.command(door))
+  const command = common(parent.command(door))
     .description(DOORS[door])
     .addOption(new Option('--apply', 'write the configuration').conflicts('dryRun'))
     .option('--dry-run', 'show what would be written (the default)')
@@ -162,10 +164,12 @@ function addDoor(parent: Command, door: SetupDoor, surroundings: Surroundings, f
         force,
         json,
         reload: flags.reload,
+        grants: flags.grants === true,
         confirmWithinSeconds: flags.confirmWithin === 'never' ? undefined : flags.confirmWithin,
       };
       finish(await setup(configOf(flags), options, surroundings));
     });
+  if (door === 'pam') command.option('--grants', 'prompt nobody who has a grant; each login then starts one process more');
 }
 
 function names(flags: string, description: string): Option {

@@ -190,7 +190,7 @@ describe('grants', { skip: lacks({ root: true, programs: [...CONTAINER_NEEDS.pro
 
   it('let in at the PAM door without a prompt, by the line that setup writes, within their hours and bounds', async () => {
     assertDone(await host.setup('undo'));
-    assertDone(await host.setup('pam', ...FOR_GOOD));
+    assertDone(await host.setup('pam', '--grants', ...FOR_GOOD));
     await loginOnceUp(host, deploy, ['true']);
     assert.match(host.read('/etc/pam.d/sshd'), /success=4 [^]*success=2 .*notp pam --before\n/);
     const tries = ['-o', 'NumberOfPasswordPrompts=1', '-o', 'PreferredAuthentications=publickey,keyboard-interactive'];
