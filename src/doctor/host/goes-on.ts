@@ -21,13 +21,14 @@ export function examineGoesOn(): Finding[] {
     return states.join() === 'active,enabled' ? [] : [`${unit.get('Id') ?? ''} is ${states.filter((state) => state !== '').join(' and ')}`];
   });
   if (off.length === 0) return [ok(ID, 'Doctor runs each day and after changes', UNITS.join(', '))];
+  const isMasked = blocks.some((unit) => unit.get('UnitFileState')?.startsWith('masked') === true);
   return [
     {
       id: ID,
       severity: 'info',
       title: 'Doctor does not run by itself, each day and after changes, so nobody is told what changes',
       detail: off.join(', '),
-      fix: `systemctl unmask ${UNITS.join(' ')} && systemctl enable --now ${UNITS.join(' ')}`,
+      fix: `${isMasked ? `systemctl unmask ${UNITS.join(' ')}; ` : ''}systemctl enable --now ${UNITS.join(' ')}`,
     },
   ];
 }
