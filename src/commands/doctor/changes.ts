@@ -120,9 +120,9 @@ function jsonOf({ fresh, gone }: Difference): string {
   return all.map((each) => `${JSON.stringify(each)}\n`).join('');
 }
 
-/** Runs `notp doctor --json`. Never rejects: why it could not run is a finding. */
+/** Runs `notp doctor --json --steady`. Never rejects: why it could not run is a finding. */
 async function look({ config }: CommonFlags): Promise<readonly Finding[]> {
-  const words = ['doctor', '--json', ...(config === undefined ? [] : ['--config', config])];
+  const words = ['doctor', '--json', '--steady', ...(config === undefined ? [] : ['--config', config])];
   const self = isSea() ? words : [...process.execArgv, process.argv[1] ?? '', ...words];
   const { ended, stdout, stderr } = await runToEnd(process.execPath, self);
   try {

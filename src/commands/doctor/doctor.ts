@@ -18,13 +18,19 @@ export interface DoctorCommandOptions {
   readonly users: readonly string[] | undefined;
   readonly sshdConfig: string | undefined;
   readonly json: boolean;
+  /** With `json`: also the details without what changes by itself, for `--changes`. */
+  readonly steady?: boolean;
 }
 
 /** The width of output that does not go to a terminal. */
 const PIPED_COLUMNS = 100;
 
 /** Gives 1 if a check failed, 3 if sshd or its users could not be checked, else 0. */
-export async function doctor(config: Config, { users, sshdConfig, json }: DoctorCommandOptions, now: () => number): Promise<number> {
+export async function doctor(
+  config: Config,
+  { users, sshdConfig, json, steady }: DoctorCommandOptions,
+  now: () => number,
+): Promise<number> {
   const line = openProgressLine(now, 0);
   const progress = (doing: string): void => {
     line.show(() => doing);
@@ -32,11 +38,15 @@ export async function doctor(config: Config, { users, sshdConfig, json }: Doctor
   const findings = await examine({ config, users, sshdConfig, covered, now, progress }).finally(() => {
     line.end();
   });
-  printResult(json ? findings.map((finding) => `${JSON.stringify(finding)}\n`).join('') : doctorScreen(findings, screen()));
+  printResult(json ? findings.map((finding) => jsonOf(finding, steady)).join('') : doctorScreen(findings, screen()));
   const failed = findings.some(({ severity }) => severity === 'fail');
   if (!json && failed) sayHint(hintFor(findings));
   if (failed) return 1;
   return couldCheck(findings) ? 0 : 3;
+}
+
+function jsonOf({ steady, ...finding }: Finding, withSteady = false): string {
+  return `${JSON.stringify(withSteady && steady !== undefined ? { ...finding, steady } : finding)}\n`;
 }
 
 function covered(): ReadonlySet<number> {
@@ -75,6 +85,7 @@ interface DoctorFlags extends CommonFlags {
   readonly user?: readonly string[];
   readonly sshdConfig?: string;
   readonly changes?: boolean;
+  readonly steady?: boolean;
   readonly json?: boolean;
 }
 
@@ -91,6 +102,7 @@ export function addDoctor(program: Command, { now }: Surroundings, finish: Finis
       ]),
     )
     .option('--json', 'print one JSON object for each check')
+    .addOption(new Option('--steady', 'for --changes, which calls itself').hideHelp())
     .addHelpText('after', '\nExit codes: 0 no check failed, 1 a check failed, 3 sshd or its users could not be checked.')
     .action(async (flags: DoctorFlags) => {
       const json = flags.json === true;
@@ -98,6 +110,10 @@ export function addDoctor(program: Command, { now }: Surroundings, finish: Finis
         finish(await doctorChanges({ flags, json, screen: screen() }, now));
         return;
       }
-      finish(await told(json, () => doctor(configOf(flags), { users: flags.user, sshdConfig: flags.sshdConfig, json }, now)));
+      finish(
+        await told(json, () =>
+          doctor(configOf(flags), { users: flags.user, sshdConfig: flags.sshdConfig, json, steady: flags.steady === true }, now),
+        ),
+      );
     });
 }

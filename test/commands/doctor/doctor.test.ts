@@ -155,8 +155,8 @@ describe('notp doctor', { skip: lacks({ root: true, programs: ['sshd', 'ssh-keyg
 
   it('folds what is wrong with several users into one, and names them', async () => {
     const { stdout } = await doctor(open);
-    assert.equal(stdout.match(/\[FC3\]/g)?.length, 1);
-    assert.match(stdout, new RegExp(`2 users: ${alice.name}, root`));
+    assert.equal(stdout.match(/\[FC10\]/g)?.length, 1);
+    assert.match(stdout, new RegExp(`\\[FC10\\]\n +2 users: ${alice.name}, root\n`));
   });
 
   for (const columns of [80, 40]) {
