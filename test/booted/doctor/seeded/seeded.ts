@@ -1,21 +1,18 @@
 /** Each misconfiguration of the table in docs/doctor.md, seeded on a booted host: doctor names it, its fix is applied, and the host is as before. */
 import * as assert from 'node:assert/strict';
 import { after, before, describe, it } from 'node:test';
+import type { SetupDoor } from '../../../../src/setup/plan.ts';
 import { CONTAINER_NEEDS } from '../../../support/container.ts';
 import { lacks } from '../../../support/world.ts';
 import { bootHost, type Host } from '../../setup/world.ts';
-import { GATE_SEEDS } from './gate.ts';
 import { GOOD } from './good.ts';
-import { PAM_SEEDS, SUDO_SEEDS } from './pam.ts';
+import type { Seed } from './seed.ts';
 import { keyOf, prepareForSeeds, seedingOn, type Seeding } from './seeding.ts';
 
 const NEEDS = { root: true, programs: [...CONTAINER_NEEDS.programs, ...'oathtool rsync sudo fish zsh tcsh dropbear git-shell'.split(' ')] };
 
-for (const [door, seeds] of [
-  ['gate', GATE_SEEDS],
-  ['pam', PAM_SEEDS],
-  ['sudo', SUDO_SEEDS],
-] as const)
+/** One host with the door, on which all of `seeds` are seeded in turn, and the good configurations of that door tried. */
+export function seededOn(door: SetupDoor, seeds: readonly Seed[]): void {
   describe(`a host with notp setup ${door}`, { skip: lacks(NEEDS) }, () => {
     let host: Host;
     let seeding: Seeding;
@@ -44,3 +41,4 @@ for (const [door, seeds] of [
         await seeding.passes(good);
       });
   });
+}
