@@ -33,7 +33,7 @@ GRANT UPDATE (seq, part, text) ON notp.backlog TO :"host";
 GRANT UPDATE (mac) ON notp.former_chain_key TO :"host";
 GRANT UPDATE (tokens, as_of_ms, count, since_ms, ref, shared, until_ms, mac) ON notp.refusals, notp.acceptances TO :"host";
 GRANT UPDATE (id, pending_id, status, last_step, tokens, as_of_ms, spent, pending_tokens, pending_spent, last_accepted_ms,
-  pending_inherits, pending_last_step, digest, pending_digest, period_seconds, uid, mac) ON notp.enrolment TO :"host";
+  pending_inherits, pending_last_step, pending_period_seconds, digest, pending_digest, period_seconds, uid, tries, mac) ON notp.enrolment TO :"host";
 GRANT UPDATE (key, last_step, codes, spent, mac) ON notp.imported TO :"host";
 GRANT UPDATE (id, pid, start_ticks, boot_id, turn, mac) ON notp.connection TO :"host";
 GRANT UPDATE (id, digest, accepted_ms, mac) ON notp.peer TO :"host";

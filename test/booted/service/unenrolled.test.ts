@@ -23,7 +23,7 @@ describe('users without an enrolment, behind the service', { skip: lacks(SERVICE
     assert.deepEqual([record?.event, record?.method, record?.user, record?.uid], ['login.accepted', 'unenrolled', 'alice', alice.uid]);
     const terminal = sshInTerminal(world.container, alice, ['id -un']);
     assert.equal(await terminal.exited, 0);
-    assert.equal(terminal.output(), 'alice\r\n');
+    assert.match(terminal.output(), /^notp: until [^\r\n]+ you get in without a code; [^\r\n]+\r\nalice\r\n$/);
   });
 
   it('are refused where they have none, for nobody could tell who is enrolled', async () => {
