@@ -1,6 +1,7 @@
 /**
  * The upgrade of OpenSSH, PAM and sudo from Debian 12 to 13, with both answers to dpkg's question about /etc/pam.d/sshd: logins before, between
  * and after, and what doctor says each time. With the maintainer's version key and password logged in, and nobody said so.
+ * It takes minutes, and the downloads of a whole release, so it is a part of the long run alone (NOTP_TRIALS=long).
  */
 import * as assert from 'node:assert/strict';
 import * as fs from 'node:fs';
@@ -14,6 +15,7 @@ import type { Container } from '../../support/container.ts';
 import { bootDebian, DEBIAN_NEEDS } from '../../support/debian.ts';
 import { sleep } from '../../support/process.ts';
 import { lacks } from '../../support/world.ts';
+import { LONG } from '../../trials/trial.ts';
 import { assertDone } from '../setup/world.ts';
 import { logsIn, newCode, writeAskpass } from './seeded/seeding.ts';
 
@@ -21,10 +23,12 @@ const PASSWORD = 'login secret';
 const FOR_GOOD = ['--apply', '--confirm-within', 'never'];
 const PATIENCE_MS = 60_000;
 
-for (const { answer, option, losesPam } of [
+const ANSWERS = [
   { answer: 'keep the file as it is', option: '--force-confold', losesPam: false },
   { answer: "take the maintainer's file", option: '--force-confnew', losesPam: true },
-])
+];
+
+for (const { answer, option, losesPam } of LONG ? ANSWERS : [])
   describe(`an upgrade of Debian 12 to 13 that is told to ${answer}`, { skip: lacks(DEBIAN_NEEDS) }, () => {
     let container: Container;
 
