@@ -52,7 +52,7 @@ export function readTokenCsv(text: string, defaults: TokenDefaults = {}): TokenF
   const names = header?.fields.map((name) => name.toLowerCase()) ?? [];
   const columns = names.map((name) => columnIn(columnName(name)));
   if (rest.length > 0 && columns.includes('serial') && SEEDS.some((name) => columns.includes(name))) {
-    const isPassedOver = (i: number): boolean => columns[i] === undefined && rest.some(({ fields }) => (fields[i] ?? '') !== '');
+    const isPassedOver = (i: number): boolean => columns[i] === undefined && rest.some(({ fields }) => Boolean(fields[i]));
     const unknown = names.filter((name, i) => !HARMLESS.includes(columnName(name)) && isPassedOver(i));
     if (unknown.length > 0) return { why: `has columns that notp does not know: ${unknown.slice(0, MAX_NAMED).map(quoted).join(', ')}` };
     return tokenFileOf(rest.map(({ line, fields }) => tokenOf(line, rowIn(names, columns, fields), defaults)));

@@ -33,7 +33,7 @@ describe('the judge of the PAM door', { skip: NEEDS }, () => {
   const phone = (): Enrolled => must1(phones[0]);
 
   before(async () => {
-    world = serveWorld('judge', '[policy]\nbudget = 100\n');
+    world = serveWorld('judge', '[policy]\nbudget = 100\n', 'notices = false\n');
     people = Array.from({ length: 4 }, () => addUser());
     phones = people.map((user) => world.enrol(user));
     judge = await world.startJudge();

@@ -110,7 +110,7 @@ ${text}`,
     const line = (await connection.line()) ?? '';
     assert.match(
       line,
-      /^\{"notp":"answer\/1","result":"accepted","method":"totp","stepOffset":0,"reason":null,"waitSeconds":null,"codesNeeded":null,"ref":"[0-9a-f]{8}"\}$/,
+      /^\{"notp":"answer\/2","result":"accepted","method":"totp","stepOffset":0,"reason":null,"waitSeconds":null,"codesNeeded":null,"ref":"[0-9a-f]{8}","notice":null\}$/,
     );
     connection.say(right);
     assert.equal(word(await connection.line()), 'replayed');
