@@ -115,7 +115,12 @@ export async function sealedRows({ all, seal }: Asking, table: SealedTable, sql:
 const CHANGED = 'somebody changed how the database answers: find out who administers it, and what is between it and this host';
 
 function wrongAnswer(what: string): NotpError {
-  return new NotpError('store_unavailable', `the store answered with ${what}`, CHANGED);
+  return notDone(`answered with ${what}`);
+}
+
+/** The error where the database did something else than it was asked. `what` goes on after "the store". */
+export function notDone(what: string): NotpError {
+  return new NotpError('store_unavailable', `the store ${what}`, CHANGED);
 }
 
 /** `sql`, which writes one row, extended to return that row's values in the columns of `stored`. */
@@ -129,8 +134,7 @@ type Dropping = Pick<Asking, 'all'> & { readonly run: (sql: string, values: Valu
 /** Deletes the rows of `table` that `where` names. Throws `store_unavailable` where some are left. */
 export async function drop({ all, run }: Dropping, table: string, where: string, values: Values): Promise<void> {
   await run(`DELETE FROM ${table} WHERE ${where}`, values);
-  if ((await all(`SELECT 1 FROM ${table} WHERE ${where}`, values)).length > 0)
-    throw new NotpError('store_unavailable', `the store did not delete a row of ${table}`, CHANGED);
+  if ((await all(`SELECT 1 FROM ${table} WHERE ${where}`, values)).length > 0) throw notDone(`did not delete a row of ${table}`);
 }
 
 /**
@@ -140,7 +144,7 @@ export async function drop({ all, run }: Dropping, table: string, where: string,
 export function checkStored(sql: string, rows: readonly Row[], stored: Values): void {
   const isStored = Object.entries(stored).every(([column, value]) => String(rows[0]?.[column]) === String(value));
   if (rows.length === 1 && isStored) return;
-  throw new NotpError('store_unavailable', `the store did not take a row of ${/(?:INTO|UPDATE) (\w+)/.exec(sql)?.[1] ?? 'it'}`, CHANGED);
+  throw notDone(`did not take a row of ${/(?:INTO|UPDATE) (\w+)/.exec(sql)?.[1] ?? 'it'}`);
 }
 
 export function isSealed<T extends string>(table: T): table is T & SealedTable {

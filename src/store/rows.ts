@@ -32,7 +32,7 @@ export const NO_FLOOD = `${NO_REFUSALS}, 1099511627776`;
 const TRIES_BYTES = 72;
 const MAX_TRIES = 999_999_999;
 export const NO_TRIES = ' '.repeat(TRIES_BYTES);
-const TRIES = /^(\d{1,9}) (\d{1,16}) ([0-9a-f:.]{0,45}) *$/i;
+const TRIES = /^(\d{1,9}) (\d{1,15}) ([0-9a-f:.]{0,45}) *$/i;
 
 function textOfTries({ count, sinceMs, from }: RefusedTries): string {
   return `${String(Math.min(count, MAX_TRIES))} ${String(Math.max(0, sinceMs))} ${from}`.padEnd(TRIES_BYTES);

@@ -2,8 +2,7 @@
  * The tables of the last connections and sources that an accepted code also lets in: a few slots for each enrolment, of which the
  * oldest is overwritten. The same statements for each database.
  */
-import { NotpError } from '../error.ts';
-import { macOf, NO_MAC, sealedRows, type SealedTable } from './row-seal.ts';
+import { macOf, NO_MAC, notDone, sealedRows, type SealedTable } from './row-seal.ts';
 import type { Row, Values } from './row.ts';
 import type { Connection, Enrolment, Transaction } from './store.ts';
 import type { Statements } from './statements.ts';
@@ -99,20 +98,11 @@ export function slotsOn({ all, run, write, seal }: Pick<Statements, 'all' | 'run
         count += found;
         const values = FILLERS[table].map(([column, value]) => `${column} = ${value}`).join(', ');
         await run(`UPDATE ${table} SET ${values} WHERE "user" = $user`, { user });
-        if ((await left(table)) > 0) throw notForgotten(table);
+        if ((await left(table)) > 0) throw notDone(`did not change a row of ${table}`);
       }
       return count > 0;
     },
   };
-}
-
-/** The error where the database says that it changed rows, and has not. */
-function notForgotten(table: string): NotpError {
-  return new NotpError(
-    'store_unavailable',
-    `the store did not change a row of ${table}`,
-    'somebody changed how the database answers: find out who administers it, and what is between it and this host',
-  );
 }
 
 /** The next unused slot of `$user` and `$context` in `table`; NULL where all are used. */

@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
 import { randomBytes } from 'node:crypto';
-import { DatabaseSync } from 'node:sqlite';
 import { beforeEach, describe, it } from 'node:test';
 import { assert as holds, asyncProperty, constantFrom, integer, oneof, record, stringMatching } from 'fast-check';
 import { endGrant, give, shownGrants, type WantedGrant } from '../../src/enrolment/grants.ts';
@@ -34,16 +33,9 @@ const grant = (wanted: Partial<WantedGrant> = {}, who: typeof ALICE | typeof BOB
   world.withState((state) => give(state, who, { ...WANTED, ...wanted }));
 const last = (): Record<string, unknown> => world.records().at(-1) ?? {};
 const before = (other?: Partial<Login & Rules>, session: SshSession = KEY): Promise<string> => world.before(secret, other, session);
-const database = <T>(work: (opened: DatabaseSync) => T): T => {
-  const opened = new DatabaseSync(world.place.store.kind === 'sqlite' ? world.place.store.path : '');
-  try {
-    return work(opened);
-  } finally {
-    opened.close();
-  }
-};
-const sql = (text: string, ...values: readonly (string | number)[]): void => {
-  database((opened) => void opened.prepare(text).run(...values));
+const database: LocalWorld['database'] = (work) => world.database(work);
+const sql: LocalWorld['sql'] = (text, ...values) => {
+  world.sql(text, ...values);
 };
 
 const row = (): Record<string, unknown> => database((opened) => opened.prepare('SELECT * FROM granted').get()) ?? {};

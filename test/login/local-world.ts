@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { codeAt } from '../../src/otp/code.ts';
 import type { Proof } from '../../src/otp/proof.ts';
 import { MIN_KDF_MEMORY_KIB, MIN_KDF_PASSES, registrationOf, type PassphraseSeal, type SealedFile } from '../../src/seal/file.ts';
@@ -64,6 +65,10 @@ export interface LocalWorld {
   /** A code of `secret` so many steps from now. */
   code(secret: Pick<Secret, 'payload'>, steps?: number): Proof & { kind: 'code' };
   records(): Record<string, unknown>[];
+  /** Does `work` on the database, past notp. */
+  database<T>(work: (opened: DatabaseSync) => T): T;
+  /** Runs one statement there. */
+  sql(text: string, ...values: readonly (string | number)[]): void;
 }
 
 export function localWorld(name: string): LocalWorld {
@@ -71,10 +76,11 @@ export function localWorld(name: string): LocalWorld {
   const hostKeyFile = path.join(folder, 'host.key');
   fs.writeFileSync(hostKeyFile, randomBytes(32), { mode: 0o400 });
   const auditFile = path.join(folder, 'audit.log');
+  const databaseFile = path.join(folder, 'state.db');
   const place: StatePlace = {
     kind: 'service',
     owner: realUser(),
-    store: { kind: 'sqlite', path: path.join(folder, 'state.db') },
+    store: { kind: 'sqlite', path: databaseFile },
     auditFile,
     journal: false,
     hostKeyFiles: [hostKeyFile],
@@ -130,6 +136,17 @@ export function localWorld(name: string): LocalWorld {
         .trim()
         .split('\n')
         .map((line) => JSON.parse(line) as Record<string, unknown>),
+    database: (work) => {
+      const opened = new DatabaseSync(databaseFile);
+      try {
+        return work(opened);
+      } finally {
+        opened.close();
+      }
+    },
+    sql: (text, ...values) => {
+      world.database((opened) => void opened.prepare(text).run(...values));
+    },
   };
   return world;
 }

@@ -2,7 +2,6 @@
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
-import { DatabaseSync } from 'node:sqlite';
 import { beforeEach, describe, it } from 'node:test';
 import { assert as holds, asyncProperty, constantFrom, integer, oneof, record, stringMatching } from 'fast-check';
 import { registrationOf } from '../../src/seal/file.ts';
@@ -31,17 +30,9 @@ describe('a row that was changed past notp', { skip: lacks({ programs: ['getent'
     victim = await world.enrol();
   });
 
-  const file = (): string => (world.place.store.kind === 'sqlite' ? world.place.store.path : '');
-  const database = <T>(work: (opened: DatabaseSync) => T): T => {
-    const opened = new DatabaseSync(file());
-    try {
-      return work(opened);
-    } finally {
-      opened.close();
-    }
-  };
-  const sql = (text: string, ...values: readonly (string | number)[]): void => {
-    database((opened) => void opened.prepare(text).run(...values));
+  const database: LocalWorld['database'] = (work) => world.database(work);
+  const sql: LocalWorld['sql'] = (text, ...values) => {
+    world.sql(text, ...values);
   };
   const row = (context = 'ssh'): Record<string, unknown> =>
     database((opened) => opened.prepare('SELECT * FROM enrolment WHERE user = ? AND context = ?').get('alice', context)) ?? {};

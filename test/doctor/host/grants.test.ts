@@ -1,6 +1,5 @@
 /** Doctor lists all grants that let somebody in without a code, until when and why, and those that somebody changed. */
 import assert from 'node:assert/strict';
-import { DatabaseSync } from 'node:sqlite';
 import { describe, it } from 'node:test';
 import { examineGrants } from '../../../src/doctor/host/grants.ts';
 import { give } from '../../../src/enrolment/grants.ts';
@@ -20,10 +19,7 @@ describe('doctor', () => {
     const [finding] = await examineGrants(world.place, { atPam: false, now: () => world.nowMs });
     assert.equal(finding?.severity, 'info');
     assert.equal(finding.detail, `${id}: alice at sshd, until ${new Date(untilMs).toISOString()}: phone lost`);
-    const place = world.place.store.kind === 'sqlite' ? world.place.store.path : '';
-    const database = new DatabaseSync(place);
-    database.exec("UPDATE granted SET reason = 'other'");
-    database.close();
+    world.sql("UPDATE granted SET reason = 'other'");
     assert.deepEqual(
       await examine(),
       [
@@ -31,9 +27,7 @@ describe('doctor', () => {
         ['grants', 'ok'],
       ].toReversed(),
     );
-    const broken = new DatabaseSync(place);
-    broken.exec('DROP TABLE granted');
-    broken.close();
+    world.sql('DROP TABLE granted');
     assert.deepEqual(await examine(), []);
     const now = (): number => untilMs;
     assert.deepEqual(await examineGrants({ ...world.place, hostKeyFiles: [] }, { atPam: false, now }), []);
