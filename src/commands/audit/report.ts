@@ -7,7 +7,7 @@ import { printResult, sayHint } from '../../terminal/printer.ts';
 import { outputTraits } from '../../terminal/traits.ts';
 import { withLogs } from './logs.ts';
 import { reportScreen } from './report-screen.ts';
-import { dayOf } from './time.ts';
+import { dayOf } from '../../terminal/local-time.ts';
 import type { Command } from 'commander';
 import { common, configOf, type Finish } from '../options.ts';
 import { recordedUser, withPeriod, type PeriodFlags } from './period.ts';

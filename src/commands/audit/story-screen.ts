@@ -4,7 +4,8 @@ import type { LogRecord } from '../../audit/filter.ts';
 import { escapeControls } from '../../otp/escape.ts';
 import { WORDING, type Reason } from '../../verdict/reasons.ts';
 import { fitted, rowOf, type TableOptions } from './table.ts';
-import { clockOf, dayOf, spanOf } from './time.ts';
+import { clockOf, dayOf } from '../../terminal/local-time.ts';
+import { spanOf } from './time.ts';
 import { adviceOn, eventText } from './words.ts';
 import { wrapped } from '../../terminal/columns.ts';
 

@@ -6,7 +6,7 @@ import { painted } from '../../terminal/painted.ts';
 import type { Entry } from '../../audit/entry.ts';
 import { escapeControls } from '../../otp/escape.ts';
 import type { Traits } from '../../terminal/traits.ts';
-import { clockOf, dayOf } from './time.ts';
+import { clockOf, dayOf } from '../../terminal/local-time.ts';
 import { EVENT_COLUMNS, eventText } from './words.ts';
 import { columnsOf, cutToColumns } from '../../terminal/columns.ts';
 

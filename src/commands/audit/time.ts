@@ -1,4 +1,4 @@
-/** Parses and prints times in the local time of the process (TZ, tzset(3)). Pure except for the time zone. */
+/** Parses times in the local time of the process (TZ, tzset(3)), and prints spans. Pure except for the time zone. */
 import { durationOf, isDay } from '../../system/settings.ts';
 
 /** The values of --since and --until, for help and messages. */
@@ -20,18 +20,6 @@ export function momentOf(text: string, nowMs: number): number | undefined {
   const [, year, month, day, hour = 0, minute = 0, second = 0] = (DATE.exec(text) ?? []).map(Number);
   if (year === undefined || month === undefined || day === undefined) return undefined;
   return exact([year, month, day, hour || 0, minute || 0, second || 0]);
-}
-
-/** `2026-11-24` */
-export function dayOf(timeMs: number): string {
-  const time = new Date(timeMs);
-  return [String(time.getFullYear()).padStart(4, '0'), two(time.getMonth() + 1), two(time.getDate())].join('-');
-}
-
-/** `17:00:01` */
-export function clockOf(timeMs: number): string {
-  const time = new Date(timeMs);
-  return [time.getHours(), time.getMinutes(), time.getSeconds()].map(two).join(':');
 }
 
 /** `12 seconds`, `3 minutes`, `2 hours`, `5 days`: the largest unit that fits at least twice, else seconds. */
@@ -61,8 +49,4 @@ function exact([year, month, day, hour, minute, second]: readonly [number, numbe
 
 function valid(timeMs: number): number | undefined {
   return Number.isNaN(timeMs) ? undefined : timeMs;
-}
-
-function two(value: number): string {
-  return String(value).padStart(2, '0');
 }

@@ -1,7 +1,8 @@
 /** Moments as a person gives them, in the local time of the process. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { clockOf, dayOf, momentOf, spanOf } from '../../../src/commands/audit/time.ts';
+import { momentOf, spanOf } from '../../../src/commands/audit/time.ts';
+import { clockOf, dayOf, minuteOf } from '../../../src/terminal/local-time.ts';
 
 const NOW = new Date(2026, 10, 24, 17, 0, 1).getTime();
 const local = (...parts: [number, number, number, number?, number?, number?]): number =>
@@ -52,6 +53,7 @@ describe('a moment', () => {
   it('is shown as day, clock and span', () => {
     assert.equal(dayOf(NOW), '2026-11-24');
     assert.equal(clockOf(NOW), '17:00:01');
+    assert.equal(minuteOf(NOW), 'Tue 2026-11-24 17:00');
     const spans = [0, 1_000, 59_000, 119_000, 120_000, 7_199_000, 7_200_000, 172_799_000, 172_800_000, -5_000].map(spanOf);
     const expected = ['0 seconds', '1 second', '59 seconds', '119 seconds', '2 minutes', '119 minutes', '2 hours', '47 hours', '2 days'];
     assert.deepEqual(spans, [...expected, '0 seconds']);
