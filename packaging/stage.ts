@@ -45,7 +45,7 @@ export function stage({ root, version, executable, seconds }: Staging): void {
   copy('examples/notp.toml', 'etc/notp/notp.toml');
   copy('examples/logrotate.d/notp', 'etc/logrotate.d/notp');
   copy('packaging/pam-configs/notp', 'usr/share/pam-configs/notp');
-  for (const name of ['README.md', 'SECURITY.md']) copy(name, `${DOC}/${name}`);
+  for (const name of ['README.md', 'SECURITY.md', ...names('docs').map((page) => `docs/${page}`)]) copy(name, `${DOC}/${name}`);
   for (const name of names('examples').filter((each) => !NO_EXAMPLE.includes(each))) copy(`examples/${name}`, `${DOC}/examples/${name}`);
   for (const name of names('man'))
     pack(`usr/share/man/man${path.extname(name).slice(1)}/${name}`, fs.readFileSync(path.join(ROOT, 'man', name)));

@@ -1,4 +1,4 @@
-/** The README is true where a program can tell: what it shows of sshd and PAM is what is shipped, and its words are those of the program. */
+/** README.md and docs/ are true where a program can tell: what they show of sshd and PAM is what is shipped, and their words are those of the program. */
 import * as assert from 'node:assert/strict';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
@@ -7,36 +7,62 @@ import { WORDING } from '../src/verdict/reasons.ts';
 import { ROOT, run } from './support/process.ts';
 import { SOURCE_NOTP } from './support/world.ts';
 
-const README = fs.readFileSync(path.join(ROOT, 'README.md'), 'utf8');
-const SHOWN = README.split('\n').map(squeezed);
+const PAGES = [
+  'README.md',
+  ...fs
+    .readdirSync(path.join(ROOT, 'docs'))
+    .map((name) => `docs/${name}`)
+    .toSorted(),
+];
+const MOST_WORDS = 1200;
 
-describe('the README', () => {
-  for (const name of ['sshd_config.d/10-notp-gate.conf', 'sshd_config.d/10-notp-pam.conf', 'pam.d/sudo-notp']) {
-    it(`shows every line of examples/${name}`, () => {
-      for (const line of linesOf(name)) assert.ok(SHOWN.includes(line), line);
+/** The lines of a page, each with its blanks squeezed. */
+function shownBy(page: string): string[] {
+  return textOf(page).split('\n').map(squeezed);
+}
+
+function textOf(page: string): string {
+  return fs.readFileSync(path.join(ROOT, page), 'utf8');
+}
+
+describe('README.md and docs/', () => {
+  for (const [page, name] of [
+    ['docs/gate.md', 'sshd_config.d/10-notp-gate.conf'],
+    ['docs/pam.md', 'sshd_config.d/10-notp-pam.conf'],
+    ['docs/sudo.md', 'pam.d/sudo-notp'],
+  ] as const) {
+    it(`show every line of examples/${name}`, () => {
+      const shown = shownBy(page);
+      for (const line of linesOf(name)) assert.ok(shown.includes(line), line);
     });
   }
 
-  it('shows the auth lines of examples/pam.d/sshd-notp', () => {
+  it('show the auth lines of examples/pam.d/sshd-notp', () => {
     const auth = linesOf('pam.d/sshd-notp').filter((line) => line.startsWith('auth '));
+    const shown = shownBy('docs/pam.md');
     assert.ok(auth.length > 0);
-    for (const line of auth) assert.ok(SHOWN.includes(line), line);
+    for (const line of auth) assert.ok(shown.includes(line), line);
   });
 
-  it('tells every refusal in the words that people see', () => {
+  it('let README.md be read in a few minutes', () => {
+    assert.ok(textOf('README.md').split(/\s+/).length <= MOST_WORDS);
+  });
+
+  it('tell every refusal in the words that people see', () => {
+    const shown = shownBy('docs/refusals.md');
     for (const { message } of Object.values(WORDING)) {
       assert.ok(
-        SHOWN.some((line) => line.startsWith(`| ${message} |`)),
+        shown.some((line) => line.startsWith(`| ${message} |`)),
         message,
       );
     }
   });
 
-  it('names no command as there that is not', async () => {
+  it('name no command that is not there', async () => {
     const { stdout } = await run([...SOURCE_NOTP, '--help']);
     const there = [...stdout.matchAll(/^ {2}([a-z-]+) /gm)].map(([, command]) => command ?? '');
-    const [now = ''] = README.split('\n## Not yet\n');
-    const named = [...now.matchAll(/(?:`|sudo |bin\/|-u alice )notp ([a-z][a-z-]+)/g)].map(([, command]) => command ?? '');
+    const pages = PAGES.map(textOf).join('\n');
+    const named = [...pages.matchAll(/(?:`|sudo |bin\/|-u alice )notp ([a-z][a-z-]+)/g)].map(([, command]) => command ?? '');
     assert.ok(named.length > 10);
     assert.deepEqual(
       named.filter((command) => !there.includes(command)),
@@ -44,12 +70,32 @@ describe('the README', () => {
     );
   });
 
-  it('links only to files that are there', () => {
-    const links = [...README.matchAll(/\]\(([^)#:]+)\)/g)].map(([, target]) => target ?? '');
-    assert.ok(links.length > 5);
-    for (const link of links) assert.ok(fs.existsSync(path.join(ROOT, link)), link);
+  for (const page of PAGES)
+    it(`${page} links only to pages and headings that are there`, () => {
+      for (const [, target = ''] of textOf(page).matchAll(/\]\(([^)\s]+)\)/g)) {
+        if (/^https?:/.test(target)) continue;
+        const [file = '', heading] = target.split('#');
+        const place = file === '' ? page : path.join(path.dirname(page), file);
+        assert.ok(fs.existsSync(path.join(ROOT, place)), target);
+        if (heading !== undefined) assert.ok(headingsOf(place).includes(heading), target);
+      }
+    });
+
+  it('are all listed in docs/README.md', () => {
+    const index = textOf('docs/README.md');
+    for (const page of PAGES.filter((each) => !each.endsWith('README.md'))) assert.ok(index.includes(`(${path.basename(page)})`), page);
   });
 });
+
+/** The anchors of a page, as forges make them. */
+function headingsOf(page: string): string[] {
+  return [...textOf(page).matchAll(/^#+ (.*)$/gm)].map(([, title = '']) =>
+    title
+      .toLowerCase()
+      .replaceAll(/[^\p{L}\p{N} _-]/gu, '')
+      .replaceAll(' ', '-'),
+  );
+}
 
 /** The lines of an example that are no comments, save those that can be uncommented. */
 function linesOf(name: string): string[] {
@@ -64,8 +110,8 @@ function squeezed(line: string): string {
   return line.trim().replaceAll(/\s+/g, ' ');
 }
 
-it('SECURITY.md names a test for each trust boundary, and each of them is there', () => {
-  const security = fs.readFileSync(path.join(ROOT, 'SECURITY.md'), 'utf8');
+it('docs/trust.md names a test for each trust boundary, and each of them is there', () => {
+  const security = textOf('docs/trust.md');
   const rows = (security.split('## Trust boundaries')[1]?.split('\n## ')[0] ?? '').split('\n').filter((line) => line.startsWith('| '));
   assert.ok(rows.length > 10);
   for (const row of rows.slice(2)) {

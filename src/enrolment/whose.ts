@@ -80,7 +80,7 @@ export function serviceState(config: Config, what: string): StatePlace {
   throw new NotpError(
     'failed',
     `${what} the state of this host, which does not exist`,
-    'it needs the system user notp and a store of the host: see "Set up" in README.md',
+    'it needs the system user notp and a store of the host: install the package, or see docs/install.md',
   );
 }
 

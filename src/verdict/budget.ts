@@ -3,7 +3,7 @@
  *
  * All guesses are paid from this one bucket, at the price of their chance: a single code costs one token, a pair of consecutive
  * codes a millionth of it, since each code has at least six digits. So any mix of guesses in one day has the chance of that day's
- * tokens; the README has the arithmetic.
+ * tokens; docs/guessing.md has the arithmetic.
  * The numbers are `budget` and `refill` of [policy] in notp.toml, with their defaults in system/settings.ts.
  * Three consecutive codes are so unlikely to be guessed that they are judged without limit: nobody can keep the owner out.
  */

@@ -1,4 +1,4 @@
-/** The README's set-up with systemd, as it stands there, makes a host on which somebody logs in with a code. */
+/** The set-up with systemd from a tree, as docs/install.md has it, makes a host on which somebody logs in with a code. */
 import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
@@ -8,10 +8,10 @@ import { bootContainer, CONTAINER_NEEDS, installInto } from '../support/containe
 import { ROOT } from '../support/process.ts';
 import { lacks, oathCode, type Enrolled } from '../support/world.ts';
 
-const README = fs.readFileSync(path.join(ROOT, 'README.md'), 'utf8');
+const PAGE = fs.readFileSync(path.join(ROOT, 'docs/install.md'), 'utf8');
 
 describe(
-  'the set-up of the README',
+  'the set-up of docs/install.md',
   { skip: lacks({ ...CONTAINER_NEEDS, programs: [...CONTAINER_NEEDS.programs, 'oathtool', 'sudo'] }) },
   () => {
     it('with systemd, then an enrolment and notp setup gate, asks for a code and takes it once', async () => {
@@ -45,7 +45,7 @@ describe(
 
 /** The block of shell commands that begins with `start`. */
 function block(start: string): string {
-  const found = [...README.matchAll(/```sh\n([^`]*)```/g)].map(([, text]) => text ?? '').find((text) => text.startsWith(start));
-  assert.ok(found !== undefined, `the README has no block that begins with ${start}`);
+  const found = [...PAGE.matchAll(/```sh\n([^`]*)```/g)].map(([, text]) => text ?? '').find((text) => text.startsWith(start));
+  assert.ok(found !== undefined, `docs/install.md has no block that begins with ${start}`);
   return found;
 }

@@ -108,7 +108,7 @@ describe(
         assert.deepEqual([event, detail], ['host_key.created', (await init()).stdout.trim()]);
       };
       await created();
-      // In the order of the README.
+      // In the order of docs/fleet.md.
       fs.rmSync(`${folder}/etc/fleet.key`);
       use(own);
       assert.equal((await init()).code, 0);

@@ -7,7 +7,7 @@ import { addUser, installNotp, lacks, oathCode, runAs, scratchFolder, type Enrol
 
 export const PASSPHRASE = 'correct horse';
 export const NEEDS = lacks({ root: true, withoutService: true, programs: ['sshd', 'ssh', 'oathtool', 'python3', 'setpriv'] });
-/** What README recommends, so that no file of the user is read before the gate. */
+/** What docs/gate.md recommends, so that no file of the user is read before the gate. */
 export const RECOMMENDED_SETENV =
   'SetEnv SHLVL=1 ZDOTDIR=/etc/notp/empty XDG_CONFIG_HOME=/etc/notp/empty XDG_DATA_HOME=/etc/notp/empty LD_PRELOAD= LD_LIBRARY_PATH= LD_AUDIT= NODE_OPTIONS= NODE_V8_COVERAGE= BASH_ENV= ENV= SHELLOPTS=';
 /** For `ssh`, `scp` and `sftp`: hand over the code in LC_NOTP. */

@@ -59,7 +59,7 @@ describe('a row that was changed past notp', { skip: lacks({ programs: ['getent'
         forged++;
         sql(`UPDATE enrolment SET ${column} = ?`, value);
         const words = [await login(), await world.before(victim, {}, SESSION), await world.before(victim, TRUSTING, SESSION)];
-        // Of another name there is no trace that alice was ever enrolled; see SECURITY.md.
+        // Of another name there is no trace that alice was ever enrolled; see docs/limits.md.
         if (column !== 'user')
           for (const rules of [UNENROLLED_GET_IN, LET_IN]) words.push(await login(rules), await world.before(victim, rules));
         for (const word of words) assert.match(word, /^(stale_enrolment|not_enrolled|revoked)$/, `${column} = ${String(value)}`);

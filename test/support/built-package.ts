@@ -6,7 +6,7 @@ import * as path from 'node:path';
 import { ROOT } from './process.ts';
 
 /** What the package is made of; what is not there is nothing. */
-const SOURCES = 'src packaging systemd examples man completions README.md SECURITY.md CHANGELOG.md package.json package-lock.json'.split(
+const SOURCES = 'src packaging systemd examples man completions README.md SECURITY.md docs CHANGELOG.md package.json package-lock.json'.split(
   ' ',
 );
 let found: string | undefined;

@@ -125,7 +125,7 @@ describe('the arithmetic of the ladder', () => {
   const chanceOf = (count: number): number => acceptedOf(count, policy) / 10 ** (count * codes.digits);
   const dayTokens = policy.budget + PAIRS_RESERVE + (24 * HOUR_MS) / policy.refillMs;
 
-  it('is that of the README: 3 single codes of 10^6, 2 pairs of 10^12 and 3 triples of 10^18 are right', () => {
+  it('is that of docs/guessing.md: 3 single codes of 10^6, 2 pairs of 10^12 and 3 triples of 10^18 are right', () => {
     assert.deepEqual(
       [1, 2, 3].map((count) => acceptedOf(count, policy)),
       [3, 2, 3],

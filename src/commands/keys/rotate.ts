@@ -98,7 +98,7 @@ async function refuseSharedKey(config: Config, now: () => number): Promise<void>
   throw new NotpError(
     'refused',
     `${String(hosts.length)} hosts share the store (${hosts.slice(0, NAMED).map(quoted).join(', ')}), and with a new key here alone nobody logs in on the others`,
-    'add a new key file to the end of host_key on all hosts, then move it to the front on all, then run notp reseal --all; see "Many hosts" in the README',
+    'add a new key file to the end of host_key on all hosts, then move it to the front on all, then run notp reseal --all; see docs/fleet.md',
   );
 }
 

@@ -24,7 +24,7 @@ export interface Situation {
 
 export interface Attack {
   readonly id: string;
-  /** For the table in SECURITY.md. */
+  /** For the table in docs/attacks.md. */
   readonly tries: string;
   readonly situation: Situation;
   /**

@@ -1,17 +1,17 @@
-/** The table of attacks in SECURITY.md is what the suite tries, and each id in it is one of doctor's. */
+/** The table of attacks in docs/attacks.md is what the suite tries, and each id in it is one of doctor's. */
 import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
 import { describe, it } from 'node:test';
 import { GATE_RULES } from '../../../src/doctor/sshd/gate-rules.ts';
 import { ATTACKS } from './attacks.ts';
-import { SECURITY, withAttacks } from './table.ts';
+import { PAGE, withAttacks } from './table.ts';
 
 /** Of families that are no rules over sshd's configuration. */
 const OTHER_IDS = ['FC11', 'FC12', 'FC13', 'FC14', 'FC19', 'no-gate'];
 
 describe('the table of attacks', () => {
-  it('stands in SECURITY.md as the data of the suite have it (node test/booted/attacks/table.ts writes it)', () => {
-    const text = fs.readFileSync(SECURITY, 'utf8');
+  it('stands in docs/attacks.md as the data of the suite have it (node test/booted/attacks/table.ts writes it)', () => {
+    const text = fs.readFileSync(PAGE, 'utf8');
     assert.equal(text, withAttacks(text));
   });
 
