@@ -11,6 +11,7 @@ const PAGES = [
   'README.md',
   ...fs
     .readdirSync(path.join(ROOT, 'docs'))
+    .filter((name) => name.endsWith('.md'))
     .map((name) => `docs/${name}`)
     .toSorted(),
 ];
