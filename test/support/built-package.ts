@@ -6,9 +6,8 @@ import * as path from 'node:path';
 import { ROOT } from './process.ts';
 
 /** What the package is made of; what is not there is nothing. */
-const SOURCES = 'src packaging systemd examples man completions README.md SECURITY.md docs CHANGELOG.md package.json package-lock.json'.split(
-  ' ',
-);
+const SOURCES =
+  'src packaging systemd examples man completions README.md SECURITY.md docs CHANGELOG.md package.json package-lock.json'.split(' ');
 let found: string | undefined;
 
 /** Builds what is not built yet, and gives the folder with notp, its bill of materials and notp_VERSION_ARCH.deb. */

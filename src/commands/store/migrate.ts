@@ -16,7 +16,8 @@ async function migrateStore(config: Config): Promise<number> {
   }
   if (!isRoot()) throw new NotpError('not_permitted', 'only root can change the store of the service', 'run this with sudo');
   const place = statePlace(config, realUser());
-  if (place.kind !== 'service') throw new NotpError('failed', 'there is no system user notp', 'install the package, or see docs/install.md');
+  if (place.kind !== 'service')
+    throw new NotpError('failed', 'there is no system user notp', 'install the package, or see docs/install.md');
   const versions = await asUser(place.owner, () => migrateStoreOf(place));
   const now = versions === undefined || versions.from === versions.to ? 'were up to date' : `now have version ${String(versions.to)}`;
   sayLine(`The tables in ${storeName(place)} ${now}.`);
