@@ -16,6 +16,8 @@ const PAGES = [
     .toSorted(),
 ];
 const MOST_WORDS = 1200;
+const MOST_WORDS_OF_A_SENTENCE = 35;
+const MOST_COLUMNS = 100;
 
 /** The lines of a page, each with its blanks squeezed. */
 function shownBy(page: string): string[] {
@@ -82,6 +84,26 @@ describe('README.md and docs/', () => {
       }
     });
 
+  for (const page of [...PAGES, 'SECURITY.md', 'CONTRIBUTING.md', 'GROWING.md', 'BENCHMARKS.md', 'TRIALS.md'])
+    it(`${page} has no sentence of more than ${String(MOST_WORDS_OF_A_SENTENCE)} words`, () => {
+      const sentences = sentencesOf(page);
+      assert.ok(sentences.length > 1);
+      assert.deepEqual(
+        sentences.filter((sentence) => sentence.split(' ').length > MOST_WORDS_OF_A_SENTENCE),
+        [],
+      );
+    });
+
+  for (const page of [...PAGES, 'SECURITY.md'])
+    it(`${page} has no line of more than ${String(MOST_COLUMNS)} columns`, () => {
+      const shown = new Set(fs.readdirSync(path.join(ROOT, 'examples'), { recursive: true, encoding: 'utf8' }).flatMap(examplesIn));
+      const lines = textOf(page).split('\n');
+      assert.deepEqual(
+        lines.filter((line) => foldableColumns(line) > MOST_COLUMNS && !shown.has(squeezed(line))),
+        [],
+      );
+    });
+
   it('are all listed in docs/README.md', () => {
     const index = textOf('docs/README.md');
     for (const page of PAGES.filter((each) => !each.endsWith('README.md'))) assert.ok(index.includes(`(${path.basename(page)})`), page);
@@ -96,6 +118,28 @@ function headingsOf(page: string): string[] {
       .replaceAll(/[^\p{L}\p{N} _-]/gu, '')
       .replaceAll(' ', '-'),
   );
+}
+
+/** The sentences of a page, without its code blocks, tables, comments and link targets. */
+function sentencesOf(page: string): string[] {
+  const prose = textOf(page)
+    .replaceAll(/```[^]*?```/g, '\n\n')
+    .replaceAll(/^\s*(?:\||<!--).*$/gm, '')
+    .replaceAll(/\]\([^)]*\)/g, ']');
+  return prose
+    .split(/\n\s*\n|\n(?=\s*(?:[-*]|\d+\.) |#)/)
+    .flatMap((each) => squeezed(each).split(/(?<=[.!?:;]) (?=[A-Z`*[(0-9])|(?<=[.!?]) /));
+}
+
+/** The width of a line that can be folded: neither a row of a table nor a single word, and without link targets. */
+function foldableColumns(line: string): number {
+  const text = line.replaceAll(/\]\([^)]*\)/g, ']').replace(/^\s*(?:[-*]|\d+\.)? /, '');
+  return /^\s*\|/.test(line) || !text.includes(' ') ? 0 : line.replaceAll(/\]\([^)]*\)/g, ']').length;
+}
+
+/** The lines of an example; a folder has none. */
+function examplesIn(name: string): string[] {
+  return fs.statSync(path.join(ROOT, 'examples', name)).isFile() ? textOf(path.join('examples', name)).split('\n').map(squeezed) : [];
 }
 
 /** The lines of an example that are no comments, save those that can be uncommented. */

@@ -91,7 +91,7 @@ const SMALLER = `## What the other targets would need
 What is left of a login at PAM is one process of Node.js, which takes the code from pam_exec and asks the judge. Forty lines for perl(1) could do the same in 3 ms. We wrote down what that would cost, and did not build it:
 
 - **Where it works.** It could serve only hosts whose store keeps the sealed files. Elsewhere the process that asks reads files in a home as their owner, and the care that this takes (symlinks, owners, modes, FIFOs) is most of its code. \`perl-base\` is on each Debian, and not on each Red Hat.
-- **Trust.** A second program, in a second language, would stand before every login: it prints and parses the messages of the socket, escapes what it shows, keeps the deadlines and turns each failure into a refusal. No type checker reads it. What is tested for one (strange environments, closed descriptors, limits, cut answers) has to be tested for both, and for the change from one to the other.
+- **Trust.** A second program, in a second language, would stand before every login. It prints and parses the messages of the socket, escapes what it shows, keeps the deadlines and turns each failure into a refusal. No type checker reads it. What is tested for one (strange environments, closed descriptors, limits, cut answers) has to be tested for both, and for the change from one to the other.
 - **Access control.** Rules of AppArmor or SELinux can name one executable of notp. They cannot name "perl with this script".
 - **Gain.** Some 40 of the milliseconds in the first table, less than the spread between two networks.
 
