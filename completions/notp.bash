@@ -24,7 +24,7 @@ _notp_options() {
     'notp grants') found='--config --end --json --help' ;;
     'notp setup') found='--help' ;;
     'notp setup gate') found='--config --apply --dry-run --user --group --confirm-within --force --no-reload --json --help' ;;
-    'notp setup pam') found='--config --apply --dry-run --user --group --confirm-within --force --no-reload --json --grants --help' ;;
+    'notp setup pam') found='--config --apply --dry-run --user --group --confirm-within --force --no-reload --json --grants --first --help' ;;
     'notp setup sudo') found='--config --apply --dry-run --user --group --confirm-within --force --no-reload --json --help' ;;
     'notp setup confirm') found='--force --json --help' ;;
     'notp setup undo') found='--force --no-reload --json --help' ;;
@@ -129,6 +129,7 @@ _notp_takes() {
     --end) found='none' ;;
     --group) found='group' ;;
     --confirm-within) found='none' ;;
+    --first) found='words keyboard-interactive password' ;;
     --sshd-config) found='file' ;;
     --since) found='none' ;;
     --until) found='none' ;;

@@ -37,7 +37,7 @@ function __notp_at
                 set following migrate copy hosts approve approved refresh
         end
         if string match -q -- '-*' $word
-            contains -- $word --config --user --seal --issuer --account --digits --period --algorithm --recovery --qr --qr-file --passphrase-file --batch --out --image --new-passphrase-file --from --file --serial --assign --to --for --reason --key --service --end --group --confirm-within --sshd-config --since --until --event --context --rhost --ref -n --lines --host
+            contains -- $word --config --user --seal --issuer --account --digits --period --algorithm --recovery --qr --qr-file --passphrase-file --batch --out --image --new-passphrase-file --from --file --serial --assign --to --for --reason --key --service --end --group --confirm-within --first --sshd-config --since --until --event --context --rhost --ref -n --lines --host
             and set wants yes
         else if contains -- $word $following
             set at "$at $word"
@@ -265,6 +265,7 @@ complete -c notp -n "__notp_at 'notp setup pam'" -l force -d 'write it even if i
 complete -c notp -n "__notp_at 'notp setup pam'" -l no-reload -d 'do not reload sshd'
 complete -c notp -n "__notp_at 'notp setup pam'" -l json -d 'print one JSON object for each file'
 complete -c notp -n "__notp_at 'notp setup pam'" -l grants -d 'prompt nobody who has a grant'
+complete -c notp -n "__notp_at 'notp setup pam'" -l first -x -a 'keyboard-interactive password' -d 'how sshd takes a password before the code'
 complete -c notp -n "__notp_at 'notp setup pam'" -s h -l help -d 'display help for command'
 # notp setup sudo
 complete -c notp -n "__notp_at 'notp setup sudo'" -l config -r -F -d 'configuration file'

@@ -24,7 +24,7 @@ import { statusToBe } from '../store/enrolment.ts';
 import type { Enrolment } from '../store/store.ts';
 import { examineGrants } from './host/grants.ts';
 import { examineHostKeys, examineOtherKeys, isKeyLost } from './host/host-key.ts';
-import { letInBy } from './let-in.ts';
+import { letInBy, letInByTouch } from './let-in.ts';
 import { peopleOf, type People, type Person } from './people.ts';
 import { examinePasswords } from './host/aged-passwords.ts';
 import { examineSealedFiles } from './host/sealed-files.ts';
@@ -34,6 +34,7 @@ import { examineAnswers } from './host/answers.ts';
 import { examineService, type DoorsInUse } from './host/service.ts';
 import { examineShells } from './host/shells.ts';
 import { leavesCodeToPam } from './sshd/pam-rules.ts';
+import { examineTouch } from './sshd/touch.ts';
 import { examineServer, serversFor, type Bystanders, type SshdReport } from './sshd/sshd.ts';
 import { examineGoesOn } from './host/goes-on.ts';
 import { examineState } from './host/state.ts';
@@ -90,6 +91,7 @@ export async function examine(options: DoctorOptions): Promise<readonly Finding[
   const found = [
     ...(await findingsOf(servers, people, now())),
     ...(await examineGate(config, servers, people)),
+    ...(await examineTouches(config, servers, people)),
     ...(isRoot() ? examineAsRoot(servers, { people, renamed }, options) : [withoutRoot()]),
     ...(isRoot() ? await examineDoors(config, servers, options.coming === 'gate' ? people : gated(people, servers), doors) : []),
     ...(await examineServiceAndFiles(config, place, people, { doors, now })),
@@ -155,7 +157,8 @@ function bystandersOf(
 ): { readonly bystanders: Bystanders; readonly unlisted: readonly Finding[] } {
   const known = new Set(people.map(({ user }) => user.uid));
   const letIn = letInBy(config, inactive, now());
-  const rest = { areRefused: config.unenrolled === 'deny', letIn, covered: new Set<number>(), nowMs: now() };
+  const byTouch = letInByTouch(config, inactive);
+  const rest = { areRefused: config.unenrolled === 'deny', letIn, letInByTouch: byTouch, covered: new Set<number>(), nowMs: now() };
   if (!isRoot() || users !== undefined) return { bystanders: { people: [], ...rest }, unlisted: [] };
   try {
     const others = allUsers().filter(({ uid }) => !known.has(uid));
@@ -215,6 +218,13 @@ async function examineGate(config: Config, servers: readonly SshdReport[], peopl
     ...services.flatMap(examineUserEnvironment),
     ...services.flatMap(examineUserUnits),
   ]);
+}
+
+async function examineTouches(config: Config, servers: readonly SshdReport[], people: readonly Person[]): Promise<Finding[]> {
+  const about = { letInByTouch: letInByTouch(config), isAsked: (effective: Effective) => isGated(effective) || leavesCodeToPam(effective) };
+  const found: Finding[] = [];
+  for (const { perUser } of servers) found.push(...(await examineTouch(people, perUser, about)));
+  return unique(found);
 }
 
 /** The people for whom at least one of the servers forces the gate, from anywhere. */

@@ -1,10 +1,10 @@
-/** Which accounts without an active enrolment the rules of the configuration let in without a code, as the doors judge them. */
+/** Which users the rules of the configuration let in without a code, as the doors judge them. */
 import { presentSocket } from '../login/open.ts';
 import { wasEnrolled } from '../login/unenrolled.ts';
 import type { Enrolment } from '../store/store.ts';
 import { thisHost, type Config } from '../system/config.ts';
 import { groupsByName, SERVICE_USER, userByName, type User } from '../system/users.ts';
-import { groupsNamed, mayLetIn, rulingOn, type Facts } from '../verdict/rules.ts';
+import { groupsNamed, mayLetIn, rulingOn, type Facts, type Rule, type Ruling } from '../verdict/rules.ts';
 import { representatives } from './sshd/representatives.ts';
 
 /** The users who get in from somewhere with some key. `isGate`: through the gate, where nobody is heard without a socket. */
@@ -15,25 +15,44 @@ const ELSEWHERE = '203.0.113.7';
 const SOME_KEY = 'ssh-ed25519';
 /** Of the places and of the keys that rules tell apart, so many are tried. */
 const MAX_SAMPLES = 64;
+/** What the types of keys on security devices begin with. */
+const DEVICE = 'sk-';
+const DEVICE_KEYS = ['sk-ssh-ed25519', 'sk-ecdsa-sha2-nistp256'].flatMap((type) => [`${type}@openssh.com`, `${type}-cert-v01@openssh.com`]);
 
-/** `inactive`: the enrolments that let nobody in. `nowMs`: Unix time in milliseconds. */
+/** Accounts without an active enrolment whom a rule lets in. `inactive`: the enrolments that let nobody in. `nowMs`: Unix time in milliseconds. */
 export function letInBy(config: Config, inactive: readonly Enrolment[], nowMs: number): LetIn {
+  const known = new Set(inactive.flatMap(({ user, uid }) => [user, uid]));
+  const revoked = revokedIn(inactive);
+  const keyTypes = [...new Set([SOME_KEY, ...representatives(config.rules.flatMap(({ keys = [] }) => keys))])].slice(0, MAX_SAMPLES);
+  return wherever(config, keyTypes, ({ ask, enrolByMs = 0 }, user) =>
+    ask === 'nothing' ? !has(revoked, user) : ask === 'code' && nowMs < enrolByMs && !has(known, user),
+  );
+}
+
+/** Users whom a rule lets in only because their key is on a security device (`sk-*`): its touch is their second factor. */
+export function letInByTouch(config: Config, inactive: readonly Enrolment[] = []): LetIn {
+  if (!config.rules.some((rule) => rule.ask === 'nothing' && isOfDevices(rule))) return () => new Set();
+  const revoked = revokedIn(inactive);
+  return wherever(config, DEVICE_KEYS, ({ ask, rule }, user) => ask === 'nothing' && isOfDevices(rule) && !has(revoked, user));
+}
+
+function isOfDevices(rule: Rule | undefined): boolean {
+  return rule?.keys?.every((pattern) => pattern.startsWith(DEVICE)) === true;
+}
+
+/** The users of whose logins, from one of the places that rules tell apart and with one of `keyTypes`, `isLetIn` holds. */
+function wherever(config: Config, keyTypes: readonly string[], isLetIn: (ruling: Ruling, user: User) => boolean): LetIn {
   const { rules } = config;
   if (!rules.some(mayLetIn)) return () => new Set();
-  const known = new Set(inactive.flatMap(({ user, uid }) => [user, uid]));
-  const revoked = new Set(
-    inactive.filter((each) => wasEnrolled(each) && each.status === 'revoked').flatMap(({ user, uid }) => [user, uid]),
-  );
   const networks = rules.flatMap(({ from = [] }) => from.map((network) => network.split('/', 1)[0] ?? ''));
   const addresses = [...new Set([ELSEWHERE, ...networks])].slice(0, MAX_SAMPLES);
-  const keyTypes = [...new Set([SOME_KEY, ...representatives(rules.flatMap(({ keys = [] }) => keys))])].slice(0, MAX_SAMPLES);
   const host = thisHost(config);
   const needsSocket = config.store.kind !== 'user' && userByName(SERVICE_USER) !== undefined;
   return (users, isGate) => {
     const heard = users.filter((user) => !isGate || !needsSocket || presentSocket(config, user) !== undefined);
     const named = groupsNamed(rules);
     const groups = named.length === 0 ? new Map<string, readonly string[]>() : groupsByName(heard.map(({ name }) => name));
-    const isLetIn = (user: User): boolean => {
+    const isLetInSomewhere = (user: User): boolean => {
       const of = groups.get(user.name) ?? [];
       // Everybody is in a group: where none is known, the databases did not answer.
       const otherGroups = of.length === 0 ? [] : named.filter((name) => !of.includes(name));
@@ -41,13 +60,16 @@ export function letInBy(config: Config, inactive: readonly Enrolment[], nowMs: n
       return addresses.some((address) =>
         keyTypes.some((keyType) => {
           const facts: Facts = { ...account, service: 'sshd', address, keyType, host, firstFactor: true };
-          const { ask, enrolByMs = 0 } = rulingOn(rules, facts);
-          return ask === 'nothing' ? !has(revoked, user) : ask === 'code' && nowMs < enrolByMs && !has(known, user);
+          return isLetIn(rulingOn(rules, facts), user);
         }),
       );
     };
-    return new Set(heard.filter(isLetIn));
+    return new Set(heard.filter(isLetInSomewhere));
   };
+}
+
+function revokedIn(inactive: readonly Enrolment[]): ReadonlySet<string | number> {
+  return new Set(inactive.filter((each) => wasEnrolled(each) && each.status === 'revoked').flatMap(({ user, uid }) => [user, uid]));
 }
 
 function has(some: ReadonlySet<string | number>, { name, uid }: User): boolean {

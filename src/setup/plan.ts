@@ -19,7 +19,7 @@ import {
   type ReadStack,
 } from './pam-file.ts';
 import type { Scope } from './scope.ts';
-import { dropInPath, dropInText, includeProblem, SSHD_CONFIG, type SshdDoor } from './sshd-drop-in.ts';
+import { dropInPath, dropInText, includeProblem, SSHD_CONFIG, type First, type SshdDoor } from './sshd-drop-in.ts';
 import { costOfPamExec } from './sshd.ts';
 
 export type SetupDoor = SshdDoor | PamDoor;
@@ -48,10 +48,18 @@ const NEW_FILE: Attributes = { mode: 0o644, uid: 0, gid: 0 };
 const PAM_FOLDER = '/etc/pam.d';
 const PROMPT = 'One-time code\n';
 
-/** `grants`: nobody with a grant is to be prompted by PAM. Throws `refused` if the present files do not allow a setup of the door. */
-export function planFor(door: SetupDoor, scope: Scope, { rules }: Pick<Config, 'rules'>, { grants = false } = {}): Plan {
+/**
+ * `grants`: nobody with a grant is to be prompted by PAM. `first`: how the PAM door takes the password. Throws `refused` if the present files
+ * do not allow a setup of the door.
+ */
+export function planFor(
+  door: SetupDoor,
+  scope: Scope,
+  { rules }: Pick<Config, 'rules'>,
+  { grants = false, first }: { readonly grants?: boolean; readonly first?: First | undefined } = {},
+): Plan {
   const before = grants || rules.some((rule) => mayLetIn(rule) && concernsService(rule, 'sshd'));
-  const changes = door === 'sudo' ? sudoFiles(scope) : sshdFiles(door, scope, before);
+  const changes = door === 'sudo' ? sudoFiles(scope) : sshdFiles(door, scope, { before, first });
   const onFiles = changes.flatMap(({ file, after }) => notesOn(file, text(after)));
   const notes = [...onFiles, ...scope.groups.flatMap(groupElsewhere), ...(door === 'pam' ? costOfPamExec(before) : [])];
   return { door, scope, changes: changes.filter(differs), notes };
@@ -84,9 +92,13 @@ function differs({ before, after }: Change): boolean {
   return !isSame(before, after);
 }
 
-function sshdFiles(door: SshdDoor, scope: Scope, before: boolean): Change[] {
+function sshdFiles(
+  door: SshdDoor,
+  scope: Scope,
+  { before, first }: { readonly before: boolean; readonly first: First | undefined },
+): Change[] {
   requireInclude();
-  const dropIn = replacing(dropInPath(door), dropInText(door, scope));
+  const dropIn = replacing(dropInPath(door), dropInText(door, scope, first));
   if (door === 'gate') return [dropIn, ...userEnvironment()];
   // An existing prompt of the administrator is kept.
   const prompt = present(PROMPT_FILE) === undefined ? [replacing(PROMPT_FILE, PROMPT)] : [];

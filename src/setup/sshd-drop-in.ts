@@ -10,6 +10,9 @@ export const SSHD_CONFIG = '/etc/ssh/sshd_config';
 const FOLDER = '/etc/ssh/sshd_config.d';
 
 export type SshdDoor = 'gate' | 'pam';
+/** The methods by which sshd may take the password of a login without a key, before the code. */
+export const FIRST = ['keyboard-interactive', 'password'] as const;
+export type First = (typeof FIRST)[number];
 
 /** Lines that are not allowed in a Match block. */
 const GLOBAL: Readonly<Record<SshdDoor, readonly string[]>> = { gate: ['PermitUserEnvironment no'], pam: ['UsePAM yes'] };
@@ -34,15 +37,21 @@ const LINES: Readonly<Record<SshdDoor, readonly string[]>> = {
     'AuthenticationMethods publickey,keyboard-interactive:pam keyboard-interactive:pam,keyboard-interactive:pam',
   ],
 };
+/** In place of the last two of the PAM door, for clients that try keyboard-interactive only once. The password method is only ever the first of two. */
+const PASSWORD_FIRST: readonly string[] = [
+  'PasswordAuthentication yes',
+  'AuthenticationMethods publickey,keyboard-interactive:pam password,keyboard-interactive:pam',
+];
 
 export function dropInPath(door: SshdDoor): string {
   return path.join(FOLDER, `10-notp-${door}.conf`);
 }
 
-export function dropInText(door: SshdDoor, scope: Scope): string {
+export function dropInText(door: SshdDoor, scope: Scope, first: First = 'keyboard-interactive'): string {
+  const lines = door === 'pam' && first === 'password' ? [...LINES.pam.slice(0, -PASSWORD_FIRST.length), ...PASSWORD_FIRST] : LINES[door];
   const head = [`# Written by "notp setup ${door}"; "notp setup undo" removes it. Do not edit it by hand.`, ...GLOBAL[door]];
-  if (isEverybody(scope)) return [...head, ...LINES[door], ''].join('\n');
-  const blocks = matchCriteria(scope).flatMap((criteria) => [`Match ${criteria}`, ...LINES[door].map((line) => `  ${line}`)]);
+  if (isEverybody(scope)) return [...head, ...lines, ''].join('\n');
+  const blocks = matchCriteria(scope).flatMap((criteria) => [`Match ${criteria}`, ...lines.map((line) => `  ${line}`)]);
   return [...head, ...blocks, 'Match all', ''].join('\n');
 }
 

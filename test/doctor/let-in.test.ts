@@ -1,7 +1,7 @@
 /** Accounts without an enrolment whom rules let in: from somewhere, with some key, and only as the doors would. */
 import * as assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { letInBy } from '../../src/doctor/let-in.ts';
+import { letInBy, letInByTouch } from '../../src/doctor/let-in.ts';
 import type { Enrolment } from '../../src/store/store.ts';
 import { defaultConfig } from '../../src/system/config.ts';
 import type { User } from '../../src/system/users.ts';
@@ -36,5 +36,21 @@ describe('rules let in without an enrolment', () => {
     it(what, () => {
       const letIn = letInBy({ ...defaultConfig(), rules }, inactive, NOW);
       assert.deepEqual([...letIn([CAROL], false)], isLetIn ? [CAROL] : []);
+    });
+});
+
+describe('rules let in for the touch of a device alone', () => {
+  for (const [what, rules, isLetIn] of [
+    ['whoever has a key of a device, of any type or only from somewhere', [nothing({ keys: ['sk-*'], from: ['10.0.0.0/8'] })], true],
+    ['whoever has one with a certificate', [nothing({ keys: ['sk-ssh-ed25519-cert-v01@openssh.com'] })], true],
+    ['nobody where other keys do too', [nothing({ keys: ['sk-*', 'ssh-ed25519'] })], false],
+    ['nobody where any key does', [nothing()], false],
+    ['nobody where a code is asked for', [rule({ keys: ['sk-*'], rememberMs: 1 })], false],
+    ['nobody for whom an earlier rule asks for a code', [rule({ users: ['carol'] }), nothing({ keys: ['sk-*'] })], false],
+  ] as const)
+    it(what, () => {
+      const config = { ...defaultConfig(), rules };
+      assert.deepEqual([...letInByTouch(config)([CAROL], false)], isLetIn ? [CAROL] : []);
+      assert.deepEqual([...letInByTouch(config, [enrolment({})])([CAROL], false)], []);
     });
 });

@@ -52,6 +52,21 @@ for (const door of ['gate', 'pam'] as const) {
   });
 }
 
+describe('the drop-in for the pam door with the password first', () => {
+  it('differs in the two lines about passwords alone, also for those who are named', () => {
+    for (const scope of [EVERYBODY, { users: [], groups: ['root'] }]) {
+      const lines = (first?: 'password'): string[] => directives(dropInText('pam', scope, first)).map((line) => line.trim());
+      const usual = lines();
+      assert.deepEqual(
+        lines('password').filter((line) => !usual.includes(line)),
+        ['PasswordAuthentication yes', 'AuthenticationMethods publickey,keyboard-interactive:pam password,keyboard-interactive:pam'],
+      );
+      assert.equal(lines('password').length, usual.length);
+    }
+    assert.equal(dropInText('gate', EVERYBODY, 'password'), dropInText('gate', EVERYBODY));
+  });
+});
+
 describe('the Include of sshd_config', () => {
   for (const line of [
     'Include /etc/ssh/sshd_config.d/*.conf',

@@ -13,7 +13,7 @@ import { difference } from '../../setup/difference.ts';
 import { refusedBy } from '../../setup/refused.ts';
 import { planFor, type Change, type Plan, type SetupDoor } from '../../setup/plan.ts';
 import { describeScope } from '../../setup/scope.ts';
-import { PROGRAM } from '../../setup/sshd-drop-in.ts';
+import { FIRST, PROGRAM, type First } from '../../setup/sshd-drop-in.ts';
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import { addCallers } from './callers.ts';
 import { addConfirm, addUndo } from './end.ts';
@@ -27,6 +27,7 @@ export interface SetupOptions {
   readonly force: boolean;
   readonly reload: boolean;
   readonly grants: boolean;
+  readonly first: First | undefined;
   readonly confirmWithinSeconds: number | undefined;
 }
 
@@ -112,6 +113,7 @@ interface DoorFlags extends CommonFlags {
   readonly force?: boolean;
   readonly reload: boolean;
   readonly grants?: boolean;
+  readonly first?: First;
   readonly json?: boolean;
 }
 
@@ -165,11 +167,19 @@ function addDoor(parent: Command, door: SetupDoor, surroundings: Surroundings, f
         json,
         reload: flags.reload,
         grants: flags.grants === true,
+        first: flags.first,
         confirmWithinSeconds: flags.confirmWithin === 'never' ? undefined : flags.confirmWithin,
       };
       finish(await setup(configOf(flags), options, surroundings));
     });
-  if (door === 'pam') command.option('--grants', 'prompt nobody who has a grant; each login then starts one process more');
+  if (door !== 'pam') return;
+  command
+    .option('--grants', 'prompt nobody who has a grant; each login then starts one process more')
+    .addOption(
+      new Option('--first <method>', 'how sshd takes a password before the code; "password" is for clients that answer one question')
+        .choices(FIRST)
+        .default(FIRST[0]),
+    );
 }
 
 function names(flags: string, description: string): Option {

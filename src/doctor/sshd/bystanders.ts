@@ -10,6 +10,7 @@ import { setting, type Effective } from './effective.ts';
 import { meansGate } from './gate-command.ts';
 import type { AlikePeople, Doors } from './apply-rules.ts';
 import { differing, placesOf, type Seen, type SeenFrom } from './seen.ts';
+import { requiresTouch, untouchedAccounts } from './touch.ts';
 import { namesUpTo, plural } from '../../lists.ts';
 
 /** Accounts that sshd treats alike, and their effective configuration from each vantage. */
@@ -30,6 +31,8 @@ export interface About {
   readonly areRefused: boolean;
   /** Those of the users who get in all the same, by a rule. */
   readonly letIn: LetIn;
+  /** Those whom a rule lets in for the touch of the device with their key. */
+  readonly letInByTouch: LetIn;
   /** The uids of those whom a setup is for. */
   readonly covered: ReadonlySet<number>;
   readonly nowMs: number;
@@ -49,6 +52,7 @@ function isAsked(effective: Effective, { doors: { gate }, isAskedByPam }: Pick<A
 export async function examineBystanders(classes: readonly BystanderClass[], about: About): Promise<Finding[]> {
   const [exempt, open, broken] = [new Map<string, User[]>(), new Map<string, User[]>(), new Map<string, User[]>()];
   const asking = { gate: [] as User[], pam: [] as User[] };
+  const touch = { gate: [] as User[], pam: [] as User[] };
   const findings = new Map<string, Finding>();
   for (const { users, seen } of classes) {
     const asked = new Set<SeenFrom>();
@@ -56,8 +60,10 @@ export async function examineBystanders(classes: readonly BystanderClass[], abou
     for (const [user, ways] of able) {
       const free = ways.filter(({ effective }) => !isAsked(effective, about));
       for (const way of ways) if (!free.includes(way)) asked.add(way);
+      const choosing = ways.filter((way) => !free.includes(way) && !requiresTouch(way.effective));
+      if (choosing.length > 0) touch[doorOf(choosing)].push(user);
       if (free.length > 0) add(isExempt(user, free, about) ? exempt : open, howOf(free, seen.length), [user]);
-      else asking[ways.some(({ effective }) => meansGate(setting(effective, 'forcecommand'))) ? 'gate' : 'pam'].push(user);
+      else asking[doorOf(ways)].push(user);
     }
     const guarded = [...able].filter(([, ways]) => ways.some((way) => asked.has(way))).map(([user]) => user);
     if (guarded.length === 0) continue;
@@ -73,7 +79,12 @@ export async function examineBystanders(classes: readonly BystanderClass[], abou
     ...[...open].map(([how, users]) => notAsked(users, how, about)),
     ...[...findings].map(([key, finding]) => alsoFor(broken.get(key) ?? [], finding)),
     ...notEnrolled(asking, about),
+    ...untouched(touch, about),
   ];
+}
+
+function doorOf(ways: Seen): 'gate' | 'pam' {
+  return ways.some(({ effective }) => meansGate(setting(effective, 'forcecommand'))) ? 'gate' : 'pam';
 }
 
 /**
@@ -183,6 +194,12 @@ function notEnrolled({ gate, pam }: Readonly<Record<'gate' | 'pam', readonly Use
     },
   ];
   return findings.filter(({ id }) => (id === 'let-in' ? inside.size : refused.length) > 0);
+}
+
+/** Those of whose keys sshd does not require a touch, where a rule asks for no code because of it. */
+function untouched({ gate, pam }: Readonly<Record<'gate' | 'pam', readonly User[]>>, { where, letInByTouch }: About): Finding[] {
+  const users = new Set([...letInByTouch(gate, true), ...letInByTouch(pam, false)]);
+  return users.size === 0 ? [] : [untouchedAccounts([...users], where)];
 }
 
 /** "5 accounts: alice, bob, carol and 2 more". */

@@ -87,6 +87,7 @@ export interface Bystanders {
   /** Whether an account without an enrolment is refused at the doors. */
   readonly areRefused: boolean;
   readonly letIn?: LetIn;
+  readonly letInByTouch?: LetIn;
   /** The uids of those whom a setup is for. */
   readonly covered: ReadonlySet<number>;
   readonly nowMs: number;
@@ -94,6 +95,7 @@ export interface Bystanders {
   readonly areAllListed?: boolean;
 }
 
+const nobody: LetIn = () => new Set();
 const NO_BYSTANDERS: Bystanders = { people: [], areRefused: true, covered: new Set(), nowMs: 0 };
 
 /** Checks one server for `people`. */
@@ -229,7 +231,7 @@ async function reportOf(
   files: SshdFiles,
   {
     where,
-    bystanders: { areRefused, letIn = () => new Set(), covered, nowMs, areAllListed },
+    bystanders: { areRefused, letIn = nobody, letInByTouch = nobody, covered, nowMs, areAllListed },
     unlisted,
   }: { readonly where: string; readonly bystanders: Bystanders; readonly unlisted: Unlisted },
 ): Promise<SshdReport> {
@@ -272,6 +274,7 @@ async function reportOf(
     passwords: shadowPasswords(pamServices),
     areRefused,
     letIn,
+    letInByTouch,
     covered,
     nowMs,
     broken,

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import * as fs from 'node:fs';
 import * as os from 'node:os';
 import * as path from 'node:path';
-import { describe, it } from 'node:test';
+import { after, describe, it } from 'node:test';
 import { run } from '../../support/process.ts';
 import { CLIENTS, PAGE, versionIn, withClients } from './table.ts';
 
@@ -24,14 +24,39 @@ describe('the table of clients', () => {
   });
 });
 
-describe('the functions for a shell in docs/clients.md', () => {
-  it('give a code to one command and to no ssh that is called as ever', async () => {
-    const [, functions = ''] = /```sh\n(# ~\/\.bashrc\n[^]*?)```/.exec(fs.readFileSync(PAGE, 'utf8')) ?? [];
-    const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'notp-functions-'));
-    fs.writeFileSync(path.join(folder, 'ssh'), '#!/bin/sh\necho "$1: ${LC_NOTP-none}"\n', { mode: 0o755 });
-    const script = `${functions}\nwith_code ssh one <<<123456\nssh two\nexport LC_NOTP=654321\nssh three`;
-    const { stdout } = await run(['bash', '-c', script], { environment: { PATH: `${folder}:${process.env['PATH'] ?? ''}` } });
+describe('what docs/clients.md gives for a code in a variable', () => {
+  const page = fs.readFileSync(PAGE, 'utf8');
+  const [hosts, functions] = [/```\n# ~\/\.ssh\/config\n([^`]*SendEnv[^`]*)```/g, /```sh\n(# ~\/\.bashrc\n[^]*?)```/g].map((block) =>
+    [...page.matchAll(block)].map(([, text = '']) => text),
+  ) as [string[], string[]];
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'notp-functions-'));
+  after(() => {
     fs.rmSync(folder, { recursive: true });
-    assert.equal(stdout, 'one: 123456\ntwo: none\nthree: none\n');
+  });
+  /** What ssh has in `variable` each time that `script` calls it. */
+  const said = async (variable: string, script: string): Promise<string> => {
+    fs.writeFileSync(path.join(folder, 'ssh'), `#!/bin/sh\necho "$1: \${${variable}-none}"\n`, { mode: 0o755 });
+    return (await run(['bash', '-c', script], { environment: { PATH: `${folder}:${process.env['PATH'] ?? ''}` } })).stdout;
+  };
+  /** The variables that ssh sends to `host`, with `own` lines before those of Debian. */
+  const sent = async (own: string, host: string): Promise<string[]> => {
+    const file = path.join(folder, 'config');
+    fs.writeFileSync(file, `${own}\nHost *\n  SendEnv -LC_*\nHost *\n  SendEnv LANG LC_*\n`);
+    const { stdout } = await run(['ssh', '-F', file, '-G', host]);
+    return [...stdout.matchAll(/^sendenv (.*)$/gim)].map(([, name = '']) => name);
+  };
+
+  it('gives a code to one command and to no ssh that is called as ever', async () => {
+    const [open = '', own = ''] = functions;
+    const called = 'with_code ssh one <<<123456\nssh two\n';
+    assert.equal(await said('LC_NOTP', `${open}\n${called}export LC_NOTP=654321\nssh three`), 'one: 123456\ntwo: none\nthree: none\n');
+    assert.equal(await said('NOTP_CODE', `${own}\n${called}`), 'one: 123456\ntwo: none\n');
+  });
+
+  it('sends NOTP_CODE to that one host, and LC_NOTP to every other too, as Debian has ssh do: no line takes that back', async () => {
+    const [open = '', own = ''] = hosts;
+    assert.deepEqual(await sent(own, 'server'), ['NOTP_CODE', 'LANG', 'LC_*']);
+    assert.deepEqual(await sent(own, 'other'), ['LANG', 'LC_*']);
+    assert.deepEqual(await sent(open, 'other'), ['LANG', 'LC_*']);
   });
 });

@@ -40,10 +40,10 @@ describe('notp setup pam', { skip: lacks({ root: true, programs: [...CONTAINER_N
     assert.equal(await terminal.exited, 0);
   };
 
-  const passesWithPasswordAndCode = async (): Promise<void> => {
+  const passesWithPasswordAndCode = async (question = /Password: /): Promise<void> => {
     const code = await freshCode(host, host.alice);
     const terminal = host.terminal(host.alice, ['echo in'], { sshOptions: BY_PASSWORD });
-    await answer(terminal, /Password: /, PASSWORD);
+    await answer(terminal, question, PASSWORD);
     await answer(terminal, /One-time code\s+Password: /, code);
     await terminal.expect(/^in\r$/m);
     assert.equal(await terminal.exited, 0);
@@ -82,6 +82,26 @@ describe('notp setup pam', { skip: lacks({ root: true, programs: [...CONTAINER_N
     await terminal.expect(/One-time code\s+Password: /);
     await host.container.untilUnit('notp@judge.service', 'active');
     terminal.hangUp();
+    assertDone(await host.setup('undo'));
+  });
+
+  it('takes the password by the method of that name where it is to be the first, and then one answer, the code', async () => {
+    await apply('pam', '--first', 'password');
+    await passesWithKeyAndCode();
+    await passesWithPasswordAndCode(/@\S+'s password: /);
+    // The method alone, and what sshd wants then.
+    for (const [method, next] of [
+      ['password', 'publickey,keyboard-interactive'],
+      ['keyboard-interactive', 'publickey,password'],
+    ] as const) {
+      const only = ['-o', `PreferredAuthentications=${method}`, '-o', 'NumberOfPasswordPrompts=1'];
+      const terminal = host.terminal(host.alice, ['echo in'], { sshOptions: [...BY_PASSWORD, ...only] });
+      if (method === 'password') await answer(terminal, /password: /, PASSWORD);
+      assert.equal(await terminal.exited, 255);
+      assert.ok(terminal.output().includes(`Permission denied (${next})`), terminal.output());
+    }
+    const { stdout } = await host.container.run(['notp', 'doctor', '--json']);
+    assert.doesNotMatch(stdout, /^\{"id":"P\d+","severity":"(warn|fail)"/m);
     assertDone(await host.setup('undo'));
   });
 

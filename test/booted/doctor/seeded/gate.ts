@@ -1,5 +1,5 @@
 /** Misconfigurations of a host whose gate is for everybody: alice and bob are enrolled, carol is not, and each has a key. */
-import { block, gone, line, owned, rootFromInside, type Seed } from './seed.ts';
+import { block, gone, line, owned, rootFromInside, touchless, type Seed } from './seed.ts';
 
 const GATE = 'ForceCommand /usr/bin/notp gate';
 /** All is closed one by one, but for what stands before. */
@@ -290,6 +290,7 @@ export const GATE_SEEDS: readonly Seed[] = [
     script: 'printf \'[[rule]]\\nask = "refuse"\\nusers = ["@gone"]\\n\' >/etc/notp/notp.toml; stop',
     ...{ id: 'rule-groups', fix: 'add the group', how: 'groupadd gone; stop', keepsOut: 'alice' },
   },
+  touchless('a rule goes by the touch of a device, which sshd does not require'),
   {
     what: 'the encrypted host key cannot be decrypted any more, as with a TPM that is gone',
     script: `systemd-creds encrypt --name=host.key /etc/notp/host.key /etc/notp/host.key.cred; mv /etc/notp/host.key /root/host.key

@@ -56,6 +56,10 @@ export const GOOD: readonly Good[] = [
   { what: 'a configuration of one’s own', door: 'gate', script: 'printf \'[code]\\nissuer = "example"\\n\' >/etc/notp/notp.toml; stop' },
   sshd('pam', 'cloud-init: `PasswordAuthentication no`', 'PasswordAuthentication no'),
   sshd('pam', 'key and code alone', 'AuthenticationMethods publickey,keyboard-interactive:pam'),
+  sshd(
+    ...(['pam', 'the password method before the code', 'PasswordAuthentication yes'] as const),
+    'AuthenticationMethods publickey,keyboard-interactive:pam password,keyboard-interactive:pam',
+  ),
   sshd('pam', 'root is kept out', 'PermitRootLogin no'),
   sshd('pam', 'an exemption of an account that is closed', 'Match User closed', 'AuthenticationMethods any', 'Match all'),
   auth('pam_unix alone', '[success=1 default=ignore] pam_unix.so nullok', 'requisite pam_deny.so', 'required pam_permit.so'),

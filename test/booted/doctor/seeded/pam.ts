@@ -1,5 +1,5 @@
 /** Misconfigurations of a host whose PAM door is for everybody, and of its sudo. */
-import { block, gone, line, owned, rootFromInside, type Seed } from './seed.ts';
+import { block, gone, line, owned, rootFromInside, touchless, type Seed } from './seed.ts';
 
 const STACK = '/etc/pam.d/sshd';
 const TEMPLATE = 'use the lines of examples/pam.d';
@@ -60,6 +60,11 @@ export const PAM_SEEDS: readonly Seed[] = [
     'P2',
     'remove that Match line',
     { letsIn: 'carol' },
+  ),
+  touchless(
+    'a rule goes by the touch of a device, and a key of alice does without',
+    "cp -p /home/alice/.ssh/authorized_keys /root/keys; echo 'no-touch-required sk-ssh-ed25519@openssh.com AAAAGnNrLXNzaC1lZDI1NTE5QG9wZW5zc2guY29tAAAAIAcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHBwcHAAAABHNzaDo=' >>/home/alice/.ssh/authorized_keys",
+    'cp -p /root/keys /home/alice/.ssh/authorized_keys',
   ),
   {
     what: 'all can write the authorities of one user',

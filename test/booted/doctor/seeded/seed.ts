@@ -24,6 +24,8 @@ export interface Seed {
   readonly sudoer?: string;
   /** Whose right code is refused before the fix, and logs in after it. */
   readonly keepsOut?: string;
+  /** Ids of what doctor rightly goes on telling after the fix. */
+  readonly leaves?: readonly string[];
 }
 
 /** Shell functions for seeds. */
@@ -69,4 +71,13 @@ export function owned(file: string, id = 'read-by-root'): Seed[] {
     { what: `${file} belongs to a user`, script: `chown alice ${file}`, id, fix: 'chown -h root', how: 'run' },
     { what: `${file} can be written by all`, script: `chmod o+w ${file}`, id, fix: 'chmod go-w', how: 'run' },
   ];
+}
+
+/** A rule that asks for no code where a device with the key is touched, of which sshd requires nothing. */
+export function touchless(what: string, script = '', clean = ''): Seed {
+  const rule = '[[rule]]\\nask = "nothing"\\nkeys = ["sk-*"]\\nreason = "seed"\\n';
+  return {
+    ...{ what, script: `printf '${rule}' >/etc/notp/notp.toml; stop; ${script}`, clean, leaves: ['rules', 'let-in'] },
+    ...{ id: 'touch', fix: 'PubkeyAuthOptions touch-required', how: 'line' },
+  };
 }
