@@ -9,7 +9,7 @@ import { fuzz } from './fuzzing.ts';
 import { PARSERS } from './parsers.ts';
 
 const SEED = Number(process.env['NOTP_SEED'] ?? Date.now() % 2 ** 31);
-const INPUTS = LONG ? 20_000 : 2_500;
+const INPUTS = LONG ? 20_000 : 1_500;
 
 /** Exported parsers that are fuzzed in another one, or read nothing from outside. */
 const WITHIN: readonly string[] = [

@@ -9,7 +9,7 @@ import { TRY_MS } from './model.ts';
 import { oracleCode } from './oracle.ts';
 import { realWorld, type Real } from './real.ts';
 
-const SEQUENCES = LONG ? 20_000 : 500;
+const SEQUENCES = LONG ? 20_000 : 300;
 const LENGTH = 30;
 const START_MS = 1_795_000_000_000;
 
