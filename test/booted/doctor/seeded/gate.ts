@@ -142,6 +142,7 @@ export const GATE_SEEDS: readonly Seed[] = [
     script:
       "printf 'Match User carol\\n ForceCommand none\\n' >/etc/ssh/sshd_config.d/05-seed.conf; touch -d 2020-01-01 /etc/ssh/sshd_config.d/05-seed.conf",
     ...{ id: 'sshd-reload', fix: 'systemctl reload ssh', how: 'rm /etc/ssh/sshd_config.d/05-seed.conf; reload' },
+    ...{ next: 'reload', letsIn: 'carol', way: { name: 'after a reload' } },
   },
   {
     what: 'an exemption that was loaded and then deleted',
