@@ -3,6 +3,7 @@
  * they remove it. What is read here is more than what is in force: a line too many is better than one too few.
  */
 import * as fs from 'node:fs';
+import { ifThere, textIfThere } from '../system/if-there.ts';
 import { execWords, modulesInFiles, startsNotp, type PamModule } from './pam/stack.ts';
 import { readSshdFiles, wordsToRun } from './sshd/files.ts';
 import { DEFAULT_SSHD_CONFIG, runningServers, type Server } from './sshd/servers.ts';
@@ -31,8 +32,8 @@ export function callers(): readonly Caller[] {
 function sshdCallers(): string[] {
   // A process that may not be an sshd of this host names no files of this host.
   const servers = [...runningServers(), ...socketServers()].filter(({ doubt }) => doubt === undefined);
-  const configs = [DEFAULT_SSHD_CONFIG, ...servers.map(({ config }) => config)].filter((file) => fs.existsSync(file));
-  const lines = [...new Set(configs)].flatMap((config) => readSshdFiles(config).programs);
+  const configs = new Set([DEFAULT_SSHD_CONFIG, ...servers.map(({ config }) => config)]);
+  const lines = [...configs].flatMap((config) => ifThere(() => readSshdFiles(config))?.programs ?? []);
   return [...lines.filter(({ words }) => words.some(leadsToNotp)).map(({ file }) => file), ...servers.flatMap(inOptions)];
 }
 
@@ -54,7 +55,7 @@ function placeOf({ where }: PamModule): { file: string; number: number } {
 }
 
 function isManaged(file: string, number: number): boolean {
-  const lines = fs.readFileSync(file, 'utf8').split('\n');
+  const lines = (textIfThere(file) ?? '').split('\n');
   const from = lines.findIndex((line) => MANAGED_FROM.test(line));
   return from !== -1 && from < number && number <= lines.findIndex((line) => MANAGED_TO.test(line));
 }

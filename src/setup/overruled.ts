@@ -1,7 +1,7 @@
 /** Finds other lines that override those of a setup, as sshd uses the first value of a keyword. See sshd_config(5). */
-import * as fs from 'node:fs';
 import type { Finding } from '../doctor/finding.ts';
 import { readSshdFiles, wordsOf } from '../doctor/sshd/files.ts';
+import { textIfThere } from '../system/if-there.ts';
 import { dropInPath, SSHD_CONFIG } from './sshd-drop-in.ts';
 
 /** Rules of doctor that only warn, but that the gate's drop-in should satisfy, with the keyword of each. */
@@ -22,8 +22,7 @@ export function overruled(found: readonly Finding[]): Finding[] {
 function otherLines(keyword: string): string[] {
   const files = readSshdFiles(SSHD_CONFIG).files.filter((file) => file !== dropInPath('gate'));
   return files.flatMap((file) =>
-    fs
-      .readFileSync(file, 'latin1')
+    (textIfThere(file, 'latin1') ?? '')
       .split('\n')
       .flatMap((line, i) => (wordsOf(line)[0]?.toLowerCase() === keyword.toLowerCase() ? [`${file}:${String(i + 1)}`] : [])),
   );

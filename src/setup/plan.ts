@@ -77,8 +77,8 @@ function groupElsewhere(name: string): string[] {
 export function present(file: string): Present | undefined {
   const bytes = readTrusted(file, { owner: 0, maxBytes: MAX_FILE_BYTES, forbidden: 0o022 });
   if (bytes === undefined) return undefined;
-  const { mode, uid, gid } = fs.lstatSync(file);
-  return { bytes, mode: mode & 0o7777, uid, gid };
+  const stats = fs.lstatSync(file, { throwIfNoEntry: false });
+  return stats === undefined ? undefined : { bytes, mode: stats.mode & 0o7777, uid: stats.uid, gid: stats.gid };
 }
 
 /** Whether two files have the same content, mode and owner. */

@@ -13,6 +13,7 @@ import { randomBytes } from 'node:crypto';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { errnoOf, NotpError } from '../error.ts';
+import { ifThere, textIfThere } from '../system/if-there.ts';
 import { checkFolders, syncFolder, writeNew } from '../system/trusted.ts';
 import { manifestOf, newestFirst, nextOrder, parseManifest, printManifest, type Manifest } from './manifest.ts';
 import type { Plan } from './plan.ts';
@@ -77,7 +78,7 @@ function has(setup: Setup, as: Mark): boolean {
 
 /** The text that mark() wrote; undefined if the mark is not set. */
 export function markText(setup: Setup, as: Mark): string | undefined {
-  return has(setup, as) ? fs.readFileSync(path.join(setup.folder, as), 'utf8') : undefined;
+  return textIfThere(path.join(setup.folder, as));
 }
 
 /** When mark() was called, in milliseconds of Unix time. The mark must be set. */
@@ -135,9 +136,9 @@ function unconfirmedId(): string | undefined {
 }
 
 function allSetups(): Setup[] {
-  const entries = fs.existsSync(RECORDS) && checkFolders('/', RECORDS, 0) ? fs.readdirSync(RECORDS) : [];
-  const complete = entries.filter((entry) => ID.test(entry) && fs.existsSync(path.join(RECORDS, entry, 'manifest')));
-  return newestFirst(complete.map(readSetup));
+  const entries = checkFolders('/', RECORDS, 0) ? (ifThere(() => fs.readdirSync(RECORDS)) ?? []) : [];
+  // One without a manifest is not complete yet, or was taken back because another setup came first.
+  return newestFirst(entries.filter((entry) => ID.test(entry)).flatMap((entry) => ifThere(() => readSetup(entry)) ?? []));
 }
 
 function readSetup(id: string): Setup {

@@ -2,7 +2,7 @@
  * Passwords that expire, of users who also need a code. sshd asks for a new password as soon as it has accepted an expired one, and at both
  * doors that is before the code. Somebody who knows the old password does not get in that way, but locks the owner out. See shadow(5).
  */
-import * as fs from 'node:fs';
+import { textIfThere } from '../../system/if-there.ts';
 import { ok, type Finding } from '../finding.ts';
 import type { Person } from '../people.ts';
 import type { Seen } from '../sshd/seen.ts';
@@ -26,7 +26,7 @@ export function examinePasswords(people: readonly Person[], perUser: readonly Re
     ({ user, enrolments }) =>
       enrolments.length > 0 && perUser.some((each) => (each.get(user.name) ?? []).some(({ effective }) => takesPasswordFirst(effective))),
   );
-  const ages = asked.length === 0 ? new Map<string, Age>() : agesIn(fs.existsSync(SHADOW) ? fs.readFileSync(SHADOW, 'utf8') : '');
+  const ages = asked.length === 0 ? new Map<string, Age>() : agesIn(textIfThere(SHADOW) ?? '');
   const found = asked.flatMap(({ user: { name } }) => {
     const age = ages.get(name);
     return age === undefined ? [] : [findingOf(name, age, nowMs)];

@@ -7,6 +7,7 @@ import { errnoOf, messageOf } from '../../error.ts';
 import { shellCommand } from '../../otp/escape.ts';
 import { SLOTS, slotsOf } from '../../store/backlog.ts';
 import type { ChainHead, KeptLine } from '../../store/store.ts';
+import { ifThere } from '../../system/if-there.ts';
 import type { User } from '../../system/users.ts';
 import { chainKeys, type State } from '../../state/state.ts';
 import { logIdFile } from '../../state/log-id.ts';
@@ -33,12 +34,15 @@ export interface Known {
 export async function examineLog(state: State, place: StatePlace, known: Known): Promise<Finding[]> {
   const file = place.auditFile;
   const folder = path.dirname(file);
-  const exists = fs.existsSync(file);
   let [of, mode] = [file, '600'];
   try {
-    if (exists) tryAppend(file);
+    // logrotate(8) moves it away at any time.
+    const exists = ifThere(() => {
+      tryAppend(file);
+      return true;
+    });
     [of, mode] = [folder, '700'];
-    if (!exists || lacksId(place)) checkCanCreate(folder, place.owner);
+    if (exists !== true || lacksId(place)) checkCanCreate(folder, place.owner);
   } catch (error) {
     return [
       {

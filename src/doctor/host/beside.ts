@@ -7,6 +7,7 @@ import * as net from 'node:net';
 import * as path from 'node:path';
 import { changing, type Finding } from '../finding.ts';
 import { asksForCode, pamText } from '../pam/stack.ts';
+import { textIfThere } from '../../system/if-there.ts';
 
 /** PAM services of programs that log in over the network. */
 const REMOTE = ['cockpit', 'vsftpd', 'proftpd', 'pure-ftpd', 'xrdp-sesman', 'remote', 'rlogin', 'rexec', 'ftp', 'webmin', 'dropbear'];
@@ -85,9 +86,7 @@ function inTurn(all: readonly Listener[]): Listener[] {
 
 /** The TCP sockets that listen, with the processes that hold them. */
 function listeners(): Listener[] {
-  const sockets = ['/proc/net/tcp', '/proc/net/tcp6'].flatMap((file) =>
-    fs.existsSync(file) ? fs.readFileSync(file, 'latin1').split('\n') : [],
-  );
+  const sockets = ['/proc/net/tcp', '/proc/net/tcp6'].flatMap((file) => (textIfThere(file, 'latin1') ?? '').split('\n'));
   const byInode = new Map(
     sockets.flatMap((line) => {
       const [, local = '', , state, , , , uid = '', , inode = ''] = line.trim().split(/\s+/);

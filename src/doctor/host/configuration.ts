@@ -57,7 +57,7 @@ function fixFor(file: string, wrong: unknown): string {
   if (file !== DEFAULT_CONFIG_FILE && !fs.existsSync(file))
     return shellCommand`write ${file}, or remove --config from the line that names it`;
   const folder = path.dirname(file);
-  const closed = (fs.statSync(folder).mode & ENTER_BY_ALL) === 0;
+  const closed = ((fs.statSync(folder, { throwIfNoEntry: false })?.mode ?? ENTER_BY_ALL) & ENTER_BY_ALL) === 0;
   const unread = ((fs.statSync(file, { throwIfNoEntry: false })?.mode ?? READ_BY_ALL) & READ_BY_ALL) === 0;
   const fixes = [...(closed ? [shellCommand`chmod 755 ${folder}`] : []), ...(unread ? [shellCommand`chmod 644 ${file}`] : [])];
   if (fixes.length > 0) return fixes.join(' && ');

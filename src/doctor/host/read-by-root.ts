@@ -23,8 +23,9 @@ export function examineReadByRoot(others: readonly string[], services: readonly 
   // A folder that others can write is reported once, not for each file in it.
   const wrong = new Map<string, { readonly file: string; readonly part: string }>();
   for (const file of new Set(files)) {
-    const { part, why } = untrustedPart(file) ?? {};
-    if (part !== undefined && !wrong.has(`${part} ${why ?? ''}`)) wrong.set(`${part} ${why ?? ''}`, { file, part });
+    // One that is missing was there a moment ago.
+    const { part, why, isMissing = false } = untrustedPart(file) ?? {};
+    if (part !== undefined && !isMissing && !wrong.has(`${part} ${why ?? ''}`)) wrong.set(`${part} ${why ?? ''}`, { file, part });
   }
   if (wrong.size === 0) return [ok(ID, 'Only root can change the files that sshd, PAM and systemd read')];
   return [...wrong].map(([other, { file, part }]) => ({

@@ -1,9 +1,10 @@
 /** Checks of login shells, rule FC11. sshd runs the gate through the login shell, so the shell's start files run before the code. */
 import * as fs from 'node:fs';
 import * as path from 'node:path';
+import { textIfThere } from '../../system/if-there.ts';
 import { ok, type Finding } from '../finding.ts';
 import type { Person } from '../people.ts';
-import { whyUntrusted } from './trust.ts';
+import { whyUnsafe } from './trust.ts';
 
 const SHELLS = '/etc/shells';
 /** Shells that read ~/.tcshrc or ~/.cshrc in any environment: csh, bsd-csh, tcsh. */
@@ -24,7 +25,7 @@ const OTHER_SHELL = 'another shell (chsh -s /bin/bash), or the PAM door (notp se
 
 /** `people`: the people for whom sshd forces the gate. */
 export function examineShells(people: readonly Person[]): Finding[] {
-  const listed = fs.existsSync(SHELLS) ? fs.readFileSync(SHELLS, 'utf8').split('\n') : undefined;
+  const listed = textIfThere(SHELLS)?.split('\n');
   const wrong = new Map([...new Set(people.map(({ user }) => user.shell))].map((shell) => [shell, wrongWith(shell, listed)]));
   const findings = people.flatMap(({ user: { name, shell } }) => {
     const found = wrong.get(shell);
@@ -36,7 +37,7 @@ export function examineShells(people: readonly Person[]): Finding[] {
 /** The `shells` that run the user's own files before the gate, which nothing can prevent, or that users other than root can change. */
 export function unsafeShells(shells: readonly string[]): ReadonlySet<string> {
   const each = [...new Set(shells)];
-  return new Set(each.filter((shell) => isCsh(lookAt(shell)) || (fs.existsSync(shell) && whyUntrusted(shell) !== undefined)));
+  return new Set(each.filter((shell) => isCsh(lookAt(shell)) || whyUnsafe(shell) !== undefined));
 }
 
 /** A shell as the passwd entry names it, and the file it leads to. */
@@ -82,7 +83,7 @@ type Wrong = Pick<Finding, 'severity' | 'detail' | 'fix'>;
 
 function wrongWith(shell: string, listed: readonly string[] | undefined): Wrong | undefined {
   // First of all, as the name means nothing if others can change the program.
-  const other = fs.existsSync(shell) ? whyUntrusted(shell) : undefined;
+  const other = whyUnsafe(shell);
   if (other !== undefined) return { severity: 'fail', detail: `${shell} runs before the gate, and ${other}`, fix: OTHER_SHELL };
   const looked = lookAt(shell);
   const { name, real } = looked;

@@ -3,6 +3,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { shellCommand } from '../../otp/escape.ts';
 import type { StatePlace } from '../../state/place.ts';
+import { ifThere } from '../../system/if-there.ts';
 import { changing, ok, type Finding } from '../finding.ts';
 
 const MIB = 1024 * 1024;
@@ -11,8 +12,8 @@ const TOO_LITTLE_BYTES = MIB;
 
 export function examineSpace({ store, auditFile }: StatePlace): Finding[] {
   const files = store.kind === 'sqlite' ? [store.path, auditFile] : [auditFile];
-  const folders = [...new Set(files.map((file) => path.dirname(file)))].filter((folder) => fs.existsSync(folder));
-  return folders.map((folder) => spaceIn(folder));
+  const folders = new Set(files.map((file) => path.dirname(file)));
+  return [...folders].flatMap((folder) => ifThere(() => spaceIn(folder)) ?? []);
 }
 
 function spaceIn(folder: string): Finding {

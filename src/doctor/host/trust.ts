@@ -29,17 +29,26 @@ export function whyUntrusted(file: string, relied: Relied = {}): string | undefi
   return part === undefined ? undefined : `${part} ${why ?? ''}`;
 }
 
+/** The same, for what need not be there. */
+export function whyUnsafe(file: string): string | undefined {
+  const { part, why, isMissing = false } = untrustedPart(file) ?? {};
+  return part === undefined || isMissing ? undefined : `${part} ${why ?? ''}`;
+}
+
+interface Untrusted {
+  readonly part: string;
+  readonly why: string;
+  readonly isMissing?: boolean;
+}
+
 /** The first part of the way to `file` that root cannot trust, and why; see whyUntrusted(). */
-export function untrustedPart(
-  file: string,
-  { owner = 0, shared = SHARED_WRITE, links = 0 }: Relied = {},
-): { readonly part: string; readonly why: string } | undefined {
+export function untrustedPart(file: string, { owner = 0, shared = SHARED_WRITE, links = 0 }: Relied = {}): Untrusted | undefined {
   if (links > MAX_LINKS) return { part: file, why: 'is a symlink that leads nowhere' };
   const parts = path.resolve(file).split('/').slice(1);
   for (const [i] of parts.entries()) {
     const each = `/${parts.slice(0, i + 1).join('/')}`;
     const stats = statsOf(each);
-    if (stats === undefined) return { part: each, why: 'is not there, or cannot be looked at' };
+    if (stats === undefined) return { part: each, why: 'is not there, or cannot be looked at', isMissing: true };
     if (stats.uid !== 0 && stats.uid !== owner) return { part: each, why: 'does not belong to root' };
     if (stats.isSymbolicLink()) {
       const target = path.resolve(path.dirname(each), targetOf(each), ...parts.slice(i + 1));
@@ -121,11 +130,12 @@ function realPathOf(program: string): string | undefined {
 
 /** Rule FC1 for the program that sshd forces, and P8 for the one that PAM calls. */
 export function examineProgram(id: 'FC1' | 'P8', program: string): Finding {
-  const wrong = partsOf(program)
-    .map((part) => whyUntrusted(part))
+  const untrusted = partsOf(program)
+    .map((part) => untrustedPart(part))
     .find((each) => each !== undefined);
-  if (wrong === undefined) return ok(id, 'The program belongs to root alone', program);
-  if (!fs.existsSync(program))
+  if (untrusted === undefined) return ok(id, 'The program belongs to root alone', program);
+  const wrong = `${untrusted.part} ${untrusted.why}`;
+  if (untrusted.isMissing === true || !fs.existsSync(program))
     return { id, severity: 'fail', title: 'The program that asks for the code does not exist', detail: wrong, fix: 'install notp' };
   const title = 'The program that asks for the code can be changed by users other than root';
   const fix = 'let only root write it, and install notp again: it may have been changed';

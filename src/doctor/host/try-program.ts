@@ -73,7 +73,10 @@ export function tryPam(program: string): Finding {
 /** The command after which the program can be started, if its mode, a folder or its mount is in the way. `wanted`: one of these bits is needed. */
 function howToRun(program: string, wanted: number): string {
   const file = realPathOf(program);
-  const closed = wanted === RUN_BY_ALL ? foldersOf(file).find((folder) => (fs.statSync(folder).mode & RUN_BY_ALL) === 0) : undefined;
+  const closed =
+    wanted === RUN_BY_ALL
+      ? foldersOf(file).find((folder) => ((fs.statSync(folder, { throwIfNoEntry: false })?.mode ?? RUN_BY_ALL) & RUN_BY_ALL) === 0)
+      : undefined;
   if (closed !== undefined) return shellCommand`chmod 755 ${closed}`;
   if (((fs.statSync(file, { throwIfNoEntry: false })?.mode ?? wanted) & wanted) === 0) return shellCommand`chmod 755 ${program}`;
   const { mount, options } = mountOf(file);
@@ -82,7 +85,7 @@ function howToRun(program: string, wanted: number): string {
 
 function foldersOf(file: string): string[] {
   const above = path.dirname(file);
-  return above === file ? [] : [...foldersOf(above), above].filter((folder) => fs.existsSync(folder));
+  return above === file ? [] : [...foldersOf(above), above];
 }
 
 function realPathOf(program: string): string {

@@ -331,7 +331,10 @@ function unknownBefore(lines: readonly PamLine[], sshd: boolean): string | undef
 
 /** The copies that `notp setup sudo` made do not follow later changes of the original by themselves. */
 function outdatedStacks({ name }: PamService): Finding[] {
-  const stacks = outdatedCopies(pamText(name), (stack) => pamStack(stack, 'auth') ?? []);
+  const stacks = outdatedCopies(pamText(name), (stack) => {
+    const lines = readStack(stack);
+    return Array.isArray(lines) ? lines : [];
+  });
   const title = 'A copy of a PAM stack is older than the stack';
   const fix = 'run the same notp setup sudo --apply again';
   return stacks.map((stack) => ({

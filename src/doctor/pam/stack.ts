@@ -1,6 +1,7 @@
 /** The PAM stack of a service: its lines with `@include`, `include` and `substack` followed. See pam.conf(5). */
 import * as fs from 'node:fs';
 import * as path from 'node:path';
+import { ifThere } from '../../system/if-there.ts';
 
 export interface PamModule {
   readonly kind: 'module';
@@ -34,27 +35,31 @@ const MAX_FILE_BYTES = 256 * 1024;
 
 /** The lines of `type`; undefined if the service has no file. Throws if a file cannot be read. */
 export function pamStack(service: string, type: PamType): PamLine[] | undefined {
-  const file = pamFile(service);
-  return file === undefined ? undefined : linesOf(file, type, 0);
+  const read = readPam(service, cappedText);
+  return read === undefined ? undefined : linesIn(read.text, type, { file: read.file });
 }
 
 /** The text of the service's own file; empty if it has none. Throws if it cannot be read. */
 export function pamText(service: string): string {
-  const file = pamFile(service);
-  return file === undefined ? '' : fs.readFileSync(file, 'utf8');
+  return readPam(service, (file) => fs.readFileSync(file, 'utf8'))?.text ?? '';
 }
 
 /** The existing files that libpam reads for a service, with all files that they include. */
 export function pamFiles(service: string): string[] {
-  const found = new Set<string>();
+  return [...textsOf(service).keys()];
+}
+
+/** The same with their texts; without those that are too large. */
+function textsOf(service: string): ReadonlyMap<string, string> {
+  const found = new Map<string, string>();
   const follow = (name: string): void => {
-    const file = pamFile(name);
-    if (file === undefined || found.has(file) || !isPlainFile(file) || fs.statSync(file).size > MAX_FILE_BYTES) return;
-    found.add(file);
-    for (const { text } of wholeLines(fs.readFileSync(file, 'utf8'))) for (const inner of includedBy(text)) follow(inner);
+    const { file, text } = readPam(name, plainText) ?? {};
+    if (file === undefined || text === undefined || found.has(file)) return;
+    found.set(file, text);
+    for (const line of wholeLines(text)) for (const inner of includedBy(line.text)) follow(inner);
   };
   follow(service);
-  return [...found];
+  return found;
 }
 
 function includedBy(text: string): string[] {
@@ -178,14 +183,14 @@ export function servicesWithNotp(): string[] {
 const ASIDE = /\.(dpkg-(old|dist|new|tmp|bak)|ucf-(old|dist|new)|rpm(save|new|orig)|pam-old)$|~$/;
 
 function services(): string[] {
-  const names = FOLDERS.filter((folder) => fs.existsSync(folder)).flatMap((folder) => fs.readdirSync(folder));
+  const names = FOLDERS.flatMap((folder) => ifThere(() => fs.readdirSync(folder)) ?? []);
   return [...new Set(names)].filter((name) => !ASIDE.test(name) && isPlainFile(pamFile(name))).toSorted();
 }
 
 /** The modules of all services, each file that libpam reads once, whatever it includes and whether that can be read. */
 export function modulesInFiles(): PamModule[] {
-  return [...new Set(services().flatMap(pamFiles))].flatMap((file) =>
-    wholeLines(fs.readFileSync(file, 'utf8')).flatMap(({ text, number }) => {
+  return [...new Map(services().flatMap((service) => [...textsOf(service)]))].flatMap(([file, whole]) =>
+    wholeLines(whole).flatMap(({ text, number }) => {
       if (includedBy(text).length > 0) return [];
       return TYPES.flatMap((type) => modulesOf(lineOf(text, type, { where: `${file}:${String(number)}`, depth: 0 })));
     }),
@@ -200,19 +205,36 @@ function callsNotp(service: string): boolean {
   }
 }
 
+function placesOf(service: string): string[] {
+  return service.startsWith('/') ? [service] : FOLDERS.map((folder) => path.join(folder, service));
+}
+
 function pamFile(service: string): string | undefined {
-  const files = service.startsWith('/') ? [service] : FOLDERS.map((folder) => path.join(folder, service));
-  return files.find((file) => fs.existsSync(file));
+  return placesOf(service).find((file) => fs.existsSync(file));
 }
 
 function isPlainFile(file: string | undefined): boolean {
-  return file !== undefined && fs.statSync(file).isFile();
+  return file !== undefined && fs.statSync(file, { throwIfNoEntry: false })?.isFile() === true;
 }
 
-function linesOf(file: string, type: PamType, depth: number): PamLine[] {
-  if (depth > MAX_DEPTH) throw new Error(`${file} is included too deeply`);
+/** Reads the file of a service. If it is deleted meanwhile, that of the next folder counts, as it does for libpam. */
+function readPam<T>(service: string, read: (file: string) => T): { readonly file: string; readonly text: T } | undefined {
+  for (const file of placesOf(service)) {
+    const found = fs.existsSync(file) ? ifThere(() => ({ file, text: read(file) })) : undefined;
+    if (found !== undefined) return found;
+  }
+  return undefined;
+}
+
+function cappedText(file: string): string {
   if (fs.statSync(file).size > MAX_FILE_BYTES) throw new Error(`${file} is too large for a PAM stack`);
-  return linesIn(fs.readFileSync(file, 'utf8'), type, { file, depth });
+  return fs.readFileSync(file, 'utf8');
+}
+
+/** Undefined for anything but a plain file, and for one that is too large. */
+function plainText(file: string): string | undefined {
+  const stats = fs.statSync(file);
+  return stats.isFile() && stats.size <= MAX_FILE_BYTES ? fs.readFileSync(file, 'utf8') : undefined;
 }
 
 /** The lines of `type` in `text`, the content of `file`. Throws if a file that it includes cannot be read. */
@@ -247,9 +269,10 @@ export function moduleLine(text: string, type: PamType): PamLine[] {
 function lineOf(text: string, type: PamType, { where, depth }: { where: string; depth: number }): PamLine[] {
   const [first = '', ...rest] = wordsOf(text);
   const below = (service: string): PamLine[] => {
-    const file = pamFile(service);
-    if (file === undefined) throw new Error(`${where}: there is no ${service}`);
-    return linesOf(file, type, depth + 1);
+    const { file, text: inner } = readPam(service, cappedText) ?? {};
+    if (file === undefined || inner === undefined) throw new Error(`${where}: there is no ${service}`);
+    if (depth >= MAX_DEPTH) throw new Error(`${file} is included too deeply`);
+    return linesIn(inner, type, { file, depth: depth + 1 });
   };
   if (first.toLowerCase() === '@include') return below(rest[0] ?? '');
   if (first.replace(/^-/, '').toLowerCase() !== type) return [];

@@ -1,7 +1,10 @@
 /** Ways around the code of sudo in sudoers(5): whom sudo asks, through which PAM service, and for whose code. */
 import { spawnSync } from 'node:child_process';
 import * as fs from 'node:fs';
+import { hostname } from 'node:os';
 import { parseJson } from '../../json.ts';
+import { textIfThere } from '../../system/if-there.ts';
+import type { User } from '../../system/users.ts';
 import { ok, type Finding } from '../finding.ts';
 import { asksForCode, pamText } from './stack.ts';
 
@@ -63,6 +66,62 @@ export function examineSudoers(files: Partial<SudoFiles> = {}, services: readonl
   return findings.length === 0 ? [ok(ID, 'No line of sudoers leads past the code', file)] : findings;
 }
 
+/** Whether sudo lets a user, who is in `groups`, run something here and asks for a password first. */
+export type IsAsked = (user: User, groups: readonly string[]) => boolean;
+
+/** Undefined if the files cannot be read. Rules in a directory service are not known. */
+export function askedBySudo(files: Partial<SudoFiles> = {}): IsAsked | undefined {
+  const { sudoers, conf } = { ...FILES, ...files };
+  const file = pluginsIn(textOf(conf)).sudoers ?? sudoers;
+  const all = file === undefined ? undefined : jsonOf(file);
+  if (all === undefined) return undefined;
+  const specs = objectsIn(all, 'User_Specs').filter((spec) => objectsIn(spec, 'Host_List').some(isHere));
+  const defaults = objectsIn(all, 'Defaults').map((each) => ({ ...each, whom: objectsIn(each, 'Binding') }));
+  return (user, groups) => {
+    const isExempt = defaults.some(
+      (each) =>
+        (each.whom.length === 0 || isMeant(each.whom, user, groups)) &&
+        settingsOf(each, [], []).some(
+          ({ setting, value }) =>
+            (setting === 'authenticate' && value === false) || (setting === 'exempt_group' && groups.includes(String(value))),
+        ),
+    );
+    if (isExempt) return false;
+    const commands = specs
+      .filter((spec) => isMeant(objectsIn(spec, 'User_List'), user, groups))
+      .flatMap((spec) => objectsIn(spec, 'Cmnd_Specs'));
+    return commands.some((each) => !settingsOf(each, [], []).some(({ setting, value }) => setting === 'authenticate' && value === false));
+  };
+}
+
+/** Of several entries the last one that matches counts, as for sudo. */
+function isMeant(list: readonly object[], { name, uid, gid }: User, groups: readonly string[]): boolean {
+  const said = list.flatMap((entry) => {
+    const matches = Object.entries(entry).some(([kind, value]: [string, unknown]) => {
+      switch (kind) {
+        case 'username':
+          return value === 'ALL' || value === name;
+        case 'userid':
+          return Number(value) === uid;
+        case 'usergroup':
+          return groups.includes(String(value));
+        case 'usergid':
+          return Number(value) === gid;
+        default:
+          return false;
+      }
+    });
+    return matches ? [!('negated' in entry)] : [];
+  });
+  return said.at(-1) === true;
+}
+
+/** A network or a pattern may be this host. */
+function isHere(entry: object): boolean {
+  const name = String(Object.entries(entry).find(([kind]) => kind === 'hostname')?.[1] ?? '*');
+  return /[*?[]/.test(name) || ['ALL', hostname(), hostname().split('.', 1)[0]].includes(name);
+}
+
 /** One setting, the users or hosts it applies to, and for a tag of commands also those commands. */
 interface SudoRule {
   readonly setting: string;
@@ -102,23 +161,29 @@ function shown({ setting, value, whom, commands }: SudoRule): string {
   return `${[whom.join(', '), where].filter((part) => part !== '').join(' ')}: ${what}`;
 }
 
-/** Each setting of Defaults and each tag of commands; undefined if cvtsudoers cannot read the file. */
-function rulesIn(file: string): SudoRule[] | undefined {
+/** What cvtsudoers prints; undefined if it cannot read the file. */
+function jsonOf(file: string): unknown {
   const { status, stdout } = spawnSync(CVTSUDOERS, ['-c', '/dev/null', '-f', 'json', '-e', file], {
     ...{ encoding: 'utf8', timeout: TIMEOUT_MS, maxBuffer: MAX_OUTPUT_BYTES, env: {} },
     stdio: ['ignore', 'pipe', 'ignore'],
   });
   if (status !== 0) return undefined;
   try {
-    const all = parseJson(stdout);
-    const defaults = objectsIn(all, 'Defaults').flatMap((each) => settingsOf(each, namesIn(each, 'Binding'), []));
-    const commands = objectsIn(all, 'User_Specs').flatMap((user) =>
-      objectsIn(user, 'Cmnd_Specs').flatMap((each) => settingsOf(each, namesIn(user, 'User_List'), namesIn(each, 'Commands'))),
-    );
-    return [...defaults, ...commands];
+    return parseJson(stdout);
   } catch {
     return undefined;
   }
+}
+
+/** Each setting of Defaults and each tag of commands; undefined if cvtsudoers cannot read the file. */
+function rulesIn(file: string): SudoRule[] | undefined {
+  const all = jsonOf(file);
+  if (all === undefined) return undefined;
+  const defaults = objectsIn(all, 'Defaults').flatMap((each) => settingsOf(each, namesIn(each, 'Binding'), []));
+  const commands = objectsIn(all, 'User_Specs').flatMap((user) =>
+    objectsIn(user, 'Cmnd_Specs').flatMap((each) => settingsOf(each, namesIn(user, 'User_List'), namesIn(each, 'Commands'))),
+  );
+  return [...defaults, ...commands];
 }
 
 function settingsOf(holder: object, whom: readonly string[], commands: readonly string[]): SudoRule[] {
@@ -156,7 +221,7 @@ function pluginsIn(conf: string): { readonly sudoers: string | undefined; readon
 }
 
 function textOf(file: string): string {
-  return fs.existsSync(file) ? fs.readFileSync(file, 'utf8') : '';
+  return textIfThere(file) ?? '';
 }
 
 /** Rules of a directory service, which no program of this host prints. */

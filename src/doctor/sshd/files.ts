@@ -3,6 +3,7 @@
  * the criteria say which connections to ask it about. See sshd_config(5).
  */
 import * as fs from 'node:fs';
+import { ifThere } from '../../system/if-there.ts';
 
 /** sshd's own limit for nested includes. */
 const MAX_DEPTH = 16;
@@ -54,7 +55,8 @@ export function readSshdFiles(file: string): SshdFiles {
     files.push(name);
     if (depth > MAX_DEPTH || files.length > MAX_FILES) return;
     let block: (typeof blocks)[number] | undefined;
-    for (const line of linesOf(name)) {
+    // One that was found by an include and is gone by now counts as changed, see notLoaded().
+    for (const line of depth === 0 ? linesOf(name) : (ifThere(() => linesOf(name)) ?? [])) {
       const { keyword, readings } = readLine(line);
       if (keyword === 'match') {
         criteria.push(...readings.flatMap(criteriaOf));
@@ -198,14 +200,18 @@ function entriesLike(folder: string, part: string, folders: string[]): string[] 
   // A missing folder counts as empty, for sshd -T too.
   if (fs.statSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true) return [];
   if (!/[*?[]/.test(part)) {
-    fs.accessSync(folder, fs.constants.X_OK);
+    ifThere(() => {
+      fs.accessSync(folder, fs.constants.X_OK);
+    });
     const name = part.replace(/\\(.)/g, '$1');
     if (!fs.existsSync(folder + name)) folders.push(folder);
     return [name];
   }
   folders.push(folder);
   const expression = expressionOf(part);
-  const names = fs.readdirSync(folder).filter((name) => expression.test(name) && (!name.startsWith('.') || part.startsWith('.')));
+  const names = (ifThere(() => fs.readdirSync(folder)) ?? []).filter(
+    (name) => expression.test(name) && (!name.startsWith('.') || part.startsWith('.')),
+  );
   return names.toSorted();
 }
 

@@ -3,6 +3,7 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { errnoOf, messageOf } from '../../error.ts';
 import { quoted } from '../../otp/escape.ts';
+import { ifThere, textIfThere } from '../../system/if-there.ts';
 import { isRoot } from '../../system/users.ts';
 import { setting, type Effective } from './effective.ts';
 import { changing, ok, UNSEEN, type Finding } from '../finding.ts';
@@ -45,7 +46,7 @@ export function notLoaded(
 /** When the sshd `pid` read its configuration, in milliseconds of Unix time; undefined if the pid file is missing or another process's. */
 function loadedAt(pidFile: string, pid: number): number | undefined {
   const written = pidFile.startsWith('/') ? fs.statSync(pidFile, { throwIfNoEntry: false }) : undefined;
-  return written !== undefined && fs.readFileSync(pidFile, 'utf8').trim() === String(pid) ? written.mtimeMs : undefined;
+  return written !== undefined && textIfThere(pidFile)?.trim() === String(pid) ? written.mtimeMs : undefined;
 }
 
 /** The time of the last change of the file, or of the target of a symlink; Infinity if it has gone since it was read. */
@@ -76,7 +77,8 @@ function redirectedSince(file: string, loadedMs: number): string[] {
     if (!stats.isSymbolicLink()) way = each;
     else if (++links > MAX_LINKS) return redirected;
     else {
-      const target = fs.readlinkSync(each);
+      const target = ifThere(() => fs.readlinkSync(each));
+      if (target === undefined) return redirected;
       if (target.startsWith('/')) way = '/';
       left.unshift(...target.split('/'));
     }

@@ -62,7 +62,9 @@ export function outcomes(blocks: readonly MatchBlock[], askers: readonly Asker[]
   const blocksOf = blocksOfPeople(counting);
   return askers.map((asker) => {
     const theirs = blocksOf(asker);
-    const key = theirs.map((at) => (counting[at]?.isOfPlaces === true ? String(at) : texts[at])).join();
+    const own = theirs.map((at) => (counting[at]?.isOfPlaces === true ? String(at) : (texts[at] ?? '')));
+    // To be told the same once more makes no difference.
+    const key = (theirs.every((at) => counting[at]?.isOnce === true) ? [...new Set(own)] : own).join();
     const known = rows.get(key);
     if (known !== undefined) return known;
     const made = rowOf(theirs);
@@ -99,8 +101,10 @@ interface Counting {
   readonly isOfPeople: boolean;
   /** Whether it has another one. */
   readonly isOfPlaces: boolean;
-  /** The number of blocks before it that have a criterion of places: their lines come before its own. */
-  readonly before: number;
+  /** For each of its lines, the number of blocks before it that have a criterion of places, and a line that comes before that line. */
+  readonly before: readonly number[];
+  /** Whether of each of its keywords the first value alone counts. */
+  readonly isOnce: boolean;
   /** Its lines but for those that have no say, as one of a block for everybody stands before them. */
   readonly lines: readonly (readonly [keyword: string, text: string])[];
   /** The number of blocks for everybody before it. */
@@ -110,12 +114,18 @@ interface Counting {
 function linesThatCount(blocks: readonly MatchBlock[]): Counting[] {
   const said = new Set<string>();
   const counting: Counting[] = [];
-  let [segment, before] = [0, 0];
+  const ofPlaces = new Map<string, number>();
+  let [segment, all] = [0, 0];
   for (const { criteria, lines } of blocks) {
     if (criteria.length > 0) {
       const [isOfPeople, isOfPlaces] = [criteria.some(isOfAPerson), !criteria.every(isOfAPerson)];
-      counting.push({ criteria, isOfPeople, isOfPlaces, before, segment, lines: lines.filter(([keyword]) => !said.has(keyword)) });
-      if (isOfPlaces) before++;
+      const own = lines.filter(([keyword]) => !said.has(keyword));
+      const before = own.map(([keyword]) => (FIRST_COUNTS.has(keyword) ? (ofPlaces.get(keyword) ?? 0) : all));
+      const isOnce = own.every(([keyword]) => FIRST_COUNTS.has(keyword));
+      counting.push({ criteria, isOfPeople, isOfPlaces, before, isOnce, segment, lines: own });
+      if (!isOfPlaces) continue;
+      all++;
+      for (const keyword of new Set(own.map(([each]) => each))) ofPlaces.set(keyword, (ofPlaces.get(keyword) ?? 0) + 1);
     } else {
       segment++;
       for (const [keyword] of lines) if (FIRST_COUNTS.has(keyword)) said.add(keyword);

@@ -121,6 +121,7 @@ function textOf(file: string): string {
 export function madeEmptyFolder(stderr: string): boolean {
   const folder = /Missing privilege separation directory: ((?:\/var)?\/run\/[\w.-]+)\s*$/m.exec(stderr)?.[1];
   if (folder === undefined || !isRoot() || fs.existsSync(folder)) return false;
-  fs.mkdirSync(folder, { mode: 0o755 });
+  // No error where systemd was first.
+  fs.mkdirSync(folder, { mode: 0o755, recursive: true });
   return true;
 }

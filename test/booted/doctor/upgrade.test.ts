@@ -17,9 +17,9 @@ import { sleep } from '../../support/process.ts';
 import { lacks } from '../../support/world.ts';
 import { LONG } from '../../trials/trial.ts';
 import { assertDone } from '../setup/world.ts';
-import { logsIn, newCode, writeAskpass } from './seeded/seeding.ts';
+import { newCode } from './seeded/seeding.ts';
+import { BY_PASSWORD, comesIn, PASSWORD, writeAskpass } from './seeded/ways.ts';
 
-const PASSWORD = 'login secret';
 const FOR_GOOD = ['--apply', '--confirm-within', 'never'];
 const PATIENCE_MS = 60_000;
 
@@ -74,10 +74,10 @@ for (const { answer, option, losesPam } of LONG ? ANSWERS : [])
     /** Logins of both with their codes, and without. */
     const asksBoth = async (): Promise<void> => {
       for (const user of ['alice', 'bob']) {
-        assert.equal(await logsIn(container, user, await newCode(container, user)), true, `${user} with a code`);
-        assert.equal(await logsIn(container, user), false, `${user} without one`);
+        assert.equal(await comesIn(container, user, { code: await newCode(container, user) }), true, `${user} with a code`);
+        assert.equal(await comesIn(container, user), false, `${user} without one`);
       }
-      assert.equal(await logsIn(container, 'bob', PASSWORD), false, 'bob with key and password');
+      assert.equal(await comesIn(container, 'bob', { way: BY_PASSWORD }), false, 'bob with key and password');
     };
 
     it('begins on a host in order', async () => {
@@ -100,9 +100,9 @@ for (const { answer, option, losesPam } of LONG ? ANSWERS : [])
 
     if (losesPam) {
       it('leaves PAM without a line for the code, which doctor says by itself', async () => {
-        assert.equal(await logsIn(container, 'bob', PASSWORD), true, 'bob with key and password');
-        assert.equal(await logsIn(container, 'alice'), false, 'alice without a code');
-        assert.equal(await logsIn(container, 'alice', await newCode(container, 'alice')), true, 'alice with a code');
+        assert.equal(await comesIn(container, 'bob', { way: BY_PASSWORD }), true, 'bob with key and password');
+        assert.equal(await comesIn(container, 'alice'), false, 'alice without a code');
+        assert.equal(await comesIn(container, 'alice', { code: await newCode(container, 'alice') }), true, 'alice with a code');
         assert.match((await wrong()).join('\n'), /^fail FC1 bob /m);
         const told = ['sh', '-c', "notp audit --event doctor.changed --lines 1 | grep -q 'fail'"];
         for (const deadline = Date.now() + PATIENCE_MS; (await container.run(told)).code !== 0; await sleep(500))

@@ -129,6 +129,22 @@ describe('notp setup', { skip: lacks({ root: true, programs: [...CONTAINER_NEEDS
     for (const name of ['dave', 'erin', 'frank']) await host.container.must(['userdel', '--remove', name]);
   });
 
+  it('sudo says before it writes who can use sudo and will be refused: it named nobody', async () => {
+    for (const name of ['dave', 'erin', 'frank']) await addContainerUser(host.container, name);
+    await host.container.must(['gpasswd', '--add', 'dave', 'sudo']);
+    await host.container.must(['gpasswd', '--add', 'bob', 'sudo']);
+    host.write('/etc/sudoers.d/erin', 'erin ALL=(ALL) NOPASSWD: ALL\n', 0o440);
+    const told = /^notp: hint: 1 account that can use sudo now will be refused there, as they are not enrolled: dave\n/m;
+    assert.match((await host.setup('sudo')).stderr, told);
+    const applied = await host.setup('sudo', ...FOR_GOOD);
+    assertDone(applied);
+    assert.match(applied.stderr.slice(0, applied.stderr.indexOf('Wrote ')), told);
+    assertDone(await host.setup('undo'));
+    await host.container.must(['rm', '/etc/sudoers.d/erin']);
+    await host.container.must(['gpasswd', '--delete', 'bob', 'sudo']);
+    for (const name of ['dave', 'erin', 'frank']) await host.container.must(['userdel', '--remove', name]);
+  });
+
   it('is refused for whoever meets the other door already, unless forced: each login asked for two codes', async () => {
     for (const [first, second] of [
       ['pam', 'gate'],

@@ -154,9 +154,10 @@ describe('notp doctor', { skip: lacks({ root: true, programs: ['sshd', 'ssh-keyg
   });
 
   it('folds what is wrong with several users into one, and names them', async () => {
-    const { stdout } = await doctor(open);
-    assert.equal(stdout.match(/\[FC10\]/g)?.length, 1);
-    assert.match(stdout, new RegExp(`\\[FC10\\]\n +2 users: ${alice.name}, root\n`));
+    const { code, stdout, stderr } = await doctor(open);
+    const said = `exit code ${String(code)}: ${stderr}${stdout}`;
+    assert.equal(stdout.match(/\[FC10\]/g)?.length, 1, said);
+    assert.match(stdout, new RegExp(`\\[FC10\\]\n +2 users: ${alice.name}, root\n`), said);
   });
 
   for (const columns of [80, 40]) {

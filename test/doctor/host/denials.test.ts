@@ -1,4 +1,4 @@
-/** What a policy denies notp is named as long as it is of today; lines as auditd(8) writes them for SELinux and AppArmor. */
+/** What a policy denies notp is named as long as it is of today; lines as auditd(8) and the kernel write them for SELinux and AppArmor. */
 import * as assert from 'node:assert/strict';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
@@ -18,11 +18,15 @@ const appArmor = avc(
   'apparmor="DENIED" operation="open" profile="sshd" name="/var/lib/notp/state.db" pid=711 comm="notp" requested_mask="r" denied_mask="r" fsuid=0 ouid=998',
 );
 
+const seen = (...lines: readonly string[]): string[] =>
+  examineDenials(NOW_MS, '/nonexistent', () => lines).map(({ severity, id, detail, fix }) => `${severity} ${id} ${detail}: ${fix}`);
+const ofKernel = (line: string): string => line.replace('type=AVC msg=', 'audit: type=1400 ');
+
 describe('what a policy has denied', () => {
   const file = path.join(scratchFolder('denials'), 'audit.log');
   const told = (...lines: readonly string[]): string[] => {
     fs.writeFileSync(file, lines.map((line) => `${line}\n`).join(''));
-    return examineDenials(NOW_MS, file).map(({ id, severity, detail }) => `${severity} ${id} ${detail}`);
+    return examineDenials(NOW_MS, file, () => []).map(({ id, severity, detail }) => `${severity} ${id} ${detail}`);
   };
 
   it('to notp is named with the count and the last line', () => {
@@ -47,6 +51,21 @@ describe('what a policy has denied', () => {
   });
 
   it('is not looked for in what is no file', () => {
-    for (const place of ['/nonexistent', '/tmp', '/dev/null']) assert.deepEqual(examineDenials(NOW_MS, place), []);
+    for (const place of ['/nonexistent', '/tmp', '/dev/null'])
+      assert.deepEqual(
+        examineDenials(NOW_MS, place, () => []),
+        [],
+      );
+  });
+
+  it('is found in the messages of the kernel where no auditd writes them: nobody saw it on Debian', () => {
+    const [finding = '', ...others] = seen('usb 1-1: new device', ofKernel(selinux(90_000)), ofKernel(selinux(600)), ofKernel(appArmor));
+    assert.deepEqual(others, []);
+    assert.match(finding, /^warn denied 2 in the messages of the kernel, the last at .*: apparmor="DENIED".*: journalctl --dmesg --grep /);
+    assert.deepEqual(seen(ofKernel(selinux(60, '', 'sshd')), ofKernel(selinux(60).replace('permissive=0', 'permissive=1'))), []);
+  });
+
+  it('is looked for on this host without an error', () => {
+    assert.ok(Array.isArray(examineDenials(Date.now())));
   });
 });

@@ -3,7 +3,7 @@ import * as assert from 'node:assert/strict';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { before, describe, it } from 'node:test';
-import { examineSudoers } from '../../../src/doctor/pam/sudoers.ts';
+import { askedBySudo, examineSudoers } from '../../../src/doctor/pam/sudoers.ts';
 import type { Finding } from '../../../src/doctor/finding.ts';
 import { lacks, scratchFolder } from '../../support/world.ts';
 import { pamService } from './pam-files.ts';
@@ -90,6 +90,33 @@ describe('sudoers beside the code of sudo', { skip: lacks({ root: true, programs
     for (const setting of ['pam_service', 'pam_login_service', 'pam_askpass_service'])
       for (const line of [`Defaults ${setting}=${silent}`, `Defaults:alice ${setting}="${silent}"`, `Defaults ${setting}=no-such-service`])
         assert.match(told(line).join(), /^fail: .*Defaults: pam_\w+=\S+ \(PAM service \S+\)$/, line);
+  });
+
+  it('tells who is asked by sudo here: the last entry that matches counts, and whoever is exempt is not', () => {
+    const file = path.join(scratchFolder('sudoers-asked'), 'sudoers');
+    const isAsked = (...lines: readonly string[]): boolean | undefined => {
+      fs.writeFileSync(file, lines.map((line) => `${line}\n`).join(''));
+      return askedBySudo({ sudoers: file })?.({ name: 'erin', uid: 4711, gid: 4711, home: '/', shell: '/bin/sh' }, ['erin', 'wheel']);
+    };
+    for (const line of [
+      'erin ALL=ALL',
+      '%wheel ALL=(root) /bin/ls',
+      'ALL ALL=ALL',
+      '#4711 ALL=ALL',
+      '%#4711 ALL=ALL',
+      'erin 10.0.0.0/8=ALL',
+    ])
+      assert.equal(isAsked(line), true, line);
+    for (const line of ['bob ALL=ALL', '%adm ALL=ALL', 'erin elsewhere=ALL', 'erin ALL=NOPASSWD: ALL', 'ALL, !erin ALL=ALL'])
+      assert.equal(isAsked(line), false, line);
+    assert.equal(isAsked('!erin, ALL ALL=ALL'), true);
+    assert.equal(isAsked('erin ALL=NOPASSWD: /bin/ls', '%wheel ALL=/bin/cat'), true);
+    assert.equal(isAsked('User_Alias OPS = bob, erin', 'OPS ALL=ALL'), true);
+    for (const line of ['Defaults !authenticate', 'Defaults:erin !authenticate', 'Defaults exempt_group=wheel'])
+      assert.equal(isAsked(line, 'erin ALL=ALL'), false, line);
+    for (const line of ['Defaults:bob !authenticate', 'Defaults exempt_group=adm', 'Defaults>root !authenticate'])
+      assert.equal(isAsked(line, 'erin ALL=ALL'), true, line);
+    assert.equal(isAsked('this is nothing'), undefined);
   });
 
   it('cannot be looked at where it is malformed, which is said', () => {

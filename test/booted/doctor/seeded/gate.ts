@@ -1,5 +1,7 @@
 /** Misconfigurations of a host whose gate is for everybody: alice and bob are enrolled, carol is not, and each has a key. */
-import { block, gone, line, owned, rootFromInside, touchless, type Seed } from './seed.ts';
+import { CLIENT_KEY } from '../../../support/container-root.ts';
+import { block, gone, line, owned, rootFromInside, ROOTS_KEY, touchless, type Seed } from './seed.ts';
+import { BY_INPUT, BY_PORT, BY_SFTP, BY_SOCKET, from } from './ways.ts';
 
 const GATE = 'ForceCommand /usr/bin/notp gate';
 /** All is closed one by one, but for what stands before. */
@@ -8,9 +10,14 @@ const FORWARD = [
   ...['PermitTunnel no', 'GatewayPorts no', 'StreamLocalBindUnlink no', 'UnusedConnectionTimeout 60s'],
 ];
 const DROP_IN = '/etc/ssh/sshd_config.d/10-notp-gate.conf';
+/** A login shell of alice's own. */
+export const OWN_SHELL = `printf '%s\\n' '#!/bin/sh' 'eval "$SSH_ORIGINAL_COMMAND"' >/home/alice/bash
+chmod 755 /home/alice/bash; chown alice /home/alice/bash; usermod -s /home/alice/bash alice`;
 const mode = (what: string, file: string, bad: string, id: string, fix: string, more: Partial<Seed> = {}): Seed => ({
   ...{ what, script: `chmod ${bad} ${file}`, id, fix, how: 'run', ...more },
 });
+/** Small things about the service, which keep nobody out at once. */
+const SMALL = 'small things';
 const config = (what: string, make: string, fix: string, mend: string, more: Partial<Seed> = { keepsOut: 'alice' }): Seed => ({
   ...{ what, id: 'configuration', fix, how: mend, ...more },
   script: `${make}; sed -i 's,notp gate,notp gate --config /etc/notp/other.toml,' ${DROP_IN}; reload`,
@@ -18,8 +25,10 @@ const config = (what: string, make: string, fix: string, mend: string, more: Par
 
 export const GATE_SEEDS: readonly Seed[] = [
   gone('`ForceCommand none` for all', ['ForceCommand none'], 'no-gate', 'notp setup gate', { letsIn: 'alice' }),
-  gone('a shell in place of the gate', ['ForceCommand /bin/bash'], 'no-gate', 'notp setup gate', { letsIn: 'alice' }),
-  line('a shell after the gate', ['ForceCommand /usr/bin/notp gate || /bin/bash'], 'FC1', GATE),
+  gone('a shell in place of the gate', ['ForceCommand /bin/bash'], 'no-gate', 'notp setup gate', { letsIn: 'alice', way: BY_INPUT }),
+  line('a shell after the gate', ['ForceCommand /usr/bin/notp gate || /bin/sh -c "$SSH_ORIGINAL_COMMAND"'], 'FC1', GATE, {
+    letsIn: 'alice',
+  }),
   line('the gate without its path', ['ForceCommand notp gate'], 'FC1', GATE),
   block('`Match User` exempts an enrolled user', ['Match User alice', 'ForceCommand none'], 'FC1', GATE, { letsIn: 'alice' }),
   gone('`Match User` exempts somebody who is not enrolled', ['Match User carol', 'ForceCommand none'], 'FC1', 'remove that Match line', {
@@ -29,13 +38,17 @@ export const GATE_SEEDS: readonly Seed[] = [
     ...gone('`Match Group` exempts its members', ['Match Group staff', 'ForceCommand none'], 'FC1', 'remove that Match line', {
       letsIn: 'carol',
     }),
-    script: "usermod -aG staff carol; sshd 'Match Group staff' 'ForceCommand none'",
+    script: 'usermod -aG staff carol',
   },
-  gone('`Match Address` exempts a network', ['Match Address 10.0.0.0/8', 'ForceCommand none'], 'FC14', 'remove the Match block'),
+  gone('`Match Address` exempts a network', ['Match Address 127.16.0.0/12', 'ForceCommand none'], 'FC14', 'remove the Match block', {
+    ...{ letsIn: 'alice', way: from('127.16.0.1') },
+  }),
   gone('`Match Address` exempts the host itself', ['Match Address 127.0.0.1', 'ForceCommand none'], 'FC14', 'remove the Match block', {
     letsIn: 'alice',
   }),
-  gone('`Match Host` exempts a name', ['Match Host *.example.org', 'ForceCommand none'], 'FC14', 'remove the Match block'),
+  gone('`Match Host` exempts a name', ['UseDNS yes', 'Match Host *.example.org', 'ForceCommand none'], 'FC14', 'remove the Match block', {
+    ...{ script: 'echo 127.3.0.1 www.example.org >>/etc/hosts', letsIn: 'alice', way: from('127.3.0.1') },
+  }),
   gone(
     'a network exempts somebody who is not enrolled',
     ['Match User carol Address 127.0.0.0/8', 'ForceCommand none'],
@@ -46,10 +59,13 @@ export const GATE_SEEDS: readonly Seed[] = [
     },
   ),
   rootFromInside(['ForceCommand none'], 'FC1', GATE),
-  gone('a limit in place of the gate', ['Match User carol', 'ForceCommand internal-sftp'], 'FC1', 'remove that Match line'),
+  gone('a limit in place of the gate', ['Match User carol', 'ForceCommand internal-sftp'], 'FC1', 'remove that Match line', {
+    ...{ letsIn: 'carol', way: BY_SFTP, isWarning: true },
+  }),
   {
     what: 'another name of root is exempt',
-    script: "echo 'toor:x:0:0::/root:/bin/bash' >>/etc/passwd; sshd 'Match User toor' 'ForceCommand none'",
+    script: `echo 'toor:x:0:0::/root:/bin/bash' >>/etc/passwd; echo 'toor:*:20000::::::' >>/etc/shadow; ${ROOTS_KEY.script}`,
+    ...{ lines: ['Match User toor', 'ForceCommand none'], letsIn: 'toor', clean: 'rm /root/.ssh/authorized_keys' },
     ...{ id: 'spelling', fix: 'Match Group in place of Match User', how: 'unsshd' },
   },
   {
@@ -58,32 +74,42 @@ export const GATE_SEEDS: readonly Seed[] = [
       'useradd -o -u $(id -u alice) -g $(id -g alice) -M -d /home/alice -s /bin/bash -p "*" alice2; sshd "Match User alice2" "ForceCommand none"',
     ...{ id: 'spelling', fix: 'Match Group in place of Match User', how: 'unsshd', letsIn: 'alice2' },
   },
-  line('sockets can be forwarded', ['AllowStreamLocalForwarding yes', ...FORWARD], 'FC3', 'AllowStreamLocalForwarding no'),
-  line('ports can be forwarded', ['AllowTcpForwarding yes', ...FORWARD], 'FC4', 'AllowTcpForwarding no'),
-  line('ports can be forwarded to the host', ['AllowTcpForwarding local', ...FORWARD], 'FC4', 'AllowTcpForwarding no'),
-  line(
-    'X11 and the agent can be forwarded',
-    ['X11Forwarding yes', 'AllowAgentForwarding yes', ...FORWARD],
-    'FC5',
-    'AllowAgentForwarding no',
-  ),
-  line('tunnels are allowed', ['PermitTunnel yes'], 'FC6', 'PermitTunnel no'),
-  line('`GatewayPorts`', ['GatewayPorts yes', ...FORWARD], 'FC6', 'GatewayPorts no'),
-  line('sockets are unlinked', ['StreamLocalBindUnlink yes', ...FORWARD], 'FC6', 'StreamLocalBindUnlink no'),
-  block('forwarding for one user', ['Match User alice', 'AllowTcpForwarding yes', ...FORWARD], 'FC4', 'AllowTcpForwarding no'),
+  ...[
+    line('sockets can be forwarded', ['AllowStreamLocalForwarding yes'], 'FC3', 'AllowStreamLocalForwarding no', {
+      ...{ letsIn: 'alice', way: BY_SOCKET },
+    }),
+    line('ports can be forwarded', ['AllowTcpForwarding yes'], 'FC4', 'AllowTcpForwarding no', { letsIn: 'alice', way: BY_PORT }),
+    line('X11 and the agent can be forwarded', ['X11Forwarding yes', 'AllowAgentForwarding yes'], 'FC5', 'AllowAgentForwarding no'),
+    line('tunnels are allowed', ['PermitTunnel yes'], 'FC6', 'PermitTunnel no', { detail: 'permittunnel is' }),
+    line('`PermitUserRC yes`', ['PermitUserRC yes'], 'FC10', 'PermitUserRC no'),
+    line('quiet logs', ['LogLevel QUIET'], 'FC15', 'LogLevel VERBOSE'),
+  ].map((seed): Seed => ({ ...seed, rest: FORWARD, together: 'lines that open' })),
+  ...[
+    line('ports can be forwarded to the host', ['AllowTcpForwarding local'], 'FC4', 'AllowTcpForwarding no', {
+      ...{ letsIn: 'alice', way: BY_PORT },
+    }),
+    line('`GatewayPorts`', ['GatewayPorts yes'], 'FC6', 'GatewayPorts no', { detail: 'gatewayports is' }),
+    line('sockets are unlinked', ['StreamLocalBindUnlink yes'], 'FC6', 'StreamLocalBindUnlink no', { detail: 'streamlocalbindunlink is' }),
+    line('a `SetEnv` of its own, before that of notp', ['SetEnv FOO=bar'], 'FC9', 'SetEnv SHLVL=1', {
+      script: 'sed -i \'1i eval "$SSH_ORIGINAL_COMMAND"; exit\' /home/alice/.bashrc',
+      ...{ letsIn: 'alice', way: { name: 'by her own ~/.bashrc' }, isWarning: true, clean: 'sed -i 1d /home/alice/.bashrc' },
+    }),
+  ].map((seed): Seed => ({ ...seed, rest: FORWARD, together: 'more lines that open' })),
+  block('forwarding for one user', ['Match User alice', 'AllowTcpForwarding yes', ...FORWARD], 'FC4', 'AllowTcpForwarding no', {
+    ...{ letsIn: 'alice', way: BY_PORT },
+  }),
   gone(
     'forwarding for somebody who is not enrolled',
     ['Match User carol', 'AllowTcpForwarding yes', ...FORWARD],
     'FC4',
     'AllowTcpForwarding no',
+    { letsIn: 'carol', way: BY_PORT },
   ),
   line('`PermitUserEnvironment`', ['PermitUserEnvironment yes'], 'FC7', 'PermitUserEnvironment no', { how: 'line' }),
-  line('`AcceptEnv *`', ['AcceptEnv *'], 'FC8', 'AcceptEnv LANG LC_*', { how: "sshd 'AcceptEnv LANG LC_*'" }),
-  line('`AcceptEnv LD_*`', ['AcceptEnv LD_PRELOAD'], 'FC8', 'AcceptEnv LANG LC_*', { how: "sshd 'AcceptEnv LANG LC_*'" }),
-  line('a `SetEnv` of its own, before that of notp', ['SetEnv FOO=bar'], 'FC9', 'SetEnv SHLVL=1'),
-  line('`PermitUserRC yes`', ['PermitUserRC yes'], 'FC10', 'PermitUserRC no'),
+  ...['AcceptEnv *', 'AcceptEnv LD_*'].map((accepts) =>
+    line(`\`${accepts}\``, [accepts], 'FC8', 'AcceptEnv LANG LC_*', { how: "sshd 'AcceptEnv LANG LC_*'" }),
+  ),
   line('sshd does not tell the key', ['ExposeAuthInfo no'], 'FC13', 'ExposeAuthInfo yes', { keepsOut: 'alice' }),
-  line('quiet logs', ['LogLevel QUIET'], 'FC15', 'LogLevel VERBOSE'),
   // In OpenSSH 9.2 any `none` wins.
   gone('idle connections stay open', ['UnusedConnectionTimeout none', ...FORWARD], 'FC16', 'UnusedConnectionTimeout 60s'),
   line('other files of keys', ['AuthorizedKeysFile .ssh/authorized_keys /etc/ssh/keys/%u'], 'FC13', 'authorized_keys =', { how: 'unsshd' }),
@@ -116,6 +142,7 @@ export const GATE_SEEDS: readonly Seed[] = [
     script:
       "printf 'Match User carol\\n ForceCommand none\\n' >/etc/ssh/sshd_config.d/05-seed.conf; touch -d 2020-01-01 /etc/ssh/sshd_config.d/05-seed.conf",
     ...{ id: 'sshd-reload', fix: 'systemctl reload ssh', how: 'rm /etc/ssh/sshd_config.d/05-seed.conf; reload' },
+    ...{ next: 'reload', letsIn: 'carol', way: { name: 'after a reload' } },
   },
   {
     what: 'an exemption that was loaded and then deleted',
@@ -134,13 +161,16 @@ export const GATE_SEEDS: readonly Seed[] = [
   },
   {
     what: 'a drop-in of ssh.service names another configuration',
-    script: "echo 'UsePAM yes' >/etc/ssh/other; dropin ssh.service Service 'ExecStart=\nExecStart=/usr/sbin/sshd -D -f /etc/ssh/other'",
-    ...{ id: 'no-gate', fix: 'notp setup gate', how: 'undropin ssh.service' },
+    script: `printf '%s\\n' 'ListenAddress 127.0.0.1' 'UsePAM yes' >/etc/ssh/other
+dropin ssh.service Service 'ExecStart=\nExecStart=/usr/sbin/sshd -D -f /etc/ssh/other'`,
+    ...{ id: 'no-gate', fix: 'notp setup gate', how: 'undropin ssh.service; systemctl restart ssh' },
+    ...{ next: 'systemctl restart ssh', letsIn: 'alice', way: { name: 'after a restart' } },
   },
   {
     what: 'a variable of ssh.service takes the gate away',
     script: "sed -i 's/^SSHD_OPTS=.*/SSHD_OPTS=-oForceCommand=none/' /etc/default/ssh",
-    ...{ id: 'no-gate', fix: 'notp setup gate', how: "sed -i 's/^SSHD_OPTS=.*/SSHD_OPTS=/' /etc/default/ssh" },
+    ...{ id: 'no-gate', fix: 'notp setup gate', how: "sed -i 's/^SSHD_OPTS=.*/SSHD_OPTS=/' /etc/default/ssh; systemctl restart ssh" },
+    ...{ next: 'systemctl restart ssh', letsIn: 'alice', way: { name: 'after a restart' } },
   },
   {
     what: 'a unit that systemd has not read again',
@@ -179,7 +209,9 @@ export const GATE_SEEDS: readonly Seed[] = [
     ...{ id: 'FC1', fix: 'install notp', how: 'cp -p /usr/bin/notp /usr/local/bin/notp', keepsOut: 'alice' },
     clean: 'rm -f /usr/local/bin/notp',
   },
-  mode('others can write the program', '/usr/bin/notp', '777', 'FC1', 'let only root write it', { how: 'chmod 755 /usr/bin/notp' }),
+  mode('others can write the program', '/usr/bin/notp', '777', 'FC1', 'let only root write it', {
+    ...{ how: 'chmod 755 /usr/bin/notp', writable: '/usr/bin/notp' },
+  }),
   config('the gate names a configuration that is not there', ':', 'write /etc/notp/other.toml', 'touch /etc/notp/other.toml'),
   config(
     'the gate names a configuration of a user',
@@ -215,12 +247,16 @@ export const GATE_SEEDS: readonly Seed[] = [
     ...{ id: 'service-socket', fix: 'systemctl unmask', how: 'run', keepsOut: 'alice' },
   },
   {
-    ...{ what: "a user's socket does not start at boot", script: 'systemctl disable notp@$(id -u alice).socket', id: 'service-socket' },
-    ...{ fix: 'systemctl enable', how: 'run' },
+    ...{
+      what: "a user's socket does not start at boot",
+      script: 'systemctl disable --quiet notp@$(id -u bob).socket',
+      id: 'service-socket',
+    },
+    ...{ fix: 'systemctl enable', how: 'run', detail: 'disabled', together: SMALL },
   },
   {
     ...{ what: 'others can connect to a socket', script: 'chmod 666 /run/notp/$(id -u alice).sock', id: 'service-socket' },
-    ...{ fix: 'systemctl restart', how: 'run' },
+    ...{ fix: 'systemctl restart', how: 'run', detail: 'has mode 666', together: SMALL },
   },
   {
     ...{ what: 'no host key', script: 'mv /etc/notp/host.key /root/host.key; stop', id: 'host-key', fix: 'bring it back from its copy' },
@@ -247,8 +283,12 @@ export const GATE_SEEDS: readonly Seed[] = [
     },
     ...{ fix: 'systemctl cat', how: 'undropin notp@.service; stop' },
   },
-  mode('others can read the state', '/var/lib/notp/state.db', '644', 'state-file', 'chmod 600'),
-  mode('others can read the log', '/var/log/notp/audit.log', '644', 'log-file', 'chmod 600'),
+  mode('others can read the state', '/var/lib/notp/state.db', '644', 'state-file', 'chmod 600', {
+    clean: 'chmod 600 /var/lib/notp/state.db',
+  }),
+  mode('others can read the log', '/var/log/notp/audit.log', '644', 'log-file', 'chmod 600', {
+    ...{ together: SMALL, clean: 'chmod 600 /var/log/notp/audit.log' },
+  }),
   mode('others can write a home', '/home/alice', '777', 'sealed-file', 'chmod go-w /home/alice', { keepsOut: 'alice' }),
   mode('others can write the folder of sealed files', '/home/alice/.notp', '777', 'sealed-file', 'chmod go-w', { keepsOut: 'alice' }),
   mode('others can read a sealed file', '/home/alice/.notp/ssh', '644', 'sealed-file', 'chmod 600', { keepsOut: 'alice' }),
@@ -275,10 +315,13 @@ export const GATE_SEEDS: readonly Seed[] = [
   },
   {
     what: 'csh as a login shell',
-    script: 'usermod -s /bin/tcsh alice',
+    script: `usermod -s /bin/tcsh alice; echo 'sh -c "$SSH_ORIGINAL_COMMAND"; exit' >/home/alice/.tcshrc`,
     id: 'FC11',
     fix: 'chsh -s /bin/bash',
     how: 'usermod -s /bin/bash alice',
+    clean: 'rm /home/alice/.tcshrc',
+    letsIn: 'alice',
+    way: { name: 'by her own ~/.tcshrc' },
   },
   ...['/usr/bin/git-shell', '/usr/bin/rbash'].map((shell): Seed => ({
     what: `${shell} as a login shell`,
@@ -300,10 +343,18 @@ mv /var/lib/systemd/credential.secret /root/; stop`,
     how: 'mv /root/host.key /etc/notp/; rm /etc/notp/host.key.cred; undropin notp@.service; stop',
     clean: 'mv /root/credential.secret /var/lib/systemd/',
   },
+  {
+    what: 'the clock is a day behind',
+    script: `secret=$(/opt/copy/notp enroll --user bob --replace --no-confirm --json | sed 's/.*"secret":"\\([A-Z2-7]*\\)".*/\\1/')
+LC_NOTP=$(oathtool --totp --base32 "$secret") ssh -F none -i ${CLIENT_KEY} -o StrictHostKeyChecking=no -o LogLevel=ERROR -o SendEnv=LC_NOTP bob@127.0.0.1 true
+dropin notp@.service Service "Environment=LD_PRELOAD=$(faketime @0 sh -c 'echo $LD_PRELOAD') FAKETIME=-1d NO_FAKE_STAT=1 FAKETIME_DONT_FAKE_MONOTONIC=1"; stop`,
+    ...{ id: 'clock-behind', fix: 'timedatectl set-ntp true', how: 'undropin notp@.service; stop', clock: '-1d', keepsOut: 'alice' },
+  },
   ...['timer', 'path'].map((kind): Seed => ({
     what: `notp-doctor.${kind} is off`,
     script: `systemctl disable --quiet --now notp-doctor.${kind}`,
-    ...{ id: 'goes-on', fix: `notp-doctor.${kind}`, how: 'run' },
+    ...{ id: 'goes-on', fix: `notp-doctor.${kind}`, how: 'run', detail: `notp-doctor.${kind} is`, together: SMALL },
+    clean: `systemctl start notp-doctor.${kind}`,
   })),
   {
     what: 'a login shell that is not there',
@@ -313,11 +364,8 @@ mv /var/lib/systemd/credential.secret /root/; stop`,
     how: 'usermod -s /bin/bash alice',
   },
   {
-    ...{
-      what: 'a login shell that a user can change',
-      script: 'cp /bin/bash /home/alice/bash; chown alice /home/alice/bash; usermod -s /home/alice/bash alice',
-    },
-    ...{ id: 'FC11', fix: 'chsh -s /bin/bash', how: 'usermod -s /bin/bash alice', clean: 'rm /home/alice/bash' },
+    ...{ what: 'a login shell that a user can change', script: OWN_SHELL, id: 'FC11', fix: 'chsh -s /bin/bash' },
+    ...{ how: 'usermod -s /bin/bash alice', clean: 'rm /home/alice/bash', letsIn: 'alice', way: { name: 'by her own shell' } },
   },
   {
     ...{ what: '~/.pam_environment is read', script: "sed -i 's/user_readenv=0/user_readenv=1/' /etc/pam.d/sshd", id: 'FC12' },
@@ -325,17 +373,18 @@ mv /var/lib/systemd/credential.secret /root/; stop`,
   },
 
   // Whoever writes these decides who gets in.
-  ...['/etc/ssh/sshd_config', DROP_IN, '/etc/ssh/sshd_config.d', '/etc/pam.d/sshd', '/etc/pam.d/common-account', '/etc/pam.d'].flatMap(
-    (file) => owned(file),
+  ...owned(
+    ...['/etc/ssh/sshd_config', DROP_IN, '/etc/pam.d/sshd', '/etc/pam.d/common-account', '/etc/passwd', '/etc/group'],
+    ...['/etc/nsswitch.conf', '/etc/environment', '/etc/security/pam_env.conf', '/etc/default/ssh', '/etc/systemd/system/notp@.service'],
   ),
-  ...['/etc/passwd', '/etc/group', '/etc/nsswitch.conf', '/etc/environment', '/etc/security/pam_env.conf'].flatMap((file) => owned(file)),
-  ...['/etc/default/ssh', '/etc/systemd/system/notp@.service', '/etc/systemd/system'].flatMap((file) => owned(file)),
+  ...owned('/etc/ssh/sshd_config.d', '/etc/pam.d', '/etc/systemd/system'),
   {
     ...{
       what: 'a drop-in of ssh.service belongs to a user',
       script: 'dropin ssh.service Service ""; chown alice /etc/systemd/system/ssh.service.d/seed.conf',
     },
     ...{ id: 'read-by-root', fix: 'chown -h root', how: 'run', clean: 'undropin ssh.service' },
+    ...{ writable: '/etc/systemd/system/ssh.service.d/seed.conf' },
   },
   {
     ...{
@@ -343,14 +392,12 @@ mv /var/lib/systemd/credential.secret /root/; stop`,
       script: 'touch /etc/ld.so.preload; chown alice /etc/ld.so.preload',
       id: 'read-by-root',
     },
-    ...{ fix: 'chown -h root', how: 'run', clean: 'rm /etc/ld.so.preload' },
+    ...{ fix: 'chown -h root', how: 'run', clean: 'rm /etc/ld.so.preload', writable: '/etc/ld.so.preload' },
   },
   {
-    ...{
-      what: 'sshd includes a file in a home',
-      script: "touch /home/alice/more.conf; sshd 'Include /home/alice/*.conf'",
-      id: 'read-by-root',
-    },
-    ...{ fix: 'move /home/alice', how: 'unsshd', clean: 'rm /home/alice/more.conf' },
+    ...{ what: 'sshd includes a file in a home', script: 'touch /home/alice/more.conf', lines: ['Include /home/alice/*.conf'] },
+    ...{ id: 'read-by-root', fix: 'move /home/alice', how: 'unsshd', clean: 'rm /home/alice/more.conf' },
+    next: "runuser -u alice -- sh -c 'rm -f /home/alice/more.conf; echo ForceCommand none >/home/alice/more.conf'; reload",
+    ...{ letsIn: 'alice', way: { name: 'by her own file' } },
   },
 ];

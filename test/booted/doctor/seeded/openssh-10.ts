@@ -6,8 +6,7 @@ const OTHER = "printf '%s\\n' 'auth required pam_permit.so' '@include common-acc
 
 /** PAMServiceName stands in Match blocks from OpenSSH 9.8 on. */
 const otherService = (what: string, match: string, fix: string, letsIn: string): Seed => {
-  const seed = gone(`${what} (OpenSSH 10)`, [match, 'PAMServiceName other'], 'P2', fix, { letsIn });
-  return { ...seed, script: `${OTHER}; ${seed.script}` };
+  return gone(`${what} (OpenSSH 10)`, [match, 'PAMServiceName other'], 'P2', fix, { letsIn, script: OTHER });
 };
 
 export const OPENSSH_10_SEEDS: readonly Seed[] = [

@@ -1,5 +1,7 @@
 /** Misconfigurations of a host whose PAM door is for everybody, and of its sudo. */
+import { OWN_SHELL } from './gate.ts';
 import { block, gone, line, owned, rootFromInside, touchless, type Seed } from './seed.ts';
+import { BY_CODE_ALONE, BY_PASSWORD, HAS_PASSWORD } from './ways.ts';
 
 const STACK = '/etc/pam.d/sshd';
 const TEMPLATE = 'use the lines of examples/pam.d';
@@ -10,6 +12,10 @@ const stack = (what: string, change: string, id = 'P7', fix = TEMPLATE, more: Pa
   ...{ what, id, fix, how: `cp -p /root/stack ${STACK}` },
   ...{ script: `cp -p ${STACK} /root/stack; sed -i '${change}' ${STACK}`, ...more },
 });
+/** The password is in /etc/shadow, which is put back with the rest. */
+const byPassword: Partial<Seed> = { letsIn: 'alice', way: BY_PASSWORD, script: HAS_PASSWORD };
+/** Small things, which neither let anybody in nor keep anybody out at once. */
+const SMALL = 'small things';
 const before = (lines: string): string => `1i ${lines}`;
 
 export const PAM_SEEDS: readonly Seed[] = [
@@ -68,24 +74,32 @@ export const PAM_SEEDS: readonly Seed[] = [
   ),
   {
     what: 'all can write the authorities of one user',
-    script: "install -m 666 /dev/null /srv/ca.pub; sshd 'Match User bob' 'TrustedUserCAKeys /srv/ca.pub'",
-    ...{ id: 'read-by-root', fix: 'chmod go-w /srv/ca.pub', how: 'run', clean: 'rm /srv/ca.pub' },
+    ...{ script: 'install -m 666 /dev/null /srv/ca.pub', lines: ['Match User bob', 'TrustedUserCAKeys /srv/ca.pub'] },
+    ...{ id: 'read-by-root', fix: 'chmod go-w /srv/ca.pub', how: 'run', clean: 'rm /srv/ca.pub', writable: '/srv/ca.pub' },
   },
   {
     what: 'the gate for a network, and a login shell that a user can change',
-    script: `cp /bin/bash /home/alice/bash; chown alice /home/alice/bash; usermod -s /home/alice/bash alice
-sshd 'Match User alice Address 127.0.0.1' 'AuthenticationMethods publickey' 'ForceCommand /usr/bin/notp gate'`,
+    script: OWN_SHELL,
+    lines: ['Match User alice Address 127.0.0.1', 'AuthenticationMethods publickey', 'ForceCommand /usr/bin/notp gate'],
     ...{ id: 'FC11', fix: 'chsh -s /bin/bash', how: 'usermod -s /bin/bash alice; unsshd', clean: 'rm /home/alice/bash' },
+    ...{ letsIn: 'alice', way: { name: 'by her own shell' } },
   },
   {
     what: 'the gate from elsewhere, and a stack that asks others alone',
     script: `cp -p ${STACK} /root/stack; cp -p ${DROP_IN} /root/drop-in
-notp setup pam --user bob --apply --force --confirm-within never; cp -p /root/drop-in ${DROP_IN}
-sshd 'Match User alice Address *,!127.0.0.1' 'ForceCommand /usr/bin/notp gate'`,
+notp setup pam --user bob --apply --force --confirm-within never; cp -p /root/drop-in ${DROP_IN}; ${HAS_PASSWORD}`,
+    lines: ['Match User alice Address *,!127.0.0.1', 'ForceCommand /usr/bin/notp gate'],
+    ...{ letsIn: 'alice', way: BY_PASSWORD },
     ...{ id: 'P7', fix: 'run notp setup pam --apply again', how: `cp -p /root/stack ${STACK}; unsshd` },
   },
-  gone('the password in place of the code', ['AuthenticationMethods publickey,password', 'PasswordAuthentication yes'], 'P3', BEST),
-  line('the password method beside the code', ['PasswordAuthentication yes'], 'P4', 'PasswordAuthentication no'),
+  gone(
+    'the password in place of the code',
+    ['AuthenticationMethods publickey,password', 'PasswordAuthentication yes'],
+    'P3',
+    BEST,
+    byPassword,
+  ),
+  line('the password method beside the code', ['PasswordAuthentication yes'], 'P4', 'PasswordAuthentication no', { together: SMALL }),
   line(
     'another host vouches',
     ['AuthenticationMethods hostbased publickey,keyboard-interactive:pam', 'HostbasedAuthentication yes'],
@@ -97,11 +111,9 @@ sshd 'Match User alice Address *,!127.0.0.1' 'ForceCommand /usr/bin/notp gate'`,
     ['KbdInteractiveAuthentication no', 'AuthenticationMethods publickey,keyboard-interactive:pam publickey'],
     'P1',
     'KbdInteractiveAuthentication yes',
-    {
-      how: 'unsshd',
-    },
+    { how: 'unsshd', letsIn: 'alice' },
   ),
-  line('many tries and a long time', ['MaxAuthTries 50', 'LoginGraceTime 0'], 'P10', 'MaxAuthTries 3'),
+  line('many tries and a long time', ['MaxAuthTries 50', 'LoginGraceTime 0'], 'P10', 'MaxAuthTries 3', { together: SMALL }),
 
   stack('`sufficient pam_permit` before the code', before('auth sufficient pam_permit.so'), 'P7', TEMPLATE, { letsIn: 'alice' }),
   stack('a whole group is let through', before('auth sufficient pam_succeed_if.so quiet user ingroup alice'), 'P7', TEMPLATE, {
@@ -124,14 +136,18 @@ sshd 'Match User alice Address *,!127.0.0.1' 'ForceCommand /usr/bin/notp gate'`,
     TEMPLATE,
     { letsIn: 'alice' },
   ),
-  stack('root is let through', before('auth sufficient pam_rootok.so')),
+  stack('root is let through, as whom sshd asks for everybody', before('auth sufficient pam_rootok.so'), 'P7', TEMPLATE, {
+    letsIn: 'alice',
+  }),
   stack('an include lets through', before('auth include seed'), 'P7', TEMPLATE, {
     script: `cp -p ${STACK} /root/stack; echo 'auth sufficient pam_permit.so' >/etc/pam.d/seed; sed -i '1i auth include seed' ${STACK}`,
     clean: 'rm /etc/pam.d/seed',
     letsIn: 'alice',
   }),
   stack('a jump over the code', before('auth [success=3 default=ignore] pam_localuser.so'), 'P7', TEMPLATE, { letsIn: 'alice' }),
-  stack('the first pass leads to a permit: a code alone logs in', 's/success=3 default=ignore/success=2 default=ignore/'),
+  stack('the first pass leads to a permit', 's/success=3 default=ignore/success=2 default=ignore/', 'P7', TEMPLATE, {
+    ...{ letsIn: 'alice', way: BY_CODE_ALONE },
+  }),
   stack('the line for the code is optional', 's/^auth *requisite *pam_exec/auth optional pam_exec/', 'P7', 'auth requisite pam_exec.so', {
     letsIn: 'alice',
   }),
@@ -140,19 +156,23 @@ sshd 'Match User alice Address *,!127.0.0.1' 'ForceCommand /usr/bin/notp gate'`,
     's/^auth *requisite *pam_exec/auth sufficient pam_exec/',
     'P7',
     'auth requisite pam_exec.so',
+    { letsIn: 'alice' },
   ),
-  stack('the line for the code is commented out', 's/^auth *requisite *pam_exec/#&/', 'no-gate', 'notp setup'),
+  stack('the line for the code is commented out', 's/^auth *requisite *pam_exec/#&/', 'no-gate', 'notp setup', { letsIn: 'alice' }),
   stack('the code is not passed on', 's/expose_authtok //', 'P7', 'expose_authtok', { keepsOut: 'alice' }),
   stack(
     'the code is asked for in another phase',
     's/^auth \\(.*notp pam\\)$/auth \\1 type=session/; s/quiet \\(.*notp pam\\) type=session/type=session quiet \\1/',
     'P7',
     'type=',
+    { letsIn: 'alice' },
   ),
   stack('a password module before the code', '/notp pam$/i auth required pam_unix.so', 'P9', TEMPLATE),
   stack('no module sets a credential', '/pam_permit.so/d; /common-auth/d', 'P7', 'pam_permit.so', { keepsOut: 'alice' }),
   stack('the program has no path', 's,/usr/bin/notp pam$,notp pam,', 'P7', '/usr/bin/notp pam', { keepsOut: 'alice' }),
-  stack('notp through a shell', 's,/usr/bin/notp pam$,/bin/sh -c [/usr/bin/notp pam || true],', 'P7', 'pam_exec.so quiet expose_authtok'),
+  stack('notp through a shell', 's,/usr/bin/notp pam$,/bin/sh -c [/usr/bin/notp pam || true],', 'P7', 'pam_exec.so quiet expose_authtok', {
+    letsIn: 'alice',
+  }),
   stack('account lines that refuse', '0,/^account/s//account requisite pam_deny.so\\naccount/', 'P7', 'account line', {
     keepsOut: 'alice',
   }),
@@ -162,12 +182,13 @@ sshd 'Match User alice Address *,!127.0.0.1' 'ForceCommand /usr/bin/notp gate'`,
   {
     ...{
       what: 'the stack of another release',
-      script: `cp -p ${STACK} /root/stack; printf '@include common-auth\\n@include common-account\\n@include common-session\\n' >${STACK}`,
+      script: `cp -p ${STACK} /root/stack; printf '@include common-auth\\n@include common-account\\n@include common-session\\n' >${STACK}; ${HAS_PASSWORD}`,
     },
-    ...{ id: 'no-gate', fix: 'notp setup', how: `cp -p /root/stack ${STACK}` },
+    ...{ id: 'no-gate', fix: 'notp setup', how: `cp -p /root/stack ${STACK}`, letsIn: 'alice', way: BY_PASSWORD },
   },
   {
-    ...{ what: 'no stack for sshd', script: `mv ${STACK} /root/stack`, id: 'P7', fix: 'correct the file', how: `mv /root/stack ${STACK}` },
+    ...{ what: 'no stack for sshd', script: `mv ${STACK} /root/stack; ${HAS_PASSWORD}`, id: 'P7', fix: 'correct the file' },
+    ...{ how: `mv /root/stack ${STACK}`, letsIn: 'alice', way: BY_PASSWORD },
   },
 
   {
@@ -194,7 +215,7 @@ sshd 'Match User alice Address *,!127.0.0.1' 'ForceCommand /usr/bin/notp gate'`,
       id: 'P8',
       fix: 'install notp',
     },
-    ...{ how: 'cp -p --remove-destination /root/notp /usr/bin/notp' },
+    ...{ how: 'cp -p --remove-destination /root/notp /usr/bin/notp', letsIn: 'alice', way: { name: 'with any code' } },
   },
   {
     what: 'others can write the program',
@@ -202,6 +223,8 @@ sshd 'Match User alice Address *,!127.0.0.1' 'ForceCommand /usr/bin/notp gate'`,
     id: 'P8',
     fix: 'let only root write it',
     how: 'chmod 755 /usr/bin/notp',
+    writable: '/usr/bin/notp',
+    together: SMALL,
   },
   stack(
     'PAM names a configuration that is not there',
@@ -252,6 +275,7 @@ systemctl mask --quiet notp-judge.socket`,
     id: 'service-judge',
     fix: 'systemctl enable',
     how: 'run',
+    together: SMALL,
   },
   {
     ...{ what: 'the judge gets no key', script: "dropin notp@.service Service 'LoadCredential='; stop", id: 'service-credential' },
@@ -261,8 +285,7 @@ systemctl mask --quiet notp-judge.socket`,
     ...{ what: 'the judge has too few files', script: "dropin notp@.service Service 'MemoryMax=1M'; stop", id: 'service-answers' },
     ...{ fix: 'systemctl status', how: 'undropin notp@.service; stop' },
   },
-  ...[STACK, '/etc/pam.d/common-auth', '/etc/notp/prompt'].flatMap((file) => owned(file)),
-  ...['/etc/systemd/system/notp-judge.socket', '/etc/ssh/sshd_config.d/10-notp-pam.conf'].flatMap((file) => owned(file)),
+  ...owned(STACK, '/etc/pam.d/common-auth', '/etc/notp/prompt', '/etc/systemd/system/notp-judge.socket', DROP_IN),
   {
     ...{
       what: 'a password that has expired',
@@ -270,9 +293,12 @@ systemctl mask --quiet notp-judge.socket`,
       id: 'password-age',
       fix: 'chage --maxdays -1',
     },
-    ...{ how: 'chage -d 2026-01-01 -M -1 alice', clean: "usermod -p '*' alice" },
+    ...{ how: 'chage -d 2026-01-01 -M -1 alice', clean: "usermod -p '*' alice", together: SMALL },
   },
 ];
+
+/** alice may use sudo with her login password. */
+const SUDOER = `${HAS_PASSWORD}; echo 'alice ALL=(ALL) ALL' >/etc/sudoers.d/alice`;
 
 export const SUDO_SEEDS: readonly Seed[] = [
   {
@@ -299,18 +325,18 @@ export const SUDO_SEEDS: readonly Seed[] = [
   {
     ...{
       what: 'another PAM service of sudo',
-      script: "echo 'Defaults pam_service=su' >/etc/sudoers.d/seed",
+      script: `echo 'Defaults pam_service=su' >/etc/sudoers.d/seed; ${SUDOER}`,
       id: 'P11',
       fix: 'remove that setting',
     },
-    how: 'rm /etc/sudoers.d/seed',
+    ...{ how: 'rm /etc/sudoers.d/seed', sudoer: 'alice', sudo: ['-S'] },
   },
   {
     ...{
       what: '`sudo -i` asks for no code',
-      script: 'cp -p /etc/pam.d/sudo-i /root/sudo-i; echo "@include common-auth" >/etc/pam.d/sudo-i',
+      script: `cp -p /etc/pam.d/sudo-i /root/sudo-i; echo "@include common-auth" >/etc/pam.d/sudo-i; ${SUDOER}`,
       id: 'P11',
     },
-    ...{ fix: 'notp setup sudo', how: 'cp -p /root/sudo-i /etc/pam.d/sudo-i' },
+    ...{ fix: 'notp setup sudo', how: 'cp -p /root/sudo-i /etc/pam.d/sudo-i', sudoer: 'alice', sudo: ['-S', '-i'] },
   },
 ];

@@ -2,4 +2,4 @@
 import { GATE_SEEDS } from './gate.ts';
 import { seededOn } from './seeded.ts';
 
-seededOn('gate', GATE_SEEDS);
+seededOn({ gate: GATE_SEEDS });

@@ -2,5 +2,4 @@
 import { PAM_SEEDS, SUDO_SEEDS } from './pam.ts';
 import { seededOn } from './seeded.ts';
 
-seededOn('pam', PAM_SEEDS);
-seededOn('sudo', SUDO_SEEDS);
+seededOn({ pam: PAM_SEEDS, sudo: SUDO_SEEDS });

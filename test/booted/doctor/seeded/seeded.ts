@@ -5,48 +5,60 @@ import type { SetupDoor } from '../../../../src/setup/plan.ts';
 import { CONTAINER_NEEDS } from '../../../support/container.ts';
 import { lacks } from '../../../support/world.ts';
 import { LONG } from '../../../trials/trial.ts';
-import { bootHost, type Host } from '../../setup/world.ts';
+import { assertDone, bootHost, type Host } from '../../setup/world.ts';
 import { GOOD } from './good.ts';
-import type { Seed } from './seed.ts';
+import { seededTogether, type Seed } from './seed.ts';
 import { keyOf, prepareForSeeds, seedingOn, type Seeding } from './seeding.ts';
 
-const NEEDS = { root: true, programs: [...CONTAINER_NEEDS.programs, ...'oathtool rsync sudo fish zsh tcsh dropbear git-shell'.split(' ')] };
+const NEEDS = {
+  root: true,
+  programs: [...CONTAINER_NEEDS.programs, ...'oathtool rsync sudo fish zsh tcsh dropbear git-shell faketime sftp'.split(' ')],
+};
 
-/** A row takes seconds, so a run tries every other one, and the others on the next day; the long run (NOTP_TRIALS=long) tries all. */
+/** A row takes seconds, so a run tries every other one (or what is seeded with it), and the others on the next day; the long run (NOTP_TRIALS=long) tries all. */
 const DAY = Math.floor(Date.now() / 86_400_000);
 
 function isTurn(_: unknown, i: number): boolean {
   return LONG || i % 2 === DAY % 2;
 }
 
-/** One host with the door, on which all of `seeds` are seeded in turn, and the good configurations of that door tried. */
-export function seededOn(door: SetupDoor, seeds: readonly Seed[]): void {
-  describe(`a host with notp setup ${door}`, { skip: lacks(NEEDS) }, () => {
+/** One host, and on it one door after the other, with which all of its seeds are seeded in turn, and its good configurations tried. */
+export function seededOn(doors: Readonly<Partial<Record<SetupDoor, readonly Seed[]>>>): void {
+  describe('a host', { skip: lacks(NEEDS) }, () => {
     let host: Host;
-    let seeding: Seeding;
     before(async () => {
-      host = await bootHost(`seeded-${door}`);
+      host = await bootHost(`seeded-${Object.keys(doors).join('-')}`);
       await host.container.must(['rm', '/etc/sudoers.d/alice']);
       await prepareForSeeds(host.container);
-      seeding = await seedingOn(host.container, door);
     });
     after(async () => {
       await host.container.stop();
     });
 
-    it('is in order before anything is seeded', async () => {
-      const found = await seeding.doctor();
-      assert.deepEqual(found.filter(({ severity, id }) => severity !== 'info' && id !== 'no-gate').map(keyOf), []);
-    });
+    for (const [door, seeds] of Object.entries(doors) as [SetupDoor, readonly Seed[]][])
+      describe(`with notp setup ${door}`, () => {
+        let seeding: Seeding;
+        before(async () => {
+          seeding = await seedingOn(host.container, door);
+        });
+        after(async () => {
+          assertDone(await host.setup('undo'));
+        });
 
-    for (const seed of seeds.filter(isTurn))
-      it(`is found and mended: ${seed.what}`, async () => {
-        await seeding.mends(seed);
-      });
+        it('is in order before anything is seeded', async () => {
+          const found = await seeding.doctor();
+          assert.deepEqual(found.filter(({ severity, id }) => severity !== 'info' && id !== 'no-gate').map(keyOf), []);
+        });
 
-    for (const good of GOOD.filter((each) => each.door === door).filter(isTurn))
-      it(`draws no warning with ${good.what}`, async () => {
-        await seeding.passes(good);
+        for (const some of seededTogether(seeds).filter(isTurn))
+          it(`is found and mended: ${some.map(({ what }) => what).join('; ')}`, async () => {
+            await seeding.mends(some);
+          });
+
+        for (const good of GOOD.filter((each) => each.door === door).filter(isTurn))
+          it(`draws no warning with ${good.what}`, async () => {
+            await seeding.passes(good);
+          });
       });
   });
 }

@@ -1,15 +1,13 @@
 /** A booted host with one door in order, and what is done there with a row of the table: seeded, found, mended, and put back. */
 import * as assert from 'node:assert/strict';
-import * as fs from 'node:fs';
-import * as path from 'node:path';
 import type { Finding } from '../../../../src/doctor/finding.ts';
-import { CLIENT_KEY } from '../../../support/container-root.ts';
 import { addContainerUser } from '../../../support/container-ssh.ts';
 import type { Container } from '../../../support/container.ts';
 import { oathCode, type Enrolled } from '../../../support/world.ts';
 import { assertDone } from '../../setup/world.ts';
 import type { Good } from './good.ts';
 import { PRELUDE, type Seed } from './seed.ts';
+import { comesIn, PASSWORD, writeAskpass } from './ways.ts';
 
 /** The host's clock is nobody's fault here, and these are mended by one more command. */
 const CLOCK = 'clock-synchronised';
@@ -18,27 +16,18 @@ const RELOADS = ['sshd-reload', 'unit-reload'];
 const NOTP = '/opt/copy/notp';
 /** Of stacks that are only looked at. */
 const MODULES = 'pam_sss.so pam_winbind.so pam_krb5.so pam_systemd_home.so';
-const ASKPASS = '/usr/local/bin/answer';
 const SEEDED = '/etc/ssh/sshd_config.d/05-seed.conf';
 /** /etc as it was, and what reads it told. */
 const RESTORE = `rsync -a --delete --itemize-changes /root/etc/ /etc/ >/root/changed
 ! grep -q ' systemd/' /root/changed || systemctl daemon-reload
 ! grep -q ' ssh/\\| \\./$' /root/changed || reload
 ! grep -q ' \\(systemd\\|notp\\)/' /root/changed || stop`;
-const OPTIONS = [
-  'IdentitiesOnly=yes',
-  'StrictHostKeyChecking=no',
-  'UserKnownHostsFile=/dev/null',
-  'LogLevel=ERROR',
-  'NumberOfPasswordPrompts=1',
-  'SendEnv=LC_NOTP',
-].flatMap((option) => ['-o', option]);
 
 export interface Seeding {
   /** What doctor finds that is not in order. */
   doctor(): Promise<Finding[]>;
-  /** Asserts that doctor names it, that its fix mends it, and what the logins before and after are. */
-  mends(seed: Seed): Promise<void>;
+  /** Asserts that doctor names each of them, that their fixes mend all of it, and what the logins before and after are. */
+  mends(seeds: readonly Seed[]): Promise<void>;
   /** Asserts that doctor has no warning. */
   passes(good: Good): Promise<void>;
 }
@@ -50,28 +39,13 @@ export async function prepareForSeeds(container: Container): Promise<void> {
   for (const user of ['alice', 'bob']) await container.must(['notp-enroll', user, '--no-confirm', '--json']);
   writeAskpass(container);
   await container.must(['sh', '-c', 'mkdir /opt/copy; cp -p /usr/bin/notp /opt/copy/']);
+  // Each login would start one, which takes longer than the login.
+  await container.must(['systemctl', '--quiet', 'mask', 'user@.service']);
   // What starts doctor by itself is on as with the package, but starts nothing here.
   const unit = '/etc/systemd/system/notp-doctor.service.d';
   await container.must(['sh', '-c', `mkdir -p ${unit}; printf '[Service]\\nExecStart=\\nExecStart=/bin/true\\n' >${unit}/seeds.conf`]);
   await container.must(['sh', '-c', 'systemctl daemon-reload; systemctl --quiet enable --now notp-doctor.timer notp-doctor.path']);
   await container.must(['sh', '-c', `cd "$(dirname "$(find /usr/lib -name pam_permit.so | head -n 1)")" && touch ${MODULES}`]);
-}
-
-/** What answers for ssh in logsIn(). */
-export function writeAskpass(container: Container): void {
-  fs.writeFileSync(path.join(container.root, ASKPASS), '#!/bin/sh\necho "$ANSWER"\n', { mode: 0o755 });
-}
-
-/** Logs in with the key, and with `code` or something else where something is asked for. */
-export async function logsIn(container: Container, user: string, code?: string, port = 22): Promise<boolean> {
-  const ssh = ['ssh', '-F', 'none', '-p', String(port), '-i', CLIENT_KEY, ...OPTIONS, `${user}@127.0.0.1`, 'true'];
-  const answers = {
-    ANSWER: code ?? 'no code',
-    SSH_ASKPASS: ASKPASS,
-    SSH_ASKPASS_REQUIRE: 'force',
-    ...(code === undefined ? {} : { LC_NOTP: code }),
-  };
-  return (await container.run(ssh, { environment: answers, timeoutMs: 60_000 })).code === 0;
 }
 
 /** A code of a new secret, which nobody has used. */
@@ -82,12 +56,10 @@ export async function newCode(container: Container, user: string, notp = 'notp')
 
 /** Opens one door for everybody. */
 export async function seedingOn(container: Container, door: 'gate' | 'pam' | 'sudo'): Promise<Seeding> {
-  const becomesRoot = async (user: string): Promise<boolean> =>
-    (await container.run(['sudo', '-k', '-n', 'true'], { as: user, cwd: '/' })).code === 0;
-  const freshCode = async (user: string): Promise<string> => await newCode(container, user, NOTP);
   const sh = async (script: string): Promise<void> => void (await container.run(['sh', '-c', `${PRELUDE}${script}`]));
-  const doctor = async (): Promise<Finding[]> => {
-    const { stdout } = await container.run([NOTP, 'doctor', '--json'], { timeoutMs: 60_000 });
+  const doctor = async (clock?: string): Promise<Finding[]> => {
+    const faked = clock === undefined ? [] : ['env', 'NO_FAKE_STAT=1', 'faketime', '--exclude-monotonic', '-f', clock];
+    const { stdout } = await container.run([...faked, NOTP, 'doctor', '--json'], { timeoutMs: 60_000 });
     const findings = stdout
       .split('\n')
       .filter((line) => line !== '')
@@ -100,35 +72,33 @@ export async function seedingOn(container: Container, door: 'gate' | 'pam' | 'su
   const besides = (findings: readonly Finding[]): Finding[] => findings.filter((finding) => !usual.includes(keyOf(finding)));
 
   return {
-    doctor,
-    mends: async (seed) => {
-      const code = seed.keepsOut === undefined ? '' : await freshCode(seed.keepsOut);
-      await sh(seed.script);
+    doctor: async () => await doctor(),
+    mends: async (seeds) => {
+      const codes = new Map<Seed, string>();
+      for (const seed of seeds) if (needsCode(seed)) codes.set(seed, await newCode(container, seed.keepsOut ?? seed.letsIn ?? '', NOTP));
+      await sh(seeds.map(({ script }) => script).join('\n') + sshdLines(seeds));
       try {
-        const found = besides(await doctor());
-        const named = found.find(
-          ({ id, fix, severity }) =>
-            id === seed.id && fix.includes(seed.fix) && (seed.letsIn === undefined || seed.port !== undefined || severity === 'fail'),
-        );
-        assert.ok(named, JSON.stringify(found, undefined, 2));
-        if (seed.letsIn !== undefined)
-          assert.equal(await logsIn(container, seed.letsIn, undefined, seed.port), true, 'the key alone does not log in');
-        if (seed.sudoer !== undefined) assert.equal(await becomesRoot(seed.sudoer), true, 'sudo asks');
-        if (seed.keepsOut !== undefined) assert.equal(await logsIn(container, seed.keepsOut, code), false, 'the right code logs in');
-        await sh(scriptOf(seed, named));
+        const found = besides(await doctor(seeds[0]?.clock));
+        const fixes = seeds.map((seed) => [seed, named(seed, found)] as const);
+        const next = seeds.flatMap((seed) => seed.next ?? []);
+        if (next.length > 0) await sh(next.join('\n'));
+        for (const seed of seeds) await assertTried(container, seed, { isMended: false, code: codes.get(seed) });
+        // Whatever is found is mended: what is to be read again, last.
+        await sh(`${fixes.map(([seed, finding]) => scriptOf(seed, finding)).join('\n')}\n${reloadsIn(found)}`);
         const mended = await doctor();
-        const reloads = mended.filter(({ id }) => RELOADS.includes(id));
-        for (const { fix } of reloads) await sh(`${fix.split(',')[0] ?? ''}; sleep 0.4`);
-        const later = reloads.length === 0 ? mended : await doctor();
-        const left = besides(later).filter(({ id }) => seed.leaves?.includes(id) !== true);
+        const reloads = reloadsIn(mended);
+        if (reloads !== '') await sh(reloads);
+        const later = reloads === '' ? mended : await doctor();
+        const stays = seeds.flatMap(({ leaves = [] }) => leaves);
+        const left = besides(later).filter(({ id }) => !stays.includes(id));
         assert.deepEqual(left.map(keyOf), [], JSON.stringify(left, undefined, 2));
-        if (seed.letsIn !== undefined)
-          assert.equal(await logsIn(container, seed.letsIn, undefined, seed.port), false, 'the key alone logs in');
-        if (seed.sudoer !== undefined) assert.equal(await becomesRoot(seed.sudoer), false, 'sudo asks for nothing');
-        if (seed.keepsOut !== undefined)
-          assert.equal(await logsIn(container, seed.keepsOut, await freshCode(seed.keepsOut)), true, 'the right code does not log in');
+        for (const seed of seeds)
+          await assertTried(container, seed, {
+            isMended: true,
+            code: needsCode(seed) ? await newCode(container, seed.keepsOut ?? seed.letsIn ?? '', NOTP) : undefined,
+          });
       } finally {
-        await sh(`${seed.clean ?? ''}\n${RESTORE}`);
+        await sh(`${seeds.map(({ clean = '' }) => clean).join('\n')}\n${RESTORE}`);
       }
     },
     passes: async (good) => {
@@ -141,6 +111,54 @@ export async function seedingOn(container: Container, door: 'gate' | 'pam' | 'su
       }
     },
   };
+}
+
+/** The fixes of those that say what is to be read again, as a script. */
+function reloadsIn(findings: readonly Finding[]): string {
+  return findings.flatMap(({ id, fix }) => (RELOADS.includes(id) ? [fix.split(',')[0]] : [])).join('\n');
+}
+
+function needsCode({ keepsOut, way }: Seed): boolean {
+  return keepsOut !== undefined || way?.typed === 'code';
+}
+
+/** The finding about the seed. */
+function named(seed: Seed, found: readonly Finding[]): Finding {
+  const isFailure = seed.letsIn !== undefined && seed.port === undefined && seed.isWarning !== true;
+  const finding = found.find(
+    ({ id, fix, detail, severity }) =>
+      id === seed.id && fix.includes(seed.fix) && detail.includes(seed.detail ?? '') && (!isFailure || severity === 'fail'),
+  );
+  assert.ok(finding, `${seed.what}: ${JSON.stringify(found, undefined, 2)}`);
+  return finding;
+}
+
+/** Asserts what can be done before the fix, and not after it, or the other way round. */
+async function assertTried(
+  container: Container,
+  { what, letsIn, way, port, keepsOut, sudoer, sudo, writable }: Seed,
+  { isMended, code }: { readonly isMended: boolean; readonly code: string | undefined },
+): Promise<void> {
+  if (letsIn !== undefined) assert.equal(await comesIn(container, letsIn, { way, port, code }), !isMended, `${what}: ${letsIn} comes in`);
+  if (keepsOut !== undefined) assert.equal(await comesIn(container, keepsOut, { code }), isMended, `${what}: the right code logs in`);
+  if (sudoer !== undefined) assert.equal(await becomesRoot(container, sudoer, sudo), !isMended, `${what}: ${sudoer} becomes root`);
+  if (writable !== undefined)
+    assert.equal(
+      (await container.run(['test', '-w', writable], { as: 'alice', cwd: '/' })).code === 0,
+      !isMended,
+      `alice can write ${writable}`,
+    );
+}
+
+async function becomesRoot(container: Container, user: string, options: readonly string[] = ['-n']): Promise<boolean> {
+  const ran = await container.run(['sudo', '-k', ...options, 'id', '-u'], { as: user, cwd: '/', input: `${PASSWORD}\n` });
+  return ran.stdout === '0\n';
+}
+
+/** Their lines of sshd_config as a script, if there are some. */
+function sshdLines(seeds: readonly Seed[]): string {
+  const lines = [...seeds.flatMap(({ lines: own = [] }) => own), ...new Set(seeds.flatMap(({ rest = [] }) => rest))];
+  return lines.length === 0 ? '' : `\nsshd ${lines.map((each) => `'${each}'`).join(' ')}`;
 }
 
 export function keyOf({ severity, id, user = '', title }: Finding): string {
@@ -156,6 +174,6 @@ function scriptOf({ how }: Seed, { fix }: Finding): string {
     .replace(/ \(.*|, in the Match block.*/, '')
     .split(/, | and /)
     .map((each) => `'${each}'`);
-  if (how === 'line') return `printf '%s\\n' ${lines.join(' ')} >/etc/ssh/sshd_config.d/00-fix.conf; reload`;
+  if (how === 'line') return `printf '%s\\n' ${lines.join(' ')} >>/etc/ssh/sshd_config.d/00-fix.conf; reload`;
   return `{ head -n 1 ${SEEDED}; printf '%s\\n' ${lines.join(' ')}; tail -n +2 ${SEEDED}; } >/root/block; cat /root/block >${SEEDED}; reload`;
 }

@@ -7,7 +7,7 @@ import { GATE_SEEDS } from './gate.ts';
 import { GOOD } from './good.ts';
 import { OPENSSH_10_SEEDS } from './openssh-10.ts';
 import { PAM_SEEDS, SUDO_SEEDS } from './pam.ts';
-import type { Seed } from './seed.ts';
+import { triedOf, type Seed } from './seed.ts';
 
 export const PAGE = path.join(ROOT, 'docs/doctor.md');
 export const DOORS = { gate: GATE_SEEDS, pam: [...PAM_SEEDS, ...OPENSSH_10_SEEDS], sudo: SUDO_SEEDS } as const;
@@ -26,14 +26,8 @@ export function withSeeds(text: string): string {
   );
 }
 
-function rowOf(door: string, { what, letsIn, keepsOut, sudoer, id, fix }: Seed): string[] {
-  const all = [
-    ...(letsIn === undefined ? [] : [`${letsIn} gets in`]),
-    ...(keepsOut === undefined ? [] : [`${keepsOut} is kept out`]),
-    ...(sudoer === undefined ? [] : [`${sudoer} becomes root`]),
-  ];
-  const tried = all.join(', ');
-  return [door, what.replaceAll('|', '\\|'), tried, id, `\`${fix}\``];
+function rowOf(door: string, seed: Seed): string[] {
+  return [door, seed.what.replaceAll('|', '\\|'), triedOf(seed), seed.id, `\`${seed.fix}\``];
 }
 
 if (import.meta.main) fs.writeFileSync(PAGE, withSeeds(fs.readFileSync(PAGE, 'utf8')));

@@ -14,7 +14,8 @@ import { GATE_SEEDS } from './gate.ts';
 import { OPENSSH_10_SEEDS } from './openssh-10.ts';
 import { PAM_SEEDS } from './pam.ts';
 import type { Seed } from './seed.ts';
-import { keyOf, logsIn, newCode, prepareForSeeds, seedingOn, type Seeding } from './seeding.ts';
+import { keyOf, newCode, prepareForSeeds, seedingOn, type Seeding } from './seeding.ts';
+import { comesIn } from './ways.ts';
 
 const PASSWORD = 'login secret';
 /** Some of each kind; sshd 10 is three programs, and reloads and tells its configuration by other code. */
@@ -62,8 +63,8 @@ describe('Debian 13', { skip: lacks(DEBIAN_NEEDS) }, () => {
       });
 
       it('lets in those who are enrolled with key and code, and nobody with the key alone', async () => {
-        for (const user of ['alice', 'bob']) assert.equal(await logsIn(container, user, await newCode(container, user)), true);
-        for (const user of ['alice', 'carol']) assert.equal(await logsIn(container, user), false);
+        for (const user of ['alice', 'bob']) assert.equal(await comesIn(container, user, { code: await newCode(container, user) }), true);
+        for (const user of ['alice', 'carol']) assert.equal(await comesIn(container, user), false);
       });
 
       it('draws no warning of doctor', async () => {
@@ -72,7 +73,7 @@ describe('Debian 13', { skip: lacks(DEBIAN_NEEDS) }, () => {
 
       for (const seed of what.map((each) => named(each, seeds)))
         it(`is found and mended: ${seed.what}`, async () => {
-          await seeding.mends(seed);
+          await seeding.mends([seed]);
         });
     });
 
