@@ -30,7 +30,7 @@ _notp_options() {
     'notp setup undo') found='--force --no-reload --json --help' ;;
     'notp setup callers') found='--json --help' ;;
     'notp doctor') found='--config --user --sshd-config --changes --json --help' ;;
-    'notp audit') found='--config --user --since --until --file --event --reason --context --rhost --ref --lines --follow --json --table --help' ;;
+    'notp audit') found='--config --user --since --until --file --event --reason --context --rhost --ref --lines --follow --json --format --table --help' ;;
     'notp audit verify') found='--config --host --file --key --outage --resume --json --help' ;;
     'notp audit report') found='--config --user --since --until --file --json --help' ;;
     'notp metrics') found='--config --textfile --help' ;;
@@ -138,6 +138,7 @@ _notp_takes() {
     --rhost) found='none' ;;
     --ref) found='none' ;;
     -n | --lines) found='none' ;;
+    --format) found='words ecs ocsf' ;;
     --host) found='none' ;;
     --textfile) found='file' ;;
   esac

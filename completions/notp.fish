@@ -37,7 +37,7 @@ function __notp_at
                 set following migrate copy hosts approve approved refresh
         end
         if string match -q -- '-*' $word
-            contains -- $word --config --user --seal --issuer --account --digits --period --algorithm --recovery --qr --qr-file --passphrase-file --batch --out --image --new-passphrase-file --from --file --serial --assign --to --for --reason --key --service --end --group --confirm-within --sshd-config --since --until --event --context --rhost --ref -n --lines --host --textfile
+            contains -- $word --config --user --seal --issuer --account --digits --period --algorithm --recovery --qr --qr-file --passphrase-file --batch --out --image --new-passphrase-file --from --file --serial --assign --to --for --reason --key --service --end --group --confirm-within --sshd-config --since --until --event --context --rhost --ref -n --lines --format --host --textfile
             and set wants yes
         else if contains -- $word $following
             set at "$at $word"
@@ -311,6 +311,7 @@ complete -c notp -n "__notp_at 'notp audit'" -l ref -x -d 'everything about the 
 complete -c notp -n "__notp_at 'notp audit'" -s n -l lines -x -d 'number of records'
 complete -c notp -n "__notp_at 'notp audit'" -s f -l follow -d 'keep printing new records until Ctrl-C'
 complete -c notp -n "__notp_at 'notp audit'" -l json -d 'print JSON lines'
+complete -c notp -n "__notp_at 'notp audit'" -l format -x -a 'ecs ocsf' -d 'print JSON lines in the schema of Elastic'
 complete -c notp -n "__notp_at 'notp audit'" -l table -d 'print the table'
 complete -c notp -n "__notp_at 'notp audit'" -s h -l help -d 'display help for command'
 complete -c notp -n "__notp_at 'notp audit' 0" -a verify -d 'check that no record was changed'
