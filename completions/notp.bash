@@ -30,9 +30,10 @@ _notp_options() {
     'notp setup undo') found='--force --no-reload --json --help' ;;
     'notp setup callers') found='--json --help' ;;
     'notp doctor') found='--config --user --sshd-config --changes --json --help' ;;
-    'notp audit') found='--config --user --since --until --file --event --reason --context --rhost --ref --lines --follow --json --table --help' ;;
+    'notp audit') found='--config --user --since --until --file --event --reason --context --rhost --ref --lines --follow --json --format --table --help' ;;
     'notp audit verify') found='--config --host --file --key --outage --resume --json --help' ;;
     'notp audit report') found='--config --user --since --until --file --json --help' ;;
+    'notp metrics') found='--config --textfile --help' ;;
     'notp unlock') found='--config --user --json --help' ;;
     'notp rules') found='--config --json --help' ;;
     'notp rules explain') found='--config --from --key --service --json --help' ;;
@@ -61,7 +62,7 @@ _notp_options() {
 _notp_commands() {
   found=
   case $1 in
-    'notp') found='enroll verify status forget revoke recovery reseal import code list export passphrase rename remove demo grant grants setup doctor audit unlock rules config host-key store gate pam serve' ;;
+    'notp') found='enroll verify status forget revoke recovery reseal import code list export passphrase rename remove demo grant grants setup doctor audit metrics unlock rules config host-key store gate pam serve' ;;
     'notp setup') found='gate pam sudo confirm undo callers' ;;
     'notp audit') found='verify report' ;;
     'notp rules') found='explain' ;;
@@ -138,7 +139,9 @@ _notp_takes() {
     --rhost) found='none' ;;
     --ref) found='none' ;;
     -n | --lines) found='none' ;;
+    --format) found='words ecs ocsf' ;;
     --host) found='none' ;;
+    --textfile) found='file' ;;
   esac
 }
 

@@ -22,7 +22,7 @@ function __notp_at
         set -l following
         switch $at
             case 'notp'
-                set following enroll verify status forget revoke recovery reseal import code list export passphrase rename remove demo grant grants setup doctor audit unlock rules config host-key store gate pam serve
+                set following enroll verify status forget revoke recovery reseal import code list export passphrase rename remove demo grant grants setup doctor audit metrics unlock rules config host-key store gate pam serve
             case 'notp setup'
                 set following gate pam sudo confirm undo callers
             case 'notp audit'
@@ -37,7 +37,7 @@ function __notp_at
                 set following migrate copy hosts approve approved refresh
         end
         if string match -q -- '-*' $word
-            contains -- $word --config --user --seal --issuer --account --digits --period --algorithm --recovery --qr --qr-file --passphrase-file --batch --out --image --new-passphrase-file --from --file --serial --assign --to --for --reason --key --service --end --group --confirm-within --first --sshd-config --since --until --event --context --rhost --ref -n --lines --host
+            contains -- $word --config --user --seal --issuer --account --digits --period --algorithm --recovery --qr --qr-file --passphrase-file --batch --out --image --new-passphrase-file --from --file --serial --assign --to --for --reason --key --service --end --group --confirm-within --first --sshd-config --since --until --event --context --rhost --ref -n --lines --format --host --textfile
             and set wants yes
         else if contains -- $word $following
             set at "$at $word"
@@ -73,6 +73,7 @@ complete -c notp -n "__notp_at 'notp' 0" -a grants -d 'list the grants in force'
 complete -c notp -n "__notp_at 'notp' 0" -a setup -d 'write the right configuration of sshd or PAM'
 complete -c notp -n "__notp_at 'notp' 0" -a doctor -d 'check the whole login path and print the fix for each problem'
 complete -c notp -n "__notp_at 'notp' 0" -a audit -d 'show the last records of the audit log'
+complete -c notp -n "__notp_at 'notp' 0" -a metrics -d 'print metrics for monitoring'
 complete -c notp -n "__notp_at 'notp' 0" -a unlock -d 'give back the tries that wrong codes have used up'
 complete -c notp -n "__notp_at 'notp' 0" -a rules -d 'list the rules that say who is asked for a code'
 complete -c notp -n "__notp_at 'notp' 0" -a config -d 'check the configuration'
@@ -311,6 +312,7 @@ complete -c notp -n "__notp_at 'notp audit'" -l ref -x -d 'everything about the 
 complete -c notp -n "__notp_at 'notp audit'" -s n -l lines -x -d 'number of records'
 complete -c notp -n "__notp_at 'notp audit'" -s f -l follow -d 'keep printing new records until Ctrl-C'
 complete -c notp -n "__notp_at 'notp audit'" -l json -d 'print JSON lines'
+complete -c notp -n "__notp_at 'notp audit'" -l format -x -a 'ecs ocsf' -d 'print JSON lines in the schema of Elastic'
 complete -c notp -n "__notp_at 'notp audit'" -l table -d 'print the table'
 complete -c notp -n "__notp_at 'notp audit'" -s h -l help -d 'display help for command'
 complete -c notp -n "__notp_at 'notp audit' 0" -a verify -d 'check that no record was changed'
@@ -332,6 +334,10 @@ complete -c notp -n "__notp_at 'notp audit report'" -l until -x -d 'only records
 complete -c notp -n "__notp_at 'notp audit report'" -l file -r -F -d 'read this log and its rotated files'
 complete -c notp -n "__notp_at 'notp audit report'" -l json -d 'print one JSON object for each user'
 complete -c notp -n "__notp_at 'notp audit report'" -s h -l help -d 'display help for command'
+# notp metrics
+complete -c notp -n "__notp_at 'notp metrics'" -l config -r -F -d 'configuration file'
+complete -c notp -n "__notp_at 'notp metrics'" -l textfile -r -F -d 'write them to this file for node_exporter\'s textfile collector instead'
+complete -c notp -n "__notp_at 'notp metrics'" -s h -l help -d 'display help for command'
 # notp unlock
 complete -c notp -n "__notp_at 'notp unlock'" -l config -r -F -d 'configuration file'
 complete -c notp -n "__notp_at 'notp unlock'" -l user -x -a '(__fish_complete_users)' -d 'user of the enrolment'

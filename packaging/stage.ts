@@ -72,6 +72,7 @@ function placeOfUnit(name: string): string {
   const { dir, name: stem, ext } = path.parse(name);
   if (dir !== '') return `usr/lib/systemd/system/${name}`;
   if (ext === '.sysusers') return `usr/lib/sysusers.d/${stem}.conf`;
+  if (ext === '.catalog') return `usr/lib/systemd/catalog/${name}`;
   if (ext === '.tmpfiles') return `usr/lib/tmpfiles.d/${stem}.conf`;
   return ext === '.conf' ? `${DOC}/examples/systemd/${name}` : `usr/lib/systemd/system/${name}`;
 }

@@ -32,7 +32,7 @@ export async function runCommand(words: readonly string[], surroundings: Surroun
 }
 
 /** What is only there to be read, and changes nothing. */
-const READ = ['help', 'list', 'status', 'code', 'audit', 'rules', 'demo', 'export', 'doctor'];
+const READ = ['help', 'list', 'status', 'code', 'audit', 'rules', 'demo', 'export', 'doctor', 'metrics'];
 /** Those whose exit code is an answer, which nobody has waited for. */
 const ANSWERS = ['doctor', 'audit verify'];
 
@@ -84,6 +84,7 @@ const COMMANDS: readonly { readonly words: readonly string[]; readonly load: () 
   { words: ['setup'], load: async () => (await import('./commands/setup/setup.ts')).addSetup },
   { words: ['doctor'], load: async () => (await import('./commands/doctor/doctor.ts')).addDoctor },
   { words: ['audit'], load: async () => (await import('./commands/audit/audit.ts')).addAudit },
+  { words: ['metrics'], load: async () => (await import('./commands/metrics/metrics.ts')).addMetrics },
   { words: ['unlock'], load: async () => (await import('./commands/enrolments/unlock.ts')).addUnlock },
   { words: ['rules'], load: async () => (await import('./commands/rules/rules.ts')).addRules },
   { words: ['config'], load: async () => (await import('./commands/rules/config.ts')).addConfig },

@@ -8,7 +8,7 @@ import { parseJson } from '../json.ts';
 import { SHARED_BYTES, type Flood, type Tally } from '../store/store.ts';
 import { WORDING, type Reason } from '../verdict/reasons.ts';
 import { isEmpty, refilled, taken, type BudgetPolicy } from '../verdict/budget.ts';
-import type { AuditRecord, Door } from './record.ts';
+import { DOORS, type AuditRecord } from './record.ts';
 
 /** This many at once have a record each, and one more each minute. */
 const RECORDS: BudgetPolicy = { budget: 100, refillMs: 60_000 };
@@ -17,7 +17,6 @@ const RECORDS: BudgetPolicy = { budget: 100, refillMs: 60_000 };
 const SHARED = ['uid', 'context', 'door', 'service', 'rhost', 'reason', 'method', 'detail'] as const;
 type Shared = Partial<Pick<AuditRecord, (typeof SHARED)[number]>>;
 
-const DOORS: readonly Door[] = ['gate', 'pam', 'cli'];
 /** The methods of acceptances without a new code. */
 const COUNTED_METHODS = ['same_connection', 'remembered', 'rule'] as const;
 

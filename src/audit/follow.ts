@@ -14,7 +14,7 @@ import { watchFolder } from './watch.ts';
 const SETTLE_MS = 150;
 const NEWLINE = 10;
 
-/** How far a log was read. follow() updates it. */
+/** How far a log was read. follow() and presentLines() update it. */
 export interface Place {
   /** The last line that was read, with its newline; undefined if there was none. */
   last: Buffer | undefined;
@@ -36,16 +36,21 @@ export async function* follow(file: string, place: Place, interrupt: AbortSignal
   const watch = watchFolder(path.dirname(file), interrupt);
   try {
     while (!interrupt.aborted) {
-      try {
-        for await (const line of linesAfter(file, place)) yield line.toString('utf8', 0, line.length - 1);
-      } catch (error) {
-        // A file was rotated while it was read. The next round finds the place after the last yielded line again.
-        if (!isAbsent(error)) throw error;
-      }
+      yield* presentLines(file, place);
       await watch.next();
     }
   } finally {
     watch.close();
+  }
+}
+
+/** Yields the lines after `place` that are there now, without their newlines. Throws as endOf() does. */
+export async function* presentLines(file: string, place: Place): AsyncGenerator<string> {
+  try {
+    for await (const line of linesAfter(file, place)) yield line.toString('utf8', 0, line.length - 1);
+  } catch (error) {
+    // A file was rotated while it was read. The next call finds the place after the last yielded line again.
+    if (!isAbsent(error)) throw error;
   }
 }
 

@@ -7,7 +7,8 @@ import { pino } from 'pino';
 import { escapeControls } from '../otp/escape.ts';
 import type { Method, Reason } from '../verdict/reasons.ts';
 
-export type Door = 'gate' | 'pam' | 'cli';
+export const DOORS = ['gate', 'pam', 'cli'] as const;
+export type Door = (typeof DOORS)[number];
 export type Event =
   | 'login.accepted'
   | 'login.refused'

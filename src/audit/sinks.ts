@@ -2,6 +2,9 @@
 import { spawnSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import { createConnection } from 'node:net';
+import { inheritedFd } from '../system/listen-fds.ts';
+import { entryOf } from './entry.ts';
+import { journalEntry, PRIORITIES, priorityOf, type Priority } from './journal-entry.ts';
 
 export interface Sink {
   readonly name: string;
@@ -12,12 +15,20 @@ const JOURNAL = '/run/systemd/journal/stdout';
 const SYSLOG = '/dev/log';
 const LOGGER = '/usr/bin/logger';
 const JOURNAL_TIMEOUT_MS = 2_000;
-/** The priorities of syslog(3) that are used, by their names for logger(1). */
-const PRIORITIES = { err: 3, warning: 4, notice: 5, info: 6 } as const;
-export type Priority = keyof typeof PRIORITIES;
+/** A batch of a thousand users would start as many processes. */
+const MOST_WITH_FIELDS = 8;
+let withFields = 0;
+/** The name of the descriptor that systemd has connected to the journal for notp serve: systemd/journal-fields.conf. */
+const INHERITED = 'journal';
 
-/** The journal (through the socket of systemd-journald.service(8) for the output of services), else syslog through logger(1), else none. */
-export function journalSinks(priority: Priority = 'info'): Sink[] {
+/**
+ * The journal, else syslog through logger(1), else none. `priority`: that of each record unless given. Records have fields of their own in the
+ * journal, except those of a service without OpenFile= (systemd before 253), as a process for each login would be too much, and all but the
+ * first few of a command.
+ */
+export function journalSinks(priority?: Priority): Sink[] {
+  const inherited = inheritedFd(INHERITED);
+  if (inherited !== undefined) return [{ name: 'journal', write: (line) => writeToInherited(inherited, line, priority) }];
   if (stderrIsJournal()) return [{ name: 'journal', write: (line) => writeToStderr(line, priority) }];
   if (isSocket(JOURNAL)) return [{ name: 'journal', write: (line) => writeToJournal(line, priority) }];
   if (isSocket(SYSLOG)) return [{ name: 'syslog', write: (line) => writeToSyslog(line, priority) }];
@@ -30,16 +41,31 @@ function stderrIsJournal(): boolean {
   return process.env['JOURNAL_STREAM'] === `${String(dev)}:${String(ino)}`;
 }
 
-function writeToStderr(line: string, priority: Priority): Promise<void> {
+/** One datagram is one entry. Where journald does not take it, the line goes where it would go without fields. */
+async function writeToInherited(fd: number, line: string, priority: Priority | undefined): Promise<void> {
+  try {
+    fs.writeSync(fd, journalEntry(line, priority));
+  } catch {
+    await writeToStderr(line, priority);
+  }
+}
+
+function writeToStderr(line: string, priority: Priority | undefined): Promise<void> {
   return new Promise((resolve) => {
-    fs.writeSync(2, `<${String(PRIORITIES[priority])}>${line}`);
+    fs.writeSync(2, `<${String(PRIORITIES[priority ?? priorityOf(entryOf(line))])}>${line}`);
     resolve();
   });
 }
 
-function writeToJournal(line: string, priority: Priority): Promise<void> {
+async function writeToJournal(line: string, priority: Priority | undefined): Promise<void> {
+  const isMany = withFields++ >= MOST_WITH_FIELDS;
+  if (isMany || !hasLogged(['--journald'], journalEntry(line, priority))) await writeToStream(line, priority);
+}
+
+/** Through the socket of systemd-journald.service(8) for the output of services, which takes text alone. */
+function writeToStream(line: string, priority: Priority | undefined): Promise<void> {
   // One line each: identifier, unit, priority, level prefix, three forward flags; then the messages.
-  const header = `notp\n\n${String(PRIORITIES[priority])}\n0\n0\n0\n0\n`;
+  const header = `notp\n\n${String(PRIORITIES[priority ?? priorityOf(entryOf(line))])}\n0\n0\n0\n0\n`;
   return new Promise((resolve, reject) => {
     const socket = createConnection(JOURNAL);
     socket.setTimeout(JOURNAL_TIMEOUT_MS, () => socket.destroy(new Error('the journal does not answer')));
@@ -51,16 +77,16 @@ function writeToJournal(line: string, priority: Priority): Promise<void> {
   });
 }
 
-function writeToSyslog(line: string, priority: Priority): Promise<void> {
+function writeToSyslog(line: string, priority: Priority | undefined): Promise<void> {
   return new Promise((resolve, reject) => {
-    const { status } = spawnSync(LOGGER, ['-t', 'notp', '-p', `authpriv.${priority}`, '--size', '16KiB', '--socket-errors=on'], {
-      input: line,
-      timeout: JOURNAL_TIMEOUT_MS,
-      env: {},
-    });
-    if (status === 0) resolve();
+    const level = `authpriv.${priority ?? priorityOf(entryOf(line))}`;
+    if (hasLogged(['-t', 'notp', '-p', level, '--size', '16KiB', '--socket-errors=on'], line)) resolve();
     else reject(new Error('logger(1) could not write to syslog'));
   });
+}
+
+function hasLogged(words: readonly string[], input: string): boolean {
+  return spawnSync(LOGGER, words, { input, timeout: JOURNAL_TIMEOUT_MS, env: {} }).status === 0;
 }
 
 function isSocket(path: string): boolean {

@@ -1,7 +1,7 @@
 /**
  * The last answer of doctor, kept where only root can read or write:
  *
- *   /var/lib/notp-doctor/answer   see answer.ts
+ *   /var/lib/notp-doctor/answer   see answer.ts; its time is that of the last run
  *   /var/lib/notp-doctor/motd     two lines for root's login; missing where all is well
  *
  * It is not in /var/lib/notp, which belongs to the service's user: what root is told must not be that user's to change.
@@ -26,6 +26,16 @@ export function prepareFolder(): void {
 export function keptAnswer(): readonly Found[] | undefined {
   const bytes = readTrusted(ANSWER, { owner: ROOT_UID, maxBytes: MAX_ANSWER_BYTES });
   return bytes === undefined ? undefined : parseDoctorAnswer(bytes);
+}
+
+/** When doctor last looked, Unix time in milliseconds; undefined before the first time. */
+export function lastRunMs(): number | undefined {
+  return fs.lstatSync(ANSWER, { throwIfNoEntry: false })?.mtimeMs;
+}
+
+/** Notes that doctor has looked, and that the kept answer is still the answer. */
+export function noteRun(nowMs: number): void {
+  fs.lutimesSync(ANSWER, nowMs / 1000, nowMs / 1000);
 }
 
 /** An answer that is on the disk, and not in its place yet. */

@@ -10,12 +10,13 @@ import { createServer, type Server } from 'node:net';
 import { NotpError } from '../error.ts';
 import { shellCommand } from '../otp/escape.ts';
 import { onEndingSignals } from '../system/bytes.ts';
+import { onlyOrNamedFd } from '../system/listen-fds.ts';
 import { answeringFor, type ServeOptions } from './serve-answers.ts';
 import { converse } from './serve-connection.ts';
 import { crowd, MAX_ASKING, turns } from './turns.ts';
 
-/** sd_listen_fds(3): the first inherited descriptor. */
-const LISTEN_FD = 3;
+/** FileDescriptorName= of the socket units. */
+const SOCKET_NAME = 'notp';
 const SYSTEMD_NOTIFY = '/usr/bin/systemd-notify';
 /** Idle connections of one user. Beyond these the oldest is closed. */
 const MAX_IDLE = 32;
@@ -33,7 +34,8 @@ const JUDGE_IDLE_MS = 5 * 60_000;
 /** Serves until it is idle or gets a signal. */
 export async function serve(options: ServeOptions): Promise<number> {
   const { environment } = options;
-  if (environment['LISTEN_FDS'] !== '1' || environment['LISTEN_PID'] !== String(process.pid))
+  const listenFd = onlyOrNamedFd(SOCKET_NAME, environment);
+  if (listenFd === undefined)
     throw new NotpError(
       'usage',
       'notp serve is started by systemd through a socket',
@@ -62,7 +64,7 @@ export async function serve(options: ServeOptions): Promise<number> {
     });
   });
   server.maxConnections = forAll ? MAX_JUDGE_CONNECTIONS : MAX_CONNECTIONS;
-  await untilIdle(server, AbortSignal.any([stop, enough.signal]), forAll ? JUDGE_IDLE_MS : IDLE_MS);
+  await untilIdle(server, listenFd, AbortSignal.any([stop, enough.signal]), forAll ? JUDGE_IDLE_MS : IDLE_MS);
   // New connections now wait at systemd's socket, for the next process.
   waiting.close();
   await inTurn.whenIdle();
@@ -79,7 +81,7 @@ function tellReady(): void {
 }
 
 /** Listens, and resolves when no connection was open for `idleMs`, or on a signal. After that nothing more is accepted. */
-function untilIdle(server: Server, stop: AbortSignal, idleMs: number): Promise<void> {
+function untilIdle(server: Server, listenFd: number, stop: AbortSignal, idleMs: number): Promise<void> {
   return new Promise((resolve, reject) => {
     const end = (): void => {
       server.close();
@@ -97,6 +99,6 @@ function untilIdle(server: Server, stop: AbortSignal, idleMs: number): Promise<v
     });
     server.on('error', reject);
     stop.addEventListener('abort', end);
-    server.listen({ fd: LISTEN_FD }, tellReady);
+    server.listen({ fd: listenFd }, tellReady);
   });
 }

@@ -75,7 +75,12 @@ export function notEnrolled(
 
 /** The state of this host, for root. Throws `failed` where there is none. `what`: the start of that message. */
 export function serviceState(config: Config, what: string): StatePlace {
-  const place = withOpenedKey(statePlace(config, realUser()), config);
+  return withOpenedKey(servicePlace(config, what), config);
+}
+
+/** The same to read what no key is needed for: an encrypted one is not opened. */
+export function servicePlace(config: Config, what: string): StatePlace {
+  const place = statePlace(config, realUser());
   if (place.kind === 'service') return place;
   throw new NotpError(
     'failed',

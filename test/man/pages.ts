@@ -39,6 +39,7 @@ export const PAGES: Readonly<Record<string, Readonly<Record<string, readonly str
     OPTIONS: ['notp setup gate', 'notp setup pam', 'notp setup sudo', 'notp setup confirm', 'notp setup undo', 'notp setup callers'],
   },
   'notp-doctor.8': { OPTIONS: ['notp doctor'] },
+  'notp-metrics.8': { OPTIONS: ['notp metrics'] },
   'notp-gate.8': { OPTIONS: ['notp gate'] },
   'notp-pam.8': { OPTIONS: ['notp pam'] },
   'notp-serve.8': { OPTIONS: ['notp serve'] },

@@ -42,6 +42,8 @@ const COMMANDS: readonly (readonly string[])[] = [
   ['audit'],
   ['audit', 'report'],
   ['audit', 'verify'],
+  ['help', 'metrics'],
+  ['metrics', '--textfile', '/srv/notp.txt'],
   ['rules'],
   ['rules', 'explain', 'alice'],
   ['config', 'check'],

@@ -13,6 +13,8 @@ import { outputTraits } from '../../terminal/traits.ts';
 import { withLogs } from './logs.ts';
 import { tablePrinter } from './table.ts';
 import { InvalidArgumentError, Option, type Command } from 'commander';
+import { ecsOf } from './ecs.ts';
+import { ocsfOf } from './ocsf.ts';
 import { addReport } from './report.ts';
 import { auditStory } from './story.ts';
 import { addVerify } from './verify.ts';
@@ -28,11 +30,15 @@ export interface AuditOptions {
   readonly follow: boolean;
   /** Logs to read in place of the own log; not with `follow`. */
   readonly files: readonly string[];
-  /** JSON lines or the table. Undefined: the table on a terminal, else JSON. */
-  readonly form: 'json' | 'table' | undefined;
+  /** JSON lines, the table, or JSON lines in a schema of others. Undefined: the table on a terminal, else JSON. */
+  readonly form: 'json' | 'table' | Schema | undefined;
 }
 
 const DEFAULT_LINES = 20;
+
+/** Schemas of others, in which records can be printed. */
+const SCHEMAS = { ecs: ecsOf, ocsf: ocsfOf } as const;
+type Schema = keyof typeof SCHEMAS;
 
 /** Prints records, oldest first. The exit code is 0, also if the reader of stdout closes the pipe. */
 export async function audit(config: Config, options: AuditOptions): Promise<number> {
@@ -124,6 +130,12 @@ function printer({ context }: Config, { form, files }: AuditOptions): Print {
       if (lines.length > 0) printResult(lines.map((line) => `${escapeControls(line)}\n`).join(''));
     };
   }
+  if (form === 'ecs' || form === 'ocsf') {
+    return (lines) => {
+      const entries = lines.flatMap((line) => entryOf(line) ?? []);
+      if (entries.length > 0) printResult(entries.map((entry) => `${escapeControls(JSON.stringify(SCHEMAS[form](entry)))}\n`).join(''));
+    };
+  }
   const traits = onTerminal ? outputTraits() : { ...outputTraits(), colour: false };
   const row = tablePrinter({ traits, context, hosts: files.length > 0 });
   return (lines) => {
@@ -140,6 +152,7 @@ interface AuditFlags extends PeriodFlags {
   readonly lines?: number;
   readonly follow?: boolean;
   readonly table?: boolean;
+  readonly format?: Schema;
 }
 
 const MAX_LINES = 10_000;
@@ -154,11 +167,11 @@ export function addAudit(program: Command, { now }: Surroundings, finish: Finish
     .addHelpText('after', HELP)
     .action(async (flags: AuditFlags) => {
       const config = configOf(flags);
-      if (flags.ref !== undefined && flags.follow !== true) {
+      if (flags.ref !== undefined && flags.follow !== true && flags.format === undefined) {
         finish(await auditStory(config, { ref: flags.ref, json: flags.json === true, files: flags.file ?? [] }, now));
         return;
       }
-      const form = flags.json === true ? 'json' : flags.table === true ? 'table' : undefined;
+      const form = flags.format ?? (flags.json === true ? 'json' : flags.table === true ? 'table' : undefined);
       const { lines, file: files = [] } = flags;
       finish(await audit(config, { filter: filterOf(flags), lines, follow: flags.follow === true, files, form }));
     });
@@ -176,6 +189,7 @@ Examples:
   notp audit --user alice --since yesterday
   notp audit --event login.refused --follow       new ones, across log rotation
   notp audit --since 7d --json | jq -r .rhost     for a script
+  notp audit --format ecs --follow                for a log pipeline
   notp audit --user alice --file web1.log --file web2.log   of a fleet`;
 
 function withFilters(command: Command): Command {
@@ -193,6 +207,11 @@ function withFilters(command: Command): Command {
     .option('-n, --lines <n>', 'number of records, counted from the end (default: 20 without other filters)', wholeNumber(1, MAX_LINES))
     .addOption(new Option('-f, --follow', 'keep printing new records until Ctrl-C').conflicts('file'))
     .addOption(new Option('--json', 'print JSON lines, also on a terminal').conflicts('table'))
+    .addOption(
+      new Option('--format <schema>', 'print JSON lines in the schema of Elastic (ecs) or OCSF')
+        .choices(Object.keys(SCHEMAS))
+        .conflicts(['json', 'table']),
+    )
     .option('--table', 'print the table, also if stdout is not a terminal');
 }
 

@@ -8,10 +8,11 @@ import { isSea } from 'node:sea';
 import { isatty } from 'node:tty';
 import { append, appendUnlinked, newRef } from '../../audit/audit.ts';
 import { MAX_FIELD_CHARACTERS, type AuditRecord } from '../../audit/record.ts';
-import { journalSinks, type Priority } from '../../audit/sinks.ts';
+import type { Priority } from '../../audit/journal-entry.ts';
+import { journalSinks } from '../../audit/sinks.ts';
 import { changeLine, changeStory, compared, type Difference, type Found } from '../../doctor/answer.ts';
 import { couldCheck, NOT_RUN, type Finding, type Severity } from '../../doctor/finding.ts';
-import { draftAnswer, keptAnswer, prepareFolder } from '../../doctor/kept.ts';
+import { draftAnswer, keptAnswer, noteRun, prepareFolder } from '../../doctor/kept.ts';
 import { watchedNow } from '../../doctor/watched.ts';
 import { messageOf, NotpError } from '../../error.ts';
 import { parseJson } from '../../json.ts';
@@ -52,7 +53,7 @@ export async function doctorChanges({ flags, json, screen }: ChangesOptions, now
     const drafted = draftAnswer(difference.all);
     await record(flags, difference, now);
     drafted.keep();
-  }
+  } else noteRun(now());
   printResult(json ? jsonOf(difference) : changesScreen(difference, screen));
   if (found.some(({ id }) => id === NOT_RUN)) return 3;
   if (found.some(({ severity }) => severity === 'fail')) return 1;

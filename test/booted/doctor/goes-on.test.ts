@@ -148,16 +148,31 @@ describe('doctor that goes on', { skip: lacks(PACKAGE_NEEDS) }, () => {
 
   it('writes nothing where nothing changed', async () => {
     const earlier = { kept: kept(), records: await records(), journal: await journal(), runs: await runs() };
+    const beforeMs = fs.statSync(inside(`${KEPT}/answer`)).mtimeMs;
     await container.must(['systemctl', 'start', SERVICE]);
     await sh('touch /etc/pam.d/sshd');
     await until('no run', async () => (await runs()) >= earlier.runs + 2);
     await still();
+    assert.ok(fs.statSync(inside(`${KEPT}/answer`)).mtimeMs > beforeMs);
     assert.deepEqual([kept(), await records(), await journal()], [earlier.kept, earlier.records, earlier.journal]);
     const { code, stdout, stderr } = await changes();
     assert.deepEqual([code, stderr], [0, '']);
     assert.match(stdout, /^Nothing has changed: 0 failed, 0 warnings, \d remarks\.$/m);
     assert.deepEqual(await changes('--json'), { code: 0, signal: null, stdout: '', stderr: '' });
     assert.deepEqual([kept(), await records(), await journal()], [earlier.kept, earlier.records, earlier.journal]);
+  });
+
+  it('has the time of its run and what it found in the metrics, which a unit writes', async () => {
+    await container.must(['systemctl', 'start', 'notp-metrics.service']);
+    assert.equal(await sh("stat --format '%a %U' /run/notp/notp.prom"), '644 root\n');
+    const text = await sh('cat /run/notp/notp.prom');
+    assert.match(text, /^notp_doctor_findings\{severity="fail"\} 0$/m);
+    assert.match(text, /^notp_up\{part="doctor"\} 1$/m);
+    const lastRun = Number(/^notp_doctor_last_run_timestamp_seconds (.*)$/m.exec(text)?.[1]);
+    assert.ok(Math.abs(lastRun - fs.statSync(inside(`${KEPT}/answer`)).mtimeMs / 1000) < 0.01, String(lastRun));
+    assert.equal((await container.run(['systemctl', 'is-enabled', 'notp-metrics.timer'])).stdout, 'disabled\n');
+    const { stdout, stderr } = await container.run(['systemd-analyze', 'verify', 'notp-metrics.service', 'notp-metrics.timer']);
+    assert.doesNotMatch(stdout + stderr, /notp-metrics\.(?!service: Command 'man)/);
   });
 
   it('does not run while the host boots', async () => {

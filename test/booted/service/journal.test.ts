@@ -26,13 +26,20 @@ describe('the journal', { skip: lacks({ ...SERVICE_NEEDS, programs: [...SERVICE_
 
   it("holds each record of the service, with the unit of that user's instance", async () => {
     assert.equal((await world.login(alice, phone.recoveryCode())).code, 0);
+    const accepted = await world.lastLogin();
     const refused = await world.login(alice, '000000');
     const unit = `notp@${String(alice.uid)}.service`;
     const records = await world.records();
-    for (const { ref } of [await world.lastLogin(), await world.recordOf(refused)].map((record) => record ?? { ref: 'none' })) {
-      const [entry, ...more] = (await entries(`_SYSTEMD_UNIT=${unit}`)).filter(({ MESSAGE }) => (MESSAGE ?? '').includes(`"ref":"${ref}"`));
+    for (const [login, priority] of [
+      [accepted, '6'],
+      [await world.recordOf(refused), '5'],
+    ] as const) {
+      const ref = login?.ref ?? 'none';
+      const [entry, ...more] = (await entries(`_SYSTEMD_UNIT=${unit}`)).filter(
+        ({ MESSAGE = '' }) => MESSAGE.includes(`"ref":"${ref}"`) && MESSAGE.includes('"event":"login.'),
+      );
       assert.deepEqual(more, []);
-      assert.deepEqual([entry?.['SYSLOG_IDENTIFIER'], entry?.['PRIORITY']], ['notp', '6']);
+      assert.deepEqual([entry?.['SYSLOG_IDENTIFIER'], entry?.['PRIORITY']], ['notp', priority]);
       assert.deepEqual(
         JSON.parse(entry?.['MESSAGE'] ?? ''),
         records.find((record) => record.ref === ref),
@@ -40,6 +47,12 @@ describe('the journal', { skip: lacks({ ...SERVICE_NEEDS, programs: [...SERVICE_
       const service = (await world.container.must(['id', '-u', 'notp'])).trim();
       assert.deepEqual([entry?.['_UID'], entry?.['_TRANSPORT']], [service, 'stdout']);
     }
+  });
+
+  it('finds what commands have done by the user', async () => {
+    await world.container.must(['notp', 'unlock', '--user', 'alice']);
+    const [entry] = await entries('NOTP_USER=alice', 'NOTP_EVENT=unlock', '_UID=0');
+    assert.equal((JSON.parse(entry?.['MESSAGE'] ?? '{}') as { user?: string }).user, 'alice');
   });
 
   it('shows the true record and no forged one with the command that notp audit gives where it has none of that reference', async () => {

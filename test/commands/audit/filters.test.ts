@@ -16,6 +16,15 @@ before(() => {
   world = auditWorld('audit-filters');
 });
 
+async function objects(schema: string, ...words: string[]): Promise<readonly object[]> {
+  const { code, stdout, stderr } = await world.audit(['--format', schema, ...words]);
+  assert.deepEqual({ code, stderr }, { code: 0, stderr: '' });
+  return stdout
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as object);
+}
+
 describe('the records that a filter lets through', () => {
   it('were not those of rotated files that are older than their records, as the clock was ahead', async () => {
     const folder = path.dirname(world.log);
@@ -59,6 +68,17 @@ describe('the records that a filter lets through', () => {
     assert.equal(stdout, fs.readFileSync(world.log, 'utf8'));
   });
 
+  for (const [schema, refOf] of [
+    ['ecs', (line: object) => (line as { notp: { ref: string } }).notp.ref],
+    ['ocsf', (line: object) => (line as { metadata: { correlation_uid: string } }).metadata.correlation_uid],
+  ] as const) {
+    it(`are printed in the schema ${schema}, an object on each line, also those of one reference`, async () => {
+      assert.deepEqual((await objects(schema, '--user', 'bob')).map(refOf), ['00000003', '00000004']);
+      assert.deepEqual((await objects(schema, '-n', '2')).map(refOf), ['00000007', '00000008']);
+      assert.deepEqual((await objects(schema, '--ref', '00000005')).map(refOf), ['00000005']);
+    });
+  }
+
   it('end without a complaint where the reader has seen enough', async () => {
     const command = `${[...SOURCE_NOTP, 'audit', '--config', world.own.config].join(' ')} --event login; echo $? >&2`;
     const { stdout, stderr } = await run(['sh', '-c', `{ ${command}; } | true`]);
@@ -76,6 +96,8 @@ describe('a filter that cannot be', () => {
     [['--since', 'soon'], /It must be one of 2026-11-24, .*90m, 2h, 7d, today or yesterday/],
     [['--ref', '12345678', '--user', 'bob'], /cannot be used with/],
     [['--json', '--table'], /cannot be used with/],
+    [['--format', 'ecs', '--table'], /cannot be used with/],
+    [['--format', 'cef'], /Allowed choices are ecs, ocsf/],
   ] as const) {
     it(`is told with what is known: ${words.join(' ')}`, async () => {
       const { code, stdout, stderr } = await world.audit(words);

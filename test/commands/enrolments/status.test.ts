@@ -178,6 +178,7 @@ describe('a user who is only a user', { skip: lacks({ root: true, withoutService
       ['status', '--all'],
     ])
       assertRefused(await as(words), 1, /only root can list the enrolments of all users\nnotp: hint: run this with sudo/);
+    assertRefused(await as(['metrics']), 1, /only root can read what the metrics are made of\nnotp: hint: run this with sudo/);
   });
 
   it('is looked after by root all the same, who is told that there is no state of all', async () => {

@@ -3,11 +3,13 @@ import * as assert from 'node:assert/strict';
 import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { after, before, describe, it } from 'node:test';
+import { messageIdOf } from '../../../../src/audit/journal-entry.ts';
 import { debIn } from '../../../packaging/package-world.ts';
 import { builtPackage } from '../../../support/built-package.ts';
 import { addContainerUser } from '../../../support/container-ssh.ts';
 import type { Container } from '../../../support/container.ts';
 import { bootDebian, DEBIAN_NEEDS } from '../../../support/debian.ts';
+import { ROOT } from '../../../support/process.ts';
 import { lacks } from '../../../support/world.ts';
 import { answer, assertDone } from '../../setup/world.ts';
 import { GATE_SEEDS } from './gate.ts';
@@ -33,6 +35,9 @@ describe('Debian 13', { skip: lacks(DEBIAN_NEEDS) }, () => {
   before(async () => {
     container = await bootDebian('trixie', 'trixie', (root) => {
       fs.copyFileSync(debIn(builtPackage()), path.join(root, 'srv/notp.deb'));
+      const dropIns = path.join(root, 'etc/systemd/system/notp@.service.d');
+      fs.mkdirSync(dropIns);
+      fs.copyFileSync(path.join(ROOT, 'systemd/journal-fields.conf'), path.join(dropIns, 'journal-fields.conf'));
     });
     for (const user of ['alice', 'bob']) await addContainerUser(container, user);
     assertDone(await container.run(['dpkg', '--install', '/srv/notp.deb']));
@@ -65,6 +70,19 @@ describe('Debian 13', { skip: lacks(DEBIAN_NEEDS) }, () => {
       it('lets in those who are enrolled with key and code, and nobody with the key alone', async () => {
         for (const user of ['alice', 'bob']) assert.equal(await comesIn(container, user, { code: await newCode(container, user) }), true);
         for (const user of ['alice', 'carol']) assert.equal(await comesIn(container, user), false);
+      });
+
+      it('has the logins in the journal with fields to search for', async () => {
+        await container.must(['journalctl', '--sync']);
+        const matches = ['NOTP_USER=alice', 'NOTP_EVENT=login.accepted', `NOTP_DOOR=${door}`];
+        const lines = (await container.must(['journalctl', '--output=json', ...matches])).trimEnd().split('\n');
+        const entry = JSON.parse(lines.at(-1) ?? '') as Readonly<Record<string, string>>;
+        const shown = ['MESSAGE_ID', 'PRIORITY', 'SYSLOG_IDENTIFIER', 'NOTP_RESULT', 'NOTP_METHOD', '_TRANSPORT'].map(
+          (name) => entry[name],
+        );
+        assert.deepEqual(shown, [messageIdOf('login.accepted'), '6', 'notp', 'accepted', 'totp', 'journal']);
+        assert.match(entry['_SYSTEMD_UNIT'] ?? '', /^notp@(judge|\d+)\.service$/);
+        assert.equal((JSON.parse(entry['MESSAGE'] ?? '{}') as { ref?: string }).ref, entry['NOTP_REF']);
       });
 
       it('draws no warning of doctor', async () => {
