@@ -61,7 +61,7 @@ describe('the contract of the records', () => {
 
   it('has the ids and the fields of the entries in the journal', () => {
     for (const [event = '', , id = ''] of tableOf(PAGE, 'events')) assert.equal(id, `\`${messageIdOf(event.replaceAll('`', ''))}\``);
-    const [said = ''] = /^The line is the `MESSAGE`.*$/m.exec(PAGE) ?? [];
+    const [said = ''] = /^The line is the `MESSAGE`[^]*?\n\n/m.exec(PAGE) ?? [];
     const fields = journalEntry(printRecord(EVERY, undefined, 0)).matchAll(/^(NOTP_\w+|MESSAGE_ID)=/gm);
     assert.deepEqual(
       [...said.matchAll(/`(NOTP_\w+|MESSAGE_ID)`/g)].map(([, name = '']) => name).toSorted(),
