@@ -51,6 +51,10 @@ _notp_options() {
     'notp store approve') found='--config --user --remove --help' ;;
     'notp store approved') found='--config --json --help' ;;
     'notp store refresh') found='--config --help' ;;
+    'notp fleet') found='--config --json --help' ;;
+    'notp fleet init') found='--config --help' ;;
+    'notp fleet host-cert') found='--config --judge --days --help' ;;
+    'notp fleet revoke') found='--config --help' ;;
     'notp gate') found='--config --help' ;;
     'notp pam') found='--config --first-pass --before --prompt-tty --help' ;;
     'notp serve') found='--config --help' ;;
@@ -62,13 +66,14 @@ _notp_options() {
 _notp_commands() {
   found=
   case $1 in
-    'notp') found='enroll verify status forget revoke recovery reseal import code list export passphrase rename remove demo grant grants setup doctor audit metrics unlock rules config host-key store gate pam serve' ;;
+    'notp') found='enroll verify status forget revoke recovery reseal import code list export passphrase rename remove demo grant grants setup doctor audit metrics unlock rules config host-key store fleet gate pam serve' ;;
     'notp setup') found='gate pam sudo confirm undo callers' ;;
     'notp audit') found='verify report' ;;
     'notp rules') found='explain' ;;
     'notp config') found='check' ;;
     'notp host-key') found='init id rotate retire' ;;
     'notp store') found='migrate copy hosts approve approved refresh' ;;
+    'notp fleet') found='init host-cert revoke' ;;
   esac
 }
 
@@ -93,6 +98,9 @@ _notp_arguments() {
     'notp unlock') found='context' ;;
     'notp rules explain') found='user' ;;
     'notp store copy') found='none none' ;;
+    'notp fleet init') found='folder' ;;
+    'notp fleet host-cert') found='folder none' ;;
+    'notp fleet revoke') found='none' ;;
     'notp serve') found='none' ;;
     'notp-enroll') found='user context' ;;
   esac
@@ -134,7 +142,7 @@ _notp_takes() {
     --sshd-config) found='file' ;;
     --since) found='none' ;;
     --until) found='none' ;;
-    --event) found='words login.accepted login.refused enroll replace enroll.failed import import.failed invite revoke passphrase passphrase.failed recovery recovery.failed recovery.used unlock reseal reseal.failed export host_key.created host_key.rotated host_key.retired forget grant grant.ended outage.approved outage.withdrawn outage.conflict audit.resumed doctor.changed login host_key outage audit doctor' ;;
+    --event) found='words login.accepted login.refused enroll replace enroll.failed import import.failed invite revoke passphrase passphrase.failed recovery recovery.failed recovery.used unlock reseal reseal.failed export host_key.created host_key.rotated host_key.retired forget grant grant.ended fleet.revoked outage.approved outage.withdrawn outage.conflict audit.resumed doctor.changed login host_key fleet outage audit doctor' ;;
     --context) found='context' ;;
     --rhost) found='none' ;;
     --ref) found='none' ;;
@@ -142,6 +150,7 @@ _notp_takes() {
     --format) found='words ecs ocsf' ;;
     --host) found='none' ;;
     --textfile) found='file' ;;
+    --days) found='none' ;;
   esac
 }
 

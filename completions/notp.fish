@@ -22,7 +22,7 @@ function __notp_at
         set -l following
         switch $at
             case 'notp'
-                set following enroll verify status forget revoke recovery reseal import code list export passphrase rename remove demo grant grants setup doctor audit metrics unlock rules config host-key store gate pam serve
+                set following enroll verify status forget revoke recovery reseal import code list export passphrase rename remove demo grant grants setup doctor audit metrics unlock rules config host-key store fleet gate pam serve
             case 'notp setup'
                 set following gate pam sudo confirm undo callers
             case 'notp audit'
@@ -35,9 +35,11 @@ function __notp_at
                 set following init id rotate retire
             case 'notp store'
                 set following migrate copy hosts approve approved refresh
+            case 'notp fleet'
+                set following init host-cert revoke
         end
         if string match -q -- '-*' $word
-            contains -- $word --config --user --seal --issuer --account --digits --period --algorithm --recovery --qr --qr-file --passphrase-file --batch --out --image --new-passphrase-file --from --file --serial --assign --to --for --reason --key --service --end --group --confirm-within --first --sshd-config --since --until --event --context --rhost --ref -n --lines --format --host --textfile
+            contains -- $word --config --user --seal --issuer --account --digits --period --algorithm --recovery --qr --qr-file --passphrase-file --batch --out --image --new-passphrase-file --from --file --serial --assign --to --for --reason --key --service --end --group --confirm-within --first --sshd-config --since --until --event --context --rhost --ref -n --lines --format --host --textfile --days
             and set wants yes
         else if contains -- $word $following
             set at "$at $word"
@@ -79,6 +81,7 @@ complete -c notp -n "__notp_at 'notp' 0" -a rules -d 'list the rules that say wh
 complete -c notp -n "__notp_at 'notp' 0" -a config -d 'check the configuration'
 complete -c notp -n "__notp_at 'notp' 0" -a host-key -d 'manage the key of this host'
 complete -c notp -n "__notp_at 'notp' 0" -a store -d 'manage the database that store.url names'
+complete -c notp -n "__notp_at 'notp' 0" -a fleet -d 'list the members that ask the judges of a fleet'
 complete -c notp -n "__notp_at 'notp' 0" -a gate -d 'for sshd\'s ForceCommand'
 complete -c notp -n "__notp_at 'notp' 0" -a pam -d 'for pam_exec'
 complete -c notp -n "__notp_at 'notp' 0" -a serve -d 'for systemd: decide for one user behind that user\'s socket'
@@ -304,7 +307,7 @@ complete -c notp -n "__notp_at 'notp audit'" -l user -x -a '(__fish_complete_use
 complete -c notp -n "__notp_at 'notp audit'" -l since -x -d 'only records from this time on'
 complete -c notp -n "__notp_at 'notp audit'" -l until -x -d 'only records before this time'
 complete -c notp -n "__notp_at 'notp audit'" -l file -r -F -d 'read this log and its rotated files'
-complete -c notp -n "__notp_at 'notp audit'" -l event -x -a 'login.accepted login.refused enroll replace enroll.failed import import.failed invite revoke passphrase passphrase.failed recovery recovery.failed recovery.used unlock reseal reseal.failed export host_key.created host_key.rotated host_key.retired forget grant grant.ended outage.approved outage.withdrawn outage.conflict audit.resumed doctor.changed login host_key outage audit doctor' -d 'only this event'
+complete -c notp -n "__notp_at 'notp audit'" -l event -x -a 'login.accepted login.refused enroll replace enroll.failed import import.failed invite revoke passphrase passphrase.failed recovery recovery.failed recovery.used unlock reseal reseal.failed export host_key.created host_key.rotated host_key.retired forget grant grant.ended fleet.revoked outage.approved outage.withdrawn outage.conflict audit.resumed doctor.changed login host_key fleet outage audit doctor' -d 'only this event'
 complete -c notp -n "__notp_at 'notp audit'" -l reason -x -a 'wrong_code replayed wrong_passphrase step_up_required not_enrolled revoked stale_enrolment bad_secret_file no_proof timeout store_unavailable audit_unavailable not_permitted bad_configuration' -d 'only refusals for this reason'
 complete -c notp -n "__notp_at 'notp audit'" -l context -x -a '(__notp_contexts)' -d 'only records of this secret'
 complete -c notp -n "__notp_at 'notp audit'" -l rhost -x -d 'only records from this address'
@@ -413,6 +416,26 @@ complete -c notp -n "__notp_at 'notp store approved'" -s h -l help -d 'display h
 # notp store refresh
 complete -c notp -n "__notp_at 'notp store refresh'" -l config -r -F -d 'configuration file'
 complete -c notp -n "__notp_at 'notp store refresh'" -s h -l help -d 'display help for command'
+# notp fleet
+complete -c notp -n "__notp_at 'notp fleet'" -l config -r -F -d 'configuration file'
+complete -c notp -n "__notp_at 'notp fleet'" -l json -d 'print JSON, one object on each line'
+complete -c notp -n "__notp_at 'notp fleet'" -s h -l help -d 'display help for command'
+complete -c notp -n "__notp_at 'notp fleet' 0" -a init -d 'make an authority for the certificates of a fleet'
+complete -c notp -n "__notp_at 'notp fleet' 0" -a host-cert -d 'make or renew the certificate of a host of the fleet'
+complete -c notp -n "__notp_at 'notp fleet' 0" -a revoke -d 'end the certificates of a member that were made until now'
+# notp fleet init
+complete -c notp -n "__notp_at 'notp fleet init'" -l config -r -F -d 'configuration file'
+complete -c notp -n "__notp_at 'notp fleet init'" -s h -l help -d 'display help for command'
+complete -c notp -n "__notp_at 'notp fleet init' 0" -a '(__fish_complete_directories)'
+# notp fleet host-cert
+complete -c notp -n "__notp_at 'notp fleet host-cert'" -l config -r -F -d 'configuration file'
+complete -c notp -n "__notp_at 'notp fleet host-cert'" -l judge -d 'for a judge, which the members find under this name'
+complete -c notp -n "__notp_at 'notp fleet host-cert'" -l days -x -d 'how long it lasts'
+complete -c notp -n "__notp_at 'notp fleet host-cert'" -s h -l help -d 'display help for command'
+complete -c notp -n "__notp_at 'notp fleet host-cert' 0" -a '(__fish_complete_directories)'
+# notp fleet revoke
+complete -c notp -n "__notp_at 'notp fleet revoke'" -l config -r -F -d 'configuration file'
+complete -c notp -n "__notp_at 'notp fleet revoke'" -s h -l help -d 'display help for command'
 # notp gate
 complete -c notp -n "__notp_at 'notp gate'" -l config -r -F -d 'configuration file'
 complete -c notp -n "__notp_at 'notp gate'" -s h -l help -d 'display help for command'

@@ -57,6 +57,7 @@ const PLACEHOLDER_KINDS: Readonly<Record<string, Kind>> = {
   user: 'user',
   context: 'context',
   name: 'none',
+  host: 'none',
   text: 'none',
   from: 'none',
   to: 'none',

@@ -27,7 +27,7 @@ GRANT SELECT, INSERT, DELETE ON notp.sealed, notp.approved, notp.granted TO :"ho
 GRANT SELECT, INSERT ON notp.host, notp.mark, notp.outage TO :"host";
 -- Changed by columns: whoever may update a whole table may lock it, too.
 GRANT SELECT, INSERT ON notp.chain, notp.backlog, notp.former_chain_key, notp.refusals, notp.acceptances,
-  notp.enrolment, notp.imported, notp.connection, notp.peer, notp.counter TO :"host";
+  notp.enrolment, notp.imported, notp.connection, notp.peer, notp.counter, notp.member TO :"host";
 GRANT UPDATE (seq, hash, lacking, mac) ON notp.chain TO :"host";
 GRANT UPDATE (seq, part, text) ON notp.backlog TO :"host";
 GRANT UPDATE (mac) ON notp.former_chain_key TO :"host";
@@ -38,6 +38,7 @@ GRANT UPDATE (key, last_step, codes, spent, mac) ON notp.imported TO :"host";
 GRANT UPDATE (id, pid, start_ticks, boot_id, turn, mac) ON notp.connection TO :"host";
 GRANT UPDATE (id, digest, accepted_ms, mac) ON notp.peer TO :"host";
 GRANT UPDATE (next) ON notp.counter TO :"host";
+GRANT UPDATE (until_ms, seen_ms, revoked_ms) ON notp.member TO :"host";
 GRANT UPDATE (text) ON notp.sealed TO :"host";
 GRANT UPDATE (as_of_ms, mac) ON notp.approved TO :"host";
 GRANT UPDATE (mac) ON notp.granted TO :"host";

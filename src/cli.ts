@@ -90,6 +90,7 @@ const COMMANDS: readonly { readonly words: readonly string[]; readonly load: () 
   { words: ['config'], load: async () => (await import('./commands/rules/config.ts')).addConfig },
   { words: ['host-key'], load: async () => (await import('./commands/keys/host-key.ts')).addHostKey },
   { words: ['store'], load: async () => (await import('./commands/store/store.ts')).addStore },
+  { words: ['fleet'], load: async () => (await import('./commands/fleet/fleet.ts')).addFleet },
   { words: DOORS, load: async () => (await import('./commands/doors/doors.ts')).addDoors },
 ];
 

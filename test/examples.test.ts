@@ -22,7 +22,7 @@ describe('examples/notp.toml', () => {
     assert.deepEqual(parseConfig(source, 'notp.toml'), defaultConfig());
   });
 
-  for (const table of ['', 'code', 'policy', 'gate', 'store', 'audit']) {
+  for (const table of ['', 'code', 'policy', 'gate', 'store', 'fleet', 'audit']) {
     it(`shows every setting of ${table === '' ? 'the top' : `[${table}]`}`, () => {
       assert.deepEqual(keysIn(source, table), knownKeys(table));
     });

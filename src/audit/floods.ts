@@ -14,7 +14,7 @@ import { DOORS, type AuditRecord } from './record.ts';
 const RECORDS: BudgetPolicy = { budget: 100, refillMs: 60_000 };
 
 /** Fields that a summary keeps if all counted logins share the value. */
-const SHARED = ['uid', 'context', 'door', 'service', 'rhost', 'reason', 'method', 'detail'] as const;
+const SHARED = ['uid', 'context', 'door', 'service', 'rhost', 'host', 'reason', 'method', 'detail'] as const;
 type Shared = Partial<Pick<AuditRecord, (typeof SHARED)[number]>>;
 
 /** The methods of acceptances without a new code. */
@@ -113,9 +113,9 @@ function sharedOf(flood: Flood, text: string): Shared {
   const door = DOORS.find((each) => each === fields['door']);
   const reason = flood === 'refusals' ? (Object.keys(WORDING) as Reason[]).find((each) => each === fields['reason']) : undefined;
   const method = flood === 'acceptances' ? COUNTED_METHODS.find((each) => each === fields['method']) : undefined;
-  const [context, service, rhost] = [textOf('context'), textOf('service'), textOf('rhost')];
+  const [context, service, rhost, host] = ['context', 'service', 'rhost', 'host'].map(textOf);
   const detail = BY_RULE.includes(method) ? textOf('detail') : undefined;
-  const known = { uid, context, door, service, rhost, reason, method, detail };
+  const known = { uid, context, door, service, rhost, host, reason, method, detail };
   return withDoor(Object.fromEntries(Object.entries(known).filter(([, value]) => value !== undefined)));
 }
 

@@ -34,6 +34,7 @@ export type Event =
   | 'forget'
   | 'grant'
   | 'grant.ended'
+  | 'fleet.revoked'
   | 'outage.approved'
   | 'outage.withdrawn'
   | 'outage.conflict'
@@ -51,6 +52,8 @@ export interface Origin {
   readonly service?: string;
   readonly rhost?: string;
   readonly tty?: string;
+  /** The member of the fleet that asked a judge, by its certificate; absent where this host asked itself. */
+  readonly host?: string;
 }
 
 /** Where a login came in, as its record and its door have it. */

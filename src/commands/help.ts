@@ -23,7 +23,7 @@ export const GROUP_OF: Readonly<Record<string, keyof typeof GROUPS>> = {
   },
   ...{ 'notp-enroll': 'administration', setup: 'administration', doctor: 'administration', audit: 'administration' },
   ...{ unlock: 'administration', rules: 'administration', config: 'administration', 'host-key': 'administration', store: 'administration' },
-  ...{ grant: 'administration', grants: 'administration', metrics: 'administration' },
+  ...{ grant: 'administration', grants: 'administration', metrics: 'administration', fleet: 'administration' },
   ...{ gate: 'called', pam: 'called', serve: 'called' },
 };
 

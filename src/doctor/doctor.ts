@@ -1,7 +1,7 @@
 /** `notp doctor`: reads the real state of sshd, PAM, systemd and the disk, and reports each way around the gate. It changes nothing. */
 import { messageOf, NotpError } from '../error.ts';
 import { quoted, shellCommand } from '../otp/escape.ts';
-import type { Config } from '../system/config.ts';
+import { isMember, type Config } from '../system/config.ts';
 import { accountName, allUsers, groupsOf, isRoot, realUser, SERVICE_USER, userByName, type User } from '../system/users.ts';
 import { openEnrolments } from '../enrolment/open.ts';
 import { ownPlace, statePlace, type StatePlace } from '../state/place.ts';
@@ -27,6 +27,7 @@ import { examineHostKeys, examineOtherKeys, isKeyLost } from './host/host-key.ts
 import { letInBy, letInByTouch } from './let-in.ts';
 import { peopleOf, type People, type Person } from './people.ts';
 import { examinePasswords } from './host/aged-passwords.ts';
+import { examineMember } from './host/member.ts';
 import { examineSealedFiles } from './host/sealed-files.ts';
 import { examineNologin } from './host/nologin.ts';
 import { examineModules, examineReadByRoot } from './host/read-by-root.ts';
@@ -76,7 +77,8 @@ export async function examine(options: DoctorOptions): Promise<readonly Finding[
   const place = placeFor(config);
   // Only root checks the state that the service keeps for a user.
   const theirs = !isRoot() && openEnrolments({ config, user: place.owner, now }).heldBy === 'the service';
-  const state = theirs ? { findings: [], enrolments: [] } : await examineState(place, now);
+  const state = theirs || isMember(config) ? { findings: [], enrolments: [] } : await examineState(place, now);
+  const hasState = place.kind === 'service' && !isMember(config);
   const active = state.enrolments.filter((each) => statusToBe(each) === 'active');
   const inactive = state.enrolments.filter((each) => !active.includes(each));
   const byThemselves = place.kind === 'user' && isRoot() && options.users === undefined ? await usersWithSealedFile(config) : undefined;
@@ -97,16 +99,17 @@ export async function examine(options: DoctorOptions): Promise<readonly Finding[
     ...(await examineServiceAndFiles(config, place, people, { doors, now })),
     ...(isRoot() && (doors.gate || doors.pam) ? await examineBeside(servers.flatMap(({ pid }) => pid ?? [])) : []),
     ...(isRoot() && (doors.gate || doors.pam) ? examineDenials(now()) : []),
-    ...(place.kind === 'service' ? await examineOtherKeys(config, place.owner, now) : []),
+    ...(hasState ? await examineOtherKeys(config, place.owner, now) : []),
     ...state.findings,
-    ...(place.kind === 'service' ? await examineOutage(place, now) : []),
+    ...(isRoot() ? await examineMember(config, place.owner, now()) : []),
+    ...(hasState ? await examineOutage(place, now) : []),
     ...examineClock(config, active, now(), state.skewMs),
-    ...(await examineSealedFiles(config, people, now)),
+    ...(isMember(config) ? [] : await examineSealedFiles(config, people, now)),
     ...[...missing.map(userGone), ...renamed.map(userRenamed)].map((finding) => raisedIfUnenrolledAllowed(finding, config, now())),
     ...(byThemselves === undefined ? [] : [byThemselves.finding]),
     ...unlisted,
     ...examineRules(config, { atPam: doors.pam, nowMs: now() }),
-    ...(place.kind === 'service' ? await examineGrants(place, { atPam: doors.pam, now }) : []),
+    ...(hasState ? await examineGrants(place, { atPam: doors.pam, now }) : []),
     ...(doors.gate || doors.pam ? examineContexts(config, active) : []),
   ];
   return sorted(found.map(settled));
@@ -159,7 +162,8 @@ function bystandersOf(
   const letIn = letInBy(config, inactive, now());
   const byTouch = letInByTouch(config, inactive);
   const rest = { areRefused: config.unenrolled === 'deny', letIn, letInByTouch: byTouch, covered: new Set<number>(), nowMs: now() };
-  if (!isRoot() || users !== undefined) return { bystanders: { people: [], ...rest }, unlisted: [] };
+  // Of a member only the judges know who is enrolled.
+  if (!isRoot() || users !== undefined || isMember(config)) return { bystanders: { people: [], ...rest }, unlisted: [] };
   try {
     const others = allUsers().filter(({ uid }) => !known.has(uid));
     const asPeople = others.map((user) => ({ user, enrolments: [] }));
@@ -329,8 +333,17 @@ async function examineServiceAndFiles(
   const places =
     service === undefined || root === undefined
       ? []
-      : [...examinePlaces(config, service, root), ...examineHostKeys(config, service, await isKeyLost(config, place, now))];
+      : [...examinePlaces(config, service, root), ...(await keysOf(config, { place, service }, now))];
   return [...examineService(config, people, doors), ...places];
+}
+
+/** A member of a fleet has none. */
+async function keysOf(
+  config: Config,
+  { place, service }: { readonly place: StatePlace; readonly service: User },
+  now: () => number,
+): Promise<Finding[]> {
+  return isMember(config) ? [] : examineHostKeys(config, service, await isKeyLost(config, place, now));
 }
 
 /** A new `context` in notp.toml renames no enrolment. */

@@ -2,7 +2,7 @@
 import { appendSummaries } from '../audit/audit.ts';
 import type { Origin } from '../audit/record.ts';
 import { messageOf, NotpError } from '../error.ts';
-import { defaultConfig, thisHost, type Config } from '../system/config.ts';
+import { defaultConfig, isMember, thisHost, type Config } from '../system/config.ts';
 import { sayError } from '../terminal/printer.ts';
 import { MAX_TIMEOUT_MS } from '../system/settings.ts';
 import { realUser, userByUid } from '../system/users.ts';
@@ -24,6 +24,7 @@ import { statePlace, type StatePlace } from '../state/place.ts';
 import { NOTHING_KNOWN, type Circumstances, type Outcome } from '../wire/verifier.ts';
 import { isEnrolQuestion, parseEnrolQuestion, type EnrolQuestion } from '../wire/enrolment.ts';
 import { printEnrolAnswer } from '../wire/enrolment.ts';
+import { isHello, printHello } from '../wire/judges.ts';
 import { isPing, printPong, type Health } from '../wire/ping.ts';
 import {
   foundIn,
@@ -37,6 +38,8 @@ import {
   type ToldRefusal,
 } from '../wire/question.ts';
 import type { Reason } from '../verdict/reasons.ts';
+import { forwarded, leaveJudges, memberHealth } from './forward.ts';
+import { MEMBERS_HINT, membersAt, type Members } from './members.ts';
 import type { Answered, Answering, Asked } from './serve-connection.ts';
 import { healthOf, sayFault } from './serve-health.ts';
 import { ANSWER_DEADLINE_MS } from '../wire/remote.ts';
@@ -44,8 +47,8 @@ import { networkOf, type Asker } from './turns.ts';
 
 export interface ServeOptions {
   readonly configuration: () => Config;
-  /** The owner of the socket; undefined for root's socket, where the PAM door asks about every user. */
-  readonly uid: number | undefined;
+  /** The owner of the socket, by uid; `judge`: root's socket, where the PAM door asks about every user; `fleet`: the port for the members of a fleet. */
+  readonly whose: number | 'judge' | 'fleet';
   readonly environment: NodeJS.ProcessEnv;
   readonly now: () => number;
 }
@@ -70,8 +73,9 @@ const PATIENCE_MS = 10 * 60_000;
  * Configuration and account are read for each question, so that root's changes count at once. A fault of the host is answered with
  * refusals: if the service exited, systemd would start it again for ever.
  */
-export function answeringFor(options: ServeOptions): Answering {
-  return options.uid === undefined ? answeringForAll(options) : answeringForOne(options, options.uid);
+export function answeringFor(options: ServeOptions, members = membersFor(options)): Answering {
+  if (options.whose === 'fleet') return answeringForFleet(options, members);
+  return options.whose === 'judge' ? answeringForAll(options) : answeringForOne(options, options.whose);
 }
 
 function answeringForOne(options: ServeOptions, uid: number): Answering {
@@ -80,7 +84,7 @@ function answeringForOne(options: ServeOptions, uid: number): Answering {
   return {
     understand: (line) => {
       // The owner of the socket may ask. Only the journal gets the detail.
-      if (isPing(line)) return pinged(async () => ({ ...(await healthOf(serviceOf, arrival(options))), detail: '' }));
+      if (isPing(line)) return pinged(async () => ({ ...(await healthHere(serviceOf, arrival(options))), detail: '' }));
       if (isEnrolQuestion(line)) {
         const question = parseEnrolQuestion(line);
         const answer = refusing(
@@ -119,7 +123,7 @@ function answeringForAll(options: ServeOptions): Answering {
   const refusing = refusingAll(options);
   return {
     understand: (line) => {
-      if (isPing(line)) return pinged(() => healthOf(() => benchOf(options), arrival(options)));
+      if (isPing(line)) return pinged(() => healthHere(() => benchOf(options), arrival(options)));
       const asked = parseRefusal(line) ?? parseQuestion(line);
       const { account, origin } = asked;
       if (account === undefined || origin.door !== 'pam') throw new NotpError('failed', "root's socket is only for the PAM door");
@@ -141,16 +145,91 @@ function answeringForAll(options: ServeOptions): Answering {
   };
 }
 
+/** A person at a member may have to look for the phone. The connections of members are kept for the next question. */
+const KEPT_MS = 30 * 60_000;
+
 /**
- * Judges a question, or records a refusal of the door. Behind a user's own socket the record marks the detail as the door's words:
- * any program of that user may have sent it.
+ * What a member says of users, sources and keys is data. Which member says it comes from its certificate alone. It has no question about an
+ * enrolment, and its sealed files count for nothing.
  */
+function answeringForFleet(options: ServeOptions, members: Members): Answering {
+  const names = new Set<string>();
+  const refusing = refusingAll(options);
+  return {
+    understand: (line, member) => {
+      if (member === undefined) throw new NotpError('failed', 'only a member can ask here');
+      const { host } = member;
+      if (isHello(line)) return { account: host, isInstant: true, answer: () => Promise.resolve({ line: printHello() }) };
+      const asked = parseRefusal(line) ?? parseQuestion(line);
+      const { account } = asked;
+      if (account === undefined) throw new NotpError('failed', 'a member must name the account');
+      if (account.uid !== undefined) names.add(account.user);
+      const came = arrival(options);
+      const origin = { ...asked.origin, host };
+      const whole = 'ask' in asked ? { ...asked, origin } : { ...asked, origin, detail: `${host} says: ${asked.detail}` };
+      const answer = refusing(
+        () => ({ ...account, ...origin }),
+        () => judgeOfFleet(options),
+        async (bench) => {
+          // Where the store is out of reach of this judge, another one may reach it.
+          const wrong = await members.whyNot(member).catch(messageOf);
+          if (wrong === undefined) return await judgeOrRecord(whole, { ...bench, account }, came);
+          // It may come again, with another certificate.
+          sayFault(`${host} asks, and is not answered: ${wrong}`, MEMBERS_HINT);
+          return { line: '', isEnd: true };
+        },
+      );
+      // Turns go by certificate, and among the questions of one member by user.
+      return { account: host, ...askerOf(asked), source: account.uid === undefined ? '' : account.user, answer };
+    },
+    firstMs: ANSWER_DEADLINE_MS,
+    patienceMs: KEPT_MS,
+    leave: leaving(options, () => [...names]),
+  };
+}
+
+/** The members of the fleet that this host judges for. */
+export function membersFor(options: ServeOptions): Members {
+  return membersAt(() => judgeOfFleet(options));
+}
+
+/** The bench of a judge of a fleet. Throws `bad_configuration` where this host is none. */
+function judgeOfFleet(options: ServeOptions): Bench {
+  const bench = benchOf(options);
+  // Two members that name each other would ask each other for ever.
+  if (isMember(bench.config)) throw new NotpError('bad_configuration', 'this host is a member itself: fleet.judges names judges');
+  if (bench.config.secretsInStore) return bench;
+  throw new NotpError('bad_configuration', 'a judge of a fleet needs secrets = "store"');
+}
+
+/** Judges a question or records a refusal of the door, or has a judge of the fleet do so. */
 async function judgeOrRecord(asked: Question | ToldRefusal, service: Service, came: Arrival): Promise<Answered> {
+  if (isMember(service.config)) return answerOf(await forwarded(asWords(asked), service, came.untilMs));
   if ('ask' in asked) return answerOf(await judge(asked, service, came));
-  const { account, origin, reason } = asked;
-  const detail = account === undefined ? `the door says: ${asked.detail}` : asked.detail;
+  const { origin, reason, detail } = asWords(asked);
   const refusal = { config: service.config, origin: { ...service.account, ...origin }, reason, detail };
   return answerOf(await recordRefusal(refusal, service.now));
+}
+
+/** Marks the detail of a refusal as the door's words, behind a user's own socket: any program of that user may have sent it. */
+function asWords<T extends Question | ToldRefusal>(asked: T): T {
+  return 'ask' in asked || asked.account !== undefined ? asked : { ...asked, detail: `the door says: ${asked.detail}` };
+}
+
+/** Whether this host can decide, or a judge of its fleet. Never throws. */
+async function healthHere(make: () => Bench, came: Arrival): Promise<Health> {
+  const member = memberAmong(make);
+  return member === undefined ? await healthOf(make, came) : await memberHealth(member, came.untilMs);
+}
+
+/** The configuration, where it is that of a member. */
+function memberAmong(make: () => Bench): Config | undefined {
+  try {
+    const { config } = make();
+    return isMember(config) ? config : undefined;
+  } catch {
+    return undefined;
+  }
 }
 
 type Answer = (enrolment: SelfEnrolment) => Promise<Answered>;
@@ -195,6 +274,7 @@ function nameOf(uid: number): string {
  */
 function leaving(options: ServeOptions, names: () => readonly string[]): () => Promise<void> {
   return async () => {
+    leaveJudges();
     try {
       await recordCounted(benchOf(options), names());
     } catch {
@@ -233,6 +313,7 @@ function askerOf(asked: Question | ToldRefusal): Omit<Asker, 'account'> {
   };
 }
 
+const AT_JUDGES = 'this host is a member of a fleet, and the enrolments are kept by its judges';
 const ENROLLING: AskedOrigin = { context: 'ssh', door: 'cli' };
 
 function benchOf({ configuration, environment, now }: ServeOptions): Bench {
@@ -243,6 +324,10 @@ function benchOf({ configuration, environment, now }: ServeOptions): Bench {
 }
 
 async function answerEnrolment(question: EnrolQuestion, service: Service, enrolment: SelfEnrolment): Promise<string> {
+  if (isMember(service.config)) {
+    const refusal = { ...service, origin: { ...service.account, ...ENROLLING }, reason: 'not_permitted', detail: AT_JUDGES } as const;
+    return printEnrolAnswer({ kind: 'refused', outcome: await recordRefusal(refusal, service.now) });
+  }
   if (question.step === 'status') return printEnrolAnswer({ kind: 'facts', facts: await statusFacts(service, question.files) });
   const file = 'sealed' in question ? question : { context: service.config.context, sealed: '', wrong: '' };
   const asked: AskedOrigin = { ...ENROLLING, context: file.context };
@@ -267,7 +352,8 @@ async function statusFacts({ config, account, place, now }: Service, sent: reado
 }
 
 /** Records the refusals of a flood that were only counted so far, since the next login may be far off. If that fails they stay counted. */
-async function recordCounted({ place, now }: Pick<Bench, 'place' | 'now'>, names: readonly string[]): Promise<void> {
+async function recordCounted({ config, place, now }: Bench, names: readonly string[]): Promise<void> {
+  if (isMember(config)) return;
   try {
     await withState(place, now, async (state) => {
       for (const name of names) await state?.store.exclusively((transaction) => appendSummaries(state.log, transaction, name));
@@ -312,7 +398,7 @@ function rulesOf({ config, place, now }: Service, asked: AskedOrigin): Rules {
     // Behind the service nobody enrols without an invitation.
     unenrolled: 'deny',
     rules: rulesAt(config, asked),
-    host: thisHost(config),
+    host: asked.host ?? thisHost(config),
     mayFallBack: true,
     now,
   };

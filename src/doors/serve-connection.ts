@@ -5,22 +5,27 @@ import { collectLine } from '../wire/line-socket.ts';
 import { sayError } from '../terminal/printer.ts';
 import { selfEnrolment, type SelfEnrolment } from '../enrolment/self/self-enrolment.ts';
 import { MAX_LINE } from '../wire/question.ts';
+import type { Certificate } from './members.ts';
 import type { Asker, Turns } from './turns.ts';
 
 /** A parsed question. */
 export interface Asked extends Asker {
   readonly answer: (enrolment: SelfEnrolment) => Promise<Answered>;
+  /** It is answered at once, and takes no turn: a greeting. */
+  readonly isInstant?: true;
 }
 
 export interface Answered {
   readonly line: string;
+  /** Instead of this line the connection ends. */
+  readonly isEnd?: true;
   /** Whether the answer lets somebody in, keeps them out, or asks for more codes; undefined for any other answer. */
   readonly result?: 'accepted' | 'refused' | 'asks for more' | undefined;
 }
 
 export interface Answering {
-  /** Parses one line. Throws where it is not a question. */
-  readonly understand: (line: string) => Asked;
+  /** Parses one line, of the member of a fleet where one asks. Throws where it is not a question. */
+  readonly understand: (line: string, member?: Certificate) => Asked;
   /** How long a connection may stay open before its first question, and before each further one. */
   readonly firstMs: number;
   readonly patienceMs: number;
@@ -73,15 +78,20 @@ export function converse(
     try {
       const asked = understand(line);
       // No question may wait behind a queue that never ends: the other side then refuses the login.
-      if (turns.turnsAway(asked)) {
+      if (asked.isInstant !== true && turns.turnsAway(asked)) {
         socket.destroy();
         return;
       }
-      const answered = await turns.take(asked, async () => (isGone() ? undefined : await asked.answer(enrolment)));
+      const work = async (): Promise<Answered | undefined> => (isGone() ? undefined : await asked.answer(enrolment));
+      const answered = await (asked.isInstant === true ? work() : turns.take(asked, work));
       if (answered?.result === 'accepted') turns.noteAccepted(asked);
       if (answered?.result === 'refused') turns.noteRefused(asked);
       if (answered?.result === 'asks for more') turns.noteAskedForMore(asked);
       if (answered === undefined || isGone()) return;
+      if (answered.isEnd === true) {
+        socket.destroy();
+        return;
+      }
       socket.off('data', tooEarly).write(answered.line);
       listener.onIdle(asked.account);
       next(patienceMs);

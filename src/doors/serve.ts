@@ -1,17 +1,19 @@
 /**
  * `notp serve`: the service behind a socket, which systemd starts at the first connection (systemd.socket(5)).
  * Only a user and root can connect to that user's socket, so the socket is the identity. Only root can connect to the judge's
- * socket (`notp serve judge`), and names the account in each question.
+ * socket (`notp serve judge`), and names the account in each question. The members of a fleet connect to a port (`notp serve fleet`).
  * The service runs as the system user notp, answers questions with verdicts, and exits when it has been idle for a while. The
  * socket stays with systemd.
  */
 import { spawn } from 'node:child_process';
-import { createServer, type Server } from 'node:net';
+import { createServer, type Server, type Socket } from 'node:net';
 import { NotpError } from '../error.ts';
 import { shellCommand } from '../otp/escape.ts';
 import { onEndingSignals } from '../system/bytes.ts';
 import { onlyOrNamedFd } from '../system/listen-fds.ts';
-import { answeringFor, type ServeOptions } from './serve-answers.ts';
+import { fleetPort } from './fleet-port.ts';
+import type { Certificate } from './members.ts';
+import { answeringFor, membersFor, type ServeOptions } from './serve-answers.ts';
 import { converse } from './serve-connection.ts';
 import { crowd, MAX_ASKING, turns } from './turns.ts';
 
@@ -33,27 +35,29 @@ const JUDGE_IDLE_MS = 5 * 60_000;
 
 /** Serves until it is idle or gets a signal. */
 export async function serve(options: ServeOptions): Promise<number> {
-  const { environment } = options;
+  const { environment, whose } = options;
   const listenFd = onlyOrNamedFd(SOCKET_NAME, environment);
   if (listenFd === undefined)
     throw new NotpError(
       'usage',
       'notp serve is started by systemd through a socket',
-      shellCommand`systemctl enable --now ${options.uid === undefined ? 'notp-judge.socket' : 'notp@UID.socket'}`,
+      shellCommand`systemctl enable --now ${typeof whose === 'number' ? 'notp@UID.socket' : `notp-${whose}.socket`}`,
     );
   const stop = onEndingSignals();
-  const answering = answeringFor(options);
+  const members = membersFor(options);
+  const answering = answeringFor(options, members);
   const inTurn = turns();
-  const forAll = options.uid === undefined;
+  const forAll = typeof whose !== 'number';
   const waiting = crowd(forAll ? MAX_JUDGE_IDLE : MAX_IDLE);
   const enough = new AbortController();
   let malformed = 0;
-  const server = createServer((socket) => {
+  const take = (socket: Socket, member?: Certificate): void => {
     waiting.enter(socket);
     inTurn.noteArrival();
-    converse(socket, answering, inTurn, {
+    converse(socket, { ...answering, understand: (line) => answering.understand(line, member) }, inTurn, {
       onMalformed: () => {
-        if (++malformed === MAX_MALFORMED) enough.abort();
+        // A member that sends nonsense would have the judge leave, and the others wait for the next one.
+        if (member === undefined && ++malformed === MAX_MALFORMED) enough.abort();
       },
       onIdle: (account) => {
         waiting.waits(socket, account);
@@ -62,7 +66,8 @@ export async function serve(options: ServeOptions): Promise<number> {
         waiting.asks(socket);
       },
     });
-  });
+  };
+  const server = whose === 'fleet' ? fleetPort(options.configuration, members, take) : createServer(take);
   server.maxConnections = forAll ? MAX_JUDGE_CONNECTIONS : MAX_CONNECTIONS;
   await untilIdle(server, listenFd, AbortSignal.any([stop, enough.signal]), forAll ? JUDGE_IDLE_MS : IDLE_MS);
   // New connections now wait at systemd's socket, for the next process.

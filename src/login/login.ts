@@ -216,8 +216,8 @@ async function judge(
     state: { ...(decision.next[i] ?? enrolment.state), bucket: left },
     tries,
   }));
-  // The account's present uid. It finds the enrolment after the account is renamed.
-  const accepted = { lastAcceptedMs: nowMs, ...(origin.uid === undefined ? {} : { uid: origin.uid }) };
+  // The account's present uid. It finds the enrolment after the account is renamed. A member of a fleet may say any.
+  const accepted = { lastAcceptedMs: nowMs, ...(origin.uid === undefined || origin.host !== undefined ? {} : { uid: origin.uid }) };
   for (const [i, each] of after.entries()) await transaction.save(i === decision.device ? { ...each, ...accepted } : each);
   for (const other of others) await transaction.save({ ...other, state: { ...other.state, bucket: left }, tries });
   const [device, used] = decision.device === undefined ? [] : [devices[decision.device], after[decision.device]];

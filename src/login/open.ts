@@ -2,7 +2,7 @@
 import { existsSync } from 'node:fs';
 import { appendLogin, appendUnlinked, newRef } from '../audit/audit.ts';
 import type { AuditRecord, Origin } from '../audit/record.ts';
-import { defaultConfig, expand, thisHost, type Config } from '../system/config.ts';
+import { defaultConfig, expand, isMember, thisHost, type Config } from '../system/config.ts';
 import { asUser } from '../system/privileges.ts';
 import { findDevices, type DeviceFile } from '../system/secrets.ts';
 import { realUser, SERVICE_USER, userByName, type User } from '../system/users.ts';
@@ -41,6 +41,13 @@ export async function openVerifier({ config, contexts, user, origin, circumstanc
   const socket = user === undefined || origin.door === 'pam' ? undefined : socketOf(config, user);
   if (socket !== undefined && existsSync(socket))
     return remoteVerifier({ wire: connectForEach(socket), origin, files, circumstances, refuse });
+  if (isMember(config)) {
+    const missing =
+      origin.door === 'pam' ? `${config.judge}: systemctl enable --now notp-judge.socket` : `${socket ?? 'socket'}: ${ENABLE_SOCKET}`;
+    return refusingVerifier(() =>
+      refuse('store_unavailable', `the service of this member of a fleet is not asked, as there is no ${missing}`),
+    );
+  }
   const place = statePlace(config, user ?? realUser());
   if (origin.door === 'gate' && place.kind === 'user' && socket !== undefined) {
     // Root's enrolment leaves a sealed file in the home, unless the store keeps the files.
@@ -67,6 +74,8 @@ export async function openVerifier({ config, contexts, user, origin, circumstanc
     },
   );
 }
+
+const ENABLE_SOCKET = 'systemctl enable --now notp@UID.socket';
 
 /** The path of the user's socket where it exists. */
 export function presentSocket(config: Config, user: User): string | undefined {

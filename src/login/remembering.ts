@@ -1,7 +1,7 @@
 /** What an accepted code also lets in: further sessions on the same SSH connection, and for a while logins from the same source. */
 import { createHash } from 'node:crypto';
 import type { Origin } from '../audit/record.ts';
-import type { Enrolment, Transaction } from '../store/store.ts';
+import type { Connection, Enrolment, Transaction } from '../store/store.ts';
 import type { Accepted } from '../verdict/decide.ts';
 import { isAddress } from '../verdict/address.ts';
 import { identityOf, type Ruling } from '../verdict/rules.ts';
@@ -20,7 +20,7 @@ export async function remembered(
   devices: readonly Device[],
   session: SshSession | undefined,
 ): Promise<{ readonly verdict: Accepted; readonly device: Device } | undefined> {
-  const connection = session?.connection;
+  const connection = connectionOf(origin, session);
   const { rememberMs = 0 } = ruling;
   const digest = peerDigest(origin, ruling, session);
   for (const device of devices) {
@@ -43,19 +43,28 @@ export async function remember(
   session: SshSession,
   acceptedMs: number,
 ): Promise<void> {
-  if (session.connection !== undefined) await transaction.remember(enrolment, session.connection);
+  const connection = connectionOf(origin, session);
+  if (connection !== undefined) await transaction.remember(enrolment, connection);
   const digest = peerDigest(origin, ruling, session);
   if (digest !== undefined) await transaction.rememberPeer(enrolment, { digest, acceptedMs });
 }
 
 /**
- * A digest of the source address, the SSH key and the rule that remembers them; undefined where no rule does, or address or key is
+ * A digest of the source address, the SSH key, the rule that remembers them and the member of the fleet that they came to; undefined where no rule does, or address or key is
  * unknown. A rule that names other logins than before has seen no code.
  */
-function peerDigest({ rhost }: Origin, { rule, rememberMs }: Ruling, session: SshSession | undefined): string | undefined {
+function peerDigest({ rhost, host }: Origin, { rule, rememberMs }: Ruling, session: SshSession | undefined): string | undefined {
   if (rule === undefined || rememberMs === undefined) return undefined;
   if (rhost === undefined || !isAddress(rhost) || session?.keyDigest === undefined) return undefined;
   return createHash('sha256')
-    .update(`${rhost}\0${session.keyDigest}\0${identityOf(rule)}`)
+    .update([rhost, session.keyDigest, identityOf(rule), ...(host === undefined ? [] : [host])].join('\0'))
     .digest('hex');
+}
+
+/** The connection. That of a member of a fleet is another one than any that other members tell of: each of them can say what it likes. */
+function connectionOf({ host }: Origin, session: SshSession | undefined): Connection | undefined {
+  const connection = session?.connection;
+  if (connection === undefined || host === undefined) return connection;
+  const digest = createHash('sha256').update(`${host}\0${connection.bootId}`).digest('hex');
+  return { ...connection, bootId: digest.slice(0, connection.bootId.length) };
 }

@@ -4,7 +4,7 @@
  */
 import * as path from 'node:path';
 import * as fs from 'node:fs';
-import type { Config, StoreSetting } from '../system/config.ts';
+import { isMember, type Config, type StoreSetting } from '../system/config.ts';
 import { secretsFolder, checkedFrom } from '../system/secrets.ts';
 import { isRoot, SERVICE_USER, userByName, type User } from '../system/users.ts';
 import { hostname } from 'node:os';
@@ -28,6 +28,8 @@ export interface StatePlace {
   readonly hostKeyFiles: readonly string[];
   /** Mode bits that the host keys must not have, where they differ from those of other trusted files. */
   readonly hostKeyForbidden?: number;
+  /** Set on a member of a fleet, which has no state. */
+  readonly judges?: Config['judges'];
   /** The content of the first host key file, where that is encrypted on the disk and root has decrypted it. */
   readonly openedKey?: Uint8Array;
 }
@@ -43,6 +45,7 @@ export function statePlace(config: Config, user: User): StatePlace {
       auditFile: config.audit.file,
       journal: config.audit.journal,
       hostKeyFiles: config.hostKeys,
+      ...(isMember(config) ? { judges: config.judges } : {}),
     };
   }
   return ownPlace(config, user);

@@ -42,12 +42,23 @@ type Opening = Pick<StoreOptions, 'create' | 'untilMs'>;
 export function openState(place: StatePlace, now: () => number, options: Opening & { readonly create: true }): State;
 export function openState(place: StatePlace, now: () => number, options: Opening): State | undefined;
 export function openState(place: StatePlace, now: () => number, { create, untilMs }: Opening): State | undefined {
+  if (place.judges !== undefined) throw heldByJudges({ judges: place.judges });
   if (place.store.kind === 'sqlite' && !isThere(place.store.path, place.owner, create)) return undefined;
   const hostKey = hostKeysOf(place);
   const store = openStore(storePlaceOf(place), { create, untilMs, rows: rowSealOf(place.kind, hostKey) });
   const log = auditLog(place, now);
   if (hostKey === undefined) return { place, store, hostKey, log: place.kind === 'user' ? log : { ...log, isUnlinked: true } };
   return { place, store, hostKey, log: { ...log, key: auditKey(hostKey.key), formerKeys: hostKey.former.map(({ key }) => auditKey(key)) } };
+}
+
+/** The error on a member of a fleet, which holds no state. */
+export function heldByJudges({ judges }: Pick<Config, 'judges'>): NotpError {
+  const where = [...new Set(judges.servers.map(({ host }) => host))].join(' or ');
+  return new NotpError(
+    'refused',
+    'this host is a member of a fleet, and holds nothing: its judges do',
+    `an administrator does this on ${where}`,
+  );
 }
 
 /**

@@ -47,6 +47,7 @@ const TABLES = {
   approved: { columns: ['"user"', 'as_of_ms', 'mac'], key: ['"user"'] },
   granted: { columns: ['id', '"user"', 'as_of_ms', 'until_ms', 'address', 'key', 'service', 'reason', 'mac'], key: ['id'] },
   imported: { columns: ['uid', 'mark', 'key', 'last_step', 'codes', 'spent', 'mac'], key: ['uid', 'mark'] },
+  member: { columns: ['host', 'until_ms', 'seen_ms', 'revoked_ms'], key: ['host'] },
   former_chain_key: { columns: ['key', 'mac'], key: ['key'] },
   // Their MACs cover the id of the log, so they are made where the rows are written.
   refusals: { columns: ['"user"', ...COUNTS], key: ['"user"'] },

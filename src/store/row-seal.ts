@@ -227,4 +227,5 @@ const NUMBERS: ReadonlySet<string> = new Set([
   ...['last_step', 'tokens', 'as_of_ms', 'pending_tokens', 'last_accepted_ms', 'pending_inherits', 'pending_last_step'],
   ...['period_seconds', 'pending_period_seconds'],
   ...['slot', 'pid', 'start_ticks', 'turn', 'accepted_ms', 'next', 'count', 'since_ms', 'until_ms', 'seq', 'lacking', 'uid'],
+  ...['seen_ms', 'revoked_ms'],
 ]);

@@ -237,8 +237,26 @@ export interface Imported {
   readonly doubt?: Doubt;
 }
 
+/** A member of a fleet, as its judges know it. Times are Unix time in milliseconds; 0: never. */
+export interface Member {
+  /** The name in its certificate. */
+  readonly host: string;
+  /** The end of the certificate that it last connected with, and when that was. */
+  readonly untilMs: number;
+  readonly seenMs: number;
+  /** No certificate counts that was made until then. */
+  readonly revokedMs: number;
+}
+
+export interface MemberTables {
+  /** All members, by name. */
+  members(): Promise<readonly Member[]>;
+  noteMember(member: Omit<Member, 'revokedMs'>): Promise<void>;
+  revokeMember(host: string, revokedMs: number): Promise<void>;
+}
+
 /** The operations inside one exclusive transaction. */
-export interface Transaction extends OutageTables, GrantTables {
+export interface Transaction extends OutageTables, GrantTables, MemberTables {
   /** Unix time in milliseconds by the store's own clock, where several hosts share it; undefined where the host's clock is the only one. */
   clockMs(): Promise<number | undefined>;
   /** As every enrolment that is read, with the codes that are known as used of an imported secret; see imported.ts. */

@@ -8,6 +8,7 @@ import { putTables, renewMacs, tablesOf } from './contents.ts';
 import { refuseForged } from './enrolment.ts';
 import { grantsOn } from './grants.ts';
 import { importedAfter, importKey, withImported } from './imported.ts';
+import { membersOn } from './members.ts';
 import { outageOn } from './outage-tables.ts';
 import {
   CHAIN,
@@ -148,6 +149,7 @@ export function transactionOn(statements: Statements, reserved: () => Promise<vo
       await grants.keepGrant(grant);
       await reserved();
     },
+    ...membersOn(statements),
     ...slotsOn(statements),
     enrolment: async (user, context) => {
       const sql = `SELECT * FROM enrolment WHERE "user" = $user AND context = $context${lock}`;

@@ -10,7 +10,7 @@ import { userInPath } from '../otp/names.ts';
 import type { Policy } from '../verdict/decide.ts';
 import type { Rule } from '../verdict/rules.ts';
 import { rulesIn } from './rule-settings.ts';
-import { DEFAULT_SECRETS, Expected, SETTINGS, type PostgresUrl, type Setting, type StoreUrl } from './settings.ts';
+import { DEFAULT_SECRETS, Expected, SETTINGS, type PostgresUrl, type Server, type Setting, type StoreUrl } from './settings.ts';
 import { checkFolders, readTrusted } from './trusted.ts';
 import { isRoot, realUid, type User } from './users.ts';
 
@@ -61,6 +61,8 @@ export interface Config {
   readonly store: StoreSetting;
   /** How to reach the database of a fleet, whichever it is. */
   readonly fleet: FleetSetting;
+  /** The judges that decide for this host, and the files by which they and it know each other. */
+  readonly judges: JudgesSetting;
   readonly audit: { readonly file: string; readonly journal: boolean };
 }
 
@@ -80,6 +82,20 @@ export interface FleetSetting {
   readonly outage: 'deny' | 'local';
   /** The file of that copy. */
   readonly outageFile: string;
+}
+
+export interface JudgesSetting {
+  /** None on a host that decides by itself. */
+  readonly servers: readonly Server[];
+  /** PEM files: the certificate of this host, its key, and the authority of all certificates of the fleet. */
+  readonly certificate: string;
+  readonly key: string;
+  readonly authority: string;
+}
+
+/** Whether this host is a member of a fleet: it holds nothing, and judges decide. */
+export function isMember({ judges }: Pick<Config, 'judges'>): boolean {
+  return judges.servers.length > 0;
 }
 
 /** The defaults, for a machine without a file, and for a door that must record that the file is broken. */
@@ -210,6 +226,13 @@ function fromTables(tables: Record<string, unknown>, file: string, source: strin
       `${file}:${lineOf(source, 'store', 'outage')}: store.outage = "local" is for the database of a fleet, and store.url names none`,
       'leave out one of the two',
     );
+  const judges = judgesOf(get);
+  if (isMember({ judges }) && secrets !== 'store')
+    throw new NotpError(
+      'bad_configuration',
+      `${file}:${lineOf(source, 'fleet', 'judges')}: fleet.judges names judges, who have the sealed files in their store`,
+      'secrets = "store" at the top of the file',
+    );
   return {
     secrets: secrets === 'store' ? DEFAULT_SECRETS : secrets,
     secretsInStore: secrets === 'store',
@@ -242,6 +265,7 @@ function fromTables(tables: Record<string, unknown>, file: string, source: strin
     },
     store,
     fleet,
+    judges,
     audit: { file: get(SETTINGS.auditFile), journal: get(SETTINGS.journal) },
   };
 }
@@ -252,6 +276,11 @@ function fleetOf(get: <T>(setting: Setting<T>) => T): FleetSetting {
     ...{ passwordFile: get(passwordFile), tls: get(tls), host: get(hostName), outage: get(outage), outageFile: get(outageFile) },
     authoritiesFile: nonEmpty(get(caFile)),
   };
+}
+
+function judgesOf(get: <T>(setting: Setting<T>) => T): JudgesSetting {
+  const { judges, certificate, certificateKey, certificateAuthority } = SETTINGS;
+  return { servers: get(judges), certificate: get(certificate), key: get(certificateKey), authority: get(certificateAuthority) };
 }
 
 function nonEmpty(text: string): string | undefined {

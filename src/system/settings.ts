@@ -66,6 +66,10 @@ export const SETTINGS = {
   hostName: setting('store', 'host', matching(isHostName, 'at most 64 letters, digits, dots, hyphens and underscores'), ''),
   outage: setting('store', 'outage', among(['deny', 'local'] as const), 'deny'),
   outageFile: setting('store', 'outage_file', absolute, '/var/lib/notp/outage.db'),
+  judges: setting('fleet', 'judges', judgeList, []),
+  certificate: setting('fleet', 'certificate', absolute, '/etc/notp/tls.crt'),
+  certificateKey: setting('fleet', 'key', absolute, '/etc/notp/tls.key'),
+  certificateAuthority: setting('fleet', 'ca_file', absolute, '/etc/notp/tls-ca.crt'),
   auditFile: setting('audit', 'file', absolute, '/var/log/notp/audit.log'),
   journal: setting('audit', 'journal', trueOrFalse, true),
 };
@@ -172,10 +176,15 @@ function duration(minMs: number, maxMs: number): Check<number> {
 /** The store: a database in each home, a file of this host, or a database that many hosts share. */
 export type StoreUrl = { readonly kind: 'user' } | { readonly kind: 'sqlite'; readonly path: string } | PostgresUrl;
 
+export interface Server {
+  readonly host: string;
+  readonly port: number;
+}
+
 export interface PostgresUrl {
   readonly kind: 'postgres';
   /** Names, addresses, or folders with a socket. */
-  readonly servers: readonly { readonly host: string; readonly port: number }[];
+  readonly servers: readonly Server[];
   readonly database: string;
   readonly user: string;
 }
@@ -200,17 +209,28 @@ function postgresUrl(text: string): PostgresUrl | Expected {
     /^postgres(?:ql)?:\/\/(?:([\w.-]+)(:[^@]*)?@)?([\w.:,[\]-]*)\/([\w.-]+)(?:\?host=(\/[\w./-]+))?$/.exec(text) ?? [];
   if (password !== undefined) return new Expected('an address without a password: that is kept in the file that password_file names');
   const named = folder === undefined ? hosts.split(',') : [`${folder}:${hosts.replace(/^:/, '')}`];
-  const servers = named.map(serverOf);
+  const servers = named.map((each) => serverOf(each, POSTGRES_PORT));
   if (database !== '' && servers.every((server) => server !== undefined)) return { kind: 'postgres', servers, database, user };
   return new Expected(
     '"postgres://user@server/database", with more servers after commas, or "postgres:///database?host=/folder/of/the/socket"',
   );
 }
 
-function serverOf(text: string): PostgresUrl['servers'][number] | undefined {
+function serverOf(text: string, standardPort: number): Server | undefined {
   const [, name = '', port = ''] = /^(\[[\da-f:.]+\]|\/[\w./-]+|[\w.-]+)(?::(\d{0,5}))?$/i.exec(text) ?? [];
   if (name === '') return undefined;
-  return { host: name.replace(/^\[|\]$/g, ''), port: port === '' ? POSTGRES_PORT : Number(port) };
+  return { host: name.replace(/^\[|\]$/g, ''), port: port === '' ? standardPort : Number(port) };
+}
+
+const JUDGE_PORT = 8443;
+const MAX_JUDGES = 8;
+
+/** Names of hosts, each with its port where that is another. */
+function judgeList(value: unknown): readonly Server[] | Expected {
+  const named: readonly unknown[] = Array.isArray(value) ? value : [value];
+  const servers = named.map((each) => (typeof each === 'string' && !each.startsWith('/') ? serverOf(each, JUDGE_PORT) : undefined));
+  if (Array.isArray(value) && servers.length <= MAX_JUDGES && servers.every((server) => server !== undefined)) return servers;
+  return new Expected(`a list of at most ${String(MAX_JUDGES)} names, such as "judge1.example.org:${String(JUDGE_PORT)}"`);
 }
 
 const UNIT_MS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 604_800_000 };

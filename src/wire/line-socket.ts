@@ -1,10 +1,10 @@
-/** Lines over a local stream socket (unix(7)), with a cap on their length and a deadline on each. */
+/** Lines over a stream socket, with a cap on their length and a deadline on each. */
 import { connect, type Socket } from 'node:net';
 import { NotpError } from '../error.ts';
 
 export interface LineSocket {
   /** Sends `line` (with its newline) and gives the answer. Throws `store_unavailable` after the deadline, at the end of the stream, or if the answer is too long. */
-  ask(line: string): Promise<string>;
+  ask(line: string, deadlineMs?: number): Promise<string>;
   close(): void;
 }
 
@@ -18,9 +18,13 @@ export const ENDED = 'it ended the conversation';
 
 /** Connects to the socket at `path`. Throws `store_unavailable` if nobody listens. */
 export async function connectLines(path: string, limits: LineLimits): Promise<LineSocket> {
-  const socket = connect({ path });
+  return await openLines(path, connect({ path }), 'connect', limits);
+}
+
+/** The same over a socket that is being connected: `ready` is the event that ends this. `path`: its name, for messages. */
+export async function openLines(path: string, socket: Socket, ready: 'connect' | 'secureConnect', limits: LineLimits): Promise<LineSocket> {
   await settled<void>(path, socket, limits.deadlineMs, (done) => {
-    socket.once('connect', () => {
+    socket.once(ready, () => {
       done();
     });
   });
@@ -28,8 +32,8 @@ export async function connectLines(path: string, limits: LineLimits): Promise<Li
   socket.pause();
   socket.on('error', () => undefined);
   return {
-    ask: (line) =>
-      settled<string>(path, socket, limits.deadlineMs, (done, fail) => {
+    ask: (line, deadlineMs = limits.deadlineMs) =>
+      settled<string>(path, socket, deadlineMs, (done, fail) => {
         // Unsolicited data would be taken for the answer to this question.
         if (socket.readableLength > 0) {
           fail('it spoke without being asked');
@@ -81,8 +85,9 @@ function settled<T>(
         reject(new NotpError('store_unavailable', `${path}: ${why}`, 'ask an administrator to check the notp service of your socket'));
       });
     };
-    const onError = (error: Error): void => {
-      fail(error.message);
+    const onError = (error: NodeJS.ErrnoException): void => {
+      // Where a name has several addresses, the error is about all of them, and has only a code.
+      fail(error.message === '' ? (error.code ?? '') : error.message);
     };
     const onClose = (): void => {
       fail(ENDED);

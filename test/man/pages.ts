@@ -32,6 +32,7 @@ export const PAGES: Readonly<Record<string, Readonly<Record<string, readonly str
     config: ['notp config check'],
     grant: ['notp grant'],
     grants: ['notp grants'],
+    fleet: ['notp fleet', 'notp fleet init', 'notp fleet host-cert', 'notp fleet revoke'],
   },
   'notp-enroll.1': { OPTIONS: ['notp-enroll', 'notp enroll'] },
   'notp-audit.1': { OPTIONS: ['notp audit', 'notp audit verify', 'notp audit report'] },

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { NotpError } from '../../src/error.ts';
-import { credentialNames, defaultConfig, expand, parseConfig } from '../../src/system/config.ts';
+import { credentialNames, defaultConfig, expand, isMember, parseConfig } from '../../src/system/config.ts';
 
 /** The error for `source`: its message without the file's name, and its hint. */
 function refusal(source: string): { message: string; hint: string } {
@@ -47,6 +47,7 @@ describe('the defaults', () => {
       },
       store: { kind: 'sqlite', path: '/var/lib/notp/state.db' },
       fleet: { passwordFile: '/etc/notp/store.password', authoritiesFile: undefined, tls: true, host: '', ...NO_OUTAGE },
+      judges: { servers: [], certificate: '/etc/notp/tls.crt', key: '/etc/notp/tls.key', authority: '/etc/notp/tls-ca.crt' },
       audit: { file: '/var/log/notp/audit.log', journal: true },
     });
   });
@@ -84,6 +85,8 @@ describe('the defaults', () => {
       authorized_principals = ""
       [store]
       url = "sqlite:/var/lib/notp/state.db"
+      [fleet]
+      judges = []
       [audit]
       file = "/var/log/notp/audit.log"
       journal = true`;
@@ -168,6 +171,10 @@ describe('a value', () => {
       authorized_principals = ".ssh/principals"
       [store]
       url = "user"
+      [fleet]
+      certificate = "/c"
+      key = "/d"
+      ca_file = "/e"
       [audit]
       file = "/a"
       journal = false`;
@@ -200,6 +207,7 @@ describe('a value', () => {
       },
       store: { kind: 'user' },
       fleet: { passwordFile: '/etc/notp/store.password', authoritiesFile: undefined, tls: true, host: '', ...NO_OUTAGE },
+      judges: { servers: [], certificate: '/c', key: '/d', authority: '/e' },
       audit: { file: '/a', journal: false },
     });
   });
@@ -295,6 +303,13 @@ const BAD: readonly (readonly [table: string, key: string, values: readonly stri
   ['store', 'password_file', PATHS, /must be an absolute path/],
   ['store', 'tls', ['0', '"no"'], /must be true or false$/],
   ['store', 'host', ['1', '"a b"', '"a/b"'], /must be at most 64 letters/],
+  [
+    'fleet',
+    'judges',
+    ['"judge1"', '[1]', '["/run/judge"]', '["a b"]', JSON.stringify(Array(9).fill('a'))],
+    /must be a list of at most 8 names/,
+  ],
+  ...['certificate', 'key', 'ca_file'].map((key): (typeof BAD)[number] => ['fleet', key, PATHS, /must be an absolute path/]),
   ['audit', 'file', PATHS, /must be an absolute path/],
   ['audit', 'journal', ['0', '"no"'], /must be true or false$/],
 ];
@@ -306,6 +321,19 @@ it('a budget below the number of contexts was taken, and four secrets were guess
   assert.match(hint, /^set budget to 4 or more/);
   assert.equal(parseConfig(`${contexts}budget = 4\n`, 'f').policy.budget, 4);
   assert.equal(parseConfig('[policy]\nbudget = 1\n', 'f').policy.budget, 1);
+});
+
+it('a host is a member where it names judges, who have the sealed files in their store', () => {
+  const lines = '[fleet]\njudges = ["judge1.example.org", "[2001:db8::1]:9000"]\n';
+  const config = parseConfig(`secrets = "store"\n${lines}`, 'f');
+  assert.deepEqual(config.judges.servers, [
+    { host: 'judge1.example.org', port: 8443 },
+    { host: '2001:db8::1', port: 9000 },
+  ]);
+  assert.deepEqual([isMember(config), isMember(parseConfig('', 'f'))], [true, false]);
+  const { message, hint } = refusal(lines);
+  assert.match(message, /^2: fleet\.judges names judges, who have the sealed files in their store$/);
+  assert.match(hint, /^secrets = "store" at the top/);
 });
 
 it('files in the store need a store of the host, and a list of keys has the one that seals first', () => {

@@ -29,6 +29,7 @@ const EVENTS: Readonly<Record<Event, string>> = {
   forget: 'forgot sources',
   grant: 'granted',
   'grant.ended': 'grant ended',
+  'fleet.revoked': 'member revoked',
   'outage.approved': 'approved for outages',
   'outage.withdrawn': 'approval withdrawn',
   'outage.conflict': 'code used twice in outage',

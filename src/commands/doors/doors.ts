@@ -32,15 +32,14 @@ export function addDoors(program: Command, surroundings: Surroundings, finish: F
       }
     });
   common(program.command('serve'))
-    .description("for systemd: decide for one user behind that user's socket, or for all users at the PAM door")
+    .description("for systemd: decide for one user behind that user's socket, for all users at the PAM door, or for a fleet")
     .argument(
       '<whose>',
-      "the owner of the socket: a uid, or judge for root's socket, where PAM asks about all users (systemd's %i)",
-      (text) => (text === 'judge' ? text : uidNumber(text)),
+      "a uid for that user's socket; judge for root's, where PAM asks about all users; fleet for the port of the members (systemd's %i)",
+      (text) => (text === 'judge' || text === 'fleet' ? text : uidNumber(text)),
     )
-    .action(async (whose: number | 'judge', flags: CommonFlags) => {
-      const uid = whose === 'judge' ? undefined : whose;
+    .action(async (whose: number | 'judge' | 'fleet', flags: CommonFlags) => {
       const { serve } = await import('../../doors/serve.ts');
-      finish(await serve({ ...surroundings, uid, configuration: () => configOf(flags) }));
+      finish(await serve({ ...surroundings, whose, configuration: () => configOf(flags) }));
     });
 }

@@ -7,19 +7,23 @@ import { messageOf, NotpError } from '../../error.ts';
 import { shellCommand } from '../../otp/escape.ts';
 import { hostKeyId, KEY_BYTES } from '../../seal/keys.ts';
 import { ChangedHead } from '../../store/store.ts';
-import { defaultConfig, type Config } from '../../system/config.ts';
+import { defaultConfig, isMember, type Config } from '../../system/config.ts';
 import { printResult, sayHint } from '../../terminal/printer.ts';
 import { asUser } from '../../system/privileges.ts';
 import { draft, removeDrafts, syncFolder } from '../../system/trusted.ts';
 import { isRoot, realUser, SERVICE_USER, userByName, type User } from '../../system/users.ts';
 import { hasEncryptedKey, readHostKey } from '../../state/host-keys.ts';
-import { isInUse, MAKE_KEY, withNewState } from '../../state/state.ts';
+import { heldByJudges, isInUse, MAKE_KEY, withNewState } from '../../state/state.ts';
 import { statePlace, type StatePlace } from '../../state/place.ts';
 import { Option, type Command } from 'commander';
 import { type CommonFlags, type Finish, common, configOf } from '../options.ts';
 
 /** Makes the host key if there is none, and the service's folders and database. Prints the key's id. `ifNew`: only on a host that never had one. */
 async function initHostKey(config: Config, { ifNew }: { readonly ifNew: boolean }, now: () => number): Promise<number> {
+  if (isMember(config)) {
+    if (ifNew) return 0;
+    throw heldByJudges(config);
+  }
   const service = serviceUser();
   const elsewhere = ifNew && !fs.existsSync(config.hostKey) ? await whyNotNew(config, now) : undefined;
   if (elsewhere !== undefined) {

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { NotpError } from '../../error.ts';
 import { shellCommand } from '../../otp/escape.ts';
 import { durationOf } from '../../system/settings.ts';
-import type { Config } from '../../system/config.ts';
+import { isMember, type Config } from '../../system/config.ts';
 import { printResult, say, sayError, sayHint, sayLine } from '../../terminal/printer.ts';
 import { isRoot } from '../../system/users.ts';
 import type { Finding } from '../../doctor/doctor.ts';
@@ -39,6 +39,12 @@ export async function setup(
 ): Promise<number> {
   if (options.apply && !isRoot())
     throw new NotpError('not_permitted', 'only root can set up', shellCommand`sudo notp setup ${options.door} --apply`);
+  if (isMember(config))
+    throw new NotpError(
+      'refused',
+      'this host is a member of a fleet, and only its judges know who would be locked out',
+      'write the lines by hand: see "Set up" in README.md',
+    );
   const plan = planFor(options.door, scopeOf(options.door, options.named), config, options);
   if (plan.changes.length === 0) {
     sayHint(`${options.door} is already set up for ${describeScope(plan.scope)}: there is nothing to change`);

@@ -7,7 +7,15 @@ const SYSTEMCTL = '/usr/bin/systemctl';
 const TIMEOUT_MS = 30_000;
 const UNITS = [
   ...['ssh.service', 'sshd.service', 'ssh.socket', 'sshd.socket', 'ssh@notp-doctor.service', 'sshd@notp-doctor.service'],
-  ...['notp@judge.service', 'notp-judge.socket', 'notp@0.socket', 'notp-host-key.service', 'notp.slice'],
+  ...[
+    'notp@judge.service',
+    'notp-judge.socket',
+    'notp@fleet.service',
+    'notp-fleet.socket',
+    'notp@0.socket',
+    'notp-host-key.service',
+    'notp.slice',
+  ],
 ];
 
 /** The files from which systemd has these units, absolute; none where systemd is not the init. */

@@ -4,9 +4,11 @@ import { parseProof, readings, type Reading } from '../../otp/proof.ts';
 import type { SealedFile } from '../../seal/file.ts';
 import type { Conversation } from '../../terminal/conversation.ts';
 import { connectLines } from '../../wire/line-socket.ts';
+import { isMember, type Config } from '../../system/config.ts';
 import { asUser } from '../../system/privileges.ts';
 import type { Found } from '../../system/secrets.ts';
 import type { User } from '../../system/users.ts';
+import { heldByJudges } from '../../state/state.ts';
 import { referenceTo, wordingOf, type Reason } from '../../verdict/reasons.ts';
 import { ANSWER_DEADLINE_MS } from '../../wire/remote.ts';
 import { MAX_LINE } from '../../wire/question.ts';
@@ -16,8 +18,13 @@ import type { Registration } from '../storing.ts';
 
 export type Ask = (question: EnrolQuestion) => Promise<EnrolAnswer>;
 
-/** Runs `work` on a connection to `socket`, the socket of `user`. */
-export async function withService<T>(user: User, socket: string, work: (ask: Ask) => Promise<T>): Promise<T> {
+/** Runs `work` on a connection to `socket`, the socket of `user`. Throws `refused` on a member of a fleet, whose service has no enrolments. */
+export async function withService<T>(
+  { config, user }: { readonly config: Config; readonly user: User },
+  socket: string,
+  work: (ask: Ask) => Promise<T>,
+): Promise<T> {
+  if (isMember(config)) throw heldByJudges(config);
   const lines = await asUser(user, () => connectLines(socket, { maxBytes: MAX_LINE, deadlineMs: ANSWER_DEADLINE_MS }));
   try {
     return await work(async (question) => parseEnrolAnswer(await lines.ask(printEnrolQuestion(question))));

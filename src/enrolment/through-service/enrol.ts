@@ -23,7 +23,7 @@ import { askProof, OFTEN_HINT, refusalOf, registrationBy, withService, type Ask 
 export async function enrolThroughService(plan: Plan, socket: string): Promise<void> {
   const { config, user, origin, options } = plan;
   const found = await sealedFile(config, user, origin.context, plan.now);
-  await withService(user, socket, async (ask) => {
+  await withService(plan, socket, async (ask) => {
     const conversation = openConversation(patience(plan.now));
     try {
       const offer = await requestOffer(plan, found, conversation, ask);

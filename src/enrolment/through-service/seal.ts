@@ -22,7 +22,7 @@ export async function sealThroughService(
 ): Promise<Resealed> {
   const { config, user, now } = own;
   const found = foundAs(old);
-  return await withService(user, socket, async (ask) => {
+  return await withService(own, socket, async (ask) => {
     const passphrase = await presentPassphrase(own, old, what);
     const { event, recovery } = what;
     const change: Change = { event, recovery, passphrase: await passphraseToSealWith(own, old, what, passphrase) };

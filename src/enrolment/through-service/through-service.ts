@@ -3,6 +3,7 @@ import { shellCommand } from '../../otp/escape.ts';
 import { parseOtpauthUri } from '../../otp/uri.ts';
 import { openConversation } from '../../terminal/conversation.ts';
 import { patience } from '../../terminal/ask-passphrase.ts';
+import { isMember } from '../../system/config.ts';
 import { asUser } from '../../system/privileges.ts';
 import { findDevices, sealedNames, type DeviceFile, type Found } from '../../system/secrets.ts';
 import { sealedFile } from '../../login/sealed-files.ts';
@@ -22,13 +23,13 @@ import { sealThroughService } from './seal.ts';
 export function enrolmentsThroughService(own: Own, socket: string): Enrolments {
   const { user, config, now } = own;
   const askFacts = async (files: readonly DeviceFile[]): Promise<readonly Facts[]> => {
-    const answer = await withService(user, socket, (ask) => ask({ step: 'status', files: files.map(sentFile) }));
+    const answer = await withService(own, socket, (ask) => ask({ step: 'status', files: files.map(sentFile) }));
     if (answer.kind === 'facts') return answer.facts;
     throw refusalOf(answer);
   };
   /** Asks for a proof first: another program of the user must not be able to do it. */
   const proven = async (step: Exclude<CareQuestion['step'], 'change'>, context: string, found: Found): Promise<EnrolAnswer> =>
-    await withService(user, socket, async (ask) => {
+    await withService(own, socket, async (ask) => {
       const conversation = openConversation(patience(now));
       const readings = await askProof(found, conversation, '').finally(() => {
         conversation.close();
@@ -60,7 +61,7 @@ export function enrolmentsThroughService(own: Own, socket: string): Enrolments {
       throw refusalOf(answer, { stale_enrolment: STALE_HINT });
     },
     forget: async () => {
-      const answer = await withService(user, socket, (ask) => ask({ step: 'forget' }));
+      const answer = await withService(own, socket, (ask) => ask({ step: 'forget' }));
       if (answer.kind !== 'done') throw refusalOf(answer);
     },
     unlock: () => Promise.reject(heldByService(user, shellCommand`sudo notp unlock --user ${user.name}`)),
@@ -69,6 +70,7 @@ export function enrolmentsThroughService(own: Own, socket: string): Enrolments {
       return (await askFacts([{ context, found: { kind: 'sealed', file } }])).some((each) => each.context === context && each.registered);
     },
     isLoginContext: async (context) => {
+      if (isMember(config)) return config.contexts.includes(context);
       const facts = await askFacts([{ context, found: { kind: 'absent' } }]);
       return facts.some((each) => each.context === context && each.state !== 'revoked' && each.state !== 'invited');
     },

@@ -97,6 +97,7 @@ const SCHEMAS = [
     address text NOT NULL, key text NOT NULL, service text NOT NULL, reason text NOT NULL, mac text NOT NULL)`,
   // The length of the steps of a new secret, before its file is in place.
   'ALTER TABLE enrolment ADD COLUMN pending_period_seconds bigint NOT NULL DEFAULT 0',
+  'CREATE TABLE member (host text PRIMARY KEY, until_ms bigint NOT NULL, seen_ms bigint NOT NULL, revoked_ms bigint NOT NULL)',
 ];
 
 /** The version of the tables that this notp needs. */

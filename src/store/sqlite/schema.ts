@@ -96,4 +96,6 @@ export const SCHEMAS = [
     address TEXT NOT NULL, key TEXT NOT NULL, service TEXT NOT NULL, reason TEXT NOT NULL, mac TEXT NOT NULL) STRICT, WITHOUT ROWID`,
   // The length of the steps of a new secret, before its file is in place.
   'ALTER TABLE enrolment ADD COLUMN pending_period_seconds INTEGER NOT NULL DEFAULT 0',
+  `CREATE TABLE member (
+    host TEXT PRIMARY KEY, until_ms INTEGER NOT NULL, seen_ms INTEGER NOT NULL, revoked_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID`,
 ];

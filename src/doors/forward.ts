@@ -1,0 +1,63 @@
+/** What the services of a member do with a question: a judge of the fleet decides. They hold no key, no store and no chain. */
+import { messageOf } from '../error.ts';
+import { recordRefusal } from '../login/open.ts';
+import { identityOf } from '../system/certificates.ts';
+import type { Config } from '../system/config.ts';
+import { openJudges, type JudgesAsked } from '../wire/judges.ts';
+import type { Health } from '../wire/ping.ts';
+import { parseAnswer, printQuestion, printRefusal, type Account, type Question, type ToldRefusal } from '../wire/question.ts';
+import type { Outcome } from '../wire/verifier.ts';
+import { sayFault } from './serve-health.ts';
+
+interface Asking {
+  readonly config: Config;
+  readonly account: Account;
+  readonly now: () => number;
+}
+
+/** They last as long as the process. */
+const judges = openJudges();
+
+/**
+ * The outcome that a judge gives; undefined: ask the person. Where none answers, a refusal with a record in the log of this host, outside
+ * a chain. `untilMs`: when the caller stops waiting, by uptimeMs().
+ */
+export async function forwarded(
+  asked: Question | ToldRefusal,
+  { config, account, now }: Asking,
+  untilMs: number,
+): Promise<Outcome | undefined> {
+  try {
+    return parseAnswer(await judges.ask(askedBy(config), lineOf(asked, account), untilMs));
+  } catch (error) {
+    const why = messageOf(error);
+    sayFault(why, 'every question is refused until a judge answers');
+    const [reason, detail] = 'ask' in asked ? (['store_unavailable', why] as const) : [asked.reason, `${asked.detail}; ${why}`];
+    return await recordRefusal({ config, origin: { ...account, ...asked.origin }, reason, detail }, now);
+  }
+}
+
+/** Whether a judge answers. Never throws. */
+export async function memberHealth(config: Config, untilMs: number): Promise<Health> {
+  try {
+    await judges.greet(askedBy(config), untilMs);
+    return { reason: undefined, detail: '', key: '' };
+  } catch (error) {
+    return { reason: 'store_unavailable', detail: messageOf(error), key: '' };
+  }
+}
+
+/** Closes the connections. */
+export function leaveJudges(): void {
+  judges.close();
+}
+
+function askedBy({ judges: setting }: Config): JudgesAsked {
+  return { servers: setting.servers, identity: () => identityOf(setting) };
+}
+
+/** The judges know no socket of a user, so the account is named. They have the sealed files in their store. */
+function lineOf(asked: Question | ToldRefusal, account: Account): string {
+  if (!('ask' in asked)) return printRefusal({ ...asked, account });
+  return printQuestion({ ...asked, account, files: asked.files.map(({ context }) => ({ context, sealed: '', wrong: '' })) });
+}
