@@ -7,6 +7,8 @@ import { sleep } from './process.ts';
 import { must, nodeVariables } from './world.ts';
 
 const POLL_MS = 50;
+/** The terminal shows what is typed well before that. */
+const ECHO_MS = 10_000;
 const PROMPT = 'ready> ';
 
 export interface Screen {
@@ -51,6 +53,7 @@ export async function openScreen(columns: number, rows = 24, environment: NodeJS
     spawnSync('tmux', [...server, 'kill-server'], { env });
   };
   atEnd(close);
+  const everything = (): string => tmux('capture-pane', '-p', '-S', '-');
   const lines = (): string[] => tmux('capture-pane', '-p').trimEnd().split('\n');
   const until = async <T>(seen: (shown: readonly string[]) => T | undefined, timeoutMs = 20_000): Promise<T> => {
     const deadline = Date.now() + timeoutMs;
@@ -73,13 +76,16 @@ export async function openScreen(columns: number, rows = 24, environment: NodeJS
   return {
     ...{ lines, until, prompt, close },
     painted: () => tmux('capture-pane', '-p', '-e', '-N').split('\n').slice(0, rows),
-    everything: () => tmux('capture-pane', '-p', '-S', '-'),
+    everything,
     state: () => {
       const [cursor, alternate] = tmux('display-message', '-p', '#{cursor_flag} #{alternate_on}').trim().split(' ');
       return { cursor: cursor === '1', alternate: alternate === '1' };
     },
     enter: (command, more = '') => {
+      const before = everything();
       type(`${command.map(quotedForShell).join(' ')} ${more}`);
+      // Else prompt() takes the prompt before the command for the one after it.
+      for (const deadline = Date.now() + ECHO_MS; everything() === before && Date.now() < deadline;) pause(POLL_MS);
     },
     press: (...keys) => void tmux('send-keys', ...keys),
     resize: (toColumns, toRows = rows) => void tmux('resize-window', '-x', String(toColumns), '-y', String(toRows)),
@@ -91,6 +97,10 @@ export async function openScreen(columns: number, rows = 24, environment: NodeJS
         .map(Number),
     modes: () => must(['stty', '-a', '-F', terminal]),
   };
+}
+
+function pause(ms: number): void {
+  Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, ms);
 }
 
 /** The exit status that the prompt tells; undefined where the line is no prompt. */
