@@ -1,6 +1,6 @@
 /** Lines over a local stream socket (unix(7)), with a cap on their length and a deadline on each. */
 import { connect, type Socket } from 'node:net';
-import { NotpError } from '../error.ts';
+import { errnoOf, NotpError } from '../error.ts';
 
 export interface LineSocket {
   /** Sends `line` (with its newline) and gives the answer. Throws `store_unavailable` after the deadline, at the end of the stream, or if the answer is too long. */
@@ -11,6 +11,13 @@ export interface LineSocket {
 export interface LineLimits {
   readonly maxBytes: number;
   readonly deadlineMs: number;
+}
+
+const UNANSWERED = Symbol('unanswered');
+
+/** Whether the other side closed the connection before the first byte of an answer. */
+export function isUnanswered(error: unknown): boolean {
+  return error instanceof NotpError && error.cause === UNANSWERED;
 }
 
 /** The end of the message where the other side closed the connection without an answer. */
@@ -75,23 +82,27 @@ function settled<T>(
       socket.off('error', onError).off('close', onClose).off('end', onClose);
       action();
     };
-    const fail = (why: string): void => {
+    const received = socket.bytesRead;
+    const fail = (why: string, isEnd = false): void => {
       finish(() => {
+        const cause = isEnd && socket.bytesRead === received ? { cause: UNANSWERED } : {};
         socket.destroy();
-        reject(new NotpError('store_unavailable', `${path}: ${why}`, 'ask an administrator to check the notp service of your socket'));
+        reject(
+          new NotpError('store_unavailable', `${path}: ${why}`, 'ask an administrator to check the notp service of your socket', cause),
+        );
       });
     };
     const onError = (error: Error): void => {
-      fail(error.message);
+      fail(error.message, ['EPIPE', 'ECONNRESET'].includes(errnoOf(error) ?? ''));
     };
     const onClose = (): void => {
-      fail(ENDED);
+      fail(ENDED, true);
     };
     const timer = setTimeout(() => {
       fail(`it did not answer within ${String(deadlineMs / 1000)} seconds`);
     }, deadlineMs);
     socket.on('error', onError).on('close', onClose).on('end', onClose);
-    if (socket.destroyed) fail('it is gone');
+    if (socket.destroyed) fail('it is gone', true);
     else
       start((value) => {
         finish(() => {
