@@ -102,9 +102,8 @@ export async function connectGreeting(path: string, deadlineMs = ANSWER_DEADLINE
 }
 
 /** Every question fails. */
-function deaf(error: unknown): Wire {
-  const ask = (): Promise<string> => Promise.reject(error);
-  return { ask, close: () => undefined };
+function deaf(why: unknown): Wire {
+  return { ask: () => Promise.reject(why), close: () => undefined };
 }
 
 function limits(deadlineMs: number): LineLimits {

@@ -275,20 +275,20 @@ const each = (socket: string): Wire => connectForEach(socket, DEADLINE_MS);
 const greeting = (socket: string): Promise<Wire> => connectGreeting(socket, DEADLINE_MS);
 const begins: Speaks = (socket, next) => next().then(() => socket.end(ACCEPTED.slice(0, 1)));
 
-describe('a service of another release, which hangs up and leaves', () => {
-  /** What `wire` hears where the nth connection is served by the nth of `speakers`, and how many connections there were. */
-  const heardBy = async (
-    connectWith: (path: string) => Promise<Wire> | Wire,
-    speakers: readonly Speaks[],
-  ): Promise<{ heard: string; connections: number; received: string }> => {
-    let connections = 0;
-    const service = await fakeService(folder, (socket, next) => speakers[Math.min(connections++, speakers.length - 1)]?.(socket, next));
-    const wire = await connectWith(service.path);
-    const heard = await wire.ask('a question\n').catch(String);
-    wire.close();
-    return { heard, connections, received: service.received() };
-  };
+/** What `wire` hears where the nth connection is served by the nth of `speakers`, and how many connections there were. */
+const heardBy = async (
+  connectWith: (path: string) => Promise<Wire> | Wire,
+  speakers: readonly Speaks[],
+): Promise<{ heard: string; connections: number; received: string }> => {
+  let connections = 0;
+  const service = await fakeService(folder, (socket, next) => speakers[Math.min(connections++, speakers.length - 1)]?.(socket, next));
+  const wire = await connectWith(service.path);
+  const heard = await wire.ask('a question\n').catch(String);
+  wire.close();
+  return { heard, connections, received: service.received() };
+};
 
+describe('a service of another release, which hangs up and leaves', () => {
   it('is asked once more at the gate, where the next one answers', async () => {
     const { heard, connections } = await heardBy(each, [hangsUp, answers]);
     assert.deepEqual([heard, connections], [ACCEPTED.trimEnd(), 2]);
