@@ -21,8 +21,8 @@ import { examinePam, pamConfigurations, pamPrograms, type PamService } from './p
 import { examineUserEnvironment, examineUserUnits } from './pam/environment.ts';
 import { servicesWithNotp } from './pam/stack.ts';
 import { statusToBe } from '../store/enrolment.ts';
-import type { Enrolment } from '../store/store.ts';
-import { examineGrants } from './host/grants.ts';
+import type { Enrolment, KeptGrant } from '../store/store.ts';
+import { examineGrants, grantsIn } from './host/grants.ts';
 import { examineHostKeys, examineOtherKeys, isKeyLost } from './host/host-key.ts';
 import { letInBy, letInByTouch } from './let-in.ts';
 import { peopleOf, type People, type Person } from './people.ts';
@@ -86,7 +86,8 @@ export async function examine(options: DoctorOptions): Promise<readonly Finding[
   const { people, missing, renamed } = peopleOf(namesOf(options, enrolled), active);
   if (missing.length > 0 && options.users !== undefined)
     throw new NotpError('usage', `there is no user ${quoted(missing[0] ?? '')}`, 'list the users: getent passwd');
-  const { bystanders, unlisted } = bystandersOf(options, people, inactive);
+  const grants = hasState ? await grantsIn(place, now) : undefined;
+  const { bystanders, unlisted } = bystandersOf(options, people, inactive, grants);
   const servers = await examineServers(options, people, bystanders);
   const doors = doorsOf(servers, options);
   progress('Checking PAM, the service and its files');
@@ -109,7 +110,7 @@ export async function examine(options: DoctorOptions): Promise<readonly Finding[
     ...(byThemselves === undefined ? [] : [byThemselves.finding]),
     ...unlisted,
     ...examineRules(config, { atPam: doors.pam, nowMs: now() }),
-    ...(hasState ? await examineGrants(place, { atPam: doors.pam, now }) : []),
+    ...examineGrants(grants, { atPam: doors.pam }),
     ...(doors.gate || doors.pam ? examineContexts(config, active) : []),
   ];
   return sorted(found.map(settled));
@@ -157,9 +158,10 @@ function bystandersOf(
   { config, users, covered, now }: DoctorOptions,
   people: readonly Person[],
   inactive: readonly Enrolment[],
+  grants: readonly KeptGrant[] | undefined,
 ): { readonly bystanders: Bystanders; readonly unlisted: readonly Finding[] } {
   const known = new Set(people.map(({ user }) => user.uid));
-  const letIn = letInBy(config, inactive, now());
+  const letIn = letInBy(config, inactive, now(), grants);
   const byTouch = letInByTouch(config, inactive);
   const rest = { areRefused: config.unenrolled === 'deny', letIn, letInByTouch: byTouch, covered: new Set<number>(), nowMs: now() };
   // Of a member only the judges know who is enrolled.

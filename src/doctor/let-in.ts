@@ -1,10 +1,12 @@
-/** Which users the rules of the configuration let in without a code, as the doors judge them. */
+/** Which users the rules of the configuration and the grants let in without a code, as the doors judge them. */
 import { presentSocket } from '../login/open.ts';
 import { wasEnrolled } from '../login/unenrolled.ts';
-import type { Enrolment } from '../store/store.ts';
+import type { Enrolment, KeptGrant } from '../store/store.ts';
 import { thisHost, type Config } from '../system/config.ts';
 import { groupsByName, SERVICE_USER, userByName, type User } from '../system/users.ts';
+import { grantFor, isInForce } from '../verdict/grants.ts';
 import { groupsNamed, mayLetIn, rulingOn, type Facts, type Rule, type Ruling } from '../verdict/rules.ts';
+import { addressesOf } from './sshd/addresses.ts';
 import { representatives } from './sshd/representatives.ts';
 
 /** The users who get in from somewhere with some key. `isGate`: through the gate, where nobody is heard without a socket. */
@@ -19,13 +21,21 @@ const MAX_SAMPLES = 64;
 const DEVICE = 'sk-';
 const DEVICE_KEYS = ['sk-ssh-ed25519', 'sk-ecdsa-sha2-nistp256'].flatMap((type) => [`${type}@openssh.com`, `${type}-cert-v01@openssh.com`]);
 
-/** Accounts without an active enrolment whom a rule lets in. `inactive`: the enrolments that let nobody in. `nowMs`: Unix time in milliseconds. */
-export function letInBy(config: Config, inactive: readonly Enrolment[], nowMs: number): LetIn {
+/** Accounts without an active enrolment whom a rule or one of `grants` lets in. `inactive`: the enrolments that let nobody in. `nowMs`: Unix time in milliseconds. */
+export function letInBy(config: Config, inactive: readonly Enrolment[], nowMs: number, grants: readonly KeptGrant[] = []): LetIn {
   const known = new Set(inactive.flatMap(({ user, uid }) => [user, uid]));
   const revoked = revokedIn(inactive);
   const keyTypes = [...new Set([SOME_KEY, ...representatives(config.rules.flatMap(({ keys = [] }) => keys))])].slice(0, MAX_SAMPLES);
-  return wherever(config, keyTypes, ({ ask, enrolByMs = 0 }, user) =>
-    ask === 'nothing' ? !has(revoked, user) : ask === 'code' && nowMs < enrolByMs && !has(known, user),
+  const counting = grants.filter((grant) => grant.doubt === undefined && isInForce(grant, nowMs));
+  const isGranted = (facts: Facts): boolean =>
+    counting.some((grant) => grantFor([grant], { ...facts, keyDigest: grant.key }, nowMs) !== undefined);
+  return wherever(
+    config,
+    keyTypes,
+    ({ ask, enrolByMs = 0 }, user, facts) =>
+      (ask !== 'refuse' && isGranted(facts)) ||
+      (ask === 'nothing' ? !has(revoked, user) : ask === 'code' && nowMs < enrolByMs && !has(known, user)),
+    counting,
   );
 }
 
@@ -41,11 +51,17 @@ function isOfDevices(rule: Rule | undefined): boolean {
 }
 
 /** The users of whose logins, from one of the places that rules tell apart and with one of `keyTypes`, `isLetIn` holds. */
-function wherever(config: Config, keyTypes: readonly string[], isLetIn: (ruling: Ruling, user: User) => boolean): LetIn {
+function wherever(
+  config: Config,
+  keyTypes: readonly string[],
+  isLetIn: (ruling: Ruling, user: User, facts: Facts) => boolean,
+  grants: readonly KeptGrant[] = [],
+): LetIn {
   const { rules } = config;
-  if (!rules.some(mayLetIn)) return () => new Set();
-  const networks = rules.flatMap(({ from = [] }) => from.map((network) => network.split('/', 1)[0] ?? ''));
-  const addresses = [...new Set([ELSEWHERE, ...networks])].slice(0, MAX_SAMPLES);
+  if (!rules.some(mayLetIn) && grants.length === 0) return () => new Set();
+  const networks = [...grants.flatMap(({ from }) => (from === '' ? [] : [from])), ...rules.flatMap(({ from = [] }) => from)];
+  // Where one network begins, another may begin too: what it has beside the other begins after that one.
+  const addresses = [...new Set([ELSEWHERE, ...networks.flatMap((network) => addressesOf(network, []))])].slice(0, 2 * MAX_SAMPLES);
   const host = thisHost(config);
   const needsSocket = config.store.kind !== 'user' && userByName(SERVICE_USER) !== undefined;
   return (users, isGate) => {
@@ -60,7 +76,7 @@ function wherever(config: Config, keyTypes: readonly string[], isLetIn: (ruling:
       return addresses.some((address) =>
         keyTypes.some((keyType) => {
           const facts: Facts = { ...account, service: 'sshd', address, keyType, host, firstFactor: true };
-          return isLetIn(rulingOn(rules, facts), user);
+          return isLetIn(rulingOn(rules, facts), user, facts);
         }),
       );
     };

@@ -5,7 +5,7 @@ import { identityOf } from '../system/certificates.ts';
 import type { Config } from '../system/config.ts';
 import { openJudges, type JudgesAsked } from '../wire/judges.ts';
 import type { Health } from '../wire/ping.ts';
-import { parseAnswer, printQuestion, printRefusal, type Account, type Question, type ToldRefusal } from '../wire/question.ts';
+import { WIRE, parseAnswer, printQuestion, printRefusal, type Account, type Question, type ToldRefusal } from '../wire/question.ts';
 import type { Outcome } from '../wire/verifier.ts';
 import { sayFault } from './serve-health.ts';
 
@@ -41,9 +41,9 @@ export async function forwarded(
 export async function memberHealth(config: Config, untilMs: number): Promise<Health> {
   try {
     await judges.greet(askedBy(config), untilMs);
-    return { reason: undefined, detail: '', key: '' };
+    return { reason: undefined, detail: '', key: '', wire: WIRE };
   } catch (error) {
-    return { reason: 'store_unavailable', detail: messageOf(error), key: '' };
+    return { reason: 'store_unavailable', detail: messageOf(error), key: '', wire: WIRE };
   }
 }
 

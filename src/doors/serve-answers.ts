@@ -24,7 +24,7 @@ import { statePlace, type StatePlace } from '../state/place.ts';
 import { NOTHING_KNOWN, type Circumstances, type Outcome } from '../wire/verifier.ts';
 import { isEnrolQuestion, parseEnrolQuestion, type EnrolQuestion } from '../wire/enrolment.ts';
 import { printEnrolAnswer } from '../wire/enrolment.ts';
-import { isHello, printHello } from '../wire/judges.ts';
+import { isGreeting, printGreeting } from '../wire/judges.ts';
 import { isPing, printPong, type Health } from '../wire/ping.ts';
 import {
   foundIn,
@@ -159,7 +159,7 @@ function answeringForFleet(options: ServeOptions, members: Members): Answering {
     understand: (line, member) => {
       if (member === undefined) throw new NotpError('failed', 'only a member can ask here');
       const { host } = member;
-      if (isHello(line)) return { account: host, isInstant: true, answer: () => Promise.resolve({ line: printHello() }) };
+      if (isGreeting(line)) return { account: host, isInstant: true, answer: () => Promise.resolve({ line: printGreeting() }) };
       const asked = parseRefusal(line) ?? parseQuestion(line);
       const { account } = asked;
       if (account === undefined) throw new NotpError('failed', 'a member must name the account');

@@ -4,7 +4,7 @@ import { messageOf } from '../error.ts';
 import { collectLine } from '../wire/line-socket.ts';
 import { sayError } from '../terminal/printer.ts';
 import { selfEnrolment, type SelfEnrolment } from '../enrolment/self/self-enrolment.ts';
-import { MAX_LINE } from '../wire/question.ts';
+import { HELLO, isOfAnotherRelease, MAX_LINE } from '../wire/question.ts';
 import type { Certificate } from './members.ts';
 import type { Asker, Turns } from './turns.ts';
 
@@ -36,6 +36,8 @@ export interface Answering {
 /** Receives the events of a connection while it lasts. */
 export interface Listener {
   onMalformed(): void;
+  /** It speaks as another release: this process is of an earlier one than the program on the disk, or the caller is. */
+  onOtherRelease(): void;
   /** The connection waits for the next question about this account. */
   onIdle(account: string): void;
   onBusy(): void;
@@ -75,6 +77,18 @@ export function converse(
     listener.onBusy();
     // Only a socket that is read from reports that the other side has left.
     socket.once('data', tooEarly).resume();
+    if (line === HELLO) {
+      socket.off('data', tooEarly).write(`${HELLO}\n`);
+      listener.onIdle('');
+      next(firstMs);
+      return;
+    }
+    // It leaves before the caller can know, so that a connection made after this one is for the next process.
+    if (isOfAnotherRelease(line)) {
+      listener.onOtherRelease();
+      socket.destroy();
+      return;
+    }
     try {
       const asked = understand(line);
       // No question may wait behind a queue that never ends: the other side then refuses the login.

@@ -7,6 +7,7 @@ import { openState } from '../state/state.ts';
 import { rolledBack, tryLog } from '../state/trying.ts';
 import { sayError } from '../terminal/printer.ts';
 import type { Health } from '../wire/ping.ts';
+import { WIRE } from '../wire/question.ts';
 
 interface Bench {
   readonly place: StatePlace;
@@ -30,12 +31,12 @@ export async function healthOf(make: () => Bench, { untilMs }: { readonly untilM
       state?.store.close();
     }
     tryToLog(place);
-    return { reason: undefined, detail: '', key };
+    return { reason: undefined, detail: '', key, wire: WIRE };
   } catch (error) {
     const detail = messageOf(error);
     const reason = reasonOf(error);
     sayFault(detail, reason === 'audit_unavailable' ? 'records wait in the state; once that is full every login is refused' : undefined);
-    return { reason, detail, key };
+    return { reason, detail, key, wire: WIRE };
   }
 }
 

@@ -2,6 +2,7 @@
  * `notp serve`: the service behind a socket, which systemd starts at the first connection (systemd.socket(5)).
  * Only a user and root can connect to that user's socket, so the socket is the identity. Only root can connect to the judge's
  * socket (`notp serve judge`), and names the account in each question. The members of a fleet connect to a port (`notp serve fleet`).
+ * A message of another release, or a store of a newer one, makes it leave: after an upgrade the program on the disk is not the one that runs.
  * The service runs as the system user notp, answers questions with verdicts, and exits when it has been idle for a while. The
  * socket stays with systemd.
  */
@@ -9,6 +10,7 @@ import { spawn } from 'node:child_process';
 import { createServer, type Server, type Socket } from 'node:net';
 import { NotpError } from '../error.ts';
 import { shellCommand } from '../otp/escape.ts';
+import { NEWER_MET } from '../store/newer.ts';
 import { onEndingSignals } from '../system/bytes.ts';
 import { onlyOrNamedFd } from '../system/listen-fds.ts';
 import { fleetPort } from './fleet-port.ts';
@@ -59,6 +61,10 @@ export async function serve(options: ServeOptions): Promise<number> {
         // A member that sends nonsense would have the judge leave, and the others wait for the next one.
         if (member === undefined && ++malformed === MAX_MALFORMED) enough.abort();
       },
+      onOtherRelease: () => {
+        // A member of another release is hung up on, and no more.
+        if (member === undefined) enough.abort();
+      },
       onIdle: (account) => {
         waiting.waits(socket, account);
       },
@@ -69,12 +75,12 @@ export async function serve(options: ServeOptions): Promise<number> {
   };
   const server = whose === 'fleet' ? fleetPort(options.configuration, members, take) : createServer(take);
   server.maxConnections = forAll ? MAX_JUDGE_CONNECTIONS : MAX_CONNECTIONS;
-  await untilIdle(server, listenFd, AbortSignal.any([stop, enough.signal]), forAll ? JUDGE_IDLE_MS : IDLE_MS);
+  await untilIdle(server, listenFd, AbortSignal.any([stop, enough.signal, NEWER_MET]), forAll ? JUDGE_IDLE_MS : IDLE_MS);
   // New connections now wait at systemd's socket, for the next process.
   waiting.close();
   await inTurn.whenIdle();
-  // Whoever makes it leave by malformed lines would have a record each time: what was counted waits for the next service, or the next login.
-  if (!enough.signal.aborted) await answering.leave();
+  // Whoever makes it leave by malformed lines, or by those of another release, would have a record each time: what was counted waits for the next service, or the next login.
+  if (!enough.signal.aborted && !NEWER_MET.aborted) await answering.leave();
   return 0;
 }
 

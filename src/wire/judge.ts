@@ -9,7 +9,7 @@ import { journalSinks } from '../audit/sinks.ts';
 import type { Config } from '../system/config.ts';
 import type { DeviceFile } from '../system/secrets.ts';
 import type { Reason } from '../verdict/reasons.ts';
-import { connectOnce, refuseOver, remoteVerifier } from './remote.ts';
+import { connectGreeting, refuseOver, remoteVerifier } from './remote.ts';
 import type { Circumstances, Outcome, Verifier } from './verifier.ts';
 
 export interface Judge {
@@ -22,7 +22,7 @@ export interface Judge {
 
 /** Connects as root. If nobody listens, each question is refused. */
 export async function openJudge({ judge }: Pick<Config, 'judge'>, origin: Origin, now: () => number): Promise<Judge> {
-  const wire = await connectOnce(judge);
+  const wire = await connectGreeting(judge);
   const account = { user: origin.user, ...(origin.uid === undefined ? {} : { uid: origin.uid }) };
   const refuseHere = async (reason: Reason, detail: string): Promise<Outcome> => {
     const record: AuditRecord = { ...origin, event: 'login.refused', result: 'refused', reason, detail, ref: newRef() };

@@ -3,7 +3,7 @@
  * Before each question a judge must answer a greeting, at once and without taking its turn: so a judge that is gone or hangs costs a
  * moment, and one that is only busy is waited for.
  *
- *   { "notp": "hello/1" }   -> the same
+ *   { "notp": "greeting/1" }   -> the same
  */
 import { isIP } from 'node:net';
 import * as tls from 'node:tls';
@@ -14,14 +14,14 @@ import type { Server } from '../system/settings.ts';
 import { openLines, type LineSocket } from './line-socket.ts';
 import { MAX_LINE } from './question.ts';
 
-const HELLO = '{"notp":"hello/1"}';
+const GREETING = '{"notp":"greeting/1"}';
 
-export function isHello(line: string): boolean {
-  return line === HELLO;
+export function isGreeting(line: string): boolean {
+  return line === GREETING;
 }
 
-export function printHello(): string {
-  return `${HELLO}\n`;
+export function printGreeting(): string {
+  return `${GREETING}\n`;
 }
 
 /** How soon a judge must answer a greeting, with the handshake where there is no connection yet. */
@@ -106,7 +106,8 @@ async function isAnswering(kept: LineSocket, untilMs: number): Promise<boolean> 
 }
 
 async function hello(judge: LineSocket, untilMs: number): Promise<void> {
-  if (!isHello(await judge.ask(printHello(), left(untilMs)))) throw new NotpError('store_unavailable', 'it does not speak as a judge does');
+  if (!isGreeting(await judge.ask(printGreeting(), left(untilMs))))
+    throw new NotpError('store_unavailable', 'it does not speak as a judge does');
 }
 
 /** The name in the certificate must be the one that is asked for, and the certificate one for servers. */

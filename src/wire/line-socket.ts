@@ -13,6 +13,13 @@ export interface LineLimits {
   readonly deadlineMs: number;
 }
 
+const UNANSWERED = Symbol('unanswered');
+
+/** Whether the other side closed the connection before the first byte of an answer. */
+export function isUnanswered(error: unknown): boolean {
+  return error instanceof NotpError && error.cause === UNANSWERED;
+}
+
 /** The end of the message where the other side closed the connection without an answer. */
 export const ENDED = 'it ended the conversation';
 
@@ -79,24 +86,28 @@ function settled<T>(
       socket.off('error', onError).off('close', onClose).off('end', onClose);
       action();
     };
-    const fail = (why: string): void => {
+    const received = socket.bytesRead;
+    const fail = (why: string, isEnd = false): void => {
       finish(() => {
+        const cause = isEnd && socket.bytesRead === received ? { cause: UNANSWERED } : {};
         socket.destroy();
-        reject(new NotpError('store_unavailable', `${path}: ${why}`, 'ask an administrator to check the notp service of your socket'));
+        reject(
+          new NotpError('store_unavailable', `${path}: ${why}`, 'ask an administrator to check the notp service of your socket', cause),
+        );
       });
     };
     const onError = (error: NodeJS.ErrnoException): void => {
       // Where a name has several addresses, the error is about all of them, and has only a code.
-      fail(error.message === '' ? (error.code ?? '') : error.message);
+      fail(error.message === '' ? (error.code ?? '') : error.message, ['EPIPE', 'ECONNRESET'].includes(error.code ?? ''));
     };
     const onClose = (): void => {
-      fail(ENDED);
+      fail(ENDED, true);
     };
     const timer = setTimeout(() => {
       fail(`it did not answer within ${String(deadlineMs / 1000)} seconds`);
     }, deadlineMs);
     socket.on('error', onError).on('close', onClose).on('end', onClose);
-    if (socket.destroyed) fail('it is gone');
+    if (socket.destroyed) fail('it is gone', true);
     else
       start((value) => {
         finish(() => {

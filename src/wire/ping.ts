@@ -1,8 +1,9 @@
 /**
  * The question of doctor and setup whether a service can decide. It changes nothing, and no decision is made.
  *
- *   { "notp": "ping/1" }
- *   { "notp": "pong/1", "reason": why the service refuses every login | null, "detail", "key": the id of its host key, or "" }
+ *   { "notp": "ping/2" }
+ *   { "notp": "pong/2", "reason": why the service refuses every login | null, "detail", "key": the id of its host key, or "",
+ *     "wire": the versions of its messages }
  *
  * "detail" is only for root, at root's socket; a user learns no more than from a refused login. A service of an earlier release takes
  * a ping for a malformed question, and ends the conversation.
@@ -20,21 +21,24 @@ export interface Health {
   readonly detail: string;
   /** The id of the present host key; empty where there is none. */
   readonly key: string;
+  /** The versions of the messages that it speaks: those of another release are others. */
+  readonly wire: string;
 }
 
-const PING = '{"notp":"ping/1"}';
+const PING = '{"notp":"ping/2"}';
 
-const PONG = object({ notp: literal('pong/1'), reason: optional(oneOf(REASONS)), detail: SHORT, key: text(/^([0-9a-f]{16})?$/) }).map(
-  ({ reason, detail, key }): Health => ({ reason, detail, key }),
-);
+const PONG = object({
+  ...{ notp: literal('pong/2'), reason: optional(oneOf(REASONS)), detail: SHORT },
+  ...{ key: text(/^([0-9a-f]{16})?$/), wire: text(/^[\w/ ]{0,128}$/) },
+}).map(({ reason, detail, key, wire }): Health => ({ reason, detail, key, wire }));
 
 /** Whether a line is a ping, in the exact form that notp writes. */
 export function isPing(line: string): boolean {
   return line === PING;
 }
 
-export function printPong({ reason, detail, key }: Health): string {
-  return JSON.stringify({ notp: 'pong/1', reason: reason ?? null, detail: detail.slice(0, MAX_TEXT), key }) + '\n';
+export function printPong({ reason, detail, key, wire }: Health): string {
+  return JSON.stringify({ notp: 'pong/2', reason: reason ?? null, detail: detail.slice(0, MAX_TEXT), key, wire }) + '\n';
 }
 
 /** Throws if the line is not the answer to a ping. */

@@ -1,8 +1,12 @@
 /**
  * The messages between a door and the service: one line of JSON each way for every question. Over a user's own socket "account" is null,
  * as the owner of the socket is meant. The PAM door names the account to the judge. It also sends the judge its own refusals, to be
- * recorded ("refusal/1"). Any change of a shape takes the next number ("question/7"): the other side may still run the earlier release.
+ * recorded ("refusal/1"). Any change of a shape takes the next number ("question/7"), and with one of the answer the question takes it too: the
+ * other side may still run the earlier release. A service that reads a message of another number leaves, so that systemd starts the present
+ * program for the next connection. The PAM door cannot connect again once it has given up root's rights, so it first says which messages it
+ * speaks ("hello/1"), and the judge repeats that line.
  *
+ *   { "notp": "hello/1", "wire": WIRE }
  *   { "notp": "question/6", "ask": "before" | "acceptance" | "verify", "account": { "user", "uid" } | null, "door", "service", "rhost", "tty",
  *     "files": for each device [{ "context", "sealed": the sealed file as text, "" for none, "wrong": why it cannot be read, or "" }, …],
  *     "connection": { "pid", "startTicks", "bootId" } | null, "keyDigest": hex or "",
@@ -52,6 +56,19 @@ export type AskedOrigin = Omit<Origin, 'user' | 'uid'>;
 
 /** The account that the judge of the PAM door is asked about. Without a uid it is a name that no user has. */
 export type Account = Pick<Origin, 'user' | 'uid'>;
+
+/** The versions of the messages of this release. */
+export const WIRE = 'question/6 refusal/1 answer/2';
+
+/** The first line of a door that connects once, and the answer to it. Nothing is judged. */
+export const HELLO = JSON.stringify({ notp: 'hello/1', wire: WIRE });
+
+/** Whether a line that is no message of this release is one of another. */
+export function isOfAnotherRelease(line: string): boolean {
+  const [, message = '', kind = ''] = /^\{"notp":"((question|refusal|enrol|ping|hello)\/\d{1,4})"/.exec(line) ?? [];
+  if (kind === 'hello') return line !== HELLO;
+  return message !== '' && !`${WIRE} enrol/1 ping/2`.split(' ').includes(message);
+}
 
 /** A sealed file in a message: its text, or the reason why it is missing. */
 export interface SentFile {

@@ -3,12 +3,23 @@
  * hung, slow, restarted or answers nonsense, the login is refused in bounded time. Nothing else is asked instead.
  */
 import type { Origin } from '../audit/record.ts';
-import { messageOf } from '../error.ts';
-import { connectLines, type LineLimits, type LineSocket } from './line-socket.ts';
+import { messageOf, NotpError } from '../error.ts';
+import { uptimeMs } from '../store/clock.ts';
+import { connectLines, isUnanswered, type LineLimits, type LineSocket } from './line-socket.ts';
 import { sealOf, type DeviceFile } from '../system/secrets.ts';
 import type { Reason } from '../verdict/reasons.ts';
 import type { Attempt, Circumstances, Outcome, SshSession, Verifier } from './verifier.ts';
-import { MAX_LINE, parseAnswer, printQuestion, printRefusal, type Account, sentFile, type Question, type ToldRefusal } from './question.ts';
+import {
+  HELLO,
+  MAX_LINE,
+  parseAnswer,
+  printQuestion,
+  printRefusal,
+  type Account,
+  sentFile,
+  type Question,
+  type ToldRefusal,
+} from './question.ts';
 
 /** Longer than the service waits for its turn at the store. */
 export const ANSWER_DEADLINE_MS = 30_000;
@@ -32,31 +43,67 @@ export interface RemoteOptions {
 
 /**
  * Connects for each question. So a session that waits at a prompt holds no connection, and a thousand prompts with a stolen key delay
- * nobody. `deadlineMs`: for the connection, and again for the answer.
+ * nobody.
+ *
+ * Where a service hangs up before the first byte of an answer, the question is asked once more within the same time: that service was of
+ * another release, or about to leave. It judges nothing then. One that was killed between a judgement and its answer has committed first, so
+ * a code is not accepted twice: asked again, it is one already used. `deadlineMs`: for the connection, and again for the answer.
  */
 export function connectForEach(path: string, deadlineMs = ANSWER_DEADLINE_MS): Wire {
   return {
     ask: async (line) => {
-      const connection = await connectLines(path, limits(deadlineMs));
+      const untilMs = uptimeMs() + deadlineMs;
       try {
-        return await connection.ask(line);
-      } finally {
-        connection.close();
+        return await askOnce(path, line, deadlineMs);
+      } catch (error) {
+        const leftMs = Math.floor(untilMs - uptimeMs());
+        if (!isUnanswered(error) || leftMs <= 0) throw error;
+        return await askOnce(path, line, leftMs);
       }
     },
     close: () => undefined,
   };
 }
 
+async function askOnce(path: string, line: string, deadlineMs: number): Promise<string> {
+  const connection = await connectLines(path, limits(deadlineMs));
+  try {
+    return await connection.ask(line);
+  } finally {
+    connection.close();
+  }
+}
+
 /** One connection for all questions, made now, for a process that drops its rights before it asks. If it fails, each question fails. */
 export async function connectOnce(path: string, deadlineMs = ANSWER_DEADLINE_MS): Promise<Wire> {
-  let connection: LineSocket;
+  try {
+    return await connectLines(path, limits(deadlineMs));
+  } catch (error) {
+    return deaf(error);
+  }
+}
+
+/**
+ * The same, with a service that speaks the messages of this release. Where it hangs up at the greeting, it is of another release and leaves
+ * (one that knows no greeting does not leave): the one further connection is for the next process, and greets nobody. No proof was sent.
+ */
+export async function connectGreeting(path: string, deadlineMs = ANSWER_DEADLINE_MS): Promise<Wire> {
+  const untilMs = uptimeMs() + deadlineMs;
+  let connection: LineSocket | undefined;
   try {
     connection = await connectLines(path, limits(deadlineMs));
+    const heard = await connection.ask(`${HELLO}\n`);
+    if (heard !== HELLO) throw new NotpError('store_unavailable', `${path}: it does not answer the greeting`);
+    return connection;
   } catch (error) {
-    return { ask: () => Promise.reject(error), close: () => undefined };
+    connection?.close();
+    return isUnanswered(error) ? await connectOnce(path, Math.max(1, Math.floor(untilMs - uptimeMs()))) : deaf(error);
   }
-  return connection;
+}
+
+/** Every question fails. */
+function deaf(why: unknown): Wire {
+  return { ask: () => Promise.reject(why), close: () => undefined };
 }
 
 function limits(deadlineMs: number): LineLimits {

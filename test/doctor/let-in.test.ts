@@ -2,7 +2,7 @@
 import * as assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
 import { letInBy, letInByTouch } from '../../src/doctor/let-in.ts';
-import type { Enrolment } from '../../src/store/store.ts';
+import type { Enrolment, KeptGrant } from '../../src/store/store.ts';
 import { defaultConfig } from '../../src/system/config.ts';
 import type { User } from '../../src/system/users.ts';
 import type { Rule } from '../../src/verdict/rules.ts';
@@ -13,6 +13,11 @@ const rule = (more: Partial<Rule>): Rule => ({ ask: 'code', line: 1, ...more });
 const nothing = (more: Partial<Rule> = {}): Rule => rule({ ask: 'nothing', reason: 'test', ...more });
 const enrolment = (more: Partial<Enrolment>): Enrolment =>
   ({ user: 'carol', uid: CAROL.uid, id: 'aa', status: 'revoked', ...more }) as Enrolment;
+
+const grant = (more: Partial<KeptGrant> = {}): KeptGrant => ({
+  ...{ id: '1a2b3c4d', user: 'carol', madeMs: NOW - 1, untilMs: NOW + 1, from: '', key: '', service: '', reason: 'test' },
+  ...more,
+});
 
 describe('rules let in without an enrolment', () => {
   for (const [what, rules, inactive, isLetIn] of [
@@ -35,6 +40,37 @@ describe('rules let in without an enrolment', () => {
   ] as const)
     it(what, () => {
       const letIn = letInBy({ ...defaultConfig(), rules }, inactive, NOW);
+      assert.deepEqual([...letIn([CAROL], false)], isLetIn ? [CAROL] : []);
+    });
+
+  for (const [narrow, wide] of [
+    ['10.0.0.0/24', '10.0.0.0/8'],
+    ['2001:db8::/64', '2001:db8::/32'],
+  ] as const)
+    it(`whoever comes from ${wide} outside ${narrow}, which begins at the same address and is refused`, () => {
+      const rules = [rule({ ask: 'refuse', from: [narrow] }), nothing({ from: [wide] })];
+      assert.deepEqual([...letInBy({ ...defaultConfig(), rules }, [], NOW)([CAROL], false)], [CAROL]);
+    });
+});
+
+describe('grants let in without an enrolment', () => {
+  for (const [what, grants, rules, isLetIn] of [
+    ['whom they name', [grant()], [], true],
+    ['whoever comes from their network, with their key, to sshd', [grant({ from: '10.0.0.0/8', key: 'ab', service: 'sshd' })], [], true],
+    ['nobody else', [grant({ user: 'alice' })], [], false],
+    ['nobody once they are over', [grant({ untilMs: NOW })], [], false],
+    ['nobody where they were changed outside notp', [grant({ doubt: 'forged' })], [], false],
+    ['nobody at another service', [grant({ service: 'sudo' })], [], false],
+    ['nobody whom a rule refuses', [grant()], [rule({ ask: 'refuse' })], false],
+    [
+      'nobody whom a rule refuses where they count',
+      [grant({ from: '10.0.0.0/8' })],
+      [rule({ ask: 'refuse', from: ['10.0.0.0/7'] })],
+      false,
+    ],
+  ] as const)
+    it(what, () => {
+      const letIn = letInBy({ ...defaultConfig(), rules }, [], NOW, grants);
       assert.deepEqual([...letIn([CAROL], false)], isLetIn ? [CAROL] : []);
     });
 });

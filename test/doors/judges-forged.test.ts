@@ -138,7 +138,7 @@ describe('root of a member', { skip: NEEDS }, () => {
   });
 
   it('cannot keep the judge from answering others', async () => {
-    const hello = '{"notp":"hello/1"}\n';
+    const hello = '{"notp":"greeting/1"}\n';
     const flood = await Promise.all(Array.from({ length: FLOOD }, () => connectAs(web1, judge.port)));
     const heard = await Promise.all(flood.map((each) => each.ask(hello)));
     assert.ok(heard.filter((line) => line === hello.trim()).length <= 256);

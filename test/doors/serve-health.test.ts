@@ -4,11 +4,12 @@ import * as fs from 'node:fs';
 import * as path from 'node:path';
 import { before, describe, it } from 'node:test';
 import { parsePong, type Health } from '../../src/wire/ping.ts';
+import { WIRE } from '../../src/wire/question.ts';
 import { connectTo, NEEDS, serveWorld, type Service, type ServeWorld } from './serve-world.ts';
 import { run } from '../support/process.ts';
 import { addUser, type TestUser } from '../support/world.ts';
 
-const PING = '{"notp":"ping/1"}\n';
+const PING = '{"notp":"ping/2"}\n';
 
 const health = async (service: Service): Promise<Health> => {
   const connection = connectTo(service);
@@ -45,7 +46,7 @@ describe('a service that is asked whether it works', { skip: NEEDS }, () => {
 
   it('says that it does, and which host key it has', async () => {
     const id = (await run([world.notp, 'host-key', 'id', '--config', world.config])).stdout.trim();
-    for (const service of [judge, own]) assert.deepEqual(await health(service), { reason: undefined, detail: '', key: id });
+    for (const service of [judge, own]) assert.deepEqual(await health(service), { reason: undefined, detail: '', key: id, wire: WIRE });
   });
 
   it('changes nothing: state and log are byte for byte the same, and no record is made', async () => {
@@ -82,13 +83,13 @@ describe('a service that is asked whether it works', { skip: NEEDS }, () => {
     const connection = connectTo(own);
     for (let i = 0; i < 3; i++) {
       connection.say(PING);
-      assert.match((await connection.line()) ?? '', /^\{"notp":"pong\/1","reason":null/);
+      assert.match((await connection.line()) ?? '', /^\{"notp":"pong\/2","reason":null/);
     }
     connection.close();
   });
 
   it('takes anything that is not exactly a ping for a malformed question', async () => {
-    for (const line of ['{"notp":"ping/1" }\n', '{"notp":"ping/2"}\n', '{"notp":"ping/1","account":null}\n']) {
+    for (const line of ['{"notp":"ping/2" }\n', '{"notp":"ping/2","account":null}\n']) {
       const connection = connectTo(own);
       connection.say(line);
       assert.equal(await connection.line(), undefined, line);

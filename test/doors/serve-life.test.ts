@@ -58,6 +58,51 @@ describe('the service', { skip: NEEDS }, () => {
     assert.ok(fs.existsSync(service.socket), 'the socket is not its own to remove');
   });
 
+  it('leaves with 0 at once for a message of another release, answers what is under way, and does not for one that is malformed', async () => {
+    const others = ['question/7', 'question/5', 'refusal/2', 'enrol/2', 'ping/1', 'hello/1'];
+    for (const other of others) {
+      const service = await world.start(alice.uid);
+      const [asking, idle] = [connectTo(service), connectTo(service)];
+      const question = questionFor(undefined, [], { ask: 'before' });
+      asking.say(question);
+      await asking.line();
+      asking.say(question);
+      const connection = connectTo(service);
+      connection.say(`{"notp":"${other}","wire":"x"}\n`);
+      assert.equal(await connection.line(), undefined);
+      assert.equal(await Promise.race([service.exited, sleep(5_000)]), 0, other);
+      assert.ok(await idle.closedWithin(2_000));
+      assert.match((await asking.line()) ?? '', /not_enrolled/, 'what it was asked is answered');
+    }
+    const service = await world.start(alice.uid);
+    for (const line of ['{"notp":"question/6"}', '{"notp":"question/"}', '{"notp":"answer/3"}', ' {"notp":"question/7"}', 'question/7']) {
+      const connection = connectTo(service);
+      connection.say(`${line}\n`);
+      assert.equal(await connection.line(), undefined);
+    }
+    assert.match(await asked(service, questionFor(undefined, [], { ask: 'before' })), /not_enrolled/);
+    service.child.kill('SIGTERM');
+    await service.exited;
+  });
+
+  it('leaves with 0 at once after it has met a store of a newer release, which it answers with a refusal', async () => {
+    const service = await world.start(alice.uid);
+    const database = `${world.folder}/var/state.db`;
+    const version = (n: string): string => must(['python3', '-c', `import sqlite3,sys; c=sqlite3.connect(sys.argv[1]); ${n}`, database]);
+    const was = version('print(c.execute("PRAGMA user_version").fetchone()[0])').trim();
+    version('c.execute("PRAGMA user_version = 9999")');
+    assert.equal(await asked(service, questionFor(undefined, code('123456'))), 'store_unavailable');
+    assert.equal(await Promise.race([service.exited, sleep(5_000)]), 0);
+    const { stderr } = await run([world.notp, 'list', '--all', '--config', world.config]);
+    assert.match(stderr, /schema 9999 is of a newer notp[^]*hint: install the newer notp/);
+    assert.doesNotMatch(stderr, /check the disk/);
+    version(`c.execute("PRAGMA user_version = ${was}")`);
+    const again = await world.start(alice.uid);
+    assert.equal(await asked(again, questionFor(undefined, code('123456'))), 'not_enrolled');
+    again.child.kill('SIGTERM');
+    await again.exited;
+  });
+
   it('that is killed leaves nothing half done: the code still counts', async () => {
     const enrolled = world.enrol(alice);
     const service = await world.start(alice.uid);

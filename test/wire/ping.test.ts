@@ -3,13 +3,14 @@ import assert from 'node:assert/strict';
 import { before, describe, it } from 'node:test';
 import type { Socket } from 'node:net';
 import { isPing, parsePong, ping, printPong, type Health, type Heard } from '../../src/wire/ping.ts';
+import { WIRE } from '../../src/wire/question.ts';
 import { connectOnce } from '../../src/wire/remote.ts';
 import { scratchFolder } from '../support/world.ts';
 import { fakeService } from './fake-service.ts';
 import { wrongKeys, wrongValues } from './questions.ts';
 
-const WELL: Health = { reason: undefined, detail: '', key: '0123456789abcdef' };
-const ILL: Health = { reason: 'store_unavailable', detail: '/srv/state.db: no such file', key: '' };
+const WELL: Health = { reason: undefined, detail: '', key: '0123456789abcdef', wire: WIRE };
+const ILL: Health = { reason: 'store_unavailable', detail: '/srv/state.db: no such file', key: '', wire: 'question/7 answer/3' };
 
 describe('the answer to a ping', () => {
   it('reads back as it was printed', () => {
@@ -43,7 +44,7 @@ describe('a ping', () => {
     const { heard, received } = await heardFrom((socket) => socket.write(printPong(WELL)));
     assert.deepEqual(heard, { health: WELL });
     assert.ok(isPing(received.trimEnd()));
-    for (const line of ['{"notp":"ping/1" }', '{"notp":"ping/2"}', '{"notp":"ping/1","more":1}', '']) assert.equal(isPing(line), false);
+    for (const line of ['{"notp":"ping/2" }', '{"notp":"ping/1"}', '{"notp":"ping/2","more":1}', '']) assert.equal(isPing(line), false);
   });
 
   it('tells a service that knows no ping, and hangs up, from one that is silent, talks nonsense, or is not there', async () => {

@@ -7,9 +7,9 @@ import * as path from 'node:path';
 import { before, describe, it } from 'node:test';
 import type { DeviceFile, Found } from '../../src/system/secrets.ts';
 import type { Reason } from '../../src/verdict/reasons.ts';
-import { connectForEach, connectOnce, remoteVerifier } from '../../src/wire/remote.ts';
+import { connectForEach, connectGreeting, connectOnce, remoteVerifier, type Wire } from '../../src/wire/remote.ts';
 import { NOTHING_KNOWN, type Outcome, type Verifier } from '../../src/wire/verifier.ts';
-import { MAX_LINE, parseQuestion, printAnswer } from '../../src/wire/question.ts';
+import { HELLO, MAX_LINE, parseQuestion, printAnswer } from '../../src/wire/question.ts';
 import { HOST_HEADER, PASSPHRASE_HEADER, sealed } from '../seal/sealed.ts';
 import { sleep } from '../support/process.ts';
 import { scratchFolder } from '../support/world.ts';
@@ -188,7 +188,7 @@ describe('a prompt', () => {
   });
 
   it('whose service failed once asks it no more', async () => {
-    const service = await fakeService(folder, (socket, next) => next().then(() => socket.end()));
+    const service = await fakeService(folder, (socket, next) => next().then(() => socket.write('garbage\n')));
     const { verifier, recorded } = await verifierAt(service.path, { kind: 'absent' }, [], false);
     for (const outcome of [await verifier.beforeAsking(undefined), await verifier.verify(ATTEMPT)]) assert.equal(outcome?.ref, 'ffffffff');
     assert.equal(recorded.length, 2);
@@ -260,5 +260,81 @@ describe('the remote verifier', () => {
     bad.verifier.close();
     const question = parseQuestion(service.received().trimEnd());
     assert.deepEqual(question.files, [{ context: 'ssh', sealed: '', wrong: 'it is a symlink' }]);
+  });
+});
+
+const hangsUp: Speaks = (socket, next) => next().then(() => socket.destroy());
+const answers: Speaks = (socket, next) => next().then(() => socket.write(ACCEPTED));
+const greets: Speaks = async (socket, next) => {
+  await next();
+  socket.write(`${HELLO}\n`);
+  await next();
+  socket.write(ACCEPTED);
+};
+const each = (socket: string): Wire => connectForEach(socket, DEADLINE_MS);
+const greeting = (socket: string): Promise<Wire> => connectGreeting(socket, DEADLINE_MS);
+const begins: Speaks = (socket, next) => next().then(() => socket.end(ACCEPTED.slice(0, 1)));
+
+/** What `wire` hears where the nth connection is served by the nth of `speakers`, and how many connections there were. */
+const heardBy = async (
+  connectWith: (path: string) => Promise<Wire> | Wire,
+  speakers: readonly Speaks[],
+): Promise<{ heard: string; connections: number; received: string }> => {
+  let connections = 0;
+  const service = await fakeService(folder, (socket, next) => speakers[Math.min(connections++, speakers.length - 1)]?.(socket, next));
+  const wire = await connectWith(service.path);
+  const heard = await wire.ask('a question\n').catch(String);
+  wire.close();
+  return { heard, connections, received: service.received() };
+};
+
+describe('a service of another release, which hangs up and leaves', () => {
+  it('is asked once more at the gate, where the next one answers', async () => {
+    const { heard, connections } = await heardBy(each, [hangsUp, answers]);
+    assert.deepEqual([heard, connections], [ACCEPTED.trimEnd(), 2]);
+  });
+
+  it('is not asked a third time', async () => {
+    const { heard, connections } = await heardBy(each, [hangsUp, hangsUp, answers]);
+    assert.match(heard, /ended the conversation|ECONNRESET/);
+    assert.equal(connections, 2);
+  });
+
+  it('is not asked again once it has begun an answer, nor where it was silent until the deadline', async () => {
+    for (const speaks of [begins, (() => undefined) satisfies Speaks]) {
+      const { heard, connections } = await heardBy(each, [speaks, answers]);
+      assert.match(heard, /ended the conversation|did not answer/);
+      assert.equal(connections, 1);
+    }
+  });
+
+  it('has no more time than one that answers', async () => {
+    const started = Date.now();
+    await heardBy(each, [
+      (socket, next) =>
+        next()
+          .then(() => sleep(300))
+          .then(() => socket.destroy()),
+      () => undefined,
+    ]);
+    assert.ok(Date.now() - started < DEADLINE_MS + 250, `${String(Date.now() - started)} ms`);
+  });
+
+  it('is met at the PAM door by a greeting, before a proof is sent, and the next one is asked', async () => {
+    const { heard, connections, received } = await heardBy(greeting, [hangsUp, answers]);
+    assert.deepEqual([heard, connections, received], [ACCEPTED.trimEnd(), 2, `${HELLO}\na question\n`]);
+  });
+
+  it('is not met where the greeting is answered, and there is one connection', async () => {
+    const { heard, connections } = await heardBy(greeting, [greets]);
+    assert.deepEqual([heard, connections], [ACCEPTED.trimEnd(), 1]);
+  });
+
+  it('is refused where it answers the greeting with anything else, or not at all', async () => {
+    for (const speaks of [answers, (() => undefined) satisfies Speaks]) {
+      const { heard, connections } = await heardBy(greeting, [speaks, answers]);
+      assert.match(heard, /does not answer the greeting|did not answer within/);
+      assert.equal(connections, 1);
+    }
   });
 });

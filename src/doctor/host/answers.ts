@@ -10,6 +10,8 @@ import { hasOwnUnit, hasService } from '../../system/systemd.ts';
 import { realUser, type User } from '../../system/users.ts';
 import { ping, type Heard } from '../../wire/ping.ts';
 import { connectOnce, type Wire } from '../../wire/remote.ts';
+import { WIRE } from '../../wire/question.ts';
+import { saysNewer } from '../../store/newer.ts';
 import { ok, type Finding } from '../finding.ts';
 import type { Person } from '../people.ts';
 import { wrongWithSocket, type DoorsInUse } from './service.ts';
@@ -88,7 +90,14 @@ function wrongWith({ user, heard }: Asked & { readonly heard: Heard }, config: C
       `${unit} ended the connection: it is of an earlier release and still runs, or it is flooded`,
       `${stop}, and then notp doctor again`,
     );
-  const { reason, detail, key: held } = heard.health;
+  const { reason, detail, key: held, wire } = heard.health;
+  if (wire !== WIRE || saysNewer(detail))
+    return found(
+      'fail',
+      `${whose} is of another release than this program, so it may refuse ${refuses}`,
+      saysNewer(detail) ? `${unit}: ${detail}` : `${unit} speaks ${wire}, and this program ${WIRE}`,
+      `${stop}, and then notp doctor again; if it says so again, install the newer notp`,
+    );
   if (reason !== undefined)
     return found(
       'fail',

@@ -11,16 +11,20 @@ import { hasLineBefore } from './rules.ts';
 
 const ID = 'grants';
 
-/** `atPam`: whether sshd leaves codes to PAM. A state that cannot be read has a finding of its own. */
-export async function examineGrants(place: StatePlace, { atPam, now }: { atPam: boolean; now: () => number }): Promise<Finding[]> {
+/** The grants in the state; undefined where it cannot be read, which has a finding of its own. */
+export async function grantsIn(place: StatePlace, now: () => number): Promise<readonly KeptGrant[] | undefined> {
   try {
-    const found = await asUser(place.owner, () =>
-      withState(place, now, async (state) => (state === undefined ? undefined : await shownGrants(state))),
+    return await asUser(place.owner, () =>
+      withState(place, now, async (state) => (state === undefined ? undefined : (await shownGrants(state)).grants)),
     );
-    return found === undefined ? [] : findingsOn(found.grants, atPam && !hasLineBefore('sshd'));
   } catch {
-    return [];
+    return undefined;
   }
+}
+
+/** `atPam`: whether sshd leaves codes to PAM. */
+export function examineGrants(grants: readonly KeptGrant[] | undefined, { atPam }: { readonly atPam: boolean }): Finding[] {
+  return grants === undefined ? [] : findingsOn(grants, atPam && !hasLineBefore('sshd'));
 }
 
 /** `isPrompted`: whether PAM asks for a code before it looks for a grant. */

@@ -1,6 +1,7 @@
 /** The tables in PostgreSQL, which many hosts share, and the upgrade from an earlier release: `notp store migrate`. */
 import type { ClientBase } from 'pg';
 import { NotpError } from '../../error.ts';
+import { newerSchema } from '../newer.ts';
 import { NO_MAC } from '../row-seal.ts';
 import { NO_TRIES } from '../rows.ts';
 
@@ -115,7 +116,7 @@ export async function migrate(client: ClientBase): Promise<{ readonly from: numb
   await client.query('CREATE TABLE IF NOT EXISTS version (one integer PRIMARY KEY CHECK (one = 1), version integer NOT NULL)');
   const { rows } = await client.query<{ version: number }>('SELECT version FROM version');
   const from = rows[0]?.version ?? 0;
-  if (from > VERSION) throw newer(from);
+  if (from > VERSION) throw newerSchema('refused', from, VERSION);
   for (const schema of SCHEMAS.slice(from)) await client.query(schema);
   await client.query('INSERT INTO version VALUES (1, $1) ON CONFLICT (one) DO UPDATE SET version = $1', [VERSION]);
   await client.query('COMMIT');
@@ -125,20 +126,11 @@ export async function migrate(client: ClientBase): Promise<{ readonly from: numb
 /** Throws where the tables are not of this release; `version` is undefined where there are none. */
 export function checkVersion(version: number | undefined): void {
   if (version === undefined) throw new NotpError('store_unavailable', 'it has no tables of notp', 'run notp store migrate');
-  if (version > VERSION) throw newer(version);
+  if (version > VERSION) throw newerSchema('refused', version, VERSION);
   if (version < VERSION)
     throw new NotpError(
       'store_unavailable',
       `its tables are of version ${String(version)}, and this notp needs ${String(VERSION)}`,
       'run notp store migrate',
     );
-}
-
-function newer(version: number): NotpError {
-  const known = String(VERSION);
-  return new NotpError(
-    'refused',
-    `its schema ${String(version)} is of a newer notp than this one, which knows ${known}`,
-    'update notp on this host',
-  );
 }

@@ -6,6 +6,7 @@
 import { DatabaseSync } from 'node:sqlite';
 import { messageOf, NotpError } from '../../error.ts';
 import { TOUCHED_SLOTS } from '../backlog.ts';
+import { newerSchema } from '../newer.ts';
 import { checkStored, returning, UNKEYED, type RowSeal } from '../row-seal.ts';
 import type { Store, StoreOptions, Transaction } from '../store.ts';
 import { timeLeft } from '../clock.ts';
@@ -71,8 +72,7 @@ function refusePrograms(database: DatabaseSync): void {
 /** Upgrades the tables. Throws where they are of a newer release, or cannot be made; then nothing was changed. */
 function bringUpToDate(database: DatabaseSync): void {
   if (version(database) < SCHEMAS.length) upgrade(database);
-  if (version(database) !== SCHEMAS.length)
-    throw new Error(`its schema ${String(version(database))} is of a newer notp than this one, which knows ${String(SCHEMAS.length)}`);
+  if (version(database) !== SCHEMAS.length) throw newerSchema('store_unavailable', version(database), SCHEMAS.length);
 }
 
 function upgrade(database: DatabaseSync): void {
@@ -174,7 +174,9 @@ function unavailable<T>(path: string, action: () => T): T {
     throw new NotpError(
       'store_unavailable',
       `${path}: ${messageOf(error)}`,
-      'check the disk, and the owner and mode of the file and its folder',
+      error instanceof NotpError && error.hint !== undefined
+        ? error.hint
+        : 'check the disk, and the owner and mode of the file and its folder',
       { cause: error },
     );
   }

@@ -1,7 +1,7 @@
 /** Doctor lists all grants that let somebody in without a code, until when and why, and those that somebody changed. */
 import assert from 'node:assert/strict';
 import { describe, it } from 'node:test';
-import { examineGrants } from '../../../src/doctor/host/grants.ts';
+import { examineGrants, grantsIn } from '../../../src/doctor/host/grants.ts';
 import { give } from '../../../src/enrolment/grants.ts';
 import { localWorld, ORIGIN } from '../../login/local-world.ts';
 
@@ -11,12 +11,12 @@ describe('doctor', () => {
   it('lists the grants in force, warns of those that were changed, and says nothing of a state that it cannot read', async () => {
     const world = localWorld('doctor-grants');
     const examine = async (atPam = false): Promise<(readonly [string, string])[]> =>
-      (await examineGrants(world.place, { atPam, now: () => world.nowMs })).map(({ id, severity }) => [id, severity]);
+      examineGrants(await grantsIn(world.place, () => world.nowMs), { atPam }).map(({ id, severity }) => [id, severity]);
     assert.deepEqual(await examine(), [], 'there is no state yet');
     await world.enrol();
     assert.deepEqual(await examine(), [['grants', 'ok']]);
     const { id, untilMs } = await world.withState((state) => give(state, { ...ORIGIN, door: 'cli' }, WANTED));
-    const [finding] = await examineGrants(world.place, { atPam: false, now: () => world.nowMs });
+    const [finding] = examineGrants(await grantsIn(world.place, () => world.nowMs), { atPam: false });
     assert.equal(finding?.severity, 'info');
     assert.equal(finding.detail, `${id}: alice at sshd, until ${new Date(untilMs).toISOString()}: phone lost`);
     world.sql("UPDATE granted SET reason = 'other'");
@@ -30,6 +30,6 @@ describe('doctor', () => {
     world.sql('DROP TABLE granted');
     assert.deepEqual(await examine(), []);
     const now = (): number => untilMs;
-    assert.deepEqual(await examineGrants({ ...world.place, hostKeyFiles: [] }, { atPam: false, now }), []);
+    assert.deepEqual(examineGrants(await grantsIn({ ...world.place, hostKeyFiles: [] }, now), { atPam: false }), []);
   });
 });
