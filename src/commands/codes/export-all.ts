@@ -13,7 +13,7 @@ import { newFile } from '../../system/new-file.ts';
 import { writeNew } from '../../system/trusted.ts';
 import { givenPassphrase, patience } from '../../terminal/ask-passphrase.ts';
 import { printResult, sayError, sayLine } from '../../terminal/printer.ts';
-import { ownSecrets } from './passphrase-all.ts';
+import { noSecrets, ownSecrets, sayLeftOut } from './passphrase-all.ts';
 
 export interface ArchiveOptions {
   /** A new file; undefined: stdout. */
@@ -23,14 +23,14 @@ export interface ArchiveOptions {
 
 const MAX_NAMES = 10;
 
-/** Gives 1 if a secret is left out, since it has another passphrase. */
+/** Gives 1 if a secret is left out: it has another passphrase, or its file cannot be used. */
 export async function exportArchive(own: Own, { passphraseFile, ...options }: ArchiveOptions): Promise<number> {
   const file = options.file === undefined ? undefined : newFile(options.file);
   if (file === undefined && isatty(1))
     throw new NotpError('usage', 'an archive is no text for a terminal', 'give --file FILE, or redirect stdout');
   if (file !== undefined && existsSync(file)) throw notWritten(`${file} already exists`);
-  const files = await ownSecrets(own);
-  if (files.length === 0) throw new NotpError('refused', 'there are no secrets of your own', 'notp export shows a login');
+  const { files, unusable } = await ownSecrets(own);
+  if (files.length === 0) throw noSecrets(unusable, 'notp export shows a login');
   const passphrase = await givenPassphrase(passphraseFile, 'Passphrase of the secrets, and of the archive: ', patience(own.now));
   const all = await archived(own, files, passphrase);
   try {
@@ -39,11 +39,12 @@ export async function exportArchive(own: Own, { passphraseFile, ...options }: Ar
   } finally {
     for (const { credential } of all) credential.secret.fill(0);
   }
-  return say(
+  const others = say(
     file,
     all.length,
     files.map(({ context }) => context).filter((context) => all.every((each) => each.context !== context)),
   );
+  return sayLeftOut('not in the archive', unusable) || others;
 }
 
 async function archived(own: Own, files: readonly SealedFile[], passphrase: string): Promise<readonly Archived[]> {
@@ -87,7 +88,7 @@ function write(file: string | undefined, bytes: Uint8Array): void {
   }
 }
 
-function say(file: string | undefined, count: number, others: readonly string[]): number {
+function say(file: string | undefined, count: number, others: readonly string[]): 0 | 1 {
   sayLine(`${plural(count, 'secret')} in ${file ?? 'the archive'}, sealed by the same passphrase; notp import --file reads it`);
   if (others.length === 0) return 0;
   sayError(
