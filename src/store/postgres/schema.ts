@@ -3,6 +3,7 @@ import type { ClientBase } from 'pg';
 import { NotpError } from '../../error.ts';
 import { NO_MAC } from '../row-seal.ts';
 import { NO_TRIES } from '../rows.ts';
+import { NO_UID } from '../store.ts';
 
 /** The schema that belongs to notp in the database. */
 export const SCHEMA = 'notp';
@@ -97,6 +98,8 @@ const SCHEMAS = [
     address text NOT NULL, key text NOT NULL, service text NOT NULL, reason text NOT NULL, mac text NOT NULL)`,
   // The length of the steps of a new secret, before its file is in place.
   'ALTER TABLE enrolment ADD COLUMN pending_period_seconds bigint NOT NULL DEFAULT 0',
+  // Grants were bound to a name alone, which another account may have got since: they end.
+  `DELETE FROM granted; ALTER TABLE granted ADD COLUMN uid bigint NOT NULL DEFAULT ${String(NO_UID)}`,
 ];
 
 /** The version of the tables that this notp needs. */

@@ -2,6 +2,7 @@
 import { RESERVED_SLOTS } from '../backlog.ts';
 import { NO_MAC } from '../row-seal.ts';
 import { NO_FLOOD, NO_REFUSALS, NO_TRIES } from '../rows.ts';
+import { NO_UID } from '../store.ts';
 
 /** The statements of each version of the schema; the version is the number of those that were run. */
 export const SCHEMAS = [
@@ -96,4 +97,6 @@ export const SCHEMAS = [
     address TEXT NOT NULL, key TEXT NOT NULL, service TEXT NOT NULL, reason TEXT NOT NULL, mac TEXT NOT NULL) STRICT, WITHOUT ROWID`,
   // The length of the steps of a new secret, before its file is in place.
   'ALTER TABLE enrolment ADD COLUMN pending_period_seconds INTEGER NOT NULL DEFAULT 0',
+  // Grants were bound to a name alone, which another account may have got since: they end.
+  `DELETE FROM granted; ALTER TABLE granted ADD COLUMN uid INTEGER NOT NULL DEFAULT ${String(NO_UID)}`,
 ];
