@@ -95,17 +95,21 @@ export async function endGrant(state: State, id: string): Promise<KeptGrant> {
  * Ends all grants of `user`, for the records of what ends them. These are few, however many rows somebody has put there: an interrupted
  * transaction may leave no more in the log than `notp audit verify` expects.
  */
-export async function endGrantsOf(transaction: Transaction, user: string): Promise<readonly Done[]> {
+export async function endGrantsOf(
+  transaction: Transaction,
+  user: string,
+): Promise<{ readonly grants: number; readonly done: readonly Done[] }> {
   const all = await transaction.grantsOf(user);
-  if (all.length === 0) return [];
+  if (all.length === 0) return { grants: 0, done: [] };
   await transaction.dropGrantsOf(user);
   const genuine = all.filter(({ doubt }) => doubt === undefined);
   const [named, more, doubtful] = [genuine.slice(0, MAX_GRANTS), genuine.length - MAX_GRANTS, all.length - genuine.length];
-  return [
+  const done = [
     ...named.map(ended),
     ...(more > 0 ? [endedAs(`${plural(more, 'grant')} more`)] : []),
     ...(doubtful > 0 ? [endedAs(`${plural(doubtful, 'grant')} ${CHANGED}`)] : []),
   ];
+  return { grants: all.length, done };
 }
 
 function ended(grant: KeptGrant): Done {

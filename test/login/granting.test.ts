@@ -159,6 +159,22 @@ describe('a grant', () => {
     assert.equal(await before(), 'grant');
   });
 
+  it('ends with a revocation also where its user is not enrolled, or is revoked already, which a record says', async () => {
+    const bob = { ...ORIGIN, user: 'bob', uid: 1001 };
+    const { id } = await grant({}, BOB);
+    assert.deepEqual(await world.withState((state) => revoke(state, bob)), { enrolment: false, grants: 1, othersLeft: false });
+    assert.deepEqual([last()['event'], last()['user'], last()['detail']], ['grant.ended', 'bob', `grant ${id} (phone lost)`]);
+    assert.equal(await world.before(ABSENT, { origin: bob }, KEY), 'not_enrolled');
+    await world.withState((state) => revoke(state, ORIGIN));
+    await grant();
+    assert.deepEqual(await world.withState((state) => revoke(state, ORIGIN)), { enrolment: false, grants: 1, othersLeft: false });
+    assert.equal(await before(), 'revoked');
+    await assert.rejects(
+      world.withState((state) => revoke(state, ORIGIN)),
+      { code: 'refused', message: 'alice is not enrolled for ssh' },
+    );
+  });
+
   it('is weaker than a rule that refuses, and stands beside the others', async () => {
     await grant();
     for (const ask of [

@@ -91,6 +91,23 @@ describe('grants on the command line', { skip: lacks({ root: true, programs: ['g
     assert.equal((await notp('grants')).stdout, '');
   });
 
+  it('end with notp revoke whatever the enrolment is, and notp status tells of them before', async () => {
+    const other = addUser();
+    const status = (): Promise<Ran> => notp('status', '--user', other.name);
+    const revoke = (): Promise<Ran> => notp('revoke', '--user', other.name, '--yes');
+    await notp('grant', other.name, ...WHY);
+    assert.match((await status()).stderr, /is not enrolled\nnotp: hint: 1 grant lets \S+ in without a code: notp grants\n$/);
+    const ended = await revoke();
+    assert.deepEqual([ended.code, ended.stderr.split('\n')[0]], [0, `Ended: 1 grant of ${other.name}, who is not enrolled for ssh`]);
+    assert.equal((await revoke()).code, 1);
+    await notp('grant', other.name, ...WHY);
+    must(['userdel', '--remove', '--force', other.name]);
+    const gone = await revoke();
+    assert.equal(gone.code, 0, gone.stderr);
+    assert.equal((await notp('grants')).stdout, '');
+    must(['useradd', '--create-home', other.name]);
+  });
+
   it('are of one account, and the next one that gets its name is asked for a code', async () => {
     const once = addUser();
     const id = idIn(await notp('grant', once.name, ...WHY, '--json'));
