@@ -133,6 +133,7 @@ async function dropPast(transaction: Transaction, nowMs: number): Promise<void> 
     if (doubt === undefined && untilMs <= nowMs) await transaction.dropGrant(id);
 }
 
+/** The reason comes last: a long detail is cut. */
 function detailOf(grant: Grant): string {
-  return `${nameOfGrant(grant)} until ${new Date(grant.untilMs).toISOString()}: ${whoseGrant(grant)}`;
+  return `grant ${grant.id} until ${new Date(grant.untilMs).toISOString()}: ${whoseGrant(grant)} (${grant.reason})`;
 }

@@ -48,7 +48,7 @@ describe('a grant', () => {
     const { id } = await grant();
     assert.deepEqual(
       [last()['event'], last()['user'], last()['detail']],
-      ['grant', 'alice', `grant ${id} (phone lost) until ${new Date(world.nowMs + HOUR_MS).toISOString()}: alice`],
+      ['grant', 'alice', `grant ${id} until ${new Date(world.nowMs + HOUR_MS).toISOString()}: alice (phone lost)`],
     );
     for (const decide of [() => before(), () => world.verify(secret, CODE, {}, KEY)]) {
       const earlier = world.records().length;
@@ -63,6 +63,12 @@ describe('a grant', () => {
     world.nowMs += 1;
     assert.equal(await before(), 'ask');
     assert.equal(await world.verify(secret, CODE, {}, KEY), 'wrong_code');
+  });
+
+  it('has its bounds in its record however long the reason is', async () => {
+    const service = 'a-service-of-some-length';
+    await grant({ reason: 'x'.repeat(200), from: '2001:db8:1111:2222:3333:4444:5555:6666', key: KEY.keyDigest ?? '', service });
+    assert.match(String(last()['detail']), new RegExp(`: alice at ${service} from 2001:db8:\\S+ with the key SHA256:\\S{43} \\(x+$`));
   });
 
   it('lets in as often as it is used, each time with a record of its own', async () => {
