@@ -32,35 +32,49 @@ export async function exportArchive(own: Own, { passphraseFile, ...options }: Ar
   const { files, unusable } = await ownSecrets(own);
   if (files.length === 0) throw noSecrets(unusable, 'notp export shows a login');
   const passphrase = await givenPassphrase(passphraseFile, 'Passphrase of the secrets, and of the archive: ', patience(own.now));
-  const all = await archived(own, files, passphrase);
+  const { all, lost } = await archived(own, files, passphrase);
   try {
+    if (all.length === 0 && lost.size > 0) throw noSecrets([...lost.values()], 'nothing was written');
     if (all.length === 0) throw new NotpError('refused', 'this passphrase opens none of them', 'nothing was written');
     write(file, archiveOf(all, passphrase, own.now()));
   } finally {
     for (const { credential } of all) credential.secret.fill(0);
   }
+  const isIn = (context: string): boolean => all.some((each) => each.context === context) || lost.has(context);
   const others = say(
     file,
     all.length,
-    files.map(({ context }) => context).filter((context) => all.every((each) => each.context !== context)),
+    files.map(({ context }) => context).filter((context) => !isIn(context)),
   );
-  return sayLeftOut('not in the archive', unusable) || others;
+  return sayLeftOut('not in the archive', [...unusable, ...lost.values()]) || others;
 }
 
-async function archived(own: Own, files: readonly SealedFile[], passphrase: string): Promise<readonly Archived[]> {
+interface Opened {
+  readonly all: readonly Archived[];
+  /** Why the others that open are not among them, by name: without its counter a HOTP secret shows no right code. */
+  readonly lost: ReadonlyMap<string, string>;
+}
+
+async function archived(own: Own, files: readonly SealedFile[], passphrase: string): Promise<Opened> {
   const keyring = new Keyring(passphrase);
   const all: Archived[] = [];
+  const lost = new Map<string, string>();
   try {
     for (const file of files) {
       const payload = keyring.open(file);
       if (payload === undefined) continue;
       const { recovery: _, token: __, ...credential } = payload;
-      all.push({
-        context: file.context,
-        credential: credential.type === 'hotp' ? { ...credential, counter: await nextCounter(own, file.id) } : credential,
-      });
+      const { context } = file;
+      try {
+        const counted = credential.type === 'hotp' ? { ...credential, counter: await nextCounter(own, file.id) } : credential;
+        all.push({ context, credential: counted });
+      } catch (error) {
+        credential.secret.fill(0);
+        if (!(error instanceof NotpError)) throw error;
+        lost.set(context, `${context}: ${error.message}`);
+      }
     }
-    return all;
+    return { all, lost };
   } finally {
     keyring.close();
   }

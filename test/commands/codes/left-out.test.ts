@@ -90,6 +90,36 @@ describe('a secret whose file cannot be used', NEEDS, () => {
   });
 });
 
+describe('a secret whose counter is lost', NEEDS, () => {
+  it('is named by export --all, and the others are in the archive', async () => {
+    const own = ownCodes('left-out-counter');
+    assert.equal((await own.import('a', SECRET)).code, 0);
+    assert.equal((await own.import('bank', `otpauth://hotp/bank?secret=${SECRET}&counter=7`)).code, 0);
+    fs.rmSync(path.join(own.secrets, '.state.db'));
+    const { code, stderr } = await own.opening(['export', '--all', '--file', path.join(own.folder, 'archive')]);
+    assert.equal(code, 1, stderr);
+    assert.match(stderr, /^1 secret in [^]*notp: error: not in the archive, [^\n]*: bank: the counter of this HOTP secret is lost/);
+  });
+});
+
+describe('an import of several secrets', NEEDS, () => {
+  it('does not say that nothing was changed where some files were', async () => {
+    const own = ownCodes('left-out-import');
+    for (const name of ['a', 'b']) assert.equal((await own.import(name, SECRET)).code, 0);
+    const archive = path.join(own.folder, 'archive');
+    assert.equal((await own.opening(['export', '--all', '--file', archive])).code, 0);
+    fs.rmSync(path.join(own.secrets, 'b'));
+    fs.mkdirSync(path.join(own.secrets, 'b'));
+    const { code, stderr } = await own.opening(['import', '--file', archive, '--replace']);
+    assert.equal(code, 3);
+    assert.match(
+      stderr,
+      /\/b: EISDIR[^\n]*\nnotp: hint: 1 other file of this run changed before it: mend this, and run the command again\n$/,
+    );
+    assert.doesNotMatch(stderr, /nothing was changed/);
+  });
+});
+
 describe('a secret under the name of a login that is revoked', NEEDS, () => {
   it('is in the archive, and gets the new passphrase; the file of the login is not and does not', async () => {
     const own = ownCodes('left-out-name');
