@@ -42,11 +42,11 @@ async function grant(config: Config, name: string, flags: GrantFlags, now: () =>
   const { uid, name: canonical } = userNamed(name, { onlyRoot: 'grant', hint: () => 'run this with sudo' });
   const { from = '', key = '', service = '', reason, for: forMs } = flags;
   const wanted: WantedGrant = { from, key, service, reason, forMs };
+  // The gate of a user who is not enrolled asks the service by this socket, too. Where it cannot be enabled, nothing is granted.
+  if (hasService()) enableSockets([uid]);
   const made = await asUser(place.owner, () =>
     withPresentState(place, now, (state) => give(state, { user: canonical, uid, door: 'cli' }, wanted)),
   );
-  // The gate of a user who is not enrolled asks the service by this socket, too.
-  if (hasService()) enableSockets([uid]);
   if (flags.json === true) printResult(`${JSON.stringify(jsonOfGrant(made))}\n`);
   else sayLine(`Granted: ${whoseGrant(made)} needs no code until ${minuteOf(new Date(made.untilMs).toISOString())} UTC (grant ${made.id})`);
   sayHint(shellCommand`notp grants --end ${made.id} ends it at once; each use is in the log: notp audit --user ${made.user}`);
