@@ -83,7 +83,7 @@ function sharedBy(record: AuditRecord, user: string): Shared {
 }
 
 function inCommon(shared: Shared, record: AuditRecord): Shared {
-  const keys = SHARED.filter((key) => shared[key] === record[key]);
+  const keys = SHARED.filter((key) => shared[key] === record[key] || (key === 'detail' && isCutOf(shared.detail, record.detail)));
   return withDoor(Object.fromEntries(keys.map((key) => [key, shared[key]])));
 }
 
@@ -94,12 +94,40 @@ function withDoor(shared: Shared): Shared {
   return rest;
 }
 
-/** As text that fits into the store: a very long source is left out rather than cut. */
+const CUT = '…';
+
+/**
+ * As text that fits into the store. The detail is cut first, at its end: it begins with the rule, and the reason follows. A very long source is
+ * left out rather than cut.
+ */
 function fitting(shared: Shared): string {
   const text = JSON.stringify(shared);
-  if (Buffer.byteLength(text) <= SHARED_BYTES) return text;
-  const { uid, context, door, reason, method } = shared;
-  return JSON.stringify({ uid, context, door, reason, method });
+  if (fits(text)) return text;
+  const { uid, context, door, reason, method, detail } = shared;
+  return (
+    withCut(shared) ?? withCut({ uid, context, door, reason, method, detail }) ?? JSON.stringify({ uid, context, door, reason, method })
+  );
+}
+
+function fits(text: string): boolean {
+  return Buffer.byteLength(text) <= SHARED_BYTES;
+}
+
+/** The text with as much of the detail as fits; undefined where none does. */
+function withCut({ detail, ...others }: Cuttable): string | undefined {
+  const characters = Array.from(detail ?? '');
+  for (let kept = characters.length - 1; kept > 0; kept--) {
+    const text = JSON.stringify({ ...others, detail: `${characters.slice(0, kept).join('')}${CUT}` });
+    if (fits(text)) return text;
+  }
+  return undefined;
+}
+
+type Cuttable = { readonly [Key in keyof Shared]: Shared[Key] | undefined };
+
+/** Whether `kept` is `detail` as fitting() cuts it. */
+function isCutOf(kept: string | undefined, detail: string | undefined): boolean {
+  return kept?.endsWith(CUT) === true && detail?.startsWith(kept.slice(0, -CUT.length)) === true;
 }
 
 /** The shared fields from the store. The store is not trusted, so anything that notp would not have written is left out. */

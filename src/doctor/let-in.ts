@@ -27,13 +27,13 @@ export function letInBy(config: Config, inactive: readonly Enrolment[], nowMs: n
   const revoked = revokedIn(inactive);
   const keyTypes = [...new Set([SOME_KEY, ...representatives(config.rules.flatMap(({ keys = [] }) => keys))])].slice(0, MAX_SAMPLES);
   const counting = grants.filter((grant) => grant.doubt === undefined && isInForce(grant, nowMs));
-  const isGranted = (facts: Facts): boolean =>
-    counting.some((grant) => grantFor([grant], { ...facts, keyDigest: grant.key }, nowMs) !== undefined);
+  const isGranted = ({ uid }: User, facts: Facts): boolean =>
+    counting.some((grant) => grantFor([grant], { ...facts, uid, keyDigest: grant.key }, nowMs) !== undefined);
   return wherever(
     config,
     keyTypes,
     ({ ask, enrolByMs = 0 }, user, facts) =>
-      (ask !== 'refuse' && isGranted(facts)) ||
+      (ask !== 'refuse' && isGranted(user, facts)) ||
       (ask === 'nothing' ? !has(revoked, user) : ask === 'code' && nowMs < enrolByMs && !has(known, user)),
     counting,
   );

@@ -14,7 +14,7 @@ import { say, sayError, sayHint } from '../terminal/printer.ts';
 import { onEndingSignals } from '../system/bytes.ts';
 import { authInfo, clientAddress, keyDigestOf, sshConnection } from '../system/ssh-session.ts';
 import { entryOf, realUser, type User } from '../system/users.ts';
-import { openVerifier, refuseAtGate, type OpenOptions } from '../login/open.ts';
+import { openVerifier, presentSocket, refuseAtGate, type OpenOptions } from '../login/open.ts';
 import { reasonOf } from '../login/record.ts';
 import { seemsFree } from '../login/ruling.ts';
 import type { Reason } from '../verdict/reasons.ts';
@@ -96,7 +96,7 @@ export async function gate(options: GateOptions): Promise<number> {
   const first = await judge();
   const outcome = isToEnroll(first, config, user) && (await enrollFirst(config, user, options.now)) ? await judge() : first;
   if (!isAccepted(outcome)) return await refuse(outcome, options);
-  sayNotice(outcome, config, options.environment);
+  sayNotice(outcome, { config, user }, options.environment);
   return becomeShell(entry, { ...options, keyCommand: forced });
 }
 
@@ -109,9 +109,9 @@ async function refuse(outcome: Outcome, { environment, now }: GateOptions): Prom
 }
 
 /** A program that logs in by itself is not told that its user should enrol. */
-function sayNotice({ notice }: Outcome, { notices }: Config, environment: NodeJS.ProcessEnv): void {
+function sayNotice({ notice }: Outcome, { config, user }: { config: Config; user: User }, environment: NodeJS.ProcessEnv): void {
   const isHeard = notice?.kind === 'refused_tries' || environment['SSH_TTY'] !== undefined;
-  if (notices && notice !== undefined && isHeard) say(noticeLine(notice));
+  if (config.notices && notice !== undefined && isHeard) say(noticeLine(notice, { isOwnLog: presentSocket(config, user) === undefined }));
 }
 
 async function withVerifier(what: OpenOptions, work: (verifier: Verifier) => Promise<Outcome>): Promise<Outcome> {

@@ -127,7 +127,7 @@ async function askVerifier(options: PamOptions, opening: OpenOptions, line: Uint
   const { config } = opening;
   const told = (outcome: Outcome | undefined): Pick<Answered, 'outcome' | 'notice'> => ({
     outcome,
-    notice: config.notices && outcome?.notice !== undefined ? noticeLine(outcome.notice) : undefined,
+    notice: config.notices && outcome?.notice !== undefined ? noticeLine(outcome.notice, { isOwnLog: false }) : undefined,
   });
   const service = userByName(SERVICE_USER);
   if (service === undefined) throw new NotpError('store_unavailable', `there is no system user ${SERVICE_USER}`);
@@ -173,7 +173,7 @@ async function askOnTerminal(verifier: Verifier, opening: OpenOptions, terminal:
       attempt: {},
       isFree: seemsFree(config, opening),
     });
-    if (config.notices && outcome.notice !== undefined) terminal.write(noticeLine(outcome.notice));
+    if (config.notices && outcome.notice !== undefined) terminal.write(noticeLine(outcome.notice, { isOwnLog: false }));
     return outcome;
   } finally {
     conversation.close();

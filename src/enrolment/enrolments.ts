@@ -9,6 +9,7 @@ import type { Change } from '../wire/enrolment.ts';
 import type { Facts } from '../wire/facts.ts';
 import type { Refilled } from './refill.ts';
 import type { HeldBy, Plan } from './plan.ts';
+import type { Revoked } from './registrar.ts';
 
 /**
  * What can be done with enrolments of which only the user's name is known: the user is deleted, or exists only on other hosts of
@@ -21,7 +22,7 @@ export interface NamedEnrolments {
    * Ends one enrolment. Gives whether the user's socket then serves nothing more. Throws `refused` where there is nothing to end,
    * or without a proof.
    */
-  revoke(context: string): Promise<{ readonly endsSocket: boolean }>;
+  revoke(context: string): Promise<Pick<Revoked, 'enrolment' | 'grants'> & { readonly endsSocket: boolean }>;
   /** Forgets the connections and sources that earlier codes also let in. */
   forget(): Promise<void>;
   /**

@@ -6,7 +6,7 @@ import { NotpError } from '../error.ts';
 import type { SealedFile } from '../seal/file.ts';
 import { Keyring, sharable } from '../seal/keyring.ts';
 import { asUser } from '../system/privileges.ts';
-import { findSealed, sealedNames } from '../system/secrets.ts';
+import { findDevices, sealedNames } from '../system/secrets.ts';
 import type { Own } from './own-secrets.ts';
 import { newPassphraseKey, type PassphraseKey } from './sealing.ts';
 
@@ -17,7 +17,7 @@ const MAX_TRIES = 3;
 export async function keyToSealWith(own: Own, passphrase: string): Promise<PassphraseKey> {
   const keyring = new Keyring(passphrase);
   try {
-    const found = sharable(await ownFiles(own))
+    const found = sharable((await ownFiles(own)).files)
       .slice(0, MAX_TRIES)
       .find((file) => opens(keyring, file));
     return found === undefined ? newPassphraseKey(passphrase) : { seal: found.seal, key: keyring.keyOf(found.seal).slice() };
@@ -38,12 +38,18 @@ function opens(keyring: Keyring, file: SealedFile): boolean {
   }
 }
 
-/** The sealed files in the folder of secrets that are none of the logins of notp.toml, sorted by name. */
-export async function ownFiles({ config, user }: Own): Promise<readonly SealedFile[]> {
-  return await asUser(user, () =>
-    sealedNames(config, user)
-      .filter((context) => !config.contexts.includes(context))
-      .map((context) => findSealed(config, user, context))
-      .flatMap((found) => (found.kind === 'sealed' ? [found.file] : [])),
-  );
+/** What is in the folder of secrets and is none of the logins of notp.toml, sorted by name. */
+export interface OwnFiles {
+  readonly files: readonly SealedFile[];
+  /** Why each of the others cannot be used, with its path. */
+  readonly unusable: readonly string[];
+}
+
+export async function ownFiles({ config, user }: Own): Promise<OwnFiles> {
+  const names = (): string[] => sealedNames(config, user).filter((context) => !config.contexts.includes(context));
+  const all = await asUser(user, () => findDevices(config, user, names()));
+  return {
+    files: all.flatMap(({ found }) => (found.kind === 'sealed' ? [found.file] : [])),
+    unusable: all.flatMap(({ found }) => (found.kind === 'bad' ? [found.why] : [])),
+  };
 }

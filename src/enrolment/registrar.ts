@@ -235,25 +235,35 @@ export async function recordExport(state: State, origin: Origin, file: Registrat
   });
 }
 
+/** What was ended, and whether the user has other enrolments left. */
+export interface Revoked {
+  readonly enrolment: boolean;
+  /** How many grants, also those that counted for nothing. */
+  readonly grants: number;
+  readonly othersLeft: boolean;
+}
+
 /**
- * Ends an enrolment or an invitation, and the grants of the user: nobody expects a revoked user to get in by what was decided before. A grant
- * that is made afterwards counts. Gives whether the user has others left. Throws `refused` where there is nothing to end, and where
- * `shown`, the file that the user has shown a code of, is not registered any more.
+ * Ends an enrolment or an invitation, and the grants of the user, whatever the enrolment is: nobody expects a revoked user to get in by what
+ * was decided before. A grant that is made afterwards counts. Throws `refused` where there is neither, and where `shown`, the file that the
+ * user has shown a code of, is not registered any more.
  */
-export async function revoke(state: State, origin: Origin, shown?: Registration): Promise<{ readonly othersLeft: boolean }> {
-  return await change(state, origin, async (transaction) => {
+export async function revoke(state: State, origin: Origin, shown?: Registration): Promise<Revoked> {
+  return await change<Revoked>(state, origin, async (transaction) => {
     const all = await transaction.enrolmentsOf(origin.user);
     const known = all.find(({ context }) => context === origin.context);
+    const { grants, done } = await endGrantsOf(transaction, origin.user);
+    const othersLeft = all.some((each) => each.context !== origin.context && statusToBe(each) !== 'revoked');
     // A pending enrolment after a revocation would become active when its file is in place, so statusToBe counts.
-    if (known === undefined || statusToBe(known) === 'revoked')
+    if (known === undefined || statusToBe(known) === 'revoked') {
+      if (shown === undefined && grants > 0) return { done, given: { enrolment: false, grants, othersLeft } };
       throw new NotpError('refused', `${origin.user} is not enrolled for ${origin.context}`, 'nothing was changed');
+    }
     if (shown !== undefined && (await registeredAs(transaction, origin, shown)) !== 'active') throw changedMeanwhile();
     // Neither the file in place nor a pending one can bring it back.
     await transaction.save({ ...known, status: 'revoked', digest: '', pendingId: '', pendingDigest: '' });
     await transaction.dropSealed(origin.user, origin.context);
-    const othersLeft = all.some((each) => each.context !== origin.context && statusToBe(each) !== 'revoked');
-    const ended = await endGrantsOf(transaction, origin.user);
-    return { done: [{ context: origin.context, event: 'revoke' }, ...ended], given: { othersLeft } };
+    return { done: [{ context: origin.context, event: 'revoke' }, ...done], given: { enrolment: true, grants, othersLeft } };
   });
 }
 

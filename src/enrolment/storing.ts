@@ -1,5 +1,6 @@
 /** Puts a new sealed file in its place, in an order of steps that loses nothing. */
 import { messageOf, NotpError } from '../error.ts';
+import { plural } from '../lists.ts';
 import { registrationOf, type Registration as Registered } from '../seal/file.ts';
 import type { Config } from '../system/config.ts';
 import { asUser } from '../system/privileges.ts';
@@ -152,7 +153,7 @@ export async function storeFiles(all: readonly ToStore[], last: () => Promise<vo
   try {
     for (const what of all) written.push({ what, draft: await writeDraft(what) });
     await last();
-    for (const each of written) await put(each);
+    for (const [before, each] of written.entries()) await put(each, before);
   } finally {
     // A file in place has no draft any more.
     for (const each of written) await asUser(each.what.user, () => each.draft.drop());
@@ -164,11 +165,11 @@ interface Placing {
   readonly draft: Draft;
 }
 
-async function put({ what, draft: written }: Placing): Promise<void> {
+async function put({ what, draft: written }: Placing, before: number): Promise<void> {
   try {
     await asUser(what.user, () => written.put());
   } catch (error) {
-    throw notStored(what, error);
+    throw notStored(what, error, before);
   }
 }
 
@@ -181,10 +182,13 @@ function draftOf({ config, user, file, bytes }: ToStore): Draft {
   return draft(file, bytes);
 }
 
-function notStored({ file }: ToStore, cause: unknown): NotpError {
-  return new NotpError('failed', `${file}: ${messageOf(cause)}`, 'nothing was changed; discard any key or codes that were shown', {
-    cause,
-  });
+/** `before`: how many others are in their places already. */
+function notStored({ file }: ToStore, cause: unknown, before = 0): NotpError {
+  const hint =
+    before === 0
+      ? 'nothing was changed; discard any key or codes that were shown'
+      : `${plural(before, 'other file')} of this run changed before it: mend this, and run the command again`;
+  return new NotpError('failed', `${file}: ${messageOf(cause)}`, hint, { cause });
 }
 
 function inPlace(found: Found): Registered | undefined {

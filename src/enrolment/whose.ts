@@ -8,6 +8,7 @@ import { isRoot, realUid, realUser, userByName, type User } from '../system/user
 import { withOpenedKey } from '../state/credentials.ts';
 import { missingSocket } from '../login/open.ts';
 import { withState } from '../state/state.ts';
+import type { Transaction } from '../store/store.ts';
 import { statePlace, type StatePlace } from '../state/place.ts';
 import type { Own } from './own-secrets.ts';
 
@@ -23,7 +24,7 @@ export function userNamed(name: string | undefined, { onlyRoot, hint }: { onlyRo
   return user;
 }
 
-/** A user of this host. For root also just the name of an enrolment whose user is deleted, or exists only on other hosts of the fleet. */
+/** A user of this host. For root also just the name in an enrolment or a grant whose user is deleted, or exists only on other hosts of the fleet. */
 export type Whose = User | { readonly name: string; readonly uid?: undefined };
 
 /** As userNamed. Root may also give a name that only the store knows: of a deleted user, or the former name of a renamed account. */
@@ -36,11 +37,15 @@ export async function enrolledUser(
   if (name !== undefined && isRoot() && userByName(name)?.name !== name) {
     const place = statePlace(config, realUser());
     const known = await asUser(place.owner, () =>
-      withState(place, now, async (state) => await state?.store.exclusively((transaction) => transaction.enrolmentsOf(name))),
+      withState(place, now, async (state) => await state?.store.exclusively((transaction) => isKnown(transaction, name))),
     );
-    if (known !== undefined && known.length > 0) return { name };
+    if (known === true) return { name };
   }
   return userNamed(name, words);
+}
+
+async function isKnown(transaction: Transaction, name: string): Promise<boolean> {
+  return (await transaction.enrolmentsOf(name)).length > 0 || (await transaction.grantsOf(name)).length > 0;
 }
 
 /** The user of an audit record. */

@@ -21,7 +21,7 @@ export async function granted(
   if (isOutside(origin) || place.kind !== 'service') return undefined;
   const found = (await transaction.grantsOf(origin.user)).filter(({ doubt }) => doubt === undefined);
   if (found.length === 0) return undefined;
-  const facts = { ...factsOf(origin, circumstances, host), keyDigest: session?.keyDigest };
+  const facts = { ...factsOf(origin, circumstances, host), uid: origin.uid, keyDigest: session?.keyDigest };
   const grant = grantFor(found, facts, await timeOf(transaction, now));
   return grant === undefined ? undefined : { result: 'accepted', method: 'grant', detail: nameOfGrant(grant) };
 }

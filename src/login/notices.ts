@@ -1,4 +1,5 @@
 /** What an accepted login tells the owner of the account: refused tries since the last accepted code, and the end of a time without enrolment. */
+import { isIP } from 'node:net';
 import type { Origin } from '../audit/record.ts';
 import type { Enrolment, RefusedTries } from '../store/store.ts';
 import type { Verdict } from '../verdict/decide.ts';
@@ -10,7 +11,10 @@ interface WithNotice {
 }
 
 /** An address as sshd prints it, without a zone. A host name is left out, since a stranger may have chosen it. */
-const ADDRESS = /^[0-9a-f:.]{2,45}(?=%|$)/i;
+function addressIn(rhost: string): string {
+  const bare = rhost.split('%', 1)[0] ?? '';
+  return isIP(bare) === 0 ? '' : bare;
+}
 
 /** The refused tries of the account after a decision: one more, or none. A program that has a code checked is no login. */
 export function triesAfter(
@@ -22,7 +26,7 @@ export function triesAfter(
   const before = triesOf(enrolments);
   if (door === 'cli') return before;
   if (result === 'accepted') return undefined;
-  return { count: (before?.count ?? 0) + 1, sinceMs: before?.sinceMs ?? nowMs, from: ADDRESS.exec(rhost)?.[0] ?? '' };
+  return { count: (before?.count ?? 0) + 1, sinceMs: before?.sinceMs ?? nowMs, from: addressIn(rhost) };
 }
 
 /** The refused tries that a login with an accepted code tells. */

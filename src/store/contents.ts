@@ -45,7 +45,7 @@ const TABLES = {
   counter: { columns: ['id', 'next'], key: ['id'] },
   sealed: { columns: ['"user"', 'context', 'text'], key: ['"user"', 'context'] },
   approved: { columns: ['"user"', 'as_of_ms', 'mac'], key: ['"user"'] },
-  granted: { columns: ['id', '"user"', 'as_of_ms', 'until_ms', 'address', 'key', 'service', 'reason', 'mac'], key: ['id'] },
+  granted: { columns: ['id', '"user"', 'uid', 'as_of_ms', 'until_ms', 'address', 'key', 'service', 'reason', 'mac'], key: ['id'] },
   imported: { columns: ['uid', 'mark', 'key', 'last_step', 'codes', 'spent', 'mac'], key: ['uid', 'mark'] },
   member: { columns: ['host', 'until_ms', 'seen_ms', 'revoked_ms'], key: ['host'] },
   former_chain_key: { columns: ['key', 'mac'], key: ['key'] },

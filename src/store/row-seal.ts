@@ -49,7 +49,7 @@ const SEALED = {
   connection: ['user', 'context', 'id', 'pid', 'start_ticks', 'boot_id'],
   peer: ['user', 'context', 'id', 'digest', 'accepted_ms'],
   approved: ['user', 'as_of_ms'],
-  granted: ['id', 'user', 'as_of_ms', 'until_ms', 'address', 'key', 'service', 'reason'],
+  granted: ['id', 'user', 'uid', 'as_of_ms', 'until_ms', 'address', 'key', 'service', 'reason'],
   imported: ['uid', 'mark', 'key', 'last_step', 'codes', 'spent'],
   former_chain_key: ['key'],
   chain: ['log', 'seq', 'hash', 'lacking'],

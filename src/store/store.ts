@@ -218,6 +218,8 @@ export interface GrantTables {
   /** Keeps a new grant. Throws where it cannot be signed here. */
   keepGrant(grant: Grant): Promise<void>;
   dropGrant(id: string): Promise<void>;
+  /** Drops all grants of `user` at once, however many somebody has put there. */
+  dropGrantsOf(user: string): Promise<void>;
 }
 
 /** An imported secret of an account, and which of its codes were used; see imported.ts. */

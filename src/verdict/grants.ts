@@ -10,8 +10,9 @@ import { concernsService, type Facts, type Fit } from './rules.ts';
 export interface Grant {
   /** 8 hex digits. */
   readonly id: string;
-  /** The canonical name of the account. */
+  /** The canonical name of the account, and its uid: another account that gets the name is not let in. */
   readonly user: string;
+  readonly uid: number;
   /** Unix time in milliseconds, by the clock of the store. It counts from `madeMs` on, and before `untilMs`. */
   readonly madeMs: number;
   readonly untilMs: number;
@@ -26,6 +27,7 @@ export interface Grant {
 
 /** What is known of a login. Undefined: unknown. */
 export interface GrantFacts extends Pick<Facts, 'user' | 'service' | 'address' | 'firstFactor'> {
+  readonly uid: number | undefined;
   /** SHA-256 of the key that passed first, hex. */
   readonly keyDigest: string | undefined;
 }
@@ -36,7 +38,17 @@ export type Bound = (typeof BOUNDS)[number];
 /** The grant that lets a login in; undefined where none does. */
 export function grantFor(grants: readonly Grant[], facts: GrantFacts, nowMs: number): Grant | undefined {
   if (!facts.firstFactor) return undefined;
-  return grants.find((grant) => grant.user === facts.user && isInForce(grant, nowMs) && fitOfBounds(grant, facts) === 'yes');
+  return grants.find(
+    (grant) => isFor(grant, { name: facts.user, uid: facts.uid }) && isInForce(grant, nowMs) && fitOfBounds(grant, facts) === 'yes',
+  );
+}
+
+/** Whether the account is still the one that `grant` was made for. */
+export function isFor(
+  grant: Pick<Grant, 'user' | 'uid'>,
+  account: Pick<GrantFacts, 'uid'> & { readonly name: string | undefined },
+): boolean {
+  return grant.user === account.name && grant.uid === account.uid;
 }
 
 /** Where the clock was set back to before it was made, it does not count: it must not last longer than it was made for. */
@@ -45,13 +57,13 @@ export function isInForce({ madeMs, untilMs }: Pick<Grant, 'madeMs' | 'untilMs'>
 }
 
 /** Whether a login is within all bounds of `grant`. */
-export function fitOfBounds(grant: Grant, facts: GrantFacts): Fit {
+export function fitOfBounds(grant: Grant, facts: Omit<GrantFacts, 'uid'>): Fit {
   const fits = BOUNDS.map((bound) => fitOfBound(bound, grant, facts));
   return (['no', 'unknown'] as const).find((fit) => fits.includes(fit)) ?? 'yes';
 }
 
 /** Whether a login is within one bound of `grant`. */
-export function fitOfBound(bound: Bound, grant: Grant, facts: GrantFacts): Fit {
+export function fitOfBound(bound: Bound, grant: Grant, facts: Omit<GrantFacts, 'uid'>): Fit {
   const fact = { from: facts.address, key: facts.keyDigest, service: facts.service }[bound];
   if (grant[bound] === '') return 'yes';
   if (fact === undefined) return 'unknown';
@@ -70,7 +82,7 @@ export function nameOfGrant({ id, reason }: Pick<Grant, 'id' | 'reason'>): strin
 }
 
 /** The logins that `grant` is about: `alice at sshd from 192.0.2.7 with the key SHA256:…`. */
-export function whoseGrant({ user, service, from, key }: Omit<Grant, 'id' | 'madeMs' | 'untilMs' | 'reason'>): string {
+export function whoseGrant({ user, service, from, key }: Omit<Grant, 'id' | 'uid' | 'madeMs' | 'untilMs' | 'reason'>): string {
   const parts = [
     ['at', service],
     ['from', from],

@@ -8,7 +8,7 @@ import type { Reason } from '../../src/verdict/reasons.ts';
 import { transactionOn } from '../../src/store/tables.ts';
 import { UNKEYED } from '../../src/store/row-seal.ts';
 import type { Row } from '../../src/store/row.ts';
-import type { Tally, Transaction } from '../../src/store/store.ts';
+import { SHARED_BYTES, type Tally, type Transaction } from '../../src/store/store.ts';
 
 const TALLY: Tally = {
   ...{ user: 'alice', records: { tokens: 0, asOfMs: 0 }, count: 7, sinceMs: 1_795_000_000_000, untilMs: 1_795_000_000_001 },
@@ -50,6 +50,24 @@ describe('the summary of a flood', () => {
         }
       }),
     );
+  });
+
+  it('lost the rule and the source where the reason of the rule was long', () => {
+    const rule = 'rule at line 12';
+    const accepted = { event: 'login.accepted', result: 'accepted', method: 'rule', user: 'alice', uid: 1000, context: 'ssh' } as const;
+    const source = { door: 'pam', service: 'sshd', rhost: '2001:db8:1111:2222:3333:4444:5555:6666', ref: '1a2b3c4d' } as const;
+    for (const reason of ['ticket OPS-12', 'x'.repeat(200), 'ü'.repeat(200), '监'.repeat(200), '"\\'.repeat(100)]) {
+      const one = { ...accepted, ...source, detail: `${rule} (${reason})` };
+      const tally = [one, one, one].reduce((before, each) => tallyWith('acceptances', before, each, 5), { ...TALLY, count: 0 });
+      assert.ok(Buffer.byteLength(tally.shared) <= SHARED_BYTES);
+      const sum = summaryOf('acceptances', tally, 9);
+      assert.deepEqual([sum?.count, sum?.rhost, sum?.service, sum?.door], [3, source.rhost, 'sshd', 'pam']);
+      const detail = sum?.detail ?? '';
+      assert.ok(detail === one.detail || (detail.endsWith('…') && one.detail.startsWith(detail.slice(0, -1))));
+      assert.match(detail, /^rule at line 12/);
+      const other = summaryOf('acceptances', tallyWith('acceptances', tally, { ...one, detail: 'rule at line 13 (x)' }, 6), 9);
+      assert.equal(other?.detail, undefined, 'of two rules neither is told');
+    }
   });
 
   it('went on until a time to come', () => {

@@ -15,7 +15,7 @@ const enrolment = (more: Partial<Enrolment>): Enrolment =>
   ({ user: 'carol', uid: CAROL.uid, id: 'aa', status: 'revoked', ...more }) as Enrolment;
 
 const grant = (more: Partial<KeptGrant> = {}): KeptGrant => ({
-  ...{ id: '1a2b3c4d', user: 'carol', madeMs: NOW - 1, untilMs: NOW + 1, from: '', key: '', service: '', reason: 'test' },
+  ...{ id: '1a2b3c4d', user: 'carol', uid: CAROL.uid, madeMs: NOW - 1, untilMs: NOW + 1, from: '', key: '', service: '', reason: 'test' },
   ...more,
 });
 

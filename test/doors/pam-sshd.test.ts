@@ -93,7 +93,7 @@ describe(
       await untilFreshStep();
       terminal.send(`${oathCode(secret)}\r`);
       await terminal.expect(
-        /notp: [1-9]\d* refused tr(?:y|ies) since \w{3} \d{4}-\d\d-\d\d \d\d:\d\d, (?:last )?from 127\.0\.0\.1; notp audit shows them/,
+        /notp: [1-9]\d* refused tr(?:y|ies) since \w{3} \d{4}-\d\d-\d\d \d\d:\d\d, (?:last )?from 127\.0\.0\.1; sudo notp audit shows them/,
       );
       await terminal.expect(/in=42/);
       assert.equal(await terminal.exited, 0);

@@ -4,10 +4,12 @@ import * as fs from 'node:fs';
 import { randomBytes } from 'node:crypto';
 import { beforeEach, describe, it } from 'node:test';
 import { assert as holds, asyncProperty, constantFrom, integer, oneof, record, stringMatching } from 'fast-check';
+import { verifyLog } from '../../src/audit/verify.ts';
 import { endGrant, give, shownGrants, type WantedGrant } from '../../src/enrolment/grants.ts';
 import { invite, revoke } from '../../src/enrolment/registrar.ts';
 import type { Login, Rules } from '../../src/login/rules.ts';
 import { renewRows } from '../../src/outage/renewing.ts';
+import { auditKey } from '../../src/seal/keys.ts';
 import type { Found } from '../../src/system/secrets.ts';
 import type { Grant } from '../../src/verdict/grants.ts';
 import { NOTHING_KNOWN, type SshSession } from '../../src/wire/verifier.ts';
@@ -46,7 +48,7 @@ describe('a grant', () => {
     const { id } = await grant();
     assert.deepEqual(
       [last()['event'], last()['user'], last()['detail']],
-      ['grant', 'alice', `grant ${id} (phone lost) until ${new Date(world.nowMs + HOUR_MS).toISOString()}: alice`],
+      ['grant', 'alice', `grant ${id} until ${new Date(world.nowMs + HOUR_MS).toISOString()}: alice (phone lost)`],
     );
     for (const decide of [() => before(), () => world.verify(secret, CODE, {}, KEY)]) {
       const earlier = world.records().length;
@@ -61,6 +63,12 @@ describe('a grant', () => {
     world.nowMs += 1;
     assert.equal(await before(), 'ask');
     assert.equal(await world.verify(secret, CODE, {}, KEY), 'wrong_code');
+  });
+
+  it('has its bounds in its record however long the reason is', async () => {
+    const service = 'a-service-of-some-length';
+    await grant({ reason: 'x'.repeat(200), from: '2001:db8:1111:2222:3333:4444:5555:6666', key: KEY.keyDigest ?? '', service });
+    assert.match(String(last()['detail']), new RegExp(`: alice at ${service} from 2001:db8:\\S+ with the key SHA256:\\S{43} \\(x+$`));
   });
 
   it('lets in as often as it is used, each time with a record of its own', async () => {
@@ -113,6 +121,14 @@ describe('a grant', () => {
     assert.equal(await before({ origin: unknown }), 'ask');
   });
 
+  it('does not let in another account that got the name since', async () => {
+    await grant({}, BOB);
+    const bob = { ...ORIGIN, user: 'bob' };
+    assert.equal(await world.before(ABSENT, { origin: { ...bob, uid: 2002 } }, KEY), 'not_enrolled');
+    assert.equal(await world.verify(ABSENT, CODE, { origin: { ...bob, uid: 2002 } }, KEY), 'not_enrolled');
+    assert.equal(await world.before(ABSENT, { origin: { ...bob, uid: 1001 } }, KEY), 'grant');
+  });
+
   it('is for logins, and not for what asks on the command line or changes an enrolment', async () => {
     await grant();
     assert.equal(await before({ origin: { ...ORIGIN, door: 'cli' } }), 'ask');
@@ -149,6 +165,22 @@ describe('a grant', () => {
     assert.equal(await before(), 'grant');
   });
 
+  it('ends with a revocation also where its user is not enrolled, or is revoked already, which a record says', async () => {
+    const bob = { ...ORIGIN, user: 'bob', uid: 1001 };
+    const { id } = await grant({}, BOB);
+    assert.deepEqual(await world.withState((state) => revoke(state, bob)), { enrolment: false, grants: 1, othersLeft: false });
+    assert.deepEqual([last()['event'], last()['user'], last()['detail']], ['grant.ended', 'bob', `grant ${id} (phone lost)`]);
+    assert.equal(await world.before(ABSENT, { origin: bob }, KEY), 'not_enrolled');
+    await world.withState((state) => revoke(state, ORIGIN));
+    await grant();
+    assert.deepEqual(await world.withState((state) => revoke(state, ORIGIN)), { enrolment: false, grants: 1, othersLeft: false });
+    assert.equal(await before(), 'revoked');
+    await assert.rejects(
+      world.withState((state) => revoke(state, ORIGIN)),
+      { code: 'refused', message: 'alice is not enrolled for ssh' },
+    );
+  });
+
   it('is weaker than a rule that refuses, and stands beside the others', async () => {
     await grant();
     for (const ask of [
@@ -183,7 +215,7 @@ describe('a grant in the store', () => {
         column: constantFrom('id', 'user', 'address', 'key', 'service', 'reason', 'mac'),
         value: oneof(stringMatching(/^[0-9a-f]{1,64}$/), constantFrom('', 'alice', '0.0.0.0/0', '::/0', 'sudo')),
       }),
-      record({ column: constantFrom('as_of_ms', 'until_ms'), value: oneof(integer(), constantFrom(2 ** 53 - 1, 1 - 2 ** 53, 0)) }),
+      record({ column: constantFrom('as_of_ms', 'until_ms', 'uid'), value: oneof(integer(), constantFrom(2 ** 53 - 1, 1 - 2 ** 53, 0)) }),
     );
     let forged = 0;
     await holds(
@@ -210,7 +242,7 @@ describe('a grant in the store', () => {
     for (const mac of ['0'.repeat(64), randomBytes(32).toString('hex'), '']) {
       sql('DELETE FROM granted WHERE id = ?', '00000009');
       sql(
-        "INSERT INTO granted SELECT '00000009', 'alice', as_of_ms, until_ms, address, key, service, reason, ? FROM granted WHERE id = ?",
+        "INSERT INTO granted SELECT '00000009', 'alice', as_of_ms, until_ms, address, key, service, reason, ?, uid FROM granted WHERE id = ?",
         mac,
         id,
       );
@@ -220,6 +252,70 @@ describe('a grant in the store', () => {
     assert.equal(await before(), 'ask');
     await world.withState((state) => endGrant(state, '00000009'));
     assert.equal(database((opened) => opened.prepare('SELECT count(*) AS n FROM granted').get())?.['n'], 1);
+  });
+
+  const FORGED = 'approved by the CISO';
+  const forge = (many: number): void => {
+    database((opened) => {
+      const put = opened.prepare("INSERT INTO granted VALUES (?, 'alice', 0, 9999999999999, '', '', '', ?, ?, 1000)");
+      for (let i = 0; i < many; i++) put.run(i.toString(16).padStart(8, '0'), FORGED, '0'.repeat(64));
+    });
+  };
+
+  it('that somebody forged ends with a revocation in one record for all, and what it says is in no record', async () => {
+    const { id } = await grant();
+    await grant({}, BOB);
+    forge(2_000);
+    await world.withState((state) => endGrant(state, '00000007'));
+    assert.match(String(last()['detail']), /^grant 00000007, changed outside notp, or under a host key that is not here$/);
+    const earlier = world.records().length;
+    await world.withState((state) => revoke(state, ORIGIN));
+    assert.deepEqual(
+      world
+        .records()
+        .slice(earlier)
+        .map(({ event, detail }) => [event, detail]),
+      [
+        ['revoke', undefined],
+        ['grant.ended', `grant ${id} (phone lost)`],
+        ['grant.ended', '1999 grants changed outside notp, or under a host key that is not here'],
+      ],
+    );
+    assert.doesNotMatch(JSON.stringify(world.records()), new RegExp(FORGED));
+    assert.equal(database((opened) => opened.prepare('SELECT count(*) AS n FROM granted').get())?.['n'], 1, 'that of bob stays');
+  });
+
+  it('that was copied back many times ends in few records', async () => {
+    for (let i = 0; i < 16; i++) await grant();
+    database((opened) => {
+      opened.exec('CREATE TABLE kept AS SELECT * FROM granted; DELETE FROM granted');
+    });
+    for (let i = 0; i < 8; i++) await grant();
+    database((opened) => {
+      opened.exec('INSERT INTO granted SELECT * FROM kept; DROP TABLE kept');
+    });
+    const earlier = world.records().length;
+    await world.withState((state) => revoke(state, ORIGIN));
+    assert.equal(world.records().length, earlier + 18);
+    assert.equal(last()['detail'], '8 grants more');
+  });
+
+  it('that somebody forged leaves a log in which nothing is wrong, also where the transaction that ends it fails', async () => {
+    forge(200);
+    await world.withState(async (state) => {
+      const exclusively: typeof state.store.exclusively = (work, user) =>
+        state.store.exclusively(async (transaction) => {
+          await work(transaction);
+          throw new Error('the server is gone');
+        }, user);
+      await assert.rejects(revoke({ ...state, store: { ...state.store, exclusively } }, ORIGIN), /the server is gone/);
+    });
+    for (let i = 0; i < 2; i++) assert.equal(await before({ rules: [{ ask: 'refuse', line: 1 }] }), 'not_permitted');
+    const found = await world.withState(async ({ store, hostKey }) => {
+      const known = await store.exclusively((transaction) => transaction.head());
+      return await verifyLog(world.place.auditFile, { known, keys: hostKey === undefined ? [] : [auditKey(hostKey.key)] });
+    });
+    assert.deepEqual(found.problems, []);
   });
 
   it('goes on under the next host key once its row is renewed, and counts for nothing without the key', async () => {

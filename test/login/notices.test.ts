@@ -69,6 +69,15 @@ describe('an accepted login', () => {
     }
   });
 
+  it('told a host name of hex digits as an address', async () => {
+    for (const rhost of ['dead.beef', 'cafe', '1.2.3.4.5']) {
+      await world.verify(secret, wrong(), { origin: { ...ORIGIN, rhost } });
+      const notice = await noticeOf(world.code(secret));
+      assert.equal(notice?.kind === 'refused_tries' ? notice.from : 'nothing', '', rhost);
+      world.nowMs += PERIOD_MS;
+    }
+  });
+
   it('tells of tries at another device of the account', async () => {
     const second = await world.enrol('phone');
     const both: Partial<Login> = { account: ['ssh', 'phone'] };

@@ -18,7 +18,7 @@ const HEAD = { seq: 1_234, hash: 'e'.repeat(64) };
 const QUIET = { dryRun: false, onProgress: () => undefined } as const;
 
 const GRANT = {
-  ...{ id: '1a2b3c4d', user: 'alice', madeMs: 1_700_000_000_000, untilMs: 1_700_003_600_000 },
+  ...{ id: '1a2b3c4d', user: 'alice', uid: 1000, madeMs: 1_700_000_000_000, untilMs: 1_700_003_600_000 },
   ...{ from: '2001:db8::/32', key: 'ab'.repeat(32), service: 'sshd', reason: 'é' },
 };
 const IMPORTED = { uid: 1000, mark: '0123456789abcdef', key: 'fedcba9876543210', lastStep: 59_000_001, codes: 'c0de5000', spent: '0110' };

@@ -8,12 +8,12 @@ import type { Grant } from '../../src/verdict/grants.ts';
 import { ENGINES, type Database } from './engines.ts';
 
 const ONE: Grant = {
-  ...{ id: '00000001', user: 'alice', madeMs: 1_795_000_000_000, untilMs: 1_795_007_200_000 },
+  ...{ id: '00000001', user: 'alice', uid: 1000, madeMs: 1_795_000_000_000, untilMs: 1_795_007_200_000 },
   ...{ from: '2001:db8::/32', key: 'ab'.repeat(32), service: 'sshd', reason: 'ticket ÖPS-12; "quoted"' },
 };
 const SOONER: Grant = { ...ONE, id: '00000002', untilMs: ONE.madeMs + 1, from: '', key: '', service: '' };
 const BOBS: Grant = { ...ONE, id: '00000003', user: 'bob' };
-const COLUMNS = ['id', 'user', 'as_of_ms', 'until_ms', 'address', 'key', 'service', 'reason', 'mac'] as const;
+const COLUMNS = ['id', 'user', 'uid', 'as_of_ms', 'until_ms', 'address', 'key', 'service', 'reason', 'mac'] as const;
 
 function sealWith(...keys: readonly string[]): RowSeal {
   const macs = (row: Uint8Array): string[] => keys.map((key) => createHmac('sha256', key).update(row).digest('hex'));
@@ -60,7 +60,7 @@ for (const { name, skip, ready } of ENGINES)
 
     it('are known as forged where any column was changed', async () => {
       for (const column of COLUMNS) {
-        const value = column.endsWith('_ms') ? `${column} + 1` : "'00000009'";
+        const value = column.endsWith('_ms') || column === 'uid' ? `${column} + 1` : "'00000009'";
         database.sql('CREATE TABLE kept AS SELECT * FROM granted');
         database.sql(`UPDATE granted SET "${column}" = ${value} WHERE id = '${ONE.id}'`);
         const doubts = (await store.exclusively((transaction) => transaction.grants())).map(({ doubt }) => doubt);

@@ -82,7 +82,7 @@ describe('the file of a store', () => {
     const database = new DatabaseSync(file);
     database.exec('PRAGMA user_version = 1000');
     database.close();
-    refuses(file, /its schema 1000 is of a newer notp than this one, which knows 20/);
+    refuses(file, /its schema 1000 is of a newer notp than this one, which knows 21/);
   });
 
   it('is unavailable where the head of the chain is gone', async () => {

@@ -97,7 +97,7 @@ describe('a database of the first release', () => {
       assert.equal(await transaction.remembers(ALICE, CONNECTION), true);
     });
     store.close();
-    assert.equal(question(file, 'PRAGMA user_version'), 20);
+    assert.equal(question(file, 'PRAGMA user_version'), 21);
     assert.equal(question(file, 'PRAGMA integrity_check'), 'ok');
   });
 
@@ -125,7 +125,7 @@ describe('a database of the first release', () => {
       store.close();`;
     const ran = await Promise.all(Array.from({ length: 6 }, () => run([process.execPath, '--input-type=module', '-e', program, file])));
     for (const { code, stdout, stderr } of ran) assert.deepEqual([code, stdout], [0, `${ALICE.state.lastStep}\n`], stderr);
-    assert.equal(question(file, 'PRAGMA user_version'), 20);
+    assert.equal(question(file, 'PRAGMA user_version'), 21);
   });
 
   it('stays as it was where bringing it up to date fails', () => {
@@ -193,8 +193,23 @@ describe('a database of the third schema', () => {
       pendingState: { spent: '0' },
     });
     store.close();
-    assert.equal(question(file, 'PRAGMA user_version'), 20);
+    assert.equal(question(file, 'PRAGMA user_version'), 21);
     assert.equal(question(file, 'PRAGMA integrity_check'), 'ok');
+  });
+});
+
+describe('a database of the 20th schema', () => {
+  it('loses its grants, which were of a name and of no account', async () => {
+    const file = path.join(scratchFolder('store-20'), 'state.db');
+    openSqliteStore(file, { create: true }).close();
+    const database = new DatabaseSync(file);
+    database.exec("ALTER TABLE granted DROP COLUMN uid; INSERT INTO granted VALUES ('0000000a', 'alice', 0, 1, '', '', '', 'x', 'y')");
+    database.exec('PRAGMA user_version = 20');
+    database.close();
+    const store = openSqliteStore(file, { create: false });
+    assert.deepEqual(await store.exclusively((transaction) => transaction.grants()), []);
+    store.close();
+    assert.equal(question(file, 'PRAGMA user_version'), 21);
   });
 });
 

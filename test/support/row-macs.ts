@@ -38,7 +38,7 @@ export function signRows(database: DatabaseSync, keyFile: string): void {
     connection: 'user context id pid start_ticks boot_id',
     peer: 'user context id digest accepted_ms',
     approved: 'user as_of_ms',
-    granted: 'id user as_of_ms until_ms address key service reason',
+    granted: 'id user uid as_of_ms until_ms address key service reason',
   };
   database.exec('BEGIN');
   for (const [table, names] of Object.entries(columns)) {

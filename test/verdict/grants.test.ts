@@ -17,10 +17,10 @@ import {
 
 const KEY = 'ab'.repeat(32);
 const GRANT: Grant = {
-  ...{ id: '1a2b3c4d', user: 'alice', madeMs: 1_000, untilMs: 2_000 },
+  ...{ id: '1a2b3c4d', user: 'alice', uid: 1000, madeMs: 1_000, untilMs: 2_000 },
   ...{ from: '', key: '', service: '', reason: 'phone lost' },
 };
-const FACTS: GrantFacts = { user: 'alice', service: 'sshd', address: '10.1.2.3', firstFactor: true, keyDigest: KEY };
+const FACTS: GrantFacts = { user: 'alice', uid: 1000, service: 'sshd', address: '10.1.2.3', firstFactor: true, keyDigest: KEY };
 
 /** What is different from GRANT and from FACTS, the time, and whether it lets in. */
 const TABLE: readonly (readonly [string, Partial<Grant>, Partial<GrantFacts>, number, boolean])[] = [
@@ -30,6 +30,8 @@ const TABLE: readonly (readonly [string, Partial<Grant>, Partial<GrantFacts>, nu
   ['to its last millisecond', {}, {}, 1_999, true],
   ['not when it is over', {}, {}, 2_000, false],
   ['not another user', {}, { user: 'bob' }, 1_500, false],
+  ['not another account that got the name', {}, { uid: 1001 }, 1_500, false],
+  ['not an account of unknown uid', {}, { uid: undefined }, 1_500, false],
   ['not an unknown account', {}, { user: undefined }, 1_500, false],
   ['not without a first factor', {}, { firstFactor: false }, 1_500, false],
   ['without bounds, where nothing else is known', {}, { service: undefined, address: undefined, keyDigest: undefined }, 1_500, true],
@@ -101,6 +103,7 @@ describe('the fingerprint of a key', () => {
 
 // A small world, in which all values that a fact may have can be tried.
 const USERS = ['alice', 'bob'];
+const UIDS = [1000, 1001];
 const ADDRESSES = ['10.1.2.3', '10.1.2.4', '2001:db8::1'];
 const KEYS = ['ab'.repeat(32), 'cd'.repeat(32)];
 const SERVICES = ['sshd', 'sudo'];
@@ -115,6 +118,7 @@ const NETWORKS: Readonly<Record<string, readonly string[]>> = {
 const someGrant: fc.Arbitrary<Grant> = fc.record({
   id: fc.constantFrom('00000001', '00000002'),
   user: fc.constantFrom(...USERS),
+  uid: fc.constantFrom(...UIDS),
   madeMs: fc.constantFrom(...TIMES),
   untilMs: fc.constantFrom(...TIMES),
   from: fc.constantFrom(...Object.keys(NETWORKS)),
@@ -124,6 +128,7 @@ const someGrant: fc.Arbitrary<Grant> = fc.record({
 });
 const known: fc.Arbitrary<Required<GrantFacts>> = fc.record({
   user: fc.constantFrom(...USERS),
+  uid: fc.constantFrom(...UIDS),
   service: fc.constantFrom(...SERVICES),
   address: fc.constantFrom(...ADDRESSES),
   keyDigest: fc.constantFrom(...KEYS),
@@ -132,8 +137,8 @@ const known: fc.Arbitrary<Required<GrantFacts>> = fc.record({
 
 /** Whether anything lets the login in, read as a person would. */
 function isLetIn(grants: readonly Grant[], facts: GrantFacts, nowMs: number): boolean {
-  for (const { user, madeMs, untilMs, from, key, service } of grants) {
-    if (!facts.firstFactor || user !== facts.user || nowMs < madeMs || nowMs >= untilMs) continue;
+  for (const { user, uid, madeMs, untilMs, from, key, service } of grants) {
+    if (!facts.firstFactor || user !== facts.user || uid !== facts.uid || nowMs < madeMs || nowMs >= untilMs) continue;
     if (from !== '' && !(facts.address !== undefined && NETWORKS[from]?.includes(facts.address) === true)) continue;
     if (key !== '' && key !== facts.keyDigest) continue;
     if (service !== '' && service !== facts.service) continue;
@@ -156,7 +161,7 @@ describe('grants', () => {
   });
 
   it('let in nobody by what is unknown who would not be let in by what it is', () => {
-    const hidden = fc.subarray(['user', 'service', 'address', 'keyDigest'] as const);
+    const hidden = fc.subarray(['user', 'uid', 'service', 'address', 'keyDigest'] as const);
     fc.assert(
       fc.property(grants, known, now, hidden, (all, facts, nowMs, keys) => {
         const less: GrantFacts = { ...facts, ...Object.fromEntries(keys.map((key) => [key, undefined])) };
@@ -177,7 +182,7 @@ describe('grants', () => {
         for (const nowMs of TIMES)
           assert.equal(
             grantFor([grant], less, nowMs) !== undefined,
-            expected === 'yes' && facts.firstFactor && grant.user === facts.user && isInForce(grant, nowMs),
+            expected === 'yes' && facts.firstFactor && grant.user === facts.user && grant.uid === facts.uid && isInForce(grant, nowMs),
           );
       }),
     );

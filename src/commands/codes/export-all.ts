@@ -13,7 +13,7 @@ import { newFile } from '../../system/new-file.ts';
 import { writeNew } from '../../system/trusted.ts';
 import { givenPassphrase, patience } from '../../terminal/ask-passphrase.ts';
 import { printResult, sayError, sayLine } from '../../terminal/printer.ts';
-import { ownSecrets } from './passphrase-all.ts';
+import { noSecrets, ownSecrets, sayLeftOut } from './passphrase-all.ts';
 
 export interface ArchiveOptions {
   /** A new file; undefined: stdout. */
@@ -23,43 +23,58 @@ export interface ArchiveOptions {
 
 const MAX_NAMES = 10;
 
-/** Gives 1 if a secret is left out, since it has another passphrase. */
+/** Gives 1 if a secret is left out: it has another passphrase, or its file cannot be used. */
 export async function exportArchive(own: Own, { passphraseFile, ...options }: ArchiveOptions): Promise<number> {
   const file = options.file === undefined ? undefined : newFile(options.file);
   if (file === undefined && isatty(1))
     throw new NotpError('usage', 'an archive is no text for a terminal', 'give --file FILE, or redirect stdout');
   if (file !== undefined && existsSync(file)) throw notWritten(`${file} already exists`);
-  const files = await ownSecrets(own);
-  if (files.length === 0) throw new NotpError('refused', 'there are no secrets of your own', 'notp export shows a login');
+  const { files, unusable } = await ownSecrets(own);
+  if (files.length === 0) throw noSecrets(unusable, 'notp export shows a login');
   const passphrase = await givenPassphrase(passphraseFile, 'Passphrase of the secrets, and of the archive: ', patience(own.now));
-  const all = await archived(own, files, passphrase);
+  const { all, lost } = await archived(own, files, passphrase);
   try {
+    if (all.length === 0 && lost.size > 0) throw noSecrets([...lost.values()], 'nothing was written');
     if (all.length === 0) throw new NotpError('refused', 'this passphrase opens none of them', 'nothing was written');
     write(file, archiveOf(all, passphrase, own.now()));
   } finally {
     for (const { credential } of all) credential.secret.fill(0);
   }
-  return say(
+  const isIn = (context: string): boolean => all.some((each) => each.context === context) || lost.has(context);
+  const others = say(
     file,
     all.length,
-    files.map(({ context }) => context).filter((context) => all.every((each) => each.context !== context)),
+    files.map(({ context }) => context).filter((context) => !isIn(context)),
   );
+  return sayLeftOut('not in the archive', [...unusable, ...lost.values()]) || others;
 }
 
-async function archived(own: Own, files: readonly SealedFile[], passphrase: string): Promise<readonly Archived[]> {
+interface Opened {
+  readonly all: readonly Archived[];
+  /** Why the others that open are not among them, by name: without its counter a HOTP secret shows no right code. */
+  readonly lost: ReadonlyMap<string, string>;
+}
+
+async function archived(own: Own, files: readonly SealedFile[], passphrase: string): Promise<Opened> {
   const keyring = new Keyring(passphrase);
   const all: Archived[] = [];
+  const lost = new Map<string, string>();
   try {
     for (const file of files) {
       const payload = keyring.open(file);
       if (payload === undefined) continue;
       const { recovery: _, token: __, ...credential } = payload;
-      all.push({
-        context: file.context,
-        credential: credential.type === 'hotp' ? { ...credential, counter: await nextCounter(own, file.id) } : credential,
-      });
+      const { context } = file;
+      try {
+        const counted = credential.type === 'hotp' ? { ...credential, counter: await nextCounter(own, file.id) } : credential;
+        all.push({ context, credential: counted });
+      } catch (error) {
+        credential.secret.fill(0);
+        if (!(error instanceof NotpError)) throw error;
+        lost.set(context, `${context}: ${error.message}`);
+      }
     }
-    return all;
+    return { all, lost };
   } finally {
     keyring.close();
   }
@@ -87,7 +102,7 @@ function write(file: string | undefined, bytes: Uint8Array): void {
   }
 }
 
-function say(file: string | undefined, count: number, others: readonly string[]): number {
+function say(file: string | undefined, count: number, others: readonly string[]): 0 | 1 {
   sayLine(`${plural(count, 'secret')} in ${file ?? 'the archive'}, sealed by the same passphrase; notp import --file reads it`);
   if (others.length === 0) return 0;
   sayError(

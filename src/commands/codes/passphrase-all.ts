@@ -4,7 +4,7 @@
  */
 import { NotpError } from '../../error.ts';
 import { openEnrolments } from '../../enrolment/open.ts';
-import { keyToSealWith, ownFiles } from '../../enrolment/own-key.ts';
+import { keyToSealWith, ownFiles, type OwnFiles } from '../../enrolment/own-key.ts';
 import { refuseChanged, type Own } from '../../enrolment/own-secrets.ts';
 import { sealByKey, type PassphraseKey } from '../../enrolment/sealing.ts';
 import { storeFiles } from '../../enrolment/storing.ts';
@@ -14,7 +14,7 @@ import { haveSameSeal, Keyring } from '../../seal/keyring.ts';
 import type { Payload } from '../../seal/seal.ts';
 import { sealedPath } from '../../system/secrets.ts';
 import { givenNewPassphrase, givenPassphrase, patience } from '../../terminal/ask-passphrase.ts';
-import { printResult, sayHint, sayLine } from '../../terminal/printer.ts';
+import { printResult, sayError, sayHint, sayLine } from '../../terminal/printer.ts';
 import { openProgress } from '../../terminal/progress.ts';
 
 export interface AllOptions {
@@ -30,11 +30,14 @@ interface Opened {
 
 const MAX_NAMES = 10;
 
-/** Changes all of them or none; a power failure may come between two, and a second run changes the rest. */
+/**
+ * Changes all of them or none; a power failure may come between two, and a second run changes the rest. Gives 1 if there are files that
+ * cannot be used.
+ */
 export async function changeAllPassphrases(own: Own, { json, ...options }: AllOptions): Promise<number> {
   const waiting = patience(own.now);
-  const files = await ownSecrets(own);
-  if (files.length === 0) throw new NotpError('refused', 'there are no secrets of your own', 'notp passphrase NAME is for a login');
+  const { files, unusable } = await ownSecrets(own);
+  if (files.length === 0) throw noSecrets(unusable, 'notp passphrase NAME is for a login');
   const present = await givenPassphrase(options.passphraseFile, 'Passphrase of the secrets: ', waiting);
   const opened = openAll(own, files, present);
   try {
@@ -45,18 +48,44 @@ export async function changeAllPassphrases(own: Own, { json, ...options }: AllOp
     shared.key.fill(0);
     const others = files.filter((file) => opened.every((each) => each.file !== file)).map(({ context }) => context);
     print(own, changed, { json, others, all: opened.length });
-    return 0;
+    return sayLeftOut('not changed', unusable);
   } finally {
     for (const { payload } of opened) payload.secret.fill(0);
   }
 }
 
-/** The secrets that are no login, neither of notp.toml nor by a name that was registered. */
-export async function ownSecrets(own: Own): Promise<readonly SealedFile[]> {
-  const files = (await ownFiles(own)).filter(({ seal }) => seal.kind === 'passphrase');
-  if (files.length === 0) return [];
-  const logins = (await openEnrolments(own).status()).map(({ context }) => context);
-  return files.filter(({ context }) => !logins.includes(context));
+/**
+ * The secrets that are the file of no login. The name does not tell: a login that is revoked leaves its own to a secret, and keeps that for
+ * its record.
+ */
+export async function ownSecrets(own: Own): Promise<OwnFiles> {
+  const { files, unusable } = await ownFiles(own);
+  const sealed = files.filter(({ seal }) => seal.kind === 'passphrase');
+  if (sealed.length === 0) return { files: [], unusable };
+  const logins = await openEnrolments(own).status();
+  const isOfLogin = ({ context, id }: SealedFile): boolean =>
+    logins.some((each) => each.context === context && (each.registered || each.id === id));
+  return { files: sealed.filter((file) => !isOfLogin(file)), unusable };
+}
+
+/** The error where none of them can be used. `hint`: what to do where there is none. */
+export function noSecrets(unusable: readonly string[], hint: string): NotpError {
+  if (unusable.length === 0) return new NotpError('refused', 'there are no secrets of your own', hint);
+  return new NotpError('refused', `none of your secrets can be used: ${listed(unusable)}`, MEND);
+}
+
+/** Names the files that a command passed over, which is `what`, and why. Gives the exit code. */
+export function sayLeftOut(what: string, unusable: readonly string[]): 0 | 1 {
+  if (unusable.length === 0) return 0;
+  sayError(`${what}, since they cannot be used: ${listed(unusable)}`, MEND);
+  return 1;
+}
+
+const MEND = 'mend each, or take away what is no secret, and run this again; notp list shows all';
+
+function listed(unusable: readonly string[]): string {
+  const rest = unusable.length > MAX_NAMES ? [`and ${String(unusable.length - MAX_NAMES)} more`] : [];
+  return [...unusable.slice(0, MAX_NAMES), ...rest].join('; ');
 }
 
 function openAll({ now }: Own, files: readonly SealedFile[], passphrase: string): readonly Opened[] {

@@ -1,5 +1,6 @@
 /** `notp revoke`: ends an enrolment, so that its login is refused until somebody enrols again. */
 import { shellCommand } from '../../otp/escape.ts';
+import { plural } from '../../lists.ts';
 import { contextName } from '../../otp/names.ts';
 import type { Config } from '../../system/config.ts';
 import { printResult, sayHint, sayLine } from '../../terminal/printer.ts';
@@ -30,9 +31,12 @@ export async function revokeEnrolment(config: Config, options: RevokeOptions, no
   const question = `Revoke ${context} of ${user.name}, so that it does not log in any more?`;
   // Where nothing is there to end, revoke() says so.
   if (!options.yes && (await isThere())) await confirmYes(question, 'give --yes to revoke without a question', now);
-  const { endsSocket } = await enrolments.revoke(context);
-  if (options.json) printResult(JSON.stringify({ user: user.name, context, revoked: true }) + '\n');
-  else sayLine(`Revoked: ${user.name} does not log in with ${context} any more`);
+  const { enrolment, grants, endsSocket } = await enrolments.revoke(context);
+  if (options.json) printResult(JSON.stringify({ user: user.name, context, revoked: enrolment, grants }) + '\n');
+  else {
+    if (enrolment) sayLine(`Revoked: ${user.name} does not log in with ${context} any more`);
+    if (grants > 0) sayLine(`Ended: ${plural(grants, 'grant')} of ${user.name}${enrolment ? '' : `, who is not enrolled for ${context}`}`);
+  }
   sayHint('sessions that are open stay open; loginctl terminate-user ends them');
   if (user.uid !== undefined && endsSocket && hasService()) disableSocket(user.uid);
   return 0;

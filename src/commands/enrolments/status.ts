@@ -1,11 +1,18 @@
 /** `notp status`: shows the facts of an enrolment, and what to do if it does not log in. Never a secret. */
 import { isatty } from 'node:tty';
+import { NotpError } from '../../error.ts';
+import { plural } from '../../lists.ts';
 import { shellCommand } from '../../otp/escape.ts';
 import { contextName } from '../../otp/names.ts';
 import type { Config } from '../../system/config.ts';
 import { printResult, sayHint } from '../../terminal/printer.ts';
 import { outputTraits } from '../../terminal/traits.ts';
-import { isRoot } from '../../system/users.ts';
+import { shownGrants } from '../../enrolment/grants.ts';
+import { withOpenedKey } from '../../state/credentials.ts';
+import { statePlace } from '../../state/place.ts';
+import { withState } from '../../state/state.ts';
+import { asUser } from '../../system/privileges.ts';
+import { isRoot, realUser } from '../../system/users.ts';
 import type { Facts } from '../../wire/facts.ts';
 import { everybodysFacts, jsonLines, NOBODY_YET, printEach } from './list-all.ts';
 import { statusScreen } from './status-screen.ts';
@@ -54,9 +61,25 @@ async function factsOfOne(config: Config, { context, user: name }: StatusOptions
   });
   const all = await openNamed(config, user, now).status();
   const found = all.filter((facts) => wanted === undefined || facts.context === wanted);
-  if (found.length > 0) return found;
+  const grants = isRoot() ? await grantsOf(config, user.name, now) : 0;
+  const byGrant = `${plural(grants, 'grant')} ${grants === 1 ? 'lets' : 'let'} ${user.name} in without a code: notp grants`;
+  if (found.length > 0) {
+    if (grants > 0) sayHint(byGrant);
+    return found;
+  }
   refuseElsewhere(config, user, wanted, shellCommand`sudo notp status --user ${user.name}`);
-  throw notEnrolled(user, wanted, all);
+  const { message, hint } = notEnrolled(user, wanted, all);
+  throw new NotpError('refused', message, grants > 0 ? byGrant : hint);
+}
+
+/** How many grants of `user` are in force. */
+async function grantsOf(config: Config, user: string, now: () => number): Promise<number> {
+  const place = withOpenedKey(statePlace(config, realUser()), config);
+  if (place.kind !== 'service') return 0;
+  const found = await asUser(place.owner, () =>
+    withState(place, now, async (state) => (state === undefined ? undefined : await shownGrants(state, user))),
+  );
+  return (found?.grants ?? []).filter(({ doubt, stray }) => doubt === undefined && stray === undefined).length;
 }
 
 interface StatusFlags extends CommonFlags {

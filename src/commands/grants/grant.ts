@@ -2,7 +2,7 @@
 import { InvalidArgumentError, type Command } from 'commander';
 import { NotpError } from '../../error.ts';
 import { quoted, shellCommand } from '../../otp/escape.ts';
-import { enrolledUser, originOf, serviceState } from '../../enrolment/whose.ts';
+import { serviceState, userNamed } from '../../enrolment/whose.ts';
 import { give, type WantedGrant } from '../../enrolment/grants.ts';
 import { withPresentState } from '../../state/state.ts';
 import type { Config } from '../../system/config.ts';
@@ -39,14 +39,14 @@ async function grant(config: Config, name: string, flags: GrantFlags, now: () =>
       'max_grant of [policy] in notp.toml says how long',
     );
   const place = serviceState(config, 'grants need');
-  const whose = await enrolledUser(config, name, now, { onlyRoot: 'grant', hint: () => 'run this with sudo' });
+  const { uid, name: canonical } = userNamed(name, { onlyRoot: 'grant', hint: () => 'run this with sudo' });
   const { from = '', key = '', service = '', reason, for: forMs } = flags;
   const wanted: WantedGrant = { from, key, service, reason, forMs };
+  // The gate of a user who is not enrolled asks the service by this socket, too. Where it cannot be enabled, nothing is granted.
+  if (hasService()) enableSockets([uid]);
   const made = await asUser(place.owner, () =>
-    withPresentState(place, now, (state) => give(state, { ...originOf(whose), door: 'cli' }, wanted)),
+    withPresentState(place, now, (state) => give(state, { user: canonical, uid, door: 'cli' }, wanted)),
   );
-  // The gate of a user who is not enrolled asks the service by this socket, too.
-  if (whose.uid !== undefined && hasService()) enableSockets([whose.uid]);
   if (flags.json === true) printResult(`${JSON.stringify(jsonOfGrant(made))}\n`);
   else sayLine(`Granted: ${whoseGrant(made)} needs no code until ${minuteOf(new Date(made.untilMs).toISOString())} UTC (grant ${made.id})`);
   sayHint(shellCommand`notp grants --end ${made.id} ends it at once; each use is in the log: notp audit --user ${made.user}`);

@@ -3,15 +3,14 @@ import type { Command } from 'commander';
 import { InvalidArgumentError } from 'commander';
 import { NotpError } from '../../error.ts';
 import { escapeControls } from '../../otp/escape.ts';
-import { endGrant, shownGrants } from '../../enrolment/grants.ts';
+import { endGrant, nameOfKept, shownGrants, type ShownGrant } from '../../enrolment/grants.ts';
 import { serviceState } from '../../enrolment/whose.ts';
 import { withPresentState, type State } from '../../state/state.ts';
-import type { KeptGrant } from '../../store/store.ts';
 import type { Config } from '../../system/config.ts';
 import { asUser } from '../../system/privileges.ts';
 import { isRoot } from '../../system/users.ts';
 import { printResult, sayHint, sayLine } from '../../terminal/printer.ts';
-import { fingerprintOf, nameOfGrant, whoseGrant } from '../../verdict/grants.ts';
+import { fingerprintOf, whoseGrant } from '../../verdict/grants.ts';
 import { distanceOf, minuteOf } from '../enrolments/times.ts';
 import { common, configOf, JSON_LINES, type CommonFlags, type Finish, type Surroundings } from '../options.ts';
 
@@ -26,7 +25,7 @@ async function listGrants(config: Config, { json }: { readonly json: boolean }, 
 /** Throws as listGrants does, and `refused` where there is no such grant. */
 async function end(config: Config, id: string, now: () => number): Promise<number> {
   const ended = await onState(config, now, (state) => endGrant(state, id));
-  sayLine(escapeControls(`Ended: ${nameOfGrant(ended)} of ${ended.user}`));
+  sayLine(escapeControls(`Ended: ${nameOfKept(ended)} of ${ended.user}`));
   sayHint('sessions that are open stay open; loginctl terminate-user ends them');
   return 0;
 }
@@ -37,19 +36,28 @@ async function onState<T>(config: Config, now: () => number, work: (state: State
   return await asUser(place.owner, () => withPresentState(place, now, work));
 }
 
-function lineOf(grant: KeptGrant, nowMs: number): string {
-  const { id, reason, untilMs, doubt } = grant;
-  if (doubt === 'forged')
+function lineOf(grant: ShownGrant, nowMs: number): string {
+  const { id, reason, untilMs, doubt, stray } = grant;
+  if (doubt !== undefined)
     return `${id}  ${grant.user}: counts for nothing, as it was changed outside notp, or under a host key that is not here`;
   const until = new Date(untilMs).toISOString();
-  return `${id}  ${whoseGrant(grant)}, until ${minuteOf(until)} UTC (${distanceOf(until, nowMs)}): ${reason}`;
+  const but = stray === undefined ? '' : ` (counts for nothing: ${stray})`;
+  return `${id}  ${whoseGrant(grant)}, until ${minuteOf(until)} UTC (${distanceOf(until, nowMs)}): ${reason}${but}`;
 }
 
 /** The grant for another program. Of one that was changed outside notp only what names it. */
-export function jsonOfGrant({ id, user, madeMs, untilMs, from, key, service, reason, doubt }: KeptGrant): object {
-  if (doubt === 'forged') return { id, user, counts: false };
+export function jsonOfGrant({ id, user, madeMs, untilMs, from, key, service, reason, doubt, stray }: ShownGrant): object {
+  if (doubt !== undefined) return { id, user, counts: false };
   const bounds = { from: from || null, key: key === '' ? null : fingerprintOf(key), service: service || null };
-  return { id, user, made: new Date(madeMs).toISOString(), until: new Date(untilMs).toISOString(), ...bounds, reason, counts: true };
+  return {
+    id,
+    user,
+    made: new Date(madeMs).toISOString(),
+    until: new Date(untilMs).toISOString(),
+    ...bounds,
+    reason,
+    counts: stray === undefined,
+  };
 }
 
 function idGiven(given: string): string {

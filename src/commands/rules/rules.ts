@@ -124,7 +124,7 @@ async function grantsFor(config: Config, facts: Facts, { key }: ExplainFlags, no
   const met = { ...facts, keyDigest: key === 'none' ? '' : undefined };
   const { grants = [], nowMs = 0 } = found ?? {};
   return grants
-    .filter((each) => each.doubt !== 'forged' && isInForce(each, nowMs))
+    .filter((each) => each.doubt !== 'forged' && each.stray === undefined && isInForce(each, nowMs))
     .map((grant) => ({ grant, fit: fitOfBounds(grant, met) }));
 }
 

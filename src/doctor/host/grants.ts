@@ -1,9 +1,8 @@
 /** Who gets in without a code by a grant, until when and why. The rules have a list of their own; see rules.ts. */
-import { shownGrants } from '../../enrolment/grants.ts';
+import { shownGrants, type ShownGrant } from '../../enrolment/grants.ts';
 import { shellCommand } from '../../otp/escape.ts';
 import type { StatePlace } from '../../state/place.ts';
 import { withState } from '../../state/state.ts';
-import type { KeptGrant } from '../../store/store.ts';
 import { asUser } from '../../system/privileges.ts';
 import { whoseGrant } from '../../verdict/grants.ts';
 import { ok, type Finding } from '../finding.ts';
@@ -12,7 +11,7 @@ import { hasLineBefore } from './rules.ts';
 const ID = 'grants';
 
 /** The grants in the state; undefined where it cannot be read, which has a finding of its own. */
-export async function grantsIn(place: StatePlace, now: () => number): Promise<readonly KeptGrant[] | undefined> {
+export async function grantsIn(place: StatePlace, now: () => number): Promise<readonly ShownGrant[] | undefined> {
   try {
     return await asUser(place.owner, () =>
       withState(place, now, async (state) => (state === undefined ? undefined : (await shownGrants(state)).grants)),
@@ -23,13 +22,14 @@ export async function grantsIn(place: StatePlace, now: () => number): Promise<re
 }
 
 /** `atPam`: whether sshd leaves codes to PAM. */
-export function examineGrants(grants: readonly KeptGrant[] | undefined, { atPam }: { readonly atPam: boolean }): Finding[] {
+export function examineGrants(grants: readonly ShownGrant[] | undefined, { atPam }: { readonly atPam: boolean }): Finding[] {
   return grants === undefined ? [] : findingsOn(grants, atPam && !hasLineBefore('sshd'));
 }
 
 /** `isPrompted`: whether PAM asks for a code before it looks for a grant. */
-function findingsOn(all: readonly KeptGrant[], isPrompted: boolean): Finding[] {
-  const [forged, grants] = [all.filter(({ doubt }) => doubt === 'forged'), all.filter(({ doubt }) => doubt !== 'forged')];
+function findingsOn(all: readonly ShownGrant[], isPrompted: boolean): Finding[] {
+  const [doubtful, sure] = [all.filter(({ doubt }) => doubt !== undefined), all.filter(({ doubt }) => doubt === undefined)];
+  const [grants, stray] = [sure.filter((each) => each.stray === undefined), sure.filter((each) => each.stray !== undefined)];
   return [
     grants.length === 0
       ? ok(ID, 'No grant lets anybody in without a code')
@@ -41,11 +41,12 @@ function findingsOn(all: readonly KeptGrant[], isPrompted: boolean): Finding[] {
           fix: 'if that is not intended, end them: notp grants --end ID',
         },
     ...(grants.length > 0 && isPrompted ? [prompted()] : []),
-    ...(forged.length > 0 ? [changed(forged)] : []),
+    ...(stray.length > 0 ? [strayed(stray)] : []),
+    ...(doubtful.length > 0 ? [changed(doubtful)] : []),
   ];
 }
 
-function timeOf({ untilMs }: KeptGrant): string {
+function timeOf({ untilMs }: ShownGrant): string {
   return new Date(untilMs).toISOString();
 }
 
@@ -55,7 +56,18 @@ function prompted(): Finding {
   return { id: ID, severity: 'info', title, detail, fix: 'run the same notp setup pam --apply again' };
 }
 
-function changed(forged: readonly KeptGrant[]): Finding {
+/** In a fleet such an account may be on another host. */
+function strayed(all: readonly ShownGrant[]): Finding {
+  return {
+    id: 'grant-stray',
+    severity: 'info',
+    title: 'Grants of accounts that are gone or are others now; here they count for nothing',
+    detail: all.map(({ id, user, stray }) => `${id}: ${user}: ${stray ?? ''}`).join('; '),
+    fix: shellCommand`notp grants --end ${all[0]?.id ?? ''}`,
+  };
+}
+
+function changed(forged: readonly ShownGrant[]): Finding {
   return {
     id: 'grant-changed',
     severity: 'warn',

@@ -102,8 +102,8 @@ export function namedHere(config: Config, whose: Whose, place: StatePlace, now: 
       onState(async (state) => {
         refuseElsewhere(config, whose, context, shellCommand`sudo notp revoke ${context} --user ${whose.name}`);
         if (state === undefined) throw new NotpError('refused', `${whose.name} is not enrolled for ${context}`, 'nothing was changed');
-        const { othersLeft } = await revoke(state, { ...originOf(whose), context, door: 'cli' });
-        return { endsSocket: whose.uid !== undefined && place.kind === 'service' && !othersLeft };
+        const { othersLeft, ...ended } = await revoke(state, { ...originOf(whose), context, door: 'cli' });
+        return { ...ended, endsSocket: whose.uid !== undefined && place.kind === 'service' && !othersLeft };
       }),
     forget: () =>
       onState(async (state) => {

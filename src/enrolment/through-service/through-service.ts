@@ -57,7 +57,7 @@ export function enrolmentsThroughService(own: Own, socket: string): Enrolments {
     revoke: async (context) => {
       const answer = await proven('revoke', context, await sealedFile(config, user, context, now));
       // The socket stays, since only root can remove it.
-      if (answer.kind === 'done') return { endsSocket: false };
+      if (answer.kind === 'done') return { enrolment: true, grants: 0, endsSocket: false };
       throw refusalOf(answer, { stale_enrolment: STALE_HINT });
     },
     forget: async () => {

@@ -4,6 +4,7 @@ import { NotpError } from '../../error.ts';
 import { newerSchema } from '../newer.ts';
 import { NO_MAC } from '../row-seal.ts';
 import { NO_TRIES } from '../rows.ts';
+import { NO_UID } from '../store.ts';
 
 /** The schema that belongs to notp in the database. */
 export const SCHEMA = 'notp';
@@ -99,6 +100,8 @@ const SCHEMAS = [
   // The length of the steps of a new secret, before its file is in place.
   'ALTER TABLE enrolment ADD COLUMN pending_period_seconds bigint NOT NULL DEFAULT 0',
   'CREATE TABLE member (host text PRIMARY KEY, until_ms bigint NOT NULL, seen_ms bigint NOT NULL, revoked_ms bigint NOT NULL)',
+  // Grants were bound to a name alone, which another account may have got since: they end.
+  `DELETE FROM granted; ALTER TABLE granted ADD COLUMN uid bigint NOT NULL DEFAULT ${String(NO_UID)}`,
 ];
 
 /** The version of the tables that this notp needs. */

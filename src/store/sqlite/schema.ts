@@ -2,6 +2,7 @@
 import { RESERVED_SLOTS } from '../backlog.ts';
 import { NO_MAC } from '../row-seal.ts';
 import { NO_FLOOD, NO_REFUSALS, NO_TRIES } from '../rows.ts';
+import { NO_UID } from '../store.ts';
 
 /** The statements of each version of the schema; the version is the number of those that were run. */
 export const SCHEMAS = [
@@ -98,4 +99,6 @@ export const SCHEMAS = [
   'ALTER TABLE enrolment ADD COLUMN pending_period_seconds INTEGER NOT NULL DEFAULT 0',
   `CREATE TABLE member (
     host TEXT PRIMARY KEY, until_ms INTEGER NOT NULL, seen_ms INTEGER NOT NULL, revoked_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID`,
+  // Grants were bound to a name alone, which another account may have got since: they end.
+  `DELETE FROM granted; ALTER TABLE granted ADD COLUMN uid INTEGER NOT NULL DEFAULT ${String(NO_UID)}`,
 ];

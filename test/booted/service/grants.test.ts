@@ -99,6 +99,14 @@ describe('grants', { skip: lacks({ root: true, programs: [...CONTAINER_NEEDS.pro
     assert.equal(await enter(nightly), 'not_enrolled');
   });
 
+  it('are not made where the socket of the user cannot be enabled', async () => {
+    await shell(`systemctl mask notp@${String(deploy.uid)}.socket`);
+    const { code } = await host.container.run(['notp', 'grant', deploy.name, '--for', '1h', '--reason', 'x']);
+    assert.notEqual(code, 0);
+    assert.doesNotMatch(await shell('notp grants'), /deploy/);
+    await shell(`systemctl unmask notp@${String(deploy.uid)}.socket`);
+  });
+
   it('let a playbook in until they are ended, and sudo by one of its own', async () => {
     const [atSshd = '', atSudo = ''] = recipe('An Ansible playbook');
     const [grant = '', list = '', end = ''] = atSshd.trimEnd().split('\n');

@@ -9,6 +9,8 @@ import { pamWorld, type PamWorld } from '../../doors/pam-world.ts';
 const KEY = `SHA256:${'A'.repeat(42)}E`;
 const AT_SSHD = { PAM_SERVICE: 'sshd', PAM_TTY: 'ssh', PAM_RHOST: '192.0.2.7' };
 
+const AT_SSHD_BY_PASSWORD = { ...AT_SSHD, SSH_AUTH_INFO_0: 'password\n' };
+
 describe('grants on the command line', { skip: lacks({ root: true, programs: ['getent', 'ssh-keygen'] }) }, () => {
   let world: PamWorld;
   let user: TestUser;
@@ -87,6 +89,40 @@ describe('grants on the command line', { skip: lacks({ root: true, programs: ['g
     assert.deepEqual([missing.code, /there is no grant 00000000/.test(missing.stderr)], [1, true]);
     assert.equal((await notp('grants', '--end', '../..')).code, 2);
     assert.equal((await notp('grants')).stdout, '');
+  });
+
+  it('end with notp revoke whatever the enrolment is, and notp status tells of them before', async () => {
+    const other = addUser();
+    const status = (): Promise<Ran> => notp('status', '--user', other.name);
+    const revoke = (): Promise<Ran> => notp('revoke', '--user', other.name, '--yes');
+    await notp('grant', other.name, ...WHY);
+    assert.match((await status()).stderr, /is not enrolled\nnotp: hint: 1 grant lets \S+ in without a code: notp grants\n$/);
+    const ended = await revoke();
+    assert.deepEqual([ended.code, ended.stderr.split('\n')[0]], [0, `Ended: 1 grant of ${other.name}, who is not enrolled for ssh`]);
+    assert.equal((await revoke()).code, 1);
+    await notp('grant', other.name, ...WHY);
+    must(['userdel', '--remove', '--force', other.name]);
+    const gone = await revoke();
+    assert.equal(gone.code, 0, gone.stderr);
+    assert.equal((await notp('grants')).stdout, '');
+    must(['useradd', '--create-home', other.name]);
+  });
+
+  it('are of one account, and the next one that gets its name is asked for a code', async () => {
+    const once = addUser();
+    const id = idIn(await notp('grant', once.name, ...WHY, '--json'));
+    const isIn = async (): Promise<boolean> =>
+      (await world.pam(once.name, '', { environment: AT_SSHD_BY_PASSWORD, words: ['--before'] })).code === 0;
+    assert.ok(await isIn());
+    must(['userdel', '--remove', '--force', once.name]);
+    const gone = await notp('grants');
+    assert.match(gone.stdout, new RegExp(`^${id} .*: ticket OPS-12 \\(counts for nothing: there is no such account here\\)$`, 'm'));
+    must(['useradd', '--create-home', '--uid', String(once.uid + 777), once.name]);
+    assert.ok(!(await isIn()));
+    assert.match((await notp('grants')).stdout, /\(counts for nothing: another account has the name now\)$/m);
+    assert.match((await notp('grants', '--json')).stdout, /"counts":false/);
+    assert.doesNotMatch((await notp('rules', 'explain', once.name)).stdout, /grant/);
+    assert.equal((await notp('grants', '--end', id)).code, 0);
   });
 
   it('are root’s alone', async () => {
