@@ -78,7 +78,7 @@ function settled(printed: string, names: Readonly<Record<string, string>>): stri
   return renamed
     .replaceAll('\r', '')
     .replaceAll(/\(ref [0-9a-f]{8}\)/g, '(ref 1871bac5)')
-    .replaceAll(/wait \d+ s/g, 'wait 12 s')
+    .replaceAll(/already used(, wait \d+ s for the next one)?/g, 'already used, wait 12 s for the next one')
     .replaceAll(/pid \d+/g, 'pid 812')
     .replaceAll(/since \w{3} \d{4}-\d\d-\d\d \d\d:\d\d/g, 'since Tue 2026-11-24 14:03')
     .replaceAll(/\d+ ms/g, '5 ms');

@@ -31,7 +31,7 @@ export interface ChangesOptions {
   readonly screen: ScreenOptions;
 }
 
-/** How often doctor looks again because a watched file was changed while it looked. */
+/** How often doctor looks again because a watched file was changed while it looked, or while it told what it saw. */
 const LOOKS = 3;
 /** Below TimeoutStartSec= of systemd/notp-doctor.service, so that a doctor that hangs is told. */
 const TIMEOUT_MS = 50 * 60_000;
@@ -44,7 +44,16 @@ const PRIORITY: Readonly<Record<Severity, Priority>> = { fail: 'err', warn: 'war
 export async function doctorChanges({ flags, json, screen }: ChangesOptions, now: () => number): Promise<number> {
   if (!isRoot()) throw new NotpError('not_permitted', 'only root can keep the answer of doctor', 'sudo notp doctor --changes');
   prepareFolder();
-  const found = await lookUntilStill(flags);
+  for (let left = LOOKS; ; left--) {
+    const { found, seen } = await lookUntilStill(flags);
+    const exit = await tell(found, { flags, json, screen }, now);
+    // To tell takes a moment, too.
+    if (left === 1 || watchedNow() === seen) return exit;
+  }
+}
+
+/** Keeps the answer, and tells what is new in it and what is gone. Gives the exit code for it. */
+async function tell(found: readonly Finding[], { flags, json, screen }: ChangesOptions, now: () => number): Promise<number> {
   const before = lastAnswer();
   const difference = compared(before ?? [], found, now());
   if (before === undefined || difference.fresh.length > 0 || difference.gone.length > 0) {
@@ -61,11 +70,11 @@ export async function doctorChanges({ flags, json, screen }: ChangesOptions, now
 }
 
 /** A file that was changed meanwhile may have been read before or after, and systemd does not watch while the service runs. */
-async function lookUntilStill(flags: CommonFlags): Promise<readonly Finding[]> {
+async function lookUntilStill(flags: CommonFlags): Promise<{ readonly found: readonly Finding[]; readonly seen: string }> {
   for (let left = LOOKS; ; left--) {
-    const before = watchedNow();
+    const seen = watchedNow();
     const found = await look(flags);
-    if (left === 1 || watchedNow() === before) return found;
+    if (left === 1 || watchedNow() === seen) return { found, seen };
   }
 }
 
