@@ -6,6 +6,7 @@ import { entryOf } from '../../src/audit/entry.ts';
 import { linkOf, linkOfBytes, startOf, step } from '../../src/audit/walk.ts';
 import { momentOf } from '../../src/commands/audit/time.ts';
 import { readInput, readSource } from '../../src/commands/import/read-source.ts';
+import { parseCounters, printCounters } from '../../src/commands/metrics/counters.ts';
 import { parseEffective } from '../../src/doctor/sshd/effective.ts';
 import { modulesOf, pamStack } from '../../src/doctor/pam/stack.ts';
 import { parseDoctorAnswer, printDoctorAnswer } from '../../src/doctor/answer.ts';
@@ -333,6 +334,14 @@ export const PARSERS: readonly Parser[] = [
     check: (input) => {
       const answer = valueOrRefusal(() => parseDoctorAnswer(input));
       if (answer !== undefined) assert.deepEqual(parseDoctorAnswer(printDoctorAnswer(answer)), answer);
+    },
+  },
+  {
+    name: 'counters',
+    family: 'other files',
+    check: (input) => {
+      const counters = valueOrRefusal(() => parseCounters(input));
+      if (counters !== undefined) assert.deepEqual(parseCounters(printCounters(counters)), counters);
     },
   },
 ];
