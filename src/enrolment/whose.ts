@@ -7,7 +7,7 @@ import { asUser } from '../system/privileges.ts';
 import { isRoot, realUid, realUser, userByName, type User } from '../system/users.ts';
 import { withOpenedKey } from '../state/credentials.ts';
 import { missingSocket } from '../login/open.ts';
-import { withState } from '../state/state.ts';
+import { withPresentState, withState, type State } from '../state/state.ts';
 import type { Transaction } from '../store/store.ts';
 import { statePlace, type StatePlace } from '../state/place.ts';
 import type { Own } from './own-secrets.ts';
@@ -92,6 +92,21 @@ export function servicePlace(config: Config, what: string): StatePlace {
     `${what} the state of this host, which does not exist`,
     'it needs the system user notp and a store of the host: install the package, or see docs/install.md',
   );
+}
+
+/**
+ * What `work` on the state of this host gives, for root. Throws `not_permitted` without root, and as serviceState does. `act`: what only root can
+ * do. `needs`: the start of the message where there is no state.
+ */
+export async function onServiceState<T>(
+  config: Config,
+  { act, needs }: { readonly act: string; readonly needs: string },
+  now: () => number,
+  work: (state: State) => Promise<T>,
+): Promise<T> {
+  if (!isRoot()) throw new NotpError('not_permitted', `only root can ${act}`, 'run this with sudo');
+  const place = serviceState(config, needs);
+  return await asUser(place.owner, () => withPresentState(place, now, work));
 }
 
 /** The same, for a store that other hosts share. Throws `refused` with the message `alone` where no host does. */

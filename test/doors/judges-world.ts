@@ -17,23 +17,13 @@ import {
   writeConfig,
   type TestUser,
 } from '../support/world.ts';
-import { startService, type Service } from './serve-world.ts';
+import { listening, startService, type Service } from './serve-world.ts';
 
-/** Binds the port, and becomes the service with it. */
-const LISTENER = `
-import os, socket, sys
-port, service_uid, service_gid, words = int(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), sys.argv[4:]
+/** For the port of a judge. */
+const LISTENER = listening(`port, service_uid, service_gid, words = int(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), sys.argv[4:]
 listener = socket.socket()
 listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-listener.bind(('127.0.0.1', port))
-listener.listen(128)
-if listener.fileno() != 3: os.dup2(listener.fileno(), 3)
-os.set_inheritable(3, True)
-os.environ.update(LISTEN_PID=str(os.getpid()), LISTEN_FDS='1')
-os.setgroups([]); os.setgid(service_gid); os.setuid(service_uid)
-print(flush=True)
-os.execvp(words[0], words)
-`;
+listener.bind(('127.0.0.1', port))`);
 
 /** The folder of an authority, made by notp. */
 export function authority(name: string): string {

@@ -23,14 +23,11 @@ import {
 export const NEEDS = lacks({ root: true, programs: ['setpriv', 'python3', 'oathtool', 'useradd'] });
 export const PASSPHRASE = 'correct horse';
 
-/** Binds the socket for the user, and becomes the service with it. */
-const LISTENER = `
+/** A program in Python that binds `listener` as the lines of `bind` do, listens, and becomes the service of `service_uid` and `service_gid` with it. */
+export function listening(bind: string): string {
+  return `
 import os, socket, sys
-path, uid, service_uid, service_gid, words = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]), sys.argv[5:]
-listener = socket.socket(socket.AF_UNIX)
-listener.bind(path)
-os.chmod(path, 0o600)
-os.chown(path, uid, -1)
+${bind}
 listener.listen(128)
 if listener.fileno() != 3: os.dup2(listener.fileno(), 3)
 os.set_inheritable(3, True)
@@ -39,6 +36,15 @@ os.setgroups([]); os.setgid(service_gid); os.setuid(service_uid)
 print(flush=True)
 os.execvp(words[0], words)
 `;
+}
+
+/** For the socket of a user. */
+const LISTENER =
+  listening(`path, uid, service_uid, service_gid, words = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4]), sys.argv[5:]
+listener = socket.socket(socket.AF_UNIX)
+listener.bind(path)
+os.chmod(path, 0o600)
+os.chown(path, uid, -1)`);
 import { NOTHING_KNOWN } from '../../src/wire/verifier.ts';
 
 export interface Service {

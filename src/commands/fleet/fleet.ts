@@ -1,22 +1,21 @@
 /** `notp fleet`: the members that ask the judges of a fleet, their certificates, and the end of one. */
 import type { Command } from 'commander';
-import { NotpError } from '../../error.ts';
 import { escapeControls } from '../../otp/escape.ts';
 import { revokeMember } from '../../enrolment/members.ts';
-import { originOf, serviceState } from '../../enrolment/whose.ts';
-import { withPresentState, type State } from '../../state/state.ts';
+import { originOf, onServiceState } from '../../enrolment/whose.ts';
 import type { Member } from '../../store/store.ts';
 import type { Config } from '../../system/config.ts';
-import { asUser } from '../../system/privileges.ts';
-import { isRoot, realUser } from '../../system/users.ts';
+import { realUser } from '../../system/users.ts';
 import { printResult, sayHint, sayLine } from '../../terminal/printer.ts';
 import { distanceOf } from '../enrolments/times.ts';
 import { common, configOf, JSON_LINES, type CommonFlags, type Finish, type Surroundings } from '../options.ts';
 import { addCertificates, hostGiven } from './certificates.ts';
 
+const FOR_ROOT = { act: 'see and revoke members', needs: 'notp fleet needs' };
+
 /** Throws `not_permitted` without root, `failed` without a state of the host, `refused` on a member. */
 async function listMembers(config: Config, { json }: { readonly json: boolean }, now: () => number): Promise<number> {
-  const members = await onState(config, now, ({ store }) => store.exclusively((found) => found.members()));
+  const members = await onServiceState(config, FOR_ROOT, now, ({ store }) => store.exclusively((found) => found.members()));
   const width = Math.max(0, ...members.map(({ host }) => host.length));
   for (const each of members)
     printResult(json ? `${JSON.stringify(jsonOf(each))}\n` : `${escapeControls(`${each.host.padEnd(width)}  ${statusOf(each, now())}`)}\n`);
@@ -47,16 +46,10 @@ function timeIn(ms: number): string {
 
 /** Ends the certificates of `host` that were made until now, whether or not it has ever asked. Throws as listMembers does. */
 async function revoke(config: Config, host: string, now: () => number): Promise<number> {
-  await onState(config, now, (state) => revokeMember(state, { ...originOf(realUser()), door: 'cli' }, host));
+  await onServiceState(config, FOR_ROOT, now, (state) => revokeMember(state, { ...originOf(realUser()), door: 'cli' }, host));
   sayLine(`Revoked: ${host}. Within a second no judge answers it`);
   sayHint('a certificate that is made for it from now on counts again; sessions that are open stay open');
   return 0;
-}
-
-async function onState<T>(config: Config, now: () => number, work: (state: State) => Promise<T>): Promise<T> {
-  if (!isRoot()) throw new NotpError('not_permitted', 'only root can see and revoke members', 'run this with sudo');
-  const place = serviceState(config, 'notp fleet needs');
-  return await asUser(place.owner, () => withPresentState(place, now, work));
 }
 
 /** Adds `fleet` with `init`, `host-cert` and `revoke`. */

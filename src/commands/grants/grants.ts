@@ -1,22 +1,20 @@
 /** `notp grants`: lists the grants that are in force, and ends one of them. Root only. */
 import type { Command } from 'commander';
 import { InvalidArgumentError } from 'commander';
-import { NotpError } from '../../error.ts';
 import { escapeControls } from '../../otp/escape.ts';
 import { endGrant, nameOfKept, shownGrants, type ShownGrant } from '../../enrolment/grants.ts';
-import { serviceState } from '../../enrolment/whose.ts';
-import { withPresentState, type State } from '../../state/state.ts';
+import { onServiceState } from '../../enrolment/whose.ts';
 import type { Config } from '../../system/config.ts';
-import { asUser } from '../../system/privileges.ts';
-import { isRoot } from '../../system/users.ts';
 import { printResult, sayHint, sayLine } from '../../terminal/printer.ts';
 import { fingerprintOf, whoseGrant } from '../../verdict/grants.ts';
 import { distanceOf, minuteOf } from '../enrolments/times.ts';
 import { common, configOf, JSON_LINES, type CommonFlags, type Finish, type Surroundings } from '../options.ts';
 
+const FOR_ROOT = { act: 'see and end grants', needs: 'grants need' };
+
 /** Throws `not_permitted` without root, `failed` without a state of the host. */
 async function listGrants(config: Config, { json }: { readonly json: boolean }, now: () => number): Promise<number> {
-  const { grants, nowMs } = await onState(config, now, (state) => shownGrants(state));
+  const { grants, nowMs } = await onServiceState(config, FOR_ROOT, now, (state) => shownGrants(state));
   for (const each of grants) printResult(json ? `${JSON.stringify(jsonOfGrant(each))}\n` : `${escapeControls(lineOf(each, nowMs))}\n`);
   if (grants.length === 0 && !json) sayHint('no grant is in force; notp grant makes one');
   return 0;
@@ -24,16 +22,10 @@ async function listGrants(config: Config, { json }: { readonly json: boolean }, 
 
 /** Throws as listGrants does, and `refused` where there is no such grant. */
 async function end(config: Config, id: string, now: () => number): Promise<number> {
-  const ended = await onState(config, now, (state) => endGrant(state, id));
+  const ended = await onServiceState(config, FOR_ROOT, now, (state) => endGrant(state, id));
   sayLine(escapeControls(`Ended: ${nameOfKept(ended)} of ${ended.user}`));
   sayHint('sessions that are open stay open; loginctl terminate-user ends them');
   return 0;
-}
-
-async function onState<T>(config: Config, now: () => number, work: (state: State) => Promise<T>): Promise<T> {
-  if (!isRoot()) throw new NotpError('not_permitted', 'only root can see and end grants', 'run this with sudo');
-  const place = serviceState(config, 'grants need');
-  return await asUser(place.owner, () => withPresentState(place, now, work));
 }
 
 function lineOf(grant: ShownGrant, nowMs: number): string {
