@@ -28,6 +28,7 @@ import { isGreeting, printGreeting } from '../wire/judges.ts';
 import { isPing, printPong, type Health } from '../wire/ping.ts';
 import {
   foundIn,
+  MAX_LINE,
   parseQuestion,
   parseRefusal,
   printAnswer,
@@ -109,6 +110,7 @@ function answeringForOne(options: ServeOptions, uid: number): Answering {
       );
       return { account: '', ...askerOf(asked), answer };
     },
+    maxLine: MAX_LINE,
     firstMs: PATIENCE_MS,
     patienceMs: PATIENCE_MS,
     leave: leaving(options, () => [nameOf(uid)]),
@@ -119,7 +121,7 @@ function answeringForOne(options: ServeOptions, uid: number): Answering {
 const OF_GATE: readonly Reason[] = ['not_permitted', 'bad_configuration'];
 
 function answeringForAll(options: ServeOptions): Answering {
-  const names = new Set<string>();
+  const names = lastNames();
   const refusing = refusingAll(options);
   return {
     understand: (line) => {
@@ -138,13 +140,33 @@ function answeringForAll(options: ServeOptions): Answering {
       return { account: account.uid === undefined ? '' : account.user, ...askerOf(asked), answer };
     },
     // The door reads the user's files between connecting and asking, and these may lie on a slow file server.
+    maxLine: MAX_LINE,
     firstMs: ANSWER_DEADLINE_MS,
     // A prompt of --prompt-tty holds its connection as long as gate.timeout says, and only root's processes can hold one.
     patienceMs: MAX_TIMEOUT_MS + ANSWER_DEADLINE_MS,
-    leave: leaving(options, () => [...names]),
+    leave: leaving(options, names.all),
   };
 }
 
+/** What a service that leaves sums up. The refusals of further names wait for the next service, or the next login. */
+const MAX_NAMES = 4_096;
+
+/** The names that were asked about last. */
+function lastNames(): { add: (name: string) => void; all: () => readonly string[] } {
+  const names = new Set<string>();
+  return {
+    add: (name) => {
+      names.delete(name);
+      names.add(name);
+      const [oldest = ''] = names;
+      if (names.size > MAX_NAMES) names.delete(oldest);
+    },
+    all: () => [...names],
+  };
+}
+
+/** A question without sealed files: what a member could send besides is parsed before its turn comes. */
+const MAX_MEMBER_LINE = 32 * 1024;
 /** A person at a member may have to look for the phone. The connections of members are kept for the next question. */
 const KEPT_MS = 30 * 60_000;
 
@@ -153,7 +175,7 @@ const KEPT_MS = 30 * 60_000;
  * enrolment, and its sealed files count for nothing.
  */
 function answeringForFleet(options: ServeOptions, members: Members): Answering {
-  const names = new Set<string>();
+  const names = lastNames();
   const refusing = refusingAll(options);
   return {
     understand: (line, member) => {
@@ -182,9 +204,10 @@ function answeringForFleet(options: ServeOptions, members: Members): Answering {
       // Turns go by certificate, and among the questions of one member by user.
       return { account: host, ...askerOf(asked), source: account.uid === undefined ? '' : account.user, answer };
     },
+    maxLine: MAX_MEMBER_LINE,
     firstMs: ANSWER_DEADLINE_MS,
     patienceMs: KEPT_MS,
-    leave: leaving(options, () => [...names]),
+    leave: leaving(options, names.all),
   };
 }
 

@@ -4,7 +4,7 @@ import { messageOf } from '../error.ts';
 import { collectLine } from '../wire/line-socket.ts';
 import { sayError } from '../terminal/printer.ts';
 import { selfEnrolment, type SelfEnrolment } from '../enrolment/self/self-enrolment.ts';
-import { HELLO, isOfAnotherRelease, MAX_LINE } from '../wire/question.ts';
+import { HELLO, isOfAnotherRelease } from '../wire/question.ts';
 import type { Certificate } from './members.ts';
 import type { Asker, Turns } from './turns.ts';
 
@@ -26,6 +26,8 @@ export interface Answered {
 export interface Answering {
   /** Parses one line, of the member of a fleet where one asks. Throws where it is not a question. */
   readonly understand: (line: string, member?: Certificate) => Asked;
+  /** The longest line of a question, in bytes. */
+  readonly maxLine: number;
   /** How long a connection may stay open before its first question, and before each further one. */
   readonly firstMs: number;
   readonly patienceMs: number;
@@ -49,7 +51,7 @@ const LINE_MS = 5_000;
 /** Answers one question after another, and closes the connection at the first malformed one. */
 export function converse(
   socket: Socket,
-  { understand, firstMs, patienceMs }: Omit<Answering, 'leave'>,
+  { understand, maxLine, firstMs, patienceMs }: Omit<Answering, 'leave'>,
   turns: Turns,
   listener: Listener,
 ): void {
@@ -65,7 +67,7 @@ export function converse(
     socket.once('data', () => {
       within(LINE_MS);
     });
-    collectLine(socket, MAX_LINE, (line) => void reply(line), hangUp);
+    collectLine(socket, maxLine, (line) => void reply(line), hangUp);
     socket.resume();
   };
   const isGone = (): boolean => socket.destroyed || socket.readableEnded;

@@ -141,6 +141,19 @@ describe('root of a member', { skip: NEEDS }, () => {
     await greet();
   });
 
+  it('has no room for more than a question takes', async () => {
+    const circumstances = (count: number): Partial<Question> => ({
+      readings: code('000000'),
+      circumstances: {
+        ...NOTHING_KNOWN,
+        firstFactor: true,
+        groups: Array.from({ length: count }, (_, i) => `${'group-'.repeat(20)}${String(i)}`),
+      },
+    });
+    assert.equal(await said(web1, printQuestion(question(circumstances(100)))), 'wrong_code');
+    assert.equal(await said(web1, printQuestion(question(circumstances(1_024)))), 'closed');
+  });
+
   it('cannot keep the judge from answering others', async () => {
     const hello = '{"notp":"greeting/1"}\n';
     const begun = await Promise.allSettled(Array.from({ length: FLOOD }, () => connectAs(web1, judge.port)));
