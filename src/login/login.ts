@@ -18,15 +18,12 @@ import { codesAskedFor, decide, isJudged, type Accepted, type Decision, type Pre
 import type { Ruling } from '../verdict/rules.ts';
 import type { Attempt, Outcome, SshSession, Verifier } from '../wire/verifier.ts';
 import { accountOf, refused, type Account } from './account.ts';
-import { granted } from './granting.ts';
 import { openReading, unopened, wipe, openable } from './opening.ts';
-import { record, recordOf, refuseUnlinked, settledBy, type Settled } from './record.ts';
-import { enrolByNotice, triesAfter, triesNotice } from './notices.ts';
-import { remember, remembered } from './remembering.ts';
+import { enrolByNotice, record, recordOf, refuseUnlinked, settledBy, triesAfter, triesNotice, type Settled } from './record.ts';
 import type { Login, Rules } from './rules.ts';
 import { rulingFor } from './ruling.ts';
 import { keptFiles } from './sealed-files.ts';
-import { unasked } from './unenrolled.ts';
+import { granted, remember, remembered, unasked } from './without-code.ts';
 
 /** Gives a verifier even where something is broken: then each of its outcomes is the refusal for it. */
 export function localVerifier(login: Login, rules: Rules): Verifier {
@@ -228,13 +225,11 @@ async function judge(
   for (const [i, { enrolment }] of devices.entries()) {
     const each = after[i] ?? enrolment;
     if ((await bench.used?.(enrolment, i === decision.device ? { ...each, ...accepted } : each)) === true)
-      return settledBy(origin, TAKEN, device);
+      return settledBy(origin, refused('replayed', 'this host took it in an outage, by its copy'), device);
   }
   if (attempt.session !== undefined) await remember(origin, ruling, transaction, device.enrolment, attempt.session, nowMs);
   return settled;
 }
-
-const TAKEN = refused('replayed', 'this host took it in an outage, by its copy');
 
 /** No code is judged as of a time longer ago than this. The service refuses questions that wait longer (doors/turns.ts). */
 export const MAX_WAIT_MS = 20_000;
