@@ -3,6 +3,7 @@ import { NotpError } from '../../error.ts';
 import { shellCommand } from '../../otp/escape.ts';
 import type { Config } from '../../system/config.ts';
 import type { LoginFormat } from '../../terminal/choices.ts';
+import { requireRoot } from '../../system/privileges.ts';
 import { isRoot, SERVICE_USER, userByName, type User } from '../../system/users.ts';
 import { withOpenedKey } from '../../state/credentials.ts';
 import { statePlace, type StatePlace } from '../../state/place.ts';
@@ -30,12 +31,7 @@ export function loginPlan(config: Config, name: string | undefined, seal: 'host'
 
 /** The state of the host, for the logins of many users. Throws `not_permitted` or `failed`. */
 export function hostPlace(config: Config, from: LoginFormat): StatePlace {
-  if (!isRoot())
-    throw new NotpError(
-      'not_permitted',
-      'only root can import the logins of others',
-      shellCommand`sudo notp import --from ${from} --file FILE`,
-    );
+  requireRoot('import the logins of others', shellCommand`sudo notp import --from ${from} --file FILE`);
   return serviceState(config, 'the import of a users file needs');
 }
 
