@@ -4,7 +4,7 @@ import { NotpError } from '../error.ts';
 import type { CodeParameters } from '../otp/code.ts';
 import { shellCommand } from '../otp/escape.ts';
 import { contextName } from '../otp/names.ts';
-import type { Account } from '../otp/uri.ts';
+import type { CredentialNames } from '../otp/uri.ts';
 import type { Config } from '../system/config.ts';
 import { isRoot, type User } from '../system/users.ts';
 import { whereSealed } from '../login/sealed-files.ts';
@@ -15,7 +15,7 @@ import { refusePassphraseInStore } from './store-seal.ts';
 import { ownStatePlace, refuseElsewhere } from './whose.ts';
 import type { Own } from './own-secrets.ts';
 
-export interface EnrollOptions extends Account, CodeParameters {
+export interface EnrollOptions extends CredentialNames, CodeParameters {
   readonly user: string | undefined;
   readonly context: string;
   readonly seal: 'host' | 'passphrase' | undefined;

@@ -8,7 +8,7 @@ import type { Verdict } from '../verdict/decide.ts';
 import type { Reason } from '../verdict/reasons.ts';
 import type { Ruling } from '../verdict/rules.ts';
 import { refused, type Device } from './account.ts';
-import type { Rules } from './rules.ts';
+import type { Terms } from './terms.ts';
 import type { Used } from '../outage/merge.ts';
 import { auditLog } from '../state/state.ts';
 import type { Notice, Outcome } from '../wire/verifier.ts';
@@ -38,7 +38,7 @@ export function settledBy(origin: Origin, verdict: Verdict, device?: Device): Se
 
 /** Turns an error into a refusal, and records it outside the chain as well as possible. */
 export async function refuseUnlinked(
-  { place, now }: Pick<Rules, 'place' | 'now'>,
+  { place, now }: Pick<Terms, 'place' | 'now'>,
   origin: Origin,
   ref: string,
   error: unknown,

@@ -10,7 +10,7 @@ import { grantFor, nameOfGrant } from '../verdict/grants.ts';
 import { identityOf, nameOf, type Ruling } from '../verdict/rules.ts';
 import type { SshSession } from '../wire/verifier.ts';
 import { refused, standingOf, type Device } from './account.ts';
-import type { Login, Rules } from './rules.ts';
+import type { Login, Terms } from './terms.ts';
 import { factsOf } from './ruling.ts';
 
 /**
@@ -22,7 +22,7 @@ import { factsOf } from './ruling.ts';
  * was changed outside notp nobody knows whether it was revoked.
  */
 export async function unasked(
-  { unenrolled, now }: Pick<Rules, 'unenrolled' | 'now'>,
+  { unenrolled, now }: Pick<Terms, 'unenrolled' | 'now'>,
   ruling: Ruling,
   origin: Origin,
   transaction: Transaction | undefined,
@@ -87,7 +87,7 @@ export function wasEnrolled({ id, status, doubt }: Enrolment): boolean {
  */
 export async function granted(
   { origin, circumstances }: Pick<Login, 'origin' | 'circumstances'>,
-  { place, host, now }: Pick<Rules, 'place' | 'host' | 'now'>,
+  { place, host, now }: Pick<Terms, 'place' | 'host' | 'now'>,
   transaction: Pick<Transaction, 'grantsOf' | 'clockMs'>,
   session: SshSession | undefined,
 ): Promise<Accepted | undefined> {
@@ -107,7 +107,7 @@ function isOutside({ door, uid }: Origin): boolean {
 export async function remembered(
   origin: Origin,
   ruling: Ruling,
-  { now }: Pick<Rules, 'now'>,
+  { now }: Pick<Terms, 'now'>,
   transaction: Transaction,
   devices: readonly Device[],
   session: SshSession | undefined,

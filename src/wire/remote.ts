@@ -18,7 +18,7 @@ import {
   parseAnswer,
   printQuestion,
   printRefusal,
-  type Account,
+  type AskedAccount,
   sentFile,
   type Question,
   type ToldRefusal,
@@ -36,7 +36,7 @@ export interface Wire {
 export interface RemoteOptions {
   readonly wire: Wire;
   /** The account that the judge is asked about; undefined at a user's own socket. */
-  readonly account?: Account;
+  readonly account?: AskedAccount;
   readonly origin: Origin;
   readonly files: readonly DeviceFile[];
   readonly circumstances: Circumstances;

@@ -7,7 +7,7 @@ import { hostname } from 'node:os';
 import { recoveryLeft } from '../../enrolment/facts.ts';
 import { cutAccount } from '../../otp/names.ts';
 import { keptRecoveryCodes } from '../../otp/recovery.ts';
-import type { Account, Credential } from '../../otp/uri.ts';
+import type { CredentialNames, Credential } from '../../otp/uri.ts';
 import type { Target } from './target.ts';
 import { printSealedFile, registrationOf } from '../../seal/file.ts';
 import type { Payload, TokenNames } from '../../seal/seal.ts';
@@ -43,7 +43,7 @@ function tokenInWords({ serial, model }: TokenNames): string {
 }
 
 /** `credential` with issuer and account like those of an enrolment, for a later export to another phone. */
-export function withLabels(credential: Credential, { name }: User, config: Config, given: Partial<Account> = {}): Credential {
+export function withLabels(credential: Credential, { name }: User, config: Config, given: Partial<CredentialNames> = {}): Credential {
   return { ...credential, issuer: issuerFor(given.issuer ?? '', config), account: given.account ?? cutAccount(`${name}@${hostname()}`) };
 }
 
