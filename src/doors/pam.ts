@@ -11,7 +11,7 @@ import { openConversation } from '../terminal/conversation.ts';
 import { onEndingSignals, stdinUpTo } from '../system/bytes.ts';
 import { shedInherited } from '../system/inherited.ts';
 import { becomeForGood } from '../system/privileges.ts';
-import { keyDigestOf, keyTypeOf } from '../system/ssh-session.ts';
+import { keyDigestOf, keyTypeOf } from '../system/ssh/session.ts';
 import { printResult } from '../terminal/printer.ts';
 import type { Terminal } from '../terminal/terminal.ts';
 import { isRoot, SERVICE_USER, userByName, type User } from '../system/users.ts';
