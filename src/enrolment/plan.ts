@@ -1,4 +1,5 @@
 /** Plans an enrolment: the user, the seal, the place, and whether the caller may have it. */
+import { hostname } from 'node:os';
 import type { Origin } from '../audit/record.ts';
 import { NotpError } from '../error.ts';
 import type { CodeParameters } from '../otp/code.ts';
@@ -11,6 +12,7 @@ import { whereSealed } from '../login/sealed-files.ts';
 import { type StatePlace } from '../state/place.ts';
 import type { QrStyle } from '../terminal/choices.ts';
 import { newFile } from '../system/new-file.ts';
+import type { Wanted } from '../wire/enrolment.ts';
 import { refusePassphraseInStore } from './store-seal.ts';
 import { ownStatePlace, refuseElsewhere } from './whose.ts';
 import type { Own } from './own-secrets.ts';
@@ -75,4 +77,14 @@ export function planOf({ config, user, now }: Own, given: EnrollOptions, heldBy:
   }
   const origin: Origin = { user: user.name, uid: user.uid, context, door: 'cli' };
   return { config, options, user, place, origin, sealKind: kind, file: whereSealed(config, place, user, context), now };
+}
+
+/** The options, with the issuer of the configuration or the host's name where none was given. */
+export function wanted({ options, config }: Plan): Wanted {
+  return { ...options, issuer: issuerFor(options.issuer, config) };
+}
+
+/** The issuer `given` (may be empty), else the one of the configuration, else the host's name. */
+export function issuerFor(given: string, { code }: Pick<Config, 'code'>): string {
+  return [given, code.issuer, hostname()].find((name) => name !== '') ?? '';
 }

@@ -2,6 +2,7 @@
  * Imports one login of another module: seals the secret and registers it with the codes that were used, so that none of them
  * works again.
  */
+import { issuerFor } from '../../enrolment/plan.ts';
 import { randomBytes } from 'node:crypto';
 import { hostname } from 'node:os';
 import { recoveryLeft } from '../../enrolment/facts.ts';
@@ -17,11 +18,10 @@ import type { User } from '../../system/users.ts';
 import { complete, firstState, type NewEnrolment } from '../../enrolment/registrar.ts';
 import type { State } from '../../state/state.ts';
 import { NO_UID } from '../../store/store.ts';
-import { newId } from '../../enrolment/sealing.ts';
+import { newId, sealPayload } from '../../enrolment/sealing.ts';
 import { marksIn, marksOf, type Marks } from './marks.ts';
 import { findOtherDevices } from './other-devices.ts';
 import { startState, type ImportedSecret, type StartState } from './used-before.ts';
-import { issuerFor, sealPayload } from '../../enrolment/secret.ts';
 import { storeRegistered } from '../../enrolment/storing.ts';
 
 /** A login as the other module had it. */

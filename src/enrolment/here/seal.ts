@@ -15,9 +15,8 @@ import { whereSealed } from '../../login/sealed-files.ts';
 import { openState, type State } from '../../state/state.ts';
 import type { StatePlace } from '../../state/place.ts';
 import type { Hand, Reseal, Resealed } from '../enrolments.ts';
-import { keyToSealWith } from '../own-key.ts';
-import { openSealed, refuseChanged, refuseHostSealed, type Own } from '../own-secrets.ts';
-import { passphraseToSealWith, presentPassphrase } from '../passphrases.ts';
+import { type Own, keyToSealWith, openSealed, refuseChanged, refuseHostSealed } from '../own-secrets.ts';
+import { passphraseToSealWith, presentPassphrase } from '../questions.ts';
 import { refusePassphraseInStore, resealByHost } from '../store-seal.ts';
 import { storeFile, storeRegistered } from '../storing.ts';
 
