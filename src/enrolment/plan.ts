@@ -13,7 +13,7 @@ import { type StatePlace } from '../state/place.ts';
 import type { QrStyle } from '../terminal/choices.ts';
 import { newFile } from '../system/new-file.ts';
 import type { Wanted } from '../wire/enrolment.ts';
-import { refusePassphraseInStore } from './store-seal.ts';
+import { noHostSeal, refusePassphraseInStore } from './store-seal.ts';
 import { ownStatePlace, refuseElsewhere } from './whose.ts';
 import type { Own } from './own-secrets.ts';
 
@@ -68,13 +68,8 @@ export function planOf({ config, user, now }: Own, given: EnrollOptions, heldBy:
       'the service of this host accepts a new secret only with one of its codes',
       'leave out --no-confirm',
     );
-  if (kind === 'host' && place.kind !== 'service' && isHere) {
-    throw new NotpError(
-      'not_permitted',
-      'a host-sealed secret needs root and the system user notp',
-      'use --seal passphrase, or ask an administrator to run notp-enroll for you',
-    );
-  }
+  if (kind === 'host' && place.kind !== 'service' && isHere)
+    throw noHostSeal('use --seal passphrase, or ask an administrator to run notp-enroll for you');
   const origin: Origin = { user: user.name, uid: user.uid, context, door: 'cli' };
   return { config, options, user, place, origin, sealKind: kind, file: whereSealed(config, place, user, context), now };
 }

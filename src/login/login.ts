@@ -7,8 +7,7 @@ import { NotpError } from '../error.ts';
 import { throughOutages, type Basis } from '../outage/outage.ts';
 import { usedBy } from '../outage/merge.ts';
 import type { SealedFile } from '../seal/file.ts';
-import { openState, auditLog, makeLogFolder, type State } from '../state/state.ts';
-import { storeName } from '../state/place.ts';
+import { openState, auditLog, makeLogFolder, noState, type State } from '../state/state.ts';
 import { timeOf, uptimeMs } from '../store/clock.ts';
 import type { Transaction } from '../store/store.ts';
 import { asUser } from '../system/privileges.ts';
@@ -273,8 +272,7 @@ function withSkew(decision: Decision, skewMs: number): Decision {
 async function withoutState(login: Login, terms: Terms, ref: string): Promise<Outcome> {
   const { origin } = login;
   const { place, now } = terms;
-  if (place.kind === 'service')
-    throw new NotpError('store_unavailable', `${storeName(place)}: there is no such file`, 'run notp host-key init');
+  if (place.kind === 'service') throw noState(place, 'run notp host-key init');
   makeLogFolder(place);
   const stranger = refused('not_enrolled');
   const ruling = rulingFor(login, terms);

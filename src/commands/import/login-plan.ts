@@ -7,7 +7,7 @@ import { requireRoot } from '../../system/privileges.ts';
 import { isRoot, SERVICE_USER, userByName, type User } from '../../system/users.ts';
 import { withOpenedKey } from '../../state/credentials.ts';
 import { statePlace, type StatePlace } from '../../state/place.ts';
-import { refusePassphraseInStore } from '../../enrolment/store-seal.ts';
+import { noHostSeal, refusePassphraseInStore } from '../../enrolment/store-seal.ts';
 import { serviceState, userNamed } from '../../enrolment/whose.ts';
 
 export interface LoginPlan {
@@ -23,8 +23,7 @@ export function loginPlan(config: Config, name: string | undefined, seal: 'host'
   if (place.kind === 'user' && config.store.kind !== 'user' && userByName(SERVICE_USER) !== undefined)
     throw new NotpError('not_permitted', 'the service of this host holds the logins, and only root can import one', commandFor(user));
   const sealKind = seal ?? (isRoot() ? 'host' : 'passphrase');
-  if (sealKind === 'host' && place.kind !== 'service')
-    throw new NotpError('not_permitted', 'a host-sealed secret needs root and the system user notp', 'give --seal passphrase');
+  if (sealKind === 'host' && place.kind !== 'service') throw noHostSeal('give --seal passphrase');
   if (sealKind === 'passphrase') refusePassphraseInStore(config, 'leave out --seal');
   return { user, place, sealKind };
 }

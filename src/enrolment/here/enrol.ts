@@ -3,7 +3,6 @@
  * registered, and only then replaces an earlier one. If any step before fails, the earlier one still works.
  */
 import { rmSync } from 'node:fs';
-import { NotpError } from '../../error.ts';
 import { otpauthUri } from '../../otp/uri.ts';
 import { printSealedFile, registrationOf } from '../../seal/file.ts';
 import type { TotpPayload } from '../../seal/seal.ts';
@@ -13,7 +12,7 @@ import { printResult } from '../../terminal/printer.ts';
 import { asUser } from '../../system/privileges.ts';
 import { findSealed, makeSecretsFolder } from '../../system/secrets.ts';
 import { isOwnSecret, ownSecretInPlace } from '../own-secrets.ts';
-import { firstState, isRegistered } from '../registrar.ts';
+import { enrolledAlready, firstState, isRegistered } from '../registrar.ts';
 import { confirms, newPayload, sealPayload } from '../sealing.ts';
 import { openToSeal, type State } from '../../state/state.ts';
 import { type EnrollOptions, type Plan, wanted } from '../plan.ts';
@@ -81,11 +80,7 @@ async function refuseExisting(plan: Plan, state: State): Promise<void> {
     state.store.exclusively((transaction) => transaction.enrolment(origin.user, origin.context)),
   );
   if (isRegistered(enrolment))
-    throw new NotpError(
-      'refused',
-      `${origin.user} is enrolled for ${origin.context} already`,
-      'give --replace to replace that enrolment; it works until the new one is confirmed',
-    );
+    throw enrolledAlready(origin, 'give --replace to replace that enrolment; it works until the new one is confirmed');
   if (config.secretsInStore || !isOwnSecret(await asUser(user, () => findSealed(config, user, origin.context)), enrolment)) return;
   throw ownSecretInPlace(plan);
 }
