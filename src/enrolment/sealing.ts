@@ -80,7 +80,7 @@ export function sealByEither(header: Header, payload: Payload, passphrase: strin
 }
 
 /** Seals with Argon2id, at its default cost and with a fresh salt. */
-export function sealByPassphrase(header: Header, payload: Payload, passphrase: string): SealedFile {
+function sealByPassphrase(header: Header, payload: Payload, passphrase: string): SealedFile {
   const { seal: sealing, key } = newPassphraseKey(passphrase);
   return sealWith({ ...header, seal: sealing }, payload, key);
 }

@@ -1,4 +1,6 @@
-/** Checks whether logins may be imported here, and into which state, before anything is read. */
+/** The login that an import creates, and whether it may: checked before anything is read. */
+import type { Origin } from '../../audit/record.ts';
+import { whereSealed } from '../../login/sealed-files.ts';
 import { NotpError } from '../../error.ts';
 import { shellCommand } from '../../otp/escape.ts';
 import type { Config } from '../../system/config.ts';
@@ -36,4 +38,19 @@ export function hostPlace(config: Config, from: LoginFormat): StatePlace {
 
 function commandFor({ name }: User): string {
   return shellCommand`sudo notp import --from google-authenticator --user ${name}`;
+}
+
+/** The login that an import creates. */
+export interface Target {
+  readonly config: Config;
+  readonly user: User;
+  readonly place: StatePlace;
+  readonly origin: Origin;
+  readonly file: string;
+  readonly now: () => number;
+}
+
+export function targetOf({ config, place, now }: Pick<Target, 'config' | 'place' | 'now'>, user: User, context: string): Target {
+  const origin: Origin = { user: user.name, uid: user.uid, context, door: 'cli' };
+  return { config, user, place, origin, file: whereSealed(config, place, user, context), now };
 }

@@ -9,7 +9,7 @@ import { recoveryLeft } from '../../enrolment/facts.ts';
 import { cutAccount } from '../../otp/names.ts';
 import { keptRecoveryCodes } from '../../otp/recovery.ts';
 import type { CredentialNames, Credential } from '../../otp/uri.ts';
-import type { Target } from './target.ts';
+import type { Target } from './login-plan.ts';
 import { printSealedFile, registrationOf } from '../../seal/file.ts';
 import type { Payload, TokenNames } from '../../seal/seal.ts';
 import type { Config } from '../../system/config.ts';
